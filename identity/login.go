@@ -1,0 +1,104 @@
+package identity
+
+import "context"
+
+// Peer is who is at the other end of a local socket, as the kernel tells it
+// (SO_PEERCRED, unix(7)). It is never taken from a message.
+type Peer struct {
+	UID, GID uint32
+	PID      int32
+}
+
+// Operation is the PAM service function that a host program called.
+type Operation uint8
+
+// The operations. The zero value is none and is refused.
+const (
+	OpNone Operation = iota
+	OpAuthenticate
+	OpAccount
+	OpOpenSession
+	OpCloseSession
+	OpSetCredentials
+	OpChangePassword
+)
+
+// Login is one question at the door: may this name do this, here, now?
+// Everything but Peer is what the host program said and may be wrong.
+type Login struct {
+	Operation Operation
+	Service   string // PAM service, e.g. "sshd"
+	User      string // PAM_USER as it stands; it is never changed
+	TTY       string // PAM_TTY, may be empty
+	RemoteUser,
+	RemoteHost string // PAM_RUSER and PAM_RHOST, may be empty
+	Silent bool // PAM_SILENT: tell nothing that is not an error
+	// FirstPass is the PAM_AUTHTOK that an earlier module left, when the
+	// administrator asked us to use it; empty otherwise.
+	FirstPass Secret
+	// OnlyFirstPass forbids asking when FirstPass does not suffice.
+	OnlyFirstPass bool
+	// OldPass is PAM_OLDAUTHTOK for a password change; empty otherwise.
+	OldPass Secret
+	// Prelim marks the first of the two rounds of a password change.
+	Prelim bool
+	Peer   Peer
+}
+
+// Style says how a host program shows a message, after pam_conv(3).
+type Style uint8
+
+// The styles. The zero value is not one.
+const (
+	StyleNone Style = iota
+	AskSecret       // echo off
+	AskText         // echo on
+	TellInfo
+	TellError
+)
+
+// PasswordPrompt is what a host program may replace by a prompt of its own:
+// sudo -p and others know it by these very bytes.
+const PasswordPrompt = "Password: "
+
+// Conversation is the person at the other end. Its methods return an error when
+// the person or the host program went away, and then nothing may be granted.
+type Conversation interface {
+	// Ask shows text and waits for an answer, with style AskSecret or AskText.
+	Ask(ctx context.Context, style Style, text string) (Secret, error)
+	// Tell shows text, with style TellInfo or TellError.
+	Tell(ctx context.Context, style Style, text string) error
+}
+
+// Code is a verdict. The zero value grants nothing, and only Granted grants.
+type Code uint8
+
+// The codes and what the PAM module returns for them.
+const (
+	Unavailable        Code = iota // PAM_AUTHINFO_UNAVAIL: cannot decide
+	Granted                        // PAM_SUCCESS
+	Denied                         // PAM_AUTH_ERR: wrong proof
+	UnknownUser                    // PAM_USER_UNKNOWN: not ours, no such account
+	AccountExpired                 // PAM_ACCT_EXPIRED: disabled or out of date
+	NotPermitted                   // PAM_PERM_DENIED: ours, but not allowed here
+	TooManyTries                   // PAM_MAXTRIES: locked for now
+	NewPasswordNeeded              // PAM_NEW_AUTHTOK_REQD
+	NotOurs                        // PAM_IGNORE: a local account; others decide
+	PasswordUnchanged              // PAM_AUTHTOK_ERR: the change was refused
+	PasswordMismatch               // PAM_AUTHTOK_RECOVERY_ERR: the old one is wrong
+	ConversationFailed             // PAM_CONV_ERR: the person went away
+)
+
+// Verdict ends a login. The zero value grants nothing.
+type Verdict struct {
+	Code Code
+	// Password is handed on as PAM_AUTHTOK, so that a keyring unlocks without
+	// asking again. Set only with Granted.
+	Password Secret
+	// Environment lines "NAME=value" for the session.
+	Environment []string
+	// Groups are supplementary gids for the session, beyond NSS's.
+	Groups []uint32
+	// DelayMicros is passed to pam_fail_delay(3) when not granted.
+	DelayMicros uint32
+}

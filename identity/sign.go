@@ -1,0 +1,173 @@
+package identity
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/sha256"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/fxamacker/cbor/v2"
+	"github.com/veraison/go-cose"
+)
+
+// MaxTokenLen is the largest signed token accepted, in bytes.
+const MaxTokenLen = 1 << 20
+
+// The content types that keep one kind of token from being taken for another.
+const (
+	typeIDToken      = "application/sallyport-id-token+cbor"
+	typeSessionToken = "application/sallyport-session-token+cbor"
+)
+
+// Signer signs tokens with one Ed25519 key. Make it with [NewSigner].
+type Signer struct {
+	keyID  []byte
+	signer cose.Signer
+}
+
+// KeyID names a public key within its realm: the first 16 bytes of its SHA-256.
+func KeyID(pub ed25519.PublicKey) []byte {
+	sum := sha256.Sum256(pub)
+	return sum[:16]
+}
+
+// NewSigner makes a signer of EdDSA signatures (RFC 9053, section 2.2).
+func NewSigner(key ed25519.PrivateKey) (*Signer, error) {
+	s, err := cose.NewSigner(cose.AlgorithmEdDSA, key)
+	if err != nil {
+		return nil, fmt.Errorf("token signer: %w", err)
+	}
+	return &Signer{keyID: KeyID(key.Public().(ed25519.PublicKey)), signer: s}, nil
+}
+
+// SignIDToken validates and signs t.
+func (s *Signer) SignIDToken(t *IDToken) ([]byte, error) {
+	if err := t.Validate(); err != nil {
+		return nil, err
+	}
+	return s.sign(typeIDToken, t)
+}
+
+// SignSessionToken signs t.
+func (s *Signer) SignSessionToken(t *SessionToken) ([]byte, error) {
+	return s.sign(typeSessionToken, t)
+}
+
+func (s *Signer) sign(contentType string, v any) ([]byte, error) {
+	enc, err := cbor.CoreDetEncOptions().EncMode()
+	if err != nil {
+		return nil, fmt.Errorf("sign token: %w", err)
+	}
+	payload, err := enc.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("sign token: %w", err)
+	}
+	m := cose.NewSign1Message()
+	m.Headers.Protected.SetAlgorithm(cose.AlgorithmEdDSA)
+	m.Headers.Protected[cose.HeaderLabelKeyID] = s.keyID
+	m.Headers.Protected[cose.HeaderLabelContentType] = contentType
+	m.Payload = payload
+	if err := m.Sign(rand.Reader, nil, s.signer); err != nil {
+		return nil, fmt.Errorf("sign token: %w", err)
+	}
+	b, err := m.MarshalCBOR()
+	if err != nil {
+		return nil, fmt.Errorf("sign token: %w", err)
+	}
+	return b, nil
+}
+
+// Keyring holds the public keys of a realm: the current one and those it
+// replaced, whose tokens still verify. Make it with [NewKeyring]; it does not
+// change afterwards and is safe for concurrent use. The zero value trusts
+// nothing.
+type Keyring struct {
+	realm     string
+	verifiers map[string]cose.Verifier
+}
+
+// NewKeyring trusts exactly these keys for tokens of exactly this realm.
+func NewKeyring(realm string, keys []ed25519.PublicKey) (*Keyring, error) {
+	k := &Keyring{realm: realm, verifiers: make(map[string]cose.Verifier, len(keys))}
+	for _, pub := range keys {
+		v, err := cose.NewVerifier(cose.AlgorithmEdDSA, pub)
+		if err != nil {
+			return nil, fmt.Errorf("keyring: %w", err)
+		}
+		k.verifiers[string(KeyID(pub))] = v
+	}
+	return k, nil
+}
+
+// KeyIDs lists the trusted keys, sorted.
+func (k *Keyring) KeyIDs() [][]byte {
+	ids := make([][]byte, 0, len(k.verifiers))
+	for _, id := range slices.Sorted(maps.Keys(k.verifiers)) {
+		ids = append(ids, []byte(id))
+	}
+	return ids
+}
+
+// IDToken verifies and decodes a signed ID token. Every failure is [ErrToken].
+func (k *Keyring) IDToken(signed []byte) (*IDToken, error) {
+	t := new(IDToken)
+	if err := k.open(typeIDToken, signed, t); err != nil {
+		return nil, err
+	}
+	if t.Realm != k.realm {
+		return nil, fmt.Errorf("%w: of realm %q, not %q", ErrToken, t.Realm, k.realm)
+	}
+	if err := t.Validate(); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// SessionToken verifies and decodes a signed session token. Every failure is
+// [ErrToken]. Whom it is for is checked by [SessionToken.Check].
+func (k *Keyring) SessionToken(signed []byte) (*SessionToken, error) {
+	t := new(SessionToken)
+	if err := k.open(typeSessionToken, signed, t); err != nil {
+		return nil, err
+	}
+	if t.Realm != k.realm {
+		return nil, fmt.Errorf("%w: of realm %q, not %q", ErrToken, t.Realm, k.realm)
+	}
+	return t, nil
+}
+
+func (k *Keyring) open(contentType string, signed []byte, into any) error {
+	if len(signed) > MaxTokenLen {
+		return fmt.Errorf("%w: %d bytes", ErrToken, len(signed))
+	}
+	var m cose.Sign1Message
+	if err := m.UnmarshalCBOR(signed); err != nil {
+		return fmt.Errorf("%w: %w", ErrToken, err)
+	}
+	if got, _ := m.Headers.Protected[cose.HeaderLabelContentType].(string); got != contentType {
+		return fmt.Errorf("%w: content type %q, want %q", ErrToken, got, contentType)
+	}
+	id, _ := m.Headers.Protected[cose.HeaderLabelKeyID].([]byte)
+	v, ok := k.verifiers[string(id)]
+	if !ok {
+		return fmt.Errorf("%w: %w %x", ErrToken, ErrUnknownKey, id)
+	}
+	if err := m.Verify(nil, v); err != nil {
+		return fmt.Errorf("%w: %w", ErrToken, err)
+	}
+	dec, err := cbor.DecOptions{
+		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
+		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
+		MaxArrayElements:  1 << 16,
+	}.DecMode()
+	if err != nil {
+		return fmt.Errorf("decode token: %w", err)
+	}
+	if err := dec.NewDecoder(bytes.NewReader(m.Payload)).Decode(into); err != nil {
+		return fmt.Errorf("%w: %w", ErrToken, err)
+	}
+	return nil
+}

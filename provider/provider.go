@@ -1,0 +1,172 @@
+// Package provider states what the resolver needs of a source of accounts. One
+// folder below implements it for one kind of server; adding one touches no other.
+//
+// A Provider fetches and relays, it decides nothing and remembers nothing
+// beyond its [Memory]. What it cannot do it does not implement: the optional
+// interfaces [Lister], [Watcher] and [PasswordChanger] are asked for by type
+// assertion, and what is missing is said in status.
+//
+// Every error wraps one of the sentinels below; anything else counts as
+// [ErrOffline]. Every call ends by its context's deadline.
+package provider
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
+)
+
+// What a failed call means to the resolver.
+var (
+	// ErrNotFound: the server says with authority that there is none: forget it.
+	ErrNotFound = identity.ErrNotFound
+	// ErrOffline: no answer that counts: no route, refused, deadline, TLS, 5xx,
+	// or a body that makes no sense. Go on with what is remembered.
+	ErrOffline = errors.New("the server cannot be reached")
+	// ErrUntrusted: someone answered whose certificate does not verify, or who
+	// signed with the wrong key. It is ErrOffline for every decision, and an
+	// alarm. errors.Is(err, ErrOffline) is true as well.
+	ErrUntrusted = untrusted{}
+	// ErrRefusedMachine: the server knows us no longer or lacks our rights: a
+	// configuration error. Keep the cache and say so.
+	ErrRefusedMachine = errors.New("the server refuses this machine")
+)
+
+type untrusted struct{}
+
+func (untrusted) Error() string        { return "the server could not prove who it is" }
+func (untrusted) Is(target error) bool { return target == ErrOffline || target == error(untrusted{}) }
+
+// Record is one account as the provider vouches for it.
+type Record struct {
+	// Signed is the token as it was signed; it is what gets remembered.
+	Signed []byte
+	Token  *identity.IDToken
+}
+
+// Provider is a source of accounts.
+type Provider interface {
+	// Name is the kind and address for people, e.g. "sallyport https://id.example".
+	Name() string
+	// Fetch returns the account of that canonical name, fresh from the server.
+	Fetch(ctx context.Context, name identity.Name) (Record, error)
+	// FetchUID is Fetch by user id.
+	FetchUID(ctx context.Context, uid uint32) (Record, error)
+	// Verify checks a token that was remembered, without the network. Its error
+	// is identity.ErrToken.
+	Verify(signed []byte) (*identity.IDToken, error)
+	// Begin starts a stepped authentication of that account for this machine.
+	Begin(ctx context.Context, a Attempt) (Exchange, Reply, error)
+	// Close ends every connection.
+	Close() error
+}
+
+// Lister can name every account that this machine may know: then an absent name
+// is an answer.
+type Lister interface {
+	// List calls each for every account, in no order. A nil error means that the
+	// list is whole; position is where Watch goes on from.
+	List(ctx context.Context, each func(Record) error) (position uint64, err error)
+}
+
+// Watcher is told of changes.
+type Watcher interface {
+	// Watch calls each for every change after position, and returns when the
+	// connection ends, always with an error. The first thing after the backlog
+	// is a CaughtUp event.
+	Watch(ctx context.Context, position uint64, each func(Event) error) error
+}
+
+// EventKind says what an Event carries.
+type EventKind uint8
+
+// The kinds. The zero value is none.
+const (
+	EventNone EventKind = iota
+	// Changed: Record is the account's new token.
+	Changed
+	// Gone: the account UUID exists no longer.
+	Gone
+	// CaughtUp: all changes up to Position have been sent.
+	CaughtUp
+	// Reset: the position is too old or unknown; list again.
+	Reset
+	// Alive: nothing happened, and the server is still there.
+	Alive
+)
+
+// Event is one message of a change stream.
+type Event struct {
+	Kind     EventKind
+	Position uint64
+	Record   Record
+	UUID     uuid.UUID
+	// ServerTime is the server's clock when it sent this.
+	ServerTime time.Time
+}
+
+// Attempt is the start of an authentication.
+type Attempt struct {
+	Name identity.Name
+	// Service and RemoteHost go into the server's audit log.
+	Service, RemoteHost string
+}
+
+// Exchange is one stepped authentication in progress. It only moves forward: a
+// step that failed ends it. It is used by one goroutine.
+type Exchange interface {
+	// Step answers the current offer with one credential.
+	Step(ctx context.Context, kind identity.FactorKind, credential identity.Secret) (Reply, error)
+}
+
+// Outcome is where an exchange stands. The zero value is a denial.
+type Outcome uint8
+
+// The outcomes.
+const (
+	Deny Outcome = iota
+	Continue
+	Allow
+)
+
+// Reply is the server's answer to a step.
+type Reply struct {
+	Outcome Outcome
+	// Offers, with Continue, are the factors that may come next, best first.
+	Offers []identity.FactorKind
+	// Message, with Deny, is for the person; it may be empty. Locked says that
+	// failures have locked the account for a while.
+	Message string
+	Locked  bool
+	// With Allow: what was proved, verified, and the account as it is now.
+	Session       *identity.SessionToken
+	SignedSession []byte
+	Record        Record
+	ServerTime    time.Time
+}
+
+// PasswordChanger can change a password on the server.
+type PasswordChanger interface {
+	// ChangePassword proves the old password and sets the new one. ErrWeak with a
+	// reason for people when the realm's rules refuse the new one, ErrDenied when
+	// the old one is wrong.
+	ChangePassword(ctx context.Context, name identity.Name, old, new identity.Secret) (Record, error)
+}
+
+// Errors of PasswordChanger.
+var (
+	ErrWeak   = errors.New("the new password is refused")
+	ErrDenied = errors.New("the old password is wrong")
+)
+
+// Memory keeps a provider's own small facts (a realm's public keys) over
+// restarts. Package cache satisfies it.
+type Memory interface {
+	// Recall returns identity.ErrNotFound when nothing is kept under key.
+	Recall(ctx context.Context, key string) ([]byte, error)
+	Remember(ctx context.Context, key string, value []byte) error
+}

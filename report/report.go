@@ -1,0 +1,153 @@
+// Package report holds what the daemon says of itself on control.sock and what
+// the CLI shows: verbs, their arguments and their answers, as JSON. It is data
+// only; the daemon fills it and decides who may ask, the CLI prints it.
+//
+// Times are RFC 3339. A field that does not apply is absent. New fields may be
+// added; what is here keeps its name and meaning.
+package report
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
+)
+
+// The verbs of control.sock, who may use them, and what they answer.
+const (
+	VerbStatus      = "status"       // anyone; one Status
+	VerbExplain     = "explain"      // root, or one's own name; ExplainArgs; one Explanation
+	VerbCacheList   = "cache list"   // root; any number of CachedAccount
+	VerbCacheForget = "cache forget" // root; NameArgs; nothing
+	VerbCacheClear  = "cache clear"  // root; nothing
+	VerbUnlock      = "unlock"       // root; NameArgs: lifts a lock after failures; nothing
+)
+
+// NameArgs names an account.
+type NameArgs struct {
+	Name string `json:"name"`
+}
+
+// ExplainArgs names an account and a PAM service.
+type ExplainArgs struct {
+	Name    string `json:"name"`
+	Service string `json:"service,omitempty"`
+}
+
+// Status answers VerbStatus.
+type Status struct {
+	Version   string     `json:"version"`
+	Started   time.Time  `json:"started"`
+	Machine   uuid.UUID  `json:"machine"`
+	Realm     string     `json:"realm"`
+	Providers []Provider `json:"providers"`
+	Cache     Cache      `json:"cache"`
+	Seal      Seal       `json:"seal"`
+	// Findings are standing troubles, worst first, each with its mend.
+	Findings []Finding `json:"findings,omitempty"`
+}
+
+// Provider is one source of accounts.
+type Provider struct {
+	Name string `json:"name"`
+	// State is "starting", "online" or "offline".
+	State string `json:"state"`
+	// Since is when State began.
+	Since       time.Time  `json:"since"`
+	LastContact *time.Time `json:"last_contact,omitempty"`
+	LastError   string     `json:"last_error,omitempty"`
+	// Alarm is set when someone answered who could not prove to be the server.
+	Alarm        string   `json:"alarm,omitempty"`
+	Capabilities []string `json:"capabilities"`
+	Missing      []string `json:"missing,omitempty"`
+	// Complete: every account of the realm is known here.
+	Complete bool   `json:"complete"`
+	Position uint64 `json:"position"`
+	// Refused counts tokens that the server sent and this machine's rules refused.
+	Refused []Refusal `json:"refused,omitempty"`
+}
+
+// Refusal is an account that this machine will not take from its server.
+type Refusal struct {
+	Name   string `json:"name"`
+	Reason string `json:"reason"`
+}
+
+// Cache is the state of the database.
+type Cache struct {
+	Path      string `json:"path"`
+	Accounts  int    `json:"accounts"`
+	Verifiers int    `json:"verifiers"`
+	// Rebuilt says when a corrupt database was moved aside, and to where.
+	Rebuilt string `json:"rebuilt,omitempty"`
+}
+
+// Seal is how secrets are bound to this machine.
+type Seal struct {
+	Kind   string `json:"kind"` // "file"
+	Detail string `json:"detail,omitempty"`
+}
+
+// Severity of a finding.
+type Severity string
+
+// The severities, from harmless to grave.
+const (
+	OK      Severity = "ok"
+	Note    Severity = "note"
+	Warning Severity = "warning"
+	Problem Severity = "problem"
+)
+
+// Finding is one thing that was checked: what is so, why it matters, what to do.
+type Finding struct {
+	Check    string   `json:"check"`
+	Severity Severity `json:"severity"`
+	Detail   string   `json:"detail"`
+	Mend     string   `json:"mend,omitempty"`
+}
+
+// Explanation answers VerbExplain: the steps of the decision, in order, as the
+// daemon would take them now. The first step with Severity Problem is why not.
+type Explanation struct {
+	Name     string     `json:"name"`
+	Service  string     `json:"service,omitempty"`
+	MayLogin bool       `json:"may_login"`
+	Account  *Account   `json:"account,omitempty"`
+	Steps    []Finding  `json:"steps"`
+	Factors  []string   `json:"factors,omitempty"`
+	Offline  *Offline   `json:"offline,omitempty"`
+	Locked   *time.Time `json:"locked_until,omitempty"`
+}
+
+// Account is an ID token for people.
+type Account struct {
+	UUID     uuid.UUID       `json:"uuid"`
+	Name     identity.Name   `json:"name"`
+	UID      uint32          `json:"uid"`
+	GID      uint32          `json:"gid"`
+	FullName string          `json:"full_name,omitempty"`
+	Home     string          `json:"home"`
+	Shell    string          `json:"shell"`
+	State    string          `json:"state"`
+	Groups   []identity.Name `json:"groups"`
+	Keys     int             `json:"ssh_keys"`
+	Revision uint64          `json:"revision"`
+}
+
+// Offline says what one account could do without a network.
+type Offline struct {
+	Possible    bool       `json:"possible"`
+	Until       *time.Time `json:"until,omitempty"`
+	LastChecked *time.Time `json:"last_checked,omitempty"`
+	Failures    int        `json:"failures"`
+	Reason      string     `json:"reason,omitempty"`
+}
+
+// CachedAccount is one line of VerbCacheList.
+type CachedAccount struct {
+	Account
+	Fetched  time.Time `json:"fetched"`
+	Verifier bool      `json:"verifier"`
+}
