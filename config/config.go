@@ -1,0 +1,234 @@
+// Package config reads sallyportd.toml, the one configuration file of a
+// workstation, and writes the first one when a machine joins.
+//
+// It promises that what [Load] returns has no unknown key and no value out of
+// its range: a fault is an [Error] that names file, line and column. It reads
+// the named file and nothing else: no environment, no current folder, no
+// include. The manual page is sallyportd.toml(5).
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/pelletier/go-toml/v2"
+
+	"github.com/sallyport-auth/sallyport/identity"
+)
+
+// DefaultPath is where the daemon and the CLI look.
+const DefaultPath = "/etc/sallyport/sallyportd.toml"
+
+// Config is the whole file. Every field has a default but [Config.Providers] and
+// [Config.Machine]; see [Defaults].
+type Config struct {
+	Machine   Machine    `toml:"machine"`
+	Providers []Provider `toml:"provider"`
+	Login     Login      `toml:"login"`
+	IDs       IDs        `toml:"ids"`
+	Offline   Offline    `toml:"offline"`
+	Lookup    Lookup     `toml:"lookup"`
+	PAM       PAM        `toml:"pam"`
+	Paths     Paths      `toml:"paths"`
+	Log       Log        `toml:"log"`
+}
+
+// Machine is who this machine is to its server.
+type Machine struct {
+	ID  uuid.UUID `toml:"id"`
+	Key string    `toml:"key"` // PEM (PKCS #8), mode 0600, owned by the daemon's user
+}
+
+// Provider is one source of accounts.
+type Provider struct {
+	Kind    Kind     `toml:"kind"`
+	URL     URL      `toml:"url"`
+	Realm   string   `toml:"realm"`
+	CA      string   `toml:"ca"`      // PEM: the only certificates that may vouch for the server
+	Timeout Duration `toml:"timeout"` // of one request; then the machine counts as offline
+}
+
+// Login says who may log in here.
+type Login struct {
+	// Allow holds "*" (every account of the realm) or uuids of groups. Empty
+	// allows nobody.
+	Allow []Allow `toml:"allow"`
+	// FailDelay is how long a host program waits after a refusal.
+	FailDelay Duration `toml:"fail_delay"`
+}
+
+// IDs says which user and group ids are taken from a directory.
+type IDs struct {
+	Allow []Range `toml:"allow"`
+}
+
+// Offline bounds what may be done without the server.
+type Offline struct {
+	MaxAge Duration `toml:"max_age"` // since the last contact; the realm's own limit holds too
+	Tries  int      `toml:"tries"`   // wrong passwords before a lock
+}
+
+// Lookup bounds directory lookups that miss.
+type Lookup struct {
+	Timeout Duration `toml:"timeout"`
+	Refresh Duration `toml:"refresh"` // age after which an entry is fetched anew in the background
+}
+
+// PAM bounds conversations.
+type PAM struct {
+	PromptTimeout Duration `toml:"prompt_timeout"`
+}
+
+// Paths says where things lie.
+type Paths struct {
+	State string `toml:"state"` // database and keys; the daemon's own, mode 0700
+	Run   string `toml:"run"`   // sockets; mode 0755
+}
+
+// Log says what is written to standard error, which systemd keeps.
+type Log struct {
+	Level Level `toml:"level"`
+}
+
+// Defaults returns the configuration before a file is read.
+func Defaults() Config {
+	return Config{
+		Login:   Login{FailDelay: Duration(2 * time.Second)},
+		Offline: Offline{MaxAge: Duration(14 * 24 * time.Hour), Tries: 5},
+		Lookup:  Lookup{Timeout: Duration(5 * time.Second), Refresh: Duration(15 * time.Minute)},
+		PAM:     PAM{PromptTimeout: Duration(5 * time.Minute)},
+		Paths:   Paths{State: "/var/lib/sallyport", Run: "/run/sallyport"},
+	}
+}
+
+// defaultTimeout is a provider's own, when the file names none.
+const defaultTimeout = Duration(4 * time.Second)
+
+// Error is a fault in the file. Line and Column count from 1; 0 means that the
+// fault is in no one place.
+type Error struct {
+	Path         string
+	Line, Column int
+	Reason       string
+}
+
+func (e *Error) Error() string {
+	if e.Line == 0 {
+		return fmt.Sprintf("%s: %s", e.Path, e.Reason)
+	}
+	return fmt.Sprintf("%s:%d:%d: %s", e.Path, e.Line, e.Column, e.Reason)
+}
+
+// Load reads and checks the file at path.
+func Load(path string) (*Config, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read configuration: %w", err)
+	}
+	return Parse(path, text)
+}
+
+// Parse checks text; path is only for messages.
+func Parse(path string, text []byte) (*Config, error) {
+	c := Defaults()
+	d := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields()
+	if err := d.Decode(&c); err != nil {
+		return nil, place(path, err)
+	}
+	if err := c.complete(); err != nil {
+		return nil, &Error{Path: path, Reason: err.Error()}
+	}
+	return &c, nil
+}
+
+// place turns go-toml's errors into ours.
+func place(path string, err error) error {
+	var unknown *toml.StrictMissingError
+	if errors.As(err, &unknown) && len(unknown.Errors) > 0 {
+		first := unknown.Errors[0]
+		row, col := first.Position()
+		key := strings.Join(first.Key(), ".")
+		reason := fmt.Sprintf("unknown key %q", key)
+		if near := nearest(first.Key()); near != "" {
+			reason += fmt.Sprintf("; did you mean %q?", near)
+		}
+		return &Error{Path: path, Line: row, Column: col, Reason: reason}
+	}
+	var bad *toml.DecodeError
+	if errors.As(err, &bad) {
+		row, col := bad.Position()
+		return &Error{Path: path, Line: row, Column: col, Reason: strings.TrimPrefix(bad.Error(), "toml: ")}
+	}
+	return &Error{Path: path, Reason: strings.TrimPrefix(err.Error(), "toml: ")}
+}
+
+// complete checks what no single value can tell.
+func (c *Config) complete() error {
+	switch {
+	case c.Machine.ID == uuid.Nil:
+		return errors.New(`[machine] id is missing: has this machine joined? See "sallyport join"`)
+	case c.Machine.Key == "":
+		c.Machine.Key = filepath.Join(c.Paths.State, "machine.key")
+	}
+	switch len(c.Providers) {
+	case 0:
+		return errors.New("no [[provider]]: there is no server to ask")
+	case 1:
+	default:
+		return errors.New("more than one [[provider]]: this version asks one")
+	}
+	p := &c.Providers[0]
+	if p.Timeout == 0 {
+		p.Timeout = defaultTimeout
+	}
+	switch {
+	case p.Kind.text == "":
+		return errors.New(`[[provider]] kind is missing; this version knows "sallyport"`)
+	case p.URL.text == "":
+		return errors.New("[[provider]] url is missing")
+	case p.Realm == "":
+		return errors.New("[[provider]] realm is missing")
+	case p.CA == "":
+		return errors.New("[[provider]] ca is missing: without it nobody could vouch for the server")
+	case c.Offline.Tries < 1:
+		return errors.New("[offline] tries must be at least 1; there is no unlimited")
+	}
+	for _, d := range []struct {
+		name string
+		d    Duration
+	}{
+		{"[[provider]] timeout", p.Timeout},
+		{"[lookup] timeout", c.Lookup.Timeout},
+		{"[lookup] refresh", c.Lookup.Refresh},
+		{"[pam] prompt_timeout", c.PAM.PromptTimeout},
+	} {
+		if d.d <= 0 {
+			return fmt.Errorf("%s must be above zero", d.name)
+		}
+	}
+	for _, p := range []string{c.Paths.State, c.Paths.Run, c.Machine.Key, p.CA} {
+		if !filepath.IsAbs(p) {
+			return fmt.Errorf("%q is not an absolute path", p)
+		}
+	}
+	return nil
+}
+
+// IDRanges are the ranges to accept. With none in the file it is every id that
+// no rule reserves.
+func (c *Config) IDRanges() []identity.IDRange {
+	if len(c.IDs.Allow) == 0 {
+		return []identity.IDRange{{Min: 1000, Max: 60000}, {Min: 65536, Max: 2147352575}}
+	}
+	ranges := make([]identity.IDRange, len(c.IDs.Allow))
+	for i, r := range c.IDs.Allow {
+		ranges[i] = identity.IDRange(r)
+	}
+	return ranges
+}

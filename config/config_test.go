@@ -1,0 +1,115 @@
+package config_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/config"
+)
+
+const good = `[machine]
+id = "6c9d2f0e-3a1b-4f6d-9d5e-0c2f5a7b8e11"
+[[provider]]
+kind = "sallyport"
+url = "https://id.example:8443"
+realm = "example"
+ca = "/etc/sallyport/server-ca.pem"
+[login]
+allow = ["*"]
+`
+
+func TestAFaultNamesItsLineAndColumn(t *testing.T) {
+	for name, c := range map[string]struct{ text, want string }{
+		"unknown key":        {good + "alow = 1\n", `f.toml:10:1: unknown key "login.alow"; did you mean "allow"?`},
+		"unknown table":      {good + "[offlin]\ntries = 3\n", `f.toml:10:2: unknown key "offlin"; did you mean "offline"?`},
+		"key far from any":   {good + "[offline]\nqqqqqq = 3\n", `f.toml:11:1: unknown key "offline.qqqqqq"`},
+		"bad time span":      {good + "[offline]\nmax_age = \"2 weeks\"\n", `f.toml:11:11: "2 weeks" is no time span`},
+		"negative time span": {good + "[offline]\nmax_age = \"-3h\"\n", `f.toml:11:11: "-3h" is no time span`},
+		"group by name":      {strings.Replace(good, `"*"`, `"admins"`, 1), `f.toml:9:10: "admins" is neither "*" nor the uuid`},
+		"plain http":         {strings.Replace(good, "https:", "http:", 1), `f.toml:5:7: "http://id.example:8443" must begin with https://`},
+		"reserved ids":       {good + "[ids]\nallow = [\"0-70000\"]\n", `f.toml:11:10: id outside the allowed range: 0-70000 overlaps 0-999`},
+		"other kind":         {strings.Replace(good, `"sallyport"`, `"ldap"`, 1), `f.toml:4:8: unknown kind "ldap"`},
+		"not TOML":           {"[machine\n", `f.toml:1:9: `},
+		"wrong type":         {good + "[offline]\ntries = \"five\"\n", `f.toml:11:9: `},
+		"no machine":         {"[login]\nallow = []\n", `f.toml: [machine] id is missing`},
+		"no provider":        {"[machine]\nid = \"6c9d2f0e-3a1b-4f6d-9d5e-0c2f5a7b8e11\"\n", `f.toml: no [[provider]]`},
+		"unlimited tries":    {good + "[offline]\ntries = 0\n", `f.toml: [offline] tries must be at least 1`},
+		"relative path":      {good + "[paths]\nstate = \"state\"\n", `f.toml: "state" is not an absolute path`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := config.Parse("f.toml", []byte(c.text))
+			var fault *config.Error
+			if !errors.As(err, &fault) {
+				t.Fatalf("got %v, want a config.Error", err)
+			}
+			if !strings.HasPrefix(err.Error(), c.want) {
+				t.Errorf("got  %s\nwant %s…", err, c.want)
+			}
+		})
+	}
+}
+
+func TestDefaultsStandWhereTheFileIsSilent(t *testing.T) {
+	c, err := config.Parse("f.toml", []byte(good))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := time.Duration(c.Providers[0].Timeout); got != 4*time.Second {
+		t.Errorf("provider timeout %v, want 4s", got)
+	}
+	if got := c.Machine.Key; got != "/var/lib/sallyport/machine.key" {
+		t.Errorf("machine key %q", got)
+	}
+	if got := time.Duration(c.Offline.MaxAge); got != 14*24*time.Hour {
+		t.Errorf("offline max_age %v, want 14 days", got)
+	}
+	for _, r := range c.IDRanges() {
+		if err := r.Validate(); err != nil {
+			t.Errorf("default range: %v", err)
+		}
+	}
+}
+
+func TestNobodyMayLogInUnlessTheFileSaysSo(t *testing.T) {
+	c, err := config.Parse("f.toml", []byte(strings.Replace(good, "allow = [\"*\"]", "", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Login.Allow) != 0 {
+		t.Errorf("allow is %q without a word of it in the file", c.Login.Allow)
+	}
+}
+
+func TestWhatJoinWritesCanBeRead(t *testing.T) {
+	j := config.Joined{
+		Machine: uuid.New(), URL: "https://127.0.0.1:8443", Realm: "example",
+		CA: "/etc/sallyport/server-ca.pem", Allow: []string{"*"},
+	}
+	c, err := config.Parse("f.toml", j.Text())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Machine.ID != j.Machine || c.Providers[0].URL.String() != j.URL || c.Login.Allow[0].String() != "*" {
+		t.Errorf("read back %+v", c)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(good))
+	f.Add([]byte(good + "[ids]\nallow = [\"1000-2000\"]\n"))
+	f.Add([]byte("[login\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		c, err := config.Parse("f", text)
+		if (c == nil) == (err == nil) {
+			t.Fatalf("config %v with error %v", c, err)
+		}
+		var fault *config.Error
+		if err != nil && !errors.As(err, &fault) {
+			t.Fatalf("%T: %v", err, err)
+		}
+	})
+}

@@ -1,0 +1,141 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
+)
+
+// The types below check a value where it stands, so that a fault is reported
+// with its line and column. They are structs because go-toml gives a plain
+// string type its text unchecked.
+
+// Duration is a time span: Go's form ("1m30s") or whole days ("14d").
+type Duration time.Duration
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (d *Duration) UnmarshalText(b []byte) error {
+	s := string(b)
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		n, err := strconv.ParseUint(days, 10, 16)
+		if err != nil {
+			return fmt.Errorf("%q is no time span; write \"30s\", \"15m\", \"8h\" or \"14d\"", s)
+		}
+		*d = Duration(time.Duration(n) * 24 * time.Hour) //nolint:gosec // 16 bits of days fit
+		return nil
+	}
+	v, err := time.ParseDuration(s)
+	if err != nil || v < 0 {
+		return fmt.Errorf("%q is no time span; write \"30s\", \"15m\", \"8h\" or \"14d\"", s)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// Kind is a kind of provider.
+type Kind struct{ text }
+
+// Sallyport is the kind of a server of this project.
+const Sallyport = "sallyport"
+
+// text is a checked string.
+type text string
+
+// String gives the text; "" when the file has none.
+func (t text) String() string { return string(t) }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (k *Kind) UnmarshalText(b []byte) error {
+	if string(b) != Sallyport {
+		return fmt.Errorf("unknown kind %q; this version knows %q", b, Sallyport)
+	}
+	k.text = text(b)
+	return nil
+}
+
+// URL is an https address without path, query or user.
+type URL struct{ text }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (u *URL) UnmarshalText(b []byte) error {
+	if err := CheckURL(string(b)); err != nil {
+		return err
+	}
+	u.text = text(b)
+	return nil
+}
+
+// CheckURL tells whether s is a server's address: "https://HOST[:PORT]".
+func CheckURL(s string) error {
+	p, err := url.Parse(s)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%q is no URL", s)
+	case p.Scheme != "https":
+		return fmt.Errorf("%q must begin with https://", s)
+	case p.Host == "" || p.User != nil || strings.Trim(p.Path, "/") != "" || p.RawQuery != "" || p.Fragment != "":
+		return fmt.Errorf("%q must be https://HOST or https://HOST:PORT and nothing more", s)
+	}
+	return nil
+}
+
+// Allow is "*" or the uuid of a group.
+type Allow struct{ text }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (a *Allow) UnmarshalText(b []byte) error {
+	if string(b) == "*" {
+		a.text = "*"
+		return nil
+	}
+	id, err := uuid.ParseBytes(b)
+	if err != nil || id == uuid.Nil {
+		return fmt.Errorf("%q is neither \"*\" nor the uuid of a group; names can be taken over, so they do not count here", b)
+	}
+	a.text = text(id.String())
+	return nil
+}
+
+// Range is a range of ids, "MIN-MAX".
+type Range identity.IDRange
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (r *Range) UnmarshalText(b []byte) error {
+	lo, hi, ok := strings.Cut(string(b), "-")
+	if !ok {
+		return fmt.Errorf("%q is no range; write \"MIN-MAX\"", b)
+	}
+	minID, err1 := strconv.ParseUint(strings.TrimSpace(lo), 10, 32)
+	maxID, err2 := strconv.ParseUint(strings.TrimSpace(hi), 10, 32)
+	if err := errors.Join(err1, err2); err != nil || maxID > math.MaxUint32 {
+		return fmt.Errorf("%q is no range; write \"MIN-MAX\"", b)
+	}
+	v := identity.IDRange{Min: uint32(minID), Max: uint32(maxID)}
+	if err := v.Validate(); err != nil {
+		return err //nolint:wrapcheck // the reason as it is
+	}
+	*r = Range(v)
+	return nil
+}
+
+// Level is a log level: debug, info, warn or error.
+type Level slog.Level
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (l *Level) UnmarshalText(b []byte) error {
+	var v slog.Level
+	if err := v.UnmarshalText(b); err != nil {
+		return fmt.Errorf("%q is no level; write \"debug\", \"info\", \"warn\" or \"error\"", b)
+	}
+	*l = Level(v)
+	return nil
+}
