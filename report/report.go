@@ -7,6 +7,7 @@
 package report
 
 import (
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,6 +23,15 @@ const (
 	VerbCacheForget = "cache forget" // root; NameArgs; nothing
 	VerbCacheClear  = "cache clear"  // root; nothing
 	VerbUnlock      = "unlock"       // root; NameArgs: lifts a lock after failures; nothing
+)
+
+// Errors of control.sock that a caller decides on. A name that nobody knows is
+// identity.ErrNotFound.
+var (
+	// ErrForbidden says that the peer's uid may not use the verb so.
+	ErrForbidden = errors.New("not permitted")
+	// ErrVerb says that there is no such verb, or not with such arguments.
+	ErrVerb = errors.New("unknown request")
 )
 
 // NameArgs names an account.

@@ -167,7 +167,7 @@ func SchemaOf(t Type) (Schema, bool) {
 	case Control:
 		return Schema{Must: []Tag{Verb}, May: []Tag{JSON}}, true
 	case Item:
-		return Schema{Must: []Tag{JSON}}, true
+		return Schema{Must: []Tag{JSON}, May: []Tag{More}}, true
 	case Done:
 		return Schema{Must: []Tag{Code}, May: []Tag{Text}}, true
 	default:

@@ -1,0 +1,69 @@
+// Command sallyport-keys is sshd's AuthorizedKeysCommand: see sallyport-keys(8).
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/sshkeys"
+)
+
+// timeout is for the whole command; sshd waits for it before it goes on.
+const timeout = 10 * time.Second
+
+// Exit codes, after sysexits(3).
+const (
+	exitOK       = 0
+	exitUsage    = 64
+	exitFailed   = 70
+	exitTempFail = 75
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+func run(args []string, stdout, stderr io.Writer) int {
+	f := flag.NewFlagSet("sallyport-keys", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	socket := f.String("socket", "/run/sallyport/lookup.sock", "the daemon's `path`")
+	var o sshkeys.Options
+	f.BoolVar(&o.AllowAgentForwarding, "allow-agent-forwarding", false, "leave agent forwarding to sshd")
+	f.StringVar(&o.Fingerprint, "fingerprint", "", "only the key with this `SHA256:…` fingerprint (sshd's %f)")
+	f.Usage = func() {
+		fmt.Fprintln(stderr, "usage: sallyport-keys [--socket PATH] [--allow-agent-forwarding] [--fingerprint SHA256:…] NAME")
+		f.PrintDefaults()
+	}
+	if err := f.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return exitOK
+		}
+		return exitUsage
+	}
+	if f.NArg() != 1 {
+		f.Usage()
+		return exitUsage
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	lines, err := sshkeys.Fetch(ctx, *socket, f.Arg(0))
+	switch {
+	case errors.Is(err, identity.ErrNotFound):
+		return exitOK // nobody of ours: sshd goes on to authorized_keys
+	case errors.Is(err, identity.ErrUnavailable):
+		fmt.Fprintln(stderr, "sallyport-keys:", err)
+		return exitTempFail
+	case err != nil:
+		fmt.Fprintln(stderr, "sallyport-keys:", err)
+		return exitFailed
+	}
+	if err := sshkeys.Write(stdout, lines, o); err != nil {
+		fmt.Fprintln(stderr, "sallyport-keys:", err)
+		return exitFailed
+	}
+	return exitOK
+}

@@ -1,0 +1,89 @@
+// Package sshkeys is what sshd asks: the AuthorizedKeysCommand of sshd_config(5).
+//
+// It asks the daemon over lookup.sock for the keys of one account and prints
+// them in the form of authorized_keys(5). Whether the account may have any is
+// the daemon's decision: it serves none for a name that is local, disabled, out
+// of date or not allowed on this machine. This package only adds the options
+// and leaves out what is no key.
+//
+// Agent forwarding is off unless the administrator says otherwise: a forwarded
+// agent lets whoever is root on this machine use the key everywhere else.
+package sshkeys
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/wire"
+)
+
+// Options are set where sshd's configuration names the command.
+type Options struct {
+	// AllowAgentForwarding leaves agent forwarding to sshd's own setting.
+	AllowAgentForwarding bool
+	// Fingerprint, when not empty, limits the answer to one key: sshd's %f.
+	Fingerprint string
+}
+
+// Fetch asks the daemon at socket for the keys of the account that name finds.
+// identity.ErrNotFound and identity.ErrUnavailable are told apart.
+func Fetch(ctx context.Context, socket, name string) ([]string, error) {
+	c, err := wire.Dial(ctx, socket)
+	if err != nil {
+		return nil, fmt.Errorf("%w: sallyportd does not answer: %w", identity.ErrUnavailable, err)
+	}
+	defer c.Close() //nolint:errcheck // read only
+	if err := c.Send(ctx, wire.New(wire.GetSSHKeys).AddString(wire.Name, name)); err != nil {
+		return nil, fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
+	}
+	var lines []string
+	for {
+		m, err := c.Receive(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
+		}
+		switch m.Type {
+		case wire.Working:
+		case wire.SSHKey:
+			if lines = append(lines, m.String(wire.KeyLine)); len(lines) > identity.MaxSSHKeys {
+				return nil, fmt.Errorf("%w: more than %d keys", wire.ErrMalformed, identity.MaxSSHKeys)
+			}
+		case wire.End:
+			return lines, nil
+		case wire.NotFound:
+			return nil, fmt.Errorf("keys of %q: %w", name, identity.ErrNotFound)
+		case wire.Unavailable:
+			return nil, fmt.Errorf("keys of %q: %w: %s", name, identity.ErrUnavailable, m.String(wire.Text))
+		default:
+			return nil, fmt.Errorf("%w: type %#02x in an answer", wire.ErrMalformed, uint8(m.Type))
+		}
+	}
+}
+
+// Write prints the keys for sshd, one a line. A line that is not a bare public
+// key is left out: its options could grant what nobody meant to.
+func Write(w io.Writer, lines []string, o Options) error {
+	var out bytes.Buffer
+	for _, line := range lines {
+		key, _, options, rest, err := ssh.ParseAuthorizedKey([]byte(line))
+		if err != nil || len(options) > 0 || len(rest) > 0 {
+			continue
+		}
+		if o.Fingerprint != "" && ssh.FingerprintSHA256(key) != o.Fingerprint {
+			continue
+		}
+		if !o.AllowAgentForwarding {
+			out.WriteString("no-agent-forwarding ")
+		}
+		out.Write(ssh.MarshalAuthorizedKey(key))
+	}
+	if _, err := w.Write(out.Bytes()); err != nil {
+		return fmt.Errorf("print keys: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,127 @@
+package sshkeys_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/sshkeys"
+	"github.com/sallyport-auth/sallyport/wire"
+)
+
+const (
+	key         = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIrSMHaEoyGBBK0J9vPOAHYgNQDDcQM1W2U0RXyJZuVM"
+)
+
+func TestOnlyBareKeysArePrinted(t *testing.T) {
+	for name, c := range map[string]struct {
+		line string
+		o    sshkeys.Options
+		want string
+	}{
+		"a key, agent forwarding off":  {line: key, want: "no-agent-forwarding " + key + "\n"},
+		"a key, forwarding left alone": {line: key, o: sshkeys.Options{AllowAgentForwarding: true}, want: key + "\n"},
+		"options before the key":       {line: `command="/bin/sh" ` + key},
+		"a second line":                {line: key + "\n" + key},
+		"no key":                       {line: "ssh-ed25519 AAAA"},
+		"another key than asked for":   {line: key, o: sshkeys.Options{Fingerprint: "SHA256:other"}},
+		"nothing":                      {line: ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out strings.Builder
+			if err := sshkeys.Write(&out, []string{c.line}, c.o); err != nil {
+				t.Fatal(err)
+			}
+			if out.String() != c.want {
+				t.Errorf("printed %q, want %q", out.String(), c.want)
+			}
+		})
+	}
+}
+
+// answer serves one lookup connection with the given packets.
+func answer(t *testing.T, packets ...*wire.Message) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "lookup.sock")
+	l, err := wire.Listen(path, 0o666)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go serveOne(t.Context(), l, packets)
+	return path
+}
+
+func serveOne(ctx context.Context, l *net.UnixListener, packets []*wire.Message) {
+	c, err := l.AcceptUnix()
+	if err != nil {
+		return
+	}
+	w := wire.NewConn(c)
+	defer w.Close()
+	if _, err := w.Receive(ctx); err != nil {
+		return
+	}
+	for _, p := range packets {
+		if err := w.Send(ctx, p); err != nil {
+			return
+		}
+	}
+}
+
+func TestEveryAnswerOfTheDaemonHasItsMeaning(t *testing.T) {
+	working := wire.New(wire.Working)
+	one := wire.New(wire.SSHKey).AddString(wire.KeyLine, key)
+	for name, c := range map[string]struct {
+		packets []*wire.Message
+		n       int
+		want    error
+	}{
+		"keys":               {[]*wire.Message{working, one, one, wire.New(wire.End)}, 2, nil},
+		"none":               {[]*wire.Message{working, wire.New(wire.End)}, 0, nil},
+		"not found":          {[]*wire.Message{working, wire.New(wire.NotFound)}, 0, identity.ErrNotFound},
+		"unavailable":        {[]*wire.Message{working, wire.New(wire.Unavailable)}, 0, identity.ErrUnavailable},
+		"ends in the middle": {[]*wire.Message{working, one}, 0, identity.ErrUnavailable},
+		"something else":     {[]*wire.Message{working, wire.New(wire.Groups).AddNumbers(wire.GIDs, 1)}, 0, wire.ErrMalformed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			lines, err := sshkeys.Fetch(ctx, answer(t, c.packets...), "ada")
+			if len(lines) != c.n || !errors.Is(err, c.want) {
+				t.Errorf("%d keys, error %v; want %d, %v", len(lines), err, c.n, c.want)
+			}
+		})
+	}
+}
+
+func TestWithoutADaemonTheErrorIsUnavailable(t *testing.T) {
+	_, err := sshkeys.Fetch(t.Context(), filepath.Join(t.TempDir(), "none"), "ada")
+	if !errors.Is(err, identity.ErrUnavailable) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func FuzzWrite(f *testing.F) {
+	f.Add(key)
+	f.Add(`no-pty,command="x" ` + key)
+	f.Add("ssh-rsa AAAA\nssh-rsa BBBB")
+	f.Fuzz(func(t *testing.T, line string) {
+		var out strings.Builder
+		if err := sshkeys.Write(&out, []string{line}, sshkeys.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		got := out.String()
+		if got == "" {
+			return
+		}
+		if strings.Count(got, "\n") != 1 || !strings.HasPrefix(got, "no-agent-forwarding ") || len(strings.Fields(got)) != 3 {
+			t.Errorf("%q became %q", line, got)
+		}
+	})
+}
