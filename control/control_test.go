@@ -62,7 +62,9 @@ func TestAnAnswerOfAnySizeArrivesWhole(t *testing.T) {
 }
 
 func TestTheOperatorLearnsThePeerFromTheKernel(t *testing.T) {
-	cl := serve(t, func(_ context.Context, p identity.Peer, _ string, _ []byte, emit func(any) error) error { return emit(p) })
+	cl := serve(t, func(_ context.Context, p identity.Peer, _ string, _ []byte, emit func(any) error) error {
+		return emit(p)
+	})
 	p, err := control.One[identity.Peer](t.Context(), cl, "v", nil)
 	if err != nil || p.UID != uint32(os.Getuid()) || p.PID != int32(os.Getpid()) {
 		t.Errorf("peer %+v, error %v", p, err)
@@ -89,7 +91,9 @@ func TestARefusalKeepsItsKindAndItsWords(t *testing.T) {
 }
 
 func TestGarbageEndsItsOwnConnectionOnly(t *testing.T) {
-	cl := serve(t, func(_ context.Context, _ identity.Peer, _ string, _ []byte, emit func(any) error) error { return emit(1) })
+	cl := serve(t, func(_ context.Context, _ identity.Peer, _ string, _ []byte, emit func(any) error) error {
+		return emit(1)
+	})
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	bad, err := wire.Dial(ctx, cl.Path)

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	key         = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIrSMHaEoyGBBK0J9vPOAHYgNQDDcQM1W2U0RXyJZuVM"
+	key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIrSMHaEoyGBBK0J9vPOAHYgNQDDcQM1W2U0RXyJZuVM"
 )
 
 func TestOnlyBareKeysArePrinted(t *testing.T) {
