@@ -41,18 +41,30 @@ func (m *Machine) Console(ctx context.Context, name string, args ...string) (*Co
 	return t, nil
 }
 
+// read keeps the screen until the program has ended and nothing is left to read.
+// A terminal without any program on it answers EIO, and so does one that login(1)
+// has just hung up to be its only user: then the next program opens it again.
 func (t *Console) read() {
+	exited := make(chan struct{})
+	go func() {
+		t.err = t.cmd.Wait()
+		close(exited)
+	}()
 	buf := make([]byte, 4096)
 	for {
 		n, err := t.tty.Read(buf)
 		_, _ = t.log.Write(bytes.ReplaceAll(buf[:n], []byte("\r"), nil))
-		if err != nil { // EIO: the last one with the terminal open has gone
-			break
+		if err == nil {
+			continue
+		}
+		select {
+		case <-exited:
+			t.log.end()
+			close(t.done)
+			return
+		case <-time.After(5 * time.Millisecond):
 		}
 	}
-	t.err = t.cmd.Wait()
-	t.log.end()
-	close(t.done)
 }
 
 // Expect waits until one of texts stands on the screen after what was expected
@@ -111,9 +123,11 @@ func (t *Console) Wait(ctx context.Context) (string, int, error) {
 	return t.log.String(), t.cmd.ProcessState.ExitCode(), nil
 }
 
-// Hangup closes the terminal, as a person does who walks away.
+// Hangup closes the terminal, as a person does who walks away, and ends a program
+// that stays on without one.
 func (t *Console) Hangup() {
 	_ = t.tty.Close()
+	_ = t.cmd.Process.Kill()
 	<-t.done
 }
 

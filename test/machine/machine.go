@@ -223,4 +223,3 @@ var _ io.Writer = (*Log)(nil)
 
 // errEnded says that a program ended before it printed what was waited for.
 var errEnded = errors.New("the program ended")
-

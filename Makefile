@@ -1,0 +1,63 @@
+# Sallyport. "make" builds; "sudo make demo" shows it; "sudo make test" proves it.
+# The README has the two commands, docs/operating.md the rest.
+
+GO      ?= go
+CC      ?= gcc
+PREFIX  ?= /usr
+DESTDIR ?=
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+
+MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
+LIBDIR    ?= $(PREFIX)/lib$(if $(MULTIARCH),/$(MULTIARCH))
+PAMDIR    ?= $(LIBDIR)/security
+UNITDIR   ?= $(PREFIX)/lib/systemd/system
+SHAREDIR  ?= $(PREFIX)/share/sallyport
+MANDIR    ?= $(PREFIX)/share/man
+
+CFLAGS_ALL  = -std=c11 -O2 -g -Wall -Wextra -Werror -Wshadow -Wformat=2 -Wconversion -Wno-sign-conversion \
+              -fPIC -fvisibility=hidden -fstack-protector-strong -D_FORTIFY_SOURCE=2 -D_GNU_SOURCE -Iwire $(CFLAGS)
+LDFLAGS_ALL = -shared -Wl,-z,now,-z,relro,-z,defs,-z,nodelete,--as-needed $(LDFLAGS)
+GOFLAGS_ALL = -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+
+PROGRAMS = sallyportd sallyport sallyport-keys sallyport-server
+MODULES  = pam_sallyport.so libnss_sallyport.so.2
+MANPAGES = $(wildcard docs/man/*.[1-8])
+
+.PHONY: all programs install uninstall deb demo demo-shell test test-go test-c test-machine fuzz bench lint fmt generate clean deps-% $(PROGRAMS)
+
+all: programs $(addprefix build/,$(MODULES))
+programs: $(PROGRAMS)
+
+# Go knows best what is out of date, so these are always asked.
+$(PROGRAMS):
+	@mkdir -p build
+	$(GO) build $(GOFLAGS_ALL) -o build/$@ ./cmd/$@
+
+build/pam_sallyport.so: $(wildcard pam/module/*.[ch] wire/*.[ch])
+	@mkdir -p build
+	$(CC) $(CFLAGS_ALL) -o $@ pam/module/pam_sallyport.c $(wildcard wire/*.c) $(LDFLAGS_ALL) -lpam
+
+build/libnss_sallyport.so.2: $(wildcard nss/module/*.[ch] wire/*.[ch])
+	@mkdir -p build
+	$(CC) $(CFLAGS_ALL) -o $@ nss/module/nss.c nss/module/lookup.c $(wildcard wire/*.c) $(LDFLAGS_ALL) -Wl,-soname,libnss_sallyport.so.2
+
+install: all
+	install -d $(addprefix $(DESTDIR),$(PREFIX)/bin $(PREFIX)/sbin $(LIBDIR) $(PAMDIR) $(UNITDIR) $(SHAREDIR) \
+	  $(PREFIX)/lib/sysusers.d $(PREFIX)/lib/tmpfiles.d $(PREFIX)/share/pam-configs /etc/sallyport)
+	install -m 0755 build/sallyport build/sallyport-keys $(DESTDIR)$(PREFIX)/bin/
+	install -m 0755 build/sallyportd build/sallyport-server $(DESTDIR)$(PREFIX)/sbin/
+	install -m 0644 build/pam_sallyport.so $(DESTDIR)$(PAMDIR)/
+	install -m 0644 build/libnss_sallyport.so.2 $(DESTDIR)$(LIBDIR)/
+	install -m 0644 systemd/*.service systemd/*.socket $(DESTDIR)$(UNITDIR)/
+	install -m 0644 systemd/sallyport.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/sallyport.conf
+	install -m 0644 systemd/sallyport.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/sallyport.conf
+	install -m 0644 packaging/pam-config $(DESTDIR)$(PREFIX)/share/pam-configs/sallyport
+	install -m 0644 packaging/ssh/20-sallyport.conf $(DESTDIR)$(SHAREDIR)/
+	install -m 0755 packaging/configure-host $(DESTDIR)$(SHAREDIR)/
+	for page in $(MANPAGES); do install -D -m 0644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit 1; done
+
+clean:
+	rm -rf build dist
+
+deps-%:
+	@packaging/install-deps $*

@@ -1,0 +1,213 @@
+package machine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// The realm that a test machine joins.
+const (
+	RealmName = "example"
+	ServerDir = "/srv/sallyport"
+	ServerURL = "https://127.0.0.1:8443"
+)
+
+// Realm is a machine with server, daemon and sshd of its own.
+type Realm struct {
+	*Machine
+	Server, Daemon, SSHD *Process
+	Fingerprint          string
+}
+
+// RepoRoot is the folder of go.mod, found upwards from the current one.
+func RepoRoot() (string, error) {
+	dir, err := os.Getwd()
+	for err == nil {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir, nil
+		}
+		if dir == "/" {
+			return "", errors.New("no go.mod above the current folder")
+		}
+		dir = filepath.Dir(dir)
+	}
+	return "", fmt.Errorf("repository root: %w", err)
+}
+
+// Install puts the built project on the machine as "make install" does, makes its
+// users and joins it to nsswitch, PAM and sshd.
+func (m *Machine) Install(ctx context.Context) error {
+	root, err := RepoRoot()
+	if err != nil {
+		return err
+	}
+	c := exec.CommandContext(ctx, "make", "-s", "-C", root, "install", "DESTDIR="+m.Root) //nolint:gosec // our own Makefile
+	if out, err := c.CombinedOutput(); err != nil {
+		return fmt.Errorf("make install: %w\n%s", err, out)
+	}
+	_, err = m.Script(ctx, `
+		rm -f /etc/nologin /run/nologin
+		systemd-sysusers /usr/lib/sysusers.d/sallyport.conf
+		systemd-tmpfiles --create /usr/lib/tmpfiles.d/sallyport.conf
+		pam-auth-update --package --enable mkhomedir
+		/usr/share/sallyport/configure-host enable
+		ssh-keygen -A`)
+	return err
+}
+
+// StartServer makes the realm and runs its server.
+func (r *Realm) StartServer(ctx context.Context) error {
+	if _, err := os.Stat(r.Path(ServerDir)); err != nil {
+		if _, err := r.Run(ctx, "/usr/sbin/sallyport-server", "init", "--dir", ServerDir, "--realm", RealmName, "--listen", "127.0.0.1:8443"); err != nil {
+			return err
+		}
+	}
+	p, err := r.Start(ctx, "/usr/sbin/sallyport-server", "serve", "--dir", ServerDir)
+	if err != nil {
+		return err
+	}
+	r.Server = p
+	return ready(ctx, p, "ready on")
+}
+
+// Admin runs an administrator's command on the server; secret goes to its
+// standard input.
+func (r *Realm) Admin(ctx context.Context, secret string, words ...string) (string, error) {
+	if secret != "" {
+		secret += "\n"
+	}
+	return r.RunInput(ctx, secret, "/usr/sbin/sallyport-server", append(words, "--dir", ServerDir)...)
+}
+
+// Join joins the machine to the realm.
+func (r *Realm) Join(ctx context.Context) error {
+	out, err := r.Admin(ctx, "", "machine", "add", "laptop", "--json")
+	if err != nil {
+		return err
+	}
+	code, fingerprint, err := joinCode(out)
+	if err != nil {
+		return err
+	}
+	r.Fingerprint = fingerprint
+	_, err = r.Run(ctx, "/usr/bin/sallyport", "join", "--server", ServerURL, "--code", code, "--fingerprint", fingerprint)
+	return err
+}
+
+// AsDaemon is how the daemon runs without systemd: as its own user, with no
+// capability left to gain.
+func AsDaemon(words ...string) []string {
+	return append([]string{
+		"--reuid=sallyport", "--regid=sallyport", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs",
+	}, words...)
+}
+
+// StartDaemon runs sallyportd and waits until it is online.
+func (r *Realm) StartDaemon(ctx context.Context) error {
+	if _, err := r.Script(ctx, `mkdir -p /run/sallyport; chown sallyport:sallyport /run/sallyport`); err != nil {
+		return err
+	}
+	p, err := r.Start(ctx, "/usr/bin/setpriv", AsDaemon("/usr/sbin/sallyportd", "--config", "/etc/sallyport/sallyportd.toml")...)
+	if err != nil {
+		return err
+	}
+	r.Daemon = p
+	return ready(ctx, p, "sallyportd serves")
+}
+
+// StartSSHD runs the host's sshd on port 22 of the machine's own loopback.
+func (r *Realm) StartSSHD(ctx context.Context) error {
+	p, err := r.Start(ctx, "/usr/sbin/sshd", "-D", "-e", "-o", "ListenAddress=127.0.0.1")
+	if err != nil {
+		return err
+	}
+	r.SSHD = p
+	return ready(ctx, p, "Server listening on")
+}
+
+// WaitOnline waits until the daemon has every account and says "online".
+func (r *Realm) WaitOnline(ctx context.Context) error { return r.waitStatus(ctx, `"state": "online"`) }
+
+// WaitOffline waits until the daemon has noticed that the server is gone.
+func (r *Realm) WaitOffline(ctx context.Context) error {
+	return r.waitStatus(ctx, `"state": "offline"`)
+}
+
+func (r *Realm) waitStatus(ctx context.Context, want string) error {
+	return r.Eventually(ctx, func() error {
+		out, err := r.Run(ctx, "/usr/bin/sallyport", "status", "--json")
+		if err != nil {
+			return err
+		}
+		if !strings.Contains(out, want) {
+			return fmt.Errorf("status lacks %s:\n%s", want, out)
+		}
+		return nil
+	})
+}
+
+// Eventually asks again until there is no error or the person loses patience.
+func (m *Machine) Eventually(ctx context.Context, ask func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, Patience)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := ask()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-tick.C:
+		}
+	}
+}
+
+func ready(ctx context.Context, p *Process, text string) error {
+	ctx, cancel := context.WithTimeout(ctx, Patience)
+	defer cancel()
+	return p.Output.Wait(ctx, text)
+}
+
+// joinCode reads what "machine add --json" printed.
+func joinCode(out string) (code, fingerprint string, err error) {
+	var v struct {
+		Code        string `json:"code"`
+		Fingerprint string `json:"fingerprint"`
+	}
+	if err := json.Unmarshal([]byte(out), &v); err != nil {
+		return "", "", fmt.Errorf("machine add: %w", err)
+	}
+	if v.Code == "" || v.Fingerprint == "" {
+		return "", "", fmt.Errorf("machine add printed no code: %s", out)
+	}
+	return v.Code, v.Fingerprint, nil
+}
+
+// AddPerson makes an account with a password, a key and a group on the server.
+func (r *Realm) AddPerson(ctx context.Context, name, password, keyFile, group string) error {
+	for _, c := range []struct {
+		secret string
+		words  []string
+	}{
+		{"", []string{"account", "add", name, "--full-name", "Ada Lovelace"}},
+		{password, []string{"account", "set-password", name}},
+		{"", []string{"account", "add-key", name, "--file", keyFile}},
+		{"", []string{"group", "add", group}},
+		{"", []string{"group", "add-member", group, name}},
+	} {
+		if _, err := r.Admin(ctx, c.secret, c.words...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
