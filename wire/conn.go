@@ -15,10 +15,11 @@ import (
 )
 
 // Conn is one connection. One goroutine may send while another receives.
-type Conn struct {
-	c   *net.UnixConn
-	buf []byte
-}
+//
+// It keeps no buffer: a packet's length is learnt before it is read, so that a
+// thousand people who think about their password cost a thousand sockets and
+// little else.
+type Conn struct{ c *net.UnixConn }
 
 // NewConn wraps an accepted connection of a SOCK_SEQPACKET listener.
 func NewConn(c *net.UnixConn) *Conn { return &Conn{c: c} }
@@ -96,30 +97,80 @@ func (c *Conn) Send(ctx context.Context, m *Message) error {
 // when the other end closed the connection, and ErrMalformed for a packet that
 // is no message. The message is the caller's; the next Receive does not touch it.
 func (c *Conn) Receive(ctx context.Context) (*Message, error) {
-	if c.buf == nil {
-		c.buf = make([]byte, MaxPacket)
-	}
 	stop := c.deadline(ctx, c.c.SetReadDeadline)
 	defer stop()
-	n, _, flags, _, err := c.c.ReadMsgUnix(c.buf, nil)
-	switch {
-	case err != nil && errors.Is(err, io.EOF), err == nil && n == 0:
-		return nil, io.EOF
-	case err != nil:
+	raw, err := c.c.SyscallConn()
+	if err != nil {
 		return nil, fmt.Errorf("receive: %w", err)
-	case flags&unix.MSG_TRUNC != 0:
-		return nil, fmt.Errorf("%w: more than %d bytes", ErrMalformed, MaxPacket)
 	}
-	packet := make([]byte, n)
-	copy(packet, c.buf[:n])
-	clear(c.buf[:n])
+	var packet []byte
+	var rerr error
+	if err := raw.Read(func(fd uintptr) bool {
+		packet, rerr = receivePacket(int(fd))
+		return !errors.Is(rerr, unix.EAGAIN)
+	}); err != nil {
+		return nil, fmt.Errorf("receive: %w", err)
+	}
+	switch {
+	case errors.Is(rerr, io.EOF), errors.Is(rerr, ErrMalformed):
+		return nil, rerr
+	case rerr != nil:
+		return nil, fmt.Errorf("receive: %w", rerr)
+	}
 	return Parse(packet)
 }
 
+// receivePacket reads the next packet whole. It offers no room for control
+// messages, so the kernel drops descriptors that a peer may have sent.
+func receivePacket(fd int) ([]byte, error) {
+	n, err := ignoringEINTR(func() (int, error) {
+		n, _, err := unix.Recvfrom(fd, nil, unix.MSG_PEEK|unix.MSG_TRUNC|unix.MSG_DONTWAIT)
+		return n, err //nolint:wrapcheck // the caller says what was being done
+	})
+	switch {
+	case errors.Is(err, unix.ECONNRESET), err == nil && n == 0:
+		return nil, io.EOF
+	case err != nil:
+		return nil, err
+	case n > MaxPacket:
+		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrMalformed, n, MaxPacket)
+	}
+	packet := make([]byte, n)
+	got, err := ignoringEINTR(func() (int, error) {
+		got, _, err := unix.Recvfrom(fd, packet, unix.MSG_TRUNC|unix.MSG_DONTWAIT)
+		return got, err //nolint:wrapcheck // the caller says what was being done
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case got != n: // another goroutine received on this connection
+		return nil, fmt.Errorf("%w: %d bytes announced, %d came", ErrMalformed, n, got)
+	}
+	return packet, nil
+}
+
+func ignoringEINTR(f func() (int, error)) (int, error) {
+	for {
+		if n, err := f(); !errors.Is(err, unix.EINTR) {
+			return n, err
+		}
+	}
+}
+
 // deadline applies the context to the connection: its deadline, and its end.
+// After stop returns, this context moves no deadline any more, so that a request
+// cancelled late does not end the next one.
 func (c *Conn) deadline(ctx context.Context, set func(time.Time) error) (stop func()) {
 	t, _ := ctx.Deadline() // the zero time means none
 	_ = set(t)
-	unhook := context.AfterFunc(ctx, func() { _ = set(time.Unix(1, 0)) })
-	return func() { unhook() }
+	ended := make(chan struct{})
+	unhook := context.AfterFunc(ctx, func() {
+		_ = set(time.Unix(1, 0))
+		close(ended)
+	})
+	return func() {
+		if !unhook() {
+			<-ended
+		}
+	}
 }

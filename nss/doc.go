@@ -1,0 +1,20 @@
+// Package nss is the daemon's half of name lookups: it answers, on lookup.sock,
+// what libnss_sallyport.so.2 and sallyport-keys ask. Where the answers come from
+// is a [Directory]'s affair.
+//
+// It promises:
+//
+//   - Working is sent before the directory is asked, so that a caller can tell a
+//     daemon that thinks from one that hangs.
+//   - NotFound is sent only for an error that is [identity.ErrNotFound] or
+//     [identity.ErrName]; every other error is Unavailable. "Not known" is never
+//     made from "cannot tell".
+//   - No record leaves with a name or an id that may not come from a directory.
+//   - The daemon's own process ([Server.Self]) is answered Unavailable at once: a
+//     library in it that looks a name up must not wait for the daemon to ask
+//     itself.
+//   - One connection's faults end that connection and no other.
+//
+// A connection carries any number of requests, one after the other. It is closed
+// after IdleTimeout without one. It keeps no cache: freshness is the directory's.
+package nss

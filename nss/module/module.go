@@ -1,0 +1,20 @@
+// Package module is libnss_sallyport.so.2, compiled by cgo so that Go tests and
+// fuzzers reach the C. The shared object itself is linked by the Makefile from
+// the same sources; nothing but tests imports this package.
+//
+// What the module promises is at the top of nss.c.
+package module
+
+// #cgo CFLAGS: -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -fvisibility=hidden -I${SRCDIR}/../../wire
+// #include <stdlib.h>
+// #include "fill.h"
+import "C"
+
+import "unsafe"
+
+// NamePossible tells whether the module would ask the daemon about a name.
+func NamePossible(name string) bool {
+	s := C.CString(name)
+	defer C.free(unsafe.Pointer(s))
+	return bool(C.fill_name_possible(s))
+}

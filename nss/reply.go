@@ -1,0 +1,116 @@
+package nss
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/wire"
+)
+
+// reply turns a directory's answer into packets. Each method passes on the error
+// that came with the answer, and checks what is about to leave: a record that
+// breaks a rule is an error of the directory's, and nobody's account.
+type reply struct {
+	s *Server
+	c *wire.Conn
+}
+
+func (r *reply) account(ctx context.Context, a identity.Account, err error) error {
+	if err != nil {
+		return err
+	}
+	if err := checkAccount(a); err != nil {
+		return fmt.Errorf("account %q: %w", a.Name, unfit(err))
+	}
+	return r.s.send(ctx, r.c, wire.New(wire.Account).
+		AddString(wire.Name, string(a.Name)).
+		AddNumbers(wire.UID, a.UID).
+		AddNumbers(wire.GID, a.GID).
+		AddString(wire.FullName, a.FullName).
+		AddString(wire.Home, a.Home).
+		AddString(wire.Shell, a.Shell))
+}
+
+// group sends as many packets as the members need.
+func (r *reply) group(ctx context.Context, g identity.GroupEntry, err error) error {
+	if err != nil {
+		return err
+	}
+	if _, err := identity.ParseName(string(g.Name)); err != nil {
+		return fmt.Errorf("group %q: %w", g.Name, unfit(err))
+	}
+	if err := identity.CheckID(g.GID); err != nil {
+		return fmt.Errorf("group %q: %w", g.Name, err)
+	}
+	begin := func() *wire.Message {
+		return wire.New(wire.Group).AddString(wire.Name, string(g.Name)).AddNumbers(wire.GID, g.GID)
+	}
+	const more = 8 // bytes of the field More, which must still fit
+	m := begin()
+	for _, member := range g.Members {
+		if _, err := identity.ParseName(string(member)); err != nil {
+			return fmt.Errorf("member of %q: %w", g.Name, unfit(err))
+		}
+		if !m.Fits(len(member) + more) {
+			if err := r.s.send(ctx, r.c, m.AddNumbers(wire.More, 1)); err != nil {
+				return err
+			}
+			m = begin()
+		}
+		m.AddString(wire.Member, string(member))
+	}
+	return r.s.send(ctx, r.c, m)
+}
+
+func (r *reply) groups(ctx context.Context, gids []uint32, err error) error {
+	if err != nil {
+		return err
+	}
+	if len(gids) > identity.MaxGroups {
+		return fmt.Errorf("%d groups of one account, at most %d", len(gids), identity.MaxGroups)
+	}
+	for _, gid := range gids {
+		if err := identity.CheckID(gid); err != nil {
+			return fmt.Errorf("groups of an account: %w", err)
+		}
+	}
+	return r.s.send(ctx, r.c, wire.New(wire.Groups).AddNumbers(wire.GIDs, gids...))
+}
+
+func (r *reply) keys(ctx context.Context, keys []identity.SSHKey, err error) error {
+	for _, k := range keys {
+		if err != nil {
+			break
+		}
+		if err = k.Validate(); err != nil {
+			return fmt.Errorf("ssh key %q: %w", k.Tag, err)
+		}
+		err = r.s.send(ctx, r.c, wire.New(wire.SSHKey).AddString(wire.KeyLine, k.Line))
+	}
+	return r.end(ctx, err)
+}
+
+// end closes a list that went well.
+func (r *reply) end(ctx context.Context, err error) error {
+	if err != nil {
+		return err
+	}
+	return r.s.send(ctx, r.c, wire.New(wire.End))
+}
+
+func checkAccount(a identity.Account) error {
+	if _, err := identity.ParseName(string(a.Name)); err != nil {
+		return err //nolint:wrapcheck // the caller names the account
+	}
+	return errors.Join(
+		identity.CheckID(a.UID), identity.CheckID(a.GID),
+		identity.CheckText(a.FullName, identity.MaxText),
+		identity.CheckText(a.Home, identity.MaxText),
+		identity.CheckText(a.Shell, identity.MaxText),
+	)
+}
+
+// unfit keeps a bad name within a record from reading as "no such name".
+func unfit(err error) error { return fmt.Errorf("unfit record: %v", err) } //nolint:errorlint // on purpose

@@ -1,0 +1,89 @@
+package pam
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/wire"
+)
+
+// parseBegin turns the first packet into a login. Numbers are compared before
+// they are narrowed: operation 257 is not operation 1.
+func parseBegin(m *wire.Message, peer identity.Peer) (identity.Login, error) {
+	op, flags := m.Number(wire.Operation), m.Number(wire.Flags)
+	switch {
+	case m.Type != wire.Begin:
+		return identity.Login{}, fmt.Errorf("%w: type %#02x", wire.ErrMalformed, uint8(m.Type))
+	case op == uint32(identity.OpNone) || op > uint32(identity.OpChangePassword):
+		return identity.Login{}, fmt.Errorf("%w: operation %d", wire.ErrMalformed, op)
+	case flags&^(wire.FlagSilent|wire.FlagOnlyFirstPass|wire.FlagPrelim) != 0:
+		return identity.Login{}, fmt.Errorf("%w: flags %#x", wire.ErrMalformed, flags)
+	case m.String(wire.Name) == "":
+		return identity.Login{}, fmt.Errorf("%w: no name", wire.ErrMalformed)
+	}
+	return identity.Login{
+		Operation:     identity.Operation(op),
+		Service:       m.String(wire.Service),
+		User:          m.String(wire.Name),
+		TTY:           m.String(wire.TTY),
+		RemoteUser:    m.String(wire.RemoteUser),
+		RemoteHost:    m.String(wire.RemoteHost),
+		Silent:        flags&wire.FlagSilent != 0,
+		FirstPass:     identity.NewSecret(m.Bytes(wire.FirstPass)),
+		OnlyFirstPass: flags&wire.FlagOnlyFirstPass != 0,
+		OldPass:       identity.NewSecret(m.Bytes(wire.OldPass)),
+		Prelim:        flags&wire.FlagPrelim != 0,
+		Peer:          peer,
+	}, nil
+}
+
+// verdictMessage encodes a verdict. What belongs to a yes goes only with a yes,
+// and a verdict that cannot be encoded becomes "unavailable".
+func verdictMessage(v identity.Verdict) *wire.Message {
+	m := wire.New(wire.Verdict).AddNumbers(wire.Code, uint32(v.Code))
+	if v.Code != identity.Granted {
+		if v.DelayMicros > 0 {
+			m.AddNumbers(wire.Delay, v.DelayMicros)
+		}
+		return m
+	}
+	if v.Password.Len() > 0 {
+		// A copy: the message is wiped after sending, the secret by its owner.
+		m.Add(wire.Secret, slices.Clone(v.Password.Reveal()))
+	}
+	for _, line := range v.Environment {
+		m.AddString(wire.Environment, line)
+	}
+	if len(v.Groups) > 0 {
+		m.AddNumbers(wire.GIDs, v.Groups...)
+	}
+	if _, err := m.Marshal(); err != nil {
+		m.Wipe()
+		return wire.New(wire.Verdict).AddNumbers(wire.Code, uint32(identity.Unavailable))
+	}
+	return m
+}
+
+// isTemporary tells errors of accept(2) that pass: out of descriptors or memory,
+// or a peer that was gone before we came.
+func isTemporary(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) ||
+		errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.ENOMEM) || errors.Is(err, syscall.ECONNABORTED)
+}
+
+// pause keeps a daemon that is out of descriptors from spinning on accept.
+func pause(ctx context.Context) error {
+	t := time.NewTimer(50 * time.Millisecond)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err() //nolint:wrapcheck // the caller only asks whether
+	case <-t.C:
+		return nil
+	}
+}

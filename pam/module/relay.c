@@ -1,0 +1,211 @@
+/*
+ * The conversation: one connection, one Begin, then the daemon leads.
+ *
+ *   state     waits for               until                          then
+ *   begun     Working or any other    50 ms after the first connect  led
+ *   led       Working                 timeout=, begun anew           led
+ *             Tell                    timeout=, begun anew           led, shown
+ *             Prompt                  timeout=, begun anew           asking
+ *             Verdict                 timeout=, begun anew           ended
+ *   asking    the person              no limit here: the daemon has  led, answered
+ *   ended     -                       -                              -
+ *
+ * Anything else ends it with PAM_AUTHINFO_UNAVAIL, a conversation function that
+ * fails with PAM_CONV_ERR.
+ */
+#include <security/pam_ext.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "relay.h"
+#include "socket.h"
+
+/* The same numbers as identity.Style. */
+enum style { ASK_SECRET = 1, ASK_TEXT = 2, TELL_INFO = 3, TELL_ERROR = 4 };
+
+enum {
+	MAX_MESSAGES = 256, /* in one conversation: a daemon gone mad does not hold a host for ever */
+};
+
+static void put_item(struct wire_writer *w, const struct call *c, int item, uint16_t tag)
+{
+	const void *v = NULL;
+
+	if (pam_get_item(c->pamh, item, &v) == PAM_SUCCESS && v != NULL)
+		wire_put_text(w, tag, v);
+}
+
+static void put_begin(struct wire_writer *w, const struct call *c)
+{
+	const void *service = NULL;
+	uint32_t flags = 0;
+
+	if ((c->flags & PAM_SILENT) || c->options.quiet)
+		flags |= WIRE_FLAG_SILENT;
+	if (c->options.only_first_pass)
+		flags |= WIRE_FLAG_ONLY_FIRST_PASS;
+	if (c->op == OP_CHANGE_PASSWORD && (c->flags & PAM_PRELIM_CHECK))
+		flags |= WIRE_FLAG_PRELIM;
+	wire_put_number(w, WIRE_OPERATION, (uint32_t)c->op);
+	wire_put_number(w, WIRE_FLAGS, flags);
+	if (pam_get_item(c->pamh, PAM_SERVICE, &service) != PAM_SUCCESS || service == NULL)
+		service = "";
+	wire_put_text(w, WIRE_SERVICE, service);
+	wire_put_text(w, WIRE_NAME, c->user);
+	put_item(w, c, PAM_TTY, WIRE_TTY);
+	put_item(w, c, PAM_RUSER, WIRE_REMOTE_USER);
+	put_item(w, c, PAM_RHOST, WIRE_REMOTE_HOST);
+	if (c->op == OP_CHANGE_PASSWORD)
+		put_item(w, c, PAM_OLDAUTHTOK, WIRE_OLD_PASS);
+	if (c->options.try_first_pass && (c->op == OP_AUTHENTICATE || c->op == OP_CHANGE_PASSWORD))
+		put_item(w, c, PAM_AUTHTOK, WIRE_FIRST_PASS);
+}
+
+/* Builds and sends one message that may hold secrets; the copy is wiped. */
+static int send_message(int fd, const struct call *c, uint8_t type, const char *answer, int64_t deadline)
+{
+	uint8_t small[4096];
+	struct wire_writer w;
+	uint8_t *large = NULL;
+
+	for (;;) {
+		wire_begin(&w, large ? large : small, large ? WIRE_MAX_PACKET : sizeof small, type);
+		if (type == WIRE_BEGIN)
+			put_begin(&w, c);
+		else
+			wire_put_text(&w, WIRE_SECRET, answer);
+		if (!w.full || large != NULL)
+			break;
+		large = malloc(WIRE_MAX_PACKET);
+		if (large == NULL)
+			break;
+	}
+	int r = wire_send(fd, &w, deadline), e = errno;
+
+	explicit_bzero(small, sizeof small);
+	if (large != NULL) {
+		explicit_bzero(large, WIRE_MAX_PACKET);
+		free(large);
+	}
+	errno = e;
+	return r;
+}
+
+/* Copies a text so that it ends in NUL. The caller frees it. */
+static char *text_of(const struct wire_message *m)
+{
+	struct wire_value v;
+
+	return wire_get(m, WIRE_TEXT, &v) ? strndup((const char *)v.bytes, v.len) : NULL;
+}
+
+/* Shows a text. A host that cannot show it is not an error: nothing hangs on it. */
+static int tell(const struct call *c, const struct wire_message *m)
+{
+	uint32_t style = 0;
+	char *text = text_of(m);
+	int r = PAM_SUCCESS;
+
+	wire_get_number(m, WIRE_STYLE, &style);
+	if (text == NULL || (style != TELL_INFO && style != TELL_ERROR))
+		r = PAM_AUTHINFO_UNAVAIL;
+	else if (style == TELL_ERROR)
+		(void)pam_prompt(c->pamh, PAM_ERROR_MSG, NULL, "%s", text);
+	else if (!(c->flags & PAM_SILENT) && !c->options.quiet)
+		(void)pam_prompt(c->pamh, PAM_TEXT_INFO, NULL, "%s", text);
+	free(text);
+	return r;
+}
+
+/* Asks the person and sends the answer. */
+static int ask(int fd, const struct call *c, const struct wire_message *m)
+{
+	uint32_t style = 0;
+	char *text = text_of(m), *answer = NULL;
+	int r;
+
+	wire_get_number(m, WIRE_STYLE, &style);
+	if (text == NULL || (style != ASK_SECRET && style != ASK_TEXT)) {
+		free(text);
+		return PAM_AUTHINFO_UNAVAIL;
+	}
+	r = pam_prompt(c->pamh, style == ASK_SECRET ? PAM_PROMPT_ECHO_OFF : PAM_PROMPT_ECHO_ON, &answer, "%s", text);
+	free(text);
+	if (r != PAM_SUCCESS || answer == NULL)
+		r = PAM_CONV_ERR;
+	else if (send_message(fd, c, WIRE_ANSWER, answer, wire_after_ms(c->options.timeout_ms)) < 0)
+		r = PAM_AUTHINFO_UNAVAIL;
+	if (answer != NULL) {
+		explicit_bzero(answer, strlen(answer));
+		free(answer);
+	}
+	return r;
+}
+
+/* Follows the daemon to its verdict. *acknowledged says whether it ever spoke. */
+static int follow(int fd, const struct call *c, int64_t deadline, bool *acknowledged)
+{
+	for (int i = 0; i < MAX_MESSAGES; i++) {
+		struct wire_packet p;
+		struct wire_message m;
+		bool ended = true;
+		int r = PAM_AUTHINFO_UNAVAIL;
+
+		if (wire_receive(fd, &p, &m, deadline) < 0) {
+			pam_syslog(c->pamh, LOG_ERR, "no answer from the daemon: %s", strerror(errno));
+			return PAM_AUTHINFO_UNAVAIL;
+		}
+		*acknowledged = true;
+		if (m.type == WIRE_VERDICT) {
+			r = verdict_apply(c, &m);
+		} else {
+			if (m.type == WIRE_WORKING)
+				r = PAM_SUCCESS;
+			else if (m.type == WIRE_TELL)
+				r = tell(c, &m);
+			else if (m.type == WIRE_PROMPT)
+				r = ask(fd, c, &m);
+			ended = r != PAM_SUCCESS;
+		}
+		wire_packet_free(&p);
+		if (ended)
+			return r;
+		deadline = wire_after_ms(c->options.timeout_ms);
+	}
+	pam_syslog(c->pamh, LOG_ERR, "more than %d messages from the daemon", MAX_MESSAGES);
+	return PAM_AUTHINFO_UNAVAIL;
+}
+
+/* Only where a person waits at a prompt; elsewhere the host program reports. */
+static void tell_absent(const struct call *c)
+{
+	if ((c->flags & PAM_SILENT) || c->options.quiet)
+		return;
+	if (c->op != OP_AUTHENTICATE && !(c->op == OP_CHANGE_PASSWORD && (c->flags & PAM_PRELIM_CHECK)))
+		return;
+	(void)pam_prompt(c->pamh, PAM_ERROR_MSG, NULL,
+			 "Sallyport is not running, so %.64s cannot be checked. A local account can still log in.",
+			 c->user);
+}
+
+int relay(const struct call *c)
+{
+	int64_t deadline = wire_after_ms(SALLYPORT_ACKNOWLEDGE_MS);
+	bool acknowledged = false;
+	int r = PAM_AUTHINFO_UNAVAIL;
+	int fd = wire_connect(c->options.socket, deadline);
+
+	if (fd < 0) {
+		pam_syslog(c->pamh, LOG_ERR, "connect to %s: %s", c->options.socket, strerror(errno));
+	} else {
+		if (send_message(fd, c, WIRE_BEGIN, NULL, deadline) == 0)
+			r = follow(fd, c, deadline, &acknowledged);
+		else
+			pam_syslog(c->pamh, LOG_ERR, "send to %s: %s", c->options.socket, strerror(errno));
+		close(fd);
+	}
+	if (!acknowledged)
+		tell_absent(c);
+	return r;
+}
