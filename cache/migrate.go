@@ -1,0 +1,81 @@
+package cache
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+)
+
+// migrations bring the schema from version i to i+1, each in one transaction.
+// What is here was released and is not changed any more; append.
+//
+//nolint:gochecknoglobals // a constant table
+var migrations = [...][]string{
+	{
+		`CREATE TABLE tokens (
+			provider TEXT NOT NULL, uuid BLOB NOT NULL PRIMARY KEY CHECK (length(uuid) = 16),
+			name TEXT NOT NULL, uid INTEGER NOT NULL, gid INTEGER NOT NULL, revision INTEGER NOT NULL,
+			signed BLOB NOT NULL, fetched_at INTEGER NOT NULL) STRICT, WITHOUT ROWID`,
+		`CREATE TABLE ids (
+			provider TEXT NOT NULL, kind TEXT NOT NULL CHECK (kind IN ('uid', 'gid')), id INTEGER NOT NULL,
+			uuid BLOB NOT NULL, PRIMARY KEY (kind, id)) STRICT, WITHOUT ROWID`,
+		`CREATE UNIQUE INDEX ids_uuid ON ids (kind, uuid)`,
+		`CREATE TABLE verifiers (
+			uuid BLOB NOT NULL, kind TEXT NOT NULL, epoch INTEGER NOT NULL, salt BLOB NOT NULL,
+			memory INTEGER NOT NULL, time INTEGER NOT NULL, threads INTEGER NOT NULL,
+			mac BLOB NOT NULL, made_at INTEGER NOT NULL, PRIMARY KEY (uuid, kind)) STRICT`,
+		`CREATE TABLE failures (
+			uuid BLOB NOT NULL, kind TEXT NOT NULL, count INTEGER NOT NULL, last INTEGER NOT NULL,
+			locked_until INTEGER NOT NULL, PRIMARY KEY (uuid, kind)) STRICT, WITHOUT ROWID`,
+		`CREATE TABLE contact (
+			provider TEXT NOT NULL PRIMARY KEY, position INTEGER NOT NULL, complete INTEGER NOT NULL,
+			at INTEGER NOT NULL) STRICT, WITHOUT ROWID`,
+		`CREATE TABLE clock (
+			one INTEGER PRIMARY KEY CHECK (one = 1), high_water INTEGER NOT NULL, boot INTEGER NOT NULL) STRICT`,
+		`CREATE TABLE notes (key TEXT NOT NULL PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID`,
+	},
+}
+
+// execer is one database connection.
+type execer interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// errVersion says that a newer program made the database.
+var errVersion = errors.New("unknown schema version")
+
+// migrate applies what is missing. When it fails, the schema is that of the last
+// migration that was committed.
+func migrate(ctx context.Context, c execer) error {
+	var version int
+	if err := c.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version); err != nil {
+		return fmt.Errorf("read schema version: %w", err)
+	}
+	if version < 0 || version > len(migrations) {
+		return fmt.Errorf("%w %d, this program knows up to %d", errVersion, version, len(migrations))
+	}
+	for ; version < len(migrations); version++ {
+		if err := step(ctx, c, version); err != nil {
+			return fmt.Errorf("migrate to version %d: %w", version+1, err)
+		}
+	}
+	return nil
+}
+
+func step(ctx context.Context, c execer, from int) error {
+	statements := append([]string{`BEGIN IMMEDIATE`}, migrations[from]...)
+	statements = append(statements, fmt.Sprintf(`PRAGMA user_version = %d`, from+1), `COMMIT`)
+	for _, s := range statements {
+		if _, err := c.ExecContext(ctx, s); err != nil {
+			// Not with ctx: what ended the migration may be its deadline.
+			_, rerr := c.ExecContext(context.WithoutCancel(ctx), `ROLLBACK`)
+			if s == statements[0] {
+				rerr = nil // nothing was begun
+			}
+			return errors.Join(err, rerr)
+		}
+	}
+	return nil
+}

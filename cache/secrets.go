@@ -1,0 +1,202 @@
+package cache
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
+)
+
+// Verifier is what a password is checked against without a network. MAC is the
+// machine's seal over the Argon2id hash; Memory is in KiB.
+type Verifier struct {
+	UUID    uuid.UUID
+	Kind    identity.FactorKind
+	Epoch   uint64
+	Salt    []byte
+	Memory  uint32
+	Time    uint32
+	Threads uint8
+	MAC     []byte
+	Made    time.Time
+}
+
+// Failures counts wrong answers since the last right one.
+type Failures struct {
+	Count       int
+	Last        time.Time
+	LockedUntil time.Time
+}
+
+// Clock is the latest time that was known for sure, and CLOCK_BOOTTIME then.
+type Clock struct {
+	HighWater time.Time
+	Boot      time.Duration
+}
+
+// endVerifiers deletes the verifiers of an account but those to keep.
+func (c *Cache) endVerifiers(ctx context.Context, tx *sql.Tx, id uuid.UUID, keep []Epoch) error {
+	rows, err := tx.QueryContext(ctx, `SELECT kind, epoch FROM verifiers WHERE uuid = ?`, id[:])
+	if err != nil {
+		return err //nolint:wrapcheck // classified by write
+	}
+	var dead []string
+	for rows.Next() {
+		var kind string
+		var epoch int64
+		if err := rows.Scan(&kind, &epoch); err != nil {
+			_ = rows.Close()
+			return err //nolint:wrapcheck // classified by write
+		}
+		if !kept(keep, Epoch{identity.FactorKind(kind), uint64(epoch)}) { //nolint:gosec // same bits back
+			dead = append(dead, kind)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return err //nolint:wrapcheck // classified by write
+	}
+	for _, kind := range dead {
+		c.scrub.Store(true)
+		if _, err := tx.ExecContext(ctx, `DELETE FROM verifiers WHERE uuid = ? AND kind = ?`, id[:], kind); err != nil {
+			return err //nolint:wrapcheck // classified by write
+		}
+	}
+	return nil
+}
+
+func kept(keep []Epoch, e Epoch) bool {
+	for _, k := range keep {
+		if k == e {
+			return true
+		}
+	}
+	return false
+}
+
+// PutVerifier stores a verifier in place of the one of that account and kind.
+func (c *Cache) PutVerifier(ctx context.Context, v Verifier) error {
+	return c.write(ctx, "store verifier", func(tx *sql.Tx) error {
+		if err := c.endVerifiers(ctx, tx, v.UUID, nil); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO verifiers
+			(uuid, kind, epoch, salt, memory, time, threads, mac, made_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			v.UUID[:], string(v.Kind), int64(v.Epoch), v.Salt, v.Memory, v.Time, v.Threads, v.MAC, v.Made.Unix()) //nolint:gosec // same bits back
+		return err //nolint:wrapcheck // classified by write
+	})
+}
+
+// Verifier returns the verifier of an account.
+func (c *Cache) Verifier(ctx context.Context, id uuid.UUID, kind identity.FactorKind) (Verifier, error) {
+	v := Verifier{UUID: id, Kind: kind}
+	var epoch, made int64
+	err := c.db.QueryRowContext(ctx, `SELECT epoch, salt, memory, time, threads, mac, made_at
+		FROM verifiers WHERE uuid = ? AND kind = ?`, id[:], string(kind)).
+		Scan(&epoch, &v.Salt, &v.Memory, &v.Time, &v.Threads, &v.MAC, &made)
+	if err != nil {
+		return Verifier{}, classify("read verifier", err)
+	}
+	v.Epoch, v.Made = uint64(epoch), time.Unix(made, 0) //nolint:gosec // same bits back
+	return v, nil
+}
+
+// DeleteVerifiers ends every verifier of an account, on the disk too.
+func (c *Cache) DeleteVerifiers(ctx context.Context, id uuid.UUID) error {
+	return c.write(ctx, "delete verifiers", func(tx *sql.Tx) error { return c.endVerifiers(ctx, tx, id, nil) })
+}
+
+// Verifiers returns the accounts that have one.
+func (c *Cache) Verifiers(ctx context.Context) (map[uuid.UUID]bool, error) {
+	rows, err := c.db.QueryContext(ctx, `SELECT DISTINCT uuid FROM verifiers`)
+	if err != nil {
+		return nil, classify("read verifiers", err)
+	}
+	defer rows.Close() //nolint:errcheck // its error is rows.Err
+	all := make(map[uuid.UUID]bool)
+	for rows.Next() {
+		var id []byte
+		if err := rows.Scan(&id); err != nil {
+			return nil, classify("read verifiers", err)
+		}
+		if u, err := uuid.FromBytes(id); err == nil {
+			all[u] = true
+		}
+	}
+	return all, classify("read verifiers", rows.Err())
+}
+
+// Failures returns the count of an account, the zero value when there is none.
+func (c *Cache) Failures(ctx context.Context, id uuid.UUID, kind string) (Failures, error) {
+	var f Failures
+	var last, until int64
+	rows, err := c.db.QueryContext(ctx, `SELECT count, last, locked_until FROM failures WHERE uuid = ? AND kind = ?`, id[:], kind)
+	if err != nil {
+		return f, classify("read failures", err)
+	}
+	defer rows.Close() //nolint:errcheck // its error is rows.Err
+	if !rows.Next() {
+		return f, classify("read failures", rows.Err())
+	}
+	if err := rows.Scan(&f.Count, &last, &until); err != nil {
+		return f, classify("read failures", err)
+	}
+	f.Last, f.LockedUntil = time.Unix(last, 0), time.Unix(until, 0)
+	return f, nil
+}
+
+// SetFailures stores the count of an account.
+func (c *Cache) SetFailures(ctx context.Context, id uuid.UUID, kind string, f Failures) error {
+	return c.write(ctx, "count failure", func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO failures (uuid, kind, count, last, locked_until)
+			VALUES (?, ?, ?, ?, ?)`, id[:], kind, f.Count, f.Last.Unix(), f.LockedUntil.Unix())
+		return err //nolint:wrapcheck // classified by write
+	})
+}
+
+// ClearFailures ends the counts of an account, of every kind.
+func (c *Cache) ClearFailures(ctx context.Context, id uuid.UUID) error {
+	return c.write(ctx, "clear failures", func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `DELETE FROM failures WHERE uuid = ?`, id[:])
+		return err //nolint:wrapcheck // classified by write
+	})
+}
+
+// Clock returns what SetClock stored, identity.ErrNotFound before the first.
+func (c *Cache) Clock(ctx context.Context) (Clock, error) {
+	var high, boot int64
+	err := c.db.QueryRowContext(ctx, `SELECT high_water, boot FROM clock`).Scan(&high, &boot)
+	if err != nil {
+		return Clock{}, classify("read clock", err)
+	}
+	return Clock{HighWater: time.Unix(0, high), Boot: time.Duration(boot)}, nil
+}
+
+// SetClock stores the clock.
+func (c *Cache) SetClock(ctx context.Context, k Clock) error {
+	return c.write(ctx, "store clock", func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO clock (one, high_water, boot) VALUES (1, ?, ?)`,
+			k.HighWater.UnixNano(), int64(k.Boot))
+		return err //nolint:wrapcheck // classified by write
+	})
+}
+
+// Recall returns a provider's note; see provider.Memory.
+func (c *Cache) Recall(ctx context.Context, key string) ([]byte, error) {
+	var v []byte
+	err := c.db.QueryRowContext(ctx, `SELECT value FROM notes WHERE key = ?`, key).Scan(&v)
+	return v, classify("recall "+key, err)
+}
+
+// Remember keeps a provider's note; see provider.Memory.
+func (c *Cache) Remember(ctx context.Context, key string, value []byte) error {
+	return c.write(ctx, "remember "+key, func(tx *sql.Tx) error {
+		if value == nil {
+			value = []byte{}
+		}
+		_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO notes (key, value) VALUES (?, ?)`, key, value)
+		return err //nolint:wrapcheck // classified by write
+	})
+}

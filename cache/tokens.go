@@ -1,0 +1,244 @@
+package cache
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
+)
+
+// Token is one account's signed token with what it is found by.
+type Token struct {
+	UUID     uuid.UUID
+	Name     identity.Name
+	UID, GID uint32
+	Revision uint64
+	Signed   []byte
+	Fetched  time.Time
+}
+
+// Epoch names one state of one credential.
+type Epoch struct {
+	Kind  identity.FactorKind
+	Epoch uint64
+}
+
+// Put is a token to store, and the only verifiers that may live on beside it.
+type Put struct {
+	Token
+	Keep []Epoch
+}
+
+// IDKind tells the two number spaces apart.
+type IDKind string
+
+// The number spaces.
+const (
+	UID IDKind = "uid"
+	GID IDKind = "gid"
+)
+
+// ID says that a number belongs to a uuid, for good.
+type ID struct {
+	Kind IDKind
+	ID   uint32
+	UUID uuid.UUID
+}
+
+// Contact is how far a provider's changes were followed, and when last.
+type Contact struct {
+	Position uint64
+	// Complete: every account up to Position is stored here.
+	Complete bool
+	At       time.Time
+}
+
+// Batch is what one transaction changes.
+type Batch struct {
+	Provider string
+	Put      []Put
+	IDs      []ID
+	Remove   []uuid.UUID
+	Contact  *Contact // nil: as it was
+}
+
+// Apply stores the whole batch or nothing. Verifiers that it ends are gone from
+// the disk when it returns nil.
+func (c *Cache) Apply(ctx context.Context, b Batch) error {
+	return c.write(ctx, "store tokens", func(tx *sql.Tx) error {
+		for _, p := range b.Put {
+			if err := put(ctx, tx, b.Provider, p); err != nil {
+				return err
+			}
+			if err := c.endVerifiers(ctx, tx, p.UUID, p.Keep); err != nil {
+				return err
+			}
+		}
+		for _, i := range b.IDs {
+			if _, err := tx.ExecContext(ctx, `INSERT INTO ids (provider, kind, id, uuid) VALUES (?, ?, ?, ?)
+				ON CONFLICT DO NOTHING`, b.Provider, string(i.Kind), i.ID, i.UUID[:]); err != nil {
+				return err //nolint:wrapcheck // classified by write
+			}
+		}
+		for _, id := range b.Remove {
+			if err := c.remove(ctx, tx, id); err != nil {
+				return err
+			}
+		}
+		if b.Contact == nil {
+			return nil
+		}
+		_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO contact (provider, position, complete, at) VALUES (?, ?, ?, ?)`,
+			b.Provider, int64(b.Contact.Position), b.Contact.Complete, b.Contact.At.Unix()) //nolint:gosec // same bits back
+		return err //nolint:wrapcheck // classified by write
+	})
+}
+
+func put(ctx context.Context, tx *sql.Tx, provider string, p Put) error {
+	_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO tokens
+		(provider, uuid, name, uid, gid, revision, signed, fetched_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		provider, p.UUID[:], string(p.Name), p.UID, p.GID, int64(p.Revision), p.Signed, p.Fetched.Unix()) //nolint:gosec // same bits back
+	return err //nolint:wrapcheck // classified by write
+}
+
+func (c *Cache) remove(ctx context.Context, tx *sql.Tx, id uuid.UUID) error {
+	if err := c.endVerifiers(ctx, tx, id, nil); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, `DELETE FROM tokens WHERE uuid = ?`, id[:])
+	return err //nolint:wrapcheck // classified by write
+}
+
+// pageSize bounds how long Tokens holds the one connection.
+const pageSize = 256
+
+// Tokens calls each for every token of the provider, in no order. The callback
+// may use the Cache.
+func (c *Cache) Tokens(ctx context.Context, provider string, each func(Token) error) error {
+	after := []byte{}
+	for {
+		page, err := c.page(ctx, provider, after)
+		if err != nil {
+			return classify("read tokens", err)
+		}
+		for _, t := range page {
+			if err := each(t); err != nil {
+				return err
+			}
+		}
+		if len(page) < pageSize {
+			return nil
+		}
+		last := page[len(page)-1].UUID
+		after = last[:]
+	}
+}
+
+const tokenColumns = `SELECT uuid, name, uid, gid, revision, signed, fetched_at FROM tokens `
+
+func (c *Cache) page(ctx context.Context, provider string, after []byte) ([]Token, error) {
+	rows, err := c.db.QueryContext(ctx, tokenColumns+`WHERE provider = ? AND uuid > ? ORDER BY uuid LIMIT ?`,
+		provider, after, pageSize)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // classified by the caller
+	}
+	defer rows.Close() //nolint:errcheck // its error is rows.Err
+	var all []Token
+	for rows.Next() {
+		t, err := scanToken(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, t)
+	}
+	return all, rows.Err() //nolint:wrapcheck // classified by the caller
+}
+
+func scanToken(row interface{ Scan(into ...any) error }) (Token, error) {
+	var t Token
+	var id []byte
+	var name string
+	var revision, fetched int64
+	if err := row.Scan(&id, &name, &t.UID, &t.GID, &revision, &t.Signed, &fetched); err != nil {
+		return Token{}, err //nolint:wrapcheck // classified by the caller
+	}
+	t.UUID, t.Name = uuid.UUID(id), identity.Name(name)
+	t.Revision, t.Fetched = uint64(revision), time.Unix(fetched, 0) //nolint:gosec // same bits back
+	return t, nil
+}
+
+// Token returns one account's token.
+func (c *Cache) Token(ctx context.Context, id uuid.UUID) (Token, error) {
+	t, err := scanToken(c.db.QueryRowContext(ctx, tokenColumns+`WHERE uuid = ?`, id[:]))
+	return t, classify("read token", err)
+}
+
+// IDs calls each for every number that was ever seen.
+func (c *Cache) IDs(ctx context.Context, provider string, each func(ID)) error {
+	rows, err := c.db.QueryContext(ctx, `SELECT kind, id, uuid FROM ids WHERE provider = ?`, provider)
+	if err != nil {
+		return classify("read ids", err)
+	}
+	defer rows.Close() //nolint:errcheck // its error is rows.Err
+	for rows.Next() {
+		var kind string
+		var i ID
+		var id []byte
+		if err := rows.Scan(&kind, &i.ID, &id); err != nil {
+			return classify("read ids", err)
+		}
+		if len(id) != len(i.UUID) {
+			continue
+		}
+		i.Kind, i.UUID = IDKind(kind), uuid.UUID(id)
+		each(i)
+	}
+	return classify("read ids", rows.Err())
+}
+
+// Contact returns what Apply stored, identity.ErrNotFound before the first.
+func (c *Cache) Contact(ctx context.Context, provider string) (Contact, error) {
+	var position, at int64
+	var k Contact
+	err := c.db.QueryRowContext(ctx, `SELECT position, complete, at FROM contact WHERE provider = ?`, provider).
+		Scan(&position, &k.Complete, &at)
+	if err != nil {
+		return Contact{}, classify("read contact", err)
+	}
+	k.Position, k.At = uint64(position), time.Unix(at, 0) //nolint:gosec // same bits back
+	return k, nil
+}
+
+// Forget drops everything about one account, its numbers and failures too.
+func (c *Cache) Forget(ctx context.Context, id uuid.UUID) error {
+	return c.write(ctx, "forget account", func(tx *sql.Tx) error {
+		if err := c.remove(ctx, tx, id); err != nil {
+			return err
+		}
+		for _, q := range []string{`DELETE FROM ids WHERE uuid = ?`, `DELETE FROM failures WHERE uuid = ?`} {
+			if _, err := tx.ExecContext(ctx, q, id[:]); err != nil {
+				return err //nolint:wrapcheck // classified by write
+			}
+		}
+		return nil
+	})
+}
+
+// Clear drops every account, verifier and number, and what was known of contact.
+// Failures, the clock and a provider's notes stay: clearing unlocks nobody.
+func (c *Cache) Clear(ctx context.Context) error {
+	return c.write(ctx, "clear cache", func(tx *sql.Tx) error {
+		c.scrub.Store(true)
+		for _, q := range []string{
+			`DELETE FROM verifiers`, `DELETE FROM tokens`, `DELETE FROM ids`, `DELETE FROM contact`,
+		} {
+			if _, err := tx.ExecContext(ctx, q); err != nil {
+				return err //nolint:wrapcheck // classified by write
+			}
+		}
+		return nil
+	})
+}

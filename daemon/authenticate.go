@@ -1,0 +1,241 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/provider"
+)
+
+// errLost says that the server is of no use for this exchange: go offline.
+var errLost = errors.New("the exchange was lost")
+
+const (
+	codePrompt = "One-time code: "
+	// maxSteps ends an exchange with a server that never comes to a decision.
+	maxSteps = 8
+	// skew is how far the server's clock and ours may differ.
+	skew = 2 * time.Minute
+)
+
+// authenticate asks for the password first and for the server after: an exchange
+// begun early would grow old while someone types.
+func (s *login) authenticate(ctx context.Context) identity.Verdict {
+	if r := s.door(ctx); r.code != identity.Granted {
+		return s.end(ctx, r)
+	}
+	for {
+		v := s.attempt(ctx)
+		// What an earlier module left may be meant for another one: then ask.
+		if v.Code == identity.Denied && !s.asked && s.FirstPass.Len() > 0 && !s.OnlyFirstPass {
+			s.asked, s.FirstPass = true, identity.Secret{}
+			continue
+		}
+		return v
+	}
+}
+
+func (s *login) attempt(ctx context.Context) identity.Verdict {
+	if code := s.needPassword(ctx); code != identity.Granted {
+		return identity.Verdict{Code: code}
+	}
+	if s.secret.Len() == 0 {
+		return identity.Verdict{Code: identity.Denied}
+	}
+	if s.Peer.UID != 0 {
+		if r := s.d.reserveAlone(ctx, s.q.e.account.UUID, kindLocker); r.code != identity.Granted {
+			return s.end(ctx, r)
+		}
+	}
+	v, err := s.online(ctx)
+	if errors.Is(err, errLost) {
+		if ctx.Err() != nil {
+			return identity.Verdict{Code: identity.Unavailable}
+		}
+		return s.offline(ctx)
+	}
+	return v
+}
+
+func (s *login) needPassword(ctx context.Context) identity.Code {
+	secret, code := s.password(ctx, identity.AskSecret, identity.PasswordPrompt)
+	s.secret = secret
+	return code
+}
+
+// begun is the server's answer with the exchange that it belongs to.
+type begun struct {
+	exchange provider.Exchange
+	reply    provider.Reply
+}
+
+// online goes through the steps that the server asks for. Its error is errLost.
+func (s *login) online(ctx context.Context) (identity.Verdict, error) {
+	d := s.d
+	if d.link.justFailed() {
+		return identity.Verdict{}, errLost
+	}
+	b, err := bounded(ctx, d.p.ServerTimeout, func(ctx context.Context) (begun, error) {
+		x, r, err := d.o.Provider.Begin(ctx, provider.Attempt{
+			Name: s.q.e.account.Name, Service: s.Service, RemoteHost: s.RemoteHost,
+		})
+		return begun{x, r}, err
+	})
+	var used []identity.FactorKind
+	for range maxSteps {
+		if err != nil {
+			return s.failed(ctx, err)
+		}
+		d.note(evAnswered, nil)
+		d.clock.contact(b.reply.ServerTime)
+		switch b.reply.Outcome {
+		case provider.Allow:
+			return s.allowed(ctx, b.reply)
+		case provider.Continue:
+		default:
+			return s.refusedBy(ctx, b.reply), nil
+		}
+		kind := next(b.reply.Offers, used)
+		if kind == "" || b.exchange == nil {
+			return s.end(ctx, ruling{
+				code: identity.Denied, tell: true, detail: "The server asks for a proof that this machine cannot ask you for.",
+				mend: "Ask your administrator to bring Sallyport up to date here.",
+			}), nil
+		}
+		credential, code := s.credential(ctx, kind)
+		if code != identity.Granted {
+			return identity.Verdict{Code: code}, nil
+		}
+		used = append(used, kind)
+		b.reply, err = bounded(ctx, d.p.ServerTimeout, func(ctx context.Context) (provider.Reply, error) {
+			return b.exchange.Step(ctx, kind, credential)
+		})
+	}
+	return s.failed(ctx, fmt.Errorf("%w: it comes to no decision", provider.ErrOffline))
+}
+
+// next picks the first factor on offer that we can ask for, the password before
+// all others, each once.
+func next(offers, used []identity.FactorKind) identity.FactorKind {
+	for _, k := range []identity.FactorKind{identity.Password, identity.TOTP} {
+		if slices.Contains(offers, k) && !slices.Contains(used, k) {
+			return k
+		}
+	}
+	return ""
+}
+
+func (s *login) credential(ctx context.Context, kind identity.FactorKind) (identity.Secret, identity.Code) {
+	if kind == identity.Password {
+		return s.secret, identity.Granted
+	}
+	if s.OnlyFirstPass && s.Silent {
+		return identity.Secret{}, identity.Denied
+	}
+	code, err := s.conv.Ask(ctx, identity.AskText, codePrompt)
+	if err != nil {
+		return identity.Secret{}, identity.ConversationFailed
+	}
+	return code, identity.Granted
+}
+
+// failed sorts an error of the provider: gone for good, or of no use.
+func (s *login) failed(ctx context.Context, err error) (identity.Verdict, error) {
+	d := s.d
+	if errors.Is(err, provider.ErrNotFound) {
+		d.note(evAnswered, nil)
+		_ = d.learn(d.base, news{gone: []uuid.UUID{s.q.e.account.UUID}}) // logged there
+		return identity.Verdict{Code: identity.UnknownUser}, nil
+	}
+	if ctx.Err() == nil {
+		d.note(evFailed, err)
+	}
+	d.log.WarnContext(ctx, "authentication goes on offline", "account", s.q.e.account.Name, "error", err)
+	return identity.Verdict{}, errLost
+}
+
+// refusedBy ends with the server's denial. It never goes on offline.
+func (s *login) refusedBy(ctx context.Context, r provider.Reply) identity.Verdict {
+	out := ruling{code: identity.Denied, detail: printable(r.Message), tell: r.Message != ""}
+	if r.Locked {
+		out.code, out.tell = identity.TooManyTries, true
+		if out.detail == "" {
+			out.detail = "Too many wrong answers: the server has locked this account for a while."
+			out.mend = "Wait some minutes and try again, or ask your administrator."
+		}
+	}
+	return s.end(ctx, out)
+}
+
+// printable makes a server's text fit for a terminal.
+func printable(text string) string {
+	const maxText = 512
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, text)
+	if len(text) > maxText {
+		text = strings.ToValidUTF8(text[:maxText], "")
+	}
+	return strings.TrimSpace(text)
+}
+
+// allowed checks that the server's yes is for this account, on this machine,
+// now, and proves all that the account demands; then takes over what it learnt.
+func (s *login) allowed(ctx context.Context, r provider.Reply) (identity.Verdict, error) {
+	d, e := s.d, s.q.e
+	if err := s.checkYes(r); err != nil {
+		return s.failed(ctx, fmt.Errorf("%w: %w", provider.ErrOffline, err))
+	}
+	_ = d.learn(d.base, news{records: []provider.Record{r.Record}}) // logged there; the index has it
+	// A push may have brought something newer than the answer: the index decides.
+	if s.q.e = d.index.withUUID(e.account.UUID); s.q.e == nil {
+		return identity.Verdict{Code: identity.UnknownUser}, nil
+	}
+	s.q.methods = r.Session.Methods
+	if out := d.ask(ctx, rightChecks, &s.q, nil); out.code != identity.Granted {
+		return s.end(ctx, out), nil
+	}
+	d.succeeded(ctx, s.q.e, s.secret)
+	return identity.Verdict{Code: identity.Granted, Password: s.secret}, nil
+}
+
+func (s *login) checkYes(r provider.Reply) error {
+	e, t := s.q.e, r.Record.Token
+	if r.Session == nil || t == nil {
+		return errors.New("it allowed without a token")
+	}
+	if t.Account.UUID != e.account.UUID {
+		return errors.New("it allowed another account")
+	}
+	if err := r.Session.Check(e.account.UUID, s.d.o.Machine, s.d.clock.now(), skew); err != nil {
+		return fmt.Errorf("it allowed wrongly: %w", err)
+	}
+	if r.Session.Realm != s.d.o.Realm {
+		return errors.New("it allowed for another realm")
+	}
+	if !covers(r.Session.Methods, demanded(t)) {
+		return fmt.Errorf("it allowed with %v, which is not enough", r.Session.Methods)
+	}
+	return nil
+}
+
+// demanded are the factors that every authentication of an account must prove:
+// the password, and a one-time code once there is one.
+func demanded(t *identity.IDToken) []identity.FactorKind {
+	list := []identity.FactorKind{identity.Password}
+	if _, ok := t.FactorEpoch(identity.TOTP); ok {
+		list = append(list, identity.TOTP)
+	}
+	return list
+}

@@ -1,0 +1,276 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/report"
+)
+
+// question is one decision in the making.
+type question struct {
+	typed string
+	e     *entry // set by the check "known"
+	// methods are what was proved; nil when that is not known in this phase.
+	methods []identity.FactorKind
+	// quiet asks the server nothing: for phases that only confirm.
+	quiet bool
+}
+
+// ruling is what one check says. The zero value refuses.
+type ruling struct {
+	code   identity.Code
+	detail string
+	mend   string
+	tell   bool // detail and mend may be shown to who is at the door
+}
+
+func fine(detail string) ruling { return ruling{code: identity.Granted, detail: detail} }
+
+// text is what a person is shown.
+func (r ruling) text() string {
+	if r.mend == "" {
+		return r.detail
+	}
+	return r.detail + " " + r.mend
+}
+
+// check is one row of the decision.
+type check struct {
+	name string
+	rule func(*Daemon, context.Context, *question) ruling
+}
+
+// The decision, in order. Decide and explain run the same rows.
+//
+//nolint:gochecknoglobals // constant tables
+var (
+	doorChecks  = []check{{"name", checkName}, {"local", checkLocal}, {"known", checkKnown}}
+	freshChecks = []check{{"fresh", checkFresh}}
+	rightChecks = []check{{"accepted", checkAccepted}, {"standing", checkStanding}, {"allowed", checkAllowed}}
+)
+
+// accountChecks is the whole decision of the account phase.
+func accountChecks() []check { return slices.Concat(doorChecks, freshChecks, rightChecks) }
+
+// ask runs checks until one refuses, and returns its ruling, or the last.
+func (d *Daemon) ask(ctx context.Context, checks []check, q *question, note func(check, ruling)) ruling {
+	var r ruling
+	for _, c := range checks {
+		r = c.rule(d, ctx, q)
+		if note != nil {
+			note(c, r)
+		}
+		if r.code != identity.Granted {
+			return r
+		}
+	}
+	return r
+}
+
+func checkName(d *Daemon, _ context.Context, q *question) ruling {
+	name, err := identity.Canonical(q.typed, d.o.Realm)
+	if err != nil {
+		// A name that can never be ours may well be a local one.
+		if local, lerr := d.local.accountNamed(q.typed); lerr == nil && local {
+			return fine("not a name that the realm could have")
+		}
+		return ruling{code: identity.UnknownUser, detail: "This can never be an account's name.", mend: "Check the spelling."}
+	}
+	return fine(fmt.Sprintf("stands for %s", name))
+}
+
+func checkLocal(d *Daemon, _ context.Context, q *question) ruling {
+	name, _ := identity.Canonical(q.typed, d.o.Realm) // "" is nobody's
+	local, err := d.local.accountNamed(q.typed, string(name))
+	if err != nil {
+		return ruling{code: identity.Unavailable, detail: err.Error(), mend: "Make /etc/passwd readable for sallyportd."}
+	}
+	if local {
+		return ruling{
+			code: identity.NotOurs, detail: "A local account has this name, and Sallyport leaves it alone.",
+			mend: "If the realm's account is meant, rename the local one.",
+		}
+	}
+	return fine("no local account has this name")
+}
+
+func checkKnown(d *Daemon, ctx context.Context, q *question) ruling {
+	name, err := identity.Canonical(q.typed, d.o.Realm)
+	if err != nil {
+		return ruling{code: identity.UnknownUser}
+	}
+	q.e, err = d.findName(ctx, name, !q.quiet)
+	switch {
+	case errors.Is(err, identity.ErrNotFound):
+		if why := d.refused.named(name); why != "" {
+			return ruling{
+				code: identity.UnknownUser, detail: "This machine refuses the account: " + why + ".",
+				mend: "Mend it on the server, or widen this machine's settings.",
+			}
+		}
+		return ruling{
+			code: identity.UnknownUser, detail: "The realm has no such account.",
+			mend: "Check the spelling, or add the account on the server.",
+		}
+	case err != nil:
+		return ruling{
+			code: identity.Unavailable, tell: true, detail: "The server cannot be reached, and this account was never seen here.",
+			mend: "Try again when the network is back.",
+		}
+	}
+	local, err := d.local.account(string(q.e.account.Name), q.e.account.UID)
+	if err != nil {
+		return ruling{code: identity.Unavailable, detail: err.Error(), mend: "Make /etc/passwd readable for sallyportd."}
+	}
+	if local {
+		return ruling{
+			code: identity.NotOurs, detail: fmt.Sprintf("A local account has its uid, %d.", q.e.account.UID),
+			mend: "Change the local account's uid.",
+		}
+	}
+	return fine(fmt.Sprintf("uid %d, revision %d", q.e.account.UID, q.e.revision))
+}
+
+// checkFresh makes sure that what the right checks will judge is new enough.
+func checkFresh(d *Daemon, ctx context.Context, q *question) ruling {
+	if d.link.now() == online && d.link.watches {
+		return fine("connected; changes arrive as they happen")
+	}
+	if !d.link.justFailed() && !q.quiet {
+		err := d.fetchName(ctx, q.e.account.Name)
+		now := d.index.withUUID(q.e.account.UUID)
+		if now == nil {
+			return ruling{
+				code: identity.UnknownUser, detail: "The account is gone from the realm.",
+				mend: "Ask your administrator if that is a surprise.",
+			}
+		}
+		q.e = now
+		if err == nil {
+			return fine("fetched just now")
+		}
+		if errors.Is(err, provider.ErrNotFound) {
+			return ruling{code: identity.UnknownUser, detail: "The account has another name now.", mend: "Use the new one."}
+		}
+	}
+	a := d.ageOf(q.e)
+	if !a.within {
+		return ruling{code: identity.Unavailable, tell: true, detail: a.refusal(), mend: "Connect to the network and try again."}
+	}
+	return fine(a.String())
+}
+
+func checkAccepted(_ *Daemon, _ context.Context, q *question) ruling {
+	if q.e.blocked != "" {
+		return ruling{
+			code: identity.NotPermitted, tell: true,
+			detail: "The account changed on the server in a way that this machine refuses: " + q.e.blocked + ".",
+			mend:   "Ask your administrator.",
+		}
+	}
+	return fine("the account keeps this machine's rules")
+}
+
+func checkStanding(d *Daemon, _ context.Context, q *question) ruling {
+	ask := "Ask your administrator."
+	switch q.e.standingAt(d.clock.now()) {
+	case identity.Good:
+		return fine("active")
+	case identity.StandingDisabled:
+		return ruling{code: identity.AccountExpired, tell: true, detail: "This account is disabled.", mend: ask}
+	case identity.NotYetValid:
+		return ruling{
+			code: identity.AccountExpired, tell: true,
+			detail: "This account is valid from " + day(q.e.validFrom) + ".", mend: "Wait until then, or ask your administrator.",
+		}
+	case identity.Expired:
+		return ruling{
+			code: identity.AccountExpired, tell: true,
+			detail: "This account expired on " + day(q.e.validUntil) + ".", mend: ask,
+		}
+	default:
+		return ruling{code: identity.AccountExpired, tell: true, detail: "This account's state is unknown.", mend: ask}
+	}
+}
+
+func day(unix int64) string { return time.Unix(unix, 0).Format("2 January 2006 15:04") }
+
+// checkAllowed matches groups by uuid. A group that demands factors which this
+// authentication did not prove does not count.
+func checkAllowed(d *Daemon, _ context.Context, q *question) ruling {
+	if d.p.AllowAll {
+		return fine("every account of the realm may log in here")
+	}
+	for _, g := range d.index.groupsOf(q.e) {
+		if !slices.Contains(d.p.AllowGroups, g.UUID) {
+			continue
+		}
+		if q.methods != nil && !covers(q.methods, g.Demands) {
+			continue
+		}
+		return fine("member of " + string(g.Name))
+	}
+	return ruling{
+		code: identity.NotPermitted, tell: true, detail: "This account may not log in to this machine: it is in none of the allowed groups.",
+		mend: "Ask your administrator to add it to one.",
+	}
+}
+
+func covers(methods, demands []identity.FactorKind) bool {
+	for _, k := range demands {
+		if !slices.Contains(methods, k) {
+			return false
+		}
+	}
+	return true
+}
+
+// age is how old our knowledge of an account is, and may become.
+type age struct {
+	checked time.Time
+	old     time.Duration
+	limit   time.Duration
+	within  bool
+}
+
+// ageOf judges by the trusted clock. While a change stream shows that nothing
+// changed, no account ages.
+func (d *Daemon) ageOf(e *entry) age {
+	a := age{checked: e.fetched, limit: time.Duration(e.offlineFor) * time.Second}
+	if at := time.Unix(0, d.contactAt.Load()); d.link.watches && at.After(a.checked) {
+		a.checked = at
+	}
+	if d.p.OfflineMax > 0 {
+		a.limit = min(a.limit, d.p.OfflineMax)
+	}
+	a.old = max(d.clock.now().Sub(a.checked), 0)
+	a.within = a.limit > 0 && a.old <= a.limit && e.blocked == ""
+	return a
+}
+
+// String is what a person sees after logging in without a network.
+func (a age) String() string {
+	return fmt.Sprintf("Offline. Last checked %s ago; works for %s.", friendly(a.old), more(a.limit-a.old))
+}
+
+func (a age) refusal() string {
+	if a.limit <= 0 {
+		return "Offline, and this account may be used only while the server can be reached."
+	}
+	return fmt.Sprintf("Offline. Last checked %s ago, which is more than the %s that are allowed.", friendly(a.old), friendly(a.limit))
+}
+
+func severity(c identity.Code) report.Severity {
+	switch c {
+	case identity.Granted:
+		return report.OK
+	default:
+		return report.Problem
+	}
+}

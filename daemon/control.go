@@ -1,0 +1,231 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/report"
+)
+
+// Handle answers one request of control.sock: emit is called with each item of
+// the answer. Who may ask is decided by the peer's uid, as package report says.
+// Its errors are ErrForbidden, ErrVerb and identity.ErrNotFound.
+func (d *Daemon) Handle(ctx context.Context, peer identity.Peer, verb string, args []byte, emit func(any) error) error {
+	switch verb {
+	case report.VerbStatus:
+		s, err := d.status(ctx)
+		if err != nil {
+			return err
+		}
+		return emit(s)
+	case report.VerbExplain:
+		return d.handleExplain(ctx, peer, args, emit)
+	case report.VerbCacheList, report.VerbCacheForget, report.VerbCacheClear, report.VerbUnlock:
+		if peer.UID != 0 {
+			return fmt.Errorf("%w: %q is for root", ErrForbidden, verb)
+		}
+	default:
+		return fmt.Errorf("%w: %q", ErrVerb, verb)
+	}
+	switch verb {
+	case report.VerbCacheList:
+		return d.cacheList(ctx, emit)
+	case report.VerbCacheClear:
+		return d.cacheClear(ctx)
+	}
+	var a report.NameArgs
+	if err := decode(args, &a); err != nil {
+		return err
+	}
+	e, err := d.held(a.Name)
+	if err != nil {
+		return err
+	}
+	if verb == report.VerbUnlock {
+		return d.unlock(ctx, e)
+	}
+	return d.cacheForget(ctx, e)
+}
+
+func decode(args []byte, into any) error {
+	dec := json.NewDecoder(bytes.NewReader(args))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(into); err != nil {
+		return fmt.Errorf("%w: arguments: %w", ErrVerb, err)
+	}
+	return nil
+}
+
+// held finds an account in memory, also one that a local name hides.
+func (d *Daemon) held(typed string) (*entry, error) {
+	name, err := identity.Canonical(typed, d.o.Realm)
+	if err == nil {
+		if e := d.index.named(name); e != nil {
+			return e, nil
+		}
+	}
+	return nil, fmt.Errorf("account: %w", identity.ErrNotFound)
+}
+
+func (d *Daemon) handleExplain(ctx context.Context, peer identity.Peer, args []byte, emit func(any) error) error {
+	var a report.ExplainArgs
+	if err := decode(args, &a); err != nil {
+		return err
+	}
+	if peer.UID != 0 {
+		if e, err := d.held(a.Name); err != nil || e.account.UID != peer.UID {
+			return fmt.Errorf("%w: only root may ask about others", ErrForbidden)
+		}
+	}
+	return emit(d.explain(ctx, a))
+}
+
+// explain takes the steps of the account phase and writes them down.
+func (d *Daemon) explain(ctx context.Context, a report.ExplainArgs) report.Explanation {
+	q := question{typed: a.Name}
+	x := report.Explanation{Name: a.Name, Service: a.Service}
+	r := d.ask(ctx, accountChecks(), &q, func(c check, r ruling) {
+		x.Steps = append(x.Steps, report.Finding{Check: c.name, Severity: severity(r.code), Detail: r.detail, Mend: r.mend})
+	})
+	x.MayLogin = r.code == identity.Granted
+	if q.e == nil || r.code == identity.NotOurs {
+		return x
+	}
+	account := d.describe(q.e)
+	x.Account = &account
+	for _, f := range q.e.factors {
+		x.Factors = append(x.Factors, string(f.Kind))
+	}
+	x.Offline, x.Locked = d.explainOffline(ctx, q.e)
+	return x
+}
+
+func (d *Daemon) explainOffline(ctx context.Context, e *entry) (*report.Offline, *time.Time) {
+	_, r := d.mayOffline(ctx, e)
+	a := d.ageOf(e)
+	o := &report.Offline{Possible: r.code == identity.Granted, LastChecked: &a.checked}
+	if !o.Possible {
+		o.Reason = r.detail
+	}
+	if a.limit > 0 {
+		until := a.checked.Add(a.limit)
+		o.Until = &until
+	}
+	f, err := d.o.Cache.Failures(ctx, e.account.UUID, kindOffline)
+	if err != nil {
+		o.Possible, o.Reason = false, err.Error()
+		return o, nil
+	}
+	o.Failures = f.Count
+	if d.clock.now().Before(f.LockedUntil) {
+		o.Possible, o.Reason = false, "Too many wrong answers."
+		return o, &f.LockedUntil
+	}
+	return o, nil
+}
+
+func (d *Daemon) describe(e *entry) report.Account {
+	a := report.Account{
+		UUID: e.account.UUID, Name: e.account.Name, UID: e.account.UID, GID: e.account.GID,
+		FullName: e.account.FullName, Home: e.account.Home, Shell: e.account.Shell,
+		State: e.state.String(), Keys: e.keys, Revision: e.revision, Groups: []identity.Name{},
+	}
+	for _, g := range d.index.groupsOf(e) {
+		a.Groups = append(a.Groups, g.Name)
+	}
+	return a
+}
+
+func (d *Daemon) cacheList(ctx context.Context, emit func(any) error) error {
+	has, err := d.o.Cache.Verifiers(ctx)
+	if err != nil {
+		return fmt.Errorf("cache list: %w", err)
+	}
+	all := d.index.all()
+	slices.SortFunc(all, func(a, b *entry) int { return bytes.Compare([]byte(a.account.Name), []byte(b.account.Name)) })
+	for _, e := range all {
+		if err := emit(report.CachedAccount{Account: d.describe(e), Fetched: e.fetched, Verifier: has[e.account.UUID]}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cacheForget drops one account, its verifiers and its numbers. Where the
+// provider lists accounts, the list is read again.
+func (d *Daemon) cacheForget(ctx context.Context, e *entry) error {
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	id := e.account.UUID
+	if err := d.o.Cache.Forget(ctx, id); err != nil {
+		return fmt.Errorf("cache forget: %w", err)
+	}
+	d.index.remove(id)
+	d.index.mu.Lock()
+	d.index.uids.drop(id)
+	d.index.mu.Unlock()
+	d.refused.set(id, "", "")
+	return d.readAgain(ctx)
+}
+
+// cacheClear drops every account. Failures and locks stay.
+func (d *Daemon) cacheClear(ctx context.Context) error {
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	if err := d.o.Cache.Clear(ctx); err != nil {
+		return fmt.Errorf("cache clear: %w", err)
+	}
+	d.index.mu.Lock()
+	d.index.reset()
+	d.index.mu.Unlock()
+	d.refused.clear()
+	return d.readAgain(ctx)
+}
+
+// readAgain makes the next contact begin with the whole list; the caller holds
+// d.writing. Until then an absent name is not known to be absent.
+func (d *Daemon) readAgain(ctx context.Context) error {
+	k := cache.Contact{At: d.kept.Load().At}
+	if k.At.IsZero() {
+		k.At = time.Unix(0, 0)
+	}
+	d.kept.Store(&k)
+	err := d.o.Cache.Apply(ctx, cache.Batch{Provider: d.o.Provider.Name(), Contact: &k})
+	if cancel := d.relist.Load(); cancel != nil {
+		(*cancel)(errRelist)
+	}
+	if err != nil {
+		return fmt.Errorf("cache: %w", err)
+	}
+	return nil
+}
+
+func (d *Daemon) unlock(ctx context.Context, e *entry) error {
+	release, err := d.tries.lock(ctx, e.account.UUID)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := d.o.Cache.ClearFailures(ctx, e.account.UUID); err != nil {
+		return fmt.Errorf("unlock: %w", err)
+	}
+	return nil
+}
+
+// countVerifiers is zero when the cache cannot be read; status says why.
+func (d *Daemon) countVerifiers(ctx context.Context) (map[uuid.UUID]bool, error) {
+	has, err := d.o.Cache.Verifiers(ctx)
+	if err != nil {
+		return nil, errors.Join(errors.New("the cache cannot be read"), err)
+	}
+	return has, nil
+}

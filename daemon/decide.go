@@ -1,0 +1,124 @@
+package daemon
+
+import (
+	"context"
+	"runtime/debug"
+
+	"github.com/sallyport-auth/sallyport/identity"
+)
+
+// Decide answers one question at the door. Whatever goes wrong on the way, a
+// panic too, ends as identity.Unavailable or a denial.
+func (d *Daemon) Decide(ctx context.Context, l identity.Login, conv identity.Conversation) (v identity.Verdict) {
+	defer func() {
+		if r := recover(); r != nil {
+			d.log.ErrorContext(ctx, "a decision broke off; nothing was granted", "panic", r, "stack", string(debug.Stack()))
+			v = identity.Verdict{}
+		}
+		if v.Code != identity.Granted {
+			v = identity.Verdict{Code: v.Code, DelayMicros: d.delay(v.Code)}
+		}
+		d.log.InfoContext(ctx, "decided", "operation", l.Operation, "service", l.Service, "account", l.User,
+			"peer", l.Peer.UID, "code", v.Code)
+	}()
+	s := &login{d: d, Login: l, conv: conv, q: question{typed: l.User}}
+	switch l.Operation {
+	case identity.OpAuthenticate:
+		return s.authenticate(ctx)
+	case identity.OpAccount:
+		return s.account(ctx)
+	case identity.OpOpenSession, identity.OpSetCredentials:
+		s.q.quiet = true
+		return s.confirm(ctx)
+	case identity.OpCloseSession:
+		s.q.quiet = true
+		return s.end(ctx, s.door(ctx))
+	case identity.OpChangePassword:
+		return s.changePassword(ctx)
+	default:
+		return identity.Verdict{}
+	}
+}
+
+func (d *Daemon) delay(c identity.Code) uint32 {
+	switch c {
+	case identity.Denied, identity.UnknownUser, identity.NotPermitted, identity.TooManyTries, identity.PasswordMismatch:
+		return uint32(min(d.p.FailDelay.Microseconds(), 1<<31)) //nolint:gosec // bounded
+	default:
+		return 0
+	}
+}
+
+// login is one question with all that is needed to answer it.
+type login struct {
+	identity.Login
+	d      *Daemon
+	conv   identity.Conversation
+	q      question
+	secret identity.Secret // the password once it was given
+	asked  bool            // it was typed for us, not left by another module
+}
+
+// door finds the account and judges who asks: root may ask for anyone, others
+// only for themselves.
+func (s *login) door(ctx context.Context) ruling {
+	r := s.d.ask(ctx, doorChecks, &s.q, nil)
+	if r.code != identity.Granted {
+		return r
+	}
+	if s.Peer.UID != 0 && s.Peer.UID != s.q.e.account.UID {
+		return ruling{code: identity.NotPermitted, detail: "Only root may ask for another's account."}
+	}
+	return r
+}
+
+// end turns a ruling into a verdict and tells the person what may be told.
+func (s *login) end(ctx context.Context, r ruling) identity.Verdict {
+	if r.code == identity.Granted {
+		return identity.Verdict{Code: identity.Granted}
+	}
+	if r.tell {
+		if err := s.conv.Tell(ctx, identity.TellError, r.text()); err != nil {
+			return identity.Verdict{Code: identity.ConversationFailed}
+		}
+	}
+	return identity.Verdict{Code: r.code}
+}
+
+// account is the account phase: it runs after any authentication, ours or an ssh
+// key's, so it asks the server when it is not sure to know the latest.
+func (s *login) account(ctx context.Context) identity.Verdict {
+	if r := s.door(ctx); r.code != identity.Granted {
+		return s.end(ctx, r)
+	}
+	r := s.d.ask(ctx, freshChecks, &s.q, nil)
+	if r.code == identity.Granted {
+		r = s.d.ask(ctx, rightChecks, &s.q, nil)
+	}
+	return s.end(ctx, r)
+}
+
+// confirm is for phases after the account phase: nothing is fetched.
+func (s *login) confirm(ctx context.Context) identity.Verdict {
+	r := s.door(ctx)
+	if r.code == identity.Granted {
+		r = s.d.ask(ctx, rightChecks, &s.q, nil)
+	}
+	return s.end(ctx, r)
+}
+
+// password returns the password: an earlier module's first, then the person's.
+func (s *login) password(ctx context.Context, style identity.Style, prompt string) (identity.Secret, identity.Code) {
+	if s.FirstPass.Len() > 0 && !s.asked {
+		return s.FirstPass, identity.Granted
+	}
+	if s.OnlyFirstPass {
+		return identity.Secret{}, identity.Denied
+	}
+	s.asked = true
+	secret, err := s.conv.Ask(ctx, style, prompt)
+	if err != nil {
+		return identity.Secret{}, identity.ConversationFailed
+	}
+	return secret, identity.Granted
+}

@@ -1,0 +1,283 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/report"
+)
+
+// errRefused says that this machine's rules refuse an account. The text says why.
+var errRefused = errors.New("this machine refuses the account")
+
+// refusals are the accounts that the server sent and we did not take.
+type refusals struct {
+	mu   sync.Mutex
+	list map[uuid.UUID]report.Refusal
+}
+
+// maxRefusals bounds what a server that sends nonsense can make us keep.
+const maxRefusals = 1000
+
+func (r *refusals) set(id uuid.UUID, name identity.Name, why string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.list == nil {
+		r.list = make(map[uuid.UUID]report.Refusal)
+	}
+	if why == "" {
+		delete(r.list, id)
+	} else if len(r.list) < maxRefusals {
+		r.list[id] = report.Refusal{Name: string(name), Reason: why}
+	}
+}
+
+func (r *refusals) clear() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	clear(r.list)
+}
+
+func (r *refusals) named(name identity.Name) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, one := range r.list {
+		if one.Name == string(name) {
+			return one.Reason
+		}
+	}
+	return ""
+}
+
+// held lists the names that were refused for what another account holds.
+func (r *refusals) held() []identity.Name {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var list []identity.Name
+	for _, one := range r.list {
+		if strings.HasPrefix(one.Reason, heldPrefix) {
+			list = append(list, identity.Name(one.Name))
+		}
+	}
+	return list
+}
+
+// heldPrefix begins the reasons that end when another account goes.
+const heldPrefix = "another account holds its "
+
+func (r *refusals) all() []report.Refusal {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	list := make([]report.Refusal, 0, len(r.list))
+	for _, one := range r.list {
+		list = append(list, one)
+	}
+	slices.SortFunc(list, func(a, b report.Refusal) int { return strings.Compare(a.Name, b.Name) })
+	return list
+}
+
+// allowedID tells whether this machine takes the number from a directory.
+func (d *Daemon) allowedID(id uint32) bool {
+	return identity.CheckID(id) == nil &&
+		slices.ContainsFunc(d.p.IDs, func(r identity.IDRange) bool { return r.Contains(id) })
+}
+
+// admit tells why a token is not taken; "" when it is. The caller holds the
+// index's lock. Local names are judged when a question is asked, not here: the
+// local files may change later.
+func (d *Daemon) admit(t *identity.IDToken) string {
+	if t == nil {
+		return "the server sent no token"
+	}
+	if err := t.Validate(); err != nil {
+		return err.Error()
+	}
+	a, x := t.Account, d.index
+	switch {
+	case t.Realm != d.o.Realm:
+		return fmt.Sprintf("it is of realm %q", t.Realm)
+	case !d.allowedID(a.UID):
+		return fmt.Sprintf("uid %d is outside this machine's range", a.UID)
+	case !d.allowedID(a.GID):
+		return fmt.Sprintf("gid %d is outside this machine's range", a.GID)
+	}
+	if was := x.byUUID[a.UUID]; was != nil && t.Revision < was.revision {
+		return fmt.Sprintf("revision %d is older than %d", t.Revision, was.revision)
+	}
+	if why := x.uids.check("uid", a.UID, a.UUID); why != "" {
+		return why
+	}
+	if why := x.gids.check("gid", a.GID, t.Groups[0].UUID); why != "" {
+		return why
+	}
+	if o := x.byName[a.Name]; o != nil && o.account.UUID != a.UUID {
+		return heldPrefix + "name: " + o.account.UUID.String()
+	}
+	if o := x.byUID[a.UID]; o != nil && o.account.UUID != a.UUID {
+		return heldPrefix + "uid: " + string(o.account.Name)
+	}
+	return ""
+}
+
+// news is what one message from the server changes.
+type news struct {
+	records []provider.Record
+	gone    []uuid.UUID
+	contact *cache.Contact
+}
+
+// learn takes over news: the index first, so that a revocation counts even when
+// the disk is full, and the cache before anyone else learns more. The returned
+// error is of the cache alone; who was refused is in d.refused.
+func (d *Daemon) learn(ctx context.Context, n news) error {
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	batch := cache.Batch{Provider: d.o.Provider.Name(), Remove: n.gone, Contact: n.contact}
+	now := d.clock.now()
+	for _, id := range n.gone {
+		d.index.remove(id)
+		d.refused.set(id, "", "")
+	}
+	for _, r := range n.records {
+		t := d.take(r, now)
+		if t.put != nil {
+			batch.Put = append(batch.Put, *t.put)
+		}
+		batch.IDs = append(batch.IDs, t.ids...)
+		batch.Remove = append(batch.Remove, t.drop...)
+	}
+	if batch.Contact != nil && d.holdBack.Load() {
+		batch.Contact = nil
+	}
+	if len(batch.Put) == 0 && len(batch.Remove) == 0 && batch.Contact == nil {
+		return nil
+	}
+	// An authentication that goes away must not tear its news.
+	if err := d.o.Cache.Apply(context.WithoutCancel(ctx), batch); err != nil {
+		d.holdBack.Store(true)
+		d.log.ErrorContext(ctx, "what the server said is not stored and will be asked again", "error", err)
+		return fmt.Errorf("learn: %w", err)
+	}
+	if batch.Contact != nil {
+		d.kept.Store(batch.Contact)
+	}
+	return nil
+}
+
+// taken is what the cache must store of one record.
+type taken struct {
+	put  *cache.Put
+	ids  []cache.ID
+	drop []uuid.UUID
+}
+
+// take puts one record into the index. When a newer token of an account that we
+// hold is refused, the old one may no longer let anyone in: it leaves the cache,
+// and its entry is blocked.
+func (d *Daemon) take(r provider.Record, now time.Time) taken {
+	x := d.index
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if r.Token == nil {
+		d.log.Error("the server sent no token where one was due")
+		return taken{}
+	}
+	a := r.Token.Account
+	held := x.byUUID[a.UUID]
+	if why := d.admit(r.Token); why != "" {
+		d.log.Warn("account refused", "account", string(a.Name), "uuid", a.UUID, "reason", why)
+		d.refused.set(a.UUID, a.Name, why)
+		if held != nil && r.Token.Revision > held.revision {
+			x.block(held, why)
+			return taken{drop: []uuid.UUID{a.UUID}}
+		}
+		return taken{}
+	}
+	d.refused.set(a.UUID, a.Name, "")
+	e := newEntry(r.Token, now)
+	x.put(e, r.Token.Groups, d.allowedID)
+	var ids []cache.ID
+	if x.uids.set(a.UID, a.UUID) {
+		ids = append(ids, cache.ID{Kind: cache.UID, ID: a.UID, UUID: a.UUID})
+	}
+	for _, g := range e.groups {
+		if g.problem == "" && x.gids.set(g.GID, g.UUID) {
+			ids = append(ids, cache.ID{Kind: cache.GID, ID: g.GID, UUID: g.UUID})
+		}
+	}
+	return taken{put: &cache.Put{Token: cache.Token{
+		UUID: a.UUID, Name: a.Name, UID: a.UID, GID: a.GID,
+		Revision: r.Token.Revision, Signed: r.Signed, Fetched: now,
+	}, Keep: keep(r.Token)}, ids: ids}
+}
+
+// keep lists the verifiers that may live on beside a token: a disabled account's
+// none, others those of its credentials as they are now.
+func keep(t *identity.IDToken) []cache.Epoch {
+	if t.State != identity.Active {
+		return nil
+	}
+	var list []cache.Epoch
+	for _, f := range t.Factors {
+		list = append(list, cache.Epoch{Kind: f.Kind, Epoch: f.Epoch})
+	}
+	return list
+}
+
+// load fills the index from the cache. Each token is verified again; pins come
+// first, so that a cache that was changed behind our back renumbers nobody.
+func (d *Daemon) load(ctx context.Context) error {
+	name, x := d.o.Provider.Name(), d.index
+	err := d.o.Cache.IDs(ctx, name, func(i cache.ID) {
+		if i.Kind == cache.UID {
+			x.uids.set(i.ID, i.UUID)
+		} else {
+			x.gids.set(i.ID, i.UUID)
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
+	bad := 0
+	err = d.o.Cache.Tokens(ctx, name, func(c cache.Token) error {
+		t, err := d.o.Provider.Verify(c.Signed)
+		if err != nil {
+			bad++
+			d.log.WarnContext(ctx, "a remembered token does not verify", "account", string(c.Name), "error", err)
+			return nil
+		}
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		why := d.admit(t)
+		d.refused.set(t.Account.UUID, t.Account.Name, why)
+		if why == "" {
+			x.put(newEntry(t, c.Fetched), t.Groups, d.allowedID)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
+	k, err := d.o.Cache.Contact(ctx, name)
+	if err != nil && !errors.Is(err, identity.ErrNotFound) {
+		return fmt.Errorf("load: %w", err)
+	}
+	if bad > 0 {
+		k = cache.Contact{At: k.At} // something is missing: list again
+	}
+	d.kept.Store(&k)
+	if !k.At.IsZero() {
+		d.contactAt.Store(k.At.UnixNano())
+	}
+	return nil
+}

@@ -1,0 +1,130 @@
+package daemon
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// localFiles knows the accounts and groups of this machine's own files. They
+// are read directly, never through NSS, which would ask us. A file that changed
+// is read again; one that is missing names nobody.
+type localFiles struct {
+	accounts, groups localFile
+}
+
+func newLocalFiles(root string) *localFiles {
+	return &localFiles{
+		accounts: localFile{path: filepath.Join(root, "etc/passwd")},
+		groups:   localFile{path: filepath.Join(root, "etc/group")},
+	}
+}
+
+// names is the content of passwd(5) or group(5) that matters here.
+type names struct {
+	byName map[string]bool
+	byID   map[uint32]bool
+}
+
+type localFile struct {
+	path string
+
+	mu   sync.Mutex
+	stat stamp
+	last *names
+}
+
+type stamp struct {
+	mod  time.Time
+	size int64
+	ino  uint64
+}
+
+// current returns the file's content. A file that is there and cannot be read
+// is an error: then nobody can be told apart from a local account.
+func (f *localFile) current() (*names, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	info, err := os.Stat(f.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		f.last = nil
+		return &names{}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("local accounts: %w", err)
+	}
+	now := stampOf(info)
+	// A file that was written within the clock's grain may change again without
+	// a new stamp.
+	if f.last != nil && now == f.stat && time.Since(now.mod) > time.Second {
+		return f.last, nil
+	}
+	b, err := os.ReadFile(f.path)
+	if err != nil {
+		return nil, fmt.Errorf("local accounts: %w", err)
+	}
+	f.stat, f.last = now, parseNames(b)
+	return f.last, nil
+}
+
+// parseNames reads passwd(5) and group(5) alike: the name is the first field,
+// the id the third. It is generous: a line that glibc would skip reserves its
+// name all the same, which only ever refuses more.
+func parseNames(b []byte) *names {
+	n := &names{byName: make(map[string]bool), byID: make(map[uint32]bool)}
+	for line := range bytes.Lines(b) {
+		line = bytes.TrimSpace(line)
+		if len(line) == 0 || line[0] == '#' {
+			continue
+		}
+		fields := bytes.SplitN(line, []byte{':'}, 4)
+		if len(fields[0]) > 0 {
+			n.byName[string(fields[0])] = true
+		}
+		if len(fields) < 3 {
+			continue
+		}
+		if id, err := strconv.ParseUint(string(bytes.TrimSpace(fields[2])), 10, 32); err == nil {
+			n.byID[uint32(id)] = true
+		}
+	}
+	return n
+}
+
+// accountNamed tells whether any of the spellings is a local account's name.
+func (l *localFiles) accountNamed(spellings ...string) (bool, error) {
+	n, err := l.accounts.current()
+	if err != nil {
+		return false, err
+	}
+	for _, s := range spellings {
+		if n.byName[s] {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// account tells whether the name or the uid is a local account's.
+func (l *localFiles) account(name string, uid uint32) (bool, error) {
+	n, err := l.accounts.current()
+	if err != nil {
+		return false, err
+	}
+	return n.byName[name] || n.byID[uid], nil
+}
+
+// group tells whether the name or the gid is a local group's.
+func (l *localFiles) group(name string, gid uint32) (bool, error) {
+	n, err := l.groups.current()
+	if err != nil {
+		return false, err
+	}
+	return n.byName[name] || n.byID[gid], nil
+}

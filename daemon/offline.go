@@ -1,0 +1,257 @@
+package daemon
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/crypto/argon2"
+
+	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/identity"
+)
+
+// What failures are counted for.
+const (
+	kindOffline = "password" // answers checked here
+	kindLocker  = "locker"   // attempts by a peer that is not root
+)
+
+// reserve counts an attempt as failed before it is made, so that neither a crash
+// nor many at once get more tries than one by one. A count that cannot be stored
+// is no attempt. The caller holds the account's lock.
+func (d *Daemon) reserve(ctx context.Context, id uuid.UUID, kind string) ruling {
+	f, err := d.o.Cache.Failures(ctx, id, kind)
+	if err != nil {
+		return uncounted(err)
+	}
+	now := d.clock.now()
+	if now.Before(f.LockedUntil) {
+		return locked(f.LockedUntil.Sub(now))
+	}
+	f.Count++
+	f.Last, f.LockedUntil = now, time.Unix(0, 0)
+	if f.Count >= d.p.OfflineTries {
+		f.LockedUntil = now.Add(d.lockFor(f.Count))
+	}
+	if err := d.o.Cache.SetFailures(ctx, id, kind, f); err != nil {
+		return uncounted(err)
+	}
+	return ruling{code: identity.Granted}
+}
+
+// reserveAlone is reserve for a caller without the lock.
+func (d *Daemon) reserveAlone(ctx context.Context, id uuid.UUID, kind string) ruling {
+	unlock, err := d.tries.lock(ctx, id)
+	if err != nil {
+		return ruling{code: identity.Unavailable}
+	}
+	defer unlock()
+	return d.reserve(ctx, id, kind)
+}
+
+// lockFor doubles with every failure from the limit on.
+func (d *Daemon) lockFor(count int) time.Duration {
+	lock := d.p.LockMin
+	for ; count > d.p.OfflineTries && lock < d.p.LockMax; count-- {
+		lock *= 2
+	}
+	return min(lock, d.p.LockMax)
+}
+
+func locked(left time.Duration) ruling {
+	return ruling{
+		code: identity.TooManyTries, tell: true, detail: "Too many wrong answers.",
+		mend: "Try again in " + friendly(left+time.Second-1) + ".",
+	}
+}
+
+func uncounted(err error) ruling {
+	r := ruling{code: identity.Unavailable, tell: true, detail: "Attempts cannot be counted here, so none is allowed."}
+	r.mend = "Look at the log of sallyportd."
+	if errors.Is(err, cache.ErrFull) {
+		r.mend = "The disk is full: free some space."
+	}
+	return r
+}
+
+// mayOffline tells whether the account could sign in here without a server, and
+// with what. Explain shows the same answer.
+func (d *Daemon) mayOffline(ctx context.Context, e *entry) (cache.Verifier, ruling) {
+	refuse := func(detail, mend string) (cache.Verifier, ruling) {
+		return cache.Verifier{}, ruling{code: identity.Unavailable, tell: true, detail: detail, mend: mend}
+	}
+	const connect = "Connect to the network and try again."
+	a := d.ageOf(e)
+	if !a.within {
+		return refuse(a.refusal(), connect)
+	}
+	if _, held := e.epoch(identity.TOTP); held {
+		return refuse("Offline, and this account needs a one-time code, which this version cannot check offline.", connect)
+	}
+	epoch, has := e.epoch(identity.Password)
+	if !has {
+		return refuse("Offline, and this account has no password.", connect)
+	}
+	v, err := d.o.Cache.Verifier(ctx, e.account.UUID, identity.Password)
+	switch {
+	case errors.Is(err, identity.ErrNotFound), err == nil && v.Epoch != epoch:
+		return refuse("Offline, and your password was not yet used here.", "Connect to the network and log in once.")
+	case err != nil:
+		d.log.ErrorContext(ctx, "offline verifier", "error", err)
+		return refuse("Offline, and what is remembered of your password cannot be read.", connect)
+	}
+	return v, fine(a.String())
+}
+
+// offline decides from what is remembered, as strictly as the server would.
+func (s *login) offline(ctx context.Context) identity.Verdict {
+	d := s.d
+	unlock, err := d.tries.lock(ctx, s.q.e.account.UUID)
+	if err != nil {
+		return identity.Verdict{Code: identity.Unavailable}
+	}
+	defer unlock()
+	if s.q.e = d.index.withUUID(s.q.e.account.UUID); s.q.e == nil {
+		return identity.Verdict{Code: identity.UnknownUser}
+	}
+	if err := d.clock.keep(ctx); err != nil {
+		return s.end(ctx, uncounted(err))
+	}
+	v, r := d.mayOffline(ctx, s.q.e)
+	if r.code != identity.Granted {
+		return s.end(ctx, r)
+	}
+	if out := d.reserve(ctx, s.q.e.account.UUID, kindOffline); out.code != identity.Granted {
+		return s.end(ctx, out)
+	}
+	mac, err := d.verifier(ctx, v, s.secret)
+	if err != nil {
+		d.log.ErrorContext(ctx, "offline verifier", "error", err)
+		return identity.Verdict{Code: identity.Unavailable}
+	}
+	if !hmac.Equal(mac, v.MAC) {
+		return identity.Verdict{Code: identity.Denied}
+	}
+	if err := d.o.Cache.ClearFailures(ctx, s.q.e.account.UUID); err != nil {
+		d.log.WarnContext(ctx, "failures are not cleared", "error", err)
+	}
+	// The hash took its time: what was pushed meanwhile counts.
+	if s.q.e = d.index.withUUID(s.q.e.account.UUID); s.q.e == nil {
+		return identity.Verdict{Code: identity.UnknownUser}
+	}
+	if epoch, ok := s.q.e.epoch(identity.Password); !ok || epoch != v.Epoch {
+		return identity.Verdict{Code: identity.Denied}
+	}
+	s.q.methods = []identity.FactorKind{identity.Password}
+	if out := d.ask(ctx, rightChecks, &s.q, nil); out.code != identity.Granted {
+		return s.end(ctx, out)
+	}
+	if !s.Silent {
+		if err := s.conv.Tell(ctx, identity.TellInfo, r.detail); err != nil {
+			return identity.Verdict{Code: identity.ConversationFailed}
+		}
+	}
+	return identity.Verdict{Code: identity.Granted, Password: s.secret}
+}
+
+// verifier computes the seal over the Argon2id hash of a password. At most two
+// are computed at a time: each takes its share of memory and of a processor.
+func (d *Daemon) verifier(ctx context.Context, v cache.Verifier, password identity.Secret) ([]byte, error) {
+	if password.Len() == 0 || len(v.Salt) < saltLen || v.Time == 0 || v.Threads == 0 || v.Memory > maxMemory {
+		return nil, errors.New("verifier: it is not one")
+	}
+	select {
+	case d.hashing <- struct{}{}:
+		defer func() { <-d.hashing }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("verifier: %w", ctx.Err())
+	}
+	key := argon2.IDKey(password.Reveal(), v.Salt, v.Time, v.Memory, v.Threads, 32)
+	defer clear(key)
+	// What it is for is sealed with it: a row copied to another account is dead.
+	data := append([]byte("sallyport offline verifier v1\x00"), v.UUID[:]...)
+	data = append(append(data, v.Kind...), 0)
+	data = append(binary.BigEndian.AppendUint64(data, v.Epoch), key...)
+	defer clear(data)
+	mac, err := d.o.Sealer.HMAC(ctx, data)
+	if err != nil {
+		return nil, fmt.Errorf("verifier: %w", err)
+	}
+	if len(mac) == 0 {
+		return nil, errors.New("verifier: the seal is empty")
+	}
+	return mac, nil
+}
+
+const (
+	saltLen   = 16
+	maxMemory = 4 << 20 // KiB; a row that asks for more is damaged
+)
+
+// succeeded clears the failures and makes the offline verifier, unless there is
+// one of this very password. Neither can undo a login: what goes wrong is logged.
+func (d *Daemon) succeeded(ctx context.Context, e *entry, password identity.Secret) {
+	id := e.account.UUID
+	unlock, err := d.tries.lock(ctx, id)
+	if err != nil {
+		return
+	}
+	defer unlock()
+	if err := d.clearFailures(ctx, id); err != nil {
+		d.log.WarnContext(ctx, "failures are not cleared", "error", err)
+	}
+	epoch, ok := e.epoch(identity.Password)
+	if !ok || e.offlineFor == 0 {
+		return
+	}
+	a := d.p.Argon
+	old, err := d.o.Cache.Verifier(ctx, id, identity.Password)
+	if err == nil && old.Epoch == epoch && old.Memory == a.Memory && old.Time == a.Time && old.Threads == a.Threads {
+		return
+	}
+	v := cache.Verifier{
+		UUID: id, Kind: identity.Password, Epoch: epoch, Salt: make([]byte, saltLen),
+		Memory: a.Memory, Time: a.Time, Threads: a.Threads, Made: d.clock.now(),
+	}
+	_, _ = rand.Read(v.Salt) // never fails, see crypto/rand
+	if v.MAC, err = d.verifier(ctx, v, password); err == nil {
+		err = d.keepVerifier(ctx, v)
+	}
+	if err != nil {
+		d.log.ErrorContext(ctx, "no offline verifier is kept: this account cannot log in offline", "account", e.account.Name, "error", err)
+	}
+}
+
+// clearFailures writes only when there is something to clear.
+func (d *Daemon) clearFailures(ctx context.Context, id uuid.UUID) error {
+	for _, kind := range []string{kindOffline, kindLocker} {
+		if f, err := d.o.Cache.Failures(ctx, id, kind); err != nil || f.Count > 0 {
+			return errors.Join(err, d.o.Cache.ClearFailures(ctx, id))
+		}
+	}
+	return nil
+}
+
+// keepVerifier stores it unless a newer token has ended that credential while it
+// was made.
+func (d *Daemon) keepVerifier(ctx context.Context, v cache.Verifier) error {
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	e := d.index.withUUID(v.UUID)
+	if e == nil || e.state != identity.Active || e.blocked != "" {
+		return errors.New("the account changed meanwhile")
+	}
+	if epoch, ok := e.epoch(v.Kind); !ok || epoch != v.Epoch {
+		return errors.New("the password changed meanwhile")
+	}
+	if err := d.o.Cache.PutVerifier(ctx, v); err != nil {
+		return fmt.Errorf("keep verifier: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,233 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/singleflight"
+	"golang.org/x/sys/unix"
+
+	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/seal"
+)
+
+// Errors that a transport decides on.
+var (
+	// ErrForbidden says that the peer may not use this verb.
+	ErrForbidden = errors.New("not permitted")
+	// ErrVerb says that there is no such verb, or that its arguments are wrong.
+	ErrVerb = errors.New("unknown request")
+)
+
+// Policy is what this machine's administrator decided. It is plain data. The
+// zero value lets nobody in, and takes no id; durations and numbers that are
+// zero or less get the value named beside them.
+type Policy struct {
+	// AllowAll lets every account of the realm log in here.
+	AllowAll bool
+	// AllowGroups lets their members in. They are matched by uuid, never by name.
+	AllowGroups []uuid.UUID
+	// IDs are the ranges that uids and gids must lie in.
+	IDs []identity.IDRange
+
+	LookupTimeout time.Duration // for an account that is not known here: 5 s
+	ServerTimeout time.Duration // for one step of an authentication, then offline: 4 s
+	OfflineMax    time.Duration // caps what a token allows; 0 means what the token says
+	OfflineTries  int           // wrong answers before a lock: 5
+	LockMin       time.Duration // the first lock; doubled by each further failure: 30 s
+	LockMax       time.Duration // 1 h
+	RefreshEvery  time.Duration // of accounts, where the provider tells no changes: 10 min
+	FailDelay     time.Duration // that a host program waits after a denial: 2 s
+	WatchSilence  time.Duration // after which a silent change stream counts as lost: 90 s
+	BackoffMin    time.Duration // between attempts to reach the server: 500 ms
+	BackoffMax    time.Duration // 30 s
+	Argon         Argon
+}
+
+// Argon is the cost of an offline verifier (RFC 9106). Zero fields get 64 MiB, 3
+// passes, 1 thread.
+type Argon struct {
+	Memory  uint32 // KiB
+	Time    uint32
+	Threads uint8
+}
+
+func (p Policy) withDefaults() Policy {
+	for at, def := range map[*time.Duration]time.Duration{
+		&p.LookupTimeout: 5 * time.Second,
+		&p.ServerTimeout: 4 * time.Second,
+		&p.LockMin:       30 * time.Second,
+		&p.LockMax:       time.Hour,
+		&p.RefreshEvery:  10 * time.Minute,
+		&p.FailDelay:     2 * time.Second,
+		&p.WatchSilence:  90 * time.Second,
+		&p.BackoffMin:    500 * time.Millisecond,
+		&p.BackoffMax:    30 * time.Second,
+	} {
+		if *at <= 0 {
+			*at = def
+		}
+	}
+	if p.OfflineTries <= 0 {
+		p.OfflineTries = 5
+	}
+	if p.Argon.Memory == 0 {
+		p.Argon.Memory = 64 << 10
+	}
+	if p.Argon.Time == 0 {
+		p.Argon.Time = 3
+	}
+	if p.Argon.Threads == 0 {
+		p.Argon.Threads = 1
+	}
+	p.AllowGroups = slices.Clone(p.AllowGroups)
+	p.IDs = slices.Clone(p.IDs)
+	return p
+}
+
+// Options for [New]. Provider, Cache, Sealer, Machine and Realm must be set.
+type Options struct {
+	Provider provider.Provider
+	Cache    *cache.Cache
+	Sealer   seal.Sealer
+	Policy   Policy
+	Machine  uuid.UUID // this machine's uuid at the server
+	Realm    string
+	Version  string
+	Log      *slog.Logger // nil: the default logger
+	// Now and Boottime are the wall clock and CLOCK_BOOTTIME; nil: the real ones.
+	Now      func() time.Time
+	Boottime func() time.Duration
+	// LocalFiles is the root under which etc/passwd and etc/group name the local
+	// accounts and groups; "": "/".
+	LocalFiles string
+}
+
+// Daemon decides. Make it with [New], run its background work with [Daemon.Run].
+// All methods are safe for concurrent use, before and while Run runs.
+type Daemon struct {
+	o       Options
+	p       Policy
+	log     *slog.Logger
+	started time.Time
+	clock   *clock
+	local   *localFiles
+	index   *index
+	link    *link
+
+	flights singleflight.Group
+	base    context.Context //nolint:containedctx // the life of the daemon: what many callers wait for is nobody's own
+	stop    context.CancelFunc
+
+	// writing orders what changes the cache with what changes the index. It is
+	// held across SQLite, never across the network, and no lookup takes it.
+	writing  sync.Mutex
+	holdBack atomic.Bool // a change was not stored: the kept position stays
+	kept     atomic.Pointer[cache.Contact]
+	// contactAt is when the change stream last showed that we know everything,
+	// in Unix nanoseconds of the trusted clock.
+	contactAt atomic.Int64
+	relist    atomic.Pointer[context.CancelCauseFunc] // ends the change stream
+	refused   refusals
+	tries     keyedLocks
+	hashing   chan struct{} // at most two Argon2 at a time
+}
+
+// New loads what the cache remembers, verifying each token. A cache that cannot
+// be read is an error; a token that does not verify is left out and reported.
+func New(o Options) (*Daemon, error) {
+	if o.Provider == nil || o.Cache == nil || o.Sealer == nil || o.Machine == uuid.Nil || o.Realm == "" {
+		return nil, errors.New("resolver: provider, cache, sealer, machine and realm must be set")
+	}
+	for _, r := range o.Policy.IDs {
+		if err := r.Validate(); err != nil {
+			return nil, fmt.Errorf("resolver: allowed ids: %w", err)
+		}
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Boottime == nil {
+		o.Boottime = boottime
+	}
+	if o.LocalFiles == "" {
+		o.LocalFiles = "/"
+	}
+	_, watches := o.Provider.(provider.Watcher)
+	d := &Daemon{
+		o: o, p: o.Policy.withDefaults(), log: o.Log,
+		local:   newLocalFiles(o.LocalFiles),
+		index:   newIndex(),
+		hashing: make(chan struct{}, 2),
+	}
+	d.base, d.stop = context.WithCancel(context.Background())
+	d.clock = newClock(o.Cache, o.Now, o.Boottime)
+	if err := d.clock.load(d.base); err != nil {
+		return nil, fmt.Errorf("resolver: %w", err)
+	}
+	d.started = d.clock.now()
+	d.link = newLink(watches, d.started, o.Now)
+	if err := d.load(d.base); err != nil {
+		return nil, fmt.Errorf("resolver: %w", err)
+	}
+	return d, nil
+}
+
+func boottime() time.Duration {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
+		return 0 // no elapsed time is known; the wall clock still counts
+	}
+	return time.Duration(ts.Nano())
+}
+
+// keyedLocks gives each key a lock that a context can stop waiting for.
+type keyedLocks struct {
+	mu   sync.Mutex
+	held map[uuid.UUID]*keyedLock
+}
+
+type keyedLock struct {
+	token chan struct{}
+	users int
+}
+
+func (k *keyedLocks) lock(ctx context.Context, id uuid.UUID) (unlock func(), err error) {
+	k.mu.Lock()
+	if k.held == nil {
+		k.held = make(map[uuid.UUID]*keyedLock)
+	}
+	l := k.held[id]
+	if l == nil {
+		l = &keyedLock{token: make(chan struct{}, 1)}
+		k.held[id] = l
+	}
+	l.users++
+	k.mu.Unlock()
+	leave := func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if l.users--; l.users == 0 {
+			delete(k.held, id)
+		}
+	}
+	select {
+	case l.token <- struct{}{}:
+		return func() { <-l.token; leave() }, nil
+	case <-ctx.Done():
+		leave()
+		return nil, fmt.Errorf("wait for another attempt: %w", ctx.Err())
+	}
+}

@@ -1,0 +1,119 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"errors"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/provider"
+)
+
+// Prompts of a password change.
+const (
+	oldPrompt    = "Current password: "
+	newPrompt    = "New password: "
+	repeatPrompt = "Retype new password: "
+)
+
+func unchanged(detail, mend string) ruling {
+	return ruling{code: identity.PasswordUnchanged, tell: true, detail: detail, mend: mend}
+}
+
+// changePassword asks for the old password in the first round (the verdict hands
+// it on, the host program gives it back as OldPass) and for the new one in the
+// second. Only the server changes a password.
+func (s *login) changePassword(ctx context.Context) identity.Verdict {
+	if r := s.door(ctx); r.code != identity.Granted {
+		return s.end(ctx, r)
+	}
+	changer, ok := s.d.o.Provider.(provider.PasswordChanger)
+	if !ok {
+		return s.end(ctx, unchanged("This server does not let a machine change passwords.", "Change it on the server."))
+	}
+	if s.Prelim {
+		return s.prelim(ctx)
+	}
+	if s.OldPass.Len() == 0 {
+		return identity.Verdict{Code: identity.PasswordMismatch}
+	}
+	fresh, v := s.newPassword(ctx)
+	if v.Code != identity.Granted {
+		return v
+	}
+	return s.change(ctx, changer, fresh)
+}
+
+func (s *login) prelim(ctx context.Context) identity.Verdict {
+	if s.d.link.justFailed() {
+		return s.end(ctx, offlineChange())
+	}
+	if s.OldPass.Len() > 0 {
+		return identity.Verdict{Code: identity.Granted, Password: s.OldPass}
+	}
+	old, err := s.conv.Ask(ctx, identity.AskSecret, oldPrompt)
+	if err != nil {
+		return identity.Verdict{Code: identity.ConversationFailed}
+	}
+	if old.Len() == 0 {
+		return identity.Verdict{Code: identity.PasswordMismatch}
+	}
+	return identity.Verdict{Code: identity.Granted, Password: old}
+}
+
+func offlineChange() ruling {
+	return unchanged("The server cannot be reached, so the password cannot be changed.", "Connect to the network and try again.")
+}
+
+// newPassword asks twice, unless an earlier module asked already.
+func (s *login) newPassword(ctx context.Context) (identity.Secret, identity.Verdict) {
+	if s.FirstPass.Len() > 0 {
+		return s.FirstPass, identity.Verdict{Code: identity.Granted}
+	}
+	if s.OnlyFirstPass {
+		return identity.Secret{}, identity.Verdict{Code: identity.PasswordUnchanged}
+	}
+	var typed [2]identity.Secret
+	for i, prompt := range []string{newPrompt, repeatPrompt} {
+		var err error
+		if typed[i], err = s.conv.Ask(ctx, identity.AskSecret, prompt); err != nil {
+			return identity.Secret{}, identity.Verdict{Code: identity.ConversationFailed}
+		}
+	}
+	if typed[0].Len() == 0 || !bytes.Equal(typed[0].Reveal(), typed[1].Reveal()) {
+		return identity.Secret{}, s.end(ctx, unchanged("The two are not the same, or empty.", "Nothing was changed; try again."))
+	}
+	return typed[0], identity.Verdict{Code: identity.Granted}
+}
+
+func (s *login) change(ctx context.Context, changer provider.PasswordChanger, fresh identity.Secret) identity.Verdict {
+	d, e := s.d, s.q.e
+	if s.Peer.UID != 0 {
+		if r := d.reserveAlone(ctx, e.account.UUID, kindLocker); r.code != identity.Granted {
+			return s.end(ctx, r)
+		}
+	}
+	r, err := bounded(ctx, d.p.ServerTimeout, func(ctx context.Context) (provider.Record, error) {
+		return changer.ChangePassword(ctx, e.account.Name, s.OldPass, fresh)
+	})
+	switch {
+	case errors.Is(err, provider.ErrWeak):
+		return s.end(ctx, unchanged(printable(err.Error())+".", "Choose another one."))
+	case errors.Is(err, provider.ErrDenied):
+		return identity.Verdict{Code: identity.PasswordMismatch}
+	case err == nil && (r.Token == nil || r.Token.Account.UUID != e.account.UUID):
+		err = provider.ErrOffline
+		fallthrough
+	case err != nil:
+		d.note(evFailed, err)
+		return s.end(ctx, unchanged("The server gave no answer; the password may or may not have been changed.",
+			"Try to log in with the new one, then with the old."))
+	}
+	d.note(evAnswered, nil)
+	// The new token's epoch ends the old verifier, in one transaction.
+	_ = d.learn(d.base, news{records: []provider.Record{r}}) // logged there
+	if now := d.index.withUUID(e.account.UUID); now != nil && now.state == identity.Active {
+		d.succeeded(ctx, now, fresh)
+	}
+	return identity.Verdict{Code: identity.Granted, Password: fresh}
+}

@@ -1,0 +1,297 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/provider"
+)
+
+// bounded runs a call to the provider and stops waiting at the limit, also when
+// the provider does not.
+func bounded[T any](ctx context.Context, limit time.Duration, call func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	type answer struct {
+		v   T
+		err error
+	}
+	got := make(chan answer, 1)
+	go func() {
+		defer cancel()
+		v, err := call(ctx)
+		got <- answer{v, err}
+	}()
+	select {
+	case a := <-got:
+		return a.v, a.err
+	case <-ctx.Done():
+		select {
+		case a := <-got: // both were ready
+			return a.v, a.err
+		default:
+		}
+		var none T
+		return none, fmt.Errorf("%w: no answer within %s", provider.ErrOffline, limit)
+	}
+}
+
+// fetch asks the server for one account, once for all who ask at the same time,
+// and takes over the answer. Its time limit is the daemon's, not a caller's: who
+// loses patience leaves, the answer is still learnt.
+func (d *Daemon) fetch(ctx context.Context, key string, call func(context.Context) (provider.Record, error),
+	fits func(*identity.IDToken) bool, held func() *entry,
+) error {
+	done := d.flights.DoChan(key, func() (any, error) {
+		r, err := bounded(d.base, d.p.LookupTimeout, call)
+		switch {
+		case errors.Is(err, provider.ErrNotFound):
+			d.note(evAnswered, nil)
+			if e := held(); e != nil {
+				return nil, errors.Join(err, d.learn(d.base, news{gone: []uuid.UUID{e.account.UUID}}))
+			}
+			return nil, err
+		case err == nil && (r.Token == nil || !fits(r.Token)):
+			err = fmt.Errorf("%w: it answered with another account", provider.ErrOffline)
+		}
+		if err != nil {
+			d.note(evFailed, err)
+			return nil, err
+		}
+		d.note(evAnswered, nil)
+		_ = d.learn(d.base, news{records: []provider.Record{r}}) // logged there; the index has it
+		return nil, nil                                          //nolint:nilnil // the index has the answer
+	})
+	select {
+	case r := <-done:
+		return r.Err
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", provider.ErrOffline, ctx.Err())
+	}
+}
+
+func (d *Daemon) fetchName(ctx context.Context, name identity.Name) error {
+	return d.fetch(ctx, "n"+string(name),
+		func(ctx context.Context) (provider.Record, error) { return d.o.Provider.Fetch(ctx, name) },
+		func(t *identity.IDToken) bool { return t.Account.Name == name },
+		func() *entry { return d.index.named(name) })
+}
+
+func (d *Daemon) fetchUID(ctx context.Context, uid uint32) error {
+	return d.fetch(ctx, "u"+strconv.FormatUint(uint64(uid), 10),
+		func(ctx context.Context) (provider.Record, error) { return d.o.Provider.FetchUID(ctx, uid) },
+		func(t *identity.IDToken) bool { return t.Account.UID == uid },
+		func() *entry { return d.index.withUID(uid) })
+}
+
+// find looks in the index, then asks the server unless the answer is known to be
+// no. Nothing remembers a no: the next question is a new one. With urgent the
+// server is asked whenever it is not known to be watching.
+func (d *Daemon) find(ctx context.Context, look func() *entry, fetch func(context.Context) error, urgent bool) (*entry, error) {
+	if e := look(); e != nil {
+		return e, nil
+	}
+	complete, state := d.kept.Load().Complete, d.link.now()
+	switch {
+	case complete && (state == online || (state == offline && !urgent)):
+		return nil, identity.ErrNotFound
+	case d.link.justFailed():
+		if complete {
+			return nil, identity.ErrNotFound
+		}
+		return nil, identity.ErrUnavailable
+	}
+	err := fetch(ctx)
+	if e := look(); e != nil {
+		return e, nil
+	}
+	if err == nil || errors.Is(err, provider.ErrNotFound) || complete {
+		return nil, identity.ErrNotFound // no such account, or refused here
+	}
+	return nil, fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
+}
+
+func (d *Daemon) findName(ctx context.Context, name identity.Name, urgent bool) (*entry, error) {
+	return d.find(ctx, func() *entry { return d.index.named(name) },
+		func(ctx context.Context) error { return d.fetchName(ctx, name) }, urgent)
+}
+
+// served returns e unless this machine's own files have its name or uid.
+func (d *Daemon) served(e *entry) (*entry, error) {
+	local, err := d.local.account(string(e.account.Name), e.account.UID)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
+	}
+	if local {
+		return nil, identity.ErrNotFound
+	}
+	return e, nil
+}
+
+// named finds the account that a name stands for, and that is ours to answer.
+func (d *Daemon) named(ctx context.Context, typed string) (*entry, error) {
+	name, err := identity.Canonical(typed, d.o.Realm)
+	if err != nil {
+		return nil, identity.ErrNotFound
+	}
+	local, err := d.local.accountNamed(typed, string(name))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
+	}
+	if local {
+		return nil, identity.ErrNotFound
+	}
+	e, err := d.findName(ctx, name, false)
+	if err != nil {
+		return nil, err
+	}
+	return d.served(e)
+}
+
+// AccountByName returns the account that name stands for; see
+// [identity.Canonical]. Its errors are identity.ErrNotFound and
+// identity.ErrUnavailable.
+func (d *Daemon) AccountByName(ctx context.Context, name string) (identity.Account, error) {
+	e, err := d.named(ctx, name)
+	if err != nil {
+		return identity.Account{}, err
+	}
+	return e.account, nil
+}
+
+// AccountByUID is AccountByName by user id.
+func (d *Daemon) AccountByUID(ctx context.Context, uid uint32) (identity.Account, error) {
+	if !d.allowedID(uid) {
+		return identity.Account{}, identity.ErrNotFound
+	}
+	e, err := d.find(ctx, func() *entry { return d.index.withUID(uid) },
+		func(ctx context.Context) error { return d.fetchUID(ctx, uid) }, false)
+	if err == nil {
+		e, err = d.served(e)
+	}
+	if err != nil {
+		return identity.Account{}, err
+	}
+	return e.account, nil
+}
+
+// GroupByName returns the group and those of its members that are known here.
+func (d *Daemon) GroupByName(_ context.Context, name string) (identity.GroupEntry, error) {
+	n, err := identity.Canonical(name, d.o.Realm)
+	if err != nil {
+		return identity.GroupEntry{}, identity.ErrNotFound
+	}
+	return d.group(func() *group { return d.index.groupName[n] })
+}
+
+// GroupByGID is GroupByName by group id.
+func (d *Daemon) GroupByGID(_ context.Context, gid uint32) (identity.GroupEntry, error) {
+	if !d.allowedID(gid) {
+		return identity.GroupEntry{}, identity.ErrNotFound
+	}
+	return d.group(func() *group { return d.index.groupGID[gid] })
+}
+
+// group answers for a group. A provider cannot be asked for one: what no token
+// names exists only for others, and while the list is not whole we do not know.
+func (d *Daemon) group(pick func() *group) (identity.GroupEntry, error) {
+	g, ok := d.index.groupBy(pick)
+	if !ok {
+		_, lists := d.o.Provider.(provider.Lister)
+		if !d.kept.Load().Complete && (lists || d.link.now() != online) {
+			return identity.GroupEntry{}, identity.ErrUnavailable
+		}
+		return identity.GroupEntry{}, identity.ErrNotFound
+	}
+	return d.servedGroup(g)
+}
+
+// servedGroup hides a group that this machine has itself, and members whose
+// names are local: group(5) names members, and that name is someone else here.
+func (d *Daemon) servedGroup(g identity.GroupEntry) (identity.GroupEntry, error) {
+	local, err := d.local.group(string(g.Name), g.GID)
+	if err != nil {
+		return identity.GroupEntry{}, fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
+	}
+	if local {
+		return identity.GroupEntry{}, identity.ErrNotFound
+	}
+	accounts, err := d.local.accounts.current()
+	if err != nil {
+		return identity.GroupEntry{}, fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
+	}
+	members := g.Members[:0]
+	for _, m := range g.Members {
+		if !accounts.byName[string(m)] {
+			members = append(members, m)
+		}
+	}
+	g.Members = members
+	return g, nil
+}
+
+// GroupsOf returns the gids of all groups of an account, its own first.
+func (d *Daemon) GroupsOf(ctx context.Context, name string) ([]uint32, error) {
+	e, err := d.named(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	local, err := d.local.groups.current()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
+	}
+	var list []uint32
+	for _, g := range d.index.groupsOf(e) {
+		if g.problem == "" && !local.byName[string(g.Name)] && !local.byID[g.GID] {
+			list = append(list, g.GID)
+		}
+	}
+	return list, nil
+}
+
+// Accounts calls each for every account that is answered here, in no order.
+func (d *Daemon) Accounts(ctx context.Context, each func(identity.Account) error) error {
+	for _, e := range d.index.all() {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("list accounts: %w", err)
+		}
+		if _, err := d.served(e); errors.Is(err, identity.ErrNotFound) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		if err := each(e.account); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Groups calls each for every group that is answered here, in no order.
+func (d *Daemon) Groups(ctx context.Context, each func(identity.GroupEntry) error) error {
+	for _, id := range d.index.groupIDs() {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("list groups: %w", err)
+		}
+		g, ok := d.index.groupBy(func() *group { return d.index.groups[id] })
+		if !ok {
+			continue
+		}
+		g, err := d.servedGroup(g)
+		if errors.Is(err, identity.ErrNotFound) {
+			continue
+		}
+		if err == nil {
+			err = each(g)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

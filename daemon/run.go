@@ -1,0 +1,266 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/provider"
+)
+
+// Reasons to end a change stream ourselves.
+var (
+	errSilent = errors.New("the change stream fell silent")
+	errRelist = errors.New("the list must be read again")
+)
+
+// keepClockEvery is how often the high-water mark and the contact are stored: a
+// crash sets them back by no more.
+const keepClockEvery = time.Minute
+
+// Run follows the server until ctx ends, and returns nil then. It never gives up.
+func (d *Daemon) Run(ctx context.Context) error {
+	defer d.stop()
+	var wg sync.WaitGroup
+	wg.Go(func() { d.keepTime(ctx) })
+	wg.Go(func() { d.follow(ctx) })
+	wg.Wait()
+	return nil
+}
+
+func (d *Daemon) keepTime(ctx context.Context) {
+	tick := time.NewTicker(keepClockEvery)
+	defer tick.Stop()
+	for {
+		if err := d.clock.keep(d.base); err != nil {
+			d.log.WarnContext(ctx, "the clock's mark is not stored", "error", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// note applies an event to the link and logs what changed.
+func (d *Daemon) note(e linkEvent, err error) {
+	before, after := d.link.note(e, err)
+	if errors.Is(err, provider.ErrUntrusted) {
+		d.log.Error("ALARM: someone answered who could not prove to be the server; "+
+			"compare the certificate's fingerprint with the server's", "error", err)
+	}
+	if before != after {
+		d.log.Info("link to the server", "was", before.String(), "is", after.String(), "reason", err)
+	}
+}
+
+// follow connects, and connects again.
+func (d *Daemon) follow(ctx context.Context) {
+	wait := d.p.BackoffMin
+	for {
+		lived, err := d.once(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case errors.Is(err, errRelist):
+			k := *d.kept.Load()
+			k.Position = 0
+			d.kept.Store(&k)
+			d.log.InfoContext(ctx, "reading the whole list again", "reason", err)
+		case err == nil: // a provider without a change stream
+			if !pause(ctx, d.p.RefreshEvery) {
+				return
+			}
+			continue
+		case lived:
+			d.note(evBroken, err)
+		default:
+			d.note(evFailed, err)
+		}
+		if lived {
+			wait = d.p.BackoffMin
+		}
+		// Jitter, so that a thousand machines do not return as one.
+		if !pause(ctx, wait/2+rand.N(wait/2+1)) { //nolint:gosec // no secret
+			return
+		}
+		wait = min(2*wait, d.p.BackoffMax)
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// once lists when that is due, and follows changes until the stream ends. Lived
+// tells whether the server was there.
+func (d *Daemon) once(ctx context.Context) (lived bool, err error) {
+	w, watches := d.o.Provider.(provider.Watcher)
+	l, lists := d.o.Provider.(provider.Lister)
+	k := d.kept.Load()
+	unstored := d.holdBack.Swap(false)
+	if lists && (!watches || !k.Complete || k.Position == 0 || unstored) {
+		if err := d.list(ctx, l); err != nil {
+			return false, err
+		}
+		lived = true
+	}
+	if !watches {
+		if !lists {
+			return true, d.refresh(ctx)
+		}
+		d.note(evAnswered, nil)
+		return true, nil
+	}
+	saw, err := d.watch(ctx, w)
+	return lived || saw, err
+}
+
+// batchSize bounds the memory that a list takes on its way to the cache.
+const batchSize = 256
+
+// list reads every account, and forgets those that are not in a whole list.
+func (d *Daemon) list(ctx context.Context, l provider.Lister) error {
+	d.index.mu.RLock()
+	begun := d.index.seq
+	d.index.mu.RUnlock()
+	var batch []provider.Record
+	seen := make(map[uuid.UUID]bool)
+	position, err := l.List(ctx, func(r provider.Record) error {
+		if r.Token == nil {
+			return fmt.Errorf("%w: the list has an empty record", provider.ErrOffline)
+		}
+		seen[r.Token.Account.UUID] = true
+		if batch = append(batch, r); len(batch) == batchSize {
+			_ = d.learn(ctx, news{records: batch}) // logged there; the position waits
+			batch = batch[:0]
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("list: %w", err)
+	}
+	n := news{records: batch, contact: &cache.Contact{Position: position, Complete: true, At: d.clock.now()}}
+	for _, e := range d.index.all() {
+		// What came meanwhile by another way may be newer than the list.
+		if !seen[e.account.UUID] && e.seq <= begun {
+			n.gone = append(n.gone, e.account.UUID)
+		}
+	}
+	if err := d.learn(ctx, n); err != nil || d.holdBack.Load() {
+		// The list is whole in memory; on disk it is asked for again next time.
+		d.kept.Store(&cache.Contact{Position: position, Complete: true, At: n.contact.At})
+	}
+	return nil
+}
+
+// refresh fetches every remembered account again, for a provider that can do
+// nothing better.
+func (d *Daemon) refresh(ctx context.Context) error {
+	for _, e := range d.index.all() {
+		if d.clock.now().Sub(e.fetched) < d.p.RefreshEvery {
+			continue
+		}
+		err := d.fetchName(ctx, e.account.Name)
+		if err != nil && !errors.Is(err, provider.ErrNotFound) {
+			return err
+		}
+	}
+	return nil
+}
+
+// watch follows one change stream to its end.
+func (d *Daemon) watch(ctx context.Context, w provider.Watcher) (saw bool, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	d.relist.Store(&cancel)
+	defer d.relist.Store(nil)
+	silence := time.AfterFunc(d.p.WatchSilence, func() { cancel(errSilent) })
+	defer silence.Stop()
+	s := stream{d: d}
+	err = w.Watch(ctx, d.kept.Load().Position, func(e provider.Event) error {
+		silence.Reset(d.p.WatchSilence)
+		saw = true
+		return s.event(ctx, e)
+	})
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	if err == nil {
+		err = fmt.Errorf("%w: the change stream ended", provider.ErrOffline)
+	}
+	return saw, err
+}
+
+// stream is where one change stream stands.
+type stream struct {
+	d      *Daemon
+	caught bool
+}
+
+func (s *stream) event(ctx context.Context, e provider.Event) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("change stream: %w", err)
+	}
+	d := s.d
+	d.clock.contact(e.ServerTime)
+	k := *d.kept.Load()
+	if e.Position > k.Position {
+		k.Position = e.Position
+	}
+	if s.caught || e.Kind == provider.CaughtUp {
+		k.At = d.clock.now()
+		d.contactAt.Store(k.At.UnixNano())
+	}
+	n := news{contact: &k}
+	switch e.Kind {
+	case provider.Changed:
+		n.records = []provider.Record{e.Record}
+	case provider.Gone:
+		n.gone = []uuid.UUID{e.UUID}
+	case provider.CaughtUp:
+		s.caught = true
+		_ = d.learn(ctx, n)
+		d.note(evCaughtUp, nil)
+		return nil
+	case provider.Reset:
+		return errRelist
+	case provider.Alive:
+		if !s.caught {
+			return nil
+		}
+		d.note(evAlive, nil)
+		if k.At.Sub(d.kept.Load().At) < keepClockEvery {
+			return nil
+		}
+	default:
+		return fmt.Errorf("%w: event of kind %d", provider.ErrOffline, e.Kind)
+	}
+	_ = d.learn(ctx, n) // logged there; a failure holds the kept position back
+	if e.Kind == provider.Gone {
+		d.askAgain()
+	}
+	return nil
+}
+
+// askAgain fetches the accounts that were refused because another held what is
+// theirs, now that one has gone.
+func (d *Daemon) askAgain() {
+	for _, r := range d.refused.held() {
+		go func() { _ = d.fetchName(d.base, r) }() // a no stays a refusal
+	}
+}

@@ -1,0 +1,91 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/report"
+)
+
+func (d *Daemon) status(ctx context.Context) (report.Status, error) {
+	l := d.link.view()
+	has, err := d.countVerifiers(ctx)
+	all := d.index.all()
+	p := report.Provider{
+		Name: d.o.Provider.Name(), State: l.state.String(), Since: l.since, LastError: l.lastErr, Alarm: l.alarm,
+		Complete: d.kept.Load().Complete, Position: d.kept.Load().Position, Refused: d.allRefused(all),
+	}
+	if at := d.contactAt.Load(); at > 0 {
+		t := time.Unix(0, at)
+		p.LastContact = &t
+	}
+	for _, c := range d.capabilities() {
+		if c.has {
+			p.Capabilities = append(p.Capabilities, c.name)
+		} else {
+			p.Missing = append(p.Missing, c.name)
+		}
+	}
+	s := report.Status{
+		Version: d.o.Version, Started: d.started, Machine: d.o.Machine, Realm: d.o.Realm,
+		Providers: []report.Provider{p},
+		Cache:     report.Cache{Path: d.o.Cache.Path(), Accounts: len(all), Verifiers: len(has), Rebuilt: d.o.Cache.Rebuilt()},
+		Seal:      report.Seal{Kind: d.o.Sealer.Kind()},
+	}
+	s.Findings = d.findings(l, p, err)
+	return s, nil
+}
+
+type capability struct {
+	name string
+	has  bool
+}
+
+func (d *Daemon) capabilities() []capability {
+	_, lists := d.o.Provider.(provider.Lister)
+	_, watches := d.o.Provider.(provider.Watcher)
+	_, changes := d.o.Provider.(provider.PasswordChanger)
+	return []capability{{"list", lists}, {"watch", watches}, {"change password", changes}}
+}
+
+// allRefused adds to what was refused on arrival what this machine hides now.
+func (d *Daemon) allRefused(all []*entry) []report.Refusal {
+	list := d.refused.all()
+	for _, e := range all {
+		if _, err := d.served(e); errors.Is(err, identity.ErrNotFound) {
+			list = append(list, report.Refusal{Name: string(e.account.Name), Reason: "its name or uid is a local account's"})
+		}
+	}
+	for _, g := range d.index.problems() {
+		list = append(list, report.Refusal{Name: "group " + string(g.Name), Reason: g.problem})
+	}
+	return list
+}
+
+func (d *Daemon) findings(l linkView, p report.Provider, cacheErr error) []report.Finding {
+	var list []report.Finding
+	add := func(when bool, check string, s report.Severity, detail, mend string) {
+		if when {
+			list = append(list, report.Finding{Check: check, Severity: s, Detail: detail, Mend: mend})
+		}
+	}
+	add(l.alarm != "", "server", report.Problem, "Someone answered who could not prove to be the server: "+l.alarm,
+		"Compare the certificate's fingerprint on the server with this machine's configuration.")
+	add(l.refusedBy != "", "machine", report.Problem, "The server refuses this machine: "+l.refusedBy, "Join it again: sallyport join.")
+	add(cacheErr != nil, "cache", report.Problem, fmt.Sprint(cacheErr), "Look at the log of sallyportd.")
+	add(d.holdBack.Load(), "cache", report.Problem, "Not all that the server said could be stored.", "Free some disk space.")
+	add(!d.p.AllowAll && len(d.p.AllowGroups) == 0, "policy", report.Problem, "Nobody is allowed to log in here.",
+		"Name groups, or all, in the configuration.")
+	add(len(d.p.IDs) == 0, "policy", report.Problem, "No id is allowed, so no account is taken.", "Set a range of ids in the configuration.")
+	add(d.o.Cache.Rebuilt() != "", "cache", report.Warning, "The cache was damaged and moved to "+d.o.Cache.Rebuilt()+".",
+		"Delete that file once nobody wants to look at it; people must log in online once.")
+	add(len(p.Refused) > 0, "refused", report.Warning, fmt.Sprintf("%d accounts or groups are refused here.", len(p.Refused)),
+		"See the list of refused accounts and its reasons.")
+	add(l.state == offline && l.alarm == "", "server", report.Note, "The server cannot be reached: "+l.lastErr,
+		"Known people can log in offline for as long as their accounts allow.")
+	return list
+}
