@@ -2,7 +2,7 @@
 # The README has the two commands, docs/operating.md the rest.
 
 GO      ?= go
-CC      ?= gcc
+CC       = gcc
 PREFIX  ?= /usr
 DESTDIR ?=
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
@@ -16,7 +16,7 @@ MANDIR    ?= $(PREFIX)/share/man
 
 CFLAGS_ALL  = -std=c11 -O2 -g -Wall -Wextra -Werror -Wshadow -Wformat=2 -Wconversion -Wno-sign-conversion \
               -fPIC -fvisibility=hidden -fstack-protector-strong -D_FORTIFY_SOURCE=2 -D_GNU_SOURCE -Iwire $(CFLAGS)
-LDFLAGS_ALL = -shared -Wl,-z,now,-z,relro,-z,defs,-z,nodelete,--as-needed $(LDFLAGS)
+LDFLAGS_ALL = -shared -Wl,-z,now,-z,relro,-z,defs,--as-needed $(LDFLAGS)
 GOFLAGS_ALL = -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 
 PROGRAMS = sallyportd sallyport sallyport-keys sallyport-server
@@ -35,11 +35,11 @@ $(PROGRAMS):
 
 build/pam_sallyport.so: $(wildcard pam/module/*.[ch] wire/*.[ch])
 	@mkdir -p build
-	$(CC) $(CFLAGS_ALL) -o $@ pam/module/pam_sallyport.c $(wildcard wire/*.c) $(LDFLAGS_ALL) -lpam
+	$(CC) $(CFLAGS_ALL) -o $@ $(wildcard pam/module/*.c wire/*.c) $(LDFLAGS_ALL) -lpam
 
 build/libnss_sallyport.so.2: $(wildcard nss/module/*.[ch] wire/*.[ch])
 	@mkdir -p build
-	$(CC) $(CFLAGS_ALL) -o $@ nss/module/nss.c nss/module/lookup.c $(wildcard wire/*.c) $(LDFLAGS_ALL) -Wl,-soname,libnss_sallyport.so.2
+	$(CC) $(CFLAGS_ALL) -o $@ $(wildcard nss/module/*.c wire/*.c) $(LDFLAGS_ALL) -Wl,-soname,libnss_sallyport.so.2
 
 install: all
 	install -d $(addprefix $(DESTDIR),$(PREFIX)/bin $(PREFIX)/sbin $(LIBDIR) $(PAMDIR) $(UNITDIR) $(SHAREDIR) \

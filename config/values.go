@@ -105,6 +105,18 @@ func (a *Allow) UnmarshalText(b []byte) error {
 	return nil
 }
 
+// Allowed sorts the list: whether everybody may log in, and else whose members.
+func (l Login) Allowed() (everybody bool, groups []uuid.UUID) {
+	for _, a := range l.Allow {
+		if a.text == "*" {
+			everybody = true
+		} else {
+			groups = append(groups, uuid.MustParse(a.String())) // checked when it was read
+		}
+	}
+	return everybody, groups
+}
+
 // Range is a range of ids, "MIN-MAX".
 type Range identity.IDRange
 

@@ -1,0 +1,188 @@
+package doctor
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/sallyport-auth/sallyport/config"
+	"github.com/sallyport-auth/sallyport/report"
+)
+
+// moduleDirs are where distributions keep shared libraries.
+func moduleDirs() []string {
+	return []string{
+		"/usr/lib/x86_64-linux-gnu", "/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu",
+		"/lib/aarch64-linux-gnu", "/usr/lib64", "/lib64", "/usr/lib", "/lib", "/usr/local/lib",
+	}
+}
+
+func (h *Host) findModule(name string) string {
+	for _, d := range moduleDirs() {
+		if _, err := os.Stat(h.path(filepath.Join(d, name))); err == nil {
+			return filepath.Join(d, name)
+		}
+	}
+	return ""
+}
+
+const enable = "sudo /usr/share/sallyport/configure-host enable"
+
+// lookNames checks nsswitch.conf(5) and the NSS module.
+func lookNames(_ context.Context, h *Host, _ *config.Config) []report.Finding {
+	var all []report.Finding
+	if h.findModule("libnss_sallyport.so.2") == "" {
+		all = append(all, finding(report.Problem, "install Sallyport again: make install, or the package",
+			"libnss_sallyport.so.2 is in none of the library folders, so no program can resolve our names"))
+	}
+	f, err := os.Open(h.path("/etc/nsswitch.conf"))
+	if err != nil {
+		return append(all, finding(report.Problem, enable, "nsswitch.conf cannot be read: %v", err))
+	}
+	defer f.Close() //nolint:errcheck // read only
+	services := map[string][]string{}
+	for s := bufio.NewScanner(f); s.Scan(); {
+		line, _, _ := strings.Cut(s.Text(), "#")
+		if db, list, found := strings.Cut(line, ":"); found {
+			services[strings.TrimSpace(db)] = strings.Fields(list)
+		}
+	}
+	for _, db := range []string{"passwd", "group", "initgroups"} {
+		list, present := services[db]
+		if !present && db == "initgroups" {
+			continue // glibc then uses the group line
+		}
+		all = append(all, judgeServices(db, list))
+	}
+	return all
+}
+
+func judgeServices(db string, list []string) report.Finding {
+	ours := slices.Index(list, "sallyport")
+	local := slices.IndexFunc(list, func(s string) bool { return s == "files" || s == "compat" })
+	switch {
+	case ours < 0:
+		return finding(report.Problem, enable, "nsswitch.conf: %q does not name sallyport, so nobody of the realm exists here", db)
+	case local < 0 || local > ours:
+		return finding(report.Problem, enable, "nsswitch.conf: %q names sallyport before files: local names must come first", db)
+	default:
+		return ok("nsswitch.conf: %s: %s", db, strings.Join(list, " "))
+	}
+}
+
+// lookNSCD warns of the daemons that keep answers of their own.
+func lookNSCD(_ context.Context, h *Host, _ *config.Config) []report.Finding {
+	var all []report.Finding
+	for _, p := range []string{"/run/nscd/socket", "/var/run/nscd/socket"} {
+		if _, err := os.Stat(h.path(p)); err == nil {
+			all = append(all, finding(report.Warning, "sudo systemctl disable --now nscd (or nsncd, unscd)",
+				"a name service cache is running (%s): it hides changes for minutes, and Sallyport needs none", p))
+			break
+		}
+	}
+	return all
+}
+
+// pamStacks are the files that others include, per distribution.
+func pamStacks() [][]string {
+	return [][]string{
+		{"common-auth", "common-account", "common-session"}, // Debian, Ubuntu
+		{"system-auth", "password-auth"},                    // Fedora and kin
+	}
+}
+
+// lookPAM checks that the module is there, asked, and beside pam_unix.
+func lookPAM(_ context.Context, h *Host, _ *config.Config) []report.Finding {
+	var all []report.Finding
+	if h.findModule("security/pam_sallyport.so") == "" {
+		all = append(all, finding(report.Problem, "install Sallyport again: make install, or the package",
+			"pam_sallyport.so is in none of PAM's folders"))
+	}
+	seen := false
+	for _, set := range pamStacks() {
+		for _, name := range set {
+			text, err := os.ReadFile(h.path("/etc/pam.d/" + name))
+			if errors.Is(err, os.ErrNotExist) {
+				continue
+			}
+			seen = true
+			if err != nil {
+				all = append(all, finding(report.Warning, "run doctor as root", "/etc/pam.d/%s: %v", name, err))
+				continue
+			}
+			all = append(all, judgeStack(name, string(text)))
+		}
+	}
+	if !seen {
+		all = append(all, finding(report.Warning, "name pam_sallyport.so in the stacks of the services that should use it; see pam_sallyport(8)",
+			"no shared PAM stack is known on this distribution"))
+	}
+	return all
+}
+
+func judgeStack(name, text string) report.Finding {
+	ours, unix := 0, 0
+	for line := range strings.Lines(text) {
+		line, _, _ = strings.Cut(strings.TrimSpace(line), "#")
+		if strings.Contains(line, "pam_sallyport.so") {
+			ours++
+		}
+		if strings.Contains(line, "pam_unix.so") {
+			unix++
+		}
+	}
+	switch {
+	case ours == 0:
+		return finding(report.Problem, enable, "/etc/pam.d/%s does not call pam_sallyport.so", name)
+	case unix == 0:
+		return finding(report.Problem, "put pam_unix.so back into the stack: sudo pam-auth-update",
+			"/etc/pam.d/%s has no pam_unix.so: local accounts, root too, could not log in", name)
+	default:
+		return ok("/etc/pam.d/%s calls pam_sallyport.so beside pam_unix.so", name)
+	}
+}
+
+// lookSSHD asks sshd itself what its configuration comes to.
+func lookSSHD(ctx context.Context, h *Host, _ *config.Config) []report.Finding {
+	if _, err := os.Stat(h.path("/usr/sbin/sshd")); err != nil {
+		return []report.Finding{finding(report.Note, "", "sshd is not installed")}
+	}
+	out, err := h.run(ctx, "/usr/sbin/sshd", "-T")
+	if err != nil {
+		return []report.Finding{finding(report.Warning, "run doctor as root; sshd -t shows faults", "sshd's settings cannot be read: %s", firstLine(out, err))}
+	}
+	set := map[string]string{}
+	for line := range strings.Lines(out) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		set[key] = value
+	}
+	var all []report.Finding
+	if set["usepam"] != "yes" {
+		all = append(all, finding(report.Problem, "UsePAM yes in sshd_config", "sshd does not use PAM (usepam %s): no password of the realm is accepted, and no account is checked", set["usepam"]))
+	}
+	switch cmd := set["authorizedkeyscommand"]; {
+	case !strings.Contains(cmd, "sallyport-keys"):
+		all = append(all, finding(report.Warning, enable, "sshd does not ask sallyport-keys (authorizedkeyscommand %s): keys of the realm are not accepted", cmd))
+	case set["authorizedkeyscommanduser"] == "none" || set["authorizedkeyscommanduser"] == "root":
+		all = append(all, finding(report.Warning, "AuthorizedKeysCommandUser sallyport-keys", "sshd runs sallyport-keys as %q; it needs no rights", set["authorizedkeyscommanduser"]))
+	}
+	if set["kbdinteractiveauthentication"] != "yes" {
+		all = append(all, finding(report.Note, "KbdInteractiveAuthentication yes in sshd_config", "sshd asks one question only: an account with a one-time code cannot log in by password over ssh"))
+	}
+	if len(all) == 0 {
+		all = append(all, ok("sshd uses PAM and asks %s", set["authorizedkeyscommand"]))
+	}
+	return all
+}
+
+func firstLine(out string, err error) string {
+	if line, _, _ := strings.Cut(strings.TrimSpace(out), "\n"); line != "" {
+		return line
+	}
+	return fmt.Sprint(err)
+}
