@@ -169,7 +169,14 @@ func judgeAnswer(h *Host, res *http.Response) []report.Finding {
 	}
 	if skew := h.now().Sub(date); skew.Abs() > maxSkew {
 		return append(all, finding(report.Problem, "set the clock: sudo timedatectl set-ntp true",
-			"this clock is %s away from the server's: codes and tokens are refused", skew.Round(time.Second)))
+			"this clock is %s %s the server's: codes and tokens are refused", skew.Abs().Round(time.Second), direction(skew)))
 	}
 	return append(all, ok("the clock agrees with the server's"))
+}
+
+func direction(skew time.Duration) string {
+	if skew < 0 {
+		return "behind"
+	}
+	return "ahead of"
 }

@@ -1,0 +1,258 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/sallyport-auth/sallyport/config"
+	"github.com/sallyport-auth/sallyport/control"
+	"github.com/sallyport-auth/sallyport/doctor"
+	"github.com/sallyport-auth/sallyport/report"
+)
+
+func splitWords(s string) iter.Seq[string] { return strings.FieldsSeq(s) }
+
+// controlPath follows the configuration, and the default where it cannot be read.
+func controlPath(path string) string {
+	if path == "" {
+		path = config.DefaultPath
+	}
+	run := config.Defaults().Paths.Run
+	if c, err := config.Load(path); err == nil {
+		run = c.Paths.Run
+	}
+	return filepath.Join(run, "control.sock")
+}
+
+func status(ctx context.Context, a *App, in *invocation) error {
+	if _, err := in.parse(0); err != nil {
+		return err
+	}
+	s, err := control.One[report.Status](ctx, in.daemon(), report.VerbStatus, nil)
+	if err != nil {
+		return fmt.Errorf("status: %w", err)
+	}
+	return a.show(in, s, func(w io.Writer) { printStatus(w, s, a.Now()) })
+}
+
+func printStatus(w io.Writer, s report.Status, now time.Time) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	defer t.Flush() //nolint:errcheck // standard output
+	fmt.Fprintf(t, "realm\t%s\n", s.Realm)
+	fmt.Fprintf(t, "machine\t%s\n", s.Machine)
+	fmt.Fprintf(t, "daemon\tversion %s, up %s\n", s.Version, span(now.Sub(s.Started)))
+	for _, p := range s.Providers {
+		fmt.Fprintf(t, "server\t%s\n", p.Name)
+		line := fmt.Sprintf("%s for %s", p.State, span(now.Sub(p.Since)))
+		if p.LastContact != nil && p.State != "online" {
+			line += fmt.Sprintf("; last contact %s ago", span(now.Sub(*p.LastContact)))
+		}
+		fmt.Fprintf(t, "\t%s\n", line)
+		if p.LastError != "" && p.State != "online" {
+			fmt.Fprintf(t, "\twhy: %s\n", p.LastError)
+		}
+		if p.Alarm != "" {
+			fmt.Fprintf(t, "\tALARM: %s\n", p.Alarm)
+		}
+		whole := "all accounts of the realm are known here"
+		if !p.Complete {
+			whole = "not all accounts of the realm are known here yet"
+		}
+		fmt.Fprintf(t, "\t%s\n", whole)
+		if len(p.Missing) > 0 {
+			fmt.Fprintf(t, "\tit cannot: %s\n", strings.Join(p.Missing, ", "))
+		}
+		for _, r := range p.Refused {
+			fmt.Fprintf(t, "refused\t%s: %s\n", r.Name, r.Reason)
+		}
+	}
+	fmt.Fprintf(t, "remembers\t%d accounts, %d of them can log in offline\n", s.Cache.Accounts, s.Cache.Verifiers)
+	if s.Cache.Rebuilt != "" {
+		fmt.Fprintf(t, "\tthe database was damaged and made anew: %s\n", s.Cache.Rebuilt)
+	}
+	fmt.Fprintf(t, "sealed by\t%s\n", strings.TrimSpace(s.Seal.Kind+" "+s.Seal.Detail))
+	for _, f := range s.Findings {
+		fmt.Fprintf(t, "%s\t%s\n", f.Severity, f.Detail)
+		if f.Mend != "" {
+			fmt.Fprintf(t, "\tdo: %s\n", f.Mend)
+		}
+	}
+}
+
+func examine(ctx context.Context, a *App, in *invocation) error {
+	root := in.flags.String("root", "", "examine the host below this `folder`")
+	if _, err := in.parse(0); err != nil {
+		return err
+	}
+	found := (&doctor.Host{Root: *root, ConfigPath: *in.config, Now: a.Now}).Examine(ctx)
+	worst := doctor.Worst(found)
+	if err := a.show(in, found, func(w io.Writer) { printFindings(w, found) }); err != nil {
+		return err
+	}
+	if worst == report.Problem {
+		return errSaid
+	}
+	return nil
+}
+
+// marks are what stands in front of a finding.
+func mark(s report.Severity) string {
+	switch s {
+	case report.OK:
+		return "ok     "
+	case report.Note:
+		return "note   "
+	case report.Warning:
+		return "WARNING"
+	default:
+		return "PROBLEM"
+	}
+}
+
+func printFindings(w io.Writer, found []report.Finding) {
+	for _, f := range found {
+		fmt.Fprintf(w, "%s  %s: %s\n", mark(f.Severity), f.Check, f.Detail)
+		if f.Mend != "" {
+			fmt.Fprintf(w, "         do: %s\n", f.Mend)
+		}
+	}
+}
+
+func explain(ctx context.Context, a *App, in *invocation) error {
+	service := in.flags.String("service", "", "the PAM `service` that is asked, such as sshd")
+	words, err := in.parse(1)
+	if err != nil {
+		return err
+	}
+	e, err := control.One[report.Explanation](ctx, in.daemon(), report.VerbExplain, report.ExplainArgs{Name: words[0], Service: *service})
+	if err != nil {
+		return fmt.Errorf("explain %s: %w", words[0], err)
+	}
+	if err := a.show(in, e, func(w io.Writer) { printExplanation(w, e, a.Now()) }); err != nil {
+		return err
+	}
+	if !e.MayLogin {
+		return errSaid
+	}
+	return nil
+}
+
+func printExplanation(w io.Writer, e report.Explanation, now time.Time) {
+	verdict := "may log in here"
+	if !e.MayLogin {
+		verdict = "may NOT log in here"
+	}
+	fmt.Fprintf(w, "%s %s\n", e.Name, verdict)
+	if acc := e.Account; acc != nil {
+		fmt.Fprintf(w, "  %s, uid %d, gid %d, %s, %s\n", acc.Name, acc.UID, acc.GID, acc.Home, acc.Shell)
+		names := make([]string, len(acc.Groups))
+		for i, g := range acc.Groups {
+			names[i] = string(g)
+		}
+		fmt.Fprintf(w, "  groups: %s; ssh keys: %d\n", strings.Join(names, " "), acc.Keys)
+	}
+	for _, f := range e.Steps {
+		fmt.Fprintf(w, "%s  %s: %s\n", mark(f.Severity), f.Check, f.Detail)
+		if f.Mend != "" {
+			fmt.Fprintf(w, "         do: %s\n", f.Mend)
+		}
+	}
+	if len(e.Factors) > 0 {
+		fmt.Fprintf(w, "it is asked for: %s\n", strings.Join(e.Factors, ", then "))
+	}
+	if o := e.Offline; o != nil {
+		switch {
+		case o.Possible && o.Until != nil:
+			fmt.Fprintf(w, "offline: works for %s more\n", span(o.Until.Sub(now)))
+		case o.Possible:
+			fmt.Fprintln(w, "offline: works")
+		default:
+			fmt.Fprintf(w, "offline: does not work: %s\n", o.Reason)
+		}
+		if o.Failures > 0 {
+			fmt.Fprintf(w, "wrong attempts offline: %d\n", o.Failures)
+		}
+	}
+	if e.Locked != nil {
+		fmt.Fprintf(w, "locked for %s more; \"sudo sallyport unlock %s\" lifts it\n", span(e.Locked.Sub(now)), e.Name)
+	}
+}
+
+func cacheList(ctx context.Context, a *App, in *invocation) error {
+	if _, err := in.parse(0); err != nil {
+		return err
+	}
+	all := []report.CachedAccount{}
+	err := in.daemon().Ask(ctx, report.VerbCacheList, nil, func(b json.RawMessage) error {
+		var c report.CachedAccount
+		if err := json.Unmarshal(b, &c); err != nil {
+			return fmt.Errorf("cache list: %w", err)
+		}
+		all = append(all, c)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("cache list: %w", err)
+	}
+	return a.show(in, all, func(w io.Writer) {
+		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+		defer t.Flush() //nolint:errcheck // standard output
+		fmt.Fprintln(t, "NAME\tUID\tSTATE\tFETCHED\tOFFLINE\tKEYS")
+		for _, c := range all {
+			offline := "no"
+			if c.Verifier {
+				offline = "yes"
+			}
+			fmt.Fprintf(t, "%s\t%d\t%s\t%s ago\t%s\t%d\n", c.Name, c.UID, c.State, span(a.Now().Sub(c.Fetched)), offline, c.Keys)
+		}
+	})
+}
+
+// do asks for something that has no answer but yes or no.
+func do(ctx context.Context, a *App, in *invocation, names int, verb, done string) error {
+	words, err := in.parse(names)
+	if err != nil {
+		return err
+	}
+	var args any
+	if names == 1 {
+		args = report.NameArgs{Name: words[0]}
+		done = fmt.Sprintf(done, words[0])
+	}
+	if err := in.daemon().Ask(ctx, verb, args, func(json.RawMessage) error { return nil }); err != nil {
+		return fmt.Errorf("%s: %w", verb, err)
+	}
+	return a.show(in, map[string]bool{"done": true}, func(w io.Writer) { fmt.Fprintln(w, done) })
+}
+
+func cacheForget(ctx context.Context, a *App, in *invocation) error {
+	return do(ctx, a, in, 1, report.VerbCacheForget, "%s is forgotten here; the next question asks the server.")
+}
+
+func cacheClear(ctx context.Context, a *App, in *invocation) error {
+	return do(ctx, a, in, 0, report.VerbCacheClear, "Everybody is forgotten here. Nobody can log in offline until after one login online.")
+}
+
+func unlock(ctx context.Context, a *App, in *invocation) error {
+	return do(ctx, a, in, 1, report.VerbUnlock, "%s may try again.")
+}
+
+// span is a length of time for people: its largest unit, rounded down.
+func span(d time.Duration) string {
+	for _, u := range []struct {
+		name string
+		d    time.Duration
+	}{{"days", 24 * time.Hour}, {"h", time.Hour}, {"min", time.Minute}} {
+		if d >= 2*u.d || (u.name != "days" && d >= u.d) {
+			return fmt.Sprintf("%d %s", d/u.d, u.name)
+		}
+	}
+	return fmt.Sprintf("%d s", max(d, 0)/time.Second)
+}

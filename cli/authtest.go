@@ -1,0 +1,129 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/msteinert/pam/v2"
+	"golang.org/x/term"
+)
+
+// authResult is auth-test for programs.
+type authResult struct {
+	Name          string `json:"name"`
+	Service       string `json:"service"`
+	Authenticated bool   `json:"authenticated"`
+	Account       bool   `json:"account"`
+	User          string `json:"pam_user,omitempty"`
+	Reason        string `json:"reason,omitempty"`
+}
+
+// authTest runs the authentication and account phases of a PAM service, as a
+// host program would, and opens no session.
+func authTest(_ context.Context, a *App, in *invocation) error {
+	service := in.flags.String("service", "login", "the PAM `service`")
+	confdir := in.flags.String("confdir", "", "look for the service in this `folder` instead of /etc/pam.d")
+	words, err := in.parse(1)
+	if err != nil {
+		return err
+	}
+	res := authResult{Name: words[0], Service: *service}
+	err = a.signIn(&res, *confdir)
+	if err != nil {
+		res.Reason = err.Error()
+	}
+	if err := a.show(in, res, func(w io.Writer) { printAuth(w, res) }); err != nil {
+		return err
+	}
+	if err != nil {
+		return errSaid
+	}
+	return nil
+}
+
+func printAuth(w io.Writer, r authResult) {
+	switch {
+	case r.Account:
+		fmt.Fprintf(w, "%s may sign in through %q.\n", r.Name, r.Service)
+	case r.Authenticated:
+		fmt.Fprintf(w, "%s proved who it is, and may still not sign in through %q: %s.\n", r.Name, r.Service, r.Reason)
+	default:
+		fmt.Fprintf(w, "%s may not sign in through %q: %s.\n", r.Name, r.Service, r.Reason)
+	}
+}
+
+func (a *App) signIn(res *authResult, confdir string) (err error) { //nolint:nonamedreturns // End's error counts too
+	talk := pam.ConversationFunc(newTerminal(a.Stdin, a.Stderr).respond)
+	var tx *pam.Transaction
+	if confdir == "" {
+		tx, err = pam.Start(res.Service, res.Name, talk)
+	} else {
+		tx, err = pam.StartConfDir(res.Service, res.Name, talk, confdir)
+	}
+	if err != nil {
+		return fmt.Errorf("PAM service: %w", err)
+	}
+	defer func() { err = errors.Join(err, tx.End()) }()
+	if err := tx.Authenticate(0); err != nil {
+		return fmt.Errorf("authentication: %w", err)
+	}
+	res.Authenticated = true
+	if err := tx.AcctMgmt(0); err != nil {
+		return fmt.Errorf("account: %w", err)
+	}
+	res.Account = true
+	res.User, err = tx.GetItem(pam.User)
+	if err != nil {
+		return fmt.Errorf("account: %w", err)
+	}
+	return nil
+}
+
+// terminal answers PAM's questions from standard input: without echo where it
+// is a terminal, line by line where it is not.
+type terminal struct {
+	in    *os.File
+	lines *bufio.Reader
+	out   io.Writer
+}
+
+func newTerminal(in *os.File, out io.Writer) *terminal {
+	return &terminal{in: in, lines: bufio.NewReader(in), out: out}
+}
+
+func (t *terminal) respond(style pam.Style, message string) (string, error) {
+	switch style {
+	case pam.PromptEchoOff:
+		fmt.Fprint(t.out, message)
+		if !term.IsTerminal(int(t.in.Fd())) {
+			return t.line()
+		}
+		b, err := term.ReadPassword(int(t.in.Fd()))
+		fmt.Fprintln(t.out)
+		if err != nil {
+			return "", fmt.Errorf("read answer: %w", err)
+		}
+		return string(b), nil
+	case pam.PromptEchoOn:
+		fmt.Fprint(t.out, message)
+		return t.line()
+	case pam.ErrorMsg, pam.TextInfo:
+		fmt.Fprintln(t.out, message)
+		return "", nil
+	default:
+		return "", fmt.Errorf("PAM asks in a way that a terminal cannot show (style %d)", style)
+	}
+}
+
+func (t *terminal) line() (string, error) {
+	s, err := t.lines.ReadString('\n')
+	if err != nil && (!errors.Is(err, io.EOF) || s == "") {
+		return "", fmt.Errorf("read answer: %w", err)
+	}
+	return strings.TrimSuffix(s, "\n"), nil
+}

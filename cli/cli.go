@@ -1,0 +1,201 @@
+// Package cli is the command sallyport: it asks the daemon and the host, and
+// shows the answer to a person, or with --json to a program.
+//
+// Every command prints its answer on standard output and its troubles on
+// standard error, and ends with one of the exit codes below, which are an
+// interface (sallyport(1)). It decides nothing: rights are the daemon's to check.
+//
+// How it speaks: one line that says what is so, then why, then what to do. No
+// colour, no cursor tricks, nothing that a log could not keep. Secrets are read
+// from a prompt or from standard input, never from an argument.
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/sallyport-auth/sallyport/control"
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/report"
+)
+
+// Exit codes.
+const (
+	ExitOK          = 0  // done, or the answer is yes
+	ExitNo          = 1  // the answer is no: may not log in, a problem was found, refused
+	ExitUsage       = 64 // wrong words
+	ExitNotFound    = 66 // nobody of that name
+	ExitUnavailable = 69 // no daemon, or no server, answers
+	ExitFailed      = 70 // anything else
+	ExitForbidden   = 77 // needs root, or one's own name
+)
+
+// App is one run of the command. Every field must be set.
+type App struct {
+	Stdin          *os.File
+	Stdout, Stderr io.Writer
+	Version        string
+	Now            func() time.Time
+}
+
+// command is one word after "sallyport".
+type command struct {
+	name, args, help string
+	run              func(ctx context.Context, a *App, in *invocation) error
+}
+
+// invocation is what was typed after the command.
+type invocation struct {
+	flags  *flag.FlagSet
+	json   *bool
+	config *string
+	socket *string
+	args   []string
+}
+
+func commands() []command {
+	return []command{
+		{"status", "", "how this machine and its daemon are", status},
+		{"doctor", "", "examine this host and say what to mend", examine},
+		{"explain", "NAME [--service S]", "why this person may or may not log in here", explain},
+		{"cache list", "", "accounts that this machine remembers", cacheList},
+		{"cache forget", "NAME", "forget one account: its token and verifiers", cacheForget},
+		{"cache clear", "", "forget every account", cacheClear},
+		{"unlock", "NAME", "lift the lock that failures left", unlock},
+		{"auth-test", "NAME [--service S]", "sign in through PAM, without opening a session", authTest},
+		{"join", "--server URL --code CODE --fingerprint SHA256", "join this machine to a realm", join},
+		{"version", "", "print the version", version},
+	}
+}
+
+// errSaid ends a command whose answer has been printed already and is no.
+var errSaid = errors.New("the answer is no")
+
+// errUsage says that the words were wrong; its text says how.
+var errUsage = errors.New("wrong usage")
+
+// Run runs the command and returns its exit code.
+func (a *App) Run(ctx context.Context, args []string) int {
+	err := a.dispatch(ctx, args)
+	switch {
+	case err == nil:
+		return ExitOK
+	case errors.Is(err, flag.ErrHelp):
+		return ExitOK
+	case errors.Is(err, errSaid):
+		return ExitNo
+	case errors.Is(err, errUsage):
+		fmt.Fprintf(a.Stderr, "sallyport: %v\n", err)
+		a.usage(a.Stderr)
+		return ExitUsage
+	}
+	fmt.Fprintf(a.Stderr, "sallyport: %v\n", err)
+	switch {
+	case errors.Is(err, identity.ErrNotFound):
+		return ExitNotFound
+	case errors.Is(err, report.ErrForbidden):
+		fmt.Fprintln(a.Stderr, "Run it with sudo, or ask about your own name.")
+		return ExitForbidden
+	case errors.Is(err, identity.ErrUnavailable):
+		fmt.Fprintln(a.Stderr, `Is the daemon running? "systemctl status sallyportd"; "sudo sallyport doctor" looks at the rest.`)
+		return ExitUnavailable
+	default:
+		return ExitFailed
+	}
+}
+
+func (a *App) usage(w io.Writer) {
+	fmt.Fprintln(w, "usage: sallyport COMMAND [--json]")
+	for _, c := range commands() {
+		fmt.Fprintf(w, "  %-58s %s\n", c.name+" "+c.args, c.help)
+	}
+}
+
+func (a *App) dispatch(ctx context.Context, args []string) error {
+	if len(args) == 0 || slices.Contains([]string{"help", "-h", "--help"}, args[0]) {
+		a.usage(a.Stdout)
+		return nil
+	}
+	for _, c := range commands() {
+		if rest, found := match(c.name, args); found {
+			in := &invocation{flags: flag.NewFlagSet("sallyport "+c.name, flag.ContinueOnError)}
+			in.flags.SetOutput(a.Stderr)
+			in.json = in.flags.Bool("json", false, "print JSON, for programs")
+			in.config = in.flags.String("config", "", "the daemon's configuration `file`")
+			in.socket = in.flags.String("socket", "", "control.sock of the daemon")
+			in.args = rest
+			return c.run(ctx, a, in)
+		}
+	}
+	return fmt.Errorf("%w: there is no command %q", errUsage, args[0])
+}
+
+// match takes the words of a command's name off the front of args.
+func match(name string, args []string) ([]string, bool) {
+	for word := range splitWords(name) {
+		if len(args) == 0 || args[0] != word {
+			return nil, false
+		}
+		args = args[1:]
+	}
+	return args, true
+}
+
+// parse reads flags before, between and behind the words, and wants exactly n
+// words.
+func (in *invocation) parse(n int) ([]string, error) {
+	var words []string
+	for args := in.args; ; {
+		if err := in.flags.Parse(args); err != nil {
+			if errors.Is(err, flag.ErrHelp) {
+				return nil, flag.ErrHelp
+			}
+			return nil, fmt.Errorf("%w: %w", errUsage, err)
+		}
+		args = in.flags.Args()
+		if len(args) == 0 {
+			break
+		}
+		words, args = append(words, args[0]), args[1:]
+	}
+	if len(words) != n {
+		return nil, fmt.Errorf("%w: %s takes %d names, not %d", errUsage, in.flags.Name(), n, len(words))
+	}
+	return words, nil
+}
+
+// daemon finds the control socket that the flags or the configuration name.
+func (in *invocation) daemon() control.Client {
+	if *in.socket != "" {
+		return control.Client{Path: *in.socket}
+	}
+	return control.Client{Path: controlPath(*in.config)}
+}
+
+// show prints v as JSON when asked to, and else through people.
+func (a *App) show(in *invocation, v any, people func(io.Writer)) error {
+	if !*in.json {
+		people(a.Stdout)
+		return nil
+	}
+	e := json.NewEncoder(a.Stdout)
+	e.SetIndent("", "  ")
+	if err := e.Encode(v); err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+	return nil
+}
+
+func version(_ context.Context, a *App, in *invocation) error {
+	if _, err := in.parse(0); err != nil {
+		return err
+	}
+	return a.show(in, map[string]string{"version": a.Version}, func(w io.Writer) { fmt.Fprintln(w, "sallyport", a.Version) })
+}

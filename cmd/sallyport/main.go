@@ -1,0 +1,23 @@
+// Command sallyport asks and steers the sign-in daemon: see sallyport(1).
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/sallyport-auth/sallyport/cli"
+)
+
+// version is set by the linker.
+var version = "unknown" //nolint:gochecknoglobals // the linker can set nothing else
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	app := &cli.App{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Version: version, Now: time.Now}
+	code := app.Run(ctx, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
