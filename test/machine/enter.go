@@ -19,6 +19,10 @@ const inside = "SALLYPORT_MACHINE_NAMESPACE"
 // nil. It is util-linux's unshare(1) that does it, before Go has any threads.
 func Enter() error {
 	if os.Getenv(inside) != "" {
+		// /proc still shows the PIDs of the namespace outside.
+		if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
+			return fmt.Errorf("mount /proc: %w", err)
+		}
 		return loopbackUp()
 	}
 	if os.Geteuid() != 0 {

@@ -97,3 +97,13 @@ func (m *Machine) Login(ctx context.Context, name, password string) (Outcome, er
 	t.Hangup()
 	return Outcome{Screen: t.Screen(), Code: 1}, nil
 }
+
+// RunAs runs lines of sh as name; whoever sits at the terminal types nothing.
+func (m *Machine) RunAs(ctx context.Context, name, lines string) (Outcome, error) {
+	return m.TalkAs(ctx, name, nil, lines)
+}
+
+// TalkAs runs lines of sh as name at a terminal and answers the questions.
+func (m *Machine) TalkAs(ctx context.Context, name string, turns []string, lines string) (Outcome, error) {
+	return m.talk(ctx, turns, "/usr/sbin/runuser", "-u", name, "--", "/bin/sh", "-c", "cd /; "+lines)
+}

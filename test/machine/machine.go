@@ -167,10 +167,19 @@ func (m *Machine) Start(ctx context.Context, name string, args ...string) (*Proc
 	c := m.Command(ctx, name, args...)
 	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	p, err := m.keep(c)
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", name, err)
+	}
+	return p, nil
+}
+
+// keep starts a program and remembers it for Close.
+func (m *Machine) keep(c *exec.Cmd) (*Process, error) {
 	p := &Process{Cmd: c, Output: newLog(), done: make(chan struct{})}
 	c.Stdout, c.Stderr = p.Output, p.Output
 	if err := c.Start(); err != nil {
-		return nil, fmt.Errorf("start %s: %w", name, err)
+		return nil, err //nolint:wrapcheck // callers say which
 	}
 	go func() {
 		_ = c.Wait()
