@@ -23,7 +23,7 @@ PROGRAMS = sallyportd sallyport sallyport-keys sallyport-server
 MODULES  = pam_sallyport.so libnss_sallyport.so.2
 MANPAGES = $(wildcard docs/man/*.[1-8])
 
-.PHONY: all programs install uninstall deb demo demo-shell test test-go test-c test-machine fuzz bench lint fmt generate clean deps-% $(PROGRAMS)
+.PHONY: all programs install uninstall deb demo demo-shell test test-go test-c test-machine fuzz bench check-docs lint fmt generate clean deps-% $(PROGRAMS)
 
 all: programs $(addprefix build/,$(MODULES))
 programs: $(PROGRAMS)
@@ -55,6 +55,38 @@ install: all
 	install -m 0644 packaging/ssh/20-sallyport.conf $(DESTDIR)$(SHAREDIR)/
 	install -m 0755 packaging/configure-host $(DESTDIR)$(SHAREDIR)/
 	for page in $(MANPAGES); do install -D -m 0644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit 1; done
+
+# What a stranger runs. Each installs what it needs first; test is what CI runs.
+demo: deps-demo all
+	$(GO) run ./test/demo
+
+demo-shell: deps-demo all
+	$(GO) run ./test/demo --shell
+
+test: deps-test all
+	@$(MAKE) --no-print-directory test-go test-c test-machine check-docs
+
+# One folder after the other on two cores; the race detector needs the room.
+test-go:
+	$(GO) vet ./...
+	$(GO) test -race -count=1 $(shell $(GO) list ./... | grep -v '/test$$')
+
+# The C again, with the address and undefined-behaviour sanitizers in it.
+test-c:
+	$(GO) test -asan -count=1 ./wire/... ./pam/module ./nss/module
+
+test-machine: all
+	$(GO) test -count=1 -timeout 20m ./test
+
+check-docs:
+	mandoc -Tlint -Wwarning $(MANPAGES)
+	shellcheck packaging/install-deps packaging/configure-host .ci/run
+
+lint:
+	$(GO) tool -modfile=tools/lint/go.mod golangci-lint run ./...
+
+fmt:
+	$(GO) tool -modfile=tools/lint/go.mod golangci-lint fmt ./...
 
 clean:
 	rm -rf build dist
