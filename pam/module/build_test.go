@@ -57,7 +57,7 @@ func (b *built) build(dir string) error {
 	}{
 		{"plain", 10000, nil},
 		{"sanitized", 10000, []string{"-fsanitize=address,undefined", "-fno-sanitize-recover=all"}},
-		{"shipped deadline", 50, nil},
+		{"shipped", 50, nil},
 	} {
 		out := variant{v.name, filepath.Join(dir, "host-"+v.name), filepath.Join(dir, "pam_"+v.name+".so")}
 		flags := append([]string{"-g", "-O1"}, v.flags...)

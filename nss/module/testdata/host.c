@@ -205,7 +205,7 @@ int main(int argc, char **argv)
 	__nss_configure_lookup("group", "files sallyport");
 	__nss_configure_lookup("initgroups", "files sallyport");
 	for (int i = 1; i < argc; i++) {
-		char *what = strdup(argv[i]), *eq = strchr(what, '='), *arg = eq ? eq + 1 : "";
+		char *what = strdupa(argv[i]), *eq = strchr(what, '='), *arg = eq ? eq + 1 : "";
 		struct timespec a, b;
 		int before;
 
@@ -254,7 +254,6 @@ int main(int argc, char **argv)
 			dprintf(9, "descriptors leaked: %d\n", descriptors() - before);
 		if (getenv("TIMES"))
 			dprintf(9, "ms=%ld\n", (b.tv_sec - a.tv_sec) * 1000 + (b.tv_nsec - a.tv_nsec) / 1000000);
-		free(what);
 	}
 	return 0;
 }

@@ -1,0 +1,78 @@
+package pam
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/wire"
+)
+
+// Places lets a test count without opening thousands of sockets.
+type Places struct{ p places }
+
+// NewPlaces returns an empty count.
+func NewPlaces() *Places { return &Places{places{byUID: map[uint32]int{}}} }
+
+// Take is places.take.
+func (p *Places) Take(uid uint32) bool { return p.p.take(uid) }
+
+// Leave is places.leave.
+func (p *Places) Leave(uid uint32) { p.p.leave(uid) }
+
+// ConverseForTest sends a host's two packets, the second one after the prompt,
+// and returns the verdict's code.
+func ConverseForTest(first, second []byte, a Authority) identity.Code {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		panic(err)
+	}
+	ends := [2]*net.UnixConn{}
+	for i, fd := range fds {
+		f := os.NewFile(uintptr(fd), "")
+		c, err := net.FileConn(f)
+		if err != nil {
+			panic(err)
+		}
+		_ = f.Close()
+		ends[i] = c.(*net.UnixConn)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	s := &Server{Authority: a, Log: slog.New(slog.DiscardHandler)}
+	served := make(chan struct{})
+	go func() {
+		s.serve(ctx, wire.NewConn(ends[1]), &places{byUID: map[uint32]int{}})
+		close(served)
+	}()
+	host := wire.NewConn(ends[0])
+	_, _ = ends[0].Write(first)
+	code := identity.Unavailable
+	for {
+		m, err := host.Receive(ctx)
+		if err != nil {
+			break
+		}
+		if m.Type == wire.Prompt {
+			_, _ = ends[0].Write(second)
+			// What follows nothing would wait for a person: the host goes away.
+			if len(second) == 0 {
+				break
+			}
+		}
+		if m.Type == wire.Verdict {
+			code = identity.Code(m.Number(wire.Code)) //nolint:gosec // the server's own
+		}
+		if len(first) == 0 {
+			break
+		}
+	}
+	_ = host.Close()
+	<-served
+	return code
+}

@@ -1,0 +1,63 @@
+// Package cwire is wire.h seen from Go, so that tests can hold the C reader to
+// the Go one. Nothing but tests imports it.
+package cwire
+
+// #cgo CFLAGS: -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -I${SRCDIR}/..
+// #include "socket.h"
+// #include "local.h"
+//
+// /* Reads a packet, then writes what was read; the length, or 0 for a refusal. */
+// static size_t rewrite(const uint8_t *packet, size_t len, uint8_t *out, size_t cap)
+// {
+//	struct wire_message m;
+//	struct wire_writer w;
+//	struct wire_value v;
+//	uint16_t tag;
+//
+//	if (!wire_parse(packet, len, &m))
+//		return 0;
+//	wire_begin(&w, out, cap, m.type);
+//	for (size_t pos = 0; wire_next(&m, &pos, &tag, &v);)
+//		wire_put(&w, tag, v.bytes, v.len);
+//	return w.full ? 0 : w.len;
+// }
+//
+// static bool local_line(const char *name, const char *text, size_t len, size_t step)
+// {
+//	struct local_match m = {.name = name, .len = strlen(name)};
+//
+//	for (size_t i = 0; i < len; i += step)
+//		if (local_feed(&m, text + i, len - i < step ? len - i : step))
+//			return true;
+//	return false;
+// }
+import "C"
+
+import "unsafe"
+
+// Rewrite parses a packet in C, writes its fields into a new one and returns
+// that; nil when C refuses the packet. The packet is copied to memory of its
+// exact length, so that a sanitizer sees a read beyond it.
+func Rewrite(packet []byte) []byte {
+	in := C.CBytes(packet)
+	defer C.free(in)
+	out := C.malloc(C.WIRE_MAX_PACKET)
+	defer C.free(out)
+	n := C.rewrite((*C.uint8_t)(in), C.size_t(len(packet)), (*C.uint8_t)(out), C.WIRE_MAX_PACKET)
+	if n == 0 {
+		return nil
+	}
+	return C.GoBytes(out, C.int(n))
+}
+
+// IDOK is the C opinion of whether an id may come from a directory.
+func IDOK(id uint32) bool { return bool(C.wire_id_ok(C.uint32_t(id))) }
+
+// LocalIn tells whether C finds the name in the text of a passwd(5) file that
+// reaches it in pieces of step bytes.
+func LocalIn(name, passwd string, step int) bool {
+	n, p := C.CString(name), C.CString(passwd)
+	defer C.free(unsafe.Pointer(n))
+	defer C.free(unsafe.Pointer(p))
+	return bool(C.local_line(n, p, C.size_t(len(passwd)), C.size_t(step)))
+}
