@@ -193,7 +193,7 @@ func (x *BeginRequest) GetRemoteHost() string {
 type BeginResponse struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Outcome Outcome                `protobuf:"varint,1,opt,name=outcome,proto3,enum=sallyport.v1.Outcome" json:"outcome,omitempty"`
-	// The cookie that each step presents. It belongs to the machine that began.
+	// The cookie for the first step. It belongs to the machine that began.
 	Session string `protobuf:"bytes,2,opt,name=session,proto3" json:"session,omitempty"`
 	// Factor kinds that may come next, best first.
 	Offers        []string               `protobuf:"bytes,3,rep,name=offers,proto3" json:"offers,omitempty"`
@@ -337,9 +337,11 @@ type StepResponse struct {
 	// With deny: failures have locked this name for a while.
 	Locked bool `protobuf:"varint,4,opt,name=locked,proto3" json:"locked,omitempty"`
 	// With allow.
-	SessionToken  []byte                 `protobuf:"bytes,5,opt,name=session_token,json=sessionToken,proto3" json:"session_token,omitempty"`
-	IdToken       []byte                 `protobuf:"bytes,6,opt,name=id_token,json=idToken,proto3" json:"id_token,omitempty"`
-	ServerTime    *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=server_time,json=serverTime,proto3" json:"server_time,omitempty"`
+	SessionToken []byte                 `protobuf:"bytes,5,opt,name=session_token,json=sessionToken,proto3" json:"session_token,omitempty"`
+	IdToken      []byte                 `protobuf:"bytes,6,opt,name=id_token,json=idToken,proto3" json:"id_token,omitempty"`
+	ServerTime   *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=server_time,json=serverTime,proto3" json:"server_time,omitempty"`
+	// With continue: the cookie for the next step. Each is good for one.
+	Session       string `protobuf:"bytes,8,opt,name=session,proto3" json:"session,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -421,6 +423,13 @@ func (x *StepResponse) GetServerTime() *timestamppb.Timestamp {
 		return x.ServerTime
 	}
 	return nil
+}
+
+func (x *StepResponse) GetSession() string {
+	if x != nil {
+		return x.Session
+	}
+	return ""
 }
 
 type ChangePasswordRequest struct {
@@ -573,7 +582,7 @@ const file_sallyport_v1_authentication_proto_rawDesc = "" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x1e\n" +
 	"\n" +
 	"credential\x18\x03 \x01(\fR\n" +
-	"credential\"\x86\x02\n" +
+	"credential\"\xa0\x02\n" +
 	"\fStepResponse\x12/\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2\x15.sallyport.v1.OutcomeR\aoutcome\x12\x16\n" +
 	"\x06offers\x18\x02 \x03(\tR\x06offers\x12\x18\n" +
@@ -582,7 +591,8 @@ const file_sallyport_v1_authentication_proto_rawDesc = "" +
 	"\rsession_token\x18\x05 \x01(\fR\fsessionToken\x12\x19\n" +
 	"\bid_token\x18\x06 \x01(\fR\aidToken\x12;\n" +
 	"\vserver_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"serverTime\"q\n" +
+	"serverTime\x12\x18\n" +
+	"\asession\x18\b \x01(\tR\asession\"q\n" +
 	"\x15ChangePasswordRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12!\n" +
 	"\fold_password\x18\x02 \x01(\fR\voldPassword\x12!\n" +
