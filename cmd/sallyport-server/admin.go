@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
+	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
+	"github.com/sallyport-auth/sallyport/server"
+)
+
+// adminTimeout bounds a command, waiting for another one included.
+const adminTimeout = 30 * time.Second
+
+// command is one administrator's command: its names, its flags, what it calls.
+type command struct {
+	names, most int // most is 0 when it is names
+	flags       func(*flags) request
+}
+
+// request calls the server with what the flags were found to hold.
+type request func(context.Context, sallyportv1connect.AdminServiceClient, *flags) (proto.Message, error)
+
+func runAdmin(ctx context.Context, args []string) error {
+	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
+	defer cancel()
+	verb, rest := args[0], args[1:]
+	if len(rest) > 0 && !strings.HasPrefix(rest[0], "-") {
+		verb, rest = verb+" "+rest[0], rest[1:]
+	}
+	c, ok := commands()[verb]
+	if !ok {
+		return fmt.Errorf("%w: there is no command %q", errUsage, verb)
+	}
+	var folder string
+	var asJSON bool
+	f := newFlags(verb)
+	f.StringVar(&folder, "dir", "", "")
+	f.BoolVar(&asJSON, "json", false, "")
+	call := c.flags(f)
+	if err := f.parseRange(rest, c.names, max(c.names, c.most)); err != nil {
+		return err
+	}
+	if folder == "" {
+		return fmt.Errorf("%w: --dir DIR is missing", errUsage)
+	}
+	client, closer, err := server.Admin(ctx, folder, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	if err != nil {
+		return err
+	}
+	return finish(ctx, client, closer, f, call, asJSON)
+}
+
+func finish(ctx context.Context, client sallyportv1connect.AdminServiceClient, closer io.Closer, f *flags, call request, asJSON bool) error {
+	answer, err := call(ctx, client, f)
+	if err == nil {
+		err = show(os.Stdout, answer, asJSON)
+	}
+	if cerr := closer.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// simple is a command that takes names and nothing else.
+func simple(names int, call request) command {
+	return command{names: names, flags: func(*flags) request { return call }}
+}
+
+// on is a command on one name.
+func on[M proto.Message](method func(sallyportv1connect.AdminServiceClient, context.Context, *v1.NameRequest) (M, error)) command {
+	return simple(1, func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
+		return method(c, ctx, &v1.NameRequest{Name: f.name(0)})
+	})
+}
+
+// all is a command that lists.
+func all[M proto.Message](method func(sallyportv1connect.AdminServiceClient, context.Context, *v1.ListRequest) (M, error)) command {
+	return simple(0, func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *flags) (proto.Message, error) {
+		return method(c, ctx, &v1.ListRequest{})
+	})
+}
+
+func commands() map[string]command {
+	type client = sallyportv1connect.AdminServiceClient
+	return map[string]command{
+		"account add":          {names: 1, flags: accountAdd},
+		"account show":         on(client.ShowAccount),
+		"account list":         all(client.ListAccounts),
+		"account disable":      setState(true),
+		"account enable":       setState(false),
+		"account unlock":       on(client.UnlockAccount),
+		"account remove":       on(client.RemoveAccount),
+		"account set-password": simple(1, setPassword),
+		"account add-key":      {names: 1, most: 2, flags: addKey},
+		"account remove-key": simple(2, func(ctx context.Context, c client, f *flags) (proto.Message, error) {
+			return c.RemoveSSHKey(ctx, &v1.RemoveSSHKeyRequest{Name: f.name(0), Tag: f.name(1)})
+		}),
+		"account add-totp":    {names: 1, flags: addTOTP},
+		"account remove-totp": on(client.RemoveTOTP),
+		"group add":           {names: 1, flags: groupAdd},
+		"group show":          on(client.ShowGroup),
+		"group list":          all(client.ListGroups),
+		"group remove":        on(client.RemoveGroup),
+		"group add-member": simple(2, func(ctx context.Context, c client, f *flags) (proto.Message, error) {
+			return c.AddMember(ctx, &v1.MemberRequest{Group: f.name(0), Member: f.name(1)})
+		}),
+		"group remove-member": simple(2, func(ctx context.Context, c client, f *flags) (proto.Message, error) {
+			return c.RemoveMember(ctx, &v1.MemberRequest{Group: f.name(0), Member: f.name(1)})
+		}),
+		"machine add":    on(client.AddMachine),
+		"machine list":   all(client.ListMachines),
+		"machine remove": on(client.RemoveMachine),
+		"keys rotate": simple(0, func(ctx context.Context, c client, _ *flags) (proto.Message, error) {
+			return c.RotateKeys(ctx, &v1.RotateKeysRequest{})
+		}),
+		"audit": {flags: audit},
+		"audit verify": simple(0, func(ctx context.Context, c client, _ *flags) (proto.Message, error) {
+			return c.VerifyAudit(ctx, &v1.VerifyAuditRequest{})
+		}),
+	}
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
+	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
+)
+
+// idFlag reads an id, and tells absent from zero.
+func idFlag(into **uint32) func(string) error {
+	return func(s string) error {
+		n, err := strconv.ParseUint(s, 10, 32)
+		if err != nil {
+			return fmt.Errorf("%q is not an id", s)
+		}
+		*into = proto.Uint32(uint32(n))
+		return nil
+	}
+}
+
+func accountAdd(f *flags) request {
+	req := &v1.AddAccountRequest{}
+	f.StringVar(&req.FullName, "full-name", "", "")
+	f.StringVar(&req.Home, "home", "", "")
+	f.StringVar(&req.Shell, "shell", "", "")
+	f.Func("uid", "", idFlag(&req.Uid))
+	f.Func("valid-from", "", timeFlag(&req.ValidFrom))
+	f.Func("valid-until", "", timeFlag(&req.ValidUntil))
+	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
+		req.Name = f.name(0)
+		return c.AddAccount(ctx, req)
+	}
+}
+
+func setState(disabled bool) command {
+	return simple(1, func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
+		return c.SetAccountState(ctx, &v1.SetAccountStateRequest{Name: f.name(0), Disabled: disabled})
+	})
+}
+
+func setPassword(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
+	password, err := readLine("New password", true)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(password)
+	return c.SetPassword(ctx, &v1.SetPasswordRequest{Name: f.name(0), Password: password})
+}
+
+func addKey(f *flags) request {
+	req := &v1.AddSSHKeyRequest{}
+	f.StringVar(&req.Tag, "tag", "", "")
+	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
+		req.Name, req.Line = f.name(0), f.name(1)
+		if req.Line == "" {
+			line, err := readLine("Public key", false)
+			if err != nil {
+				return nil, err
+			}
+			req.Line = string(line)
+		}
+		return c.AddSSHKey(ctx, req)
+	}
+}
+
+func addTOTP(f *flags) request {
+	req := &v1.AddTOTPRequest{}
+	generate := f.Bool("generate", false, "")
+	f.StringVar(&req.Label, "label", "", "")
+	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
+		req.Name = f.name(0)
+		if !*generate {
+			var err error
+			if req.Secret, err = readLine("TOTP secret", true); err != nil {
+				return nil, err
+			}
+			defer clear(req.Secret)
+		}
+		return c.AddTOTP(ctx, req)
+	}
+}
+
+func groupAdd(f *flags) request {
+	req := &v1.AddGroupRequest{}
+	f.Func("gid", "", idFlag(&req.Gid))
+	f.Func("demands", "", func(s string) error {
+		req.Demands = strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })
+		return nil
+	})
+	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
+		req.Name = f.name(0)
+		return c.AddGroup(ctx, req)
+	}
+}
+
+// audit fetches every page.
+func audit(f *flags) request {
+	req := &v1.ListAuditRequest{}
+	f.Func("since", "", timeFlag(&req.Since))
+	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *flags) (proto.Message, error) {
+		log := &v1.ListAuditResponse{}
+		for {
+			page, err := c.ListAudit(ctx, req)
+			if err != nil {
+				return nil, err
+			}
+			log.Rows = append(log.Rows, page.GetRows()...)
+			if !page.GetMore() || len(page.GetRows()) == 0 {
+				return log, nil
+			}
+			req.After = page.GetRows()[len(page.GetRows())-1].GetId()
+		}
+	}
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+var errUsage = errors.New("usage")
+
+// flags lets options stand before, between and after the names.
+type flags struct {
+	*flag.FlagSet
+	names []string
+}
+
+func newFlags(verb string) *flags {
+	f := &flags{FlagSet: flag.NewFlagSet(verb, flag.ContinueOnError)}
+	f.SetOutput(io.Discard)
+	return f
+}
+
+// parse wants exactly that many names.
+func (f *flags) parse(args []string, want int) error { return f.parseRange(args, want, want) }
+
+func (f *flags) parseRange(args []string, least, most int) error {
+	for {
+		if err := f.Parse(args); err != nil {
+			return fmt.Errorf("%w of %s: %w", errUsage, f.Name(), err)
+		}
+		rest := f.Args()
+		if len(rest) == 0 {
+			break
+		}
+		f.names, args = append(f.names, rest[0]), rest[1:]
+	}
+	if len(f.names) < least || len(f.names) > most {
+		return fmt.Errorf("%w of %s: %d names given", errUsage, f.Name(), len(f.names))
+	}
+	return nil
+}
+
+func (f *flags) name(i int) string {
+	if i < len(f.names) {
+		return f.names[i]
+	}
+	return ""
+}
+
+// timeFlag reads a date or an RFC 3339 time.
+func timeFlag(into **timestamppb.Timestamp) func(string) error {
+	return func(s string) error {
+		for _, layout := range []string{time.RFC3339, time.DateOnly} {
+			if t, err := time.ParseInLocation(layout, s, time.Local); err == nil {
+				*into = timestamppb.New(t)
+				return nil
+			}
+		}
+		return fmt.Errorf("%q is neither 2006-01-02 nor RFC 3339", s)
+	}
+}
+
+// readLine reads one line from standard input; from a terminal with a prompt,
+// and without echo when it is a secret.
+func readLine(prompt string, secret bool) ([]byte, error) {
+	fd := int(os.Stdin.Fd())
+	if term.IsTerminal(fd) {
+		fmt.Fprintf(os.Stderr, "%s: ", prompt)
+		if secret {
+			b, err := term.ReadPassword(fd)
+			fmt.Fprintln(os.Stderr)
+			if err != nil {
+				return nil, fmt.Errorf("read %s: %w", strings.ToLower(prompt), err)
+			}
+			return b, nil
+		}
+	}
+	b, err := bufio.NewReaderSize(io.LimitReader(os.Stdin, 64<<10), 64<<10).ReadBytes('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("read %s: %w", strings.ToLower(prompt), err)
+	}
+	line := strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r")
+	if line == "" {
+		return nil, fmt.Errorf("nothing on standard input: give the %s there, on one line", strings.ToLower(prompt))
+	}
+	return []byte(line), nil
+}

@@ -1,0 +1,139 @@
+// Command sallyport-server is the identity server and its administrator's tool.
+// It is flags and wiring; the work is done in package server.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+
+	"connectrpc.com/connect"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/server"
+)
+
+const usage = `sallyport-server keeps a realm's accounts and serves them to its machines.
+
+  sallyport-server init  --dir DIR --realm NAME --listen ADDR [--tls-name NAME]...
+                         [--tls-cert FILE --tls-key FILE] [--id-range MIN-MAX] [--offline-days N]
+  sallyport-server serve --dir DIR [--listen ADDR]
+
+  sallyport-server account add NAME [--full-name TEXT] [--home PATH] [--shell PATH] [--uid N]
+                                    [--valid-from TIME] [--valid-until TIME]
+  sallyport-server account show|disable|enable|unlock|remove NAME
+  sallyport-server account list
+  sallyport-server account set-password NAME            the password on standard input
+  sallyport-server account add-key NAME [KEY] [--tag T] the key, or its line on standard input
+  sallyport-server account remove-key NAME TAG
+  sallyport-server account add-totp NAME [--generate]   the secret on standard input
+  sallyport-server account remove-totp NAME
+  sallyport-server group add NAME [--gid N] [--demands password,totp]
+  sallyport-server group show|remove NAME
+  sallyport-server group list
+  sallyport-server group add-member|remove-member GROUP MEMBER
+  sallyport-server machine add|remove NAME
+  sallyport-server machine list
+  sallyport-server keys rotate
+  sallyport-server audit [--since TIME]
+  sallyport-server audit verify
+
+All but init and serve take --dir DIR and --json. TIME is 2006-01-02 or RFC 3339.
+`
+
+// Exit codes.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	err := run(ctx, os.Args[1:])
+	stop()
+	var told *connect.Error
+	switch {
+	case err == nil:
+	case errors.Is(err, errUsage):
+		fmt.Fprintf(os.Stderr, "sallyport-server: %v\nTry \"sallyport-server help\".\n", err)
+		os.Exit(exitUsage)
+	case errors.As(err, &told):
+		fmt.Fprintf(os.Stderr, "sallyport-server: %s\n", told.Message())
+		os.Exit(exitFailed)
+	default:
+		fmt.Fprintf(os.Stderr, "sallyport-server: %v\n", err)
+		os.Exit(exitFailed)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	if len(args) == 0 || slices.Contains([]string{"help", "-h", "--help"}, args[0]) {
+		_, err := io.WriteString(os.Stdout, usage)
+		return err
+	}
+	switch args[0] {
+	case "init":
+		return runInit(ctx, args[1:])
+	case "serve":
+		return runServe(ctx, args[1:])
+	default:
+		return runAdmin(ctx, args)
+	}
+}
+
+func runInit(ctx context.Context, args []string) error {
+	var o server.InitOptions
+	var days uint
+	var ids string
+	f := newFlags("init")
+	f.StringVar(&o.Dir, "dir", "", "")
+	f.StringVar(&o.Realm, "realm", "", "")
+	f.StringVar(&o.Listen, "listen", "", "")
+	f.StringVar(&o.TLSCert, "tls-cert", "", "")
+	f.StringVar(&o.TLSKey, "tls-key", "", "")
+	f.StringVar(&ids, "id-range", "", "")
+	f.UintVar(&days, "offline-days", 14, "")
+	f.Func("tls-name", "", func(s string) error { o.TLSNames = append(o.TLSNames, s); return nil })
+	if err := f.parse(args, 0); err != nil {
+		return err
+	}
+	if o.Dir == "" {
+		return fmt.Errorf("%w: --dir DIR is missing", errUsage)
+	}
+	if ids != "" {
+		if _, err := fmt.Sscanf(ids, "%d-%d", &o.IDs.Min, &o.IDs.Max); err != nil || o.IDs == (identity.IDRange{}) {
+			return fmt.Errorf("%w: --id-range wants MIN-MAX, not %q", errUsage, ids)
+		}
+	}
+	o.OfflineDays = uint32(min(days, 1<<20))
+	if err := server.Init(ctx, o); err != nil {
+		return err
+	}
+	fmt.Printf("realm %s made in %s\nnow run: sallyport-server serve --dir %s\n", o.Realm, o.Dir, o.Dir)
+	return nil
+}
+
+func runServe(ctx context.Context, args []string) error {
+	o := server.ServeOptions{Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
+	f := newFlags("serve")
+	f.StringVar(&o.Dir, "dir", "", "")
+	f.StringVar(&o.Listen, "listen", "", "")
+	if err := f.parse(args, 0); err != nil {
+		return err
+	}
+	if o.Dir == "" {
+		return fmt.Errorf("%w: --dir DIR is missing", errUsage)
+	}
+	o.Ready = func(addr net.Addr, realm string) {
+		fmt.Printf("sallyport-server: ready on https://%s realm %s\n", addr, strings.TrimSpace(realm))
+	}
+	return server.Serve(ctx, o)
+}

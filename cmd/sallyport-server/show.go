@@ -1,0 +1,101 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
+)
+
+// show writes an answer for people, or as one JSON document. Lists become an
+// object with one array, as in the API.
+func show(out io.Writer, m proto.Message, asJSON bool) error {
+	var text bytes.Buffer
+	if asJSON {
+		b, err := protojson.MarshalOptions{EmitDefaultValues: true, UseProtoNames: true}.Marshal(m)
+		if err != nil {
+			return fmt.Errorf("write json: %w", err)
+		}
+		// protojson varies its white space on purpose.
+		if err := json.Indent(&text, b, "", "  "); err != nil {
+			return fmt.Errorf("write json: %w", err)
+		}
+		text.WriteByte('\n')
+	} else {
+		w := tabwriter.NewWriter(&text, 0, 4, 2, ' ', 0)
+		people(w, m)
+		_ = w.Flush()
+	}
+	if _, err := out.Write(text.Bytes()); err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	return nil
+}
+
+func people(w io.Writer, m proto.Message) {
+	switch m := m.(type) {
+	case *v1.AccountView:
+		account(w, m)
+	case *v1.ListAccountsResponse:
+		for _, a := range m.GetAccounts() {
+			fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\n", a.GetName(), a.GetUid(), a.GetState(), strings.Join(a.GetFactors(), "+"), a.GetFullName())
+		}
+	case *v1.AddTOTPResponse:
+		account(w, m.GetAccount())
+		if m.GetOtpauthUrl() != "" {
+			fmt.Fprintf(w, "scan\t%s\n", m.GetOtpauthUrl())
+		}
+	case *v1.GroupView:
+		fmt.Fprintf(w, "name\t%s\ngid\t%d\nuuid\t%s\ndemands\t%s\naccounts\t%s\ngroups\t%s\n", m.GetName(), m.GetGid(), m.GetUuid(),
+			strings.Join(m.GetDemands(), " "), strings.Join(m.GetAccounts(), " "), strings.Join(m.GetGroups(), " "))
+	case *v1.ListGroupsResponse:
+		for _, g := range m.GetGroups() {
+			fmt.Fprintf(w, "%s\t%d\t%s\n", g.GetName(), g.GetGid(), strings.Join(append(g.GetAccounts(), g.GetGroups()...), " "))
+		}
+	case *v1.AddMachineResponse:
+		fmt.Fprintf(w, "code\t%s\nfingerprint\t%s\nexpires\t%s\n\nOn the machine: sallyport join --server URL --code %s --fingerprint %s\n",
+			m.GetCode(), m.GetFingerprint(), stamp(m.GetExpires()), m.GetCode(), m.GetFingerprint())
+	case *v1.ListMachinesResponse:
+		for _, c := range m.GetMachines() {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", c.GetName(), c.GetUuid(), c.GetState(), stamp(c.GetJoined()))
+		}
+	case *v1.ListAuditResponse:
+		for _, r := range m.GetRows() {
+			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\n", r.GetId(), stamp(r.GetTime()), r.GetActor(), r.GetAction(), r.GetSubject(), r.GetDetail())
+		}
+	case *v1.VerifyAuditResponse:
+		fmt.Fprintf(w, "rows\t%d\nhead\t%s\n", m.GetRows(), m.GetHead())
+	case *v1.RotateKeysResponse:
+		fmt.Fprintf(w, "signing with\t%s\n", m.GetKeyId())
+	}
+}
+
+func account(w io.Writer, a *v1.AccountView) {
+	fmt.Fprintf(w, "name\t%s\nuid\t%d\ngid\t%d\nuuid\t%s\nfull name\t%s\nhome\t%s\nshell\t%s\nstate\t%s\n",
+		a.GetName(), a.GetUid(), a.GetGid(), a.GetUuid(), a.GetFullName(), a.GetHome(), a.GetShell(), a.GetState())
+	fmt.Fprintf(w, "groups\t%s\nfactors\t%s\n", strings.Join(a.GetGroups(), " "), strings.Join(a.GetFactors(), " "))
+	for _, k := range a.GetSshKeys() {
+		fmt.Fprintf(w, "ssh key\t%s\t%s\n", k.GetTag(), k.GetLine())
+	}
+	for what, t := range map[string]*timestamppb.Timestamp{"valid from": a.GetValidFrom(), "valid until": a.GetValidUntil(), "locked until": a.GetLockedUntil()} {
+		if t != nil {
+			fmt.Fprintf(w, "%s\t%s\n", what, stamp(t))
+		}
+	}
+}
+
+func stamp(t *timestamppb.Timestamp) string {
+	if t == nil {
+		return ""
+	}
+	return t.AsTime().Local().Format(time.RFC3339)
+}

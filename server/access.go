@@ -1,0 +1,117 @@
+package server
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"net"
+	"net/http"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/server/store"
+)
+
+// caller is what the transport proves about a request: the key of the TLS client
+// certificate, and where it came from.
+type caller struct {
+	key  ed25519.PublicKey // nil without a certificate
+	host string
+}
+
+type callerKey struct{}
+
+// withCaller notes who calls. A client certificate is only a carrier for its
+// key: the handshake proved that the caller holds it, and whether it has joined
+// is looked up for each request, so a machine that was removed is out at once.
+func withCaller(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var c caller
+		c.host, _, _ = net.SplitHostPort(r.RemoteAddr)
+		if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
+			c.key, _ = r.TLS.PeerCertificates[0].PublicKey.(ed25519.PublicKey)
+		}
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, c)))
+	})
+}
+
+func callerOf(ctx context.Context) caller {
+	c, _ := ctx.Value(callerKey{}).(caller)
+	return c
+}
+
+var errNotJoined = connect.NewError(connect.CodeUnauthenticated,
+	errors.New("this machine has not joined the realm, or was removed from it"))
+
+// machine is the joined machine that calls, or errNotJoined.
+func (r *realm) machine(ctx context.Context) (store.Machine, error) {
+	key := callerOf(ctx).key
+	if key == nil {
+		return store.Machine{}, errNotJoined
+	}
+	var m store.Machine
+	err := r.store.Read(ctx, func(tx *store.Tx) (err error) {
+		m, err = tx.MachineByKey(key)
+		return err
+	})
+	if errors.Is(err, identity.ErrNotFound) {
+		return store.Machine{}, errNotJoined
+	}
+	if err != nil {
+		return store.Machine{}, r.fault(ctx, "look the machine up", err)
+	}
+	return m, nil
+}
+
+// fault logs what went wrong here and tells the caller only that it did.
+func (r *realm) fault(ctx context.Context, doing string, err error) error {
+	if ctx.Err() != nil {
+		return connect.NewError(connect.CodeCanceled, ctx.Err())
+	}
+	var told *connect.Error
+	if errors.As(err, &told) {
+		return told
+	}
+	if errors.Is(err, errTooMany) {
+		return connect.NewError(connect.CodeResourceExhausted, errTooMany)
+	}
+	r.log.ErrorContext(ctx, "request failed", "doing", doing, "error", err)
+	return connect.NewError(connect.CodeInternal, errors.New("internal error; the server's log has more"))
+}
+
+// How long a request body may take to arrive, and one write to be taken. A
+// machine that does not read its change stream is cut off; it comes again.
+const (
+	bodyTimeout  = 10 * time.Second
+	writeTimeout = 20 * time.Second
+)
+
+// patience sets those deadlines for each request.
+func patience(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rc := http.NewResponseController(w)
+		if r.ProtoMajor >= 2 { // on HTTP/1 the deadline would outlast the body
+			_ = rc.SetReadDeadline(time.Now().Add(bodyTimeout))
+		}
+		next.ServeHTTP(&impatient{ResponseWriter: w, rc: rc}, r)
+	})
+}
+
+// impatient gives each write its own deadline.
+type impatient struct {
+	http.ResponseWriter
+	rc *http.ResponseController
+}
+
+func (w *impatient) Write(b []byte) (int, error) {
+	_ = w.rc.SetWriteDeadline(time.Now().Add(writeTimeout))
+	return w.ResponseWriter.Write(b) //nolint:wrapcheck // an io.Writer
+}
+
+// Flush implements http.Flusher.
+func (w *impatient) Flush() { _ = w.rc.Flush() }
+
+// Unwrap is for http.ResponseController.
+func (w *impatient) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -1,0 +1,139 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"connectrpc.com/connect"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
+	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
+	"github.com/sallyport-auth/sallyport/server/store"
+)
+
+// admin implements AdminService. Handler and client have the same methods, so it
+// also is the client of those who hold the folder themselves.
+type admin struct {
+	*realm
+}
+
+var (
+	_ sallyportv1connect.AdminServiceHandler = (*admin)(nil)
+	_ sallyportv1connect.AdminServiceClient  = (*admin)(nil)
+)
+
+type actorKey struct{}
+
+// actor is who gives the orders, from the socket's peer credentials or, without
+// a socket, from this process.
+func actor(ctx context.Context) string {
+	if a, ok := ctx.Value(actorKey{}).(string); ok {
+		return a
+	}
+	return localActor()
+}
+
+// change runs one administrator's change and its audit row in one transaction.
+func (s *admin) change(ctx context.Context, action, subject, detail string, f func(*store.Tx) error) error {
+	err := s.write(ctx, func(tx *store.Tx) error {
+		if err := f(tx); err != nil {
+			return err
+		}
+		return tx.Record(store.Entry{Time: s.now(), Actor: actor(ctx), Action: action, Subject: subject, Detail: detail})
+	})
+	return s.told(ctx, action, subject, err)
+}
+
+func (s *admin) read(ctx context.Context, doing, subject string, f func(*store.Tx) error) error {
+	return s.told(ctx, doing, subject, s.store.Read(ctx, f))
+}
+
+// told turns an error into one that an administrator can act on.
+func (s *admin) told(ctx context.Context, doing, subject string, err error) error {
+	code := connect.CodeInternal
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, identity.ErrNotFound):
+		return connect.NewError(connect.CodeNotFound, fmt.Errorf("%s %s: there is no such thing", doing, subject))
+	case errors.Is(err, store.ErrExists):
+		code = connect.CodeAlreadyExists
+	case errors.Is(err, identity.ErrName), errors.Is(err, identity.ErrID), errors.Is(err, errInput),
+		errors.Is(err, store.ErrCycle), errors.Is(err, identity.ErrToken):
+		code = connect.CodeInvalidArgument
+	case errors.Is(err, store.ErrFull), errors.Is(err, store.ErrUsedID), errors.Is(err, store.ErrAudit):
+		code = connect.CodeFailedPrecondition
+	default:
+		s.log.ErrorContext(ctx, "administrator's command failed", "doing", doing, "error", err)
+	}
+	return connect.NewError(code, fmt.Errorf("%s %s: %w", doing, subject, err))
+}
+
+// errInput says that what was asked for can never be.
+var errInput = errors.New("not accepted")
+
+// named finds the account that a command names.
+func named(tx *store.Tx, name string) (store.Account, error) {
+	n, err := identity.ParseName(name)
+	if err != nil {
+		return store.Account{}, err
+	}
+	return tx.AccountByName(n)
+}
+
+// onAccount changes one account and shows it as it is then.
+func (s *admin) onAccount(ctx context.Context, action, name, detail string, f func(*store.Tx, store.Account) error) (*v1.AccountView, error) {
+	var view *v1.AccountView
+	err := s.change(ctx, action, name, detail, func(tx *store.Tx) error {
+		a, err := named(tx, name)
+		if err != nil {
+			return err
+		}
+		if err := f(tx, a); err != nil {
+			return err
+		}
+		if a, err = tx.Account(a.UUID); err != nil {
+			return err
+		}
+		view, err = s.view(tx, a)
+		return err
+	})
+	return view, err
+}
+
+// VerifyAudit implements AdminService.
+func (s *admin) VerifyAudit(ctx context.Context, _ *v1.VerifyAuditRequest) (*v1.VerifyAuditResponse, error) {
+	resp := &v1.VerifyAuditResponse{}
+	err := s.read(ctx, "verify", "audit log", func(tx *store.Tx) error {
+		rows, head, err := tx.VerifyAudit()
+		resp.Rows, resp.Head = rows, fmt.Sprintf("%x", head)
+		return err
+	})
+	return resp, err
+}
+
+// RotateKeys implements AdminService. The new key's file is written first and
+// the old private key removed last, so that a crash in between leaves a realm
+// that signs with one or the other.
+func (s *admin) RotateKeys(ctx context.Context, _ *v1.RotateKeysRequest) (*v1.RotateKeysResponse, error) {
+	pub, err := s.dir.newSigningKey()
+	if err != nil {
+		return nil, s.told(ctx, "rotate", "signing keys", err)
+	}
+	next, err := s.dir.loadSigningKey(pub)
+	if err != nil {
+		return nil, s.told(ctx, "rotate", "signing keys", err)
+	}
+	id := fmt.Sprintf("%x", next.id)
+	err = s.change(ctx, "keys.rotate", "signing keys", "key="+id, func(tx *store.Tx) error {
+		return tx.AddSigningKey(pub, s.now())
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.signing.Store(next)
+	s.dir.removeOtherSigningKeys(pub, s.log)
+	return &v1.RotateKeysResponse{KeyId: id}, nil
+}

@@ -1,0 +1,261 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
+	"github.com/sallyport-auth/sallyport/server/store"
+)
+
+// view is an account as administrators are shown it.
+func (s *admin) view(tx *store.Tx, a store.Account) (*v1.AccountView, error) {
+	t, err := s.describe(tx, a)
+	if err != nil {
+		return nil, err
+	}
+	v := &v1.AccountView{
+		Uuid: a.UUID.String(), Name: string(a.Name), Uid: a.UID, Gid: a.GID, FullName: a.FullName, Home: a.Home, Shell: a.Shell,
+		State: a.State.String(), Revision: a.Revision,
+	}
+	if a.ValidFrom != 0 {
+		v.ValidFrom = timestamppb.New(time.Unix(a.ValidFrom, 0))
+	}
+	if a.ValidUntil != identity.Never {
+		v.ValidUntil = timestamppb.New(time.Unix(a.ValidUntil, 0))
+	}
+	for _, g := range t.Groups {
+		v.Groups = append(v.Groups, string(g.Name))
+	}
+	for _, k := range t.SSHKeys {
+		v.SshKeys = append(v.SshKeys, &v1.SSHKeyView{Tag: k.Tag, Line: k.Line})
+	}
+	for _, f := range t.Factors {
+		v.Factors = append(v.Factors, string(f.Kind))
+	}
+	f, err := tx.Failures(a.Name)
+	if err != nil {
+		return nil, err
+	}
+	v.Failures = f.Count
+	if f.LockedUntil.After(s.now()) {
+		v.LockedUntil = timestamppb.New(f.LockedUntil)
+	}
+	return v, nil
+}
+
+// AddAccount implements AdminService.
+func (s *admin) AddAccount(ctx context.Context, req *v1.AddAccountRequest) (*v1.AccountView, error) {
+	a, err := newAccount(req)
+	if err != nil {
+		return nil, s.told(ctx, "add account", req.GetName(), err)
+	}
+	var view *v1.AccountView
+	err = s.change(ctx, "account.add", req.GetName(), "", func(tx *store.Tx) error {
+		added, err := tx.AddAccount(a)
+		if err != nil {
+			return err
+		}
+		// What cannot be a token must not become an account.
+		t, err := s.describe(tx, added)
+		if err != nil {
+			return err
+		}
+		if err := t.Validate(); err != nil {
+			return err
+		}
+		view, err = s.view(tx, added)
+		return err
+	})
+	return view, err
+}
+
+func newAccount(req *v1.AddAccountRequest) (store.Account, error) {
+	name, err := identity.ParseName(req.GetName())
+	if err != nil {
+		return store.Account{}, err
+	}
+	a := store.Account{State: identity.Active, ValidUntil: identity.Never}
+	a.Name, a.FullName, a.Home, a.Shell = name, req.GetFullName(), req.GetHome(), req.GetShell()
+	if a.Home == "" {
+		a.Home = "/home/" + string(name)
+	}
+	if a.Shell == "" {
+		a.Shell = "/bin/bash"
+	}
+	if req.Uid != nil {
+		// Zero would mean "allot one" below.
+		if a.UID = req.GetUid(); a.UID == 0 {
+			return store.Account{}, identity.CheckID(0)
+		}
+	}
+	if req.GetValidFrom() != nil {
+		a.ValidFrom = req.GetValidFrom().AsTime().Unix()
+	}
+	if req.GetValidUntil() != nil {
+		a.ValidUntil = req.GetValidUntil().AsTime().Unix()
+	}
+	if a.ValidFrom > a.ValidUntil || a.ValidFrom < 0 || a.ValidUntil > identity.Never {
+		return store.Account{}, fmt.Errorf("%w: valid until is before valid from", errInput)
+	}
+	return a, nil
+}
+
+// ShowAccount implements AdminService.
+func (s *admin) ShowAccount(ctx context.Context, req *v1.NameRequest) (*v1.AccountView, error) {
+	var view *v1.AccountView
+	err := s.read(ctx, "show account", req.GetName(), func(tx *store.Tx) error {
+		a, err := named(tx, req.GetName())
+		if err == nil {
+			view, err = s.view(tx, a)
+		}
+		return err
+	})
+	return view, err
+}
+
+// ListAccounts implements AdminService.
+func (s *admin) ListAccounts(ctx context.Context, _ *v1.ListRequest) (*v1.ListAccountsResponse, error) {
+	resp := &v1.ListAccountsResponse{}
+	err := s.read(ctx, "list", "accounts", func(tx *store.Tx) error {
+		all, err := tx.Accounts()
+		if err != nil {
+			return err
+		}
+		for _, a := range all {
+			v, err := s.view(tx, a)
+			if err != nil {
+				return err
+			}
+			resp.Accounts = append(resp.Accounts, v)
+		}
+		return nil
+	})
+	return resp, err
+}
+
+// SetAccountState implements AdminService.
+func (s *admin) SetAccountState(ctx context.Context, req *v1.SetAccountStateRequest) (*v1.AccountView, error) {
+	action, state := "account.enable", identity.Active
+	if req.GetDisabled() {
+		action, state = "account.disable", identity.Disabled
+	}
+	return s.onAccount(ctx, action, req.GetName(), "", func(tx *store.Tx, a store.Account) error {
+		return tx.SetState(a.UUID, state)
+	})
+}
+
+// RemoveAccount implements AdminService.
+func (s *admin) RemoveAccount(ctx context.Context, req *v1.NameRequest) (*v1.Done, error) {
+	return &v1.Done{}, s.change(ctx, "account.remove", req.GetName(), "", func(tx *store.Tx) error {
+		a, err := named(tx, req.GetName())
+		if err != nil {
+			return err
+		}
+		return tx.RemoveAccount(a.UUID)
+	})
+}
+
+// UnlockAccount implements AdminService.
+func (s *admin) UnlockAccount(ctx context.Context, req *v1.NameRequest) (*v1.AccountView, error) {
+	return s.onAccount(ctx, "account.unlock", req.GetName(), "", func(tx *store.Tx, a store.Account) error {
+		return tx.ClearFailures(a.Name)
+	})
+}
+
+// SetPassword implements AdminService.
+func (s *admin) SetPassword(ctx context.Context, req *v1.SetPasswordRequest) (*v1.AccountView, error) {
+	password := identity.NewSecret(req.GetPassword())
+	defer password.Wipe()
+	if err := checkPassword(password, identity.Name(req.GetName())); err != nil {
+		return nil, s.told(ctx, "set password of", req.GetName(), fmt.Errorf("%w: %w", errInput, err))
+	}
+	phc, err := s.hasher.hash(ctx, password)
+	if err != nil {
+		return nil, s.told(ctx, "set password of", req.GetName(), err)
+	}
+	return s.onAccount(ctx, "account.set-password", req.GetName(), "", func(tx *store.Tx, a store.Account) error {
+		return tx.SetPassword(a.UUID, phc)
+	})
+}
+
+// AddSSHKey implements AdminService.
+func (s *admin) AddSSHKey(ctx context.Context, req *v1.AddSSHKeyRequest) (*v1.AccountView, error) {
+	key, err := parseSSHKey(req.GetTag(), req.GetLine())
+	if err != nil {
+		return nil, s.told(ctx, "add key to", req.GetName(), fmt.Errorf("%w: %w", errInput, err))
+	}
+	return s.onAccount(ctx, "account.add-key", req.GetName(), "tag="+key.Tag, func(tx *store.Tx, a store.Account) error {
+		have, err := tx.SSHKeys(a.UUID)
+		if err != nil {
+			return err
+		}
+		if len(have) >= identity.MaxSSHKeys {
+			return fmt.Errorf("%w: at most %d keys", errInput, identity.MaxSSHKeys)
+		}
+		return tx.AddSSHKey(a.UUID, key)
+	})
+}
+
+func parseSSHKey(tag, line string) (identity.SSHKey, error) {
+	pub, comment, options, rest, err := ssh.ParseAuthorizedKey([]byte(line))
+	if err != nil {
+		return identity.SSHKey{}, fmt.Errorf("not a public key as in authorized_keys: %w", err)
+	}
+	if len(options) > 0 || len(rest) > 0 {
+		return identity.SSHKey{}, fmt.Errorf("one key without options, please")
+	}
+	if tag == "" {
+		tag = comment
+	}
+	if tag == "" {
+		tag = strings.ReplaceAll(ssh.FingerprintSHA256(pub), ":", "-")
+	}
+	k := identity.SSHKey{Tag: tag, Line: strings.TrimSpace(string(ssh.MarshalAuthorizedKey(pub)))}
+	return k, k.Validate()
+}
+
+// RemoveSSHKey implements AdminService.
+func (s *admin) RemoveSSHKey(ctx context.Context, req *v1.RemoveSSHKeyRequest) (*v1.AccountView, error) {
+	return s.onAccount(ctx, "account.remove-key", req.GetName(), "tag="+req.GetTag(), func(tx *store.Tx, a store.Account) error {
+		return tx.RemoveSSHKey(a.UUID, req.GetTag())
+	})
+}
+
+// AddTOTP implements AdminService.
+func (s *admin) AddTOTP(ctx context.Context, req *v1.AddTOTPRequest) (*v1.AddTOTPResponse, error) {
+	var secret identity.Secret
+	var err error
+	resp := &v1.AddTOTPResponse{}
+	if len(req.GetSecret()) == 0 {
+		secret, resp.OtpauthUrl, err = newTOTP(s.Name, identity.Name(req.GetName()))
+	} else if secret, err = parseTOTP(req.GetSecret()); err != nil {
+		err = fmt.Errorf("%w: %w", errInput, err)
+	}
+	if err == nil {
+		if bad := identity.CheckText(req.GetLabel(), identity.MaxText); bad != nil {
+			err = fmt.Errorf("%w: label: %w", errInput, bad)
+		}
+	}
+	if err != nil {
+		return nil, s.told(ctx, "add TOTP to", req.GetName(), err)
+	}
+	defer secret.Wipe()
+	resp.Account, err = s.onAccount(ctx, "account.add-totp", req.GetName(), "", func(tx *store.Tx, a store.Account) error {
+		return tx.SetTOTP(a.UUID, s.box.seal(a.UUID, secret), req.GetLabel())
+	})
+	return resp, err
+}
+
+// RemoveTOTP implements AdminService.
+func (s *admin) RemoveTOTP(ctx context.Context, req *v1.NameRequest) (*v1.AccountView, error) {
+	return s.onAccount(ctx, "account.remove-totp", req.GetName(), "", func(tx *store.Tx, a store.Account) error {
+		return tx.RemoveTOTP(a.UUID)
+	})
+}

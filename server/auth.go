@@ -1,0 +1,413 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/server/store"
+)
+
+// Limits of an authentication's result and of recording it.
+const (
+	sessionLife   = 8 * time.Hour
+	recordTimeout = 10 * time.Second
+)
+
+// denial is what everyone is told whose proof was not accepted.
+const denial = "Sign-in refused."
+
+// engine runs stepped authentications. Its states are in the package comment.
+type engine struct {
+	*realm
+	sessions *sessions
+	turns    *turns
+}
+
+func newEngine(r *realm, timeout time.Duration) *engine {
+	return &engine{realm: r, sessions: newSessions(timeout, sessionsPerMachine), turns: newTurns()}
+}
+
+// answer is where a step led to. The zero value is a denial.
+type answer struct {
+	allow  bool
+	offers []identity.FactorKind // with a cookie: go on
+	cookie string
+	// With a denial.
+	message string
+	locked  bool
+	reason  string // for the audit log only
+	// With allow.
+	session, id []byte
+}
+
+// facts are what a step is judged by, read at one moment.
+type facts struct {
+	now      time.Time
+	known    bool
+	account  store.Account
+	password store.Password
+	totp     store.TOTP
+	hasTOTP  bool
+	failures store.Failures
+}
+
+func (f *facts) locked() bool { return f.now.Before(f.failures.LockedUntil) }
+
+func (e *engine) facts(ctx context.Context, name identity.Name) (f facts, err error) {
+	err = e.store.Read(ctx, func(tx *store.Tx) error {
+		if f.now, err = tx.Seen(e.now()); err != nil {
+			return err
+		}
+		if f.failures, err = tx.Failures(name); err != nil {
+			return err
+		}
+		f.account, err = tx.AccountByName(name)
+		if errors.Is(err, identity.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		f.known = true
+		if f.password, err = tx.Password(f.account.UUID); err != nil && !errors.Is(err, identity.ErrNotFound) {
+			return err
+		}
+		f.totp, err = tx.TOTP(f.account.UUID)
+		f.hasTOTP = err == nil
+		if errors.Is(err, identity.ErrNotFound) {
+			return nil
+		}
+		return err
+	})
+	return f, err
+}
+
+func (e *engine) begin(ctx context.Context, m store.Machine, name identity.Name, service, remoteHost string) (answer, error) {
+	s := &session{machine: m.UUID, name: name, service: service, remoteHost: remoteHost, next: identity.Password}
+	cookie, err := e.sessions.put(s, e.now())
+	if err != nil {
+		return answer{}, err
+	}
+	err = e.store.Write(ctx, func(tx *store.Tx) error {
+		return tx.Record(e.entry(m, "auth.begin", s, ""))
+	})
+	return answer{cookie: cookie, offers: []identity.FactorKind{identity.Password}}, err
+}
+
+func (e *engine) entry(m store.Machine, action string, s *session, reason string) store.Entry {
+	detail := fmt.Sprintf("service=%q remote_host=%q", s.service, s.remoteHost)
+	if reason != "" {
+		detail += fmt.Sprintf(" reason=%q", reason)
+	}
+	return store.Entry{Time: e.now(), Actor: "machine " + string(m.Name), Action: action, Subject: string(s.name), Detail: detail}
+}
+
+// step moves a session on by one credential, or ends it.
+func (e *engine) step(ctx context.Context, m store.Machine, cookie string, kind identity.FactorKind, credential identity.Secret) (answer, error) {
+	s, ok := e.sessions.take(cookie, m.UUID, e.now())
+	if !ok || kind != s.next {
+		if s == nil {
+			s = &session{}
+		}
+		return e.deny(ctx, m, s, answer{reason: "no such session, or not what was offered"})
+	}
+	done, err := e.turns.take(ctx, s.name)
+	if err != nil {
+		return answer{}, err
+	}
+	defer done()
+	f, err := e.facts(ctx, s.name)
+	if err != nil {
+		return answer{}, err
+	}
+	if s.next == identity.TOTP {
+		return e.stepTOTP(ctx, m, s, f, credential)
+	}
+	return e.stepPassword(ctx, m, s, f, credential)
+}
+
+func (e *engine) stepPassword(ctx context.Context, m store.Machine, s *session, f facts, password identity.Secret) (answer, error) {
+	ok, rehash, err := e.provePassword(ctx, f, password)
+	if err != nil {
+		return answer{}, err
+	}
+	switch {
+	case f.locked():
+		return e.deny(ctx, m, s, answer{locked: true, reason: "locked"})
+	case !ok:
+		return e.failed(ctx, m, s, f, "password")
+	}
+	if why := standing(f.account, e.now()); why != "" {
+		return e.deny(ctx, m, s, answer{message: why, reason: why})
+	}
+	s.proved = append(s.proved, proof{identity.Password, f.account.UUID, f.password.Epoch})
+	if f.hasTOTP {
+		s.next = identity.TOTP
+		cookie, err := e.sessions.put(s, e.now())
+		return answer{cookie: cookie, offers: []identity.FactorKind{identity.TOTP}}, err
+	}
+	return e.allow(ctx, m, s, func(tx *store.Tx) error {
+		if rehash == "" {
+			return nil
+		}
+		return tx.Rehash(f.account.UUID, store.Password{PHC: rehash, Epoch: f.password.Epoch})
+	})
+}
+
+// provePassword does the same work for everyone; while the name is locked its
+// result is always no. rehash is set when a right password's hash is too weak.
+func (e *engine) provePassword(ctx context.Context, f facts, password identity.Secret) (ok bool, rehash string, err error) {
+	phc := f.password.PHC
+	if f.locked() {
+		phc = ""
+	}
+	if password.Len() > maxPassword {
+		password = identity.Secret{} // never right, and no longer to hash
+	}
+	ok, weak, err := e.hasher.verify(ctx, phc, password)
+	if err == nil && weak {
+		rehash, err = e.hasher.hash(ctx, password)
+	}
+	return ok, rehash, err
+}
+
+// standing says, for someone who proved to be the account's owner, why it cannot
+// be used; empty when it can.
+func standing(a store.Account, now time.Time) string {
+	t := identity.IDToken{State: a.State, ValidFrom: a.ValidFrom, ValidUntil: a.ValidUntil}
+	switch t.StandingAt(now) {
+	case identity.Good:
+		return ""
+	case identity.NotYetValid:
+		return "This account is not valid yet. Ask your administrator."
+	case identity.Expired:
+		return "This account has expired. Ask your administrator."
+	default:
+		return "This account is disabled. Ask your administrator."
+	}
+}
+
+func (e *engine) stepTOTP(ctx context.Context, m store.Machine, s *session, f facts, code identity.Secret) (answer, error) {
+	if f.locked() {
+		return e.deny(ctx, m, s, answer{locked: true, reason: "locked"})
+	}
+	if !f.known || !f.hasTOTP {
+		return e.failed(ctx, m, s, f, "totp taken away")
+	}
+	secret, err := e.box.open(f.account.UUID, f.totp.Sealed)
+	if err != nil {
+		return answer{}, err
+	}
+	defer secret.Wipe()
+	step, ok, err := totpStep(secret, code, e.now())
+	if err != nil {
+		return answer{}, err
+	}
+	if !ok || step <= f.totp.LastStep {
+		return e.failed(ctx, m, s, f, "totp")
+	}
+	s.proved = append(s.proved, proof{identity.TOTP, f.account.UUID, f.totp.Epoch})
+	return e.allow(ctx, m, s, func(tx *store.Tx) error {
+		return tx.UseTOTPStep(f.account.UUID, f.totp.Epoch, step)
+	})
+}
+
+// recording outlives the machine's patience: an attempt counts also when whoever
+// made it hangs up before the answer.
+func recording(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+}
+
+// deny ends a session without counting a failure.
+func (e *engine) deny(ctx context.Context, m store.Machine, s *session, a answer) (answer, error) {
+	ctx, cancel := recording(ctx)
+	defer cancel()
+	if a.message == "" {
+		a.message = denial
+	}
+	return a, e.store.Write(ctx, func(tx *store.Tx) error {
+		return tx.Record(e.entry(m, "auth.deny", s, a.reason))
+	})
+}
+
+// failed ends a session with a wrong proof.
+func (e *engine) failed(ctx context.Context, m store.Machine, s *session, f facts, reason string) (answer, error) {
+	ctx, cancel := recording(ctx)
+	defer cancel()
+	a := answer{message: denial, reason: reason}
+	return a, e.store.Write(ctx, func(tx *store.Tx) error {
+		return errors.Join(e.countFailure(tx, s.name), tx.Record(e.entry(m, "auth.deny", s, reason)))
+	})
+}
+
+func (e *engine) countFailure(tx *store.Tx, name identity.Name) error {
+	now, err := tx.Clock(e.now())
+	if err != nil {
+		return err
+	}
+	f, err := tx.Failures(name)
+	if err != nil {
+		return err
+	}
+	return tx.SetFailures(name, fail(f, now), now)
+}
+
+// allow ends a session well, if what was proved still holds as it is recorded.
+func (e *engine) allow(ctx context.Context, m store.Machine, s *session, also func(*store.Tx) error) (answer, error) {
+	rec, cancel := recording(ctx)
+	defer cancel()
+	a := answer{allow: true}
+	err := e.store.Write(rec, func(tx *store.Tx) error {
+		account, err := e.recheck(tx, s)
+		if err != nil {
+			return err
+		}
+		if err := also(tx); err != nil {
+			return err
+		}
+		if _, err := tx.Clock(e.now()); err != nil {
+			return err
+		}
+		if err := tx.ClearFailures(s.name); err != nil {
+			return err
+		}
+		if a.id, err = e.idToken(tx, account); err != nil {
+			return err
+		}
+		if a.session, err = e.sessionToken(tx, m, s, account); err != nil {
+			return err
+		}
+		return tx.Record(e.entry(m, "auth.allow", s, ""))
+	})
+	if errors.Is(err, store.ErrChanged) || errors.Is(err, identity.ErrNotFound) {
+		return e.deny(ctx, m, s, answer{reason: "the account changed meanwhile"})
+	}
+	if err != nil {
+		return answer{}, err
+	}
+	return a, nil
+}
+
+// recheck is store.ErrChanged unless every proof is of a credential that the
+// account holds now, nothing it holds is left unproved, and it may be used.
+func (e *engine) recheck(tx *store.Tx, s *session) (store.Account, error) {
+	account, err := tx.AccountByName(s.name)
+	if err != nil {
+		return store.Account{}, err
+	}
+	factors, err := tx.Factors(account.UUID)
+	if err != nil {
+		return store.Account{}, err
+	}
+	if standing(account, e.now()) != "" || len(factors) != len(s.proved) || len(factors) == 0 {
+		return store.Account{}, store.ErrChanged
+	}
+	for _, held := range factors {
+		if !slices.Contains(s.proved, proof{held.Kind, account.UUID, held.Epoch}) {
+			return store.Account{}, store.ErrChanged
+		}
+	}
+	return account, nil
+}
+
+// sessionToken says what was proved, and which groups that earned.
+func (e *engine) sessionToken(tx *store.Tx, m store.Machine, s *session, a store.Account) ([]byte, error) {
+	groups, err := tx.GroupsOf(a)
+	if err != nil {
+		return nil, err
+	}
+	now := e.now()
+	t := &identity.SessionToken{
+		Realm: e.Name, ID: uuid.New(), Account: a.UUID, Machine: m.UUID, Methods: s.methods(),
+		AuthenticatedAt: now.Unix(), ExpiresAt: now.Add(sessionLife).Unix(),
+	}
+	for _, g := range groups {
+		if !slices.ContainsFunc(g.Demands, func(k identity.FactorKind) bool { return !slices.Contains(t.Methods, k) }) {
+			t.Groups = append(t.Groups, g.UUID)
+		}
+	}
+	signed, err := e.signing.Load().signer.SignSessionToken(t)
+	if err != nil {
+		return nil, fmt.Errorf("session token: %w", err)
+	}
+	return signed, nil
+}
+
+// changePassword is one proof of the old password, under the same rules as a
+// step, and then the new one.
+func (e *engine) changePassword(ctx context.Context, m store.Machine, name identity.Name, old, replacement identity.Secret) (answer, error) {
+	s := &session{machine: m.UUID, name: name, service: "change-password"}
+	done, err := e.turns.take(ctx, name)
+	if err != nil {
+		return answer{}, err
+	}
+	defer done()
+	f, err := e.facts(ctx, name)
+	if err != nil {
+		return answer{}, err
+	}
+	ok, _, err := e.provePassword(ctx, f, old)
+	switch {
+	case err != nil:
+		return answer{}, err
+	case f.locked():
+		return e.deny(ctx, m, s, answer{locked: true, reason: "locked"})
+	case !ok:
+		return e.failed(ctx, m, s, f, "password")
+	}
+	if why := standing(f.account, e.now()); why != "" {
+		return e.deny(ctx, m, s, answer{message: why, reason: why})
+	}
+	if string(old.Reveal()) == string(replacement.Reveal()) {
+		return answer{}, fmt.Errorf("%w: it is the old one", errWeak)
+	}
+	if err := checkPassword(replacement, name); err != nil {
+		return answer{}, fmt.Errorf("%w: %w", errWeak, err)
+	}
+	phc, err := e.hasher.hash(ctx, replacement)
+	if err != nil {
+		return answer{}, err
+	}
+	return e.replacePassword(ctx, m, s, f, phc)
+}
+
+func (e *engine) replacePassword(ctx context.Context, m store.Machine, s *session, f facts, phc string) (answer, error) {
+	ctx, cancel := recording(ctx)
+	defer cancel()
+	err := e.write(ctx, func(tx *store.Tx) error {
+		held, err := tx.Password(f.account.UUID)
+		if err == nil && held.Epoch != f.password.Epoch {
+			err = store.ErrChanged
+		}
+		if err != nil {
+			return err
+		}
+		if err := tx.SetPassword(f.account.UUID, phc); err != nil {
+			return err
+		}
+		return tx.Record(e.entry(m, "password.change", s, ""))
+	})
+	if err != nil {
+		return answer{}, err
+	}
+	a := answer{allow: true}
+	// Signed only after the commit: a token of a revision that came to nothing
+	// must not be found in the cache.
+	err = e.store.Read(ctx, func(tx *store.Tx) error {
+		account, err := tx.Account(f.account.UUID)
+		if err == nil {
+			a.id, err = e.idToken(tx, account)
+		}
+		return err
+	})
+	return a, err
+}
+
+// errWeak says that a new password is refused, and why.
+var errWeak = errors.New("the new password is refused")

@@ -1,0 +1,78 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// dir is the folder that a realm lives in, mode 0700. All files in it are 0600.
+type dir string
+
+func (d dir) database() string { return filepath.Join(string(d), "sallyport.db") }
+func (d dir) settings() string { return filepath.Join(string(d), "server.json") }
+func (d dir) caCert() string   { return filepath.Join(string(d), "ca.crt") }
+func (d dir) caKey() string    { return filepath.Join(string(d), "ca.key") }
+func (d dir) sealKey() string  { return filepath.Join(string(d), "seal.key") }
+func (d dir) signing() string  { return filepath.Join(string(d), "signing") }
+
+// settings are what init was told about the listener, kept in server.json.
+type settings struct {
+	Listen string `json:"listen"`
+	// Names are added to the certificate that the realm's own CA makes.
+	Names []string `json:"tls_names,omitempty"`
+	// TLSCert and TLSKey are PEM files to serve instead.
+	TLSCert string `json:"tls_cert,omitempty"`
+	TLSKey  string `json:"tls_key,omitempty"`
+}
+
+func (d dir) load() (settings, error) {
+	var s settings
+	b, err := os.ReadFile(d.settings())
+	if err != nil {
+		if errors.Is(err, os.ErrNotExist) {
+			return s, fmt.Errorf("no realm in %s: make one with \"sallyport-server init --dir %s\"", d, d)
+		}
+		return s, fmt.Errorf("read settings: %w", err)
+	}
+	if err := json.Unmarshal(b, &s); err != nil {
+		return s, fmt.Errorf("read settings %s: %w", d.settings(), err)
+	}
+	return s, nil
+}
+
+// errBusy says that another process works on the folder.
+var errBusy = errors.New("the folder is in use")
+
+// lock takes the folder for this process, until the file is closed.
+func (d dir) lock() (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(string(d), "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock %s: %w", d, err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		_ = f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("lock %s: %w", d, errBusy)
+		}
+		return nil, fmt.Errorf("lock %s: %w", d, err)
+	}
+	return f, nil
+}
+
+// writeNew writes a file that must not exist yet, 0600, and syncs it.
+func writeNew(path string, b []byte) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	_, err = f.Write(b)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}

@@ -1,0 +1,53 @@
+// Package server is the identity server: it keeps a realm's accounts, proves
+// people's credentials step by step, and gives joined machines signed tokens.
+//
+// [Init] makes a realm in a folder, [Serve] serves it, [Admin] opens the
+// administrator's side of it, beside a running server or without one.
+//
+// # Who may call what
+//
+//	RealmService, MachineService.Join   anyone who reaches the port
+//	DirectoryService, Authentication…   a machine that has joined, known by the
+//	                                    Ed25519 key of its TLS client certificate
+//	AdminService                        root or the server's own user, on the
+//	                                    socket DIR/admin.sock (SO_PEERCRED)
+//
+// # An authentication
+//
+// A session lives in this process's memory, belongs to the machine that began
+// it, and only moves forward. Begin looks nothing up, so it answers alike for
+// every name.
+//
+//	state      event                               next state, answer
+//	(none)     Begin                               password, offers [password]
+//	(none)     Step (unknown, finished, expired,
+//	           in flight, another machine's)       (none), deny
+//	password   a kind that was not offered         (none), deny
+//	password   wrong; locked; no such account; no
+//	           password set                        (none), deny
+//	password   right, account not in good standing (none), deny with the reason
+//	password   right, account holds TOTP           totp, offers [totp]
+//	password   right, account holds no TOTP        (none), allow
+//	totp       a kind that was not offered         (none), deny
+//	totp       wrong; used before; locked; any
+//	           credential changed since Begin      (none), deny
+//	totp       right                               (none), allow
+//	any        2 minutes without a step            (none)
+//
+// Each step on a password costs one Argon2id computation whatever the account,
+// known or not, locked or not. Failures are counted by name, whether or not it
+// is anyone's, so that being locked tells nothing either.
+//
+// # Soft lock
+//
+// After 5 failures in a row a name is locked for 30 seconds, and each further
+// failure doubles that up to 15 minutes. While it is locked nothing is verified
+// and nothing counted. A complete success clears the count; a right password
+// before a wrong TOTP code does not. Locks survive restarts, and a clock set
+// back does not shorten them.
+//
+// # Not here
+//
+// It does not decide who may log in to which machine; that is the machine's
+// daemon. It knows no SQL; that is server/store.
+package server

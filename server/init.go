@@ -1,0 +1,141 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/server/store"
+)
+
+// InitOptions describe a new realm.
+type InitOptions struct {
+	Dir    string // made if missing; must hold no realm yet
+	Realm  string
+	Listen string // host:port
+	// TLSNames are further names and addresses for the certificate.
+	TLSNames []string
+	// TLSCert and TLSKey are PEM files to serve instead of a certificate from
+	// the realm's own CA.
+	TLSCert, TLSKey string
+	// IDs is where ids are allotted from; the zero value means
+	// identity.DefaultIDRange.
+	IDs identity.IDRange
+	// OfflineDays is for how many days machines may go on without contact.
+	OfflineDays uint32
+}
+
+// Init makes a realm: folder, keys, certificate authority and database. The
+// settings file is written last, so a folder without one is no realm.
+func Init(ctx context.Context, o InitOptions) error {
+	if o.IDs == (identity.IDRange{}) {
+		o.IDs = identity.DefaultIDRange
+	}
+	if err := o.check(); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return fmt.Errorf("make folder: %w", err)
+	}
+	if err := os.Chmod(o.Dir, 0o700); err != nil {
+		return fmt.Errorf("make folder: %w", err)
+	}
+	d := dir(o.Dir)
+	held, err := d.lock()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = held.Close() }()
+	if _, err := os.Stat(d.database()); err == nil {
+		return fmt.Errorf("%s holds a realm already: choose another --dir", d)
+	}
+	return d.fill(ctx, o)
+}
+
+func (o InitOptions) check() error {
+	if o.Realm == "" {
+		return errors.New("a realm needs a name: --realm NAME")
+	}
+	if err := identity.CheckText(o.Realm, 255); err != nil {
+		return fmt.Errorf("realm name: %w", err)
+	}
+	if _, _, err := net.SplitHostPort(o.Listen); err != nil {
+		return fmt.Errorf("--listen wants HOST:PORT: %w", err)
+	}
+	if (o.TLSCert == "") != (o.TLSKey == "") {
+		return errors.New("--tls-cert and --tls-key come together")
+	}
+	if err := o.IDs.Validate(); err != nil {
+		return fmt.Errorf("--id-range: %w", err)
+	}
+	if o.OfflineDays > 3650 {
+		return fmt.Errorf("--offline-days %d: at most 3650", o.OfflineDays)
+	}
+	return nil
+}
+
+func (d dir) fill(ctx context.Context, o InitOptions) error {
+	set := settings{Listen: o.Listen, Names: o.TLSNames}
+	if o.TLSCert != "" {
+		cert, err1 := filepath.Abs(o.TLSCert)
+		key, err2 := filepath.Abs(o.TLSKey)
+		if err := errors.Join(err1, err2); err != nil {
+			return fmt.Errorf("certificate: %w", err)
+		}
+		set.TLSCert, set.TLSKey = cert, key
+		if _, err := readCertificate(cert, key); err != nil {
+			return err
+		}
+	} else if err := d.makeCA(o.Realm, time.Now()); err != nil {
+		return err
+	}
+	seal := make([]byte, sealKeyLen)
+	if _, err := rand.Read(seal); err != nil {
+		return fmt.Errorf("make key: %w", err)
+	}
+	if err := writeNew(d.sealKey(), seal); err != nil {
+		return err
+	}
+	if err := os.Mkdir(d.signing(), 0o700); err != nil {
+		return fmt.Errorf("make folder: %w", err)
+	}
+	r := store.Realm{Name: o.Realm, IDs: o.IDs, OfflineFor: o.OfflineDays * 24 * 60 * 60}
+	if err := store.Create(ctx, d.database(), r); err != nil {
+		return err
+	}
+	s, err := store.Open(ctx, d.database())
+	if err != nil {
+		return err
+	}
+	err = errors.Join(d.firstKey(ctx, s), s.Close())
+	if err != nil {
+		return err
+	}
+	b, err := json.MarshalIndent(set, "", "\t")
+	if err != nil {
+		return fmt.Errorf("write settings: %w", err)
+	}
+	return writeNew(d.settings(), append(b, '\n'))
+}
+
+func (d dir) firstKey(ctx context.Context, s *store.Store) error {
+	pub, err := d.newSigningKey()
+	if err != nil {
+		return err
+	}
+	return s.Write(ctx, func(tx *store.Tx) error {
+		now := time.Now()
+		return errors.Join(tx.AddSigningKey(pub, now),
+			tx.Record(store.Entry{Time: now, Actor: localActor(), Action: "realm.init"}))
+	})
+}
+
+// localActor is who runs this process, as the audit log writes it.
+func localActor() string { return fmt.Sprintf("uid %d", os.Getuid()) }

@@ -1,0 +1,111 @@
+package server
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
+	"github.com/sallyport-auth/sallyport/server/store"
+)
+
+const codeLife = time.Hour
+
+// newCode makes a one-time join code of 130 random bits.
+func newCode() string { return rand.Text() }
+
+// hashCode is how a code is stored. It has too many random bits to be guessed
+// from a fast hash.
+func hashCode(code string) []byte {
+	sum := sha256.Sum256([]byte("sallyport join code\x00" + strings.ToUpper(strings.TrimSpace(code))))
+	return sum[:]
+}
+
+// machines implements MachineService.
+type machines struct {
+	*realm
+	tries *quota
+}
+
+// Join implements MachineService.
+func (m *machines) Join(ctx context.Context, req *v1.JoinRequest) (*v1.JoinResponse, error) {
+	c := callerOf(ctx)
+	if !m.tries.use(c.host, m.now()) {
+		return nil, connect.NewError(connect.CodeResourceExhausted, errors.New("too many attempts to join: wait a minute"))
+	}
+	key := ed25519.PublicKey(req.GetPublicKey())
+	if c.key == nil || !c.key.Equal(key) {
+		return nil, connect.NewError(connect.CodeInvalidArgument, errors.New("the key to join with must be that of the TLS client certificate"))
+	}
+	resp := &v1.JoinResponse{Realm: m.Name}
+	err := m.write(ctx, func(tx *store.Tx) error {
+		joined, err := tx.Join(hashCode(req.GetCode()), key, m.now())
+		if err != nil {
+			return err
+		}
+		resp.MachineUuid, resp.MachineName = joined.UUID.String(), string(joined.Name)
+		keys, err := tx.SigningKeys()
+		if err != nil {
+			return err
+		}
+		for _, k := range keys {
+			resp.SigningKeys = append(resp.SigningKeys, k)
+		}
+		return tx.Record(store.Entry{Time: m.now(), Actor: "machine " + string(joined.Name), Action: "machine.join", Subject: string(joined.Name), Detail: "from " + c.host})
+	})
+	switch {
+	case errors.Is(err, identity.ErrNotFound):
+		return nil, m.refuse(ctx, c)
+	case errors.Is(err, store.ErrExists):
+		return nil, connect.NewError(connect.CodeAlreadyExists, errors.New("a machine has joined with this key already"))
+	case err != nil:
+		return nil, m.fault(ctx, "join", err)
+	}
+	return resp, nil
+}
+
+func (m *machines) refuse(ctx context.Context, c caller) error {
+	err := m.store.Write(ctx, func(tx *store.Tx) error {
+		return tx.Record(store.Entry{Time: m.now(), Actor: "host " + c.host, Action: "machine.join.refused"})
+	})
+	if err != nil {
+		return m.fault(ctx, "join", err)
+	}
+	return connect.NewError(connect.CodePermissionDenied,
+		errors.New("the join code is wrong, used or expired: get a new one with \"sallyport-server machine add NAME\""))
+}
+
+// quota lets each host, and all of them together, try so often a minute.
+type quota struct {
+	each, all int
+
+	mu    sync.Mutex
+	since time.Time
+	total int
+	used  map[string]int
+}
+
+func newQuota(each, all int) *quota { return &quota{each: each, all: all, used: make(map[string]int)} }
+
+func (q *quota) use(host string, now time.Time) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if age := now.Sub(q.since); age >= time.Minute || age < 0 {
+		q.since, q.total = now, 0
+		clear(q.used)
+	}
+	if q.total >= q.all || q.used[host] >= q.each {
+		return false
+	}
+	q.total++
+	q.used[host]++
+	return true
+}

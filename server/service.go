@@ -1,0 +1,96 @@
+package server
+
+import (
+	"context"
+	"errors"
+
+	"connectrpc.com/connect"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
+)
+
+// maxAuditText bounds what machines say for the audit log.
+const maxAuditText = 256
+
+func clip(s string) string {
+	if len(s) > maxAuditText {
+		return s[:maxAuditText]
+	}
+	return s
+}
+
+func words(kinds []identity.FactorKind) []string {
+	w := make([]string, len(kinds))
+	for i, k := range kinds {
+		w[i] = string(k)
+	}
+	return w
+}
+
+// Begin implements AuthenticationService.
+func (e *engine) Begin(ctx context.Context, req *v1.BeginRequest) (*v1.BeginResponse, error) {
+	m, err := e.machine(ctx)
+	if err != nil {
+		return nil, err
+	}
+	name, err := identity.ParseName(req.GetName())
+	if err != nil {
+		return nil, connect.NewError(connect.CodeInvalidArgument, err)
+	}
+	a, err := e.begin(ctx, m, name, clip(req.GetService()), clip(req.GetRemoteHost()))
+	if err != nil {
+		return nil, e.fault(ctx, "begin", err)
+	}
+	return &v1.BeginResponse{
+		Outcome: v1.Outcome_OUTCOME_CONTINUE, Session: a.cookie, Offers: words(a.offers), ServerTime: timestamppb.New(e.now()),
+	}, nil
+}
+
+// Step implements AuthenticationService.
+func (e *engine) Step(ctx context.Context, req *v1.StepRequest) (*v1.StepResponse, error) {
+	m, err := e.machine(ctx)
+	if err != nil {
+		return nil, err
+	}
+	credential := identity.NewSecret(req.GetCredential())
+	defer credential.Wipe()
+	a, err := e.step(ctx, m, req.GetSession(), identity.FactorKind(req.GetKind()), credential)
+	if err != nil {
+		return nil, e.fault(ctx, "step", err)
+	}
+	resp := &v1.StepResponse{Outcome: v1.Outcome_OUTCOME_DENY, Message: a.message, Locked: a.locked, ServerTime: timestamppb.New(e.now())}
+	switch {
+	case a.allow:
+		resp.Outcome, resp.SessionToken, resp.IdToken = v1.Outcome_OUTCOME_ALLOW, a.session, a.id
+	case len(a.offers) > 0:
+		resp.Outcome, resp.Offers, resp.Session = v1.Outcome_OUTCOME_CONTINUE, words(a.offers), a.cookie
+	}
+	return resp, nil
+}
+
+// ChangePassword implements AuthenticationService.
+func (e *engine) ChangePassword(ctx context.Context, req *v1.ChangePasswordRequest) (*v1.ChangePasswordResponse, error) {
+	m, err := e.machine(ctx)
+	if err != nil {
+		return nil, err
+	}
+	name, err := identity.ParseName(req.GetName())
+	if err != nil {
+		return nil, connect.NewError(connect.CodeInvalidArgument, err)
+	}
+	old, replacement := identity.NewSecret(req.GetOldPassword()), identity.NewSecret(req.GetNewPassword())
+	defer old.Wipe()
+	defer replacement.Wipe()
+	a, err := e.changePassword(ctx, m, name, old, replacement)
+	switch {
+	case errors.Is(err, errWeak):
+		return &v1.ChangePasswordResponse{Result: v1.ChangePasswordResponse_RESULT_WEAK, Message: err.Error()}, nil
+	case err != nil:
+		return nil, e.fault(ctx, "change password", err)
+	case !a.allow:
+		return &v1.ChangePasswordResponse{Result: v1.ChangePasswordResponse_RESULT_DENIED, Message: a.message, Locked: a.locked}, nil
+	}
+	return &v1.ChangePasswordResponse{Result: v1.ChangePasswordResponse_RESULT_CHANGED, IdToken: a.id}, nil
+}

@@ -1,0 +1,113 @@
+package server
+
+import (
+	"crypto/rand"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
+)
+
+// session is one authentication between two steps. It is in the table only
+// while it waits: a step takes it out, and puts it back only to offer the next
+// factor. So a step that is repeated, or sent twice at once, finds nothing.
+type session struct {
+	machine             uuid.UUID
+	name                identity.Name
+	service, remoteHost string
+	next                identity.FactorKind
+	proved              []proof
+	deadline            time.Time
+}
+
+// proof is a factor that was proved, and which credential it was.
+type proof struct {
+	kind    identity.FactorKind
+	account uuid.UUID
+	epoch   uint64
+}
+
+func (s *session) methods() []identity.FactorKind {
+	kinds := make([]identity.FactorKind, len(s.proved))
+	for i, p := range s.proved {
+		kinds[i] = p.kind
+	}
+	return kinds
+}
+
+// Limits of the session table.
+const (
+	stepTimeout        = 2 * time.Minute
+	sessionsPerMachine = 4096
+)
+
+var errTooMany = errors.New("too many authentications at once")
+
+type sessions struct {
+	timeout time.Duration
+	limit   int
+
+	mu    sync.Mutex
+	m     map[string]*session
+	count map[uuid.UUID]int
+}
+
+func newSessions(timeout time.Duration, limit int) *sessions {
+	return &sessions{timeout: timeout, limit: limit, m: make(map[string]*session), count: make(map[uuid.UUID]int)}
+}
+
+// put lets s wait for its next step and returns the cookie for it, a new one
+// each time.
+func (t *sessions) put(s *session, now time.Time) (string, error) {
+	cookie := rand.Text()
+	s.deadline = now.Add(t.timeout)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.count[s.machine] >= t.limit {
+		t.purgeLocked(now)
+	}
+	if t.count[s.machine] >= t.limit {
+		return "", errTooMany
+	}
+	t.m[cookie] = s
+	t.count[s.machine]++
+	return cookie, nil
+}
+
+// take ends the wait of the session with that cookie, if it is that machine's
+// and not too late. Another machine's attempt leaves it where it is.
+func (t *sessions) take(cookie string, machine uuid.UUID, now time.Time) (*session, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s, ok := t.m[cookie]
+	if !ok || s.machine != machine {
+		return nil, false
+	}
+	t.dropLocked(cookie, s)
+	return s, now.Before(s.deadline)
+}
+
+// purge drops sessions that nobody went on with.
+func (t *sessions) purge(now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.purgeLocked(now)
+}
+
+func (t *sessions) purgeLocked(now time.Time) {
+	for cookie, s := range t.m {
+		if !now.Before(s.deadline) {
+			t.dropLocked(cookie, s)
+		}
+	}
+}
+
+func (t *sessions) dropLocked(cookie string, s *session) {
+	delete(t.m, cookie)
+	if t.count[s.machine]--; t.count[s.machine] == 0 {
+		delete(t.count, s.machine)
+	}
+}

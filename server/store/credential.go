@@ -1,0 +1,151 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
+)
+
+// Password is an account's password hash.
+type Password struct {
+	PHC   string
+	Epoch uint64
+}
+
+// TOTP is an account's TOTP secret, sealed by package server.
+type TOTP struct {
+	Sealed []byte
+	Label  string
+	Epoch  uint64
+	// LastStep is the newest time step that was accepted.
+	LastStep int64
+}
+
+// SetPassword replaces the password; its epoch is the account's new revision.
+func (t *Tx) SetPassword(account uuid.UUID, phc string) error {
+	rev, err := t.touch(account)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(`INSERT INTO passwords (account_uuid, phc, epoch) VALUES (?, ?, ?)
+		ON CONFLICT (account_uuid) DO UPDATE SET phc = excluded.phc, epoch = excluded.epoch`, account, phc, rev)
+	return err
+}
+
+// Rehash stores a stronger hash of the same password: the epoch stays. It is
+// ErrChanged when the password is no longer that one.
+func (t *Tx) Rehash(account uuid.UUID, p Password) error {
+	n, err := t.exec(`UPDATE passwords SET phc = ? WHERE account_uuid = ? AND epoch = ?`, p.PHC, account, p.Epoch)
+	if err == nil && n == 0 {
+		return ErrChanged
+	}
+	return err
+}
+
+// Password returns the account's password hash, identity.ErrNotFound without one.
+func (t *Tx) Password(account uuid.UUID) (Password, error) {
+	var p Password
+	err := t.get([]any{&p.PHC, &p.Epoch}, `SELECT phc, epoch FROM passwords WHERE account_uuid = ?`, account)
+	return p, err
+}
+
+// SetTOTP replaces the TOTP secret; its epoch is the account's new revision.
+func (t *Tx) SetTOTP(account uuid.UUID, sealed []byte, label string) error {
+	rev, err := t.touch(account)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(`INSERT INTO totps (account_uuid, sealed, label, epoch, last_step) VALUES (?, ?, ?, ?, 0)
+		ON CONFLICT (account_uuid) DO UPDATE SET sealed = excluded.sealed, label = excluded.label, epoch = excluded.epoch, last_step = 0`,
+		account, sealed, label, rev)
+	return err
+}
+
+// RemoveTOTP takes the TOTP secret away.
+func (t *Tx) RemoveTOTP(account uuid.UUID) error {
+	if err := t.one(`DELETE FROM totps WHERE account_uuid = ?`, account); err != nil {
+		return err
+	}
+	_, err := t.touch(account)
+	return err
+}
+
+// TOTP returns the account's sealed secret, identity.ErrNotFound without one.
+func (t *Tx) TOTP(account uuid.UUID) (TOTP, error) {
+	var o TOTP
+	err := t.get([]any{&o.Sealed, &o.Label, &o.Epoch, &o.LastStep}, `SELECT sealed, label, epoch, last_step FROM totps WHERE account_uuid = ?`, account)
+	return o, err
+}
+
+// UseTOTPStep marks a time step as used. It is ErrChanged when that step or a
+// later one was used before, or the secret is no longer that of the epoch.
+func (t *Tx) UseTOTPStep(account uuid.UUID, epoch uint64, step int64) error {
+	n, err := t.exec(`UPDATE totps SET last_step = ? WHERE account_uuid = ? AND epoch = ? AND last_step < ?`, step, account, epoch, step)
+	if err == nil && n == 0 {
+		return ErrChanged
+	}
+	return err
+}
+
+// Factors lists the public halves of the account's credentials.
+func (t *Tx) Factors(account uuid.UUID) ([]identity.Factor, error) {
+	var factors []identity.Factor
+	switch p, err := t.Password(account); {
+	case err == nil:
+		factors = append(factors, identity.Factor{Kind: identity.Password, Epoch: p.Epoch})
+	case !errors.Is(err, identity.ErrNotFound):
+		return nil, fmt.Errorf("factors: %w", err)
+	}
+	switch o, err := t.TOTP(account); {
+	case err == nil:
+		factors = append(factors, identity.Factor{Kind: identity.TOTP, Epoch: o.Epoch, Label: o.Label})
+	case !errors.Is(err, identity.ErrNotFound):
+		return nil, fmt.Errorf("factors: %w", err)
+	}
+	return factors, nil
+}
+
+// Failures counts consecutive failures of a name, which may be nobody's.
+type Failures struct {
+	Count       uint32
+	LockedUntil time.Time
+}
+
+// maxStrangers bounds the failure rows, whose names anyone at a prompt can make up.
+const maxStrangers = 20_000
+
+// Failures returns the failures of a name; none is the zero value.
+func (t *Tx) Failures(name identity.Name) (Failures, error) {
+	var f Failures
+	var until int64
+	err := t.get([]any{&f.Count, &until}, `SELECT count, locked_until FROM failures WHERE name = ?`, name)
+	if errors.Is(err, identity.ErrNotFound) {
+		return Failures{}, nil
+	}
+	f.LockedUntil = time.Unix(until, 0)
+	return f, err
+}
+
+// SetFailures stores the failures of a name. Names of no account are forgotten,
+// oldest first, when there are too many of them.
+func (t *Tx) SetFailures(name identity.Name, f Failures, now time.Time) error {
+	_, err := t.exec(`INSERT INTO failures (name, count, locked_until, last) VALUES (?, ?, ?, ?)
+		ON CONFLICT (name) DO UPDATE SET count = excluded.count, locked_until = excluded.locked_until, last = excluded.last`,
+		name, f.Count, f.LockedUntil.Unix(), now.Unix())
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(`DELETE FROM failures WHERE (SELECT COUNT(*) FROM failures) > ? AND name = (
+		SELECT name FROM failures WHERE name NOT IN (SELECT name FROM accounts) ORDER BY last LIMIT 1)`, maxStrangers)
+	return err
+}
+
+// ClearFailures forgets the failures of a name.
+func (t *Tx) ClearFailures(name identity.Name) error {
+	_, err := t.exec(`DELETE FROM failures WHERE name = ?`, name)
+	return err
+}

@@ -1,0 +1,60 @@
+package store
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+	"time"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// migrate applies, in the order of their names, the migrations that this
+// database has not seen, each in one transaction with the row that records it.
+func (s *Store) migrate(ctx context.Context) error {
+	names, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		return fmt.Errorf("list migrations: %w", err)
+	}
+	err = s.Write(ctx, func(tx *Tx) error {
+		_, err := tx.exec(`CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY, applied INTEGER NOT NULL) STRICT`)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	for i, name := range names {
+		if err := s.Write(ctx, func(tx *Tx) error { return tx.apply(i+1, name) }); err != nil {
+			return fmt.Errorf("migration %s: %w", name, err)
+		}
+	}
+	return s.Write(ctx, func(tx *Tx) error {
+		var newest int
+		if err := tx.get([]any{&newest}, `SELECT COALESCE(MAX(version), 0) FROM migrations`); err != nil {
+			return err
+		}
+		if newest > len(names) {
+			return fmt.Errorf("the database is of version %d, this program knows up to %d: use a newer program", newest, len(names))
+		}
+		return nil
+	})
+}
+
+func (t *Tx) apply(version int, name string) error {
+	var done bool
+	if err := t.get([]any{&done}, `SELECT EXISTS (SELECT 1 FROM migrations WHERE version = ?)`, version); err != nil || done {
+		return err
+	}
+	script, err := migrations.ReadFile(name)
+	if err != nil {
+		return fmt.Errorf("read: %w", err)
+	}
+	// The driver runs every statement of the script, and stops at the first that fails.
+	if _, err := t.exec(string(script)); err != nil {
+		return err
+	}
+	_, err = t.exec(`INSERT INTO migrations (version, applied) VALUES (?, ?)`, version, time.Now().Unix())
+	return err
+}

@@ -1,0 +1,88 @@
+package server
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/server/store"
+)
+
+// tokenLife is how long a signed ID token is handed out again; after that it is
+// signed afresh, so that its IssuedAt stays near.
+const tokenLife = 10 * time.Minute
+
+// tokenCache keeps signed ID tokens. A token is used only for the revision and
+// the key that it was made for, so nothing needs to be dropped from the cache to
+// be correct.
+type tokenCache struct {
+	mu sync.Mutex
+	m  map[uuid.UUID]cachedToken
+}
+
+type cachedToken struct {
+	revision uint64
+	key      string
+	made     time.Time
+	signed   []byte
+}
+
+const maxCachedTokens = 50_000
+
+func newTokenCache() *tokenCache { return &tokenCache{m: make(map[uuid.UUID]cachedToken)} }
+
+func (c *tokenCache) get(account uuid.UUID, revision uint64, key string, now time.Time) ([]byte, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t, ok := c.m[account]
+	age := now.Sub(t.made)
+	return t.signed, ok && t.revision == revision && t.key == key && age >= 0 && age < tokenLife
+}
+
+func (c *tokenCache) put(account uuid.UUID, t cachedToken) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.m) >= maxCachedTokens {
+		clear(c.m)
+	}
+	c.m[account] = t
+}
+
+// idToken returns the signed ID token of the account as the transaction sees it.
+func (r *realm) idToken(tx *store.Tx, a store.Account) ([]byte, error) {
+	key, now := r.signing.Load(), r.now()
+	if signed, ok := r.tokens.get(a.UUID, a.Revision, key.id, now); ok {
+		return signed, nil
+	}
+	t, err := r.describe(tx, a)
+	if err != nil {
+		return nil, err
+	}
+	t.IssuedAt = now.Unix()
+	signed, err := key.signer.SignIDToken(t)
+	if err != nil {
+		return nil, fmt.Errorf("token of %s: %w", a.Name, err)
+	}
+	r.tokens.put(a.UUID, cachedToken{a.Revision, key.id, now, signed})
+	return signed, nil
+}
+
+// describe gathers all that the token says, but for the time it is issued.
+func (r *realm) describe(tx *store.Tx, a store.Account) (*identity.IDToken, error) {
+	t := &identity.IDToken{
+		Realm: r.Name, Account: a.Account, State: a.State,
+		ValidFrom: a.ValidFrom, ValidUntil: a.ValidUntil, OfflineFor: r.OfflineFor, Revision: a.Revision,
+	}
+	var err error
+	if t.Groups, err = tx.GroupsOf(a); err != nil {
+		return nil, err
+	}
+	if t.SSHKeys, err = tx.SSHKeys(a.UUID); err != nil {
+		return nil, err
+	}
+	t.Factors, err = tx.Factors(a.UUID)
+	return t, err
+}
