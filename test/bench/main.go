@@ -1,0 +1,55 @@
+// Command bench measures what Sallyport costs a host, on a throwaway machine,
+// and prints one table in Markdown. Each figure stands beside its peer, which was
+// measured in the same run: absolute times differ from machine to machine, the
+// ratios are what to keep. Nothing here passes or fails by a time.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+
+	"github.com/sallyport-auth/sallyport/test/machine"
+)
+
+func main() {
+	runs := flag.Int("runs", 40, "how often each command is run; the median counts")
+	large := flag.Int("large", 10000, "accounts in the large realm")
+	flag.Parse()
+	if err := machine.Enter(); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+	if err := run(context.Background(), *runs, *large); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, runs, large int) error {
+	m, err := machine.New()
+	if err != nil {
+		return err
+	}
+	defer m.Close() //nolint:errcheck // the namespaces end with us
+	b := &bench{Realm: &machine.Realm{Machine: m}, runs: runs}
+	for _, part := range []struct {
+		title string
+		do    func(context.Context) error
+	}{
+		{"prepare", b.prepare},
+		{"modules in a host program", b.modules},
+		{"sudo and ssh", b.hosts},
+		{"ssh keys", b.keys},
+		{"password logins", b.passwords},
+		{"memory", func(ctx context.Context) error { return b.memory(ctx, large) }},
+	} {
+		fmt.Fprintf(os.Stderr, "bench: %s …\n", part.title)
+		if err := part.do(ctx); err != nil {
+			return fmt.Errorf("%s: %w", part.title, err)
+		}
+	}
+	b.print(os.Stdout)
+	return nil
+}
