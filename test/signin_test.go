@@ -101,7 +101,8 @@ func TestOfflineIsTheSameAgain(t *testing.T) {
 	must(t, r.WaitOffline(t.Context()))
 	for name, try := range ways(r, ada, adaPass) {
 		t.Run(name, func(t *testing.T) {
-			if s := lets(t, try, ada); name != "ssh password" && !strings.Contains(s, "Offline. Last checked") {
+			// sshd keeps what it was told for a session with a terminal.
+			if s := lets(t, try, ada); !strings.HasPrefix(name, "ssh ") && !strings.Contains(s, "Offline. Last checked") {
 				t.Errorf("the person is not told:\n%s", s)
 			}
 		})

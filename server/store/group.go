@@ -78,7 +78,7 @@ func (t *Tx) GroupsOf(a Account) ([]identity.Group, error) {
 
 // Members lists the names of a group's direct members.
 func (t *Tx) Members(group uuid.UUID) (accounts, groups []identity.Name, err error) {
-	accounts, err = t.names(`SELECT name FROM accounts JOIN group_accounts ON uuid = account_uuid WHERE group_uuid = ? ORDER BY name`, group)
+	accounts, err = t.names(`SELECT name FROM accounts JOIN group_accounts ON uuid = account_uuid WHERE group_accounts.group_uuid = ? ORDER BY name`, group)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -215,37 +215,3 @@ func (r *Realm) AddPerson(ctx context.Context, name, password, keyFile, group st
 	}
 	return nil
 }
-
-// joinCode reads what "machine add --json" printed.
-func joinCode(out string) (code, fingerprint string, err error) {
-	var v struct {
-		Code        string `json:"code"`
-		Fingerprint string `json:"fingerprint"`
-	}
-	if err := json.Unmarshal([]byte(out), &v); err != nil {
-		return "", "", fmt.Errorf("machine add: %w", err)
-	}
-	if v.Code == "" || v.Fingerprint == "" {
-		return "", "", fmt.Errorf("machine add printed no code: %s", out)
-	}
-	return v.Code, v.Fingerprint, nil
-}
-
-// AddPerson makes an account with a password, a key and a group on the server.
-func (r *Realm) AddPerson(ctx context.Context, name, password, keyFile, group string) error {
-	for _, c := range []struct {
-		secret string
-		words  []string
-	}{
-		{"", []string{"account", "add", name, "--full-name", "Ada Lovelace"}},
-		{password, []string{"account", "set-password", name}},
-		{"", []string{"account", "add-key", name, "--file", keyFile}},
-		{"", []string{"group", "add", group}},
-		{"", []string{"group", "add-member", group, name}},
-	} {
-		if _, err := r.Admin(ctx, c.secret, c.words...); err != nil {
-			return err
-		}
-	}
-	return nil
-}

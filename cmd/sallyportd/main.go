@@ -1,0 +1,50 @@
+// Command sallyportd is the sign-in daemon of a workstation: see sallyportd(8).
+// It reads its configuration, joins the rooms to each other and serves.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/sallyport-auth/sallyport/config"
+)
+
+// version is set by the linker.
+var version = "unknown" //nolint:gochecknoglobals // the linker can set nothing else
+
+func main() {
+	path := flag.String("config", config.DefaultPath, "configuration `file`")
+	check := flag.Bool("check", false, "read the configuration, say whether it is sound, and end")
+	showVersion := flag.Bool("version", false, "print the version")
+	flag.Parse()
+	if *showVersion {
+		fmt.Println("sallyportd", version)
+		return
+	}
+	if flag.NArg() > 0 {
+		flag.Usage()
+		os.Exit(64)
+	}
+	c, err := config.Load(*path)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "sallyportd:", err)
+		os.Exit(78) // EX_CONFIG
+	}
+	if *check {
+		fmt.Println(*path, "is sound")
+		return
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.Level(c.Log.Level)}))
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := serve(ctx, c, log); err != nil {
+		log.Error("sallyportd ends", "error", err)
+		stop()
+		os.Exit(1)
+	}
+}

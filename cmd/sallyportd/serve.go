@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"crypto"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/config"
+	"github.com/sallyport-auth/sallyport/control"
+	"github.com/sallyport-auth/sallyport/daemon"
+	"github.com/sallyport-auth/sallyport/nss"
+	"github.com/sallyport-auth/sallyport/pam"
+	"github.com/sallyport-auth/sallyport/provider/sallyport"
+	"github.com/sallyport-auth/sallyport/seal"
+)
+
+// serve opens everything, serves until the context ends, and closes it again.
+func serve(ctx context.Context, c *config.Config, log *slog.Logger) error {
+	socks, err := listen(c.Paths.Run)
+	if err != nil {
+		return err
+	}
+	store, err := cache.Open(ctx, filepath.Join(c.Paths.State, "cache.db"), cache.Options{Log: log})
+	if err != nil {
+		return fmt.Errorf("open cache: %w", err)
+	}
+	defer store.Close() //nolint:errcheck // every write was acknowledged before
+	sealer, err := openSeal(filepath.Join(c.Paths.State, "seal.key"))
+	if err != nil {
+		return err
+	}
+	source, err := openProvider(c, store)
+	if err != nil {
+		return err
+	}
+	defer source.Close() //nolint:errcheck // the process ends
+	d, err := daemon.New(options(c, store, sealer, source, log))
+	if err != nil {
+		return fmt.Errorf("start resolver: %w", err)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return d.Run(ctx) })
+	g.Go(func() error {
+		s := &nss.Server{Directory: d, Keys: d, Log: log, Deadline: time.Duration(c.Lookup.Timeout)}
+		return s.Serve(ctx, socks.lookup)
+	})
+	g.Go(func() error {
+		s := &pam.Server{Authority: d, Log: log, PromptTimeout: time.Duration(c.PAM.PromptTimeout)}
+		return s.Serve(ctx, socks.pam)
+	})
+	g.Go(func() error { return (&control.Server{Operator: d, Log: log}).Serve(ctx, socks.control) })
+	g.Go(func() error { return watchdog(ctx, log) })
+	log.Info("sallyportd serves", "version", version, "realm", c.Providers[0].Realm, "run", c.Paths.Run)
+	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+func options(c *config.Config, store *cache.Cache, sealer seal.Sealer, source *sallyport.Provider, log *slog.Logger) daemon.Options {
+	everybody, groups := c.Login.Allowed()
+	return daemon.Options{
+		Provider: source, Cache: store, Sealer: sealer, Log: log,
+		Machine: c.Machine.ID, Realm: c.Providers[0].Realm, Version: version,
+		Policy: daemon.Policy{
+			AllowAll:      everybody,
+			AllowGroups:   groups,
+			IDs:           c.IDRanges(),
+			LookupTimeout: time.Duration(c.Lookup.Timeout),
+			ServerTimeout: time.Duration(c.Providers[0].Timeout),
+			OfflineMax:    time.Duration(c.Offline.MaxAge),
+			OfflineTries:  c.Offline.Tries,
+			RefreshEvery:  time.Duration(c.Lookup.Refresh),
+			FailDelay:     time.Duration(c.Login.FailDelay),
+		},
+	}
+}
+
+// openSeal makes the machine's key at the very first start.
+func openSeal(path string) (seal.Sealer, error) {
+	s, err := seal.OpenFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		s, err = seal.CreateFile(path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open seal: %w", err)
+	}
+	return s, nil
+}
+
+func openProvider(c *config.Config, store *cache.Cache) (*sallyport.Provider, error) {
+	p := c.Providers[0]
+	root, err := os.ReadFile(p.CA)
+	if err != nil {
+		return nil, fmt.Errorf("read the server's certificate: %w", err)
+	}
+	key, err := readKey(c.Machine.Key)
+	if err != nil {
+		return nil, fmt.Errorf("read the machine's key: %w", err)
+	}
+	source, err := sallyport.New(sallyport.Options{
+		URL: p.URL.String(), Realm: p.Realm, RootPEM: root, MachineKey: key, MachineID: c.Machine.ID,
+		Memory: store, Timeouts: sallyport.Timeouts{Dial: time.Duration(p.Timeout)},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("start provider: %w", err)
+	}
+	return source, nil
+}
+
+// readKey reads a PKCS #8 private key that only its owner can read.
+func readKey(path string) (crypto.Signer, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the caller says what it was for
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("%s has mode %04o: others could read it; chmod 0600 it", path, info.Mode().Perm())
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the caller says what it was for
+	}
+	block, _ := pem.Decode(text)
+	clear(text)
+	if block == nil || block.Type != "PRIVATE KEY" {
+		return nil, fmt.Errorf("%s holds no PKCS #8 private key in PEM form", path)
+	}
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	clear(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		return nil, fmt.Errorf("%s: a %T cannot sign", path, key)
+	}
+	return signer, nil
+}
