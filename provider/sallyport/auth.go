@@ -1,0 +1,124 @@
+package sallyport
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
+	"github.com/sallyport-auth/sallyport/provider"
+)
+
+// clockSkew is how far this machine's clock may be from the server's for a
+// session token to be accepted.
+const clockSkew = 5 * time.Minute
+
+// exchange is one authentication; it holds the cookie for the next step.
+type exchange struct {
+	p      *Provider
+	name   identity.Name
+	cookie string // empty: ended
+}
+
+// Begin implements provider.Provider.
+func (p *Provider) Begin(ctx context.Context, a provider.Attempt) (provider.Exchange, provider.Reply, error) {
+	ctx, cancel := bounded(ctx, p.o.Timeouts.Call)
+	defer cancel()
+	resp, err := p.auth.Begin(ctx, &v1.BeginRequest{Name: string(a.Name), Service: a.Service, RemoteHost: a.RemoteHost})
+	if err != nil {
+		return nil, provider.Reply{}, meaning("begin authentication", err)
+	}
+	e := &exchange{p: p, name: a.Name}
+	reply := provider.Reply{Message: resp.GetMessage(), ServerTime: resp.GetServerTime().AsTime()}
+	if resp.GetOutcome() == v1.Outcome_OUTCOME_CONTINUE && len(resp.GetOffers()) > 0 {
+		e.cookie, reply.Outcome, reply.Offers = resp.GetSession(), provider.Continue, kinds(resp.GetOffers())
+	}
+	return e, reply, nil
+}
+
+func kinds(words []string) []identity.FactorKind {
+	k := make([]identity.FactorKind, len(words))
+	for i, w := range words {
+		k[i] = identity.FactorKind(w)
+	}
+	return k
+}
+
+// Step implements provider.Exchange.
+func (e *exchange) Step(ctx context.Context, kind identity.FactorKind, credential identity.Secret) (provider.Reply, error) {
+	cookie := e.cookie
+	e.cookie = "" // whatever happens, a cookie is used once
+	if cookie == "" {
+		return provider.Reply{}, nil
+	}
+	ctx, cancel := bounded(ctx, e.p.o.Timeouts.Call)
+	defer cancel()
+	resp, err := e.p.auth.Step(ctx, &v1.StepRequest{Session: cookie, Kind: string(kind), Credential: credential.Reveal()})
+	if err != nil {
+		return provider.Reply{}, meaning("authenticate", err)
+	}
+	reply := provider.Reply{Message: resp.GetMessage(), Locked: resp.GetLocked(), ServerTime: resp.GetServerTime().AsTime()}
+	switch resp.GetOutcome() {
+	case v1.Outcome_OUTCOME_ALLOW:
+		if err := e.allowed(ctx, resp, &reply); err != nil {
+			return provider.Reply{}, meaning("authenticate", err)
+		}
+	case v1.Outcome_OUTCOME_CONTINUE:
+		if len(resp.GetOffers()) > 0 {
+			e.cookie, reply.Outcome, reply.Offers = resp.GetSession(), provider.Continue, kinds(resp.GetOffers())
+		}
+	}
+	return reply, nil
+}
+
+// allowed fills in an Allow, after checking all that it rests on.
+func (e *exchange) allowed(ctx context.Context, resp *v1.StepResponse, reply *provider.Reply) error {
+	r, err := e.p.record(ctx, resp.GetIdToken())
+	if err != nil {
+		return err
+	}
+	if r.Token.Account.Name != e.name {
+		return fmt.Errorf("%w: it allowed another account than was asked for", provider.ErrUntrusted)
+	}
+	var session *identity.SessionToken
+	err = e.p.check(ctx, func(ring *identity.Keyring) (err error) {
+		session, err = ring.SessionToken(resp.GetSessionToken())
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := session.Check(r.Token.Account.UUID, e.p.o.MachineID, e.p.o.Now(), clockSkew); err != nil {
+		return err
+	}
+	reply.Outcome, reply.Session, reply.SignedSession, reply.Record = provider.Allow, session, resp.GetSessionToken(), r
+	return nil
+}
+
+// ChangePassword implements provider.PasswordChanger.
+func (p *Provider) ChangePassword(ctx context.Context, name identity.Name, old, replacement identity.Secret) (provider.Record, error) {
+	ctx, cancel := bounded(ctx, p.o.Timeouts.Call)
+	defer cancel()
+	resp, err := p.auth.ChangePassword(ctx, &v1.ChangePasswordRequest{
+		Name: string(name), OldPassword: old.Reveal(), NewPassword: replacement.Reveal(),
+	})
+	if err != nil {
+		return provider.Record{}, meaning("change password", err)
+	}
+	switch resp.GetResult() {
+	case v1.ChangePasswordResponse_RESULT_CHANGED:
+		r, err := p.record(ctx, resp.GetIdToken())
+		if err == nil && r.Token.Account.Name != name {
+			err = fmt.Errorf("%w: it changed another account than was asked for", provider.ErrUntrusted)
+		}
+		if err != nil {
+			return provider.Record{}, meaning("change password", err)
+		}
+		return r, nil
+	case v1.ChangePasswordResponse_RESULT_WEAK:
+		return provider.Record{}, fmt.Errorf("%w: %s", provider.ErrWeak, resp.GetMessage())
+	default:
+		return provider.Record{}, fmt.Errorf("%w: %s", provider.ErrDenied, resp.GetMessage())
+	}
+}

@@ -1,0 +1,60 @@
+package sallyport
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+
+	"connectrpc.com/connect"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
+	"github.com/sallyport-auth/sallyport/provider"
+)
+
+// meaning turns what the network or the server said into what it means.
+func meaning(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w: %w", doing, sentinel(err), err)
+}
+
+func sentinel(err error) error {
+	for _, known := range []error{provider.ErrUntrusted, provider.ErrOffline, provider.ErrNotFound, provider.ErrRefusedMachine} {
+		if errors.Is(err, known) {
+			return known
+		}
+	}
+	if distrusted(err) {
+		return provider.ErrUntrusted
+	}
+	var e *connect.Error
+	if !errors.As(err, &e) || !connect.IsWireError(err) {
+		return provider.ErrOffline
+	}
+	switch e.Code() {
+	case connect.CodeUnauthenticated, connect.CodePermissionDenied:
+		return provider.ErrRefusedMachine
+	case connect.CodeNotFound:
+		for _, d := range e.Details() {
+			if v, err := d.Value(); err == nil {
+				if _, ok := v.(*v1.NoSuchAccount); ok {
+					return provider.ErrNotFound
+				}
+			}
+		}
+	}
+	return provider.ErrOffline
+}
+
+// distrusted tells whether someone answered who could not prove to be the server.
+func distrusted(err error) bool {
+	var verification *tls.CertificateVerificationError
+	var authority x509.UnknownAuthorityError
+	var hostname x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	return errors.As(err, &verification) || errors.As(err, &authority) || errors.As(err, &hostname) || errors.As(err, &invalid) ||
+		errors.Is(err, identity.ErrToken)
+}

@@ -1,0 +1,91 @@
+package sallyport
+
+import (
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"connectrpc.com/connect"
+)
+
+// maxMessage bounds one message from the server: a batch of tokens, one of which
+// may be the largest that there can be.
+const maxMessage = 4 << 20
+
+// machineCertificate wraps the machine's key for TLS. The server looks at nothing
+// but the key, so the certificate signs itself and says nothing.
+func machineCertificate(key crypto.Signer) (*tls.Certificate, error) {
+	t := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "sallyport machine"},
+		NotBefore: time.Unix(0, 0), NotAfter: time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, t, t, key.Public(), key)
+	if err != nil {
+		return nil, fmt.Errorf("machine certificate: %w", err)
+	}
+	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
+}
+
+// checkURL accepts https://HOST[:PORT] and nothing more.
+func checkURL(s string) error {
+	u, err := url.Parse(s)
+	if err != nil {
+		return fmt.Errorf("server address: %w", err)
+	}
+	if u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || (u.Path != "" && u.Path != "/") {
+		return fmt.Errorf("server address %q: want https://HOST or https://HOST:PORT", s)
+	}
+	return nil
+}
+
+func tlsConfig(roots *x509.CertPool, cert *tls.Certificate) *tls.Config {
+	return &tls.Config{
+		MinVersion: tls.VersionTLS13, RootCAs: roots,
+		// Whatever authorities the server names: ours is not from any.
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return cert, nil },
+	}
+}
+
+func transport(c *tls.Config, dial time.Duration) *http.Transport {
+	return &http.Transport{
+		// No proxy from the environment: the daemon's connection goes where the
+		// configuration says.
+		Proxy:               nil,
+		DialContext:         (&net.Dialer{Timeout: dial, KeepAlive: 15 * time.Second}).DialContext,
+		TLSClientConfig:     c,
+		TLSHandshakeTimeout: dial,
+		ForceAttemptHTTP2:   true,
+		IdleConnTimeout:     5 * time.Minute,
+		MaxIdleConns:        8,
+		// A dead connection is noticed by pings, so that no request waits on it.
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 3 * time.Second},
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+}
+
+func client(t *http.Transport) *http.Client {
+	return &http.Client{
+		Transport: t,
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return errors.New("the server redirects, which is not followed")
+		},
+	}
+}
+
+func limits() connect.ClientOption { return connect.WithReadMaxBytes(maxMessage) }
+
+// bounded gives ctx a deadline if it has none that is sooner.
+func bounded(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, d)
+}
