@@ -103,9 +103,12 @@ func (r *realm) adminServer() *http.Server {
 
 // Admin opens the administrator's side of the realm in that folder: through the
 // admin socket when a server runs, by itself holding the folder when none does.
-// While another command holds the folder it waits, as long as ctx lets it.
+// While another command holds the folder it waits, as long as ctx lets it. A nil log means nowhere.
 func Admin(ctx context.Context, folder string, log *slog.Logger) (sallyportv1connect.AdminServiceClient, io.Closer, error) {
 	d := dir(folder)
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
 	for {
 		r, err := openRealm(ctx, d, "", log, time.Now)
 		if err == nil {

@@ -76,8 +76,10 @@ func transport(c *tls.Config, dial time.Duration) *http.Transport {
 
 func client(t *http.Transport) *http.Client {
 	return &http.Client{
-		Transport:     t,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return errors.New("the server redirects, which is not followed") },
+		Transport: t,
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return errors.New("the server redirects, which is not followed")
+		},
 	}
 }
 

@@ -1,0 +1,324 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/mattn/go-sqlite3"
+
+	"github.com/sallyport-auth/sallyport/identity"
+)
+
+var smallRange = identity.IDRange{Min: 2_000_000_000, Max: 2_000_000_099}
+
+func newStore(t *testing.T) (*Store, string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "a ? % # b.db")
+	if err := Create(t.Context(), path, Realm{Name: "r", IDs: smallRange, OfflineFor: 60}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s, path
+}
+
+func write(t *testing.T, s *Store, f func(*Tx) error) {
+	t.Helper()
+	if err := s.Write(t.Context(), f); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func person(name identity.Name) Account {
+	return Account{Account: identity.Account{Name: name, Home: "/home/" + string(name), Shell: "/bin/sh"}, State: identity.Active, ValidUntil: identity.Never}
+}
+
+func add(t *testing.T, s *Store, name identity.Name) (a Account) {
+	t.Helper()
+	write(t, s, func(tx *Tx) (err error) {
+		a, err = tx.AddAccount(person(name))
+		return err
+	})
+	return a
+}
+
+func addGroup(t *testing.T, s *Store, name identity.Name) (g identity.Group) {
+	t.Helper()
+	write(t, s, func(tx *Tx) (err error) {
+		g, err = tx.AddGroup(identity.Group{Name: name})
+		return err
+	})
+	return g
+}
+
+func TestAnIDIsNeverGivenOutTwice(t *testing.T) {
+	s, _ := newStore(t)
+	first := add(t, s, "first")
+	write(t, s, func(tx *Tx) error { return tx.RemoveAccount(first.UUID) })
+	again := add(t, s, "first")
+	if again.UID == first.UID || again.UUID == first.UUID || again.UID != first.UID+1 {
+		t.Fatalf("first %d, then %d", first.UID, again.UID)
+	}
+	err := s.Write(t.Context(), func(tx *Tx) error {
+		a := person("third")
+		a.UID = first.UID
+		_, err := tx.AddAccount(a)
+		return err
+	})
+	if !errors.Is(err, ErrUsedID) {
+		t.Fatalf("asked for a used id: %v", err)
+	}
+	if _, err := s.writer.Exec(`DELETE FROM posix_ids`); err == nil {
+		t.Fatal("ids were given back")
+	}
+}
+
+func TestTheRangeEndsWithAnErrorAndReservedIDsAreRefused(t *testing.T) {
+	s, _ := newStore(t)
+	for i := range 100 {
+		addGroup(t, s, identity.Name(fmt.Sprintf("g%d", i)))
+	}
+	err := s.Write(t.Context(), func(tx *Tx) error {
+		_, err := tx.AddGroup(identity.Group{Name: "more"})
+		return err
+	})
+	if !errors.Is(err, ErrFull) {
+		t.Fatal(err)
+	}
+	for _, id := range []uint32{999, 61200, 65534, 4294967295} {
+		err := s.Write(t.Context(), func(tx *Tx) error {
+			a := person("eve")
+			a.UID = id
+			_, err := tx.AddAccount(a)
+			return err
+		})
+		if !errors.Is(err, identity.ErrID) {
+			t.Errorf("id %d: %v", id, err)
+		}
+	}
+}
+
+func TestANameBelongsToOneAccountOrOneGroup(t *testing.T) {
+	s, _ := newStore(t)
+	add(t, s, "alice")
+	err := s.Write(t.Context(), func(tx *Tx) error {
+		_, err := tx.AddGroup(identity.Group{Name: "alice"})
+		return err
+	})
+	if !errors.Is(err, ErrExists) {
+		t.Fatal(err)
+	}
+}
+
+func TestNestedGroupsAreFlattenedCyclesRefusedAndEveryoneConcernedIsLogged(t *testing.T) {
+	s, _ := newStore(t)
+	alice, bob := add(t, s, "alice"), add(t, s, "bob")
+	inner, middle, outer := addGroup(t, s, "inner"), addGroup(t, s, "middle"), addGroup(t, s, "outer")
+	write(t, s, func(tx *Tx) error { return tx.AddAccountTo(inner.UUID, alice.UUID) })
+	write(t, s, func(tx *Tx) error { return tx.AddAccountTo(middle.UUID, bob.UUID) })
+	write(t, s, func(tx *Tx) error { return tx.AddGroupTo(middle.UUID, inner.UUID) })
+	var before uint64
+	write(t, s, func(tx *Tx) (err error) { before, err = tx.Position(); return err })
+	write(t, s, func(tx *Tx) error { return tx.AddGroupTo(outer.UUID, middle.UUID) })
+	write(t, s, func(tx *Tx) error {
+		changes, ok, err := tx.Changes(before, 10)
+		if err != nil || !ok || len(changes) != 2 || changes[0].Revision == changes[1].Revision {
+			t.Errorf("changes %v %v %v", changes, ok, err)
+		}
+		groups, err := tx.GroupsOf(alice)
+		if err != nil || len(groups) != 4 || groups[0].GID != alice.GID || groups[1].Name != "inner" || groups[3].Name != "outer" {
+			t.Errorf("groups %v %v", groups, err)
+		}
+		return nil
+	})
+	for child, parent := range map[uuid.UUID]uuid.UUID{outer.UUID: inner.UUID, inner.UUID: inner.UUID} {
+		if err := s.Write(t.Context(), func(tx *Tx) error { return tx.AddGroupTo(parent, child) }); !errors.Is(err, ErrCycle) {
+			t.Errorf("cycle: %v", err)
+		}
+	}
+	write(t, s, func(tx *Tx) error { return tx.RemoveGroup(middle) })
+	write(t, s, func(tx *Tx) error {
+		groups, err := tx.GroupsOf(bob)
+		if err != nil || len(groups) != 1 {
+			t.Errorf("bob is in %v %v", groups, err)
+		}
+		return nil
+	})
+}
+
+func TestAPositionThatTheLogCannotGoOnFromIsSaidSo(t *testing.T) {
+	s, _ := newStore(t)
+	a := add(t, s, "alice")
+	add(t, s, "bob")
+	write(t, s, func(tx *Tx) error { return tx.RemoveAccount(a.UUID) })
+	ok := func(position uint64) (ok bool) {
+		write(t, s, func(tx *Tx) (err error) { _, ok, err = tx.Changes(position, 10); return err })
+		return ok
+	}
+	if !ok(0) || !ok(3) || ok(4) || ok(math.MaxUint64) {
+		t.Fatal("before compaction")
+	}
+	write(t, s, func(tx *Tx) error { return tx.CompactChanges(time.Now().Add(time.Hour)) })
+	if ok(0) || ok(2) || !ok(3) {
+		t.Fatal("after compaction")
+	}
+}
+
+func TestTheAuditLogRefusesChangesAndShowsThoseThatWereForced(t *testing.T) {
+	s, _ := newStore(t)
+	for i := range 5 {
+		write(t, s, func(tx *Tx) error {
+			return tx.Record(Entry{Time: time.Unix(int64(i), 0), Actor: "uid 0", Action: "test", Subject: fmt.Sprint(i)})
+		})
+	}
+	verify := func() (err error) {
+		return s.Read(t.Context(), func(tx *Tx) error {
+			_, _, err := tx.VerifyAudit()
+			return err
+		})
+	}
+	if err := verify(); err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range []string{`UPDATE audit SET subject = 'x' WHERE id = 2`, `DELETE FROM audit WHERE id = 2`} {
+		if _, err := s.writer.Exec(q); err == nil {
+			t.Fatal("accepted:", q)
+		}
+		tx, err := s.writer.Begin()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, forced := range []string{`DROP TRIGGER audit_no_update`, `DROP TRIGGER audit_no_delete`, q} {
+			if _, err := tx.Exec(forced); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, _, err := (&Tx{ctx: t.Context(), tx: tx}).VerifyAudit(); !errors.Is(err, ErrAudit) {
+			t.Fatalf("after %s: %v", q, err)
+		}
+		if err := tx.Rollback(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestTimeDoesNotTurnBack(t *testing.T) {
+	s, _ := newStore(t)
+	write(t, s, func(tx *Tx) error {
+		if _, err := tx.Clock(time.Unix(1000, 0)); err != nil {
+			return err
+		}
+		now, err := tx.Clock(time.Unix(10, 0))
+		if now.Unix() != 1000 {
+			t.Errorf("clock says %d", now.Unix())
+		}
+		return err
+	})
+}
+
+// everything is a script of all changes; each is a transaction that must happen
+// whole or not at all.
+func everything() map[string]func(*Tx) error {
+	find := func(tx *Tx) Account { a, _ := tx.AccountByName("alice"); return a }
+	group := func(tx *Tx, n identity.Name) identity.Group { g, _ := tx.GroupByName(n); return g }
+	return map[string]func(*Tx) error{
+		"add account":    func(tx *Tx) error { _, err := tx.AddAccount(person("new")); return err },
+		"remove account": func(tx *Tx) error { return tx.RemoveAccount(find(tx).UUID) },
+		"disable":        func(tx *Tx) error { return tx.SetState(find(tx).UUID, identity.Disabled) },
+		"set password":   func(tx *Tx) error { return tx.SetPassword(find(tx).UUID, "new") },
+		"set totp":       func(tx *Tx) error { return tx.SetTOTP(find(tx).UUID, []byte("new"), "") },
+		"add key":        func(tx *Tx) error { return tx.AddSSHKey(find(tx).UUID, identity.SSHKey{Tag: "new", Line: "a b"}) },
+		"add group":      func(tx *Tx) error { _, err := tx.AddGroup(identity.Group{Name: "new"}); return err },
+		"nest":           func(tx *Tx) error { return tx.AddGroupTo(group(tx, "outer").UUID, group(tx, "inner").UUID) },
+		"remove group":   func(tx *Tx) error { return tx.RemoveGroup(group(tx, "inner")) },
+		"add member":     func(tx *Tx) error { return tx.AddAccountTo(group(tx, "outer").UUID, find(tx).UUID) },
+		"invite":         func(tx *Tx) error { _, err := tx.Invite("box", []byte("hash"), time.Unix(1<<40, 0)); return err },
+		"fail":           func(tx *Tx) error { return tx.SetFailures("alice", Failures{Count: 1}, time.Unix(1, 0)) },
+		"record":         func(tx *Tx) error { return tx.Record(Entry{Action: "new"}) },
+		"compact":        func(tx *Tx) error { return tx.CompactChanges(time.Unix(1<<40, 0)) },
+	}
+}
+
+func TestAFaultInAnyStatementOrInTheCommitLeavesNoHalfState(t *testing.T) {
+	for sentence, change := range everything() {
+		t.Run(sentence, func(t *testing.T) {
+			s, path := newStore(t)
+			alice := add(t, s, "alice")
+			gone := add(t, s, "gone")
+			inner := addGroup(t, s, "inner")
+			addGroup(t, s, "outer")
+			write(t, s, func(tx *Tx) error { return tx.AddAccountTo(inner.UUID, alice.UUID) })
+			write(t, s, func(tx *Tx) error { return tx.RemoveAccount(gone.UUID) })
+			d := &faulty{Driver: &sqlite3.SQLiteDriver{}}
+			broken, err := open(t.Context(), d, path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = broken.Close() }()
+			before := dump(t, s)
+			for n := int64(1); ; n++ {
+				d.arm(n)
+				err := broken.Write(t.Context(), change)
+				hit := d.disarm()
+				if !hit {
+					if err != nil || n < 3 {
+						t.Fatalf("after %d faults: %v", n-1, err)
+					}
+					break
+				}
+				if err == nil {
+					t.Fatalf("fault %d was not told", n)
+				}
+				if after := dump(t, s); after != before {
+					t.Fatalf("fault %d left\n%s\ninstead of\n%s", n, after, before)
+				}
+			}
+			if dump(t, s) == before {
+				t.Fatal("without a fault nothing changed either")
+			}
+		})
+	}
+}
+
+func TestAFaultInAnyStatementOfAMigrationLeavesItUndone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.db")
+	d := &faulty{Driver: &sqlite3.SQLiteDriver{}}
+	for n := int64(1); ; n++ {
+		d.arm(n)
+		s, err := open(context.Background(), d, path)
+		hit := d.disarm()
+		if !hit {
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = s.Close()
+			return
+		}
+		if err == nil {
+			t.Fatalf("fault %d was not told", n)
+		}
+		db, err := sql.Open("sqlite3", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var tables, applied int
+		if err := db.QueryRow(`SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name IN ('realm', 'audit')`).Scan(&tables); err != nil {
+			t.Fatal(err)
+		}
+		_ = db.QueryRow(`SELECT COUNT(*) FROM migrations`).Scan(&applied)
+		_ = db.Close()
+		if tables != 2*applied {
+			t.Fatalf("fault %d: %d tables of migration 1, which is applied %d times", n, tables, applied)
+		}
+	}
+}
