@@ -162,9 +162,10 @@ type Process struct {
 	done   chan struct{}
 }
 
-// Start leaves a program running until Close or Kill; its output is kept.
+// Start leaves a program running until Close or Kill, also when ctx has ended; its
+// output is kept.
 func (m *Machine) Start(ctx context.Context, name string, args ...string) (*Process, error) {
-	c := m.Command(ctx, name, args...)
+	c := m.Command(context.WithoutCancel(ctx), name, args...)
 	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p, err := m.keep(c)
