@@ -198,7 +198,7 @@ func (d *Daemon) take(r provider.Record, now time.Time) taken {
 		d.log.Warn("account refused", "account", string(a.Name), "uuid", a.UUID, "reason", why)
 		d.refused.set(a.UUID, a.Name, why)
 		if held != nil && r.Token.Revision > held.revision {
-			x.block(held, why)
+			x.block(held, r.Token.Revision, why)
 			return taken{drop: []uuid.UUID{a.UUID}}
 		}
 		return taken{}

@@ -218,6 +218,13 @@ func TestSomeoneWhoCannotProveToBeTheServerIsAnAlarm(t *testing.T) {
 	h.wait("the end of the alarm", func() bool { return h.d.link.view().alarm == "" })
 }
 
+func TestAChangeStreamThatFallsSilentIsLost(t *testing.T) {
+	h := newHouse(t, func(h *house) { h.policy.WatchSilence = 50 * time.Millisecond })
+	h.srv.set(t, token("alice", 1900000100), nil)
+	h.run()
+	h.wait("the loss", func() bool { return strings.Contains(h.d.link.view().lastErr, "silent") })
+}
+
 func TestAPersonWhoLeavesIsGrantedNothing(t *testing.T) {
 	h := remembered(t, nil)
 	conv := typing("secret")
