@@ -270,7 +270,7 @@ func TestADeletedVerifierLeavesNoByteInAnyFile(t *testing.T) {
 		"forgotten": func(c *Cache, all []uuid.UUID) error {
 			var errs []error
 			for _, u := range all {
-				errs = append(errs, c.Forget(bg, u))
+				errs = append(errs, c.Forget(bg, u, uuid.Nil))
 			}
 			return errors.Join(errs...)
 		},

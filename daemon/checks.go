@@ -250,7 +250,7 @@ func (d *Daemon) ageOf(e *entry) age {
 		a.limit = min(a.limit, d.p.OfflineMax)
 	}
 	a.old = max(d.clock.now().Sub(a.checked), 0)
-	a.within = a.limit > 0 && a.old <= a.limit && e.blocked == ""
+	a.within = a.limit > 0 && a.old <= a.limit
 	return a
 }
 

@@ -74,6 +74,19 @@ func TestForgettingAndClearingStartFromTheServerAgain(t *testing.T) {
 	}
 }
 
+func TestForgettingLetsRootAcceptNewNumbers(t *testing.T) {
+	h := newHouse(t)
+	old := token("alice", 1900000100)
+	h.srv.set(t, old, nil)
+	h.online()
+	h.srv.set(t, old, func(p *person) {
+		p.token.Account.UID, p.token.Account.GID, p.token.Groups[0].GID = 1900000200, 1900000200, 1900000200
+	})
+	h.wait("the refusal", func() bool { return len(h.d.refused.all()) == 1 })
+	must(t, h.d.Handle(bg, identity.Peer{}, report.VerbCacheForget, []byte(`{"name":"alice"}`), nil))
+	h.wait("the new number", func() bool { a, err := h.d.AccountByName(bg, "alice"); return err == nil && a.UID == 1900000200 })
+}
+
 func TestExplainSaysWhatDecideDoes(t *testing.T) {
 	for sentence, change := range map[string]func(h *house, tok identity.IDToken){
 		"all is well": func(*house, identity.IDToken) {},

@@ -38,7 +38,7 @@ func (r *refusals) set(id uuid.UUID, name identity.Name, why string) {
 	if why == "" {
 		delete(r.list, id)
 	} else if len(r.list) < maxRefusals {
-		r.list[id] = report.Refusal{Name: string(name), Reason: why}
+		r.list[id] = report.Refusal{Name: printable(string(name)), Reason: printable(why)}
 	}
 }
 

@@ -87,6 +87,9 @@ func (d *Daemon) mayOffline(ctx context.Context, e *entry) (cache.Verifier, ruli
 		return cache.Verifier{}, ruling{code: identity.Unavailable, tell: true, detail: detail, mend: mend}
 	}
 	const connect = "Connect to the network and try again."
+	if e.blocked != "" {
+		return refuse("Offline, and the account changed on the server in a way that this machine refuses.", "Ask your administrator.")
+	}
 	a := d.ageOf(e)
 	if !a.within {
 		return refuse(a.refusal(), connect)

@@ -1,0 +1,104 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/seal"
+)
+
+// meanwhile is a seal that lets something happen while it is used.
+type meanwhile struct {
+	seal.Sealer
+	happens func()
+}
+
+func (m meanwhile) HMAC(ctx context.Context, data []byte) ([]byte, error) {
+	m.happens()
+	return m.Sealer.HMAC(ctx, data)
+}
+
+func TestARevocationDuringTheHashCounts(t *testing.T) {
+	for sentence, c := range map[string]struct {
+		change func(*identity.IDToken)
+		want   identity.Code
+	}{
+		"disabled":         {func(tok *identity.IDToken) { tok.State = identity.Disabled }, identity.AccountExpired},
+		"password changed": {func(tok *identity.IDToken) { tok.Factors[0].Epoch++ }, identity.Denied},
+	} {
+		t.Run(sentence+", offline", func(t *testing.T) {
+			h := remembered(t, nil)
+			h.d.o.Sealer = meanwhile{h.sealer, func() {
+				tok := token("alice", 1900000100)
+				tok.Revision = 50
+				c.change(&tok)
+				h.give(tok)
+			}}
+			h.expect(c.want, "alice", "secret")
+		})
+		t.Run(sentence+", when the verifier is made", func(t *testing.T) {
+			h := newHouse(t)
+			h.srv.set(t, token("alice", 1900000100), nil)
+			h.online()
+			h.d.o.Sealer = meanwhile{h.sealer, func() {
+				tok := token("alice", 1900000100)
+				tok.Revision = 50
+				c.change(&tok)
+				h.give(tok)
+			}}
+			_, _ = h.login("alice", "secret")
+			if has, err := h.cache.Verifiers(context.Background()); err != nil || len(has) != 0 {
+				t.Fatalf("an old verifier was kept: %v, %v", has, err)
+			}
+		})
+	}
+}
+
+func TestPhasesAfterTheAccountPhaseConfirmOnly(t *testing.T) {
+	h := newHouse(t)
+	tok := token("alice", 1900000100)
+	h.srv.set(t, tok, nil)
+	h.online()
+	expect := func(what string, want map[identity.Operation]identity.Code) {
+		t.Helper()
+		for op, code := range want {
+			if got := h.phase(op, "alice"); got != code {
+				t.Errorf("%s, operation %d: %d, want %d", what, op, got, code)
+			}
+		}
+	}
+	expect("active", map[identity.Operation]identity.Code{
+		identity.OpNone: identity.Unavailable, identity.OpOpenSession: identity.Granted, identity.OpCloseSession: identity.Granted,
+		identity.OpSetCredentials: identity.Granted, identity.OpChangePassword + 1: identity.Unavailable,
+	})
+	h.srv.set(t, tok, func(p *person) { p.token.State = identity.Disabled })
+	h.wait("the change", func() bool { return h.d.index.named("alice").state == identity.Disabled })
+	expect("disabled", map[identity.Operation]identity.Code{
+		identity.OpOpenSession: identity.AccountExpired, identity.OpCloseSession: identity.Granted,
+		identity.OpSetCredentials: identity.AccountExpired,
+	})
+}
+
+func TestALocalAccountNeverWaitsForTheServer(t *testing.T) {
+	h := newHouse(t, func(h *house) { h.policy.LookupTimeout = time.Hour; h.policy.ServerTimeout = time.Hour })
+	h.srv.be(hanging)
+	for op := identity.OpAuthenticate; op <= identity.OpChangePassword; op++ {
+		for _, name := range []string{"root", "local"} {
+			if c := h.phase(op, name); c != identity.NotOurs {
+				t.Errorf("%s, operation %d: %d", name, op, c)
+			}
+		}
+	}
+	if _, err := h.d.AccountByName(context.Background(), "root"); !errors.Is(err, identity.ErrNotFound) {
+		t.Error(err)
+	}
+	if _, err := h.d.KeysFor(context.Background(), identity.Peer{}, "root"); !errors.Is(err, identity.ErrNotFound) {
+		t.Error(err)
+	}
+	if n := h.srv.fetches.Load() + h.srv.begins.Load(); n != 0 {
+		t.Errorf("%d questions to the server", n)
+	}
+}
