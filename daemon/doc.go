@@ -10,7 +10,7 @@
 //	check     asks                                          refusal
 //	name      can this be a name of the realm?              UnknownUser
 //	local     has /etc/passwd the name?                     NotOurs
-//	known     is there such an account? is its uid local?   UnknownUser, Unavailable, NotOurs
+//	known     is there such an account? are its ids local?   UnknownUser, Unavailable, NotOurs
 //	fresh     do we know the latest, or new enough?         Unavailable, UnknownUser
 //	accepted  does its newest token keep our rules?         NotPermitted
 //	standing  is it active and within its dates?            AccountExpired

@@ -64,18 +64,18 @@ func TestKnownAccountsAndGroupsAreAnswered(t *testing.T) {
 func TestLocalNamesAndIDsAreNeverAnswered(t *testing.T) {
 	h := newHouse(t)
 	key := []identity.SSHKey{{Tag: "a", Line: "ssh-ed25519 AAAA"}}
-	for i, name := range []string{"alice", "bob", "carol"} {
+	for i, name := range []string{"alice", "bob", "carol", "dave"} {
 		tok := token(name, 1900000100+uint32(i), staff)
 		tok.SSHKeys = key
 		h.srv.set(t, tok, nil)
 	}
 	h.online()
 	h.expect(identity.Granted, "bob", "secret")
-	// From now on bob and carol's uid and the group staff are local.
+	// From now on bob, carol's uid, dave's gid and the group staff are local.
 	h.local("passwd", "root:x:0:0::/:/bin/sh\nbob:x:1001:1001::/:/bin/sh\nother:x:1900000102:1::/:/bin/sh\n")
-	h.local("group", "staff:x:50:\n")
+	h.local("group", "staff:x:50:\ndocker:x:1900000103:\n")
 	h.wait("the files", func() bool { _, err := h.d.AccountByName(bg, "bob"); return errors.Is(err, identity.ErrNotFound) })
-	for _, name := range []string{"root", "ROOT", "bob", "BOB@example.org", "carol"} {
+	for _, name := range []string{"root", "ROOT", "bob", "BOB@example.org", "carol", "dave"} {
 		if _, err := h.d.AccountByName(bg, name); !errors.Is(err, identity.ErrNotFound) {
 			t.Errorf("%s is answered: %v", name, err)
 		}
@@ -91,7 +91,7 @@ func TestLocalNamesAndIDsAreNeverAnswered(t *testing.T) {
 			}
 		}
 	}
-	for _, uid := range []uint32{0, 1001, 1900000101, 1900000102} {
+	for _, uid := range []uint32{0, 1001, 1900000101, 1900000102, 1900000103} {
 		if a, err := h.d.AccountByUID(bg, uid); !errors.Is(err, identity.ErrNotFound) {
 			t.Errorf("uid %d is answered: %v, %v", uid, a, err)
 		}
@@ -117,7 +117,7 @@ func TestLocalNamesAndIDsAreNeverAnswered(t *testing.T) {
 		}
 		return nil
 	}))
-	if s := h.status(); len(s.Providers[0].Refused) != 2 {
+	if s := h.status(); len(s.Providers[0].Refused) != 3 {
 		t.Errorf("refused: %v", s.Providers[0].Refused)
 	}
 }
