@@ -158,6 +158,17 @@ func TestGroupsAreMatchedByUUIDNotByName(t *testing.T) {
 	}
 }
 
+func TestAGroupCountsOnlyForTheStrengthThatItDemands(t *testing.T) {
+	strong := staff
+	strong.Demands = []identity.FactorKind{identity.TOTP}
+	h := newHouse(t, func(h *house) { h.policy.AllowAll, h.policy.AllowGroups = false, []uuid.UUID{staff.UUID} })
+	h.srv.set(t, token("alice", 1900000100, strong), nil)
+	h.srv.set(t, token("bob", 1900000101, strong), withTOTP)
+	h.online()
+	h.expect(identity.NotPermitted, "alice", "secret")
+	h.expect(identity.Granted, "bob", "secret", "123456")
+}
+
 func TestAnEmptyPolicyLetsNobodyInAndTakesNoID(t *testing.T) {
 	h := newHouse(t, func(h *house) { h.policy.AllowAll = false })
 	h.srv.set(t, token("alice", 1900000100), nil)

@@ -2,9 +2,12 @@ package daemon
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"testing"
 	"time"
+
+	_ "github.com/mattn/go-sqlite3" // to plant a fault in the cache
 
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/seal"
@@ -101,4 +104,38 @@ func TestALocalAccountNeverWaitsForTheServer(t *testing.T) {
 	if n := h.srv.fetches.Load() + h.srv.begins.Load(); n != 0 {
 		t.Errorf("%d questions to the server", n)
 	}
+}
+
+// fault makes every insert into a table of the open cache fail.
+func (h *house) fault(table string) {
+	h.t.Helper()
+	db, err := sql.Open("sqlite3", h.cache.Path())
+	must(h.t, err)
+	defer db.Close()
+	_, err = db.ExecContext(context.Background(), "CREATE TRIGGER fault BEFORE INSERT ON "+table+" BEGIN SELECT RAISE(ABORT, 'fault'); END")
+	must(h.t, err)
+}
+
+func TestATryThatCannotBeCountedIsNone(t *testing.T) {
+	h := remembered(t, nil)
+	h.fault("failures")
+	h.expect(identity.Unavailable, "alice", "secret")
+	h.expect(identity.Unavailable, "alice", "wrong")
+}
+
+func TestAVerifierThatCannotBeKeptStopsNoLogin(t *testing.T) {
+	h := newHouse(t)
+	h.srv.set(t, token("alice", 1900000100), nil)
+	h.online()
+	h.fault("verifiers")
+	h.expect(identity.Granted, "alice", "secret")
+}
+
+func TestAVerifierOfAnotherEpochIsNone(t *testing.T) {
+	h := remembered(t, nil)
+	v, err := h.cache.Verifier(context.Background(), h.d.index.named("alice").account.UUID, identity.Password)
+	must(t, err)
+	v.Epoch = 0
+	must(t, h.cache.PutVerifier(context.Background(), v))
+	h.expect(identity.Unavailable, "alice", "secret")
 }

@@ -64,16 +64,17 @@ func TestKnownAccountsAndGroupsAreAnswered(t *testing.T) {
 func TestLocalNamesAndIDsAreNeverAnswered(t *testing.T) {
 	h := newHouse(t)
 	key := []identity.SSHKey{{Tag: "a", Line: "ssh-ed25519 AAAA"}}
+	tools := identity.Group{UUID: uuid.New(), Name: "tools", GID: 1900000600}
 	for i, name := range []string{"alice", "bob", "carol", "dave"} {
-		tok := token(name, 1900000100+uint32(i), staff)
+		tok := token(name, 1900000100+uint32(i), staff, tools)
 		tok.SSHKeys = key
 		h.srv.set(t, tok, nil)
 	}
 	h.online()
 	h.expect(identity.Granted, "bob", "secret")
-	// From now on bob, carol's uid, dave's gid and the group staff are local.
+	// From now on bob, carol's uid, dave's gid, the group staff and the gid of tools are local.
 	h.local("passwd", "root:x:0:0::/:/bin/sh\nbob:x:1001:1001::/:/bin/sh\nother:x:1900000102:1::/:/bin/sh\n")
-	h.local("group", "staff:x:50:\ndocker:x:1900000103:\n")
+	h.local("group", "staff:x:50:\ndocker:x:1900000103:\nwheel:x:1900000600:\n")
 	h.wait("the files", func() bool { _, err := h.d.AccountByName(bg, "bob"); return errors.Is(err, identity.ErrNotFound) })
 	for _, name := range []string{"root", "ROOT", "bob", "BOB@example.org", "carol", "dave"} {
 		if _, err := h.d.AccountByName(bg, name); !errors.Is(err, identity.ErrNotFound) {
@@ -112,7 +113,7 @@ func TestLocalNamesAndIDsAreNeverAnswered(t *testing.T) {
 		return nil
 	}))
 	must(t, h.d.Groups(bg, func(g identity.GroupEntry) error {
-		if g.Name == "staff" || slices.Contains(g.Members, "bob") {
+		if g.Name == "staff" || g.Name == "tools" || slices.Contains(g.Members, "bob") {
 			t.Errorf("%s is listed with %v", g.Name, g.Members)
 		}
 		return nil
