@@ -151,9 +151,8 @@ func (s *login) credential(ctx context.Context, kind identity.FactorKind) (ident
 	if kind == identity.Password {
 		return s.secret, identity.Granted
 	}
-	if s.OnlyFirstPass && s.Silent {
-		return identity.Secret{}, identity.Denied
-	}
+	// use_first_pass forbids to ask for the password again, not for a further
+	// factor: no earlier module can have left one.
 	code, err := s.conv.Ask(ctx, identity.AskText, codePrompt)
 	if err != nil {
 		return identity.Secret{}, identity.ConversationFailed

@@ -60,7 +60,7 @@
 //
 // The trusted time is the later of the wall clock and the high-water mark plus
 // what CLOCK_BOOTTIME counted since. The mark is stored every minute and before
-// each offline attempt. Only the server's own time, seen in an answer, sets it
+// each attempt that is counted. Only the server's own time, seen in an answer, sets it
 // back. So a clock set back lengthens no offline age and shortens no lock, and
 // one set far ahead heals at the first contact.
 //

@@ -35,6 +35,7 @@ func (c *clocks) pass(d time.Duration) {
 	c.wall = c.wall.Add(d)
 	c.boot += d
 }
+
 func (c *clocks) reboot(off time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -116,6 +116,39 @@ func (h *house) fault(table string) {
 	must(h.t, err)
 }
 
+func TestAListThatCouldNotBeStoredIsReadAgain(t *testing.T) {
+	h := newHouse(t)
+	tok := token("alice", 1900000100)
+	h.srv.set(t, tok, nil)
+	h.fault("tokens")
+	h.online()
+	h.expect(identity.Granted, "alice", "secret") // from memory
+	db, err := sql.Open("sqlite3", h.cache.Path())
+	must(t, err)
+	defer db.Close()
+	_, err = db.ExecContext(context.Background(), "DROP TRIGGER fault")
+	must(t, err)
+	h.srv.be(down)
+	h.srv.be(up)
+	h.wait("the token on disk", func() bool {
+		_, err := h.cache.Token(context.Background(), tok.Account.UUID)
+		return err == nil
+	})
+}
+
+func TestUseFirstPassStillAsksForTheCode(t *testing.T) {
+	h := newHouse(t)
+	h.srv.set(t, token("alice", 1900000100), withTOTP)
+	h.online()
+	conv := typing("123456")
+	v := h.d.Decide(context.Background(), identity.Login{
+		Operation: identity.OpAuthenticate, User: "alice", FirstPass: identity.NewSecret([]byte("secret")), OnlyFirstPass: true,
+	}, conv)
+	if v.Code != identity.Granted || len(conv.prompts) != 1 || conv.prompts[0] != "One-time code: " {
+		t.Fatalf("code %d, prompts %q", v.Code, conv.prompts)
+	}
+}
+
 func TestATryThatCannotBeCountedIsNone(t *testing.T) {
 	h := remembered(t, nil)
 	h.fault("failures")

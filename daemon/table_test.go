@@ -1,8 +1,12 @@
 package daemon
 
 import (
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/identity"
 )
 
 func TestTheLinkFollowsItsTable(t *testing.T) {
@@ -83,6 +87,33 @@ func TestTheClockGoesBackOnlyWhenTheServerSaysSo(t *testing.T) {
 	expect("an hour after", 4*time.Hour)
 	c.contact(time.Time{})
 	expect("an answer without a time", 4*time.Hour)
+}
+
+func FuzzNamesAtTheDoor(f *testing.F) {
+	for _, seed := range []string{
+		"alice", "ALICE", "alice@example.org", "root", "ROOT@Example.ORG", "", "a:b", "../alice", "alice\n", "alice\x00", "\xff", "K@",
+		"alice@example.org@example.org", "Taken", strings.Repeat("a", 300),
+	} {
+		f.Add(seed)
+	}
+	h := newHouse(f)
+	h.d.p.AllowAll = true
+	tok := token("alice", 1900000100)
+	h.give(tok)
+	h.d.kept.Store(&cache.Contact{Complete: true})
+	h.srv.be(down)
+	h.d.note(evFailed, nil)
+	f.Fuzz(func(t *testing.T, typed string) {
+		a, err := h.d.AccountByName(bg, typed)
+		name, cerr := identity.Canonical(typed, realm)
+		if (err == nil) != (cerr == nil && name == "alice") || err == nil && a.UUID != tok.Account.UUID {
+			t.Fatalf("%q: %v, %v", typed, a, err)
+		}
+		v := h.d.Decide(bg, identity.Login{Operation: identity.OpAccount, User: typed}, typing())
+		if (v.Code == identity.Granted) != (err == nil) {
+			t.Fatalf("%q: code %d", typed, v.Code)
+		}
+	})
 }
 
 func FuzzLocalFiles(f *testing.F) {
