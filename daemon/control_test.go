@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
 )
@@ -71,6 +72,19 @@ func TestForgettingAndClearingStartFromTheServerAgain(t *testing.T) {
 			must(t, h.d.Handle(bg, identity.Peer{}, verb, []byte(`{"name":"alice"}`), nil))
 			h.wait("the list while connected", func() bool { _, err := h.d.AccountByName(bg, "alice"); return err == nil })
 		})
+	}
+}
+
+func TestClearingBetweenAChangeAndItsStoringStartsFromTheList(t *testing.T) {
+	h := newHouse(t)
+	h.srv.set(t, token("alice", 1900000100), nil)
+	h.online()
+	was := h.d.kept.Load()
+	h.lost()
+	must(t, h.d.Handle(bg, identity.Peer{}, report.VerbCacheClear, nil, nil))
+	must(t, h.d.learn(bg, news{contact: &cache.Contact{Position: 9, Complete: true}, after: was}))
+	if k, err := h.cache.Contact(bg, "fake"); err != nil || k.Complete || k.Position != 0 || h.d.kept.Load().Complete {
+		t.Fatalf("an empty cache passes for whole: %+v, %v", k, err)
 	}
 }
 

@@ -191,10 +191,11 @@ func TestTheNetworkMayGoAtAnyMoment(t *testing.T) {
 		"hanging in the step":           func(h *house) { h.srv.mu.Lock(); h.srv.holdStep = make(chan struct{}); h.srv.mu.Unlock() },
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			h := newHouse(t, func(h *house) { h.policy.ServerTimeout = 100 * time.Millisecond })
+			h := newHouse(t)
 			h.srv.set(t, token("alice", 1900000100), nil)
 			h.online()
 			h.expect(identity.Granted, "alice", "secret")
+			h.d.p.ServerTimeout = 100 * time.Millisecond
 			lose(h)
 			conv := h.expect(identity.Granted, "alice", "secret")
 			if len(conv.prompts) != 1 || len(conv.told) != 1 || !strings.HasPrefix(conv.told[0], "Offline.") {
