@@ -53,8 +53,9 @@
 // group whose number changed or was first seen for another, or of a name that
 // another holds, is not taken. When it is newer than one we hold, that one is
 // blocked: it still names the account, and lets nobody in. Accounts and groups
-// that /etc/passwd or /etc/group know by name or id are never answered; the
-// files are looked at for every question.
+// that /etc/passwd or /etc/group know by name or id are never answered, nor is an
+// account whose own gid is a local group's; the files are looked at for every
+// question. Who was refused, and why, is in status.
 //
 // # Time
 //
