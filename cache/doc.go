@@ -14,6 +14,6 @@
 //     tells where the old one lies. It is never repaired in place.
 //   - When the disk is full, reads go on and writes return [ErrFull].
 //
-// One connection serves all callers, so a callback must not call the Cache it is
-// called by. Times are kept as Unix seconds, except the clock's, in nanoseconds.
+// One connection serves all callers, so the callback of IDs must not call the
+// Cache; that of Tokens may. Times are kept as Unix seconds, except the clock's, in nanoseconds.
 package cache

@@ -212,18 +212,18 @@ func (c *Cache) Contact(ctx context.Context, provider string) (Contact, error) {
 	return k, nil
 }
 
-// Forget drops everything about one account, its numbers and failures too.
-func (c *Cache) Forget(ctx context.Context, id uuid.UUID) error {
+// Forget drops everything about one account, its failures and numbers too, also
+// that of its own group.
+func (c *Cache) Forget(ctx context.Context, id, ownGroup uuid.UUID) error {
 	return c.write(ctx, "forget account", func(tx *sql.Tx) error {
 		if err := c.remove(ctx, tx, id); err != nil {
 			return err
 		}
-		for _, q := range []string{`DELETE FROM ids WHERE uuid = ?`, `DELETE FROM failures WHERE uuid = ?`} {
-			if _, err := tx.ExecContext(ctx, q, id[:]); err != nil {
-				return err //nolint:wrapcheck // classified by write
-			}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM ids WHERE uuid IN (?, ?)`, id[:], ownGroup[:]); err != nil {
+			return err //nolint:wrapcheck // classified by write
 		}
-		return nil
+		_, err := tx.ExecContext(ctx, `DELETE FROM failures WHERE uuid = ?`, id[:])
+		return err //nolint:wrapcheck // classified by write
 	})
 }
 

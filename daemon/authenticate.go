@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,9 @@ func (s *login) authenticate(ctx context.Context) identity.Verdict {
 	}
 	for {
 		v := s.attempt(ctx)
+		if v.Code != identity.Granted && s.asked {
+			s.secret.Wipe()
+		}
 		// What an earlier module left may be meant for another one: then ask.
 		if v.Code == identity.Denied && !s.asked && s.FirstPass.Len() > 0 && !s.OnlyFirstPass {
 			s.asked, s.FirstPass = true, identity.Secret{}
@@ -83,10 +87,9 @@ func (s *login) online(ctx context.Context) (identity.Verdict, error) {
 	if d.link.justFailed() {
 		return identity.Verdict{}, errLost
 	}
+	a := provider.Attempt{Name: s.q.e.account.Name, Service: s.Service, RemoteHost: s.RemoteHost}
 	b, err := bounded(ctx, d.p.ServerTimeout, func(ctx context.Context) (begun, error) {
-		x, r, err := d.o.Provider.Begin(ctx, provider.Attempt{
-			Name: s.q.e.account.Name, Service: s.Service, RemoteHost: s.RemoteHost,
-		})
+		x, r, err := d.o.Provider.Begin(ctx, a)
 		return begun{x, r}, err
 	})
 	var used []identity.FactorKind
@@ -115,11 +118,22 @@ func (s *login) online(ctx context.Context) (identity.Verdict, error) {
 			return identity.Verdict{Code: code}, nil
 		}
 		used = append(used, kind)
-		b.reply, err = bounded(ctx, d.p.ServerTimeout, func(ctx context.Context) (provider.Reply, error) {
-			return b.exchange.Step(ctx, kind, credential)
-		})
+		b.reply, err = s.step(ctx, b.exchange, kind, credential)
+		if kind != identity.Password { // that one is handed on
+			credential.Wipe()
+		}
 	}
 	return s.failed(ctx, fmt.Errorf("%w: it comes to no decision", provider.ErrOffline))
+}
+
+// step sends one credential. The call gets a copy of its own: when it is given
+// up it may still run while the caller wipes what was typed.
+func (s *login) step(ctx context.Context, x provider.Exchange, kind identity.FactorKind, typed identity.Secret) (provider.Reply, error) {
+	credential := identity.NewSecret(bytes.Clone(typed.Reveal()))
+	return bounded(ctx, s.d.p.ServerTimeout, func(ctx context.Context) (provider.Reply, error) {
+		defer credential.Wipe()
+		return x.Step(ctx, kind, credential)
+	})
 }
 
 // next picks the first factor on offer that we can ask for, the password before
@@ -137,9 +151,8 @@ func (s *login) credential(ctx context.Context, kind identity.FactorKind) (ident
 	if kind == identity.Password {
 		return s.secret, identity.Granted
 	}
-	if s.OnlyFirstPass && s.Silent {
-		return identity.Secret{}, identity.Denied
-	}
+	// use_first_pass forbids to ask for the password again, not for a further
+	// factor: no earlier module can have left one.
 	code, err := s.conv.Ask(ctx, identity.AskText, codePrompt)
 	if err != nil {
 		return identity.Secret{}, identity.ConversationFailed

@@ -89,7 +89,7 @@ func checkLocal(d *Daemon, _ context.Context, q *question) ruling {
 	name, _ := identity.Canonical(q.typed, d.o.Realm) // "" is nobody's
 	local, err := d.local.accountNamed(q.typed, string(name))
 	if err != nil {
-		return ruling{code: identity.Unavailable, detail: err.Error(), mend: "Make /etc/passwd readable for sallyportd."}
+		return ruling{code: identity.Unavailable, detail: err.Error(), mend: "Make /etc/passwd and /etc/group readable for sallyportd."}
 	}
 	if local {
 		return ruling{
@@ -124,17 +124,18 @@ func checkKnown(d *Daemon, ctx context.Context, q *question) ruling {
 			mend: "Try again when the network is back.",
 		}
 	}
-	local, err := d.local.account(string(q.e.account.Name), q.e.account.UID)
+	a := q.e.account
+	local, err := d.local.account(string(a.Name), a.UID, a.GID)
 	if err != nil {
-		return ruling{code: identity.Unavailable, detail: err.Error(), mend: "Make /etc/passwd readable for sallyportd."}
+		return ruling{code: identity.Unavailable, detail: err.Error(), mend: "Make /etc/passwd and /etc/group readable for sallyportd."}
 	}
 	if local {
 		return ruling{
-			code: identity.NotOurs, detail: fmt.Sprintf("A local account has its uid, %d.", q.e.account.UID),
-			mend: "Change the local account's uid.",
+			code: identity.NotOurs, detail: fmt.Sprintf("A local account has its uid, %d, or a local group its gid, %d.", a.UID, a.GID),
+			mend: "Change the local one's number.",
 		}
 	}
-	return fine(fmt.Sprintf("uid %d, revision %d", q.e.account.UID, q.e.revision))
+	return fine(fmt.Sprintf("uid %d, revision %d", a.UID, q.e.revision))
 }
 
 // checkFresh makes sure that what the right checks will judge is new enough.
@@ -250,7 +251,7 @@ func (d *Daemon) ageOf(e *entry) age {
 		a.limit = min(a.limit, d.p.OfflineMax)
 	}
 	a.old = max(d.clock.now().Sub(a.checked), 0)
-	a.within = a.limit > 0 && a.old <= a.limit && e.blocked == ""
+	a.within = a.limit > 0 && a.old <= a.limit
 	return a
 }
 

@@ -165,13 +165,17 @@ func (d *Daemon) cacheList(ctx context.Context, emit func(any) error) error {
 func (d *Daemon) cacheForget(ctx context.Context, e *entry) error {
 	d.writing.Lock()
 	defer d.writing.Unlock()
-	id := e.account.UUID
-	if err := d.o.Cache.Forget(ctx, id); err != nil {
+	id, own := e.account.UUID, uuid.Nil
+	if groups := d.index.groupsOf(e); len(groups) > 0 {
+		own = groups[0].UUID
+	}
+	if err := d.o.Cache.Forget(ctx, id, own); err != nil {
 		return fmt.Errorf("cache forget: %w", err)
 	}
 	d.index.remove(id)
 	d.index.mu.Lock()
 	d.index.uids.drop(id)
+	d.index.gids.drop(own)
 	d.index.mu.Unlock()
 	d.refused.set(id, "", "")
 	return d.readAgain(ctx)

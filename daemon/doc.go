@@ -10,7 +10,7 @@
 //	check     asks                                          refusal
 //	name      can this be a name of the realm?              UnknownUser
 //	local     has /etc/passwd the name?                     NotOurs
-//	known     is there such an account? is its uid local?   UnknownUser, Unavailable, NotOurs
+//	known     is there such an account? are its ids local?   UnknownUser, Unavailable, NotOurs
 //	fresh     do we know the latest, or new enough?         Unavailable, UnknownUser
 //	accepted  does its newest token keep our rules?         NotPermitted
 //	standing  is it active and within its dates?            AccountExpired
@@ -53,14 +53,15 @@
 // group whose number changed or was first seen for another, or of a name that
 // another holds, is not taken. When it is newer than one we hold, that one is
 // blocked: it still names the account, and lets nobody in. Accounts and groups
-// that /etc/passwd or /etc/group know by name or id are never answered; the
-// files are looked at for every question.
+// that /etc/passwd or /etc/group know by name or id are never answered, nor is an
+// account whose own gid is a local group's; the files are looked at for every
+// question. Who was refused, and why, is in status.
 //
 // # Time
 //
 // The trusted time is the later of the wall clock and the high-water mark plus
 // what CLOCK_BOOTTIME counted since. The mark is stored every minute and before
-// each offline attempt. Only the server's own time, seen in an answer, sets it
+// each attempt that is counted. Only the server's own time, seen in an answer, sets it
 // back. So a clock set back lengthens no offline age and shortens no lock, and
 // one set far ahead heals at the first contact.
 //

@@ -141,10 +141,11 @@ func (x *index) put(e *entry, groups []identity.Group, allowed func(gid uint32) 
 	x.byUUID[e.account.UUID], x.byName[e.account.Name], x.byUID[e.account.UID] = e, e, e
 }
 
-// block puts a copy with the reason in the place of an entry.
-func (x *index) block(e *entry, why string) {
+// block puts a copy with the reason in the place of an entry. It takes over the
+// refused token's revision: what is older than that can no longer lift it.
+func (x *index) block(e *entry, revision uint64, why string) {
 	c := *e
-	c.blocked = why
+	c.blocked, c.revision = why, revision
 	for _, g := range e.groups {
 		if i := slices.Index(g.members, e); i >= 0 {
 			g.members[i] = &c

@@ -38,7 +38,7 @@ func (r *refusals) set(id uuid.UUID, name identity.Name, why string) {
 	if why == "" {
 		delete(r.list, id)
 	} else if len(r.list) < maxRefusals {
-		r.list[id] = report.Refusal{Name: string(name), Reason: why}
+		r.list[id] = report.Refusal{Name: printable(string(name)), Reason: printable(why)}
 	}
 }
 
@@ -134,6 +134,9 @@ type news struct {
 	records []provider.Record
 	gone    []uuid.UUID
 	contact *cache.Contact
+	// after is what the contact was made from. When someone cleared the cache in
+	// between, it is of no use any more.
+	after *cache.Contact
 }
 
 // learn takes over news: the index first, so that a revocation counts even when
@@ -156,7 +159,7 @@ func (d *Daemon) learn(ctx context.Context, n news) error {
 		batch.IDs = append(batch.IDs, t.ids...)
 		batch.Remove = append(batch.Remove, t.drop...)
 	}
-	if batch.Contact != nil && d.holdBack.Load() {
+	if d.holdBack.Load() || n.after != d.kept.Load() {
 		batch.Contact = nil
 	}
 	if len(batch.Put) == 0 && len(batch.Remove) == 0 && batch.Contact == nil {
@@ -198,7 +201,7 @@ func (d *Daemon) take(r provider.Record, now time.Time) taken {
 		d.log.Warn("account refused", "account", string(a.Name), "uuid", a.UUID, "reason", why)
 		d.refused.set(a.UUID, a.Name, why)
 		if held != nil && r.Token.Revision > held.revision {
-			x.block(held, why)
+			x.block(held, r.Token.Revision, why)
 			return taken{drop: []uuid.UUID{a.UUID}}
 		}
 		return taken{}

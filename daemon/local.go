@@ -111,13 +111,18 @@ func (l *localFiles) accountNamed(spellings ...string) (bool, error) {
 	return false, nil
 }
 
-// account tells whether the name or the uid is a local account's.
-func (l *localFiles) account(name string, uid uint32) (bool, error) {
+// account tells whether the name or the uid is a local account's, or the gid a
+// local group's: whoever has that gid would be a member.
+func (l *localFiles) account(name string, uid, gid uint32) (bool, error) {
 	n, err := l.accounts.current()
 	if err != nil {
 		return false, err
 	}
-	return n.byName[name] || n.byID[uid], nil
+	g, err := l.groups.current()
+	if err != nil {
+		return false, err
+	}
+	return n.byName[name] || n.byID[uid] || g.byID[gid], nil
 }
 
 // group tells whether the name or the gid is a local group's.

@@ -34,6 +34,10 @@ func (d *Daemon) reserve(ctx context.Context, id uuid.UUID, kind string) ruling 
 	if now.Before(f.LockedUntil) {
 		return locked(f.LockedUntil.Sub(now))
 	}
+	// Not before: guesses at a locked account shall cost no write.
+	if err := d.clock.keep(ctx); err != nil {
+		return uncounted(err)
+	}
 	f.Count++
 	f.Last, f.LockedUntil = now, time.Unix(0, 0)
 	if f.Count >= d.p.OfflineTries {
@@ -87,6 +91,9 @@ func (d *Daemon) mayOffline(ctx context.Context, e *entry) (cache.Verifier, ruli
 		return cache.Verifier{}, ruling{code: identity.Unavailable, tell: true, detail: detail, mend: mend}
 	}
 	const connect = "Connect to the network and try again."
+	if e.blocked != "" {
+		return refuse("Offline, and the account changed on the server in a way that this machine refuses.", "Ask your administrator.")
+	}
 	a := d.ageOf(e)
 	if !a.within {
 		return refuse(a.refusal(), connect)
@@ -119,9 +126,6 @@ func (s *login) offline(ctx context.Context) identity.Verdict {
 	defer unlock()
 	if s.q.e = d.index.withUUID(s.q.e.account.UUID); s.q.e == nil {
 		return identity.Verdict{Code: identity.UnknownUser}
-	}
-	if err := d.clock.keep(ctx); err != nil {
-		return s.end(ctx, uncounted(err))
 	}
 	v, r := d.mayOffline(ctx, s.q.e)
 	if r.code != identity.Granted {

@@ -93,8 +93,12 @@ func (s *login) change(ctx context.Context, changer provider.PasswordChanger, fr
 			return s.end(ctx, r)
 		}
 	}
+	// Copies, for the reason that step gives.
+	was, is := identity.NewSecret(bytes.Clone(s.OldPass.Reveal())), identity.NewSecret(bytes.Clone(fresh.Reveal()))
 	r, err := bounded(ctx, d.p.ServerTimeout, func(ctx context.Context) (provider.Record, error) {
-		return changer.ChangePassword(ctx, e.account.Name, s.OldPass, fresh)
+		defer was.Wipe()
+		defer is.Wipe()
+		return changer.ChangePassword(ctx, e.account.Name, was, is)
 	})
 	switch {
 	case errors.Is(err, provider.ErrWeak):

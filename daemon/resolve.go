@@ -121,9 +121,9 @@ func (d *Daemon) findName(ctx context.Context, name identity.Name, urgent bool) 
 		func(ctx context.Context) error { return d.fetchName(ctx, name) }, urgent)
 }
 
-// served returns e unless this machine's own files have its name or uid.
+// served returns e unless this machine's own files have its name, uid or gid.
 func (d *Daemon) served(e *entry) (*entry, error) {
-	local, err := d.local.account(string(e.account.Name), e.account.UID)
+	local, err := d.local.account(string(e.account.Name), e.account.UID, e.account.GID)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
 	}

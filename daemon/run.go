@@ -70,9 +70,7 @@ func (d *Daemon) follow(ctx context.Context) {
 		case ctx.Err() != nil:
 			return
 		case errors.Is(err, errRelist):
-			k := *d.kept.Load()
-			k.Position = 0
-			d.kept.Store(&k)
+			d.fromTheStart()
 			d.log.InfoContext(ctx, "reading the whole list again", "reason", err)
 		case err == nil: // a provider without a change stream
 			if !pause(ctx, d.p.RefreshEvery) {
@@ -93,6 +91,15 @@ func (d *Daemon) follow(ctx context.Context) {
 		}
 		wait = min(2*wait, d.p.BackoffMax)
 	}
+}
+
+// fromTheStart makes the next round begin with the list.
+func (d *Daemon) fromTheStart() {
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	k := *d.kept.Load()
+	k.Position = 0
+	d.kept.Store(&k)
 }
 
 func pause(ctx context.Context, d time.Duration) bool {
@@ -138,6 +145,7 @@ func (d *Daemon) list(ctx context.Context, l provider.Lister) error {
 	d.index.mu.RLock()
 	begun := d.index.seq
 	d.index.mu.RUnlock()
+	was := d.kept.Load()
 	var batch []provider.Record
 	seen := make(map[uuid.UUID]bool)
 	position, err := l.List(ctx, func(r provider.Record) error {
@@ -154,7 +162,7 @@ func (d *Daemon) list(ctx context.Context, l provider.Lister) error {
 	if err != nil {
 		return fmt.Errorf("list: %w", err)
 	}
-	n := news{records: batch, contact: &cache.Contact{Position: position, Complete: true, At: d.clock.now()}}
+	n := news{records: batch, contact: &cache.Contact{Position: position, Complete: true, At: d.clock.now()}, after: was}
 	for _, e := range d.index.all() {
 		// What came meanwhile by another way may be newer than the list.
 		if !seen[e.account.UUID] && e.seq <= begun {
@@ -163,7 +171,10 @@ func (d *Daemon) list(ctx context.Context, l provider.Lister) error {
 	}
 	if err := d.learn(ctx, n); err != nil || d.holdBack.Load() {
 		// The list is whole in memory; on disk it is asked for again next time.
-		d.kept.Store(&cache.Contact{Position: position, Complete: true, At: n.contact.At})
+		d.kept.CompareAndSwap(was, n.contact)
+	}
+	if d.kept.Load() != n.contact {
+		return errRelist // the cache was cleared meanwhile
 	}
 	return nil
 }
@@ -218,7 +229,8 @@ func (s *stream) event(ctx context.Context, e provider.Event) error {
 	}
 	d := s.d
 	d.clock.contact(e.ServerTime)
-	k := *d.kept.Load()
+	was := d.kept.Load()
+	k := *was
 	if e.Position > k.Position {
 		k.Position = e.Position
 	}
@@ -226,7 +238,7 @@ func (s *stream) event(ctx context.Context, e provider.Event) error {
 		k.At = d.clock.now()
 		d.contactAt.Store(k.At.UnixNano())
 	}
-	n := news{contact: &k}
+	n := news{contact: &k, after: was}
 	switch e.Kind {
 	case provider.Changed:
 		n.records = []provider.Record{e.Record}
@@ -244,7 +256,7 @@ func (s *stream) event(ctx context.Context, e provider.Event) error {
 			return nil
 		}
 		d.note(evAlive, nil)
-		if k.At.Sub(d.kept.Load().At) < keepClockEvery {
+		if k.At.Sub(was.At) < keepClockEvery {
 			return nil
 		}
 	default:

@@ -57,7 +57,7 @@ func (d *Daemon) allRefused(all []*entry) []report.Refusal {
 	list := d.refused.all()
 	for _, e := range all {
 		if _, err := d.served(e); errors.Is(err, identity.ErrNotFound) {
-			list = append(list, report.Refusal{Name: string(e.account.Name), Reason: "its name or uid is a local account's"})
+			list = append(list, report.Refusal{Name: string(e.account.Name), Reason: "its name or uid is a local account's, or its gid a local group's"})
 		}
 	}
 	for _, g := range d.index.problems() {

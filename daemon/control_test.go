@@ -1,0 +1,147 @@
+package daemon
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/report"
+)
+
+func TestEveryVerbIsAuthorisedByThePeer(t *testing.T) {
+	h := newHouse(t)
+	h.srv.set(t, token("alice", 1900000100), nil)
+	h.online()
+	alice, stranger, root := uint32(1900000100), uint32(4711), uint32(0)
+	name := []byte(`{"name":"alice"}`)
+	for _, c := range []struct {
+		verb string
+		args []byte
+		peer uint32
+		want error
+	}{
+		{report.VerbStatus, nil, stranger, nil},
+		{report.VerbExplain, name, root, nil},
+		{report.VerbExplain, name, alice, nil},
+		{report.VerbExplain, name, stranger, ErrForbidden},
+		{report.VerbExplain, []byte(`{"name":"nobody-here"}`), stranger, ErrForbidden},
+		{report.VerbExplain, []byte(`{"nmae":"alice"}`), root, ErrVerb},
+		{report.VerbExplain, nil, root, ErrVerb},
+		{report.VerbCacheList, nil, root, nil},
+		{report.VerbCacheList, nil, alice, ErrForbidden},
+		{report.VerbUnlock, name, root, nil},
+		{report.VerbUnlock, name, alice, ErrForbidden},
+		{report.VerbUnlock, []byte(`{"name":"nobody-here"}`), root, identity.ErrNotFound},
+		{report.VerbCacheForget, name, alice, ErrForbidden},
+		{report.VerbCacheForget, []byte(`[]`), root, ErrVerb},
+		{report.VerbCacheForget, []byte(`{"name":"../x"}`), root, identity.ErrNotFound},
+		{report.VerbCacheForget, name, root, nil},
+		{report.VerbCacheClear, nil, stranger, ErrForbidden},
+		{report.VerbCacheClear, nil, root, nil},
+		{"", nil, root, ErrVerb},
+		{"shutdown", nil, root, ErrVerb},
+	} {
+		err := h.d.Handle(bg, identity.Peer{UID: c.peer}, c.verb, c.args, func(any) error { return nil })
+		if !errors.Is(err, c.want) {
+			t.Errorf("%q %s by %d: %v, want %v", c.verb, c.args, c.peer, err, c.want)
+		}
+	}
+}
+
+func TestForgettingAndClearingStartFromTheServerAgain(t *testing.T) {
+	for _, verb := range []string{report.VerbCacheForget, report.VerbCacheClear} {
+		t.Run(verb, func(t *testing.T) {
+			h := newHouse(t)
+			h.srv.set(t, token("alice", 1900000100), nil)
+			h.online()
+			h.expect(identity.Granted, "alice", "secret")
+			h.lost()
+			must(t, h.d.Handle(bg, identity.Peer{}, verb, []byte(`{"name":"alice"}`), nil))
+			if has, err := h.cache.Verifiers(bg); err != nil || len(has) != 0 {
+				t.Fatalf("%v, %v", has, err)
+			}
+			if _, err := h.d.AccountByName(bg, "alice"); !errors.Is(err, identity.ErrUnavailable) {
+				t.Fatal(err)
+			}
+			h.srv.be(up)
+			h.wait("the list", func() bool { _, err := h.d.AccountByName(bg, "alice"); return err == nil })
+			h.wait("online", func() bool { return h.d.link.now() == online })
+			must(t, h.d.Handle(bg, identity.Peer{}, verb, []byte(`{"name":"alice"}`), nil))
+			h.wait("the list while connected", func() bool { _, err := h.d.AccountByName(bg, "alice"); return err == nil })
+		})
+	}
+}
+
+func TestClearingBetweenAChangeAndItsStoringStartsFromTheList(t *testing.T) {
+	h := newHouse(t)
+	h.srv.set(t, token("alice", 1900000100), nil)
+	h.online()
+	was := h.d.kept.Load()
+	h.lost()
+	must(t, h.d.Handle(bg, identity.Peer{}, report.VerbCacheClear, nil, nil))
+	must(t, h.d.learn(bg, news{contact: &cache.Contact{Position: 9, Complete: true}, after: was}))
+	if k, err := h.cache.Contact(bg, "fake"); err != nil || k.Complete || k.Position != 0 || h.d.kept.Load().Complete {
+		t.Fatalf("an empty cache passes for whole: %+v, %v", k, err)
+	}
+}
+
+func TestForgettingLetsRootAcceptNewNumbers(t *testing.T) {
+	h := newHouse(t)
+	old := token("alice", 1900000100)
+	h.srv.set(t, old, nil)
+	h.online()
+	h.srv.set(t, old, func(p *person) {
+		p.token.Account.UID, p.token.Account.GID, p.token.Groups[0].GID = 1900000200, 1900000200, 1900000200
+	})
+	h.wait("the refusal", func() bool { return len(h.d.refused.all()) == 1 })
+	must(t, h.d.Handle(bg, identity.Peer{}, report.VerbCacheForget, []byte(`{"name":"alice"}`), nil))
+	h.wait("the new number", func() bool { a, err := h.d.AccountByName(bg, "alice"); return err == nil && a.UID == 1900000200 })
+}
+
+func TestExplainSaysWhatDecideDoes(t *testing.T) {
+	for sentence, change := range map[string]func(h *house, tok identity.IDToken){
+		"all is well": func(*house, identity.IDToken) {},
+		"disabled": func(h *house, tok identity.IDToken) {
+			h.srv.set(h.t, tok, func(p *person) { p.token.State = identity.Disabled })
+		},
+		"expired": func(h *house, tok identity.IDToken) { h.srv.set(h.t, tok, func(p *person) { p.token.ValidUntil = 1 }) },
+		"not yet valid": func(h *house, tok identity.IDToken) {
+			h.srv.set(h.t, tok, func(p *person) { p.token.ValidFrom = identity.Never })
+		},
+		"not in the group": func(h *house, tok identity.IDToken) {
+			h.srv.set(h.t, tok, func(p *person) { p.token.Groups = p.token.Groups[:1] })
+		},
+		"gone":            func(h *house, tok identity.IDToken) { h.srv.remove(tok.Account.UUID) },
+		"local":           func(h *house, _ identity.IDToken) { h.local("passwd", "alice:x:1:1::/:/bin/sh\n") },
+		"a local uid":     func(h *house, _ identity.IDToken) { h.local("passwd", "al:x:1900000100:1::/:/bin/sh\n") },
+		"offline":         func(h *house, _ identity.IDToken) { h.lost() },
+		"too old":         func(h *house, _ identity.IDToken) { h.lost(); h.clk.pass(1e6 * 3600 * 1e9) },
+		"refused":         func(h *house, tok identity.IDToken) { tok.Revision, tok.Account.UID = 99, 1; h.give(tok) },
+		"unreadable file": func(h *house, _ identity.IDToken) { h.d.local.accounts.path = h.root },
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			h := newHouse(t, func(h *house) { h.policy.AllowAll, h.policy.AllowGroups = false, []uuid.UUID{staff.UUID} })
+			tok := token("alice", 1900000100, staff)
+			h.srv.set(t, tok, nil)
+			h.online()
+			change(h, tok)
+			h.wait("the change", func() bool { return h.d.kept.Load().Position == uint64(len(h.srv.log)) })
+			var x report.Explanation
+			must(t, h.d.Handle(bg, identity.Peer{}, report.VerbExplain, []byte(`{"name":"alice"}`), func(v any) error {
+				x = v.(report.Explanation)
+				return nil
+			}))
+			may := h.phase(identity.OpAccount, "alice") == identity.Granted
+			if x.MayLogin != may || may != (sentence == "all is well" || sentence == "offline") {
+				t.Fatalf("explain %t, decide %t: %+v", x.MayLogin, may, x.Steps)
+			}
+			last := x.Steps[len(x.Steps)-1]
+			if (last.Severity == report.OK) != may || !may && (last.Detail == "" || last.Mend == "") {
+				t.Fatalf("last step %+v", last)
+			}
+		})
+	}
+}

@@ -1,0 +1,222 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/seal"
+)
+
+// clocks are a wall clock and a boot clock that a test moves.
+type clocks struct {
+	mu   sync.Mutex
+	wall time.Time
+	boot time.Duration
+}
+
+func (c *clocks) now() time.Time         { c.mu.Lock(); defer c.mu.Unlock(); return c.wall }
+func (c *clocks) elapsed() time.Duration { c.mu.Lock(); defer c.mu.Unlock(); return c.boot }
+func (c *clocks) set(wall time.Time)     { c.mu.Lock(); defer c.mu.Unlock(); c.wall = wall }
+func (c *clocks) pass(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.wall = c.wall.Add(d)
+	c.boot += d
+}
+
+func (c *clocks) reboot(off time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.wall = c.wall.Add(off)
+	c.boot = 0
+}
+
+// house is a machine under test.
+type house struct {
+	t       testing.TB
+	srv     *server
+	clk     *clocks // this machine's
+	truth   *clocks // the server's
+	dir     string
+	root    string
+	policy  Policy
+	only    bool // the provider can only fetch
+	cache   *cache.Cache
+	sealer  seal.Sealer
+	machine uuid.UUID
+	d       *Daemon
+	end     func()
+}
+
+func newHouse(t testing.TB, tweak ...func(*house)) *house {
+	t.Helper()
+	start := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+	h := &house{
+		t: t, dir: filepath.Join(t.TempDir(), "state"), root: t.TempDir(), machine: uuid.New(),
+		clk: &clocks{wall: start, boot: time.Hour}, truth: &clocks{wall: start},
+		policy: Policy{
+			AllowAll: true, IDs: []identity.IDRange{identity.DefaultIDRange}, Argon: Argon{Memory: 64, Time: 1, Threads: 1},
+			ServerTimeout: 5 * time.Second, BackoffMin: time.Millisecond, BackoffMax: 5 * time.Millisecond,
+		},
+	}
+	h.srv = newServer(t, h.machine, h.truth.now)
+	h.local("passwd", "root:x:0:0::/root:/bin/sh\nlocal:x:1000:1000::/:/bin/sh\nTaken:x:1900000666:1::/:/bin/sh\n")
+	h.local("group", "root:x:0:\nsudo:x:27:\n")
+	for _, f := range tweak {
+		f(h)
+	}
+	h.start()
+	t.Cleanup(func() { h.stop() })
+	return h
+}
+
+func (h *house) local(file, content string) {
+	h.t.Helper()
+	must(h.t, os.MkdirAll(filepath.Join(h.root, "etc"), 0o755))
+	must(h.t, os.WriteFile(filepath.Join(h.root, "etc", file), []byte(content), 0o644))
+}
+
+// start opens the cache and makes the daemon; run runs it too.
+func (h *house) start() {
+	h.t.Helper()
+	var err error
+	h.cache, err = cache.Open(context.Background(), filepath.Join(h.dir, "cache.db"), cache.Options{Log: quiet(), Now: h.clk.now})
+	must(h.t, err)
+	key := filepath.Join(h.dir, "seal.key")
+	if f, err := seal.OpenFile(key); err == nil {
+		h.sealer = f
+	} else if errors.Is(err, os.ErrNotExist) {
+		h.sealer, err = seal.CreateFile(key)
+		must(h.t, err)
+	} else {
+		h.t.Fatal(err)
+	}
+	var p provider.Provider = h.srv
+	if h.only {
+		p = onlyFetch{h.srv}
+	}
+	h.d, err = New(Options{
+		Provider: p, Cache: h.cache, Sealer: h.sealer, Policy: h.policy, Machine: h.machine, Realm: realm,
+		Version: "test", Log: quiet(), Now: h.clk.now, Boottime: h.clk.elapsed, LocalFiles: h.root,
+	})
+	must(h.t, err)
+	h.end = func() {}
+}
+
+func (h *house) run() *house {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = h.d.Run(ctx) }()
+	h.end = func() { cancel(); <-done }
+	return h
+}
+
+func (h *house) stop() {
+	h.t.Helper()
+	h.end()
+	must(h.t, h.cache.Close())
+}
+
+func (h *house) restart() { h.t.Helper(); h.stop(); h.start() }
+
+func (h *house) online() *house {
+	h.t.Helper()
+	h.run()
+	h.wait("online", func() bool { return h.d.link.now() == online })
+	return h
+}
+
+// wait waits for a condition, and fails when it does not come.
+func (h *house) wait(what string, ok func() bool) {
+	h.t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for !ok() {
+		if time.Now().After(deadline) {
+			h.t.Fatalf("waited in vain for %s", what)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// lost takes the network away, and waits until the machine knows.
+func (h *house) lost() {
+	h.t.Helper()
+	h.srv.be(down)
+	h.wait("offline", func() bool { return h.d.link.now() == offline && h.d.link.justFailed() })
+}
+
+func quiet() *slog.Logger {
+	if testing.Verbose() {
+		return slog.New(slog.NewTextHandler(os.Stderr, nil))
+	}
+	return slog.New(slog.NewTextHandler(io.Discard, nil))
+}
+
+// typist answers prompts in order, and keeps what was shown.
+type typist struct {
+	mu      sync.Mutex
+	answers []string
+	prompts []string
+	told    []string
+	leaves  bool
+}
+
+func typing(answers ...string) *typist { return &typist{answers: answers} }
+
+func (c *typist) Ask(_ context.Context, _ identity.Style, text string) (identity.Secret, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.prompts = append(c.prompts, text)
+	if len(c.answers) == 0 {
+		return identity.Secret{}, errors.New("the person went away")
+	}
+	a := c.answers[0]
+	c.answers = c.answers[1:]
+	return identity.NewSecret([]byte(a)), nil
+}
+
+func (c *typist) Tell(_ context.Context, _ identity.Style, text string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.told = append(c.told, text)
+	if c.leaves {
+		return errors.New("the person went away")
+	}
+	return nil
+}
+
+// login asks as root, by the password phase.
+func (h *house) login(name string, answers ...string) (identity.Verdict, *typist) {
+	h.t.Helper()
+	conv := typing(answers...)
+	return h.d.Decide(context.Background(), identity.Login{Operation: identity.OpAuthenticate, Service: "test", User: name}, conv), conv
+}
+
+func (h *house) expect(want identity.Code, name string, answers ...string) *typist {
+	h.t.Helper()
+	v, conv := h.login(name, answers...)
+	if v.Code != want {
+		h.t.Fatalf("%s: code %d, want %d; told %q, prompts %q", name, v.Code, want, conv.told, conv.prompts)
+	}
+	if (v.Password.Len() > 0) != (want == identity.Granted) {
+		h.t.Fatalf("%s: password handed on with code %d", name, v.Code)
+	}
+	return conv
+}
+
+func (h *house) phase(op identity.Operation, name string) identity.Code {
+	h.t.Helper()
+	return h.d.Decide(context.Background(), identity.Login{Operation: op, Service: "test", User: name}, typing()).Code
+}
