@@ -20,7 +20,7 @@ func TestTheFuzzerFindsNothingSoon(t *testing.T) {
 	}
 	args := append([]string{
 		"-std=c11", "-D_GNU_SOURCE", "-g", "-O1", "-Wall", "-Wextra", "-Werror",
-		"-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all", "-I../../wire", "-I.", "-Wl,--wrap=connect",
+		"-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all", "-I../../wire/cwire", "-I.", "-Wl,--wrap=connect",
 		"-o", bin, "fuzz/lookup_fuzz.c",
 	}, sources...)
 	if out, err := exec.Command("clang", args...).CombinedOutput(); err != nil {

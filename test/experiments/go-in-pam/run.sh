@@ -9,7 +9,7 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 
 (cd "$top" && go build -buildmode=c-shared -o "$dir/pam_go.so" ./test/experiments/go-in-pam)
-gcc -std=c11 -D_GNU_SOURCE -O2 -fPIC -shared -fvisibility=hidden -I"$top/wire" -o "$dir/pam_c.so" \
+gcc -std=c11 -D_GNU_SOURCE -O2 -fPIC -shared -fvisibility=hidden -I"$top/wire/cwire" -o "$dir/pam_c.so" \
 	"$top"/pam/module/*.c -Wl,-z,now,-z,relro,-z,defs -lpam
 gcc -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -o "$dir/host" "$here/host.c" -lpam
 
