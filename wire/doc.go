@@ -1,6 +1,6 @@
 // Package wire is the one local protocol, spoken over Unix sockets of type
 // SOCK_SEQPACKET between host programs, the CLI and sallyportd. docs/protocol.md
-// is the reference; wire.h is the same for C. The vectors in testdata hold the
+// is the reference; cwire/wire.h is the same for C. The vectors in testdata hold the
 // two to each other.
 //
 // One message is one packet of at most [MaxPacket] bytes: a four-byte header

@@ -44,6 +44,9 @@ func TestMain(m *testing.M) {
 }
 
 func (b *built) build(dir string) error {
+	if err := watch("*.[ch]", "testdata/*.c", "fuzz/*.c", "fuzz/corpus/*", "../../wire/cwire/*.h"); err != nil {
+		return err
+	}
 	b.dir, b.socket = dir, filepath.Join(dir, "lookup.sock")
 	passwd := filepath.Join(dir, "passwd")
 	if err := os.WriteFile(passwd, []byte("root:x:0:0::/root:/bin/sh\nlocal:x:1000:1000::/:/bin/sh\n"), 0o644); err != nil {
@@ -70,7 +73,7 @@ func (b *built) build(dir string) error {
 		if err := cc(append(flags, "-o", out.host, "testdata/host.c", "-ldl", "-lpthread")...); err != nil {
 			return err
 		}
-		flags = append(flags, "-fPIC", "-shared", "-fvisibility=hidden", "-I../../wire",
+		flags = append(flags, "-fPIC", "-shared", "-fvisibility=hidden", "-I../../wire/cwire",
 			fmt.Sprintf("-DSALLYPORT_ACKNOWLEDGE_MS=%d", v.ms), "-DSALLYPORT_LOOKUP_DEADLINE_MS=10000",
 			fmt.Sprintf("-DSALLYPORT_PASSWD_FILE=%q", passwd), fmt.Sprintf("-DSALLYPORT_LOOKUP_SOCKET=%q", b.socket),
 			"-Wl,-soname,libnss_sallyport.so.2", "-o", filepath.Join(out.dir, "libnss_sallyport.so.2"))
@@ -81,6 +84,23 @@ func (b *built) build(dir string) error {
 			b.shipped = out
 		} else {
 			b.variants = append(b.variants, out)
+		}
+	}
+	return nil
+}
+
+// watch reads what the compiler will read, so that the go command knows that the
+// tests depend on it and does not answer from its cache.
+func watch(globs ...string) error {
+	for _, g := range globs {
+		names, err := filepath.Glob(g)
+		if err != nil || len(names) == 0 {
+			return fmt.Errorf("no %s: %w", g, err)
+		}
+		for _, n := range names {
+			if _, err := os.ReadFile(n); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

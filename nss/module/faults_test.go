@@ -24,7 +24,7 @@ func TestAStoppedDaemonDelaysAnUnknownNameByFiftyMillisecondsAndRootByNothing(t 
 		if lines[0] != "status=-1 error=ETIMEDOUT errno=77" || !strings.HasPrefix(lines[2], "groups:") {
 			t.Fatalf("%s: the host printed %q", state, lines)
 		}
-		if ms, err := strconv.Atoi(strings.TrimPrefix(lines[1], "ms=")); err != nil || ms < 49 {
+		if ms, err := strconv.Atoi(strings.TrimPrefix(lines[1], "ms=")); err != nil || ms < 49 || ms > 3000 {
 			t.Errorf("%s: gave up after %q", state, lines[1])
 		}
 	}
@@ -59,10 +59,10 @@ func TestABrokenDaemonIsUnavailable(t *testing.T) {
 		"garbage":                     {nil, "garbage", "direct=alice", "status=-1 error=EPROTO errno=77"},
 		"more than 64 KiB":            {nil, strings.Repeat("\x01", wire.MaxPacket+1), "direct=alice", "status=-1 error=EPROTO errno=77"},
 		"a verdict":                   {[]*wire.Message{wire.New(wire.Verdict).AddNumbers(wire.Code, 1)}, "", "direct=alice", "status=-1 error=EPROTO errno=77"},
-		"another group in the middle": {[]*wire.Message{group("crew", 70100, 1), group("core", 70100, 0)}, "", "grnam=crew", "grnam: none"},
-		"another id in the middle":    {[]*wire.Message{group("crew", 70100, 1), group("crew", 70101, 0)}, "", "grnam=crew", "grnam: none"},
-		"half a group":                {[]*wire.Message{group("crew", 70100, 1)}, "", "grnam=crew", "grnam: none"},
-		"half a group, then none":     {[]*wire.Message{group("crew", 70100, 1), wire.New(wire.NotFound)}, "", "grnam=crew", "grnam: none"},
+		"another group in the middle": {[]*wire.Message{group("crew", 70100, 1), group("core", 70100, 0)}, "", "direct-group=crew", "status=-1 error=EPROTO"},
+		"another id in the middle":    {[]*wire.Message{group("crew", 70100, 1), group("crew", 70101, 0)}, "", "direct-group=crew", "status=-1 error=EPROTO"},
+		"half a group":                {[]*wire.Message{group("crew", 70100, 1)}, "", "direct-group=crew", "status=-1 error=ECONNRESET"},
+		"half a group, then none":     {[]*wire.Message{group("crew", 70100, 1), wire.New(wire.NotFound)}, "", "direct-group=crew", "status=-1 error=EPROTO"},
 		"half a list":                 {[]*wire.Message{group("crew", 70100, 0)}, "", "walk=group", "0 of group"},
 		"a list that breaks off in a group": {
 			[]*wire.Message{group("crew", 70100, 1), wire.New(wire.End)}, "", "walk=group", "0 of group",

@@ -5,12 +5,17 @@
 // What the module promises is at the top of nss.c.
 package module
 
-// #cgo CFLAGS: -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -fvisibility=hidden -I${SRCDIR}/../../wire
+// #cgo CFLAGS: -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -fvisibility=hidden -I${SRCDIR}/../../wire/cwire
 // #include <stdlib.h>
 // #include "fill.h"
 import "C"
 
-import "unsafe"
+import (
+	"unsafe"
+
+	// A change of the headers that it holds must compile this package again.
+	_ "github.com/sallyport-auth/sallyport/wire/cwire"
+)
 
 // NamePossible tells whether the module would ask the daemon about a name.
 func NamePossible(name string) bool {

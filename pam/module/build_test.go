@@ -40,6 +40,9 @@ func TestMain(m *testing.M) {
 }
 
 func (b *built) build(dir string) error {
+	if err := watch("*.[ch]", "testdata/*.c", "fuzz/*.c", "fuzz/corpus/*", "../../wire/cwire/*.h"); err != nil {
+		return err
+	}
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return err
 	}
@@ -68,7 +71,7 @@ func (b *built) build(dir string) error {
 		if err != nil {
 			return err
 		}
-		flags = append(flags, "-fPIC", "-shared", "-fvisibility=hidden", "-I../../wire",
+		flags = append(flags, "-fPIC", "-shared", "-fvisibility=hidden", "-I../../wire/cwire",
 			fmt.Sprintf("-DSALLYPORT_ACKNOWLEDGE_MS=%d", v.ms), fmt.Sprintf("-DSALLYPORT_PASSWD_FILE=%q", b.passwd),
 			"-o", out.module)
 		if err := cc(append(append(flags, sources...), "-lpam")...); err != nil {
@@ -78,6 +81,23 @@ func (b *built) build(dir string) error {
 			b.prompt = out
 		} else {
 			b.variants = append(b.variants, out)
+		}
+	}
+	return nil
+}
+
+// watch reads what the compiler will read, so that the go command knows that the
+// tests depend on it and does not answer from its cache.
+func watch(globs ...string) error {
+	for _, g := range globs {
+		names, err := filepath.Glob(g)
+		if err != nil || len(names) == 0 {
+			return fmt.Errorf("no %s: %w", g, err)
+		}
+		for _, n := range names {
+			if _, err := os.ReadFile(n); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

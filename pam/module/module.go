@@ -5,7 +5,7 @@
 // What the module promises is at the top of pam_sallyport.c.
 package module
 
-// #cgo CFLAGS: -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -fvisibility=hidden -I${SRCDIR}/../../wire
+// #cgo CFLAGS: -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -fvisibility=hidden -I${SRCDIR}/../../wire/cwire
 // #cgo LDFLAGS: -lpam
 // #include <stdlib.h>
 // #include "relay.h"
@@ -15,6 +15,8 @@ import (
 	"unsafe"
 
 	"github.com/sallyport-auth/sallyport/identity"
+	// A change of the headers that it holds must compile this package again.
+	_ "github.com/sallyport-auth/sallyport/wire/cwire"
 )
 
 // PAMCode is what the module returns for a verdict's code.

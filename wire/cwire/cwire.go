@@ -1,8 +1,12 @@
-// Package cwire is wire.h seen from Go, so that tests can hold the C reader to
-// the Go one. Nothing but tests imports it.
+// Package cwire holds what the C halves share (wire.h, socket.h, local.h), and
+// shows it to Go, so that tests can hold the C reader to the Go one. Nothing but
+// tests, and the two packages that hold the C halves, imports it.
+//
+// The headers lie here and not one folder up because the go command watches a
+// cgo package's own folder alone: elsewhere, a change would not be compiled.
 package cwire
 
-// #cgo CFLAGS: -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -I${SRCDIR}/..
+// #cgo CFLAGS: -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror
 // #include "socket.h"
 // #include "local.h"
 //

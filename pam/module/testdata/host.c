@@ -21,12 +21,27 @@
 #include <unistd.h>
 
 static const char *confdir, *service, *user;
+static int stdio_closed;
+
+/* While the module has its connection open, a host looks at its descriptors. */
+static void inspect(void)
+{
+	for (int fd = 0; fd < 64; fd++) {
+		int flags = fcntl(fd, F_GETFD);
+
+		if (flags >= 0 && fd < 3 && stdio_closed)
+			dprintf(9, "descriptor %d is in use\n", fd);
+		if (flags >= 0 && fd > 2 && !(flags & FD_CLOEXEC))
+			dprintf(9, "descriptor %d survives exec\n", fd);
+	}
+}
 
 static int converse(int n, const struct pam_message **msg, struct pam_response **out, void *data)
 {
 	char **answers = data;
 	struct pam_response *r = calloc((size_t)n, sizeof *r);
 
+	inspect();
 	for (int i = 0; i < n; i++) {
 		const char *style = "?";
 
@@ -198,6 +213,9 @@ int main(int argc, char **argv)
 	int r = 0, status = 0;
 	if (argc < 4)
 		return 2;
+	signal(SIGPIPE, SIG_DFL); /* whatever the test's own parent left us */
+	for (int fd = 3; fd < 1024; fd++)
+		close(fd);
 	dup2(1, 9); /* what is printed goes past anything the module might take for its own */
 	fcntl(9, F_SETFD, FD_CLOEXEC);
 	confdir = argv[1], service = argv[2], user = argv[3];
@@ -212,7 +230,7 @@ int main(int argc, char **argv)
 			pam_end(h, r);
 			return WIFEXITED(status) ? WEXITSTATUS(status) : 99;
 		} else if (strcmp(argv[i], "close-stdio") == 0) {
-			close(0), close(1), close(2);
+			close(0), close(1), close(2), stdio_closed = 1;
 		} else if (strncmp(argv[i], "threads=", 8) == 0) {
 			threads(atoi(argv[i] + 8));
 		} else if (strncmp(argv[i], "reload=", 7) == 0) {

@@ -1,0 +1,51 @@
+package module_test
+
+import (
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/nss/module"
+)
+
+// The libFuzzer target runs here for a fixed number of inputs from a fixed seed,
+// with sanitizers; `make fuzz` runs it for longer.
+func TestTheFuzzerFindsNothingSoon(t *testing.T) {
+	bin := filepath.Join(t.TempDir(), "fuzz")
+	sources, err := filepath.Glob("*.c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := append([]string{
+		"-std=c11", "-D_GNU_SOURCE", "-g", "-O1", "-Wall", "-Wextra", "-Werror",
+		"-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all", "-I../../wire/cwire", "-I.", "-Wl,--wrap=connect",
+		"-o", bin, "fuzz/lookup_fuzz.c",
+	}, sources...)
+	if out, err := exec.Command("clang", args...).CombinedOutput(); err != nil {
+		t.Fatalf("clang: %v\n%s", err, out)
+	}
+	cmd := exec.Command(bin, "-runs=20000", "-seed=1", "-max_len=4096", t.TempDir(), "fuzz/corpus")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// FuzzName: C never keeps a name from the daemon that Go would have found.
+func FuzzName(f *testing.F) {
+	for _, s := range []string{"alice", "ALICE", "alice@example.org", "a-b.c_d", "1000", "1a", "", "@", "a@", "a:b", "é", strings.Repeat("a", 64), strings.Repeat("a", 65)} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		if strings.ContainsRune(name, 0) {
+			return
+		}
+		_, err := identity.Canonical(name, "example.org")
+		if possible := module.NamePossible(name); err == nil && !possible {
+			t.Errorf("%q is a name, and C would not ask", name)
+		} else if possible && !strings.Contains(name, "@") && err != nil {
+			t.Errorf("C would ask for %q: %v", name, err)
+		}
+	})
+}
