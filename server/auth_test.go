@@ -308,8 +308,11 @@ func TestGuessesSentAtOnceCannotOutrunTheLock(t *testing.T) {
 	b := newBench(t)
 	var wg sync.WaitGroup
 	var verified atomic.Int64
+	var cookies []string
 	for range 40 {
-		cookie := b.start("alice")
+		cookies = append(cookies, b.start("alice"))
+	}
+	for _, cookie := range cookies {
 		wg.Go(func() {
 			a, err := b.step(context.Background(), b.box, cookie, identity.Password, identity.NewSecret([]byte("wrong")))
 			if err != nil {

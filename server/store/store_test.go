@@ -357,3 +357,27 @@ func TestAMigrationThatFailsInItsMiddleIsUndoneWhole(t *testing.T) {
 		}
 	}
 }
+
+func TestARowRewrittenWithAFreshHashOfItsOwnBreaksTheChain(t *testing.T) {
+	s, _ := newStore(t)
+	for range 3 {
+		write(t, s, func(tx *Tx) error { return tx.Record(Entry{Time: time.Unix(1, 0), Action: "test"}) })
+	}
+	write(t, s, func(tx *Tx) error {
+		var first []byte
+		if err := tx.get([]any{&first}, `SELECT hash FROM audit WHERE id = 1`); err != nil {
+			return err
+		}
+		forged := Entry{ID: 2, Time: time.Unix(1, 0), Action: "forged"}
+		if _, err := tx.exec(`DROP TRIGGER audit_no_update`); err != nil {
+			return err
+		}
+		if _, err := tx.exec(`UPDATE audit SET action = 'forged', hash = ? WHERE id = 2`, forged.chain(first)); err != nil {
+			return err
+		}
+		if rows, _, err := tx.VerifyAudit(); !errors.Is(err, ErrAudit) || rows != 3 {
+			t.Errorf("at row %d: %v", rows, err)
+		}
+		return nil
+	})
+}
