@@ -57,7 +57,7 @@ func (s *admin) told(ctx context.Context, doing, subject string, err error) erro
 	case err == nil:
 		return nil
 	case errors.Is(err, identity.ErrNotFound):
-		return connect.NewError(connect.CodeNotFound, fmt.Errorf("%s %s: there is no such thing", doing, subject))
+		return connect.NewError(connect.CodeNotFound, fmt.Errorf("%s %s: nothing of that name exists; the list commands show what does", doing, subject))
 	case errors.Is(err, store.ErrExists):
 		code = connect.CodeAlreadyExists
 	case errors.Is(err, identity.ErrName), errors.Is(err, identity.ErrID), errors.Is(err, errInput),

@@ -101,3 +101,23 @@ func offline(t *testing.T, call string, err error) {
 		t.Errorf("%s: got %v, want offline", call, err)
 	}
 }
+
+func TestAStreamThatFallsSilentIsOffline(t *testing.T) {
+	p := hostile(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/connect+proto")
+		_, _ = w.Write([]byte{0, 0, 0, 0, 2, 0x3a, 0}) // one Alive
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	})
+	heard := 0
+	err := p.Watch(t.Context(), 0, func(e provider.Event) error {
+		if e.Kind == provider.Alive {
+			heard++
+		}
+		return nil
+	})
+	offline(t, "watch", err)
+	if heard != 1 {
+		t.Fatalf("heard %d events", heard)
+	}
+}

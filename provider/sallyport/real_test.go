@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/pquerna/otp/totp"
 
 	"github.com/sallyport-auth/sallyport/identity"
@@ -267,85 +266,6 @@ func TestAPasswordIsChangedOnlyWithTheOldOne(t *testing.T) {
 	}
 	if got := try(t, p, "alice", "another long one"); got.Outcome != provider.Allow {
 		t.Fatalf("new password: %+v", got)
-	}
-}
-
-func TestAListIsWholeAndAWatchGoesOnFromIt(t *testing.T) {
-	r := newRealm(t)
-	r.account("alice")
-	r.account("bob")
-	p := r.machine("box")
-	seen := map[identity.Name]uuid.UUID{}
-	position, err := p.List(t.Context(), func(rec provider.Record) error {
-		seen[rec.Token.Account.Name] = rec.Token.Account.UUID
-		return nil
-	})
-	if err != nil || len(seen) != 2 {
-		t.Fatal(seen, err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	events := make(chan provider.Event, 100)
-	ended := make(chan error, 1)
-	go func() {
-		ended <- p.Watch(ctx, position, func(e provider.Event) error {
-			events <- e
-			return nil
-		})
-	}()
-	next := func() provider.Event {
-		t.Helper()
-		for {
-			select {
-			case e := <-events:
-				if e.Kind != provider.Alive {
-					return e
-				}
-			case err := <-ended:
-				t.Fatal(err)
-			}
-		}
-	}
-	if e := next(); e.Kind != provider.CaughtUp {
-		t.Fatalf("first came %+v", e)
-	}
-	if _, err := r.admin.SetAccountState(ctx, &v1.SetAccountStateRequest{Name: "bob", Disabled: true}); err != nil {
-		t.Fatal(err)
-	}
-	if e := next(); e.Kind != provider.Changed || e.Record.Token.State != identity.Disabled || e.UUID != seen["bob"] {
-		t.Fatalf("after disabling came %+v", e)
-	}
-	if _, err := r.admin.RotateKeys(ctx, &v1.RotateKeysRequest{}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.admin.SetAccountState(ctx, &v1.SetAccountStateRequest{Name: "bob"}); err != nil {
-		t.Fatal(err)
-	}
-	if e := next(); e.Kind != provider.Changed || e.Record.Token.State != identity.Active {
-		t.Fatalf("after rotation and enabling came %+v", e)
-	}
-	if _, err := r.admin.RemoveAccount(ctx, &v1.NameRequest{Name: "bob"}); err != nil {
-		t.Fatal(err)
-	}
-	if e := next(); e.Kind != provider.Gone || e.UUID != seen["bob"] {
-		t.Fatalf("after removal came %+v", e)
-	}
-	r.stop()
-	if err := <-ended; !errors.Is(err, provider.ErrOffline) {
-		t.Fatalf("the stream ended with %v", err)
-	}
-}
-
-func TestATooNewPositionIsAnsweredWithAReset(t *testing.T) {
-	r := newRealm(t)
-	p := r.machine("box")
-	var kinds []provider.EventKind
-	err := p.Watch(t.Context(), 1<<63, func(e provider.Event) error {
-		kinds = append(kinds, e.Kind)
-		return nil
-	})
-	if len(kinds) != 1 || kinds[0] != provider.Reset || !errors.Is(err, provider.ErrOffline) {
-		t.Fatal(kinds, err)
 	}
 }
 

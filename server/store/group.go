@@ -78,11 +78,11 @@ func (t *Tx) GroupsOf(a Account) ([]identity.Group, error) {
 
 // Members lists the names of a group's direct members.
 func (t *Tx) Members(group uuid.UUID) (accounts, groups []identity.Name, err error) {
-	accounts, err = t.names(`SELECT name FROM accounts JOIN group_accounts ON uuid = account_uuid WHERE group_accounts.group_uuid = ? ORDER BY name`, group)
+	accounts, err = t.names(`SELECT a.name FROM accounts a JOIN group_accounts m ON a.uuid = m.account_uuid WHERE m.group_uuid = ? ORDER BY a.name`, group)
 	if err != nil {
 		return nil, nil, err
 	}
-	groups, err = t.names(`SELECT name FROM groups JOIN group_groups ON uuid = child WHERE parent = ? ORDER BY name`, group)
+	groups, err = t.names(`SELECT g.name FROM groups g JOIN group_groups m ON g.uuid = m.child WHERE m.parent = ? ORDER BY g.name`, group)
 	return accounts, groups, err
 }
 

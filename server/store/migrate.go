@@ -26,7 +26,11 @@ func (s *Store) migrate(ctx context.Context) error {
 		return fmt.Errorf("migrate: %w", err)
 	}
 	for i, name := range names {
-		if err := s.Write(ctx, func(tx *Tx) error { return tx.apply(i+1, name) }); err != nil {
+		script, err := migrations.ReadFile(name)
+		if err != nil {
+			return fmt.Errorf("read migration: %w", err)
+		}
+		if err := s.Write(ctx, func(tx *Tx) error { return tx.apply(i+1, string(script)) }); err != nil {
 			return fmt.Errorf("migration %s: %w", name, err)
 		}
 	}
@@ -42,19 +46,15 @@ func (s *Store) migrate(ctx context.Context) error {
 	})
 }
 
-func (t *Tx) apply(version int, name string) error {
+func (t *Tx) apply(version int, script string) error {
 	var done bool
 	if err := t.get([]any{&done}, `SELECT EXISTS (SELECT 1 FROM migrations WHERE version = ?)`, version); err != nil || done {
 		return err
 	}
-	script, err := migrations.ReadFile(name)
-	if err != nil {
-		return fmt.Errorf("read: %w", err)
-	}
 	// The driver runs every statement of the script, and stops at the first that fails.
-	if _, err := t.exec(string(script)); err != nil {
+	if _, err := t.exec(script); err != nil {
 		return err
 	}
-	_, err = t.exec(`INSERT INTO migrations (version, applied) VALUES (?, ?)`, version, time.Now().Unix())
+	_, err := t.exec(`INSERT INTO migrations (version, applied) VALUES (?, ?)`, version, time.Now().Unix())
 	return err
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -321,4 +323,61 @@ func TestAFaultInAnyStatementOfAMigrationLeavesItUndone(t *testing.T) {
 			t.Fatalf("fault %d: %d tables of migration 1, which is applied %d times", n, tables, applied)
 		}
 	}
+}
+
+func TestAMigrationThatFailsInItsMiddleIsUndoneWhole(t *testing.T) {
+	script, err := migrations.ReadFile("migrations/0001_realm.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := sql.OpenDB(connector{&sqlite3.SQLiteDriver{}, dsn(filepath.Join(t.TempDir(), "m.db"), "")})
+	s := &Store{writer: db, reader: db}
+	defer func() { _ = db.Close() }()
+	if _, err := db.Exec(`CREATE TABLE migrations (version INTEGER PRIMARY KEY, applied INTEGER NOT NULL) STRICT`); err != nil {
+		t.Fatal(err)
+	}
+	// Every statement in turn is the one that fails: the script is cut before it.
+	ends := regexp.MustCompile(`(STRICT|ROWID|END|\));\n`).FindAllIndex(script, -1)
+	if len(ends) < 20 {
+		t.Fatal("only", len(ends), "statements found")
+	}
+	for _, end := range ends {
+		err := s.Write(t.Context(), func(tx *Tx) error {
+			return tx.apply(1, string(script[:end[1]])+"SELECT no_such_column;")
+		})
+		if err == nil || !strings.Contains(err.Error(), "no_such_column") {
+			t.Fatal(err)
+		}
+		if got := dump(t, s); got != "" {
+			t.Fatalf("cut at byte %d left %s", end[1], got)
+		}
+		var things int
+		if err := db.QueryRow(`SELECT COUNT(*) FROM sqlite_master`).Scan(&things); err != nil || things != 1 {
+			t.Fatalf("cut at byte %d left %d tables: %v", end[1], things, err)
+		}
+	}
+}
+
+func TestARowRewrittenWithAFreshHashOfItsOwnBreaksTheChain(t *testing.T) {
+	s, _ := newStore(t)
+	for range 3 {
+		write(t, s, func(tx *Tx) error { return tx.Record(Entry{Time: time.Unix(1, 0), Action: "test"}) })
+	}
+	write(t, s, func(tx *Tx) error {
+		var first []byte
+		if err := tx.get([]any{&first}, `SELECT hash FROM audit WHERE id = 1`); err != nil {
+			return err
+		}
+		forged := Entry{ID: 2, Time: time.Unix(1, 0), Action: "forged"}
+		if _, err := tx.exec(`DROP TRIGGER audit_no_update`); err != nil {
+			return err
+		}
+		if _, err := tx.exec(`UPDATE audit SET action = 'forged', hash = ? WHERE id = 2`, forged.chain(first)); err != nil {
+			return err
+		}
+		if rows, _, err := tx.VerifyAudit(); !errors.Is(err, ErrAudit) || rows != 3 {
+			t.Errorf("at row %d: %v", rows, err)
+		}
+		return nil
+	})
 }

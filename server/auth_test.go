@@ -1,0 +1,460 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/pquerna/otp/totp"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
+	"github.com/sallyport-auth/sallyport/server/store"
+)
+
+const (
+	right   = "correct horse battery"
+	totpKey = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+)
+
+// bench is a realm without sockets, with a clock that the test sets.
+type bench struct {
+	*engine
+	t     testing.TB
+	admin *admin
+	unix  atomic.Int64
+	box   store.Machine
+}
+
+func newBench(t testing.TB) *bench {
+	t.Helper()
+	b := &bench{t: t, box: store.Machine{UUID: uuid.New(), Name: "box"}}
+	b.unix.Store(1_800_000_000)
+	folder := filepath.Join(t.TempDir(), "realm")
+	if err := Init(t.Context(), InitOptions{Dir: folder, Realm: "example.org", Listen: "127.0.0.1:0", OfflineDays: 14}); err != nil {
+		t.Fatal(err)
+	}
+	b.open(folder)
+	for _, name := range []string{"alice", "carol", "dora"} {
+		if _, err := b.admin.AddAccount(t.Context(), &v1.AddAccountRequest{Name: name}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.password("alice", right)
+	b.password("dora", right)
+	b.must(b.admin.SetAccountState(t.Context(), &v1.SetAccountStateRequest{Name: "dora", Disabled: true}))
+	return b
+}
+
+func (b *bench) open(folder string) {
+	b.t.Helper()
+	r, err := openRealm(b.t.Context(), dir(folder), "", slog.New(slog.DiscardHandler), func() time.Time { return time.Unix(b.unix.Load(), 0) })
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() { _ = r.Close() })
+	// Cheap hashes: what is tested here is when they are made, not what they cost.
+	r.hasher = newHasher(params{memory: 64, time: 1, lanes: 1}, 2)
+	b.engine, b.admin = newEngine(r, stepTimeout), &admin{r}
+}
+
+// reopen is a restart.
+func (b *bench) reopen() {
+	b.t.Helper()
+	if err := b.realm.Close(); err != nil {
+		b.t.Fatal(err)
+	}
+	b.open(string(b.dir))
+}
+
+func (b *bench) must(_ any, err error) {
+	b.t.Helper()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *bench) password(name, p string) {
+	b.t.Helper()
+	b.must(b.admin.SetPassword(b.t.Context(), &v1.SetPasswordRequest{Name: name, Password: []byte(p)}))
+}
+
+func (b *bench) totp(name string) {
+	b.t.Helper()
+	b.must(b.admin.AddTOTP(b.t.Context(), &v1.AddTOTPRequest{Name: name, Secret: []byte(totpKey)}))
+}
+
+func (b *bench) code(drift int64) string {
+	b.t.Helper()
+	c, err := totp.GenerateCode(totpKey, time.Unix(b.unix.Load()+drift, 0))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return c
+}
+
+func (b *bench) start(name identity.Name) string {
+	b.t.Helper()
+	a, err := b.begin(b.t.Context(), b.box, name, "test", "host")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return a.cookie
+}
+
+func (b *bench) answer(m store.Machine, cookie string, kind identity.FactorKind, credential string) answer {
+	b.t.Helper()
+	a, err := b.step(b.t.Context(), m, cookie, kind, identity.NewSecret([]byte(credential)))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return a
+}
+
+func (b *bench) try(name identity.Name, p string) answer {
+	b.t.Helper()
+	return b.answer(b.box, b.start(name), identity.Password, p)
+}
+
+func (a answer) outcome() string {
+	switch {
+	case a.allow:
+		return "allow"
+	case len(a.offers) > 0:
+		return "offer " + string(a.offers[0])
+	default:
+		return "deny"
+	}
+}
+
+// TestEveryRowOfTheStateTableHolds walks the table of the package comment: every
+// state against every event.
+func TestEveryRowOfTheStateTableHolds(t *testing.T) {
+	states := map[string]func(*bench) string{
+		"none":     func(*bench) string { return "no such cookie" },
+		"password": func(b *bench) string { return b.start("alice") },
+		"totp":     func(b *bench) string { b.totp("alice"); return b.try("alice", right).cookie },
+		"finished": func(b *bench) string {
+			c := b.start("alice")
+			b.answer(b.box, c, identity.Password, right)
+			return c
+		},
+		"failed": func(b *bench) string {
+			c := b.start("alice")
+			b.answer(b.box, c, identity.Password, "wrong")
+			return c
+		},
+		"expired": func(b *bench) string {
+			c := b.start("alice")
+			b.unix.Add(int64(stepTimeout / time.Second))
+			return c
+		},
+		"rewound": func(b *bench) string { // the first cookie, after it led on to totp
+			b.totp("alice")
+			c := b.start("alice")
+			b.answer(b.box, c, identity.Password, right)
+			return c
+		},
+		"removed meanwhile": func(b *bench) string {
+			c := b.start("alice")
+			b.must(b.admin.RemoveAccount(b.t.Context(), &v1.NameRequest{Name: "alice"}))
+			return c
+		},
+		"password changed before totp": func(b *bench) string {
+			b.totp("alice")
+			c := b.try("alice", right).cookie
+			b.password("alice", "another long one")
+			return c
+		},
+		"disabled before totp": func(b *bench) string {
+			b.totp("alice")
+			c := b.try("alice", right).cookie
+			b.must(b.admin.SetAccountState(b.t.Context(), &v1.SetAccountStateRequest{Name: "alice", Disabled: true}))
+			return c
+		},
+		"no password": func(b *bench) string { return b.start("carol") },
+		"disabled":    func(b *bench) string { return b.start("dora") },
+		"unknown":     func(b *bench) string { return b.start("nobody-here") },
+	}
+	events := map[string]func(*bench, string) answer{
+		"right password": func(b *bench, c string) answer { return b.answer(b.box, c, identity.Password, right) },
+		"wrong password": func(b *bench, c string) answer { return b.answer(b.box, c, identity.Password, "wrong") },
+		"empty password": func(b *bench, c string) answer { return b.answer(b.box, c, identity.Password, "") },
+		"huge password": func(b *bench, c string) answer {
+			return b.answer(b.box, c, identity.Password, strings.Repeat("x", 60_000))
+		},
+		"right code":   func(b *bench, c string) answer { return b.answer(b.box, c, identity.TOTP, b.code(0)) },
+		"wrong code":   func(b *bench, c string) answer { return b.answer(b.box, c, identity.TOTP, "000000x") },
+		"another kind": func(b *bench, c string) answer { return b.answer(b.box, c, "piv", right) },
+		"no kind":      func(b *bench, c string) answer { return b.answer(b.box, c, "", right) },
+		"right password from elsewhere": func(b *bench, c string) answer {
+			return b.answer(store.Machine{UUID: uuid.New()}, c, identity.Password, right)
+		},
+		"right code from elsewhere": func(b *bench, c string) answer {
+			return b.answer(store.Machine{UUID: uuid.New()}, c, identity.TOTP, b.code(0))
+		},
+	}
+	good := map[string]bool{"password/right password": true, "totp/right code": true}
+	for state, reach := range states {
+		t.Run(state, func(t *testing.T) {
+			t.Parallel()
+			for event, happen := range events {
+				b := newBench(t)
+				got, want := happen(b, reach(b)), "deny"
+				if good[state+"/"+event] {
+					want = "allow"
+				}
+				if got.outcome() != want || (want == "deny") != (got.session == nil && got.id == nil) {
+					t.Errorf("%s: %s, want %s", event, got.outcome(), want)
+				}
+			}
+		})
+	}
+}
+
+func TestAnotherMachinesAttemptDoesNotEndTheSession(t *testing.T) {
+	b := newBench(t)
+	c := b.start("alice")
+	b.answer(store.Machine{UUID: uuid.New()}, c, identity.Password, "wrong")
+	if got := b.answer(b.box, c, identity.Password, right); !got.allow {
+		t.Fatal(got.outcome())
+	}
+}
+
+func TestEveryPasswordStepCostsOneHashWhoeverItIsFor(t *testing.T) {
+	b := newBench(t)
+	said := map[string]bool{}
+	for _, name := range []identity.Name{"alice", "carol", "dora", "nobody-here"} {
+		before := b.hasher.computed.Load()
+		got := b.try(name, "wrong")
+		if n := b.hasher.computed.Load() - before; n != 1 {
+			t.Errorf("%s: %d hashes", name, n)
+		}
+		said[fmt.Sprint(got.outcome(), got.message, got.locked)] = true
+	}
+	if len(said) != 1 {
+		t.Errorf("told apart: %v", said)
+	}
+	for range lockAfter {
+		b.try("alice", "wrong")
+	}
+	before := b.hasher.computed.Load()
+	if got := b.try("alice", right); got.allow || !got.locked || b.hasher.computed.Load()-before != 1 {
+		t.Errorf("locked: %+v, %d hashes", got, b.hasher.computed.Load()-before)
+	}
+}
+
+func TestADisabledAccountIsToldSoOnlyAfterTheRightPassword(t *testing.T) {
+	b := newBench(t)
+	if got := b.try("dora", right); got.allow || got.message == denial {
+		t.Fatalf("right: %+v", got)
+	}
+	if got := b.try("dora", "wrong"); got.message != denial {
+		t.Fatalf("wrong: %+v", got)
+	}
+}
+
+func TestTheSoftLockGrowsSurvivesARestartAndEndsWithSuccess(t *testing.T) {
+	for _, name := range []identity.Name{"alice", "nobody-here"} {
+		b := newBench(t)
+		for i := range lockAfter {
+			if got := b.try(name, "wrong"); got.locked {
+				t.Fatalf("%s: locked after %d", name, i)
+			}
+		}
+		for _, want := range []int64{30, 60, 120, 240, 480, 900, 900} {
+			b.reopen()
+			b.unix.Add(want - 1)
+			if got := b.try(name, right); got.allow || !got.locked {
+				t.Fatalf("%s: not locked after %d s", name, want-1)
+			}
+			b.unix.Add(1)
+			if got := b.try(name, "wrong"); got.locked {
+				t.Fatalf("%s: still locked after %d s", name, want)
+			}
+		}
+	}
+	b := newBench(t)
+	for range lockAfter - 1 {
+		b.try("alice", "wrong")
+	}
+	if !b.try("alice", right).allow || b.try("alice", "wrong").locked || b.try("alice", "x").locked || !b.try("alice", right).allow {
+		t.Fatal("a success did not clear the count")
+	}
+}
+
+func TestAClockSetBackDoesNotShortenALock(t *testing.T) {
+	b := newBench(t)
+	b.must(nil, b.store.Write(t.Context(), func(tx *store.Tx) error { _, err := tx.Clock(b.now()); return err }))
+	b.unix.Add(-3600)
+	for range lockAfter {
+		b.try("alice", "wrong")
+	}
+	b.unix.Add(3600) // the clock is put right: no time has passed
+	if got := b.try("alice", right); got.allow || !got.locked {
+		t.Fatalf("%+v", got)
+	}
+}
+
+func TestGuessesSentAtOnceCannotOutrunTheLock(t *testing.T) {
+	b := newBench(t)
+	var wg sync.WaitGroup
+	var verified atomic.Int64
+	var cookies []string
+	for range 40 {
+		cookies = append(cookies, b.start("alice"))
+	}
+	for _, cookie := range cookies {
+		wg.Go(func() {
+			a, err := b.step(context.Background(), b.box, cookie, identity.Password, identity.NewSecret([]byte("wrong")))
+			if err != nil {
+				t.Error(err)
+			}
+			if !a.locked {
+				verified.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if n := verified.Load(); n != lockAfter {
+		t.Fatalf("%d guesses were verified, want %d", n, lockAfter)
+	}
+}
+
+func TestARightPasswordBeforeAWrongCodeDoesNotClearTheCount(t *testing.T) {
+	b := newBench(t)
+	b.totp("alice")
+	for range lockAfter {
+		if got := b.answer(b.box, b.try("alice", right).cookie, identity.TOTP, "12345"); got.allow || got.locked {
+			t.Fatalf("%+v", got)
+		}
+	}
+	if got := b.try("alice", right); !got.locked {
+		t.Fatalf("%+v", got)
+	}
+}
+
+func TestACodeIsTakenWithOneStepOfDriftAndNeverAgain(t *testing.T) {
+	for drift, want := range map[int64]string{-60: "deny", -30: "allow", 0: "allow", 30: "allow", 60: "deny"} {
+		b := newBench(t)
+		b.totp("alice")
+		if got := b.answer(b.box, b.try("alice", right).cookie, identity.TOTP, b.code(drift)); got.outcome() != want {
+			t.Errorf("drift %d: %s, want %s", drift, got.outcome(), want)
+		}
+		for _, again := range []int64{-30, 0} {
+			if got := b.answer(b.box, b.try("alice", right).cookie, identity.TOTP, b.code(again)); want == "allow" && again <= drift && got.allow {
+				t.Errorf("drift %d: the step %d was taken again", drift, again)
+			}
+		}
+	}
+}
+
+func TestASessionTokenNamesOnlyGroupsThatItsStrengthEarned(t *testing.T) {
+	b := newBench(t)
+	b.must(b.admin.AddGroup(t.Context(), &v1.AddGroupRequest{Name: "low"}))
+	b.must(b.admin.AddGroup(t.Context(), &v1.AddGroupRequest{Name: "high", Demands: []string{"totp"}}))
+	b.must(b.admin.AddMember(t.Context(), &v1.MemberRequest{Group: "low", Member: "alice"}))
+	b.must(b.admin.AddMember(t.Context(), &v1.MemberRequest{Group: "high", Member: "alice"}))
+	ring := b.ring()
+	earned := func(a answer) int {
+		t.Helper()
+		s, err := ring.SessionToken(a.session)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(s.Groups)
+	}
+	if n := earned(b.try("alice", right)); n != 2 {
+		t.Fatalf("password: %d groups", n)
+	}
+	b.totp("alice")
+	if n := earned(b.answer(b.box, b.try("alice", right).cookie, identity.TOTP, b.code(0))); n != 3 {
+		t.Fatalf("password and totp: %d groups", n)
+	}
+}
+
+func (b *bench) ring() *identity.Keyring {
+	b.t.Helper()
+	var ring *identity.Keyring
+	err := b.store.Read(b.t.Context(), func(tx *store.Tx) error {
+		keys, err := tx.SigningKeys()
+		if err == nil {
+			ring, err = identity.NewKeyring(b.Name, keys)
+		}
+		return err
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return ring
+}
+
+func TestTokensOfAKeyThatWasRotatedOutStillVerify(t *testing.T) {
+	b := newBench(t)
+	before := b.try("alice", right)
+	b.must(b.admin.RotateKeys(t.Context(), &v1.RotateKeysRequest{}))
+	b.reopen()
+	after := b.try("alice", right)
+	for _, a := range []answer{before, after} {
+		if _, err := b.ring().IDToken(a.id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(b.ring().KeyIDs()) != 2 {
+		t.Fatal("want two keys")
+	}
+}
+
+func TestEveryAttemptIsInTheAuditLogAndNoSecretIs(t *testing.T) {
+	b := newBench(t)
+	b.totp("alice")
+	b.try("alice", "a wrong password")
+	b.answer(b.box, b.try("alice", right).cookie, identity.TOTP, b.code(0))
+	log, err := b.admin.ListAudit(t.Context(), &v1.ListAuditRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var actions []string
+	for _, row := range log.GetRows() {
+		actions = append(actions, row.GetAction())
+		for _, s := range []string{"a wrong password", right, totpKey} {
+			if strings.Contains(row.String(), s) {
+				t.Errorf("%s is in %v", s, row)
+			}
+		}
+	}
+	got := strings.Join(actions[len(actions)-4:], " ")
+	if got != "auth.begin auth.deny auth.begin auth.allow" {
+		t.Fatal(got)
+	}
+	b.must(b.admin.VerifyAudit(t.Context(), &v1.VerifyAuditRequest{}))
+}
+
+func TestSessionsAreBoundedPerMachineAndStaleOnesMakeRoom(t *testing.T) {
+	s := newSessions(time.Minute, 2)
+	a, b := uuid.New(), uuid.New()
+	now := time.Unix(1000, 0)
+	for _, m := range []uuid.UUID{a, a, b} {
+		if _, err := s.put(&session{machine: m}, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.put(&session{machine: a}, now); !errors.Is(err, errTooMany) {
+		t.Fatal(err)
+	}
+	if _, err := s.put(&session{machine: a}, now.Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	s.purge(now.Add(time.Hour))
+	if len(s.m) != 0 || len(s.count) != 0 {
+		t.Fatal("stale sessions remain")
+	}
+}
