@@ -15,7 +15,7 @@ SHAREDIR  ?= $(PREFIX)/share/sallyport
 MANDIR    ?= $(PREFIX)/share/man
 
 CFLAGS_ALL  = -std=c11 -O2 -g -Wall -Wextra -Werror -Wshadow -Wformat=2 -Wconversion -Wno-sign-conversion \
-              -fPIC -fvisibility=hidden -fstack-protector-strong -D_FORTIFY_SOURCE=2 -D_GNU_SOURCE -Iwire $(CFLAGS)
+              -fPIC -fvisibility=hidden -fstack-protector-strong -D_FORTIFY_SOURCE=2 -D_GNU_SOURCE -Iwire/cwire $(CFLAGS)
 LDFLAGS_ALL = -shared -Wl,-z,now,-z,relro,-z,defs,--as-needed $(LDFLAGS)
 GOFLAGS_ALL = -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 
@@ -33,13 +33,13 @@ $(PROGRAMS):
 	@mkdir -p build
 	$(GO) build $(GOFLAGS_ALL) -o build/$@ ./cmd/$@
 
-build/pam_sallyport.so: $(wildcard pam/module/*.[ch] wire/*.[ch])
+build/pam_sallyport.so: $(wildcard pam/module/*.[ch] wire/cwire/*.h)
 	@mkdir -p build
-	$(CC) $(CFLAGS_ALL) -o $@ $(wildcard pam/module/*.c wire/*.c) $(LDFLAGS_ALL) -lpam
+	$(CC) $(CFLAGS_ALL) -o $@ $(wildcard pam/module/*.c) $(LDFLAGS_ALL) -lpam
 
-build/libnss_sallyport.so.2: $(wildcard nss/module/*.[ch] wire/*.[ch])
+build/libnss_sallyport.so.2: $(wildcard nss/module/*.[ch] wire/cwire/*.h)
 	@mkdir -p build
-	$(CC) $(CFLAGS_ALL) -o $@ $(wildcard nss/module/*.c wire/*.c) $(LDFLAGS_ALL) -Wl,-soname,libnss_sallyport.so.2
+	$(CC) $(CFLAGS_ALL) -o $@ $(wildcard nss/module/*.c) $(LDFLAGS_ALL) -Wl,-soname,libnss_sallyport.so.2
 
 install: all
 	install -d $(addprefix $(DESTDIR),$(PREFIX)/bin $(PREFIX)/sbin $(LIBDIR) $(PAMDIR) $(UNITDIR) $(SHAREDIR) \

@@ -243,12 +243,9 @@ type age struct {
 // ageOf judges by the trusted clock. While a change stream shows that nothing
 // changed, no account ages.
 func (d *Daemon) ageOf(e *entry) age {
-	a := age{checked: e.fetched, limit: time.Duration(e.offlineFor) * time.Second}
+	a := age{checked: e.fetched, limit: min(time.Duration(e.offlineFor)*time.Second, d.p.OfflineMax)}
 	if at := time.Unix(0, d.contactAt.Load()); d.link.watches && at.After(a.checked) {
 		a.checked = at
-	}
-	if d.p.OfflineMax > 0 {
-		a.limit = min(a.limit, d.p.OfflineMax)
 	}
 	a.old = max(d.clock.now().Sub(a.checked), 0)
 	a.within = a.limit > 0 && a.old <= a.limit

@@ -18,7 +18,7 @@ import (
 
 // Handle answers one request of control.sock: emit is called with each item of
 // the answer. Who may ask is decided by the peer's uid, as package report says.
-// Its errors are ErrForbidden, ErrVerb and identity.ErrNotFound.
+// Its errors are report.ErrForbidden, report.ErrVerb and identity.ErrNotFound.
 func (d *Daemon) Handle(ctx context.Context, peer identity.Peer, verb string, args []byte, emit func(any) error) error {
 	switch verb {
 	case report.VerbStatus:
@@ -31,10 +31,10 @@ func (d *Daemon) Handle(ctx context.Context, peer identity.Peer, verb string, ar
 		return d.handleExplain(ctx, peer, args, emit)
 	case report.VerbCacheList, report.VerbCacheForget, report.VerbCacheClear, report.VerbUnlock:
 		if peer.UID != 0 {
-			return fmt.Errorf("%w: %q is for root", ErrForbidden, verb)
+			return fmt.Errorf("%w: %q is for root", report.ErrForbidden, verb)
 		}
 	default:
-		return fmt.Errorf("%w: %q", ErrVerb, verb)
+		return fmt.Errorf("%w: %q", report.ErrVerb, verb)
 	}
 	switch verb {
 	case report.VerbCacheList:
@@ -60,7 +60,7 @@ func decode(args []byte, into any) error {
 	dec := json.NewDecoder(bytes.NewReader(args))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(into); err != nil {
-		return fmt.Errorf("%w: arguments: %w", ErrVerb, err)
+		return fmt.Errorf("%w: arguments: %w", report.ErrVerb, err)
 	}
 	return nil
 }
@@ -83,7 +83,7 @@ func (d *Daemon) handleExplain(ctx context.Context, peer identity.Peer, args []b
 	}
 	if peer.UID != 0 {
 		if e, err := d.held(a.Name); err != nil || e.account.UID != peer.UID {
-			return fmt.Errorf("%w: only root may ask about others", ErrForbidden)
+			return fmt.Errorf("%w: only root may ask about others", report.ErrForbidden)
 		}
 	}
 	return emit(d.explain(ctx, a))

@@ -68,7 +68,7 @@ func newHouse(t testing.TB, tweak ...func(*house)) *house {
 		clk: &clocks{wall: start, boot: time.Hour}, truth: &clocks{wall: start},
 		policy: Policy{
 			AllowAll: true, IDs: []identity.IDRange{identity.DefaultIDRange}, Argon: Argon{Memory: 64, Time: 1, Threads: 1},
-			ServerTimeout: 5 * time.Second, BackoffMin: time.Millisecond, BackoffMax: 5 * time.Millisecond,
+			OfflineMax: 400 * 24 * time.Hour, ServerTimeout: 5 * time.Second, BackoffMin: time.Millisecond, BackoffMax: 5 * time.Millisecond,
 		},
 	}
 	h.srv = newServer(t, h.machine, h.truth.now)

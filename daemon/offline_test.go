@@ -35,11 +35,12 @@ func TestOfflineAgeIsLimitedByTokenAndPolicy(t *testing.T) {
 		pass   time.Duration
 		want   identity.Code
 	}{
-		"within the token's":         {86400, 0, dayLong, identity.Granted},
-		"over the token's":           {86400, 0, dayLong + 2*time.Second, identity.Unavailable},
+		"within the token's":         {86400, 2 * dayLong, dayLong, identity.Granted},
+		"over the token's":           {86400, 2 * dayLong, dayLong + 2*time.Second, identity.Unavailable},
 		"the policy is the stricter": {86400, time.Hour, 2 * time.Hour, identity.Unavailable},
 		"the policy is the laxer":    {3600, dayLong, 2 * time.Hour, identity.Unavailable},
 		"the token allows none":      {0, dayLong, 0, identity.Unavailable},
+		"the policy allows none":     {86400, 0, 0, identity.Unavailable},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			h := remembered(t, func(tok *identity.IDToken) { tok.OfflineFor = c.token }, func(h *house) { h.policy.OfflineMax = c.policy })

@@ -20,17 +20,9 @@ import (
 	"github.com/sallyport-auth/sallyport/seal"
 )
 
-// Errors that a transport decides on.
-var (
-	// ErrForbidden says that the peer may not use this verb.
-	ErrForbidden = errors.New("not permitted")
-	// ErrVerb says that there is no such verb, or that its arguments are wrong.
-	ErrVerb = errors.New("unknown request")
-)
-
 // Policy is what this machine's administrator decided. It is plain data. The
 // zero value lets nobody in, and takes no id; durations and numbers that are
-// zero or less get the value named beside them.
+// zero or less get the value named beside them, but for OfflineMax.
 type Policy struct {
 	// AllowAll lets every account of the realm log in here.
 	AllowAll bool
@@ -41,7 +33,7 @@ type Policy struct {
 
 	LookupTimeout time.Duration // for an account that is not known here: 5 s
 	ServerTimeout time.Duration // for one step of an authentication, then offline: 4 s
-	OfflineMax    time.Duration // caps what a token allows; 0 means what the token says
+	OfflineMax    time.Duration // caps what a token allows; zero allows nothing offline
 	OfflineTries  int           // wrong answers before a lock: 5
 	LockMin       time.Duration // the first lock; doubled by each further failure: 30 s
 	LockMax       time.Duration // 1 h

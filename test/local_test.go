@@ -83,7 +83,7 @@ func TestALocalNameIsNeverAnsweredByTheRealm(t *testing.T) {
 	t.Run("the local password still does", func(t *testing.T) { lets(t, ways(r, local, localPass)["su"], local) })
 	t.Run("a local account made later takes over", func(t *testing.T) {
 		lets(t, byKey(r, ada), ada)
-		script(t, r, "useradd -M -d /tmp -s /bin/bash ada; usermod -p '*' ada")
+		script(t, r, `echo 'ada:x:4242:4242::/tmp:/bin/bash' >> /etc/passwd; echo 'ada:*:19000::::::' >> /etc/shadow`)
 		keepsOut(t, byKey(r, ada))
 		keepsOut(t, ways(r, ada, adaPass)["ssh keyboard-interactive"])
 	})

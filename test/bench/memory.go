@@ -65,7 +65,7 @@ func (b *bench) fill(ctx context.Context, from, to int) error {
 	var g errgroup.Group
 	g.SetLimit(8)
 	for i := range 100 {
-		_, err := admin.AddGroup(ctx, connect.NewRequest(&sallyportv1.AddGroupRequest{Name: fmt.Sprintf("team%d", i)}))
+		_, err := admin.AddGroup(ctx, &sallyportv1.AddGroupRequest{Name: fmt.Sprintf("team%d", i)})
 		if err != nil && connect.CodeOf(err) != connect.CodeAlreadyExists {
 			return fmt.Errorf("add group: %w", err)
 		}
@@ -73,10 +73,10 @@ func (b *bench) fill(ctx context.Context, from, to int) error {
 	for i := from; i < to; i++ {
 		g.Go(func() error {
 			name := fmt.Sprintf("user%d", i)
-			if _, err := admin.AddAccount(ctx, connect.NewRequest(&sallyportv1.AddAccountRequest{Name: name, FullName: "Person " + name})); err != nil {
+			if _, err := admin.AddAccount(ctx, &sallyportv1.AddAccountRequest{Name: name, FullName: "Person " + name}); err != nil {
 				return fmt.Errorf("add account: %w", err)
 			}
-			_, err := admin.AddMember(ctx, connect.NewRequest(&sallyportv1.MemberRequest{Group: fmt.Sprintf("team%d", i%100), Member: name}))
+			_, err := admin.AddMember(ctx, &sallyportv1.MemberRequest{Group: fmt.Sprintf("team%d", i%100), Member: name})
 			return err //nolint:wrapcheck // a measurement
 		})
 	}

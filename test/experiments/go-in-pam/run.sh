@@ -11,7 +11,7 @@ trap 'rm -rf "$dir"' EXIT
 (cd "$top" && go build -buildmode=c-shared -o "$dir/pam_go.so" ./test/experiments/go-in-pam)
 gcc -std=c11 -D_GNU_SOURCE -O2 -fPIC -shared -fvisibility=hidden -I"$top/wire/cwire" -o "$dir/pam_c.so" \
 	"$top"/pam/module/*.c -Wl,-z,now,-z,relro,-z,defs -lpam
-gcc -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -o "$dir/host" "$here/host.c" -lpam
+gcc -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -o "$dir/host" "$here/host/host.c" -lpam
 
 echo "$(go version); $(uname -sr); $(nproc) processors"
 for kind in go c; do
