@@ -74,7 +74,8 @@ type Offline struct {
 	Tries  int      `toml:"tries"`   // wrong passwords before a lock
 }
 
-// Lookup bounds directory lookups that miss.
+// Lookup bounds directory lookups that miss. The C module waits 5 s; the default
+// Timeout is below that, so that "cannot tell" comes before the caller gives up.
 type Lookup struct {
 	Timeout Duration `toml:"timeout"`
 	Refresh Duration `toml:"refresh"` // age after which an entry is fetched anew in the background
@@ -101,7 +102,7 @@ func Defaults() Config {
 	return Config{
 		Login:   Login{FailDelay: Duration(2 * time.Second)},
 		Offline: Offline{MaxAge: Duration(14 * 24 * time.Hour), Tries: 5},
-		Lookup:  Lookup{Timeout: Duration(5 * time.Second), Refresh: Duration(15 * time.Minute)},
+		Lookup:  Lookup{Timeout: Duration(4500 * time.Millisecond), Refresh: Duration(15 * time.Minute)},
 		PAM:     PAM{PromptTimeout: Duration(5 * time.Minute)},
 		Paths:   Paths{State: "/var/lib/sallyport", Run: "/run/sallyport"},
 	}

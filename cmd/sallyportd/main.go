@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -17,23 +18,35 @@ import (
 // version is set by the linker.
 var version = "unknown" //nolint:gochecknoglobals // the linker can set nothing else
 
+// Exit codes, after sysexits(3).
+const (
+	exitFailed = 1
+	exitUsage  = 64
+	exitConfig = 78
+)
+
 func main() {
-	path := flag.String("config", config.DefaultPath, "configuration `file`")
-	check := flag.Bool("check", false, "read the configuration, say whether it is sound, and end")
-	showVersion := flag.Bool("version", false, "print the version")
-	flag.Parse()
+	f := flag.NewFlagSet("sallyportd", flag.ContinueOnError)
+	path := f.String("config", config.DefaultPath, "configuration `file`")
+	check := f.Bool("check", false, "read the configuration, say whether it is sound, and end")
+	showVersion := f.Bool("version", false, "print the version")
+	if err := f.Parse(os.Args[1:]); errors.Is(err, flag.ErrHelp) {
+		return
+	} else if err != nil {
+		os.Exit(exitUsage)
+	}
 	if *showVersion {
 		fmt.Println("sallyportd", version)
 		return
 	}
-	if flag.NArg() > 0 {
-		flag.Usage()
-		os.Exit(64)
+	if f.NArg() > 0 {
+		f.Usage()
+		os.Exit(exitUsage)
 	}
 	c, err := config.Load(*path)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "sallyportd:", err)
-		os.Exit(78) // EX_CONFIG
+		os.Exit(exitConfig)
 	}
 	if *check {
 		fmt.Println(*path, "is sound")
@@ -45,6 +58,6 @@ func main() {
 	if err := serve(ctx, c, log); err != nil {
 		log.Error("sallyportd ends", "error", err)
 		stop()
-		os.Exit(1)
+		os.Exit(exitFailed)
 	}
 }
