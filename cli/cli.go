@@ -58,6 +58,7 @@ type invocation struct {
 	config *string
 	socket *string
 	args   []string
+	help   io.Writer // where -h prints
 }
 
 func commands() []command {
@@ -125,8 +126,8 @@ func (a *App) dispatch(ctx context.Context, args []string) error {
 	}
 	for _, c := range commands() {
 		if rest, found := match(c.name, args); found {
-			in := &invocation{flags: flag.NewFlagSet("sallyport "+c.name, flag.ContinueOnError)}
-			in.flags.SetOutput(a.Stderr)
+			in := &invocation{flags: flag.NewFlagSet("sallyport "+c.name, flag.ContinueOnError), help: a.Stdout}
+			in.flags.SetOutput(io.Discard) // Run says what was wrong, once
 			in.json = in.flags.Bool("json", false, "print JSON, for programs")
 			in.config = in.flags.String("config", "", "the daemon's configuration `file`")
 			in.socket = in.flags.String("socket", "", "control.sock of the daemon")
@@ -155,6 +156,8 @@ func (in *invocation) parse(n int) ([]string, error) {
 	for args := in.args; ; {
 		if err := in.flags.Parse(args); err != nil {
 			if errors.Is(err, flag.ErrHelp) {
+				in.flags.SetOutput(in.help)
+				in.flags.PrintDefaults()
 				return nil, flag.ErrHelp
 			}
 			return nil, fmt.Errorf("%w: %w", errUsage, err)
