@@ -57,6 +57,13 @@ install: all
 	install -m 0755 packaging/configure-host $(DESTDIR)$(SHAREDIR)/
 	for page in $(MANPAGES); do install -D -m 0644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit 1; done
 
+# A Debian package in dist/. The time in it is that of the commit, so that the same
+# commit gives the same package.
+deb: deps-deb all
+	rm -rf build/deb
+	@$(MAKE) --no-print-directory install DESTDIR=$(CURDIR)/build/deb PREFIX=/usr
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || date +%s) packaging/deb/build build/deb "$(VERSION)" dist
+
 # What a stranger runs. Each installs what it needs first; test is what CI runs.
 demo: deps-demo all
 	$(GO) run ./test/demo
@@ -82,6 +89,12 @@ test-machine: all
 check-docs:
 	mandoc -Tlint -Wwarning $(MANPAGES)
 	shellcheck packaging/install-deps packaging/configure-host .ci/run
+
+# Every parser, for FUZZTIME each: "make fuzz FUZZTIME=10m" before a release.
+FUZZTIME ?= 60s
+
+fuzz: deps-fuzz
+	FUZZTIME=$(FUZZTIME) packaging/fuzz
 
 lint:
 	$(GO) tool -modfile=tools/lint/go.mod golangci-lint run ./...

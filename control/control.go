@@ -199,11 +199,17 @@ func receive(ctx context.Context, c *wire.Conn, each func(json.RawMessage) error
 			if m.Number(wire.More) == 1 {
 				continue
 			}
+			if len(value) == 0 {
+				return fmt.Errorf("%w: a value of no bytes", wire.ErrMalformed)
+			}
 			if err := each(value); err != nil {
 				return err
 			}
 			value = nil
 		case wire.Done:
+			if len(value) > 0 {
+				return fmt.Errorf("%w: an answer that ends within a value", wire.ErrMalformed)
+			}
 			return verdict(m)
 		default:
 			return fmt.Errorf("%w: type %#02x in an answer", wire.ErrMalformed, uint8(m.Type))

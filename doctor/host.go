@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -45,13 +46,7 @@ func lookNames(_ context.Context, h *Host, _ *config.Config) []report.Finding {
 		return append(all, finding(report.Problem, enable, "nsswitch.conf cannot be read: %v", err))
 	}
 	defer f.Close() //nolint:errcheck // read only
-	services := map[string][]string{}
-	for s := bufio.NewScanner(f); s.Scan(); {
-		line, _, _ := strings.Cut(s.Text(), "#")
-		if db, list, found := strings.Cut(line, ":"); found {
-			services[strings.TrimSpace(db)] = strings.Fields(list)
-		}
-	}
+	services := services(f)
 	for _, db := range []string{"passwd", "group", "initgroups"} {
 		list, present := services[db]
 		if !present && db == "initgroups" {
@@ -62,6 +57,37 @@ func lookNames(_ context.Context, h *Host, _ *config.Config) []report.Finding {
 	return all
 }
 
+// services reads nsswitch.conf(5): the services of each database, with the
+// actions in brackets between them.
+func services(r io.Reader) map[string][]string {
+	all := map[string][]string{}
+	for s := bufio.NewScanner(r); s.Scan(); {
+		line, _, _ := strings.Cut(s.Text(), "#")
+		if db, list, found := strings.Cut(line, ":"); found {
+			all[strings.TrimSpace(db)] = strings.Fields(list)
+		}
+	}
+	return all
+}
+
+// ends tells whether an action between the services ends a lookup of a name that
+// the ones before do not have, as "[NOTFOUND=return]" does.
+func ends(before []string) bool {
+	text := strings.ToLower(strings.Join(before, ""))
+	for text != "" {
+		_, rest, found := strings.Cut(text, "[")
+		if !found {
+			return false
+		}
+		action, after, _ := strings.Cut(rest, "]")
+		if strings.Contains(action, "notfound=return") || strings.Contains(action, "!success=return") || strings.Contains(action, "!unavail=return") {
+			return true
+		}
+		text = after
+	}
+	return false
+}
+
 func judgeServices(db string, list []string) report.Finding {
 	ours := slices.Index(list, "sallyport")
 	local := slices.IndexFunc(list, func(s string) bool { return s == "files" || s == "compat" })
@@ -70,6 +96,9 @@ func judgeServices(db string, list []string) report.Finding {
 		return finding(report.Problem, enable, "nsswitch.conf: %q does not name sallyport, so nobody of the realm exists here", db)
 	case local < 0 || local > ours:
 		return finding(report.Problem, enable, "nsswitch.conf: %q names sallyport before files: local names must come first", db)
+	case ends(list[:ours]):
+		return finding(report.Problem, "take the action in brackets before sallyport out of nsswitch.conf",
+			"nsswitch.conf: %q ends a lookup before sallyport is asked: %s", db, strings.Join(list, " "))
 	default:
 		return ok("nsswitch.conf: %s: %s", db, strings.Join(list, " "))
 	}

@@ -131,19 +131,27 @@ func readKey(path string) (crypto.Signer, error) {
 	if err != nil {
 		return nil, err //nolint:wrapcheck // the caller says what it was for
 	}
-	block, _ := pem.Decode(text)
-	clear(text)
-	if block == nil || block.Type != "PRIVATE KEY" {
-		return nil, fmt.Errorf("%s holds no PKCS #8 private key in PEM form", path)
-	}
-	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	clear(block.Bytes)
+	defer clear(text)
+	signer, err := parseKey(text)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	return signer, nil
+}
+
+func parseKey(text []byte) (crypto.Signer, error) {
+	block, _ := pem.Decode(text)
+	if block == nil || block.Type != "PRIVATE KEY" {
+		return nil, errors.New("no PKCS #8 private key in PEM form")
+	}
+	defer clear(block.Bytes)
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the caller says whose key it was
+	}
 	signer, ok := key.(crypto.Signer)
 	if !ok {
-		return nil, fmt.Errorf("%s: a %T cannot sign", path, key)
+		return nil, fmt.Errorf("a %T cannot sign", key)
 	}
 	return signer, nil
 }

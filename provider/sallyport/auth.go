@@ -30,7 +30,7 @@ func (p *Provider) Begin(ctx context.Context, a provider.Attempt) (provider.Exch
 		return nil, provider.Reply{}, meaning("begin authentication", err)
 	}
 	e := &exchange{p: p, name: a.Name}
-	reply := provider.Reply{Message: resp.GetMessage(), ServerTime: resp.GetServerTime().AsTime()}
+	reply := provider.Reply{Message: resp.GetMessage(), ServerTime: moment(resp.GetServerTime())}
 	if resp.GetOutcome() == v1.Outcome_OUTCOME_CONTINUE && len(resp.GetOffers()) > 0 {
 		e.cookie, reply.Outcome, reply.Offers = resp.GetSession(), provider.Continue, kinds(resp.GetOffers())
 	}
@@ -58,7 +58,7 @@ func (e *exchange) Step(ctx context.Context, kind identity.FactorKind, credentia
 	if err != nil {
 		return provider.Reply{}, meaning("authenticate", err)
 	}
-	reply := provider.Reply{Message: resp.GetMessage(), Locked: resp.GetLocked(), ServerTime: resp.GetServerTime().AsTime()}
+	reply := provider.Reply{Message: resp.GetMessage(), Locked: resp.GetLocked(), ServerTime: moment(resp.GetServerTime())}
 	switch resp.GetOutcome() {
 	case v1.Outcome_OUTCOME_ALLOW:
 		if err := e.allowed(ctx, resp, &reply); err != nil {

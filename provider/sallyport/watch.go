@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/provider"
@@ -50,10 +51,19 @@ func (p *Provider) Watch(ctx context.Context, position uint64, each func(provide
 	return meaning("watch", errEnded)
 }
 
+// moment is the server's time, or none. The protobuf package calls an absent time
+// 1970, and the daemon would set its clock by that.
+func moment(t *timestamppb.Timestamp) time.Time {
+	if !t.IsValid() {
+		return time.Time{}
+	}
+	return t.AsTime()
+}
+
 // event understands one message. What a newer server may send besides is
 // EventNone.
 func (p *Provider) event(ctx context.Context, m *v1.WatchResponse) (provider.Event, error) {
-	e := provider.Event{Position: m.GetPosition(), ServerTime: m.GetServerTime().AsTime()}
+	e := provider.Event{Position: m.GetPosition(), ServerTime: moment(m.GetServerTime())}
 	var err error
 	switch of := m.GetEvent().(type) {
 	case *v1.WatchResponse_Changed:
