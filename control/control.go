@@ -15,7 +15,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"sync"
 	"time"
 
 	"github.com/sallyport-auth/sallyport/identity"
@@ -26,8 +25,13 @@ import (
 // Timeout is how long one request may take, from connection to last packet.
 const Timeout = 30 * time.Second
 
-// maxOpen is how many requests may be under way; more wait to be accepted.
-const maxOpen = 64
+// How many requests may be under way: in all, for each user but root, and of all
+// for root alone.
+const (
+	maxOpen        = 64
+	maxOpenPerUser = 16
+	reserved       = 16
+)
 
 // The codes of wire.Done. Zero is none of them.
 const (
@@ -54,37 +58,22 @@ type Server struct {
 // Serve accepts connections until the context ends, then waits for those under
 // way and returns nil. It closes the listener.
 func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
-	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
-	defer stop()
-	var open sync.WaitGroup
-	defer open.Wait()
-	slots := make(chan struct{}, maxOpen)
-	for {
-		c, err := l.AcceptUnix()
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
-			return fmt.Errorf("control socket: %w", err)
-		}
-		slots <- struct{}{}
-		open.Go(func() {
-			defer func() { <-slots }()
-			s.answer(ctx, wire.NewConn(c))
-		})
-	}
+	return wire.Serve(ctx, l, wire.Door{ //nolint:wrapcheck // it says what it was doing
+		Limits: wire.Limits{Open: maxOpen, PerUser: maxOpenPerUser, Reserved: reserved},
+		Handle: s.answer, Full: s.turnAway, Log: s.Log,
+	})
+}
+
+func (s *Server) turnAway(ctx context.Context, c *wire.Conn, _ identity.Peer) {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	_ = c.Send(ctx, wire.New(wire.Done).AddNumbers(wire.Code, codeFailed).AddString(wire.Text, "too many requests at once; try again"))
 }
 
 // answer serves one request. Whatever is wrong with it ends this connection only.
-func (s *Server) answer(ctx context.Context, c *wire.Conn) {
-	defer c.Close() //nolint:errcheck // nothing is left to do
+func (s *Server) answer(ctx context.Context, c *wire.Conn, peer identity.Peer) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	peer, err := c.Peer()
-	if err != nil {
-		s.Log.Warn("control request refused", "error", err)
-		return
-	}
 	m, err := c.Receive(ctx)
 	if err != nil || m.Type != wire.Control {
 		s.Log.Debug("control request dropped", "uid", peer.UID, "error", err)

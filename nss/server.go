@@ -7,8 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"sync"
-	"syscall"
 	"time"
 
 	"github.com/sallyport-auth/sallyport/identity"
@@ -69,49 +67,22 @@ type Server struct {
 // Serve accepts connections until ctx ends, then ends those that are open,
 // waits for them and returns nil. It closes the listener.
 func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
-	ctx, cancel := context.WithCancel(ctx)
-	unhook := context.AfterFunc(ctx, func() { _ = l.Close() })
-	var open sync.WaitGroup
-	defer func() {
-		unhook()
-		cancel()
-		_ = l.Close()
-		open.Wait()
-	}()
-	places := &places{byUID: map[uint32]int{}}
-	for {
-		c, err := l.AcceptUnix()
-		switch {
-		case ctx.Err() != nil:
-			if err == nil {
-				_ = c.Close()
-			}
-			return nil
-		case err != nil && isTemporary(err):
-			s.Log.Warn("accept a lookup", "err", err)
-			if !pause(ctx) {
-				return nil
-			}
-			continue
-		case err != nil:
-			return fmt.Errorf("accept: %w", err)
-		}
-		open.Go(func() { s.serve(ctx, wire.NewConn(c), places) })
-	}
+	return wire.Serve(ctx, l, wire.Door{ //nolint:wrapcheck // it says what it was doing
+		Limits: wire.Limits{Open: MaxOpen, PerUser: MaxOpenPerUser, Reserved: reserved},
+		Handle: s.serve, Full: s.turnAway, Log: s.Log,
+	})
 }
 
-func (s *Server) serve(ctx context.Context, c *wire.Conn, places *places) {
-	defer func() { _ = c.Close() }()
-	peer, err := c.Peer()
-	if err != nil {
-		s.Log.Error("refuse a lookup", "err", err)
+// turnAway says that it cannot tell.
+func (s *Server) turnAway(ctx context.Context, c *wire.Conn, _ identity.Peer) {
+	_ = s.send(ctx, c, wire.New(wire.Unavailable))
+}
+
+func (s *Server) serve(ctx context.Context, c *wire.Conn, peer identity.Peer) {
+	if s.Self != 0 && peer.PID == s.Self {
+		s.turnAway(ctx, c, peer)
 		return
 	}
-	if s.Self != 0 && peer.PID == s.Self || !places.take(peer.UID) {
-		_ = s.send(ctx, c, wire.New(wire.Unavailable))
-		return
-	}
-	defer places.leave(peer.UID)
 	for {
 		if err := s.one(ctx, c, peer); err != nil {
 			if !errors.Is(err, io.EOF) && ctx.Err() == nil {
@@ -212,50 +183,3 @@ func (s *Server) send(ctx context.Context, c *wire.Conn, m *wire.Message) error 
 
 // errSend says that the connection is of no more use.
 var errSend = errors.New("cannot reply")
-
-// places counts the open connections.
-type places struct {
-	mu    sync.Mutex
-	total int
-	byUID map[uint32]int
-}
-
-func (p *places) take(uid uint32) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.total >= MaxOpen || uid != 0 && (p.total >= MaxOpen-reserved || p.byUID[uid] >= MaxOpenPerUser) {
-		return false
-	}
-	p.total++
-	p.byUID[uid]++
-	return true
-}
-
-func (p *places) leave(uid uint32) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.total--
-	if p.byUID[uid]--; p.byUID[uid] == 0 {
-		delete(p.byUID, uid)
-	}
-}
-
-// isTemporary tells errors of accept(2) that pass: out of descriptors or memory,
-// or a peer that was gone before we came.
-func isTemporary(err error) bool {
-	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) ||
-		errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.ENOMEM) || errors.Is(err, syscall.ECONNABORTED)
-}
-
-// pause keeps a daemon that is out of descriptors from spinning on accept. It
-// tells whether there is still somebody to serve.
-func pause(ctx context.Context) bool {
-	t := time.NewTimer(50 * time.Millisecond)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
-}

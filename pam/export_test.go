@@ -13,18 +13,6 @@ import (
 	"github.com/sallyport-auth/sallyport/wire"
 )
 
-// Places lets a test count without opening thousands of sockets.
-type Places struct{ p places }
-
-// NewPlaces returns an empty count.
-func NewPlaces() *Places { return &Places{places{byUID: map[uint32]int{}}} }
-
-// Take is places.take.
-func (p *Places) Take(uid uint32) bool { return p.p.take(uid) }
-
-// Leave is places.leave.
-func (p *Places) Leave(uid uint32) { p.p.leave(uid) }
-
 // ConverseForTest sends a host's two packets, the second one after the prompt,
 // and returns the verdict's code.
 func ConverseForTest(first, second []byte, a Authority) identity.Code {
@@ -47,7 +35,13 @@ func ConverseForTest(first, second []byte, a Authority) identity.Code {
 	s := &Server{Authority: a, Log: slog.New(slog.DiscardHandler)}
 	served := make(chan struct{})
 	go func() {
-		s.serve(ctx, wire.NewConn(ends[1]), &places{byUID: map[uint32]int{}})
+		c := wire.NewConn(ends[1])
+		peer, err := c.Peer()
+		if err != nil {
+			panic(err)
+		}
+		s.serve(ctx, c, peer)
+		_ = c.Close()
 		close(served)
 	}()
 	host := wire.NewConn(ends[0])

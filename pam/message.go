@@ -1,12 +1,8 @@
 package pam
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"syscall"
-	"time"
 
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/wire"
@@ -67,23 +63,4 @@ func verdictMessage(v identity.Verdict) *wire.Message {
 		return wire.New(wire.Verdict).AddNumbers(wire.Code, uint32(identity.Unavailable))
 	}
 	return m
-}
-
-// isTemporary tells errors of accept(2) that pass: out of descriptors or memory,
-// or a peer that was gone before we came.
-func isTemporary(err error) bool {
-	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) ||
-		errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.ENOMEM) || errors.Is(err, syscall.ECONNABORTED)
-}
-
-// pause keeps a daemon that is out of descriptors from spinning on accept.
-func pause(ctx context.Context) error {
-	t := time.NewTimer(50 * time.Millisecond)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err() //nolint:wrapcheck // the caller only asks whether
-	case <-t.C:
-		return nil
-	}
 }

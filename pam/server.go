@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"sync"
 	"time"
 
 	"github.com/sallyport-auth/sallyport/identity"
@@ -46,51 +45,19 @@ type Server struct {
 // Serve accepts conversations until ctx ends, then ends those that are open,
 // waits for them and returns nil. It closes the listener.
 func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
-	ctx, cancel := context.WithCancel(ctx)
-	unhook := context.AfterFunc(ctx, func() { _ = l.Close() })
-	var open sync.WaitGroup
-	defer func() {
-		unhook()
-		cancel()
-		_ = l.Close()
-		open.Wait()
-	}()
-	places := &places{byUID: map[uint32]int{}}
-	for {
-		c, err := l.AcceptUnix()
-		switch {
-		case ctx.Err() != nil:
-			if err == nil {
-				_ = c.Close()
-			}
-			return nil
-		case err != nil && isTemporary(err):
-			if err := pause(ctx); err != nil {
-				return nil //nolint:nilerr // the context's end is how Serve ends
-			}
-			s.Log.Warn("accept a conversation", "err", err)
-			continue
-		case err != nil:
-			return fmt.Errorf("accept: %w", err)
-		}
-		open.Go(func() { s.serve(ctx, wire.NewConn(c), places) })
-	}
+	return wire.Serve(ctx, l, wire.Door{ //nolint:wrapcheck // it says what it was doing
+		Limits: wire.Limits{Open: MaxOpen, PerUser: MaxOpenPerUser, Reserved: reserved},
+		Handle: s.serve, Full: s.turnAway, Log: s.Log,
+	})
+}
+
+// turnAway decides nothing: the verdict's zero value is "cannot decide".
+func (s *Server) turnAway(ctx context.Context, c *wire.Conn, _ identity.Peer) {
+	_ = s.send(ctx, c, verdictMessage(identity.Verdict{}))
 }
 
 // serve holds one conversation, whatever happens in it.
-func (s *Server) serve(ctx context.Context, c *wire.Conn, places *places) {
-	defer func() { _ = c.Close() }()
-	peer, err := c.Peer()
-	if err != nil {
-		s.Log.Error("refuse a conversation", "err", err)
-		return
-	}
-	if !places.take(peer.UID) {
-		s.Log.Warn("too many open conversations", "uid", peer.UID)
-		s.send(ctx, c, verdictMessage(identity.Verdict{}))
-		return
-	}
-	defer places.leave(peer.UID)
+func (s *Server) serve(ctx context.Context, c *wire.Conn, peer identity.Peer) {
 	if err := s.converse(ctx, c, peer); err != nil {
 		s.Log.Info("conversation ended early", "uid", peer.UID, "pid", peer.PID, "err", err)
 	}
@@ -147,33 +114,6 @@ func (s *Server) promptTimeout() time.Duration {
 		return DefaultPromptTimeout
 	}
 	return s.PromptTimeout
-}
-
-// places counts the open conversations.
-type places struct {
-	mu    sync.Mutex
-	total int
-	byUID map[uint32]int
-}
-
-func (p *places) take(uid uint32) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.total >= MaxOpen || uid != 0 && (p.total >= MaxOpen-reserved || p.byUID[uid] >= MaxOpenPerUser) {
-		return false
-	}
-	p.total++
-	p.byUID[uid]++
-	return true
-}
-
-func (p *places) leave(uid uint32) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.total--
-	if p.byUID[uid]--; p.byUID[uid] == 0 {
-		delete(p.byUID, uid)
-	}
 }
 
 // errNoAnswer ends a conversation whose person or host went away.

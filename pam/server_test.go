@@ -268,34 +268,6 @@ func userName(i int) string {
 	return "user" + string(rune('a'+i/100)) + string(rune('a'+i/10%10)) + string(rune('a'+i%10))
 }
 
-func TestNobodyTakesThePlacesOfOthers(t *testing.T) {
-	p := pam.NewPlaces()
-	for i := range pam.MaxOpenPerUser {
-		if !p.Take(1000) {
-			t.Fatalf("place %d refused", i)
-		}
-	}
-	if p.Take(1000) {
-		t.Error("one user took more than a user's share")
-	}
-	p.Leave(1000)
-	if !p.Take(1000) {
-		t.Error("a place that was left is not free")
-	}
-	for uid := uint32(2000); p.Take(uid); uid++ {
-	}
-	if !p.Take(0) {
-		t.Error("all users together took root's places")
-	}
-	n := 1
-	for p.Take(0) {
-		n++
-	}
-	if n != 1024 {
-		t.Errorf("%d places were kept for root", n)
-	}
-}
-
 // FuzzConversation: whatever a host sends, only an answer "yes" to the prompt is
 // granted, and the server goes on.
 func FuzzConversation(f *testing.F) {
