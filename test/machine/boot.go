@@ -2,6 +2,7 @@ package machine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -63,13 +64,13 @@ func (m *Machine) Boot(ctx context.Context) (*Booted, error) {
 			return fmt.Errorf("systemd-nspawn ended:\n%s", p.Output)
 		default:
 		}
-		if b.init, err = grandchild(c.Process.Pid); err != nil {
+		if b.init, err = containerInit(c.Process.Pid); err != nil {
 			return err
 		}
 		// "degraded" is an answer too: units of the host that no container can run.
 		out, err := b.In(ctx, "systemctl is-system-running --wait || true")
-		if err != nil || (!strings.Contains(out, "running") && !strings.Contains(out, "degraded")) {
-			return fmt.Errorf("systemd is %q (%w):\n%s", strings.TrimSpace(out), err, p.Output)
+		if state := strings.TrimSpace(out); err != nil || (state != "running" && state != "degraded") {
+			return fmt.Errorf("systemd is %q (%w):\n%s", state, err, p.Output)
 		}
 		return nil
 	})
@@ -87,20 +88,24 @@ func (b *Booted) In(ctx context.Context, lines string) (string, error) {
 	return string(out), nil
 }
 
-// grandchild finds systemd below nspawn, whose child only keeps its namespaces.
-func grandchild(pid int) (int, error) {
-	for range 2 {
-		path := filepath.Join("/proc", strconv.Itoa(pid), "task", strconv.Itoa(pid), "children")
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return 0, fmt.Errorf("children of nspawn: %w", err)
+// containerInit finds the container's systemd below nspawn: the one that is the first
+// process of its namespace. While it sets up, nspawn has other children, too.
+func containerInit(nspawn int) (int, error) {
+	for queue := []int{nspawn}; len(queue) > 0; queue = queue[1:] {
+		dir := filepath.Join("/proc", strconv.Itoa(queue[0]))
+		comm, _ := os.ReadFile(filepath.Join(dir, "comm")) // a process that has just gone is not the one
+		status, _ := os.ReadFile(filepath.Join(dir, "status"))
+		if string(comm) == "systemd\n" && strings.Contains(string(status), "\t1\nNSpgid:") {
+			return queue[0], nil
 		}
-		first, _, _ := strings.Cut(strings.TrimSpace(string(text)), " ")
-		if pid, err = strconv.Atoi(first); err != nil {
-			return 0, fmt.Errorf("children of nspawn: none yet: %w", err)
+		children, _ := os.ReadFile(filepath.Join(dir, "task", strconv.Itoa(queue[0]), "children"))
+		for pid := range strings.FieldsSeq(string(children)) {
+			if n, err := strconv.Atoi(pid); err == nil {
+				queue = append(queue, n)
+			}
 		}
 	}
-	return pid, nil
+	return 0, errors.New("systemd has not started yet")
 }
 
 // Console is what systemd printed while it started.
