@@ -1,139 +1,18 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"path/filepath"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/pquerna/otp/totp"
 
 	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/server/store"
 )
-
-const (
-	right   = "correct horse battery"
-	totpKey = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
-)
-
-// bench is a realm without sockets, with a clock that the test sets.
-type bench struct {
-	*engine
-	t     testing.TB
-	admin *admin
-	unix  atomic.Int64
-	box   store.Machine
-}
-
-func newBench(t testing.TB) *bench {
-	t.Helper()
-	b := &bench{t: t, box: store.Machine{UUID: uuid.New(), Name: "box"}}
-	b.unix.Store(1_800_000_000)
-	folder := filepath.Join(t.TempDir(), "realm")
-	if err := Init(t.Context(), InitOptions{Dir: folder, Realm: "example.org", Listen: "127.0.0.1:0", OfflineDays: 14}); err != nil {
-		t.Fatal(err)
-	}
-	b.open(folder)
-	for _, name := range []string{"alice", "carol", "dora"} {
-		if _, err := b.admin.AddAccount(t.Context(), &v1.AddAccountRequest{Name: name}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	b.password("alice", right)
-	b.password("dora", right)
-	b.must(b.admin.SetAccountState(t.Context(), &v1.SetAccountStateRequest{Name: "dora", Disabled: true}))
-	return b
-}
-
-func (b *bench) open(folder string) {
-	b.t.Helper()
-	r, err := openRealm(b.t.Context(), dir(folder), "", slog.New(slog.DiscardHandler), func() time.Time { return time.Unix(b.unix.Load(), 0) })
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	b.t.Cleanup(func() { _ = r.Close() })
-	// Cheap hashes: what is tested here is when they are made, not what they cost.
-	r.hasher = newHasher(params{memory: 64, time: 1, lanes: 1}, 2)
-	b.engine, b.admin = newEngine(r, stepTimeout), &admin{r}
-}
-
-// reopen is a restart.
-func (b *bench) reopen() {
-	b.t.Helper()
-	if err := b.realm.Close(); err != nil {
-		b.t.Fatal(err)
-	}
-	b.open(string(b.dir))
-}
-
-func (b *bench) must(_ any, err error) {
-	b.t.Helper()
-	if err != nil {
-		b.t.Fatal(err)
-	}
-}
-
-func (b *bench) password(name, p string) {
-	b.t.Helper()
-	b.must(b.admin.SetPassword(b.t.Context(), &v1.SetPasswordRequest{Name: name, Password: []byte(p)}))
-}
-
-func (b *bench) totp(name string) {
-	b.t.Helper()
-	b.must(b.admin.AddTOTP(b.t.Context(), &v1.AddTOTPRequest{Name: name, Secret: []byte(totpKey)}))
-}
-
-func (b *bench) code(drift int64) string {
-	b.t.Helper()
-	c, err := totp.GenerateCode(totpKey, time.Unix(b.unix.Load()+drift, 0))
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	return c
-}
-
-func (b *bench) start(name identity.Name) string {
-	b.t.Helper()
-	a, err := b.begin(b.t.Context(), b.box, name, "test", "host")
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	return a.cookie
-}
-
-func (b *bench) answer(m store.Machine, cookie string, kind identity.FactorKind, credential string) answer {
-	b.t.Helper()
-	a, err := b.step(b.t.Context(), m, cookie, kind, identity.NewSecret([]byte(credential)))
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	return a
-}
-
-func (b *bench) try(name identity.Name, p string) answer {
-	b.t.Helper()
-	return b.answer(b.box, b.start(name), identity.Password, p)
-}
-
-func (a answer) outcome() string {
-	switch {
-	case a.allow:
-		return "allow"
-	case len(a.offers) > 0:
-		return "offer " + string(a.offers[0])
-	default:
-		return "deny"
-	}
-}
 
 // TestEveryRowOfTheStateTableHolds walks the table of the package comment: every
 // state against every event.
@@ -259,86 +138,6 @@ func TestADisabledAccountIsToldSoOnlyAfterTheRightPassword(t *testing.T) {
 	}
 	if got := b.try("dora", "wrong"); got.message != denial {
 		t.Fatalf("wrong: %+v", got)
-	}
-}
-
-func TestTheSoftLockGrowsSurvivesARestartAndEndsWithSuccess(t *testing.T) {
-	for _, name := range []identity.Name{"alice", "nobody-here"} {
-		b := newBench(t)
-		for i := range lockAfter {
-			if got := b.try(name, "wrong"); got.locked {
-				t.Fatalf("%s: locked after %d", name, i)
-			}
-		}
-		for _, want := range []int64{30, 60, 120, 240, 480, 900, 900} {
-			b.reopen()
-			b.unix.Add(want - 1)
-			if got := b.try(name, right); got.allow || !got.locked {
-				t.Fatalf("%s: not locked after %d s", name, want-1)
-			}
-			b.unix.Add(1)
-			if got := b.try(name, "wrong"); got.locked {
-				t.Fatalf("%s: still locked after %d s", name, want)
-			}
-		}
-	}
-	b := newBench(t)
-	for range lockAfter - 1 {
-		b.try("alice", "wrong")
-	}
-	if !b.try("alice", right).allow || b.try("alice", "wrong").locked || b.try("alice", "x").locked || !b.try("alice", right).allow {
-		t.Fatal("a success did not clear the count")
-	}
-}
-
-func TestAClockSetBackDoesNotShortenALock(t *testing.T) {
-	b := newBench(t)
-	b.must(nil, b.store.Write(t.Context(), func(tx *store.Tx) error { _, err := tx.Clock(b.now()); return err }))
-	b.unix.Add(-3600)
-	for range lockAfter {
-		b.try("alice", "wrong")
-	}
-	b.unix.Add(3600) // the clock is put right: no time has passed
-	if got := b.try("alice", right); got.allow || !got.locked {
-		t.Fatalf("%+v", got)
-	}
-}
-
-func TestGuessesSentAtOnceCannotOutrunTheLock(t *testing.T) {
-	b := newBench(t)
-	var wg sync.WaitGroup
-	var verified atomic.Int64
-	var cookies []string
-	for range 40 {
-		cookies = append(cookies, b.start("alice"))
-	}
-	for _, cookie := range cookies {
-		wg.Go(func() {
-			a, err := b.step(context.Background(), b.box, cookie, identity.Password, identity.NewSecret([]byte("wrong")))
-			if err != nil {
-				t.Error(err)
-			}
-			if !a.locked {
-				verified.Add(1)
-			}
-		})
-	}
-	wg.Wait()
-	if n := verified.Load(); n != lockAfter {
-		t.Fatalf("%d guesses were verified, want %d", n, lockAfter)
-	}
-}
-
-func TestARightPasswordBeforeAWrongCodeDoesNotClearTheCount(t *testing.T) {
-	b := newBench(t)
-	b.totp("alice")
-	for range lockAfter {
-		if got := b.answer(b.box, b.try("alice", right).cookie, identity.TOTP, "12345"); got.allow || got.locked {
-			t.Fatalf("%+v", got)
-		}
-	}
-	if got := b.try("alice", right); !got.locked {
-		t.Fatalf("%+v", got)
 	}
 }
 
