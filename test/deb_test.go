@@ -103,6 +103,12 @@ func TestThePackageComesAndGoesWithoutATrace(t *testing.T) {
 		}))
 		gotIn(t, b, local, localPass)
 	})
+	t.Run("a host that was taken out by hand is left alone by an upgrade", func(t *testing.T) {
+		in(t, b, "/usr/share/sallyport/configure-host disable; dpkg -i /root/sallyport.deb")
+		nothingNamesIt(t, b)
+		in(t, b, "/usr/share/sallyport/configure-host enable")
+		gotIn(t, b, ada, adaPass)
+	})
 	t.Run("removed, nothing names it any more, and local accounts log in", func(t *testing.T) {
 		in(t, b, "dpkg -r sallyport")
 		nothingNamesIt(t, b)
