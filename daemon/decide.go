@@ -18,8 +18,8 @@ func (d *Daemon) Decide(ctx context.Context, l identity.Login, conv identity.Con
 		if v.Code != identity.Granted {
 			v = identity.Verdict{Code: v.Code, DelayMicros: d.delay(v.Code)}
 		}
-		d.log.InfoContext(ctx, "decided", "operation", l.Operation, "service", l.Service, "account", l.User,
-			"peer", l.Peer.UID, "code", v.Code)
+		d.log.InfoContext(ctx, "decided", "operation", l.Operation.String(), "service", l.Service, "account", l.User,
+			"peer", l.Peer.UID, "verdict", v.Code.String())
 	}()
 	s := &login{d: d, Login: l, conv: conv, q: question{typed: l.User}}
 	switch l.Operation {

@@ -129,3 +129,16 @@ func FuzzCanonical(f *testing.F) {
 		}
 	})
 }
+
+func TestLogsHaveWordsForWhatWasAskedAndDecided(t *testing.T) {
+	seen := map[string]bool{}
+	for o := identity.OpNone; o <= identity.OpChangePassword+1; o++ {
+		seen[o.String()] = true
+	}
+	for c := identity.Unavailable; c <= identity.ConversationFailed+1; c++ {
+		seen[c.String()] = true
+	}
+	if len(seen) != 8+13 || !seen["granted"] || !seen["operation 7"] || !seen["code 12"] {
+		t.Errorf("words: %v", seen)
+	}
+}

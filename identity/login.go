@@ -1,6 +1,9 @@
 package identity
 
-import "context"
+import (
+	"context"
+	"fmt"
+)
 
 // Peer is who is at the other end of a local socket, as the kernel tells it
 // (SO_PEERCRED, unix(7)). It is never taken from a message.
@@ -22,6 +25,15 @@ const (
 	OpSetCredentials
 	OpChangePassword
 )
+
+// String is the word that logs use.
+func (o Operation) String() string {
+	words := [...]string{"none", "authenticate", "account", "open session", "close session", "set credentials", "change password"}
+	if int(o) < len(words) {
+		return words[o]
+	}
+	return fmt.Sprintf("operation %d", uint8(o))
+}
 
 // Login is one question at the door: may this name do this, here, now?
 // Everything but Peer is what the host program said and may be wrong.
@@ -88,6 +100,18 @@ const (
 	PasswordMismatch               // PAM_AUTHTOK_RECOVERY_ERR: the old one is wrong
 	ConversationFailed             // PAM_CONV_ERR: the person went away
 )
+
+// String is the word that logs use.
+func (c Code) String() string {
+	words := [...]string{
+		"unavailable", "granted", "denied", "unknown user", "account expired", "not permitted", "too many tries",
+		"new password needed", "not ours", "password unchanged", "password mismatch", "conversation failed",
+	}
+	if int(c) < len(words) {
+		return words[c]
+	}
+	return fmt.Sprintf("code %d", uint8(c))
+}
 
 // Verdict ends a login. The zero value grants nothing.
 type Verdict struct {
