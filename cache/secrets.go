@@ -43,12 +43,12 @@ func (c *Cache) endVerifiers(ctx context.Context, tx *sql.Tx, id uuid.UUID, keep
 	if err != nil {
 		return err //nolint:wrapcheck // classified by write
 	}
+	defer rows.Close() //nolint:errcheck // the transaction's end says what went wrong
 	var dead []string
 	for rows.Next() {
 		var kind string
 		var epoch int64
 		if err := rows.Scan(&kind, &epoch); err != nil {
-			_ = rows.Close()
 			return err //nolint:wrapcheck // classified by write
 		}
 		if !kept(keep, Epoch{identity.FactorKind(kind), uint64(epoch)}) { //nolint:gosec // same bits back

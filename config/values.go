@@ -30,7 +30,7 @@ func (d *Duration) UnmarshalText(b []byte) error {
 		if err != nil {
 			return fmt.Errorf("%q is no time span; write \"30s\", \"15m\", \"8h\" or \"14d\"", s)
 		}
-		*d = Duration(time.Duration(n) * 24 * time.Hour) //nolint:gosec // 16 bits of days fit
+		*d = Duration(time.Duration(n) * 24 * time.Hour)
 		return nil
 	}
 	v, err := time.ParseDuration(s)

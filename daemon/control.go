@@ -22,11 +22,7 @@ import (
 func (d *Daemon) Handle(ctx context.Context, peer identity.Peer, verb string, args []byte, emit func(any) error) error {
 	switch verb {
 	case report.VerbStatus:
-		s, err := d.status(ctx)
-		if err != nil {
-			return err
-		}
-		return emit(s)
+		return emit(d.status(ctx))
 	case report.VerbExplain:
 		return d.handleExplain(ctx, peer, args, emit)
 	case report.VerbCacheList, report.VerbCacheForget, report.VerbCacheClear, report.VerbUnlock:

@@ -157,8 +157,9 @@ func (s *server) answer(ctx context.Context) error {
 		return provider.ErrUntrusted
 	case unjoined:
 		return provider.ErrRefusedMachine
+	default:
+		return nil
 	}
-	return nil
 }
 
 func (s *server) Name() string { return "fake" }

@@ -115,12 +115,11 @@ func (h *house) start() {
 	h.end = func() {}
 }
 
-func (h *house) run() *house {
+func (h *house) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); _ = h.d.Run(ctx) }()
 	h.end = func() { cancel(); <-done }
-	return h
 }
 
 func (h *house) stop() {
@@ -131,11 +130,10 @@ func (h *house) stop() {
 
 func (h *house) restart() { h.t.Helper(); h.stop(); h.start() }
 
-func (h *house) online() *house {
+func (h *house) online() {
 	h.t.Helper()
 	h.run()
 	h.wait("online", func() bool { return h.d.link.now() == online })
-	return h
 }
 
 // wait waits for a condition, and fails when it does not come.

@@ -17,9 +17,6 @@ import (
 	"github.com/sallyport-auth/sallyport/report"
 )
 
-// errRefused says that this machine's rules refuse an account. The text says why.
-var errRefused = errors.New("this machine refuses the account")
-
 // refusals are the accounts that the server sent and we did not take.
 type refusals struct {
 	mu   sync.Mutex

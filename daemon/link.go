@@ -72,8 +72,8 @@ func (l *link) note(e linkEvent, err error) (before, after linkState) {
 	if l.state != before {
 		l.since = l.wall()
 	}
-	switch {
-	case e == evFailed || e == evBroken:
+	switch e {
+	case evFailed, evBroken:
 		if e == evFailed { // a stream that ends is normal when a server starts anew
 			l.failedAt = time.Now()
 		}

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -40,7 +41,11 @@ func NewSigner(key ed25519.PrivateKey) (*Signer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("token signer: %w", err)
 	}
-	return &Signer{keyID: KeyID(key.Public().(ed25519.PublicKey)), signer: s}, nil
+	pub, ok := key.Public().(ed25519.PublicKey)
+	if !ok {
+		return nil, errors.New("token signer: the key is not Ed25519")
+	}
+	return &Signer{keyID: KeyID(pub), signer: s}, nil
 }
 
 // SignIDToken validates and signs t.

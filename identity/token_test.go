@@ -49,9 +49,9 @@ func pair(t testing.TB, seed byte) (*identity.Signer, ed25519.PublicKey) {
 	return s, key.Public().(ed25519.PublicKey)
 }
 
-func ring(t testing.TB, realm string, keys ...ed25519.PublicKey) *identity.Keyring {
+func ring(t testing.TB, keys ...ed25519.PublicKey) *identity.Keyring {
 	t.Helper()
-	k, err := identity.NewKeyring(realm, keys)
+	k, err := identity.NewKeyring("example", keys)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func TestASignedTokenComesBackAsItWas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := ring(t, "example", newer, pub).IDToken(signed) // the old key still verifies
+	got, err := ring(t, newer, pub).IDToken(signed) // the old key still verifies
 	if err != nil || got.Account != token().Account || len(got.Groups) != 2 || got.Groups[1].UUID != machine || got.SSHKeys[0] != token().SSHKeys[0] {
 		t.Errorf("%+v, %v", got, err)
 	}
@@ -103,7 +103,7 @@ func TestATokenIsRefusedUnlessTheRealmSignedItForThisUse(t *testing.T) {
 		"oversized":       make([]byte, identity.MaxTokenLen+1),
 	} {
 		t.Run(name, func(t *testing.T) {
-			if tok, err := ring(t, "example", pub).IDToken(signed); !errors.Is(err, identity.ErrToken) || tok != nil {
+			if tok, err := ring(t, pub).IDToken(signed); !errors.Is(err, identity.ErrToken) || tok != nil {
 				t.Errorf("%+v, %v", tok, err)
 			}
 		})
@@ -111,7 +111,7 @@ func TestATokenIsRefusedUnlessTheRealmSignedItForThisUse(t *testing.T) {
 	for i := range good { // every flipped bit
 		bad := bytes.Clone(good)
 		bad[i] ^= 1
-		if tok, err := ring(t, "example", pub).IDToken(bad); err == nil {
+		if tok, err := ring(t, pub).IDToken(bad); err == nil {
 			// COSE leaves the unprotected header and its tag number open; what was
 			// signed must not have changed.
 			if tok.Account != token().Account || tok.State != identity.Active || tok.Revision != 7 {
@@ -119,10 +119,10 @@ func TestATokenIsRefusedUnlessTheRealmSignedItForThisUse(t *testing.T) {
 			}
 		}
 	}
-	if _, err := ring(t, "example").IDToken(good); !errors.Is(err, identity.ErrUnknownKey) {
+	if _, err := ring(t).IDToken(good); !errors.Is(err, identity.ErrUnknownKey) {
 		t.Errorf("with no keys: %v", err)
 	}
-	if _, err := ring(t, "example", pub).SessionToken(good); !errors.Is(err, identity.ErrToken) {
+	if _, err := ring(t, pub).SessionToken(good); !errors.Is(err, identity.ErrToken) {
 		t.Errorf("an ID token passed as a session token: %v", err)
 	}
 }
@@ -226,7 +226,7 @@ func FuzzKeyring(f *testing.F) {
 	}
 	f.Add(signed)
 	f.Add([]byte{0xd2, 0x84})
-	k := ring(f, "example", pub)
+	k := ring(f, pub)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if tok, err := k.IDToken(b); err == nil && tok.Account != token().Account {
 			t.Errorf("forged: %+v", tok)
@@ -240,7 +240,7 @@ func BenchmarkVerifyIDToken(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	k := ring(b, "example", pub)
+	k := ring(b, pub)
 	for b.Loop() {
 		if _, err := k.IDToken(signed); err != nil {
 			b.Fatal(err)

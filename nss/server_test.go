@@ -229,7 +229,7 @@ func TestARecordThatBreaksARuleIsUnavailable(t *testing.T) {
 }
 
 func TestTheDaemonItselfIsNotKeptWaiting(t *testing.T) {
-	c, ctx := open(t, &nss.Server{Directory: &answers{wait: true}, Self: int32(os.Getpid())}) //nolint:gosec // a process id
+	c, ctx := open(t, &nss.Server{Directory: &answers{wait: true}, Self: int32(os.Getpid())})
 	if m, err := c.Receive(ctx); err != nil || m.Type != wire.Unavailable {
 		t.Errorf("came %+v, %v", m, err)
 	}

@@ -60,7 +60,7 @@ func ConverseForTest(first, second []byte, a Authority) identity.Code {
 			}
 		}
 		if m.Type == wire.Verdict {
-			code = identity.Code(m.Number(wire.Code)) //nolint:gosec // the server's own
+			code = identity.Code(m.Number(wire.Code))
 		}
 		if len(first) == 0 {
 			break

@@ -43,8 +43,10 @@ func (d dir) listenAdmin(ctx context.Context) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("admin socket: %w", err)
 	}
-	// Closing must not unlink by that address: its folder is closed by then.
-	l.(*net.UnixListener).SetUnlinkOnClose(false)
+	if u, ok := l.(*net.UnixListener); ok {
+		// Closing must not unlink by that address: its folder is closed by then.
+		u.SetUnlinkOnClose(false)
+	}
 	if err := os.Chmod(filepath.Join(string(d), "admin.sock"), 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("admin socket: %w", err), l.Close())
 	}
@@ -83,7 +85,7 @@ func (r *realm) adminServer() *http.Server {
 	return &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 			uid, ok := req.Context().Value(peerKey{}).(uint32)
-			if !ok || !mayAdminister(uid, uint32(os.Getuid())) {
+			if !ok || !mayAdminister(uid, uint32(os.Getuid())) { //nolint:gosec // the kernel's uids are 32 bits
 				http.Error(w, "only root and the server's own user may use the admin socket", http.StatusForbidden)
 				return
 			}

@@ -141,7 +141,7 @@ func (e *engine) stepPassword(ctx context.Context, m store.Machine, s *session, 
 	case f.locked():
 		return e.deny(ctx, m, s, answer{locked: true, reason: "locked"})
 	case !ok:
-		return e.failed(ctx, m, s, f, "password")
+		return e.failed(ctx, m, s, "password")
 	}
 	if why := standing(f.account, e.now()); why != "" {
 		return e.deny(ctx, m, s, answer{message: why, reason: why})
@@ -198,7 +198,7 @@ func (e *engine) stepTOTP(ctx context.Context, m store.Machine, s *session, f fa
 		return e.deny(ctx, m, s, answer{locked: true, reason: "locked"})
 	}
 	if !f.known || !f.hasTOTP {
-		return e.failed(ctx, m, s, f, "totp taken away")
+		return e.failed(ctx, m, s, "totp taken away")
 	}
 	secret, err := e.box.open(f.account.UUID, f.totp.Sealed)
 	if err != nil {
@@ -210,7 +210,7 @@ func (e *engine) stepTOTP(ctx context.Context, m store.Machine, s *session, f fa
 		return answer{}, err
 	}
 	if !ok || step <= f.totp.LastStep {
-		return e.failed(ctx, m, s, f, "totp")
+		return e.failed(ctx, m, s, "totp")
 	}
 	s.proved = append(s.proved, proof{identity.TOTP, f.account.UUID, f.totp.Epoch})
 	return e.allow(ctx, m, s, func(tx *store.Tx) error {
@@ -237,7 +237,7 @@ func (e *engine) deny(ctx context.Context, m store.Machine, s *session, a answer
 }
 
 // failed ends a session with a wrong proof.
-func (e *engine) failed(ctx context.Context, m store.Machine, s *session, f facts, reason string) (answer, error) {
+func (e *engine) failed(ctx context.Context, m store.Machine, s *session, reason string) (answer, error) {
 	ctx, cancel := recording(ctx)
 	defer cancel()
 	a := answer{message: denial, reason: reason}

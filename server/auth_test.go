@@ -20,7 +20,7 @@ func TestEveryRowOfTheStateTableHolds(t *testing.T) {
 	states := map[string]func(*bench) string{
 		"none":     func(*bench) string { return "no such cookie" },
 		"password": func(b *bench) string { return b.start("alice") },
-		"totp":     func(b *bench) string { b.totp("alice"); return b.try("alice", right).cookie },
+		"totp":     func(b *bench) string { b.totp(); return b.try("alice", right).cookie },
 		"finished": func(b *bench) string {
 			c := b.start("alice")
 			b.answer(b.box, c, identity.Password, right)
@@ -37,7 +37,7 @@ func TestEveryRowOfTheStateTableHolds(t *testing.T) {
 			return c
 		},
 		"rewound": func(b *bench) string { // the first cookie, after it led on to totp
-			b.totp("alice")
+			b.totp()
 			c := b.start("alice")
 			b.answer(b.box, c, identity.Password, right)
 			return c
@@ -48,13 +48,13 @@ func TestEveryRowOfTheStateTableHolds(t *testing.T) {
 			return c
 		},
 		"password changed before totp": func(b *bench) string {
-			b.totp("alice")
+			b.totp()
 			c := b.try("alice", right).cookie
 			b.password("alice", "another long one")
 			return c
 		},
 		"disabled before totp": func(b *bench) string {
-			b.totp("alice")
+			b.totp()
 			c := b.try("alice", right).cookie
 			b.must(b.admin.SetAccountState(b.t.Context(), &v1.SetAccountStateRequest{Name: "alice", Disabled: true}))
 			return c
@@ -144,7 +144,7 @@ func TestADisabledAccountIsToldSoOnlyAfterTheRightPassword(t *testing.T) {
 func TestACodeIsTakenWithOneStepOfDriftAndNeverAgain(t *testing.T) {
 	for drift, want := range map[int64]string{-60: "deny", -30: "allow", 0: "allow", 30: "allow", 60: "deny"} {
 		b := newBench(t)
-		b.totp("alice")
+		b.totp()
 		if got := b.answer(b.box, b.try("alice", right).cookie, identity.TOTP, b.code(drift)); got.outcome() != want {
 			t.Errorf("drift %d: %s, want %s", drift, got.outcome(), want)
 		}
@@ -174,7 +174,7 @@ func TestASessionTokenNamesOnlyGroupsThatItsStrengthEarned(t *testing.T) {
 	if n := earned(b.try("alice", right)); n != 2 {
 		t.Fatalf("password: %d groups", n)
 	}
-	b.totp("alice")
+	b.totp()
 	if n := earned(b.answer(b.box, b.try("alice", right).cookie, identity.TOTP, b.code(0))); n != 3 {
 		t.Fatalf("password and totp: %d groups", n)
 	}
@@ -214,7 +214,7 @@ func TestTokensOfAKeyThatWasRotatedOutStillVerify(t *testing.T) {
 
 func TestEveryAttemptIsInTheAuditLogAndNoSecretIs(t *testing.T) {
 	b := newBench(t)
-	b.totp("alice")
+	b.totp()
 	b.try("alice", "a wrong password")
 	b.answer(b.box, b.try("alice", right).cookie, identity.TOTP, b.code(0))
 	log, err := b.admin.ListAudit(t.Context(), &v1.ListAuditRequest{})

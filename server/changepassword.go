@@ -29,7 +29,7 @@ func (e *engine) changePassword(ctx context.Context, m store.Machine, name ident
 	case f.locked():
 		return e.deny(ctx, m, s, answer{locked: true, reason: "locked"})
 	case !ok:
-		return e.failed(ctx, m, s, f, "password")
+		return e.failed(ctx, m, s, "password")
 	}
 	if why := standing(f.account, e.now()); why != "" {
 		return e.deny(ctx, m, s, answer{message: why, reason: why})

@@ -44,7 +44,7 @@ func Init(ctx context.Context, o InitOptions) error {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return fmt.Errorf("make folder: %w", err)
 	}
-	if err := os.Chmod(o.Dir, 0o700); err != nil {
+	if err := os.Chmod(o.Dir, 0o700); err != nil { //nolint:gosec // a folder
 		return fmt.Errorf("make folder: %w", err)
 	}
 	d := dir(o.Dir)

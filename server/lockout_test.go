@@ -79,7 +79,7 @@ func TestGuessesSentAtOnceCannotOutrunTheLock(t *testing.T) {
 
 func TestARightPasswordBeforeAWrongCodeDoesNotClearTheCount(t *testing.T) {
 	b := newBench(t)
-	b.totp("alice")
+	b.totp()
 	for range lockAfter {
 		if got := b.answer(b.box, b.try("alice", right).cookie, identity.TOTP, "12345"); got.allow || got.locked {
 			t.Fatalf("%+v", got)

@@ -59,7 +59,7 @@ func TestASealedSecretOpensOnlyForItsAccount(t *testing.T) {
 
 func TestTheFolderIsReadableByItsOwnerOnly(t *testing.T) {
 	b := newBench(t)
-	b.totp("alice")
+	b.totp()
 	err := filepath.Walk(string(b.dir), func(path string, info os.FileInfo, err error) error {
 		if err != nil {
 			return err

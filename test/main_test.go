@@ -144,8 +144,8 @@ func byKey(r *machine.Realm, name string) attempt {
 	return func(ctx context.Context) (machine.Outcome, error) { return r.SSHKey(ctx, adaKey, name) }
 }
 
-func bySudo(r *machine.Realm, name, password string, options ...string) attempt {
-	return func(ctx context.Context) (machine.Outcome, error) { return r.Sudo(ctx, name, password, options...) }
+func bySudo(r *machine.Realm, name, password string) attempt {
+	return func(ctx context.Context) (machine.Outcome, error) { return r.Sudo(ctx, name, password) }
 }
 
 // within waits until a condition holds: for what is promised to happen by itself.

@@ -32,7 +32,12 @@ func Dial(ctx context.Context, path string) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	return NewConn(c.(*net.UnixConn)), nil
+	u, ok := c.(*net.UnixConn)
+	if !ok {
+		_ = c.Close()
+		return nil, errors.New("connect: not a unix socket")
+	}
+	return NewConn(u), nil
 }
 
 // Listen makes a socket at path with the given mode, in place of what a dead

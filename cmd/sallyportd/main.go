@@ -16,7 +16,7 @@ import (
 )
 
 // version is set by the linker.
-var version = "unknown" //nolint:gochecknoglobals // the linker can set nothing else
+var version = "unknown"
 
 // Exit codes, after sysexits(3).
 const (
@@ -54,10 +54,10 @@ func main() {
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.Level(c.Log.Level)}))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := serve(ctx, c, log); err != nil {
+	err = serve(ctx, c, log)
+	stop()
+	if err != nil {
 		log.Error("sallyportd ends", "error", err)
-		stop()
 		os.Exit(exitFailed)
 	}
 }

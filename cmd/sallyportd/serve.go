@@ -51,7 +51,7 @@ func serve(ctx context.Context, c *config.Config, log *slog.Logger) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.Run(ctx) })
 	g.Go(func() error {
-		s := &nss.Server{Directory: d, Keys: d, Log: log, Self: int32(os.Getpid()), Deadline: time.Duration(c.Lookup.Timeout)}
+		s := &nss.Server{Directory: d, Keys: d, Log: log, Self: int32(os.Getpid()), Deadline: time.Duration(c.Lookup.Timeout)} //nolint:gosec // the kernel's process ids are 22 bits
 		return s.Serve(ctx, socks.lookup)
 	})
 	g.Go(func() error {

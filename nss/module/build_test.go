@@ -27,7 +27,7 @@ type built struct {
 	shipped     variant // with the deadline that it ships with
 }
 
-var the built //nolint:gochecknoglobals // built once, by TestMain
+var the built
 
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "sp")

@@ -23,7 +23,7 @@ type built struct {
 	prompt variant
 }
 
-var the built //nolint:gochecknoglobals // built once, by TestMain
+var the built
 
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "sp")

@@ -28,7 +28,7 @@ func (s *seen) note(l identity.Login) {
 	s.old = append(s.old, string(l.OldPass.Reveal()))
 }
 
-func (s *seen) last(t *testing.T) (l identity.Login, first, old string) {
+func (s *seen) last(t *testing.T) (l identity.Login, first string) {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -36,7 +36,7 @@ func (s *seen) last(t *testing.T) (l identity.Login, first, old string) {
 		t.Fatal("the authority was not asked")
 	}
 	n := len(s.logins) - 1
-	return s.logins[n], s.first[n], s.old[n]
+	return s.logins[n], s.first[n]
 }
 
 func (s *seen) then(v identity.Verdict) decide {
@@ -54,7 +54,7 @@ func TestTheAuthorityLearnsWhatTheHostSaid(t *testing.T) {
 		r.serve(s.then(identity.Verdict{Code: identity.Granted}))
 		name := "Alice@Example.Org"
 		want(t, r.run(nil, name, "tty=pts/7", "rhost=192.0.2.1", "auth-silent", "user"), "auth-silent=0", "user "+name)
-		l, first, _ := s.last(t)
+		l, first := s.last(t)
 		if l.User != name || l.Service != "test" || l.TTY != "pts/7" || l.RemoteHost != "192.0.2.1" || !l.Silent ||
 			l.Operation != identity.OpAuthenticate || l.Peer.UID != uint32(os.Getuid()) || l.OnlyFirstPass || first != "" {
 			t.Errorf("it learnt %+v", l)
@@ -90,7 +90,7 @@ func TestAnEarlierPasswordIsUsedOnlyWhenAskedFor(t *testing.T) {
 			r.line(&b, "auth", "required", arg)
 			r.service(b.String())
 			r.run(nil, "alice", "auth")
-			if l, first, _ := s.last(t); first != want.first || l.OnlyFirstPass != want.only {
+			if l, first := s.last(t); first != want.first || l.OnlyFirstPass != want.only {
 				t.Errorf("%q: first pass %q, only %v", arg, first, l.OnlyFirstPass)
 			}
 		}

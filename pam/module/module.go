@@ -31,5 +31,5 @@ func EnvironmentOK(line []byte) bool {
 		v.bytes = (*C.uint8_t)(C.CBytes(line))
 		defer C.free(unsafe.Pointer(v.bytes))
 	}
-	return bool(C.verdict_environment_ok(&v))
+	return bool(C.verdict_environment_ok(&v)) //nolint:gocritic // it reads what cgo makes of this line
 }

@@ -68,6 +68,7 @@ func (e *exchange) Step(ctx context.Context, kind identity.FactorKind, credentia
 		if len(resp.GetOffers()) > 0 {
 			e.cookie, reply.Outcome, reply.Offers = resp.GetSession(), provider.Continue, kinds(resp.GetOffers())
 		}
+	default: // whatever else it says is a no, which is the reply's zero value
 	}
 	return reply, nil
 }

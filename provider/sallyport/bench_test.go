@@ -14,7 +14,7 @@ import (
 func BenchmarkIDTokenFetch(b *testing.B) {
 	r := newRealm(b)
 	r.account("alice")
-	p := r.machine("box")
+	p := r.machine()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			if _, err := p.Fetch(b.Context(), "alice"); err != nil {
@@ -33,7 +33,7 @@ func BenchmarkSteppedAuthentication(b *testing.B) {
 	for i := range people {
 		r.account(fmt.Sprintf("u%d", i))
 	}
-	p := r.machine("box")
+	p := r.machine()
 	b.RunParallel(func(pb *testing.PB) {
 		for i := 0; pb.Next(); i++ {
 			if got := try(b, p, identity.Name(fmt.Sprintf("u%d", i%people)), testPassword); got.Outcome != provider.Allow {

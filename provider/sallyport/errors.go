@@ -45,6 +45,7 @@ func sentinel(err error) error {
 				}
 			}
 		}
+	default:
 	}
 	return provider.ErrOffline
 }

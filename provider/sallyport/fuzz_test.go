@@ -93,6 +93,7 @@ func FuzzEvent(f *testing.F) {
 			if id, err := uuid.Parse(m.GetGone()); err != nil || id != e.UUID {
 				t.Errorf("%q is gone: %+v", m.GetGone(), e)
 			}
+		default:
 		}
 	})
 }

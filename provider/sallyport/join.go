@@ -108,7 +108,11 @@ func pinned(ctx context.Context, server, fingerprint string) (*x509.Certificate,
 		return nil, meaning("join", err)
 	}
 	defer func() { _ = conn.Close() }()
-	for _, c := range conn.(*tls.Conn).ConnectionState().PeerCertificates {
+	secured, ok := conn.(*tls.Conn)
+	if !ok {
+		return nil, fmt.Errorf("join: %w: no TLS", provider.ErrUntrusted)
+	}
+	for _, c := range secured.ConnectionState().PeerCertificates {
 		if sum := sha256.Sum256(c.Raw); subtle.ConstantTimeCompare(sum[:], want) == 1 {
 			return c, nil
 		}

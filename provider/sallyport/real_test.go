@@ -108,7 +108,7 @@ func (r *realm) options(machine string) sallyport.Options {
 	return sallyport.Options{URL: r.url, RootPEM: j.RootPEM, MachineKey: j.Key, MachineID: j.MachineID, Realm: j.Realm, Memory: &memory{}}
 }
 
-func (r *realm) machine(name string) *sallyport.Provider { return open(r.t, r.options(name)) }
+func (r *realm) machine() *sallyport.Provider { return open(r.t, r.options("box")) }
 
 func open(t testing.TB, o sallyport.Options) *sallyport.Provider {
 	t.Helper()
@@ -138,7 +138,7 @@ func try(t testing.TB, p *sallyport.Provider, name identity.Name, password strin
 func TestAJoinedMachineFetchesAccountsByNameAndUID(t *testing.T) {
 	r := newRealm(t)
 	r.account("alice")
-	p := r.machine("box")
+	p := r.machine()
 	a, err := p.Fetch(t.Context(), "alice")
 	if err != nil {
 		t.Fatal(err)
@@ -161,7 +161,7 @@ func TestAJoinedMachineFetchesAccountsByNameAndUID(t *testing.T) {
 func TestARightPasswordIsAllowedAndEverythingElseDenied(t *testing.T) {
 	r := newRealm(t)
 	r.account("alice")
-	p := r.machine("box")
+	p := r.machine()
 	if got := try(t, p, "alice", testPassword); got.Outcome != provider.Allow || got.Session == nil || got.Record.Token.Account.Name != "alice" {
 		t.Fatalf("right password: %+v", got)
 	}
@@ -178,7 +178,7 @@ func TestAnAccountWithTOTPMustProveBothAndACodeWorksOnce(t *testing.T) {
 	if _, err := r.admin.AddTOTP(t.Context(), &v1.AddTOTPRequest{Name: "alice", Secret: []byte(key)}); err != nil {
 		t.Fatal(err)
 	}
-	p := r.machine("box")
+	p := r.machine()
 	code, err := totp.GenerateCode(key, time.Now())
 	if err != nil {
 		t.Fatal(err)
@@ -202,7 +202,7 @@ func TestAnAccountWithTOTPMustProveBothAndACodeWorksOnce(t *testing.T) {
 func TestARemovedMachineIsRefused(t *testing.T) {
 	r := newRealm(t)
 	r.account("alice")
-	p := r.machine("box")
+	p := r.machine()
 	if _, err := r.admin.RemoveMachine(t.Context(), &v1.NameRequest{Name: "box"}); err != nil {
 		t.Fatal(err)
 	}
@@ -241,7 +241,7 @@ func TestAJoinCodeWorksOnceAndOnlyForTheRightServer(t *testing.T) {
 func TestAPasswordIsChangedOnlyWithTheOldOne(t *testing.T) {
 	r := newRealm(t)
 	r.account("alice")
-	p := r.machine("box")
+	p := r.machine()
 	if _, err := p.ChangePassword(t.Context(), "alice", secret("wrong"), secret("another long one")); !errors.Is(err, provider.ErrDenied) {
 		t.Fatalf("got %v", err)
 	}

@@ -17,7 +17,7 @@ func TestAListIsWholeAndAWatchGoesOnFromIt(t *testing.T) {
 	r := newRealm(t)
 	r.account("alice")
 	r.account("bob")
-	p := r.machine("box")
+	p := r.machine()
 	seen := map[identity.Name]uuid.UUID{}
 	position, err := p.List(t.Context(), func(rec provider.Record) error {
 		seen[rec.Token.Account.Name] = rec.Token.Account.UUID
@@ -81,7 +81,7 @@ func TestAListIsWholeAndAWatchGoesOnFromIt(t *testing.T) {
 
 func TestATooNewPositionIsAnsweredWithAReset(t *testing.T) {
 	r := newRealm(t)
-	p := r.machine("box")
+	p := r.machine()
 	var kinds []provider.EventKind
 	err := p.Watch(t.Context(), 1<<63, func(e provider.Event) error {
 		kinds = append(kinds, e.Kind)
@@ -94,7 +94,7 @@ func TestATooNewPositionIsAnsweredWithAReset(t *testing.T) {
 
 func TestAWatchEndsWhenTheMachineIsRemoved(t *testing.T) {
 	r := newRealm(t)
-	p := r.machine("box")
+	p := r.machine()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	err := p.Watch(ctx, 0, func(e provider.Event) error {

@@ -78,7 +78,7 @@ func (t *Tx) Changes(after uint64, limit int) (changes []Change, ok bool, err er
 		}
 		changes = append(changes, c)
 		return nil
-	}, `SELECT revision, account_uuid, gone FROM changes WHERE revision > ? ORDER BY revision LIMIT ?`, int64(after), limit)
+	}, `SELECT revision, account_uuid, gone FROM changes WHERE revision > ? ORDER BY revision LIMIT ?`, int64(after), limit) //nolint:gosec // the same bits, as SQLite has no unsigned
 	return changes, err == nil, err
 }
 

@@ -98,40 +98,43 @@ func (t *faultyTx) Commit() error {
 func dump(t *testing.T, s *Store) string {
 	t.Helper()
 	var out strings.Builder
-	var tables []string
-	rows, err := s.reader.Query(`SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name`)
+	for _, table := range all(t, s, `SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name`) {
+		for _, row := range all(t, s, `SELECT * FROM `+table) {
+			out.WriteString(table + " " + row + "\n")
+		}
+	}
+	return out.String()
+}
+
+// all returns the rows of a query, each with its columns side by side.
+func all(t *testing.T, s *Store, query string) []string {
+	t.Helper()
+	rows, err := s.reader.Query(query)
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
 	for rows.Next() {
-		var n string
-		if err := rows.Scan(&n); err != nil {
+		values := make([]any, len(columns))
+		for i := range values {
+			values[i] = new(any)
+		}
+		if err := rows.Scan(values...); err != nil {
 			t.Fatal(err)
 		}
-		tables = append(tables, n)
-	}
-	_ = rows.Close()
-	for _, table := range tables {
-		rows, err := s.reader.Query(`SELECT * FROM ` + table)
-		if err != nil {
-			t.Fatal(err)
+		words := make([]string, len(values))
+		for i, v := range values {
+			words[i] = fmt.Sprint(*v.(*any))
 		}
-		columns, _ := rows.Columns()
-		for rows.Next() {
-			values := make([]any, len(columns))
-			for i := range values {
-				values[i] = new(any)
-			}
-			if err := rows.Scan(values...); err != nil {
-				t.Fatal(err)
-			}
-			out.WriteString(table)
-			for _, v := range values {
-				fmt.Fprintf(&out, " %v", *v.(*any))
-			}
-			out.WriteByte('\n')
-		}
-		_ = rows.Close()
+		list = append(list, strings.Join(words, " "))
 	}
-	return out.String()
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return list
 }

@@ -36,7 +36,7 @@ func run(ctx context.Context, shell bool) error {
 	if err != nil {
 		return err
 	}
-	defer m.Close() //nolint:errcheck // the namespaces end with us
+	defer m.Close()
 	r := &machine.Realm{Machine: m}
 	if err := prepare(ctx, r); err != nil {
 		return err
@@ -72,7 +72,7 @@ Try:  getent passwd ada    ssh ada@127.0.0.1    sallyport status    sallyport ex
       sallyport-server account disable ada --dir %s
 Leave with "exit"; the machine is forgotten.
 `, password, machine.ServerDir)
-	c := exec.CommandContext(ctx, "/usr/sbin/chroot", r.Root, "/bin/bash") //nolint:gosec // a shell is what was asked for
+	c := exec.CommandContext(ctx, "/usr/sbin/chroot", r.Root, "/bin/bash")
 	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
 	c.Env = append(os.Environ(), `PS1=machine:\w\$ `, "HOME=/root", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
 	c.Dir = "/"

@@ -49,7 +49,7 @@ func (m *Machine) Boot(ctx context.Context) (*Booted, error) {
 	if err := os.Symlink("/dev/null", m.Path("/etc/systemd/system/systemd-networkd-wait-online.service")); err != nil {
 		return nil, fmt.Errorf("boot: %w", err)
 	}
-	c := exec.CommandContext(ctx, "systemd-nspawn", "-q", "--register=no", "--keep-unit", "-D", m.Root, "--boot", //nolint:gosec // constants
+	c := exec.CommandContext(ctx, "systemd-nspawn", "-q", "--register=no", "--keep-unit", "-D", m.Root, "--boot",
 		"--console=read-only", "--private-network", "--link-journal=no", "--machine=sallyport-test")
 	c.Env = environment()
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -79,7 +79,7 @@ func (m *Machine) Boot(ctx context.Context) (*Booted, error) {
 
 // In runs lines of sh within the container, and stops at the first that fails.
 func (b *Booted) In(ctx context.Context, lines string) (string, error) {
-	c := exec.CommandContext(ctx, "nsenter", "-t", strconv.Itoa(b.init), "-m", "-p", "-u", "-i", "-n", "--", "/bin/sh", "-euc", lines) //nolint:gosec // tests name their programs
+	c := exec.CommandContext(ctx, "nsenter", "-t", strconv.Itoa(b.init), "-m", "-p", "-u", "-i", "-n", "--", "/bin/sh", "-euc", lines)
 	c.Env = environment()
 	out, err := c.CombinedOutput()
 	if err != nil {

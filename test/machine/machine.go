@@ -40,7 +40,7 @@ func New() (_ *Machine, err error) { //nolint:nonamedreturns // Close on any err
 		return nil, err
 	}
 	for _, d := range []string{"upper", "work", "root"} {
-		if err := os.Mkdir(filepath.Join(base, d), 0o755); err != nil { //nolint:gosec // a root directory is 0755
+		if err := os.Mkdir(filepath.Join(base, d), 0o755); err != nil {
 			return nil, fmt.Errorf("machine: %w", err)
 		}
 	}
@@ -70,7 +70,7 @@ func (m *Machine) fileSystems() error {
 		}
 	}
 	for _, d := range []string{"/run/lock", "/run/sshd", "/var/tmp"} {
-		if err := os.MkdirAll(m.Path(d), 0o755); err != nil { //nolint:gosec // as on any machine
+		if err := os.MkdirAll(m.Path(d), 0o755); err != nil {
 			return fmt.Errorf("machine: %w", err)
 		}
 	}
@@ -78,7 +78,7 @@ func (m *Machine) fileSystems() error {
 }
 
 func (m *Machine) mount(source, target, kind string, flags uintptr, data string) error {
-	if err := os.MkdirAll(target, 0o755); err != nil { //nolint:gosec // mount points are 0755
+	if err := os.MkdirAll(target, 0o755); err != nil {
 		return fmt.Errorf("machine: %w", err)
 	}
 	if err := unix.Mount(source, target, kind, flags, data); err != nil {
@@ -110,7 +110,7 @@ func environment() []string {
 
 // Command prepares a program on the machine, as root.
 func (m *Machine) Command(ctx context.Context, name string, args ...string) *exec.Cmd {
-	c := exec.CommandContext(ctx, "/usr/sbin/chroot", append([]string{m.Root, name}, args...)...) //nolint:gosec // tests name their programs
+	c := exec.CommandContext(ctx, "/usr/sbin/chroot", append([]string{m.Root, name}, args...)...)
 	c.Env = environment()
 	c.Dir = "/"
 	c.WaitDelay = 5 * time.Second
@@ -143,7 +143,7 @@ func (m *Machine) Script(ctx context.Context, lines string) (string, error) {
 // WriteFile puts a file on the machine.
 func (m *Machine) WriteFile(path, text string, mode os.FileMode) error {
 	p := m.Path(path)
-	if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil { //nolint:gosec // as on any machine
+	if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	if err := os.WriteFile(p, []byte(text), mode); err != nil {

@@ -48,7 +48,7 @@ func (m *Machine) Install(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c := exec.CommandContext(ctx, "make", "-s", "-C", root, "install", "DESTDIR="+m.Root) //nolint:gosec // our own Makefile
+	c := exec.CommandContext(ctx, "make", "-s", "-C", root, "install", "DESTDIR="+m.Root)
 	if out, err := c.CombinedOutput(); err != nil {
 		return fmt.Errorf("make install: %w\n%s", err, out)
 	}
