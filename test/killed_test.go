@@ -1,0 +1,207 @@
+package test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/test/machine"
+	"github.com/sallyport-auth/sallyport/wire"
+)
+
+// host is a program that speaks to pam.sock as the PAM module does.
+type host struct{ *wire.Conn }
+
+// ask opens a conversation and goes on to its first prompt.
+func ask(ctx context.Context, r *machine.Realm, op identity.Operation, name string) (host, error) {
+	c, err := wire.Dial(ctx, r.Path("/run/sallyport/pam.sock"))
+	if err != nil {
+		return host{}, err
+	}
+	h := host{c}
+	err = c.Send(ctx, wire.New(wire.Begin).AddNumbers(wire.Operation, uint32(op)).AddNumbers(wire.Flags, 0).
+		AddString(wire.Service, "test").AddString(wire.Name, name))
+	if err == nil {
+		_, err = h.until(ctx, wire.Prompt)
+	}
+	if err != nil {
+		_ = c.Close()
+	}
+	return h, err
+}
+
+// until receives up to a message of that type.
+func (h host) until(ctx context.Context, want wire.Type) (*wire.Message, error) {
+	for {
+		m, err := h.Receive(ctx)
+		if err != nil {
+			return nil, err
+		}
+		switch m.Type {
+		case want:
+			return m, nil
+		case wire.Working, wire.Tell:
+		default:
+			return nil, fmt.Errorf("message %#x, code %d", uint8(m.Type), m.Number(wire.Code))
+		}
+	}
+}
+
+// answer types a password and waits for the verdict.
+func (h host) answer(ctx context.Context, password string) (identity.Code, error) {
+	if err := h.Send(ctx, wire.New(wire.Answer).AddString(wire.Secret, password)); err != nil {
+		return 0, err
+	}
+	m, err := h.until(ctx, wire.Verdict)
+	if err != nil {
+		return 0, err
+	}
+	return identity.Code(m.Number(wire.Code)), nil
+}
+
+// signIn is one whole authentication of ada's.
+func signIn(ctx context.Context, r *machine.Realm, password string) (identity.Code, error) {
+	h, err := ask(ctx, r, identity.OpAuthenticate, ada)
+	if err != nil {
+		return 0, err
+	}
+	defer h.Close()
+	return h.answer(ctx, password)
+}
+
+// life is what goes on while the daemon is killed again and again, and what it
+// acknowledged of it.
+type life struct {
+	r        *machine.Realm
+	password string
+	// kept: ada was let in with this password, so a verifier of it is on the disk.
+	kept   bool
+	logins int
+}
+
+// length is how long what happens at n takes at most, more or less: a login that
+// makes a verifier hashes twice.
+func (l *life) length(n int) time.Duration {
+	if n%8 == 1 || n%8 == 2 || n%8 == 5 {
+		return 700 * time.Millisecond
+	}
+	return 200 * time.Millisecond
+}
+
+// happen lets one thing happen. Whether the daemon lived to see it is seen later.
+func (l *life) happen(ctx context.Context, n int) error {
+	admin := func(secret string, words ...string) error { _, err := l.r.Admin(ctx, secret, words...); return err }
+	switch n % 8 {
+	case 0: // a new password; the old verifier may end at any moment from now
+		l.kept = false
+		l.password = fmt.Sprintf("password number %d", n)
+		return admin(l.password, "account", "set-password", ada)
+	case 1, 2, 5:
+		code, err := signIn(ctx, l.r, l.password)
+		if err == nil && code != identity.Granted {
+			return fmt.Errorf("the right password is answered by code %d", code)
+		}
+		if err == nil {
+			l.kept = true
+			l.logins++
+		}
+		return nil
+	case 3:
+		return admin("", "account", "disable", "grace")
+	case 4:
+		return admin("", "group", "add", fmt.Sprintf("group%d", n))
+	case 6:
+		return admin("", "account", "add", fmt.Sprintf("person%d", n))
+	default:
+		return admin("", "account", "enable", "grace")
+	}
+}
+
+// inspect looks at a copy of the database, as the next start will find it.
+func (l *life) inspect(t *testing.T) {
+	t.Helper()
+	dir := t.TempDir()
+	defer os.RemoveAll(dir)
+	for _, f := range []string{"cache.db", "cache.db-wal"} {
+		b, err := os.ReadFile(l.r.Path(filepath.Join(stateDir, f)))
+		if err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+		must(t, os.WriteFile(filepath.Join(dir, f), b, 0o600))
+	}
+	db, err := sql.Open("sqlite3", filepath.Join(dir, "cache.db"))
+	must(t, err)
+	defer db.Close()
+	var whole string
+	must(t, db.QueryRowContext(t.Context(), "PRAGMA integrity_check").Scan(&whole))
+	if whole != "ok" {
+		t.Fatalf("integrity_check: %s", whole)
+	}
+	if !l.kept {
+		return
+	}
+	var verifiers int
+	must(t, db.QueryRowContext(t.Context(), "SELECT count(*) FROM verifiers WHERE kind = 'password'").Scan(&verifiers))
+	if verifiers != 1 {
+		t.Fatalf("ada was let in, and there are %d verifiers", verifiers)
+	}
+}
+
+func TestADaemonThatIsKilledAtAnyInstantLosesNothingItAcknowledged(t *testing.T) {
+	r := joined(t)
+	ctx := t.Context()
+	must(t, r.AddPerson(ctx, "grace", adaPass, adaKey+".pub", "others"))
+	l := &life{r: r, password: adaPass}
+	const times = 200
+	for n := range times {
+		if n > 0 {
+			must(t, startDaemonSoon(ctx, r, n))
+		}
+		happened := make(chan error, 1)
+		go func() { happened <- l.happen(ctx, n) }()
+		// The instant is random on purpose: also while it starts, also when all is done.
+		instant := time.NewTimer(time.Duration(rand.Int64N(int64(l.length(n)))))
+		select {
+		case <-instant.C:
+		case <-r.Daemon.Done():
+			t.Fatalf("the daemon ended by itself:\n%s", r.Daemon.Output)
+		}
+		r.Daemon.Kill()
+		must(t, <-happened)
+		l.inspect(t)
+	}
+	t.Logf("%d kills, %d logins acknowledged", times, l.logins)
+	if l.logins < times/20 {
+		t.Errorf("only %d logins came through: this says little", l.logins)
+	}
+	must(t, r.StartDaemon(ctx))
+	must(t, r.WaitOnline(ctx))
+	if out := script(t, r, "sallyport status"); strings.Contains(out, "damaged") {
+		t.Errorf("the database was made anew:\n%s", out)
+	}
+	lets(t, ways(r, ada, l.password)["su"], ada)
+	r.Daemon.Kill()
+	must(t, r.Server.Stop(ctx))
+	must(t, r.StartDaemon(ctx))
+	must(t, r.WaitOffline(ctx))
+	lets(t, ways(r, ada, l.password)["su"], ada)
+	keepsOut(t, ways(r, ada, adaPass)["su"])
+}
+
+// startDaemonSoon starts the daemon; every fourth time it does not wait until it
+// serves, so that some die while they open the database.
+func startDaemonSoon(ctx context.Context, r *machine.Realm, n int) error {
+	if n%4 != 3 {
+		return r.StartDaemon(ctx)
+	}
+	p, err := r.Start(ctx, "/usr/bin/setpriv", machine.AsDaemon("/usr/sbin/sallyportd", "--config", "/etc/sallyport/sallyportd.toml")...)
+	r.Daemon = p
+	return err
+}
