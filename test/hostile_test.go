@@ -181,14 +181,26 @@ func person(name string, id uint32) *identity.IDToken {
 func TestAServerMakesNoAccountThatAMachineCannotTake(t *testing.T) {
 	r := joined(t)
 	for _, words := range [][]string{
-		{"account", "add", "zero", "--uid", "0"}, {"account", "add", "system", "--uid", "999"},
-		{"account", "add", "dynamic", "--uid", "61200"}, {"account", "add", "nobody2", "--uid", "65534"},
-		{"account", "add", "minus", "--uid", "4294967295"}, {"account", "add", "over", "--uid", "4294967296"},
-		{"account", "add", "negative", "--uid", "-1"}, {"account", "add", "Upper"}, {"account", "add", "a:b"}, {"account", "add", "../x"},
-		{"account", "add", "a\nb"}, {"account", "add", strings.Repeat("a", 300)}, {"account", "add", "1000"}, {"account", "add", ""},
-		{"account", "add", "shelly", "--shell", "/bin/sh\nroot::0:0::/:/bin/sh"}, {"account", "add", "homey", "--home", "/home/../etc"},
+		{"account", "add", "zero", "--uid", "0"},
+		{"account", "add", "system", "--uid", "999"},
+		{"account", "add", "dynamic", "--uid", "61200"},
+		{"account", "add", "nobody2", "--uid", "65534"},
+		{"account", "add", "minus", "--uid", "4294967295"},
+		{"account", "add", "over", "--uid", "4294967296"},
+		{"account", "add", "negative", "--uid", "-1"},
+		{"account", "add", "Upper"},
+		{"account", "add", "a:b"},
+		{"account", "add", "../x"},
+		{"account", "add", "a\nb"},
+		{"account", "add", strings.Repeat("a", 300)},
+		{"account", "add", "1000"},
+		{"account", "add", ""},
+		{"account", "add", "shelly", "--shell", "/bin/sh\nroot::0:0::/:/bin/sh"},
+		{"account", "add", "homey", "--home", "/home/../etc"},
 		{"account", "add", "namey", "--full-name", "a:b"},
-		{"group", "add", "zerog", "--gid", "0"}, {"group", "add", "sudo:x"}, {"group", "add", "minusg", "--gid", "4294967295"},
+		{"group", "add", "zerog", "--gid", "0"},
+		{"group", "add", "sudo:x"},
+		{"group", "add", "minusg", "--gid", "4294967295"},
 	} {
 		if out, err := r.Admin(t.Context(), "", words...); err == nil {
 			t.Errorf("%q was done: %s", words, out)
