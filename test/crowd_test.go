@@ -41,7 +41,7 @@ func TestAThousandPeopleAtThePromptKeepNobodyOut(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), machine.Patience)
 	defer cancel()
 	at(t, people, func(i int) (err error) {
-		crowd[i], err = ask(ctx, r, identity.OpAuthenticate, ada)
+		crowd[i], err = ask(ctx, r, begin(identity.OpAuthenticate, 0))
 		return err
 	})
 	if open, with := burden(t, r); open < fds+people {
