@@ -135,7 +135,7 @@ func (l *life) happen(ctx context.Context, n int) error {
 			l.kept, l.unsure = true, false
 			l.logins++
 		}
-		return nil
+		return nil //nolint:nilerr // it was killed meanwhile
 	case 3:
 		return admin("", "account", "disable", "grace")
 	case 4:
