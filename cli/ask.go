@@ -7,9 +7,12 @@ import (
 	"io"
 	"iter"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/sallyport-auth/sallyport/config"
 	"github.com/sallyport-auth/sallyport/control"
@@ -133,7 +136,7 @@ func explain(ctx context.Context, a *App, in *invocation) error {
 	}
 	e, err := control.One[report.Explanation](ctx, in.daemon(), report.VerbExplain, report.ExplainArgs{Name: words[0], Service: *service})
 	if err != nil {
-		return fmt.Errorf("explain %s: %w", words[0], err)
+		return fmt.Errorf("explain %s: %w", spoken(words[0]), err)
 	}
 	if err := a.show(in, e, func(w io.Writer) { printExplanation(w, e, a.Now()) }); err != nil {
 		return err
@@ -149,7 +152,7 @@ func printExplanation(w io.Writer, e report.Explanation, now time.Time) {
 	if !e.MayLogin {
 		verdict = "may NOT log in here"
 	}
-	fmt.Fprintf(w, "%s %s\n", e.Name, verdict)
+	fmt.Fprintf(w, "%s %s\n", spoken(e.Name), verdict)
 	if acc := e.Account; acc != nil {
 		fmt.Fprintf(w, "  %s, uid %d, gid %d, %s, %s\n", acc.Name, acc.UID, acc.GID, acc.Home, acc.Shell)
 		names := make([]string, len(acc.Groups))
@@ -181,7 +184,7 @@ func printExplanation(w io.Writer, e report.Explanation, now time.Time) {
 		}
 	}
 	if e.Locked != nil {
-		fmt.Fprintf(w, "locked for %s more; \"sudo sallyport unlock %s\" lifts it\n", span(e.Locked.Sub(now)), e.Name)
+		fmt.Fprintf(w, "locked for %s more; \"sudo sallyport unlock %s\" lifts it\n", span(e.Locked.Sub(now)), spoken(e.Name))
 	}
 }
 
@@ -224,7 +227,7 @@ func do(ctx context.Context, a *App, in *invocation, names int, verb, done strin
 	var args any
 	if names == 1 {
 		args = report.NameArgs{Name: words[0]}
-		done = fmt.Sprintf(done, words[0])
+		done = fmt.Sprintf(done, spoken(words[0]))
 	}
 	if err := in.daemon().Ask(ctx, verb, args, func(json.RawMessage) error { return nil }); err != nil {
 		return fmt.Errorf("%s: %w", verb, err)
@@ -242,6 +245,17 @@ func cacheClear(ctx context.Context, a *App, in *invocation) error {
 
 func unlock(ctx context.Context, a *App, in *invocation) error {
 	return do(ctx, a, in, 1, report.VerbUnlock, "%s may try again.")
+}
+
+// spoken is a name as a terminal may show it: what could move the cursor or begin
+// a line of its own is quoted.
+func spoken(name string) string {
+	for _, r := range name {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			return strconv.Quote(name)
+		}
+	}
+	return name
 }
 
 // span is a length of time for people: its largest unit, rounded down.

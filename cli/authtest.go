@@ -49,11 +49,11 @@ func authTest(_ context.Context, a *App, in *invocation) error {
 func printAuth(w io.Writer, r authResult) {
 	switch {
 	case r.Account:
-		fmt.Fprintf(w, "%s may sign in through %q.\n", r.Name, r.Service)
+		fmt.Fprintf(w, "%s may sign in through %q.\n", spoken(r.Name), r.Service)
 	case r.Authenticated:
-		fmt.Fprintf(w, "%s proved who it is, and may still not sign in through %q: %s.\n", r.Name, r.Service, r.Reason)
+		fmt.Fprintf(w, "%s proved who it is, and may still not sign in through %q: %s.\n", spoken(r.Name), r.Service, r.Reason)
 	default:
-		fmt.Fprintf(w, "%s may not sign in through %q: %s.\n", r.Name, r.Service, r.Reason)
+		fmt.Fprintf(w, "%s may not sign in through %q: %s.\n", spoken(r.Name), r.Service, r.Reason)
 	}
 }
 

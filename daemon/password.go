@@ -45,7 +45,7 @@ func (s *login) changePassword(ctx context.Context) identity.Verdict {
 }
 
 func (s *login) prelim(ctx context.Context) identity.Verdict {
-	if s.d.link.justFailed() {
+	if !s.d.reachable(ctx, s.q.e.account.Name) {
 		return s.end(ctx, offlineChange())
 	}
 	if s.OldPass.Len() > 0 {
@@ -59,6 +59,19 @@ func (s *login) prelim(ctx context.Context) identity.Verdict {
 		return identity.Verdict{Code: identity.PasswordMismatch}
 	}
 	return identity.Verdict{Code: identity.Granted, Password: old}
+}
+
+// reachable asks the server something harmless unless it is known to be there, so
+// that nobody types three passwords in vain.
+func (d *Daemon) reachable(ctx context.Context, name identity.Name) bool {
+	if d.link.justFailed() {
+		return false
+	}
+	if d.link.now() == online {
+		return true
+	}
+	err := d.fetchName(ctx, name)
+	return err == nil || errors.Is(err, provider.ErrNotFound)
 }
 
 func offlineChange() ruling {

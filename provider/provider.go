@@ -41,7 +41,9 @@ type untrusted struct{}
 func (untrusted) Error() string        { return "the server could not prove who it is" }
 func (untrusted) Is(target error) bool { return target == ErrOffline || target == error(untrusted{}) }
 
-// Record is one account as the provider vouches for it.
+// Record is one account as the provider vouches for it: truly said by the realm,
+// which may still have said what no machine takes. The resolver validates it, so
+// that one such account is refused by name and keeps none of the others out.
 type Record struct {
 	// Signed is the token as it was signed; it is what gets remembered.
 	Signed []byte

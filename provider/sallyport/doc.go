@@ -4,7 +4,9 @@
 // provider.Memory, so remembered tokens verify on a plane. Every answer is
 // checked before it is handed on: the server's certificate against the one root
 // that the machine pinned when it joined, each token's signature, that it is the
-// account that was asked for, and that a session token is for this machine.
+// account that was asked for, and that a session token is for this machine. What
+// a signed token says is handed on even if no machine could take it: the resolver
+// refuses such an account by name, and the rest of the list is still good.
 //
 // What an error means to the caller is decided in errors.go alone:
 //

@@ -125,11 +125,12 @@ func (p *Provider) check(ctx context.Context, verify func(*identity.Keyring) err
 	return verify(ring)
 }
 
-// record verifies what the server sent just now.
+// record verifies what the server sent just now. That it keeps the rules of a
+// token is the resolver's to judge.
 func (p *Provider) record(ctx context.Context, signed []byte) (provider.Record, error) {
 	r := provider.Record{Signed: signed}
 	err := p.check(ctx, func(ring *identity.Keyring) (err error) {
-		r.Token, err = ring.IDToken(signed)
+		r.Token, err = ring.Vouched(signed)
 		return err
 	})
 	return r, err
