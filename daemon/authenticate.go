@@ -206,21 +206,34 @@ func printable(text string) string {
 // allowed checks that the server's yes is for this account, on this machine,
 // now, and proves all that the account demands; then takes over what it learnt.
 func (s *login) allowed(ctx context.Context, r provider.Reply) (identity.Verdict, error) {
-	d, e := s.d, s.q.e
+	d := s.d
 	if err := s.checkYes(r); err != nil {
 		return s.failed(ctx, fmt.Errorf("%w: %w", provider.ErrOffline, err))
 	}
 	_ = d.learn(d.base, news{records: []provider.Record{r.Record}}) // logged there; the index has it
-	// A push may have brought something newer than the answer: the index decides.
-	if s.q.e = d.index.withUUID(e.account.UUID); s.q.e == nil {
-		return identity.Verdict{Code: identity.UnknownUser}, nil
-	}
 	s.q.methods = r.Session.Methods
-	if out := d.ask(ctx, rightChecks, &s.q, nil); out.code != identity.Granted {
+	if out := s.stillRight(ctx, r.Record.Token); out.code != identity.Granted {
 		return s.end(ctx, out), nil
 	}
 	d.succeeded(ctx, s.q.e, s.secret)
+	// That took its time: what was pushed meanwhile counts.
+	if out := s.stillRight(ctx, r.Record.Token); out.code != identity.Granted {
+		return s.end(ctx, out), nil
+	}
 	return identity.Verdict{Code: identity.Granted, Password: s.secret}, nil
+}
+
+// stillRight judges by the index: a push may have brought something newer than
+// the token that came with the server's yes.
+func (s *login) stillRight(ctx context.Context, proved *identity.IDToken) ruling {
+	if s.q.e = s.d.index.withUUID(proved.Account.UUID); s.q.e == nil {
+		return ruling{code: identity.UnknownUser}
+	}
+	was, _ := proved.FactorEpoch(identity.Password)
+	if now, ok := s.q.e.epoch(identity.Password); !ok || now != was {
+		return ruling{code: identity.Denied}
+	}
+	return s.d.ask(ctx, rightChecks, &s.q, nil)
 }
 
 func (s *login) checkYes(r provider.Reply) error {

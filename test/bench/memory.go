@@ -19,13 +19,12 @@ import (
 // memory fills the realm and reads the daemon's resident memory once it knows
 // everybody, and again after a restart, when it has read them from its cache.
 func (b *bench) memory(ctx context.Context, large int) error {
-	have := 1
 	for _, n := range []int{1000, large} {
 		begin := time.Now()
-		if err := b.fill(ctx, have, n); err != nil {
+		if err := b.fill(ctx, b.accounts, n); err != nil {
 			return err
 		}
-		have = n
+		b.accounts = n
 		if err := b.knows(ctx, n); err != nil {
 			return err
 		}
