@@ -88,7 +88,7 @@ func (s *login) online(ctx context.Context) (identity.Verdict, error) {
 		return identity.Verdict{}, errLost
 	}
 	a := provider.Attempt{Name: s.q.e.account.Name, Service: s.Service, RemoteHost: s.RemoteHost}
-	b, err := bounded(ctx, d.p.ServerTimeout, func(ctx context.Context) (begun, error) {
+	b, err := queued(ctx, d, func(ctx context.Context) (begun, error) {
 		x, r, err := d.o.Provider.Begin(ctx, a)
 		return begun{x, r}, err
 	})
@@ -130,10 +130,31 @@ func (s *login) online(ctx context.Context) (identity.Verdict, error) {
 // up it may still run while the caller wipes what was typed.
 func (s *login) step(ctx context.Context, x provider.Exchange, kind identity.FactorKind, typed identity.Secret) (provider.Reply, error) {
 	credential := identity.NewSecret(bytes.Clone(typed.Reveal()))
-	return bounded(ctx, s.d.p.ServerTimeout, func(ctx context.Context) (provider.Reply, error) {
+	return queued(ctx, s.d, func(ctx context.Context) (provider.Reply, error) {
 		defer credential.Wipe()
 		return x.Step(ctx, kind, credential)
 	})
+}
+
+// asking is how many steps are at the server at a time. The rest of a crowd waits
+// here, where no time limit of the server's runs: two hundred people at once are
+// no reason to believe that it is gone.
+const asking = 16
+
+// queued is bounded for a step of an authentication, when its turn has come. Who
+// waited while the server went away is spared the wait for it.
+func queued[T any](ctx context.Context, d *Daemon, call func(context.Context) (T, error)) (T, error) {
+	var none T
+	select {
+	case d.asking <- struct{}{}:
+		defer func() { <-d.asking }()
+	case <-ctx.Done():
+		return none, fmt.Errorf("%w: %w", provider.ErrOffline, ctx.Err())
+	}
+	if d.link.justFailed() {
+		return none, errLost
+	}
+	return bounded(ctx, d.p.ServerTimeout, call)
 }
 
 // next picks the first factor on offer that we can ask for, the password before
@@ -163,6 +184,9 @@ func (s *login) credential(ctx context.Context, kind identity.FactorKind) (ident
 // failed sorts an error of the provider: gone for good, or of no use.
 func (s *login) failed(ctx context.Context, err error) (identity.Verdict, error) {
 	d := s.d
+	if errors.Is(err, errLost) { // nobody was asked
+		return identity.Verdict{}, errLost
+	}
 	if errors.Is(err, provider.ErrNotFound) {
 		d.note(evAnswered, nil)
 		_ = d.learn(d.base, news{gone: []uuid.UUID{s.q.e.account.UUID}}) // logged there

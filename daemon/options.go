@@ -136,6 +136,7 @@ type Daemon struct {
 	refused   refusals
 	tries     keyedLocks
 	hashing   chan struct{} // at most Hashes Argon2 at a time
+	asking    chan struct{} // steps at the server
 	maker     chan struct{} // at most one of them makes a verifier
 	making    chan struct{} // logins whose verifier is not made yet
 }
@@ -166,9 +167,10 @@ func New(o Options) (*Daemon, error) {
 	_, watches := o.Provider.(provider.Watcher)
 	d := &Daemon{
 		o: o, p: o.Policy.withDefaults(), log: o.Log,
-		local:   newLocalFiles(o.LocalFiles),
-		index:   newIndex(),
-		hashing: make(chan struct{}, Hashes), maker: make(chan struct{}, 1), making: make(chan struct{}, makePending),
+		local:  newLocalFiles(o.LocalFiles),
+		index:  newIndex(),
+		asking: make(chan struct{}, asking), hashing: make(chan struct{}, Hashes),
+		maker: make(chan struct{}, 1), making: make(chan struct{}, makePending),
 	}
 	d.base, d.stop = context.WithCancel(context.Background())
 	d.clock = newClock(o.Cache, o.Now, o.Boottime)
