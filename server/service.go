@@ -87,6 +87,8 @@ func (e *engine) ChangePassword(ctx context.Context, req *v1.ChangePasswordReque
 	switch {
 	case errors.Is(err, errWeak):
 		return &v1.ChangePasswordResponse{Result: v1.ChangePasswordResponse_RESULT_WEAK, Message: err.Error()}, nil
+	case errors.Is(err, errNeedsCode):
+		return nil, connect.NewError(connect.CodeFailedPrecondition, errNeedsCode)
 	case err != nil:
 		return nil, e.fault(ctx, "change password", err)
 	case !a.allow:
