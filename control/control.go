@@ -26,8 +26,8 @@ import (
 // Timeout is how long one request may take, from connection to last packet.
 const Timeout = 30 * time.Second
 
-// maxOpen is how many requests may be under way; more wait to be accepted.
-const maxOpen = 64
+// requestTimeout is how long who has connected may take to say what for.
+const requestTimeout = 5 * time.Second
 
 // The codes of wire.Done. Zero is none of them.
 const (
@@ -58,25 +58,43 @@ func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
 	defer stop()
 	var open sync.WaitGroup
 	defer open.Wait()
-	slots := make(chan struct{}, maxOpen)
+	p := &places{byUID: map[uint32]int{}}
 	for {
 		c, err := l.AcceptUnix()
 		switch {
 		case ctx.Err() != nil:
+			if err == nil {
+				_ = c.Close()
+			}
 			return nil
+		case err != nil && isTemporary(err):
+			s.Log.Warn("accept a control request", "error", err)
+			if !pause(ctx) {
+				return nil
+			}
+			continue
 		case err != nil:
 			return fmt.Errorf("control socket: %w", err)
 		}
-		slots <- struct{}{}
-		open.Go(func() {
-			defer func() { <-slots }()
-			s.answer(ctx, wire.NewConn(c))
-		})
+		open.Go(func() { s.serve(ctx, wire.NewConn(c), p) })
 	}
 }
 
-// answer serves one request. Whatever is wrong with it ends this connection only.
-func (s *Server) answer(ctx context.Context, c *wire.Conn) {
+// pause keeps a daemon that is out of descriptors from spinning on accept. It
+// tells whether there is still somebody to serve.
+func pause(ctx context.Context) bool {
+	t := time.NewTimer(50 * time.Millisecond)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// serve gives a connection its place.
+func (s *Server) serve(ctx context.Context, c *wire.Conn, p *places) {
 	defer c.Close() //nolint:errcheck // nothing is left to do
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
@@ -85,7 +103,20 @@ func (s *Server) answer(ctx context.Context, c *wire.Conn) {
 		s.Log.Warn("control request refused", "error", err)
 		return
 	}
-	m, err := c.Receive(ctx)
+	if !p.take(peer.UID) {
+		s.Log.Debug("too many control requests at once", "uid", peer.UID)
+		_ = c.Send(ctx, wire.New(wire.Done).AddNumbers(wire.Code, codeFailed).AddString(wire.Text, "too many requests at once"))
+		return
+	}
+	defer p.leave(peer.UID)
+	s.answer(ctx, c, peer)
+}
+
+// answer serves one request. Whatever is wrong with it ends this connection only.
+func (s *Server) answer(ctx context.Context, c *wire.Conn, peer identity.Peer) {
+	rctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	m, err := c.Receive(rctx)
+	cancel()
 	if err != nil || m.Type != wire.Control {
 		s.Log.Debug("control request dropped", "uid", peer.UID, "error", err)
 		return
