@@ -159,6 +159,7 @@ static inline bool wire_schema_of(uint8_t type, struct wire_schema *s)
 		return true;
 	case WIRE_ITEM:
 		s->must = WIRE_BIT(WIRE_JSON);
+		s->may = WIRE_BIT(WIRE_MORE);
 		return true;
 	case WIRE_DONE:
 		s->must = WIRE_BIT(WIRE_CODE);
