@@ -39,7 +39,7 @@ static bool ask(const char *kind, const char *name, int i)
 	if (strcmp(kind, "group") == 0)
 		return getgrnam(name) != NULL;
 	if (strcmp(kind, "list") == 0)
-		return getgrouplist(name, (gid_t)-1, groups, &n) > 1;
+		return getgrouplist(name, (gid_t)-1, groups, &n) > 0;
 	snprintf(absent, sizeof absent, "nobody-has-this-%d", i);
 	return getpwnam(absent) == NULL;
 }
