@@ -16,6 +16,7 @@ import (
 	"syscall"
 
 	"connectrpc.com/connect"
+	"github.com/coreos/go-systemd/v22/daemon"
 
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/server"
@@ -134,6 +135,7 @@ func runServe(ctx context.Context, args []string) error {
 	}
 	o.Ready = func(addr net.Addr, realm string) {
 		fmt.Printf("sallyport-server: ready on https://%s realm %s\n", addr, strings.TrimSpace(realm))
+		_, _ = daemon.SdNotify(false, daemon.SdNotifyReady) // nobody to tell when systemd did not start us
 	}
 	return server.Serve(ctx, o)
 }

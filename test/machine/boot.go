@@ -15,7 +15,8 @@ import (
 // systemd-nspawn(1) with a network of its own.
 type Booted struct {
 	*Machine
-	init int // systemd, as this PID namespace numbers it
+	init    int // systemd, as this PID namespace numbers it
+	console *Process
 }
 
 // handOver unmounts all but the disk: a container mounts its own.
@@ -39,6 +40,14 @@ func (m *Machine) Boot(ctx context.Context) (*Booted, error) {
 	if err := m.WriteFile("/etc/machine-id", "uninitialized\n", 0o444); err != nil {
 		return nil, err
 	}
+	// Only what systemd itself needs: what else the host has enabled is not the
+	// question, and waiting for a network that is not there takes two minutes.
+	if err := m.WriteFile("/etc/systemd/system-preset/00-test.preset", "enable systemd-logind.service\ndisable *\n", 0o644); err != nil {
+		return nil, err
+	}
+	if err := os.Symlink("/dev/null", m.Path("/etc/systemd/system/systemd-networkd-wait-online.service")); err != nil {
+		return nil, fmt.Errorf("boot: %w", err)
+	}
 	c := exec.CommandContext(ctx, "systemd-nspawn", "-q", "--register=no", "--keep-unit", "-D", m.Root, "--boot", //nolint:gosec // constants
 		"--console=read-only", "--private-network", "--link-journal=no", "--machine=sallyport-test")
 	c.Env = environment()
@@ -47,7 +56,7 @@ func (m *Machine) Boot(ctx context.Context) (*Booted, error) {
 	if err != nil {
 		return nil, fmt.Errorf("systemd-nspawn: %w", err)
 	}
-	b := &Booted{Machine: m}
+	b := &Booted{Machine: m, console: p}
 	err = m.Eventually(ctx, func() error {
 		select {
 		case <-p.Done():
@@ -93,3 +102,6 @@ func grandchild(pid int) (int, error) {
 	}
 	return pid, nil
 }
+
+// Console is what systemd printed while it started.
+func (b *Booted) Console() string { return b.console.Output.String() }
