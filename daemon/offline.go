@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/google/uuid"
@@ -173,7 +174,7 @@ func (d *Daemon) verifier(ctx context.Context, v cache.Verifier, password identi
 	}
 	select {
 	case d.hashing <- struct{}{}:
-		defer func() { <-d.hashing }()
+		defer d.hashed(v.Memory)
 	case <-ctx.Done():
 		return nil, fmt.Errorf("verifier: %w", ctx.Err())
 	}
@@ -192,6 +193,16 @@ func (d *Daemon) verifier(ctx context.Context, v cache.Verifier, password identi
 		return nil, errors.New("verifier: the seal is empty")
 	}
 	return mac, nil
+}
+
+// hashed gives the place back, and with the last one the memory: what a hash has
+// filled is garbage many times the size of all that the daemon keeps, and the
+// runtime would hold it for minutes.
+func (d *Daemon) hashed(kib uint32) {
+	<-d.hashing
+	if kib >= 1<<10 && len(d.hashing) == 0 {
+		go debug.FreeOSMemory()
+	}
 }
 
 const (

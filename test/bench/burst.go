@@ -64,7 +64,13 @@ func (b *bench) bursts(ctx context.Context) error {
 			return err
 		}
 	}
-	return b.whileOffline(ctx, func() error { return b.burst(ctx, program, lookup, "offline") })
+	err = b.whileOffline(ctx, func() error { return b.burst(ctx, program, lookup, "offline") })
+	if err != nil {
+		return err
+	}
+	after, err := b.resident()
+	b.row("daemon memory after the crowd", fmt.Sprintf("%.1f MB", after), "each hash fills 64 MiB")
+	return err
 }
 
 // gather makes the accounts of the crowd and waits until the machine knows them.
