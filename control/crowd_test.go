@@ -48,7 +48,7 @@ func TestAUserWhoConnectsAndSaysNothingDoesNotKeepRootOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // another user must reach the socket
+	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	path := serveAt(t, filepath.Join(dir, "control.sock"), func(_ context.Context, _ identity.Peer, _ string, _ []byte, emit func(any) error) error {
@@ -59,10 +59,10 @@ func TestAUserWhoConnectsAndSaysNothingDoesNotKeepRootOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(program, self, 0o755); err != nil { //nolint:gosec // a program
+	if err := os.WriteFile(program, self, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	idle := exec.CommandContext(t.Context(), program) //nolint:gosec // this very test
+	idle := exec.CommandContext(t.Context(), program)
 	idle.Env = []string{"SALLYPORT_TEST_IDLE=" + path}
 	idle.Dir = "/"
 	idle.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 12345, Gid: 12345}}

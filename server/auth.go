@@ -88,7 +88,7 @@ func (e *engine) facts(ctx context.Context, name identity.Name) (f facts, err er
 	return f, err
 }
 
-func (e *engine) begin(ctx context.Context, m store.Machine, name identity.Name, service, remoteHost string) (answer, error) {
+func (e *engine) begin(m store.Machine, name identity.Name, service, remoteHost string) (answer, error) {
 	s := &session{
 		machine: m.UUID, machineName: m.Name, name: name, service: service, remoteHost: remoteHost,
 		next: identity.Password, begun: e.now(),

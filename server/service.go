@@ -39,7 +39,7 @@ func (e *engine) Begin(ctx context.Context, req *v1.BeginRequest) (*v1.BeginResp
 	if err != nil {
 		return nil, connect.NewError(connect.CodeInvalidArgument, err)
 	}
-	a, err := e.begin(ctx, m, name, clip(req.GetService()), clip(req.GetRemoteHost()))
+	a, err := e.begin(m, name, clip(req.GetService()), clip(req.GetRemoteHost()))
 	if err != nil {
 		return nil, e.fault(ctx, "begin", err)
 	}

@@ -86,7 +86,10 @@ func TestAccountsOfAnotherDirectoryAreLeftToIt(t *testing.T) {
 	for state, bring := range map[string]func(*testing.T, *machine.Realm){
 		"all is well":        func(*testing.T, *machine.Realm) {},
 		"daemon not running": func(t *testing.T, r *machine.Realm) { must(t, r.Daemon.Stop(t.Context())) },
-		"server gone":        func(t *testing.T, r *machine.Realm) { must(t, r.Server.Stop(t.Context())); must(t, r.WaitOffline(t.Context())) },
+		"server gone": func(t *testing.T, r *machine.Realm) {
+			must(t, r.Server.Stop(t.Context()))
+			must(t, r.WaitOffline(t.Context()))
+		},
 	} {
 		t.Run(state, func(t *testing.T) {
 			r := joined(t)

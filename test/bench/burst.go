@@ -79,7 +79,7 @@ func (b *bench) gather(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("admin socket: %w", err)
 	}
-	defer closer.Close() //nolint:errcheck // a measurement
+	defer closer.Close()
 	var g errgroup.Group
 	g.SetLimit(4)
 	for i := range crowd {

@@ -34,7 +34,7 @@ func run(ctx context.Context, runs, large int, only string) error {
 	if err != nil {
 		return err
 	}
-	defer m.Close() //nolint:errcheck // the namespaces end with us
+	defer m.Close()
 	b := &bench{Realm: &machine.Realm{Machine: m}, runs: runs}
 	for _, part := range []struct {
 		title string

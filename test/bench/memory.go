@@ -79,7 +79,7 @@ func (b *bench) fill(ctx context.Context, from, to int) error {
 	if err != nil {
 		return fmt.Errorf("admin socket: %w", err)
 	}
-	defer closer.Close() //nolint:errcheck // a measurement
+	defer closer.Close()
 	var g errgroup.Group
 	g.SetLimit(8)
 	for i := range 100 {
