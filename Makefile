@@ -86,6 +86,10 @@ test-c:
 test-machine: all
 	$(GO) test -count=1 -timeout 20m ./test
 
+# Prints the table of docs/benchmarks.md; it takes some minutes, and passes or fails nothing.
+bench: deps-bench all
+	$(GO) run ./test/bench
+
 check-docs:
 	mandoc -Tlint -Wwarning $(MANPAGES)
 	shellcheck packaging/install-deps packaging/configure-host .ci/run

@@ -26,7 +26,11 @@ func (o operator) Handle(ctx context.Context, p identity.Peer, verb string, args
 
 func serve(t *testing.T, o operator) control.Client {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "control.sock")
+	return serveAt(t, filepath.Join(t.TempDir(), "control.sock"), o)
+}
+
+func serveAt(t *testing.T, path string, o operator) control.Client {
+	t.Helper()
 	l, err := wire.Listen(path, 0o666)
 	if err != nil {
 		t.Fatal(err)

@@ -88,7 +88,7 @@ func (s *login) online(ctx context.Context) (identity.Verdict, error) {
 		return identity.Verdict{}, errLost
 	}
 	a := provider.Attempt{Name: s.q.e.account.Name, Service: s.Service, RemoteHost: s.RemoteHost}
-	b, err := bounded(ctx, d.p.ServerTimeout, func(ctx context.Context) (begun, error) {
+	b, err := queued(ctx, d, func(ctx context.Context) (begun, error) {
 		x, r, err := d.o.Provider.Begin(ctx, a)
 		return begun{x, r}, err
 	})
@@ -130,10 +130,31 @@ func (s *login) online(ctx context.Context) (identity.Verdict, error) {
 // up it may still run while the caller wipes what was typed.
 func (s *login) step(ctx context.Context, x provider.Exchange, kind identity.FactorKind, typed identity.Secret) (provider.Reply, error) {
 	credential := identity.NewSecret(bytes.Clone(typed.Reveal()))
-	return bounded(ctx, s.d.p.ServerTimeout, func(ctx context.Context) (provider.Reply, error) {
+	return queued(ctx, s.d, func(ctx context.Context) (provider.Reply, error) {
 		defer credential.Wipe()
 		return x.Step(ctx, kind, credential)
 	})
+}
+
+// asking is how many steps are at the server at a time. The rest of a crowd waits
+// here, where no time limit of the server's runs: two hundred people at once are
+// no reason to believe that it is gone.
+const asking = 16
+
+// queued is bounded for a step of an authentication, when its turn has come. Who
+// waited while the server went away is spared the wait for it.
+func queued[T any](ctx context.Context, d *Daemon, call func(context.Context) (T, error)) (T, error) {
+	var none T
+	select {
+	case d.asking <- struct{}{}:
+		defer func() { <-d.asking }()
+	case <-ctx.Done():
+		return none, fmt.Errorf("%w: %w", provider.ErrOffline, ctx.Err())
+	}
+	if d.link.justFailed() {
+		return none, errLost
+	}
+	return bounded(ctx, d.p.ServerTimeout, call)
 }
 
 // next picks the first factor on offer that we can ask for, the password before
@@ -163,6 +184,9 @@ func (s *login) credential(ctx context.Context, kind identity.FactorKind) (ident
 // failed sorts an error of the provider: gone for good, or of no use.
 func (s *login) failed(ctx context.Context, err error) (identity.Verdict, error) {
 	d := s.d
+	if errors.Is(err, errLost) { // nobody was asked
+		return identity.Verdict{}, errLost
+	}
 	if errors.Is(err, provider.ErrNotFound) {
 		d.note(evAnswered, nil)
 		_ = d.learn(d.base, news{gone: []uuid.UUID{s.q.e.account.UUID}}) // logged there
@@ -206,21 +230,34 @@ func printable(text string) string {
 // allowed checks that the server's yes is for this account, on this machine,
 // now, and proves all that the account demands; then takes over what it learnt.
 func (s *login) allowed(ctx context.Context, r provider.Reply) (identity.Verdict, error) {
-	d, e := s.d, s.q.e
+	d := s.d
 	if err := s.checkYes(r); err != nil {
 		return s.failed(ctx, fmt.Errorf("%w: %w", provider.ErrOffline, err))
 	}
 	_ = d.learn(d.base, news{records: []provider.Record{r.Record}}) // logged there; the index has it
-	// A push may have brought something newer than the answer: the index decides.
-	if s.q.e = d.index.withUUID(e.account.UUID); s.q.e == nil {
-		return identity.Verdict{Code: identity.UnknownUser}, nil
-	}
 	s.q.methods = r.Session.Methods
-	if out := d.ask(ctx, rightChecks, &s.q, nil); out.code != identity.Granted {
+	if out := s.stillRight(ctx, r.Record.Token); out.code != identity.Granted {
 		return s.end(ctx, out), nil
 	}
 	d.succeeded(ctx, s.q.e, s.secret)
+	// That took its time: what was pushed meanwhile counts.
+	if out := s.stillRight(ctx, r.Record.Token); out.code != identity.Granted {
+		return s.end(ctx, out), nil
+	}
 	return identity.Verdict{Code: identity.Granted, Password: s.secret}, nil
+}
+
+// stillRight judges by the index: a push may have brought something newer than
+// the token that came with the server's yes.
+func (s *login) stillRight(ctx context.Context, proved *identity.IDToken) ruling {
+	if s.q.e = s.d.index.withUUID(proved.Account.UUID); s.q.e == nil {
+		return ruling{code: identity.UnknownUser}
+	}
+	was, _ := proved.FactorEpoch(identity.Password)
+	if now, ok := s.q.e.epoch(identity.Password); !ok || now != was {
+		return ruling{code: identity.Denied}
+	}
+	return s.d.ask(ctx, rightChecks, &s.q, nil)
 }
 
 func (s *login) checkYes(r provider.Reply) error {

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"fmt"
 	"runtime/debug"
 
 	"github.com/sallyport-auth/sallyport/identity"
@@ -12,7 +13,8 @@ import (
 func (d *Daemon) Decide(ctx context.Context, l identity.Login, conv identity.Conversation) (v identity.Verdict) {
 	defer func() {
 		if r := recover(); r != nil {
-			d.log.ErrorContext(ctx, "a decision broke off; nothing was granted", "panic", r, "stack", string(debug.Stack()))
+			// Not the value: it may hold what the person typed.
+			d.log.ErrorContext(ctx, "a decision broke off; nothing was granted", "panic", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
 			v = identity.Verdict{}
 		}
 		if v.Code != identity.Granted {

@@ -35,6 +35,8 @@ type server struct {
 	mode    atomic.Int32
 	fetches atomic.Int64
 	begins  atomic.Int64
+	steps   atomic.Int64 // under way now
+	most    atomic.Int64 // of them at once
 
 	mu       sync.Mutex
 	signer   *identity.Signer
@@ -279,7 +281,9 @@ func (s *server) offer(k identity.FactorKind) provider.Reply {
 
 func (x *exchange) Step(ctx context.Context, kind identity.FactorKind, c identity.Secret) (provider.Reply, error) {
 	s := x.s
+	defer s.steps.Add(-1)
 	s.mu.Lock()
+	s.most.Store(max(s.most.Load(), s.steps.Add(1)))
 	hold, lost := s.holdStep, s.lostStep
 	s.mu.Unlock()
 	if lost {

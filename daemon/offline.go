@@ -1,12 +1,14 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/google/uuid"
@@ -172,7 +174,7 @@ func (d *Daemon) verifier(ctx context.Context, v cache.Verifier, password identi
 	}
 	select {
 	case d.hashing <- struct{}{}:
-		defer func() { <-d.hashing }()
+		defer d.hashed(v.Memory)
 	case <-ctx.Done():
 		return nil, fmt.Errorf("verifier: %w", ctx.Err())
 	}
@@ -193,14 +195,58 @@ func (d *Daemon) verifier(ctx context.Context, v cache.Verifier, password identi
 	return mac, nil
 }
 
+// hashed gives the place back, and with the last one the memory: what a hash has
+// filled is garbage many times the size of all that the daemon keeps, and the
+// runtime would hold it for minutes.
+func (d *Daemon) hashed(kib uint32) {
+	<-d.hashing
+	if kib >= 1<<10 && len(d.hashing) == 0 {
+		go debug.FreeOSMemory()
+	}
+}
+
 const (
 	saltLen   = 16
 	maxMemory = 4 << 20 // KiB; a row that asks for more is damaged
 )
 
+// Making a verifier is not hurried: a crowd that logs in must get its answers
+// first. See docs/decisions/0002-fifty-milliseconds.md.
+const (
+	// makeWait is how long a login waits for its verifier.
+	makeWait = time.Second
+	// makePending is how many may wait to be made after their logins were answered.
+	makePending = 256
+)
+
 // succeeded clears the failures and makes the offline verifier, unless there is
 // one of this very password. Neither can undo a login: what goes wrong is logged.
+// It may still be at work when it returns, with a copy of the password.
 func (d *Daemon) succeeded(ctx context.Context, e *entry, password identity.Secret) {
+	select {
+	case d.making <- struct{}{}:
+	default:
+		d.log.WarnContext(ctx, "too many offline verifiers are being made; none for this login", "account", e.account.Name)
+		return
+	}
+	own := identity.NewSecret(bytes.Clone(password.Reveal()))
+	made := make(chan struct{})
+	go func() {
+		defer func() { <-d.making; close(made) }()
+		defer own.Wipe()
+		d.remember(d.base, e, own)
+	}()
+	patience := time.NewTimer(makeWait)
+	defer patience.Stop()
+	select {
+	case <-made:
+	case <-patience.C:
+	case <-ctx.Done():
+	}
+}
+
+// remember is what follows a success.
+func (d *Daemon) remember(ctx context.Context, e *entry, password identity.Secret) {
 	id := e.account.UUID
 	unlock, err := d.tries.lock(ctx, id)
 	if err != nil {
@@ -224,12 +270,24 @@ func (d *Daemon) succeeded(ctx context.Context, e *entry, password identity.Secr
 		Memory: a.Memory, Time: a.Time, Threads: a.Threads, Made: d.clock.now(),
 	}
 	_, _ = rand.Read(v.Salt) // never fails, see crypto/rand
-	if v.MAC, err = d.verifier(ctx, v, password); err == nil {
+	if v.MAC, err = d.freshVerifier(ctx, v, password); err == nil {
 		err = d.keepVerifier(ctx, v)
 	}
 	if err != nil {
 		d.log.ErrorContext(ctx, "no offline verifier is kept: this account cannot log in offline", "account", e.account.Name, "error", err)
 	}
+}
+
+// freshVerifier leaves a place for those who wait for their answer: of the two
+// that hash at a time, at most one makes a verifier.
+func (d *Daemon) freshVerifier(ctx context.Context, v cache.Verifier, password identity.Secret) ([]byte, error) {
+	select {
+	case d.maker <- struct{}{}:
+		defer func() { <-d.maker }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("verifier: %w", ctx.Err())
+	}
+	return d.verifier(ctx, v, password)
 }
 
 // clearFailures writes only when there is something to clear.

@@ -86,6 +86,10 @@ func (p Policy) withDefaults() Policy {
 	return p
 }
 
+// Hashes is how many passwords are hashed at a time: each takes its share of
+// memory, and all that a processor has.
+const Hashes = 2
+
 // Options for [New]. Provider, Cache, Sealer, Machine and Realm must be set.
 type Options struct {
 	Provider provider.Provider
@@ -131,7 +135,10 @@ type Daemon struct {
 	relist    atomic.Pointer[context.CancelCauseFunc] // ends the change stream
 	refused   refusals
 	tries     keyedLocks
-	hashing   chan struct{} // at most two Argon2 at a time
+	hashing   chan struct{} // at most Hashes Argon2 at a time
+	asking    chan struct{} // steps at the server
+	maker     chan struct{} // at most one of them makes a verifier
+	making    chan struct{} // logins whose verifier is not made yet
 }
 
 // New loads what the cache remembers, verifying each token. A cache that cannot
@@ -160,9 +167,10 @@ func New(o Options) (*Daemon, error) {
 	_, watches := o.Provider.(provider.Watcher)
 	d := &Daemon{
 		o: o, p: o.Policy.withDefaults(), log: o.Log,
-		local:   newLocalFiles(o.LocalFiles),
-		index:   newIndex(),
-		hashing: make(chan struct{}, 2),
+		local:  newLocalFiles(o.LocalFiles),
+		index:  newIndex(),
+		asking: make(chan struct{}, asking), hashing: make(chan struct{}, Hashes),
+		maker: make(chan struct{}, 1), making: make(chan struct{}, makePending),
 	}
 	d.base, d.stop = context.WithCancel(context.Background())
 	d.clock = newClock(o.Cache, o.Now, o.Boottime)

@@ -31,6 +31,9 @@ func (s *login) changePassword(ctx context.Context) identity.Verdict {
 	if !ok {
 		return s.end(ctx, unchanged("This server does not let a machine change passwords.", "Change it on the server."))
 	}
+	if _, held := s.q.e.epoch(identity.TOTP); held {
+		return s.end(ctx, elsewhere())
+	}
 	if s.Prelim {
 		return s.prelim(ctx)
 	}
@@ -78,6 +81,10 @@ func offlineChange() ruling {
 	return unchanged("The server cannot be reached, so the password cannot be changed.", "Connect to the network and try again.")
 }
 
+func elsewhere() ruling {
+	return unchanged("This account needs a one-time code, and so does a change of its password, which cannot be made here.", "Ask your administrator.")
+}
+
 // newPassword asks twice, unless an earlier module asked already.
 func (s *login) newPassword(ctx context.Context) (identity.Secret, identity.Verdict) {
 	if s.FirstPass.Len() > 0 {
@@ -116,6 +123,8 @@ func (s *login) change(ctx context.Context, changer provider.PasswordChanger, fr
 	switch {
 	case errors.Is(err, provider.ErrWeak):
 		return s.end(ctx, unchanged(printable(err.Error())+".", "Choose another one."))
+	case errors.Is(err, provider.ErrElsewhere):
+		return s.end(ctx, elsewhere())
 	case errors.Is(err, provider.ErrDenied):
 		return identity.Verdict{Code: identity.PasswordMismatch}
 	case err == nil && (r.Token == nil || r.Token.Account.UUID != e.account.UUID):

@@ -14,7 +14,7 @@ import (
 )
 
 // bounded runs a call to the provider and stops waiting at the limit, also when
-// the provider does not.
+// the provider does not. A panic in it is no answer, and not the daemon's end.
 func bounded[T any](ctx context.Context, limit time.Duration, call func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	type answer struct {
@@ -24,6 +24,12 @@ func bounded[T any](ctx context.Context, limit time.Duration, call func(context.
 	got := make(chan answer, 1)
 	go func() {
 		defer cancel()
+		defer func() {
+			// Not the value: it may hold what the person typed.
+			if r := recover(); r != nil {
+				got <- answer{err: fmt.Errorf("%w: panic in the provider: %T", provider.ErrOffline, r)}
+			}
+		}()
 		v, err := call(ctx)
 		got <- answer{v, err}
 	}()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime"
 	"time"
 
 	"github.com/sallyport-auth/sallyport/identity"
@@ -78,6 +79,8 @@ func (s *Server) converse(ctx context.Context, c *wire.Conn, peer identity.Peer)
 	if err := s.send(ctx, c, wire.New(wire.Working)); err != nil {
 		return err
 	}
+	// In a crowd, everybody hears the first word before anybody's decision begins.
+	runtime.Gosched()
 	conv := newConversation(ctx, c, s.promptTimeout())
 	defer conv.close()
 	v := s.decide(conv, login)

@@ -155,7 +155,7 @@ type Reply struct {
 type PasswordChanger interface {
 	// ChangePassword proves the old password and sets the new one. ErrWeak with a
 	// reason for people when the realm's rules refuse the new one, ErrDenied when
-	// the old one is wrong.
+	// the old one is wrong, ErrElsewhere when it is right and not enough.
 	ChangePassword(ctx context.Context, name identity.Name, old, new identity.Secret) (Record, error)
 }
 
@@ -163,6 +163,9 @@ type PasswordChanger interface {
 var (
 	ErrWeak   = errors.New("the new password is refused")
 	ErrDenied = errors.New("the old password is wrong")
+	// ErrElsewhere says that this account's password is not changed from a machine:
+	// more than the old password would have to be proved.
+	ErrElsewhere = errors.New("the account needs more than a password to change it")
 )
 
 // Memory keeps a provider's own small facts (a realm's public keys) over

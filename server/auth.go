@@ -88,24 +88,53 @@ func (e *engine) facts(ctx context.Context, name identity.Name) (f facts, err er
 	return f, err
 }
 
-func (e *engine) begin(ctx context.Context, m store.Machine, name identity.Name, service, remoteHost string) (answer, error) {
-	s := &session{machine: m.UUID, name: name, service: service, remoteHost: remoteHost, next: identity.Password}
+func (e *engine) begin(m store.Machine, name identity.Name, service, remoteHost string) (answer, error) {
+	s := &session{
+		machine: m.UUID, machineName: m.Name, name: name, service: service, remoteHost: remoteHost,
+		next: identity.Password, begun: e.now(),
+	}
 	cookie, err := e.sessions.put(s, e.now())
 	if err != nil {
 		return answer{}, err
 	}
-	err = e.store.Write(ctx, func(tx *store.Tx) error {
-		return tx.Record(e.entry(m, "auth.begin", s, ""))
-	})
-	return answer{cookie: cookie, offers: []identity.FactorKind{identity.Password}}, err
+	return answer{cookie: cookie, offers: []identity.FactorKind{identity.Password}}, nil
 }
 
-func (e *engine) entry(m store.Machine, action string, s *session, reason string) store.Entry {
+// record writes down how a session ended, and before it when it began: two rows
+// for one wait for the disk. One that nobody goes on with is written down by
+// abandoned.
+func (e *engine) record(tx *store.Tx, m store.Machine, action string, s *session, reason string) error {
+	if !s.begun.IsZero() {
+		if err := tx.Record(entry(s.begun, m.Name, "auth.begin", s, "")); err != nil {
+			return err
+		}
+	}
+	return tx.Record(entry(e.now(), m.Name, action, s, reason))
+}
+
+// abandoned drops sessions whose time is over, and writes them down.
+func (e *engine) abandoned(ctx context.Context) error {
+	stale := e.sessions.purge(e.now())
+	if len(stale) == 0 {
+		return nil
+	}
+	return e.store.Write(ctx, func(tx *store.Tx) error {
+		for _, s := range stale {
+			m := store.Machine{UUID: s.machine, Name: s.machineName}
+			if err := e.record(tx, m, "auth.abandon", s, ""); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func entry(at time.Time, machine identity.Name, action string, s *session, reason string) store.Entry {
 	detail := fmt.Sprintf("service=%q remote_host=%q", s.service, s.remoteHost)
 	if reason != "" {
 		detail += fmt.Sprintf(" reason=%q", reason)
 	}
-	return store.Entry{Time: e.now(), Actor: "machine " + string(m.Name), Action: action, Subject: string(s.name), Detail: detail}
+	return store.Entry{Time: at, Actor: "machine " + string(machine), Action: action, Subject: string(s.name), Detail: detail}
 }
 
 // step moves a session on by one credential, or ends it.
@@ -232,7 +261,7 @@ func (e *engine) deny(ctx context.Context, m store.Machine, s *session, a answer
 		a.message = denial
 	}
 	return a, e.store.Write(ctx, func(tx *store.Tx) error {
-		return tx.Record(e.entry(m, "auth.deny", s, a.reason))
+		return e.record(tx, m, "auth.deny", s, a.reason)
 	})
 }
 
@@ -242,7 +271,7 @@ func (e *engine) failed(ctx context.Context, m store.Machine, s *session, reason
 	defer cancel()
 	a := answer{message: denial, reason: reason}
 	return a, e.store.Write(ctx, func(tx *store.Tx) error {
-		return errors.Join(e.countFailure(tx, s.name), tx.Record(e.entry(m, "auth.deny", s, reason)))
+		return errors.Join(e.countFailure(tx, s.name), e.record(tx, m, "auth.deny", s, reason))
 	})
 }
 
@@ -283,7 +312,7 @@ func (e *engine) allow(ctx context.Context, m store.Machine, s *session, also fu
 		if a.session, err = e.sessionToken(tx, m, s, account); err != nil {
 			return err
 		}
-		return tx.Record(e.entry(m, "auth.allow", s, ""))
+		return e.record(tx, m, "auth.allow", s, "")
 	})
 	if errors.Is(err, store.ErrChanged) || errors.Is(err, identity.ErrNotFound) {
 		return e.deny(ctx, m, s, answer{reason: "the account changed meanwhile"})

@@ -10,7 +10,10 @@ import (
 )
 
 // changePassword is one proof of the old password, under the same rules as a
-// step, and then the new one.
+// step, and then the new one. For an account that holds a further factor the old
+// password is not proof enough to replace it (NIST SP 800-63B, 4.1.2), and this
+// call cannot carry the other one: such an account is refused, and its password is
+// changed by an administrator.
 func (e *engine) changePassword(ctx context.Context, m store.Machine, name identity.Name, old, replacement identity.Secret) (answer, error) {
 	s := &session{machine: m.UUID, name: name, service: "change-password"}
 	done, err := e.turns.take(ctx, name)
@@ -33,6 +36,12 @@ func (e *engine) changePassword(ctx context.Context, m store.Machine, name ident
 	}
 	if why := standing(f.account, e.now()); why != "" {
 		return e.deny(ctx, m, s, answer{message: why, reason: why})
+	}
+	if f.hasTOTP {
+		if _, err := e.deny(ctx, m, s, answer{reason: "the account demands more than a password"}); err != nil {
+			return answer{}, err
+		}
+		return answer{}, errNeedsCode
 	}
 	if string(old.Reveal()) == string(replacement.Reveal()) {
 		return answer{}, fmt.Errorf("%w: it is the old one", errWeak)
@@ -61,7 +70,7 @@ func (e *engine) replacePassword(ctx context.Context, m store.Machine, s *sessio
 		if err := tx.SetPassword(f.account.UUID, phc); err != nil {
 			return err
 		}
-		return tx.Record(e.entry(m, "password.change", s, ""))
+		return e.record(tx, m, "password.change", s, "")
 	})
 	if err != nil {
 		return answer{}, err
@@ -81,3 +90,6 @@ func (e *engine) replacePassword(ctx context.Context, m store.Machine, s *sessio
 
 // errWeak says that a new password is refused, and why.
 var errWeak = errors.New("the new password is refused")
+
+// errNeedsCode says that the old password alone does not prove enough.
+var errNeedsCode = errors.New("the account demands a one-time code, which a change of password cannot be given")

@@ -38,6 +38,10 @@
 // known or not, locked or not. Failures are counted by name, whether or not it
 // is anyone's, so that being locked tells nothing either.
 //
+// The audit log gets an authentication's rows when it ends: when it began, and
+// what came of it; one that nobody goes on with is "auth.abandon". Begin alone
+// writes nothing, so it costs no wait for the disk.
+//
 // # Soft lock
 //
 // After 5 failures in a row a name is locked for 30 seconds, and each further

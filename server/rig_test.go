@@ -99,7 +99,7 @@ func (b *bench) code(drift int64) string {
 
 func (b *bench) start(name identity.Name) string {
 	b.t.Helper()
-	a, err := b.begin(b.t.Context(), b.box, name, "test", "host")
+	a, err := b.begin(b.box, name, "test", "host")
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -39,7 +39,7 @@ func (e *engine) Begin(ctx context.Context, req *v1.BeginRequest) (*v1.BeginResp
 	if err != nil {
 		return nil, connect.NewError(connect.CodeInvalidArgument, err)
 	}
-	a, err := e.begin(ctx, m, name, clip(req.GetService()), clip(req.GetRemoteHost()))
+	a, err := e.begin(m, name, clip(req.GetService()), clip(req.GetRemoteHost()))
 	if err != nil {
 		return nil, e.fault(ctx, "begin", err)
 	}
@@ -87,6 +87,8 @@ func (e *engine) ChangePassword(ctx context.Context, req *v1.ChangePasswordReque
 	switch {
 	case errors.Is(err, errWeak):
 		return &v1.ChangePasswordResponse{Result: v1.ChangePasswordResponse_RESULT_WEAK, Message: err.Error()}, nil
+	case errors.Is(err, errNeedsCode):
+		return nil, connect.NewError(connect.CodeFailedPrecondition, errNeedsCode)
 	case err != nil:
 		return nil, e.fault(ctx, "change password", err)
 	case !a.allow:

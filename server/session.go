@@ -16,10 +16,12 @@ import (
 // factor. So a step that is repeated, or sent twice at once, finds nothing.
 type session struct {
 	machine             uuid.UUID
+	machineName         identity.Name
 	name                identity.Name
 	service, remoteHost string
 	next                identity.FactorKind
 	proved              []proof
+	begun               time.Time // zero: Begin is not part of it
 	deadline            time.Time
 }
 
@@ -53,6 +55,7 @@ type sessions struct {
 	mu    sync.Mutex
 	m     map[string]*session
 	count map[uuid.UUID]int
+	stale []*session // dropped to make room, and not yet handed out by purge
 }
 
 func newSessions(timeout time.Duration, limit int) *sessions {
@@ -90,17 +93,21 @@ func (t *sessions) take(cookie string, machine uuid.UUID, now time.Time) (*sessi
 	return s, now.Before(s.deadline)
 }
 
-// purge drops sessions that nobody went on with.
-func (t *sessions) purge(now time.Time) {
+// purge drops sessions that nobody went on with and returns them, each once.
+func (t *sessions) purge(now time.Time) []*session {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.purgeLocked(now)
+	stale := t.stale
+	t.stale = nil
+	return stale
 }
 
 func (t *sessions) purgeLocked(now time.Time) {
 	for cookie, s := range t.m {
 		if !now.Before(s.deadline) {
 			t.dropLocked(cookie, s)
+			t.stale = append(t.stale, s)
 		}
 	}
 }

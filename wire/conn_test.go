@@ -133,28 +133,57 @@ func TestDialDoesNotWaitForAListenerThatNeverAccepts(t *testing.T) {
 	}
 }
 
-// Ten thousand idle connections would hold 640 MB if each kept room for a packet.
+// Ten thousand idle connections would hold 640 MB if each kept room for a packet,
+// from its first message on or while it waits for one.
 func TestAnIdleConnectionHoldsNoBuffer(t *testing.T) {
 	const n = 200
-	conns := make([]*wire.Conn, n)
+	conns, raws := make([]*wire.Conn, n), make([]*net.UnixConn, n)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{}, n)
 	memory := func() uint64 {
 		runtime.GC()
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
-		return m.HeapAlloc
+		return m.HeapAlloc + m.StackInuse
 	}
 	before := memory()
 	for i := range conns {
-		conns[i], _ = pair(t)
+		conns[i], raws[i] = pair(t)
+		if _, err := raws[i].Write([]byte{wire.Version, byte(wire.Working), 0, 0}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conns[i].Receive(ctx); err != nil {
+			t.Fatal(err)
+		}
 		go func() { _, _ = conns[i].Receive(ctx); done <- struct{}{} }()
 	}
-	if grown := int64(memory()) - int64(before); grown > n*16<<10 {
+	waiting(t, n)
+	if grown := int64(memory()) - int64(before); grown > n*24<<10 {
 		t.Errorf("%d bytes for %d idle connections", grown, n)
 	}
 	cancel()
 	for range n {
 		<-done
+	}
+	runtime.KeepAlive(conns)
+}
+
+// waiting waits until n goroutines sleep in Receive.
+func waiting(t *testing.T, n int) {
+	t.Helper()
+	all := make([]byte, 2<<20)
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+		asleep := 0
+		for stack := range bytes.SplitSeq(all[:runtime.Stack(all, true)], []byte("\n\n")) {
+			if bytes.Contains(stack, []byte("[IO wait")) && bytes.Contains(stack, []byte("wire.(*Conn).Receive")) {
+				asleep++
+			}
+		}
+		if asleep == n {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d of %d wait", asleep, n)
+		}
 	}
 }

@@ -91,6 +91,12 @@ static char *put(char **at, const struct lookup_text *t)
 
 enum nss_status fill_passwd(const struct lookup_account *a, struct passwd *out, char *buf, size_t len, int *error)
 {
+	/*
+	 * "x", and never "*" or "!": it says that the password is in shadow(5), where
+	 * this account has no entry, so pam_unix cannot decide about it. Of any other
+	 * account without an entry its account check says that it is in good standing,
+	 * and the stack asks it when we cannot decide.
+	 */
 	const struct lookup_text x = {"x", 1};
 	size_t need = a->name.len + 1 + x.len + 1 + a->full_name.len + 1 + a->home.len + 1 + a->shell.len + 1;
 

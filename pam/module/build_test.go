@@ -72,7 +72,7 @@ func (b *built) build(dir string) error {
 			return err
 		}
 		flags = append(flags, "-fPIC", "-shared", "-fvisibility=hidden", "-I../../wire/cwire",
-			fmt.Sprintf("-DSALLYPORT_ACKNOWLEDGE_MS=%d", v.ms), fmt.Sprintf("-DSALLYPORT_PASSWD_FILE=%q", b.passwd),
+			fmt.Sprintf("-DSALLYPORT_PAM_ACKNOWLEDGE_MS=%d", v.ms), fmt.Sprintf("-DSALLYPORT_PASSWD_FILE=%q", b.passwd),
 			"-o", out.module)
 		if err := cc(append(append(flags, sources...), "-lpam")...); err != nil {
 			return err

@@ -2,7 +2,7 @@
  * The conversation: one connection, one Begin, then the daemon leads.
  *
  *   state     waits for               until                          then
- *   begun     Working or any other    50 ms after the first connect  led
+ *   begun     Working or any other    250 ms after the first connect led
  *   led       Working                 timeout=, begun anew           led
  *             Tell                    timeout=, begun anew           led, shown
  *             Prompt                  timeout=, begun anew           asking
@@ -23,6 +23,15 @@
 
 /* The same numbers as identity.Style. */
 enum style { ASK_SECRET = 1, ASK_TEXT = 2, TELL_INFO = 3, TELL_ERROR = 4 };
+
+/*
+ * For Working to arrive, from the first attempt to connect. Longer than a lookup's:
+ * a login that is refused because the machine was busy costs more than a wait that
+ * only a directory account has, and only while the daemon hangs.
+ */
+#ifndef SALLYPORT_PAM_ACKNOWLEDGE_MS
+#define SALLYPORT_PAM_ACKNOWLEDGE_MS 250
+#endif
 
 enum {
 	MAX_MESSAGES = 256, /* in one conversation: a daemon gone mad does not hold a host for ever */
@@ -191,7 +200,7 @@ static void tell_absent(const struct call *c)
 
 int relay(const struct call *c)
 {
-	int64_t deadline = wire_after_ms(SALLYPORT_ACKNOWLEDGE_MS);
+	int64_t deadline = wire_after_ms(SALLYPORT_PAM_ACKNOWLEDGE_MS);
 	bool acknowledged = false;
 	int r = PAM_AUTHINFO_UNAVAIL;
 	int fd = wire_connect(c->options.socket, deadline);

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"connectrpc.com/connect"
+
 	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/provider"
@@ -104,6 +106,9 @@ func (p *Provider) ChangePassword(ctx context.Context, name identity.Name, old, 
 	resp, err := p.auth.ChangePassword(ctx, &v1.ChangePasswordRequest{
 		Name: string(name), OldPassword: old.Reveal(), NewPassword: replacement.Reveal(),
 	})
+	if connect.IsWireError(err) && connect.CodeOf(err) == connect.CodeFailedPrecondition {
+		return provider.Record{}, fmt.Errorf("%w: %w", provider.ErrElsewhere, err)
+	}
 	if err != nil {
 		return provider.Record{}, meaning("change password", err)
 	}

@@ -15,6 +15,7 @@ func BenchmarkIDTokenFetch(b *testing.B) {
 	r := newRealm(b)
 	r.account("alice")
 	p := r.machine()
+	b.SetParallelism(8) // who waits for the disk leaves the processor to others
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			if _, err := p.Fetch(b.Context(), "alice"); err != nil {
@@ -34,6 +35,7 @@ func BenchmarkSteppedAuthentication(b *testing.B) {
 		r.account(fmt.Sprintf("u%d", i))
 	}
 	p := r.machine()
+	b.SetParallelism(8) // who waits for the disk leaves the processor to others
 	b.RunParallel(func(pb *testing.PB) {
 		for i := 0; pb.Next(); i++ {
 			if got := try(b, p, identity.Name(fmt.Sprintf("u%d", i%people)), testPassword); got.Outcome != provider.Allow {

@@ -26,8 +26,9 @@ const (
 // bench collects rows of the table.
 type bench struct {
 	*machine.Realm
-	runs int
-	rows [][3]string
+	runs     int
+	accounts int // of the realm, so far
+	rows     [][3]string
 }
 
 func (b *bench) row(what, value, beside string) {
@@ -54,7 +55,10 @@ func (b *bench) prepare(ctx context.Context) error {
 			return err
 		},
 		b.StartServer,
-		func(ctx context.Context) error { return b.AddPerson(ctx, ada, adaPass, key+".pub", "admins") },
+		func(ctx context.Context) error {
+			b.accounts++
+			return b.AddPerson(ctx, ada, adaPass, key+".pub", "admins")
+		},
 		b.Join, b.StartDaemon, b.WaitOnline, b.StartSSHD,
 	} {
 		if err := step(ctx); err != nil {
@@ -81,14 +85,8 @@ func (b *bench) median(ctx context.Context, input, name string, args ...string) 
 func ms(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000) }
 
 func (b *bench) modules(ctx context.Context) error {
-	root, err := machine.RepoRoot()
+	program, err := b.compile(ctx, "load")
 	if err != nil {
-		return err
-	}
-	if err := b.CopyIn(filepath.Join(root, "test/bench/testdata/load.c"), "/tmp/load.c", 0o644); err != nil {
-		return err
-	}
-	if _, err := b.Run(ctx, "gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", "/tmp/load", "/tmp/load.c", "-ldl"); err != nil {
 		return err
 	}
 	dir := strings.TrimSpace(mustRun(b.Run(ctx, "gcc", "-print-multiarch")))
@@ -96,11 +94,11 @@ func (b *bench) modules(ctx context.Context) error {
 		{"/usr/lib/" + dir + "/security/pam_sallyport.so", "/usr/lib/" + dir + "/security/pam_unix.so"},
 		{"/usr/lib/" + dir + "/libnss_sallyport.so.2", "/usr/lib/" + dir + "/libnss_compat.so.2"},
 	} {
-		ours, err := b.load(ctx, m.ours)
+		ours, err := b.load(ctx, program, m.ours)
 		if err != nil {
 			return err
 		}
-		peer, err := b.load(ctx, m.peer)
+		peer, err := b.load(ctx, program, m.peer)
 		if err != nil {
 			return err
 		}
@@ -119,9 +117,9 @@ type loaded struct {
 	size          int64
 }
 
-func (b *bench) load(ctx context.Context, path string) (loaded, error) {
+func (b *bench) load(ctx context.Context, program, path string) (loaded, error) {
 	var l loaded
-	out, err := b.Run(ctx, "/tmp/load", path, "500")
+	out, err := b.Run(ctx, program, path, "500")
 	if err != nil {
 		return l, err
 	}

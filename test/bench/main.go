@@ -9,25 +9,27 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/sallyport-auth/sallyport/test/machine"
 )
 
 func main() {
 	runs := flag.Int("runs", 40, "how often each command is run; the median counts")
+	only := flag.String("only", "", "measure only the parts whose title contains this")
 	large := flag.Int("large", 10000, "accounts in the large realm")
 	flag.Parse()
 	if err := machine.Enter(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
-	if err := run(context.Background(), *runs, *large); err != nil {
+	if err := run(context.Background(), *runs, *large, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, runs, large int) error {
+func run(ctx context.Context, runs, large int, only string) error {
 	m, err := machine.New()
 	if err != nil {
 		return err
@@ -43,8 +45,14 @@ func run(ctx context.Context, runs, large int) error {
 		{"sudo and ssh", b.hosts},
 		{"ssh keys", b.keys},
 		{"password logins", b.passwords},
+		{"name service", b.lookups},
+		{"a crowd logs in", b.bursts},
+		{"server", b.throughput},
 		{"memory", func(ctx context.Context) error { return b.memory(ctx, large) }},
 	} {
+		if part.title != "prepare" && !strings.Contains(part.title, only) {
+			continue
+		}
 		fmt.Fprintf(os.Stderr, "bench: %s …\n", part.title)
 		if err := part.do(ctx); err != nil {
 			return fmt.Errorf("%s: %w", part.title, err)

@@ -3,7 +3,6 @@
  * object: nanoseconds for one load, the threads of this process before and after,
  * and its resident memory before and after, in KiB.
  */
-#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
