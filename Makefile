@@ -92,7 +92,7 @@ bench: deps-bench all
 
 check-docs:
 	mandoc -Tlint -Wwarning $(MANPAGES)
-	shellcheck packaging/install-deps packaging/configure-host .ci/run
+	shellcheck packaging/install-deps packaging/configure-host packaging/fuzz packaging/deb/build packaging/deb/postinst packaging/deb/prerm packaging/deb/postrm .ci/run
 
 # Every parser, for FUZZTIME each: "make fuzz FUZZTIME=10m" before a release.
 FUZZTIME ?= 60s

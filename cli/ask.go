@@ -76,7 +76,7 @@ func printStatus(w io.Writer, s report.Status, now time.Time) {
 			fmt.Fprintf(t, "refused\t%s: %s\n", r.Name, r.Reason)
 		}
 	}
-	fmt.Fprintf(t, "remembers\t%d accounts, %d of them can log in offline\n", s.Cache.Accounts, s.Cache.Verifiers)
+	fmt.Fprintf(t, "remembers\taccounts: %d; able to log in offline: %d\n", s.Cache.Accounts, s.Cache.Verifiers)
 	if s.Cache.Rebuilt != "" {
 		fmt.Fprintf(t, "\tthe database was damaged and made anew: %s\n", s.Cache.Rebuilt)
 	}

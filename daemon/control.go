@@ -102,6 +102,10 @@ func (d *Daemon) explain(ctx context.Context, a report.ExplainArgs) report.Expla
 		x.Factors = append(x.Factors, string(f.Kind))
 	}
 	x.Offline, x.Locked = d.explainOffline(ctx, q.e)
+	// Who may not log in at all is not told what else is in the way offline.
+	if r.code != identity.Granted {
+		x.Offline.Possible, x.Offline.Reason = false, r.detail
+	}
 	return x
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -176,6 +177,8 @@ func (d *Daemon) list(ctx context.Context, l provider.Lister) error {
 	if d.kept.Load() != n.contact {
 		return errRelist // the cache was cleared meanwhile
 	}
+	// A list passes through far more memory than it leaves in use, and is rare.
+	go debug.FreeOSMemory()
 	return nil
 }
 

@@ -92,7 +92,7 @@ func lookDaemon(ctx context.Context, h *Host, c *config.Config) []report.Finding
 			all = append(all, finding(report.Warning, "see whether the address can be reached from here", "%s: %s since %s: %s",
 				p.Name, p.State, p.Since.Format(time.DateTime), p.LastError))
 		default:
-			all = append(all, ok("the daemon is online at %s, with %d accounts", p.Name, s.Cache.Accounts))
+			all = append(all, ok("the daemon is online at %s; accounts known here: %d", p.Name, s.Cache.Accounts))
 		}
 	}
 	if s.Cache.Rebuilt != "" {
