@@ -162,7 +162,7 @@ func checkFresh(d *Daemon, ctx context.Context, q *question) ruling {
 	}
 	a := d.ageOf(q.e)
 	if !a.within {
-		return ruling{code: identity.Unavailable, tell: true, detail: a.refusal(), mend: "Connect to the network and try again."}
+		return ruling{code: identity.NotPermitted, tell: true, detail: a.refusal(), mend: "Connect to the network and try again."}
 	}
 	return fine(a.String())
 }

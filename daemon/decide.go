@@ -17,6 +17,11 @@ func (d *Daemon) Decide(ctx context.Context, l identity.Login, conv identity.Con
 			d.log.ErrorContext(ctx, "a decision broke off; nothing was granted", "panic", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
 			v = identity.Verdict{}
 		}
+		if v.Code == identity.NotPermitted && l.Operation == identity.OpAuthenticate {
+			// pam_authenticate(3) does not know PAM_PERM_DENIED, and sshd shows the
+			// person what was told only with PAM_AUTH_ERR.
+			v.Code = identity.Denied
+		}
 		if v.Code != identity.Granted {
 			v = identity.Verdict{Code: v.Code, DelayMicros: d.delay(v.Code)}
 		}

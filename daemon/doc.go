@@ -11,7 +11,7 @@
 //	name      can this be a name of the realm?              UnknownUser
 //	local     has /etc/passwd the name?                     NotOurs
 //	known     is there such an account? are its ids local?   UnknownUser, Unavailable, NotOurs
-//	fresh     do we know the latest, or new enough?         Unavailable, UnknownUser
+//	fresh     do we know the latest, or new enough?         NotPermitted, UnknownUser
 //	accepted  does its newest token keep our rules?         NotPermitted
 //	standing  is it active and within its dates?            AccountExpired
 //	allowed   may it log in here, by policy?                NotPermitted
@@ -20,7 +20,10 @@
 // last three, so that only who knows the password learns why it does not help.
 // A peer that is not root may ask for its own account only, and its attempts are
 // counted. Whatever breaks on the way is [identity.Unavailable]: only an
-// explicit yes of every step is [identity.Granted].
+// explicit yes of every step is [identity.Granted]. An account that we know and
+// cannot let in is refused, never unavailable: unavailable leaves it to the next
+// module of the stack, which knows nothing of it. While someone authenticates,
+// NotPermitted is given as Denied, which hosts show with its reason.
 //
 // The proof is the server's if it can be had: its yes must be bound to this
 // account and machine and prove the password, and a one-time code if the account

@@ -218,3 +218,12 @@ func (h *house) phase(op identity.Operation, name string) identity.Code {
 	h.t.Helper()
 	return h.d.Decide(context.Background(), identity.Login{Operation: op, Service: "test", User: name}, typing()).Code
 }
+
+// atLogin is what a refusal is called while someone authenticates:
+// pam_authenticate(3) has no "not permitted".
+func atLogin(c identity.Code) identity.Code {
+	if c == identity.NotPermitted {
+		return identity.Denied
+	}
+	return c
+}

@@ -109,7 +109,7 @@ func TestANewerTokenThatIsRefusedBlocksTheOldOne(t *testing.T) {
 		t.Fatalf("account phase: %d", c)
 	}
 	h.lost()
-	h.expect(identity.Unavailable, "alice", "secret")
+	h.expect(identity.Denied, "alice", "secret")
 	has, err := h.cache.Verifiers(bg)
 	must(t, err)
 	if len(has) != 0 {
@@ -148,7 +148,7 @@ func TestGroupsAreMatchedByUUIDNotByName(t *testing.T) {
 	// After it: of two groups with one name the first to be known is served.
 	h.srv.set(t, token("mallory", 1900000101, fake), nil)
 	h.wait("the second group", func() bool { return h.d.index.named("mallory") != nil })
-	h.expect(identity.NotPermitted, "mallory", "secret")
+	h.expect(identity.Denied, "mallory", "secret")
 	if ids, err := h.d.GroupsOf(bg, "mallory"); err != nil || len(ids) != 1 {
 		t.Fatalf("a second group of the same name is served: %v, %v", ids, err)
 	}
@@ -167,7 +167,7 @@ func TestAGroupCountsOnlyForTheStrengthThatItDemands(t *testing.T) {
 	h.srv.set(t, token("alice", 1900000100, strong), nil)
 	h.srv.set(t, token("bob", 1900000101, strong), withTOTP)
 	h.online()
-	h.expect(identity.NotPermitted, "alice", "secret")
+	h.expect(identity.Denied, "alice", "secret")
 	h.expect(identity.Granted, "bob", "secret", "123456")
 }
 
@@ -175,7 +175,7 @@ func TestAnEmptyPolicyLetsNobodyInAndTakesNoID(t *testing.T) {
 	h := newHouse(t, func(h *house) { h.policy.AllowAll = false })
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.online()
-	h.expect(identity.NotPermitted, "alice", "secret")
+	h.expect(identity.Denied, "alice", "secret")
 	h = newHouse(t, func(h *house) { h.policy.IDs = nil })
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.online()

@@ -87,10 +87,12 @@ func uncounted(err error) ruling {
 }
 
 // mayOffline tells whether the account could sign in here without a server, and
-// with what. Explain shows the same answer.
+// with what. Explain shows the same answer. Who may not is refused, not passed on
+// as unavailable: no other module of the stack could know better, and the next
+// would only ask for the password again.
 func (d *Daemon) mayOffline(ctx context.Context, e *entry) (cache.Verifier, ruling) {
 	refuse := func(detail, mend string) (cache.Verifier, ruling) {
-		return cache.Verifier{}, ruling{code: identity.Unavailable, tell: true, detail: detail, mend: mend}
+		return cache.Verifier{}, ruling{code: identity.NotPermitted, tell: true, detail: detail, mend: mend}
 	}
 	const connect = "Connect to the network and try again."
 	if e.blocked != "" {
@@ -113,7 +115,9 @@ func (d *Daemon) mayOffline(ctx context.Context, e *entry) (cache.Verifier, ruli
 		return refuse("Offline, and your password was not yet used here.", "Connect to the network and log in once.")
 	case err != nil:
 		d.log.ErrorContext(ctx, "offline verifier", "error", err)
-		return refuse("Offline, and what is remembered of your password cannot be read.", connect)
+		v, r := refuse("Offline, and what is remembered of your password cannot be read.", connect)
+		r.code = identity.Unavailable // a fault, not a decision
+		return v, r
 	}
 	return v, fine(a.String())
 }

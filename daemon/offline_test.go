@@ -36,25 +36,25 @@ func TestOfflineAgeIsLimitedByTokenAndPolicy(t *testing.T) {
 		want   identity.Code
 	}{
 		"within the token's":         {86400, 2 * dayLong, dayLong, identity.Granted},
-		"over the token's":           {86400, 2 * dayLong, dayLong + 2*time.Second, identity.Unavailable},
-		"the policy is the stricter": {86400, time.Hour, 2 * time.Hour, identity.Unavailable},
-		"the policy is the laxer":    {3600, dayLong, 2 * time.Hour, identity.Unavailable},
-		"the token allows none":      {0, dayLong, 0, identity.Unavailable},
-		"the policy allows none":     {86400, 0, 0, identity.Unavailable},
+		"over the token's":           {86400, 2 * dayLong, dayLong + 2*time.Second, identity.NotPermitted},
+		"the policy is the stricter": {86400, time.Hour, 2 * time.Hour, identity.NotPermitted},
+		"the policy is the laxer":    {3600, dayLong, 2 * time.Hour, identity.NotPermitted},
+		"the token allows none":      {0, dayLong, 0, identity.NotPermitted},
+		"the policy allows none":     {86400, 0, 0, identity.NotPermitted},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			h := remembered(t, func(tok *identity.IDToken) { tok.OfflineFor = c.token }, func(h *house) { h.policy.OfflineMax = c.policy })
 			h.clk.pass(c.pass)
-			h.expect(c.want, "alice", "secret")
+			h.expect(atLogin(c.want), "alice", "secret")
 			if got := h.phase(identity.OpAccount, "alice"); got != c.want {
 				t.Errorf("account phase: %d", got)
 			}
 			h.restart()
-			h.expect(c.want, "alice", "secret")
+			h.expect(atLogin(c.want), "alice", "secret")
 			h.clk.set(h.clk.now().Add(-1000 * dayLong)) // a clock set back changes nothing
-			h.expect(c.want, "alice", "secret")
+			h.expect(atLogin(c.want), "alice", "secret")
 			h.restart()
-			h.expect(c.want, "alice", "secret")
+			h.expect(atLogin(c.want), "alice", "secret")
 		})
 	}
 }
@@ -67,7 +67,7 @@ func TestWhatTheUserSeesOffline(t *testing.T) {
 		t.Fatalf("told %q", conv.told)
 	}
 	h.clk.pass(20 * 24 * time.Hour)
-	conv = h.expect(identity.Unavailable, "alice", "secret")
+	conv = h.expect(identity.Denied, "alice", "secret")
 	if len(conv.told) != 1 || !strings.Contains(conv.told[0], "more than the 14 days that are allowed. Connect to the network") {
 		t.Fatalf("told %q", conv.told)
 	}
@@ -174,10 +174,10 @@ func TestOfflineAsksForTheSameFactorsOrSaysThatItCannot(t *testing.T) {
 	h.online()
 	h.expect(identity.Granted, "alice", "secret", "123456")
 	h.lost()
-	if conv := h.expect(identity.Unavailable, "alice", "secret", "123456"); !strings.Contains(conv.told[0], "one-time code") {
+	if conv := h.expect(identity.Denied, "alice", "secret", "123456"); !strings.Contains(conv.told[0], "one-time code") {
 		t.Fatalf("told %q", conv.told)
 	}
-	if conv := h.expect(identity.Unavailable, "bob", "secret"); !strings.Contains(conv.told[0], "not yet used here") {
+	if conv := h.expect(identity.Denied, "bob", "secret"); !strings.Contains(conv.told[0], "not yet used here") {
 		t.Fatalf("told %q", conv.told)
 	}
 }

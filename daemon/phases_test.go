@@ -170,5 +170,5 @@ func TestAVerifierOfAnotherEpochIsNone(t *testing.T) {
 	must(t, err)
 	v.Epoch = 0
 	must(t, h.cache.PutVerifier(context.Background(), v))
-	h.expect(identity.Unavailable, "alice", "secret")
+	h.expect(identity.Denied, "alice", "secret")
 }

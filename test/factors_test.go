@@ -119,7 +119,7 @@ func TestAnAccountWithAOneTimeCodeIsAskedForItByEveryHost(t *testing.T) {
 		must(t, r.Server.Stop(t.Context()))
 		must(t, r.WaitOffline(t.Context()))
 		for _, line := range []string{
-			"ssh -F none -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR " +
+			"ssh -F none -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=INFO " +
 				"-o PreferredAuthentications=keyboard-interactive -o NumberOfPasswordPrompts=1 ada@127.0.0.1 '" + iAm + "'",
 			"runuser -u local -- su - ada -c '" + iAm + "'",
 			"runuser -u ada -- sudo sh -c '" + iAm + "'",
@@ -127,6 +127,12 @@ func TestAnAccountWithAOneTimeCodeIsAskedForItByEveryHost(t *testing.T) {
 		} {
 			t.Run(line, func(t *testing.T) { refusesOffline(t, r, line) })
 		}
+		t.Run("and nobody asks for the password again", func(t *testing.T) {
+			screen := keepsOut(t, ways(r, ada, adaPass)["su"])
+			if n := strings.Count(screen, "assword: "); n != 1 {
+				t.Errorf("asked %d times:\n%s", n, screen)
+			}
+		})
 	})
 }
 
