@@ -79,7 +79,7 @@ func (m *Machine) Boot(ctx context.Context) (*Booted, error) {
 
 // In runs lines of sh within the container, and stops at the first that fails.
 func (b *Booted) In(ctx context.Context, lines string) (string, error) {
-	c := exec.CommandContext(ctx, "nsenter", "-t", strconv.Itoa(b.init), "-m", "-p", "-u", "-i", "-n", "--", "/bin/sh", "-euc", lines)
+	c := exec.CommandContext(ctx, "nsenter", "-t", strconv.Itoa(b.init), "-m", "-p", "-u", "-i", "-n", "-r", "-w", "--", "/bin/sh", "-euc", lines)
 	c.Env = environment()
 	out, err := c.CombinedOutput()
 	if err != nil {
