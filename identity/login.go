@@ -89,7 +89,7 @@ type Code uint8
 const (
 	Unavailable        Code = iota // PAM_AUTHINFO_UNAVAIL: cannot decide
 	Granted                        // PAM_SUCCESS
-	Denied                         // PAM_AUTH_ERR: wrong proof
+	Denied                         // PAM_AUTH_ERR: wrong proof, or not permitted while authenticating
 	UnknownUser                    // PAM_USER_UNKNOWN: not ours, no such account
 	AccountExpired                 // PAM_ACCT_EXPIRED: disabled or out of date
 	NotPermitted                   // PAM_PERM_DENIED: ours, but not allowed here
