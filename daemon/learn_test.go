@@ -149,7 +149,7 @@ func TestGroupsAreMatchedByUUIDNotByName(t *testing.T) {
 	h.srv.set(t, token("mallory", 1900000101, fake), nil)
 	h.wait("the second group", func() bool { return h.d.index.named("mallory") != nil })
 	h.expect(identity.Denied, "mallory", "secret")
-	if ids, err := h.d.GroupsOf(bg, "mallory"); err != nil || len(ids) != 1 {
+	if ids, err := h.d.GroupsOf(bg, "mallory"); err != nil || len(ids.GIDs) != 1 {
 		t.Fatalf("a second group of the same name is served: %v, %v", ids, err)
 	}
 	h.srv.set(t, token("alice", 1900000100), func(p *person) { p.token.Groups[1] = renamed })

@@ -241,15 +241,15 @@ func (d *Daemon) servedGroup(g identity.GroupEntry) (identity.GroupEntry, error)
 	return g, nil
 }
 
-// GroupsOf returns the gids of all groups of an account, its own first.
-func (d *Daemon) GroupsOf(ctx context.Context, name string) ([]uint32, error) {
+// GroupsOf returns the ids of all groups of an account, its own first.
+func (d *Daemon) GroupsOf(ctx context.Context, name string) (identity.GroupIDs, error) {
 	e, err := d.named(ctx, name)
 	if err != nil {
-		return nil, err
+		return identity.GroupIDs{}, err
 	}
 	local, err := d.local.groups.current()
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
+		return identity.GroupIDs{}, fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
 	}
 	var list []uint32
 	for _, g := range d.index.groupsOf(e) {
@@ -257,7 +257,7 @@ func (d *Daemon) GroupsOf(ctx context.Context, name string) ([]uint32, error) {
 			list = append(list, g.GID)
 		}
 	}
-	return list, nil
+	return identity.GroupIDs{GIDs: list}, nil
 }
 
 // Accounts calls each for every account that is answered here, in no order.

@@ -39,7 +39,7 @@ func TestKnownAccountsAndGroupsAreAnswered(t *testing.T) {
 		if g, err := h.d.GroupByGID(bg, staff.GID); err != nil || g.Name != "staff" {
 			t.Errorf("group by gid: %v, %v", g, err)
 		}
-		if ids, err := h.d.GroupsOf(bg, "alice"); err != nil || !slices.Equal(ids, []uint32{1900000100, staff.GID}) {
+		if ids, err := h.d.GroupsOf(bg, "alice"); err != nil || !slices.Equal(ids.GIDs, []uint32{1900000100, staff.GID}) {
 			t.Errorf("groups of: %v, %v", ids, err)
 		}
 		accounts, groups := 0, 0
@@ -103,7 +103,7 @@ func TestLocalNamesAndIDsAreNeverAnswered(t *testing.T) {
 	if _, err := h.d.GroupByGID(bg, staff.GID); !errors.Is(err, identity.ErrNotFound) {
 		t.Errorf("staff is answered by gid: %v", err)
 	}
-	if ids, err := h.d.GroupsOf(bg, "alice"); err != nil || !slices.Equal(ids, []uint32{1900000100}) {
+	if ids, err := h.d.GroupsOf(bg, "alice"); err != nil || !slices.Equal(ids.GIDs, []uint32{1900000100}) {
 		t.Errorf("groups of alice: %v, %v", ids, err)
 	}
 	must(t, h.d.Accounts(bg, func(a identity.Account) error {

@@ -64,19 +64,28 @@ func (r *reply) group(ctx context.Context, g identity.GroupEntry, err error) err
 	return r.s.send(ctx, r.c, m)
 }
 
-func (r *reply) groups(ctx context.Context, gids []uint32, err error) error {
+func (r *reply) groups(ctx context.Context, ids identity.GroupIDs, err error) error {
 	if err != nil {
 		return err
 	}
-	if len(gids) > identity.MaxGroups {
-		return fmt.Errorf("%d groups of one account, at most %d", len(gids), identity.MaxGroups)
+	if err := ids.Validate(); err != nil {
+		return fmt.Errorf("groups of an account: %w", err)
 	}
-	for _, gid := range gids {
-		if err := identity.CheckID(gid); err != nil {
-			return fmt.Errorf("groups of an account: %w", err)
-		}
+	m := wire.New(wire.Groups).AddNumbers(wire.GIDs, ids.GIDs...)
+	if len(ids.Local) > 0 {
+		m.AddNumbers(wire.LocalGIDs, ids.Local...)
 	}
-	return r.s.send(ctx, r.c, wire.New(wire.Groups).AddNumbers(wire.GIDs, gids...))
+	return r.s.send(ctx, r.c, m)
+}
+
+func (r *reply) subIDs(ctx context.Context, ids identity.IDRange, err error) error {
+	if err != nil {
+		return err
+	}
+	if err := identity.CheckSubIDs(ids); err != nil {
+		return fmt.Errorf("subordinate ids: %w", err)
+	}
+	return r.s.send(ctx, r.c, wire.New(wire.SubIDs).AddNumbers(wire.Start, ids.Min).AddNumbers(wire.Count, ids.Max-ids.Min+1))
 }
 
 func (r *reply) keys(ctx context.Context, keys []identity.SSHKey, err error) error {

@@ -23,7 +23,7 @@ type Directory interface {
 	GroupByName(ctx context.Context, name string) (identity.GroupEntry, error)
 	GroupByGID(ctx context.Context, gid uint32) (identity.GroupEntry, error)
 	// GroupsOf lists the ids of all groups of an account, its own among them.
-	GroupsOf(ctx context.Context, name string) ([]uint32, error)
+	GroupsOf(ctx context.Context, name string) (identity.GroupIDs, error)
 	// Accounts calls each for every account until it returns an error.
 	Accounts(ctx context.Context, each func(identity.Account) error) error
 	// Groups calls each for every group until it returns an error.
@@ -34,6 +34,12 @@ type Directory interface {
 // the peer; identity.ErrNotFound means none.
 type Keys interface {
 	KeysFor(ctx context.Context, peer identity.Peer, name string) ([]identity.SSHKey, error)
+}
+
+// SubIDs answers newuidmap(1) and its kin. Who may ask for whose range is its
+// decision, from the peer; identity.ErrNotFound means none.
+type SubIDs interface {
+	SubIDsOf(ctx context.Context, peer identity.Peer, name string) (identity.IDRange, error)
 }
 
 // Limits and deadlines. The zero [Server] uses them.
@@ -54,7 +60,8 @@ const (
 // Server answers lookup.sock.
 type Server struct {
 	Directory Directory
-	Keys      Keys // nil: keys are Unavailable
+	Keys      Keys   // nil: keys are Unavailable
+	SubIDs    SubIDs // nil: they are Unavailable
 	Log       *slog.Logger
 	// Self is the daemon's own process id. Requests from it are answered
 	// Unavailable at once, so that a library in the daemon that looks a name up
@@ -101,7 +108,7 @@ func (s *Server) one(ctx context.Context, c *wire.Conn, peer identity.Peer) erro
 	if err != nil {
 		return err //nolint:wrapcheck // Receive says what it was doing
 	}
-	if m.Type < wire.GetAccountByName || m.Type > wire.GetSSHKeys {
+	if m.Type < wire.GetAccountByName || m.Type > wire.GetSubIDs {
 		return fmt.Errorf("%w: type %#02x is no lookup", wire.ErrMalformed, uint8(m.Type))
 	}
 	if err := s.send(ctx, c, wire.New(wire.Working)); err != nil {
@@ -148,8 +155,8 @@ func (s *Server) answer(ctx context.Context, r *reply, m *wire.Message, peer ide
 		g, err := s.Directory.GroupByGID(ctx, m.Number(wire.GID))
 		return r.group(ctx, g, err)
 	case wire.GetGroupsOf:
-		gids, err := s.Directory.GroupsOf(ctx, name)
-		return r.groups(ctx, gids, err)
+		ids, err := s.Directory.GroupsOf(ctx, name)
+		return r.groups(ctx, ids, err)
 	case wire.ListAccounts:
 		return r.end(ctx, s.Directory.Accounts(ctx, func(a identity.Account) error { return r.account(ctx, a, nil) }))
 	case wire.ListGroups:
@@ -160,6 +167,12 @@ func (s *Server) answer(ctx context.Context, r *reply, m *wire.Message, peer ide
 		}
 		keys, err := s.Keys.KeysFor(ctx, peer, name)
 		return r.keys(ctx, keys, err)
+	case wire.GetSubIDs:
+		if s.SubIDs == nil {
+			return identity.ErrUnavailable
+		}
+		ids, err := s.SubIDs.SubIDsOf(ctx, peer, name)
+		return r.subIDs(ctx, ids, err)
 	default:
 		return wire.ErrMalformed
 	}

@@ -54,8 +54,8 @@ func (a *answers) GroupByGID(ctx context.Context, _ uint32) (identity.GroupEntry
 	return a.group, a.answer(ctx)
 }
 
-func (a *answers) GroupsOf(ctx context.Context, _ string) ([]uint32, error) {
-	return a.gids, a.answer(ctx)
+func (a *answers) GroupsOf(ctx context.Context, _ string) (identity.GroupIDs, error) {
+	return identity.GroupIDs{GIDs: a.gids}, a.answer(ctx)
 }
 
 func (a *answers) Accounts(ctx context.Context, each func(identity.Account) error) error {

@@ -36,6 +36,7 @@ const (
 	ListAccounts     Type = 0x06 // Account…, End
 	ListGroups       Type = 0x07 // Group…, End
 	GetSSHKeys       Type = 0x08 // SSHKey…, End
+	GetSubIDs        Type = 0x09 // SubIDs
 )
 
 // Requests on pam.sock.
@@ -54,6 +55,7 @@ const (
 	Group       Type = 0x42
 	Groups      Type = 0x43
 	SSHKey      Type = 0x44
+	SubIDs      Type = 0x45
 	End         Type = 0x4d
 	NotFound    Type = 0x4e
 	Unavailable Type = 0x4f
@@ -79,6 +81,9 @@ const (
 	GIDs        Tag = 8 // packed four-byte numbers
 	More        Tag = 9 // number 1: the same record goes on in the next packet
 	KeyLine     Tag = 10
+	LocalGIDs   Tag = 11 // packed: groups of this machine's own that the administrator named
+	Start       Tag = 12
+	Count       Tag = 13
 	Operation   Tag = 20
 	Flags       Tag = 21
 	Service     Tag = 22
@@ -116,9 +121,9 @@ const (
 
 func kindOf(t Tag) kind {
 	switch t {
-	case UID, GID, More, Operation, Flags, Style, Code, Delay:
+	case UID, GID, More, Start, Count, Operation, Flags, Style, Code, Delay:
 		return number
-	case GIDs:
+	case GIDs, LocalGIDs:
 		return numbers
 	case FirstPass, OldPass, Secret:
 		return secret
@@ -135,7 +140,7 @@ type Schema struct {
 // SchemaOf returns the rules of a type, and whether the type exists.
 func SchemaOf(t Type) (Schema, bool) {
 	switch t {
-	case GetAccountByName, GetGroupByName, GetGroupsOf, GetSSHKeys:
+	case GetAccountByName, GetGroupByName, GetGroupsOf, GetSSHKeys, GetSubIDs:
 		return Schema{Must: []Tag{Name}}, true
 	case GetAccountByUID:
 		return Schema{Must: []Tag{UID}}, true
@@ -148,7 +153,9 @@ func SchemaOf(t Type) (Schema, bool) {
 	case Group:
 		return Schema{Must: []Tag{Name, GID}, May: []Tag{More}, Repeated: []Tag{Member}}, true
 	case Groups:
-		return Schema{Must: []Tag{GIDs}}, true
+		return Schema{Must: []Tag{GIDs}, May: []Tag{LocalGIDs}}, true
+	case SubIDs:
+		return Schema{Must: []Tag{Start, Count}}, true
 	case SSHKey:
 		return Schema{Must: []Tag{KeyLine}}, true
 	case Unavailable:

@@ -65,11 +65,11 @@ func (p *people) GroupByGID(_ context.Context, gid uint32) (identity.GroupEntry,
 	return p.group(func(g identity.GroupEntry) bool { return g.GID == gid })
 }
 
-func (p *people) GroupsOf(_ context.Context, name string) ([]uint32, error) {
+func (p *people) GroupsOf(_ context.Context, name string) (identity.GroupIDs, error) {
 	if gids, ok := p.of[name]; ok {
-		return gids, p.err
+		return identity.GroupIDs{GIDs: gids}, p.err
 	}
-	return nil, identity.ErrNotFound
+	return identity.GroupIDs{}, identity.ErrNotFound
 }
 
 func (p *people) Accounts(_ context.Context, each func(identity.Account) error) error {

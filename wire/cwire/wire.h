@@ -33,6 +33,7 @@ enum wire_type {
 	WIRE_LIST_ACCOUNTS = 0x06,
 	WIRE_LIST_GROUPS = 0x07,
 	WIRE_GET_SSH_KEYS = 0x08,
+	WIRE_GET_SUBIDS = 0x09,
 	WIRE_BEGIN = 0x10,
 	WIRE_ANSWER = 0x11,
 	WIRE_CONTROL = 0x20,
@@ -41,6 +42,7 @@ enum wire_type {
 	WIRE_GROUP = 0x42,
 	WIRE_GROUPS = 0x43,
 	WIRE_SSH_KEY = 0x44,
+	WIRE_SUBIDS = 0x45,
 	WIRE_END = 0x4d,
 	WIRE_NOT_FOUND = 0x4e,
 	WIRE_UNAVAILABLE = 0x4f,
@@ -63,6 +65,9 @@ enum wire_tag {
 	WIRE_GIDS = 8,
 	WIRE_MORE = 9,
 	WIRE_KEY_LINE = 10,
+	WIRE_LOCAL_GIDS = 11,
+	WIRE_START = 12,
+	WIRE_COUNT = 13,
 	WIRE_OPERATION = 20,
 	WIRE_FLAGS = 21,
 	WIRE_SERVICE = 22,
@@ -103,6 +108,7 @@ static inline bool wire_schema_of(uint8_t type, struct wire_schema *s)
 	case WIRE_GET_GROUP_BY_NAME:
 	case WIRE_GET_GROUPS_OF:
 	case WIRE_GET_SSH_KEYS:
+	case WIRE_GET_SUBIDS:
 		s->must = WIRE_BIT(WIRE_NAME);
 		return true;
 	case WIRE_GET_ACCOUNT_BY_UID:
@@ -128,6 +134,10 @@ static inline bool wire_schema_of(uint8_t type, struct wire_schema *s)
 		return true;
 	case WIRE_GROUPS:
 		s->must = WIRE_BIT(WIRE_GIDS);
+		s->may = WIRE_BIT(WIRE_LOCAL_GIDS);
+		return true;
+	case WIRE_SUBIDS:
+		s->must = WIRE_BIT(WIRE_START) | WIRE_BIT(WIRE_COUNT);
 		return true;
 	case WIRE_SSH_KEY:
 		s->must = WIRE_BIT(WIRE_KEY_LINE);
@@ -217,6 +227,8 @@ static inline bool wire_value_ok(uint16_t tag, const struct wire_value *v)
 	case WIRE_UID:
 	case WIRE_GID:
 	case WIRE_MORE:
+	case WIRE_START:
+	case WIRE_COUNT:
 	case WIRE_OPERATION:
 	case WIRE_FLAGS:
 	case WIRE_STYLE:
@@ -224,6 +236,7 @@ static inline bool wire_value_ok(uint16_t tag, const struct wire_value *v)
 	case WIRE_DELAY:
 		return v->len == 4;
 	case WIRE_GIDS:
+	case WIRE_LOCAL_GIDS:
 		return v->len % 4 == 0;
 	default: /* texts and secrets */
 		return v->len == 0 || memchr(v->bytes, 0, v->len) == NULL;

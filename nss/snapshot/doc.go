@@ -1,0 +1,131 @@
+// Package snapshot writes and reads the directory snapshot: one immutable file
+// that every process maps, so that names need no daemon, no system call and no
+// lock. [Write] makes one, [Reader] reads one in Go, [Marks] sets the three words
+// that may change once a file is published. nss/module/snapshot.c is the reader
+// that programs use; testdata/hashes.txt holds the two to each other.
+//
+// It promises: a file that was cut off, changed by a bit, made by another version
+// or on a machine of another byte order is refused, and what it holds is never
+// followed: everything that is believed is covered by a checksum, and every offset
+// is checked against the file's size before it is used. It holds no secret and no
+// password. It decides nothing: who is in it is the daemon's affair.
+//
+// # The file
+//
+// Numbers are in the machine's own byte order. Offsets count bytes from the start
+// of the file. Sections begin at multiples of 64, records at multiples of 8; what
+// fills up is zero.
+//
+//	header | accounts | groups | subordinate ids | four tables
+//
+// The header is 512 bytes. Its first 64 bytes are the same in every version.
+//
+//	offset size what
+//	0      8    "SALLYDIR"
+//	8      4    0x01020304 in the writer's byte order
+//	12     4    version: 1
+//	16     4    superseded: not zero once a newer file is in place (may change)
+//	20     4    zero
+//	24     8    absent until: before this second (Unix time) a name or id that is
+//	            not here does not exist; 0: ask the daemon (may change)
+//	32     8    valid until: from this second on the file answers nothing (may change)
+//	40     24   zero
+//	64     8    check: of bytes 72 to 511
+//	72     8    size of the file
+//	80     16   seed: two words, random for each file
+//	96     8    when it was written, Unix time in nanoseconds
+//	104    4    flags: 1 = upper case and name@realm find the account too
+//	108    4    subordinate ids per account: 65536
+//	112    24   accounts: offset (8), length (8), number of records (8)
+//	136    24   groups: the same
+//	160    24   subordinate ids: offset, length, number of ranges
+//	184    24   table of accounts by name: offset, length, number of entries
+//	208    24   table of accounts by uid
+//	232    24   table of groups by name
+//	256    24   table of groups by gid
+//	280    1    length of the realm's name, at most 231; 0: none
+//	281    231  the realm's name
+//
+// An account's record; records follow each other, uids ascending. Texts and the
+// two lists of ids are checked apart, so that each question reads what it needs.
+//
+//	0      4    check of bytes 4 up to the end of the texts, and not of their filling
+//	4      4    check of the lists of ids; that of nothing when both are empty
+//	8      4    uid
+//	12     4    gid
+//	16     2    length of the full name
+//	18     2    length of the home directory
+//	20     2    length of the shell
+//	22     2    number of groups besides gid, at most 4095
+//	24     1    length of the name, 1 to 64
+//	25     1    number of local groups
+//	26     1    flags: 1 = a group of the same name, whose gid is the uid and gid of
+//	            the account and whose only member it is, is not among the groups
+//	27     1    zero
+//	28     …    name NUL "x" NUL full name NUL home NUL shell NUL, as passwd(5)
+//	            has them and getpwnam(3) copies them; filled up to a multiple of 4
+//	…      4 n  ids of groups, ascending, then of local groups
+//
+// A group's record; gids ascend.
+//
+//	0      4    check of bytes 4 up to the end of its texts, and not of their filling
+//	4      4    check of the members; that of nothing when there are none
+//	8      4    gid
+//	12     4    number of members
+//	16     4    bytes of members
+//	20     1    length of the name, 1 to 64
+//	21     3    zero
+//	24     …    name NUL "x" NUL, filled up to a multiple of 8
+//	…      …    members: each its name and NUL, in the order of uids
+//
+// A line is 64 bytes: what subordinate ids and tables are made of.
+//
+//	0      4    check of bytes 4 to 63
+//	4      4    a number, see below
+//	8      56   seven pairs of two four-byte words; what is not used is zero
+//
+// In the lines of subordinate ids the number says how many pairs are used, and a
+// pair is the first id of a range and the uid of its account, ranges ascending; all
+// lines but the last are full.
+//
+// A table is a power of two or any other number of lines n > 0. An entry with hash
+// h lives in line (h>>32)*n>>32, or, when that one is full, in the next with room,
+// the last being followed by the first; the number of a line counts the entries that
+// belong there and live further on, so that a reader goes on only when it is not
+// zero. A pair is the low half of h and the record's offset divided by 8, which is
+// never 0. A table without entries has length 0.
+//
+// # Hash and check
+//
+// All arithmetic is modulo 2^64. mix(a, b) is the upper half of the 128-bit product
+// a×b exclusive-or its lower half. r64(p), r32(p) are numbers at p.
+//
+//	k0, k1, k2 = 0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93, 0xA0761D6478BD642F
+//
+//	hash(s0, s1, bytes, n):
+//	    h = s0 ^ n*k0
+//	    while n > 16:  h = mix(r64(p) ^ s1, r64(p+8) ^ h);  p += 16;  n -= 16
+//	    if n >= 8:     a, b = r64(p), r64(p+n-8)
+//	    else if n >= 4: a, b = r32(p), r32(p+n-4)
+//	    else if n > 0: a, b = p[0]<<16 | p[n/2]<<8 | p[n-1], 0
+//	    else:          a, b = 0, 0
+//	    return mix(mix(a ^ s1, b ^ h) ^ s0 ^ k1, k2)
+//
+// The tables' hash of a name is hash(seed0, seed1, name); of an id it is
+// mix(mix(id ^ seed0, k0 ^ seed1) ^ k1, k2). A record's or line's check is the low
+// half of hash(seed0 + offset, seed1, bytes), where offset is that of its first byte
+// in the file; that of a list or a block of members takes the offset of the list or block.
+// The header's check is hash(k1, k2, bytes), all of it.
+//
+// The seed keeps names that an outsider chose from meeting in one line. The check
+// finds accidents; it is no signature. Who may write the file is the daemon's user,
+// whom every reader has to trust with names and nothing more: the C reader checks
+// each name, id and text before a program sees it.
+//
+// # Life of a file
+//
+// A new file is written under another name, synced, and renamed over the old one.
+// Then the old one's word "superseded" is set: a process that has it mapped sees that
+// at its next lookup, maps the new one and lets go of the old. A published file is never
+// cut short or written to but for the three words, each written whole.
+package snapshot
