@@ -72,7 +72,7 @@ func TestTheHashIsThatOfTheVectors(t *testing.T) {
 }
 
 func TestHashesOfLikeNamesSpreadOverLines(t *testing.T) {
-	const names, lines = 100000, 19048
+	const names, lines = 100000, 18182
 	full := make([]int, lines)
 	for i := range names {
 		h := hashName([2]uint64{3, 4}, fmt.Appendf(nil, "user%d", i))
@@ -83,9 +83,9 @@ func TestHashesOfLikeNamesSpreadOverLines(t *testing.T) {
 		worst = max(worst, n)
 		spilled += max(0, n-pairs)
 	}
-	// Poisson with a mean of 5.25: more than 22 in one of 19,048 lines is one chance
-	// in ten thousand; about 6 in a hundred find their line full.
-	if worst > 22 || spilled > names/12 {
+	// Poisson with a mean of 5.5: more than 23 in one of 18,182 lines is one chance
+	// in ten thousand; about 7 in a hundred find their line full.
+	if worst > 23 || spilled > names/11 {
 		t.Errorf("worst line has %d, %d of %d spill", worst, spilled, names)
 	}
 }

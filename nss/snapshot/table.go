@@ -17,7 +17,7 @@ func (t *table) add(hash, offset uint64) {
 
 // fill is how many of a line's seven pairs are used on average: fewer make the
 // file larger, more make readers look at a second line more often.
-const fill = 5.25
+const fill = 5.5
 
 // lines lays the entries out, and adds the checks for a table that begins at
 // offset.

@@ -85,6 +85,7 @@ type writer struct {
 	shared  map[uint32]int  // index of the groups that are not own
 	tables  [4]table
 	buf     []byte
+	list    []uint32
 }
 
 func (w *writer) put(b []byte) {
@@ -127,8 +128,9 @@ func (w *writer) survey(v identity.View) {
 		w.gids, names = append(w.gids, g.GID), append(names, g.Name)
 	}
 	w.size, w.own, w.shared = make([]int32, len(w.gids)), make([]bool, len(w.gids)), make(map[uint32]int)
-	next := 0 // uids and gids both ascend
+	next, people := 0, 0 // uids and gids both ascend
 	for a := range v.Accounts() {
+		people++
 		for next < len(w.gids) && w.gids[next] < a.UID {
 			next++
 		}
@@ -146,6 +148,9 @@ func (w *writer) survey(v identity.View) {
 			}
 		}
 	}
+	w.tables[0].grow(people)
+	w.tables[1].grow(people)
+	w.names = make([]identity.Name, 0, people)
 	w.members = make([][]int32, len(w.gids))
 	arena := make([]int32, 0, sum(w.size))
 	for i, n := range w.size {
@@ -191,7 +196,7 @@ func (w *writer) account(a *identity.Listed) {
 	native.PutUint16(b[18:], uint16(len(a.Home)))     //nolint:gosec // the same
 	native.PutUint16(b[20:], uint16(len(a.Shell)))    //nolint:gosec // the same
 	b[24], b[25] = byte(len(a.Name)), byte(len(a.Local))
-	for _, text := range []string{string(a.Name), "x", a.FullName, a.Home, a.Shell} {
+	for _, text := range [...]string{string(a.Name), "x", a.FullName, a.Home, a.Shell} {
 		b = append(append(b, text...), 0)
 	}
 	texts := len(b)
@@ -216,19 +221,18 @@ func (w *writer) account(a *identity.Listed) {
 // memberships appends the gids besides the account's own, sorted, and notes the
 // account as their member.
 func (w *writer) memberships(b []byte, a *identity.Listed) []byte {
-	gids := slices.Clone(a.GIDs)
-	slices.Sort(gids)
-	gids = slices.Compact(gids)
+	w.list = append(w.list[:0], a.GIDs...)
+	slices.Sort(w.list)
 	n := 0
-	for _, gid := range gids {
-		i := -1
+	for _, gid := range slices.Compact(w.list) {
 		if gid == a.GID && a.GID == a.UID {
 			if at, ok := slices.BinarySearch(w.gids, gid); ok && w.own[at] {
 				b[26] |= ownGroup
 				continue
 			}
 		}
-		if i = w.group(gid); i < 0 {
+		i := w.group(gid)
+		if i < 0 {
 			continue
 		}
 		if m := w.members[i]; len(m) < cap(m) {
