@@ -63,7 +63,7 @@ func decode(args []byte, into any) error {
 
 // held finds an account in memory, also one that a local name hides.
 func (d *Daemon) held(typed string) (*entry, error) {
-	name, err := identity.Canonical(typed, d.o.Realm)
+	name, err := d.canonical(typed)
 	if err == nil {
 		if e := d.index.named(name); e != nil {
 			return e, nil
@@ -178,6 +178,7 @@ func (d *Daemon) cacheForget(ctx context.Context, e *entry) error {
 	d.index.gids.drop(own)
 	d.index.mu.Unlock()
 	d.refused.set(id, "", "")
+	d.announce()
 	return d.readAgain(ctx)
 }
 
@@ -192,6 +193,7 @@ func (d *Daemon) cacheClear(ctx context.Context) error {
 	d.index.reset()
 	d.index.mu.Unlock()
 	d.refused.clear()
+	d.announce()
 	return d.readAgain(ctx)
 }
 
@@ -203,6 +205,7 @@ func (d *Daemon) readAgain(ctx context.Context) error {
 		k.At = time.Unix(0, 0)
 	}
 	d.kept.Store(&k)
+	d.restand()
 	err := d.o.Cache.Apply(ctx, cache.Batch{Provider: d.o.Provider.Name(), Contact: &k})
 	if cancel := d.relist.Load(); cancel != nil {
 		(*cancel)(errRelist)

@@ -70,6 +70,7 @@ type index struct {
 	uids      pins
 	gids      pins
 	emptied   []*group // by unlink, until sweep
+	stirred   stirred
 	seq       uint64
 }
 
@@ -109,6 +110,44 @@ func (p pins) drop(who uuid.UUID) {
 	}
 }
 
+// stirred is what changed in the eyes of programs.
+type stirred struct {
+	visible bool
+	lost    bool // someone lost something
+}
+
+// settle returns what was stirred up since the last time.
+func (x *index) settle() stirred {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	s := x.stirred
+	x.stirred = stirred{}
+	return s
+}
+
+// compare notes what a new token changes for programs; was may be nil.
+func (x *index) compare(was, is *entry) {
+	if was == nil || was.account != is.account || len(was.groups) != len(is.groups) {
+		x.stirred.visible = true
+	}
+	if was == nil {
+		return
+	}
+	for _, g := range is.groups {
+		if !slices.Contains(was.groups, g) {
+			x.stirred.visible = true
+		}
+	}
+	for _, g := range was.groups {
+		if !slices.Contains(is.groups, g) {
+			x.stirred.lost = true
+		}
+	}
+	if was.state == identity.Active && is.state != identity.Active {
+		x.stirred.lost = true
+	}
+}
+
 func newIndex() *index {
 	x := new(index)
 	x.reset()
@@ -120,6 +159,7 @@ func (x *index) reset() {
 	x.byUUID, x.byName, x.byUID = map[uuid.UUID]*entry{}, map[identity.Name]*entry{}, map[uint32]*entry{}
 	x.groups, x.groupName, x.groupGID = map[uuid.UUID]*group{}, map[identity.Name]*group{}, map[uint32]*group{}
 	x.uids, x.gids = newPins(), newPins()
+	x.stirred = stirred{visible: true, lost: true}
 }
 
 // put inserts or replaces an account; the caller holds the lock and has checked
@@ -127,7 +167,8 @@ func (x *index) reset() {
 func (x *index) put(e *entry, groups []identity.Group, allowed func(gid uint32) bool) {
 	x.seq++
 	e.seq = x.seq
-	x.unlink(x.byUUID[e.account.UUID])
+	was := x.byUUID[e.account.UUID]
+	x.unlink(was)
 	e.groups = make([]*group, 0, len(groups))
 	for _, g := range groups {
 		in := x.intern(g, e.revision, allowed)
@@ -138,12 +179,14 @@ func (x *index) put(e *entry, groups []identity.Group, allowed func(gid uint32) 
 		e.groups = append(e.groups, in)
 	}
 	x.sweep()
+	x.compare(was, e)
 	x.byUUID[e.account.UUID], x.byName[e.account.Name], x.byUID[e.account.UID] = e, e, e
 }
 
 // block puts a copy with the reason in the place of an entry. It takes over the
 // refused token's revision: what is older than that can no longer lift it.
 func (x *index) block(e *entry, revision uint64, why string) {
+	x.stirred.lost = true
 	c := *e
 	c.blocked, c.revision = why, revision
 	for _, g := range e.groups {
@@ -227,9 +270,11 @@ func (x *index) intern(g identity.Group, revision uint64, allowed func(uint32) b
 		return in
 	default:
 		x.free(in)
+		x.stirred.visible = true
 		in.Group, in.revision = g, revision
 		in.Demands = slices.Clone(g.Demands)
 	}
+	was := in.problem
 	switch {
 	case !allowed(g.GID):
 		in.problem = problemRange
@@ -238,6 +283,7 @@ func (x *index) intern(g identity.Group, revision uint64, allowed func(uint32) b
 	default:
 		x.claim(in)
 	}
+	x.stirred.lost = x.stirred.lost || (was == "" && in.problem != "")
 	return in
 }
 
@@ -248,6 +294,7 @@ func (x *index) claim(g *group) {
 		g.problem = problemHeld
 		return
 	}
+	x.stirred.visible = x.stirred.visible || g.problem != ""
 	g.problem = ""
 	x.groupName[g.Name], x.groupGID[g.GID] = g, g
 }
@@ -255,8 +302,11 @@ func (x *index) claim(g *group) {
 func (x *index) remove(id uuid.UUID) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.unlink(x.byUUID[id])
-	x.sweep()
+	if e := x.byUUID[id]; e != nil {
+		x.stirred.lost = true
+		x.unlink(e)
+		x.sweep()
+	}
 }
 
 func (x *index) named(n identity.Name) *entry {
@@ -347,4 +397,20 @@ func (x *index) problems() []membership {
 		}
 	}
 	return list
+}
+
+// eachID calls f with every number that an account or a group uses, or was ever
+// seen with.
+func (x *index) eachID(f func(uint32)) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	for id := range x.uids.owner {
+		f(id)
+	}
+	for id := range x.gids.owner {
+		f(id)
+	}
+	for _, g := range x.groups {
+		f(g.GID)
+	}
 }

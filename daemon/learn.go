@@ -83,9 +83,10 @@ func (r *refusals) all() []report.Refusal {
 	return list
 }
 
-// allowedID tells whether this machine takes the number from a directory.
+// allowedID tells whether this machine takes the number from a directory. What
+// was given out as a subordinate id is somebody's already.
 func (d *Daemon) allowedID(id uint32) bool {
-	return identity.CheckID(id) == nil &&
+	return identity.CheckID(id) == nil && !d.subs.hold(id) &&
 		slices.ContainsFunc(d.p.IDs, func(r identity.IDRange) bool { return r.Contains(id) })
 }
 
@@ -142,6 +143,7 @@ type news struct {
 func (d *Daemon) learn(ctx context.Context, n news) error {
 	d.writing.Lock()
 	defer d.writing.Unlock()
+	defer d.restand()
 	batch := cache.Batch{Provider: d.o.Provider.Name(), Remove: n.gone, Contact: n.contact}
 	now := d.clock.now()
 	for _, id := range n.gone {
@@ -156,6 +158,7 @@ func (d *Daemon) learn(ctx context.Context, n news) error {
 		batch.IDs = append(batch.IDs, t.ids...)
 		batch.Remove = append(batch.Remove, t.drop...)
 	}
+	d.announce() // before the disk: who lost something has lost it
 	if d.holdBack.Load() || n.after != d.kept.Load() {
 		batch.Contact = nil
 	}
@@ -238,6 +241,9 @@ func keep(t *identity.IDToken) []cache.Epoch {
 // first, so that a cache that was changed behind our back renumbers nobody.
 func (d *Daemon) load(ctx context.Context) error {
 	name, x := d.o.Provider.Name(), d.index
+	if err := d.loadSubIDs(ctx); err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
 	err := d.o.Cache.IDs(ctx, name, func(i cache.ID) {
 		if i.Kind == cache.UID {
 			x.uids.set(i.ID, i.UUID)

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/sallyport-auth/sallyport/identity"
 )
 
 // localFiles knows the accounts and groups of this machine's own files. They
@@ -97,6 +99,32 @@ func parseNames(b []byte) *names {
 	return n
 }
 
+// local is what both files have at one moment.
+type local struct{ accounts, groups *names }
+
+func (l *localFiles) now() (local, error) {
+	a, err := l.accounts.current()
+	if err != nil {
+		return local{}, err
+	}
+	g, err := l.groups.current()
+	if err != nil {
+		return local{}, err
+	}
+	return local{a, g}, nil
+}
+
+// hides tells whether the account's name or uid is a local account's, or its gid
+// a local group's: whoever has that gid would be a member.
+func (l local) hides(a identity.Account) bool {
+	return l.accounts.byName[string(a.Name)] || l.accounts.byID[a.UID] || l.groups.byID[a.GID]
+}
+
+// hidesGroup tells whether the name or the gid is a local group's.
+func (l local) hidesGroup(g identity.Group) bool {
+	return l.groups.byName[string(g.Name)] || l.groups.byID[g.GID]
+}
+
 // accountNamed tells whether any of the spellings is a local account's name.
 func (l *localFiles) accountNamed(spellings ...string) (bool, error) {
 	n, err := l.accounts.current()
@@ -109,27 +137,4 @@ func (l *localFiles) accountNamed(spellings ...string) (bool, error) {
 		}
 	}
 	return false, nil
-}
-
-// account tells whether the name or the uid is a local account's, or the gid a
-// local group's: whoever has that gid would be a member.
-func (l *localFiles) account(name string, uid, gid uint32) (bool, error) {
-	n, err := l.accounts.current()
-	if err != nil {
-		return false, err
-	}
-	g, err := l.groups.current()
-	if err != nil {
-		return false, err
-	}
-	return n.byName[name] || n.byID[uid] || g.byID[gid], nil
-}
-
-// group tells whether the name or the gid is a local group's.
-func (l *localFiles) group(name string, gid uint32) (bool, error) {
-	n, err := l.groups.current()
-	if err != nil {
-		return false, err
-	}
-	return n.byName[name] || n.byID[gid], nil
 }

@@ -127,13 +127,21 @@ func (d *Daemon) findName(ctx context.Context, name identity.Name, urgent bool) 
 		func(ctx context.Context) error { return d.fetchName(ctx, name) }, urgent)
 }
 
+// canonical is the one place that says what a typed name stands for.
+func (d *Daemon) canonical(typed string) (identity.Name, error) {
+	if d.p.Aliases {
+		return identity.Canonical(typed, d.o.Realm) //nolint:wrapcheck // the same meaning
+	}
+	return identity.ParseName(typed) //nolint:wrapcheck // the same meaning
+}
+
 // served returns e unless this machine's own files have its name, uid or gid.
 func (d *Daemon) served(e *entry) (*entry, error) {
-	local, err := d.local.account(string(e.account.Name), e.account.UID, e.account.GID)
+	local, err := d.local.now()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
 	}
-	if local {
+	if local.hides(e.account) {
 		return nil, identity.ErrNotFound
 	}
 	return e, nil
@@ -141,7 +149,7 @@ func (d *Daemon) served(e *entry) (*entry, error) {
 
 // named finds the account that a name stands for, and that is ours to answer.
 func (d *Daemon) named(ctx context.Context, typed string) (*entry, error) {
-	name, err := identity.Canonical(typed, d.o.Realm)
+	name, err := d.canonical(typed)
 	if err != nil {
 		return nil, identity.ErrNotFound
 	}
@@ -188,7 +196,7 @@ func (d *Daemon) AccountByUID(ctx context.Context, uid uint32) (identity.Account
 
 // GroupByName returns the group and those of its members that are known here.
 func (d *Daemon) GroupByName(_ context.Context, name string) (identity.GroupEntry, error) {
-	n, err := identity.Canonical(name, d.o.Realm)
+	n, err := d.canonical(name)
 	if err != nil {
 		return identity.GroupEntry{}, identity.ErrNotFound
 	}
@@ -220,20 +228,16 @@ func (d *Daemon) group(pick func() *group) (identity.GroupEntry, error) {
 // servedGroup hides a group that this machine has itself, and members whose
 // names are local: group(5) names members, and that name is someone else here.
 func (d *Daemon) servedGroup(g identity.GroupEntry) (identity.GroupEntry, error) {
-	local, err := d.local.group(string(g.Name), g.GID)
+	local, err := d.local.now()
 	if err != nil {
 		return identity.GroupEntry{}, fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
 	}
-	if local {
+	if local.hidesGroup(g.Group) {
 		return identity.GroupEntry{}, identity.ErrNotFound
-	}
-	accounts, err := d.local.accounts.current()
-	if err != nil {
-		return identity.GroupEntry{}, fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
 	}
 	members := g.Members[:0]
 	for _, m := range g.Members {
-		if !accounts.byName[string(m)] {
+		if !local.accounts.byName[string(m)] {
 			members = append(members, m)
 		}
 	}

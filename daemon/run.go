@@ -53,6 +53,7 @@ func (d *Daemon) keepTime(ctx context.Context) {
 // note applies an event to the link and logs what changed.
 func (d *Daemon) note(e linkEvent, err error) {
 	before, after := d.link.note(e, err)
+	defer d.restand()
 	if errors.Is(err, provider.ErrUntrusted) {
 		d.log.Error("ALARM: someone answered who could not prove to be the server; "+
 			"compare the certificate's fingerprint with the server's", "error", err)
@@ -173,6 +174,7 @@ func (d *Daemon) list(ctx context.Context, l provider.Lister) error {
 	if err := d.learn(ctx, n); err != nil || d.holdBack.Load() {
 		// The list is whole in memory; on disk it is asked for again next time.
 		d.kept.CompareAndSwap(was, n.contact)
+		d.restand()
 	}
 	if d.kept.Load() != n.contact {
 		return errRelist // the cache was cleared meanwhile

@@ -36,6 +36,7 @@ func (d *Daemon) status(ctx context.Context) report.Status {
 		Cache:     report.Cache{Path: d.o.Cache.Path(), Accounts: len(all), Verifiers: len(has), Rebuilt: d.o.Cache.Rebuilt()},
 		Seal:      report.Seal{Kind: d.o.Sealer.Kind()},
 	}
+	s.Directory = d.directory()
 	s.Findings = d.findings(l, p, err)
 	return s
 }
