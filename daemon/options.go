@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -33,6 +34,9 @@ type Policy struct {
 	Aliases bool
 	// IDs are the ranges that uids and gids must lie in.
 	IDs []identity.IDRange
+	// LocalGroups are names of /etc/group; the members of the realm's group with
+	// that uuid are given them. The group 0 is nobody's.
+	LocalGroups map[string]uuid.UUID
 	// SubIDs is where subordinate ids are given out; zero: identity.SubIDRange.
 	SubIDs identity.IDRange
 
@@ -89,6 +93,7 @@ func (p Policy) withDefaults() Policy {
 	}
 	p.AllowGroups = slices.Clone(p.AllowGroups)
 	p.IDs = slices.Clone(p.IDs)
+	p.LocalGroups = maps.Clone(p.LocalGroups)
 	if p.SubIDs == (identity.IDRange{}) {
 		p.SubIDs = identity.SubIDRange
 	}
