@@ -129,7 +129,7 @@ func checkKnown(d *Daemon, ctx context.Context, q *question) ruling {
 	if err != nil {
 		return ruling{code: identity.Unavailable, detail: err.Error(), mend: "Make /etc/passwd and /etc/group readable for sallyportd."}
 	}
-	if local.hides(a) {
+	if local.hides(a.Name, a.UID, a.GID) {
 		return ruling{
 			code: identity.NotOurs, detail: fmt.Sprintf("A local account has its uid, %d, or a local group its gid, %d.", a.UID, a.GID),
 			mend: "Change the local one's number.",

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -151,8 +152,9 @@ func (d *Daemon) cacheList(ctx context.Context, emit func(any) error) error {
 		return fmt.Errorf("cache list: %w", err)
 	}
 	all := d.index.all()
-	slices.SortFunc(all, func(a, b *entry) int { return bytes.Compare([]byte(a.account.Name), []byte(b.account.Name)) })
-	for _, e := range all {
+	slices.SortFunc(all, func(a, b *packed) int { return cmp.Compare(a.name(), b.name()) })
+	for _, p := range all {
+		e := p.entry()
 		if err := emit(report.CachedAccount{Account: d.describe(e), Fetched: e.fetched, Verifier: has[e.account.UUID]}); err != nil {
 			return err
 		}

@@ -32,6 +32,7 @@ func newLocalFiles(root string) *localFiles {
 type names struct {
 	byName map[string]bool
 	byID   map[uint32]bool
+	idOf   map[string]uint32 // of the first line with that name, which glibc takes
 }
 
 type localFile struct {
@@ -79,13 +80,14 @@ func (f *localFile) current() (*names, error) {
 // the id the third. It is generous: a line that glibc would skip reserves its
 // name all the same, which only ever refuses more.
 func parseNames(b []byte) *names {
-	n := &names{byName: make(map[string]bool), byID: make(map[uint32]bool)}
+	n := &names{byName: make(map[string]bool), byID: make(map[uint32]bool), idOf: make(map[string]uint32)}
 	for line := range bytes.Lines(b) {
 		line = bytes.TrimSpace(line)
 		if len(line) == 0 || line[0] == '#' {
 			continue
 		}
 		fields := bytes.SplitN(line, []byte{':'}, 4)
+		known := n.byName[string(fields[0])]
 		if len(fields[0]) > 0 {
 			n.byName[string(fields[0])] = true
 		}
@@ -94,6 +96,9 @@ func parseNames(b []byte) *names {
 		}
 		if id, err := strconv.ParseUint(string(bytes.TrimSpace(fields[2])), 10, 32); err == nil {
 			n.byID[uint32(id)] = true
+			if !known {
+				n.idOf[string(fields[0])] = uint32(id)
+			}
 		}
 	}
 	return n
@@ -116,8 +121,8 @@ func (l *localFiles) now() (local, error) {
 
 // hides tells whether the account's name or uid is a local account's, or its gid
 // a local group's: whoever has that gid would be a member.
-func (l local) hides(a identity.Account) bool {
-	return l.accounts.byName[string(a.Name)] || l.accounts.byID[a.UID] || l.groups.byID[a.GID]
+func (l local) hides(name identity.Name, uid, gid uint32) bool {
+	return l.accounts.byName[string(name)] || l.accounts.byID[uid] || l.groups.byID[gid]
 }
 
 // hidesGroup tells whether the name or the gid is a local group's.

@@ -102,7 +102,7 @@ func (d *Daemon) find(ctx context.Context, look func() *entry, fetch func(contex
 	if e := look(); e != nil {
 		return e, nil
 	}
-	complete, state := d.kept.Load().Complete, d.link.now()
+	complete, state := d.kept.Load().Complete && !d.lapsed(d.lastContact()), d.link.now()
 	switch {
 	case complete && (state == online || (state == offline && !urgent)):
 		return nil, identity.ErrNotFound
@@ -137,11 +137,29 @@ func (d *Daemon) canonical(typed string) (identity.Name, error) {
 
 // served returns e unless this machine's own files have its name, uid or gid.
 func (d *Daemon) served(e *entry) (*entry, error) {
-	local, err := d.local.now()
+	l, err := d.localNow()
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
+		return nil, err
 	}
-	if local.hides(e.account) {
+	if l.hides(e.account.Name, e.account.UID, e.account.GID) {
+		return nil, identity.ErrNotFound
+	}
+	return e, nil
+}
+
+// errLapsed says that the last contact is longer ago than names are kept.
+var errLapsed = fmt.Errorf("%w: the last contact with the server is too long ago", identity.ErrUnavailable)
+
+// recent returns e, or what the server says of it now, when what is remembered is
+// too old to be answered.
+func (d *Daemon) recent(ctx context.Context, e *entry) (*entry, error) {
+	if !d.lapsed(d.ageOf(e).checked) {
+		return e, nil
+	}
+	if d.link.justFailed() || d.fetchName(ctx, e.account.Name) != nil {
+		return nil, errLapsed
+	}
+	if e = d.index.withUUID(e.account.UUID); e == nil {
 		return nil, identity.ErrNotFound
 	}
 	return e, nil
@@ -162,6 +180,9 @@ func (d *Daemon) named(ctx context.Context, typed string) (*entry, error) {
 	}
 	e, err := d.findName(ctx, name, false)
 	if err != nil {
+		return nil, err
+	}
+	if e, err = d.recent(ctx, e); err != nil {
 		return nil, err
 	}
 	return d.served(e)
@@ -186,6 +207,9 @@ func (d *Daemon) AccountByUID(ctx context.Context, uid uint32) (identity.Account
 	e, err := d.find(ctx, func() *entry { return d.index.withUID(uid) },
 		func(ctx context.Context) error { return d.fetchUID(ctx, uid) }, false)
 	if err == nil {
+		e, err = d.recent(ctx, e)
+	}
+	if err == nil {
 		e, err = d.served(e)
 	}
 	if err != nil {
@@ -200,7 +224,7 @@ func (d *Daemon) GroupByName(_ context.Context, name string) (identity.GroupEntr
 	if err != nil {
 		return identity.GroupEntry{}, identity.ErrNotFound
 	}
-	return d.group(func() *group { return d.index.groupName[n] })
+	return d.group(d.index.groupNamed(n))
 }
 
 // GroupByGID is GroupByName by group id.
@@ -208,13 +232,15 @@ func (d *Daemon) GroupByGID(_ context.Context, gid uint32) (identity.GroupEntry,
 	if !d.allowedID(gid) {
 		return identity.GroupEntry{}, identity.ErrNotFound
 	}
-	return d.group(func() *group { return d.index.groupGID[gid] })
+	return d.group(d.index.groupAt(gid))
 }
 
 // group answers for a group. A provider cannot be asked for one: what no token
 // names exists only for others, and while the list is not whole we do not know.
-func (d *Daemon) group(pick func() *group) (identity.GroupEntry, error) {
-	g, ok := d.index.groupBy(pick)
+func (d *Daemon) group(g identity.GroupEntry, ok bool) (identity.GroupEntry, error) {
+	if d.lapsed(d.lastContact()) {
+		return identity.GroupEntry{}, errLapsed
+	}
 	if !ok {
 		_, lists := d.o.Provider.(provider.Lister)
 		if !d.kept.Load().Complete && (lists || d.link.now() != online) {
@@ -222,86 +248,9 @@ func (d *Daemon) group(pick func() *group) (identity.GroupEntry, error) {
 		}
 		return identity.GroupEntry{}, identity.ErrNotFound
 	}
-	return d.servedGroup(g)
-}
-
-// servedGroup hides a group that this machine has itself, and members whose
-// names are local: group(5) names members, and that name is someone else here.
-func (d *Daemon) servedGroup(g identity.GroupEntry) (identity.GroupEntry, error) {
-	local, err := d.local.now()
+	l, err := d.localNow()
 	if err != nil {
-		return identity.GroupEntry{}, fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
+		return identity.GroupEntry{}, err
 	}
-	if local.hidesGroup(g.Group) {
-		return identity.GroupEntry{}, identity.ErrNotFound
-	}
-	members := g.Members[:0]
-	for _, m := range g.Members {
-		if !local.accounts.byName[string(m)] {
-			members = append(members, m)
-		}
-	}
-	g.Members = members
-	return g, nil
-}
-
-// GroupsOf returns the ids of all groups of an account, its own first.
-func (d *Daemon) GroupsOf(ctx context.Context, name string) (identity.GroupIDs, error) {
-	e, err := d.named(ctx, name)
-	if err != nil {
-		return identity.GroupIDs{}, err
-	}
-	local, err := d.local.groups.current()
-	if err != nil {
-		return identity.GroupIDs{}, fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
-	}
-	var list []uint32
-	for _, g := range d.index.groupsOf(e) {
-		if g.problem == "" && !local.byName[string(g.Name)] && !local.byID[g.GID] {
-			list = append(list, g.GID)
-		}
-	}
-	return identity.GroupIDs{GIDs: list}, nil
-}
-
-// Accounts calls each for every account that is answered here, in no order.
-func (d *Daemon) Accounts(ctx context.Context, each func(identity.Account) error) error {
-	for _, e := range d.index.all() {
-		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("list accounts: %w", err)
-		}
-		if _, err := d.served(e); errors.Is(err, identity.ErrNotFound) {
-			continue
-		} else if err != nil {
-			return err
-		}
-		if err := each(e.account); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Groups calls each for every group that is answered here, in no order.
-func (d *Daemon) Groups(ctx context.Context, each func(identity.GroupEntry) error) error {
-	for _, id := range d.index.groupIDs() {
-		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("list groups: %w", err)
-		}
-		g, ok := d.index.groupBy(func() *group { return d.index.groups[id] })
-		if !ok {
-			continue
-		}
-		g, err := d.servedGroup(g)
-		if errors.Is(err, identity.ErrNotFound) {
-			continue
-		}
-		if err == nil {
-			err = each(g)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return servedGroup(g, l)
 }
