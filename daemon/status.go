@@ -2,11 +2,9 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
-	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/report"
 )
@@ -36,6 +34,7 @@ func (d *Daemon) status(ctx context.Context) report.Status {
 		Cache:     report.Cache{Path: d.o.Cache.Path(), Accounts: len(all), Verifiers: len(has), Rebuilt: d.o.Cache.Rebuilt()},
 		Seal:      report.Seal{Kind: d.o.Sealer.Kind()},
 	}
+	s.Directory = d.directory()
 	s.Findings = d.findings(l, p, err)
 	return s
 }
@@ -53,11 +52,12 @@ func (d *Daemon) capabilities() []capability {
 }
 
 // allRefused adds to what was refused on arrival what this machine hides now.
-func (d *Daemon) allRefused(all []*entry) []report.Refusal {
+func (d *Daemon) allRefused(all []*packed) []report.Refusal {
 	list := d.refused.all()
-	for _, e := range all {
-		if _, err := d.served(e); errors.Is(err, identity.ErrNotFound) {
-			list = append(list, report.Refusal{Name: string(e.account.Name), Reason: "its name or uid is a local account's, or its gid a local group's"})
+	l, err := d.local.now()
+	for _, p := range all {
+		if err == nil && l.hides(p.name(), p.uid, p.gid) {
+			list = append(list, report.Refusal{Name: string(p.name()), Reason: "its name or uid is a local account's, or its gid a local group's"})
 		}
 	}
 	for _, g := range d.index.problems() {

@@ -18,6 +18,7 @@ import (
 	"github.com/sallyport-auth/sallyport/config"
 	"github.com/sallyport-auth/sallyport/control"
 	"github.com/sallyport-auth/sallyport/daemon"
+	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/nss"
 	"github.com/sallyport-auth/sallyport/pam"
 	"github.com/sallyport-auth/sallyport/provider/sallyport"
@@ -82,6 +83,10 @@ func options(c *config.Config, store *cache.Cache, sealer seal.Sealer, source *s
 			OfflineTries:  c.Offline.Tries,
 			RefreshEvery:  time.Duration(c.Lookup.Refresh),
 			FailDelay:     time.Duration(c.Login.FailDelay),
+			KeepNames:     time.Duration(c.Directory.Keep),
+			Aliases:       c.Directory.Aliases,
+			SubIDs:        identity.IDRange(c.SubIDs.Range),
+			LocalGroups:   c.Groups.Local,
 		},
 	}
 }
