@@ -19,6 +19,9 @@ const (
 	unready  = ".directory-*"
 )
 
+// Path is where the snapshot of a folder lies.
+func Path(dir string) string { return filepath.Join(dir, current) }
+
 // folder is where the snapshot lies. Its steps, one after the other:
 //
 //	write    a file of another name, whole and synced

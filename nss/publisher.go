@@ -72,6 +72,7 @@ type Publisher struct {
 // Published is what came of one file.
 type Published struct {
 	At    time.Time // when it was begun
+	Of    identity.Revisions
 	Took  time.Duration
 	Stats snapshot.Stats
 	// Err says why the old file, if there is one, stays in force; nil if the new one is.
@@ -147,7 +148,7 @@ type publishing struct {
 // written is what the writing goroutine has done.
 type written struct {
 	name  string // of the whole file, not in place yet
-	rev   uint64
+	rev   identity.Revisions
 	at    time.Time
 	took  time.Duration
 	stats snapshot.Stats
@@ -207,7 +208,7 @@ func (r *publishing) next(now time.Time) time.Time {
 // meanwhile must not wait for that.
 func (r *publishing) begin(ctx context.Context, now time.Time) {
 	r.begun, r.lastBegun, r.since, r.writing = r.revisions, now, time.Time{}, true
-	w := written{rev: r.revisions.Content, at: now}
+	w := written{rev: r.revisions, at: now}
 	go func() {
 		w.name, w.stats, w.err = r.write(ctx)
 		w.took = time.Since(w.at)
@@ -237,11 +238,11 @@ func (r *publishing) finish(w written) {
 		r.retry = time.Now().Add(r.backoff)
 		r.Log.Error("the directory snapshot was not published; the one before stays in force", "error", w.err, "again in", r.backoff)
 	} else {
-		r.inPlace, r.missing, r.backoff, r.retry = w.rev, false, 0, time.Time{}
+		r.inPlace, r.missing, r.backoff, r.retry = w.rev.Content, false, 0, time.Time{}
 		r.Log.Debug("directory snapshot published", "accounts", w.stats.Accounts, "groups", w.stats.Groups, "bytes", w.stats.Size, "took", w.took)
 	}
 	if r.Published != nil {
-		r.Published(Published{At: w.at, Took: w.took, Stats: w.stats, Err: w.err})
+		r.Published(Published{At: w.at, Of: w.rev, Took: w.took, Stats: w.stats, Err: w.err})
 	}
 }
 
