@@ -7,7 +7,7 @@ package module
 
 // #cgo CFLAGS: -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -fvisibility=hidden -I${SRCDIR}/../../wire/cwire
 // #include <stdlib.h>
-// #include "fill.h"
+// #include "key.h"
 import "C"
 
 import (
@@ -21,5 +21,6 @@ import (
 func NamePossible(name string) bool {
 	s := C.CString(name)
 	defer C.free(unsafe.Pointer(s))
-	return bool(C.fill_name_possible(s))
+	var k C.struct_key
+	return bool(C.key_by_name(&k, s))
 }
