@@ -23,6 +23,7 @@ type variant struct{ name, dir, host string }
 
 type built struct {
 	dir, socket string
+	cache       string // the folder of the snapshot; "directory" in it
 	variants    []variant
 	shipped     variant // with the deadline that it ships with
 }
@@ -47,7 +48,10 @@ func (b *built) build(dir string) error {
 	if err := watch("*.[ch]", "testdata/*.c", "fuzz/*.c", "fuzz/corpus/*", "../../wire/cwire/*.h"); err != nil {
 		return err
 	}
-	b.dir, b.socket = dir, filepath.Join(dir, "lookup.sock")
+	b.dir, b.socket, b.cache = dir, filepath.Join(dir, "lookup.sock"), filepath.Join(dir, "cache")
+	if err := os.Mkdir(b.cache, 0o755); err != nil {
+		return err
+	}
 	passwd := filepath.Join(dir, "passwd")
 	if err := os.WriteFile(passwd, []byte("root:x:0:0::/root:/bin/sh\nlocal:x:1000:1000::/:/bin/sh\n"), 0o644); err != nil {
 		return err
@@ -76,6 +80,7 @@ func (b *built) build(dir string) error {
 		flags = append(flags, "-fPIC", "-shared", "-fvisibility=hidden", "-I../../wire/cwire",
 			fmt.Sprintf("-DSALLYPORT_ACKNOWLEDGE_MS=%d", v.ms), "-DSALLYPORT_LOOKUP_DEADLINE_MS=10000",
 			fmt.Sprintf("-DSALLYPORT_PASSWD_FILE=%q", passwd), fmt.Sprintf("-DSALLYPORT_LOOKUP_SOCKET=%q", b.socket),
+			fmt.Sprintf("-DSALLYPORT_DIRECTORY=%q", b.cache),
 			"-Wl,-soname,libnss_sallyport.so.2", "-o", filepath.Join(out.dir, "libnss_sallyport.so.2"))
 		if err := cc(append(flags, sources...)...); err != nil {
 			return err
