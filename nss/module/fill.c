@@ -10,6 +10,8 @@ typedef uint8_t block __attribute__((vector_size(16)));
 
 enum { BLOCK = sizeof(block) };
 
+static const block position = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+
 static inline block load(const char *p)
 {
 	block b;
@@ -26,14 +28,14 @@ static inline bool any(block b)
 	return (w[0] | w[1]) != 0;
 }
 
-/* How many bytes are all ones. */
-static inline size_t count(block b)
+/* The sum of sixteen bytes. */
+static inline size_t add(block b)
 {
+	const uint64_t even = UINT64_C(0x00ff00ff00ff00ff);
 	uint64_t w[2];
 
-	b &= 1;
 	memcpy(w, &b, sizeof w);
-	return (w[0] + w[1]) * UINT64_C(0x0101010101010101) >> 56;
+	return (((w[0] & even) + (w[0] >> 8 & even) + (w[1] & even) + (w[1] >> 8 & even)) * UINT64_C(0x0001000100010001)) >> 48;
 }
 
 /* What would break a line of passwd(5), or a terminal; NUL is counted apart. */
@@ -55,13 +57,11 @@ static inline block unnamable(block b)
  */
 static inline block fresh(size_t n)
 {
-	const block at = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-
-	return (block)(at >= (uint8_t)((BLOCK - n % BLOCK) % BLOCK));
+	return (block)(position >= (uint8_t)((BLOCK - n % BLOCK) % BLOCK));
 }
 
 /* Whether n bytes have so many evil ones, which are the NULs between the texts. */
-static bool evil_only(const char *p, size_t n, size_t nuls)
+static inline bool evil_only(const char *p, size_t n, size_t nuls)
 {
 	size_t have = 0, i = 0;
 
@@ -70,13 +70,25 @@ static bool evil_only(const char *p, size_t n, size_t nuls)
 			have += (unsigned char)p[i] < 0x20 || p[i] == ':' || p[i] == 0x7f;
 		return have == nuls;
 	}
-	for (; i + BLOCK < n; i += BLOCK)
-		have += count(evil(load(p + i)));
-	return have + count(evil(load(p + n - BLOCK)) & fresh(n)) == nuls;
+	while (i + BLOCK < n) {
+		size_t stop = n - i > 128 * BLOCK ? i + 128 * BLOCK : n; /* no byte of the sum can overflow */
+		block sum = {0};
+
+		for (; i + BLOCK < stop; i += BLOCK)
+			sum -= evil(load(p + i));
+		have += add(sum);
+	}
+	return have + add(-(evil(load(p + n - BLOCK)) & fresh(n))) == nuls;
+}
+
+/* Whether the first n of at least BLOCK bytes have only what names have, and NUL. */
+static inline bool namable_start(const char *p, size_t n)
+{
+	return !any(unnamable(load(p)) & (block)(position < (uint8_t)n));
 }
 
 /* The bytes of names and the NULs behind them. */
-static bool namable(const char *p, size_t n)
+static inline bool namable(const char *p, size_t n)
 {
 	block bad = {0};
 	size_t i = 0;
@@ -119,7 +131,9 @@ bool fill_passwd(const struct fill_passwd *p, struct passwd *out, char *texts)
 	 */
 	if (*x != 'x' || *home != '/' || *shell != '/')
 		return false;
-	if (!namable(texts, p->name) || !name_formed(texts, p->name) || !wire_id_ok(p->uid) || !wire_id_ok(p->gid))
+	bool namely = p->name < BLOCK && end - texts >= BLOCK ? namable_start(texts, p->name) : namable(texts, p->name);
+
+	if (!namely || !name_formed(texts, p->name) || !wire_id_ok(p->uid) || !wire_id_ok(p->gid))
 		return false;
 	out->pw_name = texts;
 	out->pw_passwd = x;

@@ -17,19 +17,17 @@ enum {
 	MAX_GIDS = 4095,
 };
 
+/* What a record's head says; copied field by field, never to be read again. */
 struct account_head {
 	uint32_t check, lists_check, uid, gid;
 	uint16_t full_name, home, shell, gids;
-	uint8_t name, locals, flags, zero;
+	uint8_t name, locals, flags;
 };
 
 struct group_head {
 	uint32_t check, members_check, gid, count, bytes;
-	uint8_t name, zero[3];
+	uint8_t name;
 };
-
-_Static_assert(sizeof(struct account_head) == ACCOUNT_HEAD, "as it lies in the file");
-_Static_assert(sizeof(struct group_head) == GROUP_HEAD, "as it lies in the file");
 
 /* A record whose head and texts hold, and where it lies. */
 struct account_record {
@@ -45,8 +43,30 @@ struct group_record {
 	struct group_head h;
 };
 
-/* What was copied out of the mapping is never read from there again. */
+/*
+ * What was copied out of the mapping is never read from there again: the compiler
+ * may not do so either, where it would save a register.
+ */
 #define COPIED() __asm__ volatile("" ::: "memory")
+
+static inline uint32_t record_u32(const uint8_t *p)
+{
+	uint32_t v = hash_r32(p);
+
+	__asm__("" : "+r"(v));
+	return v;
+}
+
+/* Parts of four bytes in the machine's own order. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define FIRST16(v) ((uint16_t)(v))
+#define SECOND16(v) ((uint16_t)((v) >> 16))
+#define BYTE(v, i) ((uint8_t)((v) >> 8 * (i)))
+#else
+#define FIRST16(v) ((uint16_t)((v) >> 16))
+#define SECOND16(v) ((uint16_t)(v))
+#define BYTE(v, i) ((uint8_t)((v) >> 8 * (3 - (i))))
+#endif
 
 static inline uint32_t record_check(const struct snapshot *s, uint64_t offset, const void *p, size_t n)
 {
@@ -67,8 +87,19 @@ ALWAYS_INLINE bool record_account(const struct snapshot *s, uint64_t offset, str
 		return false;
 	a->at = s->base + offset;
 	a->offset = offset;
-	memcpy(&a->h, a->at, ACCOUNT_HEAD);
-	COPIED();
+	a->h.check = record_u32(a->at);
+	a->h.lists_check = record_u32(a->at + 4);
+	a->h.uid = record_u32(a->at + 8);
+	a->h.gid = record_u32(a->at + 12);
+	uint32_t names = record_u32(a->at + 16), shell = record_u32(a->at + 20), rest = record_u32(a->at + 24);
+
+	a->h.full_name = FIRST16(names);
+	a->h.home = SECOND16(names);
+	a->h.shell = FIRST16(shell);
+	a->h.gids = SECOND16(shell);
+	a->h.name = BYTE(rest, 0);
+	a->h.locals = BYTE(rest, 1);
+	a->h.flags = BYTE(rest, 2);
 	a->texts = (size_t)a->h.name + a->h.full_name + a->h.home + a->h.shell + 6;
 	if (a->h.name == 0 || ACCOUNT_HEAD + a->texts > a->room)
 		return false;
@@ -81,8 +112,12 @@ ALWAYS_INLINE bool record_group(const struct snapshot *s, uint64_t offset, struc
 		return false;
 	g->at = s->base + offset;
 	g->offset = offset;
-	memcpy(&g->h, g->at, GROUP_HEAD);
-	COPIED();
+	g->h.check = record_u32(g->at);
+	g->h.members_check = record_u32(g->at + 4);
+	g->h.gid = record_u32(g->at + 8);
+	g->h.count = record_u32(g->at + 12);
+	g->h.bytes = record_u32(g->at + 16);
+	g->h.name = BYTE(record_u32(g->at + 20), 0);
 	if (g->h.name == 0 || GROUP_HEAD + (uint64_t)g->h.name + 3 > g->room)
 		return false;
 	return g->h.check == record_check(s, offset, g->at + 4, GROUP_HEAD - 4 + (size_t)g->h.name + 3);

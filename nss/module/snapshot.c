@@ -35,11 +35,10 @@ static inline const uint8_t *probe_line(const struct probe *p)
 static inline unsigned int probe_tags(const struct probe *p)
 {
 	const uint8_t *l = probe_line(p) + 8;
-	unsigned int m = 0;
 
-	for (unsigned int i = 0; i < SNAPSHOT_PAIRS; i++)
-		m |= (unsigned int)(hash_r32(l + 8 * i) == p->tag) << i;
-	return m;
+#define TAG(i) (unsigned int)(hash_r32(l + 8 * i) == p->tag) << i
+	return TAG(0) | TAG(1) | TAG(2) | TAG(3) | TAG(4) | TAG(5) | TAG(6);
+#undef TAG
 }
 
 ALWAYS_INLINE void probe_begin(struct probe *p, const struct snapshot *s, const struct snapshot_section *t, uint64_t hash)
@@ -55,15 +54,14 @@ ALWAYS_INLINE void probe_begin(struct probe *p, const struct snapshot *s, const 
 }
 
 /* To the next line, if entries of this one live further on and all of it holds. */
-static bool probe_on(struct probe *p)
+static __attribute__((noinline)) bool probe_on(struct probe *p)
 {
 	const uint8_t *l = probe_line(p);
-	uint32_t further;
 
 	if (p->lines == 0)
 		return false;
-	further = hash_r32(l + 4);
-	COPIED();
+	uint32_t further = record_u32(l + 4);
+
 	if (hash_r32(l) != record_check(p->s, p->t->offset + p->line * SNAPSHOT_LINE, l + 4, SNAPSHOT_LINE - 4)) {
 		p->damaged = true;
 		return false;
@@ -81,9 +79,8 @@ ALWAYS_INLINE bool probe_next(struct probe *p, uint64_t *offset)
 	for (;;) {
 		while (p->matches != 0) {
 			unsigned int i = (unsigned int)__builtin_ctz(p->matches);
-			uint64_t o = (uint64_t)hash_r32(probe_line(p) + 12 + 8 * i) * 8;
+			uint64_t o = (uint64_t)record_u32(probe_line(p) + 12 + 8 * i) * 8;
 
-			COPIED();
 			p->matches &= p->matches - 1;
 			if (o != 0) {
 				*offset = o;
