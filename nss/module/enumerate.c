@@ -38,13 +38,6 @@ static enum nss_status end(struct walk *w)
 	return replace(w, (struct lookup_walk){0});
 }
 
-/* The library may be unloaded in the middle of a walk. */
-__attribute__((destructor)) static void forget(void)
-{
-	(void)end(&accounts);
-	(void)end(&groups);
-}
-
 /* Decides where the records come from, unless that is decided. */
 static enum lookup_status begin(struct walk *w)
 {

@@ -16,6 +16,11 @@
  * counts itself out, because it was in the middle of a lookup when another forked,
  * costs the child that one slot. When no slot is left, each lookup maps the file
  * for itself.
+ *
+ * Nothing is undone at the end. The library is linked to stay where it was loaded
+ * (-z nodelete): dlclose cannot take it from under a thread, and what is mapped is
+ * there for the next dlopen. A destructor would also run at exit, while other
+ * threads go on, and its munmap may be what a filter for system calls forbids.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -200,17 +205,4 @@ void snapshot_release(struct snapshot_hold *h)
 
 	snapshot_unmap(h->s);
 	errno = e;
-}
-
-/*
- * The library is unloaded, or the program ends, maybe while its other threads go
- * on: what they read stays.
- */
-__attribute__((destructor)) static void forget(void)
-{
-	struct slot *t = atomic_exchange(&current, NULL);
-
-	if (t != NULL)
-		atomic_store(&t->state, RETIRED);
-	sweep();
 }
