@@ -39,7 +39,7 @@ build/pam_sallyport.so: $(wildcard pam/module/*.[ch] wire/cwire/*.h)
 
 build/libnss_sallyport.so.2: $(wildcard nss/module/*.[ch] wire/cwire/*.h)
 	@mkdir -p build
-	$(CC) $(CFLAGS_ALL) -o $@ $(wildcard nss/module/*.c) $(LDFLAGS_ALL) -Wl,-soname,libnss_sallyport.so.2
+	$(CC) $(CFLAGS_ALL) -o $@ $(wildcard nss/module/*.c) $(LDFLAGS_ALL) -Wl,-soname,libnss_sallyport.so.2,-z,nodelete
 
 install: all
 	install -d $(addprefix $(DESTDIR),$(PREFIX)/bin $(PREFIX)/sbin $(LIBDIR) $(PAMDIR) $(UNITDIR) $(SHAREDIR) \
