@@ -19,12 +19,14 @@ import (
 
 // variant is the library and a host program built in one way. Nearly all tests
 // run in both: plain as it ships, and with AddressSanitizer and UBSan.
-type variant struct{ name, dir, host string }
+type variant struct{ name, dir, host, mapped string }
 
 type built struct {
 	dir, socket string
+	cache       string // the folder of the snapshot; "directory" in it
 	variants    []variant
 	shipped     variant // with the deadline that it ships with
+	threads     variant // with ThreadSanitizer
 }
 
 var the built
@@ -44,10 +46,13 @@ func TestMain(m *testing.M) {
 }
 
 func (b *built) build(dir string) error {
-	if err := watch("*.[ch]", "testdata/*.c", "fuzz/*.c", "fuzz/corpus/*", "../../wire/cwire/*.h"); err != nil {
+	if err := watch("*.[ch]", "testdata/*.[ch]", "fuzz/*.c", "fuzz/corpus/*", "../../wire/cwire/*.h"); err != nil {
 		return err
 	}
-	b.dir, b.socket = dir, filepath.Join(dir, "lookup.sock")
+	b.dir, b.socket, b.cache = dir, filepath.Join(dir, "lookup.sock"), filepath.Join(dir, "cache")
+	if err := os.Mkdir(b.cache, 0o755); err != nil {
+		return err
+	}
 	passwd := filepath.Join(dir, "passwd")
 	if err := os.WriteFile(passwd, []byte("root:x:0:0::/root:/bin/sh\nlocal:x:1000:1000::/:/bin/sh\n"), 0o644); err != nil {
 		return err
@@ -63,26 +68,33 @@ func (b *built) build(dir string) error {
 	}{
 		{"plain", 10000, nil},
 		{"sanitized", 10000, []string{"-fsanitize=address,undefined", "-fno-sanitize-recover=all"}},
+		{"threads", 10000, []string{"-fsanitize=thread"}},
 		{"shipped", 50, nil},
 	} {
-		out := variant{v.name, filepath.Join(dir, v.name), filepath.Join(dir, v.name, "host")}
+		out := variant{v.name, filepath.Join(dir, v.name), filepath.Join(dir, v.name, "host"), filepath.Join(dir, v.name, "mapped")}
 		if err := os.Mkdir(out.dir, 0o755); err != nil {
 			return err
 		}
 		flags := append([]string{"-g", "-O1"}, v.flags...)
-		if err := cc(append(flags, "-o", out.host, "testdata/host.c", "-ldl", "-lpthread")...); err != nil {
-			return err
+		for program, source := range map[string]string{out.host: "testdata/host.c", out.mapped: "testdata/mapped.c"} {
+			if err := cc(append(flags, "-o", program, source, "-ldl", "-lpthread")...); err != nil {
+				return err
+			}
 		}
 		flags = append(flags, "-fPIC", "-shared", "-fvisibility=hidden", "-I../../wire/cwire",
 			fmt.Sprintf("-DSALLYPORT_ACKNOWLEDGE_MS=%d", v.ms), "-DSALLYPORT_LOOKUP_DEADLINE_MS=10000",
 			fmt.Sprintf("-DSALLYPORT_PASSWD_FILE=%q", passwd), fmt.Sprintf("-DSALLYPORT_LOOKUP_SOCKET=%q", b.socket),
-			"-Wl,-soname,libnss_sallyport.so.2", "-o", filepath.Join(out.dir, "libnss_sallyport.so.2"))
+			fmt.Sprintf("-DSALLYPORT_DIRECTORY=%q", b.cache),
+			"-Wl,-soname,libnss_sallyport.so.2,-z,nodelete", "-o", filepath.Join(out.dir, "libnss_sallyport.so.2"))
 		if err := cc(append(flags, sources...)...); err != nil {
 			return err
 		}
-		if v.name == "shipped" {
+		switch v.name {
+		case "shipped":
 			b.shipped = out
-		} else {
+		case "threads":
+			b.threads = out
+		default:
 			b.variants = append(b.variants, out)
 		}
 	}

@@ -1,107 +1,79 @@
 /*
  * getpwent and getgrent. glibc's interface keeps the position between calls, so
- * here, and only here, is state: the list fetched by the first call after
- * set..ent, and how far it was walked. It is memory, not a connection, so a fork
- * simply has its own. glibc holds a lock of its own around these calls; ours is
- * for callers that come past it, and is never held while waiting for the daemon.
+ * here, and only here, is state: how far a walk is in the snapshot, or in the list
+ * that the first call after set..ent fetched from the daemon. It is memory, not a
+ * connection, so a fork simply has its own. glibc holds a lock of its own around
+ * these calls; ours is for callers that come past it, and is never held while
+ * waiting for the daemon.
  */
 #include <errno.h>
+#include <nss.h>
 #include <pthread.h>
-#include <stdlib.h>
 
-#include "fill.h"
 #include "lookup.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
 struct walk {
 	pthread_mutex_t lock;
-	struct lookup_list *list;
-	size_t pos;
+	struct lookup_walk w;
 };
 
 static struct walk accounts = {.lock = PTHREAD_MUTEX_INITIALIZER};
 static struct walk groups = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static enum nss_status replace(struct walk *w, struct lookup_list *list)
+static enum nss_status replace(struct walk *w, struct lookup_walk by)
 {
 	pthread_mutex_lock(&w->lock);
-	struct lookup_list *old = w->list;
+	struct lookup_walk old = w->w;
 
-	w->list = list;
-	w->pos = 0;
+	w->w = by;
 	pthread_mutex_unlock(&w->lock);
-	lookup_list_free(old);
+	lookup_walk_end(&old);
 	return NSS_STATUS_SUCCESS;
 }
 
-/* The library may be unloaded in the middle of a walk. */
-__attribute__((destructor)) static void forget(void)
+static enum nss_status end(struct walk *w)
 {
-	(void)replace(&accounts, NULL);
-	(void)replace(&groups, NULL);
+	return replace(w, (struct lookup_walk){0});
 }
 
-struct caller {
-	void *out;
-	char *buf;
-	size_t len;
-	enum nss_status status;
-	int error;
-};
-
-static void to_passwd(void *arg, const struct lookup_account *a)
+/* Decides where the records come from, unless that is decided. */
+static enum lookup_status begin(struct walk *w)
 {
-	struct caller *c = arg;
-
-	c->status = fill_passwd(a, c->out, c->buf, c->len, &c->error);
-}
-
-static void to_group(void *arg, const struct lookup_group *g)
-{
-	struct caller *c = arg;
-
-	c->status = fill_group(g, c->out, c->buf, c->len, &c->error);
-}
-
-static enum lookup_status one(const struct lookup_list *l, size_t *pos, bool account, struct caller *c)
-{
-	return account ? lookup_list_account(l, pos, to_passwd, c) : lookup_list_group(l, pos, to_group, c);
-}
-
-/* Fetches the list unless there is one. */
-static enum lookup_status begin(struct walk *w, bool account)
-{
-	struct lookup_list *l = NULL;
+	struct lookup_walk new;
 
 	pthread_mutex_lock(&w->lock);
-	bool have = w->list != NULL;
+	bool have = w->w.started;
 
 	pthread_mutex_unlock(&w->lock);
 	if (have)
 		return LOOKUP_DONE;
-	enum lookup_status s = account ? lookup_list_accounts(&l) : lookup_list_groups(&l);
+	enum lookup_status s = lookup_walk_start(&new, w == &accounts);
 
 	if (s == LOOKUP_DONE)
-		(void)replace(w, l);
+		(void)replace(w, new);
 	return s;
 }
 
+static enum lookup_status step(struct walk *w, void *out, struct room *r)
+{
+	if (!w->w.started)
+		return LOOKUP_NOT_FOUND; /* another thread ended it just now */
+	return w == &accounts ? lookup_next_passwd(&w->w, out, r) : lookup_next_group(&w->w, out, r);
+}
+
 /* A record that may not enter a program is passed over, not the end of the list. */
-static enum nss_status next(struct walk *w, bool account, struct caller *c, int *errnop)
+static enum nss_status next(struct walk *w, void *out, struct room r, int *errnop)
 {
 	int saved = errno;
-	enum lookup_status s = begin(w, account);
+	enum lookup_status s = begin(w);
 
 	if (s == LOOKUP_DONE) {
 		pthread_mutex_lock(&w->lock);
-		do {
-			size_t pos = w->pos;
-
-			s = w->list == NULL ? LOOKUP_NOT_FOUND : one(w->list, &pos, account, c);
-			if (s == LOOKUP_DONE && c->status != NSS_STATUS_TRYAGAIN)
-				w->pos = pos;
-		} while (s == LOOKUP_DONE && c->status == NSS_STATUS_UNAVAIL);
+		do
+			s = step(w, out, &r);
+		while (s == LOOKUP_REFUSED);
 		pthread_mutex_unlock(&w->lock);
 	}
 	int why = errno;
@@ -109,9 +81,10 @@ static enum nss_status next(struct walk *w, bool account, struct caller *c, int 
 	errno = saved;
 	switch (s) {
 	case LOOKUP_DONE:
-		if (c->status != NSS_STATUS_SUCCESS)
-			*errnop = c->error;
-		return c->status;
+		return NSS_STATUS_SUCCESS;
+	case LOOKUP_TOO_SMALL:
+		*errnop = ERANGE;
+		return NSS_STATUS_TRYAGAIN;
 	case LOOKUP_NOT_FOUND:
 		*errnop = ENOENT;
 		return NSS_STATUS_NOTFOUND;
@@ -127,35 +100,31 @@ static enum nss_status next(struct walk *w, bool account, struct caller *c, int 
 EXPORT enum nss_status _nss_sallyport_setpwent(int stayopen)
 {
 	(void)stayopen;
-	return replace(&accounts, NULL);
+	return end(&accounts);
 }
 
 EXPORT enum nss_status _nss_sallyport_endpwent(void)
 {
-	return replace(&accounts, NULL);
+	return end(&accounts);
 }
 
 EXPORT enum nss_status _nss_sallyport_getpwent_r(struct passwd *out, char *buf, size_t len, int *errnop)
 {
-	struct caller c = {.out = out, .buf = buf, .len = len, .status = NSS_STATUS_UNAVAIL};
-
-	return next(&accounts, true, &c, errnop);
+	return next(&accounts, out, (struct room){buf, len}, errnop);
 }
 
 EXPORT enum nss_status _nss_sallyport_setgrent(int stayopen)
 {
 	(void)stayopen;
-	return replace(&groups, NULL);
+	return end(&groups);
 }
 
 EXPORT enum nss_status _nss_sallyport_endgrent(void)
 {
-	return replace(&groups, NULL);
+	return end(&groups);
 }
 
 EXPORT enum nss_status _nss_sallyport_getgrent_r(struct group *out, char *buf, size_t len, int *errnop)
 {
-	struct caller c = {.out = out, .buf = buf, .len = len, .status = NSS_STATUS_UNAVAIL};
-
-	return next(&groups, false, &c, errnop);
+	return next(&groups, out, (struct room){buf, len}, errnop);
 }

@@ -1,158 +1,205 @@
 #include "fill.h"
 
-#include <errno.h>
-#include <stdint.h>
 #include <string.h>
 
+#include "key.h"
 #include "wire.h"
 
-enum {
-	MAX_NAME = 64,	 /* identity.MaxNameLen */
-	MAX_REALM = 255, /* what may follow an '@' */
-};
+/* Sixteen bytes at a time, with the compiler's own vectors. */
+typedef uint8_t block __attribute__((vector_size(16)));
 
-/* The rule of identity.ParseName; "typed" lets upper case pass, for the daemon to fold. */
-static bool name_ok(const char *s, size_t len, bool typed)
+enum { BLOCK = sizeof(block) };
+
+static const block position = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+
+static inline block load(const char *p)
 {
-	bool digits = true;
+	block b;
 
-	if (len == 0 || len > MAX_NAME)
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		char c = s[i];
+	memcpy(&b, p, sizeof b);
+	return b;
+}
 
-		if ((c >= 'a' && c <= 'z') || c == '_' || (typed && c >= 'A' && c <= 'Z'))
-			digits = false;
-		else if ((c == '-' || c == '.') && i > 0)
-			digits = false;
-		else if (c < '0' || c > '9')
-			return false;
-	}
-	return !digits;
+static inline bool any(block b)
+{
+	uint64_t w[2];
+
+	memcpy(w, &b, sizeof w);
+	return (w[0] | w[1]) != 0;
+}
+
+/* The sum of sixteen bytes. */
+static inline size_t add(block b)
+{
+	const uint64_t even = UINT64_C(0x00ff00ff00ff00ff);
+	uint64_t w[2];
+
+	memcpy(w, &b, sizeof w);
+	return (((w[0] & even) + (w[0] >> 8 & even) + (w[1] & even) + (w[1] >> 8 & even)) * UINT64_C(0x0001000100010001)) >> 48;
+}
+
+/* What would break a line of passwd(5), or a terminal; NUL is counted apart. */
+static inline block evil(block b)
+{
+	return (block)(b < 0x20) | (block)(b == ':') | (block)(b == 0x7f);
+}
+
+/* What no name has, NUL but for its end. */
+static inline block unnamable(block b)
+{
+	return ~((block)(b - 'a' < 26) | (block)(b - '0' < 10) | (block)(b == '_') | (block)(b == '-') |
+		 (block)(b == '.') | (block)(b == 0));
 }
 
 /*
- * A name that can be none of ours costs no question: the programs that ask for
- * "+@netgroup" or a terminal's path are many. A realm may follow the name.
+ * The last block of n bytes, n at least BLOCK, holds bytes that the one before had
+ * too: this leaves those out.
  */
-bool fill_name_possible(const char *name)
+static inline block fresh(size_t n)
 {
-	const char *at = strchr(name, '@');
+	return (block)(position >= (uint8_t)((BLOCK - n % BLOCK) % BLOCK));
+}
 
-	if (at == NULL)
-		return name_ok(name, strnlen(name, MAX_NAME + 1), true);
-	size_t realm = strnlen(at + 1, MAX_REALM + 1);
+/* Whether n bytes have so many evil ones, which are the NULs between the texts. */
+static inline bool evil_only(const char *p, size_t n, size_t nuls)
+{
+	size_t have = 0, i = 0;
 
-	if (realm == 0 || realm > MAX_REALM)
+	if (n < BLOCK) {
+		for (; i < n; i++)
+			have += (unsigned char)p[i] < 0x20 || p[i] == ':' || p[i] == 0x7f;
+		return have == nuls;
+	}
+	while (i + BLOCK < n) {
+		size_t stop = n - i > 128 * BLOCK ? i + 128 * BLOCK : n; /* no byte of the sum can overflow */
+		block sum = {0};
+
+		for (; i + BLOCK < stop; i += BLOCK)
+			sum -= evil(load(p + i));
+		have += add(sum);
+	}
+	return have + add(-(evil(load(p + n - BLOCK)) & fresh(n))) == nuls;
+}
+
+/* Whether the first n of at least BLOCK bytes have only what names have, and NUL. */
+static inline bool namable_start(const char *p, size_t n)
+{
+	return !any(unnamable(load(p)) & (block)(position < (uint8_t)n));
+}
+
+/* The bytes of names and the NULs behind them. */
+static inline bool namable(const char *p, size_t n)
+{
+	block bad = {0};
+	size_t i = 0;
+
+	if (n < BLOCK) {
+		char padded[BLOCK] = {0};
+
+		memcpy(padded, p, n);
+		return !any(unnamable(load(padded)));
+	}
+	for (; i + BLOCK < n; i += BLOCK)
+		bad |= unnamable(load(p + i));
+	return !any(bad | unnamable(load(p + n - BLOCK)));
+}
+
+/* A name of n bytes that are namable and not NUL: the rest of the rule of identity.ParseName. */
+static inline bool name_formed(const char *p, size_t n)
+{
+	if (n == 0 || n > KEY_MAX_NAME || *p == '-' || *p == '.')
 		return false;
-	for (const char *p = at + 1; *p != '\0'; p++) {
-		char c = *p;
-		bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-
-		if (!letter && !(c >= '0' && c <= '9') && c != '.' && c != '-' && c != '_')
-			return false;
-	}
-	return name_ok(name, (size_t)(at - name), true);
+	for (size_t i = 0; i < n; i++)
+		if (p[i] < '0' || p[i] > '9')
+			return true;
+	return false;
 }
 
-/* What would break a line of passwd(5) is refused here too, whoever sent it. */
-static bool text_ok(const struct lookup_text *t)
+bool fill_passwd(const struct fill_passwd *p, struct passwd *out, char *texts)
 {
-	for (size_t i = 0; i < t->len; i++) {
-		unsigned char c = (unsigned char)t->bytes[i];
+	char *x = texts + p->name + 1, *full_name = x + 2, *home = full_name + p->full_name + 1;
+	char *shell = home + p->home + 1, *end = shell + p->shell;
 
-		if (c == ':' || c < 0x20 || c == 0x7f)
-			return false;
-	}
-	return true;
-}
-
-static bool path_ok(const struct lookup_text *t)
-{
-	return t->len > 0 && t->bytes[0] == '/' && text_ok(t);
-}
-
-static enum nss_status refuse(int *error, enum nss_status status, int why)
-{
-	*error = why;
-	return status;
-}
-
-static char *put(char **at, const struct lookup_text *t)
-{
-	char *p = *at;
-
-	if (t->len > 0)
-		memcpy(p, t->bytes, t->len);
-	p[t->len] = '\0';
-	*at += t->len + 1;
-	return p;
-}
-
-enum nss_status fill_passwd(const struct lookup_account *a, struct passwd *out, char *buf, size_t len, int *error)
-{
+	/* Five NULs, all where they belong: then there is no other. */
+	if ((x[-1] | x[1] | home[-1] | shell[-1] | *end) != 0 || !evil_only(texts, (size_t)(end + 1 - texts), 5))
+		return false;
 	/*
 	 * "x", and never "*" or "!": it says that the password is in shadow(5), where
 	 * this account has no entry, so pam_unix cannot decide about it. Of any other
 	 * account without an entry its account check says that it is in good standing,
 	 * and the stack asks it when we cannot decide.
 	 */
-	const struct lookup_text x = {"x", 1};
-	size_t need = a->name.len + 1 + x.len + 1 + a->full_name.len + 1 + a->home.len + 1 + a->shell.len + 1;
+	if (*x != 'x' || *home != '/' || *shell != '/')
+		return false;
+	bool namely = p->name < BLOCK && end - texts >= BLOCK ? namable_start(texts, p->name) : namable(texts, p->name);
 
-	if (!name_ok(a->name.bytes, a->name.len, false) || !wire_id_ok(a->uid) || !wire_id_ok(a->gid) ||
-	    !text_ok(&a->full_name) || !path_ok(&a->home) || !path_ok(&a->shell))
-		return refuse(error, NSS_STATUS_UNAVAIL, EPROTO);
-	if (need > len)
-		return refuse(error, NSS_STATUS_TRYAGAIN, ERANGE);
-	*out = (struct passwd){
-		.pw_name = put(&buf, &a->name),
-		.pw_passwd = put(&buf, &x),
-		.pw_uid = a->uid,
-		.pw_gid = a->gid,
-		.pw_gecos = put(&buf, &a->full_name),
-		.pw_dir = put(&buf, &a->home),
-		.pw_shell = put(&buf, &a->shell),
-	};
-	return NSS_STATUS_SUCCESS;
+	if (!namely || !name_formed(texts, p->name) || !wire_id_ok(p->uid) || !wire_id_ok(p->gid))
+		return false;
+	out->pw_name = texts;
+	out->pw_passwd = x;
+	out->pw_uid = p->uid;
+	out->pw_gid = p->gid;
+	out->pw_gecos = full_name;
+	out->pw_dir = home;
+	out->pw_shell = shell;
+	return true;
 }
 
-static bool members_ok(const struct lookup_group *g)
+/* The place of each zero byte among eight, lowest bit of its byte. */
+static inline uint64_t zeroes(const char *p)
 {
-	const char *p = g->members.bytes, *end = p + g->members.len;
+	const uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f);
+	uint64_t w;
+
+	memcpy(&w, p, sizeof w);
+	return ~(((w & low) + low) | w | low);
+}
+
+/* Points at the members one after the other; false unless there are as many as said. */
+static bool point(char **list, char *p, const struct fill_group *g)
+{
+	char *name = p, *end = p + g->bytes;
 	size_t n = 0;
 
-	for (; p < end; n++) {
-		size_t len = strnlen(p, (size_t)(end - p));
+	while (p < end) {
+		uint64_t z = 0;
 
-		if (!name_ok(p, len, false))
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+		if (end - p >= 8) {
+			z = zeroes(p);
+			if (z == 0) {
+				p += 8;
+				continue;
+			}
+			p += __builtin_ctzll(z) / 8;
+		}
+#endif
+		if (z == 0 && *p != '\0') {
+			p++;
+			continue;
+		}
+		if (n == g->count || !name_formed(name, (size_t)(p - name)))
 			return false;
-		p += len + 1;
+		list[n++] = name;
+		name = ++p;
 	}
-	return n == g->count && p == end;
+	list[n] = NULL;
+	return n == g->count && name == end;
 }
 
-enum nss_status fill_group(const struct lookup_group *g, struct group *out, char *buf, size_t len, int *error)
+bool fill_group(const struct fill_group *g, struct group *out, char *texts)
 {
-	const struct lookup_text x = {"x", 1};
-	size_t pad = -(uintptr_t)buf % _Alignof(char *);
-	size_t list = (g->count + 1) * sizeof(char *);
-	size_t need = pad + list + g->name.len + 1 + x.len + 1 + g->members.len;
+	char **list = (char **)(void *)(texts - (g->count + 1) * sizeof(char *));
+	char *x = texts + g->name + 1, *members = x + 2;
 
-	if (!name_ok(g->name.bytes, g->name.len, false) || !wire_id_ok(g->gid) || !members_ok(g))
-		return refuse(error, NSS_STATUS_UNAVAIL, EPROTO);
-	if (need > len)
-		return refuse(error, NSS_STATUS_TRYAGAIN, ERANGE);
-	char **mem = (char **)(void *)(buf + pad), *at = buf + pad + list;
-	char *name = put(&at, &g->name), *passwd = put(&at, &x);
-
-	if (g->members.len > 0)
-		memcpy(at, g->members.bytes, g->members.len);
-	for (size_t i = 0; i < g->count; i++) {
-		mem[i] = at;
-		at += strlen(at) + 1;
-	}
-	mem[g->count] = NULL;
-	*out = (struct group){.gr_name = name, .gr_passwd = passwd, .gr_gid = g->gid, .gr_mem = mem};
-	return NSS_STATUS_SUCCESS;
+	if (!wire_id_ok(g->gid) || memchr(texts, '\0', g->name) != NULL || x[-1] != '\0' || *x != 'x' || x[1] != '\0')
+		return false;
+	if (!namable(texts, g->name) || !name_formed(texts, g->name) || !namable(members, g->bytes) ||
+	    !point(list, members, g))
+		return false;
+	out->gr_name = texts;
+	out->gr_passwd = x;
+	out->gr_gid = g->gid;
+	out->gr_mem = list;
+	return true;
 }

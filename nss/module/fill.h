@@ -1,23 +1,44 @@
-/* Copies a lent answer into a caller's buffer, checking it on the way. */
+/*
+ * Makes a passwd or group of texts that were copied into a caller's buffer, in the
+ * order of passwd(5) and group(5), each ended by NUL. They are checked there, where
+ * nobody else can change them any more: ids, names, lengths, and that no text could
+ * break a line of those files. False: it may not enter a program.
+ */
 #ifndef SALLYPORT_FILL_H
 #define SALLYPORT_FILL_H
 
-#include <grp.h>
-#include <nss.h>
-#include <pwd.h>
-#include <stdbool.h>
-
 #include "lookup.h"
 
-/* Whether the daemon could know the name at all; see fill.c. */
-bool fill_name_possible(const char *name);
+/* Lengths without the NUL. */
+struct fill_passwd {
+	size_t name, full_name, home, shell;
+	uint32_t uid, gid;
+};
 
-/*
- * NSS_STATUS_SUCCESS; NSS_STATUS_TRYAGAIN with *error ERANGE when the buffer is
- * too small, known before a byte is written; NSS_STATUS_UNAVAIL with EPROTO for
- * an answer that may not enter a program.
- */
-enum nss_status fill_passwd(const struct lookup_account *a, struct passwd *out, char *buf, size_t len, int *error);
-enum nss_status fill_group(const struct lookup_group *g, struct group *out, char *buf, size_t len, int *error);
+static inline size_t fill_passwd_size(const struct fill_passwd *p)
+{
+	return p->name + 1 + 2 + p->full_name + 1 + p->home + 1 + p->shell + 1;
+}
+
+bool fill_passwd(const struct fill_passwd *p, struct passwd *out, char *texts);
+
+/* Members are one block of "bytes" bytes: so many names, each ended by NUL. */
+struct fill_group {
+	size_t name, count, bytes;
+	uint32_t gid;
+};
+
+/* How far into a buffer the texts of a group begin: its list of pointers is in front. */
+static inline size_t fill_group_offset(const struct fill_group *g, const char *buf)
+{
+	return -(uintptr_t)buf % _Alignof(char *) + (g->count + 1) * sizeof(char *);
+}
+
+static inline size_t fill_group_size(const struct fill_group *g, const char *buf)
+{
+	return fill_group_offset(g, buf) + g->name + 1 + 2 + g->bytes;
+}
+
+bool fill_group(const struct fill_group *g, struct group *out, char *texts);
 
 #endif

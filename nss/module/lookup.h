@@ -1,73 +1,81 @@
 /*
- * The seam between what glibc asks and where the answer comes from. nss.c knows
- * glibc and no source; a source knows where to look and nothing of glibc. A
- * mapped snapshot goes in front of lookup_socket.c behind these same functions.
+ * The seam between what glibc asks and where the answer comes from. nss.c and
+ * enumerate.c know glibc and no source; lookup.c asks the snapshot first, and the
+ * daemon when that cannot decide; a source knows where to look.
  *
- * An answer is lent: its bytes belong to the source and are valid only until the
- * function that was given them returns, so that a source may keep them in a
- * mapping, on the stack or in a packet. Texts are not NUL terminated and hold no
- * NUL. A source promises form (lengths within bounds); nss.c checks names, ids
- * and texts, since they are about to enter somebody else's program.
+ * An answer is written into the caller's buffer and checked there, since it is
+ * about to enter somebody else's program: see fill.h.
  */
 #ifndef SALLYPORT_LOOKUP_H
 #define SALLYPORT_LOOKUP_H
 
+#include <grp.h>
+#include <pwd.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-struct lookup_text {
-	const char *bytes;
-	size_t len;
-};
-
-struct lookup_account {
-	struct lookup_text name, full_name, home, shell;
-	uint32_t uid, gid;
-};
-
-/* Members are one block of NUL-terminated names, one after the other. */
-struct lookup_group {
-	struct lookup_text name, members;
-	size_t count;
-	uint32_t gid;
-};
-
-/* The group ids of one account; four bytes each, little-endian, unaligned. */
-struct lookup_gids {
-	const uint8_t *bytes;
-	size_t count;
-};
+struct key;
 
 enum lookup_status {
 	LOOKUP_UNAVAILABLE, /* nobody could say; errno says why */
 	LOOKUP_NOT_FOUND,   /* there is none, with authority */
 	LOOKUP_NO_MEMORY,
-	LOOKUP_DONE, /* the function was called once, with the answer */
+	LOOKUP_TOO_SMALL, /* the caller's buffer; nothing was written */
+	LOOKUP_REFUSED,	  /* there is an answer, and it may not enter a program */
+	LOOKUP_DONE,
 };
 
-typedef void lookup_account_fn(void *arg, const struct lookup_account *a);
-typedef void lookup_group_fn(void *arg, const struct lookup_group *g);
-typedef void lookup_gids_fn(void *arg, const struct lookup_gids *g);
+/* The caller's buffer. */
+struct room {
+	char *buf;
+	size_t len;
+};
 
-enum lookup_status lookup_account_by_name(const char *name, lookup_account_fn *use, void *arg);
-enum lookup_status lookup_account_by_uid(uint32_t uid, lookup_account_fn *use, void *arg);
-enum lookup_status lookup_group_by_name(const char *name, lookup_group_fn *use, void *arg);
-enum lookup_status lookup_group_by_gid(uint32_t gid, lookup_group_fn *use, void *arg);
-enum lookup_status lookup_groups_of(const char *name, lookup_gids_fn *use, void *arg);
+enum lookup_status lookup_passwd(const struct key *k, struct passwd *out, struct room *r);
+enum lookup_status lookup_group(const struct key *k, struct group *out, struct room *r);
 
 /*
- * All accounts or all groups, as they were at one moment. The list is plain
- * memory: it survives fork and needs no daemon once it is there.
+ * The group ids of one account, given to a function in one piece; they are valid
+ * until it returns. Local groups may have ids that no directory gives.
+ */
+struct lookup_gids {
+	const uint8_t *gids, *local; /* four bytes each, in the machine's order, unaligned */
+	size_t n, locals;
+	uint32_t own; /* one more; 0: none */
+};
+
+typedef enum lookup_status lookup_gids_fn(void *arg, const struct lookup_gids *g);
+
+/*
+ * LOOKUP_NOT_FOUND for an account of the machine's own, too. gid is the primary
+ * group that the caller has of it.
+ */
+enum lookup_status lookup_groups_of(const struct key *k, uint32_t gid, lookup_gids_fn *use, void *arg);
+
+/* Where a walk over a snapshot's records is. It keeps nothing mapped. */
+struct snapshot_walk {
+	uint64_t written, next; /* which file, and the offset of its next record */
+	uint32_t last;		/* the id of the last record, if one was given */
+	bool begun, given, in_groups;
+};
+
+/*
+ * All accounts or all groups. A walk of zeroes begins; LOOKUP_NOT_FOUND ends it.
+ * lookup_walk_start decides where the records come from, and may have to wait for
+ * the daemon; after it, a step waits for nobody.
  */
 struct lookup_list;
+struct lookup_walk {
+	struct lookup_list *list; /* NULL: the snapshot serves */
+	size_t pos;
+	struct snapshot_walk at;
+	bool started;
+};
 
-enum lookup_status lookup_list_accounts(struct lookup_list **l);
-enum lookup_status lookup_list_groups(struct lookup_list **l);
-void lookup_list_free(struct lookup_list *l);
-
-/* The record at *pos, and *pos moved past it; LOOKUP_NOT_FOUND at the end. */
-enum lookup_status lookup_list_account(const struct lookup_list *l, size_t *pos, lookup_account_fn *use, void *arg);
-enum lookup_status lookup_list_group(const struct lookup_list *l, size_t *pos, lookup_group_fn *use, void *arg);
+enum lookup_status lookup_walk_start(struct lookup_walk *w, bool accounts);
+enum lookup_status lookup_next_passwd(struct lookup_walk *w, struct passwd *out, struct room *r);
+enum lookup_status lookup_next_group(struct lookup_walk *w, struct group *out, struct room *r);
+void lookup_walk_end(struct lookup_walk *w);
 
 #endif

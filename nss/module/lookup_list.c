@@ -35,17 +35,18 @@ static bool list_append(struct lookup_list *l, const struct wire_packet *p)
 	return true;
 }
 
-static enum lookup_status list(uint8_t type, uint8_t want, struct lookup_list **out)
+enum lookup_status socket_list(bool accounts, struct lookup_list **out)
 {
 	struct question q;
 	struct lookup_list *l = calloc(1, sizeof *l);
+	uint8_t type = accounts ? WIRE_LIST_ACCOUNTS : WIRE_LIST_GROUPS, want = accounts ? WIRE_ACCOUNT : WIRE_GROUP;
 	enum lookup_status s = LOOKUP_DONE;
 	bool ended = false;
 
 	*out = NULL;
 	if (l == NULL)
 		return LOOKUP_NO_MEMORY;
-	if (!lookup_ask(&q, type, NULL, NULL)) {
+	if (!lookup_ask(&q, type, NULL)) {
 		int e = errno;
 
 		free(l);
@@ -72,23 +73,13 @@ static enum lookup_status list(uint8_t type, uint8_t want, struct lookup_list **
 	} else {
 		int e = errno;
 
-		lookup_list_free(l);
+		socket_list_free(l);
 		errno = e;
 	}
 	return s;
 }
 
-enum lookup_status lookup_list_accounts(struct lookup_list **l)
-{
-	return list(WIRE_LIST_ACCOUNTS, WIRE_ACCOUNT, l);
-}
-
-enum lookup_status lookup_list_groups(struct lookup_list **l)
-{
-	return list(WIRE_LIST_GROUPS, WIRE_GROUP, l);
-}
-
-void lookup_list_free(struct lookup_list *l)
+void socket_list_free(struct lookup_list *l)
 {
 	if (l == NULL)
 		return;
@@ -109,17 +100,21 @@ static bool list_next(const struct lookup_list *l, size_t *pos, struct wire_mess
 	return true;
 }
 
-enum lookup_status lookup_list_account(const struct lookup_list *l, size_t *pos, lookup_account_fn *use, void *arg)
+enum lookup_status socket_list_passwd(const struct lookup_list *l, size_t *pos, struct passwd *out, struct room *r)
 {
 	struct wire_message m;
+	size_t at = *pos;
 
-	if (!list_next(l, pos, &m))
+	if (!list_next(l, &at, &m))
 		return LOOKUP_NOT_FOUND;
-	lookup_use_account(&m, use, arg);
-	return LOOKUP_DONE;
+	enum lookup_status s = lookup_give_account(&m, out, r);
+
+	if (s != LOOKUP_TOO_SMALL)
+		*pos = at;
+	return s;
 }
 
-enum lookup_status lookup_list_group(const struct lookup_list *l, size_t *pos, lookup_group_fn *use, void *arg)
+enum lookup_status socket_list_group(const struct lookup_list *l, size_t *pos, struct group *out, struct room *r)
 {
 	struct gathered g = {0};
 	struct wire_message m;
@@ -135,8 +130,9 @@ enum lookup_status lookup_list_group(const struct lookup_list *l, size_t *pos, l
 		s = lookup_gather(&g, &m);
 	} while (s == LOOKUP_DONE && g.more);
 	if (s == LOOKUP_DONE) {
-		lookup_use_group(&g, use, arg);
-		*pos = at;
+		s = lookup_give_group(&g, out, r);
+		if (s != LOOKUP_TOO_SMALL)
+			*pos = at;
 	}
 	int e = errno;
 

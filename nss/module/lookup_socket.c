@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fill.h"
 #include "lookup_socket.h"
 
 #ifndef SALLYPORT_LOOKUP_SOCKET
@@ -20,20 +21,20 @@
 #endif
 
 enum {
-	MAX_REQUEST = 1024, /* a name of at most 512 bytes, see nss.c */
+	MAX_REQUEST = 1024, /* a name of at most 320 bytes, see key.h */
 };
 
-bool lookup_ask(struct question *q, uint8_t type, const char *name, const uint32_t *id)
+bool lookup_ask(struct question *q, uint8_t type, const struct key *k)
 {
 	uint8_t buf[MAX_REQUEST];
 	struct wire_writer w;
 
 	q->deadline = wire_after_ms(SALLYPORT_ACKNOWLEDGE_MS);
 	wire_begin(&w, buf, sizeof buf, type);
-	if (name != NULL)
-		wire_put_text(&w, WIRE_NAME, name);
-	if (id != NULL)
-		wire_put_number(&w, type == WIRE_GET_ACCOUNT_BY_UID ? WIRE_UID : WIRE_GID, *id);
+	if (k != NULL && k->typed != NULL)
+		wire_put_text(&w, WIRE_NAME, k->typed);
+	else if (k != NULL)
+		wire_put_number(&w, type == WIRE_GET_ACCOUNT_BY_UID ? WIRE_UID : WIRE_GID, k->id);
 	q->fd = wire_connect(SALLYPORT_LOOKUP_SOCKET, q->deadline);
 	if (q->fd < 0)
 		return false;
@@ -78,42 +79,54 @@ enum lookup_status lookup_hear(struct question *q, uint8_t want, uint8_t over, s
 	}
 }
 
-static struct lookup_text text(const struct wire_message *m, uint16_t tag)
+static struct wire_value text(const struct wire_message *m, uint16_t tag)
 {
 	struct wire_value v;
 
 	(void)wire_get(m, tag, &v); /* must be there, or wire_parse had refused */
-	return (struct lookup_text){(const char *)v.bytes, v.len};
+	return v;
 }
 
-void lookup_use_account(const struct wire_message *m, lookup_account_fn *use, void *arg)
+static char *put(char *at, const void *bytes, size_t n)
 {
-	struct lookup_account a = {
-		.name = text(m, WIRE_NAME),
-		.full_name = text(m, WIRE_FULL_NAME),
-		.home = text(m, WIRE_HOME),
-		.shell = text(m, WIRE_SHELL),
-	};
-
-	(void)wire_get_number(m, WIRE_UID, &a.uid);
-	(void)wire_get_number(m, WIRE_GID, &a.gid);
-	use(arg, &a);
+	if (n > 0)
+		memcpy(at, bytes, n);
+	at[n] = '\0';
+	return at + n + 1;
 }
 
-static enum lookup_status account(uint8_t type, const char *name, const uint32_t *uid, lookup_account_fn *use,
-				  void *arg)
+enum lookup_status lookup_give_account(const struct wire_message *m, struct passwd *out, struct room *r)
+{
+	struct wire_value name = text(m, WIRE_NAME), full_name = text(m, WIRE_FULL_NAME);
+	struct wire_value home = text(m, WIRE_HOME), shell = text(m, WIRE_SHELL);
+	struct fill_passwd p = {.name = name.len, .full_name = full_name.len, .home = home.len, .shell = shell.len};
+	char *at = r->buf;
+
+	(void)wire_get_number(m, WIRE_UID, &p.uid);
+	(void)wire_get_number(m, WIRE_GID, &p.gid);
+	if (fill_passwd_size(&p) > r->len)
+		return LOOKUP_TOO_SMALL;
+	at = put(at, name.bytes, name.len);
+	at = put(at, "x", 1);
+	at = put(at, full_name.bytes, full_name.len);
+	at = put(at, home.bytes, home.len);
+	(void)put(at, shell.bytes, shell.len);
+	return fill_passwd(&p, out, r->buf) ? LOOKUP_DONE : LOOKUP_REFUSED;
+}
+
+enum lookup_status socket_passwd(const struct key *k, struct passwd *out, struct room *r)
 {
 	struct question q;
 	struct wire_packet p;
 	struct wire_message m;
 
-	if (!lookup_ask(&q, type, name, uid))
+	if (!lookup_ask(&q, k->typed != NULL ? WIRE_GET_ACCOUNT_BY_NAME : WIRE_GET_ACCOUNT_BY_UID, k))
 		return LOOKUP_UNAVAILABLE;
 	enum lookup_status s = lookup_hear(&q, WIRE_ACCOUNT, WIRE_ACCOUNT, &p, &m);
 
 	lookup_hang_up(&q);
 	if (s == LOOKUP_DONE) {
-		lookup_use_account(&m, use, arg);
+		s = lookup_give_account(&m, out, r);
 		wire_packet_free(&p);
 	}
 	return s;
@@ -169,26 +182,29 @@ enum lookup_status lookup_gather(struct gathered *g, const struct wire_message *
 	return LOOKUP_DONE;
 }
 
-void lookup_use_group(const struct gathered *g, lookup_group_fn *use, void *arg)
+enum lookup_status lookup_give_group(const struct gathered *g, struct group *out, struct room *r)
 {
 	size_t skip = g->name_len + 1;
-	struct lookup_group out = {
-		.name = {g->bytes, g->name_len},
-		.members = {g->bytes + skip, g->len - skip},
-		.count = g->count,
-		.gid = g->gid,
-	};
+	const struct fill_group f = {.name = g->name_len, .count = g->count, .bytes = g->len - skip, .gid = g->gid};
 
-	use(arg, &out);
+	if (fill_group_size(&f, r->buf) > r->len)
+		return LOOKUP_TOO_SMALL;
+	char *texts = r->buf + fill_group_offset(&f, r->buf), *at = texts;
+
+	at = put(at, g->bytes, g->name_len);
+	at = put(at, "x", 1);
+	if (f.bytes > 0)
+		memcpy(at, g->bytes + skip, f.bytes);
+	return fill_group(&f, out, texts) ? LOOKUP_DONE : LOOKUP_REFUSED;
 }
 
-static enum lookup_status group(uint8_t type, const char *name, const uint32_t *gid, lookup_group_fn *use, void *arg)
+enum lookup_status socket_group(const struct key *k, struct group *out, struct room *r)
 {
 	struct question q;
 	struct gathered g = {0};
 	enum lookup_status s;
 
-	if (!lookup_ask(&q, type, name, gid))
+	if (!lookup_ask(&q, k->typed != NULL ? WIRE_GET_GROUP_BY_NAME : WIRE_GET_GROUP_BY_GID, k))
 		return LOOKUP_UNAVAILABLE;
 	do {
 		struct wire_packet p;
@@ -207,7 +223,7 @@ static enum lookup_status group(uint8_t type, const char *name, const uint32_t *
 	} while (s == LOOKUP_DONE && g.more);
 	lookup_hang_up(&q);
 	if (s == LOOKUP_DONE)
-		lookup_use_group(&g, use, arg);
+		s = lookup_give_group(&g, out, r);
 	int e = errno;
 
 	free(g.bytes);
@@ -215,43 +231,22 @@ static enum lookup_status group(uint8_t type, const char *name, const uint32_t *
 	return s;
 }
 
-enum lookup_status lookup_account_by_name(const char *name, lookup_account_fn *use, void *arg)
-{
-	return account(WIRE_GET_ACCOUNT_BY_NAME, name, NULL, use, arg);
-}
-
-enum lookup_status lookup_account_by_uid(uint32_t uid, lookup_account_fn *use, void *arg)
-{
-	return account(WIRE_GET_ACCOUNT_BY_UID, NULL, &uid, use, arg);
-}
-
-enum lookup_status lookup_group_by_name(const char *name, lookup_group_fn *use, void *arg)
-{
-	return group(WIRE_GET_GROUP_BY_NAME, name, NULL, use, arg);
-}
-
-enum lookup_status lookup_group_by_gid(uint32_t gid, lookup_group_fn *use, void *arg)
-{
-	return group(WIRE_GET_GROUP_BY_GID, NULL, &gid, use, arg);
-}
-
-enum lookup_status lookup_groups_of(const char *name, lookup_gids_fn *use, void *arg)
+enum lookup_status socket_groups_of(const struct key *k, lookup_gids_fn *use, void *arg)
 {
 	struct question q;
 	struct wire_packet p;
 	struct wire_message m;
-	struct wire_value v;
 
-	if (!lookup_ask(&q, WIRE_GET_GROUPS_OF, name, NULL))
+	if (!lookup_ask(&q, WIRE_GET_GROUPS_OF, k))
 		return LOOKUP_UNAVAILABLE;
 	enum lookup_status s = lookup_hear(&q, WIRE_GROUPS, WIRE_GROUPS, &p, &m);
 
 	lookup_hang_up(&q);
 	if (s == LOOKUP_DONE) {
-		(void)wire_get(&m, WIRE_GIDS, &v);
-		struct lookup_gids g = {v.bytes, v.len / 4};
+		struct wire_value gids = text(&m, WIRE_GIDS), local = text(&m, WIRE_LOCAL_GIDS);
+		const struct lookup_gids g = {.gids = gids.bytes, .n = gids.len / 4, .local = local.bytes, .locals = local.len / 4};
 
-		use(arg, &g);
+		s = use(arg, &g);
 		wire_packet_free(&p);
 	}
 	return s;

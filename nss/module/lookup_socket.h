@@ -5,6 +5,7 @@
 #ifndef SALLYPORT_LOOKUP_SOCKET_H
 #define SALLYPORT_LOOKUP_SOCKET_H
 
+#include "key.h"
 #include "lookup.h"
 #include "socket.h"
 
@@ -18,8 +19,24 @@ struct question {
 	int64_t deadline;
 };
 
-/* Connects and sends. False with errno; else lookup_hang_up closes it. */
-bool lookup_ask(struct question *q, uint8_t type, const char *name, const uint32_t *id);
+/* The daemon's answers. */
+enum lookup_status socket_passwd(const struct key *k, struct passwd *out, struct room *r);
+enum lookup_status socket_group(const struct key *k, struct group *out, struct room *r);
+enum lookup_status socket_groups_of(const struct key *k, lookup_gids_fn *use, void *arg);
+
+/*
+ * All accounts or all groups, as they were at one moment. The list is plain
+ * memory: it survives fork and needs no daemon once it is there.
+ */
+enum lookup_status socket_list(bool accounts, struct lookup_list **l);
+void socket_list_free(struct lookup_list *l);
+
+/* The record at *pos, and *pos moved past it if it fits; LOOKUP_NOT_FOUND at the end. */
+enum lookup_status socket_list_passwd(const struct lookup_list *l, size_t *pos, struct passwd *out, struct room *r);
+enum lookup_status socket_list_group(const struct lookup_list *l, size_t *pos, struct group *out, struct room *r);
+
+/* Connects and sends; k may be NULL. False with errno; else lookup_hang_up closes it. */
+bool lookup_ask(struct question *q, uint8_t type, const struct key *k);
 void lookup_hang_up(struct question *q);
 
 /*
@@ -29,7 +46,7 @@ void lookup_hang_up(struct question *q);
 enum lookup_status lookup_hear(struct question *q, uint8_t want, uint8_t over, struct wire_packet *p,
 			       struct wire_message *m);
 
-void lookup_use_account(const struct wire_message *m, lookup_account_fn *use, void *arg);
+enum lookup_status lookup_give_account(const struct wire_message *m, struct passwd *out, struct room *r);
 
 /* A group as its packets come in. */
 struct gathered {
@@ -41,6 +58,6 @@ struct gathered {
 
 /* Adds one packet, which must be about the same group as those before it. */
 enum lookup_status lookup_gather(struct gathered *g, const struct wire_message *m);
-void lookup_use_group(const struct gathered *g, lookup_group_fn *use, void *arg);
+enum lookup_status lookup_give_group(const struct gathered *g, struct group *out, struct room *r);
 
 #endif

@@ -9,59 +9,34 @@
  * descriptor and, but for a list that is being walked, no memory is kept.
  */
 #include <errno.h>
-#include <grp.h>
 #include <nss.h>
-#include <pthread.h>
-#include <pwd.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "fill.h"
-#include "local.h"
+#include "key.h"
 #include "lookup.h"
+#include "wire.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
-/* One caller's buffer, and what became of filling it. */
-struct caller {
-	void *out;
-	char *buf;
-	size_t len;
-	enum nss_status status;
-	int error;
-};
-
-static void to_passwd(void *arg, const struct lookup_account *a)
-{
-	struct caller *c = arg;
-
-	c->status = fill_passwd(a, c->out, c->buf, c->len, &c->error);
-}
-
-static void to_group(void *arg, const struct lookup_group *g)
-{
-	struct caller *c = arg;
-
-	c->status = fill_group(g, c->out, c->buf, c->len, &c->error);
-}
-
-/* What a source's word means to glibc. errno is as the source left it. */
-static enum nss_status conclude(enum lookup_status s, const struct caller *c, int saved, int *errnop)
+/* All but success; out of line, for it is the rare case. errno is as the source left it. */
+static __attribute__((noinline)) enum nss_status without(enum lookup_status s, int saved, int *errnop)
 {
 	int why = errno;
 
 	errno = saved;
 	switch (s) {
-	case LOOKUP_DONE:
-		if (c->status != NSS_STATUS_SUCCESS)
-			*errnop = c->error;
-		return c->status;
+	case LOOKUP_TOO_SMALL:
+		*errnop = ERANGE;
+		return NSS_STATUS_TRYAGAIN;
 	case LOOKUP_NOT_FOUND:
 		*errnop = ENOENT;
 		return NSS_STATUS_NOTFOUND;
 	case LOOKUP_NO_MEMORY:
 		*errnop = ENOMEM;
 		return NSS_STATUS_TRYAGAIN;
+	case LOOKUP_REFUSED:
+		*errnop = EPROTO;
+		return NSS_STATUS_UNAVAIL;
 	default:
 		/* ERANGE would make glibc call again with a larger buffer, for ever. */
 		*errnop = why == 0 || why == ERANGE ? ECONNREFUSED : why;
@@ -69,129 +44,172 @@ static enum nss_status conclude(enum lookup_status s, const struct caller *c, in
 	}
 }
 
-static enum nss_status never_ours(int *errnop)
+static enum nss_status passwd(const struct key *k, bool possible, struct passwd *out, struct room r, int *errnop)
 {
-	*errnop = ENOENT;
-	return NSS_STATUS_NOTFOUND;
+	int saved = errno;
+	enum lookup_status s = possible ? lookup_passwd(k, out, &r) : LOOKUP_NOT_FOUND;
+
+	if (s != LOOKUP_DONE)
+		return without(s, saved, errnop);
+	errno = saved;
+	return NSS_STATUS_SUCCESS;
+}
+
+static enum nss_status group(const struct key *k, bool possible, struct group *out, struct room r, int *errnop)
+{
+	int saved = errno;
+	enum lookup_status s = possible ? lookup_group(k, out, &r) : LOOKUP_NOT_FOUND;
+
+	if (s != LOOKUP_DONE)
+		return without(s, saved, errnop);
+	errno = saved;
+	return NSS_STATUS_SUCCESS;
 }
 
 EXPORT enum nss_status _nss_sallyport_getpwnam_r(const char *name, struct passwd *out, char *buf, size_t len,
 						 int *errnop)
 {
-	struct caller c = {.out = out, .buf = buf, .len = len, .status = NSS_STATUS_UNAVAIL};
-	int saved = errno;
+	struct key k;
 
-	if (!fill_name_possible(name))
-		return never_ours(errnop);
-	return conclude(lookup_account_by_name(name, to_passwd, &c), &c, saved, errnop);
+	return passwd(&k, key_by_name(&k, name), out, (struct room){buf, len}, errnop);
 }
 
 EXPORT enum nss_status _nss_sallyport_getpwuid_r(uid_t uid, struct passwd *out, char *buf, size_t len, int *errnop)
 {
-	struct caller c = {.out = out, .buf = buf, .len = len, .status = NSS_STATUS_UNAVAIL};
-	int saved = errno;
+	struct key k;
 
-	if (!wire_id_ok(uid))
-		return never_ours(errnop);
-	return conclude(lookup_account_by_uid(uid, to_passwd, &c), &c, saved, errnop);
+	return passwd(&k, key_by_id(&k, uid), out, (struct room){buf, len}, errnop);
 }
 
 EXPORT enum nss_status _nss_sallyport_getgrnam_r(const char *name, struct group *out, char *buf, size_t len,
 						 int *errnop)
 {
-	struct caller c = {.out = out, .buf = buf, .len = len, .status = NSS_STATUS_UNAVAIL};
-	int saved = errno;
+	struct key k;
 
-	if (!fill_name_possible(name))
-		return never_ours(errnop);
-	return conclude(lookup_group_by_name(name, to_group, &c), &c, saved, errnop);
+	return group(&k, key_by_name(&k, name), out, (struct room){buf, len}, errnop);
 }
 
 EXPORT enum nss_status _nss_sallyport_getgrgid_r(gid_t gid, struct group *out, char *buf, size_t len, int *errnop)
 {
-	struct caller c = {.out = out, .buf = buf, .len = len, .status = NSS_STATUS_UNAVAIL};
-	int saved = errno;
+	struct key k;
 
-	if (!wire_id_ok(gid))
-		return never_ours(errnop);
-	return conclude(lookup_group_by_gid(gid, to_group, &c), &c, saved, errnop);
+	return group(&k, key_by_id(&k, gid), out, (struct room){buf, len}, errnop);
 }
 
 /* glibc's growing list of group ids. */
 struct gid_list {
 	gid_t skip, **gids;
 	long *start, *size, limit;
-	enum nss_status status;
-	int error;
 };
 
-static bool gid_room(struct gid_list *l)
+enum room_for { YES, FULL, NO_MEMORY };
+
+static enum room_for gid_room(struct gid_list *l)
 {
 	if (*l->start < *l->size)
-		return true;
+		return YES;
 	if (l->limit > 0 && *l->size >= l->limit)
-		return false;
+		return FULL;
 	long size = *l->size > 0 ? *l->size * 2 : 16;
 
 	if (l->limit > 0 && size > l->limit)
 		size = l->limit;
 	gid_t *g = reallocarray(*l->gids, (size_t)size, sizeof *g);
 
-	if (g == NULL) {
-		l->status = NSS_STATUS_TRYAGAIN;
-		l->error = ENOMEM;
-		return false;
-	}
+	if (g == NULL)
+		return NO_MEMORY;
 	*l->gids = g;
 	*l->size = size;
-	return true;
+	return YES;
 }
 
-static void to_gids(void *arg, const struct lookup_gids *g)
+static inline uint32_t gid_at(const uint8_t *p, size_t i)
+{
+	uint32_t gid;
+
+	memcpy(&gid, p + 4 * i, sizeof gid);
+	return gid;
+}
+
+/* Groups of the machine's own may have any id but root's and those that mean none. */
+static inline bool gid_ok(uint32_t gid, bool local)
+{
+	return local ? gid != 0 && gid < UINT32_MAX - 1 : wire_id_ok(gid);
+}
+
+static bool gids_ok(const uint8_t *p, size_t n, bool local)
+{
+	bool ok = true;
+
+	for (size_t i = 0; i < n; i++)
+		ok &= gid_ok(gid_at(p, i), local);
+	return ok;
+}
+
+/* Adds one id, unless it is among the first so many. */
+static enum room_for add_gid(struct gid_list *l, gid_t gid, long among)
+{
+	if (gid == l->skip)
+		return YES;
+	for (long i = 0; i < among; i++)
+		if ((*l->gids)[i] == gid)
+			return YES;
+	enum room_for r = gid_room(l);
+
+	if (r == YES)
+		(*l->gids)[(*l->start)++] = gid;
+	return r;
+}
+
+static enum room_for add_gids(struct gid_list *l, const uint8_t *p, size_t n, bool local)
+{
+	long before = *l->start;
+	uint32_t last = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		uint32_t gid = gid_at(p, i);
+
+		/* Once more: who writes the snapshot could have changed it since. */
+		if (!gid_ok(gid, local))
+			continue;
+		bool ascends = gid > last; /* then it is none of this list's own */
+
+		last = ascends ? gid : UINT32_MAX;
+		enum room_for r = add_gid(l, gid, ascends ? before : *l->start);
+
+		if (r != YES)
+			return r;
+	}
+	return YES;
+}
+
+static enum lookup_status to_gids(void *arg, const struct lookup_gids *g)
 {
 	struct gid_list *l = arg;
+	enum room_for r = YES;
 
 	/* Checked whole before any is given out: half a list is a wrong list. */
-	for (size_t i = 0; i < g->count; i++) {
-		if (!wire_id_ok(wire_u32(g->bytes + 4 * i))) {
-			l->status = NSS_STATUS_UNAVAIL;
-			l->error = EPROTO;
-			return;
-		}
-	}
-	l->status = NSS_STATUS_SUCCESS;
-	for (size_t i = 0; i < g->count; i++) {
-		gid_t gid = wire_u32(g->bytes + 4 * i);
-		bool there = gid == l->skip;
-
-		for (long j = 0; j < *l->start && !there; j++)
-			there = (*l->gids)[j] == gid;
-		if (there)
-			continue;
-		if (!gid_room(l))
-			return;
-		(*l->gids)[(*l->start)++] = gid;
-	}
+	if (!gids_ok(g->gids, g->n, false) || !gids_ok(g->local, g->locals, true) || (g->own != 0 && !wire_id_ok(g->own)))
+		return LOOKUP_REFUSED;
+	if (g->own != 0)
+		r = add_gid(l, g->own, *l->start);
+	if (r == YES)
+		r = add_gids(l, g->gids, g->n, false);
+	if (r == YES)
+		r = add_gids(l, g->local, g->locals, true);
+	return r == NO_MEMORY ? LOOKUP_NO_MEMORY : LOOKUP_DONE;
 }
 
-/*
- * glibc asks this of every service for every user, root too, and merges. So the
- * local ones are told apart here, before a daemon that hangs could delay them.
- */
 EXPORT enum nss_status _nss_sallyport_initgroups_dyn(const char *user, gid_t group, long *start, long *size,
 						     gid_t **groupsp, long limit, int *errnop)
 {
-	struct gid_list l = {group, groupsp, start, size, limit, NSS_STATUS_UNAVAIL, 0};
+	struct gid_list l = {group, groupsp, start, size, limit};
 	int saved = errno;
+	struct key k;
+	enum lookup_status s = key_by_name(&k, user) ? lookup_groups_of(&k, group, to_gids, &l) : LOOKUP_NOT_FOUND;
 
-	if (!fill_name_possible(user))
-		return never_ours(errnop);
-	if (local_account(user)) {
-		errno = saved;
-		return never_ours(errnop);
-	}
-	enum lookup_status s = lookup_groups_of(user, to_gids, &l);
-	struct caller c = {.status = l.status, .error = l.error};
-
-	return conclude(s, &c, saved, errnop);
+	if (s != LOOKUP_DONE)
+		return without(s, saved, errnop);
+	errno = saved;
+	return NSS_STATUS_SUCCESS;
 }

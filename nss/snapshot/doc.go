@@ -88,12 +88,13 @@
 // pair is the first id of a range and the uid of its account, ranges ascending; all
 // lines but the last are full.
 //
-// A table is a power of two or any other number of lines n > 0. An entry with hash
-// h lives in line (h>>32)*n>>32, or, when that one is full, in the next with room,
-// the last being followed by the first; the number of a line counts the entries that
-// belong there and live further on, so that a reader goes on only when it is not
-// zero. A pair is the low half of h and the record's offset divided by 8, which is
-// never 0. A table without entries has length 0.
+// A table has n > 0 lines, or length 0 when it has no entries. An entry with hash h
+// belongs in line (h>>32)*n>>32; when that one is full it goes to the next with room,
+// the first following the last. The number of a line counts the entries that found it
+// full and went on, so a reader goes on only from a line whose number is not zero. A
+// pair is the low half of h and the record's offset divided by 8, which is never 0;
+// pairs are used from the first on. An account whose group is not among the groups is in
+// no table of groups: a reader asks those of accounts after them.
 //
 // # Hash and check
 //

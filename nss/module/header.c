@@ -1,0 +1,119 @@
+/* Opens a snapshot and believes its header, or not. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "snapshot.h"
+#include "socket.h"
+
+#ifndef SALLYPORT_DIRECTORY
+#define SALLYPORT_DIRECTORY "/var/cache/sallyport"
+#endif
+
+enum {
+	BYTE_ORDER_MARK = 0x01020304,
+	VERSION = 1,
+	CHECKED = 72, /* from here to its end the header is covered by its check */
+	MAX_REALM = 231,
+	MIN_ACCOUNT = 40, /* bytes of the smallest record */
+	MIN_GROUP = 32,
+};
+
+static uint64_t word(const uint8_t *header, size_t at)
+{
+	return hash_r64(header + at);
+}
+
+/* A section of records or lines; "least" is how many bytes each has at least. */
+static bool section(const uint8_t *header, size_t at, uint64_t size, uint64_t least, struct snapshot_section *s)
+{
+	uint64_t count = word(header, at + 16);
+
+	s->offset = word(header, at);
+	s->len = word(header, at + 8);
+	if (s->len == 0)
+		return count == 0;
+	return s->offset % 64 == 0 && s->offset >= SNAPSHOT_HEADER && s->offset <= size && s->len <= size - s->offset &&
+	       s->len % 8 == 0 && count > 0 && count <= s->len / least;
+}
+
+/* A table: lines of seven entries. Their number has to fit the hash's half. */
+static bool table(const uint8_t *header, size_t at, uint64_t size, struct snapshot_section *s)
+{
+	return section(header, at, size, 8, s) && s->len % SNAPSHOT_LINE == 0 && s->len / SNAPSHOT_LINE <= UINT32_MAX;
+}
+
+static bool zeroes(const uint8_t *p, size_t n)
+{
+	uint8_t any = 0;
+
+	for (size_t i = 0; i < n; i++)
+		any |= p[i];
+	return any == 0;
+}
+
+static bool believe(struct snapshot *s, const uint8_t *h, uint64_t size)
+{
+	struct snapshot_section subids;
+
+	if (memcmp(h, "SALLYDIR", 8) != 0 || hash_r32(h + 8) != BYTE_ORDER_MARK || hash_r32(h + 12) != VERSION)
+		return false;
+	if (!zeroes(h + 20, 4) || !zeroes(h + 40, 24))
+		return false;
+	if (word(h, 64) != hash_bytes(HASH_K1, HASH_K2, h + CHECKED, SNAPSHOT_HEADER - CHECKED) || word(h, 72) != size)
+		return false;
+	s->size = size;
+	s->seed0 = word(h, 80);
+	s->seed1 = word(h, 88);
+	s->written = word(h, 96);
+	s->flags = hash_r32(h + 104);
+	s->realm_len = h[280];
+	if (s->realm_len > MAX_REALM)
+		return false;
+	memcpy(s->realm, h + 281, MAX_REALM);
+	return section(h, 112, size, MIN_ACCOUNT, &s->accounts) && section(h, 136, size, MIN_GROUP, &s->groups) &&
+	       table(h, 160, size, &subids) && table(h, 184, size, &s->account_names) &&
+	       table(h, 208, size, &s->account_uids) && table(h, 232, size, &s->group_names) &&
+	       table(h, 256, size, &s->group_gids);
+}
+
+/* Nobody but its owner may write the file. */
+static bool sound(const struct stat *st)
+{
+	return S_ISREG(st->st_mode) && (st->st_mode & (S_IWGRP | S_IWOTH)) == 0 && st->st_size >= SNAPSHOT_HEADER &&
+	       (uint64_t)st->st_size <= SIZE_MAX / 2;
+}
+
+bool snapshot_map(struct snapshot *s, const struct snapshot *but_not)
+{
+	uint8_t header[SNAPSHOT_HEADER];
+	void *base = MAP_FAILED;
+	struct stat st;
+	/* O_NONBLOCK: in place of the file may be a pipe that nobody writes to. */
+	int fd = wire_above_stdio(open(SALLYPORT_DIRECTORY "/directory", O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+
+	if (fd < 0)
+		return false;
+	if (fstat(fd, &st) == 0 && sound(&st) &&
+	    (but_not == NULL || st.st_ino != but_not->inode || st.st_dev != but_not->device))
+		base = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	close(fd);
+	if (base == MAP_FAILED)
+		return false;
+	memcpy(header, base, sizeof header);
+	__asm__ volatile("" ::: "memory"); /* checked and used is the copy, whatever becomes of the file */
+	s->base = base;
+	s->device = st.st_dev;
+	s->inode = st.st_ino;
+	if (believe(s, header, (uint64_t)st.st_size))
+		return true;
+	munmap(base, (size_t)st.st_size);
+	return false;
+}
+
+void snapshot_unmap(const struct snapshot *s)
+{
+	munmap((void *)(uintptr_t)s->base, (size_t)s->size);
+}

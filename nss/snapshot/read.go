@@ -1,0 +1,207 @@
+package snapshot
+
+import (
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sallyport-auth/sallyport/identity"
+)
+
+// Reader is a mapped file. Its methods are safe for concurrent use; what they
+// return is copied. After Close they say [identity.ErrUnavailable].
+type Reader struct {
+	h     *header
+	words // of the whole file: data is the same bytes
+	data  []byte
+	now   func() time.Time
+
+	mu     sync.RWMutex
+	closed bool
+}
+
+// Open maps a file. Its error is [ErrFormat] when that is not sound as far as the
+// header tells; records are checked as they are read.
+func Open(path string) (*Reader, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open snapshot: %w", err)
+	}
+	defer f.Close() //nolint:errcheck // only read
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("open snapshot: %w", err)
+	}
+	if !info.Mode().IsRegular() || info.Size() < headerSize || info.Size() >= maxSize {
+		return nil, fmt.Errorf("open %s: %w: %d bytes", path, ErrFormat, info.Size())
+	}
+	b, err := unix.Mmap(int(f.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_SHARED) //nolint:gosec // a descriptor
+	if err != nil {
+		return nil, fmt.Errorf("open snapshot: %w", err)
+	}
+	h, err := decode(append([]byte(nil), b[:headerSize]...), uint64(len(b)))
+	if err != nil {
+		_ = unix.Munmap(b)
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	return &Reader{h: h, words: words{b}, data: b, now: time.Now}, nil
+}
+
+// Close unmaps the file.
+func (r *Reader) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return nil
+	}
+	r.closed = true
+	if err := unix.Munmap(r.data); err != nil {
+		return fmt.Errorf("unmap snapshot: %w", err)
+	}
+	return nil
+}
+
+// Info is what the header says.
+type Info struct {
+	Written          time.Time
+	Realm            string // "" without aliases
+	Accounts, Groups int    // groups without those of one account alone
+	SubIDs           int
+	Size             int64
+	AbsentUntil      time.Time // zero: the daemon is to be asked
+	ValidUntil       time.Time
+}
+
+// Info returns what the header says now.
+func (r *Reader) Info() Info {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	i := Info{
+		Written: time.Unix(0, int64(r.h.written)), Realm: r.h.realm, //nolint:gosec // nanoseconds
+		Accounts: int(r.h.part[accounts].count), Groups: int(r.h.part[groups].count), //nolint:gosec // below the size
+		SubIDs: int(r.h.part[subIDs].count), Size: int64(r.h.size), //nolint:gosec // the same
+	}
+	if !r.closed {
+		i.AbsentUntil, i.ValidUntil = moment(r.absentUntil().Load()), moment(r.validUntil().Load())
+	}
+	return i
+}
+
+func moment(s uint64) time.Time {
+	switch {
+	case s == 0:
+		return time.Time{}
+	case s >= uint64(identity.Never):
+		return identity.Forever()
+	default:
+		return time.Unix(int64(s), 0) //nolint:gosec // below Never
+	}
+}
+
+// Superseded tells whether a newer file is in place.
+func (r *Reader) Superseded() bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return !r.closed && r.superseded().Load() != 0
+}
+
+// longestAbsence bounds how far ahead "absent until" may lie: what is further was
+// written by another clock.
+const longestAbsence = time.Hour
+
+// read calls f while the file is mapped, unless it answers nothing any more.
+func read[T any](r *Reader, f func() (T, error)) (T, error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	var none T
+	if r.closed {
+		return none, fmt.Errorf("%w: the snapshot is closed", identity.ErrUnavailable)
+	}
+	if now := uint64(r.now().Unix()); now >= r.validUntil().Load() { //nolint:gosec // after 1970
+		return none, fmt.Errorf("%w: the snapshot is too old", identity.ErrUnavailable)
+	}
+	v, err := f()
+	if err != nil {
+		return none, err
+	}
+	return v, nil
+}
+
+// absent is the error for what is not here.
+func (r *Reader) absent() error {
+	now, until := uint64(r.now().Unix()), r.absentUntil().Load() //nolint:gosec // after 1970
+	if r.superseded().Load() == 0 && now < until && until-now <= uint64(longestAbsence/time.Second) {
+		return identity.ErrNotFound
+	}
+	return fmt.Errorf("%w: not in the snapshot", identity.ErrUnavailable)
+}
+
+// AccountByName finds the account that a name stands for.
+func (r *Reader) AccountByName(typed string) (identity.Listed, error) {
+	return read(r, func() (identity.Listed, error) {
+		name, err := r.canonical(typed)
+		if err != nil {
+			return identity.Listed{}, identity.ErrNotFound
+		}
+		a, err := r.accountNamed(name)
+		return a.Listed, err
+	})
+}
+
+func (r *Reader) canonical(typed string) (identity.Name, error) {
+	if r.h.flags&flagAliases == 0 {
+		return identity.ParseName(typed) //nolint:wrapcheck // compared only
+	}
+	return identity.Canonical(typed, r.h.realm) //nolint:wrapcheck // compared only
+}
+
+func (r *Reader) accountNamed(name identity.Name) (record, error) {
+	return probe(r, accountNames, hashName(r.h.seed, []byte(name)), r.account,
+		func(a record) bool { return a.Name == name })
+}
+
+// AccountByUID finds an account by its user id.
+func (r *Reader) AccountByUID(uid uint32) (identity.Listed, error) {
+	return read(r, func() (identity.Listed, error) {
+		a, err := r.accountWith(uid)
+		return a.Listed, err
+	})
+}
+
+func (r *Reader) accountWith(uid uint32) (record, error) {
+	return probe(r, accountUIDs, hashID(r.h.seed, uid), r.account,
+		func(a record) bool { return a.UID == uid })
+}
+
+// GroupByName finds a group with its members.
+func (r *Reader) GroupByName(typed string) (identity.GroupEntry, error) {
+	return read(r, func() (identity.GroupEntry, error) {
+		name, err := r.canonical(typed)
+		if err != nil {
+			return identity.GroupEntry{}, identity.ErrNotFound
+		}
+		g, err := probe(r, groupNames, hashName(r.h.seed, []byte(name)), r.group,
+			func(g identity.GroupEntry) bool { return g.Name == name })
+		if !isAbsent(err) {
+			return g, err
+		}
+		a, aerr := r.accountNamed(name)
+		return ownGroupOf(a, aerr, err)
+	})
+}
+
+// GroupByGID is GroupByName by group id.
+func (r *Reader) GroupByGID(gid uint32) (identity.GroupEntry, error) {
+	return read(r, func() (identity.GroupEntry, error) {
+		g, err := probe(r, groupGIDs, hashID(r.h.seed, gid), r.group,
+			func(g identity.GroupEntry) bool { return g.GID == gid })
+		if !isAbsent(err) {
+			return g, err
+		}
+		a, aerr := r.accountWith(gid)
+		return ownGroupOf(a, aerr, err)
+	})
+}
