@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
@@ -58,6 +60,13 @@ func writeOne(c *Cache, n uint64) error {
 		return err
 	}
 	if err := c.SetFailures(bg, a.UUID, "k", Failures{Count: int(n), Last: time.Unix(0, 0), LockedUntil: time.Unix(0, 0)}); err != nil {
+		return err
+	}
+	given, err := c.SubIDs(bg, "p")
+	if err != nil {
+		return err
+	}
+	if err := c.GiveSubIDs(bg, "p", SubIDs{UUID: uuid.New(), Start: uint32(len(given)+2) * identity.SubIDCount}); err != nil {
 		return err
 	}
 	return c.Apply(bg, Batch{Provider: "p", Put: []Put{a, b}, Contact: &Contact{Position: n, At: time.Unix(0, 0)}})
@@ -119,6 +128,11 @@ func checkAfterCrash(t *testing.T, path string, acknowledged uint64) {
 	must(t, err)
 	if k.Position < acknowledged || a.Revision != k.Position || b.Revision != k.Position || uint64(f.Count) < acknowledged {
 		t.Fatalf("acknowledged %d, position %d, revisions %d and %d, count %d", acknowledged, k.Position, a.Revision, b.Revision, f.Count)
+	}
+	given, err := c.SubIDs(bg, "p")
+	must(t, err)
+	if uint64(len(given)) < acknowledged {
+		t.Fatalf("acknowledged %d, and %d ranges of subordinate ids are kept", acknowledged, len(given))
 	}
 	// The verifier of the last whole write was ended by it; at most the next
 	// write's is there, and without one no byte of any.

@@ -154,7 +154,10 @@ func (d *Daemon) cacheList(ctx context.Context, emit func(any) error) error {
 	all := d.index.all()
 	slices.SortFunc(all, func(a, b *packed) int { return cmp.Compare(a.name(), b.name()) })
 	for _, p := range all {
-		e := p.entry()
+		e := d.index.withUUID(p.uuid)
+		if e == nil {
+			continue // gone meanwhile
+		}
 		if err := emit(report.CachedAccount{Account: d.describe(e), Fetched: e.fetched, Verifier: has[e.account.UUID]}); err != nil {
 			return err
 		}

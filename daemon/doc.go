@@ -60,6 +60,47 @@
 // account whose own gid is a local group's; the files are looked at for every
 // question. Who was refused, and why, is in status.
 //
+// # Who follows
+//
+// Whoever publishes names takes [Daemon.View]: the directory at one moment, with
+// the local files read once and judged as for every lookup. It is told when:
+//
+//	what happened                                     content   urgent
+//	an account or a group came, or looks different    grows
+//	an account is gone, disabled, or blocked          grows     grows
+//	a membership ended, a group is refused            grows     grows
+//	the cache was cleared, or an account forgotten    grows     grows
+//	a name or id of /etc/passwd or group came or went grows
+//	the same, and it was one that we served           grows     grows
+//	subordinate ids were given                        grows
+//	a key, a password, a date                         -         -
+//
+// They grow before the disk has the news, so a loss is told also when the disk is
+// full. Standing is apart: whether an absent name is an answer (the list is whole,
+// nothing is unstored, the server was heard of or found out of reach since the
+// start) and until when names are answered, which each contact moves if policy
+// sets an end. Past that end every lookup is identity.ErrUnavailable unless the
+// server can be asked; who may log in is judged apart, by the age of the account.
+//
+// # Groups and subordinate ids of this machine
+//
+// Members of a group of the realm get local groups that the policy names for its
+// uuid, but never the gid 0; an account that is blocked gets none. Ranges of
+// subordinate ids are given out by this machine at the first question of root or
+// of the account itself, and are on disk before they are anyone's. They are never
+// given twice and never taken back, not by forget, clear or the account's end,
+// because files may belong to them. They keep clear of /etc/subuid, /etc/subgid
+// and of every id that is known here, and an account or a group that later comes
+// with such an id is refused. Only a database that was lost forgets them: then
+// another may be given what was someone's, so /etc/subuid is the place for ranges
+// that must outlive it.
+//
+// # Memory
+//
+// The index keeps an account in two small blocks that never change, and its own
+// group within it while nobody else speaks of that group; a view shares them. It
+// is about 250 bytes an account in ten groups. Decisions work on an unpacked copy.
+//
 // # Time
 //
 // The trusted time is the later of the wall clock and the high-water mark plus

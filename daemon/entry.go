@@ -21,6 +21,7 @@ type entry struct {
 	fetched    time.Time
 	seq        uint32
 	packed     *packed // whose groups groupsOf reads; nil before it is in the index
+	era        uint32  // of the index that it is from
 	// blocked says why a newer token was refused: this one is out of date, and
 	// good for naming the account, not for letting it in.
 	blocked string

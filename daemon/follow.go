@@ -34,8 +34,11 @@ func (f *following) grow(n stirred, now time.Time) {
 	f.wake()
 }
 
-func (f *following) stand(s identity.DirectoryStanding) {
+// stand counts a standing that differs from the last. It is asked for under the
+// lock, so that of two at once the later is the one that is kept.
+func (f *following) stand(now func() identity.DirectoryStanding) {
 	f.mu.Lock()
+	s := now()
 	same := s == f.standing
 	if !same {
 		f.standing = s
@@ -84,7 +87,7 @@ func (d *Daemon) DirectoryStanding() identity.DirectoryStanding {
 }
 
 // restand counts a changed standing.
-func (d *Daemon) restand() { d.following.stand(d.DirectoryStanding()) }
+func (d *Daemon) restand() { d.following.stand(d.DirectoryStanding) }
 
 // lastContact is when the directory was last known to be the server's.
 func (d *Daemon) lastContact() time.Time {

@@ -180,6 +180,9 @@ func (x *index) groupsOf(e *entry) []membership {
 	if e.packed.own != uuid.Nil {
 		list = append(list, membership{Group: e.packed.ownGroup()})
 	}
+	if e.era != x.era {
+		return list
+	}
 	e.packed.groups(func(n uint32) {
 		if g := x.numbered[n]; g != nil {
 			list = append(list, membership{g.Group, g.problem})

@@ -27,7 +27,8 @@ type index struct {
 	groups    map[uuid.UUID]*group
 	groupName map[identity.Name]*group
 	groupGID  map[uint32]*group
-	numbered  []*group // by number; nil: gone. A number is never used again.
+	numbered  []*group // by number; nil: gone. A number is never used again in one era.
+	era       uint32   // grows with reset
 	waiting   bool     // some group was refused for what another holds
 	emptied   []*group // left by their last member, until sweep
 
@@ -50,7 +51,7 @@ func (x *index) reset() {
 	x.blocked = map[uuid.UUID]string{}
 	x.groups, x.groupName, x.groupGID = map[uuid.UUID]*group{}, map[identity.Name]*group{}, map[uint32]*group{}
 	// Whoever still holds an entry must not find another group under its numbers.
-	clear(x.numbered)
+	x.numbered, x.era = nil, x.era+1
 	x.uids, x.gids = newPins(), newPins()
 	x.stirred = stirred{visible: true, lost: true}
 }
@@ -257,6 +258,7 @@ func (x *index) unpack(p *packed) *entry {
 		return nil
 	}
 	e := p.entry()
+	e.era = x.era
 	if p.blocked {
 		e.blocked = x.blocked[p.uuid]
 	}

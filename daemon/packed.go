@@ -131,7 +131,8 @@ func (p *packed) ownGroup() identity.Group {
 	return identity.Group{UUID: p.own, Name: p.name(), GID: p.gid}
 }
 
-// entry unpacks all but the groups, which [index.groupsOf] reads.
+// entry unpacks all but the groups, which [index.groupsOf] reads when it comes
+// from [index.unpack].
 func (p *packed) entry() *entry {
 	_, _, _, _, u := p.texts()
 	e := &entry{

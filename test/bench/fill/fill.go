@@ -86,7 +86,7 @@ func Fill(ctx context.Context, path string, r Realm) (Folder, error) {
 	if err != nil {
 		return f, fmt.Errorf("fill: %w", err)
 	}
-	defer c.Close() //nolint:errcheck // every write was acknowledged before
+	defer c.Close()
 	trusted, err := cbor.Marshal(map[int]any{1: Name, 2: [][]byte{pub}})
 	if err != nil {
 		return f, fmt.Errorf("fill: %w", err)

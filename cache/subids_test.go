@@ -1,0 +1,61 @@
+package cache
+
+import (
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/google/uuid"
+)
+
+func TestARangeOfSubordinateIDsIsKeptForGood(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "c.db")
+	c := openAt(t, path)
+	p := tokenFor("alice", 1)
+	must(t, c.Apply(bg, Batch{Provider: "p", Put: []Put{p}}))
+	a, b := SubIDs{UUID: p.UUID, Start: 700000000}, SubIDs{UUID: uuid.New(), Start: 600000000}
+	must(t, c.GiveSubIDs(bg, "p", a))
+	must(t, c.GiveSubIDs(bg, "p", b))
+	for sentence, s := range map[string]SubIDs{
+		"a range twice":           {UUID: uuid.New(), Start: a.Start},
+		"an account's second":     {UUID: a.UUID, Start: 800000000},
+		"the very same once more": a,
+	} {
+		if err := c.GiveSubIDs(bg, "p", s); err == nil {
+			t.Errorf("%s is given", sentence)
+		}
+	}
+	for sentence, end := range map[string]func() error{
+		"removed":   func() error { return c.Apply(bg, Batch{Provider: "p", Remove: []uuid.UUID{a.UUID}}) },
+		"forgotten": func() error { return c.Forget(bg, a.UUID, uuid.Nil) },
+		"cleared":   func() error { return c.Clear(bg) },
+		"reopened":  func() error { must(t, c.Close()); c = openAt(t, path); return nil },
+	} {
+		must(t, end())
+		if got, err := c.SubIDs(bg, "p"); err != nil || !slices.Equal(got, []SubIDs{b, a}) {
+			t.Errorf("%s: %v, %v", sentence, got, err)
+		}
+	}
+	if got, err := c.SubIDs(bg, "another"); err != nil || len(got) != 0 {
+		t.Errorf("another provider's: %v, %v", got, err)
+	}
+	must(t, c.Close())
+}
+
+func TestADatabaseOfTheFirstVersionIsBroughtUp(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "c.db")
+	c := openAt(t, path)
+	p := tokenFor("alice", 1)
+	must(t, c.Apply(bg, Batch{Provider: "p", Put: []Put{p}}))
+	for _, q := range []string{"DROP TABLE subids", "PRAGMA user_version = 1"} { // as the first version left it
+		_, err := c.db.ExecContext(bg, q)
+		must(t, err)
+	}
+	must(t, c.Close())
+	c = openAt(t, path)
+	defer c.Close()
+	if _, err := c.Token(bg, p.UUID); err != nil || c.Rebuilt() != "" {
+		t.Fatalf("%v, rebuilt %q", err, c.Rebuilt())
+	}
+	must(t, c.GiveSubIDs(bg, "p", SubIDs{UUID: p.UUID, Start: 600113152}))
+}

@@ -1,0 +1,208 @@
+package daemon
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/report"
+)
+
+var (
+	asRoot = identity.Peer{UID: 0}
+	share  = uint32(identity.SubIDCount)
+)
+
+func TestRootAndTheAccountItselfAreGivenSubordinateIDs(t *testing.T) {
+	h := newHouse(t)
+	h.give(token("alice", 1900000100))
+	h.give(token("bob", 1900000101))
+	before := h.d.Revisions()
+	if _, err := h.d.SubIDsOf(bg, identity.Peer{UID: 1900000101}, "alice"); !errors.Is(err, identity.ErrUnavailable) || !strings.Contains(err.Error(), "only root") {
+		t.Errorf("bob for alice: %v", err)
+	}
+	if h.d.Revisions() != before {
+		t.Error("something was given")
+	}
+	first := identity.SubIDRange.Min
+	r, err := h.d.SubIDsOf(bg, identity.Peer{UID: 1900000100}, "alice")
+	if err != nil || r != (identity.IDRange{Min: first, Max: first + share - 1}) || identity.CheckSubIDs(r) != nil {
+		t.Fatalf("alice: %v, %v", r, err)
+	}
+	if h.d.Revisions().Content == before.Content {
+		t.Error("nobody publishes it")
+	}
+	if again, err := h.d.SubIDsOf(bg, identity.Peer{UID: 1900000101}, "alice"); err != nil || again != r {
+		t.Errorf("what was given is no secret: %v, %v", again, err)
+	}
+	if r, err := h.d.SubIDsOf(bg, asRoot, "bob"); err != nil || r.Min != first+share {
+		t.Errorf("bob: %v, %v", r, err)
+	}
+	for _, name := range []string{"nobody-here", "local", "root"} {
+		h.srv.be(down)
+		if r, err := h.d.SubIDsOf(bg, asRoot, name); err == nil {
+			t.Errorf("%s: %v", name, r)
+		}
+	}
+	if got := h.seen(); fmt.Sprint(got[4:]) != fmt.Sprintf("[sub 1900000100 %d sub 1900000101 %d]", first, first+share) {
+		t.Errorf("seen: %q", got)
+	}
+}
+
+func TestARangeIsNeverGivenTwiceAndNeverTakenBack(t *testing.T) {
+	h := newHouse(t)
+	alice := token("alice", 1900000100)
+	h.give(alice)
+	r, err := h.d.SubIDsOf(bg, asRoot, "alice")
+	must(t, err)
+	for sentence, end := range map[string]func() error{
+		"gone":      func() error { h.d.index.remove(alice.Account.UUID); return nil },
+		"forgotten": func() error { return h.d.Handle(bg, asRoot, report.VerbCacheForget, []byte(`{"name":"alice"}`), nil) },
+		"cleared":   func() error { return h.d.Handle(bg, asRoot, report.VerbCacheClear, nil, nil) },
+		"restarted": func() error { h.restart(); return nil },
+	} {
+		must(t, end())
+		name := fmt.Sprintf("heir-%s", sentence)
+		h.give(token(name, 1900000200+uint32(len(h.d.subs.starts))))
+		if o, err := h.d.SubIDsOf(bg, asRoot, name); err != nil || o.Min <= r.Max {
+			t.Errorf("%s: the heir has %v, %v", sentence, o, err)
+		}
+		alice.Revision += 10
+		h.give(alice)
+		if back, err := h.d.SubIDsOf(bg, asRoot, "alice"); err != nil || back != r {
+			t.Errorf("%s: alice came back with %v, %v", sentence, back, err)
+		}
+	}
+}
+
+func TestRangesKeepClearOfWhatIsInUse(t *testing.T) {
+	first := identity.SubIDRange.Min
+	h := newHouse(t, func(h *house) {
+		h.policy.IDs = []identity.IDRange{{Min: 600000000, Max: 2000000000}}
+		h.local("passwd", fmt.Sprintf("x:x:%d:1::/:/\n", first+3*share+7))
+		h.local("group", fmt.Sprintf("x:x:%d:\n", first+4*share))
+		h.local("subuid", fmt.Sprintf("local:%d:65536\n# a comment\nbroken\nlocal:x:y\nlocal:1:0\n", first+share/2))
+		h.local("subgid", fmt.Sprintf("local:%d:1\n", first+5*share))
+	})
+	h.give(token("alice", first+2*share+1)) // its own uid and gid are in the range
+	r, err := h.d.SubIDsOf(bg, asRoot, "alice")
+	if err != nil || r.Min != first+6*share {
+		t.Fatalf("%v, %v: want the share 6, not %d", r, err, (r.Min-first)/share)
+	}
+	// And the other way round: what was given is no account's or group's id any more.
+	h.give(token("mallory", r.Min+5))
+	if _, err := h.d.AccountByName(bg, "mallory"); err == nil {
+		t.Error("an account has an id that was given to alice's containers")
+	}
+	tok := token("bob", 1900000100, identity.Group{UUID: staff.UUID, Name: "in", GID: r.Max})
+	h.give(tok)
+	if ids, err := h.d.GroupsOf(bg, "bob"); err != nil || len(ids.GIDs) != 1 {
+		t.Errorf("a group has: %v, %v", ids, err)
+	}
+}
+
+func TestAFullRangeIsAnErrorAndAFinding(t *testing.T) {
+	h := newHouse(t, func(h *house) { h.policy.SubIDs = identity.IDRange{Min: 600113152, Max: 600113152 + 2*share - 2} })
+	h.give(token("alice", 1900000100))
+	h.give(token("bob", 1900000101))
+	if _, err := h.d.SubIDsOf(bg, asRoot, "alice"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.d.SubIDsOf(bg, asRoot, "bob"); !errors.Is(err, identity.ErrUnavailable) || !errors.Is(err, errSubIDsFull) {
+		t.Fatal(err)
+	}
+	if !strings.Contains(fmt.Sprint(h.status().Findings), "Every range of subordinate ids is given out") {
+		t.Error("no finding")
+	}
+}
+
+func TestWhatCannotBeStoredIsNotGiven(t *testing.T) {
+	h := newHouse(t)
+	h.give(token("alice", 1900000100))
+	must(t, h.cache.Close())
+	if r, err := h.d.SubIDsOf(bg, asRoot, "alice"); !errors.Is(err, identity.ErrUnavailable) {
+		t.Fatalf("%v, %v", r, err)
+	}
+	if len(h.d.subs.all()) != 0 || len(h.seen()) != 2 {
+		t.Fatal("it is in memory")
+	}
+}
+
+func TestACrowdThatAsksForSubordinateIDsGetsOneRangeEach(t *testing.T) {
+	h := newHouse(t)
+	const people, each = 20, 5
+	for i := range uint32(people) {
+		h.give(token(fmt.Sprintf("p%d", i), 1900000100+i))
+	}
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	got := map[identity.IDRange]string{}
+	for i := range people * each {
+		wg.Go(func() {
+			name := fmt.Sprintf("p%d", i%people)
+			r, err := h.d.SubIDsOf(bg, asRoot, name)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil || (got[r] != "" && got[r] != name) {
+				t.Errorf("%s: %v of %q, %v", name, r, got[r], err)
+			}
+			got[r] = name
+		})
+	}
+	wg.Wait()
+	if len(got) != people {
+		t.Errorf("%d ranges for %d people", len(got), people)
+	}
+}
+
+func TestUnreadableSubordinateFilesGiveNothing(t *testing.T) {
+	h := newHouse(t)
+	h.give(token("alice", 1900000100))
+	must(t, os.Mkdir(filepath.Join(h.root, "etc/subuid"), 0o755))
+	if r, err := h.d.SubIDsOf(bg, asRoot, "alice"); !errors.Is(err, identity.ErrUnavailable) {
+		t.Fatalf("%v, %v", r, err)
+	}
+}
+
+func FuzzParseSubIDs(f *testing.F) {
+	f.Add([]byte("alice:100000:65536\nbob:165536:65536\n"))
+	f.Add([]byte("a:4294967295:4294967295\n:::\n#x:1:1\na:1:1:1\n"))
+	f.Add([]byte("1000:0:1\r\n a : 2 : 3"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		list := parseSubIDs(text)
+		if len(list) > bytes.Count(text, []byte{'\n'})+1 {
+			t.Fatal("more ranges than lines")
+		}
+		for _, r := range list {
+			if r.Min > r.Max {
+				t.Fatalf("%v", r)
+			}
+		}
+		if start, ok := firstFree(identity.SubIDRange, list); ok {
+			for _, r := range list {
+				if r.Min <= start+share-1 && start <= r.Max {
+					t.Fatalf("%d overlaps %v", start, r)
+				}
+			}
+		}
+	})
+}
+
+func FuzzParseNames(f *testing.F) {
+	f.Add([]byte("root:x:0:0::/root:/bin/sh\nalice:x:1000:1000::/:/\n"))
+	f.Add([]byte("docker:x:107:\ndocker:x:0:\n+::::\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		n := parseNames(text)
+		for name, id := range n.idOf {
+			if !n.byID[id] || (name != "" && !n.byName[name]) {
+				t.Fatalf("%q has %d, which nobody has", name, id)
+			}
+		}
+	})
+}
