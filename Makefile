@@ -23,7 +23,7 @@ PROGRAMS = sallyportd sallyport sallyport-keys sallyport-server
 MODULES  = pam_sallyport.so libnss_sallyport.so.2
 MANPAGES = $(wildcard docs/man/*.[1-8])
 
-.PHONY: all programs install uninstall deb demo demo-shell test test-go test-c test-machine fuzz bench check-docs lint fmt generate clean deps-% $(PROGRAMS)
+.PHONY: all programs install uninstall deb demo demo-shell test test-go test-c test-machine fuzz bench bench-nss check-docs lint fmt generate clean deps-% $(PROGRAMS)
 
 all: programs $(addprefix build/,$(MODULES))
 programs: $(PROGRAMS)
@@ -89,6 +89,10 @@ test-machine: all
 # Prints the table of docs/benchmarks.md; it takes some minutes, and passes or fails nothing.
 bench: deps-bench all
 	$(GO) run ./test/bench
+
+# Name lookups beside SSSD and libnss-cache; prints the table of docs/benchmarks.md.
+bench-nss: deps-bench all
+	$(GO) run ./test/benchnss
 
 check-docs:
 	mandoc -Tlint -Wwarning $(MANPAGES)

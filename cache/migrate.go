@@ -35,6 +35,11 @@ var migrations = [...][]string{
 			one INTEGER PRIMARY KEY CHECK (one = 1), high_water INTEGER NOT NULL, boot INTEGER NOT NULL) STRICT`,
 		`CREATE TABLE notes (key TEXT NOT NULL PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID`,
 	},
+	{
+		`CREATE TABLE subids (
+			provider TEXT NOT NULL, uuid BLOB NOT NULL CHECK (length(uuid) = 16),
+			start INTEGER NOT NULL PRIMARY KEY, UNIQUE (provider, uuid)) STRICT, WITHOUT ROWID`,
+	},
 }
 
 // execer is one database connection.

@@ -228,7 +228,8 @@ func (c *Cache) Forget(ctx context.Context, id, ownGroup uuid.UUID) error {
 }
 
 // Clear drops every account, verifier and number, and what was known of contact.
-// Failures, the clock and a provider's notes stay: clearing unlocks nobody.
+// Failures, the clock, subordinate ids and a provider's notes stay: clearing
+// unlocks nobody.
 func (c *Cache) Clear(ctx context.Context) error {
 	return c.write(ctx, "clear cache", func(tx *sql.Tx) error {
 		c.scrub.Store(true)

@@ -80,6 +80,7 @@ func printStatus(w io.Writer, s report.Status, now time.Time) {
 	if s.Cache.Rebuilt != "" {
 		fmt.Fprintf(t, "\tthe database was damaged and made anew: %s\n", s.Cache.Rebuilt)
 	}
+	printDirectory(t, s.Directory, now)
 	fmt.Fprintf(t, "sealed by\t%s\n", strings.TrimSpace(s.Seal.Kind+" "+s.Seal.Detail))
 	for _, f := range s.Findings {
 		fmt.Fprintf(t, "%s\t%s\n", f.Severity, f.Detail)

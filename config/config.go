@@ -11,8 +11,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,6 +37,9 @@ type Config struct {
 	Offline   Offline    `toml:"offline"`
 	Lookup    Lookup     `toml:"lookup"`
 	PAM       PAM        `toml:"pam"`
+	Directory Directory  `toml:"directory"`
+	Groups    Groups     `toml:"groups"`
+	SubIDs    SubIDs     `toml:"subids"`
 	Paths     Paths      `toml:"paths"`
 	Log       Log        `toml:"log"`
 }
@@ -86,10 +91,31 @@ type PAM struct {
 	PromptTimeout Duration `toml:"prompt_timeout"`
 }
 
+// Directory says how names are answered.
+type Directory struct {
+	Keep    Keep `toml:"keep"`    // how long after the last contact
+	Aliases bool `toml:"aliases"` // upper case and name@realm find the account too
+}
+
+// Groups gives members of the realm's groups groups of this machine.
+type Groups struct {
+	// Local names groups of /etc/group and, by uuid, the group of the realm whose
+	// members are to have them.
+	Local map[string]uuid.UUID `toml:"local"`
+}
+
+// SubIDs says where subordinate ids are given out.
+type SubIDs struct {
+	Range SubRange `toml:"range"`
+}
+
 // Paths says where things lie.
 type Paths struct {
 	State string `toml:"state"` // database and keys; the daemon's own, mode 0700
 	Run   string `toml:"run"`   // sockets; mode 0755
+	// Directory is the folder of the file that programs read names from, mode 0755.
+	// Programs look in the default only.
+	Directory string `toml:"directory"`
 }
 
 // Log says what is written to standard error, which systemd keeps.
@@ -100,11 +126,13 @@ type Log struct {
 // Defaults returns the configuration before a file is read.
 func Defaults() Config {
 	return Config{
-		Login:   Login{FailDelay: Duration(2 * time.Second)},
-		Offline: Offline{MaxAge: Duration(14 * 24 * time.Hour), Tries: 5},
-		Lookup:  Lookup{Timeout: Duration(4500 * time.Millisecond), Refresh: Duration(15 * time.Minute)},
-		PAM:     PAM{PromptTimeout: Duration(5 * time.Minute)},
-		Paths:   Paths{State: "/var/lib/sallyport", Run: "/run/sallyport"},
+		Login:     Login{FailDelay: Duration(2 * time.Second)},
+		Offline:   Offline{MaxAge: Duration(14 * 24 * time.Hour), Tries: 5},
+		Lookup:    Lookup{Timeout: Duration(4500 * time.Millisecond), Refresh: Duration(15 * time.Minute)},
+		PAM:       PAM{PromptTimeout: Duration(5 * time.Minute)},
+		Paths:     Paths{State: "/var/lib/sallyport", Run: "/run/sallyport", Directory: "/var/cache/sallyport"},
+		Directory: Directory{Aliases: true},
+		SubIDs:    SubIDs{Range: SubRange(identity.SubIDRange)},
 	}
 }
 
@@ -213,9 +241,31 @@ func (c *Config) complete() error {
 			return fmt.Errorf("%s must be above zero", d.name)
 		}
 	}
-	for _, p := range []string{c.Paths.State, c.Paths.Run, c.Machine.Key, p.CA} {
+	if err := c.Groups.check(); err != nil {
+		return err
+	}
+	for _, p := range []string{c.Paths.State, c.Paths.Run, c.Paths.Directory, c.Machine.Key, p.CA} {
 		if !filepath.IsAbs(p) {
 			return fmt.Errorf("%q is not an absolute path", p)
+		}
+	}
+	return nil
+}
+
+// check refuses what could never be meant. Whether the groups exist is seen at
+// run time: they may come later.
+func (g Groups) check() error {
+	if len(g.Local) > identity.MaxLocalGroups {
+		return fmt.Errorf("[groups] local names %d groups, at most %d", len(g.Local), identity.MaxLocalGroups)
+	}
+	for _, name := range slices.Sorted(maps.Keys(g.Local)) {
+		switch {
+		case name == "root":
+			return errors.New("[groups] local: nobody is given the group root")
+		case name == "" || strings.ContainsAny(name, ":, \t\n"):
+			return fmt.Errorf("[groups] local: %q cannot be a group of /etc/group", name)
+		case g.Local[name] == uuid.Nil:
+			return fmt.Errorf("[groups] local: %s needs the uuid of a group of the realm", name)
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sallyport-auth/sallyport/config"
+	"github.com/sallyport-auth/sallyport/identity"
 )
 
 const good = `[machine]
@@ -38,6 +40,15 @@ func TestAFaultNamesItsLineAndColumn(t *testing.T) {
 		"no machine":         {"[login]\nallow = []\n", `f.toml: [machine] id is missing`},
 		"no provider":        {"[machine]\nid = \"6c9d2f0e-3a1b-4f6d-9d5e-0c2f5a7b8e11\"\n", `f.toml: no [[provider]]`},
 		"unlimited tries":    {good + "[offline]\ntries = 0\n", `f.toml: [offline] tries must be at least 1`},
+		"names for no time":  {good + "[directory]\nkeep = \"0s\"\n", `f.toml:11:8: "0s" is too short`},
+		"names for a while":  {good + "[directory]\nkeep = \"a while\"\n", `f.toml:11:8: "a while" is no time span`},
+		"group root given":   {good + "[groups]\nlocal = {root = \"0b6d2c9e-55f1-4c35-8a5e-4a4f1a3f7f10\"}\n", `f.toml: [groups] local: nobody is given the group root`},
+		"group by its name":  {good + "[groups]\nlocal = {docker = \"admins\"}\n", `f.toml:11:`},
+		"group by nil uuid":  {good + "[groups]\nlocal = {docker = \"00000000-0000-0000-0000-000000000000\"}\n", `f.toml: [groups] local: docker needs the uuid`},
+		"group with a colon": {good + "[groups]\nlocal = {\"a:b\" = \"0b6d2c9e-55f1-4c35-8a5e-4a4f1a3f7f10\"}\n", `f.toml: [groups] local: "a:b" cannot be a group`},
+		"too many groups":    {good + "[groups.local]\n" + manyGroups(256), `f.toml: [groups] local names 256 groups, at most 255`},
+		"few subordinate":    {good + "[subids]\nrange = \"600000000-600065534\"\n", `f.toml:11:9: 600000000-600065534 has no room`},
+		"system subordinate": {good + "[subids]\nrange = \"60000-700000\"\n", `f.toml:11:9: id outside the allowed range`},
 		"relative path":      {good + "[paths]\nstate = \"state\"\n", `f.toml: "state" is not an absolute path`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -95,6 +106,37 @@ func TestWhatJoinWritesCanBeRead(t *testing.T) {
 	}
 	if c.Machine.ID != j.Machine || c.Providers[0].URL.String() != j.URL || c.Login.Allow[0].String() != "*" {
 		t.Errorf("read back %+v", c)
+	}
+}
+
+func manyGroups(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "g%d = \"0b6d2c9e-55f1-4c35-8a5e-4a4f1a3f7f10\"\n", i)
+	}
+	return b.String()
+}
+
+func TestHowNamesAreAnsweredCanBeSaid(t *testing.T) {
+	c, err := config.Parse("f.toml", []byte(good))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Directory.Keep != 0 || !c.Directory.Aliases || identity.IDRange(c.SubIDs.Range) != identity.SubIDRange ||
+		c.Paths.Directory != "/var/cache/sallyport" || len(c.Groups.Local) != 0 {
+		t.Errorf("defaults: %+v", c)
+	}
+	c, err = config.Parse("f.toml", []byte(good+"[directory]\nkeep = \"30d\"\naliases = false\n[subids]\nrange = \"600000000-700000000\"\n"+
+		"[groups]\nlocal = {docker = \"0b6d2c9e-55f1-4c35-8a5e-4a4f1a3f7f10\"}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if time.Duration(c.Directory.Keep) != 30*24*time.Hour || c.Directory.Aliases || c.SubIDs.Range.Max != 700000000 ||
+		c.Groups.Local["docker"] != uuid.MustParse("0b6d2c9e-55f1-4c35-8a5e-4a4f1a3f7f10") {
+		t.Errorf("read as %+v", c)
+	}
+	if c, err = config.Parse("f.toml", []byte(good+"[directory]\nkeep = \"forever\"\n")); err != nil || c.Directory.Keep != 0 {
+		t.Errorf("forever: %v", err)
 	}
 }
 

@@ -122,20 +122,65 @@ type Range identity.IDRange
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (r *Range) UnmarshalText(b []byte) error {
+	v, err := parseRange(b)
+	if err == nil {
+		*r = Range(v)
+	}
+	return err
+}
+
+func parseRange(b []byte) (identity.IDRange, error) {
 	lo, hi, ok := strings.Cut(string(b), "-")
 	if !ok {
-		return fmt.Errorf("%q is no range; write \"MIN-MAX\"", b)
+		return identity.IDRange{}, fmt.Errorf("%q is no range; write \"MIN-MAX\"", b)
 	}
 	minID, err1 := strconv.ParseUint(strings.TrimSpace(lo), 10, 32)
 	maxID, err2 := strconv.ParseUint(strings.TrimSpace(hi), 10, 32)
-	if err := errors.Join(err1, err2); err != nil || maxID > math.MaxUint32 {
-		return fmt.Errorf("%q is no range; write \"MIN-MAX\"", b)
+	if err := errors.Join(err1, err2); err != nil {
+		return identity.IDRange{}, fmt.Errorf("%q is no range; write \"MIN-MAX\"", b)
 	}
 	v := identity.IDRange{Min: uint32(minID), Max: uint32(maxID)}
-	if err := v.Validate(); err != nil {
+	return v, v.Validate() //nolint:wrapcheck // the reason as it is
+}
+
+// SubRange is a range of subordinate ids, "MIN-MAX", with room for one account at
+// least.
+type SubRange identity.IDRange
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (r *SubRange) UnmarshalText(b []byte) error {
+	v, err := parseRange(b)
+	if err != nil {
+		return err
+	}
+	first := identity.IDRange{Min: v.Min, Max: v.Min + identity.SubIDCount - 1}
+	if err := identity.CheckSubIDs(first); err != nil {
 		return err //nolint:wrapcheck // the reason as it is
 	}
-	*r = Range(v)
+	if v.Max < first.Max || v.Max >= math.MaxInt32 {
+		return fmt.Errorf("%s has no room for the %d subordinate ids of one account, or ends above %d", v, identity.SubIDCount, math.MaxInt32-1)
+	}
+	*r = SubRange(v)
+	return nil
+}
+
+// Keep is a time span above zero; zero stands for "forever".
+type Keep time.Duration
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (k *Keep) UnmarshalText(b []byte) error {
+	if string(b) == "forever" {
+		*k = 0
+		return nil
+	}
+	var d Duration
+	if err := d.UnmarshalText(b); err != nil {
+		return fmt.Errorf("%w, or \"forever\"", err)
+	}
+	if d < Duration(time.Second) {
+		return fmt.Errorf("%q is too short: names would never be answered; write \"forever\" or one second at least", b)
+	}
+	*k = Keep(d)
 	return nil
 }
 

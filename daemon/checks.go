@@ -74,7 +74,7 @@ func (d *Daemon) ask(ctx context.Context, checks []check, q *question, note func
 }
 
 func checkName(d *Daemon, _ context.Context, q *question) ruling {
-	name, err := identity.Canonical(q.typed, d.o.Realm)
+	name, err := d.canonical(q.typed)
 	if err != nil {
 		// A name that can never be ours may well be a local one.
 		if local, lerr := d.local.accountNamed(q.typed); lerr == nil && local {
@@ -86,7 +86,7 @@ func checkName(d *Daemon, _ context.Context, q *question) ruling {
 }
 
 func checkLocal(d *Daemon, _ context.Context, q *question) ruling {
-	name, _ := identity.Canonical(q.typed, d.o.Realm) // "" is nobody's
+	name, _ := d.canonical(q.typed) // "" is nobody's
 	local, err := d.local.accountNamed(q.typed, string(name))
 	if err != nil {
 		return ruling{code: identity.Unavailable, detail: err.Error(), mend: "Make /etc/passwd and /etc/group readable for sallyportd."}
@@ -101,7 +101,7 @@ func checkLocal(d *Daemon, _ context.Context, q *question) ruling {
 }
 
 func checkKnown(d *Daemon, ctx context.Context, q *question) ruling {
-	name, err := identity.Canonical(q.typed, d.o.Realm)
+	name, err := d.canonical(q.typed)
 	if err != nil {
 		return ruling{code: identity.UnknownUser}
 	}
@@ -125,11 +125,11 @@ func checkKnown(d *Daemon, ctx context.Context, q *question) ruling {
 		}
 	}
 	a := q.e.account
-	local, err := d.local.account(string(a.Name), a.UID, a.GID)
+	local, err := d.local.now()
 	if err != nil {
 		return ruling{code: identity.Unavailable, detail: err.Error(), mend: "Make /etc/passwd and /etc/group readable for sallyportd."}
 	}
-	if local {
+	if local.hides(a.Name, a.UID, a.GID) {
 		return ruling{
 			code: identity.NotOurs, detail: fmt.Sprintf("A local account has its uid, %d, or a local group its gid, %d.", a.UID, a.GID),
 			mend: "Change the local one's number.",

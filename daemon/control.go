@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -63,7 +64,7 @@ func decode(args []byte, into any) error {
 
 // held finds an account in memory, also one that a local name hides.
 func (d *Daemon) held(typed string) (*entry, error) {
-	name, err := identity.Canonical(typed, d.o.Realm)
+	name, err := d.canonical(typed)
 	if err == nil {
 		if e := d.index.named(name); e != nil {
 			return e, nil
@@ -151,8 +152,9 @@ func (d *Daemon) cacheList(ctx context.Context, emit func(any) error) error {
 		return fmt.Errorf("cache list: %w", err)
 	}
 	all := d.index.all()
-	slices.SortFunc(all, func(a, b *entry) int { return bytes.Compare([]byte(a.account.Name), []byte(b.account.Name)) })
-	for _, e := range all {
+	slices.SortFunc(all, func(a, b *packed) int { return cmp.Compare(a.name(), b.name()) })
+	for _, p := range all {
+		e := p.entry()
 		if err := emit(report.CachedAccount{Account: d.describe(e), Fetched: e.fetched, Verifier: has[e.account.UUID]}); err != nil {
 			return err
 		}
@@ -178,6 +180,7 @@ func (d *Daemon) cacheForget(ctx context.Context, e *entry) error {
 	d.index.gids.drop(own)
 	d.index.mu.Unlock()
 	d.refused.set(id, "", "")
+	d.announce()
 	return d.readAgain(ctx)
 }
 
@@ -192,6 +195,7 @@ func (d *Daemon) cacheClear(ctx context.Context) error {
 	d.index.reset()
 	d.index.mu.Unlock()
 	d.refused.clear()
+	d.announce()
 	return d.readAgain(ctx)
 }
 
@@ -203,6 +207,7 @@ func (d *Daemon) readAgain(ctx context.Context) error {
 		k.At = time.Unix(0, 0)
 	}
 	d.kept.Store(&k)
+	d.restand()
 	err := d.o.Cache.Apply(ctx, cache.Batch{Provider: d.o.Provider.Name(), Contact: &k})
 	if cancel := d.relist.Load(); cancel != nil {
 		(*cancel)(errRelist)

@@ -67,7 +67,7 @@ func newHouse(t testing.TB, tweak ...func(*house)) *house {
 		t: t, dir: filepath.Join(t.TempDir(), "state"), root: t.TempDir(), machine: uuid.New(),
 		clk: &clocks{wall: start, boot: time.Hour}, truth: &clocks{wall: start},
 		policy: Policy{
-			AllowAll: true, IDs: []identity.IDRange{identity.DefaultIDRange}, Argon: Argon{Memory: 64, Time: 1, Threads: 1},
+			AllowAll: true, Aliases: true, IDs: []identity.IDRange{identity.DefaultIDRange}, Argon: Argon{Memory: 64, Time: 1, Threads: 1},
 			OfflineMax: 400 * 24 * time.Hour, ServerTimeout: 5 * time.Second, BackoffMin: time.Millisecond, BackoffMax: 5 * time.Millisecond,
 		},
 	}

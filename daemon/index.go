@@ -1,350 +1,310 @@
 package daemon
 
 import (
-	"fmt"
+	"hash/maphash"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
-// entry is what a decision needs of one token. It does not change once it is in
-// the index: a new token makes a new entry. Keys stay in the cache.
-type entry struct {
-	account    identity.Account
-	state      identity.State
-	validFrom  int64
-	validUntil int64
-	offlineFor uint32
-	revision   uint64
-	factors    []identity.Factor
-	keys       int
-	fetched    time.Time
-	seq        uint64   // order of arrival
-	groups     []*group // in the token's order; their fields need the index's lock
-	// blocked says why a newer token was refused: this one is out of date, and
-	// good for naming the account, not for letting it in.
-	blocked string
-}
-
-func newEntry(t *identity.IDToken, fetched time.Time) *entry {
-	return &entry{
-		account: t.Account, state: t.State, validFrom: t.ValidFrom, validUntil: t.ValidUntil,
-		offlineFor: t.OfflineFor, revision: t.Revision, factors: slices.Clone(t.Factors),
-		keys: len(t.SSHKeys), fetched: fetched,
-	}
-}
-
-func (e *entry) standingAt(now time.Time) identity.Standing {
-	t := identity.IDToken{State: e.state, ValidFrom: e.validFrom, ValidUntil: e.validUntil}
-	return t.StandingAt(now)
-}
-
-func (e *entry) epoch(kind identity.FactorKind) (uint64, bool) {
-	t := identity.IDToken{Factors: e.factors}
-	return t.FactorEpoch(kind)
-}
-
-// group is shared by all its members' entries.
-type group struct {
-	identity.Group
-	revision uint64 // of the token that it was last taken from
-	members  []*entry
-	// problem says why the group is not served; "" when it is.
-	problem string
-}
-
 // index holds every account and group in memory. The lock is held for moments:
-// never across the network or the database.
+// never across the network or the database. An account has a number, under which
+// tables and groups know it; the number of one that is gone is used again.
 type index struct {
-	mu        sync.RWMutex
-	byUUID    map[uuid.UUID]*entry
-	byName    map[identity.Name]*entry
-	byUID     map[uint32]*entry
+	mu       sync.RWMutex
+	seed     maphash.Seed
+	accounts []*packed // by number; nil: the number is free
+	vacant   []uint32  // numbers
+	byUUID   table
+	byName   table
+	byUID    table
+	byOwn    table // of those whose own group is folded into them
+	blocked  map[uuid.UUID]string
+
 	groups    map[uuid.UUID]*group
 	groupName map[identity.Name]*group
 	groupGID  map[uint32]*group
-	uids      pins
-	gids      pins
-	emptied   []*group // by unlink, until sweep
-	seq       uint64
-}
+	numbered  []*group // by number; nil: gone. A number is never used again.
+	waiting   bool     // some group was refused for what another holds
+	emptied   []*group // left by their last member, until sweep
 
-// pins remember which number belongs to whom, also when its owner is gone.
-type pins struct {
-	owner map[uint32]uuid.UUID
-	of    map[uuid.UUID]uint32
-}
-
-func newPins() pins {
-	return pins{owner: make(map[uint32]uuid.UUID), of: make(map[uuid.UUID]uint32)}
-}
-
-// check tells why id cannot be who's; "" when it can.
-func (p pins) check(what string, id uint32, who uuid.UUID) string {
-	if o, ok := p.owner[id]; ok && o != who {
-		return fmt.Sprintf("%s %d was first seen for %s", what, id, o)
-	}
-	if was, ok := p.of[who]; ok && was != id {
-		return fmt.Sprintf("%s was first seen as %d and is now %d", what, was, id)
-	}
-	return ""
-}
-
-func (p pins) set(id uint32, who uuid.UUID) (isNew bool) {
-	if _, ok := p.owner[id]; ok {
-		return false
-	}
-	p.owner[id], p.of[who] = who, id
-	return true
-}
-
-func (p pins) drop(who uuid.UUID) {
-	if id, ok := p.of[who]; ok {
-		delete(p.owner, id)
-		delete(p.of, who)
-	}
+	uids    pins
+	gids    pins
+	stirred stirred
+	seq     uint32
 }
 
 func newIndex() *index {
-	x := new(index)
+	x := &index{seed: maphash.MakeSeed()}
 	x.reset()
 	return x
 }
 
 // reset empties it; the caller holds the lock or is alone.
 func (x *index) reset() {
-	x.byUUID, x.byName, x.byUID = map[uuid.UUID]*entry{}, map[identity.Name]*entry{}, map[uint32]*entry{}
+	x.accounts, x.vacant = nil, nil
+	x.byUUID, x.byName, x.byUID, x.byOwn = table{}, table{}, table{}, table{}
+	x.blocked = map[uuid.UUID]string{}
 	x.groups, x.groupName, x.groupGID = map[uuid.UUID]*group{}, map[identity.Name]*group{}, map[uint32]*group{}
+	// Whoever still holds an entry must not find another group under its numbers.
+	clear(x.numbered)
 	x.uids, x.gids = newPins(), newPins()
+	x.stirred = stirred{visible: true, lost: true}
+}
+
+// stirred is what changed in the eyes of programs.
+type stirred struct {
+	visible bool
+	lost    bool // someone lost something
+}
+
+// settle returns what was stirred up since the last time.
+func (x *index) settle() stirred {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	s := x.stirred
+	x.stirred = stirred{}
+	return s
+}
+
+func (x *index) hashUUID(n uint32) uint64 { return maphash.Comparable(x.seed, x.accounts[n].uuid) }
+func (x *index) hashOwn(n uint32) uint64  { return maphash.Comparable(x.seed, x.accounts[n].own) }
+func (x *index) hashUID(n uint32) uint64  { return maphash.Comparable(x.seed, x.accounts[n].uid) }
+func (x *index) hashName(n uint32) uint64 {
+	return maphash.String(x.seed, string(x.accounts[n].name()))
+}
+
+func (x *index) number(id uuid.UUID) (uint32, bool) {
+	return x.byUUID.find(maphash.Comparable(x.seed, id), func(n uint32) bool { return x.accounts[n].uuid == id })
+}
+
+// ownedBy finds the account into which the group is folded.
+func (x *index) ownedBy(group uuid.UUID) (uint32, bool) {
+	return x.byOwn.find(maphash.Comparable(x.seed, group), func(n uint32) bool { return x.accounts[n].own == group })
+}
+
+func (x *index) atUUID(id uuid.UUID) *packed {
+	if n, ok := x.number(id); ok {
+		return x.accounts[n]
+	}
+	return nil
+}
+
+func (x *index) atName(name identity.Name) *packed {
+	n, ok := x.byName.find(maphash.String(x.seed, string(name)), func(n uint32) bool { return x.accounts[n].name() == name })
+	if !ok {
+		return nil
+	}
+	return x.accounts[n]
+}
+
+func (x *index) atUID(uid uint32) *packed {
+	n, ok := x.byUID.find(maphash.Comparable(x.seed, uid), func(n uint32) bool { return x.accounts[n].uid == uid })
+	if !ok {
+		return nil
+	}
+	return x.accounts[n]
 }
 
 // put inserts or replaces an account; the caller holds the lock and has checked
 // that name and uid are free.
-func (x *index) put(e *entry, groups []identity.Group, allowed func(gid uint32) bool) {
+func (x *index) put(e *entry, groups []identity.Group, allowed func(gid uint32) bool) *packed {
 	x.seq++
 	e.seq = x.seq
-	x.unlink(x.byUUID[e.account.UUID])
-	e.groups = make([]*group, 0, len(groups))
-	for _, g := range groups {
-		in := x.intern(g, e.revision, allowed)
-		if slices.Contains(e.groups, in) {
-			continue
+	n, had := x.number(e.account.UUID)
+	fold := x.folds(e.account, groups, allowed)
+	if had && x.accounts[n].own != uuid.Nil && (!fold || x.accounts[n].own != groups[0].UUID) {
+		x.unfold(n)
+		fold = false
+	}
+	var was *packed
+	if had {
+		was = x.accounts[n]
+	}
+	others := groups
+	if fold {
+		others = groups[1:]
+	}
+	list := make([]uint32, 0, len(others))
+	for _, g := range others {
+		if in := x.intern(g, e.revision, allowed); !slices.Contains(list, in.number) {
+			list = append(list, in.number)
 		}
-		in.members = append(in.members, e)
-		e.groups = append(e.groups, in)
+	}
+	is := pack(e, list)
+	if fold {
+		is.own = groups[0].UUID
+	}
+	n = x.place(n, was, is)
+	x.regroup(n, was, list, is.own)
+	delete(x.blocked, is.uuid)
+	x.uids.drop(is.uuid)
+	if fold {
+		x.gids.drop(is.own)
+	}
+	return is
+}
+
+// place puts an account under its number, or under a new one when there was none,
+// and into the tables.
+func (x *index) place(n uint32, was, is *packed) uint32 {
+	switch {
+	case was != nil:
+		x.leave(n)
+	case len(x.vacant) > 0:
+		last := len(x.vacant) - 1
+		n, x.vacant = x.vacant[last], x.vacant[:last]
+	default:
+		n = uint32(len(x.accounts)) //nolint:gosec // memory ends before
+		x.accounts = append(x.accounts, nil)
+	}
+	x.accounts[n] = is
+	x.byUUID.add(n, x.hashUUID)
+	x.byName.add(n, x.hashName)
+	x.byUID.add(n, x.hashUID)
+	if is.own != uuid.Nil {
+		x.byOwn.add(n, x.hashOwn)
+	}
+	if was != nil && was.own != uuid.Nil && was.name() != is.name() {
+		x.release() // its own group had the old name
+	}
+	return n
+}
+
+// leave takes a number out of the tables.
+func (x *index) leave(n uint32) {
+	x.byUUID.drop(n, x.hashUUID)
+	x.byName.drop(n, x.hashName)
+	x.byUID.drop(n, x.hashUID)
+	if x.accounts[n].own != uuid.Nil {
+		x.byOwn.drop(n, x.hashOwn)
+	}
+}
+
+// regroup brings the groups' members from what was to what is, and notes what
+// that changes for programs; was may be nil.
+func (x *index) regroup(n uint32, was *packed, list []uint32, own uuid.UUID) {
+	is := x.accounts[n]
+	var before []uint32
+	if was != nil {
+		before = was.numbers()
+	}
+	if was == nil || was.account() != is.account() || was.own != own {
+		x.stirred.visible = true
+	}
+	for _, g := range list {
+		if !slices.Contains(before, g) {
+			x.stirred.visible = true
+			x.numbered[g].members = append(x.numbered[g].members, n)
+		}
+	}
+	for _, g := range before {
+		if !slices.Contains(list, g) {
+			x.stirred.lost = true
+			x.numbered[g].without(n, x)
+		}
+	}
+	if was != nil && was.state == identity.Active && is.state != identity.Active {
+		x.stirred.lost = true
 	}
 	x.sweep()
-	x.byUUID[e.account.UUID], x.byName[e.account.Name], x.byUID[e.account.UID] = e, e, e
 }
 
-// block puts a copy with the reason in the place of an entry. It takes over the
-// refused token's revision: what is older than that can no longer lift it.
-func (x *index) block(e *entry, revision uint64, why string) {
-	c := *e
-	c.blocked, c.revision = why, revision
-	for _, g := range e.groups {
-		if i := slices.Index(g.members, e); i >= 0 {
-			g.members[i] = &c
-		}
-	}
-	x.byUUID[c.account.UUID], x.byName[c.account.Name], x.byUID[c.account.UID] = &c, &c, &c
-}
-
-// unlink takes an account out. Its groups stay until sweep.
-func (x *index) unlink(e *entry) {
-	if e == nil {
+// block marks an account that a newer token was refused for. It takes over that
+// token's revision: what is older can no longer lift it.
+func (x *index) block(id uuid.UUID, revision uint64, why string) {
+	n, ok := x.number(id)
+	if !ok {
 		return
 	}
-	delete(x.byUUID, e.account.UUID)
-	delete(x.byName, e.account.Name)
-	delete(x.byUID, e.account.UID)
-	for _, g := range e.groups {
-		if i := slices.Index(g.members, e); i >= 0 {
-			last := len(g.members) - 1
-			g.members[i], g.members[last] = g.members[last], nil
-			g.members = g.members[:last]
-		}
-		if len(g.members) == 0 {
-			x.emptied = append(x.emptied, g)
-		}
-	}
+	c := *x.accounts[n]
+	c.blocked, c.revision = true, revision
+	x.accounts[n], x.blocked[id] = &c, why
+	x.stirred.lost = true
 }
 
-// sweep drops groups that were left by their last member.
-func (x *index) sweep() {
-	for _, g := range x.emptied {
-		if len(g.members) > 0 || x.groups[g.UUID] != g {
-			continue
-		}
-		delete(x.groups, g.UUID)
-		x.free(g)
-	}
-	x.emptied = x.emptied[:0]
-}
-
-// free takes a group's name and number away, and lets a group that was refused
-// for holding neither have them.
-func (x *index) free(g *group) {
-	held := false
-	if x.groupName[g.Name] == g {
-		delete(x.groupName, g.Name)
-		held = true
-	}
-	if x.groupGID[g.GID] == g {
-		delete(x.groupGID, g.GID)
-		held = true
-	}
-	if !held {
-		return
-	}
-	for _, other := range x.groups {
-		if other.problem == problemHeld && (other.Name == g.Name || other.GID == g.GID) {
-			x.claim(other)
-		}
-	}
-}
-
-const (
-	problemHeld  = "its name or gid is another group's"
-	problemRange = "its gid is outside this machine's range"
-	problemMoved = "its gid changed, or was another group's"
-)
-
-// intern finds or makes the one group of that uuid, as its newest token has it.
-func (x *index) intern(g identity.Group, revision uint64, allowed func(uint32) bool) *group {
-	in := x.groups[g.UUID]
-	switch {
-	case in == nil:
-		in = &group{Group: g, revision: revision}
-		in.Demands = slices.Clone(g.Demands)
-		x.groups[g.UUID] = in
-	case revision < in.revision, in.Name == g.Name && in.GID == g.GID && slices.Equal(in.Demands, g.Demands):
-		in.revision = max(in.revision, revision)
-		return in
-	default:
-		x.free(in)
-		in.Group, in.revision = g, revision
-		in.Demands = slices.Clone(g.Demands)
-	}
-	switch {
-	case !allowed(g.GID):
-		in.problem = problemRange
-	case x.gids.check("gid", g.GID, g.UUID) != "":
-		in.problem = problemMoved
-	default:
-		x.claim(in)
-	}
-	return in
-}
-
-// claim gives a group its name and number when both are free.
-func (x *index) claim(g *group) {
-	byName, byGID := x.groupName[g.Name], x.groupGID[g.GID]
-	if (byName != nil && byName != g) || (byGID != nil && byGID != g) {
-		g.problem = problemHeld
-		return
-	}
-	g.problem = ""
-	x.groupName[g.Name], x.groupGID[g.GID] = g, g
-}
-
+// remove takes an account out. Its numbers stay its own.
 func (x *index) remove(id uuid.UUID) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.unlink(x.byUUID[id])
+	n, ok := x.number(id)
+	if !ok {
+		return
+	}
+	p := x.accounts[n]
+	for _, g := range p.numbers() {
+		x.numbered[g].without(n, x)
+	}
+	x.leave(n)
+	x.accounts[n] = nil
+	x.vacant = append(x.vacant, n)
+	delete(x.blocked, id)
+	x.uids.set(p.uid, p.uuid)
+	if p.own != uuid.Nil {
+		x.gids.set(p.gid, p.own)
+		x.release()
+	}
 	x.sweep()
+	x.stirred.lost = true
+}
+
+// unpack is the entry of an account; the caller holds the lock.
+func (x *index) unpack(p *packed) *entry {
+	if p == nil {
+		return nil
+	}
+	e := p.entry()
+	if p.blocked {
+		e.blocked = x.blocked[p.uuid]
+	}
+	return e
 }
 
 func (x *index) named(n identity.Name) *entry {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	return x.byName[n]
+	return x.unpack(x.atName(n))
 }
 
 func (x *index) withUID(uid uint32) *entry {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	return x.byUID[uid]
+	return x.unpack(x.atUID(uid))
 }
 
 func (x *index) withUUID(id uuid.UUID) *entry {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	return x.byUUID[id]
+	return x.unpack(x.atUUID(id))
 }
 
-// all returns every entry, in no order.
-func (x *index) all() []*entry {
+// all returns every account, in no order.
+func (x *index) all() []*packed {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	list := make([]*entry, 0, len(x.byUUID))
-	for _, e := range x.byUUID {
-		list = append(list, e)
-	}
-	return list
+	return x.gather()
 }
 
-// membership is one group of an account, copied.
-type membership struct {
-	identity.Group
-	problem string
-}
-
-// groupsOf copies an account's groups in the token's order.
-func (x *index) groupsOf(e *entry) []membership {
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	list := make([]membership, 0, len(e.groups))
-	for _, g := range e.groups {
-		list = append(list, membership{g.Group, g.problem})
-	}
-	return list
-}
-
-// groupBy copies the served group that pick finds.
-func (x *index) groupBy(pick func() *group) (identity.GroupEntry, bool) {
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	g := pick()
-	if g == nil || g.problem != "" {
-		return identity.GroupEntry{}, false
-	}
-	return g.entry(), true
-}
-
-func (g *group) entry() identity.GroupEntry {
-	e := identity.GroupEntry{Group: g.Group, Members: make([]identity.Name, 0, len(g.members))}
-	for _, m := range g.members {
-		e.Members = append(e.Members, m.account.Name)
-	}
-	slices.Sort(e.Members)
-	return e
-}
-
-// groupIDs returns the uuids of all groups.
-func (x *index) groupIDs() []uuid.UUID {
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	list := make([]uuid.UUID, 0, len(x.groups))
-	for id := range x.groups {
-		list = append(list, id)
-	}
-	return list
-}
-
-// problems copies the groups that are not served, and why.
-func (x *index) problems() []membership {
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	var list []membership
-	for _, g := range x.groups {
-		if g.problem != "" {
-			list = append(list, membership{g.Group, g.problem})
+func (x *index) gather() []*packed {
+	list := make([]*packed, 0, len(x.accounts)-len(x.vacant))
+	for _, p := range x.accounts {
+		if p != nil {
+			list = append(list, p)
 		}
 	}
 	return list
+}
+
+// fit gives back what loading took and is not needed.
+func (x *index) fit() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.uids, x.gids = x.uids.fitted(), x.gids.fitted()
+	x.accounts = slices.Clip(slices.Clone(x.accounts))
+	for _, g := range x.groups {
+		g.members = slices.Clip(slices.Clone(g.members))
+	}
 }

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -83,9 +82,10 @@ func (r *refusals) all() []report.Refusal {
 	return list
 }
 
-// allowedID tells whether this machine takes the number from a directory.
+// allowedID tells whether this machine takes the number from a directory. What
+// was given out as a subordinate id is somebody's already.
 func (d *Daemon) allowedID(id uint32) bool {
-	return identity.CheckID(id) == nil &&
+	return identity.CheckID(id) == nil && !d.subs.hold(id) &&
 		slices.ContainsFunc(d.p.IDs, func(r identity.IDRange) bool { return r.Contains(id) })
 }
 
@@ -108,20 +108,20 @@ func (d *Daemon) admit(t *identity.IDToken) string {
 	case !d.allowedID(a.GID):
 		return fmt.Sprintf("gid %d is outside this machine's range", a.GID)
 	}
-	if was := x.byUUID[a.UUID]; was != nil && t.Revision < was.revision {
+	if was := x.atUUID(a.UUID); was != nil && t.Revision < was.revision {
 		return fmt.Sprintf("revision %d is older than %d", t.Revision, was.revision)
 	}
-	if why := x.uids.check("uid", a.UID, a.UUID); why != "" {
+	if why := x.checkUID(a.UID, a.UUID); why != "" {
 		return why
 	}
-	if why := x.gids.check("gid", a.GID, t.Groups[0].UUID); why != "" {
+	if why := x.checkGID(a.GID, t.Groups[0].UUID); why != "" {
 		return why
 	}
-	if o := x.byName[a.Name]; o != nil && o.account.UUID != a.UUID {
-		return heldPrefix + "name: " + o.account.UUID.String()
+	if o := x.atName(a.Name); o != nil && o.uuid != a.UUID {
+		return heldPrefix + "name: " + o.uuid.String()
 	}
-	if o := x.byUID[a.UID]; o != nil && o.account.UUID != a.UUID {
-		return heldPrefix + "uid: " + string(o.account.Name)
+	if o := x.atUID(a.UID); o != nil && o.uuid != a.UUID {
+		return heldPrefix + "uid: " + string(o.name())
 	}
 	return ""
 }
@@ -142,6 +142,7 @@ type news struct {
 func (d *Daemon) learn(ctx context.Context, n news) error {
 	d.writing.Lock()
 	defer d.writing.Unlock()
+	defer d.restand()
 	batch := cache.Batch{Provider: d.o.Provider.Name(), Remove: n.gone, Contact: n.contact}
 	now := d.clock.now()
 	for _, id := range n.gone {
@@ -156,6 +157,7 @@ func (d *Daemon) learn(ctx context.Context, n news) error {
 		batch.IDs = append(batch.IDs, t.ids...)
 		batch.Remove = append(batch.Remove, t.drop...)
 	}
+	d.announce() // before the disk: who lost something has lost it
 	if d.holdBack.Load() || n.after != d.kept.Load() {
 		batch.Contact = nil
 	}
@@ -193,28 +195,31 @@ func (d *Daemon) take(r provider.Record, now time.Time) taken {
 		return taken{}
 	}
 	a := r.Token.Account
-	held := x.byUUID[a.UUID]
+	held := x.atUUID(a.UUID)
 	if why := d.admit(r.Token); why != "" {
 		d.log.Warn("account refused", "account", string(a.Name), "uuid", a.UUID, "reason", why)
 		d.refused.set(a.UUID, a.Name, why)
 		if held != nil && r.Token.Revision > held.revision {
-			x.block(held, r.Token.Revision, why)
+			x.block(a.UUID, r.Token.Revision, why)
 			return taken{drop: []uuid.UUID{a.UUID}}
 		}
 		return taken{}
 	}
 	d.refused.set(a.UUID, a.Name, "")
-	e := newEntry(r.Token, now)
-	x.put(e, r.Token.Groups, d.allowedID)
+	seenUID, seenGID := x.pinnedUID(a.UUID) != 0, x.pinnedGID(r.Token.Groups[0].UUID) != 0
+	p := x.put(newEntry(r.Token, now), r.Token.Groups, d.allowedID)
 	var ids []cache.ID
-	if x.uids.set(a.UID, a.UUID) {
+	if !seenUID {
 		ids = append(ids, cache.ID{Kind: cache.UID, ID: a.UID, UUID: a.UUID})
 	}
-	for _, g := range e.groups {
-		if g.problem == "" && x.gids.set(g.GID, g.UUID) {
+	if p.own != uuid.Nil && !seenGID {
+		ids = append(ids, cache.ID{Kind: cache.GID, ID: p.gid, UUID: p.own})
+	}
+	p.groups(func(n uint32) {
+		if g := x.numbered[n]; g.problem == "" && x.gids.set(g.GID, g.UUID) {
 			ids = append(ids, cache.ID{Kind: cache.GID, ID: g.GID, UUID: g.UUID})
 		}
-	}
+	})
 	return taken{put: &cache.Put{Token: cache.Token{
 		UUID: a.UUID, Name: a.Name, UID: a.UID, GID: a.GID,
 		Revision: r.Token.Revision, Signed: r.Signed, Fetched: now,
@@ -232,52 +237,4 @@ func keep(t *identity.IDToken) []cache.Epoch {
 		list = append(list, cache.Epoch{Kind: f.Kind, Epoch: f.Epoch})
 	}
 	return list
-}
-
-// load fills the index from the cache. Each token is verified again; pins come
-// first, so that a cache that was changed behind our back renumbers nobody.
-func (d *Daemon) load(ctx context.Context) error {
-	name, x := d.o.Provider.Name(), d.index
-	err := d.o.Cache.IDs(ctx, name, func(i cache.ID) {
-		if i.Kind == cache.UID {
-			x.uids.set(i.ID, i.UUID)
-		} else {
-			x.gids.set(i.ID, i.UUID)
-		}
-	})
-	if err != nil {
-		return fmt.Errorf("load: %w", err)
-	}
-	bad := 0
-	err = d.o.Cache.Tokens(ctx, name, func(c cache.Token) error {
-		t, err := d.o.Provider.Verify(c.Signed)
-		if err != nil {
-			bad++
-			d.log.WarnContext(ctx, "a remembered token does not verify", "account", string(c.Name), "error", err)
-			return nil
-		}
-		x.mu.Lock()
-		defer x.mu.Unlock()
-		why := d.admit(t)
-		d.refused.set(t.Account.UUID, t.Account.Name, why)
-		if why == "" {
-			x.put(newEntry(t, c.Fetched), t.Groups, d.allowedID)
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("load: %w", err)
-	}
-	k, err := d.o.Cache.Contact(ctx, name)
-	if err != nil && !errors.Is(err, identity.ErrNotFound) {
-		return fmt.Errorf("load: %w", err)
-	}
-	if bad > 0 {
-		k = cache.Contact{At: k.At} // something is missing: list again
-	}
-	d.kept.Store(&k)
-	if !k.At.IsZero() {
-		d.contactAt.Store(k.At.UnixNano())
-	}
-	return nil
 }

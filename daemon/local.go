@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/sallyport-auth/sallyport/identity"
 )
 
 // localFiles knows the accounts and groups of this machine's own files. They
@@ -30,6 +32,7 @@ func newLocalFiles(root string) *localFiles {
 type names struct {
 	byName map[string]bool
 	byID   map[uint32]bool
+	idOf   map[string]uint32 // of the first line with that name, which glibc takes
 }
 
 type localFile struct {
@@ -77,13 +80,14 @@ func (f *localFile) current() (*names, error) {
 // the id the third. It is generous: a line that glibc would skip reserves its
 // name all the same, which only ever refuses more.
 func parseNames(b []byte) *names {
-	n := &names{byName: make(map[string]bool), byID: make(map[uint32]bool)}
+	n := &names{byName: make(map[string]bool), byID: make(map[uint32]bool), idOf: make(map[string]uint32)}
 	for line := range bytes.Lines(b) {
 		line = bytes.TrimSpace(line)
 		if len(line) == 0 || line[0] == '#' {
 			continue
 		}
 		fields := bytes.SplitN(line, []byte{':'}, 4)
+		known := n.byName[string(fields[0])]
 		if len(fields[0]) > 0 {
 			n.byName[string(fields[0])] = true
 		}
@@ -92,9 +96,38 @@ func parseNames(b []byte) *names {
 		}
 		if id, err := strconv.ParseUint(string(bytes.TrimSpace(fields[2])), 10, 32); err == nil {
 			n.byID[uint32(id)] = true
+			if !known {
+				n.idOf[string(fields[0])] = uint32(id)
+			}
 		}
 	}
 	return n
+}
+
+// local is what both files have at one moment.
+type local struct{ accounts, groups *names }
+
+func (l *localFiles) now() (local, error) {
+	a, err := l.accounts.current()
+	if err != nil {
+		return local{}, err
+	}
+	g, err := l.groups.current()
+	if err != nil {
+		return local{}, err
+	}
+	return local{a, g}, nil
+}
+
+// hides tells whether the account's name or uid is a local account's, or its gid
+// a local group's: whoever has that gid would be a member.
+func (l local) hides(name identity.Name, uid, gid uint32) bool {
+	return l.accounts.byName[string(name)] || l.accounts.byID[uid] || l.groups.byID[gid]
+}
+
+// hidesGroup tells whether the name or the gid is a local group's.
+func (l local) hidesGroup(g identity.Group) bool {
+	return l.groups.byName[string(g.Name)] || l.groups.byID[g.GID]
 }
 
 // accountNamed tells whether any of the spellings is a local account's name.
@@ -109,27 +142,4 @@ func (l *localFiles) accountNamed(spellings ...string) (bool, error) {
 		}
 	}
 	return false, nil
-}
-
-// account tells whether the name or the uid is a local account's, or the gid a
-// local group's: whoever has that gid would be a member.
-func (l *localFiles) account(name string, uid, gid uint32) (bool, error) {
-	n, err := l.accounts.current()
-	if err != nil {
-		return false, err
-	}
-	g, err := l.groups.current()
-	if err != nil {
-		return false, err
-	}
-	return n.byName[name] || n.byID[uid] || g.byID[gid], nil
-}
-
-// group tells whether the name or the gid is a local group's.
-func (l *localFiles) group(name string, gid uint32) (bool, error) {
-	n, err := l.groups.current()
-	if err != nil {
-		return false, err
-	}
-	return n.byName[name] || n.byID[gid], nil
 }

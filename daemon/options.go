@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -28,8 +29,16 @@ type Policy struct {
 	AllowAll bool
 	// AllowGroups lets their members in. They are matched by uuid, never by name.
 	AllowGroups []uuid.UUID
+	// Aliases lets upper case and name@realm stand for the account; see
+	// [identity.Canonical].
+	Aliases bool
 	// IDs are the ranges that uids and gids must lie in.
 	IDs []identity.IDRange
+	// LocalGroups are names of /etc/group; the members of the realm's group with
+	// that uuid are given them. The group 0 is nobody's.
+	LocalGroups map[string]uuid.UUID
+	// SubIDs is where subordinate ids are given out; zero: identity.SubIDRange.
+	SubIDs identity.IDRange
 
 	LookupTimeout time.Duration // for an account that is not known here: 5 s
 	ServerTimeout time.Duration // for one step of an authentication, then offline: 4 s
@@ -39,6 +48,7 @@ type Policy struct {
 	LockMax       time.Duration // 1 h
 	RefreshEvery  time.Duration // of accounts, where the provider tells no changes: 10 min
 	FailDelay     time.Duration // that a host program waits after a denial: 2 s
+	KeepNames     time.Duration // that names are answered after the last contact: for ever
 	WatchSilence  time.Duration // after which a silent change stream counts as lost: 90 s
 	BackoffMin    time.Duration // between attempts to reach the server: 500 ms
 	BackoffMax    time.Duration // 30 s
@@ -83,6 +93,10 @@ func (p Policy) withDefaults() Policy {
 	}
 	p.AllowGroups = slices.Clone(p.AllowGroups)
 	p.IDs = slices.Clone(p.IDs)
+	p.LocalGroups = maps.Clone(p.LocalGroups)
+	if p.SubIDs == (identity.IDRange{}) {
+		p.SubIDs = identity.SubIDRange
+	}
 	return p
 }
 
@@ -134,6 +148,10 @@ type Daemon struct {
 	contactAt atomic.Int64
 	relist    atomic.Pointer[context.CancelCauseFunc] // ends the change stream
 	refused   refusals
+	following *following
+	seenLocal atomic.Pointer[local] // when localChanged last looked
+	published atomic.Pointer[published]
+	subs      subIDs
 	tries     keyedLocks
 	hashing   chan struct{} // at most Hashes Argon2 at a time
 	asking    chan struct{} // steps at the server
@@ -167,8 +185,8 @@ func New(o Options) (*Daemon, error) {
 	_, watches := o.Provider.(provider.Watcher)
 	d := &Daemon{
 		o: o, p: o.Policy.withDefaults(), log: o.Log,
-		local:  newLocalFiles(o.LocalFiles),
-		index:  newIndex(),
+		local: newLocalFiles(o.LocalFiles),
+		index: newIndex(), following: newFollowing(),
 		asking: make(chan struct{}, asking), hashing: make(chan struct{}, Hashes),
 		maker: make(chan struct{}, 1), making: make(chan struct{}, makePending),
 	}
@@ -182,6 +200,9 @@ func New(o Options) (*Daemon, error) {
 	if err := d.load(d.base); err != nil {
 		return nil, fmt.Errorf("resolver: %w", err)
 	}
+	d.localChanged()
+	d.announce()
+	d.restand()
 	return d, nil
 }
 

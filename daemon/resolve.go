@@ -102,7 +102,7 @@ func (d *Daemon) find(ctx context.Context, look func() *entry, fetch func(contex
 	if e := look(); e != nil {
 		return e, nil
 	}
-	complete, state := d.kept.Load().Complete, d.link.now()
+	complete, state := d.kept.Load().Complete && !d.lapsed(d.lastContact()), d.link.now()
 	switch {
 	case complete && (state == online || (state == offline && !urgent)):
 		return nil, identity.ErrNotFound
@@ -127,13 +127,39 @@ func (d *Daemon) findName(ctx context.Context, name identity.Name, urgent bool) 
 		func(ctx context.Context) error { return d.fetchName(ctx, name) }, urgent)
 }
 
+// canonical is the one place that says what a typed name stands for.
+func (d *Daemon) canonical(typed string) (identity.Name, error) {
+	if d.p.Aliases {
+		return identity.Canonical(typed, d.o.Realm) //nolint:wrapcheck // the same meaning
+	}
+	return identity.ParseName(typed) //nolint:wrapcheck // the same meaning
+}
+
 // served returns e unless this machine's own files have its name, uid or gid.
 func (d *Daemon) served(e *entry) (*entry, error) {
-	local, err := d.local.account(string(e.account.Name), e.account.UID, e.account.GID)
+	l, err := d.localNow()
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
+		return nil, err
 	}
-	if local {
+	if l.hides(e.account.Name, e.account.UID, e.account.GID) {
+		return nil, identity.ErrNotFound
+	}
+	return e, nil
+}
+
+// errLapsed says that the last contact is longer ago than names are kept.
+var errLapsed = fmt.Errorf("%w: the last contact with the server is too long ago", identity.ErrUnavailable)
+
+// recent returns e, or what the server says of it now, when what is remembered is
+// too old to be answered.
+func (d *Daemon) recent(ctx context.Context, e *entry) (*entry, error) {
+	if !d.lapsed(d.ageOf(e).checked) {
+		return e, nil
+	}
+	if d.link.justFailed() || d.fetchName(ctx, e.account.Name) != nil {
+		return nil, errLapsed
+	}
+	if e = d.index.withUUID(e.account.UUID); e == nil {
 		return nil, identity.ErrNotFound
 	}
 	return e, nil
@@ -141,7 +167,7 @@ func (d *Daemon) served(e *entry) (*entry, error) {
 
 // named finds the account that a name stands for, and that is ours to answer.
 func (d *Daemon) named(ctx context.Context, typed string) (*entry, error) {
-	name, err := identity.Canonical(typed, d.o.Realm)
+	name, err := d.canonical(typed)
 	if err != nil {
 		return nil, identity.ErrNotFound
 	}
@@ -154,6 +180,9 @@ func (d *Daemon) named(ctx context.Context, typed string) (*entry, error) {
 	}
 	e, err := d.findName(ctx, name, false)
 	if err != nil {
+		return nil, err
+	}
+	if e, err = d.recent(ctx, e); err != nil {
 		return nil, err
 	}
 	return d.served(e)
@@ -178,6 +207,9 @@ func (d *Daemon) AccountByUID(ctx context.Context, uid uint32) (identity.Account
 	e, err := d.find(ctx, func() *entry { return d.index.withUID(uid) },
 		func(ctx context.Context) error { return d.fetchUID(ctx, uid) }, false)
 	if err == nil {
+		e, err = d.recent(ctx, e)
+	}
+	if err == nil {
 		e, err = d.served(e)
 	}
 	if err != nil {
@@ -188,11 +220,11 @@ func (d *Daemon) AccountByUID(ctx context.Context, uid uint32) (identity.Account
 
 // GroupByName returns the group and those of its members that are known here.
 func (d *Daemon) GroupByName(_ context.Context, name string) (identity.GroupEntry, error) {
-	n, err := identity.Canonical(name, d.o.Realm)
+	n, err := d.canonical(name)
 	if err != nil {
 		return identity.GroupEntry{}, identity.ErrNotFound
 	}
-	return d.group(func() *group { return d.index.groupName[n] })
+	return d.group(func(l local) (identity.GroupEntry, bool) { return d.index.groupNamed(n, l) })
 }
 
 // GroupByGID is GroupByName by group id.
@@ -200,104 +232,26 @@ func (d *Daemon) GroupByGID(_ context.Context, gid uint32) (identity.GroupEntry,
 	if !d.allowedID(gid) {
 		return identity.GroupEntry{}, identity.ErrNotFound
 	}
-	return d.group(func() *group { return d.index.groupGID[gid] })
+	return d.group(func(l local) (identity.GroupEntry, bool) { return d.index.groupAt(gid, l) })
 }
 
 // group answers for a group. A provider cannot be asked for one: what no token
 // names exists only for others, and while the list is not whole we do not know.
-func (d *Daemon) group(pick func() *group) (identity.GroupEntry, error) {
-	g, ok := d.index.groupBy(pick)
+func (d *Daemon) group(look func(local) (identity.GroupEntry, bool)) (identity.GroupEntry, error) {
+	if d.lapsed(d.lastContact()) {
+		return identity.GroupEntry{}, errLapsed
+	}
+	l, err := d.localNow()
+	if err != nil {
+		return identity.GroupEntry{}, err
+	}
+	g, ok := look(l)
 	if !ok {
-		_, lists := d.o.Provider.(provider.Lister)
+		lists, _ := d.capable()
 		if !d.kept.Load().Complete && (lists || d.link.now() != online) {
 			return identity.GroupEntry{}, identity.ErrUnavailable
 		}
 		return identity.GroupEntry{}, identity.ErrNotFound
 	}
-	return d.servedGroup(g)
-}
-
-// servedGroup hides a group that this machine has itself, and members whose
-// names are local: group(5) names members, and that name is someone else here.
-func (d *Daemon) servedGroup(g identity.GroupEntry) (identity.GroupEntry, error) {
-	local, err := d.local.group(string(g.Name), g.GID)
-	if err != nil {
-		return identity.GroupEntry{}, fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
-	}
-	if local {
-		return identity.GroupEntry{}, identity.ErrNotFound
-	}
-	accounts, err := d.local.accounts.current()
-	if err != nil {
-		return identity.GroupEntry{}, fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
-	}
-	members := g.Members[:0]
-	for _, m := range g.Members {
-		if !accounts.byName[string(m)] {
-			members = append(members, m)
-		}
-	}
-	g.Members = members
-	return g, nil
-}
-
-// GroupsOf returns the ids of all groups of an account, its own first.
-func (d *Daemon) GroupsOf(ctx context.Context, name string) (identity.GroupIDs, error) {
-	e, err := d.named(ctx, name)
-	if err != nil {
-		return identity.GroupIDs{}, err
-	}
-	local, err := d.local.groups.current()
-	if err != nil {
-		return identity.GroupIDs{}, fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
-	}
-	var list []uint32
-	for _, g := range d.index.groupsOf(e) {
-		if g.problem == "" && !local.byName[string(g.Name)] && !local.byID[g.GID] {
-			list = append(list, g.GID)
-		}
-	}
-	return identity.GroupIDs{GIDs: list}, nil
-}
-
-// Accounts calls each for every account that is answered here, in no order.
-func (d *Daemon) Accounts(ctx context.Context, each func(identity.Account) error) error {
-	for _, e := range d.index.all() {
-		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("list accounts: %w", err)
-		}
-		if _, err := d.served(e); errors.Is(err, identity.ErrNotFound) {
-			continue
-		} else if err != nil {
-			return err
-		}
-		if err := each(e.account); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Groups calls each for every group that is answered here, in no order.
-func (d *Daemon) Groups(ctx context.Context, each func(identity.GroupEntry) error) error {
-	for _, id := range d.index.groupIDs() {
-		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("list groups: %w", err)
-		}
-		g, ok := d.index.groupBy(func() *group { return d.index.groups[id] })
-		if !ok {
-			continue
-		}
-		g, err := d.servedGroup(g)
-		if errors.Is(err, identity.ErrNotFound) {
-			continue
-		}
-		if err == nil {
-			err = each(g)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return servedGroup(g, l)
 }

@@ -31,6 +31,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { d.keepTime(ctx) })
 	wg.Go(func() { d.follow(ctx) })
+	wg.Go(func() { d.followLocal(ctx) })
 	wg.Wait()
 	return nil
 }
@@ -53,6 +54,10 @@ func (d *Daemon) keepTime(ctx context.Context) {
 // note applies an event to the link and logs what changed.
 func (d *Daemon) note(e linkEvent, err error) {
 	before, after := d.link.note(e, err)
+	if !d.link.watches && e == evAnswered {
+		d.contactAt.Store(d.clock.now().UnixNano())
+	}
+	defer d.restand()
 	if errors.Is(err, provider.ErrUntrusted) {
 		d.log.Error("ALARM: someone answered who could not prove to be the server; "+
 			"compare the certificate's fingerprint with the server's", "error", err)
@@ -164,15 +169,17 @@ func (d *Daemon) list(ctx context.Context, l provider.Lister) error {
 		return fmt.Errorf("list: %w", err)
 	}
 	n := news{records: batch, contact: &cache.Contact{Position: position, Complete: true, At: d.clock.now()}, after: was}
-	for _, e := range d.index.all() {
-		// What came meanwhile by another way may be newer than the list.
-		if !seen[e.account.UUID] && e.seq <= begun {
-			n.gone = append(n.gone, e.account.UUID)
+	for _, p := range d.index.all() {
+		// What came meanwhile by another way may be newer than the list. The count
+		// wraps, so it is the difference that tells.
+		if !seen[p.uuid] && int32(p.seq-begun) <= 0 { //nolint:gosec // meant to wrap
+			n.gone = append(n.gone, p.uuid)
 		}
 	}
 	if err := d.learn(ctx, n); err != nil || d.holdBack.Load() {
 		// The list is whole in memory; on disk it is asked for again next time.
 		d.kept.CompareAndSwap(was, n.contact)
+		d.restand()
 	}
 	if d.kept.Load() != n.contact {
 		return errRelist // the cache was cleared meanwhile
@@ -185,11 +192,11 @@ func (d *Daemon) list(ctx context.Context, l provider.Lister) error {
 // refresh fetches every remembered account again, for a provider that can do
 // nothing better.
 func (d *Daemon) refresh(ctx context.Context) error {
-	for _, e := range d.index.all() {
-		if d.clock.now().Sub(e.fetched) < d.p.RefreshEvery {
+	for _, p := range d.index.all() {
+		if d.clock.now().Sub(p.fetchedAt()) < d.p.RefreshEvery {
 			continue
 		}
-		err := d.fetchName(ctx, e.account.Name)
+		err := d.fetchName(ctx, p.name())
 		if err != nil && !errors.Is(err, provider.ErrNotFound) {
 			return err
 		}

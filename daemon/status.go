@@ -2,11 +2,9 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
-	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/report"
 )
@@ -36,7 +34,8 @@ func (d *Daemon) status(ctx context.Context) report.Status {
 		Cache:     report.Cache{Path: d.o.Cache.Path(), Accounts: len(all), Verifiers: len(has), Rebuilt: d.o.Cache.Rebuilt()},
 		Seal:      report.Seal{Kind: d.o.Sealer.Kind()},
 	}
-	s.Findings = d.findings(l, p, err)
+	s.Directory = d.directory()
+	s.Findings = append(d.findings(l, p, err), d.directoryFindings(s.Directory)...)
 	return s
 }
 
@@ -45,19 +44,26 @@ type capability struct {
 	has  bool
 }
 
+// capable tells what the provider can do besides fetching.
+func (d *Daemon) capable() (lists, watches bool) {
+	_, lists = d.o.Provider.(provider.Lister)
+	_, watches = d.o.Provider.(provider.Watcher)
+	return lists, watches
+}
+
 func (d *Daemon) capabilities() []capability {
-	_, lists := d.o.Provider.(provider.Lister)
-	_, watches := d.o.Provider.(provider.Watcher)
+	lists, watches := d.capable()
 	_, changes := d.o.Provider.(provider.PasswordChanger)
 	return []capability{{"list", lists}, {"watch", watches}, {"change password", changes}}
 }
 
 // allRefused adds to what was refused on arrival what this machine hides now.
-func (d *Daemon) allRefused(all []*entry) []report.Refusal {
+func (d *Daemon) allRefused(all []*packed) []report.Refusal {
 	list := d.refused.all()
-	for _, e := range all {
-		if _, err := d.served(e); errors.Is(err, identity.ErrNotFound) {
-			list = append(list, report.Refusal{Name: string(e.account.Name), Reason: "its name or uid is a local account's, or its gid a local group's"})
+	l, err := d.local.now()
+	for _, p := range all {
+		if err == nil && l.hides(p.name(), p.uid, p.gid) {
+			list = append(list, report.Refusal{Name: string(p.name()), Reason: "its name or uid is a local account's, or its gid a local group's"})
 		}
 	}
 	for _, g := range d.index.problems() {

@@ -1,8 +1,10 @@
-// Package nss is the daemon's half of name lookups: it answers, on lookup.sock,
-// what libnss_sallyport.so.2 and sallyport-keys ask. Where the answers come from
-// is a [Directory]'s affair.
+// Package nss is the daemon's half of name lookups. A [Publisher] keeps the
+// directory snapshot, the file from which programs answer themselves (package
+// snapshot), and a [Server] answers, on lookup.sock, what that file cannot: what
+// libnss_sallyport.so.2, sallyport-keys and newuidmap ask. Where the answers come
+// from is a [Source]'s and a [Directory]'s affair.
 //
-// It promises:
+// It promises, besides what [Publisher] says:
 //
 //   - Working is sent before the directory is asked, so that a caller can tell a
 //     daemon that thinks from one that hangs.

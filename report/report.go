@@ -53,6 +53,8 @@ type Status struct {
 	Realm     string     `json:"realm"`
 	Providers []Provider `json:"providers"`
 	Cache     Cache      `json:"cache"`
+	// Directory is absent where none is published.
+	Directory *Directory `json:"directory,omitempty"`
 	Seal      Seal       `json:"seal"`
 	// Findings are standing troubles, worst first, each with its mend.
 	Findings []Finding `json:"findings,omitempty"`
@@ -91,6 +93,26 @@ type Cache struct {
 	Verifiers int    `json:"verifiers"`
 	// Rebuilt says when a corrupt database was moved aside, and to where.
 	Rebuilt string `json:"rebuilt,omitempty"`
+}
+
+// Directory is the file that programs read names from.
+type Directory struct {
+	Path string `json:"path"`
+	// Written is when the file in force was published; absent before the first.
+	Written  *time.Time `json:"written,omitempty"`
+	Accounts int        `json:"accounts"`
+	Groups   int        `json:"groups"`
+	Size     int64      `json:"size"` // bytes
+	// TookMillis is how long it took to publish it.
+	TookMillis float64 `json:"took_ms"`
+	// LastError is why the last attempt to publish did not succeed.
+	LastError string `json:"last_error,omitempty"`
+	// Absent: a name that is not in it does not exist; else the daemon is asked.
+	Absent bool `json:"absent"`
+	// Until is when its names are no longer answered; absent: for ever.
+	Until *time.Time `json:"until,omitempty"`
+	// StaleSince is set while the daemon knows more than the file.
+	StaleSince *time.Time `json:"stale_since,omitempty"`
 }
 
 // Seal is how secrets are bound to this machine.

@@ -18,9 +18,11 @@ import (
 	"github.com/sallyport-auth/sallyport/config"
 	"github.com/sallyport-auth/sallyport/control"
 	"github.com/sallyport-auth/sallyport/daemon"
+	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/nss"
 	"github.com/sallyport-auth/sallyport/pam"
 	"github.com/sallyport-auth/sallyport/provider/sallyport"
+	"github.com/sallyport-auth/sallyport/report"
 	"github.com/sallyport-auth/sallyport/seal"
 )
 
@@ -51,9 +53,10 @@ func serve(ctx context.Context, c *config.Config, log *slog.Logger) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.Run(ctx) })
 	g.Go(func() error {
-		s := &nss.Server{Directory: d, Keys: d, Log: log, Self: int32(os.Getpid()), Deadline: time.Duration(c.Lookup.Timeout)} //nolint:gosec // the kernel's process ids are 22 bits
+		s := &nss.Server{Directory: d, Keys: d, SubIDs: d, Log: log, Self: int32(os.Getpid()), Deadline: time.Duration(c.Lookup.Timeout)} //nolint:gosec // the kernel's process ids are 22 bits
 		return s.Serve(ctx, socks.lookup)
 	})
+	g.Go(func() error { return publisher(c, d, log).Run(ctx) })
 	g.Go(func() error {
 		s := &pam.Server{Authority: d, Log: log, PromptTimeout: time.Duration(c.PAM.PromptTimeout)}
 		return s.Serve(ctx, socks.pam)
@@ -65,6 +68,26 @@ func serve(ctx context.Context, c *config.Config, log *slog.Logger) error {
 		return err
 	}
 	return nil
+}
+
+// publisher keeps the file that programs read names from.
+func publisher(c *config.Config, d *daemon.Daemon, log *slog.Logger) *nss.Publisher {
+	said := report.Directory{Path: nss.Path(c.Paths.Directory)}
+	var of identity.Revisions // that the file in force was made of
+	return &nss.Publisher{
+		Source: d, Dir: c.Paths.Directory, Realm: c.Providers[0].Realm, Aliases: c.Directory.Aliases, Log: log,
+		Published: func(p nss.Published) {
+			said.LastError = ""
+			if p.Err != nil {
+				said.LastError = p.Err.Error()
+			} else {
+				of = p.Of
+				said.Written, said.TookMillis = &p.At, float64(p.Took.Microseconds())/1000
+				said.Accounts, said.Groups, said.Size = p.Stats.Accounts, p.Stats.Groups, p.Stats.Size
+			}
+			d.SetPublished(of, said)
+		},
+	}
 }
 
 func options(c *config.Config, store *cache.Cache, sealer seal.Sealer, source *sallyport.Provider, log *slog.Logger) daemon.Options {
@@ -82,6 +105,10 @@ func options(c *config.Config, store *cache.Cache, sealer seal.Sealer, source *s
 			OfflineTries:  c.Offline.Tries,
 			RefreshEvery:  time.Duration(c.Lookup.Refresh),
 			FailDelay:     time.Duration(c.Login.FailDelay),
+			KeepNames:     time.Duration(c.Directory.Keep),
+			Aliases:       c.Directory.Aliases,
+			SubIDs:        identity.IDRange(c.SubIDs.Range),
+			LocalGroups:   c.Groups.Local,
 		},
 	}
 }

@@ -1,0 +1,40 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/sallyport-auth/sallyport/report"
+)
+
+// printDirectory says what programs read names from, and how far to trust it.
+func printDirectory(w io.Writer, d *report.Directory, now time.Time) {
+	if d == nil {
+		return
+	}
+	fmt.Fprintf(w, "names\t%s\n", d.Path)
+	if d.Written == nil {
+		fmt.Fprintf(w, "\tnot published yet; programs ask the daemon\n")
+	} else {
+		fmt.Fprintf(w, "\taccounts: %d; groups: %d; %.1f MB, published %s ago in %.0f ms\n",
+			d.Accounts, d.Groups, float64(d.Size)/1e6, span(now.Sub(*d.Written)), d.TookMillis)
+	}
+	absent := "what is not in it is asked of the daemon"
+	if d.Absent {
+		absent = "what is not in it does not exist"
+	}
+	until := "kept for ever"
+	if d.Until != nil && now.Before(*d.Until) {
+		until = "kept for " + span(d.Until.Sub(now)) + " without contact"
+	} else if d.Until != nil {
+		until = "NO LONGER ANSWERED: the last contact is too long ago"
+	}
+	fmt.Fprintf(w, "\t%s; %s\n", absent, until)
+	if d.StaleSince != nil && d.Written != nil {
+		fmt.Fprintf(w, "\tbehind what the daemon knows for %s\n", span(now.Sub(*d.StaleSince)))
+	}
+	if d.LastError != "" {
+		fmt.Fprintf(w, "\tnot published: %s\n", d.LastError)
+	}
+}

@@ -1,0 +1,263 @@
+package daemon
+
+import (
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
+)
+
+// group is a group that more than its own account may have. One that only its own
+// account has is folded into that: see [packed].
+type group struct {
+	identity.Group
+	number   uint32
+	revision uint64   // of the token that it was last taken from
+	members  []uint32 // numbers of accounts, in no order
+	// problem says why the group is not served; "" when it is.
+	problem string
+}
+
+const (
+	problemHeld  = "its name or gid is another group's"
+	problemRange = "its gid is outside this machine's range"
+	problemMoved = "its gid changed, or was another group's"
+)
+
+// without takes a member out.
+func (g *group) without(n uint32, x *index) {
+	if i := slices.Index(g.members, n); i >= 0 {
+		last := len(g.members) - 1
+		g.members[i] = g.members[last]
+		g.members = g.members[:last]
+	}
+	if len(g.members) == 0 {
+		x.emptied = append(x.emptied, g)
+	}
+}
+
+// folds tells whether the account's own group can be folded into it: it is as the
+// account is, and nobody else speaks of it.
+func (x *index) folds(a identity.Account, groups []identity.Group, allowed func(uint32) bool) bool {
+	g := groups[0]
+	if g.Name != a.Name || g.GID != a.GID || a.GID != a.UID || len(g.Demands) > 0 || !allowed(g.GID) {
+		return false
+	}
+	if x.groups[g.UUID] != nil || x.groupName[g.Name] != nil || x.groupGID[g.GID] != nil || x.checkGID(g.GID, g.UUID) != "" {
+		return false
+	}
+	if n, ok := x.ownedBy(g.UUID); ok && x.accounts[n].uuid != a.UUID {
+		return false
+	}
+	return !slices.ContainsFunc(groups[1:], func(o identity.Group) bool {
+		return o.UUID == g.UUID || o.Name == g.Name || o.GID == g.GID
+	})
+}
+
+// unfold makes an account's own group one like the others.
+func (x *index) unfold(n uint32) {
+	p := *x.accounts[n]
+	g := x.enter(&group{Group: p.ownGroup(), revision: p.revision, members: []uint32{n}})
+	x.groupName[g.Name], x.groupGID[g.GID] = g, g
+	x.byOwn.drop(n, x.hashOwn)
+	x.gids.set(g.GID, g.UUID)
+	e := p.entry()
+	e.blocked = x.blocked[p.uuid]
+	x.accounts[n] = pack(e, append([]uint32{g.number}, p.numbers()...))
+}
+
+// enter gives a new group its number.
+func (x *index) enter(g *group) *group {
+	g.number = uint32(len(x.numbered)) //nolint:gosec // memory ends before
+	x.numbered = append(x.numbered, g)
+	x.groups[g.UUID] = g
+	return g
+}
+
+// sweep drops groups that were left by their last member.
+func (x *index) sweep() {
+	for _, g := range x.emptied {
+		if len(g.members) > 0 || x.groups[g.UUID] != g {
+			continue
+		}
+		delete(x.groups, g.UUID)
+		x.numbered[g.number] = nil
+		x.free(g)
+	}
+	x.emptied = x.emptied[:0]
+}
+
+// free takes a group's name and number away.
+func (x *index) free(g *group) {
+	held := false
+	if x.groupName[g.Name] == g {
+		delete(x.groupName, g.Name)
+		held = true
+	}
+	if x.groupGID[g.GID] == g {
+		delete(x.groupGID, g.GID)
+		held = true
+	}
+	if held {
+		x.release()
+	}
+}
+
+// release lets groups that were refused for what another held have it, if they
+// now can.
+func (x *index) release() {
+	if !x.waiting {
+		return
+	}
+	for _, g := range x.groups {
+		if g.problem == problemHeld {
+			x.claim(g)
+		}
+	}
+}
+
+// intern finds or makes the one group of that uuid, as its newest token has it.
+func (x *index) intern(g identity.Group, revision uint64, allowed func(uint32) bool) *group {
+	if n, ok := x.ownedBy(g.UUID); ok {
+		x.unfold(n)
+	}
+	in := x.groups[g.UUID]
+	switch {
+	case in == nil:
+		in = x.enter(&group{Group: g, revision: revision})
+		in.Demands = slices.Clone(g.Demands)
+	case revision < in.revision, in.Name == g.Name && in.GID == g.GID && slices.Equal(in.Demands, g.Demands):
+		in.revision = max(in.revision, revision)
+		return in
+	default:
+		x.free(in)
+		x.stirred.visible = true
+		in.Group, in.revision = g, revision
+		in.Demands = slices.Clone(g.Demands)
+	}
+	was := in.problem
+	switch {
+	case !allowed(g.GID):
+		in.problem = problemRange
+	case x.checkGID(g.GID, g.UUID) != "":
+		in.problem = problemMoved
+	default:
+		x.claim(in)
+	}
+	x.stirred.lost = x.stirred.lost || (was == "" && in.problem != "" && len(in.members) > 0)
+	return in
+}
+
+// claim gives a group its name and number when both are free.
+func (x *index) claim(g *group) {
+	byName, byGID := x.groupName[g.Name], x.groupGID[g.GID]
+	held := (byName != nil && byName != g) || (byGID != nil && byGID != g)
+	for _, p := range []*packed{x.atName(g.Name), x.atUID(g.GID)} {
+		held = held || (p != nil && p.own != uuid.Nil)
+	}
+	if held {
+		g.problem, x.waiting = problemHeld, true
+		return
+	}
+	x.stirred.visible = x.stirred.visible || g.problem != ""
+	g.problem = ""
+	x.groupName[g.Name], x.groupGID[g.GID] = g, g
+}
+
+// membership is one group of an account, copied.
+type membership struct {
+	identity.Group
+	problem string
+}
+
+// groupsOf copies an account's groups in the token's order. One that is gone
+// meanwhile is left out.
+func (x *index) groupsOf(e *entry) []membership {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	var list []membership
+	if e.packed.own != uuid.Nil {
+		list = append(list, membership{Group: e.packed.ownGroup()})
+	}
+	e.packed.groups(func(n uint32) {
+		if g := x.numbered[n]; g != nil {
+			list = append(list, membership{g.Group, g.problem})
+		}
+	})
+	return list
+}
+
+// groupNamed copies the served group of that name.
+func (x *index) groupNamed(name identity.Name, l local) (identity.GroupEntry, bool) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	if p := x.atName(name); p != nil && p.own != uuid.Nil {
+		return p.ownEntry(l), true
+	}
+	return x.served(x.groupName[name], l)
+}
+
+// groupAt copies the served group with that gid.
+func (x *index) groupAt(gid uint32, l local) (identity.GroupEntry, bool) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	if p := x.atUID(gid); p != nil && p.own != uuid.Nil {
+		return p.ownEntry(l), true
+	}
+	return x.served(x.groupGID[gid], l)
+}
+
+// groupWith copies the served group of that uuid, unless it is folded.
+func (x *index) groupWith(id uuid.UUID, l local) (identity.GroupEntry, bool) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return x.served(x.groups[id], l)
+}
+
+func (p *packed) ownEntry(l local) identity.GroupEntry {
+	e := identity.GroupEntry{Group: p.ownGroup()}
+	if !l.hides(p.name(), p.uid, p.gid) {
+		e.Members = []identity.Name{p.name()}
+	}
+	return e
+}
+
+// served copies a group with those of its members that are answered here.
+func (x *index) served(g *group, l local) (identity.GroupEntry, bool) {
+	if g == nil || g.problem != "" {
+		return identity.GroupEntry{}, false
+	}
+	e := identity.GroupEntry{Group: g.Group, Members: make([]identity.Name, 0, len(g.members))}
+	for _, n := range g.members {
+		if p := x.accounts[n]; !l.hides(p.name(), p.uid, p.gid) {
+			e.Members = append(e.Members, p.name())
+		}
+	}
+	slices.Sort(e.Members)
+	return e, true
+}
+
+// groupIDs returns the uuids of all groups that are not folded.
+func (x *index) groupIDs() []uuid.UUID {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	list := make([]uuid.UUID, 0, len(x.groups))
+	for id := range x.groups {
+		list = append(list, id)
+	}
+	return list
+}
+
+// problems copies the groups that are not served, and why.
+func (x *index) problems() []membership {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	var list []membership
+	for _, g := range x.groups {
+		if g.problem != "" {
+			list = append(list, membership{g.Group, g.problem})
+		}
+	}
+	return list
+}

@@ -1,0 +1,113 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
+)
+
+// servedGroup hides a group that this machine has itself, and one that nobody who
+// is answered here lists.
+func servedGroup(g identity.GroupEntry, l local) (identity.GroupEntry, error) {
+	if l.hidesGroup(g.Group) || len(g.Members) == 0 {
+		return identity.GroupEntry{}, identity.ErrNotFound
+	}
+	return g, nil
+}
+
+// localNow is the local files' content, or identity.ErrUnavailable: then nobody
+// can be told apart from a local account.
+func (d *Daemon) localNow() (local, error) {
+	l, err := d.local.now()
+	if err != nil {
+		return local{}, fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
+	}
+	return l, nil
+}
+
+// GroupsOf returns the ids of all groups of an account, its own first.
+func (d *Daemon) GroupsOf(ctx context.Context, name string) (identity.GroupIDs, error) {
+	e, err := d.named(ctx, name)
+	if err != nil {
+		return identity.GroupIDs{}, err
+	}
+	l, err := d.localNow()
+	if err != nil {
+		return identity.GroupIDs{}, err
+	}
+	extra := d.localGroups(l)
+	var ids identity.GroupIDs
+	for _, g := range d.index.groupsOf(e) {
+		if g.problem == "" && !l.hidesGroup(g.Group) {
+			ids.GIDs = append(ids.GIDs, g.GID)
+		}
+		ids.Local = append(ids.Local, extra[g.UUID]...)
+	}
+	ids.Local = settleLocal(ids.Local, e.blocked != "")
+	return ids, nil
+}
+
+// Accounts calls each for every account that is answered here, in no order.
+func (d *Daemon) Accounts(ctx context.Context, each func(identity.Account) error) error {
+	l, err := d.listable()
+	if err != nil {
+		return err
+	}
+	for _, p := range d.index.all() {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("list accounts: %w", err)
+		}
+		if l.hides(p.name(), p.uid, p.gid) {
+			continue
+		}
+		if err := each(p.account()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Groups calls each for every group that is answered here, in no order.
+func (d *Daemon) Groups(ctx context.Context, each func(identity.GroupEntry) error) error {
+	l, err := d.listable()
+	if err != nil {
+		return err
+	}
+	one := func(g identity.GroupEntry) error {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("list groups: %w", err)
+		}
+		g, err := servedGroup(g, l)
+		if errors.Is(err, identity.ErrNotFound) {
+			return nil
+		}
+		return each(g)
+	}
+	for _, id := range d.index.groupIDs() {
+		if g, ok := d.index.groupWith(id, l); ok {
+			if err := one(g); err != nil {
+				return err
+			}
+		}
+	}
+	for _, p := range d.index.all() {
+		if p.own != uuid.Nil {
+			if err := one(p.ownEntry(l)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// listable is the local files' content, once for a whole list.
+func (d *Daemon) listable() (local, error) {
+	if d.lapsed(d.lastContact()) {
+		return local{}, errLapsed
+	}
+	return d.localNow()
+}

@@ -1,0 +1,149 @@
+package daemon
+
+import (
+	"encoding/binary"
+	"math"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
+)
+
+// packed is one account as the index holds it, small because there may be a
+// hundred thousand: two blocks of memory, 176 bytes for a common one. It does not
+// change once it is in the index; a new token makes a new one. [entry] is the same,
+// unfolded for whoever decides.
+type packed struct {
+	uuid uuid.UUID
+	// own is the account's own group, when it is as most are: named like the
+	// account, with its uid for a gid, and no other member. Nil: it is a group like
+	// others, first of the list.
+	own        uuid.UUID
+	rest       string // what has no fixed length, see pack
+	revision   uint64
+	fetched    uint32 // Unix seconds
+	seq        uint32 // order of arrival; it wraps
+	uid, gid   uint32
+	offlineFor uint32
+	keys       uint16
+	state      identity.State
+	blocked    bool
+}
+
+// pack makes rest: four lengths and their texts, the two dates, the factors, and
+// the numbers of the groups.
+func pack(e *entry, groups []uint32) *packed {
+	a := e.account
+	b := make([]byte, 0, 256)
+	for _, s := range []string{string(a.Name), a.FullName, a.Home, a.Shell} {
+		b = binary.AppendUvarint(b, uint64(len(s)))
+	}
+	b = append(append(append(append(b, a.Name...), a.FullName...), a.Home...), a.Shell...)
+	b = binary.AppendVarint(binary.AppendVarint(b, e.validFrom), e.validUntil)
+	b = binary.AppendUvarint(b, uint64(len(e.factors)))
+	for _, f := range e.factors {
+		b = append(binary.AppendUvarint(b, uint64(len(f.Kind))), f.Kind...)
+		b = append(binary.AppendUvarint(b, uint64(len(f.Label))), f.Label...)
+		b = binary.AppendUvarint(b, f.Epoch)
+	}
+	b = binary.AppendUvarint(b, uint64(len(groups)))
+	for _, g := range groups {
+		b = binary.AppendUvarint(b, uint64(g))
+	}
+	return &packed{
+		uuid: a.UUID, rest: string(b), revision: e.revision, seq: e.seq, uid: a.UID, gid: a.GID,
+		fetched:    uint32(min(max(e.fetched.Unix(), 0), math.MaxUint32)),
+		offlineFor: e.offlineFor, keys: uint16(min(e.keys, math.MaxUint16)), state: e.state, blocked: e.blocked != "", //nolint:gosec // bounded
+	}
+}
+
+// unpacker reads rest. What it reads was written by pack, so it checks nothing.
+type unpacker string
+
+func (u *unpacker) number() uint64 {
+	var v uint64
+	for i := 0; ; i++ {
+		c := (*u)[i]
+		v |= uint64(c&0x7f) << (7 * i)
+		if c < 0x80 {
+			*u = (*u)[i+1:]
+			return v
+		}
+	}
+}
+
+func (u *unpacker) signed() int64 {
+	v := u.number()
+	return int64(v>>1) ^ -int64(v&1) // zigzag, as encoding/binary
+}
+
+func (u *unpacker) text(n uint64) string {
+	s := (*u)[:n]
+	*u = (*u)[n:]
+	return string(s)
+}
+
+// texts reads the account's texts, and leaves the rest. They are parts of rest:
+// nothing is allocated.
+func (p *packed) texts() (name, full, home, shell string, left unpacker) {
+	u := unpacker(p.rest)
+	n, f, h, s := u.number(), u.number(), u.number(), u.number()
+	return u.text(n), u.text(f), u.text(h), u.text(s), u
+}
+
+func (p *packed) name() identity.Name {
+	name, _, _, _, _ := p.texts()
+	return identity.Name(name)
+}
+
+func (p *packed) account() identity.Account {
+	name, full, home, shell, _ := p.texts()
+	return identity.Account{
+		UUID: p.uuid, Name: identity.Name(name), UID: p.uid, GID: p.gid, FullName: full, Home: home, Shell: shell,
+	}
+}
+
+// groups calls each with the number of every group but a folded one, in the
+// token's order.
+func (p *packed) groups(each func(number uint32)) {
+	_, _, _, _, u := p.texts()
+	u.signed()
+	u.signed()
+	for range u.number() {
+		u.text(u.number())
+		u.text(u.number())
+		u.number()
+	}
+	for range u.number() {
+		each(uint32(u.number())) //nolint:gosec // pack wrote 32 bits
+	}
+}
+
+func (p *packed) numbers() []uint32 {
+	var list []uint32
+	p.groups(func(n uint32) { list = append(list, n) })
+	return list
+}
+
+// ownGroup is the group that own stands for.
+func (p *packed) ownGroup() identity.Group {
+	return identity.Group{UUID: p.own, Name: p.name(), GID: p.gid}
+}
+
+// entry unpacks all but the groups, which [index.groupsOf] reads.
+func (p *packed) entry() *entry {
+	_, _, _, _, u := p.texts()
+	e := &entry{
+		account: p.account(), state: p.state, validFrom: u.signed(), validUntil: u.signed(), offlineFor: p.offlineFor,
+		revision: p.revision, keys: int(p.keys), fetched: p.fetchedAt(), seq: p.seq, packed: p,
+	}
+	for range u.number() {
+		f := identity.Factor{Kind: identity.FactorKind(u.text(u.number())), Label: u.text(u.number())}
+		f.Epoch = u.number()
+		e.factors = append(e.factors, f)
+	}
+	return e
+}
+
+func (p *packed) fetchedAt() time.Time { return time.Unix(int64(p.fetched), 0) }

@@ -1,0 +1,209 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/identity"
+)
+
+// subIDs are the ranges of subordinate ids that this machine has given out. They
+// are its own: another machine gives the same account another range. A range is
+// never given twice and never taken back, also when its account goes; only with a
+// database that was lost is the memory of them, and then others may be given.
+type subIDs struct {
+	giving sync.Mutex // one after the other; held across SQLite, no lookup takes it
+	full   atomic.Bool
+
+	mu     sync.RWMutex
+	of     map[uuid.UUID]uint32
+	starts []uint32 // ascending
+}
+
+func (s *subIDs) set(id uuid.UUID, start uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.of == nil {
+		s.of = make(map[uuid.UUID]uint32)
+	}
+	s.of[id] = start
+	at, _ := slices.BinarySearch(s.starts, start)
+	s.starts = slices.Insert(s.starts, at, start)
+}
+
+func (s *subIDs) start(id uuid.UUID) (uint32, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	start, ok := s.of[id]
+	return start, ok
+}
+
+func (s *subIDs) all() map[uuid.UUID]uint32 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return maps.Clone(s.of)
+}
+
+// hold tells whether the id lies in a range that was given out.
+func (s *subIDs) hold(id uint32) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	at, found := slices.BinarySearch(s.starts, id)
+	return found || (at > 0 && id-s.starts[at-1] < identity.SubIDCount)
+}
+
+func (d *Daemon) loadSubIDs(ctx context.Context) error {
+	all, err := d.o.Cache.SubIDs(ctx, d.o.Provider.Name())
+	if err != nil {
+		return err //nolint:wrapcheck // says what it was
+	}
+	for _, s := range all {
+		if err := identity.CheckSubIDs(subRange(s.Start)); err != nil {
+			return fmt.Errorf("subordinate ids: %w", err)
+		}
+		d.subs.set(s.UUID, s.Start)
+	}
+	return nil
+}
+
+func subRange(start uint32) identity.IDRange {
+	return identity.IDRange{Min: start, Max: start + identity.SubIDCount - 1}
+}
+
+// SubIDsOf returns the range of subordinate ids of an account. Anyone is told a
+// range that was given out; root and the account itself get one when there was
+// none. Others, and everybody once the machine's range is full, get
+// identity.ErrUnavailable with the reason.
+func (d *Daemon) SubIDsOf(ctx context.Context, peer identity.Peer, name string) (identity.IDRange, error) {
+	e, err := d.named(ctx, name)
+	if err != nil {
+		return identity.IDRange{}, err
+	}
+	if start, ok := d.subs.start(e.account.UUID); ok {
+		return subRange(start), nil
+	}
+	if peer.UID != 0 && peer.UID != e.account.UID {
+		return identity.IDRange{}, fmt.Errorf("%w: only root and the account itself are given subordinate ids", identity.ErrUnavailable)
+	}
+	start, err := d.giveSubIDs(ctx, e.account.UUID)
+	if err != nil {
+		return identity.IDRange{}, fmt.Errorf("%w: subordinate ids: %w", identity.ErrUnavailable, err)
+	}
+	return subRange(start), nil
+}
+
+var errSubIDsFull = errors.New("every range of this machine is taken")
+
+// giveSubIDs takes the first range that is free. It is on disk before it is
+// anyone's. No account arrives while it looks: d.writing is held.
+func (d *Daemon) giveSubIDs(ctx context.Context, id uuid.UUID) (uint32, error) {
+	d.subs.giving.Lock()
+	defer d.subs.giving.Unlock()
+	if start, ok := d.subs.start(id); ok {
+		return start, nil
+	}
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	taken, err := d.takenSubIDs()
+	if err != nil {
+		return 0, err
+	}
+	start, ok := firstFree(d.p.SubIDs, taken)
+	d.subs.full.Store(!ok)
+	if !ok {
+		return 0, fmt.Errorf("%w: %s", errSubIDsFull, d.p.SubIDs)
+	}
+	// Who loses patience leaves a range that is theirs at the next question.
+	err = d.o.Cache.GiveSubIDs(context.WithoutCancel(ctx), d.o.Provider.Name(), cache.SubIDs{UUID: id, Start: start})
+	if err != nil {
+		return 0, fmt.Errorf("keep: %w", err)
+	}
+	d.subs.set(id, start)
+	d.following.grow(stirred{visible: true}, d.o.Now())
+	return start, nil
+}
+
+// firstFree finds the first of the range's shares that nothing taken reaches into.
+func firstFree(in identity.IDRange, taken []identity.IDRange) (uint32, bool) {
+	shares := (uint64(in.Max) - uint64(in.Min) + 1) / identity.SubIDCount
+	used := make([]bool, shares)
+	for _, r := range taken {
+		if r.Max < in.Min || r.Min > in.Max {
+			continue
+		}
+		first := uint64(max(r.Min, in.Min)-in.Min) / identity.SubIDCount
+		last := uint64(r.Max-in.Min) / identity.SubIDCount
+		for i := first; i <= last && i < shares; i++ {
+			used[i] = true
+		}
+	}
+	i := slices.Index(used, false)
+	return in.Min + uint32(max(i, 0))*identity.SubIDCount, i >= 0 //nolint:gosec // within the range
+}
+
+// takenSubIDs lists what a new range may not overlap: ranges given out here and in
+// /etc/subuid and /etc/subgid, and ids of local and of known accounts and groups.
+func (d *Daemon) takenSubIDs() ([]identity.IDRange, error) {
+	var taken []identity.IDRange
+	d.subs.mu.RLock()
+	for _, start := range d.subs.starts {
+		taken = append(taken, subRange(start))
+	}
+	d.subs.mu.RUnlock()
+	for _, name := range []string{"etc/subuid", "etc/subgid"} {
+		b, err := os.ReadFile(filepath.Join(d.o.LocalFiles, name))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err //nolint:wrapcheck // names the file
+		}
+		taken = append(taken, parseSubIDs(b)...)
+	}
+	l, err := d.local.now()
+	if err != nil {
+		return nil, err
+	}
+	in := d.p.SubIDs
+	one := func(id uint32) {
+		if in.Contains(id) {
+			taken = append(taken, identity.IDRange{Min: id, Max: id})
+		}
+	}
+	for _, n := range []*names{l.accounts, l.groups} {
+		for id := range n.byID {
+			one(id)
+		}
+	}
+	d.index.eachID(one)
+	return taken, nil
+}
+
+// parseSubIDs reads subuid(5) and subgid(5): owner, first id, count. A line that
+// makes no sense reserves nothing, as for the programs that read it.
+func parseSubIDs(b []byte) []identity.IDRange {
+	var list []identity.IDRange
+	for line := range bytes.Lines(b) {
+		fields := bytes.Split(bytes.TrimSpace(line), []byte{':'})
+		if len(fields) != 3 || bytes.HasPrefix(fields[0], []byte{'#'}) {
+			continue
+		}
+		first, err1 := strconv.ParseUint(string(fields[1]), 10, 32)
+		count, err2 := strconv.ParseUint(string(fields[2]), 10, 32)
+		if err1 != nil || err2 != nil || count == 0 {
+			continue
+		}
+		list = append(list, identity.IDRange{Min: uint32(first), Max: uint32(min(first+count-1, 1<<32-1))})
+	}
+	return list
+}

@@ -1,0 +1,144 @@
+package daemon
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
+)
+
+// view is the directory at one moment: see [identity.View]. It shares the
+// accounts with the index, where none ever changes, and is made without their
+// texts: a hundred thousand of them cost a megabyte and some milliseconds.
+type view struct {
+	accounts []*packed // uids ascending
+	local    local
+	groups   []viewed // by number
+	listed   []uint32 // numbers of groups to yield, gids ascending
+	subIDs   []identity.SubIDs
+	extra    map[uuid.UUID][]uint32 // local gids by the uuid of a group of the realm
+}
+
+// viewed is a group of a view. The zero value is not served.
+type viewed struct {
+	identity.Group
+	served bool
+	extra  []uint32 // local gids
+}
+
+// View returns what programs may know of the directory at this moment. What the
+// local files have by name or id is left out, as every lookup leaves it out.
+func (d *Daemon) View(ctx context.Context) (identity.View, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("view: %w", err)
+	}
+	l, err := d.local.now()
+	if err != nil {
+		return nil, fmt.Errorf("view: %w", err)
+	}
+	v := &view{local: l, extra: d.localGroups(l)}
+	given := d.subs.all()
+	v.copy(d.index)
+	v.accounts = slices.DeleteFunc(v.accounts, func(p *packed) bool { return l.hides(p.name(), p.uid, p.gid) })
+	slices.SortFunc(v.accounts, func(a, b *packed) int { return cmp.Compare(a.uid, b.uid) })
+	v.list()
+	for _, p := range v.accounts {
+		if start, ok := given[p.uuid]; ok {
+			v.subIDs = append(v.subIDs, identity.SubIDs{UID: p.uid, Start: start})
+		}
+	}
+	slices.SortFunc(v.subIDs, func(a, b identity.SubIDs) int { return cmp.Compare(a.Start, b.Start) })
+	return v, nil
+}
+
+// copy takes the one moment.
+func (v *view) copy(x *index) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	v.accounts = x.gather()
+	v.groups = make([]viewed, len(x.numbered))
+	for n, g := range x.numbered {
+		if g != nil {
+			served := g.problem == "" && !v.local.hidesGroup(g.Group)
+			v.groups[n] = viewed{g.Group, served, v.extra[g.UUID]}
+		}
+	}
+}
+
+// list finds the groups that an account of the view lists.
+func (v *view) list() {
+	seen := make([]bool, len(v.groups))
+	for _, p := range v.accounts {
+		p.groups(func(n uint32) {
+			if !seen[n] && v.groups[n].served {
+				v.listed = append(v.listed, n)
+			}
+			seen[n] = true
+		})
+	}
+	slices.SortFunc(v.listed, func(a, b uint32) int { return cmp.Compare(v.groups[a].GID, v.groups[b].GID) })
+}
+
+// Accounts yields each in one and the same Listed.
+func (v *view) Accounts() iter.Seq[*identity.Listed] {
+	return func(yield func(*identity.Listed) bool) {
+		var one identity.Listed
+		for _, p := range v.accounts {
+			one.Account = p.account()
+			one.GIDs, one.Local = one.GIDs[:0], one.Local[:0]
+			if v.ownServed(p) {
+				one.GIDs = append(one.GIDs, p.gid)
+			}
+			one.Local = append(one.Local, v.extra[p.own]...)
+			p.groups(func(n uint32) {
+				if v.groups[n].served {
+					one.GIDs = append(one.GIDs, v.groups[n].GID)
+				}
+				one.Local = append(one.Local, v.groups[n].extra...)
+			})
+			one.Local = settleLocal(one.Local, p.blocked)
+			if !yield(&one) {
+				return
+			}
+		}
+	}
+}
+
+// ownServed tells whether the account has a folded group that is served. A local
+// group with its gid hides the account too; what is left is the name.
+func (v *view) ownServed(p *packed) bool {
+	return p.own != uuid.Nil && !v.local.groups.byName[string(p.name())]
+}
+
+// Groups merges the folded ones, whose gids are their accounts' uids, with others.
+func (v *view) Groups() iter.Seq[identity.Group] {
+	return func(yield func(identity.Group) bool) {
+		others := v.listed
+		for _, p := range v.accounts {
+			if !v.ownServed(p) {
+				continue
+			}
+			for len(others) > 0 && v.groups[others[0]].GID < p.gid {
+				if !yield(v.groups[others[0]].Group) {
+					return
+				}
+				others = others[1:]
+			}
+			if !yield(p.ownGroup()) {
+				return
+			}
+		}
+		for _, n := range others {
+			if !yield(v.groups[n].Group) {
+				return
+			}
+		}
+	}
+}
+
+func (v *view) SubIDs() iter.Seq[identity.SubIDs] { return slices.Values(v.subIDs) }

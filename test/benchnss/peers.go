@@ -1,0 +1,216 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sallyport-auth/sallyport/test/bench/fill"
+	"github.com/sallyport-auth/sallyport/test/machine"
+)
+
+// services are the columns.
+var services = []service{ //nolint:gochecknoglobals // a table
+	{"floor", startFloor},
+	{"sallyport", startOurs},
+	{"sss", startSSSD},
+	{"cache", startCache},
+}
+
+// user is a line of passwd(5).
+func user(i int) string {
+	a := fill.Realm{}.Token(i, nil).Account
+	return fmt.Sprintf("%s:x:%d:%d:%s:%s:%s", a.Name, a.UID, a.GID, a.FullName, a.Home, a.Shell)
+}
+
+// files are passwd(5) and group(5) of n people: each with a group of its own, and
+// the teams.
+func files(n int) (passwd, group []string) {
+	r := realm(n)
+	members := make([][]string, r.Groups)
+	for i, of := range r.Memberships() {
+		passwd = append(passwd, user(i))
+		group = append(group, fmt.Sprintf("user%d:x:%d:user%d", i, fill.FirstUID+i, i))
+		for _, t := range of {
+			members[t] = append(members[t], "user"+strconv.Itoa(i))
+		}
+	}
+	for t, m := range members {
+		group = append(group, fmt.Sprintf("team%d:x:%d:%s", t, fill.FirstGID+t, strings.Join(m, ",")))
+	}
+	return passwd, group
+}
+
+func text(lines []string) string { return strings.Join(lines, "\n") + "\n" }
+
+// startFloor writes the file that floor.c reads.
+func startFloor(_ context.Context, m *machine.Machine, n int) (*running, error) {
+	slots := 1 << bits.Len(uint(n*3/2)) //nolint:gosec // small
+	table := [2][]byte{make([]byte, 16*slots), make([]byte, 16*slots)}
+	var records []byte
+	start := 16 + 32*slots
+	for i := range n {
+		f := strings.Split(user(i), ":")
+		var r []byte
+		r = binary.NativeEndian.AppendUint32(r, uint32(fill.FirstUID+i))
+		key := slices.Clone(r)
+		r = binary.NativeEndian.AppendUint32(r, uint32(fill.FirstUID+i))
+		var body []byte
+		for _, s := range []string{f[0], f[1], f[4], f[5], f[6]} {
+			r = binary.NativeEndian.AppendUint16(r, uint16(len(s)))
+			body = append(append(body, s...), 0)
+		}
+		for t, k := range [][]byte{[]byte(f[0]), key} {
+			h := floorHash(k)
+			at := int(h & uint64(slots-1)) //nolint:gosec // masked
+			for binary.NativeEndian.Uint32(table[t][16*at+8:]) != 0 {
+				at = (at + 1) & (slots - 1)
+			}
+			binary.NativeEndian.PutUint64(table[t][16*at:], h)
+			binary.NativeEndian.PutUint32(table[t][16*at+8:], uint32(start+len(records)))
+			binary.NativeEndian.PutUint32(table[t][16*at+12:], uint32(len(body)))
+		}
+		records = append(append(records, r...), body...)
+	}
+	head := binary.NativeEndian.AppendUint64(binary.NativeEndian.AppendUint64(nil, uint64(slots)), uint64(slots))
+	file := bytes.Join([][]byte{head, table[0], table[1], records}, nil)
+	return &running{floor: true, facts: map[string]figure{"disk": mb(float64(len(file)))}},
+		m.WriteFile("/var/cache/floor", string(file), 0o644)
+}
+
+func floorHash(b []byte) uint64 {
+	mix := func(a, b uint64) uint64 {
+		hi, lo := bits.Mul64(a, b)
+		return hi ^ lo
+	}
+	h := uint64(len(b)) * 0x9E3779B97F4A7C15
+	for ; len(b) >= 8; b = b[8:] {
+		h = mix(h^binary.NativeEndian.Uint64(b), 0xD6E8FEB86659FD93)
+	}
+	var tail [8]byte
+	copy(tail[:], b)
+	return mix(h^binary.NativeEndian.Uint64(tail[:]), 0xA0761D6478BD642F)
+}
+
+func mb(bytes float64) figure { return figure{value: bytes / 1e6, ok: true} }
+
+// startCache writes what nsscache(1) would: sorted files with an index for each key.
+func startCache(_ context.Context, m *machine.Machine, n int) (*running, error) {
+	passwd, group := files(n)
+	size := 0.0
+	for _, f := range []struct {
+		path  string
+		lines []string
+		index map[string]int
+	}{
+		{"/etc/passwd.cache", passwd, map[string]int{"ixname": 0, "ixuid": 2}},
+		{"/etc/group.cache", group, map[string]int{"ixname": 0, "ixgid": 2}},
+	} {
+		body := text(f.lines)
+		size += float64(len(body))
+		if err := m.WriteFile(f.path, body, 0o644); err != nil {
+			return nil, err
+		}
+		for name, column := range f.index {
+			ix := index(f.lines, column)
+			size += float64(len(ix))
+			if err := m.WriteFile(f.path+"."+name, ix, 0o644); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return &running{facts: map[string]figure{"disk": mb(size)}}, nil
+}
+
+// index is a sorted list of rows of one width: key NUL offset NUL … newline.
+func index(lines []string, column int) string {
+	type entry struct{ key, offset string }
+	list := make([]entry, 0, len(lines))
+	at, width := 0, 0
+	for _, l := range lines {
+		e := entry{strings.SplitN(l, ":", 4)[column], strconv.Itoa(at)}
+		at += len(l) + 1
+		width = max(width, len(e.key)+len(e.offset)+2)
+		list = append(list, e)
+	}
+	slices.SortFunc(list, func(a, b entry) int { return strings.Compare(a.key, b.key) })
+	var out strings.Builder
+	for _, e := range list {
+		row := e.key + "\x00" + e.offset + "\x00"
+		out.WriteString(row + strings.Repeat("\x00", width-len(row)) + "\n")
+	}
+	return out.String()
+}
+
+// The default sizes of its mapped cache, about 10 MB each, hold 10,000 people.
+const sssdConf = `[sssd]
+services = nss
+domains = bench
+
+[nss]
+memcache_size_passwd = %[1]d
+memcache_size_group = %[1]d
+memcache_size_initgroups = %[1]d
+
+[domain/bench]
+id_provider = files
+passwd_files = /etc/bench/passwd
+group_files = /etc/bench/group
+`
+
+// startSSSD runs it with the files provider, and waits until it knows somebody.
+func startSSSD(ctx context.Context, m *machine.Machine, n int) (*running, error) {
+	passwd, group := files(n)
+	for path, body := range map[string]string{"/etc/bench/passwd": text(passwd), "/etc/bench/group": text(group), "/etc/sssd/sssd.conf": fmt.Sprintf(sssdConf, max(10, n/1000))} {
+		mode := os.FileMode(0o644)
+		if strings.HasSuffix(path, ".conf") {
+			mode = 0o600
+		}
+		if err := m.WriteFile(path, body, mode); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := m.Start(ctx, "/usr/sbin/sssd", "-i", "--logger=stderr"); err != nil {
+		return nil, err
+	}
+	for {
+		one, cancel := context.WithTimeout(ctx, tenSeconds)
+		_, err := m.Run(one, "/usr/bin/getent", "-s", "sss", "passwd", "user"+strconv.Itoa(n-1))
+		cancel()
+		if err == nil {
+			break
+		}
+		if err := wait(ctx); err != nil {
+			return nil, err
+		}
+	}
+	size, err := m.Script(ctx, `cat /var/lib/sss/mc/* /var/lib/sss/db/*bench* | wc -c`)
+	if err != nil {
+		return nil, err
+	}
+	memory, err := m.Script(ctx, `cat $(for p in $(pidof sssd sssd_be sssd_nss); do echo /proc/$p/status; done) | awk '/^VmRSS/ {s += $2} END {print s * 1024}'`)
+	if err != nil {
+		return nil, err
+	}
+	return &running{
+		warm: true, facts: map[string]figure{"disk": parsed(size), "memory": parsed(memory)},
+		halt: func(ctx context.Context) error {
+			_, err := m.Script(ctx, `kill -STOP $(pidof sssd sssd_be sssd_nss)`)
+			return err
+		},
+	}, nil
+}
+
+func parsed(s string) figure {
+	v, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
+	if err != nil {
+		return figure{text: "?"}
+	}
+	return mb(v)
+}
