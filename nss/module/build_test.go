@@ -46,7 +46,7 @@ func TestMain(m *testing.M) {
 }
 
 func (b *built) build(dir string) error {
-	if err := watch("*.[ch]", "testdata/*.[ch]", "fuzz/*.c", "fuzz/corpus/*", "../../wire/cwire/*.h"); err != nil {
+	if err := watch("*.[ch]", "testdata/*.[ch]", "fuzz/*.c", "fuzz/corpus/*/*", "../../wire/cwire/*.h"); err != nil {
 		return err
 	}
 	b.dir, b.socket, b.cache = dir, filepath.Join(dir, "lookup.sock"), filepath.Join(dir, "cache")

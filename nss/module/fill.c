@@ -41,7 +41,7 @@ static inline size_t add(block b)
 /* What would break a line of passwd(5), or a terminal; NUL is counted apart. */
 static inline block evil(block b)
 {
-	return (block)(b < 0x20) | (block)(b == ':') | (block)(b == 0x7f);
+	return (block)((block)(b - 1) < 0x1f) | (block)(b == ':') | (block)(b == 0x7f);
 }
 
 /* What no name has, NUL but for its end. */
@@ -60,25 +60,48 @@ static inline block fresh(size_t n)
 	return (block)(position >= (uint8_t)((BLOCK - n % BLOCK) % BLOCK));
 }
 
-/* Whether n bytes have so many evil ones, which are the NULs between the texts. */
-static inline bool evil_only(const char *p, size_t n, size_t nuls)
+static inline void store(char *p, block b)
+{
+	memcpy(p, &b, sizeof b);
+}
+
+/*
+ * Copies n bytes of texts, which may be copied onto themselves; true if nothing is
+ * evil in them but so many NULs. What is checked is what is stored, and not read
+ * from the source again.
+ */
+static inline bool copy_texts(char *to, const char *from, size_t n, size_t nuls)
 {
 	size_t have = 0, i = 0;
+	block bad = {0}, b;
 
 	if (n < BLOCK) {
-		for (; i < n; i++)
-			have += (unsigned char)p[i] < 0x20 || p[i] == ':' || p[i] == 0x7f;
+		for (; i < n; i++) {
+			to[i] = from[i];
+			if ((unsigned char)to[i] >= 0x20 && to[i] != ':' && to[i] != 0x7f)
+				continue;
+			if (to[i] != '\0')
+				return false;
+			have++;
+		}
 		return have == nuls;
 	}
 	while (i + BLOCK < n) {
 		size_t stop = n - i > 128 * BLOCK ? i + 128 * BLOCK : n; /* no byte of the sum can overflow */
 		block sum = {0};
 
-		for (; i + BLOCK < stop; i += BLOCK)
-			sum -= evil(load(p + i));
+		for (; i + BLOCK < stop; i += BLOCK) {
+			b = load(from + i);
+			bad |= evil(b);
+			sum -= (block)(b == 0);
+			store(to + i, b);
+		}
 		have += add(sum);
 	}
-	return have + add(-(evil(load(p + n - BLOCK)) & fresh(n))) == nuls;
+	b = load(from + n - BLOCK);
+	bad |= evil(b);
+	store(to + n - BLOCK, b);
+	return !any(bad) && have + add(-((block)(b == 0) & fresh(n))) == nuls;
 }
 
 /* Whether the first n of at least BLOCK bytes have only what names have, and NUL. */
@@ -115,13 +138,13 @@ static inline bool name_formed(const char *p, size_t n)
 	return false;
 }
 
-bool fill_passwd(const struct fill_passwd *p, struct passwd *out, char *texts)
+bool fill_passwd(const struct fill_passwd *p, struct passwd *out, char *texts, const char *from)
 {
 	char *x = texts + p->name + 1, *full_name = x + 2, *home = full_name + p->full_name + 1;
 	char *shell = home + p->home + 1, *end = shell + p->shell;
 
 	/* Five NULs, all where they belong: then there is no other. */
-	if ((x[-1] | x[1] | home[-1] | shell[-1] | *end) != 0 || !evil_only(texts, (size_t)(end + 1 - texts), 5))
+	if (!copy_texts(texts, from, (size_t)(end + 1 - texts), 5) || (x[-1] | x[1] | home[-1] | shell[-1] | *end) != 0)
 		return false;
 	/*
 	 * "x", and never "*" or "!": it says that the password is in shadow(5), where

@@ -1,8 +1,8 @@
 /*
- * Makes a passwd or group of texts that were copied into a caller's buffer, in the
- * order of passwd(5) and group(5), each ended by NUL. They are checked there, where
- * nobody else can change them any more: ids, names, lengths, and that no text could
- * break a line of those files. False: it may not enter a program.
+ * Makes a passwd or group of texts in a caller's buffer, in the order of passwd(5)
+ * and group(5), each ended by NUL. They are checked there, where nobody else can
+ * change them any more: ids, names, lengths, and that no text could break a line of
+ * those files. False: it may not enter a program.
  */
 #ifndef SALLYPORT_FILL_H
 #define SALLYPORT_FILL_H
@@ -20,7 +20,8 @@ static inline size_t fill_passwd_size(const struct fill_passwd *p)
 	return p->name + 1 + 2 + p->full_name + 1 + p->home + 1 + p->shell + 1;
 }
 
-bool fill_passwd(const struct fill_passwd *p, struct passwd *out, char *texts);
+/* Copies the texts, from where they may already lie. */
+bool fill_passwd(const struct fill_passwd *p, struct passwd *out, char *texts, const char *from);
 
 /* Members are one block of "bytes" bytes: so many names, each ended by NUL. */
 struct fill_group {

@@ -1,6 +1,7 @@
 package module_test
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -10,26 +11,40 @@ import (
 	"github.com/sallyport-auth/sallyport/nss/module"
 )
 
-// The libFuzzer target runs here for a fixed number of inputs from a fixed seed,
-// with sanitizers; `make fuzz` runs it for longer.
-func TestTheFuzzerFindsNothingSoon(t *testing.T) {
-	bin := filepath.Join(t.TempDir(), "fuzz")
+// The libFuzzer targets run here for a fixed number of inputs from a fixed seed,
+// with sanitizers; `make fuzz` runs them for longer. Each has its own inputs.
+func TestTheFuzzersFindNothingSoon(t *testing.T) {
 	sources, err := filepath.Glob("*.c")
 	if err != nil {
 		t.Fatal(err)
 	}
-	args := append([]string{
-		"-std=c11", "-D_GNU_SOURCE", "-g", "-O1", "-Wall", "-Wextra", "-Werror",
-		"-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all", "-I../../wire/cwire", "-I.", "-Wl,--wrap=connect",
-		"-o", bin, "fuzz/lookup_fuzz.c",
-	}, sources...)
-	if out, err := exec.Command("clang", args...).CombinedOutput(); err != nil {
-		t.Fatalf("clang: %v\n%s", err, out)
+	for _, target := range []string{"lookup", "snapshot"} {
+		t.Run(target, func(t *testing.T) {
+			bin := filepath.Join(t.TempDir(), "fuzz")
+			args := append([]string{
+				"-std=c11", "-D_GNU_SOURCE", "-g", "-O1", "-Wall", "-Wextra", "-Werror",
+				"-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all", "-I../../wire/cwire", "-I.",
+				"-Wl,--wrap=connect,--wrap=open", "-o", bin, "fuzz/" + target + "_fuzz.c",
+			}, sources...)
+			if out, err := exec.Command("clang", args...).CombinedOutput(); err != nil {
+				t.Fatalf("clang: %v\n%s", err, out)
+			}
+			cmd := exec.Command(bin, "-runs=20000", "-seed=1", "-max_len=4096", t.TempDir(), "fuzz/corpus/"+target)
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
 	}
-	cmd := exec.Command(bin, "-runs=20000", "-seed=1", "-max_len=4096", t.TempDir(), "fuzz/corpus")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, out)
+}
+
+// The inputs that the fuzzer of the snapshot begins with are what the daemon writes.
+func TestTheFuzzersSeedIsASoundFile(t *testing.T) {
+	b, err := os.ReadFile("fuzz/corpus/snapshot/hamlet")
+	if err != nil {
+		t.Fatal(err)
 	}
+	place(t, b[:len(b)-1])
+	want(t, the.variants[1].ask(t, "pwnam=alice", "groups=bob/70002"), alice, "groups 1 0: 70100 44 998")
 }
 
 // FuzzName: C never keeps a name from the daemon that Go would have found.

@@ -35,7 +35,7 @@ func TestCAndGoHashAlike(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		got := uint64(0)
+		var got uint64
 		if id, ok := strings.CutPrefix(w[2], "id:"); ok {
 			number, err := strconv.ParseUint(id, 10, 32)
 			if err != nil {

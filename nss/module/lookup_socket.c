@@ -111,7 +111,7 @@ enum lookup_status lookup_give_account(const struct wire_message *m, struct pass
 	at = put(at, full_name.bytes, full_name.len);
 	at = put(at, home.bytes, home.len);
 	(void)put(at, shell.bytes, shell.len);
-	return fill_passwd(&p, out, r->buf) ? LOOKUP_DONE : LOOKUP_REFUSED;
+	return fill_passwd(&p, out, r->buf, r->buf) ? LOOKUP_DONE : LOOKUP_REFUSED;
 }
 
 enum lookup_status socket_passwd(const struct key *k, struct passwd *out, struct room *r)

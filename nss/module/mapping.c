@@ -34,12 +34,12 @@
 #include "socket.h"
 
 
-enum { SLOTS = 8, SHARDS = 64, SHARD_BITS = 6 };
+enum { SLOTS = 8, SHARDS = 32, SHARD_BITS = 5 };
 
 enum state { FREE, CLAIMED, LIVE, RETIRED };
 
 struct shard {
-	_Alignas(64) _Atomic uint32_t readers;
+	_Alignas(128) _Atomic uint32_t readers; /* lines are fetched in pairs */
 };
 
 struct slot {

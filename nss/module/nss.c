@@ -4,13 +4,16 @@
  *
  * Promises: NSS_STATUS_NOTFOUND only with authority, or for a name or id that
  * can never be ours; everything that goes wrong is NSS_STATUS_UNAVAIL, so that
- * "not known" is never learnt from a broken daemon. A local account's group list
- * never waits for us. errno is untouched by success. No thread, no signal, no
- * descriptor and, but for a list that is being walked, no memory is kept.
+ * "not known" is never learnt from a broken file or daemon. What the snapshot has
+ * is answered from it, whatever state the daemon is in, without a system call, an
+ * allocation or a lock. A local account's group list never waits for us. errno is
+ * untouched by success. No thread, no signal, no descriptor and, but for the mapped
+ * snapshot and a list from the daemon that is being walked, no memory is kept.
  */
 #include <errno.h>
 #include <nss.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "key.h"
 #include "lookup.h"

@@ -1,5 +1,10 @@
 #include "record.h"
 
+uint32_t record_check(const struct snapshot *s, uint64_t offset, const void *p, size_t n)
+{
+	return (uint32_t)hash_bytes(s->seed0 + offset, s->seed1, p, n);
+}
+
 enum lookup_status record_give_passwd(const struct account_record *a, struct passwd *out, struct room *r)
 {
 	const struct fill_passwd p = {
@@ -13,8 +18,7 @@ enum lookup_status record_give_passwd(const struct account_record *a, struct pas
 
 	if (a->texts > r->len)
 		return LOOKUP_TOO_SMALL;
-	memcpy(r->buf, a->at + ACCOUNT_HEAD, a->texts);
-	return fill_passwd(&p, out, r->buf) ? LOOKUP_DONE : LOOKUP_REFUSED;
+	return fill_passwd(&p, out, r->buf, (const char *)a->at + ACCOUNT_HEAD) ? LOOKUP_DONE : LOOKUP_REFUSED;
 }
 
 enum lookup_status record_give_group(const struct snapshot *s, const struct group_record *g, struct group *out, struct room *r)

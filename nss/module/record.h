@@ -68,10 +68,8 @@ static inline uint32_t record_u32(const uint8_t *p)
 #define BYTE(v, i) ((uint8_t)((v) >> 8 * (3 - (i))))
 #endif
 
-static inline uint32_t record_check(const struct snapshot *s, uint64_t offset, const void *p, size_t n)
-{
-	return (uint32_t)hash_bytes(s->seed0 + offset, s->seed1, p, n);
-}
+/* A function of its own: within a larger one its loop would be short of registers. */
+uint32_t record_check(const struct snapshot *s, uint64_t offset, const void *p, size_t n);
 
 static inline bool within(const struct snapshot_section *s, uint64_t offset, uint64_t n, uint64_t *room)
 {

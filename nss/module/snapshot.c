@@ -56,10 +56,9 @@ ALWAYS_INLINE void probe_begin(struct probe *p, const struct snapshot *s, const 
 /* To the next line, if entries of this one live further on and all of it holds. */
 static __attribute__((noinline)) bool probe_on(struct probe *p)
 {
-	const uint8_t *l = probe_line(p);
-
 	if (p->lines == 0)
-		return false;
+		return false; /* and its offset says nothing */
+	const uint8_t *l = probe_line(p);
 	uint32_t further = record_u32(l + 4);
 
 	if (hash_r32(l) != record_check(p->s, p->t->offset + p->line * SNAPSHOT_LINE, l + 4, SNAPSHOT_LINE - 4)) {

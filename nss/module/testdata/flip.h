@@ -123,8 +123,8 @@ static void flip(const char *path)
 				undecided++;
 				continue;
 			}
-			wrong++;
-			say("bit %zu of byte %zu, question %d: %s\n", bit % 8, bit / 8, q, said);
+			if (wrong++ < 10)
+				say("bit %zu of byte %zu, question %d: %s\n", bit % 8, bit / 8, q, said);
 		}
 		/* The three words that may change are not checked: out of the way with them. */
 		publish(path, bytes, n);
