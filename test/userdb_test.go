@@ -76,7 +76,7 @@ func TestSystemdKnowsThePeopleOfTheRealm(t *testing.T) {
 			}
 			bsays(t, b, "userdbctl user "+local+"; id "+local, "User name: "+local, "("+local+")")
 			in(t, b, "! userdbctl --with-nss=no user nobodyhere")
-			bsays(t, b, "su -l ada -c 'loginctl show-session $XDG_SESSION_ID -p Name -p Class -p Service; loginctl list-sessions'", "Name=ada", "Class=user", "Service=su-l")
+			bsays(t, b, "su -l ada -c 'loginctl show-session $XDG_SESSION_ID -p Name -p Class -p Service; loginctl list-sessions'", "Name=ada", "Class=background", "Service=su-l")
 			bsays(t, b, "su -l "+local+" -c 'loginctl show-session $XDG_SESSION_ID -p Name'", "Name="+local)
 			in(t, b, s.end)
 		})
