@@ -28,8 +28,9 @@ func Parse(line string) (Line, bool) {
 	s := C.CString(line)
 	defer C.free(unsafe.Pointer(s))
 	var l C.struct_subid_line
-	if !C.subid_parse(s, C.size_t(len(line)), &l) {
+	if !bool(C.subid_parse(s, C.size_t(len(line)), &l)) { //nolint:gocritic // what cgo makes of it looks odd
+
 		return Line{}, false
 	}
-	return Line{C.GoStringN(l.owner, C.int(l.owner_len)), uint64(l.start), uint64(l.count)}, true //nolint:gosec // within line
+	return Line{C.GoStringN(l.owner, C.int(l.owner_len)), uint64(l.start), uint64(l.count)}, true
 }

@@ -47,7 +47,7 @@ func newHouse(t *testing.T) *house {
 		"-I.", "-I../../wire/cwire", "-I../module",
 	}
 	h.cc(append(flags, "-o", h.host, "testdata/host.c", "-ldl"))
-	plugin := append(flags, "-fPIC", "-shared", "-fvisibility=hidden", "-Dgetpwnam_r=test_getpwnam_r", "-DSALLYPORT_ACKNOWLEDGE_MS=10000", "-DSALLYPORT_LOOKUP_DEADLINE_MS=10000", "-o", dir+"/libsubid_sallyport.so")
+	plugin := append(slices.Clone(flags), "-fPIC", "-shared", "-fvisibility=hidden", "-Dgetpwnam_r=test_getpwnam_r", "-DSALLYPORT_ACKNOWLEDGE_MS=10000", "-DSALLYPORT_LOOKUP_DEADLINE_MS=10000", "-o", dir+"/libsubid_sallyport.so")
 	for macro, name := range map[string]string{"SUBUID_FILE": "subuid", "SUBGID_FILE": "subgid", "PASSWD_FILE": "passwd", "DIRECTORY": "", "LOOKUP_SOCKET": "lookup.sock"} {
 		plugin = append(plugin, fmt.Sprintf("-DSALLYPORT_%s=%q", macro, filepath.Join(dir, name)))
 	}
