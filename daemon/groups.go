@@ -189,43 +189,50 @@ func (x *index) groupsOf(e *entry) []membership {
 }
 
 // groupNamed copies the served group of that name.
-func (x *index) groupNamed(name identity.Name) (identity.GroupEntry, bool) {
+func (x *index) groupNamed(name identity.Name, l local) (identity.GroupEntry, bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	if p := x.atName(name); p != nil && p.own != uuid.Nil {
-		return p.ownEntry(), true
+		return p.ownEntry(l), true
 	}
-	return x.served(x.groupName[name])
+	return x.served(x.groupName[name], l)
 }
 
 // groupAt copies the served group with that gid.
-func (x *index) groupAt(gid uint32) (identity.GroupEntry, bool) {
+func (x *index) groupAt(gid uint32, l local) (identity.GroupEntry, bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	if p := x.atUID(gid); p != nil && p.own != uuid.Nil {
-		return p.ownEntry(), true
+		return p.ownEntry(l), true
 	}
-	return x.served(x.groupGID[gid])
+	return x.served(x.groupGID[gid], l)
 }
 
 // groupWith copies the served group of that uuid, unless it is folded.
-func (x *index) groupWith(id uuid.UUID) (identity.GroupEntry, bool) {
+func (x *index) groupWith(id uuid.UUID, l local) (identity.GroupEntry, bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	return x.served(x.groups[id])
+	return x.served(x.groups[id], l)
 }
 
-func (p *packed) ownEntry() identity.GroupEntry {
-	return identity.GroupEntry{Group: p.ownGroup(), Members: []identity.Name{p.name()}}
+func (p *packed) ownEntry(l local) identity.GroupEntry {
+	e := identity.GroupEntry{Group: p.ownGroup()}
+	if !l.hides(p.name(), p.uid, p.gid) {
+		e.Members = []identity.Name{p.name()}
+	}
+	return e
 }
 
-func (x *index) served(g *group) (identity.GroupEntry, bool) {
+// served copies a group with those of its members that are answered here.
+func (x *index) served(g *group, l local) (identity.GroupEntry, bool) {
 	if g == nil || g.problem != "" {
 		return identity.GroupEntry{}, false
 	}
 	e := identity.GroupEntry{Group: g.Group, Members: make([]identity.Name, 0, len(g.members))}
 	for _, n := range g.members {
-		e.Members = append(e.Members, x.accounts[n].name())
+		if p := x.accounts[n]; !l.hides(p.name(), p.uid, p.gid) {
+			e.Members = append(e.Members, p.name())
+		}
 	}
 	slices.Sort(e.Members)
 	return e, true

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -238,55 +237,4 @@ func keep(t *identity.IDToken) []cache.Epoch {
 		list = append(list, cache.Epoch{Kind: f.Kind, Epoch: f.Epoch})
 	}
 	return list
-}
-
-// load fills the index from the cache. Each token is verified again; pins come
-// first, so that a cache that was changed behind our back renumbers nobody.
-func (d *Daemon) load(ctx context.Context) error {
-	name, x := d.o.Provider.Name(), d.index
-	if err := d.loadSubIDs(ctx); err != nil {
-		return fmt.Errorf("load: %w", err)
-	}
-	err := d.o.Cache.IDs(ctx, name, func(i cache.ID) {
-		if i.Kind == cache.UID {
-			x.uids.set(i.ID, i.UUID)
-		} else {
-			x.gids.set(i.ID, i.UUID)
-		}
-	})
-	if err != nil {
-		return fmt.Errorf("load: %w", err)
-	}
-	bad := 0
-	err = d.o.Cache.Tokens(ctx, name, func(c cache.Token) error {
-		t, err := d.o.Provider.Verify(c.Signed)
-		if err != nil {
-			bad++
-			d.log.WarnContext(ctx, "a remembered token does not verify", "account", string(c.Name), "error", err)
-			return nil
-		}
-		x.mu.Lock()
-		defer x.mu.Unlock()
-		why := d.admit(t)
-		d.refused.set(t.Account.UUID, t.Account.Name, why)
-		if why == "" {
-			x.put(newEntry(t, c.Fetched), t.Groups, d.allowedID)
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("load: %w", err)
-	}
-	k, err := d.o.Cache.Contact(ctx, name)
-	if err != nil && !errors.Is(err, identity.ErrNotFound) {
-		return fmt.Errorf("load: %w", err)
-	}
-	if bad > 0 {
-		k = cache.Contact{At: k.At} // something is missing: list again
-	}
-	d.kept.Store(&k)
-	if !k.At.IsZero() {
-		d.contactAt.Store(k.At.UnixNano())
-	}
-	return nil
 }

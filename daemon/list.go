@@ -10,19 +10,12 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
-// servedGroup hides a group that this machine has itself, and members whose
-// names are local: group(5) names members, and that name is someone else here.
+// servedGroup hides a group that this machine has itself, and one that nobody who
+// is answered here lists.
 func servedGroup(g identity.GroupEntry, l local) (identity.GroupEntry, error) {
-	if l.hidesGroup(g.Group) {
+	if l.hidesGroup(g.Group) || len(g.Members) == 0 {
 		return identity.GroupEntry{}, identity.ErrNotFound
 	}
-	members := g.Members[:0]
-	for _, m := range g.Members {
-		if !l.accounts.byName[string(m)] {
-			members = append(members, m)
-		}
-	}
-	g.Members = members
 	return g, nil
 }
 
@@ -95,7 +88,7 @@ func (d *Daemon) Groups(ctx context.Context, each func(identity.GroupEntry) erro
 		return each(g)
 	}
 	for _, id := range d.index.groupIDs() {
-		if g, ok := d.index.groupWith(id); ok {
+		if g, ok := d.index.groupWith(id, l); ok {
 			if err := one(g); err != nil {
 				return err
 			}
@@ -103,7 +96,7 @@ func (d *Daemon) Groups(ctx context.Context, each func(identity.GroupEntry) erro
 	}
 	for _, p := range d.index.all() {
 		if p.own != uuid.Nil {
-			if err := one(p.ownEntry()); err != nil {
+			if err := one(p.ownEntry(l)); err != nil {
 				return err
 			}
 		}

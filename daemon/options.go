@@ -149,6 +149,7 @@ type Daemon struct {
 	relist    atomic.Pointer[context.CancelCauseFunc] // ends the change stream
 	refused   refusals
 	following *following
+	seenLocal atomic.Pointer[local] // when localChanged last looked
 	published atomic.Pointer[published]
 	subs      subIDs
 	tries     keyedLocks
@@ -199,6 +200,7 @@ func New(o Options) (*Daemon, error) {
 	if err := d.load(d.base); err != nil {
 		return nil, fmt.Errorf("resolver: %w", err)
 	}
+	d.localChanged()
 	d.announce()
 	d.restand()
 	return d, nil

@@ -53,7 +53,7 @@ func pack(e *entry, groups []uint32) *packed {
 	}
 	return &packed{
 		uuid: a.UUID, rest: string(b), revision: e.revision, seq: e.seq, uid: a.UID, gid: a.GID,
-		fetched:    uint32(min(max(e.fetched.Unix(), 0), math.MaxUint32)),                                             //nolint:gosec // bounded
+		fetched:    uint32(min(max(e.fetched.Unix(), 0), math.MaxUint32)),
 		offlineFor: e.offlineFor, keys: uint16(min(e.keys, math.MaxUint16)), state: e.state, blocked: e.blocked != "", //nolint:gosec // bounded
 	}
 }
@@ -75,7 +75,7 @@ func (u *unpacker) number() uint64 {
 
 func (u *unpacker) signed() int64 {
 	v := u.number()
-	return int64(v>>1) ^ -int64(v&1) //nolint:gosec // zigzag, as encoding/binary
+	return int64(v>>1) ^ -int64(v&1) // zigzag, as encoding/binary
 }
 
 func (u *unpacker) text(n uint64) string {

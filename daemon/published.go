@@ -40,3 +40,36 @@ func (d *Daemon) directory() *report.Directory {
 	}
 	return &r
 }
+
+// directoryFindings are troubles of what programs are told.
+func (d *Daemon) directoryFindings(r *report.Directory) []report.Finding {
+	list := d.localGroupFindings()
+	if r != nil {
+		late := r.StaleSince != nil && d.o.Now().Sub(*r.StaleSince) > staleAfter
+		switch {
+		case r.LastError != "":
+			list = append(list, report.Finding{
+				Check: "directory", Severity: report.Problem, Detail: "The file that programs read names from is not published: " + r.LastError + ".",
+				Mend: "Look at the log of sallyportd and at the folder of " + r.Path + ".",
+			})
+		case late:
+			list = append(list, report.Finding{
+				Check: "directory", Severity: report.Warning, Detail: "The file that programs read names from is older than what is known here.",
+				Mend: "If it stays so, restart sallyportd and look at its log.",
+			})
+		}
+		if r.Until != nil && !d.clock.now().Before(*r.Until) {
+			list = append(list, report.Finding{
+				Check: "directory", Severity: report.Problem, Detail: "Names are no longer answered: the last contact with the server is too long ago.",
+				Mend: "Connect to the network, or raise [directory] keep.",
+			})
+		}
+	}
+	if d.subs.full.Load() {
+		list = append(list, report.Finding{
+			Check: "subordinate ids", Severity: report.Warning, Detail: "Every range of subordinate ids is given out: " + d.p.SubIDs.String() + ".",
+			Mend: "Widen [subids] range.",
+		})
+	}
+	return list
+}

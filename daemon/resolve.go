@@ -224,7 +224,7 @@ func (d *Daemon) GroupByName(_ context.Context, name string) (identity.GroupEntr
 	if err != nil {
 		return identity.GroupEntry{}, identity.ErrNotFound
 	}
-	return d.group(d.index.groupNamed(n))
+	return d.group(func(l local) (identity.GroupEntry, bool) { return d.index.groupNamed(n, l) })
 }
 
 // GroupByGID is GroupByName by group id.
@@ -232,25 +232,26 @@ func (d *Daemon) GroupByGID(_ context.Context, gid uint32) (identity.GroupEntry,
 	if !d.allowedID(gid) {
 		return identity.GroupEntry{}, identity.ErrNotFound
 	}
-	return d.group(d.index.groupAt(gid))
+	return d.group(func(l local) (identity.GroupEntry, bool) { return d.index.groupAt(gid, l) })
 }
 
 // group answers for a group. A provider cannot be asked for one: what no token
 // names exists only for others, and while the list is not whole we do not know.
-func (d *Daemon) group(g identity.GroupEntry, ok bool) (identity.GroupEntry, error) {
+func (d *Daemon) group(look func(local) (identity.GroupEntry, bool)) (identity.GroupEntry, error) {
 	if d.lapsed(d.lastContact()) {
 		return identity.GroupEntry{}, errLapsed
-	}
-	if !ok {
-		_, lists := d.o.Provider.(provider.Lister)
-		if !d.kept.Load().Complete && (lists || d.link.now() != online) {
-			return identity.GroupEntry{}, identity.ErrUnavailable
-		}
-		return identity.GroupEntry{}, identity.ErrNotFound
 	}
 	l, err := d.localNow()
 	if err != nil {
 		return identity.GroupEntry{}, err
+	}
+	g, ok := look(l)
+	if !ok {
+		lists, _ := d.capable()
+		if !d.kept.Load().Complete && (lists || d.link.now() != online) {
+			return identity.GroupEntry{}, identity.ErrUnavailable
+		}
+		return identity.GroupEntry{}, identity.ErrNotFound
 	}
 	return servedGroup(g, l)
 }

@@ -31,6 +31,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { d.keepTime(ctx) })
 	wg.Go(func() { d.follow(ctx) })
+	wg.Go(func() { d.followLocal(ctx) })
 	wg.Wait()
 	return nil
 }
@@ -53,6 +54,9 @@ func (d *Daemon) keepTime(ctx context.Context) {
 // note applies an event to the link and logs what changed.
 func (d *Daemon) note(e linkEvent, err error) {
 	before, after := d.link.note(e, err)
+	if !d.link.watches && e == evAnswered {
+		d.contactAt.Store(d.clock.now().UnixNano())
+	}
 	defer d.restand()
 	if errors.Is(err, provider.ErrUntrusted) {
 		d.log.Error("ALARM: someone answered who could not prove to be the server; "+

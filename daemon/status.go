@@ -35,7 +35,7 @@ func (d *Daemon) status(ctx context.Context) report.Status {
 		Seal:      report.Seal{Kind: d.o.Sealer.Kind()},
 	}
 	s.Directory = d.directory()
-	s.Findings = d.findings(l, p, err)
+	s.Findings = append(d.findings(l, p, err), d.directoryFindings(s.Directory)...)
 	return s
 }
 
@@ -44,9 +44,15 @@ type capability struct {
 	has  bool
 }
 
+// capable tells what the provider can do besides fetching.
+func (d *Daemon) capable() (lists, watches bool) {
+	_, lists = d.o.Provider.(provider.Lister)
+	_, watches = d.o.Provider.(provider.Watcher)
+	return lists, watches
+}
+
 func (d *Daemon) capabilities() []capability {
-	_, lists := d.o.Provider.(provider.Lister)
-	_, watches := d.o.Provider.(provider.Watcher)
+	lists, watches := d.capable()
 	_, changes := d.o.Provider.(provider.PasswordChanger)
 	return []capability{{"list", lists}, {"watch", watches}, {"change password", changes}}
 }

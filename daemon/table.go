@@ -13,7 +13,7 @@ func (t *table) find(hash uint64, is func(n uint32) bool) (uint32, bool) {
 	if t.used == 0 {
 		return 0, false
 	}
-	mask := uint64(len(t.places) - 1)
+	mask := t.mask()
 	for at := hash & mask; ; at = (at + 1) & mask {
 		switch n := t.places[at]; {
 		case n == 0:
@@ -39,8 +39,11 @@ func (t *table) add(n uint32, hash func(n uint32) uint64) {
 	t.used++
 }
 
+// mask is what a hash is cut to.
+func (t *table) mask() uint64 { return uint64(len(t.places) - 1) } //nolint:gosec // not empty
+
 func (t *table) place(n uint32, hash uint64) {
-	mask := uint64(len(t.places) - 1)
+	mask := t.mask()
 	at := hash & mask
 	for t.places[at] != 0 {
 		at = (at + 1) & mask
@@ -51,7 +54,7 @@ func (t *table) place(n uint32, hash uint64) {
 // drop takes a number out that is in, and moves up those that it stood in the
 // way of. It must still hash as when it was added.
 func (t *table) drop(n uint32, hash func(n uint32) uint64) {
-	mask := uint64(len(t.places) - 1)
+	mask := t.mask()
 	at := hash(n) & mask
 	for t.places[at] != n+1 {
 		at = (at + 1) & mask

@@ -9,25 +9,19 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sallyport-auth/sallyport/test/bench/fill"
 	"github.com/sallyport-auth/sallyport/test/machine"
 )
 
-// The people: user0 with uid firstUID, and so on, each in ten of a hundred groups,
-// team0 with gid firstUID + n.
-const (
-	firstUID = 1900000000
-	teams    = 100
-	each     = 10
-)
-
-// teamsOf lists the numbers of the groups that user i is in. With n users each
-// group has n/10 members.
-func teamsOf(i int) []int {
-	list := make([]int, each)
-	for g := range list {
-		list[g] = (i + g*teams/each) % teams
+// realm is what every service is filled with: n people, each with a group of their
+// own, and a hundred groups of a tenth of them each; of a twentieth, when they are
+// few.
+func realm(n int) fill.Realm {
+	r := fill.Realm{Accounts: n, Groups: 100, Members: n / 10}
+	if n <= 1000 {
+		r.Members = n / 20
 	}
-	return list
+	return r
 }
 
 // prepare installs the peers and the benchmark's own programs on the machine.
@@ -55,7 +49,7 @@ func prepare(ctx context.Context, m *machine.Machine) error {
 
 // ask runs the benchmark once.
 func (b *bench) ask(ctx context.Context, m *machine.Machine, service string, n int, mode string) (map[string]float64, error) {
-	words := []string{service, strconv.Itoa(b.lookups), "user", strconv.Itoa(firstUID), strconv.Itoa(n), strconv.Itoa(firstUID + n)}
+	words := []string{service, strconv.Itoa(b.lookups), "user", strconv.Itoa(fill.FirstUID), strconv.Itoa(n), strconv.Itoa(fill.FirstGID)}
 	out, err := m.Run(ctx, "/usr/local/bin/nssbench", append(words, mode)...)
 	if err != nil {
 		return nil, err

@@ -6,10 +6,12 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/sallyport-auth/sallyport/test/bench/fill"
 	"github.com/sallyport-auth/sallyport/test/machine"
 )
 
@@ -22,23 +24,25 @@ var services = []service{ //nolint:gochecknoglobals // a table
 }
 
 // user is a line of passwd(5).
-func user(i, n int) string {
-	return fmt.Sprintf("user%d:x:%d:%d:User user%d:/home/user%d:/bin/bash", i, firstUID+i, firstUID+i, i, i)
+func user(i int) string {
+	a := fill.Realm{}.Token(i, nil).Account
+	return fmt.Sprintf("%s:x:%d:%d:%s:%s:%s", a.Name, a.UID, a.GID, a.FullName, a.Home, a.Shell)
 }
 
 // files are passwd(5) and group(5) of n people: each with a group of its own, and
 // the teams.
 func files(n int) (passwd, group []string) {
-	members := make([][]string, teams)
-	for i := range n {
-		passwd = append(passwd, user(i, n))
-		group = append(group, fmt.Sprintf("user%d:x:%d:user%d", i, firstUID+i, i))
-		for _, t := range teamsOf(i) {
+	r := realm(n)
+	members := make([][]string, r.Groups)
+	for i, of := range r.Memberships() {
+		passwd = append(passwd, user(i))
+		group = append(group, fmt.Sprintf("user%d:x:%d:user%d", i, fill.FirstUID+i, i))
+		for _, t := range of {
 			members[t] = append(members[t], "user"+strconv.Itoa(i))
 		}
 	}
 	for t, m := range members {
-		group = append(group, fmt.Sprintf("team%d:x:%d:%s", t, firstUID+n+t, strings.Join(m, ",")))
+		group = append(group, fmt.Sprintf("team%d:x:%d:%s", t, fill.FirstGID+t, strings.Join(m, ",")))
 	}
 	return passwd, group
 }
@@ -52,11 +56,11 @@ func startFloor(_ context.Context, m *machine.Machine, n int) (*running, error) 
 	var records []byte
 	start := 16 + 32*slots
 	for i := range n {
-		f := strings.Split(user(i, n), ":")
+		f := strings.Split(user(i), ":")
 		var r []byte
-		r = binary.NativeEndian.AppendUint32(r, uint32(firstUID+i))
+		r = binary.NativeEndian.AppendUint32(r, uint32(fill.FirstUID+i))
 		key := slices.Clone(r)
-		r = binary.NativeEndian.AppendUint32(r, uint32(firstUID+i))
+		r = binary.NativeEndian.AppendUint32(r, uint32(fill.FirstUID+i))
 		var body []byte
 		for _, s := range []string{f[0], f[1], f[4], f[5], f[6]} {
 			r = binary.NativeEndian.AppendUint16(r, uint16(len(s)))
@@ -164,11 +168,11 @@ group_files = /etc/bench/group
 func startSSSD(ctx context.Context, m *machine.Machine, n int) (*running, error) {
 	passwd, group := files(n)
 	for path, body := range map[string]string{"/etc/bench/passwd": text(passwd), "/etc/bench/group": text(group), "/etc/sssd/sssd.conf": fmt.Sprintf(sssdConf, max(10, n/1000))} {
-		mode := uint32(0o644)
+		mode := os.FileMode(0o644)
 		if strings.HasSuffix(path, ".conf") {
 			mode = 0o600
 		}
-		if err := m.WriteFile(path, body, fileMode(mode)); err != nil {
+		if err := m.WriteFile(path, body, mode); err != nil {
 			return nil, err
 		}
 	}

@@ -1,0 +1,112 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"sync"
+
+	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/identity"
+)
+
+// load fills the index from the cache. Each token is verified again; pins come
+// first, so that a cache that was changed behind our back renumbers nobody.
+func (d *Daemon) load(ctx context.Context) error {
+	name, x := d.o.Provider.Name(), d.index
+	if err := d.loadSubIDs(ctx); err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
+	err := d.o.Cache.IDs(ctx, name, func(i cache.ID) {
+		if i.Kind == cache.UID {
+			x.uids.set(i.ID, i.UUID)
+		} else {
+			x.gids.set(i.ID, i.UUID)
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
+	l := loading{d: d}
+	if err := d.o.Cache.Tokens(ctx, name, l.add); err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
+	l.flush()
+	k, err := d.o.Cache.Contact(ctx, name)
+	if err != nil && !errors.Is(err, identity.ErrNotFound) {
+		return fmt.Errorf("load: %w", err)
+	}
+	if l.bad > 0 {
+		k = cache.Contact{At: k.At} // something is missing: list again
+	}
+	d.kept.Store(&k)
+	if at := k.At; !at.IsZero() {
+		d.contactAt.Store(at.UnixNano())
+	}
+	if _, watches := d.capable(); !watches && l.newest > d.contactAt.Load() {
+		d.contactAt.Store(l.newest)
+	}
+	x.fit()
+	if l.loaded > len(l.batch) {
+		debug.FreeOSMemory() // verifying passes through ten times what it leaves
+	}
+	return nil
+}
+
+// loading takes over remembered tokens, some at a time: their signatures are
+// checked on all processors, and that is nearly all of the work.
+type loading struct {
+	d      *Daemon
+	batch  [batchSize]cache.Token
+	tokens [batchSize]*identity.IDToken
+	errs   [batchSize]error
+	n      int
+	loaded int
+	bad    int
+	newest int64
+}
+
+func (l *loading) add(c cache.Token) error {
+	l.batch[l.n] = c
+	if l.n++; l.n == batchSize {
+		l.flush()
+	}
+	return nil
+}
+
+// flush verifies side by side and takes over in order.
+func (l *loading) flush() {
+	var wg sync.WaitGroup
+	workers := runtime.GOMAXPROCS(0)
+	for w := range workers {
+		wg.Go(func() {
+			for i := w; i < l.n; i += workers {
+				l.tokens[i], l.errs[i] = l.d.o.Provider.Verify(l.batch[i].Signed)
+			}
+		})
+	}
+	wg.Wait()
+	for i := range l.n {
+		l.take(l.batch[i], l.tokens[i], l.errs[i])
+	}
+	l.loaded, l.n = l.loaded+l.n, 0
+}
+
+func (l *loading) take(c cache.Token, t *identity.IDToken, err error) {
+	d, x := l.d, l.d.index
+	if err != nil {
+		l.bad++
+		d.log.Warn("a remembered token does not verify", "account", string(c.Name), "error", err)
+		return
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	why := d.admit(t)
+	d.refused.set(t.Account.UUID, t.Account.Name, why)
+	if why == "" {
+		x.put(newEntry(t, c.Fetched), t.Groups, d.allowedID)
+		l.newest = max(l.newest, c.Fetched.UnixNano())
+	}
+}
