@@ -54,6 +54,8 @@ func lookDirectory(ctx context.Context, h *Host, c *config.Config) []report.Find
 		all = append(all, finding(report.Warning, restart, "the directory snapshot says that there is a newer one, and there is none"))
 	}
 	run := h.path(filepath.Join(paths.Run, "control.sock"))
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second) // a daemon that hangs is another check's finding
+	defer cancel()
 	if s, err := control.One[report.Status](ctx, control.Client{Path: run}, report.VerbStatus, nil); err == nil && s.Directory != nil {
 		all = append(all, judgePublished(s.Directory, i)...)
 	}

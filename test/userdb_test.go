@@ -64,7 +64,7 @@ func TestSystemdKnowsThePeopleOfTheRealm(t *testing.T) {
 	b := settled(t)
 	in(t, b, "su -l ada -c 'sleep 300' </dev/null >/dev/null 2>&1 &") // a session, through pam_systemd
 	must(t, b.Eventually(t.Context(), func() error {
-		_, err := b.In(t.Context(), "loginctl list-sessions | grep ada")
+		_, err := b.In(t.Context(), "loginctl show-user ada -p State | grep -x State=active")
 		return err
 	}))
 	for _, s := range daemonStates() {
