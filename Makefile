@@ -19,8 +19,8 @@ CFLAGS_ALL  = -std=c11 -O2 -g -Wall -Wextra -Werror -Wshadow -Wformat=2 -Wconver
 LDFLAGS_ALL = -shared -Wl,-z,now,-z,relro,-z,defs,--as-needed $(LDFLAGS)
 GOFLAGS_ALL = -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 
-PROGRAMS = sallyportd sallyport sallyport-keys sallyport-server
-MODULES  = pam_sallyport.so libnss_sallyport.so.2
+PROGRAMS = sallyportd sallyport sallyport-keys sallyport-userdb sallyport-server
+MODULES  = pam_sallyport.so libnss_sallyport.so.2 libsubid_sallyport.so
 MANPAGES = $(wildcard docs/man/*.[1-8])
 
 .PHONY: all programs install uninstall deb demo demo-shell test test-go test-c test-machine fuzz bench bench-nss check-docs lint fmt generate clean deps-% $(PROGRAMS)
@@ -41,13 +41,18 @@ build/libnss_sallyport.so.2: $(wildcard nss/module/*.[ch] wire/cwire/*.h)
 	@mkdir -p build
 	$(CC) $(CFLAGS_ALL) -o $@ $(wildcard nss/module/*.c) $(LDFLAGS_ALL) -Wl,-soname,libnss_sallyport.so.2,-z,nodelete
 
+build/libsubid_sallyport.so: $(wildcard nss/subid/*.[ch] nss/module/*.h wire/cwire/*.h)
+	@mkdir -p build
+	$(CC) $(CFLAGS_ALL) -Inss/module -o $@ $(wildcard nss/subid/*.c) $(LDFLAGS_ALL)
+
 install: all
 	install -d $(addprefix $(DESTDIR),$(PREFIX)/bin $(PREFIX)/sbin $(LIBDIR) $(PAMDIR) $(UNITDIR) $(SHAREDIR) \
-	  $(PREFIX)/lib/sysusers.d $(PREFIX)/lib/tmpfiles.d $(PREFIX)/share/pam-configs /etc/sallyport)
+	  $(PREFIX)/lib/sysusers.d $(PREFIX)/lib/tmpfiles.d $(PREFIX)/share/pam-configs /etc/sallyport /etc/apparmor.d/abstractions/nameservice.d)
 	install -m 0755 build/sallyport build/sallyport-keys $(DESTDIR)$(PREFIX)/bin/
-	install -m 0755 build/sallyportd build/sallyport-server $(DESTDIR)$(PREFIX)/sbin/
+	install -m 0755 build/sallyportd build/sallyport-userdb build/sallyport-server $(DESTDIR)$(PREFIX)/sbin/
 	install -m 0644 build/pam_sallyport.so $(DESTDIR)$(PAMDIR)/
-	install -m 0644 build/libnss_sallyport.so.2 $(DESTDIR)$(LIBDIR)/
+	install -m 0644 build/libnss_sallyport.so.2 build/libsubid_sallyport.so $(DESTDIR)$(LIBDIR)/
+	install -m 0644 packaging/apparmor/sallyport $(DESTDIR)/etc/apparmor.d/abstractions/nameservice.d/
 	install -m 0644 systemd/*.service systemd/*.socket $(DESTDIR)$(UNITDIR)/
 	install -m 0644 systemd/sallyport.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/sallyport.conf
 	install -m 0644 systemd/sallyport.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/sallyport.conf
@@ -81,7 +86,7 @@ test-go:
 
 # The C again, with the address and undefined-behaviour sanitizers in it.
 test-c:
-	$(GO) test -asan -count=1 ./wire/... ./pam/module ./nss/module
+	$(GO) test -asan -count=1 ./wire/... ./pam/module ./nss/module ./nss/subid
 
 test-machine: all
 	$(GO) test -count=1 -timeout 20m ./test

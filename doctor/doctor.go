@@ -46,8 +46,10 @@ func checks() []check {
 		{"files", lookFiles},
 		{"daemon", lookDaemon},
 		{"server", lookServer},
+		{"directory", lookDirectory},
 		{"name service", lookNames},
 		{"name service cache", lookNSCD},
+		{"user database", lookUserDB},
 		{"PAM", lookPAM},
 		{"sshd", lookSSHD},
 	}

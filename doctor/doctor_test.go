@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"iter"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -19,6 +20,8 @@ import (
 	"time"
 
 	"github.com/sallyport-auth/sallyport/doctor"
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/nss/snapshot"
 	"github.com/sallyport-auth/sallyport/report"
 )
 
@@ -32,7 +35,7 @@ authorizedkeyscommanduser sallyport-keys
 func sound() map[string]string {
 	pam := "auth [success=2 default=ignore] pam_unix.so\nauth [success=1 default=die] pam_sallyport.so\n"
 	return map[string]string{
-		"/etc/nsswitch.conf":                              "passwd: files sallyport systemd\ngroup: files sallyport # ours\nhosts: files dns\n",
+		"/etc/nsswitch.conf":                              "passwd: files sallyport systemd\ngroup: files sallyport # ours\nhosts: files dns\nsubid: sallyport\n",
 		"/etc/pam.d/common-auth":                          pam,
 		"/etc/pam.d/common-account":                       pam,
 		"/etc/pam.d/common-session":                       pam,
@@ -42,8 +45,32 @@ func sound() map[string]string {
 		"/etc/sallyport/sallyportd.toml":                  conf("https://127.0.0.1:1"),
 		"/etc/sallyport/server-ca.pem":                    "not a certificate",
 		"/var/lib/sallyport/machine.key":                  "key",
+		"/var/cache/sallyport/directory":                  directory(identity.Forever()),
 	}
 }
+
+// directory is a snapshot of nobody.
+func directory(until time.Time) string {
+	f, err := os.CreateTemp("", "directory")
+	if err != nil {
+		panic(err)
+	}
+	defer os.Remove(f.Name())
+	if _, err := snapshot.Write(f, nobody{}, snapshot.Options{Standing: identity.DirectoryStanding{Until: until}}); err != nil {
+		panic(err)
+	}
+	b, err := os.ReadFile(f.Name())
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+type nobody struct{}
+
+func (nobody) Accounts() iter.Seq[*identity.Listed] { return func(func(*identity.Listed) bool) {} }
+func (nobody) Groups() iter.Seq[identity.Group]     { return func(func(identity.Group) bool) {} }
+func (nobody) SubIDs() iter.Seq[identity.SubIDs]    { return func(func(identity.SubIDs) bool) {} }
 
 func conf(url string) string {
 	return fmt.Sprintf(`[machine]
@@ -107,6 +134,15 @@ func TestEveryFaultOfAHostIsFoundWithItsMend(t *testing.T) {
 		"PAM without us":          {"/etc/pam.d/common-auth", "auth required pam_unix.so\n# pam_sallyport.so\n", "PAM", "problem /etc/pam.d/common-auth does not call pam_sallyport.so"},
 		"PAM without pam_unix":    {"/etc/pam.d/common-auth", "auth required pam_sallyport.so\n", "PAM", "problem /etc/pam.d/common-auth has no pam_unix.so"},
 		"nscd":                    {"/run/nscd/socket", "", "name service cache", "warning a name service cache is running"},
+		"nscd runs":               {"/proc/77/comm", "nscd\n", "name service cache", "warning a name service cache is running: nscd keeps"},
+		"unscd runs":              {"/proc/77/comm", "unscd\n", "name service cache", "warning a name service cache is running: unscd keeps"},
+		"nsncd runs":              {"/proc/77/comm", "nsncd\n", "name service cache", "note a name service cache is running: nsncd answers for glibc; it keeps nothing"},
+		"shadow names us":         {"/etc/nsswitch.conf", "passwd: files sallyport\ngroup: files sallyport\nshadow: files sallyport\nsubid: sallyport\n", "name service", `warning nsswitch.conf: "shadow" names sallyport`},
+		"subid of another":        {"/etc/nsswitch.conf", "passwd: files sallyport\ngroup: files sallyport\nsubid: sss\n", "name service", `note nsswitch.conf: "subid" names sss`},
+		"no snapshot":             {"/var/cache/sallyport/directory", "-", "directory", "warning there is no directory snapshot"},
+		"a damaged snapshot":      {"/var/cache/sallyport/directory", "SALLYDIR", "directory", "problem the directory snapshot is damaged"},
+		"an outdated one":         {"/var/cache/sallyport/directory", directory(time.Now().Add(-time.Hour)), "directory", "problem the directory snapshot is out of date since"},
+		"a dead user database":    {"/run/systemd/userdb/io.sallyport", "", "user database", "problem "},
 		"no configuration":        {"/etc/sallyport/sallyportd.toml", "-", "configuration", "problem "},
 		"typo in configuration":   {"/etc/sallyport/sallyportd.toml", "[machin]\n", "configuration", "problem "},
 		"no CA":                   {"/etc/sallyport/server-ca.pem", "-", "server", "problem the server's certificate cannot be read"},
@@ -128,7 +164,7 @@ func TestEveryFaultOfAHostIsFoundWithItsMend(t *testing.T) {
 
 func TestNothingIsWrongWithASoundHost(t *testing.T) {
 	all := host(t, sound(), sshdSound).Examine(t.Context())
-	for _, check := range []string{"configuration", "files", "name service", "name service cache", "PAM", "sshd"} {
+	for _, check := range []string{"configuration", "files", "directory", "name service", "name service cache", "PAM", "sshd"} {
 		if got := of(all, check); got != "" {
 			t.Errorf("%s: %s", check, got)
 		}
@@ -151,6 +187,18 @@ func TestSSHDIsJudgedByItsOwnWord(t *testing.T) {
 				t.Errorf("found %q, want %q…", got, c.want)
 			}
 		})
+	}
+}
+
+func TestAFolderThatPeopleCannotReadOrAnyoneCanWriteIsAProblem(t *testing.T) {
+	for mode, want := range map[os.FileMode]string{0o750: "programs of people cannot read names", 0o777: "can be written by others"} {
+		h := host(t, sound(), sshdSound)
+		if err := os.Chmod(filepath.Join(h.Root, "/var/cache/sallyport"), mode); err != nil {
+			t.Fatal(err)
+		}
+		if got := of(h.Examine(t.Context()), "directory"); !strings.Contains(got, want) {
+			t.Errorf("mode %o: found %q", mode, got)
+		}
 	}
 }
 

@@ -54,7 +54,26 @@ func lookNames(_ context.Context, h *Host, _ *config.Config) []report.Finding {
 		}
 		all = append(all, judgeServices(db, list))
 	}
-	return all
+	for _, db := range []string{"shadow", "gshadow"} {
+		if slices.Contains(services[db], "sallyport") {
+			all = append(all, finding(report.Warning, "take sallyport out of that line",
+				"nsswitch.conf: %q names sallyport, which has no such entries: every look at it asks for nothing", db))
+		}
+	}
+	return append(all, judgeSubIDs(services["subid"]))
+}
+
+// judgeSubIDs: libsubid asks one service, so another one leaves people of the realm
+// without a range, and ours leaves nobody without.
+func judgeSubIDs(list []string) report.Finding {
+	switch {
+	case len(list) == 0:
+		return finding(report.Note, enable, "nsswitch.conf: no \"subid\": people of the realm have no subordinate ids, which rootless containers need")
+	case list[0] != "sallyport":
+		return finding(report.Note, "subid: sallyport in nsswitch.conf, if nobody needs the other one", "nsswitch.conf: \"subid\" names %s: people of the realm have no subordinate ids of ours", list[0])
+	default:
+		return ok("nsswitch.conf: subid: sallyport")
+	}
 }
 
 // services reads nsswitch.conf(5): the services of each database, with the
@@ -102,19 +121,6 @@ func judgeServices(db string, list []string) report.Finding {
 	default:
 		return ok("nsswitch.conf: %s: %s", db, strings.Join(list, " "))
 	}
-}
-
-// lookNSCD warns of the daemons that keep answers of their own.
-func lookNSCD(_ context.Context, h *Host, _ *config.Config) []report.Finding {
-	var all []report.Finding
-	for _, p := range []string{"/run/nscd/socket", "/var/run/nscd/socket"} {
-		if _, err := os.Stat(h.path(p)); err == nil {
-			all = append(all, finding(report.Warning, "sudo systemctl disable --now nscd (or nsncd, unscd)",
-				"a name service cache is running (%s): it hides changes for minutes, and Sallyport needs none", p))
-			break
-		}
-	}
-	return all
 }
 
 // pamStacks are the files that others include, per distribution.

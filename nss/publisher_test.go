@@ -370,6 +370,7 @@ func TestAFileOfBeforeSaysNothingIsAbsentUntilTheSourceDoes(t *testing.T) {
 		m.SetAbsentUntil(time.Now().Add(time.Hour)) // as after kill -9
 		old := published(t, dir)
 		w.err = errors.New("not yet")
+		w.standing = identity.DirectoryStanding{}
 		_, end = publish(t, w, dir)
 		synctest.Wait()
 		if !old.Info().AbsentUntil.IsZero() {

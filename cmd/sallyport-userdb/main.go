@@ -35,6 +35,7 @@ func run() int {
 	var d userdb.Directory
 	f.StringVar(&d.File, "directory", "/var/cache/sallyport/directory", "the directory snapshot's `path`")
 	f.StringVar(&d.Socket, "lookup", "/run/sallyport/lookup.sock", "the daemon's `path`")
+	user := f.String("user", "", "become this local `account` first")
 	idle := f.Duration("idle", 5*time.Minute, "end after this `time` without a connection; 0: never")
 	if err := f.Parse(os.Args[1:]); errors.Is(err, flag.ErrHelp) {
 		return exitOK
@@ -46,6 +47,12 @@ func run() int {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "sallyport-userdb:", err)
 		return exitUsage
+	}
+	if *user != "" {
+		if err := userdb.Become(d.Passwd, *user); err != nil {
+			fmt.Fprintln(os.Stderr, "sallyport-userdb:", err)
+			return exitFailed
+		}
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -19,10 +19,13 @@ const (
 func byName(name string) *wire.Message {
 	return wire.New(wire.GetAccountByName).AddString(wire.Name, name)
 }
+
 func byUID(uid uint32) *wire.Message { return wire.New(wire.GetAccountByUID).AddNumbers(wire.UID, uid) }
+
 func byGroupName(name string) *wire.Message {
 	return wire.New(wire.GetGroupByName).AddString(wire.Name, name)
 }
+
 func byGID(gid uint32) *wire.Message { return wire.New(wire.GetGroupByGID).AddNumbers(wire.GID, gid) }
 
 // ask sends one question and hands on its answers until take says that it has all.
@@ -74,7 +77,7 @@ func (d *Directory) askAccount(ctx context.Context, q *wire.Message) (l identity
 	}
 	err = d.ask(ctx, wire.New(wire.GetGroupsOf).AddString(wire.Name, string(l.Name)), wire.Groups, func(m *wire.Message) (bool, error) {
 		l.GIDs, l.Local = m.Numbers(wire.GIDs), m.Numbers(wire.LocalGIDs)
-		return false, unfit(l.GroupIDs.Validate())
+		return false, unfit(l.Validate())
 	})
 	if err != nil {
 		return identity.Listed{}, err

@@ -71,9 +71,8 @@ func look[T any](d *Directory, file func(*snapshot.Reader) (T, error), daemon fu
 
 // AccountByName finds a person by the name that was typed.
 func (d *Directory) AccountByName(ctx context.Context, typed string) (identity.Listed, error) {
-	l, err := look(d, func(r *snapshot.Reader) (identity.Listed, error) { return r.AccountByName(typed) },
+	return d.account(typed, 0, func(r *snapshot.Reader) (identity.Listed, error) { return r.AccountByName(typed) },
 		func() (identity.Listed, error) { return d.askAccount(ctx, byName(typed)) })
-	return d.notLocal(l, err)
 }
 
 // AccountByUID finds a person by number.
@@ -81,16 +80,31 @@ func (d *Directory) AccountByUID(ctx context.Context, uid uint32) (identity.List
 	if identity.CheckID(uid) != nil {
 		return identity.Listed{}, identity.ErrNotFound
 	}
-	l, err := look(d, func(r *snapshot.Reader) (identity.Listed, error) { return r.AccountByUID(uid) },
+	return d.account("", uid, func(r *snapshot.Reader) (identity.Listed, error) { return r.AccountByUID(uid) },
 		func() (identity.Listed, error) { return d.askAccount(ctx, byUID(uid)) })
-	return d.notLocal(l, err)
+}
+
+// account looks for somebody who is not local: neither as asked, so that nobody waits
+// for the daemon about people of the machine, nor as found.
+func (d *Directory) account(name string, uid uint32, file func(*snapshot.Reader) (identity.Listed, error), daemon func() (identity.Listed, error)) (identity.Listed, error) {
+	local, err := readLocal(d.Passwd)
+	if err != nil {
+		return identity.Listed{}, err
+	}
+	if local.has(name, uid) {
+		return identity.Listed{}, identity.ErrNotFound
+	}
+	l, err := look(d, file, daemon)
+	if err == nil && local.has(string(l.Name), l.UID) {
+		err = identity.ErrNotFound
+	}
+	return l, err
 }
 
 // GroupByName finds a group by name.
 func (d *Directory) GroupByName(ctx context.Context, name string) (identity.GroupEntry, error) {
-	g, err := look(d, func(r *snapshot.Reader) (identity.GroupEntry, error) { return r.GroupByName(name) },
+	return d.group(name, 0, func(r *snapshot.Reader) (identity.GroupEntry, error) { return r.GroupByName(name) },
 		func() (identity.GroupEntry, error) { return d.askGroup(ctx, byGroupName(name)) })
-	return d.notLocalGroup(g, err)
 }
 
 // GroupByGID finds a group by number.
@@ -98,37 +112,23 @@ func (d *Directory) GroupByGID(ctx context.Context, gid uint32) (identity.GroupE
 	if identity.CheckID(gid) != nil {
 		return identity.GroupEntry{}, identity.ErrNotFound
 	}
-	g, err := look(d, func(r *snapshot.Reader) (identity.GroupEntry, error) { return r.GroupByGID(gid) },
+	return d.group("", gid, func(r *snapshot.Reader) (identity.GroupEntry, error) { return r.GroupByGID(gid) },
 		func() (identity.GroupEntry, error) { return d.askGroup(ctx, byGID(gid)) })
-	return d.notLocalGroup(g, err)
 }
 
-func (d *Directory) notLocal(l identity.Listed, err error) (identity.Listed, error) {
-	if err != nil {
-		return identity.Listed{}, err
-	}
-	local, err := readLocal(d.Passwd)
-	if err != nil {
-		return identity.Listed{}, err
-	}
-	if local.has(string(l.Name), l.UID) {
-		return identity.Listed{}, identity.ErrNotFound
-	}
-	return l, nil
-}
-
-func (d *Directory) notLocalGroup(g identity.GroupEntry, err error) (identity.GroupEntry, error) {
-	if err != nil {
-		return identity.GroupEntry{}, err
-	}
+func (d *Directory) group(name string, gid uint32, file func(*snapshot.Reader) (identity.GroupEntry, error), daemon func() (identity.GroupEntry, error)) (identity.GroupEntry, error) {
 	local, err := readLocal(d.Group)
 	if err != nil {
 		return identity.GroupEntry{}, err
 	}
-	if local.has(string(g.Name), g.GID) {
+	if local.has(name, gid) {
 		return identity.GroupEntry{}, identity.ErrNotFound
 	}
-	return g, nil
+	g, err := look(d, file, daemon)
+	if err == nil && local.has(string(g.Name), g.GID) {
+		err = identity.ErrNotFound
+	}
+	return g, err
 }
 
 // errNoList says that there is no file to list from: the list is not known.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"os"
 	"testing"
 )
 
@@ -35,4 +36,19 @@ func FuzzCall(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestNobodyButALocalAccountIsBecome(t *testing.T) {
+	path := t.TempDir() + "/passwd"
+	if err := os.WriteFile(path, []byte("root:x:0:0::/:\nup:x:998:0::/:\nok:x:998:997::/:\nodd:x:-1:997::/:\nshort:x:1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if uid, gid, err := idsOf(path, "ok"); uid != 998 || gid != 997 || err != nil {
+		t.Error(uid, gid, err)
+	}
+	for _, name := range []string{"root", "up", "odd", "short", "nobodyhere", ""} {
+		if _, _, err := idsOf(path, name); err == nil {
+			t.Errorf("%q is somebody", name)
+		}
+	}
 }

@@ -14,9 +14,10 @@ type local struct {
 	names map[uint32]string
 }
 
+// has tells whether a name or an id is the machine's own; "" and 0 are not asked for.
 func (l local) has(name string, id uint32) bool {
 	_, taken := l.names[id]
-	return taken || l.ids[name]
+	return (id != 0 && taken) || l.ids[name]
 }
 
 // readLocal reads a file of the machine's own. It is read for each question that

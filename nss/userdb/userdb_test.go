@@ -285,7 +285,8 @@ func (h *house) fake(answers map[wire.Type][]*wire.Message) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var ended sync.WaitGroup
 	ended.Go(func() {
-		_ = wire.Serve(ctx, l, wire.Door{Limits: wire.Limits{Open: 99, PerUser: 99}, Log: slog.New(slog.DiscardHandler),
+		_ = wire.Serve(ctx, l, wire.Door{
+			Limits: wire.Limits{Open: 99, PerUser: 99}, Log: slog.New(slog.DiscardHandler),
 			Full: func(context.Context, *wire.Conn, identity.Peer) {},
 			Handle: func(ctx context.Context, c *wire.Conn, _ identity.Peer) {
 				m, err := c.Receive(ctx)
@@ -298,7 +299,8 @@ func (h *house) fake(answers map[wire.Type][]*wire.Message) {
 				if answers[m.Type] == nil { // it hangs
 					<-ctx.Done()
 				}
-			}})
+			},
+		})
 	})
 	h.t.Cleanup(func() { cancel(); ended.Wait() })
 }
@@ -339,6 +341,17 @@ func TestADaemonThatHangsChangesNothingForTheKnown(t *testing.T) {
 	}
 	if got := h.call(get("GetUserRecord", `"userName":"carol"`, false)); got != cannotTell {
 		t.Errorf("carol: %s", got)
+	}
+	// People and groups of the machine are not even asked for.
+	h.put(h.passwd, "root:x:0:0::/:/bin/sh\nlocal:x:1000:1000::/:/bin/sh\n")
+	h.put(h.group, "root:x:0:\nlocal:x:1000:\n")
+	for _, call := range []string{
+		get("GetUserRecord", `"userName":"local"`, false), get("GetUserRecord", `"uid":1000`, false), get("GetMemberships", `"userName":"local"`, true),
+		get("GetGroupRecord", `"groupName":"local"`, false), get("GetGroupRecord", `"gid":1000`, false), get("GetMemberships", `"groupName":"root"`, true),
+	} {
+		if got := h.call(call); got != none {
+			t.Errorf("%s: %s", call, got)
+		}
 	}
 }
 

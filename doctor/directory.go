@@ -1,0 +1,196 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/sallyport-auth/sallyport/config"
+	"github.com/sallyport-auth/sallyport/control"
+	"github.com/sallyport-auth/sallyport/nss"
+	"github.com/sallyport-auth/sallyport/nss/snapshot"
+	"github.com/sallyport-auth/sallyport/report"
+)
+
+const restart = "sudo systemctl restart sallyportd, then: journalctl -u sallyportd"
+
+// lookDirectory checks the file that programs read names from: whole, readable
+// by everyone, in force, and the one that the daemon thinks it is.
+func lookDirectory(ctx context.Context, h *Host, c *config.Config) []report.Finding {
+	paths := config.Defaults().Paths
+	if c != nil {
+		paths = c.Paths
+	}
+	dir := h.path(paths.Directory)
+	path := nss.Path(dir)
+	var all []report.Finding
+	if paths.Directory != config.Defaults().Paths.Directory {
+		all = append(all, finding(report.Note, "", "programs look in %s only; [paths] directory is %s", config.Defaults().Paths.Directory, paths.Directory))
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return append(all, finding(report.Warning, restart, "there is no directory snapshot, so every name is asked of the daemon, and unknown without it: %v", err))
+	}
+	all = append(all, judgeModes(dir, path, info)...)
+	r, err := snapshot.Open(path)
+	if err == nil {
+		defer r.Close() //nolint:errcheck // only read
+		err = r.Check()
+	}
+	if err != nil {
+		return append(all, finding(report.Problem, "sudo rm "+path+"; "+restart, "the directory snapshot is damaged, and programs refuse it: %v", err))
+	}
+	i := r.Info()
+	if !h.now().Before(i.ValidUntil) {
+		all = append(all, finding(report.Problem, "bring the machine online; [directory] keep says how long names are kept",
+			"the directory snapshot is out of date since %s, and answers nothing", i.ValidUntil.Format(time.DateTime)))
+	}
+	if r.Superseded() {
+		all = append(all, finding(report.Warning, restart, "the directory snapshot says that there is a newer one, and there is none"))
+	}
+	run := h.path(filepath.Join(paths.Run, "control.sock"))
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second) // a daemon that hangs is another check's finding
+	defer cancel()
+	if s, err := control.One[report.Status](ctx, control.Client{Path: run}, report.VerbStatus, nil); err == nil && s.Directory != nil {
+		all = append(all, judgePublished(s.Directory, i)...)
+	}
+	if len(all) == 0 {
+		all = append(all, ok("%s is sound: %d accounts, %d groups, written %s", path, i.Accounts, i.Groups, i.Written.Format(time.DateTime)))
+	}
+	return all
+}
+
+func judgeModes(dir, path string, file os.FileInfo) []report.Finding {
+	var all []report.Finding
+	folder, err := os.Stat(dir)
+	switch {
+	case err != nil:
+		all = append(all, finding(report.Problem, restart, "%v", err))
+	case folder.Mode().Perm()&0o005 != 0o005:
+		all = append(all, finding(report.Problem, "sudo chmod 0755 "+dir, "%s has mode %04o: programs of people cannot read names", dir, folder.Mode().Perm()))
+	case folder.Mode().Perm()&0o022 != 0:
+		all = append(all, finding(report.Problem, "sudo chmod 0755 "+dir, "%s can be written by others than the daemon (mode %04o)", dir, folder.Mode().Perm()))
+	}
+	if file.Mode().Perm() != 0o644 {
+		all = append(all, finding(report.Problem, "sudo chmod 0644 "+path, "%s has mode %04o, want 0644", path, file.Mode().Perm()))
+	}
+	return all
+}
+
+// judgePublished compares the file with what the daemon published.
+func judgePublished(d *report.Directory, i snapshot.Info) []report.Finding {
+	var all []report.Finding
+	if d.LastError != "" {
+		all = append(all, finding(report.Problem, "see to the cause; the daemon tries again by itself", "the directory snapshot cannot be published: %s", d.LastError))
+	}
+	if d.Written != nil && i.Written.Before(d.Written.Add(-time.Second)) {
+		all = append(all, finding(report.Problem, restart, "the file in force is of %s, the daemon published one at %s: somebody put an old one back",
+			i.Written.Format(time.DateTime), d.Written.Format(time.DateTime)))
+	}
+	return all
+}
+
+// caches are the daemons that answer glibc on nscd's socket, and what to do.
+func caches() map[string]struct{ what, mend string } {
+	return map[string]struct{ what, mend string }{
+		"nscd": {
+			"nscd keeps answers of its own for minutes, so that changes show late",
+			"in /etc/nscd.conf: enable-cache passwd no, enable-cache group no; or: sudo systemctl disable --now nscd",
+		},
+		"unscd": {
+			"unscd keeps answers of its own for minutes, so that changes show late",
+			"in /etc/nscd.conf: enable-cache passwd no, enable-cache group no; or: sudo systemctl disable --now unscd",
+		},
+		"nsncd": {"nsncd answers for glibc; it keeps nothing, so that answers stay right, and only cost more", ""},
+	}
+}
+
+// lookNSCD tells who else answers for glibc.
+func lookNSCD(_ context.Context, h *Host, _ *config.Config) []report.Finding {
+	var all []report.Finding
+	for name, c := range caches() {
+		if h.runs(name) {
+			severity := report.Warning
+			if c.mend == "" {
+				severity = report.Note
+			}
+			all = append(all, finding(severity, c.mend, "a name service cache is running: %s", c.what))
+		}
+	}
+	if len(all) > 0 {
+		return all
+	}
+	for _, p := range []string{"/run/nscd/socket", "/var/run/nscd/socket"} {
+		if _, err := os.Stat(h.path(p)); err == nil {
+			c := caches()["nscd"]
+			return append(all, finding(report.Warning, c.mend, "a name service cache is running, or has left its socket %s: %s", p, c.what))
+		}
+	}
+	return append(all, ok("no name service cache stands between programs and the directory"))
+}
+
+// runs tells whether a process of that name runs.
+func (h *Host) runs(name string) bool {
+	found, err := filepath.Glob(h.path("/proc/[0-9]*/comm"))
+	if err != nil {
+		return false
+	}
+	for _, p := range found {
+		comm, err := os.ReadFile(p)
+		if err == nil && strings.TrimSpace(string(comm)) == name {
+			return true
+		}
+	}
+	return false
+}
+
+// lookUserDB asks the socket below /run/systemd/userdb for nobody: who answers
+// anything is alive.
+func lookUserDB(ctx context.Context, h *Host, _ *config.Config) []report.Finding {
+	path := h.path("/run/systemd/userdb/io.sallyport")
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		return []report.Finding{finding(report.Note, "sudo systemctl enable --now sallyport-userdb.socket",
+			"systemd's user database does not ask us: userdbctl and login managers' lists do not show people of the realm")}
+	}
+	if err := pingUserDB(ctx, path); err != nil {
+		return []report.Finding{finding(report.Problem, "sudo systemctl restart sallyport-userdb.socket; journalctl -u sallyport-userdb",
+			"%s does not answer, and every lookup through systemd waits for it: %v", path, err)}
+	}
+	return []report.Finding{ok("systemd's user database has the people of the realm")}
+}
+
+func pingUserDB(ctx context.Context, path string) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	c, err := dialUnix(ctx, path)
+	if err != nil {
+		return err
+	}
+	defer c.Close() //nolint:errcheck // only read
+	if _, err := c.Write([]byte(`{"method":"org.varlink.service.GetInfo"}` + "\x00")); err != nil {
+		return fmt.Errorf("ask: %w", err)
+	}
+	if _, err := c.Read(make([]byte, 1)); err != nil {
+		return fmt.Errorf("no answer: %w", err)
+	}
+	return nil
+}
+
+func dialUnix(ctx context.Context, path string) (net.Conn, error) {
+	var d net.Dialer
+	c, err := d.DialContext(ctx, "unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	until, _ := ctx.Deadline()
+	if err := c.SetDeadline(until); err != nil {
+		_ = c.Close()
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	return c, nil
+}

@@ -1,0 +1,157 @@
+package test
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/sallyport-auth/sallyport/test/machine"
+)
+
+const bob = "bob"
+
+// settled is a booted machine in a realm where ada and bob are in crew, with the units of a
+// workstation running and a snapshot that has both.
+func settled(t *testing.T) *machine.Booted {
+	t.Helper()
+	b := booted(t)
+	in(t, b, `
+		install -d -o sallyport-server -g sallyport-server -m 0700 /var/lib/sallyport-server
+		runuser -u sallyport-server -- sallyport-server init --dir /var/lib/sallyport-server --realm example --listen 127.0.0.1:8443
+		systemctl start sallyport-server
+		D="--dir /var/lib/sallyport-server"
+		for n in `+ada+` `+bob+`; do sallyport-server account add $n --full-name "Person $n" $D; echo '`+adaPass+`' | sallyport-server account set-password $n $D; done
+		sallyport-server group add crew $D; sallyport-server group add-member crew ada $D; sallyport-server group add-member crew bob $D`)
+	out := in(t, b, "sallyport-server machine add laptop --dir /var/lib/sallyport-server --json")
+	code := regexp.MustCompile(`"code":\s*"([^"]+)"`).FindStringSubmatch(out)
+	pin := regexp.MustCompile(`"fingerprint":\s*"([^"]+)"`).FindStringSubmatch(out)
+	if code == nil || pin == nil {
+		t.Fatalf("machine add printed %s", out)
+	}
+	in(t, b, fmt.Sprintf("sallyport join --server https://127.0.0.1:8443 --code '%s' --fingerprint '%s'", code[1], pin[1]))
+	in(t, b, "systemctl start sallyportd.socket sallyportd sallyport-userdb.socket")
+	must(t, b.Eventually(t.Context(), func() error {
+		out, err := b.In(t.Context(), "userdbctl --with-nss=no users-in-group crew")
+		if err == nil && (!strings.Contains(out, ada) || !strings.Contains(out, bob)) {
+			err = fmt.Errorf("userdbctl printed %q", out)
+		}
+		return err
+	}))
+	return b
+}
+
+// daemonStates are those in which nothing may change for people who are known.
+func daemonStates() []struct{ name, begin, end string } {
+	return []struct{ name, begin, end string }{
+		{"the daemon runs", "true", "true"},
+		{"the daemon hangs", "kill -STOP $(systemctl show sallyportd -p MainPID --value)", "kill -CONT $(systemctl show sallyportd -p MainPID --value)"},
+		{"the daemon is gone", "systemctl stop sallyportd.socket sallyportd", "systemctl start sallyportd.socket sallyportd"},
+	}
+}
+
+func bsays(t *testing.T, b *machine.Booted, lines string, want ...string) {
+	t.Helper()
+	out, err := b.In(t.Context(), lines)
+	for _, w := range want {
+		if err != nil || !strings.Contains(out, w) {
+			t.Errorf("%s: not %q (%v):\n%s", lines, w, err, out)
+		}
+	}
+}
+
+func TestSystemdKnowsThePeopleOfTheRealm(t *testing.T) {
+	b := settled(t)
+	in(t, b, "su -l ada -c 'sleep 300' </dev/null >/dev/null 2>&1 &") // a session, through pam_systemd
+	must(t, b.Eventually(t.Context(), func() error {
+		_, err := b.In(t.Context(), "loginctl show-user ada -p State | grep -x State=active")
+		return err
+	}))
+	for _, s := range daemonStates() {
+		t.Run(s.name, func(t *testing.T) {
+			in(t, b, s.begin)
+			bsays(t, b, "userdbctl --with-nss=no user ada", "User name: ada", "Disposition: regular", "Real Name: Person ada", "Service: io.sallyport", "Shell: /bin/bash")
+			bsays(t, b, "userdbctl --with-nss=no group crew", "Group name: crew", "Members: ada", "bob", "Service: io.sallyport")
+			bsays(t, b, "userdbctl --with-nss=no groups-of-user ada", "crew")
+			bsays(t, b, "userdbctl --with-nss=no users-in-group crew", "ada", "bob")
+			bsays(t, b, "userdbctl user", "ada", "bob", local, "root")
+			bsays(t, b, "getent -s systemd passwd ada; getent -s systemd group crew; id ada", "ada:x:", "Person ada", "crew:x:", "(crew)")
+			if out, err := b.In(t.Context(), "getent -s systemd shadow ada; getent -s systemd gshadow crew; getent shadow ada"); err == nil || strings.Contains(out, "ada:") {
+				t.Errorf("there is an entry in shadow(5) (%v):\n%s", err, out)
+			}
+			bsays(t, b, "userdbctl user "+local+"; id "+local, "User name: "+local, "("+local+")")
+			in(t, b, "! userdbctl --with-nss=no user nobodyhere")
+			bsays(t, b, "loginctl list-sessions; loginctl show-user ada -p Name -p State", " ada ", "Name=ada", "State=active")
+			bsays(t, b, "su -l "+local+" -c 'loginctl show-session $XDG_SESSION_ID -p Name'", "Name="+local)
+			in(t, b, s.end)
+		})
+	}
+	t.Run("it has no rights and no network, and its socket outlives it", func(t *testing.T) {
+		bsays(t, b, "cat /proc/$(pidof sallyport-userdb)/status; systemctl show sallyport-userdb -p PrivateNetwork; ps -o user:20= -p $(pidof sallyport-userdb)",
+			"CapEff:\t0000000000000000", "CapPrm:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2", "sallyport-userdb", "PrivateNetwork=yes")
+		in(t, b, "kill -9 $(pidof sallyport-userdb)")
+		bsays(t, b, "userdbctl --with-nss=no user ada", "User name: ada")
+	})
+}
+
+// mapped runs as name in a user namespace of its own whose ids come from start.
+func mapped(name string, start string) string {
+	return `cd /; setpriv --reuid=` + name + ` --regid=` + name + ` --init-groups sh -c '
+		set -e
+		unshare -U sleep 60 & p=$!
+		until [ "$(readlink /proc/$p/ns/user)" != "$(readlink /proc/self/ns/user)" ]; do :; done
+		trap "kill $p" EXIT
+		newuidmap $p 0 ` + start + ` 65536
+		newgidmap $p 0 ` + start + ` 65536
+		cat /proc/$p/uid_map /proc/$p/gid_map'`
+}
+
+func TestEverybodyHasSubordinateIDsOfTheirOwn(t *testing.T) {
+	b := settled(t)
+	start := func(name string) string {
+		t.Helper()
+		out := in(t, b, "getsubids "+name+"; getsubids -g "+name)
+		f := regexp.MustCompile(`^0: ` + name + ` (\d+) 65536\n0: ` + name + ` (\d+) 65536\n$`).FindStringSubmatch(out)
+		if f == nil {
+			t.Fatalf("getsubids %s printed %q", name, out)
+		}
+		return f[1]
+	}
+	a, o := start(ada), start(bob)
+	if a == o {
+		t.Fatalf("ada and bob share %s", a)
+	}
+	in(t, b, "printf '"+local+":100000:65536\n' > /etc/subuid; printf '"+local+":100000:65536\n' > /etc/subgid")
+	for _, s := range daemonStates() {
+		t.Run(s.name, func(t *testing.T) {
+			in(t, b, s.begin)
+			bsays(t, b, mapped(ada, a), a+"      65536")
+			bsays(t, b, mapped(local, "100000"), "100000      65536")
+			for name, other := range map[string]string{ada: o, local: a, bob: "100000"} {
+				if out, err := b.In(t.Context(), mapped(name, other)); err == nil || !strings.Contains(out, "not allowed") {
+					t.Errorf("%s has the ids from %s (%v):\n%s", name, other, err, out)
+				}
+			}
+			in(t, b, s.end)
+		})
+	}
+	t.Run("taken out, local people keep theirs", func(t *testing.T) {
+		in(t, b, "/usr/share/sallyport/configure-host disable; ! grep subid /etc/nsswitch.conf")
+		bsays(t, b, mapped(local, "100000"), "100000      65536")
+		in(t, b, "echo 'subid: sss' >> /etc/nsswitch.conf; /usr/share/sallyport/configure-host enable; /usr/share/sallyport/configure-host disable; grep -x 'subid: sss' /etc/nsswitch.conf")
+	})
+}
+
+func TestANameServiceCacheDoesNoHarm(t *testing.T) {
+	b := settled(t)
+	in(t, b, "rm -f /usr/sbin/policy-rc.d; systemctl start nscd; test -S /run/nscd/socket")
+	for _, s := range daemonStates() {
+		t.Run(s.name, func(t *testing.T) {
+			in(t, b, s.begin+"; nscd -i passwd; nscd -i group; nscd -i netgroup || true")
+			bsays(t, b, "getent passwd ada; id ada; getent group crew; getent passwd "+local, "ada:x:", "(crew)", "ada,bob", local+":x:")
+			in(t, b, "! getent passwd nobodyhere")
+			bsays(t, b, "sallyport doctor || true", "nscd", "enable-cache passwd no")
+			in(t, b, s.end)
+		})
+	}
+}
