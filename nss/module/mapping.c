@@ -44,11 +44,15 @@ struct shard {
 
 struct slot {
 	struct snapshot s;
-	_Atomic int state;
 	struct shard shards[SHARDS];
 };
 
+/*
+ * States lie together and apart from the slots, so that looking through them
+ * touches no page of a slot that is not used.
+ */
 static struct slot slots[SLOTS];
+static _Atomic int states[SLOTS];
 static struct slot *_Atomic current;
 
 /* Threads' descriptors lie at regular distances: this spreads them. */
@@ -71,14 +75,14 @@ static void sweep(void)
 	for (size_t i = 0; i < SLOTS; i++) {
 		int retired = RETIRED;
 
-		if (!atomic_compare_exchange_strong(&slots[i].state, &retired, CLAIMED))
+		if (!atomic_compare_exchange_strong(&states[i], &retired, CLAIMED))
 			continue;
 		if (busy(&slots[i])) {
-			atomic_store(&slots[i].state, RETIRED);
+			atomic_store(&states[i], RETIRED);
 			continue;
 		}
 		snapshot_unmap(&slots[i].s);
-		atomic_store(&slots[i].state, FREE);
+		atomic_store(&states[i], FREE);
 	}
 }
 
@@ -88,7 +92,7 @@ static struct slot *claim(void)
 	for (size_t i = 0; i < SLOTS; i++) {
 		int none = FREE;
 
-		if (atomic_compare_exchange_strong(&slots[i].state, &none, CLAIMED))
+		if (atomic_compare_exchange_strong(&states[i], &none, CLAIMED))
 			return &slots[i];
 	}
 	return NULL;
@@ -133,18 +137,18 @@ static bool renew(struct snapshot_hold *h, struct slot *old, size_t shard, struc
 	}
 	t->s = h->own;
 	atomic_fetch_add(&t->shards[shard].readers, 1);
-	atomic_store(&t->state, LIVE);
+	atomic_store(&states[t - slots], LIVE);
 	struct slot *expected = old;
 
 	if (!atomic_compare_exchange_strong(&current, &expected, t)) {
 		/* Another thread was first: its mapping serves, this one goes. */
 		leave(t, shard);
-		atomic_store(&t->state, RETIRED);
+		atomic_store(&states[t - slots], RETIRED);
 		t = enter(shard);
 		if (t == NULL)
 			return false;
 	} else if (old != NULL) {
-		atomic_store(&old->state, RETIRED);
+		atomic_store(&states[old - slots], RETIRED);
 	}
 	if (old != NULL)
 		leave(old, shard);

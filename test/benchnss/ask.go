@@ -41,7 +41,7 @@ func prepare(ctx context.Context, m *machine.Machine) error {
 		if ls `+os.Getenv(debs)+`/*.deb >/dev/null 2>&1; then
 			DEBIAN_FRONTEND=noninteractive dpkg -i `+os.Getenv(debs)+`/*.deb >/root/dpkg.log 2>&1 || { cat /root/dpkg.log; exit 1; }
 		fi
-		gcc -O2 -o /usr/local/bin/nssbench /root/nssbench.c -lpthread
+		gcc -O2 -o /usr/local/bin/nssbench /root/nssbench.c -lpthread -ldl
 		gcc -O2 -o /usr/local/bin/one /root/one.c
 		gcc -O2 -fPIC -shared -o /usr/lib/$(gcc -print-multiarch)/libnss_floor.so.2 /root/floor.c`)
 	return err
