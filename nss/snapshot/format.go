@@ -90,7 +90,7 @@ func (h *header) encode(absentUntil, validUntil uint64) []byte {
 		native.PutUint64(p[8:], s.length)
 		native.PutUint64(p[16:], s.count)
 	}
-	b[offRealm-1] = byte(len(h.realm))
+	b[offRealm-1] = byte(len(h.realm)) //nolint:gosec // maxRealm
 	copy(b[offRealm:], h.realm)
 	native.PutUint64(b[offCheck:], headerCheck(b))
 	return b

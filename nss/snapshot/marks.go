@@ -44,7 +44,7 @@ func OpenMarks(path string) (*Marks, error) {
 	if !info.Mode().IsRegular() || info.Size() < preamble {
 		return nil, fmt.Errorf("mark %s: %w", path, ErrFormat)
 	}
-	b, err := unix.Mmap(int(f.Fd()), 0, preamble, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED) //nolint:gosec // a descriptor
+	b, err := unix.Mmap(int(f.Fd()), 0, preamble, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
 		return nil, fmt.Errorf("mark snapshot: %w", err)
 	}

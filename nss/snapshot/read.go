@@ -38,7 +38,7 @@ func Open(path string) (*Reader, error) {
 	if !info.Mode().IsRegular() || info.Size() < headerSize || info.Size() >= maxSize {
 		return nil, fmt.Errorf("open %s: %w: %d bytes", path, ErrFormat, info.Size())
 	}
-	b, err := unix.Mmap(int(f.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_SHARED) //nolint:gosec // a descriptor
+	b, err := unix.Mmap(int(f.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_SHARED)
 	if err != nil {
 		return nil, fmt.Errorf("open snapshot: %w", err)
 	}
@@ -97,7 +97,7 @@ func moment(s uint64) time.Time {
 	case s >= uint64(identity.Never):
 		return identity.Forever()
 	default:
-		return time.Unix(int64(s), 0) //nolint:gosec // below Never
+		return time.Unix(int64(s), 0)
 	}
 }
 

@@ -48,6 +48,6 @@ func (t *table) lines(h *header, offset uint64) []byte {
 
 func checkLines(h *header, offset uint64, b []byte) {
 	for i := 0; i < len(b); i += lineSize {
-		native.PutUint32(b[i:], h.check(offset+uint64(i), b[i+4:i+lineSize])) //nolint:gosec // not negative
+		native.PutUint32(b[i:], h.check(offset+uint64(i), b[i+4:i+lineSize]))
 	}
 }

@@ -41,7 +41,7 @@ const maxSize = 8 << 32
 // and writes the rest as it comes. Syncing, renaming and closing are the caller's.
 func Write(f *os.File, v identity.View, o Options) (Stats, error) {
 	w := &writer{file: f, out: bufio.NewWriterSize(f, 256<<10), at: headerSize}
-	w.h = header{seed: o.Seed, written: uint64(time.Now().UnixNano()), subIDs: identity.SubIDCount} //nolint:gosec // after 1970
+	w.h = header{seed: o.Seed, written: uint64(time.Now().UnixNano()), subIDs: identity.SubIDCount}
 	if w.h.seed == [2]uint64{} {
 		w.h.seed = randomSeed()
 	}
@@ -187,15 +187,22 @@ func (w *writer) accounts(v identity.View) {
 	w.end(p)
 }
 
+// head begins a record in the buffer that all share.
+func (w *writer) head(n int) []byte {
+	w.buf = slices.Grow(w.buf[:0], n)[:n]
+	clear(w.buf)
+	return w.buf
+}
+
 // account writes one record; the package doc has its form.
 func (w *writer) account(a *identity.Listed) {
-	b := append(w.buf[:0], make([]byte, accountHead)...)
+	b := w.head(accountHead)
 	native.PutUint32(b[8:], a.UID)
 	native.PutUint32(b[12:], a.GID)
-	native.PutUint16(b[16:], uint16(len(a.FullName))) //nolint:gosec // identity.MaxText
-	native.PutUint16(b[18:], uint16(len(a.Home)))     //nolint:gosec // the same
-	native.PutUint16(b[20:], uint16(len(a.Shell)))    //nolint:gosec // the same
-	b[24], b[25] = byte(len(a.Name)), byte(len(a.Local))
+	native.PutUint16(b[16:], uint16(len(a.FullName)))    //nolint:gosec // identity.MaxText
+	native.PutUint16(b[18:], uint16(len(a.Home)))        //nolint:gosec // the same
+	native.PutUint16(b[20:], uint16(len(a.Shell)))       //nolint:gosec // the same
+	b[24], b[25] = byte(len(a.Name)), byte(len(a.Local)) //nolint:gosec // identity.MaxNameLen, MaxLocalGroups
 	for _, text := range [...]string{string(a.Name), "x", a.FullName, a.Home, a.Shell} {
 		b = append(append(b, text...), 0)
 	}
@@ -207,7 +214,7 @@ func (w *writer) account(a *identity.Listed) {
 	for _, gid := range a.Local {
 		b = native.AppendUint32(b, gid)
 	}
-	native.PutUint32(b[4:], w.h.check(w.at+uint64(list), b[list:])) //nolint:gosec // not negative
+	native.PutUint32(b[4:], w.h.check(w.at+uint64(list), b[list:]))
 	native.PutUint32(b, w.h.check(w.at, b[4:texts]))
 	b = append(b, make([]byte, pad(len(b), 8))...)
 	w.tables[0].add(hashName(w.h.seed, []byte(a.Name)), w.at)
@@ -274,11 +281,11 @@ func (w *writer) group1(g identity.Group, members []int32) {
 		w.stats.Skipped++
 		return
 	}
-	b := append(w.buf[:0], make([]byte, groupHead)...)
+	b := w.head(groupHead)
 	native.PutUint32(b[8:], g.GID)
 	native.PutUint32(b[12:], uint32(len(members))) //nolint:gosec // below the bytes
 	native.PutUint32(b[16:], uint32(bytes))
-	b[20] = byte(len(g.Name))
+	b[20] = byte(len(g.Name)) //nolint:gosec // identity.MaxNameLen
 	b = append(append(b, g.Name...), 0, 'x', 0)
 	texts := len(b)
 	b = append(b, make([]byte, pad(len(b), 8))...)
@@ -286,7 +293,7 @@ func (w *writer) group1(g identity.Group, members []int32) {
 	for _, m := range members {
 		b = append(append(b, w.names[m]...), 0)
 	}
-	native.PutUint32(b[4:], w.h.check(w.at+uint64(list), b[list:])) //nolint:gosec // not negative
+	native.PutUint32(b[4:], w.h.check(w.at+uint64(list), b[list:]))
 	native.PutUint32(b, w.h.check(w.at, b[4:texts]))
 	b = append(b, make([]byte, pad(len(b), 8))...)
 	w.tables[2].add(hashName(w.h.seed, []byte(g.Name)), w.at)
@@ -316,7 +323,7 @@ func (w *writer) subIDs(v identity.View) {
 	}
 	checkLines(&w.h, p.offset, b)
 	w.put(b)
-	p.count, w.stats.SubIDs = uint64(used), used //nolint:gosec // a count
+	p.count, w.stats.SubIDs = uint64(used), used
 	w.end(p)
 }
 
@@ -357,7 +364,7 @@ func checkGroup(g identity.Group) error {
 func checkAccount(a *identity.Listed) error {
 	_, err := identity.ParseName(string(a.Name))
 	return errors.Join(
-		err, identity.CheckID(a.UID), identity.CheckID(a.GID), a.GroupIDs.Validate(),
+		err, identity.CheckID(a.UID), identity.CheckID(a.GID), a.Validate(),
 		identity.CheckText(a.FullName, identity.MaxText), checkPath(a.Home), checkPath(a.Shell),
 	)
 }

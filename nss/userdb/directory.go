@@ -185,12 +185,20 @@ func (d *Directory) Groups(ctx context.Context, each func(identity.GroupEntry) e
 }
 
 // GroupNames gives the names of a person's groups. One that cannot be found is left out:
-// it has no name that anybody else could find either.
-func (d *Directory) GroupNames(ctx context.Context, ids identity.GroupIDs) []string {
+// it has no name that anybody else could find either. Names that were found are kept in
+// seen, for a list of people who share their groups.
+func (d *Directory) GroupNames(ctx context.Context, ids identity.GroupIDs, seen map[uint32]string) []string {
 	var names []string
 	for _, gid := range ids.GIDs {
-		if g, err := d.GroupByGID(ctx, gid); err == nil {
-			names = append(names, string(g.Name))
+		name, ok := seen[gid]
+		if !ok {
+			if g, err := d.GroupByGID(ctx, gid); err == nil {
+				name = string(g.Name)
+			}
+			seen[gid] = name
+		}
+		if name != "" {
+			names = append(names, name)
 		}
 	}
 	if len(ids.Local) == 0 {

@@ -131,18 +131,19 @@ func (s *Server) user(ctx context.Context, a *answers) error {
 	case !a.c.More:
 		return &fault{expectedMore, nil}
 	default:
-		return s.Directory.Accounts(ctx, func(l identity.Listed) error { return a.add(s.userFound(ctx, l, nil)) })
+		groups := map[uint32]string{}
+		return s.Directory.Accounts(ctx, func(l identity.Listed) error { return a.add(s.userFound(ctx, l, nil, groups)) })
 	}
 	if err != nil {
 		return known(err)
 	}
-	return a.add(s.userFound(ctx, l, p.UserName))
+	return a.add(s.userFound(ctx, l, p.UserName, map[uint32]string{}))
 }
 
-func (s *Server) userFound(ctx context.Context, l identity.Listed, typed *string) found {
+func (s *Server) userFound(ctx context.Context, l identity.Listed, typed *string, groups map[uint32]string) found {
 	r := userRecord{
 		UserName: string(l.Name), RealName: l.FullName, Disposition: "regular", Service: Service,
-		UID: l.UID, GID: l.GID, HomeDirectory: l.Home, Shell: l.Shell, MemberOf: s.Directory.GroupNames(ctx, l.GroupIDs),
+		UID: l.UID, GID: l.GID, HomeDirectory: l.Home, Shell: l.Shell, MemberOf: s.Directory.GroupNames(ctx, l.GroupIDs, groups),
 	}
 	if typed != nil && *typed != r.UserName {
 		r.Aliases = []string{*typed}
@@ -201,7 +202,7 @@ func (s *Server) memberships(ctx context.Context, a *answers) error {
 		if err != nil {
 			return known(err)
 		}
-		return addGroups(a, string(l.Name), s.Directory.GroupNames(ctx, l.GroupIDs), p.GroupName)
+		return addGroups(a, string(l.Name), s.Directory.GroupNames(ctx, l.GroupIDs, map[uint32]string{}), p.GroupName)
 	case p.GroupName != nil:
 		g, err := s.Directory.GroupByName(ctx, *p.GroupName)
 		if err != nil {

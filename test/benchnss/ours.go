@@ -14,7 +14,8 @@ import (
 	"github.com/sallyport-auth/sallyport/test/machine"
 )
 
-const tenSeconds = 10 * time.Second
+// askPatience is for one question to a peer that may not be up yet.
+const askPatience = 10 * time.Second
 
 // wait lets a moment pass between two looks.
 func wait(ctx context.Context) error {

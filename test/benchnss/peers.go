@@ -51,7 +51,7 @@ func text(lines []string) string { return strings.Join(lines, "\n") + "\n" }
 
 // startFloor writes the file that floor.c reads.
 func startFloor(_ context.Context, m *machine.Machine, n int) (*running, error) {
-	slots := 1 << bits.Len(uint(n*3/2)) //nolint:gosec // small
+	slots := 1 << bits.Len(uint(n*3/2))
 	table := [2][]byte{make([]byte, 16*slots), make([]byte, 16*slots)}
 	var records []byte
 	start := 16 + 32*slots
@@ -68,7 +68,7 @@ func startFloor(_ context.Context, m *machine.Machine, n int) (*running, error) 
 		}
 		for t, k := range [][]byte{[]byte(f[0]), key} {
 			h := floorHash(k)
-			at := int(h & uint64(slots-1)) //nolint:gosec // masked
+			at := int(h & uint64(slots-1))
 			for binary.NativeEndian.Uint32(table[t][16*at+8:]) != 0 {
 				at = (at + 1) & (slots - 1)
 			}
@@ -180,7 +180,7 @@ func startSSSD(ctx context.Context, m *machine.Machine, n int) (*running, error)
 		return nil, err
 	}
 	for {
-		one, cancel := context.WithTimeout(ctx, tenSeconds)
+		one, cancel := context.WithTimeout(ctx, askPatience)
 		_, err := m.Run(one, "/usr/bin/getent", "-s", "sss", "passwd", "user"+strconv.Itoa(n-1))
 		cancel()
 		if err == nil {
