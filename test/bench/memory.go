@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -48,7 +49,10 @@ func (b *bench) memory(ctx context.Context, large int) error {
 		if err != nil {
 			return err
 		}
-		listed, err := b.listed(ctx, n)
+		if err := b.visible(ctx, n); err != nil {
+			return err
+		}
+		listed, err := b.listed(ctx, b.accounts)
 		if err != nil {
 			return err
 		}
@@ -57,6 +61,58 @@ func (b *bench) memory(ctx context.Context, large int) error {
 		b.row(fmt.Sprintf("daemon start with %d accounts remembered, each signature checked", n), ms(ready), "")
 	}
 	return nil
+}
+
+// changes is how many new accounts a program waits for.
+const changes = 15
+
+// visible measures how long after the server has a new account a program that runs
+// sees it.
+func (b *bench) visible(ctx context.Context, n int) error {
+	program, err := b.compile(ctx, "watch")
+	if err != nil {
+		return err
+	}
+	prefix := fmt.Sprintf("new%dx", n)
+	p, err := b.Start(ctx, program, prefix, strconv.Itoa(changes))
+	if err != nil {
+		return err
+	}
+	admin, closer, err := server.Admin(ctx, b.Path(machine.ServerDir), slog.New(slog.DiscardHandler))
+	if err != nil {
+		return fmt.Errorf("admin socket: %w", err)
+	}
+	defer closer.Close()
+	var took []float64
+	for i := range changes {
+		name := prefix + strconv.Itoa(i)
+		if _, err := admin.AddAccount(ctx, &sallyportv1.AddAccountRequest{Name: name}); err != nil {
+			return fmt.Errorf("add account: %w", err)
+		}
+		there := time.Now()
+		if err := p.Output.Wait(ctx, name+" "); err != nil {
+			return err
+		}
+		var seen int64
+		if _, err := fmt.Sscanf(lineOf(p.Output.String(), name), name+" %d", &seen); err != nil {
+			return fmt.Errorf("watch: %w", err)
+		}
+		took = append(took, float64(seen-there.UnixNano())/1e6)
+	}
+	slices.Sort(took)
+	b.accounts += changes
+	b.row(fmt.Sprintf("a new account among %d is seen by a program that runs, after the server has it", n),
+		fmt.Sprintf("median %.0f ms, slowest %.0f ms", took[len(took)/2], took[len(took)-1]), "aim: 200 ms from the daemon on")
+	return nil
+}
+
+func lineOf(text, prefix string) string {
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, prefix+" ") {
+			return line
+		}
+	}
+	return ""
 }
 
 // listed clears the daemon's cache, lets it read the realm anew, and returns its

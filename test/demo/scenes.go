@@ -43,6 +43,7 @@ func scenes() []scene {
 		scene{"disabled: ssh with the key is refused", refusedKey},
 		scene{"why? sallyport explain answers", explain},
 		scene{"the machine's own account logs in all the same", localLogin},
+		scene{"the daemon is killed: names stay, for every program", namesWithoutDaemon},
 	)
 }
 
@@ -187,4 +188,23 @@ func explain(ctx context.Context, r *machine.Realm) error {
 func localLogin(ctx context.Context, r *machine.Realm) error {
 	o, err := r.SSHPassword(ctx, "password", local, password)
 	return expect(o, err, true, local)
+}
+
+// namesWithoutDaemon asks as people do, when nobody is there to answer.
+func namesWithoutDaemon(ctx context.Context, r *machine.Realm) error {
+	if _, err := r.Script(ctx, "touch /srv/notes; chown ada:admins /srv/notes"); err != nil {
+		return err
+	}
+	r.Daemon.Kill()
+	for _, cmd := range []string{"id ada", "ls -l /srv/notes", "getent group admins", "find /srv -user ada"} {
+		out, err := r.Script(ctx, cmd)
+		show("$ " + cmd + "\n" + out)
+		if err != nil {
+			return err
+		}
+		if !strings.Contains(out, name) && !strings.Contains(out, "/srv/notes") {
+			return fmt.Errorf("%s does not know %s", cmd, name)
+		}
+	}
+	return nil
 }
