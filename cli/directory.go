@@ -8,6 +8,14 @@ import (
 	"github.com/sallyport-auth/sallyport/report"
 )
 
+// bytes is a size for people.
+func bytes(n int64) string {
+	if n < 1e6 {
+		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
+	}
+	return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+}
+
 // printDirectory says what programs read names from, and how far to trust it.
 func printDirectory(w io.Writer, d *report.Directory, now time.Time) {
 	if d == nil {
@@ -17,8 +25,8 @@ func printDirectory(w io.Writer, d *report.Directory, now time.Time) {
 	if d.Written == nil {
 		fmt.Fprintf(w, "\tnot published yet; programs ask the daemon\n")
 	} else {
-		fmt.Fprintf(w, "\taccounts: %d; groups: %d; %.1f MB, published %s ago in %.0f ms\n",
-			d.Accounts, d.Groups, float64(d.Size)/1e6, span(now.Sub(*d.Written)), d.TookMillis)
+		fmt.Fprintf(w, "\taccounts: %d; groups: %d; %s, published %s ago in %.3g ms\n",
+			d.Accounts, d.Groups, bytes(d.Size), span(now.Sub(*d.Written)), d.TookMillis)
 	}
 	absent := "what is not in it is asked of the daemon"
 	if d.Absent {

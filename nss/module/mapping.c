@@ -180,7 +180,6 @@ bool snapshot_hold(struct snapshot_hold *h)
 {
 	size_t shard = shard_of_thread();
 	struct slot *t = enter(shard);
-	struct timespec now;
 
 	if (__builtin_expect(t == NULL || snapshot_superseded(&t->s), 0)) {
 		t = refresh(h, t, shard);
@@ -191,9 +190,9 @@ bool snapshot_hold(struct snapshot_hold *h)
 		h->outdated = false;
 	}
 	h->count = t != NULL ? &t->shards[shard].readers : NULL;
-	clock_gettime(CLOCK_REALTIME_COARSE, &now);
-	h->now = (uint64_t)now.tv_sec;
-	if (h->now < snapshot_valid_until(h->s))
+	uint64_t until = snapshot_valid_until(h->s);
+
+	if (until >= SNAPSHOT_NEVER || snapshot_now() < until)
 		return true;
 	snapshot_release(h);
 	return false;

@@ -144,9 +144,9 @@ ALWAYS_INLINE enum found find_group(const struct snapshot *s, const struct key *
 /* What it means that a record is not there. */
 static enum lookup_status missing(const struct snapshot_hold *h, enum found f)
 {
-	uint64_t until = snapshot_absent_until(h->s);
+	uint64_t until = snapshot_absent_until(h->s), now = snapshot_now();
 
-	if (f == ABSENT && !h->outdated && h->now < until && until - h->now <= MAX_AHEAD)
+	if (f == ABSENT && !h->outdated && now < until && until - now <= MAX_AHEAD)
 		return LOOKUP_NOT_FOUND;
 	return LOOKUP_UNAVAILABLE;
 }

@@ -59,6 +59,18 @@ static inline uint64_t snapshot_valid_until(const struct snapshot *s)
 	return __atomic_load_n((const uint64_t *)(const void *)(s->base + 32), __ATOMIC_RELAXED);
 }
 
+/* A second that does not come, as "valid until" has it. */
+#define SNAPSHOT_NEVER (UINT64_MAX >> 1)
+
+/* Unix time, from the vDSO: a system call only where there is none. */
+static inline uint64_t snapshot_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME_COARSE, &t);
+	return (uint64_t)t.tv_sec;
+}
+
 /*
  * A snapshot while it is being read. It stays mapped until it is let go, which
  * has to be in the same call from glibc.
@@ -66,7 +78,6 @@ static inline uint64_t snapshot_valid_until(const struct snapshot *s)
 struct snapshot_hold {
 	const struct snapshot *s;
 	_Atomic uint32_t *count; /* NULL: it is own, mapped for this one lookup */
-	uint64_t now;		 /* Unix time */
 	bool outdated;		 /* a newer one is in place and cannot be mapped: absence proves nothing */
 	struct snapshot own;
 };
