@@ -78,19 +78,19 @@ func (s *software) start() {
 		return
 	}
 	s.cmd = cmd
+}
+
+// dial waits until the TPM listens; nil if it ended before.
+func (s *software) dial() net.Conn {
 	deadline := time.Now().Add(20 * time.Second)
-	for _, name := range []string{"sock", "ctrl"} {
-		for {
-			if _, err := os.Stat(filepath.Join(s.dir, name)); err == nil {
-				break
-			}
-			if time.Now().After(deadline) {
-				s.t.Errorf("swtpm does not listen")
-				return
-			}
-			time.Sleep(time.Millisecond)
+	for time.Now().Before(deadline) {
+		if c, err := net.Dial("unix", s.dir+"/sock"); err == nil {
+			return c
 		}
+		time.Sleep(time.Millisecond)
 	}
+	s.t.Error("swtpm does not listen")
+	return nil
 }
 
 // Stop takes the TPM away, whatever it is doing.
@@ -142,8 +142,8 @@ func (s *software) serve(c net.Conn) {
 	}
 	s.stop() // forget what was loaded, as a power cycle does
 	s.start()
-	tpm, err := net.Dial("unix", s.dir+"/sock")
-	if err != nil {
+	tpm := s.dial()
+	if tpm == nil {
 		s.mu.Unlock()
 		return
 	}
