@@ -308,7 +308,7 @@ func Verify(ctx context.Context, s Sealer, data, mac []byte) (Match, error) {
 // it had before. A clock that was wrong costs a renewal, or delays one.
 func MadeBefore(s Sealer, at time.Time) bool {
 	t, ok := s.(*TPM)
-	return ok && !at.After(t.blob.when())
+	return ok && t.blob.moved != 0 && !at.After(t.blob.when())
 }
 
 // refers tells whether the key at path is the one that is sealed in the TPM, or

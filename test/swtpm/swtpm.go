@@ -57,7 +57,8 @@ func New(t testing.TB) *TPM {
 			if err != nil {
 				return
 			}
-			go s.serve(c)
+			tpm := s.connect(c) // here: in the order in which they came
+			go s.serve(c, tpm)
 		}
 	}()
 	s.On()
@@ -157,9 +158,8 @@ func (s *TPM) Commands() int {
 }
 
 // serve is one connection at the door.
-func (s *TPM) serve(c net.Conn) {
+func (s *TPM) serve(c, tpm net.Conn) {
 	defer c.Close()
-	tpm := s.connect(c)
 	if tpm == nil {
 		return
 	}
