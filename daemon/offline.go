@@ -140,6 +140,7 @@ func (s *login) offline(ctx context.Context) identity.Verdict {
 	}
 	right, err := d.checkVerifier(ctx, v, s.secret)
 	if err != nil {
+		d.takeBack(ctx, v.UUID, kindOffline)
 		d.log.ErrorContext(ctx, "offline verifier", "error", err)
 		return identity.Verdict{Code: identity.Unavailable}
 	}
