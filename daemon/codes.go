@@ -229,7 +229,9 @@ func (d *Daemon) keepSealed(ctx context.Context, e *entry, list []provider.Seale
 	if !held {
 		return // what was kept ended with the credential
 	}
-	fits := func(f provider.SealedFactor) bool { return f.Kind == identity.TOTP && f.Epoch == epoch && len(f.Blob) > 0 }
+	fits := func(f provider.SealedFactor) bool {
+		return f.Kind == identity.TOTP && f.Epoch == epoch && len(f.Blob) > 0
+	}
 	at := slices.IndexFunc(list, fits)
 	var err error
 	if at >= 0 && now.state == identity.Active && now.blocked == "" && now.offlineFor > 0 {

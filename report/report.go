@@ -178,8 +178,8 @@ type Offline struct {
 	LastChecked *time.Time `json:"last_checked,omitempty"`
 	Failures    int        `json:"failures"`
 	// CodeFailures counts wrong one-time codes after a right password.
-	CodeFailures int `json:"code_failures,omitempty"`
-	Reason      string     `json:"reason,omitempty"`
+	CodeFailures int    `json:"code_failures,omitempty"`
+	Reason       string `json:"reason,omitempty"`
 }
 
 // CachedAccount is one line of VerbCacheList.
