@@ -18,14 +18,17 @@ func sealedFor(id uuid.UUID, epoch uint64, mark string) Sealed {
 
 func TestASealedFactorEndsWithItsEpochAndLeavesNoByte(t *testing.T) {
 	for sentence, end := range map[string]func(c *Cache, p Put) error{
-		"another epoch": func(c *Cache, p Put) error { p.Keep = []Epoch{{identity.TOTP, 4}}; return c.Apply(bg, Batch{Put: []Put{p}}) },
-		"none":          func(c *Cache, p Put) error { p.Keep = nil; return c.Apply(bg, Batch{Put: []Put{p}}) },
-		"replaced":      func(c *Cache, p Put) error { return c.PutSealed(bg, sealedFor(p.UUID, 4, "next"), 0) },
-		"deleted":       func(c *Cache, p Put) error { return c.DeleteSealed(bg, p.UUID) },
-		"all deleted":   func(c *Cache, p Put) error { return c.DeleteVerifiers(bg, p.UUID) },
-		"removed":       func(c *Cache, p Put) error { return c.Apply(bg, Batch{Remove: []uuid.UUID{p.UUID}}) },
-		"forgotten":     func(c *Cache, p Put) error { return c.Forget(bg, p.UUID, uuid.Nil) },
-		"cleared":       func(c *Cache, _ Put) error { return c.Clear(bg) },
+		"another epoch": func(c *Cache, p Put) error {
+			p.Keep = []Epoch{{identity.TOTP, 4}}
+			return c.Apply(bg, Batch{Put: []Put{p}})
+		},
+		"none":        func(c *Cache, p Put) error { p.Keep = nil; return c.Apply(bg, Batch{Put: []Put{p}}) },
+		"replaced":    func(c *Cache, p Put) error { return c.PutSealed(bg, sealedFor(p.UUID, 4, "next"), 0) },
+		"deleted":     func(c *Cache, p Put) error { return c.DeleteSealed(bg, p.UUID) },
+		"all deleted": func(c *Cache, p Put) error { return c.DeleteVerifiers(bg, p.UUID) },
+		"removed":     func(c *Cache, p Put) error { return c.Apply(bg, Batch{Remove: []uuid.UUID{p.UUID}}) },
+		"forgotten":   func(c *Cache, p Put) error { return c.Forget(bg, p.UUID, uuid.Nil) },
+		"cleared":     func(c *Cache, _ Put) error { return c.Clear(bg) },
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "c.db")

@@ -42,9 +42,9 @@ func (h *house) later() {
 }
 
 // sealedHere is a machine on which alice logged in once with a code.
-func sealedHere(t *testing.T, tweak ...func(*house)) *house {
+func sealedHere(t *testing.T) *house {
 	t.Helper()
-	h := newHouse(t, tweak...)
+	h := newHouse(t)
 	h.srv.set(t, token("alice", 1900000100), coded)
 	h.online()
 	h.expect(identity.Granted, "alice", "secret", h.code(0))
@@ -52,9 +52,9 @@ func sealedHere(t *testing.T, tweak ...func(*house)) *house {
 	return h
 }
 
-func away(t *testing.T, tweak ...func(*house)) *house {
+func away(t *testing.T) *house {
 	t.Helper()
-	h := sealedHere(t, tweak...)
+	h := sealedHere(t)
 	h.lost()
 	return h
 }

@@ -208,6 +208,7 @@ func (d *Daemon) enrolConfirm(ctx context.Context, peer identity.Peer, args []by
 		if _, ok := d.enrolling.again(a.Handle, e, d.o.Now()); ok {
 			return emit(report.Enrolled{Message: printable(r.Message)})
 		}
+	default: // a no, which is also what anything else is
 	}
 	return refusedEnrolment(printable(r.Message))
 }

@@ -120,6 +120,7 @@ func TestAnEnrolmentEndsInTimeAndWithTheNext(t *testing.T) {
 		t.Errorf("the one before: %v", err)
 	}
 	h.clk.pass(enrolWait)
+	h.truth.pass(enrolWait)
 	if err := confirm(second); !errors.Is(err, errEnrol) {
 		t.Errorf("too late: %v", err)
 	}
