@@ -2,6 +2,7 @@ package cache
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -61,6 +62,9 @@ func writeOne(c *Cache, n uint64) error {
 	}
 	if err := c.SetFailures(bg, a.UUID, "k", Failures{Count: int(n), Last: time.Unix(0, 0), LockedUntil: time.Unix(0, 0)}); err != nil {
 		return err
+	}
+	if err := c.UseStep(bg, a.UUID, Epoch{identity.TOTP, 1}, int64(n)); err != nil && !errors.Is(err, ErrUsed) {
+		return err // used: the one before was killed right behind this
 	}
 	given, err := c.SubIDs(bg, "p")
 	if err != nil {
@@ -128,6 +132,9 @@ func checkAfterCrash(t *testing.T, path string, acknowledged uint64) {
 	must(t, err)
 	if k.Position < acknowledged || a.Revision != k.Position || b.Revision != k.Position || uint64(f.Count) < acknowledged {
 		t.Fatalf("acknowledged %d, position %d, revisions %d and %d, count %d", acknowledged, k.Position, a.Revision, b.Revision, f.Count)
+	}
+	if err := c.UseStep(bg, a.UUID, Epoch{identity.TOTP, 1}, int64(acknowledged)); !errors.Is(err, ErrUsed) {
+		t.Fatalf("the code of step %d is taken again: %v", acknowledged, err)
 	}
 	given, err := c.SubIDs(bg, "p")
 	must(t, err)

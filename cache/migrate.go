@@ -40,6 +40,14 @@ var migrations = [...][]string{
 			provider TEXT NOT NULL, uuid BLOB NOT NULL CHECK (length(uuid) = 16),
 			start INTEGER NOT NULL PRIMARY KEY, UNIQUE (provider, uuid)) STRICT, WITHOUT ROWID`,
 	},
+	{
+		`CREATE TABLE sealed (
+			uuid BLOB NOT NULL, kind TEXT NOT NULL, epoch INTEGER NOT NULL, blob BLOB NOT NULL,
+			PRIMARY KEY (uuid, kind)) STRICT`,
+		`CREATE TABLE steps (
+			uuid BLOB NOT NULL, kind TEXT NOT NULL, epoch INTEGER NOT NULL, step INTEGER NOT NULL,
+			PRIMARY KEY (uuid, kind)) STRICT, WITHOUT ROWID`,
+	},
 }
 
 // execer is one database connection.

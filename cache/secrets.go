@@ -37,9 +37,25 @@ type Clock struct {
 	Boot      time.Duration
 }
 
-// endVerifiers deletes the verifiers of an account but those to keep.
-func (c *Cache) endVerifiers(ctx context.Context, tx *sql.Tx, id uuid.UUID, keep []Epoch) error {
-	rows, err := tx.QueryContext(ctx, `SELECT kind, epoch FROM verifiers WHERE uuid = ?`, id[:])
+// secrets is a table of what ends with its credential: how it is read and deleted.
+type secrets struct{ list, remove string }
+
+//nolint:gochecknoglobals // constant tables
+var (
+	verifiers = secrets{`SELECT kind, epoch FROM verifiers WHERE uuid = ?`, `DELETE FROM verifiers WHERE uuid = ? AND kind = ?`}
+	sealed    = secrets{`SELECT kind, epoch FROM sealed WHERE uuid = ?`, `DELETE FROM sealed WHERE uuid = ? AND kind = ?`}
+)
+
+// endSecrets deletes verifiers and sealed factors of an account but those to keep.
+func (c *Cache) endSecrets(ctx context.Context, tx *sql.Tx, id uuid.UUID, keep []Epoch) error {
+	if err := c.end(ctx, tx, verifiers, id, keep); err != nil {
+		return err
+	}
+	return c.end(ctx, tx, sealed, id, keep)
+}
+
+func (c *Cache) end(ctx context.Context, tx *sql.Tx, table secrets, id uuid.UUID, keep []Epoch) error {
+	rows, err := tx.QueryContext(ctx, table.list, id[:])
 	if err != nil {
 		return err //nolint:wrapcheck // classified by write
 	}
@@ -60,7 +76,7 @@ func (c *Cache) endVerifiers(ctx context.Context, tx *sql.Tx, id uuid.UUID, keep
 	}
 	for _, kind := range dead {
 		c.scrub.Store(true)
-		if _, err := tx.ExecContext(ctx, `DELETE FROM verifiers WHERE uuid = ? AND kind = ?`, id[:], kind); err != nil {
+		if _, err := tx.ExecContext(ctx, table.remove, id[:], kind); err != nil {
 			return err //nolint:wrapcheck // classified by write
 		}
 	}
@@ -79,7 +95,7 @@ func kept(keep []Epoch, e Epoch) bool {
 // PutVerifier stores a verifier in place of the one of that account and kind.
 func (c *Cache) PutVerifier(ctx context.Context, v Verifier) error {
 	return c.write(ctx, "store verifier", func(tx *sql.Tx) error {
-		if err := c.endVerifiers(ctx, tx, v.UUID, nil); err != nil {
+		if err := c.end(ctx, tx, verifiers, v.UUID, nil); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO verifiers
@@ -103,9 +119,9 @@ func (c *Cache) Verifier(ctx context.Context, id uuid.UUID, kind identity.Factor
 	return v, nil
 }
 
-// DeleteVerifiers ends every verifier of an account, on the disk too.
+// DeleteVerifiers ends every verifier and sealed factor of an account, on the disk too.
 func (c *Cache) DeleteVerifiers(ctx context.Context, id uuid.UUID) error {
-	return c.write(ctx, "delete verifiers", func(tx *sql.Tx) error { return c.endVerifiers(ctx, tx, id, nil) })
+	return c.write(ctx, "delete verifiers", func(tx *sql.Tx) error { return c.endSecrets(ctx, tx, id, nil) })
 }
 
 // Verifiers returns the accounts that have one.

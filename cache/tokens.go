@@ -26,7 +26,8 @@ type Epoch struct {
 	Epoch uint64
 }
 
-// Put is a token to store, and the only verifiers that may live on beside it.
+// Put is a token to store, and the only verifiers and sealed factors that may live
+// on beside it.
 type Put struct {
 	Token
 	Keep []Epoch
@@ -73,7 +74,7 @@ func (c *Cache) Apply(ctx context.Context, b Batch) error {
 			if err := put(ctx, tx, b.Provider, p); err != nil {
 				return err
 			}
-			if err := c.endVerifiers(ctx, tx, p.UUID, p.Keep); err != nil {
+			if err := c.endSecrets(ctx, tx, p.UUID, p.Keep); err != nil {
 				return err
 			}
 		}
@@ -105,7 +106,7 @@ func put(ctx context.Context, tx *sql.Tx, provider string, p Put) error {
 }
 
 func (c *Cache) remove(ctx context.Context, tx *sql.Tx, id uuid.UUID) error {
-	if err := c.endVerifiers(ctx, tx, id, nil); err != nil {
+	if err := c.endSecrets(ctx, tx, id, nil); err != nil {
 		return err
 	}
 	_, err := tx.ExecContext(ctx, `DELETE FROM tokens WHERE uuid = ?`, id[:])
@@ -228,13 +229,13 @@ func (c *Cache) Forget(ctx context.Context, id, ownGroup uuid.UUID) error {
 }
 
 // Clear drops every account, verifier and number, and what was known of contact.
-// Failures, the clock, subordinate ids and a provider's notes stay: clearing
-// unlocks nobody.
+// Failures, used codes, the clock, subordinate ids and a provider's notes stay:
+// clearing unlocks nobody.
 func (c *Cache) Clear(ctx context.Context) error {
 	return c.write(ctx, "clear cache", func(tx *sql.Tx) error {
 		c.scrub.Store(true)
 		for _, q := range []string{
-			`DELETE FROM verifiers`, `DELETE FROM tokens`, `DELETE FROM ids`, `DELETE FROM contact`,
+			`DELETE FROM verifiers`, `DELETE FROM sealed`, `DELETE FROM tokens`, `DELETE FROM ids`, `DELETE FROM contact`,
 		} {
 			if _, err := tx.ExecContext(ctx, q); err != nil {
 				return err //nolint:wrapcheck // classified by write

@@ -183,6 +183,9 @@ func printExplanation(w io.Writer, e report.Explanation, now time.Time) {
 		if o.Failures > 0 {
 			fmt.Fprintf(w, "wrong attempts offline: %d\n", o.Failures)
 		}
+		if o.CodeFailures > 0 {
+			fmt.Fprintf(w, "wrong one-time codes offline: %d\n", o.CodeFailures)
+		}
 	}
 	if e.Locked != nil {
 		fmt.Fprintf(w, "locked for %s more; \"sudo sallyport unlock %s\" lifts it\n", span(e.Locked.Sub(now)), spoken(e.Name))

@@ -134,6 +134,10 @@ func decode(d *json.Decoder, verb string) (any, error) {
 		v = new(report.Explanation)
 	case report.VerbCacheList:
 		v = new(report.CachedAccount)
+	case report.VerbEnrolTOTP:
+		v = new(report.Enrolment)
+	case report.VerbEnrolConfirm:
+		v = new(report.Enrolled)
 	default:
 		return nil, fmt.Errorf("%q has no values", verb)
 	}

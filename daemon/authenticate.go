@@ -48,6 +48,7 @@ func (s *login) authenticate(ctx context.Context) identity.Verdict {
 }
 
 func (s *login) attempt(ctx context.Context) identity.Verdict {
+	defer s.forgetCode()
 	if code := s.needPassword(ctx); code != identity.Granted {
 		return identity.Verdict{Code: code}
 	}
@@ -87,7 +88,7 @@ func (s *login) online(ctx context.Context) (identity.Verdict, error) {
 	if d.link.justFailed() {
 		return identity.Verdict{}, errLost
 	}
-	a := provider.Attempt{Name: s.q.e.account.Name, Service: s.Service, RemoteHost: s.RemoteHost}
+	a := provider.Attempt{Name: s.q.e.account.Name, Service: s.Service, RemoteHost: s.RemoteHost, UsedStep: d.usedStep(ctx, s.q.e)}
 	b, err := queued(ctx, d, func(ctx context.Context) (begun, error) {
 		x, r, err := d.o.Provider.Begin(ctx, a)
 		return begun{x, r}, err
@@ -118,9 +119,12 @@ func (s *login) online(ctx context.Context) (identity.Verdict, error) {
 			return identity.Verdict{Code: code}, nil
 		}
 		used = append(used, kind)
+		if kind == identity.Password && s.mayBeOneLine(b.reply.Offers) {
+			kind = identity.PasswordAndTOTP
+		}
 		b.reply, err = s.step(ctx, b.exchange, kind, credential)
-		if kind != identity.Password { // that one is handed on
-			credential.Wipe()
+		if kind == identity.PasswordAndTOTP && err == nil && b.reply.Outcome == provider.Allow {
+			s.takeApart()
 		}
 	}
 	return s.failed(ctx, fmt.Errorf("%w: it comes to no decision", provider.ErrOffline))
@@ -178,6 +182,7 @@ func (s *login) credential(ctx context.Context, kind identity.FactorKind) (ident
 	if err != nil {
 		return identity.Secret{}, identity.ConversationFailed
 	}
+	s.code = code // kept until the attempt ends: the network may be lost now
 	return code, identity.Granted
 }
 
@@ -239,6 +244,7 @@ func (s *login) allowed(ctx context.Context, r provider.Reply) (identity.Verdict
 	if out := s.stillRight(ctx, r.Record.Token); out.code != identity.Granted {
 		return s.end(ctx, out), nil
 	}
+	d.keepSealed(ctx, s.q.e, r.Sealed)
 	d.succeeded(ctx, s.q.e, s.secret)
 	// That took its time: what was pushed meanwhile counts.
 	if out := s.stillRight(ctx, r.Record.Token); out.code != identity.Granted {

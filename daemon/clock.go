@@ -65,6 +65,13 @@ func (c *clock) advance() time.Time {
 	return now
 }
 
+// behind tells by how much the wall clock says less than what is known for sure.
+func (c *clock) behind() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return max(c.advance().Sub(c.wall().Add(-c.ahead)), 0)
+}
+
 // contact sets the clock by the server's: the only way back.
 func (c *clock) contact(server time.Time) {
 	if server.IsZero() {

@@ -26,6 +26,10 @@ func (d *Daemon) Handle(ctx context.Context, peer identity.Peer, verb string, ar
 		return emit(d.status(ctx))
 	case report.VerbExplain:
 		return d.handleExplain(ctx, peer, args, emit)
+	case report.VerbEnrolTOTP:
+		return d.enrolTOTP(ctx, peer, args, emit)
+	case report.VerbEnrolConfirm:
+		return d.enrolConfirm(ctx, peer, args, emit)
 	case report.VerbCacheList, report.VerbCacheForget, report.VerbCacheClear, report.VerbUnlock:
 		if peer.UID != 0 {
 			return fmt.Errorf("%w: %q is for root", report.ErrForbidden, verb)
@@ -126,7 +130,15 @@ func (d *Daemon) explainOffline(ctx context.Context, e *entry) (*report.Offline,
 		o.Possible, o.Reason = false, err.Error()
 		return o, nil
 	}
-	o.Failures = f.Count
+	c, err := d.o.Cache.Failures(ctx, e.account.UUID, kindCode)
+	if err != nil {
+		o.Possible, o.Reason = false, err.Error()
+		return o, nil
+	}
+	o.Failures, o.CodeFailures = f.Count, c.Count
+	if c.LockedUntil.After(f.LockedUntil) {
+		f.LockedUntil = c.LockedUntil
+	}
 	if d.clock.now().Before(f.LockedUntil) {
 		o.Possible, o.Reason = false, "Too many wrong answers."
 		return o, &f.LockedUntil

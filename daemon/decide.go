@@ -64,6 +64,7 @@ type login struct {
 	q      question
 	secret identity.Secret // the password once it was given
 	asked  bool            // it was typed for us, not left by another module
+	code   identity.Secret // the one-time code once it was given
 }
 
 // door finds the account and judges who asks: root may ask for anyone, others

@@ -33,6 +33,33 @@
 // epoch; age, failures and factors are judged first. A failure is counted before
 // the check and taken back after it, so a crash gives no further try.
 //
+// # One-time codes offline
+//
+// An account that holds one is never let in by its password alone. Its secret is
+// here only if the server sealed it to this machine after a whole authentication:
+// of the present epoch, and for exactly this realm, machine and account. It is
+// opened for each check and wiped after it.
+//
+//	typed                                            then
+//	a wrong password                                 Denied; counted as a password
+//	a right one, no secret here                      refused before, with what to do
+//	a right one, locked by wrong codes               TooManyTries, no code is asked
+//	a right one                                      the code is asked for
+//	a right one and a wrong or used code             Denied; counted as a code
+//	a right one and a code of now or a step either   the step is stored as used, and
+//	way, later than any that was used                only then Granted
+//	one line that is both                            the same, in one answer
+//
+// A code that was typed before the network was lost is not asked for again. The
+// server tells which step was used last with each yes, and is told at each Begin
+// which was used here.
+//
+// # Enrolling
+//
+// Over control.sock an account, by its peer uid, makes the server show a new secret
+// (proved like a login, counted like a screen locker's attempt) and confirms it
+// with a code. The exchange waits here in between, for that uid alone.
+//
 // # Online and offline
 //
 // An absent name is an answer only when the list of the realm is complete. The
@@ -111,7 +138,7 @@
 //
 // # What it does not do
 //
-// It checks no one-time code offline, makes no home, kills no process of a
+// It makes no home, kills no process of a
 // disabled account, and does not hold a session to the strength that a group
 // demands once the authentication is over.
 package daemon

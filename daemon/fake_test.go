@@ -50,8 +50,22 @@ type server struct {
 	tamper   func(*provider.Reply)
 	holdStep chan struct{} // when set, a step waits for it or its context
 	lostStep bool          // steps fail as if the network went
+	lostAt   int64         // so does the step of that number, from the next on
 	silent   bool          // a stream sends its backlog and no CaughtUp
 	reset    bool
+	sealTo   []byte                       // registered by the machine
+	tampered func(*provider.SealedFactor) // what is sealed, on its way
+}
+
+// SetSealingKey implements provider.KeyRegistrar.
+func (s *server) SetSealingKey(ctx context.Context, public []byte) error {
+	if err := s.answer(ctx); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sealTo = slices.Clone(public)
+	return nil
 }
 
 type person struct {
@@ -59,6 +73,41 @@ type person struct {
 	password string
 	code     string
 	locked   bool
+	secret   string // base32: real codes, in place of code
+	lastStep int64
+	shared   bool // policy: the machine may hold the secret
+	failures int
+}
+
+// rightCode takes a code once.
+func (p *person) rightCode(c identity.Secret, used int64, now time.Time) bool {
+	if p.secret == "" {
+		return string(c.Reveal()) == p.code
+	}
+	step, ok, err := identity.TOTPStep(identity.NewSecret([]byte(p.secret)), c, now)
+	if err != nil || !ok || step <= max(p.lastStep, used) {
+		return false
+	}
+	p.lastStep = step
+	return true
+}
+
+// sealed is what an Allow carries for this machine.
+func (s *server) sealed(p *person, machine uuid.UUID) []provider.SealedFactor {
+	epoch, held := p.token.FactorEpoch(identity.TOTP)
+	if p.secret == "" || !p.shared || !held || s.sealTo == nil {
+		return nil
+	}
+	f := provider.SealedFactor{Kind: identity.TOTP, Epoch: epoch, LastStep: p.lastStep}
+	info := identity.SealInfo(realm, machine, p.token.Account.UUID, identity.TOTP, epoch)
+	var err error
+	if f.Blob, err = identity.SealTo(s.sealTo, info, identity.NewSecret([]byte(p.secret))); err != nil {
+		panic(err)
+	}
+	if s.tampered != nil {
+		s.tampered(&f)
+	}
+	return []provider.SealedFactor{f}
 }
 
 func newServer(t testing.TB, machine uuid.UUID, now func() time.Time) *server {
@@ -250,10 +299,19 @@ func (s *server) Watch(ctx context.Context, position uint64, each func(provider.
 	}
 }
 
+// lostStepAt loses the answer of the nth step from now.
+func (s *server) lostStepAt(n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lostAt = n
+}
+
 type exchange struct {
-	s    *server
-	p    *person
-	done []identity.FactorKind
+	s     *server
+	p     *person
+	a     provider.Attempt
+	done  []identity.FactorKind
+	fresh string // a new secret that waits for its code
 }
 
 func (s *server) Begin(ctx context.Context, a provider.Attempt) (provider.Exchange, provider.Reply, error) {
@@ -270,7 +328,9 @@ func (s *server) Begin(ctx context.Context, a provider.Attempt) (provider.Exchan
 		if p.locked {
 			return nil, provider.Reply{Locked: true, Message: "Locked for 5 min."}, nil
 		}
-		return &exchange{s: s, p: p}, s.offer(identity.Password), nil
+		r := s.offer(identity.Password)
+		r.Offers = append(r.Offers, identity.PasswordAndTOTP)
+		return &exchange{s: s, p: p, a: a}, r, nil
 	}
 	return nil, provider.Reply{}, provider.ErrNotFound
 }
@@ -285,6 +345,10 @@ func (x *exchange) Step(ctx context.Context, kind identity.FactorKind, c identit
 	s.mu.Lock()
 	s.most.Store(max(s.most.Load(), s.steps.Add(1)))
 	hold, lost := s.holdStep, s.lostStep
+	if s.lostAt > 0 {
+		s.lostAt--
+		lost = lost || s.lostAt == 0
+	}
 	s.mu.Unlock()
 	if lost {
 		return provider.Reply{}, provider.ErrOffline
@@ -301,26 +365,64 @@ func (x *exchange) Step(ctx context.Context, kind identity.FactorKind, c identit
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	want := x.p.password
-	if kind == identity.TOTP {
-		want = x.p.code
-	}
-	if string(c.Reveal()) != want {
+	if !x.right(kind, c) {
+		x.p.failures++
 		return provider.Reply{Message: "Wrong."}, nil
 	}
-	x.done = append(x.done, kind)
-	if x.p.code != "" && len(x.done) == 1 {
+	if (x.p.code != "" || x.p.secret != "") && !slices.Contains(x.done, identity.TOTP) {
 		return s.offer(identity.TOTP), nil
 	}
+	if x.a.Enrol == identity.TOTP && x.fresh == "" {
+		x.fresh = newSecret
+		r := s.offer(identity.NewTOTP)
+		r.OTPAuth = identity.NewSecret([]byte("otpauth://totp/x?secret=" + newSecret))
+		return r, nil
+	}
+	x.p.failures = 0
 	now := s.now()
 	r := provider.Reply{Outcome: provider.Allow, Record: s.record(nil, x.p), ServerTime: now, Session: &identity.SessionToken{
 		Realm: realm, ID: uuid.New(), Account: x.p.token.Account.UUID, Machine: s.machine, Methods: x.done,
 		AuthenticatedAt: now.Unix(), ExpiresAt: now.Add(time.Hour).Unix(),
 	}}
+	r.Sealed = s.sealed(x.p, s.machine)
 	if s.tamper != nil {
 		s.tamper(&r)
 	}
 	return r, nil
+}
+
+const newSecret = "KRUGS4ZANFZSAYJAONSWG4TFOQ"
+
+// right tells whether one answer is, and notes what it proved.
+func (x *exchange) right(kind identity.FactorKind, c identity.Secret) bool {
+	switch kind {
+	case identity.Password:
+		x.done = append(x.done, identity.Password)
+		return string(c.Reveal()) == x.p.password
+	case identity.PasswordAndTOTP:
+		x.done = append(x.done, identity.Password)
+		front, code, ok := identity.SplitCode(c)
+		if string(c.Reveal()) == x.p.password || !ok {
+			return string(c.Reveal()) == x.p.password
+		}
+		x.done = append(x.done, identity.TOTP)
+		return string(front.Reveal()) == x.p.password && x.p.rightCode(code, x.a.UsedStep, x.s.now())
+	case identity.TOTP:
+		x.done = append(x.done, identity.TOTP)
+		return x.p.rightCode(c, x.a.UsedStep, x.s.now())
+	case identity.NewTOTP:
+		fresh := person{secret: x.fresh}
+		if !fresh.rightCode(c, 0, x.s.now()) {
+			return false
+		}
+		x.p.secret, x.p.lastStep = x.fresh, fresh.lastStep
+		x.p.token.Factors = []identity.Factor{{Kind: identity.Password, Epoch: 1}, {Kind: identity.TOTP, Epoch: uint64(len(x.s.log) + 1)}}
+		x.p.token.Revision = uint64(len(x.s.log) + 1)
+		x.done = []identity.FactorKind{identity.Password, identity.TOTP}
+		x.s.push(provider.Event{Kind: provider.Changed, Record: x.s.record(nil, x.p)})
+		return true
+	}
+	return false
 }
 
 func (s *server) ChangePassword(ctx context.Context, name identity.Name, old, fresh identity.Secret) (provider.Record, error) {

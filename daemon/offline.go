@@ -19,6 +19,7 @@ import (
 // What failures are counted for.
 const (
 	kindOffline = "password" // answers checked here
+	kindCode    = "totp"     // one-time codes checked here
 	kindLocker  = "locker"   // attempts by a peer that is not root
 )
 
@@ -100,8 +101,8 @@ func (d *Daemon) mayOffline(ctx context.Context, e *entry) (cache.Verifier, ruli
 	if !a.within {
 		return refuse(a.refusal(), connect)
 	}
-	if _, held := e.epoch(identity.TOTP); held {
-		return refuse("Offline, and this account needs a one-time code, which this version cannot check offline.", connect)
+	if r := d.mayCode(ctx, e); r.code != identity.Granted {
+		return cache.Verifier{}, r
 	}
 	epoch, has := e.epoch(identity.Password)
 	if !has {
@@ -127,18 +128,25 @@ func (s *login) offline(ctx context.Context) identity.Verdict {
 	if err != nil {
 		return identity.Verdict{Code: identity.Unavailable}
 	}
-	defer unlock()
+	defer func() { unlock() }() // askCode lets go of it while someone types
 	if s.q.e = d.index.withUUID(s.q.e.account.UUID); s.q.e == nil {
 		return identity.Verdict{Code: identity.UnknownUser}
 	}
 	v, r := d.mayOffline(ctx, s.q.e)
+	if r.code == identity.Granted {
+		r = s.codeLock(ctx, r)
+	}
 	if r.code != identity.Granted {
 		return s.end(ctx, r)
+	}
+	before, err := d.o.Cache.Failures(ctx, s.q.e.account.UUID, kindOffline)
+	if err != nil {
+		return s.end(ctx, uncounted(err))
 	}
 	if out := d.reserve(ctx, s.q.e.account.UUID, kindOffline); out.code != identity.Granted {
 		return s.end(ctx, out)
 	}
-	right, err := d.checkVerifier(ctx, v, s.secret)
+	right, err := s.rightPassword(ctx, v)
 	if err != nil {
 		d.takeBack(ctx, v.UUID, kindOffline)
 		d.log.ErrorContext(ctx, "offline verifier", "error", err)
@@ -146,6 +154,14 @@ func (s *login) offline(ctx context.Context) identity.Verdict {
 	}
 	if !right {
 		return identity.Verdict{Code: identity.Denied}
+	}
+	s.q.methods = []identity.FactorKind{identity.Password}
+	if _, held := s.q.e.epoch(identity.TOTP); held {
+		d.giveBack(ctx, s.q.e.account.UUID, kindOffline, before)
+		if out := s.offlineCode(ctx, &unlock); out.code != identity.Granted {
+			return s.end(ctx, out)
+		}
+		s.q.methods = append(s.q.methods, identity.TOTP)
 	}
 	if err := d.o.Cache.ClearFailures(ctx, s.q.e.account.UUID); err != nil {
 		d.log.WarnContext(ctx, "failures are not cleared", "error", err)
@@ -157,7 +173,9 @@ func (s *login) offline(ctx context.Context) identity.Verdict {
 	if epoch, ok := s.q.e.epoch(identity.Password); !ok || epoch != v.Epoch {
 		return identity.Verdict{Code: identity.Denied}
 	}
-	s.q.methods = []identity.FactorKind{identity.Password}
+	if _, held := s.q.e.epoch(identity.TOTP); held && !covers(s.q.methods, []identity.FactorKind{identity.TOTP}) {
+		return identity.Verdict{Code: identity.Denied} // enrolled meanwhile
+	}
 	if out := d.ask(ctx, rightChecks, &s.q, nil); out.code != identity.Granted {
 		return s.end(ctx, out)
 	}
@@ -266,7 +284,7 @@ func (d *Daemon) freshVerifier(ctx context.Context, v cache.Verifier, password i
 
 // clearFailures writes only when there is something to clear.
 func (d *Daemon) clearFailures(ctx context.Context, id uuid.UUID) error {
-	for _, kind := range []string{kindOffline, kindLocker} {
+	for _, kind := range []string{kindOffline, kindCode, kindLocker} {
 		if f, err := d.o.Cache.Failures(ctx, id, kind); err != nil || f.Count > 0 {
 			return errors.Join(err, d.o.Cache.ClearFailures(ctx, id))
 		}

@@ -167,7 +167,7 @@ func TestAnOnlineWrongPasswordLeavesTheVerifier(t *testing.T) {
 	h.expect(identity.Granted, "alice", "secret")
 }
 
-func TestOfflineAsksForTheSameFactorsOrSaysThatItCannot(t *testing.T) {
+func TestOfflineSaysWhatItCannotCheckHere(t *testing.T) {
 	h := newHouse(t)
 	h.srv.set(t, token("alice", 1900000100), withTOTP)
 	h.srv.set(t, token("bob", 1900000101), nil)

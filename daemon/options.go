@@ -156,6 +156,8 @@ type Daemon struct {
 	published atomic.Pointer[published]
 	subs      subIDs
 	tries     keyedLocks
+	sealKey   sealKey
+	enrolling enrolments
 	hashing   chan struct{} // at most Hashes Argon2 at a time
 	asking    chan struct{} // steps at the server
 	maker     chan struct{} // at most one of them makes a verifier

@@ -132,6 +132,7 @@ func (d *Daemon) once(ctx context.Context) (lived bool, err error) {
 		}
 		lived = true
 	}
+	d.registerKey(ctx)
 	if !watches {
 		if !lists {
 			return true, d.refresh(ctx)

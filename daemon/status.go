@@ -55,7 +55,7 @@ func (d *Daemon) capable() (lists, watches bool) {
 func (d *Daemon) capabilities() []capability {
 	lists, watches := d.capable()
 	_, changes := d.o.Provider.(provider.PasswordChanger)
-	return []capability{{"list", lists}, {"watch", watches}, {"change password", changes}}
+	return []capability{{"list", lists}, {"watch", watches}, {"change password", changes}, {"offline codes", d.givesCodes()}}
 }
 
 // allRefused adds to what was refused on arrival what this machine hides now.
@@ -92,6 +92,12 @@ func (d *Daemon) findings(l linkView, p report.Provider, cacheErr error) []repor
 		"Delete that file once nobody wants to look at it; people must log in online once.")
 	add(len(p.Refused) > 0, "refused", report.Warning, fmt.Sprintf("%d accounts or groups are refused here.", len(p.Refused)),
 		"See the list of refused accounts and its reasons.")
+	why := d.sealKey.problem()
+	add(why != "" && l.state == online, "seal", report.Warning, "The server does not know this machine's sealing key, so no one-time code can be checked offline: "+why,
+		"Look at the log of sallyportd, and start it again.")
+	by := d.clock.behind()
+	add(by > clockTrouble, "clock", report.Warning, "The clock is "+friendly(by)+" behind a time that this machine knows for sure; one-time codes may be refused offline.",
+		"Set the clock, or connect to the server.")
 	add(l.state == offline && l.alarm == "", "server", report.Note, "The server cannot be reached: "+l.lastErr,
 		"Known people can log in offline for as long as their accounts allow.")
 	return list

@@ -42,6 +42,14 @@ const (
 	TOTP     FactorKind = "totp"
 )
 
+// Ways to answer a step that are no factor of their own.
+const (
+	// PasswordAndTOTP is one line: the password, and the code right behind it.
+	PasswordAndTOTP FactorKind = "password+totp"
+	// NewTOTP is a code of a secret that was made just now.
+	NewTOTP FactorKind = "new-totp"
+)
+
 // Factor is the public half of one credential that an account holds. It carries
 // no secret: for a password or a TOTP secret it says only that there is one.
 type Factor struct {

@@ -3,8 +3,11 @@ package identity
 import (
 	"crypto/ecdh"
 	"crypto/hpke"
+	"encoding/binary"
 	"errors"
 	"fmt"
+
+	"github.com/google/uuid"
 )
 
 // ErrSealed says that something sealed is not for this machine, not for this
@@ -33,4 +36,15 @@ func SealTo(public, info []byte, secret Secret) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %w", ErrSealed, err)
 	}
 	return sealed, nil
+}
+
+// SealInfo is what the secret of a factor is sealed for: one account on one
+// machine of one realm, and one epoch. Every part has its own place or length in
+// it, so no two purposes have the same.
+func SealInfo(realm string, machine, account uuid.UUID, kind FactorKind, epoch uint64) []byte {
+	b := []byte("sallyport sealed factor v1\x00")
+	b = binary.BigEndian.AppendUint64(b, uint64(len(realm)))
+	b = append(append(append(b, realm...), machine[:]...), account[:]...)
+	b = binary.BigEndian.AppendUint64(b, uint64(len(kind)))
+	return binary.BigEndian.AppendUint64(append(b, kind...), epoch)
 }

@@ -3,7 +3,7 @@
 //
 // A Provider fetches and relays, it decides nothing and remembers nothing
 // beyond its [Memory]. What it cannot do it does not implement: the optional
-// interfaces [Lister], [Watcher] and [PasswordChanger] are asked for by type
+// interfaces [Lister], [Watcher], [PasswordChanger] and [KeyRegistrar] are asked for by type
 // assertion, and what is missing is said in status.
 //
 // Every error wraps one of the sentinels below; anything else counts as
@@ -116,6 +116,11 @@ type Attempt struct {
 	Name identity.Name
 	// Service and RemoteHost go into the server's audit log.
 	Service, RemoteHost string
+	// UsedStep is the newest time step of a one-time code that was accepted here
+	// without the server.
+	UsedStep int64
+	// Enrol is a kind of factor to make once everything is proved, "" for none.
+	Enrol identity.FactorKind
 }
 
 // Exchange is one stepped authentication in progress. It only moves forward: a
@@ -149,6 +154,28 @@ type Reply struct {
 	SignedSession []byte
 	Record        Record
 	ServerTime    time.Time
+	// Sealed, with Allow, are secrets for this machine alone; none where policy or
+	// provider give none, and then none may be kept from earlier.
+	Sealed []SealedFactor
+	// OTPAuth, with Continue and the offer identity.NewTOTP, is the new secret as
+	// an otpauth:// address.
+	OTPAuth identity.Secret
+}
+
+// SealedFactor is the secret of a factor, encrypted by identity.SealTo with
+// identity.SealInfo of exactly this realm, machine, account, kind and epoch.
+type SealedFactor struct {
+	Kind  identity.FactorKind
+	Epoch uint64
+	Blob  []byte
+	// LastStep is the newest time step that the server accepted.
+	LastStep int64
+}
+
+// KeyRegistrar takes the public half of this machine's sealing key, without which
+// no secret can be sent to it. A provider that lacks it gives no Sealed.
+type KeyRegistrar interface {
+	SetSealingKey(ctx context.Context, public []byte) error
 }
 
 // PasswordChanger can change a password on the server.

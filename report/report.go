@@ -23,6 +23,9 @@ const (
 	VerbCacheForget = "cache forget" // root; NameArgs; nothing
 	VerbCacheClear  = "cache clear"  // root; nothing
 	VerbUnlock      = "unlock"       // root; NameArgs: lifts a lock after failures; nothing
+
+	VerbEnrolTOTP    = "enrol totp"         // an account of the realm, for itself; EnrolArgs; one Enrolment
+	VerbEnrolConfirm = "enrol totp confirm" // who began it; ConfirmArgs; one Enrolled
 )
 
 // Errors of control.sock that a caller decides on. A name that nobody knows is
@@ -174,7 +177,9 @@ type Offline struct {
 	Until       *time.Time `json:"until,omitempty"`
 	LastChecked *time.Time `json:"last_checked,omitempty"`
 	Failures    int        `json:"failures"`
-	Reason      string     `json:"reason,omitempty"`
+	// CodeFailures counts wrong one-time codes after a right password.
+	CodeFailures int    `json:"code_failures,omitempty"`
+	Reason       string `json:"reason,omitempty"`
 }
 
 // CachedAccount is one line of VerbCacheList.

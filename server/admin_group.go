@@ -29,6 +29,9 @@ func groupView(tx *store.Tx, g identity.Group) (*v1.GroupView, error) {
 	for _, n := range groups {
 		v.Groups = append(v.Groups, string(n))
 	}
+	if err == nil {
+		v.OfflineCodes, err = tx.GroupOfflineCodes(g.UUID)
+	}
 	return v, err
 }
 
@@ -41,6 +44,9 @@ func (s *admin) AddGroup(ctx context.Context, req *v1.AddGroupRequest) (*v1.Grou
 	var view *v1.GroupView
 	err = s.change(ctx, "group.add", req.GetName(), "", func(tx *store.Tx) error {
 		added, err := tx.AddGroup(g)
+		if err == nil && req.GetOfflineCodes() {
+			err = tx.SetGroupOfflineCodes(added.UUID, true)
+		}
 		if err == nil {
 			view, err = groupView(tx, added)
 		}

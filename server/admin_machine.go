@@ -14,7 +14,10 @@ import (
 )
 
 func machineView(m store.Machine) *v1.MachineView {
-	v := &v1.MachineView{Uuid: m.UUID.String(), Name: string(m.Name), State: "invited"}
+	v := &v1.MachineView{Uuid: m.UUID.String(), Name: string(m.Name), State: "invited", OfflineCodes: m.OfflineCodes}
+	if m.SealingKey != nil {
+		v.SealingKeyFingerprint = fingerprintOf(m.SealingKey)
+	}
 	if m.Key != nil {
 		sum := sha256.Sum256(m.Key)
 		v.State, v.Joined, v.KeyFingerprint = "joined", timestamppb.New(m.Joined), hex.EncodeToString(sum[:])

@@ -44,6 +44,9 @@ type answer struct {
 	reason  string // for the audit log only
 	// With allow.
 	session, id []byte
+	sealed      []sealedFactor
+	// With the offer of a new secret: its otpauth:// address.
+	url string
 }
 
 // facts are what a step is judged by, read at one moment.
@@ -88,16 +91,14 @@ func (e *engine) facts(ctx context.Context, name identity.Name) (f facts, err er
 	return f, err
 }
 
-func (e *engine) begin(m store.Machine, name identity.Name, service, remoteHost string) (answer, error) {
-	s := &session{
-		machine: m.UUID, machineName: m.Name, name: name, service: service, remoteHost: remoteHost,
-		next: identity.Password, begun: e.now(),
-	}
+// admit lets a session wait for its first step.
+func (e *engine) admit(s *session) (answer, error) {
+	s.next, s.begun = identity.Password, e.now()
 	cookie, err := e.sessions.put(s, e.now())
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{cookie: cookie, offers: []identity.FactorKind{identity.Password}}, nil
+	return answer{cookie: cookie, offers: []identity.FactorKind{identity.Password, identity.PasswordAndTOTP}}, nil
 }
 
 // record writes down how a session ended, and before it when it began: two rows
@@ -140,7 +141,8 @@ func entry(at time.Time, machine identity.Name, action string, s *session, reaso
 // step moves a session on by one credential, or ends it.
 func (e *engine) step(ctx context.Context, m store.Machine, cookie string, kind identity.FactorKind, credential identity.Secret) (answer, error) {
 	s, ok := e.sessions.take(cookie, m.UUID, e.now())
-	if !ok || kind != s.next {
+	oneLine := ok && s.next == identity.Password && kind == identity.PasswordAndTOTP
+	if !ok || kind != s.next && !oneLine {
 		if s == nil {
 			s = &session{}
 		}
@@ -155,10 +157,16 @@ func (e *engine) step(ctx context.Context, m store.Machine, cookie string, kind 
 	if err != nil {
 		return answer{}, err
 	}
-	if s.next == identity.TOTP {
+	switch {
+	case oneLine:
+		return e.stepOneLine(ctx, m, s, f, credential)
+	case s.next == identity.TOTP:
 		return e.stepTOTP(ctx, m, s, f, credential)
+	case s.next == identity.NewTOTP:
+		return e.confirmTOTP(ctx, m, s, credential)
+	default:
+		return e.stepPassword(ctx, m, s, f, credential)
 	}
-	return e.stepPassword(ctx, m, s, f, credential)
 }
 
 func (e *engine) stepPassword(ctx context.Context, m store.Machine, s *session, f facts, password identity.Secret) (answer, error) {
@@ -172,6 +180,10 @@ func (e *engine) stepPassword(ctx context.Context, m store.Machine, s *session, 
 	case !ok:
 		return e.failed(ctx, m, s, "password")
 	}
+	return e.passwordProved(ctx, m, s, f, rehash)
+}
+
+func (e *engine) passwordProved(ctx context.Context, m store.Machine, s *session, f facts, rehash string) (answer, error) {
 	if why := standing(f.account, e.now()); why != "" {
 		return e.deny(ctx, m, s, answer{message: why, reason: why})
 	}
@@ -181,7 +193,7 @@ func (e *engine) stepPassword(ctx context.Context, m store.Machine, s *session, 
 		cookie, err := e.sessions.put(s, e.now())
 		return answer{cookie: cookie, offers: []identity.FactorKind{identity.TOTP}}, err
 	}
-	return e.allow(ctx, m, s, func(tx *store.Tx) error {
+	return e.proven(ctx, m, s, func(tx *store.Tx) error {
 		if rehash == "" {
 			return nil
 		}
@@ -234,15 +246,15 @@ func (e *engine) stepTOTP(ctx context.Context, m store.Machine, s *session, f fa
 		return answer{}, err
 	}
 	defer secret.Wipe()
-	step, ok, err := totpStep(secret, code, e.now())
+	step, ok, err := identity.TOTPStep(secret, code, e.now())
 	if err != nil {
 		return answer{}, err
 	}
-	if !ok || step <= f.totp.LastStep {
+	if !ok || step <= max(f.totp.LastStep, s.usedStep) {
 		return e.failed(ctx, m, s, "totp")
 	}
 	s.proved = append(s.proved, proof{identity.TOTP, f.account.UUID, f.totp.Epoch})
-	return e.allow(ctx, m, s, func(tx *store.Tx) error {
+	return e.proven(ctx, m, s, func(tx *store.Tx) error {
 		return tx.UseTOTPStep(f.account.UUID, f.totp.Epoch, step)
 	})
 }
@@ -310,6 +322,9 @@ func (e *engine) allow(ctx context.Context, m store.Machine, s *session, also fu
 			return err
 		}
 		if a.session, err = e.sessionToken(tx, m, s, account); err != nil {
+			return err
+		}
+		if a.sealed, err = e.sealFactors(tx, m, s, account); err != nil {
 			return err
 		}
 		return e.record(tx, m, "auth.allow", s, "")

@@ -28,19 +28,36 @@
 //	password   right, account not in good standing (none), deny with the reason
 //	password   right, account holds TOTP           totp, offers [totp]
 //	password   right, account holds no TOTP        (none), allow
+//	password   one line, right as a password       as above
+//	password   one line, right as password and     (none), allow
+//	           code, account holds TOTP
 //	totp       a kind that was not offered         (none), deny
 //	totp       wrong; used before; locked; any
 //	           credential changed since Begin      (none), deny
 //	totp       right                               (none), allow
-//	any        2 minutes without a step            (none)
+//	(any allow, where Begin asked to enrol)        new-totp, offers [new-totp]
+//	new-totp   wrong, first or second time         new-totp, offers [new-totp]
+//	new-totp   wrong the third time; any           (none), deny
+//	           credential changed since Begin
+//	new-totp   right: the secret is stored         (none), allow
+//	any        2 minutes without a step, 10 in     (none)
+//	           new-totp
 //
 // Each step on a password costs one Argon2id computation whatever the account,
-// known or not, locked or not. Failures are counted by name, whether or not it
+// known or not, locked or not; one line that ends in six digits costs two, and
+// counts as one failure. Failures are counted by name, whether or not it
 // is anyone's, so that being locked tells nothing either.
 //
 // The audit log gets an authentication's rows when it ends: when it began, and
 // what came of it; one that nobody goes on with is "auth.abandon". Begin alone
 // writes nothing, so it costs no wait for the disk.
+//
+// # One-time codes away from the server
+//
+// A machine gets a TOTP secret only sealed to its own key, and only in the answer
+// to a complete authentication, with a code, of that very person on it. The realm
+// must have said yes twice: for the machine and for a group of the person. Each
+// time is in the audit log. No list and no change stream carries one.
 //
 // # Soft lock
 //

@@ -99,7 +99,7 @@ func (b *bench) code(drift int64) string {
 
 func (b *bench) start(name identity.Name) string {
 	b.t.Helper()
-	a, err := b.begin(b.box, name, "test", "host")
+	a, err := b.admit(&session{machine: b.box.UUID, machineName: b.box.Name, name: name, service: "test", remoteHost: "host"})
 	if err != nil {
 		b.t.Fatal(err)
 	}

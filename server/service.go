@@ -39,7 +39,14 @@ func (e *engine) Begin(ctx context.Context, req *v1.BeginRequest) (*v1.BeginResp
 	if err != nil {
 		return nil, connect.NewError(connect.CodeInvalidArgument, err)
 	}
-	a, err := e.begin(m, name, clip(req.GetService()), clip(req.GetRemoteHost()))
+	enrol := identity.FactorKind(req.GetEnrol())
+	if enrol != "" && enrol != identity.TOTP {
+		return nil, connect.NewError(connect.CodeInvalidArgument, errors.New("only \"totp\" can be enrolled"))
+	}
+	a, err := e.admit(&session{
+		machine: m.UUID, machineName: m.Name, name: name, service: clip(req.GetService()), remoteHost: clip(req.GetRemoteHost()),
+		usedStep: req.GetUsedStep(), enrol: enrol,
+	})
 	if err != nil {
 		return nil, e.fault(ctx, "begin", err)
 	}
@@ -64,8 +71,12 @@ func (e *engine) Step(ctx context.Context, req *v1.StepRequest) (*v1.StepRespons
 	switch {
 	case a.allow:
 		resp.Outcome, resp.SessionToken, resp.IdToken = v1.Outcome_OUTCOME_ALLOW, a.session, a.id
+		for _, f := range a.sealed {
+			resp.Sealed = append(resp.Sealed, &v1.SealedFactor{Kind: string(f.kind), Epoch: f.epoch, Blob: f.blob, LastStep: f.lastStep})
+		}
 	case len(a.offers) > 0:
 		resp.Outcome, resp.Offers, resp.Session = v1.Outcome_OUTCOME_CONTINUE, words(a.offers), a.cookie
+		resp.OtpauthUrl = []byte(a.url)
 	}
 	return resp, nil
 }

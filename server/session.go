@@ -23,6 +23,13 @@ type session struct {
 	proved              []proof
 	begun               time.Time // zero: Begin is not part of it
 	deadline            time.Time
+	// usedStep is the newest time step that the machine accepted by itself.
+	usedStep int64
+	// enrol is the factor to make when all is proved, "" for none; fresh is its
+	// secret from then on, and tries counts the answers that did not confirm it.
+	enrol identity.FactorKind
+	fresh identity.Secret
+	tries int
 }
 
 // proof is a factor that was proved, and which credential it was.
@@ -43,6 +50,7 @@ func (s *session) methods() []identity.FactorKind {
 // Limits of the session table.
 const (
 	stepTimeout        = 2 * time.Minute
+	enrolTimeout       = 10 * time.Minute
 	sessionsPerMachine = 4096
 )
 
@@ -67,6 +75,9 @@ func newSessions(timeout time.Duration, limit int) *sessions {
 func (t *sessions) put(s *session, now time.Time) (string, error) {
 	cookie := rand.Text()
 	s.deadline = now.Add(t.timeout)
+	if s.next == identity.NewTOTP { // someone has to find the telephone
+		s.deadline = now.Add(max(t.timeout, enrolTimeout))
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.count[s.machine] >= t.limit {

@@ -114,6 +114,12 @@ func TestAnAccountWithAOneTimeCodeIsAskedForItByEveryHost(t *testing.T) {
 	t.Run("a host that can ask only for a password", func(t *testing.T) {
 		keepsOut(t, ways(r, ada, adaPass)["ssh password"])
 	})
+	t.Run("a host that can ask only for a password, with both in one line", func(t *testing.T) {
+		phone := enrol(t, r)
+		lets(t, ways(r, ada, adaPass+phone.code(t))["ssh password"], ada)
+		keepsOut(t, ways(r, ada, adaPass+phone.wrong(t))["ssh password"])
+		lets(t, oneLineSudo(r, phone.code(t)), "root")
+	})
 	t.Run("offline it is refused, and says why", func(t *testing.T) {
 		enrol(t, r)
 		must(t, r.Server.Stop(t.Context()))
@@ -144,7 +150,7 @@ func refusesOffline(t *testing.T, r *machine.Realm, line string) {
 	must(t, err)
 	defer c.Hangup()
 	must(t, c.Talk(t.Context(), "assword", adaPass,
-		"Offline, and this account needs a one-time code, which this version cannot check offline."))
+		"Offline, and this account needs a one-time code, which cannot be checked on this machine offline."))
 	if strings.Contains(c.Screen(), "I am ") {
 		t.Errorf("someone is in:\n%s", c.Screen())
 	}

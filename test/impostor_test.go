@@ -189,6 +189,10 @@ func (r *realmOfLies) Join(context.Context, *v1.JoinRequest) (*v1.JoinResponse, 
 	return &v1.JoinResponse{MachineUuid: r.machine.String(), Realm: machine.RealmName, SigningKeys: [][]byte{r.pub()}, MachineName: "laptop"}, nil
 }
 
+func (r *realmOfLies) SetSealingKey(context.Context, *v1.SetSealingKeyRequest) (*v1.SetSealingKeyResponse, error) {
+	return &v1.SetSealingKeyResponse{}, nil
+}
+
 func (r *realmOfLies) GetIDToken(_ context.Context, q *v1.GetIDTokenRequest) (*v1.GetIDTokenResponse, error) {
 	for _, t := range r.tokens {
 		if string(t.Account.Name) == q.GetName() || (q.GetName() == "" && t.Account.UID == q.GetUid()) {

@@ -115,7 +115,9 @@ func commands() map[string]command {
 		"group remove-member": simple(2, func(ctx context.Context, c client, f *flags) (proto.Message, error) {
 			return c.RemoveMember(ctx, &v1.MemberRequest{Group: f.name(0), Member: f.name(1)})
 		}),
-		"machine add":    on(client.AddMachine),
+		"group set":      {names: 1, flags: groupSet},
+		"machine add":    {names: 1, flags: machineAdd},
+		"machine set":    {names: 1, flags: machineSet},
 		"machine list":   all(client.ListMachines),
 		"machine remove": on(client.RemoveMachine),
 		"keys rotate": simple(0, func(ctx context.Context, c client, _ *flags) (proto.Message, error) {

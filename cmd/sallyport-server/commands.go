@@ -93,9 +93,55 @@ func groupAdd(f *flags) request {
 		req.Demands = strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })
 		return nil
 	})
+	f.BoolVar(&req.OfflineCodes, "offline-codes", false, "")
 	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
 		req.Name = f.name(0)
 		return c.AddGroup(ctx, req)
+	}
+}
+
+// maybe reads yes or no, and tells absent from no.
+func maybe(f *flags, name string, into **bool) {
+	f.BoolFunc(name, "", func(s string) error {
+		b, err := strconv.ParseBool(s)
+		if err != nil {
+			return fmt.Errorf("%q is neither true nor false", s)
+		}
+		*into = &b
+		return nil
+	})
+}
+
+func groupSet(f *flags) request {
+	req := &v1.SetGroupRequest{}
+	maybe(f, "offline-codes", &req.OfflineCodes)
+	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
+		req.Name = f.name(0)
+		return c.SetGroup(ctx, req)
+	}
+}
+
+// machineAdd invites a machine, and marks it before its code is shown.
+func machineAdd(f *flags) request {
+	set := &v1.SetMachineRequest{}
+	maybe(f, "offline-codes", &set.OfflineCodes)
+	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
+		added, err := c.AddMachine(ctx, &v1.NameRequest{Name: f.name(0)})
+		if err != nil || set.OfflineCodes == nil {
+			return added, err
+		}
+		set.Name = f.name(0)
+		added.Machine, err = c.SetMachine(ctx, set)
+		return added, err
+	}
+}
+
+func machineSet(f *flags) request {
+	req := &v1.SetMachineRequest{}
+	maybe(f, "offline-codes", &req.OfflineCodes)
+	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
+		req.Name = f.name(0)
+		return c.SetMachine(ctx, req)
 	}
 }
 

@@ -37,11 +37,14 @@ const usage = `sallyport-server keeps a realm's accounts and serves them to its 
   sallyport-server account remove-key NAME TAG
   sallyport-server account add-totp NAME [--generate]   the secret on standard input
   sallyport-server account remove-totp NAME
-  sallyport-server group add NAME [--gid N] [--demands password,totp]
+  sallyport-server group add NAME [--gid N] [--demands password,totp] [--offline-codes]
+  sallyport-server group set NAME --offline-codes=true|false
   sallyport-server group show|remove NAME
   sallyport-server group list
   sallyport-server group add-member|remove-member GROUP MEMBER
-  sallyport-server machine add|remove NAME
+  sallyport-server machine add NAME [--offline-codes]
+  sallyport-server machine set NAME --offline-codes=true|false
+  sallyport-server machine remove NAME
   sallyport-server machine list
   sallyport-server keys rotate
   sallyport-server audit [--since TIME]

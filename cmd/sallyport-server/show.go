@@ -57,6 +57,9 @@ func people(w io.Writer, m proto.Message) {
 	case *v1.GroupView:
 		fmt.Fprintf(w, "name\t%s\ngid\t%d\nuuid\t%s\ndemands\t%s\naccounts\t%s\ngroups\t%s\n", m.GetName(), m.GetGid(), m.GetUuid(),
 			strings.Join(m.GetDemands(), " "), strings.Join(m.GetAccounts(), " "), strings.Join(m.GetGroups(), " "))
+		fmt.Fprintf(w, "offline codes\t%s\n", yesNo(m.GetOfflineCodes()))
+	case *v1.MachineView:
+		fmt.Fprintf(w, "name\t%s\nuuid\t%s\nstate\t%s\noffline codes\t%s\n", m.GetName(), m.GetUuid(), m.GetState(), yesNo(m.GetOfflineCodes()))
 	case *v1.ListGroupsResponse:
 		for _, g := range m.GetGroups() {
 			fmt.Fprintf(w, "%s\t%d\t%s\n", g.GetName(), g.GetGid(), strings.Join(append(g.GetAccounts(), g.GetGroups()...), " "))
@@ -91,6 +94,13 @@ func account(w io.Writer, a *v1.AccountView) {
 			fmt.Fprintf(w, "%s\t%s\n", what, stamp(t))
 		}
 	}
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
 }
 
 func stamp(t *timestamppb.Timestamp) string {

@@ -27,7 +27,9 @@ type exchange struct {
 func (p *Provider) Begin(ctx context.Context, a provider.Attempt) (provider.Exchange, provider.Reply, error) {
 	ctx, cancel := bounded(ctx, p.o.Timeouts.Call)
 	defer cancel()
-	resp, err := p.auth.Begin(ctx, &v1.BeginRequest{Name: string(a.Name), Service: a.Service, RemoteHost: a.RemoteHost})
+	resp, err := p.auth.Begin(ctx, &v1.BeginRequest{
+		Name: string(a.Name), Service: a.Service, RemoteHost: a.RemoteHost, UsedStep: a.UsedStep, Enrol: string(a.Enrol),
+	})
 	if err != nil {
 		return nil, provider.Reply{}, meaning("begin authentication", err)
 	}
@@ -69,6 +71,7 @@ func (e *exchange) Step(ctx context.Context, kind identity.FactorKind, credentia
 	case v1.Outcome_OUTCOME_CONTINUE:
 		if len(resp.GetOffers()) > 0 {
 			e.cookie, reply.Outcome, reply.Offers = resp.GetSession(), provider.Continue, kinds(resp.GetOffers())
+			reply.OTPAuth = identity.NewSecret(resp.GetOtpauthUrl())
 		}
 	default: // whatever else it says is a no, which is the reply's zero value
 	}
@@ -96,7 +99,20 @@ func (e *exchange) allowed(ctx context.Context, resp *v1.StepResponse, reply *pr
 		return err
 	}
 	reply.Outcome, reply.Session, reply.SignedSession, reply.Record = provider.Allow, session, resp.GetSessionToken(), r
+	for _, f := range resp.GetSealed() {
+		reply.Sealed = append(reply.Sealed, provider.SealedFactor{
+			Kind: identity.FactorKind(f.GetKind()), Epoch: f.GetEpoch(), Blob: f.GetBlob(), LastStep: f.GetLastStep(),
+		})
+	}
 	return nil
+}
+
+// SetSealingKey implements provider.KeyRegistrar.
+func (p *Provider) SetSealingKey(ctx context.Context, public []byte) error {
+	ctx, cancel := bounded(ctx, p.o.Timeouts.Call)
+	defer cancel()
+	_, err := p.machines.SetSealingKey(ctx, &v1.SetSealingKeyRequest{SealingKey: public})
+	return meaning("register the sealing key", err)
 }
 
 // ChangePassword implements provider.PasswordChanger.

@@ -58,6 +58,7 @@ type Provider struct {
 	realms    sallyportv1connect.RealmServiceClient
 	directory sallyportv1connect.DirectoryServiceClient
 	auth      sallyportv1connect.AuthenticationServiceClient
+	machines  sallyportv1connect.MachineServiceClient
 	keys      atomic.Pointer[identity.Keyring] // nil until known
 	// asked is when the keys were last asked for because of an unknown one.
 	asked atomic.Int64
@@ -68,6 +69,7 @@ var (
 	_ provider.Lister          = (*Provider)(nil)
 	_ provider.Watcher         = (*Provider)(nil)
 	_ provider.PasswordChanger = (*Provider)(nil)
+	_ provider.KeyRegistrar    = (*Provider)(nil)
 )
 
 // New makes a Provider. It does not touch the network; its errors are about the
@@ -101,6 +103,7 @@ func New(o Options) (*Provider, error) {
 	p.realms = sallyportv1connect.NewRealmServiceClient(hc, o.URL, limits())
 	p.directory = sallyportv1connect.NewDirectoryServiceClient(hc, o.URL, limits())
 	p.auth = sallyportv1connect.NewAuthenticationServiceClient(hc, o.URL, limits())
+	p.machines = sallyportv1connect.NewMachineServiceClient(hc, o.URL, limits())
 	return p, p.recall()
 }
 

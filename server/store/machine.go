@@ -17,6 +17,10 @@ type Machine struct {
 	Name   identity.Name
 	Key    ed25519.PublicKey
 	Joined time.Time
+	// SealingKey is what secrets for it are sealed to, nil before it registered one.
+	SealingKey []byte
+	// OfflineCodes lets it check one-time codes offline, see [Tx.MayHoldCodes].
+	OfflineCodes bool
 }
 
 // Invite stores a machine that may join with the code of that hash until then.
@@ -44,13 +48,13 @@ func (t *Tx) Join(codeHash []byte, key ed25519.PublicKey, now time.Time) (Machin
 	})
 }
 
-const machineColumns = `uuid, name, public_key, joined`
+const machineColumns = `uuid, name, public_key, joined, sealing_key, offline_codes`
 
 func scanMachine(scan func(...any) error) (Machine, error) {
 	var m Machine
 	var key []byte
 	var joined int64
-	if err := scan(&m.UUID, &m.Name, &key, &joined); err != nil {
+	if err := scan(&m.UUID, &m.Name, &key, &joined, &m.SealingKey, &m.OfflineCodes); err != nil {
 		return Machine{}, err
 	}
 	m.Key, m.Joined = key, time.Unix(joined, 0)

@@ -833,7 +833,9 @@ type AddGroupRequest struct {
 	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Gid   *uint32                `protobuf:"varint,2,opt,name=gid,proto3,oneof" json:"gid,omitempty"`
 	// Factor kinds that a session must have proved to count as a member.
-	Demands       []string `protobuf:"bytes,3,rep,name=demands,proto3" json:"demands,omitempty"`
+	Demands []string `protobuf:"bytes,3,rep,name=demands,proto3" json:"demands,omitempty"`
+	// Members' one-time codes may be checked offline, on machines that may too.
+	OfflineCodes  bool `protobuf:"varint,8,opt,name=offline_codes,json=offlineCodes,proto3" json:"offline_codes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -889,6 +891,66 @@ func (x *AddGroupRequest) GetDemands() []string {
 	return nil
 }
 
+func (x *AddGroupRequest) GetOfflineCodes() bool {
+	if x != nil {
+		return x.OfflineCodes
+	}
+	return false
+}
+
+// SetGroupRequest changes what is present.
+type SetGroupRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	OfflineCodes  *bool                  `protobuf:"varint,8,opt,name=offline_codes,json=offlineCodes,proto3,oneof" json:"offline_codes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetGroupRequest) Reset() {
+	*x = SetGroupRequest{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetGroupRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetGroupRequest) ProtoMessage() {}
+
+func (x *SetGroupRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetGroupRequest.ProtoReflect.Descriptor instead.
+func (*SetGroupRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *SetGroupRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SetGroupRequest) GetOfflineCodes() bool {
+	if x != nil && x.OfflineCodes != nil {
+		return *x.OfflineCodes
+	}
+	return false
+}
+
 type GroupView struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Uuid    string                 `protobuf:"bytes,1,opt,name=uuid,proto3" json:"uuid,omitempty"`
@@ -898,13 +960,14 @@ type GroupView struct {
 	// Direct members.
 	Accounts      []string `protobuf:"bytes,5,rep,name=accounts,proto3" json:"accounts,omitempty"`
 	Groups        []string `protobuf:"bytes,6,rep,name=groups,proto3" json:"groups,omitempty"`
+	OfflineCodes  bool     `protobuf:"varint,8,opt,name=offline_codes,json=offlineCodes,proto3" json:"offline_codes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GroupView) Reset() {
 	*x = GroupView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[14]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -916,7 +979,7 @@ func (x *GroupView) String() string {
 func (*GroupView) ProtoMessage() {}
 
 func (x *GroupView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[14]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -929,7 +992,7 @@ func (x *GroupView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupView.ProtoReflect.Descriptor instead.
 func (*GroupView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{14}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *GroupView) GetUuid() string {
@@ -974,6 +1037,13 @@ func (x *GroupView) GetGroups() []string {
 	return nil
 }
 
+func (x *GroupView) GetOfflineCodes() bool {
+	if x != nil {
+		return x.OfflineCodes
+	}
+	return false
+}
+
 type ListGroupsResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Groups        []*GroupView           `protobuf:"bytes,1,rep,name=groups,proto3" json:"groups,omitempty"`
@@ -983,7 +1053,7 @@ type ListGroupsResponse struct {
 
 func (x *ListGroupsResponse) Reset() {
 	*x = ListGroupsResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[15]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -995,7 +1065,7 @@ func (x *ListGroupsResponse) String() string {
 func (*ListGroupsResponse) ProtoMessage() {}
 
 func (x *ListGroupsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[15]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1008,7 +1078,7 @@ func (x *ListGroupsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGroupsResponse.ProtoReflect.Descriptor instead.
 func (*ListGroupsResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{15}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListGroupsResponse) GetGroups() []*GroupView {
@@ -1029,7 +1099,7 @@ type MemberRequest struct {
 
 func (x *MemberRequest) Reset() {
 	*x = MemberRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[16]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1041,7 +1111,7 @@ func (x *MemberRequest) String() string {
 func (*MemberRequest) ProtoMessage() {}
 
 func (x *MemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[16]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1054,7 +1124,7 @@ func (x *MemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberRequest.ProtoReflect.Descriptor instead.
 func (*MemberRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{16}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *MemberRequest) GetGroup() string {
@@ -1085,7 +1155,7 @@ type AddMachineResponse struct {
 
 func (x *AddMachineResponse) Reset() {
 	*x = AddMachineResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[17]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1097,7 +1167,7 @@ func (x *AddMachineResponse) String() string {
 func (*AddMachineResponse) ProtoMessage() {}
 
 func (x *AddMachineResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[17]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1110,7 +1180,7 @@ func (x *AddMachineResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddMachineResponse.ProtoReflect.Descriptor instead.
 func (*AddMachineResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{17}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *AddMachineResponse) GetMachine() *MachineView {
@@ -1150,13 +1220,18 @@ type MachineView struct {
 	Joined *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=joined,proto3" json:"joined,omitempty"`
 	// SHA-256 of the machine's public key, in hex.
 	KeyFingerprint string `protobuf:"bytes,5,opt,name=key_fingerprint,json=keyFingerprint,proto3" json:"key_fingerprint,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// One-time codes may be checked on it offline, of members of groups that may too.
+	OfflineCodes bool `protobuf:"varint,6,opt,name=offline_codes,json=offlineCodes,proto3" json:"offline_codes,omitempty"`
+	// SHA-256 of the key that secrets for it are sealed to, in hex; empty before it
+	// registered one.
+	SealingKeyFingerprint string `protobuf:"bytes,7,opt,name=sealing_key_fingerprint,json=sealingKeyFingerprint,proto3" json:"sealing_key_fingerprint,omitempty"`
+	unknownFields         protoimpl.UnknownFields
+	sizeCache             protoimpl.SizeCache
 }
 
 func (x *MachineView) Reset() {
 	*x = MachineView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[18]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1168,7 +1243,7 @@ func (x *MachineView) String() string {
 func (*MachineView) ProtoMessage() {}
 
 func (x *MachineView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[18]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1181,7 +1256,7 @@ func (x *MachineView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MachineView.ProtoReflect.Descriptor instead.
 func (*MachineView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{18}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *MachineView) GetUuid() string {
@@ -1219,6 +1294,73 @@ func (x *MachineView) GetKeyFingerprint() string {
 	return ""
 }
 
+func (x *MachineView) GetOfflineCodes() bool {
+	if x != nil {
+		return x.OfflineCodes
+	}
+	return false
+}
+
+func (x *MachineView) GetSealingKeyFingerprint() string {
+	if x != nil {
+		return x.SealingKeyFingerprint
+	}
+	return ""
+}
+
+// SetMachineRequest changes what is present.
+type SetMachineRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	OfflineCodes  *bool                  `protobuf:"varint,6,opt,name=offline_codes,json=offlineCodes,proto3,oneof" json:"offline_codes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetMachineRequest) Reset() {
+	*x = SetMachineRequest{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetMachineRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetMachineRequest) ProtoMessage() {}
+
+func (x *SetMachineRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetMachineRequest.ProtoReflect.Descriptor instead.
+func (*SetMachineRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *SetMachineRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SetMachineRequest) GetOfflineCodes() bool {
+	if x != nil && x.OfflineCodes != nil {
+		return *x.OfflineCodes
+	}
+	return false
+}
+
 type ListMachinesResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Machines      []*MachineView         `protobuf:"bytes,1,rep,name=machines,proto3" json:"machines,omitempty"`
@@ -1228,7 +1370,7 @@ type ListMachinesResponse struct {
 
 func (x *ListMachinesResponse) Reset() {
 	*x = ListMachinesResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[19]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1240,7 +1382,7 @@ func (x *ListMachinesResponse) String() string {
 func (*ListMachinesResponse) ProtoMessage() {}
 
 func (x *ListMachinesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[19]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1253,7 +1395,7 @@ func (x *ListMachinesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMachinesResponse.ProtoReflect.Descriptor instead.
 func (*ListMachinesResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{19}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListMachinesResponse) GetMachines() []*MachineView {
@@ -1274,7 +1416,7 @@ type ListAuditRequest struct {
 
 func (x *ListAuditRequest) Reset() {
 	*x = ListAuditRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[20]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1286,7 +1428,7 @@ func (x *ListAuditRequest) String() string {
 func (*ListAuditRequest) ProtoMessage() {}
 
 func (x *ListAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[20]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1299,7 +1441,7 @@ func (x *ListAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditRequest.ProtoReflect.Descriptor instead.
 func (*ListAuditRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{20}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListAuditRequest) GetSince() *timestamppb.Timestamp {
@@ -1331,7 +1473,7 @@ type AuditRow struct {
 
 func (x *AuditRow) Reset() {
 	*x = AuditRow{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[21]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1343,7 +1485,7 @@ func (x *AuditRow) String() string {
 func (*AuditRow) ProtoMessage() {}
 
 func (x *AuditRow) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[21]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1356,7 +1498,7 @@ func (x *AuditRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditRow.ProtoReflect.Descriptor instead.
 func (*AuditRow) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{21}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *AuditRow) GetId() int64 {
@@ -1411,7 +1553,7 @@ type ListAuditResponse struct {
 
 func (x *ListAuditResponse) Reset() {
 	*x = ListAuditResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[22]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1423,7 +1565,7 @@ func (x *ListAuditResponse) String() string {
 func (*ListAuditResponse) ProtoMessage() {}
 
 func (x *ListAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[22]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1436,7 +1578,7 @@ func (x *ListAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditResponse.ProtoReflect.Descriptor instead.
 func (*ListAuditResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{22}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListAuditResponse) GetRows() []*AuditRow {
@@ -1461,7 +1603,7 @@ type VerifyAuditRequest struct {
 
 func (x *VerifyAuditRequest) Reset() {
 	*x = VerifyAuditRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[23]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1473,7 +1615,7 @@ func (x *VerifyAuditRequest) String() string {
 func (*VerifyAuditRequest) ProtoMessage() {}
 
 func (x *VerifyAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[23]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1486,7 +1628,7 @@ func (x *VerifyAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyAuditRequest.ProtoReflect.Descriptor instead.
 func (*VerifyAuditRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{23}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{25}
 }
 
 type VerifyAuditResponse struct {
@@ -1501,7 +1643,7 @@ type VerifyAuditResponse struct {
 
 func (x *VerifyAuditResponse) Reset() {
 	*x = VerifyAuditResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[24]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1513,7 +1655,7 @@ func (x *VerifyAuditResponse) String() string {
 func (*VerifyAuditResponse) ProtoMessage() {}
 
 func (x *VerifyAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[24]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1526,7 +1668,7 @@ func (x *VerifyAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyAuditResponse.ProtoReflect.Descriptor instead.
 func (*VerifyAuditResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{24}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *VerifyAuditResponse) GetRows() int64 {
@@ -1551,7 +1693,7 @@ type RotateKeysRequest struct {
 
 func (x *RotateKeysRequest) Reset() {
 	*x = RotateKeysRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[25]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1563,7 +1705,7 @@ func (x *RotateKeysRequest) String() string {
 func (*RotateKeysRequest) ProtoMessage() {}
 
 func (x *RotateKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[25]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1576,7 +1718,7 @@ func (x *RotateKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateKeysRequest.ProtoReflect.Descriptor instead.
 func (*RotateKeysRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{25}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{27}
 }
 
 type RotateKeysResponse struct {
@@ -1588,7 +1730,7 @@ type RotateKeysResponse struct {
 
 func (x *RotateKeysResponse) Reset() {
 	*x = RotateKeysResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[26]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1600,7 +1742,7 @@ func (x *RotateKeysResponse) String() string {
 func (*RotateKeysResponse) ProtoMessage() {}
 
 func (x *RotateKeysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[26]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1613,7 +1755,7 @@ func (x *RotateKeysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateKeysResponse.ProtoReflect.Descriptor instead.
 func (*RotateKeysResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{26}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *RotateKeysResponse) GetKeyId() string {
@@ -1689,19 +1831,25 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x0fAddTOTPResponse\x123\n" +
 	"\aaccount\x18\x01 \x01(\v2\x19.sallyport.v1.AccountViewR\aaccount\x12\x1f\n" +
 	"\votpauth_url\x18\x02 \x01(\tR\n" +
-	"otpauthUrl\"^\n" +
+	"otpauthUrl\"\x83\x01\n" +
 	"\x0fAddGroupRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x15\n" +
 	"\x03gid\x18\x02 \x01(\rH\x00R\x03gid\x88\x01\x01\x12\x18\n" +
-	"\ademands\x18\x03 \x03(\tR\ademandsB\x06\n" +
-	"\x04_gid\"\x93\x01\n" +
+	"\ademands\x18\x03 \x03(\tR\ademands\x12#\n" +
+	"\roffline_codes\x18\b \x01(\bR\fofflineCodesB\x06\n" +
+	"\x04_gid\"a\n" +
+	"\x0fSetGroupRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12(\n" +
+	"\roffline_codes\x18\b \x01(\bH\x00R\fofflineCodes\x88\x01\x01B\x10\n" +
+	"\x0e_offline_codes\"\xb8\x01\n" +
 	"\tGroupView\x12\x12\n" +
 	"\x04uuid\x18\x01 \x01(\tR\x04uuid\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x10\n" +
 	"\x03gid\x18\x03 \x01(\rR\x03gid\x12\x18\n" +
 	"\ademands\x18\x04 \x03(\tR\ademands\x12\x1a\n" +
 	"\baccounts\x18\x05 \x03(\tR\baccounts\x12\x16\n" +
-	"\x06groups\x18\x06 \x03(\tR\x06groups\"E\n" +
+	"\x06groups\x18\x06 \x03(\tR\x06groups\x12#\n" +
+	"\roffline_codes\x18\b \x01(\bR\fofflineCodes\"E\n" +
 	"\x12ListGroupsResponse\x12/\n" +
 	"\x06groups\x18\x01 \x03(\v2\x17.sallyport.v1.GroupViewR\x06groups\"=\n" +
 	"\rMemberRequest\x12\x14\n" +
@@ -1711,13 +1859,19 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\amachine\x18\x01 \x01(\v2\x19.sallyport.v1.MachineViewR\amachine\x12\x12\n" +
 	"\x04code\x18\x02 \x01(\tR\x04code\x124\n" +
 	"\aexpires\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\x12 \n" +
-	"\vfingerprint\x18\x04 \x01(\tR\vfingerprint\"\xa8\x01\n" +
+	"\vfingerprint\x18\x04 \x01(\tR\vfingerprint\"\x85\x02\n" +
 	"\vMachineView\x12\x12\n" +
 	"\x04uuid\x18\x01 \x01(\tR\x04uuid\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
 	"\x05state\x18\x03 \x01(\tR\x05state\x122\n" +
 	"\x06joined\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x06joined\x12'\n" +
-	"\x0fkey_fingerprint\x18\x05 \x01(\tR\x0ekeyFingerprint\"M\n" +
+	"\x0fkey_fingerprint\x18\x05 \x01(\tR\x0ekeyFingerprint\x12#\n" +
+	"\roffline_codes\x18\x06 \x01(\bR\fofflineCodes\x126\n" +
+	"\x17sealing_key_fingerprint\x18\a \x01(\tR\x15sealingKeyFingerprint\"c\n" +
+	"\x11SetMachineRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12(\n" +
+	"\roffline_codes\x18\x06 \x01(\bH\x00R\fofflineCodes\x88\x01\x01B\x10\n" +
+	"\x0e_offline_codes\"M\n" +
 	"\x14ListMachinesResponse\x125\n" +
 	"\bmachines\x18\x01 \x03(\v2\x19.sallyport.v1.MachineViewR\bmachines\"Z\n" +
 	"\x10ListAuditRequest\x120\n" +
@@ -1739,7 +1893,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x04head\x18\x02 \x01(\tR\x04head\"\x13\n" +
 	"\x11RotateKeysRequest\"+\n" +
 	"\x12RotateKeysResponse\x12\x15\n" +
-	"\x06key_id\x18\x01 \x01(\tR\x05keyId2\x99\r\n" +
+	"\x06key_id\x18\x01 \x01(\tR\x05keyId2\xa7\x0e\n" +
 	"\fAdminService\x12H\n" +
 	"\n" +
 	"AddAccount\x12\x1f.sallyport.v1.AddAccountRequest\x1a\x19.sallyport.v1.AccountView\x12C\n" +
@@ -1760,11 +1914,14 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"ListGroups\x12\x19.sallyport.v1.ListRequest\x1a .sallyport.v1.ListGroupsResponse\x12<\n" +
 	"\vRemoveGroup\x12\x19.sallyport.v1.NameRequest\x1a\x12.sallyport.v1.Done\x12A\n" +
 	"\tAddMember\x12\x1b.sallyport.v1.MemberRequest\x1a\x17.sallyport.v1.GroupView\x12D\n" +
-	"\fRemoveMember\x12\x1b.sallyport.v1.MemberRequest\x1a\x17.sallyport.v1.GroupView\x12I\n" +
+	"\fRemoveMember\x12\x1b.sallyport.v1.MemberRequest\x1a\x17.sallyport.v1.GroupView\x12B\n" +
+	"\bSetGroup\x12\x1d.sallyport.v1.SetGroupRequest\x1a\x17.sallyport.v1.GroupView\x12I\n" +
 	"\n" +
 	"AddMachine\x12\x19.sallyport.v1.NameRequest\x1a .sallyport.v1.AddMachineResponse\x12M\n" +
 	"\fListMachines\x12\x19.sallyport.v1.ListRequest\x1a\".sallyport.v1.ListMachinesResponse\x12>\n" +
-	"\rRemoveMachine\x12\x19.sallyport.v1.NameRequest\x1a\x12.sallyport.v1.Done\x12L\n" +
+	"\rRemoveMachine\x12\x19.sallyport.v1.NameRequest\x1a\x12.sallyport.v1.Done\x12H\n" +
+	"\n" +
+	"SetMachine\x12\x1f.sallyport.v1.SetMachineRequest\x1a\x19.sallyport.v1.MachineView\x12L\n" +
 	"\tListAudit\x12\x1e.sallyport.v1.ListAuditRequest\x1a\x1f.sallyport.v1.ListAuditResponse\x12R\n" +
 	"\vVerifyAudit\x12 .sallyport.v1.VerifyAuditRequest\x1a!.sallyport.v1.VerifyAuditResponse\x12O\n" +
 	"\n" +
@@ -1782,7 +1939,7 @@ func file_sallyport_v1_admin_proto_rawDescGZIP() []byte {
 	return file_sallyport_v1_admin_proto_rawDescData
 }
 
-var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
+var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_sallyport_v1_admin_proto_goTypes = []any{
 	(*Done)(nil),                   // 0: sallyport.v1.Done
 	(*NameRequest)(nil),            // 1: sallyport.v1.NameRequest
@@ -1798,38 +1955,40 @@ var file_sallyport_v1_admin_proto_goTypes = []any{
 	(*AddTOTPRequest)(nil),         // 11: sallyport.v1.AddTOTPRequest
 	(*AddTOTPResponse)(nil),        // 12: sallyport.v1.AddTOTPResponse
 	(*AddGroupRequest)(nil),        // 13: sallyport.v1.AddGroupRequest
-	(*GroupView)(nil),              // 14: sallyport.v1.GroupView
-	(*ListGroupsResponse)(nil),     // 15: sallyport.v1.ListGroupsResponse
-	(*MemberRequest)(nil),          // 16: sallyport.v1.MemberRequest
-	(*AddMachineResponse)(nil),     // 17: sallyport.v1.AddMachineResponse
-	(*MachineView)(nil),            // 18: sallyport.v1.MachineView
-	(*ListMachinesResponse)(nil),   // 19: sallyport.v1.ListMachinesResponse
-	(*ListAuditRequest)(nil),       // 20: sallyport.v1.ListAuditRequest
-	(*AuditRow)(nil),               // 21: sallyport.v1.AuditRow
-	(*ListAuditResponse)(nil),      // 22: sallyport.v1.ListAuditResponse
-	(*VerifyAuditRequest)(nil),     // 23: sallyport.v1.VerifyAuditRequest
-	(*VerifyAuditResponse)(nil),    // 24: sallyport.v1.VerifyAuditResponse
-	(*RotateKeysRequest)(nil),      // 25: sallyport.v1.RotateKeysRequest
-	(*RotateKeysResponse)(nil),     // 26: sallyport.v1.RotateKeysResponse
-	(*timestamppb.Timestamp)(nil),  // 27: google.protobuf.Timestamp
+	(*SetGroupRequest)(nil),        // 14: sallyport.v1.SetGroupRequest
+	(*GroupView)(nil),              // 15: sallyport.v1.GroupView
+	(*ListGroupsResponse)(nil),     // 16: sallyport.v1.ListGroupsResponse
+	(*MemberRequest)(nil),          // 17: sallyport.v1.MemberRequest
+	(*AddMachineResponse)(nil),     // 18: sallyport.v1.AddMachineResponse
+	(*MachineView)(nil),            // 19: sallyport.v1.MachineView
+	(*SetMachineRequest)(nil),      // 20: sallyport.v1.SetMachineRequest
+	(*ListMachinesResponse)(nil),   // 21: sallyport.v1.ListMachinesResponse
+	(*ListAuditRequest)(nil),       // 22: sallyport.v1.ListAuditRequest
+	(*AuditRow)(nil),               // 23: sallyport.v1.AuditRow
+	(*ListAuditResponse)(nil),      // 24: sallyport.v1.ListAuditResponse
+	(*VerifyAuditRequest)(nil),     // 25: sallyport.v1.VerifyAuditRequest
+	(*VerifyAuditResponse)(nil),    // 26: sallyport.v1.VerifyAuditResponse
+	(*RotateKeysRequest)(nil),      // 27: sallyport.v1.RotateKeysRequest
+	(*RotateKeysResponse)(nil),     // 28: sallyport.v1.RotateKeysResponse
+	(*timestamppb.Timestamp)(nil),  // 29: google.protobuf.Timestamp
 }
 var file_sallyport_v1_admin_proto_depIdxs = []int32{
-	27, // 0: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
-	27, // 1: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
-	27, // 2: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
-	27, // 3: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
+	29, // 0: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
+	29, // 1: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
+	29, // 2: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
+	29, // 3: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
 	5,  // 4: sallyport.v1.AccountView.ssh_keys:type_name -> sallyport.v1.SSHKeyView
-	27, // 5: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
+	29, // 5: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
 	4,  // 6: sallyport.v1.ListAccountsResponse.accounts:type_name -> sallyport.v1.AccountView
 	4,  // 7: sallyport.v1.AddTOTPResponse.account:type_name -> sallyport.v1.AccountView
-	14, // 8: sallyport.v1.ListGroupsResponse.groups:type_name -> sallyport.v1.GroupView
-	18, // 9: sallyport.v1.AddMachineResponse.machine:type_name -> sallyport.v1.MachineView
-	27, // 10: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
-	27, // 11: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
-	18, // 12: sallyport.v1.ListMachinesResponse.machines:type_name -> sallyport.v1.MachineView
-	27, // 13: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
-	27, // 14: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
-	21, // 15: sallyport.v1.ListAuditResponse.rows:type_name -> sallyport.v1.AuditRow
+	15, // 8: sallyport.v1.ListGroupsResponse.groups:type_name -> sallyport.v1.GroupView
+	19, // 9: sallyport.v1.AddMachineResponse.machine:type_name -> sallyport.v1.MachineView
+	29, // 10: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
+	29, // 11: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
+	19, // 12: sallyport.v1.ListMachinesResponse.machines:type_name -> sallyport.v1.MachineView
+	29, // 13: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
+	29, // 14: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
+	23, // 15: sallyport.v1.ListAuditResponse.rows:type_name -> sallyport.v1.AuditRow
 	3,  // 16: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
 	1,  // 17: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
 	2,  // 18: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
@@ -1845,39 +2004,43 @@ var file_sallyport_v1_admin_proto_depIdxs = []int32{
 	1,  // 28: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
 	2,  // 29: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
 	1,  // 30: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
-	16, // 31: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
-	16, // 32: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
-	1,  // 33: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
-	2,  // 34: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
-	1,  // 35: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
-	20, // 36: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
-	23, // 37: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
-	25, // 38: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
-	4,  // 39: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
-	4,  // 40: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
-	6,  // 41: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
-	4,  // 42: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
-	0,  // 43: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
-	4,  // 44: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
-	4,  // 45: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
-	4,  // 46: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
-	4,  // 47: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
-	12, // 48: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
-	4,  // 49: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
-	14, // 50: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
-	14, // 51: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
-	15, // 52: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
-	0,  // 53: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
-	14, // 54: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
-	14, // 55: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
-	17, // 56: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
-	19, // 57: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
-	0,  // 58: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
-	22, // 59: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
-	24, // 60: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
-	26, // 61: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
-	39, // [39:62] is the sub-list for method output_type
-	16, // [16:39] is the sub-list for method input_type
+	17, // 31: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
+	17, // 32: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
+	14, // 33: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
+	1,  // 34: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
+	2,  // 35: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
+	1,  // 36: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
+	20, // 37: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
+	22, // 38: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
+	25, // 39: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
+	27, // 40: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
+	4,  // 41: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
+	4,  // 42: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
+	6,  // 43: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
+	4,  // 44: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
+	0,  // 45: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
+	4,  // 46: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
+	4,  // 47: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
+	4,  // 48: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
+	4,  // 49: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
+	12, // 50: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
+	4,  // 51: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
+	15, // 52: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
+	15, // 53: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
+	16, // 54: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
+	0,  // 55: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
+	15, // 56: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
+	15, // 57: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
+	15, // 58: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
+	18, // 59: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
+	21, // 60: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
+	0,  // 61: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
+	19, // 62: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
+	24, // 63: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
+	26, // 64: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
+	28, // 65: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
+	41, // [41:66] is the sub-list for method output_type
+	16, // [16:41] is the sub-list for method input_type
 	16, // [16:16] is the sub-list for extension type_name
 	16, // [16:16] is the sub-list for extension extendee
 	0,  // [0:16] is the sub-list for field type_name
@@ -1890,13 +2053,15 @@ func file_sallyport_v1_admin_proto_init() {
 	}
 	file_sallyport_v1_admin_proto_msgTypes[3].OneofWrappers = []any{}
 	file_sallyport_v1_admin_proto_msgTypes[13].OneofWrappers = []any{}
+	file_sallyport_v1_admin_proto_msgTypes[14].OneofWrappers = []any{}
+	file_sallyport_v1_admin_proto_msgTypes[20].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sallyport_v1_admin_proto_rawDesc), len(file_sallyport_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   27,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

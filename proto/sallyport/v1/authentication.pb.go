@@ -126,15 +126,21 @@ func (x ChangePasswordResponse_Result) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ChangePasswordResponse_Result.Descriptor instead.
 func (ChangePasswordResponse_Result) EnumDescriptor() ([]byte, []int) {
-	return file_sallyport_v1_authentication_proto_rawDescGZIP(), []int{5, 0}
+	return file_sallyport_v1_authentication_proto_rawDescGZIP(), []int{6, 0}
 }
 
 type BeginRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// For the audit log.
-	Service       string `protobuf:"bytes,2,opt,name=service,proto3" json:"service,omitempty"`
-	RemoteHost    string `protobuf:"bytes,3,opt,name=remote_host,json=remoteHost,proto3" json:"remote_host,omitempty"`
+	Service    string `protobuf:"bytes,2,opt,name=service,proto3" json:"service,omitempty"`
+	RemoteHost string `protobuf:"bytes,3,opt,name=remote_host,json=remoteHost,proto3" json:"remote_host,omitempty"`
+	// The newest time step of a one-time code that this machine accepted without
+	// the server; a code of that step or an earlier one is used.
+	UsedStep int64 `protobuf:"varint,4,opt,name=used_step,json=usedStep,proto3" json:"used_step,omitempty"`
+	// A factor kind, today "totp": when everything is proved, a new one is made, and
+	// it takes the old one's place when the last step has confirmed it.
+	Enrol         string `protobuf:"bytes,5,opt,name=enrol,proto3" json:"enrol,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -186,6 +192,20 @@ func (x *BeginRequest) GetService() string {
 func (x *BeginRequest) GetRemoteHost() string {
 	if x != nil {
 		return x.RemoteHost
+	}
+	return ""
+}
+
+func (x *BeginRequest) GetUsedStep() int64 {
+	if x != nil {
+		return x.UsedStep
+	}
+	return 0
+}
+
+func (x *BeginRequest) GetEnrol() string {
+	if x != nil {
+		return x.Enrol
 	}
 	return ""
 }
@@ -341,7 +361,13 @@ type StepResponse struct {
 	IdToken      []byte                 `protobuf:"bytes,6,opt,name=id_token,json=idToken,proto3" json:"id_token,omitempty"`
 	ServerTime   *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=server_time,json=serverTime,proto3" json:"server_time,omitempty"`
 	// With continue: the cookie for the next step. Each is good for one.
-	Session       string `protobuf:"bytes,8,opt,name=session,proto3" json:"session,omitempty"`
+	Session string `protobuf:"bytes,8,opt,name=session,proto3" json:"session,omitempty"`
+	// With allow, where the realm's policy lets this machine check one-time codes
+	// without the server.
+	Sealed []*SealedFactor `protobuf:"bytes,9,rep,name=sealed,proto3" json:"sealed,omitempty"`
+	// With continue and the offer "new-totp": the new secret as an otpauth:// address.
+	// It counts for nothing until a code of it is the answer.
+	OtpauthUrl    []byte `protobuf:"bytes,10,opt,name=otpauth_url,json=otpauthUrl,proto3" json:"otpauth_url,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -432,6 +458,91 @@ func (x *StepResponse) GetSession() string {
 	return ""
 }
 
+func (x *StepResponse) GetSealed() []*SealedFactor {
+	if x != nil {
+		return x.Sealed
+	}
+	return nil
+}
+
+func (x *StepResponse) GetOtpauthUrl() []byte {
+	if x != nil {
+		return x.OtpauthUrl
+	}
+	return nil
+}
+
+// SealedFactor is a secret for one machine: HPKE to its sealing key. What it is for
+// is authenticated with it: realm, machine, account, kind and epoch.
+type SealedFactor struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Kind  string                 `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	Epoch uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Blob  []byte                 `protobuf:"bytes,3,opt,name=blob,proto3" json:"blob,omitempty"`
+	// The newest time step that the server accepted.
+	LastStep      int64 `protobuf:"varint,4,opt,name=last_step,json=lastStep,proto3" json:"last_step,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SealedFactor) Reset() {
+	*x = SealedFactor{}
+	mi := &file_sallyport_v1_authentication_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SealedFactor) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SealedFactor) ProtoMessage() {}
+
+func (x *SealedFactor) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_authentication_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SealedFactor.ProtoReflect.Descriptor instead.
+func (*SealedFactor) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_authentication_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *SealedFactor) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *SealedFactor) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *SealedFactor) GetBlob() []byte {
+	if x != nil {
+		return x.Blob
+	}
+	return nil
+}
+
+func (x *SealedFactor) GetLastStep() int64 {
+	if x != nil {
+		return x.LastStep
+	}
+	return 0
+}
+
 type ChangePasswordRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -443,7 +554,7 @@ type ChangePasswordRequest struct {
 
 func (x *ChangePasswordRequest) Reset() {
 	*x = ChangePasswordRequest{}
-	mi := &file_sallyport_v1_authentication_proto_msgTypes[4]
+	mi := &file_sallyport_v1_authentication_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -455,7 +566,7 @@ func (x *ChangePasswordRequest) String() string {
 func (*ChangePasswordRequest) ProtoMessage() {}
 
 func (x *ChangePasswordRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_authentication_proto_msgTypes[4]
+	mi := &file_sallyport_v1_authentication_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -468,7 +579,7 @@ func (x *ChangePasswordRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangePasswordRequest.ProtoReflect.Descriptor instead.
 func (*ChangePasswordRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_authentication_proto_rawDescGZIP(), []int{4}
+	return file_sallyport_v1_authentication_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ChangePasswordRequest) GetName() string {
@@ -504,7 +615,7 @@ type ChangePasswordResponse struct {
 
 func (x *ChangePasswordResponse) Reset() {
 	*x = ChangePasswordResponse{}
-	mi := &file_sallyport_v1_authentication_proto_msgTypes[5]
+	mi := &file_sallyport_v1_authentication_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -516,7 +627,7 @@ func (x *ChangePasswordResponse) String() string {
 func (*ChangePasswordResponse) ProtoMessage() {}
 
 func (x *ChangePasswordResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_authentication_proto_msgTypes[5]
+	mi := &file_sallyport_v1_authentication_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -529,7 +640,7 @@ func (x *ChangePasswordResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangePasswordResponse.ProtoReflect.Descriptor instead.
 func (*ChangePasswordResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_authentication_proto_rawDescGZIP(), []int{5}
+	return file_sallyport_v1_authentication_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ChangePasswordResponse) GetResult() ChangePasswordResponse_Result {
@@ -564,12 +675,14 @@ var File_sallyport_v1_authentication_proto protoreflect.FileDescriptor
 
 const file_sallyport_v1_authentication_proto_rawDesc = "" +
 	"\n" +
-	"!sallyport/v1/authentication.proto\x12\fsallyport.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"]\n" +
+	"!sallyport/v1/authentication.proto\x12\fsallyport.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x90\x01\n" +
 	"\fBeginRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aservice\x18\x02 \x01(\tR\aservice\x12\x1f\n" +
 	"\vremote_host\x18\x03 \x01(\tR\n" +
-	"remoteHost\"\xc9\x01\n" +
+	"remoteHost\x12\x1b\n" +
+	"\tused_step\x18\x04 \x01(\x03R\busedStep\x12\x14\n" +
+	"\x05enrol\x18\x05 \x01(\tR\x05enrol\"\xc9\x01\n" +
 	"\rBeginResponse\x12/\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2\x15.sallyport.v1.OutcomeR\aoutcome\x12\x18\n" +
 	"\asession\x18\x02 \x01(\tR\asession\x12\x16\n" +
@@ -582,7 +695,7 @@ const file_sallyport_v1_authentication_proto_rawDesc = "" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x1e\n" +
 	"\n" +
 	"credential\x18\x03 \x01(\fR\n" +
-	"credential\"\xa0\x02\n" +
+	"credential\"\xf5\x02\n" +
 	"\fStepResponse\x12/\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2\x15.sallyport.v1.OutcomeR\aoutcome\x12\x16\n" +
 	"\x06offers\x18\x02 \x03(\tR\x06offers\x12\x18\n" +
@@ -592,7 +705,16 @@ const file_sallyport_v1_authentication_proto_rawDesc = "" +
 	"\bid_token\x18\x06 \x01(\fR\aidToken\x12;\n" +
 	"\vserver_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"serverTime\x12\x18\n" +
-	"\asession\x18\b \x01(\tR\asession\"q\n" +
+	"\asession\x18\b \x01(\tR\asession\x122\n" +
+	"\x06sealed\x18\t \x03(\v2\x1a.sallyport.v1.SealedFactorR\x06sealed\x12\x1f\n" +
+	"\votpauth_url\x18\n" +
+	" \x01(\fR\n" +
+	"otpauthUrl\"i\n" +
+	"\fSealedFactor\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x14\n" +
+	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x12\n" +
+	"\x04blob\x18\x03 \x01(\fR\x04blob\x12\x1b\n" +
+	"\tlast_step\x18\x04 \x01(\x03R\blastStep\"q\n" +
 	"\x15ChangePasswordRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12!\n" +
 	"\fold_password\x18\x02 \x01(\fR\voldPassword\x12!\n" +
@@ -630,7 +752,7 @@ func file_sallyport_v1_authentication_proto_rawDescGZIP() []byte {
 }
 
 var file_sallyport_v1_authentication_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_sallyport_v1_authentication_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_sallyport_v1_authentication_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_sallyport_v1_authentication_proto_goTypes = []any{
 	(Outcome)(0),                       // 0: sallyport.v1.Outcome
 	(ChangePasswordResponse_Result)(0), // 1: sallyport.v1.ChangePasswordResponse.Result
@@ -638,27 +760,29 @@ var file_sallyport_v1_authentication_proto_goTypes = []any{
 	(*BeginResponse)(nil),              // 3: sallyport.v1.BeginResponse
 	(*StepRequest)(nil),                // 4: sallyport.v1.StepRequest
 	(*StepResponse)(nil),               // 5: sallyport.v1.StepResponse
-	(*ChangePasswordRequest)(nil),      // 6: sallyport.v1.ChangePasswordRequest
-	(*ChangePasswordResponse)(nil),     // 7: sallyport.v1.ChangePasswordResponse
-	(*timestamppb.Timestamp)(nil),      // 8: google.protobuf.Timestamp
+	(*SealedFactor)(nil),               // 6: sallyport.v1.SealedFactor
+	(*ChangePasswordRequest)(nil),      // 7: sallyport.v1.ChangePasswordRequest
+	(*ChangePasswordResponse)(nil),     // 8: sallyport.v1.ChangePasswordResponse
+	(*timestamppb.Timestamp)(nil),      // 9: google.protobuf.Timestamp
 }
 var file_sallyport_v1_authentication_proto_depIdxs = []int32{
 	0, // 0: sallyport.v1.BeginResponse.outcome:type_name -> sallyport.v1.Outcome
-	8, // 1: sallyport.v1.BeginResponse.server_time:type_name -> google.protobuf.Timestamp
+	9, // 1: sallyport.v1.BeginResponse.server_time:type_name -> google.protobuf.Timestamp
 	0, // 2: sallyport.v1.StepResponse.outcome:type_name -> sallyport.v1.Outcome
-	8, // 3: sallyport.v1.StepResponse.server_time:type_name -> google.protobuf.Timestamp
-	1, // 4: sallyport.v1.ChangePasswordResponse.result:type_name -> sallyport.v1.ChangePasswordResponse.Result
-	2, // 5: sallyport.v1.AuthenticationService.Begin:input_type -> sallyport.v1.BeginRequest
-	4, // 6: sallyport.v1.AuthenticationService.Step:input_type -> sallyport.v1.StepRequest
-	6, // 7: sallyport.v1.AuthenticationService.ChangePassword:input_type -> sallyport.v1.ChangePasswordRequest
-	3, // 8: sallyport.v1.AuthenticationService.Begin:output_type -> sallyport.v1.BeginResponse
-	5, // 9: sallyport.v1.AuthenticationService.Step:output_type -> sallyport.v1.StepResponse
-	7, // 10: sallyport.v1.AuthenticationService.ChangePassword:output_type -> sallyport.v1.ChangePasswordResponse
-	8, // [8:11] is the sub-list for method output_type
-	5, // [5:8] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	9, // 3: sallyport.v1.StepResponse.server_time:type_name -> google.protobuf.Timestamp
+	6, // 4: sallyport.v1.StepResponse.sealed:type_name -> sallyport.v1.SealedFactor
+	1, // 5: sallyport.v1.ChangePasswordResponse.result:type_name -> sallyport.v1.ChangePasswordResponse.Result
+	2, // 6: sallyport.v1.AuthenticationService.Begin:input_type -> sallyport.v1.BeginRequest
+	4, // 7: sallyport.v1.AuthenticationService.Step:input_type -> sallyport.v1.StepRequest
+	7, // 8: sallyport.v1.AuthenticationService.ChangePassword:input_type -> sallyport.v1.ChangePasswordRequest
+	3, // 9: sallyport.v1.AuthenticationService.Begin:output_type -> sallyport.v1.BeginResponse
+	5, // 10: sallyport.v1.AuthenticationService.Step:output_type -> sallyport.v1.StepResponse
+	8, // 11: sallyport.v1.AuthenticationService.ChangePassword:output_type -> sallyport.v1.ChangePasswordResponse
+	9, // [9:12] is the sub-list for method output_type
+	6, // [6:9] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_sallyport_v1_authentication_proto_init() }
@@ -672,7 +796,7 @@ func file_sallyport_v1_authentication_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sallyport_v1_authentication_proto_rawDesc), len(file_sallyport_v1_authentication_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   6,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

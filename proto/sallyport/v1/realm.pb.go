@@ -123,6 +123,87 @@ func (x *DescribeResponse) GetServerTime() *timestamppb.Timestamp {
 	return nil
 }
 
+type SetSealingKeyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// An uncompressed point of P-256, 65 bytes.
+	SealingKey    []byte `protobuf:"bytes,1,opt,name=sealing_key,json=sealingKey,proto3" json:"sealing_key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetSealingKeyRequest) Reset() {
+	*x = SetSealingKeyRequest{}
+	mi := &file_sallyport_v1_realm_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetSealingKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetSealingKeyRequest) ProtoMessage() {}
+
+func (x *SetSealingKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_realm_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetSealingKeyRequest.ProtoReflect.Descriptor instead.
+func (*SetSealingKeyRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *SetSealingKeyRequest) GetSealingKey() []byte {
+	if x != nil {
+		return x.SealingKey
+	}
+	return nil
+}
+
+type SetSealingKeyResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetSealingKeyResponse) Reset() {
+	*x = SetSealingKeyResponse{}
+	mi := &file_sallyport_v1_realm_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetSealingKeyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetSealingKeyResponse) ProtoMessage() {}
+
+func (x *SetSealingKeyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_realm_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetSealingKeyResponse.ProtoReflect.Descriptor instead.
+func (*SetSealingKeyResponse) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{3}
+}
+
 type JoinRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Code  string                 `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
@@ -134,7 +215,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_sallyport_v1_realm_proto_msgTypes[2]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -146,7 +227,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_realm_proto_msgTypes[2]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -159,7 +240,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{2}
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *JoinRequest) GetCode() string {
@@ -188,7 +269,7 @@ type JoinResponse struct {
 
 func (x *JoinResponse) Reset() {
 	*x = JoinResponse{}
-	mi := &file_sallyport_v1_realm_proto_msgTypes[3]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -200,7 +281,7 @@ func (x *JoinResponse) String() string {
 func (*JoinResponse) ProtoMessage() {}
 
 func (x *JoinResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_realm_proto_msgTypes[3]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -213,7 +294,7 @@ func (x *JoinResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinResponse.ProtoReflect.Descriptor instead.
 func (*JoinResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{3}
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *JoinResponse) GetMachineUuid() string {
@@ -254,7 +335,11 @@ const file_sallyport_v1_realm_proto_rawDesc = "" +
 	"\x05realm\x18\x01 \x01(\tR\x05realm\x12!\n" +
 	"\fsigning_keys\x18\x02 \x03(\fR\vsigningKeys\x12;\n" +
 	"\vserver_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"serverTime\"@\n" +
+	"serverTime\"7\n" +
+	"\x14SetSealingKeyRequest\x12\x1f\n" +
+	"\vsealing_key\x18\x01 \x01(\fR\n" +
+	"sealingKey\"\x17\n" +
+	"\x15SetSealingKeyResponse\"@\n" +
 	"\vJoinRequest\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x1d\n" +
 	"\n" +
@@ -265,9 +350,10 @@ const file_sallyport_v1_realm_proto_rawDesc = "" +
 	"\fsigning_keys\x18\x03 \x03(\fR\vsigningKeys\x12!\n" +
 	"\fmachine_name\x18\x04 \x01(\tR\vmachineName2Y\n" +
 	"\fRealmService\x12I\n" +
-	"\bDescribe\x12\x1d.sallyport.v1.DescribeRequest\x1a\x1e.sallyport.v1.DescribeResponse2O\n" +
+	"\bDescribe\x12\x1d.sallyport.v1.DescribeRequest\x1a\x1e.sallyport.v1.DescribeResponse2\xa9\x01\n" +
 	"\x0eMachineService\x12=\n" +
-	"\x04Join\x12\x19.sallyport.v1.JoinRequest\x1a\x1a.sallyport.v1.JoinResponseBDZBgithub.com/sallyport-auth/sallyport/proto/sallyport/v1;sallyportv1b\x06proto3"
+	"\x04Join\x12\x19.sallyport.v1.JoinRequest\x1a\x1a.sallyport.v1.JoinResponse\x12X\n" +
+	"\rSetSealingKey\x12\".sallyport.v1.SetSealingKeyRequest\x1a#.sallyport.v1.SetSealingKeyResponseBDZBgithub.com/sallyport-auth/sallyport/proto/sallyport/v1;sallyportv1b\x06proto3"
 
 var (
 	file_sallyport_v1_realm_proto_rawDescOnce sync.Once
@@ -281,22 +367,26 @@ func file_sallyport_v1_realm_proto_rawDescGZIP() []byte {
 	return file_sallyport_v1_realm_proto_rawDescData
 }
 
-var file_sallyport_v1_realm_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_sallyport_v1_realm_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_sallyport_v1_realm_proto_goTypes = []any{
 	(*DescribeRequest)(nil),       // 0: sallyport.v1.DescribeRequest
 	(*DescribeResponse)(nil),      // 1: sallyport.v1.DescribeResponse
-	(*JoinRequest)(nil),           // 2: sallyport.v1.JoinRequest
-	(*JoinResponse)(nil),          // 3: sallyport.v1.JoinResponse
-	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
+	(*SetSealingKeyRequest)(nil),  // 2: sallyport.v1.SetSealingKeyRequest
+	(*SetSealingKeyResponse)(nil), // 3: sallyport.v1.SetSealingKeyResponse
+	(*JoinRequest)(nil),           // 4: sallyport.v1.JoinRequest
+	(*JoinResponse)(nil),          // 5: sallyport.v1.JoinResponse
+	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
 }
 var file_sallyport_v1_realm_proto_depIdxs = []int32{
-	4, // 0: sallyport.v1.DescribeResponse.server_time:type_name -> google.protobuf.Timestamp
+	6, // 0: sallyport.v1.DescribeResponse.server_time:type_name -> google.protobuf.Timestamp
 	0, // 1: sallyport.v1.RealmService.Describe:input_type -> sallyport.v1.DescribeRequest
-	2, // 2: sallyport.v1.MachineService.Join:input_type -> sallyport.v1.JoinRequest
-	1, // 3: sallyport.v1.RealmService.Describe:output_type -> sallyport.v1.DescribeResponse
-	3, // 4: sallyport.v1.MachineService.Join:output_type -> sallyport.v1.JoinResponse
-	3, // [3:5] is the sub-list for method output_type
-	1, // [1:3] is the sub-list for method input_type
+	4, // 2: sallyport.v1.MachineService.Join:input_type -> sallyport.v1.JoinRequest
+	2, // 3: sallyport.v1.MachineService.SetSealingKey:input_type -> sallyport.v1.SetSealingKeyRequest
+	1, // 4: sallyport.v1.RealmService.Describe:output_type -> sallyport.v1.DescribeResponse
+	5, // 5: sallyport.v1.MachineService.Join:output_type -> sallyport.v1.JoinResponse
+	3, // 6: sallyport.v1.MachineService.SetSealingKey:output_type -> sallyport.v1.SetSealingKeyResponse
+	4, // [4:7] is the sub-list for method output_type
+	1, // [1:4] is the sub-list for method input_type
 	1, // [1:1] is the sub-list for extension type_name
 	1, // [1:1] is the sub-list for extension extendee
 	0, // [0:1] is the sub-list for field type_name
@@ -313,7 +403,7 @@ func file_sallyport_v1_realm_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sallyport_v1_realm_proto_rawDesc), len(file_sallyport_v1_realm_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -76,6 +76,8 @@ const (
 	// AdminServiceRemoveMemberProcedure is the fully-qualified name of the AdminService's RemoveMember
 	// RPC.
 	AdminServiceRemoveMemberProcedure = "/sallyport.v1.AdminService/RemoveMember"
+	// AdminServiceSetGroupProcedure is the fully-qualified name of the AdminService's SetGroup RPC.
+	AdminServiceSetGroupProcedure = "/sallyport.v1.AdminService/SetGroup"
 	// AdminServiceAddMachineProcedure is the fully-qualified name of the AdminService's AddMachine RPC.
 	AdminServiceAddMachineProcedure = "/sallyport.v1.AdminService/AddMachine"
 	// AdminServiceListMachinesProcedure is the fully-qualified name of the AdminService's ListMachines
@@ -84,6 +86,8 @@ const (
 	// AdminServiceRemoveMachineProcedure is the fully-qualified name of the AdminService's
 	// RemoveMachine RPC.
 	AdminServiceRemoveMachineProcedure = "/sallyport.v1.AdminService/RemoveMachine"
+	// AdminServiceSetMachineProcedure is the fully-qualified name of the AdminService's SetMachine RPC.
+	AdminServiceSetMachineProcedure = "/sallyport.v1.AdminService/SetMachine"
 	// AdminServiceListAuditProcedure is the fully-qualified name of the AdminService's ListAudit RPC.
 	AdminServiceListAuditProcedure = "/sallyport.v1.AdminService/ListAudit"
 	// AdminServiceVerifyAuditProcedure is the fully-qualified name of the AdminService's VerifyAudit
@@ -112,9 +116,11 @@ type AdminServiceClient interface {
 	RemoveGroup(context.Context, *v1.NameRequest) (*v1.Done, error)
 	AddMember(context.Context, *v1.MemberRequest) (*v1.GroupView, error)
 	RemoveMember(context.Context, *v1.MemberRequest) (*v1.GroupView, error)
+	SetGroup(context.Context, *v1.SetGroupRequest) (*v1.GroupView, error)
 	AddMachine(context.Context, *v1.NameRequest) (*v1.AddMachineResponse, error)
 	ListMachines(context.Context, *v1.ListRequest) (*v1.ListMachinesResponse, error)
 	RemoveMachine(context.Context, *v1.NameRequest) (*v1.Done, error)
+	SetMachine(context.Context, *v1.SetMachineRequest) (*v1.MachineView, error)
 	ListAudit(context.Context, *v1.ListAuditRequest) (*v1.ListAuditResponse, error)
 	VerifyAudit(context.Context, *v1.VerifyAuditRequest) (*v1.VerifyAuditResponse, error)
 	RotateKeys(context.Context, *v1.RotateKeysRequest) (*v1.RotateKeysResponse, error)
@@ -233,6 +239,12 @@ func NewAdminServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(adminServiceMethods.ByName("RemoveMember")),
 			connect.WithClientOptions(opts...),
 		),
+		setGroup: connect.NewClient[v1.SetGroupRequest, v1.GroupView](
+			httpClient,
+			baseURL+AdminServiceSetGroupProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("SetGroup")),
+			connect.WithClientOptions(opts...),
+		),
 		addMachine: connect.NewClient[v1.NameRequest, v1.AddMachineResponse](
 			httpClient,
 			baseURL+AdminServiceAddMachineProcedure,
@@ -249,6 +261,12 @@ func NewAdminServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			httpClient,
 			baseURL+AdminServiceRemoveMachineProcedure,
 			connect.WithSchema(adminServiceMethods.ByName("RemoveMachine")),
+			connect.WithClientOptions(opts...),
+		),
+		setMachine: connect.NewClient[v1.SetMachineRequest, v1.MachineView](
+			httpClient,
+			baseURL+AdminServiceSetMachineProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("SetMachine")),
 			connect.WithClientOptions(opts...),
 		),
 		listAudit: connect.NewClient[v1.ListAuditRequest, v1.ListAuditResponse](
@@ -291,9 +309,11 @@ type adminServiceClient struct {
 	removeGroup     *connect.Client[v1.NameRequest, v1.Done]
 	addMember       *connect.Client[v1.MemberRequest, v1.GroupView]
 	removeMember    *connect.Client[v1.MemberRequest, v1.GroupView]
+	setGroup        *connect.Client[v1.SetGroupRequest, v1.GroupView]
 	addMachine      *connect.Client[v1.NameRequest, v1.AddMachineResponse]
 	listMachines    *connect.Client[v1.ListRequest, v1.ListMachinesResponse]
 	removeMachine   *connect.Client[v1.NameRequest, v1.Done]
+	setMachine      *connect.Client[v1.SetMachineRequest, v1.MachineView]
 	listAudit       *connect.Client[v1.ListAuditRequest, v1.ListAuditResponse]
 	verifyAudit     *connect.Client[v1.VerifyAuditRequest, v1.VerifyAuditResponse]
 	rotateKeys      *connect.Client[v1.RotateKeysRequest, v1.RotateKeysResponse]
@@ -452,6 +472,15 @@ func (c *adminServiceClient) RemoveMember(ctx context.Context, req *v1.MemberReq
 	return nil, err
 }
 
+// SetGroup calls sallyport.v1.AdminService.SetGroup.
+func (c *adminServiceClient) SetGroup(ctx context.Context, req *v1.SetGroupRequest) (*v1.GroupView, error) {
+	response, err := c.setGroup.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // AddMachine calls sallyport.v1.AdminService.AddMachine.
 func (c *adminServiceClient) AddMachine(ctx context.Context, req *v1.NameRequest) (*v1.AddMachineResponse, error) {
 	response, err := c.addMachine.CallUnary(ctx, connect.NewRequest(req))
@@ -473,6 +502,15 @@ func (c *adminServiceClient) ListMachines(ctx context.Context, req *v1.ListReque
 // RemoveMachine calls sallyport.v1.AdminService.RemoveMachine.
 func (c *adminServiceClient) RemoveMachine(ctx context.Context, req *v1.NameRequest) (*v1.Done, error) {
 	response, err := c.removeMachine.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// SetMachine calls sallyport.v1.AdminService.SetMachine.
+func (c *adminServiceClient) SetMachine(ctx context.Context, req *v1.SetMachineRequest) (*v1.MachineView, error) {
+	response, err := c.setMachine.CallUnary(ctx, connect.NewRequest(req))
 	if response != nil {
 		return response.Msg, err
 	}
@@ -525,9 +563,11 @@ type AdminServiceHandler interface {
 	RemoveGroup(context.Context, *v1.NameRequest) (*v1.Done, error)
 	AddMember(context.Context, *v1.MemberRequest) (*v1.GroupView, error)
 	RemoveMember(context.Context, *v1.MemberRequest) (*v1.GroupView, error)
+	SetGroup(context.Context, *v1.SetGroupRequest) (*v1.GroupView, error)
 	AddMachine(context.Context, *v1.NameRequest) (*v1.AddMachineResponse, error)
 	ListMachines(context.Context, *v1.ListRequest) (*v1.ListMachinesResponse, error)
 	RemoveMachine(context.Context, *v1.NameRequest) (*v1.Done, error)
+	SetMachine(context.Context, *v1.SetMachineRequest) (*v1.MachineView, error)
 	ListAudit(context.Context, *v1.ListAuditRequest) (*v1.ListAuditResponse, error)
 	VerifyAudit(context.Context, *v1.VerifyAuditRequest) (*v1.VerifyAuditResponse, error)
 	RotateKeys(context.Context, *v1.RotateKeysRequest) (*v1.RotateKeysResponse, error)
@@ -642,6 +682,12 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(adminServiceMethods.ByName("RemoveMember")),
 		connect.WithHandlerOptions(opts...),
 	)
+	adminServiceSetGroupHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceSetGroupProcedure,
+		svc.SetGroup,
+		connect.WithSchema(adminServiceMethods.ByName("SetGroup")),
+		connect.WithHandlerOptions(opts...),
+	)
 	adminServiceAddMachineHandler := connect.NewUnaryHandlerSimple(
 		AdminServiceAddMachineProcedure,
 		svc.AddMachine,
@@ -658,6 +704,12 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 		AdminServiceRemoveMachineProcedure,
 		svc.RemoveMachine,
 		connect.WithSchema(adminServiceMethods.ByName("RemoveMachine")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceSetMachineHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceSetMachineProcedure,
+		svc.SetMachine,
+		connect.WithSchema(adminServiceMethods.ByName("SetMachine")),
 		connect.WithHandlerOptions(opts...),
 	)
 	adminServiceListAuditHandler := connect.NewUnaryHandlerSimple(
@@ -714,12 +766,16 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 			adminServiceAddMemberHandler.ServeHTTP(w, r)
 		case AdminServiceRemoveMemberProcedure:
 			adminServiceRemoveMemberHandler.ServeHTTP(w, r)
+		case AdminServiceSetGroupProcedure:
+			adminServiceSetGroupHandler.ServeHTTP(w, r)
 		case AdminServiceAddMachineProcedure:
 			adminServiceAddMachineHandler.ServeHTTP(w, r)
 		case AdminServiceListMachinesProcedure:
 			adminServiceListMachinesHandler.ServeHTTP(w, r)
 		case AdminServiceRemoveMachineProcedure:
 			adminServiceRemoveMachineHandler.ServeHTTP(w, r)
+		case AdminServiceSetMachineProcedure:
+			adminServiceSetMachineHandler.ServeHTTP(w, r)
 		case AdminServiceListAuditProcedure:
 			adminServiceListAuditHandler.ServeHTTP(w, r)
 		case AdminServiceVerifyAuditProcedure:
@@ -803,6 +859,10 @@ func (UnimplementedAdminServiceHandler) RemoveMember(context.Context, *v1.Member
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.RemoveMember is not implemented"))
 }
 
+func (UnimplementedAdminServiceHandler) SetGroup(context.Context, *v1.SetGroupRequest) (*v1.GroupView, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.SetGroup is not implemented"))
+}
+
 func (UnimplementedAdminServiceHandler) AddMachine(context.Context, *v1.NameRequest) (*v1.AddMachineResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.AddMachine is not implemented"))
 }
@@ -813,6 +873,10 @@ func (UnimplementedAdminServiceHandler) ListMachines(context.Context, *v1.ListRe
 
 func (UnimplementedAdminServiceHandler) RemoveMachine(context.Context, *v1.NameRequest) (*v1.Done, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.RemoveMachine is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) SetMachine(context.Context, *v1.SetMachineRequest) (*v1.MachineView, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.SetMachine is not implemented"))
 }
 
 func (UnimplementedAdminServiceHandler) ListAudit(context.Context, *v1.ListAuditRequest) (*v1.ListAuditResponse, error) {

@@ -43,6 +43,9 @@ const (
 	RealmServiceDescribeProcedure = "/sallyport.v1.RealmService/Describe"
 	// MachineServiceJoinProcedure is the fully-qualified name of the MachineService's Join RPC.
 	MachineServiceJoinProcedure = "/sallyport.v1.MachineService/Join"
+	// MachineServiceSetSealingKeyProcedure is the fully-qualified name of the MachineService's
+	// SetSealingKey RPC.
+	MachineServiceSetSealingKeyProcedure = "/sallyport.v1.MachineService/SetSealingKey"
 )
 
 // RealmServiceClient is a client for the sallyport.v1.RealmService service.
@@ -124,6 +127,9 @@ type MachineServiceClient interface {
 	// Join trades a one-time code for a place in the realm. The machine is known
 	// from then on by the key, which it proves in every TLS handshake.
 	Join(context.Context, *v1.JoinRequest) (*v1.JoinResponse, error)
+	// SetSealingKey registers what secrets for the calling machine are sealed to, in
+	// place of an earlier one. The TLS client certificate says which machine it is.
+	SetSealingKey(context.Context, *v1.SetSealingKeyRequest) (*v1.SetSealingKeyResponse, error)
 }
 
 // NewMachineServiceClient constructs a client for the sallyport.v1.MachineService service. By
@@ -143,12 +149,19 @@ func NewMachineServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithSchema(machineServiceMethods.ByName("Join")),
 			connect.WithClientOptions(opts...),
 		),
+		setSealingKey: connect.NewClient[v1.SetSealingKeyRequest, v1.SetSealingKeyResponse](
+			httpClient,
+			baseURL+MachineServiceSetSealingKeyProcedure,
+			connect.WithSchema(machineServiceMethods.ByName("SetSealingKey")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // machineServiceClient implements MachineServiceClient.
 type machineServiceClient struct {
-	join *connect.Client[v1.JoinRequest, v1.JoinResponse]
+	join          *connect.Client[v1.JoinRequest, v1.JoinResponse]
+	setSealingKey *connect.Client[v1.SetSealingKeyRequest, v1.SetSealingKeyResponse]
 }
 
 // Join calls sallyport.v1.MachineService.Join.
@@ -160,11 +173,23 @@ func (c *machineServiceClient) Join(ctx context.Context, req *v1.JoinRequest) (*
 	return nil, err
 }
 
+// SetSealingKey calls sallyport.v1.MachineService.SetSealingKey.
+func (c *machineServiceClient) SetSealingKey(ctx context.Context, req *v1.SetSealingKeyRequest) (*v1.SetSealingKeyResponse, error) {
+	response, err := c.setSealingKey.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // MachineServiceHandler is an implementation of the sallyport.v1.MachineService service.
 type MachineServiceHandler interface {
 	// Join trades a one-time code for a place in the realm. The machine is known
 	// from then on by the key, which it proves in every TLS handshake.
 	Join(context.Context, *v1.JoinRequest) (*v1.JoinResponse, error)
+	// SetSealingKey registers what secrets for the calling machine are sealed to, in
+	// place of an earlier one. The TLS client certificate says which machine it is.
+	SetSealingKey(context.Context, *v1.SetSealingKeyRequest) (*v1.SetSealingKeyResponse, error)
 }
 
 // NewMachineServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -180,10 +205,18 @@ func NewMachineServiceHandler(svc MachineServiceHandler, opts ...connect.Handler
 		connect.WithSchema(machineServiceMethods.ByName("Join")),
 		connect.WithHandlerOptions(opts...),
 	)
+	machineServiceSetSealingKeyHandler := connect.NewUnaryHandlerSimple(
+		MachineServiceSetSealingKeyProcedure,
+		svc.SetSealingKey,
+		connect.WithSchema(machineServiceMethods.ByName("SetSealingKey")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/sallyport.v1.MachineService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case MachineServiceJoinProcedure:
 			machineServiceJoinHandler.ServeHTTP(w, r)
+		case MachineServiceSetSealingKeyProcedure:
+			machineServiceSetSealingKeyHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -195,4 +228,8 @@ type UnimplementedMachineServiceHandler struct{}
 
 func (UnimplementedMachineServiceHandler) Join(context.Context, *v1.JoinRequest) (*v1.JoinResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.MachineService.Join is not implemented"))
+}
+
+func (UnimplementedMachineServiceHandler) SetSealingKey(context.Context, *v1.SetSealingKeyRequest) (*v1.SetSealingKeyResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.MachineService.SetSealingKey is not implemented"))
 }

@@ -1,0 +1,290 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/provider"
+)
+
+// clockTrouble is how far behind the clock must be before people are told: half of
+// what one-time codes bear is not worth a word.
+const clockTrouble = identity.TOTPPeriod * time.Second / 2
+
+// mayCode tells whether the account's one-time code, if it needs one, could be
+// checked here.
+func (d *Daemon) mayCode(ctx context.Context, e *entry) ruling {
+	epoch, held := e.epoch(identity.TOTP)
+	if !held {
+		return fine("")
+	}
+	s, err := d.o.Cache.Sealed(ctx, e.account.UUID, identity.TOTP)
+	switch {
+	case errors.Is(err, identity.ErrNotFound), err == nil && s.Epoch != epoch:
+		return ruling{
+			code: identity.NotPermitted, tell: true,
+			detail: "Offline, and this account needs a one-time code, which cannot be checked on this machine offline.",
+			mend:   "Connect to the network and log in once; if it stays so, ask your administrator to allow offline codes here.",
+		}
+	case err != nil:
+		d.log.ErrorContext(ctx, "sealed factor", "error", err)
+		return ruling{
+			code: identity.Unavailable, tell: true, detail: "Offline, and what is remembered of your one-time code cannot be read.",
+			mend: "Connect to the network and try again.",
+		}
+	}
+	return fine("")
+}
+
+// codeLock refuses while wrong codes have locked an account that needs one: before
+// anybody types it. It returns the ruling that it was given otherwise.
+func (s *login) codeLock(ctx context.Context, r ruling) ruling {
+	if _, held := s.q.e.epoch(identity.TOTP); !held {
+		return r
+	}
+	f, err := s.d.o.Cache.Failures(ctx, s.q.e.account.UUID, kindCode)
+	if err != nil {
+		return uncounted(err)
+	}
+	if now := s.d.clock.now(); now.Before(f.LockedUntil) {
+		return locked(f.LockedUntil.Sub(now))
+	}
+	return r
+}
+
+// rightPassword checks what was typed, and for an account with a one-time code
+// also the other reading of it, see identity.SplitCode. It is one attempt.
+func (s *login) rightPassword(ctx context.Context, v cache.Verifier) (bool, error) {
+	right, err := s.d.checkVerifier(ctx, v, s.secret)
+	if err != nil || right {
+		return right, err
+	}
+	_, held := s.q.e.epoch(identity.TOTP)
+	front, _, ok := identity.SplitCode(s.secret)
+	if !held || !ok || s.code.Len() > 0 {
+		return false, nil
+	}
+	if right, err = s.d.checkVerifier(ctx, v, front); err != nil || !right {
+		return false, err
+	}
+	s.takeApart()
+	return true, nil
+}
+
+// mayBeOneLine tells whether the server should read the answer both ways.
+func (s *login) mayBeOneLine(offers []identity.FactorKind) bool {
+	_, held := s.q.e.epoch(identity.TOTP)
+	_, _, ok := identity.SplitCode(s.secret)
+	return held && ok && slices.Contains(offers, identity.PasswordAndTOTP)
+}
+
+// takeApart leaves the password in s.secret, which is handed on, and the code
+// behind it in s.code.
+func (s *login) takeApart() {
+	if front, code, ok := identity.SplitCode(s.secret); ok {
+		s.secret, s.code = front, code
+	}
+}
+
+func (s *login) forgetCode() {
+	s.code.Wipe()
+	s.code = identity.Secret{}
+}
+
+// giveBack takes a counted attempt back that turned out to be no failure. What
+// cannot be taken back stays counted.
+func (d *Daemon) giveBack(ctx context.Context, id uuid.UUID, kind string, before cache.Failures) {
+	if err := d.o.Cache.SetFailures(ctx, id, kind, before); err != nil {
+		d.log.WarnContext(ctx, "an attempt that was none stays counted", "error", err)
+	}
+}
+
+// offlineCode asks for the code, if it was not given yet, and checks it. The
+// password is proved; the account's lock is let go while someone types.
+func (s *login) offlineCode(ctx context.Context, unlock *func()) ruling {
+	if s.code.Len() == 0 {
+		if r := s.askCode(ctx, unlock); r.code != identity.Granted {
+			return r
+		}
+	}
+	id := s.q.e.account.UUID
+	before, err := s.d.o.Cache.Failures(ctx, id, kindCode)
+	if err != nil {
+		return uncounted(err)
+	}
+	if r := s.d.reserve(ctx, id, kindCode); r.code != identity.Granted {
+		return r
+	}
+	step, r := s.codeStep(ctx)
+	if r.code != identity.Granted {
+		if r.code != identity.Denied {
+			s.d.giveBack(ctx, id, kindCode, before)
+		}
+		return r
+	}
+	epoch, _ := s.q.e.epoch(identity.TOTP)
+	// On disk before anyone is told yes: a crash in between costs a code, and lets
+	// nobody use one twice.
+	switch err := s.d.o.Cache.UseStep(ctx, id, cache.Epoch{Kind: identity.TOTP, Epoch: epoch}, step); {
+	case errors.Is(err, cache.ErrUsed):
+		return ruling{code: identity.Denied}
+	case err != nil:
+		return uncounted(err)
+	}
+	return fine("")
+}
+
+func (s *login) askCode(ctx context.Context, unlock *func()) ruling {
+	d := s.d
+	(*unlock)()
+	*unlock = func() {}
+	code, err := s.conv.Ask(ctx, identity.AskText, codePrompt)
+	if err != nil {
+		return ruling{code: identity.ConversationFailed}
+	}
+	s.code = code
+	again, err := d.tries.lock(ctx, s.q.e.account.UUID)
+	if err != nil {
+		return ruling{code: identity.Unavailable}
+	}
+	*unlock = again
+	// That took its time: what was pushed meanwhile counts, and time went by.
+	if s.q.e = d.index.withUUID(s.q.e.account.UUID); s.q.e == nil {
+		return ruling{code: identity.UnknownUser}
+	}
+	_, r := d.mayOffline(ctx, s.q.e)
+	return r
+}
+
+// codeStep finds which step's code was typed. The secret is opened for this one
+// check and wiped after it.
+func (s *login) codeStep(ctx context.Context) (int64, ruling) {
+	d, id := s.d, s.q.e.account.UUID
+	epoch, _ := s.q.e.epoch(identity.TOTP)
+	kept, err := d.o.Cache.Sealed(ctx, id, identity.TOTP)
+	if err != nil || kept.Epoch != epoch {
+		return 0, ruling{code: identity.NotPermitted}
+	}
+	opened, err := d.o.Sealer.Open(ctx, identity.SealInfo(d.o.Realm, d.o.Machine, id, identity.TOTP, epoch), kept.Blob)
+	secret := identity.NewSecret(opened)
+	defer secret.Wipe()
+	var step int64
+	var ok bool
+	if err == nil {
+		step, ok, err = identity.TOTPStep(secret, s.code, d.clock.now())
+	}
+	if err != nil {
+		d.log.ErrorContext(ctx, "a sealed factor cannot be used", "account", s.q.e.account.Name, "error", err)
+		return 0, ruling{
+			code: identity.NotPermitted, tell: true, detail: "Offline, and what is kept here of your one-time code cannot be opened.",
+			mend: "Connect to the network and log in once.",
+		}
+	}
+	if ok {
+		return step, fine("")
+	}
+	if by := d.clock.behind(); by > clockTrouble {
+		return 0, ruling{
+			code: identity.Denied, tell: true,
+			detail: "Refused. This machine's clock is " + friendly(by) + " behind a time that is known for sure, so even a right code may be refused.",
+			mend:   "Set the clock, or connect to the network.",
+		}
+	}
+	return 0, ruling{code: identity.Denied}
+}
+
+// usedStep is 0 when it cannot be told: the server has its own memory.
+func (d *Daemon) usedStep(ctx context.Context, e *entry) int64 {
+	epoch, held := e.epoch(identity.TOTP)
+	if !held {
+		return 0
+	}
+	step, err := d.o.Cache.UsedStep(ctx, e.account.UUID, cache.Epoch{Kind: identity.TOTP, Epoch: epoch})
+	if err != nil {
+		d.log.WarnContext(ctx, "used codes cannot be read", "error", err)
+	}
+	return step
+}
+
+// keepSealed keeps what came with the server's yes, or ends what was kept when
+// nothing came: the realm's policy may have changed. It undoes no login: what
+// goes wrong is logged, and then the account cannot log in offline.
+func (d *Daemon) keepSealed(ctx context.Context, e *entry, list []provider.SealedFactor) {
+	ctx = context.WithoutCancel(ctx)
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	now := d.index.withUUID(e.account.UUID)
+	if now == nil {
+		return
+	}
+	epoch, held := now.epoch(identity.TOTP)
+	if !held {
+		return // what was kept ended with the credential
+	}
+	fits := func(f provider.SealedFactor) bool {
+		return f.Kind == identity.TOTP && f.Epoch == epoch && len(f.Blob) > 0
+	}
+	at := slices.IndexFunc(list, fits)
+	var err error
+	if at >= 0 && now.state == identity.Active && now.blocked == "" && now.offlineFor > 0 {
+		s := cache.Sealed{UUID: now.account.UUID, Kind: identity.TOTP, Epoch: epoch, Blob: list[at].Blob}
+		err = d.o.Cache.PutSealed(ctx, s, list[at].LastStep)
+	} else if _, serr := d.o.Cache.Sealed(ctx, now.account.UUID, identity.TOTP); !errors.Is(serr, identity.ErrNotFound) {
+		err = d.o.Cache.DeleteSealed(ctx, now.account.UUID)
+	}
+	if err != nil {
+		d.log.ErrorContext(ctx, "the sealed factor is not stored as the server said", "account", now.account.Name, "error", err)
+	}
+}
+
+// sealKey is whether the server knows what to seal to.
+type sealKey struct {
+	mu    sync.Mutex
+	known bool
+	why   string // it does not
+}
+
+func (k *sealKey) problem() string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.why
+}
+
+func (d *Daemon) givesCodes() bool {
+	_, can := d.o.Provider.(provider.KeyRegistrar)
+	return can
+}
+
+// registerKey tells the server once in the life of the daemon what to seal to. It
+// is called between the list and the change stream, by one goroutine: who is online
+// has registered.
+func (d *Daemon) registerKey(ctx context.Context) {
+	r, can := d.o.Provider.(provider.KeyRegistrar)
+	d.sealKey.mu.Lock()
+	known := d.sealKey.known
+	d.sealKey.mu.Unlock()
+	if !can || known {
+		return
+	}
+	_, err := bounded(ctx, d.p.ServerTimeout, func(ctx context.Context) (struct{}, error) {
+		public, err := d.o.Sealer.Public(ctx)
+		if err == nil {
+			err = r.SetSealingKey(ctx, public)
+		}
+		return struct{}{}, err
+	})
+	d.sealKey.mu.Lock()
+	defer d.sealKey.mu.Unlock()
+	d.sealKey.known, d.sealKey.why = err == nil, ""
+	if err != nil {
+		d.sealKey.why = err.Error()
+		d.log.WarnContext(ctx, "the sealing key is not registered", "error", err)
+	}
+}

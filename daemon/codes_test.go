@@ -1,0 +1,430 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/pquerna/otp/totp"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/report"
+)
+
+const aliceSecret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+
+// coded gives a person a generator whose secret this machine may hold.
+func coded(p *person) {
+	p.secret, p.shared = aliceSecret, true
+	p.token.Factors = append(p.token.Factors, identity.Factor{Kind: identity.TOTP, Epoch: 1})
+}
+
+// code is what the generator shows so many steps from now.
+func (h *house) code(drift int) string {
+	h.t.Helper()
+	c, err := totp.GenerateCode(aliceSecret, h.clk.now().Add(time.Duration(drift)*identity.TOTPPeriod*time.Second))
+	must(h.t, err)
+	return c
+}
+
+// later lets time go by until no earlier code is good any more.
+func (h *house) later() {
+	h.clk.pass(5 * time.Minute)
+	h.truth.pass(5 * time.Minute)
+}
+
+// sealedHere is a machine on which alice logged in once with a code.
+func sealedHere(t *testing.T) *house {
+	t.Helper()
+	h := newHouse(t)
+	h.srv.set(t, token("alice", 1900000100), coded)
+	h.online()
+	h.expect(identity.Granted, "alice", "secret", h.code(0))
+	h.later()
+	return h
+}
+
+func away(t *testing.T) *house {
+	t.Helper()
+	h := sealedHere(t)
+	h.lost()
+	return h
+}
+
+func (h *house) alice() uuid.UUID { t := token("alice", 1900000100); return t.Account.UUID }
+
+// TestWhatIsAskedForIsTheSameOnlineAndOffline goes through the factors that are
+// held, where the network is, and what is typed.
+func TestWhatIsAskedForIsTheSameOnlineAndOffline(t *testing.T) {
+	held := map[string]func(*person){
+		"password":                func(*person) {},
+		"password and code":       coded,
+		"a code that is not here": func(p *person) { coded(p); p.shared = false },
+	}
+	network := map[string]func(h *house){
+		"online":                  func(*house) {},
+		"offline":                 func(h *house) { h.lost() },
+		"lost before the word":    func(h *house) { h.srv.mode.Store(int32(down)) },
+		"lost after the password": func(h *house) { h.srv.lostStepAt(1) },
+		"lost after the code":     func(h *house) { h.srv.lostStepAt(2) },
+	}
+	typed := map[string]struct {
+		answers func(h *house) []string
+		coded   bool // lets in who holds a code
+		plain   bool // lets in who holds none
+	}{
+		"right":              {func(h *house) []string { return []string{"secret", h.code(0)} }, true, true},
+		"one step late":      {func(h *house) []string { return []string{"secret", h.code(-1)} }, true, true},
+		"one step early":     {func(h *house) []string { return []string{"secret", h.code(1)} }, true, true},
+		"two steps late":     {func(h *house) []string { return []string{"secret", h.code(-2)} }, false, true},
+		"two steps early":    {func(h *house) []string { return []string{"secret", h.code(2)} }, false, true},
+		"a wrong code":       {func(*house) []string { return []string{"secret", "no code"} }, false, true},
+		"an empty code":      {func(*house) []string { return []string{"secret", ""} }, false, true},
+		"a wrong password":   {func(h *house) []string { return []string{"wrong", h.code(0)} }, false, false},
+		"one line":           {func(h *house) []string { return []string{"secret" + h.code(0)} }, true, false},
+		"one line, late":     {func(h *house) []string { return []string{"secret" + h.code(-1)} }, true, false},
+		"one line, too late": {func(h *house) []string { return []string{"secret" + h.code(-2)} }, false, false},
+		"one line, wrong":    {func(h *house) []string { return []string{"wrong" + h.code(0)} }, false, false},
+		"only a code":        {func(h *house) []string { return []string{h.code(0)} }, false, false},
+	}
+	for holds, give := range held {
+		for where, lose := range network {
+			for what, row := range typed {
+				t.Run(holds+", "+where+", "+what, func(t *testing.T) {
+					t.Parallel()
+					h := newHouse(t)
+					h.srv.set(t, token("alice", 1900000100), give)
+					h.online()
+					h.expect(identity.Granted, "alice", "secret", h.code(0))
+					h.later()
+					lose(h)
+					v, conv := h.login("alice", row.answers(h)...)
+					want := row.plain
+					switch holds {
+					case "password and code":
+						want = row.coded
+					case "a code that is not here":
+						want = row.coded && where == "online"
+						if where == "lost after the code" && strings.HasPrefix(what, "one line") {
+							want = row.coded // it took one step, and that was answered
+						}
+					}
+					if (v.Code == identity.Granted) != want {
+						t.Fatalf("%s, want granted %t; prompts %q, told %q", v.Code, want, conv.prompts, conv.told)
+					}
+					if want && string(v.Password.Reveal()) != "secret" {
+						t.Fatalf("%d bytes are handed on as the password", v.Password.Len())
+					}
+					if !want {
+						return
+					}
+					again, _ := h.login("alice", row.answers(h)...)
+					if (again.Code == identity.Granted) != (holds == "password") {
+						t.Fatalf("the same once more: %s", again.Code)
+					}
+				})
+			}
+		}
+	}
+}
+
+func TestOfflineAsksPasswordThenCodeAndEachOnce(t *testing.T) {
+	h := away(t)
+	conv := h.expect(identity.Granted, "alice", "secret", h.code(0))
+	if fmt.Sprint(conv.prompts) != "[Password:  One-time code: ]" || len(conv.told) != 1 || !strings.HasPrefix(conv.told[0], "Offline.") {
+		t.Fatalf("prompts %q, told %q", conv.prompts, conv.told)
+	}
+	if conv = h.expect(identity.Denied, "alice", "wrong", h.code(1)); len(conv.prompts) != 1 {
+		t.Fatalf("prompts %q", conv.prompts)
+	}
+	wrong := h.expect(identity.Denied, "alice", "secret", "000000x")
+	used := h.expect(identity.Denied, "alice", "secret", h.code(0))
+	if fmt.Sprint(wrong.told) != fmt.Sprint(used.told) || len(used.told) != 0 {
+		t.Fatalf("a wrong code is told %q, a used one %q", wrong.told, used.told)
+	}
+	h.expect(identity.ConversationFailed, "alice", "secret")
+}
+
+func TestAPasswordThatEndsInSixDigitsIsStillOne(t *testing.T) {
+	h := newHouse(t)
+	h.srv.set(t, token("alice", 1900000100), func(p *person) { coded(p); p.password = "horse123456" })
+	h.online()
+	h.expect(identity.Granted, "alice", "horse123456", h.code(0))
+	h.later()
+	h.expect(identity.Granted, "alice", "horse123456"+h.code(0))
+	h.later()
+	h.lost()
+	h.expect(identity.Granted, "alice", "horse123456", h.code(0))
+	h.later()
+	h.expect(identity.Granted, "alice", "horse123456"+h.code(0))
+	h.expect(identity.Denied, "alice", "horse", h.code(1))
+}
+
+func TestACodeIsGoodOnceHoweverOftenTheDaemonStarts(t *testing.T) {
+	h := away(t)
+	h.expect(identity.Granted, "alice", "secret", h.code(0))
+	h.expect(identity.Denied, "alice", "secret", h.code(0))
+	h.expect(identity.Denied, "alice", "secret", h.code(-1)) // an earlier one is used too
+	h.restart()
+	h.expect(identity.Denied, "alice", "secret", h.code(0))
+	must(t, h.cache.ClearFailures(bg, h.alice()))
+	h.expect(identity.Granted, "alice", "secret", h.code(1))
+}
+
+func TestACodeUsedOnlineIsUsedOfflineAndBack(t *testing.T) {
+	h := sealedHere(t)
+	h.expect(identity.Granted, "alice", "secret", h.code(0))
+	h.lost()
+	h.expect(identity.Denied, "alice", "secret", h.code(0))
+	h.expect(identity.Granted, "alice", "secret", h.code(1))
+	h.srv.be(up)
+	h.wait("online", func() bool { return h.d.link.now() == online })
+	h.expect(identity.Denied, "alice", "secret", h.code(1))
+	h.later()
+	h.expect(identity.Granted, "alice", "secret", h.code(0))
+}
+
+func TestACodeThatCannotBeMarkedAsUsedLetsNobodyIn(t *testing.T) {
+	h := away(t)
+	db, err := sql.Open("sqlite3", filepath.Join(h.dir, "cache.db"))
+	must(t, err)
+	defer db.Close()
+	_, err = db.Exec(`CREATE TRIGGER broken BEFORE UPDATE ON steps BEGIN SELECT RAISE(ABORT, 'no'); END`)
+	must(t, err)
+	h.expect(identity.Unavailable, "alice", "secret", h.code(0))
+	_, err = db.Exec(`DROP TRIGGER broken`)
+	must(t, err)
+	h.expect(identity.Granted, "alice", "secret", h.code(0))
+}
+
+func TestWrongCodesAreCountedApartAndLock(t *testing.T) {
+	h := away(t)
+	id := h.alice()
+	count := func(kind string) int {
+		t.Helper()
+		f, err := h.cache.Failures(bg, id, kind)
+		must(t, err)
+		return f.Count
+	}
+	h.expect(identity.Denied, "alice", "wrong")
+	for i := range h.d.p.OfflineTries {
+		h.expect(identity.Denied, "alice", "secret", "000000x")
+		if count(kindOffline) != 1 || count(kindCode) != i+1 {
+			t.Fatalf("after %d: passwords %d, codes %d", i+1, count(kindOffline), count(kindCode))
+		}
+	}
+	// Locked, before the code is asked for, whatever starts again or is set back.
+	if conv := h.expect(identity.TooManyTries, "alice", "secret", h.code(0)); len(conv.prompts) != 1 {
+		t.Fatalf("prompts %q", conv.prompts)
+	}
+	h.restart()
+	h.expect(identity.TooManyTries, "alice", "secret", h.code(0))
+	h.clk.set(h.clk.now().Add(-time.Hour))
+	h.expect(identity.TooManyTries, "alice", "secret", h.code(0))
+	h.clk.set(h.clk.now().Add(time.Hour))
+	var x report.Explanation
+	must(t, h.d.Handle(bg, identity.Peer{}, report.VerbExplain, []byte(`{"name":"alice"}`), func(v any) error { x = v.(report.Explanation); return nil }))
+	if x.Locked == nil || x.Offline.Possible || x.Offline.CodeFailures != h.d.p.OfflineTries || x.Offline.Failures != 1 {
+		t.Fatalf("%+v", x.Offline)
+	}
+	must(t, h.d.Handle(context.Background(), identity.Peer{}, report.VerbUnlock, []byte(`{"name":"alice"}`), nil))
+	h.expect(identity.Granted, "alice", "secret", h.code(0))
+	if count(kindOffline) != 0 || count(kindCode) != 0 {
+		t.Fatal("a success does not clear the counts")
+	}
+}
+
+func TestOneLineThatIsWrongIsOneFailure(t *testing.T) {
+	for _, line := range []string{"wrong", "secret"} {
+		h := sealedHere(t)
+		h.expect(identity.Denied, "alice", line+"000000")
+		h.srv.mu.Lock()
+		if n := h.srv.people[h.alice()].failures; n != 1 {
+			t.Errorf("online: %d failures", n)
+		}
+		h.srv.mu.Unlock()
+		h.lost()
+		h.expect(identity.Denied, "alice", line+"000000")
+		total := 0
+		for _, kind := range []string{kindOffline, kindCode} {
+			f, err := h.cache.Failures(bg, h.alice(), kind)
+			must(t, err)
+			total += f.Count
+		}
+		if total != 1 {
+			t.Errorf("offline: %d failures", total)
+		}
+	}
+}
+
+func TestWhatIsSealedForAnotherPurposeLetsNobodyIn(t *testing.T) {
+	reseal := func(h *house, machine, account uuid.UUID, kind identity.FactorKind, epoch uint64) func(*provider.SealedFactor) {
+		return func(f *provider.SealedFactor) {
+			blob, err := identity.SealTo(h.srv.sealTo, identity.SealInfo(realm, machine, account, kind, epoch), identity.NewSecret([]byte(aliceSecret)))
+			must(h.t, err)
+			f.Blob = blob
+		}
+	}
+	for sentence, tamper := range map[string]func(h *house) func(*provider.SealedFactor){
+		"another machine": func(h *house) func(*provider.SealedFactor) {
+			return reseal(h, uuid.New(), h.alice(), identity.TOTP, 1)
+		},
+		"another account": func(h *house) func(*provider.SealedFactor) {
+			return reseal(h, h.machine, uuid.New(), identity.TOTP, 1)
+		},
+		"another kind":  func(h *house) func(*provider.SealedFactor) { return reseal(h, h.machine, h.alice(), "piv", 1) },
+		"another epoch": func(h *house) func(*provider.SealedFactor) { return reseal(h, h.machine, h.alice(), identity.TOTP, 2) },
+		"an epoch that is not the token's": func(*house) func(*provider.SealedFactor) {
+			return func(f *provider.SealedFactor) { f.Epoch = 2 }
+		},
+		"nothing": func(*house) func(*provider.SealedFactor) { return func(f *provider.SealedFactor) { f.Blob = nil } },
+		"no one":  func(*house) func(*provider.SealedFactor) { return func(f *provider.SealedFactor) { f.Blob[3] ^= 1 } },
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			h := newHouse(t)
+			h.srv.tampered = tamper(h)
+			h.srv.set(t, token("alice", 1900000100), coded)
+			h.online()
+			h.expect(identity.Granted, "alice", "secret", h.code(0))
+			h.later()
+			h.lost()
+			conv := h.expect(identity.Denied, "alice", "secret", h.code(0))
+			if len(conv.told) != 1 || !strings.Contains(conv.told[0], "Connect to the network and log in once") {
+				t.Fatalf("told %q", conv.told)
+			}
+		})
+	}
+}
+
+func TestASealedSecretEndsWithItsEpochWithPolicyAndWithTheAccount(t *testing.T) {
+	kept := func(h *house) bool {
+		_, err := h.cache.Sealed(bg, h.alice(), identity.TOTP)
+		return err == nil
+	}
+	tok := token("alice", 1900000100)
+	revision := func(h *house, n uint64) {
+		h.wait("the change", func() bool { e := h.d.index.withUUID(h.alice()); return e == nil || e.revision == n })
+	}
+	for sentence, end := range map[string]func(h *house){
+		"another epoch": func(h *house) { h.srv.set(h.t, tok, func(p *person) { p.token.Factors[1].Epoch = 2 }); revision(h, 2) },
+		"taken away": func(h *house) {
+			h.srv.set(h.t, tok, func(p *person) { p.token.Factors = p.token.Factors[:1] })
+			revision(h, 2)
+		},
+		"disabled": func(h *house) {
+			h.srv.set(h.t, tok, func(p *person) { p.token.State = identity.Disabled })
+			revision(h, 2)
+		},
+		"gone": func(h *house) { h.srv.remove(h.alice()); revision(h, 99) },
+		"policy changed, seen at the next login": func(h *house) {
+			h.srv.mu.Lock()
+			h.srv.people[h.alice()].shared = false
+			h.srv.mu.Unlock()
+			h.expect(identity.Granted, "alice", "secret", h.code(0))
+		},
+		"cache cleared": func(h *house) { must(h.t, h.d.Handle(bg, identity.Peer{}, report.VerbCacheClear, nil, nil)) },
+		"forgotten": func(h *house) {
+			must(h.t, h.d.Handle(bg, identity.Peer{}, report.VerbCacheForget, []byte(`{"name":"alice"}`), nil))
+		},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			h := sealedHere(t)
+			if !kept(h) {
+				t.Fatal("nothing was kept to begin with")
+			}
+			s, err := h.cache.Sealed(bg, h.alice(), identity.TOTP)
+			must(t, err)
+			end(h)
+			// The index knows first, and nothing is granted from then on; the disk follows.
+			h.wait("its end on the disk", func() bool {
+				for _, name := range []string{"cache.db", "cache.db-wal"} {
+					if b, _ := os.ReadFile(filepath.Join(h.dir, name)); bytes.Contains(b, s.Blob[:16]) {
+						return false
+					}
+				}
+				return !kept(h)
+			})
+		})
+	}
+}
+
+func TestNoSecretLiesOpenInTheCache(t *testing.T) {
+	h := away(t)
+	h.expect(identity.Granted, "alice", "secret", h.code(0))
+	for _, name := range []string{"cache.db", "cache.db-wal"} {
+		b, err := os.ReadFile(filepath.Join(h.dir, name))
+		if err == nil && (bytes.Contains(b, []byte(aliceSecret)) || bytes.Contains(b, []byte("Hello!\xde\xad\xbe\xef"))) {
+			t.Errorf("%s holds it", name)
+		}
+	}
+}
+
+func TestAClockThatIsBehindIsNamedAsTheReason(t *testing.T) {
+	h := away(t)
+	must(t, h.d.clock.keep(h.d.base))
+	behind := h.clk.now().Add(-2 * time.Hour)
+	h.clk.reboot(-2 * time.Hour)
+	h.clk.pass(time.Minute)
+	h.restart()
+	right, err := totp.GenerateCode(aliceSecret, behind.Add(3*time.Hour)) // what a telephone shows
+	must(t, err)
+	conv := h.expect(identity.Denied, "alice", "secret", right)
+	if len(conv.told) != 1 || !strings.Contains(conv.told[0], "clock is 2 h behind") {
+		t.Fatalf("told %q", conv.told)
+	}
+	if conv = h.expect(identity.Denied, "alice", "wrong"); len(conv.told) != 0 {
+		t.Fatalf("who does not know the password is told %q", conv.told)
+	}
+	found := false
+	for _, f := range h.status().Findings {
+		found = found || f.Check == "clock" && f.Severity == report.Warning
+	}
+	if !found {
+		t.Error("status does not say so")
+	}
+}
+
+func TestAMachineThatCouldNotRegisterItsKeySaysSo(t *testing.T) {
+	h := newHouse(t)
+	h.d.o.Provider = refusesKey{h.srv}
+	h.srv.set(t, token("alice", 1900000100), coded)
+	h.online()
+	found := ""
+	for _, f := range h.status().Findings {
+		if f.Check == "seal" {
+			found = f.Detail
+		}
+	}
+	if !strings.Contains(found, "does not know this machine's sealing key") {
+		t.Fatalf("%+v", h.status().Findings)
+	}
+}
+
+type refusesKey struct{ *server }
+
+func (refusesKey) SetSealingKey(context.Context, []byte) error { return provider.ErrOffline }
+
+func TestEnrollingDuringAnOfflineLoginCounts(t *testing.T) {
+	h := newHouse(t)
+	h.srv.set(t, token("alice", 1900000100), nil)
+	h.online()
+	h.expect(identity.Granted, "alice", "secret")
+	h.lost()
+	e := h.d.index.withUUID(h.alice())
+	v, r := h.d.mayOffline(bg, e)
+	if r.code != identity.Granted || v.Epoch != 1 {
+		t.Fatal(r)
+	}
+	tok := token("alice", 1900000100)
+	tok.Revision, tok.Factors = 9, append(tok.Factors, identity.Factor{Kind: identity.TOTP, Epoch: 9})
+	h.give(tok)
+	h.expect(identity.Denied, "alice", "secret")
+}

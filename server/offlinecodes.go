@@ -1,0 +1,132 @@
+package server
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+
+	"connectrpc.com/connect"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
+	"github.com/sallyport-auth/sallyport/server/store"
+)
+
+// sealedFactor is a factor's secret that only one machine can read.
+type sealedFactor struct {
+	kind     identity.FactorKind
+	epoch    uint64
+	blob     []byte
+	lastStep int64
+}
+
+// sealFactors seals the TOTP secret of an account to the machine on which it has
+// just been proved, if the realm's policy lets that machine hold it.
+func (r *realm) sealFactors(tx *store.Tx, m store.Machine, s *session, a store.Account) ([]sealedFactor, error) {
+	if m.SealingKey == nil || !slices.Contains(s.methods(), identity.TOTP) {
+		return nil, nil
+	}
+	if may, err := tx.MayHoldCodes(m.UUID, a.UUID); err != nil || !may {
+		return nil, err
+	}
+	held, err := tx.TOTP(a.UUID)
+	if err != nil {
+		return nil, err
+	}
+	secret, err := r.box.open(a.UUID, held.Sealed)
+	if err != nil {
+		return nil, err
+	}
+	defer secret.Wipe()
+	blob, err := identity.SealTo(m.SealingKey, identity.SealInfo(r.Name, m.UUID, a.UUID, identity.TOTP, held.Epoch), secret)
+	if err != nil {
+		return nil, fmt.Errorf("seal for machine %s: %w", m.Name, err)
+	}
+	err = tx.Record(store.Entry{
+		Time: r.now(), Actor: "machine " + string(m.Name), Action: "totp.seal", Subject: string(a.Name),
+		Detail: fmt.Sprintf("epoch=%d key=%s", held.Epoch, fingerprintOf(m.SealingKey)),
+	})
+	return []sealedFactor{{identity.TOTP, held.Epoch, blob, held.LastStep}}, err
+}
+
+func fingerprintOf(key []byte) string {
+	sum := sha256.Sum256(key)
+	return hex.EncodeToString(sum[:])
+}
+
+// SetSealingKey implements MachineService.
+func (m *machines) SetSealingKey(ctx context.Context, req *v1.SetSealingKeyRequest) (*v1.SetSealingKeyResponse, error) {
+	caller, err := m.machine(ctx)
+	if err != nil {
+		return nil, err
+	}
+	key := req.GetSealingKey()
+	// Sealing something is the whole proof that one can seal to it.
+	if _, err := identity.SealTo(key, nil, identity.NewSecret([]byte{0})); err != nil || len(key) != identity.SealingKeyLen {
+		return nil, connect.NewError(connect.CodeInvalidArgument, errors.New("the sealing key is not an uncompressed point of P-256"))
+	}
+	err = m.store.Write(ctx, func(tx *store.Tx) error {
+		changed, err := tx.SetSealingKey(caller.UUID, key)
+		if err != nil || !changed {
+			return err
+		}
+		return tx.Record(store.Entry{
+			Time: m.now(), Actor: "machine " + string(caller.Name), Action: "machine.sealing-key", Subject: string(caller.Name),
+			Detail: "key=" + fingerprintOf(key),
+		})
+	})
+	if err != nil {
+		return nil, m.fault(ctx, "set the sealing key", err)
+	}
+	return &v1.SetSealingKeyResponse{}, nil
+}
+
+// SetMachine implements AdminService.
+func (s *admin) SetMachine(ctx context.Context, req *v1.SetMachineRequest) (*v1.MachineView, error) {
+	var view *v1.MachineView
+	detail := ""
+	if req.OfflineCodes != nil {
+		detail = fmt.Sprintf("offline_codes=%t", req.GetOfflineCodes())
+	}
+	err := s.change(ctx, "machine.set", req.GetName(), detail, func(tx *store.Tx) error {
+		name, err := identity.ParseName(req.GetName())
+		if err != nil {
+			return err
+		}
+		if req.OfflineCodes != nil {
+			if err := tx.SetMachineOfflineCodes(name, req.GetOfflineCodes()); err != nil {
+				return err
+			}
+		}
+		m, err := tx.MachineByName(name)
+		view = machineView(m)
+		return err
+	})
+	return view, err
+}
+
+// SetGroup implements AdminService.
+func (s *admin) SetGroup(ctx context.Context, req *v1.SetGroupRequest) (*v1.GroupView, error) {
+	var view *v1.GroupView
+	detail := ""
+	if req.OfflineCodes != nil {
+		detail = fmt.Sprintf("offline_codes=%t", req.GetOfflineCodes())
+	}
+	err := s.change(ctx, "group.set", req.GetName(), detail, func(tx *store.Tx) error {
+		g, err := groupNamed(tx, req.GetName())
+		if err != nil {
+			return err
+		}
+		if req.OfflineCodes != nil {
+			if err := tx.SetGroupOfflineCodes(g.UUID, req.GetOfflineCodes()); err != nil {
+				return err
+			}
+		}
+		view, err = groupView(tx, g)
+		return err
+	})
+	return view, err
+}
