@@ -70,6 +70,8 @@ func commands() []command {
 		{"cache forget", "NAME", "forget one account: its token and verifiers", cacheForget},
 		{"cache clear", "", "forget every account", cacheClear},
 		{"unlock", "NAME", "lift the lock that failures left", unlock},
+		{"whoami", "", "what this session has proved, and until when", whoami},
+		{"drop", "[--session] [--user NAME]", "forget what was proved: the next sudo asks", drop},
 		{"auth-test", "NAME [--service S]", "sign in through PAM, without opening a session", authTest},
 		{"join", "--server URL --code CODE --fingerprint SHA256", "join this machine to a realm", join},
 		{"version", "", "print the version", version},

@@ -134,6 +134,10 @@ func decode(d *json.Decoder, verb string) (any, error) {
 		v = new(report.Explanation)
 	case report.VerbCacheList:
 		v = new(report.CachedAccount)
+	case report.VerbDrop:
+		v = new(report.Dropped)
+	case report.VerbWhoami:
+		v = new(report.Whoami)
 	default:
 		return nil, fmt.Errorf("%q has no values", verb)
 	}

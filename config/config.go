@@ -40,6 +40,8 @@ type Config struct {
 	Directory Directory  `toml:"directory"`
 	Groups    Groups     `toml:"groups"`
 	SubIDs    SubIDs     `toml:"subids"`
+	// Service holds policies of PAM services; [Config.Services] adds the defaults.
+	Service map[string]Service `toml:"service"`
 	Paths     Paths      `toml:"paths"`
 	Log       Log        `toml:"log"`
 }
@@ -242,6 +244,9 @@ func (c *Config) complete() error {
 		}
 	}
 	if err := c.Groups.check(); err != nil {
+		return err
+	}
+	if err := checkServices(c.Service); err != nil {
 		return err
 	}
 	for _, p := range []string{c.Paths.State, c.Paths.Run, c.Paths.Directory, c.Machine.Key, p.CA} {

@@ -33,6 +33,14 @@ func (s *login) authenticate(ctx context.Context) identity.Verdict {
 	if r := s.door(ctx); r.code != identity.Granted {
 		return s.end(ctx, r)
 	}
+	if s.again(ctx, slices.Concat(freshChecks, rightChecks)...) {
+		return identity.Verdict{Code: identity.Granted}
+	}
+	return s.proving(ctx)
+}
+
+// prove asks until there is an answer that counts.
+func (s *login) prove(ctx context.Context) identity.Verdict {
 	for {
 		v := s.attempt(ctx)
 		if v.Code != identity.Granted && s.asked {
@@ -64,6 +72,7 @@ func (s *login) attempt(ctx context.Context) identity.Verdict {
 		if ctx.Err() != nil {
 			return identity.Verdict{Code: identity.Unavailable}
 		}
+		s.away = true
 		return s.offline(ctx)
 	}
 	return v
@@ -235,7 +244,7 @@ func (s *login) allowed(ctx context.Context, r provider.Reply) (identity.Verdict
 		return s.failed(ctx, fmt.Errorf("%w: %w", provider.ErrOffline, err))
 	}
 	_ = d.learn(d.base, news{records: []provider.Record{r.Record}}) // logged there; the index has it
-	s.q.methods = r.Session.Methods
+	s.q.methods, s.expires = r.Session.Methods, r.Session.ExpiresAt
 	if out := s.stillRight(ctx, r.Record.Token); out.code != identity.Granted {
 		return s.end(ctx, out), nil
 	}

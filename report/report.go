@@ -23,6 +23,8 @@ const (
 	VerbCacheForget = "cache forget" // root; NameArgs; nothing
 	VerbCacheClear  = "cache clear"  // root; nothing
 	VerbUnlock      = "unlock"       // root; NameArgs: lifts a lock after failures; nothing
+	VerbDrop        = "drop"         // root, or one's own; DropArgs: forgets proofs; one Dropped
+	VerbWhoami      = "whoami"       // anyone, of themselves; WhoamiArgs; one Whoami
 )
 
 // Errors of control.sock that a caller decides on. A name that nobody knows is
@@ -151,6 +153,8 @@ type Explanation struct {
 	Factors  []string   `json:"factors,omitempty"`
 	Offline  *Offline   `json:"offline,omitempty"`
 	Locked   *time.Time `json:"locked_until,omitempty"`
+	// StepUp is absent for a service without a policy of its own.
+	StepUp *StepUp `json:"step_up,omitempty"`
 }
 
 // Account is an ID token for people.

@@ -109,8 +109,19 @@ func options(c *config.Config, store *cache.Cache, sealer seal.Sealer, source *s
 			Aliases:       c.Directory.Aliases,
 			SubIDs:        identity.IDRange(c.SubIDs.Range),
 			LocalGroups:   c.Groups.Local,
+			Services:      services(c),
 		},
 	}
+}
+
+func services(c *config.Config) map[string]daemon.Service {
+	all := make(map[string]daemon.Service)
+	for name, s := range c.Services() {
+		all[name] = daemon.Service{
+			StepUp: *s.StepUp, MaxAge: time.Duration(*s.MaxAge), Require: s.Groups(), Factors: s.Kinds(),
+		}
+	}
+	return all
 }
 
 // openSeal makes the machine's key at the very first start.
