@@ -79,7 +79,13 @@ func (s *login) attempt(ctx context.Context) identity.Verdict {
 }
 
 func (s *login) needPassword(ctx context.Context) identity.Code {
-	secret, code := s.password(ctx, identity.AskSecret, identity.PasswordPrompt)
+	prompt := identity.PasswordPrompt
+	if s.Operation == identity.OpAccount {
+		// sudo puts its own prompt in the usual one's place, which it has not filled
+		// in yet when it has asked nothing: the person would see "%p".
+		prompt = "Password for " + string(s.q.e.account.Name) + ": "
+	}
+	secret, code := s.password(ctx, identity.AskSecret, prompt)
 	s.secret = secret
 	return code
 }
