@@ -49,198 +49,155 @@ func answersOf(factors []identity.FactorKind) []string {
 	return list
 }
 
-// The policies of the table, and what they demand beyond a password.
-func policies() map[string]Service {
-	return map[string]Service{
-		"no policy":       {},
-		"step up":         {StepUp: true},
-		"short":           {StepUp: true, MaxAge: time.Minute},
-		"code":            {StepUp: true, Factors: []identity.FactorKind{identity.TOTP}},
-		"group":           {StepUp: true, Require: []uuid.UUID{staff.UUID}},
-		"strong group":    {StepUp: true, Require: []uuid.UUID{wheel().UUID}},
-		"another's group": {StepUp: true, Require: []uuid.UUID{uuid.MustParse("33333333-3333-4333-8333-333333333333")}},
-		"each time, code": {Factors: []identity.FactorKind{identity.TOTP}},
+// sudoHouse is a machine online where alice has a password, and sudo wants a proof.
+func sudoHouse(t *testing.T) *house {
+	t.Helper()
+	h := newHouse(t, func(h *house) { h.policy.Services = map[string]Service{"sudo": {StepUp: true}, "su": {StepUp: true}} })
+	h.srv.set(t, token("alice", 1900000100, staff), nil)
+	h.srv.set(t, token("bob", 1900000101, staff), nil)
+	h.online()
+	return h
+}
+
+func TestAReplayedLoginGrantsNothingElsewhere(t *testing.T) {
+	h := sudoHouse(t)
+	recorded := ofAlice()
+	if c, _ := h.sudo(identity.OpAuthenticate, recorded, "secret"); c != identity.Granted {
+		t.Fatal(c)
 	}
-}
-
-// What became of the proof before the second question is asked; asks tells
-// whether there is none then that counts.
-type fate struct {
-	asks  bool
-	out   bool // refused whatever is typed
-	close bool // the daemon or the machine began anew
-	do    func(h *house, s *sudo)
-}
-
-func fates(code bool) map[string]fate {
-	held := func() identity.IDToken { return aliceHeld(code) }
-	return map[string]fate{
-		"none":              {asks: true, do: func(h *house, _ *sudo) { h.d.proofs.clear() }},
-		"fresh":             {do: func(*house, *sudo) {}},
-		"nearly old":        {do: func(h *house, _ *sudo) { h.clk.pass(59 * time.Second); h.truth.pass(59 * time.Second) }},
-		"old":               {asks: true, do: func(h *house, _ *sudo) { h.clk.pass(5*time.Minute + 1); h.truth.pass(5*time.Minute + 1) }},
-		"old, clock back":   {asks: true, do: func(h *house, _ *sudo) { h.clk.pass(6 * time.Minute); h.clk.set(h.clk.now().Add(-6 * time.Minute)) }},
-		"other terminal":    {asks: true, do: func(_ *house, s *sudo) { s.session.Terminal++ }},
-		"other session":     {asks: true, do: func(_ *house, s *sudo) { s.session.Audit++ }},
-		"other leader":      {asks: true, do: func(_ *house, s *sudo) { s.session.Leader++ }},
-		"leader came again": {asks: true, do: func(_ *house, s *sudo) { s.session.Started++ }},
-		"no place":          {asks: true, do: func(_ *house, s *sudo) { s.session = identity.LoginSession{} }},
-		"other asker":       {asks: true, do: func(_ *house, s *sudo) { s.asker = "local" }},
-		"not root's word":   {asks: true, do: func(_ *house, s *sudo) { s.uid = 1900000100 }},
-		"another uid":       {asks: true, out: true, do: func(_ *house, s *sudo) { s.uid = 1900000101 }},
-		"dropped": {asks: true, do: func(h *house, _ *sudo) {
-			must(h.t, h.d.Handle(bg, identity.Peer{UID: 1900000100}, "drop", []byte(`{}`), func(any) error { return nil }))
-		}},
-		"logged out": {asks: true, do: func(h *house, s *sudo) {
-			h.sudo(identity.OpCloseSession, sudo{service: "login", user: "alice", session: identity.LoginSession{Audit: 7, Leader: 1, Started: 1}})
-		}},
-		"another logged out": {do: func(h *house, s *sudo) {
-			h.sudo(identity.OpCloseSession, sudo{service: "login", user: "alice", session: identity.LoginSession{Audit: 8, Terminal: 5, Leader: 1, Started: 1}})
-		}},
-		"sudo's session ends": {do: func(h *house, s *sudo) { h.sudo(identity.OpCloseSession, *s) }},
-		"other boot":          {asks: true, close: true, do: func(h *house, _ *sudo) { h.clk.reboot(time.Minute); h.truth.pass(time.Minute) }},
-		"disabled": {asks: true, out: true, do: func(h *house, _ *sudo) {
-			h.push(held(), func(t *identity.IDToken) { t.State = identity.Disabled })
-		}},
-		"disabled and enabled": {asks: true, do: func(h *house, _ *sudo) {
-			h.push(held(), func(t *identity.IDToken) { t.State = identity.Disabled })
-			h.push(held(), func(*identity.IDToken) {})
-		}},
-		"another password": {asks: true, do: func(h *house, _ *sudo) {
-			h.push(held(), func(t *identity.IDToken) { t.Factors[0].Epoch++ })
-		}},
-		"another factor": {asks: true, do: func(h *house, _ *sudo) {
-			h.push(held(), func(t *identity.IDToken) {
-				t.Factors = append(t.Factors[:1:1], identity.Factor{Kind: identity.TOTP, Epoch: 9})
-			})
-		}},
-		"gone": {asks: true, out: true, do: func(h *house, _ *sudo) {
-			must(h.t, h.d.learn(bg, news{gone: []uuid.UUID{held().Account.UUID}}))
-			h.srv.remove(held().Account.UUID)
-		}},
-	}
-}
-
-func aliceHeld(code bool) identity.IDToken {
-	tok := token("alice", 1900000100, staff, wheel())
-	if code {
-		tok.Factors = append(tok.Factors, identity.Factor{Kind: identity.TOTP, Epoch: 1})
-	}
-	return tok
-}
-
-// push brings a change of an account, as if the server had sent it just now.
-func (h *house) push(tok identity.IDToken, change func(*identity.IDToken)) {
-	h.t.Helper()
-	change(&tok)
-	h.srv.set(h.t, tok, func(p *person) { p.token = tok })
-	if h.d.link.now() == online {
-		want := tok.State
-		h.wait("the change", func() bool {
-			e := h.d.index.withUUID(tok.Account.UUID)
-			h.srv.mu.Lock()
-			defer h.srv.mu.Unlock()
-			return e != nil && e.state == want && e.revision == h.srv.people[tok.Account.UUID].token.Revision
-		})
-		return
-	}
-	h.srv.mu.Lock()
-	tok.Revision = h.srv.people[tok.Account.UUID].token.Revision
-	h.srv.mu.Unlock()
-	h.give(tok)
-}
-
-// TestEveryPolicyMeetsEveryProof is the table of step-up: what a service demands,
-// what became of the proof, online and offline, and with a code or without.
-func TestEveryPolicyMeetsEveryProof(t *testing.T) {
-	for _, where := range []string{"online", "offline"} {
-		for _, code := range []bool{false, true} {
-			if where == "offline" && code {
-				continue // no code is checked offline here: nobody gets a proof
+	elsewhere := recorded
+	elsewhere.session.Leader, elsewhere.session.Started = 77, 5
+	for sentence, again := range map[string]sudo{
+		"by her own uid": {service: "sudo", user: "alice", asker: "alice", session: desk(), uid: 1900000100},
+		"by another uid": {service: "sudo", user: "alice", asker: "alice", session: desk(), uid: 1900000101},
+		"from elsewhere": elsewhere,
+		"for another":    {service: "sudo", user: "bob", asker: "alice", session: desk()},
+	} {
+		for _, op := range []identity.Operation{identity.OpAuthenticate, identity.OpAccount} {
+			if c, conv := h.sudo(op, again); c == identity.Granted {
+				t.Errorf("%s %s: granted, prompts %q", op, sentence, conv.prompts)
 			}
-			for name, p := range policies() {
-				for what, f := range fates(code) {
-					t.Run(fmt.Sprintf("%s, code %t, %s, %s", where, code, name, what), func(t *testing.T) {
-						tableRow(t, where, code, name, p, f)
-					})
+		}
+	}
+	// The answer sent along, too: it proves the password, and is remembered of
+	// nobody who is not root.
+	kept := h.d.proofs.snapshot()
+	h.sudo(identity.OpAuthenticate, sudo{service: "sudo", user: "alice", asker: "alice", session: desk(), uid: 1900000100}, "secret")
+	if now := h.d.proofs.snapshot(); now != kept {
+		t.Errorf("remembered %s, was %s", now, kept)
+	}
+}
+
+func TestAProofThatIsForgottenWhileItIsMadeIsNotKept(t *testing.T) {
+	for sentence, forget := range map[string]func(h *house){
+		"dropped": func(h *house) { h.d.proofs.forget(token("alice", 1).Account.UUID, nil) },
+		"cleared": func(h *house) { must(h.t, h.d.cacheClear(bg)); h.give(token("alice", 1900000100, staff)) },
+		"disabled and enabled": func(h *house) {
+			h.push(token("alice", 1900000100, staff), func(t *identity.IDToken) { t.State = identity.Disabled })
+			h.push(token("alice", 1900000100, staff), func(*identity.IDToken) {})
+		},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			h := sudoHouse(t)
+			w := h.d.proofs.begin(token("alice", 1).Account.UUID)
+			forget(h)
+			h.d.proofs.keep(w, place{account: token("alice", 1).Account.UUID}, proof{})
+			h.d.proofs.done(w)
+			if s := h.d.proofs.snapshot(); s != fmt.Sprint(map[uuid.UUID]map[place]proof{}) && s != fmt.Sprint(map[uuid.UUID]map[place]proof(nil)) {
+				t.Errorf("remembered: %s", s)
+			}
+			if n := len(h.d.proofs.pending); n != 0 {
+				t.Errorf("%d are still under way", n)
+			}
+		})
+	}
+}
+
+func TestRootItselfIsAskedForNoProof(t *testing.T) {
+	h := sudoHouse(t)
+	for sentence, c := range map[string]struct {
+		s    sudo
+		free bool
+	}{
+		"su by root":                     {sudo{service: "su", user: "alice", asker: "root", session: desk()}, true},
+		"su by someone":                  {sudo{service: "su", user: "alice", asker: "local", session: desk()}, false},
+		"someone called root from afar":  {sudo{service: "su", user: "alice", asker: "root", host: "elsewhere", session: desk()}, false},
+		"someone who says he is root":    {sudo{service: "su", user: "alice", asker: "root", session: desk(), uid: 1900000100}, false},
+		"sudo, where nobody says who":    {sudo{service: "sudo", user: "alice", session: desk()}, false},
+		"a service without a policy":     {sudo{service: "sshd", user: "alice", session: desk()}, true},
+		"a service that is nearly sudo":  {sudo{service: "sudo ", user: "alice", session: desk()}, true},
+		"a place that nobody can vouch ": {sudo{service: "sudo", user: "alice", asker: "alice"}, false},
+	} {
+		if got, conv := h.sudo(identity.OpAccount, c.s); (got == identity.Granted) != c.free || (len(conv.prompts) == 0) != c.free {
+			t.Errorf("%s: %s, prompts %q", sentence, got, conv.prompts)
+		}
+	}
+}
+
+func TestTheAccountPhaseAsksAndSaysWhatIsWrong(t *testing.T) {
+	h := sudoHouse(t)
+	got, conv := h.sudo(identity.OpAccount, ofAlice(), "wrong")
+	if got != identity.NotPermitted || len(conv.told) == 0 || conv.told[len(conv.told)-1] != "That was not right, and sudo demands a fresh proof. Run the command again." {
+		t.Errorf("%s, told %q", got, conv.told)
+	}
+	if got, conv = h.sudo(identity.OpAccount, ofAlice(), "secret"); got != identity.Granted || conv.prompts[0] != "Password for alice: " {
+		t.Errorf("%s, prompts %q", got, conv.prompts)
+	}
+	if got, conv = h.sudo(identity.OpAuthenticate, ofAlice()); got != identity.Granted || len(conv.prompts) != 0 {
+		t.Errorf("%s, prompts %q", got, conv.prompts)
+	}
+}
+
+func TestProofsAreBounded(t *testing.T) {
+	var p proofs
+	id := uuid.New()
+	w := p.begin(id)
+	for i := range uint32(10 * maxProofs) {
+		p.keep(w, place{account: id, session: identity.LoginSession{Leader: i}}, proof{at: time.Duration(i)})
+	}
+	list := p.of(id, 0)
+	if len(list) != maxProofs || list[0].session.Leader != 10*maxProofs-1 || list[maxProofs-1].session.Leader != 9*maxProofs {
+		t.Errorf("%d are kept", len(list))
+	}
+}
+
+func TestOnlyRootDropsAndSeesOthersProofs(t *testing.T) {
+	for sentence, c := range map[string]struct {
+		peer uint32
+		verb string
+		args string
+		left int // of the two, alice's and bob's
+		fail bool
+	}{
+		"her own":                     {1900000100, "drop", `{}`, 1, false},
+		"her own by name":             {1900000100, "drop", `{"name":"alice"}`, 1, false},
+		"of her session":              {1900000100, "drop", `{"session":{"audit":7,"terminal":0,"leader":9,"started":9}}`, 1, false},
+		"of another session":          {1900000100, "drop", `{"session":{"audit":4294967295,"terminal":0,"leader":9,"started":9}}`, 2, false},
+		"another's":                   {1900000100, "drop", `{"name":"bob"}`, 2, true},
+		"nobody's":                    {1900000100, "drop", `{"name":"nobody"}`, 2, true},
+		"root, of bob":                {0, "drop", `{"name":"bob"}`, 1, false},
+		"root, of itself":             {0, "drop", `{}`, 2, true},
+		"root, of who is not there":   {0, "drop", `{"name":"carol"}`, 2, true},
+		"a stranger":                  {4711, "drop", `{}`, 2, true},
+		"an argument that is unknown": {0, "drop", `{"nam":"bob"}`, 2, true},
+		"root is nobody of the realm": {0, "whoami", `{"session":{"audit":7,"terminal":0,"leader":9,"started":9}}`, 2, true},
+		"she asks who she is":         {1900000100, "whoami", `{"session":{"audit":7,"terminal":0,"leader":9,"started":9}}`, 2, false},
+		"without saying where she is": {1900000100, "whoami", `nonsense`, 2, true},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			h := sudoHouse(t)
+			bob := ofAlice()
+			bob.user, bob.asker = "bob", "bob"
+			for _, s := range []sudo{ofAlice(), bob} {
+				if c, _ := h.sudo(identity.OpAuthenticate, s, "secret"); c != identity.Granted {
+					t.Fatal(c)
 				}
 			}
-		}
-	}
-}
-
-func tableRow(t *testing.T, where string, code bool, name string, p Service, f fate) {
-	t.Helper()
-	h := newHouse(t, func(h *house) { h.policy.Services = map[string]Service{"sudo": p} })
-	h.srv.set(t, aliceHeld(code), func(who *person) {
-		if code {
-			who.code = "123456"
-		}
-	})
-	h.online()
-	h.expect(identity.Granted, "alice", answersOf(make([]identity.FactorKind, map[bool]int{false: 1, true: 2}[code]))...)
-	if where == "offline" {
-		h.lost()
-	}
-	strong := code || name != "code" && name != "strong group" && name != "each time, code"
-	may := strong && name != "another's group"
-	s := ofAlice()
-	answers := answersOf(make([]identity.FactorKind, map[bool]int{false: 1, true: 2}[code]))
-	first, conv := h.sudo(identity.OpAuthenticate, s, answers...)
-	if (first == identity.Granted) != may || len(conv.prompts) == 0 {
-		t.Fatalf("the first: %s, asked %q, told %q; may %t", first, conv.prompts, conv.told, may)
-	}
-	f.do(h, &s)
-	if f.close {
-		h.restart()
-		if where == "online" {
-			h.online()
-		} else {
-			h.lostAgain()
-		}
-	}
-	old := f.asks || !p.StepUp || !may
-	if name == "short" && f.do != nil && h.d.clock.boottime() > time.Hour+time.Minute {
-		old = true
-	}
-	for _, op := range []identity.Operation{identity.OpAuthenticate, identity.OpAccount} {
-		left := h.d.proofs.snapshot()
-		got, conv := h.sudo(op, s)
-		asked := len(conv.prompts) > 0
-		switch {
-		case f.out || op == identity.OpAccount && name == "another's group":
-			if got == identity.Granted {
-				t.Errorf("%s: %s", op, got)
+			err := h.d.Handle(bg, identity.Peer{UID: c.peer}, c.verb, []byte(c.args), func(any) error { return nil })
+			left := len(h.d.proofs.of(token("alice", 1).Account.UUID, 0)) + len(h.d.proofs.of(token("bob", 1).Account.UUID, 0))
+			if (err != nil) != c.fail || left != c.left {
+				t.Errorf("%v; %d are left, want %d", err, left, c.left)
 			}
-		case op == identity.OpAccount && !p.StepUp:
-			if got != identity.Granted || asked {
-				t.Errorf("%s: %s, asked %t", op, got, asked)
-			}
-		case old:
-			if got == identity.Granted || !asked {
-				t.Errorf("%s without a proof: %s, asked %t", op, got, asked)
-			}
-		default:
-			if got != identity.Granted || asked {
-				t.Errorf("%s with a proof: %s, asked %t, told %q", op, got, asked, conv.told)
-			}
-		}
-		if now := h.d.proofs.snapshot(); now != left && !f.out {
-			t.Errorf("%s: an answer that never came changed what is remembered: %s, was %s", op, now, left)
-		}
+		})
 	}
-}
-
-// snapshot is what is remembered, as a text that can be compared.
-func (p *proofs) snapshot() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return fmt.Sprint(p.kept)
-}
-
-// lostAgain begins offline, after a restart.
-func (h *house) lostAgain() {
-	h.t.Helper()
-	h.run()
-	h.wait("offline", func() bool { return h.d.link.now() == offline })
 }
