@@ -225,3 +225,35 @@ func TestStepUpLeavesRootAlone(t *testing.T) {
 		t.Errorf("sudo by root: %q", out)
 	}
 }
+
+func TestTheDropInOfSudoLeavesTheRememberingToUs(t *testing.T) {
+	r := joined(t)
+	script(t, r, `
+		visudo -c
+		test "$(stat -c %a:%U /etc/sudoers.d/sallyport)" = 440:root
+		cp -a /etc/sudoers.d/sallyport /tmp/shipped
+		sed -i 's/^#Defaults/Defaults/' /etc/sudoers.d/sallyport
+		visudo -c`)
+	hers, theirs := sits(t, r, ada), sits(t, r, local)
+	if s, asked := hers.staysOut("sudo -n id"); asked != 0 || !strings.Contains(s, "a password is required") {
+		t.Errorf("sudo -n asked %d times: %s", asked, s)
+	}
+	hers.becomesRoot(2, "sudo id", "wrong", adaPass)
+	hers.becomesRoot(0, "sudo id")
+	hers.becomesRoot(0, "sudo -n id")
+	if s, code, _ := hers.types("sallyport drop"); code != 0 {
+		t.Errorf("drop: %s", s)
+	}
+	hers.staysOut("sudo -n id")
+	theirs.becomesRoot(1, "sudo id", localPass)
+	theirs.becomesRoot(0, "sudo id")
+	t.Run("what an administrator changed stays, what is ours goes", func(t *testing.T) {
+		script(t, r, `
+			/usr/share/sallyport/configure-host enable; grep -q '^Defaults:%admins' /etc/sudoers.d/sallyport
+			/usr/share/sallyport/configure-host disable; grep -q '^Defaults:%admins' /etc/sudoers.d/sallyport
+			rm /etc/sudoers.d/sallyport
+			/usr/share/sallyport/configure-host enable; cmp /tmp/shipped /etc/sudoers.d/sallyport
+			/usr/share/sallyport/configure-host disable; test ! -e /etc/sudoers.d/sallyport
+			visudo -c`)
+	})
+}
