@@ -42,8 +42,8 @@ type Config struct {
 	SubIDs    SubIDs     `toml:"subids"`
 	// Service holds policies of PAM services; [Config.Services] adds the defaults.
 	Service map[string]Service `toml:"service"`
-	Paths     Paths      `toml:"paths"`
-	Log       Log        `toml:"log"`
+	Paths   Paths              `toml:"paths"`
+	Log     Log                `toml:"log"`
 }
 
 // Machine is who this machine is to its server.
