@@ -88,6 +88,26 @@ func TestAReplayedLoginGrantsNothingElsewhere(t *testing.T) {
 	}
 }
 
+func TestNothingIsRememberedWhereNobodyCanVouchForThePlace(t *testing.T) {
+	h := sudoHouse(t)
+	for sentence, s := range map[string]sudo{
+		"no place":            {service: "sudo", user: "alice", asker: "alice"},
+		"a leader of no time": {service: "sudo", user: "alice", asker: "alice", session: identity.LoginSession{Terminal: 1, Leader: 7}},
+		"a time of no leader": {service: "sudo", user: "alice", asker: "alice", session: identity.LoginSession{Terminal: 1, Started: 7}},
+		"her own word":        {service: "sudo", user: "alice", asker: "alice", session: desk(), uid: 1900000100},
+		"no step-up":          {service: "login", user: "alice", session: desk()},
+	} {
+		for range 2 {
+			if c, conv := h.sudo(identity.OpAuthenticate, s, "secret"); c != identity.Granted || len(conv.prompts) != 1 {
+				t.Errorf("%s: %s, prompts %q", sentence, c, conv.prompts)
+			}
+		}
+	}
+	if list := h.d.proofs.of(token("alice", 1).Account.UUID, 0); len(list) != 0 {
+		t.Errorf("remembered: %v", list)
+	}
+}
+
 func TestAProofThatIsForgottenWhileItIsMadeIsNotKept(t *testing.T) {
 	for sentence, forget := range map[string]func(h *house){
 		"dropped": func(h *house) { h.d.proofs.forget(token("alice", 1).Account.UUID, nil) },
