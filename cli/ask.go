@@ -171,6 +171,7 @@ func printExplanation(w io.Writer, e report.Explanation, now time.Time) {
 	if len(e.Factors) > 0 {
 		fmt.Fprintf(w, "it is asked for: %s\n", strings.Join(e.Factors, ", then "))
 	}
+	printStepUp(w, e.Service, e.StepUp)
 	if o := e.Offline; o != nil {
 		switch {
 		case o.Possible && o.Until != nil:

@@ -71,6 +71,8 @@ func commands() []command {
 		{"cache clear", "", "forget every account", cacheClear},
 		{"unlock", "NAME", "lift the lock that failures left", unlock},
 		{"enrol totp", "", "get a one-time code generator for your own account", enrolTOTP},
+		{"whoami", "", "what this session has proved, and until when", whoami},
+		{"drop", "[--session] [--user NAME]", "forget what was proved: the next sudo asks", drop},
 		{"auth-test", "NAME [--service S]", "sign in through PAM, without opening a session", authTest},
 		{"join", "--server URL --code CODE --fingerprint SHA256", "join this machine to a realm", join},
 		{"version", "", "print the version", version},

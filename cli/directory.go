@@ -8,8 +8,8 @@ import (
 	"github.com/sallyport-auth/sallyport/report"
 )
 
-// bytes is a size for people.
-func bytes(n int64) string {
+// size is a length in bytes for people.
+func size(n int64) string {
 	if n < 1e6 {
 		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
 	}
@@ -26,7 +26,7 @@ func printDirectory(w io.Writer, d *report.Directory, now time.Time) {
 		fmt.Fprintf(w, "\tnot published yet; programs ask the daemon\n")
 	} else {
 		fmt.Fprintf(w, "\taccounts: %d; groups: %d; %s, published %s ago in %.3g ms\n",
-			d.Accounts, d.Groups, bytes(d.Size), span(now.Sub(*d.Written)), d.TookMillis)
+			d.Accounts, d.Groups, size(d.Size), span(now.Sub(*d.Written)), d.TookMillis)
 	}
 	absent := "what is not in it is asked of the daemon"
 	if d.Absent {

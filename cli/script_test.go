@@ -138,6 +138,10 @@ func decode(d *json.Decoder, verb string) (any, error) {
 		v = new(report.Enrolment)
 	case report.VerbEnrolConfirm:
 		v = new(report.Enrolled)
+	case report.VerbDrop:
+		v = new(report.Dropped)
+	case report.VerbWhoami:
+		v = new(report.Whoami)
 	default:
 		return nil, fmt.Errorf("%q has no values", verb)
 	}

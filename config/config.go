@@ -41,8 +41,10 @@ type Config struct {
 	Groups    Groups     `toml:"groups"`
 	SubIDs    SubIDs     `toml:"subids"`
 	Seal      Seal       `toml:"seal"`
-	Paths     Paths      `toml:"paths"`
-	Log       Log        `toml:"log"`
+	// Service holds policies of PAM services; [Config.Services] adds the defaults.
+	Service map[string]Service `toml:"service"`
+	Paths   Paths              `toml:"paths"`
+	Log     Log                `toml:"log"`
 }
 
 // Machine is who this machine is to its server.
@@ -250,6 +252,9 @@ func (c *Config) complete() error {
 		}
 	}
 	if err := c.Groups.check(); err != nil {
+		return err
+	}
+	if err := checkServices(c.Service); err != nil {
 		return err
 	}
 	for _, p := range []string{c.Paths.State, c.Paths.Run, c.Paths.Directory, c.Machine.Key, c.Seal.Device, p.CA} {

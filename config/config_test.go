@@ -51,6 +51,14 @@ func TestAFaultNamesItsLineAndColumn(t *testing.T) {
 		"system subordinate": {good + "[subids]\nrange = \"60000-700000\"\n", `f.toml:11:9: id outside the allowed range`},
 		"seal of no kind":    {good + "[seal]\nkind = \"TPM\"\n", `f.toml:11:8: "TPM" is no kind of seal; write "auto", "tpm" or "file"`},
 		"relative device":    {good + "[seal]\ndevice = \"tpmrm0\"\n", `f.toml: "tpmrm0" is not an absolute path`},
+		"unknown in service": {good + "[service.sudo]\nmax_aeg = \"1m\"\n", `f.toml:11:1: unknown key "service.sudo.max_aeg"; did you mean "max_age"?`},
+		"service, no table":  {good + "[service]\nstep_up = true\n", `f.toml:11:`},
+		"no age":             {good + "[service.sudo]\nmax_age = \"0s\"\n", `f.toml: [service.sudo] max_age must be above zero; step_up = false asks each time`},
+		"two days":           {good + "[service.sudo]\nmax_age = \"2d\"\n", `f.toml: [service.sudo] max_age is more than a day`},
+		"requires a name":    {good + "[service.sudo]\nrequire = [\"admins\"]\n", `f.toml:11:12: "admins" is not the uuid of a group`},
+		"requires nobody":    {good + "[service.sudo]\nrequire = [\"00000000-0000-0000-0000-000000000000\"]\n", `f.toml:11:12: "00000000-0000-0000-0000-000000000000" is not the uuid`},
+		"unknown factor":     {good + "[service.sudo]\nfactors = [\"pin\"]\n", `f.toml:11:12: "pin" is no factor; this version knows "password" and "totp"`},
+		"service, a path":    {good + "[service.\"../sudo\"]\nstep_up = true\n", `f.toml: [service]: "../sudo" is no PAM service`},
 		"relative path":      {good + "[paths]\nstate = \"state\"\n", `f.toml: "state" is not an absolute path`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -156,4 +164,47 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%T: %v", err, err)
 		}
 	})
+}
+
+func TestSudoDemandsAFreshProofUnlessTheFileSaysOtherwise(t *testing.T) {
+	type policy struct {
+		stepUp  bool
+		age     time.Duration
+		require int
+		factors int
+	}
+	for name, c := range map[string]struct {
+		text string
+		want map[string]policy
+	}{
+		"nothing said": {"", map[string]policy{"sudo": {true, 5 * time.Minute, 0, 0}, "sudo-i": {true, 5 * time.Minute, 0, 0}}},
+		"another age": {
+			"[service.sudo]\nmax_age = \"30s\"\n",
+			map[string]policy{"sudo": {true, 30 * time.Second, 0, 0}, "sudo-i": {true, 5 * time.Minute, 0, 0}},
+		},
+		"taken away": {
+			"[service]\nsudo = {step_up = false}\nsudo-i.step_up = false\n",
+			map[string]policy{"sudo": {false, 5 * time.Minute, 0, 0}, "sudo-i": {false, 5 * time.Minute, 0, 0}},
+		},
+		"another service": {
+			"[service.sshd]\nrequire = [\"0b6d2c9e-55f1-4c35-8a5e-4a4f1a3f7f10\"]\nfactors = [\"password\", \"totp\"]\n",
+			map[string]policy{
+				"sudo": {true, 5 * time.Minute, 0, 0}, "sudo-i": {true, 5 * time.Minute, 0, 0}, "sshd": {false, 5 * time.Minute, 1, 2},
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conf, err := config.Parse("f.toml", []byte(good+c.text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := map[string]policy{}
+			for name, s := range conf.Services() {
+				got[name] = policy{*s.StepUp, time.Duration(*s.MaxAge), len(s.Groups()), len(s.Kinds())}
+			}
+			if fmt.Sprint(got) != fmt.Sprint(c.want) {
+				t.Errorf("%v, want %v", got, c.want)
+			}
+		})
+	}
 }

@@ -11,6 +11,10 @@ import (
 func nearest(key []string) string {
 	t := reflect.TypeFor[Config]()
 	for _, part := range key[:len(key)-1] {
+		if t.Kind() == reflect.Map { // whatever the part is called
+			t = t.Elem()
+			continue
+		}
 		f, ok := byTag(t, part)
 		if !ok {
 			return ""
@@ -19,9 +23,12 @@ func nearest(key []string) string {
 		if t.Kind() == reflect.Slice {
 			t = t.Elem()
 		}
-		if t.Kind() != reflect.Struct {
+		if t.Kind() != reflect.Struct && t.Kind() != reflect.Map {
 			return ""
 		}
+	}
+	if t.Kind() != reflect.Struct {
+		return ""
 	}
 	typed, best, distance := key[len(key)-1], "", 3
 	for f := range t.Fields() {

@@ -33,6 +33,14 @@ func (s *login) authenticate(ctx context.Context) identity.Verdict {
 	if r := s.door(ctx); r.code != identity.Granted {
 		return s.end(ctx, r)
 	}
+	if s.again(ctx, slices.Concat(freshChecks, rightChecks)...) {
+		return identity.Verdict{Code: identity.Granted}
+	}
+	return s.proving(ctx)
+}
+
+// prove asks until there is an answer that counts.
+func (s *login) prove(ctx context.Context) identity.Verdict {
 	for {
 		v := s.attempt(ctx)
 		if v.Code != identity.Granted && s.asked {
@@ -65,13 +73,20 @@ func (s *login) attempt(ctx context.Context) identity.Verdict {
 		if ctx.Err() != nil {
 			return identity.Verdict{Code: identity.Unavailable}
 		}
+		s.away = true
 		return s.offline(ctx)
 	}
 	return v
 }
 
 func (s *login) needPassword(ctx context.Context) identity.Code {
-	secret, code := s.password(ctx, identity.AskSecret, identity.PasswordPrompt)
+	prompt := identity.PasswordPrompt
+	if s.Operation == identity.OpAccount {
+		// sudo puts its own prompt in the usual one's place, which it has not filled
+		// in yet when it has asked nothing: the person would see "%p".
+		prompt = "Password for " + string(s.q.e.account.Name) + ": "
+	}
+	secret, code := s.password(ctx, identity.AskSecret, prompt)
 	s.secret = secret
 	return code
 }
@@ -240,7 +255,7 @@ func (s *login) allowed(ctx context.Context, r provider.Reply) (identity.Verdict
 		return s.failed(ctx, fmt.Errorf("%w: %w", provider.ErrOffline, err))
 	}
 	_ = d.learn(d.base, news{records: []provider.Record{r.Record}}) // logged there; the index has it
-	s.q.methods = r.Session.Methods
+	s.q.methods, s.expires = r.Session.Methods, r.Session.ExpiresAt
 	if out := s.stillRight(ctx, r.Record.Token); out.code != identity.Granted {
 		return s.end(ctx, out), nil
 	}

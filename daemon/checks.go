@@ -14,8 +14,9 @@ import (
 
 // question is one decision in the making.
 type question struct {
-	typed string
-	e     *entry // set by the check "known"
+	typed   string
+	service string // PAM's
+	e       *entry // set by the check "known"
 	// methods are what was proved; nil when that is not known in this phase.
 	methods []identity.FactorKind
 	// quiet asks the server nothing: for phases that only confirm.
@@ -52,7 +53,7 @@ type check struct {
 var (
 	doorChecks  = []check{{"name", checkName}, {"local", checkLocal}, {"known", checkKnown}}
 	freshChecks = []check{{"fresh", checkFresh}}
-	rightChecks = []check{{"accepted", checkAccepted}, {"standing", checkStanding}, {"allowed", checkAllowed}}
+	rightChecks = []check{{"accepted", checkAccepted}, {"standing", checkStanding}, {"allowed", checkAllowed}, {"service", checkService}}
 )
 
 // accountChecks is the whole decision of the account phase.

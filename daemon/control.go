@@ -30,6 +30,10 @@ func (d *Daemon) Handle(ctx context.Context, peer identity.Peer, verb string, ar
 		return d.enrolTOTP(ctx, peer, args, emit)
 	case report.VerbEnrolConfirm:
 		return d.enrolConfirm(ctx, peer, args, emit)
+	case report.VerbDrop:
+		return d.handleDrop(peer, args, emit)
+	case report.VerbWhoami:
+		return d.handleWhoami(peer, args, emit)
 	case report.VerbCacheList, report.VerbCacheForget, report.VerbCacheClear, report.VerbUnlock:
 		if peer.UID != 0 {
 			return fmt.Errorf("%w: %q is for root", report.ErrForbidden, verb)
@@ -92,7 +96,7 @@ func (d *Daemon) handleExplain(ctx context.Context, peer identity.Peer, args []b
 
 // explain takes the steps of the account phase and writes them down.
 func (d *Daemon) explain(ctx context.Context, a report.ExplainArgs) report.Explanation {
-	q := question{typed: a.Name}
+	q := question{typed: a.Name, service: a.Service}
 	x := report.Explanation{Name: a.Name, Service: a.Service}
 	r := d.ask(ctx, accountChecks(), &q, func(c check, r ruling) {
 		x.Steps = append(x.Steps, report.Finding{Check: c.name, Severity: severity(r.code), Detail: r.detail, Mend: r.mend})
@@ -107,6 +111,7 @@ func (d *Daemon) explain(ctx context.Context, a report.ExplainArgs) report.Expla
 		x.Factors = append(x.Factors, string(f.Kind))
 	}
 	x.Offline, x.Locked = d.explainOffline(ctx, q.e)
+	x.StepUp = d.explainStepUp(a.Service, q.e)
 	// Who may not log in at all is not told what else is in the way offline.
 	if r.code != identity.Granted {
 		x.Offline.Possible, x.Offline.Reason = false, r.detail
@@ -190,6 +195,7 @@ func (d *Daemon) cacheForget(ctx context.Context, e *entry) error {
 		return fmt.Errorf("cache forget: %w", err)
 	}
 	d.index.remove(id)
+	d.proofs.forget(id, nil)
 	d.index.mu.Lock()
 	d.index.uids.drop(id)
 	d.index.gids.drop(own)
@@ -210,6 +216,7 @@ func (d *Daemon) cacheClear(ctx context.Context) error {
 	d.index.reset()
 	d.index.mu.Unlock()
 	d.refused.clear()
+	d.proofs.clear()
 	d.announce()
 	return d.readAgain(ctx)
 }

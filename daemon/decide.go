@@ -28,7 +28,7 @@ func (d *Daemon) Decide(ctx context.Context, l identity.Login, conv identity.Con
 		d.log.InfoContext(ctx, "decided", "operation", l.Operation.String(), "service", l.Service, "account", l.User,
 			"peer", l.Peer.UID, "verdict", v.Code.String())
 	}()
-	s := &login{d: d, Login: l, conv: conv, q: question{typed: l.User}}
+	s := &login{d: d, Login: l, conv: conv, q: question{typed: l.User, service: l.Service}}
 	switch l.Operation {
 	case identity.OpAuthenticate:
 		return s.authenticate(ctx)
@@ -39,7 +39,11 @@ func (d *Daemon) Decide(ctx context.Context, l identity.Login, conv identity.Con
 		return s.confirm(ctx)
 	case identity.OpCloseSession:
 		s.q.quiet = true
-		return s.end(ctx, s.door(ctx))
+		r := s.door(ctx)
+		if r.code == identity.Granted {
+			s.loggedOut()
+		}
+		return s.end(ctx, r)
 	case identity.OpChangePassword:
 		return s.changePassword(ctx)
 	default:
@@ -65,6 +69,9 @@ type login struct {
 	secret identity.Secret // the password once it was given
 	asked  bool            // it was typed for us, not left by another module
 	code   identity.Secret // the one-time code once it was given
+	// What the proof is, once there is one.
+	away    bool  // checked here, not by the server
+	expires int64 // of the server's session token
 }
 
 // door finds the account and judges who asks: root may ask for anyone, others
@@ -102,6 +109,9 @@ func (s *login) account(ctx context.Context) identity.Verdict {
 	r := s.d.ask(ctx, freshChecks, &s.q, nil)
 	if r.code == identity.Granted {
 		r = s.d.ask(ctx, rightChecks, &s.q, nil)
+	}
+	if r.code == identity.Granted {
+		return s.stepUp(ctx)
 	}
 	return s.end(ctx, r)
 }

@@ -15,9 +15,10 @@
 //	accepted  does its newest token keep our rules?         NotPermitted
 //	standing  is it active and within its dates?            AccountExpired
 //	allowed   may it log in here, by policy?                NotPermitted
+//	service   does PAM's service demand no more?            NotPermitted
 //
 // Authentication runs the first three, takes the proof, and only then runs the
-// last three, so that only who knows the password learns why it does not help.
+// last ones, so that only who knows the password learns why it does not help.
 // A peer that is not root may ask for its own account only, and its attempts are
 // counted. Whatever breaks on the way is [identity.Unavailable]: only an
 // explicit yes of every step is [identity.Granted]. An account that we know and
@@ -59,6 +60,24 @@
 // Over control.sock an account, by its peer uid, makes the server show a new secret
 // (proved like a login, counted like a screen locker's attempt) and confirms it
 // with a code. The exchange waits here in between, for that uid alone.
+//
+// # Step-up
+//
+// A service with [Service.StepUp] demands a fresh proof in both phases, and is
+// satisfied by one that it took before. For a root peer that says where it runs:
+//
+//	what is remembered for it              authenticate       account
+//	nothing                                asks, remembers    asks, remembers
+//	a proof that counts                    Granted            Granted
+//	one too old, of another epoch, weaker  asks, remembers    asks, remembers
+//	any, and the checks refuse             as without it      refused
+//	root itself asks (su)                  as without it      Granted
+//
+// Nothing is remembered of, or for, a peer that is not root or does not say where
+// it runs. A proof counts for one account, uid, asker and [identity.LoginSession],
+// all the same; it is in memory alone. It ends with the account's standing, with
+// the epoch of any factor in it, and when its session is closed; what is being
+// proved at that moment is not kept. Its age is by CLOCK_BOOTTIME.
 //
 // # Online and offline
 //
@@ -138,7 +157,7 @@
 //
 // # What it does not do
 //
-// It makes no home, kills no process of a
-// disabled account, and does not hold a session to the strength that a group
-// demands once the authentication is over.
+// It makes no home, kills no process of a disabled account, and outside step-up
+// does not hold a session to the strength that a group demands once the
+// authentication is over.
 package daemon

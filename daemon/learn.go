@@ -148,9 +148,11 @@ func (d *Daemon) learn(ctx context.Context, n news) error {
 	for _, id := range n.gone {
 		d.index.remove(id)
 		d.refused.set(id, "", "")
+		d.proofs.forget(id, nil)
 	}
 	for _, r := range n.records {
 		t := d.take(r, now)
+		d.revoke(r.Token)
 		if t.put != nil {
 			batch.Put = append(batch.Put, *t.put)
 		}

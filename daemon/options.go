@@ -37,6 +37,8 @@ type Policy struct {
 	// LocalGroups are names of /etc/group; the members of the realm's group with
 	// that uuid are given them. The group 0 is nobody's.
 	LocalGroups map[string]uuid.UUID
+	// Services are policies of PAM services; others demand what every login does.
+	Services map[string]Service
 	// SubIDs is where subordinate ids are given out; zero: identity.SubIDRange.
 	SubIDs identity.IDRange
 
@@ -94,6 +96,7 @@ func (p Policy) withDefaults() Policy {
 	p.AllowGroups = slices.Clone(p.AllowGroups)
 	p.IDs = slices.Clone(p.IDs)
 	p.LocalGroups = maps.Clone(p.LocalGroups)
+	p.Services = maps.Clone(p.Services)
 	if p.SubIDs == (identity.IDRange{}) {
 		p.SubIDs = identity.SubIDRange
 	}
@@ -158,6 +161,7 @@ type Daemon struct {
 	tries     keyedLocks
 	sealKey   sealKey
 	enrolling enrolments
+	proofs    proofs
 	hashing   chan struct{} // at most Hashes Argon2 at a time
 	asking    chan struct{} // steps at the server
 	maker     chan struct{} // at most one of them makes a verifier

@@ -54,8 +54,28 @@ type Login struct {
 	OldPass Secret
 	// Prelim marks the first of the two rounds of a password change.
 	Prelim bool
-	Peer   Peer
+	// Session is where the host program runs; believed of a root peer only.
+	Session LoginSession
+	Peer    Peer
 }
+
+// NoAuditSession is what the kernel says of a process that no login began.
+const NoAuditSession = ^uint32(0)
+
+// LoginSession is where a process belongs, by the kernel's facts of it in
+// /proc/PID (proc(5)). It can be compared; the zero value is an unknown one.
+type LoginSession struct {
+	Audit    uint32 `json:"audit"`    // sessionid; NoAuditSession where no login was audited
+	Terminal uint32 `json:"terminal"` // device number of the controlling terminal; 0: none
+	// Leader leads the session that has the terminal, and Started is when it began,
+	// in clock ticks since boot: process numbers come again, the pair does not.
+	// Without a terminal it is the process itself, so nothing is shared with it.
+	Leader  uint32 `json:"leader"`
+	Started uint64 `json:"started"`
+}
+
+// Known tells whether the process could be placed.
+func (s LoginSession) Known() bool { return s.Leader != 0 && s.Started != 0 }
 
 // Style says how a host program shows a message, after pam_conv(3).
 type Style uint8

@@ -22,6 +22,10 @@ func parseBegin(m *wire.Message, peer identity.Peer) (identity.Login, error) {
 	case m.String(wire.Name) == "":
 		return identity.Login{}, fmt.Errorf("%w: no name", wire.ErrMalformed)
 	}
+	session, err := parseSession(m)
+	if err != nil {
+		return identity.Login{}, err
+	}
 	return identity.Login{
 		Operation:     identity.Operation(op),
 		Service:       m.String(wire.Service),
@@ -34,8 +38,21 @@ func parseBegin(m *wire.Message, peer identity.Peer) (identity.Login, error) {
 		OnlyFirstPass: flags&wire.FlagOnlyFirstPass != 0,
 		OldPass:       identity.NewSecret(m.Bytes(wire.OldPass)),
 		Prelim:        flags&wire.FlagPrelim != 0,
+		Session:       session,
 		Peer:          peer,
 	}, nil
+}
+
+// parseSession reads where the host program runs; none said is an unknown one.
+func parseSession(m *wire.Message) (identity.LoginSession, error) {
+	if !m.Has(wire.Session) {
+		return identity.LoginSession{}, nil
+	}
+	n := m.Numbers(wire.Session)
+	if len(n) != 5 {
+		return identity.LoginSession{}, fmt.Errorf("%w: a session of %d numbers, want 5", wire.ErrMalformed, len(n))
+	}
+	return identity.LoginSession{Audit: n[0], Terminal: n[1], Leader: n[2], Started: uint64(n[4])<<32 | uint64(n[3])}, nil
 }
 
 // verdictMessage encodes a verdict. What belongs to a yes goes only with a yes,

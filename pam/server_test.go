@@ -145,6 +145,9 @@ func TestAMalformedPacketEndsItsConnectionOnly(t *testing.T) {
 		"operation 257":     number(257, 0, "alice"),
 		"an unknown flag":   number(1, 8, "alice"),
 		"no name":           number(1, 0, ""),
+		"half a session":    begin("alice").AddNumbers(wire.Session, 1, 2, 3, 4),
+		"a long session":    begin("alice").AddNumbers(wire.Session, 1, 2, 3, 4, 5, 6),
+		"an empty session":  begin("alice").AddNumbers(wire.Session),
 		"a lookup":          wire.New(wire.GetAccountByName).AddString(wire.Name, "alice"),
 		"an answer at once": wire.New(wire.Answer).AddString(wire.Secret, "x"),
 		"a verdict":         wire.New(wire.Verdict).AddNumbers(wire.Code, 1),
@@ -161,6 +164,30 @@ func TestAMalformedPacketEndsItsConnectionOnly(t *testing.T) {
 	d.hear(c, wire.Working)
 	if d.verdict(c) != identity.Granted {
 		t.Error("a good conversation suffered")
+	}
+}
+
+func TestTheAuthorityLearnsWhereTheHostRuns(t *testing.T) {
+	asked := make(chan identity.LoginSession, 2)
+	d := open(t, &pam.Server{Authority: decide(func(_ context.Context, l identity.Login, _ identity.Conversation) identity.Verdict {
+		asked <- l.Session
+		return identity.Verdict{Code: identity.Granted}
+	})})
+	for _, c := range []struct {
+		m    *wire.Message
+		want identity.LoginSession
+	}{
+		{begin("alice"), identity.LoginSession{}},
+		{begin("alice").AddNumbers(wire.Session, 1, 2, 3, 4, 5), identity.LoginSession{Audit: 1, Terminal: 2, Leader: 3, Started: 5<<32 | 4}},
+	} {
+		conn := d.knock(c.m)
+		d.hear(conn, wire.Working)
+		if d.verdict(conn) != identity.Granted {
+			t.Error("refused")
+		}
+		if got := <-asked; got != c.want {
+			t.Errorf("%+v, want %+v", got, c.want)
+		}
 	}
 }
 

@@ -26,6 +26,8 @@ const (
 
 	VerbEnrolTOTP    = "enrol totp"         // an account of the realm, for itself; EnrolArgs; one Enrolment
 	VerbEnrolConfirm = "enrol totp confirm" // who began it; ConfirmArgs; one Enrolled
+	VerbDrop         = "drop"               // root, or one's own; DropArgs: forgets proofs; one Dropped
+	VerbWhoami       = "whoami"             // anyone, of themselves; WhoamiArgs; one Whoami
 )
 
 // Errors of control.sock that a caller decides on. A name that nobody knows is
@@ -154,6 +156,8 @@ type Explanation struct {
 	Factors  []string   `json:"factors,omitempty"`
 	Offline  *Offline   `json:"offline,omitempty"`
 	Locked   *time.Time `json:"locked_until,omitempty"`
+	// StepUp is absent for a service without a policy of its own.
+	StepUp *StepUp `json:"step_up,omitempty"`
 }
 
 // Account is an ID token for people.

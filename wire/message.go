@@ -93,6 +93,7 @@ const (
 	FirstPass   Tag = 26
 	OldPass     Tag = 27
 	Secret      Tag = 28
+	Session     Tag = 29 // packed, five: audit session, terminal, leader, its start (low, high word)
 	Style       Tag = 30
 	Text        Tag = 31
 	Code        Tag = 32
@@ -123,7 +124,7 @@ func kindOf(t Tag) kind {
 	switch t {
 	case UID, GID, More, Start, Count, Operation, Flags, Style, Code, Delay:
 		return number
-	case GIDs, LocalGIDs:
+	case GIDs, LocalGIDs, Session:
 		return numbers
 	case FirstPass, OldPass, Secret:
 		return secret
@@ -163,7 +164,7 @@ func SchemaOf(t Type) (Schema, bool) {
 	case Begin:
 		return Schema{
 			Must: []Tag{Operation, Flags, Service, Name},
-			May:  []Tag{TTY, RemoteUser, RemoteHost, FirstPass, OldPass},
+			May:  []Tag{TTY, RemoteUser, RemoteHost, FirstPass, OldPass, Session},
 		}, true
 	case Answer:
 		return Schema{Must: []Tag{Secret}}, true

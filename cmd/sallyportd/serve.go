@@ -111,8 +111,19 @@ func options(c *config.Config, store *cache.Cache, sealed *seal.Choice, source *
 			Aliases:       c.Directory.Aliases,
 			SubIDs:        identity.IDRange(c.SubIDs.Range),
 			LocalGroups:   c.Groups.Local,
+			Services:      services(c),
 		},
 	}
+}
+
+func services(c *config.Config) map[string]daemon.Service {
+	all := make(map[string]daemon.Service)
+	for name, s := range c.Services() {
+		all[name] = daemon.Service{
+			StepUp: *s.StepUp, MaxAge: time.Duration(*s.MaxAge), Require: s.Groups(), Factors: s.Kinds(),
+		}
+	}
+	return all
 }
 
 func openProvider(c *config.Config, store *cache.Cache) (*sallyport.Provider, error) {

@@ -9,6 +9,7 @@ package module
 // #cgo LDFLAGS: -lpam
 // #include <stdlib.h>
 // #include "relay.h"
+// #include "session.h"
 import "C"
 
 import (
@@ -32,4 +33,25 @@ func EnvironmentOK(line []byte) bool {
 		defer C.free(unsafe.Pointer(v.bytes))
 	}
 	return bool(C.verdict_environment_ok(&v)) //nolint:gocritic // it reads what cgo makes of this line
+}
+
+// Stat is what the module reads of /proc/PID/stat; false when it takes the text for
+// none. The text lies in memory of its exact length.
+func Stat(text []byte) (pid, session, terminal uint32, started uint64, ok bool) {
+	in := C.CBytes(text)
+	defer C.free(in)
+	var s C.struct_session_stat
+	if !C.session_parse_stat((*C.char)(in), C.size_t(len(text)), &s) {
+		return 0, 0, 0, 0, false
+	}
+	return uint32(s.pid), uint32(s.sid), uint32(s.terminal), uint64(s.started), true
+}
+
+// Self is where the module takes the calling process to be.
+func Self() (s identity.LoginSession, ok bool) {
+	var c C.struct_session
+	if !C.session_of_self(&c) {
+		return s, false
+	}
+	return identity.LoginSession{Audit: uint32(c.audit), Terminal: uint32(c.terminal), Leader: uint32(c.leader), Started: uint64(c.started)}, true
 }

@@ -19,6 +19,7 @@
 #include <syslog.h>
 
 #include "relay.h"
+#include "session.h"
 #include "socket.h"
 
 /* The same numbers as identity.Style. */
@@ -45,6 +46,21 @@ static void put_item(struct wire_writer *w, const struct call *c, int item, uint
 		wire_put_text(w, tag, v);
 }
 
+/* Where the host runs. Left out if the kernel does not say: then nothing is remembered. */
+static void put_session(struct wire_writer *w)
+{
+	struct session s;
+	uint8_t b[20];
+
+	if (!session_of_self(&s))
+		return;
+	const uint32_t n[5] = {s.audit, s.terminal, s.leader, (uint32_t)s.started, (uint32_t)(s.started >> 32)};
+
+	for (size_t i = 0; i < sizeof b; i++)
+		b[i] = (uint8_t)(n[i / 4] >> (8 * (i % 4)));
+	wire_put(w, WIRE_SESSION, b, sizeof b);
+}
+
 static void put_begin(struct wire_writer *w, const struct call *c)
 {
 	const void *service = NULL;
@@ -65,6 +81,7 @@ static void put_begin(struct wire_writer *w, const struct call *c)
 	put_item(w, c, PAM_TTY, WIRE_TTY);
 	put_item(w, c, PAM_RUSER, WIRE_REMOTE_USER);
 	put_item(w, c, PAM_RHOST, WIRE_REMOTE_HOST);
+	put_session(w);
 	if (c->op == OP_CHANGE_PASSWORD)
 		put_item(w, c, PAM_OLDAUTHTOK, WIRE_OLD_PASS);
 	if (c->options.try_first_pass && (c->op == OP_AUTHENTICATE || c->op == OP_CHANGE_PASSWORD))

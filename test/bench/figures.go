@@ -59,7 +59,7 @@ func (b *bench) prepare(ctx context.Context) error {
 			b.accounts++
 			return b.AddPerson(ctx, ada, adaPass, key+".pub", "admins")
 		},
-		b.Join, b.StartDaemon, b.WaitOnline, b.StartSSHD,
+		b.Join, b.withoutStepUp, b.StartDaemon, b.WaitOnline, b.StartSSHD,
 	} {
 		if err := step(ctx); err != nil {
 			return err

@@ -43,6 +43,7 @@ func run(ctx context.Context, runs, large int, only string) error {
 		{"prepare", b.prepare},
 		{"modules in a host program", b.modules},
 		{"sudo and ssh", b.hosts},
+		{"step-up", b.stepUps},
 		{"ssh keys", b.keys},
 		{"password logins", b.passwords},
 		{"name service", b.lookups},

@@ -77,6 +77,7 @@ enum wire_tag {
 	WIRE_FIRST_PASS = 26,
 	WIRE_OLD_PASS = 27,
 	WIRE_SECRET = 28,
+	WIRE_SESSION = 29,
 	WIRE_STYLE = 30,
 	WIRE_TEXT = 31,
 	WIRE_CODE = 32,
@@ -149,7 +150,7 @@ static inline bool wire_schema_of(uint8_t type, struct wire_schema *s)
 		s->must = WIRE_BIT(WIRE_OPERATION) | WIRE_BIT(WIRE_FLAGS) | WIRE_BIT(WIRE_SERVICE) |
 			  WIRE_BIT(WIRE_NAME);
 		s->may = WIRE_BIT(WIRE_TTY) | WIRE_BIT(WIRE_REMOTE_USER) | WIRE_BIT(WIRE_REMOTE_HOST) |
-			 WIRE_BIT(WIRE_FIRST_PASS) | WIRE_BIT(WIRE_OLD_PASS);
+			 WIRE_BIT(WIRE_FIRST_PASS) | WIRE_BIT(WIRE_OLD_PASS) | WIRE_BIT(WIRE_SESSION);
 		return true;
 	case WIRE_ANSWER:
 		s->must = WIRE_BIT(WIRE_SECRET);
@@ -237,6 +238,7 @@ static inline bool wire_value_ok(uint16_t tag, const struct wire_value *v)
 		return v->len == 4;
 	case WIRE_GIDS:
 	case WIRE_LOCAL_GIDS:
+	case WIRE_SESSION:
 		return v->len % 4 == 0;
 	default: /* texts and secrets */
 		return v->len == 0 || memchr(v->bytes, 0, v->len) == NULL;

@@ -1,0 +1,116 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
+)
+
+// Service is the policy of one PAM service. What the file leaves out is nil, and
+// has the default.
+type Service struct {
+	// StepUp: a proof that is fresh enough, in the account phase too; default true
+	// for sudo and sudo-i, and false for all others.
+	StepUp *bool `toml:"step_up"`
+	// MaxAge of a proof, at most a day; default 5 min.
+	MaxAge  *Duration  `toml:"max_age"`
+	Require []GroupID  `toml:"require"` // groups that the account must be in, and earn
+	Factors []Demanded `toml:"factors"` // that the proof must hold
+}
+
+// Limits and defaults of a service.
+const (
+	defaultMaxAge = Duration(5 * time.Minute)
+	longestMaxAge = Duration(24 * time.Hour)
+)
+
+// GroupID is the uuid of a group of the realm.
+type GroupID struct{ id uuid.UUID }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (g *GroupID) UnmarshalText(b []byte) error {
+	id, err := uuid.ParseBytes(b)
+	if err != nil || id == uuid.Nil {
+		return fmt.Errorf("%q is not the uuid of a group; names can be taken over, so they do not count here", b)
+	}
+	g.id = id
+	return nil
+}
+
+// Demanded is a kind of factor.
+type Demanded struct{ kind identity.FactorKind }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (d *Demanded) UnmarshalText(b []byte) error {
+	known := []identity.FactorKind{identity.Password, identity.TOTP}
+	if !slices.Contains(known, identity.FactorKind(b)) {
+		return fmt.Errorf("%q is no factor; this version knows \"password\" and \"totp\"", b)
+	}
+	d.kind = identity.FactorKind(b)
+	return nil
+}
+
+// Groups are the groups that the service requires.
+func (s Service) Groups() []uuid.UUID {
+	list := make([]uuid.UUID, len(s.Require))
+	for i, g := range s.Require {
+		list[i] = g.id
+	}
+	return list
+}
+
+// Kinds are the factors that the service demands.
+func (s Service) Kinds() []identity.FactorKind {
+	list := make([]identity.FactorKind, len(s.Factors))
+	for i, f := range s.Factors {
+		list[i] = f.kind
+	}
+	return list
+}
+
+// Services are the policies with every default filled in.
+func (c *Config) Services() map[string]Service {
+	all := maps.Clone(c.Service)
+	if all == nil {
+		all = make(map[string]Service)
+	}
+	for _, name := range []string{"sudo", "sudo-i"} {
+		s := all[name]
+		if s.StepUp == nil {
+			s.StepUp = new(true)
+		}
+		all[name] = s
+	}
+	for name, s := range all {
+		if s.StepUp == nil {
+			s.StepUp = new(false)
+		}
+		if s.MaxAge == nil {
+			s.MaxAge = new(defaultMaxAge)
+		}
+		all[name] = s
+	}
+	return all
+}
+
+func checkServices(all map[string]Service) error {
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		s := all[name]
+		switch {
+		case name == "" || strings.ContainsAny(name, "/ \t\n"):
+			return fmt.Errorf("[service]: %q is no PAM service", name)
+		case s.MaxAge != nil && *s.MaxAge <= 0:
+			return fmt.Errorf("[service.%s] max_age must be above zero; step_up = false asks each time", name)
+		case s.MaxAge != nil && *s.MaxAge > longestMaxAge:
+			return errors.New("[service." + name + "] max_age is more than a day")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,244 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
+)
+
+// Service is the policy of one PAM service beyond that of every login. The zero
+// value demands nothing more and remembers nothing.
+type Service struct {
+	// StepUp demands a proof that is at most MaxAge old, in the account phase too,
+	// and remembers one for so long.
+	StepUp bool
+	// MaxAge of a proof; zero or less: 5 min. Only with StepUp.
+	MaxAge time.Duration
+	// Require are groups, by uuid: the account must be in each, and the proof must
+	// hold all that they demand.
+	Require []uuid.UUID
+	// Factors that the proof must hold.
+	Factors []identity.FactorKind
+}
+
+// DefaultMaxAge is how old a proof may be where the policy does not say.
+const DefaultMaxAge = 5 * time.Minute
+
+func (s Service) maxAge() time.Duration {
+	if s.MaxAge <= 0 {
+		return DefaultMaxAge
+	}
+	return s.MaxAge
+}
+
+// needs are the factors that a service demands of an account that is in all its
+// groups; missing is the first group that it is not in.
+func (d *Daemon) needs(p Service, e *entry) (kinds []identity.FactorKind, missing uuid.UUID) {
+	kinds = slices.Clone(p.Factors)
+	groups := d.index.groupsOf(e)
+	for _, id := range p.Require {
+		at := slices.IndexFunc(groups, func(g membership) bool { return g.UUID == id })
+		if at < 0 {
+			return kinds, id
+		}
+		for _, k := range groups[at].Demands {
+			if !slices.Contains(kinds, k) {
+				kinds = append(kinds, k)
+			}
+		}
+	}
+	return kinds, uuid.Nil
+}
+
+// checkService is a row of the decision: what the service demands beyond a login.
+// Where it is not known what was proved, only membership is judged.
+func checkService(d *Daemon, _ context.Context, q *question) ruling {
+	p, has := d.p.Services[q.service]
+	if !has || len(p.Require)+len(p.Factors) == 0 {
+		return fine("the service demands no more than a login")
+	}
+	kinds, missing := d.needs(p, q.e)
+	if missing != uuid.Nil {
+		return ruling{
+			code: identity.NotPermitted, tell: true,
+			detail: fmt.Sprintf("%s is for members of a group here that this account is not in.", q.service),
+			mend:   "Ask your administrator to add it to the group " + missing.String() + ".",
+		}
+	}
+	if q.methods != nil && !covers(q.methods, kinds) {
+		return ruling{
+			code: identity.NotPermitted, tell: true,
+			detail: fmt.Sprintf("%s demands more than was proved: it takes %s.", q.service, spell(kinds)),
+			mend:   "Ask your administrator to enrol what is missing.",
+		}
+	}
+	return fine("what the service demands: " + spell(kinds))
+}
+
+// spell lists factors for people.
+func spell(kinds []identity.FactorKind) string {
+	words := make([]string, len(kinds))
+	for i, k := range kinds {
+		switch k {
+		case identity.Password:
+			words[i] = "a password"
+		case identity.TOTP:
+			words[i] = "a one-time code"
+		default:
+			words[i] = string(k)
+		}
+	}
+	if len(words) == 0 {
+		return "membership in a group"
+	}
+	return strings.Join(words, " and ")
+}
+
+// place is where this login's proof counts. It is known only when root says it:
+// nothing is remembered of, or for, anyone else.
+func (s *login) place() (place, bool) {
+	at := place{account: s.q.e.account.UUID, uid: s.q.e.account.UID, asker: s.RemoteUser, session: s.Session}
+	return at, s.Peer.UID == 0 && s.Session.Known()
+}
+
+// stale says why a proof does not count any more; "" while it does.
+func (d *Daemon) stale(p Service, e *entry, v proof) string {
+	for _, f := range v.factors {
+		if epoch, held := e.epoch(f.Kind); !held || epoch != f.Epoch {
+			return "what was proved has changed since"
+		}
+	}
+	kinds, _ := d.needs(p, e)
+	if !covers(v.methods(), append(kinds, demandedOf(e)...)) {
+		return "more is demanded than was proved"
+	}
+	if v.expires != 0 && d.clock.now().Unix() > v.expires {
+		return "the server's word for it has expired"
+	}
+	if old := d.clock.boottime() - v.at; old < 0 || old > p.maxAge() {
+		return "it is older than " + friendly(p.maxAge())
+	}
+	return ""
+}
+
+// demandedOf is [demanded] of an account in the index.
+func demandedOf(e *entry) []identity.FactorKind {
+	return demanded(&identity.IDToken{Factors: e.factors})
+}
+
+// remembered finds a proof that counts here and now.
+func (s *login) remembered() bool {
+	p := s.d.p.Services[s.Service]
+	at, known := s.place()
+	if !p.StepUp || !known {
+		return false
+	}
+	v, found := s.d.proofs.at(at)
+	if !found || s.d.stale(p, s.q.e, v) != "" {
+		return false
+	}
+	s.q.methods = v.methods()
+	return true
+}
+
+// again tells whether a proof that is there answers the question: only while the
+// checks grant what was proved, and it is still there after them.
+func (s *login) again(ctx context.Context, checks ...check) bool {
+	if !s.remembered() {
+		return false
+	}
+	ok := s.d.ask(ctx, checks, &s.q, nil).code == identity.Granted && s.remembered()
+	if !ok {
+		s.q.methods = nil
+	}
+	return ok
+}
+
+// proving takes the proof anew, and remembers it where the service wants that.
+func (s *login) proving(ctx context.Context) identity.Verdict {
+	p := s.d.p.Services[s.Service]
+	at, known := s.place()
+	if !p.StepUp || !known {
+		return s.prove(ctx)
+	}
+	w := s.d.proofs.begin(at.account)
+	defer s.d.proofs.done(w)
+	v := s.prove(ctx)
+	if v.Code != identity.Granted {
+		return v
+	}
+	what := proof{at: s.d.clock.boottime(), expires: s.expires, offline: s.away}
+	for _, kind := range s.q.methods {
+		epoch, held := s.q.e.epoch(kind)
+		if !held {
+			return v // it proves nothing that could be judged later
+		}
+		what.factors = append(what.factors, identity.Factor{Kind: kind, Epoch: epoch})
+	}
+	if len(what.factors) > 0 {
+		s.d.proofs.keep(w, at, what)
+	}
+	return v
+}
+
+// stepUp is the part of the account phase that demands a fresh proof. sudo comes
+// here without an authentication while its own timestamp is valid, and where a
+// rule says NOPASSWD: then the person is asked here.
+func (s *login) stepUp(ctx context.Context) identity.Verdict {
+	if !s.d.p.Services[s.Service].StepUp || s.byRoot() || s.again(ctx, rightChecks...) {
+		return identity.Verdict{Code: identity.Granted}
+	}
+	v := s.proving(ctx)
+	defer v.Password.Wipe() // nobody is handed it here
+	switch v.Code {
+	case identity.Granted:
+		return identity.Verdict{Code: identity.Granted}
+	case identity.Denied:
+		// Hosts explain PAM_AUTH_ERR of the account phase by an account that is locked.
+		return s.end(ctx, ruling{
+			code: identity.NotPermitted, tell: true, detail: "That was not right, and " + s.Service + " demands a fresh proof.",
+			mend: "Run the command again.",
+		})
+	default:
+		return v
+	}
+}
+
+// byRoot tells whether root itself asks, at this machine: whoever is root may
+// become anybody without us. A name from elsewhere is no root of ours.
+func (s *login) byRoot() bool {
+	return s.Peer.UID == 0 && s.RemoteUser == "root" && s.RemoteHost == ""
+}
+
+// loggedOut forgets what was proved in a session that ends. The services of
+// step-up open sessions of their own, for one command: theirs end nothing.
+func (s *login) loggedOut() {
+	if s.d.p.Services[s.Service].StepUp || s.Peer.UID != 0 {
+		return
+	}
+	ends := s.Session
+	s.d.proofs.forget(s.q.e.account.UUID, func(at place) bool {
+		audited := ends.Audit != 0 && ends.Audit != identity.NoAuditSession
+		if !audited && ends.Terminal == 0 {
+			return true // it cannot be told which
+		}
+		return audited && at.session.Audit == ends.Audit || ends.Terminal != 0 && at.session.Terminal == ends.Terminal
+	})
+}
+
+// revoke forgets the proofs of an account that may do nothing any more, or whose
+// newest token is refused. Whoever may again later proves it again.
+func (d *Daemon) revoke(t *identity.IDToken) {
+	if t == nil {
+		return
+	}
+	if e := d.index.withUUID(t.Account.UUID); e == nil || e.state != identity.Active || e.blocked != "" {
+		d.proofs.forget(t.Account.UUID, nil)
+	}
+}

@@ -1,0 +1,207 @@
+package daemon
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
+)
+
+// The policies of the table, and what they demand beyond a password.
+func policies() map[string]Service {
+	return map[string]Service{
+		"no policy":       {},
+		"step up":         {StepUp: true},
+		"short":           {StepUp: true, MaxAge: time.Minute},
+		"code":            {StepUp: true, Factors: []identity.FactorKind{identity.TOTP}},
+		"group":           {StepUp: true, Require: []uuid.UUID{staff.UUID}},
+		"strong group":    {StepUp: true, Require: []uuid.UUID{wheel().UUID}},
+		"another's group": {StepUp: true, Require: []uuid.UUID{uuid.MustParse("33333333-3333-4333-8333-333333333333")}},
+		"each time, code": {Factors: []identity.FactorKind{identity.TOTP}},
+	}
+}
+
+// What became of the proof before the second question is asked; asks tells
+// whether there is none then that counts.
+type fate struct {
+	asks  bool
+	out   bool // refused whatever is typed
+	close bool // the daemon or the machine began anew
+	do    func(h *house, s *sudo)
+}
+
+func fates(code bool) map[string]fate {
+	held := func() identity.IDToken { return aliceHeld(code) }
+	return map[string]fate{
+		"none":              {asks: true, do: func(h *house, _ *sudo) { h.d.proofs.clear() }},
+		"fresh":             {do: func(*house, *sudo) {}},
+		"nearly old":        {do: func(h *house, _ *sudo) { h.clk.pass(59 * time.Second); h.truth.pass(59 * time.Second) }},
+		"old":               {asks: true, do: func(h *house, _ *sudo) { h.clk.pass(5*time.Minute + 1); h.truth.pass(5*time.Minute + 1) }},
+		"old, clock back":   {asks: true, do: func(h *house, _ *sudo) { h.clk.pass(6 * time.Minute); h.clk.set(h.clk.now().Add(-6 * time.Minute)) }},
+		"other terminal":    {asks: true, do: func(_ *house, s *sudo) { s.session.Terminal++ }},
+		"other session":     {asks: true, do: func(_ *house, s *sudo) { s.session.Audit++ }},
+		"other leader":      {asks: true, do: func(_ *house, s *sudo) { s.session.Leader++ }},
+		"leader came again": {asks: true, do: func(_ *house, s *sudo) { s.session.Started++ }},
+		"no place":          {asks: true, do: func(_ *house, s *sudo) { s.session = identity.LoginSession{} }},
+		"other asker":       {asks: true, do: func(_ *house, s *sudo) { s.asker = "local" }},
+		"not root's word":   {asks: true, do: func(_ *house, s *sudo) { s.uid = 1900000100 }},
+		"another uid":       {asks: true, out: true, do: func(_ *house, s *sudo) { s.uid = 1900000101 }},
+		"dropped": {asks: true, do: func(h *house, _ *sudo) {
+			must(h.t, h.d.Handle(bg, identity.Peer{UID: 1900000100}, "drop", []byte(`{}`), func(any) error { return nil }))
+		}},
+		"logged out": {asks: true, do: func(h *house, s *sudo) {
+			h.sudo(identity.OpCloseSession, sudo{service: "login", user: "alice", session: identity.LoginSession{Audit: 7, Leader: 1, Started: 1}})
+		}},
+		"another logged out": {do: func(h *house, s *sudo) {
+			h.sudo(identity.OpCloseSession, sudo{service: "login", user: "alice", session: identity.LoginSession{Audit: 8, Terminal: 5, Leader: 1, Started: 1}})
+		}},
+		"sudo's session ends": {do: func(h *house, s *sudo) { h.sudo(identity.OpCloseSession, *s) }},
+		"other boot":          {asks: true, close: true, do: func(h *house, _ *sudo) { h.clk.reboot(time.Minute); h.truth.pass(time.Minute) }},
+		"disabled": {asks: true, out: true, do: func(h *house, _ *sudo) {
+			h.push(held(), func(t *identity.IDToken) { t.State = identity.Disabled })
+		}},
+		"disabled and enabled": {asks: true, do: func(h *house, _ *sudo) {
+			h.push(held(), func(t *identity.IDToken) { t.State = identity.Disabled })
+			h.push(held(), func(*identity.IDToken) {})
+		}},
+		"another password": {asks: true, do: func(h *house, _ *sudo) {
+			h.push(held(), func(t *identity.IDToken) { t.Factors[0].Epoch++ })
+		}},
+		"another factor": {asks: true, do: func(h *house, _ *sudo) {
+			h.push(held(), func(t *identity.IDToken) {
+				t.Factors = append(t.Factors[:1:1], identity.Factor{Kind: identity.TOTP, Epoch: 9})
+			})
+		}},
+		"gone": {asks: true, out: true, do: func(h *house, _ *sudo) {
+			must(h.t, h.d.learn(bg, news{gone: []uuid.UUID{held().Account.UUID}}))
+			h.srv.remove(held().Account.UUID)
+		}},
+	}
+}
+
+func aliceHeld(code bool) identity.IDToken {
+	tok := token("alice", 1900000100, staff, wheel())
+	if code {
+		tok.Factors = append(tok.Factors, identity.Factor{Kind: identity.TOTP, Epoch: 1})
+	}
+	return tok
+}
+
+// push brings a change of an account, as if the server had sent it just now.
+func (h *house) push(tok identity.IDToken, change func(*identity.IDToken)) {
+	h.t.Helper()
+	change(&tok)
+	h.srv.set(h.t, tok, func(p *person) { p.token = tok })
+	if h.d.link.now() == online {
+		want := tok.State
+		h.wait("the change", func() bool {
+			e := h.d.index.withUUID(tok.Account.UUID)
+			h.srv.mu.Lock()
+			defer h.srv.mu.Unlock()
+			return e != nil && e.state == want && e.revision == h.srv.people[tok.Account.UUID].token.Revision
+		})
+		return
+	}
+	h.srv.mu.Lock()
+	tok.Revision = h.srv.people[tok.Account.UUID].token.Revision
+	h.srv.mu.Unlock()
+	h.give(tok)
+}
+
+// TestEveryPolicyMeetsEveryProof is the table of step-up: what a service demands,
+// what became of the proof, online and offline, and with a code or without.
+func TestEveryPolicyMeetsEveryProof(t *testing.T) {
+	for _, where := range []string{"online", "offline"} {
+		for _, code := range []bool{false, true} {
+			if where == "offline" && code {
+				continue // no code is checked offline here: nobody gets a proof
+			}
+			for name, p := range policies() {
+				for what, f := range fates(code) {
+					t.Run(fmt.Sprintf("%s, code %t, %s, %s", where, code, name, what), func(t *testing.T) {
+						tableRow(t, where, code, name, p, f)
+					})
+				}
+			}
+		}
+	}
+}
+
+func tableRow(t *testing.T, where string, code bool, name string, p Service, f fate) {
+	t.Helper()
+	h := newHouse(t, func(h *house) { h.policy.Services = map[string]Service{"sudo": p} })
+	h.srv.set(t, aliceHeld(code), func(who *person) {
+		if code {
+			who.code = "123456"
+		}
+	})
+	h.online()
+	h.expect(identity.Granted, "alice", answersOf(make([]identity.FactorKind, map[bool]int{false: 1, true: 2}[code]))...)
+	if where == "offline" {
+		h.lost()
+	}
+	strong := code || name != "code" && name != "strong group" && name != "each time, code"
+	may := strong && name != "another's group"
+	s := ofAlice()
+	answers := answersOf(make([]identity.FactorKind, map[bool]int{false: 1, true: 2}[code]))
+	first, conv := h.sudo(identity.OpAuthenticate, s, answers...)
+	if (first == identity.Granted) != may || len(conv.prompts) == 0 {
+		t.Fatalf("the first: %s, asked %q, told %q; may %t", first, conv.prompts, conv.told, may)
+	}
+	f.do(h, &s)
+	if f.close {
+		h.restart()
+		if where == "online" {
+			h.online()
+		} else {
+			h.lostAgain()
+		}
+	}
+	old := f.asks || !p.StepUp || !may
+	if name == "short" && f.do != nil && h.d.clock.boottime() > time.Hour+time.Minute {
+		old = true
+	}
+	for _, op := range []identity.Operation{identity.OpAuthenticate, identity.OpAccount} {
+		left := h.d.proofs.snapshot()
+		got, conv := h.sudo(op, s)
+		asked := len(conv.prompts) > 0
+		switch {
+		case f.out || op == identity.OpAccount && name == "another's group":
+			if got == identity.Granted {
+				t.Errorf("%s: %s", op, got)
+			}
+		case op == identity.OpAccount && !p.StepUp:
+			if got != identity.Granted || asked {
+				t.Errorf("%s: %s, asked %t", op, got, asked)
+			}
+		case old:
+			if got == identity.Granted || !asked {
+				t.Errorf("%s without a proof: %s, asked %t", op, got, asked)
+			}
+		default:
+			if got != identity.Granted || asked {
+				t.Errorf("%s with a proof: %s, asked %t, told %q", op, got, asked, conv.told)
+			}
+		}
+		if now := h.d.proofs.snapshot(); now != left && !f.out {
+			t.Errorf("%s: an answer that never came changed what is remembered: %s, was %s", op, now, left)
+		}
+	}
+}
+
+// snapshot is what is remembered, as a text that can be compared.
+func (p *proofs) snapshot() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return fmt.Sprint(p.kept)
+}
+
+// lostAgain begins offline, after a restart.
+func (h *house) lostAgain() {
+	h.t.Helper()
+	h.run()
+	h.wait("offline", func() bool { return h.d.link.now() == offline })
+}

@@ -1,0 +1,223 @@
+package daemon
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
+)
+
+// desk is where ada's sudo runs.
+func desk() identity.LoginSession {
+	return identity.LoginSession{Audit: 7, Terminal: 34816, Leader: 1234, Started: 99999}
+}
+
+// wheel is a group that demands a one-time code.
+func wheel() identity.Group {
+	return identity.Group{
+		UUID: uuid.MustParse("22222222-2222-4222-8222-222222222222"), Name: "wheel", GID: 1900000002, Demands: []identity.FactorKind{identity.TOTP},
+	}
+}
+
+// sudo is one run of a host program: what it says of itself.
+type sudo struct {
+	service, user, asker, host string
+	uid                        uint32
+	session                    identity.LoginSession
+}
+
+func ofAlice() sudo { return sudo{service: "sudo", user: "alice", asker: "alice", session: desk()} }
+
+func (h *house) sudo(op identity.Operation, s sudo, answers ...string) (identity.Code, *typist) {
+	h.t.Helper()
+	conv := typing(answers...)
+	v := h.d.Decide(bg, identity.Login{
+		Operation: op, Service: s.service, User: s.user, RemoteUser: s.asker, RemoteHost: s.host, Session: s.session, Peer: identity.Peer{UID: s.uid},
+	}, conv)
+	return v.Code, conv
+}
+
+// answers are what alice types when asked for all that she has.
+func answersOf(factors []identity.FactorKind) []string {
+	list := []string{"secret"}
+	if len(factors) > 1 {
+		list = append(list, "123456")
+	}
+	return list
+}
+
+// sudoHouse is a machine online where alice has a password, and sudo wants a proof.
+func sudoHouse(t *testing.T) *house {
+	t.Helper()
+	h := newHouse(t, func(h *house) { h.policy.Services = map[string]Service{"sudo": {StepUp: true}, "su": {StepUp: true}} })
+	h.srv.set(t, token("alice", 1900000100, staff), nil)
+	h.srv.set(t, token("bob", 1900000101, staff), nil)
+	h.online()
+	return h
+}
+
+func TestAReplayedLoginGrantsNothingElsewhere(t *testing.T) {
+	h := sudoHouse(t)
+	recorded := ofAlice()
+	if c, _ := h.sudo(identity.OpAuthenticate, recorded, "secret"); c != identity.Granted {
+		t.Fatal(c)
+	}
+	elsewhere := recorded
+	elsewhere.session.Leader, elsewhere.session.Started = 77, 5
+	for sentence, again := range map[string]sudo{
+		"by her own uid": {service: "sudo", user: "alice", asker: "alice", session: desk(), uid: 1900000100},
+		"by another uid": {service: "sudo", user: "alice", asker: "alice", session: desk(), uid: 1900000101},
+		"from elsewhere": elsewhere,
+		"for another":    {service: "sudo", user: "bob", asker: "alice", session: desk()},
+	} {
+		for _, op := range []identity.Operation{identity.OpAuthenticate, identity.OpAccount} {
+			if c, conv := h.sudo(op, again); c == identity.Granted {
+				t.Errorf("%s %s: granted, prompts %q", op, sentence, conv.prompts)
+			}
+		}
+	}
+	// The answer sent along, too: it proves the password, and is remembered of
+	// nobody who is not root.
+	kept := h.d.proofs.snapshot()
+	h.sudo(identity.OpAuthenticate, sudo{service: "sudo", user: "alice", asker: "alice", session: desk(), uid: 1900000100}, "secret")
+	if now := h.d.proofs.snapshot(); now != kept {
+		t.Errorf("remembered %s, was %s", now, kept)
+	}
+}
+
+func TestNothingIsRememberedWhereNobodyCanVouchForThePlace(t *testing.T) {
+	h := sudoHouse(t)
+	for sentence, s := range map[string]sudo{
+		"no place":            {service: "sudo", user: "alice", asker: "alice"},
+		"a leader of no time": {service: "sudo", user: "alice", asker: "alice", session: identity.LoginSession{Terminal: 1, Leader: 7}},
+		"a time of no leader": {service: "sudo", user: "alice", asker: "alice", session: identity.LoginSession{Terminal: 1, Started: 7}},
+		"her own word":        {service: "sudo", user: "alice", asker: "alice", session: desk(), uid: 1900000100},
+		"no step-up":          {service: "login", user: "alice", session: desk()},
+	} {
+		for range 2 {
+			if c, conv := h.sudo(identity.OpAuthenticate, s, "secret"); c != identity.Granted || len(conv.prompts) != 1 {
+				t.Errorf("%s: %s, prompts %q", sentence, c, conv.prompts)
+			}
+		}
+	}
+	if list := h.d.proofs.of(token("alice", 1).Account.UUID, 0); len(list) != 0 {
+		t.Errorf("remembered: %v", list)
+	}
+}
+
+func TestAProofThatIsForgottenWhileItIsMadeIsNotKept(t *testing.T) {
+	for sentence, forget := range map[string]func(h *house){
+		"dropped": func(h *house) { h.d.proofs.forget(token("alice", 1).Account.UUID, nil) },
+		"cleared": func(h *house) { must(h.t, h.d.cacheClear(bg)); h.give(token("alice", 1900000100, staff)) },
+		"disabled and enabled": func(h *house) {
+			h.push(token("alice", 1900000100, staff), func(t *identity.IDToken) { t.State = identity.Disabled })
+			h.push(token("alice", 1900000100, staff), func(*identity.IDToken) {})
+		},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			h := sudoHouse(t)
+			w := h.d.proofs.begin(token("alice", 1).Account.UUID)
+			forget(h)
+			h.d.proofs.keep(w, place{account: token("alice", 1).Account.UUID}, proof{})
+			h.d.proofs.done(w)
+			if s := h.d.proofs.snapshot(); s != fmt.Sprint(map[uuid.UUID]map[place]proof{}) && s != fmt.Sprint(map[uuid.UUID]map[place]proof(nil)) {
+				t.Errorf("remembered: %s", s)
+			}
+			if n := len(h.d.proofs.pending); n != 0 {
+				t.Errorf("%d are still under way", n)
+			}
+		})
+	}
+}
+
+func TestRootItselfIsAskedForNoProof(t *testing.T) {
+	h := sudoHouse(t)
+	for sentence, c := range map[string]struct {
+		s    sudo
+		free bool
+	}{
+		"su by root":                     {sudo{service: "su", user: "alice", asker: "root", session: desk()}, true},
+		"su by someone":                  {sudo{service: "su", user: "alice", asker: "local", session: desk()}, false},
+		"someone called root from afar":  {sudo{service: "su", user: "alice", asker: "root", host: "elsewhere", session: desk()}, false},
+		"someone who says he is root":    {sudo{service: "su", user: "alice", asker: "root", session: desk(), uid: 1900000100}, false},
+		"sudo, where nobody says who":    {sudo{service: "sudo", user: "alice", session: desk()}, false},
+		"a service without a policy":     {sudo{service: "sshd", user: "alice", session: desk()}, true},
+		"a service that is nearly sudo":  {sudo{service: "sudo ", user: "alice", session: desk()}, true},
+		"a place that nobody can vouch ": {sudo{service: "sudo", user: "alice", asker: "alice"}, false},
+	} {
+		if got, conv := h.sudo(identity.OpAccount, c.s); (got == identity.Granted) != c.free || (len(conv.prompts) == 0) != c.free {
+			t.Errorf("%s: %s, prompts %q", sentence, got, conv.prompts)
+		}
+	}
+}
+
+func TestTheAccountPhaseAsksAndSaysWhatIsWrong(t *testing.T) {
+	h := sudoHouse(t)
+	got, conv := h.sudo(identity.OpAccount, ofAlice(), "wrong")
+	if got != identity.NotPermitted || len(conv.told) == 0 || conv.told[len(conv.told)-1] != "That was not right, and sudo demands a fresh proof. Run the command again." {
+		t.Errorf("%s, told %q", got, conv.told)
+	}
+	if got, conv = h.sudo(identity.OpAccount, ofAlice(), "secret"); got != identity.Granted || conv.prompts[0] != "Password for alice: " {
+		t.Errorf("%s, prompts %q", got, conv.prompts)
+	}
+	if got, conv = h.sudo(identity.OpAuthenticate, ofAlice()); got != identity.Granted || len(conv.prompts) != 0 {
+		t.Errorf("%s, prompts %q", got, conv.prompts)
+	}
+}
+
+func TestProofsAreBounded(t *testing.T) {
+	var p proofs
+	id := uuid.New()
+	w := p.begin(id)
+	for i := range uint32(10 * maxProofs) {
+		p.keep(w, place{account: id, session: identity.LoginSession{Leader: i}}, proof{at: time.Duration(i)})
+	}
+	list := p.of(id, 0)
+	if len(list) != maxProofs || list[0].session.Leader != 10*maxProofs-1 || list[maxProofs-1].session.Leader != 9*maxProofs {
+		t.Errorf("%d are kept", len(list))
+	}
+}
+
+func TestOnlyRootDropsAndSeesOthersProofs(t *testing.T) {
+	for sentence, c := range map[string]struct {
+		peer uint32
+		verb string
+		args string
+		left int // of the two, alice's and bob's
+		fail bool
+	}{
+		"her own":                     {1900000100, "drop", `{}`, 1, false},
+		"her own by name":             {1900000100, "drop", `{"name":"alice"}`, 1, false},
+		"of her session":              {1900000100, "drop", `{"session":{"audit":7,"terminal":0,"leader":9,"started":9}}`, 1, false},
+		"of another session":          {1900000100, "drop", `{"session":{"audit":4294967295,"terminal":0,"leader":9,"started":9}}`, 2, false},
+		"another's":                   {1900000100, "drop", `{"name":"bob"}`, 2, true},
+		"nobody's":                    {1900000100, "drop", `{"name":"nobody"}`, 2, true},
+		"root, of bob":                {0, "drop", `{"name":"bob"}`, 1, false},
+		"root, of itself":             {0, "drop", `{}`, 2, true},
+		"root, of who is not there":   {0, "drop", `{"name":"carol"}`, 2, true},
+		"a stranger":                  {4711, "drop", `{}`, 2, true},
+		"an argument that is unknown": {0, "drop", `{"nam":"bob"}`, 2, true},
+		"root is nobody of the realm": {0, "whoami", `{"session":{"audit":7,"terminal":0,"leader":9,"started":9}}`, 2, true},
+		"she asks who she is":         {1900000100, "whoami", `{"session":{"audit":7,"terminal":0,"leader":9,"started":9}}`, 2, false},
+		"without saying where she is": {1900000100, "whoami", `nonsense`, 2, true},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			h := sudoHouse(t)
+			bob := ofAlice()
+			bob.user, bob.asker = "bob", "bob"
+			for _, s := range []sudo{ofAlice(), bob} {
+				if c, _ := h.sudo(identity.OpAuthenticate, s, "secret"); c != identity.Granted {
+					t.Fatal(c)
+				}
+			}
+			err := h.d.Handle(bg, identity.Peer{UID: c.peer}, c.verb, []byte(c.args), func(any) error { return nil })
+			left := len(h.d.proofs.of(token("alice", 1).Account.UUID, 0)) + len(h.d.proofs.of(token("bob", 1).Account.UUID, 0))
+			if (err != nil) != c.fail || left != c.left {
+				t.Errorf("%v; %d are left, want %d", err, left, c.left)
+			}
+		})
+	}
+}

@@ -1,0 +1,140 @@
+package daemon
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/report"
+)
+
+// handleDrop forgets proofs: root's word counts for anyone, others' for their own.
+// Where somebody says they are is believed here, for they can only lose by it.
+func (d *Daemon) handleDrop(peer identity.Peer, args []byte, emit func(any) error) error {
+	var a report.DropArgs
+	if err := decode(args, &a); err != nil {
+		return err
+	}
+	e, err := d.self(peer, a.Name)
+	if err != nil {
+		return err
+	}
+	n := d.proofs.forget(e.account.UUID, func(at place) bool { return a.Session == nil || within(at.session, *a.Session) })
+	return emit(report.Dropped{Proofs: n})
+}
+
+// within tells whether a proof was made in that login session: in the same place,
+// or elsewhere in the same audited login.
+func within(at, s identity.LoginSession) bool {
+	return at == s || s.Audit != 0 && s.Audit != identity.NoAuditSession && at.Audit == s.Audit
+}
+
+// self finds the account that a peer may speak of: its own, or for root the named.
+func (d *Daemon) self(peer identity.Peer, name string) (*entry, error) {
+	if name == "" {
+		if e := d.index.withUID(peer.UID); e != nil {
+			return e, nil
+		}
+		return nil, fmt.Errorf("uid %d is no account of the realm: %w", peer.UID, identity.ErrNotFound)
+	}
+	e, err := d.held(name)
+	if peer.UID != 0 && (err != nil || e.account.UID != peer.UID) {
+		return nil, fmt.Errorf("%w: only root may do that for others", report.ErrForbidden)
+	}
+	return e, err
+}
+
+// handleWhoami tells people what they have proved where they are.
+func (d *Daemon) handleWhoami(peer identity.Peer, args []byte, emit func(any) error) error {
+	var a report.WhoamiArgs
+	if err := decode(args, &a); err != nil {
+		return err
+	}
+	e, err := d.self(peer, "")
+	if err != nil {
+		return err
+	}
+	w := report.Whoami{Account: d.describe(e), Session: a.Session}
+	for _, v := range d.proofs.of(e.account.UUID, d.lookBack()) {
+		if v.session != a.Session {
+			continue
+		}
+		p := d.describeProof(e, v)
+		w.Proofs = append(w.Proofs, p)
+	}
+	return emit(w)
+}
+
+// lookBack is the earliest time that a proof may be of.
+func (d *Daemon) lookBack() time.Duration {
+	longest := time.Duration(0)
+	for _, p := range d.p.Services {
+		longest = max(longest, p.maxAge())
+	}
+	return d.clock.boottime() - longest
+}
+
+// describeProof says what a proof is good for now.
+func (d *Daemon) describeProof(e *entry, v placed) report.Proof {
+	old := max(d.clock.boottime()-v.at, 0)
+	now := d.clock.now()
+	p := report.Proof{
+		At: now.Add(-old).UTC().Round(time.Second), Offline: v.offline, Asker: v.asker, Session: v.session,
+		Groups: []identity.Name{}, Services: []report.ServiceProof{},
+	}
+	for _, k := range v.methods() {
+		p.Factors = append(p.Factors, string(k))
+	}
+	for _, g := range d.index.groupsOf(e) {
+		if len(g.Demands) > 0 && covers(v.methods(), g.Demands) {
+			p.Groups = append(p.Groups, g.Name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(d.p.Services)) {
+		policy := d.p.Services[name]
+		if !policy.StepUp {
+			continue
+		}
+		s := report.ServiceProof{Service: name, Reason: d.stale(policy, e, v.proof)}
+		if s.Reason == "" {
+			until := now.Add(policy.maxAge() - old)
+			if v.expires != 0 && time.Unix(v.expires, 0).Before(until) {
+				until = time.Unix(v.expires, 0)
+			}
+			until = until.UTC().Round(time.Second)
+			s.Until = &until
+		}
+		p.Services = append(p.Services, s)
+	}
+	return p
+}
+
+// explainStepUp is nil for a service that has no policy of its own.
+func (d *Daemon) explainStepUp(service string, e *entry) *report.StepUp {
+	policy, has := d.p.Services[service]
+	if !has {
+		return nil
+	}
+	kinds, missing := d.needs(policy, e)
+	for _, k := range demandedOf(e) {
+		if !slices.Contains(kinds, k) {
+			kinds = append(kinds, k)
+		}
+	}
+	x := &report.StepUp{Required: policy.StepUp, Demands: []string{}, Proofs: []report.Proof{}}
+	if policy.StepUp {
+		x.MaxAgeSeconds = int64(policy.maxAge() / time.Second)
+	}
+	x.Member = missing == [16]byte{}
+	for _, k := range kinds {
+		x.Demands = append(x.Demands, string(k))
+	}
+	for _, v := range d.proofs.of(e.account.UUID, d.lookBack()) {
+		if policy.StepUp && d.stale(policy, e, v.proof) == "" {
+			x.Proofs = append(x.Proofs, d.describeProof(e, v))
+		}
+	}
+	return x
+}

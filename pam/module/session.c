@@ -1,0 +1,117 @@
+/*
+ * Where this process belongs: its audit session, its terminal and who leads the
+ * session that has it. The daemon may not look into other users' /proc, so the
+ * module says it, and only a root host is believed.
+ *
+ * A leader is a number and a time: when it has gone, its number may be another's,
+ * which began later. A leader that cannot be read, and a process without a
+ * terminal, stand for themselves, so that what is remembered is theirs alone.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "session.h"
+
+enum { STAT_FIELD_STATE = 3, STAT_FIELD_SID = 6, STAT_FIELD_TTY = 7, STAT_FIELD_STARTED = 22 };
+
+/* Reads decimal digits at *at, moves it behind them. False for none or too many. */
+static bool number_at(const char **at, const char *end, uint64_t *n)
+{
+	const char *p = *at;
+
+	for (*n = 0; p < end && *p >= '0' && *p <= '9'; p++) {
+		uint64_t digit = (uint64_t)(*p - '0');
+
+		if (*n > (UINT64_MAX - digit) / 10)
+			return false;
+		*n = *n * 10 + digit;
+	}
+	if (p == *at)
+		return false;
+	*at = p;
+	return true;
+}
+
+bool session_parse_stat(const char *text, size_t len, struct session_stat *out)
+{
+	const char *end = text + len, *at = text;
+	uint64_t pid, sid = 0, terminal = 0, started = 0;
+	int field = STAT_FIELD_STATE;
+
+	/* The name may hold blanks, brackets and line ends: the last bracket ends it. */
+	const char *name_end = len > 0 ? memrchr(text, ')', len) : NULL;
+
+	if (name_end == NULL || !number_at(&at, end, &pid) || end - at < 2 || at[0] != ' ' || at[1] != '(')
+		return false;
+	for (at = name_end + 1; at < end && *at == ' ' && field <= STAT_FIELD_STARTED; field++) {
+		at++;
+		if (field == STAT_FIELD_SID && !number_at(&at, end, &sid))
+			return false;
+		if (field == STAT_FIELD_TTY && !number_at(&at, end, &terminal))
+			return false;
+		if (field == STAT_FIELD_STARTED && !number_at(&at, end, &started))
+			return false;
+		while (at < end && *at != ' ' && *at != '\n')
+			at++;
+	}
+	if (field <= STAT_FIELD_STARTED || pid == 0 || pid > UINT32_MAX || sid > UINT32_MAX || terminal > UINT32_MAX)
+		return false;
+	*out = (struct session_stat){(uint32_t)pid, (uint32_t)sid, (uint32_t)terminal, started};
+	return true;
+}
+
+/* Reads the beginning of a file; -1 when it cannot be read. */
+static ssize_t slurp(const char *path, char *buf, size_t cap)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	do
+		n = read(fd, buf, cap);
+	while (n < 0 && errno == EINTR);
+	close(fd);
+	return n;
+}
+
+static bool stat_of(const char *path, struct session_stat *out)
+{
+	char buf[1024]; /* up to field 22 it is less than half of that */
+	ssize_t n = slurp(path, buf, sizeof buf);
+
+	return n > 0 && session_parse_stat(buf, (size_t)n, out);
+}
+
+static uint32_t audit_session(void)
+{
+	char buf[16];
+	ssize_t n = slurp("/proc/self/sessionid", buf, sizeof buf);
+	const char *at = buf;
+	uint64_t id;
+
+	if (n <= 0 || !number_at(&at, buf + n, &id) || id > UINT32_MAX)
+		return UINT32_MAX; /* a kernel without audit: no session */
+	return (uint32_t)id;
+}
+
+bool session_of_self(struct session *out)
+{
+	struct session_stat self, leader;
+	char path[32];
+
+	if (!stat_of("/proc/self/stat", &self) || self.started == 0)
+		return false;
+	*out = (struct session){audit_session(), self.terminal, self.pid, self.started};
+	if (self.terminal == 0 || self.sid == 0)
+		return true;
+	(void)snprintf(path, sizeof path, "/proc/%u/stat", self.sid);
+	if (!stat_of(path, &leader) || leader.started == 0)
+		return true;
+	out->leader = leader.pid;
+	out->started = leader.started;
+	return true;
+}
