@@ -73,6 +73,9 @@ func TestSudosMemoryOfAPasswordDoesNotOutliveTheAccount(t *testing.T) {
 	if o, err := r.TalkAs(t.Context(), ada, []string{"assword", adaPass}, `sudo true`); err != nil || !o.OK() {
 		t.Fatalf("sudo: %v %s", err, o.Screen)
 	}
+	// On another terminal the proof is none, whatever sudo remembers for all of them.
+	keepsOut(t, again)
+	reconfigure(t, r, "[service.sudo]\nstep_up = false")
 	if o, err := again(t.Context()); err != nil || !o.OK() {
 		t.Fatalf("sudo does not remember: %v %s", err, o.Screen)
 	}
