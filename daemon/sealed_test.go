@@ -28,9 +28,9 @@ func sealedBy(t *testing.T, kind string, tpm *swtpm.TPM) func(*house) {
 	}
 }
 
-func (h *house) verifier(name identity.Name) cache.Verifier {
+func (h *house) verifierOfAlice() cache.Verifier {
 	h.t.Helper()
-	v, err := h.cache.Verifier(context.Background(), h.d.index.named(name).account.UUID, identity.Password)
+	v, err := h.cache.Verifier(context.Background(), h.d.index.named("alice").account.UUID, identity.Password)
 	must(h.t, err)
 	return v
 }
@@ -135,7 +135,7 @@ func TestATPMThatIsGoneKeepsNobodyFromTheServer(t *testing.T) {
 func TestWhoCouldLogInOfflineStillCanAfterTheMoveToTheTPM(t *testing.T) {
 	tpm := swtpm.New(t)
 	h := remembered(t, nil, sealedBy(t, seal.KindFile, tpm))
-	old := h.verifier("alice")
+	old := h.verifierOfAlice()
 	h.stop()
 	sealedBy(t, seal.KindTPM, tpm)(h)
 	h.start()
@@ -145,17 +145,17 @@ func TestWhoCouldLogInOfflineStillCanAfterTheMoveToTheTPM(t *testing.T) {
 		t.Errorf("the key file is still there: %v", err)
 	}
 	h.expect(identity.Denied, "alice", "wrong")
-	if v := h.verifier("alice"); !bytes.Equal(v.MAC, old.MAC) {
+	if v := h.verifierOfAlice(); !bytes.Equal(v.MAC, old.MAC) {
 		t.Error("a wrong password made a verifier")
 	}
 	h.expect(identity.Granted, "alice", "secret")
-	v := h.verifier("alice")
+	v := h.verifierOfAlice()
 	if bytes.Equal(v.MAC, old.MAC) {
 		t.Error("the verifier is still the file's")
 	}
 	h.expect(identity.Denied, "alice", "wrong")
 	h.expect(identity.Granted, "alice", "secret")
-	if again := h.verifier("alice"); !bytes.Equal(v.MAC, again.MAC) {
+	if again := h.verifierOfAlice(); !bytes.Equal(v.MAC, again.MAC) {
 		t.Error("it was made anew twice")
 	}
 }
@@ -163,7 +163,7 @@ func TestWhoCouldLogInOfflineStillCanAfterTheMoveToTheTPM(t *testing.T) {
 func TestALoginWithTheServerRenewsWhatTheFileHadSealed(t *testing.T) {
 	tpm := swtpm.New(t)
 	h := remembered(t, nil, sealedBy(t, seal.KindFile, tpm))
-	old := h.verifier("alice")
+	old := h.verifierOfAlice()
 	h.stop()
 	sealedBy(t, seal.KindTPM, tpm)(h)
 	h.start()
@@ -171,7 +171,7 @@ func TestALoginWithTheServerRenewsWhatTheFileHadSealed(t *testing.T) {
 	h.online()
 	h.expect(identity.Granted, "alice", "secret")
 	h.wait("the end of the making", func() bool { return len(h.d.making) == 0 })
-	if v := h.verifier("alice"); bytes.Equal(v.MAC, old.MAC) {
+	if v := h.verifierOfAlice(); bytes.Equal(v.MAC, old.MAC) {
 		t.Error("the verifier is still the file's")
 	}
 }

@@ -136,7 +136,7 @@ func (p places) file(why, mend string) (*Choice, error) {
 
 // first makes the keys of a machine that has none.
 func (p places) first(ctx context.Context) (*Choice, error) {
-	if _, err := makeTPM(ctx, p.o.Device, p.tpm, nil, p.o.Now()); err != nil {
+	if err := makeTPM(ctx, p.o.Device, p.tpm, nil, p.o.Now()); err != nil {
 		return nil, err
 	}
 	return p.withTPM(ctx)
@@ -173,7 +173,7 @@ func (p places) move(ctx context.Context) (*Choice, error) {
 		return nil, err
 	}
 	defer clear(key)
-	if _, err := makeTPM(ctx, p.o.Device, p.tpm, key, p.o.Now()); err != nil {
+	if err := makeTPM(ctx, p.o.Device, p.tpm, key, p.o.Now()); err != nil {
 		return nil, err
 	}
 	return p.withTPM(ctx)
@@ -184,7 +184,7 @@ func (p places) finish(t *TPM, c *Choice) error {
 	key, err := readOwn(p.key, ErrKeyFile, 0, KeyLen)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-	case err != nil || !t.refers(key):
+	case !t.refers(key): // also what could not be read
 		c.Detail += "; " + p.key + " is there too and is not used"
 		c.Mend = "Remove " + p.key + " if nobody needs it: this machine is sealed by its TPM."
 		return nil

@@ -59,7 +59,7 @@ func readTPM(device, path string) (*TPM, error) {
 
 // makeTPM makes new keys and their file, and seals the file's key into the TPM if
 // there is one. It never replaces a file.
-func makeTPM(ctx context.Context, device, path string, former []byte, now time.Time) (*TPM, error) {
+func makeTPM(ctx context.Context, device, path string, former []byte, now time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	type made struct {
@@ -75,19 +75,19 @@ func makeTPM(ctx context.Context, device, path string, former []byte, now time.T
 	}()
 	select {
 	case <-ctx.Done():
-		return nil, fmt.Errorf("%w: it does not answer: %w", ErrTPM, ctx.Err())
+		return fmt.Errorf("%w: it does not answer: %w", ErrTPM, ctx.Err())
 	case m := <-done:
 		if m.err != nil {
-			return nil, judge(device, path, m.err)
+			return judge(device, path, m.err)
 		}
 		text, err := m.b.encode()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if err := writeNew(path, text); err != nil {
-			return nil, fmt.Errorf("create %s: %w", path, err)
+			return fmt.Errorf("create %s: %w", path, err)
 		}
-		return readTPM(device, path)
+		return nil
 	}
 }
 
