@@ -428,3 +428,28 @@ func TestEnrollingDuringAnOfflineLoginCounts(t *testing.T) {
 	h.give(tok)
 	h.expect(identity.Denied, "alice", "secret")
 }
+
+func TestAChangeOfPasswordProvesTheCodeToo(t *testing.T) {
+	h := sealedHere(t)
+	change := func(code string) identity.Code {
+		conv := typing("longer", "longer", code)
+		v := h.d.Decide(bg, identity.Login{Operation: identity.OpChangePassword, User: "alice", OldPass: identity.NewSecret([]byte("secret"))}, conv)
+		if fmt.Sprint(conv.prompts) != "[New password:  Retype new password:  One-time code: ]" {
+			t.Errorf("prompts %q", conv.prompts)
+		}
+		return v.Code
+	}
+	if c := change("000000x"); c != identity.PasswordMismatch {
+		t.Fatal(c)
+	}
+	if c := change(""); c != identity.PasswordUnchanged {
+		t.Fatal(c)
+	}
+	if c := change(h.code(0)); c != identity.Granted {
+		t.Fatal(c)
+	}
+	h.later()
+	h.lost()
+	h.expect(identity.Denied, "alice", "secret", h.code(0))
+	h.expect(identity.Granted, "alice", "longer", h.code(0))
+}

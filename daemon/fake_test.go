@@ -425,7 +425,7 @@ func (x *exchange) right(kind identity.FactorKind, c identity.Secret) bool {
 	return false
 }
 
-func (s *server) ChangePassword(ctx context.Context, name identity.Name, old, fresh identity.Secret) (provider.Record, error) {
+func (s *server) ChangePassword(ctx context.Context, name identity.Name, old, code, fresh identity.Secret) (provider.Record, error) {
 	if err := s.answer(ctx); err != nil {
 		return provider.Record{}, err
 	}
@@ -440,6 +440,11 @@ func (s *server) ChangePassword(ctx context.Context, name identity.Name, old, fr
 		}
 		if fresh.Len() < 6 {
 			return provider.Record{}, fmt.Errorf("%w: shorter than 6 characters", provider.ErrWeak)
+		}
+		if _, held := p.token.FactorEpoch(identity.TOTP); held && code.Len() == 0 {
+			return provider.Record{}, provider.ErrElsewhere
+		} else if held && !p.rightCode(code, 0, s.now()) {
+			return provider.Record{}, provider.ErrDenied
 		}
 		p.password = string(fresh.Reveal())
 		p.token.Factors[0].Epoch++
