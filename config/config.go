@@ -40,6 +40,7 @@ type Config struct {
 	Directory Directory  `toml:"directory"`
 	Groups    Groups     `toml:"groups"`
 	SubIDs    SubIDs     `toml:"subids"`
+	Seal      Seal       `toml:"seal"`
 	Paths     Paths      `toml:"paths"`
 	Log       Log        `toml:"log"`
 }
@@ -109,6 +110,12 @@ type SubIDs struct {
 	Range SubRange `toml:"range"`
 }
 
+// Seal says what binds secrets to this machine.
+type Seal struct {
+	Kind   SealKind `toml:"kind"`
+	Device string   `toml:"device"` // of the TPM
+}
+
 // Paths says where things lie.
 type Paths struct {
 	State string `toml:"state"` // database and keys; the daemon's own, mode 0700
@@ -133,6 +140,7 @@ func Defaults() Config {
 		Paths:     Paths{State: "/var/lib/sallyport", Run: "/run/sallyport", Directory: "/var/cache/sallyport"},
 		Directory: Directory{Aliases: true},
 		SubIDs:    SubIDs{Range: SubRange(identity.SubIDRange)},
+		Seal:      Seal{Kind: SealKind{"auto"}, Device: "/dev/tpmrm0"},
 	}
 }
 
@@ -244,7 +252,7 @@ func (c *Config) complete() error {
 	if err := c.Groups.check(); err != nil {
 		return err
 	}
-	for _, p := range []string{c.Paths.State, c.Paths.Run, c.Paths.Directory, c.Machine.Key, p.CA} {
+	for _, p := range []string{c.Paths.State, c.Paths.Run, c.Paths.Directory, c.Machine.Key, c.Seal.Device, p.CA} {
 		if !filepath.IsAbs(p) {
 			return fmt.Errorf("%q is not an absolute path", p)
 		}

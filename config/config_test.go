@@ -49,6 +49,8 @@ func TestAFaultNamesItsLineAndColumn(t *testing.T) {
 		"too many groups":    {good + "[groups.local]\n" + manyGroups(256), `f.toml: [groups] local names 256 groups, at most 255`},
 		"few subordinate":    {good + "[subids]\nrange = \"600000000-600065534\"\n", `f.toml:11:9: 600000000-600065534 has no room`},
 		"system subordinate": {good + "[subids]\nrange = \"60000-700000\"\n", `f.toml:11:9: id outside the allowed range`},
+		"seal of no kind":    {good + "[seal]\nkind = \"TPM\"\n", `f.toml:11:8: "TPM" is no kind of seal; write "auto", "tpm" or "file"`},
+		"relative device":    {good + "[seal]\ndevice = \"tpmrm0\"\n", `f.toml: "tpmrm0" is not an absolute path`},
 		"relative path":      {good + "[paths]\nstate = \"state\"\n", `f.toml: "state" is not an absolute path`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -62,6 +62,20 @@ func (k *Kind) UnmarshalText(b []byte) error {
 	return nil
 }
 
+// SealKind is what binds secrets to this machine: a TPM, a file, or whichever is
+// there.
+type SealKind struct{ text }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (k *SealKind) UnmarshalText(b []byte) error {
+	switch string(b) {
+	case "auto", "tpm", "file":
+		k.text = text(b)
+		return nil
+	}
+	return fmt.Errorf("%q is no kind of seal; write \"auto\", \"tpm\" or \"file\"", b)
+}
+
 // URL is an https address without path, query or user.
 type URL struct{ text }
 

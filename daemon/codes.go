@@ -2,13 +2,10 @@ package daemon
 
 import (
 	"context"
-	"crypto/hmac"
 	"errors"
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/identity"
@@ -63,16 +60,16 @@ func (s *login) codeLock(ctx context.Context, r ruling) ruling {
 // rightPassword checks what was typed, and for an account with a one-time code
 // also the other reading of it, see identity.SplitCode. It is one attempt.
 func (s *login) rightPassword(ctx context.Context, v cache.Verifier) (bool, error) {
-	mac, err := s.d.verifier(ctx, v, s.secret)
-	if err != nil || hmac.Equal(mac, v.MAC) {
-		return err == nil, err
+	right, err := s.d.checkVerifier(ctx, v, s.secret)
+	if err != nil || right {
+		return right, err
 	}
 	_, held := s.q.e.epoch(identity.TOTP)
 	front, _, ok := identity.SplitCode(s.secret)
 	if !held || !ok || s.code.Len() > 0 {
 		return false, nil
 	}
-	if mac, err = s.d.verifier(ctx, v, front); err != nil || !hmac.Equal(mac, v.MAC) {
+	if right, err = s.d.checkVerifier(ctx, v, front); err != nil || !right {
 		return false, err
 	}
 	s.takeApart()
@@ -99,14 +96,6 @@ func (s *login) forgetCode() {
 	s.code = identity.Secret{}
 }
 
-// giveBack takes a counted attempt back that turned out to be no failure. What
-// cannot be taken back stays counted.
-func (d *Daemon) giveBack(ctx context.Context, id uuid.UUID, kind string, before cache.Failures) {
-	if err := d.o.Cache.SetFailures(ctx, id, kind, before); err != nil {
-		d.log.WarnContext(ctx, "an attempt that was none stays counted", "error", err)
-	}
-}
-
 // offlineCode asks for the code, if it was not given yet, and checks it. The
 // password is proved; the account's lock is let go while someone types.
 func (s *login) offlineCode(ctx context.Context, unlock *func()) ruling {
@@ -116,17 +105,13 @@ func (s *login) offlineCode(ctx context.Context, unlock *func()) ruling {
 		}
 	}
 	id := s.q.e.account.UUID
-	before, err := s.d.o.Cache.Failures(ctx, id, kindCode)
-	if err != nil {
-		return uncounted(err)
-	}
 	if r := s.d.reserve(ctx, id, kindCode); r.code != identity.Granted {
 		return r
 	}
 	step, r := s.codeStep(ctx)
 	if r.code != identity.Granted {
 		if r.code != identity.Denied {
-			s.d.giveBack(ctx, id, kindCode, before)
+			s.d.takeBack(ctx, id, kindCode)
 		}
 		return r
 	}

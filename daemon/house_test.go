@@ -55,6 +55,7 @@ type house struct {
 	only    bool // the provider can only fetch
 	cache   *cache.Cache
 	sealer  seal.Sealer
+	seal    func(dir string) seal.Sealer // nil: by a file
 	machine uuid.UUID
 	d       *Daemon
 	end     func()
@@ -95,7 +96,9 @@ func (h *house) start() {
 	h.cache, err = cache.Open(context.Background(), filepath.Join(h.dir, "cache.db"), cache.Options{Log: quiet(), Now: h.clk.now})
 	must(h.t, err)
 	key := filepath.Join(h.dir, "seal.key")
-	if f, err := seal.OpenFile(key); err == nil {
+	if h.seal != nil {
+		h.sealer = h.seal(h.dir)
+	} else if f, err := seal.OpenFile(key); err == nil {
 		h.sealer = f
 	} else if errors.Is(err, os.ErrNotExist) {
 		h.sealer, err = seal.CreateFile(key)

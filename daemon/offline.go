@@ -4,17 +4,16 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
 
 	"github.com/google/uuid"
-	"golang.org/x/crypto/argon2"
 
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/seal"
 )
 
 // What failures are counted for.
@@ -140,15 +139,12 @@ func (s *login) offline(ctx context.Context) identity.Verdict {
 	if r.code != identity.Granted {
 		return s.end(ctx, r)
 	}
-	before, err := d.o.Cache.Failures(ctx, s.q.e.account.UUID, kindOffline)
-	if err != nil {
-		return s.end(ctx, uncounted(err))
-	}
 	if out := d.reserve(ctx, s.q.e.account.UUID, kindOffline); out.code != identity.Granted {
 		return s.end(ctx, out)
 	}
 	right, err := s.rightPassword(ctx, v)
 	if err != nil {
+		d.takeBack(ctx, v.UUID, kindOffline)
 		d.log.ErrorContext(ctx, "offline verifier", "error", err)
 		return identity.Verdict{Code: identity.Unavailable}
 	}
@@ -157,7 +153,7 @@ func (s *login) offline(ctx context.Context) identity.Verdict {
 	}
 	s.q.methods = []identity.FactorKind{identity.Password}
 	if _, held := s.q.e.epoch(identity.TOTP); held {
-		d.giveBack(ctx, s.q.e.account.UUID, kindOffline, before)
+		d.takeBack(ctx, v.UUID, kindOffline) // it was right: the code decides
 		if out := s.offlineCode(ctx, &unlock); out.code != identity.Granted {
 			return s.end(ctx, out)
 		}
@@ -185,35 +181,6 @@ func (s *login) offline(ctx context.Context) identity.Verdict {
 		}
 	}
 	return identity.Verdict{Code: identity.Granted, Password: s.secret}
-}
-
-// verifier computes the seal over the Argon2id hash of a password. At most two
-// are computed at a time: each takes its share of memory and of a processor.
-func (d *Daemon) verifier(ctx context.Context, v cache.Verifier, password identity.Secret) ([]byte, error) {
-	if password.Len() == 0 || len(v.Salt) < saltLen || v.Time == 0 || v.Threads == 0 || v.Memory > maxMemory {
-		return nil, errors.New("verifier: it is not one")
-	}
-	select {
-	case d.hashing <- struct{}{}:
-		defer d.hashed(v.Memory)
-	case <-ctx.Done():
-		return nil, fmt.Errorf("verifier: %w", ctx.Err())
-	}
-	key := argon2.IDKey(password.Reveal(), v.Salt, v.Time, v.Memory, v.Threads, 32)
-	defer clear(key)
-	// What it is for is sealed with it: a row copied to another account is dead.
-	data := append([]byte("sallyport offline verifier v1\x00"), v.UUID[:]...)
-	data = append(append(data, v.Kind...), 0)
-	data = append(binary.BigEndian.AppendUint64(data, v.Epoch), key...)
-	defer clear(data)
-	mac, err := d.o.Sealer.HMAC(ctx, data)
-	if err != nil {
-		return nil, fmt.Errorf("verifier: %w", err)
-	}
-	if len(mac) == 0 {
-		return nil, errors.New("verifier: the seal is empty")
-	}
-	return mac, nil
 }
 
 // hashed gives the place back, and with the last one the memory: what a hash has
@@ -283,7 +250,7 @@ func (d *Daemon) remember(ctx context.Context, e *entry, password identity.Secre
 	}
 	a := d.p.Argon
 	old, err := d.o.Cache.Verifier(ctx, id, identity.Password)
-	if err == nil && old.Epoch == epoch && old.Memory == a.Memory && old.Time == a.Time && old.Threads == a.Threads {
+	if err == nil && !seal.MadeBefore(d.o.Sealer, old.Made) && old.Epoch == epoch && old.Memory == a.Memory && old.Time == a.Time && old.Threads == a.Threads {
 		return
 	}
 	v := cache.Verifier{

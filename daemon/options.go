@@ -109,11 +109,14 @@ type Options struct {
 	Provider provider.Provider
 	Cache    *cache.Cache
 	Sealer   seal.Sealer
-	Policy   Policy
-	Machine  uuid.UUID // this machine's uuid at the server
-	Realm    string
-	Version  string
-	Log      *slog.Logger // nil: the default logger
+	// SealDetail says where and why, and SealMend what would be stronger, for status.
+	SealDetail, SealMend string
+
+	Policy  Policy
+	Machine uuid.UUID // this machine's uuid at the server
+	Realm   string
+	Version string
+	Log     *slog.Logger // nil: the default logger
 	// Now and Boottime are the wall clock and CLOCK_BOOTTIME; nil: the real ones.
 	Now      func() time.Time
 	Boottime func() time.Duration

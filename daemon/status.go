@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sallyport-auth/sallyport/provider"
@@ -32,10 +33,10 @@ func (d *Daemon) status(ctx context.Context) report.Status {
 		Version: d.o.Version, Started: d.started, Machine: d.o.Machine, Realm: d.o.Realm,
 		Providers: []report.Provider{p},
 		Cache:     report.Cache{Path: d.o.Cache.Path(), Accounts: len(all), Verifiers: len(has), Rebuilt: d.o.Cache.Rebuilt()},
-		Seal:      report.Seal{Kind: d.o.Sealer.Kind()},
+		Seal:      report.Seal{Kind: d.o.Sealer.Kind(), Detail: d.o.SealDetail},
 	}
 	s.Directory = d.directory()
-	s.Findings = append(d.findings(l, p, err), d.directoryFindings(s.Directory)...)
+	s.Findings = slices.Concat(d.sealFindings(), d.findings(l, p, err), d.directoryFindings(s.Directory))
 	return s
 }
 

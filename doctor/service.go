@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -36,6 +37,7 @@ func lookFiles(_ context.Context, h *Host, c *config.Config) []report.Finding {
 		{c.Paths.State, 0o700},
 		{c.Machine.Key, 0o600},
 		{filepath.Join(c.Paths.State, "seal.key"), 0o600},
+		{filepath.Join(c.Paths.State, "seal.tpm"), 0o600},
 		{filepath.Join(c.Paths.State, "cache.db"), 0o600},
 	} {
 		if bad := judgeFile(h.path(f.path), f.mode, want); bad != nil {
@@ -83,6 +85,9 @@ func lookDaemon(ctx context.Context, h *Host, c *config.Config) []report.Finding
 			"the daemon does not answer: %v", err)}
 	}
 	all := s.Findings
+	if !slices.ContainsFunc(all, func(f report.Finding) bool { return f.Check == "seal" }) {
+		all = append(all, ok("secrets of this machine are sealed by %s: %s", s.Seal.Kind, s.Seal.Detail))
+	}
 	for _, p := range s.Providers {
 		switch {
 		case p.Alarm != "":

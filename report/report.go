@@ -120,8 +120,8 @@ type Directory struct {
 
 // Seal is how secrets are bound to this machine.
 type Seal struct {
-	Kind   string `json:"kind"` // "file"
-	Detail string `json:"detail,omitempty"`
+	Kind   string `json:"kind"`             // "file" or "tpm"
+	Detail string `json:"detail,omitempty"` // where, and why
 }
 
 // Severity of a finding.

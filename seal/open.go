@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 )
 
 // KindAuto leaves the choice to [Open].
@@ -21,6 +22,9 @@ type Options struct {
 	Dir    string // absolute; where seal.key and seal.tpm lie
 	Kind   string // one of [Kinds]; "": auto
 	Device string // "": [DefaultDevice]; a Unix socket is a TPM in software
+	// Now is the clock that what is sealed later is dated by, for [MadeBefore]; nil:
+	// time.Now.
+	Now func() time.Time
 }
 
 // Choice is what [Open] took.
@@ -49,6 +53,9 @@ func Open(ctx context.Context, o Options) (*Choice, error) {
 	}
 	if o.Device == "" {
 		o.Device = DefaultDevice
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	if !slices.Contains(Kinds(), o.Kind) {
 		return nil, fmt.Errorf("%w: %q is none of %q", ErrKind, o.Kind, Kinds())
@@ -129,7 +136,7 @@ func (p places) file(why, mend string) (*Choice, error) {
 
 // first makes the keys of a machine that has none.
 func (p places) first(ctx context.Context) (*Choice, error) {
-	if _, err := makeTPM(ctx, p.o.Device, p.tpm, nil); err != nil {
+	if _, err := makeTPM(ctx, p.o.Device, p.tpm, nil, p.o.Now()); err != nil {
 		return nil, err
 	}
 	return p.withTPM(ctx)
@@ -166,7 +173,7 @@ func (p places) move(ctx context.Context) (*Choice, error) {
 		return nil, err
 	}
 	defer clear(key)
-	if _, err := makeTPM(ctx, p.o.Device, p.tpm, key); err != nil {
+	if _, err := makeTPM(ctx, p.o.Device, p.tpm, key, p.o.Now()); err != nil {
 		return nil, err
 	}
 	return p.withTPM(ctx)

@@ -59,7 +59,7 @@ func readTPM(device, path string) (*TPM, error) {
 
 // makeTPM makes new keys and their file, and seals the file's key into the TPM if
 // there is one. It never replaces a file.
-func makeTPM(ctx context.Context, device, path string, former []byte) (*TPM, error) {
+func makeTPM(ctx context.Context, device, path string, former []byte, now time.Time) (*TPM, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	type made struct {
@@ -70,7 +70,7 @@ func makeTPM(ctx context.Context, device, path string, former []byte) (*TPM, err
 	former = bytes.Clone(former)
 	go func() {
 		defer clear(former)
-		b, err := makeBlob(device, former)
+		b, err := makeBlob(device, former, now.Unix())
 		done <- made{b, err}
 	}()
 	select {
@@ -91,12 +91,12 @@ func makeTPM(ctx context.Context, device, path string, former []byte) (*TPM, err
 	}
 }
 
-func makeBlob(device string, former []byte) (*blob, error) {
+func makeBlob(device string, former []byte, now int64) (*blob, error) {
 	t, err := begin(device)
 	if err != nil {
 		return nil, err
 	}
-	b, err := t.makeKeys(former, time.Now().Unix())
+	b, err := t.makeKeys(former, now)
 	return b, errors.Join(err, t.end())
 }
 
@@ -308,7 +308,7 @@ func Verify(ctx context.Context, s Sealer, data, mac []byte) (Match, error) {
 // it had before. A clock that was wrong costs a renewal, or delays one.
 func MadeBefore(s Sealer, at time.Time) bool {
 	t, ok := s.(*TPM)
-	return ok && !at.After(t.blob.when())
+	return ok && t.blob.moved != 0 && !at.After(t.blob.when())
 }
 
 // refers tells whether the key at path is the one that is sealed in the TPM, or

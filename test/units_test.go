@@ -68,6 +68,17 @@ func TestTheUnitsRunServerAndDaemonAsSystemdDoes(t *testing.T) {
 			}
 		}
 	})
+	t.Run("of devices it may use the TPM and no other", func(t *testing.T) {
+		out := in(t, b, `
+			systemctl show sallyportd -p DevicePolicy,DeviceAllow
+			grep -q "^Groups:.*\\b$(getent group tss | cut -d: -f3)\\b" /proc/$(pidof sallyportd)/status && echo in tss
+			systemd-analyze verify sallyportd.service`)
+		for _, want := range []string{"DevicePolicy=closed", "DeviceAllow=/dev/tpmrm0 rw", "in tss"} {
+			if !strings.Contains(out, want) {
+				t.Errorf("not %q:\n%s", want, out)
+			}
+		}
+	})
 	t.Run("its files are its own", func(t *testing.T) {
 		out := in(t, b, "stat -c '%a %U %n' /var/lib/sallyport /var/lib/sallyport/* /run/sallyport /run/sallyport/*")
 		for line := range strings.Lines(out) {

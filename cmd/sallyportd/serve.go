@@ -37,16 +37,18 @@ func serve(ctx context.Context, c *config.Config, log *slog.Logger) error {
 		return fmt.Errorf("open cache: %w", err)
 	}
 	defer store.Close() //nolint:errcheck // every write was acknowledged before
-	sealer, err := openSeal(filepath.Join(c.Paths.State, "seal.key"))
+	sealed, err := seal.Open(ctx, seal.Options{Dir: c.Paths.State, Kind: c.Seal.Kind.String(), Device: c.Seal.Device})
 	if err != nil {
-		return err
+		return err //nolint:wrapcheck // it says what it is about, and what to do
 	}
+	defer sealed.Close() //nolint:errcheck // the process ends
+	log.Info("secrets are sealed", "by", sealed.Sealer.Kind(), "detail", sealed.Detail)
 	source, err := openProvider(c, store)
 	if err != nil {
 		return err
 	}
 	defer source.Close() //nolint:errcheck // the process ends
-	d, err := daemon.New(options(c, store, sealer, source, log))
+	d, err := daemon.New(options(c, store, sealed, source, log))
 	if err != nil {
 		return fmt.Errorf("start resolver: %w", err)
 	}
@@ -90,10 +92,10 @@ func publisher(c *config.Config, d *daemon.Daemon, log *slog.Logger) *nss.Publis
 	}
 }
 
-func options(c *config.Config, store *cache.Cache, sealer seal.Sealer, source *sallyport.Provider, log *slog.Logger) daemon.Options {
+func options(c *config.Config, store *cache.Cache, sealed *seal.Choice, source *sallyport.Provider, log *slog.Logger) daemon.Options {
 	everybody, groups := c.Login.Allowed()
 	return daemon.Options{
-		Provider: source, Cache: store, Sealer: sealer, Log: log,
+		Provider: source, Cache: store, Log: log, Sealer: sealed.Sealer, SealDetail: sealed.Detail, SealMend: sealed.Mend,
 		Machine: c.Machine.ID, Realm: c.Providers[0].Realm, Version: version,
 		Policy: daemon.Policy{
 			AllowAll:      everybody,
@@ -111,18 +113,6 @@ func options(c *config.Config, store *cache.Cache, sealer seal.Sealer, source *s
 			LocalGroups:   c.Groups.Local,
 		},
 	}
-}
-
-// openSeal makes the machine's key at the very first start.
-func openSeal(path string) (seal.Sealer, error) {
-	s, err := seal.OpenFile(path)
-	if errors.Is(err, os.ErrNotExist) {
-		s, err = seal.CreateFile(path)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("open seal: %w", err)
-	}
-	return s, nil
 }
 
 func openProvider(c *config.Config, store *cache.Cache) (*sallyport.Provider, error) {

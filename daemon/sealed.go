@@ -1,0 +1,113 @@
+package daemon
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/crypto/argon2"
+
+	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/report"
+	"github.com/sallyport-auth/sallyport/seal"
+)
+
+// hash is what the machine seals of a password: the Argon2id hash and what it is
+// for. At most two are computed at a time: each takes its share of memory and of a
+// processor. The caller clears it.
+func (d *Daemon) hash(ctx context.Context, v cache.Verifier, password identity.Secret) ([]byte, error) {
+	if password.Len() == 0 || len(v.Salt) < saltLen || v.Time == 0 || v.Threads == 0 || v.Memory > maxMemory {
+		return nil, errors.New("verifier: it is not one")
+	}
+	select {
+	case d.hashing <- struct{}{}:
+		defer d.hashed(v.Memory)
+	case <-ctx.Done():
+		return nil, fmt.Errorf("verifier: %w", ctx.Err())
+	}
+	key := argon2.IDKey(password.Reveal(), v.Salt, v.Time, v.Memory, v.Threads, 32)
+	defer clear(key)
+	// What it is for is sealed with it: a row copied to another account is dead.
+	data := append([]byte("sallyport offline verifier v1\x00"), v.UUID[:]...)
+	data = append(append(data, v.Kind...), 0)
+	return append(binary.BigEndian.AppendUint64(data, v.Epoch), key...), nil
+}
+
+// verifier computes the seal over the hash of a password.
+func (d *Daemon) verifier(ctx context.Context, v cache.Verifier, password identity.Secret) ([]byte, error) {
+	data, err := d.hash(ctx, v, password)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(data)
+	mac, err := d.o.Sealer.HMAC(ctx, data)
+	if err != nil {
+		return nil, fmt.Errorf("verifier: %w", err)
+	}
+	if len(mac) == 0 {
+		return nil, errors.New("verifier: the seal is empty")
+	}
+	return mac, nil
+}
+
+// checkVerifier tells whether the password is the one that v was made of. One that
+// the key of before has sealed counts, and is sealed anew: what a removed file left
+// on the disk is then of no use for it. If that fails, the next login does it.
+func (d *Daemon) checkVerifier(ctx context.Context, v cache.Verifier, password identity.Secret) (bool, error) {
+	data, err := d.hash(ctx, v, password)
+	if err != nil {
+		return false, err
+	}
+	defer clear(data)
+	match, err := seal.Verify(ctx, d.o.Sealer, data, v.MAC)
+	if err != nil {
+		return false, fmt.Errorf("verifier: %w", err)
+	}
+	if match == seal.MatchesFormer {
+		v.Made = d.clock.now()
+		if v.MAC, err = d.o.Sealer.HMAC(ctx, data); err == nil {
+			err = d.keepVerifier(ctx, v)
+		}
+		if err != nil {
+			d.log.WarnContext(ctx, "offline verifier is not sealed anew", "error", err)
+		}
+	}
+	return match != seal.NoMatch, nil
+}
+
+// takeBack undoes the reserve of an attempt that was compared with nothing, for a
+// TPM that does not answer shall lock nobody out once it does, or that was right. The caller holds the
+// account's lock.
+func (d *Daemon) takeBack(ctx context.Context, id uuid.UUID, kind string) {
+	f, err := d.o.Cache.Failures(ctx, id, kind)
+	if err == nil && f.Count > 0 {
+		f.Count--
+		f.LockedUntil = time.Unix(0, 0)
+		err = d.o.Cache.SetFailures(ctx, id, kind, f)
+	}
+	if err != nil {
+		d.log.WarnContext(ctx, "an attempt that could not be made stays counted", "error", err)
+	}
+}
+
+// sealFindings are troubles of the seal.
+func (d *Daemon) sealFindings() []report.Finding {
+	if t, can := d.o.Sealer.(interface{ Trouble() error }); can {
+		if err := t.Trouble(); err != nil {
+			return []report.Finding{{
+				Check: "seal", Severity: report.Problem, Detail: "Secrets of this machine cannot be used, so nobody can log in offline: " + err.Error(),
+				Mend: "Do what it says; logins with the server go on meanwhile.",
+			}}
+		}
+	}
+	if d.o.SealMend != "" {
+		return []report.Finding{{
+			Check: "seal", Severity: report.Note, Detail: "Secrets are sealed by a " + d.o.Sealer.Kind() + ", " + d.o.SealDetail + ".", Mend: d.o.SealMend,
+		}}
+	}
+	return nil
+}
