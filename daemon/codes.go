@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
@@ -98,14 +96,6 @@ func (s *login) forgetCode() {
 	s.code = identity.Secret{}
 }
 
-// giveBack takes a counted attempt back that turned out to be no failure. What
-// cannot be taken back stays counted.
-func (d *Daemon) giveBack(ctx context.Context, id uuid.UUID, kind string, before cache.Failures) {
-	if err := d.o.Cache.SetFailures(ctx, id, kind, before); err != nil {
-		d.log.WarnContext(ctx, "an attempt that was none stays counted", "error", err)
-	}
-}
-
 // offlineCode asks for the code, if it was not given yet, and checks it. The
 // password is proved; the account's lock is let go while someone types.
 func (s *login) offlineCode(ctx context.Context, unlock *func()) ruling {
@@ -115,17 +105,13 @@ func (s *login) offlineCode(ctx context.Context, unlock *func()) ruling {
 		}
 	}
 	id := s.q.e.account.UUID
-	before, err := s.d.o.Cache.Failures(ctx, id, kindCode)
-	if err != nil {
-		return uncounted(err)
-	}
 	if r := s.d.reserve(ctx, id, kindCode); r.code != identity.Granted {
 		return r
 	}
 	step, r := s.codeStep(ctx)
 	if r.code != identity.Granted {
 		if r.code != identity.Denied {
-			s.d.giveBack(ctx, id, kindCode, before)
+			s.d.takeBack(ctx, id, kindCode)
 		}
 		return r
 	}

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"strings"
 	"sync"
 	"testing"
 
@@ -69,16 +68,5 @@ func TestWhoQueuedWhileTheServerWentAwayGoesOffline(t *testing.T) {
 	}
 	if h.srv.begins.Load() != begun {
 		t.Fatal("the server was asked all the same")
-	}
-}
-
-func TestAPasswordChangeIsRefusedBeforeAnythingIsTypedWhereACodeIsDemanded(t *testing.T) {
-	h := newHouse(t)
-	h.srv.set(t, token("alice", 1900000100), withTOTP)
-	h.online()
-	conv := typing("secret")
-	v := h.d.Decide(t.Context(), identity.Login{Operation: identity.OpChangePassword, User: "alice", Prelim: true}, conv)
-	if v.Code != identity.PasswordUnchanged || len(conv.prompts) != 0 || !strings.Contains(strings.Join(conv.told, " "), "one-time code") {
-		t.Fatalf("code %d, prompts %q, told %q", v.Code, conv.prompts, conv.told)
 	}
 }

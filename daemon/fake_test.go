@@ -57,17 +57,6 @@ type server struct {
 	tampered func(*provider.SealedFactor) // what is sealed, on its way
 }
 
-// SetSealingKey implements provider.KeyRegistrar.
-func (s *server) SetSealingKey(ctx context.Context, public []byte) error {
-	if err := s.answer(ctx); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.sealTo = slices.Clone(public)
-	return nil
-}
-
 type person struct {
 	token    identity.IDToken
 	password string
@@ -77,37 +66,6 @@ type person struct {
 	lastStep int64
 	shared   bool // policy: the machine may hold the secret
 	failures int
-}
-
-// rightCode takes a code once.
-func (p *person) rightCode(c identity.Secret, used int64, now time.Time) bool {
-	if p.secret == "" {
-		return string(c.Reveal()) == p.code
-	}
-	step, ok, err := identity.TOTPStep(identity.NewSecret([]byte(p.secret)), c, now)
-	if err != nil || !ok || step <= max(p.lastStep, used) {
-		return false
-	}
-	p.lastStep = step
-	return true
-}
-
-// sealed is what an Allow carries for this machine.
-func (s *server) sealed(p *person, machine uuid.UUID) []provider.SealedFactor {
-	epoch, held := p.token.FactorEpoch(identity.TOTP)
-	if p.secret == "" || !p.shared || !held || s.sealTo == nil {
-		return nil
-	}
-	f := provider.SealedFactor{Kind: identity.TOTP, Epoch: epoch, LastStep: p.lastStep}
-	info := identity.SealInfo(realm, machine, p.token.Account.UUID, identity.TOTP, epoch)
-	var err error
-	if f.Blob, err = identity.SealTo(s.sealTo, info, identity.NewSecret([]byte(p.secret))); err != nil {
-		panic(err)
-	}
-	if s.tampered != nil {
-		s.tampered(&f)
-	}
-	return []provider.SealedFactor{f}
 }
 
 func newServer(t testing.TB, machine uuid.UUID, now func() time.Time) *server {
@@ -391,41 +349,7 @@ func (x *exchange) Step(ctx context.Context, kind identity.FactorKind, c identit
 	return r, nil
 }
 
-const newSecret = "KRUGS4ZANFZSAYJAONSWG4TFOQ"
-
-// right tells whether one answer is, and notes what it proved.
-func (x *exchange) right(kind identity.FactorKind, c identity.Secret) bool {
-	switch kind {
-	case identity.Password:
-		x.done = append(x.done, identity.Password)
-		return string(c.Reveal()) == x.p.password
-	case identity.PasswordAndTOTP:
-		x.done = append(x.done, identity.Password)
-		front, code, ok := identity.SplitCode(c)
-		if string(c.Reveal()) == x.p.password || !ok {
-			return string(c.Reveal()) == x.p.password
-		}
-		x.done = append(x.done, identity.TOTP)
-		return string(front.Reveal()) == x.p.password && x.p.rightCode(code, x.a.UsedStep, x.s.now())
-	case identity.TOTP:
-		x.done = append(x.done, identity.TOTP)
-		return x.p.rightCode(c, x.a.UsedStep, x.s.now())
-	case identity.NewTOTP:
-		fresh := person{secret: x.fresh}
-		if !fresh.rightCode(c, 0, x.s.now()) {
-			return false
-		}
-		x.p.secret, x.p.lastStep = x.fresh, fresh.lastStep
-		x.p.token.Factors = []identity.Factor{{Kind: identity.Password, Epoch: 1}, {Kind: identity.TOTP, Epoch: uint64(len(x.s.log) + 1)}}
-		x.p.token.Revision = uint64(len(x.s.log) + 1)
-		x.done = []identity.FactorKind{identity.Password, identity.TOTP}
-		x.s.push(provider.Event{Kind: provider.Changed, Record: x.s.record(nil, x.p)})
-		return true
-	}
-	return false
-}
-
-func (s *server) ChangePassword(ctx context.Context, name identity.Name, old, fresh identity.Secret) (provider.Record, error) {
+func (s *server) ChangePassword(ctx context.Context, name identity.Name, old, code, fresh identity.Secret) (provider.Record, error) {
 	if err := s.answer(ctx); err != nil {
 		return provider.Record{}, err
 	}
@@ -440,6 +364,11 @@ func (s *server) ChangePassword(ctx context.Context, name identity.Name, old, fr
 		}
 		if fresh.Len() < 6 {
 			return provider.Record{}, fmt.Errorf("%w: shorter than 6 characters", provider.ErrWeak)
+		}
+		if _, held := p.token.FactorEpoch(identity.TOTP); held && code.Len() == 0 {
+			return provider.Record{}, provider.ErrElsewhere
+		} else if held && !p.rightCode(code, 0, s.now()) {
+			return provider.Record{}, provider.ErrDenied
 		}
 		p.password = string(fresh.Reveal())
 		p.token.Factors[0].Epoch++

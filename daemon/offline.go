@@ -139,10 +139,6 @@ func (s *login) offline(ctx context.Context) identity.Verdict {
 	if r.code != identity.Granted {
 		return s.end(ctx, r)
 	}
-	before, err := d.o.Cache.Failures(ctx, s.q.e.account.UUID, kindOffline)
-	if err != nil {
-		return s.end(ctx, uncounted(err))
-	}
 	if out := d.reserve(ctx, s.q.e.account.UUID, kindOffline); out.code != identity.Granted {
 		return s.end(ctx, out)
 	}
@@ -157,7 +153,7 @@ func (s *login) offline(ctx context.Context) identity.Verdict {
 	}
 	s.q.methods = []identity.FactorKind{identity.Password}
 	if _, held := s.q.e.epoch(identity.TOTP); held {
-		d.giveBack(ctx, s.q.e.account.UUID, kindOffline, before)
+		d.takeBack(ctx, v.UUID, kindOffline) // it was right: the code decides
 		if out := s.offlineCode(ctx, &unlock); out.code != identity.Granted {
 			return s.end(ctx, out)
 		}

@@ -31,9 +31,6 @@ func (s *login) changePassword(ctx context.Context) identity.Verdict {
 	if !ok {
 		return s.end(ctx, unchanged("This server does not let a machine change passwords.", "Change it on the server."))
 	}
-	if _, held := s.q.e.epoch(identity.TOTP); held {
-		return s.end(ctx, elsewhere())
-	}
 	if s.Prelim {
 		return s.prelim(ctx)
 	}
@@ -43,6 +40,14 @@ func (s *login) changePassword(ctx context.Context) identity.Verdict {
 	fresh, v := s.newPassword(ctx)
 	if v.Code != identity.Granted {
 		return v
+	}
+	// The code last: it is good for a minute, and a new password takes its time.
+	if _, held := s.q.e.epoch(identity.TOTP); held {
+		var err error
+		if s.code, err = s.conv.Ask(ctx, identity.AskText, codePrompt); err != nil {
+			return identity.Verdict{Code: identity.ConversationFailed}
+		}
+		defer s.forgetCode()
 	}
 	return s.change(ctx, changer, fresh)
 }
@@ -82,7 +87,7 @@ func offlineChange() ruling {
 }
 
 func elsewhere() ruling {
-	return unchanged("This account needs a one-time code, and so does a change of its password, which cannot be made here.", "Ask your administrator.")
+	return unchanged("This account must prove more for a change of its password than can be asked for here.", "Ask your administrator.")
 }
 
 // newPassword asks twice, unless an earlier module asked already.
@@ -115,10 +120,12 @@ func (s *login) change(ctx context.Context, changer provider.PasswordChanger, fr
 	}
 	// Copies, for the reason that step gives.
 	was, is := identity.NewSecret(bytes.Clone(s.OldPass.Reveal())), identity.NewSecret(bytes.Clone(fresh.Reveal()))
+	code := identity.NewSecret(bytes.Clone(s.code.Reveal()))
 	r, err := bounded(ctx, d.p.ServerTimeout, func(ctx context.Context) (provider.Record, error) {
 		defer was.Wipe()
 		defer is.Wipe()
-		return changer.ChangePassword(ctx, e.account.Name, was, is)
+		defer code.Wipe()
+		return changer.ChangePassword(ctx, e.account.Name, was, code, is)
 	})
 	switch {
 	case errors.Is(err, provider.ErrWeak):

@@ -79,8 +79,8 @@ func (d *Daemon) checkVerifier(ctx context.Context, v cache.Verifier, password i
 	return match != seal.NoMatch, nil
 }
 
-// takeBack undoes the reserve of an attempt that was compared with nothing: a TPM
-// that does not answer shall lock nobody out once it does. The caller holds the
+// takeBack undoes the reserve of an attempt that was compared with nothing, for a
+// TPM that does not answer shall lock nobody out once it does, or that was right. The caller holds the
 // account's lock.
 func (d *Daemon) takeBack(ctx context.Context, id uuid.UUID, kind string) {
 	f, err := d.o.Cache.Failures(ctx, id, kind)

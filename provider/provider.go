@@ -180,10 +180,11 @@ type KeyRegistrar interface {
 
 // PasswordChanger can change a password on the server.
 type PasswordChanger interface {
-	// ChangePassword proves the old password and sets the new one. ErrWeak with a
+	// ChangePassword proves the old password, and a one-time code if the account
+	// holds one, and sets the new one. ErrWeak with a
 	// reason for people when the realm's rules refuse the new one, ErrDenied when
-	// the old one is wrong, ErrElsewhere when it is right and not enough.
-	ChangePassword(ctx context.Context, name identity.Name, old, new identity.Secret) (Record, error)
+	// the old one or the code is wrong, ErrElsewhere when more than these is needed.
+	ChangePassword(ctx context.Context, name identity.Name, old, code, new identity.Secret) (Record, error)
 }
 
 // Errors of PasswordChanger.

@@ -10,11 +10,10 @@ import (
 )
 
 // changePassword is one proof of the old password, under the same rules as a
-// step, and then the new one. For an account that holds a further factor the old
-// password is not proof enough to replace it (NIST SP 800-63B, 4.1.2), and this
-// call cannot carry the other one: such an account is refused, and its password is
-// changed by an administrator.
-func (e *engine) changePassword(ctx context.Context, m store.Machine, name identity.Name, old, replacement identity.Secret) (answer, error) {
+// step, and then the new one. For an account that holds a one-time code the old
+// password is not proof enough to replace it (NIST SP 800-63B, 4.1.2): the code is
+// proved as well, and is used by that.
+func (e *engine) changePassword(ctx context.Context, m store.Machine, name identity.Name, old, code, replacement identity.Secret) (answer, error) {
 	s := &session{machine: m.UUID, name: name, service: "change-password"}
 	done, err := e.turns.take(ctx, name)
 	if err != nil {
@@ -37,7 +36,7 @@ func (e *engine) changePassword(ctx context.Context, m store.Machine, name ident
 	if why := standing(f.account, e.now()); why != "" {
 		return e.deny(ctx, m, s, answer{message: why, reason: why})
 	}
-	if f.hasTOTP {
+	if f.hasTOTP && code.Len() == 0 {
 		if _, err := e.deny(ctx, m, s, answer{reason: "the account demands more than a password"}); err != nil {
 			return answer{}, err
 		}
@@ -49,14 +48,35 @@ func (e *engine) changePassword(ctx context.Context, m store.Machine, name ident
 	if err := checkPassword(replacement, name); err != nil {
 		return answer{}, fmt.Errorf("%w: %w", errWeak, err)
 	}
+	step := int64(0)
+	if f.hasTOTP {
+		// Last, so that a new password that is refused costs no code.
+		if step, ok, err = e.provedStep(f, code); err != nil {
+			return answer{}, err
+		}
+		if !ok {
+			return e.failed(ctx, m, s, "totp")
+		}
+	}
 	phc, err := e.hasher.hash(ctx, replacement)
 	if err != nil {
 		return answer{}, err
 	}
-	return e.replacePassword(ctx, m, s, f, phc)
+	return e.replacePassword(ctx, m, s, f, step, phc)
 }
 
-func (e *engine) replacePassword(ctx context.Context, m store.Machine, s *session, f facts, phc string) (answer, error) {
+// provedStep is the step of a code that is right and was not used.
+func (e *engine) provedStep(f facts, code identity.Secret) (step int64, ok bool, err error) {
+	secret, err := e.box.open(f.account.UUID, f.totp.Sealed)
+	if err != nil {
+		return 0, false, err
+	}
+	defer secret.Wipe()
+	step, ok, err = identity.TOTPStep(secret, code, e.now())
+	return step, ok && step > f.totp.LastStep, err
+}
+
+func (e *engine) replacePassword(ctx context.Context, m store.Machine, s *session, f facts, step int64, phc string) (answer, error) {
 	ctx, cancel := recording(ctx)
 	defer cancel()
 	err := e.write(ctx, func(tx *store.Tx) error {
@@ -66,6 +86,17 @@ func (e *engine) replacePassword(ctx context.Context, m store.Machine, s *sessio
 		}
 		if err != nil {
 			return err
+		}
+		switch now, err := tx.TOTP(f.account.UUID); {
+		case errors.Is(err, identity.ErrNotFound) && !f.hasTOTP:
+		case err != nil:
+			return err
+		case !f.hasTOTP:
+			return store.ErrChanged // enrolled meanwhile
+		default:
+			if err := tx.UseTOTPStep(f.account.UUID, f.totp.Epoch, step); err != nil || now.Epoch != f.totp.Epoch {
+				return errors.Join(err, store.ErrChanged)
+			}
 		}
 		if err := tx.SetPassword(f.account.UUID, phc); err != nil {
 			return err
@@ -92,4 +123,4 @@ func (e *engine) replacePassword(ctx context.Context, m store.Machine, s *sessio
 var errWeak = errors.New("the new password is refused")
 
 // errNeedsCode says that the old password alone does not prove enough.
-var errNeedsCode = errors.New("the account demands a one-time code, which a change of password cannot be given")
+var errNeedsCode = errors.New("the account demands a one-time code as well")

@@ -116,11 +116,11 @@ func (p *Provider) SetSealingKey(ctx context.Context, public []byte) error {
 }
 
 // ChangePassword implements provider.PasswordChanger.
-func (p *Provider) ChangePassword(ctx context.Context, name identity.Name, old, replacement identity.Secret) (provider.Record, error) {
+func (p *Provider) ChangePassword(ctx context.Context, name identity.Name, old, code, replacement identity.Secret) (provider.Record, error) {
 	ctx, cancel := bounded(ctx, p.o.Timeouts.Call)
 	defer cancel()
 	resp, err := p.auth.ChangePassword(ctx, &v1.ChangePasswordRequest{
-		Name: string(name), OldPassword: old.Reveal(), NewPassword: replacement.Reveal(),
+		Name: string(name), OldPassword: old.Reveal(), Code: code.Reveal(), NewPassword: replacement.Reveal(),
 	})
 	if connect.IsWireError(err) && connect.CodeOf(err) == connect.CodeFailedPrecondition {
 		return provider.Record{}, fmt.Errorf("%w: %w", provider.ErrElsewhere, err)

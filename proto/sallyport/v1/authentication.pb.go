@@ -544,10 +544,12 @@ func (x *SealedFactor) GetLastStep() int64 {
 }
 
 type ChangePasswordRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	OldPassword   []byte                 `protobuf:"bytes,2,opt,name=old_password,json=oldPassword,proto3" json:"old_password,omitempty"`
-	NewPassword   []byte                 `protobuf:"bytes,3,opt,name=new_password,json=newPassword,proto3" json:"new_password,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Name        string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	OldPassword []byte                 `protobuf:"bytes,2,opt,name=old_password,json=oldPassword,proto3" json:"old_password,omitempty"`
+	NewPassword []byte                 `protobuf:"bytes,3,opt,name=new_password,json=newPassword,proto3" json:"new_password,omitempty"`
+	// A one-time code, for an account that holds one.
+	Code          []byte `protobuf:"bytes,4,opt,name=code,proto3" json:"code,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -599,6 +601,13 @@ func (x *ChangePasswordRequest) GetOldPassword() []byte {
 func (x *ChangePasswordRequest) GetNewPassword() []byte {
 	if x != nil {
 		return x.NewPassword
+	}
+	return nil
+}
+
+func (x *ChangePasswordRequest) GetCode() []byte {
+	if x != nil {
+		return x.Code
 	}
 	return nil
 }
@@ -714,11 +723,12 @@ const file_sallyport_v1_authentication_proto_rawDesc = "" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x12\n" +
 	"\x04blob\x18\x03 \x01(\fR\x04blob\x12\x1b\n" +
-	"\tlast_step\x18\x04 \x01(\x03R\blastStep\"q\n" +
+	"\tlast_step\x18\x04 \x01(\x03R\blastStep\"\x85\x01\n" +
 	"\x15ChangePasswordRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12!\n" +
 	"\fold_password\x18\x02 \x01(\fR\voldPassword\x12!\n" +
-	"\fnew_password\x18\x03 \x01(\fR\vnewPassword\"\x84\x02\n" +
+	"\fnew_password\x18\x03 \x01(\fR\vnewPassword\x12\x12\n" +
+	"\x04code\x18\x04 \x01(\fR\x04code\"\x84\x02\n" +
 	"\x16ChangePasswordResponse\x12C\n" +
 	"\x06result\x18\x01 \x01(\x0e2+.sallyport.v1.ChangePasswordResponse.ResultR\x06result\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x16\n" +

@@ -1,0 +1,88 @@
+package daemon
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/provider"
+)
+
+const newSecret = "KRUGS4ZANFZSAYJAONSWG4TFOQ"
+
+// right tells whether one answer is, and notes what it proved.
+func (x *exchange) right(kind identity.FactorKind, c identity.Secret) bool {
+	switch kind {
+	case identity.Password:
+		x.done = append(x.done, identity.Password)
+		return string(c.Reveal()) == x.p.password
+	case identity.PasswordAndTOTP:
+		x.done = append(x.done, identity.Password)
+		front, code, ok := identity.SplitCode(c)
+		if string(c.Reveal()) == x.p.password || !ok {
+			return string(c.Reveal()) == x.p.password
+		}
+		x.done = append(x.done, identity.TOTP)
+		return string(front.Reveal()) == x.p.password && x.p.rightCode(code, x.a.UsedStep, x.s.now())
+	case identity.TOTP:
+		x.done = append(x.done, identity.TOTP)
+		return x.p.rightCode(c, x.a.UsedStep, x.s.now())
+	case identity.NewTOTP:
+		fresh := person{secret: x.fresh}
+		if !fresh.rightCode(c, 0, x.s.now()) {
+			return false
+		}
+		x.p.secret, x.p.lastStep = x.fresh, fresh.lastStep
+		x.p.token.Factors = []identity.Factor{{Kind: identity.Password, Epoch: 1}, {Kind: identity.TOTP, Epoch: uint64(len(x.s.log) + 1)}}
+		x.p.token.Revision = uint64(len(x.s.log) + 1)
+		x.done = []identity.FactorKind{identity.Password, identity.TOTP}
+		x.s.push(provider.Event{Kind: provider.Changed, Record: x.s.record(nil, x.p)})
+		return true
+	}
+	return false
+}
+
+// rightCode takes a code once.
+func (p *person) rightCode(c identity.Secret, used int64, now time.Time) bool {
+	if p.secret == "" {
+		return string(c.Reveal()) == p.code
+	}
+	step, ok, err := identity.TOTPStep(identity.NewSecret([]byte(p.secret)), c, now)
+	if err != nil || !ok || step <= max(p.lastStep, used) {
+		return false
+	}
+	p.lastStep = step
+	return true
+}
+
+// sealed is what an Allow carries for this machine.
+func (s *server) sealed(p *person, machine uuid.UUID) []provider.SealedFactor {
+	epoch, held := p.token.FactorEpoch(identity.TOTP)
+	if p.secret == "" || !p.shared || !held || s.sealTo == nil {
+		return nil
+	}
+	f := provider.SealedFactor{Kind: identity.TOTP, Epoch: epoch, LastStep: p.lastStep}
+	info := identity.SealInfo(realm, machine, p.token.Account.UUID, identity.TOTP, epoch)
+	var err error
+	if f.Blob, err = identity.SealTo(s.sealTo, info, identity.NewSecret([]byte(p.secret))); err != nil {
+		panic(err)
+	}
+	if s.tampered != nil {
+		s.tampered(&f)
+	}
+	return []provider.SealedFactor{f}
+}
+
+// SetSealingKey implements provider.KeyRegistrar.
+func (s *server) SetSealingKey(ctx context.Context, public []byte) error {
+	if err := s.answer(ctx); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sealTo = slices.Clone(public)
+	return nil
+}
