@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -127,7 +129,9 @@ func TestUnreadableLocalFilesGrantNothing(t *testing.T) {
 	h := newHouse(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.online()
-	h.d.local.accounts.path = h.root // a folder: it is there and cannot be read
+	passwd := filepath.Join(h.root, "etc/passwd")
+	must(t, os.RemoveAll(passwd))
+	must(t, os.MkdirAll(passwd, 0o755)) // a folder: it is there and cannot be read
 	if _, err := h.d.AccountByName(bg, "alice"); !errors.Is(err, identity.ErrUnavailable) {
 		t.Error(err)
 	}
