@@ -146,6 +146,10 @@ func (b *bench) service(ctx context.Context, s service, n int) (map[string]figur
 	if err != nil {
 		return nil, err
 	}
+	// What a package does: else each process would search folders for the library.
+	if _, err := m.Run(ctx, "/usr/sbin/ldconfig"); err != nil {
+		return nil, err
+	}
 	got := r.facts
 	if got == nil {
 		got = map[string]figure{}
