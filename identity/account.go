@@ -193,6 +193,17 @@ func (a *Account) validate() error {
 	return nil
 }
 
+// CheckEntry refuses what may not stand in an entry of passwd(5): a name, an id or
+// a text that breaks its rule. It asks for no uuid, which programs never see, and
+// for no form of path.
+func (a *Account) CheckEntry() error {
+	_, err := ParseName(string(a.Name))
+	return errors.Join(
+		err, CheckID(a.UID), CheckID(a.GID),
+		CheckText(a.FullName, MaxText), CheckText(a.Home, MaxText), CheckText(a.Shell, MaxText),
+	)
+}
+
 func (g *Group) validate() error {
 	if g.UUID == uuid.Nil {
 		return errors.New("no uuid")

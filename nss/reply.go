@@ -2,7 +2,6 @@ package nss
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/sallyport-auth/sallyport/identity"
@@ -21,7 +20,7 @@ func (r *reply) account(ctx context.Context, a identity.Account, err error) erro
 	if err != nil {
 		return err
 	}
-	if err := checkAccount(a); err != nil {
+	if err := a.CheckEntry(); err != nil {
 		return fmt.Errorf("account %q: %w", a.Name, unfit(err))
 	}
 	return r.s.send(ctx, r.c, wire.New(wire.Account).
@@ -107,18 +106,6 @@ func (r *reply) end(ctx context.Context, err error) error {
 		return err
 	}
 	return r.s.send(ctx, r.c, wire.New(wire.End))
-}
-
-func checkAccount(a identity.Account) error {
-	if _, err := identity.ParseName(string(a.Name)); err != nil {
-		return err //nolint:wrapcheck // the caller names the account
-	}
-	return errors.Join(
-		identity.CheckID(a.UID), identity.CheckID(a.GID),
-		identity.CheckText(a.FullName, identity.MaxText),
-		identity.CheckText(a.Home, identity.MaxText),
-		identity.CheckText(a.Shell, identity.MaxText),
-	)
 }
 
 // unfit keeps a bad name within a record from reading as "no such name".

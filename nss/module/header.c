@@ -6,11 +6,8 @@
 #include <unistd.h>
 
 #include "snapshot.h"
+#include "places.h"
 #include "socket.h"
-
-#ifndef SALLYPORT_DIRECTORY
-#define SALLYPORT_DIRECTORY "/var/cache/sallyport"
-#endif
 
 enum {
 	BYTE_ORDER_MARK = 0x01020304,

@@ -12,13 +12,7 @@
 
 #include "fill.h"
 #include "lookup_socket.h"
-
-#ifndef SALLYPORT_LOOKUP_SOCKET
-#define SALLYPORT_LOOKUP_SOCKET "/run/sallyport/lookup.sock"
-#endif
-#ifndef SALLYPORT_LOOKUP_DEADLINE_MS
-#define SALLYPORT_LOOKUP_DEADLINE_MS 5000
-#endif
+#include "places.h"
 
 enum {
 	MAX_REQUEST = 1024, /* a name of at most 320 bytes, see key.h */

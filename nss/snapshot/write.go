@@ -362,16 +362,12 @@ func checkGroup(g identity.Group) error {
 }
 
 func checkAccount(a *identity.Listed) error {
-	_, err := identity.ParseName(string(a.Name))
-	return errors.Join(
-		err, identity.CheckID(a.UID), identity.CheckID(a.GID), a.Validate(),
-		identity.CheckText(a.FullName, identity.MaxText), checkPath(a.Home), checkPath(a.Shell),
-	)
+	return errors.Join(a.CheckEntry(), a.Validate(), checkAbsolute(a.Home), checkAbsolute(a.Shell))
 }
 
-func checkPath(s string) error {
+func checkAbsolute(s string) error {
 	if s == "" || s[0] != '/' {
 		return fmt.Errorf("%q is no absolute path", s)
 	}
-	return identity.CheckText(s, identity.MaxText) //nolint:wrapcheck // counted only
+	return nil
 }

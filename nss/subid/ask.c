@@ -1,14 +1,8 @@
 /* The daemon, for an account that the snapshot gives no range yet. */
 #include "subid.h"
 
+#include "places.h"
 #include "socket.h"
-
-#ifndef SALLYPORT_LOOKUP_SOCKET
-#define SALLYPORT_LOOKUP_SOCKET "/run/sallyport/lookup.sock"
-#endif
-#ifndef SALLYPORT_LOOKUP_DEADLINE_MS
-#define SALLYPORT_LOOKUP_DEADLINE_MS 5000
-#endif
 
 static int hear(int fd, int64_t deadline, uint32_t *start)
 {

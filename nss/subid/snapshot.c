@@ -12,11 +12,8 @@
 #include <time.h>
 
 #include "hash.h"
+#include "places.h"
 #include "socket.h"
-
-#ifndef SALLYPORT_DIRECTORY
-#define SALLYPORT_DIRECTORY "/var/cache/sallyport"
-#endif
 
 enum {
 	HEADER = 512,

@@ -70,7 +70,7 @@ func (d *Directory) askAccount(ctx context.Context, q *wire.Message) (l identity
 	err = d.ask(ctx, q, wire.Account, func(m *wire.Message) (bool, error) {
 		l.Name, l.UID, l.GID = identity.Name(m.String(wire.Name)), m.Number(wire.UID), m.Number(wire.GID)
 		l.FullName, l.Home, l.Shell = m.String(wire.FullName), m.String(wire.Home), m.String(wire.Shell)
-		return false, checkAccount(l.Account)
+		return false, unfit(l.CheckEntry())
 	})
 	if err != nil {
 		return identity.Listed{}, err
@@ -110,12 +110,6 @@ func (d *Directory) askGroup(ctx context.Context, q *wire.Message) (g identity.G
 // askable tells whether a name can be in a question at all.
 func askable(name string) bool {
 	return name != "" && len(name) <= 512 && identity.CheckText(name, 512) == nil
-}
-
-func checkAccount(a identity.Account) error {
-	_, err := identity.ParseName(string(a.Name))
-	return unfit(errors.Join(err, identity.CheckID(a.UID), identity.CheckID(a.GID),
-		identity.CheckText(a.FullName, identity.MaxText), identity.CheckText(a.Home, identity.MaxText), identity.CheckText(a.Shell, identity.MaxText)))
 }
 
 // unfit keeps a bad record of the daemon's from reading as "no such name".

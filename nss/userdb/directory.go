@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"sync"
 
 	"github.com/sallyport-auth/sallyport/identity"
@@ -69,9 +70,42 @@ func look[T any](d *Directory, file func(*snapshot.Reader) (T, error), daemon fu
 	return daemon()
 }
 
+// kind is what a question is about: where the machine's own are, and how one is
+// named.
+type kind[T any] struct {
+	local string // a file as passwd(5) or group(5)
+	is    func(T) (name string, id uint32)
+}
+
+func (d *Directory) accounts() kind[identity.Listed] {
+	return kind[identity.Listed]{d.Passwd, func(l identity.Listed) (string, uint32) { return string(l.Name), l.UID }}
+}
+
+func (d *Directory) groups() kind[identity.GroupEntry] {
+	return kind[identity.GroupEntry]{d.Group, func(g identity.GroupEntry) (string, uint32) { return string(g.Name), g.GID }}
+}
+
+// find looks for one who is not local: neither as asked, so that nobody waits for
+// the daemon about what is the machine's, nor as found.
+func find[T any](d *Directory, k kind[T], name string, id uint32, file func(*snapshot.Reader) (T, error), daemon func() (T, error)) (T, error) {
+	var none T
+	local, err := readLocal(k.local)
+	if err != nil {
+		return none, err
+	}
+	if local.has(name, id) {
+		return none, identity.ErrNotFound
+	}
+	v, err := look(d, file, daemon)
+	if err == nil && local.has(k.is(v)) {
+		err = identity.ErrNotFound
+	}
+	return v, err
+}
+
 // AccountByName finds a person by the name that was typed.
 func (d *Directory) AccountByName(ctx context.Context, typed string) (identity.Listed, error) {
-	return d.account(typed, 0, func(r *snapshot.Reader) (identity.Listed, error) { return r.AccountByName(typed) },
+	return find(d, d.accounts(), typed, 0, func(r *snapshot.Reader) (identity.Listed, error) { return r.AccountByName(typed) },
 		func() (identity.Listed, error) { return d.askAccount(ctx, byName(typed)) })
 }
 
@@ -80,30 +114,13 @@ func (d *Directory) AccountByUID(ctx context.Context, uid uint32) (identity.List
 	if identity.CheckID(uid) != nil {
 		return identity.Listed{}, identity.ErrNotFound
 	}
-	return d.account("", uid, func(r *snapshot.Reader) (identity.Listed, error) { return r.AccountByUID(uid) },
+	return find(d, d.accounts(), "", uid, func(r *snapshot.Reader) (identity.Listed, error) { return r.AccountByUID(uid) },
 		func() (identity.Listed, error) { return d.askAccount(ctx, byUID(uid)) })
-}
-
-// account looks for somebody who is not local: neither as asked, so that nobody waits
-// for the daemon about people of the machine, nor as found.
-func (d *Directory) account(name string, uid uint32, file func(*snapshot.Reader) (identity.Listed, error), daemon func() (identity.Listed, error)) (identity.Listed, error) {
-	local, err := readLocal(d.Passwd)
-	if err != nil {
-		return identity.Listed{}, err
-	}
-	if local.has(name, uid) {
-		return identity.Listed{}, identity.ErrNotFound
-	}
-	l, err := look(d, file, daemon)
-	if err == nil && local.has(string(l.Name), l.UID) {
-		err = identity.ErrNotFound
-	}
-	return l, err
 }
 
 // GroupByName finds a group by name.
 func (d *Directory) GroupByName(ctx context.Context, name string) (identity.GroupEntry, error) {
-	return d.group(name, 0, func(r *snapshot.Reader) (identity.GroupEntry, error) { return r.GroupByName(name) },
+	return find(d, d.groups(), name, 0, func(r *snapshot.Reader) (identity.GroupEntry, error) { return r.GroupByName(name) },
 		func() (identity.GroupEntry, error) { return d.askGroup(ctx, byGroupName(name)) })
 }
 
@@ -112,31 +129,16 @@ func (d *Directory) GroupByGID(ctx context.Context, gid uint32) (identity.GroupE
 	if identity.CheckID(gid) != nil {
 		return identity.GroupEntry{}, identity.ErrNotFound
 	}
-	return d.group("", gid, func(r *snapshot.Reader) (identity.GroupEntry, error) { return r.GroupByGID(gid) },
+	return find(d, d.groups(), "", gid, func(r *snapshot.Reader) (identity.GroupEntry, error) { return r.GroupByGID(gid) },
 		func() (identity.GroupEntry, error) { return d.askGroup(ctx, byGID(gid)) })
-}
-
-func (d *Directory) group(name string, gid uint32, file func(*snapshot.Reader) (identity.GroupEntry, error), daemon func() (identity.GroupEntry, error)) (identity.GroupEntry, error) {
-	local, err := readLocal(d.Group)
-	if err != nil {
-		return identity.GroupEntry{}, err
-	}
-	if local.has(name, gid) {
-		return identity.GroupEntry{}, identity.ErrNotFound
-	}
-	g, err := look(d, file, daemon)
-	if err == nil && local.has(string(g.Name), g.GID) {
-		err = identity.ErrNotFound
-	}
-	return g, err
 }
 
 // errNoList says that there is no file to list from: the list is not known.
 var errNoList = fmt.Errorf("no directory snapshot: %w", identity.ErrUnavailable)
 
-// Accounts calls each for everybody. Lists come from the file alone.
-func (d *Directory) Accounts(ctx context.Context, each func(identity.Listed) error) error {
-	local, err := readLocal(d.Passwd)
+// list calls each for all who are not local. Lists come from the file alone.
+func list[T any](ctx context.Context, d *Directory, k kind[T], all func(*snapshot.Reader) iter.Seq2[T, error], each func(T) error) error {
+	local, err := readLocal(k.local)
 	if err != nil {
 		return err
 	}
@@ -145,43 +147,28 @@ func (d *Directory) Accounts(ctx context.Context, each func(identity.Listed) err
 		return errNoList
 	}
 	defer d.give(m)
-	for l, err := range m.Accounts() {
+	for v, err := range all(m.Reader) {
 		if err == nil {
 			err = ctx.Err()
 		}
-		if err == nil && !local.has(string(l.Name), l.UID) {
-			err = each(l)
+		if err == nil && !local.has(k.is(v)) {
+			err = each(v)
 		}
 		if err != nil {
-			return err //nolint:wrapcheck // the snapshot or each says what it was doing
+			return err
 		}
 	}
 	return nil
 }
 
+// Accounts calls each for everybody.
+func (d *Directory) Accounts(ctx context.Context, each func(identity.Listed) error) error {
+	return list(ctx, d, d.accounts(), (*snapshot.Reader).Accounts, each)
+}
+
 // Groups calls each for every group.
 func (d *Directory) Groups(ctx context.Context, each func(identity.GroupEntry) error) error {
-	local, err := readLocal(d.Group)
-	if err != nil {
-		return err
-	}
-	m := d.take()
-	if m == nil {
-		return errNoList
-	}
-	defer d.give(m)
-	for g, err := range m.Groups() {
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err == nil && !local.has(string(g.Name), g.GID) {
-			err = each(g)
-		}
-		if err != nil {
-			return err //nolint:wrapcheck // the snapshot or each says what it was doing
-		}
-	}
-	return nil
+	return list(ctx, d, d.groups(), (*snapshot.Reader).Groups, each)
 }
 
 // GroupNames gives the names of a person's groups. One that cannot be found is left out:
