@@ -332,6 +332,21 @@ func TestTheDaemonIsAskedForWhatTheFileCannotDecide(t *testing.T) {
 	}
 }
 
+func TestAnAccountOfTheDaemonsThatBreaksARuleIsNotShown(t *testing.T) {
+	for name, uid := range map[string]uint32{"carol": 0, "carol:x": 1879048200, "Carol": 1879048200} {
+		h := newHouse(t)
+		write(t, h.file, false)
+		h.fake(map[wire.Type][]*wire.Message{
+			wire.GetAccountByUID: {wire.New(wire.Account).AddString(wire.Name, name).AddNumbers(wire.UID, uid).AddNumbers(wire.GID, 1879048200).
+				AddString(wire.FullName, "").AddString(wire.Home, "/home/carol").AddString(wire.Shell, "/bin/sh")},
+			wire.GetGroupsOf: {wire.New(wire.Groups).AddNumbers(wire.GIDs, crewID)},
+		})
+		if got := h.call(get("GetUserRecord", `"uid":1879048200`, false)); got != cannotTell {
+			t.Errorf("%s with uid %d: %s", name, uid, got)
+		}
+	}
+}
+
 func TestADaemonThatHangsChangesNothingForTheKnown(t *testing.T) {
 	h := newHouse(t)
 	write(t, h.file, false)
