@@ -151,7 +151,7 @@ func (s *login) step(ctx context.Context, x provider.Exchange, kind identity.Fac
 	credential := identity.NewSecret(bytes.Clone(typed.Reveal()))
 	return queued(ctx, s.d, func(ctx context.Context) (provider.Reply, error) {
 		defer credential.Wipe()
-		return x.Step(ctx, kind, credential)
+		return x.Step(ctx, provider.Answer{Kind: kind, Credential: credential})
 	})
 }
 

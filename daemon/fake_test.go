@@ -297,7 +297,7 @@ func (s *server) offer(k identity.FactorKind) provider.Reply {
 	return provider.Reply{Outcome: provider.Continue, Offers: []identity.FactorKind{k}, ServerTime: s.now()}
 }
 
-func (x *exchange) Step(ctx context.Context, kind identity.FactorKind, c identity.Secret) (provider.Reply, error) {
+func (x *exchange) Step(ctx context.Context, a provider.Answer) (provider.Reply, error) {
 	s := x.s
 	defer s.steps.Add(-1)
 	s.mu.Lock()
@@ -323,7 +323,7 @@ func (x *exchange) Step(ctx context.Context, kind identity.FactorKind, c identit
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !x.right(kind, c) {
+	if !x.right(a.Kind, a.Credential) {
 		x.p.failures++
 		return provider.Reply{Message: "Wrong."}, nil
 	}

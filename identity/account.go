@@ -33,34 +33,6 @@ func (s State) String() string {
 	}
 }
 
-// FactorKind names something that a person can prove.
-type FactorKind string
-
-// The kinds of factor that exist.
-const (
-	Password FactorKind = "password"
-	TOTP     FactorKind = "totp"
-)
-
-// Ways to answer a step that are no factor of their own.
-const (
-	// PasswordAndTOTP is one line: the password, and the code right behind it.
-	PasswordAndTOTP FactorKind = "password+totp"
-	// NewTOTP is a code of a secret that was made just now.
-	NewTOTP FactorKind = "new-totp"
-)
-
-// Factor is the public half of one credential that an account holds. It carries
-// no secret: for a password or a TOTP secret it says only that there is one.
-type Factor struct {
-	Kind FactorKind `cbor:"1,keyasint"`
-	// Epoch changes whenever the credential does. What a machine derived from an
-	// older epoch is dead.
-	Epoch uint64 `cbor:"2,keyasint"`
-	// Label is the person's own name for it, for prompts. It may be empty.
-	Label string `cbor:"3,keyasint,omitempty"`
-}
-
 // Account is a person or a service with POSIX attributes. UUID is who it is;
 // Name and UID may be shown and compared, but only UUID identifies.
 type Account struct {
@@ -80,8 +52,13 @@ type Group struct {
 	Name Name      `cbor:"2,keyasint"`
 	GID  uint32    `cbor:"3,keyasint"`
 	// Demands are the factors that a session must have proved to count as a
-	// member. Empty means that any successful authentication does.
+	// member, and Points how much they must come to in the realm's table. Neither
+	// means that any successful authentication does.
 	Demands []FactorKind `cbor:"4,keyasint,omitempty"`
+	Points  uint16       `cbor:"5,keyasint,omitempty"`
+	// Earned marks a group whose members are not told to programs: a session that
+	// proved its strength gets the gid, and no other does.
+	Earned bool `cbor:"6,keyasint,omitempty"`
 }
 
 // SSHKey is one public key in authorized_keys form without options.
@@ -99,6 +76,7 @@ const (
 	MaxFactors = 64
 	MaxText    = 1024 // bytes of a full name, home directory or shell
 	MaxKeyLine = 16 << 10
+	MaxRevoked = 64 // revoked cards
 )
 
 // Never is the ValidUntil of an account without an end: 9999-12-31T23:59:59Z.
@@ -125,6 +103,11 @@ type IDToken struct {
 	// Revision grows with every change of the account within its realm. A
 	// machine never replaces a token with one of a lower revision.
 	Revision uint64 `cbor:"11,keyasint"`
+	// Points is what each kind of factor counts in this realm.
+	Points Points `cbor:"12,keyasint,omitempty"`
+	// RevokedCards are certificates that were once in Factors and count no more, by
+	// their SHA-256: only so that a card can be told from a stranger's.
+	RevokedCards [][]byte `cbor:"13,keyasint,omitempty"`
 }
 
 // ErrToken says that a token is not well formed, not signed by the realm, or
@@ -164,12 +147,27 @@ func (t *IDToken) validate() error {
 	if t.Groups[0].GID != t.Account.GID {
 		return errors.New("the first group is not the account's own")
 	}
+	if err := t.checkFactors(); err != nil {
+		return err
+	}
 	for i, k := range t.SSHKeys {
 		if err := k.Validate(); err != nil {
 			return fmt.Errorf("ssh key %d: %w", i, err)
 		}
 	}
 	return nil
+}
+
+func (t *IDToken) checkFactors() error {
+	for i := range t.Factors {
+		if err := t.Factors[i].validate(); err != nil {
+			return fmt.Errorf("factor %d: %w", i, err)
+		}
+	}
+	if len(t.RevokedCards) > MaxRevoked {
+		return fmt.Errorf("%d revoked cards", len(t.RevokedCards))
+	}
+	return t.Points.validate()
 }
 
 func (a *Account) validate() error {
@@ -273,8 +271,11 @@ func (t *IDToken) StandingAt(now time.Time) Standing {
 	}
 }
 
+// Held lists the kinds of the account's factors, each once.
+func (t *IDToken) Held() []FactorKind { return Kinds(t.Factors) }
+
 // FactorEpoch returns the epoch of the account's credential of that kind, and
-// whether it has one.
+// whether it has one. Of cards there may be several: use Factors for them.
 func (t *IDToken) FactorEpoch(kind FactorKind) (uint64, bool) {
 	for _, f := range t.Factors {
 		if f.Kind == kind {

@@ -1,7 +1,6 @@
 package identity
 
 import (
-	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
@@ -10,7 +9,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/fxamacker/cbor/v2"
 	"github.com/veraison/go-cose"
 )
 
@@ -62,11 +60,7 @@ func (s *Signer) SignSessionToken(t *SessionToken) ([]byte, error) {
 }
 
 func (s *Signer) sign(contentType string, v any) ([]byte, error) {
-	enc, err := cbor.CoreDetEncOptions().EncMode()
-	if err != nil {
-		return nil, fmt.Errorf("sign token: %w", err)
-	}
-	payload, err := enc.Marshal(v)
+	payload, err := encode(v)
 	if err != nil {
 		return nil, fmt.Errorf("sign token: %w", err)
 	}
@@ -176,15 +170,7 @@ func (k *Keyring) open(contentType string, signed []byte, into any) error {
 	if err := m.Verify(nil, v); err != nil {
 		return fmt.Errorf("%w: %w", ErrToken, err)
 	}
-	dec, err := cbor.DecOptions{
-		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
-		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
-		MaxArrayElements:  1 << 16,
-	}.DecMode()
-	if err != nil {
-		return fmt.Errorf("decode token: %w", err)
-	}
-	if err := dec.NewDecoder(bytes.NewReader(m.Payload)).Decode(into); err != nil {
+	if err := decode(m.Payload, into); err != nil {
 		return fmt.Errorf("%w: %w", ErrToken, err)
 	}
 	return nil

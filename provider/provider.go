@@ -119,15 +119,28 @@ type Attempt struct {
 	// UsedStep is the newest time step of a one-time code that was accepted here
 	// without the server.
 	UsedStep int64
-	// Enrol is a kind of factor to make once everything is proved, "" for none.
-	Enrol identity.FactorKind
+	// Enrol is a kind of factor to make once what is enough for a login is proved,
+	// and Remove is one to take away then; "" for none.
+	Enrol, Remove identity.FactorKind
+}
+
+// Answer is one step: a credential for one of the kinds on offer.
+type Answer struct {
+	Kind identity.FactorKind
+	// Credential is the text that was typed, or for a card identity.CardProof's
+	// encoding.
+	Credential identity.Secret
+	// More asks the server to offer what else the account holds, even when what is
+	// proved is enough for a login: this machine demands more. When there is nothing
+	// else, the answer is Allow all the same.
+	More bool
 }
 
 // Exchange is one stepped authentication in progress. It only moves forward: a
 // step that failed ends it. It is used by one goroutine.
 type Exchange interface {
 	// Step answers the current offer with one credential.
-	Step(ctx context.Context, kind identity.FactorKind, credential identity.Secret) (Reply, error)
+	Step(ctx context.Context, a Answer) (Reply, error)
 }
 
 // Outcome is where an exchange stands. The zero value is a denial.
@@ -157,6 +170,11 @@ type Reply struct {
 	// Sealed, with Allow, are secrets for this machine alone; none where policy or
 	// provider give none, and then none may be kept from earlier.
 	Sealed []SealedFactor
+	// Nonce, with Continue and an offer of identity.PIV or identity.NewPIV, is for the
+	// challenge that the card signs. A new one comes with each such reply.
+	Nonce identity.Nonce
+	// BackupCodes, with Allow, are the new codes, shown this once.
+	BackupCodes []identity.Secret
 	// OTPAuth, with Continue and the offer identity.NewTOTP, is the new secret as
 	// an otpauth:// address.
 	OTPAuth identity.Secret

@@ -50,7 +50,7 @@ func kinds(words []string) []identity.FactorKind {
 }
 
 // Step implements provider.Exchange.
-func (e *exchange) Step(ctx context.Context, kind identity.FactorKind, credential identity.Secret) (provider.Reply, error) {
+func (e *exchange) Step(ctx context.Context, a provider.Answer) (provider.Reply, error) {
 	cookie := e.cookie
 	e.cookie = "" // whatever happens, a cookie is used once
 	if cookie == "" {
@@ -58,7 +58,7 @@ func (e *exchange) Step(ctx context.Context, kind identity.FactorKind, credentia
 	}
 	ctx, cancel := bounded(ctx, e.p.o.Timeouts.Call)
 	defer cancel()
-	resp, err := e.p.auth.Step(ctx, &v1.StepRequest{Session: cookie, Kind: string(kind), Credential: credential.Reveal()})
+	resp, err := e.p.auth.Step(ctx, &v1.StepRequest{Session: cookie, Kind: string(a.Kind), Credential: a.Credential.Reveal()})
 	if err != nil {
 		return provider.Reply{}, meaning("authenticate", err)
 	}

@@ -76,11 +76,11 @@ func TestASignedAnswerToAnotherQuestionIsRefused(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			reply, err := e.Step(t.Context(), identity.Password, secret("x"))
+			reply, err := e.Step(t.Context(), provider.Answer{Kind: identity.Password, Credential: secret("x")})
 			if (reply.Outcome == provider.Allow) != c.allowed || (err == nil) != c.allowed {
 				t.Errorf("step: %+v %v", reply, err)
 			}
-			if again, err := e.Step(t.Context(), identity.Password, secret("x")); err != nil || again.Outcome != provider.Deny {
+			if again, err := e.Step(t.Context(), provider.Answer{Kind: identity.Password, Credential: secret("x")}); err != nil || again.Outcome != provider.Deny {
 				t.Errorf("a second step: %+v %v", again, err)
 			}
 		})

@@ -129,7 +129,7 @@ func try(t testing.TB, p *sallyport.Provider, name identity.Name, password strin
 	if err != nil || reply.Outcome != provider.Continue {
 		t.Fatal(reply, err)
 	}
-	if reply, err = e.Step(t.Context(), identity.Password, secret(password)); err != nil {
+	if reply, err = e.Step(t.Context(), provider.Answer{Kind: identity.Password, Credential: secret(password)}); err != nil {
 		t.Fatal(err)
 	}
 	return reply
@@ -188,11 +188,11 @@ func TestAnAccountWithTOTPMustProveBothAndACodeWorksOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		reply, err := e.Step(t.Context(), identity.Password, secret(testPassword))
+		reply, err := e.Step(t.Context(), provider.Answer{Kind: identity.Password, Credential: secret(testPassword)})
 		if err != nil || reply.Outcome != provider.Continue || len(reply.Offers) != 1 || reply.Offers[0] != identity.TOTP {
 			t.Fatal(reply, err)
 		}
-		reply, err = e.Step(t.Context(), identity.TOTP, secret(code))
+		reply, err = e.Step(t.Context(), provider.Answer{Kind: identity.TOTP, Credential: secret(code)})
 		if err != nil || reply.Outcome != want {
 			t.Fatalf("use %d: %+v %v, want outcome %d", i+1, reply, err, want)
 		}

@@ -33,7 +33,7 @@ func steps(t testing.TB, p *sallyport.Provider, a provider.Attempt, answers ...f
 	ok(t, nil, err)
 	for _, answer := range answers {
 		kind, credential := answer(reply)
-		reply, err = e.Step(t.Context(), kind, secret(credential))
+		reply, err = e.Step(t.Context(), provider.Answer{Kind: kind, Credential: secret(credential)})
 		ok(t, nil, err)
 	}
 	return reply
