@@ -32,7 +32,7 @@ func (d Demand) Met(table Points, proved []FactorKind) bool {
 		return false
 	}
 	for _, k := range d.Kinds {
-		if !slices.Contains(proved, k) && !(k == TOTP && slices.Contains(proved, BackupCode)) {
+		if !slices.Contains(proved, k) && (k != TOTP || !slices.Contains(proved, BackupCode)) {
 			return false
 		}
 	}
