@@ -138,18 +138,22 @@ func (p CardProof) Verify(der []byte, c CardChallenge) error {
 	if err != nil {
 		return err
 	}
-	digest, opts := CardDigest(cert.PublicKey, message)
-	ok := false
-	switch k := cert.PublicKey.(type) {
-	case *rsa.PublicKey:
-		ok = rsa.VerifyPKCS1v15(k, opts.HashFunc(), digest, p.Signature) == nil
-	case *ecdsa.PublicKey:
-		ok = ecdsa.VerifyASN1(k, digest, p.Signature)
-	case ed25519.PublicKey:
-		ok = ed25519.Verify(k, digest, p.Signature)
-	}
-	if !ok {
+	if !signedBy(cert.PublicKey, message, p.Signature) {
 		return fmt.Errorf("%w: the signature is not of this card and this challenge", ErrCard)
 	}
 	return nil
+}
+
+// signedBy verifies what a key of those kinds signed by way of [CardDigest].
+func signedBy(public crypto.PublicKey, message, signature []byte) bool {
+	digest, opts := CardDigest(public, message)
+	switch k := public.(type) {
+	case *rsa.PublicKey:
+		return rsa.VerifyPKCS1v15(k, opts.HashFunc(), digest, signature) == nil
+	case *ecdsa.PublicKey:
+		return ecdsa.VerifyASN1(k, digest, signature)
+	case ed25519.PublicKey:
+		return ed25519.Verify(k, digest, signature)
+	}
+	return false
 }

@@ -72,4 +72,7 @@ type CardSeen struct {
 	// Retries is how many wrong PINs the card still bears; -1: it does not say.
 	Retries  int
 	NotAfter time.Time
+	// Proved names the mutual authentication of card service and server that came
+	// before, where one is demanded; empty otherwise.
+	Proved string
 }

@@ -196,6 +196,15 @@ type KeyRegistrar interface {
 	SetSealingKey(ctx context.Context, public []byte) error
 }
 
+// CardProver is a server that proves itself to the card service of this machine, and
+// has that one prove itself. Its errors, beside the sentinels above, are
+// identity.ErrCardServiceOff, ErrCardServiceKey and ErrCardServiceProof.
+type CardProver interface {
+	CardCertificate(ctx context.Context) (identity.CardServiceOffer, error)
+	// CardChallenge returns the server's half of the proof.
+	CardChallenge(ctx context.Context, claim identity.CardServiceClaim) (signature []byte, err error)
+}
+
 // PasswordChanger can change a password on the server.
 type PasswordChanger interface {
 	// ChangePassword proves the old password, and a one-time code if the account

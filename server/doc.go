@@ -6,7 +6,8 @@
 //
 // # Who may call what
 //
-//	RealmService, MachineService.Join   anyone who reaches the port
+//	RealmService, MachineService.Join,
+//	CardService                         anyone who reaches the port
 //	DirectoryService, Authentication…   a machine that has joined, known by the
 //	                                    Ed25519 key of its TLS client certificate
 //	AdminService                        root or the server's own user, on the
@@ -58,6 +59,14 @@
 // to a complete authentication, with a code, of that very person on it. The realm
 // must have said yes twice: for the machine and for a group of the person. Each
 // time is in the audit log. No list and no change stream carries one.
+//
+// # Card services
+//
+// A machine's card service and this server prove themselves to each other before a
+// PIN is typed, by signed challenges, where [ServeOptions] says with what. A
+// challenge of ours is good once and for 2 minutes; ours is the signature only for a
+// card service whose key is in the file and that has signed such a challenge. The
+// certificate is handed out as it lies in its file and never looked into.
 //
 // # Soft lock
 //

@@ -28,6 +28,8 @@ type ServeOptions struct {
 	// StepTimeout is how long an authentication waits for its next step; zero
 	// means two minutes.
 	StepTimeout time.Duration
+	// CardService is off unless set.
+	CardService CardService
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -72,6 +74,10 @@ func busyHint(err error, hint string) error {
 }
 
 func (r *realm) serve(ctx context.Context, o ServeOptions) error {
+	cards, err := newCardService(r, o.CardService)
+	if err != nil {
+		return err
+	}
 	if err := r.store.Write(ctx, func(tx *store.Tx) error { return tx.CompactChanges(r.now().Add(-keepGone)) }); err != nil {
 		return err
 	}
@@ -85,7 +91,7 @@ func (r *realm) serve(ctx context.Context, o ServeOptions) error {
 	}
 	ending := make(chan struct{})
 	e := newEngine(r, o.StepTimeout)
-	public := r.publicServer(e, ending)
+	public := r.publicServer(e, cards, ending)
 	private := r.adminServer()
 	failed := make(chan error, 2)
 	go func() { failed <- public.ServeTLS(listener, "", "") }()
@@ -123,13 +129,14 @@ func (r *realm) wait(ctx context.Context, e *engine, failed <-chan error) error 
 	}
 }
 
-func (r *realm) publicServer(e *engine, ending <-chan struct{}) *http.Server {
+func (r *realm) publicServer(e *engine, cards *cardService, ending <-chan struct{}) *http.Server {
 	limit := connect.WithReadMaxBytes(maxRequest)
 	mux := http.NewServeMux()
 	mux.Handle(sallyportv1connect.NewRealmServiceHandler(r, limit))
 	mux.Handle(sallyportv1connect.NewMachineServiceHandler(&machines{r, newQuota(10, 200)}, limit))
 	mux.Handle(sallyportv1connect.NewDirectoryServiceHandler(&directory{r, ending}, limit))
 	mux.Handle(sallyportv1connect.NewAuthenticationServiceHandler(e, limit))
+	mux.Handle(sallyportv1connect.NewCardServiceHandler(cards, limit))
 	return &http.Server{
 		Handler: patience(withCaller(http.MaxBytesHandler(mux, maxRequest))),
 		TLSConfig: &tls.Config{

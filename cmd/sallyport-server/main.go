@@ -27,6 +27,8 @@ const usage = `sallyport-server keeps a realm's accounts and serves them to its 
   sallyport-server init  --dir DIR --realm NAME --listen ADDR [--tls-name NAME]...
                          [--tls-cert FILE --tls-key FILE] [--id-range MIN-MAX] [--offline-days N]
   sallyport-server serve --dir DIR [--listen ADDR]
+                         [--card-middleware-keys FILE --card-service-key FILE --card-service-cert FILE]
+  sallyport-server card-keys DIR --realm NAME           makes all that mutual authentication needs
 
   sallyport-server account add NAME [--full-name TEXT] [--home PATH] [--shell PATH] [--uid N]
                                     [--valid-from TIME] [--valid-until TIME]
@@ -50,7 +52,7 @@ const usage = `sallyport-server keeps a realm's accounts and serves them to its 
   sallyport-server audit [--since TIME]
   sallyport-server audit verify
 
-All but init and serve take --dir DIR and --json. TIME is 2006-01-02 or RFC 3339.
+All but init, serve and card-keys take --dir DIR and --json. TIME is 2006-01-02 or RFC 3339.
 `
 
 // Exit codes.
@@ -88,6 +90,8 @@ func run(ctx context.Context, args []string) error {
 		return runInit(ctx, args[1:])
 	case "serve":
 		return runServe(ctx, args[1:])
+	case "card-keys":
+		return runCardKeys(args[1:])
 	default:
 		return runAdmin(ctx, args)
 	}
@@ -125,11 +129,33 @@ func runInit(ctx context.Context, args []string) error {
 	return nil
 }
 
+func runCardKeys(args []string) error {
+	f := newFlags("card-keys")
+	realm := f.String("realm", "", "")
+	if err := f.parse(args, 1); err != nil {
+		return err
+	}
+	if *realm == "" {
+		return fmt.Errorf("%w: --realm NAME is missing", errUsage)
+	}
+	made, err := server.MakeCardKeys(f.name(0), *realm)
+	if err != nil {
+		return err
+	}
+	for _, m := range made {
+		fmt.Printf("%-48s %s\n", m.Path, m.For)
+	}
+	return nil
+}
+
 func runServe(ctx context.Context, args []string) error {
 	o := server.ServeOptions{Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
 	f := newFlags("serve")
 	f.StringVar(&o.Dir, "dir", "", "")
 	f.StringVar(&o.Listen, "listen", "", "")
+	f.StringVar(&o.CardService.MiddlewareKeys, "card-middleware-keys", "", "")
+	f.StringVar(&o.CardService.ServiceKey, "card-service-key", "", "")
+	f.StringVar(&o.CardService.ServiceCertificate, "card-service-cert", "", "")
 	if err := f.parse(args, 0); err != nil {
 		return err
 	}

@@ -59,6 +59,7 @@ type Provider struct {
 	directory sallyportv1connect.DirectoryServiceClient
 	auth      sallyportv1connect.AuthenticationServiceClient
 	machines  sallyportv1connect.MachineServiceClient
+	cards     sallyportv1connect.CardServiceClient
 	keys      atomic.Pointer[identity.Keyring] // nil until known
 	// asked is when the keys were last asked for because of an unknown one.
 	asked atomic.Int64
@@ -104,6 +105,7 @@ func New(o Options) (*Provider, error) {
 	p.directory = sallyportv1connect.NewDirectoryServiceClient(hc, o.URL, limits())
 	p.auth = sallyportv1connect.NewAuthenticationServiceClient(hc, o.URL, limits())
 	p.machines = sallyportv1connect.NewMachineServiceClient(hc, o.URL, limits())
+	p.cards = sallyportv1connect.NewCardServiceClient(hc, o.URL, limits())
 	return p, p.recall()
 }
 

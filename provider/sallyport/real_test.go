@@ -44,6 +44,7 @@ type realm struct {
 	url   string
 	admin sallyportv1connect.AdminServiceClient
 	stop  func()
+	cards server.CardService // for start
 }
 
 func newRealm(t testing.TB) *realm {
@@ -62,7 +63,9 @@ func (r *realm) start(listen string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan string, 1), make(chan error, 1)
 	go func() {
-		ended <- server.Serve(ctx, server.ServeOptions{Dir: r.dir, Listen: listen, Ready: func(a net.Addr, _ string) { ready <- a.String() }})
+		ended <- server.Serve(ctx, server.ServeOptions{
+			Dir: r.dir, Listen: listen, CardService: r.cards, Ready: func(a net.Addr, _ string) { ready <- a.String() },
+		})
 	}()
 	select {
 	case addr := <-ready:

@@ -1,0 +1,102 @@
+package mutual
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/sallyport-auth/sallyport/identity"
+)
+
+// Mode says when the proof is demanded. The zero value is [Always].
+type Mode uint8
+
+// The modes.
+const (
+	Always Mode = iota // no card is used without it
+	Online             // as Always while the server can be reached
+)
+
+// Cards is what stands behind a [Guard].
+type Cards interface {
+	Find(ctx context.Context, wanted identity.CardsWanted) (identity.CardSeen, error)
+	Sign(ctx context.Context, card identity.CardSeen, pin identity.Secret, c identity.CardChallenge, touch func()) (identity.CardProof, error)
+}
+
+// Server is the realm's server. Where it has no such thing its error is
+// identity.ErrCardServiceOff, and where it cannot be reached one that
+// [Guard.Unreachable] knows.
+type Server interface {
+	CardCertificate(ctx context.Context) (identity.CardServiceOffer, error)
+	CardChallenge(ctx context.Context, claim identity.CardServiceClaim) (signature []byte, err error)
+}
+
+// Guard has both sides prove themselves when a card is found, which is before
+// anybody is asked for a PIN, and signs only after that. All fields are needed.
+type Guard struct {
+	Cards
+	Service     *Middleware
+	Server      Server
+	Mode        Mode
+	Unreachable func(error) bool
+}
+
+// Find is as that of Cards, with the mutual authentication behind it.
+func (g *Guard) Find(ctx context.Context, wanted identity.CardsWanted) (identity.CardSeen, error) {
+	seen, err := g.Cards.Find(ctx, wanted)
+	if err != nil {
+		return identity.CardSeen{}, err //nolint:wrapcheck // of the same kind
+	}
+	if seen.Proved, err = g.Prove(ctx); err != nil {
+		return identity.CardSeen{}, err
+	}
+	return seen, nil
+}
+
+// Prove goes through one mutual authentication, and returns the environment that it
+// opened. Its error is an *identity.CardError.
+func (g *Guard) Prove(ctx context.Context) (environment string, err error) {
+	environment, err = g.prove(ctx)
+	switch {
+	case err == nil:
+		return environment, nil
+	case g.Mode == Online && g.Unreachable(err):
+		return withoutServer, nil
+	default:
+		return "", &identity.CardError{Fault: identity.CardServiceUnproved, Retries: -1, Err: err}
+	}
+}
+
+// withoutServer stands for an environment that is open because nobody can be asked.
+const withoutServer = "offline"
+
+func (g *Guard) prove(ctx context.Context) (string, error) {
+	offer, err := g.Server.CardCertificate(ctx)
+	if err != nil {
+		return "", fmt.Errorf("get the server's certificate: %w", err)
+	}
+	claim, handle, err := g.Service.Begin(offer.Certificate, offer.Challenge)
+	if err != nil {
+		return "", err
+	}
+	sig, err := g.Server.CardChallenge(ctx, claim)
+	if err != nil {
+		return "", fmt.Errorf("have the server answer the card service: %w", err)
+	}
+	return g.Service.Finish(handle, sig)
+}
+
+var errNoEnvironment = errors.New("no mutual authentication came before, or it is too long ago")
+
+// Sign is as that of Cards, for a card that was found here within 5 minutes.
+func (g *Guard) Sign(ctx context.Context, card identity.CardSeen, pin identity.Secret, c identity.CardChallenge, touch func()) (identity.CardProof, error) {
+	if !g.Allowed(card.Proved) {
+		return identity.CardProof{}, &identity.CardError{Fault: identity.CardServiceUnproved, Retries: -1, Err: errNoEnvironment}
+	}
+	return g.Cards.Sign(ctx, card, pin, c, touch) //nolint:wrapcheck // of the same kind
+}
+
+// Allowed tells whether a card may be used in that environment.
+func (g *Guard) Allowed(environment string) bool {
+	return g.Service.Open(environment) || g.Mode == Online && environment == withoutServer
+}
