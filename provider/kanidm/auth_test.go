@@ -1,0 +1,182 @@
+package kanidm_test
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/provider/kanidm"
+)
+
+// given is one answer.
+type given struct {
+	kind identity.FactorKind
+	text string
+}
+
+// login goes through an authentication with what is given, in its order.
+func login(t *testing.T, p *kanidm.Provider, answers ...given) (provider.Reply, error) {
+	t.Helper()
+	x, r, err := p.Begin(t.Context(), provider.Attempt{Name: "bob", Service: "login"})
+	for _, a := range answers {
+		if err != nil || r.Outcome != provider.Continue {
+			break
+		}
+		r, err = x.Step(t.Context(), provider.Answer{Kind: a.kind, Credential: secret(a.text)})
+	}
+	return r, err
+}
+
+func stepped(o *kanidm.Options) { o.Stepped = true }
+
+// TestEveryWayToSignInComesOutAsItShould: what the account is, what is given, and
+// whether the server's yes is one here.
+func TestEveryWayToSignInComesOutAsItShould(t *testing.T) {
+	right, wrong := given{identity.Password, "battery staple"}, given{identity.Password, "wrong"}
+	code, backup := given{identity.TOTP, "012345"}, given{identity.BackupCode, "abcd-efgh"}
+	two := func(p *person) { p.totp, p.backup = "012345", "abcd-efgh" }
+	for name, c := range map[string]struct {
+		posix   bool
+		person  func(*person)
+		give    []given
+		want    provider.Outcome
+		proved  string
+		message string
+	}{
+		"POSIX password":              {posix: true, give: []given{{identity.Password, "correct horse"}}, want: provider.Allow, proved: "password"},
+		"POSIX, wrong":                {posix: true, give: []given{wrong}, message: "refused"},
+		"POSIX, the other password":   {posix: true, give: []given{right}, message: "refused"},
+		"POSIX, none set":             {posix: true, person: func(p *person) { p.posix = "" }, give: []given{{identity.Password, ""}}, message: "refused"},
+		"POSIX, expired":              {posix: true, person: func(p *person) { p.invalid = true }, give: []given{{identity.Password, "correct horse"}}, message: "expired"},
+		"POSIX, softly locked":        {posix: true, person: func(p *person) { p.locked = true }, give: []given{{identity.Password, "correct horse"}}, message: "refused"},
+		"password":                    {give: []given{right}, want: provider.Allow, proved: "password"},
+		"wrong password":              {give: []given{wrong}, message: "incorrect"},
+		"the POSIX password, stepped": {give: []given{{identity.Password, "correct horse"}}, message: "incorrect"},
+		"softly locked":               {person: func(p *person) { p.locked = true }, give: []given{right}, message: "incorrect"},
+		"a password, and a code due":  {person: two, give: []given{right}, want: provider.Continue},
+		"password and code":           {person: two, give: []given{right, code}, want: provider.Allow, proved: "password totp"},
+		"password and wrong code":     {person: two, give: []given{right, {identity.TOTP, "999999"}}, message: "incorrect"},
+		"password and no number":      {person: two, give: []given{right, {identity.TOTP, "abc"}}, message: "digits"},
+		"wrong password, right code":  {person: two, give: []given{wrong, code}, message: "incorrect"},
+		"password and backup code":    {person: two, give: []given{right, backup}, want: provider.Allow, proved: "password backup-code"},
+		"a code first":                {person: two, give: []given{code}},
+		"a card":                      {person: two, give: []given{{identity.PIV, "x"}}},
+		"passkeys only":               {person: func(p *person) { p.passkey, p.password = true, "" }, message: "passkey"},
+		"nothing given":               {give: nil, want: provider.Continue},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDouble(t)
+			if c.person != nil {
+				d.with(c.person)
+			}
+			p := d.machine(func(o *kanidm.Options) { o.Stepped = !c.posix })
+			r, err := login(t, p, c.give...)
+			if err != nil || r.Outcome != c.want || !strings.Contains(r.Message, c.message) {
+				t.Fatalf("outcome %d, %q, %v; want %d, %q", r.Outcome, r.Message, err, c.want, c.message)
+			}
+			if c.want != provider.Allow {
+				return
+			}
+			var words []string
+			for _, k := range r.Session.Methods {
+				words = append(words, string(k))
+			}
+			if strings.Join(words, " ") != c.proved || r.Record.Token.Account.Name != "bob" {
+				t.Errorf("it proved %v, of %s", words, r.Record.Token.Account.Name)
+			}
+			if err := r.Session.Check(d.people[0].uuid, box, r.ServerTime, 0); r.ServerTime.IsZero() || err != nil {
+				t.Logf("server time %v, %v", r.ServerTime, err)
+			}
+			if !identity.Enough(r.Record.Token.Held(), r.Session.Methods) {
+				t.Errorf("held %v, proved %v: not enough for a login", r.Record.Token.Held(), r.Session.Methods)
+			}
+			if len(r.Sealed) != 0 {
+				t.Error("secrets came along")
+			}
+		})
+	}
+}
+
+func TestASessionOpenedToProveSomebodyIsClosedAgain(t *testing.T) {
+	d := newDouble(t)
+	if r, err := login(t, d.machine(stepped), given{identity.Password, "battery staple"}); err != nil || r.Outcome != provider.Allow {
+		t.Fatal(r.Message, err)
+	}
+	if n := d.count("GET /v1/logout"); n != 1 {
+		t.Errorf("%d sessions were closed, want 1", n)
+	}
+}
+
+func TestWhoHoldsASecondFactorIsRememberedUntilThePasswordAloneSuffices(t *testing.T) {
+	d := newDouble(t)
+	d.with(func(p *person) { p.totp = "012345" })
+	p := d.machine(stepped)
+	if r, err := login(t, p, given{identity.Password, "battery staple"}, given{identity.TOTP, "012345"}); err != nil || r.Outcome != provider.Allow {
+		t.Fatal(r.Message, err)
+	}
+	r, err := p.Fetch(t.Context(), "bob")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, held := r.Token.FactorEpoch(identity.TOTP); !held {
+		t.Error("a lookup forgets the second factor")
+	}
+	d.with(func(p *person) { p.totp = "" })
+	reply, err := login(t, p, given{identity.Password, "battery staple"})
+	if err != nil || reply.Outcome != provider.Allow {
+		t.Fatal(reply.Message, err)
+	}
+	if _, held := reply.Record.Token.FactorEpoch(identity.TOTP); held {
+		t.Error("it is still there when the server asks for none")
+	}
+}
+
+func TestAServerThatIsStartedAnewInTheMidstOfALoginIsOfflineAndTheAccountLives(t *testing.T) {
+	d := newDouble(t)
+	d.with(func(p *person) { p.totp = "012345" })
+	x, r, err := d.machine(stepped).Begin(t.Context(), provider.Attempt{Name: "bob"})
+	if err != nil || r.Outcome != provider.Continue {
+		t.Fatal(r, err)
+	}
+	if _, err = x.Step(t.Context(), provider.Answer{Kind: identity.Password, Credential: secret("battery staple")}); err != nil {
+		t.Fatal(err)
+	}
+	d.restart()
+	_, err = x.Step(t.Context(), provider.Answer{Kind: identity.TOTP, Credential: secret("012345")})
+	if !errors.Is(err, provider.ErrOffline) || errors.Is(err, provider.ErrNotFound) {
+		t.Error(err)
+	}
+	d.before = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Header.Get("X-KANIDM-AUTH-SESSION-ID") == "" {
+			return false
+		}
+		reply(w, 404, "nomatchingentries")
+		return true
+	}
+	_, err = login(t, d.machine(stepped), given{identity.Password, "battery staple"}, given{identity.TOTP, "012345"})
+	if !errors.Is(err, provider.ErrOffline) || errors.Is(err, provider.ErrNotFound) {
+		t.Error("no such session:", err)
+	}
+	d.before = nil
+	if _, _, err := d.machine(stepped).Begin(t.Context(), provider.Attempt{Name: "nobody"}); !errors.Is(err, provider.ErrNotFound) {
+		t.Error("no such account:", err)
+	}
+}
+
+func TestAnOfferIsAnsweredOnce(t *testing.T) {
+	d := newDouble(t)
+	x, _, err := d.machine(stepped).Begin(t.Context(), provider.Attempt{Name: "bob"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	right := provider.Answer{Kind: identity.Password, Credential: secret("battery staple")}
+	if r, err := x.Step(t.Context(), right); err != nil || r.Outcome != provider.Allow {
+		t.Fatal(r, err)
+	}
+	if r, err := x.Step(t.Context(), right); err != nil || r.Outcome != provider.Deny {
+		t.Error("the same step again:", r.Outcome, err)
+	}
+}
