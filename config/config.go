@@ -60,6 +60,24 @@ type Provider struct {
 	Realm   string   `toml:"realm"`
 	CA      string   `toml:"ca"`      // PEM: the only certificates that may vouch for the server
 	Timeout Duration `toml:"timeout"` // of one request; then the machine counts as offline
+	// The rest is for a Kanidm server alone, which tells none of it.
+	SignIn     SignIn   `toml:"sign_in"`     // default "posix"
+	Token      string   `toml:"token"`       // file of a service account's API token; none: anonymous
+	HomePrefix string   `toml:"home_prefix"` // default "/home/"
+	HomeName   HomeName `toml:"home_name"`   // what follows it; default "uuid"
+	Shell      string   `toml:"shell"`       // of accounts that name none; default /bin/sh
+}
+
+// kanidmOnly names the first setting that only a Kanidm server has; "" for none.
+func (p *Provider) kanidmOnly() string {
+	for name, value := range map[string]string{
+		"sign_in": p.SignIn.String(), "token": p.Token, "home_prefix": p.HomePrefix, "home_name": p.HomeName.String(), "shell": p.Shell,
+	} {
+		if value != "" {
+			return name
+		}
+	}
+	return ""
 }
 
 // Login says who may log in here.
@@ -228,7 +246,13 @@ func (c *Config) complete() error {
 	}
 	switch {
 	case p.Kind.text == "":
-		return errors.New(`[[provider]] kind is missing; this version knows "sallyport"`)
+		return errors.New(`[[provider]] kind is missing; this version knows "sallyport" and "kanidm"`)
+	case p.Kind.text != Kanidm && p.kanidmOnly() != "":
+		return fmt.Errorf("[[provider]] %s is for kind = \"kanidm\" alone", p.kanidmOnly())
+	case p.Token != "" && !filepath.IsAbs(p.Token):
+		return fmt.Errorf("[[provider]] token: %q is not an absolute path", p.Token)
+	case p.HomePrefix != "" && (!strings.HasPrefix(p.HomePrefix, "/") || !strings.HasSuffix(p.HomePrefix, "/")):
+		return fmt.Errorf("[[provider]] home_prefix: %q must begin and end with '/'", p.HomePrefix)
 	case p.URL.text == "":
 		return errors.New("[[provider]] url is missing")
 	case p.Realm == "":

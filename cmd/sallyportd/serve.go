@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/x509"
@@ -21,6 +22,8 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/nss"
 	"github.com/sallyport-auth/sallyport/pam"
+	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/provider/kanidm"
 	"github.com/sallyport-auth/sallyport/provider/sallyport"
 	"github.com/sallyport-auth/sallyport/report"
 	"github.com/sallyport-auth/sallyport/seal"
@@ -92,7 +95,7 @@ func publisher(c *config.Config, d *daemon.Daemon, log *slog.Logger) *nss.Publis
 	}
 }
 
-func options(c *config.Config, store *cache.Cache, sealed *seal.Choice, source *sallyport.Provider, log *slog.Logger) daemon.Options {
+func options(c *config.Config, store *cache.Cache, sealed *seal.Choice, source provider.Provider, log *slog.Logger) daemon.Options {
 	everybody, groups := c.Login.Allowed()
 	return daemon.Options{
 		Provider: source, Cache: store, Log: log, Sealer: sealed.Sealer, SealDetail: sealed.Detail, SealMend: sealed.Mend,
@@ -126,7 +129,7 @@ func services(c *config.Config) map[string]daemon.Service {
 	return all
 }
 
-func openProvider(c *config.Config, store *cache.Cache) (*sallyport.Provider, error) {
+func openProvider(c *config.Config, store *cache.Cache) (provider.Provider, error) {
 	p := c.Providers[0]
 	root, err := os.ReadFile(p.CA)
 	if err != nil {
@@ -136,28 +139,44 @@ func openProvider(c *config.Config, store *cache.Cache) (*sallyport.Provider, er
 	if err != nil {
 		return nil, fmt.Errorf("read the machine's key: %w", err)
 	}
-	source, err := sallyport.New(sallyport.Options{
-		URL: p.URL.String(), Realm: p.Realm, RootPEM: root, MachineKey: key, MachineID: c.Machine.ID,
-		Memory: store, Timeouts: sallyport.Timeouts{Dial: time.Duration(p.Timeout)},
-	})
+	var source provider.Provider
+	switch p.Kind.String() {
+	case config.Kanidm:
+		source, err = openKanidm(c, root, key, store)
+	default:
+		source, err = sallyport.New(sallyport.Options{
+			URL: p.URL.String(), Realm: p.Realm, RootPEM: root, MachineKey: key, MachineID: c.Machine.ID,
+			Memory: store, Timeouts: sallyport.Timeouts{Dial: time.Duration(p.Timeout)},
+		})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("start provider: %w", err)
 	}
 	return source, nil
 }
 
+func openKanidm(c *config.Config, root []byte, key crypto.Signer, store *cache.Cache) (provider.Provider, error) {
+	p := c.Providers[0]
+	o := kanidm.Options{
+		URL: p.URL.String(), Realm: p.Realm, RootPEM: root, MachineKey: key, MachineID: c.Machine.ID, Memory: store,
+		Stepped: p.SignIn.String() == config.Stepped, Dial: time.Duration(p.Timeout), OfflineFor: time.Duration(c.Offline.MaxAge),
+		Mapping: kanidm.Mapping{HomePrefix: p.HomePrefix, HomeName: kanidm.Attribute(p.HomeName.String()), Shell: p.Shell},
+	}
+	if p.Token != "" {
+		text, err := readSecret(p.Token)
+		if err != nil {
+			return nil, fmt.Errorf("read the service account's token: %w", err)
+		}
+		o.Token = identity.NewSecret(bytes.TrimSpace(text))
+	}
+	return kanidm.New(o) //nolint:wrapcheck // the caller says what it was for
+}
+
 // readKey reads a PKCS #8 private key that only its owner can read.
 func readKey(path string) (crypto.Signer, error) {
-	info, err := os.Stat(path)
+	text, err := readSecret(path)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the caller says what it was for
-	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("%s has mode %04o: others could read it; chmod 0600 it", path, info.Mode().Perm())
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err //nolint:wrapcheck // the caller says what it was for
+		return nil, err
 	}
 	defer clear(text)
 	signer, err := parseKey(text)
@@ -165,6 +184,18 @@ func readKey(path string) (crypto.Signer, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return signer, nil
+}
+
+// readSecret reads a file that only its owner can read.
+func readSecret(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the caller says what it was for
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("%s has mode %04o: others could read it; chmod 0600 it", path, info.Mode().Perm())
+	}
+	return os.ReadFile(path) //nolint:wrapcheck // the caller says what it was for
 }
 
 func parseKey(text []byte) (crypto.Signer, error) {

@@ -124,7 +124,7 @@ func (p *Provider) record(ctx context.Context, u *unixToken, proved []identity.F
 	}
 	if now.Hash = sha256.Sum256(plain); now.Hash != was.Hash {
 		// Never the number of an older state, even when what is remembered was lost.
-		now.Revision = max(was.Revision+1, uint64(max(p.o.Now().Unix(), 0))) //nolint:gosec // not negative
+		now.Revision = max(was.Revision+1, uint64(max(p.o.Now().Unix(), 0)))
 	}
 	if now != was {
 		if err := p.remember(ctx, key, now); err != nil {
@@ -169,12 +169,13 @@ func (p *Provider) remember(ctx context.Context, key string, k known) error {
 // token is the account as this machine sees it.
 func (p *Provider) token(u *unixToken, second bool) *identity.IDToken {
 	m := p.o.Mapping
+	home := map[Attribute]string{ByName: u.Name, BySPN: u.SPN, ByUUID: u.UUID.String()}
 	t := &identity.IDToken{
 		Realm: p.o.Realm, State: identity.Disabled, ValidFrom: 0, ValidUntil: identity.Never,
 		OfflineFor: uint32(min(p.o.OfflineFor/time.Second, 1<<31)), //nolint:gosec // bounded
 		Account: identity.Account{
-			UUID: u.UUID, Name: identity.Name(named(m.UserName, u.Name, u.SPN)), UID: u.GIDNumber, GID: u.GIDNumber,
-			FullName: u.DisplayName, Home: m.HomePrefix + named(m.HomeName, u.Name, u.SPN, u.UUID.String()), Shell: m.Shell,
+			UUID: u.UUID, Name: identity.Name(u.Name), UID: u.GIDNumber, GID: u.GIDNumber,
+			FullName: u.DisplayName, Home: m.HomePrefix + home[m.HomeName], Shell: m.Shell,
 		},
 		Factors: []identity.Factor{{Kind: identity.Password, Epoch: 1}},
 	}
@@ -187,12 +188,8 @@ func (p *Provider) token(u *unixToken, second bool) *identity.IDToken {
 	if second {
 		t.Factors = append(t.Factors, identity.Factor{Kind: identity.TOTP, Epoch: 1}, identity.Factor{Kind: identity.BackupCode, Epoch: 1})
 	}
-	for i, g := range u.Groups {
-		name := named(m.GroupName, g.Name, g.SPN)
-		if i == 0 { // the account's own group is called like the account
-			name = string(t.Account.Name)
-		}
-		t.Groups = append(t.Groups, identity.Group{UUID: g.UUID, Name: identity.Name(name), GID: g.GIDNumber})
+	for _, g := range u.Groups {
+		t.Groups = append(t.Groups, identity.Group{UUID: g.UUID, Name: identity.Name(g.Name), GID: g.GIDNumber})
 	}
 	if t.Groups[0].GID != 0 {
 		t.Account.GID = t.Groups[0].GID
@@ -201,12 +198,6 @@ func (p *Provider) token(u *unixToken, second bool) *identity.IDToken {
 		t.SSHKeys = append(t.SSHKeys, identity.SSHKey{Tag: "key " + strconv.Itoa(i+1), Line: withoutComment(line)})
 	}
 	return t
-}
-
-// named picks one of an account's names, in the order name, spn, uuid.
-func named(by Attribute, names ...string) string {
-	at := slices.Index([]Attribute{ByName, BySPN, ByUUID}, by)
-	return names[at]
 }
 
 // withoutComment leaves the type and the key of a line of authorized_keys.

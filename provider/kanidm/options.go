@@ -28,10 +28,10 @@ const (
 	ByUUID Attribute = "uuid"
 )
 
-// Mapping says what the server does not: how accounts look on this machine.
+// Mapping says what the server does not: how accounts look on this machine. People
+// and groups are called by their short names; name@domain finds them too, where the
+// realm is called like the domain, because it is no name in the form of the house.
 type Mapping struct {
-	// UserName is ByName or BySPN, and so is GroupName; "": ByName.
-	UserName, GroupName Attribute
 	// HomePrefix is what home directories begin with, "" is "/home/"; HomeName is what
 	// follows it, "" is ByUUID.
 	HomePrefix string
@@ -124,14 +124,9 @@ func New(o Options) (*Provider, error) {
 }
 
 func (m *Mapping) complete() error {
-	set := func(a *Attribute, def Attribute) {
-		if *a == "" {
-			*a = def
-		}
+	if m.HomeName == "" {
+		m.HomeName = ByUUID
 	}
-	set(&m.UserName, ByName)
-	set(&m.GroupName, ByName)
-	set(&m.HomeName, ByUUID)
 	if m.HomePrefix == "" {
 		m.HomePrefix = "/home/"
 	}
@@ -139,8 +134,6 @@ func (m *Mapping) complete() error {
 		m.Shell = "/bin/sh"
 	}
 	switch {
-	case m.UserName != ByName && m.UserName != BySPN, m.GroupName != ByName && m.GroupName != BySPN:
-		return errors.New("kanidm provider: names of people and groups are by \"name\" or \"spn\"")
 	case m.HomeName != ByName && m.HomeName != BySPN && m.HomeName != ByUUID:
 		return errors.New("kanidm provider: homes are named by \"name\", \"spn\" or \"uuid\"")
 	case !strings.HasPrefix(m.HomePrefix, "/") || !strings.HasSuffix(m.HomePrefix, "/"):
