@@ -41,10 +41,9 @@ type unixGroup struct {
 
 func accountPath(id string) string { return "/v1/account/" + url.PathEscape(id) }
 
-// lookup asks for one account by name, spn, uuid or number. The server tidies paths,
-// so what would lead out of the place is never sent.
+// lookup asks for one account by name, spn, uuid or number.
 func (p *Provider) lookup(ctx context.Context, id string) (*unixToken, time.Time, error) {
-	if id == "" || strings.ContainsAny(id, "/\\%") || strings.Trim(id, ".") == "" {
+	if !namable(id) {
 		return nil, time.Time{}, fmt.Errorf("%w: %q can be no account's name", provider.ErrNotFound, id)
 	}
 	a, err := p.own(ctx, call{method: http.MethodGet, path: accountPath(id) + "/_unix/_token"})
@@ -90,6 +89,32 @@ func (p *Provider) fetch(ctx context.Context, id string, asked func(identity.Acc
 		}
 	}
 	return provider.Record{}, fmt.Errorf("fetch account: %w", err)
+}
+
+// Group finds a group by its name, spn or uuid, and tells which domain it is of.
+func (p *Provider) Group(ctx context.Context, id string) (g identity.Group, domain string, err error) {
+	if !namable(id) {
+		return identity.Group{}, "", fmt.Errorf("%w: %q can be no group's name", provider.ErrNotFound, id)
+	}
+	a, err := p.own(ctx, call{method: http.MethodGet, path: "/v1/group/" + url.PathEscape(id) + "/_unix/_token"})
+	var u unixGroup
+	if err == nil {
+		err = parse(a, &u)
+	}
+	if err == nil && u.UUID == uuid.Nil {
+		err = errShape
+	}
+	if err != nil {
+		return identity.Group{}, "", fmt.Errorf("look up group %s: %w", id, err)
+	}
+	_, domain, _ = strings.Cut(u.SPN, "@")
+	return identity.Group{UUID: u.UUID, Name: identity.Name(u.Name), GID: u.GIDNumber}, domain, nil
+}
+
+// namable tells whether an id can stand in a path. The server tidies paths, so what
+// would lead out of its place is never sent.
+func namable(id string) bool {
+	return id != "" && !strings.ContainsAny(id, "/\\%") && strings.Trim(id, ".") != ""
 }
 
 // known is what is remembered of an account over restarts.

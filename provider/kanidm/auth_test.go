@@ -10,6 +10,7 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/provider/kanidm"
+	double "github.com/sallyport-auth/sallyport/test/kanidm"
 )
 
 // given is one answer.
@@ -38,10 +39,10 @@ func stepped(o *kanidm.Options) { o.Stepped = true }
 func TestEveryWayToSignInComesOutAsItShould(t *testing.T) {
 	right, wrong := given{identity.Password, "battery staple"}, given{identity.Password, "wrong"}
 	code, backup := given{identity.TOTP, "012345"}, given{identity.BackupCode, "abcd-efgh"}
-	two := func(p *person) { p.totp, p.backup = "012345", "abcd-efgh" }
+	two := func(p *double.Person) { p.TOTP, p.Backup = "012345", "abcd-efgh" }
 	for name, c := range map[string]struct {
 		posix   bool
-		person  func(*person)
+		person  func(*double.Person)
 		give    []given
 		want    provider.Outcome
 		proved  string
@@ -50,13 +51,13 @@ func TestEveryWayToSignInComesOutAsItShould(t *testing.T) {
 		"POSIX password":              {posix: true, give: []given{{identity.Password, "correct horse"}}, want: provider.Allow, proved: "password"},
 		"POSIX, wrong":                {posix: true, give: []given{wrong}, message: "refused"},
 		"POSIX, the other password":   {posix: true, give: []given{right}, message: "refused"},
-		"POSIX, none set":             {posix: true, person: func(p *person) { p.posix = "" }, give: []given{{identity.Password, ""}}, message: "refused"},
-		"POSIX, expired":              {posix: true, person: func(p *person) { p.invalid = true }, give: []given{{identity.Password, "correct horse"}}, message: "expired"},
-		"POSIX, softly locked":        {posix: true, person: func(p *person) { p.locked = true }, give: []given{{identity.Password, "correct horse"}}, message: "refused"},
+		"POSIX, none set":             {posix: true, person: func(p *double.Person) { p.POSIX = "" }, give: []given{{identity.Password, ""}}, message: "refused"},
+		"POSIX, expired":              {posix: true, person: func(p *double.Person) { p.Invalid = true }, give: []given{{identity.Password, "correct horse"}}, message: "expired"},
+		"POSIX, softly locked":        {posix: true, person: func(p *double.Person) { p.Locked = true }, give: []given{{identity.Password, "correct horse"}}, message: "refused"},
 		"password":                    {give: []given{right}, want: provider.Allow, proved: "password"},
 		"wrong password":              {give: []given{wrong}, message: "incorrect"},
 		"the POSIX password, stepped": {give: []given{{identity.Password, "correct horse"}}, message: "incorrect"},
-		"softly locked":               {person: func(p *person) { p.locked = true }, give: []given{right}, message: "incorrect"},
+		"softly locked":               {person: func(p *double.Person) { p.Locked = true }, give: []given{right}, message: "incorrect"},
 		"a password, and a code due":  {person: two, give: []given{right}, want: provider.Continue},
 		"password and code":           {person: two, give: []given{right, code}, want: provider.Allow, proved: "password totp"},
 		"password and wrong code":     {person: two, give: []given{right, {identity.TOTP, "999999"}}, message: "incorrect"},
@@ -65,13 +66,13 @@ func TestEveryWayToSignInComesOutAsItShould(t *testing.T) {
 		"password and backup code":    {person: two, give: []given{right, backup}, want: provider.Allow, proved: "password backup-code"},
 		"a code first":                {person: two, give: []given{code}},
 		"a card":                      {person: two, give: []given{{identity.PIV, "x"}}},
-		"passkeys only":               {person: func(p *person) { p.passkey, p.password = true, "" }, message: "passkey"},
+		"passkeys only":               {person: func(p *double.Person) { p.Passkey, p.Password = true, "" }, message: "passkey"},
 		"nothing given":               {give: nil, want: provider.Continue},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := newDouble(t)
+			d := newRig(t)
 			if c.person != nil {
-				d.with(c.person)
+				d.With(c.person)
 			}
 			p := d.machine(func(o *kanidm.Options) { o.Stepped = !c.posix })
 			r, err := login(t, p, c.give...)
@@ -88,7 +89,7 @@ func TestEveryWayToSignInComesOutAsItShould(t *testing.T) {
 			if strings.Join(words, " ") != c.proved || r.Record.Token.Account.Name != "bob" {
 				t.Errorf("it proved %v, of %s", words, r.Record.Token.Account.Name)
 			}
-			if err := r.Session.Check(d.people[0].uuid, box, time.Now(), time.Minute); err != nil {
+			if err := r.Session.Check(bobID, box, time.Now(), time.Minute); err != nil {
 				t.Error(err)
 			}
 			if since := time.Since(r.ServerTime); since > time.Minute || since < -time.Minute {
@@ -105,18 +106,18 @@ func TestEveryWayToSignInComesOutAsItShould(t *testing.T) {
 }
 
 func TestASessionOpenedToProveSomebodyIsClosedAgain(t *testing.T) {
-	d := newDouble(t)
+	d := newRig(t)
 	if r, err := login(t, d.machine(stepped), given{identity.Password, "battery staple"}); err != nil || r.Outcome != provider.Allow {
 		t.Fatal(r.Message, err)
 	}
-	if n := d.count("GET /v1/logout"); n != 1 {
+	if n := d.Count("GET /v1/logout"); n != 1 {
 		t.Errorf("%d sessions were closed, want 1", n)
 	}
 }
 
 func TestWhoHoldsASecondFactorIsRememberedUntilThePasswordAloneSuffices(t *testing.T) {
-	d := newDouble(t)
-	d.with(func(p *person) { p.totp = "012345" })
+	d := newRig(t)
+	d.With(func(p *double.Person) { p.TOTP = "012345" })
 	p := d.machine(stepped)
 	if r, err := login(t, p, given{identity.Password, "battery staple"}, given{identity.TOTP, "012345"}); err != nil || r.Outcome != provider.Allow {
 		t.Fatal(r.Message, err)
@@ -128,7 +129,7 @@ func TestWhoHoldsASecondFactorIsRememberedUntilThePasswordAloneSuffices(t *testi
 	if _, held := r.Token.FactorEpoch(identity.TOTP); !held {
 		t.Error("a lookup forgets the second factor")
 	}
-	d.with(func(p *person) { p.totp = "" })
+	d.With(func(p *double.Person) { p.TOTP = "" })
 	reply, err := login(t, p, given{identity.Password, "battery staple"})
 	if err != nil || reply.Outcome != provider.Allow {
 		t.Fatal(reply.Message, err)
@@ -139,8 +140,8 @@ func TestWhoHoldsASecondFactorIsRememberedUntilThePasswordAloneSuffices(t *testi
 }
 
 func TestAServerThatIsStartedAnewInTheMidstOfALoginIsOfflineAndTheAccountLives(t *testing.T) {
-	d := newDouble(t)
-	d.with(func(p *person) { p.totp = "012345" })
+	d := newRig(t)
+	d.With(func(p *double.Person) { p.TOTP = "012345" })
 	x, r, err := d.machine(stepped).Begin(t.Context(), provider.Attempt{Name: "bob"})
 	if err != nil || r.Outcome != provider.Continue {
 		t.Fatal(r, err)
@@ -148,30 +149,31 @@ func TestAServerThatIsStartedAnewInTheMidstOfALoginIsOfflineAndTheAccountLives(t
 	if _, err = x.Step(t.Context(), provider.Answer{Kind: identity.Password, Credential: secret("battery staple")}); err != nil {
 		t.Fatal(err)
 	}
-	d.restart()
+	d.Restart()
 	_, err = x.Step(t.Context(), provider.Answer{Kind: identity.TOTP, Credential: secret("012345")})
 	if !errors.Is(err, provider.ErrOffline) || errors.Is(err, provider.ErrNotFound) {
 		t.Error(err)
 	}
-	d.before = func(w http.ResponseWriter, r *http.Request) bool {
+	d.Before = func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Header.Get("X-KANIDM-AUTH-SESSION-ID") == "" {
 			return false
 		}
-		reply(w, 404, "nomatchingentries")
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = w.Write([]byte(`"nomatchingentries"`))
 		return true
 	}
 	_, err = login(t, d.machine(stepped), given{identity.Password, "battery staple"}, given{identity.TOTP, "012345"})
 	if !errors.Is(err, provider.ErrOffline) || errors.Is(err, provider.ErrNotFound) {
 		t.Error("no such session:", err)
 	}
-	d.before = nil
+	d.Before = nil
 	if _, _, err := d.machine(stepped).Begin(t.Context(), provider.Attempt{Name: "nobody"}); !errors.Is(err, provider.ErrNotFound) {
 		t.Error("no such account:", err)
 	}
 }
 
 func TestAnOfferIsAnsweredOnce(t *testing.T) {
-	d := newDouble(t)
+	d := newRig(t)
 	x, _, err := d.machine(stepped).Begin(t.Context(), provider.Attempt{Name: "bob"})
 	if err != nil {
 		t.Fatal(err)

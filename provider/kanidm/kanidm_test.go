@@ -2,6 +2,8 @@ package kanidm_test
 
 import (
 	"errors"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"reflect"
@@ -12,17 +14,18 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/provider/kanidm"
+	double "github.com/sallyport-auth/sallyport/test/kanidm"
 )
 
 func TestAnAccountIsWhatTheServerSaysInTheFormOfTheHouse(t *testing.T) {
-	d := newDouble(t)
+	d := newRig(t)
 	p := d.machine(nil)
 	r, err := p.Fetch(t.Context(), "bob")
 	if err != nil {
 		t.Fatal(err)
 	}
 	a := r.Token.Account
-	want := identity.Account{UUID: d.people[0].uuid, Name: "bob", UID: 70001, GID: 70001, FullName: "Bob B.", Home: "/home/" + d.people[0].uuid.String(), Shell: "/bin/sh"}
+	want := identity.Account{UUID: bobID, Name: "bob", UID: 70001, GID: 70001, FullName: "Bob B.", Home: "/home/" + bobID.String(), Shell: "/bin/sh"}
 	if a != want {
 		t.Errorf("got %+v, want %+v", a, want)
 	}
@@ -40,7 +43,7 @@ func TestAnAccountIsWhatTheServerSaysInTheFormOfTheHouse(t *testing.T) {
 	if err != nil || byUID.Token.Revision != r.Token.Revision {
 		t.Error(byUID, err)
 	}
-	d.with(func(p *person) { p.shell, p.invalid = "/bin/zsh", true })
+	d.With(func(p *double.Person) { p.Shell, p.Invalid = "/bin/zsh", true })
 	changed, err := p.Fetch(t.Context(), "bob")
 	if err != nil || changed.Token.Revision <= r.Token.Revision || changed.Token.Account.Shell != "/bin/zsh" || changed.Token.State != identity.Disabled {
 		t.Errorf("%+v %v", changed.Token, err)
@@ -48,7 +51,7 @@ func TestAnAccountIsWhatTheServerSaysInTheFormOfTheHouse(t *testing.T) {
 }
 
 func TestARevisionNeverGoesBackEvenWhenMemoryIsLost(t *testing.T) {
-	d := newDouble(t)
+	d := newRig(t)
 	now := time.Now()
 	o := d.options()
 	o.Now = func() time.Time { return now }
@@ -72,7 +75,7 @@ func TestARevisionNeverGoesBackEvenWhenMemoryIsLost(t *testing.T) {
 	if again := revision(open()); again != first {
 		t.Errorf("nothing changed, and the revision went from %d to %d", first, again)
 	}
-	d.with(func(p *person) { p.shell = "/bin/zsh" })
+	d.With(func(p *double.Person) { p.Shell = "/bin/zsh" })
 	second := revision(open())
 	o.Memory = &memory{}
 	now = now.Add(time.Hour)
@@ -82,11 +85,11 @@ func TestARevisionNeverGoesBackEvenWhenMemoryIsLost(t *testing.T) {
 }
 
 func TestHomesAndShellsAreMappedAsTheAdministratorSays(t *testing.T) {
-	d := newDouble(t)
+	d := newRig(t)
 	for want, m := range map[string]kanidm.Mapping{
 		"/home/0b0b0b0b-0000-4000-8000-000000000001": {},
-		"/users/bob":          {HomeName: kanidm.ByName, HomePrefix: "/users/"},
-		"/home/bob@" + domain: {HomeName: kanidm.BySPN},
+		"/users/bob":                 {HomeName: kanidm.ByName, HomePrefix: "/users/"},
+		"/home/bob@" + double.Domain: {HomeName: kanidm.BySPN},
 	} {
 		r, err := d.machine(func(o *kanidm.Options) { o.Mapping = m }).Fetch(t.Context(), "bob")
 		if err != nil || r.Token.Account.Home != want {
@@ -148,9 +151,9 @@ func TestEveryAnswerMeansWhatTheTableSays(t *testing.T) {
 		"hung up in between": {func(w http.ResponseWriter, r *http.Request) bool { panic(http.ErrAbortHandler) }, provider.ErrOffline},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := newDouble(t)
-			d.Config.ErrorLog = nil
-			d.before = c.before
+			d := newRig(t)
+			d.Config.ErrorLog = log.New(io.Discard, "", 0)
+			d.Before = c.before
 			_, err := d.machine(nil).Fetch(t.Context(), "bob")
 			if !errors.Is(err, c.want) {
 				t.Errorf("got %v, want %v", err, c.want)
@@ -163,13 +166,13 @@ func TestEveryAnswerMeansWhatTheTableSays(t *testing.T) {
 }
 
 func TestAServerThatIsAwayOrNotItselfIsOfflineAndThatIsAllButAnAlarm(t *testing.T) {
-	d := newDouble(t)
+	d := newRig(t)
 	strange := d.machine(func(o *kanidm.Options) { o.RootPEM = otherCA(t) })
 	_, err := strange.Fetch(t.Context(), "bob")
 	if !errors.Is(err, provider.ErrUntrusted) || !errors.Is(err, provider.ErrOffline) {
 		t.Error("a certificate of another authority:", err)
 	}
-	if n := d.count(""); n != 0 {
+	if n := d.Count(""); n != 0 {
 		t.Errorf("%d requests reached it", n)
 	}
 	named := d.machine(func(o *kanidm.Options) { o.URL = strings.Replace(o.URL, "127.0.0.1", "localhost", 1) })
@@ -193,7 +196,7 @@ func TestAServerThatIsAwayOrNotItselfIsOfflineAndThatIsAllButAnAlarm(t *testing.
 }
 
 func TestAnAnonymousSessionIsMadeOnceAndAnewWhenTheServerHasForgottenIt(t *testing.T) {
-	d := newDouble(t)
+	d := newRig(t)
 	p := d.machine(nil)
 	fetch := func() {
 		t.Helper()
@@ -203,16 +206,16 @@ func TestAnAnonymousSessionIsMadeOnceAndAnewWhenTheServerHasForgottenIt(t *testi
 	}
 	fetch()
 	fetch()
-	if n := d.count("POST /v1/auth"); n != 3 {
+	if n := d.Count("POST /v1/auth"); n != 3 {
 		t.Errorf("%d steps for one session, want 3", n)
 	}
-	d.restart()
+	d.Restart()
 	fetch()
-	if n := d.count("POST /v1/auth"); n != 6 {
+	if n := d.Count("POST /v1/auth"); n != 6 {
 		t.Errorf("%d steps for two sessions, want 6", n)
 	}
 	service := d.machine(func(o *kanidm.Options) { o.Token = secret("service") })
-	if _, err := service.Fetch(t.Context(), "bob"); err != nil || d.count("POST /v1/auth") != 6 {
+	if _, err := service.Fetch(t.Context(), "bob"); err != nil || d.Count("POST /v1/auth") != 6 {
 		t.Error("a service account's token:", err)
 	}
 	revoked := d.machine(func(o *kanidm.Options) { o.Token = secret("revoked") })
@@ -222,14 +225,14 @@ func TestAnAnonymousSessionIsMadeOnceAndAnewWhenTheServerHasForgottenIt(t *testi
 }
 
 func TestNoNameLeadsToAnotherPlaceOnTheServer(t *testing.T) {
-	d := newDouble(t)
+	d := newRig(t)
 	p := d.machine(func(o *kanidm.Options) { o.Token = secret("service") })
 	for _, name := range []identity.Name{"", "..", ".", "a/../bob", "bob%2f..", `a\bob`} {
 		if _, err := p.Fetch(t.Context(), name); !errors.Is(err, provider.ErrNotFound) {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
-	if n := d.count(""); n != 0 {
+	if n := d.Count(""); n != 0 {
 		t.Errorf("%d requests", n)
 	}
 }

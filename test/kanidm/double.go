@@ -1,83 +1,84 @@
-package kanidm_test
+// Package kanidm plays a Kanidm server for tests: its HTTP API as far as a machine
+// uses it, with TLS, headers, states and errors in its form. What it knows it knows of
+// a server of version 1.12; it is no way to keep accounts.
+package kanidm
 
 import (
-	"context"
-	"crypto/ed25519"
-	"crypto/rand"
-	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
-	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
-
-	"github.com/sallyport-auth/sallyport/identity"
-	"github.com/sallyport-auth/sallyport/provider/kanidm"
 )
 
-// double speaks Kanidm's HTTP API as far as a machine uses it: TLS, headers, states
-// and errors in its form. What it knows it knows of a server of version 1.12.
-type double struct {
+// Double is the server. Bob is there, with a POSIX password and another one.
+type Double struct {
 	*httptest.Server
-	t testing.TB
-
 	mu       sync.Mutex
-	people   []*person
+	people   []*Person
 	bearers  map[string]bool
 	sessions map[string]*authSession
 	asked    []string // method and path of every request
-	before   func(w http.ResponseWriter, r *http.Request) bool
+	// Before may answer a request itself, and then says true.
+	Before func(w http.ResponseWriter, r *http.Request) bool
 }
 
-type person struct {
-	name, shell      string
-	uid              uint32
-	uuid             uuid.UUID
-	posix, password  string
-	totp, backup     string
-	passkey, invalid bool
-	locked           bool // softly: every answer is a no
-	groups           []map[string]any
-	keys             []string
+// Person is an account; its zero fields are what it does not have.
+type Person struct {
+	Name, Shell      string
+	UID              uint32
+	UUID             uuid.UUID
+	POSIX, Password  string
+	TOTP, Backup     string // a code that is always right
+	Passkey, Invalid bool
+	Locked           bool // softly: every answer is a no
+	Groups           []map[string]any
+	Keys             []string
 }
 
 type authSession struct {
-	who   *person
+	who   *Person
 	mech  string
 	wants []string
 	wrong bool
 }
 
-const domain = "idm.example.com"
+// Domain is what follows the @ of every spn.
+const Domain = "idm.example.com"
 
-func newDouble(t testing.TB) *double {
+func New(t testing.TB) *Double {
 	t.Helper()
-	d := &double{t: t, bearers: map[string]bool{"service": true}, sessions: map[string]*authSession{}}
+	d := Start()
+	t.Cleanup(d.Close)
+	return d
+}
+
+// Start is New without a test: whoever calls it calls Close.
+func Start() *Double {
+	d := &Double{bearers: map[string]bool{"service": true}, sessions: map[string]*authSession{}}
 	d.Server = httptest.NewUnstartedServer(http.HandlerFunc(d.serve))
 	d.EnableHTTP2 = true
 	d.StartTLS()
-	t.Cleanup(d.Close)
-	d.people = []*person{{
-		name: "bob", uid: 70001, uuid: uuid.MustParse("0b0b0b0b-0000-4000-8000-000000000001"), posix: "correct horse", password: "battery staple",
-		groups: []map[string]any{{"name": "staff", "spn": "staff@" + domain, "uuid": "0b0b0b0b-0000-4000-8000-00000000000a", "gidnumber": 70100}},
-		keys:   []string{"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPfaB2NTDAn4Fx9RDhFHHmhCUqdmF5KYqFOtKTWfSoF7 bob@laptop"},
+	d.people = []*Person{{
+		Name: "bob", UID: 70001, UUID: uuid.MustParse("0b0b0b0b-0000-4000-8000-000000000001"), POSIX: "correct horse", Password: "battery staple",
+		Groups: []map[string]any{{"name": "staff", "spn": "staff@" + Domain, "uuid": "0b0b0b0b-0000-4000-8000-00000000000a", "gidnumber": 70100}},
+		Keys:   []string{"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPfaB2NTDAn4Fx9RDhFHHmhCUqdmF5KYqFOtKTWfSoF7 bob@laptop"},
 	}}
 	return d
 }
 
-func (d *double) ca() []byte {
+// CA is what vouches for it, in PEM form.
+func (d *Double) CA() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: d.Certificate().Raw})
 }
 
-// count tells how many requests began so.
-func (d *double) count(prefix string) int {
+// Count tells how many requests began so.
+func (d *Double) Count(prefix string) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	n := 0
@@ -89,33 +90,36 @@ func (d *double) count(prefix string) int {
 	return n
 }
 
-func (d *double) with(change func(*person)) {
+// With changes Bob.
+func (d *Double) With(change func(*Person)) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	change(d.people[0])
 }
 
-// restart forgets every session, as a real server does.
-func (d *double) restart() {
+// Restart forgets every session, as a real server does.
+func (d *Double) Restart() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.sessions = map[string]*authSession{}
 	d.bearers = map[string]bool{"service": true}
 }
 
-func (d *double) serve(w http.ResponseWriter, r *http.Request) {
+func (d *Double) serve(w http.ResponseWriter, r *http.Request) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.asked = append(d.asked, r.Method+" "+r.URL.Path)
 	w.Header().Set("X-KANIDM-OPID", uuid.NewString())
 	w.Header().Set("X-KANIDM-VERSION", "1.12.0-dev")
-	if d.before != nil && d.before(w, r) {
+	if d.Before != nil && d.Before(w, r) {
 		return
 	}
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	switch {
 	case r.Method == http.MethodPost && r.URL.Path == "/v1/auth":
 		d.auth(w, r)
+	case len(parts) == 5 && parts[1] == "group" && parts[3] == "_unix" && parts[4] == "_token":
+		d.group(w, r, parts[2])
 	case r.URL.Path == "/v1/logout":
 		delete(d.bearers, bearer(r))
 		reply(w, 200, nil)
@@ -136,16 +140,32 @@ func reply(w http.ResponseWriter, status int, body any) {
 	_ = json.NewEncoder(w).Encode(body)
 }
 
-func (d *double) find(id string) *person {
+func (d *Double) find(id string) *Person {
 	for _, p := range d.people {
-		if id == p.name || id == p.name+"@"+domain || id == p.uuid.String() || id == strconv.Itoa(int(p.uid)) {
+		if id == p.Name || id == p.Name+"@"+Domain || id == p.UUID.String() || id == strconv.Itoa(int(p.UID)) {
 			return p
 		}
 	}
 	return nil
 }
 
-func (d *double) unix(w http.ResponseWriter, r *http.Request, id, verb string) {
+func (d *Double) group(w http.ResponseWriter, r *http.Request, id string) {
+	if !d.bearers[bearer(r)] {
+		reply(w, 401, "notauthenticated")
+		return
+	}
+	for _, p := range d.people {
+		for _, g := range p.Groups {
+			if id == g["name"] || id == g["spn"] || id == g["uuid"] {
+				reply(w, 200, g)
+				return
+			}
+		}
+	}
+	reply(w, 404, "nomatchingentries")
+}
+
+func (d *Double) unix(w http.ResponseWriter, r *http.Request, id, verb string) {
 	p := d.find(id)
 	switch {
 	case !d.bearers[bearer(r)]:
@@ -160,7 +180,7 @@ func (d *double) unix(w http.ResponseWriter, r *http.Request, id, verb string) {
 			reply(w, 400, "invalidrequeststate")
 			return
 		}
-		if p.posix == "" || b.Value != p.posix || p.invalid || p.locked {
+		if p.POSIX == "" || b.Value != p.POSIX || p.Invalid || p.Locked {
 			reply(w, 200, nil)
 			return
 		}
@@ -168,20 +188,20 @@ func (d *double) unix(w http.ResponseWriter, r *http.Request, id, verb string) {
 	}
 }
 
-func (p *person) token() map[string]any {
-	own := map[string]any{"name": p.name, "spn": p.name + "@" + domain, "uuid": p.uuid.String(), "gidnumber": p.uid}
+func (p *Person) token() map[string]any {
+	own := map[string]any{"name": p.Name, "spn": p.Name + "@" + Domain, "uuid": p.UUID.String(), "gidnumber": p.UID}
 	t := map[string]any{
-		"name": p.name, "spn": p.name + "@" + domain, "displayname": "Bob B.", "gidnumber": p.uid, "uuid": p.uuid.String(),
-		"groups": append([]map[string]any{own}, p.groups...), "sshkeys": p.keys, "valid": !p.invalid,
+		"name": p.Name, "spn": p.Name + "@" + Domain, "displayname": "Bob B.", "gidnumber": p.UID, "uuid": p.UUID.String(),
+		"groups": append([]map[string]any{own}, p.Groups...), "sshkeys": p.Keys, "valid": !p.Invalid,
 	}
-	if p.shell != "" {
-		t["shell"] = p.shell
+	if p.Shell != "" {
+		t["shell"] = p.Shell
 	}
 	return t
 }
 
 // auth is the stepped authentication: the second factor before the password.
-func (d *double) auth(w http.ResponseWriter, r *http.Request) {
+func (d *Double) auth(w http.ResponseWriter, r *http.Request) {
 	var b struct {
 		Step struct {
 			Init2 *struct{ Username, Issue string }
@@ -215,7 +235,7 @@ func (d *double) auth(w http.ResponseWriter, r *http.Request) {
 	}
 	s.take(b.Step.Cred)
 	switch {
-	case s.wrong || s.who != nil && (s.who.locked || s.who.invalid):
+	case s.wrong || s.who != nil && (s.who.Locked || s.who.Invalid):
 		delete(d.sessions, id)
 		state(map[string]any{"denied": "incorrect credentials"})
 	case len(s.wants) > 0:
@@ -228,7 +248,7 @@ func (d *double) auth(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (d *double) init(w http.ResponseWriter, username string) {
+func (d *Double) init(w http.ResponseWriter, username string) {
 	s, mechs := &authSession{}, []string{"anonymous"}
 	if username != "anonymous" {
 		if s.who = d.find(username); s.who == nil {
@@ -243,17 +263,17 @@ func (d *double) init(w http.ResponseWriter, username string) {
 	reply(w, 200, map[string]any{"sessionid": id, "state": map[string]any{"choose": mechs}})
 }
 
-func (p *person) mechanisms() (list []string) {
-	if p.passkey {
+func (p *Person) mechanisms() (list []string) {
+	if p.Passkey {
 		list = append(list, "passkey")
 	}
 	switch {
-	case p.totp != "":
+	case p.TOTP != "":
 		list = append(list, "passwordmfa")
-		if p.backup != "" {
+		if p.Backup != "" {
 			list = append(list, "passwordbackupcode")
 		}
-	case p.password != "":
+	case p.Password != "":
 		list = append(list, "password")
 	}
 	return list
@@ -277,71 +297,13 @@ func (s *authSession) take(cred json.RawMessage) {
 	}
 	switch want {
 	case "totp":
-		code, _ := strconv.Atoi(s.who.totp)
+		code, _ := strconv.Atoi(s.who.TOTP)
 		s.wrong = s.wrong || c.TOTP == nil || int(*c.TOTP) != code
 	case "password":
-		s.wrong = s.wrong || c.Password != s.who.password
+		s.wrong = s.wrong || c.Password != s.who.Password
 	case "backupcode":
-		s.wrong = s.wrong || c.BackupCode != s.who.backup
+		s.wrong = s.wrong || c.BackupCode != s.who.Backup
 	default:
 		s.wrong = true
 	}
-}
-
-// memory is a provider.Memory that forgets when the test ends.
-type memory struct{ m sync.Map }
-
-func (m *memory) Recall(_ context.Context, key string) ([]byte, error) {
-	if v, ok := m.m.Load(key); ok {
-		return v.([]byte), nil
-	}
-	return nil, identity.ErrNotFound
-}
-
-func (m *memory) Remember(_ context.Context, key string, value []byte) error {
-	m.m.Store(key, value)
-	return nil
-}
-
-var box = uuid.MustParse("11111111-1111-4111-8111-111111111111")
-
-func (d *double) options() kanidm.Options {
-	d.t.Helper()
-	_, key, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	return kanidm.Options{URL: d.URL, Realm: domain, RootPEM: d.ca(), MachineKey: key, MachineID: box, Memory: &memory{}}
-}
-
-// machine is a provider for it, with the options changed.
-func (d *double) machine(change func(*kanidm.Options)) *kanidm.Provider {
-	d.t.Helper()
-	o := d.options()
-	if change != nil {
-		change(&o)
-	}
-	p, err := kanidm.New(o)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	d.t.Cleanup(func() { _ = p.Close() })
-	return p
-}
-
-func secret(s string) identity.Secret { return identity.NewSecret([]byte(s)) }
-
-// otherCA is an authority that vouches for nobody here.
-func otherCA(t testing.TB) []byte {
-	t.Helper()
-	_, key, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
-	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
