@@ -208,3 +208,22 @@ func TestSudoDemandsAFreshProofUnlessTheFileSaysOtherwise(t *testing.T) {
 		})
 	}
 }
+
+func TestAKanidmServerHasSettingsOfItsOwn(t *testing.T) {
+	const head = "[machine]\nid = \"6c9d2f0e-3a1b-4f6d-9d5e-0c2f5a7b8e11\"\n[[provider]]\nurl = \"https://idm.example\"\nrealm = \"r\"\nca = \"/ca\"\n"
+	for text, says := range map[string]string{
+		`kind = "kanidm"`: "", "kind = \"kanidm\"\nsign_in = \"stepped\"\ntoken = \"/t\"\nhome_name = \"spn\"\nhome_prefix = \"/u/\"\nshell = \"/bin/zsh\"": "",
+		"kind = \"sallyport\"\nshell = \"/bin/zsh\"": `shell is for kind = "kanidm" alone`,
+		"kind = \"sallyport\"\nsign_in = \"posix\"":  `sign_in is for kind = "kanidm" alone`,
+		"kind = \"kanidm\"\nsign_in = \"magic\"":     `:8:11: "magic" is no way to sign in`,
+		"kind = \"kanidm\"\nhome_name = \"uid\"":     `:8:13: "uid" names no home`,
+		"kind = \"kanidm\"\nhome_prefix = \"/home\"": "must begin and end with '/'",
+		"kind = \"kanidm\"\ntoken = \"t\"":           "not an absolute path",
+		`kind = "ldap"`:                              `unknown kind "ldap"; this version knows "sallyport" and "kanidm"`,
+	} {
+		_, err := config.Parse("f", []byte(head+text+"\n"))
+		if says == "" && err != nil || says != "" && (err == nil || !strings.Contains(err.Error(), says)) {
+			t.Errorf("%s:\n%v", text, err)
+		}
+	}
+}
