@@ -92,7 +92,7 @@ test-c:
 	$(GO) test -asan -count=1 -run 'Fuzz|Alike' ./nss/module ./nss/subid
 
 test-machine: all
-	$(GO) test -count=1 -timeout 20m ./test
+	packaging/test-machines
 
 # Prints the table of docs/benchmarks.md; it takes some minutes, and passes or fails nothing.
 bench: deps-bench all
@@ -104,7 +104,7 @@ bench-nss: deps-bench all
 
 check-docs:
 	mandoc -Tlint -Wwarning $(MANPAGES)
-	shellcheck packaging/install-deps packaging/configure-host packaging/fuzz packaging/deb/build packaging/deb/postinst packaging/deb/prerm packaging/deb/postrm .ci/run
+	shellcheck packaging/install-deps packaging/configure-host packaging/fuzz packaging/test-machines packaging/deb/build packaging/deb/postinst packaging/deb/prerm packaging/deb/postrm .ci/run
 
 # Every parser, for FUZZTIME each: "make fuzz FUZZTIME=10m" before a release.
 FUZZTIME ?= 60s

@@ -10,19 +10,23 @@ import (
 	"github.com/sallyport-auth/sallyport/test/machine"
 )
 
-// throughput runs the Go benchmarks of the provider against a real server over
-// TLS, in one process, with more clients than processors. They are what one machine
-// with client and server on it reaches; the server alone does more.
-func (b *bench) throughput(ctx context.Context) error {
+// goBench runs Go benchmarks of a package and returns the nanoseconds of each that is
+// wanted, by name without "Benchmark".
+func goBench(ctx context.Context, folder, span string, wanted ...string) (map[string]float64, error) {
 	root, err := machine.RepoRoot()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	c := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", "IDTokenFetch|SteppedAuthentication|Argon2", "-benchtime", "5s", "./provider/sallyport")
+	var heads []string
+	for _, w := range wanted {
+		head, _, _ := strings.Cut(w, "/")
+		heads = append(heads, "^Benchmark"+head+"$")
+	}
+	c := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", strings.Join(heads, "|"), "-benchtime", span, folder)
 	c.Dir = root
 	out, err := c.CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("go test: %w\n%s", err, out)
+		return nil, fmt.Errorf("go test: %w\n%s", err, out)
 	}
 	per := map[string]float64{}
 	for line := range strings.Lines(string(out)) {
@@ -30,17 +34,46 @@ func (b *bench) throughput(ctx context.Context) error {
 		if len(f) < 4 || f[3] != "ns/op" {
 			continue
 		}
-		name, _, _ := strings.Cut(f[0], "-")
+		name := strings.TrimPrefix(f[0], "Benchmark")
+		name = name[:max(strings.LastIndexByte(name, '-'), 0)]
 		if per[name], err = strconv.ParseFloat(f[2], 64); err != nil {
-			return fmt.Errorf("go test: %w in %q", err, line)
+			return nil, fmt.Errorf("go test: %w in %q", err, line)
 		}
 	}
-	fetch, step, argon := per["BenchmarkIDTokenFetch"], per["BenchmarkSteppedAuthentication"], per["BenchmarkArgon2"]
-	if fetch == 0 || step == 0 || argon == 0 {
-		return fmt.Errorf("go test: a benchmark is missing in\n%s", out)
+	for _, w := range wanted {
+		if per[w] == 0 {
+			return nil, fmt.Errorf("go test: no benchmark %s in\n%s", w, out)
+		}
 	}
+	return per, nil
+}
+
+// throughput runs the Go benchmarks of the provider against a real server over
+// TLS, in one process, with more clients than processors. They are what one machine
+// with client and server on it reaches; the server alone does more.
+func (b *bench) throughput(ctx context.Context) error {
+	per, err := goBench(ctx, "./provider/sallyport", "5s", "IDTokenFetch", "SteppedAuthentication", "Argon2")
+	if err != nil {
+		return err
+	}
+	fetch, step, argon := per["IDTokenFetch"], per["SteppedAuthentication"], per["Argon2"]
 	b.row("ID tokens fetched and verified, client and server on one machine", fmt.Sprintf("%.0f /s", 1e9/fetch), "")
 	b.row("stepped authentications, the same way", fmt.Sprintf("%.0f /s (%.1f ms of all processors each)", 1e9/step, step/1e6),
 		fmt.Sprintf("the server's Argon2 alone: %.0f /s (%.1f ms)", 1e9/argon, argon/1e6))
 	return nil
 }
+
+// sealing measures what binds secrets to a machine. The TPM is one in software: it
+// shows what we and the protocol cost, and a chip takes its own time on top.
+func (b *bench) sealing(ctx context.Context) error {
+	per, err := goBench(ctx, "./seal", "2s", "Seal/HMAC/file", "Seal/Open/file", "Seal/HMAC/tpm", "Seal/Open/tpm", "SealTo")
+	if err != nil {
+		return err
+	}
+	b.row("a secret sealed to a machine, on the server", us(per["SealTo"]), "")
+	b.row("unsealed, with the key in a file", us(per["Seal/Open/file"]), "with a TPM in software: "+us(per["Seal/Open/tpm"]))
+	b.row("a verifier's MAC, with the key in a file", us(per["Seal/HMAC/file"]), "with a TPM in software: "+us(per["Seal/HMAC/tpm"]))
+	return nil
+}
+
+func us(ns float64) string { return fmt.Sprintf("%.1f µs", ns/1000) }

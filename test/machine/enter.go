@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -19,6 +20,9 @@ const inside = "SALLYPORT_MACHINE_NAMESPACE"
 // nil. It is util-linux's unshare(1) that does it, before Go has any threads.
 func Enter() error {
 	if os.Getenv(inside) != "" {
+		// Under nohup(1) programs would outlive their terminal here: what is ignored
+		// is inherited, and what is caught is not.
+		signal.Notify(make(chan os.Signal, 1), unix.SIGHUP)
 		// /proc still shows the PIDs of the namespace outside.
 		if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
 			return fmt.Errorf("mount /proc: %w", err)
