@@ -23,7 +23,7 @@ PROGRAMS = sallyportd sallyport sallyport-keys sallyport-userdb sallyport-server
 MODULES  = pam_sallyport.so libnss_sallyport.so.2 libsubid_sallyport.so
 MANPAGES = $(wildcard docs/man/*.[1-8])
 
-.PHONY: all programs install uninstall deb demo demo-shell test test-go test-c test-machine fuzz bench bench-nss check-docs lint fmt generate clean deps-% $(PROGRAMS)
+.PHONY: all programs install uninstall deb demo demo-shell test test-go test-c test-machine test-kanidm fuzz bench bench-nss check-docs lint fmt generate clean deps-% $(PROGRAMS)
 
 all: programs $(addprefix build/,$(MODULES))
 programs: $(PROGRAMS)
@@ -101,6 +101,11 @@ bench: deps-bench all
 # Name lookups beside SSSD and libnss-cache; prints the table of docs/benchmarks.md.
 bench-nss: deps-bench all
 	$(GO) run ./test/benchnss
+
+# The scenarios of provider/kanidm on a real server, which the caller provides:
+#   make test-kanidm KANIDM_URL=https://idm.example.com KANIDM_CA=/path/ca.pem KANIDM_ADMIN_PASSWORD=…
+test-kanidm:
+	KANIDM_URL='$(KANIDM_URL)' KANIDM_CA='$(KANIDM_CA)' $(GO) test -count=1 -tags kanidm_live -run TestARealServer -v ./provider/kanidm
 
 check-docs:
 	mandoc -Tlint -Wwarning $(MANPAGES)

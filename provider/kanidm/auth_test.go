@@ -10,7 +10,6 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/provider/kanidm"
-	double "github.com/sallyport-auth/sallyport/test/kanidm"
 )
 
 // given is one answer.
@@ -20,9 +19,9 @@ type given struct {
 }
 
 // login goes through an authentication with what is given, in its order.
-func login(t *testing.T, p *kanidm.Provider, answers ...given) (provider.Reply, error) {
+func login(t *testing.T, p *kanidm.Provider, name identity.Name, answers ...given) (provider.Reply, error) {
 	t.Helper()
-	x, r, err := p.Begin(t.Context(), provider.Attempt{Name: "bob", Service: "login"})
+	x, r, err := p.Begin(t.Context(), provider.Attempt{Name: name, Service: "login"})
 	for _, a := range answers {
 		if err != nil || r.Outcome != provider.Continue {
 			break
@@ -39,10 +38,10 @@ func stepped(o *kanidm.Options) { o.Stepped = true }
 func TestEveryWayToSignInComesOutAsItShould(t *testing.T) {
 	right, wrong := given{identity.Password, "battery staple"}, given{identity.Password, "wrong"}
 	code, backup := given{identity.TOTP, "012345"}, given{identity.BackupCode, "abcd-efgh"}
-	two := func(p *double.Person) { p.TOTP, p.Backup = "012345", "abcd-efgh" }
+	two := func(p *person) { p.TOTP, p.Backup = "012345", "abcd-efgh" }
 	for name, c := range map[string]struct {
 		posix   bool
-		person  func(*double.Person)
+		person  func(*person)
 		give    []given
 		want    provider.Outcome
 		proved  string
@@ -51,13 +50,13 @@ func TestEveryWayToSignInComesOutAsItShould(t *testing.T) {
 		"POSIX password":              {posix: true, give: []given{{identity.Password, "correct horse"}}, want: provider.Allow, proved: "password"},
 		"POSIX, wrong":                {posix: true, give: []given{wrong}, message: "refused"},
 		"POSIX, the other password":   {posix: true, give: []given{right}, message: "refused"},
-		"POSIX, none set":             {posix: true, person: func(p *double.Person) { p.POSIX = "" }, give: []given{{identity.Password, ""}}, message: "refused"},
-		"POSIX, expired":              {posix: true, person: func(p *double.Person) { p.Invalid = true }, give: []given{{identity.Password, "correct horse"}}, message: "expired"},
-		"POSIX, softly locked":        {posix: true, person: func(p *double.Person) { p.Locked = true }, give: []given{{identity.Password, "correct horse"}}, message: "refused"},
+		"POSIX, none set":             {posix: true, person: func(p *person) { p.POSIX = "" }, give: []given{{identity.Password, ""}}, message: "refused"},
+		"POSIX, expired":              {posix: true, person: func(p *person) { p.Invalid = true }, give: []given{{identity.Password, "correct horse"}}, message: "expired"},
+		"POSIX, softly locked":        {posix: true, person: func(p *person) { p.Locked = true }, give: []given{{identity.Password, "correct horse"}}, message: "refused"},
 		"password":                    {give: []given{right}, want: provider.Allow, proved: "password"},
 		"wrong password":              {give: []given{wrong}, message: "incorrect"},
 		"the POSIX password, stepped": {give: []given{{identity.Password, "correct horse"}}, message: "incorrect"},
-		"softly locked":               {person: func(p *double.Person) { p.Locked = true }, give: []given{right}, message: "incorrect"},
+		"softly locked":               {person: func(p *person) { p.Locked = true }, give: []given{right}, message: "incorrect"},
 		"a password, and a code due":  {person: two, give: []given{right}, want: provider.Continue},
 		"password and code":           {person: two, give: []given{right, code}, want: provider.Allow, proved: "password totp"},
 		"password and wrong code":     {person: two, give: []given{right, {identity.TOTP, "999999"}}, message: "incorrect"},
@@ -66,7 +65,7 @@ func TestEveryWayToSignInComesOutAsItShould(t *testing.T) {
 		"password and backup code":    {person: two, give: []given{right, backup}, want: provider.Allow, proved: "password backup-code"},
 		"a code first":                {person: two, give: []given{code}},
 		"a card":                      {person: two, give: []given{{identity.PIV, "x"}}},
-		"passkeys only":               {person: func(p *double.Person) { p.Passkey, p.Password = true, "" }, message: "passkey"},
+		"passkeys only":               {person: func(p *person) { p.Passkey, p.Password = true, "" }, message: "passkey"},
 		"nothing given":               {give: nil, want: provider.Continue},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -75,7 +74,7 @@ func TestEveryWayToSignInComesOutAsItShould(t *testing.T) {
 				d.With(c.person)
 			}
 			p := d.machine(func(o *kanidm.Options) { o.Stepped = !c.posix })
-			r, err := login(t, p, c.give...)
+			r, err := login(t, p, "bob", c.give...)
 			if err != nil || r.Outcome != c.want || !strings.Contains(r.Message, c.message) {
 				t.Fatalf("outcome %d, %q, %v; want %d, %q", r.Outcome, r.Message, err, c.want, c.message)
 			}
@@ -107,7 +106,7 @@ func TestEveryWayToSignInComesOutAsItShould(t *testing.T) {
 
 func TestASessionOpenedToProveSomebodyIsClosedAgain(t *testing.T) {
 	d := newRig(t)
-	if r, err := login(t, d.machine(stepped), given{identity.Password, "battery staple"}); err != nil || r.Outcome != provider.Allow {
+	if r, err := login(t, d.machine(stepped), "bob", given{identity.Password, "battery staple"}); err != nil || r.Outcome != provider.Allow {
 		t.Fatal(r.Message, err)
 	}
 	if n := d.Count("GET /v1/logout"); n != 1 {
@@ -117,9 +116,9 @@ func TestASessionOpenedToProveSomebodyIsClosedAgain(t *testing.T) {
 
 func TestWhoHoldsASecondFactorIsRememberedUntilThePasswordAloneSuffices(t *testing.T) {
 	d := newRig(t)
-	d.With(func(p *double.Person) { p.TOTP = "012345" })
+	d.With(func(p *person) { p.TOTP = "012345" })
 	p := d.machine(stepped)
-	if r, err := login(t, p, given{identity.Password, "battery staple"}, given{identity.TOTP, "012345"}); err != nil || r.Outcome != provider.Allow {
+	if r, err := login(t, p, "bob", given{identity.Password, "battery staple"}, given{identity.TOTP, "012345"}); err != nil || r.Outcome != provider.Allow {
 		t.Fatal(r.Message, err)
 	}
 	r, err := p.Fetch(t.Context(), "bob")
@@ -129,8 +128,8 @@ func TestWhoHoldsASecondFactorIsRememberedUntilThePasswordAloneSuffices(t *testi
 	if _, held := r.Token.FactorEpoch(identity.TOTP); !held {
 		t.Error("a lookup forgets the second factor")
 	}
-	d.With(func(p *double.Person) { p.TOTP = "" })
-	reply, err := login(t, p, given{identity.Password, "battery staple"})
+	d.With(func(p *person) { p.TOTP = "" })
+	reply, err := login(t, p, "bob", given{identity.Password, "battery staple"})
 	if err != nil || reply.Outcome != provider.Allow {
 		t.Fatal(reply.Message, err)
 	}
@@ -141,7 +140,7 @@ func TestWhoHoldsASecondFactorIsRememberedUntilThePasswordAloneSuffices(t *testi
 
 func TestAServerThatIsStartedAnewInTheMidstOfALoginIsOfflineAndTheAccountLives(t *testing.T) {
 	d := newRig(t)
-	d.With(func(p *double.Person) { p.TOTP = "012345" })
+	d.With(func(p *person) { p.TOTP = "012345" })
 	x, r, err := d.machine(stepped).Begin(t.Context(), provider.Attempt{Name: "bob"})
 	if err != nil || r.Outcome != provider.Continue {
 		t.Fatal(r, err)
@@ -162,7 +161,7 @@ func TestAServerThatIsStartedAnewInTheMidstOfALoginIsOfflineAndTheAccountLives(t
 		_, _ = w.Write([]byte(`"nomatchingentries"`))
 		return true
 	}
-	_, err = login(t, d.machine(stepped), given{identity.Password, "battery staple"}, given{identity.TOTP, "012345"})
+	_, err = login(t, d.machine(stepped), "bob", given{identity.Password, "battery staple"}, given{identity.TOTP, "012345"})
 	if !errors.Is(err, provider.ErrOffline) || errors.Is(err, provider.ErrNotFound) {
 		t.Error("no such session:", err)
 	}

@@ -43,7 +43,7 @@ func TestAnAccountIsWhatTheServerSaysInTheFormOfTheHouse(t *testing.T) {
 	if err != nil || byUID.Token.Revision != r.Token.Revision {
 		t.Error(byUID, err)
 	}
-	d.With(func(p *double.Person) { p.Shell, p.Invalid = "/bin/zsh", true })
+	d.With(func(p *person) { p.Shell, p.Invalid = "/bin/zsh", true })
 	changed, err := p.Fetch(t.Context(), "bob")
 	if err != nil || changed.Token.Revision <= r.Token.Revision || changed.Token.Account.Shell != "/bin/zsh" || changed.Token.State != identity.Disabled {
 		t.Errorf("%+v %v", changed.Token, err)
@@ -75,7 +75,7 @@ func TestARevisionNeverGoesBackEvenWhenMemoryIsLost(t *testing.T) {
 	if again := revision(open()); again != first {
 		t.Errorf("nothing changed, and the revision went from %d to %d", first, again)
 	}
-	d.With(func(p *double.Person) { p.Shell = "/bin/zsh" })
+	d.With(func(p *person) { p.Shell = "/bin/zsh" })
 	second := revision(open())
 	o.Memory = &memory{}
 	now = now.Add(time.Hour)

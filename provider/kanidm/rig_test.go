@@ -18,6 +18,8 @@ import (
 	double "github.com/sallyport-auth/sallyport/test/kanidm"
 )
 
+type person = double.Person
+
 // rig is a server with machines that ask it.
 type rig struct {
 	*double.Double
