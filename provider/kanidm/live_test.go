@@ -150,8 +150,13 @@ func (l *live) prepare() {
 			}
 			req.Header.Set("Authorization", "Bearer "+l.bearer)
 			resp, err := l.http.Do(req)
-			if err != nil || resp.StatusCode != http.StatusOK {
-				t.Errorf("%s is left on the server: %v %v", path, resp, err)
+			if err != nil {
+				t.Errorf("%s is left on the server: %v", path, err)
+				return
+			}
+			defer resp.Body.Close()
+			if resp.StatusCode != http.StatusOK {
+				t.Errorf("%s is left on the server: %s", path, resp.Status)
 			}
 		})
 	}
