@@ -64,13 +64,15 @@ func TestACardThatMayNotBecomeTheAccountsIsRefusedWithTheReason(t *testing.T) {
 		answer func(a answer) answer
 		says   string
 	}{
-		"another's":               {func(a answer) answer { return b.enrolCard(a, theirs) }, "belongs to another account"},
-		"another's, reissued":     {func(a answer) answer { return b.enrolCard(a, &softCard{theirs.key, b.reissue(theirs)}) }, "belongs to another account"},
-		"revoked":                 {func(a answer) answer { return b.enrolCard(a, gone) }, "was revoked"},
-		"revoked, reissued":       {func(a answer) answer { return b.enrolCard(a, again) }, "was revoked"},
-		"another card signed":     {func(a answer) answer { return b.enrolCard(a, &softCard{other.key, mine.der}) }, "did not sign"},
-		"malformed":               {func(a answer) answer { return b.go1(a.cookie, identity.NewPIV, "x", false) }, "not understood"},
-		"no certificate":          {func(a answer) answer { return b.go1(a.cookie, identity.NewPIV, encoded(t, mine.proof(t, b.asked(a))), false) }, "not understood"},
+		"another's":           {func(a answer) answer { return b.enrolCard(a, theirs) }, "belongs to another account"},
+		"another's, reissued": {func(a answer) answer { return b.enrolCard(a, &softCard{theirs.key, b.reissue(theirs)}) }, "belongs to another account"},
+		"revoked":             {func(a answer) answer { return b.enrolCard(a, gone) }, "was revoked"},
+		"revoked, reissued":   {func(a answer) answer { return b.enrolCard(a, again) }, "was revoked"},
+		"another card signed": {func(a answer) answer { return b.enrolCard(a, &softCard{other.key, mine.der}) }, "did not sign"},
+		"malformed":           {func(a answer) answer { return b.go1(a.cookie, identity.NewPIV, "x", false) }, "not understood"},
+		"no certificate": {func(a answer) answer {
+			return b.go1(a.cookie, identity.NewPIV, encoded(t, mine.proof(t, b.asked(a))), false)
+		}, "not understood"},
 		"the offer is not a card": {func(a answer) answer { return b.go1(a.cookie, identity.PIV, "x", false) }, denial},
 	} {
 		got := c.answer(b.adding())

@@ -189,7 +189,7 @@ func TestABackupCodeThatLetSomeoneInIsUsedAlsoAfterKill9(t *testing.T) {
 		b := &bench{t: t, box: store.Machine{Name: "box"}}
 		b.unix.Store(1_800_000_000)
 		b.open(folder)
-		if b.withBackup(os.Getenv(killedAt+"_CODE")).allow {
+		if b.withBackup(os.Getenv(killedAt + "_CODE")).allow {
 			_, _ = os.Stdout.WriteString("allowed\n")
 		}
 		p, err := os.FindProcess(os.Getpid())
