@@ -69,7 +69,8 @@ type login struct {
 	asked bool // a password was typed for us, not left by another module
 	// What was given, kept until the attempt ends: the network may be lost meanwhile.
 	secret identity.Secret
-	code   identity.Secret // one-time or backup
+	code   identity.Secret // one-time
+	backup identity.Secret // code
 	card   atReader        // with its PIN
 	// later are ways that the person passed over, in that order.
 	later []identity.FactorKind
