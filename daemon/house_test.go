@@ -116,7 +116,7 @@ func (h *house) start() {
 		cards = h.cards
 	}
 	h.d, err = New(Options{
-		Cards: cards,
+		Cards:    cards,
 		Provider: p, Cache: h.cache, Sealer: h.sealer, Policy: h.policy, Machine: h.machine, Realm: realm,
 		Version: "test", Log: quiet(), Now: h.clk.now, Boottime: h.clk.elapsed, LocalFiles: h.root,
 	})
