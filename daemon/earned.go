@@ -80,9 +80,11 @@ func (l *earnings) take(account uuid.UUID, service string, p identity.Process, n
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	list := slices.DeleteFunc(l.kept[account], func(o *earning) bool { return now-o.at > earnFor })
-	if l.kept[account] = list; len(list) == 0 {
+	if len(list) == 0 {
 		delete(l.kept, account)
+		return nil
 	}
+	l.kept[account] = list
 	for _, e := range slices.Backward(list) {
 		if e.service == service && e.takenBy(itself(p), parentOf(p)) {
 			return e.factors
