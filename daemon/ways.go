@@ -254,14 +254,15 @@ func (s *login) next(ctx context.Context, t turn) (provider.Answer, ruling) {
 	return provider.Answer{}, ruling{code: identity.Denied}
 }
 
-// more tells whether the goal will need more than this answer.
+// more tells whether this machine demands more than this answer and those before
+// it. What a login takes the server knows better.
 func (s *login) more(t turn, kind identity.FactorKind) bool {
 	proved := append(slices.Clone(t.proved), kind)
 	if kind == identity.PasswordAndTOTP {
 		proved = append(slices.Clone(t.proved), identity.Password, identity.TOTP)
 	}
-	aim := s.goal().aim(s.can())
-	return aim != nil && !aim(proved)
+	g := s.goal()
+	return g.met(s.can()) && !(g.service(proved) && g.allowed(proved))
 }
 
 func isCode(c identity.Secret) bool {
