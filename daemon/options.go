@@ -112,6 +112,8 @@ type Options struct {
 	Provider provider.Provider
 	Cache    *cache.Cache
 	Sealer   seal.Sealer
+	// Cards are the smartcards of this machine; nil: it has none.
+	Cards Cards
 	// SealDetail says where and why, and SealMend what would be stronger, for status.
 	SealDetail, SealMend string
 
@@ -162,6 +164,7 @@ type Daemon struct {
 	sealKey   sealKey
 	enrolling enrolments
 	proofs    proofs
+	earnings  earnings
 	hashing   chan struct{} // at most Hashes Argon2 at a time
 	asking    chan struct{} // steps at the server
 	maker     chan struct{} // at most one of them makes a verifier
