@@ -13,6 +13,7 @@ import (
 )
 
 var (
+	errShort     = errors.New("the card's answer breaks off")
 	errGarbage   = errors.New("the card's answer makes no sense")
 	errForm      = errors.New("a PIN has 6 to 8 characters")
 	errNotTheOne = errors.New("it is not the card that was found")
@@ -35,6 +36,8 @@ func fault(err error) *identity.CardError {
 		return done
 	case errors.Is(err, errNoApplication), errors.Is(err, errEmpty):
 		return faulty(identity.CardNotPIV, err)
+	case errors.Is(err, errShort), strings.Contains(err.Error(), "scard response too short"): // piv-go's words
+		return faulty(identity.CardRemoved, err)
 	case errors.Is(err, errNoVersion):
 		return faulty(identity.CardUnsupported, err)
 	case errors.As(err, &pin):

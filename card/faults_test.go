@@ -134,6 +134,7 @@ func TestACardThatIsPulledInMidUseIsRemoved(t *testing.T) {
 		})
 		_, err = s.Sign(bg, seen, secret(vcard.DefaultPIN), challenge(), nil)
 		wants(t, err, identity.CardRemoved)
+		t.Logf("%x: %v", at, err)
 		until(t, "it is gone", func() bool { return !present(t, vcard.Reader0) })
 	}
 }
@@ -185,7 +186,7 @@ func TestATouchIsAskedForAndMissed(t *testing.T) {
 	// A card that waits longer than we do.
 	finger := make(chan struct{})
 	c.OnTouch(func() bool { <-finger; return false })
-	short := New(Options{Touch: 50 * time.Millisecond})
+	short := New(Options{Touch: 500 * time.Millisecond})
 	_, err = short.Sign(bg, seen, secret(vcard.DefaultPIN), challenge(), nil)
 	wants(t, err, identity.CardUntouched)
 	ctx, cancel := context.WithTimeout(bg, 50*time.Millisecond)
@@ -205,7 +206,9 @@ func TestACardThatAnotherProgramHoldsIsWaitedForAndThenBusy(t *testing.T) {
 	insert(t, c, 0)
 	other, err := piv.Open(vcard.Reader0)
 	must(t, err)
+	start := time.Now()
 	find(t, s, live(f), identity.CardBusy)
+	t.Log("busy after", time.Since(start))
 	go func() { <-time.After(100 * time.Millisecond); _ = other.Close() }()
 	_, err = service().Find(bg, live(f))
 	must(t, err)

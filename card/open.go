@@ -55,13 +55,20 @@ func take(p *pcsc, name string) (*held, error) {
 // close gives the card back. Its error is of no use to anyone.
 func (h *held) close() { _ = h.Close() }
 
-// forget gives back a card that was told its PIN: to SELECT another application
-// makes it forget that, and so does a reset, when our hold on it has ended.
-func (s *Service) forget(p *pcsc, h *held) {
-	_, _ = h.FormFactor() // the only command of piv-go that selects another; most cards lack what it asks for
+// giveBack gives back a card that perhaps was told its PIN: to SELECT another
+// application makes it forget that, and so does a reset, when our hold on it has
+// ended. A card that is gone is not reset: pcscd takes the attempt for its removal,
+// and then may not see the one that comes next.
+func (s *Service) giveBack(p *pcsc, h *held, told bool, err error) {
+	gone := err != nil && fault(err).Fault == identity.CardRemoved
+	if told && !gone {
+		_, _ = h.FormFactor() // the only command of piv-go that selects another; most cards lack what it asks for
+	}
 	h.close()
-	if err := p.reset(h.reader); err != nil {
-		s.o.Log.Debug("card is not reset", "reader", h.reader, "error", err)
+	if told && !gone {
+		if err := p.reset(h.reader); err != nil {
+			s.o.Log.Debug("card is not reset", "reader", h.reader, "error", err)
+		}
 	}
 }
 

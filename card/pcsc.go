@@ -165,7 +165,7 @@ func transmit(h C.SCARDHANDLE, apdu []byte) (status uint16, err error) {
 		return 0, err
 	}
 	if n < 2 || int(n) > len(out) {
-		return 0, errGarbage
+		return 0, errShort
 	}
 	return uint16(out[n-2])<<8 | uint16(out[n-1]), nil
 }

@@ -96,23 +96,30 @@ func (s *Service) signIn(j *job, p *pcsc, r reader, card identity.CardSeen, pin 
 		}
 		return identity.CardProof{}, err
 	}
-	defer s.forget(p, h)
+	proof, told, err := s.signOn(j, h, card, pin, c)
+	s.giveBack(p, h, told, err)
+	return proof, err
+}
+
+// signOn tells too whether the card was told the PIN.
+func (s *Service) signOn(j *job, h *held, card identity.CardSeen, pin pin, c identity.CardChallenge) (proof identity.CardProof, told bool, err error) {
 	keys, err := h.keys()
 	if err != nil {
-		return identity.CardProof{}, notTheOne(err)
+		return proof, false, notTheOne(err)
 	}
 	for _, k := range keys {
 		if bytes.Equal(k.fingerprint, card.Fingerprint) {
 			if err := s.dated(k); err != nil {
-				return identity.CardProof{}, err
+				return proof, false, err
 			}
 			if err := h.VerifyPIN(pin.text()); err != nil {
-				return identity.CardProof{}, fmt.Errorf("verify the PIN: %w", err)
+				return proof, false, fmt.Errorf("verify the PIN: %w", err)
 			}
-			return h.prove(j, k, pin, c)
+			proof, err = h.prove(j, k, pin, c)
+			return proof, true, err
 		}
 	}
-	return identity.CardProof{}, notTheOne(nil)
+	return proof, false, notTheOne(nil)
 }
 
 // notTheOne keeps a card that went away apart from one that is another.

@@ -71,3 +71,16 @@ func TestWhatHasNotTheFormOfAPINCostsNoTry(t *testing.T) {
 		t.Fatalf("%d tries left", n)
 	}
 }
+
+func BenchmarkFindAndSign(b *testing.B) {
+	vcard.Start(b)
+	s := service()
+	c, f := ours(b, vcard.Key{Algorithm: vcard.P256})
+	insert(b, c, 0)
+	for b.Loop() {
+		seen, err := s.Find(bg, live(f))
+		must(b, err)
+		_, err = s.Sign(bg, seen, secret(vcard.DefaultPIN), challenge(), nil)
+		must(b, err)
+	}
+}

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // readerConf gives the driver one reader of two slots.
@@ -61,7 +63,12 @@ func Start(t testing.TB, more ...string) *Readers {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(r.Stop)
+	t.Cleanup(func() {
+		r.Stop()
+		if text, err := os.ReadFile(r.log.Name()); err == nil && t.Failed() {
+			t.Logf("pcscd:\n%s", text)
+		}
+	})
 	return r
 }
 
@@ -184,6 +191,7 @@ var errPulled = errors.New("pulled")
 
 func (i *Inserted) serve() error {
 	for {
+		quick(i.conn)
 		message, err := receive(i.conn)
 		if err != nil {
 			return err
@@ -212,6 +220,16 @@ func (i *Inserted) apdu(message []byte) error {
 		return errors.Join(errPulled, err)
 	default:
 		return send(i.conn, out)
+	}
+}
+
+// quick has the kernel acknowledge what comes at once: the driver sends a message
+// in two parts, and the second would wait 40 ms for that.
+func quick(c net.Conn) {
+	if t, ok := c.(*net.TCPConn); ok {
+		if raw, err := t.SyscallConn(); err == nil {
+			_ = raw.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_QUICKACK, 1) })
+		}
 	}
 }
 
