@@ -120,8 +120,11 @@ type Attempt struct {
 	// without the server.
 	UsedStep int64
 	// Enrol is a kind of factor to make once what is enough for a login is proved,
-	// and Remove is one to take away then; "" for none.
+	// and Remove is one to take away then, when it or something at least as strong is
+	// among what was proved; "" for none. Not both.
 	Enrol, Remove identity.FactorKind
+	// RemoveCard is, with Remove identity.PIV, the fingerprint of the card.
+	RemoveCard []byte
 }
 
 // Answer is one step: a credential for one of the kinds on offer.

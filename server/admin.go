@@ -16,6 +16,7 @@ import (
 // admin implements AdminService. Handler and client have the same methods, so it
 // also is the client of those who hold the folder themselves.
 type admin struct {
+	sallyportv1connect.UnimplementedAdminServiceHandler
 	*realm
 }
 

@@ -33,6 +33,9 @@ func (r *realm) sealFactors(tx *store.Tx, m store.Machine, s *session, a store.A
 		return nil, err
 	}
 	held, err := tx.TOTP(a.UUID)
+	if errors.Is(err, identity.ErrNotFound) {
+		return nil, nil // taken away just now
+	}
 	if err != nil {
 		return nil, err
 	}

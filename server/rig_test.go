@@ -58,7 +58,7 @@ func (b *bench) open(folder string) {
 	b.t.Cleanup(func() { _ = r.Close() })
 	// Cheap hashes: what is tested here is when they are made, not what they cost.
 	r.hasher = newHasher(params{memory: 64, time: 1, lanes: 1}, 2)
-	b.engine, b.admin = newEngine(r, stepTimeout), &admin{r}
+	b.engine, b.admin = newEngine(r, stepTimeout), &admin{realm: r}
 }
 
 // reopen is a restart.
@@ -108,7 +108,7 @@ func (b *bench) start(name identity.Name) string {
 
 func (b *bench) answer(m store.Machine, cookie string, kind identity.FactorKind, credential string) answer {
 	b.t.Helper()
-	a, err := b.step(b.t.Context(), m, cookie, kind, identity.NewSecret([]byte(credential)))
+	a, err := b.step(b.t.Context(), m, cookie, kind, identity.NewSecret([]byte(credential)), false)
 	if err != nil {
 		b.t.Fatal(err)
 	}
