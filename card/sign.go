@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"unsafe"
 
 	"github.com/go-piv/piv-go/v2/piv"
@@ -173,7 +174,7 @@ func (g *signer) Public() crypto.PublicKey { return g.k.certificate.PublicKey }
 
 // Sign verifies the PIN right before it signs, as a key of policy "always" wants;
 // it has been right before, so this costs no try.
-func (g *signer) Sign(random interface{ Read([]byte) (int, error) }, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+func (g *signer) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 	private, err := g.h.PrivateKey(g.k.slot, g.Public(), piv.KeyAuth{PIN: g.pin.text(), PINPolicy: piv.PINPolicyAlways})
 	if err != nil {
 		return nil, faulty(identity.CardUnsupported, err)

@@ -99,9 +99,7 @@ func (c *Card) generate(cmd command) ([]byte, status) {
 		key.Touch = p[0]
 	}
 	c.keys[cmd.p2] = key
-	public := key.public()
-	n := len(public)
-	return append([]byte{0x7f, 0x49, 0x82, byte(n >> 8), byte(n)}, public...), ok
+	return append([]byte{0x7f}, tlv(0x49, key.public())...), ok
 }
 
 func (k *Key) public() []byte {
