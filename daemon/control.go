@@ -140,15 +140,20 @@ func (d *Daemon) explainOffline(ctx context.Context, e *entry) (*report.Offline,
 		o.Possible, o.Reason = false, err.Error()
 		return o, nil
 	}
-	o.Failures, o.CodeFailures = f.Count, c.Count
-	if c.LockedUntil.After(f.LockedUntil) {
-		f.LockedUntil = c.LockedUntil
+	p, err := d.o.Cache.Failures(ctx, e.account.UUID, kindCard)
+	if err != nil {
+		o.Possible, o.Reason = false, err.Error()
+		return o, nil
 	}
-	if d.clock.now().Before(f.LockedUntil) {
-		o.Possible, o.Reason = false, "Too many wrong answers."
-		return o, &f.LockedUntil
+	o.Failures, o.CodeFailures, o.CardFailures = f.Count, c.Count, p.Count
+	until := lockedFor(d.clock.now(), f.LockedUntil, c.LockedUntil, p.LockedUntil)
+	if until != nil && o.Possible {
+		h := d.checkable(ctx, e)
+		if r := d.locks(ctx, &h, e); r.code != identity.Granted || d.goalOf(e, Service{}).aim(h.can) == nil {
+			o.Possible, o.Reason = false, "Too many wrong answers."
+		}
 	}
-	return o, nil
+	return o, until
 }
 
 func (d *Daemon) describe(e *entry) report.Account {

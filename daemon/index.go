@@ -23,6 +23,7 @@ type index struct {
 	byUID    table
 	byOwn    table // of those whose own group is folded into them
 	blocked  map[uuid.UUID]string
+	points   []identity.Points // tables of points: nearly always one for all
 
 	groups    map[uuid.UUID]*group
 	groupName map[identity.Name]*group
@@ -48,7 +49,7 @@ func newIndex() *index {
 func (x *index) reset() {
 	x.accounts, x.vacant = nil, nil
 	x.byUUID, x.byName, x.byUID, x.byOwn = table{}, table{}, table{}, table{}
-	x.blocked = map[uuid.UUID]string{}
+	x.blocked, x.points = map[uuid.UUID]string{}, nil
 	x.groups, x.groupName, x.groupGID = map[uuid.UUID]*group{}, map[identity.Name]*group{}, map[uint32]*group{}
 	// Whoever still holds an entry must not find another group under its numbers.
 	x.numbered, x.era = nil, x.era+1
@@ -135,7 +136,7 @@ func (x *index) put(e *entry, groups []identity.Group, allowed func(gid uint32) 
 			list = append(list, in.number)
 		}
 	}
-	is := pack(e, list)
+	is := pack(e, x.tableOf(e.points), list)
 	if fold {
 		is.own = groups[0].UUID
 	}
@@ -147,6 +148,16 @@ func (x *index) put(e *entry, groups []identity.Group, allowed func(gid uint32) 
 		x.gids.drop(is.own)
 	}
 	return is
+}
+
+// tableOf is the number of a realm's table of points.
+func (x *index) tableOf(p identity.Points) int {
+	at := slices.IndexFunc(x.points, func(o identity.Points) bool { return slices.Equal(o, p) })
+	if at < 0 {
+		at = len(x.points)
+		x.points = append(x.points, slices.Clone(p))
+	}
+	return at
 }
 
 // place puts an account under its number, or under a new one when there was none,
@@ -258,7 +269,7 @@ func (x *index) unpack(p *packed) *entry {
 		return nil
 	}
 	e := p.entry()
-	e.era = x.era
+	e.era, e.points = x.era, x.points[p.table()]
 	if p.blocked {
 		e.blocked = x.blocked[p.uuid]
 	}

@@ -112,6 +112,8 @@ type Options struct {
 	Provider provider.Provider
 	Cache    *cache.Cache
 	Sealer   seal.Sealer
+	// Cards are the smartcards of this machine; nil: it has none.
+	Cards Cards
 	// SealDetail says where and why, and SealMend what would be stronger, for status.
 	SealDetail, SealMend string
 

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
 )
@@ -88,7 +90,7 @@ func (d *Daemon) describeProof(e *entry, v placed) report.Proof {
 		p.Factors = append(p.Factors, string(k))
 	}
 	for _, g := range d.index.groupsOf(e) {
-		if len(g.Demands) > 0 && covers(v.methods(), g.Demands) {
+		if (len(g.Demands) > 0 || g.Points > 0 || g.Earned) && g.Demand().Met(e.points, v.methods()) {
 			p.Groups = append(p.Groups, g.Name)
 		}
 	}
@@ -117,19 +119,13 @@ func (d *Daemon) explainStepUp(service string, e *entry) *report.StepUp {
 	if !has {
 		return nil
 	}
-	kinds, missing := d.needs(policy, e)
-	for _, k := range demandedOf(e) {
-		if !slices.Contains(kinds, k) {
-			kinds = append(kinds, k)
-		}
+	g := d.goalOf(e, policy)
+	x := &report.StepUp{Required: policy.StepUp, Member: g.missing == uuid.Nil, Demands: g.leastDemands(), Proofs: []report.Proof{}}
+	for _, o := range g.all {
+		x.Points = max(x.Points, int(o.Points))
 	}
-	x := &report.StepUp{Required: policy.StepUp, Demands: []string{}, Proofs: []report.Proof{}}
 	if policy.StepUp {
 		x.MaxAgeSeconds = int64(policy.maxAge() / time.Second)
-	}
-	x.Member = missing == [16]byte{}
-	for _, k := range kinds {
-		x.Demands = append(x.Demands, string(k))
 	}
 	for _, v := range d.proofs.of(e.account.UUID, d.lookBack()) {
 		if policy.StepUp && d.stale(policy, e, v.proof) == "" {

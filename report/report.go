@@ -182,7 +182,10 @@ type Offline struct {
 	LastChecked *time.Time `json:"last_checked,omitempty"`
 	Failures    int        `json:"failures"`
 	// CodeFailures counts wrong one-time codes after a right password.
-	CodeFailures int    `json:"code_failures,omitempty"`
+	CodeFailures int `json:"code_failures,omitempty"`
+	// CardFailures counts signatures of cards that were refused; wrong PINs the card
+	// counts itself.
+	CardFailures int    `json:"card_failures,omitempty"`
 	Reason       string `json:"reason,omitempty"`
 }
 

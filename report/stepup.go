@@ -57,9 +57,11 @@ type ServiceProof struct {
 type StepUp struct {
 	Required      bool  `json:"required"`
 	MaxAgeSeconds int64 `json:"max_age_s,omitempty"`
-	// Demands are the factors that a proof must hold; Member tells whether the
-	// account is in all the groups that the service requires.
+	// Demands are the factors that a proof must hold, Points how much they must come
+	// to; Member tells whether the account is in all the groups that the service
+	// requires.
 	Demands []string `json:"demands"`
+	Points  int      `json:"points,omitempty"`
 	Member  bool     `json:"member"`
 	// Proofs are those that suffice now, each in its own session and terminal.
 	Proofs []Proof `json:"proofs"`
