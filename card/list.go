@@ -6,6 +6,30 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
+// Readers tells which readers have a card in them, and opens none.
+func (s *Service) Readers(ctx context.Context) ([]identity.CardReader, error) {
+	return work(ctx, s, nil, func(*job) ([]identity.CardReader, error) {
+		p, err := connect()
+		if err != nil {
+			return nil, err
+		}
+		defer p.close()
+		readers, err := p.readers()
+		if err != nil {
+			return nil, err
+		}
+		var list []identity.CardReader
+		for _, r := range readers {
+			c := identity.CardReader{Name: r.name, Retries: -1}
+			if !r.card {
+				c.Err = faulty(identity.CardNone, nil)
+			}
+			list = append(list, c)
+		}
+		return list, nil
+	})
+}
+
 // List tells of every reader what is in it. No reader is no error.
 func (s *Service) List(ctx context.Context) ([]identity.CardReader, error) {
 	return work(ctx, s, nil, func(j *job) ([]identity.CardReader, error) {
