@@ -17,6 +17,9 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
+// making is how long a card may take to make a key of RSA 2048.
+const making = 25 * time.Second
+
 // Prepare makes a card ready to be enrolled, as ordered: the card that is there,
 // with the certificate of its slot 9A or with a new key. What it returns goes to
 // [Service.Enrol]. The PIN is verified before anything is changed.
@@ -26,7 +29,7 @@ func (s *Service) Prepare(ctx context.Context, o identity.CardOrder, secret iden
 		return identity.CardMade{}, err
 	}
 	o.ManagementKey = identity.NewSecret(bytes.Clone(o.ManagementKey.Reveal()))
-	return work(ctx, s, touch, func(j *job) (identity.CardMade, error) {
+	return work(ctx, s, max(s.o.Timeout, making), touch, func(j *job) (identity.CardMade, error) {
 		defer clear(pin)
 		defer o.ManagementKey.Wipe()
 		return s.prepare(j, o, pin)

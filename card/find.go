@@ -11,7 +11,7 @@ import (
 // Find looks for a card that is wanted, in every reader, and asks nobody for
 // anything.
 func (s *Service) Find(ctx context.Context, wanted identity.CardsWanted) (identity.CardSeen, error) {
-	return work(ctx, s, nil, func(j *job) (identity.CardSeen, error) { return s.find(j, wanted) })
+	return work(ctx, s, s.o.Timeout, nil, func(j *job) (identity.CardSeen, error) { return s.find(j, wanted) })
 }
 
 func (s *Service) find(j *job, wanted identity.CardsWanted) (identity.CardSeen, error) {

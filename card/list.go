@@ -8,7 +8,7 @@ import (
 
 // Readers tells which readers have a card in them, and opens none.
 func (s *Service) Readers(ctx context.Context) ([]identity.CardReader, error) {
-	return work(ctx, s, nil, func(*job) ([]identity.CardReader, error) {
+	return work(ctx, s, s.o.Timeout, nil, func(*job) ([]identity.CardReader, error) {
 		p, err := connect()
 		if err != nil {
 			return nil, err
@@ -32,7 +32,7 @@ func (s *Service) Readers(ctx context.Context) ([]identity.CardReader, error) {
 
 // List tells of every reader what is in it. No reader is no error.
 func (s *Service) List(ctx context.Context) ([]identity.CardReader, error) {
-	return work(ctx, s, nil, func(j *job) ([]identity.CardReader, error) {
+	return work(ctx, s, s.o.Timeout, nil, func(j *job) ([]identity.CardReader, error) {
 		var list []identity.CardReader
 		err := s.each(j, func(r reader, h *held, err error) bool {
 			list = append(list, describe(r, h, err))

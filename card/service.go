@@ -9,7 +9,7 @@ import (
 // The limits of a Service that sets none.
 const (
 	DefaultTimeout = 10 * time.Second
-	DefaultTouch   = 20 * time.Second
+	DefaultTouch   = 15 * time.Second
 	DefaultBusy    = 2 * time.Second
 )
 
@@ -18,8 +18,8 @@ type Options struct {
 	// Now judges the dates of certificates: the daemon's trusted clock.
 	Now func() time.Time
 	Log *slog.Logger
-	// Timeout bounds one call, without the time that a touch takes; Touch bounds
-	// that. Busy is how long a card that another program holds is tried again.
+	// Timeout bounds one call, without the time that a touch takes and that it takes
+	// to make a key; Touch bounds the former. Busy is how long a card that another program holds is tried again.
 	Timeout, Touch, Busy time.Duration
 }
 

@@ -42,7 +42,7 @@ func (s *Service) Sign(ctx context.Context, card identity.CardSeen, secret ident
 	if err != nil {
 		return identity.CardProof{}, err
 	}
-	return work(ctx, s, touch, func(j *job) (identity.CardProof, error) {
+	return work(ctx, s, s.o.Timeout, touch, func(j *job) (identity.CardProof, error) {
 		defer clear(pin)
 		return s.signWith(j, card, pin, c)
 	})

@@ -11,6 +11,7 @@ import (
 // job is one call in the hands of the worker.
 type job struct {
 	started time.Time
+	limit   time.Duration // without a touch
 	// gone is closed when the call has returned, with or without the worker.
 	gone chan struct{}
 	// waits carries a word each time that the card waits for a finger.
@@ -43,14 +44,15 @@ type result[T any] struct {
 
 var errLate = errors.New("no answer in time")
 
-// work lets the worker do f, and waits for it as long as ctx and the limits allow.
+// work lets the worker do f, and waits for it as long as ctx and the limits allow: most,
+// without the time that a touch takes.
 // f must use no memory of the caller that changes.
-func work[T any](ctx context.Context, s *Service, touch func(), f func(*job) (T, error)) (T, error) {
+func work[T any](ctx context.Context, s *Service, most time.Duration, touch func(), f func(*job) (T, error)) (T, error) {
 	var none T
 	if s.hangs() {
 		return none, faulty(identity.CardNoService, errLate)
 	}
-	limit := time.NewTimer(s.o.Timeout)
+	limit := time.NewTimer(most)
 	defer limit.Stop()
 	select {
 	case s.turn <- struct{}{}:
@@ -59,7 +61,8 @@ func work[T any](ctx context.Context, s *Service, touch func(), f func(*job) (T,
 	case <-limit.C:
 		return none, s.crowded(errLate)
 	}
-	j := &job{started: time.Now(), gone: make(chan struct{}), waits: make(chan struct{})}
+	limit.Reset(most) // the wait for a turn does not count
+	j := &job{started: time.Now(), limit: most, gone: make(chan struct{}), waits: make(chan struct{})}
 	defer close(j.gone)
 	s.set(j)
 	done := make(chan result[T], 1)
@@ -102,7 +105,7 @@ func (s *Service) hangs() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	j := s.current
-	return j != nil && !j.touching && time.Since(j.started) >= s.o.Timeout
+	return j != nil && !j.touching && time.Since(j.started) >= j.limit
 }
 
 // crowded is what a call gets that never had its turn.

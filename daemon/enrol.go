@@ -137,7 +137,7 @@ func (d *Daemon) handleEnrol(ctx context.Context, peer identity.Peer, verb strin
 			return fmt.Errorf("%w: %q cannot be removed", report.ErrVerb, a.Kind)
 		}
 		var err error
-		if w.card, err = hex.DecodeString(a.Card); err != nil || (w.remove == identity.PIV) != (len(w.card) == sha256.Size) {
+		if w.card, err = hex.DecodeString(a.Card); err != nil || len(w.card) != 0 && (w.remove != identity.PIV || len(w.card) != sha256.Size) {
 			return fmt.Errorf("%w: a card is named by the SHA-256 of its certificate, and nothing else has one", report.ErrVerb)
 		}
 		return d.enrolBegin(ctx, peer, a.EnrolArgs, w, emit)
@@ -172,6 +172,12 @@ func (d *Daemon) enrolBegin(ctx context.Context, peer identity.Peer, a report.En
 	}
 	if _, held := s.q.e.epoch(identity.TOTP); held && s.code.Len() == 0 && s.card.pin.Len() == 0 {
 		return emit(report.Enrolment{NeedsCode: true})
+	}
+	if w.remove == identity.PIV && len(w.card) == 0 {
+		var err error
+		if w.card, err = s.onlyCard(ctx); err != nil {
+			return err
+		}
 	}
 	if r := d.reserveAlone(ctx, s.q.e.account.UUID, kindLocker); r.code != identity.Granted {
 		return refusedEnrolment(r.text())

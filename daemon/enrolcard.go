@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sallyport-auth/sallyport/identity"
@@ -165,6 +166,30 @@ func (d *Daemon) enrolCardDone(ctx context.Context, peer identity.Peer, args []b
 		return refusedEnrolment(cmp.Or(printable(r.Message), "The server did not take the card."))
 	}
 	return d.enrolled(ctx, e, r, emit)
+}
+
+// onlyCard is the account's card, by its fingerprint, if it has just one.
+func (s *login) onlyCard(ctx context.Context) ([]byte, error) {
+	t, err := s.d.signedToken(ctx, s.q.e)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errEnrol, err)
+	}
+	var cards []string
+	var only []byte
+	for _, f := range t.Factors {
+		if f.Kind == identity.PIV {
+			only = identity.CardFingerprint(f.Certificate)
+			cards = append(cards, fmt.Sprintf("%x (%s)", only, printable(f.Label)))
+		}
+	}
+	switch len(cards) {
+	case 0:
+		return nil, fmt.Errorf("%w: the account has no card", errEnrol)
+	case 1:
+		return only, nil
+	default:
+		return nil, fmt.Errorf("%w: the account has several cards. Say which: %s", errEnrol, strings.Join(cards, ", "))
+	}
 }
 
 func (s *login) challenge(nonce identity.Nonce) identity.CardChallenge {
