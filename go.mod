@@ -26,6 +26,7 @@ require (
 )
 
 require (
+	github.com/go-piv/piv-go/v2 v2.6.0 // indirect
 	github.com/x448/float16 v0.8.4 // indirect
 	golang.org/x/tools v0.26.0 // indirect
 )

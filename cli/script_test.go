@@ -144,10 +144,14 @@ func decode(d *json.Decoder, verb string) (any, error) {
 		v = new(report.Explanation)
 	case report.VerbCacheList:
 		v = new(report.CachedAccount)
-	case report.VerbEnrolTOTP:
+	case report.VerbEnrolTOTP, report.VerbEnrolPIV, report.VerbEnrolCodes, report.VerbEnrolRemove:
 		v = new(report.Enrolment)
-	case report.VerbEnrolConfirm:
+	case report.VerbEnrolConfirm, report.VerbEnrolPIVDone:
 		v = new(report.Enrolled)
+	case report.VerbEnrolCard:
+		v = new(report.CardMade)
+	case report.VerbCards:
+		v = new(report.Cards)
 	case report.VerbDrop:
 		v = new(report.Dropped)
 	case report.VerbWhoami:

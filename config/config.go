@@ -41,6 +41,7 @@ type Config struct {
 	Groups    Groups     `toml:"groups"`
 	SubIDs    SubIDs     `toml:"subids"`
 	Seal      Seal       `toml:"seal"`
+	Cards     Cards      `toml:"cards"`
 	// Service holds policies of PAM services; [Config.Services] adds the defaults.
 	Service map[string]Service `toml:"service"`
 	Paths   Paths              `toml:"paths"`
@@ -136,6 +137,15 @@ type Seal struct {
 	Device string   `toml:"device"` // of the TPM
 }
 
+// Cards says whether smartcards are used, through pcscd. Where there is none, there
+// is simply no card.
+type Cards struct {
+	Enabled bool     `toml:"enabled"`
+	Timeout Duration `toml:"timeout"`       // of one use of a card, without the touch
+	Touch   Duration `toml:"touch_timeout"` // how long a key may wait to be touched
+	Busy    Duration `toml:"busy_timeout"`  // how long a card that another program holds is tried again
+}
+
 // Paths says where things lie.
 type Paths struct {
 	State string `toml:"state"` // database and keys; the daemon's own, mode 0700
@@ -161,6 +171,7 @@ func Defaults() Config {
 		Directory: Directory{Aliases: true},
 		SubIDs:    SubIDs{Range: SubRange(identity.SubIDRange)},
 		Seal:      Seal{Kind: SealKind{"auto"}, Device: "/dev/tpmrm0"},
+		Cards:     Cards{Enabled: true, Timeout: Duration(10 * time.Second), Touch: Duration(15 * time.Second), Busy: Duration(2 * time.Second)},
 	}
 }
 
@@ -270,6 +281,9 @@ func (c *Config) complete() error {
 		{"[lookup] timeout", c.Lookup.Timeout},
 		{"[lookup] refresh", c.Lookup.Refresh},
 		{"[pam] prompt_timeout", c.PAM.PromptTimeout},
+		{"[cards] timeout", c.Cards.Timeout},
+		{"[cards] touch_timeout", c.Cards.Touch},
+		{"[cards] busy_timeout", c.Cards.Busy},
 	} {
 		if d.d <= 0 {
 			return fmt.Errorf("%s must be above zero", d.name)

@@ -16,3 +16,22 @@ type Cards interface {
 	// card waits to be touched.
 	Sign(ctx context.Context, card identity.CardSeen, pin identity.Secret, c identity.CardChallenge, touch func()) (identity.CardProof, error)
 }
+
+// CardEnroller is a [Cards] that can also show what is in the readers and make a
+// card ready to be enrolled. Every error is an *identity.CardError.
+type CardEnroller interface {
+	Cards
+	// Readers tells which have a card in them, and opens none.
+	Readers(ctx context.Context) ([]identity.CardReader, error)
+	// List opens the card in each reader. What is wrong with one is in its Err.
+	List(ctx context.Context) ([]identity.CardReader, error)
+	// Prepare makes the card ready, as ordered. The PIN is checked first.
+	Prepare(ctx context.Context, o identity.CardOrder, pin identity.Secret, touch func()) (identity.CardMade, error)
+	// Enrol lets the card sign, and adds the certificate and what attests its key.
+	Enrol(ctx context.Context, made identity.CardMade, pin identity.Secret, c identity.CardChallenge, touch func()) (identity.CardProof, error)
+}
+
+func (d *Daemon) enroller() CardEnroller {
+	e, _ := d.o.Cards.(CardEnroller)
+	return e
+}

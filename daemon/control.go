@@ -26,10 +26,11 @@ func (d *Daemon) Handle(ctx context.Context, peer identity.Peer, verb string, ar
 		return emit(d.status(ctx))
 	case report.VerbExplain:
 		return d.handleExplain(ctx, peer, args, emit)
-	case report.VerbEnrolTOTP:
-		return d.enrolTOTP(ctx, peer, args, emit)
-	case report.VerbEnrolConfirm:
-		return d.enrolConfirm(ctx, peer, args, emit)
+	case report.VerbEnrolTOTP, report.VerbEnrolConfirm, report.VerbEnrolCodes, report.VerbEnrolRemove,
+		report.VerbEnrolPIV, report.VerbEnrolCard, report.VerbEnrolPIVDone:
+		return d.handleEnrol(ctx, peer, verb, args, emit)
+	case report.VerbCards:
+		return d.handleCards(ctx, peer, emit)
 	case report.VerbDrop:
 		return d.handleDrop(peer, args, emit)
 	case report.VerbWhoami:

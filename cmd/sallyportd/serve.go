@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/card"
 	"github.com/sallyport-auth/sallyport/config"
 	"github.com/sallyport-auth/sallyport/control"
 	"github.com/sallyport-auth/sallyport/daemon"
@@ -51,7 +52,13 @@ func serve(ctx context.Context, c *config.Config, log *slog.Logger) error {
 		return err
 	}
 	defer source.Close() //nolint:errcheck // the process ends
-	d, err := daemon.New(options(c, store, sealed, source, log))
+	o := options(c, store, sealed, source, log)
+	if c.Cards.Enabled {
+		o.Cards = card.New(card.Options{
+			Log: log, Timeout: time.Duration(c.Cards.Timeout), Touch: time.Duration(c.Cards.Touch), Busy: time.Duration(c.Cards.Busy),
+		})
+	}
+	d, err := daemon.New(o)
 	if err != nil {
 		return fmt.Errorf("start resolver: %w", err)
 	}
