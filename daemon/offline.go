@@ -153,7 +153,8 @@ func (d *Daemon) remember(ctx context.Context, e *entry, password identity.Secre
 	}
 	a := d.p.Argon
 	old, err := d.o.Cache.Verifier(ctx, id, identity.Password)
-	if err == nil && !seal.MadeBefore(d.o.Sealer, old.Made) && old.Epoch == epoch && old.Memory == a.Memory && old.Time == a.Time && old.Threads == a.Threads {
+	if err == nil && !seal.MadeBefore(d.o.Sealer, old.Made) && old.Epoch == epoch && old.Memory == a.Memory && old.Time == a.Time && old.Threads == a.Threads &&
+		!d.outdated(ctx, old, password) {
 		return
 	}
 	v := cache.Verifier{

@@ -199,6 +199,12 @@ type KeyRegistrar interface {
 	SetSealingKey(ctx context.Context, public []byte) error
 }
 
+// Untold is a provider whose server does not say when a password has changed: its
+// epoch stays the same, and only a login tells.
+type Untold interface {
+	PasswordEpochsUntold()
+}
+
 // CardProver is a server that proves itself to the card service of this machine, and
 // has that one prove itself. Its errors, beside the sentinels above, are
 // identity.ErrCardServiceOff, ErrCardServiceKey and ErrCardServiceProof.

@@ -138,3 +138,39 @@ func TestWhoSignedInOnceSignsInWithoutTheServer(t *testing.T) {
 		t.Error("a wrong one, offline:", code)
 	}
 }
+
+// Kanidm does not tell when a password changes, so the first login after it does: the
+// old one is refused or the new one accepted, and then the old is dead offline too.
+func TestAnOldPasswordIsDeadOfflineOnceTheServerHasSpoken(t *testing.T) {
+	for name, seen := range map[string]string{"the old one is refused": "correct horse", "the new one is accepted": "another horse"} {
+		t.Run(name, func(t *testing.T) {
+			d := newRig(t)
+			h := d.house(nil)
+			if code := h.login("correct horse"); code != identity.Granted {
+				t.Fatal(code)
+			}
+			d.With(func(p *person) { p.POSIX = "another horse" })
+			if code := h.login(seen); (code == identity.Granted) != (seen == "another horse") {
+				t.Fatal(code)
+			}
+			d.Close()
+			if code := h.login("correct horse"); code == identity.Granted {
+				t.Error("the old password is let in offline")
+			}
+			if code := h.login("another horse"); (code == identity.Granted) != (seen == "another horse") {
+				t.Error("the new password, offline:", code)
+			}
+		})
+	}
+	t.Run("a wrong one changes nothing", func(t *testing.T) {
+		d := newRig(t)
+		h := d.house(nil)
+		if h.login("correct horse") != identity.Granted || h.login("wrong") != identity.Denied {
+			t.Fatal("not as it should be")
+		}
+		d.Close()
+		if code := h.login("correct horse"); code != identity.Granted {
+			t.Error(code)
+		}
+	})
+}

@@ -80,7 +80,10 @@ type Provider struct {
 	seen    sync.Mutex // orders what is remembered of accounts
 }
 
-var _ provider.Provider = (*Provider)(nil)
+var (
+	_ provider.Provider = (*Provider)(nil)
+	_ provider.Untold   = (*Provider)(nil)
+)
 
 // New makes a Provider. It does not touch the network.
 func New(o Options) (*Provider, error) {
@@ -156,5 +159,5 @@ func (p *Provider) Verify(signed []byte) (*identity.IDToken, error) {
 	return p.ring.IDToken(signed) //nolint:wrapcheck // identity.ErrToken, as the interface says
 }
 
-// PasswordEpochsUntold says that a password may change without its epoch doing so.
+// PasswordEpochsUntold implements provider.Untold.
 func (p *Provider) PasswordEpochsUntold() {}
