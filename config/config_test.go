@@ -91,7 +91,7 @@ func TestDefaultsStandWhereTheFileIsSilent(t *testing.T) {
 	if got := time.Duration(c.Offline.MaxAge); got != 14*24*time.Hour {
 		t.Errorf("offline max_age %v, want 14 days", got)
 	}
-	for _, r := range c.IDRanges() {
+	for _, r := range c.IDRanges(&c.Providers[0]) {
 		if err := r.Validate(); err != nil {
 			t.Errorf("default range: %v", err)
 		}
@@ -229,6 +229,30 @@ func TestAKanidmServerHasSettingsOfItsOwn(t *testing.T) {
 		_, err := config.Parse("f", []byte(head+text+"\n"))
 		if says == "" && err != nil || says != "" && (err == nil || !strings.Contains(err.Error(), says)) {
 			t.Errorf("%s:\n%v", text, err)
+		}
+	}
+}
+
+func TestSeveralProvidersShareNothingButTheMachine(t *testing.T) {
+	const machine = "[machine]\nid = \"6c9d2f0e-3a1b-4f6d-9d5e-0c2f5a7b8e11\"\n"
+	one := func(kind, realm, rest string) string {
+		return "[[provider]]\nkind = \"" + kind + "\"\nurl = \"https://" + realm + "\"\nrealm = \"" + realm + "\"\nca = \"/ca\"\n" + rest + "\n"
+	}
+	low, high := `ids = ["65536-524287"]`, `ids = ["1879048192-2147352575"]`
+	for name, c := range map[string]struct{ text, says string }{
+		"two":                {one("sallyport", "a", high) + one("kanidm", "b", low), ""},
+		"two of Kanidm":      {one("kanidm", "a", high) + one("kanidm", "b", low), ""},
+		"two of ours":        {one("sallyport", "a", high) + one("sallyport", "b", low), "a machine can join one such realm"},
+		"one realm twice":    {one("sallyport", "a", high) + one("kanidm", "a", low), `two [[provider]] of the realm "a"`},
+		"ids that overlap":   {one("sallyport", "a", low) + one("kanidm", "b", low), "65536-524287 of a and 65536-524287 of b overlap"},
+		"no ids":             {one("sallyport", "a", high) + one("kanidm", "b", ""), "[[provider]] b: where there are several, each needs ids"},
+		"[ids] besides":      {one("sallyport", "a", high) + one("kanidm", "b", low) + "[ids]\nallow = [\"1000-2000\"]\n", "[ids] allow is for one"},
+		"one with its own":   {one("sallyport", "a", high), "of one, [ids] allow says it"},
+		"one without a kind": {one("sallyport", "a", high) + "[[provider]]\nrealm = \"b\"\n", "kind is missing"},
+	} {
+		_, err := config.Parse("f", []byte(machine+c.text))
+		if c.says == "" && err != nil || c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -183,14 +183,14 @@ func (x *index) groupsOf(e *entry) []membership {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	var list []membership
-	if e.packed.own != uuid.Nil {
+	if e.packed.own != uuid.Nil && !x.ahead.claims(e.packed.own) {
 		list = append(list, membership{Group: e.packed.ownGroup()})
 	}
 	if e.era != x.era {
 		return list
 	}
 	e.packed.groups(func(n uint32) {
-		if g := x.numbered[n]; g != nil {
+		if g := x.numbered[n]; g != nil && !x.ahead.claims(g.UUID) {
 			list = append(list, membership{g.Group, g.problem})
 		}
 	})

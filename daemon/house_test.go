@@ -58,6 +58,7 @@ type house struct {
 	seal    func(dir string) seal.Sealer // nil: by a file
 	machine uuid.UUID
 	cards   *reader // nil: no card service
+	realms  *Realms // nil: its own alone
 	d       *Daemon
 	end     func()
 }
@@ -118,7 +119,7 @@ func (h *house) start() {
 	h.d, err = New(Options{
 		Cards:    cards,
 		Provider: p, Cache: h.cache, Sealer: h.sealer, Policy: h.policy, Machine: h.machine, Realm: realm,
-		Version: "test", Log: quiet(), Now: h.clk.now, Boottime: h.clk.elapsed, LocalFiles: h.root,
+		Version: "test", Log: quiet(), Now: h.clk.now, Boottime: h.clk.elapsed, Realms: h.realms, LocalFiles: h.root,
 	})
 	must(h.t, err)
 	h.end = func() {}

@@ -25,6 +25,7 @@ type index struct {
 	blocked  map[uuid.UUID]string
 	points   []identity.Points // tables of points: nearly always one for all
 
+	ahead     ahead // realms that come first
 	groups    map[uuid.UUID]*group
 	groupName map[identity.Name]*group
 	groupGID  map[uint32]*group
@@ -320,4 +321,21 @@ func (x *index) fit() {
 	for _, g := range x.groups {
 		g.members = slices.Clip(slices.Clone(g.members))
 	}
+}
+
+// hasGroup tells whether a group of that name is served, or folded into an account.
+func (x *index) hasGroup(name identity.Name) bool {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	if p := x.atName(name); p != nil && p.own != uuid.Nil {
+		return true
+	}
+	return x.groupName[name] != nil
+}
+
+func (x *index) knowsGroup(id uuid.UUID) bool {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	_, own := x.ownedBy(id)
+	return own || x.groups[id] != nil
 }

@@ -96,7 +96,7 @@ func (x *index) verify(t *testing.T, m model) {
 			t.Fatalf("%s is pinned to %d", tok.Account.Name, got)
 		}
 	}
-	nobody := local{&names{}, &names{}}
+	nobody := local{accounts: &names{}, groups: &names{}}
 	for _, tok := range m {
 		for _, g := range tok.Groups {
 			want := members[g.UUID]

@@ -85,7 +85,7 @@ func (r *refusals) all() []report.Refusal {
 // allowedID tells whether this machine takes the number from a directory. What
 // was given out as a subordinate id is somebody's already.
 func (d *Daemon) allowedID(id uint32) bool {
-	return identity.CheckID(id) == nil && !d.subs.hold(id) &&
+	return identity.CheckID(id) == nil && !d.o.Realms.holdsSubID(id) &&
 		slices.ContainsFunc(d.p.IDs, func(r identity.IDRange) bool { return r.Contains(id) })
 }
 

@@ -125,6 +125,8 @@ type Options struct {
 	// Now and Boottime are the wall clock and CLOCK_BOOTTIME; nil: the real ones.
 	Now      func() time.Time
 	Boottime func() time.Duration
+	// Realms are those that this machine asks besides, before this one; nil: none.
+	Realms *Realms
 	// LocalFiles is the root under which etc/passwd and etc/group name the local
 	// accounts and groups; "": "/".
 	LocalFiles string
@@ -202,6 +204,11 @@ func New(o Options) (*Daemon, error) {
 		asking: make(chan struct{}, asking), hashing: make(chan struct{}, Hashes),
 		maker: make(chan struct{}, 1), making: make(chan struct{}, makePending),
 	}
+	if d.o.Realms == nil {
+		d.o.Realms = NewRealms()
+	}
+	d.local.ahead = d.o.Realms.add(d)
+	d.index.ahead = d.local.ahead
 	d.base, d.stop = context.WithCancel(context.Background())
 	d.clock = newClock(o.Cache, o.Now, o.Boottime)
 	if err := d.clock.load(d.base); err != nil {

@@ -64,7 +64,7 @@ func (d *Daemon) allRefused(all []*packed) []report.Refusal {
 	l, err := d.local.now()
 	for _, p := range all {
 		if err == nil && l.hides(p.name(), p.uid, p.gid) {
-			list = append(list, report.Refusal{Name: string(p.name()), Reason: "its name or uid is a local account's, or its gid a local group's"})
+			list = append(list, report.Refusal{Name: string(p.name()), Reason: hiddenWhy(l, p)})
 		}
 	}
 	for _, g := range d.index.problems() {
@@ -101,4 +101,12 @@ func (d *Daemon) findings(l linkView, p report.Provider, cacheErr error) []repor
 	add(l.state == offline && l.alarm == "", "server", report.Note, "The server cannot be reached: "+l.lastErr,
 		"Known people can log in offline for as long as their accounts allow.")
 	return list
+}
+
+// hiddenWhy says what hides an account.
+func hiddenWhy(l local, p *packed) string {
+	if l.ahead.hasAccount(p.name()) {
+		return "its name is that of an account of a realm that comes first"
+	}
+	return "its name or uid is a local account's, or its gid a local group's"
 }

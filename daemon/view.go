@@ -66,7 +66,7 @@ func (v *view) copy(x *index) {
 		if g != nil {
 			served := g.problem == "" && !v.local.hidesGroup(g.Group)
 			v.groups[n] = viewed{Group: g.Group, served: served}
-			if !g.Earned {
+			if !g.Earned && !v.local.ahead.claims(g.UUID) {
 				v.groups[n].extra = v.extra[g.UUID]
 			}
 		}
@@ -97,7 +97,9 @@ func (v *view) Accounts() iter.Seq[*identity.Listed] {
 			if v.ownServed(p) {
 				one.GIDs = append(one.GIDs, p.gid)
 			}
-			one.Local = append(one.Local, v.extra[p.own]...)
+			if !v.local.ahead.claims(p.own) {
+				one.Local = append(one.Local, v.extra[p.own]...)
+			}
 			p.groups(func(n uint32) {
 				if g := &v.groups[n]; g.served && !g.Earned {
 					one.GIDs = append(one.GIDs, v.groups[n].GID)

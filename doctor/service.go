@@ -115,12 +115,20 @@ func lookDaemon(ctx context.Context, h *Host, c *config.Config) []report.Finding
 // maxSkew is how far this clock may be from the server's.
 const maxSkew = time.Minute
 
-// lookServer connects as the daemon does and reads certificate and clock.
+// lookServer connects to each server as the daemon does, and reads certificate and
+// clock.
 func lookServer(ctx context.Context, h *Host, c *config.Config) []report.Finding {
 	if c == nil {
 		return nil
 	}
-	p := c.Providers[0]
+	var all []report.Finding
+	for i := range c.Providers {
+		all = append(all, lookAt(ctx, h, &c.Providers[i])...)
+	}
+	return all
+}
+
+func lookAt(ctx context.Context, h *Host, p *config.Provider) []report.Finding {
 	pem, err := os.ReadFile(h.path(p.CA))
 	if err != nil {
 		return []report.Finding{finding(report.Problem, "sudo sallyport join again writes it", "the server's certificate cannot be read: %v", err)}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -36,31 +37,27 @@ func serve(ctx context.Context, c *config.Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	store, err := cache.Open(ctx, filepath.Join(c.Paths.State, "cache.db"), cache.Options{Log: log})
-	if err != nil {
-		return fmt.Errorf("open cache: %w", err)
-	}
-	defer store.Close() //nolint:errcheck // every write was acknowledged before
 	sealed, err := seal.Open(ctx, seal.Options{Dir: c.Paths.State, Kind: c.Seal.Kind.String(), Device: c.Seal.Device})
 	if err != nil {
 		return err //nolint:wrapcheck // it says what it is about, and what to do
 	}
 	defer sealed.Close() //nolint:errcheck // the process ends
 	log.Info("secrets are sealed", "by", sealed.Sealer.Kind(), "detail", sealed.Detail)
-	source, err := openProvider(c, store)
-	if err != nil {
-		return err
-	}
-	defer source.Close() //nolint:errcheck // the process ends
-	o := options(c, store, sealed, source, log)
+	var cards daemon.Cards
 	if c.Cards.Enabled {
-		o.Cards = card.New(card.Options{
+		cards = card.New(card.Options{
 			Log: log, Timeout: time.Duration(c.Cards.Timeout), Touch: time.Duration(c.Cards.Touch), Busy: time.Duration(c.Cards.Busy),
 		})
 	}
-	d, err := daemon.New(o)
-	if err != nil {
-		return fmt.Errorf("start resolver: %w", err)
+	d := daemon.NewRealms()
+	for i := range c.Providers {
+		closer, err := addRealm(ctx, c, &c.Providers[i], daemon.Options{
+			Log: log, Sealer: sealed.Sealer, SealDetail: sealed.Detail, SealMend: sealed.Mend, Realms: d, Cards: cards, Machine: c.Machine.ID, Version: version,
+		})
+		if err != nil {
+			return fmt.Errorf("realm %s: %w", c.Providers[i].Realm, err)
+		}
+		defer closer()
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.Run(ctx) })
@@ -83,7 +80,7 @@ func serve(ctx context.Context, c *config.Config, log *slog.Logger) error {
 }
 
 // publisher keeps the file that programs read names from.
-func publisher(c *config.Config, d *daemon.Daemon, log *slog.Logger) *nss.Publisher {
+func publisher(c *config.Config, d *daemon.Realms, log *slog.Logger) *nss.Publisher {
 	said := report.Directory{Path: nss.Path(c.Paths.Directory)}
 	var of identity.Revisions // that the file in force was made of
 	return &nss.Publisher{
@@ -102,27 +99,55 @@ func publisher(c *config.Config, d *daemon.Daemon, log *slog.Logger) *nss.Publis
 	}
 }
 
-func options(c *config.Config, store *cache.Cache, sealed *seal.Choice, source provider.Provider, log *slog.Logger) daemon.Options {
+// addRealm opens what one realm has for itself, and adds it to the others.
+func addRealm(ctx context.Context, c *config.Config, p *config.Provider, o daemon.Options) (closer func(), err error) {
+	store, err := cache.Open(ctx, filepath.Join(c.Paths.State, cacheName(p)), cache.Options{Log: o.Log})
+	if err != nil {
+		return nil, fmt.Errorf("open cache: %w", err)
+	}
+	source, err := openProvider(c, p, store)
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	closer = func() {
+		_ = source.Close() // the process ends
+		_ = store.Close()  // every write was acknowledged before
+	}
+	o.Cache, o.Provider, o.Realm, o.Policy = store, source, p.Realm, policy(c, p)
+	if _, err := daemon.New(o); err != nil {
+		closer()
+		return nil, fmt.Errorf("start resolver: %w", err)
+	}
+	return closer, nil
+}
+
+// cacheName is the file of one realm's cache: what one server says must not become
+// a verifier for another's people. Of a realm of ours there is one.
+func cacheName(p *config.Provider) string {
+	if p.Kind.String() == config.Sallyport {
+		return "cache.db"
+	}
+	sum := sha256.Sum256([]byte(p.Kind.String() + " " + p.URL.String() + " " + p.Realm))
+	return fmt.Sprintf("cache-%x.db", sum[:6])
+}
+
+func policy(c *config.Config, p *config.Provider) daemon.Policy {
 	everybody, groups := c.Login.Allowed()
-	return daemon.Options{
-		Provider: source, Cache: store, Log: log, Sealer: sealed.Sealer, SealDetail: sealed.Detail, SealMend: sealed.Mend,
-		Machine: c.Machine.ID, Realm: c.Providers[0].Realm, Version: version,
-		Policy: daemon.Policy{
-			AllowAll:      everybody,
-			AllowGroups:   groups,
-			IDs:           c.IDRanges(),
-			LookupTimeout: time.Duration(c.Lookup.Timeout),
-			ServerTimeout: time.Duration(c.Providers[0].Timeout),
-			OfflineMax:    time.Duration(c.Offline.MaxAge),
-			OfflineTries:  c.Offline.Tries,
-			RefreshEvery:  time.Duration(c.Lookup.Refresh),
-			FailDelay:     time.Duration(c.Login.FailDelay),
-			KeepNames:     time.Duration(c.Directory.Keep),
-			Aliases:       c.Directory.Aliases,
-			SubIDs:        identity.IDRange(c.SubIDs.Range),
-			LocalGroups:   c.Groups.Local,
-			Services:      services(c),
-		},
+	return daemon.Policy{
+		AllowAll:      everybody,
+		AllowGroups:   groups,
+		IDs:           c.IDRanges(p),
+		LookupTimeout: time.Duration(c.Lookup.Timeout),
+		ServerTimeout: time.Duration(p.Timeout),
+		OfflineMax:    time.Duration(c.Offline.MaxAge),
+		OfflineTries:  c.Offline.Tries,
+		RefreshEvery:  time.Duration(c.Lookup.Refresh),
+		FailDelay:     time.Duration(c.Login.FailDelay),
+		KeepNames:     time.Duration(c.Directory.Keep),
+		Aliases:       c.Directory.Aliases,
+		SubIDs:        identity.IDRange(c.SubIDs.Range),
+		LocalGroups:   c.Groups.Local,
+		Services:      services(c),
 	}
 }
 
@@ -137,8 +162,7 @@ func services(c *config.Config) map[string]daemon.Service {
 	return all
 }
 
-func openProvider(c *config.Config, store *cache.Cache) (provider.Provider, error) {
-	p := c.Providers[0]
+func openProvider(c *config.Config, p *config.Provider, store *cache.Cache) (provider.Provider, error) {
 	root, err := os.ReadFile(p.CA)
 	if err != nil {
 		return nil, fmt.Errorf("read the server's certificate: %w", err)
@@ -150,7 +174,7 @@ func openProvider(c *config.Config, store *cache.Cache) (provider.Provider, erro
 	var source provider.Provider
 	switch p.Kind.String() {
 	case config.Kanidm:
-		source, err = openKanidm(c, root, key, store)
+		source, err = openKanidm(c, p, root, key, store)
 	default:
 		source, err = sallyport.New(sallyport.Options{
 			URL: p.URL.String(), Realm: p.Realm, RootPEM: root, MachineKey: key, MachineID: c.Machine.ID,
@@ -163,8 +187,7 @@ func openProvider(c *config.Config, store *cache.Cache) (provider.Provider, erro
 	return source, nil
 }
 
-func openKanidm(c *config.Config, root []byte, key crypto.Signer, store *cache.Cache) (provider.Provider, error) {
-	p := c.Providers[0]
+func openKanidm(c *config.Config, p *config.Provider, root []byte, key crypto.Signer, store *cache.Cache) (provider.Provider, error) {
 	o := kanidm.Options{
 		URL: p.URL.String(), Realm: p.Realm, RootPEM: root, MachineKey: key, MachineID: c.Machine.ID, Memory: store,
 		Stepped: p.SignIn.String() == config.Stepped, Dial: time.Duration(p.Timeout), OfflineFor: time.Duration(c.Offline.MaxAge),

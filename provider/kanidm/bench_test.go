@@ -15,7 +15,7 @@ import (
 // question goes to a server that takes 50 ms, with one and with a hundred at a time.
 func BenchmarkLookup(b *testing.B) {
 	d := newRig(b)
-	h := d.house(nil)
+	h := d.house()
 	if _, err := h.AccountByName(b.Context(), "bob"); err != nil {
 		b.Fatal(err)
 	}

@@ -24,7 +24,7 @@ type house struct {
 	t testing.TB
 }
 
-func (d *rig) house(change func(*kanidm.Options)) *house {
+func (d *rig) house() *house {
 	t := d.t
 	t.Helper()
 	dir := t.TempDir()
@@ -36,12 +36,7 @@ func (d *rig) house(change func(*kanidm.Options)) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := d.machine(func(o *kanidm.Options) {
-		o.Memory = store
-		if change != nil {
-			change(o)
-		}
-	})
+	p := d.machine(func(o *kanidm.Options) { o.Memory = store })
 	h, err := daemon.New(daemon.Options{
 		Provider: p, Cache: store, Sealer: sealed.Sealer, Machine: box, Realm: double.Domain, LocalFiles: dir, Log: slog.New(slog.DiscardHandler),
 		Policy: daemon.Policy{
@@ -89,7 +84,7 @@ func (h *house) login(answers ...string) identity.Code {
 // a login.
 func TestASlowAnswerForOneDelaysNobodyElse(t *testing.T) {
 	d := newRig(t)
-	h := d.house(nil)
+	h := d.house()
 	if _, err := h.AccountByName(t.Context(), "bob"); err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +121,7 @@ func TestASlowAnswerForOneDelaysNobodyElse(t *testing.T) {
 
 func TestWhoSignedInOnceSignsInWithoutTheServer(t *testing.T) {
 	d := newRig(t)
-	h := d.house(nil)
+	h := d.house()
 	if code := h.login("correct horse"); code != identity.Granted {
 		t.Fatal(code)
 	}
@@ -145,7 +140,7 @@ func TestAnOldPasswordIsDeadOfflineOnceTheServerHasSpoken(t *testing.T) {
 	for name, seen := range map[string]string{"the old one is refused": "correct horse", "the new one is accepted": "another horse"} {
 		t.Run(name, func(t *testing.T) {
 			d := newRig(t)
-			h := d.house(nil)
+			h := d.house()
 			if code := h.login("correct horse"); code != identity.Granted {
 				t.Fatal(code)
 			}
@@ -164,7 +159,7 @@ func TestAnOldPasswordIsDeadOfflineOnceTheServerHasSpoken(t *testing.T) {
 	}
 	t.Run("a wrong one changes nothing", func(t *testing.T) {
 		d := newRig(t)
-		h := d.house(nil)
+		h := d.house()
 		if h.login("correct horse") != identity.Granted || h.login("wrong") != identity.Denied {
 			t.Fatal("not as it should be")
 		}
