@@ -188,7 +188,7 @@ func TestTheOnlyWayInIsNotGivenUp(t *testing.T) {
 	challenge := b.asked(a)
 	challenge.Account = b.uuid("carol")
 	got := b.go1(a.cookie, identity.PIV, encoded(t, c.proof(t, challenge)), false)
-	if got.outcome() != "deny" || got.message != string(onlyWay) {
+	if got.outcome() != "deny" || got.message != string(errOnlyWay) {
 		t.Fatalf("%+v", got)
 	}
 }

@@ -206,6 +206,21 @@ func TestACardSignsOneAuthenticationAndNoOther(t *testing.T) {
 	}
 }
 
+func TestACardSignsTheServiceThatWasBegun(t *testing.T) {
+	b := newBench(t)
+	c := b.card("P-256", "card")
+	b.give("alice", c)
+	if got := b.sign(b.begin(session{service: "sudo"}), c, false); got.allow {
+		t.Fatal("what was signed for another service let someone in")
+	}
+	a := b.begin(session{service: "sudo"})
+	challenge := b.asked(a)
+	challenge.Service = "sudo"
+	if got := b.go1(a.cookie, identity.PIV, encoded(t, c.proof(t, challenge)), false); !got.allow {
+		t.Fatal(got.reason)
+	}
+}
+
 func TestANonceIsGoodForOneStepOfItsSessionAndNotForLong(t *testing.T) {
 	b := newBench(t)
 	c := b.card("P-256", "card")
