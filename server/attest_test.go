@@ -61,10 +61,10 @@ func (m *maker) attests(c *softCard, pinPolicy byte) []byte {
 func (b *bench) enrolAttested(c *softCard, chain ...[]byte) answer {
 	b.t.Helper()
 	a := b.begin(session{enrol: identity.PIV})
-	a = b.go1(a.cookie, identity.Password, right, false)
+	a = b.send(a.cookie, identity.Password, right, false)
 	p := c.proof(b.t, b.asked(a))
 	p.Certificate, p.Attestation = c.der, chain
-	return b.go1(a.cookie, identity.NewPIV, encoded(b.t, p), false)
+	return b.send(a.cookie, identity.NewPIV, encoded(b.t, p), false)
 }
 
 // cardOf is the one card of alice's, and is taken away.
