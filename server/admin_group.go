@@ -45,7 +45,8 @@ func (s *admin) AddGroup(ctx context.Context, req *v1.AddGroupRequest) (*v1.Grou
 		return nil, s.told(ctx, "add group", req.GetName(), err)
 	}
 	var view *v1.GroupView
-	err = s.change(ctx, "group.add", req.GetName(), "", func(tx *store.Tx) error {
+	detail := fmt.Sprintf("offline_codes=%t demands=%q points=%d earned=%t", req.GetOfflineCodes(), strings.Join(words(g.Demands), " "), g.Points, g.Earned)
+	err = s.change(ctx, "group.add", req.GetName(), detail, func(tx *store.Tx) error {
 		if err := attainable(tx, &g); err != nil {
 			return err
 		}

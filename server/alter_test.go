@@ -16,13 +16,13 @@ func (b *bench) enrolCard(a answer, c *softCard) answer {
 	b.t.Helper()
 	p := c.proof(b.t, b.asked(a))
 	p.Certificate = c.der
-	return b.go1(a.cookie, identity.NewPIV, encoded(b.t, p), false)
+	return b.send(a.cookie, identity.NewPIV, encoded(b.t, p), false)
 }
 
 // adding is a person's way to the offer of a new card, with the password.
 func (b *bench) adding() answer {
 	b.t.Helper()
-	return b.go1(b.begin(session{enrol: identity.PIV}).cookie, identity.Password, right, false)
+	return b.send(b.begin(session{enrol: identity.PIV}).cookie, identity.Password, right, false)
 }
 
 func TestACardIsEnrolledByItsOwnSignature(t *testing.T) {
@@ -69,11 +69,11 @@ func TestACardThatMayNotBecomeTheAccountsIsRefusedWithTheReason(t *testing.T) {
 		"revoked":             {func(a answer) answer { return b.enrolCard(a, gone) }, "was revoked"},
 		"revoked, reissued":   {func(a answer) answer { return b.enrolCard(a, again) }, "was revoked"},
 		"another card signed": {func(a answer) answer { return b.enrolCard(a, &softCard{other.key, mine.der}) }, "did not sign"},
-		"malformed":           {func(a answer) answer { return b.go1(a.cookie, identity.NewPIV, "x", false) }, "not understood"},
+		"malformed":           {func(a answer) answer { return b.send(a.cookie, identity.NewPIV, "x", false) }, "not understood"},
 		"no certificate": {func(a answer) answer {
-			return b.go1(a.cookie, identity.NewPIV, encoded(t, mine.proof(t, b.asked(a))), false)
+			return b.send(a.cookie, identity.NewPIV, encoded(t, mine.proof(t, b.asked(a))), false)
 		}, "not understood"},
-		"the offer is not a card": {func(a answer) answer { return b.go1(a.cookie, identity.PIV, "x", false) }, denial},
+		"the offer is not a card": {func(a answer) answer { return b.send(a.cookie, identity.PIV, "x", false) }, denial},
 	} {
 		got := c.answer(b.adding())
 		if got.outcome() != "deny" || !strings.Contains(got.message, c.says) || b.failures("alice") != 0 {
@@ -112,7 +112,7 @@ func TestWhoHoldsSomethingStrongMustProveItToAddMore(t *testing.T) {
 	if got := b.enrolCard(a, second); !got.allow {
 		t.Fatal(got.message)
 	}
-	if got := b.go1(b.begin(session{enrol: identity.TOTP}).cookie, identity.Password, right, false); got.said() != "offer piv" {
+	if got := b.send(b.begin(session{enrol: identity.TOTP}).cookie, identity.Password, right, false); got.said() != "offer piv" {
 		t.Fatal("a password alone adds a generator beside a card: " + got.said())
 	}
 }
@@ -120,7 +120,7 @@ func TestWhoHoldsSomethingStrongMustProveItToAddMore(t *testing.T) {
 func TestAPersonMakesBackupCodesWithWhatIsEnough(t *testing.T) {
 	b := newBench(t)
 	begin := func() answer {
-		return b.go1(b.begin(session{enrol: identity.BackupCode}).cookie, identity.Password, right, false)
+		return b.send(b.begin(session{enrol: identity.BackupCode}).cookie, identity.Password, right, false)
 	}
 	if got := begin(); got.outcome() != "deny" || !strings.Contains(got.message, "one-time code") {
 		t.Fatalf("without a generator: %+v", got)
@@ -131,7 +131,7 @@ func TestAPersonMakesBackupCodesWithWhatIsEnough(t *testing.T) {
 	if a.said() != "offer totp backup-code" || len(a.codes) != 0 {
 		t.Fatal(a.said())
 	}
-	done := b.go1(a.cookie, identity.BackupCode, old[0], false)
+	done := b.send(a.cookie, identity.BackupCode, old[0], false)
 	if !done.allow || len(done.codes) != backupCodes {
 		t.Fatalf("%s, %d codes", done.reason, len(done.codes))
 	}
@@ -154,7 +154,7 @@ func TestAFactorIsGivenUpOnlyWithAProofAsStrong(t *testing.T) {
 	codes := b.backupCodes()
 	// With a card the password would do for a login; not for this.
 	card := session{remove: identity.PIV, removeCard: identity.CardFingerprint(c.der)}
-	a := b.go1(b.begin(card).cookie, identity.Password, right, false)
+	a := b.send(b.begin(card).cookie, identity.Password, right, false)
 	if a.said() != "offer piv" {
 		t.Fatal("something weaker gives a card up: " + a.said())
 	}
@@ -166,8 +166,8 @@ func TestAFactorIsGivenUpOnlyWithAProofAsStrong(t *testing.T) {
 		t.Fatalf("a card that was given up: %+v", got)
 	}
 	// A backup code is as strong as the generator that was lost.
-	a = b.go1(b.begin(session{remove: identity.TOTP}).cookie, identity.Password, right, false)
-	if got := b.go1(a.cookie, identity.BackupCode, codes[0], false); !got.allow {
+	a = b.send(b.begin(session{remove: identity.TOTP}).cookie, identity.Password, right, false)
+	if got := b.send(a.cookie, identity.BackupCode, codes[0], false); !got.allow {
 		t.Fatal(got.reason, got.message)
 	} else if token, err := b.ring().IDToken(got.id); err != nil || len(token.Factors) != 1 || len(token.RevokedCards) != 1 {
 		t.Fatal(token, err)
@@ -175,7 +175,7 @@ func TestAFactorIsGivenUpOnlyWithAProofAsStrong(t *testing.T) {
 	if rows := append(b.audited("account.remove-piv"), b.audited("account.remove-totp")...); len(rows) != 2 {
 		t.Fatal(rows)
 	}
-	if got := b.go1(b.begin(session{remove: identity.TOTP}).cookie, identity.Password, right, false); got.outcome() != "deny" {
+	if got := b.send(b.begin(session{remove: identity.TOTP}).cookie, identity.Password, right, false); got.outcome() != "deny" {
 		t.Fatal("what is not there was given up")
 	}
 }
@@ -187,8 +187,8 @@ func TestTheOnlyWayInIsNotGivenUp(t *testing.T) {
 	a := b.begin(session{name: "carol", remove: identity.PIV, removeCard: identity.CardFingerprint(c.der)})
 	challenge := b.asked(a)
 	challenge.Account = b.uuid("carol")
-	got := b.go1(a.cookie, identity.PIV, encoded(t, c.proof(t, challenge)), false)
-	if got.outcome() != "deny" || got.message != string(onlyWay) {
+	got := b.send(a.cookie, identity.PIV, encoded(t, c.proof(t, challenge)), false)
+	if got.outcome() != "deny" || got.message != string(errOnlyWay) {
 		t.Fatalf("%+v", got)
 	}
 }

@@ -61,10 +61,10 @@ func (m *maker) attests(c *softCard, pinPolicy byte) []byte {
 func (b *bench) enrolAttested(c *softCard, chain ...[]byte) answer {
 	b.t.Helper()
 	a := b.begin(session{enrol: identity.PIV})
-	a = b.go1(a.cookie, identity.Password, right, false)
+	a = b.send(a.cookie, identity.Password, right, false)
 	p := c.proof(b.t, b.asked(a))
 	p.Certificate, p.Attestation = c.der, chain
-	return b.go1(a.cookie, identity.NewPIV, encoded(b.t, p), false)
+	return b.send(a.cookie, identity.NewPIV, encoded(b.t, p), false)
 }
 
 // cardOf is the one card of alice's, and is taken away.
@@ -132,11 +132,16 @@ func TestAChainThatShowsNothingIsRefusedWhereAttestationIsRequired(t *testing.T)
 	if a := b.enrolAttested(c, m.attests(c, pinNever), m.own.Raw); a.allow || !strings.Contains(a.message, "without a PIN") {
 		t.Errorf("a key without a PIN: %+v", a)
 	}
-	// Also where the realm trusts single cards.
-	own := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: m.own.Raw})
-	if _, err := attest([][]byte{m.own.Raw}, m.parse(c.der), [][]byte{forged, m.attests(other, 2)}, b.at(0)); err == nil {
+	// Also where the realm trusts single cards, by a certificate that may sign.
+	single := *m
+	single.own = m.parse(certify(t, &x509.Certificate{
+		Subject: pkix.Name{CommonName: "Card 8"}, NotBefore: b.at(-1), NotAfter: b.at(20), IsCA: true, BasicConstraintsValid: true,
+	}, m.ca, m.ownKey, m.caKey))
+	byKey := certify(t, &x509.Certificate{NotBefore: b.at(-1), NotAfter: b.at(20)}, m.parse(single.attests(other, 2)), c.key, other.key)
+	if _, err := attest([][]byte{single.own.Raw}, m.parse(c.der), [][]byte{byKey, single.attests(other, 2)}, b.at(0)); err == nil {
 		t.Error("an attested key attests another")
 	}
+	own := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: m.own.Raw})
 	if _, err := parseAuthorities(own); err == nil {
 		t.Error("a certificate that is no authority became one")
 	}

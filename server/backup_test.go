@@ -28,7 +28,7 @@ func (b *bench) backupCodes() []string {
 // withBackup is a login by password and backup code.
 func (b *bench) withBackup(code string) answer {
 	b.t.Helper()
-	return b.go1(b.go1(b.begin(session{}).cookie, identity.Password, right, false).cookie, identity.BackupCode, code, false)
+	return b.send(b.send(b.begin(session{}).cookie, identity.Password, right, false).cookie, identity.BackupCode, code, false)
 }
 
 func TestABackupCodeStandsInForAOneTimeCodeOnce(t *testing.T) {
@@ -101,7 +101,7 @@ func TestABackupCodeSentTwiceAtOnceLetsOneIn(t *testing.T) {
 	var wg sync.WaitGroup
 	for _, c := range cookies {
 		wg.Go(func() {
-			a, err := b.step(context.Background(), b.bench().box, c, identity.BackupCode, identity.NewSecret([]byte(code)), false)
+			a, err := b.step(context.Background(), b.box, c, identity.BackupCode, identity.NewSecret([]byte(code)), false)
 			if err != nil {
 				t.Error(err)
 			}
@@ -121,16 +121,16 @@ func TestACodeThatLedOnIsUsedAlthoughTheLoginWasNotFinished(t *testing.T) {
 	b.totp()
 	b.give("alice", b.card("P-256", "card"))
 	codes := b.backupCodes()
-	a := b.go1(b.begin(session{}).cookie, identity.Password, right, true)
-	if a = b.go1(a.cookie, identity.BackupCode, codes[0], true); a.said() != "offer piv totp" {
+	a := b.send(b.begin(session{}).cookie, identity.Password, right, true)
+	if a = b.send(a.cookie, identity.BackupCode, codes[0], true); a.said() != "offer piv totp" {
 		t.Fatal(a.said())
 	}
 	if got := b.withBackup(codes[0]); got.allow {
 		t.Fatal("a backup code that led on was taken again")
 	}
 	b.must(b.admin.UnlockAccount(t.Context(), &v1.NameRequest{Name: "alice"}))
-	a = b.go1(b.begin(session{}).cookie, identity.Password, right, true)
-	if a = b.go1(a.cookie, identity.TOTP, b.code(0), true); a.said() != "offer piv backup-code" {
+	a = b.send(b.begin(session{}).cookie, identity.Password, right, true)
+	if a = b.send(a.cookie, identity.TOTP, b.code(0), true); a.said() != "offer piv backup-code" {
 		t.Fatal(a.said())
 	}
 	if got := b.both(b.code(0)); got.allow {

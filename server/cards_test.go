@@ -145,11 +145,11 @@ func (b *bench) asked(a answer) identity.CardChallenge {
 // sign answers an offer of a card.
 func (b *bench) sign(a answer, c *softCard, more bool) answer {
 	b.t.Helper()
-	return b.go1(a.cookie, identity.PIV, encoded(b.t, c.proof(b.t, b.asked(a))), more)
+	return b.send(a.cookie, identity.PIV, encoded(b.t, c.proof(b.t, b.asked(a))), more)
 }
 
-// go1 is one step.
-func (b *bench) go1(cookie string, kind identity.FactorKind, credential string, more bool) answer {
+// send is one step.
+func (b *bench) send(cookie string, kind identity.FactorKind, credential string, more bool) answer {
 	b.t.Helper()
 	a, err := b.step(b.t.Context(), b.box, cookie, kind, identity.NewSecret([]byte(credential)), more)
 	b.must(nil, err)
@@ -198,11 +198,26 @@ func TestACardSignsOneAuthenticationAndNoOther(t *testing.T) {
 			a := b.begin(session{})
 			challenge := b.asked(a)
 			change(&challenge)
-			got := b.go1(a.cookie, identity.PIV, encoded(t, c.proof(t, challenge)), false)
+			got := b.send(a.cookie, identity.PIV, encoded(t, c.proof(t, challenge)), false)
 			if got.outcome() != "deny" || got.message != denial || b.failures("alice") != 1 {
 				t.Fatalf("%s, %q, %d failures", got.outcome(), got.message, b.failures("alice"))
 			}
 		})
+	}
+}
+
+func TestACardSignsTheServiceThatWasBegun(t *testing.T) {
+	b := newBench(t)
+	c := b.card("P-256", "card")
+	b.give("alice", c)
+	if got := b.sign(b.begin(session{service: "sudo"}), c, false); got.allow {
+		t.Fatal("what was signed for another service let someone in")
+	}
+	a := b.begin(session{service: "sudo"})
+	challenge := b.asked(a)
+	challenge.Service = "sudo"
+	if got := b.send(a.cookie, identity.PIV, encoded(t, c.proof(t, challenge)), false); !got.allow {
+		t.Fatal(got.reason)
 	}
 }
 
@@ -215,21 +230,21 @@ func TestANonceIsGoodForOneStepOfItsSessionAndNotForLong(t *testing.T) {
 		t.Fatal("two sessions have one nonce")
 	}
 	used := encoded(t, c.proof(t, b.asked(first)))
-	if got := b.go1(second.cookie, identity.PIV, used, false); got.allow {
+	if got := b.send(second.cookie, identity.PIV, used, false); got.allow {
 		t.Fatal("the nonce of another session")
 	}
-	if got := b.go1(first.cookie, identity.PIV, used, false); !got.allow {
+	if got := b.send(first.cookie, identity.PIV, used, false); !got.allow {
 		t.Fatal(got.reason)
 	}
-	if got := b.go1(b.begin(session{}).cookie, identity.PIV, used, false); got.allow {
+	if got := b.send(b.begin(session{}).cookie, identity.PIV, used, false); got.allow {
 		t.Fatal("it was taken twice")
 	}
 	a := b.begin(session{})
-	next := b.go1(a.cookie, identity.Password, right, true)
+	next := b.send(a.cookie, identity.Password, right, true)
 	if next.nonce == a.nonce || next.nonce == (identity.Nonce{}) {
 		t.Fatal("no new nonce with the next offer")
 	}
-	if got := b.go1(next.cookie, identity.PIV, encoded(t, c.proof(t, b.asked(a))), true); got.allow {
+	if got := b.send(next.cookie, identity.PIV, encoded(t, c.proof(t, b.asked(a))), true); got.allow {
 		t.Fatal("the nonce of the step before")
 	}
 	a = b.begin(session{})
@@ -265,7 +280,7 @@ func TestWhatIsNoRightAnswerOfAnyCardIsOneFailureWhoeverItIsFor(t *testing.T) {
 				t.Fatalf("%s is offered %v", name, a.offers)
 			}
 			before := b.failures(name)
-			got := b.go1(a.cookie, identity.PIV, credential(a), false)
+			got := b.send(a.cookie, identity.PIV, credential(a), false)
 			if n := b.failures(name) - before; n != 1 {
 				t.Errorf("%s, %s: %d failures", name, what, n)
 			}
@@ -277,7 +292,7 @@ func TestWhatIsNoRightAnswerOfAnyCardIsOneFailureWhoeverItIsFor(t *testing.T) {
 		t.Errorf("told apart: %v", said)
 	}
 	for range lockAfter {
-		b.go1(b.begin(session{}).cookie, identity.PIV, "x", false)
+		b.send(b.begin(session{}).cookie, identity.PIV, "x", false)
 	}
 	if got := b.sign(b.begin(session{}), mine, false); got.allow || !got.locked {
 		t.Errorf("locked: %+v", got)
@@ -321,7 +336,7 @@ func TestACardThatIsRevokedInTheMiddleLetsNobodyIn(t *testing.T) {
 		t.Fatal(a.outcome())
 	}
 	b.must(b.admin.RevokeCard(t.Context(), &v1.CardRequest{Name: "alice", Fingerprint: hexOf(c)}))
-	if got := b.go1(a.cookie, identity.TOTP, b.code(0), false); got.outcome() != "deny" {
+	if got := b.send(a.cookie, identity.TOTP, b.code(0), false); got.outcome() != "deny" {
 		t.Fatal(got.outcome())
 	}
 }

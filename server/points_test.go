@@ -46,16 +46,16 @@ func TestAGroupIsEarnedByItsKindsAndItsPoints(t *testing.T) {
 	b.group(&v1.AddGroupRequest{Name: "code", Demands: []string{"totp"}})
 	b.group(&v1.AddGroupRequest{Name: "p31", Points: 31})
 	b.group(&v1.AddGroupRequest{Name: "p50", Points: 50, Earned: true})
-	pw := func(more bool) answer { return b.go1(b.begin(session{}).cookie, identity.Password, right, more) }
+	pw := func(more bool) answer { return b.send(b.begin(session{}).cookie, identity.Password, right, more) }
 	for what, want := range map[string]struct {
 		got  answer
 		want string
 	}{
 		"card":                     {b.sign(b.begin(session{}), c, false), "any card"},
-		"password and code":        {b.go1(pw(false).cookie, identity.TOTP, b.code(0), false), "any code"},
-		"password and backup code": {b.go1(pw(false).cookie, identity.BackupCode, codes[0], false), "any code"},
+		"password and code":        {b.send(pw(false).cookie, identity.TOTP, b.code(0), false), "any code"},
+		"password and backup code": {b.send(pw(false).cookie, identity.BackupCode, codes[0], false), "any code"},
 		"password and card":        {b.sign(pw(true), c, false), "any card p31"},
-		"card and backup code":     {b.go1(b.sign(b.begin(session{}), c, true).cookie, identity.BackupCode, codes[1], false), "any card code p31 p50"},
+		"card and backup code":     {b.send(b.sign(b.begin(session{}), c, true).cookie, identity.BackupCode, codes[1], false), "any card code p31 p50"},
 	} {
 		if got := b.earned(want.got); got != want.want {
 			t.Errorf("%s earned %q, want %q", what, got, want.want)

@@ -78,7 +78,7 @@ type walker struct {
 
 func newWalker(t *testing.T, r rule) *walker {
 	b := newBench(t)
-	w := &walker{bench: b, rule: r, card: b.bench().card("P-256", "card")}
+	w := &walker{bench: b, rule: r, card: b.card("P-256", "card")}
 	if !r.password { // an account of its own, for a password is not taken away
 		b.must(b.admin.RemoveAccount(t.Context(), &v1.NameRequest{Name: "alice"}))
 		b.must(b.admin.AddAccount(t.Context(), &v1.AddAccountRequest{Name: "alice"}))
@@ -91,8 +91,6 @@ func newWalker(t *testing.T, r rule) *walker {
 	}
 	return w
 }
-
-func (b *bench) bench() *bench { return b }
 
 // walk plays steps with every choice of more, and goes on from each offer.
 func (w *walker) walk(steps []string, mores []bool) {
@@ -143,11 +141,11 @@ func (w *walker) play(steps []string, mores []bool) (answer, bool) {
 		case "piv":
 			a = w.sign(a, w.card, mores[i])
 		case "password":
-			a = w.go1(a.cookie, identity.Password, right, mores[i])
+			a = w.send(a.cookie, identity.Password, right, mores[i])
 		case "totp":
-			a = w.go1(a.cookie, identity.TOTP, w.code(0), mores[i])
+			a = w.send(a.cookie, identity.TOTP, w.code(0), mores[i])
 		case "backup-code":
-			a = w.go1(a.cookie, identity.BackupCode, w.codes[0], mores[i])
+			a = w.send(a.cookie, identity.BackupCode, w.codes[0], mores[i])
 			w.codes = w.codes[1:]
 		}
 	}

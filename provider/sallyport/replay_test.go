@@ -91,7 +91,7 @@ func (m *tap) replay(what string, old message) {
 	if resp.StatusCode != http.StatusOK {
 		m.t.Fatalf("%s: %s", what, resp.Status) // it is to be judged, not misunderstood
 	}
-	outcome := v1.Outcome_OUTCOME_UNSPECIFIED
+	var outcome v1.Outcome
 	if strings.HasSuffix(old.url, "/Begin") {
 		var answer v1.BeginResponse
 		ok(m.t, nil, proto.Unmarshal(body, &answer))
