@@ -325,6 +325,17 @@ func (s *login) stillRight(ctx context.Context) ruling {
 func (s *login) goal() goal { return s.d.goalOf(s.q.e, s.d.p.Services[s.Service]) }
 
 func (s *login) checkYes(r provider.Reply) error {
+	if err := s.checkBound(r); err != nil {
+		return err
+	}
+	if g := (goal{held: r.Record.Token.Held()}); !g.login(r.Session.Methods) {
+		return fmt.Errorf("it allowed with %v, which is not enough", r.Session.Methods)
+	}
+	return nil
+}
+
+// checkBound sees that a yes is for this account, here and now.
+func (s *login) checkBound(r provider.Reply) error {
 	e, t := s.q.e, r.Record.Token
 	if r.Session == nil || t == nil {
 		return errors.New("it allowed without a token")
@@ -337,9 +348,6 @@ func (s *login) checkYes(r provider.Reply) error {
 	}
 	if r.Session.Realm != s.d.o.Realm {
 		return errors.New("it allowed for another realm")
-	}
-	if g := (goal{held: t.Held()}); !g.login(r.Session.Methods) {
-		return fmt.Errorf("it allowed with %v, which is not enough", r.Session.Methods)
 	}
 	return nil
 }

@@ -36,7 +36,7 @@ const (
 )
 
 // errEnrol is for people; its text says what to do.
-var errEnrol = errors.New("nothing was enrolled")
+var errEnrol = errors.New("nothing was changed")
 
 type enrolments struct {
 	mu   sync.Mutex
@@ -353,8 +353,16 @@ func (d *Daemon) takeOver(ctx context.Context, e *enrolment, r provider.Reply) e
 	if s.q.e = d.index.withUUID(s.q.e.account.UUID); s.q.e == nil {
 		return identity.ErrNotFound
 	}
-	if err := s.checkYes(r); err != nil {
+	// Whoever gives a factor up may have proved it: it was the account's until now.
+	if err := s.checkBound(r); err != nil {
 		return fmt.Errorf("%w: %w", errEnrol, err)
+	}
+	held := r.Record.Token.Held()
+	if e.wish.remove != "" {
+		held = append(held, e.wish.remove)
+	}
+	if !(goal{held: held}).login(r.Session.Methods) {
+		return fmt.Errorf("%w: it allowed with %v, which is not enough", errEnrol, r.Session.Methods)
 	}
 	_ = d.learn(d.base, news{records: []provider.Record{r.Record}}) // logged there; the index has it
 	d.keepSealed(ctx, s.q.e, r.Sealed)
