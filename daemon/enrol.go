@@ -318,7 +318,7 @@ func (d *Daemon) enrolConfirm(ctx context.Context, peer identity.Peer, args []by
 	case provider.Allow:
 		return d.enrolled(ctx, e, r, emit)
 	case provider.Continue:
-		if _, ok := d.enrolling.again(a.Handle, e, d.o.Now()); ok {
+		if d.enrolling.again(a.Handle, e, d.o.Now()) {
 			return emit(report.Enrolled{Message: printable(r.Message)})
 		}
 	default: // a no, which is also what anything else is
@@ -326,17 +326,18 @@ func (d *Daemon) enrolConfirm(ctx context.Context, peer identity.Peer, args []by
 	return refusedEnrolment(printable(r.Message))
 }
 
-// again lets an enrolment wait under the handle that it had.
-func (l *enrolments) again(handle string, e *enrolment, now time.Time) (string, bool) {
+// again lets an enrolment wait under the handle that it had, if it is not too late
+// and no other began meanwhile.
+func (l *enrolments) again(handle string, e *enrolment, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, o := range l.open {
 		if o.uid == e.uid {
-			return "", false
+			return false
 		}
 	}
 	l.open[handle] = e
-	return handle, now.Before(e.until)
+	return now.Before(e.until)
 }
 
 // enrolled is the end of what was confirmed.

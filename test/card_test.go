@@ -43,9 +43,9 @@ func (d *desk) startPcscd() {
 }
 
 // insert puts a card into a reader, and waits until the machine sees it.
-func (d *desk) insert(c *vcard.Card, slot int) *vcard.Inserted {
+func (d *desk) insert(c *vcard.Card) *vcard.Inserted {
 	d.t.Helper()
-	in, err := c.Insert(slot)
+	in, err := c.Insert(0)
 	must(d.t, err)
 	d.whole.Cleanup(in.Remove)
 	d.cardsSay("PIN tries left")
@@ -88,7 +88,7 @@ func (d *desk) talks(line string, turns ...string) machine.Outcome {
 func (d *desk) mine() (*vcard.Card, *vcard.Inserted) {
 	d.t.Helper()
 	c := vcard.New()
-	in := d.insert(c, 0)
+	in := d.insert(c)
 	o := d.talks("sallyport enrol piv --generate", "Password: ", adaPass, "PIN of the card to enrol: ", cardPIN)
 	if o.Code != 0 || !strings.Contains(o.Screen, "Enrolled: CN=ada@example, P-256") {
 		d.t.Fatalf("enrol: %d\n%s", o.Code, o.Screen)
@@ -185,7 +185,7 @@ func TestEachTroubleWithACardIsSaidAtTheDoor(t *testing.T) {
 		c.OnCommand(nil)
 		in.Remove()
 		d.empty()
-		in = d.insert(c, 0)
+		in = d.insert(c)
 	})
 	d.step("it is blocked", func(d *desk) {
 		for range 3 {
@@ -207,11 +207,11 @@ func TestEachTroubleWithACardIsSaidAtTheDoor(t *testing.T) {
 		_, err := stranger.Put(vcard.Authentication, vcard.Key{Algorithm: vcard.P256, PIN: vcard.PINOnce, Touch: vcard.TouchNever}, "eve",
 			time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
 		must(d.t, err)
-		other := d.insert(stranger, 0)
+		other := d.insert(stranger)
 		d.reads("is not one of this account", "assword: ", adaPass)
 		other.Remove()
 		d.empty()
-		in = d.insert(c, 0)
+		in = d.insert(c)
 	})
 	d.step("pcscd is gone", func(d *desk) {
 		must(d.t, d.pcscd.Stop(d.t.Context()))
@@ -223,7 +223,7 @@ func TestEachTroubleWithACardIsSaidAtTheDoor(t *testing.T) {
 		}
 		in.Remove()
 		d.startPcscd()
-		in = d.insert(c, 0)
+		in = d.insert(c)
 	})
 	d.step("the daemon may not use it", func(d *desk) {
 		script(d.t, d.Realm, "chmod 0700 /run/pcscd/pcscd.comm")
