@@ -114,7 +114,9 @@ type Event struct {
 // Attempt is the start of an authentication.
 type Attempt struct {
 	Name identity.Name
-	// Service and RemoteHost go into the server's audit log.
+	// Service and RemoteHost go into the server's audit log. Service is also part of
+	// what a card signs, see identity.CardChallenge; of more than 256 bytes no card's
+	// answer is right.
 	Service, RemoteHost string
 	// UsedStep is the newest time step of a one-time code that was accepted here
 	// without the server.

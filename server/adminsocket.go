@@ -79,7 +79,7 @@ func peerUID(c net.Conn) (uint32, error) {
 func mayAdminister(peer, own uint32) bool { return peer == 0 || peer == own }
 
 func (r *realm) adminServer() *http.Server {
-	path, handler := sallyportv1connect.NewAdminServiceHandler(&admin{realm: r}, connect.WithReadMaxBytes(maxRequest))
+	path, handler := sallyportv1connect.NewAdminServiceHandler(&admin{r}, connect.WithReadMaxBytes(maxRequest))
 	mux := http.NewServeMux()
 	mux.Handle(path, handler)
 	return &http.Server{
@@ -114,7 +114,7 @@ func Admin(ctx context.Context, folder string, log *slog.Logger) (sallyportv1con
 	for {
 		r, err := openRealm(ctx, d, "", log, time.Now)
 		if err == nil {
-			return &admin{realm: r}, r, nil
+			return &admin{r}, r, nil
 		}
 		if !errors.Is(err, errBusy) {
 			return nil, nil, err

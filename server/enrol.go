@@ -16,10 +16,10 @@ const enrolTries = 3
 
 // What people are told when what they asked for is not done.
 const (
-	noSuchFactor = refusal("The account has no such factor. Nothing was changed.")
-	onlyWay      = refusal("It is the only way into the account. Nothing was changed.")
-	noTOTP       = refusal("Backup codes stand in for a one-time code, and the account has none. Enrol one first.")
-	tokenFull    = refusal("The account holds too much to describe. Nothing was changed; ask your administrator.")
+	errNoSuchFactor = refusal("The account has no such factor. Nothing was changed.")
+	errOnlyWay      = refusal("It is the only way into the account. Nothing was changed.")
+	errNoTOTP       = refusal("Backup codes stand in for a one-time code, and the account has none. Enrol one first.")
+	errTokenFull    = refusal("The account holds too much to describe. Nothing was changed; ask your administrator.")
 )
 
 // alter makes or takes away the factor that Begin named. What was proved is used
@@ -95,7 +95,7 @@ const backupCodes = 10
 // makeBackupCodes gives an account that holds a one-time code a new set.
 func (r *realm) makeBackupCodes(tx *store.Tx, account uuid.UUID) ([]identity.Secret, store.BackupCodes, error) {
 	if _, err := tx.TOTP(account); errors.Is(err, identity.ErrNotFound) {
-		return nil, store.BackupCodes{}, noTOTP
+		return nil, store.BackupCodes{}, errNoTOTP
 	} else if err != nil {
 		return nil, store.BackupCodes{}, err
 	}
@@ -146,7 +146,7 @@ func (e *engine) takeAway(tx *store.Tx, m store.Machine, s *session, account sto
 		err = identity.ErrNotFound
 	}
 	if errors.Is(err, identity.ErrNotFound) {
-		return noSuchFactor
+		return errNoSuchFactor
 	}
 	if err != nil {
 		return err
@@ -156,7 +156,7 @@ func (e *engine) takeAway(tx *store.Tx, m store.Machine, s *session, account sto
 		return err
 	}
 	if rest := identity.Kinds(factors); !identity.Enough(rest, rest) {
-		return onlyWay
+		return errOnlyWay
 	}
 	return tx.Record(entry(e.now(), m.Name, "account.remove-"+string(s.remove), s, ""))
 }

@@ -58,7 +58,7 @@ func (b *bench) open(folder string) {
 	b.t.Cleanup(func() { _ = r.Close() })
 	// Cheap hashes: what is tested here is when they are made, not what they cost.
 	r.hasher = newHasher(params{memory: 64, time: 1, lanes: 1}, 2)
-	b.engine, b.admin = newEngine(r, stepTimeout), &admin{realm: r}
+	b.engine, b.admin = newEngine(r, stepTimeout), &admin{r}
 }
 
 // reopen is a restart.

@@ -22,11 +22,11 @@ type session struct {
 	service, remoteHost string
 	// offers are the kinds that the next step may be of, and nonce, with a card among
 	// them, is for its challenge.
-	offers []identity.FactorKind
-	nonce  identity.Nonce
-	proved []proof
-	begun               time.Time // zero: Begin is not part of it
-	deadline            time.Time
+	offers   []identity.FactorKind
+	nonce    identity.Nonce
+	proved   []proof
+	begun    time.Time // zero: Begin is not part of it
+	deadline time.Time
 	// usedStep is the newest time step that the machine accepted by itself.
 	usedStep int64
 	// enrol is the factor to make when enough is proved, "" for none; fresh is its

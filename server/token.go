@@ -70,7 +70,7 @@ func (r *realm) idToken(tx *store.Tx, a store.Account) ([]byte, error) {
 func (r *realm) freshToken(tx *store.Tx, a store.Account) ([]byte, error) {
 	signed, err := r.sign(tx, a, r.signing.Load(), r.now())
 	if err == nil && len(signed) > identity.MaxTokenLen {
-		err = tokenFull
+		err = errTokenFull
 	}
 	return signed, err
 }

@@ -68,7 +68,7 @@ func (t *Tx) checkCard(account uuid.UUID, c Card) error {
 			known = fmt.Errorf("the card %w", ErrExists)
 		}
 		return nil
-	}, `SELECT account_uuid, fingerprint, revoked FROM cards WHERE public_key = ? OR fingerprint = ?`, c.PublicKey, c.Fingerprint)
+	}, `SELECT account_uuid, fingerprint, revoked > 0 FROM cards WHERE public_key = ? OR fingerprint = ?`, c.PublicKey, c.Fingerprint)
 	return errors.Join(err, known)
 }
 

@@ -65,7 +65,7 @@ func (t *Tx) GroupByName(name identity.Name) (identity.Group, error) {
 
 // Groups lists every group by name, private ones not included.
 func (t *Tx) Groups() ([]identity.Group, error) {
-	return t.groups(`SELECT `+groupColumns+` FROM groups ORDER BY name`)
+	return t.groups(`SELECT ` + groupColumns + ` FROM groups ORDER BY name`)
 }
 
 // GroupsOf lists every group that the account is in, directly or through other

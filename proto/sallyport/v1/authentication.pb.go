@@ -132,7 +132,7 @@ func (ChangePasswordResponse_Result) EnumDescriptor() ([]byte, []int) {
 type BeginRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// For the audit log.
+	// For the audit log and for what a card signs; 256 bytes of it count.
 	Service    string `protobuf:"bytes,2,opt,name=service,proto3" json:"service,omitempty"`
 	RemoteHost string `protobuf:"bytes,3,opt,name=remote_host,json=remoteHost,proto3" json:"remote_host,omitempty"`
 	// The newest time step of a one-time code that this machine accepted without
