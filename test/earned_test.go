@@ -100,6 +100,23 @@ func TestASessionHasTheGroupThatItsStrengthEarned(t *testing.T) {
 	})
 }
 
+// TestSudoGoesByTheGroupThatTheSessionEarned has a rule for the group and no other,
+// and takes no proof of sudo's own: the group is all there is.
+func TestSudoGoesByTheGroupThatTheSessionEarned(t *testing.T) {
+	r := vaulted(t)
+	reconfigure(t, r, "[service.sudo]\nstep_up = false")
+	script(t, r, "echo '%vault ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/vault; rm /etc/sudoers.d/admins")
+	phone := enrol(t, r)
+	o, err := r.TalkAs(t.Context(), local, []string{"assword: ", adaPass, "One-time code: ", phone.code(t)}, "su - ada -c 'sudo -n id -un'")
+	must(t, err)
+	if !o.OK() || !strings.Contains(o.Screen, "root") {
+		t.Errorf("who earned it, exit code %d:\n%s", o.Code, o.Screen)
+	}
+	if o, err = r.TalkAs(t.Context(), "root", nil, "su - ada -c 'sudo -n id -un'"); err != nil || o.OK() {
+		t.Errorf("who has not, exit code %d, %v:\n%s", o.Code, err, o.Screen)
+	}
+}
+
 func gid(t *testing.T, r *machine.Realm) string {
 	t.Helper()
 	return strings.Split(script(t, r, "getent group vault"), ":")[2]
