@@ -57,7 +57,10 @@ func TestAFaultNamesItsLineAndColumn(t *testing.T) {
 		"two days":           {good + "[service.sudo]\nmax_age = \"2d\"\n", `f.toml: [service.sudo] max_age is more than a day`},
 		"requires a name":    {good + "[service.sudo]\nrequire = [\"admins\"]\n", `f.toml:11:12: "admins" is not the uuid of a group`},
 		"requires nobody":    {good + "[service.sudo]\nrequire = [\"00000000-0000-0000-0000-000000000000\"]\n", `f.toml:11:12: "00000000-0000-0000-0000-000000000000" is not the uuid`},
-		"unknown factor":     {good + "[service.sudo]\nfactors = [\"pin\"]\n", `f.toml:11:12: "pin" is no factor; this version knows "password" and "totp"`},
+		"unknown factor":     {good + "[service.sudo]\nfactors = [\"pin\"]\n", `f.toml:11:12: "pin" is no factor; this version knows "password", "totp" and "piv"`},
+		"too many points":    {good + "[service.sudo]\npoints = 70000\n", `f.toml:11:10: `},
+		"points below zero":  {good + "[service.sudo]\npoints = -1\n", `f.toml:11:10: `},
+		"cards as a word":    {good + "[service.sudo]\ncards = \"no\"\n", `f.toml:11:9: `},
 		"service, a path":    {good + "[service.\"../sudo\"]\nstep_up = true\n", `f.toml: [service]: "../sudo" is no PAM service`},
 		"relative path":      {good + "[paths]\nstate = \"state\"\n", `f.toml: "state" is not an absolute path`},
 	} {
@@ -172,24 +175,26 @@ func TestSudoDemandsAFreshProofUnlessTheFileSaysOtherwise(t *testing.T) {
 		age     time.Duration
 		require int
 		factors int
+		points  int
+		noCards bool
 	}
 	for name, c := range map[string]struct {
 		text string
 		want map[string]policy
 	}{
-		"nothing said": {"", map[string]policy{"sudo": {true, 5 * time.Minute, 0, 0}, "sudo-i": {true, 5 * time.Minute, 0, 0}}},
+		"nothing said": {"", map[string]policy{"sudo": {true, 5 * time.Minute, 0, 0, 0, false}, "sudo-i": {true, 5 * time.Minute, 0, 0, 0, false}}},
 		"another age": {
 			"[service.sudo]\nmax_age = \"30s\"\n",
-			map[string]policy{"sudo": {true, 30 * time.Second, 0, 0}, "sudo-i": {true, 5 * time.Minute, 0, 0}},
+			map[string]policy{"sudo": {true, 30 * time.Second, 0, 0, 0, false}, "sudo-i": {true, 5 * time.Minute, 0, 0, 0, false}},
 		},
 		"taken away": {
 			"[service]\nsudo = {step_up = false}\nsudo-i.step_up = false\n",
-			map[string]policy{"sudo": {false, 5 * time.Minute, 0, 0}, "sudo-i": {false, 5 * time.Minute, 0, 0}},
+			map[string]policy{"sudo": {false, 5 * time.Minute, 0, 0, 0, false}, "sudo-i": {false, 5 * time.Minute, 0, 0, 0, false}},
 		},
 		"another service": {
-			"[service.sshd]\nrequire = [\"0b6d2c9e-55f1-4c35-8a5e-4a4f1a3f7f10\"]\nfactors = [\"password\", \"totp\"]\n",
+			"[service.sshd]\nrequire = [\"0b6d2c9e-55f1-4c35-8a5e-4a4f1a3f7f10\"]\nfactors = [\"password\", \"totp\", \"piv\"]\npoints = 50\ncards = false\n",
 			map[string]policy{
-				"sudo": {true, 5 * time.Minute, 0, 0}, "sudo-i": {true, 5 * time.Minute, 0, 0}, "sshd": {false, 5 * time.Minute, 1, 2},
+				"sudo": {true, 5 * time.Minute, 0, 0, 0, false}, "sudo-i": {true, 5 * time.Minute, 0, 0, 0, false}, "sshd": {false, 5 * time.Minute, 1, 3, 50, true},
 			},
 		},
 	} {
@@ -200,7 +205,7 @@ func TestSudoDemandsAFreshProofUnlessTheFileSaysOtherwise(t *testing.T) {
 			}
 			got := map[string]policy{}
 			for name, s := range conf.Services() {
-				got[name] = policy{*s.StepUp, time.Duration(*s.MaxAge), len(s.Groups()), len(s.Kinds())}
+				got[name] = policy{*s.StepUp, time.Duration(*s.MaxAge), len(s.Groups()), len(s.Kinds()), int(*s.Points), !*s.Cards}
 			}
 			if fmt.Sprint(got) != fmt.Sprint(c.want) {
 				t.Errorf("%v, want %v", got, c.want)

@@ -97,6 +97,9 @@ func (s *login) restart() {
 	if !s.asked {
 		s.secret = s.FirstPass
 	}
+	if s.secret.Len() > 0 {
+		s.later = []identity.FactorKind{identity.PIV} // the person has chosen the password already
+	}
 }
 
 // begun is the server's answer with the exchange that it belongs to.

@@ -74,7 +74,8 @@ func (s *login) takeApart() {
 // forgetCode wipes what was typed beside the password.
 func (s *login) forgetCode() {
 	s.code.Wipe()
-	s.code = identity.Secret{}
+	s.backup.Wipe()
+	s.code, s.backup = identity.Secret{}, identity.Secret{}
 	s.card.forget()
 	s.card = atReader{}
 }

@@ -202,6 +202,7 @@ func (d *Daemon) cacheForget(ctx context.Context, e *entry) error {
 	}
 	d.index.remove(id)
 	d.proofs.forget(id, nil)
+	d.earnings.forget(id)
 	d.index.mu.Lock()
 	d.index.uids.drop(id)
 	d.index.gids.drop(own)
@@ -223,6 +224,7 @@ func (d *Daemon) cacheClear(ctx context.Context) error {
 	d.index.mu.Unlock()
 	d.refused.clear()
 	d.proofs.clear()
+	d.earnings.clear()
 	d.announce()
 	return d.readAgain(ctx)
 }

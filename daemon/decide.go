@@ -30,10 +30,15 @@ func (d *Daemon) Decide(ctx context.Context, l identity.Login, conv identity.Con
 	}()
 	s := &login{d: d, Login: l, conv: conv, q: question{typed: l.User, service: l.Service}}
 	switch l.Operation {
-	case identity.OpAuthenticate:
-		return s.authenticate(ctx)
-	case identity.OpAccount:
-		return s.account(ctx)
+	case identity.OpAuthenticate, identity.OpAccount:
+		phase := s.authenticate
+		if l.Operation == identity.OpAccount {
+			phase = s.account
+		}
+		if v = phase(ctx); v.Code == identity.Granted {
+			s.earn()
+		}
+		return v
 	case identity.OpOpenSession, identity.OpSetCredentials:
 		s.q.quiet = true
 		return s.confirm(ctx)
@@ -69,7 +74,8 @@ type login struct {
 	asked bool // a password was typed for us, not left by another module
 	// What was given, kept until the attempt ends: the network may be lost meanwhile.
 	secret identity.Secret
-	code   identity.Secret // one-time or backup
+	code   identity.Secret // one-time
+	backup identity.Secret // code
 	card   atReader        // with its PIN
 	// later are ways that the person passed over, in that order.
 	later []identity.FactorKind
@@ -129,5 +135,9 @@ func (s *login) confirm(ctx context.Context) identity.Verdict {
 	if r.code == identity.Granted {
 		r = s.d.ask(ctx, rightChecks, &s.q, nil)
 	}
-	return s.end(ctx, r)
+	v := s.end(ctx, r)
+	if v.Code == identity.Granted {
+		v.Groups = s.earned()
+	}
+	return v
 }

@@ -163,10 +163,6 @@ func (d *Daemon) locks(ctx context.Context, h *here, e *entry) ruling {
 func (s *login) offline(ctx context.Context) identity.Verdict {
 	d := s.d
 	s.away = true
-	if !isCode(s.code) && slices.Contains(s.goal().held, identity.BackupCode) {
-		s.code.Wipe() // a backup code, which the server may have seen
-		s.code = identity.Secret{}
-	}
 	for range maxSteps {
 		if r := s.goOffline(ctx); r.code != identity.Granted {
 			return s.end(ctx, r)

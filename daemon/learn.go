@@ -101,6 +101,8 @@ func (d *Daemon) admit(t *identity.IDToken) string {
 	}
 	a, x := t.Account, d.index
 	switch {
+	case t.Groups[0].Earned:
+		return "its own group is one that must be earned"
 	case t.Realm != d.o.Realm:
 		return fmt.Sprintf("it is of realm %q", t.Realm)
 	case !d.allowedID(a.UID):
@@ -149,6 +151,7 @@ func (d *Daemon) learn(ctx context.Context, n news) error {
 		d.index.remove(id)
 		d.refused.set(id, "", "")
 		d.proofs.forget(id, nil)
+		d.earnings.forget(id)
 	}
 	for _, r := range n.records {
 		t := d.take(r, now)

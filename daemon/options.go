@@ -164,6 +164,7 @@ type Daemon struct {
 	sealKey   sealKey
 	enrolling enrolments
 	proofs    proofs
+	earnings  earnings
 	hashing   chan struct{} // at most Hashes Argon2 at a time
 	asking    chan struct{} // steps at the server
 	maker     chan struct{} // at most one of them makes a verifier

@@ -101,7 +101,7 @@ func (s *login) remembered() bool {
 	if !found || s.d.stale(p, s.q.e, v) != "" {
 		return false
 	}
-	s.q.methods = v.methods()
+	s.q.methods, s.proved = v.methods(), v.factors
 	return true
 }
 
@@ -113,7 +113,7 @@ func (s *login) again(ctx context.Context, checks ...check) bool {
 	}
 	ok := s.d.ask(ctx, checks, &s.q, nil).code == identity.Granted && s.remembered()
 	if !ok {
-		s.q.methods = nil
+		s.q.methods, s.proved = nil, nil
 	}
 	return ok
 }
@@ -191,5 +191,6 @@ func (d *Daemon) revoke(t *identity.IDToken) {
 	}
 	if e := d.index.withUUID(t.Account.UUID); e == nil || e.state != identity.Active || e.blocked != "" {
 		d.proofs.forget(t.Account.UUID, nil)
+		d.earnings.forget(t.Account.UUID)
 	}
 }

@@ -93,7 +93,7 @@ func (s *login) leading(t turn) []identity.FactorKind {
 			list = s.askable(t, can)
 		}
 	}
-	if slices.Contains(list, identity.TOTP) { // one prompt takes either code
+	if slices.Contains(list, identity.TOTP) && !s.typed(identity.BackupCode) { // one prompt takes either code
 		list = slices.DeleteFunc(list, func(k identity.FactorKind) bool { return k == identity.BackupCode })
 	}
 	return list
@@ -114,8 +114,10 @@ func (s *login) typed(k identity.FactorKind) bool {
 	switch k {
 	case identity.Password:
 		return s.secret.Len() > 0
-	case identity.TOTP, identity.BackupCode:
+	case identity.TOTP:
 		return s.code.Len() > 0
+	case identity.BackupCode:
+		return s.backup.Len() > 0
 	case identity.PIV:
 		return s.card.pin.Len() > 0
 	default:
@@ -143,8 +145,7 @@ func (s *login) gather(ctx context.Context, t turn) (identity.FactorKind, ruling
 		case err != nil:
 			return "", ruling{code: identity.ConversationFailed}
 		case line.Len() > 0:
-			s.keep(k, line)
-			return k, fine("")
+			return s.keep(k, t, line), fine("")
 		case len(list) == 1:
 			return "", ruling{code: identity.Denied}
 		}
@@ -186,7 +187,7 @@ func (s *login) prompt(ctx context.Context, k identity.FactorKind, t turn, other
 		return s.conv.Ask(ctx, identity.AskText, withHint(backupCodePrompt, hint)) //nolint:wrapcheck // the same
 	default:
 		text := codePrompt
-		if slices.Contains(t.offers, identity.BackupCode) && slices.Contains(s.can(), identity.BackupCode) {
+		if s.takesBackup(t) {
 			text = codeOrBackup
 		}
 		return s.conv.Ask(ctx, identity.AskText, withHint(text, hint)) //nolint:wrapcheck // the same
@@ -195,16 +196,29 @@ func (s *login) prompt(ctx context.Context, k identity.FactorKind, t turn, other
 
 func withHint(text, hint string) string { return text[:len(text)-2] + hint + ": " }
 
-// keep holds what was typed until the attempt ends.
-func (s *login) keep(k identity.FactorKind, line identity.Secret) {
+// keep holds what was typed until the attempt ends, and tells what it answers: by
+// its form, for a one-time code is six digits.
+func (s *login) keep(k identity.FactorKind, t turn, line identity.Secret) identity.FactorKind {
+	if k == identity.TOTP && !isCode(line) && s.takesBackup(t) {
+		k = identity.BackupCode
+	}
 	switch k {
 	case identity.Password:
 		s.secret = line
 	case identity.PIV:
 		s.card.pin = line
+	case identity.BackupCode:
+		s.backup = line
 	default:
 		s.code = line
 	}
+	return k
+}
+
+// takesBackup tells whether a backup code would do at this turn: only the server
+// takes one.
+func (s *login) takesBackup(t turn) bool {
+	return slices.Contains(t.offers, identity.BackupCode) && slices.Contains(s.can(), identity.BackupCode)
 }
 
 // next makes the answer to one turn. A card that cannot be used leaves the other
@@ -229,8 +243,10 @@ func (s *login) next(ctx context.Context, t turn) (provider.Answer, ruling) {
 				}
 				continue
 			}
+		case identity.BackupCode:
+			a.Credential = s.backup
 		default:
-			a.Kind, a.Credential = s.whichCode(t), s.code
+			a.Credential = s.code
 		}
 		a.More = s.more(t, a.Kind)
 		return a, fine("")
@@ -238,27 +254,15 @@ func (s *login) next(ctx context.Context, t turn) (provider.Answer, ruling) {
 	return provider.Answer{}, ruling{code: identity.Denied}
 }
 
-// more tells whether the goal will need more than this answer.
+// more tells whether this machine demands more than this answer and those before
+// it. What a login takes the server knows better.
 func (s *login) more(t turn, kind identity.FactorKind) bool {
 	proved := append(slices.Clone(t.proved), kind)
 	if kind == identity.PasswordAndTOTP {
 		proved = append(slices.Clone(t.proved), identity.Password, identity.TOTP)
 	}
-	aim := s.goal().aim(s.can())
-	return aim != nil && !aim(proved)
-}
-
-// whichCode tells by its form what was typed: a one-time code is six digits. Only
-// the server takes backup codes.
-func (s *login) whichCode(t turn) identity.FactorKind {
-	backup := slices.Contains(t.offers, identity.BackupCode)
-	if !slices.Contains(t.offers, identity.TOTP) && backup {
-		return identity.BackupCode
-	}
-	if backup && !isCode(s.code) && slices.Contains(s.goal().held, identity.BackupCode) {
-		return identity.BackupCode
-	}
-	return identity.TOTP
+	g := s.goal()
+	return g.met(s.can()) && (!g.service(proved) || !g.allowed(proved))
 }
 
 func isCode(c identity.Secret) bool {

@@ -59,6 +59,14 @@ func (d *Daemon) handleWhoami(peer identity.Peer, args []byte, emit func(any) er
 		return err
 	}
 	w := report.Whoami{Account: d.describe(e), Session: a.Session}
+	for _, g := range d.mustEarn(e) {
+		w.Account.Groups = slices.DeleteFunc(w.Account.Groups, func(n identity.Name) bool { return n == g.Name })
+		// Where somebody says they have it is believed here: it is for their own eyes.
+		w.Earned = append(w.Earned, report.EarnedGroup{
+			Name: g.Name, GID: g.GID, Here: slices.Contains(a.Groups, g.GID),
+			Takes: goal{table: e.points, all: []identity.Demand{g.Demand()}}.demands(),
+		})
+	}
 	for _, v := range d.proofs.of(e.account.UUID, d.lookBack()) {
 		if v.session != a.Session {
 			continue

@@ -128,6 +128,7 @@ func services(c *config.Config) map[string]daemon.Service {
 	for name, s := range c.Services() {
 		all[name] = daemon.Service{
 			StepUp: *s.StepUp, MaxAge: time.Duration(*s.MaxAge), Require: s.Groups(), Factors: s.Kinds(),
+			Points: *s.Points, NoCards: !*s.Cards,
 		}
 	}
 	return all
