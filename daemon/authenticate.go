@@ -204,16 +204,6 @@ func queued[T any](ctx context.Context, d *Daemon, call func(context.Context) (T
 	return bounded(ctx, d.p.ServerTimeout, call)
 }
 
-// next picks the first factor on offer that a password or a code answers, each once.
-func next(offers, used []identity.FactorKind) identity.FactorKind {
-	for _, k := range []identity.FactorKind{identity.Password, identity.TOTP} {
-		if slices.Contains(offers, k) && !slices.Contains(used, k) {
-			return k
-		}
-	}
-	return ""
-}
-
 // failed sorts an error of the provider: gone for good, or of no use.
 func (s *login) failed(ctx context.Context, err error) (identity.Verdict, error) {
 	d := s.d

@@ -289,6 +289,8 @@ func (s *login) given(ctx context.Context, r provider.Reply, used []identity.Fac
 		return identity.Password, s.secret, ""
 	case s.code.Len() > 0 && may(code):
 		return code, s.code, ""
+	case len(used) > 0 && may(identity.PIV):
+		return "", identity.Secret{}, "It takes a card that the account has already: run it again with --by-card."
 	default:
 		return "", identity.Secret{}, ""
 	}
