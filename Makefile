@@ -47,7 +47,8 @@ build/libsubid_sallyport.so: $(wildcard nss/subid/*.[ch] nss/module/*.h wire/cwi
 
 install: all
 	install -d $(addprefix $(DESTDIR),$(PREFIX)/bin $(PREFIX)/sbin $(LIBDIR) $(PAMDIR) $(UNITDIR) $(SHAREDIR) \
-	  $(PREFIX)/lib/sysusers.d $(PREFIX)/lib/tmpfiles.d $(PREFIX)/share/pam-configs /etc/sallyport /etc/apparmor.d/abstractions/nameservice.d)
+	  $(PREFIX)/lib/sysusers.d $(PREFIX)/lib/tmpfiles.d $(PREFIX)/share/pam-configs $(PREFIX)/share/polkit-1/rules.d \
+	  /etc/sallyport /etc/apparmor.d/abstractions/nameservice.d)
 	install -m 0755 build/sallyport build/sallyport-keys $(DESTDIR)$(PREFIX)/bin/
 	install -m 0755 build/sallyportd build/sallyport-userdb build/sallyport-server $(DESTDIR)$(PREFIX)/sbin/
 	install -m 0644 build/pam_sallyport.so $(DESTDIR)$(PAMDIR)/
@@ -58,6 +59,7 @@ install: all
 	install -m 0644 systemd/sallyport.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/sallyport.conf
 	install -m 0644 packaging/pam-config $(DESTDIR)$(PREFIX)/share/pam-configs/sallyport
 	install -m 0644 packaging/pam-config-password $(DESTDIR)$(PREFIX)/share/pam-configs/sallyport-password
+	install -m 0644 packaging/polkit/20-sallyport.rules $(DESTDIR)$(PREFIX)/share/polkit-1/rules.d/
 	install -m 0644 packaging/ssh/20-sallyport.conf $(DESTDIR)$(SHAREDIR)/
 	install -m 0644 packaging/sudo/sallyport $(DESTDIR)$(SHAREDIR)/sudoers
 	install -m 0755 packaging/configure-host $(DESTDIR)$(SHAREDIR)/

@@ -54,20 +54,20 @@ func fault(err error) *identity.CardError {
 
 func ofCode(c code) identity.CardFault {
 	switch c {
-	case codeNoService, codeStopped:
+	case errNoService, errStopped:
 		if refused() {
 			return identity.CardNotAllowed
 		}
 		return identity.CardNoService
-	case codeSecurity:
+	case errSecurity:
 		return identity.CardNotAllowed
-	case codeNoReaders:
+	case errNoReaders:
 		return identity.CardNoReader
-	case codeSharing:
+	case errSharing:
 		return identity.CardBusy
-	case codeNoCard, codeReset, codeRemoved, codeUnpowered, codeUnavailable, codeUnknownReader, codeNoTransaction, codeCommError, codeComm, codeNotReady:
+	case errNoCard, errReset, errRemoved, errUnpowered, errUnavailable, errUnknownReader, errNoTransaction, errCommError, errComm, errNotReady:
 		return identity.CardRemoved
-	case codeMute, codeUnsupported, codeProtocol:
+	case errMute, errUnsupported, errProtocol:
 		return identity.CardNotPIV
 	default:
 		return identity.CardUnknown
@@ -84,7 +84,7 @@ func refused() bool {
 	if p := os.Getenv("PCSCLITE_CSOCK_NAME"); p != "" {
 		path = p
 	}
-	c, err := net.Dial("unix", path) //nolint:noctx // answered by the kernel, at once
+	c, err := net.Dial("unix", path) //nolint:noctx,gosec // answered by the kernel, at once; the variable is libpcsclite's own
 	if err == nil {
 		_ = c.Close()
 	}
@@ -126,22 +126,22 @@ type text struct {
 // texts are piv-go's (pcsc_errors.go), pinned by a test.
 func texts() []text {
 	return []text{
-		{codeSharing, "because of other connections outstanding"},
-		{codeNoCard, "no Smart Card is currently in the device"},
-		{codeRemoved, "the smart card has been removed"},
-		{codeReset, "the smart card has been reset"},
-		{codeUnavailable, "the specified reader is not currently available"},
-		{codeUnknownReader, "the specified reader name is not recognized"},
-		{codeCommError, "an internal communications error has been detected"},
-		{codeComm, "a communications error with the smart card"},
-		{codeNoTransaction, "an attempt was made to end a non-existent transaction"},
-		{codeNotReady, "is not ready to accept commands"},
-		{codeUnpowered, "power has been removed from the smart card"},
-		{codeMute, "the smart card is not responding to a reset"},
-		{codeProtocol, "the requested protocols are incompatible"},
-		{codeNoService, "the Smart card resource manager is not running"},
-		{codeStopped, "the Smart card resource manager has shut down"},
-		{codeSecurity, "because of a security violation"},
-		{codeNoReaders, "cannot find a smart card reader"},
+		{errSharing, "because of other connections outstanding"},
+		{errNoCard, "no Smart Card is currently in the device"},
+		{errRemoved, "the smart card has been removed"},
+		{errReset, "the smart card has been reset"},
+		{errUnavailable, "the specified reader is not currently available"},
+		{errUnknownReader, "the specified reader name is not"},
+		{errCommError, "an internal communications error has been detected"},
+		{errComm, "a communications error with the smart card"},
+		{errNoTransaction, "an attempt was made to end a non-existent transaction"},
+		{errNotReady, "is not ready to accept commands"},
+		{errUnpowered, "power has been removed from the smart card"},
+		{errMute, "the smart card is not responding to a reset"},
+		{errProtocol, "the requested protocols are incompatible"},
+		{errNoService, "the Smart card resource manager is not running"},
+		{errStopped, "the Smart card resource manager has shut down"},
+		{errSecurity, "because of a security violation"},
+		{errNoReaders, "cannot find a smart card reader"},
 	}
 }

@@ -288,11 +288,11 @@ func TestTheCallersContextEndsACall(t *testing.T) {
 func TestPivGosWordsForACodeAreStillTheOnesWeKnow(t *testing.T) {
 	vcard.Start(t)
 	_, err := piv.Open(vcard.Reader0)
-	if c, ok := codeOf(err); !ok || c != codeNoCard {
+	if c, ok := codeOf(err); !ok || c != errNoCard {
 		t.Errorf("%v", err)
 	}
 	_, err = piv.Open("no such reader")
-	if c, ok := codeOf(err); !ok || c != codeUnknownReader {
+	if c, ok := codeOf(err); !ok || c != errUnknownReader {
 		t.Errorf("%v", err)
 	}
 	c := vcard.New()
@@ -300,11 +300,11 @@ func TestPivGosWordsForACodeAreStillTheOnesWeKnow(t *testing.T) {
 	held, err := piv.Open(vcard.Reader0)
 	must(t, err)
 	_, err = piv.Open(vcard.Reader0)
-	if c, ok := codeOf(err); !ok || c != codeSharing {
+	if c, ok := codeOf(err); !ok || c != errSharing {
 		t.Errorf("%v", err)
 	}
 	must(t, held.Close())
-	if !strings.Contains(code(codeRemoved).Error(), "0x80100069") || errors.Is(err, codeRemoved) {
-		t.Error(codeRemoved.Error())
+	if !strings.Contains(errRemoved.Error(), "0x80100069") || errors.Is(err, errRemoved) {
+		t.Error(errRemoved)
 	}
 }

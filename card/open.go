@@ -25,7 +25,7 @@ func (s *Service) open(j *job, p *pcsc, name string) (*held, error) {
 	until := time.Now().Add(s.o.Busy)
 	for {
 		h, err := take(p, name)
-		if c, ok := codeIn(err); !ok || c != codeSharing && c != codeReset {
+		if c, ok := codeIn(err); !ok || c != errSharing && c != errReset {
 			return h, err
 		}
 		if !time.Now().Before(until) || !j.pause(again) {

@@ -20,25 +20,25 @@ import (
 type code uint32
 
 const (
-	codeUnknownReader code = 0x80100009
-	codeTimeout       code = 0x8010000A
-	codeSharing       code = 0x8010000B
-	codeNoCard        code = 0x8010000C
-	codeProtocol      code = 0x8010000F
-	codeNotReady      code = 0x80100010
-	codeCommError     code = 0x80100013
-	codeNoTransaction code = 0x80100016
-	codeUnavailable   code = 0x80100017
-	codeNoService     code = 0x8010001D
-	codeStopped       code = 0x8010001E
-	codeNoReaders     code = 0x8010002E
-	codeComm          code = 0x8010002F
-	codeUnsupported   code = 0x80100065
-	codeMute          code = 0x80100066
-	codeUnpowered     code = 0x80100067
-	codeReset         code = 0x80100068
-	codeRemoved       code = 0x80100069
-	codeSecurity      code = 0x8010006A
+	errUnknownReader code = 0x80100009
+	errTimeout       code = 0x8010000A
+	errSharing       code = 0x8010000B
+	errNoCard        code = 0x8010000C
+	errProtocol      code = 0x8010000F
+	errNotReady      code = 0x80100010
+	errCommError     code = 0x80100013
+	errNoTransaction code = 0x80100016
+	errUnavailable   code = 0x80100017
+	errNoService     code = 0x8010001D
+	errStopped       code = 0x8010001E
+	errNoReaders     code = 0x8010002E
+	errComm          code = 0x8010002F
+	errUnsupported   code = 0x80100065
+	errMute          code = 0x80100066
+	errUnpowered     code = 0x80100067
+	errReset         code = 0x80100068
+	errRemoved       code = 0x80100069
+	errSecurity      code = 0x8010006A
 )
 
 func (c code) Error() string {
@@ -49,7 +49,7 @@ func check(rc C.LONG) error {
 	if rc == C.SCARD_S_SUCCESS {
 		return nil
 	}
-	return code(rc) //nolint:gosec // 32 bits in a long
+	return code(rc)
 }
 
 type pcsc struct{ ctx C.SCARDCONTEXT }
@@ -74,8 +74,8 @@ func (p *pcsc) readers() ([]reader, error) {
 	var list *C.char
 	n := C.DWORD(C.SCARD_AUTOALLOCATE)
 	// With SCARD_AUTOALLOCATE the parameter is where the pointer to the list goes.
-	if err := check(C.SCardListReaders(p.ctx, nil, (C.LPSTR)(unsafe.Pointer(&list)), &n)); err != nil {
-		if errors.Is(err, codeNoReaders) {
+	if err := check(C.SCardListReaders(p.ctx, nil, C.LPSTR(unsafe.Pointer(&list)), &n)); err != nil {
+		if errors.Is(err, errNoReaders) {
 			return nil, nil
 		}
 		return nil, fmt.Errorf("list readers: %w", err)
@@ -104,7 +104,7 @@ func (p *pcsc) present(name string) (bool, error) {
 	defer C.free(unsafe.Pointer(state))
 	state.szReader = c
 	err := check(C.SCardGetStatusChange(p.ctx, 0, state, 1))
-	if err != nil && !errors.Is(err, codeTimeout) && !errors.Is(err, codeUnknownReader) {
+	if err != nil && !errors.Is(err, errTimeout) && !errors.Is(err, errUnknownReader) {
 		return false, fmt.Errorf("look at %s: %w", name, err)
 	}
 	return state.dwEventState&C.SCARD_STATE_PRESENT != 0, nil

@@ -226,3 +226,17 @@ func whose(c report.Card) string {
 		return ""
 	}
 }
+
+func printCardService(w io.Writer, s *report.CardService) {
+	switch {
+	case s == nil:
+	case s.Problem != "":
+		fmt.Fprintf(w, "cards\t%s\n", spoken(s.Problem))
+	case len(s.Readers) == 0:
+		fmt.Fprintf(w, "cards\tno reader is connected\n")
+	default:
+		for i, r := range s.Readers {
+			fmt.Fprintf(w, "%s\treader %s\n", map[bool]string{true: "cards"}[i == 0], spoken(r))
+		}
+	}
+}

@@ -204,16 +204,6 @@ func queued[T any](ctx context.Context, d *Daemon, call func(context.Context) (T
 	return bounded(ctx, d.p.ServerTimeout, call)
 }
 
-// next picks the first factor on offer that a password or a code answers, each once.
-func next(offers, used []identity.FactorKind) identity.FactorKind {
-	for _, k := range []identity.FactorKind{identity.Password, identity.TOTP} {
-		if slices.Contains(offers, k) && !slices.Contains(used, k) {
-			return k
-		}
-	}
-	return ""
-}
-
 // failed sorts an error of the provider: gone for good, or of no use.
 func (s *login) failed(ctx context.Context, err error) (identity.Verdict, error) {
 	d := s.d
@@ -329,6 +319,17 @@ func (s *login) stillRight(ctx context.Context) ruling {
 func (s *login) goal() goal { return s.d.goalOf(s.q.e, s.d.p.Services[s.Service]) }
 
 func (s *login) checkYes(r provider.Reply) error {
+	if err := s.checkBound(r); err != nil {
+		return err
+	}
+	if g := (goal{held: r.Record.Token.Held()}); !g.login(r.Session.Methods) {
+		return fmt.Errorf("it allowed with %v, which is not enough", r.Session.Methods)
+	}
+	return nil
+}
+
+// checkBound sees that a yes is for this account, here and now.
+func (s *login) checkBound(r provider.Reply) error {
 	e, t := s.q.e, r.Record.Token
 	if r.Session == nil || t == nil {
 		return errors.New("it allowed without a token")
@@ -341,9 +342,6 @@ func (s *login) checkYes(r provider.Reply) error {
 	}
 	if r.Session.Realm != s.d.o.Realm {
 		return errors.New("it allowed for another realm")
-	}
-	if g := (goal{held: t.Held()}); !g.login(r.Session.Methods) {
-		return fmt.Errorf("it allowed with %v, which is not enough", r.Session.Methods)
 	}
 	return nil
 }

@@ -113,7 +113,7 @@ func (d *Daemon) fits(t *identity.IDToken, seen identity.CardSeen) (identity.Fac
 		return identity.Factor{}, &identity.CardError{Fault: identity.CardWrong, Retries: -1}
 	}
 	cert, err := identity.ParseCard(t.Factors[at].Certificate)
-	fault := identity.CardUnknown
+	var fault identity.CardFault
 	switch now := d.clock.now(); {
 	case err != nil:
 		fault = identity.CardUnsupported

@@ -51,11 +51,10 @@ func (h *house) door(service string, conv identity.Conversation, change ...func(
 const (
 	pinPrompt   = "PIN for card blue (Enter for another way): "
 	lastPrompt  = "PIN for card blue (the last try; Enter for another way): "
-	fromAfar    = "192.0.2.7"
 	blockedText = "The card is blocked"
 )
 
-func from(host string) func(*identity.Login) { return func(l *identity.Login) { l.RemoteHost = host } }
+func fromAfar(l *identity.Login) { l.RemoteHost = "192.0.2.7" }
 
 // TestACardIsAskedForWhereThePersonIsAtIt is the table of whether a card is asked
 // for, and what the prompts are.
@@ -75,12 +74,12 @@ func TestACardIsAskedForWhereThePersonIsAtIt(t *testing.T) {
 		"round, and then":      {service: "login", answers: one("", "", "123456"), prompts: pinPrompt + "|Password: |" + pinPrompt, want: identity.Granted},
 		"not in the reader":    {service: "login", before: takenOut, answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Granted},
 		"another's":            {service: "login", before: another, answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Granted, told: "not one of this account"},
-		"from afar":            {service: "sshd", change: from(fromAfar), answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Granted},
+		"from afar":            {service: "sshd", change: fromAfar, answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Granted},
 		"forbidden":            {service: "nocards", answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Granted},
 		"demanded":             {service: "vault", answers: one("123456"), prompts: "PIN for card blue: ", want: identity.Granted},
 		"demanded, no answer":  {service: "vault", answers: one(""), prompts: "PIN for card blue: ", want: identity.Denied},
 		"demanded, not there":  {service: "vault", before: takenOut, answers: one(), prompts: "", want: identity.Denied, told: "No card is in the reader."},
-		"demanded, from afar":  {service: "vault", change: from(fromAfar), answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Denied, told: "it takes a card"},
+		"demanded, from afar":  {service: "vault", change: fromAfar, answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Denied, told: "it takes a card"},
 		"demanded, forbidden":  {service: "nocards, vault", answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Denied, told: "it takes a card"},
 		"a step-up":            {service: "sudo", answers: one("123456"), prompts: pinPrompt, want: identity.Granted},
 		"the last try":         {service: "login", before: tries(1), answers: one("123456"), prompts: lastPrompt, want: identity.Granted},
@@ -91,7 +90,7 @@ func TestACardIsAskedForWhereThePersonIsAtIt(t *testing.T) {
 			answers: func(h *house) []string { return []string{h.code(0)} }, prompts: "One-time code (Enter for another way): ", want: identity.Granted,
 		},
 		"one line": {
-			service: "sshd", change: from(fromAfar), answers: func(h *house) []string { return []string{"secret" + h.code(0)} },
+			service: "sshd", change: fromAfar, answers: func(h *house) []string { return []string{"secret" + h.code(0)} },
 			prompts: "Password: ", want: identity.Granted,
 		},
 		"a wrong PIN once":         {service: "login", answers: one("111111", "123456"), prompts: pinPrompt + "|" + pinPrompt, want: identity.Granted, told: "2 tries left"},
@@ -250,7 +249,7 @@ func TestNoReaderIsLookedAtForWhoHasNoCard(t *testing.T) {
 	if v, _ := h.login("bob", "secret"); v.Code != identity.Granted || h.cards.finds != 0 {
 		t.Errorf("%s, looked %d times", v.Code, h.cards.finds)
 	}
-	if v := h.door("sshd", typing("secret", h.code(0)), from(fromAfar)); v.Code != identity.Granted || h.cards.finds != 0 {
+	if v := h.door("sshd", typing("secret", h.code(0)), fromAfar); v.Code != identity.Granted || h.cards.finds != 0 {
 		t.Errorf("from afar: %s, looked %d times", v.Code, h.cards.finds)
 	}
 }

@@ -210,6 +210,10 @@ func TestAMembershipThatMustBeEarnedIsToldToNobody(t *testing.T) {
 	if listed != 2 {
 		t.Errorf("its name is told %d times, want 2", listed)
 	}
+	h.local("passwd", "root:x:0:0::/root:/bin/sh\nmine:x:1900000100:1::/:/bin/sh\n") // alice's uid
+	if g, err := h.d.GroupByName(bg, "vault"); err == nil {
+		t.Errorf("%v is named, and has no member that is answered here", g)
+	}
 }
 
 func TestAGroupThatBecomesOneToEarnIsALossSeenAtOnce(t *testing.T) {

@@ -36,7 +36,7 @@ const (
 )
 
 // errEnrol is for people; its text says what to do.
-var errEnrol = errors.New("nothing was enrolled")
+var errEnrol = errors.New("nothing was changed")
 
 type enrolments struct {
 	mu   sync.Mutex
@@ -289,6 +289,8 @@ func (s *login) given(ctx context.Context, r provider.Reply, used []identity.Fac
 		return identity.Password, s.secret, ""
 	case s.code.Len() > 0 && may(code):
 		return code, s.code, ""
+	case len(used) > 0 && may(identity.PIV):
+		return "", identity.Secret{}, "It takes a card that the account has already: run it again with --by-card."
 	default:
 		return "", identity.Secret{}, ""
 	}
@@ -318,7 +320,7 @@ func (d *Daemon) enrolConfirm(ctx context.Context, peer identity.Peer, args []by
 	case provider.Allow:
 		return d.enrolled(ctx, e, r, emit)
 	case provider.Continue:
-		if _, ok := d.enrolling.again(a.Handle, e, d.o.Now()); ok {
+		if d.enrolling.again(a.Handle, e, d.o.Now()) {
 			return emit(report.Enrolled{Message: printable(r.Message)})
 		}
 	default: // a no, which is also what anything else is
@@ -326,17 +328,18 @@ func (d *Daemon) enrolConfirm(ctx context.Context, peer identity.Peer, args []by
 	return refusedEnrolment(printable(r.Message))
 }
 
-// again lets an enrolment wait under the handle that it had.
-func (l *enrolments) again(handle string, e *enrolment, now time.Time) (string, bool) {
+// again lets an enrolment wait under the handle that it had, if it is not too late
+// and no other began meanwhile.
+func (l *enrolments) again(handle string, e *enrolment, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, o := range l.open {
 		if o.uid == e.uid {
-			return "", false
+			return false
 		}
 	}
 	l.open[handle] = e
-	return handle, now.Before(e.until)
+	return now.Before(e.until)
 }
 
 // enrolled is the end of what was confirmed.
@@ -353,8 +356,16 @@ func (d *Daemon) takeOver(ctx context.Context, e *enrolment, r provider.Reply) e
 	if s.q.e = d.index.withUUID(s.q.e.account.UUID); s.q.e == nil {
 		return identity.ErrNotFound
 	}
-	if err := s.checkYes(r); err != nil {
+	// Whoever gives a factor up may have proved it: it was the account's until now.
+	if err := s.checkBound(r); err != nil {
 		return fmt.Errorf("%w: %w", errEnrol, err)
+	}
+	held := r.Record.Token.Held()
+	if e.wish.remove != "" {
+		held = append(held, e.wish.remove)
+	}
+	if !(goal{held: held}).login(r.Session.Methods) {
+		return fmt.Errorf("%w: it allowed with %v, which is not enough", errEnrol, r.Session.Methods)
 	}
 	_ = d.learn(d.base, news{records: []provider.Record{r.Record}}) // logged there; the index has it
 	d.keepSealed(ctx, s.q.e, r.Sealed)

@@ -206,7 +206,7 @@ func (d *Daemon) handleCards(ctx context.Context, peer identity.Peer, emit func(
 		return errors.New("this machine uses no cards: see [cards] in its configuration")
 	}
 	var live, revoked [][]byte
-	if e != nil && slices.Contains(identity.Kinds(e.factors), identity.PIV) {
+	if e != nil {
 		t, err := d.signedToken(ctx, e)
 		if err != nil {
 			return err

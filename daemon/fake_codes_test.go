@@ -52,6 +52,7 @@ func (x *exchange) right(kind identity.FactorKind, c identity.Secret) bool {
 		return err == nil && slices.ContainsFunc(x.p.token.Factors, func(f identity.Factor) bool {
 			return f.Kind == identity.PIV && proof.Verify(f.Certificate, challenge) == nil
 		})
+	case identity.NewPIV: // nobody enrols a card here
 	case identity.NewTOTP:
 		fresh := person{secret: x.fresh}
 		if !fresh.rightCode(c, 0, x.s.now()) {

@@ -237,17 +237,20 @@ func (x *index) served(g *group, l local) (identity.GroupEntry, bool) {
 	if g == nil || g.problem != "" {
 		return identity.GroupEntry{}, false
 	}
-	e := identity.GroupEntry{Group: g.Group}
-	if g.Earned {
-		return e, true // whose it is, each session shows
-	}
-	e.Members = make([]identity.Name, 0, len(g.members))
+	e := identity.GroupEntry{Group: g.Group, Members: make([]identity.Name, 0, len(g.members))}
 	for _, n := range g.members {
 		if p := x.accounts[n]; !l.hides(p.name(), p.uid, p.gid) {
 			e.Members = append(e.Members, p.name())
 		}
 	}
 	slices.Sort(e.Members)
+	if g.Earned {
+		// Whose it is, each session shows. Like any other it is named while it has a
+		// member that is answered here.
+		named := len(e.Members) > 0
+		e.Members = nil
+		return e, named
+	}
 	return e, true
 }
 

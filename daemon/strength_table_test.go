@@ -31,7 +31,7 @@ type sitter struct {
 
 func (c *sitter) Ask(_ context.Context, _ identity.Style, text string) (identity.Secret, error) {
 	c.prompts = append(c.prompts, text)
-	answer := ""
+	var answer string
 	switch {
 	case strings.HasPrefix(text, "Password"):
 		answer = "secret"
@@ -76,7 +76,7 @@ func (c *sitter) asked(prefix string) (n int) {
 // plainly is the rule in other words than package identity's: is what this person
 // can show, of what the account holds, enough for a login and for the demand?
 func plainly(held, shows kinds, p Service) bool {
-	has := func(list kinds, k identity.FactorKind) bool { return slices.Contains(list, k) }
+	has := slices.Contains[kinds]
 	code := has(shows, totpK) || has(shows, backup)
 	login := has(shows, piv) || has(shows, pw) && (code || !has(held, totpK))
 	worth, total := map[identity.FactorKind]int{pw: 10, totpK: 20, backup: 20, piv: 30}, 0

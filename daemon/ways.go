@@ -262,7 +262,7 @@ func (s *login) more(t turn, kind identity.FactorKind) bool {
 		proved = append(slices.Clone(t.proved), identity.Password, identity.TOTP)
 	}
 	g := s.goal()
-	return g.met(s.can()) && !(g.service(proved) && g.allowed(proved))
+	return g.met(s.can()) && (!g.service(proved) || !g.allowed(proved))
 }
 
 func isCode(c identity.Secret) bool {

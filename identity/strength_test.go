@@ -103,8 +103,21 @@ func TestNextNamesExactlyTheFirstStepsOfTheShortestWays(t *testing.T) {
 	for _, held := range subsets(kinds) {
 		for _, proved := range subsets(held) {
 			for _, d := range []Demand{
-				{}, {Points: 10}, {Points: 11}, {Points: 22}, {Points: 33}, {Points: 44}, {Points: 55}, {Points: 60}, {Points: 77}, {Points: 87}, {Points: 88},
-				{Kinds: []FactorKind{Password}}, {Kinds: []FactorKind{TOTP}}, {Kinds: []FactorKind{PIV}}, {Kinds: []FactorKind{PIV, TOTP}},
+				{},
+				{Points: 10},
+				{Points: 11},
+				{Points: 22},
+				{Points: 33},
+				{Points: 44},
+				{Points: 55},
+				{Points: 60},
+				{Points: 77},
+				{Points: 87},
+				{Points: 88},
+				{Kinds: []FactorKind{Password}},
+				{Kinds: []FactorKind{TOTP}},
+				{Kinds: []FactorKind{PIV}},
+				{Kinds: []FactorKind{PIV, TOTP}},
 				{Kinds: []FactorKind{TOTP}, Points: 50},
 			} {
 				goal := func(p []FactorKind) bool { return Enough(held, p) && d.Met(table, p) }

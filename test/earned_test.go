@@ -3,6 +3,7 @@ package test
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -98,6 +99,51 @@ func TestASessionHasTheGroupThatItsStrengthEarned(t *testing.T) {
 			t.Errorf("whoami says:\n%s", out)
 		}
 	})
+}
+
+// TestSudoGoesByTheGroupThatTheSessionEarned has a rule for the group and no other,
+// and takes no proof of sudo's own: the group is all there is.
+func TestSudoGoesByTheGroupThatTheSessionEarned(t *testing.T) {
+	r := vaulted(t)
+	reconfigure(t, r, "[service.sudo]\nstep_up = false")
+	script(t, r, "echo '%vault ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/vault; rm /etc/sudoers.d/admins")
+	phone := enrol(t, r)
+	o, err := r.TalkAs(t.Context(), local, []string{"assword: ", adaPass, "One-time code: ", phone.code(t)}, "su - ada -c 'sudo -n id -un'")
+	must(t, err)
+	if !o.OK() || !strings.Contains(o.Screen, "root") {
+		t.Errorf("who earned it, exit code %d:\n%s", o.Code, o.Screen)
+	}
+	if o, err = r.TalkAs(t.Context(), "root", nil, "su - ada -c 'sudo -n id -un'"); err != nil || o.OK() {
+		t.Errorf("who has not, exit code %d, %v:\n%s", o.Code, err, o.Screen)
+	}
+}
+
+// TestABackupCodeLetsInOnceWhereACodeIsAskedFor types one at real prompts.
+func TestABackupCodeLetsInOnceWhereACodeIsAskedFor(t *testing.T) {
+	r := joined(t)
+	phone := enrol(t, r)
+	codes := regexp.MustCompile(`(?m)^[0-9a-z]{4}-[0-9a-z]{4}-[0-9a-z]{4}$`).FindAllString(admin(t, r, "", "account", "backup-codes", ada), -1)
+	if len(codes) < 3 {
+		t.Fatalf("backup-codes printed %q", codes)
+	}
+	typing := func(code string) attempt {
+		return func(ctx context.Context) (machine.Outcome, error) {
+			return r.TalkAs(ctx, local, []string{"assword: ", adaPass, "One-time code or backup code: ", code}, "su - ada -c '"+iAm+"'")
+		}
+	}
+	within(t, r, machine.Patience, func() error {
+		if out, err := r.Run(t.Context(), "/usr/bin/sallyport", "explain", ada, "--json"); err != nil || !strings.Contains(out, `"backup-code"`) {
+			return fmt.Errorf("explain says %s (%w)", out, err)
+		}
+		return nil
+	})
+	lets(t, typing(codes[0]), ada)
+	keepsOut(t, typing(codes[0]))
+	lets(t, typing(strings.ToUpper(codes[1])), ada)
+	lets(t, typing(phone.code(t)), ada)
+	must(t, r.Server.Stop(t.Context()))
+	must(t, r.WaitOffline(t.Context()))
+	keepsOut(t, typing(codes[2]))
 }
 
 func gid(t *testing.T, r *machine.Realm) string {

@@ -79,7 +79,10 @@ func (c *Card) part() []byte {
 	out := bytes.Clone(c.rest[:n])
 	c.rest = c.rest[n:]
 	if left := len(c.rest); left > 0 {
-		return append(out, 0x61, byte(min(left, 255)))
+		if left > 255 {
+			left = 0 // 256 or more: who is told 255 takes no more than that
+		}
+		return append(out, 0x61, byte(left))
 	}
 	return append(out, word(ok)...)
 }

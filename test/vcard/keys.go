@@ -5,7 +5,7 @@ import (
 	"crypto"
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/des" //nolint:gosec // the standard's own; older cards have it
+	"crypto/des"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -221,7 +221,7 @@ func (c *Card) manage(cmd command) ([]byte, status) {
 
 func (c *Card) block() (cipher.Block, error) {
 	if c.managementAlg == TripleDES {
-		return des.NewTripleDESCipher(c.managementKey) //nolint:gosec // see the import
+		return des.NewTripleDESCipher(c.managementKey)
 	}
 	return aes.NewCipher(c.managementKey)
 }

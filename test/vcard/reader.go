@@ -18,8 +18,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readerConf gives the driver one reader of two slots.
-const readerConf = `FRIENDLYNAME "Virtual PCD"
+// ReaderConf gives the driver one reader of two slots.
+const ReaderConf = `FRIENDLYNAME "Virtual PCD"
 DEVICENAME /dev/null:0x8C7B
 LIBPATH /usr/lib/pcsc/drivers/serial/libifdvpcd.so
 CHANNELID 0x8C7B
@@ -81,7 +81,7 @@ func Run(ctx context.Context, dir string, more ...string) (*Readers, error) {
 	if err := os.MkdirAll(conf, 0o755); err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(filepath.Join(conf, "vpcd"), []byte(readerConf), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(conf, "vpcd"), []byte(ReaderConf), 0o644); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll("/run/pcscd", 0o755); err != nil {
