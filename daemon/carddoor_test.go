@@ -261,7 +261,7 @@ func TestOneAllowedGroupWhoseDemandIsMetSuffices(t *testing.T) {
 	}{
 		"a group that demands nothing":          {[]identity.Group{staff}, one("123456"), identity.Granted},
 		"one that demands more":                 {[]identity.Group{strongest}, all("123456"), identity.Granted},
-		"one that demands more, in part":        {[]identity.Group{strongest}, all("", "secret"), identity.ConversationFailed},
+		"one that demands more, in part":        {[]identity.Group{strongest}, all("", "secret"), identity.Denied},
 		"either":                                {[]identity.Group{strongest, staff}, one("123456"), identity.Granted},
 		"one that demands what nobody here has": {[]identity.Group{{UUID: strongest.UUID, Name: "vault", GID: 1900000055, Points: 61}}, one("123456"), identity.Denied},
 		"none":                                  {nil, one("123456"), identity.Denied},
