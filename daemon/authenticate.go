@@ -62,13 +62,11 @@ func (s *login) attempt(ctx context.Context) identity.Verdict {
 	if s.OnlyFirstPass && s.secret.Len() == 0 {
 		return identity.Verdict{Code: identity.Denied}
 	}
+	if r := s.known(ctx); r.code != identity.Granted {
+		return s.end(ctx, r)
+	}
 	first := turn{}
-	if s.d.link.justFailed() {
-		// Known to be away: who cannot be let in so is told before typing a secret.
-		if r := s.goOffline(ctx); r.code != identity.Granted {
-			return s.end(ctx, r)
-		}
-	} else {
+	if s.here == nil {
 		first.offers = []identity.FactorKind{identity.Password, identity.PIV} // nothing else comes first
 	}
 	// Before the exchange begins: it would grow old while someone types.
@@ -88,6 +86,24 @@ func (s *login) attempt(ctx context.Context) identity.Verdict {
 		return s.offline(ctx)
 	}
 	return v
+}
+
+// known looks, where the server is known to be away, at what can be done without it:
+// who cannot be let in so is told before typing a secret, unless the server is back.
+func (s *login) known(ctx context.Context) ruling {
+	if s.d.link.now() != offline && !s.d.link.justFailed() {
+		return fine("")
+	}
+	name := s.q.e.account.Name
+	r := s.goOffline(ctx)
+	if s.d.link.justFailed() || r.code != identity.Granted && !s.d.reachable(ctx, name) {
+		return r
+	}
+	s.here = nil
+	if s.q.e = s.d.index.withUUID(s.q.e.account.UUID); s.q.e == nil {
+		return ruling{code: identity.UnknownUser}
+	}
+	return fine("")
 }
 
 // restart begins an attempt with nothing but what an earlier module left.

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/report"
@@ -238,6 +240,46 @@ func TestACardThatHangsHoldsNobodyUpForEver(t *testing.T) {
 	v := h.d.Decide(ctx, identity.Login{Operation: identity.OpAuthenticate, Service: "vault", User: "alice"}, conv)
 	if v.Code == identity.Granted || len(conv.prompts) != 1 {
 		t.Errorf("%s, prompts %q", v.Code, conv.prompts)
+	}
+}
+
+func TestAPasswordThatWasNotProvedIsNotHandedOn(t *testing.T) {
+	h, _ := cardHouse(t)
+	v := h.door("vault", typing("123456"), func(l *identity.Login) { l.FirstPass = identity.NewSecret([]byte("anything")) })
+	if v.Code != identity.Granted || v.Password.Len() != 0 {
+		t.Errorf("%s, with a password of %d bytes", v.Code, v.Password.Len())
+	}
+}
+
+func TestOneAllowedGroupWhoseDemandIsMetSuffices(t *testing.T) {
+	strongest := vault()
+	strongest.Earned, strongest.Demands, strongest.Points = false, kinds{piv}, 50
+	for sentence, c := range map[string]struct {
+		groups  []identity.Group // of alice, among those allowed
+		answers func(h *house) []string
+		want    identity.Code
+	}{
+		"a group that demands nothing":          {[]identity.Group{staff}, one("123456"), identity.Granted},
+		"one that demands more":                 {[]identity.Group{strongest}, all("123456"), identity.Granted},
+		"one that demands more, in part":        {[]identity.Group{strongest}, all("", "secret"), identity.Denied},
+		"either":                                {[]identity.Group{strongest, staff}, one("123456"), identity.Granted},
+		"one that demands what nobody here has": {[]identity.Group{{UUID: strongest.UUID, Name: "vault", GID: 1900000055, Points: 61}}, one("123456"), identity.Denied},
+		"none":                                  {nil, one("123456"), identity.Denied},
+	} {
+		for _, where := range []string{"online", "offline"} {
+			t.Run(sentence+", "+where, func(t *testing.T) {
+				h, _ := cardHouse(t)
+				h.changed(func(t *identity.IDToken) { t.Groups = append(t.Groups, c.groups...) })
+				h.d.p.AllowAll, h.d.p.AllowGroups = false, []uuid.UUID{staff.UUID, strongest.UUID}
+				if where == "offline" {
+					h.lost()
+				}
+				conv := typing(c.answers(h)...)
+				if v := h.door("login", conv); v.Code != c.want {
+					t.Errorf("%s, want %s; prompts %q, told %q", v.Code, c.want, conv.prompts, conv.told)
+				}
+			})
+		}
 	}
 }
 
