@@ -146,6 +146,26 @@ type Cards struct {
 	Timeout Duration `toml:"timeout"`       // of one use of a card, without the touch
 	Touch   Duration `toml:"touch_timeout"` // how long a key may wait to be touched
 	Busy    Duration `toml:"busy_timeout"`  // how long a card that another program holds is tried again
+	// Mutual authentication of card service and server, before a PIN is asked for.
+	Mutual      Mutual `toml:"mutual"`       // default "off"
+	MutualKey   string `toml:"mutual_key"`   // PEM (PKCS #8), mode 0600, owned by the daemon's user
+	MutualRoots string `toml:"mutual_roots"` // PEM: who may certify a server for it
+	MutualIndex uint32 `toml:"mutual_index"` // of the key's public half in the server's file
+}
+
+func (c *Cards) check() error {
+	if c.Mutual.text == "" || c.Mutual.text == MutualOff {
+		if c.MutualKey != "" || c.MutualRoots != "" {
+			return errors.New(`[cards] mutual_key and mutual_roots are for mutual = "online" or "always"`)
+		}
+		return nil
+	}
+	for name, path := range map[string]string{"mutual_key": c.MutualKey, "mutual_roots": c.MutualRoots} {
+		if !filepath.IsAbs(path) {
+			return fmt.Errorf("[cards] %s: %q is not an absolute path", name, path)
+		}
+	}
+	return nil
 }
 
 // Paths says where things lie.
@@ -268,6 +288,9 @@ func (c *Config) complete() error {
 		}
 	}
 	if err := c.Groups.check(); err != nil {
+		return err
+	}
+	if err := c.Cards.check(); err != nil {
 		return err
 	}
 	if err := checkServices(c.Service); err != nil {

@@ -66,6 +66,26 @@ func (k *Kind) UnmarshalText(b []byte) error {
 	return fmt.Errorf("unknown kind %q; this version knows %q and %q", b, Sallyport, Kanidm)
 }
 
+// Mutual says when card service and server prove themselves to each other.
+type Mutual struct{ text }
+
+// The modes of it.
+const (
+	MutualOff    = "off"
+	MutualOnline = "online" // while the server can be reached
+	MutualAlways = "always"
+)
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (m *Mutual) UnmarshalText(b []byte) error {
+	switch string(b) {
+	case MutualOff, MutualOnline, MutualAlways:
+		m.text = text(b)
+		return nil
+	}
+	return fmt.Errorf("%q is no mode; write \"off\", \"online\" or \"always\"", b)
+}
+
 // SignIn is how people sign in at a Kanidm server.
 type SignIn struct{ text }
 

@@ -58,6 +58,7 @@ type enrolment struct {
 type wish struct {
 	enrol, remove identity.FactorKind
 	card          []byte // with remove identity.PIV: its fingerprint
+	proved        string // with enrol identity.PIV: see proveCards
 }
 
 // offer is what the server offers once enough is proved, "" for nothing.
@@ -152,7 +153,14 @@ func (d *Daemon) handleEnrol(ctx context.Context, peer identity.Peer, verb strin
 	if kind == identity.PIV && d.enroller() == nil {
 		return fmt.Errorf("%w: this machine uses no cards: see [cards] in its configuration", errEnrol)
 	}
-	return d.enrolBegin(ctx, peer, a, wish{enrol: kind}, emit)
+	w := wish{enrol: kind}
+	if kind == identity.PIV {
+		var err error
+		if w.proved, err = d.proveCards(ctx); err != nil {
+			return err
+		}
+	}
+	return d.enrolBegin(ctx, peer, a, w, emit)
 }
 
 func (d *Daemon) enrolBegin(ctx context.Context, peer identity.Peer, a report.EnrolArgs, w wish, emit func(any) error) error {

@@ -96,7 +96,7 @@ func (d *Daemon) orderOf(e *enrolment, a report.CardArgs) (identity.CardOrder, e
 	}
 	return identity.CardOrder{
 		Reader: a.Reader, Generate: a.Generate, Force: a.Force, Key: key, Touch: a.Touch, Subject: label,
-		Valid: time.Duration(days) * 24 * time.Hour, ManagementKey: identity.NewSecret(management),
+		Valid: time.Duration(days) * 24 * time.Hour, ManagementKey: identity.NewSecret(management), Proved: e.wish.proved,
 	}, nil
 }
 

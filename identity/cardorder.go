@@ -44,6 +44,8 @@ type CardOrder struct {
 	// ManagementKey is the card's (16, 24 or 32 bytes); empty: the one it came with,
 	// or the one that it keeps for who knows the PIN.
 	ManagementKey Secret
+	// Proved is as in [CardSeen].
+	Proved string
 }
 
 // CardMade is a card that was made ready to be enrolled.

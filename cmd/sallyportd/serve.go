@@ -43,7 +43,7 @@ func serve(ctx context.Context, c *config.Config, log *slog.Logger) error {
 	}
 	defer sealed.Close() //nolint:errcheck // the process ends
 	log.Info("secrets are sealed", "by", sealed.Sealer.Kind(), "detail", sealed.Detail)
-	var cards daemon.Cards
+	var cards *card.Service
 	if c.Cards.Enabled {
 		cards = card.New(card.Options{
 			Log: log, Timeout: time.Duration(c.Cards.Timeout), Touch: time.Duration(c.Cards.Touch), Busy: time.Duration(c.Cards.Busy),
@@ -51,8 +51,8 @@ func serve(ctx context.Context, c *config.Config, log *slog.Logger) error {
 	}
 	d := daemon.NewRealms()
 	for i := range c.Providers {
-		closer, err := addRealm(ctx, c, &c.Providers[i], daemon.Options{
-			Log: log, Sealer: sealed.Sealer, SealDetail: sealed.Detail, SealMend: sealed.Mend, Realms: d, Cards: cards, Machine: c.Machine.ID, Version: version,
+		closer, err := addRealm(ctx, c, &c.Providers[i], cards, daemon.Options{
+			Log: log, Sealer: sealed.Sealer, SealDetail: sealed.Detail, SealMend: sealed.Mend, Realms: d, Machine: c.Machine.ID, Version: version,
 		})
 		if err != nil {
 			return fmt.Errorf("realm %s: %w", c.Providers[i].Realm, err)
@@ -100,7 +100,7 @@ func publisher(c *config.Config, d *daemon.Realms, log *slog.Logger) *nss.Publis
 }
 
 // addRealm opens what one realm has for itself, and adds it to the others.
-func addRealm(ctx context.Context, c *config.Config, p *config.Provider, o daemon.Options) (closer func(), err error) {
+func addRealm(ctx context.Context, c *config.Config, p *config.Provider, cards *card.Service, o daemon.Options) (closer func(), err error) {
 	store, err := cache.Open(ctx, filepath.Join(c.Paths.State, cacheName(p)), cache.Options{Log: o.Log})
 	if err != nil {
 		return nil, fmt.Errorf("open cache: %w", err)
@@ -114,6 +114,10 @@ func addRealm(ctx context.Context, c *config.Config, p *config.Provider, o daemo
 		_ = store.Close()  // every write was acknowledged before
 	}
 	o.Cache, o.Provider, o.Realm, o.Policy = store, source, p.Realm, policy(c, p)
+	if o.Cards, err = guarded(c, p, cards, source); err != nil {
+		closer()
+		return nil, err
+	}
 	if _, err := daemon.New(o); err != nil {
 		closer()
 		return nil, fmt.Errorf("start resolver: %w", err)
