@@ -88,6 +88,7 @@ func lookDaemon(ctx context.Context, h *Host, c *config.Config) []report.Finding
 	if !slices.ContainsFunc(all, func(f report.Finding) bool { return f.Check == "seal" }) {
 		all = append(all, ok("secrets of this machine are sealed by %s: %s", s.Seal.Kind, s.Seal.Detail))
 	}
+	all = append(all, h.judgeCards(s.Cards)...)
 	for _, p := range s.Providers {
 		switch {
 		case p.Alarm != "":
