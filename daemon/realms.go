@@ -233,25 +233,32 @@ func (r *Realms) Handle(ctx context.Context, peer identity.Peer, verb string, ar
 		}
 		return nil
 	}
-	// The rest is about one account: the one that is named, or the caller's own.
+	return r.concerned(ctx, peer, verb, args).Handle(ctx, peer, verb, args, emit)
+}
+
+// concerned is the realm of the account that a request is about: the one that is
+// named, or the caller's own. Where nobody has it, the first says so.
+func (r *Realms) concerned(ctx context.Context, peer identity.Peer, verb string, args []byte) *Daemon {
 	var named report.NameArgs
-	_ = json.Unmarshal(args, &named) //nolint:errcheck // what it is not, the one that is asked says
-	d := all[0]
-	at := -1
-	if named.Name != "" {
-		at = slices.IndexFunc(all, func(d *Daemon) bool { return d.remembersName(named.Name) })
-		if at < 0 && verb == report.VerbExplain {
-			if whose, err := r.whose(ctx, named.Name); err == nil {
-				d = whose
-			}
+	if json.Unmarshal(args, &named) != nil {
+		named.Name = "" // the one that is asked says what is wrong with it
+	}
+	all := r.list()
+	at := slices.IndexFunc(all, func(d *Daemon) bool {
+		if named.Name != "" {
+			return d.remembersName(named.Name)
 		}
-	} else {
-		at = slices.IndexFunc(all, func(d *Daemon) bool { return d.remembersUID(peer.UID) })
-	}
+		return d.remembersUID(peer.UID)
+	})
 	if at >= 0 {
-		d = all[at]
+		return all[at]
 	}
-	return d.Handle(ctx, peer, verb, args, emit)
+	if verb == report.VerbExplain && peer.UID == 0 {
+		if whose, err := r.whose(ctx, named.Name); err == nil {
+			return whose
+		}
+	}
+	return all[0]
 }
 
 // status is the first realm's, with the others' providers and troubles in it.
