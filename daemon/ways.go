@@ -15,6 +15,8 @@ import (
 //	what was typed already comes before all others
 //	at a login a card that is in a reader comes first; at a step-up the strongest
 //	what the person passed over, by an empty line, comes last
+//	a line that is no number answers a card's prompt as a password: sudo -S and its
+//	like send one line, and know of no card
 
 // Prompts. The one for a password is identity.PasswordPrompt.
 const (
@@ -145,6 +147,9 @@ func (s *login) gather(ctx context.Context, t turn) (identity.FactorKind, ruling
 		case err != nil:
 			return "", ruling{code: identity.ConversationFailed}
 		case line.Len() > 0:
+			if k == identity.PIV && !digits(line) && slices.Contains(list, identity.Password) {
+				k = identity.Password // one line, from a program that knows of no card
+			}
 			return s.keep(k, t, line), fine("")
 		case len(list) == 1:
 			return "", ruling{code: identity.Denied}
@@ -266,6 +271,11 @@ func (s *login) more(t turn, kind identity.FactorKind) bool {
 }
 
 func isCode(c identity.Secret) bool {
-	b := bytes.TrimSpace(c.Reveal())
-	return len(b) == identity.TOTPDigits && !slices.ContainsFunc(b, func(c byte) bool { return c < '0' || c > '9' })
+	return len(bytes.TrimSpace(c.Reveal())) == identity.TOTPDigits && digits(c)
+}
+
+// digits tells a PIN (NIST SP 800-73-4, part 2, section 2.4.3: decimal digits alone)
+// from a password, as far as its form can.
+func digits(c identity.Secret) bool {
+	return !slices.ContainsFunc(bytes.TrimSpace(c.Reveal()), func(c byte) bool { return c < '0' || c > '9' })
 }
