@@ -23,7 +23,7 @@ PROGRAMS = sallyportd sallyport sallyport-keys sallyport-userdb sallyport-server
 MODULES  = pam_sallyport.so libnss_sallyport.so.2 libsubid_sallyport.so
 MANPAGES = $(wildcard docs/man/*.[1-8])
 
-.PHONY: all programs install uninstall deb demo demo-shell test test-go test-c test-machine fuzz bench bench-nss check-docs lint fmt generate clean deps-% $(PROGRAMS)
+.PHONY: all programs install uninstall deb demo demo-shell test test-go test-c test-machine test-kanidm fuzz bench bench-nss check-docs lint fmt generate clean deps-% $(PROGRAMS)
 
 all: programs $(addprefix build/,$(MODULES))
 programs: $(PROGRAMS)
@@ -47,7 +47,8 @@ build/libsubid_sallyport.so: $(wildcard nss/subid/*.[ch] nss/module/*.h wire/cwi
 
 install: all
 	install -d $(addprefix $(DESTDIR),$(PREFIX)/bin $(PREFIX)/sbin $(LIBDIR) $(PAMDIR) $(UNITDIR) $(SHAREDIR) \
-	  $(PREFIX)/lib/sysusers.d $(PREFIX)/lib/tmpfiles.d $(PREFIX)/share/pam-configs /etc/sallyport /etc/apparmor.d/abstractions/nameservice.d)
+	  $(PREFIX)/lib/sysusers.d $(PREFIX)/lib/tmpfiles.d $(PREFIX)/share/pam-configs $(PREFIX)/share/polkit-1/rules.d \
+	  /etc/sallyport /etc/apparmor.d/abstractions/nameservice.d)
 	install -m 0755 build/sallyport build/sallyport-keys $(DESTDIR)$(PREFIX)/bin/
 	install -m 0755 build/sallyportd build/sallyport-userdb build/sallyport-server $(DESTDIR)$(PREFIX)/sbin/
 	install -m 0644 build/pam_sallyport.so $(DESTDIR)$(PAMDIR)/
@@ -58,6 +59,7 @@ install: all
 	install -m 0644 systemd/sallyport.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/sallyport.conf
 	install -m 0644 packaging/pam-config $(DESTDIR)$(PREFIX)/share/pam-configs/sallyport
 	install -m 0644 packaging/pam-config-password $(DESTDIR)$(PREFIX)/share/pam-configs/sallyport-password
+	install -m 0644 packaging/polkit/20-sallyport.rules $(DESTDIR)$(PREFIX)/share/polkit-1/rules.d/
 	install -m 0644 packaging/ssh/20-sallyport.conf $(DESTDIR)$(SHAREDIR)/
 	install -m 0644 packaging/sudo/sallyport $(DESTDIR)$(SHAREDIR)/sudoers
 	install -m 0755 packaging/configure-host $(DESTDIR)$(SHAREDIR)/
@@ -101,6 +103,11 @@ bench: deps-bench all
 # Name lookups beside SSSD and libnss-cache; prints the table of docs/benchmarks.md.
 bench-nss: deps-bench all
 	$(GO) run ./test/benchnss
+
+# The scenarios of provider/kanidm on a real server, which the caller provides:
+#   make test-kanidm KANIDM_URL=https://idm.example.com KANIDM_CA=/path/ca.pem KANIDM_ADMIN_PASSWORD=…
+test-kanidm:
+	KANIDM_URL='$(KANIDM_URL)' KANIDM_CA='$(KANIDM_CA)' $(GO) test -count=1 -tags kanidm_live -run TestARealServer -v ./provider/kanidm
 
 check-docs:
 	mandoc -Tlint -Wwarning $(MANPAGES)

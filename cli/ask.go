@@ -82,6 +82,7 @@ func printStatus(w io.Writer, s report.Status, now time.Time) {
 	}
 	printDirectory(t, s.Directory, now)
 	fmt.Fprintf(t, "sealed by\t%s\n", strings.TrimSpace(s.Seal.Kind+" "+s.Seal.Detail))
+	printCardService(t, s.Cards)
 	for _, f := range s.Findings {
 		fmt.Fprintf(t, "%s\t%s\n", f.Severity, f.Detail)
 		if f.Mend != "" {

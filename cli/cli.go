@@ -71,10 +71,15 @@ func commands() []command {
 		{"cache clear", "", "forget every account", cacheClear},
 		{"unlock", "NAME", "lift the lock that failures left", unlock},
 		{"enrol totp", "", "get a one-time code generator for your own account", enrolTOTP},
+		{"enrol piv", "[--generate] …", "make a smartcard yours", enrolPIV},
+		{"enrol backup-codes", "", "get codes for the day your generator is lost", enrolBackupCodes},
+		{"enrol", "--remove totp|piv|backup-codes [--card SHA256]", "give up what was enrolled", enrolRemove},
+		{"card", "", "what is in the card readers, and what of it is yours", cards},
 		{"whoami", "", "what this session has proved, and until when", whoami},
 		{"drop", "[--session] [--user NAME]", "forget what was proved: the next sudo asks", drop},
 		{"auth-test", "NAME [--service S]", "sign in through PAM, without opening a session", authTest},
 		{"join", "--server URL --code CODE --fingerprint SHA256", "join this machine to a realm", join},
+		{"migrate kanidm-unixd", "[--dry-run]", "take over kanidm-unixd's configuration", migrateUnixd},
 		{"version", "", "print the version", version},
 	}
 }

@@ -22,11 +22,12 @@ var errNotEnrolled = errors.New("no code of the new generator was given; nothing
 
 // enrolTOTP gives who runs it a one-time code generator, in place of the one before.
 func enrolTOTP(ctx context.Context, a *App, in *invocation) error {
+	byCard := in.byCard()
 	if _, err := in.parse(0); err != nil {
 		return err
 	}
 	t := newTerminal(a.Stdin, a.Stderr)
-	e, err := beginEnrolment(ctx, in, t)
+	e, err := beginEnrolment(t, *byCard, asking(ctx, in, report.VerbEnrolTOTP))
 	if err != nil {
 		return fmt.Errorf("enrol totp: %w", err)
 	}
@@ -47,21 +48,42 @@ func enrolTOTP(ctx context.Context, a *App, in *invocation) error {
 }
 
 // beginEnrolment asks for the password, and for a code of the present generator
-// when there is one.
-func beginEnrolment(ctx context.Context, in *invocation, t *terminal) (report.Enrolment, error) {
-	password, err := t.respond(pam.PromptEchoOff, "Password: ")
+// when there is one; or for the PIN of a card that the account has. ask sends it.
+func beginEnrolment(t *terminal, byCard bool, ask func(report.EnrolArgs) (report.Enrolment, error)) (report.Enrolment, error) {
+	var a report.EnrolArgs
+	var err error
+	if byCard {
+		a.PIN, err = t.respond(pam.PromptEchoOff, "PIN of the card that you have already: ")
+	} else {
+		a.Password, err = t.respond(pam.PromptEchoOff, "Password: ")
+	}
 	if err != nil {
 		return report.Enrolment{}, err
 	}
-	e, err := control.One[report.Enrolment](ctx, in.daemon(), report.VerbEnrolTOTP, report.EnrolArgs{Password: password})
+	e, err := ask(a)
 	if err != nil || !e.NeedsCode {
 		return e, err
 	}
-	code, err := t.respond(pam.PromptEchoOn, "Code of your present generator: ")
+	code, err := t.respond(pam.PromptEchoOn, "Code of your present generator, or a backup code: ")
 	if err != nil {
 		return report.Enrolment{}, err
 	}
-	return control.One[report.Enrolment](ctx, in.daemon(), report.VerbEnrolTOTP, report.EnrolArgs{Password: password, Code: strings.TrimSpace(code)})
+	a.Code = strings.TrimSpace(code)
+	if e, err = ask(a); err == nil && e.NeedsCode {
+		return e, errors.New("a code is needed; nothing was changed")
+	}
+	return e, err
+}
+
+// asking sends what proves who asks with one verb.
+func asking(ctx context.Context, in *invocation, verb string) func(report.EnrolArgs) (report.Enrolment, error) {
+	return func(a report.EnrolArgs) (report.Enrolment, error) {
+		return control.One[report.Enrolment](ctx, in.daemon(), verb, a)
+	}
+}
+
+func (in *invocation) byCard() *bool {
+	return in.flags.Bool("by-card", false, "prove who you are with a card that you have already, in place of the password")
 }
 
 func confirmEnrolment(ctx context.Context, in *invocation, t *terminal, handle string) (report.Enrolled, error) {

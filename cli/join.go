@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -134,14 +135,17 @@ func preparePlace(path string) (*place, error) {
 // write puts key, certificate and configuration in place, each whole or not at
 // all, and the configuration last: it is what makes the machine joined.
 func (p *place) write(j sallyport.Joined, server string, allow []string) error {
-	der, err := x509.MarshalPKCS8PrivateKey(j.Key)
+	return p.writeAll(j.Key, j.RootPEM, config.Joined{Machine: j.MachineID, URL: server, Realm: j.Realm, CA: p.ca, Allow: allow})
+}
+
+func (p *place) writeAll(key crypto.PrivateKey, root []byte, j config.Joined) error {
+	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		return fmt.Errorf("write machine key: %w", err)
 	}
 	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 	defer clear(keyPEM)
 	defer clear(der)
-	text := config.Joined{Machine: j.MachineID, URL: server, Realm: j.Realm, CA: p.ca, Allow: allow}.Text()
 	for _, f := range []struct {
 		path     string
 		text     []byte
@@ -149,8 +153,8 @@ func (p *place) write(j sallyport.Joined, server string, allow []string) error {
 		uid, gid int
 	}{
 		{p.key, keyPEM, 0o600, p.uid, p.gid},
-		{p.ca, j.RootPEM, 0o644, 0, 0},
-		{p.config, text, 0o644, 0, 0},
+		{p.ca, root, 0o644, 0, 0},
+		{p.config, j.Text(), 0o644, 0, 0},
 	} {
 		if err := writeOwned(f.path, f.text, f.mode, f.uid, f.gid); err != nil {
 			return err

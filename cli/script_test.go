@@ -21,6 +21,7 @@ import (
 	"github.com/sallyport-auth/sallyport/control"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
+	"github.com/sallyport-auth/sallyport/test/kanidm"
 	"github.com/sallyport-auth/sallyport/wire"
 )
 
@@ -41,7 +42,7 @@ func TestTheCommandLineDoesWhatItsScriptsSay(t *testing.T) {
 			e.Setenv("NOW", "2026-03-01T12:00:00Z")
 			return answer(e)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "kanidm": kanidmServer},
 	})
 }
 
@@ -71,6 +72,15 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || code != want {
 		ts.Fatalf("exit code %d, want %d", code, want)
 	}
+}
+
+// kanidmServer starts a Kanidm server for the script: $KANIDM is its address, and
+// kanidm.pem vouches for it.
+func kanidmServer(ts *testscript.TestScript, _ bool, _ []string) {
+	d := kanidm.Start()
+	ts.Defer(d.Close)
+	ts.Setenv("KANIDM", d.URL)
+	ts.Check(os.WriteFile(ts.MkAbs("kanidm.pem"), d.CA(), 0o600))
 }
 
 // answer is a daemon's control socket until the script ends.
@@ -134,10 +144,14 @@ func decode(d *json.Decoder, verb string) (any, error) {
 		v = new(report.Explanation)
 	case report.VerbCacheList:
 		v = new(report.CachedAccount)
-	case report.VerbEnrolTOTP:
+	case report.VerbEnrolTOTP, report.VerbEnrolPIV, report.VerbEnrolCodes, report.VerbEnrolRemove:
 		v = new(report.Enrolment)
-	case report.VerbEnrolConfirm:
+	case report.VerbEnrolConfirm, report.VerbEnrolPIVDone:
 		v = new(report.Enrolled)
+	case report.VerbEnrolCard:
+		v = new(report.CardMade)
+	case report.VerbCards:
+		v = new(report.Cards)
 	case report.VerbDrop:
 		v = new(report.Dropped)
 	case report.VerbWhoami:

@@ -52,7 +52,7 @@ func whoami(ctx context.Context, a *App, in *invocation) error {
 	if err != nil {
 		return fmt.Errorf("whoami: %w", err)
 	}
-	who, err := control.One[report.Whoami](ctx, in.daemon(), report.VerbWhoami, report.WhoamiArgs{Session: s})
+	who, err := control.One[report.Whoami](ctx, in.daemon(), report.VerbWhoami, report.WhoamiArgs{Session: s, Groups: gids()})
 	if err != nil {
 		return fmt.Errorf("whoami: %w", err)
 	}
@@ -65,6 +65,13 @@ func printWhoami(w io.Writer, who report.Whoami, now time.Time) {
 		names[i] = string(g)
 	}
 	fmt.Fprintf(w, "%s, uid %d; groups: %s\n", who.Account.Name, who.Account.UID, strings.Join(names, " "))
+	for _, g := range who.Earned {
+		if g.Here {
+			fmt.Fprintf(w, "earned by this session, until its last process ends: the group %s\n", g.Name)
+		} else {
+			fmt.Fprintf(w, "not earned by this session: the group %s, which takes %s at login\n", g.Name, g.Takes)
+		}
+	}
 	if len(who.Proofs) == 0 {
 		fmt.Fprintln(w, "nothing is proved in this session and terminal; the next sudo asks")
 	}
@@ -102,6 +109,19 @@ func printStepUp(w io.Writer, service string, s *report.StepUp) {
 	fmt.Fprintf(w, "%s takes a proof of at most %s: %s\n", spoken(service),
 		span(time.Duration(s.MaxAgeSeconds)*time.Second), strings.Join(s.Demands, " and "))
 	fmt.Fprintf(w, "sessions with such a proof now: %d\n", len(s.Proofs))
+}
+
+// gids are this process's supplementary groups; none where the kernel does not say.
+func gids() []uint32 {
+	list, err := os.Getgroups()
+	if err != nil {
+		return nil
+	}
+	ids := make([]uint32, len(list))
+	for i, id := range list {
+		ids[i] = uint32(id) //nolint:gosec // the kernel's are 32 bits
+	}
+	return ids
 }
 
 // here tells where this process runs, as pam_sallyport tells it of its host.

@@ -41,6 +41,7 @@ type Config struct {
 	Groups    Groups     `toml:"groups"`
 	SubIDs    SubIDs     `toml:"subids"`
 	Seal      Seal       `toml:"seal"`
+	Cards     Cards      `toml:"cards"`
 	// Service holds policies of PAM services; [Config.Services] adds the defaults.
 	Service map[string]Service `toml:"service"`
 	Paths   Paths              `toml:"paths"`
@@ -60,6 +61,26 @@ type Provider struct {
 	Realm   string   `toml:"realm"`
 	CA      string   `toml:"ca"`      // PEM: the only certificates that may vouch for the server
 	Timeout Duration `toml:"timeout"` // of one request; then the machine counts as offline
+	// IDs are the ranges of this provider, where there are several; [ids] allow is for one.
+	IDs []Range `toml:"ids"`
+	// The rest is for a Kanidm server alone, which tells none of it.
+	SignIn     SignIn   `toml:"sign_in"`     // default "posix"
+	Token      string   `toml:"token"`       // file of a service account's API token; none: anonymous
+	HomePrefix string   `toml:"home_prefix"` // default "/home/"
+	HomeName   HomeName `toml:"home_name"`   // what follows it; default "uuid"
+	Shell      string   `toml:"shell"`       // of accounts that name none; default /bin/sh
+}
+
+// kanidmOnly names the first setting that only a Kanidm server has; "" for none.
+func (p *Provider) kanidmOnly() string {
+	for name, value := range map[string]string{
+		"sign_in": p.SignIn.String(), "token": p.Token, "home_prefix": p.HomePrefix, "home_name": p.HomeName.String(), "shell": p.Shell,
+	} {
+		if value != "" {
+			return name
+		}
+	}
+	return ""
 }
 
 // Login says who may log in here.
@@ -118,6 +139,35 @@ type Seal struct {
 	Device string   `toml:"device"` // of the TPM
 }
 
+// Cards says whether smartcards are used, through pcscd. Where there is none, there
+// is simply no card.
+type Cards struct {
+	Enabled bool     `toml:"enabled"`
+	Timeout Duration `toml:"timeout"`       // of one use of a card, without the touch
+	Touch   Duration `toml:"touch_timeout"` // how long a key may wait to be touched
+	Busy    Duration `toml:"busy_timeout"`  // how long a card that another program holds is tried again
+	// Mutual authentication of card service and server, before a PIN is asked for.
+	Mutual      Mutual `toml:"mutual"`       // default "off"
+	MutualKey   string `toml:"mutual_key"`   // PEM (PKCS #8), mode 0600, owned by the daemon's user
+	MutualRoots string `toml:"mutual_roots"` // PEM: who may certify a server for it
+	MutualIndex uint32 `toml:"mutual_index"` // of the key's public half in the server's file
+}
+
+func (c *Cards) check() error {
+	if c.Mutual.text == "" || c.Mutual.text == MutualOff {
+		if c.MutualKey != "" || c.MutualRoots != "" {
+			return errors.New(`[cards] mutual_key and mutual_roots are for mutual = "online" or "always"`)
+		}
+		return nil
+	}
+	for name, path := range map[string]string{"mutual_key": c.MutualKey, "mutual_roots": c.MutualRoots} {
+		if !filepath.IsAbs(path) {
+			return fmt.Errorf("[cards] %s: %q is not an absolute path", name, path)
+		}
+	}
+	return nil
+}
+
 // Paths says where things lie.
 type Paths struct {
 	State string `toml:"state"` // database and keys; the daemon's own, mode 0700
@@ -143,6 +193,7 @@ func Defaults() Config {
 		Directory: Directory{Aliases: true},
 		SubIDs:    SubIDs{Range: SubRange(identity.SubIDRange)},
 		Seal:      Seal{Kind: SealKind{"auto"}, Device: "/dev/tpmrm0"},
+		Cards:     Cards{Enabled: true, Timeout: Duration(10 * time.Second), Touch: Duration(15 * time.Second), Busy: Duration(2 * time.Second)},
 	}
 }
 
@@ -215,37 +266,22 @@ func (c *Config) complete() error {
 	case c.Machine.Key == "":
 		c.Machine.Key = filepath.Join(c.Paths.State, "machine.key")
 	}
-	switch len(c.Providers) {
-	case 0:
-		return errors.New("no [[provider]]: there is no server to ask")
-	case 1:
-	default:
-		return errors.New("more than one [[provider]]: this version asks one")
+	if err := c.completeProviders(); err != nil {
+		return err
 	}
-	p := &c.Providers[0]
-	if p.Timeout == 0 {
-		p.Timeout = defaultTimeout
-	}
-	switch {
-	case p.Kind.text == "":
-		return errors.New(`[[provider]] kind is missing; this version knows "sallyport"`)
-	case p.URL.text == "":
-		return errors.New("[[provider]] url is missing")
-	case p.Realm == "":
-		return errors.New("[[provider]] realm is missing")
-	case p.CA == "":
-		return errors.New("[[provider]] ca is missing: without it nobody could vouch for the server")
-	case c.Offline.Tries < 1:
+	if c.Offline.Tries < 1 {
 		return errors.New("[offline] tries must be at least 1; there is no unlimited")
 	}
 	for _, d := range []struct {
 		name string
 		d    Duration
 	}{
-		{"[[provider]] timeout", p.Timeout},
 		{"[lookup] timeout", c.Lookup.Timeout},
 		{"[lookup] refresh", c.Lookup.Refresh},
 		{"[pam] prompt_timeout", c.PAM.PromptTimeout},
+		{"[cards] timeout", c.Cards.Timeout},
+		{"[cards] touch_timeout", c.Cards.Touch},
+		{"[cards] busy_timeout", c.Cards.Busy},
 	} {
 		if d.d <= 0 {
 			return fmt.Errorf("%s must be above zero", d.name)
@@ -254,12 +290,89 @@ func (c *Config) complete() error {
 	if err := c.Groups.check(); err != nil {
 		return err
 	}
+	if err := c.Cards.check(); err != nil {
+		return err
+	}
 	if err := checkServices(c.Service); err != nil {
 		return err
 	}
-	for _, p := range []string{c.Paths.State, c.Paths.Run, c.Paths.Directory, c.Machine.Key, c.Seal.Device, p.CA} {
+	for _, p := range []string{c.Paths.State, c.Paths.Run, c.Paths.Directory, c.Machine.Key, c.Seal.Device} {
 		if !filepath.IsAbs(p) {
 			return fmt.Errorf("%q is not an absolute path", p)
+		}
+	}
+	return nil
+}
+
+// completeProviders checks each, and what several of them must not share.
+func (c *Config) completeProviders() error {
+	if len(c.Providers) == 0 {
+		return errors.New("no [[provider]]: there is no server to ask")
+	}
+	for i := range c.Providers {
+		p := &c.Providers[i]
+		if p.Timeout == 0 {
+			p.Timeout = defaultTimeout
+		}
+		if err := p.check(); err != nil {
+			return err
+		}
+		if len(c.Providers) > 1 && len(p.IDs) == 0 {
+			return fmt.Errorf("[[provider]] %s: where there are several, each needs ids of its own: ids = [\"MIN-MAX\"]", p.Realm)
+		}
+		for _, o := range c.Providers[:i] {
+			if err := o.apart(p); err != nil {
+				return err
+			}
+		}
+	}
+	if len(c.Providers) > 1 && len(c.IDs.Allow) > 0 {
+		return errors.New("[ids] allow is for one [[provider]]; of several each names its ids")
+	}
+	if len(c.Providers) == 1 && len(c.Providers[0].IDs) > 0 {
+		return errors.New("[[provider]] ids are for several; of one, [ids] allow says it")
+	}
+	return nil
+}
+
+func (p *Provider) check() error {
+	switch {
+	case p.Kind.text == "":
+		return errors.New(`[[provider]] kind is missing; this version knows "sallyport" and "kanidm"`)
+	case p.URL.text == "":
+		return errors.New("[[provider]] url is missing")
+	case p.Realm == "":
+		return errors.New("[[provider]] realm is missing")
+	case p.CA == "":
+		return errors.New("[[provider]] ca is missing: without it nobody could vouch for the server")
+	case p.Timeout <= 0:
+		return errors.New("[[provider]] timeout must be above zero")
+	case p.Kind.text != Kanidm && p.kanidmOnly() != "":
+		return fmt.Errorf("[[provider]] %s is for kind = \"kanidm\" alone", p.kanidmOnly())
+	case p.HomePrefix != "" && (!strings.HasPrefix(p.HomePrefix, "/") || !strings.HasSuffix(p.HomePrefix, "/")):
+		return fmt.Errorf("[[provider]] home_prefix: %q must begin and end with '/'", p.HomePrefix)
+	}
+	for name, path := range map[string]string{"ca": p.CA, "token": p.Token} {
+		if path != "" && !filepath.IsAbs(path) {
+			return fmt.Errorf("[[provider]] %s: %q is not an absolute path", name, path)
+		}
+	}
+	return nil
+}
+
+// apart refuses what two providers cannot share.
+func (p *Provider) apart(o *Provider) error {
+	switch {
+	case p.Realm == o.Realm:
+		return fmt.Errorf("two [[provider]] of the realm %q", p.Realm)
+	case p.Kind.text == Sallyport && o.Kind.text == Sallyport:
+		return errors.New("two [[provider]] of kind \"sallyport\": a machine can join one such realm")
+	}
+	for _, a := range p.IDs {
+		for _, b := range o.IDs {
+			if a.Min <= b.Max && b.Min <= a.Max {
+				return fmt.Errorf("[[provider]] ids: %s of %s and %s of %s overlap", identity.IDRange(a), p.Realm, identity.IDRange(b), o.Realm)
+			}
 		}
 	}
 	return nil
@@ -284,14 +397,18 @@ func (g Groups) check() error {
 	return nil
 }
 
-// IDRanges are the ranges to accept. With none in the file it is every id that
-// no rule reserves.
-func (c *Config) IDRanges() []identity.IDRange {
-	if len(c.IDs.Allow) == 0 {
+// IDRanges are the ranges to accept from a provider. With none in the file it is
+// every id that no rule reserves.
+func (c *Config) IDRanges(p *Provider) []identity.IDRange {
+	from := p.IDs
+	if len(from) == 0 {
+		from = c.IDs.Allow
+	}
+	if len(from) == 0 {
 		return []identity.IDRange{{Min: 1000, Max: 60000}, {Min: 65536, Max: 2147352575}}
 	}
-	ranges := make([]identity.IDRange, len(c.IDs.Allow))
-	for i, r := range c.IDs.Allow {
+	ranges := make([]identity.IDRange, len(from))
+	for i, r := range from {
 		ranges[i] = identity.IDRange(r)
 	}
 	return ranges

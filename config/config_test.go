@@ -57,7 +57,10 @@ func TestAFaultNamesItsLineAndColumn(t *testing.T) {
 		"two days":           {good + "[service.sudo]\nmax_age = \"2d\"\n", `f.toml: [service.sudo] max_age is more than a day`},
 		"requires a name":    {good + "[service.sudo]\nrequire = [\"admins\"]\n", `f.toml:11:12: "admins" is not the uuid of a group`},
 		"requires nobody":    {good + "[service.sudo]\nrequire = [\"00000000-0000-0000-0000-000000000000\"]\n", `f.toml:11:12: "00000000-0000-0000-0000-000000000000" is not the uuid`},
-		"unknown factor":     {good + "[service.sudo]\nfactors = [\"pin\"]\n", `f.toml:11:12: "pin" is no factor; this version knows "password" and "totp"`},
+		"unknown factor":     {good + "[service.sudo]\nfactors = [\"pin\"]\n", `f.toml:11:12: "pin" is no factor; this version knows "password", "totp" and "piv"`},
+		"too many points":    {good + "[service.sudo]\npoints = 70000\n", `f.toml:11:10: `},
+		"points below zero":  {good + "[service.sudo]\npoints = -1\n", `f.toml:11:10: `},
+		"cards as a word":    {good + "[service.sudo]\ncards = \"no\"\n", `f.toml:11:9: `},
 		"service, a path":    {good + "[service.\"../sudo\"]\nstep_up = true\n", `f.toml: [service]: "../sudo" is no PAM service`},
 		"relative path":      {good + "[paths]\nstate = \"state\"\n", `f.toml: "state" is not an absolute path`},
 	} {
@@ -88,7 +91,7 @@ func TestDefaultsStandWhereTheFileIsSilent(t *testing.T) {
 	if got := time.Duration(c.Offline.MaxAge); got != 14*24*time.Hour {
 		t.Errorf("offline max_age %v, want 14 days", got)
 	}
-	for _, r := range c.IDRanges() {
+	for _, r := range c.IDRanges(&c.Providers[0]) {
 		if err := r.Validate(); err != nil {
 			t.Errorf("default range: %v", err)
 		}
@@ -172,24 +175,26 @@ func TestSudoDemandsAFreshProofUnlessTheFileSaysOtherwise(t *testing.T) {
 		age     time.Duration
 		require int
 		factors int
+		points  int
+		noCards bool
 	}
 	for name, c := range map[string]struct {
 		text string
 		want map[string]policy
 	}{
-		"nothing said": {"", map[string]policy{"sudo": {true, 5 * time.Minute, 0, 0}, "sudo-i": {true, 5 * time.Minute, 0, 0}}},
+		"nothing said": {"", map[string]policy{"sudo": {true, 5 * time.Minute, 0, 0, 0, false}, "sudo-i": {true, 5 * time.Minute, 0, 0, 0, false}}},
 		"another age": {
 			"[service.sudo]\nmax_age = \"30s\"\n",
-			map[string]policy{"sudo": {true, 30 * time.Second, 0, 0}, "sudo-i": {true, 5 * time.Minute, 0, 0}},
+			map[string]policy{"sudo": {true, 30 * time.Second, 0, 0, 0, false}, "sudo-i": {true, 5 * time.Minute, 0, 0, 0, false}},
 		},
 		"taken away": {
 			"[service]\nsudo = {step_up = false}\nsudo-i.step_up = false\n",
-			map[string]policy{"sudo": {false, 5 * time.Minute, 0, 0}, "sudo-i": {false, 5 * time.Minute, 0, 0}},
+			map[string]policy{"sudo": {false, 5 * time.Minute, 0, 0, 0, false}, "sudo-i": {false, 5 * time.Minute, 0, 0, 0, false}},
 		},
 		"another service": {
-			"[service.sshd]\nrequire = [\"0b6d2c9e-55f1-4c35-8a5e-4a4f1a3f7f10\"]\nfactors = [\"password\", \"totp\"]\n",
+			"[service.sshd]\nrequire = [\"0b6d2c9e-55f1-4c35-8a5e-4a4f1a3f7f10\"]\nfactors = [\"password\", \"totp\", \"piv\"]\npoints = 50\ncards = false\n",
 			map[string]policy{
-				"sudo": {true, 5 * time.Minute, 0, 0}, "sudo-i": {true, 5 * time.Minute, 0, 0}, "sshd": {false, 5 * time.Minute, 1, 2},
+				"sudo": {true, 5 * time.Minute, 0, 0, 0, false}, "sudo-i": {true, 5 * time.Minute, 0, 0, 0, false}, "sshd": {false, 5 * time.Minute, 1, 3, 50, true},
 			},
 		},
 	} {
@@ -200,11 +205,54 @@ func TestSudoDemandsAFreshProofUnlessTheFileSaysOtherwise(t *testing.T) {
 			}
 			got := map[string]policy{}
 			for name, s := range conf.Services() {
-				got[name] = policy{*s.StepUp, time.Duration(*s.MaxAge), len(s.Groups()), len(s.Kinds())}
+				got[name] = policy{*s.StepUp, time.Duration(*s.MaxAge), len(s.Groups()), len(s.Kinds()), int(*s.Points), !*s.Cards}
 			}
 			if fmt.Sprint(got) != fmt.Sprint(c.want) {
 				t.Errorf("%v, want %v", got, c.want)
 			}
 		})
+	}
+}
+
+func TestAKanidmServerHasSettingsOfItsOwn(t *testing.T) {
+	const head = "[machine]\nid = \"6c9d2f0e-3a1b-4f6d-9d5e-0c2f5a7b8e11\"\n[[provider]]\nurl = \"https://idm.example\"\nrealm = \"r\"\nca = \"/ca\"\n"
+	for text, says := range map[string]string{
+		`kind = "kanidm"`: "", "kind = \"kanidm\"\nsign_in = \"stepped\"\ntoken = \"/t\"\nhome_name = \"spn\"\nhome_prefix = \"/u/\"\nshell = \"/bin/zsh\"": "",
+		"kind = \"sallyport\"\nshell = \"/bin/zsh\"": `shell is for kind = "kanidm" alone`,
+		"kind = \"sallyport\"\nsign_in = \"posix\"":  `sign_in is for kind = "kanidm" alone`,
+		"kind = \"kanidm\"\nsign_in = \"magic\"":     `:8:11: "magic" is no way to sign in`,
+		"kind = \"kanidm\"\nhome_name = \"uid\"":     `:8:13: "uid" names no home`,
+		"kind = \"kanidm\"\nhome_prefix = \"/home\"": "must begin and end with '/'",
+		"kind = \"kanidm\"\ntoken = \"t\"":           "not an absolute path",
+		`kind = "ldap"`:                              `unknown kind "ldap"; this version knows "sallyport" and "kanidm"`,
+	} {
+		_, err := config.Parse("f", []byte(head+text+"\n"))
+		if says == "" && err != nil || says != "" && (err == nil || !strings.Contains(err.Error(), says)) {
+			t.Errorf("%s:\n%v", text, err)
+		}
+	}
+}
+
+func TestSeveralProvidersShareNothingButTheMachine(t *testing.T) {
+	const machine = "[machine]\nid = \"6c9d2f0e-3a1b-4f6d-9d5e-0c2f5a7b8e11\"\n"
+	one := func(kind, realm, rest string) string {
+		return "[[provider]]\nkind = \"" + kind + "\"\nurl = \"https://" + realm + "\"\nrealm = \"" + realm + "\"\nca = \"/ca\"\n" + rest + "\n"
+	}
+	low, high := `ids = ["65536-524287"]`, `ids = ["1879048192-2147352575"]`
+	for name, c := range map[string]struct{ text, says string }{
+		"two":                {one("sallyport", "a", high) + one("kanidm", "b", low), ""},
+		"two of Kanidm":      {one("kanidm", "a", high) + one("kanidm", "b", low), ""},
+		"two of ours":        {one("sallyport", "a", high) + one("sallyport", "b", low), "a machine can join one such realm"},
+		"one realm twice":    {one("sallyport", "a", high) + one("kanidm", "a", low), `two [[provider]] of the realm "a"`},
+		"ids that overlap":   {one("sallyport", "a", low) + one("kanidm", "b", low), "65536-524287 of a and 65536-524287 of b overlap"},
+		"no ids":             {one("sallyport", "a", high) + one("kanidm", "b", ""), "[[provider]] b: where there are several, each needs ids"},
+		"[ids] besides":      {one("sallyport", "a", high) + one("kanidm", "b", low) + "[ids]\nallow = [\"1000-2000\"]\n", "[ids] allow is for one"},
+		"one with its own":   {one("sallyport", "a", high), "of one, [ids] allow says it"},
+		"one without a kind": {one("sallyport", "a", high) + "[[provider]]\nrealm = \"b\"\n", "kind is missing"},
+	} {
+		_, err := config.Parse("f", []byte(machine+c.text))
+		if c.says == "" && err != nil || c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

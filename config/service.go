@@ -23,6 +23,10 @@ type Service struct {
 	MaxAge  *Duration  `toml:"max_age"`
 	Require []GroupID  `toml:"require"` // groups that the account must be in, and earn
 	Factors []Demanded `toml:"factors"` // that the proof must hold
+	// Points that the proof must come to, in the realm's table; default 0.
+	Points *uint16 `toml:"points"`
+	// Cards: a card may be asked for where one is in a reader; default true.
+	Cards *bool `toml:"cards"`
 }
 
 // Limits and defaults of a service.
@@ -49,11 +53,11 @@ type Demanded struct{ kind identity.FactorKind }
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (d *Demanded) UnmarshalText(b []byte) error {
-	known := []identity.FactorKind{identity.Password, identity.TOTP}
-	if !slices.Contains(known, identity.FactorKind(b)) {
-		return fmt.Errorf("%q is no factor; this version knows \"password\" and \"totp\"", b)
+	kind, err := identity.ParseFactorKind(string(b))
+	if err != nil {
+		return err //nolint:wrapcheck // it says all there is to say
 	}
-	d.kind = identity.FactorKind(b)
+	d.kind = kind
 	return nil
 }
 
@@ -94,6 +98,12 @@ func (c *Config) Services() map[string]Service {
 		}
 		if s.MaxAge == nil {
 			s.MaxAge = new(defaultMaxAge)
+		}
+		if s.Points == nil {
+			s.Points = new(uint16(0))
+		}
+		if s.Cards == nil {
+			s.Cards = new(true)
 		}
 		all[name] = s
 	}

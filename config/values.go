@@ -44,8 +44,11 @@ func (d *Duration) UnmarshalText(b []byte) error {
 // Kind is a kind of provider.
 type Kind struct{ text }
 
-// Sallyport is the kind of a server of this project.
-const Sallyport = "sallyport"
+// The kinds: a server of this project, and one of Kanidm.
+const (
+	Sallyport = "sallyport"
+	Kanidm    = "kanidm"
+)
 
 // text is a checked string.
 type text string
@@ -55,11 +58,64 @@ func (t text) String() string { return string(t) }
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (k *Kind) UnmarshalText(b []byte) error {
-	if string(b) != Sallyport {
-		return fmt.Errorf("unknown kind %q; this version knows %q", b, Sallyport)
+	switch string(b) {
+	case Sallyport, Kanidm:
+		k.text = text(b)
+		return nil
 	}
-	k.text = text(b)
-	return nil
+	return fmt.Errorf("unknown kind %q; this version knows %q and %q", b, Sallyport, Kanidm)
+}
+
+// Mutual says when card service and server prove themselves to each other.
+type Mutual struct{ text }
+
+// The modes of it.
+const (
+	MutualOff    = "off"
+	MutualOnline = "online" // while the server can be reached
+	MutualAlways = "always"
+)
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (m *Mutual) UnmarshalText(b []byte) error {
+	switch string(b) {
+	case MutualOff, MutualOnline, MutualAlways:
+		m.text = text(b)
+		return nil
+	}
+	return fmt.Errorf("%q is no mode; write \"off\", \"online\" or \"always\"", b)
+}
+
+// SignIn is how people sign in at a Kanidm server.
+type SignIn struct{ text }
+
+// The ways to sign in.
+const (
+	POSIX   = "posix"
+	Stepped = "stepped"
+)
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *SignIn) UnmarshalText(b []byte) error {
+	switch string(b) {
+	case POSIX, Stepped:
+		s.text = text(b)
+		return nil
+	}
+	return fmt.Errorf("%q is no way to sign in; write %q or %q", b, POSIX, Stepped)
+}
+
+// HomeName is what home directories are called by.
+type HomeName struct{ text }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (h *HomeName) UnmarshalText(b []byte) error {
+	switch string(b) {
+	case "uuid", "name", "spn":
+		h.text = text(b)
+		return nil
+	}
+	return fmt.Errorf("%q names no home; write \"uuid\", \"name\" or \"spn\"", b)
 }
 
 // SealKind is what binds secrets to this machine: a TPM, a file, or whichever is

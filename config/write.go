@@ -2,18 +2,29 @@ package config
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
 )
 
-// Joined is what a machine learns when it joins a realm.
+// Joined is what a machine learns when it joins a realm. Empty texts are left out,
+// and then have their defaults.
 type Joined struct {
 	Machine uuid.UUID
+	Kind    string // "": Sallyport
 	URL     string
 	Realm   string
 	CA      string // path of the PEM file
 	Allow   []string
+
+	// Of a machine that asks a Kanidm server.
+	Timeout, Token              string
+	HomePrefix, HomeName, Shell string
+	// Refresh is [lookup] refresh, Seal is [seal] kind, and Local is [groups] local.
+	Refresh, Seal string
+	Local         map[string]uuid.UUID
 }
 
 // Text is the first configuration of a machine, for people to read and change.
@@ -23,22 +34,51 @@ func (j Joined) Text() []byte {
 	for i, a := range j.Allow {
 		quoted[i] = quote(a)
 	}
-	return fmt.Appendf(nil, `# Written by "sallyport join"; yours to change. See sallyportd.toml(5).
+	if j.Kind == "" {
+		j.Kind = Sallyport
+	}
+	b := fmt.Appendf(nil, `# Written by "sallyport %s"; yours to change. See sallyportd.toml(5).
 # An unknown key is an error: "sallyportd --config FILE --check" reads it and says where.
 
 [machine]
 id = "%s"
 
 [[provider]]
-kind = "sallyport"
+kind = %s
 url = %s
 realm = %s
 ca = %s
-
+`, map[bool]string{true: "join", false: "migrate"}[j.Kind == Sallyport], j.Machine, quote(j.Kind), quote(j.URL), quote(j.Realm), quote(j.CA))
+	line := func(key, value string) {
+		if value != "" {
+			b = fmt.Appendf(b, "%s = %s\n", key, quote(value))
+		}
+	}
+	table := func(name, key, value string) {
+		if value != "" {
+			b = fmt.Appendf(b, "\n[%s]\n", name)
+			line(key, value)
+		}
+	}
+	line("timeout", j.Timeout)
+	line("token", j.Token)
+	line("home_prefix", j.HomePrefix)
+	line("home_name", j.HomeName)
+	line("shell", j.Shell)
+	b = fmt.Appendf(b, `
 [login]
 # "*": every account of the realm; or the uuids of the groups that may log in.
 allow = [%s]
-`, j.Machine, quote(j.URL), quote(j.Realm), quote(j.CA), strings.Join(quoted, ", "))
+`, strings.Join(quoted, ", "))
+	table("lookup", "refresh", j.Refresh)
+	table("seal", "kind", j.Seal)
+	if len(j.Local) > 0 {
+		b = fmt.Appendf(b, "\n[groups.local]\n")
+		for _, name := range slices.Sorted(maps.Keys(j.Local)) {
+			b = fmt.Appendf(b, "%s = %s\n", quote(name), quote(j.Local[name].String()))
+		}
+	}
+	return b
 }
 
 // quote writes a TOML basic string. Go's own quoting has escapes that TOML does

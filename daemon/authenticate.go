@@ -20,7 +20,6 @@ import (
 var errLost = errors.New("the exchange was lost")
 
 const (
-	codePrompt = "One-time code: "
 	// maxSteps ends an exchange with a server that never comes to a decision.
 	maxSteps = 8
 	// skew is how far the server's clock and ours may differ.
@@ -55,13 +54,24 @@ func (s *login) prove(ctx context.Context) identity.Verdict {
 	}
 }
 
+// attempt takes one proof, whole: from the server, or when it is lost on the way
+// from this machine, with what was typed until then.
 func (s *login) attempt(ctx context.Context) identity.Verdict {
 	defer s.forgetCode()
-	if code := s.needPassword(ctx); code != identity.Granted {
-		return identity.Verdict{Code: code}
-	}
-	if s.secret.Len() == 0 {
+	s.restart()
+	if s.OnlyFirstPass && s.secret.Len() == 0 {
 		return identity.Verdict{Code: identity.Denied}
+	}
+	if r := s.known(ctx); r.code != identity.Granted {
+		return s.end(ctx, r)
+	}
+	first := turn{}
+	if s.here == nil {
+		first.offers = []identity.FactorKind{identity.Password, identity.PIV} // nothing else comes first
+	}
+	// Before the exchange begins: it would grow old while someone types.
+	if _, r := s.gather(ctx, first); r.code != identity.Granted {
+		return s.end(ctx, r)
 	}
 	if s.Peer.UID != 0 {
 		if r := s.d.reserveAlone(ctx, s.q.e.account.UUID, kindLocker); r.code != identity.Granted {
@@ -73,22 +83,39 @@ func (s *login) attempt(ctx context.Context) identity.Verdict {
 		if ctx.Err() != nil {
 			return identity.Verdict{Code: identity.Unavailable}
 		}
-		s.away = true
 		return s.offline(ctx)
 	}
 	return v
 }
 
-func (s *login) needPassword(ctx context.Context) identity.Code {
-	prompt := identity.PasswordPrompt
-	if s.Operation == identity.OpAccount {
-		// sudo puts its own prompt in the usual one's place, which it has not filled
-		// in yet when it has asked nothing: the person would see "%p".
-		prompt = "Password for " + string(s.q.e.account.Name) + ": "
+// known looks, where the server is known to be away, at what can be done without it:
+// who cannot be let in so is told before typing a secret, unless the server is back.
+func (s *login) known(ctx context.Context) ruling {
+	if s.d.link.now() != offline && !s.d.link.justFailed() {
+		return fine("")
 	}
-	secret, code := s.password(ctx, identity.AskSecret, prompt)
-	s.secret = secret
-	return code
+	name := s.q.e.account.Name
+	r := s.goOffline(ctx)
+	if s.d.link.justFailed() || r.code != identity.Granted && !s.d.reachable(ctx, name) {
+		return r
+	}
+	s.here = nil
+	if s.q.e = s.d.index.withUUID(s.q.e.account.UUID); s.q.e == nil {
+		return ruling{code: identity.UnknownUser}
+	}
+	return fine("")
+}
+
+// restart begins an attempt with nothing but what an earlier module left.
+func (s *login) restart() {
+	s.secret, s.proved, s.later, s.here = identity.Secret{}, nil, nil, nil
+	s.q.methods, s.away, s.expires = nil, false, 0
+	if !s.asked {
+		s.secret = s.FirstPass
+	}
+	if s.secret.Len() > 0 {
+		s.later = []identity.FactorKind{identity.PIV} // the person has chosen the password already
+	}
 }
 
 // begun is the server's answer with the exchange that it belongs to.
@@ -103,12 +130,13 @@ func (s *login) online(ctx context.Context) (identity.Verdict, error) {
 	if d.link.justFailed() {
 		return identity.Verdict{}, errLost
 	}
+	s.here = nil
 	a := provider.Attempt{Name: s.q.e.account.Name, Service: s.Service, RemoteHost: s.RemoteHost, UsedStep: d.usedStep(ctx, s.q.e)}
 	b, err := queued(ctx, d, func(ctx context.Context) (begun, error) {
 		x, r, err := d.o.Provider.Begin(ctx, a)
 		return begun{x, r}, err
 	})
-	var used []identity.FactorKind
+	var proved []identity.FactorKind
 	for range maxSteps {
 		if err != nil {
 			return s.failed(ctx, err)
@@ -122,36 +150,52 @@ func (s *login) online(ctx context.Context) (identity.Verdict, error) {
 		default:
 			return s.refusedBy(ctx, b.reply), nil
 		}
-		kind := next(b.reply.Offers, used)
-		if kind == "" || b.exchange == nil {
-			return s.end(ctx, ruling{
-				code: identity.Denied, tell: true, detail: "The server asks for a proof that this machine cannot ask you for.",
-				mend: "Ask your administrator to bring Sallyport up to date here.",
-			}), nil
+		if b.exchange == nil {
+			return s.end(ctx, notAskable()), nil
 		}
-		credential, code := s.credential(ctx, kind)
-		if code != identity.Granted {
-			return identity.Verdict{Code: code}, nil
+		answer, r := s.next(ctx, turn{proved: proved, offers: b.reply.Offers, nonce: b.reply.Nonce})
+		if r.code != identity.Granted {
+			return s.end(ctx, r), nil
 		}
-		used = append(used, kind)
-		if kind == identity.Password && s.mayBeOneLine(b.reply.Offers) {
-			kind = identity.PasswordAndTOTP
-		}
-		b.reply, err = s.step(ctx, b.exchange, kind, credential)
-		if kind == identity.PasswordAndTOTP && err == nil && b.reply.Outcome == provider.Allow {
-			s.takeApart()
+		if b.reply, err = s.send(ctx, b.exchange, answer); err == nil {
+			proved = append(proved, s.took(answer.Kind, b.reply)...)
 		}
 	}
 	return s.failed(ctx, fmt.Errorf("%w: it comes to no decision", provider.ErrOffline))
 }
 
-// step sends one credential. The call gets a copy of its own: when it is given
-// up it may still run while the caller wipes what was typed.
+func notAskable() ruling {
+	return ruling{
+		code: identity.Denied, tell: true, detail: "The server asks for a proof that this machine cannot ask you for.",
+		mend: "Ask your administrator to bring Sallyport up to date here.",
+	}
+}
+
+// took is what an answer has proved, if it was not denied. One line that the server
+// read as password and code is taken apart, so that the password is handed on.
+func (s *login) took(kind identity.FactorKind, r provider.Reply) []identity.FactorKind {
+	if kind != identity.PasswordAndTOTP {
+		return []identity.FactorKind{kind}
+	}
+	if r.Outcome == provider.Allow || r.Outcome == provider.Continue && !slices.Contains(r.Offers, identity.TOTP) {
+		s.takeApart()
+		return []identity.FactorKind{identity.Password, identity.TOTP}
+	}
+	return []identity.FactorKind{identity.Password}
+}
+
+// step sends one credential, and wants no more than a login.
 func (s *login) step(ctx context.Context, x provider.Exchange, kind identity.FactorKind, typed identity.Secret) (provider.Reply, error) {
-	credential := identity.NewSecret(bytes.Clone(typed.Reveal()))
+	return s.send(ctx, x, provider.Answer{Kind: kind, Credential: typed})
+}
+
+// send answers the server. The call gets a copy of its own: when it is given up it
+// may still run while the caller wipes what was typed.
+func (s *login) send(ctx context.Context, x provider.Exchange, a provider.Answer) (provider.Reply, error) {
+	a.Credential = identity.NewSecret(bytes.Clone(a.Credential.Reveal()))
 	return queued(ctx, s.d, func(ctx context.Context) (provider.Reply, error) {
-		defer credential.Wipe()
-		return x.Step(ctx, provider.Answer{Kind: kind, Credential: credential})
+		defer a.Credential.Wipe()
+		return x.Step(ctx, a)
 	})
 }
 
@@ -176,31 +220,6 @@ func queued[T any](ctx context.Context, d *Daemon, call func(context.Context) (T
 	return bounded(ctx, d.p.ServerTimeout, call)
 }
 
-// next picks the first factor on offer that we can ask for, the password before
-// all others, each once.
-func next(offers, used []identity.FactorKind) identity.FactorKind {
-	for _, k := range []identity.FactorKind{identity.Password, identity.TOTP} {
-		if slices.Contains(offers, k) && !slices.Contains(used, k) {
-			return k
-		}
-	}
-	return ""
-}
-
-func (s *login) credential(ctx context.Context, kind identity.FactorKind) (identity.Secret, identity.Code) {
-	if kind == identity.Password {
-		return s.secret, identity.Granted
-	}
-	// use_first_pass forbids to ask for the password again, not for a further
-	// factor: no earlier module can have left one.
-	code, err := s.conv.Ask(ctx, identity.AskText, codePrompt)
-	if err != nil {
-		return identity.Secret{}, identity.ConversationFailed
-	}
-	s.code = code // kept until the attempt ends: the network may be lost now
-	return code, identity.Granted
-}
-
 // failed sorts an error of the provider: gone for good, or of no use.
 func (s *login) failed(ctx context.Context, err error) (identity.Verdict, error) {
 	d := s.d
@@ -221,6 +240,7 @@ func (s *login) failed(ctx context.Context, err error) (identity.Verdict, error)
 
 // refusedBy ends with the server's denial. It never goes on offline.
 func (s *login) refusedBy(ctx context.Context, r provider.Reply) identity.Verdict {
+	s.endRefused(ctx)
 	out := ruling{code: identity.Denied, detail: printable(r.Message), tell: r.Message != ""}
 	if r.Locked {
 		out.code, out.tell = identity.TooManyTries, true
@@ -256,32 +276,76 @@ func (s *login) allowed(ctx context.Context, r provider.Reply) (identity.Verdict
 	}
 	_ = d.learn(d.base, news{records: []provider.Record{r.Record}}) // logged there; the index has it
 	s.q.methods, s.expires = r.Session.Methods, r.Session.ExpiresAt
-	if out := s.stillRight(ctx, r.Record.Token); out.code != identity.Granted {
+	s.proved = s.factorsOf(r)
+	if out := s.stillRight(ctx); out.code != identity.Granted {
 		return s.end(ctx, out), nil
 	}
 	d.keepSealed(ctx, s.q.e, r.Sealed)
-	d.succeeded(ctx, s.q.e, s.secret)
+	d.succeeded(ctx, s.q.e, s.handedOn())
 	// That took its time: what was pushed meanwhile counts.
-	if out := s.stillRight(ctx, r.Record.Token); out.code != identity.Granted {
+	if out := s.stillRight(ctx); out.code != identity.Granted {
 		return s.end(ctx, out), nil
 	}
-	return identity.Verdict{Code: identity.Granted, Password: s.secret}, nil
+	return identity.Verdict{Code: identity.Granted, Password: s.handedOn()}, nil
+}
+
+// handedOn is the password if it was proved: another one is no use to anybody.
+func (s *login) handedOn() identity.Secret {
+	if slices.Contains(s.q.methods, identity.Password) {
+		return s.secret
+	}
+	return identity.Secret{}
+}
+
+// factorsOf are the credentials that the server's yes names, as they were then. It
+// is nil when one of them is not the account's: then nothing can be judged by it
+// later.
+func (s *login) factorsOf(r provider.Reply) []identity.Factor {
+	list := make([]identity.Factor, 0, len(r.Session.Methods))
+	for _, kind := range r.Session.Methods {
+		f := identity.Factor{Kind: kind}
+		at := slices.IndexFunc(r.Record.Token.Factors, func(o identity.Factor) bool {
+			return o.Kind == kind && (kind != identity.PIV || bytes.Equal(identity.CardFingerprint(o.Certificate), s.card.seen.Fingerprint))
+		})
+		switch {
+		case at >= 0:
+			f.Epoch = r.Record.Token.Factors[at].Epoch
+		case kind != identity.BackupCode: // the last one is gone with its use
+			return nil
+		}
+		list = append(list, f)
+	}
+	return list
 }
 
 // stillRight judges by the index: a push may have brought something newer than
 // the token that came with the server's yes.
-func (s *login) stillRight(ctx context.Context, proved *identity.IDToken) ruling {
-	if s.q.e = s.d.index.withUUID(proved.Account.UUID); s.q.e == nil {
+func (s *login) stillRight(ctx context.Context) ruling {
+	if s.q.e = s.d.index.withUUID(s.q.e.account.UUID); s.q.e == nil {
 		return ruling{code: identity.UnknownUser}
 	}
-	was, _ := proved.FactorEpoch(identity.Password)
-	if now, ok := s.q.e.epoch(identity.Password); !ok || now != was {
+	// What was proved is still the account's, and it holds nothing more by now that
+	// a login takes.
+	if slices.ContainsFunc(s.proved, func(f identity.Factor) bool { return !s.q.e.holds(f) }) || !s.goal().login(s.q.methods) {
 		return ruling{code: identity.Denied}
 	}
 	return s.d.ask(ctx, rightChecks, &s.q, nil)
 }
 
+func (s *login) goal() goal { return s.d.goalOf(s.q.e, s.d.p.Services[s.Service]) }
+
 func (s *login) checkYes(r provider.Reply) error {
+	if err := s.checkBound(r); err != nil {
+		return err
+	}
+	if g := (goal{held: r.Record.Token.Held()}); !g.login(r.Session.Methods) {
+		return fmt.Errorf("it allowed with %v, which is not enough", r.Session.Methods)
+	}
+	return nil
+}
+
+// checkBound sees that a yes is for this account, here and now.
+func (s *login) checkBound(r provider.Reply) error {
 	e, t := s.q.e, r.Record.Token
 	if r.Session == nil || t == nil {
 		return errors.New("it allowed without a token")
@@ -295,18 +359,5 @@ func (s *login) checkYes(r provider.Reply) error {
 	if r.Session.Realm != s.d.o.Realm {
 		return errors.New("it allowed for another realm")
 	}
-	if !covers(r.Session.Methods, demanded(t)) {
-		return fmt.Errorf("it allowed with %v, which is not enough", r.Session.Methods)
-	}
 	return nil
-}
-
-// demanded are the factors that every authentication of an account must prove:
-// the password, and a one-time code once there is one.
-func demanded(t *identity.IDToken) []identity.FactorKind {
-	list := []identity.FactorKind{identity.Password}
-	if _, ok := t.FactorEpoch(identity.TOTP); ok {
-		list = append(list, identity.TOTP)
-	}
-	return list
 }

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/sallyport-auth/sallyport/identity"
 )
@@ -15,4 +16,43 @@ type Cards interface {
 	// Sign proves that this card is here and its PIN known. It calls touch when the
 	// card waits to be touched.
 	Sign(ctx context.Context, card identity.CardSeen, pin identity.Secret, c identity.CardChallenge, touch func()) (identity.CardProof, error)
+}
+
+// CardEnroller is a [Cards] that can also show what is in the readers and make a
+// card ready to be enrolled. Every error is an *identity.CardError.
+type CardEnroller interface {
+	Cards
+	// Readers tells which have a card in them, and opens none.
+	Readers(ctx context.Context) ([]identity.CardReader, error)
+	// List opens the card in each reader. What is wrong with one is in its Err.
+	List(ctx context.Context) ([]identity.CardReader, error)
+	// Prepare makes the card ready, as ordered. The PIN is checked first.
+	Prepare(ctx context.Context, o identity.CardOrder, pin identity.Secret, touch func()) (identity.CardMade, error)
+	// Enrol lets the card sign, and adds the certificate and what attests its key.
+	Enrol(ctx context.Context, made identity.CardMade, pin identity.Secret, c identity.CardChallenge, touch func()) (identity.CardProof, error)
+}
+
+// CardGuard is a [Cards] that uses no card before server and card service have proved
+// themselves to each other.
+type CardGuard interface {
+	// Prove has them do so, and returns what CardOrder.Proved is to be.
+	Prove(ctx context.Context) (string, error)
+}
+
+// proveCards is done before anybody is asked for a PIN.
+func (d *Daemon) proveCards(ctx context.Context) (string, error) {
+	g, guarded := d.o.Cards.(CardGuard)
+	if !guarded {
+		return "", nil
+	}
+	proved, err := limited(ctx, findLimit, g.Prove)
+	if err != nil {
+		return "", fmt.Errorf("%w. %s", errEnrol, cardText(err))
+	}
+	return proved, nil
+}
+
+func (d *Daemon) enroller() CardEnroller {
+	e, _ := d.o.Cards.(CardEnroller)
+	return e
 }

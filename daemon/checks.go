@@ -203,34 +203,25 @@ func checkStanding(d *Daemon, _ context.Context, q *question) ruling {
 
 func day(unix int64) string { return time.Unix(unix, 0).Format("2 January 2006 15:04") }
 
-// checkAllowed matches groups by uuid. A group that demands factors which this
-// authentication did not prove does not count.
+// checkAllowed matches groups by uuid. A group that demands more than this
+// authentication proved does not count.
 func checkAllowed(d *Daemon, _ context.Context, q *question) ruling {
-	if d.p.AllowAll {
+	g := d.goalOf(q.e, Service{})
+	switch {
+	case g.free:
 		return fine("every account of the realm may log in here")
-	}
-	for _, g := range d.index.groupsOf(q.e) {
-		if !slices.Contains(d.p.AllowGroups, g.UUID) {
-			continue
+	case len(g.some) == 0:
+		return ruling{
+			code: identity.NotPermitted, tell: true, detail: "This account may not log in to this machine: it is in none of the allowed groups.",
+			mend: "Ask your administrator to add it to one.",
 		}
-		if q.methods != nil && !covers(q.methods, g.Demands) {
-			continue
-		}
-		return fine("member of " + string(g.Name))
-	}
-	return ruling{
-		code: identity.NotPermitted, tell: true, detail: "This account may not log in to this machine: it is in none of the allowed groups.",
-		mend: "Ask your administrator to add it to one.",
-	}
-}
-
-func covers(methods, demands []identity.FactorKind) bool {
-	for _, k := range demands {
-		if !slices.Contains(methods, k) {
-			return false
+	case q.methods != nil && !g.allowed(q.methods):
+		return ruling{
+			code: identity.NotPermitted, tell: true, detail: "This account may log in to this machine only with a stronger proof than this one.",
+			mend: "Use another factor, or ask your administrator to enrol one.",
 		}
 	}
-	return true
+	return fine("member of an allowed group")
 }
 
 // age is how old our knowledge of an account is, and may become.

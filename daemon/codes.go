@@ -16,13 +16,9 @@ import (
 // what one-time codes bear is not worth a word.
 const clockTrouble = identity.TOTPPeriod * time.Second / 2
 
-// mayCode tells whether the account's one-time code, if it needs one, could be
-// checked here.
+// mayCode tells whether the account's one-time code could be checked here.
 func (d *Daemon) mayCode(ctx context.Context, e *entry) ruling {
-	epoch, held := e.epoch(identity.TOTP)
-	if !held {
-		return fine("")
-	}
+	epoch, _ := e.epoch(identity.TOTP)
 	s, err := d.o.Cache.Sealed(ctx, e.account.UUID, identity.TOTP)
 	switch {
 	case errors.Is(err, identity.ErrNotFound), err == nil && s.Epoch != epoch:
@@ -39,22 +35,6 @@ func (d *Daemon) mayCode(ctx context.Context, e *entry) ruling {
 		}
 	}
 	return fine("")
-}
-
-// codeLock refuses while wrong codes have locked an account that needs one: before
-// anybody types it. It returns the ruling that it was given otherwise.
-func (s *login) codeLock(ctx context.Context, r ruling) ruling {
-	if _, held := s.q.e.epoch(identity.TOTP); !held {
-		return r
-	}
-	f, err := s.d.o.Cache.Failures(ctx, s.q.e.account.UUID, kindCode)
-	if err != nil {
-		return uncounted(err)
-	}
-	if now := s.d.clock.now(); now.Before(f.LockedUntil) {
-		return locked(f.LockedUntil.Sub(now))
-	}
-	return r
 }
 
 // rightPassword checks what was typed, and for an account with a one-time code
@@ -91,62 +71,38 @@ func (s *login) takeApart() {
 	}
 }
 
+// forgetCode wipes what was typed beside the password.
 func (s *login) forgetCode() {
 	s.code.Wipe()
-	s.code = identity.Secret{}
+	s.backup.Wipe()
+	s.code, s.backup = identity.Secret{}, identity.Secret{}
+	s.card.forget()
+	s.card = atReader{}
 }
 
-// offlineCode asks for the code, if it was not given yet, and checks it. The
-// password is proved; the account's lock is let go while someone types.
-func (s *login) offlineCode(ctx context.Context, unlock *func()) ruling {
-	if s.code.Len() == 0 {
-		if r := s.askCode(ctx, unlock); r.code != identity.Granted {
-			return r
-		}
-	}
-	id := s.q.e.account.UUID
+// codeHere checks the code. The caller holds the account's lock.
+func (s *login) codeHere(ctx context.Context) (identity.Factor, ruling) {
+	none, id := identity.Factor{}, s.q.e.account.UUID
 	if r := s.d.reserve(ctx, id, kindCode); r.code != identity.Granted {
-		return r
+		return none, r
 	}
 	step, r := s.codeStep(ctx)
 	if r.code != identity.Granted {
 		if r.code != identity.Denied {
 			s.d.takeBack(ctx, id, kindCode)
 		}
-		return r
+		return none, r
 	}
 	epoch, _ := s.q.e.epoch(identity.TOTP)
 	// On disk before anyone is told yes: a crash in between costs a code, and lets
 	// nobody use one twice.
 	switch err := s.d.o.Cache.UseStep(ctx, id, cache.Epoch{Kind: identity.TOTP, Epoch: epoch}, step); {
 	case errors.Is(err, cache.ErrUsed):
-		return ruling{code: identity.Denied}
+		return none, ruling{code: identity.Denied}
 	case err != nil:
-		return uncounted(err)
+		return none, uncounted(err)
 	}
-	return fine("")
-}
-
-func (s *login) askCode(ctx context.Context, unlock *func()) ruling {
-	d := s.d
-	(*unlock)()
-	*unlock = func() {}
-	code, err := s.conv.Ask(ctx, identity.AskText, codePrompt)
-	if err != nil {
-		return ruling{code: identity.ConversationFailed}
-	}
-	s.code = code
-	again, err := d.tries.lock(ctx, s.q.e.account.UUID)
-	if err != nil {
-		return ruling{code: identity.Unavailable}
-	}
-	*unlock = again
-	// That took its time: what was pushed meanwhile counts, and time went by.
-	if s.q.e = d.index.withUUID(s.q.e.account.UUID); s.q.e == nil {
-		return ruling{code: identity.UnknownUser}
-	}
-	_, r := d.mayOffline(ctx, s.q.e)
-	return r
+	return identity.Factor{Kind: identity.TOTP, Epoch: epoch}, fine("")
 }
 
 // codeStep finds which step's code was typed. The secret is opened for this one

@@ -26,10 +26,11 @@ func (d *Daemon) Handle(ctx context.Context, peer identity.Peer, verb string, ar
 		return emit(d.status(ctx))
 	case report.VerbExplain:
 		return d.handleExplain(ctx, peer, args, emit)
-	case report.VerbEnrolTOTP:
-		return d.enrolTOTP(ctx, peer, args, emit)
-	case report.VerbEnrolConfirm:
-		return d.enrolConfirm(ctx, peer, args, emit)
+	case report.VerbEnrolTOTP, report.VerbEnrolConfirm, report.VerbEnrolCodes, report.VerbEnrolRemove,
+		report.VerbEnrolPIV, report.VerbEnrolCard, report.VerbEnrolPIVDone:
+		return d.handleEnrol(ctx, peer, verb, args, emit)
+	case report.VerbCards:
+		return d.handleCards(ctx, peer, emit)
 	case report.VerbDrop:
 		return d.handleDrop(peer, args, emit)
 	case report.VerbWhoami:
@@ -140,15 +141,20 @@ func (d *Daemon) explainOffline(ctx context.Context, e *entry) (*report.Offline,
 		o.Possible, o.Reason = false, err.Error()
 		return o, nil
 	}
-	o.Failures, o.CodeFailures = f.Count, c.Count
-	if c.LockedUntil.After(f.LockedUntil) {
-		f.LockedUntil = c.LockedUntil
+	p, err := d.o.Cache.Failures(ctx, e.account.UUID, kindCard)
+	if err != nil {
+		o.Possible, o.Reason = false, err.Error()
+		return o, nil
 	}
-	if d.clock.now().Before(f.LockedUntil) {
-		o.Possible, o.Reason = false, "Too many wrong answers."
-		return o, &f.LockedUntil
+	o.Failures, o.CodeFailures, o.CardFailures = f.Count, c.Count, p.Count
+	until := lockedFor(d.clock.now(), f.LockedUntil, c.LockedUntil, p.LockedUntil)
+	if until != nil && o.Possible {
+		h := d.checkable(ctx, e)
+		if r := d.locks(ctx, &h, e); r.code != identity.Granted || d.goalOf(e, Service{}).aim(h.can) == nil {
+			o.Possible, o.Reason = false, "Too many wrong answers."
+		}
 	}
-	return o, nil
+	return o, until
 }
 
 func (d *Daemon) describe(e *entry) report.Account {
@@ -196,6 +202,7 @@ func (d *Daemon) cacheForget(ctx context.Context, e *entry) error {
 	}
 	d.index.remove(id)
 	d.proofs.forget(id, nil)
+	d.earnings.forget(id)
 	d.index.mu.Lock()
 	d.index.uids.drop(id)
 	d.index.gids.drop(own)
@@ -217,6 +224,7 @@ func (d *Daemon) cacheClear(ctx context.Context) error {
 	d.index.mu.Unlock()
 	d.refused.clear()
 	d.proofs.clear()
+	d.earnings.clear()
 	d.announce()
 	return d.readAgain(ctx)
 }

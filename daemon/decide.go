@@ -30,10 +30,15 @@ func (d *Daemon) Decide(ctx context.Context, l identity.Login, conv identity.Con
 	}()
 	s := &login{d: d, Login: l, conv: conv, q: question{typed: l.User, service: l.Service}}
 	switch l.Operation {
-	case identity.OpAuthenticate:
-		return s.authenticate(ctx)
-	case identity.OpAccount:
-		return s.account(ctx)
+	case identity.OpAuthenticate, identity.OpAccount:
+		phase := s.authenticate
+		if l.Operation == identity.OpAccount {
+			phase = s.account
+		}
+		if v = phase(ctx); v.Code == identity.Granted {
+			s.earn()
+		}
+		return v
 	case identity.OpOpenSession, identity.OpSetCredentials:
 		s.q.quiet = true
 		return s.confirm(ctx)
@@ -63,13 +68,21 @@ func (d *Daemon) delay(c identity.Code) uint32 {
 // login is one question with all that is needed to answer it.
 type login struct {
 	identity.Login
-	d      *Daemon
-	conv   identity.Conversation
-	q      question
-	secret identity.Secret // the password once it was given
-	asked  bool            // it was typed for us, not left by another module
-	code   identity.Secret // the one-time code once it was given
+	d     *Daemon
+	conv  identity.Conversation
+	q     question
+	asked bool // a password was typed for us, not left by another module
+	// What was given, kept until the attempt ends: the network may be lost meanwhile.
+	secret identity.Secret
+	code   identity.Secret // one-time
+	backup identity.Secret // code
+	card   atReader        // with its PIN
+	// later are ways that the person passed over, in that order.
+	later []identity.FactorKind
+	// here tells what can be checked without the server; nil while it decides.
+	here *here
 	// What the proof is, once there is one.
+	proved  []identity.Factor
 	away    bool  // checked here, not by the server
 	expires int64 // of the server's session token
 }
@@ -122,21 +135,9 @@ func (s *login) confirm(ctx context.Context) identity.Verdict {
 	if r.code == identity.Granted {
 		r = s.d.ask(ctx, rightChecks, &s.q, nil)
 	}
-	return s.end(ctx, r)
-}
-
-// password returns the password: an earlier module's first, then the person's.
-func (s *login) password(ctx context.Context, style identity.Style, prompt string) (identity.Secret, identity.Code) {
-	if s.FirstPass.Len() > 0 && !s.asked {
-		return s.FirstPass, identity.Granted
+	v := s.end(ctx, r)
+	if v.Code == identity.Granted {
+		v.Groups = s.earned()
 	}
-	if s.OnlyFirstPass {
-		return identity.Secret{}, identity.Denied
-	}
-	s.asked = true
-	secret, err := s.conv.Ask(ctx, style, prompt)
-	if err != nil {
-		return identity.Secret{}, identity.ConversationFailed
-	}
-	return secret, identity.Granted
+	return v
 }

@@ -27,21 +27,46 @@
 // NotPermitted is given as Denied, which hosts show with its reason.
 //
 // The proof is the server's if it can be had: its yes must be bound to this
-// account and machine and prove the password, and a one-time code if the account
-// holds one. Its no is final. If the exchange is lost at any step (no route, a
-// time limit, an answer that makes no sense), the password that was typed is
-// checked against the offline verifier, which must be of the password's current
-// epoch; age, failures and factors are judged first. A failure is counted before
-// the check and taken back after it, so a crash gives no further try.
+// account and machine and prove what package identity says is enough for a login.
+// Its no is final. If the exchange is lost at any step (no route, a time limit, an
+// answer that makes no sense), this machine takes the server's place, with what was
+// typed until then; age, failures and factors are judged first. A failure is counted
+// before the check and taken back after it, so a crash gives no further try.
 //
-// # One-time codes offline
+// # What is asked for
 //
-// An account that holds one is never let in by its password alone. Its secret is
-// here only if the server sealed it to this machine after a whole authentication:
-// of the present epoch, and for exactly this realm, machine and account. It is
-// opened for each check and wiped after it.
+// The goal of a login is all that is demanded of it here: enough for a login of the
+// account, the factors and points of the service and of each group it requires, and
+// those of some allowed group. With identity.Next it decides what is asked for,
+// whoever checks; what is asked for is never more than leads there.
 //
-//	typed                                            then
+//	the goal, with what the account holds   online                        offline
+//	can be reached                          asked for; the server is      asked for
+//	                                        told More while it takes
+//	                                        more than a login
+//	could be, but not checked here          as above                      refused before, with what to do
+//	cannot be reached                       what a login takes; refused   the same
+//	                                        after it, with the reason
+//	could be by a card that is not there    refused before, with the      the same
+//	                                        reason
+//
+// A way that was answered for already comes first, and is not asked for again when
+// the server is lost: a card signs this machine's nonce with the PIN that was typed.
+// At a login a card that is in a reader comes next, at a step-up the strongest
+// factor. An empty line passes to the next way, round and round. Cards have a table
+// of their own in carddoor.go.
+//
+// # What this machine checks
+//
+// A password against the offline verifier, which must be of its current epoch. A
+// card's signature over this machine's own challenge, with the certificate of the
+// token as it was signed. A one-time code with its secret, which is here only if the
+// server sealed it to this machine after a whole authentication: of the present
+// epoch, and for exactly this realm, machine and account. It is opened for each
+// check and wiped after it. Backup codes only the server checks. Wrong answers are
+// counted for each kind and lock that kind; a wrong PIN the card counts itself.
+//
+//	typed, by an account with a code                 then
 //	a wrong password                                 Denied; counted as a password
 //	a right one, no secret here                      refused before, with what to do
 //	a right one, locked by wrong codes               TooManyTries, no code is asked
@@ -54,6 +79,12 @@
 // A code that was typed before the network was lost is not asked for again. The
 // server tells which step was used last with each yes, and is told at each Begin
 // which was used here.
+//
+// # Groups that are earned
+//
+// A group so marked is named like any other, and nobody is told who is in it: not by
+// lookups, not by a view. A session that proved the group's demand gets its gid when
+// it establishes credentials; how it is found stands in earned.go.
 //
 // # Enrolling
 //
@@ -76,7 +107,7 @@
 // Nothing is remembered of, or for, a peer that is not root or does not say where
 // it runs. A proof counts for one account, uid, asker and [identity.LoginSession],
 // all the same; it is in memory alone. It ends with the account's standing, with
-// the epoch of any factor in it, and when its session is closed; what is being
+// the epoch of any factor in it (of a card: of that very card), and when its session is closed; what is being
 // proved at that moment is not kept. Its age is by CLOCK_BOOTTIME.
 //
 // # Online and offline
@@ -159,5 +190,6 @@
 //
 // It makes no home, kills no process of a disabled account, and outside step-up
 // does not hold a session to the strength that a group demands once the
-// authentication is over.
+// authentication is over. A session keeps the groups that it earned until its last
+// process ends.
 package daemon

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -16,9 +18,15 @@ import (
 )
 
 // Enrolling is an authentication with one step more, and only the server's: the
-// account itself asks over control.sock, proves all that it has, is shown the new
-// secret and confirms it with a code. Between the two requests the exchange waits
-// here, for its uid alone.
+// account itself asks over control.sock and proves what a login takes. Then:
+//
+//	what is asked for   the server offers   what comes next
+//	totp                new-totp, a secret  a code of it
+//	piv                 new-piv, a nonce    the card is made ready (enrolcard.go), and signs
+//	backup-codes        -                   nothing: they are shown
+//	remove              -                   nothing: it is gone
+//
+// Between two requests the exchange waits here, for its uid alone.
 
 const (
 	// enrolWait is a little less than the server waits.
@@ -28,7 +36,7 @@ const (
 )
 
 // errEnrol is for people; its text says what to do.
-var errEnrol = errors.New("nothing was enrolled")
+var errEnrol = errors.New("nothing was changed")
 
 type enrolments struct {
 	mu   sync.Mutex
@@ -40,6 +48,29 @@ type enrolment struct {
 	login    *login
 	exchange provider.Exchange
 	until    time.Time // by the wall clock: it is a matter of minutes
+	wish     wish
+	// nonce is for a card to sign, and made the card once it is ready.
+	nonce identity.Nonce
+	made  *identity.CardMade
+}
+
+// wish is what somebody wants to have, or to be rid of.
+type wish struct {
+	enrol, remove identity.FactorKind
+	card          []byte // with remove identity.PIV: its fingerprint
+	proved        string // with enrol identity.PIV: see proveCards
+}
+
+// offer is what the server offers once enough is proved, "" for nothing.
+func (w wish) offer() identity.FactorKind {
+	switch w.enrol {
+	case identity.TOTP:
+		return identity.NewTOTP
+	case identity.PIV:
+		return identity.NewPIV
+	default:
+		return ""
+	}
 }
 
 // put keeps one enrolment for each uid: a new one ends the one before.
@@ -87,13 +118,52 @@ func (c *silent) Tell(_ context.Context, _ identity.Style, text string) error {
 	return nil
 }
 
-func (d *Daemon) enrolTOTP(ctx context.Context, peer identity.Peer, args []byte, emit func(any) error) error {
+// handleEnrol answers the verbs of enrolling.
+func (d *Daemon) handleEnrol(ctx context.Context, peer identity.Peer, verb string, args []byte, emit func(any) error) error {
+	defer clear(args) // they hold secrets
+	switch verb {
+	case report.VerbEnrolConfirm:
+		return d.enrolConfirm(ctx, peer, args, emit)
+	case report.VerbEnrolCard:
+		return d.enrolCard(ctx, peer, args, emit)
+	case report.VerbEnrolPIVDone:
+		return d.enrolCardDone(ctx, peer, args, emit)
+	case report.VerbEnrolRemove:
+		var a report.RemoveArgs
+		if err := decode(args, &a); err != nil {
+			return err
+		}
+		w := wish{remove: identity.FactorKind(a.Kind)}
+		if !slices.Contains([]identity.FactorKind{identity.TOTP, identity.PIV, identity.BackupCode}, w.remove) {
+			return fmt.Errorf("%w: %q cannot be removed", report.ErrVerb, a.Kind)
+		}
+		var err error
+		if w.card, err = hex.DecodeString(a.Card); err != nil || len(w.card) != 0 && (w.remove != identity.PIV || len(w.card) != sha256.Size) {
+			return fmt.Errorf("%w: a card is named by the SHA-256 of its certificate, and nothing else has one", report.ErrVerb)
+		}
+		return d.enrolBegin(ctx, peer, a.EnrolArgs, w, emit)
+	}
 	var a report.EnrolArgs
-	err := decode(args, &a)
-	clear(args) // it held the password
-	if err != nil {
+	if err := decode(args, &a); err != nil {
 		return err
 	}
+	kind := map[string]identity.FactorKind{
+		report.VerbEnrolTOTP: identity.TOTP, report.VerbEnrolPIV: identity.PIV, report.VerbEnrolCodes: identity.BackupCode,
+	}[verb]
+	if kind == identity.PIV && d.enroller() == nil {
+		return fmt.Errorf("%w: this machine uses no cards: see [cards] in its configuration", errEnrol)
+	}
+	w := wish{enrol: kind}
+	if kind == identity.PIV {
+		var err error
+		if w.proved, err = d.proveCards(ctx); err != nil {
+			return err
+		}
+	}
+	return d.enrolBegin(ctx, peer, a, w, emit)
+}
+
+func (d *Daemon) enrolBegin(ctx context.Context, peer identity.Peer, a report.EnrolArgs, w wish, emit func(any) error) error {
 	e := d.index.withUID(peer.UID)
 	if e == nil {
 		return fmt.Errorf("%w: uid %d is no account of the realm", report.ErrForbidden, peer.UID)
@@ -103,33 +173,53 @@ func (d *Daemon) enrolTOTP(ctx context.Context, peer identity.Peer, args []byte,
 		d: d, conv: conv, q: question{typed: string(e.account.Name)}, secret: identity.NewSecret([]byte(a.Password)),
 		Login: identity.Login{Operation: identity.OpAuthenticate, Service: "sallyport enrol", User: string(e.account.Name), Peer: peer},
 	}
+	s.code, s.card.pin = identity.NewSecret(bytes.TrimSpace([]byte(a.Code))), identity.NewSecret([]byte(a.PIN))
+	defer func() { s.secret.Wipe(); s.forgetCode(); s.card.forget() }()
 	if r := s.door(ctx); r.code != identity.Granted {
 		return fmt.Errorf("%w: %s", report.ErrForbidden, r.text())
 	}
-	if _, held := s.q.e.epoch(identity.TOTP); held && a.Code == "" {
+	if _, held := s.q.e.epoch(identity.TOTP); held && s.code.Len() == 0 && s.card.pin.Len() == 0 {
 		return emit(report.Enrolment{NeedsCode: true})
 	}
-	s.code = identity.NewSecret([]byte(a.Code))
-	defer s.forgetCode()
+	if w.remove == identity.PIV && len(w.card) == 0 {
+		var err error
+		if w.card, err = s.onlyCard(ctx); err != nil {
+			return err
+		}
+	}
 	if r := d.reserveAlone(ctx, s.q.e.account.UUID, kindLocker); r.code != identity.Granted {
 		return refusedEnrolment(r.text())
 	}
-	b, err := s.proveForEnrolment(ctx)
+	b, err := s.proveForEnrolment(ctx, w)
 	if err != nil {
-		s.secret.Wipe()
 		return err
 	}
 	if err := d.clearFailures(ctx, s.q.e.account.UUID); err != nil {
 		d.log.WarnContext(ctx, "failures are not cleared", "error", err)
 	}
-	s.secret.Wipe()
-	until := d.o.Now().Add(enrolWait)
-	handle, ok := d.enrolling.put(&enrolment{uid: peer.UID, login: s, exchange: b.exchange, until: until}, d.o.Now())
+	open := &enrolment{uid: peer.UID, login: s, exchange: b.exchange, until: d.o.Now().Add(enrolWait), wish: w, nonce: b.reply.Nonce}
+	if b.reply.Outcome == provider.Allow {
+		return d.altered(ctx, open, b.reply, emit)
+	}
+	handle, ok := d.enrolling.put(open, d.o.Now())
 	if !ok {
 		return fmt.Errorf("%w: too many people are enrolling at this moment. Try again in some minutes", errEnrol)
 	}
 	defer b.reply.OTPAuth.Wipe()
-	return emit(report.Enrolment{Handle: handle, Until: until, URL: string(b.reply.OTPAuth.Reveal())})
+	return emit(report.Enrolment{Handle: handle, Until: open.until, URL: string(b.reply.OTPAuth.Reveal())})
+}
+
+// altered is the end of what needs no confirmation.
+func (d *Daemon) altered(ctx context.Context, e *enrolment, r provider.Reply, emit func(any) error) error {
+	if err := d.takeOver(ctx, e, r); err != nil {
+		return err
+	}
+	done := report.Enrolment{Done: true}
+	for _, c := range r.BackupCodes {
+		done.BackupCodes = append(done.BackupCodes, string(c.Reveal()))
+		c.Wipe()
+	}
+	return emit(done)
 }
 
 func refusedEnrolment(why string) error {
@@ -140,21 +230,21 @@ func refusedEnrolment(why string) error {
 }
 
 // proveForEnrolment answers the server's offers with what was given, until it
-// shows a new secret.
-func (s *login) proveForEnrolment(ctx context.Context) (begun, error) {
+// offers what was wished for, or has done it.
+func (s *login) proveForEnrolment(ctx context.Context, w wish) (begun, error) {
 	d := s.d
 	unreachable := fmt.Errorf("%w: the server cannot be reached. Connect to the network and try again", errEnrol)
 	if d.link.justFailed() {
 		return begun{}, unreachable
 	}
 	a := provider.Attempt{
-		Name: s.q.e.account.Name, Service: s.Service, UsedStep: d.usedStep(ctx, s.q.e), Enrol: identity.TOTP,
+		Name: s.q.e.account.Name, Service: s.Service, UsedStep: d.usedStep(ctx, s.q.e), Enrol: w.enrol, Remove: w.remove, RemoveCard: w.card,
 	}
 	b, err := queued(ctx, d, func(ctx context.Context) (begun, error) {
 		x, r, err := d.o.Provider.Begin(ctx, a)
 		return begun{x, r}, err
 	})
-	given := map[identity.FactorKind]identity.Secret{identity.Password: s.secret, identity.TOTP: s.code}
+	var used []identity.FactorKind
 	for range maxSteps {
 		if err != nil {
 			if !errors.Is(err, errLost) {
@@ -164,24 +254,54 @@ func (s *login) proveForEnrolment(ctx context.Context) (begun, error) {
 		}
 		d.note(evAnswered, nil)
 		d.clock.contact(b.reply.ServerTime)
+		if b.reply.Outcome == provider.Allow && w.offer() != "" {
+			return begun{}, fmt.Errorf("%w: this server cannot enrol that. Ask your administrator", errEnrol)
+		}
 		if b.reply.Outcome == provider.Allow {
-			return begun{}, fmt.Errorf("%w: this server cannot enrol a one-time code. Ask your administrator", errEnrol)
+			return b, nil
 		}
 		if b.reply.Outcome != provider.Continue || b.exchange == nil {
 			return begun{}, refusedEnrolment(printable(b.reply.Message))
 		}
-		if slices.Contains(b.reply.Offers, identity.NewTOTP) && b.reply.OTPAuth.Len() > 0 {
+		if k := w.offer(); k != "" && slices.Contains(b.reply.Offers, k) && (k != identity.NewTOTP || b.reply.OTPAuth.Len() > 0) {
 			return b, nil
 		}
-		kind := next(b.reply.Offers, nil)
-		credential, ok := given[kind]
-		if !ok {
-			return begun{}, refusedEnrolment("")
+		kind, credential, why := s.given(ctx, b.reply, used)
+		if kind == "" {
+			return begun{}, refusedEnrolment(why)
 		}
-		delete(given, kind)
-		b.reply, err = s.step(ctx, b.exchange, kind, credential)
+		used = append(used, kind)
+		b.reply, err = s.send(ctx, b.exchange, provider.Answer{Kind: kind, Credential: credential})
 	}
 	return begun{}, unreachable
+}
+
+// given is the first answer to an offer that was given and not used yet.
+func (s *login) given(ctx context.Context, r provider.Reply, used []identity.FactorKind) (kind identity.FactorKind, credential identity.Secret, why string) {
+	may := func(k identity.FactorKind) bool { return slices.Contains(r.Offers, k) && !slices.Contains(used, k) }
+	code := identity.TOTP
+	if !isCode(s.code) {
+		code = identity.BackupCode
+	}
+	switch {
+	case s.card.pin.Len() > 0 && may(identity.PIV) && s.d.o.Cards != nil:
+		if !s.findCard(ctx) {
+			return "", identity.Secret{}, cardText(s.card.fault)
+		}
+		signature, ruled := s.signed(ctx, r.Nonce)
+		if ruled.code != identity.Granted {
+			return "", identity.Secret{}, s.conv.(*silent).told //nolint:forcetypeassert // enrolBegin made it
+		}
+		return identity.PIV, signature, ""
+	case s.secret.Len() > 0 && may(identity.Password):
+		return identity.Password, s.secret, ""
+	case s.code.Len() > 0 && may(code):
+		return code, s.code, ""
+	case len(used) > 0 && may(identity.PIV):
+		return "", identity.Secret{}, "It takes a card that the account has already: run it again with --by-card."
+	default:
+		return "", identity.Secret{}, ""
+	}
 }
 
 func (d *Daemon) enrolConfirm(ctx context.Context, peer identity.Peer, args []byte, emit func(any) error) error {
@@ -192,6 +312,9 @@ func (d *Daemon) enrolConfirm(ctx context.Context, peer identity.Peer, args []by
 	e, ok := d.enrolling.take(a.Handle, peer.UID, d.o.Now())
 	if !ok {
 		return fmt.Errorf("%w: it took too long, or another enrolment began. Start again", errEnrol)
+	}
+	if e.wish.enrol != identity.TOTP {
+		return fmt.Errorf("%w: what is under way is no enrolment of a one-time code", report.ErrVerb)
 	}
 	code := identity.NewSecret(bytes.TrimSpace([]byte(a.Code)))
 	defer code.Wipe()
@@ -205,7 +328,7 @@ func (d *Daemon) enrolConfirm(ctx context.Context, peer identity.Peer, args []by
 	case provider.Allow:
 		return d.enrolled(ctx, e, r, emit)
 	case provider.Continue:
-		if _, ok := d.enrolling.again(a.Handle, e, d.o.Now()); ok {
+		if d.enrolling.again(a.Handle, e, d.o.Now()) {
 			return emit(report.Enrolled{Message: printable(r.Message)})
 		}
 	default: // a no, which is also what anything else is
@@ -213,29 +336,46 @@ func (d *Daemon) enrolConfirm(ctx context.Context, peer identity.Peer, args []by
 	return refusedEnrolment(printable(r.Message))
 }
 
-// again lets an enrolment wait under the handle that it had.
-func (l *enrolments) again(handle string, e *enrolment, now time.Time) (string, bool) {
+// again lets an enrolment wait under the handle that it had, if it is not too late
+// and no other began meanwhile.
+func (l *enrolments) again(handle string, e *enrolment, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, o := range l.open {
 		if o.uid == e.uid {
-			return "", false
+			return false
 		}
 	}
 	l.open[handle] = e
-	return handle, now.Before(e.until)
+	return now.Before(e.until)
 }
 
-// enrolled takes over what the server says now, after the checks of any yes.
+// enrolled is the end of what was confirmed.
 func (d *Daemon) enrolled(ctx context.Context, e *enrolment, r provider.Reply, emit func(any) error) error {
+	if err := d.takeOver(ctx, e, r); err != nil {
+		return err
+	}
+	return emit(report.Enrolled{Done: true})
+}
+
+// takeOver learns what the server says now, after the checks of any yes.
+func (d *Daemon) takeOver(ctx context.Context, e *enrolment, r provider.Reply) error {
 	s := e.login
 	if s.q.e = d.index.withUUID(s.q.e.account.UUID); s.q.e == nil {
 		return identity.ErrNotFound
 	}
-	if err := s.checkYes(r); err != nil {
+	// Whoever gives a factor up may have proved it: it was the account's until now.
+	if err := s.checkBound(r); err != nil {
 		return fmt.Errorf("%w: %w", errEnrol, err)
+	}
+	held := r.Record.Token.Held()
+	if e.wish.remove != "" {
+		held = append(held, e.wish.remove)
+	}
+	if !(goal{held: held}).login(r.Session.Methods) {
+		return fmt.Errorf("%w: it allowed with %v, which is not enough", errEnrol, r.Session.Methods)
 	}
 	_ = d.learn(d.base, news{records: []provider.Record{r.Record}}) // logged there; the index has it
 	d.keepSealed(ctx, s.q.e, r.Sealed)
-	return emit(report.Enrolled{Done: true})
+	return nil
 }

@@ -16,7 +16,8 @@ type entry struct {
 	validUntil int64
 	offlineFor uint32
 	revision   uint64
-	factors    []identity.Factor
+	factors    []identity.Factor // without certificates when it is of the index
+	points     identity.Points   // of the realm, shared
 	keys       int
 	fetched    time.Time
 	seq        uint32
@@ -31,7 +32,7 @@ func newEntry(t *identity.IDToken, fetched time.Time) *entry {
 	return &entry{
 		account: t.Account, state: t.State, validFrom: t.ValidFrom, validUntil: t.ValidUntil,
 		offlineFor: t.OfflineFor, revision: t.Revision, factors: slices.Clone(t.Factors),
-		keys: len(t.SSHKeys), fetched: fetched,
+		keys: len(t.SSHKeys), fetched: fetched, points: t.Points,
 	}
 }
 
@@ -43,4 +44,14 @@ func (e *entry) standingAt(now time.Time) identity.Standing {
 func (e *entry) epoch(kind identity.FactorKind) (uint64, bool) {
 	t := identity.IDToken{Factors: e.factors}
 	return t.FactorEpoch(kind)
+}
+
+// holds tells whether the account still has the credential that a proof was made
+// with. A backup code of epoch 0 was the last: it counts until there are new ones.
+func (e *entry) holds(f identity.Factor) bool {
+	if f.Kind == identity.BackupCode && f.Epoch == 0 {
+		_, held := e.epoch(identity.BackupCode)
+		return !held
+	}
+	return slices.ContainsFunc(e.factors, func(o identity.Factor) bool { return o.Kind == f.Kind && o.Epoch == f.Epoch })
 }

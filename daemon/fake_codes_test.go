@@ -30,6 +30,29 @@ func (x *exchange) right(kind identity.FactorKind, c identity.Secret) bool {
 	case identity.TOTP:
 		x.done = append(x.done, identity.TOTP)
 		return x.p.rightCode(c, x.a.UsedStep, x.s.now())
+	case identity.BackupCode:
+		x.done = append(x.done, identity.BackupCode)
+		at := slices.Index(x.p.backup, string(c.Reveal()))
+		if at < 0 {
+			return false
+		}
+		if x.p.backup = slices.Delete(x.p.backup, at, at+1); len(x.p.backup) == 0 {
+			x.p.token.Factors = slices.DeleteFunc(slices.Clone(x.p.token.Factors), func(f identity.Factor) bool { return f.Kind == identity.BackupCode })
+			x.p.token.Revision = uint64(len(x.s.log) + 1)
+			x.s.push(provider.Event{Kind: provider.Changed, Record: x.s.record(nil, x.p)})
+		}
+		return true
+	case identity.PIV:
+		x.done = append(x.done, identity.PIV)
+		proof, err := identity.ParseCardProof(c.Reveal())
+		challenge := identity.CardChallenge{
+			Realm: realm, Machine: x.s.machine, Account: x.p.token.Account.UUID, Service: x.a.Service, Nonce: x.nonce,
+		}
+		x.nonce = identity.Nonce{}
+		return err == nil && slices.ContainsFunc(x.p.token.Factors, func(f identity.Factor) bool {
+			return f.Kind == identity.PIV && proof.Verify(f.Certificate, challenge) == nil
+		})
+	case identity.NewPIV: // nobody enrols a card here
 	case identity.NewTOTP:
 		fresh := person{secret: x.fresh}
 		if !fresh.rightCode(c, 0, x.s.now()) {

@@ -66,6 +66,7 @@ type person struct {
 	lastStep int64
 	shared   bool // policy: the machine may hold the secret
 	failures int
+	backup   []string // codes, each good once
 }
 
 func newServer(t testing.TB, machine uuid.UUID, now func() time.Time) *server {
@@ -270,6 +271,7 @@ type exchange struct {
 	a     provider.Attempt
 	done  []identity.FactorKind
 	fresh string // a new secret that waits for its code
+	nonce identity.Nonce
 }
 
 func (s *server) Begin(ctx context.Context, a provider.Attempt) (provider.Exchange, provider.Reply, error) {
@@ -286,15 +288,25 @@ func (s *server) Begin(ctx context.Context, a provider.Attempt) (provider.Exchan
 		if p.locked {
 			return nil, provider.Reply{Locked: true, Message: "Locked for 5 min."}, nil
 		}
-		r := s.offer(identity.Password)
-		r.Offers = append(r.Offers, identity.PasswordAndTOTP)
-		return &exchange{s: s, p: p, a: a}, r, nil
+		x := &exchange{s: s, p: p, a: a}
+		return x, x.offer(identity.Password, identity.PasswordAndTOTP, identity.PIV), nil
 	}
 	return nil, provider.Reply{}, provider.ErrNotFound
 }
 
-func (s *server) offer(k identity.FactorKind) provider.Reply {
-	return provider.Reply{Outcome: provider.Continue, Offers: []identity.FactorKind{k}, ServerTime: s.now()}
+func (x *exchange) offer(kinds ...identity.FactorKind) provider.Reply {
+	x.nonce = identity.Nonce{Time: x.s.now().Unix()}
+	_, _ = rand.Read(x.nonce.Value[:])
+	return provider.Reply{Outcome: provider.Continue, Offers: kinds, ServerTime: x.s.now(), Nonce: x.nonce}
+}
+
+// left are the kinds that the account holds and that were not proved.
+func (x *exchange) left() []identity.FactorKind {
+	list := identity.Kinds(x.p.token.Factors)
+	if (x.p.code != "" || x.p.secret != "") && !slices.Contains(list, identity.TOTP) {
+		list = append(list, identity.TOTP)
+	}
+	return slices.DeleteFunc(list, func(k identity.FactorKind) bool { return slices.Contains(x.done, k) })
 }
 
 func (x *exchange) Step(ctx context.Context, a provider.Answer) (provider.Reply, error) {
@@ -327,12 +339,13 @@ func (x *exchange) Step(ctx context.Context, a provider.Answer) (provider.Reply,
 		x.p.failures++
 		return provider.Reply{Message: "Wrong."}, nil
 	}
-	if (x.p.code != "" || x.p.secret != "") && !slices.Contains(x.done, identity.TOTP) {
-		return s.offer(identity.TOTP), nil
+	left := x.left()
+	if !identity.Enough(append(slices.Clone(left), x.done...), x.done) || a.More && len(left) > 0 {
+		return x.offer(left...), nil
 	}
 	if x.a.Enrol == identity.TOTP && x.fresh == "" {
 		x.fresh = newSecret
-		r := s.offer(identity.NewTOTP)
+		r := x.offer(identity.NewTOTP)
 		r.OTPAuth = identity.NewSecret([]byte("otpauth://totp/x?secret=" + newSecret))
 		return r, nil
 	}

@@ -41,7 +41,7 @@ func (g *group) without(n uint32, x *index) {
 // account is, and nobody else speaks of it.
 func (x *index) folds(a identity.Account, groups []identity.Group, allowed func(uint32) bool) bool {
 	g := groups[0]
-	if g.Name != a.Name || g.GID != a.GID || a.GID != a.UID || len(g.Demands) > 0 || !allowed(g.GID) {
+	if g.Name != a.Name || g.GID != a.GID || a.GID != a.UID || len(g.Demands) > 0 || g.Points > 0 || g.Earned || !allowed(g.GID) {
 		return false
 	}
 	if x.groups[g.UUID] != nil || x.groupName[g.Name] != nil || x.groupGID[g.GID] != nil || x.checkGID(g.GID, g.UUID) != "" {
@@ -64,7 +64,7 @@ func (x *index) unfold(n uint32) {
 	x.gids.set(g.GID, g.UUID)
 	e := p.entry()
 	e.blocked = x.blocked[p.uuid]
-	x.accounts[n] = pack(e, append([]uint32{g.number}, p.numbers()...))
+	x.accounts[n] = pack(e, p.table(), append([]uint32{g.number}, p.numbers()...))
 }
 
 // enter gives a new group its number.
@@ -127,12 +127,13 @@ func (x *index) intern(g identity.Group, revision uint64, allowed func(uint32) b
 	case in == nil:
 		in = x.enter(&group{Group: g, revision: revision})
 		in.Demands = slices.Clone(g.Demands)
-	case revision < in.revision, in.Name == g.Name && in.GID == g.GID && slices.Equal(in.Demands, g.Demands):
+	case revision < in.revision, in.same(g):
 		in.revision = max(in.revision, revision)
 		return in
 	default:
 		x.free(in)
 		x.stirred.visible = true
+		x.stirred.lost = x.stirred.lost || g.Earned && !in.Earned && len(in.members) > 0
 		in.Group, in.revision = g, revision
 		in.Demands = slices.Clone(g.Demands)
 	}
@@ -147,6 +148,11 @@ func (x *index) intern(g identity.Group, revision uint64, allowed func(uint32) b
 	}
 	x.stirred.lost = x.stirred.lost || (was == "" && in.problem != "" && len(in.members) > 0)
 	return in
+}
+
+// same tells whether another token says the same of the group.
+func (g *group) same(o identity.Group) bool {
+	return g.Name == o.Name && g.GID == o.GID && slices.Equal(g.Demands, o.Demands) && g.Points == o.Points && g.Earned == o.Earned
 }
 
 // claim gives a group its name and number when both are free.
@@ -177,14 +183,14 @@ func (x *index) groupsOf(e *entry) []membership {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	var list []membership
-	if e.packed.own != uuid.Nil {
+	if e.packed.own != uuid.Nil && !x.ahead.claims(e.packed.own) {
 		list = append(list, membership{Group: e.packed.ownGroup()})
 	}
 	if e.era != x.era {
 		return list
 	}
 	e.packed.groups(func(n uint32) {
-		if g := x.numbered[n]; g != nil {
+		if g := x.numbered[n]; g != nil && !x.ahead.claims(g.UUID) {
 			list = append(list, membership{g.Group, g.problem})
 		}
 	})
@@ -238,6 +244,13 @@ func (x *index) served(g *group, l local) (identity.GroupEntry, bool) {
 		}
 	}
 	slices.Sort(e.Members)
+	if g.Earned {
+		// Whose it is, each session shows. Like any other it is named while it has a
+		// member that is answered here.
+		named := len(e.Members) > 0
+		e.Members = nil
+		return e, named
+	}
 	return e, true
 }
 

@@ -57,6 +57,8 @@ type house struct {
 	sealer  seal.Sealer
 	seal    func(dir string) seal.Sealer // nil: by a file
 	machine uuid.UUID
+	cards   *reader // nil: no card service
+	realms  *Realms // nil: its own alone
 	d       *Daemon
 	end     func()
 }
@@ -110,9 +112,14 @@ func (h *house) start() {
 	if h.only {
 		p = onlyFetch{h.srv}
 	}
+	var cards Cards
+	if h.cards != nil {
+		cards = h.cards
+	}
 	h.d, err = New(Options{
+		Cards:    cards,
 		Provider: p, Cache: h.cache, Sealer: h.sealer, Policy: h.policy, Machine: h.machine, Realm: realm,
-		Version: "test", Log: quiet(), Now: h.clk.now, Boottime: h.clk.elapsed, LocalFiles: h.root,
+		Version: "test", Log: quiet(), Now: h.clk.now, Boottime: h.clk.elapsed, Realms: h.realms, LocalFiles: h.root,
 	})
 	must(h.t, err)
 	h.end = func() {}

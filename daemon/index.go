@@ -23,7 +23,9 @@ type index struct {
 	byUID    table
 	byOwn    table // of those whose own group is folded into them
 	blocked  map[uuid.UUID]string
+	points   []identity.Points // tables of points: nearly always one for all
 
+	ahead     ahead // realms that come first
 	groups    map[uuid.UUID]*group
 	groupName map[identity.Name]*group
 	groupGID  map[uint32]*group
@@ -48,7 +50,7 @@ func newIndex() *index {
 func (x *index) reset() {
 	x.accounts, x.vacant = nil, nil
 	x.byUUID, x.byName, x.byUID, x.byOwn = table{}, table{}, table{}, table{}
-	x.blocked = map[uuid.UUID]string{}
+	x.blocked, x.points = map[uuid.UUID]string{}, nil
 	x.groups, x.groupName, x.groupGID = map[uuid.UUID]*group{}, map[identity.Name]*group{}, map[uint32]*group{}
 	// Whoever still holds an entry must not find another group under its numbers.
 	x.numbered, x.era = nil, x.era+1
@@ -135,7 +137,7 @@ func (x *index) put(e *entry, groups []identity.Group, allowed func(gid uint32) 
 			list = append(list, in.number)
 		}
 	}
-	is := pack(e, list)
+	is := pack(e, x.tableOf(e.points), list)
 	if fold {
 		is.own = groups[0].UUID
 	}
@@ -147,6 +149,16 @@ func (x *index) put(e *entry, groups []identity.Group, allowed func(gid uint32) 
 		x.gids.drop(is.own)
 	}
 	return is
+}
+
+// tableOf is the number of a realm's table of points.
+func (x *index) tableOf(p identity.Points) int {
+	at := slices.IndexFunc(x.points, func(o identity.Points) bool { return slices.Equal(o, p) })
+	if at < 0 {
+		at = len(x.points)
+		x.points = append(x.points, slices.Clone(p))
+	}
+	return at
 }
 
 // place puts an account under its number, or under a new one when there was none,
@@ -258,7 +270,7 @@ func (x *index) unpack(p *packed) *entry {
 		return nil
 	}
 	e := p.entry()
-	e.era = x.era
+	e.era, e.points = x.era, x.points[p.table()]
 	if p.blocked {
 		e.blocked = x.blocked[p.uuid]
 	}
@@ -309,4 +321,21 @@ func (x *index) fit() {
 	for _, g := range x.groups {
 		g.members = slices.Clip(slices.Clone(g.members))
 	}
+}
+
+// hasGroup tells whether a group of that name is served, or folded into an account.
+func (x *index) hasGroup(name identity.Name) bool {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	if p := x.atName(name); p != nil && p.own != uuid.Nil {
+		return true
+	}
+	return x.groupName[name] != nil
+}
+
+func (x *index) knowsGroup(id uuid.UUID) bool {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	_, own := x.ownedBy(id)
+	return own || x.groups[id] != nil
 }

@@ -24,7 +24,7 @@ func TestAPackedAccountIsTheOneThatWasPacked(t *testing.T) {
 		fetched: time.Unix(1800000000, 0), seq: 9,
 	}
 	groups := []uint32{0, 127, 128, 1 << 31}
-	p := pack(e, groups)
+	p := pack(e, 0, groups)
 	got := p.entry()
 	got.packed = nil
 	if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", e) {
@@ -96,7 +96,7 @@ func (x *index) verify(t *testing.T, m model) {
 			t.Fatalf("%s is pinned to %d", tok.Account.Name, got)
 		}
 	}
-	nobody := local{&names{}, &names{}}
+	nobody := local{accounts: &names{}, groups: &names{}}
 	for _, tok := range m {
 		for _, g := range tok.Groups {
 			want := members[g.UUID]

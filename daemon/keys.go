@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -27,18 +28,28 @@ func (d *Daemon) KeysFor(ctx context.Context, _ identity.Peer, name string) ([]i
 	if q.e.keys == 0 {
 		return nil, nil
 	}
-	c, err := d.o.Cache.Token(ctx, q.e.account.UUID)
+	t, err := d.signedToken(ctx, q.e)
 	if err != nil {
 		return nil, fmt.Errorf("%w: keys: %w", identity.ErrUnavailable, err)
+	}
+	return slices.Clone(t.SSHKeys), nil
+}
+
+// signedToken is the account's token as it was signed, verified again: for what the
+// index does not hold.
+func (d *Daemon) signedToken(ctx context.Context, e *entry) (*identity.IDToken, error) {
+	c, err := d.o.Cache.Token(ctx, e.account.UUID)
+	if err != nil {
+		return nil, fmt.Errorf("stored token: %w", err)
 	}
 	t, err := d.o.Provider.Verify(c.Signed)
 	if err != nil {
-		return nil, fmt.Errorf("%w: keys: %w", identity.ErrUnavailable, err)
+		return nil, fmt.Errorf("stored token: %w", err)
 	}
-	// On a full disk the stored token may be older than what we know: a key that
-	// was taken away must not come back.
-	if t.Account.UUID != q.e.account.UUID || t.Revision != q.e.revision {
-		return nil, fmt.Errorf("%w: the stored keys are out of date", identity.ErrUnavailable)
+	// On a full disk the stored token may be older than what we know: what was taken
+	// away must not come back.
+	if t.Account.UUID != e.account.UUID || t.Revision != e.revision {
+		return nil, errors.New("the stored token is out of date")
 	}
-	return slices.Clone(t.SSHKeys), nil
+	return t, nil
 }

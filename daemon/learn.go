@@ -85,7 +85,7 @@ func (r *refusals) all() []report.Refusal {
 // allowedID tells whether this machine takes the number from a directory. What
 // was given out as a subordinate id is somebody's already.
 func (d *Daemon) allowedID(id uint32) bool {
-	return identity.CheckID(id) == nil && !d.subs.hold(id) &&
+	return identity.CheckID(id) == nil && !d.o.Realms.holdsSubID(id) &&
 		slices.ContainsFunc(d.p.IDs, func(r identity.IDRange) bool { return r.Contains(id) })
 }
 
@@ -101,6 +101,8 @@ func (d *Daemon) admit(t *identity.IDToken) string {
 	}
 	a, x := t.Account, d.index
 	switch {
+	case t.Groups[0].Earned:
+		return "its own group is one that must be earned"
 	case t.Realm != d.o.Realm:
 		return fmt.Sprintf("it is of realm %q", t.Realm)
 	case !d.allowedID(a.UID):
@@ -149,6 +151,7 @@ func (d *Daemon) learn(ctx context.Context, n news) error {
 		d.index.remove(id)
 		d.refused.set(id, "", "")
 		d.proofs.forget(id, nil)
+		d.earnings.forget(id)
 	}
 	for _, r := range n.records {
 		t := d.take(r, now)

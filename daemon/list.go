@@ -13,7 +13,7 @@ import (
 // servedGroup hides a group that this machine has itself, and one that nobody who
 // is answered here lists.
 func servedGroup(g identity.GroupEntry, l local) (identity.GroupEntry, error) {
-	if l.hidesGroup(g.Group) || len(g.Members) == 0 {
+	if l.hidesGroup(g.Group) || len(g.Members) == 0 && !g.Earned {
 		return identity.GroupEntry{}, identity.ErrNotFound
 	}
 	return g, nil
@@ -29,7 +29,8 @@ func (d *Daemon) localNow() (local, error) {
 	return l, nil
 }
 
-// GroupsOf returns the ids of all groups of an account, its own first.
+// GroupsOf returns the ids of all groups of an account, its own first. Those that a
+// session must earn are not among them, nor is what this machine gives their members.
 func (d *Daemon) GroupsOf(ctx context.Context, name string) (identity.GroupIDs, error) {
 	e, err := d.named(ctx, name)
 	if err != nil {
@@ -42,6 +43,9 @@ func (d *Daemon) GroupsOf(ctx context.Context, name string) (identity.GroupIDs, 
 	extra := d.localGroups(l)
 	var ids identity.GroupIDs
 	for _, g := range d.index.groupsOf(e) {
+		if g.Earned {
+			continue
+		}
 		if g.problem == "" && !l.hidesGroup(g.Group) {
 			ids.GIDs = append(ids.GIDs, g.GID)
 		}

@@ -7,9 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/sallyport-auth/sallyport/identity"
 )
@@ -19,6 +22,7 @@ import (
 // is read again; one that is missing names nobody.
 type localFiles struct {
 	accounts, groups localFile
+	ahead            ahead
 }
 
 func newLocalFiles(root string) *localFiles {
@@ -104,8 +108,29 @@ func parseNames(b []byte) *names {
 	return n
 }
 
-// local is what both files have at one moment.
-type local struct{ accounts, groups *names }
+// local is what both files have at one moment, and with it what realms that come
+// first have: names of theirs are as good as local.
+type local struct {
+	accounts, groups *names
+	ahead            ahead
+}
+
+// ahead are the realms before one.
+type ahead []*Daemon
+
+func (a ahead) hasAccount(name identity.Name) bool {
+	return slices.ContainsFunc(a, func(d *Daemon) bool { return d.index.named(name) != nil })
+}
+
+func (a ahead) hasGroup(name identity.Name) bool {
+	return slices.ContainsFunc(a, func(d *Daemon) bool { return d.index.hasGroup(name) })
+}
+
+// claims tells whether the group is another realm's: what policy gives to its
+// members is not for those whom this realm puts into it.
+func (a ahead) claims(group uuid.UUID) bool {
+	return slices.ContainsFunc(a, func(d *Daemon) bool { return d.index.knowsGroup(group) })
+}
 
 func (l *localFiles) now() (local, error) {
 	a, err := l.accounts.current()
@@ -116,18 +141,19 @@ func (l *localFiles) now() (local, error) {
 	if err != nil {
 		return local{}, err
 	}
-	return local{a, g}, nil
+	return local{a, g, l.ahead}, nil
 }
 
 // hides tells whether the account's name or uid is a local account's, or its gid
-// a local group's: whoever has that gid would be a member.
+// a local group's: whoever has that gid would be a member. A realm that comes first
+// has its names before this one.
 func (l local) hides(name identity.Name, uid, gid uint32) bool {
-	return l.accounts.byName[string(name)] || l.accounts.byID[uid] || l.groups.byID[gid]
+	return l.accounts.byName[string(name)] || l.accounts.byID[uid] || l.groups.byID[gid] || l.ahead.hasAccount(name)
 }
 
 // hidesGroup tells whether the name or the gid is a local group's.
 func (l local) hidesGroup(g identity.Group) bool {
-	return l.groups.byName[string(g.Name)] || l.groups.byID[g.GID]
+	return l.groups.byName[string(g.Name)] || l.groups.byID[g.GID] || l.ahead.hasGroup(g.Name) || l.ahead.claims(g.UUID)
 }
 
 // accountNamed tells whether any of the spellings is a local account's name.

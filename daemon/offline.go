@@ -20,6 +20,7 @@ import (
 const (
 	kindOffline = "password" // answers checked here
 	kindCode    = "totp"     // one-time codes checked here
+	kindCard    = "piv"      // signatures of cards checked here; wrong PINs the card counts itself
 	kindLocker  = "locker"   // attempts by a peer that is not root
 )
 
@@ -85,104 +86,6 @@ func uncounted(err error) ruling {
 	return r
 }
 
-// mayOffline tells whether the account could sign in here without a server, and
-// with what. Explain shows the same answer. Who may not is refused, not passed on
-// as unavailable: no other module of the stack could know better, and the next
-// would only ask for the password again.
-func (d *Daemon) mayOffline(ctx context.Context, e *entry) (cache.Verifier, ruling) {
-	refuse := func(detail, mend string) (cache.Verifier, ruling) {
-		return cache.Verifier{}, ruling{code: identity.NotPermitted, tell: true, detail: detail, mend: mend}
-	}
-	const connect = "Connect to the network and try again."
-	if e.blocked != "" {
-		return refuse("Offline, and the account changed on the server in a way that this machine refuses.", "Ask your administrator.")
-	}
-	a := d.ageOf(e)
-	if !a.within {
-		return refuse(a.refusal(), connect)
-	}
-	if r := d.mayCode(ctx, e); r.code != identity.Granted {
-		return cache.Verifier{}, r
-	}
-	epoch, has := e.epoch(identity.Password)
-	if !has {
-		return refuse("Offline, and this account has no password.", connect)
-	}
-	v, err := d.o.Cache.Verifier(ctx, e.account.UUID, identity.Password)
-	switch {
-	case errors.Is(err, identity.ErrNotFound), err == nil && v.Epoch != epoch:
-		return refuse("Offline, and your password was not yet used here.", "Connect to the network and log in once.")
-	case err != nil:
-		d.log.ErrorContext(ctx, "offline verifier", "error", err)
-		v, r := refuse("Offline, and what is remembered of your password cannot be read.", connect)
-		r.code = identity.Unavailable // a fault, not a decision
-		return v, r
-	}
-	return v, fine(a.String())
-}
-
-// offline decides from what is remembered, as strictly as the server would.
-func (s *login) offline(ctx context.Context) identity.Verdict {
-	d := s.d
-	unlock, err := d.tries.lock(ctx, s.q.e.account.UUID)
-	if err != nil {
-		return identity.Verdict{Code: identity.Unavailable}
-	}
-	defer func() { unlock() }() // askCode lets go of it while someone types
-	if s.q.e = d.index.withUUID(s.q.e.account.UUID); s.q.e == nil {
-		return identity.Verdict{Code: identity.UnknownUser}
-	}
-	v, r := d.mayOffline(ctx, s.q.e)
-	if r.code == identity.Granted {
-		r = s.codeLock(ctx, r)
-	}
-	if r.code != identity.Granted {
-		return s.end(ctx, r)
-	}
-	if out := d.reserve(ctx, s.q.e.account.UUID, kindOffline); out.code != identity.Granted {
-		return s.end(ctx, out)
-	}
-	right, err := s.rightPassword(ctx, v)
-	if err != nil {
-		d.takeBack(ctx, v.UUID, kindOffline)
-		d.log.ErrorContext(ctx, "offline verifier", "error", err)
-		return identity.Verdict{Code: identity.Unavailable}
-	}
-	if !right {
-		return identity.Verdict{Code: identity.Denied}
-	}
-	s.q.methods = []identity.FactorKind{identity.Password}
-	if _, held := s.q.e.epoch(identity.TOTP); held {
-		d.takeBack(ctx, v.UUID, kindOffline) // it was right: the code decides
-		if out := s.offlineCode(ctx, &unlock); out.code != identity.Granted {
-			return s.end(ctx, out)
-		}
-		s.q.methods = append(s.q.methods, identity.TOTP)
-	}
-	if err := d.o.Cache.ClearFailures(ctx, s.q.e.account.UUID); err != nil {
-		d.log.WarnContext(ctx, "failures are not cleared", "error", err)
-	}
-	// The hash took its time: what was pushed meanwhile counts.
-	if s.q.e = d.index.withUUID(s.q.e.account.UUID); s.q.e == nil {
-		return identity.Verdict{Code: identity.UnknownUser}
-	}
-	if epoch, ok := s.q.e.epoch(identity.Password); !ok || epoch != v.Epoch {
-		return identity.Verdict{Code: identity.Denied}
-	}
-	if _, held := s.q.e.epoch(identity.TOTP); held && !covers(s.q.methods, []identity.FactorKind{identity.TOTP}) {
-		return identity.Verdict{Code: identity.Denied} // enrolled meanwhile
-	}
-	if out := d.ask(ctx, rightChecks, &s.q, nil); out.code != identity.Granted {
-		return s.end(ctx, out)
-	}
-	if !s.Silent {
-		if err := s.conv.Tell(ctx, identity.TellInfo, r.detail); err != nil {
-			return identity.Verdict{Code: identity.ConversationFailed}
-		}
-	}
-	return identity.Verdict{Code: identity.Granted, Password: s.secret}
-}
-
 // hashed gives the place back, and with the last one the memory: what a hash has
 // filled is garbage many times the size of all that the daemon keeps, and the
 // runtime would hold it for minutes.
@@ -245,12 +148,13 @@ func (d *Daemon) remember(ctx context.Context, e *entry, password identity.Secre
 		d.log.WarnContext(ctx, "failures are not cleared", "error", err)
 	}
 	epoch, ok := e.epoch(identity.Password)
-	if !ok || e.offlineFor == 0 {
+	if !ok || e.offlineFor == 0 || password.Len() == 0 {
 		return
 	}
 	a := d.p.Argon
 	old, err := d.o.Cache.Verifier(ctx, id, identity.Password)
-	if err == nil && !seal.MadeBefore(d.o.Sealer, old.Made) && old.Epoch == epoch && old.Memory == a.Memory && old.Time == a.Time && old.Threads == a.Threads {
+	if err == nil && !seal.MadeBefore(d.o.Sealer, old.Made) && old.Epoch == epoch && old.Memory == a.Memory && old.Time == a.Time && old.Threads == a.Threads &&
+		!d.outdated(ctx, old, password) {
 		return
 	}
 	v := cache.Verifier{
@@ -280,7 +184,7 @@ func (d *Daemon) freshVerifier(ctx context.Context, v cache.Verifier, password i
 
 // clearFailures writes only when there is something to clear.
 func (d *Daemon) clearFailures(ctx context.Context, id uuid.UUID) error {
-	for _, kind := range []string{kindOffline, kindCode, kindLocker} {
+	for _, kind := range []string{kindOffline, kindCode, kindCard, kindLocker} {
 		if f, err := d.o.Cache.Failures(ctx, id, kind); err != nil || f.Count > 0 {
 			return errors.Join(err, d.o.Cache.ClearFailures(ctx, id))
 		}

@@ -112,6 +112,8 @@ type Options struct {
 	Provider provider.Provider
 	Cache    *cache.Cache
 	Sealer   seal.Sealer
+	// Cards are the smartcards of this machine; nil: it has none.
+	Cards Cards
 	// SealDetail says where and why, and SealMend what would be stronger, for status.
 	SealDetail, SealMend string
 
@@ -123,6 +125,8 @@ type Options struct {
 	// Now and Boottime are the wall clock and CLOCK_BOOTTIME; nil: the real ones.
 	Now      func() time.Time
 	Boottime func() time.Duration
+	// Realms are those that this machine asks besides, before this one; nil: none.
+	Realms *Realms
 	// LocalFiles is the root under which etc/passwd and etc/group name the local
 	// accounts and groups; "": "/".
 	LocalFiles string
@@ -162,6 +166,7 @@ type Daemon struct {
 	sealKey   sealKey
 	enrolling enrolments
 	proofs    proofs
+	earnings  earnings
 	hashing   chan struct{} // at most Hashes Argon2 at a time
 	asking    chan struct{} // steps at the server
 	maker     chan struct{} // at most one of them makes a verifier
@@ -199,6 +204,11 @@ func New(o Options) (*Daemon, error) {
 		asking: make(chan struct{}, asking), hashing: make(chan struct{}, Hashes),
 		maker: make(chan struct{}, 1), making: make(chan struct{}, makePending),
 	}
+	if d.o.Realms == nil {
+		d.o.Realms = NewRealms()
+	}
+	d.local.ahead = d.o.Realms.add(d)
+	d.index.ahead = d.local.ahead
 	d.base, d.stop = context.WithCancel(context.Background())
 	d.clock = newClock(o.Cache, o.Now, o.Boottime)
 	if err := d.clock.load(d.base); err != nil {

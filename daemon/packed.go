@@ -31,9 +31,9 @@ type packed struct {
 	blocked    bool
 }
 
-// pack makes rest: four lengths and their texts, the two dates, the factors, and
-// the numbers of the groups.
-func pack(e *entry, groups []uint32) *packed {
+// pack makes rest: four lengths and their texts, the two dates, the number of
+// the realm's table of points, the factors, and the numbers of the groups.
+func pack(e *entry, table int, groups []uint32) *packed {
 	a := e.account
 	b := make([]byte, 0, 256)
 	for _, s := range []string{string(a.Name), a.FullName, a.Home, a.Shell} {
@@ -41,6 +41,7 @@ func pack(e *entry, groups []uint32) *packed {
 	}
 	b = append(append(append(append(b, a.Name...), a.FullName...), a.Home...), a.Shell...)
 	b = binary.AppendVarint(binary.AppendVarint(b, e.validFrom), e.validUntil)
+	b = binary.AppendUvarint(b, uint64(table)) //nolint:gosec // an index
 	b = binary.AppendUvarint(b, uint64(len(e.factors)))
 	for _, f := range e.factors {
 		b = append(binary.AppendUvarint(b, uint64(len(f.Kind))), f.Kind...)
@@ -110,6 +111,7 @@ func (p *packed) groups(each func(number uint32)) {
 	_, _, _, _, u := p.texts()
 	u.signed()
 	u.signed()
+	u.number()
 	for range u.number() {
 		u.text(u.number())
 		u.text(u.number())
@@ -131,14 +133,23 @@ func (p *packed) ownGroup() identity.Group {
 	return identity.Group{UUID: p.own, Name: p.name(), GID: p.gid}
 }
 
-// entry unpacks all but the groups, which [index.groupsOf] reads when it comes
-// from [index.unpack].
+// table is the number of the realm's table of points.
+func (p *packed) table() int {
+	_, _, _, _, u := p.texts()
+	u.signed()
+	u.signed()
+	return int(u.number()) //nolint:gosec // pack wrote it
+}
+
+// entry unpacks all but the points and the groups, which [index.unpack] and
+// [index.groupsOf] read.
 func (p *packed) entry() *entry {
 	_, _, _, _, u := p.texts()
 	e := &entry{
 		account: p.account(), state: p.state, validFrom: u.signed(), validUntil: u.signed(), offlineFor: p.offlineFor,
 		revision: p.revision, keys: int(p.keys), fetched: p.fetchedAt(), seq: p.seq, packed: p,
 	}
+	u.number()
 	for range u.number() {
 		f := identity.Factor{Kind: identity.FactorKind(u.text(u.number())), Label: u.text(u.number())}
 		f.Epoch = u.number()

@@ -35,7 +35,7 @@ func (d *Daemon) status(ctx context.Context) report.Status {
 		Cache:     report.Cache{Path: d.o.Cache.Path(), Accounts: len(all), Verifiers: len(has), Rebuilt: d.o.Cache.Rebuilt()},
 		Seal:      report.Seal{Kind: d.o.Sealer.Kind(), Detail: d.o.SealDetail},
 	}
-	s.Directory = d.directory()
+	s.Directory, s.Cards = d.directory(), d.cardStatus(ctx)
 	s.Findings = slices.Concat(d.sealFindings(), d.findings(l, p, err), d.directoryFindings(s.Directory))
 	return s
 }
@@ -64,7 +64,7 @@ func (d *Daemon) allRefused(all []*packed) []report.Refusal {
 	l, err := d.local.now()
 	for _, p := range all {
 		if err == nil && l.hides(p.name(), p.uid, p.gid) {
-			list = append(list, report.Refusal{Name: string(p.name()), Reason: "its name or uid is a local account's, or its gid a local group's"})
+			list = append(list, report.Refusal{Name: string(p.name()), Reason: hiddenWhy(l, p)})
 		}
 	}
 	for _, g := range d.index.problems() {
@@ -101,4 +101,12 @@ func (d *Daemon) findings(l linkView, p report.Provider, cacheErr error) []repor
 	add(l.state == offline && l.alarm == "", "server", report.Note, "The server cannot be reached: "+l.lastErr,
 		"Known people can log in offline for as long as their accounts allow.")
 	return list
+}
+
+// hiddenWhy says what hides an account.
+func hiddenWhy(l local, p *packed) string {
+	if l.ahead.hasAccount(p.name()) {
+		return "its name is that of an account of a realm that comes first"
+	}
+	return "its name or uid is a local account's, or its gid a local group's"
 }

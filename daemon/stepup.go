@@ -3,8 +3,6 @@ package daemon
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -25,6 +23,10 @@ type Service struct {
 	Require []uuid.UUID
 	// Factors that the proof must hold.
 	Factors []identity.FactorKind
+	// Points that the proof must come to in the realm's table.
+	Points uint16
+	// NoCards asks for no card here, whoever is at the door.
+	NoCards bool
 }
 
 // DefaultMaxAge is how old a proof may be where the policy does not say.
@@ -37,67 +39,29 @@ func (s Service) maxAge() time.Duration {
 	return s.MaxAge
 }
 
-// needs are the factors that a service demands of an account that is in all its
-// groups; missing is the first group that it is not in.
-func (d *Daemon) needs(p Service, e *entry) (kinds []identity.FactorKind, missing uuid.UUID) {
-	kinds = slices.Clone(p.Factors)
-	groups := d.index.groupsOf(e)
-	for _, id := range p.Require {
-		at := slices.IndexFunc(groups, func(g membership) bool { return g.UUID == id })
-		if at < 0 {
-			return kinds, id
-		}
-		for _, k := range groups[at].Demands {
-			if !slices.Contains(kinds, k) {
-				kinds = append(kinds, k)
-			}
-		}
-	}
-	return kinds, uuid.Nil
-}
-
 // checkService is a row of the decision: what the service demands beyond a login.
 // Where it is not known what was proved, only membership is judged.
 func checkService(d *Daemon, _ context.Context, q *question) ruling {
 	p, has := d.p.Services[q.service]
-	if !has || len(p.Require)+len(p.Factors) == 0 {
+	if !has || len(p.Require)+len(p.Factors) == 0 && p.Points == 0 {
 		return fine("the service demands no more than a login")
 	}
-	kinds, missing := d.needs(p, q.e)
-	if missing != uuid.Nil {
+	g := d.goalOf(q.e, p)
+	if g.missing != uuid.Nil {
 		return ruling{
 			code: identity.NotPermitted, tell: true,
 			detail: fmt.Sprintf("%s is for members of a group here that this account is not in.", q.service),
-			mend:   "Ask your administrator to add it to the group " + missing.String() + ".",
+			mend:   "Ask your administrator to add it to the group " + g.missing.String() + ".",
 		}
 	}
-	if q.methods != nil && !covers(q.methods, kinds) {
+	if q.methods != nil && !g.service(q.methods) {
 		return ruling{
 			code: identity.NotPermitted, tell: true,
-			detail: fmt.Sprintf("%s demands more than was proved: it takes %s.", q.service, spell(kinds)),
+			detail: fmt.Sprintf("%s demands more than was proved: it takes %s.", q.service, g.demands()),
 			mend:   "Ask your administrator to enrol what is missing.",
 		}
 	}
-	return fine("what the service demands: " + spell(kinds))
-}
-
-// spell lists factors for people.
-func spell(kinds []identity.FactorKind) string {
-	words := make([]string, len(kinds))
-	for i, k := range kinds {
-		switch k {
-		case identity.Password:
-			words[i] = "a password"
-		case identity.TOTP:
-			words[i] = "a one-time code"
-		default:
-			words[i] = string(k)
-		}
-	}
-	if len(words) == 0 {
-		return "membership in a group"
-	}
-	return strings.Join(words, " and ")
+	return fine("what the service demands: " + g.demands())
 }
 
 // place is where this login's proof counts. It is known only when root says it:
@@ -110,12 +74,11 @@ func (s *login) place() (place, bool) {
 // stale says why a proof does not count any more; "" while it does.
 func (d *Daemon) stale(p Service, e *entry, v proof) string {
 	for _, f := range v.factors {
-		if epoch, held := e.epoch(f.Kind); !held || epoch != f.Epoch {
+		if !e.holds(f) {
 			return "what was proved has changed since"
 		}
 	}
-	kinds, _ := d.needs(p, e)
-	if !covers(v.methods(), append(kinds, demandedOf(e)...)) {
+	if !d.goalOf(e, p).met(v.methods()) {
 		return "more is demanded than was proved"
 	}
 	if v.expires != 0 && d.clock.now().Unix() > v.expires {
@@ -125,11 +88,6 @@ func (d *Daemon) stale(p Service, e *entry, v proof) string {
 		return "it is older than " + friendly(p.maxAge())
 	}
 	return ""
-}
-
-// demandedOf is [demanded] of an account in the index.
-func demandedOf(e *entry) []identity.FactorKind {
-	return demanded(&identity.IDToken{Factors: e.factors})
 }
 
 // remembered finds a proof that counts here and now.
@@ -143,7 +101,7 @@ func (s *login) remembered() bool {
 	if !found || s.d.stale(p, s.q.e, v) != "" {
 		return false
 	}
-	s.q.methods = v.methods()
+	s.q.methods, s.proved = v.methods(), v.factors
 	return true
 }
 
@@ -155,7 +113,7 @@ func (s *login) again(ctx context.Context, checks ...check) bool {
 	}
 	ok := s.d.ask(ctx, checks, &s.q, nil).code == identity.Granted && s.remembered()
 	if !ok {
-		s.q.methods = nil
+		s.q.methods, s.proved = nil, nil
 	}
 	return ok
 }
@@ -173,16 +131,9 @@ func (s *login) proving(ctx context.Context) identity.Verdict {
 	if v.Code != identity.Granted {
 		return v
 	}
-	what := proof{at: s.d.clock.boottime(), expires: s.expires, offline: s.away}
-	for _, kind := range s.q.methods {
-		epoch, held := s.q.e.epoch(kind)
-		if !held {
-			return v // it proves nothing that could be judged later
-		}
-		what.factors = append(what.factors, identity.Factor{Kind: kind, Epoch: epoch})
-	}
-	if len(what.factors) > 0 {
-		s.d.proofs.keep(w, at, what)
+	// Without factors it proves nothing that could be judged later.
+	if len(s.proved) > 0 {
+		s.d.proofs.keep(w, at, proof{factors: s.proved, at: s.d.clock.boottime(), expires: s.expires, offline: s.away})
 	}
 	return v
 }
@@ -240,5 +191,6 @@ func (d *Daemon) revoke(t *identity.IDToken) {
 	}
 	if e := d.index.withUUID(t.Account.UUID); e == nil || e.state != identity.Active || e.blocked != "" {
 		d.proofs.forget(t.Account.UUID, nil)
+		d.earnings.forget(t.Account.UUID)
 	}
 }

@@ -40,15 +40,6 @@ func (h *house) sudo(op identity.Operation, s sudo, answers ...string) (identity
 	return v.Code, conv
 }
 
-// answers are what alice types when asked for all that she has.
-func answersOf(factors []identity.FactorKind) []string {
-	list := []string{"secret"}
-	if len(factors) > 1 {
-		list = append(list, "123456")
-	}
-	return list
-}
-
 // sudoHouse is a machine online where alice has a password, and sudo wants a proof.
 func sudoHouse(t *testing.T) *house {
 	t.Helper()

@@ -25,8 +25,7 @@ import (
 // never given twice and never taken back, also when its account goes; only with a
 // database that was lost is the memory of them, and then others may be given.
 type subIDs struct {
-	giving sync.Mutex // one after the other; held across SQLite, no lookup takes it
-	full   atomic.Bool
+	full atomic.Bool
 
 	mu     sync.RWMutex
 	of     map[uuid.UUID]uint32
@@ -108,15 +107,17 @@ func (d *Daemon) SubIDsOf(ctx context.Context, peer identity.Peer, name string) 
 var errSubIDsFull = errors.New("every range of this machine is taken")
 
 // giveSubIDs takes the first range that is free. It is on disk before it is
-// anyone's. No account arrives while it looks: d.writing is held.
+// anyone's. No account arrives while it looks, of any realm.
 func (d *Daemon) giveSubIDs(ctx context.Context, id uuid.UUID) (uint32, error) {
-	d.subs.giving.Lock()
-	defer d.subs.giving.Unlock()
+	d.o.Realms.giving.Lock() // held across SQLite; no lookup takes it
+	defer d.o.Realms.giving.Unlock()
 	if start, ok := d.subs.start(id); ok {
 		return start, nil
 	}
-	d.writing.Lock()
-	defer d.writing.Unlock()
+	for _, o := range d.o.Realms.list() {
+		o.writing.Lock()
+		defer o.writing.Unlock()
+	}
 	taken, err := d.takenSubIDs()
 	if err != nil {
 		return 0, err
@@ -158,11 +159,13 @@ func firstFree(in identity.IDRange, taken []identity.IDRange) (uint32, bool) {
 // /etc/subuid and /etc/subgid, and ids of local and of known accounts and groups.
 func (d *Daemon) takenSubIDs() ([]identity.IDRange, error) {
 	var taken []identity.IDRange
-	d.subs.mu.RLock()
-	for _, start := range d.subs.starts {
-		taken = append(taken, subRange(start))
+	for _, o := range d.o.Realms.list() {
+		o.subs.mu.RLock()
+		for _, start := range o.subs.starts {
+			taken = append(taken, subRange(start))
+		}
+		o.subs.mu.RUnlock()
 	}
-	d.subs.mu.RUnlock()
 	for _, name := range []string{"etc/subuid", "etc/subgid"} {
 		b, err := os.ReadFile(filepath.Join(d.o.LocalFiles, name))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -185,7 +188,9 @@ func (d *Daemon) takenSubIDs() ([]identity.IDRange, error) {
 			one(id)
 		}
 	}
-	d.index.eachID(one)
+	for _, o := range d.o.Realms.list() {
+		o.index.eachID(one)
+	}
 	return taken, nil
 }
 

@@ -65,7 +65,10 @@ func (v *view) copy(x *index) {
 	for n, g := range x.numbered {
 		if g != nil {
 			served := g.problem == "" && !v.local.hidesGroup(g.Group)
-			v.groups[n] = viewed{g.Group, served, v.extra[g.UUID]}
+			v.groups[n] = viewed{Group: g.Group, served: served}
+			if !g.Earned && !v.local.ahead.claims(g.UUID) {
+				v.groups[n].extra = v.extra[g.UUID]
+			}
 		}
 	}
 }
@@ -94,9 +97,11 @@ func (v *view) Accounts() iter.Seq[*identity.Listed] {
 			if v.ownServed(p) {
 				one.GIDs = append(one.GIDs, p.gid)
 			}
-			one.Local = append(one.Local, v.extra[p.own]...)
+			if !v.local.ahead.claims(p.own) {
+				one.Local = append(one.Local, v.extra[p.own]...)
+			}
 			p.groups(func(n uint32) {
-				if v.groups[n].served {
+				if g := &v.groups[n]; g.served && !g.Earned {
 					one.GIDs = append(one.GIDs, v.groups[n].GID)
 				}
 				one.Local = append(one.Local, v.groups[n].extra...)

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
 )
@@ -57,6 +59,14 @@ func (d *Daemon) handleWhoami(peer identity.Peer, args []byte, emit func(any) er
 		return err
 	}
 	w := report.Whoami{Account: d.describe(e), Session: a.Session}
+	for _, g := range d.mustEarn(e) {
+		w.Account.Groups = slices.DeleteFunc(w.Account.Groups, func(n identity.Name) bool { return n == g.Name })
+		// Where somebody says they have it is believed here: it is for their own eyes.
+		w.Earned = append(w.Earned, report.EarnedGroup{
+			Name: g.Name, GID: g.GID, Here: slices.Contains(a.Groups, g.GID),
+			Takes: goal{table: e.points, all: []identity.Demand{g.Demand()}}.demands(),
+		})
+	}
 	for _, v := range d.proofs.of(e.account.UUID, d.lookBack()) {
 		if v.session != a.Session {
 			continue
@@ -88,7 +98,7 @@ func (d *Daemon) describeProof(e *entry, v placed) report.Proof {
 		p.Factors = append(p.Factors, string(k))
 	}
 	for _, g := range d.index.groupsOf(e) {
-		if len(g.Demands) > 0 && covers(v.methods(), g.Demands) {
+		if (len(g.Demands) > 0 || g.Points > 0 || g.Earned) && g.Demand().Met(e.points, v.methods()) {
 			p.Groups = append(p.Groups, g.Name)
 		}
 	}
@@ -117,19 +127,13 @@ func (d *Daemon) explainStepUp(service string, e *entry) *report.StepUp {
 	if !has {
 		return nil
 	}
-	kinds, missing := d.needs(policy, e)
-	for _, k := range demandedOf(e) {
-		if !slices.Contains(kinds, k) {
-			kinds = append(kinds, k)
-		}
+	g := d.goalOf(e, policy)
+	x := &report.StepUp{Required: policy.StepUp, Member: g.missing == uuid.Nil, Demands: g.leastDemands(), Proofs: []report.Proof{}}
+	for _, o := range g.all {
+		x.Points = max(x.Points, int(o.Points))
 	}
-	x := &report.StepUp{Required: policy.StepUp, Demands: []string{}, Proofs: []report.Proof{}}
 	if policy.StepUp {
 		x.MaxAgeSeconds = int64(policy.maxAge() / time.Second)
-	}
-	x.Member = missing == [16]byte{}
-	for _, k := range kinds {
-		x.Demands = append(x.Demands, string(k))
 	}
 	for _, v := range d.proofs.of(e.account.UUID, d.lookBack()) {
 		if policy.StepUp && d.stale(policy, e, v.proof) == "" {

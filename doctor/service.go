@@ -88,6 +88,7 @@ func lookDaemon(ctx context.Context, h *Host, c *config.Config) []report.Finding
 	if !slices.ContainsFunc(all, func(f report.Finding) bool { return f.Check == "seal" }) {
 		all = append(all, ok("secrets of this machine are sealed by %s: %s", s.Seal.Kind, s.Seal.Detail))
 	}
+	all = append(all, h.judgeCards(s.Cards)...)
 	for _, p := range s.Providers {
 		switch {
 		case p.Alarm != "":
@@ -115,12 +116,20 @@ func lookDaemon(ctx context.Context, h *Host, c *config.Config) []report.Finding
 // maxSkew is how far this clock may be from the server's.
 const maxSkew = time.Minute
 
-// lookServer connects as the daemon does and reads certificate and clock.
+// lookServer connects to each server as the daemon does, and reads certificate and
+// clock.
 func lookServer(ctx context.Context, h *Host, c *config.Config) []report.Finding {
 	if c == nil {
 		return nil
 	}
-	p := c.Providers[0]
+	var all []report.Finding
+	for i := range c.Providers {
+		all = append(all, lookAt(ctx, h, &c.Providers[i])...)
+	}
+	return all
+}
+
+func lookAt(ctx context.Context, h *Host, p *config.Provider) []report.Finding {
 	pem, err := os.ReadFile(h.path(p.CA))
 	if err != nil {
 		return []report.Finding{finding(report.Problem, "sudo sallyport join again writes it", "the server's certificate cannot be read: %v", err)}

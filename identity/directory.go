@@ -14,8 +14,9 @@ type View interface {
 	// Accounts yields every account, uids ascending. What it yields is valid
 	// until the next one.
 	Accounts() iter.Seq[*Listed]
-	// Groups yields every group that an account lists, gids ascending. Its
-	// members are the accounts that list its gid.
+	// Groups yields every group that an account lists, and those that its sessions
+	// must earn, which no account lists; gids ascending. Its members are the
+	// accounts that list its gid.
 	Groups() iter.Seq[Group]
 	// SubIDs yields the ranges of subordinate ids that were given out, ascending.
 	SubIDs() iter.Seq[SubIDs]

@@ -56,6 +56,8 @@ type Login struct {
 	Prelim bool
 	// Session is where the host program runs; believed of a root peer only.
 	Session LoginSession
+	// Process is the host program itself; believed of a root peer only.
+	Process Process
 	Peer    Peer
 }
 
@@ -76,6 +78,19 @@ type LoginSession struct {
 
 // Known tells whether the process could be placed.
 func (s LoginSession) Known() bool { return s.Leader != 0 && s.Started != 0 }
+
+// Process is one process and its parent, each by its number and its start in clock
+// ticks since boot: numbers come again, the pair does not. The zero value is an
+// unknown one.
+type Process struct {
+	PID           uint32
+	Started       uint64
+	Parent        uint32
+	ParentStarted uint64
+}
+
+// Known tells whether the kernel told of the process.
+func (p Process) Known() bool { return p.PID != 0 && p.Started != 0 }
 
 // Style says how a host program shows a message, after pam_conv(3).
 type Style uint8

@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"crypto"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
@@ -33,8 +34,8 @@ func KeyID(pub ed25519.PublicKey) []byte {
 	return sum[:16]
 }
 
-// NewSigner makes a signer of EdDSA signatures (RFC 9053, section 2.2).
-func NewSigner(key ed25519.PrivateKey) (*Signer, error) {
+// NewSigner makes a signer of EdDSA signatures with an Ed25519 key (RFC 9053, section 2.2).
+func NewSigner(key crypto.Signer) (*Signer, error) {
 	s, err := cose.NewSigner(cose.AlgorithmEdDSA, key)
 	if err != nil {
 		return nil, fmt.Errorf("token signer: %w", err)

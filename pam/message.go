@@ -26,6 +26,10 @@ func parseBegin(m *wire.Message, peer identity.Peer) (identity.Login, error) {
 	if err != nil {
 		return identity.Login{}, err
 	}
+	process, err := parseProcess(m)
+	if err != nil {
+		return identity.Login{}, err
+	}
 	return identity.Login{
 		Operation:     identity.Operation(op),
 		Service:       m.String(wire.Service),
@@ -39,6 +43,7 @@ func parseBegin(m *wire.Message, peer identity.Peer) (identity.Login, error) {
 		OldPass:       identity.NewSecret(m.Bytes(wire.OldPass)),
 		Prelim:        flags&wire.FlagPrelim != 0,
 		Session:       session,
+		Process:       process,
 		Peer:          peer,
 	}, nil
 }
@@ -53,6 +58,18 @@ func parseSession(m *wire.Message) (identity.LoginSession, error) {
 		return identity.LoginSession{}, fmt.Errorf("%w: a session of %d numbers, want 5", wire.ErrMalformed, len(n))
 	}
 	return identity.LoginSession{Audit: n[0], Terminal: n[1], Leader: n[2], Started: uint64(n[4])<<32 | uint64(n[3])}, nil
+}
+
+// parseProcess reads what process the host program is; none said is an unknown one.
+func parseProcess(m *wire.Message) (identity.Process, error) {
+	if !m.Has(wire.Process) {
+		return identity.Process{}, nil
+	}
+	n := m.Numbers(wire.Process)
+	if len(n) != 6 {
+		return identity.Process{}, fmt.Errorf("%w: a process of %d numbers, want 6", wire.ErrMalformed, len(n))
+	}
+	return identity.Process{PID: n[0], Started: uint64(n[2])<<32 | uint64(n[1]), Parent: n[3], ParentStarted: uint64(n[5])<<32 | uint64(n[4])}, nil
 }
 
 // verdictMessage encodes a verdict. What belongs to a yes goes only with a yes,

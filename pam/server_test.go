@@ -148,6 +148,8 @@ func TestAMalformedPacketEndsItsConnectionOnly(t *testing.T) {
 		"half a session":    begin("alice").AddNumbers(wire.Session, 1, 2, 3, 4),
 		"a long session":    begin("alice").AddNumbers(wire.Session, 1, 2, 3, 4, 5, 6),
 		"an empty session":  begin("alice").AddNumbers(wire.Session),
+		"half a process":    begin("alice").AddNumbers(wire.Process, 1, 2, 3),
+		"a long process":    begin("alice").AddNumbers(wire.Process, 1, 2, 3, 4, 5, 6, 7),
 		"a lookup":          wire.New(wire.GetAccountByName).AddString(wire.Name, "alice"),
 		"an answer at once": wire.New(wire.Answer).AddString(wire.Secret, "x"),
 		"a verdict":         wire.New(wire.Verdict).AddNumbers(wire.Code, 1),

@@ -114,14 +114,19 @@ type Event struct {
 // Attempt is the start of an authentication.
 type Attempt struct {
 	Name identity.Name
-	// Service and RemoteHost go into the server's audit log.
+	// Service and RemoteHost go into the server's audit log. Service is also part of
+	// what a card signs, see identity.CardChallenge; of more than 256 bytes no card's
+	// answer is right.
 	Service, RemoteHost string
 	// UsedStep is the newest time step of a one-time code that was accepted here
 	// without the server.
 	UsedStep int64
 	// Enrol is a kind of factor to make once what is enough for a login is proved,
-	// and Remove is one to take away then; "" for none.
+	// and Remove is one to take away then, when it or something at least as strong is
+	// among what was proved; "" for none. Not both.
 	Enrol, Remove identity.FactorKind
+	// RemoveCard is, with Remove identity.PIV, the fingerprint of the card.
+	RemoveCard []byte
 }
 
 // Answer is one step: a credential for one of the kinds on offer.
@@ -194,6 +199,12 @@ type SealedFactor struct {
 // no secret can be sent to it. A provider that lacks it gives no Sealed.
 type KeyRegistrar interface {
 	SetSealingKey(ctx context.Context, public []byte) error
+}
+
+// Untold is a provider whose server does not say when a password has changed: its
+// epoch stays the same, and only a login tells.
+type Untold interface {
+	PasswordEpochsUntold()
 }
 
 // CardProver is a server that proves itself to the card service of this machine, and

@@ -26,6 +26,12 @@ const (
 
 	VerbEnrolTOTP    = "enrol totp"         // an account of the realm, for itself; EnrolArgs; one Enrolment
 	VerbEnrolConfirm = "enrol totp confirm" // who began it; ConfirmArgs; one Enrolled
+	VerbEnrolCodes   = "enrol backup-codes" // as enrol totp; one Enrolment with the codes
+	VerbEnrolRemove  = "enrol remove"       // as enrol totp, with RemoveArgs; one Enrolment
+	VerbEnrolPIV     = "enrol piv"          // as enrol totp; one Enrolment
+	VerbEnrolCard    = "enrol piv card"     // who began it; CardArgs: makes the card ready; Touch, then one CardMade
+	VerbEnrolPIVDone = "enrol piv confirm"  // who began it; ConfirmArgs with the PIN; Touch, then one Enrolled
+	VerbCards        = "cards"              // root, or an account of the realm; one Cards
 	VerbDrop         = "drop"               // root, or one's own; DropArgs: forgets proofs; one Dropped
 	VerbWhoami       = "whoami"             // anyone, of themselves; WhoamiArgs; one Whoami
 )
@@ -61,6 +67,8 @@ type Status struct {
 	// Directory is absent where none is published.
 	Directory *Directory `json:"directory,omitempty"`
 	Seal      Seal       `json:"seal"`
+	// Cards is absent where the daemon uses none.
+	Cards *CardService `json:"cards,omitempty"`
 	// Findings are standing troubles, worst first, each with its mend.
 	Findings []Finding `json:"findings,omitempty"`
 }
@@ -182,7 +190,10 @@ type Offline struct {
 	LastChecked *time.Time `json:"last_checked,omitempty"`
 	Failures    int        `json:"failures"`
 	// CodeFailures counts wrong one-time codes after a right password.
-	CodeFailures int    `json:"code_failures,omitempty"`
+	CodeFailures int `json:"code_failures,omitempty"`
+	// CardFailures counts signatures of cards that were refused; wrong PINs the card
+	// counts itself.
+	CardFailures int    `json:"card_failures,omitempty"`
 	Reason       string `json:"reason,omitempty"`
 }
 

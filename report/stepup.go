@@ -21,6 +21,8 @@ type Dropped struct {
 // WhoamiArgs says where the peer is.
 type WhoamiArgs struct {
 	Session identity.LoginSession `json:"session"`
+	// Groups are the supplementary gids of the peer's own process.
+	Groups []uint32 `json:"groups,omitempty"`
 }
 
 // Whoami answers VerbWhoami.
@@ -29,6 +31,19 @@ type Whoami struct {
 	Session identity.LoginSession `json:"session"`
 	// Proofs are those made in this session and terminal, the newest first.
 	Proofs []Proof `json:"proofs,omitempty"`
+	// Earned are the groups that a session of this account must earn.
+	Earned []EarnedGroup `json:"earned,omitempty"`
+}
+
+// EarnedGroup is a group that is no one's by name. Whoever has it keeps it until the
+// session's last process ends.
+type EarnedGroup struct {
+	Name identity.Name `json:"name"`
+	GID  uint32        `json:"gid"`
+	// Here: this session has it.
+	Here bool `json:"here"`
+	// Takes is what must be proved, for people.
+	Takes string `json:"takes"`
 }
 
 // Proof is one authentication that is remembered.
@@ -57,9 +72,11 @@ type ServiceProof struct {
 type StepUp struct {
 	Required      bool  `json:"required"`
 	MaxAgeSeconds int64 `json:"max_age_s,omitempty"`
-	// Demands are the factors that a proof must hold; Member tells whether the
-	// account is in all the groups that the service requires.
+	// Demands are the factors that a proof must hold, Points how much they must come
+	// to; Member tells whether the account is in all the groups that the service
+	// requires.
 	Demands []string `json:"demands"`
+	Points  int      `json:"points,omitempty"`
 	Member  bool     `json:"member"`
 	// Proofs are those that suffice now, each in its own session and terminal.
 	Proofs []Proof `json:"proofs"`

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -39,6 +40,9 @@ func (s *admin) view(tx *store.Tx, a store.Account) (*v1.AccountView, error) {
 	for _, f := range t.Factors {
 		v.Factors = append(v.Factors, string(f.Kind))
 	}
+	if err := s.viewProofs(tx, a, v); err != nil {
+		return nil, err
+	}
 	f, err := tx.Failures(a.Name)
 	if err != nil {
 		return nil, err
@@ -48,6 +52,27 @@ func (s *admin) view(tx *store.Tx, a store.Account) (*v1.AccountView, error) {
 		v.LockedUntil = timestamppb.New(f.LockedUntil)
 	}
 	return v, nil
+}
+
+// viewProofs adds cards and backup codes.
+func (s *admin) viewProofs(tx *store.Tx, a store.Account, v *v1.AccountView) error {
+	cards, err := tx.Cards(a.UUID)
+	if err != nil {
+		return err
+	}
+	for _, c := range cards {
+		view, err := cardView(c, s.now())
+		if err != nil {
+			return err
+		}
+		v.Cards = append(v.Cards, view)
+	}
+	b, err := tx.BackupCodes(a.UUID)
+	if errors.Is(err, identity.ErrNotFound) {
+		return nil
+	}
+	v.BackupCodes = uint32(b.Left) //nolint:gosec // a handful
+	return err
 }
 
 // AddAccount implements AdminService.

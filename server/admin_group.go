@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -21,7 +24,7 @@ func groupNamed(tx *store.Tx, name string) (identity.Group, error) {
 }
 
 func groupView(tx *store.Tx, g identity.Group) (*v1.GroupView, error) {
-	v := &v1.GroupView{Uuid: g.UUID.String(), Name: string(g.Name), Gid: g.GID, Demands: words(g.Demands)}
+	v := &v1.GroupView{Uuid: g.UUID.String(), Name: string(g.Name), Gid: g.GID, Demands: words(g.Demands), Points: uint32(g.Points), Earned: g.Earned}
 	accounts, groups, err := tx.Members(g.UUID)
 	for _, n := range accounts {
 		v.Accounts = append(v.Accounts, string(n))
@@ -42,7 +45,11 @@ func (s *admin) AddGroup(ctx context.Context, req *v1.AddGroupRequest) (*v1.Grou
 		return nil, s.told(ctx, "add group", req.GetName(), err)
 	}
 	var view *v1.GroupView
-	err = s.change(ctx, "group.add", req.GetName(), "", func(tx *store.Tx) error {
+	detail := fmt.Sprintf("offline_codes=%t demands=%q points=%d earned=%t", req.GetOfflineCodes(), strings.Join(words(g.Demands), " "), g.Points, g.Earned)
+	err = s.change(ctx, "group.add", req.GetName(), detail, func(tx *store.Tx) error {
+		if err := attainable(tx, &g); err != nil {
+			return err
+		}
 		added, err := tx.AddGroup(g)
 		if err == nil && req.GetOfflineCodes() {
 			err = tx.SetGroupOfflineCodes(added.UUID, true)
@@ -64,14 +71,95 @@ func newGroup(req *v1.AddGroupRequest) (identity.Group, error) {
 	if req.Gid != nil && g.GID == 0 {
 		return identity.Group{}, identity.CheckID(0)
 	}
-	for _, d := range req.GetDemands() {
-		k := identity.FactorKind(d)
-		if k != identity.Password && k != identity.TOTP {
-			return identity.Group{}, fmt.Errorf("%w: a group can demand %q or %q, not %q", errInput, identity.Password, identity.TOTP, d)
-		}
-		g.Demands = append(g.Demands, k)
+	g.Earned = req.GetEarned()
+	if g.Points, err = groupPoints(req.GetPoints()); err != nil {
+		return identity.Group{}, err
 	}
-	return g, nil
+	g.Demands, err = demanded(req.GetDemands())
+	return g, err
+}
+
+func demanded(list []string) ([]identity.FactorKind, error) {
+	var kinds []identity.FactorKind
+	for _, d := range list {
+		k, err := identity.ParseFactorKind(d)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", errInput, err)
+		}
+		if !slices.Contains(kinds, k) {
+			kinds = append(kinds, k)
+		}
+	}
+	return kinds, nil
+}
+
+func groupPoints(n uint32) (uint16, error) {
+	if n > math.MaxUint16 {
+		return 0, fmt.Errorf("%w: nobody can reach %d points", errInput, n)
+	}
+	return uint16(n), nil
+}
+
+// SetGroup implements AdminService.
+func (s *admin) SetGroup(ctx context.Context, req *v1.SetGroupRequest) (*v1.GroupView, error) {
+	var view *v1.GroupView
+	err := s.change(ctx, "group.set", req.GetName(), groupDetail(req), func(tx *store.Tx) error {
+		g, err := groupNamed(tx, req.GetName())
+		if err != nil {
+			return err
+		}
+		if req.OfflineCodes != nil {
+			if err := tx.SetGroupOfflineCodes(g.UUID, req.GetOfflineCodes()); err != nil {
+				return err
+			}
+		}
+		if req.Points != nil || req.Earned != nil || req.GetDemands() != nil {
+			if err := setDemand(tx, &g, req); err != nil {
+				return err
+			}
+		}
+		view, err = groupView(tx, g)
+		return err
+	})
+	return view, err
+}
+
+func groupDetail(req *v1.SetGroupRequest) string {
+	var detail []string
+	if req.OfflineCodes != nil {
+		detail = append(detail, fmt.Sprintf("offline_codes=%t", req.GetOfflineCodes()))
+	}
+	if req.GetDemands() != nil {
+		detail = append(detail, fmt.Sprintf("demands=%q", strings.Join(req.GetDemands().GetKinds(), " ")))
+	}
+	if req.Points != nil {
+		detail = append(detail, fmt.Sprintf("points=%d", req.GetPoints()))
+	}
+	if req.Earned != nil {
+		detail = append(detail, fmt.Sprintf("earned=%t", req.GetEarned()))
+	}
+	return strings.Join(detail, " ")
+}
+
+// setDemand changes what the group demands and whether it is earned.
+func setDemand(tx *store.Tx, g *identity.Group, req *v1.SetGroupRequest) (err error) {
+	if req.GetDemands() != nil {
+		if g.Demands, err = demanded(req.GetDemands().GetKinds()); err != nil {
+			return err
+		}
+	}
+	if req.Points != nil {
+		if g.Points, err = groupPoints(req.GetPoints()); err != nil {
+			return err
+		}
+	}
+	if req.Earned != nil {
+		g.Earned = req.GetEarned()
+	}
+	if err := attainable(tx, g); err != nil {
+		return err
+	}
+	return tx.SetGroupDemand(*g)
 }
 
 // ShowGroup implements AdminService.

@@ -16,33 +16,60 @@
 // # An authentication
 //
 // A session lives in this process's memory, belongs to the machine that began
-// it, and only moves forward. Begin looks nothing up, so it answers alike for
+// it, and only moves forward. Its state is what was proved, what is offered, and
+// the nonce for a card's challenge. Begin looks nothing up, so it answers alike for
 // every name.
 //
 //	state      event                               next state, answer
-//	(none)     Begin                               password, offers [password]
+//	(none)     Begin                               offers [password, password+totp,
+//	                                               piv] with a nonce
 //	(none)     Step (unknown, finished, expired,
 //	           in flight, another machine's)       (none), deny
-//	password   a kind that was not offered         (none), deny
-//	password   wrong; locked; no such account; no
-//	           password set                        (none), deny
-//	password   right, account not in good standing (none), deny with the reason
-//	password   right, account holds TOTP           totp, offers [totp]
-//	password   right, account holds no TOTP        (none), allow
-//	password   one line, right as a password       as above
-//	password   one line, right as password and     (none), allow
-//	           code, account holds TOTP
-//	totp       a kind that was not offered         (none), deny
-//	totp       wrong; used before; locked; any
-//	           credential changed since Begin      (none), deny
-//	totp       right                               (none), allow
-//	(any allow, where Begin asked to enrol)        new-totp, offers [new-totp]
-//	new-totp   wrong, first or second time         new-totp, offers [new-totp]
-//	new-totp   wrong the third time; any           (none), deny
-//	           credential changed since Begin
-//	new-totp   right: the secret is stored         (none), allow
+//	offered    a kind that was not offered         (none), deny
+//	offered    wrong; used before; locked; no such
+//	           account or credential               (none), deny
+//	offered    a right answer of a card that was
+//	           revoked or is out of its dates      (none), deny with the reason
+//	offered    right, account not in good standing (none), deny with the reason
+//	offered    right, not enough yet               offers what leads there
+//	offered    right, enough, more is asked for    offers all that is held and not
+//	           and there is more                   proved
+//	offered    right, enough                       (none), allow
+//	           where Begin asked for a factor:
+//	           to enrol totp, piv                  new-totp, new-piv
+//	           to enrol backup-code, to remove     (none), allow; deny with the
+//	                                               reason if it cannot be
+//	new-totp   wrong, first or second time         new-totp
+//	new-totp   wrong the third time                (none), deny
+//	new-piv    no card's right answer; a card that
+//	           may not be the account's            (none), deny with the reason
+//	new-…      right: it is stored                 (none), allow
+//	any        the allow, and what was proved is
+//	           not held any more or not enough     (none), deny
 //	any        2 minutes without a step, 10 in     (none)
-//	           new-totp
+//	           new-…
+//
+// What is enough for a login is decided by identity.Enough, and what leads there by
+// identity.Next; the strongest comes first, by the realm's points. A factor is added
+// or given up only by who proved one that counts as much: to give it up always, to
+// add it where the account holds any. So a stolen password adds no card beside
+// another. What stronger groups and services demand is the machine's to judge, which
+// therefore asks for more; the session token names the groups whose demands were met.
+//
+// What is good only once (a one-time code, a backup code, a nonce) is used when the
+// step that took it is answered, whatever becomes of the session.
+//
+// # Cards and backup codes
+//
+// A card signs identity.CardChallenge: realm, machine, account, service as begun, and
+// the nonce of this step. A card that the person gives up is revoked, like one that
+// the administrator revokes: its certificate and its key are known and not taken
+// again, until the administrator removes it. Whether the key was made in the card is
+// shown by the card's attestation, if the realm trusts its maker.
+//
+// Backup codes are random, so they are kept as HMACs; the last one that is used leaves
+// an empty set, which is offered no more. They go with the TOTP secret that they stand
+// in for. Using one gives the account a new revision and no credential a new epoch.
 //
 // Each step on a password costs one Argon2id computation whatever the account,
 // known or not, locked or not; one line that ends in six digits costs two, and

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/google/uuid"
+
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/server/store"
 )
@@ -12,39 +14,37 @@ import (
 // nothing, for the secret was shown a moment ago: they are no failures.
 const enrolTries = 3
 
-// proven goes on when everything that the account holds was proved: it ends in
-// allow, or makes the new factor that Begin asked for.
-func (e *engine) proven(ctx context.Context, m store.Machine, s *session, also func(*store.Tx) error) (answer, error) {
-	if s.enrol != identity.TOTP {
-		return e.allow(ctx, m, s, also)
-	}
-	rec, cancel := recording(ctx)
-	defer cancel()
-	err := e.store.Write(rec, func(tx *store.Tx) error {
-		if _, err := e.recheck(tx, s); err != nil {
-			return err
-		}
-		return also(tx)
-	})
-	if errors.Is(err, store.ErrChanged) || errors.Is(err, identity.ErrNotFound) {
-		return e.deny(ctx, m, s, answer{reason: "the account changed meanwhile"})
-	}
-	if err != nil {
-		return answer{}, err
-	}
-	var a answer
-	if s.fresh, a.url, err = newTOTP(e.Name, s.name); err != nil {
-		return answer{}, err
-	}
-	return e.offerNew(s, a)
-}
+// What people are told when what they asked for is not done.
+const (
+	errNoSuchFactor = refusal("The account has no such factor. Nothing was changed.")
+	errOnlyWay      = refusal("It is the only way into the account. Nothing was changed.")
+	errNoTOTP       = refusal("Backup codes stand in for a one-time code, and the account has none. Enrol one first.")
+	errTokenFull    = refusal("The account holds too much to describe. Nothing was changed; ask your administrator.")
+)
 
-func (e *engine) offerNew(s *session, a answer) (answer, error) {
-	s.next = identity.NewTOTP
-	var err error
-	a.offers = []identity.FactorKind{identity.NewTOTP}
-	a.cookie, err = e.sessions.put(s, e.now())
-	return a, err
+// alter makes or takes away the factor that Begin named. What was proved is used
+// first, so that it is used also when nothing comes of this.
+func (e *engine) alter(ctx context.Context, m store.Machine, s *session, g gain) (answer, error) {
+	if err := e.spend(ctx, s, g); err != nil {
+		return e.outdated(ctx, m, s, err)
+	}
+	switch {
+	case s.remove != "":
+		return e.allow(ctx, m, s, func(tx *store.Tx, a store.Account) error { return e.takeAway(tx, m, s, a) })
+	case s.enrol == identity.TOTP:
+		var a answer
+		var err error
+		if s.fresh, a.url, err = newTOTP(e.Name, s.name); err != nil {
+			return answer{}, err
+		}
+		return e.offer(s, []identity.FactorKind{identity.NewTOTP}, a)
+	case s.enrol == identity.PIV:
+		return e.offer(s, []identity.FactorKind{identity.NewPIV}, answer{})
+	case s.enrol == identity.BackupCode:
+		return e.giveBackupCodes(ctx, m, s)
+	default:
+		return e.deny(ctx, m, s, answer{reason: "nothing of that kind is made or taken away"})
+	}
 }
 
 // confirmTOTP puts the new secret in the place of the old one, if a code shows
@@ -56,19 +56,14 @@ func (e *engine) confirmTOTP(ctx context.Context, m store.Machine, s *session, c
 	}
 	if !ok {
 		if s.tries++; s.tries < enrolTries {
-			return e.offerNew(s, answer{message: "That is not a code of the new secret; nothing has changed yet."})
+			again := answer{message: "That is not a code of the new secret; nothing has changed yet."}
+			return e.offer(s, []identity.FactorKind{identity.NewTOTP}, again)
 		}
 		s.fresh.Wipe()
 		return e.deny(ctx, m, s, answer{message: "No code of the new secret was given. Nothing was changed.", reason: "totp not confirmed"})
 	}
 	defer s.fresh.Wipe()
-	rec, cancel := recording(ctx)
-	defer cancel()
-	err = e.write(rec, func(tx *store.Tx) error {
-		account, err := e.recheck(tx, s)
-		if err != nil {
-			return err
-		}
+	return e.allow(ctx, m, s, func(tx *store.Tx, account store.Account) error {
 		if err := tx.SetTOTP(account.UUID, e.box.seal(account.UUID, s.fresh), ""); err != nil {
 			return err
 		}
@@ -79,20 +74,9 @@ func (e *engine) confirmTOTP(ctx context.Context, m store.Machine, s *session, c
 		if err := tx.UseTOTPStep(account.UUID, set.Epoch, step); err != nil {
 			return err
 		}
-		if err := tx.ClearFailures(s.name); err != nil {
-			return err
-		}
-		s.proved = append(without(s.proved, identity.TOTP), proof{identity.TOTP, account.UUID, set.Epoch})
-		return errors.Join(e.record(tx, m, "auth.allow", s, ""),
-			tx.Record(entry(e.now(), m.Name, "account.enrol-totp", s, "")))
+		s.proved = append(without(s.proved, identity.TOTP), proof{kind: identity.TOTP, account: account.UUID, epoch: set.Epoch})
+		return tx.Record(entry(e.now(), m.Name, "account.enrol-totp", s, ""))
 	})
-	if errors.Is(err, store.ErrChanged) || errors.Is(err, identity.ErrNotFound) {
-		return e.deny(ctx, m, s, answer{reason: "the account changed meanwhile"})
-	}
-	if err != nil {
-		return answer{}, err
-	}
-	return e.enrolled(rec, m, s)
 }
 
 func without(list []proof, kind identity.FactorKind) []proof {
@@ -105,23 +89,74 @@ func without(list []proof, kind identity.FactorKind) []proof {
 	return rest
 }
 
-// enrolled answers after the commit: a token of a revision that came to nothing
-// must not be found in the cache.
-func (e *engine) enrolled(ctx context.Context, m store.Machine, s *session) (answer, error) {
-	a := answer{allow: true}
-	err := e.store.Write(ctx, func(tx *store.Tx) error {
-		account, err := e.recheck(tx, s)
-		if err != nil {
+// backupCodes is how many are made at once.
+const backupCodes = 10
+
+// makeBackupCodes gives an account that holds a one-time code a new set.
+func (r *realm) makeBackupCodes(tx *store.Tx, account uuid.UUID) ([]identity.Secret, store.BackupCodes, error) {
+	if _, err := tx.TOTP(account); errors.Is(err, identity.ErrNotFound) {
+		return nil, store.BackupCodes{}, errNoTOTP
+	} else if err != nil {
+		return nil, store.BackupCodes{}, err
+	}
+	var codes []identity.Secret
+	var hashes [][]byte
+	for range backupCodes {
+		shown := identity.NewBackupCode()
+		code, _ := identity.ParseBackupCode(shown)
+		codes, hashes = append(codes, shown), append(hashes, r.box.hashBackupCode(account, code))
+		code.Wipe()
+	}
+	set, err := tx.SetBackupCodes(account, hashes)
+	return codes, set, err
+}
+
+func (e *engine) giveBackupCodes(ctx context.Context, m store.Machine, s *session) (answer, error) {
+	var codes []identity.Secret
+	a, err := e.allow(ctx, m, s, func(tx *store.Tx, account store.Account) (err error) {
+		var set store.BackupCodes
+		if codes, set, err = e.makeBackupCodes(tx, account.UUID); err != nil {
 			return err
 		}
-		if a.id, err = e.idToken(tx, account); err != nil {
-			return err
+		for i := range s.proved { // one of the old set may have been proved
+			if s.proved[i].kind == identity.BackupCode {
+				s.proved[i].epoch = set.Epoch
+			}
 		}
-		if a.session, err = e.sessionToken(tx, m, s, account); err != nil {
-			return err
-		}
-		a.sealed, err = e.sealFactors(tx, m, s, account)
-		return err
+		return tx.Record(entry(e.now(), m.Name, "account.enrol-backup-codes", s, ""))
 	})
+	if a.allow {
+		a.codes = codes
+	}
 	return a, err
+}
+
+// takeAway removes the factor that Begin named, unless it is the only way in. A
+// card that a person gives up is revoked: it may be lost.
+func (e *engine) takeAway(tx *store.Tx, m store.Machine, s *session, account store.Account) error {
+	var err error
+	switch s.remove {
+	case identity.TOTP:
+		err = tx.RemoveTOTP(account.UUID)
+	case identity.BackupCode:
+		err = tx.RemoveBackupCodes(account.UUID)
+	case identity.PIV:
+		err = tx.RevokeCard(account.UUID, s.removeCard)
+	default:
+		err = identity.ErrNotFound
+	}
+	if errors.Is(err, identity.ErrNotFound) {
+		return errNoSuchFactor
+	}
+	if err != nil {
+		return err
+	}
+	factors, err := tx.Factors(account.UUID)
+	if err != nil {
+		return err
+	}
+	if rest := identity.Kinds(factors); !identity.Enough(rest, rest) {
+		return errOnlyWay
+	}
+	return tx.Record(entry(e.now(), m.Name, "account.remove-"+string(s.remove), s, ""))
 }

@@ -4,7 +4,10 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/ed25519"
+	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
@@ -72,7 +75,10 @@ const sealKeyLen = 32
 // box encrypts TOTP secrets for the database: AES-256-GCM with a random nonce in
 // front, bound to the account. Its key is in a file beside the database, so that
 // a copy of the database alone tells nothing.
-type box struct{ aead cipher.AEAD }
+type box struct {
+	aead cipher.AEAD
+	mac  []byte // the key of hashBackupCode
+}
 
 func (d dir) openBox() (*box, error) {
 	key, err := os.ReadFile(d.sealKey())
@@ -90,7 +96,21 @@ func (d dir) openBox() (*box, error) {
 	if err != nil {
 		return nil, fmt.Errorf("seal key: %w", err)
 	}
-	return &box{aead}, nil
+	mac, err := hkdf.Key(sha256.New, key, nil, "sallyport backup codes 1", sha256.Size)
+	if err != nil {
+		return nil, fmt.Errorf("seal key: %w", err)
+	}
+	return &box{aead, mac}, nil
+}
+
+// hashBackupCode is what is kept of a code: HMAC-SHA-256 with a key of the same
+// file. A slow hash is for what people choose; a code is 60 random bits, and who has
+// only the database cannot try any.
+func (b *box) hashBackupCode(account uuid.UUID, code identity.Secret) []byte {
+	h := hmac.New(sha256.New, b.mac)
+	_, _ = h.Write(account[:]) // never fails, see hash.Hash
+	_, _ = h.Write(code.Reveal())
+	return h.Sum(nil)
 }
 
 func (b *box) seal(account uuid.UUID, secret identity.Secret) []byte {

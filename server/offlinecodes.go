@@ -33,6 +33,9 @@ func (r *realm) sealFactors(tx *store.Tx, m store.Machine, s *session, a store.A
 		return nil, err
 	}
 	held, err := tx.TOTP(a.UUID)
+	if errors.Is(err, identity.ErrNotFound) {
+		return nil, nil // taken away just now
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -103,29 +106,6 @@ func (s *admin) SetMachine(ctx context.Context, req *v1.SetMachineRequest) (*v1.
 		}
 		m, err := tx.MachineByName(name)
 		view = machineView(m)
-		return err
-	})
-	return view, err
-}
-
-// SetGroup implements AdminService.
-func (s *admin) SetGroup(ctx context.Context, req *v1.SetGroupRequest) (*v1.GroupView, error) {
-	var view *v1.GroupView
-	detail := ""
-	if req.OfflineCodes != nil {
-		detail = fmt.Sprintf("offline_codes=%t", req.GetOfflineCodes())
-	}
-	err := s.change(ctx, "group.set", req.GetName(), detail, func(tx *store.Tx) error {
-		g, err := groupNamed(tx, req.GetName())
-		if err != nil {
-			return err
-		}
-		if req.OfflineCodes != nil {
-			if err := tx.SetGroupOfflineCodes(g.UUID, req.GetOfflineCodes()); err != nil {
-				return err
-			}
-		}
-		view, err = groupView(tx, g)
 		return err
 	})
 	return view, err

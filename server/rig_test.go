@@ -108,7 +108,7 @@ func (b *bench) start(name identity.Name) string {
 
 func (b *bench) answer(m store.Machine, cookie string, kind identity.FactorKind, credential string) answer {
 	b.t.Helper()
-	a, err := b.step(b.t.Context(), m, cookie, kind, identity.NewSecret([]byte(credential)))
+	a, err := b.step(b.t.Context(), m, cookie, kind, identity.NewSecret([]byte(credential)), false)
 	if err != nil {
 		b.t.Fatal(err)
 	}

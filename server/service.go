@@ -2,7 +2,9 @@ package server
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"slices"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -39,20 +41,45 @@ func (e *engine) Begin(ctx context.Context, req *v1.BeginRequest) (*v1.BeginResp
 	if err != nil {
 		return nil, connect.NewError(connect.CodeInvalidArgument, err)
 	}
-	enrol := identity.FactorKind(req.GetEnrol())
-	if enrol != "" && enrol != identity.TOTP {
-		return nil, connect.NewError(connect.CodeInvalidArgument, errors.New("only \"totp\" can be enrolled"))
+	if err := checkAlteration(req); err != nil {
+		return nil, connect.NewError(connect.CodeInvalidArgument, err)
 	}
 	a, err := e.admit(&session{
 		machine: m.UUID, machineName: m.Name, name: name, service: clip(req.GetService()), remoteHost: clip(req.GetRemoteHost()),
-		usedStep: req.GetUsedStep(), enrol: enrol,
+		usedStep: req.GetUsedStep(), enrol: identity.FactorKind(req.GetEnrol()),
+		remove: identity.FactorKind(req.GetRemove()), removeCard: req.GetRemoveCard(),
 	})
 	if err != nil {
 		return nil, e.fault(ctx, "begin", err)
 	}
 	return &v1.BeginResponse{
 		Outcome: v1.Outcome_OUTCOME_CONTINUE, Session: a.cookie, Offers: words(a.offers), ServerTime: timestamppb.New(e.now()),
+		Nonce: nonce(a),
 	}, nil
+}
+
+// checkAlteration refuses what cannot be made or taken away, whoever asks.
+func checkAlteration(req *v1.BeginRequest) error {
+	enrol, remove := identity.FactorKind(req.GetEnrol()), identity.FactorKind(req.GetRemove())
+	able := []identity.FactorKind{"", identity.TOTP, identity.PIV, identity.BackupCode}
+	switch {
+	case !slices.Contains(able, enrol), !slices.Contains(able, remove):
+		return errors.New("\"totp\", \"piv\" and \"backup-code\" can be enrolled and removed")
+	case enrol != "" && remove != "":
+		return errors.New("enrol or remove, not both")
+	case (remove == identity.PIV) != (len(req.GetRemoveCard()) > 0), remove == identity.PIV && len(req.GetRemoveCard()) != sha256.Size:
+		return errors.New("a card to remove is named by the SHA-256 of its certificate, and nothing else is")
+	default:
+		return nil
+	}
+}
+
+// nonce is the answer's, nil where no card may come next.
+func nonce(a answer) *v1.Nonce {
+	if a.nonce == (identity.Nonce{}) {
+		return nil
+	}
+	return &v1.Nonce{Value: a.nonce.Value[:], Time: a.nonce.Time}
 }
 
 // Step implements AuthenticationService.
@@ -63,7 +90,7 @@ func (e *engine) Step(ctx context.Context, req *v1.StepRequest) (*v1.StepRespons
 	}
 	credential := identity.NewSecret(req.GetCredential())
 	defer credential.Wipe()
-	a, err := e.step(ctx, m, req.GetSession(), identity.FactorKind(req.GetKind()), credential)
+	a, err := e.step(ctx, m, req.GetSession(), identity.FactorKind(req.GetKind()), credential, req.GetMore())
 	if err != nil {
 		return nil, e.fault(ctx, "step", err)
 	}
@@ -74,9 +101,12 @@ func (e *engine) Step(ctx context.Context, req *v1.StepRequest) (*v1.StepRespons
 		for _, f := range a.sealed {
 			resp.Sealed = append(resp.Sealed, &v1.SealedFactor{Kind: string(f.kind), Epoch: f.epoch, Blob: f.blob, LastStep: f.lastStep})
 		}
+		for _, c := range a.codes {
+			resp.BackupCodes = append(resp.BackupCodes, c.Reveal())
+		}
 	case len(a.offers) > 0:
 		resp.Outcome, resp.Offers, resp.Session = v1.Outcome_OUTCOME_CONTINUE, words(a.offers), a.cookie
-		resp.OtpauthUrl = []byte(a.url)
+		resp.OtpauthUrl, resp.Nonce = []byte(a.url), nonce(a)
 	}
 	return resp, nil
 }

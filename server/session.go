@@ -3,6 +3,7 @@ package server
 import (
 	"crypto/rand"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,17 +20,23 @@ type session struct {
 	machineName         identity.Name
 	name                identity.Name
 	service, remoteHost string
-	next                identity.FactorKind
-	proved              []proof
-	begun               time.Time // zero: Begin is not part of it
-	deadline            time.Time
+	// offers are the kinds that the next step may be of, and nonce, with a card among
+	// them, is for its challenge.
+	offers   []identity.FactorKind
+	nonce    identity.Nonce
+	proved   []proof
+	begun    time.Time // zero: Begin is not part of it
+	deadline time.Time
 	// usedStep is the newest time step that the machine accepted by itself.
 	usedStep int64
-	// enrol is the factor to make when all is proved, "" for none; fresh is its
+	// enrol is the factor to make when enough is proved, "" for none; fresh is its
 	// secret from then on, and tries counts the answers that did not confirm it.
 	enrol identity.FactorKind
 	fresh identity.Secret
 	tries int
+	// remove is the factor to take away then, "" for none, and removeCard which card.
+	remove     identity.FactorKind
+	removeCard []byte
 }
 
 // proof is a factor that was proved, and which credential it was.
@@ -37,12 +44,25 @@ type proof struct {
 	kind    identity.FactorKind
 	account uuid.UUID
 	epoch   uint64
+	card    string // of a card: its fingerprint
 }
 
+// proofOf is what proves that factor of the account, as it is now.
+func proofOf(account uuid.UUID, f identity.Factor) proof {
+	p := proof{kind: f.Kind, account: account, epoch: f.Epoch}
+	if f.Kind == identity.PIV {
+		p.card = string(identity.CardFingerprint(f.Certificate))
+	}
+	return p
+}
+
+// methods lists the kinds that were proved, each once.
 func (s *session) methods() []identity.FactorKind {
-	kinds := make([]identity.FactorKind, len(s.proved))
-	for i, p := range s.proved {
-		kinds[i] = p.kind
+	kinds := make([]identity.FactorKind, 0, len(s.proved))
+	for _, p := range s.proved {
+		if !slices.Contains(kinds, p.kind) {
+			kinds = append(kinds, p.kind)
+		}
 	}
 	return kinds
 }
@@ -75,7 +95,7 @@ func newSessions(timeout time.Duration, limit int) *sessions {
 func (t *sessions) put(s *session, now time.Time) (string, error) {
 	cookie := rand.Text()
 	s.deadline = now.Add(t.timeout)
-	if s.next == identity.NewTOTP { // someone has to find the telephone
+	if slices.Contains(s.offers, identity.NewTOTP) || slices.Contains(s.offers, identity.NewPIV) { // someone has to find the telephone, or the card
 		s.deadline = now.Add(max(t.timeout, enrolTimeout))
 	}
 	t.mu.Lock()

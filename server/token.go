@@ -57,6 +57,25 @@ func (r *realm) idToken(tx *store.Tx, a store.Account) ([]byte, error) {
 	if signed, ok := r.tokens.get(a.UUID, a.Revision, key.id, now); ok {
 		return signed, nil
 	}
+	signed, err := r.sign(tx, a, key, now)
+	if err != nil {
+		return nil, err
+	}
+	r.tokens.put(a.UUID, cachedToken{a.Revision, key.id, now, signed})
+	return signed, nil
+}
+
+// freshToken is idToken of a revision that this transaction made, which may still
+// come to nothing: so it is not kept. What would be too long is refused.
+func (r *realm) freshToken(tx *store.Tx, a store.Account) ([]byte, error) {
+	signed, err := r.sign(tx, a, r.signing.Load(), r.now())
+	if err == nil && len(signed) > identity.MaxTokenLen {
+		err = errTokenFull
+	}
+	return signed, err
+}
+
+func (r *realm) sign(tx *store.Tx, a store.Account, key *signingKey, now time.Time) ([]byte, error) {
 	t, err := r.describe(tx, a)
 	if err != nil {
 		return nil, err
@@ -66,7 +85,6 @@ func (r *realm) idToken(tx *store.Tx, a store.Account) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("token of %s: %w", a.Name, err)
 	}
-	r.tokens.put(a.UUID, cachedToken{a.Revision, key.id, now, signed})
 	return signed, nil
 }
 
@@ -83,6 +101,12 @@ func (r *realm) describe(tx *store.Tx, a store.Account) (*identity.IDToken, erro
 	if t.SSHKeys, err = tx.SSHKeys(a.UUID); err != nil {
 		return nil, err
 	}
-	t.Factors, err = tx.Factors(a.UUID)
+	if t.Factors, err = tx.Factors(a.UUID); err != nil {
+		return nil, err
+	}
+	if t.RevokedCards, err = tx.RevokedCards(a.UUID); err != nil {
+		return nil, err
+	}
+	t.Points, err = tx.Points()
 	return t, err
 }

@@ -133,24 +133,24 @@ func TestAnAccountWithAOneTimeCodeIsAskedForItByEveryHost(t *testing.T) {
 		} {
 			t.Run(line, func(t *testing.T) { refusesOffline(t, r, line) })
 		}
-		t.Run("and nobody asks for the password again", func(t *testing.T) {
+		t.Run("and nobody asks for a password in vain", func(t *testing.T) {
 			screen := keepsOut(t, ways(r, ada, adaPass)["su"])
-			if n := strings.Count(screen, "assword: "); n != 1 {
+			if n := strings.Count(screen, "assword: "); n != 0 {
 				t.Errorf("asked %d times:\n%s", n, screen)
 			}
 		})
 	})
 }
 
-// refusesOffline types the password, reads why that is not enough, and leaves:
-// the next modules of the host's stack may ask questions of their own.
+// refusesOffline reads why nothing that could be typed is enough, and leaves: the
+// next modules of the host's stack may ask questions of their own.
 func refusesOffline(t *testing.T, r *machine.Realm, line string) {
 	t.Helper()
 	c, err := r.Console(t.Context(), "/bin/sh", "-c", "cd /; "+line)
 	must(t, err)
 	defer c.Hangup()
-	must(t, c.Talk(t.Context(), "assword", adaPass,
-		"Offline, and this account needs a one-time code, which cannot be checked on this machine offline."))
+	_, err = c.Expect(t.Context(), "Offline, and this account needs a one-time code, which cannot be checked on this machine offline.")
+	must(t, err)
 	if strings.Contains(c.Screen(), "I am ") {
 		t.Errorf("someone is in:\n%s", c.Screen())
 	}

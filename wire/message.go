@@ -99,6 +99,7 @@ const (
 	Code        Tag = 32
 	Environment Tag = 33 // repeated
 	Delay       Tag = 34 // microseconds
+	Process     Tag = 35 // packed, six: process, its start (low, high word), its parent, that one's start
 	Verb        Tag = 40
 	JSON        Tag = 41
 )
@@ -124,7 +125,7 @@ func kindOf(t Tag) kind {
 	switch t {
 	case UID, GID, More, Start, Count, Operation, Flags, Style, Code, Delay:
 		return number
-	case GIDs, LocalGIDs, Session:
+	case GIDs, LocalGIDs, Session, Process:
 		return numbers
 	case FirstPass, OldPass, Secret:
 		return secret
@@ -164,7 +165,7 @@ func SchemaOf(t Type) (Schema, bool) {
 	case Begin:
 		return Schema{
 			Must: []Tag{Operation, Flags, Service, Name},
-			May:  []Tag{TTY, RemoteUser, RemoteHost, FirstPass, OldPass, Session},
+			May:  []Tag{TTY, RemoteUser, RemoteHost, FirstPass, OldPass, Session, Process},
 		}, true
 	case Answer:
 		return Schema{Must: []Tag{Secret}}, true

@@ -21,6 +21,10 @@ const (
 type Cards interface {
 	Find(ctx context.Context, wanted identity.CardsWanted) (identity.CardSeen, error)
 	Sign(ctx context.Context, card identity.CardSeen, pin identity.Secret, c identity.CardChallenge, touch func()) (identity.CardProof, error)
+	Readers(ctx context.Context) ([]identity.CardReader, error)
+	List(ctx context.Context) ([]identity.CardReader, error)
+	Prepare(ctx context.Context, o identity.CardOrder, pin identity.Secret, touch func()) (identity.CardMade, error)
+	Enrol(ctx context.Context, made identity.CardMade, pin identity.Secret, c identity.CardChallenge, touch func()) (identity.CardProof, error)
 }
 
 // Server is the realm's server. Where it has no such thing its error is
@@ -90,13 +94,34 @@ var errNoEnvironment = errors.New("no mutual authentication came before, or it i
 
 // Sign is as that of Cards, for a card that was found here within 5 minutes.
 func (g *Guard) Sign(ctx context.Context, card identity.CardSeen, pin identity.Secret, c identity.CardChallenge, touch func()) (identity.CardProof, error) {
-	if !g.Allowed(card.Proved) {
-		return identity.CardProof{}, &identity.CardError{Fault: identity.CardServiceUnproved, Retries: -1, Err: errNoEnvironment}
+	if err := g.allowed(card.Proved); err != nil {
+		return identity.CardProof{}, err
 	}
 	return g.Cards.Sign(ctx, card, pin, c, touch) //nolint:wrapcheck // of the same kind
 }
 
-// Allowed tells whether a card may be used in that environment.
-func (g *Guard) Allowed(environment string) bool {
-	return g.Service.Open(environment) || g.Mode == Online && environment == withoutServer
+// Prepare is as that of Cards, in the environment that the order names.
+func (g *Guard) Prepare(ctx context.Context, o identity.CardOrder, pin identity.Secret, touch func()) (identity.CardMade, error) {
+	if err := g.allowed(o.Proved); err != nil {
+		return identity.CardMade{}, err
+	}
+	made, err := g.Cards.Prepare(ctx, o, pin, touch)
+	made.Seen.Proved = o.Proved
+	return made, err //nolint:wrapcheck // of the same kind
+}
+
+// Enrol is as that of Cards, for a card that was prepared here.
+func (g *Guard) Enrol(ctx context.Context, made identity.CardMade, pin identity.Secret, c identity.CardChallenge, touch func()) (identity.CardProof, error) {
+	if err := g.allowed(made.Seen.Proved); err != nil {
+		return identity.CardProof{}, err
+	}
+	return g.Cards.Enrol(ctx, made, pin, c, touch) //nolint:wrapcheck // of the same kind
+}
+
+// allowed tells whether a card may be used in that environment.
+func (g *Guard) allowed(environment string) error {
+	if g.Service.Open(environment) || g.Mode == Online && environment == withoutServer {
+		return nil
+	}
+	return &identity.CardError{Fault: identity.CardServiceUnproved, Retries: -1, Err: errNoEnvironment}
 }

@@ -103,12 +103,21 @@ func commands() map[string]command {
 		"account remove-key": simple(2, func(ctx context.Context, c client, f *flags) (proto.Message, error) {
 			return c.RemoveSSHKey(ctx, &v1.RemoveSSHKeyRequest{Name: f.name(0), Tag: f.name(1)})
 		}),
-		"account add-totp":    {names: 1, flags: addTOTP},
-		"account remove-totp": on(client.RemoveTOTP),
-		"group add":           {names: 1, flags: groupAdd},
-		"group show":          on(client.ShowGroup),
-		"group list":          all(client.ListGroups),
-		"group remove":        on(client.RemoveGroup),
+		"account add-totp":            {names: 1, flags: addTOTP},
+		"account remove-totp":         on(client.RemoveTOTP),
+		"account add-card":            {names: 1, most: 2, flags: addCard},
+		"account revoke-card":         onCard(client.RevokeCard),
+		"account remove-card":         onCard(client.RemoveCard),
+		"account backup-codes":        on(client.NewBackupCodes),
+		"account remove-backup-codes": on(client.RemoveBackupCodes),
+		"realm show": simple(0, func(ctx context.Context, c client, _ *flags) (proto.Message, error) {
+			return c.ShowRealm(ctx, &v1.ShowRealmRequest{})
+		}),
+		"realm set":    {flags: realmSet},
+		"group add":    {names: 1, flags: groupAdd},
+		"group show":   on(client.ShowGroup),
+		"group list":   all(client.ListGroups),
+		"group remove": on(client.RemoveGroup),
 		"group add-member": simple(2, func(ctx context.Context, c client, f *flags) (proto.Message, error) {
 			return c.AddMember(ctx, &v1.MemberRequest{Group: f.name(0), Member: f.name(1)})
 		}),

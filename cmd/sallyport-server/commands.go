@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -90,12 +89,18 @@ func groupAdd(f *flags) request {
 	req := &v1.AddGroupRequest{}
 	f.Func("gid", "", idFlag(&req.Gid))
 	f.Func("demands", "", func(s string) error {
-		req.Demands = strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })
+		req.Demands = words(s)
 		return nil
 	})
+	var points *uint32
+	number(f, "points", &points)
+	f.BoolVar(&req.Earned, "earned", false, "")
 	f.BoolVar(&req.OfflineCodes, "offline-codes", false, "")
 	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
 		req.Name = f.name(0)
+		if points != nil {
+			req.Points = *points
+		}
 		return c.AddGroup(ctx, req)
 	}
 }
@@ -115,6 +120,12 @@ func maybe(f *flags, name string, into **bool) {
 func groupSet(f *flags) request {
 	req := &v1.SetGroupRequest{}
 	maybe(f, "offline-codes", &req.OfflineCodes)
+	maybe(f, "earned", &req.Earned)
+	number(f, "points", &req.Points)
+	f.Func("demands", "", func(s string) error {
+		req.Demands = &v1.Kinds{Kinds: words(s)}
+		return nil
+	})
 	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
 		req.Name = f.name(0)
 		return c.SetGroup(ctx, req)

@@ -39,8 +39,16 @@ const usage = `sallyport-server keeps a realm's accounts and serves them to its 
   sallyport-server account remove-key NAME TAG
   sallyport-server account add-totp NAME [--generate]   the secret on standard input
   sallyport-server account remove-totp NAME
-  sallyport-server group add NAME [--gid N] [--demands password,totp] [--offline-codes]
-  sallyport-server group set NAME --offline-codes=true|false
+  sallyport-server account add-card NAME [FILE] [--label TEXT]  the certificate, or on standard input
+  sallyport-server account revoke-card|remove-card NAME FINGERPRINT
+  sallyport-server account backup-codes|remove-backup-codes NAME
+  sallyport-server realm show
+  sallyport-server realm set [--points KIND=N,...] [--attestation-ca FILE]
+                             [--require-attestation=true|false]
+  sallyport-server group add NAME [--gid N] [--demands password,totp,piv] [--points N] [--earned]
+                                  [--offline-codes]
+  sallyport-server group set NAME [--demands KIND,...] [--points N] [--earned=true|false]
+                                  [--offline-codes=true|false]
   sallyport-server group show|remove NAME
   sallyport-server group list
   sallyport-server group add-member|remove-member GROUP MEMBER

@@ -54,10 +54,14 @@ func people(w io.Writer, m proto.Message) {
 		if m.GetOtpauthUrl() != "" {
 			fmt.Fprintf(w, "scan\t%s\n", m.GetOtpauthUrl())
 		}
+	case *v1.NewBackupCodesResponse:
+		newCodes(w, m)
+	case *v1.RealmView:
+		realm(w, m)
 	case *v1.GroupView:
 		fmt.Fprintf(w, "name\t%s\ngid\t%d\nuuid\t%s\ndemands\t%s\naccounts\t%s\ngroups\t%s\n", m.GetName(), m.GetGid(), m.GetUuid(),
 			strings.Join(m.GetDemands(), " "), strings.Join(m.GetAccounts(), " "), strings.Join(m.GetGroups(), " "))
-		fmt.Fprintf(w, "offline codes\t%s\n", yesNo(m.GetOfflineCodes()))
+		fmt.Fprintf(w, "points\t%d\nearned\t%s\noffline codes\t%s\n", m.GetPoints(), yesNo(m.GetEarned()), yesNo(m.GetOfflineCodes()))
 	case *v1.MachineView:
 		fmt.Fprintf(w, "name\t%s\nuuid\t%s\nstate\t%s\noffline codes\t%s\n", m.GetName(), m.GetUuid(), m.GetState(), yesNo(m.GetOfflineCodes()))
 	case *v1.ListGroupsResponse:
@@ -89,6 +93,7 @@ func account(w io.Writer, a *v1.AccountView) {
 	for _, k := range a.GetSshKeys() {
 		fmt.Fprintf(w, "ssh key\t%s\t%s\n", k.GetTag(), k.GetLine())
 	}
+	cards(w, a)
 	for what, t := range map[string]*timestamppb.Timestamp{"valid from": a.GetValidFrom(), "valid until": a.GetValidUntil(), "locked until": a.GetLockedUntil()} {
 		if t != nil {
 			fmt.Fprintf(w, "%s\t%s\n", what, stamp(t))

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -15,12 +17,15 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/card"
 	"github.com/sallyport-auth/sallyport/config"
 	"github.com/sallyport-auth/sallyport/control"
 	"github.com/sallyport-auth/sallyport/daemon"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/nss"
 	"github.com/sallyport-auth/sallyport/pam"
+	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/provider/kanidm"
 	"github.com/sallyport-auth/sallyport/provider/sallyport"
 	"github.com/sallyport-auth/sallyport/report"
 	"github.com/sallyport-auth/sallyport/seal"
@@ -32,25 +37,27 @@ func serve(ctx context.Context, c *config.Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	store, err := cache.Open(ctx, filepath.Join(c.Paths.State, "cache.db"), cache.Options{Log: log})
-	if err != nil {
-		return fmt.Errorf("open cache: %w", err)
-	}
-	defer store.Close() //nolint:errcheck // every write was acknowledged before
 	sealed, err := seal.Open(ctx, seal.Options{Dir: c.Paths.State, Kind: c.Seal.Kind.String(), Device: c.Seal.Device})
 	if err != nil {
 		return err //nolint:wrapcheck // it says what it is about, and what to do
 	}
 	defer sealed.Close() //nolint:errcheck // the process ends
 	log.Info("secrets are sealed", "by", sealed.Sealer.Kind(), "detail", sealed.Detail)
-	source, err := openProvider(c, store)
-	if err != nil {
-		return err
+	var cards *card.Service
+	if c.Cards.Enabled {
+		cards = card.New(card.Options{
+			Log: log, Timeout: time.Duration(c.Cards.Timeout), Touch: time.Duration(c.Cards.Touch), Busy: time.Duration(c.Cards.Busy),
+		})
 	}
-	defer source.Close() //nolint:errcheck // the process ends
-	d, err := daemon.New(options(c, store, sealed, source, log))
-	if err != nil {
-		return fmt.Errorf("start resolver: %w", err)
+	d := daemon.NewRealms()
+	for i := range c.Providers {
+		closer, err := addRealm(ctx, c, &c.Providers[i], cards, daemon.Options{
+			Log: log, Sealer: sealed.Sealer, SealDetail: sealed.Detail, SealMend: sealed.Mend, Realms: d, Machine: c.Machine.ID, Version: version,
+		})
+		if err != nil {
+			return fmt.Errorf("realm %s: %w", c.Providers[i].Realm, err)
+		}
+		defer closer()
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.Run(ctx) })
@@ -73,7 +80,7 @@ func serve(ctx context.Context, c *config.Config, log *slog.Logger) error {
 }
 
 // publisher keeps the file that programs read names from.
-func publisher(c *config.Config, d *daemon.Daemon, log *slog.Logger) *nss.Publisher {
+func publisher(c *config.Config, d *daemon.Realms, log *slog.Logger) *nss.Publisher {
 	said := report.Directory{Path: nss.Path(c.Paths.Directory)}
 	var of identity.Revisions // that the file in force was made of
 	return &nss.Publisher{
@@ -92,27 +99,59 @@ func publisher(c *config.Config, d *daemon.Daemon, log *slog.Logger) *nss.Publis
 	}
 }
 
-func options(c *config.Config, store *cache.Cache, sealed *seal.Choice, source *sallyport.Provider, log *slog.Logger) daemon.Options {
+// addRealm opens what one realm has for itself, and adds it to the others.
+func addRealm(ctx context.Context, c *config.Config, p *config.Provider, cards *card.Service, o daemon.Options) (closer func(), err error) {
+	store, err := cache.Open(ctx, filepath.Join(c.Paths.State, cacheName(p)), cache.Options{Log: o.Log})
+	if err != nil {
+		return nil, fmt.Errorf("open cache: %w", err)
+	}
+	source, err := openProvider(c, p, store)
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	closer = func() {
+		_ = source.Close() // the process ends
+		_ = store.Close()  // every write was acknowledged before
+	}
+	o.Cache, o.Provider, o.Realm, o.Policy = store, source, p.Realm, policy(c, p)
+	if o.Cards, err = guarded(c, p, cards, source); err != nil {
+		closer()
+		return nil, err
+	}
+	if _, err := daemon.New(o); err != nil {
+		closer()
+		return nil, fmt.Errorf("start resolver: %w", err)
+	}
+	return closer, nil
+}
+
+// cacheName is the file of one realm's cache: what one server says must not become
+// a verifier for another's people. Of a realm of ours there is one.
+func cacheName(p *config.Provider) string {
+	if p.Kind.String() == config.Sallyport {
+		return "cache.db"
+	}
+	sum := sha256.Sum256([]byte(p.Kind.String() + " " + p.URL.String() + " " + p.Realm))
+	return fmt.Sprintf("cache-%x.db", sum[:6])
+}
+
+func policy(c *config.Config, p *config.Provider) daemon.Policy {
 	everybody, groups := c.Login.Allowed()
-	return daemon.Options{
-		Provider: source, Cache: store, Log: log, Sealer: sealed.Sealer, SealDetail: sealed.Detail, SealMend: sealed.Mend,
-		Machine: c.Machine.ID, Realm: c.Providers[0].Realm, Version: version,
-		Policy: daemon.Policy{
-			AllowAll:      everybody,
-			AllowGroups:   groups,
-			IDs:           c.IDRanges(),
-			LookupTimeout: time.Duration(c.Lookup.Timeout),
-			ServerTimeout: time.Duration(c.Providers[0].Timeout),
-			OfflineMax:    time.Duration(c.Offline.MaxAge),
-			OfflineTries:  c.Offline.Tries,
-			RefreshEvery:  time.Duration(c.Lookup.Refresh),
-			FailDelay:     time.Duration(c.Login.FailDelay),
-			KeepNames:     time.Duration(c.Directory.Keep),
-			Aliases:       c.Directory.Aliases,
-			SubIDs:        identity.IDRange(c.SubIDs.Range),
-			LocalGroups:   c.Groups.Local,
-			Services:      services(c),
-		},
+	return daemon.Policy{
+		AllowAll:      everybody,
+		AllowGroups:   groups,
+		IDs:           c.IDRanges(p),
+		LookupTimeout: time.Duration(c.Lookup.Timeout),
+		ServerTimeout: time.Duration(p.Timeout),
+		OfflineMax:    time.Duration(c.Offline.MaxAge),
+		OfflineTries:  c.Offline.Tries,
+		RefreshEvery:  time.Duration(c.Lookup.Refresh),
+		FailDelay:     time.Duration(c.Login.FailDelay),
+		KeepNames:     time.Duration(c.Directory.Keep),
+		Aliases:       c.Directory.Aliases,
+		SubIDs:        identity.IDRange(c.SubIDs.Range),
+		LocalGroups:   c.Groups.Local,
+		Services:      services(c),
 	}
 }
 
@@ -121,13 +160,13 @@ func services(c *config.Config) map[string]daemon.Service {
 	for name, s := range c.Services() {
 		all[name] = daemon.Service{
 			StepUp: *s.StepUp, MaxAge: time.Duration(*s.MaxAge), Require: s.Groups(), Factors: s.Kinds(),
+			Points: *s.Points, NoCards: !*s.Cards,
 		}
 	}
 	return all
 }
 
-func openProvider(c *config.Config, store *cache.Cache) (*sallyport.Provider, error) {
-	p := c.Providers[0]
+func openProvider(c *config.Config, p *config.Provider, store *cache.Cache) (provider.Provider, error) {
 	root, err := os.ReadFile(p.CA)
 	if err != nil {
 		return nil, fmt.Errorf("read the server's certificate: %w", err)
@@ -136,28 +175,43 @@ func openProvider(c *config.Config, store *cache.Cache) (*sallyport.Provider, er
 	if err != nil {
 		return nil, fmt.Errorf("read the machine's key: %w", err)
 	}
-	source, err := sallyport.New(sallyport.Options{
-		URL: p.URL.String(), Realm: p.Realm, RootPEM: root, MachineKey: key, MachineID: c.Machine.ID,
-		Memory: store, Timeouts: sallyport.Timeouts{Dial: time.Duration(p.Timeout)},
-	})
+	var source provider.Provider
+	switch p.Kind.String() {
+	case config.Kanidm:
+		source, err = openKanidm(c, p, root, key, store)
+	default:
+		source, err = sallyport.New(sallyport.Options{
+			URL: p.URL.String(), Realm: p.Realm, RootPEM: root, MachineKey: key, MachineID: c.Machine.ID,
+			Memory: store, Timeouts: sallyport.Timeouts{Dial: time.Duration(p.Timeout)},
+		})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("start provider: %w", err)
 	}
 	return source, nil
 }
 
+func openKanidm(c *config.Config, p *config.Provider, root []byte, key crypto.Signer, store *cache.Cache) (provider.Provider, error) {
+	o := kanidm.Options{
+		URL: p.URL.String(), Realm: p.Realm, RootPEM: root, MachineKey: key, MachineID: c.Machine.ID, Memory: store,
+		Stepped: p.SignIn.String() == config.Stepped, Dial: time.Duration(p.Timeout), OfflineFor: time.Duration(c.Offline.MaxAge),
+		Mapping: kanidm.Mapping{HomePrefix: p.HomePrefix, HomeName: kanidm.Attribute(p.HomeName.String()), Shell: p.Shell},
+	}
+	if p.Token != "" {
+		text, err := readSecret(p.Token)
+		if err != nil {
+			return nil, fmt.Errorf("read the service account's token: %w", err)
+		}
+		o.Token = identity.NewSecret(bytes.TrimSpace(text))
+	}
+	return kanidm.New(o) //nolint:wrapcheck // the caller says what it was for
+}
+
 // readKey reads a PKCS #8 private key that only its owner can read.
 func readKey(path string) (crypto.Signer, error) {
-	info, err := os.Stat(path)
+	text, err := readSecret(path)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // the caller says what it was for
-	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("%s has mode %04o: others could read it; chmod 0600 it", path, info.Mode().Perm())
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err //nolint:wrapcheck // the caller says what it was for
+		return nil, err
 	}
 	defer clear(text)
 	signer, err := parseKey(text)
@@ -165,6 +219,18 @@ func readKey(path string) (crypto.Signer, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return signer, nil
+}
+
+// readSecret reads a file that only its owner can read.
+func readSecret(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // the caller says what it was for
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("%s has mode %04o: others could read it; chmod 0600 it", path, info.Mode().Perm())
+	}
+	return os.ReadFile(path) //nolint:wrapcheck // the caller says what it was for
 }
 
 func parseKey(text []byte) (crypto.Signer, error) {

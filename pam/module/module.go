@@ -55,3 +55,12 @@ func Self() (s identity.LoginSession, ok bool) {
 	}
 	return identity.LoginSession{Audit: uint32(c.audit), Terminal: uint32(c.terminal), Leader: uint32(c.leader), Started: uint64(c.started)}, true
 }
+
+// Process is what the module takes the calling process and its parent to be.
+func Process() (p identity.Process, ok bool) {
+	var c C.struct_process
+	if !C.process_of_self(&c) {
+		return p, false
+	}
+	return identity.Process{PID: uint32(c.pid), Started: uint64(c.started), Parent: uint32(c.parent), ParentStarted: uint64(c.parent_started)}, true
+}

@@ -61,6 +61,24 @@ static void put_session(struct wire_writer *w)
 	wire_put(w, WIRE_SESSION, b, sizeof b);
 }
 
+/* Which process the host is. Left out if the kernel does not say: then its session earns nothing. */
+static void put_process(struct wire_writer *w)
+{
+	struct process p;
+	uint8_t b[24];
+
+	if (!process_of_self(&p))
+		return;
+	const uint32_t n[6] = {
+		p.pid, (uint32_t)p.started, (uint32_t)(p.started >> 32),
+		p.parent, (uint32_t)p.parent_started, (uint32_t)(p.parent_started >> 32),
+	};
+
+	for (size_t i = 0; i < sizeof b; i++)
+		b[i] = (uint8_t)(n[i / 4] >> (8 * (i % 4)));
+	wire_put(w, WIRE_PROCESS, b, sizeof b);
+}
+
 static void put_begin(struct wire_writer *w, const struct call *c)
 {
 	const void *service = NULL;
@@ -82,6 +100,7 @@ static void put_begin(struct wire_writer *w, const struct call *c)
 	put_item(w, c, PAM_RUSER, WIRE_REMOTE_USER);
 	put_item(w, c, PAM_RHOST, WIRE_REMOTE_HOST);
 	put_session(w);
+	put_process(w);
 	if (c->op == OP_CHANGE_PASSWORD)
 		put_item(w, c, PAM_OLDAUTHTOK, WIRE_OLD_PASS);
 	if (c->options.try_first_pass && (c->op == OP_AUTHENTICATE || c->op == OP_CHANGE_PASSWORD))

@@ -15,7 +15,7 @@
 
 #include "session.h"
 
-enum { STAT_FIELD_STATE = 3, STAT_FIELD_SID = 6, STAT_FIELD_TTY = 7, STAT_FIELD_STARTED = 22 };
+enum { STAT_FIELD_STATE = 3, STAT_FIELD_PPID = 4, STAT_FIELD_SID = 6, STAT_FIELD_TTY = 7, STAT_FIELD_STARTED = 22 };
 
 /* Reads decimal digits at *at, moves it behind them. False for none or too many. */
 static bool number_at(const char **at, const char *end, uint64_t *n)
@@ -38,7 +38,7 @@ static bool number_at(const char **at, const char *end, uint64_t *n)
 bool session_parse_stat(const char *text, size_t len, struct session_stat *out)
 {
 	const char *end = text + len, *at = text;
-	uint64_t pid, sid = 0, terminal = 0, started = 0;
+	uint64_t pid, parent = 0, sid = 0, terminal = 0, started = 0;
 	int field = STAT_FIELD_STATE;
 
 	/* The name may hold blanks, brackets and line ends: the last bracket ends it. */
@@ -48,6 +48,8 @@ bool session_parse_stat(const char *text, size_t len, struct session_stat *out)
 		return false;
 	for (at = name_end + 1; at < end && *at == ' ' && field <= STAT_FIELD_STARTED; field++) {
 		at++;
+		if (field == STAT_FIELD_PPID && !number_at(&at, end, &parent))
+			return false;
 		if (field == STAT_FIELD_SID && !number_at(&at, end, &sid))
 			return false;
 		if (field == STAT_FIELD_TTY && !number_at(&at, end, &terminal))
@@ -57,9 +59,10 @@ bool session_parse_stat(const char *text, size_t len, struct session_stat *out)
 		while (at < end && *at != ' ' && *at != '\n')
 			at++;
 	}
-	if (field <= STAT_FIELD_STARTED || pid == 0 || pid > UINT32_MAX || sid > UINT32_MAX || terminal > UINT32_MAX)
+	if (field <= STAT_FIELD_STARTED || pid == 0 || pid > UINT32_MAX || parent > UINT32_MAX ||
+	    sid > UINT32_MAX || terminal > UINT32_MAX)
 		return false;
-	*out = (struct session_stat){(uint32_t)pid, (uint32_t)sid, (uint32_t)terminal, started};
+	*out = (struct session_stat){(uint32_t)pid, (uint32_t)parent, (uint32_t)sid, (uint32_t)terminal, started};
 	return true;
 }
 
@@ -86,6 +89,14 @@ static bool stat_of(const char *path, struct session_stat *out)
 	return n > 0 && session_parse_stat(buf, (size_t)n, out);
 }
 
+static bool stat_of_process(uint32_t pid, struct session_stat *out)
+{
+	char path[32];
+
+	(void)snprintf(path, sizeof path, "/proc/%u/stat", pid);
+	return stat_of(path, out);
+}
+
 static uint32_t audit_session(void)
 {
 	char buf[16];
@@ -101,17 +112,29 @@ static uint32_t audit_session(void)
 bool session_of_self(struct session *out)
 {
 	struct session_stat self, leader;
-	char path[32];
 
 	if (!stat_of("/proc/self/stat", &self) || self.started == 0)
 		return false;
 	*out = (struct session){audit_session(), self.terminal, self.pid, self.started};
 	if (self.terminal == 0 || self.sid == 0)
 		return true;
-	(void)snprintf(path, sizeof path, "/proc/%u/stat", self.sid);
-	if (!stat_of(path, &leader) || leader.started == 0)
+	if (!stat_of_process(self.sid, &leader) || leader.started == 0)
 		return true;
 	out->leader = leader.pid;
 	out->started = leader.started;
+	return true;
+}
+
+bool process_of_self(struct process *out)
+{
+	struct session_stat self, parent;
+
+	if (!stat_of("/proc/self/stat", &self) || self.started == 0)
+		return false;
+	*out = (struct process){.pid = self.pid, .started = self.started};
+	if (self.parent == 0 || !stat_of_process(self.parent, &parent))
+		return true;
+	out->parent = parent.pid;
+	out->parent_started = parent.started;
 	return true;
 }

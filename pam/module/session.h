@@ -14,8 +14,14 @@ struct session {
 
 /* What we need of /proc/PID/stat. */
 struct session_stat {
-	uint32_t pid, sid, terminal;
+	uint32_t pid, parent, sid, terminal;
 	uint64_t started;
+};
+
+/* The same as identity.Process. A parent that cannot be read is 0. */
+struct process {
+	uint32_t pid, parent;
+	uint64_t started, parent_started;
 };
 
 /* Reads the text of a stat file; false when it is none. */
@@ -23,5 +29,8 @@ bool session_parse_stat(const char *text, size_t len, struct session_stat *out);
 
 /* Places this process; false when the kernel does not say. */
 bool session_of_self(struct session *out);
+
+/* Names this process and its parent; false when the kernel does not say. */
+bool process_of_self(struct process *out);
 
 #endif

@@ -66,6 +66,22 @@ func TestAProcessWithoutATerminalStandsForItself(t *testing.T) {
 	}
 }
 
+func TestAProcessNamesItselfAndItsParent(t *testing.T) {
+	p, ok := module.Process()
+	if !ok || int(p.PID) != os.Getpid() || int(p.Parent) != os.Getppid() || !p.Known() {
+		t.Fatalf("%+v, %t; want %d of %d", p, ok, os.Getpid(), os.Getppid())
+	}
+	for pid, started := range map[uint32]uint64{p.PID: p.Started, p.Parent: p.ParentStarted} {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, _, want, ok := module.Stat(text); !ok || started != want {
+			t.Errorf("process %d began at %d, want %d", pid, started, want)
+		}
+	}
+}
+
 func FuzzStat(f *testing.F) {
 	f.Add([]byte(line("sudo", 4000, 34816, 99)))
 	f.Add([]byte(line("a) S 1 2", 1, 0, 1<<63)))

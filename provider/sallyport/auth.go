@@ -3,6 +3,7 @@ package sallyport
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"connectrpc.com/connect"
@@ -28,7 +29,8 @@ func (p *Provider) Begin(ctx context.Context, a provider.Attempt) (provider.Exch
 	ctx, cancel := bounded(ctx, p.o.Timeouts.Call)
 	defer cancel()
 	resp, err := p.auth.Begin(ctx, &v1.BeginRequest{
-		Name: string(a.Name), Service: a.Service, RemoteHost: a.RemoteHost, UsedStep: a.UsedStep, Enrol: string(a.Enrol),
+		Name: string(a.Name), Service: a.Service, RemoteHost: a.RemoteHost, UsedStep: a.UsedStep,
+		Enrol: string(a.Enrol), Remove: string(a.Remove), RemoveCard: a.RemoveCard,
 	})
 	if err != nil {
 		return nil, provider.Reply{}, meaning("begin authentication", err)
@@ -36,9 +38,24 @@ func (p *Provider) Begin(ctx context.Context, a provider.Attempt) (provider.Exch
 	e := &exchange{p: p, name: a.Name}
 	reply := provider.Reply{Message: resp.GetMessage(), ServerTime: moment(resp.GetServerTime())}
 	if resp.GetOutcome() == v1.Outcome_OUTCOME_CONTINUE && len(resp.GetOffers()) > 0 {
-		e.cookie, reply.Outcome, reply.Offers = resp.GetSession(), provider.Continue, kinds(resp.GetOffers())
+		if err := e.proceed(resp.GetSession(), resp.GetOffers(), resp.GetNonce(), &reply); err != nil {
+			return nil, provider.Reply{}, meaning("begin authentication", err)
+		}
 	}
 	return e, reply, nil
+}
+
+// proceed fills in a Continue.
+func (e *exchange) proceed(cookie string, offers []string, nonce *v1.Nonce, reply *provider.Reply) error {
+	list := kinds(offers)
+	if slices.Contains(list, identity.PIV) || slices.Contains(list, identity.NewPIV) {
+		if len(nonce.GetValue()) != identity.NonceLen {
+			return fmt.Errorf("a nonce of %d bytes for a card", len(nonce.GetValue()))
+		}
+		reply.Nonce = identity.Nonce{Value: [identity.NonceLen]byte(nonce.GetValue()), Time: nonce.GetTime()}
+	}
+	e.cookie, reply.Outcome, reply.Offers = cookie, provider.Continue, list
+	return nil
 }
 
 func kinds(words []string) []identity.FactorKind {
@@ -58,7 +75,7 @@ func (e *exchange) Step(ctx context.Context, a provider.Answer) (provider.Reply,
 	}
 	ctx, cancel := bounded(ctx, e.p.o.Timeouts.Call)
 	defer cancel()
-	resp, err := e.p.auth.Step(ctx, &v1.StepRequest{Session: cookie, Kind: string(a.Kind), Credential: a.Credential.Reveal()})
+	resp, err := e.p.auth.Step(ctx, &v1.StepRequest{Session: cookie, Kind: string(a.Kind), Credential: a.Credential.Reveal(), More: a.More})
 	if err != nil {
 		return provider.Reply{}, meaning("authenticate", err)
 	}
@@ -70,7 +87,9 @@ func (e *exchange) Step(ctx context.Context, a provider.Answer) (provider.Reply,
 		}
 	case v1.Outcome_OUTCOME_CONTINUE:
 		if len(resp.GetOffers()) > 0 {
-			e.cookie, reply.Outcome, reply.Offers = resp.GetSession(), provider.Continue, kinds(resp.GetOffers())
+			if err := e.proceed(resp.GetSession(), resp.GetOffers(), resp.GetNonce(), &reply); err != nil {
+				return provider.Reply{}, meaning("authenticate", err)
+			}
 			reply.OTPAuth = identity.NewSecret(resp.GetOtpauthUrl())
 		}
 	default: // whatever else it says is a no, which is the reply's zero value
@@ -103,6 +122,9 @@ func (e *exchange) allowed(ctx context.Context, resp *v1.StepResponse, reply *pr
 		reply.Sealed = append(reply.Sealed, provider.SealedFactor{
 			Kind: identity.FactorKind(f.GetKind()), Epoch: f.GetEpoch(), Blob: f.GetBlob(), LastStep: f.GetLastStep(),
 		})
+	}
+	for _, c := range resp.GetBackupCodes() {
+		reply.BackupCodes = append(reply.BackupCodes, identity.NewSecret(c))
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/crypto/argon2"
 
 	"github.com/sallyport-auth/sallyport/identity"
+	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/provider"
 )
 
@@ -44,6 +45,21 @@ func BenchmarkSteppedAuthentication(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkSignInWithACard is begin and one right answer of a card, over TLS, with
+// its audit rows on disk, one after the other. The card's own time is what a key in
+// memory takes.
+func BenchmarkSignInWithACard(b *testing.B) {
+	a := holder(b, newRealm(b), false)
+	for b.Loop() {
+		begun := a.begin()
+		kind, credential := byCard(a, begun.GetNonce())
+		resp, err := a.auth.Step(b.Context(), &v1.StepRequest{Session: begun.GetSession(), Kind: string(kind), Credential: credential})
+		if err != nil || resp.GetOutcome() != v1.Outcome_OUTCOME_ALLOW {
+			b.Fatal(resp, err)
+		}
+	}
 }
 
 // BenchmarkArgon2 is the server's hash with its parameters, as many at once as

@@ -35,6 +35,19 @@ func (c *oneCard) Sign(context.Context, identity.CardSeen, identity.Secret, iden
 	return identity.CardProof{}, nil
 }
 
+func (*oneCard) Readers(context.Context) ([]identity.CardReader, error) { return nil, nil }
+func (*oneCard) List(context.Context) ([]identity.CardReader, error)    { return nil, nil }
+
+func (c *oneCard) Prepare(context.Context, identity.CardOrder, identity.Secret, func()) (identity.CardMade, error) {
+	c.pins++
+	return identity.CardMade{}, nil
+}
+
+func (c *oneCard) Enrol(context.Context, identity.CardMade, identity.Secret, identity.CardChallenge, func()) (identity.CardProof, error) {
+	c.pins++
+	return identity.CardProof{}, nil
+}
+
 // cardKeys are the files of one realm's card services.
 type cardKeys struct {
 	t   testing.TB
@@ -129,6 +142,29 @@ func TestAPINReachesTheCardOnlyAfterBothSidesHaveProvedThemselves(t *testing.T) 
 	}
 	if err := sign(t, g, seen); err != nil || c.pins != 1 {
 		t.Fatalf("after the proof: %v, %d PINs", err, c.pins)
+	}
+}
+
+func TestACardIsMadeReadyAndEnrolledOnlyAfterTheProofToo(t *testing.T) {
+	k := makeCardKeys(t, "example.org")
+	g, c := guard(k.middleware(0, nil), cardRealm(t, &k))
+	pin := secret("123456")
+	if _, err := g.Prepare(t.Context(), identity.CardOrder{}, pin, nil); !unproved(err) || c.pins != 0 {
+		t.Error("made ready:", err)
+	}
+	if _, err := g.Enrol(t.Context(), identity.CardMade{}, pin, identity.CardChallenge{}, nil); !unproved(err) || c.pins != 0 {
+		t.Error("enrolled:", err)
+	}
+	proved, err := g.Prove(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := g.Prepare(t.Context(), identity.CardOrder{Proved: proved}, pin, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.Enrol(t.Context(), made, pin, identity.CardChallenge{}, nil); err != nil || c.pins != 2 {
+		t.Error("after the proof:", err, c.pins)
 	}
 }
 

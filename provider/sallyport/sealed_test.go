@@ -115,7 +115,7 @@ func TestAnEnrolmentGoesOverTheWire(t *testing.T) {
 	if _, held := reply.Record.Token.FactorEpoch(identity.TOTP); !held || len(reply.Session.Methods) != 2 {
 		t.Fatalf("held %t, methods %v", held, reply.Session.Methods)
 	}
-	if _, _, err := p.Begin(t.Context(), provider.Attempt{Name: "alice", Enrol: "piv"}); err == nil {
+	if _, _, err := p.Begin(t.Context(), provider.Attempt{Name: "alice", Enrol: "iris"}); err == nil {
 		t.Error("it enrols what it does not know")
 	}
 }

@@ -65,9 +65,12 @@ func (t *Tx) SetTOTP(account uuid.UUID, sealed []byte, label string) error {
 	return err
 }
 
-// RemoveTOTP takes the TOTP secret away.
+// RemoveTOTP takes the TOTP secret away, and the backup codes that stood in for it.
 func (t *Tx) RemoveTOTP(account uuid.UUID) error {
 	if err := t.one(`DELETE FROM totps WHERE account_uuid = ?`, account); err != nil {
+		return err
+	}
+	if err := t.dropBackupCodes(account); err != nil {
 		return err
 	}
 	_, err := t.touch(account)
@@ -103,6 +106,21 @@ func (t *Tx) Factors(account uuid.UUID) ([]identity.Factor, error) {
 	switch o, err := t.TOTP(account); {
 	case err == nil:
 		factors = append(factors, identity.Factor{Kind: identity.TOTP, Epoch: o.Epoch, Label: o.Label})
+	case !errors.Is(err, identity.ErrNotFound):
+		return nil, fmt.Errorf("factors: %w", err)
+	}
+	cards, err := t.Cards(account)
+	if err != nil {
+		return nil, fmt.Errorf("factors: %w", err)
+	}
+	for _, c := range cards {
+		if !c.Revoked {
+			factors = append(factors, identity.Factor{Kind: identity.PIV, Epoch: c.Epoch, Label: c.Label, Certificate: c.Certificate})
+		}
+	}
+	switch b, err := t.BackupCodes(account); {
+	case err == nil:
+		factors = append(factors, identity.Factor{Kind: identity.BackupCode, Epoch: b.Epoch, Label: b.Label()})
 	case !errors.Is(err, identity.ErrNotFound):
 		return nil, fmt.Errorf("factors: %w", err)
 	}

@@ -21,9 +21,12 @@ func (t *Tx) AddGroup(g identity.Group) (identity.Group, error) {
 		return identity.Group{}, err
 	}
 	g.GID = id
-	_, err = t.exec(`INSERT INTO groups (uuid, name, gid, demands) VALUES (?, ?, ?, ?)`, g.UUID, g.Name, g.GID, joinKinds(g.Demands))
+	_, err = t.exec(`INSERT INTO groups (uuid, name, gid, demands, points, earned) VALUES (?, ?, ?, ?, ?, ?)`,
+		g.UUID, g.Name, g.GID, joinKinds(g.Demands), g.Points, g.Earned)
 	return g, err
 }
+
+const groupColumns = `uuid, name, gid, demands, points, earned`
 
 func joinKinds(kinds []identity.FactorKind) string {
 	words := make([]string, len(kinds))
@@ -36,7 +39,7 @@ func joinKinds(kinds []identity.FactorKind) string {
 func scanGroup(scan func(...any) error) (identity.Group, error) {
 	var g identity.Group
 	var demands string
-	err := scan(&g.UUID, &g.Name, &g.GID, &demands)
+	err := scan(&g.UUID, &g.Name, &g.GID, &demands, &g.Points, &g.Earned)
 	for _, k := range strings.Fields(demands) {
 		g.Demands = append(g.Demands, identity.FactorKind(k))
 	}
@@ -56,13 +59,13 @@ func (t *Tx) groups(query string, args ...any) ([]identity.Group, error) {
 // GroupByName finds a group; private groups of accounts are not found here.
 func (t *Tx) GroupByName(name identity.Name) (identity.Group, error) {
 	return scanGroup(func(into ...any) error {
-		return t.get(into, `SELECT uuid, name, gid, demands FROM groups WHERE name = ?`, name)
+		return t.get(into, `SELECT `+groupColumns+` FROM groups WHERE name = ?`, name)
 	})
 }
 
 // Groups lists every group by name, private ones not included.
 func (t *Tx) Groups() ([]identity.Group, error) {
-	return t.groups(`SELECT uuid, name, gid, demands FROM groups ORDER BY name`)
+	return t.groups(`SELECT ` + groupColumns + ` FROM groups ORDER BY name`)
 }
 
 // GroupsOf lists every group that the account is in, directly or through other
@@ -72,7 +75,7 @@ func (t *Tx) GroupsOf(a Account) ([]identity.Group, error) {
 	rest, err := t.groups(`WITH RECURSIVE up(id) AS (
 			SELECT group_uuid FROM group_accounts WHERE account_uuid = ?
 			UNION SELECT parent FROM group_groups JOIN up ON child = up.id)
-		SELECT uuid, name, gid, demands FROM groups JOIN up ON uuid = up.id ORDER BY name`, a.UUID)
+		SELECT `+groupColumns+` FROM groups JOIN up ON uuid = up.id ORDER BY name`, a.UUID)
 	return append([]identity.Group{own}, rest...), err
 }
 

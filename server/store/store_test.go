@@ -239,16 +239,44 @@ func everything() map[string]func(*Tx) error {
 		"disable":        func(tx *Tx) error { return tx.SetState(find(tx).UUID, identity.Disabled) },
 		"set password":   func(tx *Tx) error { return tx.SetPassword(find(tx).UUID, "new") },
 		"set totp":       func(tx *Tx) error { return tx.SetTOTP(find(tx).UUID, []byte("new"), "") },
-		"add key":        func(tx *Tx) error { return tx.AddSSHKey(find(tx).UUID, identity.SSHKey{Tag: "new", Line: "a b"}) },
-		"add group":      func(tx *Tx) error { _, err := tx.AddGroup(identity.Group{Name: "new"}); return err },
-		"nest":           func(tx *Tx) error { return tx.AddGroupTo(group(tx, "outer").UUID, group(tx, "inner").UUID) },
-		"remove group":   func(tx *Tx) error { return tx.RemoveGroup(group(tx, "inner")) },
-		"add member":     func(tx *Tx) error { return tx.AddAccountTo(group(tx, "outer").UUID, find(tx).UUID) },
-		"invite":         func(tx *Tx) error { _, err := tx.Invite("box", []byte("hash"), time.Unix(1<<40, 0)); return err },
-		"fail":           func(tx *Tx) error { return tx.SetFailures("alice", Failures{Count: 1}, time.Unix(1, 0)) },
-		"record":         func(tx *Tx) error { return tx.Record(Entry{Action: "new"}) },
-		"compact":        func(tx *Tx) error { return tx.CompactChanges(time.Unix(1<<40, 0)) },
+		"add card": func(tx *Tx) error {
+			_, err := tx.AddCard(find(tx).UUID, Card{Fingerprint: []byte("new"), PublicKey: []byte("k"), Certificate: []byte("c")})
+			return err
+		},
+		"revoke card":  func(tx *Tx) error { return tx.RevokeCard(find(tx).UUID, []byte("card")) },
+		"remove card":  func(tx *Tx) error { return tx.RemoveCard(find(tx).UUID, []byte("card")) },
+		"backup codes": func(tx *Tx) error { _, err := tx.SetBackupCodes(find(tx).UUID, [][]byte{{1}, {2}}); return err },
+		"use a code": func(tx *Tx) error {
+			b, _ := tx.BackupCodes(find(tx).UUID)
+			return tx.UseBackupCode(find(tx).UUID, b.Epoch, []byte{9})
+		},
+		"remove codes": func(tx *Tx) error { return tx.RemoveBackupCodes(find(tx).UUID) },
+		"remove totp":  func(tx *Tx) error { return tx.RemoveTOTP(find(tx).UUID) },
+		"set points":   func(tx *Tx) error { return tx.SetPoints(identity.Points{{Kind: identity.PIV, Points: 7}}) },
+		"set demand":   func(tx *Tx) error { g := group(tx, "inner"); g.Points = 20; return tx.SetGroupDemand(g) },
+		"attestation":  func(tx *Tx) error { return tx.SetAttestation(Attestation{Authorities: [][]byte{{1}}, Required: true}) },
+		"add key":      func(tx *Tx) error { return tx.AddSSHKey(find(tx).UUID, identity.SSHKey{Tag: "new", Line: "a b"}) },
+		"add group":    func(tx *Tx) error { _, err := tx.AddGroup(identity.Group{Name: "new"}); return err },
+		"nest":         func(tx *Tx) error { return tx.AddGroupTo(group(tx, "outer").UUID, group(tx, "inner").UUID) },
+		"remove group": func(tx *Tx) error { return tx.RemoveGroup(group(tx, "inner")) },
+		"add member":   func(tx *Tx) error { return tx.AddAccountTo(group(tx, "outer").UUID, find(tx).UUID) },
+		"invite":       func(tx *Tx) error { _, err := tx.Invite("box", []byte("hash"), time.Unix(1<<40, 0)); return err },
+		"fail":         func(tx *Tx) error { return tx.SetFailures("alice", Failures{Count: 1}, time.Unix(1, 0)) },
+		"record":       func(tx *Tx) error { return tx.Record(Entry{Action: "new"}) },
+		"compact":      func(tx *Tx) error { return tx.CompactChanges(time.Unix(1<<40, 0)) },
 	}
+}
+
+// strong gives the account one of each.
+func strong(tx *Tx, account uuid.UUID) error {
+	if err := tx.SetTOTP(account, []byte("old"), ""); err != nil {
+		return err
+	}
+	if _, err := tx.SetBackupCodes(account, [][]byte{{8}, {9}}); err != nil {
+		return err
+	}
+	_, err := tx.AddCard(account, Card{Fingerprint: []byte("card"), PublicKey: []byte("key"), Certificate: []byte("c")})
+	return err
 }
 
 func TestAFaultInAnyStatementOrInTheCommitLeavesNoHalfState(t *testing.T) {
@@ -261,6 +289,7 @@ func TestAFaultInAnyStatementOrInTheCommitLeavesNoHalfState(t *testing.T) {
 			addGroup(t, s, "outer")
 			write(t, s, func(tx *Tx) error { return tx.AddAccountTo(inner.UUID, alice.UUID) })
 			write(t, s, func(tx *Tx) error { return tx.RemoveAccount(gone.UUID) })
+			write(t, s, func(tx *Tx) error { return strong(tx, alice.UUID) })
 			d := &faulty{Driver: &sqlite3.SQLiteDriver{}}
 			broken, err := open(t.Context(), d, path)
 			if err != nil {

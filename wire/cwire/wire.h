@@ -83,6 +83,7 @@ enum wire_tag {
 	WIRE_CODE = 32,
 	WIRE_ENVIRONMENT = 33,
 	WIRE_DELAY = 34,
+	WIRE_PROCESS = 35,
 	WIRE_VERB = 40,
 	WIRE_JSON = 41,
 };
@@ -150,7 +151,8 @@ static inline bool wire_schema_of(uint8_t type, struct wire_schema *s)
 		s->must = WIRE_BIT(WIRE_OPERATION) | WIRE_BIT(WIRE_FLAGS) | WIRE_BIT(WIRE_SERVICE) |
 			  WIRE_BIT(WIRE_NAME);
 		s->may = WIRE_BIT(WIRE_TTY) | WIRE_BIT(WIRE_REMOTE_USER) | WIRE_BIT(WIRE_REMOTE_HOST) |
-			 WIRE_BIT(WIRE_FIRST_PASS) | WIRE_BIT(WIRE_OLD_PASS) | WIRE_BIT(WIRE_SESSION);
+			 WIRE_BIT(WIRE_FIRST_PASS) | WIRE_BIT(WIRE_OLD_PASS) | WIRE_BIT(WIRE_SESSION) |
+			 WIRE_BIT(WIRE_PROCESS);
 		return true;
 	case WIRE_ANSWER:
 		s->must = WIRE_BIT(WIRE_SECRET);
@@ -239,6 +241,7 @@ static inline bool wire_value_ok(uint16_t tag, const struct wire_value *v)
 	case WIRE_GIDS:
 	case WIRE_LOCAL_GIDS:
 	case WIRE_SESSION:
+	case WIRE_PROCESS:
 		return v->len % 4 == 0;
 	default: /* texts and secrets */
 		return v->len == 0 || memchr(v->bytes, 0, v->len) == NULL;

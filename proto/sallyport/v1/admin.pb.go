@@ -249,11 +249,16 @@ type AccountView struct {
 	// Every group, nested ones included, the account's own first.
 	Groups  []string      `protobuf:"bytes,11,rep,name=groups,proto3" json:"groups,omitempty"`
 	SshKeys []*SSHKeyView `protobuf:"bytes,12,rep,name=ssh_keys,json=sshKeys,proto3" json:"ssh_keys,omitempty"`
-	// The factors that the account holds: "password", "totp".
-	Factors       []string               `protobuf:"bytes,13,rep,name=factors,proto3" json:"factors,omitempty"`
-	Revision      uint64                 `protobuf:"varint,14,opt,name=revision,proto3" json:"revision,omitempty"`
-	Failures      uint32                 `protobuf:"varint,15,opt,name=failures,proto3" json:"failures,omitempty"`
-	LockedUntil   *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=locked_until,json=lockedUntil,proto3" json:"locked_until,omitempty"`
+	// The factors that the account holds: "password", "totp", "piv" for each card,
+	// "backup-code".
+	Factors     []string               `protobuf:"bytes,13,rep,name=factors,proto3" json:"factors,omitempty"`
+	Revision    uint64                 `protobuf:"varint,14,opt,name=revision,proto3" json:"revision,omitempty"`
+	Failures    uint32                 `protobuf:"varint,15,opt,name=failures,proto3" json:"failures,omitempty"`
+	LockedUntil *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=locked_until,json=lockedUntil,proto3" json:"locked_until,omitempty"`
+	// Those that were revoked come last.
+	Cards []*CardView `protobuf:"bytes,17,rep,name=cards,proto3" json:"cards,omitempty"`
+	// How many are left.
+	BackupCodes   uint32 `protobuf:"varint,18,opt,name=backup_codes,json=backupCodes,proto3" json:"backup_codes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -400,6 +405,301 @@ func (x *AccountView) GetLockedUntil() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *AccountView) GetCards() []*CardView {
+	if x != nil {
+		return x.Cards
+	}
+	return nil
+}
+
+func (x *AccountView) GetBackupCodes() uint32 {
+	if x != nil {
+		return x.BackupCodes
+	}
+	return 0
+}
+
+type CardView struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// SHA-256 of the certificate, in hex.
+	Fingerprint string `protobuf:"bytes,1,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
+	Label       string `protobuf:"bytes,2,opt,name=label,proto3" json:"label,omitempty"`
+	Subject     string `protobuf:"bytes,3,opt,name=subject,proto3" json:"subject,omitempty"`
+	// "RSA 2048", "P-256", "P-384" or "Ed25519".
+	KeyType   string                 `protobuf:"bytes,4,opt,name=key_type,json=keyType,proto3" json:"key_type,omitempty"`
+	NotBefore *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=not_before,json=notBefore,proto3" json:"not_before,omitempty"`
+	NotAfter  *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=not_after,json=notAfter,proto3" json:"not_after,omitempty"`
+	// "active", "not yet valid", "expired" or "revoked".
+	State string `protobuf:"bytes,7,opt,name=state,proto3" json:"state,omitempty"`
+	// It was shown that the key was made in a card of a kind that the realm trusts.
+	Attested bool `protobuf:"varint,8,opt,name=attested,proto3" json:"attested,omitempty"`
+	// The card's serial number, where the attestation says it.
+	Serial        string `protobuf:"bytes,9,opt,name=serial,proto3" json:"serial,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CardView) Reset() {
+	*x = CardView{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CardView) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CardView) ProtoMessage() {}
+
+func (x *CardView) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CardView.ProtoReflect.Descriptor instead.
+func (*CardView) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *CardView) GetFingerprint() string {
+	if x != nil {
+		return x.Fingerprint
+	}
+	return ""
+}
+
+func (x *CardView) GetLabel() string {
+	if x != nil {
+		return x.Label
+	}
+	return ""
+}
+
+func (x *CardView) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *CardView) GetKeyType() string {
+	if x != nil {
+		return x.KeyType
+	}
+	return ""
+}
+
+func (x *CardView) GetNotBefore() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NotBefore
+	}
+	return nil
+}
+
+func (x *CardView) GetNotAfter() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NotAfter
+	}
+	return nil
+}
+
+func (x *CardView) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *CardView) GetAttested() bool {
+	if x != nil {
+		return x.Attested
+	}
+	return false
+}
+
+func (x *CardView) GetSerial() string {
+	if x != nil {
+		return x.Serial
+	}
+	return ""
+}
+
+type AddCardRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// X.509, DER or PEM.
+	Certificate []byte `protobuf:"bytes,2,opt,name=certificate,proto3" json:"certificate,omitempty"`
+	// Empty: the common name of the certificate's subject, or "card".
+	Label         string `protobuf:"bytes,3,opt,name=label,proto3" json:"label,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddCardRequest) Reset() {
+	*x = AddCardRequest{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddCardRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddCardRequest) ProtoMessage() {}
+
+func (x *AddCardRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddCardRequest.ProtoReflect.Descriptor instead.
+func (*AddCardRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *AddCardRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *AddCardRequest) GetCertificate() []byte {
+	if x != nil {
+		return x.Certificate
+	}
+	return nil
+}
+
+func (x *AddCardRequest) GetLabel() string {
+	if x != nil {
+		return x.Label
+	}
+	return ""
+}
+
+type CardRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// At least 8 hex digits that begin one card's fingerprint.
+	Fingerprint   string `protobuf:"bytes,2,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CardRequest) Reset() {
+	*x = CardRequest{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CardRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CardRequest) ProtoMessage() {}
+
+func (x *CardRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CardRequest.ProtoReflect.Descriptor instead.
+func (*CardRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *CardRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *CardRequest) GetFingerprint() string {
+	if x != nil {
+		return x.Fingerprint
+	}
+	return ""
+}
+
+type NewBackupCodesResponse struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Account *AccountView           `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	// Shown once, kept only as hashes.
+	Codes         []string `protobuf:"bytes,2,rep,name=codes,proto3" json:"codes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NewBackupCodesResponse) Reset() {
+	*x = NewBackupCodesResponse{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NewBackupCodesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NewBackupCodesResponse) ProtoMessage() {}
+
+func (x *NewBackupCodesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NewBackupCodesResponse.ProtoReflect.Descriptor instead.
+func (*NewBackupCodesResponse) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *NewBackupCodesResponse) GetAccount() *AccountView {
+	if x != nil {
+		return x.Account
+	}
+	return nil
+}
+
+func (x *NewBackupCodesResponse) GetCodes() []string {
+	if x != nil {
+		return x.Codes
+	}
+	return nil
+}
+
 type SSHKeyView struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Tag           string                 `protobuf:"bytes,1,opt,name=tag,proto3" json:"tag,omitempty"`
@@ -410,7 +710,7 @@ type SSHKeyView struct {
 
 func (x *SSHKeyView) Reset() {
 	*x = SSHKeyView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[5]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -422,7 +722,7 @@ func (x *SSHKeyView) String() string {
 func (*SSHKeyView) ProtoMessage() {}
 
 func (x *SSHKeyView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[5]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -435,7 +735,7 @@ func (x *SSHKeyView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SSHKeyView.ProtoReflect.Descriptor instead.
 func (*SSHKeyView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{5}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *SSHKeyView) GetTag() string {
@@ -461,7 +761,7 @@ type ListAccountsResponse struct {
 
 func (x *ListAccountsResponse) Reset() {
 	*x = ListAccountsResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[6]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -473,7 +773,7 @@ func (x *ListAccountsResponse) String() string {
 func (*ListAccountsResponse) ProtoMessage() {}
 
 func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[6]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -486,7 +786,7 @@ func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccountsResponse.ProtoReflect.Descriptor instead.
 func (*ListAccountsResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{6}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListAccountsResponse) GetAccounts() []*AccountView {
@@ -506,7 +806,7 @@ type SetAccountStateRequest struct {
 
 func (x *SetAccountStateRequest) Reset() {
 	*x = SetAccountStateRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[7]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -518,7 +818,7 @@ func (x *SetAccountStateRequest) String() string {
 func (*SetAccountStateRequest) ProtoMessage() {}
 
 func (x *SetAccountStateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[7]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -531,7 +831,7 @@ func (x *SetAccountStateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetAccountStateRequest.ProtoReflect.Descriptor instead.
 func (*SetAccountStateRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{7}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *SetAccountStateRequest) GetName() string {
@@ -558,7 +858,7 @@ type SetPasswordRequest struct {
 
 func (x *SetPasswordRequest) Reset() {
 	*x = SetPasswordRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[8]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -570,7 +870,7 @@ func (x *SetPasswordRequest) String() string {
 func (*SetPasswordRequest) ProtoMessage() {}
 
 func (x *SetPasswordRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[8]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -583,7 +883,7 @@ func (x *SetPasswordRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPasswordRequest.ProtoReflect.Descriptor instead.
 func (*SetPasswordRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{8}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *SetPasswordRequest) GetName() string {
@@ -613,7 +913,7 @@ type AddSSHKeyRequest struct {
 
 func (x *AddSSHKeyRequest) Reset() {
 	*x = AddSSHKeyRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[9]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -625,7 +925,7 @@ func (x *AddSSHKeyRequest) String() string {
 func (*AddSSHKeyRequest) ProtoMessage() {}
 
 func (x *AddSSHKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[9]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -638,7 +938,7 @@ func (x *AddSSHKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddSSHKeyRequest.ProtoReflect.Descriptor instead.
 func (*AddSSHKeyRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{9}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *AddSSHKeyRequest) GetName() string {
@@ -672,7 +972,7 @@ type RemoveSSHKeyRequest struct {
 
 func (x *RemoveSSHKeyRequest) Reset() {
 	*x = RemoveSSHKeyRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[10]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -684,7 +984,7 @@ func (x *RemoveSSHKeyRequest) String() string {
 func (*RemoveSSHKeyRequest) ProtoMessage() {}
 
 func (x *RemoveSSHKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[10]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -697,7 +997,7 @@ func (x *RemoveSSHKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveSSHKeyRequest.ProtoReflect.Descriptor instead.
 func (*RemoveSSHKeyRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{10}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *RemoveSSHKeyRequest) GetName() string {
@@ -726,7 +1026,7 @@ type AddTOTPRequest struct {
 
 func (x *AddTOTPRequest) Reset() {
 	*x = AddTOTPRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[11]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -738,7 +1038,7 @@ func (x *AddTOTPRequest) String() string {
 func (*AddTOTPRequest) ProtoMessage() {}
 
 func (x *AddTOTPRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[11]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -751,7 +1051,7 @@ func (x *AddTOTPRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddTOTPRequest.ProtoReflect.Descriptor instead.
 func (*AddTOTPRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{11}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *AddTOTPRequest) GetName() string {
@@ -786,7 +1086,7 @@ type AddTOTPResponse struct {
 
 func (x *AddTOTPResponse) Reset() {
 	*x = AddTOTPResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[12]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -798,7 +1098,7 @@ func (x *AddTOTPResponse) String() string {
 func (*AddTOTPResponse) ProtoMessage() {}
 
 func (x *AddTOTPResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[12]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -811,7 +1111,7 @@ func (x *AddTOTPResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddTOTPResponse.ProtoReflect.Descriptor instead.
 func (*AddTOTPResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{12}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *AddTOTPResponse) GetAccount() *AccountView {
@@ -835,14 +1135,18 @@ type AddGroupRequest struct {
 	// Factor kinds that a session must have proved to count as a member.
 	Demands []string `protobuf:"bytes,3,rep,name=demands,proto3" json:"demands,omitempty"`
 	// Members' one-time codes may be checked offline, on machines that may too.
-	OfflineCodes  bool `protobuf:"varint,8,opt,name=offline_codes,json=offlineCodes,proto3" json:"offline_codes,omitempty"`
+	OfflineCodes bool `protobuf:"varint,8,opt,name=offline_codes,json=offlineCodes,proto3" json:"offline_codes,omitempty"`
+	// What the factors that a session proved must come to in the realm's table.
+	Points uint32 `protobuf:"varint,9,opt,name=points,proto3" json:"points,omitempty"`
+	// Programs are told no member of it; a session that proved its strength gets it.
+	Earned        bool `protobuf:"varint,10,opt,name=earned,proto3" json:"earned,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AddGroupRequest) Reset() {
 	*x = AddGroupRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[13]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -854,7 +1158,7 @@ func (x *AddGroupRequest) String() string {
 func (*AddGroupRequest) ProtoMessage() {}
 
 func (x *AddGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[13]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -867,7 +1171,7 @@ func (x *AddGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddGroupRequest.ProtoReflect.Descriptor instead.
 func (*AddGroupRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{13}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *AddGroupRequest) GetName() string {
@@ -898,18 +1202,81 @@ func (x *AddGroupRequest) GetOfflineCodes() bool {
 	return false
 }
 
+func (x *AddGroupRequest) GetPoints() uint32 {
+	if x != nil {
+		return x.Points
+	}
+	return 0
+}
+
+func (x *AddGroupRequest) GetEarned() bool {
+	if x != nil {
+		return x.Earned
+	}
+	return false
+}
+
+// Kinds is a list that can be absent.
+type Kinds struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Kinds         []string               `protobuf:"bytes,1,rep,name=kinds,proto3" json:"kinds,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Kinds) Reset() {
+	*x = Kinds{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Kinds) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Kinds) ProtoMessage() {}
+
+func (x *Kinds) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Kinds.ProtoReflect.Descriptor instead.
+func (*Kinds) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Kinds) GetKinds() []string {
+	if x != nil {
+		return x.Kinds
+	}
+	return nil
+}
+
 // SetGroupRequest changes what is present.
 type SetGroupRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	OfflineCodes  *bool                  `protobuf:"varint,8,opt,name=offline_codes,json=offlineCodes,proto3,oneof" json:"offline_codes,omitempty"`
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Name         string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	OfflineCodes *bool                  `protobuf:"varint,8,opt,name=offline_codes,json=offlineCodes,proto3,oneof" json:"offline_codes,omitempty"`
+	Points       *uint32                `protobuf:"varint,9,opt,name=points,proto3,oneof" json:"points,omitempty"`
+	Earned       *bool                  `protobuf:"varint,10,opt,name=earned,proto3,oneof" json:"earned,omitempty"`
+	// All that it demands from then on, in place of what it did.
+	Demands       *Kinds `protobuf:"bytes,11,opt,name=demands,proto3" json:"demands,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SetGroupRequest) Reset() {
 	*x = SetGroupRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[14]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -921,7 +1288,7 @@ func (x *SetGroupRequest) String() string {
 func (*SetGroupRequest) ProtoMessage() {}
 
 func (x *SetGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[14]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -934,7 +1301,7 @@ func (x *SetGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetGroupRequest.ProtoReflect.Descriptor instead.
 func (*SetGroupRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{14}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SetGroupRequest) GetName() string {
@@ -951,6 +1318,27 @@ func (x *SetGroupRequest) GetOfflineCodes() bool {
 	return false
 }
 
+func (x *SetGroupRequest) GetPoints() uint32 {
+	if x != nil && x.Points != nil {
+		return *x.Points
+	}
+	return 0
+}
+
+func (x *SetGroupRequest) GetEarned() bool {
+	if x != nil && x.Earned != nil {
+		return *x.Earned
+	}
+	return false
+}
+
+func (x *SetGroupRequest) GetDemands() *Kinds {
+	if x != nil {
+		return x.Demands
+	}
+	return nil
+}
+
 type GroupView struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Uuid    string                 `protobuf:"bytes,1,opt,name=uuid,proto3" json:"uuid,omitempty"`
@@ -961,13 +1349,15 @@ type GroupView struct {
 	Accounts      []string `protobuf:"bytes,5,rep,name=accounts,proto3" json:"accounts,omitempty"`
 	Groups        []string `protobuf:"bytes,6,rep,name=groups,proto3" json:"groups,omitempty"`
 	OfflineCodes  bool     `protobuf:"varint,8,opt,name=offline_codes,json=offlineCodes,proto3" json:"offline_codes,omitempty"`
+	Points        uint32   `protobuf:"varint,9,opt,name=points,proto3" json:"points,omitempty"`
+	Earned        bool     `protobuf:"varint,10,opt,name=earned,proto3" json:"earned,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GroupView) Reset() {
 	*x = GroupView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[15]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -979,7 +1369,7 @@ func (x *GroupView) String() string {
 func (*GroupView) ProtoMessage() {}
 
 func (x *GroupView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[15]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -992,7 +1382,7 @@ func (x *GroupView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupView.ProtoReflect.Descriptor instead.
 func (*GroupView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{15}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GroupView) GetUuid() string {
@@ -1044,6 +1434,20 @@ func (x *GroupView) GetOfflineCodes() bool {
 	return false
 }
 
+func (x *GroupView) GetPoints() uint32 {
+	if x != nil {
+		return x.Points
+	}
+	return 0
+}
+
+func (x *GroupView) GetEarned() bool {
+	if x != nil {
+		return x.Earned
+	}
+	return false
+}
+
 type ListGroupsResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Groups        []*GroupView           `protobuf:"bytes,1,rep,name=groups,proto3" json:"groups,omitempty"`
@@ -1053,7 +1457,7 @@ type ListGroupsResponse struct {
 
 func (x *ListGroupsResponse) Reset() {
 	*x = ListGroupsResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[16]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1065,7 +1469,7 @@ func (x *ListGroupsResponse) String() string {
 func (*ListGroupsResponse) ProtoMessage() {}
 
 func (x *ListGroupsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[16]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1078,7 +1482,7 @@ func (x *ListGroupsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGroupsResponse.ProtoReflect.Descriptor instead.
 func (*ListGroupsResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{16}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListGroupsResponse) GetGroups() []*GroupView {
@@ -1099,7 +1503,7 @@ type MemberRequest struct {
 
 func (x *MemberRequest) Reset() {
 	*x = MemberRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[17]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1111,7 +1515,7 @@ func (x *MemberRequest) String() string {
 func (*MemberRequest) ProtoMessage() {}
 
 func (x *MemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[17]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1124,7 +1528,7 @@ func (x *MemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberRequest.ProtoReflect.Descriptor instead.
 func (*MemberRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{17}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *MemberRequest) GetGroup() string {
@@ -1155,7 +1559,7 @@ type AddMachineResponse struct {
 
 func (x *AddMachineResponse) Reset() {
 	*x = AddMachineResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[18]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1167,7 +1571,7 @@ func (x *AddMachineResponse) String() string {
 func (*AddMachineResponse) ProtoMessage() {}
 
 func (x *AddMachineResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[18]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1180,7 +1584,7 @@ func (x *AddMachineResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddMachineResponse.ProtoReflect.Descriptor instead.
 func (*AddMachineResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{18}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *AddMachineResponse) GetMachine() *MachineView {
@@ -1231,7 +1635,7 @@ type MachineView struct {
 
 func (x *MachineView) Reset() {
 	*x = MachineView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[19]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1243,7 +1647,7 @@ func (x *MachineView) String() string {
 func (*MachineView) ProtoMessage() {}
 
 func (x *MachineView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[19]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1256,7 +1660,7 @@ func (x *MachineView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MachineView.ProtoReflect.Descriptor instead.
 func (*MachineView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{19}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *MachineView) GetUuid() string {
@@ -1319,7 +1723,7 @@ type SetMachineRequest struct {
 
 func (x *SetMachineRequest) Reset() {
 	*x = SetMachineRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[20]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1331,7 +1735,7 @@ func (x *SetMachineRequest) String() string {
 func (*SetMachineRequest) ProtoMessage() {}
 
 func (x *SetMachineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[20]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1344,7 +1748,7 @@ func (x *SetMachineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetMachineRequest.ProtoReflect.Descriptor instead.
 func (*SetMachineRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{20}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *SetMachineRequest) GetName() string {
@@ -1370,7 +1774,7 @@ type ListMachinesResponse struct {
 
 func (x *ListMachinesResponse) Reset() {
 	*x = ListMachinesResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[21]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1382,7 +1786,7 @@ func (x *ListMachinesResponse) String() string {
 func (*ListMachinesResponse) ProtoMessage() {}
 
 func (x *ListMachinesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[21]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1395,7 +1799,7 @@ func (x *ListMachinesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMachinesResponse.ProtoReflect.Descriptor instead.
 func (*ListMachinesResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{21}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ListMachinesResponse) GetMachines() []*MachineView {
@@ -1416,7 +1820,7 @@ type ListAuditRequest struct {
 
 func (x *ListAuditRequest) Reset() {
 	*x = ListAuditRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[22]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1428,7 +1832,7 @@ func (x *ListAuditRequest) String() string {
 func (*ListAuditRequest) ProtoMessage() {}
 
 func (x *ListAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[22]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1441,7 +1845,7 @@ func (x *ListAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditRequest.ProtoReflect.Descriptor instead.
 func (*ListAuditRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{22}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListAuditRequest) GetSince() *timestamppb.Timestamp {
@@ -1473,7 +1877,7 @@ type AuditRow struct {
 
 func (x *AuditRow) Reset() {
 	*x = AuditRow{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[23]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1485,7 +1889,7 @@ func (x *AuditRow) String() string {
 func (*AuditRow) ProtoMessage() {}
 
 func (x *AuditRow) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[23]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1498,7 +1902,7 @@ func (x *AuditRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditRow.ProtoReflect.Descriptor instead.
 func (*AuditRow) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{23}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *AuditRow) GetId() int64 {
@@ -1553,7 +1957,7 @@ type ListAuditResponse struct {
 
 func (x *ListAuditResponse) Reset() {
 	*x = ListAuditResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[24]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1565,7 +1969,7 @@ func (x *ListAuditResponse) String() string {
 func (*ListAuditResponse) ProtoMessage() {}
 
 func (x *ListAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[24]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1578,7 +1982,7 @@ func (x *ListAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditResponse.ProtoReflect.Descriptor instead.
 func (*ListAuditResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{24}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ListAuditResponse) GetRows() []*AuditRow {
@@ -1603,7 +2007,7 @@ type VerifyAuditRequest struct {
 
 func (x *VerifyAuditRequest) Reset() {
 	*x = VerifyAuditRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[25]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1615,7 +2019,7 @@ func (x *VerifyAuditRequest) String() string {
 func (*VerifyAuditRequest) ProtoMessage() {}
 
 func (x *VerifyAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[25]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1628,7 +2032,7 @@ func (x *VerifyAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyAuditRequest.ProtoReflect.Descriptor instead.
 func (*VerifyAuditRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{25}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{30}
 }
 
 type VerifyAuditResponse struct {
@@ -1643,7 +2047,7 @@ type VerifyAuditResponse struct {
 
 func (x *VerifyAuditResponse) Reset() {
 	*x = VerifyAuditResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[26]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1655,7 +2059,7 @@ func (x *VerifyAuditResponse) String() string {
 func (*VerifyAuditResponse) ProtoMessage() {}
 
 func (x *VerifyAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[26]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1668,7 +2072,7 @@ func (x *VerifyAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyAuditResponse.ProtoReflect.Descriptor instead.
 func (*VerifyAuditResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{26}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *VerifyAuditResponse) GetRows() int64 {
@@ -1693,7 +2097,7 @@ type RotateKeysRequest struct {
 
 func (x *RotateKeysRequest) Reset() {
 	*x = RotateKeysRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[27]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1705,7 +2109,7 @@ func (x *RotateKeysRequest) String() string {
 func (*RotateKeysRequest) ProtoMessage() {}
 
 func (x *RotateKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[27]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1718,7 +2122,7 @@ func (x *RotateKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateKeysRequest.ProtoReflect.Descriptor instead.
 func (*RotateKeysRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{27}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{32}
 }
 
 type RotateKeysResponse struct {
@@ -1730,7 +2134,7 @@ type RotateKeysResponse struct {
 
 func (x *RotateKeysResponse) Reset() {
 	*x = RotateKeysResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[28]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1742,7 +2146,7 @@ func (x *RotateKeysResponse) String() string {
 func (*RotateKeysResponse) ProtoMessage() {}
 
 func (x *RotateKeysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[28]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1755,7 +2159,7 @@ func (x *RotateKeysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateKeysResponse.ProtoReflect.Descriptor instead.
 func (*RotateKeysResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{28}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *RotateKeysResponse) GetKeyId() string {
@@ -1763,6 +2167,229 @@ func (x *RotateKeysResponse) GetKeyId() string {
 		return x.KeyId
 	}
 	return ""
+}
+
+type ShowRealmRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShowRealmRequest) Reset() {
+	*x = ShowRealmRequest{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShowRealmRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShowRealmRequest) ProtoMessage() {}
+
+func (x *ShowRealmRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShowRealmRequest.ProtoReflect.Descriptor instead.
+func (*ShowRealmRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{34}
+}
+
+// KindPoints is what one kind of factor counts.
+type KindPoints struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Kind          string                 `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	Points        uint32                 `protobuf:"varint,2,opt,name=points,proto3" json:"points,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KindPoints) Reset() {
+	*x = KindPoints{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KindPoints) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KindPoints) ProtoMessage() {}
+
+func (x *KindPoints) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KindPoints.ProtoReflect.Descriptor instead.
+func (*KindPoints) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *KindPoints) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *KindPoints) GetPoints() uint32 {
+	if x != nil {
+		return x.Points
+	}
+	return 0
+}
+
+// SetRealmRequest changes what is present.
+type SetRealmRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Each kind that is named counts this from then on; the others stay.
+	Points []*KindPoints `protobuf:"bytes,1,rep,name=points,proto3" json:"points,omitempty"`
+	// PEM: the authorities, all of them, that the realm trusts to say that a key was
+	// made in a card. Empty: none.
+	AttestationCa []byte `protobuf:"bytes,2,opt,name=attestation_ca,json=attestationCa,proto3,oneof" json:"attestation_ca,omitempty"`
+	// Refuse to enrol a card that cannot show it.
+	RequireAttestation *bool `protobuf:"varint,3,opt,name=require_attestation,json=requireAttestation,proto3,oneof" json:"require_attestation,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *SetRealmRequest) Reset() {
+	*x = SetRealmRequest{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetRealmRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetRealmRequest) ProtoMessage() {}
+
+func (x *SetRealmRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetRealmRequest.ProtoReflect.Descriptor instead.
+func (*SetRealmRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *SetRealmRequest) GetPoints() []*KindPoints {
+	if x != nil {
+		return x.Points
+	}
+	return nil
+}
+
+func (x *SetRealmRequest) GetAttestationCa() []byte {
+	if x != nil {
+		return x.AttestationCa
+	}
+	return nil
+}
+
+func (x *SetRealmRequest) GetRequireAttestation() bool {
+	if x != nil && x.RequireAttestation != nil {
+		return *x.RequireAttestation
+	}
+	return false
+}
+
+type RealmView struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Name   string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Points []*KindPoints          `protobuf:"bytes,2,rep,name=points,proto3" json:"points,omitempty"`
+	// Their subjects.
+	AttestationCa      []string `protobuf:"bytes,3,rep,name=attestation_ca,json=attestationCa,proto3" json:"attestation_ca,omitempty"`
+	RequireAttestation bool     `protobuf:"varint,4,opt,name=require_attestation,json=requireAttestation,proto3" json:"require_attestation,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *RealmView) Reset() {
+	*x = RealmView{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RealmView) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RealmView) ProtoMessage() {}
+
+func (x *RealmView) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RealmView.ProtoReflect.Descriptor instead.
+func (*RealmView) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *RealmView) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RealmView) GetPoints() []*KindPoints {
+	if x != nil {
+		return x.Points
+	}
+	return nil
+}
+
+func (x *RealmView) GetAttestationCa() []string {
+	if x != nil {
+		return x.AttestationCa
+	}
+	return nil
+}
+
+func (x *RealmView) GetRequireAttestation() bool {
+	if x != nil {
+		return x.RequireAttestation
+	}
+	return false
 }
 
 var File_sallyport_v1_admin_proto protoreflect.FileDescriptor
@@ -1784,7 +2411,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"valid_from\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tvalidFrom\x12;\n" +
 	"\vvalid_until\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"validUntilB\x06\n" +
-	"\x04_uid\"\x8c\x04\n" +
+	"\x04_uid\"\xdd\x04\n" +
 	"\vAccountView\x12\x12\n" +
 	"\x04uuid\x18\x01 \x01(\tR\x04uuid\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x10\n" +
@@ -1804,7 +2431,30 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\afactors\x18\r \x03(\tR\afactors\x12\x1a\n" +
 	"\brevision\x18\x0e \x01(\x04R\brevision\x12\x1a\n" +
 	"\bfailures\x18\x0f \x01(\rR\bfailures\x12=\n" +
-	"\flocked_until\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\vlockedUntil\"2\n" +
+	"\flocked_until\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\vlockedUntil\x12,\n" +
+	"\x05cards\x18\x11 \x03(\v2\x16.sallyport.v1.CardViewR\x05cards\x12!\n" +
+	"\fbackup_codes\x18\x12 \x01(\rR\vbackupCodes\"\xb5\x02\n" +
+	"\bCardView\x12 \n" +
+	"\vfingerprint\x18\x01 \x01(\tR\vfingerprint\x12\x14\n" +
+	"\x05label\x18\x02 \x01(\tR\x05label\x12\x18\n" +
+	"\asubject\x18\x03 \x01(\tR\asubject\x12\x19\n" +
+	"\bkey_type\x18\x04 \x01(\tR\akeyType\x129\n" +
+	"\n" +
+	"not_before\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tnotBefore\x127\n" +
+	"\tnot_after\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\bnotAfter\x12\x14\n" +
+	"\x05state\x18\a \x01(\tR\x05state\x12\x1a\n" +
+	"\battested\x18\b \x01(\bR\battested\x12\x16\n" +
+	"\x06serial\x18\t \x01(\tR\x06serial\"\\\n" +
+	"\x0eAddCardRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
+	"\vcertificate\x18\x02 \x01(\fR\vcertificate\x12\x14\n" +
+	"\x05label\x18\x03 \x01(\tR\x05label\"C\n" +
+	"\vCardRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
+	"\vfingerprint\x18\x02 \x01(\tR\vfingerprint\"c\n" +
+	"\x16NewBackupCodesResponse\x123\n" +
+	"\aaccount\x18\x01 \x01(\v2\x19.sallyport.v1.AccountViewR\aaccount\x12\x14\n" +
+	"\x05codes\x18\x02 \x03(\tR\x05codes\"2\n" +
 	"\n" +
 	"SSHKeyView\x12\x10\n" +
 	"\x03tag\x18\x01 \x01(\tR\x03tag\x12\x12\n" +
@@ -1831,17 +2481,28 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x0fAddTOTPResponse\x123\n" +
 	"\aaccount\x18\x01 \x01(\v2\x19.sallyport.v1.AccountViewR\aaccount\x12\x1f\n" +
 	"\votpauth_url\x18\x02 \x01(\tR\n" +
-	"otpauthUrl\"\x83\x01\n" +
+	"otpauthUrl\"\xb3\x01\n" +
 	"\x0fAddGroupRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x15\n" +
 	"\x03gid\x18\x02 \x01(\rH\x00R\x03gid\x88\x01\x01\x12\x18\n" +
 	"\ademands\x18\x03 \x03(\tR\ademands\x12#\n" +
-	"\roffline_codes\x18\b \x01(\bR\fofflineCodesB\x06\n" +
-	"\x04_gid\"a\n" +
+	"\roffline_codes\x18\b \x01(\bR\fofflineCodes\x12\x16\n" +
+	"\x06points\x18\t \x01(\rR\x06points\x12\x16\n" +
+	"\x06earned\x18\n" +
+	" \x01(\bR\x06earnedB\x06\n" +
+	"\x04_gid\"\x1d\n" +
+	"\x05Kinds\x12\x14\n" +
+	"\x05kinds\x18\x01 \x03(\tR\x05kinds\"\xe0\x01\n" +
 	"\x0fSetGroupRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12(\n" +
-	"\roffline_codes\x18\b \x01(\bH\x00R\fofflineCodes\x88\x01\x01B\x10\n" +
-	"\x0e_offline_codes\"\xb8\x01\n" +
+	"\roffline_codes\x18\b \x01(\bH\x00R\fofflineCodes\x88\x01\x01\x12\x1b\n" +
+	"\x06points\x18\t \x01(\rH\x01R\x06points\x88\x01\x01\x12\x1b\n" +
+	"\x06earned\x18\n" +
+	" \x01(\bH\x02R\x06earned\x88\x01\x01\x12-\n" +
+	"\ademands\x18\v \x01(\v2\x13.sallyport.v1.KindsR\ademandsB\x10\n" +
+	"\x0e_offline_codesB\t\n" +
+	"\a_pointsB\t\n" +
+	"\a_earned\"\xe8\x01\n" +
 	"\tGroupView\x12\x12\n" +
 	"\x04uuid\x18\x01 \x01(\tR\x04uuid\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x10\n" +
@@ -1849,7 +2510,10 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\ademands\x18\x04 \x03(\tR\ademands\x12\x1a\n" +
 	"\baccounts\x18\x05 \x03(\tR\baccounts\x12\x16\n" +
 	"\x06groups\x18\x06 \x03(\tR\x06groups\x12#\n" +
-	"\roffline_codes\x18\b \x01(\bR\fofflineCodes\"E\n" +
+	"\roffline_codes\x18\b \x01(\bR\fofflineCodes\x12\x16\n" +
+	"\x06points\x18\t \x01(\rR\x06points\x12\x16\n" +
+	"\x06earned\x18\n" +
+	" \x01(\bR\x06earned\"E\n" +
 	"\x12ListGroupsResponse\x12/\n" +
 	"\x06groups\x18\x01 \x03(\v2\x17.sallyport.v1.GroupViewR\x06groups\"=\n" +
 	"\rMemberRequest\x12\x14\n" +
@@ -1893,7 +2557,23 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x04head\x18\x02 \x01(\tR\x04head\"\x13\n" +
 	"\x11RotateKeysRequest\"+\n" +
 	"\x12RotateKeysResponse\x12\x15\n" +
-	"\x06key_id\x18\x01 \x01(\tR\x05keyId2\xa7\x0e\n" +
+	"\x06key_id\x18\x01 \x01(\tR\x05keyId\"\x12\n" +
+	"\x10ShowRealmRequest\"8\n" +
+	"\n" +
+	"KindPoints\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x16\n" +
+	"\x06points\x18\x02 \x01(\rR\x06points\"\xd0\x01\n" +
+	"\x0fSetRealmRequest\x120\n" +
+	"\x06points\x18\x01 \x03(\v2\x18.sallyport.v1.KindPointsR\x06points\x12*\n" +
+	"\x0eattestation_ca\x18\x02 \x01(\fH\x00R\rattestationCa\x88\x01\x01\x124\n" +
+	"\x13require_attestation\x18\x03 \x01(\bH\x01R\x12requireAttestation\x88\x01\x01B\x11\n" +
+	"\x0f_attestation_caB\x16\n" +
+	"\x14_require_attestation\"\xa9\x01\n" +
+	"\tRealmView\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
+	"\x06points\x18\x02 \x03(\v2\x18.sallyport.v1.KindPointsR\x06points\x12%\n" +
+	"\x0eattestation_ca\x18\x03 \x03(\tR\rattestationCa\x12/\n" +
+	"\x13require_attestation\x18\x04 \x01(\bR\x12requireAttestation2\x9b\x12\n" +
 	"\fAdminService\x12H\n" +
 	"\n" +
 	"AddAccount\x12\x1f.sallyport.v1.AddAccountRequest\x1a\x19.sallyport.v1.AccountView\x12C\n" +
@@ -1908,6 +2588,13 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\aAddTOTP\x12\x1c.sallyport.v1.AddTOTPRequest\x1a\x1d.sallyport.v1.AddTOTPResponse\x12B\n" +
 	"\n" +
 	"RemoveTOTP\x12\x19.sallyport.v1.NameRequest\x1a\x19.sallyport.v1.AccountView\x12B\n" +
+	"\aAddCard\x12\x1c.sallyport.v1.AddCardRequest\x1a\x19.sallyport.v1.AccountView\x12B\n" +
+	"\n" +
+	"RevokeCard\x12\x19.sallyport.v1.CardRequest\x1a\x19.sallyport.v1.AccountView\x12B\n" +
+	"\n" +
+	"RemoveCard\x12\x19.sallyport.v1.CardRequest\x1a\x19.sallyport.v1.AccountView\x12Q\n" +
+	"\x0eNewBackupCodes\x12\x19.sallyport.v1.NameRequest\x1a$.sallyport.v1.NewBackupCodesResponse\x12I\n" +
+	"\x11RemoveBackupCodes\x12\x19.sallyport.v1.NameRequest\x1a\x19.sallyport.v1.AccountView\x12B\n" +
 	"\bAddGroup\x12\x1d.sallyport.v1.AddGroupRequest\x1a\x17.sallyport.v1.GroupView\x12?\n" +
 	"\tShowGroup\x12\x19.sallyport.v1.NameRequest\x1a\x17.sallyport.v1.GroupView\x12I\n" +
 	"\n" +
@@ -1921,7 +2608,9 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\fListMachines\x12\x19.sallyport.v1.ListRequest\x1a\".sallyport.v1.ListMachinesResponse\x12>\n" +
 	"\rRemoveMachine\x12\x19.sallyport.v1.NameRequest\x1a\x12.sallyport.v1.Done\x12H\n" +
 	"\n" +
-	"SetMachine\x12\x1f.sallyport.v1.SetMachineRequest\x1a\x19.sallyport.v1.MachineView\x12L\n" +
+	"SetMachine\x12\x1f.sallyport.v1.SetMachineRequest\x1a\x19.sallyport.v1.MachineView\x12D\n" +
+	"\tShowRealm\x12\x1e.sallyport.v1.ShowRealmRequest\x1a\x17.sallyport.v1.RealmView\x12B\n" +
+	"\bSetRealm\x12\x1d.sallyport.v1.SetRealmRequest\x1a\x17.sallyport.v1.RealmView\x12L\n" +
 	"\tListAudit\x12\x1e.sallyport.v1.ListAuditRequest\x1a\x1f.sallyport.v1.ListAuditResponse\x12R\n" +
 	"\vVerifyAudit\x12 .sallyport.v1.VerifyAuditRequest\x1a!.sallyport.v1.VerifyAuditResponse\x12O\n" +
 	"\n" +
@@ -1939,111 +2628,141 @@ func file_sallyport_v1_admin_proto_rawDescGZIP() []byte {
 	return file_sallyport_v1_admin_proto_rawDescData
 }
 
-var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_sallyport_v1_admin_proto_goTypes = []any{
 	(*Done)(nil),                   // 0: sallyport.v1.Done
 	(*NameRequest)(nil),            // 1: sallyport.v1.NameRequest
 	(*ListRequest)(nil),            // 2: sallyport.v1.ListRequest
 	(*AddAccountRequest)(nil),      // 3: sallyport.v1.AddAccountRequest
 	(*AccountView)(nil),            // 4: sallyport.v1.AccountView
-	(*SSHKeyView)(nil),             // 5: sallyport.v1.SSHKeyView
-	(*ListAccountsResponse)(nil),   // 6: sallyport.v1.ListAccountsResponse
-	(*SetAccountStateRequest)(nil), // 7: sallyport.v1.SetAccountStateRequest
-	(*SetPasswordRequest)(nil),     // 8: sallyport.v1.SetPasswordRequest
-	(*AddSSHKeyRequest)(nil),       // 9: sallyport.v1.AddSSHKeyRequest
-	(*RemoveSSHKeyRequest)(nil),    // 10: sallyport.v1.RemoveSSHKeyRequest
-	(*AddTOTPRequest)(nil),         // 11: sallyport.v1.AddTOTPRequest
-	(*AddTOTPResponse)(nil),        // 12: sallyport.v1.AddTOTPResponse
-	(*AddGroupRequest)(nil),        // 13: sallyport.v1.AddGroupRequest
-	(*SetGroupRequest)(nil),        // 14: sallyport.v1.SetGroupRequest
-	(*GroupView)(nil),              // 15: sallyport.v1.GroupView
-	(*ListGroupsResponse)(nil),     // 16: sallyport.v1.ListGroupsResponse
-	(*MemberRequest)(nil),          // 17: sallyport.v1.MemberRequest
-	(*AddMachineResponse)(nil),     // 18: sallyport.v1.AddMachineResponse
-	(*MachineView)(nil),            // 19: sallyport.v1.MachineView
-	(*SetMachineRequest)(nil),      // 20: sallyport.v1.SetMachineRequest
-	(*ListMachinesResponse)(nil),   // 21: sallyport.v1.ListMachinesResponse
-	(*ListAuditRequest)(nil),       // 22: sallyport.v1.ListAuditRequest
-	(*AuditRow)(nil),               // 23: sallyport.v1.AuditRow
-	(*ListAuditResponse)(nil),      // 24: sallyport.v1.ListAuditResponse
-	(*VerifyAuditRequest)(nil),     // 25: sallyport.v1.VerifyAuditRequest
-	(*VerifyAuditResponse)(nil),    // 26: sallyport.v1.VerifyAuditResponse
-	(*RotateKeysRequest)(nil),      // 27: sallyport.v1.RotateKeysRequest
-	(*RotateKeysResponse)(nil),     // 28: sallyport.v1.RotateKeysResponse
-	(*timestamppb.Timestamp)(nil),  // 29: google.protobuf.Timestamp
+	(*CardView)(nil),               // 5: sallyport.v1.CardView
+	(*AddCardRequest)(nil),         // 6: sallyport.v1.AddCardRequest
+	(*CardRequest)(nil),            // 7: sallyport.v1.CardRequest
+	(*NewBackupCodesResponse)(nil), // 8: sallyport.v1.NewBackupCodesResponse
+	(*SSHKeyView)(nil),             // 9: sallyport.v1.SSHKeyView
+	(*ListAccountsResponse)(nil),   // 10: sallyport.v1.ListAccountsResponse
+	(*SetAccountStateRequest)(nil), // 11: sallyport.v1.SetAccountStateRequest
+	(*SetPasswordRequest)(nil),     // 12: sallyport.v1.SetPasswordRequest
+	(*AddSSHKeyRequest)(nil),       // 13: sallyport.v1.AddSSHKeyRequest
+	(*RemoveSSHKeyRequest)(nil),    // 14: sallyport.v1.RemoveSSHKeyRequest
+	(*AddTOTPRequest)(nil),         // 15: sallyport.v1.AddTOTPRequest
+	(*AddTOTPResponse)(nil),        // 16: sallyport.v1.AddTOTPResponse
+	(*AddGroupRequest)(nil),        // 17: sallyport.v1.AddGroupRequest
+	(*Kinds)(nil),                  // 18: sallyport.v1.Kinds
+	(*SetGroupRequest)(nil),        // 19: sallyport.v1.SetGroupRequest
+	(*GroupView)(nil),              // 20: sallyport.v1.GroupView
+	(*ListGroupsResponse)(nil),     // 21: sallyport.v1.ListGroupsResponse
+	(*MemberRequest)(nil),          // 22: sallyport.v1.MemberRequest
+	(*AddMachineResponse)(nil),     // 23: sallyport.v1.AddMachineResponse
+	(*MachineView)(nil),            // 24: sallyport.v1.MachineView
+	(*SetMachineRequest)(nil),      // 25: sallyport.v1.SetMachineRequest
+	(*ListMachinesResponse)(nil),   // 26: sallyport.v1.ListMachinesResponse
+	(*ListAuditRequest)(nil),       // 27: sallyport.v1.ListAuditRequest
+	(*AuditRow)(nil),               // 28: sallyport.v1.AuditRow
+	(*ListAuditResponse)(nil),      // 29: sallyport.v1.ListAuditResponse
+	(*VerifyAuditRequest)(nil),     // 30: sallyport.v1.VerifyAuditRequest
+	(*VerifyAuditResponse)(nil),    // 31: sallyport.v1.VerifyAuditResponse
+	(*RotateKeysRequest)(nil),      // 32: sallyport.v1.RotateKeysRequest
+	(*RotateKeysResponse)(nil),     // 33: sallyport.v1.RotateKeysResponse
+	(*ShowRealmRequest)(nil),       // 34: sallyport.v1.ShowRealmRequest
+	(*KindPoints)(nil),             // 35: sallyport.v1.KindPoints
+	(*SetRealmRequest)(nil),        // 36: sallyport.v1.SetRealmRequest
+	(*RealmView)(nil),              // 37: sallyport.v1.RealmView
+	(*timestamppb.Timestamp)(nil),  // 38: google.protobuf.Timestamp
 }
 var file_sallyport_v1_admin_proto_depIdxs = []int32{
-	29, // 0: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
-	29, // 1: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
-	29, // 2: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
-	29, // 3: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
-	5,  // 4: sallyport.v1.AccountView.ssh_keys:type_name -> sallyport.v1.SSHKeyView
-	29, // 5: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
-	4,  // 6: sallyport.v1.ListAccountsResponse.accounts:type_name -> sallyport.v1.AccountView
-	4,  // 7: sallyport.v1.AddTOTPResponse.account:type_name -> sallyport.v1.AccountView
-	15, // 8: sallyport.v1.ListGroupsResponse.groups:type_name -> sallyport.v1.GroupView
-	19, // 9: sallyport.v1.AddMachineResponse.machine:type_name -> sallyport.v1.MachineView
-	29, // 10: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
-	29, // 11: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
-	19, // 12: sallyport.v1.ListMachinesResponse.machines:type_name -> sallyport.v1.MachineView
-	29, // 13: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
-	29, // 14: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
-	23, // 15: sallyport.v1.ListAuditResponse.rows:type_name -> sallyport.v1.AuditRow
-	3,  // 16: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
-	1,  // 17: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
-	2,  // 18: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
-	7,  // 19: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
-	1,  // 20: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
-	1,  // 21: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
-	8,  // 22: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
-	9,  // 23: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
-	10, // 24: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
-	11, // 25: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
-	1,  // 26: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
-	13, // 27: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
-	1,  // 28: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
-	2,  // 29: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
-	1,  // 30: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
-	17, // 31: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
-	17, // 32: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
-	14, // 33: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
-	1,  // 34: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
-	2,  // 35: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
-	1,  // 36: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
-	20, // 37: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
-	22, // 38: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
-	25, // 39: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
-	27, // 40: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
-	4,  // 41: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
-	4,  // 42: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
-	6,  // 43: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
-	4,  // 44: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
-	0,  // 45: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
-	4,  // 46: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
-	4,  // 47: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
-	4,  // 48: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
-	4,  // 49: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
-	12, // 50: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
-	4,  // 51: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
-	15, // 52: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
-	15, // 53: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
-	16, // 54: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
-	0,  // 55: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
-	15, // 56: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
-	15, // 57: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
-	15, // 58: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
-	18, // 59: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
-	21, // 60: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
-	0,  // 61: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
-	19, // 62: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
-	24, // 63: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
-	26, // 64: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
-	28, // 65: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
-	41, // [41:66] is the sub-list for method output_type
-	16, // [16:41] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	38, // 0: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
+	38, // 1: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
+	38, // 2: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
+	38, // 3: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
+	9,  // 4: sallyport.v1.AccountView.ssh_keys:type_name -> sallyport.v1.SSHKeyView
+	38, // 5: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
+	5,  // 6: sallyport.v1.AccountView.cards:type_name -> sallyport.v1.CardView
+	38, // 7: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
+	38, // 8: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
+	4,  // 9: sallyport.v1.NewBackupCodesResponse.account:type_name -> sallyport.v1.AccountView
+	4,  // 10: sallyport.v1.ListAccountsResponse.accounts:type_name -> sallyport.v1.AccountView
+	4,  // 11: sallyport.v1.AddTOTPResponse.account:type_name -> sallyport.v1.AccountView
+	18, // 12: sallyport.v1.SetGroupRequest.demands:type_name -> sallyport.v1.Kinds
+	20, // 13: sallyport.v1.ListGroupsResponse.groups:type_name -> sallyport.v1.GroupView
+	24, // 14: sallyport.v1.AddMachineResponse.machine:type_name -> sallyport.v1.MachineView
+	38, // 15: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
+	38, // 16: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
+	24, // 17: sallyport.v1.ListMachinesResponse.machines:type_name -> sallyport.v1.MachineView
+	38, // 18: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
+	38, // 19: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
+	28, // 20: sallyport.v1.ListAuditResponse.rows:type_name -> sallyport.v1.AuditRow
+	35, // 21: sallyport.v1.SetRealmRequest.points:type_name -> sallyport.v1.KindPoints
+	35, // 22: sallyport.v1.RealmView.points:type_name -> sallyport.v1.KindPoints
+	3,  // 23: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
+	1,  // 24: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
+	2,  // 25: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
+	11, // 26: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
+	1,  // 27: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
+	1,  // 28: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
+	12, // 29: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
+	13, // 30: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
+	14, // 31: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
+	15, // 32: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
+	1,  // 33: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
+	6,  // 34: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
+	7,  // 35: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
+	7,  // 36: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
+	1,  // 37: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
+	1,  // 38: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
+	17, // 39: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
+	1,  // 40: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
+	2,  // 41: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
+	1,  // 42: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
+	22, // 43: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
+	22, // 44: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
+	19, // 45: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
+	1,  // 46: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
+	2,  // 47: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
+	1,  // 48: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
+	25, // 49: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
+	34, // 50: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
+	36, // 51: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
+	27, // 52: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
+	30, // 53: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
+	32, // 54: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
+	4,  // 55: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
+	4,  // 56: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
+	10, // 57: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
+	4,  // 58: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
+	0,  // 59: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
+	4,  // 60: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
+	4,  // 61: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
+	4,  // 62: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
+	4,  // 63: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
+	16, // 64: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
+	4,  // 65: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
+	4,  // 66: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
+	4,  // 67: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
+	4,  // 68: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
+	8,  // 69: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
+	4,  // 70: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
+	20, // 71: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
+	20, // 72: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
+	21, // 73: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
+	0,  // 74: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
+	20, // 75: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
+	20, // 76: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
+	20, // 77: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
+	23, // 78: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
+	26, // 79: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
+	0,  // 80: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
+	24, // 81: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
+	37, // 82: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
+	37, // 83: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
+	29, // 84: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
+	31, // 85: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
+	33, // 86: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
+	55, // [55:87] is the sub-list for method output_type
+	23, // [23:55] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_sallyport_v1_admin_proto_init() }
@@ -2052,16 +2771,17 @@ func file_sallyport_v1_admin_proto_init() {
 		return
 	}
 	file_sallyport_v1_admin_proto_msgTypes[3].OneofWrappers = []any{}
-	file_sallyport_v1_admin_proto_msgTypes[13].OneofWrappers = []any{}
-	file_sallyport_v1_admin_proto_msgTypes[14].OneofWrappers = []any{}
-	file_sallyport_v1_admin_proto_msgTypes[20].OneofWrappers = []any{}
+	file_sallyport_v1_admin_proto_msgTypes[17].OneofWrappers = []any{}
+	file_sallyport_v1_admin_proto_msgTypes[19].OneofWrappers = []any{}
+	file_sallyport_v1_admin_proto_msgTypes[25].OneofWrappers = []any{}
+	file_sallyport_v1_admin_proto_msgTypes[36].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sallyport_v1_admin_proto_rawDesc), len(file_sallyport_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   29,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

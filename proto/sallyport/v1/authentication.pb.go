@@ -126,21 +126,28 @@ func (x ChangePasswordResponse_Result) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ChangePasswordResponse_Result.Descriptor instead.
 func (ChangePasswordResponse_Result) EnumDescriptor() ([]byte, []int) {
-	return file_sallyport_v1_authentication_proto_rawDescGZIP(), []int{6, 0}
+	return file_sallyport_v1_authentication_proto_rawDescGZIP(), []int{7, 0}
 }
 
 type BeginRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// For the audit log.
+	// For the audit log and for what a card signs; 256 bytes of it count.
 	Service    string `protobuf:"bytes,2,opt,name=service,proto3" json:"service,omitempty"`
 	RemoteHost string `protobuf:"bytes,3,opt,name=remote_host,json=remoteHost,proto3" json:"remote_host,omitempty"`
 	// The newest time step of a one-time code that this machine accepted without
 	// the server; a code of that step or an earlier one is used.
 	UsedStep int64 `protobuf:"varint,4,opt,name=used_step,json=usedStep,proto3" json:"used_step,omitempty"`
-	// A factor kind, today "totp": when everything is proved, a new one is made, and
-	// it takes the old one's place when the last step has confirmed it.
-	Enrol         string `protobuf:"bytes,5,opt,name=enrol,proto3" json:"enrol,omitempty"`
+	// A factor kind: when what is enough for a login is proved, a new one is made.
+	// "totp": it takes the old one's place when the last step has confirmed it.
+	// "piv": the last step is a card's answer with its certificate, by which it is
+	// added. "backup-code": the answer is new ones, and the older ones are void.
+	Enrol string `protobuf:"bytes,5,opt,name=enrol,proto3" json:"enrol,omitempty"`
+	// A factor kind, "totp", "piv" or "backup-code", to take away when that kind, or
+	// something at least as strong, is proved. Not together with enrol.
+	Remove string `protobuf:"bytes,6,opt,name=remove,proto3" json:"remove,omitempty"`
+	// With remove "piv": which, by the SHA-256 of its certificate.
+	RemoveCard    []byte `protobuf:"bytes,7,opt,name=remove_card,json=removeCard,proto3" json:"remove_card,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -210,6 +217,75 @@ func (x *BeginRequest) GetEnrol() string {
 	return ""
 }
 
+func (x *BeginRequest) GetRemove() string {
+	if x != nil {
+		return x.Remove
+	}
+	return ""
+}
+
+func (x *BeginRequest) GetRemoveCard() []byte {
+	if x != nil {
+		return x.RemoveCard
+	}
+	return nil
+}
+
+// Nonce is for the challenge that a card signs. It is good for the next step alone.
+type Nonce struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 32 bytes.
+	Value []byte `protobuf:"bytes,1,opt,name=value,proto3" json:"value,omitempty"`
+	// When it was made, in Unix seconds.
+	Time          int64 `protobuf:"varint,2,opt,name=time,proto3" json:"time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Nonce) Reset() {
+	*x = Nonce{}
+	mi := &file_sallyport_v1_authentication_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Nonce) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Nonce) ProtoMessage() {}
+
+func (x *Nonce) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_authentication_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Nonce.ProtoReflect.Descriptor instead.
+func (*Nonce) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_authentication_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Nonce) GetValue() []byte {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
+func (x *Nonce) GetTime() int64 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
 type BeginResponse struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Outcome Outcome                `protobuf:"varint,1,opt,name=outcome,proto3,enum=sallyport.v1.Outcome" json:"outcome,omitempty"`
@@ -219,13 +295,14 @@ type BeginResponse struct {
 	Offers        []string               `protobuf:"bytes,3,rep,name=offers,proto3" json:"offers,omitempty"`
 	Message       string                 `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
 	ServerTime    *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=server_time,json=serverTime,proto3" json:"server_time,omitempty"`
+	Nonce         *Nonce                 `protobuf:"bytes,6,opt,name=nonce,proto3" json:"nonce,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *BeginResponse) Reset() {
 	*x = BeginResponse{}
-	mi := &file_sallyport_v1_authentication_proto_msgTypes[1]
+	mi := &file_sallyport_v1_authentication_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -237,7 +314,7 @@ func (x *BeginResponse) String() string {
 func (*BeginResponse) ProtoMessage() {}
 
 func (x *BeginResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_authentication_proto_msgTypes[1]
+	mi := &file_sallyport_v1_authentication_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -250,7 +327,7 @@ func (x *BeginResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginResponse.ProtoReflect.Descriptor instead.
 func (*BeginResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_authentication_proto_rawDescGZIP(), []int{1}
+	return file_sallyport_v1_authentication_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *BeginResponse) GetOutcome() Outcome {
@@ -288,18 +365,29 @@ func (x *BeginResponse) GetServerTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *BeginResponse) GetNonce() *Nonce {
+	if x != nil {
+		return x.Nonce
+	}
+	return nil
+}
+
 type StepRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Session       string                 `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
-	Kind          string                 `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
-	Credential    []byte                 `protobuf:"bytes,3,opt,name=credential,proto3" json:"credential,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Session string                 `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	Kind    string                 `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	// The text that was typed; for "piv" and "new-piv" a card's answer, in CBOR.
+	Credential []byte `protobuf:"bytes,3,opt,name=credential,proto3" json:"credential,omitempty"`
+	// This machine demands more than is enough for a login: offer what else the
+	// account holds. When there is nothing else, the answer is allow all the same.
+	More          bool `protobuf:"varint,4,opt,name=more,proto3" json:"more,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StepRequest) Reset() {
 	*x = StepRequest{}
-	mi := &file_sallyport_v1_authentication_proto_msgTypes[2]
+	mi := &file_sallyport_v1_authentication_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -311,7 +399,7 @@ func (x *StepRequest) String() string {
 func (*StepRequest) ProtoMessage() {}
 
 func (x *StepRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_authentication_proto_msgTypes[2]
+	mi := &file_sallyport_v1_authentication_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -324,7 +412,7 @@ func (x *StepRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepRequest.ProtoReflect.Descriptor instead.
 func (*StepRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_authentication_proto_rawDescGZIP(), []int{2}
+	return file_sallyport_v1_authentication_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *StepRequest) GetSession() string {
@@ -348,6 +436,13 @@ func (x *StepRequest) GetCredential() []byte {
 	return nil
 }
 
+func (x *StepRequest) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
 type StepResponse struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Outcome Outcome                `protobuf:"varint,1,opt,name=outcome,proto3,enum=sallyport.v1.Outcome" json:"outcome,omitempty"`
@@ -367,14 +462,18 @@ type StepResponse struct {
 	Sealed []*SealedFactor `protobuf:"bytes,9,rep,name=sealed,proto3" json:"sealed,omitempty"`
 	// With continue and the offer "new-totp": the new secret as an otpauth:// address.
 	// It counts for nothing until a code of it is the answer.
-	OtpauthUrl    []byte `protobuf:"bytes,10,opt,name=otpauth_url,json=otpauthUrl,proto3" json:"otpauth_url,omitempty"`
+	OtpauthUrl []byte `protobuf:"bytes,10,opt,name=otpauth_url,json=otpauthUrl,proto3" json:"otpauth_url,omitempty"`
+	// With continue and the offer "piv" or "new-piv".
+	Nonce *Nonce `protobuf:"bytes,11,opt,name=nonce,proto3" json:"nonce,omitempty"`
+	// With allow, where backup codes were to be made: they are shown this once.
+	BackupCodes   [][]byte `protobuf:"bytes,12,rep,name=backup_codes,json=backupCodes,proto3" json:"backup_codes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StepResponse) Reset() {
 	*x = StepResponse{}
-	mi := &file_sallyport_v1_authentication_proto_msgTypes[3]
+	mi := &file_sallyport_v1_authentication_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -386,7 +485,7 @@ func (x *StepResponse) String() string {
 func (*StepResponse) ProtoMessage() {}
 
 func (x *StepResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_authentication_proto_msgTypes[3]
+	mi := &file_sallyport_v1_authentication_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -399,7 +498,7 @@ func (x *StepResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepResponse.ProtoReflect.Descriptor instead.
 func (*StepResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_authentication_proto_rawDescGZIP(), []int{3}
+	return file_sallyport_v1_authentication_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *StepResponse) GetOutcome() Outcome {
@@ -472,6 +571,20 @@ func (x *StepResponse) GetOtpauthUrl() []byte {
 	return nil
 }
 
+func (x *StepResponse) GetNonce() *Nonce {
+	if x != nil {
+		return x.Nonce
+	}
+	return nil
+}
+
+func (x *StepResponse) GetBackupCodes() [][]byte {
+	if x != nil {
+		return x.BackupCodes
+	}
+	return nil
+}
+
 // SealedFactor is a secret for one machine: HPKE to its sealing key. What it is for
 // is authenticated with it: realm, machine, account, kind and epoch.
 type SealedFactor struct {
@@ -487,7 +600,7 @@ type SealedFactor struct {
 
 func (x *SealedFactor) Reset() {
 	*x = SealedFactor{}
-	mi := &file_sallyport_v1_authentication_proto_msgTypes[4]
+	mi := &file_sallyport_v1_authentication_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -499,7 +612,7 @@ func (x *SealedFactor) String() string {
 func (*SealedFactor) ProtoMessage() {}
 
 func (x *SealedFactor) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_authentication_proto_msgTypes[4]
+	mi := &file_sallyport_v1_authentication_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -512,7 +625,7 @@ func (x *SealedFactor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealedFactor.ProtoReflect.Descriptor instead.
 func (*SealedFactor) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_authentication_proto_rawDescGZIP(), []int{4}
+	return file_sallyport_v1_authentication_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *SealedFactor) GetKind() string {
@@ -556,7 +669,7 @@ type ChangePasswordRequest struct {
 
 func (x *ChangePasswordRequest) Reset() {
 	*x = ChangePasswordRequest{}
-	mi := &file_sallyport_v1_authentication_proto_msgTypes[5]
+	mi := &file_sallyport_v1_authentication_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -568,7 +681,7 @@ func (x *ChangePasswordRequest) String() string {
 func (*ChangePasswordRequest) ProtoMessage() {}
 
 func (x *ChangePasswordRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_authentication_proto_msgTypes[5]
+	mi := &file_sallyport_v1_authentication_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -581,7 +694,7 @@ func (x *ChangePasswordRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangePasswordRequest.ProtoReflect.Descriptor instead.
 func (*ChangePasswordRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_authentication_proto_rawDescGZIP(), []int{5}
+	return file_sallyport_v1_authentication_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ChangePasswordRequest) GetName() string {
@@ -624,7 +737,7 @@ type ChangePasswordResponse struct {
 
 func (x *ChangePasswordResponse) Reset() {
 	*x = ChangePasswordResponse{}
-	mi := &file_sallyport_v1_authentication_proto_msgTypes[6]
+	mi := &file_sallyport_v1_authentication_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -636,7 +749,7 @@ func (x *ChangePasswordResponse) String() string {
 func (*ChangePasswordResponse) ProtoMessage() {}
 
 func (x *ChangePasswordResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_authentication_proto_msgTypes[6]
+	mi := &file_sallyport_v1_authentication_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -649,7 +762,7 @@ func (x *ChangePasswordResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangePasswordResponse.ProtoReflect.Descriptor instead.
 func (*ChangePasswordResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_authentication_proto_rawDescGZIP(), []int{6}
+	return file_sallyport_v1_authentication_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ChangePasswordResponse) GetResult() ChangePasswordResponse_Result {
@@ -684,27 +797,35 @@ var File_sallyport_v1_authentication_proto protoreflect.FileDescriptor
 
 const file_sallyport_v1_authentication_proto_rawDesc = "" +
 	"\n" +
-	"!sallyport/v1/authentication.proto\x12\fsallyport.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x90\x01\n" +
+	"!sallyport/v1/authentication.proto\x12\fsallyport.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\x01\n" +
 	"\fBeginRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aservice\x18\x02 \x01(\tR\aservice\x12\x1f\n" +
 	"\vremote_host\x18\x03 \x01(\tR\n" +
 	"remoteHost\x12\x1b\n" +
 	"\tused_step\x18\x04 \x01(\x03R\busedStep\x12\x14\n" +
-	"\x05enrol\x18\x05 \x01(\tR\x05enrol\"\xc9\x01\n" +
+	"\x05enrol\x18\x05 \x01(\tR\x05enrol\x12\x16\n" +
+	"\x06remove\x18\x06 \x01(\tR\x06remove\x12\x1f\n" +
+	"\vremove_card\x18\a \x01(\fR\n" +
+	"removeCard\"1\n" +
+	"\x05Nonce\x12\x14\n" +
+	"\x05value\x18\x01 \x01(\fR\x05value\x12\x12\n" +
+	"\x04time\x18\x02 \x01(\x03R\x04time\"\xf4\x01\n" +
 	"\rBeginResponse\x12/\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2\x15.sallyport.v1.OutcomeR\aoutcome\x12\x18\n" +
 	"\asession\x18\x02 \x01(\tR\asession\x12\x16\n" +
 	"\x06offers\x18\x03 \x03(\tR\x06offers\x12\x18\n" +
 	"\amessage\x18\x04 \x01(\tR\amessage\x12;\n" +
 	"\vserver_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"serverTime\"[\n" +
+	"serverTime\x12)\n" +
+	"\x05nonce\x18\x06 \x01(\v2\x13.sallyport.v1.NonceR\x05nonce\"o\n" +
 	"\vStepRequest\x12\x18\n" +
 	"\asession\x18\x01 \x01(\tR\asession\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x1e\n" +
 	"\n" +
 	"credential\x18\x03 \x01(\fR\n" +
-	"credential\"\xf5\x02\n" +
+	"credential\x12\x12\n" +
+	"\x04more\x18\x04 \x01(\bR\x04more\"\xc3\x03\n" +
 	"\fStepResponse\x12/\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2\x15.sallyport.v1.OutcomeR\aoutcome\x12\x16\n" +
 	"\x06offers\x18\x02 \x03(\tR\x06offers\x12\x18\n" +
@@ -718,7 +839,9 @@ const file_sallyport_v1_authentication_proto_rawDesc = "" +
 	"\x06sealed\x18\t \x03(\v2\x1a.sallyport.v1.SealedFactorR\x06sealed\x12\x1f\n" +
 	"\votpauth_url\x18\n" +
 	" \x01(\fR\n" +
-	"otpauthUrl\"i\n" +
+	"otpauthUrl\x12)\n" +
+	"\x05nonce\x18\v \x01(\v2\x13.sallyport.v1.NonceR\x05nonce\x12!\n" +
+	"\fbackup_codes\x18\f \x03(\fR\vbackupCodes\"i\n" +
 	"\fSealedFactor\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x12\n" +
@@ -762,37 +885,40 @@ func file_sallyport_v1_authentication_proto_rawDescGZIP() []byte {
 }
 
 var file_sallyport_v1_authentication_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_sallyport_v1_authentication_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_sallyport_v1_authentication_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_sallyport_v1_authentication_proto_goTypes = []any{
 	(Outcome)(0),                       // 0: sallyport.v1.Outcome
 	(ChangePasswordResponse_Result)(0), // 1: sallyport.v1.ChangePasswordResponse.Result
 	(*BeginRequest)(nil),               // 2: sallyport.v1.BeginRequest
-	(*BeginResponse)(nil),              // 3: sallyport.v1.BeginResponse
-	(*StepRequest)(nil),                // 4: sallyport.v1.StepRequest
-	(*StepResponse)(nil),               // 5: sallyport.v1.StepResponse
-	(*SealedFactor)(nil),               // 6: sallyport.v1.SealedFactor
-	(*ChangePasswordRequest)(nil),      // 7: sallyport.v1.ChangePasswordRequest
-	(*ChangePasswordResponse)(nil),     // 8: sallyport.v1.ChangePasswordResponse
-	(*timestamppb.Timestamp)(nil),      // 9: google.protobuf.Timestamp
+	(*Nonce)(nil),                      // 3: sallyport.v1.Nonce
+	(*BeginResponse)(nil),              // 4: sallyport.v1.BeginResponse
+	(*StepRequest)(nil),                // 5: sallyport.v1.StepRequest
+	(*StepResponse)(nil),               // 6: sallyport.v1.StepResponse
+	(*SealedFactor)(nil),               // 7: sallyport.v1.SealedFactor
+	(*ChangePasswordRequest)(nil),      // 8: sallyport.v1.ChangePasswordRequest
+	(*ChangePasswordResponse)(nil),     // 9: sallyport.v1.ChangePasswordResponse
+	(*timestamppb.Timestamp)(nil),      // 10: google.protobuf.Timestamp
 }
 var file_sallyport_v1_authentication_proto_depIdxs = []int32{
-	0, // 0: sallyport.v1.BeginResponse.outcome:type_name -> sallyport.v1.Outcome
-	9, // 1: sallyport.v1.BeginResponse.server_time:type_name -> google.protobuf.Timestamp
-	0, // 2: sallyport.v1.StepResponse.outcome:type_name -> sallyport.v1.Outcome
-	9, // 3: sallyport.v1.StepResponse.server_time:type_name -> google.protobuf.Timestamp
-	6, // 4: sallyport.v1.StepResponse.sealed:type_name -> sallyport.v1.SealedFactor
-	1, // 5: sallyport.v1.ChangePasswordResponse.result:type_name -> sallyport.v1.ChangePasswordResponse.Result
-	2, // 6: sallyport.v1.AuthenticationService.Begin:input_type -> sallyport.v1.BeginRequest
-	4, // 7: sallyport.v1.AuthenticationService.Step:input_type -> sallyport.v1.StepRequest
-	7, // 8: sallyport.v1.AuthenticationService.ChangePassword:input_type -> sallyport.v1.ChangePasswordRequest
-	3, // 9: sallyport.v1.AuthenticationService.Begin:output_type -> sallyport.v1.BeginResponse
-	5, // 10: sallyport.v1.AuthenticationService.Step:output_type -> sallyport.v1.StepResponse
-	8, // 11: sallyport.v1.AuthenticationService.ChangePassword:output_type -> sallyport.v1.ChangePasswordResponse
-	9, // [9:12] is the sub-list for method output_type
-	6, // [6:9] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	0,  // 0: sallyport.v1.BeginResponse.outcome:type_name -> sallyport.v1.Outcome
+	10, // 1: sallyport.v1.BeginResponse.server_time:type_name -> google.protobuf.Timestamp
+	3,  // 2: sallyport.v1.BeginResponse.nonce:type_name -> sallyport.v1.Nonce
+	0,  // 3: sallyport.v1.StepResponse.outcome:type_name -> sallyport.v1.Outcome
+	10, // 4: sallyport.v1.StepResponse.server_time:type_name -> google.protobuf.Timestamp
+	7,  // 5: sallyport.v1.StepResponse.sealed:type_name -> sallyport.v1.SealedFactor
+	3,  // 6: sallyport.v1.StepResponse.nonce:type_name -> sallyport.v1.Nonce
+	1,  // 7: sallyport.v1.ChangePasswordResponse.result:type_name -> sallyport.v1.ChangePasswordResponse.Result
+	2,  // 8: sallyport.v1.AuthenticationService.Begin:input_type -> sallyport.v1.BeginRequest
+	5,  // 9: sallyport.v1.AuthenticationService.Step:input_type -> sallyport.v1.StepRequest
+	8,  // 10: sallyport.v1.AuthenticationService.ChangePassword:input_type -> sallyport.v1.ChangePasswordRequest
+	4,  // 11: sallyport.v1.AuthenticationService.Begin:output_type -> sallyport.v1.BeginResponse
+	6,  // 12: sallyport.v1.AuthenticationService.Step:output_type -> sallyport.v1.StepResponse
+	9,  // 13: sallyport.v1.AuthenticationService.ChangePassword:output_type -> sallyport.v1.ChangePasswordResponse
+	11, // [11:14] is the sub-list for method output_type
+	8,  // [8:11] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_sallyport_v1_authentication_proto_init() }
@@ -806,7 +932,7 @@ func file_sallyport_v1_authentication_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sallyport_v1_authentication_proto_rawDesc), len(file_sallyport_v1_authentication_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   7,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -62,6 +62,18 @@ const (
 	AdminServiceAddTOTPProcedure = "/sallyport.v1.AdminService/AddTOTP"
 	// AdminServiceRemoveTOTPProcedure is the fully-qualified name of the AdminService's RemoveTOTP RPC.
 	AdminServiceRemoveTOTPProcedure = "/sallyport.v1.AdminService/RemoveTOTP"
+	// AdminServiceAddCardProcedure is the fully-qualified name of the AdminService's AddCard RPC.
+	AdminServiceAddCardProcedure = "/sallyport.v1.AdminService/AddCard"
+	// AdminServiceRevokeCardProcedure is the fully-qualified name of the AdminService's RevokeCard RPC.
+	AdminServiceRevokeCardProcedure = "/sallyport.v1.AdminService/RevokeCard"
+	// AdminServiceRemoveCardProcedure is the fully-qualified name of the AdminService's RemoveCard RPC.
+	AdminServiceRemoveCardProcedure = "/sallyport.v1.AdminService/RemoveCard"
+	// AdminServiceNewBackupCodesProcedure is the fully-qualified name of the AdminService's
+	// NewBackupCodes RPC.
+	AdminServiceNewBackupCodesProcedure = "/sallyport.v1.AdminService/NewBackupCodes"
+	// AdminServiceRemoveBackupCodesProcedure is the fully-qualified name of the AdminService's
+	// RemoveBackupCodes RPC.
+	AdminServiceRemoveBackupCodesProcedure = "/sallyport.v1.AdminService/RemoveBackupCodes"
 	// AdminServiceAddGroupProcedure is the fully-qualified name of the AdminService's AddGroup RPC.
 	AdminServiceAddGroupProcedure = "/sallyport.v1.AdminService/AddGroup"
 	// AdminServiceShowGroupProcedure is the fully-qualified name of the AdminService's ShowGroup RPC.
@@ -88,6 +100,10 @@ const (
 	AdminServiceRemoveMachineProcedure = "/sallyport.v1.AdminService/RemoveMachine"
 	// AdminServiceSetMachineProcedure is the fully-qualified name of the AdminService's SetMachine RPC.
 	AdminServiceSetMachineProcedure = "/sallyport.v1.AdminService/SetMachine"
+	// AdminServiceShowRealmProcedure is the fully-qualified name of the AdminService's ShowRealm RPC.
+	AdminServiceShowRealmProcedure = "/sallyport.v1.AdminService/ShowRealm"
+	// AdminServiceSetRealmProcedure is the fully-qualified name of the AdminService's SetRealm RPC.
+	AdminServiceSetRealmProcedure = "/sallyport.v1.AdminService/SetRealm"
 	// AdminServiceListAuditProcedure is the fully-qualified name of the AdminService's ListAudit RPC.
 	AdminServiceListAuditProcedure = "/sallyport.v1.AdminService/ListAudit"
 	// AdminServiceVerifyAuditProcedure is the fully-qualified name of the AdminService's VerifyAudit
@@ -109,7 +125,16 @@ type AdminServiceClient interface {
 	AddSSHKey(context.Context, *v1.AddSSHKeyRequest) (*v1.AccountView, error)
 	RemoveSSHKey(context.Context, *v1.RemoveSSHKeyRequest) (*v1.AccountView, error)
 	AddTOTP(context.Context, *v1.AddTOTPRequest) (*v1.AddTOTPResponse, error)
+	// RemoveTOTP takes the backup codes away as well.
 	RemoveTOTP(context.Context, *v1.NameRequest) (*v1.AccountView, error)
+	AddCard(context.Context, *v1.AddCardRequest) (*v1.AccountView, error)
+	// RevokeCard ends a card's use for good: it cannot be enrolled again.
+	RevokeCard(context.Context, *v1.CardRequest) (*v1.AccountView, error)
+	// RemoveCard forgets a card, in use or revoked.
+	RemoveCard(context.Context, *v1.CardRequest) (*v1.AccountView, error)
+	// NewBackupCodes makes codes; older ones are void.
+	NewBackupCodes(context.Context, *v1.NameRequest) (*v1.NewBackupCodesResponse, error)
+	RemoveBackupCodes(context.Context, *v1.NameRequest) (*v1.AccountView, error)
 	AddGroup(context.Context, *v1.AddGroupRequest) (*v1.GroupView, error)
 	ShowGroup(context.Context, *v1.NameRequest) (*v1.GroupView, error)
 	ListGroups(context.Context, *v1.ListRequest) (*v1.ListGroupsResponse, error)
@@ -121,6 +146,8 @@ type AdminServiceClient interface {
 	ListMachines(context.Context, *v1.ListRequest) (*v1.ListMachinesResponse, error)
 	RemoveMachine(context.Context, *v1.NameRequest) (*v1.Done, error)
 	SetMachine(context.Context, *v1.SetMachineRequest) (*v1.MachineView, error)
+	ShowRealm(context.Context, *v1.ShowRealmRequest) (*v1.RealmView, error)
+	SetRealm(context.Context, *v1.SetRealmRequest) (*v1.RealmView, error)
 	ListAudit(context.Context, *v1.ListAuditRequest) (*v1.ListAuditResponse, error)
 	VerifyAudit(context.Context, *v1.VerifyAuditRequest) (*v1.VerifyAuditResponse, error)
 	RotateKeys(context.Context, *v1.RotateKeysRequest) (*v1.RotateKeysResponse, error)
@@ -203,6 +230,36 @@ func NewAdminServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(adminServiceMethods.ByName("RemoveTOTP")),
 			connect.WithClientOptions(opts...),
 		),
+		addCard: connect.NewClient[v1.AddCardRequest, v1.AccountView](
+			httpClient,
+			baseURL+AdminServiceAddCardProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("AddCard")),
+			connect.WithClientOptions(opts...),
+		),
+		revokeCard: connect.NewClient[v1.CardRequest, v1.AccountView](
+			httpClient,
+			baseURL+AdminServiceRevokeCardProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("RevokeCard")),
+			connect.WithClientOptions(opts...),
+		),
+		removeCard: connect.NewClient[v1.CardRequest, v1.AccountView](
+			httpClient,
+			baseURL+AdminServiceRemoveCardProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("RemoveCard")),
+			connect.WithClientOptions(opts...),
+		),
+		newBackupCodes: connect.NewClient[v1.NameRequest, v1.NewBackupCodesResponse](
+			httpClient,
+			baseURL+AdminServiceNewBackupCodesProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("NewBackupCodes")),
+			connect.WithClientOptions(opts...),
+		),
+		removeBackupCodes: connect.NewClient[v1.NameRequest, v1.AccountView](
+			httpClient,
+			baseURL+AdminServiceRemoveBackupCodesProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("RemoveBackupCodes")),
+			connect.WithClientOptions(opts...),
+		),
 		addGroup: connect.NewClient[v1.AddGroupRequest, v1.GroupView](
 			httpClient,
 			baseURL+AdminServiceAddGroupProcedure,
@@ -269,6 +326,18 @@ func NewAdminServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(adminServiceMethods.ByName("SetMachine")),
 			connect.WithClientOptions(opts...),
 		),
+		showRealm: connect.NewClient[v1.ShowRealmRequest, v1.RealmView](
+			httpClient,
+			baseURL+AdminServiceShowRealmProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("ShowRealm")),
+			connect.WithClientOptions(opts...),
+		),
+		setRealm: connect.NewClient[v1.SetRealmRequest, v1.RealmView](
+			httpClient,
+			baseURL+AdminServiceSetRealmProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("SetRealm")),
+			connect.WithClientOptions(opts...),
+		),
 		listAudit: connect.NewClient[v1.ListAuditRequest, v1.ListAuditResponse](
 			httpClient,
 			baseURL+AdminServiceListAuditProcedure,
@@ -292,31 +361,38 @@ func NewAdminServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 
 // adminServiceClient implements AdminServiceClient.
 type adminServiceClient struct {
-	addAccount      *connect.Client[v1.AddAccountRequest, v1.AccountView]
-	showAccount     *connect.Client[v1.NameRequest, v1.AccountView]
-	listAccounts    *connect.Client[v1.ListRequest, v1.ListAccountsResponse]
-	setAccountState *connect.Client[v1.SetAccountStateRequest, v1.AccountView]
-	removeAccount   *connect.Client[v1.NameRequest, v1.Done]
-	unlockAccount   *connect.Client[v1.NameRequest, v1.AccountView]
-	setPassword     *connect.Client[v1.SetPasswordRequest, v1.AccountView]
-	addSSHKey       *connect.Client[v1.AddSSHKeyRequest, v1.AccountView]
-	removeSSHKey    *connect.Client[v1.RemoveSSHKeyRequest, v1.AccountView]
-	addTOTP         *connect.Client[v1.AddTOTPRequest, v1.AddTOTPResponse]
-	removeTOTP      *connect.Client[v1.NameRequest, v1.AccountView]
-	addGroup        *connect.Client[v1.AddGroupRequest, v1.GroupView]
-	showGroup       *connect.Client[v1.NameRequest, v1.GroupView]
-	listGroups      *connect.Client[v1.ListRequest, v1.ListGroupsResponse]
-	removeGroup     *connect.Client[v1.NameRequest, v1.Done]
-	addMember       *connect.Client[v1.MemberRequest, v1.GroupView]
-	removeMember    *connect.Client[v1.MemberRequest, v1.GroupView]
-	setGroup        *connect.Client[v1.SetGroupRequest, v1.GroupView]
-	addMachine      *connect.Client[v1.NameRequest, v1.AddMachineResponse]
-	listMachines    *connect.Client[v1.ListRequest, v1.ListMachinesResponse]
-	removeMachine   *connect.Client[v1.NameRequest, v1.Done]
-	setMachine      *connect.Client[v1.SetMachineRequest, v1.MachineView]
-	listAudit       *connect.Client[v1.ListAuditRequest, v1.ListAuditResponse]
-	verifyAudit     *connect.Client[v1.VerifyAuditRequest, v1.VerifyAuditResponse]
-	rotateKeys      *connect.Client[v1.RotateKeysRequest, v1.RotateKeysResponse]
+	addAccount        *connect.Client[v1.AddAccountRequest, v1.AccountView]
+	showAccount       *connect.Client[v1.NameRequest, v1.AccountView]
+	listAccounts      *connect.Client[v1.ListRequest, v1.ListAccountsResponse]
+	setAccountState   *connect.Client[v1.SetAccountStateRequest, v1.AccountView]
+	removeAccount     *connect.Client[v1.NameRequest, v1.Done]
+	unlockAccount     *connect.Client[v1.NameRequest, v1.AccountView]
+	setPassword       *connect.Client[v1.SetPasswordRequest, v1.AccountView]
+	addSSHKey         *connect.Client[v1.AddSSHKeyRequest, v1.AccountView]
+	removeSSHKey      *connect.Client[v1.RemoveSSHKeyRequest, v1.AccountView]
+	addTOTP           *connect.Client[v1.AddTOTPRequest, v1.AddTOTPResponse]
+	removeTOTP        *connect.Client[v1.NameRequest, v1.AccountView]
+	addCard           *connect.Client[v1.AddCardRequest, v1.AccountView]
+	revokeCard        *connect.Client[v1.CardRequest, v1.AccountView]
+	removeCard        *connect.Client[v1.CardRequest, v1.AccountView]
+	newBackupCodes    *connect.Client[v1.NameRequest, v1.NewBackupCodesResponse]
+	removeBackupCodes *connect.Client[v1.NameRequest, v1.AccountView]
+	addGroup          *connect.Client[v1.AddGroupRequest, v1.GroupView]
+	showGroup         *connect.Client[v1.NameRequest, v1.GroupView]
+	listGroups        *connect.Client[v1.ListRequest, v1.ListGroupsResponse]
+	removeGroup       *connect.Client[v1.NameRequest, v1.Done]
+	addMember         *connect.Client[v1.MemberRequest, v1.GroupView]
+	removeMember      *connect.Client[v1.MemberRequest, v1.GroupView]
+	setGroup          *connect.Client[v1.SetGroupRequest, v1.GroupView]
+	addMachine        *connect.Client[v1.NameRequest, v1.AddMachineResponse]
+	listMachines      *connect.Client[v1.ListRequest, v1.ListMachinesResponse]
+	removeMachine     *connect.Client[v1.NameRequest, v1.Done]
+	setMachine        *connect.Client[v1.SetMachineRequest, v1.MachineView]
+	showRealm         *connect.Client[v1.ShowRealmRequest, v1.RealmView]
+	setRealm          *connect.Client[v1.SetRealmRequest, v1.RealmView]
+	listAudit         *connect.Client[v1.ListAuditRequest, v1.ListAuditResponse]
+	verifyAudit       *connect.Client[v1.VerifyAuditRequest, v1.VerifyAuditResponse]
+	rotateKeys        *connect.Client[v1.RotateKeysRequest, v1.RotateKeysResponse]
 }
 
 // AddAccount calls sallyport.v1.AdminService.AddAccount.
@@ -412,6 +488,51 @@ func (c *adminServiceClient) AddTOTP(ctx context.Context, req *v1.AddTOTPRequest
 // RemoveTOTP calls sallyport.v1.AdminService.RemoveTOTP.
 func (c *adminServiceClient) RemoveTOTP(ctx context.Context, req *v1.NameRequest) (*v1.AccountView, error) {
 	response, err := c.removeTOTP.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// AddCard calls sallyport.v1.AdminService.AddCard.
+func (c *adminServiceClient) AddCard(ctx context.Context, req *v1.AddCardRequest) (*v1.AccountView, error) {
+	response, err := c.addCard.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// RevokeCard calls sallyport.v1.AdminService.RevokeCard.
+func (c *adminServiceClient) RevokeCard(ctx context.Context, req *v1.CardRequest) (*v1.AccountView, error) {
+	response, err := c.revokeCard.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// RemoveCard calls sallyport.v1.AdminService.RemoveCard.
+func (c *adminServiceClient) RemoveCard(ctx context.Context, req *v1.CardRequest) (*v1.AccountView, error) {
+	response, err := c.removeCard.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// NewBackupCodes calls sallyport.v1.AdminService.NewBackupCodes.
+func (c *adminServiceClient) NewBackupCodes(ctx context.Context, req *v1.NameRequest) (*v1.NewBackupCodesResponse, error) {
+	response, err := c.newBackupCodes.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// RemoveBackupCodes calls sallyport.v1.AdminService.RemoveBackupCodes.
+func (c *adminServiceClient) RemoveBackupCodes(ctx context.Context, req *v1.NameRequest) (*v1.AccountView, error) {
+	response, err := c.removeBackupCodes.CallUnary(ctx, connect.NewRequest(req))
 	if response != nil {
 		return response.Msg, err
 	}
@@ -517,6 +638,24 @@ func (c *adminServiceClient) SetMachine(ctx context.Context, req *v1.SetMachineR
 	return nil, err
 }
 
+// ShowRealm calls sallyport.v1.AdminService.ShowRealm.
+func (c *adminServiceClient) ShowRealm(ctx context.Context, req *v1.ShowRealmRequest) (*v1.RealmView, error) {
+	response, err := c.showRealm.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// SetRealm calls sallyport.v1.AdminService.SetRealm.
+func (c *adminServiceClient) SetRealm(ctx context.Context, req *v1.SetRealmRequest) (*v1.RealmView, error) {
+	response, err := c.setRealm.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // ListAudit calls sallyport.v1.AdminService.ListAudit.
 func (c *adminServiceClient) ListAudit(ctx context.Context, req *v1.ListAuditRequest) (*v1.ListAuditResponse, error) {
 	response, err := c.listAudit.CallUnary(ctx, connect.NewRequest(req))
@@ -556,7 +695,16 @@ type AdminServiceHandler interface {
 	AddSSHKey(context.Context, *v1.AddSSHKeyRequest) (*v1.AccountView, error)
 	RemoveSSHKey(context.Context, *v1.RemoveSSHKeyRequest) (*v1.AccountView, error)
 	AddTOTP(context.Context, *v1.AddTOTPRequest) (*v1.AddTOTPResponse, error)
+	// RemoveTOTP takes the backup codes away as well.
 	RemoveTOTP(context.Context, *v1.NameRequest) (*v1.AccountView, error)
+	AddCard(context.Context, *v1.AddCardRequest) (*v1.AccountView, error)
+	// RevokeCard ends a card's use for good: it cannot be enrolled again.
+	RevokeCard(context.Context, *v1.CardRequest) (*v1.AccountView, error)
+	// RemoveCard forgets a card, in use or revoked.
+	RemoveCard(context.Context, *v1.CardRequest) (*v1.AccountView, error)
+	// NewBackupCodes makes codes; older ones are void.
+	NewBackupCodes(context.Context, *v1.NameRequest) (*v1.NewBackupCodesResponse, error)
+	RemoveBackupCodes(context.Context, *v1.NameRequest) (*v1.AccountView, error)
 	AddGroup(context.Context, *v1.AddGroupRequest) (*v1.GroupView, error)
 	ShowGroup(context.Context, *v1.NameRequest) (*v1.GroupView, error)
 	ListGroups(context.Context, *v1.ListRequest) (*v1.ListGroupsResponse, error)
@@ -568,6 +716,8 @@ type AdminServiceHandler interface {
 	ListMachines(context.Context, *v1.ListRequest) (*v1.ListMachinesResponse, error)
 	RemoveMachine(context.Context, *v1.NameRequest) (*v1.Done, error)
 	SetMachine(context.Context, *v1.SetMachineRequest) (*v1.MachineView, error)
+	ShowRealm(context.Context, *v1.ShowRealmRequest) (*v1.RealmView, error)
+	SetRealm(context.Context, *v1.SetRealmRequest) (*v1.RealmView, error)
 	ListAudit(context.Context, *v1.ListAuditRequest) (*v1.ListAuditResponse, error)
 	VerifyAudit(context.Context, *v1.VerifyAuditRequest) (*v1.VerifyAuditResponse, error)
 	RotateKeys(context.Context, *v1.RotateKeysRequest) (*v1.RotateKeysResponse, error)
@@ -646,6 +796,36 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(adminServiceMethods.ByName("RemoveTOTP")),
 		connect.WithHandlerOptions(opts...),
 	)
+	adminServiceAddCardHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceAddCardProcedure,
+		svc.AddCard,
+		connect.WithSchema(adminServiceMethods.ByName("AddCard")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceRevokeCardHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceRevokeCardProcedure,
+		svc.RevokeCard,
+		connect.WithSchema(adminServiceMethods.ByName("RevokeCard")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceRemoveCardHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceRemoveCardProcedure,
+		svc.RemoveCard,
+		connect.WithSchema(adminServiceMethods.ByName("RemoveCard")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceNewBackupCodesHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceNewBackupCodesProcedure,
+		svc.NewBackupCodes,
+		connect.WithSchema(adminServiceMethods.ByName("NewBackupCodes")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceRemoveBackupCodesHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceRemoveBackupCodesProcedure,
+		svc.RemoveBackupCodes,
+		connect.WithSchema(adminServiceMethods.ByName("RemoveBackupCodes")),
+		connect.WithHandlerOptions(opts...),
+	)
 	adminServiceAddGroupHandler := connect.NewUnaryHandlerSimple(
 		AdminServiceAddGroupProcedure,
 		svc.AddGroup,
@@ -712,6 +892,18 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(adminServiceMethods.ByName("SetMachine")),
 		connect.WithHandlerOptions(opts...),
 	)
+	adminServiceShowRealmHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceShowRealmProcedure,
+		svc.ShowRealm,
+		connect.WithSchema(adminServiceMethods.ByName("ShowRealm")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceSetRealmHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceSetRealmProcedure,
+		svc.SetRealm,
+		connect.WithSchema(adminServiceMethods.ByName("SetRealm")),
+		connect.WithHandlerOptions(opts...),
+	)
 	adminServiceListAuditHandler := connect.NewUnaryHandlerSimple(
 		AdminServiceListAuditProcedure,
 		svc.ListAudit,
@@ -754,6 +946,16 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 			adminServiceAddTOTPHandler.ServeHTTP(w, r)
 		case AdminServiceRemoveTOTPProcedure:
 			adminServiceRemoveTOTPHandler.ServeHTTP(w, r)
+		case AdminServiceAddCardProcedure:
+			adminServiceAddCardHandler.ServeHTTP(w, r)
+		case AdminServiceRevokeCardProcedure:
+			adminServiceRevokeCardHandler.ServeHTTP(w, r)
+		case AdminServiceRemoveCardProcedure:
+			adminServiceRemoveCardHandler.ServeHTTP(w, r)
+		case AdminServiceNewBackupCodesProcedure:
+			adminServiceNewBackupCodesHandler.ServeHTTP(w, r)
+		case AdminServiceRemoveBackupCodesProcedure:
+			adminServiceRemoveBackupCodesHandler.ServeHTTP(w, r)
 		case AdminServiceAddGroupProcedure:
 			adminServiceAddGroupHandler.ServeHTTP(w, r)
 		case AdminServiceShowGroupProcedure:
@@ -776,6 +978,10 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 			adminServiceRemoveMachineHandler.ServeHTTP(w, r)
 		case AdminServiceSetMachineProcedure:
 			adminServiceSetMachineHandler.ServeHTTP(w, r)
+		case AdminServiceShowRealmProcedure:
+			adminServiceShowRealmHandler.ServeHTTP(w, r)
+		case AdminServiceSetRealmProcedure:
+			adminServiceSetRealmHandler.ServeHTTP(w, r)
 		case AdminServiceListAuditProcedure:
 			adminServiceListAuditHandler.ServeHTTP(w, r)
 		case AdminServiceVerifyAuditProcedure:
@@ -835,6 +1041,26 @@ func (UnimplementedAdminServiceHandler) RemoveTOTP(context.Context, *v1.NameRequ
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.RemoveTOTP is not implemented"))
 }
 
+func (UnimplementedAdminServiceHandler) AddCard(context.Context, *v1.AddCardRequest) (*v1.AccountView, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.AddCard is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) RevokeCard(context.Context, *v1.CardRequest) (*v1.AccountView, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.RevokeCard is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) RemoveCard(context.Context, *v1.CardRequest) (*v1.AccountView, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.RemoveCard is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) NewBackupCodes(context.Context, *v1.NameRequest) (*v1.NewBackupCodesResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.NewBackupCodes is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) RemoveBackupCodes(context.Context, *v1.NameRequest) (*v1.AccountView, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.RemoveBackupCodes is not implemented"))
+}
+
 func (UnimplementedAdminServiceHandler) AddGroup(context.Context, *v1.AddGroupRequest) (*v1.GroupView, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.AddGroup is not implemented"))
 }
@@ -877,6 +1103,14 @@ func (UnimplementedAdminServiceHandler) RemoveMachine(context.Context, *v1.NameR
 
 func (UnimplementedAdminServiceHandler) SetMachine(context.Context, *v1.SetMachineRequest) (*v1.MachineView, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.SetMachine is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) ShowRealm(context.Context, *v1.ShowRealmRequest) (*v1.RealmView, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.ShowRealm is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) SetRealm(context.Context, *v1.SetRealmRequest) (*v1.RealmView, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.SetRealm is not implemented"))
 }
 
 func (UnimplementedAdminServiceHandler) ListAudit(context.Context, *v1.ListAuditRequest) (*v1.ListAuditResponse, error) {

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
+	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
+)
+
+// maxFile bounds a file that an option names.
+const maxFile = 1 << 20
+
+// readFile reads a file, or standard input when its name is empty.
+func readFile(what, name string) ([]byte, error) {
+	in := os.Stdin
+	if name != "" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", what, err)
+		}
+		defer func() { _ = f.Close() }()
+		in = f
+	}
+	b, err := io.ReadAll(io.LimitReader(in, maxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", what, err)
+	}
+	if len(b) == 0 || len(b) > maxFile {
+		return nil, fmt.Errorf("read %s: %d bytes, want 1 to %d", what, len(b), maxFile)
+	}
+	return b, nil
+}
+
+func addCard(f *flags) request {
+	req := &v1.AddCardRequest{}
+	f.StringVar(&req.Label, "label", "", "")
+	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
+		var err error
+		if req.Certificate, err = readFile("certificate", f.name(1)); err != nil {
+			return nil, err
+		}
+		req.Name = f.name(0)
+		return c.AddCard(ctx, req)
+	}
+}
+
+// onCard is a command on one card of an account.
+func onCard(method func(sallyportv1connect.AdminServiceClient, context.Context, *v1.CardRequest) (*v1.AccountView, error)) command {
+	return simple(2, func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
+		return method(c, ctx, &v1.CardRequest{Name: f.name(0), Fingerprint: f.name(1)})
+	})
+}
+
+// words reads a list with commas or blanks between.
+func words(s string) []string {
+	return strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })
+}
+
+// number reads one, and tells absent from zero.
+func number(f *flags, name string, into **uint32) {
+	f.Func(name, "", func(s string) error {
+		n, err := strconv.ParseUint(s, 10, 32)
+		if err != nil {
+			return fmt.Errorf("%q is not a number", s)
+		}
+		*into = proto.Uint32(uint32(n))
+		return nil
+	})
+}
+
+func realmSet(f *flags) request {
+	req := &v1.SetRealmRequest{}
+	f.Func("points", "", func(s string) error {
+		for _, word := range words(s) {
+			kind, count, ok := strings.Cut(word, "=")
+			n, err := strconv.ParseUint(count, 10, 32)
+			if !ok || err != nil {
+				return fmt.Errorf("%q is not KIND=POINTS", word)
+			}
+			req.Points = append(req.Points, &v1.KindPoints{Kind: kind, Points: uint32(n)})
+		}
+		return nil
+	})
+	f.Func("attestation-ca", "", func(name string) error {
+		req.AttestationCa = []byte{}
+		if name == "" {
+			return nil
+		}
+		var err error
+		req.AttestationCa, err = readFile("attestation authorities", name)
+		return err
+	})
+	maybe(f, "require-attestation", &req.RequireAttestation)
+	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *flags) (proto.Message, error) {
+		return c.SetRealm(ctx, req)
+	}
+}
+
+func cards(w io.Writer, a *v1.AccountView) {
+	for _, c := range a.GetCards() {
+		origin := "not attested"
+		if c.GetAttested() {
+			origin = strings.TrimSpace("attested " + c.GetSerial())
+		}
+		fmt.Fprintf(w, "card\t%s\t%s\t%s\t%s\tuntil %s\t%s\n", c.GetFingerprint(), c.GetState(), c.GetLabel(), c.GetKeyType(), stamp(c.GetNotAfter()), origin)
+	}
+	for _, f := range a.GetFactors() {
+		if f == "backup-code" {
+			fmt.Fprintf(w, "backup codes\t%d left\n", a.GetBackupCodes())
+		}
+	}
+}
+
+func newCodes(w io.Writer, m *v1.NewBackupCodesResponse) {
+	fmt.Fprintf(w, "Backup codes of %s, each good once. They are shown only now; older ones are void.\n\n", m.GetAccount().GetName())
+	for _, c := range m.GetCodes() {
+		fmt.Fprintf(w, "%s\n", c)
+	}
+}
+
+func realm(w io.Writer, m *v1.RealmView) {
+	fmt.Fprintf(w, "name\t%s\n", m.GetName())
+	var points []string
+	for _, k := range m.GetPoints() {
+		points = append(points, fmt.Sprintf("%s=%d", k.GetKind(), k.GetPoints()))
+	}
+	fmt.Fprintf(w, "points\t%s\n", strings.Join(points, " "))
+	for _, name := range m.GetAttestationCa() {
+		fmt.Fprintf(w, "attestation CA\t%s\n", name)
+	}
+	fmt.Fprintf(w, "require attestation\t%s\n", yesNo(m.GetRequireAttestation()))
+}

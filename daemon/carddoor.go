@@ -1,0 +1,263 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sallyport-auth/sallyport/identity"
+)
+
+// A card at the door. The person must be at the reader: none is asked for when the
+// host program names a remote host, nor where the policy of the service says so, and
+// only when one of the account's is seen. What goes wrong leaves the other ways.
+//
+//	what happens                          then
+//	no reader, no card, none of PIV       the other ways, without a word
+//	another's card, an expired one, …     the reason is told, then the other ways
+//	an empty line for the PIN             another way
+//	a wrong PIN, more than one try left   it is told, and the PIN asked for again
+//	a wrong PIN, one try left             it is told, then the other ways
+//	removed, not touched, busy            it is told, then the other ways
+//	no way is left                        Denied, with the reason
+
+// Time limits for the card service. The module hears from the daemon in between,
+// see timeout= in pam_sallyport(8), which is 30 s.
+const (
+	findLimit = 5 * time.Second
+	signLimit = 25 * time.Second
+)
+
+// atReader is what one attempt knows of the card. The zero value knows nothing.
+type atReader struct {
+	seen   identity.CardSeen
+	factor identity.Factor // whose card it is, with its certificate
+	pin    identity.Secret
+	fault  error // why no card can be asked for; nil while one can
+	told   bool  // the person knows
+	looked bool
+	// challenge is the last one that was signed.
+	challenge identity.CardChallenge
+}
+
+func (c *atReader) prompt(others bool) string {
+	label := printable(c.factor.Label)
+	if label == "" {
+		label = "card"
+	} else {
+		label = "card " + label
+	}
+	text := "PIN for " + label
+	switch {
+	case c.seen.Retries == 1 && others:
+		text += " (the last try; Enter for another way)"
+	case c.seen.Retries == 1:
+		text += " (the last try)"
+	case others:
+		text += anotherWay
+	}
+	return text + ": "
+}
+
+// forget wipes the PIN.
+func (c *atReader) forget() {
+	c.pin.Wipe()
+	c.pin = identity.Secret{}
+}
+
+// mayUseCard tells whether a card may be asked for at all, and none has failed.
+func (s *login) mayUseCard() bool {
+	return s.d.o.Cards != nil && s.RemoteHost == "" && !s.d.p.Services[s.Service].NoCards && s.card.fault == nil
+}
+
+// findCard looks for a card of the account, once in an attempt.
+func (s *login) findCard(ctx context.Context) bool {
+	c := &s.card
+	if c.looked {
+		return c.fault == nil
+	}
+	c.looked = true
+	t, err := s.d.signedToken(ctx, s.q.e)
+	if err != nil {
+		s.d.log.WarnContext(ctx, "the account's cards cannot be told", "account", s.q.e.account.Name, "error", err)
+		c.fault = &identity.CardError{Retries: -1, Err: err}
+		return false
+	}
+	wanted := identity.CardsWanted{Revoked: t.RevokedCards}
+	for _, f := range t.Factors {
+		if f.Kind == identity.PIV {
+			wanted.Live = append(wanted.Live, identity.CardFingerprint(f.Certificate))
+		}
+	}
+	c.seen, err = limited(ctx, findLimit, func(ctx context.Context) (identity.CardSeen, error) { return s.d.o.Cards.Find(ctx, wanted) })
+	if err == nil {
+		c.factor, err = s.d.fits(t, c.seen)
+	}
+	if err != nil {
+		s.cardFault(ctx, err)
+	}
+	return c.fault == nil
+}
+
+// fits finds whose card was seen, and judges its dates by the trusted clock.
+func (d *Daemon) fits(t *identity.IDToken, seen identity.CardSeen) (identity.Factor, error) {
+	at := slices.IndexFunc(t.Factors, func(f identity.Factor) bool {
+		return f.Kind == identity.PIV && bytes.Equal(identity.CardFingerprint(f.Certificate), seen.Fingerprint)
+	})
+	if at < 0 {
+		return identity.Factor{}, &identity.CardError{Fault: identity.CardWrong, Retries: -1}
+	}
+	cert, err := identity.ParseCard(t.Factors[at].Certificate)
+	var fault identity.CardFault
+	switch now := d.clock.now(); {
+	case err != nil:
+		fault = identity.CardUnsupported
+	case now.After(cert.NotAfter):
+		fault = identity.CardExpired
+	case now.Before(cert.NotBefore):
+		fault = identity.CardNotYet
+	case seen.Retries == 0:
+		fault = identity.CardBlocked
+	default:
+		return t.Factors[at], nil
+	}
+	return identity.Factor{}, &identity.CardError{Fault: fault, Retries: seen.Retries, Err: err}
+}
+
+// cardFault gives the card up for this attempt. What a person could not have
+// expected to work is not worth a word while there are other ways.
+func (s *login) cardFault(ctx context.Context, err error) {
+	s.card.forget()
+	s.card.fault = err
+	s.d.log.InfoContext(ctx, "no card is used", "account", s.q.e.account.Name, "reason", err)
+	var e *identity.CardError
+	if errors.As(err, &e) {
+		switch e.Fault {
+		case identity.CardNoService, identity.CardNoReader, identity.CardNone, identity.CardNotPIV:
+			return
+		default:
+		}
+	}
+	detail, mend := cardWords(err)
+	s.tellCard(ctx, ruling{detail: detail, mend: mend})
+	s.card.told = true
+}
+
+// tellCard says something about the card. Whether the person is still there shows
+// at the next prompt.
+func (s *login) tellCard(ctx context.Context, r ruling) {
+	if err := s.conv.Tell(ctx, identity.TellError, r.text()); err != nil {
+		s.d.log.DebugContext(ctx, "nobody to tell", "error", err)
+	}
+}
+
+// signed is the card's answer to the nonce. A ruling that is to be told ends the
+// attempt; any other refusal leaves the ways that are left.
+func (s *login) signed(ctx context.Context, nonce identity.Nonce) (identity.Secret, ruling) {
+	c := identity.CardChallenge{Realm: s.d.o.Realm, Machine: s.d.o.Machine, Account: s.q.e.account.UUID, Service: s.Service, Nonce: nonce}
+	s.card.challenge = c
+	proof, err := s.sign(ctx, c)
+	if err != nil {
+		s.notSigned(ctx, err)
+		return identity.Secret{}, ruling{}
+	}
+	credential, err := proof.Encode()
+	if err != nil {
+		s.cardFault(ctx, err)
+		return identity.Secret{}, ruling{}
+	}
+	return credential, fine("")
+}
+
+// sign lets the card sign. The card service gets a copy of the PIN: when it is given
+// up it may still run while the caller wipes what was typed.
+func (s *login) sign(ctx context.Context, c identity.CardChallenge) (identity.CardProof, error) {
+	pin := identity.NewSecret(bytes.Clone(s.card.pin.Reveal()))
+	seen := s.card.seen
+	var mu sync.Mutex
+	given := false // up
+	touch := func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if !given {
+			s.tellTouch(ctx)
+		}
+	}
+	defer func() { mu.Lock(); given = true; mu.Unlock() }()
+	return limited(ctx, signLimit, func(ctx context.Context) (identity.CardProof, error) {
+		defer pin.Wipe()
+		return s.d.o.Cards.Sign(ctx, seen, pin, c, touch)
+	})
+}
+
+func (s *login) tellTouch(ctx context.Context) {
+	if err := s.conv.Tell(ctx, identity.TellInfo, "Touch your card."); err != nil {
+		s.d.log.DebugContext(ctx, "nobody to tell", "error", err)
+	}
+}
+
+// notSigned says why. The PIN may be typed again while the card bears more than one
+// wrong one: the last try is nobody's by accident.
+func (s *login) notSigned(ctx context.Context, err error) {
+	var e *identity.CardError
+	if !errors.As(err, &e) || e.Fault != identity.CardWrongPIN {
+		s.cardFault(ctx, err)
+		return
+	}
+	if e.Retries <= 1 {
+		s.cardFault(ctx, err)
+		return
+	}
+	s.card.forget()
+	s.card.seen.Retries = e.Retries
+	detail, _ := cardWords(err)
+	s.tellCard(ctx, ruling{detail: detail})
+}
+
+// limited calls the card service and stops waiting at the limit, also when it does
+// not. Its error is an *identity.CardError; a panic in it is one too.
+func limited[T any](ctx context.Context, limit time.Duration, call func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	type answer struct {
+		v   T
+		err error
+	}
+	got := make(chan answer, 1)
+	go func() {
+		defer cancel()
+		defer func() {
+			if r := recover(); r != nil { // not its value: it may hold the PIN
+				got <- answer{err: fmt.Errorf("panic in the card service: %T", r)}
+			}
+		}()
+		v, err := call(ctx)
+		got <- answer{v, err}
+	}()
+	var a answer
+	select {
+	case a = <-got:
+	case <-ctx.Done():
+		select {
+		case a = <-got: // both were ready
+		default:
+			a.err = fmt.Errorf("no answer within %s", limit)
+		}
+	}
+	var e *identity.CardError
+	if a.err != nil && !errors.As(a.err, &e) {
+		a.err = &identity.CardError{Retries: -1, Err: a.err}
+	}
+	return a.v, a.err
+}
+
+// ownNonce is for a challenge that this machine checks itself.
+func (d *Daemon) ownNonce() identity.Nonce {
+	n := identity.Nonce{Time: d.clock.now().Unix()}
+	_, _ = rand.Read(n.Value[:]) // never fails, see crypto/rand
+	return n
+}

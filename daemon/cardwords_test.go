@@ -1,0 +1,39 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/sallyport-auth/sallyport/identity"
+)
+
+func TestEachCardFaultHasWordsOfItsOwnAndSaysWhatToDo(t *testing.T) {
+	seen := map[string]identity.CardFault{}
+	for f := identity.CardUnknown; f <= identity.CardServiceUnproved; f++ {
+		detail, mend := cardWords(fmt.Errorf("sign: %w", &identity.CardError{Fault: f, Retries: -1, Err: errors.New("SCARD_E_NASTY")}))
+		if !strings.HasSuffix(detail, ".") || !strings.HasSuffix(mend, ".") || strings.Contains(detail+mend, "NASTY") {
+			t.Errorf("%v: %q, %q", f, detail, mend)
+		}
+		if other, ok := seen[detail]; ok {
+			t.Errorf("%v is told as %v is", f, other)
+		}
+		seen[detail] = f
+	}
+}
+
+func TestAWrongPINSaysHowManyTriesAreLeft(t *testing.T) {
+	for retries, want := range map[int]string{-1: "The PIN is wrong.", 1: "The PIN is wrong. One try is left: after that the card is blocked.", 2: "The PIN is wrong. 2 tries left."} {
+		if got, _ := cardWords(&identity.CardError{Fault: identity.CardWrongPIN, Retries: retries}); got != want {
+			t.Errorf("%d: %q", retries, got)
+		}
+	}
+}
+
+func TestAnErrorThatIsNoCardsIsToldAsUnknown(t *testing.T) {
+	want, _ := cardWords(&identity.CardError{})
+	if got, _ := cardWords(errors.New("something")); got != want {
+		t.Errorf("%q", got)
+	}
+}

@@ -1,0 +1,294 @@
+package daemon
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/report"
+)
+
+// A card is enrolled in two requests after the proof: one makes it ready, which may
+// take as long as a key takes to be made, and one lets it sign. What goes wrong with
+// the card itself ends neither: the handle leads on, and the person tries again.
+
+// How long a certificate that a card signs itself is valid.
+const (
+	certificateDays    = 3653
+	maxCertificateDays = 36525
+)
+
+// enrolCard makes the card ready.
+func (d *Daemon) enrolCard(ctx context.Context, peer identity.Peer, args []byte, emit func(any) error) error {
+	var a report.CardArgs
+	if err := decode(args, &a); err != nil {
+		return err
+	}
+	e, err := d.enrolmentOf(peer, a.Handle)
+	if err != nil {
+		return err
+	}
+	o, err := d.orderOf(e, a)
+	if err != nil {
+		d.enrolling.again(a.Handle, e, d.o.Now())
+		return err
+	}
+	defer o.ManagementKey.Wipe()
+	pin := identity.NewSecret([]byte(a.PIN))
+	defer pin.Wipe()
+	made, err := d.enroller().Prepare(ctx, o, pin, func() { _ = emit(report.CardMade{Touch: true}) })
+	if err != nil {
+		d.log.InfoContext(ctx, "no card is enrolled", "account", e.login.q.e.account.Name, "reason", err)
+		d.enrolling.again(a.Handle, e, d.o.Now())
+		return emit(trouble(err))
+	}
+	e.made = &made
+	c, err := describeCard(made.Certificate)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errEnrol, err)
+	}
+	c.Reader = printable(made.Seen.Reader)
+	d.enrolling.again(a.Handle, e, d.o.Now())
+	return emit(report.CardMade{Card: &c, Attested: len(made.Attestation) > 0, FactoryKey: made.FactoryKey})
+}
+
+// enrolmentOf takes the enrolment of a card out of its wait.
+func (d *Daemon) enrolmentOf(peer identity.Peer, handle string) (*enrolment, error) {
+	e, ok := d.enrolling.take(handle, peer.UID, d.o.Now())
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("%w: it took too long, or another enrolment began. Start again", errEnrol)
+	case e.wish.enrol != identity.PIV || d.enroller() == nil:
+		return nil, fmt.Errorf("%w: what is under way is no enrolment of a card", report.ErrVerb)
+	default:
+		return e, nil
+	}
+}
+
+func (d *Daemon) orderOf(e *enrolment, a report.CardArgs) (identity.CardOrder, error) {
+	account := e.login.q.e.account
+	days := cmp.Or(a.ValidDays, certificateDays)
+	label := cmp.Or(a.Label, string(account.Name)+"@"+d.o.Realm)
+	if err := identity.CheckText(label, identity.MaxText); err != nil {
+		return identity.CardOrder{}, fmt.Errorf("%w: label: %w", report.ErrVerb, err)
+	}
+	if days < 1 || days > maxCertificateDays {
+		return identity.CardOrder{}, fmt.Errorf("%w: a certificate is valid for 1 to %d days", report.ErrVerb, maxCertificateDays)
+	}
+	key := identity.CardKey(cmp.Or(a.Key, string(identity.CardP256)))
+	if !slices.Contains([]identity.CardKey{identity.CardRSA2048, identity.CardP256, identity.CardP384, identity.CardEd25519}, key) {
+		return identity.CardOrder{}, fmt.Errorf("%w: a key is of \"rsa2048\", \"p256\", \"p384\" or \"ed25519\"", report.ErrVerb)
+	}
+	management, err := hex.DecodeString(a.ManagementKey)
+	if err != nil || len(management) != 0 && len(management) != 16 && len(management) != 24 && len(management) != 32 {
+		return identity.CardOrder{}, fmt.Errorf("%w: a management key is 32, 48 or 64 hexadecimal digits", report.ErrVerb)
+	}
+	return identity.CardOrder{
+		Reader: a.Reader, Generate: a.Generate, Force: a.Force, Key: key, Touch: a.Touch, Subject: label,
+		Valid: time.Duration(days) * 24 * time.Hour, ManagementKey: identity.NewSecret(management), Proved: e.wish.proved,
+	}, nil
+}
+
+// trouble is what people are told when a card was not made ready.
+func trouble(err error) report.CardMade {
+	m := report.CardMade{Problem: cardText(err), Fault: cardFaultOf(err)}
+	switch {
+	case errors.Is(err, identity.ErrCardTaken):
+		m.Taken, m.Fault = true, "certificate there"
+		m.Problem = "The card holds a certificate already. Enrol that one, without --generate, or overwrite it with --force: whatever it is used for then ends."
+	case errors.Is(err, identity.ErrManagementKey):
+		m.NeedsManagementKey, m.Fault = true, "management key"
+		m.Problem = "The card's management key is not the one that was tried, and without it no key can be made."
+	case errors.Is(err, identity.ErrManyCards):
+		m.Fault = "many cards"
+		m.Problem = "More than one card is there. Take the others out, or name the reader with --reader."
+	}
+	return m
+}
+
+func cardText(err error) string {
+	detail, mend := cardWords(err)
+	return ruling{detail: detail, mend: mend}.text()
+}
+
+func cardFaultOf(err error) string {
+	var e *identity.CardError
+	if errors.As(err, &e) {
+		return e.Fault.String()
+	}
+	return identity.CardUnknown.String()
+}
+
+// enrolCardDone lets the card sign, and the server judge it.
+func (d *Daemon) enrolCardDone(ctx context.Context, peer identity.Peer, args []byte, emit func(any) error) error {
+	var a report.ConfirmArgs
+	if err := decode(args, &a); err != nil {
+		return err
+	}
+	e, err := d.enrolmentOf(peer, a.Handle)
+	if err != nil {
+		return err
+	}
+	if e.made == nil {
+		d.enrolling.again(a.Handle, e, d.o.Now())
+		return fmt.Errorf("%w: the card has not been made ready", report.ErrVerb)
+	}
+	pin := identity.NewSecret([]byte(a.PIN))
+	defer pin.Wipe()
+	proof, err := d.enroller().Enrol(ctx, *e.made, pin, e.login.challenge(e.nonce), func() { _ = emit(report.Enrolled{Touch: true}) })
+	if err != nil {
+		d.log.InfoContext(ctx, "no card is enrolled", "account", e.login.q.e.account.Name, "reason", err)
+		d.enrolling.again(a.Handle, e, d.o.Now())
+		return emit(report.Enrolled{Message: cardText(err)})
+	}
+	credential, err := proof.Encode()
+	if err != nil {
+		return fmt.Errorf("%w: %w", errEnrol, err)
+	}
+	r, err := e.login.send(ctx, e.exchange, provider.Answer{Kind: identity.NewPIV, Credential: credential})
+	if err != nil {
+		d.note(evFailed, err)
+		return fmt.Errorf("%w, or it is not known whether: the server gave no answer. \"sallyport card\" shows whether the card is yours", errEnrol)
+	}
+	d.note(evAnswered, nil)
+	if r.Outcome != provider.Allow {
+		return refusedEnrolment(cmp.Or(printable(r.Message), "The server did not take the card."))
+	}
+	return d.enrolled(ctx, e, r, emit)
+}
+
+// onlyCard is the account's card, by its fingerprint, if it has just one.
+func (s *login) onlyCard(ctx context.Context) ([]byte, error) {
+	t, err := s.d.signedToken(ctx, s.q.e)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errEnrol, err)
+	}
+	var cards []string
+	var only []byte
+	for _, f := range t.Factors {
+		if f.Kind == identity.PIV {
+			only = identity.CardFingerprint(f.Certificate)
+			cards = append(cards, fmt.Sprintf("%x (%s)", only, printable(f.Label)))
+		}
+	}
+	switch len(cards) {
+	case 0:
+		return nil, fmt.Errorf("%w: the account has no card", errEnrol)
+	case 1:
+		return only, nil
+	default:
+		return nil, fmt.Errorf("%w: the account has several cards. Say which: %s", errEnrol, strings.Join(cards, ", "))
+	}
+}
+
+func (s *login) challenge(nonce identity.Nonce) identity.CardChallenge {
+	return identity.CardChallenge{Realm: s.d.o.Realm, Machine: s.d.o.Machine, Account: s.q.e.account.UUID, Service: s.Service, Nonce: nonce}
+}
+
+// handleCards shows what is in the readers, and what of it is the asker's.
+func (d *Daemon) handleCards(ctx context.Context, peer identity.Peer, emit func(any) error) error {
+	e := d.index.withUID(peer.UID)
+	if e == nil && peer.UID != 0 {
+		return fmt.Errorf("%w: uid %d is no account of the realm", report.ErrForbidden, peer.UID)
+	}
+	if d.enroller() == nil {
+		return errors.New("this machine uses no cards: see [cards] in its configuration")
+	}
+	var live, revoked [][]byte
+	if e != nil {
+		t, err := d.signedToken(ctx, e)
+		if err != nil {
+			return err
+		}
+		revoked = t.RevokedCards
+		for _, f := range t.Factors {
+			if f.Kind == identity.PIV {
+				live = append(live, identity.CardFingerprint(f.Certificate))
+			}
+		}
+	}
+	list, err := d.enroller().List(ctx)
+	if err != nil {
+		return errors.New(cardText(err))
+	}
+	answer := report.Cards{Readers: []report.Reader{}}
+	for _, r := range list {
+		answer.Readers = append(answer.Readers, describeReader(r, live, revoked))
+	}
+	return emit(answer)
+}
+
+func describeReader(r identity.CardReader, live, revoked [][]byte) report.Reader {
+	out := report.Reader{Name: printable(r.Name)}
+	if r.Err != nil {
+		out.Problem, out.Fault = cardText(r.Err), cardFaultOf(r.Err)
+	}
+	if r.Retries >= 0 {
+		out.Retries = &r.Retries
+	}
+	among := func(list [][]byte, f []byte) bool {
+		return slices.ContainsFunc(list, func(o []byte) bool { return bytes.Equal(o, f) })
+	}
+	for _, der := range r.Certificates {
+		c, err := describeCard(der)
+		if err != nil {
+			continue // what cannot be read is nobody's
+		}
+		f := identity.CardFingerprint(der)
+		c.Yours, c.Revoked = among(live, f), among(revoked, f)
+		out.Cards = append(out.Cards, c)
+	}
+	return out
+}
+
+func describeCard(der []byte) (report.Card, error) {
+	c, err := x509.ParseCertificate(der)
+	if err != nil {
+		return report.Card{}, fmt.Errorf("certificate: %w", err)
+	}
+	return report.Card{
+		Fingerprint: hex.EncodeToString(identity.CardFingerprint(der)), Subject: printable(c.Subject.String()),
+		Key: keyWords(c), NotAfter: c.NotAfter,
+	}, nil
+}
+
+func keyWords(c *x509.Certificate) string {
+	switch k := c.PublicKey.(type) {
+	case *rsa.PublicKey:
+		return fmt.Sprintf("RSA %d", k.N.BitLen())
+	case *ecdsa.PublicKey:
+		return k.Curve.Params().Name
+	default:
+		return c.PublicKeyAlgorithm.String()
+	}
+}
+
+// cardStatus looks at the readers and opens no card: someone may be using it.
+func (d *Daemon) cardStatus(ctx context.Context) *report.CardService {
+	if d.enroller() == nil {
+		return nil
+	}
+	const patience = time.Second // status is asked by monitors
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	s := &report.CardService{}
+	readers, err := d.enroller().Readers(ctx)
+	if err != nil {
+		s.Problem, s.Fault = cardText(err), cardFaultOf(err)
+	}
+	for _, r := range readers {
+		s.Readers = append(s.Readers, printable(r.Name))
+	}
+	return s
+}

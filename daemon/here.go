@@ -1,0 +1,298 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/provider"
+)
+
+// here is what this machine can check of one account without the server.
+type here struct {
+	can []identity.FactorKind // of those held
+	out []ruling              // why others cannot, the first the weightiest
+}
+
+const connect = "Connect to the network and try again."
+
+// mayOffline tells whether the account could sign in here without a server, and
+// with what. Explain shows the same answer. Who may not is refused, not passed on
+// as unavailable: no other module of the stack could know better, and the next
+// would only ask for the password again.
+func (d *Daemon) mayOffline(ctx context.Context, e *entry) (here, ruling) {
+	refuse := func(detail, mend string) (here, ruling) {
+		return here{}, ruling{code: identity.NotPermitted, tell: true, detail: detail, mend: mend}
+	}
+	if e.blocked != "" {
+		return refuse("Offline, and the account changed on the server in a way that this machine refuses.", "Ask your administrator.")
+	}
+	a := d.ageOf(e)
+	if !a.within {
+		return refuse(a.refusal(), connect)
+	}
+	h := d.checkable(ctx, e)
+	if g := d.goalOf(e, Service{}); g.aim(h.can) == nil {
+		return here{}, h.why("Offline, and this account has no factor that can be checked on this machine.")
+	}
+	return h, fine(a.String())
+}
+
+// why is the reason for a refusal, when what can be checked here does not suffice.
+func (h here) why(otherwise string) ruling {
+	if len(h.out) > 0 {
+		return h.out[0]
+	}
+	return ruling{code: identity.NotPermitted, tell: true, detail: otherwise, mend: connect}
+}
+
+// checkable goes through the account's factors. Backup codes are the server's alone.
+func (d *Daemon) checkable(ctx context.Context, e *entry) here {
+	var h here
+	note := func(k identity.FactorKind, r ruling) {
+		if r.code == identity.Granted {
+			h.can = append(h.can, k)
+		} else {
+			h.out = append(h.out, r)
+		}
+	}
+	held := identity.Kinds(e.factors)
+	if slices.Contains(held, identity.TOTP) {
+		note(identity.TOTP, d.mayCode(ctx, e))
+	}
+	if slices.Contains(held, identity.Password) {
+		_, r := d.mayPassword(ctx, e)
+		note(identity.Password, r)
+	}
+	if slices.Contains(held, identity.PIV) {
+		note(identity.PIV, d.mayCard())
+	}
+	return h
+}
+
+// mayPassword finds what the password is checked against.
+func (d *Daemon) mayPassword(ctx context.Context, e *entry) (cache.Verifier, ruling) {
+	epoch, _ := e.epoch(identity.Password)
+	v, err := d.o.Cache.Verifier(ctx, e.account.UUID, identity.Password)
+	switch {
+	case errors.Is(err, identity.ErrNotFound), err == nil && v.Epoch != epoch:
+		return v, ruling{
+			code: identity.NotPermitted, tell: true, detail: "Offline, and your password was not yet used here.",
+			mend: "Connect to the network and log in once.",
+		}
+	case err != nil:
+		d.log.ErrorContext(ctx, "offline verifier", "error", err)
+		return v, ruling{
+			code: identity.Unavailable, // a fault, not a decision
+			tell: true, detail: "Offline, and what is remembered of your password cannot be read.", mend: connect,
+		}
+	}
+	return v, fine("")
+}
+
+func (d *Daemon) mayCard() ruling {
+	if d.o.Cards == nil {
+		return ruling{
+			code: identity.NotPermitted, tell: true, detail: "Offline, and this machine has no card service.", mend: connect,
+		}
+	}
+	return fine("")
+}
+
+// goOffline is judge for a caller without the account's lock: another attempt that
+// is being checked counts as failed until it was right.
+func (s *login) goOffline(ctx context.Context) ruling {
+	unlock, err := s.d.tries.lock(ctx, s.q.e.account.UUID)
+	if err != nil {
+		return ruling{code: identity.Unavailable}
+	}
+	defer unlock()
+	return s.judge(ctx)
+}
+
+// judge finds what this machine can do for this login without the server, and
+// refuses what cannot succeed before anyone types a secret.
+func (s *login) judge(ctx context.Context) ruling {
+	d := s.d
+	if s.q.e = d.index.withUUID(s.q.e.account.UUID); s.q.e == nil {
+		return ruling{code: identity.UnknownUser}
+	}
+	h, r := d.mayOffline(ctx, s.q.e)
+	if r.code != identity.Granted {
+		return r
+	}
+	if locked := d.locks(ctx, &h, s.q.e); locked.code != identity.Granted {
+		return locked
+	}
+	s.here = &h
+	g, can := s.goal(), s.can()
+	aim := g.aim(can)
+	switch {
+	case aim == nil && s.card.fault != nil && slices.Contains(h.can, identity.PIV):
+		return s.noWay()
+	case aim == nil:
+		return h.why("Offline, and what can be checked on this machine is not enough for this account.")
+	case g.met(g.held) && !g.met(h.can):
+		return h.why("Offline, and " + s.Service + " demands more than can be checked on this machine: it takes " + g.demands() + ".")
+	}
+	return r
+}
+
+// locks takes out what failures have locked; what that leaves decides whether
+// anyone may go on. A count that cannot be read locks all.
+func (d *Daemon) locks(ctx context.Context, h *here, e *entry) ruling {
+	now := d.clock.now()
+	for k, kind := range map[identity.FactorKind]string{identity.Password: kindOffline, identity.TOTP: kindCode, identity.PIV: kindCard} {
+		f, err := d.o.Cache.Failures(ctx, e.account.UUID, kind)
+		if err != nil {
+			return uncounted(err)
+		}
+		if at := slices.Index(h.can, k); at >= 0 && now.Before(f.LockedUntil) {
+			h.can = slices.Delete(h.can, at, at+1)
+			h.out = slices.Insert(h.out, 0, locked(f.LockedUntil.Sub(now)))
+		}
+	}
+	return fine("")
+}
+
+// offline decides from what is remembered, as strictly as the server would: the
+// same steps, with this machine in its place.
+func (s *login) offline(ctx context.Context) identity.Verdict {
+	d := s.d
+	s.away = true
+	for range maxSteps {
+		if r := s.goOffline(ctx); r.code != identity.Granted {
+			return s.end(ctx, r)
+		}
+		a, r := s.next(ctx, turn{proved: s.kinds(), nonce: d.ownNonce()})
+		if r.code != identity.Granted {
+			return s.end(ctx, r)
+		}
+		done, r := s.check(ctx, a)
+		if r.code != identity.Granted {
+			return s.end(ctx, r)
+		}
+		if done {
+			return s.grantHere(ctx, r.detail)
+		}
+	}
+	return identity.Verdict{Code: identity.Denied}
+}
+
+func (s *login) kinds() []identity.FactorKind { return identity.Kinds(s.proved) }
+
+// check takes one answer, and tells whether it was the last. The account's lock is
+// held for it, and let go while anyone types.
+func (s *login) check(ctx context.Context, a provider.Answer) (done bool, out ruling) {
+	unlock, err := s.d.tries.lock(ctx, s.q.e.account.UUID)
+	if err != nil {
+		return false, ruling{code: identity.Unavailable}
+	}
+	defer unlock()
+	// Typing took its time: what was pushed meanwhile counts, and time went by.
+	if out = s.judge(ctx); out.code != identity.Granted {
+		return false, out
+	}
+	var f identity.Factor
+	var r ruling
+	kind := kindOffline
+	switch a.Kind {
+	case identity.Password:
+		f, r = s.passwordHere(ctx)
+	case identity.TOTP:
+		kind = kindCode
+		f, r = s.codeHere(ctx)
+	case identity.PIV:
+		kind = kindCard
+		f, r = s.cardHere(ctx, a)
+	default:
+		r.code = identity.Denied
+	}
+	if r.code != identity.Granted {
+		return false, r
+	}
+	s.proved = append(s.proved, f)
+	id := s.q.e.account.UUID
+	if aim := s.goal().aim(s.can()); aim == nil || !aim(s.kinds()) {
+		s.d.takeBack(ctx, id, kind) // it was right: what is left decides
+		return false, out
+	}
+	if err := s.d.o.Cache.ClearFailures(ctx, id); err != nil {
+		s.d.log.WarnContext(ctx, "failures are not cleared", "error", err)
+	}
+	return true, out
+}
+
+func (s *login) passwordHere(ctx context.Context) (identity.Factor, ruling) {
+	d, none := s.d, identity.Factor{}
+	v, r := d.mayPassword(ctx, s.q.e)
+	if r.code != identity.Granted {
+		return none, r
+	}
+	if r = d.reserve(ctx, v.UUID, kindOffline); r.code != identity.Granted {
+		return none, r
+	}
+	right, err := s.rightPassword(ctx, v)
+	switch {
+	case err != nil:
+		d.takeBack(ctx, v.UUID, kindOffline)
+		d.log.ErrorContext(ctx, "offline verifier", "error", err)
+		return none, ruling{code: identity.Unavailable}
+	case !right:
+		return none, ruling{code: identity.Denied}
+	}
+	return identity.Factor{Kind: identity.Password, Epoch: v.Epoch}, fine("")
+}
+
+// cardHere checks a card's signature over this machine's own challenge, with the
+// certificate of the account's present token.
+func (s *login) cardHere(ctx context.Context, a provider.Answer) (identity.Factor, ruling) {
+	d, none := s.d, identity.Factor{}
+	t, err := d.signedToken(ctx, s.q.e)
+	if err == nil {
+		s.card.factor, err = d.fits(t, s.card.seen)
+	}
+	if err != nil {
+		s.cardFault(ctx, err)
+		return none, s.noWay()
+	}
+	if r := d.reserve(ctx, s.q.e.account.UUID, kindCard); r.code != identity.Granted {
+		return none, r
+	}
+	proof, err := identity.ParseCardProof(a.Credential.Reveal())
+	if err == nil {
+		err = proof.Verify(s.card.factor.Certificate, s.card.challenge)
+	}
+	if err != nil {
+		d.log.WarnContext(ctx, "a card's answer is refused", "account", s.q.e.account.Name, "error", err)
+		return none, ruling{code: identity.Denied}
+	}
+	return identity.Factor{Kind: identity.PIV, Epoch: s.card.factor.Epoch}, fine("")
+}
+
+// grantHere is the end of an attempt that proved all that was asked for.
+func (s *login) grantHere(ctx context.Context, age string) identity.Verdict {
+	s.q.methods = s.kinds()
+	// The last answer took its time: what was pushed meanwhile counts.
+	if out := s.stillRight(ctx); out.code != identity.Granted {
+		return s.end(ctx, out)
+	}
+	if !s.Silent {
+		if err := s.conv.Tell(ctx, identity.TellInfo, age); err != nil {
+			return identity.Verdict{Code: identity.ConversationFailed}
+		}
+	}
+	return identity.Verdict{Code: identity.Granted, Password: s.handedOn()}
+}
+
+// lockedFor is how long failures of any factor still lock, for explain.
+func lockedFor(now time.Time, until ...time.Time) *time.Time {
+	latest := slices.MaxFunc(until, time.Time.Compare)
+	if now.Before(latest) {
+		return &latest
+	}
+	return nil
+}

@@ -1,0 +1,295 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/report"
+)
+
+// Realms are the realms that one machine asks, in their stated order, each with a
+// [Daemon], a cache and a provider of its own. It answers transports as one Daemon
+// does; with one realm it is nothing but that.
+//
+//	a question about                    is answered by
+//	a name or id that somebody knows    the first realm that remembers it
+//	one that nobody knows               all are asked at once; the first that has it
+//	a name that two have                the first; the second's account is refused, and
+//	                                    status says so
+//	somebody to let in                  the realm whose account it is: a yes, a no, a
+//	                                    verifier and a proof of one realm mean nothing
+//	                                    to another
+//
+// One that does not answer holds up nobody whose account is another's and is
+// remembered. Numbers cannot clash: each realm has ranges of its own (package
+// config), and subordinate ids are given out by one after the other.
+type Realms struct {
+	giving sync.Mutex // subordinate ids, one after the other
+
+	mu  sync.RWMutex
+	all []*Daemon
+
+	changed chan struct{}
+}
+
+// NewRealms makes an empty family; [New] adds to it what has it in its Options.
+func NewRealms() *Realms { return &Realms{changed: make(chan struct{}, 1)} }
+
+// add puts a Daemon behind those that are there, and returns them.
+func (r *Realms) add(d *Daemon) (ahead []*Daemon) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ahead = slices.Clone(r.all)
+	r.all = append(r.all, d)
+	return ahead
+}
+
+func (r *Realms) list() []*Daemon {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.all
+}
+
+// holdsSubID tells whether the id lies in a range that any of them has given out.
+func (r *Realms) holdsSubID(id uint32) bool {
+	return slices.ContainsFunc(r.list(), func(d *Daemon) bool { return d.subs.hold(id) })
+}
+
+// Run runs them all until ctx ends.
+func (r *Realms) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, d := range r.list() {
+		g.Go(func() error { return d.Run(ctx) })
+		g.Go(func() error { r.relay(ctx, d.Changed()); return nil })
+	}
+	return g.Wait() //nolint:wrapcheck // of Run
+}
+
+// relay passes on that something changed.
+func (r *Realms) relay(ctx context.Context, changed <-chan struct{}) {
+	for {
+		select {
+		case <-changed:
+			select {
+			case r.changed <- struct{}{}:
+			default: // one is waiting to be read
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// inOrder asks in order and takes the first answer that is not "not found". Where
+// somebody could not tell, nobody knows that there is none.
+func inOrder[T any](r *Realms, ask func(*Daemon) (T, error)) (T, error) {
+	var none T
+	missing := identity.ErrNotFound
+	for _, d := range r.list() {
+		v, err := ask(d)
+		switch {
+		case err == nil:
+			return v, nil
+		case !errors.Is(err, identity.ErrNotFound):
+			missing = err
+		}
+	}
+	return none, missing
+}
+
+// whoever is inOrder where asking may take time: those who remember are asked first,
+// and where nobody does all at once.
+func whoever[T any](r *Realms, remembers func(*Daemon) bool, ask func(*Daemon) (T, error)) (T, error) {
+	all := r.list()
+	if at := slices.IndexFunc(all, remembers); at >= 0 || len(all) == 1 {
+		return ask(all[max(at, 0)])
+	}
+	type answer struct {
+		v   T
+		err error
+	}
+	got := make([]answer, len(all))
+	var wg sync.WaitGroup
+	for i, d := range all {
+		wg.Go(func() { got[i].v, got[i].err = ask(d) })
+	}
+	wg.Wait()
+	at := 0
+	return inOrder(r, func(*Daemon) (T, error) {
+		a := got[min(at, len(got)-1)]
+		at++
+		return a.v, a.err
+	})
+}
+
+func (d *Daemon) remembersName(typed string) bool {
+	name, err := d.canonical(typed)
+	return err == nil && d.index.named(name) != nil
+}
+
+func (d *Daemon) remembersUID(uid uint32) bool { return d.index.withUID(uid) != nil }
+
+// AccountByName is [Daemon.AccountByName].
+func (r *Realms) AccountByName(ctx context.Context, name string) (identity.Account, error) {
+	return whoever(r, func(d *Daemon) bool { return d.remembersName(name) },
+		func(d *Daemon) (identity.Account, error) { return d.AccountByName(ctx, name) })
+}
+
+// AccountByUID is [Daemon.AccountByUID].
+func (r *Realms) AccountByUID(ctx context.Context, uid uint32) (identity.Account, error) {
+	return whoever(r, func(d *Daemon) bool { return d.remembersUID(uid) },
+		func(d *Daemon) (identity.Account, error) { return d.AccountByUID(ctx, uid) })
+}
+
+// GroupsOf is [Daemon.GroupsOf].
+func (r *Realms) GroupsOf(ctx context.Context, name string) (identity.GroupIDs, error) {
+	return whoever(r, func(d *Daemon) bool { return d.remembersName(name) },
+		func(d *Daemon) (identity.GroupIDs, error) { return d.GroupsOf(ctx, name) })
+}
+
+// KeysFor is [Daemon.KeysFor].
+func (r *Realms) KeysFor(ctx context.Context, peer identity.Peer, name string) ([]identity.SSHKey, error) {
+	return whoever(r, func(d *Daemon) bool { return d.remembersName(name) },
+		func(d *Daemon) ([]identity.SSHKey, error) { return d.KeysFor(ctx, peer, name) })
+}
+
+// SubIDsOf is [Daemon.SubIDsOf].
+func (r *Realms) SubIDsOf(ctx context.Context, peer identity.Peer, name string) (identity.IDRange, error) {
+	return whoever(r, func(d *Daemon) bool { return d.remembersName(name) },
+		func(d *Daemon) (identity.IDRange, error) { return d.SubIDsOf(ctx, peer, name) })
+}
+
+// GroupByName is [Daemon.GroupByName].
+func (r *Realms) GroupByName(ctx context.Context, name string) (identity.GroupEntry, error) {
+	return inOrder(r, func(d *Daemon) (identity.GroupEntry, error) { return d.GroupByName(ctx, name) })
+}
+
+// GroupByGID is [Daemon.GroupByGID].
+func (r *Realms) GroupByGID(ctx context.Context, gid uint32) (identity.GroupEntry, error) {
+	return inOrder(r, func(d *Daemon) (identity.GroupEntry, error) { return d.GroupByGID(ctx, gid) })
+}
+
+// Accounts is [Daemon.Accounts].
+func (r *Realms) Accounts(ctx context.Context, each func(identity.Account) error) error {
+	for _, d := range r.list() {
+		if err := d.Accounts(ctx, each); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Groups is [Daemon.Groups].
+func (r *Realms) Groups(ctx context.Context, each func(identity.GroupEntry) error) error {
+	for _, d := range r.list() {
+		if err := d.Groups(ctx, each); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Decide is [Daemon.Decide], by the realm whose account it is. A name that nobody
+// knows is the first realm's to refuse.
+func (r *Realms) Decide(ctx context.Context, l identity.Login, conv identity.Conversation) identity.Verdict {
+	all := r.list()
+	d := all[0]
+	if len(all) > 1 {
+		if whose, err := r.whose(ctx, l.User); err == nil {
+			d = whose
+		}
+	}
+	return d.Decide(ctx, l, conv)
+}
+
+func (r *Realms) whose(ctx context.Context, name string) (*Daemon, error) {
+	return whoever(r, func(d *Daemon) bool { return d.remembersName(name) }, func(d *Daemon) (*Daemon, error) {
+		_, err := d.AccountByName(ctx, name)
+		return d, err
+	})
+}
+
+// Handle is [Daemon.Handle]. Questions about the machine are put to all.
+func (r *Realms) Handle(ctx context.Context, peer identity.Peer, verb string, args []byte, emit func(any) error) error {
+	all := r.list()
+	if len(all) == 1 {
+		return all[0].Handle(ctx, peer, verb, args, emit)
+	}
+	switch verb {
+	case report.VerbStatus:
+		return emit(r.status(ctx))
+	case report.VerbCacheList, report.VerbCacheClear:
+		for _, d := range all {
+			if err := d.Handle(ctx, peer, verb, args, emit); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return r.concerned(ctx, peer, verb, args).Handle(ctx, peer, verb, args, emit)
+}
+
+// concerned is the realm of the account that a request is about: the one that is
+// named, or the caller's own. Where nobody has it, the first says so.
+func (r *Realms) concerned(ctx context.Context, peer identity.Peer, verb string, args []byte) *Daemon {
+	var named report.NameArgs
+	if json.Unmarshal(args, &named) != nil {
+		named.Name = "" // the one that is asked says what is wrong with it
+	}
+	all := r.list()
+	at := slices.IndexFunc(all, func(d *Daemon) bool {
+		if named.Name != "" {
+			return d.remembersName(named.Name)
+		}
+		return d.remembersUID(peer.UID)
+	})
+	if at >= 0 {
+		return all[at]
+	}
+	if verb == report.VerbExplain && peer.UID == 0 {
+		if whose, err := r.whose(ctx, named.Name); err == nil {
+			return whose
+		}
+	}
+	return all[0]
+}
+
+// status is the first realm's, with the others' providers and troubles in it.
+func (r *Realms) status(ctx context.Context) report.Status {
+	all := r.list()
+	s := all[0].status(ctx)
+	for _, d := range all[1:] {
+		o := d.status(ctx)
+		s.Providers = append(s.Providers, o.Providers...)
+		s.Cache.Accounts += o.Cache.Accounts
+		s.Cache.Verifiers += o.Cache.Verifiers
+		for _, f := range o.Findings {
+			if !slices.Contains(s.Findings, f) {
+				f.Detail = fmt.Sprintf("%s: %s", d.o.Realm, f.Detail)
+				s.Findings = append(s.Findings, f)
+			}
+		}
+	}
+	return s
+}
+
+// SetPublished is [Daemon.SetPublished]. The file is that of all of them; the first
+// tells of it.
+func (r *Realms) SetPublished(of identity.Revisions, p report.Directory) {
+	first := r.list()[0]
+	rev := first.Revisions()
+	// The revisions are sums: to the first it is up to date when the sum is.
+	if of == r.Revisions() {
+		of = rev
+	} else {
+		of = identity.Revisions{}
+	}
+	first.SetPublished(of, p)
+}

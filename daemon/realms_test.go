@@ -1,0 +1,226 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/report"
+)
+
+// twoRealms are two servers and one machine that asks both: ada and bob of the
+// first, and of the second carol and another bob.
+type twoRealms struct {
+	*Realms
+	first, second *house
+}
+
+func newTwoRealms(t *testing.T, tweak ...func(*house)) *twoRealms {
+	t.Helper()
+	all := NewRealms()
+	person := func(h *house, name string, uid uint32, groups ...identity.Group) {
+		tok := token(name, uid, groups...)
+		tok.Account.UUID, tok.Groups[0].UUID = uuid.New(), uuid.New()
+		h.srv.set(t, tok, func(p *person) { p.password = name + "'s" })
+	}
+	join := func(ids identity.IDRange, fill func(*house)) *house {
+		return newHouse(t, append([]func(*house){func(h *house) {
+			h.realms, h.policy.IDs = all, []identity.IDRange{ids}
+			fill(h)
+		}}, tweak...)...)
+	}
+	w := &twoRealms{Realms: all}
+	w.first = join(identity.IDRange{Min: 1900000000, Max: 1900099999}, func(h *house) {
+		person(h, "ada", 1900000100, staff)
+		person(h, "bob", 1900000101)
+	})
+	w.second = join(identity.IDRange{Min: 1900100000, Max: 1900199999}, func(h *house) {
+		imposed := staff
+		imposed.GID = 1900100001
+		person(h, "carol", 1900100100, imposed)
+		person(h, "bob", 1900100101)
+	})
+	for _, h := range []*house{w.first, w.second} {
+		h.run()
+		if h.only {
+			continue // it is online when it has answered
+		}
+		h.wait("online", func() bool { return h.d.link.now() == online })
+	}
+	return w
+}
+
+func (w *twoRealms) login(name, password string) identity.Code {
+	w.first.t.Helper()
+	l := identity.Login{Operation: identity.OpAuthenticate, Service: "login", User: name, Peer: identity.Peer{UID: 0}}
+	return w.Decide(bg, l, typing(password)).Code
+}
+
+func TestEachRealmAnswersForItsOwnPeople(t *testing.T) {
+	w := newTwoRealms(t)
+	for name, uid := range map[string]uint32{"ada": 1900000100, "bob": 1900000101, "carol": 1900100100} {
+		a, err := w.AccountByName(bg, name)
+		if err != nil || a.UID != uid {
+			t.Errorf("%s: %+v, %v", name, a, err)
+		}
+		if back, err := w.AccountByUID(bg, uid); err != nil || back.Name != a.Name {
+			t.Errorf("uid %d: %+v, %v", uid, back, err)
+		}
+		if code := w.login(name, name+"'s"); code != identity.Granted {
+			t.Errorf("%s logs in: %v", name, code)
+		}
+	}
+	if code := w.login("carol", "ada's"); code != identity.Denied {
+		t.Error("another realm's password:", code)
+	}
+	if _, err := w.AccountByName(bg, "dora"); !errors.Is(err, identity.ErrNotFound) {
+		t.Error("nobody:", err)
+	}
+	if code := w.login("dora", "x"); code != identity.UnknownUser {
+		t.Error("nobody:", code)
+	}
+}
+
+func TestANameThatTwoRealmsHaveIsTheFirstsAndStatusSaysSo(t *testing.T) {
+	w := newTwoRealms(t)
+	if _, err := w.AccountByUID(bg, 1900100101); !errors.Is(err, identity.ErrNotFound) {
+		t.Error("the second bob is answered:", err)
+	}
+	var names []string
+	v, err := w.View(bg)
+	must(t, err)
+	last := uint32(0)
+	for a := range v.Accounts() {
+		if a.UID <= last {
+			t.Error("the view is not in order")
+		}
+		last = a.UID
+		names = append(names, string(a.Name))
+	}
+	if !slices.Equal(names, []string{"ada", "bob", "carol"}) {
+		t.Errorf("the view has %v", names)
+	}
+	var s report.Status
+	must(t, w.Handle(bg, identity.Peer{}, report.VerbStatus, nil, func(v any) error { s = v.(report.Status); return nil }))
+	if len(s.Providers) != 2 || !slices.ContainsFunc(s.Providers[1].Refused, func(r report.Refusal) bool { return r.Name == "bob" }) {
+		t.Errorf("%+v", s.Providers)
+	}
+	// And when the first loses it, it is the second's.
+	for id, p := range w.first.srv.people {
+		if p.token.Account.Name == "bob" {
+			w.first.srv.remove(id)
+		}
+	}
+	w.first.wait("the first bob gone", func() bool { return w.first.d.index.named("bob") == nil })
+	if a, err := w.AccountByName(bg, "bob"); err != nil || a.UID != 1900100101 {
+		t.Errorf("%+v, %v", a, err)
+	}
+}
+
+// The second server puts carol into a group with the uuid of one of the first's, which
+// may log in here and gives the group docker.
+func TestNoRealmPutsItsPeopleIntoAnothersGroups(t *testing.T) {
+	w := newTwoRealms(t, func(h *house) {
+		h.policy.AllowAll, h.policy.AllowGroups = false, []uuid.UUID{staff.UUID}
+		h.policy.LocalGroups = map[string]uuid.UUID{"docker": staff.UUID}
+		h.local("group", "root:x:0:\ndocker:x:998:\n")
+	})
+	if code := w.login("ada", "ada's"); code != identity.Granted {
+		t.Error("a member:", code)
+	}
+	if code := w.login("carol", "carol's"); code == identity.Granted {
+		t.Error("a member by another realm's word is let in")
+	}
+	ids, err := w.GroupsOf(bg, "carol")
+	if err != nil || len(ids.Local) > 0 || len(ids.GIDs) != 1 {
+		t.Error(ids, err)
+	}
+	v, err := w.View(bg)
+	must(t, err)
+	for a := range v.Accounts() {
+		if want := a.Name == "ada"; (len(a.Local) > 0) != want {
+			t.Errorf("%s has the local groups %v", a.Name, a.Local)
+		}
+	}
+	if g, err := w.GroupByGID(bg, 1900100001); !errors.Is(err, identity.ErrNotFound) {
+		t.Errorf("the second's group of that name or uuid is answered: %+v, %v", g, err)
+	}
+	if g, err := w.GroupByName(bg, "staff"); err != nil || g.GID != staff.GID || !slices.Equal(g.Members, []identity.Name{"ada"}) {
+		t.Errorf("%+v, %v", g, err)
+	}
+}
+
+func TestARealmThatHangsHoldsUpNobodyOfAnother(t *testing.T) {
+	w := newTwoRealms(t)
+	w.first.srv.be(hanging)
+	if _, err := w.AccountByName(bg, "carol"); err != nil {
+		t.Error(err)
+	}
+	if code := w.login("carol", "carol's"); code != identity.Granted {
+		t.Error(code)
+	}
+	if _, err := w.AccountByName(bg, "ada"); err != nil {
+		t.Error("and who is remembered is still answered:", err)
+	}
+}
+
+func TestWhoIsRememberedIsAskedOfNoOtherRealm(t *testing.T) {
+	w := newTwoRealms(t, func(h *house) { h.only = true })
+	if _, err := w.AccountByName(bg, "carol"); err != nil {
+		t.Fatal(err)
+	}
+	asked := w.first.srv.fetches.Load()
+	if asked == 0 {
+		t.Error("the first was never asked for a name that nobody knew")
+	}
+	if _, err := w.AccountByName(bg, "carol"); err != nil {
+		t.Error(err)
+	}
+	if code := w.login("carol", "carol's"); code != identity.Granted {
+		t.Error(code)
+	}
+	if n := w.first.srv.fetches.Load(); n != asked {
+		t.Errorf("the first was asked %d more times", n-asked)
+	}
+}
+
+func TestSubordinateIDsOfTwoRealmsNeverOverlap(t *testing.T) {
+	w := newTwoRealms(t)
+	var given []identity.IDRange
+	for _, name := range []string{"ada", "carol", "bob"} {
+		r, err := w.SubIDsOf(bg, identity.Peer{UID: 0}, name)
+		must(t, err)
+		for _, o := range given {
+			if r.Min <= o.Max && o.Min <= r.Max {
+				t.Errorf("%s gets %s, where %s is given", name, r, o)
+			}
+		}
+		given = append(given, r)
+	}
+	if !w.holdsSubID(given[0].Min) || !w.second.d.o.Realms.holdsSubID(given[0].Min) {
+		t.Error("what one has given out another does not know")
+	}
+}
+
+func TestWhoeverFollowsSeesChangesOfEveryRealm(t *testing.T) {
+	w := newTwoRealms(t)
+	ctx, stop := context.WithCancel(bg)
+	defer stop()
+	for _, h := range []*house{w.first, w.second} {
+		go w.relay(ctx, h.d.Changed())
+	}
+	before := w.Revisions()
+	tok := token("dora", 1900100102)
+	w.second.srv.set(t, tok, nil)
+	w.second.wait("a grown revision", func() bool { return w.Revisions().Content > before.Content })
+	select {
+	case <-w.Changed():
+	case <-time.After(20 * time.Second):
+		t.Error("nobody was told")
+	}
+}

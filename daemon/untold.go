@@ -1,0 +1,89 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/provider"
+)
+
+// A provider that is not told when a password changes gives it the same epoch for
+// ever. Then what the server says of the password itself is all that there is:
+//
+//	the server says    the verifier is of     then
+//	yes                that password          it stays
+//	yes                another                it is made anew
+//	no                 that password          it is gone, and so is what was proved
+//	no                 another                it stays
+//
+// A no may be a soft lock's. That costs a verifier, and one login online makes it
+// again: the other way round an old password would go on working.
+
+func (d *Daemon) untold() bool {
+	_, is := d.o.Provider.(provider.Untold)
+	return is
+}
+
+// outdated tells whether the verifier is of another password than the one that the
+// server has just accepted. A check that fails is no reason to make it anew.
+func (d *Daemon) outdated(ctx context.Context, v cache.Verifier, password identity.Secret) bool {
+	if !d.untold() {
+		return false
+	}
+	right, err := d.checkVerifier(ctx, v, password)
+	return err == nil && !right
+}
+
+// endRefused ends the verifier of a password that the server has just refused. It
+// may still be at work when it returns, with a copy of the password.
+func (s *login) endRefused(ctx context.Context) {
+	d, id := s.d, s.q.e.account.UUID
+	if !d.untold() || s.secret.Len() == 0 {
+		return
+	}
+	d.proofs.forget(id, nil)
+	own := identity.NewSecret(bytes.Clone(s.secret.Reveal()))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer own.Wipe()
+		d.endVerifier(d.base, s.q.e, own)
+	}()
+	patience := time.NewTimer(makeWait)
+	defer patience.Stop()
+	select {
+	case <-done:
+	case <-patience.C:
+	case <-ctx.Done():
+	}
+}
+
+func (d *Daemon) endVerifier(ctx context.Context, e *entry, password identity.Secret) {
+	id := e.account.UUID
+	unlock, err := d.tries.lock(ctx, id)
+	if err != nil {
+		return
+	}
+	defer unlock()
+	v, err := d.o.Cache.Verifier(ctx, id, identity.Password)
+	if errors.Is(err, identity.ErrNotFound) {
+		return
+	}
+	right := false
+	if err == nil {
+		right, err = d.checkVerifier(ctx, v, password)
+	}
+	if err == nil && !right {
+		return
+	}
+	// What cannot be checked could be of that very password.
+	if err := errors.Join(err, d.o.Cache.DeleteVerifiers(ctx, id)); err != nil {
+		d.log.ErrorContext(ctx, "the verifier of a password that was refused", "account", e.account.Name, "error", err)
+		return
+	}
+	d.log.InfoContext(ctx, "the server refuses a password that was right before: it works offline no more", "account", e.account.Name)
+}

@@ -1,0 +1,281 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"slices"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/provider"
+)
+
+// What is asked for, and in what order. One attempt is a row of turns; at each of
+// them identity.Next says which ways lead to the goal, and of those:
+//
+//	what was typed already comes before all others
+//	at a login a card that is in a reader comes first; at a step-up the strongest
+//	what the person passed over, by an empty line, comes last
+//	a line that is no number answers a card's prompt as a password: sudo -S and its
+//	like send one line, and know of no card
+
+// Prompts. The one for a password is identity.PasswordPrompt.
+const (
+	codePrompt       = "One-time code: "
+	codeOrBackup     = "One-time code or backup code: "
+	backupCodePrompt = "Backup code: "
+	anotherWay       = " (Enter for another way)"
+	// maxAsks bounds the prompts of one turn.
+	maxAsks = 12
+)
+
+// turn is one step of an attempt.
+type turn struct {
+	proved []identity.FactorKind
+	offers []identity.FactorKind // what the server takes now; nil: this machine checks
+	nonce  identity.Nonce        // for a card to sign
+}
+
+// can lists what the account holds and can be asked for here and now.
+func (s *login) can() []identity.FactorKind {
+	return slices.DeleteFunc(s.goal().held, func(k identity.FactorKind) bool {
+		return k == identity.PIV && !s.mayUseCard() || s.here != nil && !slices.Contains(s.here.can, k)
+	})
+}
+
+// ways lists what may be asked for at this turn, best first.
+func (s *login) ways(ctx context.Context, t turn) []identity.FactorKind {
+	list := s.leading(t)
+	if slices.Contains(list, identity.PIV) && !s.findCard(ctx) {
+		list = s.leading(t)
+	}
+	if s.onlyByCard() {
+		return nil
+	}
+	if !s.d.p.Services[s.Service].StepUp {
+		slices.SortStableFunc(list, first(func(k identity.FactorKind) bool { return k == identity.PIV }))
+	}
+	slices.SortStableFunc(list, func(a, b identity.FactorKind) int { return slices.Index(s.later, a) - slices.Index(s.later, b) })
+	slices.SortStableFunc(list, first(s.typed))
+	return list
+}
+
+// onlyByCard tells whether the goal is out of reach for want of a card that the
+// person could bring. Asking for anything else would be in vain.
+func (s *login) onlyByCard() bool {
+	g, can := s.goal(), s.can()
+	with := append(slices.Clone(can), identity.PIV)
+	return s.card.fault != nil && slices.Contains(g.held, identity.PIV) && !g.met(can) && g.met(with)
+}
+
+// first sorts what is so before what is not.
+func first(is func(identity.FactorKind) bool) func(a, b identity.FactorKind) int {
+	return func(a, b identity.FactorKind) int {
+		switch {
+		case is(a) == is(b):
+			return 0
+		case is(a):
+			return -1
+		default:
+			return 1
+		}
+	}
+}
+
+// leading are the ways that lead to the goal and are on offer. A server that offers
+// none of them knows something newer than we do: then whatever it offers.
+func (s *login) leading(t turn) []identity.FactorKind {
+	can, g := s.can(), s.goal()
+	var list []identity.FactorKind
+	if aim := g.aim(can); aim != nil && (t.offers != nil || !aim(t.proved)) {
+		list = identity.Next(can, t.proved, g.table, aim)
+	}
+	if t.offers != nil {
+		list = slices.DeleteFunc(list, func(k identity.FactorKind) bool { return !slices.Contains(t.offers, k) })
+		if len(list) == 0 {
+			list = s.askable(t, can)
+		}
+	}
+	if slices.Contains(list, identity.TOTP) && !s.typed(identity.BackupCode) { // one prompt takes either code
+		list = slices.DeleteFunc(list, func(k identity.FactorKind) bool { return k == identity.BackupCode })
+	}
+	return list
+}
+
+func (s *login) askable(t turn, can []identity.FactorKind) []identity.FactorKind {
+	var list []identity.FactorKind
+	for _, k := range []identity.FactorKind{identity.Password, identity.TOTP, identity.BackupCode, identity.PIV} {
+		if slices.Contains(t.offers, k) && !slices.Contains(t.proved, k) && (k != identity.PIV || slices.Contains(can, k)) {
+			list = append(list, k)
+		}
+	}
+	return list
+}
+
+// typed tells whether the person, or an earlier module, has answered for it already.
+func (s *login) typed(k identity.FactorKind) bool {
+	switch k {
+	case identity.Password:
+		return s.secret.Len() > 0
+	case identity.TOTP:
+		return s.code.Len() > 0
+	case identity.BackupCode:
+		return s.backup.Len() > 0
+	case identity.PIV:
+		return s.card.pin.Len() > 0
+	default:
+		return false
+	}
+}
+
+// gather asks until one of the ways was answered for, and tells which. It says
+// nothing of whether the answer is right.
+func (s *login) gather(ctx context.Context, t turn) (identity.FactorKind, ruling) {
+	for range maxAsks {
+		list := s.ways(ctx, t)
+		if len(list) == 0 {
+			return "", s.noWay()
+		}
+		k := list[0]
+		if s.typed(k) {
+			return k, fine("")
+		}
+		if k == identity.Password && s.OnlyFirstPass {
+			return "", ruling{code: identity.Denied}
+		}
+		line, err := s.prompt(ctx, k, t, len(list) > 1)
+		switch {
+		case err != nil:
+			return "", ruling{code: identity.ConversationFailed}
+		case line.Len() > 0:
+			if k == identity.PIV && !digits(line) && slices.Contains(list, identity.Password) {
+				k = identity.Password // one line, from a program that knows of no card
+			}
+			return s.keep(k, t, line), fine("")
+		case len(list) == 1:
+			return "", ruling{code: identity.Denied}
+		}
+		s.later = append(slices.DeleteFunc(s.later, func(o identity.FactorKind) bool { return o == k }), k)
+	}
+	return "", ruling{code: identity.Denied}
+}
+
+// noWay says why nothing can be asked for.
+func (s *login) noWay() ruling {
+	if s.card.fault == nil {
+		return notAskable()
+	}
+	if s.card.told {
+		return ruling{code: identity.Denied}
+	}
+	detail, mend := cardWords(s.card.fault)
+	return ruling{code: identity.Denied, tell: true, detail: detail, mend: mend}
+}
+
+func (s *login) prompt(ctx context.Context, k identity.FactorKind, t turn, others bool) (identity.Secret, error) {
+	hint := ""
+	if others {
+		hint = anotherWay
+	}
+	switch k {
+	case identity.Password:
+		s.asked = true
+		text := identity.PasswordPrompt
+		if s.Operation == identity.OpAccount {
+			// sudo puts its own prompt in the usual one's place, which it has not filled
+			// in yet when it has asked nothing: the person would see "%p".
+			text = "Password for " + string(s.q.e.account.Name) + ": "
+		}
+		return s.conv.Ask(ctx, identity.AskSecret, text) //nolint:wrapcheck // all are one to the caller
+	case identity.PIV:
+		return s.conv.Ask(ctx, identity.AskSecret, s.card.prompt(others)) //nolint:wrapcheck // the same
+	case identity.BackupCode:
+		return s.conv.Ask(ctx, identity.AskText, withHint(backupCodePrompt, hint)) //nolint:wrapcheck // the same
+	default:
+		text := codePrompt
+		if s.takesBackup(t) {
+			text = codeOrBackup
+		}
+		return s.conv.Ask(ctx, identity.AskText, withHint(text, hint)) //nolint:wrapcheck // the same
+	}
+}
+
+func withHint(text, hint string) string { return text[:len(text)-2] + hint + ": " }
+
+// keep holds what was typed until the attempt ends, and tells what it answers: by
+// its form, for a one-time code is six digits.
+func (s *login) keep(k identity.FactorKind, t turn, line identity.Secret) identity.FactorKind {
+	if k == identity.TOTP && !isCode(line) && s.takesBackup(t) {
+		k = identity.BackupCode
+	}
+	switch k {
+	case identity.Password:
+		s.secret = line
+	case identity.PIV:
+		s.card.pin = line
+	case identity.BackupCode:
+		s.backup = line
+	default:
+		s.code = line
+	}
+	return k
+}
+
+// takesBackup tells whether a backup code would do at this turn: only the server
+// takes one.
+func (s *login) takesBackup(t turn) bool {
+	return slices.Contains(t.offers, identity.BackupCode) && slices.Contains(s.can(), identity.BackupCode)
+}
+
+// next makes the answer to one turn. A card that cannot be used leaves the other
+// ways; a PIN that was wrong is asked for again while the card bears it.
+func (s *login) next(ctx context.Context, t turn) (provider.Answer, ruling) {
+	for range maxAsks {
+		k, r := s.gather(ctx, t)
+		if r.code != identity.Granted {
+			return provider.Answer{}, r
+		}
+		a := provider.Answer{Kind: k}
+		switch k {
+		case identity.Password:
+			a.Credential = s.secret
+			if s.mayBeOneLine(t.offers) {
+				a.Kind = identity.PasswordAndTOTP
+			}
+		case identity.PIV:
+			if a.Credential, r = s.signed(ctx, t.nonce); r.code != identity.Granted {
+				if r.tell {
+					return provider.Answer{}, r
+				}
+				continue
+			}
+		case identity.BackupCode:
+			a.Credential = s.backup
+		default:
+			a.Credential = s.code
+		}
+		a.More = s.more(t, a.Kind)
+		return a, fine("")
+	}
+	return provider.Answer{}, ruling{code: identity.Denied}
+}
+
+// more tells whether this machine demands more than this answer and those before
+// it. What a login takes the server knows better.
+func (s *login) more(t turn, kind identity.FactorKind) bool {
+	proved := append(slices.Clone(t.proved), kind)
+	if kind == identity.PasswordAndTOTP {
+		proved = append(slices.Clone(t.proved), identity.Password, identity.TOTP)
+	}
+	g := s.goal()
+	return g.met(s.can()) && (!g.service(proved) || !g.allowed(proved))
+}
+
+func isCode(c identity.Secret) bool {
+	return len(bytes.TrimSpace(c.Reveal())) == identity.TOTPDigits && digits(c)
+}
+
+// digits tells a PIN (NIST SP 800-73-4, part 2, section 2.4.3: decimal digits alone)
+// from a password, as far as its form can.
+func digits(c identity.Secret) bool {
+	return !slices.ContainsFunc(bytes.TrimSpace(c.Reveal()), func(c byte) bool { return c < '0' || c > '9' })
+}

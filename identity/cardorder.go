@@ -1,0 +1,70 @@
+package identity
+
+import (
+	"errors"
+	"time"
+)
+
+// Why a card cannot be enrolled as it was ordered; a [CardError] wraps them.
+var (
+	// ErrCardTaken says that the slot holds a certificate already.
+	ErrCardTaken = errors.New("the card holds a certificate already")
+	// ErrManagementKey says that the card's management key is another.
+	ErrManagementKey = errors.New("the card's management key is another")
+	// ErrManyCards says that more than one card is there, and none was chosen.
+	ErrManyCards = errors.New("more than one card is in the readers")
+)
+
+// CardKey is a kind of key that a card can make.
+type CardKey string
+
+// The kinds, as people write them.
+const (
+	CardRSA2048 CardKey = "rsa2048"
+	CardP256    CardKey = "p256"
+	CardP384    CardKey = "p384"
+	CardEd25519 CardKey = "ed25519"
+)
+
+// CardOrder says what to do with a card that is to be enrolled. The zero value
+// takes the certificate that it has, of the only card that is there.
+type CardOrder struct {
+	// Reader names the reader; "": there must be one card.
+	Reader string
+	// Generate makes a new key, and a certificate for it that it signs itself.
+	Generate bool
+	// Force lets it take the place of a certificate that is there.
+	Force bool
+	Key   CardKey
+	// Touch makes the key want to be touched at each use.
+	Touch bool
+	// Subject is the common name, and Valid how long the certificate is valid.
+	Subject string
+	Valid   time.Duration
+	// ManagementKey is the card's (16, 24 or 32 bytes); empty: the one it came with,
+	// or the one that it keeps for who knows the PIN.
+	ManagementKey Secret
+	// Proved is as in [CardSeen].
+	Proved string
+}
+
+// CardMade is a card that was made ready to be enrolled.
+type CardMade struct {
+	Seen CardSeen
+	// Certificate (DER) is what to enrol; Attestation as in [CardProof].
+	Certificate []byte
+	Attestation [][]byte
+	// FactoryKey: the management key is the one that everybody knows.
+	FactoryKey bool
+}
+
+// CardReader is a reader, and the card in it if there is one that can be used.
+type CardReader struct {
+	Name string
+	// Err is why there is none: an [*CardError]; nil: there is one.
+	Err error
+	// Retries is how many wrong PINs the card still bears; -1: it does not say.
+	Retries int
+	// Certificates (DER) are those of the slots that a login may use, in their order.
+	Certificates [][]byte
+}

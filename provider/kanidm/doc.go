@@ -1,0 +1,46 @@
+// Package kanidm is a Kanidm server as a source of accounts, over its HTTP API.
+//
+// The server has no signed tokens, so the provider makes them: an ID token from each
+// answer, signed with this machine's own key, for the rest of the house has one form
+// to trust. Only what this machine made verifies, so a cache that is copied from
+// another machine names nobody here.
+//
+// # What an answer means
+//
+//	seen                                           meaning
+//	no route, TLS, a deadline; 408, 429, 5xx;
+//	a redirect; a body that is not JSON            provider.ErrOffline
+//	a certificate that does not verify             provider.ErrUntrusted
+//	401                                            our session is dead: made anew once,
+//	                                               and the same call again; then
+//	                                               provider.ErrRefusedMachine
+//	403                                            provider.ErrRefusedMachine
+//	404 with "nomatchingentries"                   provider.ErrNotFound
+//	404 without                                    provider.ErrOffline: another URL, or a proxy
+//	500 with a missing POSIX class, or a state
+//	of the account that is none                    provider.ErrNotFound
+//	another account than was asked for             provider.ErrUntrusted
+//
+// # What it can do, and cannot
+//
+// It looks accounts up and authenticates them: by the account's POSIX password, or
+// by Kanidm's own stepped authentication (a password, with a one-time code or a
+// backup code). It cannot list a realm, so an absent name is asked for each time; it
+// is told of no change, so entries are fetched anew as they age; it seals no secret,
+// so no code is checked offline; and it changes no password.
+//
+// It is not told either when a password changes: every token has the same epoch for
+// it. The resolver learns it from a password that is refused, or from a new one that
+// is accepted ([Provider.PasswordEpochsUntold]).
+//
+// # An authentication, stepped
+//
+// The resolver asks for the password first and Kanidm for the code; the password
+// waits here, in memory, until the code is there.
+//
+//	the server offers               after the password           after the code
+//	password                        begin, password: the end
+//	passwordmfa                     offers totp                  begin, code, password: the end
+//	passwordbackupcode              offers backup-code           begin, code, password: the end
+//	nothing of these                denied, with what to do
+package kanidm

@@ -1,0 +1,171 @@
+package kanidm_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/daemon"
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/provider/kanidm"
+	"github.com/sallyport-auth/sallyport/seal"
+	double "github.com/sallyport-auth/sallyport/test/kanidm"
+)
+
+// house is a resolver with a Kanidm server behind it.
+type house struct {
+	*daemon.Daemon
+	t testing.TB
+}
+
+func (d *rig) house() *house {
+	t := d.t
+	t.Helper()
+	dir := t.TempDir()
+	store, err := cache.Open(t.Context(), filepath.Join(dir, "cache.db"), cache.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := seal.Open(t.Context(), seal.Options{Dir: dir, Kind: seal.KindFile})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := d.machine(func(o *kanidm.Options) { o.Memory = store })
+	h, err := daemon.New(daemon.Options{
+		Provider: p, Cache: store, Sealer: sealed.Sealer, Machine: box, Realm: double.Domain, LocalFiles: dir, Log: slog.New(slog.DiscardHandler),
+		Policy: daemon.Policy{
+			AllowAll: true, IDs: []identity.IDRange{{Min: 65536, Max: 200000}}, OfflineMax: 24 * time.Hour,
+			Argon: daemon.Argon{Memory: 64, Time: 1, Threads: 1},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- h.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		_ = store.Close()
+	})
+	return &house{h, t}
+}
+
+// typing is a person who types these, one after the other.
+type typing struct{ answers []string }
+
+func (p *typing) Ask(context.Context, identity.Style, string) (identity.Secret, error) {
+	if len(p.answers) == 0 {
+		return identity.Secret{}, errors.New("nothing more to say")
+	}
+	a := p.answers[0]
+	p.answers = p.answers[1:]
+	return secret(a), nil
+}
+
+func (p *typing) Tell(context.Context, identity.Style, string) error { return nil }
+
+func (h *house) login(answers ...string) identity.Code {
+	h.t.Helper()
+	l := identity.Login{Operation: identity.OpAuthenticate, Service: "login", User: "bob", Peer: identity.Peer{UID: 0}}
+	return h.Decide(h.t.Context(), l, &typing{answers}).Code
+}
+
+// A request that hangs holds up the one who asked, and nobody else: not a lookup, not
+// a login.
+func TestASlowAnswerForOneDelaysNobodyElse(t *testing.T) {
+	d := newRig(t)
+	h := d.house()
+	if _, err := h.AccountByName(t.Context(), "bob"); err != nil {
+		t.Fatal(err)
+	}
+	held, let := make(chan struct{}), make(chan struct{})
+	d.Before = func(_ http.ResponseWriter, r *http.Request) bool {
+		if strings.Contains(r.URL.Path, "/slow/") {
+			close(held)
+			<-let
+		}
+		return false
+	}
+	slow := make(chan error, 1)
+	go func() {
+		_, err := h.AccountByName(context.WithoutCancel(t.Context()), "slow")
+		slow <- err
+	}()
+	<-held
+	if _, err := h.AccountByName(t.Context(), "bob"); err != nil {
+		t.Error("a lookup of another:", err)
+	}
+	if code := h.login("correct horse"); code != identity.Granted {
+		t.Error("a login of another:", code)
+	}
+	select {
+	case err := <-slow:
+		t.Error("the slow answer came before it was let go:", err)
+	default:
+	}
+	close(let)
+	if err := <-slow; !errors.Is(err, identity.ErrNotFound) {
+		t.Error(err)
+	}
+}
+
+func TestWhoSignedInOnceSignsInWithoutTheServer(t *testing.T) {
+	d := newRig(t)
+	h := d.house()
+	if code := h.login("correct horse"); code != identity.Granted {
+		t.Fatal(code)
+	}
+	d.Close()
+	if code := h.login("correct horse"); code != identity.Granted {
+		t.Error("the right password, offline:", code)
+	}
+	if code := h.login("wrong"); code != identity.Denied {
+		t.Error("a wrong one, offline:", code)
+	}
+}
+
+// Kanidm does not tell when a password changes, so the first login after it does: the
+// old one is refused or the new one accepted, and then the old is dead offline too.
+func TestAnOldPasswordIsDeadOfflineOnceTheServerHasSpoken(t *testing.T) {
+	for name, seen := range map[string]string{"the old one is refused": "correct horse", "the new one is accepted": "another horse"} {
+		t.Run(name, func(t *testing.T) {
+			d := newRig(t)
+			h := d.house()
+			if code := h.login("correct horse"); code != identity.Granted {
+				t.Fatal(code)
+			}
+			d.With(func(p *person) { p.POSIX = "another horse" })
+			if code := h.login(seen); (code == identity.Granted) != (seen == "another horse") {
+				t.Fatal(code)
+			}
+			d.Close()
+			if code := h.login("correct horse"); code == identity.Granted {
+				t.Error("the old password is let in offline")
+			}
+			if code := h.login("another horse"); (code == identity.Granted) != (seen == "another horse") {
+				t.Error("the new password, offline:", code)
+			}
+		})
+	}
+	t.Run("a wrong one changes nothing", func(t *testing.T) {
+		d := newRig(t)
+		h := d.house()
+		if h.login("correct horse") != identity.Granted || h.login("wrong") != identity.Denied {
+			t.Fatal("not as it should be")
+		}
+		d.Close()
+		if code := h.login("correct horse"); code != identity.Granted {
+			t.Error(code)
+		}
+	})
+}

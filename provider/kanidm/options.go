@@ -1,0 +1,163 @@
+package kanidm
+
+import (
+	"crypto"
+	"crypto/ed25519"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/provider"
+)
+
+// Attribute is which of an account's names is meant.
+type Attribute string
+
+// The attributes. SPN is name@domain.
+const (
+	ByName Attribute = "name"
+	BySPN  Attribute = "spn"
+	ByUUID Attribute = "uuid"
+)
+
+// Mapping says what the server does not: how accounts look on this machine. People
+// and groups are called by their short names; name@domain finds them too, where the
+// realm is called like the domain, because it is no name in the form of the house.
+type Mapping struct {
+	// HomePrefix is what home directories begin with, "" is "/home/"; HomeName is what
+	// follows it, "" is ByUUID.
+	HomePrefix string
+	HomeName   Attribute
+	// Shell is for accounts that name none; "": /bin/sh.
+	Shell string
+}
+
+// Options configure a Provider.
+type Options struct {
+	// URL is https://HOST[:PORT].
+	URL string
+	// Realm stands in the tokens, and in nothing that the server sees.
+	Realm string
+	// RootPEM are the only authorities that may vouch for the server.
+	RootPEM []byte
+	// Token is a service account's API token; empty: the anonymous session.
+	Token identity.Secret
+	// Stepped has people sign in by Kanidm's own authentication, with all that it
+	// demands of them; otherwise by their POSIX password.
+	Stepped bool
+	Mapping Mapping
+	// MachineKey (Ed25519) signs tokens; MachineID is whom they are for.
+	MachineKey crypto.Signer
+	MachineID  uuid.UUID
+	// Memory keeps revisions, and who holds a second factor, over restarts.
+	Memory provider.Memory
+	// Dial is for connecting and for the TLS handshake, each: 5 s. Call is for one
+	// request and its answer: 15 s.
+	Dial, Call time.Duration
+	// OfflineFor is how long an account may be trusted without contact: 14 days.
+	OfflineFor time.Duration
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// Provider is one Kanidm server. It is safe for concurrent use.
+type Provider struct {
+	o      Options
+	http   *http.Client
+	pool   *http.Transport
+	signer *identity.Signer
+	ring   *identity.Keyring
+
+	session session
+	seen    sync.Mutex // orders what is remembered of accounts
+}
+
+var (
+	_ provider.Provider = (*Provider)(nil)
+	_ provider.Untold   = (*Provider)(nil)
+)
+
+// New makes a Provider. It does not touch the network.
+func New(o Options) (*Provider, error) {
+	u, err := url.Parse(o.URL)
+	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
+		return nil, fmt.Errorf("server address %q: want https://HOST or https://HOST:PORT", o.URL)
+	}
+	o.URL = "https://" + u.Host
+	if o.MachineKey == nil || o.MachineID == uuid.Nil || o.Memory == nil || o.Realm == "" {
+		return nil, errors.New("kanidm provider: machine key, machine id, realm and memory are needed")
+	}
+	public, ok := o.MachineKey.Public().(ed25519.PublicKey)
+	if !ok {
+		return nil, errors.New("kanidm provider: the machine key is not Ed25519")
+	}
+	if err := o.Mapping.complete(); err != nil {
+		return nil, err
+	}
+	for at, def := range map[*time.Duration]time.Duration{&o.Dial: 5 * time.Second, &o.Call: 15 * time.Second, &o.OfflineFor: 14 * 24 * time.Hour} {
+		if *at <= 0 {
+			*at = def
+		}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(o.RootPEM) {
+		return nil, errors.New("kanidm provider: no root certificate in PEM form")
+	}
+	p := &Provider{o: o, session: session{lock: make(chan struct{}, 1)}}
+	if p.signer, err = identity.NewSigner(o.MachineKey); err != nil {
+		return nil, fmt.Errorf("kanidm provider: %w", err)
+	}
+	if p.ring, err = identity.NewKeyring(o.Realm, []ed25519.PublicKey{public}); err != nil {
+		return nil, fmt.Errorf("kanidm provider: %w", err)
+	}
+	p.pool = transport(roots, o.Dial)
+	p.http = &http.Client{Transport: p.pool, CheckRedirect: func(*http.Request, []*http.Request) error { return errRedirect }}
+	return p, nil
+}
+
+func (m *Mapping) complete() error {
+	if m.HomeName == "" {
+		m.HomeName = ByUUID
+	}
+	if m.HomePrefix == "" {
+		m.HomePrefix = "/home/"
+	}
+	if m.Shell == "" {
+		m.Shell = "/bin/sh"
+	}
+	switch {
+	case m.HomeName != ByName && m.HomeName != BySPN && m.HomeName != ByUUID:
+		return errors.New("kanidm provider: homes are named by \"name\", \"spn\" or \"uuid\"")
+	case !strings.HasPrefix(m.HomePrefix, "/") || !strings.HasSuffix(m.HomePrefix, "/"):
+		return fmt.Errorf("kanidm provider: home prefix %q: want a folder that begins and ends with '/'", m.HomePrefix)
+	}
+	return nil
+}
+
+// Name implements provider.Provider.
+func (p *Provider) Name() string { return "kanidm " + p.o.URL }
+
+// Close implements provider.Provider.
+func (p *Provider) Close() error {
+	p.pool.CloseIdleConnections()
+	return nil
+}
+
+// Verify implements provider.Provider.
+func (p *Provider) Verify(signed []byte) (*identity.IDToken, error) {
+	return p.ring.IDToken(signed) //nolint:wrapcheck // identity.ErrToken, as the interface says
+}
+
+// PasswordEpochsUntold implements provider.Untold.
+func (p *Provider) PasswordEpochsUntold() {}

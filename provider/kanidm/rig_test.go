@@ -1,0 +1,92 @@
+package kanidm_test
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/provider/kanidm"
+	double "github.com/sallyport-auth/sallyport/test/kanidm"
+)
+
+type person = double.Person
+
+// rig is a server with machines that ask it.
+type rig struct {
+	*double.Double
+	t testing.TB
+}
+
+func newRig(t testing.TB) *rig {
+	t.Helper()
+	return &rig{double.New(t), t}
+}
+
+var bobID = uuid.MustParse("0b0b0b0b-0000-4000-8000-000000000001")
+
+// memory is a provider.Memory that forgets when the test ends.
+type memory struct{ m sync.Map }
+
+func (m *memory) Recall(_ context.Context, key string) ([]byte, error) {
+	if v, ok := m.m.Load(key); ok {
+		return v.([]byte), nil
+	}
+	return nil, identity.ErrNotFound
+}
+
+func (m *memory) Remember(_ context.Context, key string, value []byte) error {
+	m.m.Store(key, value)
+	return nil
+}
+
+var box = uuid.MustParse("11111111-1111-4111-8111-111111111111")
+
+func (d *rig) options() kanidm.Options {
+	d.t.Helper()
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return kanidm.Options{URL: d.URL, Realm: double.Domain, RootPEM: d.CA(), MachineKey: key, MachineID: box, Memory: &memory{}}
+}
+
+// machine is a provider for it, with the options changed.
+func (d *rig) machine(change func(*kanidm.Options)) *kanidm.Provider {
+	d.t.Helper()
+	o := d.options()
+	if change != nil {
+		change(&o)
+	}
+	p, err := kanidm.New(o)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.t.Cleanup(func() { _ = p.Close() })
+	return p
+}
+
+func secret(s string) identity.Secret { return identity.NewSecret([]byte(s)) }
+
+// otherCA is an authority that vouches for nobody here.
+func otherCA(t testing.TB) []byte {
+	t.Helper()
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}

@@ -1,0 +1,126 @@
+package kanidm_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/provider/kanidm"
+)
+
+// place is a server with one person on it: the double, or with the build tag
+// kanidm_live a real one ("make test-kanidm").
+type place interface {
+	machine(change func(*kanidm.Options)) *kanidm.Provider
+	// who is the person, what their POSIX password is and what the other.
+	who() (name identity.Name, posix, password string)
+	group() string
+	shell(path string)
+	expire(yes bool)
+	// code gives the person a one-time code generator, and then tells a code.
+	code() string
+}
+
+// scenarios run alike on both.
+func scenarios(t *testing.T, s place) {
+	name, posix, password := s.who()
+	login := func(p *kanidm.Provider, answers ...given) provider.Reply {
+		t.Helper()
+		r, err := login(t, p, name, answers...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	t.Run("a person is found by name and by uid, and nobody else is", func(t *testing.T) {
+		p := s.machine(nil)
+		byName, err := p.Fetch(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := byName.Token.Account
+		if byUID, err := p.FetchUID(t.Context(), a.UID); err != nil || byUID.Token.Account != a || byUID.Token.Revision != byName.Token.Revision {
+			t.Errorf("by uid %+v, by name %+v, %v", byUID.Token, byName.Token, err)
+		}
+		if a.Name != name || a.UID != a.GID || len(byName.Token.SSHKeys) != 1 || byName.Token.Validate() != nil {
+			t.Errorf("%+v", byName.Token)
+		}
+		if _, err := p.Fetch(t.Context(), "no-such-person-here"); !errors.Is(err, provider.ErrNotFound) {
+			t.Error("nobody:", err)
+		}
+		if _, err := p.FetchUID(t.Context(), 4242424); !errors.Is(err, provider.ErrNotFound) {
+			t.Error("no such uid:", err)
+		}
+	})
+	t.Run("a group is found", func(t *testing.T) {
+		g, domain, err := s.machine(nil).Group(t.Context(), s.group())
+		if err != nil || string(g.Name) != s.group() || g.UUID == uuid.Nil || domain == "" {
+			t.Error(g, domain, err)
+		}
+	})
+	t.Run("a change is a new revision", func(t *testing.T) {
+		p := s.machine(nil)
+		before, err := p.Fetch(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.shell("/bin/zsh")
+		after, err := p.Fetch(t.Context(), name)
+		if err != nil || after.Token.Account.Shell != "/bin/zsh" || after.Token.Revision <= before.Token.Revision {
+			t.Error(after.Token, err)
+		}
+	})
+	t.Run("the POSIX password is a yes, another is a no", func(t *testing.T) {
+		p := s.machine(nil)
+		if r := login(p, given{identity.Password, posix}); r.Outcome != provider.Allow {
+			t.Error(r.Message)
+		}
+		if r := login(p, given{identity.Password, "no " + posix}); r.Outcome != provider.Deny {
+			t.Error("a wrong password is let in")
+		}
+	})
+	t.Run("who has expired stays out", func(t *testing.T) {
+		s.expire(true)
+		defer s.expire(false)
+		p := s.machine(nil)
+		if r, err := p.Fetch(t.Context(), name); err != nil || r.Token.State != identity.Disabled {
+			t.Error(r.Token, err)
+		}
+		if r := login(p, given{identity.Password, posix}); r.Outcome != provider.Deny || r.Message == "" {
+			t.Error(r.Outcome, r.Message)
+		}
+	})
+	t.Run("stepped, the code is asked for and is needed", func(t *testing.T) {
+		p := s.machine(stepped)
+		code := s.code()
+		if r := login(p, given{identity.Password, password}); r.Outcome != provider.Continue || r.Offers[0] != identity.TOTP {
+			t.Error(r.Outcome, r.Offers)
+		}
+		if r := login(p, given{identity.Password, "no " + password}, given{identity.TOTP, code}); r.Outcome != provider.Deny {
+			t.Error("a wrong password is let in")
+		}
+		if r := login(p, given{identity.Password, password}, given{identity.TOTP, s.code()}); r.Outcome != provider.Allow {
+			t.Error(r.Message)
+		}
+	})
+}
+
+// doubled is the double as such a place.
+type doubled struct{ *rig }
+
+func (d doubled) who() (identity.Name, string, string) {
+	return "bob", "correct horse", "battery staple"
+}
+func (d doubled) group() string     { return "staff" }
+func (d doubled) shell(path string) { d.With(func(p *person) { p.Shell = path }) }
+func (d doubled) expire(yes bool)   { d.With(func(p *person) { p.Invalid = yes }) }
+
+func (d doubled) code() string {
+	d.With(func(p *person) { p.TOTP = "012345" })
+	return "012345"
+}
+
+func TestTheDoubleDoesWhatARealServerIsAskedToDo(t *testing.T) { scenarios(t, doubled{newRig(t)}) }

@@ -1,0 +1,209 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/server/store"
+)
+
+// record writes down how a session ended, and before it when it began: two rows
+// for one wait for the disk. One that nobody goes on with is written down by
+// abandoned.
+func (e *engine) record(tx *store.Tx, m store.Machine, action string, s *session, reason string) error {
+	if !s.begun.IsZero() {
+		if err := tx.Record(entry(s.begun, m.Name, "auth.begin", s, "")); err != nil {
+			return err
+		}
+	}
+	return tx.Record(entry(e.now(), m.Name, action, s, reason))
+}
+
+// abandoned drops sessions whose time is over, and writes them down.
+func (e *engine) abandoned(ctx context.Context) error {
+	stale := e.sessions.purge(e.now())
+	if len(stale) == 0 {
+		return nil
+	}
+	return e.store.Write(ctx, func(tx *store.Tx) error {
+		for _, s := range stale {
+			m := store.Machine{UUID: s.machine, Name: s.machineName}
+			if err := e.record(tx, m, "auth.abandon", s, ""); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func entry(at time.Time, machine identity.Name, action string, s *session, reason string) store.Entry {
+	detail := fmt.Sprintf("service=%q remote_host=%q", s.service, s.remoteHost)
+	if action == "auth.allow" {
+		detail += fmt.Sprintf(" proved=%q", strings.Join(words(s.methods()), " "))
+	}
+	if reason != "" {
+		detail += fmt.Sprintf(" reason=%q", reason)
+	}
+	return store.Entry{Time: at, Actor: "machine " + string(machine), Action: action, Subject: string(s.name), Detail: detail}
+}
+
+// recording outlives the machine's patience: an attempt counts also when whoever
+// made it hangs up before the answer.
+func recording(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+}
+
+// deny ends a session without counting a failure.
+func (e *engine) deny(ctx context.Context, m store.Machine, s *session, a answer) (answer, error) {
+	ctx, cancel := recording(ctx)
+	defer cancel()
+	if a.message == "" {
+		a.message = denial
+	}
+	return a, e.store.Write(ctx, func(tx *store.Tx) error {
+		return e.record(tx, m, "auth.deny", s, a.reason)
+	})
+}
+
+// failed ends a session with a wrong proof.
+func (e *engine) failed(ctx context.Context, m store.Machine, s *session, reason string) (answer, error) {
+	ctx, cancel := recording(ctx)
+	defer cancel()
+	a := answer{message: denial, reason: reason}
+	return a, e.store.Write(ctx, func(tx *store.Tx) error {
+		return errors.Join(e.countFailure(tx, s.name), e.record(tx, m, "auth.deny", s, reason))
+	})
+}
+
+func (e *engine) countFailure(tx *store.Tx, name identity.Name) error {
+	now, err := tx.Clock(e.now())
+	if err != nil {
+		return err
+	}
+	f, err := tx.Failures(name)
+	if err != nil {
+		return err
+	}
+	return tx.SetFailures(name, fail(f, now), now)
+}
+
+// allow ends a session well, if what was proved still holds as it is recorded.
+// also is done in the same transaction: what is used, made or taken away.
+func (e *engine) allow(ctx context.Context, m store.Machine, s *session, also func(*store.Tx, store.Account) error) (answer, error) {
+	rec, cancel := recording(ctx)
+	defer cancel()
+	a, touched := answer{allow: true}, false
+	err := e.store.Write(rec, func(tx *store.Tx) error {
+		account, err := e.recheck(tx, s)
+		if err != nil {
+			return err
+		}
+		before := account.Revision
+		if err := also(tx, account); err != nil {
+			return err
+		}
+		if account, err = tx.Account(account.UUID); err != nil {
+			return err
+		}
+		touched = account.Revision != before
+		return e.conclude(tx, m, s, account, touched, &a)
+	})
+	if err != nil {
+		return e.outdated(ctx, m, s, err)
+	}
+	if touched {
+		e.changed.ring()
+	}
+	return a, nil
+}
+
+// conclude makes what an allow brings. A token of a revision that this transaction
+// made is not kept: it may come to nothing.
+func (e *engine) conclude(tx *store.Tx, m store.Machine, s *session, account store.Account, touched bool, a *answer) error {
+	if _, err := tx.Clock(e.now()); err != nil {
+		return err
+	}
+	err := tx.ClearFailures(s.name)
+	if err != nil {
+		return err
+	}
+	token := e.idToken
+	if touched {
+		token = e.freshToken
+	}
+	if a.id, err = token(tx, account); err != nil {
+		return err
+	}
+	if a.session, err = e.sessionToken(tx, m, s, account); err != nil {
+		return err
+	}
+	if a.sealed, err = e.sealFactors(tx, m, s, account); err != nil {
+		return err
+	}
+	return e.record(tx, m, "auth.allow", s, "")
+}
+
+// holds is store.ErrChanged unless every proof is of a credential that the account
+// holds now, and it may be used.
+func (e *engine) holds(tx *store.Tx, s *session) (store.Account, []identity.Factor, error) {
+	account, err := tx.AccountByName(s.name)
+	if err != nil {
+		return store.Account{}, nil, err
+	}
+	factors, err := tx.Factors(account.UUID)
+	if err != nil {
+		return store.Account{}, nil, err
+	}
+	if standing(account, e.now()) != "" {
+		return store.Account{}, nil, store.ErrChanged
+	}
+	for _, p := range s.proved {
+		if !slices.ContainsFunc(factors, func(f identity.Factor) bool { return p == proofOf(account.UUID, f) }) {
+			return store.Account{}, nil, store.ErrChanged
+		}
+	}
+	return account, factors, nil
+}
+
+// recheck is holds, and what was proved is enough for a login.
+func (e *engine) recheck(tx *store.Tx, s *session) (store.Account, error) {
+	account, factors, err := e.holds(tx, s)
+	if err == nil && !identity.Enough(identity.Kinds(factors), s.methods()) {
+		err = store.ErrChanged
+	}
+	return account, err
+}
+
+// sessionToken says what was proved, and which groups that earned.
+func (e *engine) sessionToken(tx *store.Tx, m store.Machine, s *session, a store.Account) ([]byte, error) {
+	groups, err := tx.GroupsOf(a)
+	if err != nil {
+		return nil, err
+	}
+	points, err := tx.Points()
+	if err != nil {
+		return nil, err
+	}
+	now := e.now()
+	t := &identity.SessionToken{
+		Realm: e.Name, ID: uuid.New(), Account: a.UUID, Machine: m.UUID, Methods: s.methods(),
+		AuthenticatedAt: now.Unix(), ExpiresAt: now.Add(sessionLife).Unix(),
+	}
+	for i := range groups {
+		if groups[i].Demand().Met(points, t.Methods) {
+			t.Groups = append(t.Groups, groups[i].UUID)
+		}
+	}
+	signed, err := e.signing.Load().signer.SignSessionToken(t)
+	if err != nil {
+		return nil, fmt.Errorf("session token: %w", err)
+	}
+	return signed, nil
+}

@@ -1,0 +1,312 @@
+// Package kanidm plays a Kanidm server for tests: its HTTP API as far as a machine
+// uses it, with TLS, headers, states and errors in its form. What it knows it knows of
+// a server of version 1.12; it is no way to keep accounts.
+package kanidm
+
+import (
+	"encoding/json"
+	"encoding/pem"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/uuid"
+)
+
+// Double is the server. Bob is there, with a POSIX password and another one.
+type Double struct {
+	*httptest.Server
+	mu       sync.Mutex
+	people   []*Person
+	bearers  map[string]bool
+	sessions map[string]*authSession
+	asked    []string // method and path of every request
+	// Before may answer a request itself, and then says true.
+	Before func(w http.ResponseWriter, r *http.Request) bool
+}
+
+// Person is an account; its zero fields are what it does not have.
+type Person struct {
+	Name, Shell      string
+	UID              uint32
+	UUID             uuid.UUID
+	POSIX, Password  string
+	TOTP, Backup     string // a code that is always right
+	Passkey, Invalid bool
+	Locked           bool // softly: every answer is a no
+	Groups           []map[string]any
+	Keys             []string
+}
+
+type authSession struct {
+	who   *Person
+	mech  string
+	wants []string
+	wrong bool
+}
+
+// Domain is what follows the @ of every spn.
+const Domain = "idm.example.com"
+
+func New(t testing.TB) *Double {
+	t.Helper()
+	d := Start()
+	t.Cleanup(d.Close)
+	return d
+}
+
+// Start is New without a test: whoever calls it calls Close.
+func Start() *Double {
+	d := &Double{bearers: map[string]bool{"service": true}, sessions: map[string]*authSession{}}
+	d.Server = httptest.NewUnstartedServer(http.HandlerFunc(d.serve))
+	d.EnableHTTP2 = true
+	d.StartTLS()
+	d.people = []*Person{{
+		Name: "bob", UID: 70001, UUID: uuid.MustParse("0b0b0b0b-0000-4000-8000-000000000001"), POSIX: "correct horse", Password: "battery staple",
+		Groups: []map[string]any{{"name": "staff", "spn": "staff@" + Domain, "uuid": "0b0b0b0b-0000-4000-8000-00000000000a", "gidnumber": 70100}},
+		Keys:   []string{"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPfaB2NTDAn4Fx9RDhFHHmhCUqdmF5KYqFOtKTWfSoF7 bob@laptop"},
+	}}
+	return d
+}
+
+// CA is what vouches for it, in PEM form.
+func (d *Double) CA() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: d.Certificate().Raw})
+}
+
+// Count tells how many requests began so.
+func (d *Double) Count(prefix string) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n := 0
+	for _, a := range d.asked {
+		if strings.HasPrefix(a, prefix) {
+			n++
+		}
+	}
+	return n
+}
+
+// With changes Bob.
+func (d *Double) With(change func(*Person)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	change(d.people[0])
+}
+
+// Restart forgets every session, as a real server does.
+func (d *Double) Restart() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.sessions = map[string]*authSession{}
+	d.bearers = map[string]bool{"service": true}
+}
+
+func (d *Double) serve(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("X-KANIDM-OPID", uuid.NewString())
+	w.Header().Set("X-KANIDM-VERSION", "1.12.0-dev")
+	d.mu.Lock()
+	d.asked = append(d.asked, r.Method+" "+r.URL.Path)
+	before := d.Before
+	d.mu.Unlock()
+	if before != nil && before(w, r) { // it may take its time, and nobody else's
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
+	switch {
+	case r.Method == http.MethodPost && r.URL.Path == "/v1/auth":
+		d.auth(w, r)
+	case len(parts) == 5 && parts[1] == "group" && parts[3] == "_unix" && parts[4] == "_token":
+		d.group(w, r, parts[2])
+	case r.URL.Path == "/v1/logout":
+		delete(d.bearers, bearer(r))
+		reply(w, 200, nil)
+	case len(parts) == 5 && parts[1] == "account" && parts[3] == "_unix":
+		d.unix(w, r, parts[2], parts[4])
+	default:
+		http.Error(w, "404 page not found", http.StatusNotFound)
+	}
+}
+
+func bearer(r *http.Request) string {
+	return strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+}
+
+func reply(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body)
+}
+
+func (d *Double) find(id string) *Person {
+	for _, p := range d.people {
+		if id == p.Name || id == p.Name+"@"+Domain || id == p.UUID.String() || id == strconv.Itoa(int(p.UID)) {
+			return p
+		}
+	}
+	return nil
+}
+
+func (d *Double) group(w http.ResponseWriter, r *http.Request, id string) {
+	if !d.bearers[bearer(r)] {
+		reply(w, 401, "notauthenticated")
+		return
+	}
+	for _, p := range d.people {
+		for _, g := range p.Groups {
+			if id == g["name"] || id == g["spn"] || id == g["uuid"] {
+				reply(w, 200, g)
+				return
+			}
+		}
+	}
+	reply(w, 404, "nomatchingentries")
+}
+
+func (d *Double) unix(w http.ResponseWriter, r *http.Request, id, verb string) {
+	p := d.find(id)
+	switch {
+	case !d.bearers[bearer(r)]:
+		reply(w, 401, "notauthenticated")
+	case p == nil:
+		reply(w, 404, "nomatchingentries")
+	case verb == "_token":
+		reply(w, 200, p.token())
+	case verb == "_auth":
+		var b struct{ Value string }
+		if r.Header.Get("Content-Type") != "application/json" || json.NewDecoder(r.Body).Decode(&b) != nil {
+			reply(w, 400, "invalidrequeststate")
+			return
+		}
+		if p.POSIX == "" || b.Value != p.POSIX || p.Invalid || p.Locked {
+			reply(w, 200, nil)
+			return
+		}
+		reply(w, 200, p.token())
+	}
+}
+
+func (p *Person) token() map[string]any {
+	own := map[string]any{"name": p.Name, "spn": p.Name + "@" + Domain, "uuid": p.UUID.String(), "gidnumber": p.UID}
+	t := map[string]any{
+		"name": p.Name, "spn": p.Name + "@" + Domain, "displayname": "Bob B.", "gidnumber": p.UID, "uuid": p.UUID.String(),
+		"groups": append([]map[string]any{own}, p.Groups...), "sshkeys": p.Keys, "valid": !p.Invalid,
+	}
+	if p.Shell != "" {
+		t["shell"] = p.Shell
+	}
+	return t
+}
+
+// auth is the stepped authentication: the second factor before the password.
+func (d *Double) auth(w http.ResponseWriter, r *http.Request) {
+	var b struct {
+		Step struct {
+			Init2 *struct{ Username, Issue string }
+			Begin string
+			Cred  json.RawMessage
+		}
+	}
+	if json.NewDecoder(r.Body).Decode(&b) != nil {
+		reply(w, 400, "invalidrequeststate")
+		return
+	}
+	if b.Step.Init2 != nil {
+		d.init(w, b.Step.Init2.Username)
+		return
+	}
+	id := r.Header.Get("X-KANIDM-AUTH-SESSION-ID")
+	s := d.sessions[id]
+	if s == nil {
+		reply(w, 401, "invalidsessionstate")
+		return
+	}
+	w.Header().Set("X-KANIDM-AUTH-SESSION-ID", id)
+	state := func(v any) { reply(w, 200, map[string]any{"sessionid": id, "state": v}) }
+	if b.Step.Begin != "" {
+		s.mech = b.Step.Begin
+		s.wants = map[string][]string{
+			"anonymous": {"anonymous"}, "password": {"password"}, "passwordmfa": {"totp", "password"}, "passwordbackupcode": {"backupcode", "password"},
+		}[s.mech]
+		state(map[string]any{"continue": s.wants[:1]})
+		return
+	}
+	s.take(b.Step.Cred)
+	switch {
+	case s.wrong || s.who != nil && (s.who.Locked || s.who.Invalid):
+		delete(d.sessions, id)
+		state(map[string]any{"denied": "incorrect credentials"})
+	case len(s.wants) > 0:
+		state(map[string]any{"continue": s.wants[:1]})
+	default:
+		delete(d.sessions, id)
+		token := uuid.NewString()
+		d.bearers[token] = true
+		state(map[string]any{"success": token})
+	}
+}
+
+func (d *Double) init(w http.ResponseWriter, username string) {
+	s, mechs := &authSession{}, []string{"anonymous"}
+	if username != "anonymous" {
+		if s.who = d.find(username); s.who == nil {
+			reply(w, 404, "nomatchingentries")
+			return
+		}
+		mechs = s.who.mechanisms()
+	}
+	id := uuid.NewString()
+	d.sessions[id] = s
+	w.Header().Set("X-KANIDM-AUTH-SESSION-ID", id)
+	reply(w, 200, map[string]any{"sessionid": id, "state": map[string]any{"choose": mechs}})
+}
+
+func (p *Person) mechanisms() (list []string) {
+	if p.Passkey {
+		list = append(list, "passkey")
+	}
+	switch {
+	case p.TOTP != "":
+		list = append(list, "passwordmfa")
+		if p.Backup != "" {
+			list = append(list, "passwordbackupcode")
+		}
+	case p.Password != "":
+		list = append(list, "password")
+	}
+	return list
+}
+
+// take compares one credential with what is wanted next.
+func (s *authSession) take(cred json.RawMessage) {
+	var c struct {
+		TOTP                 *uint32
+		Password, BackupCode string
+	}
+	if string(cred) == `"anonymous"` {
+		s.wrong = s.wrong || s.mech != "anonymous"
+		s.wants = nil
+		return
+	}
+	_ = json.Unmarshal(cred, &c)
+	want := ""
+	if len(s.wants) > 0 {
+		want, s.wants = s.wants[0], s.wants[1:]
+	}
+	switch want {
+	case "totp":
+		code, _ := strconv.Atoi(s.who.TOTP)
+		s.wrong = s.wrong || c.TOTP == nil || int(*c.TOTP) != code
+	case "password":
+		s.wrong = s.wrong || c.Password != s.who.Password
+	case "backupcode":
+		s.wrong = s.wrong || c.BackupCode != s.who.Backup
+	default:
+		s.wrong = true
+	}
+}
