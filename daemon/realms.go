@@ -65,9 +65,12 @@ func (r *Realms) holdsSubID(id uint32) bool {
 // Run runs them all until ctx ends.
 func (r *Realms) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	for _, d := range r.list() {
+	all := r.list()
+	for _, d := range all {
 		g.Go(func() error { return d.Run(ctx) })
-		g.Go(func() error { r.relay(ctx, d.Changed()); return nil })
+		if len(all) > 1 { // of one, whoever follows listens to itself
+			g.Go(func() error { r.relay(ctx, d.Changed()); return nil })
+		}
 	}
 	return g.Wait() //nolint:wrapcheck // of Run
 }
