@@ -223,7 +223,7 @@ func (d *Double) auth(w http.ResponseWriter, r *http.Request) {
 	id := r.Header.Get("X-KANIDM-AUTH-SESSION-ID")
 	s := d.sessions[id]
 	if s == nil {
-		reply(w, 401, "invalidsessionstate")
+		reply(w, 500, map[string]any{"invalidauthstate": "session id not present in cred presented to 'begin' step"})
 		return
 	}
 	w.Header().Set("X-KANIDM-AUTH-SESSION-ID", id)
