@@ -283,7 +283,7 @@ func (s *login) allowed(ctx context.Context, r provider.Reply) (identity.Verdict
 	if out := s.stillRight(ctx); out.code != identity.Granted {
 		return s.end(ctx, out), nil
 	}
-	d.keepSealed(ctx, s.q.e, r.Sealed)
+	d.keepSealed(ctx, s.q.e, r.Session.Methods, r.Sealed)
 	d.succeeded(ctx, s.q.e, s.handedOn())
 	// That took its time: what was pushed meanwhile counts.
 	if out := s.stillRight(ctx); out.code != identity.Granted {

@@ -244,6 +244,19 @@ func TestWhoMayLogInByCardGetsNoMoreGuessesAtTheRest(t *testing.T) {
 	}
 }
 
+// TestALoginByCardLeavesTheCodeThatIsKeptHere: the server seals a secret only when a
+// code was proved, and by a card it says nothing of it.
+func TestALoginByCardLeavesTheCodeThatIsKeptHere(t *testing.T) {
+	h, _ := cardHouse(t)
+	if v := h.door("login", typing("123456")); v.Code != identity.Granted {
+		t.Fatalf("the card: %s", v.Code)
+	}
+	h.lost()
+	if v := h.door("nocards", typing("secret", h.code(0))); v.Code != identity.Granted {
+		t.Errorf("password and code without the server, after a login by card: %s", v.Code)
+	}
+}
+
 func TestAWrongPINIsNoFailureOfTheAccount(t *testing.T) {
 	h, _ := cardHouse(t)
 	h.lost()
