@@ -172,11 +172,19 @@ func (c *Cache) SetFailures(ctx context.Context, id uuid.UUID, kind string, f Fa
 	})
 }
 
-// ClearFailures ends the counts of an account, of every kind.
-func (c *Cache) ClearFailures(ctx context.Context, id uuid.UUID) error {
+// ClearFailures ends the counts of an account, of these kinds, or with none of every.
+func (c *Cache) ClearFailures(ctx context.Context, id uuid.UUID, kinds ...string) error {
 	return c.write(ctx, "clear failures", func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `DELETE FROM failures WHERE uuid = ?`, id[:])
-		return err //nolint:wrapcheck // classified by write
+		if len(kinds) == 0 {
+			_, err := tx.ExecContext(ctx, `DELETE FROM failures WHERE uuid = ?`, id[:])
+			return err //nolint:wrapcheck // classified by write
+		}
+		for _, k := range kinds {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM failures WHERE uuid = ? AND kind = ?`, id[:], k); err != nil {
+				return err //nolint:wrapcheck // the same
+			}
+		}
+		return nil
 	})
 }
 

@@ -109,7 +109,7 @@ func (s *login) known(ctx context.Context) ruling {
 // restart begins an attempt with nothing but what an earlier module left.
 func (s *login) restart() {
 	s.secret, s.proved, s.later, s.here = identity.Secret{}, nil, nil, nil
-	s.q.methods, s.away, s.expires = nil, false, 0
+	s.q.methods, s.away, s.expires, s.oneLine = nil, false, 0, false
 	if !s.asked {
 		s.secret = s.FirstPass
 	}
@@ -171,14 +171,14 @@ func notAskable() ruling {
 	}
 }
 
-// took is what an answer has proved, if it was not denied. One line that the server
-// read as password and code is taken apart, so that the password is handed on.
+// took is what an answer has proved, if it was not denied. Whether one line was
+// password and code the server says with its yes: it may know of no code any more.
 func (s *login) took(kind identity.FactorKind, r provider.Reply) []identity.FactorKind {
 	if kind != identity.PasswordAndTOTP {
 		return []identity.FactorKind{kind}
 	}
 	if r.Outcome == provider.Allow || r.Outcome == provider.Continue && !slices.Contains(r.Offers, identity.TOTP) {
-		s.takeApart()
+		s.oneLine = true
 		return []identity.FactorKind{identity.Password, identity.TOTP}
 	}
 	return []identity.FactorKind{identity.Password}
@@ -276,11 +276,14 @@ func (s *login) allowed(ctx context.Context, r provider.Reply) (identity.Verdict
 	}
 	_ = d.learn(d.base, news{records: []provider.Record{r.Record}}) // logged there; the index has it
 	s.q.methods, s.expires = r.Session.Methods, r.Session.ExpiresAt
+	if s.oneLine && slices.Contains(s.q.methods, identity.TOTP) {
+		s.takeApart() // so that the password is handed on
+	}
 	s.proved = s.factorsOf(r)
 	if out := s.stillRight(ctx); out.code != identity.Granted {
 		return s.end(ctx, out), nil
 	}
-	d.keepSealed(ctx, s.q.e, r.Sealed)
+	d.keepSealed(ctx, s.q.e, r.Session.Methods, r.Sealed)
 	d.succeeded(ctx, s.q.e, s.handedOn())
 	// That took its time: what was pushed meanwhile counts.
 	if out := s.stillRight(ctx); out.code != identity.Granted {

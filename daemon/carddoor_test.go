@@ -217,8 +217,43 @@ func TestSignaturesThatDoNotVerifyAreCountedApartAndLockTheCardAlone(t *testing.
 	if v := h.door("login", typing("secret", h.code(0))); v.Code != identity.Granted {
 		t.Errorf("the other ways: %s", v.Code)
 	}
-	if f, err = h.cache.Failures(bg, h.alice(), kindCard); err != nil || f.Count != 0 {
-		t.Errorf("a success leaves %d, %v", f.Count, err)
+	if f, err = h.cache.Failures(bg, h.alice(), kindCard); err != nil || f.Count != h.d.p.OfflineTries {
+		t.Errorf("what did not prove the card leaves %d of its failures, %v", f.Count, err)
+	}
+}
+
+// TestWhoMayLogInByCardGetsNoMoreGuessesAtTheRest: a thief of card and PIN guesses
+// at what more a service demands.
+func TestWhoMayLogInByCardGetsNoMoreGuessesAtTheRest(t *testing.T) {
+	h, _ := cardHouse(t)
+	h.lost()
+	if v := h.door("login", typing("", "secret", "000000x")); v.Code != identity.Denied {
+		t.Fatalf("a wrong code: %s", v.Code)
+	}
+	if v := h.door("login", typing("123456")); v.Code != identity.Granted {
+		t.Fatalf("the card: %s", v.Code)
+	}
+	if f, err := h.cache.Failures(bg, h.alice(), kindCode); err != nil || f.Count != 1 {
+		t.Errorf("%d wrong codes are counted after a login by card, %v", f.Count, err)
+	}
+	if v := h.door("login", typing("", "secret", h.code(0))); v.Code != identity.Granted {
+		t.Fatalf("a right code: %s", v.Code)
+	}
+	if f, err := h.cache.Failures(bg, h.alice(), kindCode); err != nil || f.Count != 0 {
+		t.Errorf("%d wrong codes are counted after a right one, %v", f.Count, err)
+	}
+}
+
+// TestALoginByCardLeavesTheCodeThatIsKeptHere: the server seals a secret only when a
+// code was proved, and by a card it says nothing of it.
+func TestALoginByCardLeavesTheCodeThatIsKeptHere(t *testing.T) {
+	h, _ := cardHouse(t)
+	if v := h.door("login", typing("123456")); v.Code != identity.Granted {
+		t.Fatalf("the card: %s", v.Code)
+	}
+	h.lost()
+	if v := h.door("nocards", typing("secret", h.code(0))); v.Code != identity.Granted {
+		t.Errorf("password and code without the server, after a login by card: %s", v.Code)
 	}
 }
 

@@ -93,6 +93,25 @@ func TestAPasswordThatEndsInSixDigitsIsStillOne(t *testing.T) {
 	h.expect(identity.Denied, "alice", "horse", h.code(1))
 }
 
+// TestAPasswordIsNotCutWhereTheServerTookNoCode: the machine still believes in a
+// generator that the server has just taken away.
+func TestAPasswordIsNotCutWhereTheServerTookNoCode(t *testing.T) {
+	h := newHouse(t)
+	h.srv.set(t, token("alice", 1900000100), func(p *person) { coded(p); p.password = "horse123456" })
+	h.online()
+	h.srv.mu.Lock()
+	p := h.srv.people[h.alice()]
+	p.secret, p.token.Factors, p.token.Revision = "", p.token.Factors[:1], p.token.Revision+1
+	h.srv.mu.Unlock()
+	v, _ := h.login("alice", "horse123456")
+	if v.Code != identity.Granted || string(v.Password.Reveal()) != "horse123456" {
+		t.Fatalf("%s, and %d bytes are handed on as the password", v.Code, v.Password.Len())
+	}
+	h.lost()
+	h.expect(identity.Denied, "alice", "horse")
+	h.expect(identity.Granted, "alice", "horse123456")
+}
+
 func TestACodeIsGoodOnceHoweverOftenTheDaemonStarts(t *testing.T) {
 	h := away(t)
 	h.expect(identity.Granted, "alice", "secret", h.code(0))

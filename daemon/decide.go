@@ -77,6 +77,8 @@ type login struct {
 	code   identity.Secret // one-time
 	backup identity.Secret // code
 	card   atReader        // with its PIN
+	// oneLine tells that secret may be password and code, which the server knows.
+	oneLine bool
 	// later are ways that the person passed over, in that order.
 	later []identity.FactorKind
 	// here tells what can be checked without the server; nil while it decides.

@@ -376,6 +376,6 @@ func (d *Daemon) takeOver(ctx context.Context, e *enrolment, r provider.Reply) e
 		return fmt.Errorf("%w: it allowed with %v, which is not enough", errEnrol, r.Session.Methods)
 	}
 	_ = d.learn(d.base, news{records: []provider.Record{r.Record}}) // logged there; the index has it
-	d.keepSealed(ctx, s.q.e, r.Sealed)
+	d.keepSealed(ctx, s.q.e, r.Session.Methods, r.Sealed)
 	return nil
 }

@@ -145,8 +145,8 @@ func (s *login) judge(ctx context.Context) ruling {
 // anyone may go on. A count that cannot be read locks all.
 func (d *Daemon) locks(ctx context.Context, h *here, e *entry) ruling {
 	now := d.clock.now()
-	for k, kind := range map[identity.FactorKind]string{identity.Password: kindOffline, identity.TOTP: kindCode, identity.PIV: kindCard} {
-		f, err := d.o.Cache.Failures(ctx, e.account.UUID, kind)
+	for _, k := range []identity.FactorKind{identity.Password, identity.TOTP, identity.PIV} {
+		f, err := d.o.Cache.Failures(ctx, e.account.UUID, countedAs(k))
 		if err != nil {
 			return uncounted(err)
 		}
@@ -198,15 +198,12 @@ func (s *login) check(ctx context.Context, a provider.Answer) (done bool, out ru
 	}
 	var f identity.Factor
 	var r ruling
-	kind := kindOffline
 	switch a.Kind {
 	case identity.Password:
 		f, r = s.passwordHere(ctx)
 	case identity.TOTP:
-		kind = kindCode
 		f, r = s.codeHere(ctx)
 	case identity.PIV:
-		kind = kindCard
 		f, r = s.cardHere(ctx, a)
 	default:
 		r.code = identity.Denied
@@ -217,10 +214,16 @@ func (s *login) check(ctx context.Context, a provider.Answer) (done bool, out ru
 	s.proved = append(s.proved, f)
 	id := s.q.e.account.UUID
 	if aim := s.goal().aim(s.can()); aim == nil || !aim(s.kinds()) {
-		s.d.takeBack(ctx, id, kind) // it was right: what is left decides
+		s.d.takeBack(ctx, id, countedAs(a.Kind)) // it was right: what is left decides
 		return false, out
 	}
-	if err := s.d.o.Cache.ClearFailures(ctx, id); err != nil {
+	// Of what was proved, and of no other factor: else who may log in by one has any
+	// number of guesses at the rest.
+	cleared := []string{kindLocker}
+	for _, k := range s.kinds() {
+		cleared = append(cleared, countedAs(k))
+	}
+	if err := s.d.o.Cache.ClearFailures(ctx, id, cleared...); err != nil {
 		s.d.log.WarnContext(ctx, "failures are not cleared", "error", err)
 	}
 	return true, out

@@ -24,6 +24,18 @@ const (
 	kindLocker  = "locker"   // attempts by a peer that is not root
 )
 
+// countedAs is what failures of a factor are counted for.
+func countedAs(k identity.FactorKind) string {
+	switch k {
+	case identity.TOTP:
+		return kindCode
+	case identity.PIV:
+		return kindCard
+	default:
+		return kindOffline
+	}
+}
+
 // reserve counts an attempt as failed before it is made, so that neither a crash
 // nor many at once get more tries than one by one. A count that cannot be stored
 // is no attempt. The caller holds the account's lock.

@@ -83,6 +83,9 @@ func plainly(held, shows kinds, p Service) bool {
 	for _, k := range shows {
 		total += worth[k]
 	}
+	if has(shows, totpK) && has(shows, backup) {
+		total -= 20 // one stands in for the other
+	}
 	for _, k := range p.Factors {
 		if !has(shows, k) && (k != totpK || !code) {
 			return false

@@ -104,14 +104,20 @@ func (p Points) Of(kind FactorKind) uint16 {
 	return 0
 }
 
-// sum counts each kind once.
-func (p Points) sum(kinds []FactorKind) (total int) {
+// Sum is what these kinds come to, each counted once. A backup code stands in for a
+// one-time code: of the two the one that counts more does.
+func (p Points) Sum(kinds []FactorKind) (total int) {
+	code := 0
 	for _, k := range p {
-		if slices.Contains(kinds, k.Kind) {
+		switch {
+		case !slices.Contains(kinds, k.Kind):
+		case k.Kind == TOTP || k.Kind == BackupCode:
+			code = max(code, int(k.Points))
+		default:
 			total += int(k.Points)
 		}
 	}
-	return total
+	return total + code
 }
 
 func (p Points) validate() error {

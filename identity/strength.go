@@ -13,7 +13,8 @@ import "slices"
 //
 // So a card is one more way, and who wants to oblige people to it demands it of a
 // group or a service. A backup code stands in for a one-time code wherever that is
-// demanded; nothing stands in for a card or a password that is named.
+// demanded, and beside one it counts no points of its own; nothing stands in for a
+// card or a password that is named.
 
 // Demand is how strong a proof must be: every kind named, and the points. The zero
 // value demands nothing beyond a login.
@@ -36,7 +37,7 @@ func (d Demand) Met(table Points, proved []FactorKind) bool {
 			return false
 		}
 	}
-	return table.sum(proved) >= int(d.Points)
+	return table.Sum(proved) >= int(d.Points)
 }
 
 // Enough tells whether what was proved is enough for a login of an account that

@@ -70,6 +70,9 @@ func TestADemandIsMetByEachNamedKindAndByThePoints(t *testing.T) {
 				for _, k := range proved {
 					sum += map[FactorKind]int{Password: 10, TOTP: 21, BackupCode: 22, PIV: 34}[k]
 				}
+				if slices.Contains(proved, TOTP) && slices.Contains(proved, BackupCode) {
+					sum -= 21 // one stands in for the other
+				}
 				for _, k := range named {
 					want = want && (slices.Contains(proved, k) || k == TOTP && slices.Contains(proved, BackupCode))
 				}

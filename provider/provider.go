@@ -172,8 +172,8 @@ type Reply struct {
 	SignedSession []byte
 	Record        Record
 	ServerTime    time.Time
-	// Sealed, with Allow, are secrets for this machine alone; none where policy or
-	// provider give none, and then none may be kept from earlier.
+	// Sealed, with Allow, are secrets for this machine alone. When a code was proved
+	// and there are none, policy gives none, and none may be kept from earlier.
 	Sealed []SealedFactor
 	// Nonce, with Continue and an offer of identity.PIV or identity.NewPIV, is for the
 	// challenge that the card signs. A new one comes with each such reply.

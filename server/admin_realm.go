@@ -140,11 +140,11 @@ func attainable(tx *store.Tx, g *identity.Group) error {
 	if err != nil {
 		return err
 	}
-	all := 0
+	var kinds []identity.FactorKind
 	for _, k := range points {
-		all += int(k.Points)
+		kinds = append(kinds, k.Kind)
 	}
-	if int(g.Points) > all {
+	if all := points.Sum(kinds); int(g.Points) > all {
 		return fmt.Errorf("%w: nobody can reach %d points, all factors together come to %d", errInput, g.Points, all)
 	}
 	return nil

@@ -117,6 +117,25 @@ func TestWhoHoldsSomethingStrongMustProveItToAddMore(t *testing.T) {
 	}
 }
 
+// TestWhatIsHeldMeanwhileMustBeProvedToo: a thief of the password begins before the
+// owner has a card, and confirms after.
+func TestWhatIsHeldMeanwhileMustBeProvedToo(t *testing.T) {
+	for what, kind := range map[string]identity.FactorKind{"a card": identity.PIV, "a generator": identity.TOTP} {
+		b := newBench(t)
+		a := b.send(b.begin(session{enrol: kind}).cookie, identity.Password, right, false)
+		b.give("alice", b.card("P-256", "hers"))
+		var got answer
+		if kind == identity.PIV {
+			got = b.enrolCard(a, b.card("P-256", "the thief's"))
+		} else {
+			got = b.answer(b.box, a.cookie, identity.NewTOTP, b.shown(a))
+		}
+		if got.outcome() != "deny" {
+			t.Errorf("%s was added with a password alone beside a card", what)
+		}
+	}
+}
+
 func TestAPersonMakesBackupCodesWithWhatIsEnough(t *testing.T) {
 	b := newBench(t)
 	begin := func() answer {

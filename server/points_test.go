@@ -132,7 +132,7 @@ func TestAChangeOfWhatAGroupDemandsReachesItsMembers(t *testing.T) {
 		t.Fatal(v, err)
 	}
 	for what, req := range map[string]*v1.SetGroupRequest{
-		"more than all":    {Name: "outer", Points: proto.Uint32(81)},
+		"more than all":    {Name: "outer", Points: proto.Uint32(61)},
 		"more than a word": {Name: "outer", Points: proto.Uint32(70_000)},
 		"backup codes":     {Name: "outer", Demands: &v1.Kinds{Kinds: []string{"backup-code"}}},
 	} {
@@ -140,7 +140,7 @@ func TestAChangeOfWhatAGroupDemandsReachesItsMembers(t *testing.T) {
 			t.Errorf("%s was taken", what)
 		}
 	}
-	if _, err := b.admin.AddGroup(t.Context(), &v1.AddGroupRequest{Name: "never", Points: 81}); err == nil || !strings.Contains(err.Error(), "come to 80") {
+	if _, err := b.admin.AddGroup(t.Context(), &v1.AddGroupRequest{Name: "never", Points: 61}); err == nil || !strings.Contains(err.Error(), "come to 60") {
 		t.Error(err)
 	}
 }

@@ -124,7 +124,9 @@ func (e *engine) ChangePassword(ctx context.Context, req *v1.ChangePasswordReque
 	old, replacement := identity.NewSecret(req.GetOldPassword()), identity.NewSecret(req.GetNewPassword())
 	defer old.Wipe()
 	defer replacement.Wipe()
-	a, err := e.changePassword(ctx, m, name, old, identity.NewSecret(req.GetCode()), replacement)
+	code := identity.NewSecret(req.GetCode())
+	defer code.Wipe()
+	a, err := e.changePassword(ctx, m, name, old, code, replacement)
 	switch {
 	case errors.Is(err, errWeak):
 		return &v1.ChangePasswordResponse{Result: v1.ChangePasswordResponse_RESULT_WEAK, Message: err.Error()}, nil

@@ -172,13 +172,21 @@ func (e *engine) holds(tx *store.Tx, s *session) (store.Account, []identity.Fact
 	return account, factors, nil
 }
 
-// recheck is holds, and what was proved is enough for a login.
+// recheck is holds, and what was proved is enough by what the account holds now:
+// between the proof and the confirmation of a new factor there may be minutes.
 func (e *engine) recheck(tx *store.Tx, s *session) (store.Account, error) {
 	account, factors, err := e.holds(tx, s)
-	if err == nil && !identity.Enough(identity.Kinds(factors), s.methods()) {
-		err = store.ErrChanged
+	if err != nil {
+		return store.Account{}, err
 	}
-	return account, err
+	now := facts{held: identity.Kinds(factors)}
+	if now.points, err = tx.Points(); err != nil {
+		return store.Account{}, err
+	}
+	if !now.enough(s)(s.methods()) {
+		return store.Account{}, store.ErrChanged
+	}
+	return account, nil
 }
 
 // sessionToken says what was proved, and which groups that earned.

@@ -153,6 +153,8 @@ func TestEnvironmentAndGroupsComeWithCredentials(t *testing.T) {
 		want(t, r.run(nil, "alice", "setcred", "groups"), append(append([]string{"setcred=0"}, base...), "group 70100", "group 70101")...)
 		// Nobody but root gains any, and that is no error: a screen locker.
 		want(t, r.run(nil, "alice", "uid=65534", "setcred", "groups"), append([]string{"setcred=0"}, base...)...)
+		// Nor is it one where the kernel adds none: a container, or too many groups.
+		want(t, r.run(nil, "alice", "keep-groups", "setcred", "groups"), append([]string{"setcred=0"}, base...)...)
 	})
 }
 

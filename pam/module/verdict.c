@@ -5,9 +5,11 @@
  */
 #include <grp.h>
 #include <limits.h>
+#include <security/pam_ext.h>
 #include <security/pam_modules.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "relay.h"
@@ -126,24 +128,14 @@ static bool set_environment(const struct call *c, const struct wire_message *m)
 	return ok;
 }
 
-/*
- * Adds the verdict's groups to the process's. Only when credentials are being
- * established, and only by root: a screen locker keeps the groups it has.
- */
-static bool add_groups(const struct call *c, const struct wire_message *m)
+/* Adds the groups to those of this process. False when it cannot, and then adds none. */
+static bool add(const struct wire_value *v)
 {
-	struct wire_value v;
-
-	if (c->op != OP_SET_CREDENTIALS || geteuid() != 0 ||
-	    (c->flags & (PAM_DELETE_CRED | PAM_REFRESH_CRED | PAM_REINITIALIZE_CRED)))
-		return true;
-	if (!wire_get(m, WIRE_GIDS, &v) || v.len == 0)
-		return true;
 	int have = getgroups(0, NULL);
 
 	if (have < 0)
 		return false;
-	gid_t *all = calloc((size_t)have + v.len / 4, sizeof *all);
+	gid_t *all = calloc((size_t)have + v->len / 4, sizeof *all);
 	bool ok = all != NULL;
 
 	if (ok && have > 0) {
@@ -153,8 +145,8 @@ static bool add_groups(const struct call *c, const struct wire_message *m)
 	if (ok) {
 		size_t n = (size_t)have;
 
-		for (size_t i = 0; i < v.len; i += 4) {
-			gid_t gid = wire_u32(v.bytes + i);
+		for (size_t i = 0; i < v->len; i += 4) {
+			gid_t gid = wire_u32(v->bytes + i);
 			bool there = false;
 
 			for (size_t j = 0; j < n && !there; j++)
@@ -168,6 +160,25 @@ static bool add_groups(const struct call *c, const struct wire_message *m)
 	return ok;
 }
 
+/*
+ * Adds the verdict's groups to the process's. Only when credentials are being
+ * established, and only by root: a screen locker keeps the groups it has. Where the
+ * kernel does not let root add them (a container, NGROUPS_MAX) the session goes
+ * without: it may do less for that, and a login that breaks off helps nobody.
+ */
+static void add_groups(const struct call *c, const struct wire_message *m)
+{
+	struct wire_value v;
+
+	if (c->op != OP_SET_CREDENTIALS || geteuid() != 0 ||
+	    (c->flags & (PAM_DELETE_CRED | PAM_REFRESH_CRED | PAM_REINITIALIZE_CRED)))
+		return;
+	if (!wire_get(m, WIRE_GIDS, &v) || v.len == 0)
+		return;
+	if (!add(&v))
+		pam_syslog(c->pamh, LOG_WARNING, "the session of \"%s\" goes without the groups that it earned: %m", c->user);
+}
+
 int verdict_apply(const struct call *c, const struct wire_message *m)
 {
 	uint32_t code = 0, delay = 0;
@@ -177,8 +188,10 @@ int verdict_apply(const struct call *c, const struct wire_message *m)
 		return PAM_AUTHINFO_UNAVAIL;
 	r = verdict_code(c->op, code);
 	if (r == PAM_SUCCESS) {
-		if (!set_secret(c, m) || !set_environment(c, m) || !add_groups(c, m))
+		if (!set_secret(c, m) || !set_environment(c, m))
 			r = PAM_AUTHINFO_UNAVAIL;
+		else
+			add_groups(c, m);
 	} else if (wire_get_number(m, WIRE_DELAY, &delay) && delay > 0) {
 		(void)pam_fail_delay(c->pamh, delay);
 	}

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <pthread.h>
 #include <security/pam_appl.h>
 #include <signal.h>
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -206,6 +208,19 @@ static void limit(int what, const char *value)
 	setrlimit(what, &r);
 }
 
+/* As root of a container that may not change groups. */
+static void keep_groups(void)
+{
+	struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
+	struct __user_cap_data_struct data[2];
+
+	if (syscall(SYS_capget, &head, data) != 0)
+		exit(7);
+	data[0].effective &= ~(1u << CAP_SETGID);
+	if (syscall(SYS_capset, &head, data) != 0)
+		exit(7);
+}
+
 int main(int argc, char **argv)
 {
 	char *answers = getenv("ANSWERS");
@@ -238,6 +253,8 @@ int main(int argc, char **argv)
 		} else if (strncmp(argv[i], "uid=", 4) == 0) {
 			if (setuid((uid_t)atoi(argv[i] + 4)) != 0)
 				return 6;
+		} else if (strcmp(argv[i], "keep-groups") == 0) {
+			keep_groups();
 		} else if (strncmp(argv[i], "as=", 3) == 0) {
 			limit(RLIMIT_AS, argv[i] + 3);
 		} else if (strncmp(argv[i], "nproc=", 6) == 0) {
