@@ -157,7 +157,7 @@ func (d *Daemon) handleEnrol(ctx context.Context, peer identity.Peer, verb strin
 	if kind == identity.PIV {
 		var err error
 		if w.proved, err = d.proveCards(ctx); err != nil {
-			return err
+			return fmt.Errorf("%w. %s", errEnrol, cardText(err))
 		}
 	}
 	return d.enrolBegin(ctx, peer, a, w, emit)
