@@ -360,8 +360,11 @@ func TestWhatIsGivenUpIsNamedRightly(t *testing.T) {
 	h, _ := makes(t)
 	proof := report.EnrolArgs{Password: "secret"}
 	for _, a := range []report.RemoveArgs{
-		{EnrolArgs: proof, Kind: "password"}, {EnrolArgs: proof}, {EnrolArgs: proof, Kind: "new-piv"},
-		{EnrolArgs: proof, Kind: "totp", Card: strings.Repeat("ab", 32)}, {EnrolArgs: proof, Kind: "piv", Card: "abcd"},
+		{EnrolArgs: proof, Kind: "password"},
+		{EnrolArgs: proof},
+		{EnrolArgs: proof, Kind: "new-piv"},
+		{EnrolArgs: proof, Kind: "totp", Card: strings.Repeat("ab", 32)},
+		{EnrolArgs: proof, Kind: "piv", Card: "abcd"},
 		{EnrolArgs: proof, Kind: "piv", Card: "no digits"},
 	} {
 		if _, err := h.enrol(aliceUID, report.VerbEnrolRemove, a); !errors.Is(err, report.ErrVerb) {
