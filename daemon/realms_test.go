@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -222,5 +223,29 @@ func TestWhoeverFollowsSeesChangesOfEveryRealm(t *testing.T) {
 	case <-w.Changed():
 	case <-time.After(20 * time.Second):
 		t.Error("nobody was told")
+	}
+}
+
+// Whoever keeps the file of names must hear of every change, also where there is but
+// one realm: a loss that is not heard of lives on in the file.
+func TestNoChangeOfARealmGoesUnheard(t *testing.T) {
+	all := NewRealms()
+	h := newHouse(t, func(h *house) { h.realms = all })
+	ctx, cancel := context.WithCancel(bg)
+	ended := make(chan error, 1)
+	go func() { ended <- all.Run(ctx) }()
+	defer func() { cancel(); <-ended }()
+	h.wait("online", func() bool { return h.d.link.now() == online })
+	for i := range 50 {
+		before := all.Revisions().Content
+		name := "person" + strconv.Itoa(i)
+		h.srv.set(t, token(name, 1900001000+uint32(i)), func(*person) {})
+		for all.Revisions().Content == before || h.d.index.named(identity.Name(name)) == nil {
+			select {
+			case <-all.Changed():
+			case <-time.After(10 * time.Second):
+				t.Fatal("nobody was told of change", i)
+			}
+		}
 	}
 }

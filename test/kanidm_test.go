@@ -108,14 +108,16 @@ func TestAPersonOfAKanidmServerSignsInThroughEveryHost(t *testing.T) {
 	t.Run("online", online)
 	t.Run("status says what the server cannot do", func(t *testing.T) {
 		s := w.status(t)
-		for _, text := range []string{"kanidm " + w.server.URL, "online for", "it cannot:", "tell of changes", "change a password"} {
+		for _, text := range []string{"kanidm " + w.server.URL, "online for", "who has signed in or was asked for is known here", "it cannot list the realm", "it cannot tell of changes",
+			"it cannot change a password", "it cannot let one-time codes be checked without it",
+		} {
 			if !strings.Contains(s, text) {
 				t.Errorf("status lacks %q:\n%s", text, s)
 			}
 		}
 	})
 	t.Run("explain says what that means for him", func(t *testing.T) {
-		w.explains(t, "bob may log in here", "does not tell of changes", "offline: works")
+		w.explains(t, "bob may log in here", "does not tell of changes", "an old one works here offline until", "offline: works")
 	})
 	t.Run("passwd(1) says where to go", func(t *testing.T) {
 		says(t, passwd(r, bob), false, "This server does not let a machine change passwords. Change it on the server.")
@@ -236,11 +238,11 @@ func TestKanidmsOwnAuthenticationAsksForACodeAndOfflineSaysWhyNot(t *testing.T) 
 			lets(t, hosts("a1b2c3d4")[name], bob)
 		})
 	}
-	w.explains(t, "it is asked for: password, then totp", "offline: does not work", "cannot be checked on this machine offline")
+	w.explains(t, "it is asked for: password, then totp", "offline: does not work", "cannot be checked on this machine offline", "nobody with a one-time code can log in without it")
 	t.Run("offline", func(t *testing.T) {
 		w.server.Close()
 		screen := keepsOut(t, ways(r, bob, bobOwn)["su"])
-		for _, text := range []string{"Offline, and this account needs a one-time code, which cannot be checked on this machine offline.", "Connect to the network"} {
+		for _, text := range []string{"Offline, and this account needs a one-time code, which cannot be checked on this machine offline.", "Connect to the network: only the server can check it."} {
 			if !strings.Contains(screen, text) {
 				t.Errorf("the person is not told %q:\n%s", text, screen)
 			}
