@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -98,6 +99,8 @@ func FuzzAuthentication(f *testing.F) {
 		{choose, `{"state":{"continue":["password"]}}`, success, bobsToken},
 		{choose, `{"state":{"continue":["password"]}}`, `{"state":{"denied":"no"}}`, bobsToken},
 		{choose, success, success, `null`},
+		{choose, success, success, strings.Replace(bobsToken, "true", "false", 1)},
+		{choose, success, success, strings.ReplaceAll(bobsToken, "bob", "eve")},
 		{choose, `{"state":null}`, `{"state":{"success":""}}`, bobsToken},
 		{choose, `{"state":{"denied":null}}`, `{"state":{"success":"x","denied":"both"}}`, bobsToken},
 		{`{"state":{"choose":["passkey","passwordmfa","passwordbackupcode"]}}`, `{"state":{"external":{}}}`, `{}`, `{}`},
