@@ -65,12 +65,9 @@ func (r *Realms) holdsSubID(id uint32) bool {
 // Run runs them all until ctx ends.
 func (r *Realms) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	all := r.list()
-	for _, d := range all {
+	for _, d := range r.list() {
 		g.Go(func() error { return d.Run(ctx) })
-		if len(all) > 1 { // of one, whoever follows listens to itself
-			g.Go(func() error { r.relay(ctx, d.Changed()); return nil })
-		}
+		g.Go(func() error { r.relay(ctx, d.Changed()); return nil })
 	}
 	return g.Wait() //nolint:wrapcheck // of Run
 }

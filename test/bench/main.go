@@ -50,6 +50,7 @@ func run(ctx context.Context, runs, large int, only string) error {
 		{"name service", b.lookups},
 		{"a crowd logs in", b.bursts},
 		{"server", b.throughput},
+		{"kanidm", b.kanidm},
 		{"sealing", b.sealing},
 		{"memory", func(ctx context.Context) error { return b.memory(ctx, large) }},
 	} {
