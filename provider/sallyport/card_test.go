@@ -289,6 +289,22 @@ func TestAServerThatDoesNotAnswerIsGivenUpWhileThePersonIsStillThere(t *testing.
 	}
 }
 
+func TestWhereNoProofCanBeHadNoPINReachesACard(t *testing.T) {
+	c := &oneCard{}
+	shut := &mutual.Closed{Cards: c, Why: identity.ErrCardServiceOff}
+	ctx, pin := t.Context(), secret("123456")
+	_, find := shut.Find(ctx, identity.CardsWanted{})
+	_, prove := shut.Prove(ctx)
+	_, sign := shut.Sign(ctx, identity.CardSeen{Proved: "offline"}, pin, identity.CardChallenge{}, func() {})
+	_, prepare := shut.Prepare(ctx, identity.CardOrder{Proved: "offline"}, pin, func() {})
+	_, enrol := shut.Enrol(ctx, identity.CardMade{}, pin, identity.CardChallenge{}, func() {})
+	for i, err := range []error{find, prove, sign, prepare, enrol} {
+		if !unproved(err) || !errors.Is(err, identity.ErrCardServiceOff) || c.pins != 0 {
+			t.Errorf("%d: %v, %d PINs", i, err, c.pins)
+		}
+	}
+}
+
 func TestNothingOfAnExchangeIsGoodForAnother(t *testing.T) {
 	k := makeCardKeys(t, "example.org")
 	clock := time.Now()
