@@ -144,6 +144,16 @@ func TestAPINIsAskedForOnlyWhereServerAndCardServiceProveThemselves(t *testing.T
 		d.noPIN(unproved)
 		d.administratorReads("the server does not prove itself to card services", "card-keys")
 	})
+	d.step("a key that cannot be read", func(d *desk) {
+		d.trusts("always", ourKeys, ourKeys, 0)
+		script(d.t, d.Realm, "rm /etc/sallyport/card-service.key")
+		must(d.t, d.Daemon.Stop(d.t.Context()))
+		must(d.t, d.StartDaemon(d.whole.Context()))
+		must(d.t, d.WaitOnline(d.t.Context()))
+		d.noPIN(unproved)
+		d.administratorReads("read the card service's key", "log of sallyportd")
+		d.trusts("always", ourKeys, ourKeys, 0)
+	})
 	d.step("both are right again", func(d *desk) {
 		d.serveCards(ourKeys)
 		d.logsIn("PIN for card", cardPIN)

@@ -23,5 +23,7 @@
 // An exchange is used once, whatever comes of it. Nothing of it is on disk.
 //
 // Without a network the server cannot prove itself. [Online] lets cards be used then
-// all the same, as a laptop on a plane needs it; [Always] does not.
+// all the same, as a laptop on a plane needs it; [Always] does not. A server that does
+// not answer is given up after 3 s, which is less than a login waits for its card.
+// Where the proof cannot be had at all, for want of a key, [Closed] lets nobody sign.
 package mutual

@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 
 	"github.com/sallyport-auth/sallyport/card"
@@ -14,21 +15,31 @@ import (
 )
 
 // guarded are the cards as one realm may use them: behind the mutual authentication
-// where that is set up, and not at all where its server knows no such thing.
-func guarded(c *config.Config, p *config.Provider, cards *card.Service, source provider.Provider) (daemon.Cards, error) {
+// where that is set up, and not at all where it cannot be had. That is no reason to
+// keep people out who log in in another way.
+func guarded(c *config.Config, p *config.Provider, cards *card.Service, source provider.Provider, log *slog.Logger) daemon.Cards {
 	if cards == nil {
-		return nil, nil //nolint:nilnil // no cards are no error
+		return nil
 	}
-	mode := mutual.Always
-	switch c.Cards.Mutual.String() {
-	case "", config.MutualOff:
-		return cards, nil
-	case config.MutualOnline:
-		mode = mutual.Online
+	if m := c.Cards.Mutual.String(); m == "" || m == config.MutualOff {
+		return cards
 	}
 	server, can := source.(provider.CardProver)
-	if !can {
-		return nil, nil //nolint:nilnil // the same
+	if !can { // nor have people of such a realm cards
+		return nil
+	}
+	g, err := guard(c, p, cards, server)
+	if err != nil {
+		log.Error("no card can be used", "realm", p.Realm, "error", err)
+		return &mutual.Closed{Cards: cards, Why: err}
+	}
+	return g
+}
+
+func guard(c *config.Config, p *config.Provider, cards *card.Service, server mutual.Server) (*mutual.Guard, error) {
+	mode := mutual.Always
+	if c.Cards.Mutual.String() == config.MutualOnline {
+		mode = mutual.Online
 	}
 	key, err := readKey(c.Cards.MutualKey)
 	if err != nil {

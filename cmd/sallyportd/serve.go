@@ -114,10 +114,7 @@ func addRealm(ctx context.Context, c *config.Config, p *config.Provider, cards *
 		_ = store.Close()  // every write was acknowledged before
 	}
 	o.Cache, o.Provider, o.Realm, o.Policy = store, source, p.Realm, policy(c, p)
-	if o.Cards, err = guarded(c, p, cards, source); err != nil {
-		closer()
-		return nil, err
-	}
+	o.Cards = guarded(c, p, cards, source, o.Log)
 	if _, err := daemon.New(o); err != nil {
 		closer()
 		return nil, fmt.Errorf("start resolver: %w", err)
