@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -68,9 +69,12 @@ func printStatus(w io.Writer, s report.Status, now time.Time) {
 		if !p.Complete {
 			whole = "not all accounts of the realm are known here yet"
 		}
+		if slices.Contains(p.Missing, "list") {
+			whole = "who has signed in or was asked for is known here"
+		}
 		fmt.Fprintf(t, "\t%s\n", whole)
-		if len(p.Missing) > 0 {
-			fmt.Fprintf(t, "\tit cannot: %s\n", strings.Join(p.Missing, ", "))
+		for _, m := range p.Missing {
+			fmt.Fprintf(t, "\tit cannot %s\n", inWords(m))
 		}
 		for _, r := range p.Refused {
 			fmt.Fprintf(t, "refused\t%s: %s\n", r.Name, r.Reason)
@@ -88,6 +92,22 @@ func printStatus(w io.Writer, s report.Status, now time.Time) {
 		if f.Mend != "" {
 			fmt.Fprintf(t, "\tdo: %s\n", f.Mend)
 		}
+	}
+}
+
+// inWords is what a provider cannot do, and what comes of it.
+func inWords(missing string) string {
+	switch missing {
+	case "list":
+		return "list the realm: an unknown name is asked for each time"
+	case "watch":
+		return "tell of changes: they are seen at the next login, or as entries age"
+	case "change password":
+		return "change a password for a machine: people do it on the server"
+	case "offline codes":
+		return "let one-time codes be checked without it: who has one needs the network"
+	default:
+		return missing
 	}
 }
 
@@ -188,6 +208,9 @@ func printExplanation(w io.Writer, e report.Explanation, now time.Time) {
 		if o.CodeFailures > 0 {
 			fmt.Fprintf(w, "wrong one-time codes offline: %d\n", o.CodeFailures)
 		}
+	}
+	for _, l := range e.Limits {
+		fmt.Fprintf(w, "note: %s\n", l)
 	}
 	if e.Locked != nil {
 		fmt.Fprintf(w, "locked for %s more; \"sudo sallyport unlock %s\" lifts it\n", span(e.Locked.Sub(now)), spoken(e.Name))

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -9,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -63,12 +65,23 @@ func migrateUnixd(ctx context.Context, a *App, in *invocation) error {
 		return fmt.Errorf("make machine key: %w", err)
 	}
 	s.provider.Machine = uuid.New()
-	if err := s.lookGroupsUp(ctx, root, key, *realm); err != nil {
+	token, err := s.readToken()
+	if err != nil {
 		return err
+	}
+	defer token.Wipe()
+	if err := s.lookGroupsUp(ctx, root, key, token, *realm); err != nil {
+		return err
+	}
+	if !*dry && s.provider.Token != "" {
+		s.provider.Token = filepath.Join(filepath.Dir(p.config), "kanidm.token")
 	}
 	out := migration{Moved: s.moved, Text: string(s.provider.Text()), DryRun: *dry}
 	if !*dry {
 		out.Config = p.config
+		if err := p.writeToken(s.provider.Token, token); err != nil {
+			return err
+		}
 		if err := p.writeAll(key, root, s.provider); err != nil {
 			return err
 		}
@@ -102,18 +115,31 @@ func readMigration(daemonFile, clientFile, ca string) (*unixdSettings, []byte, e
 	return s, root, nil
 }
 
+// readToken reads the service account's token, if there is one.
+func (s *unixdSettings) readToken() (identity.Secret, error) {
+	if s.provider.Token == "" {
+		return identity.Secret{}, nil
+	}
+	text, err := os.ReadFile(s.provider.Token)
+	if err != nil {
+		return identity.Secret{}, fmt.Errorf("read the service account's token: %w", err)
+	}
+	return identity.NewSecret(bytes.TrimSpace(text)), nil
+}
+
+// writeToken gives the daemon a token of its own: kanidm-unixd's is another user's.
+func (p *place) writeToken(path string, token identity.Secret) error {
+	if path == "" {
+		return nil
+	}
+	return writeOwned(path, token.Reveal(), 0o600, p.uid, p.gid)
+}
+
 // lookGroupsUp fills in who may log in and which local groups follow which of the
 // realm's, by uuid.
-func (s *unixdSettings) lookGroupsUp(ctx context.Context, root []byte, key ed25519.PrivateKey, realm string) error {
+func (s *unixdSettings) lookGroupsUp(ctx context.Context, root []byte, key ed25519.PrivateKey, token identity.Secret, realm string) error {
 	j := &s.provider
-	o := kanidm.Options{URL: j.URL, Realm: "migrate", RootPEM: root, MachineKey: key, MachineID: j.Machine, Memory: forgetful{}, Dial: 5 * time.Second}
-	if j.Token != "" {
-		token, err := os.ReadFile(j.Token)
-		if err != nil {
-			return fmt.Errorf("read the service account's token: %w", err)
-		}
-		o.Token = identity.NewSecret([]byte(strings.TrimSpace(string(token))))
-	}
+	o := kanidm.Options{URL: j.URL, Realm: "migrate", RootPEM: root, MachineKey: key, MachineID: j.Machine, Memory: forgetful{}, Token: token, Dial: 5 * time.Second}
 	server, err := kanidm.New(o)
 	if err != nil {
 		return fmt.Errorf("ask the server: %w", err)

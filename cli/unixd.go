@@ -214,7 +214,7 @@ func (s *unixdSettings) takeKanidm(u *unixd, k *unixdKanidm) {
 	}
 	if v := k.TokenPath; v != nil {
 		p.Token = *v
-		s.note("service_account_token_path", *v, "[[provider]] token", "")
+		s.note("service_account_token_path", *v, "[[provider]] token", "copied to a file of the daemon's own, which alone may read it")
 	}
 	for _, m := range k.MapGroup {
 		s.local = append(s.local, m)

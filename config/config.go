@@ -155,14 +155,14 @@ type Cards struct {
 
 func (c *Cards) check() error {
 	if c.Mutual.text == "" || c.Mutual.text == MutualOff {
-		if c.MutualKey != "" || c.MutualRoots != "" {
-			return errors.New(`[cards] mutual_key and mutual_roots are for mutual = "online" or "always"`)
+		if c.MutualKey != "" || c.MutualRoots != "" || c.MutualIndex != 0 {
+			return errors.New(`[cards] mutual_key, mutual_roots and mutual_index are for mutual = "online" or "always"`)
 		}
 		return nil
 	}
-	for name, path := range map[string]string{"mutual_key": c.MutualKey, "mutual_roots": c.MutualRoots} {
-		if !filepath.IsAbs(path) {
-			return fmt.Errorf("[cards] %s: %q is not an absolute path", name, path)
+	for _, f := range []struct{ name, path string }{{"mutual_key", c.MutualKey}, {"mutual_roots", c.MutualRoots}} {
+		if !filepath.IsAbs(f.path) {
+			return fmt.Errorf("[cards] %s: %q is not an absolute path", f.name, f.path)
 		}
 	}
 	return nil

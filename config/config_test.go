@@ -62,6 +62,13 @@ func TestAFaultNamesItsLineAndColumn(t *testing.T) {
 		"points below zero":  {good + "[service.sudo]\npoints = -1\n", `f.toml:11:10: `},
 		"cards as a word":    {good + "[service.sudo]\ncards = \"no\"\n", `f.toml:11:9: `},
 		"service, a path":    {good + "[service.\"../sudo\"]\nstep_up = true\n", `f.toml: [service]: "../sudo" is no PAM service`},
+		"mutual, no mode":    {good + "[cards]\nmutual = \"yes\"\n", `f.toml:11:10: "yes" is no mode; write "off", "online" or "always"`},
+		"mutual, no key":     {good + "[cards]\nmutual = \"always\"\n", `f.toml: [cards] mutual_key: "" is not an absolute path`},
+		"mutual, no roots":   {good + "[cards]\nmutual = \"online\"\nmutual_key = \"/k\"\n", `f.toml: [cards] mutual_roots: "" is not an absolute path`},
+		"mutual, key nearby": {good + "[cards]\nmutual = \"online\"\nmutual_key = \"k\"\nmutual_roots = \"/r\"\n", `f.toml: [cards] mutual_key: "k" is not an absolute path`},
+		"mutual, below zero": {good + "[cards]\nmutual_index = -1\n", `f.toml:11:16: `},
+		"a key, and no mode": {good + "[cards]\nmutual_key = \"/k\"\n", `f.toml: [cards] mutual_key, mutual_roots and mutual_index are for mutual =`},
+		"index, mutual off":  {good + "[cards]\nmutual = \"off\"\nmutual_index = 1\n", `f.toml: [cards] mutual_key, mutual_roots and mutual_index are for`},
 		"relative path":      {good + "[paths]\nstate = \"state\"\n", `f.toml: "state" is not an absolute path`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -252,6 +259,23 @@ func TestSeveralProvidersShareNothingButTheMachine(t *testing.T) {
 	} {
 		_, err := config.Parse("f", []byte(machine+c.text))
 		if c.says == "" && err != nil || c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestMutualAuthenticationOfCardsIsOffUnlessItIsSetUp(t *testing.T) {
+	for name, c := range map[string]struct {
+		text, mode string
+		index      uint32
+	}{
+		"not named": {"", "", 0},
+		"off":       {"[cards]\nmutual = \"off\"\n", config.MutualOff, 0},
+		"online":    {"[cards]\nmutual = \"online\"\nmutual_key = \"/k\"\nmutual_roots = \"/r\"\n", config.MutualOnline, 0},
+		"always":    {"[cards]\nmutual = \"always\"\nmutual_key = \"/k\"\nmutual_roots = \"/r\"\nmutual_index = 3\n", config.MutualAlways, 3},
+	} {
+		got, err := config.Parse("f.toml", []byte(good+c.text))
+		if err != nil || got.Cards.Mutual.String() != c.mode || got.Cards.MutualIndex != c.index {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

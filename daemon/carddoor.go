@@ -94,6 +94,7 @@ func (s *login) findCard(ctx context.Context) bool {
 		}
 	}
 	c.seen, err = limited(ctx, findLimit, func(ctx context.Context) (identity.CardSeen, error) { return s.d.o.Cards.Find(ctx, wanted) })
+	s.d.noteProof(err)
 	if err == nil {
 		c.factor, err = s.d.fits(t, c.seen)
 	}

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/sallyport-auth/sallyport/identity"
 )
@@ -37,19 +36,6 @@ type CardEnroller interface {
 type CardGuard interface {
 	// Prove has them do so, and returns what CardOrder.Proved is to be.
 	Prove(ctx context.Context) (string, error)
-}
-
-// proveCards is done before anybody is asked for a PIN.
-func (d *Daemon) proveCards(ctx context.Context) (string, error) {
-	g, guarded := d.o.Cards.(CardGuard)
-	if !guarded {
-		return "", nil
-	}
-	proved, err := limited(ctx, findLimit, g.Prove)
-	if err != nil {
-		return "", fmt.Errorf("%w. %s", errEnrol, cardText(err))
-	}
-	return proved, nil
 }
 
 func (d *Daemon) enroller() CardEnroller {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/provider"
 )
 
 // cardWords says to a person why a card could not be used, and what to do about it.
@@ -31,6 +32,8 @@ func cardWords(err error) (detail, mend string) {
 		return "The card in the reader is no PIV card, or has no certificate.", "Insert your own card, or enrol this one with \"sallyport enrol piv\"."
 	case identity.CardWrong:
 		return "The card in the reader is not one of this account.", "Insert your own card."
+	case identity.CardServiceUnproved:
+		return unprovedWords(e.Err)
 	default:
 		return cardUseWords(e.Fault)
 	}
@@ -53,11 +56,17 @@ func cardUseWords(f identity.CardFault) (detail, mend string) {
 		return "The card was not touched in time.", "Try again, and touch it when it blinks."
 	case identity.CardUnsupported:
 		return "This card, or its key, cannot do what is asked.", "Use a key of RSA 2048, P-256, P-384 or Ed25519 in slot 9A."
-	case identity.CardServiceUnproved:
-		return "The server and this machine's card service did not prove themselves to each other, so no PIN is asked for.", "Ask your administrator."
 	default:
 		return "The card could not be used.", "Take it out, insert it again and try once more; the log of sallyportd says more."
 	}
+}
+
+func unprovedWords(err error) (detail, mend string) {
+	if errors.Is(err, provider.ErrOffline) {
+		return "The server cannot be reached, and without it this machine uses no card.", "Log in in another way, or connect to the network."
+	}
+	return "The server and this machine's card service did not prove themselves to each other, so no PIN is asked for.",
+		"Log in in another way. Your administrator finds the reason with \"sallyport doctor\"."
 }
 
 func wrongPIN(retries int) string {

@@ -22,11 +22,15 @@ func (d *Daemon) mayCode(ctx context.Context, e *entry) ruling {
 	s, err := d.o.Cache.Sealed(ctx, e.account.UUID, identity.TOTP)
 	switch {
 	case errors.Is(err, identity.ErrNotFound), err == nil && s.Epoch != epoch:
-		return ruling{
+		r := ruling{
 			code: identity.NotPermitted, tell: true,
 			detail: "Offline, and this account needs a one-time code, which cannot be checked on this machine offline.",
 			mend:   "Connect to the network and log in once; if it stays so, ask your administrator to allow offline codes here.",
 		}
+		if !d.givesCodes() {
+			r.mend = "Connect to the network: only the server can check it."
+		}
+		return r
 	case err != nil:
 		d.log.ErrorContext(ctx, "sealed factor", "error", err)
 		return ruling{

@@ -112,7 +112,7 @@ func (d *Daemon) explain(ctx context.Context, a report.ExplainArgs) report.Expla
 		x.Factors = append(x.Factors, string(f.Kind))
 	}
 	x.Offline, x.Locked = d.explainOffline(ctx, q.e)
-	x.StepUp = d.explainStepUp(a.Service, q.e)
+	x.StepUp, x.Limits = d.explainStepUp(a.Service, q.e), d.explainLimits(q.e)
 	// Who may not log in at all is not told what else is in the way offline.
 	if r.code != identity.Granted {
 		x.Offline.Possible, x.Offline.Reason = false, r.detail

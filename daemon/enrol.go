@@ -35,8 +35,11 @@ const (
 	maxEnrolling = 64
 )
 
-// errEnrol is for people; its text says what to do.
-var errEnrol = errors.New("nothing was changed")
+// These are for people; their text says what to do.
+var (
+	errEnrol    = errors.New("nothing was changed")
+	errNoServer = fmt.Errorf("%w: the server cannot be reached. Connect to the network and try again", errEnrol)
+)
 
 type enrolments struct {
 	mu   sync.Mutex
@@ -157,7 +160,7 @@ func (d *Daemon) handleEnrol(ctx context.Context, peer identity.Peer, verb strin
 	if kind == identity.PIV {
 		var err error
 		if w.proved, err = d.proveCards(ctx); err != nil {
-			return err
+			return fmt.Errorf("%w. %s", errEnrol, cardText(err))
 		}
 	}
 	return d.enrolBegin(ctx, peer, a, w, emit)
@@ -186,6 +189,9 @@ func (d *Daemon) enrolBegin(ctx context.Context, peer identity.Peer, a report.En
 		if w.card, err = s.onlyCard(ctx); err != nil {
 			return err
 		}
+	}
+	if d.link.justFailed() { // so nothing is tried that would be counted
+		return errNoServer
 	}
 	if r := d.reserveAlone(ctx, s.q.e.account.UUID, kindLocker); r.code != identity.Granted {
 		return refusedEnrolment(r.text())
@@ -233,10 +239,6 @@ func refusedEnrolment(why string) error {
 // offers what was wished for, or has done it.
 func (s *login) proveForEnrolment(ctx context.Context, w wish) (begun, error) {
 	d := s.d
-	unreachable := fmt.Errorf("%w: the server cannot be reached. Connect to the network and try again", errEnrol)
-	if d.link.justFailed() {
-		return begun{}, unreachable
-	}
 	a := provider.Attempt{
 		Name: s.q.e.account.Name, Service: s.Service, UsedStep: d.usedStep(ctx, s.q.e), Enrol: w.enrol, Remove: w.remove, RemoveCard: w.card,
 	}
@@ -250,7 +252,10 @@ func (s *login) proveForEnrolment(ctx context.Context, w wish) (begun, error) {
 			if !errors.Is(err, errLost) {
 				d.note(evFailed, err)
 			}
-			return begun{}, unreachable
+			if len(used) == 0 {
+				d.unreserve(ctx, s.q.e.account.UUID, kindLocker)
+			}
+			return begun{}, errNoServer
 		}
 		d.note(evAnswered, nil)
 		d.clock.contact(b.reply.ServerTime)
@@ -273,7 +278,7 @@ func (s *login) proveForEnrolment(ctx context.Context, w wish) (begun, error) {
 		used = append(used, kind)
 		b.reply, err = s.send(ctx, b.exchange, provider.Answer{Kind: kind, Credential: credential})
 	}
-	return begun{}, unreachable
+	return begun{}, errNoServer
 }
 
 // given is the first answer to an offer that was given and not used yet.

@@ -52,17 +52,17 @@ func (x *exchange) right(kind identity.FactorKind, c identity.Secret) bool {
 		return err == nil && slices.ContainsFunc(x.p.token.Factors, func(f identity.Factor) bool {
 			return f.Kind == identity.PIV && proof.Verify(f.Certificate, challenge) == nil
 		})
-	case identity.NewPIV: // nobody enrols a card here
+	case identity.NewPIV:
+		return x.newCard(c)
 	case identity.NewTOTP:
 		fresh := person{secret: x.fresh}
 		if !fresh.rightCode(c, 0, x.s.now()) {
 			return false
 		}
 		x.p.secret, x.p.lastStep = x.fresh, fresh.lastStep
-		x.p.token.Factors = []identity.Factor{{Kind: identity.Password, Epoch: 1}, {Kind: identity.TOTP, Epoch: uint64(len(x.s.log) + 1)}}
-		x.p.token.Revision = uint64(len(x.s.log) + 1)
+		x.without(identity.TOTP, nil)
+		x.with(identity.Factor{Kind: identity.TOTP})
 		x.done = []identity.FactorKind{identity.Password, identity.TOTP}
-		x.s.push(provider.Event{Kind: provider.Changed, Record: x.s.record(nil, x.p)})
 		return true
 	}
 	return false

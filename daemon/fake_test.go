@@ -271,6 +271,7 @@ type exchange struct {
 	a     provider.Attempt
 	done  []identity.FactorKind
 	fresh string // a new secret that waits for its code
+	ready bool   // what is enrolled waits for its confirmation
 	nonce identity.Nonce
 }
 
@@ -343,15 +344,13 @@ func (x *exchange) Step(ctx context.Context, a provider.Answer) (provider.Reply,
 	if !identity.Enough(append(slices.Clone(left), x.done...), x.done) || a.More && len(left) > 0 {
 		return x.offer(left...), nil
 	}
-	if x.a.Enrol == identity.TOTP && x.fresh == "" {
-		x.fresh = newSecret
-		r := x.offer(identity.NewTOTP)
-		r.OTPAuth = identity.NewSecret([]byte("otpauth://totp/x?secret=" + newSecret))
+	if r, more := x.enrolling(); more {
 		return r, nil
 	}
 	x.p.failures = 0
 	now := s.now()
-	r := provider.Reply{Outcome: provider.Allow, Record: s.record(nil, x.p), ServerTime: now, Session: &identity.SessionToken{
+	codes := x.alter()
+	r := provider.Reply{Outcome: provider.Allow, BackupCodes: codes, Record: s.record(nil, x.p), ServerTime: now, Session: &identity.SessionToken{
 		Realm: realm, ID: uuid.New(), Account: x.p.token.Account.UUID, Machine: s.machine, Methods: x.done,
 		AuthenticatedAt: now.Unix(), ExpiresAt: now.Add(time.Hour).Unix(),
 	}}

@@ -57,8 +57,9 @@ type house struct {
 	sealer  seal.Sealer
 	seal    func(dir string) seal.Sealer // nil: by a file
 	machine uuid.UUID
-	cards   *reader // nil: no card service
-	realms  *Realms // nil: its own alone
+	cards   *reader      // nil: no card service
+	enrols  CardEnroller // nil: cards can be used, and none enrolled
+	realms  *Realms      // nil: its own alone
 	d       *Daemon
 	end     func()
 }
@@ -115,6 +116,9 @@ func (h *house) start() {
 	var cards Cards
 	if h.cards != nil {
 		cards = h.cards
+	}
+	if h.enrols != nil {
+		cards = h.enrols
 	}
 	h.d, err = New(Options{
 		Cards:    cards,

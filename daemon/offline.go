@@ -73,6 +73,25 @@ func (d *Daemon) reserveAlone(ctx context.Context, id uuid.UUID, kind string) ru
 	return d.reserve(ctx, id, kind)
 }
 
+// unreserve takes back what reserve counted for an attempt that came to no answer
+// to any question, because the server was not there to ask one.
+func (d *Daemon) unreserve(ctx context.Context, id uuid.UUID, kind string) {
+	unlock, err := d.tries.lock(ctx, id)
+	if err != nil {
+		return // it stays counted
+	}
+	defer unlock()
+	f, err := d.o.Cache.Failures(ctx, id, kind)
+	if err == nil && f.Count > 0 {
+		f.Count--
+		f.LockedUntil = time.Unix(0, 0) // it had passed, or nothing would have been counted
+		err = d.o.Cache.SetFailures(ctx, id, kind, f)
+	}
+	if err != nil {
+		d.log.WarnContext(ctx, "a failure stays counted", "error", err)
+	}
+}
+
 // lockFor doubles with every failure from the limit on.
 func (d *Daemon) lockFor(count int) time.Duration {
 	lock := d.p.LockMin

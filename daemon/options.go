@@ -165,6 +165,7 @@ type Daemon struct {
 	tries     keyedLocks
 	sealKey   sealKey
 	enrolling enrolments
+	cardProof cardProof
 	proofs    proofs
 	earnings  earnings
 	hashing   chan struct{} // at most Hashes Argon2 at a time

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -207,20 +208,47 @@ func TestSubordinateIDsOfTwoRealmsNeverOverlap(t *testing.T) {
 	}
 }
 
-func TestWhoeverFollowsSeesChangesOfEveryRealm(t *testing.T) {
-	w := newTwoRealms(t)
-	ctx, stop := context.WithCancel(bg)
-	defer stop()
-	for _, h := range []*house{w.first, w.second} {
-		go w.relay(ctx, h.d.Changed())
+// Each change wakes who follows, be there one realm or two: what one listener takes
+// off the channel no other gets.
+func TestWhoeverFollowsIsToldOfEveryChangeOfEveryRealm(t *testing.T) {
+	for name, build := range map[string]func(t *testing.T) (*Realms, *house){
+		"one": func(t *testing.T) (*Realms, *house) {
+			all := NewRealms()
+			return all, newHouse(t, func(h *house) { h.realms = all })
+		},
+		"two": func(t *testing.T) (*Realms, *house) {
+			all := NewRealms()
+			newHouse(t, func(h *house) {
+				h.realms, h.policy.IDs = all, []identity.IDRange{{Min: 1900100000, Max: 1900199999}}
+			})
+			return all, newHouse(t, func(h *house) {
+				h.realms, h.policy.IDs = all, []identity.IDRange{{Min: 1900000000, Max: 1900099999}}
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			all, h := build(t)
+			ctx, stop := context.WithCancel(bg)
+			ended := alongside(func() { _ = all.Run(ctx) })
+			defer func() { stop(); <-ended }()
+			h.wait("online", func() bool { return h.d.link.now() == online })
+			for i := range 20 {
+				before := all.Revisions().Content
+				h.srv.set(t, token(fmt.Sprintf("p%d", i), uint32(1900000200+i)), nil)
+				for all.Revisions().Content == before { // each send is one look at them, or more
+					select {
+					case <-all.Changed():
+					case <-time.After(20 * time.Second):
+						t.Fatal("nobody was told of a change")
+					}
+				}
+			}
+		})
 	}
-	before := w.Revisions()
-	tok := token("dora", 1900100102)
-	w.second.srv.set(t, tok, nil)
-	w.second.wait("a grown revision", func() bool { return w.Revisions().Content > before.Content })
-	select {
-	case <-w.Changed():
-	case <-time.After(20 * time.Second):
-		t.Error("nobody was told")
-	}
+}
+
+func alongside(run func()) <-chan struct{} {
+	ended := make(chan struct{})
+	go func() { defer close(ended); run() }()
+	return ended
 }

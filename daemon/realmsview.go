@@ -21,13 +21,9 @@ func (r *Realms) Revisions() identity.Revisions {
 	return sum
 }
 
-// Changed is [Daemon.Changed]. It is sent to while Run runs.
-func (r *Realms) Changed() <-chan struct{} {
-	if all := r.list(); len(all) == 1 {
-		return all[0].Changed()
-	}
-	return r.changed
-}
+// Changed is [Daemon.Changed]. It is sent to while Run runs, which alone reads what
+// each of them sends.
+func (r *Realms) Changed() <-chan struct{} { return r.changed }
 
 // DirectoryStanding is [Daemon.DirectoryStanding]: a name is known to be absent when
 // all know it, and the names may be trusted for as long as the first of them to lapse.

@@ -227,6 +227,36 @@ func selfSigned(t *testing.T) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }
 
+// ofKanidm is conf for a Kanidm server.
+func ofKanidm(url string) string {
+	return strings.Replace(conf(url), `"sallyport"`, `"kanidm"`, 1) + "token = \"/var/lib/sallyport/token\"\n"
+}
+
+func TestWhatAKanidmServersRealmNeedsIsLookedAtToo(t *testing.T) {
+	s := httptest.NewUnstartedServer(http.NotFoundHandler())
+	s.TLS = &tls.Config{MaxVersion: tls.VersionTLS12} //nolint:gosec // meant
+	s.StartTLS()
+	defer s.Close()
+	files := sound()
+	files["/etc/sallyport/sallyportd.toml"] = ofKanidm(s.URL)
+	files["/etc/sallyport/server-ca.pem"] = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}))
+	files["/var/lib/sallyport/token"], files["/var/lib/sallyport/cache-0123456789ab.db"] = "t", ""
+	h := host(t, files, sshdSound)
+	h.Now = time.Now
+	all := h.Examine(t.Context())
+	if got := of(all, "server") + of(all, "files"); got != "" {
+		t.Errorf("found %q", got)
+	}
+	for _, f := range []string{"token", "cache-0123456789ab.db"} {
+		if err := os.Chmod(filepath.Join(h.Root, "/var/lib/sallyport", f), 0o640); err != nil {
+			t.Fatal(err)
+		}
+		if got := of(h.Examine(t.Context()), "files"); !strings.Contains(got, f+" has mode 0640") {
+			t.Errorf("found %q", got)
+		}
+	}
+}
+
 func TestTheServerIsJudgedByCertificateAndClock(t *testing.T) {
 	s := httptest.NewUnstartedServer(http.NotFoundHandler())
 	s.TLS = &tls.Config{MinVersion: tls.VersionTLS13}

@@ -30,16 +30,26 @@ func lookFiles(_ context.Context, h *Host, c *config.Config) []report.Finding {
 	if u, err := user.Lookup("sallyport"); err == nil && h.Root == "" {
 		want, _ = strconv.Atoi(u.Uid)
 	}
-	for _, f := range []struct {
+	type file struct {
 		path string
 		mode os.FileMode
-	}{
+	}
+	files := []file{
 		{c.Paths.State, 0o700},
 		{c.Machine.Key, 0o600},
 		{filepath.Join(c.Paths.State, "seal.key"), 0o600},
 		{filepath.Join(c.Paths.State, "seal.tpm"), 0o600},
-		{filepath.Join(c.Paths.State, "cache.db"), 0o600},
-	} {
+	}
+	caches, _ := filepath.Glob(h.path(filepath.Join(c.Paths.State, "cache*.db"))) // a pattern of ours
+	for _, path := range caches {
+		files = append(files, file{filepath.Join(c.Paths.State, filepath.Base(path)), 0o600})
+	}
+	for i := range c.Providers {
+		if token := c.Providers[i].Token; token != "" {
+			files = append(files, file{token, 0o600})
+		}
+	}
+	for _, f := range files {
 		if bad := judgeFile(h.path(f.path), f.mode, want); bad != nil {
 			all = append(all, *bad)
 		}
@@ -140,8 +150,12 @@ func lookAt(ctx context.Context, h *Host, p *config.Provider) []report.Finding {
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(p.Timeout))
 	defer cancel()
+	version := uint16(tls.VersionTLS13)
+	if p.Kind.String() == config.Kanidm {
+		version = tls.VersionTLS12 // as its provider: others' servers may stand behind others' proxies
+	}
 	client := &http.Client{
-		Transport:     &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13, Time: h.now}},
+		Transport:     &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: version, Time: h.now}},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	defer client.CloseIdleConnections()

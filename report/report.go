@@ -164,6 +164,8 @@ type Explanation struct {
 	Factors  []string   `json:"factors,omitempty"`
 	Offline  *Offline   `json:"offline,omitempty"`
 	Locked   *time.Time `json:"locked_until,omitempty"`
+	// Limits are what the account's server cannot do, where it matters to the account.
+	Limits []string `json:"limits,omitempty"`
 	// StepUp is absent for a service without a policy of its own.
 	StepUp *StepUp `json:"step_up,omitempty"`
 }

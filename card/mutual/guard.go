@@ -1,9 +1,11 @@
 package mutual
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/sallyport-auth/sallyport/identity"
 )
@@ -36,13 +38,18 @@ type Server interface {
 }
 
 // Guard has both sides prove themselves when a card is found, which is before
-// anybody is asked for a PIN, and signs only after that. All fields are needed.
+// anybody is asked for a PIN, and signs only after that. All fields are needed but
+// Patience.
 type Guard struct {
 	Cards
 	Service     *Middleware
 	Server      Server
 	Mode        Mode
 	Unreachable func(error) bool
+	// Patience is how long the server is waited for: a person waits meanwhile, and one
+	// that does not answer is to be found out before that person is told to give up.
+	// 0 means 3 s.
+	Patience time.Duration
 }
 
 // Find is as that of Cards, with the mutual authentication behind it.
@@ -60,6 +67,9 @@ func (g *Guard) Find(ctx context.Context, wanted identity.CardsWanted) (identity
 // Prove goes through one mutual authentication, and returns the environment that it
 // opened. Its error is an *identity.CardError.
 func (g *Guard) Prove(ctx context.Context) (environment string, err error) {
+	const patience = 3 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(g.Patience, patience))
+	defer cancel()
 	environment, err = g.prove(ctx)
 	switch {
 	case err == nil:

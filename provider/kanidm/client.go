@@ -3,19 +3,17 @@ package kanidm
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/provider/https"
 )
 
 // maxBody bounds one answer, in bytes: an account in thousands of groups.
@@ -24,28 +22,8 @@ const maxBody = 4 << 20
 // authSession is the header that ties the steps of an authentication together.
 const authSession = "X-KANIDM-AUTH-SESSION-ID"
 
-var (
-	errRedirect = errors.New("the server redirects, which is not followed")
-	// errUnauthorized is a 401: whatever session we showed is worth nothing.
-	errUnauthorized = errors.New("the server does not accept the session")
-)
-
-func transport(roots *x509.CertPool, dial time.Duration) *http.Transport {
-	return &http.Transport{
-		// No proxy from the environment: the daemon's connection goes where the
-		// configuration says.
-		Proxy:                  nil,
-		DialContext:            (&net.Dialer{Timeout: dial, KeepAlive: 15 * time.Second}).DialContext,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
-		TLSHandshakeTimeout:    dial,
-		ForceAttemptHTTP2:      true,
-		IdleConnTimeout:        time.Minute,
-		MaxIdleConns:           8,
-		MaxIdleConnsPerHost:    8,
-		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 3 * time.Second},
-		MaxResponseHeaderBytes: 64 << 10,
-	}
-}
+// errUnauthorized is a 401: whatever session we showed is worth nothing.
+var errUnauthorized = errors.New("the server does not accept the session")
 
 // call is one request and its answer.
 type call struct {
@@ -110,11 +88,7 @@ func (p *Provider) do(ctx context.Context, c call) (answer, error) {
 
 // unanswered tells a server that is away from one that is not who it should be.
 func unanswered(err error) error {
-	var verification *tls.CertificateVerificationError
-	var authority x509.UnknownAuthorityError
-	var hostname x509.HostnameError
-	var invalid x509.CertificateInvalidError
-	if errors.As(err, &verification) || errors.As(err, &authority) || errors.As(err, &hostname) || errors.As(err, &invalid) {
+	if https.Distrusted(err) {
 		return provider.ErrUntrusted
 	}
 	return provider.ErrOffline

@@ -3,6 +3,7 @@ package kanidm
 import (
 	"crypto"
 	"crypto/ed25519"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/provider/https"
 )
 
 // Attribute is which of an account's names is meant.
@@ -121,8 +123,8 @@ func New(o Options) (*Provider, error) {
 	if p.ring, err = identity.NewKeyring(o.Realm, []ed25519.PublicKey{public}); err != nil {
 		return nil, fmt.Errorf("kanidm provider: %w", err)
 	}
-	p.pool = transport(roots, o.Dial)
-	p.http = &http.Client{Transport: p.pool, CheckRedirect: func(*http.Request, []*http.Request) error { return errRedirect }}
+	p.pool = https.Transport(&tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}, o.Dial)
+	p.http = https.Client(p.pool)
 	return p, nil
 }
 

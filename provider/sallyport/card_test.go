@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -264,6 +265,28 @@ type lostServer struct{ mutual.Server }
 
 func (lostServer) CardChallenge(context.Context, identity.CardServiceClaim) ([]byte, error) {
 	return nil, provider.ErrOffline
+}
+
+// silentServer takes what it is asked, and answers nothing.
+type silentServer struct{ mutual.Server }
+
+func (silentServer) CardCertificate(ctx context.Context) (identity.CardServiceOffer, error) {
+	<-ctx.Done()
+	return identity.CardServiceOffer{}, fmt.Errorf("%w: %w", provider.ErrOffline, ctx.Err())
+}
+
+func TestAServerThatDoesNotAnswerIsGivenUpWhileThePersonIsStillThere(t *testing.T) {
+	k := makeCardKeys(t, "example.org")
+	for mode, ok := range map[mutual.Mode]bool{mutual.Always: false, mutual.Online: true} {
+		g, _ := guard(k.middleware(0, nil), silentServer{})
+		g.Mode, g.Patience = mode, time.Millisecond
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		seen, err := g.Find(ctx, identity.CardsWanted{})
+		if ctx.Err() != nil || (err == nil) != ok || (sign(t, g, seen) == nil) != ok {
+			t.Errorf("mode %d: %v, %v", mode, err, ctx.Err())
+		}
+		cancel()
+	}
 }
 
 func TestNothingOfAnExchangeIsGoodForAnother(t *testing.T) {

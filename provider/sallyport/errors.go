@@ -1,8 +1,6 @@
 package sallyport
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 
@@ -11,6 +9,7 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/provider/https"
 )
 
 // meaning turns what the network or the server said into what it means.
@@ -27,7 +26,7 @@ func sentinel(err error) error {
 			return known
 		}
 	}
-	if distrusted(err) {
+	if https.Distrusted(err) || errors.Is(err, identity.ErrToken) {
 		return provider.ErrUntrusted
 	}
 	var e *connect.Error
@@ -48,14 +47,4 @@ func sentinel(err error) error {
 	default:
 	}
 	return provider.ErrOffline
-}
-
-// distrusted tells whether someone answered who could not prove to be the server.
-func distrusted(err error) bool {
-	var verification *tls.CertificateVerificationError
-	var authority x509.UnknownAuthorityError
-	var hostname x509.HostnameError
-	var invalid x509.CertificateInvalidError
-	return errors.As(err, &verification) || errors.As(err, &authority) || errors.As(err, &hostname) || errors.As(err, &invalid) ||
-		errors.Is(err, identity.ErrToken)
 }

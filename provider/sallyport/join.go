@@ -23,6 +23,7 @@ import (
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
 	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/provider/https"
 )
 
 // Joined is a machine's place in a realm: all that Options needs.
@@ -64,9 +65,9 @@ func Join(ctx context.Context, server, code, fingerprint string) (Joined, error)
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(root)
-	t := transport(tlsConfig(roots, cert), joinTimeout)
+	t := https.Transport(tlsConfig(roots, cert), joinTimeout)
 	defer t.CloseIdleConnections()
-	resp, err := sallyportv1connect.NewMachineServiceClient(client(t), server, limits()).Join(ctx, &v1.JoinRequest{Code: code, PublicKey: pub})
+	resp, err := sallyportv1connect.NewMachineServiceClient(https.Client(t), server, limits()).Join(ctx, &v1.JoinRequest{Code: code, PublicKey: pub})
 	if err != nil {
 		if connect.IsWireError(err) && connect.CodeOf(err) == connect.CodePermissionDenied {
 			return Joined{}, fmt.Errorf("join: %w: %w", ErrCode, err)

@@ -17,6 +17,7 @@ import (
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
 	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/provider/https"
 )
 
 // Timeouts bound what waits for the network; zero means the default. The
@@ -99,8 +100,8 @@ func New(o Options) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Provider{o: o, transport: transport(tlsConfig(roots, cert), o.Timeouts.Dial)}
-	hc := client(p.transport)
+	p := &Provider{o: o, transport: https.Transport(tlsConfig(roots, cert), o.Timeouts.Dial)}
+	hc := https.Client(p.transport)
 	p.realms = sallyportv1connect.NewRealmServiceClient(hc, o.URL, limits())
 	p.directory = sallyportv1connect.NewDirectoryServiceClient(hc, o.URL, limits())
 	p.auth = sallyportv1connect.NewAuthenticationServiceClient(hc, o.URL, limits())

@@ -7,11 +7,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"errors"
 	"fmt"
 	"math/big"
-	"net"
-	"net/http"
 	"net/url"
 	"time"
 
@@ -54,32 +51,6 @@ func tlsConfig(roots *x509.CertPool, cert *tls.Certificate) *tls.Config {
 		MinVersion: tls.VersionTLS13, RootCAs: roots,
 		// Whatever authorities the server names: ours is not from any.
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return cert, nil },
-	}
-}
-
-func transport(c *tls.Config, dial time.Duration) *http.Transport {
-	return &http.Transport{
-		// No proxy from the environment: the daemon's connection goes where the
-		// configuration says.
-		Proxy:               nil,
-		DialContext:         (&net.Dialer{Timeout: dial, KeepAlive: 15 * time.Second}).DialContext,
-		TLSClientConfig:     c,
-		TLSHandshakeTimeout: dial,
-		ForceAttemptHTTP2:   true,
-		IdleConnTimeout:     5 * time.Minute,
-		MaxIdleConns:        8,
-		// A dead connection is noticed by pings, so that no request waits on it.
-		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 3 * time.Second},
-		MaxResponseHeaderBytes: 64 << 10,
-	}
-}
-
-func client(t *http.Transport) *http.Client {
-	return &http.Client{
-		Transport: t,
-		CheckRedirect: func(*http.Request, []*http.Request) error {
-			return errors.New("the server redirects, which is not followed")
-		},
 	}
 }
 

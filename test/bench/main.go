@@ -46,9 +46,11 @@ func run(ctx context.Context, runs, large int, only string) error {
 		{"step-up", b.stepUps},
 		{"ssh keys", b.keys},
 		{"password logins", b.passwords},
+		{"card logins", b.cardLogins},
 		{"name service", b.lookups},
 		{"a crowd logs in", b.bursts},
 		{"server", b.throughput},
+		{"kanidm", b.kanidm},
 		{"sealing", b.sealing},
 		{"memory", func(ctx context.Context) error { return b.memory(ctx, large) }},
 	} {

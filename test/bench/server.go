@@ -63,6 +63,20 @@ func (b *bench) throughput(ctx context.Context) error {
 	return nil
 }
 
+// kanidm measures lookups where the accounts are a Kanidm server's, which cannot list
+// them: the resolver in process, beside a double that takes 50 ms for each request.
+func (b *bench) kanidm(ctx context.Context) error {
+	per, err := goBench(ctx, "./provider/kanidm", "2s", "Lookup/Warm", "Lookup/Cold", "Lookup/ColdHundred")
+	if err != nil {
+		return err
+	}
+	const server = "a Kanidm server that takes 50 ms"
+	b.row("account of a Kanidm server, remembered", fmt.Sprintf("%.0f /s (%s)", 1e9/per["Lookup/Warm"], us(per["Lookup/Warm"])), "asks nobody")
+	b.row("unknown name, "+server+", one at a time", fmt.Sprintf("%.1f ms each", per["Lookup/Cold"]/1e6), "50 ms at least")
+	b.row("unknown names, "+server+", a hundred at a time", fmt.Sprintf("%.0f /s", 1e9/per["Lookup/ColdHundred"]), "2000 /s at most")
+	return nil
+}
+
 // sealing measures what binds secrets to a machine. The TPM is one in software: it
 // shows what we and the protocol cost, and a chip takes its own time on top.
 func (b *bench) sealing(ctx context.Context) error {

@@ -32,7 +32,7 @@ func scenes() []scene {
 		{"a wrong password is refused", wrongPassword},
 	}
 	all := append([]scene{}, online...)
-	all = append(all, scene{"the server stops", stopServer})
+	all = append(all, scene{"a one-time code, and a group that a session must earn by it", earn}, scene{"the server stops", stopServer})
 	for _, s := range online {
 		s.title = "offline: " + s.title
 		all = append(all, s)

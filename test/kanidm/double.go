@@ -4,8 +4,11 @@
 package kanidm
 
 import (
+	"context"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -37,6 +40,7 @@ type Person struct {
 	TOTP, Backup     string // a code that is always right
 	Passkey, Invalid bool
 	Locked           bool // softly: every answer is a no
+	Removed          bool
 	Groups           []map[string]any
 	Keys             []string
 }
@@ -61,15 +65,36 @@ func New(t testing.TB) *Double {
 // Start is New without a test: whoever calls it calls Close.
 func Start() *Double {
 	d := &Double{bearers: map[string]bool{"service": true}, sessions: map[string]*authSession{}}
-	d.Server = httptest.NewUnstartedServer(http.HandlerFunc(d.serve))
-	d.EnableHTTP2 = true
-	d.StartTLS()
+	d.open(nil)
 	d.people = []*Person{{
 		Name: "bob", UID: 70001, UUID: uuid.MustParse("0b0b0b0b-0000-4000-8000-000000000001"), POSIX: "correct horse", Password: "battery staple",
 		Groups: []map[string]any{{"name": "staff", "spn": "staff@" + Domain, "uuid": "0b0b0b0b-0000-4000-8000-00000000000a", "gidnumber": 70100}},
 		Keys:   []string{"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPfaB2NTDAn4Fx9RDhFHHmhCUqdmF5KYqFOtKTWfSoF7 bob@laptop"},
 	}}
 	return d
+}
+
+// open serves at a place of the system's choice, or at that one.
+func (d *Double) open(at net.Listener) {
+	d.Server = httptest.NewUnstartedServer(http.HandlerFunc(d.serve))
+	if at != nil {
+		_ = d.Listener.Close() // nobody was told of it
+		d.Listener = at
+	}
+	d.EnableHTTP2 = true
+	d.StartTLS()
+}
+
+// Return serves again after Close, where it did before and under the same certificate;
+// every session is forgotten.
+func (d *Double) Return(ctx context.Context) error {
+	at, err := new(net.ListenConfig).Listen(ctx, "tcp", d.Listener.Addr().String())
+	if err != nil {
+		return fmt.Errorf("the double returns: %w", err)
+	}
+	d.Restart()
+	d.open(at)
+	return nil
 }
 
 // CA is what vouches for it, in PEM form.
@@ -88,6 +113,13 @@ func (d *Double) Count(prefix string) int {
 		}
 	}
 	return n
+}
+
+// Add lets somebody come.
+func (d *Double) Add(p *Person) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.people = append(d.people, p)
 }
 
 // With changes Bob.
@@ -145,7 +177,7 @@ func reply(w http.ResponseWriter, status int, body any) {
 
 func (d *Double) find(id string) *Person {
 	for _, p := range d.people {
-		if id == p.Name || id == p.Name+"@"+Domain || id == p.UUID.String() || id == strconv.Itoa(int(p.UID)) {
+		if !p.Removed && (id == p.Name || id == p.Name+"@"+Domain || id == p.UUID.String() || id == strconv.Itoa(int(p.UID))) {
 			return p
 		}
 	}
@@ -223,7 +255,7 @@ func (d *Double) auth(w http.ResponseWriter, r *http.Request) {
 	id := r.Header.Get("X-KANIDM-AUTH-SESSION-ID")
 	s := d.sessions[id]
 	if s == nil {
-		reply(w, 401, "invalidsessionstate")
+		reply(w, 500, map[string]any{"invalidauthstate": "session id not present in cred presented to 'begin' step"})
 		return
 	}
 	w.Header().Set("X-KANIDM-AUTH-SESSION-ID", id)
