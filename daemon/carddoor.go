@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -160,9 +159,8 @@ func (s *login) tellCard(ctx context.Context, r ruling) {
 // signed is the card's answer to the nonce. A ruling that is to be told ends the
 // attempt; any other refusal leaves the ways that are left.
 func (s *login) signed(ctx context.Context, nonce identity.Nonce) (identity.Secret, ruling) {
-	c := identity.CardChallenge{Realm: s.d.o.Realm, Machine: s.d.o.Machine, Account: s.q.e.account.UUID, Service: s.Service, Nonce: nonce}
-	s.card.challenge = c
-	proof, err := s.sign(ctx, c)
+	s.card.challenge = s.challenge(nonce)
+	proof, err := s.sign(ctx, s.card.challenge)
 	if err != nil {
 		s.notSigned(ctx, err)
 		return identity.Secret{}, ruling{}
@@ -220,40 +218,15 @@ func (s *login) notSigned(ctx context.Context, err error) {
 	s.tellCard(ctx, ruling{detail: detail})
 }
 
-// limited calls the card service and stops waiting at the limit, also when it does
-// not. Its error is an *identity.CardError; a panic in it is one too.
+// limited is waited for a call to the card service. Its error is an
+// *identity.CardError.
 func limited[T any](ctx context.Context, limit time.Duration, call func(context.Context) (T, error)) (T, error) {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	type answer struct {
-		v   T
-		err error
-	}
-	got := make(chan answer, 1)
-	go func() {
-		defer cancel()
-		defer func() {
-			if r := recover(); r != nil { // not its value: it may hold the PIN
-				got <- answer{err: fmt.Errorf("panic in the card service: %T", r)}
-			}
-		}()
-		v, err := call(ctx)
-		got <- answer{v, err}
-	}()
-	var a answer
-	select {
-	case a = <-got:
-	case <-ctx.Done():
-		select {
-		case a = <-got: // both were ready
-		default:
-			a.err = fmt.Errorf("no answer within %s", limit)
-		}
-	}
+	v, err := waited(ctx, limit, call)
 	var e *identity.CardError
-	if a.err != nil && !errors.As(a.err, &e) {
-		a.err = &identity.CardError{Retries: -1, Err: a.err}
+	if err != nil && !errors.As(err, &e) {
+		err = &identity.CardError{Retries: -1, Err: err}
 	}
-	return a.v, a.err
+	return v, err
 }
 
 // ownNonce is for a challenge that this machine checks itself.

@@ -160,11 +160,11 @@ func (d *Daemon) usedStep(ctx context.Context, e *entry) int64 {
 }
 
 // keepSealed keeps what came with the server's yes, or ends what was kept when
-// nothing came: the realm's policy may have changed. Only a yes to a code, or to what
-// stands in for it, says anything of that. It undoes no login: what goes wrong is
-// logged, and then the account cannot log in offline.
+// nothing came: the realm's policy may have changed. Only a yes to a one-time code
+// says anything of that. It undoes no login: what goes wrong is logged, and then the
+// account cannot log in offline.
 func (d *Daemon) keepSealed(ctx context.Context, e *entry, proved []identity.FactorKind, list []provider.SealedFactor) {
-	if !slices.Contains(proved, identity.TOTP) && !slices.Contains(proved, identity.BackupCode) {
+	if !slices.Contains(proved, identity.TOTP) {
 		return
 	}
 	ctx = context.WithoutCancel(ctx)

@@ -89,9 +89,11 @@
 //
 // # Enrolling
 //
-// Over control.sock an account, by its peer uid, makes the server show a new secret
-// (proved like a login, counted like a screen locker's attempt) and confirms it
-// with a code. The exchange waits here in between, for that uid alone.
+// Over control.sock an account, by its peer uid, adds a one-time code, a card or
+// backup codes, or gives one up: proved like a login, counted like a screen locker's
+// attempt, and with a factor as strong where the account holds one, which the server
+// judges. What has to be confirmed waits here in between, for that uid alone; see
+// enrol.go.
 //
 // # Step-up
 //

@@ -13,9 +13,12 @@ import (
 	"github.com/sallyport-auth/sallyport/provider"
 )
 
-// bounded runs a call to the provider and stops waiting at the limit, also when
-// the provider does not. A panic in it is no answer, and not the daemon's end.
-func bounded[T any](ctx context.Context, limit time.Duration, call func(context.Context) (T, error)) (T, error) {
+// errGaveUp is what waited adds to the errors of a call.
+var errGaveUp = errors.New("given up")
+
+// waited runs a call and stops waiting at the limit, also when it does not end. A
+// panic in it is an error, and not the daemon's end.
+func waited[T any](ctx context.Context, limit time.Duration, call func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	type answer struct {
 		v   T
@@ -27,7 +30,7 @@ func bounded[T any](ctx context.Context, limit time.Duration, call func(context.
 		defer func() {
 			// Not the value: it may hold what the person typed.
 			if r := recover(); r != nil {
-				got <- answer{err: fmt.Errorf("%w: panic in the provider: %T", provider.ErrOffline, r)}
+				got <- answer{err: fmt.Errorf("%w: a panic: %T", errGaveUp, r)}
 			}
 		}()
 		v, err := call(ctx)
@@ -43,8 +46,17 @@ func bounded[T any](ctx context.Context, limit time.Duration, call func(context.
 		default:
 		}
 		var none T
-		return none, fmt.Errorf("%w: no answer within %s", provider.ErrOffline, limit)
+		return none, fmt.Errorf("%w: no answer within %s", errGaveUp, limit)
 	}
+}
+
+// bounded is waited for a call to the provider: one that is given up is no answer.
+func bounded[T any](ctx context.Context, limit time.Duration, call func(context.Context) (T, error)) (T, error) {
+	v, err := waited(ctx, limit, call)
+	if errors.Is(err, errGaveUp) {
+		err = fmt.Errorf("%w: %w", provider.ErrOffline, err)
+	}
+	return v, err
 }
 
 // fetch asks the server for one account, once for all who ask at the same time,
