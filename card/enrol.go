@@ -116,6 +116,10 @@ func (s *Service) ready(j *job, h *held, o identity.CardOrder, pin pin) (identit
 	case !o.Generate && err != nil:
 		return identity.CardMade{}, faulty(identity.CardUnsupported, err)
 	}
+	// The card may be somebody else's, left in a reader: its last try is theirs.
+	if n, err := h.Retries(); err == nil && n == 1 {
+		return identity.CardMade{}, &identity.CardError{Fault: identity.CardLastTry, Retries: n}
+	}
 	if err := h.VerifyPIN(pin.text()); err != nil {
 		return identity.CardMade{}, fmt.Errorf("verify the PIN: %w", err)
 	}

@@ -148,3 +148,23 @@ func TestOfSeveralCardsOneIsToBeNamed(t *testing.T) {
 	}
 	wants(t, list[0].Err, identity.CardNotPIV)
 }
+
+// Whoever has an account may enrol, also somebody else's card that was left in a
+// reader: with guesses nobody shall block it.
+func TestEnrollingNeverUsesUpTheLastTry(t *testing.T) {
+	vcard.Start(t)
+	s := service()
+	c := vcard.New()
+	insert(t, c, 0)
+	for range 2 {
+		_, err := s.Prepare(bg, order(identity.CardP256), secret("654321"), nil)
+		wants(t, err, identity.CardWrongPIN)
+	}
+	for _, pin := range []string{"654321", vcard.DefaultPIN} {
+		_, err := s.Prepare(bg, order(identity.CardP256), secret(pin), nil)
+		wants(t, err, identity.CardLastTry)
+	}
+	if n := c.Retries(); n != 1 {
+		t.Errorf("%d tries are left", n)
+	}
+}

@@ -18,7 +18,10 @@ func FuzzReadUnixd(f *testing.F) {
 		{"pam_allowed_login_groups = ['a', 'b']\ncache_timeout = 60\nconn_timeout = 0\nservice_account_token_path = '/t'\nallow_local_account_override = ['x']\n", client},
 		{"default_shell = \"/bin/sh\\\"\\n[login]\\nallow = [\\\"*\\\"]\"\nhome_prefix = '/h\\'\n", client},
 		{"home_alias = 'spn'\nuse_etc_skel = true\nselinux = false\nuid_attr_map = 'spn'\ntpm_tcti_name = 'device:/dev/tpm0'\n", "uri = 'https://a:8443/'\nverify_ca = true\n"},
-		{"[kanidm]\n", client}, {"version = '3'\n", client}, {"", "uri = 'http://idm.example.com'\n"}, {"", client + "verify_hostnames = false\n"},
+		{"[kanidm]\n", client},
+		{"version = '3'\n", client},
+		{"", "uri = 'http://idm.example.com'\n"},
+		{"", client + "verify_hostnames = false\n"},
 	} {
 		f.Add([]byte(s[0]), []byte(s[1]))
 	}

@@ -18,6 +18,8 @@ func cardWords(err error) (detail, mend string) {
 	switch e.Fault {
 	case identity.CardWrongPIN:
 		return wrongPIN(e.Retries), "Try again, with the PIN of the card."
+	case identity.CardLastTry:
+		return "One try is left for the PIN of this card, and enrolling does not use it up.", "Give the right PIN to it in another way first (for example with \"yubico-piv-tool -a verify-pin\"): then it has all its tries again."
 	case identity.CardBlocked:
 		return "The card is blocked: its PIN was wrong too often.", "Unblock it with its PUK (for example with \"ykman piv access unblock-pin\"), or ask your administrator."
 	case identity.CardNoService:

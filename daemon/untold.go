@@ -42,8 +42,8 @@ func (d *Daemon) outdated(ctx context.Context, v cache.Verifier, password identi
 // may still be at work when it returns, with a copy of the password.
 func (s *login) endRefused(ctx context.Context) {
 	d, id := s.d, s.q.e.account.UUID
-	if !d.untold() || s.secret.Len() == 0 {
-		return
+	if !d.untold() || s.secret.Len() == 0 || s.code.Len() > 0 || s.backup.Len() > 0 {
+		return // with a code beside it, the no may be that one's
 	}
 	d.proofs.forget(id, nil)
 	own := identity.NewSecret(bytes.Clone(s.secret.Reveal()))

@@ -234,7 +234,7 @@ func ofKanidm(url string) string {
 
 func TestWhatAKanidmServersRealmNeedsIsLookedAtToo(t *testing.T) {
 	s := httptest.NewUnstartedServer(http.NotFoundHandler())
-	s.TLS = &tls.Config{MaxVersion: tls.VersionTLS12} //nolint:gosec // meant
+	s.TLS = &tls.Config{MaxVersion: tls.VersionTLS12}
 	s.StartTLS()
 	defer s.Close()
 	files := sound()

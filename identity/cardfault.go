@@ -26,6 +26,7 @@ const (
 	CardBlocked                          // no tries are left
 	CardUntouched                        // nobody touched it in time
 	CardUnsupported                      // it, or its key, cannot do what is asked
+	CardLastTry                          // one try is left, and it is not used up here
 	CardServiceUnproved                  // server and card service did not prove themselves to each other
 )
 
@@ -33,7 +34,7 @@ const (
 func (f CardFault) String() string {
 	words := [...]string{
 		"unknown", "no card service", "not allowed", "no reader", "no card", "no PIV card", "wrong card", "revoked", "expired",
-		"not yet valid", "removed", "busy", "wrong PIN", "blocked", "untouched", "unsupported", "unproved",
+		"not yet valid", "removed", "busy", "wrong PIN", "blocked", "untouched", "unsupported", "last try", "unproved",
 	}
 	if int(f) < len(words) {
 		return words[f]

@@ -340,3 +340,30 @@ func TestACardThatIsRevokedInTheMiddleLetsNobodyIn(t *testing.T) {
 		t.Fatal(got.outcome())
 	}
 }
+
+// Who holds a card and has its PIN gets no more guesses at the code by it: what a
+// login did not prove stays counted.
+func TestALoginByCardForgetsNoWrongCodes(t *testing.T) {
+	b := newBench(t)
+	b.totp()
+	mine := b.card("p256", "mine")
+	b.give("alice", mine)
+	for range 2 {
+		a := b.try("alice", right)
+		b.answer(b.box, a.cookie, identity.TOTP, "000000")
+	}
+	before := b.failures("alice")
+	if got := b.sign(b.begin(session{name: "alice"}), mine, false); !got.allow {
+		t.Fatalf("%+v", got)
+	}
+	if n := b.failures("alice"); before == 0 || n != before {
+		t.Errorf("%d failures before the login by card, %d after it", before, n)
+	}
+	a := b.try("alice", right)
+	if got := b.answer(b.box, a.cookie, identity.TOTP, b.code(0)); !got.allow {
+		t.Fatalf("%+v", got)
+	}
+	if n := b.failures("alice"); n != 0 {
+		t.Errorf("%d failures after password and code", n)
+	}
+}

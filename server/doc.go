@@ -99,9 +99,10 @@
 //
 // After 5 failures in a row a name is locked for 30 seconds, and each further
 // failure doubles that up to 15 minutes. While it is locked nothing is verified
-// and nothing counted. A complete success clears the count; a right password
-// before a wrong TOTP code does not. Locks survive restarts, and a clock set
-// back does not shorten them.
+// and nothing counted. A success clears the count when it proved all of the account
+// that can be guessed: password and code. A right password before a wrong code does
+// not, nor does a card alone where there is a code. Locks survive restarts, and a
+// clock set back does not shorten them.
 //
 // # Not here
 //

@@ -124,16 +124,38 @@ func (e *engine) allow(ctx context.Context, m store.Machine, s *session, also fu
 	return a, nil
 }
 
+// clearProved forgets the failures of a name that has proved all that can be guessed
+// of its account: who holds a card must not get more guesses at a code by it.
+func clearProved(tx *store.Tx, s *session, account store.Account) error {
+	factors, err := tx.Factors(account.UUID)
+	if err != nil {
+		return err
+	}
+	held, proved := identity.Kinds(factors), s.methods()
+	has := func(list []identity.FactorKind, kinds ...identity.FactorKind) bool {
+		return slices.ContainsFunc(kinds, func(k identity.FactorKind) bool { return slices.Contains(list, k) })
+	}
+	switch {
+	case has(held, identity.TOTP):
+		if !has(proved, identity.TOTP, identity.BackupCode) || !has(proved, identity.Password) {
+			return nil
+		}
+	case has(held, identity.Password) && !has(proved, identity.Password):
+		return nil
+	}
+	return tx.ClearFailures(s.name)
+}
+
 // conclude makes what an allow brings. A token of a revision that this transaction
 // made is not kept: it may come to nothing.
 func (e *engine) conclude(tx *store.Tx, m store.Machine, s *session, account store.Account, touched bool, a *answer) error {
 	if _, err := tx.Clock(e.now()); err != nil {
 		return err
 	}
-	err := tx.ClearFailures(s.name)
-	if err != nil {
+	if err := clearProved(tx, s, account); err != nil {
 		return err
 	}
+	var err error
 	token := e.idToken
 	if touched {
 		token = e.freshToken

@@ -109,7 +109,8 @@ func TestAPersonOfAKanidmServerSignsInThroughEveryHost(t *testing.T) {
 	t.Run("online", online)
 	t.Run("status says what the server cannot do", func(t *testing.T) {
 		s := w.status(t)
-		for _, text := range []string{"kanidm " + w.server.URL, "online for", "who has signed in or was asked for is known here", "it cannot list the realm", "it cannot tell of changes",
+		for _, text := range []string{
+			"kanidm " + w.server.URL, "online for", "who has signed in or was asked for is known here", "it cannot list the realm", "it cannot tell of changes",
 			"it cannot change a password", "it cannot let one-time codes be checked without it",
 		} {
 			if !strings.Contains(s, text) {

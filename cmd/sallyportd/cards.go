@@ -54,7 +54,9 @@ func guard(c *config.Config, p *config.Provider, cards *card.Service, server mut
 		return nil, fmt.Errorf("%s: no certificate in PEM form", c.Cards.MutualRoots)
 	}
 	return &mutual.Guard{
-		Cards: cards, Server: server, Mode: mode, Unreachable: func(err error) bool { return errors.Is(err, provider.ErrOffline) },
+		Cards: cards, Server: server, Mode: mode, Unreachable: func(err error) bool {
+			return errors.Is(err, provider.ErrOffline) && !errors.Is(err, provider.ErrUntrusted)
+		},
 		Service: mutual.NewMiddleware(mutual.Options{Key: key, Index: c.Cards.MutualIndex, Roots: roots, Realm: p.Realm}),
 	}, nil
 }

@@ -185,7 +185,7 @@ func (x *exchange) answer(ctx context.Context, a provider.Answer) (provider.Repl
 		return x.ended(ctx, []identity.FactorKind{identity.Password, identity.BackupCode}, mechBackup,
 			object{"backupcode": string(a.Credential.Reveal())}, password)
 	}
-	code, err := strconv.ParseUint(string(a.Credential.Reveal()), 10, 32)
+	code, err := strconv.ParseUint(strings.Join(strings.Fields(string(a.Credential.Reveal())), ""), 10, 32)
 	if err != nil {
 		return provider.Reply{Message: "A one-time code is digits only."}, nil
 	}

@@ -59,6 +59,7 @@ func TestEveryWayToSignInComesOutAsItShould(t *testing.T) {
 		"softly locked":               {person: func(p *person) { p.Locked = true }, give: []given{right}, message: "incorrect"},
 		"a password, and a code due":  {person: two, give: []given{right}, want: provider.Continue},
 		"password and code":           {person: two, give: []given{right, code}, want: provider.Allow, proved: "password totp"},
+		"a code as apps show it":      {person: two, give: []given{right, {identity.TOTP, " 012 345"}}, want: provider.Allow, proved: "password totp"},
 		"password and wrong code":     {person: two, give: []given{right, {identity.TOTP, "999999"}}, message: "incorrect"},
 		"password and no number":      {person: two, give: []given{right, {identity.TOTP, "abc"}}, message: "digits"},
 		"wrong password, right code":  {person: two, give: []given{wrong, code}, message: "incorrect"},
