@@ -2,6 +2,8 @@ package daemon
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/google/uuid"
@@ -114,13 +116,17 @@ func TestExplainSaysWhatDecideDoes(t *testing.T) {
 		"not in the group": func(h *house, tok identity.IDToken) {
 			h.srv.set(h.t, tok, func(p *person) { p.token.Groups = p.token.Groups[:1] })
 		},
-		"gone":            func(h *house, tok identity.IDToken) { h.srv.remove(tok.Account.UUID) },
-		"local":           func(h *house, _ identity.IDToken) { h.local("passwd", "alice:x:1:1::/:/bin/sh\n") },
-		"a local uid":     func(h *house, _ identity.IDToken) { h.local("passwd", "al:x:1900000100:1::/:/bin/sh\n") },
-		"offline":         func(h *house, _ identity.IDToken) { h.lost() },
-		"too old":         func(h *house, _ identity.IDToken) { h.lost(); h.clk.pass(1e6 * 3600 * 1e9) },
-		"refused":         func(h *house, tok identity.IDToken) { tok.Revision, tok.Account.UID = 99, 1; h.give(tok) },
-		"unreadable file": func(h *house, _ identity.IDToken) { h.d.local.accounts.path = h.root },
+		"gone":        func(h *house, tok identity.IDToken) { h.srv.remove(tok.Account.UUID) },
+		"local":       func(h *house, _ identity.IDToken) { h.local("passwd", "alice:x:1:1::/:/bin/sh\n") },
+		"a local uid": func(h *house, _ identity.IDToken) { h.local("passwd", "al:x:1900000100:1::/:/bin/sh\n") },
+		"offline":     func(h *house, _ identity.IDToken) { h.lost() },
+		"too old":     func(h *house, _ identity.IDToken) { h.lost(); h.clk.pass(1e6 * 3600 * 1e9) },
+		"refused":     func(h *house, tok identity.IDToken) { tok.Revision, tok.Account.UID = 99, 1; h.give(tok) },
+		"unreadable file": func(h *house, _ identity.IDToken) {
+			passwd := filepath.Join(h.root, "etc/passwd")
+			must(h.t, os.Remove(passwd))
+			must(h.t, os.Mkdir(passwd, 0o755)) // root reads all but a folder
+		},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			h := newHouse(t, func(h *house) { h.policy.AllowAll, h.policy.AllowGroups = false, []uuid.UUID{staff.UUID} })
