@@ -47,9 +47,14 @@ func (s *admin) view(tx *store.Tx, a store.Account) (*v1.AccountView, error) {
 	if err != nil {
 		return nil, err
 	}
-	v.Failures = f.Count
-	if f.LockedUntil.After(s.now()) {
-		v.LockedUntil = timestamppb.New(f.LockedUntil)
+	// Of all factors: what is the most, and locks the longest.
+	until := s.now()
+	for _, one := range f {
+		v.Failures = max(v.Failures, one.Count)
+		if one.LockedUntil.After(until) {
+			until = one.LockedUntil
+			v.LockedUntil = timestamppb.New(until)
+		}
 	}
 	return v, nil
 }

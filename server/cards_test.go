@@ -112,11 +112,14 @@ func (b *bench) uuid(name identity.Name) (id uuid.UUID) {
 	return id
 }
 
+// failures are those of every factor.
 func (b *bench) failures(name identity.Name) (n uint32) {
 	b.t.Helper()
 	b.must(nil, b.store.Read(b.t.Context(), func(tx *store.Tx) error {
-		f, err := tx.Failures(name)
-		n = f.Count
+		all, err := tx.Failures(name)
+		for _, f := range all {
+			n += f.Count
+		}
 		return err
 	}))
 	return n
@@ -365,5 +368,47 @@ func TestALoginByCardForgetsNoWrongCodes(t *testing.T) {
 	}
 	if n := b.failures("alice"); n != 0 {
 		t.Errorf("%d failures after password and code", n)
+	}
+}
+
+// Anyone at a prompt can guess at a name's password: that locks its passwords, and
+// keeps nobody out who has a card. Nor do wrong codes lock passwords or cards.
+func TestFailuresLockTheFactorThatWasGuessedAtAndNoOther(t *testing.T) {
+	for name, c := range map[string]struct {
+		guess                 func(b *bench)
+		password, code, codeB bool // still possible
+	}{
+		"passwords": {guess: func(b *bench) { b.try("alice", "wrong") }, code: true, codeB: true},
+		"codes": {guess: func(b *bench) {
+			b.answer(b.box, b.try("alice", right).cookie, identity.TOTP, "000000")
+		}, password: true},
+		"backup codes": {guess: func(b *bench) {
+			b.answer(b.box, b.try("alice", right).cookie, identity.BackupCode, "wrong")
+		}, password: true},
+		"cards": {guess: func(b *bench) { b.send(b.begin(session{name: "alice"}).cookie, identity.PIV, "x", false) }, password: true, code: true, codeB: true},
+	} {
+		b := newBench(t)
+		b.totp()
+		mine := b.card("p256", "mine")
+		b.give("alice", mine)
+		codes, err := b.admin.NewBackupCodes(t.Context(), &v1.NameRequest{Name: "alice"})
+		b.must(nil, err)
+		waiting := b.try("alice", right) // before the lock
+		second := b.try("alice", right)
+		for range lockAfter {
+			c.guess(b)
+		}
+		if got := b.try("alice", right); got.locked == c.password {
+			t.Errorf("%s: a password: %s, locked %t", name, got.outcome(), got.locked)
+		}
+		if got := b.answer(b.box, waiting.cookie, identity.TOTP, b.code(0)); got.allow != c.code {
+			t.Errorf("%s: a code: %s, locked %t", name, got.outcome(), got.locked)
+		}
+		if got := b.answer(b.box, second.cookie, identity.BackupCode, codes.GetCodes()[0]); got.allow != c.codeB {
+			t.Errorf("%s: a backup code: %s, locked %t", name, got.outcome(), got.locked)
+		}
+		if got := b.sign(b.begin(session{name: "alice"}), mine, false); got.allow == (name == "cards") {
+			t.Errorf("%s: the card: %s, locked %t", name, got.outcome(), got.locked)
+		}
 	}
 }

@@ -28,19 +28,19 @@ func (e *engine) challenge(m store.Machine, s *session, f facts) identity.CardCh
 // known. The work is not the same for everyone; whose a card is stands in the ID
 // tokens that every machine has.
 func (e *engine) stepPIV(ctx context.Context, m store.Machine, s *session, f facts, credential identity.Secret, more bool) (answer, error) {
-	if f.locked() {
+	if f.locked(identity.PIV) {
 		return e.deny(ctx, m, s, answer{locked: true, reason: "locked"})
 	}
 	p, err := identity.ParseCardProof(credential.Reveal())
 	if err != nil {
-		return e.failed(ctx, m, s, "piv: no proof")
+		return e.failed(ctx, m, s, identity.PIV, "piv: no proof")
 	}
 	card, ok := f.card(p.Fingerprint)
 	if !ok {
-		return e.failed(ctx, m, s, "piv: unknown card")
+		return e.failed(ctx, m, s, identity.PIV, "piv: unknown card")
 	}
 	if err := p.Verify(card.Certificate, e.challenge(m, s, f)); err != nil {
-		return e.failed(ctx, m, s, "piv: signature")
+		return e.failed(ctx, m, s, identity.PIV, "piv: signature")
 	}
 	if card.Revoked {
 		return e.deny(ctx, m, s, answer{message: cardRevoked, reason: "piv: revoked"})

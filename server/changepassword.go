@@ -28,10 +28,10 @@ func (e *engine) changePassword(ctx context.Context, m store.Machine, name ident
 	switch {
 	case err != nil:
 		return answer{}, err
-	case f.locked():
+	case f.locked(identity.Password), f.hasTOTP && f.locked(identity.TOTP):
 		return e.deny(ctx, m, s, answer{locked: true, reason: "locked"})
 	case !ok:
-		return e.failed(ctx, m, s, "password")
+		return e.failed(ctx, m, s, identity.Password, "password")
 	}
 	if why := standing(f.account, e.now()); why != "" {
 		return e.deny(ctx, m, s, answer{message: why, reason: why})
@@ -55,7 +55,7 @@ func (e *engine) changePassword(ctx context.Context, m store.Machine, name ident
 			return answer{}, err
 		}
 		if !ok {
-			return e.failed(ctx, m, s, "totp")
+			return e.failed(ctx, m, s, identity.TOTP, "totp")
 		}
 	}
 	phc, err := e.hasher.hash(ctx, replacement)

@@ -73,8 +73,8 @@
 //
 // Each step on a password costs one Argon2id computation whatever the account,
 // known or not, locked or not; one line that ends in six digits costs two, and
-// counts as one failure. Failures are counted by name, whether or not it
-// is anyone's, so that being locked tells nothing either.
+// counts as one failure. Failures are counted by name and factor, whether or not the
+// name is anyone's, so that being locked tells nothing either.
 //
 // The audit log gets an authentication's rows when it ends: when it began, and
 // what came of it; one that nobody goes on with is "auth.abandon". Begin alone
@@ -97,12 +97,12 @@
 //
 // # Soft lock
 //
-// After 5 failures in a row a name is locked for 30 seconds, and each further
-// failure doubles that up to 15 minutes. While it is locked nothing is verified
-// and nothing counted. A success clears the count when it proved all of the account
-// that can be guessed: password and code. A right password before a wrong code does
-// not, nor does a card alone where there is a code. Locks survive restarts, and a
-// clock set back does not shorten them.
+// After 5 failures in a row a factor of a name is locked for 30 seconds, and each
+// further failure doubles that up to 15 minutes: passwords, codes of both kinds, or
+// cards. While it is locked nothing of it is verified and nothing counted; the others
+// go on, so who guesses at a password keeps nobody out who has a card. A success
+// clears the counts of what it proved, and only a whole one does. Locks survive
+// restarts, and a clock set back does not shorten them.
 //
 // # Not here
 //

@@ -22,10 +22,22 @@ type facts struct {
 	backup   store.BackupCodes
 	points   identity.Points
 	held     []identity.FactorKind
-	failures store.Failures
+	failures map[identity.FactorKind]store.Failures
 }
 
-func (f *facts) locked() bool { return f.now.Before(f.failures.LockedUntil) }
+// locked tells whether failures of that factor lock it. Both kinds of code are one.
+func (f *facts) locked(kind identity.FactorKind) bool {
+	return f.now.Before(f.failures[counted(kind)].LockedUntil)
+}
+
+// counted is what failures of a kind are counted for: a backup code is guessed at the
+// same prompt as a one-time code.
+func counted(kind identity.FactorKind) identity.FactorKind {
+	if kind == identity.BackupCode {
+		return identity.TOTP
+	}
+	return kind
+}
 
 func (e *engine) facts(ctx context.Context, name identity.Name) (f facts, err error) {
 	err = e.store.Read(ctx, func(tx *store.Tx) error {

@@ -24,12 +24,12 @@ func (e *engine) stepOneLine(ctx context.Context, m store.Machine, s *session, f
 	switch {
 	case err != nil:
 		return answer{}, err
-	case f.locked():
+	case f.locked(identity.Password):
 		return e.deny(ctx, m, s, answer{locked: true, reason: "locked"})
 	case whole:
 		return e.advance(ctx, m, s, f, f.gainPassword(rehash), more)
 	case !front || !f.hasTOTP:
-		return e.failed(ctx, m, s, "password")
+		return e.failed(ctx, m, s, identity.Password, "password")
 	}
 	if why := standing(f.account, e.now()); why != "" {
 		return e.deny(ctx, m, s, answer{message: why, reason: why})

@@ -20,10 +20,10 @@ func (e *engine) stepPassword(ctx context.Context, m store.Machine, s *session, 
 		return answer{}, err
 	}
 	switch {
-	case f.locked():
+	case f.locked(identity.Password):
 		return e.deny(ctx, m, s, answer{locked: true, reason: "locked"})
 	case !ok:
-		return e.failed(ctx, m, s, "password")
+		return e.failed(ctx, m, s, identity.Password, "password")
 	}
 	return e.advance(ctx, m, s, f, f.gainPassword(rehash), more)
 }
@@ -40,11 +40,11 @@ func (f *facts) gainPassword(rehash string) gain {
 	return g
 }
 
-// provePassword does the same work for everyone; while the name is locked its
+// provePassword does the same work for everyone; while its passwords are locked the
 // result is always no. rehash is set when a right password's hash is too weak.
 func (e *engine) provePassword(ctx context.Context, f facts, password identity.Secret) (ok bool, rehash string, err error) {
 	phc := f.password.PHC
-	if f.locked() {
+	if f.locked(identity.Password) {
 		phc = ""
 	}
 	if password.Len() > maxPassword {
@@ -59,11 +59,11 @@ func (e *engine) provePassword(ctx context.Context, f facts, password identity.S
 
 // stepTOTP takes a one-time code; before are proofs of the same step.
 func (e *engine) stepTOTP(ctx context.Context, m store.Machine, s *session, f facts, code identity.Secret, more bool, before ...proof) (answer, error) {
-	if f.locked() {
+	if f.locked(identity.TOTP) {
 		return e.deny(ctx, m, s, answer{locked: true, reason: "locked"})
 	}
 	if !f.known || !f.hasTOTP {
-		return e.failed(ctx, m, s, "totp taken away")
+		return e.failed(ctx, m, s, identity.TOTP, "totp taken away")
 	}
 	secret, err := e.box.open(f.account.UUID, f.totp.Sealed)
 	if err != nil {
@@ -75,7 +75,7 @@ func (e *engine) stepTOTP(ctx context.Context, m store.Machine, s *session, f fa
 		return answer{}, err
 	}
 	if !ok || step <= max(f.totp.LastStep, s.usedStep) {
-		return e.failed(ctx, m, s, "totp")
+		return e.failed(ctx, m, s, identity.TOTP, "totp")
 	}
 	return e.advance(ctx, m, s, f, gain{
 		proofs: append(before, proof{kind: identity.TOTP, account: f.account.UUID, epoch: f.totp.Epoch}),
@@ -86,13 +86,13 @@ func (e *engine) stepTOTP(ctx context.Context, m store.Machine, s *session, f fa
 // stepBackupCode takes a backup code. What is typed is hashed once and looked up,
 // whatever it is: there is nothing to learn from the time.
 func (e *engine) stepBackupCode(ctx context.Context, m store.Machine, s *session, f facts, typed identity.Secret, more bool) (answer, error) {
-	if f.locked() {
+	if f.locked(identity.BackupCode) {
 		return e.deny(ctx, m, s, answer{locked: true, reason: "locked"})
 	}
 	code, ok := identity.ParseBackupCode(typed)
 	defer code.Wipe()
 	if !ok || !f.known {
-		return e.failed(ctx, m, s, "backup code")
+		return e.failed(ctx, m, s, identity.BackupCode, "backup code")
 	}
 	hash := e.box.hashBackupCode(f.account.UUID, code)
 	err := e.store.Read(ctx, func(tx *store.Tx) (err error) {
@@ -103,7 +103,7 @@ func (e *engine) stepBackupCode(ctx context.Context, m store.Machine, s *session
 		return answer{}, err
 	}
 	if !ok {
-		return e.failed(ctx, m, s, "backup code")
+		return e.failed(ctx, m, s, identity.BackupCode, "backup code")
 	}
 	return e.advance(ctx, m, s, f, gain{
 		proofs: []proof{{kind: identity.BackupCode, account: f.account.UUID, epoch: f.backup.Epoch}},

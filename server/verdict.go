@@ -72,17 +72,17 @@ func (e *engine) deny(ctx context.Context, m store.Machine, s *session, a answer
 	})
 }
 
-// failed ends a session with a wrong proof.
-func (e *engine) failed(ctx context.Context, m store.Machine, s *session, reason string) (answer, error) {
+// failed ends a session with a wrong proof of that kind.
+func (e *engine) failed(ctx context.Context, m store.Machine, s *session, kind identity.FactorKind, reason string) (answer, error) {
 	ctx, cancel := recording(ctx)
 	defer cancel()
 	a := answer{message: denial, reason: reason}
 	return a, e.store.Write(ctx, func(tx *store.Tx) error {
-		return errors.Join(e.countFailure(tx, s.name), e.record(tx, m, "auth.deny", s, reason))
+		return errors.Join(e.countFailure(tx, s.name, counted(kind)), e.record(tx, m, "auth.deny", s, reason))
 	})
 }
 
-func (e *engine) countFailure(tx *store.Tx, name identity.Name) error {
+func (e *engine) countFailure(tx *store.Tx, name identity.Name, kind identity.FactorKind) error {
 	now, err := tx.Clock(e.now())
 	if err != nil {
 		return err
@@ -91,7 +91,7 @@ func (e *engine) countFailure(tx *store.Tx, name identity.Name) error {
 	if err != nil {
 		return err
 	}
-	return tx.SetFailures(name, fail(f, now), now)
+	return tx.SetFailures(name, kind, fail(f[kind], now), now)
 }
 
 // allow ends a session well, if what was proved still holds as it is recorded.
@@ -124,26 +124,17 @@ func (e *engine) allow(ctx context.Context, m store.Machine, s *session, also fu
 	return a, nil
 }
 
-// clearProved forgets the failures of a name that has proved all that can be guessed
-// of its account: who holds a card must not get more guesses at a code by it.
-func clearProved(tx *store.Tx, s *session, account store.Account) error {
-	factors, err := tx.Factors(account.UUID)
-	if err != nil {
-		return err
+// clearProved forgets the failures of what was proved, and of nothing else: who holds
+// a card must not get more guesses at a code by it.
+func clearProved(tx *store.Tx, s *session) error {
+	var kinds []identity.FactorKind
+	for _, k := range s.methods() {
+		kinds = append(kinds, counted(k))
 	}
-	held, proved := identity.Kinds(factors), s.methods()
-	has := func(list []identity.FactorKind, kinds ...identity.FactorKind) bool {
-		return slices.ContainsFunc(kinds, func(k identity.FactorKind) bool { return slices.Contains(list, k) })
-	}
-	switch {
-	case has(held, identity.TOTP):
-		if !has(proved, identity.TOTP, identity.BackupCode) || !has(proved, identity.Password) {
-			return nil
-		}
-	case has(held, identity.Password) && !has(proved, identity.Password):
+	if len(kinds) == 0 {
 		return nil
 	}
-	return tx.ClearFailures(s.name)
+	return tx.ClearFailures(s.name, kinds...)
 }
 
 // conclude makes what an allow brings. A token of a revision that this transaction
@@ -152,7 +143,7 @@ func (e *engine) conclude(tx *store.Tx, m store.Machine, s *session, account sto
 	if _, err := tx.Clock(e.now()); err != nil {
 		return err
 	}
-	if err := clearProved(tx, s, account); err != nil {
+	if err := clearProved(tx, s); err != nil {
 		return err
 	}
 	var err error

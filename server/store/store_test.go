@@ -261,9 +261,11 @@ func everything() map[string]func(*Tx) error {
 		"remove group": func(tx *Tx) error { return tx.RemoveGroup(group(tx, "inner")) },
 		"add member":   func(tx *Tx) error { return tx.AddAccountTo(group(tx, "outer").UUID, find(tx).UUID) },
 		"invite":       func(tx *Tx) error { _, err := tx.Invite("box", []byte("hash"), time.Unix(1<<40, 0)); return err },
-		"fail":         func(tx *Tx) error { return tx.SetFailures("alice", Failures{Count: 1}, time.Unix(1, 0)) },
-		"record":       func(tx *Tx) error { return tx.Record(Entry{Action: "new"}) },
-		"compact":      func(tx *Tx) error { return tx.CompactChanges(time.Unix(1<<40, 0)) },
+		"fail": func(tx *Tx) error {
+			return tx.SetFailures("alice", identity.Password, Failures{Count: 1}, time.Unix(1, 0))
+		},
+		"record":  func(tx *Tx) error { return tx.Record(Entry{Action: "new"}) },
+		"compact": func(tx *Tx) error { return tx.CompactChanges(time.Unix(1<<40, 0)) },
 	}
 }
 
