@@ -284,12 +284,10 @@ func (r *Realms) status(ctx context.Context) report.Status {
 // tells of it.
 func (r *Realms) SetPublished(of identity.Revisions, p report.Directory) {
 	first := r.list()[0]
-	rev := first.Revisions()
-	// The revisions are sums: to the first it is up to date when the sum is.
-	if of == r.Revisions() {
-		of = rev
-	} else {
-		of = identity.Revisions{}
+	own := first.Revisions().Content
+	// The revisions are sums: to the first the file is up to date when the sum is.
+	if of.Content != r.Revisions().Content {
+		own = 0
 	}
-	first.SetPublished(of, p)
+	first.SetPublished(identity.Revisions{Content: own}, p)
 }

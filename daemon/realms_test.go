@@ -252,3 +252,30 @@ func alongside(run func()) <-chan struct{} {
 	go func() { defer close(ended); run() }()
 	return ended
 }
+
+// What the file in force was made of is its content: that the server came or went
+// since makes it no older.
+func TestAFileIsNotOutOfDateForAStandingThatChanged(t *testing.T) {
+	w := newTwoRealms(t)
+	stale := func() bool {
+		t.Helper()
+		var s report.Status
+		must(t, w.Handle(bg, identity.Peer{}, report.VerbStatus, nil, func(v any) error { s = v.(report.Status); return nil }))
+		return s.Directory.StaleSince != nil
+	}
+	at := w.first.clk.now()
+	of := w.Revisions()
+	w.second.d.following.stand(func() identity.DirectoryStanding { return identity.DirectoryStanding{} })
+	if w.Revisions().Standing == of.Standing {
+		t.Fatal("the standing did not change")
+	}
+	w.SetPublished(of, report.Directory{Written: &at})
+	if stale() {
+		t.Error("a file of this very content is out of date")
+	}
+	of.Content--
+	w.SetPublished(of, report.Directory{Written: &at})
+	if !stale() {
+		t.Error("a file of older content is not")
+	}
+}
