@@ -6,14 +6,28 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 )
 
 // ErrRedirect ends a request that the server wants sent elsewhere: the connection
 // goes where the configuration says.
 var ErrRedirect = errors.New("the server redirects, which is not followed")
+
+// CheckURL accepts https://HOST[:PORT] and nothing more.
+func CheckURL(s string) error {
+	u, err := url.Parse(s)
+	if err != nil {
+		return fmt.Errorf("server address: %w", err)
+	}
+	if u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || (u.Path != "" && u.Path != "/") {
+		return fmt.Errorf("server address %q: want https://HOST or https://HOST:PORT", s)
+	}
+	return nil
+}
 
 // Transport connects with that TLS configuration; dial bounds connecting, and the
 // handshake, each. No proxy is taken from the environment. A dead connection is

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -89,11 +88,10 @@ var (
 
 // New makes a Provider. It does not touch the network.
 func New(o Options) (*Provider, error) {
-	u, err := url.Parse(o.URL)
-	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
-		return nil, fmt.Errorf("server address %q: want https://HOST or https://HOST:PORT", o.URL)
+	if err := https.CheckURL(o.URL); err != nil {
+		return nil, err //nolint:wrapcheck // it says what is wrong
 	}
-	o.URL = "https://" + u.Host
+	o.URL = strings.TrimSuffix(o.URL, "/")
 	if o.MachineKey == nil || o.MachineID == uuid.Nil || o.Memory == nil || o.Realm == "" {
 		return nil, errors.New("kanidm provider: machine key, machine id, realm and memory are needed")
 	}
@@ -117,6 +115,7 @@ func New(o Options) (*Provider, error) {
 		return nil, errors.New("kanidm provider: no root certificate in PEM form")
 	}
 	p := &Provider{o: o, session: session{lock: make(chan struct{}, 1)}}
+	var err error
 	if p.signer, err = identity.NewSigner(o.MachineKey); err != nil {
 		return nil, fmt.Errorf("kanidm provider: %w", err)
 	}

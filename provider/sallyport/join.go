@@ -48,7 +48,7 @@ const joinTimeout = 30 * time.Second
 func Join(ctx context.Context, server, code, fingerprint string) (Joined, error) {
 	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
 	defer cancel()
-	if err := checkURL(server); err != nil {
+	if err := https.CheckURL(server); err != nil {
 		return Joined{}, err
 	}
 	root, err := pinned(ctx, server, fingerprint)

@@ -77,7 +77,7 @@ var (
 // New makes a Provider. It does not touch the network; its errors are about the
 // options or the memory.
 func New(o Options) (*Provider, error) {
-	if err := checkURL(o.URL); err != nil {
+	if err := https.CheckURL(o.URL); err != nil {
 		return nil, err
 	}
 	if o.MachineKey == nil || o.MachineID == uuid.Nil || o.Memory == nil {

@@ -9,7 +9,6 @@ import (
 	"crypto/x509/pkix"
 	"fmt"
 	"math/big"
-	"net/url"
 	"time"
 
 	"connectrpc.com/connect"
@@ -32,18 +31,6 @@ func machineCertificate(key crypto.Signer) (*tls.Certificate, error) {
 		return nil, fmt.Errorf("machine certificate: %w", err)
 	}
 	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
-}
-
-// checkURL accepts https://HOST[:PORT] and nothing more.
-func checkURL(s string) error {
-	u, err := url.Parse(s)
-	if err != nil {
-		return fmt.Errorf("server address: %w", err)
-	}
-	if u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || (u.Path != "" && u.Path != "/") {
-		return fmt.Errorf("server address %q: want https://HOST or https://HOST:PORT", s)
-	}
-	return nil
 }
 
 func tlsConfig(roots *x509.CertPool, cert *tls.Certificate) *tls.Config {
