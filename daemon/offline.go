@@ -135,7 +135,7 @@ const (
 // Making a verifier is not hurried: a crowd that logs in must get its answers
 // first. See docs/decisions/0002-fifty-milliseconds.md.
 const (
-	// makeWait is how long a login waits for its verifier.
+	// makeWait is how long a login waits for its verifier, or for the end of one.
 	makeWait = time.Second
 	// makePending is how many may wait to be made after their logins were answered.
 	makePending = 256
@@ -151,17 +151,27 @@ func (d *Daemon) succeeded(ctx context.Context, e *entry, password identity.Secr
 		d.log.WarnContext(ctx, "too many offline verifiers are being made; none for this login", "account", e.account.Name)
 		return
 	}
+	d.withPassword(ctx, password, func(ctx context.Context, own identity.Secret) {
+		defer func() { <-d.making }()
+		d.remember(ctx, e, own)
+	})
+}
+
+// withPassword does work that hashes a password, with a copy that is wiped after it,
+// and waits for it no longer than a login shall. It may still be at work then, for as
+// long as the daemon lives.
+func (d *Daemon) withPassword(ctx context.Context, password identity.Secret, work func(context.Context, identity.Secret)) {
 	own := identity.NewSecret(bytes.Clone(password.Reveal()))
-	made := make(chan struct{})
+	done := make(chan struct{})
 	go func() {
-		defer func() { <-d.making; close(made) }()
+		defer close(done)
 		defer own.Wipe()
-		d.remember(d.base, e, own)
+		work(d.base, own)
 	}()
 	patience := time.NewTimer(makeWait)
 	defer patience.Stop()
 	select {
-	case <-made:
+	case <-done:
 	case <-patience.C:
 	case <-ctx.Done():
 	}

@@ -1,10 +1,8 @@
 package daemon
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"time"
 
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/identity"
@@ -39,27 +37,14 @@ func (d *Daemon) outdated(ctx context.Context, v cache.Verifier, password identi
 }
 
 // endRefused ends the verifier of a password that the server has just refused. It
-// may still be at work when it returns, with a copy of the password.
+// may still be at work when it returns.
 func (s *login) endRefused(ctx context.Context) {
-	d, id := s.d, s.q.e.account.UUID
+	d, e := s.d, s.q.e
 	if !d.untold() || s.secret.Len() == 0 || s.code.Len() > 0 || s.backup.Len() > 0 {
 		return // with a code beside it, the no may be that one's
 	}
-	d.proofs.forget(id, nil)
-	own := identity.NewSecret(bytes.Clone(s.secret.Reveal()))
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		defer own.Wipe()
-		d.endVerifier(d.base, s.q.e, own)
-	}()
-	patience := time.NewTimer(makeWait)
-	defer patience.Stop()
-	select {
-	case <-done:
-	case <-patience.C:
-	case <-ctx.Done():
-	}
+	d.proofs.forget(e.account.UUID, nil)
+	d.withPassword(ctx, s.secret, func(ctx context.Context, own identity.Secret) { d.endVerifier(ctx, e, own) })
 }
 
 func (d *Daemon) endVerifier(ctx context.Context, e *entry, password identity.Secret) {
