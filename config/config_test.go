@@ -225,13 +225,16 @@ func TestAKanidmServerHasSettingsOfItsOwn(t *testing.T) {
 	const head = "[machine]\nid = \"6c9d2f0e-3a1b-4f6d-9d5e-0c2f5a7b8e11\"\n[[provider]]\nurl = \"https://idm.example\"\nrealm = \"r\"\nca = \"/ca\"\n"
 	for text, says := range map[string]string{
 		`kind = "kanidm"`: "", "kind = \"kanidm\"\nsign_in = \"stepped\"\ntoken = \"/t\"\nhome_name = \"spn\"\nhome_prefix = \"/u/\"\nshell = \"/bin/zsh\"": "",
-		"kind = \"sallyport\"\nshell = \"/bin/zsh\"": `shell is for kind = "kanidm" alone`,
-		"kind = \"sallyport\"\nsign_in = \"posix\"":  `sign_in is for kind = "kanidm" alone`,
-		"kind = \"kanidm\"\nsign_in = \"magic\"":     `:8:11: "magic" is no way to sign in`,
-		"kind = \"kanidm\"\nhome_name = \"uid\"":     `:8:13: "uid" names no home`,
-		"kind = \"kanidm\"\nhome_prefix = \"/home\"": "must begin and end with '/'",
-		"kind = \"kanidm\"\ntoken = \"t\"":           "not an absolute path",
-		`kind = "ldap"`:                              `unknown kind "ldap"; this version knows "sallyport" and "kanidm"`,
+		"kind = \"sallyport\"\nshell = \"/bin/zsh\"":                    `shell is for kind = "kanidm" alone`,
+		"kind = \"sallyport\"\nsign_in = \"posix\"":                     `sign_in is for kind = "kanidm" alone`,
+		"kind = \"kanidm\"\nsign_in = \"magic\"":                        `:8:11: "magic" is no way to sign in`,
+		"kind = \"kanidm\"\nhome_name = \"uid\"":                        `:8:13: "uid" names no home`,
+		"kind = \"kanidm\"\nhome_prefix = \"/home\"":                    "must begin and end with '/'",
+		"kind = \"kanidm\"\ntoken = \"t\"":                              "not an absolute path",
+		"kind = \"kanidm\"\nuser_name = \"spn\"\ngroup_name = \"name\"": "",
+		"kind = \"kanidm\"\nuser_name = \"uuid\"":                       `:8:13: "uuid" is no form of a name; write "name" or "spn"`,
+		"kind = \"sallyport\"\ngroup_name = \"spn\"":                    `group_name is for kind = "kanidm" alone`,
+		`kind = "ldap"`: `unknown kind "ldap"; this version knows "sallyport" and "kanidm"`,
 	} {
 		_, err := config.Parse("f", []byte(head+text+"\n"))
 		if says == "" && err != nil || says != "" && (err == nil || !strings.Contains(err.Error(), says)) {
@@ -248,6 +251,9 @@ func TestSeveralProvidersShareNothingButTheMachine(t *testing.T) {
 	low, high := `ids = ["65536-524287"]`, `ids = ["1879048192-2147352575"]`
 	for name, c := range map[string]struct{ text, says string }{
 		"two":                {one("sallyport", "a", high) + one("kanidm", "b", low), ""},
+		"more than eight":    {strings.Repeat(one("kanidm", "a", high), 9), "9 [[provider]], at most 8"},
+		"too long a realm":   {one("kanidm", strings.Repeat("r", 91), ""), "realm of 91 bytes, at most 90"},
+		"no domain":          {strings.Replace(one("kanidm", "a", `user_name = "spn"`), `realm = "a"`, `realm = "a b"`, 1), `"a b" can stand in no name`},
 		"two of Kanidm":      {one("kanidm", "a", high) + one("kanidm", "b", low), ""},
 		"two of ours":        {one("sallyport", "a", high) + one("sallyport", "b", low), "a machine can join one such realm"},
 		"one realm twice":    {one("sallyport", "a", high) + one("kanidm", "a", low), `two [[provider]] of the realm "a"`},

@@ -118,6 +118,28 @@ func (h *HomeName) UnmarshalText(b []byte) error {
 	return fmt.Errorf("%q names no home; write \"uuid\", \"name\" or \"spn\"", b)
 }
 
+// NameForm is which of its names an account or a group is called by.
+type NameForm struct{ text }
+
+// The forms of names.
+const (
+	ShortName = "name"
+	SPN       = "spn" // name@domain
+)
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (n *NameForm) UnmarshalText(b []byte) error {
+	switch string(b) {
+	case ShortName, SPN:
+		n.text = text(b)
+		return nil
+	}
+	return fmt.Errorf("%q is no form of a name; write %q or %q", b, ShortName, SPN)
+}
+
+// Qualified tells whether names have their realm behind them.
+func (n NameForm) Qualified() bool { return n.text == SPN }
+
 // SealKind is what binds secrets to this machine: a TPM, a file, or whichever is
 // there.
 type SealKind struct{ text }

@@ -71,6 +71,11 @@ type person struct {
 
 func newServer(t testing.TB, machine uuid.UUID, now func() time.Time) *server {
 	t.Helper()
+	return newServerOf(t, realm, machine, now)
+}
+
+func newServerOf(t testing.TB, realm string, machine uuid.UUID, now func() time.Time) *server {
+	t.Helper()
 	pub, key, err := ed25519.GenerateKey(rand.Reader)
 	must(t, err)
 	signer, err := identity.NewSigner(key)
@@ -351,7 +356,7 @@ func (x *exchange) Step(ctx context.Context, a provider.Answer) (provider.Reply,
 	now := s.now()
 	codes := x.alter()
 	r := provider.Reply{Outcome: provider.Allow, BackupCodes: codes, Record: s.record(nil, x.p), ServerTime: now, Session: &identity.SessionToken{
-		Realm: realm, ID: uuid.New(), Account: x.p.token.Account.UUID, Machine: s.machine, Methods: x.done,
+		Realm: x.p.token.Realm, ID: uuid.New(), Account: x.p.token.Account.UUID, Machine: s.machine, Methods: x.done,
 		AuthenticatedAt: now.Unix(), ExpiresAt: now.Add(time.Hour).Unix(),
 	}}
 	if slices.Contains(x.done, identity.TOTP) { // as the real one

@@ -105,6 +105,8 @@ func (d *Daemon) admit(t *identity.IDToken) string {
 		return "its own group is one that must be earned"
 	case t.Realm != d.o.Realm:
 		return fmt.Sprintf("it is of realm %q", t.Realm)
+	case !d.hasForm(t):
+		return "a name of it has another form than this machine's settings say; it is fetched anew when it is asked for"
 	case !d.allowedID(a.UID):
 		return fmt.Sprintf("uid %d is outside this machine's range", a.UID)
 	case !d.allowedID(a.GID):
@@ -126,6 +128,14 @@ func (d *Daemon) admit(t *identity.IDToken) string {
 		return heldPrefix + "uid: " + string(o.name())
 	}
 	return ""
+}
+
+// hasForm tells whether the names in a token are qualified as the settings say: one
+// that was remembered under others is not.
+func (d *Daemon) hasForm(t *identity.IDToken) bool {
+	groups := d.naming(d.p.QualifiedGroups)
+	return d.naming(d.p.QualifiedUsers).Has(t.Account.Name) &&
+		!slices.ContainsFunc(t.Groups, func(g identity.Group) bool { return !groups.Has(g.Name) })
 }
 
 // news is what one message from the server changes.

@@ -23,6 +23,7 @@ import (
 	"github.com/sallyport-auth/sallyport/daemon"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/nss"
+	"github.com/sallyport-auth/sallyport/nss/snapshot"
 	"github.com/sallyport-auth/sallyport/pam"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/provider/kanidm"
@@ -84,7 +85,7 @@ func publisher(c *config.Config, d *daemon.Realms, log *slog.Logger) *nss.Publis
 	said := report.Directory{Path: nss.Path(c.Paths.Directory)}
 	var of identity.Revisions // that the file in force was made of
 	return &nss.Publisher{
-		Source: d, Dir: c.Paths.Directory, Realm: c.Providers[0].Realm, Aliases: c.Directory.Aliases, Log: log,
+		Source: d, Dir: c.Paths.Directory, Realms: realmsOf(c), Aliases: c.Directory.Aliases, Log: log,
 		Published: func(p nss.Published) {
 			said.LastError = ""
 			if p.Err != nil {
@@ -97,6 +98,14 @@ func publisher(c *config.Config, d *daemon.Realms, log *slog.Logger) *nss.Publis
 			d.SetPublished(of, said)
 		},
 	}
+}
+
+func realmsOf(c *config.Config) []snapshot.Realm {
+	var list []snapshot.Realm
+	for _, p := range c.Providers {
+		list = append(list, snapshot.Realm{Name: p.Realm, QualifiedUsers: p.UserName.Qualified(), QualifiedGroups: p.GroupName.Qualified()})
+	}
+	return list
 }
 
 // addRealm opens what one realm has for itself, and adds it to the others.
@@ -146,9 +155,13 @@ func policy(c *config.Config, p *config.Provider) daemon.Policy {
 		FailDelay:     time.Duration(c.Login.FailDelay),
 		KeepNames:     time.Duration(c.Directory.Keep),
 		Aliases:       c.Directory.Aliases,
-		SubIDs:        identity.IDRange(c.SubIDs.Range),
-		LocalGroups:   c.Groups.Local,
-		Services:      services(c),
+
+		QualifiedUsers:  p.UserName.Qualified(),
+		QualifiedGroups: p.GroupName.Qualified(),
+
+		SubIDs:      identity.IDRange(c.SubIDs.Range),
+		LocalGroups: c.Groups.Local,
+		Services:    services(c),
 	}
 }
 
@@ -192,7 +205,10 @@ func openKanidm(c *config.Config, p *config.Provider, root []byte, key crypto.Si
 	o := kanidm.Options{
 		URL: p.URL.String(), Realm: p.Realm, RootPEM: root, MachineKey: key, MachineID: c.Machine.ID, Memory: store,
 		Stepped: p.SignIn.String() == config.Stepped, Dial: time.Duration(p.Timeout), OfflineFor: time.Duration(c.Offline.MaxAge),
-		Mapping: kanidm.Mapping{HomePrefix: p.HomePrefix, HomeName: kanidm.Attribute(p.HomeName.String()), Shell: p.Shell},
+		Mapping: kanidm.Mapping{
+			QualifiedUsers: p.UserName.Qualified(), QualifiedGroups: p.GroupName.Qualified(),
+			HomePrefix: p.HomePrefix, HomeName: kanidm.Attribute(p.HomeName.String()), Shell: p.Shell,
+		},
 	}
 	if p.Token != "" {
 		text, err := readSecret(p.Token)

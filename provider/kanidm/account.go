@@ -199,7 +199,7 @@ func (p *Provider) token(u *unixToken, second bool) *identity.IDToken {
 		Realm: p.o.Realm, State: identity.Disabled, ValidFrom: 0, ValidUntil: identity.Never,
 		OfflineFor: uint32(min(p.o.OfflineFor/time.Second, 1<<31)), //nolint:gosec // bounded
 		Account: identity.Account{
-			UUID: u.UUID, Name: identity.Name(u.Name), UID: u.GIDNumber, GID: u.GIDNumber,
+			UUID: u.UUID, Name: called(m.QualifiedUsers, u.Name, u.SPN), UID: u.GIDNumber, GID: u.GIDNumber,
 			FullName: u.DisplayName, Home: m.HomePrefix + home[m.HomeName], Shell: m.Shell,
 		},
 		Factors: []identity.Factor{{Kind: identity.Password, Epoch: 1}},
@@ -214,7 +214,7 @@ func (p *Provider) token(u *unixToken, second bool) *identity.IDToken {
 		t.Factors = append(t.Factors, identity.Factor{Kind: identity.TOTP, Epoch: 1}, identity.Factor{Kind: identity.BackupCode, Epoch: 1})
 	}
 	for _, g := range u.Groups {
-		t.Groups = append(t.Groups, identity.Group{UUID: g.UUID, Name: identity.Name(g.Name), GID: g.GIDNumber})
+		t.Groups = append(t.Groups, identity.Group{UUID: g.UUID, Name: called(m.QualifiedGroups, g.Name, g.SPN), GID: g.GIDNumber})
 	}
 	if t.Groups[0].GID != 0 {
 		t.Account.GID = t.Groups[0].GID
@@ -223,6 +223,14 @@ func (p *Provider) token(u *unixToken, second bool) *identity.IDToken {
 		t.SSHKeys = append(t.SSHKeys, identity.SSHKey{Tag: "key " + strconv.Itoa(i+1), Line: withoutComment(line)})
 	}
 	return t
+}
+
+// called is the name that somebody has here.
+func called(qualified bool, name, spn string) identity.Name {
+	if qualified {
+		return identity.Name(spn)
+	}
+	return identity.Name(name)
 }
 
 // withoutComment leaves the type and the key of a line of authorized_keys.

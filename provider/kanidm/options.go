@@ -29,10 +29,11 @@ const (
 	ByUUID Attribute = "uuid"
 )
 
-// Mapping says what the server does not: how accounts look on this machine. People
-// and groups are called by their short names; name@domain finds them too, where the
-// realm is called like the domain, because it is no name in the form of the house.
+// Mapping says what the server does not: how accounts look on this machine.
 type Mapping struct {
+	// QualifiedUsers and QualifiedGroups: people, and groups, are called by their SPN and
+	// not by their short name. The realm has to be called like the server's domain then.
+	QualifiedUsers, QualifiedGroups bool
 	// HomePrefix is what home directories begin with, "" is "/home/"; HomeName is what
 	// follows it, "" is ByUUID.
 	HomePrefix string
