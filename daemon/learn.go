@@ -106,7 +106,7 @@ func (d *Daemon) admit(t *identity.IDToken) string {
 	case t.Realm != d.o.Realm:
 		return fmt.Sprintf("it is of realm %q", t.Realm)
 	case !d.hasForm(t):
-		return "a name of it has another form than this machine's settings say; it is fetched anew when it is asked for"
+		return "a name of it has another form than this machine's settings say"
 	case !d.allowedID(a.UID):
 		return fmt.Sprintf("uid %d is outside this machine's range", a.UID)
 	case !d.allowedID(a.GID):

@@ -12,12 +12,10 @@ import (
 	"github.com/sallyport-auth/sallyport/report"
 )
 
-// qualified makes a house one whose names end in the realm's.
-func qualified(name string) func(*house) {
-	return func(h *house) {
-		h.realm, h.srv = name, newServerOf(h.t, name, h.machine, h.truth.now)
-		h.policy.QualifiedUsers, h.policy.QualifiedGroups = true, true
-	}
+// qualified makes the realm q.org, whose names end in it.
+func qualified(h *house) {
+	h.realm, h.srv = "q.org", newServerOf(h.t, "q.org", h.machine, h.truth.now)
+	h.policy.QualifiedUsers, h.policy.QualifiedGroups = true, true
 }
 
 // as is a token of that realm, with its names.
@@ -32,7 +30,7 @@ func as(realm string, tok identity.IDToken) identity.IDToken {
 }
 
 func TestQualifiedNamesAreAnsweredAsTheyAreByEitherForm(t *testing.T) {
-	h := newHouse(t, qualified("q.org"))
+	h := newHouse(t, qualified)
 	h.srv.set(t, as("q.org", token("alice", 1900000100, staff)), func(p *person) { p.password = "hers" })
 	h.srv.set(t, as("q.org", token("local", 1900000101)), func(p *person) { p.password = "theirs" })
 	h.online()
@@ -64,7 +62,7 @@ func TestQualifiedNamesAreAnsweredAsTheyAreByEitherForm(t *testing.T) {
 }
 
 func TestWithoutAliasesOnlyTheNameItselfIsOne(t *testing.T) {
-	h := newHouse(t, qualified("q.org"), func(h *house) { h.policy.Aliases = false })
+	h := newHouse(t, qualified, func(h *house) { h.policy.Aliases = false })
 	h.srv.set(t, as("q.org", token("alice", 1900000100, staff)), nil)
 	h.online()
 	for typed, ok := range map[string]bool{"alice@q.org": true, "alice": false, "Alice@q.org": false} {
@@ -82,7 +80,7 @@ func TestAnAccountWhoseNamesHaveNotTheFormOfTheSettingsIsRefused(t *testing.T) {
 	short := token("alice", 1900000100)
 	short.Realm = "q.org"
 	for name, tok := range map[string]identity.IDToken{"short": short, "a short group": inOne} {
-		h := newHouse(t, qualified("q.org"))
+		h := newHouse(t, qualified)
 		h.srv.set(t, tok, nil)
 		h.online()
 		if why := h.d.refused.named(tok.Account.Name); !strings.Contains(why, "another form") {
@@ -100,8 +98,8 @@ func TestAnAccountWhoseNamesHaveNotTheFormOfTheSettingsIsRefused(t *testing.T) {
 	}
 }
 
-// What was remembered under the settings of before is not answered under those of now,
-// and is replaced when it is asked for.
+// A provider may vouch for what is remembered in the form of other settings: it is not
+// answered, and is replaced when it is asked for.
 func TestNamesOfOtherSettingsAreFetchedAnew(t *testing.T) {
 	h := newHouse(t, func(h *house) { h.only = true })
 	tok := token("alice", 1900000100)
@@ -123,7 +121,7 @@ func TestNamesOfOtherSettingsAreFetchedAnew(t *testing.T) {
 }
 
 // shortAndQualified are two realms with an "eve" each, and "dora" in the second alone.
-func shortAndQualified(t *testing.T, order func(short, qualified func(*house)) [2]func(*house)) *Realms {
+func shortAndQualified(t *testing.T, order func(short, q func(*house)) [2]func(*house)) *Realms {
 	t.Helper()
 	all := NewRealms()
 	fill := func(ids identity.IDRange, tokens ...identity.IDToken) func(*house) {
@@ -137,7 +135,7 @@ func shortAndQualified(t *testing.T, order func(short, qualified func(*house)) [
 	}
 	short := fill(identity.IDRange{Min: 1900000000, Max: 1900099999}, token("eve", 1900000105))
 	other := func(h *house) {
-		qualified("q.org")(h)
+		qualified(h)
 		fill(identity.IDRange{Min: 1900100000, Max: 1900199999}, as("q.org", token("eve", 1900100105)), as("q.org", token("dora", 1900100110)))(h)
 	}
 	for _, f := range order(short, other) {

@@ -80,6 +80,18 @@ func TestPeopleOfAKanidmServerMayBeCalledByNameAndDomain(t *testing.T) {
 		must(t, r.StartDaemon(t.Context()))
 		doors(t)
 	})
+	t.Run("other settings rename him, without the server too", func(t *testing.T) {
+		must(t, r.Daemon.Stop(t.Context()))
+		script(t, r, `sed -i '/_name = "spn"/d' /etc/sallyport/sallyportd.toml`)
+		must(t, r.StartDaemon(t.Context()))
+		for _, typed := range []string{bob, bobSPN} {
+			lets(t, ways(r, typed, bobPass)["su"], bob)
+		}
+		lets(t, byKey(r, bob), bob)
+		if out := script(t, r, "getent passwd 70001 | cut -d: -f1; getent group crew"); out != "bob\ncrew:x:70100:bob\n" {
+			t.Errorf("he is %q", out)
+		}
+	})
 }
 
 // sudoers and files that name people keep their meaning.

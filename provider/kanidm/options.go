@@ -156,9 +156,23 @@ func (p *Provider) Close() error {
 	return nil
 }
 
-// Verify implements provider.Provider.
+// Verify implements provider.Provider. Names are in the form that the settings of
+// today say, whatever those said when this machine made the token.
 func (p *Provider) Verify(signed []byte) (*identity.IDToken, error) {
-	return p.ring.IDToken(signed) //nolint:wrapcheck // identity.ErrToken, as the interface says
+	t, err := p.ring.IDToken(signed)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // identity.ErrToken, as the interface says
+	}
+	rename := func(n *identity.Name, qualified bool) {
+		if *n = n.Short(); qualified {
+			*n += identity.Name("@" + identity.FoldName(p.o.Realm))
+		}
+	}
+	rename(&t.Account.Name, p.o.Mapping.QualifiedUsers)
+	for i := range t.Groups {
+		rename(&t.Groups[i].Name, p.o.Mapping.QualifiedGroups)
+	}
+	return t, nil
 }
 
 // PasswordEpochsUntold implements provider.Untold.
