@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
@@ -178,35 +176,6 @@ func CheckURL(s string) error {
 		return fmt.Errorf("%q must be https://HOST or https://HOST:PORT and nothing more", s)
 	}
 	return nil
-}
-
-// Allow is "*" or the uuid of a group.
-type Allow struct{ text }
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (a *Allow) UnmarshalText(b []byte) error {
-	if string(b) == "*" {
-		a.text = "*"
-		return nil
-	}
-	id, err := uuid.ParseBytes(b)
-	if err != nil || id == uuid.Nil {
-		return fmt.Errorf("%q is neither \"*\" nor the uuid of a group; names can be taken over, so they do not count here", b)
-	}
-	a.text = text(id.String())
-	return nil
-}
-
-// Allowed sorts the list: whether everybody may log in, and else whose members.
-func (l Login) Allowed() (everybody bool, groups []uuid.UUID) {
-	for _, a := range l.Allow {
-		if a.text == "*" {
-			everybody = true
-		} else {
-			groups = append(groups, uuid.MustParse(a.String())) // checked when it was read
-		}
-	}
-	return everybody, groups
 }
 
 // Range is a range of ids, "MIN-MAX".

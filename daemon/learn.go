@@ -112,9 +112,6 @@ func (d *Daemon) admit(t *identity.IDToken) string {
 	case !d.allowedID(a.GID):
 		return fmt.Sprintf("gid %d is outside this machine's range", a.GID)
 	}
-	if was := x.atUUID(a.UUID); was != nil && t.Revision < was.revision {
-		return fmt.Sprintf("revision %d is older than %d", t.Revision, was.revision)
-	}
 	if why := x.checkUID(a.UID, a.UUID); why != "" {
 		return why
 	}
@@ -211,6 +208,11 @@ func (d *Daemon) take(r provider.Record, now time.Time) taken {
 	}
 	a := r.Token.Account
 	held := x.atUUID(a.UUID)
+	if held != nil && r.Token.Revision < held.revision {
+		// What came with a login overtook what the stream still brings: no fault.
+		d.log.Debug("an older token came late", "account", string(a.Name), "revision", r.Token.Revision, "held", held.revision)
+		return taken{}
+	}
 	if why := d.admit(r.Token); why != "" {
 		d.log.Warn("account refused", "account", string(a.Name), "uuid", a.UUID, "reason", why)
 		d.refused.set(a.UUID, a.Name, why)

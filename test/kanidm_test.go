@@ -261,6 +261,7 @@ func (w *workstation) beside(t *testing.T, lines string) {
 	ours, err := os.ReadFile(w.Path(file))
 	must(t, err)
 	both := strings.Replace(string(ours), "\n[[provider]]\n", "\n[[provider]]\nids = [\"1879048192-2147352575\"]\n", 1)
+	both = strings.Replace(both, `allow = ["*"]`, fmt.Sprintf("allow = [\"*@%s\", \"*@%s\"]", machine.RealmName, kanidm.Domain), 1)
 	must(t, w.WriteFile(file, both+"\n"+w.provider("ids = [\"65536-524287\"]\n"+lines), 0o644))
 	must(t, w.StartDaemon(t.Context()))
 	must(t, w.WaitOnline(t.Context()))

@@ -142,7 +142,7 @@ func cacheName(p *config.Provider) string {
 }
 
 func policy(c *config.Config, p *config.Provider) daemon.Policy {
-	everybody, groups := c.Login.Allowed()
+	everybody, groups := c.Login.Allowed(p.Realm)
 	return daemon.Policy{
 		AllowAll:      everybody,
 		AllowGroups:   groups,
@@ -160,16 +160,16 @@ func policy(c *config.Config, p *config.Provider) daemon.Policy {
 		QualifiedGroups: p.GroupName.Qualified(),
 
 		SubIDs:      identity.IDRange(c.SubIDs.Range),
-		LocalGroups: c.Groups.Local,
-		Services:    services(c),
+		LocalGroups: c.Groups.Of(p.Realm),
+		Services:    services(c, p.Realm),
 	}
 }
 
-func services(c *config.Config) map[string]daemon.Service {
+func services(c *config.Config, realm string) map[string]daemon.Service {
 	all := make(map[string]daemon.Service)
 	for name, s := range c.Services() {
 		all[name] = daemon.Service{
-			StepUp: *s.StepUp, MaxAge: time.Duration(*s.MaxAge), Require: s.Groups(), Factors: s.Kinds(),
+			StepUp: *s.StepUp, MaxAge: time.Duration(*s.MaxAge), Require: s.Groups(realm), Factors: s.Kinds(),
 			Points: *s.Points, NoCards: !*s.Cards,
 		}
 	}
