@@ -30,18 +30,21 @@ type steps struct {
 	session string // lost when the server restarts, and after 300 s
 	mechs   []string
 	denied  string // without any step
-	// Of a reauthentication: what the server asks for first, and the session that it is of.
-	begun *state
-	of    kept
+	again   *kept  // the session that is proved again; nil: a whole sign-in
 }
 
 // state is what the server answers to a step; exactly one of its fields is set.
 type state struct {
-	Choose   []string        `json:"choose"`
-	Continue []string        `json:"continue"`
-	Success  string          `json:"success"`
-	Denied   *string         `json:"denied"`
-	External json.RawMessage `json:"external"`
+	Choose   []string          `json:"choose"`
+	Continue []json.RawMessage `json:"continue"` // a name, or an object with a challenge
+	Success  string            `json:"success"`
+	Denied   *string           `json:"denied"`
+	External json.RawMessage   `json:"external"`
+}
+
+// wants tells whether a credential of that name may come next.
+func (s state) wants(name string) bool {
+	return slices.ContainsFunc(s.Continue, func(c json.RawMessage) bool { return bareName(c) == name })
 }
 
 // ended is how an attempt with a credential came out: a bearer is a yes.
@@ -86,7 +89,7 @@ func (p *Provider) begin(ctx context.Context, name string) (*steps, time.Time, e
 	}
 	x := &steps{p: p, session: a.session, mechs: s.Choose}
 	if s.Denied != nil {
-		x.denied = printable([]byte(*s.Denied))
+		x.denied = *s.Denied
 	}
 	return x, a.at, nil
 }
@@ -99,8 +102,8 @@ func notYours(err error) error {
 	return err
 }
 
-// try chooses a mechanism and gives its credentials, in the server's order. A
-// reauthentication has its mechanism already.
+// try chooses a mechanism and gives its credentials, in the server's order. A session
+// that is proved again has its mechanism already.
 func (x *steps) try(ctx context.Context, mech string, credentials ...any) (ended, error) {
 	var s state
 	var a answer
@@ -108,9 +111,7 @@ func (x *steps) try(ctx context.Context, mech string, credentials ...any) (ended
 	switch {
 	case x.denied != "":
 		return ended{denied: x.denied}, nil
-	case x.begun != nil:
-		s = *x.begun
-	default:
+	case x.again == nil:
 		s, a, err = x.p.step(ctx, x.session, object{"begin": mech})
 	}
 	for _, c := range credentials {
@@ -120,8 +121,11 @@ func (x *steps) try(ctx context.Context, mech string, credentials ...any) (ended
 		if a.session != "" {
 			x.session = a.session
 		}
-		if s.Denied != nil || s.Success != "" {
+		if s.Denied != nil {
 			break
+		}
+		if s.Success != "" {
+			return ended{}, fmt.Errorf("%w: the server says yes before all is proved", provider.ErrOffline)
 		}
 		s, a, err = x.p.step(ctx, x.session, object{"cred": c})
 	}
@@ -129,7 +133,7 @@ func (x *steps) try(ctx context.Context, mech string, credentials ...any) (ended
 	case err != nil:
 		return ended{}, x.lost(err)
 	case s.Denied != nil:
-		return ended{denied: printable([]byte(*s.Denied)), at: a.at}, nil
+		return ended{denied: *s.Denied, at: a.at}, nil
 	case s.Success != "":
 		return ended{bearer: s.Success, at: a.at}, nil
 	default:
@@ -162,7 +166,7 @@ func (p *Provider) Begin(ctx context.Context, a provider.Attempt) (provider.Exch
 		return x, provider.Reply{Outcome: provider.Continue, Offers: x.offered}, nil
 	}
 	if a.StepUp {
-		if on, r, err := p.again(ctx, x); on || err != nil {
+		if on, r, err := x.again(ctx); on || err != nil {
 			return begins(x, r, err)
 		}
 	}
@@ -205,7 +209,7 @@ func refusal(denied string) string {
 	if denied == "account expired" {
 		return hasExpired
 	}
-	return "Sign-in refused: " + denied + "."
+	return "Sign-in refused: " + printable([]byte(denied)) + "."
 }
 
 func (x *exchange) may(mech string) bool { return slices.Contains(x.steps.mechs, mech) }
@@ -237,7 +241,7 @@ func (x *exchange) answer(ctx context.Context, a provider.Answer) (provider.Repl
 			x.offered = append(x.offered, identity.TOTP)
 		}
 		// A kept session asks for none, and a whole sign-in may: see backup.
-		if x.may(mechBackup) || x.steps.begun != nil {
+		if x.may(mechBackup) || x.steps.again != nil {
 			x.offered = append(x.offered, identity.BackupCode)
 		}
 		return provider.Reply{Outcome: provider.Continue, Offers: x.offered}, nil
@@ -256,7 +260,7 @@ func (x *exchange) answer(ctx context.Context, a provider.Answer) (provider.Repl
 
 // backup goes through a sign-in by backup code, which no reauthentication takes.
 func (x *exchange) backup(ctx context.Context, credentials ...any) (provider.Reply, error) {
-	if x.steps.begun != nil {
+	if x.steps.again != nil {
 		if r, err := x.whole(ctx); err != nil || x.steps.denied != "" {
 			return r, err
 		}
@@ -280,14 +284,14 @@ func (x *exchange) ended(ctx context.Context, proved []identity.FactorKind, mech
 	var r provider.Reply
 	switch {
 	case err != nil:
-	case x.steps.begun != nil && t.UUID != x.steps.of.account:
+	case x.steps.again != nil && t.UUID != x.steps.again.account:
 		// The name is another account's by now, and that one has proved nothing.
-		x.p.forget(ctx, x.steps.of, true)
+		x.p.end(ctx, x.p.kept.drop(*x.steps.again)...)
 		return provider.Reply{Message: "Sign-in refused: this name is another account's now. Try again.", ServerTime: at}, nil
 	default:
 		r, err = x.allow(ctx, t, proved, at)
 	}
-	if x.steps.begun == nil {
+	if x.steps.again == nil {
 		x.opened(ctx, t, e.bearer, mech != mechBackup && r.Outcome == provider.Allow)
 	}
 	// The bearer of a reauthentication is of the session that is kept: to end the one

@@ -41,9 +41,6 @@ func stepped(o *kanidm.Options) { o.Stepped = true }
 // TestEveryWayToSignInComesOutAsItShould: what the account is, what is given, and
 // whether the server's yes is one here.
 func TestEveryWayToSignInComesOutAsItShould(t *testing.T) {
-	right, wrong := given{identity.Password, "battery staple"}, given{identity.Password, "wrong"}
-	code, backup := given{identity.TOTP, "012345"}, given{identity.BackupCode, "abcd-efgh"}
-	two := func(p *person) { p.TOTP, p.Backup = "012345", "abcd-efgh" }
 	for name, c := range map[string]struct {
 		posix   bool
 		person  func(*person)

@@ -115,7 +115,7 @@ func meaning(status int, body []byte) error {
 	case http.StatusForbidden:
 		return fmt.Errorf("%w: 403: %s", provider.ErrRefusedMachine, said)
 	case http.StatusNotFound:
-		if errorName(body) == "nomatchingentries" {
+		if bareName(body) == "nomatchingentries" {
 			return provider.ErrNotFound
 		}
 	case http.StatusInternalServerError:
@@ -126,8 +126,8 @@ func meaning(status int, body []byte) error {
 	return fmt.Errorf("%w: status %d: %s", provider.ErrOffline, status, said)
 }
 
-// errorName is the error of an answer that is only its name.
-func errorName(body []byte) string {
+// bareName is what an answer says that is only a name.
+func bareName(body []byte) string {
 	var name string
 	if json.Unmarshal(body, &name) != nil {
 		return ""
@@ -212,7 +212,7 @@ func (p *Provider) bearer(ctx context.Context, dead string) (string, error) {
 		return "", err
 	}
 	if s.bearer == "" {
-		return "", fmt.Errorf("%w: it gives no anonymous session: %s", provider.ErrRefusedMachine, s.denied)
+		return "", fmt.Errorf("%w: it gives no anonymous session: %s", provider.ErrRefusedMachine, printable([]byte(s.denied)))
 	}
 	p.session.bearer = s.bearer
 	return s.bearer, nil
