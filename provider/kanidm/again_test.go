@@ -26,7 +26,7 @@ func stepsUp(t *testing.T, s place) {
 		reauth, auth := s.Count("POST /v1/reauth"), s.Count("POST /v1/auth")
 		r, err := stepUp(t, p, name, answers...)
 		if err != nil || r.Outcome != want || !strings.Contains(r.Message, message) {
-			t.Errorf("%s: outcome %d, %q, %v", sentence, r.Outcome, r.Message, err)
+			t.Fatalf("%s: outcome %d, %q, %v", sentence, r.Outcome, r.Message, err)
 		}
 		if want == provider.Allow && fmt.Sprint(r.Session.Methods) != "[password totp]" {
 			t.Errorf("%s: it proved %v", sentence, r.Session.Methods)

@@ -299,22 +299,6 @@ func (x *exchange) ended(ctx context.Context, proved []identity.FactorKind, mech
 	return r, err
 }
 
-// opened deals with the session that a whole sign-in has opened.
-func (x *exchange) opened(ctx context.Context, t *unixToken, bearer string, keep bool) {
-	s := kept{name: x.name, bearer: identity.NewSecret([]byte(bearer))}
-	if t == nil {
-		x.p.end(ctx, s)
-		return
-	}
-	s.account = t.UUID
-	var ended []kept
-	if !keep {
-		ended = append(ended, s)
-		s.bearer = identity.Secret{}
-	}
-	x.p.end(ctx, append(ended, x.p.kept.replace(s)...)...)
-}
-
 // posix proves the account's POSIX password.
 func (x *exchange) posix(ctx context.Context, password identity.Secret) (provider.Reply, error) {
 	a, err := x.p.own(ctx, call{

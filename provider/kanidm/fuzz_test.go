@@ -154,7 +154,7 @@ func FuzzReauthentication(f *testing.F) {
 		if err != nil || r.Outcome != provider.Continue {
 			return
 		}
-		again := x.(*exchange).steps.again != nil //nolint:forcetypeassert // Begin makes no other
+		again := x.(*exchange).steps.again != nil
 		if r, err = x.Step(t.Context(), provider.Answer{Kind: identity.Password, Credential: identity.NewSecret([]byte("secret"))}); err != nil || r.Outcome != provider.Allow {
 			return
 		}

@@ -112,3 +112,19 @@ func (p *Provider) end(ctx context.Context, sessions ...kept) {
 		s.bearer.Wipe()
 	}
 }
+
+// opened deals with the session that a whole sign-in has opened.
+func (x *exchange) opened(ctx context.Context, t *unixToken, bearer string, keep bool) {
+	s := kept{name: x.name, bearer: identity.NewSecret([]byte(bearer))}
+	if t == nil {
+		x.p.end(ctx, s)
+		return
+	}
+	s.account = t.UUID
+	var ended []kept
+	if !keep {
+		ended = append(ended, s)
+		s.bearer = identity.Secret{}
+	}
+	x.p.end(ctx, append(ended, x.p.kept.replace(s)...)...)
+}

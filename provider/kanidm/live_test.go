@@ -257,7 +257,7 @@ func (l *live) credentials() {
 	if _, err := fmt.Sscanf(l.code(), "%d", &code); err != nil {
 		t.Fatal(err)
 	}
-	update(map[string]any{"totpverify": []any{code, "test"}}, nil)
+	update(map[string]any{"totpverify": []any{code, rand.Text()}}, nil) // a name that is there already is not taken
 	l.do(http.MethodPost, "/v1/credential/_commit", begun[0], nil)
 }
 

@@ -1,11 +1,15 @@
 package kanidm_test
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/uuid"
@@ -127,7 +131,7 @@ func TestEveryStepUpComesOutAsItShould(t *testing.T) {
 		"the code first":                 {give: []given{code}, again: 1},
 		"a backup code":                  {give: []given{right, backup}, want: provider.Allow, proved: "password backup-code"},
 		"a wrong backup code":            {give: []given{right, {identity.BackupCode, "none"}}, message: "invalid backup code", again: 1},
-		"softly locked":                  {happens: func(d *rig) { d.With(func(p *person) { p.Locked = true }) }, give: both, message: "temporarily locked"},
+		"softly locked":                  {happens: func(d *rig) { d.With(func(p *person) { p.Locked = true }) }, give: both, message: "Credential is temporarily locked", again: 1},
 		"a restart of the server":        {happens: func(d *rig) { d.Restart() }, give: both, want: provider.Allow, again: 2},
 		"the session has ended":          {happens: func(d *rig) { d.Forget() }, give: both, want: provider.Allow, again: 1},
 		"other credentials":              {happens: func(d *rig) { d.With(newOnes) }, give: []given{{identity.Password, "another staple"}, {identity.TOTP, "543210"}}, want: provider.Allow},
@@ -177,6 +181,7 @@ func TestEveryStepUpComesOutAsItShould(t *testing.T) {
 				t.Errorf("%d sessions are left on the server", n)
 			}
 			d.Before = nil
+			d.With(func(p *person) { p.Locked = false })
 			if _, err := stepUp(t, p, "bob", both...); err != nil && c.err != provider.ErrNotFound { //nolint:errorlint // of the table
 				t.Error("once more:", err)
 			}
@@ -184,6 +189,54 @@ func TestEveryStepUpComesOutAsItShould(t *testing.T) {
 				t.Errorf("%d reauthentications, want %d", n, c.again)
 			}
 		})
+	}
+}
+
+// A server that is content with less than it was told to ask for proves less.
+func TestAYesBeforeEverythingWasSentIsNone(t *testing.T) {
+	for name, how := range map[string]func(testing.TB, *kanidm.Provider, identity.Name, ...given) (provider.Reply, error){"a login": login, "a step-up": stepUp} {
+		t.Run(name, func(t *testing.T) {
+			d, p := signedIn(t)
+			d.Before = func(w http.ResponseWriter, r *http.Request) bool {
+				b, _ := io.ReadAll(r.Body)
+				r.Body = io.NopCloser(bytes.NewReader(b))
+				if !strings.Contains(string(b), `"totp":`) {
+					return false
+				}
+				_, _ = w.Write([]byte(`{"state":{"success":"bearer"}}`))
+				return true
+			}
+			if r, err := how(t, p, "bob", wrong, badOne); !errors.Is(err, provider.ErrOffline) || r.Outcome == provider.Allow {
+				t.Error(r.Outcome, err)
+			}
+		})
+	}
+}
+
+// moody is a memory that fails once when it is told to.
+type moody struct {
+	memory
+	fails atomic.Bool
+}
+
+func (m *moody) Recall(ctx context.Context, key string) ([]byte, error) {
+	if m.fails.Swap(false) {
+		return nil, errors.New("disk on fire")
+	}
+	return m.memory.Recall(ctx, key)
+}
+
+func TestWhereItCannotBeRecalledWhatAnAccountNeedsThePasswordAloneIsNotGoneOnFrom(t *testing.T) {
+	d := newRig(t)
+	m := &moody{}
+	p := d.machine(func(o *kanidm.Options) { o.Stepped, o.Memory = true, m })
+	r, err := login(t, p, "bob", right)
+	allowed(t, r, err)
+	m.fails.Store(true)
+	r, err = stepUp(t, p, "bob", right)
+	allowed(t, r, err)
+	if d.Reauthenticated() != 0 || d.Sessions("bob") != 1 {
+		t.Errorf("%d reauthentications, %d sessions", d.Reauthenticated(), d.Sessions("bob"))
 	}
 }
 
