@@ -61,9 +61,10 @@
 //	denied: locked                  denied, with the server's word for it
 //	denied otherwise                the session ends, a whole sign-in
 //	401, 403, 404; 500 with
-//	"invalidstate",
 //	"sessionmaynotreauth", or
 //	that the account is none        the session ends, a whole sign-in
+//	500 with "invalidstate"         a whole sign-in, which ends the session: the server
+//	                                has not written it down yet
 //	anything else                   provider.ErrOffline, and the session is kept
 //
 // A whole sign-in is begun in the same Begin, and says what is so of the account:

@@ -40,12 +40,19 @@ func (x *exchange) again(ctx context.Context) (bool, provider.Reply, error) {
 	case now.wants("password") && !p.seenWithSecond(ctx, s.account):
 		mech = mechPassword
 	default:
-		p.end(ctx, p.kept.drop(s)...)
+		// What the server has not written down yet it cannot end yet: the whole sign-in
+		// puts its own session in the place of that one, and ends it then.
+		if bareName(a.body) != notWritten {
+			p.end(ctx, p.kept.drop(s)...)
+		}
 		return false, provider.Reply{}, nil
 	}
 	x.steps = &steps{p: p, session: a.session, mechs: []string{mech}, again: &s}
 	return true, provider.Reply{Outcome: provider.Continue, Offers: x.offered, ServerTime: a.at}, nil
 }
+
+// notWritten is said for some moments after a sign-in.
+const notWritten = "invalidstate"
 
 // mayNotGoOn tells whether an answer says that this session proves nobody again: it is
 // over, or of a kind that cannot, or the server has no such call. Nothing is said of
@@ -55,7 +62,7 @@ func mayNotGoOn(status int, body []byte) bool {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
 		return true
 	case http.StatusInternalServerError:
-		return slices.Contains([]string{"invalidstate", "sessionmaynotreauth"}, bareName(body)) || noLongerPOSIX(body)
+		return slices.Contains([]string{notWritten, "sessionmaynotreauth"}, bareName(body)) || noLongerPOSIX(body)
 	}
 	return false
 }
