@@ -79,6 +79,12 @@ func (s *login) place() (place, bool) {
 	return at, s.Peer.UID == 0 && s.Session.Known()
 }
 
+// steppingUp tells whether this is the proof anew of somebody who is signed in here.
+func (s *login) steppingUp() bool {
+	_, known := s.place()
+	return s.d.p.Services[s.Service].StepUp && known
+}
+
 // stale says why a proof does not count any more; "" while it does.
 func (d *Daemon) stale(p Service, e *entry, v proof) string {
 	for _, f := range v.factors {

@@ -239,6 +239,30 @@ func TestKanidmsOwnAuthenticationAsksForACodeAndOfflineSaysWhyNot(t *testing.T) 
 			lets(t, hosts("a1b2c3d4")[name], bob)
 		})
 	}
+	t.Run("sudo goes on from the sign-in, with the password and the code again", func(t *testing.T) {
+		lets(t, hosts("123456")["su"], bob)
+		sudo := func(ctx context.Context) (machine.Outcome, error) {
+			return r.TalkAs(ctx, bob, []string{"assword for bob: ", bobOwn, "code: ", "123456"}, "sudo -k; sudo sh -c '"+iAm+"'")
+		}
+		for want := 1; want <= 2; want++ {
+			lets(t, sudo, "root")
+			if n := w.server.Reauthenticated(); n != want {
+				t.Errorf("%d reauthentications, want %d", n, want)
+			}
+		}
+		if n := w.server.Sessions(bob); n != 1 {
+			t.Errorf("%d sessions of his are on the server, want 1", n)
+		}
+		must(t, r.Daemon.Stop(t.Context()))
+		if n := w.server.Sessions(bob); n != 0 {
+			t.Errorf("%d sessions of his are left on the server", n)
+		}
+		must(t, r.StartDaemon(t.Context()))
+		lets(t, sudo, "root")
+		if n := w.server.Reauthenticated(); n != 2 {
+			t.Errorf("%d reauthentications by a daemon that has seen no sign-in, want 2", n)
+		}
+	})
 	w.explains(t, "it is asked for: password, then totp", "offline: does not work", "cannot be checked on this machine offline", "nobody with a one-time code can log in without it")
 	t.Run("offline", func(t *testing.T) {
 		w.server.Close()

@@ -125,12 +125,14 @@ type known struct {
 	Second identity.FactorKind `json:"second,omitempty"`
 }
 
+func memoryKey(account uuid.UUID) string { return "kanidm/" + account.String() }
+
 // record makes the token of an answer, and signs it. proved, when not nil, is what
 // the account has just proved to hold.
 func (p *Provider) record(ctx context.Context, u *unixToken, proved []identity.FactorKind) (provider.Record, error) {
 	p.seen.Lock()
 	defer p.seen.Unlock()
-	key := "kanidm/" + u.UUID.String()
+	key := memoryKey(u.UUID)
 	was, err := p.recall(ctx, key)
 	if err != nil {
 		return provider.Record{}, err

@@ -259,7 +259,7 @@ func TestAnAnonymousSessionIsMadeOnceAndAnewWhenTheServerHasForgottenIt(t *testi
 	if n := d.Count("POST /v1/auth"); n != 3 {
 		t.Errorf("%d steps for one session, want 3", n)
 	}
-	d.Restart()
+	d.Forget()
 	fetch()
 	if n := d.Count("POST /v1/auth"); n != 6 {
 		t.Errorf("%d steps for two sessions, want 6", n)

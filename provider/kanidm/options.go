@@ -1,6 +1,7 @@
 package kanidm
 
 import (
+	"context"
 	"crypto"
 	"crypto/ed25519"
 	"crypto/tls"
@@ -79,6 +80,7 @@ type Provider struct {
 	ring   *identity.Keyring
 
 	session session
+	kept    keeper     // what step-ups go on from
 	seen    sync.Mutex // orders what is remembered of accounts
 }
 
@@ -150,8 +152,10 @@ func (m *Mapping) complete() error {
 // Name implements provider.Provider.
 func (p *Provider) Name() string { return "kanidm " + p.o.URL }
 
-// Close implements provider.Provider.
+// Close implements provider.Provider. The sessions that are kept are ended, as many of
+// them as the server answers for within two seconds.
 func (p *Provider) Close() error {
+	p.end(context.Background(), p.kept.close()...)
 	p.pool.CloseIdleConnections()
 	return nil
 }

@@ -2,6 +2,7 @@ package kanidm_test
 
 import (
 	"errors"
+	"net/http"
 	"testing"
 
 	"github.com/google/uuid"
@@ -22,6 +23,12 @@ type place interface {
 	expire(yes bool)
 	// code gives the person a one-time code generator, and then tells a code.
 	code() string
+	// renew gives them another generator, which makes other credentials of them.
+	renew()
+	// server is where it is, and who trusts it; Count tells how many requests came, as
+	// the double does.
+	server() (url string, client *http.Client)
+	Count(prefix string) int
 }
 
 // scenarios run alike on both.
@@ -106,21 +113,38 @@ func scenarios(t *testing.T, s place) {
 			t.Error(r.Message)
 		}
 	})
+	t.Run("a step-up goes on from the sign-in, and is asked for everything again", func(t *testing.T) { stepsUp(t, s) })
+	t.Run("the server says who may prove themselves again", func(t *testing.T) { reauthenticates(t, s) })
 }
 
 // doubled is the double as such a place.
-type doubled struct{ *rig }
+type doubled struct {
+	*rig
+	generator string
+}
 
-func (d doubled) who() (identity.Name, string, string) {
+func (d *doubled) who() (identity.Name, string, string) {
 	return "bob", "correct horse", "battery staple"
 }
-func (d doubled) group() string     { return "staff" }
-func (d doubled) shell(path string) { d.With(func(p *person) { p.Shell = path }) }
-func (d doubled) expire(yes bool)   { d.With(func(p *person) { p.Invalid = yes }) }
+func (d *doubled) group() string     { return "staff" }
+func (d *doubled) shell(path string) { d.With(func(p *person) { p.Shell = path }) }
+func (d *doubled) expire(yes bool)   { d.With(func(p *person) { p.Invalid = yes }) }
 
-func (d doubled) code() string {
-	d.With(func(p *person) { p.TOTP = "012345" })
-	return "012345"
+func (d *doubled) code() string {
+	d.With(func(p *person) { p.TOTP = d.generator })
+	return d.generator
 }
 
-func TestTheDoubleDoesWhatARealServerIsAskedToDo(t *testing.T) { scenarios(t, doubled{newRig(t)}) }
+func (d *doubled) renew() {
+	d.generator = map[string]string{"012345": "654321"}[d.generator]
+	if d.generator == "" {
+		d.generator = "012345"
+	}
+	d.code()
+}
+
+func (d *doubled) server() (string, *http.Client) { return d.URL, d.Client() }
+
+func TestTheDoubleDoesWhatARealServerIsAskedToDo(t *testing.T) {
+	scenarios(t, &doubled{newRig(t), "012345"})
+}
