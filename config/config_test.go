@@ -44,7 +44,7 @@ func TestAFaultNamesItsLineAndColumn(t *testing.T) {
 		"names for a while":  {good + "[directory]\nkeep = \"a while\"\n", `f.toml:11:8: "a while" is no time span`},
 		"group root given":   {good + "[groups]\nlocal = {root = \"0b6d2c9e-55f1-4c35-8a5e-4a4f1a3f7f10\"}\n", `f.toml: [groups] local: nobody is given the group root`},
 		"group by its name":  {good + "[groups]\nlocal = {docker = \"admins\"}\n", `f.toml:11:`},
-		"group by nil uuid":  {good + "[groups]\nlocal = {docker = \"00000000-0000-0000-0000-000000000000\"}\n", `"00000000-0000-0000-0000-000000000000" is not the uuid of a group`},
+		"group by nil uuid":  {good + "[groups]\nlocal = {docker = \"00000000-0000-0000-0000-000000000000\"}\n", `f.toml:11:19: "00000000-0000-0000-0000-000000000000" is not the uuid of a group`},
 		"group with a colon": {good + "[groups]\nlocal = {\"a:b\" = \"0b6d2c9e-55f1-4c35-8a5e-4a4f1a3f7f10\"}\n", `f.toml: [groups] local: "a:b" cannot be a group`},
 		"too many groups":    {good + "[groups.local]\n" + manyGroups(256), `f.toml: [groups] local names 256 groups, at most 255`},
 		"few subordinate":    {good + "[subids]\nrange = \"600000000-600065534\"\n", `f.toml:11:9: 600000000-600065534 has no room`},

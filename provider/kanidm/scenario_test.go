@@ -34,6 +34,7 @@ type place interface {
 // scenarios run alike on both.
 func scenarios(t *testing.T, s place) {
 	name, posix, password := s.who()
+	loginAs := login
 	login := func(p *kanidm.Provider, answers ...given) provider.Reply {
 		t.Helper()
 		r, err := login(t, p, name, answers...)
@@ -60,6 +61,26 @@ func scenarios(t *testing.T, s place) {
 		}
 		if _, err := p.FetchUID(t.Context(), 4242424); !errors.Is(err, provider.ErrNotFound) {
 			t.Error("no such uid:", err)
+		}
+	})
+	t.Run("by name and domain a person is found, and signs in", func(t *testing.T) {
+		_, domain, err := s.machine(nil).Group(t.Context(), s.group())
+		if err != nil {
+			t.Fatal(err)
+		}
+		spn := name + identity.Name("@"+domain)
+		p := s.machine(func(o *kanidm.Options) { o.Realm, o.Mapping.QualifiedUsers, o.Mapping.QualifiedGroups = domain, true, true })
+		r, err := p.Fetch(t.Context(), spn)
+		if err != nil || r.Token.Account.Name != spn || r.Token.Validate() != nil || r.Token.Groups[0].Name != spn {
+			t.Fatalf("%+v, %v", r.Token, err)
+		}
+		for _, g := range r.Token.Groups {
+			if g.Name.Realm() != domain {
+				t.Errorf("the group %s", g.Name)
+			}
+		}
+		if r, err := loginAs(t, p, spn, given{identity.Password, posix}); err != nil || r.Outcome != provider.Allow || r.Record.Token.Account.Name != spn {
+			t.Error(r.Message, err)
 		}
 	})
 	t.Run("a group is found", func(t *testing.T) {
