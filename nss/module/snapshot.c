@@ -154,12 +154,12 @@ struct search {
 
 typedef enum found find_fn(const struct snapshot *s, const struct wanted *w, struct search *q);
 
-static enum found any_account(const struct snapshot *s, const struct wanted *w, struct search *q)
+ALWAYS_INLINE enum found any_account(const struct snapshot *s, const struct wanted *w, struct search *q)
 {
 	return find_account(s, w, &q->a);
 }
 
-static enum found any_group(const struct snapshot *s, const struct wanted *w, struct search *q)
+ALWAYS_INLINE enum found any_group(const struct snapshot *s, const struct wanted *w, struct search *q)
 {
 	enum found f = find_group(s, w, &q->g), of;
 
@@ -280,9 +280,14 @@ enum lookup_status snapshot_group(const struct snapshot_hold *h, const struct ke
 bool snapshot_knows_gid(const struct snapshot_hold *h, uint32_t gid)
 {
 	const struct wanted w = {.id = gid};
-	struct search q;
+	struct account_record a;
+	struct group_record g;
 
-	return wire_id_ok(gid) && any_group(h->s, &w, &q) == FOUND;
+	if (!wire_id_ok(gid))
+		return false;
+	if (find_account(h->s, &w, &a) == FOUND && record_has_own_group(&a))
+		return true; /* the common case */
+	return find_group(h->s, &w, &g) == FOUND;
 }
 
 enum lookup_status snapshot_gids(const struct snapshot_hold *h, const struct key *k, struct lookup_gids *l)
