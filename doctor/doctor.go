@@ -130,6 +130,17 @@ func (h *Host) run(ctx context.Context, name string, args ...string) (string, er
 	return string(out), nil
 }
 
+// guessable is a realm behind another whose people have names that the first may have
+// too, and may not have been seen to have.
+func guessable(c *config.Config) *config.Provider {
+	for i := range c.Providers[1:] {
+		if p := &c.Providers[1+i]; !p.UserName.Qualified() {
+			return p
+		}
+	}
+	return nil
+}
+
 func lookConfig(_ context.Context, h *Host, _ *config.Config) []report.Finding {
 	path := h.configPath()
 	info, err := os.Stat(path)
@@ -137,11 +148,20 @@ func lookConfig(_ context.Context, h *Host, _ *config.Config) []report.Finding {
 		return []report.Finding{finding(report.Problem, "sudo sallyport join --server URL --code CODE --fingerprint SHA256",
 			"%s is missing: this machine has not joined a realm", path)}
 	}
-	if _, err := config.Load(path); err != nil {
+	c, err := config.Load(path)
+	if err != nil {
 		return []report.Finding{finding(report.Problem, "correct the place that is named; sallyportd.toml(5) lists every key", "%v", err)}
 	}
 	if info.Mode().Perm()&0o022 != 0 {
 		return []report.Finding{finding(report.Problem, "sudo chmod 0644 "+path, "%s can be written by others than its owner (mode %04o)", path, info.Mode().Perm())}
+	}
+	if p := guessable(c); p != nil {
+		mend := `set user_name = "spn" there; it renames its people, see sallyportd.toml(5)`
+		if p.Kind.String() != config.Kanidm {
+			mend = "let it stand first in the file"
+		}
+		return []report.Finding{finding(report.Warning, mend,
+			"people of %s have short names behind another realm: whoever chooses names there can choose one that sudoers(5) means for the other's", p.Realm)}
 	}
 	return []report.Finding{ok("%s is sound", path)}
 }

@@ -259,6 +259,25 @@ func TestWhatAKanidmServersRealmNeedsIsLookedAtToo(t *testing.T) {
 	}
 }
 
+func TestShortNamesBehindAnotherRealmAreAWarning(t *testing.T) {
+	first := strings.Replace(conf("https://id.example"), "[[provider]]\n", "[[provider]]\nids = [\"70000-70999\"]\n", 1)
+	second := func(kind, more string) string {
+		return "\n[[provider]]\nkind = \"" + kind + "\"\nurl = \"https://idm.example\"\nrealm = \"idm.example\"\nca = \"/ca\"\nids = [\"71000-71999\"]\n" + more
+	}
+	ours := strings.Replace(first, `"sallyport"`, `"kanidm"`, 1)
+	for text, want := range map[string]string{
+		first + second("kanidm", ""):                      "warning people of idm.example have short names behind another realm",
+		first + second("kanidm", "user_name = \"spn\"\n"): "",
+		ours + second("sallyport", ""):                    "warning people of idm.example",
+	} {
+		files := sound()
+		files["/etc/sallyport/sallyportd.toml"] = text
+		if got := of(host(t, files, sshdSound).Examine(t.Context()), "configuration"); !strings.HasPrefix(got, want) || want == "" && got != "" {
+			t.Errorf("%s\nfound %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestTheServerIsJudgedByCertificateAndClock(t *testing.T) {
 	s := httptest.NewUnstartedServer(http.NotFoundHandler())
 	s.TLS = &tls.Config{MinVersion: tls.VersionTLS13}

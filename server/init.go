@@ -63,7 +63,7 @@ func (o InitOptions) check() error {
 	if o.Realm == "" {
 		return errors.New("a realm needs a name: --realm NAME")
 	}
-	if err := identity.CheckText(o.Realm, 255); err != nil {
+	if err := identity.CheckText(o.Realm, identity.MaxRealmLen); err != nil {
 		return fmt.Errorf("realm name: %w", err)
 	}
 	if _, _, err := net.SplitHostPort(o.Listen); err != nil {
