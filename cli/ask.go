@@ -102,6 +102,8 @@ func inWords(missing string) string {
 		return "list the realm: an unknown name is asked for each time"
 	case "watch":
 		return "tell of changes: they are seen at the next login, or as entries age"
+	case "find groups":
+		return "find a group that nobody known here is in"
 	case "change password":
 		return "change a password for a machine: people do it on the server"
 	case "offline codes":

@@ -52,7 +52,8 @@ type house struct {
 	dir     string
 	root    string
 	policy  Policy
-	only    bool // the provider can only fetch
+	only    bool         // the provider can only fetch
+	groups  *groupServer // with only: and find groups; nil: it cannot
 	cache   *cache.Cache
 	sealer  seal.Sealer
 	seal    func(dir string) seal.Sealer // nil: by a file
@@ -112,6 +113,10 @@ func (h *house) start() {
 	var p provider.Provider = h.srv
 	if h.only {
 		p = onlyFetch{h.srv}
+	}
+	if h.groups != nil {
+		h.groups.server = h.srv
+		p = h.groups
 	}
 	var cards Cards
 	if h.cards != nil {

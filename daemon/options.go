@@ -158,20 +158,22 @@ type Daemon struct {
 	contactAt atomic.Int64
 	relist    atomic.Pointer[context.CancelCauseFunc] // ends the change stream
 	refused   refusals
-	following *following
-	seenLocal atomic.Pointer[local] // when localChanged last looked
-	published atomic.Pointer[published]
-	subs      subIDs
-	tries     keyedLocks
-	sealKey   sealKey
-	enrolling enrolments
-	cardProof cardProof
-	proofs    proofs
-	earnings  earnings
-	hashing   chan struct{} // at most Hashes Argon2 at a time
-	asking    chan struct{} // steps at the server
-	maker     chan struct{} // at most one of them makes a verifier
-	making    chan struct{} // logins whose verifier is not made yet
+	// refusedGroups are apart: an account's own group may have its uuid.
+	refusedGroups refusals
+	following     *following
+	seenLocal     atomic.Pointer[local] // when localChanged last looked
+	published     atomic.Pointer[published]
+	subs          subIDs
+	tries         keyedLocks
+	sealKey       sealKey
+	enrolling     enrolments
+	cardProof     cardProof
+	proofs        proofs
+	earnings      earnings
+	hashing       chan struct{} // at most Hashes Argon2 at a time
+	asking        chan struct{} // steps at the server
+	maker         chan struct{} // at most one of them makes a verifier
+	making        chan struct{} // logins whose verifier is not made yet
 }
 
 // New loads what the cache remembers, verifying each token. A cache that cannot

@@ -24,6 +24,7 @@ type Double struct {
 	*httptest.Server
 	mu       sync.Mutex
 	people   []*Person
+	groups   []*Group
 	bearers  map[string]bool
 	sessions map[string]*authSession
 	asked    []string // method and path of every request
@@ -43,6 +44,18 @@ type Person struct {
 	Removed          bool
 	Groups           []map[string]any
 	Keys             []string
+}
+
+// Group is one that nobody needs to be in. One that is NotPOSIX has no number.
+type Group struct {
+	Name     string
+	GID      uint32
+	UUID     uuid.UUID
+	NotPOSIX bool
+}
+
+func (g *Group) token() map[string]any {
+	return map[string]any{"name": g.Name, "spn": g.Name + "@" + Domain, "uuid": g.UUID.String(), "gidnumber": g.GID}
 }
 
 type authSession struct {
@@ -122,6 +135,13 @@ func (d *Double) Add(p *Person) {
 	d.people = append(d.people, p)
 }
 
+// WithGroups changes the groups that stand for themselves.
+func (d *Double) WithGroups(change func([]*Group) []*Group) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.groups = change(d.groups)
+}
+
 // With changes Bob.
 func (d *Double) With(change func(*Person)) {
 	d.mu.Lock()
@@ -184,14 +204,29 @@ func (d *Double) find(id string) *Person {
 	return nil
 }
 
+// group answers for a person as for the group of their own, as a real server does.
 func (d *Double) group(w http.ResponseWriter, r *http.Request, id string) {
 	if !d.bearers[bearer(r)] {
 		reply(w, 401, "notauthenticated")
 		return
 	}
+	for _, g := range d.groups {
+		switch t := g.token(); {
+		case id != t["name"] && id != t["spn"] && id != t["uuid"] && id != fmt.Sprint(g.GID):
+		case g.NotPOSIX:
+			reply(w, 500, map[string]any{"missingclass": "posixgroup"})
+			return
+		default:
+			reply(w, 200, t)
+			return
+		}
+	}
 	for _, p := range d.people {
-		for _, g := range p.Groups {
-			if id == g["name"] || id == g["spn"] || id == g["uuid"] {
+		if p.Removed {
+			continue
+		}
+		for _, g := range append([]map[string]any{p.own()}, p.Groups...) {
+			if id == g["name"] || id == g["spn"] || id == g["uuid"] || id == fmt.Sprint(g["gidnumber"]) {
 				reply(w, 200, g)
 				return
 			}
@@ -223,11 +258,14 @@ func (d *Double) unix(w http.ResponseWriter, r *http.Request, id, verb string) {
 	}
 }
 
+func (p *Person) own() map[string]any {
+	return map[string]any{"name": p.Name, "spn": p.Name + "@" + Domain, "uuid": p.UUID.String(), "gidnumber": p.UID}
+}
+
 func (p *Person) token() map[string]any {
-	own := map[string]any{"name": p.Name, "spn": p.Name + "@" + Domain, "uuid": p.UUID.String(), "gidnumber": p.UID}
 	t := map[string]any{
 		"name": p.Name, "spn": p.Name + "@" + Domain, "displayname": "Bob B.", "gidnumber": p.UID, "uuid": p.UUID.String(),
-		"groups": append([]map[string]any{own}, p.Groups...), "sshkeys": p.Keys, "valid": !p.Invalid,
+		"groups": append([]map[string]any{p.own()}, p.Groups...), "sshkeys": p.Keys, "valid": !p.Invalid,
 	}
 	if p.Shell != "" {
 		t["shell"] = p.Shell
