@@ -51,6 +51,7 @@ type server struct {
 	holdStep chan struct{} // when set, a step waits for it or its context
 	lostStep bool          // steps fail as if the network went
 	lostAt   int64         // so does the step of that number, from the next on
+	broken   identity.Name // has no answer to a fetch by name
 	silent   bool          // a stream sends its backlog and no CaughtUp
 	reset    bool
 	sealTo   []byte                       // registered by the machine
@@ -193,6 +194,12 @@ func (s *server) fetch(ctx context.Context, pick func(*person) bool) (provider.R
 }
 
 func (s *server) Fetch(ctx context.Context, name identity.Name) (provider.Record, error) {
+	s.mu.Lock()
+	broken := s.broken
+	s.mu.Unlock()
+	if broken == name {
+		return provider.Record{}, provider.ErrOffline
+	}
 	return s.fetch(ctx, func(p *person) bool { return p.token.Account.Name == name })
 }
 

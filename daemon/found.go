@@ -26,13 +26,8 @@ type found struct {
 	asked   atomic.Int64 // Unix nanoseconds
 }
 
-// maxFound is how many groups are remembered because they were asked for. The one
-// that was asked for longest ago goes, but for those that policy names: what the
-// realm showed of them must not end because a crowd asks for others. Who reads a
-// group from the published file asks nobody, and does not count.
-const maxFound = 4096
-
-// markFound remembers the group as asked for; the caller holds the index's lock.
+// markFound remembers the group as asked for, now or, with no time, before; the caller
+// holds the index's lock.
 func (x *index) markFound(g *group, fetched, asked time.Time) {
 	if g.found == nil {
 		g.found, x.found[g.UUID] = new(found), g
@@ -40,7 +35,9 @@ func (x *index) markFound(g *group, fetched, asked time.Time) {
 	}
 	g.found.fetched = fetched.Unix()
 	g.found.answers++
-	g.found.touch(asked)
+	if !asked.IsZero() {
+		g.found.touch(asked)
+	}
 }
 
 // touch notes a question. What is noted never goes back.
@@ -70,13 +67,17 @@ func (x *index) unmark(g *group, lost bool) {
 	x.sweep()
 }
 
-// crowdOut forgets those asked for longest ago until no more than maxFound are left,
-// and returns them.
-func (x *index) crowdOut(keep func(uuid.UUID) bool) (gone []uuid.UUID) {
-	for len(x.found) > maxFound {
+// crowdOut forgets the groups that were asked for longest ago until no more than
+// policy's MaxGroups are left, and returns them; never this one. Those that policy names stay: what
+// the realm showed of them must not end because a crowd asks for others. Who reads a
+// group from the published file asks nobody, and does not count. The caller holds the
+// index's lock.
+func (d *Daemon) crowdOut(but uuid.UUID) (gone []uuid.UUID) {
+	x := d.index
+	for len(x.found) > d.p.MaxGroups {
 		var oldest *group
 		for _, g := range x.found {
-			if !keep(g.UUID) && (oldest == nil || g.found.asked.Load() < oldest.found.asked.Load()) {
+			if g.UUID != but && !d.namedByPolicy(g.UUID) && (oldest == nil || g.found.asked.Load() < oldest.found.asked.Load()) {
 				oldest = g
 			}
 		}
@@ -108,7 +109,8 @@ func (d *Daemon) namedByPolicy(id uuid.UUID) bool {
 }
 
 // learnGroup takes over what the server just said of one group, as learn does of
-// accounts. It never makes anybody a member.
+// accounts. It never makes anybody a member. Without a time nobody asked: it is fetched
+// anew, and taken if it is still remembered.
 func (d *Daemon) learnGroup(r provider.GroupRecord, asked time.Time) {
 	d.writing.Lock()
 	defer d.writing.Unlock()
@@ -169,6 +171,9 @@ func (d *Daemon) takeGroup(r provider.GroupRecord, now, asked time.Time) (b cach
 			x.unmark(o, true)
 		}
 	}
+	if asked.IsZero() && x.found[id] == nil {
+		return b // it was forgotten meanwhile
+	}
 	revision := t.Revision
 	if g := x.groups[id]; g != nil {
 		revision = max(revision, g.revision) // it was fetched just now: nothing is newer
@@ -179,7 +184,7 @@ func (d *Daemon) takeGroup(r provider.GroupRecord, now, asked time.Time) (b cach
 		b.IDs = append(b.IDs, cache.ID{Kind: cache.GID, ID: g.GID, UUID: g.UUID})
 	}
 	b.Groups = append(b.Groups, cache.Group{UUID: id, Signed: r.Signed, Fetched: now, Asked: time.Unix(0, g.found.asked.Load())})
-	b.Ungroup = append(b.Ungroup, x.crowdOut(d.namedByPolicy)...)
+	b.Ungroup = append(b.Ungroup, d.crowdOut(id)...)
 	return b
 }
 
@@ -260,7 +265,7 @@ func (d *Daemon) fetchGroup(ctx context.Context, q groupQuestion, forget bool) e
 		func(r provider.GroupRecord) {
 			asked := d.clock.now()
 			if !forget {
-				asked = time.Unix(0, 0) // nobody did
+				asked = time.Time{} // nobody did
 			}
 			d.learnGroup(r, asked)
 		})

@@ -8,6 +8,8 @@ import (
 	"runtime/debug"
 	"sync"
 
+	"github.com/google/uuid"
+
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/identity"
 )
@@ -139,7 +141,7 @@ func (l *loading) groups(ctx context.Context) error {
 		x.markFound(x.intern(t.Group, t.Revision, d.allowedID), c.Fetched, c.Asked)
 		l.newest = max(l.newest, c.Fetched.UnixNano())
 	}
-	b.Ungroup = append(b.Ungroup, x.crowdOut(d.namedByPolicy)...)
+	b.Ungroup = append(b.Ungroup, d.crowdOut(uuid.Nil)...)
 	x.mu.Unlock()
 	if len(b.Ungroup) == 0 {
 		return nil

@@ -49,6 +49,7 @@ type Policy struct {
 	LockMin       time.Duration // the first lock; doubled by each further failure: 30 s
 	LockMax       time.Duration // 1 h
 	RefreshEvery  time.Duration // of accounts, where the provider tells no changes: 10 min
+	MaxGroups     int           // that are remembered because they were asked for: 4096
 	FailDelay     time.Duration // that a host program waits after a denial: 2 s
 	KeepNames     time.Duration // that names are answered after the last contact: for ever
 	WatchSilence  time.Duration // after which a silent change stream counts as lost: 90 s
@@ -83,6 +84,9 @@ func (p Policy) withDefaults() Policy {
 	}
 	if p.OfflineTries <= 0 {
 		p.OfflineTries = 5
+	}
+	if p.MaxGroups <= 0 {
+		p.MaxGroups = 4096
 	}
 	if p.Argon.Memory == 0 {
 		p.Argon.Memory = 64 << 10

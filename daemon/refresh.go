@@ -46,7 +46,7 @@ func (d *Daemon) refresh(ctx context.Context) error {
 			due = append(due, func() error { return d.refreshGroup(ctx, g) })
 		}
 	}
-	rand.Shuffle(len(due), func(i, j int) { due[i], due[j] = due[j], due[i] })
+	rand.Shuffle(len(due), func(i, j int) { due[i], due[j] = due[j], due[i] }) //nolint:gosec // no secret
 	var failed error
 	row := 0
 	for _, fetch := range due {

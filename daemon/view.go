@@ -79,7 +79,7 @@ func (v *view) list() {
 	seen := make([]bool, len(v.groups))
 	for n, g := range v.groups {
 		if seen[n] = g.served && g.found; seen[n] {
-			v.listed = append(v.listed, uint32(n)) //nolint:gosec // as many as were numbered
+			v.listed = append(v.listed, uint32(n))
 		}
 	}
 	for _, p := range v.accounts {

@@ -17,8 +17,9 @@
 //	403                                            provider.ErrRefusedMachine
 //	404 with "nomatchingentries"                   provider.ErrNotFound
 //	404 without                                    provider.ErrOffline: another URL, or a proxy
-//	500 with a missing POSIX class, or a state
-//	of the account that is none                    provider.ErrNotFound
+//	500 with a missing POSIX class, a group where
+//	an account is asked for, or a state of the
+//	account that is none                           provider.ErrNotFound
 //	another account than was asked for             provider.ErrUntrusted
 //
 // # What it can do, and cannot

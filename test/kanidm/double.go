@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -204,42 +205,52 @@ func (d *Double) find(id string) *Person {
 	return nil
 }
 
-// group answers for a person as for the group of their own, as a real server does.
-func (d *Double) group(w http.ResponseWriter, r *http.Request, id string) {
-	if !d.bearers[bearer(r)] {
-		reply(w, 401, "notauthenticated")
-		return
-	}
+// called tells whether the id is one of a group's names.
+func called(id string, g map[string]any) bool {
+	return id == g["name"] || id == g["spn"] || id == g["uuid"] || id == fmt.Sprint(g["gidnumber"])
+}
+
+// findGroup finds a group that stands for itself or that somebody is in.
+func (d *Double) findGroup(id string) (token map[string]any, posix bool) {
 	for _, g := range d.groups {
-		switch t := g.token(); {
-		case id != t["name"] && id != t["spn"] && id != t["uuid"] && id != fmt.Sprint(g.GID):
-		case g.NotPOSIX:
-			reply(w, 500, map[string]any{"missingclass": "posixgroup"})
-			return
-		default:
-			reply(w, 200, t)
-			return
+		if t := g.token(); called(id, t) {
+			return t, !g.NotPOSIX
 		}
 	}
 	for _, p := range d.people {
-		if p.Removed {
-			continue
-		}
-		for _, g := range append([]map[string]any{p.own()}, p.Groups...) {
-			if id == g["name"] || id == g["spn"] || id == g["uuid"] || id == fmt.Sprint(g["gidnumber"]) {
-				reply(w, 200, g)
-				return
-			}
+		if at := slices.IndexFunc(p.Groups, func(g map[string]any) bool { return called(id, g) }); at >= 0 && !p.Removed {
+			return p.Groups[at], true
 		}
 	}
-	reply(w, 404, "nomatchingentries")
+	return nil, false
 }
 
-func (d *Double) unix(w http.ResponseWriter, r *http.Request, id, verb string) {
+// group answers for a person as for the group of their own, as a real server does.
+func (d *Double) group(w http.ResponseWriter, r *http.Request, id string) {
+	g, posix := d.findGroup(id)
 	p := d.find(id)
 	switch {
 	case !d.bearers[bearer(r)]:
 		reply(w, 401, "notauthenticated")
+	case p != nil:
+		reply(w, 200, p.own())
+	case g == nil:
+		reply(w, 404, "nomatchingentries")
+	case !posix:
+		reply(w, 500, map[string]any{"missingclass": "posixgroup"})
+	default:
+		reply(w, 200, g)
+	}
+}
+
+func (d *Double) unix(w http.ResponseWriter, r *http.Request, id, verb string) {
+	p := d.find(id)
+	g, _ := d.findGroup(id)
+	switch {
+	case !d.bearers[bearer(r)]:
+		reply(w, 401, "notauthenticated")
+	case p == nil && g != nil:
+		reply(w, 500, map[string]any{"missingclass": "account"})
 	case p == nil:
 		reply(w, 404, "nomatchingentries")
 	case verb == "_token":
