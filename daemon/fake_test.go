@@ -51,7 +51,7 @@ type server struct {
 	holdStep chan struct{} // when set, a step waits for it or its context
 	lostStep bool          // steps fail as if the network went
 	lostAt   int64         // so does the step of that number, from the next on
-	broken   identity.Name // has no answer to a fetch by name
+	broken   atomic.Value  // an identity.Name: fetching it gets no answer
 	silent   bool          // a stream sends its backlog and no CaughtUp
 	reset    bool
 	sealTo   []byte                       // registered by the machine
@@ -194,10 +194,7 @@ func (s *server) fetch(ctx context.Context, pick func(*person) bool) (provider.R
 }
 
 func (s *server) Fetch(ctx context.Context, name identity.Name) (provider.Record, error) {
-	s.mu.Lock()
-	broken := s.broken
-	s.mu.Unlock()
-	if broken == name {
+	if s.broken.Load() == name {
 		return provider.Record{}, provider.ErrOffline
 	}
 	return s.fetch(ctx, func(p *person) bool { return p.token.Account.Name == name })
@@ -400,6 +397,3 @@ func (s *server) ChangePassword(ctx context.Context, name identity.Name, old, co
 	}
 	return provider.Record{}, provider.ErrNotFound
 }
-
-// onlyFetch is a server that can neither list nor watch nor change passwords.
-type onlyFetch struct{ provider.Provider }

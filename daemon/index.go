@@ -355,7 +355,7 @@ func (x *index) countFound() int {
 }
 
 // knowsGroup tells whether the realm has shown the group, be it in an account or by
-// itself.
+// itself. It only ever takes from others; see the package comment.
 func (x *index) knowsGroup(id uuid.UUID) bool {
 	x.mu.RLock()
 	defer x.mu.RUnlock()

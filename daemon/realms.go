@@ -19,10 +19,11 @@ import (
 // does; with one realm it is nothing but that.
 //
 //	a question about                    is answered by
-//	a name or id that somebody knows    the first realm that remembers it
+//	a name or id that somebody knows,   the first realm that remembers it
+//	of an account or of a group
 //	one that nobody knows               all are asked at once; the first that has it
 //	a name that two have                the first; the second's account is refused, and
-//	                                    status says so
+//	                                    status says so; the second's group is not named
 //	somebody to let in                  the realm whose account it is: a yes, a no, a
 //	                                    verifier and a proof of one realm mean nothing
 //	                                    to another

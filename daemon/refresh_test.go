@@ -57,9 +57,7 @@ func TestAnEntryThatTheServerHasNoAnswerForKeepsNoOtherOld(t *testing.T) {
 		}
 	}
 	h.expectGroup(staff)
-	h.srv.mu.Lock()
-	h.srv.broken = "bob"
-	h.srv.mu.Unlock()
+	h.srv.broken.Store(identity.Name("bob"))
 	begun := h.clk.now().Add(h.d.p.RefreshEvery)
 	h.clk.pass(h.d.p.RefreshEvery)
 	if err := h.d.refresh(bg); err != nil && !errors.Is(err, provider.ErrOffline) {

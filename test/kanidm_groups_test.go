@@ -56,8 +56,11 @@ func TestAGroupOfAKanidmServerIsNamedWithoutAnybodyInIt(t *testing.T) {
 		if out := script(t, r, "getent group sudo"); !strings.Contains(out, ":27:") {
 			t.Errorf("sudo is %q", out)
 		}
-		if s := w.status(t); !strings.Contains(s, "online for") {
-			t.Errorf("status says\n%s", s)
+		s := w.status(t)
+		for _, text := range []string{"online for", "groups that were asked for: "} {
+			if !strings.Contains(s, text) {
+				t.Errorf("status lacks %q:\n%s", text, s)
+			}
 		}
 	})
 	t.Run("it is in the file that every program reads", func(t *testing.T) {
