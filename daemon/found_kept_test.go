@@ -73,6 +73,21 @@ func TestAnAccountsOwnGroupIsFoundBeforeTheAccountAndIsItsOwnThen(t *testing.T) 
 	}
 }
 
+func TestWhoLeavesAGroupWhileADecisionRunsIsInNoOther(t *testing.T) {
+	h := newGroups(t)
+	alice := token("alice", 1900000100, tools)
+	h.give(alice)
+	e := h.d.index.named("alice")
+	alice.Groups, alice.Revision = alice.Groups[:1], 2
+	h.give(alice) // tools has no member any more, and its number nobody
+	h.expectGroup(staff)
+	for _, g := range h.d.index.groupsOf(e) {
+		if g.Name == "staff" {
+			t.Fatal("alice is in a group that was only asked for")
+		}
+	}
+}
+
 func TestACrowdThatAsksForManyGroupsFillsNeitherMemoryNorDisk(t *testing.T) {
 	h := newGroups(t, func(h *house) {
 		h.policy.MaxGroups, h.policy.AllowGroups = 8, []uuid.UUID{staff.UUID}

@@ -168,8 +168,7 @@ func TestAFoundGroupIsRefusedByTheRulesForAllGroups(t *testing.T) {
 			h := newGroups(t)
 			h.groups.set(g)
 			h.expectNoGroup(identity.ErrNotFound, g)
-			// As if the server answered so to another question.
-			signed, _ := h.srv.signer.SignGroupToken(&identity.GroupToken{Realm: realm, Group: g, Revision: 1})
+			signed := []byte("a server may send what the signer would refuse")
 			h.d.learnGroup(provider.GroupRecord{Signed: signed, Token: &identity.GroupToken{Realm: realm, Group: g, Revision: 1}}, h.clk.now())
 			h.expectNoGroup(identity.ErrNotFound, g)
 			if h.listed() != "" {
@@ -210,10 +209,10 @@ func TestANewerAnswerCorrectsAFoundGroup(t *testing.T) {
 		renamed.Name = "personnel"
 		h.groups.set(renamed)
 		h.refreshed()
-		h.expectGroup(renamed)
 		if h.listed() != "personnel" {
-			t.Error(h.listed())
+			t.Error("not known before it is asked for again:", h.listed())
 		}
+		h.expectGroup(renamed)
 		h.srv.be(down)
 		h.restart()
 		h.expectGroup(renamed)
@@ -242,6 +241,9 @@ func TestANewerAnswerCorrectsAFoundGroup(t *testing.T) {
 		moved.GID++
 		h.groups.set(moved)
 		h.refreshed()
+		if !h.refuses("group staff") {
+			t.Errorf("not said before it is asked for again: %v", h.status().Providers[0].Refused)
+		}
 		for _, after := range []string{"", "a restart", "being asked again"} {
 			if after == "a restart" {
 				h.restart()
@@ -265,6 +267,21 @@ func TestANewerAnswerCorrectsAFoundGroup(t *testing.T) {
 		h.groups.set(heir)
 		h.refreshed()
 		h.expectGroup(heir)
+	})
+	t.Run("another has its name, and is asked for by number", func(t *testing.T) {
+		h := newGroups(t)
+		h.expectGroup(staff)
+		heir := tools
+		heir.Name = "staff"
+		h.groups.remove(staff.UUID)
+		h.groups.set(heir)
+		if g, err := h.d.GroupByGID(bg, heir.GID); err != nil || g.UUID != heir.UUID {
+			t.Errorf("%+v, %v", g, err)
+		}
+		h.expectGroup(heir)
+		if h.listed() != "staff" {
+			t.Error(h.listed())
+		}
 	})
 	t.Run("another has its number, which is refused and said", func(t *testing.T) {
 		h := newGroups(t)

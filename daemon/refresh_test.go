@@ -75,6 +75,8 @@ func TestAnEntryThatTheServerHasNoAnswerForKeepsNoOtherOld(t *testing.T) {
 		t.Error("who has no answer looks fetched")
 	}
 	// A server that is away is asked for a few, not for all.
+	h.srv.broken.Store(identity.Name(""))
+	h.d.note(evAnswered, nil)
 	for range uint32(40) {
 		g := identity.Group{UUID: uuid.New(), Name: identity.Name("g" + uuid.NewString()[:8]), GID: 1900002000 + uint32(len(h.d.index.allFound()))}
 		h.groups.set(g)
