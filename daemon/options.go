@@ -161,6 +161,7 @@ type Daemon struct {
 	// in Unix nanoseconds of the trusted clock.
 	contactAt atomic.Int64
 	relist    atomic.Pointer[context.CancelCauseFunc] // ends the change stream
+	unmoved   unmoved
 	refused   refusals
 	// refusedGroups are apart: an account's own group may have its uuid.
 	refusedGroups refusals

@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/sallyport-auth/sallyport/provider"
 )
 
@@ -33,12 +35,21 @@ func (d *Daemon) old(fetched time.Time) bool {
 	return d.clock.now().Sub(fetched) >= d.p.RefreshEvery-d.lookEvery()
 }
 
+// unmoved are accounts whose newer state was fetched and refused here, and when: they
+// stay old, and are asked for as often as others all the same. It is of one goroutine,
+// which calls refresh.
+type unmoved map[uuid.UUID]time.Time
+
 // refresh fetches what is old, accounts and groups.
 func (d *Daemon) refresh(ctx context.Context) error {
 	var due []func() error
+	was := d.unmoved
+	d.unmoved = unmoved{}
 	for _, p := range d.index.all() {
-		if d.old(p.fetchedAt()) {
-			due = append(due, func() error { return d.fetchName(ctx, p.name()) })
+		if at, is := was[p.uuid]; is && !d.old(at) {
+			d.unmoved[p.uuid] = at
+		} else if d.old(p.fetchedAt()) {
+			due = append(due, func() error { return d.refreshAccount(ctx, p) })
 		}
 	}
 	for _, g := range d.index.allFound() {
@@ -61,4 +72,23 @@ func (d *Daemon) refresh(ctx context.Context) error {
 		}
 	}
 	return failed
+}
+
+// refreshAccount fetches one account anew by its name. When another has that now, its
+// number tells whether it is gone or is called otherwise.
+func (d *Daemon) refreshAccount(ctx context.Context, p *packed) error {
+	begun := d.clock.now()
+	for _, fetch := range []func() error{
+		func() error { return d.fetchName(ctx, p.name()) },
+		func() error { return d.fetchUID(ctx, p.uid) },
+	} {
+		if err := fetch(); err != nil {
+			return err
+		}
+		if now := d.index.withUUID(p.uuid); now == nil || !d.old(now.fetched) {
+			return nil
+		}
+	}
+	d.unmoved[p.uuid] = begun
+	return nil
 }

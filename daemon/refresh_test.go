@@ -92,3 +92,57 @@ func TestAnEntryThatTheServerHasNoAnswerForKeepsNoOtherOld(t *testing.T) {
 		t.Errorf("%d questions to a server that is away", n)
 	}
 }
+
+// The server has removed somebody and made another of that name.
+func TestANameThatIsAnothersNowLeavesWithWhoeverHadIt(t *testing.T) {
+	h := newGroups(t)
+	was := token("alice", 1900000100)
+	h.srv.set(t, was, nil)
+	h.expect(identity.Granted, "alice", "secret")
+	h.srv.remove(was.Account.UUID)
+	is := token("alice", 1900000200)
+	is.Account.UUID, is.Groups[0].UUID = uuid.New(), uuid.New()
+	h.srv.set(t, is, func(p *person) { p.password = "another" })
+	h.refreshed()
+	if a, err := h.d.AccountByName(bg, "alice"); err != nil || a.UUID != is.Account.UUID {
+		t.Errorf("%+v, %v", a, err)
+	}
+	h.expectNobody(1900000100)
+	h.expect(identity.Granted, "alice", "another")
+	h.srv.be(down)
+	h.expect(identity.Denied, "alice", "secret")
+}
+
+func (h *house) expectNobody(uid uint32) {
+	h.t.Helper()
+	if a, err := h.d.AccountByUID(bg, uid); !errors.Is(err, identity.ErrNotFound) {
+		h.t.Errorf("%+v, %v", a, err)
+	}
+}
+
+func TestAnAccountWhoseNewerStateIsRefusedIsAskedForAsOftenAsOthers(t *testing.T) {
+	h := newGroups(t)
+	alice := token("alice", 1900000100)
+	h.srv.set(t, alice, nil)
+	if _, err := h.d.AccountByName(bg, "alice"); err != nil {
+		t.Fatal(err)
+	}
+	h.srv.set(t, alice, func(p *person) { p.token.Account.GID++; p.token.Groups[0].GID++ })
+	h.refreshed()
+	if h.d.index.named("alice").blocked == "" {
+		t.Fatal("she was not blocked")
+	}
+	before := h.srv.fetches.Load()
+	for range 4 * looks {
+		h.clk.pass(h.d.lookEvery())
+		must(t, h.d.refresh(bg))
+	}
+	if n := h.srv.fetches.Load() - before; n > 2*5 {
+		t.Errorf("%d questions in four times the span", n)
+	}
+	h.srv.set(t, alice, func(p *person) { p.token.Account.GID--; p.token.Groups[0].GID-- })
+	h.refreshed()
+	if h.d.index.named("alice").blocked != "" {
+		t.Error("she is still blocked")
+	}
+}
