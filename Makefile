@@ -107,7 +107,7 @@ bench-nss: deps-bench all
 # The scenarios of provider/kanidm on a real server, which the caller provides:
 #   make test-kanidm KANIDM_URL=https://idm.example.com KANIDM_CA=/path/ca.pem KANIDM_ADMIN_PASSWORD=…
 test-kanidm:
-	KANIDM_URL='$(KANIDM_URL)' KANIDM_CA='$(KANIDM_CA)' $(GO) test -count=1 -tags kanidm_live -run TestARealServer -v ./provider/kanidm
+	KANIDM_URL='$(KANIDM_URL)' KANIDM_CA='$(KANIDM_CA)' $(GO) test -count=1 -timeout 20m -tags kanidm_live -run TestARealServer -v ./provider/kanidm
 
 check-docs:
 	mandoc -Tlint -Wwarning $(MANPAGES)

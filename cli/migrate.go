@@ -145,6 +145,7 @@ func (s *unixdSettings) lookGroupsUp(ctx context.Context, root []byte, key ed255
 		return fmt.Errorf("ask the server: %w", err)
 	}
 	defer server.Close() //nolint:errcheck // nothing is under way
+	qualified := j.UserName == config.SPN || j.GroupName == config.SPN
 	find := func(name string) (uuid.UUID, error) {
 		g, domain, err := server.Group(ctx, name)
 		switch {
@@ -155,6 +156,9 @@ func (s *unixdSettings) lookGroupsUp(ctx context.Context, root []byte, key ed255
 		}
 		if realm == "" {
 			realm = domain
+		}
+		if qualified && realm != domain {
+			return uuid.Nil, fmt.Errorf("the server's domain is %q: names that end in it (uid_attr_map or gid_attr_map = \"spn\") need --realm %[1]s", domain)
 		}
 		return g.UUID, nil
 	}
@@ -176,6 +180,9 @@ func (s *unixdSettings) lookGroupsUp(ctx context.Context, root []byte, key ed255
 			j.Local = make(map[string]uuid.UUID)
 		}
 		j.Local[m.Local] = id
+	}
+	if realm == "" && qualified {
+		return errors.New("the server's domain is not known, because the file names no group, and names end in it: say it with --realm")
 	}
 	if j.Realm = realm; j.Realm == "" {
 		j.Realm, _, _ = strings.Cut(strings.TrimPrefix(j.URL, "https://"), ":")

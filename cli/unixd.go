@@ -142,16 +142,8 @@ func (s *unixdSettings) take(u *unixd) {
 		s.note("home_attr", *v, "[[provider]] home_name", "")
 	}
 	s.takeHomes(u)
-	for key, v := range map[string]*string{"uid_attr_map": u.UIDAttrMap, "gid_attr_map": u.GIDAttrMap} {
-		if v == nil {
-			continue
-		}
-		why := ""
-		if *v != "name" {
-			why = "people and groups are called by their short names; name@domain finds them too, at every prompt and in getpwnam(3)"
-		}
-		s.note(key, *v, "", why)
-	}
+	p.UserName = s.takeForm("uid_attr_map", u.UIDAttrMap, "[[provider]] user_name")
+	p.GroupName = s.takeForm("gid_attr_map", u.GIDAttrMap, "[[provider]] group_name")
 	if v := u.HSMType; v != nil {
 		kinds := map[string]string{"soft": "file", "tpm": "tpm", "tpm_if_possible": "auto"}
 		if kind, ok := kinds[*v]; ok {
@@ -173,6 +165,17 @@ func (s *unixdSettings) take(u *unixd) {
 		p.Refresh = fmt.Sprintf("%ds", *v)
 		s.note("cache_timeout", *v, "[lookup] refresh", "")
 	}
+}
+
+// takeForm is for how people and groups are called, which has to stay as it is also
+// where the file does not say it: sudoers(5) and others name them.
+func (s *unixdSettings) takeForm(key string, v *string, ours string) string {
+	if v == nil {
+		s.note(key, config.SPN, ours, "kanidm-unixd's default; ours is \"name\"")
+		return config.SPN
+	}
+	s.note(key, *v, ours, "")
+	return *v
 }
 
 // takeHomes is for what kanidm-unixd's second daemon did for homes.

@@ -46,7 +46,7 @@ func FuzzReadUnixd(f *testing.F) {
 		if got.URL.String() != p.URL || got.CA != p.CA || got.Token != p.Token || p.Shell != "" && got.Shell != p.Shell {
 			t.Errorf("it became\n%s", p.Text())
 		}
-		if everybody, groups := c.Login.Allowed(); everybody || len(groups) != 1 || groups[0].String() != p.Allow[0] {
+		if everybody, groups := c.Login.Allowed(got.Realm); everybody || len(groups) != 1 || groups[0].String() != p.Allow[0] {
 			t.Errorf("who may log in became %v %v:\n%s", everybody, groups, p.Text())
 		}
 	})

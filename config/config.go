@@ -96,7 +96,7 @@ type Directory struct {
 type Groups struct {
 	// Local names groups of /etc/group and, by uuid, the group of the realm whose
 	// members are to have them.
-	Local map[string]uuid.UUID `toml:"local"`
+	Local map[string]GroupID `toml:"local"`
 }
 
 // SubIDs says where subordinate ids are given out.
@@ -232,6 +232,9 @@ func (c *Config) complete() error {
 	if err := c.Groups.check(); err != nil {
 		return err
 	}
+	if err := c.checkGroups(); err != nil {
+		return err
+	}
 	if err := c.Cards.check(); err != nil {
 		return err
 	}
@@ -258,8 +261,6 @@ func (g Groups) check() error {
 			return errors.New("[groups] local: nobody is given the group root")
 		case name == "" || strings.ContainsAny(name, ":, \t\n"):
 			return fmt.Errorf("[groups] local: %q cannot be a group of /etc/group", name)
-		case g.Local[name] == uuid.Nil:
-			return fmt.Errorf("[groups] local: %s needs the uuid of a group of the realm", name)
 		}
 	}
 	return nil

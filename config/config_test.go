@@ -44,7 +44,7 @@ func TestAFaultNamesItsLineAndColumn(t *testing.T) {
 		"names for a while":  {good + "[directory]\nkeep = \"a while\"\n", `f.toml:11:8: "a while" is no time span`},
 		"group root given":   {good + "[groups]\nlocal = {root = \"0b6d2c9e-55f1-4c35-8a5e-4a4f1a3f7f10\"}\n", `f.toml: [groups] local: nobody is given the group root`},
 		"group by its name":  {good + "[groups]\nlocal = {docker = \"admins\"}\n", `f.toml:11:`},
-		"group by nil uuid":  {good + "[groups]\nlocal = {docker = \"00000000-0000-0000-0000-000000000000\"}\n", `f.toml: [groups] local: docker needs the uuid`},
+		"group by nil uuid":  {good + "[groups]\nlocal = {docker = \"00000000-0000-0000-0000-000000000000\"}\n", `f.toml:11:19: "00000000-0000-0000-0000-000000000000" is not the uuid of a group`},
 		"group with a colon": {good + "[groups]\nlocal = {\"a:b\" = \"0b6d2c9e-55f1-4c35-8a5e-4a4f1a3f7f10\"}\n", `f.toml: [groups] local: "a:b" cannot be a group`},
 		"too many groups":    {good + "[groups.local]\n" + manyGroups(256), `f.toml: [groups] local names 256 groups, at most 255`},
 		"few subordinate":    {good + "[subids]\nrange = \"600000000-600065534\"\n", `f.toml:11:9: 600000000-600065534 has no room`},
@@ -152,7 +152,7 @@ func TestHowNamesAreAnsweredCanBeSaid(t *testing.T) {
 		t.Fatal(err)
 	}
 	if time.Duration(c.Directory.Keep) != 30*24*time.Hour || c.Directory.Aliases || c.SubIDs.Range.Max != 700000000 ||
-		c.Groups.Local["docker"] != uuid.MustParse("0b6d2c9e-55f1-4c35-8a5e-4a4f1a3f7f10") {
+		c.Groups.Of(c.Providers[0].Realm)["docker"] != uuid.MustParse("0b6d2c9e-55f1-4c35-8a5e-4a4f1a3f7f10") {
 		t.Errorf("read as %+v", c)
 	}
 	if c, err = config.Parse("f.toml", []byte(good+"[directory]\nkeep = \"forever\"\n")); err != nil || c.Directory.Keep != 0 {
@@ -212,7 +212,7 @@ func TestSudoDemandsAFreshProofUnlessTheFileSaysOtherwise(t *testing.T) {
 			}
 			got := map[string]policy{}
 			for name, s := range conf.Services() {
-				got[name] = policy{*s.StepUp, time.Duration(*s.MaxAge), len(s.Groups()), len(s.Kinds()), int(*s.Points), !*s.Cards}
+				got[name] = policy{*s.StepUp, time.Duration(*s.MaxAge), len(s.Groups("example")), len(s.Kinds()), int(*s.Points), !*s.Cards}
 			}
 			if fmt.Sprint(got) != fmt.Sprint(c.want) {
 				t.Errorf("%v, want %v", got, c.want)
@@ -225,18 +225,67 @@ func TestAKanidmServerHasSettingsOfItsOwn(t *testing.T) {
 	const head = "[machine]\nid = \"6c9d2f0e-3a1b-4f6d-9d5e-0c2f5a7b8e11\"\n[[provider]]\nurl = \"https://idm.example\"\nrealm = \"r\"\nca = \"/ca\"\n"
 	for text, says := range map[string]string{
 		`kind = "kanidm"`: "", "kind = \"kanidm\"\nsign_in = \"stepped\"\ntoken = \"/t\"\nhome_name = \"spn\"\nhome_prefix = \"/u/\"\nshell = \"/bin/zsh\"": "",
-		"kind = \"sallyport\"\nshell = \"/bin/zsh\"": `shell is for kind = "kanidm" alone`,
-		"kind = \"sallyport\"\nsign_in = \"posix\"":  `sign_in is for kind = "kanidm" alone`,
-		"kind = \"kanidm\"\nsign_in = \"magic\"":     `:8:11: "magic" is no way to sign in`,
-		"kind = \"kanidm\"\nhome_name = \"uid\"":     `:8:13: "uid" names no home`,
-		"kind = \"kanidm\"\nhome_prefix = \"/home\"": "must begin and end with '/'",
-		"kind = \"kanidm\"\ntoken = \"t\"":           "not an absolute path",
-		`kind = "ldap"`:                              `unknown kind "ldap"; this version knows "sallyport" and "kanidm"`,
+		"kind = \"sallyport\"\nshell = \"/bin/zsh\"":                    `shell is for kind = "kanidm" alone`,
+		"kind = \"sallyport\"\nsign_in = \"posix\"":                     `sign_in is for kind = "kanidm" alone`,
+		"kind = \"kanidm\"\nsign_in = \"magic\"":                        `:8:11: "magic" is no way to sign in`,
+		"kind = \"kanidm\"\nhome_name = \"uid\"":                        `:8:13: "uid" names no home`,
+		"kind = \"kanidm\"\nhome_prefix = \"/home\"":                    "must begin and end with '/'",
+		"kind = \"kanidm\"\ntoken = \"t\"":                              "not an absolute path",
+		"kind = \"kanidm\"\nuser_name = \"spn\"\ngroup_name = \"name\"": "",
+		"kind = \"kanidm\"\nuser_name = \"uuid\"":                       `:8:13: "uuid" is no form of a name; write "name" or "spn"`,
+		"kind = \"sallyport\"\ngroup_name = \"spn\"":                    `group_name is for kind = "kanidm" alone`,
+		`kind = "ldap"`: `unknown kind "ldap"; this version knows "sallyport" and "kanidm"`,
 	} {
 		_, err := config.Parse("f", []byte(head+text+"\n"))
 		if says == "" && err != nil || says != "" && (err == nil || !strings.Contains(err.Error(), says)) {
 			t.Errorf("%s:\n%v", text, err)
 		}
+	}
+}
+
+// The uuid of a realm's group means nothing in another's mouth.
+func TestOfSeveralRealmsEachGroupSaysWhoseItIs(t *testing.T) {
+	const (
+		one = "0b6d2c9e-55f1-4c35-8a5e-4a4f1a3f7f10"
+		two = "0b6d2c9e-55f1-4c35-8a5e-4a4f1a3f7f11"
+	)
+	head := "[machine]\nid = \"6c9d2f0e-3a1b-4f6d-9d5e-0c2f5a7b8e11\"\n"
+	for i, realm := range []string{"a", "b"} {
+		head += fmt.Sprintf("[[provider]]\nkind = \"kanidm\"\nurl = \"https://%s\"\nrealm = %[1]q\nca = \"/ca\"\nids = [\"%d-%d\"]\n", realm, 70000+1000*i, 70999+1000*i)
+	}
+	for text, says := range map[string]string{
+		"[login]\nallow = [\"*\"]":                          `[login] allow: of several [[provider]], say whose it is: "*@a"`,
+		"[login]\nallow = [\"" + one + "\"]":                `say whose it is: "` + one + `@a"`,
+		"[login]\nallow = [\"" + one + "@c\"]":              `no [[provider]] is of the realm "c"`,
+		"[login]\nallow = [\"" + one + "@\"]":               `is neither "*" nor the uuid`,
+		"[login]\nallow = [\"*@\"]":                         `is neither "*" nor the uuid`,
+		"[groups]\nlocal = {wheel = \"" + one + "\"}":       `[groups] local: wheel: of several`,
+		"[service.sudo]\nrequire = [\"" + one + "\"]":       `[service.sudo] require: of several`,
+		"[service.sudo]\nrequire = [\"" + one + "@elsew\"]": `[service.sudo] require: no [[provider]] is of the realm "elsew"`,
+	} {
+		if _, err := config.Parse("f", []byte(head+text+"\n")); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	c, err := config.Parse("f", []byte(head+"[login]\nallow = [\"*@a\", \""+two+"@b\"]\n[groups]\nlocal = {wheel = \""+one+"@a\", users = \""+two+"@b\"}\n"+
+		"[service.su]\nrequire = [\""+one+"@a\"]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	everybody, groups := c.Login.Allowed("a")
+	if !everybody || len(groups) != 0 {
+		t.Errorf("of a: %t, %v", everybody, groups)
+	}
+	everybody, groups = c.Login.Allowed("b")
+	if everybody || len(groups) != 1 || groups[0].String() != two {
+		t.Errorf("of b: %t, %v", everybody, groups)
+	}
+	if a, b := c.Groups.Of("a"), c.Groups.Of("b"); len(a) != 1 || a["wheel"].String() != one || len(b) != 1 || b["users"].String() != two {
+		t.Errorf("%v, %v", a, b)
+	}
+	su := c.Services()["su"]
+	if a, b := su.Groups("a"), su.Groups("b"); len(a) != 1 || a[0].String() != one || len(b) != 1 || b[0] != uuid.Nil {
+		t.Errorf("su is for %v of a, and for %v of b", a, b)
 	}
 }
 
@@ -248,6 +297,9 @@ func TestSeveralProvidersShareNothingButTheMachine(t *testing.T) {
 	low, high := `ids = ["65536-524287"]`, `ids = ["1879048192-2147352575"]`
 	for name, c := range map[string]struct{ text, says string }{
 		"two":                {one("sallyport", "a", high) + one("kanidm", "b", low), ""},
+		"more than eight":    {strings.Repeat(one("kanidm", "a", high), 9), "9 [[provider]], at most 8"},
+		"too long a realm":   {one("kanidm", strings.Repeat("r", 91), ""), "realm of 91 bytes, at most 90"},
+		"no domain":          {strings.Replace(one("kanidm", "a", `user_name = "spn"`), `realm = "a"`, `realm = "a b"`, 1), `"a b" can stand in no name`},
 		"two of Kanidm":      {one("kanidm", "a", high) + one("kanidm", "b", low), ""},
 		"two of ours":        {one("sallyport", "a", high) + one("sallyport", "b", low), "a machine can join one such realm"},
 		"one realm twice":    {one("sallyport", "a", high) + one("kanidm", "a", low), `two [[provider]] of the realm "a"`},

@@ -24,15 +24,23 @@ type Provider struct {
 	HomePrefix string   `toml:"home_prefix"` // default "/home/"
 	HomeName   HomeName `toml:"home_name"`   // what follows it; default "uuid"
 	Shell      string   `toml:"shell"`       // of accounts that name none; default /bin/sh
+	UserName   NameForm `toml:"user_name"`   // default "name"
+	GroupName  NameForm `toml:"group_name"`  // default "name"
 }
 
 // kanidmOnly names the first setting that only a Kanidm server has; "" for none.
 func (p *Provider) kanidmOnly() string {
-	for name, value := range map[string]string{
-		"sign_in": p.SignIn.String(), "token": p.Token, "home_prefix": p.HomePrefix, "home_name": p.HomeName.String(), "shell": p.Shell,
+	for _, s := range [...]struct{ name, value string }{
+		{"sign_in", p.SignIn.String()},
+		{"token", p.Token},
+		{"home_prefix", p.HomePrefix},
+		{"home_name", p.HomeName.String()},
+		{"shell", p.Shell},
+		{"user_name", p.UserName.String()},
+		{"group_name", p.GroupName.String()},
 	} {
-		if value != "" {
-			return name
+		if s.value != "" {
+			return s.name
 		}
 	}
 	return ""
@@ -42,6 +50,9 @@ func (p *Provider) kanidmOnly() string {
 func (c *Config) completeProviders() error {
 	if len(c.Providers) == 0 {
 		return errors.New("no [[provider]]: there is no server to ask")
+	}
+	if len(c.Providers) > identity.MaxRealms {
+		return fmt.Errorf("%d [[provider]], at most %d", len(c.Providers), identity.MaxRealms)
 	}
 	for i := range c.Providers {
 		p := &c.Providers[i]
@@ -77,6 +88,10 @@ func (p *Provider) check() error {
 		return errors.New("[[provider]] url is missing")
 	case p.Realm == "":
 		return errors.New("[[provider]] realm is missing")
+	case len(p.Realm) > identity.MaxRealmLen:
+		return fmt.Errorf("[[provider]] realm of %d bytes, at most %d", len(p.Realm), identity.MaxRealmLen)
+	case (p.UserName.Qualified() || p.GroupName.Qualified()) && !qualifies(p.Realm):
+		return fmt.Errorf("[[provider]] realm: %q can stand in no name; user_name and group_name = \"spn\" need the server's domain here", p.Realm)
 	case p.CA == "":
 		return errors.New("[[provider]] ca is missing: without it nobody could vouch for the server")
 	case p.Timeout <= 0:
@@ -92,6 +107,12 @@ func (p *Provider) check() error {
 		}
 	}
 	return nil
+}
+
+// qualifies tells whether a name may end in "@" and the realm.
+func qualifies(realm string) bool {
+	_, err := identity.ParseName("a@" + identity.FoldName(realm))
+	return err == nil
 }
 
 // apart refuses what two providers cannot share.

@@ -35,19 +35,6 @@ const (
 	longestMaxAge = Duration(24 * time.Hour)
 )
 
-// GroupID is the uuid of a group of the realm.
-type GroupID struct{ id uuid.UUID }
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (g *GroupID) UnmarshalText(b []byte) error {
-	id, err := uuid.ParseBytes(b)
-	if err != nil || id == uuid.Nil {
-		return fmt.Errorf("%q is not the uuid of a group; names can be taken over, so they do not count here", b)
-	}
-	g.id = id
-	return nil
-}
-
 // Demanded is a kind of factor.
 type Demanded struct{ kind identity.FactorKind }
 
@@ -61,11 +48,17 @@ func (d *Demanded) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// Groups are the groups that the service requires.
-func (s Service) Groups() []uuid.UUID {
-	list := make([]uuid.UUID, len(s.Require))
-	for i, g := range s.Require {
-		list[i] = g.id
+// Groups are the groups that the service requires of people of a realm. Where it
+// requires some, and none of that realm, it is a group that nobody can be in.
+func (s Service) Groups(realm string) []uuid.UUID {
+	var list []uuid.UUID
+	for _, g := range s.Require {
+		if g.of(realm) {
+			list = append(list, g.id)
+		}
+	}
+	if len(list) == 0 && len(s.Require) > 0 {
+		list = []uuid.UUID{uuid.Nil}
 	}
 	return list
 }

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
@@ -118,6 +116,28 @@ func (h *HomeName) UnmarshalText(b []byte) error {
 	return fmt.Errorf("%q names no home; write \"uuid\", \"name\" or \"spn\"", b)
 }
 
+// NameForm is which of its names an account or a group is called by.
+type NameForm struct{ text }
+
+// The forms of names.
+const (
+	ShortName = "name"
+	SPN       = "spn" // name@domain
+)
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (n *NameForm) UnmarshalText(b []byte) error {
+	switch string(b) {
+	case ShortName, SPN:
+		n.text = text(b)
+		return nil
+	}
+	return fmt.Errorf("%q is no form of a name; write %q or %q", b, ShortName, SPN)
+}
+
+// Qualified tells whether names have their realm behind them.
+func (n NameForm) Qualified() bool { return n.text == SPN }
+
 // SealKind is what binds secrets to this machine: a TPM, a file, or whichever is
 // there.
 type SealKind struct{ text }
@@ -156,35 +176,6 @@ func CheckURL(s string) error {
 		return fmt.Errorf("%q must be https://HOST or https://HOST:PORT and nothing more", s)
 	}
 	return nil
-}
-
-// Allow is "*" or the uuid of a group.
-type Allow struct{ text }
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (a *Allow) UnmarshalText(b []byte) error {
-	if string(b) == "*" {
-		a.text = "*"
-		return nil
-	}
-	id, err := uuid.ParseBytes(b)
-	if err != nil || id == uuid.Nil {
-		return fmt.Errorf("%q is neither \"*\" nor the uuid of a group; names can be taken over, so they do not count here", b)
-	}
-	a.text = text(id.String())
-	return nil
-}
-
-// Allowed sorts the list: whether everybody may log in, and else whose members.
-func (l Login) Allowed() (everybody bool, groups []uuid.UUID) {
-	for _, a := range l.Allow {
-		if a.text == "*" {
-			everybody = true
-		} else {
-			groups = append(groups, uuid.MustParse(a.String())) // checked when it was read
-		}
-	}
-	return everybody, groups
 }
 
 // Range is a range of ids, "MIN-MAX".

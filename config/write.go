@@ -22,6 +22,7 @@ type Joined struct {
 	// Of a machine that asks a Kanidm server.
 	Timeout, Token              string
 	HomePrefix, HomeName, Shell string
+	UserName, GroupName         string
 	// Refresh is [lookup] refresh, Seal is [seal] kind, and Local is [groups] local.
 	Refresh, Seal string
 	Local         map[string]uuid.UUID
@@ -65,6 +66,8 @@ ca = %s
 	line("home_prefix", j.HomePrefix)
 	line("home_name", j.HomeName)
 	line("shell", j.Shell)
+	line("user_name", j.UserName)
+	line("group_name", j.GroupName)
 	b = fmt.Appendf(b, `
 [login]
 # "*": every account of the realm; or the uuids of the groups that may log in.

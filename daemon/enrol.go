@@ -240,7 +240,7 @@ func refusedEnrolment(why string) error {
 func (s *login) proveForEnrolment(ctx context.Context, w wish) (begun, error) {
 	d := s.d
 	a := provider.Attempt{
-		Name: s.q.e.account.Name, Service: s.Service, UsedStep: d.usedStep(ctx, s.q.e), Enrol: w.enrol, Remove: w.remove, RemoveCard: w.card,
+		Name: s.q.e.account.Name, Service: s.Service, StepUp: true, UsedStep: d.usedStep(ctx, s.q.e), Enrol: w.enrol, Remove: w.remove, RemoveCard: w.card,
 	}
 	b, err := queued(ctx, d, func(ctx context.Context) (begun, error) {
 		x, r, err := d.o.Provider.Begin(ctx, a)

@@ -79,7 +79,7 @@ func (d *Daemon) enrolmentOf(peer identity.Peer, handle string) (*enrolment, err
 func (d *Daemon) orderOf(e *enrolment, a report.CardArgs) (identity.CardOrder, error) {
 	account := e.login.q.e.account
 	days := cmp.Or(a.ValidDays, certificateDays)
-	label := cmp.Or(a.Label, string(account.Name)+"@"+d.o.Realm)
+	label := cmp.Or(a.Label, string(account.Name.Short())+"@"+d.o.Realm)
 	if err := identity.CheckText(label, identity.MaxText); err != nil {
 		return identity.CardOrder{}, fmt.Errorf("%w: label: %w", report.ErrVerb, err)
 	}

@@ -19,6 +19,7 @@ type onlyFetch struct{ provider.Provider }
 type groupServer struct {
 	onlyFetch
 	server *server
+	realm  string
 	asked  atomic.Int64
 
 	lock   sync.Mutex
@@ -59,7 +60,7 @@ func (s *groupServer) find(ctx context.Context, pick func(identity.Group) bool) 
 	defer s.lock.Unlock()
 	for _, g := range s.groups {
 		if pick(g) {
-			t := &identity.GroupToken{Realm: realm, Group: g, Revision: uint64(s.server.now().Unix())}
+			t := &identity.GroupToken{Realm: s.realm, Group: g, Revision: uint64(s.server.now().Unix())}
 			signed, err := s.server.signer.SignGroupToken(t)
 			if err != nil && !errors.Is(err, identity.ErrToken) {
 				return provider.GroupRecord{}, err

@@ -72,6 +72,11 @@ type person struct {
 
 func newServer(t testing.TB, machine uuid.UUID, now func() time.Time) *server {
 	t.Helper()
+	return newServerOf(t, realm, machine, now)
+}
+
+func newServerOf(t testing.TB, realm string, machine uuid.UUID, now func() time.Time) *server {
+	t.Helper()
 	pub, key, err := ed25519.GenerateKey(rand.Reader)
 	must(t, err)
 	signer, err := identity.NewSigner(key)
@@ -355,7 +360,7 @@ func (x *exchange) Step(ctx context.Context, a provider.Answer) (provider.Reply,
 	now := s.now()
 	codes := x.alter()
 	r := provider.Reply{Outcome: provider.Allow, BackupCodes: codes, Record: s.record(nil, x.p), ServerTime: now, Session: &identity.SessionToken{
-		Realm: realm, ID: uuid.New(), Account: x.p.token.Account.UUID, Machine: s.machine, Methods: x.done,
+		Realm: x.p.token.Realm, ID: uuid.New(), Account: x.p.token.Account.UUID, Machine: s.machine, Methods: x.done,
 		AuthenticatedAt: now.Unix(), ExpiresAt: now.Add(time.Hour).Unix(),
 	}}
 	if slices.Contains(x.done, identity.TOTP) { // as the real one
@@ -365,35 +370,4 @@ func (x *exchange) Step(ctx context.Context, a provider.Answer) (provider.Reply,
 		s.tamper(&r)
 	}
 	return r, nil
-}
-
-func (s *server) ChangePassword(ctx context.Context, name identity.Name, old, code, fresh identity.Secret) (provider.Record, error) {
-	if err := s.answer(ctx); err != nil {
-		return provider.Record{}, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, p := range s.people {
-		if p.token.Account.Name != name {
-			continue
-		}
-		if string(old.Reveal()) != p.password {
-			return provider.Record{}, provider.ErrDenied
-		}
-		if fresh.Len() < 6 {
-			return provider.Record{}, fmt.Errorf("%w: shorter than 6 characters", provider.ErrWeak)
-		}
-		if _, held := p.token.FactorEpoch(identity.TOTP); held && code.Len() == 0 {
-			return provider.Record{}, provider.ErrElsewhere
-		} else if held && !p.rightCode(code, 0, s.now()) {
-			return provider.Record{}, provider.ErrDenied
-		}
-		p.password = string(fresh.Reveal())
-		p.token.Factors[0].Epoch++
-		p.token.Revision = uint64(len(s.log) + 1)
-		r := s.record(nil, p)
-		s.push(provider.Event{Kind: provider.Changed, Record: r})
-		return r, nil
-	}
-	return provider.Record{}, provider.ErrNotFound
 }

@@ -194,6 +194,9 @@ func (d *Daemon) admitGroup(t *identity.GroupToken) string {
 	if t.Realm != d.o.Realm {
 		return fmt.Sprintf("it is of realm %q", t.Realm)
 	}
+	if !d.naming(d.p.QualifiedGroups).Has(t.Group.Name) {
+		return formRefused
+	}
 	return ""
 }
 

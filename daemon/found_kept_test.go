@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -210,5 +211,33 @@ func TestOfTwoThatSpeakOfAGroupTheNewerCountsAlsoAfterARestart(t *testing.T) {
 			h.restart()
 			h.expectGroup(newer, "alice")
 		})
+	}
+}
+
+func TestAFoundGroupIsCalledAsTheSettingsSay(t *testing.T) {
+	h := newGroups(t, qualified)
+	long := staff
+	long.Name = "staff@q.org"
+	h.groups.set(long, tools) // one of the two has not the form
+	for _, typed := range []string{"staff", "staff@q.org", "Staff@Q.org"} {
+		if g, err := h.d.GroupByName(bg, typed); err != nil || g.Name != "staff@q.org" {
+			t.Errorf("%s: %+v, %v", typed, g, err)
+		}
+	}
+	for _, typed := range []string{"tools", "tools@q.org", "staff@example.org"} {
+		h.expectNoGroupByName(typed)
+	}
+	if g, err := h.d.GroupByGID(bg, tools.GID); !errors.Is(err, identity.ErrNotFound) {
+		t.Errorf("%+v, %v", g, err)
+	}
+	if !h.refuses("group tools") || h.listed() != "staff@q.org" {
+		t.Errorf("refused %v, listed %q", h.status().Providers[0].Refused, h.listed())
+	}
+	// What was remembered under other settings is not believed.
+	h.srv.be(down)
+	h.policy.QualifiedGroups = false
+	h.restart()
+	if h.listed() != "" {
+		t.Error(h.listed())
 	}
 }

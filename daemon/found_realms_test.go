@@ -21,7 +21,7 @@ func newTwoGroupRealms(t *testing.T, tweak ...func(*house)) (w *twoRealms, impos
 	join := func(first, last uint32, person string, groups ...identity.Group) *house {
 		h := newHouse(t, append([]func(*house){func(h *house) {
 			h.realms, h.policy.IDs = all, []identity.IDRange{{Min: first, Max: last}}
-			h.groups = &groupServer{onlyFetch: onlyFetch{h.srv}, groups: map[uuid.UUID]identity.Group{}}
+			h.groups = &groupServer{groups: map[uuid.UUID]identity.Group{}}
 			h.groups.set(groups...)
 			tok := token(person, first+100)
 			tok.Account.UUID, tok.Groups[0].UUID = uuid.New(), uuid.New()

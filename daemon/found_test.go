@@ -20,7 +20,7 @@ import (
 func newGroups(t testing.TB, tweak ...func(*house)) *house {
 	t.Helper()
 	return newHouse(t, append([]func(*house){func(h *house) {
-		h.groups = &groupServer{onlyFetch: onlyFetch{h.srv}, groups: map[uuid.UUID]identity.Group{staff.UUID: staff}}
+		h.groups = &groupServer{groups: map[uuid.UUID]identity.Group{staff.UUID: staff}}
 	}}, tweak...)...)
 }
 

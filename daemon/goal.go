@@ -20,9 +20,9 @@ type goal struct {
 	all   []identity.Demand // of the service, and of each group that it requires
 	some  []identity.Demand // of the allowed groups that the account is in
 	free  bool              // every account may log in here
-	// missing is a group that the service requires and the account is not in: then
-	// no proof reaches the goal.
-	missing uuid.UUID
+	// missing are groups that the service requires and the account is not in: with
+	// any, no proof reaches the goal.
+	missing []uuid.UUID
 }
 
 func (d *Daemon) goalOf(e *entry, p Service) goal {
@@ -32,7 +32,7 @@ func (d *Daemon) goalOf(e *entry, p Service) goal {
 	for _, id := range p.Require {
 		at := slices.IndexFunc(groups, func(m membership) bool { return m.UUID == id })
 		if at < 0 {
-			g.missing = id
+			g.missing = append(g.missing, id)
 			continue
 		}
 		g.all = append(g.all, groups[at].Demand())
@@ -56,7 +56,7 @@ func (g goal) login(proved []identity.FactorKind) bool {
 }
 
 func (g goal) service(proved []identity.FactorKind) bool {
-	return g.missing == uuid.Nil && !slices.ContainsFunc(g.all, func(d identity.Demand) bool { return !d.Met(g.table, proved) })
+	return len(g.missing) == 0 && !slices.ContainsFunc(g.all, func(d identity.Demand) bool { return !d.Met(g.table, proved) })
 }
 
 func (g goal) allowed(proved []identity.FactorKind) bool {

@@ -61,6 +61,7 @@ type house struct {
 	cards   *reader      // nil: no card service
 	enrols  CardEnroller // nil: cards can be used, and none enrolled
 	realms  *Realms      // nil: its own alone
+	realm   string
 	d       *Daemon
 	end     func()
 }
@@ -70,7 +71,7 @@ func newHouse(t testing.TB, tweak ...func(*house)) *house {
 	start := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 	h := &house{
 		t: t, dir: filepath.Join(t.TempDir(), "state"), root: t.TempDir(), machine: uuid.New(),
-		clk: &clocks{wall: start, boot: time.Hour}, truth: &clocks{wall: start},
+		clk: &clocks{wall: start, boot: time.Hour}, truth: &clocks{wall: start}, realm: realm,
 		policy: Policy{
 			AllowAll: true, Aliases: true, IDs: []identity.IDRange{identity.DefaultIDRange}, Argon: Argon{Memory: 64, Time: 1, Threads: 1},
 			OfflineMax: 400 * 24 * time.Hour, ServerTimeout: 5 * time.Second, BackoffMin: time.Millisecond, BackoffMax: 5 * time.Millisecond,
@@ -115,7 +116,7 @@ func (h *house) start() {
 		p = onlyFetch{h.srv}
 	}
 	if h.groups != nil {
-		h.groups.server = h.srv
+		h.groups.onlyFetch, h.groups.server, h.groups.realm = onlyFetch{h.srv}, h.srv, h.realm
 		p = h.groups
 	}
 	var cards Cards
@@ -127,7 +128,7 @@ func (h *house) start() {
 	}
 	h.d, err = New(Options{
 		Cards:    cards,
-		Provider: p, Cache: h.cache, Sealer: h.sealer, Policy: h.policy, Machine: h.machine, Realm: realm,
+		Provider: p, Cache: h.cache, Sealer: h.sealer, Policy: h.policy, Machine: h.machine, Realm: h.realm,
 		Version: "test", Log: quiet(), Now: h.clk.now, Boottime: h.clk.elapsed, Realms: h.realms, LocalFiles: h.root,
 	})
 	must(h.t, err)

@@ -105,13 +105,12 @@ func (d *Daemon) admit(t *identity.IDToken) string {
 		return "its own group is one that must be earned"
 	case t.Realm != d.o.Realm:
 		return fmt.Sprintf("it is of realm %q", t.Realm)
+	case !d.hasForm(t):
+		return formRefused
 	case !d.allowedID(a.UID):
 		return fmt.Sprintf("uid %d is outside this machine's range", a.UID)
 	case !d.allowedID(a.GID):
 		return fmt.Sprintf("gid %d is outside this machine's range", a.GID)
-	}
-	if was := x.atUUID(a.UUID); was != nil && t.Revision < was.revision {
-		return fmt.Sprintf("revision %d is older than %d", t.Revision, was.revision)
 	}
 	if why := x.checkUID(a.UID, a.UUID); why != "" {
 		return why
@@ -126,6 +125,16 @@ func (d *Daemon) admit(t *identity.IDToken) string {
 		return heldPrefix + "uid: " + string(o.name())
 	}
 	return ""
+}
+
+const formRefused = "a name of it has another form than this machine's settings say"
+
+// hasForm tells whether the names in a token are qualified as the settings say: one
+// that was remembered under others is not.
+func (d *Daemon) hasForm(t *identity.IDToken) bool {
+	groups := d.naming(d.p.QualifiedGroups)
+	return d.naming(d.p.QualifiedUsers).Has(t.Account.Name) &&
+		!slices.ContainsFunc(t.Groups, func(g identity.Group) bool { return !groups.Has(g.Name) })
 }
 
 // news is what one message from the server changes.
@@ -201,6 +210,11 @@ func (d *Daemon) take(r provider.Record, now time.Time) taken {
 	}
 	a := r.Token.Account
 	held := x.atUUID(a.UUID)
+	if held != nil && r.Token.Revision < held.revision {
+		// What came with a login overtook what the stream still brings: no fault.
+		d.log.Debug("an older token came late", "account", string(a.Name), "revision", r.Token.Revision, "held", held.revision)
+		return taken{}
+	}
 	if why := d.admit(r.Token); why != "" {
 		d.log.Warn("account refused", "account", string(a.Name), "uuid", a.UUID, "reason", why)
 		d.refused.set(a.UUID, a.Name, why)

@@ -117,8 +117,8 @@ func (l *loading) take(c cache.Token, t *identity.IDToken, err error) {
 }
 
 // groups takes over the groups that were asked for, after the tokens: what those say
-// of a group counts where it is newer. One that does not verify, and what is too many,
-// leaves the cache.
+// of a group counts where it is newer. One that does not verify, or is called otherwise
+// than the settings say now, and what is too many, leaves the cache.
 func (l *loading) groups(ctx context.Context) error {
 	d, x := l.d, l.d.index
 	finder, ok := d.finder()
@@ -133,8 +133,8 @@ func (l *loading) groups(ctx context.Context) error {
 	x.mu.Lock()
 	for _, c := range list {
 		t, err := finder.VerifyGroup(c.Signed)
-		if err != nil || t.Group.UUID != c.UUID {
-			d.log.WarnContext(ctx, "a remembered group does not verify", "uuid", c.UUID, "error", err)
+		if err != nil || t.Group.UUID != c.UUID || d.admitGroup(t) != "" {
+			d.log.WarnContext(ctx, "a remembered group is not taken", "uuid", c.UUID, "error", err)
 			b.Ungroup = append(b.Ungroup, c.UUID)
 			continue
 		}

@@ -118,12 +118,17 @@ type local struct {
 // ahead are the realms before one.
 type ahead []*Daemon
 
+// hasAccount tells whether the name stands for an account of theirs, as it is or as
+// another spelling.
 func (a ahead) hasAccount(name identity.Name) bool {
-	return slices.ContainsFunc(a, func(d *Daemon) bool { return d.index.named(name) != nil })
+	return slices.ContainsFunc(a, func(d *Daemon) bool { return d.remembersName(string(name)) })
 }
 
 func (a ahead) hasGroup(name identity.Name) bool {
-	return slices.ContainsFunc(a, func(d *Daemon) bool { return d.index.hasGroup(name) })
+	return slices.ContainsFunc(a, func(d *Daemon) bool {
+		n, err := d.canonicalGroup(string(name))
+		return err == nil && d.index.hasGroup(n)
+	})
 }
 
 // claims tells whether the group is another realm's: what policy gives to its

@@ -29,9 +29,10 @@ type Policy struct {
 	AllowAll bool
 	// AllowGroups lets their members in. They are matched by uuid, never by name.
 	AllowGroups []uuid.UUID
-	// Aliases lets upper case and name@realm stand for the account; see
-	// [identity.Canonical].
-	Aliases bool
+	// QualifiedUsers and QualifiedGroups say that the realm's names are name@realm, and
+	// Aliases that other spellings find them; see [identity.Naming].
+	QualifiedUsers, QualifiedGroups bool
+	Aliases                         bool
 	// IDs are the ranges that uids and gids must lie in.
 	IDs []identity.IDRange
 	// LocalGroups are names of /etc/group; the members of the realm's group with

@@ -136,7 +136,7 @@ func (d *Daemon) remembersName(typed string) bool {
 }
 
 func (d *Daemon) remembersGroup(typed string) bool {
-	name, err := d.canonical(typed)
+	name, err := d.canonicalGroup(typed)
 	return err == nil && d.index.hasGroup(name)
 }
 

@@ -61,30 +61,34 @@ func (r *Realms) View(ctx context.Context) (identity.View, error) {
 type manyViews []identity.View
 
 func (m manyViews) Accounts() iter.Seq[*identity.Listed] {
-	return merged(m, identity.View.Accounts, func(a, b *identity.Listed) int { return cmp.Compare(a.UID, b.UID) })
+	return merged(m, identity.View.Accounts, func(a, b *identity.Listed) int { return cmp.Compare(a.UID, b.UID) },
+		func(a *identity.Listed, realm int) *identity.Listed { a.Realm = realm; return a })
 }
 
-func (m manyViews) Groups() iter.Seq[identity.Group] {
-	return merged(m, identity.View.Groups, func(a, b identity.Group) int { return cmp.Compare(a.GID, b.GID) })
+func (m manyViews) Groups() iter.Seq[identity.ListedGroup] {
+	return merged(m, identity.View.Groups, func(a, b identity.ListedGroup) int { return cmp.Compare(a.GID, b.GID) },
+		func(g identity.ListedGroup, realm int) identity.ListedGroup { g.Realm = realm; return g })
 }
 
 func (m manyViews) SubIDs() iter.Seq[identity.SubIDs] {
-	return merged(m, identity.View.SubIDs, func(a, b identity.SubIDs) int { return cmp.Compare(a.Start, b.Start) })
+	return merged(m, identity.View.SubIDs, func(a, b identity.SubIDs) int { return cmp.Compare(a.Start, b.Start) },
+		func(s identity.SubIDs, _ int) identity.SubIDs { return s })
 }
 
-// merged yields what sorted sequences yield, sorted. What one of them yielded stays
-// valid until it is asked for the next.
-func merged[T any](m manyViews, seq func(identity.View) iter.Seq[T], order func(a, b T) int) iter.Seq[T] {
+// merged yields what sorted sequences yield, sorted, and marks each with the number of
+// its realm. What one of them yielded stays valid until it is asked for the next.
+func merged[T any](m manyViews, seq func(identity.View) iter.Seq[T], order func(a, b T) int, mark func(v T, realm int) T) iter.Seq[T] {
 	return func(yield func(T) bool) {
 		type source struct {
-			next func() (T, bool)
-			head T
+			next  func() (T, bool)
+			head  T
+			realm int
 		}
 		var all []*source
-		for _, v := range m {
+		for i, v := range m {
 			next, stop := iter.Pull(seq(v))
 			defer stop()
-			s := &source{next: next}
+			s := &source{next: next, realm: i}
 			var ok bool
 			if s.head, ok = next(); ok {
 				all = append(all, s)
@@ -92,7 +96,7 @@ func merged[T any](m manyViews, seq func(identity.View) iter.Seq[T], order func(
 		}
 		for len(all) > 0 {
 			least := slices.MinFunc(all, func(a, b *source) int { return order(a.head, b.head) })
-			if !yield(least.head) {
+			if !yield(mark(least.head, least.realm)) {
 				return
 			}
 			var ok bool

@@ -153,12 +153,17 @@ func (d *Daemon) findName(ctx context.Context, name identity.Name, urgent bool) 
 		func(ctx context.Context) error { return d.fetchName(ctx, name) }, urgent)
 }
 
-// canonical is the one place that says what a typed name stands for.
+// canonical and canonicalGroup alone say what a typed name stands for.
 func (d *Daemon) canonical(typed string) (identity.Name, error) {
-	if d.p.Aliases {
-		return identity.Canonical(typed, d.o.Realm) //nolint:wrapcheck // the same meaning
-	}
-	return identity.ParseName(typed) //nolint:wrapcheck // the same meaning
+	return d.naming(d.p.QualifiedUsers).Canonical(typed) //nolint:wrapcheck // the same meaning
+}
+
+func (d *Daemon) canonicalGroup(typed string) (identity.Name, error) {
+	return d.naming(d.p.QualifiedGroups).Canonical(typed) //nolint:wrapcheck // the same meaning
+}
+
+func (d *Daemon) naming(qualified bool) identity.Naming {
+	return identity.Naming{Realm: d.o.Realm, Qualified: qualified, Aliases: d.p.Aliases}
 }
 
 // served returns e unless this machine's own files have its name, uid or gid.
@@ -215,7 +220,7 @@ func (d *Daemon) named(ctx context.Context, typed string) (*entry, error) {
 }
 
 // AccountByName returns the account that name stands for; see
-// [identity.Canonical]. Its errors are identity.ErrNotFound and
+// [identity.Naming]. Its errors are identity.ErrNotFound and
 // identity.ErrUnavailable.
 func (d *Daemon) AccountByName(ctx context.Context, name string) (identity.Account, error) {
 	e, err := d.named(ctx, name)
@@ -246,7 +251,7 @@ func (d *Daemon) AccountByUID(ctx context.Context, uid uint32) (identity.Account
 
 // GroupByName returns the group and those of its members that are known here.
 func (d *Daemon) GroupByName(ctx context.Context, name string) (identity.GroupEntry, error) {
-	n, err := d.canonical(name)
+	n, err := d.canonicalGroup(name)
 	if err != nil {
 		return identity.GroupEntry{}, identity.ErrNotFound
 	}

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,7 +20,7 @@ type Service struct {
 	// MaxAge of a proof; zero or less: 5 min. Only with StepUp.
 	MaxAge time.Duration
 	// Require are groups, by uuid: the account must be in each, and the proof must
-	// hold all that they demand.
+	// hold all that they demand. Nobody is in uuid.Nil.
 	Require []uuid.UUID
 	// Factors that the proof must hold.
 	Factors []identity.FactorKind
@@ -47,11 +48,18 @@ func checkService(d *Daemon, _ context.Context, q *question) ruling {
 		return fine("the service demands no more than a login")
 	}
 	g := d.goalOf(q.e, p)
-	if g.missing != uuid.Nil {
+	if slices.Contains(g.missing, uuid.Nil) {
+		return ruling{
+			code: identity.NotPermitted, tell: true,
+			detail: q.service + " is for people of another realm here.",
+			mend:   "Ask your administrator to name a group of this realm under [service." + q.service + "] require.",
+		}
+	}
+	if len(g.missing) > 0 {
 		return ruling{
 			code: identity.NotPermitted, tell: true,
 			detail: fmt.Sprintf("%s is for members of a group here that this account is not in.", q.service),
-			mend:   "Ask your administrator to add it to the group " + g.missing.String() + ".",
+			mend:   "Ask your administrator to add it to the group " + g.missing[0].String() + ".",
 		}
 	}
 	if q.methods != nil && !g.service(q.methods) {
@@ -69,6 +77,12 @@ func checkService(d *Daemon, _ context.Context, q *question) ruling {
 func (s *login) place() (place, bool) {
 	at := place{account: s.q.e.account.UUID, uid: s.q.e.account.UID, asker: s.RemoteUser, session: s.Session}
 	return at, s.Peer.UID == 0 && s.Session.Known()
+}
+
+// steppingUp tells whether this is the proof anew of somebody who is signed in here.
+func (s *login) steppingUp() bool {
+	_, known := s.place()
+	return s.d.p.Services[s.Service].StepUp && known
 }
 
 // stale says why a proof does not count any more; "" while it does.

@@ -105,7 +105,7 @@ func FuzzNamesAtTheDoor(f *testing.F) {
 	h.d.note(evFailed, nil)
 	f.Fuzz(func(t *testing.T, typed string) {
 		a, err := h.d.AccountByName(bg, typed)
-		name, cerr := identity.Canonical(typed, realm)
+		name, cerr := (identity.Naming{Realm: realm, Aliases: h.d.p.Aliases}).Canonical(typed)
 		if (err == nil) != (cerr == nil && name == "alice") || err == nil && a.UUID != tok.Account.UUID {
 			t.Fatalf("%q: %v, %v", typed, a, err)
 		}

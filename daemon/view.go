@@ -127,25 +127,25 @@ func (v *view) ownServed(p *packed) bool {
 }
 
 // Groups merges the folded ones, whose gids are their accounts' uids, with others.
-func (v *view) Groups() iter.Seq[identity.Group] {
-	return func(yield func(identity.Group) bool) {
+func (v *view) Groups() iter.Seq[identity.ListedGroup] {
+	return func(yield func(identity.ListedGroup) bool) {
 		others := v.listed
 		for _, p := range v.accounts {
 			if !v.ownServed(p) {
 				continue
 			}
 			for len(others) > 0 && v.groups[others[0]].GID < p.gid {
-				if !yield(v.groups[others[0]].Group) {
+				if !yield(identity.ListedGroup{Group: v.groups[others[0]].Group}) {
 					return
 				}
 				others = others[1:]
 			}
-			if !yield(p.ownGroup()) {
+			if !yield(identity.ListedGroup{Group: p.ownGroup()}) {
 				return
 			}
 		}
 		for _, n := range others {
-			if !yield(v.groups[n].Group) {
+			if !yield(identity.ListedGroup{Group: v.groups[n].Group}) {
 				return
 			}
 		}

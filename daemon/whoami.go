@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
 )
@@ -128,7 +126,7 @@ func (d *Daemon) explainStepUp(service string, e *entry) *report.StepUp {
 		return nil
 	}
 	g := d.goalOf(e, policy)
-	x := &report.StepUp{Required: policy.StepUp, Member: g.missing == uuid.Nil, Demands: g.leastDemands(), Proofs: []report.Proof{}}
+	x := &report.StepUp{Required: policy.StepUp, Member: len(g.missing) == 0, Demands: g.leastDemands(), Proofs: []report.Proof{}}
 	for _, o := range g.all {
 		x.Points = max(x.Points, int(o.Points))
 	}

@@ -69,8 +69,10 @@ func directory(until time.Time) string {
 type nobody struct{}
 
 func (nobody) Accounts() iter.Seq[*identity.Listed] { return func(func(*identity.Listed) bool) {} }
-func (nobody) Groups() iter.Seq[identity.Group]     { return func(func(identity.Group) bool) {} }
-func (nobody) SubIDs() iter.Seq[identity.SubIDs]    { return func(func(identity.SubIDs) bool) {} }
+func (nobody) Groups() iter.Seq[identity.ListedGroup] {
+	return func(func(identity.ListedGroup) bool) {}
+}
+func (nobody) SubIDs() iter.Seq[identity.SubIDs] { return func(func(identity.SubIDs) bool) {} }
 
 func conf(url string) string {
 	return fmt.Sprintf(`[machine]

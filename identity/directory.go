@@ -17,15 +17,23 @@ type View interface {
 	// Groups yields every group that an account lists, and those that its sessions
 	// must earn, which no account lists; gids ascending. Its members are the
 	// accounts that list its gid.
-	Groups() iter.Seq[Group]
+	Groups() iter.Seq[ListedGroup]
 	// SubIDs yields the ranges of subordinate ids that were given out, ascending.
 	SubIDs() iter.Seq[SubIDs]
 }
 
-// Listed is one account of a [View] with the ids of its groups.
+// Listed is one account of a [View] with the ids of its groups. Realm is whose it
+// is, as a number in the order of the machine's realms.
 type Listed struct {
 	Account
 	GroupIDs
+	Realm int
+}
+
+// ListedGroup is one group of a [View]; Realm is as in [Listed].
+type ListedGroup struct {
+	Group
+	Realm int
 }
 
 // GroupIDs are the groups of one account.

@@ -25,7 +25,7 @@ func (t *GroupToken) Validate() error {
 		err = errors.New("no realm")
 	}
 	if err == nil {
-		err = t.Group.validate()
+		err = errors.Join(t.Group.validate(), ownName(t.Realm, t.Group.Name))
 	}
 	if err != nil {
 		return fmt.Errorf("%w: group: %w", ErrToken, err)

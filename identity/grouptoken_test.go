@@ -65,6 +65,7 @@ func TestAGroupTokenThatBreaksARuleIsNotSigned(t *testing.T) {
 		"no uuid":         func(t *identity.GroupToken) { t.Group.UUID = uuid.Nil },
 		"no name":         func(t *identity.GroupToken) { t.Group.Name = "" },
 		"an odd name":     func(t *identity.GroupToken) { t.Group.Name = "a:b" },
+		"another realm's": func(t *identity.GroupToken) { t.Group.Name = "admins@evil" },
 		"a reserved gid":  func(t *identity.GroupToken) { t.Group.GID = 61184 },
 		"the gid of root": func(t *identity.GroupToken) { t.Group.GID = 0 },
 	} {

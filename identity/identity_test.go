@@ -13,35 +13,6 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
-func TestOnlyCanonicalNamesAreNames(t *testing.T) {
-	for _, good := range []string{"a", "ada", "_svc", "ada.l", "a-b", "0day", "a1", strings.Repeat("a", 64)} {
-		if n, err := identity.ParseName(good); err != nil || string(n) != good {
-			t.Errorf("%q: %q, %v", good, n, err)
-		}
-	}
-	for _, bad := range []string{
-		"", "Ada", "ada:x", "ada\n", "ada\x00", "../ada", "a/b", ".ada", "-ada", "..", "1000", "0", "ada ", "ad\xff", "àda", "ada@r",
-		strings.Repeat("a", 65), strings.Repeat("a", 300), "a,b", "a$",
-	} {
-		if n, err := identity.ParseName(bad); !errors.Is(err, identity.ErrName) {
-			t.Errorf("%q passed as %q (%v)", bad, n, err)
-		}
-	}
-}
-
-func TestWhatPeopleTypeFindsTheCanonicalName(t *testing.T) {
-	for typed, want := range map[string]string{
-		"ada": "ada", "ADA": "ada", "Ada": "ada", "ada@example": "ada", "ADA@Example": "ada",
-		"ada@other": "", "@example": "", "ada@@example": "", "ada@example@example": "", "\u212aen": "", "": "",
-		strings.Repeat("A", 300): "",
-	} {
-		got, err := identity.Canonical(typed, "example")
-		if string(got) != want || (err == nil) != (want != "") {
-			t.Errorf("%q: %q, %v; want %q", typed, got, err, want)
-		}
-	}
-}
-
 func TestNoReservedIDComesFromADirectory(t *testing.T) {
 	for id, ok := range map[uint32]bool{
 		0: false, 1: false, 999: false, 1000: true, 60000: true, 60001: false, 61184: false, 61200: false, 65519: false,
@@ -110,24 +81,6 @@ func TestZeroValuesGrantNothing(t *testing.T) {
 	if _, err := ring.IDToken(nil); !errors.Is(err, identity.ErrToken) {
 		t.Errorf("the zero keyring: %v", err)
 	}
-}
-
-func FuzzCanonical(f *testing.F) {
-	for _, s := range []string{"ada", "ADA@example", "../x", "a:b", "x\n"} {
-		f.Add(s, "example")
-	}
-	f.Fuzz(func(t *testing.T, typed, realm string) {
-		n, err := identity.Canonical(typed, realm)
-		if err != nil {
-			return
-		}
-		if strings.ContainsAny(string(n), ":/\n\x00@ ABCDEFGHIJKLMNOPQRSTUVWXYZ") || n == "" || len(n) > identity.MaxNameLen {
-			t.Errorf("%q became %q", typed, n)
-		}
-		if again, err := identity.Canonical(string(n), realm); err != nil || again != n {
-			t.Errorf("%q is not canonical: %q, %v", n, again, err)
-		}
-	})
 }
 
 func TestLogsHaveWordsForWhatWasAskedAndDecided(t *testing.T) {

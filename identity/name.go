@@ -6,9 +6,17 @@ import (
 	"strings"
 )
 
-// MaxNameLen is the longest account, group or realm-local name, in bytes. It is
-// above the 32 bytes that utmp(5) can hold, which truncates and does not fail.
-const MaxNameLen = 64
+// Lengths of names, in bytes. MaxNameLen is above the 32 bytes that utmp(5) can
+// hold, which truncates and does not fail; MaxQualifiedLen is what LOGIN_NAME_MAX
+// leaves a login name (limits.h).
+const (
+	MaxNameLen      = 64  // of an account or group, without its realm
+	MaxQualifiedLen = 255 // with it
+	MaxRealmLen     = 90  // of a realm
+)
+
+// MaxRealms is how many realms one machine can ask.
+const MaxRealms = 8
 
 // Errors that callers decide on. Wrap them, compare with errors.Is.
 var (
@@ -22,17 +30,59 @@ var (
 
 // Name is an account or group name in canonical form: 1 to [MaxNameLen] bytes
 // of a-z, 0-9, '_', '-' and '.', beginning with a letter, a digit or '_', and
-// not all digits (POSIX tools would take it for an id). The zero value names
-// nobody.
+// not all digits (POSIX tools would take it for an id). It may be qualified: then
+// '@' and the name of its realm follow, of the same bytes and beginning alike. The
+// zero value names nobody.
 type Name string
 
-// ParseName accepts a canonical name and nothing else. Names from a directory
-// pass here before they reach a file, a path or a log.
+// Short is the name without its realm.
+func (n Name) Short() Name {
+	short, _, _ := strings.Cut(string(n), "@")
+	return Name(short)
+}
+
+// Realm is what a qualified name is qualified with; "" when it is not.
+func (n Name) Realm() string {
+	_, realm, _ := strings.Cut(string(n), "@")
+	return realm
+}
+
+// ParseName accepts a canonical name, qualified or not, and nothing else. Names from
+// a directory pass here before they reach a file, a path or a log.
 func ParseName(s string) (Name, error) {
-	if s == "" || len(s) > MaxNameLen {
-		return "", fmt.Errorf("%w: length %d, want 1 to %d", ErrName, len(s), MaxNameLen)
+	short, realm, qualified := strings.Cut(s, "@")
+	if len(short) > MaxNameLen || len(s) > MaxQualifiedLen {
+		return "", fmt.Errorf("%w: length %d, at most %d, and %d with the realm", ErrName, len(s), MaxNameLen, MaxQualifiedLen)
 	}
-	digits := true
+	digits, err := checkLabel(short)
+	switch {
+	case err != nil:
+		return "", err
+	case digits:
+		return "", fmt.Errorf("%w: all digits", ErrName)
+	case qualified:
+		if _, err := checkLabel(realm); err != nil {
+			return "", fmt.Errorf("realm: %w", err)
+		}
+	}
+	return Name(s), nil
+}
+
+// ParseShortName is [ParseName] for a name that must not be qualified.
+func ParseShortName(s string) (Name, error) {
+	n, err := ParseName(s)
+	if err == nil && n.Realm() != "" {
+		return "", fmt.Errorf("%w: '@' in it", ErrName)
+	}
+	return n, err
+}
+
+// checkLabel is the rule for either side of the '@'.
+func checkLabel(s string) (digits bool, err error) {
+	if s == "" {
+		return false, fmt.Errorf("%w: it is empty", ErrName)
+	}
+	digits = true
 	for i := range len(s) {
 		c := s[i]
 		switch {
@@ -42,33 +92,54 @@ func ParseName(s string) (Name, error) {
 		case (c == '-' || c == '.') && i > 0:
 			digits = false
 		default:
-			return "", fmt.Errorf("%w: byte %#02x at %d", ErrName, c, i)
+			return false, fmt.Errorf("%w: byte %#02x at %d", ErrName, c, i)
 		}
 	}
-	if digits {
-		return "", fmt.Errorf("%w: all digits", ErrName)
-	}
-	return Name(s), nil
+	return digits, nil
 }
 
-// Canonical turns what a person typed into the name it stands for: ASCII upper
-// case is folded, and one trailing "@realm" is dropped when it equals realm
-// (compared without case). Anything else must already be canonical. A host's
-// PAM_USER is never rewritten with the result; it only finds the record.
-func Canonical(typed, realm string) (Name, error) {
-	if len(typed) > MaxNameLen+1+len(realm) {
-		return "", fmt.Errorf("%w: length %d", ErrName, len(typed))
-	}
-	s := asciiLower(typed)
-	if at := strings.LastIndexByte(s, '@'); at > 0 && realm != "" && s[at+1:] == asciiLower(realm) {
-		s = s[:at]
-	}
-	return ParseName(s)
+// Naming is how one realm names its accounts, or its groups.
+type Naming struct {
+	Realm string
+	// Qualified: every name ends in "@" and the realm, and no name does otherwise.
+	Qualified bool
+	// Aliases: upper case, and the other of the two forms, find it too.
+	Aliases bool
 }
 
-// asciiLower folds A to Z only: Unicode folding maps other letters onto ASCII
+// Canonical turns what a person typed into the one name that it can stand for. With
+// aliases ASCII upper case is folded, and the realm added or dropped as the realm's
+// names have it. A host's PAM_USER is never rewritten with the result; it only finds
+// the record.
+func (n Naming) Canonical(typed string) (Name, error) {
+	if n.Aliases {
+		typed = FoldName(typed)
+	}
+	name, err := ParseName(typed)
+	if err != nil || n.Has(name) {
+		return name, err
+	}
+	switch realm := name.Realm(); {
+	case !n.Aliases, realm != "" && realm != FoldName(n.Realm):
+		return "", fmt.Errorf("%w: not in the form of the realm's names", ErrName)
+	case n.Qualified:
+		return ParseName(string(name) + "@" + FoldName(n.Realm))
+	default:
+		return name.Short(), nil
+	}
+}
+
+// Has tells whether a name has the form of the realm's names.
+func (n Naming) Has(name Name) bool {
+	if !n.Qualified {
+		return name.Realm() == ""
+	}
+	return name.Realm() != "" && name.Realm() == FoldName(n.Realm)
+}
+
+// FoldName folds A to Z only: Unicode folding maps other letters onto ASCII
 // ones ("K", U+212A, becomes "k"), which would let a look-alike find a record.
-func asciiLower(s string) string {
+func FoldName(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= 'A' && r <= 'Z' {
 			return r + ('a' - 'A')

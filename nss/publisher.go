@@ -60,8 +60,8 @@ type Publisher struct {
 	Source Source
 	// Dir is the folder of the file. It must exist, and nobody else writes there.
 	Dir string
-	// Realm and Aliases: see [snapshot.Options].
-	Realm   string
+	// Realms and Aliases: see [snapshot.Options].
+	Realms  []snapshot.Realm
 	Aliases bool
 	Log     *slog.Logger
 	// Published, if not nil, is told of every file and of every fault, by Run's
@@ -222,7 +222,7 @@ func (r *publishing) write(ctx context.Context) (string, snapshot.Stats, error) 
 		return "", snapshot.Stats{}, err //nolint:wrapcheck // the source says what it was doing
 	}
 	// Not yet trusted: the words are set when it is put in place.
-	return r.folder.write(view, snapshot.Options{Realm: r.Realm, Aliases: r.Aliases})
+	return r.folder.write(view, snapshot.Options{Realms: r.Realms, Aliases: r.Aliases})
 }
 
 // finish puts a whole file in place.

@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 func publishWithoutEnd(dir string) {
 	w := newTown(1)
 	w.standing.Absent = true
-	p := &nss.Publisher{Source: w, Dir: dir, Realm: "example", Log: slog.New(slog.DiscardHandler), Published: func(p nss.Published) {
+	p := &nss.Publisher{Source: w, Dir: dir, Realms: []snapshot.Realm{{Name: "example"}}, Log: slog.New(slog.DiscardHandler), Published: func(p nss.Published) {
 		fmt.Println(p.Stats.Accounts, p.Err)
 		if p.Err != nil {
 			return // it is tried again by itself

@@ -98,15 +98,15 @@ func (n people) Accounts() iter.Seq[*identity.Listed] {
 	}
 }
 
-func (n people) Groups() iter.Seq[identity.Group] {
-	return func(yield func(identity.Group) bool) {
+func (n people) Groups() iter.Seq[identity.ListedGroup] {
+	return func(yield func(identity.ListedGroup) bool) {
 		for i := range int(n) {
-			if !yield(identity.Group{Name: identity.Name(nameOf(i)), GID: uint32(firstUID + i)}) {
+			if !yield(identity.ListedGroup{Group: identity.Group{Name: identity.Name(nameOf(i)), GID: uint32(firstUID + i)}}) {
 				return
 			}
 		}
 		if n > 0 {
-			yield(identity.Group{Name: "town", GID: firstUID + 1_000_000})
+			yield(identity.ListedGroup{Group: identity.Group{Name: "town", GID: firstUID + 1_000_000}})
 		}
 	}
 }
@@ -135,7 +135,7 @@ func (r *records) get() []nss.Published {
 func publish(t *testing.T, s nss.Source, dir string) (told *records, end func()) {
 	t.Helper()
 	told = &records{}
-	p := &nss.Publisher{Source: s, Dir: dir, Realm: "example", Aliases: true, Log: slog.New(slog.DiscardHandler), Published: told.add}
+	p := &nss.Publisher{Source: s, Dir: dir, Realms: []snapshot.Realm{{Name: "example"}}, Aliases: true, Log: slog.New(slog.DiscardHandler), Published: told.add}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- p.Run(ctx) }()

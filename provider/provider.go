@@ -136,6 +136,10 @@ type Attempt struct {
 	// what a card signs, see identity.CardChallenge; of more than 256 bytes no card's
 	// answer is right.
 	Service, RemoteHost string
+	// StepUp says that somebody who is signed in already proves it again, so that a
+	// server may go on from that sign-in. It asks for no less than a login does, and a
+	// provider that knows no difference takes it for one, as provider/sallyport does.
+	StepUp bool
 	// UsedStep is the newest time step of a one-time code that was accepted here
 	// without the server.
 	UsedStep int64

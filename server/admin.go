@@ -77,7 +77,7 @@ var errInput = errors.New("not accepted")
 
 // named finds the account that a command names.
 func named(tx *store.Tx, name string) (store.Account, error) {
-	n, err := identity.ParseName(name)
+	n, err := identity.ParseShortName(name)
 	if err != nil {
 		return store.Account{}, err
 	}

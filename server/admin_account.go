@@ -107,7 +107,7 @@ func (s *admin) AddAccount(ctx context.Context, req *v1.AddAccountRequest) (*v1.
 }
 
 func newAccount(req *v1.AddAccountRequest) (store.Account, error) {
-	name, err := identity.ParseName(req.GetName())
+	name, err := identity.ParseShortName(req.GetName())
 	if err != nil {
 		return store.Account{}, err
 	}

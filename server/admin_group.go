@@ -16,7 +16,7 @@ import (
 )
 
 func groupNamed(tx *store.Tx, name string) (identity.Group, error) {
-	n, err := identity.ParseName(name)
+	n, err := identity.ParseShortName(name)
 	if err != nil {
 		return identity.Group{}, err
 	}
@@ -63,7 +63,7 @@ func (s *admin) AddGroup(ctx context.Context, req *v1.AddGroupRequest) (*v1.Grou
 }
 
 func newGroup(req *v1.AddGroupRequest) (identity.Group, error) {
-	name, err := identity.ParseName(req.GetName())
+	name, err := identity.ParseShortName(req.GetName())
 	if err != nil {
 		return identity.Group{}, err
 	}

@@ -27,7 +27,7 @@ func machineView(m store.Machine) *v1.MachineView {
 
 // AddMachine implements AdminService.
 func (s *admin) AddMachine(ctx context.Context, req *v1.NameRequest) (*v1.AddMachineResponse, error) {
-	name, err := identity.ParseName(req.GetName())
+	name, err := identity.ParseShortName(req.GetName())
 	if err != nil {
 		return nil, s.told(ctx, "add machine", req.GetName(), err)
 	}
@@ -64,7 +64,7 @@ func (s *admin) ListMachines(ctx context.Context, _ *v1.ListRequest) (*v1.ListMa
 // RemoveMachine implements AdminService.
 func (s *admin) RemoveMachine(ctx context.Context, req *v1.NameRequest) (*v1.Done, error) {
 	return &v1.Done{}, s.change(ctx, "machine.remove", req.GetName(), "", func(tx *store.Tx) error {
-		name, err := identity.ParseName(req.GetName())
+		name, err := identity.ParseShortName(req.GetName())
 		if err != nil {
 			return err
 		}

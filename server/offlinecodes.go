@@ -95,7 +95,7 @@ func (s *admin) SetMachine(ctx context.Context, req *v1.SetMachineRequest) (*v1.
 		detail = fmt.Sprintf("offline_codes=%t", req.GetOfflineCodes())
 	}
 	err := s.change(ctx, "machine.set", req.GetName(), detail, func(tx *store.Tx) error {
-		name, err := identity.ParseName(req.GetName())
+		name, err := identity.ParseShortName(req.GetName())
 		if err != nil {
 			return err
 		}

@@ -37,7 +37,7 @@ func (e *engine) Begin(ctx context.Context, req *v1.BeginRequest) (*v1.BeginResp
 	if err != nil {
 		return nil, err
 	}
-	name, err := identity.ParseName(req.GetName())
+	name, err := identity.ParseShortName(req.GetName())
 	if err != nil {
 		return nil, connect.NewError(connect.CodeInvalidArgument, err)
 	}
@@ -117,7 +117,7 @@ func (e *engine) ChangePassword(ctx context.Context, req *v1.ChangePasswordReque
 	if err != nil {
 		return nil, err
 	}
-	name, err := identity.ParseName(req.GetName())
+	name, err := identity.ParseShortName(req.GetName())
 	if err != nil {
 		return nil, connect.NewError(connect.CodeInvalidArgument, err)
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/sallyport-auth/sallyport/daemon"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/nss"
+	"github.com/sallyport-auth/sallyport/nss/snapshot"
 	"github.com/sallyport-auth/sallyport/pam"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/provider/kanidm"
@@ -84,7 +85,7 @@ func publisher(c *config.Config, d *daemon.Realms, log *slog.Logger) *nss.Publis
 	said := report.Directory{Path: nss.Path(c.Paths.Directory)}
 	var of identity.Revisions // that the file in force was made of
 	return &nss.Publisher{
-		Source: d, Dir: c.Paths.Directory, Realm: c.Providers[0].Realm, Aliases: c.Directory.Aliases, Log: log,
+		Source: d, Dir: c.Paths.Directory, Realms: realmsOf(c), Aliases: c.Directory.Aliases, Log: log,
 		Published: func(p nss.Published) {
 			said.LastError = ""
 			if p.Err != nil {
@@ -97,6 +98,14 @@ func publisher(c *config.Config, d *daemon.Realms, log *slog.Logger) *nss.Publis
 			d.SetPublished(of, said)
 		},
 	}
+}
+
+func realmsOf(c *config.Config) []snapshot.Realm {
+	var list []snapshot.Realm
+	for _, p := range c.Providers {
+		list = append(list, snapshot.Realm{Name: p.Realm, QualifiedUsers: p.UserName.Qualified(), QualifiedGroups: p.GroupName.Qualified()})
+	}
+	return list
 }
 
 // addRealm opens what one realm has for itself, and adds it to the others.
@@ -133,7 +142,7 @@ func cacheName(p *config.Provider) string {
 }
 
 func policy(c *config.Config, p *config.Provider) daemon.Policy {
-	everybody, groups := c.Login.Allowed()
+	everybody, groups := c.Login.Allowed(p.Realm)
 	return daemon.Policy{
 		AllowAll:      everybody,
 		AllowGroups:   groups,
@@ -146,17 +155,21 @@ func policy(c *config.Config, p *config.Provider) daemon.Policy {
 		FailDelay:     time.Duration(c.Login.FailDelay),
 		KeepNames:     time.Duration(c.Directory.Keep),
 		Aliases:       c.Directory.Aliases,
-		SubIDs:        identity.IDRange(c.SubIDs.Range),
-		LocalGroups:   c.Groups.Local,
-		Services:      services(c),
+
+		QualifiedUsers:  p.UserName.Qualified(),
+		QualifiedGroups: p.GroupName.Qualified(),
+
+		SubIDs:      identity.IDRange(c.SubIDs.Range),
+		LocalGroups: c.Groups.Of(p.Realm),
+		Services:    services(c, p.Realm),
 	}
 }
 
-func services(c *config.Config) map[string]daemon.Service {
+func services(c *config.Config, realm string) map[string]daemon.Service {
 	all := make(map[string]daemon.Service)
 	for name, s := range c.Services() {
 		all[name] = daemon.Service{
-			StepUp: *s.StepUp, MaxAge: time.Duration(*s.MaxAge), Require: s.Groups(), Factors: s.Kinds(),
+			StepUp: *s.StepUp, MaxAge: time.Duration(*s.MaxAge), Require: s.Groups(realm), Factors: s.Kinds(),
 			Points: *s.Points, NoCards: !*s.Cards,
 		}
 	}
@@ -192,7 +205,10 @@ func openKanidm(c *config.Config, p *config.Provider, root []byte, key crypto.Si
 	o := kanidm.Options{
 		URL: p.URL.String(), Realm: p.Realm, RootPEM: root, MachineKey: key, MachineID: c.Machine.ID, Memory: store,
 		Stepped: p.SignIn.String() == config.Stepped, Dial: time.Duration(p.Timeout), OfflineFor: time.Duration(c.Offline.MaxAge),
-		Mapping: kanidm.Mapping{HomePrefix: p.HomePrefix, HomeName: kanidm.Attribute(p.HomeName.String()), Shell: p.Shell},
+		Mapping: kanidm.Mapping{
+			QualifiedUsers: p.UserName.Qualified(), QualifiedGroups: p.GroupName.Qualified(),
+			HomePrefix: p.HomePrefix, HomeName: kanidm.Attribute(p.HomeName.String()), Shell: p.Shell,
+		},
 	}
 	if p.Token != "" {
 		text, err := readSecret(p.Token)

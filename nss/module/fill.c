@@ -48,7 +48,7 @@ static inline block evil(block b)
 static inline block unnamable(block b)
 {
 	return ~((block)(b - 'a' < 26) | (block)(b - '0' < 10) | (block)(b == '_') | (block)(b == '-') |
-		 (block)(b == '.') | (block)(b == 0));
+		 (block)(b == '.') | (block)(b == '@') | (block)(b == 0));
 }
 
 /*
@@ -104,33 +104,51 @@ static inline bool copy_texts(char *to, const char *from, size_t n, size_t nuls)
 	return !any(bad) && have + add(-((block)(b == 0) & fresh(n))) == nuls;
 }
 
-/* Whether the first n of at least BLOCK bytes have only what names have, and NUL. */
-static inline bool namable_start(const char *p, size_t n)
+/* What bytes are that should be those of names, and the NULs behind them. */
+enum namable { NEVER, SHORT, QUALIFIED /* there is an '@' */ };
+
+static inline enum namable judged(block bad, block at)
 {
-	return !any(unnamable(load(p)) & (block)(position < (uint8_t)n));
+	if (any(bad))
+		return NEVER;
+	return any(at) ? QUALIFIED : SHORT;
 }
 
-/* The bytes of names and the NULs behind them. */
-static inline bool namable(const char *p, size_t n)
+/* The first n of at least BLOCK bytes. */
+static inline enum namable namable_start(const char *p, size_t n)
 {
-	block bad = {0};
+	block b = load(p), first = (block)(position < (uint8_t)n);
+
+	return judged(unnamable(b) & first, (block)(b == '@') & first);
+}
+
+static inline enum namable namable(const char *p, size_t n)
+{
+	block bad = {0}, at = {0}, b;
 	size_t i = 0;
 
 	if (n < BLOCK) {
 		char padded[BLOCK] = {0};
 
 		memcpy(padded, p, n);
-		return !any(unnamable(load(padded)));
+		b = load(padded);
+		return judged(unnamable(b), (block)(b == '@'));
 	}
-	for (; i + BLOCK < n; i += BLOCK)
-		bad |= unnamable(load(p + i));
-	return !any(bad | unnamable(load(p + n - BLOCK)));
+	for (; i + BLOCK < n; i += BLOCK) {
+		b = load(p + i);
+		bad |= unnamable(b);
+		at |= (block)(b == '@');
+	}
+	b = load(p + n - BLOCK);
+	return judged(bad | unnamable(b), at | (block)(b == '@'));
 }
 
-/* A name of n bytes that are namable and not NUL: the rest of the rule of identity.ParseName. */
-static inline bool name_formed(const char *p, size_t n)
+/* Whether n bytes of that judgement, none of them NUL, are a name. */
+static inline bool name_formed(const char *p, size_t n, enum namable is)
 {
-	if (n == 0 || n > KEY_MAX_NAME || *p == '-' || *p == '.')
+	if (is == QUALIFIED)
+		return key_formed(p, n);
+	if (is == NEVER || n == 0 || n > KEY_MAX_NAME || *p == '-' || *p == '.')
 		return false;
 	for (size_t i = 0; i < n; i++)
 		if (p[i] < '0' || p[i] > '9')
@@ -154,9 +172,9 @@ bool fill_passwd(const struct fill_passwd *p, struct passwd *out, char *texts, c
 	 */
 	if (*x != 'x' || *home != '/' || *shell != '/')
 		return false;
-	bool namely = p->name < BLOCK && end - texts >= BLOCK ? namable_start(texts, p->name) : namable(texts, p->name);
+	enum namable is = p->name < BLOCK && end - texts >= BLOCK ? namable_start(texts, p->name) : namable(texts, p->name);
 
-	if (!namely || !name_formed(texts, p->name) || !wire_id_ok(p->uid) || !wire_id_ok(p->gid))
+	if (!name_formed(texts, p->name, is) || !wire_id_ok(p->uid) || !wire_id_ok(p->gid))
 		return false;
 	out->pw_name = texts;
 	out->pw_passwd = x;
@@ -179,7 +197,7 @@ static inline uint64_t zeroes(const char *p)
 }
 
 /* Points at the members one after the other; false unless there are as many as said. */
-static bool point(char **list, char *p, const struct fill_group *g)
+static bool point(char **list, char *p, const struct fill_group *g, enum namable is)
 {
 	char *name = p, *end = p + g->bytes;
 	size_t n = 0;
@@ -201,7 +219,7 @@ static bool point(char **list, char *p, const struct fill_group *g)
 			p++;
 			continue;
 		}
-		if (n == g->count || !name_formed(name, (size_t)(p - name)))
+		if (n == g->count || !name_formed(name, (size_t)(p - name), is))
 			return false;
 		list[n++] = name;
 		name = ++p;
@@ -217,8 +235,7 @@ bool fill_group(const struct fill_group *g, struct group *out, char *texts)
 
 	if (!wire_id_ok(g->gid) || memchr(texts, '\0', g->name) != NULL || x[-1] != '\0' || *x != 'x' || x[1] != '\0')
 		return false;
-	if (!namable(texts, g->name) || !name_formed(texts, g->name) || !namable(members, g->bytes) ||
-	    !point(list, members, g))
+	if (!name_formed(texts, g->name, namable(texts, g->name)) || !point(list, members, g, namable(members, g->bytes)))
 		return false;
 	out->gr_name = texts;
 	out->gr_passwd = x;

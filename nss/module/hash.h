@@ -1,5 +1,6 @@
 /*
- * The hash and the check of the directory snapshot. nss/snapshot/doc.go is the
+ * The hash and the check of the directory snapshot, and what else all who read it
+ * must agree on. nss/snapshot/doc.go is the
  * reference; its testdata/hashes.txt holds C and Go to each other.
  */
 #ifndef SALLYPORT_HASH_H
@@ -8,6 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+enum {
+	SNAPSHOT_VERSION = 2,
+	SNAPSHOT_HEADER = 1024, /* bytes */
+};
 
 #define HASH_K0 UINT64_C(0x9E3779B97F4A7C15)
 #define HASH_K1 UINT64_C(0xD6E8FEB86659FD93)

@@ -11,9 +11,8 @@
 
 enum {
 	BYTE_ORDER_MARK = 0x01020304,
-	VERSION = 1,
 	CHECKED = 72, /* from here to its end the header is covered by its check */
-	MAX_REALM = 231,
+	REALMS = 280,
 	MIN_ACCOUNT = 40, /* bytes of the smallest record */
 	MIN_GROUP = 32,
 };
@@ -51,11 +50,32 @@ static bool zeroes(const uint8_t *p, size_t n)
 	return any == 0;
 }
 
+static bool realms(struct snapshot *s, const uint8_t *h)
+{
+	size_t at = REALMS + 1;
+
+	_Static_assert(REALMS + 1 + SNAPSHOT_REALMS * (2 + SNAPSHOT_REALM) <= SNAPSHOT_HEADER, "they have room");
+	s->realms = h[REALMS];
+	if (s->realms > SNAPSHOT_REALMS)
+		return false;
+	for (size_t i = 0; i < s->realms; i++) {
+		struct snapshot_realm *r = &s->realm[i];
+
+		r->flags = h[at];
+		r->len = h[at + 1];
+		if (r->len > SNAPSHOT_REALM)
+			return false;
+		memcpy(r->name, h + at + 2, r->len);
+		at += 2 + (size_t)r->len;
+	}
+	return true;
+}
+
 static bool believe(struct snapshot *s, const uint8_t *h, uint64_t size)
 {
 	struct snapshot_section subids;
 
-	if (memcmp(h, "SALLYDIR", 8) != 0 || hash_r32(h + 8) != BYTE_ORDER_MARK || hash_r32(h + 12) != VERSION)
+	if (memcmp(h, "SALLYDIR", 8) != 0 || hash_r32(h + 8) != BYTE_ORDER_MARK || hash_r32(h + 12) != SNAPSHOT_VERSION)
 		return false;
 	if (!zeroes(h + 20, 4) || !zeroes(h + 40, 24))
 		return false;
@@ -66,11 +86,7 @@ static bool believe(struct snapshot *s, const uint8_t *h, uint64_t size)
 	s->seed1 = word(h, 88);
 	s->written = word(h, 96);
 	s->flags = hash_r32(h + 104);
-	s->realm_len = h[280];
-	if (s->realm_len > MAX_REALM)
-		return false;
-	memcpy(s->realm, h + 281, MAX_REALM);
-	return section(h, 112, size, MIN_ACCOUNT, &s->accounts) && section(h, 136, size, MIN_GROUP, &s->groups) &&
+	return realms(s, h) && section(h, 112, size, MIN_ACCOUNT, &s->accounts) && section(h, 136, size, MIN_GROUP, &s->groups) &&
 	       table(h, 160, size, &subids) && table(h, 184, size, &s->account_names) &&
 	       table(h, 208, size, &s->account_uids) && table(h, 232, size, &s->group_names) &&
 	       table(h, 256, size, &s->group_gids);

@@ -16,13 +16,44 @@ static const unsigned char folded[256] = {
 	ITSELF('6'), ITSELF('7'), ITSELF('8'), ITSELF('9'), ITSELF('_'), ITSELF('-'), ITSELF('.'),
 };
 
-static bool realm_possible(const char *s)
+/* Either side of the '@' begins so. */
+static bool begins(char c)
 {
-	size_t n = 0;
+	return c != '-' && c != '.';
+}
 
-	while (n <= KEY_MAX_REALM && folded[(unsigned char)s[n]] != 0)
-		n++;
-	return n > 0 && n <= KEY_MAX_REALM && s[n] == '\0';
+bool key_formed(const char *p, size_t n)
+{
+	const char *at = memchr(p, '@', n);
+	size_t len = at == NULL ? n : (size_t)(at - p), i = 0;
+
+	if (len == 0 || len > KEY_MAX_NAME || n > KEY_MAX_QUALIFIED || !begins(*p))
+		return false;
+	if (at != NULL && (n == len + 1 || !begins(at[1]) || memchr(at + 1, '@', n - len - 1) != NULL))
+		return false;
+	while (i < len && p[i] >= '0' && p[i] <= '9')
+		i++;
+	return i < len;
+}
+
+/* Folds what follows the '@', up to the end. */
+static bool realm(struct key *k, const char *typed, unsigned char *differs)
+{
+	size_t n = k->at + 1;
+
+	k->name[k->at] = '@';
+	if (!begins(typed[n]))
+		return false;
+	for (; typed[n] != '\0'; n++) {
+		unsigned char c = (unsigned char)typed[n], f = folded[c];
+
+		if (f == 0 || n == KEY_MAX_QUALIFIED)
+			return false;
+		k->name[n] = (char)f;
+		*differs |= c ^ f;
+	}
+	k->len = n;
+	return n > k->at + 1;
 }
 
 bool key_by_name(struct key *k, const char *typed)
@@ -42,18 +73,15 @@ bool key_by_name(struct key *k, const char *typed)
 		differs |= c ^ f;
 		digits &= f >= '0' && f <= '9';
 	}
-	if (n == 0 || digits || typed[0] == '-' || typed[0] == '.')
+	if (n == 0 || digits || !begins(typed[0]))
 		return false;
 	k->typed = typed;
-	k->realm = NULL;
-	k->len = n;
+	k->len = k->at = n;
 	k->id = 0;
-	k->alias = differs != 0;
-	if (typed[n] == '\0')
-		return true;
-	k->realm = typed + n + 1;
-	k->alias = true;
-	return typed[n] == '@' && realm_possible(k->realm);
+	if (typed[n] != '\0' && (typed[n] != '@' || !realm(k, typed, &differs)))
+		return false;
+	k->folded = differs != 0;
+	return true;
 }
 
 bool key_by_id(struct key *k, uint32_t id)
@@ -61,25 +89,4 @@ bool key_by_id(struct key *k, uint32_t id)
 	k->typed = NULL;
 	k->id = id;
 	return wire_id_ok(id);
-}
-
-static unsigned char lower(char c)
-{
-	unsigned char u = (unsigned char)c;
-
-	return u >= 'A' && u <= 'Z' ? (unsigned char)(u + ('a' - 'A')) : u;
-}
-
-bool key_alias(const struct key *k, bool allowed, const char *realm, size_t len)
-{
-	if (!allowed)
-		return false;
-	if (k->realm == NULL)
-		return true;
-	if (len == 0)
-		return false;
-	for (size_t i = 0; i < len; i++)
-		if (k->realm[i] == '\0' || lower(k->realm[i]) != lower(realm[i]))
-			return false;
-	return k->realm[len] == '\0';
 }

@@ -7,17 +7,17 @@
 #include <stdint.h>
 
 enum {
-	KEY_MAX_NAME = 64,   /* identity.MaxNameLen */
-	KEY_MAX_REALM = 255, /* what may follow an '@' */
+	KEY_MAX_NAME = 64,	 /* identity.MaxNameLen */
+	KEY_MAX_QUALIFIED = 255, /* identity.MaxQualifiedLen */
 };
 
 struct key {
 	const char *typed; /* NULL: asked for by id */
-	const char *realm; /* what follows the '@' in typed; NULL: nothing does */
-	size_t len;
+	size_t len;	   /* of name */
+	size_t at;	   /* where its '@' is; len: it has none */
 	uint32_t id;
-	bool alias;		 /* typed has upper case or a realm */
-	char name[KEY_MAX_NAME]; /* typed, folded, without the realm */
+	bool folded;			/* typed has upper case */
+	char name[KEY_MAX_QUALIFIED];	/* typed, folded */
 };
 
 /*
@@ -28,9 +28,9 @@ bool key_by_name(struct key *k, const char *typed);
 bool key_by_id(struct key *k, uint32_t id);
 
 /*
- * Whether a directory in which other spellings find an account, or do not, would
- * take an alias for the name: its realm must be that of the directory.
+ * Whether n bytes, all of them such as names have or '@', are a name: the rest of the
+ * rule of identity.ParseName.
  */
-bool key_alias(const struct key *k, bool allowed, const char *realm, size_t len);
+bool key_formed(const char *p, size_t n);
 
 #endif

@@ -57,7 +57,7 @@ enum lookup_status lookup_groups_of(const struct key *k, uint32_t gid, lookup_gi
 
 	if (snapshot_hold(&h)) {
 		s = snapshot_gids(&h, k, &g);
-		if (s == LOOKUP_DONE && (k->alias || (gid != g.own && !snapshot_knows_gid(&h, gid))) &&
+		if (s == LOOKUP_DONE && (g.alias || (gid != g.own && !snapshot_knows_gid(&h, gid))) &&
 		    local_account(k->typed))
 			s = LOOKUP_NOT_FOUND;
 		if (s == LOOKUP_DONE)

@@ -43,6 +43,7 @@ struct lookup_gids {
 	const uint8_t *gids, *local; /* four bytes each, in the machine's order, unaligned */
 	size_t n, locals;
 	uint32_t own; /* one more; 0: none */
+	bool alias;   /* the account is called otherwise than what was asked for */
 };
 
 typedef enum lookup_status lookup_gids_fn(void *arg, const struct lookup_gids *g);

@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/nss/snapshot"
 	"github.com/sallyport-auth/sallyport/wire"
 )
@@ -254,7 +253,7 @@ func TestAWalkGoesOnInANewerFile(t *testing.T) {
 	both(t, func(t *testing.T, v variant) {
 		before, after := hamlet(), hamlet()
 		before.add("dave", 70010)
-		before.groups = append(before.groups, identity.Group{Name: "elders", GID: 70300})
+		before.groups = append(before.groups, listed("elders", 70300))
 		before.accounts[1].GIDs = append(before.accounts[1].GIDs, 70300)
 		after.accounts[0].FullName = "a longer name than before"
 		after.add("carol", 70003)

@@ -46,7 +46,7 @@ func (p *people) group(is func(identity.GroupEntry) bool) (identity.GroupEntry, 
 }
 
 func (p *people) AccountByName(_ context.Context, name string) (identity.Account, error) {
-	n, err := identity.Canonical(name, "example.org")
+	n, err := (identity.Naming{Realm: "example.org", Aliases: true}).Canonical(name)
 	if err != nil {
 		return identity.Account{}, err
 	}
@@ -188,7 +188,7 @@ func TestWithoutADaemonOnlyTheImpossibleIsNotFound(t *testing.T) {
 		for _, uid := range []string{"0", "999", "60001", "61184", "61200", "65534", "65535", "2147352576", "4294967294", "4294967295"} {
 			want(t, v.run(t, "direct-uid="+uid), "status=0 error=ENOENT")
 		}
-		for _, name := range []string{"", "-a", ".a", "a:b", "a/b", "../a", "a\nb", "1000", "é", "a b", "a@", "@a", "a@b/c", strings.Repeat("a", 65)} {
+		for _, name := range []string{"", "-a", ".a", "a:b", "a/b", "../a", "a\nb", "1000", "é", "a b", "a@", "@a", "a@b/c", "a@b@c", "a@-b", "1000@r", strings.Repeat("a", 65)} {
 			want(t, v.run(t, "direct="+name), "status=0 error=ENOENT errno=77")
 			if module.NamePossible(name) {
 				t.Errorf("%q is thought possible", name)

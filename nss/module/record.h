@@ -21,12 +21,12 @@ enum {
 struct account_head {
 	uint32_t check, lists_check, uid, gid;
 	uint16_t full_name, home, shell, gids;
-	uint8_t name, locals, flags;
+	uint8_t name, locals, flags, realm;
 };
 
 struct group_head {
 	uint32_t check, members_check, gid, count, bytes;
-	uint8_t name;
+	uint8_t name, realm;
 };
 
 /* A record whose head and texts hold, and where it lies. */
@@ -98,6 +98,7 @@ ALWAYS_INLINE bool record_account(const struct snapshot *s, uint64_t offset, str
 	a->h.name = BYTE(rest, 0);
 	a->h.locals = BYTE(rest, 1);
 	a->h.flags = BYTE(rest, 2);
+	a->h.realm = BYTE(rest, 3);
 	a->texts = (size_t)a->h.name + a->h.full_name + a->h.home + a->h.shell + 6;
 	if (a->h.name == 0 || ACCOUNT_HEAD + a->texts > a->room)
 		return false;
@@ -115,7 +116,10 @@ ALWAYS_INLINE bool record_group(const struct snapshot *s, uint64_t offset, struc
 	g->h.gid = record_u32(g->at + 8);
 	g->h.count = record_u32(g->at + 12);
 	g->h.bytes = record_u32(g->at + 16);
-	g->h.name = BYTE(record_u32(g->at + 20), 0);
+	uint32_t rest = record_u32(g->at + 20);
+
+	g->h.name = BYTE(rest, 0);
+	g->h.realm = BYTE(rest, 1);
 	if (g->h.name == 0 || GROUP_HEAD + (uint64_t)g->h.name + 3 > g->room)
 		return false;
 	return g->h.check == record_check(s, offset, g->at + 4, GROUP_HEAD - 4 + (size_t)g->h.name + 3);

@@ -9,6 +9,7 @@
 #include "snapshot.h"
 
 #include "record.h"
+#include "wire.h"
 
 enum {
 	MAX_AHEAD = 3600, /* seconds; further was written by another clock */
@@ -91,54 +92,161 @@ ALWAYS_INLINE bool probe_next(struct probe *p, uint64_t *offset)
 	}
 }
 
-ALWAYS_INLINE bool same(const uint8_t *p, size_t n, const struct key *k)
+/* One name that may be meant, or an id. */
+struct wanted {
+	const char *name; /* NULL: the id */
+	size_t len;
+	uint32_t realm, id;
+};
+
+enum { ANY_REALM = UINT32_MAX };
+
+ALWAYS_INLINE bool meant(const struct wanted *w, const uint8_t *name, size_t len, uint8_t realm, uint32_t id)
 {
-	return n == k->len && memcmp(p, k->name, n) == 0;
+	if (w->name == NULL)
+		return id == w->id;
+	return len == w->len && memcmp(name, w->name, len) == 0 && (w->realm == ANY_REALM || w->realm == realm);
 }
 
-/* Whether the file can have what was typed, and which hash that has. */
-ALWAYS_INLINE bool key_hash(const struct snapshot *s, const struct key *k, uint64_t *hash)
+ALWAYS_INLINE uint64_t wanted_hash(const struct snapshot *s, const struct wanted *w)
 {
-	if (k->typed == NULL) {
-		*hash = hash_id(s->seed0, s->seed1, k->id);
-		return true;
-	}
-	*hash = hash_bytes(s->seed0, s->seed1, (const uint8_t *)k->name, k->len);
-	return !k->alias || key_alias(k, (s->flags & SNAPSHOT_ALIASES) != 0, s->realm, s->realm_len);
+	return w->name == NULL ? hash_id(s->seed0, s->seed1, w->id)
+			       : hash_bytes(s->seed0, s->seed1, (const uint8_t *)w->name, w->len);
 }
 
-ALWAYS_INLINE enum found find_account(const struct snapshot *s, const struct key *k, struct account_record *a)
+ALWAYS_INLINE enum found find_account(const struct snapshot *s, const struct wanted *w, struct account_record *a)
 {
 	struct probe p;
-	uint64_t hash, offset;
+	uint64_t offset;
 
-	if (!key_hash(s, k, &hash))
-		return ABSENT;
-	probe_begin(&p, s, k->typed != NULL ? &s->account_names : &s->account_uids, hash);
+	probe_begin(&p, s, w->name != NULL ? &s->account_names : &s->account_uids, wanted_hash(s, w));
 	while (probe_next(&p, &offset)) {
 		if (!record_account(s, offset, a))
 			return DAMAGED;
-		if (k->typed != NULL ? same(a->at + ACCOUNT_HEAD, a->h.name, k) : a->h.uid == k->id)
+		if (meant(w, a->at + ACCOUNT_HEAD, a->h.name, a->h.realm, a->h.uid))
 			return FOUND;
 	}
 	return p.damaged ? DAMAGED : ABSENT;
 }
 
-ALWAYS_INLINE enum found find_group(const struct snapshot *s, const struct key *k, struct group_record *g)
+ALWAYS_INLINE enum found find_group(const struct snapshot *s, const struct wanted *w, struct group_record *g)
 {
 	struct probe p;
-	uint64_t hash, offset;
+	uint64_t offset;
 
-	if (!key_hash(s, k, &hash))
-		return ABSENT;
-	probe_begin(&p, s, k->typed != NULL ? &s->group_names : &s->group_gids, hash);
+	probe_begin(&p, s, w->name != NULL ? &s->group_names : &s->group_gids, wanted_hash(s, w));
 	while (probe_next(&p, &offset)) {
 		if (!record_group(s, offset, g))
 			return DAMAGED;
-		if (k->typed != NULL ? same(g->at + GROUP_HEAD, g->h.name, k) : g->h.gid == k->id)
+		if (meant(w, g->at + GROUP_HEAD, g->h.name, g->h.realm, g->h.gid))
 			return FOUND;
 	}
 	return p.damaged ? DAMAGED : ABSENT;
+}
+
+/* What is looked for, and what was found: one kind of record or the other. */
+struct search {
+	struct account_record a;
+	struct group_record g;
+	bool own;   /* of groups: it is that of the account */
+	bool alias; /* it was found under another spelling */
+};
+
+typedef enum found find_fn(const struct snapshot *s, const struct wanted *w, struct search *q);
+
+static enum found any_account(const struct snapshot *s, const struct wanted *w, struct search *q)
+{
+	return find_account(s, w, &q->a);
+}
+
+static enum found any_group(const struct snapshot *s, const struct wanted *w, struct search *q)
+{
+	enum found f = find_group(s, w, &q->g), of;
+
+	q->own = false;
+	if (f == FOUND)
+		return f;
+	of = find_account(s, w, &q->a);
+	q->own = of == FOUND && record_has_own_group(&q->a);
+	if (q->own)
+		return FOUND;
+	return f == DAMAGED || of == DAMAGED ? DAMAGED : ABSENT;
+}
+
+static char lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
+
+/* Whether what was typed behind the '@' is this realm. */
+static bool of_realm(const struct key *k, const struct snapshot_realm *r)
+{
+	if (r->len == 0 || k->len - k->at - 1 != r->len)
+		return false;
+	for (size_t i = 0; i < r->len; i++)
+		if (k->name[k->at + 1 + i] != lower(r->name[i]))
+			return false;
+	return true;
+}
+
+/*
+ * The other spellings of a name: without its realm, or with each that there is. Out
+ * of line, for few who ask need it.
+ */
+static __attribute__((noinline)) enum found respelled(const struct snapshot *s, const struct key *k, uint8_t qualified,
+						      find_fn *find, struct search *q)
+{
+	char name[KEY_MAX_NAME + 1 + SNAPSHOT_REALM];
+	enum found f = ABSENT;
+
+	q->alias = true;
+	for (uint32_t i = 0; i < s->realms && f != FOUND; i++) {
+		const struct snapshot_realm *r = &s->realm[i];
+		struct wanted w = {.name = k->name, .len = k->at, .realm = i};
+		bool has = (r->flags & qualified) != 0;
+
+		if (k->at < k->len) {
+			if (has || !of_realm(k, r))
+				continue;
+		} else {
+			if (!has)
+				continue;
+			memcpy(name, k->name, k->len);
+			name[k->len] = '@';
+			for (size_t j = 0; j < r->len; j++)
+				name[k->len + 1 + j] = lower(r->name[j]);
+			w = (struct wanted){.name = name, .len = k->len + 1 + r->len, .realm = i};
+		}
+		enum found here = find(s, &w, q);
+
+		f = here == ABSENT ? f : here;
+	}
+	return f;
+}
+
+enum { QUALIFIED_ACCOUNTS = 1, QUALIFIED_GROUPS = 2 };
+
+ALWAYS_INLINE enum found look_up(const struct snapshot *s, const struct key *k, uint8_t qualified, find_fn *find,
+				 struct search *q)
+{
+	struct wanted w = {.realm = ANY_REALM};
+	bool aliases = (s->flags & SNAPSHOT_ALIASES) != 0;
+
+	q->alias = false;
+	if (k->typed == NULL) {
+		w.id = k->id;
+		return find(s, &w, q);
+	}
+	w.name = k->name;
+	w.len = k->len;
+	if (k->folded && !aliases)
+		return ABSENT;
+	q->alias = k->folded;
+	enum found f = find(s, &w, q);
+
+	if (f != ABSENT || !aliases)
+		return f;
+	return respelled(s, k, qualified, find, q);
 }
 
 /* What it means that a record is not there. */
@@ -153,54 +261,48 @@ static enum lookup_status missing(const struct snapshot_hold *h, enum found f)
 
 enum lookup_status snapshot_passwd(const struct snapshot_hold *h, const struct key *k, struct passwd *out, struct room *r)
 {
-	struct account_record a;
-	enum found f = find_account(h->s, k, &a);
+	struct search q;
+	enum found f = look_up(h->s, k, QUALIFIED_ACCOUNTS, any_account, &q);
 
-	return f == FOUND ? record_give_passwd(&a, out, r) : missing(h, f);
+	return f == FOUND ? record_give_passwd(&q.a, out, r) : missing(h, f);
 }
 
 enum lookup_status snapshot_group(const struct snapshot_hold *h, const struct key *k, struct group *out, struct room *r)
 {
-	struct group_record g;
-	struct account_record a;
-	enum found f = find_group(h->s, k, &g), of;
+	struct search q;
+	enum found f = look_up(h->s, k, QUALIFIED_GROUPS, any_group, &q);
 
-	if (f == FOUND)
-		return record_give_group(h->s, &g, out, r);
-	of = find_account(h->s, k, &a);
-	if (of == FOUND && record_has_own_group(&a))
-		return record_give_own_group(&a, out, r);
-	return missing(h, f == DAMAGED || of == DAMAGED ? DAMAGED : ABSENT);
+	if (f != FOUND)
+		return missing(h, f);
+	return q.own ? record_give_own_group(&q.a, out, r) : record_give_group(h->s, &q.g, out, r);
 }
 
 bool snapshot_knows_gid(const struct snapshot_hold *h, uint32_t gid)
 {
-	struct group_record g;
-	struct account_record a;
-	struct key k;
+	const struct wanted w = {.id = gid};
+	struct search q;
 
-	if (!key_by_id(&k, gid))
-		return false;
-	return find_account(h->s, &k, &a) == FOUND ? record_has_own_group(&a) || find_group(h->s, &k, &g) == FOUND
-						   : find_group(h->s, &k, &g) == FOUND;
+	return wire_id_ok(gid) && any_group(h->s, &w, &q) == FOUND;
 }
 
 enum lookup_status snapshot_gids(const struct snapshot_hold *h, const struct key *k, struct lookup_gids *l)
 {
-	struct account_record a;
-	enum found f = find_account(h->s, k, &a);
+	struct search q;
+	enum found f = look_up(h->s, k, QUALIFIED_ACCOUNTS, any_account, &q);
+	const struct account_record *a = &q.a;
 
 	if (f != FOUND)
 		return missing(h, f);
-	uint64_t at = (ACCOUNT_HEAD + a.texts + 3) & ~(size_t)3, n = (uint64_t)a.h.gids + a.h.locals;
+	uint64_t at = (ACCOUNT_HEAD + a->texts + 3) & ~(size_t)3, n = (uint64_t)a->h.gids + a->h.locals;
 
-	if (at > a.room || 4 * n > a.room - at || a.h.gids > MAX_GIDS ||
-	    a.h.lists_check != record_check(h->s, a.offset + at, a.at + at, 4 * n))
+	if (at > a->room || 4 * n > a->room - at || a->h.gids > MAX_GIDS ||
+	    a->h.lists_check != record_check(h->s, a->offset + at, a->at + at, 4 * n))
 		return LOOKUP_UNAVAILABLE;
-	l->own = a.h.gid;
-	l->gids = a.at + at;
-	l->n = a.h.gids;
+	l->own = a->h.gid;
+	l->gids = a->at + at;
+	l->n = a->h.gids;
 	l->local = l->gids + 4 * l->n;
-	l->locals = a.h.locals;
+	l->locals = a->h.locals;
+	l->alias = q.alias;
 	return LOOKUP_DONE;
 }

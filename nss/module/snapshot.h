@@ -18,15 +18,23 @@
 #include "lookup.h"
 
 enum {
-	SNAPSHOT_HEADER = 512,
 	SNAPSHOT_LINE = 64,
 	SNAPSHOT_PAIRS = 7,
-	SNAPSHOT_ALIASES = 1, /* flag: upper case and name@realm find the account too */
+	SNAPSHOT_ALIASES = 1, /* flag: other spellings find accounts and groups too */
+	SNAPSHOT_REALMS = 8,  /* identity.MaxRealms */
+	SNAPSHOT_REALM = 90,  /* identity.MaxRealmLen */
 };
 
 /* A part of the file, whose bounds were held against the file's size. */
 struct snapshot_section {
 	uint64_t offset, len;
+};
+
+/* A realm that accounts and groups are of. */
+struct snapshot_realm {
+	uint8_t flags; /* whose names are name@realm: 1 = its accounts, 2 = its groups */
+	uint8_t len;
+	char name[SNAPSHOT_REALM];
 };
 
 /* A mapped file, and what its header said when that was checked. */
@@ -35,8 +43,8 @@ struct snapshot {
 	uint64_t size, seed0, seed1, written;
 	struct snapshot_section account_names, account_uids, group_names, group_gids, accounts, groups;
 	uint64_t device, inode;
-	uint32_t flags, realm_len;
-	char realm[232];
+	uint32_t flags, realms;
+	struct snapshot_realm realm[SNAPSHOT_REALMS];
 };
 
 /* Maps the file at path. False, errno lost: there is none that may be used. */

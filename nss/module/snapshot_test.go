@@ -23,7 +23,7 @@ import (
 // view is a directory in memory, as the daemon would publish it.
 type view struct {
 	accounts []identity.Listed
-	groups   []identity.Group
+	groups   []identity.ListedGroup
 }
 
 func (v *view) Accounts() iter.Seq[*identity.Listed] {
@@ -36,21 +36,25 @@ func (v *view) Accounts() iter.Seq[*identity.Listed] {
 	}
 }
 
-func (v *view) Groups() iter.Seq[identity.Group]  { return slices.Values(v.groups) }
-func (v *view) SubIDs() iter.Seq[identity.SubIDs] { return func(func(identity.SubIDs) bool) {} }
+func (v *view) Groups() iter.Seq[identity.ListedGroup] { return slices.Values(v.groups) }
+func (v *view) SubIDs() iter.Seq[identity.SubIDs]      { return func(func(identity.SubIDs) bool) {} }
+
+func listed(name identity.Name, gid uint32) identity.ListedGroup {
+	return identity.ListedGroup{Group: identity.Group{Name: name, GID: gid}}
+}
 
 func (v *view) add(name string, id uint32, gids ...uint32) *identity.Listed {
 	gids = append(gids, id)
 	slices.Sort(gids)
 	v.accounts = append(v.accounts, identity.Listed{Account: anAccount(name, id), GroupIDs: identity.GroupIDs{GIDs: gids}})
-	v.groups = append(v.groups, identity.Group{Name: identity.Name(name), GID: id})
-	slices.SortFunc(v.groups, func(a, b identity.Group) int { return int(a.GID) - int(b.GID) })
+	v.groups = append(v.groups, listed(identity.Name(name), id))
+	slices.SortFunc(v.groups, func(a, b identity.ListedGroup) int { return int(a.GID) - int(b.GID) })
 	return &v.accounts[len(v.accounts)-1]
 }
 
 // hamlet is the village with more in it: bob is in a group of the machine's own.
 func hamlet() *view {
-	v := &view{groups: []identity.Group{{Name: "crew", GID: 70100}}}
+	v := &view{groups: []identity.ListedGroup{listed("crew", 70100)}}
 	v.add("alice", 70001, 70100)
 	v.add("bob", 70002, 70100).Local = []uint32{44, 998}
 	return v
@@ -65,7 +69,7 @@ const (
 
 func whole() snapshot.Options {
 	return snapshot.Options{
-		Realm: "example.org", Aliases: true, AbsentUntil: time.Now().Add(30 * time.Minute),
+		Realms: []snapshot.Realm{{Name: "example.org"}}, Aliases: true, AbsentUntil: time.Now().Add(30 * time.Minute),
 		Standing: identity.DirectoryStanding{Absent: true, Until: time.Now().Add(24 * time.Hour)},
 	}
 }

@@ -19,10 +19,10 @@ func town(n uint32) *fixed {
 			p.GIDs = append(p.GIDs, base+n+(i+g*10)%100)
 		}
 		f.accounts = append(f.accounts, p)
-		f.groups = append(f.groups, identity.Group{Name: p.Name, GID: p.GID})
+		f.groups = append(f.groups, listed(p.Name, p.GID))
 	}
 	for i := range uint32(100) {
-		f.groups = append(f.groups, identity.Group{Name: identity.Name(fmt.Sprintf("team%d", i)), GID: base + n + i})
+		f.groups = append(f.groups, listed(identity.Name(fmt.Sprintf("team%d", i)), base+n+i))
 	}
 	return f
 }

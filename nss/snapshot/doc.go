@@ -18,23 +18,23 @@
 //
 //	header | accounts | groups | subordinate ids | four tables
 //
-// The header is 512 bytes. Its first 64 bytes are the same in every version.
+// The header is 1024 bytes. Its first 64 bytes are the same in every version.
 //
 //	offset size what
 //	0      8    "SALLYDIR"
 //	8      4    0x01020304 in the writer's byte order
-//	12     4    version: 1
+//	12     4    version: 2
 //	16     4    superseded: not zero once a newer file is in place (may change)
 //	20     4    zero
 //	24     8    absent until: before this second (Unix time) a name or id that is
 //	            not here does not exist; 0: ask the daemon (may change)
 //	32     8    valid until: from this second on the file answers nothing (may change)
 //	40     24   zero
-//	64     8    check: of bytes 72 to 511
+//	64     8    check: of bytes 72 to 1023
 //	72     8    size of the file
 //	80     16   seed: two words, random for each file
 //	96     8    when it was written, Unix time in nanoseconds
-//	104    4    flags: 1 = upper case and name@realm find the account too
+//	104    4    flags: 1 = other spellings find accounts and groups too
 //	108    4    subordinate ids per account: 65536
 //	112    24   accounts: offset (8), length (8), number of records (8)
 //	136    24   groups: the same
@@ -43,8 +43,10 @@
 //	208    24   table of accounts by uid
 //	232    24   table of groups by name
 //	256    24   table of groups by gid
-//	280    1    length of the realm's name, at most 231; 0: none
-//	281    231  the realm's name
+//	280    1    number of realms, at most 8
+//	281    743  the realms, in their order: flags (1), length of the name (1), at most
+//	            90, name. Flags: 1 = names of its accounts are name@realm, 2 = names of
+//	            its groups are
 //
 // An account's record; records follow each other, uids ascending. Texts and the
 // two lists of ids are checked apart, so that each question reads what it needs.
@@ -57,11 +59,11 @@
 //	18     2    length of the home directory
 //	20     2    length of the shell
 //	22     2    number of groups besides gid, at most 4095
-//	24     1    length of the name, 1 to 64
+//	24     1    length of the name
 //	25     1    number of local groups
 //	26     1    flags: 1 = a group of the same name, whose gid is the uid and gid of
 //	            the account and whose only member it is, is not among the groups
-//	27     1    zero
+//	27     1    number of its realm; the first is 0
 //	28     …    name NUL "x" NUL full name NUL home NUL shell NUL, as passwd(5)
 //	            has them and getpwnam(3) copies them; filled up to a multiple of 4
 //	…      4 n  ids of groups, ascending, then of local groups
@@ -73,8 +75,9 @@
 //	8      4    gid
 //	12     4    number of members
 //	16     4    bytes of members
-//	20     1    length of the name, 1 to 64
-//	21     3    zero
+//	20     1    length of the name
+//	21     1    number of its realm
+//	22     2    zero
 //	24     …    name NUL "x" NUL, filled up to a multiple of 8
 //	…      …    members: each its name and NUL, in the order of uids
 //
@@ -95,6 +98,13 @@
 // pair is the low half of h and the record's offset divided by 8, which is never 0;
 // pairs are used from the first on. An account whose group is not among the groups is in
 // no table of groups: a reader asks those of accounts after them.
+//
+// # Other spellings
+//
+// A name that is looked for as it was typed, ASCII upper case folded, may be anybody's.
+// Where there is none, and the flag is set: one with "@" and a realm's name after it
+// (compared without case) may be the shorter name, in that realm; one without may be the
+// name in a realm that qualifies its names, the first realm first.
 //
 // # Hash and check
 //

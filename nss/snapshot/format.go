@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+
+	"github.com/sallyport-auth/sallyport/identity"
 )
 
 // ErrFormat says that a file is not a whole snapshot of this version and byte
@@ -14,9 +16,9 @@ var ErrFormat = errors.New("not a sound snapshot")
 const (
 	magic     = "SALLYDIR"
 	byteOrder = 0x01020304
-	version   = 1
+	version   = 2
 
-	headerSize = 512
+	headerSize = 1024
 	preamble   = 64 // the part that is the same in every version
 
 	offSuperseded  = 16
@@ -24,10 +26,13 @@ const (
 	offValidUntil  = 32
 	offCheck       = 64
 	offChecked     = 72
-	offRealm       = 281
-	maxRealm       = 231
+	offRealms      = 280
 
 	flagAliases = 1
+
+	// flags of a realm
+	qualifiedUsers  = 1
+	qualifiedGroups = 2
 
 	accountHead = 28
 	groupHead   = 24
@@ -68,7 +73,7 @@ type header struct {
 	flags   uint32
 	subIDs  uint32
 	part    [sections]section
-	realm   string
+	realms  []Realm
 }
 
 func (h *header) encode(absentUntil, validUntil uint64) []byte {
@@ -90,8 +95,12 @@ func (h *header) encode(absentUntil, validUntil uint64) []byte {
 		native.PutUint64(p[8:], s.length)
 		native.PutUint64(p[16:], s.count)
 	}
-	b[offRealm-1] = byte(len(h.realm)) //nolint:gosec // maxRealm
-	copy(b[offRealm:], h.realm)
+	b[offRealms] = byte(len(h.realms)) //nolint:gosec // Write has checked it
+	at := offRealms + 1
+	for _, r := range h.realms {
+		b[at], b[at+1] = r.flags(), byte(len(r.Name)) //nolint:gosec // the same
+		at += 2 + copy(b[at+2:], r.Name)
+	}
 	native.PutUint64(b[offCheck:], headerCheck(b))
 	return b
 }
@@ -128,12 +137,56 @@ func decode(b []byte, size uint64) (*header, error) {
 		}
 		h.part[i] = s
 	}
-	n := int(b[offRealm-1])
-	if n > maxRealm {
-		return nil, fmt.Errorf("%w: a realm of %d bytes", ErrFormat, n)
+	return h, h.decodeRealms(b[offRealms:headerSize])
+}
+
+func (h *header) decodeRealms(b []byte) error {
+	n := int(b[0])
+	if n > identity.MaxRealms {
+		return fmt.Errorf("%w: %d realms", ErrFormat, n)
 	}
-	h.realm = string(b[offRealm : offRealm+n])
-	return h, nil
+	b = b[1:]
+	for range n {
+		size := int(b[1])
+		if size > identity.MaxRealmLen {
+			return fmt.Errorf("%w: a realm of %d bytes", ErrFormat, size)
+		}
+		h.realms = append(h.realms, Realm{
+			Name: string(b[2 : 2+size]), QualifiedUsers: b[0]&qualifiedUsers != 0, QualifiedGroups: b[0]&qualifiedGroups != 0,
+		})
+		b = b[2+size:]
+	}
+	return nil
+}
+
+// Realm is one that accounts and groups of the file are of.
+type Realm struct {
+	Name string
+	// Whether its names are name@realm, see [identity.Naming].
+	QualifiedUsers, QualifiedGroups bool
+}
+
+func (r Realm) flags() (f byte) {
+	if r.QualifiedUsers {
+		f |= qualifiedUsers
+	}
+	if r.QualifiedGroups {
+		f |= qualifiedGroups
+	}
+	return f
+}
+
+// checkRealms refuses what the header has no room for.
+func checkRealms(list []Realm) error {
+	if len(list) > identity.MaxRealms {
+		return fmt.Errorf("%d realms, at most %d", len(list), identity.MaxRealms)
+	}
+	for _, r := range list {
+		if len(r.Name) > identity.MaxRealmLen {
+			return fmt.Errorf("the realm's name %q has more than %d bytes", r.Name, identity.MaxRealmLen)
+		}
+	}
+	return nil
 }
 
 // check of what lies at an offset.

@@ -67,8 +67,9 @@ func (r *Reader) Close() error {
 // Info is what the header says.
 type Info struct {
 	Written          time.Time
-	Realm            string // "" without aliases
-	Accounts, Groups int    // groups without those of one account alone
+	Realms           []Realm
+	Aliases          bool
+	Accounts, Groups int // groups without those of one account alone
 	SubIDs           int
 	Size             int64
 	AbsentUntil      time.Time // zero: the daemon is to be asked
@@ -80,7 +81,7 @@ func (r *Reader) Info() Info {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	i := Info{
-		Written: time.Unix(0, int64(r.h.written)), Realm: r.h.realm, //nolint:gosec // nanoseconds
+		Written: time.Unix(0, int64(r.h.written)), Realms: r.h.realms, Aliases: r.h.flags&flagAliases != 0, //nolint:gosec // nanoseconds
 		Accounts: int(r.h.part[accounts].count), Groups: int(r.h.part[groups].count), //nolint:gosec // below the size
 		SubIDs: int(r.h.part[subIDs].count), Size: int64(r.h.size), //nolint:gosec // the same
 	}
@@ -139,28 +140,62 @@ func (r *Reader) absent() error {
 	return fmt.Errorf("%w: not in the snapshot", identity.ErrUnavailable)
 }
 
-// AccountByName finds the account that a name stands for.
-func (r *Reader) AccountByName(typed string) (identity.Listed, error) {
-	return read(r, func() (identity.Listed, error) {
-		name, err := r.canonical(typed)
-		if err != nil {
-			return identity.Listed{}, identity.ErrNotFound
+// spelling is a name to look for, and the number of the realm that it must be of.
+type spelling struct {
+	name  identity.Name
+	realm int
+}
+
+const anyRealm = -1
+
+// spellings are the names that may be meant by what was typed, the likeliest first.
+func (r *Reader) spellings(typed string, qualified func(Realm) bool) []spelling {
+	aliases := r.h.flags&flagAliases != 0
+	if aliases {
+		typed = identity.FoldName(typed)
+	}
+	name, err := identity.ParseName(typed)
+	if err != nil {
+		return nil
+	}
+	list := []spelling{{name, anyRealm}}
+	if !aliases {
+		return list
+	}
+	for i, realm := range r.h.realms {
+		n := identity.Naming{Realm: realm.Name, Qualified: qualified(realm), Aliases: true}
+		if other, err := n.Canonical(typed); err == nil && other != name {
+			list = append(list, spelling{other, i})
 		}
-		a, err := r.accountNamed(name)
-		return a.Listed, err
+	}
+	return list
+}
+
+// spelled asks for each spelling until one is there.
+func spelled[T any](r *Reader, list []spelling, ask func(spelling) (T, error)) (T, error) {
+	var none T
+	if len(list) == 0 {
+		return none, identity.ErrNotFound
+	}
+	return read(r, func() (v T, err error) {
+		for _, s := range list {
+			if v, err = ask(s); !isAbsent(err) {
+				break
+			}
+		}
+		return v, err
 	})
 }
 
-func (r *Reader) canonical(typed string) (identity.Name, error) {
-	if r.h.flags&flagAliases == 0 {
-		return identity.ParseName(typed) //nolint:wrapcheck // compared only
-	}
-	return identity.Canonical(typed, r.h.realm) //nolint:wrapcheck // compared only
+// AccountByName finds the account that a name stands for.
+func (r *Reader) AccountByName(typed string) (identity.Listed, error) {
+	a, err := spelled(r, r.spellings(typed, func(m Realm) bool { return m.QualifiedUsers }), r.accountNamed)
+	return a.Listed, err
 }
 
-func (r *Reader) accountNamed(name identity.Name) (record, error) {
-	return probe(r, accountNames, hashName(r.h.seed, []byte(name)), r.account,
-		func(a record) bool { return a.Name == name })
+func (r *Reader) accountNamed(s spelling) (record, error) {
+	return probe(r, accountNames, hashName(r.h.seed, []byte(s.name)), r.account,
+		func(a record) bool { return a.Name == s.name && (s.realm == anyRealm || s.realm == a.Realm) })
 }
 
 // AccountByUID finds an account by its user id.
@@ -178,28 +213,26 @@ func (r *Reader) accountWith(uid uint32) (record, error) {
 
 // GroupByName finds a group with its members.
 func (r *Reader) GroupByName(typed string) (identity.GroupEntry, error) {
-	return read(r, func() (identity.GroupEntry, error) {
-		name, err := r.canonical(typed)
-		if err != nil {
-			return identity.GroupEntry{}, identity.ErrNotFound
-		}
-		g, err := probe(r, groupNames, hashName(r.h.seed, []byte(name)), r.group,
-			func(g identity.GroupEntry) bool { return g.Name == name })
-		if !isAbsent(err) {
-			return g, err
-		}
-		a, aerr := r.accountNamed(name)
-		return ownGroupOf(a, aerr, err)
-	})
+	return spelled(r, r.spellings(typed, func(m Realm) bool { return m.QualifiedGroups }), r.groupNamed)
+}
+
+func (r *Reader) groupNamed(s spelling) (identity.GroupEntry, error) {
+	g, err := probe(r, groupNames, hashName(r.h.seed, []byte(s.name)), r.group,
+		func(g groupRecord) bool { return g.Name == s.name && (s.realm == anyRealm || s.realm == g.realm) })
+	if !isAbsent(err) {
+		return g.GroupEntry, err
+	}
+	a, aerr := r.accountNamed(s)
+	return ownGroupOf(a, aerr, err)
 }
 
 // GroupByGID is GroupByName by group id.
 func (r *Reader) GroupByGID(gid uint32) (identity.GroupEntry, error) {
 	return read(r, func() (identity.GroupEntry, error) {
 		g, err := probe(r, groupGIDs, hashID(r.h.seed, gid), r.group,
-			func(g identity.GroupEntry) bool { return g.GID == gid })
+			func(g groupRecord) bool { return g.GID == gid })
 		if !isAbsent(err) {
-			return g, err
+			return g.GroupEntry, err
 		}
 		a, aerr := r.accountWith(gid)
 		return ownGroupOf(a, aerr, err)

@@ -111,7 +111,7 @@ func (r *Reader) account(at uint64) (a record, next uint64, err error) {
 		Name: identity.Name(text[0]), UID: native.Uint32(b[8:]), GID: native.Uint32(b[12:]),
 		FullName: text[2], Home: text[3], Shell: text[4],
 	}
-	a.own = b[26]&ownGroup != 0
+	a.own, a.Realm = b[26]&ownGroup != 0, int(b[27])
 	a.GIDs = append(a.GIDs, a.GID)
 	for i := range gids {
 		a.GIDs = append(a.GIDs, native.Uint32(b[list+4*i:]))
@@ -122,8 +122,14 @@ func (r *Reader) account(at uint64) (a record, next uint64, err error) {
 	return a, at + uint64(len(b)), nil
 }
 
+// groupRecord is a group as the file has it.
+type groupRecord struct {
+	identity.GroupEntry
+	realm int
+}
+
 // group reads a record, and tells where the next begins.
-func (r *Reader) group(at uint64) (g identity.GroupEntry, next uint64, err error) {
+func (r *Reader) group(at uint64) (g groupRecord, next uint64, err error) {
 	head, err := r.within(groups, at, groupHead)
 	if err != nil {
 		return g, 0, err
@@ -139,7 +145,7 @@ func (r *Reader) group(at uint64) (g identity.GroupEntry, next uint64, err error
 	if native.Uint32(b) != r.h.check(at, b[4:texts]) || native.Uint32(b[4:]) != r.h.check(at+list, b[list:end]) {
 		return g, 0, damaged("group at %d", at)
 	}
-	g.Name, g.GID = identity.Name(b[groupHead:groupHead+n]), native.Uint32(b[8:])
+	g.Name, g.GID, g.realm = identity.Name(b[groupHead:groupHead+n]), native.Uint32(b[8:]), int(b[21])
 	for member := range bytes.SplitAfterSeq(b[list:end], []byte{0}) {
 		if len(member) > 0 {
 			g.Members = append(g.Members, identity.Name(member[:len(member)-1]))
@@ -184,7 +190,7 @@ func (r *Reader) Groups() iter.Seq2[identity.GroupEntry, error] {
 			return yield(g, err)
 		})
 		if more {
-			walk(r, groups, r.group, yield)
+			walk(r, groups, r.group, func(g groupRecord, err error) bool { return yield(g.GroupEntry, err) })
 		}
 	}
 }
@@ -262,7 +268,7 @@ func (r *Reader) Check() error {
 		if err != nil {
 			return fmt.Errorf("account %d: %w", n, err)
 		}
-		byName, err1 := r.accountNamed(a.Name)
+		byName, err1 := r.accountNamed(spelling{a.Name, anyRealm})
 		byUID, err2 := r.accountWith(a.UID)
 		if err := errors.Join(err1, err2); err != nil || byName.UID != a.UID || byUID.Name != a.Name {
 			return fmt.Errorf("%w: account %s is not found: %w", ErrFormat, a.Name, err)

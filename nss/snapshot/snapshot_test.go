@@ -19,7 +19,7 @@ import (
 // fixed is a view of plain lists.
 type fixed struct {
 	accounts []identity.Listed
-	groups   []identity.Group
+	groups   []identity.ListedGroup
 	subIDs   []identity.SubIDs
 }
 
@@ -33,10 +33,14 @@ func (f *fixed) Accounts() iter.Seq[*identity.Listed] {
 		}
 	}
 }
-func (f *fixed) Groups() iter.Seq[identity.Group]  { return slices.Values(f.groups) }
-func (f *fixed) SubIDs() iter.Seq[identity.SubIDs] { return slices.Values(f.subIDs) }
+func (f *fixed) Groups() iter.Seq[identity.ListedGroup] { return slices.Values(f.groups) }
+func (f *fixed) SubIDs() iter.Seq[identity.SubIDs]      { return slices.Values(f.subIDs) }
 
 const base = 1900000000
+
+func listed(name identity.Name, gid uint32) identity.ListedGroup {
+	return identity.ListedGroup{Group: identity.Group{Name: name, GID: gid}}
+}
 
 func person(i uint32, gids ...uint32) identity.Listed {
 	name := fmt.Sprintf("user%d", i)
@@ -54,10 +58,10 @@ func village(n uint32) *fixed {
 	f := &fixed{}
 	for i := range n {
 		f.accounts = append(f.accounts, person(i, base+n+i%3, base+n+3))
-		f.groups = append(f.groups, identity.Group{Name: f.accounts[i].Name, GID: base + i})
+		f.groups = append(f.groups, listed(f.accounts[i].Name, base+i))
 	}
 	for i := range uint32(4) {
-		f.groups = append(f.groups, identity.Group{Name: identity.Name(fmt.Sprintf("team%d", i)), GID: base + n + i})
+		f.groups = append(f.groups, listed(identity.Name(fmt.Sprintf("team%d", i)), base+n+i))
 	}
 	return f
 }
@@ -79,7 +83,7 @@ func write(t testing.TB, v identity.View, o snapshot.Options) string {
 // current is what a daemon that knows everything says.
 func current() snapshot.Options {
 	return snapshot.Options{
-		Realm: "example.org", Aliases: true, AbsentUntil: time.Now().Add(10 * time.Minute),
+		Realms: []snapshot.Realm{{Name: "example.org"}}, Aliases: true, AbsentUntil: time.Now().Add(10 * time.Minute),
 		Standing: identity.DirectoryStanding{Absent: true, Until: identity.Forever()},
 	}
 }
@@ -192,12 +196,7 @@ func TestAGroupIsFoldedIntoItsAccountOnlyWhenItIsThatAccountsAlone(t *testing.T)
 	alone, visited, renamed, elsewhere := person(0), person(1), person(2), person(3, base+1)
 	elsewhere.GID, elsewhere.GIDs = base+9, []uint32{base + 9, base + 1}
 	v.accounts = []identity.Listed{alone, visited, renamed, elsewhere}
-	v.groups = []identity.Group{
-		{Name: "user0", GID: base},
-		{Name: "user1", GID: base + 1},
-		{Name: "other", GID: base + 2},
-		{Name: "user3", GID: base + 9},
-	}
+	v.groups = []identity.ListedGroup{listed("user0", base), listed("user1", base+1), listed("other", base+2), listed("user3", base+9)}
 	r := open(t, write(t, v, current()))
 	if i := r.Info(); i.Groups != 3 {
 		t.Errorf("%d groups have records, want 3", i.Groups)
@@ -234,7 +233,7 @@ func TestWhatBreaksARuleIsLeftOut(t *testing.T) {
 	} {
 		spoil(&v.accounts[i])
 	}
-	v.groups = append([]identity.Group{{Name: "wheel", GID: 10}}, v.groups...)
+	v.groups = append([]identity.ListedGroup{listed("wheel", 10)}, v.groups...)
 	r := open(t, write(t, v, current()))
 	if i := r.Info(); i.Accounts != 1 {
 		t.Errorf("%d accounts of one good one", i.Accounts)

@@ -14,8 +14,9 @@ import (
 
 // Options of [Write].
 type Options struct {
-	// Realm and Aliases: upper case, and name@realm, find the account too.
-	Realm   string
+	// Realms are those that Listed.Realm numbers. Aliases: other spellings find
+	// accounts and groups too, see the package comment.
+	Realms  []Realm
 	Aliases bool
 	// Standing says until when the file answers, and whether what is not in it
 	// is not there. AbsentUntil bounds the latter, and must be renewed with
@@ -40,13 +41,16 @@ const maxSize = 8 << 32
 // file is none. It takes memory for the tables and for four bytes a membership,
 // and writes the rest as it comes. Syncing, renaming and closing are the caller's.
 func Write(f *os.File, v identity.View, o Options) (Stats, error) {
+	if err := checkRealms(o.Realms); err != nil {
+		return Stats{}, fmt.Errorf("write snapshot: %w", err)
+	}
 	w := &writer{file: f, out: bufio.NewWriterSize(f, 256<<10), at: headerSize}
 	w.h = header{seed: o.Seed, written: uint64(time.Now().UnixNano()), subIDs: identity.SubIDCount}
 	if w.h.seed == [2]uint64{} {
 		w.h.seed = randomSeed()
 	}
-	if o.Aliases && len(o.Realm) <= maxRealm {
-		w.h.flags, w.h.realm = flagAliases, o.Realm
+	if w.h.realms = o.Realms; o.Aliases {
+		w.h.flags = flagAliases
 	}
 	if _, err := f.Seek(headerSize, 0); err != nil {
 		return Stats{}, fmt.Errorf("write snapshot: %w", err)
@@ -121,7 +125,7 @@ func (w *writer) group(gid uint32) int {
 func (w *writer) survey(v identity.View) {
 	var names []identity.Name
 	for g := range v.Groups() {
-		if bad := checkGroup(g); bad != nil || (len(w.gids) > 0 && g.GID <= w.gids[len(w.gids)-1]) {
+		if bad := w.checkGroup(g); bad != nil || (len(w.gids) > 0 && g.GID <= w.gids[len(w.gids)-1]) {
 			w.stats.Skipped++
 			continue
 		}
@@ -176,7 +180,7 @@ func (w *writer) accounts(v identity.View) {
 		if w.err != nil {
 			break
 		}
-		if err := checkAccount(a); err != nil || a.UID <= last {
+		if err := w.checkAccount(a); err != nil || a.UID <= last {
 			w.stats.Skipped++
 			continue
 		}
@@ -202,7 +206,8 @@ func (w *writer) account(a *identity.Listed) {
 	native.PutUint16(b[16:], uint16(len(a.FullName)))    //nolint:gosec // identity.MaxText
 	native.PutUint16(b[18:], uint16(len(a.Home)))        //nolint:gosec // the same
 	native.PutUint16(b[20:], uint16(len(a.Shell)))       //nolint:gosec // the same
-	b[24], b[25] = byte(len(a.Name)), byte(len(a.Local)) //nolint:gosec // identity.MaxNameLen, MaxLocalGroups
+	b[24], b[25] = byte(len(a.Name)), byte(len(a.Local)) //nolint:gosec // identity.MaxQualifiedLen, MaxLocalGroups
+	b[27] = byte(a.Realm)                                //nolint:gosec // checked
 	for _, text := range [...]string{string(a.Name), "x", a.FullName, a.Home, a.Shell} {
 		b = append(append(b, text...), 0)
 	}
@@ -272,7 +277,7 @@ func (w *writer) groups(v identity.View) {
 	w.end(p)
 }
 
-func (w *writer) group1(g identity.Group, members []int32) {
+func (w *writer) group1(g identity.ListedGroup, members []int32) {
 	bytes := 0
 	for _, m := range members {
 		bytes += len(w.names[m]) + 1
@@ -285,7 +290,7 @@ func (w *writer) group1(g identity.Group, members []int32) {
 	native.PutUint32(b[8:], g.GID)
 	native.PutUint32(b[12:], uint32(len(members))) //nolint:gosec // below the bytes
 	native.PutUint32(b[16:], uint32(bytes))
-	b[20] = byte(len(g.Name)) //nolint:gosec // identity.MaxNameLen
+	b[20], b[21] = byte(len(g.Name)), byte(g.Realm) //nolint:gosec // identity.MaxQualifiedLen; checked
 	b = append(append(b, g.Name...), 0, 'x', 0)
 	texts := len(b)
 	b = append(b, make([]byte, pad(len(b), 8))...)
@@ -356,13 +361,22 @@ func seconds(t time.Time) uint64 {
 	}
 }
 
-func checkGroup(g identity.Group) error {
+func (w *writer) checkGroup(g identity.ListedGroup) error {
 	_, err := identity.ParseName(string(g.Name))
-	return errors.Join(err, identity.CheckID(g.GID))
+	return errors.Join(err, identity.CheckID(g.GID), w.checkRealm(g.Realm))
 }
 
-func checkAccount(a *identity.Listed) error {
-	return errors.Join(a.CheckEntry(), a.Validate(), checkAbsolute(a.Home), checkAbsolute(a.Shell))
+func (w *writer) checkAccount(a *identity.Listed) error {
+	return errors.Join(a.CheckEntry(), a.Validate(), checkAbsolute(a.Home), checkAbsolute(a.Shell), w.checkRealm(a.Realm))
+}
+
+// checkRealm refuses the number of a realm that the header does not name. A file may
+// name none: then all are of the realm 0.
+func (w *writer) checkRealm(n int) error {
+	if n < 0 || n >= max(len(w.h.realms), 1) {
+		return fmt.Errorf("realm %d of %d", n, len(w.h.realms))
+	}
+	return nil
 }
 
 func checkAbsolute(s string) error {

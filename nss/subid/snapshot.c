@@ -16,7 +16,6 @@
 #include "socket.h"
 
 enum {
-	HEADER = 512,
 	CHECKED = 72,
 	LINE = 64,
 	PAIRS = 7,
@@ -44,9 +43,9 @@ static bool ranges_of(const uint8_t *h, uint64_t size, uint64_t *offset, uint64_
 {
 	time_t now = time(NULL);
 
-	if (memcmp(h, "SALLYDIR", 8) != 0 || hash_r32(h + 8) != 0x01020304 || hash_r32(h + 12) != 1)
+	if (memcmp(h, "SALLYDIR", 8) != 0 || hash_r32(h + 8) != 0x01020304 || hash_r32(h + 12) != SNAPSHOT_VERSION)
 		return false;
-	if (hash_r64(h + 64) != hash_bytes(HASH_K1, HASH_K2, h + CHECKED, HEADER - CHECKED) || hash_r64(h + 72) != size)
+	if (hash_r64(h + 64) != hash_bytes(HASH_K1, HASH_K2, h + CHECKED, SNAPSHOT_HEADER - CHECKED) || hash_r64(h + 72) != size)
 		return false;
 	if (now < 0 || (uint64_t)now >= hash_r64(h + 32) || hash_r32(h + 108) != SUBID_COUNT)
 		return false;
@@ -57,7 +56,7 @@ static bool ranges_of(const uint8_t *h, uint64_t size, uint64_t *offset, uint64_
 	*lines = len / LINE;
 	if (len % LINE != 0 || *count > *lines * PAIRS)
 		return false;
-	return len == 0 || (*offset >= HEADER && *offset % LINE == 0 && *offset <= size && len <= size - *offset);
+	return len == 0 || (*offset >= SNAPSHOT_HEADER && *offset % LINE == 0 && *offset <= size && len <= size - *offset);
 }
 
 /* One line; false ends the reading, *sound says whether for a fault. */
@@ -77,12 +76,12 @@ static bool use_line(const uint8_t *h, const uint8_t *line, uint64_t offset, sub
 
 static bool read_ranges(int fd, subid_given_fn *use, void *arg)
 {
-	uint8_t h[HEADER], buf[LINES * LINE];
+	uint8_t h[SNAPSHOT_HEADER], buf[LINES * LINE];
 	uint64_t offset, lines, count;
 	struct stat st;
 	bool sound = true;
 
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size < HEADER || !read_at(fd, h, sizeof h, 0))
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size < SNAPSHOT_HEADER || !read_at(fd, h, sizeof h, 0))
 		return false;
 	if (!ranges_of(h, (uint64_t)st.st_size, &offset, &lines, &count))
 		return false;

@@ -107,10 +107,10 @@ func (ranges) Accounts() iter.Seq[*identity.Listed] {
 	}
 }
 
-func (ranges) Groups() iter.Seq[identity.Group] {
-	return func(yield func(identity.Group) bool) {
+func (ranges) Groups() iter.Seq[identity.ListedGroup] {
+	return func(yield func(identity.ListedGroup) bool) {
 		for i, name := range []identity.Name{"ada", "bob", "fresh", "wide"} {
-			if !yield(identity.Group{Name: name, GID: uint32(adaUID + i)}) {
+			if !yield(identity.ListedGroup{Group: identity.Group{Name: name, GID: uint32(adaUID + i)}}) {
 				return
 			}
 		}

@@ -44,8 +44,10 @@ func (village) Accounts() iter.Seq[*identity.Listed] {
 	return slices.Values([]*identity.Listed{&ada, &bob})
 }
 
-func (village) Groups() iter.Seq[identity.Group] {
-	return slices.Values([]identity.Group{{Name: "ada", GID: adaID}, {Name: "bob", GID: bobID}, {Name: "crew", GID: crewID}})
+func (village) Groups() iter.Seq[identity.ListedGroup] {
+	return slices.Values([]identity.ListedGroup{
+		{Group: identity.Group{Name: "ada", GID: adaID}}, {Group: identity.Group{Name: "bob", GID: bobID}}, {Group: identity.Group{Name: "crew", GID: crewID}},
+	})
 }
 
 func (village) SubIDs() iter.Seq[identity.SubIDs] { return func(func(identity.SubIDs) bool) {} }
@@ -57,7 +59,7 @@ func write(t *testing.T, path string, absent bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := snapshot.Options{Realm: "example", Aliases: true, Standing: identity.DirectoryStanding{Until: identity.Forever(), Absent: absent}}
+	o := snapshot.Options{Realms: []snapshot.Realm{{Name: "example"}}, Aliases: true, Standing: identity.DirectoryStanding{Until: identity.Forever(), Absent: absent}}
 	if absent {
 		o.AbsentUntil = time.Now().Add(time.Hour)
 	}

@@ -98,12 +98,14 @@ type known struct {
 	Second identity.FactorKind `json:"second,omitempty"`
 }
 
+func memoryKey(account uuid.UUID) string { return "kanidm/" + account.String() }
+
 // record makes the token of an answer, and signs it. proved, when not nil, is what
 // the account has just proved to hold.
 func (p *Provider) record(ctx context.Context, u *unixToken, proved []identity.FactorKind) (provider.Record, error) {
 	p.seen.Lock()
 	defer p.seen.Unlock()
-	key := "kanidm/" + u.UUID.String()
+	key := memoryKey(u.UUID)
 	was, err := p.recall(ctx, key)
 	if err != nil {
 		return provider.Record{}, err
@@ -172,7 +174,7 @@ func (p *Provider) token(u *unixToken, second bool) *identity.IDToken {
 		Realm: p.o.Realm, State: identity.Disabled, ValidFrom: 0, ValidUntil: identity.Never,
 		OfflineFor: uint32(min(p.o.OfflineFor/time.Second, 1<<31)), //nolint:gosec // bounded
 		Account: identity.Account{
-			UUID: u.UUID, Name: identity.Name(u.Name), UID: u.GIDNumber, GID: u.GIDNumber,
+			UUID: u.UUID, Name: called(m.QualifiedUsers, u.Name, u.SPN), UID: u.GIDNumber, GID: u.GIDNumber,
 			FullName: u.DisplayName, Home: m.HomePrefix + home[m.HomeName], Shell: m.Shell,
 		},
 		Factors: []identity.Factor{{Kind: identity.Password, Epoch: 1}},
@@ -187,7 +189,7 @@ func (p *Provider) token(u *unixToken, second bool) *identity.IDToken {
 		t.Factors = append(t.Factors, identity.Factor{Kind: identity.TOTP, Epoch: 1}, identity.Factor{Kind: identity.BackupCode, Epoch: 1})
 	}
 	for _, g := range u.Groups {
-		t.Groups = append(t.Groups, g.group())
+		t.Groups = append(t.Groups, g.group(m.QualifiedGroups))
 	}
 	if t.Groups[0].GID != 0 {
 		t.Account.GID = t.Groups[0].GID
@@ -196,6 +198,14 @@ func (p *Provider) token(u *unixToken, second bool) *identity.IDToken {
 		t.SSHKeys = append(t.SSHKeys, identity.SSHKey{Tag: "key " + strconv.Itoa(i+1), Line: withoutComment(line)})
 	}
 	return t
+}
+
+// called is the name that somebody has here.
+func called(qualified bool, name, spn string) identity.Name {
+	if qualified {
+		return identity.Name(spn)
+	}
+	return identity.Name(name)
 }
 
 // withoutComment leaves the type and the key of a line of authorized_keys.

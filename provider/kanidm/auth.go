@@ -29,15 +29,22 @@ type steps struct {
 	p       *Provider
 	session string // lost when the server restarts, and after 300 s
 	mechs   []string
+	denied  string // without any step
+	again   *kept  // the session that is proved again; nil: a whole sign-in
 }
 
 // state is what the server answers to a step; exactly one of its fields is set.
 type state struct {
-	Choose   []string        `json:"choose"`
-	Continue []string        `json:"continue"`
-	Success  string          `json:"success"`
-	Denied   *string         `json:"denied"`
-	External json.RawMessage `json:"external"`
+	Choose   []string          `json:"choose"`
+	Continue []json.RawMessage `json:"continue"` // a name, or an object with a challenge
+	Success  string            `json:"success"`
+	Denied   *string           `json:"denied"`
+	External json.RawMessage   `json:"external"`
+}
+
+// wants tells whether a credential of that name may come next.
+func (s state) wants(name string) bool {
+	return slices.ContainsFunc(s.Continue, func(c json.RawMessage) bool { return bareName(c) == name })
 }
 
 // ended is how an attempt with a credential came out: a bearer is a yes.
@@ -53,16 +60,25 @@ func (p *Provider) step(ctx context.Context, session string, step object) (state
 	if err != nil {
 		return state{}, answer{}, err
 	}
+	now, err := a.state(http.StatusOK)
+	return now, a, err
+}
+
+// state reads an answer to a step.
+func (a answer) state(status int) (state, error) {
 	var r struct {
 		State *state `json:"state"`
 	}
+	if err := meaning(status, a.body); err != nil {
+		return state{}, err
+	}
 	if err := parse(a, &r); err != nil {
-		return state{}, answer{}, err
+		return state{}, err
 	}
 	if r.State == nil {
-		return state{}, answer{}, errShape
+		return state{}, errShape
 	}
-	return *r.State, a, nil
+	return *r.State, nil
 }
 
 // begin asks which mechanisms a name has.
@@ -71,7 +87,11 @@ func (p *Provider) begin(ctx context.Context, name string) (*steps, time.Time, e
 	if err != nil {
 		return nil, time.Time{}, notYours(err)
 	}
-	return &steps{p: p, session: a.session, mechs: s.Choose}, a.at, nil
+	x := &steps{p: p, session: a.session, mechs: s.Choose}
+	if s.Denied != nil {
+		x.denied = *s.Denied
+	}
+	return x, a.at, nil
 }
 
 // notYours: a 401 to an authentication is no word about our own session.
@@ -82,9 +102,18 @@ func notYours(err error) error {
 	return err
 }
 
-// try chooses a mechanism and gives its credentials, in the server's order.
+// try chooses a mechanism and gives its credentials, in the server's order. A session
+// that is proved again has its mechanism already.
 func (x *steps) try(ctx context.Context, mech string, credentials ...any) (ended, error) {
-	s, a, err := x.p.step(ctx, x.session, object{"begin": mech})
+	var s state
+	var a answer
+	var err error
+	switch {
+	case x.denied != "":
+		return ended{denied: x.denied}, nil
+	case x.again == nil:
+		s, a, err = x.p.step(ctx, x.session, object{"begin": mech})
+	}
 	for _, c := range credentials {
 		if err != nil {
 			return ended{}, x.lost(err)
@@ -92,8 +121,11 @@ func (x *steps) try(ctx context.Context, mech string, credentials ...any) (ended
 		if a.session != "" {
 			x.session = a.session
 		}
-		if s.Denied != nil || s.Success != "" {
+		if s.Denied != nil {
 			break
+		}
+		if s.Success != "" {
+			return ended{}, fmt.Errorf("%w: the server says yes before all is proved", provider.ErrOffline)
 		}
 		s, a, err = x.p.step(ctx, x.session, object{"cred": c})
 	}
@@ -101,7 +133,7 @@ func (x *steps) try(ctx context.Context, mech string, credentials ...any) (ended
 	case err != nil:
 		return ended{}, x.lost(err)
 	case s.Denied != nil:
-		return ended{denied: printable([]byte(*s.Denied)), at: a.at}, nil
+		return ended{denied: *s.Denied, at: a.at}, nil
 	case s.Success != "":
 		return ended{bearer: s.Success, at: a.at}, nil
 	default:
@@ -130,20 +162,54 @@ type exchange struct {
 // Begin implements provider.Provider.
 func (p *Provider) Begin(ctx context.Context, a provider.Attempt) (provider.Exchange, provider.Reply, error) {
 	x := &exchange{p: p, name: a.Name, offered: []identity.FactorKind{identity.Password}}
-	r := provider.Reply{Outcome: provider.Continue, Offers: x.offered}
 	if !p.o.Stepped {
-		return x, r, nil
+		return x, provider.Reply{Outcome: provider.Continue, Offers: x.offered}, nil
 	}
-	s, at, err := p.begin(ctx, string(a.Name))
+	if a.StepUp {
+		if on, r, err := x.again(ctx); on || err != nil {
+			return begins(x, r, err)
+		}
+	}
+	r, err := x.whole(ctx)
+	return begins(x, r, err)
+}
+
+func begins(x *exchange, r provider.Reply, err error) (provider.Exchange, provider.Reply, error) {
 	if err != nil {
 		return nil, provider.Reply{}, fmt.Errorf("begin authentication: %w", err)
 	}
-	x.steps, r.ServerTime = s, at
-	if !slices.ContainsFunc([]string{mechPassword, mechTOTP, mechBackup}, x.may) {
-		x.offered = nil
-		return x, provider.Reply{Outcome: provider.Deny, Message: "This account signs in with a passkey only, which no terminal can ask for.", ServerTime: at}, nil
-	}
 	return x, r, nil
+}
+
+// whole begins a sign-in from nothing.
+func (x *exchange) whole(ctx context.Context) (provider.Reply, error) {
+	s, at, err := x.p.begin(ctx, string(x.name))
+	if err != nil {
+		return provider.Reply{}, err
+	}
+	x.steps = s
+	r := provider.Reply{ServerTime: at}
+	switch {
+	case s.denied != "":
+		r.Message = refusal(s.denied)
+	case !slices.ContainsFunc([]string{mechPassword, mechTOTP, mechBackup}, x.may):
+		r.Message = "This account signs in with a passkey only, which no terminal can ask for."
+	default:
+		r.Outcome, r.Offers = provider.Continue, x.offered
+		return r, nil
+	}
+	x.offered = nil
+	return r, nil
+}
+
+const hasExpired = "This account has expired or is not valid yet. Ask your administrator."
+
+// refusal puts the server's word for a denial into ours.
+func refusal(denied string) string {
+	if denied == "account expired" {
+		return hasExpired
+	}
+	return "Sign-in refused: " + printable([]byte(denied)) + "."
 }
 
 func (x *exchange) may(mech string) bool { return slices.Contains(x.steps.mechs, mech) }
@@ -174,7 +240,8 @@ func (x *exchange) answer(ctx context.Context, a provider.Answer) (provider.Repl
 		if x.may(mechTOTP) {
 			x.offered = append(x.offered, identity.TOTP)
 		}
-		if x.may(mechBackup) {
+		// A kept session asks for none, and a whole sign-in may: see backup.
+		if x.may(mechBackup) || x.steps.again != nil {
 			x.offered = append(x.offered, identity.BackupCode)
 		}
 		return provider.Reply{Outcome: provider.Continue, Offers: x.offered}, nil
@@ -182,14 +249,26 @@ func (x *exchange) answer(ctx context.Context, a provider.Answer) (provider.Repl
 	defer x.password.Wipe()
 	password := object{"password": string(x.password.Reveal())}
 	if a.Kind == identity.BackupCode {
-		return x.ended(ctx, []identity.FactorKind{identity.Password, identity.BackupCode}, mechBackup,
-			object{"backupcode": string(a.Credential.Reveal())}, password)
+		return x.backup(ctx, object{"backupcode": string(a.Credential.Reveal())}, password)
 	}
 	code, err := strconv.ParseUint(strings.Join(strings.Fields(string(a.Credential.Reveal())), ""), 10, 32)
 	if err != nil {
 		return provider.Reply{Message: "A one-time code is digits only."}, nil
 	}
 	return x.ended(ctx, []identity.FactorKind{identity.Password, identity.TOTP}, mechTOTP, object{"totp": code}, password)
+}
+
+// backup goes through a sign-in by backup code, which no reauthentication takes.
+func (x *exchange) backup(ctx context.Context, credentials ...any) (provider.Reply, error) {
+	if x.steps.again != nil {
+		if r, err := x.whole(ctx); err != nil || x.steps.denied != "" {
+			return r, err
+		}
+		if !x.may(mechBackup) {
+			return provider.Reply{Message: "This account has no backup codes."}, nil
+		}
+	}
+	return x.ended(ctx, []identity.FactorKind{identity.Password, identity.BackupCode}, mechBackup, credentials...)
 }
 
 // ended goes through a mechanism, the code before the password as the server wants it.
@@ -199,19 +278,25 @@ func (x *exchange) ended(ctx context.Context, proved []identity.FactorKind, mech
 		return provider.Reply{}, err
 	}
 	if e.bearer == "" {
-		return provider.Reply{Message: "Sign-in refused: " + e.denied + ".", ServerTime: e.at}, nil
+		return provider.Reply{Message: refusal(e.denied), ServerTime: e.at}, nil
 	}
-	// The session that this opened is of no more use: what was proved is known.
-	defer x.p.logout(context.WithoutCancel(ctx), e.bearer)
 	t, at, err := x.p.lookup(ctx, string(x.name))
-	if err != nil {
-		return provider.Reply{}, err
+	var r provider.Reply
+	switch {
+	case err != nil:
+	case x.steps.again != nil && t.UUID != x.steps.again.account:
+		// The name is another account's by now, and that one has proved nothing.
+		x.p.end(ctx, x.p.kept.drop(*x.steps.again)...)
+		return provider.Reply{Message: "Sign-in refused: this name is another account's now. Try again.", ServerTime: at}, nil
+	default:
+		r, err = x.allow(ctx, t, proved, at)
 	}
-	return x.allow(ctx, t, proved, at)
-}
-
-func (p *Provider) logout(ctx context.Context, bearer string) {
-	_, _ = p.do(ctx, call{method: http.MethodGet, path: "/v1/logout", bearer: bearer}) // it expires by itself
+	if x.steps.again == nil {
+		x.opened(ctx, t, e.bearer, mech != mechBackup && r.Outcome == provider.Allow)
+	}
+	// The bearer of a reauthentication is of the session that is kept: to end the one
+	// would end the other.
+	return r, err
 }
 
 // posix proves the account's POSIX password.
@@ -236,7 +321,7 @@ func (x *exchange) posix(ctx context.Context, password identity.Secret) (provide
 	}
 	r := provider.Reply{ServerTime: at, Message: "Sign-in refused."}
 	if !t.Valid {
-		r.Message = "This account has expired or is not valid yet. Ask your administrator."
+		r.Message = hasExpired
 	}
 	return r, nil
 }
@@ -254,7 +339,7 @@ func (x *exchange) allow(ctx context.Context, t *unixToken, proved []identity.Fa
 		return provider.Reply{}, fmt.Errorf("%w: it allowed another account than was asked for", provider.ErrUntrusted)
 	}
 	if r.Token.State != identity.Active {
-		return provider.Reply{Message: "This account has expired or is not valid yet. Ask your administrator.", ServerTime: at}, nil
+		return provider.Reply{Message: hasExpired, ServerTime: at}, nil
 	}
 	now := p.o.Now()
 	s := &identity.SessionToken{

@@ -33,7 +33,7 @@ type call struct {
 	body         any    // nil: none
 }
 
-// answer is a 200 with a body that is JSON.
+// answer is what came back. Of do it is a 200 with a body that is JSON.
 type answer struct {
 	body    json.RawMessage
 	session string
@@ -43,20 +43,32 @@ type answer struct {
 
 // do makes one request. Its errors wrap the provider's sentinels, or errUnauthorized.
 func (p *Provider) do(ctx context.Context, c call) (answer, error) {
+	status, a, err := p.ask(ctx, c)
+	if err != nil {
+		return answer{}, err
+	}
+	if err := meaning(status, a.body); err != nil {
+		return answer{}, fmt.Errorf("%s %s (operation %s): %w", c.method, c.path, a.op, err)
+	}
+	return a, nil
+}
+
+// ask is do for an answer of any status.
+func (p *Provider) ask(ctx context.Context, c call) (int, answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.o.Call)
 	defer cancel()
 	var body io.Reader
 	if c.body != nil {
 		b, err := json.Marshal(c.body)
 		if err != nil {
-			return answer{}, fmt.Errorf("%w: %w", provider.ErrOffline, err)
+			return 0, answer{}, fmt.Errorf("%w: %w", provider.ErrOffline, err)
 		}
 		defer clear(b) // it may hold a password
 		body = bytes.NewReader(b)
 	}
 	req, err := http.NewRequestWithContext(ctx, c.method, p.o.URL+c.path, body)
 	if err != nil {
-		return answer{}, fmt.Errorf("%w: %w", provider.ErrOffline, err)
+		return 0, answer{}, fmt.Errorf("%w: %w", provider.ErrOffline, err)
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
@@ -69,21 +81,18 @@ func (p *Provider) do(ctx context.Context, c call) (answer, error) {
 	}
 	resp, err := p.http.Do(req)
 	if err != nil {
-		return answer{}, fmt.Errorf("%w: %w", unanswered(err), err)
+		return 0, answer{}, fmt.Errorf("%w: %w", unanswered(err), err)
 	}
 	defer resp.Body.Close() //nolint:errcheck // read to its end, or given up
 	b, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	if err != nil || len(b) > maxBody {
-		return answer{}, fmt.Errorf("%w: the answer is cut short, or too long: %w", provider.ErrOffline, err)
+		return 0, answer{}, fmt.Errorf("%w: the answer is cut short, or too long: %w", provider.ErrOffline, err)
 	}
 	a := answer{body: b, session: resp.Header.Get(authSession), op: resp.Header.Get("X-KANIDM-OPID")}
 	if t, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		a.at = t
 	}
-	if err := meaning(resp.StatusCode, b); err != nil {
-		return answer{}, fmt.Errorf("%s %s (operation %s): %w", c.method, c.path, a.op, err)
-	}
-	return a, nil
+	return resp.StatusCode, a, nil
 }
 
 // unanswered tells a server that is away from one that is not who it should be.
@@ -106,7 +115,7 @@ func meaning(status int, body []byte) error {
 	case http.StatusForbidden:
 		return fmt.Errorf("%w: 403: %s", provider.ErrRefusedMachine, said)
 	case http.StatusNotFound:
-		if errorName(body) == "nomatchingentries" {
+		if bareName(body) == "nomatchingentries" {
 			return provider.ErrNotFound
 		}
 	case http.StatusInternalServerError:
@@ -117,8 +126,8 @@ func meaning(status int, body []byte) error {
 	return fmt.Errorf("%w: status %d: %s", provider.ErrOffline, status, said)
 }
 
-// errorName is the error of an answer that is only its name.
-func errorName(body []byte) string {
+// bareName is what an answer says that is only a name.
+func bareName(body []byte) string {
 	var name string
 	if json.Unmarshal(body, &name) != nil {
 		return ""
@@ -203,7 +212,7 @@ func (p *Provider) bearer(ctx context.Context, dead string) (string, error) {
 		return "", err
 	}
 	if s.bearer == "" {
-		return "", fmt.Errorf("%w: it gives no anonymous session: %s", provider.ErrRefusedMachine, s.denied)
+		return "", fmt.Errorf("%w: it gives no anonymous session: %s", provider.ErrRefusedMachine, printable([]byte(s.denied)))
 	}
 	p.session.bearer = s.bearer
 	return s.bearer, nil

@@ -45,4 +45,36 @@
 //	passwordmfa                     offers totp                  begin, code, password: the end
 //	passwordbackupcode              offers backup-code           begin, code, password: the end
 //	nothing of these                denied, with what to do
+//	a denial at once                denied, with the server's word for it
+//
+// # A step-up
+//
+// The session that somebody's last stepped sign-in opened is kept, in memory and
+// nowhere else, one of each account and of 256 at most. It has no privileges. A step-up
+// goes on from it; a plain login never does, and puts its own session in the place of
+// the older one, which is ended. A sign-in by backup code keeps none: the server lets
+// such a session prove nobody again. What it is worth the server says each time:
+//
+//	POST /v1/reauth answers         then
+//	continue with totp              offers password, then totp and backup-code
+//	continue with password          offers password; unless the account was seen to
+//	                                need more: the session ends, a whole sign-in
+//	continue with anything else     the session ends, a whole sign-in
+//	denied: locked                  denied, with the server's word for it
+//	denied otherwise                the session ends, a whole sign-in
+//	401, 403, 404; 500 with
+//	"sessionmaynotreauth", or
+//	that the account is none        the session ends, a whole sign-in
+//	500 with "invalidstate"         a whole sign-in, which ends the session: the server
+//	                                has not written it down yet
+//	anything else                   provider.ErrOffline, and the session is kept
+//
+// A whole sign-in is begun in the same Begin, and says what is so of the account:
+// expired, gone, or asked for as ever. A backup code leads to one too. The proof is
+// that of the account whose session it is; if the name is another's by now it is
+// denied. The token that a reauthentication gives is privileged, and dropped unused: it is of
+// the session that is kept, and to end the one would end the other.
+//
+// [Provider.Close] wipes the sessions and ends them on the server, those that it answers
+// for within two seconds. Copies that Go made of a bearer are not wiped.
 package kanidm

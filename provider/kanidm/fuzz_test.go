@@ -164,3 +164,45 @@ func FuzzAuthentication(f *testing.F) {
 		}
 	})
 }
+
+// FuzzReauthentication: whatever the server answers to who proves themselves again, only
+// a "success" after the password, and then the account whose session was kept, is a yes.
+func FuzzReauthentication(f *testing.F) {
+	p := fuzzed(f, true)
+	const ask, success = `{"state":{"continue":["password"]}}`, `{"state":{"success":"bearer"}}`
+	eve := strings.Replace(bobsToken, "0b0b0b0b", "0e0e0e0e", 1)
+	for _, s := range [][3]string{
+		{ask, success, bobsToken},
+		{ask, `{"state":{"denied":"incorrect password"}}`, bobsToken},
+		{ask, success, eve},
+		{ask, success, `null`},
+		{`{"state":{"success":"bearer"}}`, success, bobsToken},
+		{`{"state":{"success":"bearer","continue":["password"]}}`, `{"state":{}}`, bobsToken},
+		{`{"state":{"continue":[{"passkey":{}},null,1,"password"]}}`, success, bobsToken},
+		{`{"state":{"denied":"Credential is temporarily locked"}}`, success, bobsToken},
+		{`{"state":{"denied":null}}`, `{"state":{"success":"x","denied":"both"}}`, bobsToken},
+		{`{"state":{"choose":["password"]}}`, `null`, `{}`},
+		{`"invalidstate"`, ``, `{}`},
+	} {
+		f.Add([]byte(s[0]), []byte(s[1]), []byte(s[2]))
+	}
+	f.Fuzz(func(t *testing.T, begin, cred, account []byte) {
+		bob := kept{account: uuid.MustParse("0b0b0b0b-0000-4000-8000-000000000001"), name: "bob", bearer: identity.NewSecret([]byte("bearer"))}
+		p.kept.replace(bob)
+		p.http = &http.Client{Transport: &says{begin, cred, account}}
+		x, r, err := p.Begin(t.Context(), provider.Attempt{Name: "bob", StepUp: true})
+		if err != nil || r.Outcome != provider.Continue {
+			return
+		}
+		again := x.(*exchange).steps.again != nil
+		if r, err = x.Step(t.Context(), provider.Answer{Kind: identity.Password, Credential: identity.NewSecret([]byte("secret"))}); err != nil || r.Outcome != provider.Allow {
+			return
+		}
+		if again && (!bytes.Contains(bytes.ToLower(cred), []byte("success")) && !bytes.ContainsRune(cred, '\\') || r.Session.Account != bob.account) {
+			t.Errorf("%s and %s are a yes for %s", begin, cred, r.Session.Account)
+		}
+		if r.Record.Token.Account.Name != "bob" || r.Record.Token.State != identity.Active {
+			t.Errorf("let in: %+v", r.Record.Token)
+		}
+	})
+}

@@ -25,8 +25,8 @@ type unixGroup struct {
 }
 
 // group is the group as this machine sees it.
-func (u unixGroup) group() identity.Group {
-	return identity.Group{UUID: u.UUID, Name: identity.Name(u.Name), GID: u.GIDNumber}
+func (u unixGroup) group(qualified bool) identity.Group {
+	return identity.Group{UUID: u.UUID, Name: called(qualified, u.Name, u.SPN), GID: u.GIDNumber}
 }
 
 // FetchGroup implements provider.GroupFinder.
@@ -49,7 +49,7 @@ func (p *Provider) fetchGroup(ctx context.Context, id string, asked func(identit
 	if err != nil {
 		return provider.GroupRecord{}, fmt.Errorf("fetch group: %w", err)
 	}
-	g := u.group()
+	g := u.group(p.o.Mapping.QualifiedGroups)
 	if !asked(g) { // the server finds a group by any of its names; here it has one
 		return provider.GroupRecord{}, fmt.Errorf("fetch group: %w: the group is %s here", provider.ErrNotFound, g.Name)
 	}
@@ -71,7 +71,7 @@ func (p *Provider) Group(ctx context.Context, id string) (g identity.Group, doma
 		return identity.Group{}, "", fmt.Errorf("look up group %s: %w", id, err)
 	}
 	_, domain, _ = strings.Cut(u.SPN, "@")
-	return u.group(), domain, nil
+	return u.group(p.o.Mapping.QualifiedGroups), domain, nil
 }
 
 // lookupGroup asks for one group by name, spn, uuid or number.

@@ -108,3 +108,19 @@ func TestAnAnswerThatIsNoGroupIsNoAnswer(t *testing.T) {
 		})
 	}
 }
+
+func TestAGroupIsCalledAsTheMappingSays(t *testing.T) {
+	d := newRig(t)
+	g := d.with(&double.Group{Name: "developers", GID: 70200, UUID: uuid.New()})
+	p := d.machine(func(o *kanidm.Options) { o.Mapping.QualifiedGroups = true })
+	name := identity.Name("developers@" + double.Domain)
+	if r, err := p.FetchGroup(t.Context(), name); err != nil || r.Token.Group.Name != name || r.Token.Group.UUID != g.UUID || r.Signed == nil {
+		t.Errorf("%+v, %v", r.Token, err)
+	}
+	if r, err := p.FetchGID(t.Context(), 70200); err != nil || r.Token.Group.Name != name {
+		t.Errorf("%+v, %v", r.Token, err)
+	}
+	if r, err := p.FetchGroup(t.Context(), "developers"); !errors.Is(err, provider.ErrNotFound) {
+		t.Errorf("%+v, %v", r.Token, err)
+	}
+}

@@ -24,7 +24,7 @@ type house struct {
 	t testing.TB
 }
 
-func (d *rig) house() *house {
+func (d *rig) house(change ...func(*kanidm.Options)) *house {
 	t := d.t
 	t.Helper()
 	dir := t.TempDir()
@@ -36,12 +36,18 @@ func (d *rig) house() *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := d.machine(func(o *kanidm.Options) { o.Memory = store })
+	p := d.machine(func(o *kanidm.Options) {
+		o.Memory = store
+		for _, c := range change {
+			c(o)
+		}
+	})
 	h, err := daemon.New(daemon.Options{
 		Provider: p, Cache: store, Sealer: sealed.Sealer, Machine: box, Realm: double.Domain, LocalFiles: dir, Log: slog.New(slog.DiscardHandler),
 		Policy: daemon.Policy{
 			AllowAll: true, IDs: []identity.IDRange{{Min: 65536, Max: 200000}}, OfflineMax: 24 * time.Hour,
-			Argon: daemon.Argon{Memory: 64, Time: 1, Threads: 1},
+			Argon:    daemon.Argon{Memory: 64, Time: 1, Threads: 1},
+			Services: map[string]daemon.Service{"sudo": {StepUp: true, MaxAge: time.Nanosecond}},
 		},
 	})
 	if err != nil {
@@ -76,8 +82,51 @@ func (p *typing) Tell(context.Context, identity.Style, string) error { return ni
 
 func (h *house) login(answers ...string) identity.Code {
 	h.t.Helper()
-	l := identity.Login{Operation: identity.OpAuthenticate, Service: "login", User: "bob", Peer: identity.Peer{UID: 0}}
+	return h.decides(identity.Login{Operation: identity.OpAuthenticate, Service: "login", User: "bob"}, answers...)
+}
+
+func (h *house) decides(l identity.Login, answers ...string) identity.Code {
+	h.t.Helper()
 	return h.Decide(h.t.Context(), l, &typing{answers}).Code
+}
+
+// What is a step-up the resolver says: a service that demands a fresh proof of somebody
+// who is signed in, in either phase. A login and a screen lock are none, nor is a sudo of which
+// it is not known who runs it.
+func TestOnlyAStepUpOfSomebodySignedInGoesOnFromTheSignIn(t *testing.T) {
+	at := identity.LoginSession{Audit: 7, Leader: 1234, Started: 99999}
+	sudo := identity.Login{Operation: identity.OpAuthenticate, Service: "sudo", User: "bob", RemoteUser: "bob", Session: at}
+	lock := identity.Login{Operation: identity.OpAuthenticate, Service: "xscreensaver", User: "bob", Session: at, Peer: identity.Peer{UID: 70001}}
+	second := sudo
+	second.Operation = identity.OpAccount
+	unknown, elsewhere := sudo, sudo
+	unknown.Session = identity.LoginSession{}
+	elsewhere.Service = "login"
+	for name, c := range map[string]struct {
+		login identity.Login
+		want  int
+	}{
+		"sudo": {sudo, 1}, "sudo, in the account phase": {second, 1}, "sudo of nobody known": {unknown, 0},
+		"another login": {elsewhere, 0}, "a screen lock": {lock, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newRig(t)
+			d.With(two)
+			h := d.house(stepped)
+			if code := h.login("battery staple", "012345"); code != identity.Granted {
+				t.Fatal(code)
+			}
+			if code := h.decides(c.login, "battery staple", "012345"); code != identity.Granted {
+				t.Error(code)
+			}
+			if n := d.Reauthenticated(); n != c.want {
+				t.Errorf("%d reauthentications, want %d", n, c.want)
+			}
+			if code := h.decides(c.login, "battery staple", "999999"); code == identity.Granted {
+				t.Error("a wrong code is let in")
+			}
+		})
+	}
 }
 
 // A request that hangs holds up the one who asked, and nobody else: not a lookup, not

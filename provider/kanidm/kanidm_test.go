@@ -109,6 +109,56 @@ func TestHomesAndShellsAreMappedAsTheAdministratorSays(t *testing.T) {
 	}
 }
 
+func TestPeopleAndGroupsAreCalledAsTheAdministratorSays(t *testing.T) {
+	d := newRig(t)
+	key := d.options().MachineKey
+	var signed [][]byte
+	for _, c := range []struct {
+		users, groups bool
+		name, shared  identity.Name
+	}{
+		{false, false, "bob", "staff"},
+		{true, false, "bob@" + double.Domain, "staff"},
+		{false, true, "bob", "staff@" + double.Domain},
+		{true, true, "bob@" + double.Domain, "staff@" + double.Domain},
+	} {
+		p := d.machine(func(o *kanidm.Options) {
+			o.Mapping.QualifiedUsers, o.Mapping.QualifiedGroups, o.MachineKey = c.users, c.groups, key
+		})
+		r, err := p.Fetch(t.Context(), c.name)
+		if err != nil || r.Token.Account.Name != c.name || r.Token.Groups[1].Name != c.shared || r.Token.Validate() != nil {
+			t.Errorf("%+v: %+v, %v", c, r.Token, err)
+		}
+		if _, err := p.FetchUID(t.Context(), 70001); err != nil {
+			t.Errorf("%+v by uid: %v", c, err)
+		}
+		signed = append(signed, r.Signed)
+	}
+	// What is remembered is called as the settings of today say.
+	for _, qualified := range []bool{false, true} {
+		p := d.machine(func(o *kanidm.Options) {
+			o.Mapping.QualifiedUsers, o.Mapping.QualifiedGroups, o.MachineKey = qualified, !qualified, key
+		})
+		user, group := identity.Name("bob"), identity.Name("staff")
+		if qualified {
+			user += "@" + double.Domain
+		} else {
+			group += "@" + double.Domain
+		}
+		for _, s := range signed {
+			if tok, err := p.Verify(s); err != nil || tok.Account.Name != user || tok.Groups[1].Name != group || tok.Validate() != nil {
+				t.Errorf("qualified %t: %+v, %v", qualified, tok, err)
+			}
+		}
+	}
+	// Where the realm is not called like the domain, the names would be another realm's.
+	p := d.machine(func(o *kanidm.Options) { o.Mapping.QualifiedUsers, o.Realm = true, "elsewhere" })
+	r, err := p.Fetch(t.Context(), "bob@"+double.Domain)
+	if err != nil || r.Token.Validate() == nil || !strings.Contains(r.Token.Validate().Error(), `a name of the realm "`+double.Domain+`", and this is "elsewhere"`) {
+		t.Errorf("%v, %v", r.Token.Validate(), err)
+	}
+}
+
 // TestEveryAnswerMeansWhatTheTableSays is the table of the package comment.
 func TestEveryAnswerMeansWhatTheTableSays(t *testing.T) {
 	say := func(status int, contentType, body string) func(http.ResponseWriter, *http.Request) bool {
@@ -210,7 +260,7 @@ func TestAnAnonymousSessionIsMadeOnceAndAnewWhenTheServerHasForgottenIt(t *testi
 	if n := d.Count("POST /v1/auth"); n != 3 {
 		t.Errorf("%d steps for one session, want 3", n)
 	}
-	d.Restart()
+	d.Forget()
 	fetch()
 	if n := d.Count("POST /v1/auth"); n != 6 {
 		t.Errorf("%d steps for two sessions, want 6", n)

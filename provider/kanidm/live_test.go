@@ -10,12 +10,16 @@ import (
 	"crypto/x509"
 	"encoding/base32"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,7 +39,6 @@ type live struct {
 	t       *testing.T
 	http    *http.Client
 	url     string
-	ca      []byte
 	bearer  string
 	session string
 	name    string
@@ -43,6 +46,10 @@ type live struct {
 	secret    string
 	algorithm otp.Algorithm
 	told      string
+	// What the machines ask goes through it, so that it can be counted.
+	between *httptest.Server
+	mu      sync.Mutex
+	asked   []string
 }
 
 const (
@@ -66,7 +73,7 @@ func TestARealServer(t *testing.T) {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(ca)
 	l := &live{
-		t: t, url: strings.TrimSuffix(need("KANIDM_URL"), "/"), ca: ca,
+		t: t, url: strings.TrimSuffix(need("KANIDM_URL"), "/"),
 		http: &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}},
 		name: "sallyport-test-" + strings.ToLower(rand.Text()[:8]),
 	}
@@ -76,7 +83,44 @@ func TestARealServer(t *testing.T) {
 	}
 	l.signIn(admin, need("KANIDM_ADMIN_PASSWORD"))
 	l.prepare()
+	l.count()
 	scenarios(t, l)
+}
+
+// count puts itself between the machines and the server.
+func (l *live) count() {
+	to, err := url.Parse(l.url)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{Transport: l.http.Transport, Rewrite: func(r *httputil.ProxyRequest) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.asked = append(l.asked, r.In.Method+" "+r.In.URL.Path)
+		r.SetURL(to)
+	}}
+	l.between = httptest.NewTLSServer(proxy)
+	l.t.Cleanup(l.between.Close)
+}
+
+// Count is as the double's.
+func (l *live) Count(prefix string) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, a := range l.asked {
+		if strings.HasPrefix(a, prefix) {
+			n++
+		}
+	}
+	return n
+}
+
+func (l *live) server() (string, *http.Client) { return l.url, l.http }
+
+// renew begins anew with the codes, too: they are of another generator.
+func (l *live) renew() {
+	l.told = ""
+	l.credentials()
 }
 
 // do is a request as the administrator; a status other than 200 ends the test.
@@ -218,7 +262,7 @@ func (l *live) credentials() {
 	if _, err := fmt.Sscanf(l.code(), "%d", &code); err != nil {
 		t.Fatal(err)
 	}
-	update(map[string]any{"totpverify": []any{code, "test"}}, nil)
+	update(map[string]any{"totpverify": []any{code, rand.Text()}}, nil) // a name that is there already is not taken
 	l.do(http.MethodPost, "/v1/credential/_commit", begun[0], nil)
 }
 
@@ -228,7 +272,8 @@ func (l *live) machine(change func(*kanidm.Options)) *kanidm.Provider {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	o := kanidm.Options{URL: l.url, Realm: "live", RootPEM: l.ca, MachineKey: key, MachineID: uuid.New(), Memory: &memory{}}
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: l.between.Certificate().Raw})
+	o := kanidm.Options{URL: l.between.URL, Realm: "live", RootPEM: ca, MachineKey: key, MachineID: uuid.New(), Memory: &memory{}}
 	if change != nil {
 		change(&o)
 	}

@@ -1,6 +1,7 @@
 package kanidm
 
 import (
+	"context"
 	"crypto"
 	"crypto/ed25519"
 	"crypto/tls"
@@ -29,10 +30,11 @@ const (
 	ByUUID Attribute = "uuid"
 )
 
-// Mapping says what the server does not: how accounts look on this machine. People
-// and groups are called by their short names; name@domain finds them too, where the
-// realm is called like the domain, because it is no name in the form of the house.
+// Mapping says what the server does not: how accounts look on this machine.
 type Mapping struct {
+	// QualifiedUsers and QualifiedGroups: people, and groups, are called by their SPN and
+	// not by their short name. The realm has to be called like the server's domain then.
+	QualifiedUsers, QualifiedGroups bool
 	// HomePrefix is what home directories begin with, "" is "/home/"; HomeName is what
 	// follows it, "" is ByUUID.
 	HomePrefix string
@@ -78,6 +80,7 @@ type Provider struct {
 	ring   *identity.Keyring
 
 	session session
+	kept    keeper     // what step-ups go on from
 	seen    sync.Mutex // orders what is remembered of accounts
 }
 
@@ -150,15 +153,31 @@ func (m *Mapping) complete() error {
 // Name implements provider.Provider.
 func (p *Provider) Name() string { return "kanidm " + p.o.URL }
 
-// Close implements provider.Provider.
+// Close implements provider.Provider. The sessions that are kept are ended, as many of
+// them as the server answers for within two seconds.
 func (p *Provider) Close() error {
+	p.end(context.Background(), p.kept.close()...)
 	p.pool.CloseIdleConnections()
 	return nil
 }
 
-// Verify implements provider.Provider.
+// Verify implements provider.Provider. Names are in the form that the settings of
+// today say, whatever those said when this machine made the token.
 func (p *Provider) Verify(signed []byte) (*identity.IDToken, error) {
-	return p.ring.IDToken(signed) //nolint:wrapcheck // identity.ErrToken, as the interface says
+	t, err := p.ring.IDToken(signed)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // identity.ErrToken, as the interface says
+	}
+	rename := func(n *identity.Name, qualified bool) {
+		if *n = n.Short(); qualified {
+			*n += identity.Name("@" + identity.FoldName(p.o.Realm))
+		}
+	}
+	rename(&t.Account.Name, p.o.Mapping.QualifiedUsers)
+	for i := range t.Groups {
+		rename(&t.Groups[i].Name, p.o.Mapping.QualifiedGroups)
+	}
+	return t, nil
 }
 
 // PasswordEpochsUntold implements provider.Untold.

@@ -2,6 +2,7 @@ package kanidm_test
 
 import (
 	"errors"
+	"net/http"
 	"testing"
 
 	"github.com/google/uuid"
@@ -26,11 +27,18 @@ type place interface {
 	expire(yes bool)
 	// code gives the person a one-time code generator, and then tells a code.
 	code() string
+	// renew gives them another generator, which makes other credentials of them.
+	renew()
+	// server is where it is, and who trusts it; Count tells how many requests came, as
+	// the double does.
+	server() (url string, client *http.Client)
+	Count(prefix string) int
 }
 
 // scenarios run alike on both.
 func scenarios(t *testing.T, s place) {
 	name, posix, password := s.who()
+	loginAs := login
 	login := func(p *kanidm.Provider, answers ...given) provider.Reply {
 		t.Helper()
 		r, err := login(t, p, name, answers...)
@@ -57,6 +65,28 @@ func scenarios(t *testing.T, s place) {
 		}
 		if _, err := p.FetchUID(t.Context(), 4242424); !errors.Is(err, provider.ErrNotFound) {
 			t.Error("no such uid:", err)
+		}
+	})
+	t.Run("by name and domain a person is found, and signs in", func(t *testing.T) {
+		_, domain, err := s.machine(nil).Group(t.Context(), s.group())
+		if err != nil {
+			t.Fatal(err)
+		}
+		spn := name + identity.Name("@"+domain)
+		p := s.machine(func(o *kanidm.Options) {
+			o.Realm, o.Mapping.QualifiedUsers, o.Mapping.QualifiedGroups = domain, true, true
+		})
+		r, err := p.Fetch(t.Context(), spn)
+		if err != nil || r.Token.Account.Name != spn || r.Token.Validate() != nil || r.Token.Groups[0].Name != spn {
+			t.Fatalf("%+v, %v", r.Token, err)
+		}
+		for _, g := range r.Token.Groups {
+			if g.Name.Realm() != domain {
+				t.Errorf("the group %s", g.Name)
+			}
+		}
+		if r, err := loginAs(t, p, spn, given{identity.Password, posix}); err != nil || r.Outcome != provider.Allow || r.Record.Token.Account.Name != spn {
+			t.Error(r.Message, err)
 		}
 	})
 	t.Run("a group is found", func(t *testing.T) {
@@ -154,29 +184,44 @@ func scenarios(t *testing.T, s place) {
 			t.Error(r.Message)
 		}
 	})
+	t.Run("a step-up goes on from the sign-in, and is asked for everything again", func(t *testing.T) { stepsUp(t, s) })
+	t.Run("the server says who may prove themselves again", func(t *testing.T) { reauthenticates(t, s) })
 }
 
 // doubled is the double as such a place.
-type doubled struct{ *rig }
+type doubled struct {
+	*rig
+	generator string
+}
 
-func (d doubled) who() (identity.Name, string, string) {
+func (d *doubled) who() (identity.Name, string, string) {
 	return "bob", "correct horse", "battery staple"
 }
-func (d doubled) group() string                 { return "staff" }
-func (d doubled) lone() (identity.Name, uint32) { return "developers", 70200 }
-func (d doubled) flat() identity.Name           { return "flat" }
-func (d doubled) shell(path string)             { d.With(func(p *person) { p.Shell = path }) }
-func (d doubled) expire(yes bool)               { d.With(func(p *person) { p.Invalid = yes }) }
+func (d *doubled) group() string                 { return "staff" }
+func (d *doubled) shell(path string)             { d.With(func(p *person) { p.Shell = path }) }
+func (d *doubled) expire(yes bool)               { d.With(func(p *person) { p.Invalid = yes }) }
+func (d *doubled) lone() (identity.Name, uint32) { return "developers", 70200 }
+func (d *doubled) flat() identity.Name           { return "flat" }
 
-func (d doubled) code() string {
-	d.With(func(p *person) { p.TOTP = "012345" })
-	return "012345"
+func (d *doubled) code() string {
+	d.With(func(p *person) { p.TOTP = d.generator })
+	return d.generator
 }
+
+func (d *doubled) renew() {
+	d.generator = map[string]string{"012345": "654321"}[d.generator]
+	if d.generator == "" {
+		d.generator = "012345"
+	}
+	d.code()
+}
+
+func (d *doubled) server() (string, *http.Client) { return d.URL, d.Client() }
 
 func TestTheDoubleDoesWhatARealServerIsAskedToDo(t *testing.T) {
 	d := newRig(t)
 	d.WithGroups(func([]*double.Group) []*double.Group {
 		return []*double.Group{{Name: "developers", GID: 70200, UUID: uuid.New()}, {Name: "flat", UUID: uuid.New(), NotPOSIX: true}}
 	})
-	scenarios(t, doubled{d})
+	scenarios(t, &doubled{d, "012345"})
 }

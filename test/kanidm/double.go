@@ -28,7 +28,9 @@ type Double struct {
 	groups   []*Group
 	bearers  map[string]bool
 	sessions map[string]*authSession
-	asked    []string // method and path of every request
+	opened   map[string]*session // by bearer, also those that are over
+	again    int                 // reauthentications that came out well
+	asked    []string            // method and path of every request
 	// Before may answer a request itself, and then says true.
 	Before func(w http.ResponseWriter, r *http.Request) bool
 }
@@ -45,6 +47,8 @@ type Person struct {
 	Removed          bool
 	Groups           []map[string]any
 	Keys             []string
+
+	credential int // grows when Password, TOTP or Backup change
 }
 
 // Group is one that nobody needs to be in. One that is NotPOSIX has no number.
@@ -59,13 +63,6 @@ func (g *Group) token() map[string]any {
 	return map[string]any{"name": g.Name, "spn": g.Name + "@" + Domain, "uuid": g.UUID.String(), "gidnumber": g.GID}
 }
 
-type authSession struct {
-	who   *Person
-	mech  string
-	wants []string
-	wrong bool
-}
-
 // Domain is what follows the @ of every spn.
 const Domain = "idm.example.com"
 
@@ -78,7 +75,7 @@ func New(t testing.TB) *Double {
 
 // Start is New without a test: whoever calls it calls Close.
 func Start() *Double {
-	d := &Double{bearers: map[string]bool{"service": true}, sessions: map[string]*authSession{}}
+	d := &Double{bearers: map[string]bool{"service": true}, sessions: map[string]*authSession{}, opened: map[string]*session{}}
 	d.open(nil)
 	d.people = []*Person{{
 		Name: "bob", UID: 70001, UUID: uuid.MustParse("0b0b0b0b-0000-4000-8000-000000000001"), POSIX: "correct horse", Password: "battery staple",
@@ -99,8 +96,8 @@ func (d *Double) open(at net.Listener) {
 	d.StartTLS()
 }
 
-// Return serves again after Close, where it did before and under the same certificate;
-// every session is forgotten.
+// Return serves again after Close, where it did before and under the same certificate,
+// as Restart.
 func (d *Double) Return(ctx context.Context) error {
 	at, err := new(net.ListenConfig).Listen(ctx, "tcp", d.Listener.Addr().String())
 	if err != nil {
@@ -143,19 +140,34 @@ func (d *Double) WithGroups(change func([]*Group) []*Group) {
 	d.groups = change(d.groups)
 }
 
-// With changes Bob.
+// With changes Bob. Another password, generator or set of backup codes ends his
+// sessions, as on a real server.
 func (d *Double) With(change func(*Person)) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	change(d.people[0])
+	p := d.people[0]
+	before := [...]string{p.Password, p.TOTP, p.Backup}
+	change(p)
+	if before != [...]string{p.Password, p.TOTP, p.Backup} {
+		p.credential++
+	}
 }
 
-// Restart forgets every session, as a real server does.
+// Restart forgets every authentication that is going on. Sessions live on.
 func (d *Double) Restart() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.sessions = map[string]*authSession{}
+}
+
+// Forget ends every session.
+func (d *Double) Forget() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.bearers = map[string]bool{"service": true}
+	for _, s := range d.opened {
+		s.over = true
+	}
 }
 
 func (d *Double) serve(w http.ResponseWriter, r *http.Request) {
@@ -174,10 +186,12 @@ func (d *Double) serve(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Method == http.MethodPost && r.URL.Path == "/v1/auth":
 		d.auth(w, r)
+	case r.Method == http.MethodPost && r.URL.Path == "/v1/reauth":
+		d.reauth(w, r)
 	case len(parts) == 5 && parts[1] == "group" && parts[3] == "_unix" && parts[4] == "_token":
 		d.group(w, r, parts[2])
 	case r.URL.Path == "/v1/logout":
-		delete(d.bearers, bearer(r))
+		d.logout(bearer(r))
 		reply(w, 200, nil)
 	case len(parts) == 5 && parts[1] == "account" && parts[3] == "_unix":
 		d.unix(w, r, parts[2], parts[4])
@@ -282,112 +296,4 @@ func (p *Person) token() map[string]any {
 		t["shell"] = p.Shell
 	}
 	return t
-}
-
-// auth is the stepped authentication: the second factor before the password.
-func (d *Double) auth(w http.ResponseWriter, r *http.Request) {
-	var b struct {
-		Step struct {
-			Init2 *struct{ Username, Issue string }
-			Begin string
-			Cred  json.RawMessage
-		}
-	}
-	if json.NewDecoder(r.Body).Decode(&b) != nil {
-		reply(w, 400, "invalidrequeststate")
-		return
-	}
-	if b.Step.Init2 != nil {
-		d.init(w, b.Step.Init2.Username)
-		return
-	}
-	id := r.Header.Get("X-KANIDM-AUTH-SESSION-ID")
-	s := d.sessions[id]
-	if s == nil {
-		reply(w, 500, map[string]any{"invalidauthstate": "session id not present in cred presented to 'begin' step"})
-		return
-	}
-	w.Header().Set("X-KANIDM-AUTH-SESSION-ID", id)
-	state := func(v any) { reply(w, 200, map[string]any{"sessionid": id, "state": v}) }
-	if b.Step.Begin != "" {
-		s.mech = b.Step.Begin
-		s.wants = map[string][]string{
-			"anonymous": {"anonymous"}, "password": {"password"}, "passwordmfa": {"totp", "password"}, "passwordbackupcode": {"backupcode", "password"},
-		}[s.mech]
-		state(map[string]any{"continue": s.wants[:1]})
-		return
-	}
-	s.take(b.Step.Cred)
-	switch {
-	case s.wrong || s.who != nil && (s.who.Locked || s.who.Invalid):
-		delete(d.sessions, id)
-		state(map[string]any{"denied": "incorrect credentials"})
-	case len(s.wants) > 0:
-		state(map[string]any{"continue": s.wants[:1]})
-	default:
-		delete(d.sessions, id)
-		token := uuid.NewString()
-		d.bearers[token] = true
-		state(map[string]any{"success": token})
-	}
-}
-
-func (d *Double) init(w http.ResponseWriter, username string) {
-	s, mechs := &authSession{}, []string{"anonymous"}
-	if username != "anonymous" {
-		if s.who = d.find(username); s.who == nil {
-			reply(w, 404, "nomatchingentries")
-			return
-		}
-		mechs = s.who.mechanisms()
-	}
-	id := uuid.NewString()
-	d.sessions[id] = s
-	w.Header().Set("X-KANIDM-AUTH-SESSION-ID", id)
-	reply(w, 200, map[string]any{"sessionid": id, "state": map[string]any{"choose": mechs}})
-}
-
-func (p *Person) mechanisms() (list []string) {
-	if p.Passkey {
-		list = append(list, "passkey")
-	}
-	switch {
-	case p.TOTP != "":
-		list = append(list, "passwordmfa")
-		if p.Backup != "" {
-			list = append(list, "passwordbackupcode")
-		}
-	case p.Password != "":
-		list = append(list, "password")
-	}
-	return list
-}
-
-// take compares one credential with what is wanted next.
-func (s *authSession) take(cred json.RawMessage) {
-	var c struct {
-		TOTP                 *uint32
-		Password, BackupCode string
-	}
-	if string(cred) == `"anonymous"` {
-		s.wrong = s.wrong || s.mech != "anonymous"
-		s.wants = nil
-		return
-	}
-	_ = json.Unmarshal(cred, &c)
-	want := ""
-	if len(s.wants) > 0 {
-		want, s.wants = s.wants[0], s.wants[1:]
-	}
-	switch want {
-	case "totp":
-		code, _ := strconv.Atoi(s.who.TOTP)
-		s.wrong = s.wrong || c.TOTP == nil || int(*c.TOTP) != code
-	case "password":
-		s.wrong = s.wrong || c.Password != s.who.Password
-	case "backupcode":
-		s.wrong = s.wrong || c.BackupCode != s.who.Backup
-	default:
-		s.wrong = true
-	}
 }

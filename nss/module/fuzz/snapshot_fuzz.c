@@ -63,8 +63,14 @@ int __wrap_open(const char *path, int flags, ...)
 
 static void check_name(const char *s)
 {
-	promise(*s != '\0' && strlen(s) <= 64 && *s != '-' && *s != '.' &&
-		s[strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_-.")] == '\0' && s[strspn(s, "0123456789")] != '\0');
+	size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_-."), digits = strspn(s, "0123456789");
+
+	promise(n > 0 && n <= 64 && *s != '-' && *s != '.' && digits < n && strlen(s) <= 255);
+	s += n;
+	if (*s == '\0')
+		return;
+	promise(*s++ == '@' && *s != '\0' && *s != '-' && *s != '.');
+	promise(s[strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_-.")] == '\0');
 }
 
 static void check_text(const char *s)
@@ -108,13 +114,13 @@ static void ask_groups(const char *name, gid_t gid)
 /* The names and ids of testdata: accounts, groups of their own, groups, nobody. */
 static void ask_all(char *buf, size_t len)
 {
-	static const char *const names[] = {"alice", "BOB@example.org", "crew", "carol", "a"};
-	static const uint32_t ids[] = {70001, 70002, 70100, 70003, 1000};
+	static const char *const names[] = {"alice", "BOB@example.org", "crew", "dora", "dora@q.org", "DECK@Q.org"};
+	static const uint32_t ids[] = {70001, 70002, 70100, 70010, 70200, 1000};
 	struct passwd p;
 	struct group g;
 	int e = 0;
 
-	for (size_t i = 0; i < 5; i++) {
+	for (size_t i = 0; i < 6; i++) {
 		check_passwd(_nss_sallyport_getpwnam_r(names[i], &p, buf, len, &e), &p);
 		check_passwd(_nss_sallyport_getpwuid_r(ids[i], &p, buf, len, &e), &p);
 		check_group(_nss_sallyport_getgrnam_r(names[i], &g, buf, len, &e), &g);
@@ -152,8 +158,8 @@ static void publish(const uint8_t *data, size_t len)
 	}
 	file = memfd_create("directory", MFD_CLOEXEC);
 	promise(file >= 0 && fchmod(file, 0644) == 0 && write(file, data, len) == (ssize_t)len);
-	if (len < 512)
-		promise(ftruncate(file, 512) == 0); /* room for the two words */
+	if (len < SNAPSHOT_HEADER)
+		promise(ftruncate(file, SNAPSHOT_HEADER) == 0); /* room for the two words */
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
@@ -237,10 +243,10 @@ size_t LLVMFuzzerCustomMutator(uint8_t *d, size_t size, size_t max, unsigned int
 {
 	uint64_t n = LLVMFuzzerMutate(d, size, max), len = n - 1;
 
-	if (n < 514 || seed % 8 == 0)
+	if (n < SNAPSHOT_HEADER + 2 || seed % 8 == 0)
 		return n;
 	if (seed % 8 < 6)
-		memcpy(d, "SALLYDIR\4\3\2\1\1\0\0\0\0\0\0\0\0\0\0\0", 24), memset(d + 40, 0, 24);
+		memcpy(d, "SALLYDIR\4\3\2\1\2\0\0\0\0\0\0\0\0\0\0\0", 24), memset(d + 40, 0, 24);
 	if (seed % 16 < 12)
 		memcpy(d + 72, &len, sizeof len), memset(d + 24, 0x3f, 16);
 	if (seed % 4 != 1) {
@@ -253,7 +259,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *d, size_t size, size_t max, unsigned int
 				mend(d, len, at, at, at + 4, 60);
 		}
 	}
-	uint64_t check = hash_bytes(HASH_K1, HASH_K2, d + 72, 440);
+	uint64_t check = hash_bytes(HASH_K1, HASH_K2, d + 72, SNAPSHOT_HEADER - 72);
 
 	memcpy(d + 64, &check, sizeof check);
 	return n;
