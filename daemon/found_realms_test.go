@@ -62,23 +62,31 @@ func TestAGroupThatTwoRealmsHaveIsTheFirsts(t *testing.T) {
 }
 
 func TestAGroupThatIsRememberedIsAskedOfNoOtherRealm(t *testing.T) {
-	w, _, ours := newTwoGroupRealms(t)
-	if _, err := w.GroupByName(bg, "tools"); err != nil {
-		t.Fatal(err)
-	}
-	asked := w.first.groups.asked.Load()
-	if asked != 1 {
-		t.Errorf("the first was asked %d times for what nobody knew", asked)
-	}
-	w.first.srv.be(hanging)
-	if _, err := w.GroupByName(bg, "tools"); err != nil {
-		t.Error(err)
-	}
-	if _, err := w.GroupByGID(bg, ours.GID); err != nil {
-		t.Error(err)
-	}
-	if n := w.first.groups.asked.Load(); n != asked {
-		t.Errorf("the first was asked %d more times", n-asked)
+	for sentence, qualified := range map[string]bool{"by its short name": false, "with its realm": true} {
+		t.Run(sentence, func(t *testing.T) {
+			w, _, ours := newTwoGroupRealms(t, func(h *house) { h.policy.QualifiedGroups = qualified })
+			if qualified {
+				ours.Name += "@" + realm
+				w.second.groups.set(ours)
+			}
+			if g, err := w.GroupByName(bg, "tools"); err != nil || g.Name != ours.Name {
+				t.Fatal(g, err)
+			}
+			asked := w.first.groups.asked.Load()
+			if asked != 1 {
+				t.Errorf("the first was asked %d times for what nobody knew", asked)
+			}
+			w.first.srv.be(hanging)
+			if _, err := w.GroupByName(bg, "tools"); err != nil {
+				t.Error(err)
+			}
+			if _, err := w.GroupByGID(bg, ours.GID); err != nil {
+				t.Error(err)
+			}
+			if n := w.first.groups.asked.Load(); n != asked {
+				t.Errorf("the first was asked %d more times", n-asked)
+			}
+		})
 	}
 }
 
