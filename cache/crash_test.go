@@ -73,7 +73,7 @@ func writeOne(c *Cache, n uint64) error {
 	if err := c.GiveSubIDs(bg, "p", SubIDs{UUID: uuid.New(), Start: uint32(len(given)+2) * identity.SubIDCount}); err != nil {
 		return err
 	}
-	return c.Apply(bg, Batch{Provider: "p", Put: []Put{a, b}, Contact: &Contact{Position: n, At: time.Unix(0, 0)}})
+	return c.Apply(bg, Batch{Provider: "p", Put: []Put{a, b}, Groups: []Group{groupFor("crew", n)}, Contact: &Contact{Position: n, At: time.Unix(0, 0)}})
 }
 
 func TestKillingTheWriterAnywhereLosesNothingAcknowledged(t *testing.T) {
@@ -130,6 +130,11 @@ func checkAfterCrash(t *testing.T, path string, acknowledged uint64) {
 	must(t, err)
 	f, err := c.Failures(bg, a.UUID, "k")
 	must(t, err)
+	g, err := c.Groups(bg, "p")
+	must(t, err)
+	if len(g) != 1 || g[0].Asked.UnixNano() != int64(k.Position) {
+		t.Fatalf("position %d, groups %v", k.Position, g)
+	}
 	if k.Position < acknowledged || a.Revision != k.Position || b.Revision != k.Position || uint64(f.Count) < acknowledged {
 		t.Fatalf("acknowledged %d, position %d, revisions %d and %d, count %d", acknowledged, k.Position, a.Revision, b.Revision, f.Count)
 	}

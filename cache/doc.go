@@ -1,5 +1,5 @@
 // Package cache is what a machine remembers between contacts with its server:
-// signed tokens, offline verifiers, failure counts, and how far it has followed
+// signed tokens of accounts and of groups, offline verifiers, failure counts, and how far it has followed
 // the server's changes. It is the only package on the workstation that knows
 // SQL; it decides nothing, and checks no signature: what it returns is only as
 // good as the file it came from, and package daemon verifies it again.
@@ -15,5 +15,6 @@
 //   - When the disk is full, reads go on and writes return [ErrFull].
 //
 // One connection serves all callers, so the callback of IDs must not call the
-// Cache; that of Tokens may. Times are kept as Unix seconds, except the clock's, in nanoseconds.
+// Cache; that of Tokens may. Times are kept as Unix seconds, except the clock's and
+// when a group was last asked for, in nanoseconds.
 package cache

@@ -48,6 +48,11 @@ var migrations = [...][]string{
 			uuid BLOB NOT NULL, kind TEXT NOT NULL, epoch INTEGER NOT NULL, step INTEGER NOT NULL,
 			PRIMARY KEY (uuid, kind)) STRICT, WITHOUT ROWID`,
 	},
+	{
+		`CREATE TABLE groups (
+			provider TEXT NOT NULL, uuid BLOB NOT NULL PRIMARY KEY CHECK (length(uuid) = 16),
+			signed BLOB NOT NULL, fetched_at INTEGER NOT NULL, asked_at INTEGER NOT NULL) STRICT, WITHOUT ROWID`,
+	},
 }
 
 // execer is one database connection.

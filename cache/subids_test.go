@@ -47,7 +47,7 @@ func TestADatabaseOfTheFirstVersionIsBroughtUp(t *testing.T) {
 	c := openAt(t, path)
 	p := tokenFor("alice", 1)
 	must(t, c.Apply(bg, Batch{Provider: "p", Put: []Put{p}}))
-	for _, q := range []string{"DROP TABLE subids", "DROP TABLE sealed", "DROP TABLE steps", "PRAGMA user_version = 1"} { // as the first version left it
+	for _, q := range []string{"DROP TABLE subids", "DROP TABLE sealed", "DROP TABLE steps", "DROP TABLE groups", "PRAGMA user_version = 1"} { // as the first version left it
 		_, err := c.db.ExecContext(bg, q)
 		must(t, err)
 	}

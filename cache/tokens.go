@@ -63,7 +63,9 @@ type Batch struct {
 	Put      []Put
 	IDs      []ID
 	Remove   []uuid.UUID
-	Contact  *Contact // nil: as it was
+	Groups   []Group
+	Ungroup  []uuid.UUID // groups to drop
+	Contact  *Contact    // nil: as it was
 }
 
 // Apply stores the whole batch or nothing. Verifiers that it ends are gone from
@@ -89,8 +91,8 @@ func (c *Cache) Apply(ctx context.Context, b Batch) error {
 				return err
 			}
 		}
-		if b.Contact == nil {
-			return nil
+		if err := putGroups(ctx, tx, b); err != nil || b.Contact == nil {
+			return err
 		}
 		_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO contact (provider, position, complete, at) VALUES (?, ?, ?, ?)`,
 			b.Provider, int64(b.Contact.Position), b.Contact.Complete, b.Contact.At.Unix()) //nolint:gosec // same bits back
@@ -214,7 +216,7 @@ func (c *Cache) Contact(ctx context.Context, provider string) (Contact, error) {
 }
 
 // Forget drops everything about one account, its failures and numbers too, also
-// that of its own group.
+// its own group and that one's number.
 func (c *Cache) Forget(ctx context.Context, id, ownGroup uuid.UUID) error {
 	return c.write(ctx, "forget account", func(tx *sql.Tx) error {
 		if err := c.remove(ctx, tx, id); err != nil {
@@ -223,19 +225,22 @@ func (c *Cache) Forget(ctx context.Context, id, ownGroup uuid.UUID) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM ids WHERE uuid IN (?, ?)`, id[:], ownGroup[:]); err != nil {
 			return err //nolint:wrapcheck // classified by write
 		}
+		if err := dropGroup(ctx, tx, ownGroup); err != nil {
+			return err
+		}
 		_, err := tx.ExecContext(ctx, `DELETE FROM failures WHERE uuid = ?`, id[:])
 		return err //nolint:wrapcheck // classified by write
 	})
 }
 
-// Clear drops every account, verifier and number, and what was known of contact.
+// Clear drops every account, group, verifier and number, and what was known of contact.
 // Failures, used codes, the clock, subordinate ids and a provider's notes stay:
 // clearing unlocks nobody.
 func (c *Cache) Clear(ctx context.Context) error {
 	return c.write(ctx, "clear cache", func(tx *sql.Tx) error {
 		c.scrub.Store(true)
 		for _, q := range []string{
-			`DELETE FROM verifiers`, `DELETE FROM sealed`, `DELETE FROM tokens`, `DELETE FROM ids`, `DELETE FROM contact`,
+			`DELETE FROM verifiers`, `DELETE FROM sealed`, `DELETE FROM tokens`, `DELETE FROM groups`, `DELETE FROM ids`, `DELETE FROM contact`,
 		} {
 			if _, err := tx.ExecContext(ctx, q); err != nil {
 				return err //nolint:wrapcheck // classified by write

@@ -81,6 +81,9 @@ func printStatus(w io.Writer, s report.Status, now time.Time) {
 		}
 	}
 	fmt.Fprintf(t, "remembers\taccounts: %d; able to log in offline: %d\n", s.Cache.Accounts, s.Cache.Verifiers)
+	if s.Cache.Groups > 0 {
+		fmt.Fprintf(t, "\tgroups that were asked for: %d\n", s.Cache.Groups)
+	}
 	if s.Cache.Rebuilt != "" {
 		fmt.Fprintf(t, "\tthe database was damaged and made anew: %s\n", s.Cache.Rebuilt)
 	}
@@ -102,6 +105,8 @@ func inWords(missing string) string {
 		return "list the realm: an unknown name is asked for each time"
 	case "watch":
 		return "tell of changes: they are seen at the next login, or as entries age"
+	case "find groups":
+		return "find groups: one that nobody known here is in has no name here"
 	case "change password":
 		return "change a password for a machine: people do it on the server"
 	case "offline codes":

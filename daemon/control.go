@@ -204,6 +204,9 @@ func (d *Daemon) cacheForget(ctx context.Context, e *entry) error {
 	d.proofs.forget(id, nil)
 	d.earnings.forget(id)
 	d.index.mu.Lock()
+	if g := d.index.found[own]; g != nil {
+		d.index.unmark(g, true)
+	}
 	d.index.uids.drop(id)
 	d.index.gids.drop(own)
 	d.index.mu.Unlock()
@@ -223,6 +226,7 @@ func (d *Daemon) cacheClear(ctx context.Context) error {
 	d.index.reset()
 	d.index.mu.Unlock()
 	d.refused.clear()
+	d.refusedGroups.clear()
 	d.proofs.clear()
 	d.earnings.clear()
 	d.announce()

@@ -135,7 +135,8 @@
 // A token outside the allowed ids, of an older revision, of an account or a
 // group whose number changed or was first seen for another, or of a name that
 // another holds, is not taken. When it is newer than one we hold, that one is
-// blocked: it still names the account, and lets nobody in. Accounts and groups
+// blocked: it still names the account, and lets nobody in. A group whose number
+// changed is not named any more, whoever told of it. Accounts and groups
 // that /etc/passwd or /etc/group know by name or id are never answered, nor is an
 // account whose own gid is a local group's; the files are looked at for every
 // question. Who was refused, and why, is in status.
@@ -147,7 +148,9 @@
 //
 //	what happened                                     content   urgent
 //	an account or a group came, or looks different    grows
-//	an account is gone, disabled, or blocked          grows     grows
+//	a group that was asked for is crowded out         grows
+//	an account or a group is gone                     grows     grows
+//	an account is disabled, or blocked                grows     grows
 //	a membership ended, a group is refused            grows     grows
 //	the cache was cleared, or an account forgotten    grows     grows
 //	a name or id of /etc/passwd or group came or went grows
@@ -161,6 +164,35 @@
 // start) and until when names are answered, which each contact moves if policy
 // sets an end. Past that end every lookup is identity.ErrUnavailable unless the
 // server can be asked; who may log in is judged apart, by the age of the account.
+//
+// # Groups that nobody known here is in
+//
+// A provider that lists no realm may be able to find a group. It is asked like for an
+// account: once for all who ask, within LookupTimeout, and nothing remembers a no.
+//
+//	what is known of a group            answered                 when the realm has it no more
+//	members, by their tokens            with them                as their tokens say
+//	it was asked for                    without any              gone at the next look or question
+//	both                                with them                it is asked for no more
+//	its number changed, or is another's not; status says so      gone
+//	nothing                             the server is asked
+//
+// What was found makes nobody a member, and gives nobody anything; of two tokens that
+// speak of a group the newer says what it is called. It is signed by the provider and
+// has a table of its own in the cache, not a note in the provider's Memory, because it
+// is stored in one transaction with the gid that it holds for good, and goes with the
+// rest when the cache is cleared. At most Policy.MaxGroups are kept, of which those
+// asked for longest ago go first, so a crowd that asks for many fills nothing; a gid
+// is kept for each group that the realm truly has. To realms behind this one a group
+// is this realm's from the moment it was shown, in an account or by itself, and one
+// that policy names is not crowded out: so whoever asks for groups can only take
+// rights from another realm's people, and never give them any.
+//
+// # Where the server tells of no change
+//
+// Accounts and groups are fetched anew before they are older than RefreshEvery: they
+// are looked at sixteen times in that span. A server that is away is asked for three of
+// them and then left alone until it is tried again.
 //
 // # Groups and subordinate ids of this machine
 //

@@ -3,6 +3,7 @@ package daemon
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -185,4 +186,35 @@ func (m guardedMaker) Prove(context.Context) (string, error) {
 		return "environment", nil
 	}
 	return m.prove()
+}
+
+func (s *server) ChangePassword(ctx context.Context, name identity.Name, old, code, fresh identity.Secret) (provider.Record, error) {
+	if err := s.answer(ctx); err != nil {
+		return provider.Record{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.people {
+		if p.token.Account.Name != name {
+			continue
+		}
+		if string(old.Reveal()) != p.password {
+			return provider.Record{}, provider.ErrDenied
+		}
+		if fresh.Len() < 6 {
+			return provider.Record{}, fmt.Errorf("%w: shorter than 6 characters", provider.ErrWeak)
+		}
+		if _, held := p.token.FactorEpoch(identity.TOTP); held && code.Len() == 0 {
+			return provider.Record{}, provider.ErrElsewhere
+		} else if held && !p.rightCode(code, 0, s.now()) {
+			return provider.Record{}, provider.ErrDenied
+		}
+		p.password = string(fresh.Reveal())
+		p.token.Factors[0].Epoch++
+		p.token.Revision = uint64(len(s.log) + 1)
+		r := s.record(nil, p)
+		s.push(provider.Event{Kind: provider.Changed, Record: r})
+		return r, nil
+	}
+	return provider.Record{}, provider.ErrNotFound
 }

@@ -51,6 +51,7 @@ type server struct {
 	holdStep chan struct{} // when set, a step waits for it or its context
 	lostStep bool          // steps fail as if the network went
 	lostAt   int64         // so does the step of that number, from the next on
+	broken   atomic.Value  // an identity.Name: fetching it gets no answer
 	silent   bool          // a stream sends its backlog and no CaughtUp
 	reset    bool
 	sealTo   []byte                       // registered by the machine
@@ -198,6 +199,9 @@ func (s *server) fetch(ctx context.Context, pick func(*person) bool) (provider.R
 }
 
 func (s *server) Fetch(ctx context.Context, name identity.Name) (provider.Record, error) {
+	if s.broken.Load() == name {
+		return provider.Record{}, provider.ErrOffline
+	}
 	return s.fetch(ctx, func(p *person) bool { return p.token.Account.Name == name })
 }
 
@@ -367,37 +371,3 @@ func (x *exchange) Step(ctx context.Context, a provider.Answer) (provider.Reply,
 	}
 	return r, nil
 }
-
-func (s *server) ChangePassword(ctx context.Context, name identity.Name, old, code, fresh identity.Secret) (provider.Record, error) {
-	if err := s.answer(ctx); err != nil {
-		return provider.Record{}, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, p := range s.people {
-		if p.token.Account.Name != name {
-			continue
-		}
-		if string(old.Reveal()) != p.password {
-			return provider.Record{}, provider.ErrDenied
-		}
-		if fresh.Len() < 6 {
-			return provider.Record{}, fmt.Errorf("%w: shorter than 6 characters", provider.ErrWeak)
-		}
-		if _, held := p.token.FactorEpoch(identity.TOTP); held && code.Len() == 0 {
-			return provider.Record{}, provider.ErrElsewhere
-		} else if held && !p.rightCode(code, 0, s.now()) {
-			return provider.Record{}, provider.ErrDenied
-		}
-		p.password = string(fresh.Reveal())
-		p.token.Factors[0].Epoch++
-		p.token.Revision = uint64(len(s.log) + 1)
-		r := s.record(nil, p)
-		s.push(provider.Event{Kind: provider.Changed, Record: r})
-		return r, nil
-	}
-	return provider.Record{}, provider.ErrNotFound
-}
-
-// onlyFetch is a server that can neither list nor watch nor change passwords.
-type onlyFetch struct{ provider.Provider }

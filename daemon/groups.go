@@ -17,6 +17,11 @@ type group struct {
 	members  []uint32 // numbers of accounts, in no order
 	// problem says why the group is not served; "" when it is.
 	problem string
+	// found is set while the group is remembered because somebody asked for it; see
+	// found.go. It is served then, whether it has members or not.
+	found *found
+	// packed: some account was packed with its number.
+	packed bool
 }
 
 const (
@@ -58,7 +63,7 @@ func (x *index) folds(a identity.Account, groups []identity.Group, allowed func(
 // unfold makes an account's own group one like the others.
 func (x *index) unfold(n uint32) {
 	p := *x.accounts[n]
-	g := x.enter(&group{Group: p.ownGroup(), revision: p.revision, members: []uint32{n}})
+	g := x.enter(&group{Group: p.ownGroup(), revision: p.revision, members: []uint32{n}, packed: true})
 	x.groupName[g.Name], x.groupGID[g.GID] = g, g
 	x.byOwn.drop(n, x.hashOwn)
 	x.gids.set(g.GID, g.UUID)
@@ -69,20 +74,28 @@ func (x *index) unfold(n uint32) {
 
 // enter gives a new group its number.
 func (x *index) enter(g *group) *group {
-	g.number = uint32(len(x.numbered)) //nolint:gosec // memory ends before
-	x.numbered = append(x.numbered, g)
+	if last := len(x.spare) - 1; last >= 0 {
+		g.number, x.spare = x.spare[last], x.spare[:last]
+		x.numbered[g.number] = g
+	} else {
+		g.number = uint32(len(x.numbered)) //nolint:gosec // memory ends before
+		x.numbered = append(x.numbered, g)
+	}
 	x.groups[g.UUID] = g
 	return g
 }
 
-// sweep drops groups that were left by their last member.
+// sweep drops groups that were left by their last member and that nobody asked for.
 func (x *index) sweep() {
 	for _, g := range x.emptied {
-		if len(g.members) > 0 || x.groups[g.UUID] != g {
+		if len(g.members) > 0 || g.found != nil || x.groups[g.UUID] != g {
 			continue
 		}
 		delete(x.groups, g.UUID)
 		x.numbered[g.number] = nil
+		if !g.packed {
+			x.spare = append(x.spare, g.number)
+		}
 		x.free(g)
 	}
 	x.emptied = x.emptied[:0]
@@ -146,7 +159,7 @@ func (x *index) intern(g identity.Group, revision uint64, allowed func(uint32) b
 	default:
 		x.claim(in)
 	}
-	x.stirred.lost = x.stirred.lost || (was == "" && in.problem != "" && len(in.members) > 0)
+	x.stirred.lost = x.stirred.lost || (was == "" && in.problem != "" && (len(in.members) > 0 || in.found != nil))
 	return in
 }
 
@@ -202,7 +215,7 @@ func (x *index) groupNamed(name identity.Name, l local) (identity.GroupEntry, bo
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	if p := x.atName(name); p != nil && p.own != uuid.Nil {
-		return p.ownEntry(l), true
+		return p.ownEntry(l)
 	}
 	return x.served(x.groupName[name], l)
 }
@@ -212,7 +225,7 @@ func (x *index) groupAt(gid uint32, l local) (identity.GroupEntry, bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	if p := x.atUID(gid); p != nil && p.own != uuid.Nil {
-		return p.ownEntry(l), true
+		return p.ownEntry(l)
 	}
 	return x.served(x.groupGID[gid], l)
 }
@@ -224,15 +237,16 @@ func (x *index) groupWith(id uuid.UUID, l local) (identity.GroupEntry, bool) {
 	return x.served(x.groups[id], l)
 }
 
-func (p *packed) ownEntry(l local) identity.GroupEntry {
-	e := identity.GroupEntry{Group: p.ownGroup()}
-	if !l.hides(p.name(), p.uid, p.gid) {
-		e.Members = []identity.Name{p.name()}
+// ownEntry is an account's own group, where the account is answered here.
+func (p *packed) ownEntry(l local) (identity.GroupEntry, bool) {
+	if l.hides(p.name(), p.uid, p.gid) {
+		return identity.GroupEntry{}, false
 	}
-	return e
+	return identity.GroupEntry{Group: p.ownGroup(), Members: []identity.Name{p.name()}}, true
 }
 
-// served copies a group with those of its members that are answered here.
+// served copies a group with those of its members that are answered here. One that
+// has none of these is named only if it was asked for.
 func (x *index) served(g *group, l local) (identity.GroupEntry, bool) {
 	if g == nil || g.problem != "" {
 		return identity.GroupEntry{}, false
@@ -244,14 +258,11 @@ func (x *index) served(g *group, l local) (identity.GroupEntry, bool) {
 		}
 	}
 	slices.Sort(e.Members)
+	named := len(e.Members) > 0 || g.found != nil
 	if g.Earned {
-		// Whose it is, each session shows. Like any other it is named while it has a
-		// member that is answered here.
-		named := len(e.Members) > 0
-		e.Members = nil
-		return e, named
+		e.Members = nil // whose it is, each session shows
 	}
-	return e, true
+	return e, named
 }
 
 // groupIDs returns the uuids of all groups that are not folded.

@@ -52,7 +52,8 @@ type house struct {
 	dir     string
 	root    string
 	policy  Policy
-	only    bool // the provider can only fetch
+	only    bool         // the provider can only fetch
+	groups  *groupServer // with only: and find groups; nil: it cannot
 	cache   *cache.Cache
 	sealer  seal.Sealer
 	seal    func(dir string) seal.Sealer // nil: by a file
@@ -113,6 +114,10 @@ func (h *house) start() {
 	var p provider.Provider = h.srv
 	if h.only {
 		p = onlyFetch{h.srv}
+	}
+	if h.groups != nil {
+		h.groups.onlyFetch, h.groups.server, h.groups.realm = onlyFetch{h.srv}, h.srv, h.realm
+		p = h.groups
 	}
 	var cards Cards
 	if h.cards != nil {

@@ -29,7 +29,9 @@ type index struct {
 	groups    map[uuid.UUID]*group
 	groupName map[identity.Name]*group
 	groupGID  map[uint32]*group
-	numbered  []*group // by number; nil: gone. A number is never used again in one era.
+	numbered  []*group // by number; nil: gone
+	spare     []uint32 // numbers that no account was packed with; others are not used again in one era
+	found     map[uuid.UUID]*group
 	era       uint32   // grows with reset
 	waiting   bool     // some group was refused for what another holds
 	emptied   []*group // left by their last member, until sweep
@@ -53,7 +55,8 @@ func (x *index) reset() {
 	x.blocked, x.points = map[uuid.UUID]string{}, nil
 	x.groups, x.groupName, x.groupGID = map[uuid.UUID]*group{}, map[identity.Name]*group{}, map[uint32]*group{}
 	// Whoever still holds an entry must not find another group under its numbers.
-	x.numbered, x.era = nil, x.era+1
+	x.numbered, x.spare, x.era = nil, nil, x.era+1
+	x.found = map[uuid.UUID]*group{}
 	x.uids, x.gids = newPins(), newPins()
 	x.stirred = stirred{visible: true, lost: true}
 }
@@ -133,7 +136,9 @@ func (x *index) put(e *entry, groups []identity.Group, allowed func(gid uint32) 
 	}
 	list := make([]uint32, 0, len(others))
 	for _, g := range others {
-		if in := x.intern(g, e.revision, allowed); !slices.Contains(list, in.number) {
+		in := x.intern(g, e.revision, allowed)
+		in.packed = true
+		if !slices.Contains(list, in.number) {
 			list = append(list, in.number)
 		}
 	}
@@ -333,6 +338,24 @@ func (x *index) hasGroup(name identity.Name) bool {
 	return x.groupName[name] != nil
 }
 
+// hasGID is hasGroup by number.
+func (x *index) hasGID(gid uint32) bool {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	if p := x.atUID(gid); p != nil && p.own != uuid.Nil {
+		return true
+	}
+	return x.groupGID[gid] != nil
+}
+
+func (x *index) countFound() int {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return len(x.found)
+}
+
+// knowsGroup tells whether the realm has shown the group, be it in an account or by
+// itself. It only ever takes from others; see the package comment.
 func (x *index) knowsGroup(id uuid.UUID) bool {
 	x.mu.RLock()
 	defer x.mu.RUnlock()

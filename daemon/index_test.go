@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -46,7 +47,8 @@ func TestTheIndexIsWhatItWasTold(t *testing.T) {
 		teams[i] = identity.Group{UUID: uuid.New(), Name: identity.Name(fmt.Sprintf("team%d", i)), GID: 1900001000 + uint32(i)}
 	}
 	x, m := newIndex(), model{}
-	for i := range 6000 {
+	asked := map[uuid.UUID]identity.Group{}
+	for i := range 8000 {
 		n := r.Uint32N(30)
 		tok := token(fmt.Sprintf("p%d", n), 1900000100+n)
 		tok.Revision = uint64(i)
@@ -63,18 +65,29 @@ func TestTheIndexIsWhatItWasTold(t *testing.T) {
 		case 2, 3:
 			x.remove(tok.Account.UUID)
 			delete(m, tok.Account.UUID)
-			x.verify(t, m)
+			x.verify(t, m, asked)
+			continue
+		case 4: // a group is asked for, or forgotten again; somebody's own too
+			g := append(slices.Clone(teams), tok.Groups[0])[r.IntN(len(teams)+1)]
+			if _, is := asked[g.UUID]; is && r.IntN(2) == 0 {
+				x.unmark(x.groups[g.UUID], false)
+				delete(asked, g.UUID)
+			} else {
+				x.markFound(x.intern(g, 0, all), time.Unix(1, 0), time.Unix(int64(i), 0))
+				asked[g.UUID] = g
+			}
+			x.verify(t, m, asked)
 			continue
 		}
 		x.put(newEntry(&tok, time.Unix(1, 0)), tok.Groups, all)
 		m[tok.Account.UUID] = tok
-		x.verify(t, m)
+		x.verify(t, m, asked)
 	}
 }
 
-// verify holds the index to the model: who is there, in what groups, and that all
-// ways to find it lead to it.
-func (x *index) verify(t *testing.T, m model) {
+// verify holds the index to the model: who is there, in what groups, which groups were
+// asked for, and that all ways to find it lead to it.
+func (x *index) verify(t *testing.T, m model, asked map[uuid.UUID]identity.Group) {
 	t.Helper()
 	members := map[uuid.UUID][]identity.Name{}
 	for id, tok := range m {
@@ -97,8 +110,15 @@ func (x *index) verify(t *testing.T, m model) {
 		}
 	}
 	nobody := local{accounts: &names{}, groups: &names{}}
+	lists := [][]identity.Group{slices.Collect(maps.Values(asked))}
 	for _, tok := range m {
-		for _, g := range tok.Groups {
+		lists = append(lists, tok.Groups)
+	}
+	for id := range asked {
+		members[id] = slices.Clip(members[id]) // it is there, with members or without
+	}
+	for _, list := range lists {
+		for _, g := range list {
 			want := members[g.UUID]
 			slices.Sort(want)
 			for how, find := range map[string]func() (identity.GroupEntry, bool){

@@ -106,7 +106,7 @@ func (d *Daemon) admit(t *identity.IDToken) string {
 	case t.Realm != d.o.Realm:
 		return fmt.Sprintf("it is of realm %q", t.Realm)
 	case !d.hasForm(t):
-		return "a name of it has another form than this machine's settings say"
+		return formRefused
 	case !d.allowedID(a.UID):
 		return fmt.Sprintf("uid %d is outside this machine's range", a.UID)
 	case !d.allowedID(a.GID):
@@ -126,6 +126,8 @@ func (d *Daemon) admit(t *identity.IDToken) string {
 	}
 	return ""
 }
+
+const formRefused = "a name of it has another form than this machine's settings say"
 
 // hasForm tells whether the names in a token are qualified as the settings say: one
 // that was remembered under others is not.

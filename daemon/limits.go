@@ -9,7 +9,7 @@ import (
 func (d *Daemon) explainLimits(e *entry) []string {
 	var list []string
 	if _, watches := d.capable(); !watches {
-		list = append(list, "The server does not tell of changes: they are seen here at the next login, and within "+friendly(d.p.RefreshEvery)+" of the next question about the account.")
+		list = append(list, "The server does not tell of changes: they are seen here at the next login, and within "+friendly(d.p.RefreshEvery)+" while it can be reached.")
 	}
 	if d.untold() && e.offlineFor > 0 {
 		list = append(list, "Nor does it tell when a password changes: an old one works here offline until the server has refused it or accepted the new one.")

@@ -10,10 +10,9 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
-// servedGroup hides a group that this machine has itself, and one that nobody who
-// is answered here lists.
+// servedGroup hides a group that this machine has itself.
 func servedGroup(g identity.GroupEntry, l local) (identity.GroupEntry, error) {
-	if l.hidesGroup(g.Group) || len(g.Members) == 0 && !g.Earned {
+	if l.hidesGroup(g.Group) {
 		return identity.GroupEntry{}, identity.ErrNotFound
 	}
 	return g, nil
@@ -99,8 +98,11 @@ func (d *Daemon) Groups(ctx context.Context, each func(identity.GroupEntry) erro
 		}
 	}
 	for _, p := range d.index.all() {
-		if p.own != uuid.Nil {
-			if err := one(p.ownEntry(l)); err != nil {
+		if p.own == uuid.Nil {
+			continue
+		}
+		if g, ok := p.ownEntry(l); ok {
+			if err := one(g); err != nil {
 				return err
 			}
 		}

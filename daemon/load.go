@@ -8,6 +8,8 @@ import (
 	"runtime/debug"
 	"sync"
 
+	"github.com/google/uuid"
+
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/identity"
 )
@@ -34,6 +36,9 @@ func (d *Daemon) load(ctx context.Context) error {
 		return fmt.Errorf("load: %w", err)
 	}
 	l.flush()
+	if err := l.groups(ctx); err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
 	k, err := d.o.Cache.Contact(ctx, name)
 	if err != nil && !errors.Is(err, identity.ErrNotFound) {
 		return fmt.Errorf("load: %w", err)
@@ -109,4 +114,37 @@ func (l *loading) take(c cache.Token, t *identity.IDToken, err error) {
 		x.put(newEntry(t, c.Fetched), t.Groups, d.allowedID)
 		l.newest = max(l.newest, c.Fetched.UnixNano())
 	}
+}
+
+// groups takes over the groups that were asked for, after the tokens: what those say
+// of a group counts where it is newer. One that does not verify, or is called otherwise
+// than the settings say now, and what is too many, leaves the cache.
+func (l *loading) groups(ctx context.Context) error {
+	d, x := l.d, l.d.index
+	finder, ok := d.finder()
+	if !ok {
+		return nil
+	}
+	list, err := d.o.Cache.Groups(ctx, d.o.Provider.Name())
+	if err != nil {
+		return err //nolint:wrapcheck // load says what for
+	}
+	b := cache.Batch{Provider: d.o.Provider.Name()}
+	x.mu.Lock()
+	for _, c := range list {
+		t, err := finder.VerifyGroup(c.Signed)
+		if err != nil || t.Group.UUID != c.UUID || d.admitGroup(t) != "" {
+			d.log.WarnContext(ctx, "a remembered group is not taken", "uuid", c.UUID, "error", err)
+			b.Ungroup = append(b.Ungroup, c.UUID)
+			continue
+		}
+		x.markFound(x.intern(t.Group, t.Revision, d.allowedID), c.Fetched, c.Asked)
+		l.newest = max(l.newest, c.Fetched.UnixNano())
+	}
+	b.Ungroup = append(b.Ungroup, d.crowdOut(uuid.Nil)...)
+	x.mu.Unlock()
+	if len(b.Ungroup) == 0 {
+		return nil
+	}
+	return d.o.Cache.Apply(ctx, b) //nolint:wrapcheck // load says what for
 }

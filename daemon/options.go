@@ -50,6 +50,7 @@ type Policy struct {
 	LockMin       time.Duration // the first lock; doubled by each further failure: 30 s
 	LockMax       time.Duration // 1 h
 	RefreshEvery  time.Duration // of accounts, where the provider tells no changes: 10 min
+	MaxGroups     int           // that are remembered because they were asked for: 4096
 	FailDelay     time.Duration // that a host program waits after a denial: 2 s
 	KeepNames     time.Duration // that names are answered after the last contact: for ever
 	WatchSilence  time.Duration // after which a silent change stream counts as lost: 90 s
@@ -84,6 +85,9 @@ func (p Policy) withDefaults() Policy {
 	}
 	if p.OfflineTries <= 0 {
 		p.OfflineTries = 5
+	}
+	if p.MaxGroups <= 0 {
+		p.MaxGroups = 4096
 	}
 	if p.Argon.Memory == 0 {
 		p.Argon.Memory = 64 << 10
@@ -158,21 +162,24 @@ type Daemon struct {
 	// in Unix nanoseconds of the trusted clock.
 	contactAt atomic.Int64
 	relist    atomic.Pointer[context.CancelCauseFunc] // ends the change stream
+	unmoved   unmoved
 	refused   refusals
-	following *following
-	seenLocal atomic.Pointer[local] // when localChanged last looked
-	published atomic.Pointer[published]
-	subs      subIDs
-	tries     keyedLocks
-	sealKey   sealKey
-	enrolling enrolments
-	cardProof cardProof
-	proofs    proofs
-	earnings  earnings
-	hashing   chan struct{} // at most Hashes Argon2 at a time
-	asking    chan struct{} // steps at the server
-	maker     chan struct{} // at most one of them makes a verifier
-	making    chan struct{} // logins whose verifier is not made yet
+	// refusedGroups are apart: an account's own group may have its uuid.
+	refusedGroups refusals
+	following     *following
+	seenLocal     atomic.Pointer[local] // when localChanged last looked
+	published     atomic.Pointer[published]
+	subs          subIDs
+	tries         keyedLocks
+	sealKey       sealKey
+	enrolling     enrolments
+	cardProof     cardProof
+	proofs        proofs
+	earnings      earnings
+	hashing       chan struct{} // at most Hashes Argon2 at a time
+	asking        chan struct{} // steps at the server
+	maker         chan struct{} // at most one of them makes a verifier
+	making        chan struct{} // logins whose verifier is not made yet
 }
 
 // New loads what the cache remembers, verifying each token. A cache that cannot

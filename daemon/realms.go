@@ -19,10 +19,11 @@ import (
 // does; with one realm it is nothing but that.
 //
 //	a question about                    is answered by
-//	a name or id that somebody knows    the first realm that remembers it
+//	a name or id that somebody knows,   the first realm that remembers it
+//	of an account or of a group
 //	one that nobody knows               all are asked at once; the first that has it
 //	a name that two have                the first; the second's account is refused, and
-//	                                    status says so
+//	                                    status says so; the second's group is not named
 //	somebody to let in                  the realm whose account it is: a yes, a no, a
 //	                                    verifier and a proof of one realm mean nothing
 //	                                    to another
@@ -134,6 +135,11 @@ func (d *Daemon) remembersName(typed string) bool {
 	return err == nil && d.index.named(name) != nil
 }
 
+func (d *Daemon) remembersGroup(typed string) bool {
+	name, err := d.canonicalGroup(typed)
+	return err == nil && d.index.hasGroup(name)
+}
+
 func (d *Daemon) remembersUID(uid uint32) bool { return d.index.withUID(uid) != nil }
 
 // AccountByName is [Daemon.AccountByName].
@@ -168,12 +174,14 @@ func (r *Realms) SubIDsOf(ctx context.Context, peer identity.Peer, name string) 
 
 // GroupByName is [Daemon.GroupByName].
 func (r *Realms) GroupByName(ctx context.Context, name string) (identity.GroupEntry, error) {
-	return inOrder(r, func(d *Daemon) (identity.GroupEntry, error) { return d.GroupByName(ctx, name) })
+	return whoever(r, func(d *Daemon) bool { return d.remembersGroup(name) },
+		func(d *Daemon) (identity.GroupEntry, error) { return d.GroupByName(ctx, name) })
 }
 
 // GroupByGID is [Daemon.GroupByGID].
 func (r *Realms) GroupByGID(ctx context.Context, gid uint32) (identity.GroupEntry, error) {
-	return inOrder(r, func(d *Daemon) (identity.GroupEntry, error) { return d.GroupByGID(ctx, gid) })
+	return whoever(r, func(d *Daemon) bool { return d.index.hasGID(gid) },
+		func(d *Daemon) (identity.GroupEntry, error) { return d.GroupByGID(ctx, gid) })
 }
 
 // Accounts is [Daemon.Accounts].
@@ -269,6 +277,7 @@ func (r *Realms) status(ctx context.Context) report.Status {
 		o := d.status(ctx)
 		s.Providers = append(s.Providers, o.Providers...)
 		s.Cache.Accounts += o.Cache.Accounts
+		s.Cache.Groups += o.Cache.Groups
 		s.Cache.Verifiers += o.Cache.Verifiers
 		for _, f := range o.Findings {
 			if !slices.Contains(s.Findings, f) {

@@ -59,31 +59,28 @@ func bounded[T any](ctx context.Context, limit time.Duration, call func(context.
 	return v, err
 }
 
-// fetch asks the server for one account, once for all who ask at the same time,
-// and takes over the answer. Its time limit is the daemon's, not a caller's: who
-// loses patience leaves, the answer is still learnt.
-func (d *Daemon) fetch(ctx context.Context, key string, call func(context.Context) (provider.Record, error),
-	fits func(*identity.IDToken) bool, held func() *entry,
+// flight asks the server once for all who ask the same at the same time, and takes
+// over the answer. Its time limit is the daemon's, not a caller's: who loses patience
+// leaves, the answer is still learnt.
+func flight[T any](ctx context.Context, d *Daemon, key string, call func(context.Context) (T, error),
+	fits func(T) bool, gone func() error, learn func(T),
 ) error {
 	done := d.flights.DoChan(key, func() (any, error) {
 		r, err := bounded(d.base, d.p.LookupTimeout, call)
 		switch {
 		case errors.Is(err, provider.ErrNotFound):
 			d.note(evAnswered, nil)
-			if e := held(); e != nil {
-				return nil, errors.Join(err, d.learn(d.base, news{gone: []uuid.UUID{e.account.UUID}}))
-			}
-			return nil, err
-		case err == nil && (r.Token == nil || !fits(r.Token)):
-			err = fmt.Errorf("%w: it answered with another account", provider.ErrOffline)
+			return nil, errors.Join(err, gone())
+		case err == nil && !fits(r):
+			err = fmt.Errorf("%w: it answered with another than was asked for", provider.ErrOffline)
 		}
 		if err != nil {
 			d.note(evFailed, err)
 			return nil, err
 		}
 		d.note(evAnswered, nil)
-		_ = d.learn(d.base, news{records: []provider.Record{r}}) // logged there; the index has it
-		return nil, nil                                          //nolint:nilnil // the index has the answer
+		learn(r)
+		return nil, nil //nolint:nilnil // the index has the answer
 	})
 	select {
 	case r := <-done:
@@ -91,6 +88,23 @@ func (d *Daemon) fetch(ctx context.Context, key string, call func(context.Contex
 	case <-ctx.Done():
 		return fmt.Errorf("%w: %w", provider.ErrOffline, ctx.Err())
 	}
+}
+
+// fetch asks the server for one account.
+func (d *Daemon) fetch(ctx context.Context, key string, call func(context.Context) (provider.Record, error),
+	fits func(*identity.IDToken) bool, held func() *entry,
+) error {
+	return flight(ctx, d, key, call,
+		func(r provider.Record) bool { return r.Token != nil && fits(r.Token) },
+		func() error {
+			if e := held(); e != nil {
+				return d.learn(d.base, news{gone: []uuid.UUID{e.account.UUID}})
+			}
+			return nil
+		},
+		func(r provider.Record) {
+			_ = d.learn(d.base, news{records: []provider.Record{r}}) // logged there; the index has it
+		})
 }
 
 func (d *Daemon) fetchName(ctx context.Context, name identity.Name) error {
@@ -236,39 +250,20 @@ func (d *Daemon) AccountByUID(ctx context.Context, uid uint32) (identity.Account
 }
 
 // GroupByName returns the group and those of its members that are known here.
-func (d *Daemon) GroupByName(_ context.Context, name string) (identity.GroupEntry, error) {
+func (d *Daemon) GroupByName(ctx context.Context, name string) (identity.GroupEntry, error) {
 	n, err := d.canonicalGroup(name)
 	if err != nil {
 		return identity.GroupEntry{}, identity.ErrNotFound
 	}
-	return d.group(func(l local) (identity.GroupEntry, bool) { return d.index.groupNamed(n, l) })
+	return d.group(ctx, d.groupByName(n), func(l local) bool {
+		return l.groups.byName[name] || l.groups.byName[string(n)] || l.ahead.hasGroup(n)
+	})
 }
 
 // GroupByGID is GroupByName by group id.
-func (d *Daemon) GroupByGID(_ context.Context, gid uint32) (identity.GroupEntry, error) {
+func (d *Daemon) GroupByGID(ctx context.Context, gid uint32) (identity.GroupEntry, error) {
 	if !d.allowedID(gid) {
 		return identity.GroupEntry{}, identity.ErrNotFound
 	}
-	return d.group(func(l local) (identity.GroupEntry, bool) { return d.index.groupAt(gid, l) })
-}
-
-// group answers for a group. A provider cannot be asked for one: what no token
-// names exists only for others, and while the list is not whole we do not know.
-func (d *Daemon) group(look func(local) (identity.GroupEntry, bool)) (identity.GroupEntry, error) {
-	if d.lapsed(d.lastContact()) {
-		return identity.GroupEntry{}, errLapsed
-	}
-	l, err := d.localNow()
-	if err != nil {
-		return identity.GroupEntry{}, err
-	}
-	g, ok := look(l)
-	if !ok {
-		lists, _ := d.capable()
-		if !d.kept.Load().Complete && (lists || d.link.now() != online) {
-			return identity.GroupEntry{}, identity.ErrUnavailable
-		}
-		return identity.GroupEntry{}, identity.ErrNotFound
-	}
-	return servedGroup(g, l)
+	return d.group(ctx, d.groupByGID(gid), func(l local) bool { return l.groups.byID[gid] })
 }

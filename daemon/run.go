@@ -79,7 +79,7 @@ func (d *Daemon) follow(ctx context.Context) {
 			d.fromTheStart()
 			d.log.InfoContext(ctx, "reading the whole list again", "reason", err)
 		case err == nil: // a provider without a change stream
-			if !pause(ctx, d.p.RefreshEvery) {
+			if !pause(ctx, d.lookEvery()) {
 				return
 			}
 			continue
@@ -187,21 +187,6 @@ func (d *Daemon) list(ctx context.Context, l provider.Lister) error {
 	}
 	// A list passes through far more memory than it leaves in use, and is rare.
 	go debug.FreeOSMemory()
-	return nil
-}
-
-// refresh fetches every remembered account again, for a provider that can do
-// nothing better.
-func (d *Daemon) refresh(ctx context.Context) error {
-	for _, p := range d.index.all() {
-		if d.clock.now().Sub(p.fetchedAt()) < d.p.RefreshEvery {
-			continue
-		}
-		err := d.fetchName(ctx, p.name())
-		if err != nil && !errors.Is(err, provider.ErrNotFound) {
-			return err
-		}
-	}
 	return nil
 }
 

@@ -32,7 +32,7 @@ func (d *Daemon) status(ctx context.Context) report.Status {
 	s := report.Status{
 		Version: d.o.Version, Started: d.started, Machine: d.o.Machine, Realm: d.o.Realm,
 		Providers: []report.Provider{p},
-		Cache:     report.Cache{Path: d.o.Cache.Path(), Accounts: len(all), Verifiers: len(has), Rebuilt: d.o.Cache.Rebuilt()},
+		Cache:     report.Cache{Path: d.o.Cache.Path(), Accounts: len(all), Groups: d.index.countFound(), Verifiers: len(has), Rebuilt: d.o.Cache.Rebuilt()},
 		Seal:      report.Seal{Kind: d.o.Sealer.Kind(), Detail: d.o.SealDetail},
 	}
 	s.Directory, s.Cards = d.directory(), d.cardStatus(ctx)
@@ -55,7 +55,8 @@ func (d *Daemon) capable() (lists, watches bool) {
 func (d *Daemon) capabilities() []capability {
 	lists, watches := d.capable()
 	_, changes := d.o.Provider.(provider.PasswordChanger)
-	return []capability{{"list", lists}, {"watch", watches}, {"change password", changes}, {"offline codes", d.givesCodes()}}
+	_, finds := d.finder()
+	return []capability{{"list", lists}, {"watch", watches}, {"find groups", finds || lists}, {"change password", changes}, {"offline codes", d.givesCodes()}}
 }
 
 // allRefused adds to what was refused on arrival what this machine hides now.
@@ -67,6 +68,7 @@ func (d *Daemon) allRefused(all []*packed) []report.Refusal {
 			list = append(list, report.Refusal{Name: string(p.name()), Reason: hiddenWhy(l, p)})
 		}
 	}
+	list = append(list, d.refusedGroups.all()...)
 	for _, g := range d.index.problems() {
 		list = append(list, report.Refusal{Name: "group " + string(g.Name), Reason: g.problem})
 	}

@@ -28,6 +28,7 @@ type view struct {
 type viewed struct {
 	identity.Group
 	served bool
+	found  bool     // whether an account lists it or not
 	extra  []uint32 // local gids
 }
 
@@ -65,7 +66,7 @@ func (v *view) copy(x *index) {
 	for n, g := range x.numbered {
 		if g != nil {
 			served := g.problem == "" && !v.local.hidesGroup(g.Group)
-			v.groups[n] = viewed{Group: g.Group, served: served}
+			v.groups[n] = viewed{Group: g.Group, served: served, found: g.found != nil}
 			if !g.Earned && !v.local.ahead.claims(g.UUID) {
 				v.groups[n].extra = v.extra[g.UUID]
 			}
@@ -73,9 +74,14 @@ func (v *view) copy(x *index) {
 	}
 }
 
-// list finds the groups that an account of the view lists.
+// list finds the groups that an account of the view lists, or that were asked for.
 func (v *view) list() {
 	seen := make([]bool, len(v.groups))
+	for n, g := range v.groups {
+		if seen[n] = g.served && g.found; seen[n] {
+			v.listed = append(v.listed, uint32(n))
+		}
+	}
 	for _, p := range v.accounts {
 		p.groups(func(n uint32) {
 			if !seen[n] && v.groups[n].served {

@@ -136,11 +136,11 @@ func (t *IDToken) validate() error {
 	if len(t.Groups) == 0 || len(t.Groups) > MaxGroups || len(t.SSHKeys) > MaxSSHKeys || len(t.Factors) > MaxFactors {
 		return fmt.Errorf("%d groups, %d keys, %d factors", len(t.Groups), len(t.SSHKeys), len(t.Factors))
 	}
-	if err := errors.Join(t.Account.validate(), t.ownName(t.Account.Name)); err != nil {
+	if err := errors.Join(t.Account.validate(), ownName(t.Realm, t.Account.Name)); err != nil {
 		return fmt.Errorf("account: %w", err)
 	}
 	for i, g := range t.Groups {
-		if err := errors.Join(g.validate(), t.ownName(g.Name)); err != nil {
+		if err := errors.Join(g.validate(), ownName(t.Realm, g.Name)); err != nil {
 			return fmt.Errorf("group %d: %w", i, err)
 		}
 	}
@@ -159,9 +159,9 @@ func (t *IDToken) validate() error {
 }
 
 // ownName refuses a name that is qualified with another realm than the token's.
-func (t *IDToken) ownName(n Name) error {
-	if r := n.Realm(); r != "" && r != FoldName(t.Realm) {
-		return fmt.Errorf("%w: %q is a name of the realm %q, and this is %q", ErrName, string(n), r, t.Realm)
+func ownName(realm string, n Name) error {
+	if r := n.Realm(); r != "" && r != FoldName(realm) {
+		return fmt.Errorf("%w: %q is a name of the realm %q, and this is %q", ErrName, string(n), r, realm)
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ const MaxTokenLen = 1 << 20
 const (
 	typeIDToken      = "application/sallyport-id-token+cbor"
 	typeSessionToken = "application/sallyport-session-token+cbor"
+	typeGroupToken   = "application/sallyport-group-token+cbor"
 )
 
 // Signer signs tokens with one Ed25519 key. Make it with [NewSigner].

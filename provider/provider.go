@@ -3,8 +3,8 @@
 //
 // A Provider fetches and relays, it decides nothing and remembers nothing
 // beyond its [Memory]. What it cannot do it does not implement: the optional
-// interfaces [Lister], [Watcher], [PasswordChanger] and [KeyRegistrar] are asked for by type
-// assertion, and what is missing is said in status.
+// interfaces [Lister], [Watcher], [GroupFinder], [PasswordChanger] and [KeyRegistrar] are asked
+// for by type assertion, and what is missing is said in status.
 //
 // Every error wraps one of the sentinels below; anything else counts as
 // [ErrOffline]. Every call ends by its context's deadline.
@@ -81,6 +81,24 @@ type Watcher interface {
 	// connection ends, always with an error. The first thing after the backlog
 	// is a CaughtUp event.
 	Watch(ctx context.Context, position uint64, each func(Event) error) error
+}
+
+// GroupRecord is one group as the provider vouches for it, like [Record].
+type GroupRecord struct {
+	Signed []byte
+	Token  *identity.GroupToken
+}
+
+// GroupFinder finds a group that no account known here is in. It is asked only where
+// the provider is no Lister: a whole list names every group that is answered.
+type GroupFinder interface {
+	// FetchGroup returns the group of that canonical name, fresh from the server, and
+	// FetchGID that with the number. One that goes by another name or number here is
+	// ErrNotFound.
+	FetchGroup(ctx context.Context, name identity.Name) (GroupRecord, error)
+	FetchGID(ctx context.Context, gid uint32) (GroupRecord, error)
+	// VerifyGroup is Provider.Verify for a group.
+	VerifyGroup(signed []byte) (*identity.GroupToken, error)
 }
 
 // EventKind says what an Event carries.

@@ -104,6 +104,8 @@ type Cache struct {
 	Path      string `json:"path"`
 	Accounts  int    `json:"accounts"`
 	Verifiers int    `json:"verifiers"`
+	// Groups are those that are remembered because they were asked for.
+	Groups int `json:"groups,omitempty"`
 	// Rebuilt says when a corrupt database was moved aside, and to where.
 	Rebuilt string `json:"rebuilt,omitempty"`
 }

@@ -21,6 +21,9 @@ func TestPeopleOfAKanidmServerMayBeCalledByNameAndDomain(t *testing.T) {
 	const entry = bobSPN + ":x:70001:70001:Bob B.:/home/bob:/bin/bash\n"
 	// sudoers(5) names them as other programs do; '@' needs a backslash there.
 	script(t, r, `echo '%crew\@`+kanidm.Domain+` ALL=(root) NOPASSWD: /usr/bin/id' > /etc/sudoers.d/zcrew; chmod 0440 /etc/sudoers.d/zcrew; visudo -cq`)
+	w.server.WithGroups(func([]*kanidm.Group) []*kanidm.Group {
+		return []*kanidm.Group{{Name: "developers", GID: 70200, UUID: uuid.New()}} // nobody is in it
+	})
 	names := func(t *testing.T) {
 		for _, c := range []struct{ line, want string }{
 			{"getent passwd " + bobSPN, entry},
@@ -31,6 +34,7 @@ func TestPeopleOfAKanidmServerMayBeCalledByNameAndDomain(t *testing.T) {
 			{"id -Gn bob | tr ' ' '\\n' | sort", bobSPN + "\n" + crew + "\nwheel\n"},
 			{"getent group " + crew, crew + ":x:70100:" + bobSPN + "\n"},
 			{"getent group crew", crew + ":x:70100:" + bobSPN + "\n"},
+			{"getent group developers 70200", strings.Repeat("developers@"+kanidm.Domain+":x:70200:\n", 2)},
 			{"touch /tmp/his; chown " + bobSPN + ":" + crew + " /tmp/his; stat -c '%U %G' /tmp/his; rm /tmp/his", bobSPN + " " + crew + "\n"},
 			{"getent passwd bob@elsewhere.example || :", ""},
 			{"sudo -l -U " + bobSPN + " | grep -c '(root) NOPASSWD: /usr/bin/id'", "1\n"},

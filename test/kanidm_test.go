@@ -81,7 +81,7 @@ func TestAPersonOfAKanidmServerSignsInThroughEveryHost(t *testing.T) {
 	w := onKanidm(t, "")
 	r := w.Realm
 	t.Run("names", func(t *testing.T) {
-		// A group is known by its members: first somebody of it is asked for.
+		// Members of a group are those who are known: first somebody of it is asked for.
 		for _, c := range []struct{ line, want string }{
 			{"getent passwd bob", "bob:x:70001:70001:Bob B.:/home/bob:/bin/bash\n"},
 			{"getent passwd 70001", "bob:x:70001:70001:Bob B.:/home/bob:/bin/bash\n"},

@@ -32,13 +32,6 @@ type unixToken struct {
 	Valid       bool        `json:"valid"`
 }
 
-type unixGroup struct {
-	Name      string    `json:"name"`
-	SPN       string    `json:"spn"`
-	UUID      uuid.UUID `json:"uuid"`
-	GIDNumber uint32    `json:"gidnumber"`
-}
-
 func accountPath(id string) string { return "/v1/account/" + url.PathEscape(id) }
 
 // lookup asks for one account by name, spn, uuid or number.
@@ -89,26 +82,6 @@ func (p *Provider) fetch(ctx context.Context, id string, asked func(identity.Acc
 		}
 	}
 	return provider.Record{}, fmt.Errorf("fetch account: %w", err)
-}
-
-// Group finds a group by its name, spn or uuid, and tells which domain it is of.
-func (p *Provider) Group(ctx context.Context, id string) (g identity.Group, domain string, err error) {
-	if !namable(id) {
-		return identity.Group{}, "", fmt.Errorf("%w: %q can be no group's name", provider.ErrNotFound, id)
-	}
-	a, err := p.own(ctx, call{method: http.MethodGet, path: "/v1/group/" + url.PathEscape(id) + "/_unix/_token"})
-	var u unixGroup
-	if err == nil {
-		err = parse(a, &u)
-	}
-	if err == nil && u.UUID == uuid.Nil {
-		err = errShape
-	}
-	if err != nil {
-		return identity.Group{}, "", fmt.Errorf("look up group %s: %w", id, err)
-	}
-	_, domain, _ = strings.Cut(u.SPN, "@")
-	return identity.Group{UUID: u.UUID, Name: identity.Name(u.Name), GID: u.GIDNumber}, domain, nil
 }
 
 // namable tells whether an id can stand in a path. The server tidies paths, so what
@@ -216,7 +189,7 @@ func (p *Provider) token(u *unixToken, second bool) *identity.IDToken {
 		t.Factors = append(t.Factors, identity.Factor{Kind: identity.TOTP, Epoch: 1}, identity.Factor{Kind: identity.BackupCode, Epoch: 1})
 	}
 	for _, g := range u.Groups {
-		t.Groups = append(t.Groups, identity.Group{UUID: g.UUID, Name: called(m.QualifiedGroups, g.Name, g.SPN), GID: g.GIDNumber})
+		t.Groups = append(t.Groups, g.group(m.QualifiedGroups))
 	}
 	if t.Groups[0].GID != 0 {
 		t.Account.GID = t.Groups[0].GID

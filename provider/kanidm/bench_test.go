@@ -26,6 +26,16 @@ func BenchmarkLookup(b *testing.B) {
 			}
 		}
 	})
+	if _, err := h.GroupByName(b.Context(), "staff"); err != nil {
+		b.Fatal(err)
+	}
+	b.Run("WarmGroup", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := h.GroupByName(b.Context(), "staff"); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 	d.Before = func(http.ResponseWriter, *http.Request) bool {
 		time.Sleep(50 * time.Millisecond)
 		return false
@@ -40,6 +50,13 @@ func BenchmarkLookup(b *testing.B) {
 	b.Run("Cold", func(b *testing.B) {
 		for b.Loop() {
 			cold(b)
+		}
+	})
+	b.Run("ColdGroup", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := h.GroupByName(b.Context(), fmt.Sprintf("nothing%d", n.Add(1))); !errors.Is(err, identity.ErrNotFound) {
+				b.Error(err)
+			}
 		}
 	})
 	b.Run("ColdHundred", func(b *testing.B) {

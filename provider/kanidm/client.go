@@ -136,7 +136,7 @@ func bareName(body []byte) string {
 }
 
 // noLongerPOSIX tells whether the account or group exists and is none for this
-// machine.
+// machine. A group that is asked for as an account is no account.
 func noLongerPOSIX(body []byte) bool {
 	var e struct {
 		MissingClass        string  `json:"missingclass"`
@@ -145,7 +145,7 @@ func noLongerPOSIX(body []byte) bool {
 	if json.Unmarshal(body, &e) != nil {
 		return false
 	}
-	return slices.Contains([]string{"posixaccount", "posixgroup"}, e.MissingClass) || e.InvalidAccountState != nil
+	return slices.Contains([]string{"account", "posixaccount", "posixgroup"}, e.MissingClass) || e.InvalidAccountState != nil
 }
 
 // printable is what a server said, fit for a log.

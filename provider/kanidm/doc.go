@@ -1,7 +1,7 @@
 // Package kanidm is a Kanidm server as a source of accounts, over its HTTP API.
 //
-// The server has no signed tokens, so the provider makes them: an ID token from each
-// answer, signed with this machine's own key, for the rest of the house has one form
+// The server has no signed tokens, so the provider makes them: one from each answer,
+// of an account or of a group, signed with this machine's own key, for the rest of the house has one form
 // to trust. Only what this machine made verifies, so a cache that is copied from
 // another machine names nobody here.
 //
@@ -17,15 +17,17 @@
 //	403                                            provider.ErrRefusedMachine
 //	404 with "nomatchingentries"                   provider.ErrNotFound
 //	404 without                                    provider.ErrOffline: another URL, or a proxy
-//	500 with a missing POSIX class, or a state
-//	of the account that is none                    provider.ErrNotFound
+//	500 with a missing POSIX class, a group where
+//	an account is asked for, or a state of the
+//	account that is none                           provider.ErrNotFound
 //	another account than was asked for             provider.ErrUntrusted
 //
 // # What it can do, and cannot
 //
-// It looks accounts up and authenticates them: by the account's POSIX password, or
+// It looks accounts and groups up, and authenticates accounts: by the account's POSIX password, or
 // by Kanidm's own stepped authentication (a password, with a one-time code or a
-// backup code). It cannot list a realm, so an absent name is asked for each time; it
+// backup code). Of a group the server tells name and number; its members are the
+// accounts known here that name it. It cannot list a realm, so an absent name is asked for each time; it
 // is told of no change, so entries are fetched anew as they age; it seals no secret,
 // so no code is checked offline; and it changes no password.
 //

@@ -90,6 +90,46 @@ func FuzzAccount(f *testing.F) {
 	})
 }
 
+// FuzzGroup: whatever the server answers, it becomes the group that was asked for, in a
+// token that verifies or that breaks a rule, or an error.
+func FuzzGroup(f *testing.F) {
+	p := fuzzed(f, false)
+	for _, s := range []string{
+		`{"name":"crew","spn":"crew@r","uuid":"0b0b0b0b-0000-4000-8000-00000000000a","gidnumber":70100}`, bobsToken, `null`, `{}`, `[]`,
+		`{"name":"crew","uuid":null}`, `{"name":"crew","uuid":"0b0b0b0b-0000-4000-8000-00000000000a","gidnumber":0}`,
+		`{"name":"crew","uuid":"0b0b0b0b-0000-4000-8000-00000000000a","gidnumber":4294967296}`,
+		`{"name":"other","uuid":"0b0b0b0b-0000-4000-8000-00000000000a","gidnumber":70100}`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		p.http = &http.Client{Transport: &says{body}}
+		r, err := p.FetchGroup(t.Context(), "crew")
+		if err != nil {
+			return
+		}
+		var said struct {
+			UUID      uuid.UUID
+			GIDNumber uint32
+		}
+		if err := json.Unmarshal(body, &said); err != nil {
+			t.Fatal("taken, and no group:", err)
+		}
+		if g := r.Token.Group; g.Name != "crew" || g.UUID != said.UUID || g.GID != said.GIDNumber {
+			t.Errorf("%s became %+v", body, r.Token)
+		}
+		if r.Signed == nil {
+			if r.Token.Validate() == nil {
+				t.Error("not signed, and it breaks no rule")
+			}
+			return
+		}
+		if back, err := p.VerifyGroup(r.Signed); err != nil || back.Group.UUID != said.UUID {
+			t.Errorf("signed, and does not verify: %v", err)
+		}
+	})
+}
+
 // FuzzAuthentication: whatever the server answers to the steps of an authentication,
 // only its "success" and then a valid account of that name is a yes.
 func FuzzAuthentication(f *testing.F) {

@@ -195,6 +195,7 @@ func TestEveryAnswerMeansWhatTheTableSays(t *testing.T) {
 		"404 with another":   {say(404, js, `"x"`), provider.ErrOffline},
 		"no POSIX account":   {say(500, js, `{"missingclass":"posixaccount"}`), provider.ErrNotFound},
 		"no POSIX group":     {say(500, js, `{"missingclass":"posixgroup"}`), provider.ErrNotFound},
+		"a group":            {say(500, js, `{"missingclass":"account"}`), provider.ErrNotFound},
 		"another class":      {say(500, js, `{"missingclass":"person"}`), provider.ErrOffline},
 		"no state":           {say(500, js, `{"invalidaccountstate":"Missing attribute: gidnumber"}`), provider.ErrNotFound},
 		"another's account":  {say(200, js, `{"name":"eve","spn":"eve@x","displayname":"","gidnumber":70009,"uuid":"0b0b0b0b-0000-4000-8000-000000000009","groups":[{"name":"eve","spn":"eve@x","uuid":"0b0b0b0b-0000-4000-8000-000000000009","gidnumber":70009}],"sshkeys":[],"valid":true}`), provider.ErrNotFound},

@@ -221,6 +221,11 @@ func (l *live) prepare() {
 	clean("/v1/group/" + l.group())
 	l.do(http.MethodPost, "/v1/group/"+l.group()+"/_unix", map[string]any{}, nil)
 	l.do(http.MethodPost, "/v1/group/"+l.group()+"/_attr/member", []string{l.name}, nil)
+	for _, name := range []string{l.name + "-e", l.name + "-n"} {
+		l.do(http.MethodPost, "/v1/group", map[string]any{"attrs": map[string]any{"name": []string{name}}}, nil)
+		clean("/v1/group/" + name)
+	}
+	l.do(http.MethodPost, "/v1/group/"+l.name+"-e/_unix", map[string]any{}, nil)
 	l.credentials()
 }
 
@@ -283,7 +288,9 @@ func (l *live) machine(change func(*kanidm.Options)) *kanidm.Provider {
 func (l *live) who() (identity.Name, string, string) {
 	return identity.Name(l.name), livePosix, livePassword
 }
-func (l *live) group() string { return l.name + "-g" }
+func (l *live) group() string                 { return l.name + "-g" }
+func (l *live) lone() (identity.Name, uint32) { return identity.Name(l.name + "-e"), 0 } // the server chose the number
+func (l *live) flat() identity.Name           { return identity.Name(l.name + "-n") }
 
 func (l *live) shell(path string) {
 	l.do(http.MethodPut, l.path("/_attr/loginshell"), []string{path}, nil)

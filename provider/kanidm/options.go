@@ -85,8 +85,9 @@ type Provider struct {
 }
 
 var (
-	_ provider.Provider = (*Provider)(nil)
-	_ provider.Untold   = (*Provider)(nil)
+	_ provider.Provider    = (*Provider)(nil)
+	_ provider.Untold      = (*Provider)(nil)
+	_ provider.GroupFinder = (*Provider)(nil)
 )
 
 // New makes a Provider. It does not touch the network.

@@ -10,6 +10,7 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/provider/kanidm"
+	double "github.com/sallyport-auth/sallyport/test/kanidm"
 )
 
 // place is a server with one person on it: the double, or with the build tag
@@ -19,6 +20,9 @@ type place interface {
 	// who is the person, what their POSIX password is and what the other.
 	who() (name identity.Name, posix, password string)
 	group() string
+	// lone is a POSIX group that nobody is in, and flat one that is no POSIX group.
+	lone() (name identity.Name, gid uint32)
+	flat() identity.Name
 	shell(path string)
 	expire(yes bool)
 	// code gives the person a one-time code generator, and then tells a code.
@@ -69,7 +73,9 @@ func scenarios(t *testing.T, s place) {
 			t.Fatal(err)
 		}
 		spn := name + identity.Name("@"+domain)
-		p := s.machine(func(o *kanidm.Options) { o.Realm, o.Mapping.QualifiedUsers, o.Mapping.QualifiedGroups = domain, true, true })
+		p := s.machine(func(o *kanidm.Options) {
+			o.Realm, o.Mapping.QualifiedUsers, o.Mapping.QualifiedGroups = domain, true, true
+		})
 		r, err := p.Fetch(t.Context(), spn)
 		if err != nil || r.Token.Account.Name != spn || r.Token.Validate() != nil || r.Token.Groups[0].Name != spn {
 			t.Fatalf("%+v, %v", r.Token, err)
@@ -87,6 +93,50 @@ func scenarios(t *testing.T, s place) {
 		g, domain, err := s.machine(nil).Group(t.Context(), s.group())
 		if err != nil || string(g.Name) != s.group() || g.UUID == uuid.Nil || domain == "" {
 			t.Error(g, domain, err)
+		}
+	})
+	t.Run("a group that nobody is in is found by name and by number, and what is none is not", func(t *testing.T) {
+		p := s.machine(nil)
+		called, gid := s.lone()
+		byName, err := p.FetchGroup(t.Context(), called)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := byName.Token.Group
+		if g.Name != called || g.GID != gid && gid != 0 || g.UUID == uuid.Nil || byName.Token.Validate() != nil {
+			t.Errorf("%+v", byName.Token)
+		}
+		byGID, err := p.FetchGID(t.Context(), g.GID)
+		if err != nil || byGID.Token.Group.UUID != g.UUID || byGID.Token.Group.Name != g.Name {
+			t.Errorf("by number %+v, %v", byGID.Token, err)
+		}
+		if back, err := p.VerifyGroup(byName.Signed); err != nil || back.Group.UUID != g.UUID || back.Group.GID != g.GID {
+			t.Errorf("what was signed reads %+v, %v", back, err)
+		}
+		for _, none := range []identity.Name{"no-such-group-here", s.flat()} {
+			if r, err := p.FetchGroup(t.Context(), none); !errors.Is(err, provider.ErrNotFound) {
+				t.Errorf("%s: %+v, %v", none, r.Token, err)
+			}
+		}
+		if _, err := p.FetchGID(t.Context(), 4242424); !errors.Is(err, provider.ErrNotFound) {
+			t.Error("no such number:", err)
+		}
+	})
+	t.Run("a person's own group is found like any other, and no group is a person", func(t *testing.T) {
+		p := s.machine(nil)
+		own, err := p.FetchGroup(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		them, err := p.Fetch(t.Context(), name)
+		if err != nil || own.Token.Group.UUID != them.Token.Groups[0].UUID || own.Token.Group.GID != them.Token.Account.GID {
+			t.Errorf("%+v of %+v, %v", own.Token, them.Token, err)
+		}
+		called, _ := s.lone()
+		for _, none := range []identity.Name{called, s.flat()} {
+			if r, err := p.Fetch(t.Context(), none); !errors.Is(err, provider.ErrNotFound) {
+				t.Errorf("%s: %+v, %v", none, r.Token, err)
+			}
 		}
 	})
 	t.Run("a change is a new revision", func(t *testing.T) {
@@ -147,9 +197,11 @@ type doubled struct {
 func (d *doubled) who() (identity.Name, string, string) {
 	return "bob", "correct horse", "battery staple"
 }
-func (d *doubled) group() string     { return "staff" }
-func (d *doubled) shell(path string) { d.With(func(p *person) { p.Shell = path }) }
-func (d *doubled) expire(yes bool)   { d.With(func(p *person) { p.Invalid = yes }) }
+func (d *doubled) group() string                 { return "staff" }
+func (d *doubled) shell(path string)             { d.With(func(p *person) { p.Shell = path }) }
+func (d *doubled) expire(yes bool)               { d.With(func(p *person) { p.Invalid = yes }) }
+func (d *doubled) lone() (identity.Name, uint32) { return "developers", 70200 }
+func (d *doubled) flat() identity.Name           { return "flat" }
 
 func (d *doubled) code() string {
 	d.With(func(p *person) { p.TOTP = d.generator })
@@ -167,5 +219,9 @@ func (d *doubled) renew() {
 func (d *doubled) server() (string, *http.Client) { return d.URL, d.Client() }
 
 func TestTheDoubleDoesWhatARealServerIsAskedToDo(t *testing.T) {
-	scenarios(t, &doubled{newRig(t), "012345"})
+	d := newRig(t)
+	d.WithGroups(func([]*double.Group) []*double.Group {
+		return []*double.Group{{Name: "developers", GID: 70200, UUID: uuid.New()}, {Name: "flat", UUID: uuid.New(), NotPOSIX: true}}
+	})
+	scenarios(t, &doubled{d, "012345"})
 }

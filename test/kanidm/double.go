@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,6 +25,7 @@ type Double struct {
 	*httptest.Server
 	mu       sync.Mutex
 	people   []*Person
+	groups   []*Group
 	bearers  map[string]bool
 	sessions map[string]*authSession
 	opened   map[string]*session // by bearer, also those that are over
@@ -47,6 +49,18 @@ type Person struct {
 	Keys             []string
 
 	credential int // grows when Password, TOTP or Backup change
+}
+
+// Group is one that nobody needs to be in. One that is NotPOSIX has no number.
+type Group struct {
+	Name     string
+	GID      uint32
+	UUID     uuid.UUID
+	NotPOSIX bool
+}
+
+func (g *Group) token() map[string]any {
+	return map[string]any{"name": g.Name, "spn": g.Name + "@" + Domain, "uuid": g.UUID.String(), "gidnumber": g.GID}
 }
 
 // Domain is what follows the @ of every spn.
@@ -117,6 +131,13 @@ func (d *Double) Add(p *Person) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.people = append(d.people, p)
+}
+
+// WithGroups changes the groups that stand for themselves.
+func (d *Double) WithGroups(change func([]*Group) []*Group) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.groups = change(d.groups)
 }
 
 // With changes Bob. Another password, generator or set of backup codes ends his
@@ -198,27 +219,52 @@ func (d *Double) find(id string) *Person {
 	return nil
 }
 
-func (d *Double) group(w http.ResponseWriter, r *http.Request, id string) {
-	if !d.bearers[bearer(r)] {
-		reply(w, 401, "notauthenticated")
-		return
-	}
-	for _, p := range d.people {
-		for _, g := range p.Groups {
-			if id == g["name"] || id == g["spn"] || id == g["uuid"] {
-				reply(w, 200, g)
-				return
-			}
-		}
-	}
-	reply(w, 404, "nomatchingentries")
+// called tells whether the id is one of a group's names.
+func called(id string, g map[string]any) bool {
+	return id == g["name"] || id == g["spn"] || id == g["uuid"] || id == fmt.Sprint(g["gidnumber"])
 }
 
-func (d *Double) unix(w http.ResponseWriter, r *http.Request, id, verb string) {
+// findGroup finds a group that stands for itself or that somebody is in.
+func (d *Double) findGroup(id string) (token map[string]any, posix bool) {
+	for _, g := range d.groups {
+		if t := g.token(); called(id, t) {
+			return t, !g.NotPOSIX
+		}
+	}
+	for _, p := range d.people {
+		if at := slices.IndexFunc(p.Groups, func(g map[string]any) bool { return called(id, g) }); at >= 0 && !p.Removed {
+			return p.Groups[at], true
+		}
+	}
+	return nil, false
+}
+
+// group answers for a person as for the group of their own, as a real server does.
+func (d *Double) group(w http.ResponseWriter, r *http.Request, id string) {
+	g, posix := d.findGroup(id)
 	p := d.find(id)
 	switch {
 	case !d.bearers[bearer(r)]:
 		reply(w, 401, "notauthenticated")
+	case p != nil:
+		reply(w, 200, p.own())
+	case g == nil:
+		reply(w, 404, "nomatchingentries")
+	case !posix:
+		reply(w, 500, map[string]any{"missingclass": "posixgroup"})
+	default:
+		reply(w, 200, g)
+	}
+}
+
+func (d *Double) unix(w http.ResponseWriter, r *http.Request, id, verb string) {
+	p := d.find(id)
+	g, _ := d.findGroup(id)
+	switch {
+	case !d.bearers[bearer(r)]:
+		reply(w, 401, "notauthenticated")
+	case p == nil && g != nil:
+		reply(w, 500, map[string]any{"missingclass": "account"})
 	case p == nil:
 		reply(w, 404, "nomatchingentries")
 	case verb == "_token":
@@ -237,11 +283,14 @@ func (d *Double) unix(w http.ResponseWriter, r *http.Request, id, verb string) {
 	}
 }
 
+func (p *Person) own() map[string]any {
+	return map[string]any{"name": p.Name, "spn": p.Name + "@" + Domain, "uuid": p.UUID.String(), "gidnumber": p.UID}
+}
+
 func (p *Person) token() map[string]any {
-	own := map[string]any{"name": p.Name, "spn": p.Name + "@" + Domain, "uuid": p.UUID.String(), "gidnumber": p.UID}
 	t := map[string]any{
 		"name": p.Name, "spn": p.Name + "@" + Domain, "displayname": "Bob B.", "gidnumber": p.UID, "uuid": p.UUID.String(),
-		"groups": append([]map[string]any{own}, p.Groups...), "sshkeys": p.Keys, "valid": !p.Invalid,
+		"groups": append([]map[string]any{p.own()}, p.Groups...), "sshkeys": p.Keys, "valid": !p.Invalid,
 	}
 	if p.Shell != "" {
 		t["shell"] = p.Shell

@@ -1,0 +1,165 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/provider"
+)
+
+// finder is the provider, where it can be asked for groups: one that lists its realm
+// has named all that are answered.
+func (d *Daemon) finder() (provider.GroupFinder, bool) {
+	lists, _ := d.capable()
+	f, ok := d.o.Provider.(provider.GroupFinder)
+	return f, ok && !lists
+}
+
+// groupQuestion is one way to ask for a group.
+type groupQuestion struct {
+	key   string
+	look  func(local) (identity.GroupEntry, bool)
+	fetch func(context.Context) (provider.GroupRecord, error)
+	fits  func(identity.Group) bool
+	// holds tells whether the group is what was asked for, as far as is known here.
+	holds func(*index) *group
+}
+
+func (d *Daemon) groupByName(name identity.Name) groupQuestion {
+	f, _ := d.finder()
+	return groupQuestion{
+		key:   "group " + string(name),
+		look:  func(l local) (identity.GroupEntry, bool) { return d.index.groupNamed(name, l) },
+		fetch: func(ctx context.Context) (provider.GroupRecord, error) { return f.FetchGroup(ctx, name) },
+		fits:  func(g identity.Group) bool { return g.Name == name },
+		holds: func(x *index) *group { return x.groupName[name] },
+	}
+}
+
+func (d *Daemon) groupByGID(gid uint32) groupQuestion {
+	f, _ := d.finder()
+	return groupQuestion{
+		key:   "gid " + strconv.FormatUint(uint64(gid), 10),
+		look:  func(l local) (identity.GroupEntry, bool) { return d.index.groupAt(gid, l) },
+		fetch: func(ctx context.Context) (provider.GroupRecord, error) { return f.FetchGID(ctx, gid) },
+		fits:  func(g identity.Group) bool { return g.GID == gid },
+		holds: func(x *index) *group { return x.groupGID[gid] },
+	}
+}
+
+// fetchGroup asks the server, once for all who ask the same at the same time. With
+// forget a group that is known under that name or number, and that the server does
+// not have, is taken out.
+func (d *Daemon) fetchGroup(ctx context.Context, q groupQuestion, forget bool) error {
+	key := q.key
+	if !forget {
+		key = "again " + key
+	}
+	return flight(ctx, d, key, q.fetch,
+		func(r provider.GroupRecord) bool { return r.Token != nil && q.fits(r.Token.Group) },
+		func() error {
+			if !forget {
+				return nil
+			}
+			d.index.mu.RLock()
+			g := q.holds(d.index)
+			d.index.mu.RUnlock()
+			if g != nil {
+				d.forgetGroup(g.UUID)
+			}
+			return nil
+		},
+		func(r provider.GroupRecord) {
+			asked := d.clock.now()
+			if !forget {
+				asked = time.Time{} // nobody did
+			}
+			d.learnGroup(r, asked)
+		})
+}
+
+// group answers for a group. Where the provider can be asked, what is not known is
+// looked up like an account: nothing remembers a no. Where it cannot, what no token
+// names exists only for others, and while the list is not whole we do not know.
+func (d *Daemon) group(ctx context.Context, q groupQuestion, hidden func(local) bool) (identity.GroupEntry, error) {
+	none := identity.GroupEntry{}
+	l, err := d.localNow()
+	if err != nil {
+		return none, err
+	}
+	if hidden(l) {
+		return none, identity.ErrNotFound
+	}
+	g, known := q.look(l)
+	if known && !d.lapsed(d.groupChecked(g.UUID)) {
+		return servedGroup(g, l)
+	}
+	if _, asks := d.finder(); !asks {
+		return none, d.groupUnknown()
+	}
+	missing := identity.ErrUnavailable
+	if known {
+		missing = errLapsed
+	}
+	if d.link.justFailed() {
+		return none, missing
+	}
+	err = d.fetchGroup(ctx, q, true)
+	if g, known = q.look(l); known && !d.lapsed(d.groupChecked(g.UUID)) {
+		return servedGroup(g, l)
+	}
+	if err == nil || errors.Is(err, provider.ErrNotFound) {
+		return none, identity.ErrNotFound // there is none, or it is refused here
+	}
+	return none, fmt.Errorf("%w: %w", missing, err)
+}
+
+// groupUnknown is the answer for what no token names, where nobody can be asked.
+func (d *Daemon) groupUnknown() error {
+	if d.lapsed(d.lastContact()) {
+		return errLapsed
+	}
+	lists, _ := d.capable()
+	if !d.kept.Load().Complete && (lists || d.link.now() != online) {
+		return identity.ErrUnavailable
+	}
+	return identity.ErrNotFound
+}
+
+// groupChecked is when the group was last known to be right, and notes the question.
+func (d *Daemon) groupChecked(id uuid.UUID) time.Time {
+	x := d.index
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	g := x.found[id]
+	if g == nil {
+		return d.lastContact()
+	}
+	g.found.touch(d.clock.now())
+	if len(g.members) > 0 {
+		return d.lastContact()
+	}
+	return time.Unix(g.found.fetched, 0)
+}
+
+// refreshGroup fetches one group anew: by its number, under which one that was
+// renamed is found, and else by its name, under which one that was renumbered is. It
+// is gone when the server has it under neither.
+func (d *Daemon) refreshGroup(ctx context.Context, g aged) error {
+	for _, q := range []groupQuestion{d.groupByGID(g.GID), d.groupByName(g.Name)} {
+		if err := d.fetchGroup(ctx, q, false); err != nil && !errors.Is(err, provider.ErrNotFound) {
+			return err
+		}
+		if d.index.answered(g) {
+			return nil
+		}
+	}
+	d.forgetGroup(g.UUID)
+	return nil
+}

@@ -1,0 +1,94 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/provider"
+)
+
+// Where the server tells of no change, each entry is fetched anew before it is older
+// than policy's RefreshEvery. The entries are looked at a number of times in that
+// span, and what would be too old at the next look is fetched at this one: so nothing
+// that the server answers for gets older than the span and the time of one fetch.
+const (
+	looks = 16 // in RefreshEvery
+	// giveUp is how many entries in a row the server may have no answer for before the
+	// rest wait for the next look; their order is another each time.
+	giveUp = 3
+)
+
+// lookEvery is the time from one look to the next. A list is all of it at once.
+func (d *Daemon) lookEvery() time.Duration {
+	if lists, _ := d.capable(); lists {
+		return d.p.RefreshEvery
+	}
+	return max(d.p.RefreshEvery/looks, time.Millisecond)
+}
+
+// old tells whether what was fetched then has to be fetched now.
+func (d *Daemon) old(fetched time.Time) bool {
+	return d.clock.now().Sub(fetched) >= d.p.RefreshEvery-d.lookEvery()
+}
+
+// unmoved are accounts whose newer state was fetched and refused here, and when: they
+// stay old, and are asked for as often as others all the same. It is of one goroutine,
+// which calls refresh.
+type unmoved map[uuid.UUID]time.Time
+
+// refresh fetches what is old, accounts and groups.
+func (d *Daemon) refresh(ctx context.Context) error {
+	var due []func() error
+	was := d.unmoved
+	d.unmoved = unmoved{}
+	for _, p := range d.index.all() {
+		if at, is := was[p.uuid]; is && !d.old(at) {
+			d.unmoved[p.uuid] = at
+		} else if d.old(p.fetchedAt()) {
+			due = append(due, func() error { return d.refreshAccount(ctx, p) })
+		}
+	}
+	for _, g := range d.index.allFound() {
+		if d.old(g.fetched) {
+			due = append(due, func() error { return d.refreshGroup(ctx, g) })
+		}
+	}
+	rand.Shuffle(len(due), func(i, j int) { due[i], due[j] = due[j], due[i] }) //nolint:gosec // no secret
+	var failed error
+	row := 0
+	for _, fetch := range due {
+		err := fetch()
+		if err == nil || errors.Is(err, provider.ErrNotFound) {
+			row, failed = 0, nil // it is there
+			continue
+		}
+		failed = err
+		if row++; row == giveUp || ctx.Err() != nil {
+			break
+		}
+	}
+	return failed
+}
+
+// refreshAccount fetches one account anew by its name. When another has that now, its
+// number tells whether it is gone or is called otherwise.
+func (d *Daemon) refreshAccount(ctx context.Context, p *packed) error {
+	begun := d.clock.now()
+	for _, fetch := range []func() error{
+		func() error { return d.fetchName(ctx, p.name()) },
+		func() error { return d.fetchUID(ctx, p.uid) },
+	} {
+		if err := fetch(); err != nil {
+			return err
+		}
+		if now := d.index.withUUID(p.uuid); now == nil || !d.old(now.fetched) {
+			return nil
+		}
+	}
+	d.unmoved[p.uuid] = begun
+	return nil
+}

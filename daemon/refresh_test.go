@@ -1,0 +1,148 @@
+package daemon
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/provider"
+)
+
+// What was fetched just after a look is the case that counts.
+func TestNoEntryGetsOlderThanItsAge(t *testing.T) {
+	h := newGroups(t, func(h *house) { h.policy.RefreshEvery = 16 * time.Minute })
+	h.srv.set(t, token("alice", 1900000100), nil)
+	step := h.d.lookEvery()
+	for offset := step / 8; offset < step; offset += step / 4 {
+		must(t, h.d.refresh(bg)) // a look
+		h.clk.pass(offset)
+		must(t, h.d.Handle(bg, identity.Peer{}, "cache clear", nil, nil))
+		if _, err := h.d.AccountByName(bg, "alice"); err != nil {
+			t.Fatal(err)
+		}
+		h.expectGroup(staff)
+		h.clk.pass(step - offset)
+		for range 4 * looks {
+			must(t, h.d.refresh(bg))
+			h.clk.pass(step) // just before the next one
+			now := h.d.clock.now()
+			if age := now.Sub(h.d.index.named("alice").fetched); age > h.d.p.RefreshEvery {
+				t.Fatalf("the account is %s old", age)
+			}
+			for _, g := range h.d.index.allFound() {
+				if age := now.Sub(g.fetched); age > h.d.p.RefreshEvery {
+					t.Fatalf("the group is %s old", age)
+				}
+			}
+		}
+	}
+	if n := h.srv.fetches.Load(); n > 4*4*2*looks/8 {
+		t.Errorf("%d questions: an entry is fetched far more often than it ages", n)
+	}
+	if h.d.lookEvery()*looks > h.d.p.RefreshEvery {
+		t.Error("there are too few looks")
+	}
+}
+
+func TestAnEntryThatTheServerHasNoAnswerForKeepsNoOtherOld(t *testing.T) {
+	h := newGroups(t)
+	must(t, h.d.learn(bg, news{}))
+	for i, name := range []string{"alice", "bob", "carol"} {
+		h.srv.set(t, token(name, 1900000100+uint32(i)), nil)
+		if _, err := h.d.AccountByName(bg, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.expectGroup(staff)
+	h.srv.broken.Store(identity.Name("bob"))
+	begun := h.clk.now().Add(h.d.p.RefreshEvery)
+	h.clk.pass(h.d.p.RefreshEvery)
+	if err := h.d.refresh(bg); err != nil && !errors.Is(err, provider.ErrOffline) {
+		t.Fatal(err)
+	}
+	for _, name := range []identity.Name{"alice", "carol"} {
+		if h.d.index.named(name).fetched.Before(begun) {
+			t.Errorf("%s is as old as before", name)
+		}
+	}
+	if h.d.index.allFound()[0].fetched.Before(begun) {
+		t.Error("the group is as old as before")
+	}
+	if !h.d.index.named("bob").fetched.Before(begun) {
+		t.Error("who has no answer looks fetched")
+	}
+	// A server that is away is asked for a few, not for all.
+	h.srv.broken.Store(identity.Name(""))
+	h.d.note(evAnswered, nil)
+	for range uint32(40) {
+		g := identity.Group{UUID: uuid.New(), Name: identity.Name("g" + uuid.NewString()[:8]), GID: 1900002000 + uint32(len(h.d.index.allFound()))}
+		h.groups.set(g)
+		h.expectGroup(g)
+	}
+	h.clk.pass(h.d.p.RefreshEvery)
+	h.srv.be(down)
+	before := h.srv.fetches.Load() + h.groups.asked.Load()
+	if err := h.d.refresh(bg); !errors.Is(err, provider.ErrOffline) {
+		t.Error(err)
+	}
+	if n := h.srv.fetches.Load() + h.groups.asked.Load() - before; n != giveUp {
+		t.Errorf("%d questions to a server that is away", n)
+	}
+}
+
+// The server has removed somebody and made another of that name.
+func TestANameThatIsAnothersNowLeavesWithWhoeverHadIt(t *testing.T) {
+	h := newGroups(t)
+	was := token("alice", 1900000100)
+	h.srv.set(t, was, nil)
+	h.expect(identity.Granted, "alice", "secret")
+	h.srv.remove(was.Account.UUID)
+	is := token("alice", 1900000200)
+	is.Account.UUID, is.Groups[0].UUID = uuid.New(), uuid.New()
+	h.srv.set(t, is, func(p *person) { p.password = "another" })
+	h.refreshed()
+	if a, err := h.d.AccountByName(bg, "alice"); err != nil || a.UUID != is.Account.UUID {
+		t.Errorf("%+v, %v", a, err)
+	}
+	h.expectNobody(1900000100)
+	h.expect(identity.Granted, "alice", "another")
+	h.srv.be(down)
+	h.expect(identity.Denied, "alice", "secret")
+}
+
+func (h *house) expectNobody(uid uint32) {
+	h.t.Helper()
+	if a, err := h.d.AccountByUID(bg, uid); !errors.Is(err, identity.ErrNotFound) {
+		h.t.Errorf("%+v, %v", a, err)
+	}
+}
+
+func TestAnAccountWhoseNewerStateIsRefusedIsAskedForAsOftenAsOthers(t *testing.T) {
+	h := newGroups(t)
+	alice := token("alice", 1900000100)
+	h.srv.set(t, alice, nil)
+	if _, err := h.d.AccountByName(bg, "alice"); err != nil {
+		t.Fatal(err)
+	}
+	h.srv.set(t, alice, func(p *person) { p.token.Account.GID++; p.token.Groups[0].GID++ })
+	h.refreshed()
+	if h.d.index.named("alice").blocked == "" {
+		t.Fatal("she was not blocked")
+	}
+	before := h.srv.fetches.Load()
+	for range 4 * looks {
+		h.clk.pass(h.d.lookEvery())
+		must(t, h.d.refresh(bg))
+	}
+	if n := h.srv.fetches.Load() - before; n > 2*5 {
+		t.Errorf("%d questions in four times the span", n)
+	}
+	h.srv.set(t, alice, func(p *person) { p.token.Account.GID--; p.token.Groups[0].GID-- })
+	h.refreshed()
+	if h.d.index.named("alice").blocked != "" {
+		t.Error("she is still blocked")
+	}
+}
