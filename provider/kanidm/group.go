@@ -39,11 +39,6 @@ func (p *Provider) FetchGID(ctx context.Context, gid uint32) (provider.GroupReco
 	return p.fetchGroup(ctx, strconv.FormatUint(uint64(gid), 10), func(g identity.Group) bool { return g.GID == gid })
 }
 
-// VerifyGroup implements provider.GroupFinder.
-func (p *Provider) VerifyGroup(signed []byte) (*identity.GroupToken, error) {
-	return p.ring.GroupToken(signed) //nolint:wrapcheck // identity.ErrToken, as the interface says
-}
-
 func (p *Provider) fetchGroup(ctx context.Context, id string, asked func(identity.Group) bool) (provider.GroupRecord, error) {
 	u, err := p.lookupGroup(ctx, id)
 	if err != nil {

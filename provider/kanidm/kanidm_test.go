@@ -112,7 +112,7 @@ func TestHomesAndShellsAreMappedAsTheAdministratorSays(t *testing.T) {
 func TestPeopleAndGroupsAreCalledAsTheAdministratorSays(t *testing.T) {
 	d := newRig(t)
 	key := d.options().MachineKey
-	var signed [][]byte
+	var signed, groups [][]byte
 	for _, c := range []struct {
 		users, groups bool
 		name, shared  identity.Name
@@ -133,6 +133,11 @@ func TestPeopleAndGroupsAreCalledAsTheAdministratorSays(t *testing.T) {
 			t.Errorf("%+v by uid: %v", c, err)
 		}
 		signed = append(signed, r.Signed)
+		g, err := p.FetchGID(t.Context(), 70100)
+		if err != nil || g.Token.Group.Name != c.shared {
+			t.Errorf("%+v: %+v, %v", c, g.Token, err)
+		}
+		groups = append(groups, g.Signed)
 	}
 	// What is remembered is called as the settings of today say.
 	for _, qualified := range []bool{false, true} {
@@ -148,6 +153,16 @@ func TestPeopleAndGroupsAreCalledAsTheAdministratorSays(t *testing.T) {
 		for _, s := range signed {
 			if tok, err := p.Verify(s); err != nil || tok.Account.Name != user || tok.Groups[1].Name != group || tok.Validate() != nil {
 				t.Errorf("qualified %t: %+v, %v", qualified, tok, err)
+			}
+		}
+	}
+	for _, s := range groups {
+		short, qualified := d.machine(func(o *kanidm.Options) { o.MachineKey = key }), d.machine(func(o *kanidm.Options) {
+			o.MachineKey, o.Mapping.QualifiedGroups = key, true
+		})
+		for p, want := range map[*kanidm.Provider]identity.Name{short: "staff", qualified: "staff@" + double.Domain} {
+			if tok, err := p.VerifyGroup(s); err != nil || tok.Group.Name != want {
+				t.Errorf("%+v, %v", tok, err)
 			}
 		}
 	}

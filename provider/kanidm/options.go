@@ -168,16 +168,29 @@ func (p *Provider) Verify(signed []byte) (*identity.IDToken, error) {
 	if err != nil {
 		return nil, err //nolint:wrapcheck // identity.ErrToken, as the interface says
 	}
-	rename := func(n *identity.Name, qualified bool) {
-		if *n = n.Short(); qualified {
-			*n += identity.Name("@" + identity.FoldName(p.o.Realm))
-		}
-	}
-	rename(&t.Account.Name, p.o.Mapping.QualifiedUsers)
+	t.Account.Name = p.today(t.Account.Name, p.o.Mapping.QualifiedUsers)
 	for i := range t.Groups {
-		rename(&t.Groups[i].Name, p.o.Mapping.QualifiedGroups)
+		t.Groups[i].Name = p.today(t.Groups[i].Name, p.o.Mapping.QualifiedGroups)
 	}
 	return t, nil
+}
+
+// VerifyGroup implements provider.GroupFinder, as Verify does for accounts.
+func (p *Provider) VerifyGroup(signed []byte) (*identity.GroupToken, error) {
+	t, err := p.ring.GroupToken(signed)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // identity.ErrToken, as the interface says
+	}
+	t.Group.Name = p.today(t.Group.Name, p.o.Mapping.QualifiedGroups)
+	return t, nil
+}
+
+// today is a name in the form of the settings of today.
+func (p *Provider) today(n identity.Name, qualified bool) identity.Name {
+	if qualified {
+		return n.Short() + identity.Name("@"+identity.FoldName(p.o.Realm))
+	}
+	return n.Short()
 }
 
 // PasswordEpochsUntold implements provider.Untold.
