@@ -11,12 +11,12 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 
 	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/keyfile"
 )
 
 // CardService says with what the server proves itself to the card services of
@@ -125,33 +125,12 @@ func checkProofKey(public crypto.PublicKey) error {
 }
 
 func readServiceKey(path string) (crypto.Signer, error) {
-	info, err := os.Stat(path)
-	if err == nil && info.Mode().Perm()&(fs.ModePerm&^0o700) != 0 {
-		err = fmt.Errorf("%s has mode %04o: others could read it; chmod 0600 it", path, info.Mode().Perm())
+	signer, err := keyfile.Read(path)
+	if err == nil {
+		err = checkProofKey(signer.Public())
 	}
 	if err != nil {
 		return nil, fmt.Errorf("service key: %w", err)
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("service key: %w", err)
-	}
-	defer clear(text)
-	block, _ := pem.Decode(text)
-	if block == nil || block.Type != "PRIVATE KEY" {
-		return nil, fmt.Errorf("service key %s: no PKCS #8 private key in PEM form", path)
-	}
-	defer clear(block.Bytes)
-	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil {
-		return nil, fmt.Errorf("service key %s: %w", path, err)
-	}
-	signer, ok := key.(crypto.Signer)
-	if !ok {
-		return nil, fmt.Errorf("service key %s: a %T cannot sign", path, key)
-	}
-	if err := checkProofKey(signer.Public()); err != nil {
-		return nil, fmt.Errorf("service key %s: %w", path, err)
 	}
 	return signer, nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/sallyport-auth/sallyport/card/mutual"
 	"github.com/sallyport-auth/sallyport/config"
 	"github.com/sallyport-auth/sallyport/daemon"
+	"github.com/sallyport-auth/sallyport/keyfile"
 	"github.com/sallyport-auth/sallyport/provider"
 )
 
@@ -41,7 +42,7 @@ func guard(c *config.Config, p *config.Provider, cards *card.Service, server mut
 	if c.Cards.Mutual.String() == config.MutualOnline {
 		mode = mutual.Online
 	}
-	key, err := readKey(c.Cards.MutualKey)
+	key, err := keyfile.Read(c.Cards.MutualKey)
 	if err != nil {
 		return nil, fmt.Errorf("read the card service's key: %w", err)
 	}

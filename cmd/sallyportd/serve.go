@@ -5,8 +5,6 @@ import (
 	"context"
 	"crypto"
 	"crypto/sha256"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -22,6 +20,7 @@ import (
 	"github.com/sallyport-auth/sallyport/control"
 	"github.com/sallyport-auth/sallyport/daemon"
 	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/keyfile"
 	"github.com/sallyport-auth/sallyport/nss"
 	"github.com/sallyport-auth/sallyport/nss/snapshot"
 	"github.com/sallyport-auth/sallyport/pam"
@@ -181,7 +180,7 @@ func openProvider(c *config.Config, p *config.Provider, store *cache.Cache) (pro
 	if err != nil {
 		return nil, fmt.Errorf("read the server's certificate: %w", err)
 	}
-	key, err := readKey(c.Machine.Key)
+	key, err := keyfile.Read(c.Machine.Key)
 	if err != nil {
 		return nil, fmt.Errorf("read the machine's key: %w", err)
 	}
@@ -211,54 +210,11 @@ func openKanidm(c *config.Config, p *config.Provider, root []byte, key crypto.Si
 		},
 	}
 	if p.Token != "" {
-		text, err := readSecret(p.Token)
+		text, err := keyfile.ReadSecret(p.Token)
 		if err != nil {
 			return nil, fmt.Errorf("read the service account's token: %w", err)
 		}
 		o.Token = identity.NewSecret(bytes.TrimSpace(text))
 	}
 	return kanidm.New(o) //nolint:wrapcheck // the caller says what it was for
-}
-
-// readKey reads a PKCS #8 private key that only its owner can read.
-func readKey(path string) (crypto.Signer, error) {
-	text, err := readSecret(path)
-	if err != nil {
-		return nil, err
-	}
-	defer clear(text)
-	signer, err := parseKey(text)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return signer, nil
-}
-
-// readSecret reads a file that only its owner can read.
-func readSecret(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err //nolint:wrapcheck // the caller says what it was for
-	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("%s has mode %04o: others could read it; chmod 0600 it", path, info.Mode().Perm())
-	}
-	return os.ReadFile(path) //nolint:wrapcheck // the caller says what it was for
-}
-
-func parseKey(text []byte) (crypto.Signer, error) {
-	block, _ := pem.Decode(text)
-	if block == nil || block.Type != "PRIVATE KEY" {
-		return nil, errors.New("no PKCS #8 private key in PEM form")
-	}
-	defer clear(block.Bytes)
-	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil {
-		return nil, err //nolint:wrapcheck // the caller says whose key it was
-	}
-	signer, ok := key.(crypto.Signer)
-	if !ok {
-		return nil, fmt.Errorf("a %T cannot sign", key)
-	}
-	return signer, nil
 }

@@ -1,4 +1,4 @@
-package main
+package keyfile_test
 
 import (
 	"crypto"
@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/sallyport-auth/sallyport/keyfile"
 )
 
 func pkcs8(tb testing.TB, key any) []byte {
@@ -23,7 +25,7 @@ func pkcs8(tb testing.TB, key any) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 }
 
-func TestTheMachineKeyIsReadOnlyFromAFileThatNobodyElseCanRead(t *testing.T) {
+func TestAKeyIsReadOnlyFromAFileThatNobodyElseCanRead(t *testing.T) {
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -36,7 +38,7 @@ func TestTheMachineKeyIsReadOnlyFromAFileThatNobodyElseCanRead(t *testing.T) {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
-		got, err := readKey(path)
+		got, err := keyfile.Read(path)
 		if mode&0o077 != 0 {
 			if err == nil || !strings.Contains(err.Error(), "chmod 0600") {
 				t.Errorf("mode %04o: %v", mode, err)
@@ -63,7 +65,7 @@ func FuzzKey(f *testing.F) {
 	f.Add([]byte("-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"))
 	f.Add([]byte(""))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		key, err := parseKey(text)
+		key, err := keyfile.Parse(text)
 		if (key == nil) == (err == nil) {
 			t.Fatalf("key %T with error %v", key, err)
 		}
