@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/provider/kanidm"
 )
 
 // BenchmarkLookup is what the resolver answers a second: from memory, and where every
@@ -66,5 +68,32 @@ func BenchmarkLookup(b *testing.B) {
 				cold(b)
 			}
 		})
+	})
+}
+
+// BenchmarkStepUp is a proof anew, with password and code, at a server that takes 50 ms
+// for each request: in the session of the sign-in, and by a whole one.
+func BenchmarkStepUp(b *testing.B) {
+	d := newRig(b)
+	d.With(two)
+	p := d.machine(stepped)
+	proves := func(b *testing.B, how func(testing.TB, *kanidm.Provider, identity.Name, ...given) (provider.Reply, error)) {
+		r, err := how(b, p, "bob", right, code)
+		allowed(b, r, err)
+	}
+	proves(b, login)
+	d.Before = func(http.ResponseWriter, *http.Request) bool {
+		time.Sleep(50 * time.Millisecond)
+		return false
+	}
+	b.Run("Again", func(b *testing.B) {
+		for b.Loop() {
+			proves(b, stepUp)
+		}
+	})
+	b.Run("Whole", func(b *testing.B) {
+		for b.Loop() {
+			proves(b, login)
+		}
 	})
 }

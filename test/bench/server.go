@@ -66,14 +66,19 @@ func (b *bench) throughput(ctx context.Context) error {
 // kanidm measures lookups where the accounts are a Kanidm server's, which cannot list
 // them: the resolver in process, beside a double that takes 50 ms for each request.
 func (b *bench) kanidm(ctx context.Context) error {
-	per, err := goBench(ctx, "./provider/kanidm", "2s", "Lookup/Warm", "Lookup/Cold", "Lookup/ColdHundred")
+	per, err := goBench(ctx, "./provider/kanidm", "2s", "Lookup/Warm", "Lookup/WarmGroup", "Lookup/Cold", "Lookup/ColdGroup",
+		"Lookup/ColdHundred", "StepUp/Again", "StepUp/Whole")
 	if err != nil {
 		return err
 	}
 	const server = "a Kanidm server that takes 50 ms"
 	b.row("account of a Kanidm server, remembered", fmt.Sprintf("%.0f /s (%s)", 1e9/per["Lookup/Warm"], us(per["Lookup/Warm"])), "asks nobody")
+	b.row("group of a Kanidm server, remembered", fmt.Sprintf("%.0f /s (%s)", 1e9/per["Lookup/WarmGroup"], us(per["Lookup/WarmGroup"])), "asks nobody")
 	b.row("unknown name, "+server+", one at a time", fmt.Sprintf("%.1f ms each", per["Lookup/Cold"]/1e6), "50 ms at least")
+	b.row("unknown group, the same way", fmt.Sprintf("%.1f ms each", per["Lookup/ColdGroup"]/1e6), "50 ms at least")
 	b.row("unknown names, "+server+", a hundred at a time", fmt.Sprintf("%.0f /s", 1e9/per["Lookup/ColdHundred"]), "2000 /s at most")
+	b.row("step-up by password and code, the same server", fmt.Sprintf("%.0f ms", per["StepUp/Again"]/1e6),
+		fmt.Sprintf("a whole sign-in %.0f ms", per["StepUp/Whole"]/1e6))
 	return nil
 }
 
