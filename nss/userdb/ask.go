@@ -1,6 +1,7 @@
 package userdb
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +11,8 @@ import (
 	"github.com/sallyport-auth/sallyport/wire"
 )
 
-// How long the daemon may take: to say that it works on it, and then to answer.
+// How long the daemon may take to say that it works on it, and then to answer where
+// Directory.Deadline does not tell.
 const (
 	acknowledge = 50 * time.Millisecond
 	deadline    = 5 * time.Second
@@ -30,7 +32,7 @@ func byGID(gid uint32) *wire.Message { return wire.New(wire.GetGroupByGID).AddNu
 
 // ask sends one question and hands on its answers until take says that it has all.
 func (d *Directory) ask(ctx context.Context, q *wire.Message, want wire.Type, take func(*wire.Message) (more bool, err error)) error {
-	ctx, cancel := context.WithTimeout(ctx, deadline)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(d.Deadline, deadline))
 	defer cancel()
 	soon, cancel := context.WithTimeout(ctx, acknowledge)
 	defer cancel()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"sync"
+	"time"
 
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/nss/snapshot"
@@ -17,6 +18,9 @@ type Directory struct {
 	Socket string // lookup.sock
 	Passwd string // the machine's own people and groups; usually /etc/passwd
 	Group  string // and /etc/group
+	// Deadline is how long the daemon may take once it has said that it works on a
+	// question; zero: 5 s.
+	Deadline time.Duration
 
 	mu  sync.Mutex
 	now *mapped

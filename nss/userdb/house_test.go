@@ -90,7 +90,7 @@ func newHouse(t *testing.T) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &userdb.Server{Log: slog.New(slog.DiscardHandler), Directory: &userdb.Directory{File: h.file, Socket: h.lookup, Passwd: h.passwd, Group: h.group}}
+	s := &userdb.Server{Log: slog.New(slog.DiscardHandler), Directory: &userdb.Directory{File: h.file, Socket: h.lookup, Passwd: h.passwd, Group: h.group, Deadline: time.Hour}}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(ctx, l) }()
