@@ -277,6 +277,44 @@ func cacheClear(ctx context.Context, a *App, in *invocation) error {
 	return do(ctx, a, in, 0, report.VerbCacheClear, "Everybody is forgotten here. Nobody can log in offline until after one login online.")
 }
 
+func cacheRefresh(ctx context.Context, a *App, in *invocation) error {
+	words, err := in.parseFrom(0, 1)
+	if err != nil {
+		return err
+	}
+	var args any
+	if len(words) == 1 {
+		args = report.NameArgs{Name: words[0]}
+	}
+	var all report.Refreshed
+	told := true
+	err = in.daemon().Ask(ctx, report.VerbCacheRefresh, args, func(b json.RawMessage) error {
+		var r report.Refreshed // of one realm
+		if err := json.Unmarshal(b, &r); err != nil {
+			return fmt.Errorf("read the answer: %w", err)
+		}
+		all.Accounts, all.Groups, all.Gone = all.Accounts+r.Accounts, all.Groups+r.Groups, all.Gone || r.Gone
+		told = told && r.Told
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("cache refresh: %w", err)
+	}
+	all.Told = told
+	return a.show(in, all, func(w io.Writer) {
+		switch {
+		case all.Gone:
+			fmt.Fprintf(w, "%s is not on the server any more, and forgotten here.\n", spoken(words[0]))
+		case len(words) == 1:
+			fmt.Fprintf(w, "%s is here as the server has it now.\n", spoken(words[0]))
+		case all.Told:
+			fmt.Fprintln(w, "The server tells this machine of every change; there is nothing to fetch.")
+		default:
+			fmt.Fprintf(w, "Being fetched anew: %d accounts, %d groups. They are answered as before meanwhile.\n", all.Accounts, all.Groups)
+		}
+	})
+}
+
 func unlock(ctx context.Context, a *App, in *invocation) error {
 	return do(ctx, a, in, 1, report.VerbUnlock, "%s may try again.")
 }

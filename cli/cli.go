@@ -69,6 +69,7 @@ func commands() []command {
 		{"cache list", "", "accounts that this machine remembers", cacheList},
 		{"cache forget", "NAME", "forget one account: its token and verifiers", cacheForget},
 		{"cache clear", "", "forget every account", cacheClear},
+		{"cache refresh", "[NAME]", "fetch one account anew, or all that is remembered", cacheRefresh},
 		{"unlock", "NAME", "lift the lock that failures left", unlock},
 		{"enrol totp", "", "get a one-time code generator for your own account", enrolTOTP},
 		{"enrol piv", "[--generate] …", "make a smartcard yours", enrolPIV},
@@ -159,7 +160,10 @@ func match(name string, args []string) ([]string, bool) {
 
 // parse reads flags before, between and behind the words, and wants exactly n
 // words.
-func (in *invocation) parse(n int) ([]string, error) {
+func (in *invocation) parse(n int) ([]string, error) { return in.parseFrom(n, n) }
+
+// parseFrom takes from least to most names.
+func (in *invocation) parseFrom(least, most int) ([]string, error) {
 	var words []string
 	for args := in.args; ; {
 		if err := in.flags.Parse(args); err != nil {
@@ -176,8 +180,8 @@ func (in *invocation) parse(n int) ([]string, error) {
 		}
 		words, args = append(words, args[0]), args[1:]
 	}
-	if len(words) != n {
-		return nil, fmt.Errorf("%w: %s takes %d names, not %d", errUsage, in.flags.Name(), n, len(words))
+	if len(words) < least || len(words) > most {
+		return nil, fmt.Errorf("%w: %s takes %d names, not %d", errUsage, in.flags.Name(), most, len(words))
 	}
 	return words, nil
 }

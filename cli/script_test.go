@@ -144,6 +144,8 @@ func decode(d *json.Decoder, verb string) (any, error) {
 		v = new(report.Explanation)
 	case report.VerbCacheList:
 		v = new(report.CachedAccount)
+	case report.VerbCacheRefresh:
+		v = new(report.Refreshed)
 	case report.VerbEnrolTOTP, report.VerbEnrolPIV, report.VerbEnrolCodes, report.VerbEnrolRemove:
 		v = new(report.Enrolment)
 	case report.VerbEnrolConfirm, report.VerbEnrolPIVDone:

@@ -35,7 +35,7 @@ func (d *Daemon) Handle(ctx context.Context, peer identity.Peer, verb string, ar
 		return d.handleDrop(peer, args, emit)
 	case report.VerbWhoami:
 		return d.handleWhoami(peer, args, emit)
-	case report.VerbCacheList, report.VerbCacheForget, report.VerbCacheClear, report.VerbUnlock:
+	case report.VerbCacheList, report.VerbCacheForget, report.VerbCacheClear, report.VerbCacheRefresh, report.VerbUnlock:
 		if peer.UID != 0 {
 			return fmt.Errorf("%w: %q is for root", report.ErrForbidden, verb)
 		}
@@ -47,6 +47,10 @@ func (d *Daemon) Handle(ctx context.Context, peer identity.Peer, verb string, ar
 		return d.cacheList(ctx, emit)
 	case report.VerbCacheClear:
 		return d.cacheClear(ctx)
+	case report.VerbCacheRefresh:
+		if len(args) == 0 {
+			return emit(d.hasten())
+		}
 	}
 	var a report.NameArgs
 	if err := decode(args, &a); err != nil {
@@ -56,10 +60,14 @@ func (d *Daemon) Handle(ctx context.Context, peer identity.Peer, verb string, ar
 	if err != nil {
 		return err
 	}
-	if verb == report.VerbUnlock {
+	switch verb {
+	case report.VerbUnlock:
 		return d.unlock(ctx, e)
+	case report.VerbCacheRefresh:
+		return d.cacheRefresh(ctx, e, emit)
+	default:
+		return d.cacheForget(ctx, e)
 	}
-	return d.cacheForget(ctx, e)
 }
 
 func decode(args []byte, into any) error {

@@ -163,6 +163,8 @@ type Daemon struct {
 	contactAt atomic.Int64
 	relist    atomic.Pointer[context.CancelCauseFunc] // ends the change stream
 	unmoved   unmoved
+	hurry     chan struct{} // a look is due now
+	hastened  atomic.Int64  // what was fetched before, in Unix nanoseconds, is old
 	refused   refusals
 	// refusedGroups are apart: an account's own group may have its uuid.
 	refusedGroups refusals
@@ -211,7 +213,7 @@ func New(o Options) (*Daemon, error) {
 		local: newLocalFiles(o.LocalFiles),
 		index: newIndex(), following: newFollowing(),
 		asking: make(chan struct{}, asking), hashing: make(chan struct{}, Hashes),
-		maker: make(chan struct{}, 1), making: make(chan struct{}, makePending),
+		maker: make(chan struct{}, 1), making: make(chan struct{}, makePending), hurry: make(chan struct{}, 1),
 	}
 	if d.o.Realms == nil {
 		d.o.Realms = NewRealms()

@@ -233,7 +233,10 @@ func (r *Realms) Handle(ctx context.Context, peer identity.Peer, verb string, ar
 	switch verb {
 	case report.VerbStatus:
 		return emit(r.status(ctx))
-	case report.VerbCacheList, report.VerbCacheClear:
+	case report.VerbCacheList, report.VerbCacheClear, report.VerbCacheRefresh:
+		if verb == report.VerbCacheRefresh && len(args) > 0 {
+			break // it names one
+		}
 		for _, d := range all {
 			if err := d.Handle(ctx, peer, verb, args, emit); err != nil {
 				return err

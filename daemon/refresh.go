@@ -3,12 +3,15 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/report"
 )
 
 // Where the server tells of no change, each entry is fetched anew before it is older
@@ -32,7 +35,12 @@ func (d *Daemon) lookEvery() time.Duration {
 
 // old tells whether what was fetched then has to be fetched now.
 func (d *Daemon) old(fetched time.Time) bool {
-	return d.clock.now().Sub(fetched) >= d.p.RefreshEvery-d.lookEvery()
+	now, hastened := d.clock.now(), time.Unix(0, d.hastened.Load())
+	// One that lies ahead is of a clock that was wrong.
+	if fetched.Before(hastened) && !hastened.After(now.Add(time.Second)) {
+		return true
+	}
+	return now.Sub(fetched) >= d.p.RefreshEvery-d.lookEvery()
 }
 
 // unmoved are accounts whose newer state was fetched and refused here, and when: they
@@ -78,17 +86,73 @@ func (d *Daemon) refresh(ctx context.Context) error {
 // number tells whether it is gone or is called otherwise.
 func (d *Daemon) refreshAccount(ctx context.Context, p *packed) error {
 	begun := d.clock.now()
+	moved, err := d.refetch(ctx, p)
+	if err == nil && !moved {
+		d.unmoved[p.uuid] = begun
+	}
+	return err
+}
+
+// refetch fetches one account anew, and tells whether it is another here since: as
+// the server has it, or gone. It is not when what the server has is refused.
+func (d *Daemon) refetch(ctx context.Context, p *packed) (moved bool, err error) {
 	for _, fetch := range []func() error{
 		func() error { return d.fetchName(ctx, p.name()) },
 		func() error { return d.fetchUID(ctx, p.uid) },
 	} {
 		if err := fetch(); err != nil {
-			return err
+			return false, err
 		}
-		if now := d.index.withUUID(p.uuid); now == nil || !d.old(now.fetched) {
-			return nil
+		now := d.index.withUUID(p.uuid)
+		if now == nil || now.seq != p.seq {
+			return true, nil
+		}
+		if now.blocked != "" {
+			break // it was answered for: renumbered, it is not to be taken for gone
 		}
 	}
-	d.unmoved[p.uuid] = begun
-	return nil
+	return false, nil
+}
+
+// hasten makes everything old that the server does not tell of, and has it fetched now.
+func (d *Daemon) hasten() report.Refreshed {
+	if lists, _ := d.capable(); lists {
+		return report.Refreshed{Told: true}
+	}
+	// Moments are kept in whole seconds: what was fetched in this one counts as older.
+	d.hastened.Store(d.clock.now().Truncate(time.Second).Add(time.Second).UnixNano())
+	select {
+	case d.hurry <- struct{}{}:
+	default: // one is waiting to be read
+	}
+	return report.Refreshed{Accounts: len(d.index.all()), Groups: len(d.index.allFound())}
+}
+
+// rest waits for the next look.
+func (d *Daemon) rest(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeoutCause(ctx, d.lookEvery(), errLook)
+	defer cancel()
+	select {
+	case <-d.hurry:
+		return true
+	case <-ctx.Done():
+		return errors.Is(context.Cause(ctx), errLook)
+	}
+}
+
+var errLook = errors.New("time for the next look")
+
+// cacheRefresh fetches one account anew.
+func (d *Daemon) cacheRefresh(ctx context.Context, e *entry, emit func(any) error) error {
+	moved, err := d.refetch(ctx, e.packed)
+	if err != nil && !errors.Is(err, provider.ErrNotFound) {
+		return fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
+	}
+	if why := d.refused.named(e.account.Name); why != "" || err == nil && !moved {
+		return fmt.Errorf("%w here: this machine refuses what the server has: %s", identity.ErrNotFound, why)
+	}
+	if d.index.withUUID(e.account.UUID) == nil {
+		return emit(report.Refreshed{Gone: true})
+	}
+	return emit(report.Refreshed{Accounts: 1})
 }

@@ -79,7 +79,7 @@ func (d *Daemon) follow(ctx context.Context) {
 			d.fromTheStart()
 			d.log.InfoContext(ctx, "reading the whole list again", "reason", err)
 		case err == nil: // a provider without a change stream
-			if !pause(ctx, d.lookEvery()) {
+			if !d.rest(ctx) {
 				return
 			}
 			continue

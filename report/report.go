@@ -22,7 +22,9 @@ const (
 	VerbCacheList   = "cache list"   // root; any number of CachedAccount
 	VerbCacheForget = "cache forget" // root; NameArgs; nothing
 	VerbCacheClear  = "cache clear"  // root; nothing
-	VerbUnlock      = "unlock"       // root; NameArgs: lifts a lock after failures; nothing
+	// root; NameArgs, or nothing for all; one Refreshed of each realm
+	VerbCacheRefresh = "cache refresh"
+	VerbUnlock       = "unlock" // root; NameArgs: lifts a lock after failures; nothing
 
 	VerbEnrolTOTP    = "enrol totp"         // an account of the realm, for itself; EnrolArgs; one Enrolment
 	VerbEnrolConfirm = "enrol totp confirm" // who began it; ConfirmArgs; one Enrolled
@@ -199,6 +201,18 @@ type Offline struct {
 	// counts itself.
 	CardFailures int    `json:"card_failures,omitempty"`
 	Reason       string `json:"reason,omitempty"`
+}
+
+// Refreshed answers VerbCacheRefresh.
+type Refreshed struct {
+	// Accounts and Groups are how many are being fetched anew; of one that was named it
+	// has been.
+	Accounts int `json:"accounts"`
+	Groups   int `json:"groups"`
+	// Gone: the one that was named is no longer on the server, nor here.
+	Gone bool `json:"gone,omitempty"`
+	// Told: nothing is fetched, because the server tells of every change by itself.
+	Told bool `json:"told,omitempty"`
 }
 
 // CachedAccount is one line of VerbCacheList.
