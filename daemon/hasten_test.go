@@ -112,3 +112,25 @@ func TestWhereTheServerTellsThereIsNothingToFetch(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
+
+func TestEachRealmFetchesItsOwnAnew(t *testing.T) {
+	w := newTwoRealms(t)
+	ask := func(args string) (all []report.Refreshed) {
+		t.Helper()
+		must(t, w.Handle(bg, identity.Peer{}, report.VerbCacheRefresh, []byte(args), func(v any) error {
+			all = append(all, v.(report.Refreshed))
+			return nil
+		}))
+		return all
+	}
+	first, second := w.first.srv.fetches.Load(), w.second.srv.fetches.Load()
+	if got := ask(`{"name":"carol"}`); len(got) != 1 || got[0].Accounts != 1 {
+		t.Errorf("carol: %+v", got)
+	}
+	if w.first.srv.fetches.Load() != first || w.second.srv.fetches.Load() == second {
+		t.Error("another realm was asked for her")
+	}
+	if got := ask(""); len(got) != 2 {
+		t.Errorf("all: %+v", got)
+	}
+}
