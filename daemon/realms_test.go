@@ -279,3 +279,18 @@ func TestAFileIsNotOutOfDateForAStandingThatChanged(t *testing.T) {
 		t.Error("a file of older content is not")
 	}
 }
+
+func TestNobodyIsUnknownWhileOneRealmCannotTell(t *testing.T) {
+	w := newTwoRealms(t, func(h *house) { h.only = true })
+	if _, err := w.AccountByName(bg, "dora"); !errors.Is(err, identity.ErrNotFound) {
+		t.Errorf("both say no: %v", err)
+	}
+	for _, h := range []*house{w.first, w.second} {
+		h.srv.be(down)
+		if _, err := w.AccountByName(bg, "dora"); !errors.Is(err, identity.ErrUnavailable) {
+			t.Errorf("one of them is away: %v", err)
+		}
+		h.srv.be(up)
+		h.wait("the end of its pause", func() bool { return !h.d.link.justFailed() })
+	}
+}
