@@ -258,23 +258,22 @@ func TestANewerAnswerCorrectsAFoundGroup(t *testing.T) {
 		h.refreshed()
 		h.expectGroup(staff)
 	})
-	t.Run("another has its name", func(t *testing.T) {
+	inherited := func(t *testing.T) (*house, identity.Group) {
 		h := newGroups(t)
 		h.expectGroup(staff)
 		heir := tools
 		heir.Name = "staff"
 		h.groups.remove(staff.UUID)
 		h.groups.set(heir)
+		return h, heir
+	}
+	t.Run("another has its name", func(t *testing.T) {
+		h, heir := inherited(t)
 		h.refreshed()
 		h.expectGroup(heir)
 	})
 	t.Run("another has its name, and is asked for by number", func(t *testing.T) {
-		h := newGroups(t)
-		h.expectGroup(staff)
-		heir := tools
-		heir.Name = "staff"
-		h.groups.remove(staff.UUID)
-		h.groups.set(heir)
+		h, heir := inherited(t)
 		if g, err := h.d.GroupByGID(bg, heir.GID); err != nil || g.UUID != heir.UUID {
 			t.Errorf("%+v, %v", g, err)
 		}

@@ -32,7 +32,7 @@ func (d *Daemon) followLocal(ctx context.Context) {
 		return
 	}
 	d.log.WarnContext(ctx, "the folder of passwd and group cannot be watched; they are looked at now and then", "error", err, "every", localPoll)
-	for d.localChanged(); pause(ctx, localPoll); d.localChanged() {
+	for d.localChanged(); pause(ctx, localPoll, nil); d.localChanged() {
 	}
 }
 

@@ -88,25 +88,9 @@ func (r *Realms) relay(ctx context.Context, changed <-chan struct{}) {
 	}
 }
 
-// inOrder asks in order and takes the first answer that is not "not found". Where
-// somebody could not tell, nobody knows that there is none.
-func inOrder[T any](r *Realms, ask func(*Daemon) (T, error)) (T, error) {
-	var none T
-	missing := identity.ErrNotFound
-	for _, d := range r.list() {
-		v, err := ask(d)
-		switch {
-		case err == nil:
-			return v, nil
-		case !errors.Is(err, identity.ErrNotFound):
-			missing = err
-		}
-	}
-	return none, missing
-}
-
-// whoever is inOrder where asking may take time: those who remember are asked first,
-// and where nobody does all at once.
+// whoever asks the first that remembers, and where nobody does all at once: the answer
+// is then the first in order that is not "not found". Where somebody could not tell,
+// nobody knows that there is none.
 func whoever[T any](r *Realms, remembers func(*Daemon) bool, ask func(*Daemon) (T, error)) (T, error) {
 	all := r.list()
 	if at := slices.IndexFunc(all, remembers); at >= 0 || len(all) == 1 {
@@ -122,12 +106,16 @@ func whoever[T any](r *Realms, remembers func(*Daemon) bool, ask func(*Daemon) (
 		wg.Go(func() { got[i].v, got[i].err = ask(d) })
 	}
 	wg.Wait()
-	at := 0
-	return inOrder(r, func(*Daemon) (T, error) {
-		a := got[min(at, len(got)-1)]
-		at++
-		return a.v, a.err
-	})
+	none := answer{err: identity.ErrNotFound}
+	for _, a := range got {
+		switch {
+		case a.err == nil:
+			return a.v, nil
+		case !errors.Is(a.err, identity.ErrNotFound):
+			none.err = a.err
+		}
+	}
+	return none.v, none.err
 }
 
 func (d *Daemon) remembersName(typed string) bool {
@@ -230,13 +218,10 @@ func (r *Realms) Handle(ctx context.Context, peer identity.Peer, verb string, ar
 	if len(all) == 1 {
 		return all[0].Handle(ctx, peer, verb, args, emit)
 	}
-	switch verb {
-	case report.VerbStatus:
+	switch {
+	case verb == report.VerbStatus:
 		return emit(r.status(ctx))
-	case report.VerbCacheList, report.VerbCacheClear, report.VerbCacheRefresh:
-		if verb == report.VerbCacheRefresh && len(args) > 0 {
-			break // it names one
-		}
+	case verb == report.VerbCacheList, verb == report.VerbCacheClear, verb == report.VerbCacheRefresh && len(args) == 0:
 		for _, d := range all {
 			if err := d.Handle(ctx, peer, verb, args, emit); err != nil {
 				return err

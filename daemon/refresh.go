@@ -125,22 +125,8 @@ func (d *Daemon) hasten() report.Refreshed {
 	case d.hurry <- struct{}{}:
 	default: // one is waiting to be read
 	}
-	return report.Refreshed{Accounts: len(d.index.all()), Groups: len(d.index.allFound())}
+	return report.Refreshed{Accounts: len(d.index.all()), Groups: d.index.countFound()}
 }
-
-// rest waits for the next look.
-func (d *Daemon) rest(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeoutCause(ctx, d.lookEvery(), errLook)
-	defer cancel()
-	select {
-	case <-d.hurry:
-		return true
-	case <-ctx.Done():
-		return errors.Is(context.Cause(ctx), errLook)
-	}
-}
-
-var errLook = errors.New("time for the next look")
 
 // cacheRefresh fetches one account anew.
 func (d *Daemon) cacheRefresh(ctx context.Context, e *entry, emit func(any) error) error {

@@ -79,7 +79,7 @@ func (d *Daemon) follow(ctx context.Context) {
 			d.fromTheStart()
 			d.log.InfoContext(ctx, "reading the whole list again", "reason", err)
 		case err == nil: // a provider without a change stream
-			if !d.rest(ctx) {
+			if !pause(ctx, d.lookEvery(), d.hurry) {
 				return
 			}
 			continue
@@ -92,7 +92,7 @@ func (d *Daemon) follow(ctx context.Context) {
 			wait = d.p.BackoffMin
 		}
 		// Jitter, so that a thousand machines do not return as one.
-		if !pause(ctx, wait/2+rand.N(wait/2+1)) { //nolint:gosec // no secret
+		if !pause(ctx, wait/2+rand.N(wait/2+1), nil) { //nolint:gosec // no secret
 			return
 		}
 		wait = min(2*wait, d.p.BackoffMax)
@@ -108,11 +108,14 @@ func (d *Daemon) fromTheStart() {
 	d.kept.Store(&k)
 }
 
-func pause(ctx context.Context, d time.Duration) bool {
+// pause waits for so long, or until it is woken; false when ctx has ended.
+func pause(ctx context.Context, d time.Duration, woken <-chan struct{}) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
+		return true
+	case <-woken:
 		return true
 	case <-ctx.Done():
 		return false

@@ -124,11 +124,8 @@ func (t *IDToken) Validate() error {
 }
 
 func (t *IDToken) validate() error {
-	if t.Realm == "" {
-		return errors.New("no realm")
-	}
-	if err := CheckText(t.Realm, MaxText); err != nil {
-		return fmt.Errorf("realm: %w", err)
+	if err := checkRealm(t.Realm); err != nil {
+		return err
 	}
 	if t.State != Active && t.State != Disabled {
 		return fmt.Errorf("state %d", t.State)
@@ -162,6 +159,16 @@ func (t *IDToken) validate() error {
 func ownName(realm string, n Name) error {
 	if r := n.Realm(); r != "" && r != FoldName(realm) {
 		return fmt.Errorf("%w: %q is a name of the realm %q, and this is %q", ErrName, string(n), r, realm)
+	}
+	return nil
+}
+
+func checkRealm(realm string) error {
+	if realm == "" {
+		return errors.New("no realm")
+	}
+	if err := CheckText(realm, MaxText); err != nil {
+		return fmt.Errorf("realm: %w", err)
 	}
 	return nil
 }

@@ -20,14 +20,7 @@ type GroupToken struct {
 
 // Validate checks every rule that the token must keep wherever it came from.
 func (t *GroupToken) Validate() error {
-	err := CheckText(t.Realm, MaxText)
-	if err == nil && t.Realm == "" {
-		err = errors.New("no realm")
-	}
-	if err == nil {
-		err = errors.Join(t.Group.validate(), ownName(t.Realm, t.Group.Name))
-	}
-	if err != nil {
+	if err := errors.Join(checkRealm(t.Realm), t.Group.validate(), ownName(t.Realm, t.Group.Name)); err != nil {
 		return fmt.Errorf("%w: group: %w", ErrToken, err)
 	}
 	return nil
@@ -45,11 +38,8 @@ func (s *Signer) SignGroupToken(t *GroupToken) ([]byte, error) {
 // [ErrToken].
 func (k *Keyring) GroupToken(signed []byte) (*GroupToken, error) {
 	t := new(GroupToken)
-	if err := k.open(typeGroupToken, signed, t); err != nil {
+	if err := k.open(typeGroupToken, signed, t, &t.Realm); err != nil {
 		return nil, err
-	}
-	if t.Realm != k.realm {
-		return nil, fmt.Errorf("%w: of realm %q, not %q", ErrToken, t.Realm, k.realm)
 	}
 	if err := t.Validate(); err != nil {
 		return nil, err

@@ -131,11 +131,8 @@ func (k *Keyring) IDToken(signed []byte) (*IDToken, error) {
 // [IDToken.Validate] first. Every failure is [ErrToken].
 func (k *Keyring) Vouched(signed []byte) (*IDToken, error) {
 	t := new(IDToken)
-	if err := k.open(typeIDToken, signed, t); err != nil {
+	if err := k.open(typeIDToken, signed, t, &t.Realm); err != nil {
 		return nil, err
-	}
-	if t.Realm != k.realm {
-		return nil, fmt.Errorf("%w: of realm %q, not %q", ErrToken, t.Realm, k.realm)
 	}
 	return t, nil
 }
@@ -144,16 +141,14 @@ func (k *Keyring) Vouched(signed []byte) (*IDToken, error) {
 // [ErrToken]. Whom it is for is checked by [SessionToken.Check].
 func (k *Keyring) SessionToken(signed []byte) (*SessionToken, error) {
 	t := new(SessionToken)
-	if err := k.open(typeSessionToken, signed, t); err != nil {
+	if err := k.open(typeSessionToken, signed, t, &t.Realm); err != nil {
 		return nil, err
-	}
-	if t.Realm != k.realm {
-		return nil, fmt.Errorf("%w: of realm %q, not %q", ErrToken, t.Realm, k.realm)
 	}
 	return t, nil
 }
 
-func (k *Keyring) open(contentType string, signed []byte, into any) error {
+// open verifies and decodes a token. realm is where into says of which realm it is.
+func (k *Keyring) open(contentType string, signed []byte, into any, realm *string) error {
 	if len(signed) > MaxTokenLen {
 		return fmt.Errorf("%w: %d bytes", ErrToken, len(signed))
 	}
@@ -174,6 +169,9 @@ func (k *Keyring) open(contentType string, signed []byte, into any) error {
 	}
 	if err := decode(m.Payload, into); err != nil {
 		return fmt.Errorf("%w: %w", ErrToken, err)
+	}
+	if *realm != k.realm {
+		return fmt.Errorf("%w: of realm %q, not %q", ErrToken, *realm, k.realm)
 	}
 	return nil
 }
