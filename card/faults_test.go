@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -242,7 +243,7 @@ func TestACardThatHangsIsGivenUpAndGivenBack(t *testing.T) {
 	s := New(Options{Timeout: 300 * time.Millisecond})
 	c, f := ours(t, vcard.Key{Algorithm: vcard.P256})
 	in := insert(t, c, 0)
-	seen, err := s.Find(bg, live(f))
+	seen, err := service().Find(bg, live(f)) // with the time it needs
 	must(t, err)
 	c.OnCommand(func(ins byte) vcard.Fault {
 		if ins == 0x87 {
@@ -272,12 +273,24 @@ func TestTheCardForgetsThePINBeforeAnyoneElseGetsIt(t *testing.T) {
 	}
 }
 
+// working tells whether a call is in the hands of the worker.
+func (s *Service) working() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.current != nil
+}
+
 func TestTheCallersContextEndsACall(t *testing.T) {
 	r := vcard.Start(t)
 	s := service()
 	must(t, r.Hang())
 	ctx, cancel := context.WithCancel(bg)
-	go cancel()
+	go func() {
+		for !s.working() { // before that, it would end its wait for a turn
+			runtime.Gosched()
+		}
+		cancel()
+	}()
 	_, err := s.Find(ctx, live([]byte("x")))
 	wants(t, err, identity.CardNoService)
 	_, err = s.Find(ctx, live([]byte("x")))
