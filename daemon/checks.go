@@ -121,7 +121,7 @@ func checkKnown(d *Daemon, ctx context.Context, q *question) ruling {
 		}
 	case err != nil:
 		return ruling{
-			code: identity.Unavailable, tell: true, detail: "The server cannot be reached, and this account was never seen here.",
+			code: identity.Unavailable, tell: true, detail: "The server of " + d.o.Realm + " cannot be reached, and this account was never seen here.",
 			mend: "Try again when the network is back.",
 		}
 	}

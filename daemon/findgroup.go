@@ -75,12 +75,13 @@ func (d *Daemon) fetchGroup(ctx context.Context, q groupQuestion, forget bool) e
 			}
 			return nil
 		},
-		func(r provider.GroupRecord) {
+		func(r provider.GroupRecord) error {
 			asked := d.clock.now()
 			if !forget {
 				asked = time.Time{} // nobody did
 			}
 			d.learnGroup(r, asked)
+			return nil
 		})
 }
 

@@ -7,12 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/sallyport-auth/sallyport/identity"
 )
@@ -113,28 +110,6 @@ func parseNames(b []byte) *names {
 type local struct {
 	accounts, groups *names
 	ahead            ahead
-}
-
-// ahead are the realms before one.
-type ahead []*Daemon
-
-// hasAccount tells whether the name stands for an account of theirs, as it is or as
-// another spelling.
-func (a ahead) hasAccount(name identity.Name) bool {
-	return slices.ContainsFunc(a, func(d *Daemon) bool { return d.remembersName(string(name)) })
-}
-
-func (a ahead) hasGroup(name identity.Name) bool {
-	return slices.ContainsFunc(a, func(d *Daemon) bool {
-		n, err := d.canonicalGroup(string(name))
-		return err == nil && d.index.hasGroup(n)
-	})
-}
-
-// claims tells whether the group is another realm's: what policy gives to its
-// members is not for those whom this realm puts into it.
-func (a ahead) claims(group uuid.UUID) bool {
-	return slices.ContainsFunc(a, func(d *Daemon) bool { return d.index.knowsGroup(group) })
 }
 
 func (l *localFiles) now() (local, error) {

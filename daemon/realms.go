@@ -21,7 +21,8 @@ import (
 //	a question about                    is answered by
 //	a name or id that somebody knows,   the first realm that remembers it
 //	of an account or of a group
-//	one that nobody knows               all are asked at once; the first that has it
+//	one that nobody knows               all are asked at once; the first that has it, once
+//	                                    those before it have said that they have not
 //	a name that two have                the first; the second's account is refused, and
 //	                                    status says so; the second's group is not named
 //	somebody to let in                  the realm whose account it is: a yes, a no, a
@@ -89,8 +90,8 @@ func (r *Realms) relay(ctx context.Context, changed <-chan struct{}) {
 }
 
 // whoever asks the first that remembers, and where nobody does all at once: the answer
-// is then the first in order that is not "not found". Where somebody could not tell,
-// nobody knows that there is none.
+// is then the first in order that is not "not found", and where none has it, that of the
+// first that could not tell.
 func whoever[T any](r *Realms, remembers func(*Daemon) bool, ask func(*Daemon) (T, error)) (T, error) {
 	all := r.list()
 	if at := slices.IndexFunc(all, remembers); at >= 0 || len(all) == 1 {
@@ -111,8 +112,8 @@ func whoever[T any](r *Realms, remembers func(*Daemon) bool, ask func(*Daemon) (
 		switch {
 		case a.err == nil:
 			return a.v, nil
-		case !errors.Is(a.err, identity.ErrNotFound):
-			none.err = a.err
+		case errors.Is(none.err, identity.ErrNotFound) && !errors.Is(a.err, identity.ErrNotFound):
+			none = a
 		}
 	}
 	return none.v, none.err
@@ -192,24 +193,29 @@ func (r *Realms) Groups(ctx context.Context, each func(identity.GroupEntry) erro
 	return nil
 }
 
-// Decide is [Daemon.Decide], by the realm whose account it is. A name that nobody
-// knows is the first realm's to refuse.
+// Decide is [Daemon.Decide], by the realm whose account it is.
 func (r *Realms) Decide(ctx context.Context, l identity.Login, conv identity.Conversation) identity.Verdict {
-	all := r.list()
-	d := all[0]
-	if len(all) > 1 {
-		if whose, err := r.whose(ctx, l.User); err == nil {
-			d = whose
-		}
+	d := r.list()[0]
+	if len(r.list()) > 1 {
+		d = r.whose(ctx, l.User)
+	}
+	if name, err := d.canonical(l.User); err == nil && l.Operation == identity.OpAuthenticate {
+		d.local.ahead.ask(d.base, name) // for the next time; see ahead
 	}
 	return d.Decide(ctx, l, conv)
 }
 
-func (r *Realms) whose(ctx context.Context, name string) (*Daemon, error) {
-	return whoever(r, func(d *Daemon) bool { return d.remembersName(name) }, func(d *Daemon) (*Daemon, error) {
+// whose is the realm that has the account. Where none has, it is the first that could
+// not tell, and where all said no, the first.
+func (r *Realms) whose(ctx context.Context, name string) *Daemon {
+	d, err := whoever(r, func(d *Daemon) bool { return d.remembersName(name) }, func(d *Daemon) (*Daemon, error) {
 		_, err := d.AccountByName(ctx, name)
 		return d, err
 	})
+	if errors.Is(err, identity.ErrNotFound) {
+		return r.list()[0]
+	}
+	return d
 }
 
 // Handle is [Daemon.Handle]. Questions about the machine are put to all.
@@ -250,9 +256,7 @@ func (r *Realms) concerned(ctx context.Context, peer identity.Peer, verb string,
 		return all[at]
 	}
 	if verb == report.VerbExplain && peer.UID == 0 {
-		if whose, err := r.whose(ctx, named.Name); err == nil {
-			return whose
-		}
+		return r.whose(ctx, named.Name)
 	}
 	return all[0]
 }

@@ -63,7 +63,7 @@ func bounded[T any](ctx context.Context, limit time.Duration, call func(context.
 // over the answer. Its time limit is the daemon's, not a caller's: who loses patience
 // leaves, the answer is still learnt.
 func flight[T any](ctx context.Context, d *Daemon, key string, call func(context.Context) (T, error),
-	fits func(T) bool, gone func() error, learn func(T),
+	fits func(T) bool, gone func() error, learn func(T) error,
 ) error {
 	done := d.flights.DoChan(key, func() (any, error) {
 		r, err := bounded(d.base, d.p.LookupTimeout, call)
@@ -79,8 +79,7 @@ func flight[T any](ctx context.Context, d *Daemon, key string, call func(context
 			return nil, err
 		}
 		d.note(evAnswered, nil)
-		learn(r)
-		return nil, nil //nolint:nilnil // the index has the answer
+		return nil, learn(r)
 	})
 	select {
 	case r := <-done:
@@ -90,33 +89,60 @@ func flight[T any](ctx context.Context, d *Daemon, key string, call func(context
 	}
 }
 
+// answer is a record, and what comes of asking the realms ahead for its name; nil when
+// they were not asked yet.
+type answer struct {
+	provider.Record
+	ahead <-chan error
+}
+
 // fetch asks the server for one account.
-func (d *Daemon) fetch(ctx context.Context, key string, call func(context.Context) (provider.Record, error),
+func (d *Daemon) fetch(ctx context.Context, key string, call func(context.Context) (answer, error),
 	fits func(*identity.IDToken) bool, held func() *entry,
 ) error {
 	return flight(ctx, d, key, call,
-		func(r provider.Record) bool { return r.Token != nil && fits(r.Token) },
+		func(r answer) bool { return r.Token != nil && fits(r.Token) },
 		func() error {
 			if e := held(); e != nil {
 				return d.learn(d.base, news{gone: []uuid.UUID{e.account.UUID}})
 			}
 			return nil
 		},
-		func(r provider.Record) {
-			_ = d.learn(d.base, news{records: []provider.Record{r}}) // logged there; the index has it
+		func(r answer) error {
+			a := r.Token.Account
+			if e := d.index.named(a.Name); e == nil || e.account.UUID != a.UUID {
+				if r.ahead == nil {
+					r.ahead = d.local.ahead.ask(d.base, a.Name)
+				}
+				if err := <-r.ahead; err != nil {
+					return err
+				}
+			}
+			_ = d.learn(d.base, news{records: []provider.Record{r.Record}}) // logged there; the index has it
+			return nil
 		})
 }
 
 func (d *Daemon) fetchName(ctx context.Context, name identity.Name) error {
 	return d.fetch(ctx, "n"+string(name),
-		func(ctx context.Context) (provider.Record, error) { return d.o.Provider.Fetch(ctx, name) },
+		func(ctx context.Context) (answer, error) {
+			var ahead <-chan error
+			if d.index.named(name) == nil {
+				ahead = d.local.ahead.ask(d.base, name) // beside ours, so that nobody waits twice
+			}
+			r, err := d.o.Provider.Fetch(ctx, name)
+			return answer{r, ahead}, err //nolint:wrapcheck // of the provider's kinds
+		},
 		func(t *identity.IDToken) bool { return t.Account.Name == name },
 		func() *entry { return d.index.named(name) })
 }
 
 func (d *Daemon) fetchUID(ctx context.Context, uid uint32) error {
 	return d.fetch(ctx, "u"+strconv.FormatUint(uint64(uid), 10),
-		func(ctx context.Context) (provider.Record, error) { return d.o.Provider.FetchUID(ctx, uid) },
+		func(ctx context.Context) (answer, error) {
+			r, err := d.o.Provider.FetchUID(ctx, uid)
+			return answer{Record: r}, err //nolint:wrapcheck // of the provider's kinds
+		},
 		func(t *identity.IDToken) bool { return t.Account.UID == uid },
 		func() *entry { return d.index.withUID(uid) })
 }
@@ -142,7 +168,7 @@ func (d *Daemon) find(ctx context.Context, look func() *entry, fetch func(contex
 	if e := look(); e != nil {
 		return e, nil
 	}
-	if err == nil || errors.Is(err, provider.ErrNotFound) || complete {
+	if err == nil || errors.Is(err, provider.ErrNotFound) || complete && !errors.Is(err, errUnsettled) {
 		return nil, identity.ErrNotFound // no such account, or refused here
 	}
 	return nil, fmt.Errorf("%w: %w", identity.ErrUnavailable, err)

@@ -231,7 +231,10 @@ func TestTheSameQuestionIsAskedOnceAtATimeAndDelaysNobodyElse(t *testing.T) {
 func TestAServerThatAnswersWithAnotherAccountIsNotBelieved(t *testing.T) {
 	h := newHouse(t, func(h *house) { h.only = true })
 	h.srv.set(t, token("bob", 1900000101), nil)
-	err := h.d.fetch(bg, "x", func(ctx context.Context) (provider.Record, error) { return h.srv.Fetch(ctx, "bob") },
+	err := h.d.fetch(bg, "x", func(ctx context.Context) (answer, error) {
+		r, err := h.srv.Fetch(ctx, "bob")
+		return answer{Record: r}, err
+	},
 		func(t *identity.IDToken) bool { return t.Account.Name == "alice" }, func() *entry { return nil })
 	if !errors.Is(err, provider.ErrOffline) || h.d.index.named("bob") != nil {
 		t.Fatalf("%v", err)

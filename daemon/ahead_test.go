@@ -1,0 +1,170 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/report"
+)
+
+func onlyFetches(h *house) { h.only = true }
+
+// comes sets how a realm's server behaves, and waits for the end of its pause.
+func (h *house) comes(m mode) {
+	h.t.Helper()
+	h.srv.be(m)
+	h.wait("the end of its pause", func() bool { return !h.d.link.justFailed() })
+}
+
+func TestSomebodyNewIsTakenOnceTheRealmsAheadHaveSaid(t *testing.T) {
+	for way, look := range map[string]func(*twoRealms) error{
+		"by name": func(w *twoRealms) error { _, err := w.AccountByName(bg, "carol"); return err },
+		"by uid":  func(w *twoRealms) error { _, err := w.AccountByUID(bg, 1900100100); return err },
+		"groups":  func(w *twoRealms) error { _, err := w.GroupsOf(bg, "carol"); return err },
+		"keys":    func(w *twoRealms) error { _, err := w.KeysFor(bg, identity.Peer{}, "carol"); return err },
+		"login": func(w *twoRealms) error {
+			code := w.login("carol", "carol's")
+			if code == identity.Granted {
+				return nil
+			}
+			if code == identity.Unavailable {
+				return identity.ErrUnavailable
+			}
+			return errors.New(code.String())
+		},
+	} {
+		t.Run(way, func(t *testing.T) {
+			w := newTwoRealms(t, onlyFetches)
+			w.first.srv.be(down)
+			for range 2 { // what was fetched in vain does not count as known
+				if err := look(w); !errors.Is(err, identity.ErrUnavailable) {
+					t.Fatalf("the first cannot say whether it has a carol: %v", err)
+				}
+			}
+			if w.second.d.index.named("carol") != nil {
+				t.Fatal("and she is taken")
+			}
+			if w.second.d.link.now() != online {
+				t.Error("and the second counts as away")
+			}
+			w.first.comes(up)
+			if err := look(w); err != nil {
+				t.Fatalf("the first has none: %v", err)
+			}
+			w.first.comes(down)
+			if err := look(w); err != nil {
+				t.Errorf("who is known stays: %v", err)
+			}
+		})
+	}
+}
+
+func TestANameOfARealmAheadIsFoundByTheOthersNumber(t *testing.T) {
+	w := newTwoRealms(t, onlyFetches)
+	if _, err := w.AccountByUID(bg, 1900100101); !errors.Is(err, identity.ErrNotFound) {
+		t.Errorf("the second's bob is answered: %v", err)
+	}
+	if a, err := w.AccountByName(bg, "bob"); err != nil || a.UID != 1900000101 {
+		t.Errorf("%+v, %v", a, err)
+	}
+	var s report.Status
+	must(t, w.Handle(bg, identity.Peer{}, report.VerbStatus, nil, func(v any) error { s = v.(report.Status); return nil }))
+	if !slices.ContainsFunc(s.Providers[1].Refused, func(r report.Refusal) bool { return r.Name == "bob" }) {
+		t.Errorf("%+v", s.Providers)
+	}
+}
+
+// The first gets somebody by the name of one that the second has had for long: whoever
+// logs in by it, and with whatever, makes it known.
+func TestANewcomerOfARealmAheadIsSeenAtALogin(t *testing.T) {
+	for kind, tweak := range map[string]func(*house){
+		"that is asked": onlyFetches, "that tells": func(h *house) { h.only = h.policy.IDs[0].Min == 1900000000 },
+	} {
+		t.Run("beside one "+kind, func(t *testing.T) {
+			w := newTwoRealms(t, tweak)
+			if a, err := w.AccountByName(bg, "carol"); err != nil || a.UID != 1900100100 {
+				t.Fatal(a, err)
+			}
+			tok := token("carol", 1900000102)
+			tok.Account.UUID, tok.Groups[0].UUID = uuid.New(), uuid.New()
+			w.first.srv.set(t, tok, func(p *person) { p.password = "the new one's" })
+			if code := w.login("carol", "the new one's"); code == identity.Granted {
+				t.Fatal("let in before she is known")
+			}
+			w.first.wait("the first's is seen", func() bool { return w.first.d.index.named("carol") != nil })
+			if a, err := w.AccountByName(bg, "carol"); err != nil || a.UID != 1900000102 {
+				t.Error(a, err)
+			}
+			if code := w.login("carol", "the new one's"); code != identity.Granted {
+				t.Error(code)
+			}
+			if code := w.login("carol", "carol's"); code != identity.Denied {
+				t.Error("the second's password:", code)
+			}
+		})
+	}
+}
+
+func TestAKnownPersonsLoginDoesNotWaitForARealmAhead(t *testing.T) {
+	w := newTwoRealms(t, onlyFetches)
+	if _, err := w.AccountByName(bg, "carol"); err != nil {
+		t.Fatal(err)
+	}
+	w.first.srv.be(hanging)
+	if code := w.login("carol", "carol's"); code != identity.Granted {
+		t.Fatal(code)
+	}
+	if w.first.d.link.justFailed() {
+		t.Error("the login took as long as the patience with the first")
+	}
+}
+
+func TestWhatBecomesOfAKnownPersonIsLearntWithoutARealmAhead(t *testing.T) {
+	w := newTwoRealms(t, onlyFetches)
+	if _, err := w.AccountByName(bg, "carol"); err != nil {
+		t.Fatal(err)
+	}
+	w.first.srv.be(down)
+	for _, p := range w.second.srv.people {
+		if p.token.Account.Name == "carol" {
+			p.token.State = identity.Disabled
+			w.second.srv.set(t, p.token, nil)
+		}
+	}
+	l := identity.Login{Operation: identity.OpAccount, Service: "sshd", User: "carol"}
+	if v := w.Decide(bg, l, typing()); v.Code == identity.Granted {
+		t.Error("she was disabled, and is let in")
+	}
+}
+
+func TestWhoCouldNotTellRefuses(t *testing.T) {
+	w := newTwoRealms(t, onlyFetches)
+	w.second.srv.be(down)
+	if code := w.login("carol", "carol's"); code != identity.Unavailable {
+		t.Errorf("the second, whose she is, is away: %v", code)
+	}
+	w.second.comes(up)
+	if code := w.login("nobody", "x"); code != identity.UnknownUser {
+		t.Errorf("both say no: %v", code)
+	}
+}
+
+// The list was whole when the server was last there; now it names somebody new.
+func TestSomebodyNewIsNotUnknownForAListThatWasWhole(t *testing.T) {
+	h := newHouse(t)
+	h.online()
+	h.lost()
+	h.end()
+	h.wait("the end of its pause", func() bool { return !h.d.link.justFailed() })
+	name := identity.Name("dora")
+	_, err := h.d.find(bg, func() *entry { return h.d.index.named(name) },
+		func(context.Context) error { return errUnsettled }, true)
+	if !errors.Is(err, identity.ErrUnavailable) {
+		t.Errorf("a realm ahead did not say: %v", err)
+	}
+}
