@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/sallyport-auth/sallyport/identity"
 )
@@ -14,7 +15,8 @@ import (
 // ahead are the realms before one. Names are theirs first:
 //
 //	somebody of ours whom nobody has seen here   is taken once each of them has said
-//	                                             whether it has one of that name
+//	                                             whether it has one of that name, and
+//	                                             groups of the names of his
 //	somebody of ours who is known here           stays when they are away; they are asked
 //	                                             again at a login, which does not wait
 //	a name that they are known to have           is hidden here
@@ -39,15 +41,58 @@ func (a ahead) claims(group uuid.UUID) bool {
 	return slices.ContainsFunc(a, func(d *Daemon) bool { return d.index.knowsGroup(group) })
 }
 
-// errUnsettled says that a realm ahead did not say whether it has somebody's name.
-var errUnsettled = fmt.Errorf("%w: a realm that comes first did not say whether the name is one of its own", identity.ErrUnavailable)
+// errUnsettled says that a realm ahead did not say whether it has a name of somebody's.
+var errUnsettled = fmt.Errorf("%w: a realm that comes first did not say whether a name is one of its own", identity.ErrUnavailable)
 
-// ask asks those that do not remember the name, all at once. The channel then has one
-// answer: nil when each has said yes or no.
+// groupsAtOnce is how many groups one realm is asked for at a time.
+const groupsAtOnce = 16
+
+// ask asks those that do not remember the name of an account, all at once. The channel
+// then has one answer: nil when each has said yes or no.
 func (a ahead) ask(ctx context.Context, name identity.Name) <-chan error {
+	return a.each(func(d *Daemon) error {
+		canonical, none := d.canonical(string(name))
+		if none != nil {
+			return nil //nolint:nilerr // it is no name of this realm
+		}
+		_, err := d.findName(ctx, canonical, false)
+		return err
+	})
+}
+
+// askGroups is ask for names of groups. A realm that lists its people has named all the
+// groups that it has anything to say of.
+func (a ahead) askGroups(ctx context.Context, names []identity.Name) <-chan error {
+	return a.each(func(d *Daemon) error {
+		if _, finds := d.finder(); !finds {
+			return nil
+		}
+		var g errgroup.Group
+		g.SetLimit(groupsAtOnce)
+		for _, name := range names {
+			g.Go(func() error {
+				_, err := d.GroupByName(ctx, string(name))
+				if errors.Is(err, identity.ErrNotFound) {
+					return nil
+				}
+				return err
+			})
+		}
+		return g.Wait() //nolint:wrapcheck // of GroupByName
+	})
+}
+
+func (a ahead) each(ask func(*Daemon) error) <-chan error {
 	answers := make(chan error, len(a))
 	for _, d := range a {
-		go func() { answers <- d.saysOf(ctx, name) }()
+		go func() {
+			err := ask(d)
+			if err == nil || errors.Is(err, identity.ErrNotFound) {
+				answers <- nil
+				return
+			}
+			answers <- fmt.Errorf("%w: %s: %w", errUnsettled, d.o.Realm, err)
+		}()
 	}
 	settled := make(chan error, 1)
 	go func() {
@@ -60,15 +105,33 @@ func (a ahead) ask(ctx context.Context, name identity.Name) <-chan error {
 	return settled
 }
 
-// saysOf is nil when the realm has said whether it has the name.
-func (d *Daemon) saysOf(ctx context.Context, typed identity.Name) error {
-	name, none := d.canonical(string(typed))
-	if none != nil {
-		return nil //nolint:nilerr // it is no name of this realm
+// settle waits until the realms ahead have said whether they have a name of somebody
+// new. They were asked for his own already when asked is not nil.
+func (a ahead) settle(ctx context.Context, t *identity.IDToken, asked <-chan error) error {
+	if asked == nil {
+		asked = a.ask(ctx, t.Account.Name)
 	}
-	_, err := d.findName(ctx, name, false)
-	if err == nil || errors.Is(err, identity.ErrNotFound) {
-		return nil
+	var names []identity.Name
+	for _, g := range t.Groups {
+		names = append(names, g.Name)
 	}
-	return fmt.Errorf("%w: %s: %w", errUnsettled, d.o.Realm, err)
+	groups := a.askGroups(ctx, names)
+	return errors.Join(<-asked, <-groups)
+}
+
+// askAhead asks the realms ahead again for the names of somebody who is known, and
+// waits for nothing.
+func (d *Daemon) askAhead(typed string) {
+	name, err := d.canonical(typed)
+	if err != nil || len(d.local.ahead) == 0 {
+		return
+	}
+	d.local.ahead.ask(d.base, name)
+	if e := d.index.named(name); e != nil {
+		var names []identity.Name
+		for _, m := range d.index.groupsOf(e) {
+			names = append(names, m.Name)
+		}
+		d.local.ahead.askGroups(d.base, names)
+	}
 }

@@ -154,6 +154,63 @@ func TestWhoCouldNotTellRefuses(t *testing.T) {
 	}
 }
 
+// member puts somebody of a realm into a group more.
+func (h *house) member(name identity.Name, g identity.Group) {
+	h.t.Helper()
+	for _, p := range h.srv.people {
+		if p.token.Account.Name == name {
+			tok := p.token
+			tok.Groups = append(slices.Clone(tok.Groups), g)
+			h.srv.set(h.t, tok, func(p *person) { p.token.Groups = tok.Groups })
+		}
+	}
+}
+
+// The second has a group by the name of one of the first's, which nobody asked for yet.
+func TestAGroupOfARealmAheadIsSeenBeforeAnybodyIsInAnothersOfThatName(t *testing.T) {
+	for kind, check := range map[string]func(*twoRealms, identity.Group){
+		"somebody new": func(w *twoRealms, imposed identity.Group) {
+			w.second.member("carol", imposed)
+			w.first.groups.broken.Store(imposed.Name)
+			if _, err := w.AccountByName(bg, "carol"); !errors.Is(err, identity.ErrUnavailable) {
+				w.first.t.Errorf("the first cannot say whether it has the group: %v", err)
+			}
+			w.first.groups.broken.Store(identity.Name(""))
+			w.first.wait("the end of its pause", func() bool { return !w.first.d.link.justFailed() })
+			if _, err := w.AccountByName(bg, "carol"); err != nil {
+				w.first.t.Error(err)
+			}
+		},
+		"somebody known, at a login": func(w *twoRealms, imposed identity.Group) {
+			if _, err := w.AccountByName(bg, "carol"); err != nil {
+				w.first.t.Error(err)
+			}
+			w.second.member("carol", imposed)
+			must(w.first.t, w.second.d.fetchName(bg, "carol"))
+			if code := w.login("carol", "carol's"); code != identity.Granted {
+				w.first.t.Error(code)
+			}
+			w.first.wait("the first's group is seen", func() bool { return w.first.d.index.hasGroup("staff") })
+		},
+	} {
+		t.Run(kind, func(t *testing.T) {
+			w, imposed, _ := newTwoGroupRealms(t)
+			imposed.UUID = uuid.New()
+			check(w, imposed)
+			if !w.first.d.index.hasGroup("staff") {
+				t.Error("the first's group was not asked for")
+			}
+			ids, err := w.GroupsOf(bg, "carol")
+			if err != nil || len(ids.GIDs) != 1 {
+				t.Errorf("%+v, %v", ids, err)
+			}
+			if g, err := w.GroupByName(bg, "staff"); err != nil || g.GID != staff.GID || len(g.Members) > 0 {
+				t.Errorf("%+v, %v", g, err)
+			}
+		})
+	}
+}
+
 // The list was whole when the server was last there; now it names somebody new.
 func TestSomebodyNewIsNotUnknownForAListThatWasWhole(t *testing.T) {
 	h := newHouse(t)

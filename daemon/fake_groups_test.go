@@ -21,6 +21,7 @@ type groupServer struct {
 	server *server
 	realm  string
 	asked  atomic.Int64
+	broken atomic.Value // an identity.Name: fetching it gets no answer
 
 	lock   sync.Mutex
 	groups map[uuid.UUID]identity.Group
@@ -72,6 +73,9 @@ func (s *groupServer) find(ctx context.Context, pick func(identity.Group) bool) 
 }
 
 func (s *groupServer) FetchGroup(ctx context.Context, name identity.Name) (provider.GroupRecord, error) {
+	if s.broken.Load() == name {
+		return provider.GroupRecord{}, provider.ErrOffline
+	}
 	return s.find(ctx, func(g identity.Group) bool { return g.Name == name })
 }
 

@@ -199,8 +199,8 @@ func (r *Realms) Decide(ctx context.Context, l identity.Login, conv identity.Con
 	if len(r.list()) > 1 {
 		d = r.whose(ctx, l.User)
 	}
-	if name, err := d.canonical(l.User); err == nil && l.Operation == identity.OpAuthenticate {
-		d.local.ahead.ask(d.base, name) // for the next time; see ahead
+	if l.Operation == identity.OpAuthenticate {
+		d.askAhead(l.User) // for the next time
 	}
 	return d.Decide(ctx, l, conv)
 }

@@ -111,10 +111,7 @@ func (d *Daemon) fetch(ctx context.Context, key string, call func(context.Contex
 		func(r answer) error {
 			a := r.Token.Account
 			if e := d.index.named(a.Name); e == nil || e.account.UUID != a.UUID {
-				if r.ahead == nil {
-					r.ahead = d.local.ahead.ask(d.base, a.Name)
-				}
-				if err := <-r.ahead; err != nil {
+				if err := d.local.ahead.settle(d.base, r.Token, r.ahead); err != nil {
 					return err
 				}
 			}
