@@ -42,7 +42,7 @@ func (a ahead) claims(group uuid.UUID) bool {
 }
 
 // errUnsettled says that a realm ahead did not say whether it has a name of somebody's.
-var errUnsettled = fmt.Errorf("%w: a realm that comes first did not say whether a name is one of its own", identity.ErrUnavailable)
+var errUnsettled = errors.New("a realm that comes first did not say whether a name is one of its own")
 
 // groupsAtOnce is how many groups one realm is asked for at a time.
 const groupsAtOnce = 16
