@@ -53,7 +53,6 @@ type reader struct {
 	// before is called when a signature is asked for; its error is the card's.
 	before func() error
 	forge  bool // signatures are of something else
-	hang   chan struct{}
 }
 
 func (r *reader) insert(c *softCard) {
@@ -83,12 +82,9 @@ func (r *reader) Find(_ context.Context, wanted identity.CardsWanted) (identity.
 
 func (r *reader) Sign(ctx context.Context, seen identity.CardSeen, pin identity.Secret, c identity.CardChallenge, touch func()) (identity.CardProof, error) {
 	r.mu.Lock()
-	card, before, hang, forge := r.card, r.before, r.hang, r.forge
+	card, before, forge := r.card, r.before, r.forge
 	r.signs++
 	r.mu.Unlock()
-	if hang != nil {
-		<-hang
-	}
 	if before != nil {
 		if err := before(); err != nil {
 			return identity.CardProof{}, err
