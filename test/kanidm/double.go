@@ -23,6 +23,7 @@ import (
 // Double is the server. Bob is there, with a POSIX password and another one.
 type Double struct {
 	*httptest.Server
+	domain   string
 	mu       sync.Mutex
 	people   []*Person
 	groups   []*Group
@@ -59,11 +60,11 @@ type Group struct {
 	NotPOSIX bool
 }
 
-func (g *Group) token() map[string]any {
-	return map[string]any{"name": g.Name, "spn": g.Name + "@" + Domain, "uuid": g.UUID.String(), "gidnumber": g.GID}
+func (g *Group) token(domain string) map[string]any {
+	return map[string]any{"name": g.Name, "spn": g.Name + "@" + domain, "uuid": g.UUID.String(), "gidnumber": g.GID}
 }
 
-// Domain is what follows the @ of every spn.
+// Domain is what follows the @ of every spn of a server that is not told otherwise.
 const Domain = "idm.example.com"
 
 func New(t testing.TB) *Double {
@@ -74,12 +75,15 @@ func New(t testing.TB) *Double {
 }
 
 // Start is New without a test: whoever calls it calls Close.
-func Start() *Double {
-	d := &Double{bearers: map[string]bool{"service": true}, sessions: map[string]*authSession{}, opened: map[string]*session{}}
+func Start() *Double { return StartAs(Domain) }
+
+// StartAs is Start with another domain.
+func StartAs(domain string) *Double {
+	d := &Double{domain: domain, bearers: map[string]bool{"service": true}, sessions: map[string]*authSession{}, opened: map[string]*session{}}
 	d.open(nil)
 	d.people = []*Person{{
 		Name: "bob", UID: 70001, UUID: uuid.MustParse("0b0b0b0b-0000-4000-8000-000000000001"), POSIX: "correct horse", Password: "battery staple",
-		Groups: []map[string]any{{"name": "staff", "spn": "staff@" + Domain, "uuid": "0b0b0b0b-0000-4000-8000-00000000000a", "gidnumber": 70100}},
+		Groups: []map[string]any{{"name": "staff", "spn": "staff@" + domain, "uuid": "0b0b0b0b-0000-4000-8000-00000000000a", "gidnumber": 70100}},
 		Keys:   []string{"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPfaB2NTDAn4Fx9RDhFHHmhCUqdmF5KYqFOtKTWfSoF7 bob@laptop"},
 	}}
 	return d
@@ -212,7 +216,7 @@ func reply(w http.ResponseWriter, status int, body any) {
 
 func (d *Double) find(id string) *Person {
 	for _, p := range d.people {
-		if !p.Removed && (id == p.Name || id == p.Name+"@"+Domain || id == p.UUID.String() || id == strconv.Itoa(int(p.UID))) {
+		if !p.Removed && (id == p.Name || id == p.Name+"@"+d.domain || id == p.UUID.String() || id == strconv.Itoa(int(p.UID))) {
 			return p
 		}
 	}
@@ -227,7 +231,7 @@ func called(id string, g map[string]any) bool {
 // findGroup finds a group that stands for itself or that somebody is in.
 func (d *Double) findGroup(id string) (token map[string]any, posix bool) {
 	for _, g := range d.groups {
-		if t := g.token(); called(id, t) {
+		if t := g.token(d.domain); called(id, t) {
 			return t, !g.NotPOSIX
 		}
 	}
@@ -247,7 +251,7 @@ func (d *Double) group(w http.ResponseWriter, r *http.Request, id string) {
 	case !d.bearers[bearer(r)]:
 		reply(w, 401, "notauthenticated")
 	case p != nil:
-		reply(w, 200, p.own())
+		reply(w, 200, p.own(d.domain))
 	case g == nil:
 		reply(w, 404, "nomatchingentries")
 	case !posix:
@@ -268,7 +272,7 @@ func (d *Double) unix(w http.ResponseWriter, r *http.Request, id, verb string) {
 	case p == nil:
 		reply(w, 404, "nomatchingentries")
 	case verb == "_token":
-		reply(w, 200, p.token())
+		reply(w, 200, p.token(d.domain))
 	case verb == "_auth":
 		var b struct{ Value string }
 		if r.Header.Get("Content-Type") != "application/json" || json.NewDecoder(r.Body).Decode(&b) != nil {
@@ -279,18 +283,18 @@ func (d *Double) unix(w http.ResponseWriter, r *http.Request, id, verb string) {
 			reply(w, 200, nil)
 			return
 		}
-		reply(w, 200, p.token())
+		reply(w, 200, p.token(d.domain))
 	}
 }
 
-func (p *Person) own() map[string]any {
-	return map[string]any{"name": p.Name, "spn": p.Name + "@" + Domain, "uuid": p.UUID.String(), "gidnumber": p.UID}
+func (p *Person) own(domain string) map[string]any {
+	return map[string]any{"name": p.Name, "spn": p.Name + "@" + domain, "uuid": p.UUID.String(), "gidnumber": p.UID}
 }
 
-func (p *Person) token() map[string]any {
+func (p *Person) token(domain string) map[string]any {
 	t := map[string]any{
-		"name": p.Name, "spn": p.Name + "@" + Domain, "displayname": "Bob B.", "gidnumber": p.UID, "uuid": p.UUID.String(),
-		"groups": append([]map[string]any{p.own()}, p.Groups...), "sshkeys": p.Keys, "valid": !p.Invalid,
+		"name": p.Name, "spn": p.Name + "@" + domain, "displayname": "Bob B.", "gidnumber": p.UID, "uuid": p.UUID.String(),
+		"groups": append([]map[string]any{p.own(domain)}, p.Groups...), "sshkeys": p.Keys, "valid": !p.Invalid,
 	}
 	if p.Shell != "" {
 		t["shell"] = p.Shell
