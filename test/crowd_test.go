@@ -17,10 +17,10 @@ import (
 // burden is what the daemon uses: open descriptors, and memory in KiB.
 func burden(t *testing.T, r *machine.Realm) (fds, rss int) {
 	t.Helper()
-	pid := strings.TrimSpace(script(t, r, "pidof sallyportd"))
-	list, err := os.ReadDir("/proc/" + pid + "/fd")
+	proc := fmt.Sprintf("/proc/%d/", r.Daemon.Cmd.Process.Pid)
+	list, err := os.ReadDir(proc + "fd")
 	must(t, err)
-	status, err := os.ReadFile("/proc/" + pid + "/status")
+	status, err := os.ReadFile(proc + "status")
 	must(t, err)
 	kb := regexp.MustCompile(`VmRSS:\s+(\d+) kB`).FindSubmatch(status)
 	if kb == nil {

@@ -77,8 +77,8 @@ func TestAFullDiskKeepsNobodyOutWhoIsOnline(t *testing.T) {
 
 func TestTheDaemonHasNoRightsToLose(t *testing.T) {
 	r := joined(t)
-	status := script(t, r, "cat /proc/$(pidof sallyportd)/status")
-	for _, want := range []string{"CapEff:\t0000000000000000", "CapBnd:\t0000000000000000", "NoNewPrivs:\t1"} {
+	status := script(t, r, fmt.Sprintf("cat /proc/%d/status", r.Daemon.Cmd.Process.Pid))
+	for _, want := range []string{"Name:\tsallyportd\n", "CapEff:\t0000000000000000", "CapBnd:\t0000000000000000", "NoNewPrivs:\t1"} {
 		if !strings.Contains(status, want) {
 			t.Errorf("not %q:\n%s", want, status)
 		}
