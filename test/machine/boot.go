@@ -16,7 +16,6 @@ import (
 // systemd-nspawn(1) with a network of its own.
 type Booted struct {
 	*Machine
-	init    int // systemd, as this PID namespace numbers it
 	console *Process
 }
 

@@ -22,6 +22,7 @@ type Machine struct {
 	base   string // the tmpfs that holds upper, work and root
 	mounts []string
 	procs  []*Process
+	init   int // systemd, as this PID namespace numbers it, where it was booted
 }
 
 // New mounts a machine over the host's root. Call Close.
@@ -94,6 +95,9 @@ func (m *Machine) Path(inside string) string { return filepath.Join(m.Root, insi
 // Close ends every process that the machine started and forgets its disk.
 func (m *Machine) Close() error {
 	var all error
+	if m.init != 0 {
+		_ = syscall.Kill(m.init, syscall.SIGKILL) // and so all that it runs: it may outlive nspawn
+	}
 	for i := len(m.procs) - 1; i >= 0; i-- {
 		m.procs[i].Kill()
 	}
