@@ -8,9 +8,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/daemon"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/provider/kanidm"
+	double "github.com/sallyport-auth/sallyport/test/kanidm"
 )
 
 // BenchmarkLookup is what the resolver answers a second: from memory, and where every
@@ -96,4 +100,54 @@ func BenchmarkStepUp(b *testing.B) {
 			proves(b, login)
 		}
 	})
+}
+
+// BenchmarkSomebodyNew is the first lookup of a person at a server that takes 50 ms for
+// each request: alone, and behind another such server that is asked whether the name,
+// and those of the groups, are its own.
+func BenchmarkSomebodyNew(b *testing.B) {
+	const realm, lowest = "lab.example.com", 1 << 30
+	slow := func(http.ResponseWriter, *http.Request) bool {
+		time.Sleep(50 * time.Millisecond)
+		return false
+	}
+	second := func(b *testing.B, realms *daemon.Realms) (*rig, *house) {
+		d := &rig{Double: double.StartAs(realm), t: b, realm: realm}
+		b.Cleanup(d.Close)
+		d.Before = slow
+		d.among = func(o *daemon.Options) {
+			o.Realms, o.Policy.IDs = realms, []identity.IDRange{{Min: lowest, Max: lowest + 1<<20}}
+		}
+		return d, d.house()
+	}
+	run := func(b *testing.B, d *rig, h *house, groups int) {
+		var list []map[string]any
+		for i := range groups {
+			name := fmt.Sprintf("group%d", i)
+			list = append(list, map[string]any{
+				"name": name, "spn": name + "@" + realm, "uuid": uuid.NewSHA1(uuid.Nil, []byte(name)).String(), "gidnumber": lowest + i,
+			})
+		}
+		for n := 0; b.Loop(); n++ {
+			p := &person{Name: fmt.Sprintf("p%d", n), UID: uint32(lowest + 1000 + n), UUID: uuid.New(), Groups: list}
+			d.Add(p)
+			if _, err := h.AccountByName(b.Context(), p.Name); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	b.Run("Alone", func(b *testing.B) {
+		d, h := second(b, daemon.NewRealms())
+		run(b, d, h, 1)
+	})
+	for _, groups := range []int{1, 20} {
+		b.Run(fmt.Sprintf("BehindAnotherGroups%d", groups), func(b *testing.B) {
+			realms, first := daemon.NewRealms(), newRig(b)
+			first.Before = slow
+			first.among = func(o *daemon.Options) { o.Realms = realms }
+			first.house()
+			d, h := second(b, realms)
+			run(b, d, h, groups)
+		})
+	}
 }

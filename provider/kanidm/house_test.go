@@ -15,7 +15,6 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider/kanidm"
 	"github.com/sallyport-auth/sallyport/seal"
-	double "github.com/sallyport-auth/sallyport/test/kanidm"
 )
 
 // house is a resolver with a Kanidm server behind it.
@@ -42,14 +41,18 @@ func (d *rig) house(change ...func(*kanidm.Options)) *house {
 			c(o)
 		}
 	})
-	h, err := daemon.New(daemon.Options{
-		Provider: p, Cache: store, Sealer: sealed.Sealer, Machine: box, Realm: double.Domain, LocalFiles: dir, Log: slog.New(slog.DiscardHandler),
+	o := daemon.Options{
+		Provider: p, Cache: store, Sealer: sealed.Sealer, Machine: box, Realm: d.realm, LocalFiles: dir, Log: slog.New(slog.DiscardHandler),
 		Policy: daemon.Policy{
 			AllowAll: true, IDs: []identity.IDRange{{Min: 65536, Max: 200000}}, OfflineMax: 24 * time.Hour,
 			Argon:    daemon.Argon{Memory: 64, Time: 1, Threads: 1},
 			Services: map[string]daemon.Service{"sudo": {StepUp: true, MaxAge: time.Nanosecond}},
 		},
-	})
+	}
+	if d.among != nil {
+		d.among(&o)
+	}
+	h, err := daemon.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}

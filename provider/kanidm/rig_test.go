@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/sallyport-auth/sallyport/daemon"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider/kanidm"
 	double "github.com/sallyport-auth/sallyport/test/kanidm"
@@ -23,12 +24,15 @@ type person = double.Person
 // rig is a server with machines that ask it.
 type rig struct {
 	*double.Double
-	t testing.TB
+	t     testing.TB
+	realm string
+	// among makes its resolver one of several; nil: it is alone.
+	among func(*daemon.Options)
 }
 
 func newRig(t testing.TB) *rig {
 	t.Helper()
-	return &rig{double.New(t), t}
+	return &rig{Double: double.New(t), t: t, realm: double.Domain}
 }
 
 var bobID = uuid.MustParse("0b0b0b0b-0000-4000-8000-000000000001")
@@ -56,7 +60,7 @@ func (d *rig) options() kanidm.Options {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	return kanidm.Options{URL: d.URL, Realm: double.Domain, RootPEM: d.CA(), MachineKey: key, MachineID: box, Memory: &memory{}}
+	return kanidm.Options{URL: d.URL, Realm: d.realm, RootPEM: d.CA(), MachineKey: key, MachineID: box, Memory: &memory{}}
 }
 
 // machine is a provider for it, with the options changed.

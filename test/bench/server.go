@@ -67,7 +67,8 @@ func (b *bench) throughput(ctx context.Context) error {
 // them: the resolver in process, beside a double that takes 50 ms for each request.
 func (b *bench) kanidm(ctx context.Context) error {
 	per, err := goBench(ctx, "./provider/kanidm", "2s", "Lookup/Warm", "Lookup/WarmGroup", "Lookup/Cold", "Lookup/ColdGroup",
-		"Lookup/ColdHundred", "StepUp/Again", "StepUp/Whole")
+		"Lookup/ColdHundred", "StepUp/Again", "StepUp/Whole",
+		"SomebodyNew/Alone", "SomebodyNew/BehindAnotherGroups1", "SomebodyNew/BehindAnotherGroups20")
 	if err != nil {
 		return err
 	}
@@ -79,6 +80,8 @@ func (b *bench) kanidm(ctx context.Context) error {
 	b.row("unknown names, "+server+", a hundred at a time", fmt.Sprintf("%.0f /s", 1e9/per["Lookup/ColdHundred"]), "2000 /s at most")
 	b.row("step-up by password and code, the same server", fmt.Sprintf("%.0f ms", per["StepUp/Again"]/1e6),
 		fmt.Sprintf("a whole sign-in %.0f ms", per["StepUp/Whole"]/1e6))
+	b.row("somebody new with a group, behind another realm with such a server", fmt.Sprintf("%.0f ms", per["SomebodyNew/BehindAnotherGroups1"]/1e6),
+		fmt.Sprintf("with 20 groups %.0f ms, alone %.0f ms", per["SomebodyNew/BehindAnotherGroups20"]/1e6, per["SomebodyNew/Alone"]/1e6))
 	return nil
 }
 
