@@ -229,6 +229,9 @@ func (s *server) List(ctx context.Context, each func(provider.Record) error) (ui
 }
 
 func (s *server) Watch(ctx context.Context, position uint64, each func(provider.Event) error) error {
+	s.mu.Lock()
+	cut := s.cut // before it is known how the server is: see be
+	s.mu.Unlock()
 	if err := s.answer(ctx); err != nil {
 		return err
 	}
@@ -239,7 +242,7 @@ func (s *server) Watch(ctx context.Context, position uint64, each func(provider.
 		if position < uint64(len(s.log)) {
 			backlog = slices.Clone(s.log[position:])
 		}
-		changed, cut, silent, reset := s.changed, s.cut, s.silent, s.reset
+		changed, silent, reset := s.changed, s.silent, s.reset
 		s.reset = false
 		s.mu.Unlock()
 		if reset {
