@@ -63,7 +63,7 @@ func (d *Daemon) fetchGroup(ctx context.Context, q groupQuestion, forget bool) e
 	}
 	return flight(ctx, d, key, q.fetch,
 		func(r provider.GroupRecord) bool { return r.Token != nil && q.fits(r.Token.Group) },
-		func() error {
+		func(provider.GroupRecord) error {
 			if !forget {
 				return nil
 			}

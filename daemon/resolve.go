@@ -63,14 +63,14 @@ func bounded[T any](ctx context.Context, limit time.Duration, call func(context.
 // over the answer. Its time limit is the daemon's, not a caller's: who loses patience
 // leaves, the answer is still learnt.
 func flight[T any](ctx context.Context, d *Daemon, key string, call func(context.Context) (T, error),
-	fits func(T) bool, gone func() error, learn func(T) error,
+	fits func(T) bool, gone, learn func(T) error,
 ) error {
 	done := d.flights.DoChan(key, func() (any, error) {
 		r, err := bounded(d.base, d.p.LookupTimeout, call)
 		switch {
 		case errors.Is(err, provider.ErrNotFound):
 			d.note(evAnswered, nil)
-			return nil, errors.Join(err, gone())
+			return nil, errors.Join(err, gone(r))
 		case err == nil && !fits(r):
 			err = fmt.Errorf("%w: it answered with another than was asked for", provider.ErrOffline)
 		}
@@ -102,7 +102,10 @@ func (d *Daemon) fetch(ctx context.Context, key string, call func(context.Contex
 ) error {
 	return flight(ctx, d, key, call,
 		func(r answer) bool { return r.Token != nil && fits(r.Token) },
-		func() error {
+		func(r answer) error {
+			if r.ahead != nil {
+				<-r.ahead // no question of this one outlives it
+			}
 			if e := held(); e != nil {
 				return d.learn(d.base, news{gone: []uuid.UUID{e.account.UUID}})
 			}
