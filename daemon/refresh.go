@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
@@ -23,6 +25,8 @@ const (
 	// giveUp is how many entries in a row the server may have no answer for before the
 	// rest wait for the next look; their order is another each time.
 	giveUp = 3
+	// atOnce is how many are fetched at a time.
+	atOnce = 8
 )
 
 // lookEvery is the time from one look to the next. A list is all of it at once.
@@ -44,20 +48,28 @@ func (d *Daemon) old(fetched time.Time) bool {
 }
 
 // unmoved are accounts whose newer state was fetched and refused here, and when: they
-// stay old, and are asked for as often as others all the same. It is of one goroutine,
-// which calls refresh.
+// stay old, and are asked for as often as others all the same.
 type unmoved map[uuid.UUID]time.Time
 
-// refresh fetches what is old, accounts and groups.
+// refresh fetches what is old, accounts and groups. One goroutine calls it.
 func (d *Daemon) refresh(ctx context.Context) error {
 	var due []func() error
-	was := d.unmoved
-	d.unmoved = unmoved{}
+	var mu sync.Mutex // guards what the fetches share: still, failed and row
+	still := unmoved{}
 	for _, p := range d.index.all() {
-		if at, is := was[p.uuid]; is && !d.old(at) {
-			d.unmoved[p.uuid] = at
+		if at, is := d.unmoved[p.uuid]; is && !d.old(at) {
+			still[p.uuid] = at
 		} else if d.old(p.fetchedAt()) {
-			due = append(due, func() error { return d.refreshAccount(ctx, p) })
+			due = append(due, func() error {
+				begun := d.clock.now()
+				moved, err := d.refetch(ctx, p)
+				if err == nil && !moved {
+					mu.Lock()
+					defer mu.Unlock()
+					still[p.uuid] = begun
+				}
+				return err
+			})
 		}
 	}
 	for _, g := range d.index.allFound() {
@@ -68,33 +80,37 @@ func (d *Daemon) refresh(ctx context.Context) error {
 	rand.Shuffle(len(due), func(i, j int) { due[i], due[j] = due[j], due[i] }) //nolint:gosec // no secret
 	var failed error
 	row := 0
-	for _, fetch := range due {
-		err := fetch()
-		if err == nil || errors.Is(err, provider.ErrNotFound) {
-			row, failed = 0, nil // it is there
-			continue
-		}
-		failed = err
-		if row++; row == giveUp || ctx.Err() != nil {
-			break
-		}
+	enough := func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return row >= giveUp || ctx.Err() != nil
 	}
+	var fetches errgroup.Group
+	fetches.SetLimit(atOnce)
+	for _, fetch := range due {
+		fetches.Go(func() error {
+			if enough() {
+				return nil
+			}
+			err := fetch()
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil || errors.Is(err, provider.ErrNotFound) {
+				row, failed = 0, nil // it is there
+				return nil
+			}
+			row, failed = row+1, err
+			return nil
+		})
+	}
+	_ = fetches.Wait() // none of them returns an error
+	d.unmoved = still
 	return failed
 }
 
-// refreshAccount fetches one account anew by its name. When another has that now, its
-// number tells whether it is gone or is called otherwise.
-func (d *Daemon) refreshAccount(ctx context.Context, p *packed) error {
-	begun := d.clock.now()
-	moved, err := d.refetch(ctx, p)
-	if err == nil && !moved {
-		d.unmoved[p.uuid] = begun
-	}
-	return err
-}
-
-// refetch fetches one account anew, and tells whether it is another here since: as
-// the server has it, or gone. It is not when what the server has is refused.
+// refetch fetches one account anew by its name. When another has that now, its number
+// tells whether it is gone or is called otherwise. It tells whether the account is another
+// here since: as the server has it, or gone. It is not when what the server has is refused.
 func (d *Daemon) refetch(ctx context.Context, p *packed) (moved bool, err error) {
 	for _, fetch := range []func() error{
 		func() error { return d.fetchName(ctx, p.name()) },

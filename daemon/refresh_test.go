@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -88,8 +89,31 @@ func TestAnEntryThatTheServerHasNoAnswerForKeepsNoOtherOld(t *testing.T) {
 	if err := h.d.refresh(bg); !errors.Is(err, provider.ErrOffline) {
 		t.Error(err)
 	}
-	if n := h.srv.fetches.Load() + h.groups.asked.Load() - before; n != giveUp {
+	if n := h.srv.fetches.Load() + h.groups.asked.Load() - before; n < giveUp || n > giveUp+atOnce-1 {
 		t.Errorf("%d questions to a server that is away", n)
+	}
+}
+
+func TestSeveralAreFetchedAnewAtATime(t *testing.T) {
+	h := newGroups(t)
+	must(t, h.d.learn(bg, news{}))
+	for i := range uint32(3 * atOnce) {
+		g := identity.Group{UUID: uuid.New(), Name: identity.Name(fmt.Sprintf("group%d", i)), GID: 1900002000 + i}
+		h.groups.set(g)
+		h.expectGroup(g)
+	}
+	h.clk.pass(h.d.p.RefreshEvery)
+	before, hold := h.groups.asked.Load(), make(chan struct{})
+	h.groups.change(func(map[uuid.UUID]identity.Group) { h.groups.hold = hold })
+	ended := make(chan error)
+	go func() { ended <- h.d.refresh(bg) }()
+	h.wait("as many questions as may be under way", func() bool { return h.groups.asked.Load()-before == atOnce })
+	close(hold)
+	must(t, <-ended)
+	for _, g := range h.d.index.allFound() {
+		if h.d.old(g.fetched) {
+			t.Errorf("%s is as old as before", g.Name)
+		}
 	}
 }
 
