@@ -104,7 +104,7 @@ func (d *Daemon) fetch(ctx context.Context, key string, call func(context.Contex
 		func(r answer) bool { return r.Token != nil && fits(r.Token) },
 		func(r answer) error {
 			if r.ahead != nil {
-				<-r.ahead // no question of this one outlives it
+				<-r.ahead //nolint:errcheck // its word is of no use to a no; no question of this one outlives it
 			}
 			if e := held(); e != nil {
 				return d.learn(d.base, news{gone: []uuid.UUID{e.account.UUID}})
