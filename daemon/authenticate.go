@@ -353,7 +353,7 @@ func (s *login) checkBound(r provider.Reply) error {
 	if r.Session == nil || t == nil {
 		return errors.New("it allowed without a token")
 	}
-	if t.Account.UUID != e.account.UUID {
+	if !e.isOf(t) {
 		return errors.New("it allowed another account")
 	}
 	if err := r.Session.Check(e.account.UUID, s.d.o.Machine, s.d.clock.now(), skew); err != nil {

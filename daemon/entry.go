@@ -36,6 +36,12 @@ func newEntry(t *identity.IDToken, fetched time.Time) *entry {
 	}
 }
 
+// isOf tells whether the token is of this account, and calls it so: one that gives it a
+// name of its choice has to come by way of fetch, which asks whose name that is.
+func (e *entry) isOf(t *identity.IDToken) bool {
+	return t.Account.UUID == e.account.UUID && t.Account.Name == e.account.Name
+}
+
 func (e *entry) standingAt(now time.Time) identity.Standing {
 	t := identity.IDToken{State: e.state, ValidFrom: e.validFrom, ValidUntil: e.validUntil}
 	return t.StandingAt(now)

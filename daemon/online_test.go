@@ -27,6 +27,7 @@ func TestAYesThatIsNotForThisAccountHereAndNowGrantsNothing(t *testing.T) {
 		"it is for another machine":  func(r *provider.Reply) { r.Session.Machine = uuid.New() },
 		"it is for another account":  func(r *provider.Reply) { r.Session.Account = uuid.New() },
 		"its ID token is another's":  func(r *provider.Reply) { r.Record.Token.Account.UUID = uuid.New() },
+		"its ID token is renamed":    func(r *provider.Reply) { r.Record.Token.Account.Name = "another" },
 		"it is of another realm":     func(r *provider.Reply) { r.Session.Realm = "elsewhere" },
 		"it has expired":             func(r *provider.Reply) { r.Session.ExpiresAt = r.ServerTime.Add(-time.Hour).Unix() },
 		"it is from the future":      func(r *provider.Reply) { r.Session.AuthenticatedAt = r.ServerTime.Add(time.Hour).Unix() },
@@ -50,6 +51,9 @@ func TestAYesThatIsNotForThisAccountHereAndNowGrantsNothing(t *testing.T) {
 			h.srv.mu.Unlock()
 			if v, _ := h.login("alice", "secret", "123456"); v.Code == identity.Granted {
 				t.Fatal("granted")
+			}
+			if h.d.index.named("another") != nil {
+				t.Error("the name is taken")
 			}
 		})
 	}

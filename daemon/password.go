@@ -134,7 +134,7 @@ func (s *login) change(ctx context.Context, changer provider.PasswordChanger, fr
 		return s.end(ctx, elsewhere())
 	case errors.Is(err, provider.ErrDenied):
 		return identity.Verdict{Code: identity.PasswordMismatch}
-	case err == nil && (r.Token == nil || r.Token.Account.UUID != e.account.UUID):
+	case err == nil && (r.Token == nil || !e.isOf(r.Token)):
 		err = provider.ErrOffline
 		fallthrough
 	case err != nil:

@@ -112,8 +112,7 @@ func (d *Daemon) fetch(ctx context.Context, key string, call func(context.Contex
 			return nil
 		},
 		func(r answer) error {
-			a := r.Token.Account
-			if e := d.index.named(a.Name); e == nil || e.account.UUID != a.UUID {
+			if e := d.index.named(r.Token.Account.Name); e == nil || !e.isOf(r.Token) {
 				if err := d.local.ahead.settle(d.base, r.Token, r.ahead); err != nil {
 					return err
 				}
