@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
@@ -29,10 +30,7 @@ func (a ahead) hasAccount(name identity.Name) bool {
 }
 
 func (a ahead) hasGroup(name identity.Name) bool {
-	return slices.ContainsFunc(a, func(d *Daemon) bool {
-		n, err := d.canonicalGroup(string(name))
-		return err == nil && d.index.hasGroup(n)
-	})
+	return slices.ContainsFunc(a, func(d *Daemon) bool { return d.remembersGroup(string(name)) })
 }
 
 // claims tells whether the group is another realm's: what policy gives to its
@@ -56,7 +54,7 @@ func (a ahead) ask(ctx context.Context, name identity.Name) <-chan error {
 			return nil //nolint:nilerr // it is no name of this realm
 		}
 		_, err := d.findName(ctx, canonical, false)
-		return err
+		return unsaid(err)
 	})
 }
 
@@ -72,35 +70,35 @@ func (a ahead) askGroups(ctx context.Context, names []identity.Name) <-chan erro
 		for _, name := range names {
 			g.Go(func() error {
 				_, err := d.GroupByName(ctx, string(name))
-				if errors.Is(err, identity.ErrNotFound) {
-					return nil
-				}
-				return err
+				return unsaid(err)
 			})
 		}
-		return g.Wait() //nolint:wrapcheck // of GroupByName
+		return g.Wait() //nolint:wrapcheck // of unsaid
 	})
 }
 
-func (a ahead) each(ask func(*Daemon) error) <-chan error {
-	answers := make(chan error, len(a))
-	for _, d := range a {
-		go func() {
-			err := ask(d)
-			if err == nil || errors.Is(err, identity.ErrNotFound) {
-				answers <- nil
-				return
-			}
-			answers <- fmt.Errorf("%w: %s: %w", errUnsettled, d.o.Realm, err)
-		}()
+// unsaid is nil for a yes and for a no.
+func unsaid(err error) error {
+	if errors.Is(err, identity.ErrNotFound) {
+		return nil
 	}
+	return err
+}
+
+func (a ahead) each(ask func(*Daemon) error) <-chan error {
 	settled := make(chan error, 1)
 	go func() {
-		var all error
-		for range a {
-			all = errors.Join(all, <-answers)
+		answers := make([]error, len(a))
+		var wg sync.WaitGroup
+		for i, d := range a {
+			wg.Go(func() {
+				if err := ask(d); err != nil {
+					answers[i] = fmt.Errorf("%w: %s: %w", errUnsettled, d.o.Realm, err)
+				}
+			})
 		}
-		settled <- all
+		wg.Wait()
+		settled <- errors.Join(answers...)
 	}()
 	return settled
 }

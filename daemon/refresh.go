@@ -54,7 +54,7 @@ type unmoved map[uuid.UUID]time.Time
 // refresh fetches what is old, accounts and groups. One goroutine calls it.
 func (d *Daemon) refresh(ctx context.Context) error {
 	var due []func() error
-	var mu sync.Mutex // guards what the fetches share: still, failed and row
+	var mu sync.Mutex // guards still while entries are fetched
 	still := unmoved{}
 	for _, p := range d.index.all() {
 		if at, is := d.unmoved[p.uuid]; is && !d.old(at) {
@@ -78,6 +78,15 @@ func (d *Daemon) refresh(ctx context.Context) error {
 		}
 	}
 	rand.Shuffle(len(due), func(i, j int) { due[i], due[j] = due[j], due[i] }) //nolint:gosec // no secret
+	err := fetchAll(ctx, due)
+	d.unmoved = still
+	return err
+}
+
+// fetchAll fetches several at a time, and stops at giveUp. Its error is that of the
+// last fetch, if that had no answer.
+func fetchAll(ctx context.Context, due []func() error) error {
+	var mu sync.Mutex // guards failed and row
 	var failed error
 	row := 0
 	enough := func() bool {
@@ -104,7 +113,6 @@ func (d *Daemon) refresh(ctx context.Context) error {
 		})
 	}
 	_ = fetches.Wait() // none of them returns an error
-	d.unmoved = still
 	return failed
 }
 

@@ -35,12 +35,11 @@ func TestOfTwoKanidmServersTheFirstHasItsNames(t *testing.T) {
 		return []*kanidm.Group{{Name: "admins", GID: 70300, UUID: uuid.New()}}
 	})
 	must(t, r.WriteFile(labCA, string(second.CA()), 0o644))
-	script(t, r, `
-		echo '%admins ALL=(root) NOPASSWD: /usr/bin/id' > /etc/sudoers.d/admins; chmod 0440 /etc/sudoers.d/admins
-		setpriv `+strings.Join(machine.AsDaemon(), " ")+` sh -c 'umask 077; openssl genpkey -algorithm ed25519 -out `+kanidmKey+`'`)
-	must(t, w.WriteFile("/etc/sallyport/sallyportd.toml", w.provider(`ids = ["65536-524287"]`)+fmt.Sprintf(
-		"[[provider]]\nkind = \"kanidm\"\nurl = %q\nrealm = \"lab.example.com\"\nca = %q\nids = [\"1879048192-2147352575\"]\n"+
-			"[machine]\nid = %q\n[login]\nallow = [\"*@idm.example.com\", \"*@lab.example.com\"]\n", second.URL, labCA, uuid.NewString()), 0o644))
+	script(t, r, `echo '%admins ALL=(root) NOPASSWD: /usr/bin/id' > /etc/sudoers.d/admins; chmod 0440 /etc/sudoers.d/admins`)
+	w.newKey(t)
+	must(t, w.WriteFile("/etc/sallyport/sallyportd.toml", w.provider(`ids = ["65536-524287"]`)+
+		kanidmProvider(second, "lab.example.com", labCA, `ids = ["1879048192-2147352575"]`)+fmt.Sprintf(
+		"[machine]\nid = %q\n[login]\nallow = [\"*@idm.example.com\", \"*@lab.example.com\"]\n", uuid.NewString()), 0o644))
 
 	w.server.Close() // the machine has never seen the first
 	must(t, w.StartDaemon(ctx))

@@ -46,16 +46,25 @@ func kanidmServer(t *testing.T, r *machine.Realm) *workstation {
 
 // provider is the part of sallyportd.toml that names the server.
 func (w *workstation) provider(lines string) string {
-	return fmt.Sprintf("[[provider]]\nkind = \"kanidm\"\nurl = %q\nrealm = %q\nca = %q\nhome_name = \"name\"\n%s\n", w.server.URL, kanidm.Domain, kanidmCA, lines)
+	return kanidmProvider(w.server, kanidm.Domain, kanidmCA, lines)
+}
+
+func kanidmProvider(server *kanidm.Double, realm, ca, lines string) string {
+	return fmt.Sprintf("[[provider]]\nkind = \"kanidm\"\nurl = %q\nrealm = %q\nca = %q\nhome_name = \"name\"\n%s\n", server.URL, realm, ca, lines)
+}
+
+// newKey makes the machine's key, as joining a sallyport realm does.
+func (w *workstation) newKey(t *testing.T) {
+	t.Helper()
+	script(t, w.Realm, `setpriv `+strings.Join(machine.AsDaemon(), " ")+` sh -c 'umask 077; openssl genpkey -algorithm ed25519 -out `+kanidmKey+`'`)
 }
 
 // onKanidm is such a machine with everything running; lines are more of [[provider]].
 func onKanidm(t *testing.T, lines string) *workstation {
 	t.Helper()
 	w, ctx := kanidmServer(t, bare(t)), t.Context()
-	script(t, w.Realm, `
-		groupadd wheel; echo '%wheel ALL=(ALL) ALL' > /etc/sudoers.d/wheel; chmod 0440 /etc/sudoers.d/wheel
-		setpriv `+strings.Join(machine.AsDaemon(), " ")+` sh -c 'umask 077; openssl genpkey -algorithm ed25519 -out `+kanidmKey+`'`)
+	script(t, w.Realm, `groupadd wheel; echo '%wheel ALL=(ALL) ALL' > /etc/sudoers.d/wheel; chmod 0440 /etc/sudoers.d/wheel`)
+	w.newKey(t)
 	must(t, w.WriteFile("/etc/sallyport/sallyportd.toml", w.provider(lines)+fmt.Sprintf(
 		"[machine]\nid = %q\n[login]\nallow = [%q]\n[groups]\nlocal = { wheel = %q }\n[lookup]\nrefresh = \"1s\"\n", uuid.NewString(), crewID, crewID), 0o644))
 	must(t, w.StartDaemon(ctx))
