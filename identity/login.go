@@ -58,7 +58,9 @@ type Login struct {
 	Session LoginSession
 	// Process is the host program itself; believed of a root peer only.
 	Process Process
-	Peer    Peer
+	// Caller is who runs the host program; believed of a root peer only.
+	Caller Caller
+	Peer   Peer
 }
 
 // NoAuditSession is what the kernel says of a process that no login began.

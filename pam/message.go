@@ -30,6 +30,10 @@ func parseBegin(m *wire.Message, peer identity.Peer) (identity.Login, error) {
 	if err != nil {
 		return identity.Login{}, err
 	}
+	caller, err := parseCaller(m)
+	if err != nil {
+		return identity.Login{}, err
+	}
 	return identity.Login{
 		Operation:     identity.Operation(op),
 		Service:       m.String(wire.Service),
@@ -44,6 +48,7 @@ func parseBegin(m *wire.Message, peer identity.Peer) (identity.Login, error) {
 		Prelim:        flags&wire.FlagPrelim != 0,
 		Session:       session,
 		Process:       process,
+		Caller:        caller,
 		Peer:          peer,
 	}, nil
 }
@@ -70,6 +75,18 @@ func parseProcess(m *wire.Message) (identity.Process, error) {
 		return identity.Process{}, fmt.Errorf("%w: a process of %d numbers, want 6", wire.ErrMalformed, len(n))
 	}
 	return identity.Process{PID: n[0], Started: uint64(n[2])<<32 | uint64(n[1]), Parent: n[3], ParentStarted: uint64(n[5])<<32 | uint64(n[4])}, nil
+}
+
+// parseCaller reads who runs the host program; none said is an unknown one.
+func parseCaller(m *wire.Message) (identity.Caller, error) {
+	if !m.Has(wire.Caller) {
+		return identity.Caller{}, nil
+	}
+	n := m.Numbers(wire.Caller)
+	if len(n) != 2 {
+		return identity.Caller{}, fmt.Errorf("%w: a caller of %d numbers, want 2", wire.ErrMalformed, len(n))
+	}
+	return identity.Caller{Known: true, LoginUID: n[0], RealUID: n[1]}, nil
 }
 
 // verdictMessage encodes a verdict. What belongs to a yes goes only with a yes,

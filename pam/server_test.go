@@ -149,6 +149,8 @@ func TestAMalformedPacketEndsItsConnectionOnly(t *testing.T) {
 		"a long session":    begin("alice").AddNumbers(wire.Session, 1, 2, 3, 4, 5, 6),
 		"an empty session":  begin("alice").AddNumbers(wire.Session),
 		"half a process":    begin("alice").AddNumbers(wire.Process, 1, 2, 3),
+		"half a caller":     begin("alice").AddNumbers(wire.Caller, 1),
+		"a long caller":     begin("alice").AddNumbers(wire.Caller, 1, 2, 3),
 		"a long process":    begin("alice").AddNumbers(wire.Process, 1, 2, 3, 4, 5, 6, 7),
 		"a lookup":          wire.New(wire.GetAccountByName).AddString(wire.Name, "alice"),
 		"an answer at once": wire.New(wire.Answer).AddString(wire.Secret, "x"),

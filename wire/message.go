@@ -100,6 +100,7 @@ const (
 	Environment Tag = 33 // repeated
 	Delay       Tag = 34 // microseconds
 	Process     Tag = 35 // packed, six: process, its start (low, high word), its parent, that one's start
+	Caller      Tag = 36 // packed, two: login uid, real uid
 	Verb        Tag = 40
 	JSON        Tag = 41
 )
@@ -125,7 +126,7 @@ func kindOf(t Tag) kind {
 	switch t {
 	case UID, GID, More, Start, Count, Operation, Flags, Style, Code, Delay:
 		return number
-	case GIDs, LocalGIDs, Session, Process:
+	case GIDs, LocalGIDs, Session, Process, Caller:
 		return numbers
 	case FirstPass, OldPass, Secret:
 		return secret
@@ -165,7 +166,7 @@ func SchemaOf(t Type) (Schema, bool) {
 	case Begin:
 		return Schema{
 			Must: []Tag{Operation, Flags, Service, Name},
-			May:  []Tag{TTY, RemoteUser, RemoteHost, FirstPass, OldPass, Session, Process},
+			May:  []Tag{TTY, RemoteUser, RemoteHost, FirstPass, OldPass, Session, Process, Caller},
 		}, true
 	case Answer:
 		return Schema{Must: []Tag{Secret}}, true

@@ -56,7 +56,7 @@ func TestTheAuthorityLearnsWhatTheHostSaid(t *testing.T) {
 		want(t, r.run(nil, name, "tty=pts/7", "rhost=192.0.2.1", "auth-silent", "user"), "auth-silent=0", "user "+name)
 		l, first := s.last(t)
 		if l.User != name || l.Service != "test" || l.TTY != "pts/7" || l.RemoteHost != "192.0.2.1" || !l.Silent ||
-			l.Operation != identity.OpAuthenticate || l.Peer.UID != uint32(os.Getuid()) || l.OnlyFirstPass || first != "" || !l.Session.Known() || !l.Process.Known() || l.Process.Parent == 0 || l.Process.ParentStarted == 0 {
+			l.Operation != identity.OpAuthenticate || l.Peer.UID != uint32(os.Getuid()) || l.OnlyFirstPass || first != "" || !l.Session.Known() || !l.Process.Known() || !l.Caller.Known || l.Caller.RealUID != uint32(os.Getuid()) || l.Process.Parent == 0 || l.Process.ParentStarted == 0 {
 			t.Errorf("it learnt %+v", l)
 		}
 		steps := []string{"acct", "setcred", "open", "close", "delcred"}

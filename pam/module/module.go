@@ -56,6 +56,12 @@ func Self() (s identity.LoginSession, ok bool) {
 	return identity.LoginSession{Audit: uint32(c.audit), Terminal: uint32(c.terminal), Leader: uint32(c.leader), Started: uint64(c.started)}, true
 }
 
+// Caller is who the module takes to have started the calling process.
+func Caller() identity.Caller {
+	c := C.caller_of_self()
+	return identity.Caller{Known: true, LoginUID: uint32(c.login_uid), RealUID: uint32(c.real_uid)}
+}
+
 // Process is what the module takes the calling process and its parent to be.
 func Process() (p identity.Process, ok bool) {
 	var c C.struct_process

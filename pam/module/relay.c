@@ -79,6 +79,18 @@ static void put_process(struct wire_writer *w)
 	wire_put(w, WIRE_PROCESS, b, sizeof b);
 }
 
+/* Who runs the host, so that the daemon counts attempts against them and not against root. */
+static void put_caller(struct wire_writer *w)
+{
+	const struct caller who = caller_of_self();
+	const uint32_t n[2] = {who.login_uid, who.real_uid};
+	uint8_t b[8];
+
+	for (size_t i = 0; i < sizeof b; i++)
+		b[i] = (uint8_t)(n[i / 4] >> (8 * (i % 4)));
+	wire_put(w, WIRE_CALLER, b, sizeof b);
+}
+
 static void put_begin(struct wire_writer *w, const struct call *c)
 {
 	const void *service = NULL;
@@ -101,6 +113,7 @@ static void put_begin(struct wire_writer *w, const struct call *c)
 	put_item(w, c, PAM_RHOST, WIRE_REMOTE_HOST);
 	put_session(w);
 	put_process(w);
+	put_caller(w);
 	if (c->op == OP_CHANGE_PASSWORD)
 		put_item(w, c, PAM_OLDAUTHTOK, WIRE_OLD_PASS);
 	if (c->options.try_first_pass && (c->op == OP_AUTHENTICATE || c->op == OP_CHANGE_PASSWORD))

@@ -6,6 +6,10 @@
  * A leader is a number and a time: when it has gone, its number may be another's,
  * which began later. A leader that cannot be read, and a process without a
  * terminal, stand for themselves, so that what is remembered is theirs alone.
+ *
+ * A set-user-ID host (su) runs as root for somebody else. The login uid names who
+ * logged in, also behind several su; the real uid who started the host. A user can
+ * change neither to another's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -97,16 +101,28 @@ static bool stat_of_process(uint32_t pid, struct session_stat *out)
 	return stat_of(path, out);
 }
 
-static uint32_t audit_session(void)
+/* One number of 32 bits in a file; UINT32_MAX where there is none. */
+static uint32_t number_in(const char *path)
 {
 	char buf[16];
-	ssize_t n = slurp("/proc/self/sessionid", buf, sizeof buf);
+	ssize_t n = slurp(path, buf, sizeof buf);
 	const char *at = buf;
 	uint64_t id;
 
 	if (n <= 0 || !number_at(&at, buf + n, &id) || id > UINT32_MAX)
-		return UINT32_MAX; /* a kernel without audit: no session */
+		return UINT32_MAX;
 	return (uint32_t)id;
+}
+
+/* A kernel without audit has no session. */
+static uint32_t audit_session(void)
+{
+	return number_in("/proc/self/sessionid");
+}
+
+struct caller caller_of_self(void)
+{
+	return (struct caller){.login_uid = number_in("/proc/self/loginuid"), .real_uid = getuid()};
 }
 
 bool session_of_self(struct session *out)

@@ -24,6 +24,11 @@ struct process {
 	uint64_t started, parent_started;
 };
 
+/* The same as identity.Caller. */
+struct caller {
+	uint32_t login_uid, real_uid;
+};
+
 /* Reads the text of a stat file; false when it is none. */
 bool session_parse_stat(const char *text, size_t len, struct session_stat *out);
 
@@ -32,5 +37,8 @@ bool session_of_self(struct session *out);
 
 /* Names this process and its parent; false when the kernel does not say. */
 bool process_of_self(struct process *out);
+
+/* Names who runs this process. It always can: what the kernel does not tell is UINT32_MAX. */
+struct caller caller_of_self(void);
 
 #endif

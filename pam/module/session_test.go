@@ -82,6 +82,20 @@ func TestAProcessNamesItselfAndItsParent(t *testing.T) {
 	}
 }
 
+func TestAHostSaysWhoRunsIt(t *testing.T) {
+	want := identity.Caller{Known: true, LoginUID: identity.NoLoginUID, RealUID: uint32(os.Getuid())}
+	if text, err := os.ReadFile("/proc/self/loginuid"); err == nil {
+		n, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want.LoginUID = uint32(n)
+	}
+	if got := module.Caller(); got != want {
+		t.Errorf("caller %+v, want %+v", got, want)
+	}
+}
+
 func FuzzStat(f *testing.F) {
 	f.Add([]byte(line("sudo", 4000, 34816, 99)))
 	f.Add([]byte(line("a) S 1 2", 1, 0, 1<<63)))

@@ -84,6 +84,7 @@ enum wire_tag {
 	WIRE_ENVIRONMENT = 33,
 	WIRE_DELAY = 34,
 	WIRE_PROCESS = 35,
+	WIRE_CALLER = 36,
 	WIRE_VERB = 40,
 	WIRE_JSON = 41,
 };
@@ -152,7 +153,7 @@ static inline bool wire_schema_of(uint8_t type, struct wire_schema *s)
 			  WIRE_BIT(WIRE_NAME);
 		s->may = WIRE_BIT(WIRE_TTY) | WIRE_BIT(WIRE_REMOTE_USER) | WIRE_BIT(WIRE_REMOTE_HOST) |
 			 WIRE_BIT(WIRE_FIRST_PASS) | WIRE_BIT(WIRE_OLD_PASS) | WIRE_BIT(WIRE_SESSION) |
-			 WIRE_BIT(WIRE_PROCESS);
+			 WIRE_BIT(WIRE_PROCESS) | WIRE_BIT(WIRE_CALLER);
 		return true;
 	case WIRE_ANSWER:
 		s->must = WIRE_BIT(WIRE_SECRET);
@@ -242,6 +243,7 @@ static inline bool wire_value_ok(uint16_t tag, const struct wire_value *v)
 	case WIRE_LOCAL_GIDS:
 	case WIRE_SESSION:
 	case WIRE_PROCESS:
+	case WIRE_CALLER:
 		return v->len % 4 == 0;
 	default: /* texts and secrets */
 		return v->len == 0 || memchr(v->bytes, 0, v->len) == NULL;
