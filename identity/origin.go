@@ -68,7 +68,7 @@ func originUID(uid uint32) Origin {
 func originHost(host string) Origin {
 	a, err := netip.ParseAddr(host)
 	if err != nil {
-		return Origin{"host " + cut(strings.ToLower(host))}
+		return Origin{"host " + strings.ToLower(cut(host))}
 	}
 	a = a.Unmap().WithZone("")
 	if a.Is4() {
