@@ -192,11 +192,32 @@ func TestSudoDemandsAFreshProofUnlessTheFileSaysOtherwise(t *testing.T) {
 		"nothing said": {"", map[string]policy{"sudo": {true, 5 * time.Minute, 0, 0, 0, false}, "sudo-i": {true, 5 * time.Minute, 0, 0, 0, false}}},
 		"another age": {
 			"[service.sudo]\nmax_age = \"30s\"\n",
-			map[string]policy{"sudo": {true, 30 * time.Second, 0, 0, 0, false}, "sudo-i": {true, 5 * time.Minute, 0, 0, 0, false}},
+			map[string]policy{"sudo": {true, 30 * time.Second, 0, 0, 0, false}, "sudo-i": {true, 30 * time.Second, 0, 0, 0, false}},
 		},
 		"taken away": {
 			"[service]\nsudo = {step_up = false}\nsudo-i.step_up = false\n",
 			map[string]policy{"sudo": {false, 5 * time.Minute, 0, 0, 0, false}, "sudo-i": {false, 5 * time.Minute, 0, 0, 0, false}},
+		},
+		"taken away of sudo": {
+			"[service.sudo]\nstep_up = false\n",
+			map[string]policy{"sudo": {false, 5 * time.Minute, 0, 0, 0, false}, "sudo-i": {false, 5 * time.Minute, 0, 0, 0, false}},
+		},
+		"demands hold for the twin": {
+			"[service.sudo]\nrequire = [\"0b6d2c9e-55f1-4c35-8a5e-4a4f1a3f7f10\"]\nfactors = [\"totp\"]\npoints = 50\ncards = false\n",
+			map[string]policy{"sudo": {true, 5 * time.Minute, 1, 1, 50, true}, "sudo-i": {true, 5 * time.Minute, 1, 1, 50, true}},
+		},
+		"a twin says part of it itself": {
+			"[service.su]\nstep_up = true\nfactors = [\"totp\"]\npoints = 50\n[service.su-l]\nmax_age = \"10s\"\nfactors = []\n",
+			map[string]policy{
+				"sudo": {true, 5 * time.Minute, 0, 0, 0, false}, "sudo-i": {true, 5 * time.Minute, 0, 0, 0, false},
+				"su": {true, 5 * time.Minute, 0, 1, 50, false}, "su-l": {true, 10 * time.Second, 0, 0, 50, false},
+			},
+		},
+		"a twin alone": {
+			"[service.su-l]\npoints = 50\n",
+			map[string]policy{
+				"sudo": {true, 5 * time.Minute, 0, 0, 0, false}, "sudo-i": {true, 5 * time.Minute, 0, 0, 0, false}, "su-l": {false, 5 * time.Minute, 0, 0, 50, false},
+			},
 		},
 		"another service": {
 			"[service.sshd]\nrequire = [\"0b6d2c9e-55f1-4c35-8a5e-4a4f1a3f7f10\"]\nfactors = [\"password\", \"totp\", \"piv\"]\npoints = 50\ncards = false\n",

@@ -13,11 +13,11 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
-// Service is the policy of one PAM service. What the file leaves out is nil, and
-// has the default.
+// Service is the policy of one PAM service. What the file leaves out is nil, and has
+// the value of the service that this one is a twin of (see [Twin]), else the default.
 type Service struct {
 	// StepUp: a proof that is fresh enough, in the account phase too; default true
-	// for sudo and sudo-i, and false for all others.
+	// for sudo, and false for all others.
 	StepUp *bool `toml:"step_up"`
 	// MaxAge of a proof, at most a day; default 5 min.
 	MaxAge  *Duration  `toml:"max_age"`
@@ -78,29 +78,34 @@ func (c *Config) Services() map[string]Service {
 	if all == nil {
 		all = make(map[string]Service)
 	}
-	for _, name := range []string{"sudo", "sudo-i"} {
-		s := all[name]
-		if s.StepUp == nil {
-			s.StepUp = new(true)
+	sudo := all["sudo"]
+	if sudo.StepUp == nil {
+		sudo.StepUp = new(true)
+	}
+	all["sudo"] = sudo
+	for twin, base := range twins {
+		rules, has := all[base]
+		if own, apart := all[twin]; has || apart {
+			all[twin] = own.over(rules)
 		}
-		all[name] = s
 	}
 	for name, s := range all {
-		if s.StepUp == nil {
-			s.StepUp = new(false)
-		}
-		if s.MaxAge == nil {
-			s.MaxAge = new(defaultMaxAge)
-		}
-		if s.Points == nil {
-			s.Points = new(uint16(0))
-		}
-		if s.Cards == nil {
-			s.Cards = new(true)
-		}
-		all[name] = s
+		all[name] = s.over(noRules())
 	}
 	return all
+}
+
+// ServiceOf is the policy of one service, also of one that has no rules.
+func (c *Config) ServiceOf(name string) Service {
+	if s, has := c.Services()[name]; has {
+		return s
+	}
+	return noRules()
+}
+
+// noRules is the default.
+func noRules() Service {
+	return Service{StepUp: new(false), MaxAge: new(defaultMaxAge), Points: new(uint16(0)), Cards: new(true)}
 }
 
 func checkServices(all map[string]Service) error {

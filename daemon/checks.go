@@ -53,7 +53,7 @@ type check struct {
 var (
 	doorChecks  = []check{{"name", checkName}, {"local", checkLocal}, {"known", checkKnown}}
 	freshChecks = []check{{"fresh", checkFresh}}
-	rightChecks = []check{{"accepted", checkAccepted}, {"standing", checkStanding}, {"allowed", checkAllowed}, {"service", checkService}}
+	rightChecks = []check{{"spelling", checkSpelling}, {"accepted", checkAccepted}, {"standing", checkStanding}, {"allowed", checkAllowed}, {"service", checkService}}
 )
 
 // accountChecks is the whole decision of the account phase.
@@ -166,6 +166,21 @@ func checkFresh(d *Daemon, ctx context.Context, q *question) ruling {
 		return ruling{code: identity.NotPermitted, tell: true, detail: a.refusal(), mend: "Connect to the network and try again."}
 	}
 	return fine(a.String())
+}
+
+// checkSpelling lets nobody in by another spelling of a name. Aliases find the account
+// in lookups, but the host's own rules (Match User in sshd_config, pam_listfile,
+// limits.conf) compare what was typed, and PAM_USER is never rewritten: "ADA" would be
+// free of what stands there for "ada".
+func checkSpelling(_ *Daemon, _ context.Context, q *question) ruling {
+	name := string(q.e.account.Name)
+	if q.typed != name {
+		return ruling{
+			code: identity.NotPermitted, tell: true, detail: "This spelling of the name finds the account and cannot log in.",
+			mend: "Sign in as " + name + ".",
+		}
+	}
+	return fine("the account's own name")
 }
 
 func checkAccepted(_ *Daemon, _ context.Context, q *question) ruling {

@@ -12,6 +12,7 @@
 //	local     has /etc/passwd the name?                     NotOurs
 //	known     is there such an account? are its ids local?   UnknownUser, Unavailable, NotOurs
 //	fresh     do we know the latest, or new enough?         NotPermitted, UnknownUser
+//	spelling  is what was typed the account's own name?     NotPermitted
 //	accepted  does its newest token keep our rules?         NotPermitted
 //	standing  is it active and within its dates?            AccountExpired
 //	allowed   may it log in here, by policy?                NotPermitted

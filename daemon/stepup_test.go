@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/provider"
 )
 
 // desk is where ada's sudo runs.
@@ -96,6 +97,39 @@ func TestNothingIsRememberedWhereNobodyCanVouchForThePlace(t *testing.T) {
 	}
 	if list := h.d.proofs.of(token("alice", 1).Account.UUID, 0); len(list) != 0 {
 		t.Errorf("remembered: %v", list)
+	}
+}
+
+// The server says for how long its word counts, whatever the age that policy allows.
+func TestAProofDoesNotOutliveTheServersWord(t *testing.T) {
+	h := newHouse(t, func(h *house) {
+		h.policy.Services = map[string]Service{"sudo": {StepUp: true, MaxAge: 24 * time.Hour}}
+	})
+	h.srv.set(t, token("alice", 1900000100, staff), nil)
+	h.online()
+	h.srv.tamper = func(r *provider.Reply) {
+		if r.Session != nil {
+			r.Session.ExpiresAt = h.d.clock.now().Add(10 * time.Minute).Unix()
+		}
+	}
+	asked := func() int {
+		c, conv := h.sudo(identity.OpAccount, ofAlice(), "secret")
+		if c != identity.Granted {
+			t.Fatal(c)
+		}
+		return len(conv.prompts)
+	}
+	if n := asked(); n != 1 {
+		t.Fatalf("%d prompts at first", n)
+	}
+	pass := func(d time.Duration) { h.clk.pass(d); h.truth.pass(d) }
+	pass(10 * time.Minute)
+	if n := asked(); n != 0 {
+		t.Errorf("%d prompts while the word of the server counts", n)
+	}
+	pass(time.Second)
+	if n := asked(); n != 1 {
+		t.Errorf("%d prompts after the word of the server has expired, want 1", n)
 	}
 }
 

@@ -51,6 +51,7 @@ func checks() []check {
 		{"name service cache", lookNSCD},
 		{"user database", lookUserDB},
 		{"PAM", lookPAM},
+		{"PAM services", lookRules},
 		{"sshd", lookSSHD},
 	}
 }

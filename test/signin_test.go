@@ -27,8 +27,8 @@ func TestAPersonOfTheRealmSignsInThroughEveryHost(t *testing.T) {
 		}
 	})
 	t.Run("upper case, PAM_USER untouched", func(t *testing.T) {
-		out := script(t, r, `echo '`+adaPass+`' | sallyport auth-test ADA --service login --json 2>/dev/null`)
-		if !strings.Contains(out, `"pam_user": "ADA"`) {
+		out := script(t, r, `echo '`+adaPass+`' | sallyport auth-test ADA --service login --json 2>/dev/null || echo refused`)
+		if !strings.Contains(out, `"pam_user": "ADA"`) || !strings.Contains(out, "refused") {
 			t.Errorf("auth-test says %s", out)
 		}
 	})
