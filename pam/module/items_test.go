@@ -151,6 +151,10 @@ func TestEnvironmentAndGroupsComeWithCredentials(t *testing.T) {
 		env := []string{"env KRB5CCNAME=FILE:/tmp/x", "env EMPTY="}
 		want(t, r.run(nil, "alice", "acct", "groups", "env"), append(append([]string{"acct=0"}, base...), env...)...)
 		want(t, r.run(nil, "alice", "setcred", "groups"), append(append([]string{"setcred=0"}, base...), "group 70100", "group 70101")...)
+		// Only establishing credentials gives groups: sudo -v and lockers refresh theirs.
+		for _, step := range []string{"refresh", "reinitialize", "delcred"} {
+			want(t, r.run(nil, "alice", step, "groups"), append([]string{step + "=0"}, base...)...)
+		}
 		// Nobody but root gains any, and that is no error: a screen locker.
 		want(t, r.run(nil, "alice", "uid=65534", "setcred", "groups"), append([]string{"setcred=0"}, base...)...)
 		// Nor is it one where the kernel adds none: a container, or too many groups.

@@ -163,6 +163,10 @@ static int step(pam_handle_t *h, const char *s)
 		r = pam_acct_mgmt(h, 0);
 	else if (strcmp(s, "setcred") == 0)
 		r = pam_setcred(h, PAM_ESTABLISH_CRED);
+	else if (strcmp(s, "refresh") == 0)
+		r = pam_setcred(h, PAM_REFRESH_CRED);
+	else if (strcmp(s, "reinitialize") == 0)
+		r = pam_setcred(h, PAM_REINITIALIZE_CRED);
 	else if (strcmp(s, "delcred") == 0)
 		r = pam_setcred(h, PAM_DELETE_CRED);
 	else if (strcmp(s, "open") == 0)
