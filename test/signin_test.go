@@ -26,12 +26,6 @@ func TestAPersonOfTheRealmSignsInThroughEveryHost(t *testing.T) {
 			t.Errorf("sallyport-keys printed %q", out)
 		}
 	})
-	t.Run("upper case, PAM_USER untouched", func(t *testing.T) {
-		out := script(t, r, `echo '`+adaPass+`' | sallyport auth-test ADA --service login --json 2>/dev/null || echo refused`)
-		if !strings.Contains(out, `"pam_user": "ADA"`) || !strings.Contains(out, "refused") {
-			t.Errorf("auth-test says %s", out)
-		}
-	})
 	t.Run("a name that nobody has", func(t *testing.T) {
 		keepsOut(t, func(ctx context.Context) (machine.Outcome, error) {
 			return r.SSHPassword(ctx, "keyboard-interactive", "nobodyhere", "x")
