@@ -271,6 +271,7 @@ func (r *Realms) status(ctx context.Context) report.Status {
 		s.Cache.Accounts += o.Cache.Accounts
 		s.Cache.Groups += o.Cache.Groups
 		s.Cache.Verifiers += o.Cache.Verifiers
+		s.StrengthGated = append(s.StrengthGated, o.StrengthGated...)
 		for _, f := range o.Findings {
 			if !slices.Contains(s.Findings, f) {
 				f.Detail = fmt.Sprintf("%s: %s", d.o.Realm, f.Detail)

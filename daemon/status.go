@@ -35,6 +35,7 @@ func (d *Daemon) status(ctx context.Context) report.Status {
 		Cache:     report.Cache{Path: d.o.Cache.Path(), Accounts: len(all), Groups: d.index.countFound(), Verifiers: len(has), Rebuilt: d.o.Cache.Rebuilt()},
 		Seal:      report.Seal{Kind: d.o.Sealer.Kind(), Detail: d.o.SealDetail},
 	}
+	s.StrengthGated = d.index.strengthGated()
 	s.Directory, s.Cards = d.directory(), d.cardStatus(ctx)
 	s.Findings = slices.Concat(d.sealFindings(), d.findings(l, p, err), d.cardFindings(ctx), d.directoryFindings(s.Directory))
 	return s

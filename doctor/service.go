@@ -99,6 +99,7 @@ func lookDaemon(ctx context.Context, h *Host, c *config.Config) []report.Finding
 		all = append(all, ok("secrets of this machine are sealed by %s: %s", s.Seal.Kind, s.Seal.Detail))
 	}
 	all = append(all, h.judgeCards(s.Cards)...)
+	all = append(all, h.judgeSetGID(s.StrengthGated)...)
 	for _, p := range s.Providers {
 		switch {
 		case p.Alarm != "":

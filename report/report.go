@@ -71,6 +71,8 @@ type Status struct {
 	Seal      Seal       `json:"seal"`
 	// Cards is absent where the daemon uses none.
 	Cards *CardService `json:"cards,omitempty"`
+	// StrengthGated are the groups that only a session of a certain strength gets.
+	StrengthGated []identity.Name `json:"strength_gated,omitempty"`
 	// Findings are standing troubles, worst first, each with its mend.
 	Findings []Finding `json:"findings,omitempty"`
 }
