@@ -23,7 +23,7 @@ PROGRAMS = sallyportd sallyport sallyport-keys sallyport-userdb sallyport-server
 MODULES  = pam_sallyport.so libnss_sallyport.so.2 libsubid_sallyport.so
 MANPAGES = $(wildcard docs/man/*.[1-8])
 
-.PHONY: all programs install uninstall deb demo demo-shell test test-go test-c test-machine test-kanidm fuzz bench bench-nss check-docs lint fmt generate clean deps-% $(PROGRAMS)
+.PHONY: all programs install uninstall deb demo demo-shell test test-go test-c test-machine test-kanidm fuzz bench bench-nss check-docs mutants lint fmt generate clean deps-% $(PROGRAMS)
 
 all: programs $(addprefix build/,$(MODULES))
 programs: $(PROGRAMS)
@@ -118,6 +118,11 @@ FUZZTIME ?= 60s
 
 fuzz: deps-fuzz
 	FUZZTIME=$(FUZZTIME) packaging/fuzz
+
+# Breaks conditions one by one and says which breaks the tests of a package let live; takes
+# from minutes to hours:  make mutants PKG=./identity FILES="identity/id.go identity/name.go"
+mutants:
+	$(GO) run ./test/mutate $(PKG) $(FILES)
 
 lint:
 	$(GO) tool -modfile=tools/lint/go.mod golangci-lint run ./...

@@ -71,11 +71,8 @@ func originHost(host string) Origin {
 		return Origin{"host " + strings.ToLower(cut(host))}
 	}
 	a = a.Unmap().WithZone("")
-	if a.Is4() {
-		return Origin{"host " + a.String()}
-	}
 	p, err := a.Prefix(64)
-	if err != nil {
+	if err != nil { // IPv4 has no 64 bits
 		return Origin{"host " + a.String()}
 	}
 	return Origin{"host " + p.String()}

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/capability.h>
 #include <pthread.h>
 #include <security/pam_appl.h>
@@ -204,6 +205,13 @@ static void show_groups(void)
 		dprintf(9, "group %u\n", (unsigned)g[i]);
 }
 
+/* In place of libpam's wait: tells how long that would be at least, the random part aside. */
+static void show_delay(int status, unsigned us, void *data)
+{
+	(void)data;
+	dprintf(9, "delay after %d: %s\n", status, us >= 1000000 ? "a second or more" : us > 0 ? "less than a second" : "none");
+}
+
 static void limit(int what, const char *value)
 {
 	rlim_t n = strtoul(value, NULL, 10);
@@ -265,6 +273,13 @@ int main(int argc, char **argv)
 			limit(RLIMIT_NPROC, argv[i] + 6);
 		} else if (strcmp(argv[i], "env") == 0) {
 			show_environment(h);
+		} else if (strncmp(argv[i], "in-group=", 9) == 0) {
+			const gid_t g = (gid_t)strtoul(argv[i] + 9, NULL, 10);
+
+			if (setgroups(1, &g) != 0)
+				return 6;
+		} else if (strcmp(argv[i], "show-delay") == 0) {
+			pam_set_item(h, PAM_FAIL_DELAY, (const void *)show_delay);
 		} else if (strcmp(argv[i], "groups") == 0) {
 			show_groups();
 		} else if (strncmp(argv[i], "tty=", 4) == 0) {
