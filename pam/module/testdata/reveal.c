@@ -22,6 +22,12 @@ int pam_sm_authenticate(pam_handle_t *h, int flags, int argc, const char **argv)
 	return reveal(h, argc, argv);
 }
 
+int pam_sm_acct_mgmt(pam_handle_t *h, int flags, int argc, const char **argv)
+{
+	(void)flags;
+	return reveal(h, argc, argv);
+}
+
 int pam_sm_setcred(pam_handle_t *h, int flags, int argc, const char **argv)
 {
 	(void)h, (void)flags, (void)argc, (void)argv;
