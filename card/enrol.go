@@ -61,7 +61,7 @@ func (s *Service) prepare(j *job, o identity.CardOrder, pin pin) (identity.CardM
 	if err != nil {
 		return identity.CardMade{}, err
 	}
-	made, err := s.ready(j, h, o, pin)
+	made, err := guarded(func() (identity.CardMade, error) { return s.ready(j, h, o, pin) })
 	s.giveBack(p, h, true, err)
 	return made, err
 }
@@ -116,12 +116,13 @@ func (s *Service) ready(j *job, h *held, o identity.CardOrder, pin pin) (identit
 	case !o.Generate && err != nil:
 		return identity.CardMade{}, faulty(identity.CardUnsupported, err)
 	}
-	// The card may be somebody else's, left in a reader: its last try is theirs.
-	if n, err := h.Retries(); err == nil && n == 1 {
-		return identity.CardMade{}, &identity.CardError{Fault: identity.CardLastTry, Retries: n}
+	// The card may be somebody else's, left in a reader: its PIN is not to be guessed, nor
+	// its key replaced by who knows it.
+	if err := h.notOthers(o); err != nil {
+		return identity.CardMade{}, err
 	}
-	if err := h.VerifyPIN(pin.text()); err != nil {
-		return identity.CardMade{}, fmt.Errorf("verify the PIN: %w", err)
+	if err := h.verify(pin); err != nil {
+		return identity.CardMade{}, err
 	}
 	made := identity.CardMade{}
 	if o.Generate {
@@ -137,6 +138,24 @@ func (s *Service) ready(j *job, h *held, o identity.CardOrder, pin pin) (identit
 	made.Seen = identity.CardSeen{Fingerprint: identity.CardFingerprint(k.certificate.Raw), Reader: h.reader, Retries: -1, NotAfter: k.certificate.NotAfter}
 	made.Certificate, made.Attestation = k.certificate.Raw, h.attested(k.slot)
 	return made, nil
+}
+
+// notOthers refuses a card that has a certificate of another account in any slot that a
+// login may use.
+func (h *held) notOthers(o identity.CardOrder) error {
+	if o.Others == nil {
+		return nil
+	}
+	keys, err := h.keys()
+	if err != nil && !errors.Is(err, errEmpty) {
+		return err
+	}
+	for _, k := range keys {
+		if o.Others(k.fingerprint) {
+			return faulty(identity.CardWrong, identity.ErrOthersCard)
+		}
+	}
+	return nil
 }
 
 // attested is the chain that says that the key was made in the card, nil if the

@@ -168,3 +168,74 @@ func TestEnrollingNeverUsesUpTheLastTry(t *testing.T) {
 		t.Errorf("%d tries are left", n)
 	}
 }
+
+func TestSigningNeverUsesUpTheLastTry(t *testing.T) {
+	vcard.Start(t)
+	s := service()
+	c, f := ours(t, vcard.Key{Algorithm: vcard.P256})
+	insert(t, c, 0)
+	seen, err := s.Find(bg, live(f))
+	must(t, err)
+	for range 2 {
+		_, err := s.Sign(bg, seen, secret("654321"), challenge(), nil)
+		wants(t, err, identity.CardWrongPIN)
+	}
+	for _, pin := range []string{"654321", vcard.DefaultPIN} {
+		_, err := s.Sign(bg, seen, secret(pin), challenge(), nil)
+		wants(t, err, identity.CardLastTry)
+	}
+	if n := c.Retries(); n != 1 {
+		t.Errorf("%d tries are left", n)
+	}
+}
+
+// Whoever may enrol must not try PINs of a card that is another's, nor replace its key
+// when they know the PIN.
+func TestAnothersCardIsToldNoPINAndLosesNoKey(t *testing.T) {
+	vcard.Start(t)
+	s := service()
+	for _, slot := range []byte{vcard.Authentication, vcard.Signature} {
+		c := vcard.New()
+		_, err := c.Put(slot, vcard.Key{Algorithm: vcard.P256, PIN: vcard.PINOnce, Touch: vcard.TouchNever}, "eve", time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
+		must(t, err)
+		in := insert(t, c, 0)
+		before := c.Certificate(slot)
+		o := order(identity.CardP256)
+		o.Force, o.Others = true, func(f []byte) bool { return bytes.Equal(f, identity.CardFingerprint(before)) }
+		for _, pin := range []string{"654321", vcard.DefaultPIN} {
+			_, err := s.Prepare(bg, o, secret(pin), nil)
+			if !errors.Is(err, identity.ErrOthersCard) {
+				t.Errorf("slot %v: %v", slot, err)
+			}
+		}
+		if n := c.Retries(); n != 3 || !bytes.Equal(c.Certificate(slot), before) {
+			t.Errorf("slot %v: %d tries are left, or the certificate is another", slot, n)
+		}
+		in.Remove()
+		until(t, "it is out", func() bool { return !present(t, vcard.Reader0) })
+	}
+}
+
+func TestACardThatAnswersTooLittleEndsNoDaemon(t *testing.T) {
+	vcard.Start(t)
+	s := service()
+	c := vcard.New()
+	insert(t, c, 0)
+	for _, ins := range []byte{0xf7, 0x47, 0x87, 0xcb, 0xfd, 0xf8, 0xf9, 0x20} {
+		c.OnCommand(func(i byte) vcard.Fault {
+			if i == ins {
+				return vcard.Short
+			}
+			return vcard.None
+		})
+		o := order(identity.CardP256)
+		o.Force = true
+		_, _ = s.Prepare(bg, o, secret(vcard.DefaultPIN), nil) // some answers are not needed
+		_, _ = s.List(bg)
+	}
+	c.OnCommand(nil)
+	o := order(identity.CardP256)
+	o.Force = true
+	_, err := s.Prepare(bg, o, secret(vcard.DefaultPIN), nil)
+	must(t, err)
+}

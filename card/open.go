@@ -52,6 +52,27 @@ func take(p *pcsc, name string) (*held, error) {
 	return &held{yk, name}, nil
 }
 
+// verify tells the card a PIN, unless that could use up its last try: whoever types
+// must not be able to block a card. A card that does not say how many tries are left is
+// told none.
+func (h *held) verify(p pin) error {
+	n, err := h.Retries()
+	switch {
+	case err != nil && fault(err).Fault == identity.CardUnknown:
+		return faulty(identity.CardUnsupported, fmt.Errorf("ask for the tries that are left: %w", err))
+	case err != nil:
+		return fmt.Errorf("ask for the tries that are left: %w", err)
+	case n == 0:
+		return &identity.CardError{Fault: identity.CardBlocked, Retries: n}
+	case n == 1:
+		return &identity.CardError{Fault: identity.CardLastTry, Retries: n}
+	}
+	if err := h.VerifyPIN(p.text()); err != nil {
+		return fmt.Errorf("verify the PIN: %w", err)
+	}
+	return nil
+}
+
 // close gives the card back. Its error is of no use to anyone.
 func (h *held) close() { _ = h.Close() }
 

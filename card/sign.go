@@ -97,7 +97,11 @@ func (s *Service) signIn(j *job, p *pcsc, r reader, card identity.CardSeen, pin 
 		}
 		return identity.CardProof{}, err
 	}
-	proof, told, err := s.signOn(j, h, card, pin, c)
+	told := true
+	proof, err := guarded(func() (proof identity.CardProof, err error) {
+		proof, told, err = s.signOn(j, h, card, pin, c)
+		return proof, err
+	})
 	s.giveBack(p, h, told, err)
 	return proof, err
 }
@@ -113,8 +117,8 @@ func (s *Service) signOn(j *job, h *held, card identity.CardSeen, pin pin, c ide
 			if err := s.dated(k); err != nil {
 				return proof, false, err
 			}
-			if err := h.VerifyPIN(pin.text()); err != nil {
-				return proof, false, fmt.Errorf("verify the PIN: %w", err)
+			if err := h.verify(pin); err != nil {
+				return proof, false, err
 			}
 			proof, err = h.prove(j, k, pin, c)
 			return proof, true, err

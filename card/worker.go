@@ -3,6 +3,7 @@ package card
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/sallyport-auth/sallyport/identity"
@@ -68,7 +69,7 @@ func work[T any](ctx context.Context, s *Service, most time.Duration, touch func
 	done := make(chan result[T], 1)
 	go func() {
 		defer func() { s.set(nil); <-s.turn }()
-		v, err := f(j)
+		v, err := guarded(func() (T, error) { return f(j) })
 		done <- result[T]{v, err}
 	}()
 	for {
@@ -93,6 +94,20 @@ func work[T any](ctx context.Context, s *Service, most time.Duration, touch func
 		}
 	}
 }
+
+// guarded turns a panic into a fault of the card: piv-go takes answers apart that the
+// card made, and a card may be anybody's.
+func guarded[T any](f func() (T, error)) (v T, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			// Not the value: it may hold what was typed.
+			err = faulty(identity.CardUnsupported, fmt.Errorf("%w: %T", errPanic, r))
+		}
+	}()
+	return f()
+}
+
+var errPanic = errors.New("an answer of the card could not be understood")
 
 func (s *Service) set(j *job) {
 	s.mu.Lock()

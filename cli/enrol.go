@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/sallyport-auth/sallyport/control"
 	"github.com/sallyport-auth/sallyport/report"
+	"github.com/sallyport-auth/sallyport/seat"
 )
 
 // errNotEnrolled says that no code confirmed the new secret.
@@ -50,7 +52,8 @@ func enrolTOTP(ctx context.Context, a *App, in *invocation) error {
 // beginEnrolment asks for the password, and for a code of the present generator
 // when there is one; or for the PIN of a card that the account has. ask sends it.
 func beginEnrolment(t *terminal, byCard bool, ask func(report.EnrolArgs) (report.Enrolment, error)) (report.Enrolment, error) {
-	var a report.EnrolArgs
+	cgroup, _ := os.ReadFile("/proc/self/cgroup") // without one the daemon sees nobody at the reader
+	a := report.EnrolArgs{LogindSession: seat.SessionOf(string(cgroup))}
 	var err error
 	if byCard {
 		a.PIN, err = t.respond(pam.PromptEchoOff, "PIN of the card that you have already: ")

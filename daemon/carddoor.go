@@ -12,13 +12,15 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
-// A card at the door. The person must be at the reader: none is asked for when the
-// host program names a remote host, nor where the policy of the service says so, and
-// only when one of the account's is seen. What goes wrong leaves the other ways.
+// A card at the door. The person must be at the reader (seat.go): none is asked for
+// elsewhere, nor where the policy of the service says so, and only when one of the
+// account's is seen. What goes wrong leaves the other ways. A card's last try is never
+// used: whoever types cannot block a card.
 //
 //	what happens                          then
 //	no reader, no card, none of PIV       the other ways, without a word
 //	another's card, an expired one, …     the reason is told, then the other ways
+//	one try left                          the same
 //	an empty line for the PIN             another way
 //	a wrong PIN, more than one try left   it is told, and the PIN asked for again
 //	a wrong PIN, one try left             it is told, then the other ways
@@ -52,12 +54,7 @@ func (c *atReader) prompt(others bool) string {
 		label = "card " + label
 	}
 	text := "PIN for " + label
-	switch {
-	case c.seen.Retries == 1 && others:
-		text += " (the last try; Enter for another way)"
-	case c.seen.Retries == 1:
-		text += " (the last try)"
-	case others:
+	if others {
 		text += anotherWay
 	}
 	return text + ": "
@@ -71,7 +68,7 @@ func (c *atReader) forget() {
 
 // mayUseCard tells whether a card may be asked for at all, and none has failed.
 func (s *login) mayUseCard() bool {
-	return s.d.o.Cards != nil && s.RemoteHost == "" && !s.d.p.Services[s.Service].NoCards && s.card.fault == nil
+	return s.d.o.Cards != nil && s.atReader() && !s.d.p.Services[s.Service].NoCards && s.card.fault == nil
 }
 
 // findCard looks for a card of the account, once in an attempt.
@@ -123,6 +120,8 @@ func (d *Daemon) fits(t *identity.IDToken, seen identity.CardSeen) (identity.Fac
 		fault = identity.CardNotYet
 	case seen.Retries == 0:
 		fault = identity.CardBlocked
+	case seen.Retries == 1:
+		fault = identity.CardLastTry
 	default:
 		return t.Factors[at], nil
 	}
@@ -201,7 +200,7 @@ func (s *login) tellTouch(ctx context.Context) {
 }
 
 // notSigned says why. The PIN may be typed again while the card bears more than one
-// wrong one: the last try is nobody's by accident.
+// wrong one.
 func (s *login) notSigned(ctx context.Context, err error) {
 	var e *identity.CardError
 	if !errors.As(err, &e) || e.Fault != identity.CardWrongPIN {

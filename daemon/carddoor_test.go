@@ -51,7 +51,6 @@ func (h *house) door(service string, conv identity.Conversation, change ...func(
 
 const (
 	pinPrompt   = "PIN for card blue (Enter for another way): "
-	lastPrompt  = "PIN for card blue (the last try; Enter for another way): "
 	blockedText = "The card is blocked"
 )
 
@@ -83,7 +82,7 @@ func TestACardIsAskedForWhereThePersonIsAtIt(t *testing.T) {
 		"demanded, from afar":  {service: "vault", change: fromAfar, answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Denied, told: "it takes a card"},
 		"demanded, forbidden":  {service: "nocards, vault", answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Denied, told: "it takes a card"},
 		"a step-up":            {service: "sudo", answers: one("123456"), prompts: pinPrompt, want: identity.Granted},
-		"the last try":         {service: "login", before: tries(1), answers: one("123456"), prompts: lastPrompt, want: identity.Granted},
+		"one try left":         {service: "login", before: tries(1), answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Granted, told: "does not use it up"},
 		"blocked":              {service: "login", before: tries(0), answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Granted, told: blockedText},
 		"blocked and demanded": {service: "vault", before: tries(0), answers: one(), prompts: "", want: identity.Denied, told: blockedText},
 		"a first pass": {
@@ -100,7 +99,7 @@ func TestACardIsAskedForWhereThePersonIsAtIt(t *testing.T) {
 		},
 		"a wrong PIN once":         {service: "login", answers: one("111111", "123456"), prompts: pinPrompt + "|" + pinPrompt, want: identity.Granted, told: "2 tries left"},
 		"a wrong PIN twice":        {service: "login", answers: all("111111", "222222", "secret"), prompts: pinPrompt + "|" + pinPrompt + "|Password: |One-time code: ", want: identity.Granted, told: "One try is left"},
-		"a wrong PIN, last":        {service: "login", before: tries(1), answers: all("111111", "secret"), prompts: lastPrompt + "|Password: |One-time code: ", want: identity.Granted, told: "The PIN is wrong"},
+		"a wrong PIN, two left":    {service: "login", before: tries(2), answers: all("111111", "secret"), prompts: pinPrompt + "|Password: |One-time code: ", want: identity.Granted, told: "The PIN is wrong. One try is left"},
 		"a wrong PIN, demanded":    {service: "vault", answers: one("111111", "222222"), prompts: "PIN for card blue: |PIN for card blue: ", want: identity.Denied, told: "One try is left"},
 		"taken out in between":     {service: "login", before: goes(identity.CardRemoved), answers: all("123456", "secret"), prompts: pinPrompt + "|Password: |One-time code: ", want: identity.Granted, told: "The card was removed"},
 		"not touched":              {service: "login", before: goes(identity.CardUntouched), answers: all("123456", "secret"), prompts: pinPrompt + "|Password: |One-time code: ", want: identity.Granted, told: "not touched in time"},

@@ -19,7 +19,7 @@ func cardWords(err error) (detail, mend string) {
 	case identity.CardWrongPIN:
 		return wrongPIN(e.Retries), "Try again, with the PIN of the card."
 	case identity.CardLastTry:
-		return "One try is left for the PIN of this card, and enrolling does not use it up.", "Give the right PIN to it in another way first (for example with \"yubico-piv-tool -a verify-pin\"): then it has all its tries again."
+		return "One try is left for the PIN of this card, and Sallyport does not use it up.", "Give the card its right PIN in another way first (for example with \"yubico-piv-tool -a verify-pin\"): then it has all its tries again."
 	case identity.CardBlocked:
 		return "The card is blocked: its PIN was wrong too often.", "Unblock it with its PUK (for example with \"ykman piv access unblock-pin\"), or ask your administrator."
 	case identity.CardNoService:
@@ -76,7 +76,7 @@ func wrongPIN(retries int) string {
 	case retries < 0:
 		return "The PIN is wrong."
 	case retries == 1:
-		return "The PIN is wrong. One try is left: after that the card is blocked."
+		return "The PIN is wrong. One try is left, which Sallyport does not use up."
 	default:
 		return fmt.Sprintf("The PIN is wrong. %d tries left.", retries)
 	}

@@ -24,7 +24,7 @@ func TestEachCardFaultHasWordsOfItsOwnAndSaysWhatToDo(t *testing.T) {
 }
 
 func TestAWrongPINSaysHowManyTriesAreLeft(t *testing.T) {
-	for retries, want := range map[int]string{-1: "The PIN is wrong.", 1: "The PIN is wrong. One try is left: after that the card is blocked.", 2: "The PIN is wrong. 2 tries left."} {
+	for retries, want := range map[int]string{-1: "The PIN is wrong.", 1: "The PIN is wrong. One try is left, which Sallyport does not use up.", 2: "The PIN is wrong. 2 tries left."} {
 		if got, _ := cardWords(&identity.CardError{Fault: identity.CardWrongPIN, Retries: retries}); got != want {
 			t.Errorf("%d: %q", retries, got)
 		}

@@ -153,6 +153,9 @@ func (d *Daemon) handleEnrol(ctx context.Context, peer identity.Peer, verb strin
 	kind := map[string]identity.FactorKind{
 		report.VerbEnrolTOTP: identity.TOTP, report.VerbEnrolPIV: identity.PIV, report.VerbEnrolCodes: identity.BackupCode,
 	}[verb]
+	if kind == identity.PIV && !d.mayEnrolCard(peer, a.LogindSession) {
+		return fmt.Errorf("%w. %s", errEnrol, notAtReader)
+	}
 	if kind == identity.PIV && d.enroller() == nil {
 		return fmt.Errorf("%w: this machine uses no cards: see [cards] in its configuration", errEnrol)
 	}
@@ -174,7 +177,7 @@ func (d *Daemon) enrolBegin(ctx context.Context, peer identity.Peer, a report.En
 	conv := &silent{}
 	s := &login{
 		d: d, conv: conv, q: question{typed: string(e.account.Name)}, secret: identity.NewSecret([]byte(a.Password)),
-		Login: identity.Login{Operation: identity.OpAuthenticate, Service: "sallyport enrol", User: string(e.account.Name), Peer: peer},
+		Login: identity.Login{Operation: identity.OpAuthenticate, Service: "sallyport enrol", User: string(e.account.Name), Peer: peer, LogindSession: a.LogindSession},
 	}
 	s.code, s.card.pin = identity.NewSecret(bytes.TrimSpace([]byte(a.Code))), identity.NewSecret([]byte(a.PIN))
 	defer func() { s.secret.Wipe(); s.forgetCode(); s.card.forget() }()
@@ -290,6 +293,9 @@ func (s *login) given(ctx context.Context, r provider.Reply, used []identity.Fac
 	}
 	switch {
 	case s.card.pin.Len() > 0 && may(identity.PIV) && s.d.o.Cards != nil:
+		if !s.atReader() {
+			return "", identity.Secret{}, notAtReader
+		}
 		if !s.findCard(ctx) {
 			return "", identity.Secret{}, cardText(s.card.fault)
 		}

@@ -29,6 +29,54 @@ const (
 	maxCertificateDays = 36525
 )
 
+// notAtReader is said to whoever asks from elsewhere.
+const notAtReader = "A card is used only where its owner sits: in a session on this machine's own screen or console. Run this there."
+
+// mayEnrolCard tells whether the person who asks sits at the reader.
+func (d *Daemon) mayEnrolCard(peer identity.Peer, session string) bool {
+	e := d.index.withUID(peer.UID)
+	if e == nil {
+		return true // refused later, with its own reason
+	}
+	s := &login{d: d, q: question{e: e}, Login: identity.Login{Peer: peer, LogindSession: session}}
+	return s.atReader()
+}
+
+// othersCards tells of a certificate whether it is, or was, enrolled for another account
+// of any realm that this machine asks.
+func (d *Daemon) othersCards(ctx context.Context, mine *entry) (func(fingerprint []byte) bool, error) {
+	taken := map[string]bool{}
+	for _, r := range d.realms() {
+		for _, p := range r.index.all() {
+			e := p.entry()
+			if _, has := e.epoch(identity.PIV); !has || e.account.UUID == mine.account.UUID {
+				continue
+			}
+			t, err := r.signedToken(ctx, e)
+			if err != nil {
+				return nil, fmt.Errorf("%w: whose the card is cannot be told: %w", errEnrol, err)
+			}
+			for _, f := range t.Factors {
+				if f.Kind == identity.PIV {
+					taken[string(identity.CardFingerprint(f.Certificate))] = true
+				}
+			}
+			for _, f := range t.RevokedCards {
+				taken[string(f)] = true
+			}
+		}
+	}
+	return func(f []byte) bool { return taken[string(f)] }, nil
+}
+
+// realms are those that this machine asks, or this one alone.
+func (d *Daemon) realms() []*Daemon {
+	if d.o.Realms == nil {
+		return []*Daemon{d}
+	}
+	return d.o.Realms.list()
+}
+
 // enrolCard makes the card ready.
 func (d *Daemon) enrolCard(ctx context.Context, peer identity.Peer, args []byte, emit func(any) error) error {
 	var a report.CardArgs
@@ -40,6 +88,9 @@ func (d *Daemon) enrolCard(ctx context.Context, peer identity.Peer, args []byte,
 		return err
 	}
 	o, err := d.orderOf(e, a)
+	if err == nil {
+		o.Others, err = d.othersCards(ctx, e.login.q.e)
+	}
 	if err != nil {
 		d.enrolling.again(a.Handle, e, d.o.Now())
 		return err
@@ -107,6 +158,9 @@ func trouble(err error) report.CardMade {
 	case errors.Is(err, identity.ErrCardTaken):
 		m.Taken, m.Fault = true, "certificate there"
 		m.Problem = "The card holds a certificate already. Enrol that one, without --generate, or overwrite it with --force: whatever it is used for then ends."
+	case errors.Is(err, identity.ErrOthersCard):
+		m.Fault = "another's card"
+		m.Problem = "The card in the reader is another account's. Insert your own."
 	case errors.Is(err, identity.ErrManagementKey):
 		m.NeedsManagementKey, m.Fault = true, "management key"
 		m.Problem = "The card's management key is not the one that was tried, and without it no key can be made."

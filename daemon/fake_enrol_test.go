@@ -150,6 +150,9 @@ func (m *maker) Prepare(_ context.Context, o identity.CardOrder, pin identity.Se
 	if err := m.once(); err != nil {
 		return identity.CardMade{}, err
 	}
+	if o.Others != nil && o.Others(m.fresh.fingerprint()) {
+		return identity.CardMade{}, &identity.CardError{Fault: identity.CardWrong, Retries: -1, Err: identity.ErrOthersCard}
+	}
 	if string(pin.Reveal()) != m.fresh.pin {
 		return identity.CardMade{}, &identity.CardError{Fault: identity.CardWrongPIN, Retries: 2}
 	}

@@ -60,6 +60,7 @@ type house struct {
 	machine uuid.UUID
 	cards   *reader      // nil: no card service
 	enrols  CardEnroller // nil: cards can be used, and none enrolled
+	seats   Seats        // nil: everybody sits here
 	realms  *Realms      // nil: its own alone
 	realm   string
 	d       *Daemon
@@ -126,8 +127,12 @@ func (h *house) start() {
 	if h.enrols != nil {
 		cards = h.enrols
 	}
+	seats := h.seats
+	if seats == nil {
+		seats = everywhere{}
+	}
 	h.d, err = New(Options{
-		Cards:    cards,
+		Cards: cards, Seats: seats,
 		Provider: p, Cache: h.cache, Sealer: h.sealer, Policy: h.policy, Machine: h.machine, Realm: h.realm,
 		Version: "test", Log: quiet(), Now: h.clk.now, Boottime: h.clk.elapsed, Realms: h.realms, LocalFiles: h.root,
 	})
@@ -219,7 +224,9 @@ func (c *typist) Tell(_ context.Context, _ identity.Style, text string) error {
 func (h *house) login(name string, answers ...string) (identity.Verdict, *typist) {
 	h.t.Helper()
 	conv := typing(answers...)
-	return h.d.Decide(context.Background(), identity.Login{Operation: identity.OpAuthenticate, Service: "test", User: name}, conv), conv
+	return h.d.Decide(context.Background(), identity.Login{
+		Operation: identity.OpAuthenticate, Service: "test", User: name, TTY: "tty1", Caller: nobodysLogin(),
+	}, conv), conv
 }
 
 func (h *house) expect(want identity.Code, name string, answers ...string) *typist {
@@ -246,4 +253,15 @@ func atLogin(c identity.Code) identity.Code {
 		return identity.Denied
 	}
 	return c
+}
+
+// everywhere is a machine that everybody sits at.
+type everywhere struct{}
+
+func (everywhere) Session(string, uint32) (bool, error) { return true, nil }
+func (everywhere) User(uint32) (bool, error)            { return true, nil }
+
+// nobodysLogin is what a console or a greeter says of who runs it.
+func nobodysLogin() identity.Caller {
+	return identity.Caller{Known: true, LoginUID: identity.NoLoginUID}
 }

@@ -119,6 +119,9 @@ type Options struct {
 	Sealer   seal.Sealer
 	// Cards are the smartcards of this machine; nil: it has none.
 	Cards Cards
+	// Seats tells who sits at this machine; nil: nobody can be seen to, so a card is
+	// asked for at a real console alone.
+	Seats Seats
 	// SealDetail says where and why, and SealMend what would be stronger, for status.
 	SealDetail, SealMend string
 

@@ -11,6 +11,8 @@ var (
 	ErrCardTaken = errors.New("the card holds a certificate already")
 	// ErrManagementKey says that the card's management key is another.
 	ErrManagementKey = errors.New("the card's management key is another")
+	// ErrOthersCard says that the card's certificate is another account's.
+	ErrOthersCard = errors.New("the card is another account's")
 	// ErrManyCards says that more than one card is there, and none was chosen.
 	ErrManyCards = errors.New("more than one card is in the readers")
 )
@@ -44,6 +46,9 @@ type CardOrder struct {
 	// ManagementKey is the card's (16, 24 or 32 bytes); empty: the one it came with,
 	// or the one that it keeps for who knows the PIN.
 	ManagementKey Secret
+	// Others tells whether a certificate, by its fingerprint, is another account's: its
+	// card is told no PIN. nil: none is.
+	Others func(fingerprint []byte) bool
 	// Proved is as in [CardSeen].
 	Proved string
 }

@@ -58,6 +58,9 @@ type Login struct {
 	Session LoginSession
 	// Process is the host program itself; believed of a root peer only.
 	Process Process
+	// LogindSession is logind's session of the host program, e.g. "3" or "c1"; empty
+	// where it is in none. It says where to look, and logind whose session that is.
+	LogindSession string
 	// Caller is who runs the host program; believed of a root peer only.
 	Caller Caller
 	Peer   Peer

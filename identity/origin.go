@@ -45,15 +45,15 @@ const maxOrigin = 128
 func (l *Login) Origin() Origin {
 	switch {
 	case l.Peer.UID != 0:
-		return originUID(l.Peer.UID)
+		return OriginOfUID(l.Peer.UID)
 	case l.RemoteHost != "":
 		return originHost(l.RemoteHost)
 	case l.Caller.Known && l.Caller.LoginUID != NoLoginUID:
-		return originUID(l.Caller.LoginUID)
+		return OriginOfUID(l.Caller.LoginUID)
 	case l.Caller.Known && l.Caller.RealUID != 0:
-		return originUID(l.Caller.RealUID)
+		return OriginOfUID(l.Caller.RealUID)
 	case l.RemoteUser != "":
-		return Origin{"user " + cut(l.RemoteUser)}
+		return OriginOfUser(l.RemoteUser)
 	case l.Caller.Known:
 		return Seat()
 	default:
@@ -61,9 +61,13 @@ func (l *Login) Origin() Origin {
 	}
 }
 
-func originUID(uid uint32) Origin {
+// OriginOfUID is the origin of a local user.
+func OriginOfUID(uid uint32) Origin {
 	return Origin{"uid " + strconv.FormatUint(uint64(uid), 10)}
 }
+
+// OriginOfUser is that of a local user whom only a name tells.
+func OriginOfUser(name string) Origin { return Origin{"user " + cut(name)} }
 
 func originHost(host string) Origin {
 	a, err := netip.ParseAddr(host)

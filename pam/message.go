@@ -49,6 +49,7 @@ func parseBegin(m *wire.Message, peer identity.Peer) (identity.Login, error) {
 		Session:       session,
 		Process:       process,
 		Caller:        caller,
+		LogindSession: m.String(wire.Logind),
 		Peer:          peer,
 	}, nil
 }

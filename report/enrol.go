@@ -9,6 +9,8 @@ type EnrolArgs struct {
 	// Code is of the generator that the account has now, or a backup code.
 	Code string `json:"code,omitempty"`
 	PIN  string `json:"pin,omitempty"`
+	// LogindSession is logind's session of who asks, e.g. "3"; "": none.
+	LogindSession string `json:"logind_session,omitempty"`
 }
 
 // RemoveArgs say what is to be taken away: "totp", "piv" or "backup-code".

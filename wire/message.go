@@ -101,6 +101,7 @@ const (
 	Delay       Tag = 34 // microseconds
 	Process     Tag = 35 // packed, six: process, its start (low, high word), its parent, that one's start
 	Caller      Tag = 36 // packed, two: login uid, real uid
+	Logind      Tag = 37 // logind's session of the process, e.g. "3" or "c1"
 	Verb        Tag = 40
 	JSON        Tag = 41
 )
@@ -166,7 +167,7 @@ func SchemaOf(t Type) (Schema, bool) {
 	case Begin:
 		return Schema{
 			Must: []Tag{Operation, Flags, Service, Name},
-			May:  []Tag{TTY, RemoteUser, RemoteHost, FirstPass, OldPass, Session, Process, Caller},
+			May:  []Tag{TTY, RemoteUser, RemoteHost, FirstPass, OldPass, Session, Process, Caller, Logind},
 		}, true
 	case Answer:
 		return Schema{Must: []Tag{Secret}}, true

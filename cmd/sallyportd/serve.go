@@ -29,6 +29,7 @@ import (
 	"github.com/sallyport-auth/sallyport/provider/sallyport"
 	"github.com/sallyport-auth/sallyport/report"
 	"github.com/sallyport-auth/sallyport/seal"
+	"github.com/sallyport-auth/sallyport/seat"
 )
 
 // serve opens everything, serves until the context ends, and closes it again.
@@ -122,7 +123,7 @@ func addRealm(ctx context.Context, c *config.Config, p *config.Provider, cards *
 		_ = store.Close()  // every write was acknowledged before
 	}
 	o.Cache, o.Provider, o.Realm, o.Policy = store, source, p.Realm, policy(c, p)
-	o.Cards = guarded(c, p, cards, source, o.Log)
+	o.Cards, o.Seats = guarded(c, p, cards, source, o.Log), seat.Seats{}
 	if _, err := daemon.New(o); err != nil {
 		closer()
 		return nil, fmt.Errorf("start resolver: %w", err)

@@ -56,6 +56,18 @@ func Self() (s identity.LoginSession, ok bool) {
 	return identity.LoginSession{Audit: uint32(c.audit), Terminal: uint32(c.terminal), Leader: uint32(c.leader), Started: uint64(c.started)}, true
 }
 
+// LogindSession is the session that the module reads of the text of /proc/PID/cgroup;
+// false when there is none. The text lies in memory of its exact length.
+func LogindSession(text []byte) (id string, ok bool) {
+	in := C.CBytes(text)
+	defer C.free(in)
+	var out [C.LOGIND_SESSION_MAX + 1]C.char
+	if !C.session_parse_cgroup((*C.char)(in), C.size_t(len(text)), &out[0]) {
+		return "", false
+	}
+	return C.GoString(&out[0]), true
+}
+
 // Caller is who the module takes to have started the calling process.
 func Caller() identity.Caller {
 	c := C.caller_of_self()

@@ -91,6 +91,15 @@ static void put_caller(struct wire_writer *w)
 	wire_put(w, WIRE_CALLER, b, sizeof b);
 }
 
+/* Which session of logind's the host is in. Left out if it is in none. */
+static void put_logind(struct wire_writer *w)
+{
+	char id[LOGIND_SESSION_MAX + 1];
+
+	if (logind_session_of_self(id))
+		wire_put_text(w, WIRE_LOGIND, id);
+}
+
 static void put_begin(struct wire_writer *w, const struct call *c)
 {
 	const void *service = NULL;
@@ -114,6 +123,7 @@ static void put_begin(struct wire_writer *w, const struct call *c)
 	put_session(w);
 	put_process(w);
 	put_caller(w);
+	put_logind(w);
 	if (c->op == OP_CHANGE_PASSWORD)
 		put_item(w, c, PAM_OLDAUTHTOK, WIRE_OLD_PASS);
 	if (c->options.try_first_pass && (c->op == OP_AUTHENTICATE || c->op == OP_CHANGE_PASSWORD))

@@ -154,3 +154,68 @@ bool process_of_self(struct process *out)
 	out->parent_started = parent.started;
 	return true;
 }
+
+/* Copies the id of "session-ID.scope"; false when the name is another. */
+static bool scope_id(const char *name, size_t len, char id[LOGIND_SESSION_MAX + 1])
+{
+	static const char head[] = "session-", tail[] = ".scope";
+	const size_t around = sizeof head - 1 + sizeof tail - 1;
+
+	if (len <= around || len - around > LOGIND_SESSION_MAX || memcmp(name, head, sizeof head - 1) != 0 ||
+	    memcmp(name + len - (sizeof tail - 1), tail, sizeof tail - 1) != 0)
+		return false;
+	const char *from = name + sizeof head - 1;
+
+	for (size_t i = 0; i < len - around; i++) {
+		char c = from[i];
+
+		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')))
+			return false;
+	}
+	memcpy(id, from, len - around);
+	id[len - around] = '\0';
+	return true;
+}
+
+/*
+ * A line is "hierarchy:controllers:path". systemd keeps its units in hierarchy 0, or in
+ * the one called name=systemd where cgroups are of version 1.
+ */
+bool session_parse_cgroup(const char *text, size_t len, char id[LOGIND_SESSION_MAX + 1])
+{
+	for (const char *at = text, *end = text + len; at < end;) {
+		const char *stop = memchr(at, '\n', (size_t)(end - at));
+		const char *next = stop == NULL ? end : stop + 1;
+
+		if (stop == NULL)
+			stop = end;
+		size_t n = (size_t)(stop - at);
+		const char *one = memchr(at, ':', n);
+		const char *two = one == NULL ? NULL : memchr(one + 1, ':', (size_t)(stop - one - 1));
+
+		if (two != NULL) {
+			size_t named = (size_t)(two - one - 1);
+			bool unified = named == 0 && one - at == 1 && at[0] == '0';
+			bool old = named == 12 && memcmp(one + 1, "name=systemd", 12) == 0;
+
+			for (const char *p = two + 1; (unified || old) && p < stop;) {
+				const char *slash = memchr(p, '/', (size_t)(stop - p));
+				const char *to = slash == NULL ? stop : slash;
+
+				if (scope_id(p, (size_t)(to - p), id))
+					return true;
+				p = to + 1;
+			}
+		}
+		at = next;
+	}
+	return false;
+}
+
+bool logind_session_of_self(char id[LOGIND_SESSION_MAX + 1])
+{
+	char buf[4096];
+	ssize_t n = slurp("/proc/self/cgroup", buf, sizeof buf);
+
+	return n > 0 && session_parse_cgroup(buf, (size_t)n, id);
+}

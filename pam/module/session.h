@@ -38,6 +38,16 @@ bool session_of_self(struct session *out);
 /* Names this process and its parent; false when the kernel does not say. */
 bool process_of_self(struct process *out);
 
+enum {
+	LOGIND_SESSION_MAX = 64,
+};
+
+/* Finds logind's session in the text of /proc/PID/cgroup; false when there is none. */
+bool session_parse_cgroup(const char *text, size_t len, char id[LOGIND_SESSION_MAX + 1]);
+
+/* Finds logind's session of this process; false when it is in none. */
+bool logind_session_of_self(char id[LOGIND_SESSION_MAX + 1]);
+
 /* Names who runs this process. It always can: what the kernel does not tell is UINT32_MAX. */
 struct caller caller_of_self(void);
 

@@ -47,7 +47,11 @@ func (c *Card) answer(apdu []byte) ([]byte, Fault) {
 		return word(wrongLength), None
 	}
 	if c.fault != nil {
-		if f := c.fault(apdu[1]); f != None {
+		switch f := c.fault(apdu[1]); f {
+		case None:
+		case Short:
+			return append([]byte{1}, word(ok)...), None
+		default:
 			return []byte{0x12}, f
 		}
 	}

@@ -102,6 +102,7 @@ const (
 	Pull          // it is taken out, without an answer
 	Hang          // no answer, until it is taken out
 	Garbage       // an answer that is none
+	Short         // one byte where more is due, and the word for success
 )
 
 // New is a card as from the factory: no keys, PIN and PUK as everybody knows them.
@@ -187,6 +188,9 @@ func (c *Card) Retries() (n int) {
 	c.locked(func() { n = c.pin.now })
 	return n
 }
+
+// Block uses up the tries of the PIN.
+func (c *Card) Block() { c.locked(func() { c.pin.now = 0 }) }
 
 // SetPIN changes the PIN, and sets the counter back.
 func (c *Card) SetPIN(pin string) {

@@ -85,6 +85,7 @@ enum wire_tag {
 	WIRE_DELAY = 34,
 	WIRE_PROCESS = 35,
 	WIRE_CALLER = 36,
+	WIRE_LOGIND = 37,
 	WIRE_VERB = 40,
 	WIRE_JSON = 41,
 };
@@ -153,7 +154,7 @@ static inline bool wire_schema_of(uint8_t type, struct wire_schema *s)
 			  WIRE_BIT(WIRE_NAME);
 		s->may = WIRE_BIT(WIRE_TTY) | WIRE_BIT(WIRE_REMOTE_USER) | WIRE_BIT(WIRE_REMOTE_HOST) |
 			 WIRE_BIT(WIRE_FIRST_PASS) | WIRE_BIT(WIRE_OLD_PASS) | WIRE_BIT(WIRE_SESSION) |
-			 WIRE_BIT(WIRE_PROCESS) | WIRE_BIT(WIRE_CALLER);
+			 WIRE_BIT(WIRE_PROCESS) | WIRE_BIT(WIRE_CALLER) | WIRE_BIT(WIRE_LOGIND);
 		return true;
 	case WIRE_ANSWER:
 		s->must = WIRE_BIT(WIRE_SECRET);

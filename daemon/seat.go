@@ -1,0 +1,89 @@
+package daemon
+
+import (
+	"strings"
+
+	"github.com/sallyport-auth/sallyport/identity"
+)
+
+// Seats tells who sits at this machine, in a session that is in front on its own screen
+// or console. An error is no yes.
+type Seats interface {
+	// Session tells it of one session of logind.
+	Session(id string, uid uint32) (bool, error)
+	// User tells it of any session that the user has.
+	User(uid uint32) (bool, error)
+}
+
+// Who sits at the reader. A card is told a PIN only for its owner, who is at this
+// machine: whoever else could use up the tries that the card has.
+//
+//	the host program says                     asked for by             at the reader
+//	a remote host                             anyone                   no
+//	no remote host, the origin is the seat    a console or a greeter   if the terminal is a real one
+//	no remote host, in a session of logind    the account itself       if that session is its own, and in front
+//	the same, in none                         the account itself       if it has one in front, or the
+//	                                                                   terminal is a real one
+//	any                                       anyone else (su)         no
+//
+// In none is what a user manager started (a terminal of GNOME), and a host without logind.
+func (s *login) atReader() bool {
+	a := s.q.e.account
+	own := []identity.Origin{identity.OriginOfUID(a.UID), identity.OriginOfUser(string(a.Name))}
+	switch from := s.Origin(); {
+	case s.RemoteHost != "":
+		return false
+	case from.AtSeat():
+		return realTerminal(s.TTY)
+	case from != own[0] && from != own[1]:
+		return false
+	case s.d.o.Seats == nil:
+		return s.LogindSession == "" && realConsole(s.Session.Terminal)
+	}
+	at, err := s.inFront(a.UID)
+	if err != nil {
+		s.d.log.Warn("who sits at this machine cannot be seen, so no card is asked for", "account", a.Name, "error", err)
+		return false
+	}
+	return at
+}
+
+// inFront asks logind, and for a process that is in none of its sessions the kernel too.
+func (s *login) inFront(uid uint32) (bool, error) {
+	if s.LogindSession != "" {
+		return s.d.o.Seats.Session(s.LogindSession, uid) //nolint:wrapcheck // it says what it was doing
+	}
+	at, err := s.d.o.Seats.User(uid)
+	return at || err == nil && realConsole(s.Session.Terminal), err //nolint:wrapcheck // it says what it was doing
+}
+
+// realTerminal tells whether PAM_TTY names the machine's own console, or the display of
+// a greeter here. A pseudo terminal (pts) is none: it may be anybody's from anywhere.
+func realTerminal(tty string) bool {
+	tty = strings.TrimPrefix(tty, "/dev/")
+	if display, ok := strings.CutPrefix(tty, ":"); ok {
+		return allDigits(strings.TrimSuffix(display, ".0"))
+	}
+	if tty == "console" {
+		return true
+	}
+	for _, driver := range []string{"tty", "ttyS", "ttyAMA", "ttyUSB", "ttyACM", "hvc"} {
+		if line, ok := strings.CutPrefix(tty, driver); ok && allDigits(line) {
+			return true
+		}
+	}
+	return false
+}
+
+func allDigits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
+
+// realConsole is realTerminal for a device number, as proc(5) has it in tty_nr: a virtual
+// console or serial line, and no pseudo terminal.
+func realConsole(device uint32) bool {
+	switch device >> 8 & 0xfff {
+	case 4, 5, 166, 188, 204, 229: // tty and ttyS, console, ttyACM, ttyUSB, ttyAMA, hvc
+		return true
+	default:
+		return false
+	}
+}
