@@ -60,20 +60,7 @@ func lookNames(_ context.Context, h *Host, _ *config.Config) []report.Finding {
 				"nsswitch.conf: %q names sallyport, which has no such entries: every look at it asks for nothing", db))
 		}
 	}
-	return append(all, judgeSubIDs(services["subid"]))
-}
-
-// judgeSubIDs: libsubid asks one service, so another one leaves people of the realm
-// without a range, and ours leaves nobody without.
-func judgeSubIDs(list []string) report.Finding {
-	switch {
-	case len(list) == 0:
-		return finding(report.Note, enable, "nsswitch.conf: no \"subid\": people of the realm have no subordinate ids, which rootless containers need")
-	case list[0] != "sallyport":
-		return finding(report.Note, "subid: sallyport in nsswitch.conf, if nobody needs the other one", "nsswitch.conf: \"subid\" names %s: people of the realm have no subordinate ids of ours", list[0])
-	default:
-		return ok("nsswitch.conf: subid: sallyport")
-	}
+	return all
 }
 
 // services reads nsswitch.conf(5): the services of each database, with the
