@@ -193,9 +193,12 @@ func TestNothingIsWrongWithASoundHost(t *testing.T) {
 func TestSSHDIsJudgedByItsOwnWord(t *testing.T) {
 	for name, c := range map[string]struct{ line, with, want string }{
 		"no PAM":     {"usepam yes", "usepam no", "problem sshd does not use PAM"},
-		"no command": {"/usr/bin/sallyport-keys %u", "none", "warning sshd does not ask"},
+		"no command": {"/usr/bin/sallyport-keys %u", "none", "warning sshd asks no AuthorizedKeysCommand"},
+		"another":    {"/usr/bin/sallyport-keys %u", "/usr/bin/keys", "warning sshd asks /usr/bin/keys and not"},
 		"as root":    {"authorizedkeyscommanduser sallyport-keys", "authorizedkeyscommanduser root", "warning sshd runs sallyport-keys as"},
-		"one prompt": {"kbdinteractiveauthentication yes", "kbdinteractiveauthentication no", "note sshd asks one question"},
+		"one prompt": {"kbdinteractiveauthentication yes", "kbdinteractiveauthentication no", "note sshd accepts no passwords"},
+		"one line":   {"kbdinteractiveauthentication yes", "passwordauthentication yes\nkbdinteractiveauthentication no", "note sshd asks for one line only"},
+		"two no":     {"kbdinteractiveauthentication yes", "", "note sshd accepts no passwords"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := of(host(t, sound(), strings.Replace(sshdSound, c.line, c.with, 1)).Examine(t.Context()), "sshd")

@@ -32,7 +32,7 @@ type Refusal struct {
 type Plan struct {
 	// Add has, for each of the two files that exists, what is missing in it.
 	Add map[string][]identity.SubIDs
-	// Absent are the files that do not exist, by their paths.
+	// Absent are the files that do not exist.
 	Absent  []string
 	Refused []Refusal
 }
@@ -57,7 +57,7 @@ func (h Host) Plan(wanted []identity.SubIDs) (Plan, error) {
 	}
 	for _, name := range files() {
 		if j.owners[name] == nil {
-			p.Absent = append(p.Absent, h.path(name))
+			p.Absent = append(p.Absent, "/etc/"+name)
 		}
 	}
 	for i, s := range j.wanted {
