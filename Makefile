@@ -56,7 +56,7 @@ install: all
 	install -m 0644 packaging/pam-config $(DESTDIR)$(PREFIX)/share/pam-configs/sallyport
 	install -m 0644 packaging/pam-config-password $(DESTDIR)$(PREFIX)/share/pam-configs/sallyport-password
 	install -m 0644 packaging/polkit/20-sallyport.rules $(DESTDIR)$(PREFIX)/share/polkit-1/rules.d/
-	install -m 0644 packaging/ssh/20-sallyport.conf $(DESTDIR)$(SHAREDIR)/
+	install -m 0644 packaging/ssh/20-sallyport.conf packaging/ssh/20-sallyport-userdb.conf $(DESTDIR)$(SHAREDIR)/
 	install -m 0644 packaging/sudo/sallyport $(DESTDIR)$(SHAREDIR)/sudoers
 	install -m 0755 packaging/configure-host $(DESTDIR)$(SHAREDIR)/
 	for page in $(MANPAGES); do install -D -m 0644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit 1; done

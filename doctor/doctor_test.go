@@ -42,6 +42,8 @@ func sound() map[string]string {
 		"/lib/x86_64-linux-gnu/libnss_sallyport.so.2":     "",
 		"/lib/x86_64-linux-gnu/security/pam_sallyport.so": "",
 		"/usr/sbin/sshd":                                  "",
+		"/usr/bin/sallyport-keys":                         "",
+		"/usr/bin/userdbctl":                              "",
 		"/etc/passwd":                                     "root:x:0:0::/root:/bin/sh\n",
 		"/etc/group":                                      "root:x:0:\n",
 		"/etc/subuid":                                     "local:700000000:65536\n1900000001:600178688:65536\n",
@@ -194,6 +196,7 @@ func TestSSHDIsJudgedByItsOwnWord(t *testing.T) {
 	for name, c := range map[string]struct{ line, with, want string }{
 		"no PAM":     {"usepam yes", "usepam no", "problem sshd does not use PAM"},
 		"no command": {"/usr/bin/sallyport-keys %u", "none", "warning sshd asks no AuthorizedKeysCommand"},
+		"gone":       {"/usr/bin/sallyport-keys %u", "/usr/bin/setpriv sallyport-keys", "warning sshd asks /usr/bin/setpriv, which is not there"},
 		"another":    {"/usr/bin/sallyport-keys %u", "/usr/bin/keys", "warning sshd asks /usr/bin/keys and not"},
 		"as root":    {"authorizedkeyscommanduser sallyport-keys", "authorizedkeyscommanduser root", "warning sshd runs sallyport-keys as"},
 		"one prompt": {"kbdinteractiveauthentication yes", "kbdinteractiveauthentication no", "note sshd accepts no passwords"},

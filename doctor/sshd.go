@@ -23,7 +23,7 @@ func lookSSHD(ctx context.Context, h *Host, _ *config.Config) []report.Finding {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
 		set[key] = value
 	}
-	all := judgeKeysCommand(set["authorizedkeyscommand"], set["authorizedkeyscommanduser"])
+	all := h.judgeKeysCommand(set["authorizedkeyscommand"], set["authorizedkeyscommanduser"])
 	if set["usepam"] != "yes" {
 		all = append(all, finding(report.Problem, "UsePAM yes in sshd_config, then sudo systemctl reload ssh",
 			"sshd does not use PAM (usepam %s): no password of the realm is accepted, and no account is checked", set["usepam"]))
@@ -36,14 +36,19 @@ func lookSSHD(ctx context.Context, h *Host, _ *config.Config) []report.Finding {
 	return all
 }
 
-func judgeKeysCommand(cmd, user string) []report.Finding {
+func (h *Host) judgeKeysCommand(cmd, user string) []report.Finding {
+	program, _, _ := strings.Cut(cmd, " ")
+	_, err := os.Stat(h.path(program))
 	switch {
 	case cmd == "none" || cmd == "":
 		return []report.Finding{finding(report.Warning, enable+"; sshd_config must include /etc/ssh/sshd_config.d/*.conf",
 			"sshd asks no AuthorizedKeysCommand: ssh keys of the realm are not accepted")}
 	case !strings.Contains(cmd, "sallyport-keys"):
-		return []report.Finding{finding(report.Warning, "let that command also run \"/usr/bin/sallyport-keys NAME\", if it does not yet; it prints nothing for a local name",
+		return []report.Finding{finding(report.Warning, "let that command also run \"/usr/bin/sallyport-keys --chained NAME\", if it does not yet; it prints nothing for a local name",
 			"sshd asks %s and not sallyport-keys: ssh keys of the realm are accepted only if that command asks it", cmd)}
+	case err != nil:
+		return []report.Finding{finding(report.Warning, enable, "sshd asks %s, which is not there: ssh keys of the realm are not accepted: %v", program, err)}
+	case strings.HasPrefix(cmd, "/usr/bin/userdbctl "): // it needs root
 	case user == "none" || user == "root":
 		return []report.Finding{finding(report.Warning, "AuthorizedKeysCommandUser sallyport-keys", "sshd runs sallyport-keys as %q; it needs no rights", user)}
 	}

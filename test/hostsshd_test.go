@@ -3,6 +3,7 @@ package test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -45,6 +46,9 @@ func asSSHD(t *testing.T, r *machine.Realm) []string {
 	return strings.Split(script(t, r, "sshd -T; echo Match:; sshd -T -C user="+local+",host=there,addr=192.0.2.1"), "\n")
 }
 
+// userdbCommand is what systemd-userdbd brings, on Debian 13.
+const userdbCommand = "authorizedkeyscommand /usr/bin/userdbctl ssh-authorized-keys %u"
+
 func TestHostThatTakesKeysOnlyStaysSo(t *testing.T) {
 	r := without(t, "PasswordAuthentication no\nMatch User "+local+"\n\tX11Forwarding no\n\tPermitTTY no\n")
 	before := asSSHD(t, r)
@@ -66,6 +70,11 @@ func TestHostThatTakesKeysOnlyStaysSo(t *testing.T) {
 	}
 	want := "[authorizedkeyscommand /usr/bin/sallyport-keys %u authorizedkeyscommanduser sallyport-keys" +
 		" authorizedkeyscommand /usr/bin/sallyport-keys %u authorizedkeyscommanduser sallyport-keys]"
+	if slices.Contains(before, userdbCommand) {
+		// Debian 13 with systemd-userdbd: the command there goes on to be the first.
+		chained := userdbCommand + " --chain -- /usr/bin/setpriv --reuid=sallyport-keys --regid=sallyport-keys --clear-groups /usr/bin/sallyport-keys --chained %u"
+		want = fmt.Sprint([]string{chained, chained})
+	}
 	if got := fmt.Sprint(differences); got != want {
 		t.Errorf("sshd differs by %s, want %s", got, want)
 	}
@@ -87,11 +96,11 @@ func TestHostKeysCommandOfAnAdministratorStays(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := without(t, "Include \"more/*\"\n")
 			must(t, r.WriteFile("/usr/local/bin/their-keys", "#!/bin/sh\n[ \"$1\" != "+local+" ] || cat /etc/their-key\n", 0o755))
-			script(t, r, "cp "+adaKey+".pub /etc/their-key; mkdir -p /etc/ssh/more; cat >> "+c.path+" <<'E'\n"+c.lines+"E\n")
+			script(t, r, "rm -f /etc/ssh/sshd_config.d/20-systemd-userdb.conf; cp "+adaKey+".pub /etc/their-key; mkdir -p /etc/ssh/more; cat >> "+c.path+" <<'E'\n"+c.lines+"E\n")
 			before := asSSHD(t, r)
 			must(t, r.Install(t.Context()))
 			out := script(t, r, "/usr/share/sallyport/configure-host enable")
-			if !strings.Contains(out, c.says) || !strings.Contains(out, "/usr/bin/sallyport-keys NAME") {
+			if !strings.Contains(out, c.says) || !strings.Contains(out, "/usr/bin/sallyport-keys --chained NAME") {
 				t.Errorf("it does not say so:\n%s", out)
 			}
 			if after := asSSHD(t, r); strings.Join(before, "\n") != strings.Join(after, "\n") {
@@ -124,7 +133,7 @@ func TestHostChangesAreShownBeforeTheyAreMade(t *testing.T) {
 		}
 		for _, want := range []string{
 			"/etc/nsswitch.conf (new)", "/etc/pam.d/common-auth (new)", "/etc/pam.d/common-session (new)", "/etc/ssh/sshd_config.d/20-sallyport.conf",
-			"\n" + c.sign + "AuthorizedKeysCommand /usr/bin/sallyport-keys", "/etc/sudoers.d/sallyport", "pam_sallyport.so",
+			"\n" + c.sign + "AuthorizedKeysCommand /usr/bin/", "/etc/sudoers.d/sallyport", "pam_sallyport.so",
 		} {
 			if !strings.Contains(shown, want) {
 				t.Errorf("%s --dry-run does not show %q:\n%s", c.words, want, shown)
@@ -179,5 +188,34 @@ func TestHostKeysOfLocalAccountsWaitForNobody(t *testing.T) {
 	out = script(t, r, "sallyport-keys "+ada+" 2>&1 || echo exit $?")
 	if took := time.Since(begun); took > 2*time.Second || !strings.Contains(out, "exit 75") {
 		t.Errorf("after %s: %s", took, out)
+	}
+}
+
+func TestHostKeysOfSystemdsUserDatabaseStay(t *testing.T) {
+	r := without(t, "")
+	script(t, r, "rm -f /etc/ssh/sshd_config.d/20-systemd-userdb.conf")
+	must(t, r.WriteFile("/etc/ssh/sshd_config.d/20-systemd-userdb.conf",
+		"# as Debian 13 has it\nAuthorizedKeysCommand /usr/bin/userdbctl ssh-authorized-keys %u\nAuthorizedKeysCommandUser root\n", 0o644))
+	// A user of the database, with a key: what is served before is served after.
+	script(t, r, `mkdir -p /run/userdb
+		k=$(cut -d' ' -f1,2 `+adaKey+`.pub)
+		echo '{"userName":"drop","uid":61000,"gid":61000,"homeDirectory":"/","shell":"/bin/bash","privileged":{"sshAuthorizedKeys":["'"$k"'"]}}' > /run/userdb/drop.user
+		chmod 0600 /run/userdb/drop.user; ln -s drop.user /run/userdb/61000.user
+		echo '{"groupName":"drop","gid":61000}' > /run/userdb/drop.group; ln -s drop.group /run/userdb/61000.group`)
+	serves := func() string { return script(t, r, "eval \"$(sshd -T | sed -n 's/^authorizedkeyscommand //p' | sed 's/%u/drop/g')\" 2>/dev/null") }
+	before := serves()
+	must(t, r.Install(t.Context()))
+	if after := serves(); before == "" || after != before {
+		t.Errorf("served %q, was %q", after, before)
+	}
+	must(t, r.StartServer(t.Context()))
+	must(t, r.AddPerson(t.Context(), ada, adaPass, adaKey+".pub", "admins"))
+	must(t, r.Join(t.Context()))
+	must(t, r.StartDaemon(t.Context()))
+	must(t, r.WaitOnline(t.Context()))
+	must(t, r.StartSSHD(t.Context()))
+	lets(t, byKey(r, ada), ada)
+	if out := script(t, r, "sallyport doctor 2>&1 || true"); strings.Contains(out, "ssh keys of the realm are not accepted") {
+		t.Errorf("doctor says:\n%s", out)
 	}
 }
