@@ -19,11 +19,11 @@ CFLAGS_ALL  = -std=c11 -O2 -g -Wall -Wextra -Werror -Wshadow -Wformat=2 -Wconver
 LDFLAGS_ALL = -shared -Wl,-z,now,-z,relro,-z,defs,--as-needed $(LDFLAGS)
 GOFLAGS_ALL = -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 
-PROGRAMS = sallyportd sallyport sallyport-keys sallyport-userdb sallyport-server
-MODULES  = pam_sallyport.so libnss_sallyport.so.2 libsubid_sallyport.so
+PROGRAMS = sallyportd sallyport sallyport-keys sallyport-userdb sallyport-subids sallyport-server
+MODULES  = pam_sallyport.so libnss_sallyport.so.2
 MANPAGES = $(wildcard docs/man/*.[1-8])
 
-.PHONY: all programs install uninstall deb demo demo-shell test test-go test-c test-machine test-kanidm fuzz bench bench-nss check-docs mutants lint fmt generate clean deps-% $(PROGRAMS)
+.PHONY: all programs install uninstall deb demo demo-shell test test-go test-c test-machine test-distro test-kanidm fuzz bench bench-nss check-docs mutants lint fmt generate clean deps-% $(PROGRAMS)
 
 all: programs $(addprefix build/,$(MODULES))
 programs: $(PROGRAMS)
@@ -41,26 +41,22 @@ build/libnss_sallyport.so.2: $(wildcard nss/module/*.[ch] wire/cwire/*.h)
 	@mkdir -p build
 	$(CC) $(CFLAGS_ALL) -o $@ $(wildcard nss/module/*.c) $(LDFLAGS_ALL) -Wl,-soname,libnss_sallyport.so.2,-z,nodelete
 
-build/libsubid_sallyport.so: $(wildcard nss/subid/*.[ch] nss/module/*.h wire/cwire/*.h)
-	@mkdir -p build
-	$(CC) $(CFLAGS_ALL) -Inss/module -o $@ $(wildcard nss/subid/*.c) $(LDFLAGS_ALL)
-
 install: all
 	install -d $(addprefix $(DESTDIR),$(PREFIX)/bin $(PREFIX)/sbin $(LIBDIR) $(PAMDIR) $(UNITDIR) $(SHAREDIR) \
 	  $(PREFIX)/lib/sysusers.d $(PREFIX)/lib/tmpfiles.d $(PREFIX)/share/pam-configs $(PREFIX)/share/polkit-1/rules.d \
 	  /etc/sallyport /etc/apparmor.d/abstractions/nameservice.d)
 	install -m 0755 build/sallyport build/sallyport-keys $(DESTDIR)$(PREFIX)/bin/
-	install -m 0755 build/sallyportd build/sallyport-userdb build/sallyport-server $(DESTDIR)$(PREFIX)/sbin/
+	install -m 0755 build/sallyportd build/sallyport-userdb build/sallyport-subids build/sallyport-server $(DESTDIR)$(PREFIX)/sbin/
 	install -m 0644 build/pam_sallyport.so $(DESTDIR)$(PAMDIR)/
-	install -m 0644 build/libnss_sallyport.so.2 build/libsubid_sallyport.so $(DESTDIR)$(LIBDIR)/
+	install -m 0644 build/libnss_sallyport.so.2 $(DESTDIR)$(LIBDIR)/
 	install -m 0644 packaging/apparmor/sallyport $(DESTDIR)/etc/apparmor.d/abstractions/nameservice.d/
-	install -m 0644 systemd/*.service systemd/*.socket $(DESTDIR)$(UNITDIR)/
+	install -m 0644 systemd/*.service systemd/*.socket systemd/*.path $(DESTDIR)$(UNITDIR)/
 	install -m 0644 systemd/sallyport.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/sallyport.conf
 	install -m 0644 systemd/sallyport.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/sallyport.conf
 	install -m 0644 packaging/pam-config $(DESTDIR)$(PREFIX)/share/pam-configs/sallyport
 	install -m 0644 packaging/pam-config-password $(DESTDIR)$(PREFIX)/share/pam-configs/sallyport-password
 	install -m 0644 packaging/polkit/20-sallyport.rules $(DESTDIR)$(PREFIX)/share/polkit-1/rules.d/
-	install -m 0644 packaging/ssh/20-sallyport.conf $(DESTDIR)$(SHAREDIR)/
+	install -m 0644 packaging/ssh/20-sallyport.conf packaging/ssh/20-sallyport-userdb.conf $(DESTDIR)$(SHAREDIR)/
 	install -m 0644 packaging/sudo/sallyport $(DESTDIR)$(SHAREDIR)/sudoers
 	install -m 0755 packaging/configure-host $(DESTDIR)$(SHAREDIR)/
 	for page in $(MANPAGES); do install -D -m 0644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit 1; done
@@ -91,10 +87,16 @@ test-go:
 # tested with it, and with the undefined-behaviour sanitizer, by test-go.
 test-c:
 	$(GO) test -asan -count=1 ./wire/... ./pam/module
-	$(GO) test -asan -count=1 -run 'Fuzz|Alike' ./nss/module ./nss/subid
+	$(GO) test -asan -count=1 -run 'Fuzz|Alike' ./nss/module
 
 test-machine: all
 	packaging/test-machines
+
+# The same on another release of Debian: "make test-distro RELEASE=trixie" runs all,
+# TESTS=regexp the whole-machine tests that match, TESTS=host those that depend on the
+# host's own programs most.
+test-distro:
+	packaging/test-distro '$(RELEASE)' '$(TESTS)'
 
 # Prints the table of docs/benchmarks.md; it takes some minutes, and passes or fails nothing.
 bench: deps-bench all
@@ -111,7 +113,7 @@ test-kanidm:
 
 check-docs:
 	mandoc -Tlint -Wwarning $(MANPAGES)
-	shellcheck packaging/install-deps packaging/configure-host packaging/fuzz packaging/test-machines packaging/deb/build packaging/deb/postinst packaging/deb/prerm packaging/deb/postrm .ci/run
+	shellcheck packaging/install-deps packaging/configure-host packaging/fuzz packaging/test-machines packaging/test-distro packaging/deb/build packaging/deb/postinst packaging/deb/prerm packaging/deb/postrm .ci/run
 
 # Every parser, for FUZZTIME each: "make fuzz FUZZTIME=10m" before a release.
 FUZZTIME ?= 60s

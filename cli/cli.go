@@ -77,6 +77,7 @@ func commands() []command {
 		{"enrol", "--remove totp|piv|backup-codes [--card SHA256]", "give up what was enrolled", enrolRemove},
 		{"card", "", "what is in the card readers, and what of it is yours", cards},
 		{"whoami", "", "what this session has proved, and until when", whoami},
+		{"subids", "[NAME]", "which subordinate ids an account has, for rootless containers", subIDs},
 		{"drop", "[--session] [--user NAME]", "forget what was proved: the next sudo asks", drop},
 		{"auth-test", "NAME [--service S]", "sign in through PAM, without opening a session", authTest},
 		{"join", "--server URL --code CODE --fingerprint SHA256", "join this machine to a realm", join},

@@ -140,6 +140,7 @@ func (s *login) confirm(ctx context.Context) identity.Verdict {
 	v := s.end(ctx, r)
 	if v.Code == identity.Granted {
 		v.Groups = s.earned()
+		s.d.beginSession(ctx, s)
 	}
 	return v
 }

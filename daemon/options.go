@@ -138,6 +138,9 @@ type Options struct {
 	// LocalFiles is the root under which etc/passwd and etc/group name the local
 	// accounts and groups; "": "/".
 	LocalFiles string
+	// SubIDList is the file that tells the machine of the ranges of subordinate ids
+	// that were given out (package subid); "": there is none. The first realm's counts.
+	SubIDList string
 }
 
 // Daemon decides. Make it with [New], run its background work with [Daemon.Run].

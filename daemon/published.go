@@ -67,9 +67,9 @@ func (d *Daemon) directoryFindings(r *report.Directory) []report.Finding {
 	}
 	if d.subs.full.Load() {
 		list = append(list, report.Finding{
-			Check: "subordinate ids", Severity: report.Warning, Detail: "Every range of subordinate ids is given out: " + d.p.SubIDs.String() + ".",
+			Check: subIDsCheck, Severity: report.Warning, Detail: "Every range of subordinate ids is given out: " + d.p.SubIDs.String() + ".",
 			Mend: "Widen [subids] range.",
 		})
 	}
-	return list
+	return append(list, d.o.Realms.handOver.findings(d.o.Now())...)
 }

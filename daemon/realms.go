@@ -33,7 +33,8 @@ import (
 // remembered. Numbers cannot clash: each realm has ranges of its own (package
 // config), and subordinate ids are given out by one after the other.
 type Realms struct {
-	giving sync.Mutex // subordinate ids, one after the other
+	giving   sync.Mutex // subordinate ids, one after the other
+	handOver *handOver
 
 	mu  sync.RWMutex
 	all []*Daemon
@@ -42,7 +43,7 @@ type Realms struct {
 }
 
 // NewRealms makes an empty family; [New] adds to it what has it in its Options.
-func NewRealms() *Realms { return &Realms{changed: make(chan struct{}, 1)} }
+func NewRealms() *Realms { return &Realms{changed: make(chan struct{}, 1), handOver: newHandOver()} }
 
 // add puts a Daemon behind those that are there, and returns them.
 func (r *Realms) add(d *Daemon) (ahead []*Daemon) {
@@ -67,6 +68,7 @@ func (r *Realms) holdsSubID(id uint32) bool {
 // Run runs them all until ctx ends.
 func (r *Realms) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { r.handOverSubIDs(ctx); return nil })
 	for _, d := range r.list() {
 		g.Go(func() error { return d.Run(ctx) })
 		g.Go(func() error { r.relay(ctx, d.Changed()); return nil })

@@ -70,11 +70,6 @@ func (m manyViews) Groups() iter.Seq[identity.ListedGroup] {
 		func(g identity.ListedGroup, realm int) identity.ListedGroup { g.Realm = realm; return g })
 }
 
-func (m manyViews) SubIDs() iter.Seq[identity.SubIDs] {
-	return merged(m, identity.View.SubIDs, func(a, b identity.SubIDs) int { return cmp.Compare(a.Start, b.Start) },
-		func(s identity.SubIDs, _ int) identity.SubIDs { return s })
-}
-
 // merged yields what sorted sequences yield, sorted, and marks each with the number of
 // its realm. What one of them yielded stays valid until it is asked for the next.
 func merged[T any](m manyViews, seq func(identity.View) iter.Seq[T], order func(a, b T) int, mark func(v T, realm int) T) iter.Seq[T] {

@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/subid"
 )
 
 // subIDs are the ranges of subordinate ids that this machine has given out. They
@@ -50,6 +50,20 @@ func (s *subIDs) start(id uuid.UUID) (uint32, bool) {
 	return start, ok
 }
 
+// givenSubIDs has the ranges of those whose uid is known.
+func (d *Daemon) givenSubIDs() []identity.SubIDs {
+	given := d.subs.all()
+	list := make([]identity.SubIDs, 0, len(given))
+	d.index.mu.RLock()
+	defer d.index.mu.RUnlock()
+	for id, start := range given {
+		if uid := d.index.pinnedUID(id); uid != 0 {
+			list = append(list, identity.SubIDs{UID: uid, Start: start})
+		}
+	}
+	return list
+}
+
 func (s *subIDs) all() map[uuid.UUID]uint32 {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -70,16 +84,12 @@ func (d *Daemon) loadSubIDs(ctx context.Context) error {
 		return err //nolint:wrapcheck // says what it was
 	}
 	for _, s := range all {
-		if err := identity.CheckSubIDs(subRange(s.Start)); err != nil {
+		if err := identity.CheckSubIDs(subid.Range(s.Start)); err != nil {
 			return fmt.Errorf("subordinate ids: %w", err)
 		}
 		d.subs.set(s.UUID, s.Start)
 	}
 	return nil
-}
-
-func subRange(start uint32) identity.IDRange {
-	return identity.IDRange{Min: start, Max: start + identity.SubIDCount - 1}
 }
 
 // SubIDsOf returns the range of subordinate ids of an account. Anyone is told a
@@ -92,7 +102,7 @@ func (d *Daemon) SubIDsOf(ctx context.Context, peer identity.Peer, name string) 
 		return identity.IDRange{}, err
 	}
 	if start, ok := d.subs.start(e.account.UUID); ok {
-		return subRange(start), nil
+		return subid.Range(start), nil
 	}
 	if peer.UID != 0 && peer.UID != e.account.UID {
 		return identity.IDRange{}, fmt.Errorf("%w: only root and the account itself are given subordinate ids", identity.ErrUnavailable)
@@ -101,7 +111,22 @@ func (d *Daemon) SubIDsOf(ctx context.Context, peer identity.Peer, name string) 
 	if err != nil {
 		return identity.IDRange{}, fmt.Errorf("%w: subordinate ids: %w", identity.ErrUnavailable, err)
 	}
-	return subRange(start), nil
+	return subid.Range(start), nil
+}
+
+// beginSession gives subordinate ids to whoever root's program begins a session for. A
+// session begins without them, too.
+func (d *Daemon) beginSession(ctx context.Context, s *login) {
+	if s.Operation != identity.OpOpenSession || s.Peer.UID != 0 {
+		return
+	}
+	id := s.q.e.account.UUID
+	if _, ok := d.subs.start(id); ok {
+		return
+	}
+	if _, err := d.giveSubIDs(ctx, id); err != nil {
+		d.log.WarnContext(ctx, "no subordinate ids are given", "account", s.User, "error", err)
+	}
 }
 
 var errSubIDsFull = errors.New("every range of this machine is taken")
@@ -118,11 +143,14 @@ func (d *Daemon) giveSubIDs(ctx context.Context, id uuid.UUID) (uint32, error) {
 		o.writing.Lock()
 		defer o.writing.Unlock()
 	}
-	taken, err := d.takenSubIDs()
+	taken, err := d.takenSubIDs(id)
 	if err != nil {
 		return 0, err
 	}
-	start, ok := firstFree(d.p.SubIDs, taken)
+	start, ok := taken.own, taken.own != 0
+	if !ok {
+		start, ok = firstFree(d.p.SubIDs, taken.ranges)
+	}
 	d.subs.full.Store(!ok)
 	if !ok {
 		return 0, fmt.Errorf("%w: %s", errSubIDsFull, d.p.SubIDs)
@@ -133,7 +161,7 @@ func (d *Daemon) giveSubIDs(ctx context.Context, id uuid.UUID) (uint32, error) {
 		return 0, fmt.Errorf("keep: %w", err)
 	}
 	d.subs.set(id, start)
-	d.following.grow(stirred{visible: true}, d.o.Now())
+	d.o.Realms.handOver.wake()
 	return start, nil
 }
 
@@ -155,32 +183,40 @@ func firstFree(in identity.IDRange, taken []identity.IDRange) (uint32, bool) {
 	return in.Min + uint32(max(i, 0))*identity.SubIDCount, i >= 0 //nolint:gosec // within the range
 }
 
-// takenSubIDs lists what a new range may not overlap: ranges given out here and in
-// /etc/subuid and /etc/subgid, and ids of local and of known accounts and groups.
-func (d *Daemon) takenSubIDs() ([]identity.IDRange, error) {
-	var taken []identity.IDRange
+// takenIDs are what a new range may not overlap, and what the account has already in
+// the machine's files: then that is its range.
+type takenIDs struct {
+	ranges []identity.IDRange
+	own    uint32 // where it begins; 0: there is none
+}
+
+// takenSubIDs lists ranges given out here and in /etc/subuid and /etc/subgid, and ids of
+// local and of known accounts and groups.
+func (d *Daemon) takenSubIDs(id uuid.UUID) (taken takenIDs, err error) {
 	for _, o := range d.o.Realms.list() {
 		o.subs.mu.RLock()
 		for _, start := range o.subs.starts {
-			taken = append(taken, subRange(start))
+			taken.ranges = append(taken.ranges, subid.Range(start))
 		}
 		o.subs.mu.RUnlock()
 	}
-	for _, name := range []string{"etc/subuid", "etc/subgid"} {
-		b, err := os.ReadFile(filepath.Join(d.o.LocalFiles, name))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err //nolint:wrapcheck // names the file
-		}
-		taken = append(taken, parseSubIDs(b)...)
+	given := slices.Clone(taken.ranges)
+	lines, err := d.subIDLines()
+	if err != nil {
+		return takenIDs{}, err
+	}
+	for _, l := range lines {
+		taken.ranges = append(taken.ranges, l.IDRange)
 	}
 	l, err := d.local.now()
 	if err != nil {
-		return nil, err
+		return takenIDs{}, err
 	}
 	in := d.p.SubIDs
+	var ids []identity.IDRange
 	one := func(id uint32) {
 		if in.Contains(id) {
-			taken = append(taken, identity.IDRange{Min: id, Max: id})
+			ids = append(ids, identity.IDRange{Min: id, Max: id})
 		}
 	}
 	for _, n := range []*names{l.accounts, l.groups} {
@@ -191,24 +227,38 @@ func (d *Daemon) takenSubIDs() ([]identity.IDRange, error) {
 	for _, o := range d.o.Realms.list() {
 		o.index.eachID(one)
 	}
+	taken.ranges = append(taken.ranges, ids...)
+	if e := d.index.withUUID(id); e != nil {
+		taken.own = ownRange(e.account.UID, d.p.SubIDs, lines, slices.Concat(given, ids))
+	}
 	return taken, nil
 }
 
-// parseSubIDs reads subuid(5) and subgid(5): owner, first id, count. A line that
-// makes no sense reserves nothing, as for the programs that read it.
-func parseSubIDs(b []byte) []identity.IDRange {
-	var list []identity.IDRange
-	for line := range bytes.Lines(b) {
-		fields := bytes.Split(bytes.TrimSpace(line), []byte{':'})
-		if len(fields) != 3 || bytes.HasPrefix(fields[0], []byte{'#'}) {
-			continue
+// subIDLines reads both files.
+func (d *Daemon) subIDLines() ([]subid.Line, error) {
+	var all []subid.Line
+	for _, name := range []string{"etc/subuid", "etc/subgid"} {
+		b, err := os.ReadFile(filepath.Join(d.o.LocalFiles, name))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err //nolint:wrapcheck // names the file
 		}
-		first, err1 := strconv.ParseUint(string(fields[1]), 10, 32)
-		count, err2 := strconv.ParseUint(string(fields[2]), 10, 32)
-		if err1 != nil || err2 != nil || count == 0 {
-			continue
-		}
-		list = append(list, identity.IDRange{Min: uint32(first), Max: uint32(min(first+count-1, 1<<32-1))})
+		all = append(all, subid.Parse(b)...)
 	}
-	return list
+	return all, nil
+}
+
+// ownRange finds a range that the uid has in the files, that is as ours are, and that
+// nobody else has.
+func ownRange(uid uint32, in identity.IDRange, lines []subid.Line, others []identity.IDRange) uint32 {
+	owner := strconv.FormatUint(uint64(uid), 10)
+	for _, l := range lines {
+		if l.Owner != owner || l.IDRange != subid.Range(l.Min) || l.Min < in.Min || l.Max > in.Max || identity.CheckSubIDs(l.IDRange) != nil {
+			continue
+		}
+		meets := func(r identity.IDRange) bool { return r.Min <= l.Max && l.Min <= r.Max }
+		if !slices.ContainsFunc(others, meets) && !slices.ContainsFunc(lines, func(o subid.Line) bool { return o != l && meets(o.IDRange) }) {
+			return l.Min
+		}
+	}
+	return 0
 }

@@ -18,9 +18,8 @@ import (
 type view struct {
 	accounts []*packed // uids ascending
 	local    local
-	groups   []viewed // by number
-	listed   []uint32 // numbers of groups to yield, gids ascending
-	subIDs   []identity.SubIDs
+	groups   []viewed               // by number
+	listed   []uint32               // numbers of groups to yield, gids ascending
 	extra    map[uuid.UUID][]uint32 // local gids by the uuid of a group of the realm
 }
 
@@ -43,17 +42,10 @@ func (d *Daemon) View(ctx context.Context) (identity.View, error) {
 		return nil, fmt.Errorf("view: %w", err)
 	}
 	v := &view{local: l, extra: d.localGroups(l)}
-	given := d.subs.all()
 	v.copy(d.index)
 	v.accounts = slices.DeleteFunc(v.accounts, func(p *packed) bool { return l.hides(p.name(), p.uid, p.gid) })
 	slices.SortFunc(v.accounts, func(a, b *packed) int { return cmp.Compare(a.uid, b.uid) })
 	v.list()
-	for _, p := range v.accounts {
-		if start, ok := given[p.uuid]; ok {
-			v.subIDs = append(v.subIDs, identity.SubIDs{UID: p.uid, Start: start})
-		}
-	}
-	slices.SortFunc(v.subIDs, func(a, b identity.SubIDs) int { return cmp.Compare(a.Start, b.Start) })
 	return v, nil
 }
 
@@ -151,5 +143,3 @@ func (v *view) Groups() iter.Seq[identity.ListedGroup] {
 		}
 	}
 }
-
-func (v *view) SubIDs() iter.Seq[identity.SubIDs] { return slices.Values(v.subIDs) }

@@ -27,9 +27,6 @@ func lines(v identity.View) []string {
 	for g := range v.Groups() {
 		list = append(list, fmt.Sprintf("group %s %d", g.Name, g.GID))
 	}
-	for s := range v.SubIDs() {
-		list = append(list, fmt.Sprintf("sub %d %d", s.UID, s.Start))
-	}
 	return list
 }
 

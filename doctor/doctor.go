@@ -50,6 +50,7 @@ func checks() []check {
 		{"name service", lookNames},
 		{"name service cache", lookNSCD},
 		{"user database", lookUserDB},
+		{"subordinate ids", lookSubIDs},
 		{"PAM", lookPAM},
 		{"PAM services", lookRules},
 		{"sshd", lookSSHD},

@@ -35,13 +35,20 @@ authorizedkeyscommanduser sallyport-keys
 func sound() map[string]string {
 	pam := "auth [success=2 default=ignore] pam_unix.so\nauth [success=1 default=die] pam_sallyport.so\n"
 	return map[string]string{
-		"/etc/nsswitch.conf":                              "passwd: files sallyport systemd\ngroup: files sallyport # ours\nhosts: files dns\nsubid: sallyport\n",
+		"/etc/nsswitch.conf":                              "passwd: files sallyport systemd\ngroup: files sallyport # ours\nhosts: files dns\n",
 		"/etc/pam.d/common-auth":                          pam,
 		"/etc/pam.d/common-account":                       pam,
 		"/etc/pam.d/common-session":                       pam,
 		"/lib/x86_64-linux-gnu/libnss_sallyport.so.2":     "",
 		"/lib/x86_64-linux-gnu/security/pam_sallyport.so": "",
 		"/usr/sbin/sshd":                                  "",
+		"/usr/bin/sallyport-keys":                         "",
+		"/usr/bin/userdbctl":                              "",
+		"/etc/passwd":                                     "root:x:0:0::/root:/bin/sh\n",
+		"/etc/group":                                      "root:x:0:\n",
+		"/etc/subuid":                                     "local:700000000:65536\n1900000001:600178688:65536\n",
+		"/etc/subgid":                                     "local:700000000:65536\n1900000001:600178688:65536\n",
+		"/var/lib/sallyport/subids":                       "1900000001:600178688:65536\n",
 		"/etc/sallyport/sallyportd.toml":                  conf("https://127.0.0.1:1"),
 		"/etc/sallyport/server-ca.pem":                    "not a certificate",
 		"/var/lib/sallyport/machine.key":                  "key",
@@ -72,7 +79,6 @@ func (nobody) Accounts() iter.Seq[*identity.Listed] { return func(func(*identity
 func (nobody) Groups() iter.Seq[identity.ListedGroup] {
 	return func(func(identity.ListedGroup) bool) {}
 }
-func (nobody) SubIDs() iter.Seq[identity.SubIDs] { return func(func(identity.SubIDs) bool) {} }
 
 func conf(url string) string {
 	return fmt.Sprintf(`[machine]
@@ -104,7 +110,12 @@ func host(t *testing.T, files map[string]string, sshd string) *doctor.Host {
 	if err := os.Chmod(filepath.Join(root, "/var/lib/sallyport"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	return &doctor.Host{Root: root, Run: func(context.Context, string, ...string) (string, error) { return sshd, nil }}
+	return &doctor.Host{Root: root, Run: func(_ context.Context, name string, _ ...string) (string, error) {
+		if name == "systemctl" {
+			return "enabled\n", nil
+		}
+		return sshd, nil
+	}}
 }
 
 // of returns the findings of one check that are not ok, as "severity detail".
@@ -139,8 +150,13 @@ func TestEveryFaultOfAHostIsFoundWithItsMend(t *testing.T) {
 		"nscd runs":               {"/proc/77/comm", "nscd\n", "name service cache", "warning a name service cache is running: nscd keeps"},
 		"unscd runs":              {"/proc/77/comm", "unscd\n", "name service cache", "warning a name service cache is running: unscd keeps"},
 		"nsncd runs":              {"/proc/77/comm", "nsncd\n", "name service cache", "note a name service cache is running: nsncd answers for glibc; it keeps nothing"},
-		"shadow names us":         {"/etc/nsswitch.conf", "passwd: files sallyport\ngroup: files sallyport\nshadow: files sallyport\nsubid: sallyport\n", "name service", `warning nsswitch.conf: "shadow" names sallyport`},
-		"subid of another":        {"/etc/nsswitch.conf", "passwd: files sallyport\ngroup: files sallyport\nsubid: sss\n", "name service", `note nsswitch.conf: "subid" names sss`},
+		"shadow names us":         {"/etc/nsswitch.conf", "passwd: files sallyport\ngroup: files sallyport\nshadow: files sallyport\n", "name service", `warning nsswitch.conf: "shadow" names sallyport`},
+		"subid of another":        {"/etc/nsswitch.conf", "passwd: files sallyport\ngroup: files sallyport\nsubid: sss\n", "subordinate ids", `note nsswitch.conf: "subid" names sss`},
+		"our old subid line":      {"/etc/nsswitch.conf", "passwd: files sallyport\ngroup: files sallyport\nsubid: sallyport\n", "subordinate ids", `problem nsswitch.conf has the line "subid: sallyport"`},
+		"a range not in the file": {"/var/lib/sallyport/subids", "1900000000:600113152:65536\n", "subordinate ids", `warning the subordinate ids of 1 people have not reached`},
+		"a range of another":      {"/var/lib/sallyport/subids", "1900000000:700000000:65536\n", "subordinate ids", `warning uid 1900000000 has no subordinate ids: 700000000-700065535 overlaps`},
+		"no subuid":               {"/etc/subuid", "-", "subordinate ids", `note /etc/subuid does not exist`},
+		"a list that is none":     {"/var/lib/sallyport/subids", "root:x\n", "subordinate ids", `warning the daemon's list of subordinate ids cannot be read`},
 		"no snapshot":             {"/var/cache/sallyport/directory", "-", "directory", "warning there is no directory snapshot"},
 		"a damaged snapshot":      {"/var/cache/sallyport/directory", "SALLYDIR", "directory", "problem the directory snapshot is damaged"},
 		"an outdated one":         {"/var/cache/sallyport/directory", directory(time.Now().Add(-time.Hour)), "directory", "problem the directory snapshot is out of date since"},
@@ -179,9 +195,13 @@ func TestNothingIsWrongWithASoundHost(t *testing.T) {
 func TestSSHDIsJudgedByItsOwnWord(t *testing.T) {
 	for name, c := range map[string]struct{ line, with, want string }{
 		"no PAM":     {"usepam yes", "usepam no", "problem sshd does not use PAM"},
-		"no command": {"/usr/bin/sallyport-keys %u", "none", "warning sshd does not ask"},
+		"no command": {"/usr/bin/sallyport-keys %u", "none", "warning sshd asks no AuthorizedKeysCommand"},
+		"gone":       {"/usr/bin/sallyport-keys %u", "/usr/bin/setpriv sallyport-keys", "warning sshd asks /usr/bin/setpriv, which is not there"},
+		"another":    {"/usr/bin/sallyport-keys %u", "/usr/bin/keys", "warning sshd asks /usr/bin/keys and not"},
 		"as root":    {"authorizedkeyscommanduser sallyport-keys", "authorizedkeyscommanduser root", "warning sshd runs sallyport-keys as"},
-		"one prompt": {"kbdinteractiveauthentication yes", "kbdinteractiveauthentication no", "note sshd asks one question"},
+		"one prompt": {"kbdinteractiveauthentication yes", "kbdinteractiveauthentication no", "note sshd accepts no passwords"},
+		"one line":   {"kbdinteractiveauthentication yes", "passwordauthentication yes\nkbdinteractiveauthentication no", "note sshd asks for one line only"},
+		"two no":     {"kbdinteractiveauthentication yes", "", "note sshd accepts no passwords"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := of(host(t, sound(), strings.Replace(sshdSound, c.line, c.with, 1)).Examine(t.Context()), "sshd")

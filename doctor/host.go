@@ -60,20 +60,7 @@ func lookNames(_ context.Context, h *Host, _ *config.Config) []report.Finding {
 				"nsswitch.conf: %q names sallyport, which has no such entries: every look at it asks for nothing", db))
 		}
 	}
-	return append(all, judgeSubIDs(services["subid"]))
-}
-
-// judgeSubIDs: libsubid asks one service, so another one leaves people of the realm
-// without a range, and ours leaves nobody without.
-func judgeSubIDs(list []string) report.Finding {
-	switch {
-	case len(list) == 0:
-		return finding(report.Note, enable, "nsswitch.conf: no \"subid\": people of the realm have no subordinate ids, which rootless containers need")
-	case list[0] != "sallyport":
-		return finding(report.Note, "subid: sallyport in nsswitch.conf, if nobody needs the other one", "nsswitch.conf: \"subid\" names %s: people of the realm have no subordinate ids of ours", list[0])
-	default:
-		return ok("nsswitch.conf: subid: sallyport")
-	}
+	return all
 }
 
 // services reads nsswitch.conf(5): the services of each database, with the
@@ -180,39 +167,6 @@ func judgeStack(name, text string) report.Finding {
 	default:
 		return ok("/etc/pam.d/%s calls pam_sallyport.so beside pam_unix.so", name)
 	}
-}
-
-// lookSSHD asks sshd itself what its configuration comes to.
-func lookSSHD(ctx context.Context, h *Host, _ *config.Config) []report.Finding {
-	if _, err := os.Stat(h.path("/usr/sbin/sshd")); err != nil {
-		return []report.Finding{finding(report.Note, "", "sshd is not installed")}
-	}
-	out, err := h.run(ctx, "/usr/sbin/sshd", "-T")
-	if err != nil {
-		return []report.Finding{finding(report.Warning, "run doctor as root; sshd -t shows faults", "sshd's settings cannot be read: %s", firstLine(out, err))}
-	}
-	set := map[string]string{}
-	for line := range strings.Lines(out) {
-		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
-		set[key] = value
-	}
-	var all []report.Finding
-	if set["usepam"] != "yes" {
-		all = append(all, finding(report.Problem, "UsePAM yes in sshd_config", "sshd does not use PAM (usepam %s): no password of the realm is accepted, and no account is checked", set["usepam"]))
-	}
-	switch cmd := set["authorizedkeyscommand"]; {
-	case !strings.Contains(cmd, "sallyport-keys"):
-		all = append(all, finding(report.Warning, enable, "sshd does not ask sallyport-keys (authorizedkeyscommand %s): keys of the realm are not accepted", cmd))
-	case set["authorizedkeyscommanduser"] == "none" || set["authorizedkeyscommanduser"] == "root":
-		all = append(all, finding(report.Warning, "AuthorizedKeysCommandUser sallyport-keys", "sshd runs sallyport-keys as %q; it needs no rights", set["authorizedkeyscommanduser"]))
-	}
-	if set["kbdinteractiveauthentication"] != "yes" {
-		all = append(all, finding(report.Note, "KbdInteractiveAuthentication yes in sshd_config", "sshd asks one question only: an account with a one-time code cannot log in by password over ssh"))
-	}
-	if len(all) == 0 {
-		all = append(all, ok("sshd uses PAM and asks %s", set["authorizedkeyscommand"]))
-	}
-	return all
 }
 
 func firstLine(out string, err error) string {

@@ -18,8 +18,6 @@ type View interface {
 	// must earn, which no account lists; gids ascending. Its members are the
 	// accounts that list its gid.
 	Groups() iter.Seq[ListedGroup]
-	// SubIDs yields the ranges of subordinate ids that were given out, ascending.
-	SubIDs() iter.Seq[SubIDs]
 }
 
 // Listed is one account of a [View] with the ids of its groups. Realm is whose it

@@ -110,8 +110,6 @@ func (n people) Groups() iter.Seq[identity.ListedGroup] {
 	}
 }
 
-func (n people) SubIDs() iter.Seq[identity.SubIDs] { return func(func(identity.SubIDs) bool) {} }
-
 // records keeps what Published was told.
 type records struct {
 	mu  sync.Mutex

@@ -36,7 +36,7 @@ type Keys interface {
 	KeysFor(ctx context.Context, peer identity.Peer, name string) ([]identity.SSHKey, error)
 }
 
-// SubIDs answers newuidmap(1) and its kin. Who may ask for whose range is its
+// SubIDs answers "sallyport subids". Who may ask for whose range is its
 // decision, from the peer; identity.ErrNotFound means none.
 type SubIDs interface {
 	SubIDsOf(ctx context.Context, peer identity.Peer, name string) (identity.IDRange, error)

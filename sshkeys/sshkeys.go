@@ -6,15 +6,23 @@
 // of date or not allowed on this machine. This package only adds the options
 // and leaves out what is no key.
 //
+// sshd runs the command anew for each key that somebody offers, and waits for it. So a
+// name of passwd(5) is answered without asking anybody ([Local]), and a daemon that does
+// not say within 50 ms that it works on the question counts as gone.
+//
 // Agent forwarding is off unless the administrator says otherwise: a forwarded
 // agent lets whoever is root on this machine use the key everywhere else.
 package sshkeys
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
 	"io"
+	"os"
+	"strings"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -30,22 +38,48 @@ type Options struct {
 	Fingerprint string
 }
 
+// acknowledge is how long the daemon may take to say that it works on a question:
+// docs/decisions/0002-fifty-milliseconds.md.
+const acknowledge = 50 * time.Millisecond
+
+// Local tells whether the name is an account of the file, which is in the form of
+// passwd(5). A file that cannot be read has nobody.
+func Local(path, name string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close() //nolint:errcheck // read only
+	for r := bufio.NewReader(f); ; {
+		line, err := r.ReadString('\n')
+		if user, _, found := strings.Cut(line, ":"); found && user == name && name != "" {
+			return true
+		}
+		if err != nil {
+			return false
+		}
+	}
+}
+
 // Fetch asks the daemon at socket for the keys of the account that name finds.
-// identity.ErrNotFound and identity.ErrUnavailable are told apart.
+// identity.ErrNotFound and identity.ErrUnavailable are told apart. The context limits
+// the answer; that the daemon works on it must be known sooner.
 func Fetch(ctx context.Context, socket, name string) ([]string, error) {
-	c, err := wire.Dial(ctx, socket)
+	soon, cancel := context.WithTimeout(ctx, acknowledge)
+	defer cancel()
+	c, err := wire.Dial(soon, socket)
 	if err != nil {
 		return nil, fmt.Errorf("%w: sallyportd does not answer: %w", identity.ErrUnavailable, err)
 	}
 	defer c.Close() //nolint:errcheck // read only
-	if err := c.Send(ctx, wire.New(wire.GetSSHKeys).AddString(wire.Name, name)); err != nil {
+	if err := c.Send(soon, wire.New(wire.GetSSHKeys).AddString(wire.Name, name)); err != nil {
 		return nil, fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
 	}
 	var lines []string
-	for {
-		m, err := c.Receive(ctx)
+	for until := soon; ; until = ctx {
+		m, err := c.Receive(until)
 		if err != nil {
-			return nil, fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
+			return nil, fmt.Errorf("%w: sallyportd does not answer: %w", identity.ErrUnavailable, err)
 		}
 		switch m.Type {
 		case wire.Working:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -97,6 +98,56 @@ func TestEveryAnswerOfTheDaemonHasItsMeaning(t *testing.T) {
 				t.Errorf("%d keys, error %v; want %d, %v", len(lines), err, c.n, c.want)
 			}
 		})
+	}
+}
+
+func TestADaemonThatHangsIsGivenUpSoon(t *testing.T) {
+	for name, packets := range map[string][]*wire.Message{"before it answers": nil, "after it began": {wire.New(wire.Working)}} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "lookup.sock")
+			l, err := wire.Listen(path, 0o666)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ended := make(chan struct{})
+			t.Cleanup(func() { close(ended); l.Close() })
+			go func() {
+				c, err := l.AcceptUnix()
+				if err != nil {
+					return
+				}
+				defer c.Close()
+				for _, p := range packets {
+					_ = wire.NewConn(c).Send(context.Background(), p)
+				}
+				<-ended
+			}()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			_, err = sshkeys.Fetch(ctx, path, "ada")
+			if !errors.Is(err, identity.ErrUnavailable) {
+				t.Errorf("got %v", err)
+			}
+			if early := ctx.Err() == nil; early != (packets == nil) {
+				t.Errorf("given up before the whole time is over: %v", early)
+			}
+		})
+	}
+}
+
+func TestALocalNameIsFoundInPasswd(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "passwd")
+	long := strings.Repeat("x", 100000)
+	if err := os.WriteFile(path, []byte("root:x:0:0::/:/bin/sh\n#ada:x\n"+long+":x:1:1::/:/bin/sh\n:x\nlast:x:2:2::/:/bin/sh"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"root": true, "last": true, long: true, "ada": false, "roo": false, "root:x": false, "": false, "Root": false} {
+		if got := sshkeys.Local(path, name); got != want {
+			t.Errorf("%.20q: %v", name, got)
+		}
+	}
+	if sshkeys.Local(path+"-none", "root") {
+		t.Error("a file that is not there has somebody")
 	}
 }
 

@@ -51,7 +51,7 @@ func (d *desk) leaves() {
 func (d *desk) startPcscd() {
 	d.t.Helper()
 	script(d.t, d.Realm, `mkdir -p /run/pcscd; rm -f /run/pcscd/*`)
-	p, err := d.Start(d.t.Context(), "/usr/sbin/pcscd", "--foreground")
+	p, err := d.Start(d.t.Context(), "/usr/sbin/pcscd", vcard.Arguments()...)
 	must(d.t, err)
 	d.pcscd = p
 	d.empty()

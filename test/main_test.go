@@ -57,7 +57,7 @@ func bare(t *testing.T) *machine.Realm {
 	script(t, r, `
 		useradd -m -s /bin/bash `+local+`
 		printf '%s:%s\n' `+local+` '`+localPass+`' root '`+rootPass+`' | chpasswd
-		printf 'PermitRootLogin yes\nMaxStartups 100\n' > /etc/ssh/sshd_config.d/90-test.conf
+		printf 'PermitRootLogin yes\nMaxStartups 100\nKbdInteractiveAuthentication yes\n' > /etc/ssh/sshd_config.d/90-test.conf
 		echo '%admins ALL=(ALL) ALL' > /etc/sudoers.d/admins
 		echo 'local ALL=(ALL) ALL' > /etc/sudoers.d/local
 		chmod 0440 /etc/sudoers.d/*

@@ -30,7 +30,7 @@ func settled(t *testing.T) *machine.Booted {
 		t.Fatalf("machine add printed %s", out)
 	}
 	in(t, b, fmt.Sprintf("sallyport join --server https://127.0.0.1:8443 --code '%s' --fingerprint '%s'", code[1], pin[1]))
-	in(t, b, "systemctl start sallyportd.socket sallyportd sallyport-userdb.socket")
+	in(t, b, "systemctl start sallyportd.socket sallyportd sallyport-userdb.socket sallyport-subids.path")
 	must(t, b.Eventually(t.Context(), func() error {
 		out, err := b.In(t.Context(), "userdbctl --with-nss=no users-in-group crew")
 		if err == nil && (!strings.Contains(out, ada) || !strings.Contains(out, bob)) {
@@ -112,22 +112,31 @@ func TestEverybodyHasSubordinateIDsOfTheirOwn(t *testing.T) {
 	b := settled(t)
 	start := func(name string) string {
 		t.Helper()
-		out := in(t, b, "getsubids "+name+"; getsubids -g "+name)
-		f := regexp.MustCompile(`^0: ` + name + ` (\d+) 65536\n0: ` + name + ` (\d+) 65536\n$`).FindStringSubmatch(out)
-		if f == nil {
-			t.Fatalf("getsubids %s printed %q", name, out)
-		}
-		return f[1]
+		in(t, b, "su -l "+name+" -c true </dev/null")
+		line := regexp.MustCompile(`(?m)^` + strings.TrimSpace(in(t, b, "id -u "+name)) + `:(\d+):65536$`)
+		var found []string
+		must(t, b.Eventually(t.Context(), func() error {
+			uids, gids := in(t, b, "cat /etc/subuid"), in(t, b, "cat /etc/subgid")
+			if found = line.FindStringSubmatch(uids); found == nil || !line.MatchString(gids) {
+				return fmt.Errorf("%s has no range:\n%s%s%s", name, uids, gids, in(t, b, "systemctl status sallyport-subids.path sallyport-subids || true; journalctl -b -u sallyport-subids -u sallyportd; ls -l /var/lib/sallyport"))
+			}
+			return nil
+		}))
+		bsays(t, b, "sallyport subids "+name, name+" has 65536 user and group ids from "+found[1])
+		return found[1]
 	}
+	in(t, b, "printf '"+local+":100000:65536\n# kept as it is\n' > /etc/subuid; printf '"+local+":100000:65536' > /etc/subgid; chmod 0664 /etc/subgid")
 	a, o := start(ada), start(bob)
 	if a == o {
 		t.Fatalf("ada and bob share %s", a)
 	}
-	in(t, b, "printf '"+local+":100000:65536\n' > /etc/subuid; printf '"+local+":100000:65536\n' > /etc/subgid")
+	bsays(t, b, "cat /etc/subuid; stat -c %a:%U /etc/subgid", local+":100000:65536\n# kept as it is\n", "664:root")
+	bsays(t, b, "getsubids ada; getsubids -g bob", "ada "+a+" 65536", "bob "+o+" 65536")
 	for _, s := range daemonStates() {
 		t.Run(s.name, func(t *testing.T) {
 			in(t, b, s.begin)
 			bsays(t, b, mapped(ada, a), a+"      65536")
+			bsays(t, b, "cd /; setpriv --reuid=ada --regid=ada --init-groups unshare -U --map-auto cat /proc/self/uid_map", a+"      65536")
 			bsays(t, b, mapped(local, "100000"), "100000      65536")
 			for name, other := range map[string]string{ada: o, local: a, bob: "100000"} {
 				if out, err := b.In(t.Context(), mapped(name, other)); err == nil || !strings.Contains(out, "not allowed") {
@@ -137,10 +146,16 @@ func TestEverybodyHasSubordinateIDsOfTheirOwn(t *testing.T) {
 			in(t, b, s.end)
 		})
 	}
+	t.Run("the writer has no right to more", func(t *testing.T) {
+		bsays(t, b, "systemctl show sallyport-subids -p CapabilityBoundingSet,ProtectSystem,NoNewPrivileges; systemd-analyze verify sallyport-subids.path sallyport-subids.service",
+			"CapabilityBoundingSet=cap_chown cap_dac_read_search", "ProtectSystem=strict", "NoNewPrivileges=yes")
+	})
+	t.Run("a line of an earlier version is taken out", func(t *testing.T) {
+		in(t, b, "echo 'subid:          sallyport' >> /etc/nsswitch.conf; /usr/share/sallyport/configure-host enable; ! grep subid /etc/nsswitch.conf; useradd -m later")
+	})
 	t.Run("taken out, local people keep theirs", func(t *testing.T) {
-		in(t, b, "/usr/share/sallyport/configure-host disable; ! grep subid /etc/nsswitch.conf")
+		in(t, b, "echo 'subid: files' >> /etc/nsswitch.conf; /usr/share/sallyport/configure-host disable; grep -x 'subid: files' /etc/nsswitch.conf")
 		bsays(t, b, mapped(local, "100000"), "100000      65536")
-		in(t, b, "echo 'subid: sss' >> /etc/nsswitch.conf; /usr/share/sallyport/configure-host enable; /usr/share/sallyport/configure-host disable; grep -x 'subid: sss' /etc/nsswitch.conf")
 	})
 }
 

@@ -33,9 +33,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 	socket := f.String("socket", "/run/sallyport/lookup.sock", "the daemon's `path`")
 	var o sshkeys.Options
 	f.BoolVar(&o.AllowAgentForwarding, "allow-agent-forwarding", false, "leave agent forwarding to sshd")
+	chained := f.Bool("chained", false, "exit 0 also when the daemon cannot answer: the keys of another command count only then")
 	f.StringVar(&o.Fingerprint, "fingerprint", "", "only the key with this `SHA256:…` fingerprint (sshd's %f)")
 	f.Usage = func() {
-		fmt.Fprintln(stderr, "usage: sallyport-keys [--socket PATH] [--allow-agent-forwarding] [--fingerprint SHA256:…] NAME")
+		fmt.Fprintln(stderr, "usage: sallyport-keys [--socket PATH] [--allow-agent-forwarding] [--chained] [--fingerprint SHA256:…] NAME")
 		f.PrintDefaults()
 	}
 	if err := f.Parse(args); err != nil {
@@ -48,6 +49,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 		f.Usage()
 		return exitUsage
 	}
+	if sshkeys.Local("/etc/passwd", f.Arg(0)) {
+		return exitOK // their own authorized_keys are sshd's affair
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	lines, err := sshkeys.Fetch(ctx, *socket, f.Arg(0))
@@ -56,6 +60,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exitOK // nobody of ours: sshd goes on to authorized_keys
 	case errors.Is(err, identity.ErrUnavailable):
 		fmt.Fprintln(stderr, "sallyport-keys:", err)
+		if *chained {
+			return exitOK
+		}
 		return exitTempFail
 	case err != nil:
 		fmt.Fprintln(stderr, "sallyport-keys:", err)

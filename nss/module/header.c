@@ -73,8 +73,6 @@ static bool realms(struct snapshot *s, const uint8_t *h)
 
 static bool believe(struct snapshot *s, const uint8_t *h, uint64_t size)
 {
-	struct snapshot_section subids;
-
 	if (memcmp(h, "SALLYDIR", 8) != 0 || hash_r32(h + 8) != BYTE_ORDER_MARK || hash_r32(h + 12) != SNAPSHOT_VERSION)
 		return false;
 	if (!zeroes(h + 20, 4) || !zeroes(h + 40, 24))
@@ -87,7 +85,7 @@ static bool believe(struct snapshot *s, const uint8_t *h, uint64_t size)
 	s->written = word(h, 96);
 	s->flags = hash_r32(h + 104);
 	return realms(s, h) && section(h, 112, size, MIN_ACCOUNT, &s->accounts) && section(h, 136, size, MIN_GROUP, &s->groups) &&
-	       table(h, 160, size, &subids) && table(h, 184, size, &s->account_names) &&
+	       table(h, 184, size, &s->account_names) &&
 	       table(h, 208, size, &s->account_uids) && table(h, 232, size, &s->group_names) &&
 	       table(h, 256, size, &s->group_gids);
 }

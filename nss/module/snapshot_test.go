@@ -37,7 +37,6 @@ func (v *view) Accounts() iter.Seq[*identity.Listed] {
 }
 
 func (v *view) Groups() iter.Seq[identity.ListedGroup] { return slices.Values(v.groups) }
-func (v *view) SubIDs() iter.Seq[identity.SubIDs]      { return func(func(identity.SubIDs) bool) {} }
 
 func listed(name identity.Name, gid uint32) identity.ListedGroup {
 	return identity.ListedGroup{Group: identity.Group{Name: name, GID: gid}}

@@ -16,7 +16,7 @@
 // of the file. Sections begin at multiples of 64, records at multiples of 8; what
 // fills up is zero.
 //
-//	header | accounts | groups | subordinate ids | four tables
+//	header | accounts | groups | four tables
 //
 // The header is 1024 bytes. Its first 64 bytes are the same in every version.
 //
@@ -35,10 +35,10 @@
 //	80     16   seed: two words, random for each file
 //	96     8    when it was written, Unix time in nanoseconds
 //	104    4    flags: 1 = other spellings find accounts and groups too
-//	108    4    subordinate ids per account: 65536
+//	108    4    zero
 //	112    24   accounts: offset (8), length (8), number of records (8)
 //	136    24   groups: the same
-//	160    24   subordinate ids: offset, length, number of ranges
+//	160    24   zero: a section that earlier programs wrote; readers pass it over
 //	184    24   table of accounts by name: offset, length, number of entries
 //	208    24   table of accounts by uid
 //	232    24   table of groups by name
@@ -81,15 +81,11 @@
 //	24     …    name NUL "x" NUL, filled up to a multiple of 8
 //	…      …    members: each its name and NUL, in the order of uids
 //
-// A line is 64 bytes: what subordinate ids and tables are made of.
+// A line is 64 bytes: what tables are made of.
 //
 //	0      4    check of bytes 4 to 63
 //	4      4    a number, see below
 //	8      56   seven pairs of two four-byte words; what is not used is zero
-//
-// In the lines of subordinate ids the number says how many pairs are used, and a
-// pair is the first id of a range and the uid of its account, ranges ascending; all
-// lines but the last are full.
 //
 // A table has n > 0 lines, or length 0 when it has no entries. An entry with hash h
 // belongs in line (h>>32)*n>>32; when that one is full it goes to the next with room,

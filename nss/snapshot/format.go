@@ -57,7 +57,7 @@ type section struct{ offset, length, count uint64 }
 const (
 	accounts = iota
 	groups
-	subIDs
+	_ // zero
 	accountNames
 	accountUIDs
 	groupNames
@@ -71,7 +71,6 @@ type header struct {
 	seed    [2]uint64
 	written uint64
 	flags   uint32
-	subIDs  uint32
 	part    [sections]section
 	realms  []Realm
 }
@@ -88,7 +87,6 @@ func (h *header) encode(absentUntil, validUntil uint64) []byte {
 	native.PutUint64(b[88:], h.seed[1])
 	native.PutUint64(b[96:], h.written)
 	native.PutUint32(b[104:], h.flags)
-	native.PutUint32(b[108:], h.subIDs)
 	for i, s := range h.part {
 		p := b[112+24*i:]
 		native.PutUint64(p, s.offset)
@@ -123,7 +121,7 @@ func decode(b []byte, size uint64) (*header, error) {
 	}
 	h := &header{
 		size: native.Uint64(b[72:]), seed: [2]uint64{native.Uint64(b[80:]), native.Uint64(b[88:])},
-		written: native.Uint64(b[96:]), flags: native.Uint32(b[104:]), subIDs: native.Uint32(b[108:]),
+		written: native.Uint64(b[96:]), flags: native.Uint32(b[104:]),
 	}
 	if h.size != size {
 		return nil, fmt.Errorf("%w: %d bytes, and should have %d", ErrFormat, size, h.size)
@@ -132,7 +130,7 @@ func decode(b []byte, size uint64) (*header, error) {
 		p := b[112+24*i:]
 		s := section{native.Uint64(p), native.Uint64(p[8:]), native.Uint64(p[16:])}
 		if s.offset%lineSize != 0 || s.offset > size || s.length > size-s.offset || s.count > s.length ||
-			(i >= subIDs && s.length%lineSize != 0) {
+			(i > groups && s.length%lineSize != 0) {
 			return nil, fmt.Errorf("%w: section %d lies outside", ErrFormat, i)
 		}
 		h.part[i] = s

@@ -70,7 +70,6 @@ type Info struct {
 	Realms           []Realm
 	Aliases          bool
 	Accounts, Groups int // groups without those of one account alone
-	SubIDs           int
 	Size             int64
 	AbsentUntil      time.Time // zero: the daemon is to be asked
 	ValidUntil       time.Time
@@ -83,7 +82,7 @@ func (r *Reader) Info() Info {
 	i := Info{
 		Written: time.Unix(0, int64(r.h.written)), Realms: r.h.realms, Aliases: r.h.flags&flagAliases != 0, //nolint:gosec // nanoseconds
 		Accounts: int(r.h.part[accounts].count), Groups: int(r.h.part[groups].count), //nolint:gosec // below the size
-		SubIDs: int(r.h.part[subIDs].count), Size: int64(r.h.size), //nolint:gosec // the same
+		Size: int64(r.h.size), //nolint:gosec // the same
 	}
 	if !r.closed {
 		i.AbsentUntil, i.ValidUntil = moment(r.absentUntil().Load()), moment(r.validUntil().Load())

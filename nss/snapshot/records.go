@@ -216,50 +216,6 @@ func walk[T any](r *Reader, part int, decode func(uint64) (T, uint64, error), yi
 	return true
 }
 
-// SubIDs yields the ranges of subordinate ids, ascending, as far as they are sound.
-func (r *Reader) SubIDs() iter.Seq[identity.SubIDs] {
-	return func(yield func(identity.SubIDs) bool) {
-		for i := range r.h.part[subIDs].length / lineSize {
-			list, err := read(r, func() ([]identity.SubIDs, error) { return r.ranges(i) })
-			if err != nil {
-				return
-			}
-			for _, s := range list {
-				if !yield(s) {
-					return
-				}
-			}
-		}
-	}
-}
-
-func (r *Reader) ranges(i uint64) ([]identity.SubIDs, error) {
-	b, err := r.line(subIDs, i)
-	if err != nil {
-		return nil, err
-	}
-	n := native.Uint32(b[4:])
-	if n > pairs {
-		return nil, damaged("a line of %d ranges", n)
-	}
-	var list []identity.SubIDs
-	for p := range int(n) {
-		list = append(list, identity.SubIDs{Start: native.Uint32(b[8+8*p:]), UID: native.Uint32(b[12+8*p:])})
-	}
-	return list, nil
-}
-
-// SubIDsOf returns the range of one account; ErrNotFound is not given, for the
-// daemon may give one out at any time.
-func (r *Reader) SubIDsOf(uid uint32) (identity.SubIDs, error) {
-	for s := range r.SubIDs() {
-		if s.UID == uid {
-			return s, nil
-		}
-	}
-	return identity.SubIDs{}, fmt.Errorf("%w: no range in the snapshot", identity.ErrUnavailable)
-}
-
 // Check reads the whole file: every record, every table, and each record by its
 // name and id.
 func (r *Reader) Check() error {
@@ -285,7 +241,7 @@ func (r *Reader) Check() error {
 			return fmt.Errorf("%w: group %s is not found: %w", ErrFormat, g.Name, err)
 		}
 	}
-	for part := subIDs; part < sections; part++ {
+	for part := accountNames; part < sections; part++ {
 		for i := range r.h.part[part].length / lineSize {
 			if _, err := r.line(part, i); err != nil {
 				return err

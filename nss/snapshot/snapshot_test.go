@@ -20,7 +20,6 @@ import (
 type fixed struct {
 	accounts []identity.Listed
 	groups   []identity.ListedGroup
-	subIDs   []identity.SubIDs
 }
 
 func (f *fixed) Accounts() iter.Seq[*identity.Listed] {
@@ -34,7 +33,6 @@ func (f *fixed) Accounts() iter.Seq[*identity.Listed] {
 	}
 }
 func (f *fixed) Groups() iter.Seq[identity.ListedGroup] { return slices.Values(f.groups) }
-func (f *fixed) SubIDs() iter.Seq[identity.SubIDs]      { return slices.Values(f.subIDs) }
 
 const base = 1900000000
 
@@ -246,21 +244,12 @@ func TestWhatBreaksARuleIsLeftOut(t *testing.T) {
 	}
 }
 
-func TestLocalGroupsAndSubordinateIDsAreKept(t *testing.T) {
+func TestLocalGroupsAreKept(t *testing.T) {
 	v := village(20)
 	v.accounts[3].Local = []uint32{998, 27}
-	for i := range uint32(20) {
-		v.subIDs = append(v.subIDs, identity.SubIDs{UID: base + i, Start: identity.SubIDRange.Min + i*identity.SubIDCount})
-	}
 	r := open(t, write(t, v, current()))
 	if a, err := r.AccountByUID(base + 3); err != nil || !slices.Equal(a.Local, []uint32{998, 27}) {
 		t.Errorf("%+v, %v", a, err)
-	}
-	if got := slices.Collect(r.SubIDs()); !slices.Equal(got, v.subIDs) {
-		t.Errorf("ranges: %v", got)
-	}
-	if s, err := r.SubIDsOf(base + 11); err != nil || s != v.subIDs[11] {
-		t.Errorf("%v, %v", s, err)
 	}
 }
 

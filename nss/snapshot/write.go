@@ -30,8 +30,8 @@ type Options struct {
 // Stats say what was written. Skipped counts accounts and groups that break a
 // rule of package identity and were left out.
 type Stats struct {
-	Accounts, Groups, SubIDs, Skipped int
-	Size                              int64
+	Accounts, Groups, Skipped int
+	Size                      int64
 }
 
 // maxSize is as far as the tables' references reach.
@@ -45,7 +45,7 @@ func Write(f *os.File, v identity.View, o Options) (Stats, error) {
 		return Stats{}, fmt.Errorf("write snapshot: %w", err)
 	}
 	w := &writer{file: f, out: bufio.NewWriterSize(f, 256<<10), at: headerSize}
-	w.h = header{seed: o.Seed, written: uint64(time.Now().UnixNano()), subIDs: identity.SubIDCount}
+	w.h = header{seed: o.Seed, written: uint64(time.Now().UnixNano())}
 	if w.h.seed == [2]uint64{} {
 		w.h.seed = randomSeed()
 	}
@@ -58,7 +58,6 @@ func Write(f *os.File, v identity.View, o Options) (Stats, error) {
 	w.survey(v)
 	w.accounts(v)
 	w.groups(v)
-	w.subIDs(v)
 	for i := range w.tables {
 		p := w.begin(accountNames + i)
 		w.put(w.tables[i].lines(&w.h, p.offset))
@@ -306,30 +305,6 @@ func (w *writer) group1(g identity.ListedGroup, members []int32) {
 	w.put(b)
 	w.buf = b
 	w.stats.Groups++
-}
-
-func (w *writer) subIDs(v identity.View) {
-	p := w.begin(subIDs)
-	var b []byte
-	used := 0
-	for s := range v.SubIDs() {
-		if identity.CheckSubIDs(identity.IDRange{Min: s.Start, Max: s.Start + identity.SubIDCount - 1}) != nil {
-			w.stats.Skipped++
-			continue
-		}
-		if used%pairs == 0 {
-			b = append(b, make([]byte, lineSize)...)
-		}
-		line := b[len(b)-lineSize:]
-		native.PutUint32(line[4:], uint32(used%pairs+1)) //nolint:gosec // at most 7
-		native.PutUint32(line[8+8*(used%pairs):], s.Start)
-		native.PutUint32(line[12+8*(used%pairs):], s.UID)
-		used++
-	}
-	checkLines(&w.h, p.offset, b)
-	w.put(b)
-	p.count, w.stats.SubIDs = uint64(used), used
-	w.end(p)
 }
 
 // finish writes what is buffered, and then the header.

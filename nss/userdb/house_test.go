@@ -46,8 +46,6 @@ func (village) Groups() iter.Seq[identity.ListedGroup] {
 	})
 }
 
-func (village) SubIDs() iter.Seq[identity.SubIDs] { return func(func(identity.SubIDs) bool) {} }
-
 // write publishes a view; absent says that what it lacks does not exist.
 func write(t *testing.T, path string, absent bool) {
 	t.Helper()

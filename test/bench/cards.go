@@ -77,7 +77,7 @@ func (b *bench) insertCard(ctx context.Context) (stop func(), fingerprint []byte
 	if _, err := b.Script(ctx, `mkdir -p /run/pcscd; rm -f /run/pcscd/*`); err != nil {
 		return nil, nil, err
 	}
-	pcscd, err := b.Start(ctx, "/usr/sbin/pcscd", "--foreground")
+	pcscd, err := b.Start(ctx, "/usr/sbin/pcscd", vcard.Arguments()...)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -75,6 +75,7 @@ func people(ctx context.Context, r *machine.Realm) error {
 		echo '`+local+`:`+password+`' | chpasswd
 		echo '%admins ALL=(ALL) ALL' > /etc/sudoers.d/admins
 		chmod 0440 /etc/sudoers.d/admins
+		echo 'KbdInteractiveAuthentication yes' > /etc/ssh/sshd_config.d/90-demo.conf
 		ssh-keygen -q -t ed25519 -N '' -f `+key); err != nil {
 		return err
 	}

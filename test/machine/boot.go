@@ -34,22 +34,26 @@ func (m *Machine) handOver() error {
 // Boot starts systemd and waits until it has no more jobs. From then on only
 // [Booted.In] reaches the machine.
 func (m *Machine) Boot(ctx context.Context) (*Booted, error) {
-	if err := m.handOver(); err != nil {
-		return nil, err
-	}
 	if err := m.WriteFile("/etc/machine-id", "uninitialized\n", 0o444); err != nil {
 		return nil, err
 	}
 	// Only what systemd itself needs: what else the host has enabled is not the
 	// question, and waiting for a network that is not there takes two minutes.
+	// systemd 257 and later only enables what a preset says, and disables nothing.
 	if err := m.WriteFile("/etc/systemd/system-preset/00-test.preset", "enable systemd-logind.service\ndisable *\n", 0o644); err != nil {
+		return nil, err
+	}
+	if _, err := m.Script(ctx, "find /etc/systemd/system -path '*.wants/*' -delete"); err != nil {
 		return nil, err
 	}
 	if err := os.Symlink("/dev/null", m.Path("/etc/systemd/system/systemd-networkd-wait-online.service")); err != nil {
 		return nil, fmt.Errorf("boot: %w", err)
 	}
+	if err := m.handOver(); err != nil {
+		return nil, err
+	}
 	c := exec.CommandContext(ctx, "systemd-nspawn", "-q", "--register=no", "--keep-unit", "-D", m.Root, "--boot",
-		"--console=read-only", "--private-network", "--link-journal=no", "--machine=sallyport-test")
+		"--console=read-only", "--private-network", "--link-journal=no", "--machine="+filepath.Base(m.base)) // each its own: nspawn leaves mounts of that name behind
 	c.Env = environment()
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p, err := m.keep(c)

@@ -60,6 +60,16 @@ func (m *Machine) SSHKey(ctx context.Context, path, name string) (Outcome, error
 	return m.talk(ctx, nil, "/usr/bin/ssh", args...)
 }
 
+// SSHKeys logs in over ssh with the first of several keys that is accepted, which are
+// offered in order.
+func (m *Machine) SSHKeys(ctx context.Context, name string, paths ...string) (Outcome, error) {
+	args := append(sshOptions("publickey"), "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes")
+	for _, p := range paths {
+		args = append(args, "-i", p)
+	}
+	return m.talk(ctx, nil, "/usr/bin/ssh", append(args, name+"@127.0.0.1", "echo "+proof)...)
+}
+
 // SU becomes name from the local account from, who is not root.
 func (m *Machine) SU(ctx context.Context, from, name, password string) (Outcome, error) {
 	return m.talk(ctx, []string{"Password: ", password}, "/usr/sbin/runuser", "-u", from, "--", "/bin/su", "-", name, "-c", "echo "+proof)

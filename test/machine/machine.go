@@ -75,7 +75,20 @@ func (m *Machine) fileSystems() error {
 			return fmt.Errorf("machine: %w", err)
 		}
 	}
-	return nil
+	return m.nameHost()
+}
+
+// nameHost lets sudo find the host's name, where the host's own files have none.
+func (m *Machine) nameHost() error {
+	name, err := os.Hostname()
+	if err != nil {
+		return fmt.Errorf("machine: %w", err)
+	}
+	hosts, err := os.ReadFile(m.Path("/etc/hosts"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("machine: %w", err)
+	}
+	return m.WriteFile("/etc/hosts", fmt.Sprintf("127.0.0.1 localhost\n127.0.1.1 %s\n%s", name, hosts), 0o644)
 }
 
 func (m *Machine) mount(source, target, kind string, flags uintptr, data string) error {

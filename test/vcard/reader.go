@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -94,7 +95,7 @@ func Run(ctx context.Context, dir string, more ...string) (*Readers, error) {
 	if err != nil {
 		return nil, err
 	}
-	args := append([]string{"--foreground", "--config", conf}, more...)
+	args := append(append(Arguments(), "--config", conf), more...)
 	r := &Readers{cmd: exec.Command("pcscd", args...), done: make(chan struct{}), log: log}
 	r.cmd.Stdout, r.cmd.Stderr = log, log
 	if err := r.cmd.Start(); err != nil {
@@ -106,6 +107,16 @@ func Run(ctx context.Context, dir string, more ...string) (*Readers, error) {
 		return nil, err
 	}
 	return r, nil
+}
+
+// Arguments start pcscd in the foreground. Where it asks polkit, it is told not to: the
+// tests of cards are not about polkit.
+func Arguments() []string {
+	help, err := exec.Command("pcscd", "--help").CombinedOutput()
+	if err == nil && strings.Contains(string(help), "--disable-polkit") {
+		return []string{"--foreground", "--disable-polkit"}
+	}
+	return []string{"--foreground"}
 }
 
 // up waits until both slots listen and pcscd has its socket.

@@ -1,0 +1,209 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sallyport-auth/sallyport/identity"
+)
+
+// onePerson is a Realms with alice, who has a uid and a list to be handed over.
+func onePerson(t *testing.T) (h *house, list string) {
+	t.Helper()
+	h = newHouse(t, func(h *house) { h.local("subuid", "local:100000:65536\n"); h.local("subgid", "local:100000:65536\n") })
+	h.give(token("alice", 1900000100))
+	list = filepath.Join(h.dir, "subids")
+	h.d.o.SubIDList = list
+	return h, list
+}
+
+func session(h *house, name string, peer identity.Peer, op identity.Operation) identity.Code {
+	l := identity.Login{Operation: op, Service: "sshd", User: name, Peer: peer}
+	return h.d.Decide(bg, l, nil).Code
+}
+
+func TestASessionThatRootBeginsGivesSubordinateIDs(t *testing.T) {
+	for name, c := range map[string]struct {
+		peer identity.Peer
+		op   identity.Operation
+		want int
+	}{
+		"root opens a session":       {asRoot, identity.OpOpenSession, 1},
+		"root only sets credentials": {asRoot, identity.OpSetCredentials, 0},
+		"root closes one":            {asRoot, identity.OpCloseSession, 0},
+		"the account itself":         {identity.Peer{UID: 1900000100}, identity.OpOpenSession, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, _ := onePerson(t)
+			if code := session(h, "alice", c.peer, c.op); code != identity.Granted {
+				t.Fatalf("%v", code)
+			}
+			if got := len(h.d.subs.all()); got != c.want {
+				t.Errorf("%d ranges", got)
+			}
+			if got := len(h.d.o.Realms.handOver.changed); got != c.want {
+				t.Errorf("handed over: %d", got)
+			}
+		})
+	}
+	t.Run("without any left the session begins all the same", func(t *testing.T) {
+		h, _ := onePerson(t)
+		must(t, h.cache.Close())
+		if code := session(h, "alice", asRoot, identity.OpOpenSession); code != identity.Granted {
+			t.Errorf("%v", code)
+		}
+	})
+	t.Run("somebody who is disabled gets none", func(t *testing.T) {
+		h, _ := onePerson(t)
+		h.d.p.AllowAll = false
+		if code := session(h, "alice", asRoot, identity.OpOpenSession); code == identity.Granted || len(h.d.subs.all()) != 0 {
+			t.Errorf("%v", code)
+		}
+	})
+}
+
+func TestARangeThatTheFilesHaveIsGivenAgain(t *testing.T) {
+	first := identity.SubIDRange.Min
+	own := func(start uint32) string { return fmt.Sprintf("1900000100:%d:65536\n", start) }
+	for name, c := range map[string]struct {
+		lines string
+		want  uint32
+	}{
+		"one of ours":                 {own(first + 7*share), first + 7*share},
+		"by name, so not ours":        {fmt.Sprintf("alice:%d:65536\n", first), first + share},
+		"of another length":           {fmt.Sprintf("1900000100:%d:65535\n", first), first + share},
+		"outside the range":           {own(700), first},
+		"ids of the system":           {own(0), first},
+		"another has a part of it":    {own(first+7*share) + fmt.Sprintf("x:%d:1\n", first+7*share+3), first},
+		"another's":                   {fmt.Sprintf("1900000101:%d:65536\n", first), first + share},
+		"a local account lives there": {own(first + 9*share), first},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, _ := onePerson(t)
+			h.local("subuid", c.lines)
+			h.local("subgid", c.lines)
+			h.local("passwd", fmt.Sprintf("root:x:0:0::/root:/bin/sh\nx:x:%d:1::/:/\n", first+9*share+1))
+			h.d.local = newLocalFiles(h.root)
+			if r, err := h.d.SubIDsOf(bg, asRoot, "alice"); err != nil || r.Min != c.want {
+				t.Errorf("%v, %v; want %d", r, err, c.want)
+			}
+		})
+	}
+}
+
+func TestTheListIsWrittenWhenItChangesAndAgainUntilItArrives(t *testing.T) {
+	h, list := onePerson(t)
+	r := h.d.o.Realms
+	must(t, h.d.o.Realms.keepNothing())
+	if _, err := os.Stat(list); err == nil {
+		t.Error("an empty list was written")
+	}
+	_, err := h.d.SubIDsOf(bg, asRoot, "alice")
+	must(t, err)
+	if missing := r.handOnce(false); missing != 1 {
+		t.Errorf("%d missing", missing)
+	}
+	line := fmt.Sprintf("1900000100:%d:65536\n", identity.SubIDRange.Min)
+	before := statOf(t, list)
+	if b, err := os.ReadFile(list); err != nil || string(b) != line || before.Mode().Perm() != 0o600 {
+		t.Fatalf("%q, %v, %v", b, before.Mode(), err)
+	}
+	r.handOnce(false)
+	if after := statOf(t, list); !os.SameFile(before, after) {
+		t.Error("what is the same was written again")
+	}
+	r.handOnce(true)
+	if after := statOf(t, list); os.SameFile(before, after) {
+		t.Error("what did not arrive was not written again")
+	}
+	h.local("subuid", "local:100000:65536\n"+line)
+	if missing := r.handOnce(false); missing != 1 {
+		t.Error("subgid does not count")
+	}
+	h.local("subgid", line)
+	before = statOf(t, list)
+	if missing := r.handOnce(true); missing != 0 {
+		t.Errorf("%d missing", missing)
+	}
+	if after := statOf(t, list); !os.SameFile(before, after) {
+		t.Error("what has arrived was written again")
+	}
+}
+
+// keepNothing is the first look, when nobody has a range.
+func (r *Realms) keepNothing() error {
+	r.handOnce(false)
+	return r.handOver.fault
+}
+
+func statOf(t *testing.T, path string) os.FileInfo {
+	t.Helper()
+	info, err := os.Stat(path)
+	must(t, err)
+	return info
+}
+
+func TestStatusSaysWhichRangesHaveNotArrived(t *testing.T) {
+	h, _ := onePerson(t)
+	_, err := h.d.SubIDsOf(bg, asRoot, "alice")
+	must(t, err)
+	findings := func() string {
+		h.d.o.Realms.handOnce(false)
+		return fmt.Sprint(h.status().Findings)
+	}
+	if got := findings(); strings.Contains(got, "have not reached") {
+		t.Errorf("at once: %s", got)
+	}
+	h.clk.pass(time.Minute)
+	if got := findings(); !strings.Contains(got, "The subordinate ids of 1 people have not reached /etc/subuid") || !strings.Contains(got, "sallyport-subids.path") {
+		t.Errorf("after a minute: %s", got)
+	}
+	line := fmt.Sprintf("1900000100:%d:65536\n", identity.SubIDRange.Min)
+	h.local("subuid", line)
+	h.local("subgid", line)
+	if got := findings(); strings.Contains(got, "subordinate") {
+		t.Errorf("arrived: %s", got)
+	}
+	must(t, os.Remove(filepath.Join(h.root, "etc/subgid")))
+	if got := findings(); !strings.Contains(got, "/etc/subgid does not exist") || !strings.Contains(got, "touch") {
+		t.Errorf("without a file: %s", got)
+	}
+	must(t, os.Mkdir(filepath.Join(h.root, "etc/subgid"), 0o755))
+	if got := findings(); !strings.Contains(got, "Subordinate ids are not handed over") {
+		t.Errorf("unreadable: %s", got)
+	}
+}
+
+func TestAListThatIsOverlookedIsSeenLater(t *testing.T) {
+	h, list := onePerson(t)
+	_, err := h.d.SubIDsOf(bg, asRoot, "alice")
+	must(t, err)
+	h.d.o.Realms.handOver.changed = nil // of another bubble
+	synctest.Test(t, func(t *testing.T) {
+		h.d.o.Realms.handOver.changed = make(chan struct{}, 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); h.d.o.Realms.handOverSubIDs(ctx) }()
+		synctest.Wait()
+		first := statOf(t, list)
+		var at []time.Duration
+		for begun := time.Now(); time.Since(begun) < 20*time.Minute; {
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if now := statOf(t, list); !os.SameFile(first, now) {
+				first, at = now, append(at, time.Since(begun))
+			}
+		}
+		if want := "[5s 15s 35s 1m15s 2m35s 5m15s 10m35s]"; fmt.Sprint(at) != want {
+			t.Errorf("written again after %v, want %s", at, want)
+		}
+		cancel()
+		<-done
+	})
+}
