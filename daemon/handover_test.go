@@ -78,6 +78,7 @@ func TestARangeThatTheFilesHaveIsGivenAgain(t *testing.T) {
 		"one of ours":                 {own(first + 7*share), first + 7*share},
 		"by name, so not ours":        {fmt.Sprintf("alice:%d:65536\n", first), first + share},
 		"of another length":           {fmt.Sprintf("1900000100:%d:65535\n", first), first + share},
+		"outside the setting":         {own(200000), first},
 		"outside the range":           {own(700), first},
 		"ids of the system":           {own(0), first},
 		"another has a part of it":    {own(first+7*share) + fmt.Sprintf("x:%d:1\n", first+7*share+3), first},

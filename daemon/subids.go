@@ -252,7 +252,7 @@ func (d *Daemon) subIDLines() ([]subid.Line, error) {
 func ownRange(uid uint32, in identity.IDRange, lines []subid.Line, others []identity.IDRange) uint32 {
 	owner := strconv.FormatUint(uint64(uid), 10)
 	for _, l := range lines {
-		if l.Owner != owner || l.IDRange != subid.Range(l.Min) || l.Min < in.Min || l.Max > in.Max || identity.CheckSubIDs(l.IDRange) != nil {
+		if l.Owner != owner || l.Min < in.Min || l.Max > in.Max || identity.CheckSubIDs(l.IDRange) != nil {
 			continue
 		}
 		meets := func(r identity.IDRange) bool { return r.Min <= l.Max && l.Min <= r.Max }

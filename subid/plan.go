@@ -93,7 +93,7 @@ func (h Host) judge(wanted []identity.SubIDs) (*judge, error) {
 	})
 	for _, s := range j.wanted {
 		j.uids = append(j.uids, s.UID)
-		j.reach = append(j.reach, max(last(j.reach), uint32(min(uint64(s.Start)+identity.SubIDCount-1, 1<<32-1)))) //nolint:gosec // bounded
+		j.reach = append(j.reach, max(last(j.reach), uint32(min(uint64(s.Start)+identity.SubIDCount-1, 1<<32-1))))
 	}
 	slices.Sort(j.uids)
 	for _, name := range files() {

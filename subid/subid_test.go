@@ -250,7 +250,10 @@ func TestOnlyAPlainFileIsReadAndWritten(t *testing.T) {
 	if err := errors.Join(os.Symlink("other", filepath.Join(etc, "list")), unix.Mkfifo(filepath.Join(etc, "fifo"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"list", "fifo", "none", "."} {
+	if err := errors.Join(os.WriteFile(filepath.Join(etc, "sound"), []byte(line(at(ada, first))), 0o600), os.Symlink("sound", filepath.Join(etc, "link"))); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"list", "link", "fifo", "none", "."} {
 		if list, err := subid.Read(filepath.Join(etc, name)); err == nil {
 			t.Errorf("%s: %v", name, list)
 		}

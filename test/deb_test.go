@@ -96,7 +96,8 @@ func TestThePackageComesAndGoesWithoutATrace(t *testing.T) {
 		gotIn(t, b, local, localPass)
 	})
 	t.Run("installed again, as by an upgrade, all is as it was", func(t *testing.T) {
-		in(t, b, "dpkg -i /root/sallyport.deb")
+		in(t, b, "echo 'subid: sallyport' >> /etc/nsswitch.conf; dpkg -i /root/sallyport.deb")
+		in(t, b, "! grep subid /etc/nsswitch.conf; systemctl is-enabled sallyport-subids.path; systemctl is-active sallyport-subids.path; useradd -m later; grep ^later: /etc/subuid")
 		must(t, b.Eventually(t.Context(), func() error {
 			_, err := bySU(t, b, ada, adaPass)
 			return err

@@ -119,6 +119,7 @@ func TestHostKeysCommandOfAnAdministratorStays(t *testing.T) {
 func TestHostChangesAreShownBeforeTheyAreMade(t *testing.T) {
 	r := without(t, "")
 	must(t, r.Install(t.Context()))
+	script(t, r, "! grep -v '^#' /etc/sudoers.d/sallyport") // it sets nothing
 	files := "cat /etc/nsswitch.conf /etc/pam.d/common-* /etc/ssh/sshd_config.d/* /etc/sudoers.d/* | sha256sum"
 	configure := "/usr/share/sallyport/configure-host "
 	enabled := script(t, r, files)
@@ -202,7 +203,9 @@ func TestHostKeysOfSystemdsUserDatabaseStay(t *testing.T) {
 		echo '{"userName":"drop","uid":61000,"gid":61000,"homeDirectory":"/","shell":"/bin/bash","privileged":{"sshAuthorizedKeys":["'"$k"'"]}}' > /run/userdb/drop.user
 		chmod 0600 /run/userdb/drop.user; ln -s drop.user /run/userdb/61000.user
 		echo '{"groupName":"drop","gid":61000}' > /run/userdb/drop.group; ln -s drop.group /run/userdb/61000.group`)
-	serves := func() string { return script(t, r, "eval \"$(sshd -T | sed -n 's/^authorizedkeyscommand //p' | sed 's/%u/drop/g')\" 2>/dev/null") }
+	serves := func() string {
+		return script(t, r, "eval \"$(sshd -T | sed -n 's/^authorizedkeyscommand //p' | sed 's/%u/drop/g')\" 2>/dev/null")
+	}
 	before := serves()
 	must(t, r.Install(t.Context()))
 	if after := serves(); before == "" || after != before {
