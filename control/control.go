@@ -28,9 +28,9 @@ const Timeout = 30 * time.Second
 // How many requests may be under way: in all, for each user but root, and of all
 // for root alone.
 const (
-	maxOpen        = 64
+	maxOpen        = 256
 	maxOpenPerUser = 16
-	reserved       = 16
+	reserved       = 64
 )
 
 // The codes of wire.Done. Zero is none of them.

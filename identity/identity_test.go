@@ -88,10 +88,10 @@ func TestLogsHaveWordsForWhatWasAskedAndDecided(t *testing.T) {
 	for o := identity.OpNone; o <= identity.OpChangePassword+1; o++ {
 		seen[o.String()] = true
 	}
-	for c := identity.Unavailable; c <= identity.ConversationFailed+1; c++ {
+	for c := identity.Unavailable; c <= identity.PromptEnded+1; c++ {
 		seen[c.String()] = true
 	}
-	if len(seen) != 8+13 || !seen["granted"] || !seen["operation 7"] || !seen["code 12"] {
+	if len(seen) != 8+14 || !seen["granted"] || !seen["operation 7"] || !seen["code 13"] {
 		t.Errorf("words: %v", seen)
 	}
 }

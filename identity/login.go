@@ -44,7 +44,7 @@ type Login struct {
 	TTY       string // PAM_TTY, may be empty
 	RemoteUser,
 	RemoteHost string // PAM_RUSER and PAM_RHOST, may be empty
-	Silent bool // PAM_SILENT: tell nothing that is not an error
+	Silent bool // PAM_SILENT or "quiet": information is not shown
 	// FirstPass is the PAM_AUTHTOK that an earlier module left, when the
 	// administrator asked us to use it; empty otherwise.
 	FirstPass Secret
@@ -139,13 +139,14 @@ const (
 	PasswordUnchanged              // PAM_AUTHTOK_ERR: the change was refused
 	PasswordMismatch               // PAM_AUTHTOK_RECOVERY_ERR: the old one is wrong
 	ConversationFailed             // PAM_CONV_ERR: the person went away
+	PromptEnded                    // the module begins anew: the daemon ended an open prompt
 )
 
 // String is the word that logs use.
 func (c Code) String() string {
 	words := [...]string{
 		"unavailable", "granted", "denied", "unknown user", "account expired", "not permitted", "too many tries",
-		"new password needed", "not ours", "password unchanged", "password mismatch", "conversation failed",
+		"new password needed", "not ours", "password unchanged", "password mismatch", "conversation failed", "prompt ended",
 	}
 	if int(c) < len(words) {
 		return words[c]

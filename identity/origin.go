@@ -107,3 +107,6 @@ func (o Origin) AtSeat() bool { return o == Seat() }
 
 // Remote tells whether the attempt came from another host.
 func (o Origin) Remote() bool { return strings.HasPrefix(o.text, "host ") }
+
+// Root tells whether the attempt is root's own.
+func (o Origin) Root() bool { return o == originUID(0) || o == Origin{"user root"} }

@@ -21,6 +21,10 @@ type conversation struct {
 	cancel  context.CancelCauseFunc
 	answers chan identity.Secret
 	done    chan struct{} // the listener has returned
+	// Where it is counted; prompt is nil until an errand has to ask.
+	prompts        *places
+	origin         identity.Origin
+	errand, prompt *place
 
 	asking sync.Mutex // one prompt at a time
 
@@ -38,6 +42,29 @@ func newConversation(ctx context.Context, c *wire.Conn, timeout time.Duration) *
 	go conv.listen()
 	return conv
 }
+
+// enter finds the place that the operation takes.
+func (c *conversation) enter(r *rooms, l *identity.Login) bool {
+	c.prompts, c.origin = r.prompts, l.Origin()
+	if mayAsk(l.Operation) {
+		c.prompt = r.prompts.take(c.origin, c.evict)
+		return c.prompt != nil
+	}
+	c.errand = r.errands.take(c.origin, func() {}) // it is never taken away
+	return c.errand != nil
+}
+
+// leave gives back what it has taken.
+func (c *conversation) leave() {
+	for _, p := range []*place{c.prompt, c.errand} {
+		if p != nil {
+			p.leave()
+		}
+	}
+}
+
+// evict ends it because a newcomer needs the place.
+func (c *conversation) evict() { c.fail(errEnded) }
 
 // listen receives until the connection ends. Only an Answer to an open prompt
 // may come; anything else ends the conversation.
@@ -114,6 +141,25 @@ func (c *conversation) Ask(ctx context.Context, style identity.Style, text strin
 	}
 	c.asking.Lock()
 	defer c.asking.Unlock()
+	if c.prompt == nil {
+		if c.prompt = c.prompts.take(c.origin, c.evict); c.prompt == nil {
+			c.fail(errCrowded)
+			return identity.Secret{}, fmt.Errorf("ask: %w", errCrowded)
+		}
+	}
+	if !c.prompt.ask() {
+		return identity.Secret{}, fmt.Errorf("ask: %w", errEnded)
+	}
+	answer, err := c.await(ctx, style, text)
+	if !c.prompt.answered() { // the newcomer was first: the module begins anew with what was typed
+		answer.Wipe()
+		return identity.Secret{}, fmt.Errorf("ask: %w", errEnded)
+	}
+	return answer, err
+}
+
+// await shows a prompt and waits for the answer.
+func (c *conversation) await(ctx context.Context, style identity.Style, text string) (identity.Secret, error) {
 	c.expect(true)
 	if err := c.show(ctx, wire.Prompt, style, text); err != nil {
 		return identity.Secret{}, err
@@ -130,7 +176,7 @@ func (c *conversation) Ask(ctx context.Context, style identity.Style, text strin
 		c.fail(err)
 		return identity.Secret{}, err
 	case <-t.C:
-		err := fmt.Errorf("ask: %w within %v", errNoAnswer, c.timeout)
+		err := fmt.Errorf("ask: %w: %v", errLate, c.timeout)
 		c.fail(err)
 		return identity.Secret{}, err
 	}
@@ -150,8 +196,7 @@ func (c *conversation) show(ctx context.Context, t wire.Type, style identity.Sty
 	}
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
-	m := wire.New(t).AddNumbers(wire.Style, uint32(style)).AddString(wire.Text, text)
-	if err := c.c.Send(ctx, m); err != nil {
+	if err := c.c.Send(ctx, showMessage(t, style, text)); err != nil {
 		c.fail(err)
 		return fmt.Errorf("show: %w", err)
 	}

@@ -40,7 +40,7 @@ func ConverseForTest(first, second []byte, a Authority) identity.Code {
 		if err != nil {
 			panic(err)
 		}
-		s.serve(ctx, c, peer)
+		s.serve(ctx, c, peer, &rooms{prompts: newPlaces(promptCapacity()), errands: newPlaces(errandCapacity())})
 		_ = c.Close()
 		close(served)
 	}()

@@ -90,6 +90,14 @@ func parseCaller(m *wire.Message) (identity.Caller, error) {
 	return identity.Caller{Known: true, LoginUID: n[0], RealUID: n[1]}, nil
 }
 
+func showMessage(t wire.Type, style identity.Style, text string) *wire.Message {
+	return wire.New(t).AddNumbers(wire.Style, uint32(style)).AddString(wire.Text, text)
+}
+
+func tellMessage(style identity.Style, text string) *wire.Message {
+	return showMessage(wire.Tell, style, text)
+}
+
 // verdictMessage encodes a verdict. What belongs to a yes goes only with a yes,
 // and a verdict that cannot be encoded becomes "unavailable".
 func verdictMessage(v identity.Verdict) *wire.Message {

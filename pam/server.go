@@ -23,15 +23,20 @@ type Authority interface {
 // Limits and deadlines. The zero [Server] uses them.
 const (
 	DefaultPromptTimeout = 5 * time.Minute
-	// MaxOpen conversations in total, and MaxOpenPerUser for each user that is
-	// not root: nobody can take the last place at the door from root's sshd.
-	MaxOpen        = 4096
-	MaxOpenPerUser = 32
-	// reserved of MaxOpen are for root alone.
-	reserved = 1024
+	// MaxSilent connections may be open that have not said what they want, and
+	// MaxSilentPerUser of each user that is not root.
+	MaxSilent        = 4608
+	MaxSilentPerUser = 16
+	reserved         = 4096 // of MaxSilent, for root alone
 
 	beginTimeout = 5 * time.Second
 	sendTimeout  = 5 * time.Second
+)
+
+// What a person is told who has no place, or has one no more.
+const (
+	crowdedText = "Too many sign-ins are open for you. Close one, or try again in a moment."
+	endedText   = "Too many sign-ins are open for you; this one was ended."
 )
 
 // Server answers pam.sock.
@@ -46,11 +51,16 @@ type Server struct {
 // Serve accepts conversations until ctx ends, then ends those that are open,
 // waits for them and returns nil. It closes the listener.
 func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
+	r := &rooms{prompts: newPlaces(promptCapacity()), errands: newPlaces(errandCapacity())}
 	return wire.Serve(ctx, l, wire.Door{ //nolint:wrapcheck // it says what it was doing
-		Limits: wire.Limits{Open: MaxOpen, PerUser: MaxOpenPerUser, Reserved: reserved},
-		Handle: s.serve, Full: s.turnAway, Log: s.Log,
+		Limits: wire.Limits{Open: MaxSilent, PerUser: MaxSilentPerUser, Reserved: reserved},
+		Handle: func(ctx context.Context, c *wire.Conn, peer identity.Peer) { s.serve(ctx, c, peer, r) },
+		Full:   s.turnAway, Log: s.Log,
 	})
 }
+
+// rooms are the places of both kinds of conversation.
+type rooms struct{ prompts, errands *places }
 
 // turnAway decides nothing: the verdict's zero value is "cannot decide".
 func (s *Server) turnAway(ctx context.Context, c *wire.Conn, _ identity.Peer) {
@@ -58,13 +68,13 @@ func (s *Server) turnAway(ctx context.Context, c *wire.Conn, _ identity.Peer) {
 }
 
 // serve holds one conversation, whatever happens in it.
-func (s *Server) serve(ctx context.Context, c *wire.Conn, peer identity.Peer) {
-	if err := s.converse(ctx, c, peer); err != nil {
+func (s *Server) serve(ctx context.Context, c *wire.Conn, peer identity.Peer, r *rooms) {
+	if err := s.converse(ctx, c, peer, r); err != nil {
 		s.Log.Info("conversation ended early", "uid", peer.UID, "pid", peer.PID, "err", err)
 	}
 }
 
-func (s *Server) converse(ctx context.Context, c *wire.Conn, peer identity.Peer) error {
+func (s *Server) converse(ctx context.Context, c *wire.Conn, peer identity.Peer, r *rooms) error {
 	bctx, cancel := context.WithTimeout(ctx, beginTimeout)
 	m, err := c.Receive(bctx)
 	cancel()
@@ -76,22 +86,55 @@ func (s *Server) converse(ctx context.Context, c *wire.Conn, peer identity.Peer)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
+	conv := newConversation(ctx, c, s.promptTimeout())
+	defer conv.close()
+	if !conv.enter(r, &login) {
+		return s.refuse(ctx, conv, &login)
+	}
+	defer conv.leave()
+	c.Settle()
 	if err := s.send(ctx, c, wire.New(wire.Working)); err != nil {
 		return err
 	}
 	// In a crowd, everybody hears the first word before anybody's decision begins.
 	runtime.Gosched()
-	conv := newConversation(ctx, c, s.promptTimeout())
-	defer conv.close()
 	v := s.decide(conv, login)
 	defer v.Password.Wipe()
-	if v.Code == identity.Granted {
-		if err := conv.fault(); err != nil {
-			s.Log.Warn("nothing granted: the conversation failed", "user", login.User, "err", err)
-			v = identity.Verdict{Code: identity.ConversationFailed}
-		}
+	fault := conv.fault()
+	switch {
+	case errors.Is(fault, errCrowded):
+		return s.refuse(ctx, conv, &login)
+	case errors.Is(fault, errEnded), errors.Is(fault, errLate):
+		s.Log.Info("an open prompt was ended", "user", login.User, "origin", login.Origin(), "why", fault)
+		_ = s.send(ctx, c, tellMessage(identity.TellError, endText(fault)))
+		v = identity.Verdict{Code: identity.PromptEnded}
+	case v.Code == identity.Granted && fault != nil:
+		s.Log.Warn("nothing granted: the conversation failed", "user", login.User, "err", fault)
+		v = identity.Verdict{Code: identity.ConversationFailed}
 	}
 	return s.send(ctx, c, verdictMessage(v))
+}
+
+// refuse turns away a conversation for which there is no place, and says why to a person.
+func (s *Server) refuse(ctx context.Context, conv *conversation, l *identity.Login) error {
+	s.Log.Warn("too many open conversations", "operation", l.Operation, "user", l.User, "origin", l.Origin())
+	if mayAsk(l.Operation) || l.Operation == identity.OpAccount {
+		_ = s.send(ctx, conv.c, tellMessage(identity.TellError, crowdedText))
+	}
+	return s.send(ctx, conv.c, verdictMessage(identity.Verdict{}))
+}
+
+// mayAsk tells which operations are prompts from the beginning; of the others, only the
+// account check may come to ask.
+func mayAsk(op identity.Operation) bool {
+	return op == identity.OpAuthenticate || op == identity.OpChangePassword
+}
+
+func endText(fault error) string {
+	if errors.Is(fault, errEnded) {
+		return endedText
+	}
+	return "This sign-in waited too long for an answer."
 }
 
 // decide asks the authority. A panic in it is one conversation's misfortune.
@@ -119,5 +162,10 @@ func (s *Server) promptTimeout() time.Duration {
 	return s.PromptTimeout
 }
 
-// errNoAnswer ends a conversation whose person or host went away.
-var errNoAnswer = errors.New("no answer")
+// Why a conversation ends.
+var (
+	errNoAnswer = errors.New("no answer")                            // the person or the host went away
+	errLate     = fmt.Errorf("%w in time", errNoAnswer)              // the person thought for too long
+	errEnded    = errors.New("another sign-in took its place")       // while its prompt was open
+	errCrowded  = errors.New("too many prompts are open from there") // an errand that has to ask
+)

@@ -19,16 +19,32 @@ import (
 // It keeps no buffer: a packet's length is learnt before it is read, so that a
 // thousand people who think about their password cost a thousand sockets and
 // little else.
-type Conn struct{ c *net.UnixConn }
+type Conn struct {
+	c      *net.UnixConn
+	settle func() // gives back the place at the door; nil: it has none
+}
 
 // NewConn wraps an accepted connection of a SOCK_SEQPACKET listener.
 func NewConn(c *net.UnixConn) *Conn { return &Conn{c: c} }
 
-// Dial connects to the socket at path. It does not block on a full backlog: that
-// is an error at once, as a hung daemon must not hang its callers.
+// backlogWait is how long Dial waits where others have filled the queue.
+const backlogWait = 250 * time.Millisecond
+
+// Dial connects to the socket at path. A full backlog is waited for, until the
+// context's deadline and at most 250 ms: others may have filled it for a moment, and
+// a hung daemon must not hang its callers.
 func Dial(ctx context.Context, path string) (*Conn, error) {
 	var d net.Dialer
 	c, err := d.DialContext(ctx, "unixpacket", path)
+	for until := time.Now().Add(backlogWait); errors.Is(err, unix.EAGAIN) && time.Now().Before(until); {
+		// The kernel has nothing to poll for here.
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("connect: %w: %w", ctx.Err(), err)
+		case <-time.After(time.Millisecond):
+		}
+		c, err = d.DialContext(ctx, "unixpacket", path)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
@@ -59,6 +75,30 @@ func Listen(path string, mode os.FileMode) (*net.UnixListener, error) {
 
 // Close ends the connection.
 func (c *Conn) Close() error { return c.c.Close() } //nolint:wrapcheck // nothing to add
+
+// Settle tells the door that let the connection in that it is counted elsewhere from
+// now on. Elsewhere and a second time it does nothing.
+func (c *Conn) Settle() {
+	if c.settle != nil {
+		c.settle()
+	}
+}
+
+// gone tells whether the peer has hung up without a word.
+func (c *Conn) gone() bool {
+	raw, err := c.c.SyscallConn()
+	if err != nil {
+		return true
+	}
+	var n int
+	var rerr error
+	if err := raw.Control(func(fd uintptr) {
+		n, _, rerr = unix.Recvfrom(int(fd), nil, unix.MSG_PEEK|unix.MSG_TRUNC|unix.MSG_DONTWAIT)
+	}); err != nil {
+		return true
+	}
+	return n == 0 && rerr == nil || errors.Is(rerr, unix.ECONNRESET)
+}
 
 // Peer returns the other end's credentials, from the kernel.
 func (c *Conn) Peer() (identity.Peer, error) {

@@ -22,20 +22,25 @@ type Limits struct {
 	Reserved int
 }
 
-// Door is what [Serve] does with connections. Handle, Full and Log must be
-// set. Each call has a goroutine of its own, and the connection is closed when it
-// returns.
+// Door is what [Serve] does with connections. Handle, Full and Log must be set.
 type Door struct {
 	Limits Limits
-	// Handle serves a connection. It must return soon after ctx ends.
+	// Handle serves a connection, in a goroutine of its own; the connection is closed
+	// when it returns. It must return soon after ctx ends. A connection counts against
+	// Limits until then, or until Handle calls [Conn.Settle].
 	Handle func(ctx context.Context, c *Conn, peer identity.Peer)
-	// Full answers a connection for which there is no place, and returns at once.
+	// Full answers a connection for which there is no place. It runs between two
+	// accepts, so it must not wait.
 	Full func(ctx context.Context, c *Conn, peer identity.Peer)
 	Log  *slog.Logger
 }
 
 // Serve accepts connections until ctx ends, then ends those that are open, waits
 // for them and returns nil. It closes the listener.
+//
+// Somebody may connect and hang up as fast as the kernel lets them, and everybody
+// else waits in the same queue. So a peer that has gone, and one for whom there is
+// no place, cost a few system calls: no goroutine, and no line in the log each.
 func Serve(ctx context.Context, l *net.UnixListener, s Door) error {
 	ctx, cancel := context.WithCancel(ctx)
 	unhook := context.AfterFunc(ctx, func() { _ = l.Close() })
@@ -47,6 +52,7 @@ func Serve(ctx context.Context, l *net.UnixListener, s Door) error {
 		open.Wait()
 	}()
 	p := &places{limits: s.Limits, byUID: map[uint32]int{}}
+	refused := crowd{log: s.Log}
 	for {
 		c, err := l.AcceptUnix()
 		switch {
@@ -64,25 +70,57 @@ func Serve(ctx context.Context, l *net.UnixListener, s Door) error {
 		case err != nil:
 			return fmt.Errorf("accept: %w", err)
 		}
-		open.Go(func() { s.admit(ctx, NewConn(c), p) })
+		conn := NewConn(c)
+		if peer, ok := s.admit(ctx, conn, p, &refused); ok {
+			open.Go(func() {
+				defer conn.Close() //nolint:errcheck // the peer sees it
+				defer conn.Settle()
+				s.Handle(ctx, conn, peer)
+			})
+		}
 	}
 }
 
-// admit finds a place for one connection.
-func (s *Door) admit(ctx context.Context, c *Conn, p *places) {
-	defer func() { _ = c.Close() }()
+// admit finds a place for a connection, or closes it.
+func (s *Door) admit(ctx context.Context, c *Conn, p *places, refused *crowd) (peer identity.Peer, ok bool) {
+	defer func() {
+		if !ok {
+			_ = c.Close()
+		}
+	}()
+	if c.gone() {
+		return peer, false
+	}
 	peer, err := c.Peer()
 	if err != nil {
 		s.Log.Error("refuse a connection", "err", err)
-		return
+		return peer, false
 	}
 	if !p.take(peer.UID) {
-		s.Log.Warn("too many open connections", "uid", peer.UID)
+		refused.note(peer.UID, time.Now())
 		s.Full(ctx, c, peer)
+		return peer, false
+	}
+	c.settle = sync.OnceFunc(func() { p.leave(peer.UID) })
+	return peer, true
+}
+
+// crowd logs those who were turned away, once in a while and not each.
+type crowd struct {
+	log   *slog.Logger
+	last  time.Time
+	times int
+}
+
+const crowdEvery = 10 * time.Second
+
+func (r *crowd) note(uid uint32, now time.Time) {
+	r.times++
+	if now.Sub(r.last) < crowdEvery {
 		return
 	}
-	defer p.leave(peer.UID)
-	s.Handle(ctx, c, peer)
+	r.log.Warn("too many open connections", "uid", uid, "refused", r.times)
+	r.last, r.times = now, 0
 }
 
 // places counts the open connections.

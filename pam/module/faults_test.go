@@ -4,13 +4,16 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/pam"
 	"github.com/sallyport-auth/sallyport/wire"
 )
 
@@ -238,5 +241,96 @@ func TestAVeryLongAnswerGoesWholeOrNotAtAll(t *testing.T) {
 		want(t, r.run([]string{strings.Repeat("p", 65529)}, "alice", "auth"), "secret: Password: ", "auth=9")
 		name := strings.Repeat("n", 300)
 		want(t, r.run([]string{"p"}, name, "auth", "user"), "secret: Password: ", "auth=0", "user "+name)
+	})
+}
+
+// ends is a server that ends the first prompts, and grants the right answer.
+func (r *rig) ends(prompts int, how ...string) (begun *atomic.Int32) {
+	r.t.Helper()
+	begun = new(atomic.Int32)
+	packet := func(m *wire.Message) []byte {
+		b, err := m.Marshal()
+		if err != nil {
+			r.t.Error(err)
+		}
+		return b
+	}
+	r.fake(func(c *net.UnixConn) {
+		read(c)
+		_, _ = c.Write(packet(wire.New(wire.Prompt).AddNumbers(wire.Style, 1).AddString(wire.Text, "Password: ")))
+		if int(begun.Add(1)) <= prompts {
+			for _, p := range how {
+				_, _ = c.Write([]byte(p))
+			}
+			return
+		}
+		m, err := wire.NewConn(c).Receive(r.t.Context())
+		code := identity.Denied
+		if err == nil && m.String(wire.Secret) == "hunter2" {
+			code = identity.Granted
+		}
+		_, _ = c.Write(packet(wire.New(wire.Verdict).AddNumbers(wire.Code, uint32(code))))
+		_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		_, _ = c.Read(make([]byte, 1)) // until the host has it
+	})
+	return begun
+}
+
+func TestAnAnswerToAPromptThatWasEndedIsNotLost(t *testing.T) {
+	ended := "\x01\x52\x00\x00\x20\x00\x04\x00\x0c\x00\x00\x00"
+	both(t, func(t *testing.T, r *rig) {
+		for name, c := range map[string]struct {
+			prompts int
+			how     []string
+			answers []string
+			want    []string
+		}{
+			"by hanging up":          {1, nil, []string{"hunter2"}, []string{"secret: Password: ", "auth=0"}},
+			"by a verdict":           {3, []string{ended}, []string{"hunter2"}, []string{"secret: Password: ", "auth=0"}},
+			"a wrong one is refused": {1, []string{ended}, []string{"hunter3"}, []string{"secret: Password: ", "auth=7"}},
+		} {
+			t.Run(name, func(t *testing.T) {
+				sub := newRig(t, r.v)
+				begun := sub.ends(c.prompts, c.how...)
+				want(t, sub.run(c.answers, "alice", "auth"), c.want...)
+				if n := int(begun.Load()); n != c.prompts+1 {
+					t.Errorf("begun %d times", n)
+				}
+			})
+		}
+		t.Run("for ever", func(t *testing.T) {
+			sub := newRig(t, r.v)
+			begun := sub.ends(1000, ended)
+			want(t, sub.run([]string{"hunter2"}, "alice", "auth"), "secret: Password: ", "auth=9")
+			if n := int(begun.Load()); n != 16 {
+				t.Errorf("begun %d times", n)
+			}
+		})
+	})
+}
+
+// Of two prompts the second is lost: the person sees the first one again.
+func TestWhatFollowsAnotherAnswerIsAskedAgain(t *testing.T) {
+	both(t, func(t *testing.T, r *rig) {
+		s := &pam.Server{Log: slog.New(slog.DiscardHandler), PromptTimeout: time.Hour}
+		var begun atomic.Int32
+		r.serveAs(s, decide(func(ctx context.Context, _ identity.Login, c identity.Conversation) identity.Verdict {
+			first := begun.Add(1) == 1
+			if _, err := c.Ask(ctx, identity.AskSecret, identity.PasswordPrompt); err != nil {
+				return identity.Verdict{}
+			}
+			if first {
+				return identity.Verdict{Code: identity.PromptEnded}
+			}
+			if _, err := c.Ask(ctx, identity.AskText, "Code: "); err != nil {
+				return identity.Verdict{}
+			}
+			if begun.Load() == 2 {
+				return identity.Verdict{Code: identity.PromptEnded}
+			}
+			return identity.Verdict{Code: identity.Granted}
+		}))
+		want(t, r.run([]string{"p", "c", "p", "c"}, "alice", "auth"), "secret: Password: ", "text: Code: ",
+			"secret: Password: ", "text: Code: ", "auth=0")
 	})
 }

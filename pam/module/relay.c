@@ -10,6 +10,11 @@
  *   asking    the person              no limit here: the daemon has  led, answered
  *   ended     -                       -                              -
  *
+ * The daemon may end an open prompt: it gives up waiting, makes room, or is started
+ * anew. The person does not see it and answers all the same, and the next module's
+ * prompt would look like ours, asking again. So the conversation then begins anew,
+ * and the same first prompt takes the answer that was typed.
+ *
  * Anything else ends it with PAM_AUTHINFO_UNAVAIL, a conversation function that
  * fails with PAM_CONV_ERR.
  */
@@ -36,7 +41,54 @@ enum style { ASK_SECRET = 1, ASK_TEXT = 2, TELL_INFO = 3, TELL_ERROR = 4 };
 
 enum {
 	MAX_MESSAGES = 256, /* in one conversation: a daemon gone mad does not hold a host for ever */
+	MAX_BEGINNINGS = 16, /* each but the first needed an answer of the person's */
 };
+
+/* Not a PAM code: the daemon did not take the last answer. */
+enum { BEGIN_ANEW = -1 };
+
+/*
+ * The first prompt of a conversation with its answer, for as long as it is the only
+ * one: what was proved by several answers is not proved again unseen.
+ */
+struct first {
+	uint32_t style;
+	char *text, *answer;
+};
+
+static void first_forget(struct first *f)
+{
+	free(f->text);
+	if (f->answer != NULL) {
+		explicit_bzero(f->answer, strlen(f->answer));
+		free(f->answer);
+	}
+	*f = (struct first){0};
+}
+
+/* One connection's part of a call. */
+struct talk {
+	int fd;
+	unsigned int asked; /* prompts */
+	struct first *first;
+	bool *lost; /* a daemon went away over an answer before */
+};
+
+/*
+ * A daemon that was ended in the midst of a decision is tried once more, and not more:
+ * what ended it may be this very conversation.
+ */
+static int hung_up(const struct call *c, struct talk *t)
+{
+	int e = errno;
+
+	if (t->asked > 0 && e == ECONNRESET && !*t->lost) {
+		*t->lost = true;
+		return BEGIN_ANEW;
+	}
+	pam_syslog(c->pamh, LOG_ERR, "no answer from the daemon: %s", strerror(e));
+	return PAM_AUTHINFO_UNAVAIL;
+}
 
 static void put_item(struct wire_writer *w, const struct call *c, int item, uint16_t tag)
 {
@@ -168,7 +220,10 @@ static char *text_of(const struct wire_message *m)
 	return wire_get(m, WIRE_TEXT, &v) ? strndup((const char *)v.bytes, v.len) : NULL;
 }
 
-/* Shows a text. A host that cannot show it is not an error: nothing hangs on it. */
+/*
+ * Shows a text. A host that cannot show it is not an error: nothing hangs on it. With
+ * PAM_SILENT nothing is shown, errors neither, as pam_authenticate(3) says.
+ */
 static int tell(const struct call *c, const struct wire_message *m)
 {
 	uint32_t style = 0;
@@ -178,16 +233,32 @@ static int tell(const struct call *c, const struct wire_message *m)
 	wire_get_number(m, WIRE_STYLE, &style);
 	if (text == NULL || (style != TELL_INFO && style != TELL_ERROR))
 		r = PAM_AUTHINFO_UNAVAIL;
+	else if (c->flags & PAM_SILENT)
+		;
 	else if (style == TELL_ERROR)
 		(void)pam_prompt(c->pamh, PAM_ERROR_MSG, NULL, "%s", text);
-	else if (!(c->flags & PAM_SILENT) && !c->options.quiet)
+	else if (!c->options.quiet)
 		(void)pam_prompt(c->pamh, PAM_TEXT_INFO, NULL, "%s", text);
 	free(text);
 	return r;
 }
 
+/* Finds what was typed at the same first prompt before, or asks the person. */
+static int answer_to(const struct call *c, const struct talk *t, uint32_t style, const char *text, char **answer)
+{
+	struct first *f = t->first;
+	bool typed = t->asked == 1 && f->answer != NULL && f->style == style && strcmp(f->text, text) == 0;
+
+	if (typed) {
+		*answer = f->answer;
+		f->answer = NULL;
+		return PAM_SUCCESS;
+	}
+	return pam_prompt(c->pamh, style == ASK_SECRET ? PAM_PROMPT_ECHO_OFF : PAM_PROMPT_ECHO_ON, answer, "%s", text);
+}
+
 /* Asks the person and sends the answer. */
-static int ask(int fd, const struct call *c, const struct wire_message *m)
+static int ask(const struct call *c, struct talk *t, const struct wire_message *m)
 {
 	uint32_t style = 0;
 	char *text = text_of(m), *answer = NULL;
@@ -198,12 +269,18 @@ static int ask(int fd, const struct call *c, const struct wire_message *m)
 		free(text);
 		return PAM_AUTHINFO_UNAVAIL;
 	}
-	r = pam_prompt(c->pamh, style == ASK_SECRET ? PAM_PROMPT_ECHO_OFF : PAM_PROMPT_ECHO_ON, &answer, "%s", text);
-	free(text);
+	t->asked++;
+	r = answer_to(c, t, style, text, &answer);
+	first_forget(t->first);
 	if (r != PAM_SUCCESS || answer == NULL)
 		r = PAM_CONV_ERR;
-	else if (send_message(fd, c, WIRE_ANSWER, answer, wire_after_ms(c->options.timeout_ms)) < 0)
-		r = PAM_AUTHINFO_UNAVAIL;
+	else if (send_message(t->fd, c, WIRE_ANSWER, answer, wire_after_ms(c->options.timeout_ms)) < 0)
+		r = errno == EPIPE || errno == ECONNRESET ? BEGIN_ANEW : PAM_AUTHINFO_UNAVAIL;
+	if (t->asked == 1 && answer != NULL && (r == PAM_SUCCESS || r == BEGIN_ANEW)) {
+		*t->first = (struct first){style, text, answer};
+		return r;
+	}
+	free(text);
 	if (answer != NULL) {
 		explicit_bzero(answer, strlen(answer));
 		free(answer);
@@ -211,33 +288,40 @@ static int ask(int fd, const struct call *c, const struct wire_message *m)
 	return r;
 }
 
+/* One message that is no verdict. */
+static int obey(const struct call *c, struct talk *t, const struct wire_message *m)
+{
+	if (m->type == WIRE_WORKING)
+		return PAM_SUCCESS;
+	if (m->type == WIRE_TELL)
+		return tell(c, m);
+	if (m->type == WIRE_PROMPT)
+		return ask(c, t, m);
+	return PAM_AUTHINFO_UNAVAIL;
+}
+
 /* Follows the daemon to its verdict. *acknowledged says whether it ever spoke. */
-static int follow(int fd, const struct call *c, int64_t deadline, bool *acknowledged)
+static int follow(const struct call *c, struct talk *t, int64_t deadline, bool *acknowledged)
 {
 	for (int i = 0; i < MAX_MESSAGES; i++) {
 		struct wire_packet p;
 		struct wire_message m;
-		bool ended = true;
-		int r = PAM_AUTHINFO_UNAVAIL;
+		uint32_t code = 0;
+		bool verdict;
+		int r;
 
-		if (wire_receive(fd, &p, &m, deadline) < 0) {
-			pam_syslog(c->pamh, LOG_ERR, "no answer from the daemon: %s", strerror(errno));
-			return PAM_AUTHINFO_UNAVAIL;
-		}
+		if (wire_receive(t->fd, &p, &m, deadline) < 0)
+			return hung_up(c, t);
 		*acknowledged = true;
-		if (m.type == WIRE_VERDICT) {
+		verdict = m.type == WIRE_VERDICT;
+		if (!verdict)
+			r = obey(c, t, &m);
+		else if (t->asked > 0 && wire_get_number(&m, WIRE_CODE, &code) && code == CODE_PROMPT_ENDED)
+			r = BEGIN_ANEW;
+		else
 			r = verdict_apply(c, &m);
-		} else {
-			if (m.type == WIRE_WORKING)
-				r = PAM_SUCCESS;
-			else if (m.type == WIRE_TELL)
-				r = tell(c, &m);
-			else if (m.type == WIRE_PROMPT)
-				r = ask(fd, c, &m);
-			ended = r != PAM_SUCCESS;
-		}
 		wire_packet_free(&p);
-		if (ended)
+		if (verdict || r != PAM_SUCCESS)
 			return r;
 		deadline = wire_after_ms(c->options.timeout_ms);
 	}
@@ -257,23 +341,36 @@ static void tell_absent(const struct call *c)
 			 c->user);
 }
 
-int relay(const struct call *c)
+/* One conversation, from connecting to its verdict. */
+static int converse(const struct call *c, struct first *first, bool *lost)
 {
 	int64_t deadline = wire_after_ms(SALLYPORT_PAM_ACKNOWLEDGE_MS);
 	bool acknowledged = false;
 	int r = PAM_AUTHINFO_UNAVAIL;
-	int fd = wire_connect(c->options.socket, deadline);
+	struct talk t = {.fd = wire_connect(c->options.socket, deadline), .first = first, .lost = lost};
 
-	if (fd < 0) {
+	if (t.fd < 0) {
 		pam_syslog(c->pamh, LOG_ERR, "connect to %s: %s", c->options.socket, strerror(errno));
 	} else {
-		if (send_message(fd, c, WIRE_BEGIN, NULL, deadline) == 0)
-			r = follow(fd, c, deadline, &acknowledged);
+		if (send_message(t.fd, c, WIRE_BEGIN, NULL, deadline) == 0)
+			r = follow(c, &t, deadline, &acknowledged);
 		else
 			pam_syslog(c->pamh, LOG_ERR, "send to %s: %s", c->options.socket, strerror(errno));
-		close(fd);
+		close(t.fd);
 	}
 	if (!acknowledged)
 		tell_absent(c);
 	return r;
+}
+
+int relay(const struct call *c)
+{
+	struct first first = {0};
+	bool lost = false;
+	int r = BEGIN_ANEW;
+
+	for (int i = 0; i < MAX_BEGINNINGS && r == BEGIN_ANEW; i++)
+		r = converse(c, &first, &lost);
+	first_forget(&first);
+	return r == BEGIN_ANEW ? PAM_AUTHINFO_UNAVAIL : r;
 }

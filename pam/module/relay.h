@@ -37,6 +37,9 @@ struct call {
 /* Asks the daemon and does as it says. Returns a PAM code. */
 int relay(const struct call *c);
 
+/* The verdict's code that is not for the host: the same number as identity.PromptEnded. */
+enum { CODE_PROMPT_ENDED = 12 };
+
 /* The PAM code for a verdict's code; PAM_AUTHINFO_UNAVAIL for an unknown one. */
 int verdict_code(enum operation op, uint32_t code);
 

@@ -78,13 +78,18 @@ func (r *rig) service(text string) {
 // serve runs the real server with an authority until the test ends.
 func (r *rig) serve(a pam.Authority) {
 	r.t.Helper()
+	r.serveAs(&pam.Server{Log: slog.New(slog.DiscardHandler)}, a)
+}
+
+func (r *rig) serveAs(s *pam.Server, a pam.Authority) {
+	r.t.Helper()
+	s.Authority = a
 	l, err := wire.Listen(r.socket, 0o666)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	s := &pam.Server{Authority: a, Log: slog.New(slog.DiscardHandler)}
 	go func() { ended <- s.Serve(ctx, l) }()
 	r.t.Cleanup(func() {
 		cancel()

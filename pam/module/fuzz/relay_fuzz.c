@@ -6,6 +6,7 @@
  * Broken promises abort: a yes when no packet is a verdict of code 1, an
  * environment line without a name, a descriptor left open.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <security/pam_ext.h>
 #include <security/pam_modules.h>
@@ -99,8 +100,13 @@ static int client_end = -1;
 int __wrap_connect(int fd, const struct sockaddr *a, socklen_t n)
 {
 	(void)a, (void)n;
+	if (client_end < 0) { /* it begins anew: nobody is there */
+		errno = ECONNREFUSED;
+		return -1;
+	}
 	promise(dup3(client_end, fd, O_CLOEXEC) == fd);
 	close(client_end);
+	client_end = -1;
 	return 0;
 }
 
