@@ -36,7 +36,7 @@ func (d *Daemon) status(ctx context.Context) report.Status {
 		Seal:      report.Seal{Kind: d.o.Sealer.Kind(), Detail: d.o.SealDetail},
 	}
 	s.Directory, s.Cards = d.directory(), d.cardStatus(ctx)
-	s.Findings = slices.Concat(d.sealFindings(), d.findings(l, p, err), d.cardFindings(ctx), d.directoryFindings(s.Directory))
+	s.Findings = slices.Concat(d.sealFindings(), d.findings(l, p, err), d.lockFindings(ctx), d.cardFindings(ctx), d.directoryFindings(s.Directory))
 	return s
 }
 
