@@ -132,6 +132,11 @@ lint:
 fmt:
 	$(GO) tool -modfile=tools/lint/go.mod golangci-lint fmt ./...
 
+# The Go code beside the .proto files. The plugins are pinned in tools/go.mod, and
+# Debian 12 and 13 both ship the protoc 3.21.12 that the code was made with.
+generate: deps-generate
+	proto/generate.sh
+
 clean:
 	rm -rf build dist
 

@@ -58,7 +58,7 @@ func TestWhatWasStoredComesBackAfterReopening(t *testing.T) {
 	must(t, c.Apply(bg, Batch{Provider: "p", Put: []Put{p}, IDs: []ID{{UID, 5, p.UUID}, {GID, 5, p.UUID}}, Contact: &contact}))
 	v := verifierFor(p.UUID, 7, "x")
 	must(t, c.PutVerifier(bg, v))
-	must(t, c.SetFailures(bg, p.UUID, "k", Failures{3, time.Unix(1, 0), time.Unix(2, 0)}))
+	must(t, c.SetFailures(bg, p.UUID, Failures{"k", "o", identity.Tally{Count: 3, Since: time.Unix(1, 0), LockedUntil: time.Unix(2, 0)}}))
 	must(t, c.SetClock(bg, Clock{time.Unix(9, 1), time.Hour}))
 	must(t, c.Remember(bg, "note", []byte("kept")))
 	must(t, c.Close())
@@ -72,7 +72,7 @@ func TestWhatWasStoredComesBackAfterReopening(t *testing.T) {
 	if got, err := c.Verifier(bg, p.UUID, identity.Password); err != nil || fmt.Sprint(got) != fmt.Sprint(v) {
 		t.Errorf("verifier %v, %v", got, err)
 	}
-	if got, err := c.Failures(bg, p.UUID, "k"); err != nil || got.Count != 3 || got.LockedUntil.Unix() != 2 {
+	if got, err := c.Failures(bg, p.UUID, "k", "o"); err != nil || got.Count != 3 || got.LockedUntil.Unix() != 2 {
 		t.Errorf("failures %v, %v", got, err)
 	}
 	if got, err := c.Clock(bg); err != nil || !got.HighWater.Equal(time.Unix(9, 1)) || got.Boot != time.Hour {

@@ -60,7 +60,7 @@ func writeOne(c *Cache, n uint64) error {
 	if err := c.PutVerifier(bg, verifierFor(a.UUID, n, "MARK"+strconv.FormatUint(n, 10))); err != nil {
 		return err
 	}
-	if err := c.SetFailures(bg, a.UUID, "k", Failures{Count: int(n), Last: time.Unix(0, 0), LockedUntil: time.Unix(0, 0)}); err != nil {
+	if err := c.SetFailures(bg, a.UUID, Failures{Kind: "k", Tally: identity.Tally{Count: uint32(n), Since: time.Unix(0, 0)}}); err != nil {
 		return err
 	}
 	if err := c.UseStep(bg, a.UUID, Epoch{identity.TOTP, 1}, int64(n)); err != nil && !errors.Is(err, ErrUsed) {
@@ -128,7 +128,7 @@ func checkAfterCrash(t *testing.T, path string, acknowledged uint64) {
 	must(t, err)
 	b, err := c.Token(bg, tokenFor("b", 2).UUID)
 	must(t, err)
-	f, err := c.Failures(bg, a.UUID, "k")
+	f, err := c.Failures(bg, a.UUID, "k", "")
 	must(t, err)
 	g, err := c.Groups(bg, "p")
 	must(t, err)

@@ -53,6 +53,18 @@ var migrations = [...][]string{
 			provider TEXT NOT NULL, uuid BLOB NOT NULL PRIMARY KEY CHECK (length(uuid) = 16),
 			signed BLOB NOT NULL, fetched_at INTEGER NOT NULL, asked_at INTEGER NOT NULL) STRICT, WITHOUT ROWID`,
 	},
+	{
+		// What was counted before was nobody's in particular: from here on it is an
+		// unknown origin's.
+		`CREATE TABLE failures_by_origin (
+			uuid BLOB NOT NULL, kind TEXT NOT NULL, origin TEXT NOT NULL, count INTEGER NOT NULL, last INTEGER NOT NULL,
+			locked_until INTEGER NOT NULL, PRIMARY KEY (uuid, kind, origin)) STRICT, WITHOUT ROWID`,
+		`INSERT INTO failures_by_origin SELECT uuid, kind, 'unknown', count, last, locked_until FROM failures`,
+		`DROP TABLE failures`,
+		`ALTER TABLE failures_by_origin RENAME TO failures`,
+		`CREATE TABLE places (
+			uuid BLOB NOT NULL, origin TEXT NOT NULL, last INTEGER NOT NULL, PRIMARY KEY (uuid, origin)) STRICT, WITHOUT ROWID`,
+	},
 }
 
 // execer is one database connection.

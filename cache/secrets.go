@@ -24,13 +24,6 @@ type Verifier struct {
 	Made    time.Time
 }
 
-// Failures counts wrong answers since the last right one.
-type Failures struct {
-	Count       int
-	Last        time.Time
-	LockedUntil time.Time
-}
-
 // Clock is the latest time that was known for sure, and CLOCK_BOOTTIME then.
 type Clock struct {
 	HighWater time.Time
@@ -142,50 +135,6 @@ func (c *Cache) Verifiers(ctx context.Context) (map[uuid.UUID]bool, error) {
 		}
 	}
 	return all, classify("read verifiers", rows.Err())
-}
-
-// Failures returns the count of an account, the zero value when there is none.
-func (c *Cache) Failures(ctx context.Context, id uuid.UUID, kind string) (Failures, error) {
-	var f Failures
-	var last, until int64
-	rows, err := c.db.QueryContext(ctx, `SELECT count, last, locked_until FROM failures WHERE uuid = ? AND kind = ?`, id[:], kind)
-	if err != nil {
-		return f, classify("read failures", err)
-	}
-	defer rows.Close() //nolint:errcheck // its error is rows.Err
-	if !rows.Next() {
-		return f, classify("read failures", rows.Err())
-	}
-	if err := rows.Scan(&f.Count, &last, &until); err != nil {
-		return f, classify("read failures", err)
-	}
-	f.Last, f.LockedUntil = time.Unix(last, 0), time.Unix(until, 0)
-	return f, nil
-}
-
-// SetFailures stores the count of an account.
-func (c *Cache) SetFailures(ctx context.Context, id uuid.UUID, kind string, f Failures) error {
-	return c.write(ctx, "count failure", func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO failures (uuid, kind, count, last, locked_until)
-			VALUES (?, ?, ?, ?, ?)`, id[:], kind, f.Count, f.Last.Unix(), f.LockedUntil.Unix())
-		return err //nolint:wrapcheck // classified by write
-	})
-}
-
-// ClearFailures ends the counts of an account, of these kinds, or with none of every.
-func (c *Cache) ClearFailures(ctx context.Context, id uuid.UUID, kinds ...string) error {
-	return c.write(ctx, "clear failures", func(tx *sql.Tx) error {
-		if len(kinds) == 0 {
-			_, err := tx.ExecContext(ctx, `DELETE FROM failures WHERE uuid = ?`, id[:])
-			return err //nolint:wrapcheck // classified by write
-		}
-		for _, k := range kinds {
-			if _, err := tx.ExecContext(ctx, `DELETE FROM failures WHERE uuid = ? AND kind = ?`, id[:], k); err != nil {
-				return err //nolint:wrapcheck // the same
-			}
-		}
-		return nil
-	})
 }
 
 // Clock returns what SetClock stored, identity.ErrNotFound before the first.

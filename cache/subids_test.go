@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"encoding/hex"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -47,7 +48,11 @@ func TestADatabaseOfTheFirstVersionIsBroughtUp(t *testing.T) {
 	c := openAt(t, path)
 	p := tokenFor("alice", 1)
 	must(t, c.Apply(bg, Batch{Provider: "p", Put: []Put{p}}))
-	for _, q := range []string{"DROP TABLE subids", "DROP TABLE sealed", "DROP TABLE steps", "DROP TABLE groups", "PRAGMA user_version = 1"} { // as the first version left it
+	for _, q := range []string{
+		"DROP TABLE subids", "DROP TABLE sealed", "DROP TABLE steps", "DROP TABLE groups", "DROP TABLE failures", "DROP TABLE places",
+		migrations[0][4], `INSERT INTO failures VALUES (x'` + hex.EncodeToString(p.UUID[:]) + `', 'password', 7, 60, 90)`,
+		"PRAGMA user_version = 1",
+	} { // as the first version left it
 		_, err := c.db.ExecContext(bg, q)
 		must(t, err)
 	}
@@ -58,4 +63,7 @@ func TestADatabaseOfTheFirstVersionIsBroughtUp(t *testing.T) {
 		t.Fatalf("%v, rebuilt %q", err, c.Rebuilt())
 	}
 	must(t, c.GiveSubIDs(bg, "p", SubIDs{UUID: p.UUID, Start: 600113152}))
+	if f, err := c.Failures(bg, p.UUID, "password", "unknown"); err != nil || f.Count != 7 || f.LockedUntil.Unix() != 90 {
+		t.Errorf("failures %+v, %v", f, err)
+	}
 }

@@ -228,13 +228,16 @@ func (c *Cache) Forget(ctx context.Context, id, ownGroup uuid.UUID) error {
 		if err := dropGroup(ctx, tx, ownGroup); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `DELETE FROM failures WHERE uuid = ?`, id[:])
+		if _, err := tx.ExecContext(ctx, `DELETE FROM failures WHERE uuid = ?`, id[:]); err != nil {
+			return err //nolint:wrapcheck // classified by write
+		}
+		_, err := tx.ExecContext(ctx, `DELETE FROM places WHERE uuid = ?`, id[:])
 		return err //nolint:wrapcheck // classified by write
 	})
 }
 
 // Clear drops every account, group, verifier and number, and what was known of contact.
-// Failures, used codes, the clock, subordinate ids and a provider's notes stay:
+// Failures, places, used codes, the clock, subordinate ids and a provider's notes stay:
 // clearing unlocks nobody.
 func (c *Cache) Clear(ctx context.Context) error {
 	return c.write(ctx, "clear cache", func(tx *sql.Tx) error {

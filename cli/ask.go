@@ -217,8 +217,43 @@ func printExplanation(w io.Writer, e report.Explanation, now time.Time) {
 	for _, l := range e.Limits {
 		fmt.Fprintf(w, "note: %s\n", l)
 	}
-	if e.Locked != nil {
-		fmt.Fprintf(w, "locked for %s more; \"sudo sallyport unlock %s\" lifts it\n", span(e.Locked.Sub(now)), spoken(e.Name))
+	for _, l := range e.Locks {
+		fmt.Fprintf(w, "locked for %s more: %s, %s\n", span(l.Until.Sub(now)), lockedFactor(l.Factor), lockedFrom(l.Origin))
+	}
+	if len(e.Locks) > 0 {
+		fmt.Fprintf(w, "\"sudo sallyport unlock %s\" lifts it\n", spoken(e.Name))
+	}
+}
+
+func lockedFactor(kind string) string {
+	switch kind {
+	case "totp":
+		return "one-time codes"
+	case "piv":
+		return "cards"
+	case "locker":
+		return "programs without root's rights, such as screen lockers"
+	default:
+		return "passwords"
+	}
+}
+
+// lockedFrom says in words where attempts are refused from.
+func lockedFrom(origin string) string {
+	kind, rest, _ := strings.Cut(origin, " ")
+	switch kind {
+	case "":
+		return "from places that the person has not signed in from before"
+	case "seat":
+		return "at this machine's own screen"
+	case "uid":
+		return "in processes of the user " + rest
+	case "user":
+		return "in sudo as " + spoken(rest)
+	case "host":
+		return "from " + spoken(rest)
+	default:
+		return "from an unknown place"
 	}
 }
 

@@ -74,7 +74,7 @@ func (s *login) attempt(ctx context.Context) identity.Verdict {
 		return s.end(ctx, r)
 	}
 	if s.Peer.UID != 0 {
-		if r := s.d.reserveAlone(ctx, s.q.e.account.UUID, kindLocker); r.code != identity.Granted {
+		if r := s.d.reserveAlone(ctx, s.q.e.account.UUID, kindLocker, s.Origin()); r.code != identity.Granted {
 			return s.end(ctx, r)
 		}
 	}
@@ -131,7 +131,7 @@ func (s *login) online(ctx context.Context) (identity.Verdict, error) {
 		return identity.Verdict{}, errLost
 	}
 	s.here = nil
-	a := provider.Attempt{Name: s.q.e.account.Name, Service: s.Service, RemoteHost: s.RemoteHost, StepUp: s.steppingUp(), UsedStep: d.usedStep(ctx, s.q.e)}
+	a := provider.Attempt{Name: s.q.e.account.Name, Service: s.Service, RemoteHost: s.RemoteHost, Origin: s.Origin(), StepUp: s.steppingUp(), UsedStep: d.usedStep(ctx, s.q.e)}
 	b, err := queued(ctx, d, func(ctx context.Context) (begun, error) {
 		x, r, err := d.o.Provider.Begin(ctx, a)
 		return begun{x, r}, err
@@ -284,7 +284,7 @@ func (s *login) allowed(ctx context.Context, r provider.Reply) (identity.Verdict
 		return s.end(ctx, out), nil
 	}
 	d.keepSealed(ctx, s.q.e, r.Session.Methods, r.Sealed)
-	d.succeeded(ctx, s.q.e, s.handedOn())
+	d.succeeded(ctx, s.q.e, s.Origin(), s.handedOn())
 	// That took its time: what was pushed meanwhile counts.
 	if out := s.stillRight(ctx); out.code != identity.Granted {
 		return s.end(ctx, out), nil

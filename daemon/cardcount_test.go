@@ -17,8 +17,8 @@ func TestSignaturesThatDoNotVerifyAreCountedApartAndLockTheCardAlone(t *testing.
 		}
 	}
 	h.cards.forge = false
-	f, err := h.cache.Failures(bg, h.alice(), kindCard)
-	if err != nil || f.Count != h.d.p.OfflineTries {
+	f, err := h.cache.Failures(bg, h.alice(), kindCard, "user alice")
+	if err != nil || int(f.Count) != h.d.p.OfflineTries {
 		t.Fatalf("%d are counted, %v", f.Count, err)
 	}
 	var x report.Explanation
@@ -35,7 +35,7 @@ func TestSignaturesThatDoNotVerifyAreCountedApartAndLockTheCardAlone(t *testing.
 	if v := h.door("login", typing("secret", h.code(0))); v.Code != identity.Granted {
 		t.Errorf("the other ways: %s", v.Code)
 	}
-	if f, err = h.cache.Failures(bg, h.alice(), kindCard); err != nil || f.Count != h.d.p.OfflineTries {
+	if f, err = h.cache.Failures(bg, h.alice(), kindCard, "user alice"); err != nil || int(f.Count) != h.d.p.OfflineTries {
 		t.Errorf("what did not prove the card leaves %d of its failures, %v", f.Count, err)
 	}
 }
@@ -51,13 +51,13 @@ func TestWhoMayLogInByCardGetsNoMoreGuessesAtTheRest(t *testing.T) {
 	if v := h.door("login", typing("123456")); v.Code != identity.Granted {
 		t.Fatalf("the card: %s", v.Code)
 	}
-	if f, err := h.cache.Failures(bg, h.alice(), kindCode); err != nil || f.Count != 1 {
+	if f, err := h.cache.Failures(bg, h.alice(), kindCode, "user alice"); err != nil || f.Count != 1 {
 		t.Errorf("%d wrong codes are counted after a login by card, %v", f.Count, err)
 	}
 	if v := h.door("login", typing("", "secret", h.code(0))); v.Code != identity.Granted {
 		t.Fatalf("a right code: %s", v.Code)
 	}
-	if f, err := h.cache.Failures(bg, h.alice(), kindCode); err != nil || f.Count != 0 {
+	if f, err := h.cache.Failures(bg, h.alice(), kindCode, "user alice"); err != nil || f.Count != 0 {
 		t.Errorf("%d wrong codes are counted after a right one, %v", f.Count, err)
 	}
 }
@@ -80,7 +80,7 @@ func TestAWrongPINIsNoFailureOfTheAccount(t *testing.T) {
 	h.lost()
 	h.door("vault", typing("111111", "222222"))
 	for _, kind := range []string{kindOffline, kindCode, kindCard} {
-		if f, err := h.cache.Failures(bg, h.alice(), kind); err != nil || f.Count != 0 {
+		if f, err := h.cache.Failures(bg, h.alice(), kind, "user alice"); err != nil || f.Count != 0 {
 			t.Errorf("%s: %d, %v", kind, f.Count, err)
 		}
 	}

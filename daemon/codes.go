@@ -87,13 +87,13 @@ func (s *login) forgetCode() {
 // codeHere checks the code. The caller holds the account's lock.
 func (s *login) codeHere(ctx context.Context) (identity.Factor, ruling) {
 	none, id := identity.Factor{}, s.q.e.account.UUID
-	if r := s.d.reserve(ctx, id, kindCode); r.code != identity.Granted {
+	if r := s.d.reserve(ctx, id, kindCode, s.Origin()); r.code != identity.Granted {
 		return none, r
 	}
 	step, r := s.codeStep(ctx)
 	if r.code != identity.Granted {
 		if r.code != identity.Denied {
-			s.d.takeBack(ctx, id, kindCode)
+			s.d.takeBack(ctx, id, kindCode, s.Origin())
 		}
 		return none, r
 	}

@@ -119,7 +119,7 @@ func (d *Daemon) explain(ctx context.Context, a report.ExplainArgs) report.Expla
 	for _, f := range q.e.factors {
 		x.Factors = append(x.Factors, string(f.Kind))
 	}
-	x.Offline, x.Locked = d.explainOffline(ctx, q.e)
+	x.Offline, x.Locked, x.Locks = d.explainOffline(ctx, q.e)
 	x.StepUp, x.Limits = d.explainStepUp(a.Service, q.e), d.explainLimits(q.e)
 	// Who may not log in at all is not told what else is in the way offline.
 	if r.code != identity.Granted {
@@ -128,7 +128,7 @@ func (d *Daemon) explain(ctx context.Context, a report.ExplainArgs) report.Expla
 	return x
 }
 
-func (d *Daemon) explainOffline(ctx context.Context, e *entry) (*report.Offline, *time.Time) {
+func (d *Daemon) explainOffline(ctx context.Context, e *entry) (*report.Offline, *time.Time, []report.Lock) {
 	_, r := d.mayOffline(ctx, e)
 	a := d.ageOf(e)
 	o := &report.Offline{Possible: r.code == identity.Granted, LastChecked: &a.checked}
@@ -139,30 +139,25 @@ func (d *Daemon) explainOffline(ctx context.Context, e *entry) (*report.Offline,
 		until := a.checked.Add(a.limit)
 		o.Until = &until
 	}
-	f, err := d.o.Cache.Failures(ctx, e.account.UUID, kindOffline)
+	all, err := d.o.Cache.AllFailures(ctx, e.account.UUID)
 	if err != nil {
 		o.Possible, o.Reason = false, err.Error()
-		return o, nil
+		return o, nil, nil
 	}
-	c, err := d.o.Cache.Failures(ctx, e.account.UUID, kindCode)
-	if err != nil {
-		o.Possible, o.Reason = false, err.Error()
-		return o, nil
-	}
-	p, err := d.o.Cache.Failures(ctx, e.account.UUID, kindCard)
-	if err != nil {
-		o.Possible, o.Reason = false, err.Error()
-		return o, nil
-	}
-	o.Failures, o.CodeFailures, o.CardFailures = f.Count, c.Count, p.Count
-	until := lockedFor(d.clock.now(), f.LockedUntil, c.LockedUntil, p.LockedUntil)
-	if until != nil && o.Possible {
-		h := d.checkable(ctx, e)
-		if r := d.locks(ctx, &h, e); r.code != identity.Granted || d.goalOf(e, Service{}).aim(h.can) == nil {
-			o.Possible, o.Reason = false, "Too many wrong answers."
+	for _, f := range all {
+		most := map[string]*int{kindOffline: &o.Failures, kindCode: &o.CodeFailures, kindCard: &o.CardFailures}[f.Kind]
+		if most != nil && f.Origin != "" {
+			*most = max(*most, int(f.Count))
 		}
 	}
-	return o, until
+	var locks []report.Lock
+	for _, f := range d.locksOf(all) {
+		locks = append(locks, report.Lock{Factor: f.Kind, Origin: f.Origin, Until: f.LockedUntil, Failures: int(f.Count)})
+	}
+	if len(locks) == 0 {
+		return o, nil, nil
+	}
+	return o, &locks[0].Until, locks
 }
 
 func (d *Daemon) describe(e *entry) report.Account {

@@ -196,16 +196,14 @@ func (d *Daemon) enrolBegin(ctx context.Context, peer identity.Peer, a report.En
 	if d.link.justFailed() { // so nothing is tried that would be counted
 		return errNoServer
 	}
-	if r := d.reserveAlone(ctx, s.q.e.account.UUID, kindLocker); r.code != identity.Granted {
+	if r := d.reserveAlone(ctx, s.q.e.account.UUID, kindLocker, s.Origin()); r.code != identity.Granted {
 		return refusedEnrolment(r.text())
 	}
 	b, err := s.proveForEnrolment(ctx, w)
 	if err != nil {
 		return err
 	}
-	if err := d.clearFailures(ctx, s.q.e.account.UUID); err != nil {
-		d.log.WarnContext(ctx, "failures are not cleared", "error", err)
-	}
+	d.signedIn(ctx, s.q.e.account.UUID, s.Origin(), allKinds...)
 	open := &enrolment{uid: peer.UID, login: s, exchange: b.exchange, until: d.o.Now().Add(enrolWait), wish: w, nonce: b.reply.Nonce}
 	if b.reply.Outcome == provider.Allow {
 		return d.altered(ctx, open, b.reply, emit)
@@ -243,7 +241,7 @@ func refusedEnrolment(why string) error {
 func (s *login) proveForEnrolment(ctx context.Context, w wish) (begun, error) {
 	d := s.d
 	a := provider.Attempt{
-		Name: s.q.e.account.Name, Service: s.Service, StepUp: true, UsedStep: d.usedStep(ctx, s.q.e), Enrol: w.enrol, Remove: w.remove, RemoveCard: w.card,
+		Name: s.q.e.account.Name, Service: s.Service, Origin: s.Origin(), StepUp: true, UsedStep: d.usedStep(ctx, s.q.e), Enrol: w.enrol, Remove: w.remove, RemoveCard: w.card,
 	}
 	b, err := queued(ctx, d, func(ctx context.Context) (begun, error) {
 		x, r, err := d.o.Provider.Begin(ctx, a)
@@ -256,7 +254,7 @@ func (s *login) proveForEnrolment(ctx context.Context, w wish) (begun, error) {
 				d.note(evFailed, err)
 			}
 			if len(used) == 0 {
-				d.unreserve(ctx, s.q.e.account.UUID, kindLocker)
+				d.unreserve(ctx, s.q.e.account.UUID, kindLocker, s.Origin())
 			}
 			return begun{}, errNoServer
 		}

@@ -191,7 +191,7 @@ func (m guardedMaker) Prove(context.Context) (string, error) {
 	return m.prove()
 }
 
-func (s *server) ChangePassword(ctx context.Context, name identity.Name, old, code, fresh identity.Secret) (provider.Record, error) {
+func (s *server) ChangePassword(ctx context.Context, name identity.Name, _ identity.Origin, old, code, fresh identity.Secret) (provider.Record, error) {
 	if err := s.answer(ctx); err != nil {
 		return provider.Record{}, err
 	}

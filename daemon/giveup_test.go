@@ -141,7 +141,7 @@ func TestTryingToEnrolWithoutTheServerIsNoWrongAnswer(t *testing.T) {
 		h.d.link.mu.Unlock()
 		try()
 	}
-	f, err := h.cache.Failures(bg, h.alice(), kindLocker)
+	f, err := h.cache.Failures(bg, h.alice(), kindLocker, originUID(aliceUID))
 	if err != nil || f.Count != 0 {
 		t.Errorf("%d failures, %v", f.Count, err)
 	}
@@ -153,7 +153,11 @@ func TestALostAnswerToAPasswordStaysCounted(t *testing.T) {
 	if _, err := h.enrol(aliceUID, report.VerbEnrolPIV, report.EnrolArgs{Password: "guess"}); !errors.Is(err, errEnrol) {
 		t.Fatal(err)
 	}
-	if f, err := h.cache.Failures(bg, h.alice(), kindLocker); err != nil || f.Count != 1 {
+	if f, err := h.cache.Failures(bg, h.alice(), kindLocker, originUID(aliceUID)); err != nil || f.Count != 1 {
 		t.Errorf("%d failures, %v", f.Count, err)
 	}
+}
+
+func originUID(uid uint32) string {
+	return (&identity.Login{Peer: identity.Peer{UID: uid}}).Origin().String()
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/identity"
@@ -124,7 +123,7 @@ func (s *login) judge(ctx context.Context) ruling {
 	if r.code != identity.Granted {
 		return r
 	}
-	if locked := d.locks(ctx, &h, s.q.e); locked.code != identity.Granted {
+	if locked := d.locks(ctx, &h, s.q.e, s.Origin()); locked.code != identity.Granted {
 		return locked
 	}
 	s.here = &h
@@ -141,18 +140,18 @@ func (s *login) judge(ctx context.Context) ruling {
 	return r
 }
 
-// locks takes out what failures have locked; what that leaves decides whether
+// locks takes out what failures have locked for that origin; what that leaves decides whether
 // anyone may go on. A count that cannot be read locks all.
-func (d *Daemon) locks(ctx context.Context, h *here, e *entry) ruling {
+func (d *Daemon) locks(ctx context.Context, h *here, e *entry, from identity.Origin) ruling {
 	now := d.clock.now()
 	for _, k := range []identity.FactorKind{identity.Password, identity.TOTP, identity.PIV} {
-		f, err := d.o.Cache.Failures(ctx, e.account.UUID, countedAs(k))
+		list, err := d.brakesFor(ctx, e.account.UUID, countedAs(k), from)
 		if err != nil {
 			return uncounted(err)
 		}
-		if at := slices.Index(h.can, k); at >= 0 && now.Before(f.LockedUntil) {
+		if at, until := slices.Index(h.can, k), longest(list); at >= 0 && now.Before(until) {
 			h.can = slices.Delete(h.can, at, at+1)
-			h.out = slices.Insert(h.out, 0, locked(f.LockedUntil.Sub(now)))
+			h.out = slices.Insert(h.out, 0, locked(until.Sub(now)))
 		}
 	}
 	return fine("")
@@ -213,8 +212,8 @@ func (s *login) check(ctx context.Context, a provider.Answer) (done bool, out ru
 	}
 	s.proved = append(s.proved, f)
 	id := s.q.e.account.UUID
+	s.d.takeBack(ctx, id, countedAs(a.Kind), s.Origin()) // it was right
 	if aim := s.goal().aim(s.can()); aim == nil || !aim(s.kinds()) {
-		s.d.takeBack(ctx, id, countedAs(a.Kind)) // it was right: what is left decides
 		return false, out
 	}
 	// Of what was proved, and of no other factor: else who may log in by one has any
@@ -223,9 +222,7 @@ func (s *login) check(ctx context.Context, a provider.Answer) (done bool, out ru
 	for _, k := range s.kinds() {
 		cleared = append(cleared, countedAs(k))
 	}
-	if err := s.d.o.Cache.ClearFailures(ctx, id, cleared...); err != nil {
-		s.d.log.WarnContext(ctx, "failures are not cleared", "error", err)
-	}
+	s.d.signedIn(ctx, id, s.Origin(), cleared...)
 	return true, out
 }
 
@@ -235,13 +232,13 @@ func (s *login) passwordHere(ctx context.Context) (identity.Factor, ruling) {
 	if r.code != identity.Granted {
 		return none, r
 	}
-	if r = d.reserve(ctx, v.UUID, kindOffline); r.code != identity.Granted {
+	if r = d.reserve(ctx, v.UUID, kindOffline, s.Origin()); r.code != identity.Granted {
 		return none, r
 	}
 	right, err := s.rightPassword(ctx, v)
 	switch {
 	case err != nil:
-		d.takeBack(ctx, v.UUID, kindOffline)
+		d.takeBack(ctx, v.UUID, kindOffline, s.Origin())
 		d.log.ErrorContext(ctx, "offline verifier", "error", err)
 		return none, ruling{code: identity.Unavailable}
 	case !right:
@@ -262,7 +259,7 @@ func (s *login) cardHere(ctx context.Context, a provider.Answer) (identity.Facto
 		s.cardFault(ctx, err)
 		return none, s.noWay()
 	}
-	if r := d.reserve(ctx, s.q.e.account.UUID, kindCard); r.code != identity.Granted {
+	if r := d.reserve(ctx, s.q.e.account.UUID, kindCard, s.Origin()); r.code != identity.Granted {
 		return none, r
 	}
 	proof, err := identity.ParseCardProof(a.Credential.Reveal())
@@ -289,13 +286,4 @@ func (s *login) grantHere(ctx context.Context, age string) identity.Verdict {
 		}
 	}
 	return identity.Verdict{Code: identity.Granted, Password: s.handedOn()}
-}
-
-// lockedFor is how long failures of any factor still lock, for explain.
-func lockedFor(now time.Time, until ...time.Time) *time.Time {
-	latest := slices.MaxFunc(until, time.Time.Compare)
-	if now.Before(latest) {
-		return &latest
-	}
-	return nil
 }

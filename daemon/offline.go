@@ -9,113 +9,10 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/seal"
 )
-
-// What failures are counted for.
-const (
-	kindOffline = "password" // answers checked here
-	kindCode    = "totp"     // one-time codes checked here
-	kindCard    = "piv"      // signatures of cards checked here; wrong PINs the card counts itself
-	kindLocker  = "locker"   // attempts by a peer that is not root
-)
-
-// countedAs is what failures of a factor are counted for.
-func countedAs(k identity.FactorKind) string {
-	switch k {
-	case identity.TOTP:
-		return kindCode
-	case identity.PIV:
-		return kindCard
-	default:
-		return kindOffline
-	}
-}
-
-// reserve counts an attempt as failed before it is made, so that neither a crash
-// nor many at once get more tries than one by one. A count that cannot be stored
-// is no attempt. The caller holds the account's lock.
-func (d *Daemon) reserve(ctx context.Context, id uuid.UUID, kind string) ruling {
-	f, err := d.o.Cache.Failures(ctx, id, kind)
-	if err != nil {
-		return uncounted(err)
-	}
-	now := d.clock.now()
-	if now.Before(f.LockedUntil) {
-		return locked(f.LockedUntil.Sub(now))
-	}
-	// Not before: guesses at a locked account shall cost no write.
-	if err := d.clock.keep(ctx); err != nil {
-		return uncounted(err)
-	}
-	f.Count++
-	f.Last, f.LockedUntil = now, time.Unix(0, 0)
-	if f.Count >= d.p.OfflineTries {
-		f.LockedUntil = now.Add(d.lockFor(f.Count))
-	}
-	if err := d.o.Cache.SetFailures(ctx, id, kind, f); err != nil {
-		return uncounted(err)
-	}
-	return ruling{code: identity.Granted}
-}
-
-// reserveAlone is reserve for a caller without the lock.
-func (d *Daemon) reserveAlone(ctx context.Context, id uuid.UUID, kind string) ruling {
-	unlock, err := d.tries.lock(ctx, id)
-	if err != nil {
-		return ruling{code: identity.Unavailable}
-	}
-	defer unlock()
-	return d.reserve(ctx, id, kind)
-}
-
-// unreserve takes back what reserve counted for an attempt that came to no answer
-// to any question, because the server was not there to ask one.
-func (d *Daemon) unreserve(ctx context.Context, id uuid.UUID, kind string) {
-	unlock, err := d.tries.lock(ctx, id)
-	if err != nil {
-		return // it stays counted
-	}
-	defer unlock()
-	f, err := d.o.Cache.Failures(ctx, id, kind)
-	if err == nil && f.Count > 0 {
-		f.Count--
-		f.LockedUntil = time.Unix(0, 0) // it had passed, or nothing would have been counted
-		err = d.o.Cache.SetFailures(ctx, id, kind, f)
-	}
-	if err != nil {
-		d.log.WarnContext(ctx, "a failure stays counted", "error", err)
-	}
-}
-
-// lockFor doubles with every failure from the limit on.
-func (d *Daemon) lockFor(count int) time.Duration {
-	lock := d.p.LockMin
-	for ; count > d.p.OfflineTries && lock < d.p.LockMax; count-- {
-		lock *= 2
-	}
-	return min(lock, d.p.LockMax)
-}
-
-func locked(left time.Duration) ruling {
-	return ruling{
-		code: identity.TooManyTries, tell: true, detail: "Too many wrong answers.",
-		mend: "Try again in " + friendly(left+time.Second-1) + ".",
-	}
-}
-
-func uncounted(err error) ruling {
-	r := ruling{code: identity.Unavailable, tell: true, detail: "Attempts cannot be counted here, so none is allowed."}
-	r.mend = "Look at the log of sallyportd."
-	if errors.Is(err, cache.ErrFull) {
-		r.mend = "The disk is full: free some space."
-	}
-	return r
-}
 
 // hashed gives the place back, and with the last one the memory: what a hash has
 // filled is garbage many times the size of all that the daemon keeps, and the
@@ -144,7 +41,7 @@ const (
 // succeeded clears the failures and makes the offline verifier, unless there is
 // one of this very password. Neither can undo a login: what goes wrong is logged.
 // It may still be at work when it returns, with a copy of the password.
-func (d *Daemon) succeeded(ctx context.Context, e *entry, password identity.Secret) {
+func (d *Daemon) succeeded(ctx context.Context, e *entry, from identity.Origin, password identity.Secret) {
 	select {
 	case d.making <- struct{}{}:
 	default:
@@ -153,7 +50,7 @@ func (d *Daemon) succeeded(ctx context.Context, e *entry, password identity.Secr
 	}
 	d.withPassword(ctx, password, func(ctx context.Context, own identity.Secret) {
 		defer func() { <-d.making }()
-		d.remember(ctx, e, own)
+		d.remember(ctx, e, from, own)
 	})
 }
 
@@ -178,16 +75,14 @@ func (d *Daemon) withPassword(ctx context.Context, password identity.Secret, wor
 }
 
 // remember is what follows a success.
-func (d *Daemon) remember(ctx context.Context, e *entry, password identity.Secret) {
+func (d *Daemon) remember(ctx context.Context, e *entry, from identity.Origin, password identity.Secret) {
 	id := e.account.UUID
 	unlock, err := d.tries.lock(ctx, id)
 	if err != nil {
 		return
 	}
 	defer unlock()
-	if err := d.clearFailures(ctx, id); err != nil {
-		d.log.WarnContext(ctx, "failures are not cleared", "error", err)
-	}
+	d.signedIn(ctx, id, from, allKinds...)
 	epoch, ok := e.epoch(identity.Password)
 	if !ok || e.offlineFor == 0 || password.Len() == 0 {
 		return
@@ -221,16 +116,6 @@ func (d *Daemon) freshVerifier(ctx context.Context, v cache.Verifier, password i
 		return nil, fmt.Errorf("verifier: %w", ctx.Err())
 	}
 	return d.verifier(ctx, v, password)
-}
-
-// clearFailures writes only when there is something to clear.
-func (d *Daemon) clearFailures(ctx context.Context, id uuid.UUID) error {
-	for _, kind := range []string{kindOffline, kindCode, kindCard, kindLocker} {
-		if f, err := d.o.Cache.Failures(ctx, id, kind); err != nil || f.Count > 0 {
-			return errors.Join(err, d.o.Cache.ClearFailures(ctx, id))
-		}
-	}
-	return nil
 }
 
 // keepVerifier stores it unless a newer token has ended that credential while it

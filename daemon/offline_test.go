@@ -123,10 +123,11 @@ func TestALockEndsWithAnOnlineSuccessOrByRoot(t *testing.T) {
 
 func TestLockTimesGrowToTheirLimit(t *testing.T) {
 	h := newHouse(t)
-	for count, want := range map[int]time.Duration{
-		5: 30 * time.Second, 6: time.Minute, 7: 2 * time.Minute, 11: 32 * time.Minute, 12: time.Hour, 1 << 40: time.Hour,
+	now := h.clk.now()
+	for count, want := range map[uint32]time.Duration{
+		5: 30 * time.Second, 6: time.Minute, 7: 2 * time.Minute, 11: 32 * time.Minute, 12: time.Hour, 1 << 30: time.Hour,
 	} {
-		if got := h.d.lockFor(count); got != want {
+		if got := h.d.p.originBrake().Fail(identity.Tally{Count: count - 1, Since: now}, now).LockedUntil.Sub(now); got != want {
 			t.Errorf("%d failures: %s, want %s", count, got, want)
 		}
 	}

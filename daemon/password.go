@@ -114,7 +114,7 @@ func (s *login) newPassword(ctx context.Context) (identity.Secret, identity.Verd
 func (s *login) change(ctx context.Context, changer provider.PasswordChanger, fresh identity.Secret) identity.Verdict {
 	d, e := s.d, s.q.e
 	if s.Peer.UID != 0 {
-		if r := d.reserveAlone(ctx, e.account.UUID, kindLocker); r.code != identity.Granted {
+		if r := d.reserveAlone(ctx, e.account.UUID, kindLocker, s.Origin()); r.code != identity.Granted {
 			return s.end(ctx, r)
 		}
 	}
@@ -125,7 +125,7 @@ func (s *login) change(ctx context.Context, changer provider.PasswordChanger, fr
 		defer was.Wipe()
 		defer is.Wipe()
 		defer code.Wipe()
-		return changer.ChangePassword(ctx, e.account.Name, was, code, is)
+		return changer.ChangePassword(ctx, e.account.Name, s.Origin(), was, code, is)
 	})
 	switch {
 	case errors.Is(err, provider.ErrWeak):
@@ -146,7 +146,7 @@ func (s *login) change(ctx context.Context, changer provider.PasswordChanger, fr
 	// The new token's epoch ends the old verifier, in one transaction.
 	_ = d.learn(d.base, news{records: []provider.Record{r}}) // logged there
 	if now := d.index.withUUID(e.account.UUID); now != nil && now.state == identity.Active {
-		d.succeeded(ctx, now, fresh)
+		d.succeeded(ctx, now, s.Origin(), fresh)
 	}
 	return identity.Verdict{Code: identity.Granted, Password: fresh}
 }

@@ -5,9 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"time"
 
-	"github.com/google/uuid"
 	"golang.org/x/crypto/argon2"
 
 	"github.com/sallyport-auth/sallyport/cache"
@@ -77,21 +75,6 @@ func (d *Daemon) checkVerifier(ctx context.Context, v cache.Verifier, password i
 		}
 	}
 	return match != seal.NoMatch, nil
-}
-
-// takeBack undoes the reserve of an attempt that was compared with nothing, for a
-// TPM that does not answer shall lock nobody out once it does, or that was right. The caller holds the
-// account's lock.
-func (d *Daemon) takeBack(ctx context.Context, id uuid.UUID, kind string) {
-	f, err := d.o.Cache.Failures(ctx, id, kind)
-	if err == nil && f.Count > 0 {
-		f.Count--
-		f.LockedUntil = time.Unix(0, 0)
-		err = d.o.Cache.SetFailures(ctx, id, kind, f)
-	}
-	if err != nil {
-		d.log.WarnContext(ctx, "an attempt that could not be made stays counted", "error", err)
-	}
 }
 
 // sealFindings are troubles of the seal.

@@ -136,6 +136,9 @@ type Attempt struct {
 	// what a card signs, see identity.CardChallenge; of more than 256 bytes no card's
 	// answer is right.
 	Service, RemoteHost string
+	// Origin is where the attempt comes from. A server that counts failures counts them
+	// by it; a provider whose server does not ignores it, as provider/kanidm does.
+	Origin identity.Origin
 	// StepUp says that somebody who is signed in already proves it again, so that a
 	// server may go on from that sign-in. It asks for no less than a login does, and a
 	// provider that knows no difference takes it for one, as provider/sallyport does.
@@ -244,7 +247,7 @@ type PasswordChanger interface {
 	// holds one, and sets the new one. ErrWeak with a
 	// reason for people when the realm's rules refuse the new one, ErrDenied when
 	// the old one or the code is wrong, ErrElsewhere when more than these is needed.
-	ChangePassword(ctx context.Context, name identity.Name, old, code, new identity.Secret) (Record, error)
+	ChangePassword(ctx context.Context, name identity.Name, from identity.Origin, old, code, new identity.Secret) (Record, error)
 }
 
 // Errors of PasswordChanger.

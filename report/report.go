@@ -162,18 +162,34 @@ type Finding struct {
 // Explanation answers VerbExplain: the steps of the decision, in order, as the
 // daemon would take them now. The first step with Severity Problem is why not.
 type Explanation struct {
-	Name     string     `json:"name"`
-	Service  string     `json:"service,omitempty"`
-	MayLogin bool       `json:"may_login"`
-	Account  *Account   `json:"account,omitempty"`
-	Steps    []Finding  `json:"steps"`
-	Factors  []string   `json:"factors,omitempty"`
-	Offline  *Offline   `json:"offline,omitempty"`
-	Locked   *time.Time `json:"locked_until,omitempty"`
+	Name     string    `json:"name"`
+	Service  string    `json:"service,omitempty"`
+	MayLogin bool      `json:"may_login"`
+	Account  *Account  `json:"account,omitempty"`
+	Steps    []Finding `json:"steps"`
+	Factors  []string  `json:"factors,omitempty"`
+	Offline  *Offline  `json:"offline,omitempty"`
+	// Locked is when the last of Locks ends.
+	Locked *time.Time `json:"locked_until,omitempty"`
+	// Locks are what wrong answers have locked on this machine, the longest first. They
+	// bar attempts from one place and not the others.
+	Locks []Lock `json:"locks,omitempty"`
 	// Limits are what the account's server cannot do, where it matters to the account.
 	Limits []string `json:"limits,omitempty"`
 	// StepUp is absent for a service without a policy of its own.
 	StepUp *StepUp `json:"step_up,omitempty"`
+}
+
+// Lock is what wrong answers have locked.
+type Lock struct {
+	// Factor is "password", "totp", "piv", or "locker" for programs that are not root's.
+	Factor string `json:"factor"`
+	// Origin is where attempts are refused from: "host ADDRESS", "uid N", "user NAME",
+	// "seat" or "unknown". Empty: from everywhere the person has not signed in from
+	// within 90 days, but for the seat.
+	Origin   string    `json:"origin,omitempty"`
+	Until    time.Time `json:"until"`
+	Failures int       `json:"failures"`
 }
 
 // Account is an ID token for people.

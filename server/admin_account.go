@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"golang.org/x/crypto/ssh"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -43,18 +44,8 @@ func (s *admin) view(tx *store.Tx, a store.Account) (*v1.AccountView, error) {
 	if err := s.viewProofs(tx, a, v); err != nil {
 		return nil, err
 	}
-	f, err := tx.Failures(a.Name)
-	if err != nil {
+	if err := s.viewPlaces(tx, a, v); err != nil {
 		return nil, err
-	}
-	// Of all factors: what is the most, and locks the longest.
-	until := s.now()
-	for _, one := range f {
-		v.Failures = max(v.Failures, one.Count)
-		if one.LockedUntil.After(until) {
-			until = one.LockedUntil
-			v.LockedUntil = timestamppb.New(until)
-		}
 	}
 	return v, nil
 }
@@ -206,7 +197,7 @@ func (s *admin) SetPassword(ctx context.Context, req *v1.SetPasswordRequest) (*v
 	if err := checkPassword(password, identity.Name(req.GetName())); err != nil {
 		return nil, s.told(ctx, "set password of", req.GetName(), fmt.Errorf("%w: %w", errInput, err))
 	}
-	phc, err := s.hasher.hash(ctx, password)
+	phc, err := s.hasher.hash(ctx, uuid.Nil, password)
 	if err != nil {
 		return nil, s.told(ctx, "set password of", req.GetName(), err)
 	}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/server/store"
 )
@@ -22,11 +24,19 @@ const denial = "Sign-in refused."
 type engine struct {
 	*realm
 	sessions *sessions
-	turns    *turns
+	// turns lets one step at a time work on a name, so that guesses sent at once are
+	// counted one after the other and cannot outrun the locks; machines take turns.
+	turns *fairs[identity.Name, uuid.UUID]
+	// shares bound what one machine has under way; its origins take turns.
+	shares *fairs[uuid.UUID, string]
+	bogus  *bogus
 }
 
 func newEngine(r *realm, timeout time.Duration) *engine {
-	return &engine{realm: r, sessions: newSessions(timeout, sessionsPerMachine), turns: newTurns()}
+	return &engine{
+		realm: r, sessions: newSessions(timeout, sessionsPerMachine), turns: newFairs[identity.Name, uuid.UUID](1, maxWaiting),
+		shares: newFairs[uuid.UUID, string](machineShare, maxWaiting), bogus: newBogus(),
+	}
 }
 
 // answer is where a step led to. The zero value is a denial.
@@ -48,8 +58,47 @@ type answer struct {
 	url string
 }
 
+// What one machine may ask for at a time.
+const (
+	// machineShare is how many steps of a machine are worked on at once.
+	machineShare = 8
+	// maxWaiting is how many more of one origin wait for that; the rest is refused,
+	// which is no answer: a machine goes on offline then.
+	maxWaiting = 256
+)
+
+// turn waits until a step may be worked on, and reads what it is judged by. What is
+// locked takes no turn of its name's: a flood of it is in nobody's way.
+func (e *engine) turn(ctx context.Context, s *session, kind identity.FactorKind) (facts, func(), error) {
+	share, err := e.shares.take(ctx, s.machine, s.origin)
+	if err != nil {
+		return facts{}, nil, err
+	}
+	f, err := e.facts(ctx, s)
+	if err == nil && f.locked(kind) {
+		return f, share, nil
+	}
+	var name func()
+	if err == nil {
+		name, err = e.turns.take(ctx, s.name, s.machine)
+	}
+	if err != nil {
+		share()
+		return facts{}, nil, err
+	}
+	done := func() { name(); share() }
+	if f, err = e.facts(ctx, s); err != nil {
+		done()
+		return facts{}, nil, err
+	}
+	return f, done, nil
+}
+
 // admit lets a session wait for its first step. It offers the same to every name.
 func (e *engine) admit(s *session) (answer, error) {
+	if s.origin == "" { // which would be all origins
+		s.origin = identity.Origin{}.String()
+	}
 	s.begun = e.now()
 	return e.offer(s, []identity.FactorKind{identity.Password, identity.PasswordAndTOTP, identity.PIV}, answer{})
 }
@@ -60,19 +109,15 @@ func (e *engine) step(ctx context.Context, m store.Machine, cookie string, kind 
 	s, ok := e.sessions.take(cookie, m.UUID, e.now())
 	if !ok || !slices.Contains(s.offers, kind) {
 		if s == nil {
-			s = &session{}
+			return e.strayed(ctx, m)
 		}
-		return e.deny(ctx, m, s, answer{reason: "no such session, or not what was offered"})
+		return e.deny(ctx, m, s, answer{reason: "not what was offered, or too late"})
 	}
-	done, err := e.turns.take(ctx, s.name)
+	f, done, err := e.turn(ctx, s, kind)
 	if err != nil {
 		return answer{}, err
 	}
 	defer done()
-	f, err := e.facts(ctx, s.name)
-	if err != nil {
-		return answer{}, err
-	}
 	switch kind {
 	case identity.Password:
 		return e.stepPassword(ctx, m, s, f, credential, more)

@@ -122,7 +122,7 @@ func TestEveryPasswordStepCostsOneHashWhoeverItIsFor(t *testing.T) {
 	if len(said) != 1 {
 		t.Errorf("told apart: %v", said)
 	}
-	for range lockAfter {
+	for range originBrake.From {
 		b.try("alice", "wrong")
 	}
 	before := b.hasher.computed.Load()

@@ -13,17 +13,13 @@ import (
 // step, and then the new one. For an account that holds a one-time code the old
 // password is not proof enough to replace it (NIST SP 800-63B, 4.1.2): the code is
 // proved as well, and is used by that.
-func (e *engine) changePassword(ctx context.Context, m store.Machine, name identity.Name, old, code, replacement identity.Secret) (answer, error) {
-	s := &session{machine: m.UUID, name: name, service: "change-password"}
-	done, err := e.turns.take(ctx, name)
+func (e *engine) changePassword(ctx context.Context, m store.Machine, name identity.Name, origin string, old, code, replacement identity.Secret) (answer, error) {
+	s := &session{machine: m.UUID, machineName: m.Name, name: name, origin: origin, service: "change-password"}
+	f, done, err := e.turn(ctx, s, identity.Password)
 	if err != nil {
 		return answer{}, err
 	}
 	defer done()
-	f, err := e.facts(ctx, name)
-	if err != nil {
-		return answer{}, err
-	}
 	ok, _, err := e.provePassword(ctx, f, old)
 	switch {
 	case err != nil:
@@ -58,7 +54,7 @@ func (e *engine) changePassword(ctx context.Context, m store.Machine, name ident
 			return e.failed(ctx, m, s, identity.TOTP, "totp")
 		}
 	}
-	phc, err := e.hasher.hash(ctx, replacement)
+	phc, err := e.hasher.hash(ctx, f.machine, replacement)
 	if err != nil {
 		return answer{}, err
 	}

@@ -73,8 +73,8 @@
 //
 // Each step on a password costs one Argon2id computation whatever the account,
 // known or not, locked or not; one line that ends in six digits costs two, and
-// counts as one failure. Failures are counted by name and factor, whether or not the
-// name is anyone's, so that being locked tells nothing either.
+// counts as one failure. Failures are counted whether or not the name is anyone's, and
+// what is locked is answered like what is wrong, so being locked tells nothing either.
 //
 // The audit log gets an authentication's rows when it ends: when it began, and
 // what came of it; one that nobody goes on with is "auth.abandon". Begin alone
@@ -95,14 +95,47 @@
 // card service whose key is in the file and that has signed such a challenge. The
 // certificate is handed out as it lies in its file and never looked into.
 //
-// # Soft lock
+// # Locks
 //
-// After 5 failures in a row a factor of a name is locked for 30 seconds, and each
-// further failure doubles that up to 15 minutes: passwords, codes of both kinds, or
-// cards. While it is locked nothing of it is verified and nothing counted; the others
-// go on, so who guesses at a password keeps nobody out who has a card. A success
-// clears the counts of what it proved, and only a whole one does. Locks survive
-// restarts, and a clock set back does not shorten them.
+// Wrong answers are counted for each factor of a name (passwords, codes of both kinds,
+// cards), where they come from. A machine says where on it an attempt comes from, see
+// identity.Origin; that is a word about itself, and counts among its own rows only.
+//
+//	rule     counted over            locks                     how
+//	origin   one origin of one       that origin               the 5th in a row for 30 s, each
+//	         machine                                           further one doubles it, at most
+//	                                                           15 min; forgotten after a day
+//	                                                           without any
+//	machine  all origins of one      on that machine, origins  the 20th for 1 min, doubling, at
+//	         machine that it could   from which the person     most 1 h; one is forgotten each
+//	         lock                    has not signed in within  hour
+//	                                 90 days; never the seat
+//	realm    all machines that it    machines on which the     the 50th for 5 min, doubling, at
+//	         could lock              person has not signed in  most 1 h; one is forgotten each
+//	                                 within 90 days            30 min
+//
+// An attempt is judged by every rule that could lock it, and its failure is counted by
+// the same rules and by no other:
+//
+//	the person has signed in              the origin is   rules
+//	from this origin                      any             origin
+//	on this machine                       the seat        origin
+//	on this machine                       another         origin, machine
+//	not on this machine                   the seat        origin, realm
+//	not on this machine                   another         origin, machine, realm
+//
+// So a guesser never reaches the owner where the owner has signed in before, except by
+// guessing from that same origin. While a factor is locked nothing of it is verified and
+// nothing counted; the other factors go on. A success clears what its own origin has
+// counted of what it proved, and nothing else; only a whole one does, and only a whole
+// one is remembered as a place where the person has signed in (at most 64 a machine).
+// Names that are nobody's are counted by the same rules; of those rows the oldest are
+// dropped beyond 20,000. Locks survive restarts, and a clock set back does not shorten
+// them.
+//
+// Of one machine at most 8 steps are worked on at a time, its origins take turns, and
+// machines take turns at the hashing and at a name. Steps that belong to no session get
+// at most 10 audit rows a minute and machine; one more row says how many there were.
 //
 // # Not here
 //

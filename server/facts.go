@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/server/store"
 )
@@ -22,35 +24,43 @@ type facts struct {
 	backup   store.BackupCodes
 	points   identity.Points
 	held     []identity.FactorKind
-	failures map[identity.FactorKind]store.Failures
+	// until is how long failures lock each factor for this attempt.
+	until map[identity.FactorKind]time.Time
+	// machine is whose share of the work this takes.
+	machine uuid.UUID
 }
 
 // locked tells whether failures of that factor lock it. Both kinds of code are one.
 func (f *facts) locked(kind identity.FactorKind) bool {
-	return f.now.Before(f.failures[counted(kind)].LockedUntil)
+	return f.now.Before(f.until[counted(kind)])
 }
 
 // counted is what failures of a kind are counted for: a backup code is guessed at the
-// same prompt as a one-time code.
+// same prompt as a one-time code, and one line begins with a password.
 func counted(kind identity.FactorKind) identity.FactorKind {
-	if kind == identity.BackupCode {
+	switch kind {
+	case identity.BackupCode:
 		return identity.TOTP
+	case identity.PasswordAndTOTP:
+		return identity.Password
+	default:
+		return kind
 	}
-	return kind
 }
 
-func (e *engine) facts(ctx context.Context, name identity.Name) (f facts, err error) {
+func (e *engine) facts(ctx context.Context, s *session) (f facts, err error) {
+	f.machine = s.machine
 	err = e.store.Read(ctx, func(tx *store.Tx) error {
 		if f.now, err = tx.Seen(e.now()); err != nil {
 			return err
 		}
-		if f.failures, err = tx.Failures(name); err != nil {
+		if err := f.locks(tx, s); err != nil {
 			return err
 		}
 		if f.points, err = tx.Points(); err != nil {
 			return err
 		}
-		f.account, err = tx.AccountByName(name)
+		f.account, err = tx.AccountByName(s.name)
 		if errors.Is(err, identity.ErrNotFound) {
 			return nil
 		}
@@ -61,6 +71,23 @@ func (e *engine) facts(ctx context.Context, name identity.Name) (f facts, err er
 		return f.credentials(tx)
 	})
 	return f, err
+}
+
+// locks finds what failures lock for this attempt.
+func (f *facts) locks(tx *store.Tx, s *session) error {
+	before, err := known(tx, s, f.now)
+	if err != nil {
+		return err
+	}
+	tallies, err := tx.FailuresAt(s.name, s.machine, s.origin)
+	if err != nil {
+		return err
+	}
+	f.until = make(map[identity.FactorKind]time.Time)
+	for _, k := range []identity.FactorKind{identity.Password, identity.TOTP, identity.PIV} {
+		f.until[k] = lockedUntil(brakes(k, s.machine, s.origin, before), tallies)
+	}
+	return nil
 }
 
 func (f *facts) credentials(tx *store.Tx) error {

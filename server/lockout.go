@@ -2,70 +2,135 @@ package server
 
 import (
 	"context"
-	"fmt"
-	"sync"
+	"errors"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
-// The soft lock.
-const (
-	lockAfter = 5
-	lockFirst = 30 * time.Second
-	lockMost  = 15 * time.Minute
+// The brakes. Their numbers, and what they leave to a guesser, are in the package
+// comment and in docs/operating.md.
+var (
+	originBrake  = identity.Brake{From: 5, First: 30 * time.Second, Most: 15 * time.Minute, Quiet: 24 * time.Hour} //nolint:gochecknoglobals // a constant
+	machineBrake = identity.Brake{From: 20, First: time.Minute, Most: time.Hour, Forget: time.Hour}                //nolint:gochecknoglobals // a constant
+	realmBrake   = identity.Brake{From: 50, First: 5 * time.Minute, Most: time.Hour, Forget: 30 * time.Minute}     //nolint:gochecknoglobals // a constant
 )
 
-// fail is what one more failure makes of f.
-func fail(f store.Failures, now time.Time) store.Failures {
-	f.Count++
-	if f.Count >= lockAfter {
-		d := lockMost
-		if n := f.Count - lockAfter; n < 5 { // 30 s << 5 is above the most
-			d = min(lockFirst<<n, lockMost)
+const (
+	// placeFor is how long somebody counts as having signed in somewhere.
+	placeFor = 90 * 24 * time.Hour
+	// keepFailures is when every brake has forgotten what is not added to.
+	keepFailures = 48 * time.Hour
+	pruneEvery   = time.Hour
+)
+
+// familiar is what a person has done before where an attempt comes from.
+type familiar struct {
+	onMachine, fromOrigin bool
+}
+
+// brake is one of the rules that hold for an attempt, and where it counts.
+type brake struct {
+	identity.Brake
+	spot store.Spot
+}
+
+// brakes are the rules by which an attempt may be locked. Its failures count by the
+// same ones and by no other: so what one place can do never adds to another's lock.
+func brakes(kind identity.FactorKind, machine uuid.UUID, origin string, f familiar) []brake {
+	kind = counted(kind)
+	list := []brake{{originBrake, store.Spot{Kind: kind, Machine: machine, Origin: origin}}}
+	if !f.fromOrigin && origin != identity.Seat().String() {
+		list = append(list, brake{machineBrake, store.Spot{Kind: kind, Machine: machine}})
+	}
+	if !f.onMachine {
+		list = append(list, brake{realmBrake, store.Spot{Kind: kind}})
+	}
+	return list
+}
+
+// brakeAt is the rule that counts at such a spot.
+func brakeAt(s store.Spot) identity.Brake {
+	switch {
+	case s.Machine == uuid.Nil:
+		return realmBrake
+	case s.Origin == "":
+		return machineBrake
+	default:
+		return originBrake
+	}
+}
+
+// lockedUntil is when the last of the locks ends that hold for an attempt, or a time
+// that has passed.
+func lockedUntil(list []brake, tallies map[store.Spot]identity.Tally) time.Time {
+	var until time.Time
+	for _, b := range list {
+		if t := tallies[b.spot].LockedUntil; t.After(until) {
+			until = t
 		}
-		f.LockedUntil = now.Add(d)
 	}
-	return f
+	return until
 }
 
-// turns lets one step at a time work on a name, so that guesses sent at once are
-// counted one after the other and cannot outrun the soft lock.
-type turns struct {
-	mu sync.Mutex
-	m  map[identity.Name]*turn
-}
-
-type turn struct {
-	slot    chan struct{}
-	waiting int
-}
-
-func newTurns() *turns { return &turns{m: make(map[identity.Name]*turn)} }
-
-// take waits for the name's turn; the function that it returns ends it.
-func (t *turns) take(ctx context.Context, name identity.Name) (func(), error) {
-	t.mu.Lock()
-	w, ok := t.m[name]
-	if !ok {
-		w = &turn{slot: make(chan struct{}, 1)}
-		t.m[name] = w
+// known tells what the owner of the name has done there; of nobody's name it is nothing.
+func known(tx *store.Tx, s *session, now time.Time) (familiar, error) {
+	a, err := tx.AccountByName(s.name)
+	if errors.Is(err, identity.ErrNotFound) {
+		return familiar{}, nil
 	}
-	w.waiting++
-	t.mu.Unlock()
-	leave := func() {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		if w.waiting--; w.waiting == 0 {
-			delete(t.m, name)
+	if err != nil {
+		return familiar{}, err
+	}
+	var f familiar
+	f.onMachine, f.fromOrigin, err = tx.HasSignedIn(a.UUID, s.machine, s.origin, now.Add(-placeFor))
+	return f, err
+}
+
+// countFailure counts a wrong answer wherever it could be locked.
+func (e *engine) countFailure(tx *store.Tx, s *session, kind identity.FactorKind) error {
+	now, err := tx.Clock(e.now())
+	if err != nil {
+		return err
+	}
+	f, err := known(tx, s, now)
+	if err != nil {
+		return err
+	}
+	tallies, err := tx.FailuresAt(s.name, s.machine, s.origin)
+	if err != nil {
+		return err
+	}
+	for _, b := range brakes(kind, s.machine, s.origin, f) {
+		if err := tx.SetFailures(s.name, store.Failures{Spot: b.spot, Tally: b.Fail(tallies[b.spot], now)}, now); err != nil {
+			return err
 		}
 	}
-	select {
-	case w.slot <- struct{}{}:
-		return func() { <-w.slot; leave() }, nil
-	case <-ctx.Done():
-		leave()
-		return nil, fmt.Errorf("wait for another attempt as %s: %w", name, ctx.Err())
+	return nil
+}
+
+// clearProved forgets the failures of what was proved, at the origin where it was, and
+// of nothing else: who holds a card must not get more guesses at a code by it, and
+// nobody's success gives another more guesses.
+func clearProved(tx *store.Tx, s *session) error {
+	for _, k := range s.methods() {
+		if err := tx.ClearFailuresAt(s.name, store.Spot{Kind: counted(k), Machine: s.machine, Origin: s.origin}); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// prune forgets what no brake counts any more, and places of long ago.
+func (e *engine) prune(ctx context.Context) error {
+	return e.store.Write(ctx, func(tx *store.Tx) error {
+		now, err := tx.Clock(e.now())
+		if err != nil {
+			return err
+		}
+		return tx.Prune(now.Add(-keepFailures), now.Add(-placeFor))
+	})
 }

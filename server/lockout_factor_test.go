@@ -58,7 +58,7 @@ func TestFailuresLockTheFactorThatWasGuessedAtAndNoOther(t *testing.T) {
 		b.must(nil, err)
 		waiting := b.try("alice", right) // before the lock
 		second := b.try("alice", right)
-		for range lockAfter {
+		for range originBrake.From {
 			c.guess(b)
 		}
 		if got := b.try("alice", right); got.locked == c.password {

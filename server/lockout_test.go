@@ -13,7 +13,7 @@ import (
 func TestTheSoftLockGrowsSurvivesARestartAndEndsWithSuccess(t *testing.T) {
 	for _, name := range []identity.Name{"alice", "nobody-here"} {
 		b := newBench(t)
-		for i := range lockAfter {
+		for i := range originBrake.From {
 			if got := b.try(name, "wrong"); got.locked {
 				t.Fatalf("%s: locked after %d", name, i)
 			}
@@ -31,7 +31,7 @@ func TestTheSoftLockGrowsSurvivesARestartAndEndsWithSuccess(t *testing.T) {
 		}
 	}
 	b := newBench(t)
-	for range lockAfter - 1 {
+	for range originBrake.From - 1 {
 		b.try("alice", "wrong")
 	}
 	if !b.try("alice", right).allow || b.try("alice", "wrong").locked || b.try("alice", "x").locked || !b.try("alice", right).allow {
@@ -43,7 +43,7 @@ func TestAClockSetBackDoesNotShortenALock(t *testing.T) {
 	b := newBench(t)
 	b.must(nil, b.store.Write(t.Context(), func(tx *store.Tx) error { _, err := tx.Clock(b.now()); return err }))
 	b.unix.Add(-3600)
-	for range lockAfter {
+	for range originBrake.From {
 		b.try("alice", "wrong")
 	}
 	b.unix.Add(3600) // the clock is put right: no time has passed
@@ -72,15 +72,15 @@ func TestGuessesSentAtOnceCannotOutrunTheLock(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n := verified.Load(); n != lockAfter {
-		t.Fatalf("%d guesses were verified, want %d", n, lockAfter)
+	if n := verified.Load(); n != int64(originBrake.From) {
+		t.Fatalf("%d guesses were verified, want %d", n, originBrake.From)
 	}
 }
 
 func TestARightPasswordBeforeAWrongCodeDoesNotClearTheCount(t *testing.T) {
 	b := newBench(t)
 	b.totp()
-	for range lockAfter {
+	for range originBrake.From {
 		if got := b.answer(b.box, b.try("alice", right).cookie, identity.TOTP, "12345"); got.allow || got.locked {
 			t.Fatalf("%+v", got)
 		}

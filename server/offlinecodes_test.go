@@ -214,7 +214,7 @@ func TestOneLineIsPasswordAndCodeOrAPassword(t *testing.T) {
 		})
 	}
 	b := newBench(t)
-	for range lockAfter {
+	for range originBrake.From {
 		b.try("alice", "wrong")
 	}
 	if got := b.answer(b.box, b.start("alice"), identity.PasswordAndTOTP, right+b.code(0)); got.allow || !got.locked {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/google/uuid"
 	"golang.org/x/crypto/argon2"
 
 	"github.com/sallyport-auth/sallyport/identity"
@@ -40,7 +41,8 @@ const (
 // not use up the memory.
 type hasher struct {
 	params params
-	slots  chan struct{}
+	// slots are shared out evenly between machines.
+	slots *fair[uuid.UUID]
 	// dummy is the hash of a password that nobody knows, for those without one.
 	dummy string
 	// computed counts computations, so that equal work can be shown.
@@ -48,7 +50,7 @@ type hasher struct {
 }
 
 func newHasher(p params, slots int) *hasher {
-	h := &hasher{params: p, slots: make(chan struct{}, slots)}
+	h := &hasher{params: p, slots: newFair[uuid.UUID](slots, maxWaiting)}
 	h.dummy = format(p, random(saltLen), random(hashLen))
 	return h
 }
@@ -87,21 +89,21 @@ func parsePHC(s string) (p params, salt, sum []byte, err error) {
 	return p, salt, sum, nil
 }
 
-func (h *hasher) compute(ctx context.Context, p params, password identity.Secret, salt []byte, n uint32) ([]byte, error) {
-	select {
-	case h.slots <- struct{}{}:
-	case <-ctx.Done():
-		return nil, fmt.Errorf("wait to hash: %w", ctx.Err())
+func (h *hasher) compute(ctx context.Context, who uuid.UUID, p params, password identity.Secret, salt []byte, n uint32) ([]byte, error) {
+	done, err := h.slots.take(ctx, who)
+	if err != nil {
+		return nil, fmt.Errorf("hash: %w", err)
 	}
-	defer func() { <-h.slots }()
+	defer done()
 	h.computed.Add(1)
 	return argon2.IDKey(password.Reveal(), salt, p.time, p.memory, p.lanes, n), nil
 }
 
-// hash makes the PHC string of a password.
-func (h *hasher) hash(ctx context.Context, password identity.Secret) (string, error) {
+// hash makes the PHC string of a password, in the share of that machine; uuid.Nil is
+// the administrator.
+func (h *hasher) hash(ctx context.Context, who uuid.UUID, password identity.Secret) (string, error) {
 	salt := random(saltLen)
-	sum, err := h.compute(ctx, h.params, password, salt, hashLen)
+	sum, err := h.compute(ctx, who, h.params, password, salt, hashLen)
 	if err != nil {
 		return "", err
 	}
@@ -111,7 +113,7 @@ func (h *hasher) hash(ctx context.Context, password identity.Secret) (string, er
 // verify tells whether the password is that of the PHC string, and whether the
 // string was made with less cost than today's. An empty PHC string is nobody's:
 // it costs the same and is never right.
-func (h *hasher) verify(ctx context.Context, phc string, password identity.Secret) (ok, weak bool, err error) {
+func (h *hasher) verify(ctx context.Context, who uuid.UUID, phc string, password identity.Secret) (ok, weak bool, err error) {
 	real := phc != ""
 	if !real {
 		phc = h.dummy
@@ -120,7 +122,7 @@ func (h *hasher) verify(ctx context.Context, phc string, password identity.Secre
 	if err != nil {
 		return false, false, err
 	}
-	got, err := h.compute(ctx, p, password, salt, uint32(len(sum))) //nolint:gosec // parsePHC bounds it
+	got, err := h.compute(ctx, who, p, password, salt, uint32(len(sum))) //nolint:gosec // parsePHC bounds it
 	if err != nil {
 		return false, false, err
 	}

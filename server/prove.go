@@ -50,9 +50,9 @@ func (e *engine) provePassword(ctx context.Context, f facts, password identity.S
 	if password.Len() > maxPassword {
 		password = identity.Secret{} // never right, and no longer to hash
 	}
-	ok, weak, err := e.hasher.verify(ctx, phc, password)
+	ok, weak, err := e.hasher.verify(ctx, f.machine, phc, password)
 	if err == nil && weak {
-		rehash, err = e.hasher.hash(ctx, password)
+		rehash, err = e.hasher.hash(ctx, f.machine, password)
 	}
 	return ok, rehash, err
 }

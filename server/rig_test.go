@@ -3,11 +3,11 @@ package server
 import (
 	"log/slog"
 	"path/filepath"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/pquerna/otp/totp"
 
 	"github.com/sallyport-auth/sallyport/identity"
@@ -31,13 +31,14 @@ type bench struct {
 
 func newBench(t testing.TB) *bench {
 	t.Helper()
-	b := &bench{t: t, box: store.Machine{UUID: uuid.New(), Name: "box"}}
+	b := &bench{t: t}
 	b.unix.Store(1_800_000_000)
 	folder := filepath.Join(t.TempDir(), "realm")
 	if err := Init(t.Context(), InitOptions{Dir: folder, Realm: "example.org", Listen: "127.0.0.1:0", OfflineDays: 14}); err != nil {
 		t.Fatal(err)
 	}
 	b.open(folder)
+	b.box = b.machine("box")
 	for _, name := range []string{"alice", "carol", "dora"} {
 		if _, err := b.admin.AddAccount(t.Context(), &v1.AddAccountRequest{Name: name}); err != nil {
 			t.Fatal(err)
@@ -59,6 +60,16 @@ func (b *bench) open(folder string) {
 	// Cheap hashes: what is tested here is when they are made, not what they cost.
 	r.hasher = newHasher(params{memory: 64, time: 1, lanes: 1}, 2)
 	b.engine, b.admin = newEngine(r, stepTimeout), &admin{r}
+}
+
+// machine is one that was invited.
+func (b *bench) machine(name identity.Name) (m store.Machine) {
+	b.t.Helper()
+	b.must(nil, b.store.Write(b.t.Context(), func(tx *store.Tx) (err error) {
+		m, err = tx.Invite(name, []byte(name), b.now())
+		return err
+	}))
+	return m
 }
 
 // reopen is a restart.
@@ -99,7 +110,7 @@ func (b *bench) code(drift int64) string {
 
 func (b *bench) start(name identity.Name) string {
 	b.t.Helper()
-	a, err := b.admit(&session{machine: b.box.UUID, machineName: b.box.Name, name: name, service: "test", remoteHost: "host"})
+	a, err := b.admit(&session{machine: b.box.UUID, machineName: b.box.Name, name: name, origin: "host 192.0.2.1", service: "test", remoteHost: "host"})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -128,5 +139,18 @@ func (a answer) outcome() string {
 		return "offer " + string(a.offers[0])
 	default:
 		return "deny"
+	}
+}
+
+func nameOf(name string) *v1.NameRequest { return &v1.NameRequest{Name: name} }
+
+// until waits for a condition that others bring about.
+func until(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !is(); {
+		if time.Now().After(end) {
+			t.Fatalf("%s: not within 10 s", what)
+		}
+		runtime.Gosched()
 	}
 }

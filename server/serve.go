@@ -115,6 +115,8 @@ func (r *realm) serve(ctx context.Context, o ServeOptions) error {
 func (r *realm) wait(ctx context.Context, e *engine, failed <-chan error) error {
 	purge := time.NewTicker(purgeEvery)
 	defer purge.Stop()
+	prune := time.NewTicker(pruneEvery)
+	defer prune.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -124,6 +126,10 @@ func (r *realm) wait(ctx context.Context, e *engine, failed <-chan error) error 
 		case <-purge.C:
 			if err := e.abandoned(ctx); err != nil {
 				r.log.WarnContext(ctx, "abandoned authentications are not in the audit log", "error", err)
+			}
+		case <-prune.C:
+			if err := e.prune(ctx); err != nil {
+				r.log.WarnContext(ctx, "old failures and places are not pruned", "error", err)
 			}
 		}
 	}

@@ -4,7 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -31,6 +35,22 @@ func words(kinds []identity.FactorKind) []string {
 	return w
 }
 
+// maxOrigin bounds where an attempt comes from; no machine of ours says more.
+const maxOrigin = 160
+
+// originOf is where a machine says that an attempt comes from. An older machine says
+// nothing: all it asks for is of one origin.
+func originOf(s string) (string, error) {
+	if s == "" {
+		return identity.Origin{}.String(), nil
+	}
+	odd := func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }
+	if len(s) > maxOrigin || strings.ContainsFunc(s, odd) {
+		return "", fmt.Errorf("the origin is longer than %d bytes, or cannot be printed", maxOrigin)
+	}
+	return s, nil
+}
+
 // Begin implements AuthenticationService.
 func (e *engine) Begin(ctx context.Context, req *v1.BeginRequest) (*v1.BeginResponse, error) {
 	m, err := e.machine(ctx)
@@ -44,8 +64,12 @@ func (e *engine) Begin(ctx context.Context, req *v1.BeginRequest) (*v1.BeginResp
 	if err := checkAlteration(req); err != nil {
 		return nil, connect.NewError(connect.CodeInvalidArgument, err)
 	}
+	origin, err := originOf(req.GetOrigin())
+	if err != nil {
+		return nil, connect.NewError(connect.CodeInvalidArgument, err)
+	}
 	a, err := e.admit(&session{
-		machine: m.UUID, machineName: m.Name, name: name, service: clip(req.GetService()), remoteHost: clip(req.GetRemoteHost()),
+		machine: m.UUID, machineName: m.Name, name: name, origin: origin, service: clip(req.GetService()), remoteHost: clip(req.GetRemoteHost()),
 		usedStep: req.GetUsedStep(), enrol: identity.FactorKind(req.GetEnrol()),
 		remove: identity.FactorKind(req.GetRemove()), removeCard: req.GetRemoveCard(),
 	})
@@ -121,12 +145,16 @@ func (e *engine) ChangePassword(ctx context.Context, req *v1.ChangePasswordReque
 	if err != nil {
 		return nil, connect.NewError(connect.CodeInvalidArgument, err)
 	}
+	origin, err := originOf(req.GetOrigin())
+	if err != nil {
+		return nil, connect.NewError(connect.CodeInvalidArgument, err)
+	}
 	old, replacement := identity.NewSecret(req.GetOldPassword()), identity.NewSecret(req.GetNewPassword())
 	defer old.Wipe()
 	defer replacement.Wipe()
 	code := identity.NewSecret(req.GetCode())
 	defer code.Wipe()
-	a, err := e.changePassword(ctx, m, name, old, code, replacement)
+	a, err := e.changePassword(ctx, m, name, origin, old, code, replacement)
 	switch {
 	case errors.Is(err, errWeak):
 		return &v1.ChangePasswordResponse{Result: v1.ChangePasswordResponse_RESULT_WEAK, Message: err.Error()}, nil

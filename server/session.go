@@ -20,6 +20,8 @@ type session struct {
 	machineName         identity.Name
 	name                identity.Name
 	service, remoteHost string
+	// origin is where the machine says that the attempt comes from, see identity.Origin.
+	origin string
 	// offers are the kinds that the next step may be of, and nonce, with a card among
 	// them, is for its challenge.
 	offers   []identity.FactorKind

@@ -26,13 +26,17 @@ func (e *engine) record(tx *store.Tx, m store.Machine, action string, s *session
 	return tx.Record(entry(e.now(), m.Name, action, s, reason))
 }
 
-// abandoned drops sessions whose time is over, and writes them down.
+// abandoned drops sessions whose time is over, and writes them down, with the steps
+// that belonged to none.
 func (e *engine) abandoned(ctx context.Context) error {
-	stale := e.sessions.purge(e.now())
-	if len(stale) == 0 {
+	stale, strays := e.sessions.purge(e.now()), e.bogus.drain(e.now())
+	if len(stale)+len(strays) == 0 {
 		return nil
 	}
 	return e.store.Write(ctx, func(tx *store.Tx) error {
+		if err := e.recordStrayed(tx, strays); err != nil {
+			return err
+		}
 		for _, s := range stale {
 			m := store.Machine{UUID: s.machine, Name: s.machineName}
 			if err := e.record(tx, m, "auth.abandon", s, ""); err != nil {
@@ -44,7 +48,7 @@ func (e *engine) abandoned(ctx context.Context) error {
 }
 
 func entry(at time.Time, machine identity.Name, action string, s *session, reason string) store.Entry {
-	detail := fmt.Sprintf("service=%q remote_host=%q", s.service, s.remoteHost)
+	detail := fmt.Sprintf("service=%q remote_host=%q origin=%q", s.service, s.remoteHost, s.origin)
 	if action == "auth.allow" {
 		detail += fmt.Sprintf(" proved=%q", strings.Join(words(s.methods()), " "))
 	}
@@ -78,20 +82,8 @@ func (e *engine) failed(ctx context.Context, m store.Machine, s *session, kind i
 	defer cancel()
 	a := answer{message: denial, reason: reason}
 	return a, e.store.Write(ctx, func(tx *store.Tx) error {
-		return errors.Join(e.countFailure(tx, s.name, counted(kind)), e.record(tx, m, "auth.deny", s, reason))
+		return errors.Join(e.countFailure(tx, s, kind), e.record(tx, m, "auth.deny", s, reason))
 	})
-}
-
-func (e *engine) countFailure(tx *store.Tx, name identity.Name, kind identity.FactorKind) error {
-	now, err := tx.Clock(e.now())
-	if err != nil {
-		return err
-	}
-	f, err := tx.Failures(name)
-	if err != nil {
-		return err
-	}
-	return tx.SetFailures(name, kind, fail(f[kind], now), now)
 }
 
 // allow ends a session well, if what was proved still holds as it is recorded.
@@ -124,29 +116,19 @@ func (e *engine) allow(ctx context.Context, m store.Machine, s *session, also fu
 	return a, nil
 }
 
-// clearProved forgets the failures of what was proved, and of nothing else: who holds
-// a card must not get more guesses at a code by it.
-func clearProved(tx *store.Tx, s *session) error {
-	var kinds []identity.FactorKind
-	for _, k := range s.methods() {
-		kinds = append(kinds, counted(k))
-	}
-	if len(kinds) == 0 {
-		return nil
-	}
-	return tx.ClearFailures(s.name, kinds...)
-}
-
 // conclude makes what an allow brings. A token of a revision that this transaction
 // made is not kept: it may come to nothing.
 func (e *engine) conclude(tx *store.Tx, m store.Machine, s *session, account store.Account, touched bool, a *answer) error {
-	if _, err := tx.Clock(e.now()); err != nil {
+	now, err := tx.Clock(e.now())
+	if err != nil {
 		return err
 	}
 	if err := clearProved(tx, s); err != nil {
 		return err
 	}
-	var err error
+	if err := tx.SignedIn(account.UUID, m.UUID, s.origin, now); err != nil {
+		return err
+	}
 	token := e.idToken
 	if touched {
 		token = e.freshToken

@@ -94,10 +94,32 @@ func account(w io.Writer, a *v1.AccountView) {
 		fmt.Fprintf(w, "ssh key\t%s\t%s\n", k.GetTag(), k.GetLine())
 	}
 	cards(w, a)
+	places(w, a)
 	for what, t := range map[string]*timestamppb.Timestamp{"valid from": a.GetValidFrom(), "valid until": a.GetValidUntil(), "locked until": a.GetLockedUntil()} {
 		if t != nil {
 			fmt.Fprintf(w, "%s\t%s\n", what, stamp(t))
 		}
+	}
+}
+
+// places writes where the account has signed in, and where wrong answers came from.
+func places(w io.Writer, a *v1.AccountView) {
+	for _, p := range a.GetPlaces() {
+		fmt.Fprintf(w, "signed in\t%s\tfrom %s\t%s\n", p.GetMachine(), p.GetOrigin(), stamp(p.GetLast()))
+	}
+	for _, f := range a.GetFailuresAt() {
+		where, from := f.GetMachine(), "from "+f.GetOrigin()
+		switch {
+		case where == "":
+			where, from = "the realm", "on machines without a sign-in before"
+		case f.GetOrigin() == "":
+			from = "from places without a sign-in before"
+		}
+		state := ""
+		if f.GetLockedUntil() != nil {
+			state = "locked until " + stamp(f.GetLockedUntil())
+		}
+		fmt.Fprintf(w, "wrong %s\t%s\t%s\t%d\t%s\n", f.GetFactor(), where, from, f.GetCount(), state)
 	}
 }
 

@@ -29,7 +29,7 @@ func (p *Provider) Begin(ctx context.Context, a provider.Attempt) (provider.Exch
 	ctx, cancel := bounded(ctx, p.o.Timeouts.Call)
 	defer cancel()
 	resp, err := p.auth.Begin(ctx, &v1.BeginRequest{
-		Name: string(a.Name), Service: a.Service, RemoteHost: a.RemoteHost, UsedStep: a.UsedStep,
+		Name: string(a.Name), Service: a.Service, RemoteHost: a.RemoteHost, UsedStep: a.UsedStep, Origin: a.Origin.String(),
 		Enrol: string(a.Enrol), Remove: string(a.Remove), RemoveCard: a.RemoveCard,
 	})
 	if err != nil {
@@ -138,11 +138,11 @@ func (p *Provider) SetSealingKey(ctx context.Context, public []byte) error {
 }
 
 // ChangePassword implements provider.PasswordChanger.
-func (p *Provider) ChangePassword(ctx context.Context, name identity.Name, old, code, replacement identity.Secret) (provider.Record, error) {
+func (p *Provider) ChangePassword(ctx context.Context, name identity.Name, from identity.Origin, old, code, replacement identity.Secret) (provider.Record, error) {
 	ctx, cancel := bounded(ctx, p.o.Timeouts.Call)
 	defer cancel()
 	resp, err := p.auth.ChangePassword(ctx, &v1.ChangePasswordRequest{
-		Name: string(name), OldPassword: old.Reveal(), Code: code.Reveal(), NewPassword: replacement.Reveal(),
+		Name: string(name), OldPassword: old.Reveal(), Code: code.Reveal(), Origin: from.String(), NewPassword: replacement.Reveal(),
 	})
 	if connect.IsWireError(err) && connect.CodeOf(err) == connect.CodeFailedPrecondition {
 		return provider.Record{}, fmt.Errorf("%w: %w", provider.ErrElsewhere, err)

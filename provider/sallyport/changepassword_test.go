@@ -18,7 +18,7 @@ func TestChangingThePasswordOfAnAccountWithACodeNeedsTheCode(t *testing.T) {
 	}
 	p := r.machine()
 	change := func(code string) error {
-		_, err := p.ChangePassword(t.Context(), "alice", secret(testPassword), secret(code), secret("another long one"))
+		_, err := p.ChangePassword(t.Context(), "alice", identity.Seat(), secret(testPassword), secret(code), secret("another long one"))
 		return err
 	}
 	if err := change(""); !errors.Is(err, provider.ErrElsewhere) {

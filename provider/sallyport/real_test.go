@@ -245,17 +245,17 @@ func TestAPasswordIsChangedOnlyWithTheOldOne(t *testing.T) {
 	r := newRealm(t)
 	r.account("alice")
 	p := r.machine()
-	if _, err := p.ChangePassword(t.Context(), "alice", secret("wrong"), identity.Secret{}, secret("another long one")); !errors.Is(err, provider.ErrDenied) {
+	if _, err := p.ChangePassword(t.Context(), "alice", identity.Seat(), secret("wrong"), identity.Secret{}, secret("another long one")); !errors.Is(err, provider.ErrDenied) {
 		t.Fatalf("got %v", err)
 	}
-	if _, err := p.ChangePassword(t.Context(), "alice", secret(testPassword), identity.Secret{}, secret("short")); !errors.Is(err, provider.ErrWeak) {
+	if _, err := p.ChangePassword(t.Context(), "alice", identity.Seat(), secret(testPassword), identity.Secret{}, secret("short")); !errors.Is(err, provider.ErrWeak) {
 		t.Fatalf("got %v", err)
 	}
 	before, err := p.Fetch(t.Context(), "alice")
 	if err != nil {
 		t.Fatal(err)
 	}
-	after, err := p.ChangePassword(t.Context(), "alice", secret(testPassword), identity.Secret{}, secret("another long one"))
+	after, err := p.ChangePassword(t.Context(), "alice", identity.Seat(), secret(testPassword), identity.Secret{}, secret("another long one"))
 	if err != nil {
 		t.Fatal(err)
 	}

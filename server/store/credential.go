@@ -1,10 +1,8 @@
 package store
 
 import (
-	"database/sql"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -126,58 +124,4 @@ func (t *Tx) Factors(account uuid.UUID) ([]identity.Factor, error) {
 		return nil, fmt.Errorf("factors: %w", err)
 	}
 	return factors, nil
-}
-
-// Failures counts consecutive failures of one factor of a name, which may be nobody's.
-type Failures struct {
-	Count       uint32
-	LockedUntil time.Time
-}
-
-// maxStrangers bounds the failure rows, whose names anyone at a prompt can make up.
-const maxStrangers = 20_000
-
-// Failures returns the failures of a name by factor; what is not there never failed.
-func (t *Tx) Failures(name identity.Name) (map[identity.FactorKind]Failures, error) {
-	all := make(map[identity.FactorKind]Failures)
-	err := t.each(func(row *sql.Rows) error {
-		var kind identity.FactorKind
-		var f Failures
-		var until int64
-		if err := row.Scan(&kind, &f.Count, &until); err != nil {
-			return err
-		}
-		f.LockedUntil = time.Unix(until, 0)
-		all[kind] = f
-		return nil
-	}, `SELECT kind, count, locked_until FROM failures WHERE name = ?`, name)
-	return all, err
-}
-
-// SetFailures stores the failures of one factor of a name. Names of no account are
-// forgotten, oldest first, when there are too many of them.
-func (t *Tx) SetFailures(name identity.Name, kind identity.FactorKind, f Failures, now time.Time) error {
-	_, err := t.exec(`INSERT INTO failures (name, kind, count, locked_until, last) VALUES (?, ?, ?, ?, ?)
-		ON CONFLICT (name, kind) DO UPDATE SET count = excluded.count, locked_until = excluded.locked_until, last = excluded.last`,
-		name, kind, f.Count, f.LockedUntil.Unix(), now.Unix())
-	if err != nil {
-		return err
-	}
-	_, err = t.exec(`DELETE FROM failures WHERE (SELECT COUNT(*) FROM failures) > ? AND name = (
-		SELECT name FROM failures WHERE name NOT IN (SELECT name FROM accounts) ORDER BY last LIMIT 1)`, maxStrangers)
-	return err
-}
-
-// ClearFailures forgets the failures of those factors of a name; of none named, all.
-func (t *Tx) ClearFailures(name identity.Name, kinds ...identity.FactorKind) error {
-	if len(kinds) == 0 {
-		_, err := t.exec(`DELETE FROM failures WHERE name = ?`, name)
-		return err
-	}
-	for _, k := range kinds {
-		if _, err := t.exec(`DELETE FROM failures WHERE name = ? AND kind = ?`, name, k); err != nil {
-			return err
-		}
-	}
-	return nil
 }

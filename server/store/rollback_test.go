@@ -49,7 +49,7 @@ func everything() map[string]func(*Tx) error {
 		"add member":   func(tx *Tx) error { return tx.AddAccountTo(group(tx, "outer").UUID, find(tx).UUID) },
 		"invite":       func(tx *Tx) error { _, err := tx.Invite("box", []byte("hash"), time.Unix(1<<40, 0)); return err },
 		"fail": func(tx *Tx) error {
-			return tx.SetFailures("alice", identity.Password, Failures{Count: 1}, time.Unix(1, 0))
+			return tx.SetFailures("alice", Failures{Spot: Spot{Kind: identity.Password}, Tally: identity.Tally{Count: 1}}, time.Unix(1, 0))
 		},
 		"record":  func(tx *Tx) error { return tx.Record(Entry{Action: "new"}) },
 		"compact": func(tx *Tx) error { return tx.CompactChanges(time.Unix(1<<40, 0)) },

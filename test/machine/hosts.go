@@ -50,7 +50,12 @@ func (m *Machine) talk(ctx context.Context, turns []string, name string, args ..
 
 // SSHPassword logs in over ssh; method is "password" or "keyboard-interactive".
 func (m *Machine) SSHPassword(ctx context.Context, method, name, password string) (Outcome, error) {
-	args := append(sshOptions(method), name+"@127.0.0.1", "echo "+proof)
+	return m.SSHFrom(ctx, "127.0.0.1", method, name, password)
+}
+
+// SSHFrom is SSHPassword from another address of the loopback network.
+func (m *Machine) SSHFrom(ctx context.Context, address, method, name, password string) (Outcome, error) {
+	args := append(sshOptions(method), "-b", address, name+"@127.0.0.1", "echo "+proof)
 	return m.talk(ctx, []string{"assword: ", password}, "/usr/bin/ssh", args...)
 }
 

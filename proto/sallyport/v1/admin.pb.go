@@ -251,14 +251,19 @@ type AccountView struct {
 	SshKeys []*SSHKeyView `protobuf:"bytes,12,rep,name=ssh_keys,json=sshKeys,proto3" json:"ssh_keys,omitempty"`
 	// The factors that the account holds: "password", "totp", "piv" for each card,
 	// "backup-code".
-	Factors     []string               `protobuf:"bytes,13,rep,name=factors,proto3" json:"factors,omitempty"`
-	Revision    uint64                 `protobuf:"varint,14,opt,name=revision,proto3" json:"revision,omitempty"`
+	Factors  []string `protobuf:"bytes,13,rep,name=factors,proto3" json:"factors,omitempty"`
+	Revision uint64   `protobuf:"varint,14,opt,name=revision,proto3" json:"revision,omitempty"`
+	// The most that is counted at one place, and the last of all locks.
 	Failures    uint32                 `protobuf:"varint,15,opt,name=failures,proto3" json:"failures,omitempty"`
 	LockedUntil *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=locked_until,json=lockedUntil,proto3" json:"locked_until,omitempty"`
 	// Those that were revoked come last.
 	Cards []*CardView `protobuf:"bytes,17,rep,name=cards,proto3" json:"cards,omitempty"`
 	// How many are left.
-	BackupCodes   uint32 `protobuf:"varint,18,opt,name=backup_codes,json=backupCodes,proto3" json:"backup_codes,omitempty"`
+	BackupCodes uint32 `protobuf:"varint,18,opt,name=backup_codes,json=backupCodes,proto3" json:"backup_codes,omitempty"`
+	// Wrong answers, the newest first; at most 64 of them.
+	FailuresAt []*FailureView `protobuf:"bytes,19,rep,name=failures_at,json=failuresAt,proto3" json:"failures_at,omitempty"`
+	// Where the account has signed in within 90 days, the newest first; at most 64.
+	Places        []*PlaceView `protobuf:"bytes,20,rep,name=places,proto3" json:"places,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -419,6 +424,161 @@ func (x *AccountView) GetBackupCodes() uint32 {
 	return 0
 }
 
+func (x *AccountView) GetFailuresAt() []*FailureView {
+	if x != nil {
+		return x.FailuresAt
+	}
+	return nil
+}
+
+func (x *AccountView) GetPlaces() []*PlaceView {
+	if x != nil {
+		return x.Places
+	}
+	return nil
+}
+
+// FailureView is what was counted of one factor at one place.
+type FailureView struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "password", "totp" (both kinds of code) or "piv".
+	Factor string `protobuf:"bytes,1,opt,name=factor,proto3" json:"factor,omitempty"`
+	// The machine's name; empty where failures over the realm are counted.
+	Machine string `protobuf:"bytes,2,opt,name=machine,proto3" json:"machine,omitempty"`
+	// Empty where failures over all origins of the machine are counted.
+	Origin string `protobuf:"bytes,3,opt,name=origin,proto3" json:"origin,omitempty"`
+	Count  uint32 `protobuf:"varint,4,opt,name=count,proto3" json:"count,omitempty"`
+	// Absent when it is not locked now.
+	LockedUntil   *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=locked_until,json=lockedUntil,proto3" json:"locked_until,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FailureView) Reset() {
+	*x = FailureView{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FailureView) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FailureView) ProtoMessage() {}
+
+func (x *FailureView) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FailureView.ProtoReflect.Descriptor instead.
+func (*FailureView) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *FailureView) GetFactor() string {
+	if x != nil {
+		return x.Factor
+	}
+	return ""
+}
+
+func (x *FailureView) GetMachine() string {
+	if x != nil {
+		return x.Machine
+	}
+	return ""
+}
+
+func (x *FailureView) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
+func (x *FailureView) GetCount() uint32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *FailureView) GetLockedUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LockedUntil
+	}
+	return nil
+}
+
+type PlaceView struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Machine       string                 `protobuf:"bytes,1,opt,name=machine,proto3" json:"machine,omitempty"`
+	Origin        string                 `protobuf:"bytes,2,opt,name=origin,proto3" json:"origin,omitempty"`
+	Last          *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=last,proto3" json:"last,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PlaceView) Reset() {
+	*x = PlaceView{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PlaceView) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PlaceView) ProtoMessage() {}
+
+func (x *PlaceView) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PlaceView.ProtoReflect.Descriptor instead.
+func (*PlaceView) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *PlaceView) GetMachine() string {
+	if x != nil {
+		return x.Machine
+	}
+	return ""
+}
+
+func (x *PlaceView) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
+func (x *PlaceView) GetLast() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Last
+	}
+	return nil
+}
+
 type CardView struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// SHA-256 of the certificate, in hex.
@@ -441,7 +601,7 @@ type CardView struct {
 
 func (x *CardView) Reset() {
 	*x = CardView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[5]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -453,7 +613,7 @@ func (x *CardView) String() string {
 func (*CardView) ProtoMessage() {}
 
 func (x *CardView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[5]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -466,7 +626,7 @@ func (x *CardView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CardView.ProtoReflect.Descriptor instead.
 func (*CardView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{5}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *CardView) GetFingerprint() string {
@@ -545,7 +705,7 @@ type AddCardRequest struct {
 
 func (x *AddCardRequest) Reset() {
 	*x = AddCardRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[6]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -557,7 +717,7 @@ func (x *AddCardRequest) String() string {
 func (*AddCardRequest) ProtoMessage() {}
 
 func (x *AddCardRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[6]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -570,7 +730,7 @@ func (x *AddCardRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddCardRequest.ProtoReflect.Descriptor instead.
 func (*AddCardRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{6}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *AddCardRequest) GetName() string {
@@ -605,7 +765,7 @@ type CardRequest struct {
 
 func (x *CardRequest) Reset() {
 	*x = CardRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[7]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -617,7 +777,7 @@ func (x *CardRequest) String() string {
 func (*CardRequest) ProtoMessage() {}
 
 func (x *CardRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[7]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -630,7 +790,7 @@ func (x *CardRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CardRequest.ProtoReflect.Descriptor instead.
 func (*CardRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{7}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *CardRequest) GetName() string {
@@ -658,7 +818,7 @@ type NewBackupCodesResponse struct {
 
 func (x *NewBackupCodesResponse) Reset() {
 	*x = NewBackupCodesResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[8]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -670,7 +830,7 @@ func (x *NewBackupCodesResponse) String() string {
 func (*NewBackupCodesResponse) ProtoMessage() {}
 
 func (x *NewBackupCodesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[8]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -683,7 +843,7 @@ func (x *NewBackupCodesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewBackupCodesResponse.ProtoReflect.Descriptor instead.
 func (*NewBackupCodesResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{8}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *NewBackupCodesResponse) GetAccount() *AccountView {
@@ -710,7 +870,7 @@ type SSHKeyView struct {
 
 func (x *SSHKeyView) Reset() {
 	*x = SSHKeyView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[9]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -722,7 +882,7 @@ func (x *SSHKeyView) String() string {
 func (*SSHKeyView) ProtoMessage() {}
 
 func (x *SSHKeyView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[9]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -735,7 +895,7 @@ func (x *SSHKeyView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SSHKeyView.ProtoReflect.Descriptor instead.
 func (*SSHKeyView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{9}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *SSHKeyView) GetTag() string {
@@ -761,7 +921,7 @@ type ListAccountsResponse struct {
 
 func (x *ListAccountsResponse) Reset() {
 	*x = ListAccountsResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[10]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -773,7 +933,7 @@ func (x *ListAccountsResponse) String() string {
 func (*ListAccountsResponse) ProtoMessage() {}
 
 func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[10]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -786,7 +946,7 @@ func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccountsResponse.ProtoReflect.Descriptor instead.
 func (*ListAccountsResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{10}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListAccountsResponse) GetAccounts() []*AccountView {
@@ -806,7 +966,7 @@ type SetAccountStateRequest struct {
 
 func (x *SetAccountStateRequest) Reset() {
 	*x = SetAccountStateRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[11]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -818,7 +978,7 @@ func (x *SetAccountStateRequest) String() string {
 func (*SetAccountStateRequest) ProtoMessage() {}
 
 func (x *SetAccountStateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[11]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -831,7 +991,7 @@ func (x *SetAccountStateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetAccountStateRequest.ProtoReflect.Descriptor instead.
 func (*SetAccountStateRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{11}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SetAccountStateRequest) GetName() string {
@@ -858,7 +1018,7 @@ type SetPasswordRequest struct {
 
 func (x *SetPasswordRequest) Reset() {
 	*x = SetPasswordRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[12]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -870,7 +1030,7 @@ func (x *SetPasswordRequest) String() string {
 func (*SetPasswordRequest) ProtoMessage() {}
 
 func (x *SetPasswordRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[12]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -883,7 +1043,7 @@ func (x *SetPasswordRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPasswordRequest.ProtoReflect.Descriptor instead.
 func (*SetPasswordRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{12}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *SetPasswordRequest) GetName() string {
@@ -913,7 +1073,7 @@ type AddSSHKeyRequest struct {
 
 func (x *AddSSHKeyRequest) Reset() {
 	*x = AddSSHKeyRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[13]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -925,7 +1085,7 @@ func (x *AddSSHKeyRequest) String() string {
 func (*AddSSHKeyRequest) ProtoMessage() {}
 
 func (x *AddSSHKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[13]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -938,7 +1098,7 @@ func (x *AddSSHKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddSSHKeyRequest.ProtoReflect.Descriptor instead.
 func (*AddSSHKeyRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{13}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *AddSSHKeyRequest) GetName() string {
@@ -972,7 +1132,7 @@ type RemoveSSHKeyRequest struct {
 
 func (x *RemoveSSHKeyRequest) Reset() {
 	*x = RemoveSSHKeyRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[14]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -984,7 +1144,7 @@ func (x *RemoveSSHKeyRequest) String() string {
 func (*RemoveSSHKeyRequest) ProtoMessage() {}
 
 func (x *RemoveSSHKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[14]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -997,7 +1157,7 @@ func (x *RemoveSSHKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveSSHKeyRequest.ProtoReflect.Descriptor instead.
 func (*RemoveSSHKeyRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{14}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *RemoveSSHKeyRequest) GetName() string {
@@ -1026,7 +1186,7 @@ type AddTOTPRequest struct {
 
 func (x *AddTOTPRequest) Reset() {
 	*x = AddTOTPRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[15]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1038,7 +1198,7 @@ func (x *AddTOTPRequest) String() string {
 func (*AddTOTPRequest) ProtoMessage() {}
 
 func (x *AddTOTPRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[15]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1051,7 +1211,7 @@ func (x *AddTOTPRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddTOTPRequest.ProtoReflect.Descriptor instead.
 func (*AddTOTPRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{15}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *AddTOTPRequest) GetName() string {
@@ -1086,7 +1246,7 @@ type AddTOTPResponse struct {
 
 func (x *AddTOTPResponse) Reset() {
 	*x = AddTOTPResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[16]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1098,7 +1258,7 @@ func (x *AddTOTPResponse) String() string {
 func (*AddTOTPResponse) ProtoMessage() {}
 
 func (x *AddTOTPResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[16]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1111,7 +1271,7 @@ func (x *AddTOTPResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddTOTPResponse.ProtoReflect.Descriptor instead.
 func (*AddTOTPResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{16}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *AddTOTPResponse) GetAccount() *AccountView {
@@ -1146,7 +1306,7 @@ type AddGroupRequest struct {
 
 func (x *AddGroupRequest) Reset() {
 	*x = AddGroupRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[17]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1158,7 +1318,7 @@ func (x *AddGroupRequest) String() string {
 func (*AddGroupRequest) ProtoMessage() {}
 
 func (x *AddGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[17]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1171,7 +1331,7 @@ func (x *AddGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddGroupRequest.ProtoReflect.Descriptor instead.
 func (*AddGroupRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{17}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *AddGroupRequest) GetName() string {
@@ -1226,7 +1386,7 @@ type Kinds struct {
 
 func (x *Kinds) Reset() {
 	*x = Kinds{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[18]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1238,7 +1398,7 @@ func (x *Kinds) String() string {
 func (*Kinds) ProtoMessage() {}
 
 func (x *Kinds) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[18]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1251,7 +1411,7 @@ func (x *Kinds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Kinds.ProtoReflect.Descriptor instead.
 func (*Kinds) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{18}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Kinds) GetKinds() []string {
@@ -1276,7 +1436,7 @@ type SetGroupRequest struct {
 
 func (x *SetGroupRequest) Reset() {
 	*x = SetGroupRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[19]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1288,7 +1448,7 @@ func (x *SetGroupRequest) String() string {
 func (*SetGroupRequest) ProtoMessage() {}
 
 func (x *SetGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[19]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1301,7 +1461,7 @@ func (x *SetGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetGroupRequest.ProtoReflect.Descriptor instead.
 func (*SetGroupRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{19}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *SetGroupRequest) GetName() string {
@@ -1357,7 +1517,7 @@ type GroupView struct {
 
 func (x *GroupView) Reset() {
 	*x = GroupView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[20]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1369,7 +1529,7 @@ func (x *GroupView) String() string {
 func (*GroupView) ProtoMessage() {}
 
 func (x *GroupView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[20]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1382,7 +1542,7 @@ func (x *GroupView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupView.ProtoReflect.Descriptor instead.
 func (*GroupView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{20}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *GroupView) GetUuid() string {
@@ -1457,7 +1617,7 @@ type ListGroupsResponse struct {
 
 func (x *ListGroupsResponse) Reset() {
 	*x = ListGroupsResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[21]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1469,7 +1629,7 @@ func (x *ListGroupsResponse) String() string {
 func (*ListGroupsResponse) ProtoMessage() {}
 
 func (x *ListGroupsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[21]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1482,7 +1642,7 @@ func (x *ListGroupsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGroupsResponse.ProtoReflect.Descriptor instead.
 func (*ListGroupsResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{21}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListGroupsResponse) GetGroups() []*GroupView {
@@ -1503,7 +1663,7 @@ type MemberRequest struct {
 
 func (x *MemberRequest) Reset() {
 	*x = MemberRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[22]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1515,7 +1675,7 @@ func (x *MemberRequest) String() string {
 func (*MemberRequest) ProtoMessage() {}
 
 func (x *MemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[22]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1528,7 +1688,7 @@ func (x *MemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberRequest.ProtoReflect.Descriptor instead.
 func (*MemberRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{22}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *MemberRequest) GetGroup() string {
@@ -1559,7 +1719,7 @@ type AddMachineResponse struct {
 
 func (x *AddMachineResponse) Reset() {
 	*x = AddMachineResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[23]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1571,7 +1731,7 @@ func (x *AddMachineResponse) String() string {
 func (*AddMachineResponse) ProtoMessage() {}
 
 func (x *AddMachineResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[23]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1584,7 +1744,7 @@ func (x *AddMachineResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddMachineResponse.ProtoReflect.Descriptor instead.
 func (*AddMachineResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{23}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *AddMachineResponse) GetMachine() *MachineView {
@@ -1635,7 +1795,7 @@ type MachineView struct {
 
 func (x *MachineView) Reset() {
 	*x = MachineView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[24]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1647,7 +1807,7 @@ func (x *MachineView) String() string {
 func (*MachineView) ProtoMessage() {}
 
 func (x *MachineView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[24]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1660,7 +1820,7 @@ func (x *MachineView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MachineView.ProtoReflect.Descriptor instead.
 func (*MachineView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{24}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *MachineView) GetUuid() string {
@@ -1723,7 +1883,7 @@ type SetMachineRequest struct {
 
 func (x *SetMachineRequest) Reset() {
 	*x = SetMachineRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[25]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1735,7 +1895,7 @@ func (x *SetMachineRequest) String() string {
 func (*SetMachineRequest) ProtoMessage() {}
 
 func (x *SetMachineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[25]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1748,7 +1908,7 @@ func (x *SetMachineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetMachineRequest.ProtoReflect.Descriptor instead.
 func (*SetMachineRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{25}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *SetMachineRequest) GetName() string {
@@ -1774,7 +1934,7 @@ type ListMachinesResponse struct {
 
 func (x *ListMachinesResponse) Reset() {
 	*x = ListMachinesResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[26]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1786,7 +1946,7 @@ func (x *ListMachinesResponse) String() string {
 func (*ListMachinesResponse) ProtoMessage() {}
 
 func (x *ListMachinesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[26]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1799,7 +1959,7 @@ func (x *ListMachinesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMachinesResponse.ProtoReflect.Descriptor instead.
 func (*ListMachinesResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{26}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ListMachinesResponse) GetMachines() []*MachineView {
@@ -1820,7 +1980,7 @@ type ListAuditRequest struct {
 
 func (x *ListAuditRequest) Reset() {
 	*x = ListAuditRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[27]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1832,7 +1992,7 @@ func (x *ListAuditRequest) String() string {
 func (*ListAuditRequest) ProtoMessage() {}
 
 func (x *ListAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[27]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1845,7 +2005,7 @@ func (x *ListAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditRequest.ProtoReflect.Descriptor instead.
 func (*ListAuditRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{27}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ListAuditRequest) GetSince() *timestamppb.Timestamp {
@@ -1877,7 +2037,7 @@ type AuditRow struct {
 
 func (x *AuditRow) Reset() {
 	*x = AuditRow{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[28]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1889,7 +2049,7 @@ func (x *AuditRow) String() string {
 func (*AuditRow) ProtoMessage() {}
 
 func (x *AuditRow) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[28]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1902,7 +2062,7 @@ func (x *AuditRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditRow.ProtoReflect.Descriptor instead.
 func (*AuditRow) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{28}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *AuditRow) GetId() int64 {
@@ -1957,7 +2117,7 @@ type ListAuditResponse struct {
 
 func (x *ListAuditResponse) Reset() {
 	*x = ListAuditResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[29]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1969,7 +2129,7 @@ func (x *ListAuditResponse) String() string {
 func (*ListAuditResponse) ProtoMessage() {}
 
 func (x *ListAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[29]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1982,7 +2142,7 @@ func (x *ListAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditResponse.ProtoReflect.Descriptor instead.
 func (*ListAuditResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{29}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ListAuditResponse) GetRows() []*AuditRow {
@@ -2007,7 +2167,7 @@ type VerifyAuditRequest struct {
 
 func (x *VerifyAuditRequest) Reset() {
 	*x = VerifyAuditRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[30]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2019,7 +2179,7 @@ func (x *VerifyAuditRequest) String() string {
 func (*VerifyAuditRequest) ProtoMessage() {}
 
 func (x *VerifyAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[30]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2032,7 +2192,7 @@ func (x *VerifyAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyAuditRequest.ProtoReflect.Descriptor instead.
 func (*VerifyAuditRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{30}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{32}
 }
 
 type VerifyAuditResponse struct {
@@ -2047,7 +2207,7 @@ type VerifyAuditResponse struct {
 
 func (x *VerifyAuditResponse) Reset() {
 	*x = VerifyAuditResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[31]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2059,7 +2219,7 @@ func (x *VerifyAuditResponse) String() string {
 func (*VerifyAuditResponse) ProtoMessage() {}
 
 func (x *VerifyAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[31]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2072,7 +2232,7 @@ func (x *VerifyAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyAuditResponse.ProtoReflect.Descriptor instead.
 func (*VerifyAuditResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{31}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *VerifyAuditResponse) GetRows() int64 {
@@ -2097,7 +2257,7 @@ type RotateKeysRequest struct {
 
 func (x *RotateKeysRequest) Reset() {
 	*x = RotateKeysRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[32]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2109,7 +2269,7 @@ func (x *RotateKeysRequest) String() string {
 func (*RotateKeysRequest) ProtoMessage() {}
 
 func (x *RotateKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[32]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2122,7 +2282,7 @@ func (x *RotateKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateKeysRequest.ProtoReflect.Descriptor instead.
 func (*RotateKeysRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{32}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{34}
 }
 
 type RotateKeysResponse struct {
@@ -2134,7 +2294,7 @@ type RotateKeysResponse struct {
 
 func (x *RotateKeysResponse) Reset() {
 	*x = RotateKeysResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[33]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2146,7 +2306,7 @@ func (x *RotateKeysResponse) String() string {
 func (*RotateKeysResponse) ProtoMessage() {}
 
 func (x *RotateKeysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[33]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2159,7 +2319,7 @@ func (x *RotateKeysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateKeysResponse.ProtoReflect.Descriptor instead.
 func (*RotateKeysResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{33}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *RotateKeysResponse) GetKeyId() string {
@@ -2177,7 +2337,7 @@ type ShowRealmRequest struct {
 
 func (x *ShowRealmRequest) Reset() {
 	*x = ShowRealmRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[34]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2189,7 +2349,7 @@ func (x *ShowRealmRequest) String() string {
 func (*ShowRealmRequest) ProtoMessage() {}
 
 func (x *ShowRealmRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[34]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2202,7 +2362,7 @@ func (x *ShowRealmRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowRealmRequest.ProtoReflect.Descriptor instead.
 func (*ShowRealmRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{34}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{36}
 }
 
 // KindPoints is what one kind of factor counts.
@@ -2216,7 +2376,7 @@ type KindPoints struct {
 
 func (x *KindPoints) Reset() {
 	*x = KindPoints{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[35]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2228,7 +2388,7 @@ func (x *KindPoints) String() string {
 func (*KindPoints) ProtoMessage() {}
 
 func (x *KindPoints) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[35]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2241,7 +2401,7 @@ func (x *KindPoints) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KindPoints.ProtoReflect.Descriptor instead.
 func (*KindPoints) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{35}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *KindPoints) GetKind() string {
@@ -2274,7 +2434,7 @@ type SetRealmRequest struct {
 
 func (x *SetRealmRequest) Reset() {
 	*x = SetRealmRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2286,7 +2446,7 @@ func (x *SetRealmRequest) String() string {
 func (*SetRealmRequest) ProtoMessage() {}
 
 func (x *SetRealmRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2299,7 +2459,7 @@ func (x *SetRealmRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetRealmRequest.ProtoReflect.Descriptor instead.
 func (*SetRealmRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{36}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *SetRealmRequest) GetPoints() []*KindPoints {
@@ -2336,7 +2496,7 @@ type RealmView struct {
 
 func (x *RealmView) Reset() {
 	*x = RealmView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2348,7 +2508,7 @@ func (x *RealmView) String() string {
 func (*RealmView) ProtoMessage() {}
 
 func (x *RealmView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2361,7 +2521,7 @@ func (x *RealmView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RealmView.ProtoReflect.Descriptor instead.
 func (*RealmView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{37}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *RealmView) GetName() string {
@@ -2411,7 +2571,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"valid_from\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tvalidFrom\x12;\n" +
 	"\vvalid_until\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"validUntilB\x06\n" +
-	"\x04_uid\"\xdd\x04\n" +
+	"\x04_uid\"\xca\x05\n" +
 	"\vAccountView\x12\x12\n" +
 	"\x04uuid\x18\x01 \x01(\tR\x04uuid\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x10\n" +
@@ -2433,7 +2593,20 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\bfailures\x18\x0f \x01(\rR\bfailures\x12=\n" +
 	"\flocked_until\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\vlockedUntil\x12,\n" +
 	"\x05cards\x18\x11 \x03(\v2\x16.sallyport.v1.CardViewR\x05cards\x12!\n" +
-	"\fbackup_codes\x18\x12 \x01(\rR\vbackupCodes\"\xb5\x02\n" +
+	"\fbackup_codes\x18\x12 \x01(\rR\vbackupCodes\x12:\n" +
+	"\vfailures_at\x18\x13 \x03(\v2\x19.sallyport.v1.FailureViewR\n" +
+	"failuresAt\x12/\n" +
+	"\x06places\x18\x14 \x03(\v2\x17.sallyport.v1.PlaceViewR\x06places\"\xac\x01\n" +
+	"\vFailureView\x12\x16\n" +
+	"\x06factor\x18\x01 \x01(\tR\x06factor\x12\x18\n" +
+	"\amachine\x18\x02 \x01(\tR\amachine\x12\x16\n" +
+	"\x06origin\x18\x03 \x01(\tR\x06origin\x12\x14\n" +
+	"\x05count\x18\x04 \x01(\rR\x05count\x12=\n" +
+	"\flocked_until\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\vlockedUntil\"m\n" +
+	"\tPlaceView\x12\x18\n" +
+	"\amachine\x18\x01 \x01(\tR\amachine\x12\x16\n" +
+	"\x06origin\x18\x02 \x01(\tR\x06origin\x12.\n" +
+	"\x04last\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04last\"\xb5\x02\n" +
 	"\bCardView\x12 \n" +
 	"\vfingerprint\x18\x01 \x01(\tR\vfingerprint\x12\x14\n" +
 	"\x05label\x18\x02 \x01(\tR\x05label\x12\x18\n" +
@@ -2628,141 +2801,147 @@ func file_sallyport_v1_admin_proto_rawDescGZIP() []byte {
 	return file_sallyport_v1_admin_proto_rawDescData
 }
 
-var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
+var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_sallyport_v1_admin_proto_goTypes = []any{
 	(*Done)(nil),                   // 0: sallyport.v1.Done
 	(*NameRequest)(nil),            // 1: sallyport.v1.NameRequest
 	(*ListRequest)(nil),            // 2: sallyport.v1.ListRequest
 	(*AddAccountRequest)(nil),      // 3: sallyport.v1.AddAccountRequest
 	(*AccountView)(nil),            // 4: sallyport.v1.AccountView
-	(*CardView)(nil),               // 5: sallyport.v1.CardView
-	(*AddCardRequest)(nil),         // 6: sallyport.v1.AddCardRequest
-	(*CardRequest)(nil),            // 7: sallyport.v1.CardRequest
-	(*NewBackupCodesResponse)(nil), // 8: sallyport.v1.NewBackupCodesResponse
-	(*SSHKeyView)(nil),             // 9: sallyport.v1.SSHKeyView
-	(*ListAccountsResponse)(nil),   // 10: sallyport.v1.ListAccountsResponse
-	(*SetAccountStateRequest)(nil), // 11: sallyport.v1.SetAccountStateRequest
-	(*SetPasswordRequest)(nil),     // 12: sallyport.v1.SetPasswordRequest
-	(*AddSSHKeyRequest)(nil),       // 13: sallyport.v1.AddSSHKeyRequest
-	(*RemoveSSHKeyRequest)(nil),    // 14: sallyport.v1.RemoveSSHKeyRequest
-	(*AddTOTPRequest)(nil),         // 15: sallyport.v1.AddTOTPRequest
-	(*AddTOTPResponse)(nil),        // 16: sallyport.v1.AddTOTPResponse
-	(*AddGroupRequest)(nil),        // 17: sallyport.v1.AddGroupRequest
-	(*Kinds)(nil),                  // 18: sallyport.v1.Kinds
-	(*SetGroupRequest)(nil),        // 19: sallyport.v1.SetGroupRequest
-	(*GroupView)(nil),              // 20: sallyport.v1.GroupView
-	(*ListGroupsResponse)(nil),     // 21: sallyport.v1.ListGroupsResponse
-	(*MemberRequest)(nil),          // 22: sallyport.v1.MemberRequest
-	(*AddMachineResponse)(nil),     // 23: sallyport.v1.AddMachineResponse
-	(*MachineView)(nil),            // 24: sallyport.v1.MachineView
-	(*SetMachineRequest)(nil),      // 25: sallyport.v1.SetMachineRequest
-	(*ListMachinesResponse)(nil),   // 26: sallyport.v1.ListMachinesResponse
-	(*ListAuditRequest)(nil),       // 27: sallyport.v1.ListAuditRequest
-	(*AuditRow)(nil),               // 28: sallyport.v1.AuditRow
-	(*ListAuditResponse)(nil),      // 29: sallyport.v1.ListAuditResponse
-	(*VerifyAuditRequest)(nil),     // 30: sallyport.v1.VerifyAuditRequest
-	(*VerifyAuditResponse)(nil),    // 31: sallyport.v1.VerifyAuditResponse
-	(*RotateKeysRequest)(nil),      // 32: sallyport.v1.RotateKeysRequest
-	(*RotateKeysResponse)(nil),     // 33: sallyport.v1.RotateKeysResponse
-	(*ShowRealmRequest)(nil),       // 34: sallyport.v1.ShowRealmRequest
-	(*KindPoints)(nil),             // 35: sallyport.v1.KindPoints
-	(*SetRealmRequest)(nil),        // 36: sallyport.v1.SetRealmRequest
-	(*RealmView)(nil),              // 37: sallyport.v1.RealmView
-	(*timestamppb.Timestamp)(nil),  // 38: google.protobuf.Timestamp
+	(*FailureView)(nil),            // 5: sallyport.v1.FailureView
+	(*PlaceView)(nil),              // 6: sallyport.v1.PlaceView
+	(*CardView)(nil),               // 7: sallyport.v1.CardView
+	(*AddCardRequest)(nil),         // 8: sallyport.v1.AddCardRequest
+	(*CardRequest)(nil),            // 9: sallyport.v1.CardRequest
+	(*NewBackupCodesResponse)(nil), // 10: sallyport.v1.NewBackupCodesResponse
+	(*SSHKeyView)(nil),             // 11: sallyport.v1.SSHKeyView
+	(*ListAccountsResponse)(nil),   // 12: sallyport.v1.ListAccountsResponse
+	(*SetAccountStateRequest)(nil), // 13: sallyport.v1.SetAccountStateRequest
+	(*SetPasswordRequest)(nil),     // 14: sallyport.v1.SetPasswordRequest
+	(*AddSSHKeyRequest)(nil),       // 15: sallyport.v1.AddSSHKeyRequest
+	(*RemoveSSHKeyRequest)(nil),    // 16: sallyport.v1.RemoveSSHKeyRequest
+	(*AddTOTPRequest)(nil),         // 17: sallyport.v1.AddTOTPRequest
+	(*AddTOTPResponse)(nil),        // 18: sallyport.v1.AddTOTPResponse
+	(*AddGroupRequest)(nil),        // 19: sallyport.v1.AddGroupRequest
+	(*Kinds)(nil),                  // 20: sallyport.v1.Kinds
+	(*SetGroupRequest)(nil),        // 21: sallyport.v1.SetGroupRequest
+	(*GroupView)(nil),              // 22: sallyport.v1.GroupView
+	(*ListGroupsResponse)(nil),     // 23: sallyport.v1.ListGroupsResponse
+	(*MemberRequest)(nil),          // 24: sallyport.v1.MemberRequest
+	(*AddMachineResponse)(nil),     // 25: sallyport.v1.AddMachineResponse
+	(*MachineView)(nil),            // 26: sallyport.v1.MachineView
+	(*SetMachineRequest)(nil),      // 27: sallyport.v1.SetMachineRequest
+	(*ListMachinesResponse)(nil),   // 28: sallyport.v1.ListMachinesResponse
+	(*ListAuditRequest)(nil),       // 29: sallyport.v1.ListAuditRequest
+	(*AuditRow)(nil),               // 30: sallyport.v1.AuditRow
+	(*ListAuditResponse)(nil),      // 31: sallyport.v1.ListAuditResponse
+	(*VerifyAuditRequest)(nil),     // 32: sallyport.v1.VerifyAuditRequest
+	(*VerifyAuditResponse)(nil),    // 33: sallyport.v1.VerifyAuditResponse
+	(*RotateKeysRequest)(nil),      // 34: sallyport.v1.RotateKeysRequest
+	(*RotateKeysResponse)(nil),     // 35: sallyport.v1.RotateKeysResponse
+	(*ShowRealmRequest)(nil),       // 36: sallyport.v1.ShowRealmRequest
+	(*KindPoints)(nil),             // 37: sallyport.v1.KindPoints
+	(*SetRealmRequest)(nil),        // 38: sallyport.v1.SetRealmRequest
+	(*RealmView)(nil),              // 39: sallyport.v1.RealmView
+	(*timestamppb.Timestamp)(nil),  // 40: google.protobuf.Timestamp
 }
 var file_sallyport_v1_admin_proto_depIdxs = []int32{
-	38, // 0: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
-	38, // 1: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
-	38, // 2: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
-	38, // 3: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
-	9,  // 4: sallyport.v1.AccountView.ssh_keys:type_name -> sallyport.v1.SSHKeyView
-	38, // 5: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
-	5,  // 6: sallyport.v1.AccountView.cards:type_name -> sallyport.v1.CardView
-	38, // 7: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
-	38, // 8: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
-	4,  // 9: sallyport.v1.NewBackupCodesResponse.account:type_name -> sallyport.v1.AccountView
-	4,  // 10: sallyport.v1.ListAccountsResponse.accounts:type_name -> sallyport.v1.AccountView
-	4,  // 11: sallyport.v1.AddTOTPResponse.account:type_name -> sallyport.v1.AccountView
-	18, // 12: sallyport.v1.SetGroupRequest.demands:type_name -> sallyport.v1.Kinds
-	20, // 13: sallyport.v1.ListGroupsResponse.groups:type_name -> sallyport.v1.GroupView
-	24, // 14: sallyport.v1.AddMachineResponse.machine:type_name -> sallyport.v1.MachineView
-	38, // 15: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
-	38, // 16: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
-	24, // 17: sallyport.v1.ListMachinesResponse.machines:type_name -> sallyport.v1.MachineView
-	38, // 18: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
-	38, // 19: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
-	28, // 20: sallyport.v1.ListAuditResponse.rows:type_name -> sallyport.v1.AuditRow
-	35, // 21: sallyport.v1.SetRealmRequest.points:type_name -> sallyport.v1.KindPoints
-	35, // 22: sallyport.v1.RealmView.points:type_name -> sallyport.v1.KindPoints
-	3,  // 23: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
-	1,  // 24: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
-	2,  // 25: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
-	11, // 26: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
-	1,  // 27: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
-	1,  // 28: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
-	12, // 29: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
-	13, // 30: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
-	14, // 31: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
-	15, // 32: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
-	1,  // 33: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
-	6,  // 34: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
-	7,  // 35: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
-	7,  // 36: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
-	1,  // 37: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
-	1,  // 38: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
-	17, // 39: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
-	1,  // 40: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
-	2,  // 41: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
-	1,  // 42: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
-	22, // 43: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
-	22, // 44: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
-	19, // 45: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
-	1,  // 46: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
-	2,  // 47: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
-	1,  // 48: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
-	25, // 49: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
-	34, // 50: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
-	36, // 51: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
-	27, // 52: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
-	30, // 53: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
-	32, // 54: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
-	4,  // 55: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
-	4,  // 56: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
-	10, // 57: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
-	4,  // 58: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
-	0,  // 59: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
-	4,  // 60: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
-	4,  // 61: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
-	4,  // 62: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
-	4,  // 63: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
-	16, // 64: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
-	4,  // 65: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
-	4,  // 66: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
-	4,  // 67: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
-	4,  // 68: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
-	8,  // 69: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
-	4,  // 70: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
-	20, // 71: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
-	20, // 72: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
-	21, // 73: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
-	0,  // 74: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
-	20, // 75: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
-	20, // 76: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
-	20, // 77: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
-	23, // 78: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
-	26, // 79: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
-	0,  // 80: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
-	24, // 81: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
-	37, // 82: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
-	37, // 83: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
-	29, // 84: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
-	31, // 85: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
-	33, // 86: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
-	55, // [55:87] is the sub-list for method output_type
-	23, // [23:55] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	40, // 0: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
+	40, // 1: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
+	40, // 2: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
+	40, // 3: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
+	11, // 4: sallyport.v1.AccountView.ssh_keys:type_name -> sallyport.v1.SSHKeyView
+	40, // 5: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
+	7,  // 6: sallyport.v1.AccountView.cards:type_name -> sallyport.v1.CardView
+	5,  // 7: sallyport.v1.AccountView.failures_at:type_name -> sallyport.v1.FailureView
+	6,  // 8: sallyport.v1.AccountView.places:type_name -> sallyport.v1.PlaceView
+	40, // 9: sallyport.v1.FailureView.locked_until:type_name -> google.protobuf.Timestamp
+	40, // 10: sallyport.v1.PlaceView.last:type_name -> google.protobuf.Timestamp
+	40, // 11: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
+	40, // 12: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
+	4,  // 13: sallyport.v1.NewBackupCodesResponse.account:type_name -> sallyport.v1.AccountView
+	4,  // 14: sallyport.v1.ListAccountsResponse.accounts:type_name -> sallyport.v1.AccountView
+	4,  // 15: sallyport.v1.AddTOTPResponse.account:type_name -> sallyport.v1.AccountView
+	20, // 16: sallyport.v1.SetGroupRequest.demands:type_name -> sallyport.v1.Kinds
+	22, // 17: sallyport.v1.ListGroupsResponse.groups:type_name -> sallyport.v1.GroupView
+	26, // 18: sallyport.v1.AddMachineResponse.machine:type_name -> sallyport.v1.MachineView
+	40, // 19: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
+	40, // 20: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
+	26, // 21: sallyport.v1.ListMachinesResponse.machines:type_name -> sallyport.v1.MachineView
+	40, // 22: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
+	40, // 23: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
+	30, // 24: sallyport.v1.ListAuditResponse.rows:type_name -> sallyport.v1.AuditRow
+	37, // 25: sallyport.v1.SetRealmRequest.points:type_name -> sallyport.v1.KindPoints
+	37, // 26: sallyport.v1.RealmView.points:type_name -> sallyport.v1.KindPoints
+	3,  // 27: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
+	1,  // 28: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
+	2,  // 29: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
+	13, // 30: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
+	1,  // 31: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
+	1,  // 32: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
+	14, // 33: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
+	15, // 34: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
+	16, // 35: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
+	17, // 36: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
+	1,  // 37: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
+	8,  // 38: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
+	9,  // 39: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
+	9,  // 40: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
+	1,  // 41: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
+	1,  // 42: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
+	19, // 43: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
+	1,  // 44: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
+	2,  // 45: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
+	1,  // 46: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
+	24, // 47: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
+	24, // 48: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
+	21, // 49: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
+	1,  // 50: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
+	2,  // 51: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
+	1,  // 52: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
+	27, // 53: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
+	36, // 54: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
+	38, // 55: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
+	29, // 56: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
+	32, // 57: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
+	34, // 58: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
+	4,  // 59: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
+	4,  // 60: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
+	12, // 61: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
+	4,  // 62: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
+	0,  // 63: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
+	4,  // 64: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
+	4,  // 65: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
+	4,  // 66: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
+	4,  // 67: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
+	18, // 68: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
+	4,  // 69: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
+	4,  // 70: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
+	4,  // 71: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
+	4,  // 72: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
+	10, // 73: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
+	4,  // 74: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
+	22, // 75: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
+	22, // 76: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
+	23, // 77: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
+	0,  // 78: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
+	22, // 79: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
+	22, // 80: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
+	22, // 81: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
+	25, // 82: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
+	28, // 83: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
+	0,  // 84: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
+	26, // 85: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
+	39, // 86: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
+	39, // 87: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
+	31, // 88: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
+	33, // 89: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
+	35, // 90: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
+	59, // [59:91] is the sub-list for method output_type
+	27, // [27:59] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_sallyport_v1_admin_proto_init() }
@@ -2771,17 +2950,17 @@ func file_sallyport_v1_admin_proto_init() {
 		return
 	}
 	file_sallyport_v1_admin_proto_msgTypes[3].OneofWrappers = []any{}
-	file_sallyport_v1_admin_proto_msgTypes[17].OneofWrappers = []any{}
 	file_sallyport_v1_admin_proto_msgTypes[19].OneofWrappers = []any{}
-	file_sallyport_v1_admin_proto_msgTypes[25].OneofWrappers = []any{}
-	file_sallyport_v1_admin_proto_msgTypes[36].OneofWrappers = []any{}
+	file_sallyport_v1_admin_proto_msgTypes[21].OneofWrappers = []any{}
+	file_sallyport_v1_admin_proto_msgTypes[27].OneofWrappers = []any{}
+	file_sallyport_v1_admin_proto_msgTypes[38].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sallyport_v1_admin_proto_rawDesc), len(file_sallyport_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   38,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -147,7 +147,11 @@ type BeginRequest struct {
 	// something at least as strong, is proved. Not together with enrol.
 	Remove string `protobuf:"bytes,6,opt,name=remove,proto3" json:"remove,omitempty"`
 	// With remove "piv": which, by the SHA-256 of its certificate.
-	RemoveCard    []byte `protobuf:"bytes,7,opt,name=remove_card,json=removeCard,proto3" json:"remove_card,omitempty"`
+	RemoveCard []byte `protobuf:"bytes,7,opt,name=remove_card,json=removeCard,proto3" json:"remove_card,omitempty"`
+	// Where the attempt comes from, as the machine says: "host ADDRESS", "uid N",
+	// "user NAME" or "seat"; at most 160 bytes. Failures are counted by it, among those
+	// of this machine. Empty is one origin, "unknown".
+	Origin        string `protobuf:"bytes,8,opt,name=origin,proto3" json:"origin,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -229,6 +233,13 @@ func (x *BeginRequest) GetRemoveCard() []byte {
 		return x.RemoveCard
 	}
 	return nil
+}
+
+func (x *BeginRequest) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
 }
 
 // Nonce is for the challenge that a card signs. It is good for the next step alone.
@@ -449,7 +460,9 @@ type StepResponse struct {
 	Offers  []string               `protobuf:"bytes,2,rep,name=offers,proto3" json:"offers,omitempty"`
 	// With deny, for the person; may be empty.
 	Message string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
-	// With deny: failures have locked this name for a while.
+	// With deny: failures have locked this factor of the name for a while, for attempts
+	// from this origin. The message is that of a wrong answer; whether the person may be
+	// told is the machine's to decide.
 	Locked bool `protobuf:"varint,4,opt,name=locked,proto3" json:"locked,omitempty"`
 	// With allow.
 	SessionToken []byte                 `protobuf:"bytes,5,opt,name=session_token,json=sessionToken,proto3" json:"session_token,omitempty"`
@@ -662,7 +675,9 @@ type ChangePasswordRequest struct {
 	OldPassword []byte                 `protobuf:"bytes,2,opt,name=old_password,json=oldPassword,proto3" json:"old_password,omitempty"`
 	NewPassword []byte                 `protobuf:"bytes,3,opt,name=new_password,json=newPassword,proto3" json:"new_password,omitempty"`
 	// A one-time code, for an account that holds one.
-	Code          []byte `protobuf:"bytes,4,opt,name=code,proto3" json:"code,omitempty"`
+	Code []byte `protobuf:"bytes,4,opt,name=code,proto3" json:"code,omitempty"`
+	// As in BeginRequest.
+	Origin        string `protobuf:"bytes,5,opt,name=origin,proto3" json:"origin,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -723,6 +738,13 @@ func (x *ChangePasswordRequest) GetCode() []byte {
 		return x.Code
 	}
 	return nil
+}
+
+func (x *ChangePasswordRequest) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
 }
 
 type ChangePasswordResponse struct {
@@ -797,7 +819,7 @@ var File_sallyport_v1_authentication_proto protoreflect.FileDescriptor
 
 const file_sallyport_v1_authentication_proto_rawDesc = "" +
 	"\n" +
-	"!sallyport/v1/authentication.proto\x12\fsallyport.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\x01\n" +
+	"!sallyport/v1/authentication.proto\x12\fsallyport.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe1\x01\n" +
 	"\fBeginRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aservice\x18\x02 \x01(\tR\aservice\x12\x1f\n" +
@@ -807,7 +829,8 @@ const file_sallyport_v1_authentication_proto_rawDesc = "" +
 	"\x05enrol\x18\x05 \x01(\tR\x05enrol\x12\x16\n" +
 	"\x06remove\x18\x06 \x01(\tR\x06remove\x12\x1f\n" +
 	"\vremove_card\x18\a \x01(\fR\n" +
-	"removeCard\"1\n" +
+	"removeCard\x12\x16\n" +
+	"\x06origin\x18\b \x01(\tR\x06origin\"1\n" +
 	"\x05Nonce\x12\x14\n" +
 	"\x05value\x18\x01 \x01(\fR\x05value\x12\x12\n" +
 	"\x04time\x18\x02 \x01(\x03R\x04time\"\xf4\x01\n" +
@@ -846,12 +869,13 @@ const file_sallyport_v1_authentication_proto_rawDesc = "" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x12\n" +
 	"\x04blob\x18\x03 \x01(\fR\x04blob\x12\x1b\n" +
-	"\tlast_step\x18\x04 \x01(\x03R\blastStep\"\x85\x01\n" +
+	"\tlast_step\x18\x04 \x01(\x03R\blastStep\"\x9d\x01\n" +
 	"\x15ChangePasswordRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12!\n" +
 	"\fold_password\x18\x02 \x01(\fR\voldPassword\x12!\n" +
 	"\fnew_password\x18\x03 \x01(\fR\vnewPassword\x12\x12\n" +
-	"\x04code\x18\x04 \x01(\fR\x04code\"\x84\x02\n" +
+	"\x04code\x18\x04 \x01(\fR\x04code\x12\x16\n" +
+	"\x06origin\x18\x05 \x01(\tR\x06origin\"\x84\x02\n" +
 	"\x16ChangePasswordResponse\x12C\n" +
 	"\x06result\x18\x01 \x01(\x0e2+.sallyport.v1.ChangePasswordResponse.ResultR\x06result\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x16\n" +

@@ -258,11 +258,14 @@ func (x *JoinRequest) GetPublicKey() []byte {
 }
 
 type JoinResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	MachineUuid   string                 `protobuf:"bytes,1,opt,name=machine_uuid,json=machineUuid,proto3" json:"machine_uuid,omitempty"`
-	Realm         string                 `protobuf:"bytes,2,opt,name=realm,proto3" json:"realm,omitempty"`
-	SigningKeys   [][]byte               `protobuf:"bytes,3,rep,name=signing_keys,json=signingKeys,proto3" json:"signing_keys,omitempty"`
-	MachineName   string                 `protobuf:"bytes,4,opt,name=machine_name,json=machineName,proto3" json:"machine_name,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	MachineUuid string                 `protobuf:"bytes,1,opt,name=machine_uuid,json=machineUuid,proto3" json:"machine_uuid,omitempty"`
+	Realm       string                 `protobuf:"bytes,2,opt,name=realm,proto3" json:"realm,omitempty"`
+	SigningKeys [][]byte               `protobuf:"bytes,3,rep,name=signing_keys,json=signingKeys,proto3" json:"signing_keys,omitempty"`
+	MachineName string                 `protobuf:"bytes,4,opt,name=machine_name,json=machineName,proto3" json:"machine_name,omitempty"`
+	// The range that the realm allots ids from. Absent from an older server.
+	IdMin         uint32 `protobuf:"varint,5,opt,name=id_min,json=idMin,proto3" json:"id_min,omitempty"`
+	IdMax         uint32 `protobuf:"varint,6,opt,name=id_max,json=idMax,proto3" json:"id_max,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -325,6 +328,20 @@ func (x *JoinResponse) GetMachineName() string {
 	return ""
 }
 
+func (x *JoinResponse) GetIdMin() uint32 {
+	if x != nil {
+		return x.IdMin
+	}
+	return 0
+}
+
+func (x *JoinResponse) GetIdMax() uint32 {
+	if x != nil {
+		return x.IdMax
+	}
+	return 0
+}
+
 var File_sallyport_v1_realm_proto protoreflect.FileDescriptor
 
 const file_sallyport_v1_realm_proto_rawDesc = "" +
@@ -343,12 +360,14 @@ const file_sallyport_v1_realm_proto_rawDesc = "" +
 	"\vJoinRequest\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x1d\n" +
 	"\n" +
-	"public_key\x18\x02 \x01(\fR\tpublicKey\"\x8d\x01\n" +
+	"public_key\x18\x02 \x01(\fR\tpublicKey\"\xbb\x01\n" +
 	"\fJoinResponse\x12!\n" +
 	"\fmachine_uuid\x18\x01 \x01(\tR\vmachineUuid\x12\x14\n" +
 	"\x05realm\x18\x02 \x01(\tR\x05realm\x12!\n" +
 	"\fsigning_keys\x18\x03 \x03(\fR\vsigningKeys\x12!\n" +
-	"\fmachine_name\x18\x04 \x01(\tR\vmachineName2Y\n" +
+	"\fmachine_name\x18\x04 \x01(\tR\vmachineName\x12\x15\n" +
+	"\x06id_min\x18\x05 \x01(\rR\x05idMin\x12\x15\n" +
+	"\x06id_max\x18\x06 \x01(\rR\x05idMax2Y\n" +
 	"\fRealmService\x12I\n" +
 	"\bDescribe\x12\x1d.sallyport.v1.DescribeRequest\x1a\x1e.sallyport.v1.DescribeResponse2\xa9\x01\n" +
 	"\x0eMachineService\x12=\n" +

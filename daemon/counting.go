@@ -1,0 +1,214 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/report"
+)
+
+// What failures are counted for.
+const (
+	kindOffline = "password" // answers checked here
+	kindCode    = "totp"     // one-time codes checked here
+	kindCard    = "piv"      // signatures of cards checked here; wrong PINs the card counts itself
+	kindLocker  = "locker"   // attempts by a peer that is not root
+)
+
+// allKinds are what a yes of the server clears: it counts by itself.
+var allKinds = []string{kindOffline, kindCode, kindCard, kindLocker} //nolint:gochecknoglobals // a constant table
+
+// countedAs is what failures of a factor are counted for.
+func countedAs(k identity.FactorKind) string {
+	switch k {
+	case identity.TOTP:
+		return kindCode
+	case identity.PIV:
+		return kindCard
+	default:
+		return kindOffline
+	}
+}
+
+// placeFor is how long somebody counts as having signed in from somewhere.
+const placeFor = 90 * 24 * time.Hour
+
+// originBrake counts one origin: what it locks is nobody else's.
+func (p *Policy) originBrake() identity.Brake {
+	return identity.Brake{From: uint32(p.OfflineTries), First: p.LockMin, Most: p.LockMax, Quiet: 24 * time.Hour} //nolint:gosec // configured, and small
+}
+
+// machineBrake counts all origins that it could lock, see brakesFor. Its numbers are the
+// server's, but for somebody who allows more tries than these.
+func (p *Policy) machineBrake() identity.Brake {
+	return identity.Brake{From: uint32(max(20, 4*p.OfflineTries)), First: time.Minute, Most: time.Hour, Forget: time.Hour} //nolint:gosec // the same
+}
+
+// counter is one rule that holds for an attempt, and what it has counted.
+type counter struct {
+	identity.Brake
+	cache.Failures
+}
+
+// brakesFor are the rules by which an attempt may be locked here, with what they have
+// counted. Its failures count by the same ones and by no other.
+//
+//	the account has signed in from there      rules
+//	within 90 days                            origin
+//	or it is the seat                         origin
+//	else                                      origin, machine
+func (d *Daemon) brakesFor(ctx context.Context, id uuid.UUID, kind string, from identity.Origin) ([]counter, error) {
+	now := d.clock.now()
+	list := []counter{{d.p.originBrake(), cache.Failures{Kind: kind, Origin: from.String()}}}
+	known, err := d.o.Cache.HasSignedIn(ctx, id, from.String(), now.Add(-placeFor))
+	if err != nil {
+		return nil, err //nolint:wrapcheck // told by uncounted
+	}
+	if !known && !from.AtSeat() {
+		list = append(list, counter{d.p.machineBrake(), cache.Failures{Kind: kind}})
+	}
+	for i := range list {
+		if list[i].Tally, err = d.o.Cache.Failures(ctx, id, kind, list[i].Origin); err != nil {
+			return nil, err //nolint:wrapcheck // the same
+		}
+	}
+	return list, nil
+}
+
+func longest(list []counter) time.Time {
+	var until time.Time
+	for _, c := range list {
+		if c.LockedUntil.After(until) {
+			until = c.LockedUntil
+		}
+	}
+	return until
+}
+
+// reserve counts an attempt as failed before it is made, so that neither a crash
+// nor many at once get more tries than one by one. A count that cannot be stored
+// is no attempt. The caller holds the account's lock.
+func (d *Daemon) reserve(ctx context.Context, id uuid.UUID, kind string, from identity.Origin) ruling {
+	list, err := d.brakesFor(ctx, id, kind, from)
+	if err != nil {
+		return uncounted(err)
+	}
+	now := d.clock.now()
+	if until := longest(list); now.Before(until) {
+		return locked(until.Sub(now))
+	}
+	// Not before: guesses at a locked account shall cost no write.
+	if err := d.clock.keep(ctx); err != nil {
+		return uncounted(err)
+	}
+	counted := make([]cache.Failures, len(list))
+	for i, c := range list {
+		c.Tally = c.Fail(c.Tally, now)
+		counted[i] = c.Failures
+	}
+	if err := d.o.Cache.SetFailures(ctx, id, counted...); err != nil {
+		return uncounted(err)
+	}
+	return ruling{code: identity.Granted}
+}
+
+// reserveAlone is reserve for a caller without the lock.
+func (d *Daemon) reserveAlone(ctx context.Context, id uuid.UUID, kind string, from identity.Origin) ruling {
+	unlock, err := d.tries.lock(ctx, id)
+	if err != nil {
+		return ruling{code: identity.Unavailable}
+	}
+	defer unlock()
+	return d.reserve(ctx, id, kind, from)
+}
+
+// unreserve takes back what reserve counted for an attempt that came to no answer
+// to any question, because the server was not there to ask one.
+func (d *Daemon) unreserve(ctx context.Context, id uuid.UUID, kind string, from identity.Origin) {
+	unlock, err := d.tries.lock(ctx, id)
+	if err != nil {
+		return // it stays counted
+	}
+	defer unlock()
+	d.takeBack(ctx, id, kind, from)
+}
+
+// takeBack undoes the reserve of an attempt that was compared with nothing, for a
+// TPM that does not answer shall lock nobody out once it does, or that was right. The
+// caller holds the account's lock.
+func (d *Daemon) takeBack(ctx context.Context, id uuid.UUID, kind string, from identity.Origin) {
+	list, err := d.brakesFor(ctx, id, kind, from)
+	if err == nil {
+		var counted []cache.Failures
+		for _, c := range list {
+			if c.Count > 0 {
+				c.Count--
+				c.LockedUntil = time.Unix(0, 0) // it had passed, or nothing would have been counted
+				counted = append(counted, c.Failures)
+			}
+		}
+		if len(counted) > 0 {
+			err = d.o.Cache.SetFailures(ctx, id, counted...)
+		}
+	}
+	if err != nil {
+		d.log.WarnContext(ctx, "an attempt that could not be made stays counted", "error", err)
+	}
+}
+
+// signedIn clears what was proved at that origin, and remembers it as the account's. It
+// undoes no login: what goes wrong is logged.
+func (d *Daemon) signedIn(ctx context.Context, id uuid.UUID, from identity.Origin, proved ...string) {
+	if err := d.o.Cache.SignedIn(ctx, id, from.String(), d.clock.now(), proved...); err != nil {
+		d.log.WarnContext(ctx, "failures are not cleared", "error", err)
+	}
+}
+
+// locksOf is what the counts of an account lock now, the longest first.
+func (d *Daemon) locksOf(list []cache.Failures) []cache.Failures {
+	now := d.clock.now()
+	list = slices.DeleteFunc(slices.Clone(list), func(f cache.Failures) bool { return !f.Locked(now) })
+	slices.SortFunc(list, func(a, b cache.Failures) int { return b.LockedUntil.Compare(a.LockedUntil) })
+	return list
+}
+
+// lockFindings tell that something is locked, and not whose: anyone may read status.
+func (d *Daemon) lockFindings(ctx context.Context) []report.Finding {
+	now := d.clock.now()
+	n, until, err := d.o.Cache.Locks(ctx, now)
+	if err != nil || n == 0 {
+		return nil
+	}
+	who := "an account"
+	if n > 1 {
+		who = fmt.Sprintf("%d accounts", n)
+	}
+	return []report.Finding{{
+		Check: "locks", Severity: report.Note,
+		Detail: "Wrong answers have locked " + who + " for attempts from some places, for " + friendly(until.Sub(now)) + " at most.",
+		Mend:   "\"sudo sallyport explain NAME\" says from where; \"sudo sallyport unlock NAME\" lifts it.",
+	}}
+}
+
+func locked(left time.Duration) ruling {
+	return ruling{
+		code: identity.TooManyTries, tell: true, detail: "Too many wrong answers.",
+		mend: "Try again in " + friendly(left+time.Second-1) + ".",
+	}
+}
+
+func uncounted(err error) ruling {
+	r := ruling{code: identity.Unavailable, tell: true, detail: "Attempts cannot be counted here, so none is allowed."}
+	r.mend = "Look at the log of sallyportd."
+	if errors.Is(err, cache.ErrFull) {
+		r.mend = "The disk is full: free some space."
+	}
+	return r
+}

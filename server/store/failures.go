@@ -1,0 +1,162 @@
+package store
+
+import (
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
+)
+
+// Spot is where failures of one factor are counted: at one origin of a machine, over
+// all origins of a machine (Origin is ""), or over the realm (Machine is uuid.Nil, too).
+type Spot struct {
+	Kind    identity.FactorKind
+	Machine uuid.UUID
+	Origin  string
+}
+
+// Failures are those of one factor of a name, which may be nobody's, at one spot.
+type Failures struct {
+	Spot
+	identity.Tally
+}
+
+// maxStrangers bounds the failure rows of names that are nobody's: anyone at a prompt
+// can make them up.
+const maxStrangers = 20_000
+
+// Failures returns all failures of a name, the newest first.
+func (t *Tx) Failures(name identity.Name) ([]Failures, error) {
+	return t.failures(`name = ? ORDER BY last DESC, kind, machine, origin`, name)
+}
+
+// FailuresAt returns the failures of a name that concern an attempt from that origin
+// of that machine, over the machine and over the realm included.
+func (t *Tx) FailuresAt(name identity.Name, machine uuid.UUID, origin string) (map[Spot]identity.Tally, error) {
+	list, err := t.failures(`name = ? AND ((machine = '' AND origin = '') OR (machine = ? AND origin IN ('', ?)))`,
+		name, machine.String(), origin)
+	all := make(map[Spot]identity.Tally, len(list))
+	for _, f := range list {
+		all[f.Spot] = f.Tally
+	}
+	return all, err
+}
+
+func (t *Tx) failures(where string, args ...any) ([]Failures, error) {
+	var all []Failures
+	err := t.each(func(row *sql.Rows) error {
+		var f Failures
+		var machine string
+		var since, until int64
+		if err := row.Scan(&f.Kind, &machine, &f.Origin, &f.Count, &since, &until); err != nil {
+			return err
+		}
+		if machine != "" {
+			var err error
+			if f.Machine, err = uuid.Parse(machine); err != nil {
+				return err
+			}
+		}
+		f.Since, f.LockedUntil = time.Unix(since, 0), time.Unix(until, 0)
+		all = append(all, f)
+		return nil
+	}, `SELECT kind, machine, origin, count, since, locked_until FROM failures WHERE `+where, args...)
+	return all, err
+}
+
+func (s Spot) machine() string {
+	if s.Machine == uuid.Nil {
+		return ""
+	}
+	return s.Machine.String()
+}
+
+// SetFailures stores the failures of a name at one spot. Rows of names that are
+// nobody's are forgotten, oldest first, when there are too many of them.
+func (t *Tx) SetFailures(name identity.Name, f Failures, now time.Time) error {
+	_, err := t.exec(`INSERT INTO failures (name, kind, machine, origin, count, since, locked_until, last, stranger)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, NOT EXISTS (SELECT 1 FROM accounts WHERE name = ?))
+		ON CONFLICT (name, kind, machine, origin) DO UPDATE SET count = excluded.count, since = excluded.since,
+		locked_until = excluded.locked_until, last = excluded.last, stranger = excluded.stranger`,
+		name, f.Kind, f.machine(), f.Origin, f.Count, unix(f.Since), unix(f.LockedUntil), now.Unix(), name)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(`DELETE FROM failures WHERE (SELECT COUNT(*) FROM failures WHERE stranger = 1) > ? AND (name, kind, machine, origin) = (
+		SELECT name, kind, machine, origin FROM failures WHERE stranger = 1 ORDER BY last LIMIT 1)`, maxStrangers)
+	return err
+}
+
+// unix is 0 for no time at all.
+func unix(t time.Time) int64 { return max(t.Unix(), 0) }
+
+// ClearFailures forgets all failures of a name.
+func (t *Tx) ClearFailures(name identity.Name) error {
+	_, err := t.exec(`DELETE FROM failures WHERE name = ?`, name)
+	return err
+}
+
+// ClearFailuresAt forgets the failures of a name at one spot.
+func (t *Tx) ClearFailuresAt(name identity.Name, s Spot) error {
+	_, err := t.exec(`DELETE FROM failures WHERE name = ? AND kind = ? AND machine = ? AND origin = ?`, name, s.Kind, s.machine(), s.Origin)
+	return err
+}
+
+// Place is where somebody has signed in.
+type Place struct {
+	Machine identity.Name
+	Origin  string
+	Last    time.Time
+}
+
+// maxPlaces bounds the origins that are remembered of one account on one machine.
+const maxPlaces = 64
+
+// SignedIn remembers that the account has signed in from that origin of that machine.
+// It tells nothing of a machine that was removed meanwhile.
+func (t *Tx) SignedIn(account, machine uuid.UUID, origin string, now time.Time) error {
+	_, err := t.exec(`INSERT INTO places (account_uuid, machine_uuid, origin, last)
+		SELECT ?, uuid, ?, ? FROM machines WHERE uuid = ?
+		ON CONFLICT (account_uuid, machine_uuid, origin) DO UPDATE SET last = MAX(last, excluded.last)`,
+		account, origin, now.Unix(), machine)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(`DELETE FROM places WHERE account_uuid = ? AND machine_uuid = ? AND origin NOT IN (
+		SELECT origin FROM places WHERE account_uuid = ? AND machine_uuid = ? ORDER BY last DESC, origin LIMIT ?)`,
+		account, machine, account, machine, maxPlaces)
+	return err
+}
+
+// HasSignedIn tells whether the account has signed in, at that time or later, on that
+// machine, and from that origin of it.
+func (t *Tx) HasSignedIn(account, machine uuid.UUID, origin string, since time.Time) (onMachine, fromOrigin bool, err error) {
+	err = t.get([]any{&onMachine, &fromOrigin}, `SELECT COUNT(*) > 0, COALESCE(MAX(origin = ?), 0) FROM places
+		WHERE account_uuid = ? AND machine_uuid = ? AND last >= ?`, origin, account, machine, since.Unix())
+	return onMachine, fromOrigin, err
+}
+
+// Places lists where the account has signed in, the newest first.
+func (t *Tx) Places(account uuid.UUID) ([]Place, error) {
+	var all []Place
+	err := t.each(func(row *sql.Rows) error {
+		var p Place
+		var last int64
+		err := row.Scan(&p.Machine, &p.Origin, &last)
+		p.Last = time.Unix(last, 0)
+		all = append(all, p)
+		return err
+	}, `SELECT m.name, p.origin, p.last FROM places p JOIN machines m ON m.uuid = p.machine_uuid
+		WHERE p.account_uuid = ? ORDER BY p.last DESC, m.name, p.origin`, account)
+	return all, err
+}
+
+// Prune forgets failures and places that have not been added to since those times.
+func (t *Tx) Prune(failures, places time.Time) error {
+	_, err1 := t.exec(`DELETE FROM failures WHERE last < ?`, failures.Unix())
+	_, err2 := t.exec(`DELETE FROM places WHERE last < ?`, places.Unix())
+	return errors.Join(err1, err2)
+}
