@@ -161,7 +161,7 @@ func TestWrongCodesAreCountedApartAndLock(t *testing.T) {
 	id := h.alice()
 	count := func(kind string) int {
 		t.Helper()
-		f, err := h.cache.Failures(bg, id, kind, "unknown")
+		f, err := h.cache.Failures(bg, id, kind, "seat")
 		must(t, err)
 		return int(f.Count)
 	}
@@ -183,7 +183,7 @@ func TestWrongCodesAreCountedApartAndLock(t *testing.T) {
 	h.clk.set(h.clk.now().Add(time.Hour))
 	var x report.Explanation
 	must(t, h.d.Handle(bg, identity.Peer{}, report.VerbExplain, []byte(`{"name":"alice"}`), func(v any) error { x = v.(report.Explanation); return nil }))
-	if x.Locked == nil || len(x.Locks) != 1 || x.Locks[0].Factor != kindCode || x.Locks[0].Origin != "unknown" || x.Offline.CodeFailures != h.d.p.OfflineTries || x.Offline.Failures != 1 {
+	if x.Locked == nil || len(x.Locks) != 1 || x.Locks[0].Factor != kindCode || x.Locks[0].Origin != "seat" || x.Offline.CodeFailures != h.d.p.OfflineTries || x.Offline.Failures != 1 {
 		t.Fatalf("%+v", x.Offline)
 	}
 	must(t, h.d.Handle(context.Background(), identity.Peer{}, report.VerbUnlock, []byte(`{"name":"alice"}`), nil))
@@ -206,7 +206,7 @@ func TestOneLineThatIsWrongIsOneFailure(t *testing.T) {
 		h.expect(identity.Denied, "alice", line+"000000")
 		total := 0
 		for _, kind := range []string{kindOffline, kindCode} {
-			f, err := h.cache.Failures(bg, h.alice(), kind, "unknown")
+			f, err := h.cache.Failures(bg, h.alice(), kind, "seat")
 			must(t, err)
 			total += int(f.Count)
 		}

@@ -109,4 +109,4 @@ func (o Origin) AtSeat() bool { return o == Seat() }
 func (o Origin) Remote() bool { return strings.HasPrefix(o.text, "host ") }
 
 // Root tells whether the attempt is root's own.
-func (o Origin) Root() bool { return o == originUID(0) || o == Origin{"user root"} }
+func (o Origin) Root() bool { return o == OriginOfUID(0) || o == Origin{"user root"} }

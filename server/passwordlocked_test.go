@@ -12,14 +12,14 @@ func TestAPasswordIsNotChangedWhileCodesAreLocked(t *testing.T) {
 	b.totp()
 	change := func(code string) answer {
 		t.Helper()
-		a, err := b.changePassword(t.Context(), b.box, "alice", identity.NewSecret([]byte(right)),
+		a, err := b.changePassword(t.Context(), b.box, "alice", "seat", identity.NewSecret([]byte(right)),
 			identity.NewSecret([]byte(code)), identity.NewSecret([]byte("another long one")))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return a
 	}
-	for range lockAfter {
+	for range originBrake.From {
 		if change("000000").allow {
 			t.Fatal("a wrong code changes the password")
 		}
@@ -27,7 +27,7 @@ func TestAPasswordIsNotChangedWhileCodesAreLocked(t *testing.T) {
 	if change(b.code(0)).allow {
 		t.Fatal("the right code changes the password while codes are locked")
 	}
-	b.unix.Add(int64(lockMost.Seconds()) + 1)
+	b.unix.Add(int64(originBrake.Most.Seconds()) + 1)
 	if !change(b.code(0)).allow {
 		t.Fatal("the right code does not change it after the lock")
 	}
