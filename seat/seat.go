@@ -1,7 +1,7 @@
 // Package seat tells whether somebody sits at this machine: at its own screen or
 // console, in a session of logind that is in front. It asks nothing over the bus and
 // starts nothing: it reads the files that libsystemd's sd-login(3) reads, below
-// /run/systemd (docs/decisions/0011-who-is-at-the-seat.md).
+// /run/systemd (docs/decisions/0013-who-is-at-the-seat.md).
 //
 // Only an explicit yes is one: no file, a file that cannot be read or that is not
 // understood, a session of another user, a remote one, one without a seat or one that

@@ -65,7 +65,7 @@ func TestThePackageComesAndGoesWithoutATrace(t *testing.T) {
 	must(t, err)
 
 	t.Run("installed, local accounts log in as before", func(t *testing.T) {
-		in(t, b, "rm -f /usr/sbin/policy-rc.d; systemctl start nscd; getent passwd sallyport || dpkg -i /root/sallyport.deb; systemctl stop nscd")
+		in(t, b, "mkdir -p /run/sshd; rm -f /usr/sbin/policy-rc.d; systemctl start nscd; getent passwd sallyport || dpkg -i /root/sallyport.deb; systemctl stop nscd")
 		out := in(t, b, "grep '^passwd:' /etc/nsswitch.conf; grep -l pam_sallyport /etc/pam.d/*; sshd -T | grep -i '^authorizedkeyscommand '")
 		for _, want := range []string{"files sallyport", "/etc/pam.d/common-auth", "/usr/bin/sallyport-keys "} {
 			if !strings.Contains(out, want) {
