@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/wire"
 )
@@ -49,14 +51,21 @@ type Server struct {
 }
 
 // Serve accepts conversations until ctx ends, then ends those that are open,
-// waits for them and returns nil. It closes the listener.
-func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
+// waits for them and returns nil. It closes the listeners. Places are shared by all of
+// them, but not those of who has said nothing yet.
+func (s *Server) Serve(ctx context.Context, listeners ...*net.UnixListener) error {
 	r := &rooms{prompts: newPlaces(promptCapacity()), errands: newPlaces(errandCapacity())}
-	return wire.Serve(ctx, l, wire.Door{ //nolint:wrapcheck // it says what it was doing
-		Limits: wire.Limits{Open: MaxSilent, PerUser: MaxSilentPerUser, Reserved: reserved},
-		Handle: func(ctx context.Context, c *wire.Conn, peer identity.Peer) { s.serve(ctx, c, peer, r) },
-		Full:   s.turnAway, Log: s.Log,
-	})
+	g, ctx := errgroup.WithContext(ctx)
+	for _, l := range listeners {
+		g.Go(func() error {
+			return wire.Serve(ctx, l, wire.Door{
+				Limits: wire.Limits{Open: MaxSilent, PerUser: MaxSilentPerUser, Reserved: reserved},
+				Handle: func(ctx context.Context, c *wire.Conn, peer identity.Peer) { s.serve(ctx, c, peer, r) },
+				Full:   s.turnAway, Log: s.Log,
+			})
+		})
+	}
+	return g.Wait() //nolint:wrapcheck // it says what it was doing
 }
 
 // rooms are the places of both kinds of conversation.

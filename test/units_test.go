@@ -89,6 +89,8 @@ func TestTheUnitsRunServerAndDaemonAsSystemdDoes(t *testing.T) {
 				want = "666"
 			case strings.HasSuffix(rest, "/run/sallyport"):
 				want = "755"
+			case strings.HasSuffix(rest, "/run/sallyport/root"):
+				want = "700"
 			}
 			if mode != want {
 				t.Errorf("%s, want %s", line, want)
@@ -103,6 +105,19 @@ func TestTheUnitsRunServerAndDaemonAsSystemdDoes(t *testing.T) {
 	})
 	t.Run("a restart loses no one who connects meanwhile", func(t *testing.T) {
 		in(t, b, "systemctl restart sallyportd & getent passwd ada; wait")
+	})
+	t.Run("a second daemon takes nothing from the first", func(t *testing.T) {
+		out, err := b.In(t.Context(), "stat -c %i /run/sallyport/*.sock /run/sallyport/root/*.sock; systemctl show sallyportd -p MainPID --value")
+		must(t, err)
+		main := tail(out, 1)
+		said, err := b.In(t.Context(), "sallyportd")
+		if err == nil || !strings.Contains(said, "already running") || !strings.Contains(said, "by process "+main) || !strings.Contains(said, "systemctl") {
+			t.Errorf("it printed (%v):\n%s", err, said)
+		}
+		in(t, b, "echo '"+adaPass+"' | sallyport auth-test ada --service login; sallyport status >/dev/null")
+		if after := in(t, b, "stat -c %i /run/sallyport/*.sock /run/sallyport/root/*.sock; systemctl show sallyportd -p MainPID --value"); after != out {
+			t.Errorf("sockets and process were\n%sand are\n%s", out, after)
+		}
 	})
 	t.Run("a daemon that hangs is ended by the watchdog and started anew", func(t *testing.T) {
 		before := in(t, b, "systemctl show sallyportd -p MainPID --value")

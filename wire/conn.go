@@ -57,9 +57,10 @@ func Dial(ctx context.Context, path string) (*Conn, error) {
 }
 
 // Listen makes a socket at path with the given mode, in place of what a dead
-// daemon left there. The folder must exist.
+// daemon left there. One that somebody listens on stays, and is ErrInUse. The folder
+// must exist.
 func Listen(path string, mode os.FileMode) (*net.UnixListener, error) {
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := removeDead(path); err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
 	l, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: path, Net: "unixpacket"})

@@ -30,13 +30,20 @@ import (
 	"github.com/sallyport-auth/sallyport/report"
 	"github.com/sallyport-auth/sallyport/seal"
 	"github.com/sallyport-auth/sallyport/seat"
+	"github.com/sallyport-auth/sallyport/wire"
 )
 
 // serve opens everything, serves until the context ends, and closes it again.
 func serve(ctx context.Context, c *config.Config, log *slog.Logger) error {
-	socks, err := listen(c.Paths.Run)
+	// Before any socket is touched: they may be those of a daemon that runs.
+	alone, err := wire.Alone(c.Paths.State)
 	if err != nil {
-		return err
+		return inUse(err)
+	}
+	defer alone.Close() //nolint:errcheck // the process ends
+	socks, err := listen(c.Paths.Run, log)
+	if err != nil {
+		return inUse(err)
 	}
 	sealed, err := seal.Open(ctx, seal.Options{Dir: c.Paths.State, Kind: c.Seal.Kind.String(), Device: c.Seal.Device})
 	if err != nil {
@@ -70,7 +77,7 @@ func serve(ctx context.Context, c *config.Config, log *slog.Logger) error {
 	g.Go(func() error { return publisher(c, d, log).Run(ctx) })
 	g.Go(func() error {
 		s := &pam.Server{Authority: d, Log: log, PromptTimeout: time.Duration(c.PAM.PromptTimeout)}
-		return s.Serve(ctx, socks.pam)
+		return s.Serve(ctx, socks.pam...)
 	})
 	g.Go(func() error { return (&control.Server{Operator: d, Log: log}).Serve(ctx, socks.control) })
 	g.Go(func() error { return watchdog(ctx, log) })
@@ -79,6 +86,15 @@ func serve(ctx context.Context, c *config.Config, log *slog.Logger) error {
 		return err
 	}
 	return nil
+}
+
+// inUse says what to do about a daemon that runs already.
+func inUse(err error) error {
+	if errors.Is(err, wire.ErrInUse) {
+		return fmt.Errorf("sallyportd is already running, so this one ends and has changed nothing: %w; "+
+			"\"systemctl status sallyportd\" shows it, \"systemctl restart sallyportd\" starts it anew", err)
+	}
+	return err
 }
 
 // publisher keeps the file that programs read names from.

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
@@ -14,35 +16,76 @@ import (
 	"github.com/sallyport-auth/sallyport/wire"
 )
 
-// sockets are the doors of the daemon.
-type sockets struct{ lookup, pam, control *net.UnixListener }
+// sockets are the doors of the daemon. There are two for PAM where root has its own.
+type sockets struct {
+	lookup, control *net.UnixListener
+	pam             []*net.UnixListener
+}
+
+// rootSocket is pam.sock for root's programs, in a folder that nobody else may enter.
+const rootSocket = "root/pam.sock"
 
 // listen takes the sockets that systemd passed, known by their file names, and
 // makes those that it did not.
-func listen(run string) (sockets, error) {
-	passed, err := activation.Listeners()
+func listen(run string, log *slog.Logger) (sockets, error) {
+	byName, err := passed()
 	if err != nil {
-		return sockets{}, fmt.Errorf("sockets from systemd: %w", err)
+		return sockets{}, err
 	}
-	byName := map[string]*net.UnixListener{}
-	for _, l := range passed {
-		u, ok := l.(*net.UnixListener)
-		if !ok || u.Addr().Network() != "unixpacket" {
-			return sockets{}, fmt.Errorf("socket %v from systemd is not SOCK_SEQPACKET", l)
+	open := func(name string) (*net.UnixListener, error) {
+		if l := byName[name]; l != nil {
+			return l, nil
 		}
-		byName[filepath.Base(u.Addr().String())] = u
+		l, err := wire.Listen(filepath.Join(run, name), 0o666)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		return l, nil
 	}
 	var s sockets
-	for name, to := range map[string]**net.UnixListener{"lookup.sock": &s.lookup, "pam.sock": &s.pam, "control.sock": &s.control} {
-		if l := byName[name]; l != nil {
-			*to = l
-			continue
-		}
-		if *to, err = wire.Listen(filepath.Join(run, name), 0o666); err != nil {
-			return sockets{}, fmt.Errorf("%s: %w", name, err)
-		}
+	if s.lookup, err = open("lookup.sock"); err != nil {
+		return sockets{}, err
+	}
+	if s.control, err = open("control.sock"); err != nil {
+		return sockets{}, err
+	}
+	all, err := open("pam.sock")
+	if err != nil {
+		return sockets{}, err
+	}
+	s.pam = append(s.pam, all)
+	// Units of an earlier version do not pass it, and only root can make it there.
+	_ = os.Mkdir(filepath.Join(run, filepath.Dir(rootSocket)), 0o700)
+	if own, err := open(rootSocket); err == nil {
+		s.pam = append(s.pam, own)
+	} else {
+		log.Warn("root's programs share pam.sock with everybody", "error", err)
 	}
 	return s, nil
+}
+
+// passed are systemd's sockets.
+func passed() (map[string]*net.UnixListener, error) {
+	all, err := activation.Listeners()
+	if err != nil {
+		return nil, fmt.Errorf("sockets from systemd: %w", err)
+	}
+	byName := map[string]*net.UnixListener{}
+	for _, l := range all {
+		u, ok := l.(*net.UnixListener)
+		if !ok || u.Addr().Network() != "unixpacket" {
+			return nil, fmt.Errorf("socket %v from systemd is not SOCK_SEQPACKET", l)
+		}
+		byName[socketName(u.Addr().String())] = u
+	}
+	return byName, nil
+}
+
+func socketName(path string) string {
+	if strings.HasSuffix(path, "/"+rootSocket) {
+		return rootSocket
+	}
+	return filepath.Base(path)
 }
 
 // watchdog tells systemd that we are ready and then that we are alive, for as

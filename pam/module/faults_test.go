@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -261,6 +262,7 @@ func (r *rig) ends(prompts int, how ...string) (begun *atomic.Int32) {
 		if int(begun.Add(1)) <= prompts {
 			for _, p := range how {
 				_, _ = c.Write([]byte(p))
+				read(c) // an answer that crosses it on the way
 			}
 			return
 		}
@@ -332,5 +334,19 @@ func TestWhatFollowsAnotherAnswerIsAskedAgain(t *testing.T) {
 		}))
 		want(t, r.run([]string{"p", "c", "p", "c"}, "alice", "auth"), "secret: Password: ", "text: Code: ",
 			"secret: Password: ", "text: Code: ", "auth=0")
+	})
+}
+
+func TestRootTriesItsOwnSocketFirst(t *testing.T) {
+	both(t, func(t *testing.T, r *rig) {
+		own := &rig{t: t, v: r.v, socket: filepath.Join(r.confdir, "root.sock")}
+		r.stack("root_socket=" + own.socket)
+		r.serve(always(identity.Verdict{Code: identity.Denied}))
+		want(t, r.run(nil, "alice", "auth"), "auth=7") // where it is missing, the one for all does
+		own.serve(always(identity.Verdict{Code: identity.Granted}))
+		want(t, r.run(nil, "alice", "auth"), "auth=0")
+		want(t, r.run(nil, "alice", "uid=65534", "auth"), "auth=7")
+		r.stack()
+		want(t, r.run(nil, "alice", "auth"), "auth=7") // an administrator's own socket is the only one
 	})
 }

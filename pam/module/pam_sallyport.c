@@ -22,6 +22,11 @@
 #define SALLYPORT_PAM_SOCKET "/run/sallyport/pam.sock"
 #endif
 
+/* In a folder of root's: nobody else can stand in its queue. */
+#ifndef SALLYPORT_PAM_ROOT_SOCKET
+#define SALLYPORT_PAM_ROOT_SOCKET "/run/sallyport/root/pam.sock"
+#endif
+
 enum {
 	DEFAULT_TIMEOUT = 30, /* seconds */
 	MAX_TIMEOUT = 3600,
@@ -45,7 +50,10 @@ static bool parse_timeout(const char *s, int64_t *ms)
 
 static void parse_options(struct options *o, int argc, const char **argv)
 {
-	*o = (struct options){.socket = SALLYPORT_PAM_SOCKET, .timeout_ms = DEFAULT_TIMEOUT * 1000};
+	*o = (struct options){
+		.socket = SALLYPORT_PAM_SOCKET, .root_socket = SALLYPORT_PAM_ROOT_SOCKET,
+		.timeout_ms = DEFAULT_TIMEOUT * 1000,
+	};
 	for (int i = 0; i < argc; i++) {
 		const char *a = argv[i];
 
@@ -58,7 +66,9 @@ static void parse_options(struct options *o, int argc, const char **argv)
 		else if (strcmp(a, "quiet") == 0)
 			o->quiet = true;
 		else if (strncmp(a, "socket=/", 8) == 0)
-			o->socket = a + 7;
+			o->socket = a + 7, o->root_socket = NULL;
+		else if (strncmp(a, "root_socket=/", 13) == 0)
+			o->root_socket = a + 12;
 		else if (strncmp(a, "timeout=", 8) != 0 || !parse_timeout(a + 8, &o->timeout_ms))
 			o->unknown = a;
 	}

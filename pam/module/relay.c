@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
+#include <unistd.h>
 
 #include "relay.h"
 #include "session.h"
@@ -341,13 +342,29 @@ static void tell_absent(const struct call *c)
 			 c->user);
 }
 
+/*
+ * Connects. Root has a socket of its own, so that others who connect in a storm fill
+ * another queue; where it is not there, or this root may not (a user namespace), the
+ * one for all does. One that does not answer in time is the same daemon's.
+ */
+static int reach(const struct call *c, int64_t deadline)
+{
+	if (c->options.root_socket != NULL && geteuid() == 0) {
+		int fd = wire_connect(c->options.root_socket, deadline);
+
+		if (fd >= 0 || errno == ETIMEDOUT)
+			return fd;
+	}
+	return wire_connect(c->options.socket, deadline);
+}
+
 /* One conversation, from connecting to its verdict. */
 static int converse(const struct call *c, struct first *first, bool *lost)
 {
 	int64_t deadline = wire_after_ms(SALLYPORT_PAM_ACKNOWLEDGE_MS);
 	bool acknowledged = false;
 	int r = PAM_AUTHINFO_UNAVAIL;
-	struct talk t = {.fd = wire_connect(c->options.socket, deadline), .first = first, .lost = lost};
+	struct talk t = {.fd = reach(c, deadline), .first = first, .lost = lost};
 
 	if (t.fd < 0) {
 		pam_syslog(c->pamh, LOG_ERR, "connect to %s: %s", c->options.socket, strerror(errno));

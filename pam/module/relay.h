@@ -20,6 +20,7 @@ enum operation {
 
 struct options {
 	const char *socket;
+	const char *root_socket; /* tried first by root; NULL: there is none */
 	int64_t timeout_ms; /* for each message of the daemon's, once it has said Working */
 	bool try_first_pass, only_first_pass, debug, quiet;
 	const char *unknown; /* an argument that means nothing to us */

@@ -111,7 +111,7 @@ func AsDaemon(words ...string) []string {
 
 // StartDaemon runs sallyportd and waits until it is online.
 func (r *Realm) StartDaemon(ctx context.Context) error {
-	if _, err := r.Script(ctx, `mkdir -p /run/sallyport; chown sallyport:sallyport /run/sallyport`); err != nil {
+	if _, err := r.Script(ctx, `install -d -o sallyport -g sallyport /run/sallyport; install -d -o sallyport -g sallyport -m 0700 /run/sallyport/root`); err != nil {
 		return err
 	}
 	p, err := r.Start(ctx, "/usr/bin/setpriv", AsDaemon("/usr/sbin/sallyportd", "--config", "/etc/sallyport/sallyportd.toml")...)
