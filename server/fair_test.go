@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -80,18 +81,19 @@ func TestOneMachineCannotUseUpTheHashing(t *testing.T) {
 		return len(b.hasher.slots.queue[m.UUID])
 	}
 	until(t, "the flood", func() bool { return queued(b.box) == machineShare })
-	before := b.hasher.computed.Load()
-	var did uint64
 	var got answer
-	wg.Go(func() {
-		got = b.from(other, "seat", right)
-		did = b.hasher.computed.Load() - before
-	})
+	wg.Go(func() { got = b.from(other, "seat", right) })
 	until(t, "alice", func() bool { return queued(other) == 1 })
+	b.hasher.slots.mu.Lock()
+	order := slices.Clone(b.hasher.slots.order)
+	b.hasher.slots.mu.Unlock()
+	if !slices.Equal(order, []uuid.UUID{b.box.UUID, other.UUID}) {
+		t.Errorf("the turns are %v", order)
+	}
 	hold()
 	wg.Wait()
-	if !got.allow || did > 20 {
-		t.Errorf("%s, after %d hashes", got.outcome(), did)
+	if !got.allow {
+		t.Error(got.outcome())
 	}
 }
 
