@@ -135,7 +135,11 @@ func preparePlace(path string) (*place, error) {
 // write puts key, certificate and configuration in place, each whole or not at
 // all, and the configuration last: it is what makes the machine joined.
 func (p *place) write(j sallyport.Joined, server string, allow []string) error {
-	return p.writeAll(j.Key, j.RootPEM, config.Joined{Machine: j.MachineID, URL: server, Realm: j.Realm, CA: p.ca, Allow: allow})
+	c := config.Joined{Machine: j.MachineID, URL: server, Realm: j.Realm, CA: p.ca, Allow: allow}
+	if j.IDs != (identity.IDRange{}) && j.IDs != identity.DefaultIDRange {
+		c.IDs, c.IDsWhy = []identity.IDRange{j.IDs}, "What the realm allots user and group ids from; others are refused."
+	}
+	return p.writeAll(j.Key, j.RootPEM, c)
 }
 
 func (p *place) writeAll(key crypto.PrivateKey, root []byte, j config.Joined) error {

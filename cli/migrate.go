@@ -65,6 +65,8 @@ func migrateUnixd(ctx context.Context, a *App, in *invocation) error {
 		return fmt.Errorf("make machine key: %w", err)
 	}
 	s.provider.Machine = uuid.New()
+	s.provider.IDs = config.AnyID
+	s.provider.IDsWhy = "Every id that kanidm-unixd took. Narrow it to the ids of your realm: an id that a local user may get is that user's."
 	token, err := s.readToken()
 	if err != nil {
 		return err

@@ -34,6 +34,7 @@ type Config struct {
 	Providers []Provider `toml:"provider"`
 	Login     Login      `toml:"login"`
 	IDs       IDs        `toml:"ids"`
+	Names     Names      `toml:"names"`
 	Offline   Offline    `toml:"offline"`
 	Lookup    Lookup     `toml:"lookup"`
 	PAM       PAM        `toml:"pam"`
@@ -66,6 +67,13 @@ type Login struct {
 // IDs says which user and group ids are taken from a directory.
 type IDs struct {
 	Allow []Range `toml:"allow"`
+}
+
+// Names says which names are taken from a directory.
+type Names struct {
+	// Reserved are names that no account and no group of a realm may have here, besides
+	// those of identity.ReservedName.
+	Reserved []string `toml:"reserved"`
 }
 
 // Offline bounds what may be done without the server.
@@ -227,6 +235,11 @@ func (c *Config) complete() error {
 	} {
 		if d.d <= 0 {
 			return fmt.Errorf("%s must be above zero", d.name)
+		}
+	}
+	for _, n := range c.Names.Reserved {
+		if _, err := identity.ParseShortName(n); err != nil {
+			return fmt.Errorf("[names] reserved: %q: %w", n, err)
 		}
 	}
 	if err := c.Groups.check(); err != nil {

@@ -26,50 +26,51 @@ allow = ["*"]
 
 func TestAFaultNamesItsLineAndColumn(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
-		"unknown key":        {good + "alow = 1\n", `f.toml:10:1: unknown key "login.alow"; did you mean "allow"?`},
-		"unknown table":      {good + "[offlin]\ntries = 3\n", `f.toml:10:2: unknown key "offlin"; did you mean "offline"?`},
-		"key far from any":   {good + "[offline]\nqqqqqq = 3\n", `f.toml:11:1: unknown key "offline.qqqqqq"`},
-		"bad time span":      {good + "[offline]\nmax_age = \"2 weeks\"\n", `f.toml:11:11: "2 weeks" is no time span`},
-		"negative time span": {good + "[offline]\nmax_age = \"-3h\"\n", `f.toml:11:11: "-3h" is no time span`},
-		"group by name":      {strings.Replace(good, `"*"`, `"admins"`, 1), `f.toml:9:10: "admins" is neither "*" nor the uuid`},
-		"plain http":         {strings.Replace(good, "https:", "http:", 1), `f.toml:5:7: "http://id.example:8443" must begin with https://`},
-		"reserved ids":       {good + "[ids]\nallow = [\"0-70000\"]\n", `f.toml:11:10: id outside the allowed range: 0-70000 overlaps 0-999`},
-		"other kind":         {strings.Replace(good, `"sallyport"`, `"ldap"`, 1), `f.toml:4:8: unknown kind "ldap"`},
-		"not TOML":           {"[machine\n", `f.toml:1:9: `},
-		"wrong type":         {good + "[offline]\ntries = \"five\"\n", `f.toml:11:9: `},
-		"no machine":         {"[login]\nallow = []\n", `f.toml: [machine] id is missing`},
-		"no provider":        {"[machine]\nid = \"6c9d2f0e-3a1b-4f6d-9d5e-0c2f5a7b8e11\"\n", `f.toml: no [[provider]]`},
-		"unlimited tries":    {good + "[offline]\ntries = 0\n", `f.toml: [offline] tries must be at least 1`},
-		"names for no time":  {good + "[directory]\nkeep = \"0s\"\n", `f.toml:11:8: "0s" is too short`},
-		"names for a while":  {good + "[directory]\nkeep = \"a while\"\n", `f.toml:11:8: "a while" is no time span`},
-		"group root given":   {good + "[groups]\nlocal = {root = \"0b6d2c9e-55f1-4c35-8a5e-4a4f1a3f7f10\"}\n", `f.toml: [groups] local: nobody is given the group root`},
-		"group by its name":  {good + "[groups]\nlocal = {docker = \"admins\"}\n", `f.toml:11:`},
-		"group by nil uuid":  {good + "[groups]\nlocal = {docker = \"00000000-0000-0000-0000-000000000000\"}\n", `f.toml:11:19: "00000000-0000-0000-0000-000000000000" is not the uuid of a group`},
-		"group with a colon": {good + "[groups]\nlocal = {\"a:b\" = \"0b6d2c9e-55f1-4c35-8a5e-4a4f1a3f7f10\"}\n", `f.toml: [groups] local: "a:b" cannot be a group`},
-		"too many groups":    {good + "[groups.local]\n" + manyGroups(256), `f.toml: [groups] local names 256 groups, at most 255`},
-		"few subordinate":    {good + "[subids]\nrange = \"600000000-600065534\"\n", `f.toml:11:9: 600000000-600065534 has no room`},
-		"system subordinate": {good + "[subids]\nrange = \"60000-700000\"\n", `f.toml:11:9: id outside the allowed range`},
-		"seal of no kind":    {good + "[seal]\nkind = \"TPM\"\n", `f.toml:11:8: "TPM" is no kind of seal; write "auto", "tpm" or "file"`},
-		"relative device":    {good + "[seal]\ndevice = \"tpmrm0\"\n", `f.toml: "tpmrm0" is not an absolute path`},
-		"unknown in service": {good + "[service.sudo]\nmax_aeg = \"1m\"\n", `f.toml:11:1: unknown key "service.sudo.max_aeg"; did you mean "max_age"?`},
-		"service, no table":  {good + "[service]\nstep_up = true\n", `f.toml:11:`},
-		"no age":             {good + "[service.sudo]\nmax_age = \"0s\"\n", `f.toml: [service.sudo] max_age must be above zero; step_up = false asks each time`},
-		"two days":           {good + "[service.sudo]\nmax_age = \"2d\"\n", `f.toml: [service.sudo] max_age is more than a day`},
-		"requires a name":    {good + "[service.sudo]\nrequire = [\"admins\"]\n", `f.toml:11:12: "admins" is not the uuid of a group`},
-		"requires nobody":    {good + "[service.sudo]\nrequire = [\"00000000-0000-0000-0000-000000000000\"]\n", `f.toml:11:12: "00000000-0000-0000-0000-000000000000" is not the uuid`},
-		"unknown factor":     {good + "[service.sudo]\nfactors = [\"pin\"]\n", `f.toml:11:12: "pin" is no factor; this version knows "password", "totp" and "piv"`},
-		"too many points":    {good + "[service.sudo]\npoints = 70000\n", `f.toml:11:10: `},
-		"points below zero":  {good + "[service.sudo]\npoints = -1\n", `f.toml:11:10: `},
-		"cards as a word":    {good + "[service.sudo]\ncards = \"no\"\n", `f.toml:11:9: `},
-		"service, a path":    {good + "[service.\"../sudo\"]\nstep_up = true\n", `f.toml: [service]: "../sudo" is no PAM service`},
-		"mutual, no mode":    {good + "[cards]\nmutual = \"yes\"\n", `f.toml:11:10: "yes" is no mode; write "off", "online" or "always"`},
-		"mutual, no key":     {good + "[cards]\nmutual = \"always\"\n", `f.toml: [cards] mutual_key: "" is not an absolute path`},
-		"mutual, no roots":   {good + "[cards]\nmutual = \"online\"\nmutual_key = \"/k\"\n", `f.toml: [cards] mutual_roots: "" is not an absolute path`},
-		"mutual, key nearby": {good + "[cards]\nmutual = \"online\"\nmutual_key = \"k\"\nmutual_roots = \"/r\"\n", `f.toml: [cards] mutual_key: "k" is not an absolute path`},
-		"mutual, below zero": {good + "[cards]\nmutual_index = -1\n", `f.toml:11:16: `},
-		"a key, and no mode": {good + "[cards]\nmutual_key = \"/k\"\n", `f.toml: [cards] mutual_key, mutual_roots and mutual_index are for mutual =`},
-		"index, mutual off":  {good + "[cards]\nmutual = \"off\"\nmutual_index = 1\n", `f.toml: [cards] mutual_key, mutual_roots and mutual_index are for`},
-		"relative path":      {good + "[paths]\nstate = \"state\"\n", `f.toml: "state" is not an absolute path`},
+		"unknown key":         {good + "alow = 1\n", `f.toml:10:1: unknown key "login.alow"; did you mean "allow"?`},
+		"unknown table":       {good + "[offlin]\ntries = 3\n", `f.toml:10:2: unknown key "offlin"; did you mean "offline"?`},
+		"key far from any":    {good + "[offline]\nqqqqqq = 3\n", `f.toml:11:1: unknown key "offline.qqqqqq"`},
+		"bad time span":       {good + "[offline]\nmax_age = \"2 weeks\"\n", `f.toml:11:11: "2 weeks" is no time span`},
+		"negative time span":  {good + "[offline]\nmax_age = \"-3h\"\n", `f.toml:11:11: "-3h" is no time span`},
+		"group by name":       {strings.Replace(good, `"*"`, `"admins"`, 1), `f.toml:9:10: "admins" is neither "*" nor the uuid`},
+		"plain http":          {strings.Replace(good, "https:", "http:", 1), `f.toml:5:7: "http://id.example:8443" must begin with https://`},
+		"a name that is none": {good + "[names]\nreserved = [\"a:b\"]\n", `f.toml: [names] reserved: "a:b"`},
+		"reserved ids":        {good + "[ids]\nallow = [\"0-70000\"]\n", `f.toml:11:10: id outside the allowed range: 0-70000 overlaps 0-999`},
+		"other kind":          {strings.Replace(good, `"sallyport"`, `"ldap"`, 1), `f.toml:4:8: unknown kind "ldap"`},
+		"not TOML":            {"[machine\n", `f.toml:1:9: `},
+		"wrong type":          {good + "[offline]\ntries = \"five\"\n", `f.toml:11:9: `},
+		"no machine":          {"[login]\nallow = []\n", `f.toml: [machine] id is missing`},
+		"no provider":         {"[machine]\nid = \"6c9d2f0e-3a1b-4f6d-9d5e-0c2f5a7b8e11\"\n", `f.toml: no [[provider]]`},
+		"unlimited tries":     {good + "[offline]\ntries = 0\n", `f.toml: [offline] tries must be at least 1`},
+		"names for no time":   {good + "[directory]\nkeep = \"0s\"\n", `f.toml:11:8: "0s" is too short`},
+		"names for a while":   {good + "[directory]\nkeep = \"a while\"\n", `f.toml:11:8: "a while" is no time span`},
+		"group root given":    {good + "[groups]\nlocal = {root = \"0b6d2c9e-55f1-4c35-8a5e-4a4f1a3f7f10\"}\n", `f.toml: [groups] local: nobody is given the group root`},
+		"group by its name":   {good + "[groups]\nlocal = {docker = \"admins\"}\n", `f.toml:11:`},
+		"group by nil uuid":   {good + "[groups]\nlocal = {docker = \"00000000-0000-0000-0000-000000000000\"}\n", `f.toml:11:19: "00000000-0000-0000-0000-000000000000" is not the uuid of a group`},
+		"group with a colon":  {good + "[groups]\nlocal = {\"a:b\" = \"0b6d2c9e-55f1-4c35-8a5e-4a4f1a3f7f10\"}\n", `f.toml: [groups] local: "a:b" cannot be a group`},
+		"too many groups":     {good + "[groups.local]\n" + manyGroups(256), `f.toml: [groups] local names 256 groups, at most 255`},
+		"few subordinate":     {good + "[subids]\nrange = \"600000000-600065534\"\n", `f.toml:11:9: 600000000-600065534 has no room`},
+		"system subordinate":  {good + "[subids]\nrange = \"60000-700000\"\n", `f.toml:11:9: id outside the allowed range`},
+		"seal of no kind":     {good + "[seal]\nkind = \"TPM\"\n", `f.toml:11:8: "TPM" is no kind of seal; write "auto", "tpm" or "file"`},
+		"relative device":     {good + "[seal]\ndevice = \"tpmrm0\"\n", `f.toml: "tpmrm0" is not an absolute path`},
+		"unknown in service":  {good + "[service.sudo]\nmax_aeg = \"1m\"\n", `f.toml:11:1: unknown key "service.sudo.max_aeg"; did you mean "max_age"?`},
+		"service, no table":   {good + "[service]\nstep_up = true\n", `f.toml:11:`},
+		"no age":              {good + "[service.sudo]\nmax_age = \"0s\"\n", `f.toml: [service.sudo] max_age must be above zero; step_up = false asks each time`},
+		"two days":            {good + "[service.sudo]\nmax_age = \"2d\"\n", `f.toml: [service.sudo] max_age is more than a day`},
+		"requires a name":     {good + "[service.sudo]\nrequire = [\"admins\"]\n", `f.toml:11:12: "admins" is not the uuid of a group`},
+		"requires nobody":     {good + "[service.sudo]\nrequire = [\"00000000-0000-0000-0000-000000000000\"]\n", `f.toml:11:12: "00000000-0000-0000-0000-000000000000" is not the uuid`},
+		"unknown factor":      {good + "[service.sudo]\nfactors = [\"pin\"]\n", `f.toml:11:12: "pin" is no factor; this version knows "password", "totp" and "piv"`},
+		"too many points":     {good + "[service.sudo]\npoints = 70000\n", `f.toml:11:10: `},
+		"points below zero":   {good + "[service.sudo]\npoints = -1\n", `f.toml:11:10: `},
+		"cards as a word":     {good + "[service.sudo]\ncards = \"no\"\n", `f.toml:11:9: `},
+		"service, a path":     {good + "[service.\"../sudo\"]\nstep_up = true\n", `f.toml: [service]: "../sudo" is no PAM service`},
+		"mutual, no mode":     {good + "[cards]\nmutual = \"yes\"\n", `f.toml:11:10: "yes" is no mode; write "off", "online" or "always"`},
+		"mutual, no key":      {good + "[cards]\nmutual = \"always\"\n", `f.toml: [cards] mutual_key: "" is not an absolute path`},
+		"mutual, no roots":    {good + "[cards]\nmutual = \"online\"\nmutual_key = \"/k\"\n", `f.toml: [cards] mutual_roots: "" is not an absolute path`},
+		"mutual, key nearby":  {good + "[cards]\nmutual = \"online\"\nmutual_key = \"k\"\nmutual_roots = \"/r\"\n", `f.toml: [cards] mutual_key: "k" is not an absolute path`},
+		"mutual, below zero":  {good + "[cards]\nmutual_index = -1\n", `f.toml:11:16: `},
+		"a key, and no mode":  {good + "[cards]\nmutual_key = \"/k\"\n", `f.toml: [cards] mutual_key, mutual_roots and mutual_index are for mutual =`},
+		"index, mutual off":   {good + "[cards]\nmutual = \"off\"\nmutual_index = 1\n", `f.toml: [cards] mutual_key, mutual_roots and mutual_index are for`},
+		"relative path":       {good + "[paths]\nstate = \"state\"\n", `f.toml: "state" is not an absolute path`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := config.Parse("f.toml", []byte(c.text))
@@ -105,6 +106,36 @@ func TestDefaultsStandWhereTheFileIsSilent(t *testing.T) {
 	}
 }
 
+// What useradd(8) gives to local users, and to them as subordinate ids, is no realm's.
+func TestIDsOfLocalUsersAreTakenOnlyIfTheFileSaysSo(t *testing.T) {
+	for kind, want := range map[string]string{"sallyport": "[1879048192-2147352575]", "kanidm": "[65536-99999 1879048192-2147352575 2147418112-2147483647]"} {
+		text := strings.Replace(good, `kind = "sallyport"`, "kind = \""+kind+"\"", 1)
+		if kind == "kanidm" {
+			text = strings.Replace(text, "[login]", "token = \"/t\"\n[login]", 1)
+		}
+		c, err := config.Parse("f.toml", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ranges := c.IDRanges(&c.Providers[0])
+		if got := fmt.Sprint(ranges); got != want {
+			t.Errorf("%s: %s", kind, got)
+		}
+		for _, r := range ranges {
+			for _, id := range []uint32{1000, 60000, 100000, 600100000} { // login.defs(5)
+				if r.Contains(id) {
+					t.Errorf("%s takes %d", kind, id)
+				}
+			}
+		}
+		for _, r := range config.AnyID {
+			if err := r.Validate(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
 func TestNobodyMayLogInUnlessTheFileSaysSo(t *testing.T) {
 	c, err := config.Parse("f.toml", []byte(strings.Replace(good, "allow = [\"*\"]", "", 1)))
 	if err != nil {
@@ -119,12 +150,13 @@ func TestWhatJoinWritesCanBeRead(t *testing.T) {
 	j := config.Joined{
 		Machine: uuid.New(), URL: "https://127.0.0.1:8443", Realm: "example",
 		CA: "/etc/sallyport/server-ca.pem", Allow: []string{"*"},
+		IDs: []identity.IDRange{{Min: 5000, Max: 6000}}, IDsWhy: "The realm's.",
 	}
 	c, err := config.Parse("f.toml", j.Text())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Machine.ID != j.Machine || c.Providers[0].URL.String() != j.URL || c.Login.Allow[0].String() != "*" {
+	if c.Machine.ID != j.Machine || c.Providers[0].URL.String() != j.URL || c.Login.Allow[0].String() != "*" || fmt.Sprint(c.IDRanges(&c.Providers[0])) != "[5000-6000]" {
 		t.Errorf("read back %+v", c)
 	}
 }

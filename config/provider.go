@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/sallyport-auth/sallyport/identity"
@@ -133,15 +134,27 @@ func (p *Provider) apart(o *Provider) error {
 	return nil
 }
 
-// IDRanges are the ranges to accept from a provider. With none in the file it is
-// every id that no rule reserves.
+// KanidmIDs are what a Kanidm server allots (0x70000000 to 0x7fffffff, without what
+// identity.CheckID reserves), and of the numbers that its book recommends for setting by
+// hand (65536 to 524287) those below login.defs(5)'s SUB_UID_MIN.
+var KanidmIDs = []identity.IDRange{{Min: 65536, Max: 99999}, {Min: 1879048192, Max: 2147352575}, {Min: 2147418112, Max: 2147483647}} //nolint:gochecknoglobals // a constant table
+
+// AnyID is every id that no rule reserves: what an administrator may choose.
+var AnyID = []identity.IDRange{{Min: 1000, Max: 60000}, {Min: 65536, Max: 2147352575}, {Min: 2147418112, Max: 2147483647}} //nolint:gochecknoglobals // the same
+
+// IDRanges are the ranges to accept from a provider. With none in the file it is what
+// such a server allots from, and none that useradd(8) gives to local users or to their
+// subordinate ids: those are taken where the administrator writes them, and nowhere else.
 func (c *Config) IDRanges(p *Provider) []identity.IDRange {
 	from := p.IDs
 	if len(from) == 0 {
 		from = c.IDs.Allow
 	}
 	if len(from) == 0 {
-		return []identity.IDRange{{Min: 1000, Max: 60000}, {Min: 65536, Max: 2147352575}}
+		if p.Kind.text == Kanidm {
+			return slices.Clone(KanidmIDs)
+		}
+		return []identity.IDRange{identity.DefaultIDRange}
 	}
 	ranges := make([]identity.IDRange, len(from))
 	for i, r := range from {

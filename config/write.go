@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
 )
 
 // Joined is what a machine learns when it joins a realm. Empty texts are left out,
@@ -18,6 +20,9 @@ type Joined struct {
 	Realm   string
 	CA      string // path of the PEM file
 	Allow   []string
+	// IDs is [ids] allow, where it is not the kind's default; IDsWhy is a comment on it.
+	IDs    []identity.IDRange
+	IDsWhy string
 
 	// Of a machine that asks a Kanidm server.
 	Timeout, Token              string
@@ -73,6 +78,13 @@ ca = %s
 # "*": every account of the realm; or the uuids of the groups that may log in.
 allow = [%s]
 `, strings.Join(quoted, ", "))
+	if len(j.IDs) > 0 {
+		ranges := make([]string, len(j.IDs))
+		for i, r := range j.IDs {
+			ranges[i] = quote(r.String())
+		}
+		b = fmt.Appendf(b, "\n[ids]\n# %s\nallow = [%s]\n", j.IDsWhy, strings.Join(ranges, ", "))
+	}
 	table("lookup", "refresh", j.Refresh)
 	table("seal", "kind", j.Seal)
 	if len(j.Local) > 0 {

@@ -190,21 +190,21 @@ func TestAGroupOfARealmAheadIsSeenBeforeAnybodyIsInAnothersOfThatName(t *testing
 			if code := w.login("carol", "carol's"); code != identity.Granted {
 				w.first.t.Error(code)
 			}
-			w.first.wait("the first's group is seen", func() bool { return w.first.d.index.hasGroup("staff") })
+			w.first.wait("the first's group is seen", func() bool { return w.first.d.index.hasGroup("stuff") })
 		},
 	} {
 		t.Run(kind, func(t *testing.T) {
 			w, imposed, _ := newTwoGroupRealms(t)
 			imposed.UUID = uuid.New()
 			check(w, imposed)
-			if !w.first.d.index.hasGroup("staff") {
+			if !w.first.d.index.hasGroup("stuff") {
 				t.Error("the first's group was not asked for")
 			}
 			ids, err := w.GroupsOf(bg, "carol")
 			if err != nil || len(ids.GIDs) != 1 {
 				t.Errorf("%+v, %v", ids, err)
 			}
-			if g, err := w.GroupByName(bg, "staff"); err != nil || g.GID != staff.GID || len(g.Members) > 0 {
+			if g, err := w.GroupByName(bg, "stuff"); err != nil || g.GID != stuff.GID || len(g.Members) > 0 {
 				t.Errorf("%+v, %v", g, err)
 			}
 		})

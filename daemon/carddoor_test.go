@@ -216,10 +216,10 @@ func TestOneAllowedGroupWhoseDemandIsMetSuffices(t *testing.T) {
 		answers func(h *house) []string
 		want    identity.Code
 	}{
-		"a group that demands nothing":          {[]identity.Group{staff}, one("123456"), identity.Granted},
+		"a group that demands nothing":          {[]identity.Group{stuff}, one("123456"), identity.Granted},
 		"one that demands more":                 {[]identity.Group{strongest}, all("123456"), identity.Granted},
 		"one that demands more, in part":        {[]identity.Group{strongest}, all("", "secret"), identity.Denied},
-		"either":                                {[]identity.Group{strongest, staff}, one("123456"), identity.Granted},
+		"either":                                {[]identity.Group{strongest, stuff}, one("123456"), identity.Granted},
 		"one that demands what nobody here has": {[]identity.Group{{UUID: strongest.UUID, Name: "vault", GID: 1900000055, Points: 61}}, one("123456"), identity.Denied},
 		"none":                                  {nil, one("123456"), identity.Denied},
 	} {
@@ -227,7 +227,7 @@ func TestOneAllowedGroupWhoseDemandIsMetSuffices(t *testing.T) {
 			t.Run(sentence+", "+where, func(t *testing.T) {
 				h, _ := cardHouse(t)
 				h.changed(func(t *identity.IDToken) { t.Groups = append(t.Groups, c.groups...) })
-				h.d.p.AllowAll, h.d.p.AllowGroups = false, []uuid.UUID{staff.UUID, strongest.UUID}
+				h.d.p.AllowAll, h.d.p.AllowGroups = false, []uuid.UUID{stuff.UUID, strongest.UUID}
 				if where == "offline" {
 					h.lost()
 				}

@@ -130,6 +130,13 @@ func checkKnown(d *Daemon, ctx context.Context, q *question) ruling {
 	if err != nil {
 		return ruling{code: identity.Unavailable, detail: err.Error(), mend: "Make /etc/passwd and /etc/group readable for sallyportd."}
 	}
+	if local.subuids.has(a.UID) || local.subgids.has(a.GID) {
+		return ruling{
+			code:   identity.NotOurs,
+			detail: fmt.Sprintf("Its uid %d or gid %d lies in a range of /etc/subuid or /etc/subgid, whose owner could become it.", a.UID, a.GID),
+			mend:   "Move that range, or the realm's ids.",
+		}
+	}
 	if local.hides(a.Name, a.UID, a.GID) {
 		return ruling{
 			code: identity.NotOurs, detail: fmt.Sprintf("A local account has its uid, %d, or a local group its gid, %d.", a.UID, a.GID),

@@ -134,8 +134,8 @@ func TestExplainSaysWhatDecideDoes(t *testing.T) {
 		},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			h := newHouse(t, func(h *house) { h.policy.AllowAll, h.policy.AllowGroups = false, []uuid.UUID{staff.UUID} })
-			tok := token("alice", 1900000100, staff)
+			h := newHouse(t, func(h *house) { h.policy.AllowAll, h.policy.AllowGroups = false, []uuid.UUID{stuff.UUID} })
+			tok := token("alice", 1900000100, stuff)
 			h.srv.set(t, tok, nil)
 			h.online()
 			change(h, tok)

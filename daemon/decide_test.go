@@ -8,7 +8,7 @@ import (
 
 func TestAPersonLogsInOnlineAndThenOffline(t *testing.T) {
 	h := newHouse(t)
-	h.srv.set(t, token("alice", 1900000100, staff), nil)
+	h.srv.set(t, token("alice", 1900000100, stuff), nil)
 	h.online()
 	h.expect(identity.Denied, "alice", "wrong")
 	h.expect(identity.Granted, "alice", "secret")

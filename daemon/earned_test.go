@@ -38,7 +38,7 @@ func (h *house) by(op identity.Operation, p identity.Process, change func(*ident
 func vaultHouse(t *testing.T) *house {
 	t.Helper()
 	h := newHouse(t)
-	h.srv.set(t, token("alice", 1900000100, staff, vault()), coded)
+	h.srv.set(t, token("alice", 1900000100, stuff, vault()), coded)
 	h.srv.set(t, token("bob", 1900000101, vault()), coded)
 	h.online()
 	return h
@@ -173,7 +173,7 @@ func TestAMembershipThatMustBeEarnedIsToldToNobody(t *testing.T) {
 		h.local("group", "root:x:0:\nsudo:x:27:\n")
 		h.policy.LocalGroups = map[string]uuid.UUID{"sudo": vault().UUID}
 	})
-	h.srv.set(t, token("alice", 1900000100, staff, vault()), coded)
+	h.srv.set(t, token("alice", 1900000100, stuff, vault()), coded)
 	h.online()
 	h.wait("alice", h.knowsAlice)
 	ids, err := h.d.GroupsOf(bg, "alice")
@@ -220,7 +220,7 @@ func TestAGroupThatBecomesOneToEarnIsALossSeenAtOnce(t *testing.T) {
 	h := newHouse(t)
 	open := vault()
 	open.Earned = false
-	h.srv.set(t, token("alice", 1900000100, staff, open), nil)
+	h.srv.set(t, token("alice", 1900000100, stuff, open), nil)
 	h.online()
 	h.wait("alice", h.knowsAlice)
 	before := h.d.Revisions()
@@ -254,7 +254,7 @@ func TestWhoamiTellsWhatThisSessionEarned(t *testing.T) {
 		if err != nil || len(w.Earned) != 1 || w.Earned[0].Here != here || w.Earned[0].Takes != "a one-time code" {
 			t.Errorf("%s: %+v, %v", args, w.Earned, err)
 		}
-		if fmt.Sprint(w.Account.Groups) != "[alice staff]" {
+		if fmt.Sprint(w.Account.Groups) != "[alice stuff]" {
 			t.Errorf("groups %v", w.Account.Groups)
 		}
 	}

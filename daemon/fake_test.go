@@ -96,7 +96,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-var staff = identity.Group{UUID: uuid.MustParse("11111111-1111-4111-8111-111111111111"), Name: "staff", GID: 1900000001}
+var stuff = identity.Group{UUID: uuid.MustParse("11111111-1111-4111-8111-111111111111"), Name: "stuff", GID: 1900000001}
 
 func token(name string, uid uint32, groups ...identity.Group) identity.IDToken {
 	own := identity.Group{UUID: uuid.NewSHA1(uuid.NameSpaceDNS, []byte("group "+name)), Name: identity.Name(name), GID: uid}

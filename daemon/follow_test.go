@@ -16,9 +16,9 @@ import (
 func TestWhatProgramsCanSeeGrowsContentAndALossIsUrgent(t *testing.T) {
 	const nothing, content, urgent = 0, 1, 2
 	tools := identity.Group{UUID: uuid.New(), Name: "tools", GID: 1900000600}
-	renamed := staff
+	renamed := stuff
 	renamed.Name = "personnel"
-	outside := staff
+	outside := stuff
 	outside.GID = 70000
 	for sentence, c := range map[string]struct {
 		change func(*identity.IDToken)
@@ -27,7 +27,7 @@ func TestWhatProgramsCanSeeGrowsContentAndALossIsUrgent(t *testing.T) {
 		"nothing":             {func(*identity.IDToken) {}, nothing},
 		"a new key":           {func(t *identity.IDToken) { t.SSHKeys = []identity.SSHKey{{Tag: "a", Line: "ssh-ed25519 AAAA"}} }, nothing},
 		"a new password":      {func(t *identity.IDToken) { t.Factors = []identity.Factor{{Kind: identity.Password, Epoch: 7}} }, nothing},
-		"another order":       {func(t *identity.IDToken) { t.Groups = append(t.Groups[:1], tools, staff) }, nothing},
+		"another order":       {func(t *identity.IDToken) { t.Groups = append(t.Groups[:1], tools, stuff) }, nothing},
 		"a shorter time off":  {func(t *identity.IDToken) { t.OfflineFor = 1 }, nothing},
 		"another shell":       {func(t *identity.IDToken) { t.Account.Shell = "/bin/zsh" }, content},
 		"another home":        {func(t *identity.IDToken) { t.Account.Home = "/srv/alice" }, content},
@@ -42,10 +42,10 @@ func TestWhatProgramsCanSeeGrowsContentAndALossIsUrgent(t *testing.T) {
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			h := newHouse(t)
-			h.give(token("alice", 1900000100, staff, tools))
+			h.give(token("alice", 1900000100, stuff, tools))
 			<-h.d.Changed()
 			before := h.d.Revisions()
-			tok := token("alice", 1900000100, staff, tools)
+			tok := token("alice", 1900000100, stuff, tools)
 			tok.Revision = 9
 			c.change(&tok)
 			h.give(tok)
@@ -110,7 +110,7 @@ func TestALossCountsAlsoWhenItCannotBeStored(t *testing.T) {
 
 func TestAChangeOfTheLocalFilesIsSeenByWhoFollows(t *testing.T) {
 	h := newHouse(t)
-	h.srv.set(t, token("alice", 1900000100, staff), nil)
+	h.srv.set(t, token("alice", 1900000100, stuff), nil)
 	h.online()
 	h.wait("alice", func() bool { return h.d.index.named("alice") != nil })
 	replace := func(file, text string) {
@@ -124,7 +124,7 @@ func TestAChangeOfTheLocalFilesIsSeenByWhoFollows(t *testing.T) {
 	if got := h.d.Revisions().Urgent; got != before.Urgent {
 		t.Error("a name that nobody had is urgent")
 	}
-	for i, text := range []string{"staff:x:50:\n", "x:x:1900000100:\n"} {
+	for i, text := range []string{"stuff:x:50:\n", "x:x:1900000100:\n"} {
 		before = h.d.Revisions()
 		replace("group", text)
 		h.wait("the loss", func() bool { return h.d.Revisions().Urgent > before.Urgent })
@@ -182,7 +182,7 @@ func TestAnAbsentNameIsAnAnswerOnlyWhileTheListIsWhole(t *testing.T) {
 
 func TestNamesAreAnsweredForAsLongAsPolicySays(t *testing.T) {
 	h := newHouse(t, func(h *house) { h.policy.KeepNames = 24 * time.Hour })
-	h.srv.set(t, token("alice", 1900000100, staff), nil)
+	h.srv.set(t, token("alice", 1900000100, stuff), nil)
 	h.online()
 	h.wait("alice", func() bool { return h.d.index.named("alice") != nil })
 	h.lost()
@@ -195,9 +195,9 @@ func TestNamesAreAnsweredForAsLongAsPolicySays(t *testing.T) {
 		list = append(list, err)
 		_, err = h.d.AccountByUID(bg, 1900000100)
 		list = append(list, err)
-		_, err = h.d.GroupByName(bg, "staff")
+		_, err = h.d.GroupByName(bg, "stuff")
 		list = append(list, err)
-		_, err = h.d.GroupByGID(bg, staff.GID)
+		_, err = h.d.GroupByGID(bg, stuff.GID)
 		list = append(list, err)
 		_, err = h.d.GroupsOf(bg, "alice")
 		return append(list, err, h.d.Accounts(bg, func(identity.Account) error { return nil }),

@@ -18,13 +18,13 @@ import (
 
 func TestAFoundGroupMakesNobodyAMemberAndATokenDoes(t *testing.T) {
 	h := newGroups(t, func(h *house) {
-		h.policy.AllowAll, h.policy.AllowGroups = false, []uuid.UUID{staff.UUID}
-		h.policy.LocalGroups = map[string]uuid.UUID{"sudo": staff.UUID}
+		h.policy.AllowAll, h.policy.AllowGroups = false, []uuid.UUID{stuff.UUID}
+		h.policy.LocalGroups = map[string]uuid.UUID{"sudo": stuff.UUID}
 	})
 	alice := token("alice", 1900000100)
 	h.srv.set(t, alice, nil)
-	h.expectGroup(staff)
-	h.expectGroup(identity.Group{UUID: staff.UUID, Name: "staff", GID: staff.GID})
+	h.expectGroup(stuff)
+	h.expectGroup(identity.Group{UUID: stuff.UUID, Name: "stuff", GID: stuff.GID})
 	rights := func() (gids, local int, code identity.Code) {
 		t.Helper()
 		ids, err := h.d.GroupsOf(bg, "alice")
@@ -34,19 +34,19 @@ func TestAFoundGroupMakesNobodyAMemberAndATokenDoes(t *testing.T) {
 	if gids, local, code := rights(); gids != 1 || local != 0 || code != identity.NotPermitted {
 		t.Errorf("by a group that she is not in: %d groups, %d local, %v", gids, local, code)
 	}
-	joined := token("alice", 1900000100, staff)
+	joined := token("alice", 1900000100, stuff)
 	h.srv.set(t, joined, func(p *person) { p.token.Groups = joined.Groups })
 	h.refreshed()
-	h.expectGroup(staff, "alice")
+	h.expectGroup(stuff, "alice")
 	if gids, local, code := rights(); gids != 2 || local != 1 || code != identity.Granted {
 		t.Errorf("in it: %d groups, %d local, %v", gids, local, code)
 	}
 	h.restart()
-	h.expectGroup(staff, "alice")
+	h.expectGroup(stuff, "alice")
 	h.srv.remove(alice.Account.UUID)
 	h.refreshed()
-	h.expectGroup(staff)
-	if h.listed() != "staff" {
+	h.expectGroup(stuff)
+	if h.listed() != "stuff" {
 		t.Error(h.listed())
 	}
 }
@@ -81,9 +81,9 @@ func TestWhoLeavesAGroupWhileADecisionRunsIsInNoOther(t *testing.T) {
 	e := h.d.index.named("alice")
 	alice.Groups, alice.Revision = alice.Groups[:1], 2
 	h.give(alice) // tools has no member any more, and its number nobody
-	h.expectGroup(staff)
+	h.expectGroup(stuff)
 	for _, g := range h.d.index.groupsOf(e) {
-		if g.Name == "staff" {
+		if g.Name == "stuff" {
 			t.Fatal("alice is in a group that was only asked for")
 		}
 	}
@@ -91,9 +91,9 @@ func TestWhoLeavesAGroupWhileADecisionRunsIsInNoOther(t *testing.T) {
 
 func TestACrowdThatAsksForManyGroupsFillsNeitherMemoryNorDisk(t *testing.T) {
 	h := newGroups(t, func(h *house) {
-		h.policy.MaxGroups, h.policy.AllowGroups = 8, []uuid.UUID{staff.UUID}
+		h.policy.MaxGroups, h.policy.AllowGroups = 8, []uuid.UUID{stuff.UUID}
 	})
-	h.expectGroup(staff) // policy names it: it stays
+	h.expectGroup(stuff) // policy names it: it stays
 	var crowd []identity.Group
 	for i := range uint32(40) {
 		crowd = append(crowd, identity.Group{UUID: uuid.New(), Name: identity.Name(fmt.Sprintf("crowd%02d", i)), GID: 1900001000 + i})
@@ -120,14 +120,14 @@ func TestACrowdThatAsksForManyGroupsFillsNeitherMemoryNorDisk(t *testing.T) {
 			t.Errorf("%d numbers were given", n)
 		}
 	}
-	check("in the end", "crowd31", "crowd34", "crowd35", "crowd36", "crowd37", "crowd38", "crowd39", "staff")
+	check("in the end", "crowd31", "crowd34", "crowd35", "crowd36", "crowd37", "crowd38", "crowd39", "stuff")
 	for i := range 100 {
 		h.expectNoGroupByName(fmt.Sprintf("nothing%d", i))
 	}
-	check("after names that nobody has", "crowd31", "crowd34", "crowd35", "crowd36", "crowd37", "crowd38", "crowd39", "staff")
+	check("after names that nobody has", "crowd31", "crowd34", "crowd35", "crowd36", "crowd37", "crowd38", "crowd39", "stuff")
 	h.policy.MaxGroups = 4
 	h.restart()
-	check("with less room", "crowd37", "crowd38", "crowd39", "staff")
+	check("with less room", "crowd37", "crowd38", "crowd39", "stuff")
 	if s := h.status(); len(s.Providers[0].Refused) != 0 {
 		t.Error(s.Providers[0].Refused)
 	}
@@ -135,21 +135,21 @@ func TestACrowdThatAsksForManyGroupsFillsNeitherMemoryNorDisk(t *testing.T) {
 
 func TestAFoundGroupIsAnsweredForAsLongAsPolicySays(t *testing.T) {
 	h := newGroups(t, func(h *house) { h.policy.KeepNames = 24 * time.Hour })
-	h.expectGroup(staff)
+	h.expectGroup(stuff)
 	h.srv.be(down)
 	h.clk.pass(23 * time.Hour)
-	h.expectGroup(staff)
+	h.expectGroup(stuff)
 	h.clk.pass(2 * time.Hour)
-	h.expectNoGroup(identity.ErrUnavailable, staff)
+	h.expectNoGroup(identity.ErrUnavailable, stuff)
 	h.wait("the next try", func() bool { return !h.d.link.justFailed() })
 	h.srv.be(up)
-	h.expectGroup(staff)
+	h.expectGroup(stuff)
 }
 
 func TestARememberedGroupThatDoesNotVerifyIsNotBelieved(t *testing.T) {
 	h := newGroups(t)
 	h.groups.set(tools)
-	h.expectGroup(staff)
+	h.expectGroup(stuff)
 	h.expectGroup(tools)
 	rows, err := h.cache.Groups(bg, "fake")
 	must(t, err)
@@ -175,7 +175,7 @@ func TestARememberedGroupThatDoesNotVerifyIsNotBelieved(t *testing.T) {
 func TestAGroupsAnswerThatCannotBeStoredCountsAllTheSame(t *testing.T) {
 	h := newGroups(t)
 	must(t, h.cache.Close()) // every write is an error now
-	h.expectGroup(staff)
+	h.expectGroup(stuff)
 	if !h.d.holdBack.Load() {
 		t.Error("nobody is told")
 	}
@@ -186,7 +186,7 @@ func TestOfTwoThatSpeakOfAGroupTheNewerCountsAlsoAfterARestart(t *testing.T) {
 	for sentence, later := range map[string]bool{"the account's": false, "its own": true} {
 		t.Run(sentence+" is newer", func(t *testing.T) {
 			h := newGroups(t)
-			older, newer := staff, staff
+			older, newer := stuff, stuff
 			older.Name, newer.Name = "old", "new"
 			account := func(g identity.Group, revision uint64) {
 				tok := token("alice", 1900000100, g)
@@ -216,21 +216,21 @@ func TestOfTwoThatSpeakOfAGroupTheNewerCountsAlsoAfterARestart(t *testing.T) {
 
 func TestAFoundGroupIsCalledAsTheSettingsSay(t *testing.T) {
 	h := newGroups(t, qualified)
-	long := staff
-	long.Name = "staff@q.org"
+	long := stuff
+	long.Name = "stuff@q.org"
 	h.groups.set(long, tools) // one of the two has not the form
-	for _, typed := range []string{"staff", "staff@q.org", "Staff@Q.org"} {
-		if g, err := h.d.GroupByName(bg, typed); err != nil || g.Name != "staff@q.org" {
+	for _, typed := range []string{"stuff", "stuff@q.org", "Stuff@Q.org"} {
+		if g, err := h.d.GroupByName(bg, typed); err != nil || g.Name != "stuff@q.org" {
 			t.Errorf("%s: %+v, %v", typed, g, err)
 		}
 	}
-	for _, typed := range []string{"tools", "tools@q.org", "staff@example.org"} {
+	for _, typed := range []string{"tools", "tools@q.org", "stuff@example.org"} {
 		h.expectNoGroupByName(typed)
 	}
 	if g, err := h.d.GroupByGID(bg, tools.GID); !errors.Is(err, identity.ErrNotFound) {
 		t.Errorf("%+v, %v", g, err)
 	}
-	if !h.refuses("group tools") || h.listed() != "staff@q.org" {
+	if !h.refuses("group tools") || h.listed() != "stuff@q.org" {
 		t.Errorf("refused %v, listed %q", h.status().Providers[0].Refused, h.listed())
 	}
 	// What was remembered under other settings is not believed.

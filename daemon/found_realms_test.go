@@ -11,12 +11,12 @@ import (
 )
 
 // newTwoGroupRealms are two realms whose servers find groups, each with ada or carol
-// in none. The second has a group with the name and the uuid of the first's staff, and
+// in none. The second has a group with the name and the uuid of the first's stuff, and
 // the group tools of its own.
 func newTwoGroupRealms(t *testing.T, tweak ...func(*house)) (w *twoRealms, imposed, ours identity.Group) {
 	t.Helper()
 	all := NewRealms()
-	imposed, ours = staff, tools
+	imposed, ours = stuff, tools
 	imposed.GID, ours.GID = 1900100001, 1900100002
 	join := func(first, last uint32, person string, groups ...identity.Group) *house {
 		h := newHouse(t, append([]func(*house){func(h *house) {
@@ -31,7 +31,7 @@ func newTwoGroupRealms(t *testing.T, tweak ...func(*house)) (w *twoRealms, impos
 		return h
 	}
 	w = &twoRealms{Realms: all}
-	w.first = join(1900000000, 1900099999, "ada", staff)
+	w.first = join(1900000000, 1900099999, "ada", stuff)
 	w.second = join(1900100000, 1900199999, "carol", imposed, ours)
 	return w, imposed, ours
 }
@@ -41,7 +41,7 @@ type someone = person
 
 func TestAGroupThatTwoRealmsHaveIsTheFirsts(t *testing.T) {
 	w, imposed, ours := newTwoGroupRealms(t)
-	if g, err := w.GroupByName(bg, "staff"); err != nil || g.GID != staff.GID {
+	if g, err := w.GroupByName(bg, "stuff"); err != nil || g.GID != stuff.GID {
 		t.Errorf("%+v, %v", g, err)
 	}
 	if g, err := w.GroupByGID(bg, imposed.GID); !errors.Is(err, identity.ErrNotFound) {
@@ -56,7 +56,7 @@ func TestAGroupThatTwoRealmsHaveIsTheFirsts(t *testing.T) {
 	for g := range v.Groups() {
 		gids = append(gids, g.GID)
 	}
-	if !slices.Equal(gids, []uint32{staff.GID, ours.GID}) {
+	if !slices.Equal(gids, []uint32{stuff.GID, ours.GID}) {
 		t.Errorf("the view has %v", gids)
 	}
 }
@@ -96,11 +96,11 @@ func TestAGroupThatIsRememberedIsAskedOfNoOtherRealm(t *testing.T) {
 // are asked for.
 func TestBeingAskedForAGroupNeverMakesItAnotherRealms(t *testing.T) {
 	w, imposed, _ := newTwoGroupRealms(t, func(h *house) {
-		h.policy.AllowAll, h.policy.AllowGroups = false, []uuid.UUID{staff.UUID}
-		h.policy.LocalGroups, h.policy.MaxGroups = map[string]uuid.UUID{"docker": staff.UUID}, 2
+		h.policy.AllowAll, h.policy.AllowGroups = false, []uuid.UUID{stuff.UUID}
+		h.policy.LocalGroups, h.policy.MaxGroups = map[string]uuid.UUID{"docker": stuff.UUID}, 2
 		h.local("group", "root:x:0:\ndocker:x:998:\n")
 	})
-	if _, err := w.GroupByGID(bg, staff.GID); err != nil {
+	if _, err := w.GroupByGID(bg, stuff.GID); err != nil {
 		t.Fatal(err)
 	}
 	for id, p := range w.second.srv.people {
@@ -123,7 +123,7 @@ func TestBeingAskedForAGroupNeverMakesItAnotherRealms(t *testing.T) {
 	if err != nil || len(ids.Local) > 0 || len(ids.GIDs) != 1 {
 		t.Error(ids, err)
 	}
-	if g, err := w.GroupByName(bg, "staff"); err != nil || g.GID != staff.GID || len(g.Members) > 0 {
+	if g, err := w.GroupByName(bg, "stuff"); err != nil || g.GID != stuff.GID || len(g.Members) > 0 {
 		t.Errorf("%+v, %v", g, err)
 	}
 }

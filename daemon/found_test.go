@@ -16,11 +16,11 @@ import (
 	"github.com/sallyport-auth/sallyport/report"
 )
 
-// newGroups is a house whose server has the group staff, and nobody in it.
+// newGroups is a house whose server has the group stuff, and nobody in it.
 func newGroups(t testing.TB, tweak ...func(*house)) *house {
 	t.Helper()
 	return newHouse(t, append([]func(*house){func(h *house) {
-		h.groups = &groupServer{groups: map[uuid.UUID]identity.Group{staff.UUID: staff}}
+		h.groups = &groupServer{groups: map[uuid.UUID]identity.Group{stuff.UUID: stuff}}
 	}}, tweak...)...)
 }
 
@@ -80,9 +80,9 @@ func TestAGroupThatNobodyIsInIsFoundListedAndKept(t *testing.T) {
 		how string
 		ask func() error
 	}{
-		{"name", func() error { _, err := h.d.GroupByName(bg, "staff"); return err }},
-		{"gid", func() error { _, err := h.d.GroupByGID(bg, staff.GID); return err }},
-		{"alias", func() error { _, err := h.d.GroupByName(bg, "STAFF@example.org"); return err }},
+		{"name", func() error { _, err := h.d.GroupByName(bg, "stuff"); return err }},
+		{"gid", func() error { _, err := h.d.GroupByGID(bg, stuff.GID); return err }},
+		{"alias", func() error { _, err := h.d.GroupByName(bg, "STUFF@example.org"); return err }},
 	} {
 		must(t, h.d.Handle(bg, identity.Peer{}, report.VerbCacheClear, nil, nil))
 		if h.listed() != "" {
@@ -92,12 +92,12 @@ func TestAGroupThatNobodyIsInIsFoundListedAndKept(t *testing.T) {
 		if err := by.ask(); err != nil {
 			t.Fatal(by.how, err)
 		}
-		if h.listed() != "staff" || h.d.Revisions().Content == before {
+		if h.listed() != "stuff" || h.d.Revisions().Content == before {
 			t.Errorf("by %s: listed %q", by.how, h.listed())
 		}
 	}
 	asked := h.groups.asked.Load()
-	h.expectGroup(staff)
+	h.expectGroup(stuff)
 	if n := h.groups.asked.Load() - asked; n != 0 {
 		t.Errorf("%d questions for what is known", n)
 	}
@@ -106,8 +106,8 @@ func TestAGroupThatNobodyIsInIsFoundListedAndKept(t *testing.T) {
 	}
 	h.srv.be(down)
 	h.restart()
-	h.expectGroup(staff)
-	if h.listed() != "staff" {
+	h.expectGroup(stuff)
+	if h.listed() != "stuff" {
 		t.Error("not listed after a restart")
 	}
 	h.expectNoGroup(identity.ErrUnavailable, tools)
@@ -134,7 +134,7 @@ func TestOneQuestionForAGroupIsAskedForAllAndHoldsUpNobodyElse(t *testing.T) {
 	for range 50 {
 		wg.Go(func() {
 			asking.Done()
-			if _, err := h.d.GroupByName(ctx, "staff"); !errors.Is(err, identity.ErrUnavailable) {
+			if _, err := h.d.GroupByName(ctx, "stuff"); !errors.Is(err, identity.ErrUnavailable) {
 				t.Error(err)
 			}
 		})
@@ -154,7 +154,7 @@ func TestOneQuestionForAGroupIsAskedForAllAndHoldsUpNobodyElse(t *testing.T) {
 func TestAServerThatAnswersWithAnotherGroupIsNotBelieved(t *testing.T) {
 	h := newGroups(t)
 	q := h.d.groupByName("tools")
-	q.fetch = func(ctx context.Context) (provider.GroupRecord, error) { return h.groups.FetchGroup(ctx, "staff") }
+	q.fetch = func(ctx context.Context) (provider.GroupRecord, error) { return h.groups.FetchGroup(ctx, "stuff") }
 	if err := h.d.fetchGroup(bg, q, true); !errors.Is(err, provider.ErrOffline) || h.d.index.countFound() != 0 {
 		t.Fatal(err)
 	}
@@ -204,8 +204,8 @@ func (h *house) refuses(name string) bool {
 func TestANewerAnswerCorrectsAFoundGroup(t *testing.T) {
 	t.Run("renamed", func(t *testing.T) {
 		h := newGroups(t)
-		h.expectGroup(staff)
-		renamed := staff
+		h.expectGroup(stuff)
+		renamed := stuff
 		renamed.Name = "personnel"
 		h.groups.set(renamed)
 		h.refreshed()
@@ -219,51 +219,51 @@ func TestANewerAnswerCorrectsAFoundGroup(t *testing.T) {
 	})
 	t.Run("deleted", func(t *testing.T) {
 		h := newGroups(t)
-		h.expectGroup(staff)
-		h.groups.remove(staff.UUID)
+		h.expectGroup(stuff)
+		h.groups.remove(stuff.UUID)
 		before := h.d.Revisions()
 		h.refreshed()
 		if after := h.d.Revisions(); after.Urgent == before.Urgent {
 			t.Error("its end is not urgent")
 		}
-		h.expectNoGroup(identity.ErrNotFound, staff)
+		h.expectNoGroup(identity.ErrNotFound, stuff)
 		h.srv.be(down)
 		h.restart()
-		h.expectNoGroup(identity.ErrUnavailable, staff)
+		h.expectNoGroup(identity.ErrUnavailable, stuff)
 		if h.listed() != "" {
 			t.Error("back from the disk")
 		}
 	})
 	t.Run("renumbered, which is refused and said", func(t *testing.T) {
 		h := newGroups(t)
-		h.expectGroup(staff)
-		moved := staff
+		h.expectGroup(stuff)
+		moved := stuff
 		moved.GID++
 		h.groups.set(moved)
 		h.refreshed()
-		if !h.refuses("group staff") {
+		if !h.refuses("group stuff") {
 			t.Errorf("not said before it is asked for again: %v", h.status().Providers[0].Refused)
 		}
 		for _, after := range []string{"", "a restart", "being asked again"} {
 			if after == "a restart" {
 				h.restart()
 			}
-			h.expectNoGroup(identity.ErrNotFound, staff)
+			h.expectNoGroup(identity.ErrNotFound, stuff)
 			h.expectNoGroup(identity.ErrNotFound, moved)
-			if !h.refuses("group staff") || h.listed() != "" {
+			if !h.refuses("group stuff") || h.listed() != "" {
 				t.Errorf("after %s: refused %v, listed %q", after, h.status().Providers[0].Refused, h.listed())
 			}
 		}
-		h.groups.set(staff)
+		h.groups.set(stuff)
 		h.refreshed()
-		h.expectGroup(staff)
+		h.expectGroup(stuff)
 	})
 	inherited := func(t *testing.T) (*house, identity.Group) {
 		h := newGroups(t)
-		h.expectGroup(staff)
+		h.expectGroup(stuff)
 		heir := tools
-		heir.Name = "staff"
-		h.groups.remove(staff.UUID)
+		heir.Name = "stuff"
+		h.groups.remove(stuff.UUID)
 		h.groups.set(heir)
 		return h, heir
 	}
@@ -278,19 +278,19 @@ func TestANewerAnswerCorrectsAFoundGroup(t *testing.T) {
 			t.Errorf("%+v, %v", g, err)
 		}
 		h.expectGroup(heir)
-		if h.listed() != "staff" {
+		if h.listed() != "stuff" {
 			t.Error(h.listed())
 		}
 	})
 	t.Run("another has its number, which is refused and said", func(t *testing.T) {
 		h := newGroups(t)
-		h.expectGroup(staff)
+		h.expectGroup(stuff)
 		heir := tools
-		heir.GID = staff.GID
-		h.groups.remove(staff.UUID)
+		heir.GID = stuff.GID
+		h.groups.remove(stuff.UUID)
 		h.groups.set(heir)
 		h.refreshed()
-		h.expectNoGroup(identity.ErrNotFound, staff)
+		h.expectNoGroup(identity.ErrNotFound, stuff)
 		h.expectNoGroup(identity.ErrNotFound, heir)
 		if !h.refuses("group tools") {
 			t.Errorf("status does not tell: %v", h.status().Providers[0].Refused)
@@ -302,11 +302,11 @@ func TestANewerAnswerCorrectsAFoundGroup(t *testing.T) {
 
 func TestAGIDOnceSeenIsNeverAnotherGroupsAlsoWhenTheFirstIsForgotten(t *testing.T) {
 	h := newGroups(t)
-	h.expectGroup(staff)
-	h.groups.remove(staff.UUID)
+	h.expectGroup(stuff)
+	h.groups.remove(stuff.UUID)
 	h.refreshed()
 	heir := tools
-	heir.GID = staff.GID
+	heir.GID = stuff.GID
 	h.groups.set(heir)
 	h.expectNoGroup(identity.ErrNotFound, heir)
 	h.restart()
@@ -315,20 +315,20 @@ func TestAGIDOnceSeenIsNeverAnotherGroupsAlsoWhenTheFirstIsForgotten(t *testing.
 
 func TestWhatIsLocalIsNotAskedForAndNotServed(t *testing.T) {
 	h := newGroups(t)
-	h.local("group", "staff:x:50:\nwheel:x:1900000002:\n")
+	h.local("group", "stuff:x:50:\nwheel:x:1900000002:\n")
 	h.groups.set(tools)
-	h.expectNoGroup(identity.ErrNotFound, identity.Group{Name: "staff", GID: tools.GID})
+	h.expectNoGroup(identity.ErrNotFound, identity.Group{Name: "stuff", GID: tools.GID})
 	if n := h.groups.asked.Load(); n != 0 {
 		t.Errorf("%d questions", n)
 	}
 	h.expectNoGroupByName("tools") // its number is local
 	h.local("group", "")
 	h.wait("the file", func() bool { l, err := h.d.local.now(); return err == nil && len(l.groups.byName) == 0 })
-	h.expectGroup(staff)
-	h.local("group", "staff:x:50:\n")
+	h.expectGroup(stuff)
+	h.local("group", "stuff:x:50:\n")
 	h.wait("the file", func() bool { l, err := h.d.local.now(); return err == nil && len(l.groups.byName) == 1 })
-	h.expectNoGroup(identity.ErrNotFound, staff)
-	if strings.Contains(h.listed(), "staff") {
+	h.expectNoGroup(identity.ErrNotFound, stuff)
+	if strings.Contains(h.listed(), "stuff") {
 		t.Error("listed")
 	}
 }

@@ -151,7 +151,10 @@ func (x *index) intern(g identity.Group, revision uint64, allowed func(uint32) b
 		in.Demands = slices.Clone(g.Demands)
 	}
 	was := in.problem
+	name := identity.ReservedName(g.Name, x.reserved...)
 	switch {
+	case name != nil:
+		in.problem = identity.ReservedWhy(name) + "; [groups] local gives its members a local group"
 	case !allowed(g.GID):
 		in.problem = problemRange
 	case x.checkGID(g.GID, g.UUID) != "":

@@ -17,7 +17,7 @@ import (
 func untoldHouse(t *testing.T) (*house, identity.IDToken) {
 	t.Helper()
 	h := newHouse(t, func(h *house) {
-		h.groups = &groupServer{groups: map[uuid.UUID]identity.Group{staff.UUID: staff}}
+		h.groups = &groupServer{groups: map[uuid.UUID]identity.Group{stuff.UUID: stuff}}
 		h.policy.RefreshEvery = time.Hour
 	})
 	tok := token("alice", 1900000100)
@@ -26,7 +26,7 @@ func untoldHouse(t *testing.T) (*house, identity.IDToken) {
 	if _, err := h.d.AccountByName(bg, "alice"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.d.GroupByName(bg, "staff"); err != nil {
+	if _, err := h.d.GroupByName(bg, "stuff"); err != nil {
 		t.Fatal(err)
 	}
 	return h, tok
@@ -81,14 +81,14 @@ func TestOneThatIsGoneIsForgottenWhenRootAsks(t *testing.T) {
 func TestAllThatIsRememberedIsFetchedAnewWhenRootAsks(t *testing.T) {
 	h, tok := untoldHouse(t)
 	h.srv.set(t, tok, func(p *person) { p.token.Account.Home = "/moved" })
-	renamed := staff
+	renamed := stuff
 	renamed.Name = "crew"
 	h.groups.set(renamed)
 	if r, err := h.refresh(""); err != nil || r != (report.Refreshed{Accounts: 1, Groups: 1}) {
 		t.Errorf("%+v, %v", r, err)
 	}
 	h.wait("the account", func() bool { return h.home() == "/moved" })
-	h.wait("the group", func() bool { g, err := h.d.GroupByGID(bg, staff.GID); return err == nil && g.Name == "crew" })
+	h.wait("the group", func() bool { g, err := h.d.GroupByGID(bg, stuff.GID); return err == nil && g.Name == "crew" })
 	// It is over then: what is as old as the question is fetched once more, and no more.
 	h.clk.pass(2 * time.Second)
 	if h.d.old(h.d.clock.now()) {

@@ -26,6 +26,7 @@ type index struct {
 	points   []identity.Points // tables of points: nearly always one for all
 
 	ahead     ahead // realms that come first
+	reserved  []string
 	groups    map[uuid.UUID]*group
 	groupName map[identity.Name]*group
 	groupGID  map[uint32]*group

@@ -170,7 +170,7 @@ func TestAGroupThatWasRefusedForAnothersNameGetsItWhenThatIsFree(t *testing.T) {
 
 func TestWhoIsForgottenWhileADecisionRunsHasNoGroupsOfOthers(t *testing.T) {
 	h := newHouse(t)
-	h.give(token("alice", 1900000100, staff))
+	h.give(token("alice", 1900000100, stuff))
 	e := h.d.index.named("alice")
 	h.d.index.mu.Lock()
 	h.d.index.reset()
@@ -190,7 +190,7 @@ func TestANumberStaysItsOwnersInMemoryToo(t *testing.T) {
 		return t
 	}
 	h := newHouse(t)
-	alice := token("alice", 1900000100, staff)
+	alice := token("alice", 1900000100, stuff)
 	h.give(alice)
 	h.d.index.remove(alice.Account.UUID)
 	heir := token("heir", 1900000100)

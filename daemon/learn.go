@@ -108,9 +108,12 @@ func (d *Daemon) admit(t *identity.IDToken) string {
 	case !d.hasForm(t):
 		return formRefused
 	case !d.allowedID(a.UID):
-		return fmt.Sprintf("uid %d is outside this machine's range", a.UID)
+		return fmt.Sprintf("uid %d is outside this machine's range, see [ids] allow in sallyportd.toml", a.UID)
 	case !d.allowedID(a.GID):
-		return fmt.Sprintf("gid %d is outside this machine's range", a.GID)
+		return fmt.Sprintf("gid %d is outside this machine's range, see [ids] allow in sallyportd.toml", a.GID)
+	}
+	if err := identity.ReservedName(a.Name, d.p.Reserved...); err != nil {
+		return identity.ReservedWhy(err)
 	}
 	if why := x.checkUID(a.UID, a.UUID); why != "" {
 		return why

@@ -93,7 +93,7 @@ func TestANumberOnceSeenIsNeverAnothers(t *testing.T) {
 
 func TestANewerTokenThatIsRefusedBlocksTheOldOne(t *testing.T) {
 	h := newHouse(t)
-	tok := token("alice", 1900000100, staff)
+	tok := token("alice", 1900000100, stuff)
 	h.srv.set(t, tok, nil)
 	h.online()
 	h.expect(identity.Granted, "alice", "secret")
@@ -102,7 +102,7 @@ func TestANewerTokenThatIsRefusedBlocksTheOldOne(t *testing.T) {
 	if a, err := h.d.AccountByName(bg, "alice"); err != nil || a.UID != 1900000100 {
 		t.Fatalf("renumbered: %v, %v", a, err)
 	}
-	between := token("alice", 1900000100, staff)
+	between := token("alice", 1900000100, stuff)
 	between.Revision = 49 // older than what was refused
 	h.give(between)
 	if c := h.phase(identity.OpAccount, "alice"); c != identity.NotPermitted {
@@ -138,11 +138,11 @@ func TestAnOlderTokenNeverReplacesANewerOne(t *testing.T) {
 }
 
 func TestGroupsAreMatchedByUUIDNotByName(t *testing.T) {
-	h := newHouse(t, func(h *house) { h.policy.AllowAll, h.policy.AllowGroups = false, []uuid.UUID{staff.UUID} })
-	fake := identity.Group{UUID: uuid.New(), Name: staff.Name, GID: 1900000555}
-	renamed := staff
+	h := newHouse(t, func(h *house) { h.policy.AllowAll, h.policy.AllowGroups = false, []uuid.UUID{stuff.UUID} })
+	fake := identity.Group{UUID: uuid.New(), Name: stuff.Name, GID: 1900000555}
+	renamed := stuff
 	renamed.Name = "personnel"
-	h.srv.set(t, token("alice", 1900000100, staff), nil)
+	h.srv.set(t, token("alice", 1900000100, stuff), nil)
 	h.online()
 	h.expect(identity.Granted, "alice", "secret")
 	// After it: of two groups with one name the first to be known is served.
@@ -155,15 +155,15 @@ func TestGroupsAreMatchedByUUIDNotByName(t *testing.T) {
 	h.srv.set(t, token("alice", 1900000100), func(p *person) { p.token.Groups[1] = renamed })
 	h.wait("the new name", func() bool { _, err := h.d.GroupByName(bg, "personnel"); return err == nil })
 	h.expect(identity.Granted, "alice", "secret")
-	if g, err := h.d.GroupByName(bg, "staff"); err == nil && g.UUID != fake.UUID {
+	if g, err := h.d.GroupByName(bg, "stuff"); err == nil && g.UUID != fake.UUID {
 		t.Fatalf("the old name still answers: %v", g)
 	}
 }
 
 func TestAGroupCountsOnlyForTheStrengthThatItDemands(t *testing.T) {
-	strong := staff
+	strong := stuff
 	strong.Demands = []identity.FactorKind{identity.TOTP}
-	h := newHouse(t, func(h *house) { h.policy.AllowAll, h.policy.AllowGroups = false, []uuid.UUID{staff.UUID} })
+	h := newHouse(t, func(h *house) { h.policy.AllowAll, h.policy.AllowGroups = false, []uuid.UUID{stuff.UUID} })
 	h.srv.set(t, token("alice", 1900000100, strong), nil)
 	h.srv.set(t, token("bob", 1900000101, strong), withTOTP)
 	h.online()

@@ -19,6 +19,7 @@ import (
 // is read again; one that is missing names nobody.
 type localFiles struct {
 	accounts, groups localFile
+	subuids, subgids subFile
 	ahead            ahead
 }
 
@@ -26,6 +27,8 @@ func newLocalFiles(root string) *localFiles {
 	return &localFiles{
 		accounts: localFile{path: filepath.Join(root, "etc/passwd")},
 		groups:   localFile{path: filepath.Join(root, "etc/group")},
+		subuids:  subFile{path: filepath.Join(root, "etc/subuid")},
+		subgids:  subFile{path: filepath.Join(root, "etc/subgid")},
 	}
 }
 
@@ -105,11 +108,12 @@ func parseNames(b []byte) *names {
 	return n
 }
 
-// local is what both files have at one moment, and with it what realms that come
+// local is what the files have at one moment, and with it what realms that come
 // first have: names of theirs are as good as local.
 type local struct {
 	accounts, groups *names
 	ahead            ahead
+	subuids, subgids subordinates
 }
 
 func (l *localFiles) now() (local, error) {
@@ -121,19 +125,30 @@ func (l *localFiles) now() (local, error) {
 	if err != nil {
 		return local{}, err
 	}
-	return local{a, g, l.ahead}, nil
+	u, err := l.subuids.current()
+	if err != nil {
+		return local{}, err
+	}
+	s, err := l.subgids.current()
+	if err != nil {
+		return local{}, err
+	}
+	return local{a, g, l.ahead, u, s}, nil
 }
 
 // hides tells whether the account's name or uid is a local account's, or its gid
 // a local group's: whoever has that gid would be a member. A realm that comes first
-// has its names before this one.
+// has its names before this one. An id that is subordinate here is another's, too.
 func (l local) hides(name identity.Name, uid, gid uint32) bool {
-	return l.accounts.byName[string(name)] || l.accounts.byID[uid] || l.groups.byID[gid] || l.ahead.hasAccount(name)
+	return l.accounts.byName[string(name)] || l.accounts.byID[uid] || l.groups.byID[gid] || l.ahead.hasAccount(name) ||
+		l.subuids.has(uid) || l.subgids.has(gid)
 }
 
-// hidesGroup tells whether the name or the gid is a local group's.
+// hidesGroup tells whether the name or the gid is a local group's, or the gid is
+// subordinate here.
 func (l local) hidesGroup(g identity.Group) bool {
-	return l.groups.byName[string(g.Name)] || l.groups.byID[g.GID] || l.ahead.hasGroup(g.Name) || l.ahead.claims(g.UUID)
+	return l.groups.byName[string(g.Name)] || l.groups.byID[g.GID] || l.ahead.hasGroup(g.Name) || l.ahead.claims(g.UUID) ||
+		l.subgids.has(g.GID)
 }
 
 // accountNamed tells whether any of the spellings is a local account's name.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -16,7 +17,7 @@ import (
 // watched.
 const localPoll = 3 * time.Second
 
-// followLocal counts changes of /etc/passwd and /etc/group until ctx ends. Every
+// followLocal counts changes of /etc/passwd, /etc/group, /etc/subuid and /etc/subgid until ctx ends. Every
 // lookup looks at the files for itself; this is for who published them. The folder
 // is watched, because the files are replaced by others.
 func (d *Daemon) followLocal(ctx context.Context) {
@@ -55,7 +56,7 @@ func (d *Daemon) watchedLocal(ctx context.Context, w *fsnotify.Watcher) error {
 			switch {
 			case !ok || (e.Name == filepath.Dir(d.local.accounts.path) && e.Has(fsnotify.Remove|fsnotify.Rename)):
 				return fsnotify.ErrClosed // the folder itself is another now
-			case e.Name == d.local.accounts.path || e.Name == d.local.groups.path:
+			case slices.Contains([]string{d.local.accounts.path, d.local.groups.path, d.local.subuids.path, d.local.subgids.path}, e.Name):
 				return nil
 			}
 		case err, ok := <-w.Errors:
@@ -88,7 +89,8 @@ func (d *Daemon) localChanged() {
 }
 
 func (l local) equal(o local) bool {
-	return l.accounts.equal(o.accounts) && l.groups.equal(o.groups)
+	return l.accounts.equal(o.accounts) && l.groups.equal(o.groups) &&
+		slices.Equal(l.subuids, o.subuids) && slices.Equal(l.subgids, o.subgids)
 }
 
 func (n *names) equal(o *names) bool {
@@ -99,6 +101,9 @@ func (n *names) equal(o *names) bool {
 func (x *index) meets(is, was local) bool {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
+	if x.meetsSubs(is, was) {
+		return true
+	}
 	for name := range is.accounts.byName {
 		if !was.accounts.byName[name] && x.atName(identity.Name(name)) != nil {
 			return true
@@ -117,6 +122,25 @@ func (x *index) meets(is, was local) bool {
 	}
 	for id := range is.groups.byID {
 		if !was.groups.byID[id] && (x.groupGID[id] != nil || x.atUID(id) != nil) {
+			return true
+		}
+	}
+	return false
+}
+
+// meetsSubs tells whether a range that became subordinate has an id that we serve. The
+// caller holds the lock.
+func (x *index) meetsSubs(is, was local) bool {
+	if slices.Equal(is.subuids, was.subuids) && slices.Equal(is.subgids, was.subgids) {
+		return false
+	}
+	for _, p := range x.gather() {
+		if is.subuids.has(p.uid) && !was.subuids.has(p.uid) || is.subgids.has(p.gid) && !was.subgids.has(p.gid) {
+			return true
+		}
+	}
+	for gid := range x.groupGID {
+		if is.subgids.has(gid) && !was.subgids.has(gid) {
 			return true
 		}
 	}

@@ -172,9 +172,9 @@ func TestRevocationsArriveBeforeTheNextDecision(t *testing.T) {
 		for _, how := range []string{"connected", "away"} {
 			t.Run(sentence+" while "+how, func(t *testing.T) {
 				h := newHouse(t, func(h *house) {
-					h.policy.AllowAll, h.policy.AllowGroups = false, []uuid.UUID{staff.UUID}
+					h.policy.AllowAll, h.policy.AllowGroups = false, []uuid.UUID{stuff.UUID}
 				})
-				tok := token("alice", 1900000100, staff)
+				tok := token("alice", 1900000100, stuff)
 				tok.SSHKeys = []identity.SSHKey{{Tag: "a", Line: "ssh-ed25519 AAAA"}}
 				h.srv.set(t, tok, nil)
 				h.online()

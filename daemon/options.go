@@ -35,6 +35,9 @@ type Policy struct {
 	Aliases                         bool
 	// IDs are the ranges that uids and gids must lie in.
 	IDs []identity.IDRange
+	// Reserved are names that nothing of a realm may have, besides those of
+	// identity.ReservedName.
+	Reserved []string
 	// LocalGroups are names of /etc/group; the members of the realm's group with
 	// that uuid are given them. The group 0 is nobody's.
 	LocalGroups map[string]uuid.UUID
@@ -100,6 +103,7 @@ func (p Policy) withDefaults() Policy {
 	}
 	p.AllowGroups = slices.Clone(p.AllowGroups)
 	p.IDs = slices.Clone(p.IDs)
+	p.Reserved = slices.Clone(p.Reserved)
 	p.LocalGroups = maps.Clone(p.LocalGroups)
 	p.Services = maps.Clone(p.Services)
 	if p.SubIDs == (identity.IDRange{}) {
@@ -226,6 +230,7 @@ func New(o Options) (*Daemon, error) {
 	}
 	d.local.ahead = d.o.Realms.add(d)
 	d.index.ahead = d.local.ahead
+	d.index.reserved = d.p.Reserved
 	d.base, d.stop = context.WithCancel(context.Background())
 	d.clock = newClock(o.Cache, o.Now, o.Boottime)
 	if err := d.clock.load(d.base); err != nil {

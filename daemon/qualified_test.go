@@ -31,7 +31,7 @@ func as(realm string, tok identity.IDToken) identity.IDToken {
 
 func TestQualifiedNamesAreAnsweredAsTheyAreByEitherForm(t *testing.T) {
 	h := newHouse(t, qualified)
-	h.srv.set(t, as("q.org", token("alice", 1900000100, staff)), func(p *person) { p.password = "hers" })
+	h.srv.set(t, as("q.org", token("alice", 1900000100, stuff)), func(p *person) { p.password = "hers" })
 	h.srv.set(t, as("q.org", token("local", 1900000101)), func(p *person) { p.password = "theirs" })
 	h.online()
 	for _, typed := range []string{"alice", "alice@q.org", "ALICE@Q.org"} {
@@ -45,9 +45,9 @@ func TestQualifiedNamesAreAnsweredAsTheyAreByEitherForm(t *testing.T) {
 			t.Errorf("%s: %+v, %v", typed, a, err)
 		}
 	}
-	for _, typed := range []string{"staff", "staff@q.org", "Staff@Q.ORG"} {
+	for _, typed := range []string{"stuff", "stuff@q.org", "Stuff@Q.ORG"} {
 		g, err := h.d.GroupByName(bg, typed)
-		if err != nil || g.Name != "staff@q.org" || len(g.Members) != 1 || g.Members[0] != "alice@q.org" {
+		if err != nil || g.Name != "stuff@q.org" || len(g.Members) != 1 || g.Members[0] != "alice@q.org" {
 			t.Errorf("%s: %+v, %v", typed, g, err)
 		}
 	}
@@ -63,7 +63,7 @@ func TestQualifiedNamesAreAnsweredAsTheyAreByEitherForm(t *testing.T) {
 
 func TestWithoutAliasesOnlyTheNameItselfIsOne(t *testing.T) {
 	h := newHouse(t, qualified, func(h *house) { h.policy.Aliases = false })
-	h.srv.set(t, as("q.org", token("alice", 1900000100, staff)), nil)
+	h.srv.set(t, as("q.org", token("alice", 1900000100, stuff)), nil)
 	h.online()
 	for typed, ok := range map[string]bool{"alice@q.org": true, "alice": false, "Alice@q.org": false} {
 		if _, err := h.d.AccountByName(bg, typed); (err == nil) != ok {
@@ -75,8 +75,8 @@ func TestWithoutAliasesOnlyTheNameItselfIsOne(t *testing.T) {
 // A server that qualifies names where the settings say otherwise, or does not where
 // they do, could pass one account off as another's alias.
 func TestAnAccountWhoseNamesHaveNotTheFormOfTheSettingsIsRefused(t *testing.T) {
-	inOne := as("q.org", token("alice", 1900000100, staff))
-	inOne.Groups[1].Name = "staff"
+	inOne := as("q.org", token("alice", 1900000100, stuff))
+	inOne.Groups[1].Name = "stuff"
 	short := token("alice", 1900000100)
 	short.Realm = "q.org"
 	for name, tok := range map[string]identity.IDToken{"short": short, "a short group": inOne} {

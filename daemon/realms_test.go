@@ -37,11 +37,11 @@ func newTwoRealms(t *testing.T, tweak ...func(*house)) *twoRealms {
 	}
 	w := &twoRealms{Realms: all}
 	w.first = join(identity.IDRange{Min: 1900000000, Max: 1900099999}, func(h *house) {
-		person(h, "ada", 1900000100, staff)
+		person(h, "ada", 1900000100, stuff)
 		person(h, "bob", 1900000101)
 	})
 	w.second = join(identity.IDRange{Min: 1900100000, Max: 1900199999}, func(h *house) {
-		imposed := staff
+		imposed := stuff
 		imposed.GID = 1900100001
 		person(h, "carol", 1900100100, imposed)
 		person(h, "bob", 1900100101)
@@ -127,8 +127,8 @@ func TestANameThatTwoRealmsHaveIsTheFirstsAndStatusSaysSo(t *testing.T) {
 // may log in here and gives the group docker.
 func TestNoRealmPutsItsPeopleIntoAnothersGroups(t *testing.T) {
 	w := newTwoRealms(t, func(h *house) {
-		h.policy.AllowAll, h.policy.AllowGroups = false, []uuid.UUID{staff.UUID}
-		h.policy.LocalGroups = map[string]uuid.UUID{"docker": staff.UUID}
+		h.policy.AllowAll, h.policy.AllowGroups = false, []uuid.UUID{stuff.UUID}
+		h.policy.LocalGroups = map[string]uuid.UUID{"docker": stuff.UUID}
 		h.local("group", "root:x:0:\ndocker:x:998:\n")
 	})
 	if code := w.login("ada", "ada's"); code != identity.Granted {
@@ -151,7 +151,7 @@ func TestNoRealmPutsItsPeopleIntoAnothersGroups(t *testing.T) {
 	if g, err := w.GroupByGID(bg, 1900100001); !errors.Is(err, identity.ErrNotFound) {
 		t.Errorf("the second's group of that name or uuid is answered: %+v, %v", g, err)
 	}
-	if g, err := w.GroupByName(bg, "staff"); err != nil || g.GID != staff.GID || !slices.Equal(g.Members, []identity.Name{"ada"}) {
+	if g, err := w.GroupByName(bg, "stuff"); err != nil || g.GID != stuff.GID || !slices.Equal(g.Members, []identity.Name{"ada"}) {
 		t.Errorf("%+v, %v", g, err)
 	}
 }

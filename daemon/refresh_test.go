@@ -24,7 +24,7 @@ func TestNoEntryGetsOlderThanItsAge(t *testing.T) {
 		if _, err := h.d.AccountByName(bg, "alice"); err != nil {
 			t.Fatal(err)
 		}
-		h.expectGroup(staff)
+		h.expectGroup(stuff)
 		h.clk.pass(step - offset)
 		for range 4 * looks {
 			must(t, h.d.refresh(bg))
@@ -57,7 +57,7 @@ func TestAnEntryThatTheServerHasNoAnswerForKeepsNoOtherOld(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	h.expectGroup(staff)
+	h.expectGroup(stuff)
 	h.srv.broken.Store(identity.Name("bob"))
 	begun := h.clk.now().Add(h.d.p.RefreshEvery)
 	h.clk.pass(h.d.p.RefreshEvery)

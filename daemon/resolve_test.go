@@ -22,8 +22,8 @@ var bg = context.Background()
 
 func TestKnownAccountsAndGroupsAreAnswered(t *testing.T) {
 	h := newHouse(t)
-	h.srv.set(t, token("alice", 1900000100, staff), nil)
-	h.srv.set(t, token("bob", 1900000101, staff), nil)
+	h.srv.set(t, token("alice", 1900000100, stuff), nil)
+	h.srv.set(t, token("bob", 1900000101, stuff), nil)
 	h.online()
 	check := func() {
 		t.Helper()
@@ -35,13 +35,13 @@ func TestKnownAccountsAndGroupsAreAnswered(t *testing.T) {
 		if a, err := h.d.AccountByUID(bg, 1900000101); err != nil || a.Name != "bob" {
 			t.Errorf("by uid: %v, %v", a, err)
 		}
-		if g, err := h.d.GroupByName(bg, "staff"); err != nil || !slices.Equal(g.Members, []identity.Name{"alice", "bob"}) {
+		if g, err := h.d.GroupByName(bg, "stuff"); err != nil || !slices.Equal(g.Members, []identity.Name{"alice", "bob"}) {
 			t.Errorf("group: %v, %v", g, err)
 		}
-		if g, err := h.d.GroupByGID(bg, staff.GID); err != nil || g.Name != "staff" {
+		if g, err := h.d.GroupByGID(bg, stuff.GID); err != nil || g.Name != "stuff" {
 			t.Errorf("group by gid: %v, %v", g, err)
 		}
-		if ids, err := h.d.GroupsOf(bg, "alice"); err != nil || !slices.Equal(ids.GIDs, []uint32{1900000100, staff.GID}) {
+		if ids, err := h.d.GroupsOf(bg, "alice"); err != nil || !slices.Equal(ids.GIDs, []uint32{1900000100, stuff.GID}) {
 			t.Errorf("groups of: %v, %v", ids, err)
 		}
 		accounts, groups := 0, 0
@@ -68,15 +68,15 @@ func TestLocalNamesAndIDsAreNeverAnswered(t *testing.T) {
 	key := []identity.SSHKey{{Tag: "a", Line: "ssh-ed25519 AAAA"}}
 	tools := identity.Group{UUID: uuid.New(), Name: "tools", GID: 1900000600}
 	for i, name := range []string{"alice", "bob", "carol", "dave"} {
-		tok := token(name, 1900000100+uint32(i), staff, tools)
+		tok := token(name, 1900000100+uint32(i), stuff, tools)
 		tok.SSHKeys = key
 		h.srv.set(t, tok, nil)
 	}
 	h.online()
 	h.expect(identity.Granted, "bob", "secret")
-	// From now on bob, carol's uid, dave's gid, the group staff and the gid of tools are local.
+	// From now on bob, carol's uid, dave's gid, the group stuff and the gid of tools are local.
 	h.local("passwd", "root:x:0:0::/:/bin/sh\nbob:x:1001:1001::/:/bin/sh\nother:x:1900000102:1::/:/bin/sh\n")
-	h.local("group", "staff:x:50:\ndocker:x:1900000103:\nwheel:x:1900000600:\n")
+	h.local("group", "stuff:x:50:\ndocker:x:1900000103:\nwheel:x:1900000600:\n")
 	h.wait("the files", func() bool { _, err := h.d.AccountByName(bg, "bob"); return errors.Is(err, identity.ErrNotFound) })
 	for _, name := range []string{"root", "ROOT", "bob", "BOB@example.org", "carol", "dave"} {
 		if _, err := h.d.AccountByName(bg, name); !errors.Is(err, identity.ErrNotFound) {
@@ -99,11 +99,11 @@ func TestLocalNamesAndIDsAreNeverAnswered(t *testing.T) {
 			t.Errorf("uid %d is answered: %v, %v", uid, a, err)
 		}
 	}
-	if _, err := h.d.GroupByName(bg, "staff"); !errors.Is(err, identity.ErrNotFound) {
-		t.Errorf("staff is answered: %v", err)
+	if _, err := h.d.GroupByName(bg, "stuff"); !errors.Is(err, identity.ErrNotFound) {
+		t.Errorf("stuff is answered: %v", err)
 	}
-	if _, err := h.d.GroupByGID(bg, staff.GID); !errors.Is(err, identity.ErrNotFound) {
-		t.Errorf("staff is answered by gid: %v", err)
+	if _, err := h.d.GroupByGID(bg, stuff.GID); !errors.Is(err, identity.ErrNotFound) {
+		t.Errorf("stuff is answered by gid: %v", err)
 	}
 	if ids, err := h.d.GroupsOf(bg, "alice"); err != nil || !slices.Equal(ids.GIDs, []uint32{1900000100}) {
 		t.Errorf("groups of alice: %v, %v", ids, err)
@@ -115,7 +115,7 @@ func TestLocalNamesAndIDsAreNeverAnswered(t *testing.T) {
 		return nil
 	}))
 	must(t, h.d.Groups(bg, func(g identity.GroupEntry) error {
-		if g.Name == "staff" || g.Name == "tools" || slices.Contains(g.Members, "bob") {
+		if g.Name == "stuff" || g.Name == "tools" || slices.Contains(g.Members, "bob") {
 			t.Errorf("%s is listed with %v", g.Name, g.Members)
 		}
 		return nil
@@ -161,7 +161,7 @@ func TestAnUnknownNameDoesNotStick(t *testing.T) {
 func TestAWholeListAnswersForAbsentNamesWithoutTheServer(t *testing.T) {
 	h := newHouse(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
-	if _, err := h.d.GroupByName(bg, "staff"); !errors.Is(err, identity.ErrUnavailable) {
+	if _, err := h.d.GroupByName(bg, "stuff"); !errors.Is(err, identity.ErrUnavailable) {
 		t.Errorf("before the first list: %v", err)
 	}
 	h.online()

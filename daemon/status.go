@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sallyport-auth/sallyport/provider"
@@ -70,6 +71,7 @@ func (d *Daemon) allRefused(all []*packed) []report.Refusal {
 		}
 	}
 	list = append(list, d.refusedGroups.all()...)
+	list = append(list, d.subordinateGroups(l)...)
 	for _, g := range d.index.problems() {
 		list = append(list, report.Refusal{Name: "group " + string(g.Name), Reason: g.problem})
 	}
@@ -111,5 +113,25 @@ func hiddenWhy(l local, p *packed) string {
 	if l.ahead.hasAccount(p.name()) {
 		return "its name is that of an account of a realm that comes first"
 	}
+	if l.subuids.has(p.uid) || l.subgids.has(p.gid) {
+		return fmt.Sprintf("its uid %d or gid %d lies in a range of /etc/subuid or /etc/subgid, whose owner could become it: move that range, or the realm's ids", p.uid, p.gid)
+	}
 	return "its name or uid is a local account's, or its gid a local group's"
+}
+
+// subordinateGroups are the groups that are left out because their gid is one that
+// /etc/subgid gives to somebody.
+func (d *Daemon) subordinateGroups(l local) []report.Refusal {
+	var list []report.Refusal
+	d.index.mu.RLock()
+	defer d.index.mu.RUnlock()
+	for gid, g := range d.index.groupGID {
+		if l.subgids.has(gid) {
+			list = append(list, report.Refusal{
+				Name: "group " + string(g.Name), Reason: fmt.Sprintf("its gid %d lies in a range of /etc/subgid, whose owner could become it", gid),
+			})
+		}
+	}
+	slices.SortFunc(list, func(a, b report.Refusal) int { return strings.Compare(a.Name, b.Name) })
+	return list
 }

@@ -18,7 +18,7 @@ func policies() map[string]Service {
 		"step up":         {StepUp: true},
 		"short":           {StepUp: true, MaxAge: time.Minute},
 		"code":            {StepUp: true, Factors: []identity.FactorKind{identity.TOTP}},
-		"group":           {StepUp: true, Require: []uuid.UUID{staff.UUID}},
+		"group":           {StepUp: true, Require: []uuid.UUID{stuff.UUID}},
 		"strong group":    {StepUp: true, Require: []uuid.UUID{wheel().UUID}},
 		"another's group": {StepUp: true, Require: []uuid.UUID{uuid.MustParse("33333333-3333-4333-8333-333333333333")}},
 		"nobody's group":  {StepUp: true, Require: []uuid.UUID{uuid.Nil}}, // of another realm
@@ -86,7 +86,7 @@ func fates(code bool) map[string]fate {
 }
 
 func aliceHeld(code bool) identity.IDToken {
-	tok := token("alice", 1900000100, staff, wheel())
+	tok := token("alice", 1900000100, stuff, wheel())
 	if code {
 		tok.Factors = append(tok.Factors, identity.Factor{Kind: identity.TOTP, Epoch: 1})
 	}

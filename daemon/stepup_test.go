@@ -45,8 +45,8 @@ func (h *house) sudo(op identity.Operation, s sudo, answers ...string) (identity
 func sudoHouse(t *testing.T) *house {
 	t.Helper()
 	h := newHouse(t, func(h *house) { h.policy.Services = map[string]Service{"sudo": {StepUp: true}, "su": {StepUp: true}} })
-	h.srv.set(t, token("alice", 1900000100, staff), nil)
-	h.srv.set(t, token("bob", 1900000101, staff), nil)
+	h.srv.set(t, token("alice", 1900000100, stuff), nil)
+	h.srv.set(t, token("bob", 1900000101, stuff), nil)
 	h.online()
 	return h
 }
@@ -105,7 +105,7 @@ func TestAProofDoesNotOutliveTheServersWord(t *testing.T) {
 	h := newHouse(t, func(h *house) {
 		h.policy.Services = map[string]Service{"sudo": {StepUp: true, MaxAge: 24 * time.Hour}}
 	})
-	h.srv.set(t, token("alice", 1900000100, staff), nil)
+	h.srv.set(t, token("alice", 1900000100, stuff), nil)
 	h.online()
 	h.srv.tamper = func(r *provider.Reply) {
 		if r.Session != nil {
@@ -136,10 +136,10 @@ func TestAProofDoesNotOutliveTheServersWord(t *testing.T) {
 func TestAProofThatIsForgottenWhileItIsMadeIsNotKept(t *testing.T) {
 	for sentence, forget := range map[string]func(h *house){
 		"dropped": func(h *house) { h.d.proofs.forget(token("alice", 1).Account.UUID, nil) },
-		"cleared": func(h *house) { must(h.t, h.d.cacheClear(bg)); h.give(token("alice", 1900000100, staff)) },
+		"cleared": func(h *house) { must(h.t, h.d.cacheClear(bg)); h.give(token("alice", 1900000100, stuff)) },
 		"disabled and enabled": func(h *house) {
-			h.push(token("alice", 1900000100, staff), func(t *identity.IDToken) { t.State = identity.Disabled })
-			h.push(token("alice", 1900000100, staff), func(*identity.IDToken) {})
+			h.push(token("alice", 1900000100, stuff), func(t *identity.IDToken) { t.State = identity.Disabled })
+			h.push(token("alice", 1900000100, stuff), func(*identity.IDToken) {})
 		},
 	} {
 		t.Run(sentence, func(t *testing.T) {

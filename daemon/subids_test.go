@@ -101,7 +101,7 @@ func TestRangesKeepClearOfWhatIsInUse(t *testing.T) {
 	if _, err := h.d.AccountByName(bg, "mallory"); err == nil {
 		t.Error("an account has an id that was given to alice's containers")
 	}
-	tok := token("bob", 1900000100, identity.Group{UUID: staff.UUID, Name: "in", GID: r.Max})
+	tok := token("bob", 1900000100, identity.Group{UUID: stuff.UUID, Name: "in", GID: r.Max})
 	h.give(tok)
 	if ids, err := h.d.GroupsOf(bg, "bob"); err != nil || len(ids.GIDs) != 1 {
 		t.Errorf("a group has: %v, %v", ids, err)

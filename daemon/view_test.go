@@ -59,7 +59,7 @@ func (h *house) asked() []string {
 func TestAViewSaysWhatLookupsSay(t *testing.T) {
 	tools := identity.Group{UUID: uuid.New(), Name: "tools", GID: 1900000600}
 	early := identity.Group{UUID: uuid.New(), Name: "early", GID: 1880000000}
-	fake := identity.Group{UUID: uuid.New(), Name: staff.Name, GID: 1900000555}
+	fake := identity.Group{UUID: uuid.New(), Name: stuff.Name, GID: 1900000555}
 	for sentence, c := range map[string]struct {
 		change func(h *house)
 		want   []string
@@ -69,25 +69,25 @@ func TestAViewSaysWhatLookupsSay(t *testing.T) {
 	}{
 		"as the realm has it": {change: func(*house) {}, want: []string{
 			"alice 1900000100 [1900000100 1900000001] []", "bob 1900000101 [1900000101 1900000001 1900000600 1880000000] []",
-			"group early 1880000000", "group staff 1900000001", "group alice 1900000100", "group bob 1900000101", "group tools 1900000600",
+			"group early 1880000000", "group stuff 1900000001", "group alice 1900000100", "group bob 1900000101", "group tools 1900000600",
 		}},
 		"without a local name": {change: func(h *house) { h.local("passwd", "alice:x:1:1::/:/\n") }, want: []string{
 			"bob 1900000101 [1900000101 1900000001 1900000600 1880000000] []",
-			"group early 1880000000", "group staff 1900000001", "group bob 1900000101", "group tools 1900000600",
+			"group early 1880000000", "group stuff 1900000001", "group bob 1900000101", "group tools 1900000600",
 		}},
 		"without a local uid, and groups that nobody else lists": {change: func(h *house) { h.local("passwd", "x:x:1900000101:1::/:/\n") }, want: []string{
-			"alice 1900000100 [1900000100 1900000001] []", "group staff 1900000001", "group alice 1900000100",
+			"alice 1900000100 [1900000100 1900000001] []", "group stuff 1900000001", "group alice 1900000100",
 		}},
 		"without an account whose gid is a local group's": {change: func(h *house) { h.local("group", "x:x:1900000101:\n") }, want: []string{
-			"alice 1900000100 [1900000100 1900000001] []", "group staff 1900000001", "group alice 1900000100",
+			"alice 1900000100 [1900000100 1900000001] []", "group stuff 1900000001", "group alice 1900000100",
 		}},
-		"without a local group's name or gid": {change: func(h *house) { h.local("group", "staff:x:9:\nx:x:1900000600:\n") }, want: []string{
+		"without a local group's name or gid": {change: func(h *house) { h.local("group", "stuff:x:9:\nx:x:1900000600:\n") }, want: []string{
 			"alice 1900000100 [1900000100] []", "bob 1900000101 [1900000101 1880000000] []",
 			"group early 1880000000", "group alice 1900000100", "group bob 1900000101",
 		}},
 		"without an account's own group where a local one has its name": {change: func(h *house) { h.local("group", "alice:x:9:\n") }, want: []string{
 			"alice 1900000100 [1900000001] []", "bob 1900000101 [1900000101 1900000001 1900000600 1880000000] []",
-			"group early 1880000000", "group staff 1900000001", "group bob 1900000101", "group tools 1900000600",
+			"group early 1880000000", "group stuff 1900000001", "group bob 1900000101", "group tools 1900000600",
 		}},
 		"without a group that has another's name": {forgets: true, change: func(h *house) {
 			tok := token("carol", 1900000102, fake)
@@ -96,14 +96,14 @@ func TestAViewSaysWhatLookupsSay(t *testing.T) {
 			h.local("passwd", "bob:x:1:1::/:/\n")
 		}, want: []string{
 			"alice 1900000100 [1900000100 1900000001] []", "carol 1900000102 [1900000102] []",
-			"group staff 1900000001", "group alice 1900000100", "group carol 1900000102",
+			"group stuff 1900000001", "group alice 1900000100", "group carol 1900000102",
 		}},
 		"with one that is blocked": {forgets: true, change: func(h *house) {
 			tok := token("alice", 1900000777)
 			tok.Revision = 9
 			h.give(tok)
 			h.local("passwd", "bob:x:1:1::/:/\n")
-		}, want: []string{"alice 1900000100 [1900000100 1900000001] []", "group staff 1900000001", "group alice 1900000100"}},
+		}, want: []string{"alice 1900000100 [1900000100 1900000001] []", "group stuff 1900000001", "group alice 1900000100"}},
 		"with somebody in another's own group": {change: func(h *house) {
 			tok := token("carol", 1900000102, token("alice", 1900000100).Groups[0])
 			tok.Revision = 9
@@ -111,15 +111,15 @@ func TestAViewSaysWhatLookupsSay(t *testing.T) {
 			h.local("passwd", "bob:x:1:1::/:/\n")
 		}, want: []string{
 			"alice 1900000100 [1900000100 1900000001] []", "carol 1900000102 [1900000102 1900000100] []",
-			"group staff 1900000001", "group alice 1900000100", "group carol 1900000102",
+			"group stuff 1900000001", "group alice 1900000100", "group carol 1900000102",
 		}},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			h := newHouse(t, func(h *house) { h.policy.IDs = []identity.IDRange{{Min: 1880000000, Max: 2000000000}} })
 			h.local("passwd", "root:x:0:0::/:/\n")
 			h.local("group", "root:x:0:\n")
-			h.give(token("alice", 1900000100, staff))
-			h.give(token("bob", 1900000101, staff, tools, early))
+			h.give(token("alice", 1900000100, stuff))
+			h.give(token("bob", 1900000101, stuff, tools, early))
 			c.change(h)
 			if got := h.seen(); !slices.Equal(got, c.want) {
 				t.Errorf("got  %q\nwant %q", got, c.want)
@@ -138,14 +138,14 @@ func TestAViewSaysWhatLookupsSay(t *testing.T) {
 
 func TestAViewDoesNotChangeWithTheDirectory(t *testing.T) {
 	h := newHouse(t)
-	alice := token("alice", 1900000100, staff)
+	alice := token("alice", 1900000100, stuff)
 	h.give(alice)
 	v, err := h.d.View(bg)
 	must(t, err)
 	before := lines(v)
 	alice.Revision, alice.Groups, alice.Account.Shell = 2, alice.Groups[:1], "/bin/zsh"
 	h.give(alice)
-	h.give(token("bob", 1900000101, staff))
+	h.give(token("bob", 1900000101, stuff))
 	h.d.index.remove(alice.Account.UUID)
 	h.give(token("carol", 1900000102)) // takes the number that alice had
 	if got := lines(v); !slices.Equal(got, before) {
@@ -154,12 +154,12 @@ func TestAViewDoesNotChangeWithTheDirectory(t *testing.T) {
 }
 
 func TestLocalGroupsComeWithTheRealmsByUUID(t *testing.T) {
-	fake := identity.Group{UUID: uuid.New(), Name: staff.Name, GID: 1900000555}
+	fake := identity.Group{UUID: uuid.New(), Name: stuff.Name, GID: 1900000555}
 	h := newHouse(t, func(h *house) {
-		h.policy.LocalGroups = map[string]uuid.UUID{"docker": staff.UUID, "kvm": staff.UUID, "wheel": staff.UUID, "absent": staff.UUID}
+		h.policy.LocalGroups = map[string]uuid.UUID{"docker": stuff.UUID, "kvm": stuff.UUID, "wheel": stuff.UUID, "absent": stuff.UUID}
 	})
 	h.local("group", "root:x:0:\nkvm:x:108:\ndocker:x:107:\ndocker:x:27:\nwheel:x:0:\n")
-	h.give(token("alice", 1900000100, staff))
+	h.give(token("alice", 1900000100, stuff))
 	h.give(token("bob", 1900000101, fake))
 	if got, want := h.seen()[:2], []string{"alice 1900000100 [1900000100 1900000001] [107 108]", "bob 1900000101 [1900000101] []"}; !slices.Equal(got, want) {
 		t.Errorf("got %q", got)

@@ -74,6 +74,9 @@ func (s *admin) viewProofs(tx *store.Tx, a store.Account, v *v1.AccountView) err
 // AddAccount implements AdminService.
 func (s *admin) AddAccount(ctx context.Context, req *v1.AddAccountRequest) (*v1.AccountView, error) {
 	a, err := newAccount(req)
+	if err == nil {
+		err = s.mayAdd(a.Name, a.UID)
+	}
 	if err != nil {
 		return nil, s.told(ctx, "add account", req.GetName(), err)
 	}

@@ -41,6 +41,9 @@ func groupView(tx *store.Tx, g identity.Group) (*v1.GroupView, error) {
 // AddGroup implements AdminService.
 func (s *admin) AddGroup(ctx context.Context, req *v1.AddGroupRequest) (*v1.GroupView, error) {
 	g, err := newGroup(req)
+	if err == nil {
+		err = s.mayAdd(g.Name, g.GID)
+	}
 	if err != nil {
 		return nil, s.told(ctx, "add group", req.GetName(), err)
 	}

@@ -28,6 +28,9 @@ type settings struct {
 	// TLSCert and TLSKey are PEM files to serve instead.
 	TLSCert string `json:"tls_cert,omitempty"`
 	TLSKey  string `json:"tls_key,omitempty"`
+	// Reserved are names that no account and no group may have, besides those of
+	// identity.ReservedName.
+	Reserved []string `json:"reserved_names,omitempty"`
 }
 
 func (d dir) load() (settings, error) {

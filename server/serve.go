@@ -81,6 +81,9 @@ func (r *realm) serve(ctx context.Context, o ServeOptions) error {
 	if err := r.store.Write(ctx, func(tx *store.Tx) error { return tx.CompactChanges(r.now().Add(-keepGone)) }); err != nil {
 		return err
 	}
+	if err := r.warnReserved(ctx); err != nil {
+		return err
+	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", r.settings.Listen)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)

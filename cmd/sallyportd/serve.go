@@ -164,6 +164,7 @@ func policy(c *config.Config, p *config.Provider) daemon.Policy {
 		AllowAll:      everybody,
 		AllowGroups:   groups,
 		IDs:           c.IDRanges(p),
+		Reserved:      c.Names.Reserved,
 		LookupTimeout: time.Duration(c.Lookup.Timeout),
 		ServerTimeout: time.Duration(p.Timeout),
 		OfflineMax:    time.Duration(c.Offline.MaxAge),

@@ -20,6 +20,7 @@ import (
 	"connectrpc.com/connect"
 	"github.com/google/uuid"
 
+	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
 	"github.com/sallyport-auth/sallyport/provider"
@@ -33,6 +34,8 @@ type Joined struct {
 	Realm       string
 	RootPEM     []byte
 	Key         ed25519.PrivateKey
+	// IDs is the range that the realm allots from; zero where the server does not say.
+	IDs identity.IDRange
 }
 
 // ErrCode says that the server did not accept the one-time code.
@@ -78,8 +81,14 @@ func Join(ctx context.Context, server, code, fingerprint string) (Joined, error)
 	if err != nil {
 		return Joined{}, meaning("join", fmt.Errorf("machine uuid: %w", err))
 	}
+	ids := identity.IDRange{Min: resp.GetIdMin(), Max: resp.GetIdMax()}
+	if ids != (identity.IDRange{}) {
+		if err := ids.Validate(); err != nil {
+			return Joined{}, meaning("join", fmt.Errorf("the realm's range of ids: %w", err))
+		}
+	}
 	return Joined{
-		MachineID: id, MachineName: resp.GetMachineName(), Realm: resp.GetRealm(), Key: key,
+		IDs: ids, MachineID: id, MachineName: resp.GetMachineName(), Realm: resp.GetRealm(), Key: key,
 		RootPEM: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root.Raw}),
 	}, nil
 }
