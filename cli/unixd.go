@@ -170,12 +170,15 @@ func (s *unixdSettings) take(u *unixd) {
 // takeForm is for how people and groups are called, which has to stay as it is also
 // where the file does not say it: sudoers(5) and others name them.
 func (s *unixdSettings) takeForm(key string, v *string, ours string) string {
-	if v == nil {
-		s.note(key, config.SPN, ours, "kanidm-unixd's default; ours is \"name\"")
-		return config.SPN
+	form, why := config.SPN, "kanidm-unixd's default; ours is \"name\""
+	if v != nil {
+		form, why = *v, ""
 	}
-	s.note(key, *v, ours, "")
-	return *v
+	if key == "uid_attr_map" && form == config.SPN {
+		why = strings.TrimPrefix(why+"; people sign in by the whole name, name@domain, and no longer by the name alone", "; ")
+	}
+	s.note(key, form, ours, why)
+	return form
 }
 
 // takeHomes is for what kanidm-unixd's second daemon did for homes.

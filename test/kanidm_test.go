@@ -394,7 +394,7 @@ with = "crew"
 	}
 	must(t, r.StartDaemon(ctx))
 	must(t, r.StartSSHD(ctx))
-	for name, try := range ways(r, bob, bobPass) {
+	for name, try := range ways(r, bobSPN, bobPass) {
 		t.Run(name, func(t *testing.T) { lets(t, try, bobSPN) }) // what kanidm-unixd calls him, unless its file says otherwise
 	}
 	lets(t, bySudo(r, bobSPN, bobPass), "root")
