@@ -62,6 +62,9 @@ type Login struct {
 	Allow []Allow `toml:"allow"`
 	// FailDelay is how long a host program waits after a refusal.
 	FailDelay Duration `toml:"fail_delay"`
+	// RemoteReasons tells people at other hosts why they are refused before they have
+	// proved anything.
+	RemoteReasons bool `toml:"remote_reasons"`
 }
 
 // IDs says which user and group ids are taken from a directory.

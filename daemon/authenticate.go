@@ -158,6 +158,7 @@ func (s *login) online(ctx context.Context) (identity.Verdict, error) {
 			return s.end(ctx, r), nil
 		}
 		if b.reply, err = s.send(ctx, b.exchange, answer); err == nil {
+			s.proven = s.proven || b.reply.Outcome == provider.Continue
 			proved = append(proved, s.took(answer.Kind, b.reply)...)
 		}
 	}
@@ -240,6 +241,7 @@ func (s *login) failed(ctx context.Context, err error) (identity.Verdict, error)
 
 // refusedBy ends with the server's denial. It never goes on offline.
 func (s *login) refusedBy(ctx context.Context, r provider.Reply) identity.Verdict {
+	s.proven = s.proven || r.Proved
 	s.endRefused(ctx)
 	out := ruling{code: identity.Denied, detail: printable(r.Message), tell: r.Message != ""}
 	if r.Locked {
@@ -279,7 +281,7 @@ func (s *login) allowed(ctx context.Context, r provider.Reply) (identity.Verdict
 	if s.oneLine && slices.Contains(s.q.methods, identity.TOTP) {
 		s.takeApart() // so that the password is handed on
 	}
-	s.proved = s.factorsOf(r)
+	s.proved, s.proven = s.factorsOf(r), true
 	if out := s.stillRight(ctx); out.code != identity.Granted {
 		return s.end(ctx, out), nil
 	}

@@ -25,6 +25,7 @@ func atSeat() identity.Login {
 func (h *house) as(l identity.Login, password string) identity.Code {
 	h.t.Helper()
 	l.Operation, l.User = identity.OpAuthenticate, "alice"
+	h.d.p.RemoteReasons = true // for the codes
 	return h.d.Decide(context.Background(), l, typing(password)).Code
 }
 

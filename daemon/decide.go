@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"time"
 
 	"github.com/sallyport-auth/sallyport/identity"
 )
@@ -11,6 +12,8 @@ import (
 // Decide answers one question at the door. Whatever goes wrong on the way, a
 // panic too, ends as identity.Unavailable or a denial.
 func (d *Daemon) Decide(ctx context.Context, l identity.Login, conv identity.Conversation) (v identity.Verdict) {
+	s := &login{d: d, Login: l, q: question{typed: l.User, service: l.Service}}
+	s.conv, s.hush = &hushed{conv, s}, l.Operation == identity.OpAuthenticate && l.Origin().Remote() && !d.p.RemoteReasons
 	defer func() {
 		if r := recover(); r != nil {
 			// Not the value: it may hold what the person typed.
@@ -23,19 +26,18 @@ func (d *Daemon) Decide(ctx context.Context, l identity.Login, conv identity.Con
 			v.Code = identity.Denied
 		}
 		if v.Code != identity.Granted {
-			v = identity.Verdict{Code: v.Code, DelayMicros: d.delay(v.Code)}
+			v = identity.Verdict{Code: v.Code, DelayMicros: s.delay(v.Code)}
 		}
 		d.log.InfoContext(ctx, "decided", "operation", l.Operation.String(), "service", l.Service, "account", l.User,
 			"peer", l.Peer.UID, "verdict", v.Code.String())
 	}()
-	s := &login{d: d, Login: l, conv: conv, q: question{typed: l.User, service: l.Service}}
 	switch l.Operation {
 	case identity.OpAuthenticate, identity.OpAccount:
 		phase := s.authenticate
 		if l.Operation == identity.OpAccount {
 			phase = s.account
 		}
-		if v = phase(ctx); v.Code == identity.Granted {
+		if v = s.hide(ctx, phase(ctx)); v.Code == identity.Granted {
 			s.earn()
 		}
 		return v
@@ -53,15 +55,6 @@ func (d *Daemon) Decide(ctx context.Context, l identity.Login, conv identity.Con
 		return s.changePassword(ctx)
 	default:
 		return identity.Verdict{}
-	}
-}
-
-func (d *Daemon) delay(c identity.Code) uint32 {
-	switch c {
-	case identity.Denied, identity.UnknownUser, identity.NotPermitted, identity.TooManyTries, identity.PasswordMismatch:
-		return uint32(min(d.p.FailDelay.Microseconds(), 1<<31)) //nolint:gosec // bounded
-	default:
-		return 0
 	}
 }
 
@@ -87,6 +80,11 @@ type login struct {
 	proved  []identity.Factor
 	away    bool  // checked here, not by the server
 	expires int64 // of the server's session token
+	// hush: nothing is told until something is proven; see remote.go. unsaid is the last
+	// that was not told, answered when the person last gave an answer.
+	hush, proven, prompted bool
+	unsaid                 string
+	answered               time.Time
 }
 
 // door finds the account and judges who asks: root may ask for anyone, others

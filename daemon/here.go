@@ -210,7 +210,7 @@ func (s *login) check(ctx context.Context, a provider.Answer) (done bool, out ru
 	if r.code != identity.Granted {
 		return false, r
 	}
-	s.proved = append(s.proved, f)
+	s.proved, s.proven = append(s.proved, f), true
 	id := s.q.e.account.UUID
 	s.d.takeBack(ctx, id, countedAs(a.Kind), s.Origin()) // it was right
 	if aim := s.goal().aim(s.can()); aim == nil || !aim(s.kinds()) {

@@ -54,6 +54,8 @@ type Policy struct {
 	LockMax       time.Duration // 1 h
 	RefreshEvery  time.Duration // of accounts, where the provider tells no changes: 10 min
 	MaxGroups     int           // that are remembered because they were asked for: 4096
+	// RemoteReasons tells people at other hosts why they are refused, see remote.go.
+	RemoteReasons bool
 	FailDelay     time.Duration // that a host program waits after a denial: 2 s
 	KeepNames     time.Duration // that names are answered after the last contact: for ever
 	WatchSilence  time.Duration // after which a silent change stream counts as lost: 90 s

@@ -192,6 +192,9 @@ type Reply struct {
 	// failures have locked the account for a while.
 	Message string
 	Locked  bool
+	// Proved, with Deny, says that what was answered was right, and Message why it does
+	// not suffice. Whoever guesses learns nothing by such a message.
+	Proved bool
 	// With Allow: what was proved, verified, and the account as it is now.
 	Session       *identity.SessionToken
 	SignedSession []byte

@@ -58,6 +58,10 @@ type answer struct {
 	url string
 }
 
+// proved tells of a denial whether what was answered was right: only then is there
+// another reason than that something was wrong.
+func (a answer) proved() bool { return !a.allow && len(a.offers) == 0 && a.message != denial }
+
 // What one machine may ask for at a time.
 const (
 	// machineShare is how many steps of a machine are worked on at once.

@@ -118,7 +118,7 @@ func (e *engine) Step(ctx context.Context, req *v1.StepRequest) (*v1.StepRespons
 	if err != nil {
 		return nil, e.fault(ctx, "step", err)
 	}
-	resp := &v1.StepResponse{Outcome: v1.Outcome_OUTCOME_DENY, Message: a.message, Locked: a.locked, ServerTime: timestamppb.New(e.now())}
+	resp := &v1.StepResponse{Outcome: v1.Outcome_OUTCOME_DENY, Message: a.message, Locked: a.locked, Proved: a.proved(), ServerTime: timestamppb.New(e.now())}
 	switch {
 	case a.allow:
 		resp.Outcome, resp.SessionToken, resp.IdToken = v1.Outcome_OUTCOME_ALLOW, a.session, a.id

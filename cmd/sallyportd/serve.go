@@ -171,6 +171,7 @@ func policy(c *config.Config, p *config.Provider) daemon.Policy {
 		OfflineTries:  c.Offline.Tries,
 		RefreshEvery:  time.Duration(c.Lookup.Refresh),
 		FailDelay:     time.Duration(c.Login.FailDelay),
+		RemoteReasons: c.Login.RemoteReasons,
 		KeepNames:     time.Duration(c.Directory.Keep),
 		Aliases:       c.Directory.Aliases,
 

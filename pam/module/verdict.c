@@ -33,7 +33,9 @@ int verdict_code(enum operation op, uint32_t code)
 	case 5:
 		return PAM_PERM_DENIED;
 	case 6:
-		return PAM_MAXTRIES;
+		/* Greeters give up for good at PAM_MAXTRIES, and sshd offers fewer
+		 * methods from then on, which tells that the name exists. */
+		return op == OP_AUTHENTICATE ? PAM_AUTH_ERR : PAM_MAXTRIES;
 	case CODE_NEW_PASSWORD_NEEDED:
 		/* pam.conf(5)'s "required" takes this for a success. It is the
 		 * account check's alone. */

@@ -79,7 +79,7 @@ func (e *exchange) Step(ctx context.Context, a provider.Answer) (provider.Reply,
 	if err != nil {
 		return provider.Reply{}, meaning("authenticate", err)
 	}
-	reply := provider.Reply{Message: resp.GetMessage(), Locked: resp.GetLocked(), ServerTime: moment(resp.GetServerTime())}
+	reply := provider.Reply{Message: resp.GetMessage(), Locked: resp.GetLocked(), Proved: resp.GetProved(), ServerTime: moment(resp.GetServerTime())}
 	switch resp.GetOutcome() {
 	case v1.Outcome_OUTCOME_ALLOW:
 		if err := e.allowed(ctx, resp, &reply); err != nil {

@@ -59,6 +59,16 @@ func (m *Machine) SSHFrom(ctx context.Context, address, method, name, password s
 	return m.talk(ctx, []string{"assword: ", password}, "/usr/bin/ssh", args...)
 }
 
+// SSHGuesses answers so many prompts of one connection with the same password.
+func (m *Machine) SSHGuesses(ctx context.Context, method, name string, prompts int, password string) (Outcome, error) {
+	args := append([]string{"-o", fmt.Sprintf("NumberOfPasswordPrompts=%d", prompts)}, sshOptions(method)...)
+	var turns []string
+	for range prompts {
+		turns = append(turns, "assword: ", password)
+	}
+	return m.talk(ctx, turns, "/usr/bin/ssh", append(args, name+"@127.0.0.1", "true")...)
+}
+
 // SSHKey logs in over ssh with the key at path.
 func (m *Machine) SSHKey(ctx context.Context, path, name string) (Outcome, error) {
 	args := append(sshOptions("publickey"), "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-i", path, name+"@127.0.0.1", "echo "+proof)

@@ -479,7 +479,10 @@ type StepResponse struct {
 	// With continue and the offer "piv" or "new-piv".
 	Nonce *Nonce `protobuf:"bytes,11,opt,name=nonce,proto3" json:"nonce,omitempty"`
 	// With allow, where backup codes were to be made: they are shown this once.
-	BackupCodes   [][]byte `protobuf:"bytes,12,rep,name=backup_codes,json=backupCodes,proto3" json:"backup_codes,omitempty"`
+	BackupCodes [][]byte `protobuf:"bytes,12,rep,name=backup_codes,json=backupCodes,proto3" json:"backup_codes,omitempty"`
+	// With deny: what was answered was right, and message says why it does not suffice.
+	// Without it a machine tells nobody at a distance why.
+	Proved        bool `protobuf:"varint,13,opt,name=proved,proto3" json:"proved,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -596,6 +599,13 @@ func (x *StepResponse) GetBackupCodes() [][]byte {
 		return x.BackupCodes
 	}
 	return nil
+}
+
+func (x *StepResponse) GetProved() bool {
+	if x != nil {
+		return x.Proved
+	}
+	return false
 }
 
 // SealedFactor is a secret for one machine: HPKE to its sealing key. What it is for
@@ -848,7 +858,7 @@ const file_sallyport_v1_authentication_proto_rawDesc = "" +
 	"\n" +
 	"credential\x18\x03 \x01(\fR\n" +
 	"credential\x12\x12\n" +
-	"\x04more\x18\x04 \x01(\bR\x04more\"\xc3\x03\n" +
+	"\x04more\x18\x04 \x01(\bR\x04more\"\xdb\x03\n" +
 	"\fStepResponse\x12/\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2\x15.sallyport.v1.OutcomeR\aoutcome\x12\x16\n" +
 	"\x06offers\x18\x02 \x03(\tR\x06offers\x12\x18\n" +
@@ -864,7 +874,8 @@ const file_sallyport_v1_authentication_proto_rawDesc = "" +
 	" \x01(\fR\n" +
 	"otpauthUrl\x12)\n" +
 	"\x05nonce\x18\v \x01(\v2\x13.sallyport.v1.NonceR\x05nonce\x12!\n" +
-	"\fbackup_codes\x18\f \x03(\fR\vbackupCodes\"i\n" +
+	"\fbackup_codes\x18\f \x03(\fR\vbackupCodes\x12\x16\n" +
+	"\x06proved\x18\r \x01(\bR\x06proved\"i\n" +
 	"\fSealedFactor\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x12\n" +

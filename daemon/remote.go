@@ -1,0 +1,119 @@
+package daemon
+
+import (
+	"context"
+	"time"
+
+	"github.com/sallyport-auth/sallyport/identity"
+)
+
+// From another host a name cannot be tried out. Whoever has not proved anything there is
+// asked for a password and refused, as pam_unix(8) does with a name that nobody has: the
+// same prompt, no reason, the same code, the same time. The reason is told to whoever
+// gave the right password. At the machine itself the reason is told to everyone: people
+// need it, and names can be listed there.
+//
+//	origin              proved   prompt before the refusal   reason told   code
+//	another host        nothing  "Password: ", at least one  no            Denied
+//	another host        the      as ever                     yes           the ruling's
+//	                    password
+//	here, or where      any      as ever                     yes           the ruling's
+//	remote_reasons
+//	is set
+//
+// Who is not ours, unknown, or cannot be judged is left to the next module, which asks.
+
+// unixDelay is what pam_unix(8) asks pam_fail_delay(3) for.
+const unixDelay = 2 * time.Second
+
+// hushed is the conversation with somebody at another host.
+type hushed struct {
+	identity.Conversation
+	s *login
+}
+
+// Ask implements identity.Conversation.
+func (h *hushed) Ask(ctx context.Context, style identity.Style, text string) (identity.Secret, error) {
+	a, err := h.Conversation.Ask(ctx, style, text)
+	h.s.prompted, h.s.answered = true, h.s.d.o.Now()
+	return a, err //nolint:wrapcheck // the conversation's own
+}
+
+// Tell implements identity.Conversation.
+func (h *hushed) Tell(ctx context.Context, style identity.Style, text string) error {
+	if h.s.hush && !h.s.proven {
+		h.s.unsaid = text
+		return nil
+	}
+	return h.Conversation.Tell(ctx, style, text) //nolint:wrapcheck // the same
+}
+
+// hide makes a refusal of somebody at another host look like that of an unknown name.
+func (s *login) hide(ctx context.Context, v identity.Verdict) identity.Verdict {
+	switch v.Code {
+	case identity.Denied, identity.NotPermitted, identity.TooManyTries, identity.AccountExpired:
+	default:
+		return v
+	}
+	if !s.hush || s.proven {
+		return v
+	}
+	if !s.prompted && !s.OnlyFirstPass {
+		typed, err := s.conv.Ask(ctx, identity.AskSecret, identity.PasswordPrompt)
+		if err != nil {
+			return identity.Verdict{Code: identity.ConversationFailed}
+		}
+		defer typed.Wipe()
+		s.secret = typed
+		if s.unsaid != "" && s.ownsPassword(ctx) {
+			s.proven = true
+			if err := s.conv.Tell(ctx, identity.TellError, s.unsaid); err != nil {
+				return identity.Verdict{Code: identity.ConversationFailed}
+			}
+			return v
+		}
+	}
+	return identity.Verdict{Code: identity.Denied}
+}
+
+// ownsPassword tells whether the password is right by what is remembered here. It is an
+// attempt like any other, counted and locked.
+func (s *login) ownsPassword(ctx context.Context) bool {
+	d := s.d
+	if s.q.e == nil {
+		return false
+	}
+	id := s.q.e.account.UUID
+	unlock, err := d.tries.lock(ctx, id)
+	if err != nil {
+		return false
+	}
+	defer unlock()
+	v, r := d.mayPassword(ctx, s.q.e)
+	if r.code != identity.Granted || d.reserve(ctx, id, kindOffline, s.Origin()).code != identity.Granted {
+		return false
+	}
+	right, err := s.rightPassword(ctx, v)
+	if err == nil && right {
+		d.takeBack(ctx, id, kindOffline, s.Origin())
+	}
+	return err == nil && right
+}
+
+// delay is how long the host is to wait with a refusal: so long that the whole takes the
+// same whatever was looked at, from when the last answer was given.
+func (s *login) delay(c identity.Code) uint32 {
+	switch c {
+	case identity.Denied, identity.UnknownUser, identity.NotPermitted, identity.TooManyTries, identity.PasswordMismatch:
+	default:
+		return 0
+	}
+	wait := s.d.p.FailDelay
+	if s.Origin().Remote() {
+		wait = max(wait, unixDelay)
+	}
+	if !s.answered.IsZero() {
+		wait -= s.d.o.Now().Sub(s.answered)
+	}
+	return uint32(min(max(wait, 0).Microseconds(), 1<<31)) //nolint:gosec // bounded
+}

@@ -1,0 +1,123 @@
+package daemon
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/provider"
+)
+
+func (h *house) remote(password ...string) (identity.Verdict, *typist) {
+	h.t.Helper()
+	l := bySSH("203.0.113.9")
+	l.Operation, l.User = identity.OpAuthenticate, "alice"
+	conv := typing(password...)
+	return h.d.Decide(bg, l, conv), conv
+}
+
+// Whatever is the matter with the name, a guess from another host looks like one at a
+// name that nobody has, which pam_unix asks for.
+func TestANameCannotBeTriedOutFromAnotherHost(t *testing.T) {
+	for state, c := range map[string]struct {
+		make    func(p *person)
+		then    func(h *house)
+		away    bool
+		reason  string // that whoever knows the password is told; "" none
+		granted bool   // with the right password
+	}{
+		"a wrong password":         {granted: true},
+		"a wrong password offline": {away: true, granted: true},
+		"locked by the server": {then: func(h *house) {
+			h.srv.mu.Lock()
+			defer h.srv.mu.Unlock()
+			for _, p := range h.srv.people {
+				p.locked = true
+			}
+		}},
+		"locked here": {away: true, then: func(h *house) {
+			for range h.d.p.OfflineTries {
+				h.remote("wrong")
+			}
+		}},
+		"not allowed here":                 {then: func(h *house) { h.d.p.AllowAll = false }, reason: "may not log in"},
+		"no password that is known here":   {away: true, then: func(h *house) { must(h.t, h.cache.Clear(bg)) }},
+		"a code that cannot be checked":    {make: withTOTP, away: true, reason: "one-time code"},
+		"away for too long":                {away: true, then: func(h *house) { h.clk.pass(1000 * 24 * time.Hour) }, reason: "Offline"},
+		"disabled while it was not looked": {away: true, then: func(h *house) { h.d.index.block(h.alice(), 99, "x") }, reason: "refuses"},
+	} {
+		t.Run(state, func(t *testing.T) {
+			h := newHouse(t)
+			h.srv.set(t, token("alice", 1900000100), c.make)
+			h.online()
+			h.expect(identity.Granted, "alice", "secret", "123456")
+			if c.away {
+				h.lost()
+			}
+			if c.then != nil {
+				c.then(h)
+			}
+			v, conv := h.remote("wrong")
+			if v.Code != identity.Denied || !slices.Equal(conv.prompts, []string{"Password: "}) || len(conv.told) > 0 || v.DelayMicros != 2_000_000 {
+				t.Errorf("wrong: %s, prompts %q, told %q, delay %d", v.Code, conv.prompts, conv.told, v.DelayMicros)
+			}
+			v, conv = h.remote("secret")
+			if (v.Code == identity.Granted) != c.granted {
+				t.Errorf("right: %s, told %q", v.Code, conv.told)
+			}
+			if !c.granted && (len(conv.told) > 0) != (c.reason != "") || c.reason != "" && !strings.Contains(conv.told[0], c.reason) {
+				t.Errorf("right: told %q, want %q", conv.told, c.reason)
+			}
+		})
+	}
+}
+
+func TestReasonsAreToldAtTheSeatOrWhereTheSettingsSay(t *testing.T) {
+	h := newHouse(t)
+	h.srv.set(t, token("alice", 1900000100), withTOTP)
+	h.online()
+	h.expect(identity.Granted, "alice", "secret", "123456")
+	h.lost()
+	if conv := h.expect(identity.Denied, "alice", "wrong"); len(conv.told) == 0 || len(conv.prompts) > 0 {
+		t.Errorf("here: told %q after %q", conv.told, conv.prompts)
+	}
+	h.d.p.RemoteReasons = true
+	if _, conv := h.remote("wrong"); len(conv.told) == 0 || len(conv.prompts) > 0 {
+		t.Errorf("set: told %q after %q", conv.told, conv.prompts)
+	}
+}
+
+func TestTheServersReasonIsToldOnlyWithAProof(t *testing.T) {
+	for _, proved := range []bool{false, true} {
+		h := newHouse(t)
+		h.srv.set(t, token("alice", 1900000100), nil)
+		h.online()
+		h.srv.mu.Lock()
+		h.srv.tamper = func(r *provider.Reply) { *r = provider.Reply{Message: "This account is disabled.", Proved: proved} }
+		h.srv.mu.Unlock()
+		if _, conv := h.remote("secret"); (len(conv.told) > 0) != proved {
+			t.Errorf("proved %t: told %q", proved, conv.told)
+		}
+	}
+}
+
+func TestTheDelayIsWhatIsLeftOfIt(t *testing.T) {
+	h := newHouse(t)
+	now := h.clk.now()
+	s := &login{d: h.d, answered: now}
+	h.clk.pass(700 * time.Millisecond)
+	if got := s.delay(identity.Denied); got != 1_300_000 {
+		t.Errorf("%d µs", got)
+	}
+	h.clk.pass(time.Hour)
+	if got := s.delay(identity.Denied); got != 0 {
+		t.Errorf("%d µs after an hour", got)
+	}
+	s = &login{d: h.d, Login: bySSH("192.0.2.1")}
+	h.d.p.FailDelay = time.Second
+	if got := s.delay(identity.UnknownUser); got != 2_000_000 {
+		t.Errorf("%d µs for an unknown name at another host", got)
+	}
+}
