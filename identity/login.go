@@ -44,7 +44,7 @@ type Login struct {
 	TTY       string // PAM_TTY, may be empty
 	RemoteUser,
 	RemoteHost string // PAM_RUSER and PAM_RHOST, may be empty
-	Silent bool // PAM_SILENT or "quiet": information is not shown
+	Silent bool // PAM_SILENT or "quiet": neither information nor [Refused] is shown
 	// FirstPass is the PAM_AUTHTOK that an earlier module left, when the
 	// administrator asked us to use it; empty otherwise.
 	FirstPass Secret
@@ -112,6 +112,9 @@ const (
 // PasswordPrompt is what a host program may replace by a prompt of its own:
 // sudo -p and others know it by these very bytes.
 const PasswordPrompt = "Password: "
+
+// Refused is what somebody is told whose proof was not accepted, without a reason.
+const Refused = "Sign-in refused."
 
 // Conversation is the person at the other end. Its methods return an error when
 // the person or the host program went away, and then nothing may be granted.

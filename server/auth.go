@@ -18,7 +18,7 @@ const (
 )
 
 // denial is what everyone is told whose proof was not accepted.
-const denial = "Sign-in refused."
+const denial = identity.Refused
 
 // engine runs stepped authentications. Its states are in the package comment.
 type engine struct {

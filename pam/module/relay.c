@@ -223,7 +223,9 @@ static char *text_of(const struct wire_message *m)
 
 /*
  * Shows a text. A host that cannot show it is not an error: nothing hangs on it. With
- * PAM_SILENT nothing is shown, errors neither, as pam_authenticate(3) says.
+ * PAM_SILENT information is left out, and the daemon leaves out refusals that give no
+ * reason. A reason is shown all the same: sudo always sets PAM_SILENT, and a person who is
+ * refused three times without a word has no way to find out why.
  */
 static int tell(const struct call *c, const struct wire_message *m)
 {
@@ -234,11 +236,9 @@ static int tell(const struct call *c, const struct wire_message *m)
 	wire_get_number(m, WIRE_STYLE, &style);
 	if (text == NULL || (style != TELL_INFO && style != TELL_ERROR))
 		r = PAM_AUTHINFO_UNAVAIL;
-	else if (c->flags & PAM_SILENT)
-		;
 	else if (style == TELL_ERROR)
 		(void)pam_prompt(c->pamh, PAM_ERROR_MSG, NULL, "%s", text);
-	else if (!c->options.quiet)
+	else if (!(c->flags & PAM_SILENT) && !c->options.quiet)
 		(void)pam_prompt(c->pamh, PAM_TEXT_INFO, NULL, "%s", text);
 	free(text);
 	return r;

@@ -319,7 +319,7 @@ func (x *exchange) posix(ctx context.Context, password identity.Secret) (provide
 	if err != nil {
 		return provider.Reply{}, err
 	}
-	r := provider.Reply{ServerTime: at, Message: "Sign-in refused."}
+	r := provider.Reply{ServerTime: at, Message: identity.Refused}
 	if !t.Valid {
 		r.Message = hasExpired
 	}
