@@ -75,7 +75,7 @@ func join(ctx context.Context, a *App, in *invocation) error {
 	out := joined{Machine: j.MachineID.String(), Realm: j.Realm, Config: p.config}
 	return a.show(in, out, func(w io.Writer) {
 		fmt.Fprintf(w, "This machine is %s in realm %s; its configuration is %s.\n", j.MachineName, j.Realm, p.config)
-		fmt.Fprintln(w, "Next: sudo systemctl enable --now sallyportd.socket sallyportd sallyport-userdb.socket sallyport-subids.path")
+		fmt.Fprintln(w, "Next: sudo systemctl enable --now sallyportd.socket sallyportd sallyport-subids.path")
 		fmt.Fprintln(w, "then: sudo /usr/share/sallyport/configure-host enable, and sudo sallyport doctor")
 	})
 }
