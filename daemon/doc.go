@@ -65,8 +65,8 @@
 // server sealed it to this machine after a whole authentication: of the present
 // epoch, and for exactly this realm, machine and account. It is opened for each
 // check and wiped after it. Backup codes only the server checks. Wrong answers are
-// counted for each kind and lock that kind, until that kind is proved or the server
-// has said yes; a wrong PIN the card counts itself.
+// counted for each kind where they come from (see brakesFor) and lock that kind there,
+// until it is proved there or the server has said yes; a wrong PIN the card counts itself.
 //
 //	typed, by an account with a code                 then
 //	a wrong password                                 Denied; counted as a password

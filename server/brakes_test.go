@@ -66,6 +66,9 @@ func (b *bench) attack(days int, next func(i int) (store.Machine, string), daily
 	start := b.unix.Load()
 	const day = 86400
 	for i, today := 0, 0; ; i++ {
+		if i > 10_000 {
+			b.t.Fatal("10,000 guesses, and no end")
+		}
 		m, origin := next(i)
 		free := b.unix.Load() + max(0, int64(b.lockLeft(m, origin)/time.Second))
 		for int((free-start)/day) > today {
