@@ -19,7 +19,7 @@ CFLAGS_ALL  = -std=c11 -O2 -g -Wall -Wextra -Werror -Wshadow -Wformat=2 -Wconver
 LDFLAGS_ALL = -shared -Wl,-z,now,-z,relro,-z,defs,--as-needed $(LDFLAGS)
 GOFLAGS_ALL = -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 
-PROGRAMS = sallyportd sallyport sallyport-keys sallyport-userdb sallyport-server
+PROGRAMS = sallyportd sallyport sallyport-keys sallyport-server
 MODULES  = pam_sallyport.so libnss_sallyport.so.2 libsubid_sallyport.so
 MANPAGES = $(wildcard docs/man/*.[1-8])
 
@@ -50,7 +50,7 @@ install: all
 	  $(PREFIX)/lib/sysusers.d $(PREFIX)/lib/tmpfiles.d $(PREFIX)/share/pam-configs $(PREFIX)/share/polkit-1/rules.d \
 	  /etc/sallyport /etc/apparmor.d/abstractions/nameservice.d)
 	install -m 0755 build/sallyport build/sallyport-keys $(DESTDIR)$(PREFIX)/bin/
-	install -m 0755 build/sallyportd build/sallyport-userdb build/sallyport-server $(DESTDIR)$(PREFIX)/sbin/
+	install -m 0755 build/sallyportd build/sallyport-server $(DESTDIR)$(PREFIX)/sbin/
 	install -m 0644 build/pam_sallyport.so $(DESTDIR)$(PAMDIR)/
 	install -m 0644 build/libnss_sallyport.so.2 build/libsubid_sallyport.so $(DESTDIR)$(LIBDIR)/
 	install -m 0644 packaging/apparmor/sallyport $(DESTDIR)/etc/apparmor.d/abstractions/nameservice.d/

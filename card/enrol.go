@@ -61,7 +61,7 @@ func (s *Service) prepare(j *job, o identity.CardOrder, pin pin) (identity.CardM
 	if err != nil {
 		return identity.CardMade{}, err
 	}
-	made, err := s.ready(j, h, o, pin)
+	made, err := guarded(func() (identity.CardMade, error) { return s.ready(j, h, o, pin) })
 	s.giveBack(p, h, true, err)
 	return made, err
 }

@@ -168,3 +168,29 @@ func TestEnrollingNeverUsesUpTheLastTry(t *testing.T) {
 		t.Errorf("%d tries are left", n)
 	}
 }
+
+// piv-go reads beyond the end of some answers that are too short, and panics.
+func TestACardThatMakesPivGoPanicIsUnsupported(t *testing.T) {
+	vcard.Start(t)
+	s := service()
+	for _, ins := range []byte{0xf7, 0xf8, 0xfd, 0x47, 0xcb, 0x87} {
+		c := vcard.New()
+		in := insert(t, c, 0)
+		c.OnCommand(func(i byte) vcard.Fault {
+			if i == ins {
+				return vcard.Short
+			}
+			return vcard.None
+		})
+		_, err := s.Prepare(bg, order(identity.CardP256), secret(vcard.DefaultPIN), nil)
+		t.Logf("%#x: %v", ins, err)
+		if err == nil && ins != 0xf8 && ins != 0xfd {
+			t.Errorf("answers of one byte to %#x were taken", ins)
+		}
+		c.OnCommand(nil)
+		in.Remove()
+	}
+	insert(t, vcard.New(), 0)
+	_, err := s.Prepare(bg, order(identity.CardP256), secret(vcard.DefaultPIN), nil)
+	must(t, err)
+}

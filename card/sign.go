@@ -97,7 +97,11 @@ func (s *Service) signIn(j *job, p *pcsc, r reader, card identity.CardSeen, pin 
 		}
 		return identity.CardProof{}, err
 	}
-	proof, told, err := s.signOn(j, h, card, pin, c)
+	told := true // where it broke off, nobody knows
+	proof, err := guarded(func() (proof identity.CardProof, err error) {
+		proof, told, err = s.signOn(j, h, card, pin, c)
+		return proof, err
+	})
 	s.giveBack(p, h, told, err)
 	return proof, err
 }

@@ -3,6 +3,7 @@ package card
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/sallyport-auth/sallyport/identity"
@@ -68,7 +69,7 @@ func work[T any](ctx context.Context, s *Service, most time.Duration, touch func
 	done := make(chan result[T], 1)
 	go func() {
 		defer func() { s.set(nil); <-s.turn }()
-		v, err := f(j)
+		v, err := guarded(func() (T, error) { return f(j) })
 		done <- result[T]{v, err}
 	}()
 	for {
@@ -92,6 +93,20 @@ func work[T any](ctx context.Context, s *Service, most time.Duration, touch func
 			return none, s.late(j, ctx.Err())
 		}
 	}
+}
+
+// guarded calls f. piv-go takes some answers of a card for longer than they are and
+// panics: that is this card's fault, and no other call's. What it panicked with is left
+// out, because it may hold what the person typed. Whoever holds a card asks through here,
+// so that it is given back; the worker does for what is left.
+func guarded[T any](f func() (T, error)) (v T, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			var none T
+			v, err = none, faulty(identity.CardUnsupported, fmt.Errorf("%w: panic of type %T", errGarbage, p))
+		}
+	}()
+	return f()
 }
 
 func (s *Service) set(j *job) {

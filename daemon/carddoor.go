@@ -12,9 +12,9 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
-// A card at the door. The person must be at the reader: none is asked for when the
-// host program names a remote host, nor where the policy of the service says so, and
-// only when one of the account's is seen. What goes wrong leaves the other ways.
+// A card at the door. The person must be at the reader (seat.go): none is asked for from
+// elsewhere, nor where the policy of the service says so, and only when one of the
+// account's is seen. What goes wrong leaves the other ways.
 //
 //	what happens                          then
 //	no reader, no card, none of PIV       the other ways, without a word
@@ -71,7 +71,7 @@ func (c *atReader) forget() {
 
 // mayUseCard tells whether a card may be asked for at all, and none has failed.
 func (s *login) mayUseCard() bool {
-	return s.d.o.Cards != nil && s.RemoteHost == "" && !s.d.p.Services[s.Service].NoCards && s.card.fault == nil
+	return s.d.o.Cards != nil && s.atReader() && !s.d.p.Services[s.Service].NoCards && s.card.fault == nil
 }
 
 // findCard looks for a card of the account, once in an attempt.

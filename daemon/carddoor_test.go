@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -69,23 +71,36 @@ func TestACardIsAskedForWhereThePersonIsAtIt(t *testing.T) {
 		want    identity.Code
 		told    string
 	}{
-		"in the reader":        {service: "login", answers: one("123456"), prompts: pinPrompt, want: identity.Granted},
-		"passed over":          {service: "login", answers: all("", "secret"), prompts: pinPrompt + "|Password: |One-time code (Enter for another way): ", want: identity.Granted},
-		"round and round":      {service: "login", answers: one("", "", "", "123456"), prompts: pinPrompt + "|Password: |" + pinPrompt + "|Password: ", want: identity.Denied},
-		"round, and then":      {service: "login", answers: one("", "", "123456"), prompts: pinPrompt + "|Password: |" + pinPrompt, want: identity.Granted},
-		"not in the reader":    {service: "login", before: takenOut, answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Granted},
-		"another's":            {service: "login", before: another, answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Granted, told: "not one of this account"},
-		"from afar":            {service: "sshd", change: fromAfar, answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Granted},
-		"forbidden":            {service: "nocards", answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Granted},
-		"demanded":             {service: "vault", answers: one("123456"), prompts: "PIN for card blue: ", want: identity.Granted},
-		"demanded, no answer":  {service: "vault", answers: one(""), prompts: "PIN for card blue: ", want: identity.Denied},
-		"demanded, not there":  {service: "vault", before: takenOut, answers: one(), prompts: "", want: identity.Denied, told: "No card is in the reader."},
-		"demanded, from afar":  {service: "vault", change: fromAfar, answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Denied, told: "it takes a card"},
-		"demanded, forbidden":  {service: "nocards, vault", answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Denied, told: "it takes a card"},
-		"a step-up":            {service: "sudo", answers: one("123456"), prompts: pinPrompt, want: identity.Granted},
-		"the last try":         {service: "login", before: tries(1), answers: one("123456"), prompts: lastPrompt, want: identity.Granted},
-		"blocked":              {service: "login", before: tries(0), answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Granted, told: blockedText},
-		"blocked and demanded": {service: "vault", before: tries(0), answers: one(), prompts: "", want: identity.Denied, told: blockedText},
+		"in the reader":     {service: "login", answers: one("123456"), prompts: pinPrompt, want: identity.Granted},
+		"passed over":       {service: "login", answers: all("", "secret"), prompts: pinPrompt + "|Password: |One-time code (Enter for another way): ", want: identity.Granted},
+		"round and round":   {service: "login", answers: one("", "", "", "123456"), prompts: pinPrompt + "|Password: |" + pinPrompt + "|Password: ", want: identity.Denied},
+		"round, and then":   {service: "login", answers: one("", "", "123456"), prompts: pinPrompt + "|Password: |" + pinPrompt, want: identity.Granted},
+		"not in the reader": {service: "login", before: takenOut, answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Granted},
+		"another's":         {service: "login", before: another, answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Granted, told: "not one of this account"},
+		"from afar":         {service: "sshd", change: fromAfar, answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Granted},
+		"another user's su": {service: "su", change: func(l *identity.Login) {
+			l.RemoteUser, l.Caller = "local", identity.Caller{Known: true, LoginUID: 1234, RealUID: 1234}
+		}, answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Granted},
+		"another user's sudo": {service: "sudo", change: func(l *identity.Login) { l.RemoteUser = "bob" }, answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Granted},
+		"nobody knows whose":  {service: "su", change: func(l *identity.Login) { l.RemoteUser = "" }, answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Granted},
+		"her own session": {service: "sudo", change: func(l *identity.Login) {
+			l.Caller = identity.Caller{Known: true, LoginUID: 1900000100, RealUID: 0}
+		}, answers: one("123456"), prompts: pinPrompt, want: identity.Granted},
+		"a console": {service: "login", change: func(l *identity.Login) {
+			l.RemoteUser, l.Caller = "", console()
+		}, answers: one("123456"), prompts: pinPrompt, want: identity.Granted},
+		"her own session from afar": {service: "sudo", change: func(l *identity.Login) { l.Session.Audit = 17 }, answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Granted},
+		"her own session here":      {service: "sudo", change: func(l *identity.Login) { l.Session.Audit = 18 }, answers: one("123456"), prompts: pinPrompt, want: identity.Granted},
+		"forbidden":                 {service: "nocards", answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Granted},
+		"demanded":                  {service: "vault", answers: one("123456"), prompts: "PIN for card blue: ", want: identity.Granted},
+		"demanded, no answer":       {service: "vault", answers: one(""), prompts: "PIN for card blue: ", want: identity.Denied},
+		"demanded, not there":       {service: "vault", before: takenOut, answers: one(), prompts: "", want: identity.Denied, told: "No card is in the reader."},
+		"demanded, from afar":       {service: "vault", change: fromAfar, answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Denied, told: "it takes a card"},
+		"demanded, forbidden":       {service: "nocards, vault", answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Denied, told: "it takes a card"},
+		"a step-up":                 {service: "sudo", answers: one("123456"), prompts: pinPrompt, want: identity.Granted},
+		"the last try":              {service: "login", before: tries(1), answers: one("123456"), prompts: lastPrompt, want: identity.Granted},
+		"blocked":                   {service: "login", before: tries(0), answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Granted, told: blockedText},
+		"blocked and demanded":      {service: "vault", before: tries(0), answers: one(), prompts: "", want: identity.Denied, told: blockedText},
 		"a first pass": {
 			service: "login", change: func(l *identity.Login) { l.FirstPass = identity.NewSecret([]byte("secret")) },
 			answers: func(h *house) []string { return []string{h.code(0)} }, prompts: "One-time code (Enter for another way): ", want: identity.Granted,
@@ -114,6 +129,10 @@ func TestACardIsAskedForWhereThePersonIsAtIt(t *testing.T) {
 		for _, where := range []string{"online", "offline"} {
 			t.Run(sentence+", "+where, func(t *testing.T) {
 				h, card := cardHouse(t)
+				h.d.o.Sessions = t.TempDir()
+				for id, remote := range map[string]string{"17": "1", "18": "0"} {
+					must(t, os.WriteFile(filepath.Join(h.d.o.Sessions, id), []byte("# private\nUID=1900000100\nREMOTE="+remote+"\nACTIVE=1\n"), 0o600))
+				}
 				if c.before != nil {
 					c.before(h, card)
 				}
@@ -195,7 +214,7 @@ func TestACardThatHangsHoldsNobodyUpForEver(t *testing.T) {
 	ctx, cancel := context.WithCancel(bg)
 	h.cards.before = func() error { cancel(); <-hang; return nil }
 	conv := typing("123456")
-	v := h.d.Decide(ctx, identity.Login{Operation: identity.OpAuthenticate, Service: "vault", User: "alice"}, conv)
+	v := h.d.Decide(ctx, identity.Login{Operation: identity.OpAuthenticate, Service: "vault", User: "alice", Caller: console()}, conv)
 	if v.Code == identity.Granted || len(conv.prompts) != 1 {
 		t.Errorf("%s, prompts %q", v.Code, conv.prompts)
 	}

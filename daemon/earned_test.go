@@ -28,7 +28,7 @@ func at(pid, parent uint32) identity.Process {
 // phases runs one operation by one process.
 func (h *house) by(op identity.Operation, p identity.Process, change func(*identity.Login), answers ...string) identity.Verdict {
 	h.t.Helper()
-	l := identity.Login{Operation: op, Service: "sshd", User: "alice", Process: p}
+	l := identity.Login{Operation: op, Service: "login", User: "alice", Process: p, Caller: console()}
 	if change != nil {
 		change(&l)
 	}

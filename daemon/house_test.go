@@ -219,7 +219,7 @@ func (c *typist) Tell(_ context.Context, _ identity.Style, text string) error {
 func (h *house) login(name string, answers ...string) (identity.Verdict, *typist) {
 	h.t.Helper()
 	conv := typing(answers...)
-	return h.d.Decide(context.Background(), identity.Login{Operation: identity.OpAuthenticate, Service: "test", User: name}, conv), conv
+	return h.d.Decide(context.Background(), identity.Login{Operation: identity.OpAuthenticate, Service: "test", User: name, Caller: console()}, conv), conv
 }
 
 func (h *house) expect(want identity.Code, name string, answers ...string) *typist {
@@ -247,3 +247,6 @@ func atLogin(c identity.Code) identity.Code {
 	}
 	return c
 }
+
+// console is what the kernel says of login(1) on a terminal of the machine.
+func console() identity.Caller { return identity.Caller{Known: true, LoginUID: identity.NoLoginUID} }

@@ -119,6 +119,8 @@ type Options struct {
 	Sealer   seal.Sealer
 	// Cards are the smartcards of this machine; nil: it has none.
 	Cards Cards
+	// Sessions is the folder where logind keeps its sessions; empty: there is none.
+	Sessions string
 	// SealDetail says where and why, and SealMend what would be stronger, for status.
 	SealDetail, SealMend string
 

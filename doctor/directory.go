@@ -3,8 +3,6 @@ package doctor
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -149,48 +147,13 @@ func (h *Host) runs(name string) bool {
 	return false
 }
 
-// lookUserDB asks the socket below /run/systemd/userdb for nobody: who answers
-// anything is alive.
-func lookUserDB(ctx context.Context, h *Host, _ *config.Config) []report.Finding {
-	path := h.path("/run/systemd/userdb/io.sallyport")
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		return []report.Finding{finding(report.Note, "sudo systemctl enable --now sallyport-userdb.socket",
-			"systemd's user database does not ask us: userdbctl and login managers' lists do not show people of the realm")}
+// lookUserDB looks for the socket of an earlier version: systemd asks whatever is there
+// about every name, and waits 45 seconds for it each time.
+func lookUserDB(_ context.Context, h *Host, _ *config.Config) []report.Finding {
+	const path = "/run/systemd/userdb/io.sallyport"
+	if _, err := os.Lstat(h.path(path)); errors.Is(err, os.ErrNotExist) {
+		return []report.Finding{ok("systemd's user database has the people of the realm from the name service")}
 	}
-	if err := pingUserDB(ctx, path); err != nil {
-		return []report.Finding{finding(report.Problem, "sudo systemctl restart sallyport-userdb.socket; journalctl -u sallyport-userdb",
-			"%s does not answer, and every lookup through systemd waits for it: %v", path, err)}
-	}
-	return []report.Finding{ok("systemd's user database has the people of the realm")}
-}
-
-func pingUserDB(ctx context.Context, path string) error {
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
-	defer cancel()
-	c, err := dialUnix(ctx, path)
-	if err != nil {
-		return err
-	}
-	defer c.Close() //nolint:errcheck // only read
-	if _, err := c.Write([]byte(`{"method":"org.varlink.service.GetInfo"}` + "\x00")); err != nil {
-		return fmt.Errorf("ask: %w", err)
-	}
-	if _, err := c.Read(make([]byte, 1)); err != nil {
-		return fmt.Errorf("no answer: %w", err)
-	}
-	return nil
-}
-
-func dialUnix(ctx context.Context, path string) (net.Conn, error) {
-	var d net.Dialer
-	c, err := d.DialContext(ctx, "unix", path)
-	if err != nil {
-		return nil, fmt.Errorf("connect: %w", err)
-	}
-	until, _ := ctx.Deadline()
-	if err := c.SetDeadline(until); err != nil {
-		_ = c.Close()
-		return nil, fmt.Errorf("connect: %w", err)
-	}
-	return c, nil
+	return []report.Finding{finding(report.Problem, "sudo systemctl disable --now sallyport-userdb.socket sallyport-userdb.service; sudo rm -f "+path,
+		"an earlier version of Sallyport left %s: every lookup through systemd waits for it, and nobody answers there any more", path)}
 }

@@ -144,7 +144,7 @@ func TestEveryFaultOfAHostIsFoundWithItsMend(t *testing.T) {
 		"no snapshot":             {"/var/cache/sallyport/directory", "-", "directory", "warning there is no directory snapshot"},
 		"a damaged snapshot":      {"/var/cache/sallyport/directory", "SALLYDIR", "directory", "problem the directory snapshot is damaged"},
 		"an outdated one":         {"/var/cache/sallyport/directory", directory(time.Now().Add(-time.Hour)), "directory", "problem the directory snapshot is out of date since"},
-		"a dead user database":    {"/run/systemd/userdb/io.sallyport", "", "user database", "problem "},
+		"an old user database":    {"/run/systemd/userdb/io.sallyport", "", "user database", "problem an earlier version of Sallyport left"},
 		"no configuration":        {"/etc/sallyport/sallyportd.toml", "-", "configuration", "problem "},
 		"typo in configuration":   {"/etc/sallyport/sallyportd.toml", "[machin]\n", "configuration", "problem "},
 		"no CA":                   {"/etc/sallyport/server-ca.pem", "-", "server", "problem the server's certificate cannot be read"},

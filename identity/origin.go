@@ -107,5 +107,11 @@ func (o Origin) AtSeat() bool { return o == Seat() }
 // Remote tells whether the attempt came from another host.
 func (o Origin) Remote() bool { return strings.HasPrefix(o.text, "host ") }
 
+// OfUser tells whether the attempt is that account's own, by a host program that it runs
+// itself on this machine.
+func (o Origin) OfUser(uid uint32, name Name) bool {
+	return o == originUID(uid) || name != "" && o == Origin{"user " + cut(string(name))}
+}
+
 // Root tells whether the attempt is root's own.
 func (o Origin) Root() bool { return o == originUID(0) || o == Origin{"user root"} }

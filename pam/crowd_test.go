@@ -36,9 +36,9 @@ func (d *door) asked(uid uint32) *wire.Conn {
 	return c
 }
 
-func (d *door) answers(c *wire.Conn, text string) identity.Code {
+func (d *door) answers(c *wire.Conn) identity.Code {
 	d.t.Helper()
-	if err := c.Send(d.ctx, wire.New(wire.Answer).AddString(wire.Secret, text)); err != nil {
+	if err := c.Send(d.ctx, wire.New(wire.Answer).AddString(wire.Secret, "yes")); err != nil {
 		d.t.Fatal(err)
 	}
 	return d.verdict(c)
@@ -59,12 +59,12 @@ func TestOnePersonsPromptsNeverKeepAnotherOut(t *testing.T) {
 		}
 	})
 	t.Run("the newest goes on", func(t *testing.T) {
-		if code := d.answers(theirs[199], "yes"); code != identity.Granted {
+		if code := d.answers(theirs[199]); code != identity.Granted {
 			t.Errorf("code %v", code)
 		}
 	})
 	t.Run("others go on", func(t *testing.T) {
-		if code := d.answers(mine, "yes"); code != identity.Granted {
+		if code := d.answers(mine); code != identity.Granted {
 			t.Errorf("code %v", code)
 		}
 	})
@@ -81,7 +81,7 @@ func TestOnePersonsPromptsNeverKeepAnotherOut(t *testing.T) {
 		c := d.knock(by(1000, identity.OpAccount, "sudo"))
 		d.hear(c, wire.Working)
 		d.hear(c, wire.Prompt)
-		if code := d.answers(c, "yes"); code != identity.Granted {
+		if code := d.answers(c); code != identity.Granted {
 			t.Errorf("code %v", code)
 		}
 	})
@@ -123,7 +123,7 @@ func TestWhoSaysNothingTakesNoPlaceOfThoseWhoDo(t *testing.T) {
 	for range 1000 {
 		silent = append(silent, d.knock())
 	}
-	if code := d.answers(d.asked(1000), "yes"); code != identity.Granted {
+	if code := d.answers(d.asked(1000)); code != identity.Granted {
 		t.Errorf("code %v", code)
 	}
 	ctx, cancel := context.WithTimeout(d.ctx, 20*time.Second)

@@ -78,10 +78,24 @@ func TestAClassThatIsFullTakesFromWhoHoldsMost(t *testing.T) {
 	}
 }
 
+func TestWhoHoldsMostTakesNothingFromWhoHoldsLess(t *testing.T) {
+	p := small()
+	for range 3 {
+		if p.take(fromHost(1), func() { t.Error("ended while it was decided") }) == nil {
+			t.Fatal("no place")
+		}
+	}
+	_, ended := crowdOf(t, p, 5, func(i int) identity.Origin { return fromHost(2 + i) })
+	if p.take(fromHost(1), nil) != nil || len(ended) != 0 {
+		t.Errorf("others lost a place to whoever has three: %v", ended)
+	}
+}
+
 func TestNoClassTakesThePlacesOfAnother(t *testing.T) {
 	p := newPlaces(promptCapacity())
-	_, _ = crowdOf(t, p, 5000, func(i int) identity.Origin { return fromHost(i) })
-	_, _ = crowdOf(t, p, 5000, func(i int) identity.Origin { return fromUser(uint32(1000 + i)) })
+	_, _ = crowdOf(t, p, 5000, fromHost)
+	_, others := crowdOf(t, p, 1000, func(i int) identity.Origin { return fromUser(uint32(1000 + i)) })
+	_, _ = crowdOf(t, p, 5000, func(i int) identity.Origin { return fromHost(5000 + i) })
 	_, ended := crowdOf(t, p, 64, func(int) identity.Origin { return identity.Seat() })
 	for range 64 {
 		l := identity.Login{Caller: identity.Caller{Known: true}, RemoteUser: "root"}
@@ -89,8 +103,8 @@ func TestNoClassTakesThePlacesOfAnother(t *testing.T) {
 			t.Error("root has no place")
 		}
 	}
-	if len(ended) != 0 {
-		t.Errorf("the seat lost %d places", len(ended))
+	if len(ended) != 0 || len(others) != 0 {
+		t.Errorf("the seat lost %d places, and people %d", len(ended), len(others))
 	}
 	for c, used := range p.used {
 		if used > p.capacity.class[c] {

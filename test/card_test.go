@@ -144,6 +144,15 @@ func TestACardIsEnrolledAndOpensTheDoor(t *testing.T) {
 			d.t.Fatalf("%d\n%s", o.Code, o.Screen)
 		}
 	})
+	d.step("another user's su asks for no PIN and uses up no try", func(d *desk) {
+		for range 4 {
+			keepsOut(d.t, ways(d.Realm, ada, "654321")["su"])
+		}
+		if n := c.Retries(); n != 3 {
+			d.t.Errorf("%d tries are left", n)
+		}
+		d.logsIn("PIN for card", cardPIN)
+	})
 	d.step("a wrong PIN tells what is left", func(d *desk) {
 		d.reads("2 tries left", "PIN for card", "654321", "PIN for card", cardPIN)
 		if n := c.Retries(); n != 3 {

@@ -42,7 +42,7 @@ func TestAThousandPeopleAtThePromptKeepNobodyOut(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), machine.Patience)
 	defer cancel()
 	at(t, people, func(i int) (err error) {
-		crowd[i], err = ask(ctx, r, begin(identity.OpAuthenticate, 0).AddString(wire.RemoteHost, fmt.Sprintf("192.0.2.%d.example", i)))
+		crowd[i], err = ask(ctx, r, begin(identity.OpAuthenticate).AddString(wire.RemoteHost, fmt.Sprintf("192.0.2.%d.example", i)))
 		return err
 	})
 	if open, with := burden(t, r); open < fds+people {

@@ -135,21 +135,20 @@ func TestSystemdKnowsPeopleOfAKanidmServerByNameAndDomain(t *testing.T) {
 	b, err := w.Boot(t.Context())
 	must(t, err)
 	in(t, b, `
-		systemctl start sallyportd.socket sallyportd sallyport-userdb.socket
+		systemctl start sallyportd.socket sallyportd
 		su -l `+bobSPN+` -c 'sleep 300' </dev/null >/dev/null 2>&1 &`)
 	crew := "crew@" + kanidm.Domain
 	must(t, b.Eventually(t.Context(), func() error {
-		_, err := b.In(t.Context(), "loginctl show-user "+bobSPN+" -p State | grep -x State=active && userdbctl --with-nss=no users-in-group "+crew)
+		_, err := b.In(t.Context(), "loginctl show-user "+bobSPN+" -p State | grep -x State=active && userdbctl users-in-group "+crew)
 		return err
 	}))
 	for _, s := range daemonStates() {
 		t.Run(s.name, func(t *testing.T) {
 			in(t, b, s.begin)
-			bsays(t, b, "userdbctl --with-nss=no user "+bobSPN, "User name: "+bobSPN, "Real Name: Bob B.", "Service: io.sallyport")
-			bsays(t, b, "userdbctl --with-nss=no user bob", "User name: "+bobSPN)
-			bsays(t, b, "userdbctl --with-nss=no group "+crew, "Group name: "+crew, "Members: "+bobSPN)
-			bsays(t, b, "userdbctl --with-nss=no groups-of-user "+bobSPN, crew)
-			bsays(t, b, "getent -s systemd passwd "+bobSPN+"; getent -s systemd group "+crew, bobSPN+":x:70001", crew+":x:70100")
+			bsays(t, b, "userdbctl user "+bobSPN, "User name: "+bobSPN, "Real Name: Bob B.")
+			bsays(t, b, "userdbctl user bob", "User name: "+bobSPN)
+			bsays(t, b, "userdbctl group "+crew, "Group name: "+crew, "Members: "+bobSPN)
+			bsays(t, b, "userdbctl groups-of-user "+bobSPN, crew)
 			bsays(t, b, "loginctl list-sessions; loginctl show-user "+bobSPN+" -p Name -p State", "Name="+bobSPN, "State=active")
 			in(t, b, s.end)
 		})

@@ -20,8 +20,8 @@ import (
 type host struct{ *wire.Conn }
 
 // begin opens a conversation about ada.
-func begin(op identity.Operation, flags uint32) *wire.Message {
-	return wire.New(wire.Begin).AddNumbers(wire.Operation, uint32(op)).AddNumbers(wire.Flags, flags).
+func begin(op identity.Operation) *wire.Message {
+	return wire.New(wire.Begin).AddNumbers(wire.Operation, uint32(op)).AddNumbers(wire.Flags, 0).
 		AddString(wire.Service, "test").AddString(wire.Name, ada)
 }
 
@@ -72,7 +72,7 @@ func (h host) answer(ctx context.Context, password string) (identity.Code, error
 
 // signIn is one whole authentication of ada's.
 func signIn(ctx context.Context, r *machine.Realm, password string) (identity.Code, error) {
-	h, err := ask(ctx, r, begin(identity.OpAuthenticate, 0))
+	h, err := ask(ctx, r, begin(identity.OpAuthenticate))
 	if err != nil {
 		return 0, err
 	}
@@ -82,7 +82,7 @@ func signIn(ctx context.Context, r *machine.Realm, password string) (identity.Co
 
 // changePassword is the second round of what passwd(1) does.
 func changePassword(ctx context.Context, r *machine.Realm, was, is string) (identity.Code, error) {
-	h, err := ask(ctx, r, begin(identity.OpChangePassword, 0).AddString(wire.OldPass, was))
+	h, err := ask(ctx, r, begin(identity.OpChangePassword).AddString(wire.OldPass, was))
 	if err != nil {
 		return 0, err
 	}

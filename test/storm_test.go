@@ -58,7 +58,7 @@ func TestNobodyFillsTheDoorWithOpenPrompts(t *testing.T) {
 		c, err := wire.Dial(ctx, r.Path("/run/sallyport/pam.sock"))
 		must(t, err)
 		t.Cleanup(func() { _ = c.Close() })
-		must(t, c.Send(ctx, begin(identity.OpAuthenticate, 0).AddNumbers(wire.Caller, identity.NoLoginUID, uid)))
+		must(t, c.Send(ctx, begin(identity.OpAuthenticate).AddNumbers(wire.Caller, identity.NoLoginUID, uid)))
 	}
 	t.Run("held open by direct connections", func(t *testing.T) { comeIn(t, r) })
 

@@ -90,3 +90,81 @@ func TestADoorTurnsAwayWhoHasNoPlaceAndEndsWithItsContext(t *testing.T) {
 		t.Error("the socket still listens")
 	}
 }
+
+func TestWhoHasSettledHoldsNoPlaceAtTheDoor(t *testing.T) {
+	ctx, end := context.WithTimeout(t.Context(), time.Minute)
+	defer end()
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := Listen(path, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		done <- Serve(ctx, l, Door{
+			Limits: Limits{Open: 1, PerUser: 1}, Log: slog.New(slog.DiscardHandler),
+			Full: func(ctx context.Context, c *Conn, _ identity.Peer) { _ = c.Send(ctx, New(Unavailable)) },
+			Handle: func(ctx context.Context, c *Conn, _ identity.Peer) {
+				c.Settle()
+				_ = c.Send(ctx, New(Working))
+				_, _ = c.Receive(ctx)
+			},
+		})
+	}()
+	for i := range 5 {
+		c, err := Dial(ctx, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m, err := c.Receive(ctx); err != nil || m.Type != Working {
+			t.Fatalf("number %d heard %v, %v", i, m, err)
+		}
+	}
+	end()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWhoHangsUpAtOnceIsNotServed(t *testing.T) {
+	ctx, end := context.WithTimeout(t.Context(), time.Minute)
+	defer end()
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := Listen(path, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 100 {
+		c, err := Dial(ctx, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = c.Close()
+	}
+	last, err := Dial(ctx, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan struct{}, 200)
+	done := make(chan error, 1)
+	go func() {
+		done <- Serve(ctx, l, Door{
+			Limits: Limits{Open: 200, PerUser: 200}, Log: slog.New(slog.DiscardHandler),
+			Full: func(context.Context, *Conn, identity.Peer) { t.Error("no place") },
+			Handle: func(ctx context.Context, c *Conn, _ identity.Peer) {
+				served <- struct{}{}
+				_ = c.Send(ctx, New(Working))
+			},
+		})
+	}()
+	if m, err := last.Receive(ctx); err != nil || m.Type != Working {
+		t.Errorf("who stayed heard %v, %v", m, err)
+	}
+	end()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if len(served) != 1 {
+		t.Errorf("%d were served", len(served))
+	}
+}

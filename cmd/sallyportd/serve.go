@@ -60,6 +60,7 @@ func serve(ctx context.Context, c *config.Config, log *slog.Logger) error {
 	for i := range c.Providers {
 		closer, err := addRealm(ctx, c, &c.Providers[i], cards, daemon.Options{
 			Log: log, Sealer: sealed.Sealer, SealDetail: sealed.Detail, SealMend: sealed.Mend, Realms: d, Machine: c.Machine.ID, Version: version,
+			Sessions: "/run/systemd/sessions",
 		})
 		if err != nil {
 			return fmt.Errorf("realm %s: %w", c.Providers[i].Realm, err)

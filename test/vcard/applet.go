@@ -47,7 +47,11 @@ func (c *Card) answer(apdu []byte) ([]byte, Fault) {
 		return word(wrongLength), None
 	}
 	if c.fault != nil {
-		if f := c.fault(apdu[1]); f != None {
+		f := c.fault(apdu[1])
+		if f == Short {
+			return append([]byte{0x01}, word(ok)...), None
+		}
+		if f != None {
 			return []byte{0x12}, f
 		}
 	}

@@ -102,6 +102,7 @@ const (
 	Pull          // it is taken out, without an answer
 	Hang          // no answer, until it is taken out
 	Garbage       // an answer that is none
+	Short         // success and one byte, whatever was asked
 )
 
 // New is a card as from the factory: no keys, PIN and PUK as everybody knows them.
