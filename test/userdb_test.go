@@ -17,6 +17,7 @@ func settled(t *testing.T) *machine.Booted {
 	t.Helper()
 	b := booted(t)
 	in(t, b, `
+		systemctl stop nscd || true # it keeps its answers for minutes, and has a test of its own
 		install -d -o sallyport-server -g sallyport-server -m 0700 /var/lib/sallyport-server
 		runuser -u sallyport-server -- sallyport-server init --dir /var/lib/sallyport-server --realm example --listen 127.0.0.1:8443
 		systemctl start sallyport-server
