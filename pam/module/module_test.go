@@ -95,7 +95,7 @@ func TestThePersonIsAskedAndTold(t *testing.T) {
 		want(t, r.run([]string{"correct horse", "123456"}, "alice", "auth"), append(dialogue, "auth=0")...)
 		want(t, r.run([]string{"correct horse", "123457"}, "alice", "auth"), append(dialogue, "auth=7")...)
 		want(t, r.run(nil, "alice", "auth"), "secret: Password: ", "auth=19")
-		silent := []string{dialogue[0], dialogue[3], "auth-silent=0"}
+		silent := []string{dialogue[0], dialogue[2], dialogue[3], "auth-silent=0"}
 		want(t, r.run([]string{"correct horse", "123456"}, "alice", "auth-silent"), silent...)
 	})
 }

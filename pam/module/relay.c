@@ -213,7 +213,9 @@ static char *text_of(const struct wire_message *m)
 
 /*
  * Shows a text. A host that cannot show it is not an error: nothing hangs on it. With
- * PAM_SILENT nothing is shown, errors neither, as pam_authenticate(3) says.
+ * PAM_SILENT an error is shown all the same: sudo says it in every authentication, and
+ * would leave a person without the reason. Where nobody is asked (sudo -n) it does not
+ * call us.
  */
 static int tell(const struct call *c, const struct wire_message *m)
 {
@@ -224,11 +226,9 @@ static int tell(const struct call *c, const struct wire_message *m)
 	wire_get_number(m, WIRE_STYLE, &style);
 	if (text == NULL || (style != TELL_INFO && style != TELL_ERROR))
 		r = PAM_AUTHINFO_UNAVAIL;
-	else if (c->flags & PAM_SILENT)
-		;
 	else if (style == TELL_ERROR)
 		(void)pam_prompt(c->pamh, PAM_ERROR_MSG, NULL, "%s", text);
-	else if (!c->options.quiet)
+	else if (!(c->flags & PAM_SILENT) && !c->options.quiet)
 		(void)pam_prompt(c->pamh, PAM_TEXT_INFO, NULL, "%s", text);
 	free(text);
 	return r;
