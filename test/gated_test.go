@@ -31,15 +31,20 @@ func TestAGatedGroupIsNotTheUserManagers(t *testing.T) {
 	must(t, err)
 	phone := &authenticator{secret: u.Query().Get("secret"), used: map[string]bool{}}
 
-	const look = `'id -Gn; echo --; systemd-run --user --pipe --wait -q id -Gn; echo --; systemd-run --user --scope -q id -Gn'`
+	// A unit of her own: systemd-run(1) of systemd 257 needs a message bus as well.
+	in(t, b, `
+		d=$(getent passwd ada | cut -d: -f6)/.config/systemd/user
+		install -d -o ada -g ada "$(dirname "$(dirname "$(dirname "$d")")")"; install -d "$d"
+		printf '[Service]\nType=oneshot\nExecStart=/bin/sh -c "id -Gn > %%t/groups"\n' > "$d/groups.service"`)
+	const look = `'id -Gn; echo --; systemctl --user start groups; cat $XDG_RUNTIME_DIR/groups'`
 	const ssh = `ssh -F none -o LogLevel=ERROR -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null `
-	groups := func(t *testing.T, how string) (session, service, scope []string) {
+	groups := func(t *testing.T, how string) (session, service []string) {
 		t.Helper()
 		parts := strings.Split(in(t, b, how), "--\n")
-		if len(parts) != 3 {
+		if len(parts) != 2 {
 			t.Fatalf("%s printed %q", how, parts)
 		}
-		return strings.Fields(parts[0]), strings.Fields(parts[1]), strings.Fields(parts[2])
+		return strings.Fields(parts[0]), strings.Fields(parts[1])
 	}
 	strong := func() string {
 		return "echo '" + adaPass + phone.code(t) + "' > /root/answer; SSH_ASKPASS=/root/ask SSH_ASKPASS_REQUIRE=force " + ssh +
@@ -47,19 +52,16 @@ func TestAGatedGroupIsNotTheUserManagers(t *testing.T) {
 	}
 	weak := ssh + "-i /root/key -o PreferredAuthentications=publickey ada@127.0.0.1 " + look
 
-	session, service, scope := groups(t, strong())
+	session, service := groups(t, strong())
 	if !slices.Contains(session, "vault") {
 		t.Errorf("a session with a code has %q", session)
 	}
 	if slices.Contains(service, "vault") {
 		t.Errorf("the user manager starts a program with %q", service)
 	}
-	if !slices.Contains(scope, "vault") { // a scope runs the session's own child
-		t.Errorf("a scope of that session has %q", scope)
-	}
-	session, service, scope = groups(t, weak)
-	if slices.Contains(session, "vault") || slices.Contains(service, "vault") || slices.Contains(scope, "vault") {
-		t.Errorf("a session by key has %q, %q, %q", session, service, scope)
+	session, service = groups(t, weak)
+	if slices.Contains(session, "vault") || slices.Contains(service, "vault") {
+		t.Errorf("a session by key has %q, %q", session, service)
 	}
 	if !slices.Contains(service, "crew") {
 		t.Errorf("the user manager has not even %q", service)
