@@ -65,6 +65,7 @@ func bsays(t *testing.T, b *machine.Booted, lines string, want ...string) {
 
 func TestSystemdKnowsThePeopleOfTheRealm(t *testing.T) {
 	b := settled(t)
+	in(t, b, "systemctl start systemd-userdbd.socket")
 	in(t, b, "su -l ada -c 'sleep 300' </dev/null >/dev/null 2>&1 &") // a session, through pam_systemd
 	must(t, b.Eventually(t.Context(), func() error {
 		_, err := b.In(t.Context(), "loginctl show-user ada -p State | grep -x State=active")
