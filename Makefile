@@ -95,7 +95,7 @@ test-machine: all
 # The same on another release of Debian: "make test-distro RELEASE=trixie" runs all,
 # TESTS=regexp the whole-machine tests that match, TESTS=host those that depend on the
 # host's own programs most.
-test-distro:
+test-distro: deps-distro
 	packaging/test-distro '$(RELEASE)' '$(TESTS)'
 
 # Prints the table of docs/benchmarks.md; it takes some minutes, and passes or fails nothing.
