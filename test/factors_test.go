@@ -149,6 +149,9 @@ func refusesOffline(t *testing.T, r *machine.Realm, line string) {
 	c, err := r.Console(t.Context(), "/bin/sh", "-c", "cd /; "+line)
 	must(t, err)
 	defer c.Hangup()
+	if strings.HasPrefix(line, "ssh ") { // from another host only whoever has the password learns why
+		must(t, c.Talk(t.Context(), "Password: ", adaPass))
+	}
 	_, err = c.Expect(t.Context(), "Offline, and this account needs a one-time code, which cannot be checked on this machine offline.")
 	must(t, err)
 	if strings.Contains(c.Screen(), "I am ") {
