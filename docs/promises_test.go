@@ -63,3 +63,29 @@ func TestEveryTestThatAPageNamesExists(t *testing.T) {
 		t.Errorf("the pages name %d tests", found)
 	}
 }
+
+// The table of attacks has a test in every cell.
+func TestEveryAttackIsTried(t *testing.T) {
+	text, err := os.ReadFile("promises.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(text), "\n## Attacks\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	rows := 0
+	for line := range strings.Lines(table) {
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
+		if len(cells) != 5 || strings.HasPrefix(cells[0], "---") || strings.TrimSpace(cells[0]) == "who" {
+			continue
+		}
+		rows++
+		for _, cell := range cells[1:] {
+			if !named.MatchString(cell) {
+				t.Errorf("%s: no test in %q", cells[0], cell)
+			}
+		}
+	}
+	if rows != 4 {
+		t.Errorf("%d rows, want 4", rows)
+	}
+}
