@@ -99,26 +99,36 @@ static void put_item(struct wire_writer *w, const struct call *c, int item, uint
 		wire_put_text(w, tag, v);
 }
 
+enum { MOST_NUMBERS = 6 }; /* in one field of Begin */
+
+/* Numbers as the wire has them, the low byte first. */
+static void put_numbers(struct wire_writer *w, uint16_t tag, const uint32_t *n, size_t count)
+{
+	uint8_t b[4 * MOST_NUMBERS];
+
+	if (count > MOST_NUMBERS)
+		return;
+	for (size_t i = 0; i < 4 * count; i++)
+		b[i] = (uint8_t)(n[i / 4] >> (8 * (i % 4)));
+	wire_put(w, tag, b, 4 * count);
+}
+
 /* Where the host runs. Left out if the kernel does not say: then nothing is remembered. */
 static void put_session(struct wire_writer *w)
 {
 	struct session s;
-	uint8_t b[20];
 
 	if (!session_of_self(&s))
 		return;
 	const uint32_t n[5] = {s.audit, s.terminal, s.leader, (uint32_t)s.started, (uint32_t)(s.started >> 32)};
 
-	for (size_t i = 0; i < sizeof b; i++)
-		b[i] = (uint8_t)(n[i / 4] >> (8 * (i % 4)));
-	wire_put(w, WIRE_SESSION, b, sizeof b);
+	put_numbers(w, WIRE_SESSION, n, sizeof n / sizeof n[0]);
 }
 
 /* Which process the host is. Left out if the kernel does not say: then its session earns nothing. */
 static void put_process(struct wire_writer *w)
 {
 	struct process p;
-	uint8_t b[24];
 
 	if (!process_of_self(&p))
 		return;
@@ -127,9 +137,7 @@ static void put_process(struct wire_writer *w)
 		p.parent, (uint32_t)p.parent_started, (uint32_t)(p.parent_started >> 32),
 	};
 
-	for (size_t i = 0; i < sizeof b; i++)
-		b[i] = (uint8_t)(n[i / 4] >> (8 * (i % 4)));
-	wire_put(w, WIRE_PROCESS, b, sizeof b);
+	put_numbers(w, WIRE_PROCESS, n, sizeof n / sizeof n[0]);
 }
 
 /* Who runs the host, so that the daemon counts attempts against them and not against root. */
@@ -137,11 +145,8 @@ static void put_caller(struct wire_writer *w)
 {
 	const struct caller who = caller_of_self();
 	const uint32_t n[2] = {who.login_uid, who.real_uid};
-	uint8_t b[8];
 
-	for (size_t i = 0; i < sizeof b; i++)
-		b[i] = (uint8_t)(n[i / 4] >> (8 * (i % 4)));
-	wire_put(w, WIRE_CALLER, b, sizeof b);
+	put_numbers(w, WIRE_CALLER, n, sizeof n / sizeof n[0]);
 }
 
 /* Which session of logind's the host is in. Left out if it is in none. */
