@@ -11,13 +11,12 @@ func encode(v any) ([]byte, error) {
 	return enc.Marshal(v) //nolint:wrapcheck // by the callers
 }
 
-// decode refuses keys that come twice, fields that it does not know, and anything
-// behind the end.
+// decode refuses keys that come twice and anything behind the end. A field that it does
+// not know is left out: a newer program may say more, see [ErrNewer].
 func decode(b []byte, into any) error {
 	dec, err := cbor.DecOptions{
-		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
-		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
-		MaxArrayElements:  1 << 16,
+		DupMapKey:        cbor.DupMapKeyEnforcedAPF,
+		MaxArrayElements: 1 << 16,
 	}.DecMode()
 	if err != nil {
 		return err //nolint:wrapcheck // by the callers

@@ -23,6 +23,15 @@ const (
 	typeGroupToken   = "application/sallyport-group-token+cbor"
 )
 
+// ErrNewer says that the realm has signed something that this program is too old to
+// read. It is no [ErrToken]: nobody has lied.
+//
+// What is signed may grow. A reader leaves out a field that it does not know, so a field
+// that may be left out is simply added, under a number that was never used. One that
+// must not be left out is named in the protected header "crit" (RFC 9052, section 3.1),
+// and a reader that does not know that name stops with this error.
+var ErrNewer = errors.New("it was made by a newer release, and this one cannot read it")
+
 // Signer signs tokens with one Ed25519 key. Make it with [NewSigner].
 type Signer struct {
 	keyID  []byte
@@ -167,11 +176,27 @@ func (k *Keyring) open(contentType string, signed []byte, into any, realm *strin
 	if err := m.Verify(nil, v); err != nil {
 		return fmt.Errorf("%w: %w", ErrToken, err)
 	}
+	if err := understood(m.Headers.Protected); err != nil {
+		return err
+	}
 	if err := decode(m.Payload, into); err != nil {
 		return fmt.Errorf("%w: %w", ErrToken, err)
 	}
 	if *realm != k.realm {
 		return fmt.Errorf("%w: of realm %q, not %q", ErrToken, *realm, k.realm)
+	}
+	return nil
+}
+
+// understood refuses a token that names something as critical: this program knows no
+// such thing. It is called for what the realm has signed.
+func understood(h cose.ProtectedHeader) error {
+	critical, err := h.Critical()
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrToken, err)
+	}
+	if len(critical) > 0 {
+		return fmt.Errorf("%w: it needs %v", ErrNewer, critical)
 	}
 	return nil
 }

@@ -31,6 +31,9 @@ var (
 	// signed with the wrong key. It is ErrOffline for every decision, and an
 	// alarm. errors.Is(err, ErrOffline) is true as well.
 	ErrUntrusted = untrusted{}
+	// ErrNewer: the server said something that this release is too old to read. It is
+	// ErrOffline for every decision, and no alarm.
+	ErrNewer = newer{}
 	// ErrRefusedMachine: the server knows us no longer or lacks our rights: a
 	// configuration error. Keep the cache and say so.
 	ErrRefusedMachine = errors.New("the server refuses this machine")
@@ -40,6 +43,13 @@ type untrusted struct{}
 
 func (untrusted) Error() string        { return "the server could not prove who it is" }
 func (untrusted) Is(target error) bool { return target == ErrOffline || target == error(untrusted{}) }
+
+type newer struct{}
+
+func (newer) Error() string {
+	return "the server is of a newer release, which this machine cannot read: upgrade Sallyport on this machine"
+}
+func (newer) Is(target error) bool { return target == ErrOffline || target == error(newer{}) }
 
 // Record is one account as the provider vouches for it: truly said by the realm,
 // which may still have said what no machine takes. The resolver validates it, so

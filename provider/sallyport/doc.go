@@ -13,6 +13,7 @@
 //	no route, refused, deadline, other TLS fault,
 //	redirect, 408, 429, 5xx, a body that is no answer   provider.ErrOffline
 //	certificate or signature does not verify            provider.ErrUntrusted
+//	signed, and of a newer release                      provider.ErrNewer
 //	"unauthenticated", "permission denied"              provider.ErrRefusedMachine
 //	"not found" with the service's own detail           provider.ErrNotFound
 //

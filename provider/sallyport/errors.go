@@ -21,10 +21,13 @@ func meaning(doing string, err error) error {
 }
 
 func sentinel(err error) error {
-	for _, known := range []error{provider.ErrUntrusted, provider.ErrOffline, provider.ErrNotFound, provider.ErrRefusedMachine} {
+	for _, known := range []error{provider.ErrUntrusted, provider.ErrNewer, provider.ErrOffline, provider.ErrNotFound, provider.ErrRefusedMachine} {
 		if errors.Is(err, known) {
 			return known
 		}
+	}
+	if errors.Is(err, identity.ErrNewer) {
+		return provider.ErrNewer
 	}
 	if https.Distrusted(err) || errors.Is(err, identity.ErrToken) {
 		return provider.ErrUntrusted

@@ -23,7 +23,7 @@ import (
 )
 
 // signAnything signs a token without a look at it, as our own server never does.
-func signAnything(t *testing.T, key ed25519.PrivateKey, token *identity.IDToken) []byte {
+func signAnything(t *testing.T, key ed25519.PrivateKey, token *identity.IDToken, critical ...any) []byte {
 	t.Helper()
 	signer, err := cose.NewSigner(cose.AlgorithmEdDSA, key)
 	if err != nil {
@@ -33,6 +33,12 @@ func signAnything(t *testing.T, key ed25519.PrivateKey, token *identity.IDToken)
 	m.Headers.Protected.SetAlgorithm(cose.AlgorithmEdDSA)
 	m.Headers.Protected[cose.HeaderLabelKeyID] = identity.KeyID(key.Public().(ed25519.PublicKey))
 	m.Headers.Protected[cose.HeaderLabelContentType] = "application/sallyport-id-token+cbor"
+	if len(critical) > 0 {
+		m.Headers.Protected[cose.HeaderLabelCritical] = critical
+		for _, c := range critical {
+			m.Headers.Protected[c] = true
+		}
+	}
 	if m.Payload, err = cbor.Marshal(token); err != nil {
 		t.Fatal(err)
 	}
@@ -73,21 +79,7 @@ func TestOneAccountThatBreaksTheRulesKeepsNoOtherOut(t *testing.T) {
 		signAnything(t, key, person("root", 0)), signAnything(t, key, person("../x", 2_000_000_001)),
 		signAnything(t, key, person("alice", 2_000_000_000)),
 	}}
-	mux := http.NewServeMux()
-	mux.Handle(sallyportv1connect.NewRealmServiceHandler(l))
-	mux.Handle(sallyportv1connect.NewDirectoryServiceHandler(l))
-	s := httptest.NewUnstartedServer(mux)
-	s.EnableHTTP2 = true
-	s.StartTLS()
-	t.Cleanup(s.Close)
-	_, machineKey, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := open(t, sallyport.Options{
-		URL: s.URL, RootPEM: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}),
-		MachineKey: machineKey, MachineID: uuid.New(), Memory: &memory{},
-	})
+	p := listed(t, l)
 	sound, unsound := 0, 0
 	position, err := p.List(t.Context(), func(r provider.Record) error {
 		if r.Token.Validate() == nil {
@@ -103,5 +95,37 @@ func TestOneAccountThatBreaksTheRulesKeepsNoOtherOut(t *testing.T) {
 	// What was remembered is held to every rule again.
 	if _, err := p.Verify(l.tokens[0]); !errors.Is(err, identity.ErrToken) {
 		t.Errorf("a remembered token that breaks the rules: %v", err)
+	}
+}
+
+// listed is a provider whose server lists those tokens.
+func listed(t *testing.T, l *lister) *sallyport.Provider {
+	t.Helper()
+	mux := http.NewServeMux()
+	mux.Handle(sallyportv1connect.NewRealmServiceHandler(l))
+	mux.Handle(sallyportv1connect.NewDirectoryServiceHandler(l))
+	s := httptest.NewUnstartedServer(mux)
+	s.EnableHTTP2 = true
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	_, machineKey, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return open(t, sallyport.Options{
+		URL: s.URL, RootPEM: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}),
+		MachineKey: machineKey, MachineID: uuid.New(), Memory: &memory{},
+	})
+}
+
+func TestANewerReleaseIsNotCalledAnImpostor(t *testing.T) {
+	pub, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := listed(t, &lister{liar: &liar{pub: pub}, tokens: [][]byte{signAnything(t, key, person("alice", 2_000_000_000), "sallyport-hours")}})
+	_, err = p.List(t.Context(), func(provider.Record) error { return nil })
+	if !errors.Is(err, provider.ErrNewer) || !errors.Is(err, provider.ErrOffline) || errors.Is(err, provider.ErrUntrusted) {
+		t.Errorf("%v; want ErrNewer, which is ErrOffline and not ErrUntrusted", err)
 	}
 }
