@@ -20,7 +20,7 @@ type Failures struct {
 
 const (
 	// keepFailures is when nothing that is counted is left of it.
-	keepFailures = 48 * time.Hour
+	keepFailures = 14 * 24 * time.Hour
 	// maxPlaces bounds the origins that are remembered of one account.
 	maxPlaces = 64
 )

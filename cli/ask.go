@@ -213,6 +213,9 @@ func printExplanation(w io.Writer, e report.Explanation, now time.Time) {
 		if o.CodeFailures > 0 {
 			fmt.Fprintf(w, "wrong one-time codes offline: %d\n", o.CodeFailures)
 		}
+		if o.PINFailures > 0 {
+			fmt.Fprintf(w, "wrong PINs:     %d\n", o.PINFailures)
+		}
 	}
 	for _, l := range e.Limits {
 		fmt.Fprintf(w, "note: %s\n", l)
@@ -231,6 +234,8 @@ func lockedFactor(kind string) string {
 		return "one-time codes"
 	case "piv":
 		return "cards"
+	case "pin":
+		return "PINs of cards"
 	case "locker":
 		return "programs without root's rights, such as screen lockers"
 	default:

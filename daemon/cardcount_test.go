@@ -1,7 +1,9 @@
 package daemon
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
@@ -83,5 +85,71 @@ func TestAWrongPINIsNoFailureOfTheAccount(t *testing.T) {
 		if f, err := h.cache.Failures(bg, h.alice(), kind, "user alice"); err != nil || f.Count != 0 {
 			t.Errorf("%s: %d, %v", kind, f.Count, err)
 		}
+	}
+}
+
+// TestWrongPINsAreCountedHereToo: a card forgets its wrong PINs at the next right one, and
+// whoever sits at the reader now and then must not live on that.
+func TestWrongPINsAreCountedHereToo(t *testing.T) {
+	h, c := cardHouse(t)
+	h.lost()
+	wrong := func() identity.Code { return h.door("vault", typing("111111", "")).Code }
+	for range pinBrake().From {
+		c.retries = 3 // the owner was there
+		wrong()
+	}
+	if f, err := h.cache.Failures(bg, h.alice(), kindPIN, "user alice"); err != nil || f.Count != pinBrake().From {
+		t.Fatalf("%d are counted, %v", f.Count, err)
+	}
+	c.retries = 3
+	signs := h.cards.signs
+	conv := typing("123456", "secret", h.code(0))
+	v := h.door("login", conv)
+	if h.cards.signs != signs {
+		t.Error("the card was told a PIN all the same")
+	}
+	if v.Code == identity.Granted || !strings.Contains(strings.Join(conv.told, "\n"), "Too many wrong") {
+		t.Errorf("%s; told %q", v.Code, conv.told)
+	}
+	if v := h.door("login", typing("secret", h.code(0))); v.Code != identity.Granted {
+		t.Errorf("the other factors: %s", v.Code)
+	}
+	h.clk.pass(time.Minute + time.Second)
+	if v := h.door("login", typing("123456")); v.Code != identity.Granted {
+		t.Errorf("a minute later: %s", v.Code)
+	}
+	if f, err := h.cache.Failures(bg, h.alice(), kindPIN, "user alice"); err != nil || f.Count != pinBrake().From {
+		t.Errorf("a right PIN leaves %d, %v", f.Count, err)
+	}
+}
+
+// TestOnlyAWrongPINCountsAsOne: what else goes wrong with a card is nobody's guess.
+func TestOnlyAWrongPINCountsAsOne(t *testing.T) {
+	h, _ := cardHouse(t)
+	h.lost()
+	for _, f := range []identity.CardFault{identity.CardRemoved, identity.CardBusy, identity.CardUntouched, identity.CardUnknown} {
+		h.cards.before = func() error { return fault(f) }
+		h.door("vault", typing("123456"))
+	}
+	if f, err := h.cache.Failures(bg, h.alice(), kindPIN, "user alice"); err != nil || f.Count != 0 {
+		t.Errorf("%d are counted, %v", f.Count, err)
+	}
+}
+
+func TestAPINThatCannotBeCountedIsNotTold(t *testing.T) {
+	h, _ := cardHouse(t)
+	h.lost()
+	signs := h.cards.signs
+	must(t, h.cache.Close())
+	if v := h.door("vault", typing("123456")); v.Code == identity.Granted || h.cards.signs != signs {
+		t.Errorf("%s, and the card was told %d PINs", v.Code, h.cards.signs-signs)
+	}
+	// Nor where it is the count itself that fails, and not the look before.
+	pin := func() (identity.CardProof, error) { t.Error("the card is asked"); return identity.CardProof{}, nil }
+	if _, err := countPIN(bg, h.d, h.alice(), identity.OriginOfUser("alice"), pin); err == nil {
+		t.Error("no error")
+	}
+	if err := h.d.mayTypePIN(bg, h.alice(), identity.OriginOfUser("alice")); err == nil {
+		t.Error("a count that cannot be read locks nothing")
 	}
 }

@@ -21,6 +21,7 @@ import (
 //	no reader, no card, none of PIV       the other ways, without a word
 //	another's card, an expired one, …     the reason is told, then the other ways
 //	one try left                          the same
+//	too many wrong PINs from that origin  the same, see pintries.go
 //	an empty line for the PIN             another way
 //	a wrong PIN, more than one try left   it is told, and the PIN asked for again
 //	a wrong PIN, one try left             it is told, then the other ways
@@ -94,6 +95,9 @@ func (s *login) findCard(ctx context.Context) bool {
 	s.d.noteProof(err)
 	if err == nil {
 		c.factor, err = s.d.fits(t, c.seen)
+	}
+	if err == nil {
+		err = s.d.mayTypePIN(ctx, s.q.e.account.UUID, s.Origin())
 	}
 	if err != nil {
 		s.cardFault(ctx, err)
@@ -187,9 +191,11 @@ func (s *login) sign(ctx context.Context, c identity.CardChallenge) (identity.Ca
 		}
 	}
 	defer func() { mu.Lock(); given = true; mu.Unlock() }()
-	return limited(ctx, signLimit, func(ctx context.Context) (identity.CardProof, error) {
-		defer pin.Wipe()
-		return s.d.o.Cards.Sign(ctx, seen, pin, c, touch)
+	return countPIN(ctx, s.d, s.q.e.account.UUID, s.Origin(), func() (identity.CardProof, error) {
+		return limited(ctx, signLimit, func(ctx context.Context) (identity.CardProof, error) {
+			defer pin.Wipe()
+			return s.d.o.Cards.Sign(ctx, seen, pin, c, touch)
+		})
 	})
 }
 

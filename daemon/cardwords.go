@@ -15,6 +15,10 @@ func cardWords(err error) (detail, mend string) {
 	if !errors.As(err, &e) {
 		e = &identity.CardError{Retries: -1}
 	}
+	var r ruledOut
+	if errors.As(err, &r) {
+		return r.detail, r.mend
+	}
 	switch e.Fault {
 	case identity.CardWrongPIN:
 		return wrongPIN(e.Retries), "Try again, with the PIN of the card."

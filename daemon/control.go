@@ -145,7 +145,7 @@ func (d *Daemon) explainOffline(ctx context.Context, e *entry) (*report.Offline,
 		return o, nil, nil
 	}
 	for _, f := range all {
-		most := map[string]*int{kindOffline: &o.Failures, kindCode: &o.CodeFailures, kindCard: &o.CardFailures}[f.Kind]
+		most := map[string]*int{kindOffline: &o.Failures, kindCode: &o.CodeFailures, kindCard: &o.CardFailures, kindPIN: &o.PINFailures}[f.Kind]
 		if most != nil && f.Origin != "" {
 			*most = max(*most, int(f.Count))
 		}

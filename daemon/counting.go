@@ -18,11 +18,13 @@ import (
 const (
 	kindOffline = "password" // answers checked here
 	kindCode    = "totp"     // one-time codes checked here
-	kindCard    = "piv"      // signatures of cards checked here; wrong PINs the card counts itself
+	kindCard    = "piv"      // signatures of cards checked here
+	kindPIN     = "pin"      // wrong PINs, see pintries.go; no yes clears them
 	kindLocker  = "locker"   // attempts by a peer that is not root
 )
 
-// allKinds are what a yes of the server clears: it counts by itself.
+// allKinds are what a yes of the server clears: it counts by itself. Wrong PINs it never
+// hears of.
 var allKinds = []string{kindOffline, kindCode, kindCard, kindLocker} //nolint:gochecknoglobals // a constant table
 
 // countedAs is what failures of a factor are counted for.
@@ -64,9 +66,15 @@ type counter struct {
 //	within 90 days                            origin
 //	or it is the seat                         origin
 //	else                                      origin, machine
-func (d *Daemon) brakesFor(ctx context.Context, id uuid.UUID, kind string, from identity.Origin) ([]counter, error) {
+//	any, for PINs                             the origin's wrong PINs
+func (d *Daemon) brakesFor(ctx context.Context, id uuid.UUID, kind string, from identity.Origin) (_ []counter, err error) {
 	now := d.clock.now()
 	list := []counter{{d.p.originBrake(), cache.Failures{Kind: kind, Origin: from.String()}}}
+	if kind == kindPIN {
+		list[0].Brake = pinBrake()
+		list[0].Tally, err = d.o.Cache.Failures(ctx, id, kind, list[0].Origin)
+		return list, err //nolint:wrapcheck // told by uncounted
+	}
 	known, err := d.o.Cache.HasSignedIn(ctx, id, from.String(), now.Add(-placeFor))
 	if err != nil {
 		return nil, err //nolint:wrapcheck // told by uncounted

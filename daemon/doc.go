@@ -66,7 +66,8 @@
 // epoch, and for exactly this realm, machine and account. It is opened for each
 // check and wiped after it. Backup codes only the server checks. Wrong answers are
 // counted for each kind where they come from (see brakesFor) and lock that kind there,
-// until it is proved there or the server has said yes; a wrong PIN the card counts itself.
+// until it is proved there or the server has said yes. Wrong PINs the card counts, and this
+// machine too; see pintries.go.
 //
 //	typed, by an account with a code                 then
 //	a wrong password                                 Denied; counted as a password

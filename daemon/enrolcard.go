@@ -98,7 +98,9 @@ func (d *Daemon) enrolCard(ctx context.Context, peer identity.Peer, args []byte,
 	defer o.ManagementKey.Wipe()
 	pin := identity.NewSecret([]byte(a.PIN))
 	defer pin.Wipe()
-	made, err := d.enroller().Prepare(ctx, o, pin, func() { _ = emit(report.CardMade{Touch: true}) })
+	made, err := countPIN(ctx, d, e.login.q.e.account.UUID, e.login.Origin(), func() (identity.CardMade, error) {
+		return d.enroller().Prepare(ctx, o, pin, func() { _ = emit(report.CardMade{Touch: true}) }) //nolint:wrapcheck // a card's fault
+	})
 	if err != nil {
 		d.log.InfoContext(ctx, "no card is enrolled", "account", e.login.q.e.account.Name, "reason", err)
 		d.enrolling.again(a.Handle, e, d.o.Now())
@@ -200,7 +202,9 @@ func (d *Daemon) enrolCardDone(ctx context.Context, peer identity.Peer, args []b
 	}
 	pin := identity.NewSecret([]byte(a.PIN))
 	defer pin.Wipe()
-	proof, err := d.enroller().Enrol(ctx, *e.made, pin, e.login.challenge(e.nonce), func() { _ = emit(report.Enrolled{Touch: true}) })
+	proof, err := countPIN(ctx, d, e.login.q.e.account.UUID, e.login.Origin(), func() (identity.CardProof, error) {
+		return d.enroller().Enrol(ctx, *e.made, pin, e.login.challenge(e.nonce), func() { _ = emit(report.Enrolled{Touch: true}) }) //nolint:wrapcheck // the same
+	})
 	if err != nil {
 		d.log.InfoContext(ctx, "no card is enrolled", "account", e.login.q.e.account.Name, "reason", err)
 		d.enrolling.again(a.Handle, e, d.o.Now())

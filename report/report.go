@@ -215,9 +215,10 @@ type Offline struct {
 	Failures    int        `json:"failures"`
 	// CodeFailures counts wrong one-time codes after a right password.
 	CodeFailures int `json:"code_failures,omitempty"`
-	// CardFailures counts signatures of cards that were refused; wrong PINs the card
-	// counts itself.
+	// CardFailures counts signatures of cards that were refused, and PINFailures wrong
+	// PINs.
 	CardFailures int    `json:"card_failures,omitempty"`
+	PINFailures  int    `json:"pin_failures,omitempty"`
 	Reason       string `json:"reason,omitempty"`
 }
 

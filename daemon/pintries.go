@@ -1,0 +1,60 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
+)
+
+// A card counts wrong PINs and forgets them at the next right one. Somebody who comes to
+// the reader now and then would get two more guesses after each of the owner's logins. So
+// wrong PINs are counted here as well, by account and origin. A right PIN clears nothing:
+// one failure is forgotten every 12 hours.
+//
+//	wrong PINs within their time    then
+//	up to 9                         the card's own count alone decides
+//	10 and more                     no PIN is asked for from that origin: a minute, doubled
+//	                                by each further one, an hour at most
+//
+// The other factors go on. "sallyport unlock" clears the count.
+
+// pinBrake counts the wrong PINs of one origin.
+func pinBrake() identity.Brake {
+	return identity.Brake{From: 10, First: time.Minute, Most: time.Hour, Forget: 12 * time.Hour}
+}
+
+// ruledOut is a ruling where a card's fault is due.
+type ruledOut struct{ ruling }
+
+func (r ruledOut) Error() string { return r.detail }
+
+// mayTypePIN is a card's fault where failures have locked PINs from that origin.
+func (d *Daemon) mayTypePIN(ctx context.Context, id uuid.UUID, from identity.Origin) error {
+	list, err := d.brakesFor(ctx, id, kindPIN, from)
+	if err != nil {
+		return &identity.CardError{Retries: -1, Err: ruledOut{uncounted(err)}}
+	}
+	if now, until := d.clock.now(), longest(list); now.Before(until) {
+		return &identity.CardError{Retries: -1, Err: ruledOut{locked(until.Sub(now))}}
+	}
+	return nil
+}
+
+// countPIN has a card check a PIN. It counts as wrong before the card is asked, so that
+// a crash gives no further try, and is taken back unless the card calls it wrong.
+func countPIN[T any](ctx context.Context, d *Daemon, id uuid.UUID, from identity.Origin, check func() (T, error)) (T, error) {
+	if r := d.reserveAlone(ctx, id, kindPIN, from); r.code != identity.Granted {
+		var none T
+		return none, &identity.CardError{Retries: -1, Err: ruledOut{r}}
+	}
+	v, err := check()
+	var e *identity.CardError
+	if !errors.As(err, &e) || e.Fault != identity.CardWrongPIN {
+		d.unreserve(context.WithoutCancel(ctx), id, kindPIN, from)
+	}
+	return v, err
+}
