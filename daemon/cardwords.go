@@ -15,7 +15,7 @@ func cardWords(err error) (detail, mend string) {
 	if !errors.As(err, &e) {
 		e = &identity.CardError{Retries: -1}
 	}
-	var r ruledOut
+	var r cardRulingError
 	if errors.As(err, &r) {
 		return r.detail, r.mend
 	}

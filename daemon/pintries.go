@@ -27,19 +27,19 @@ func pinBrake() identity.Brake {
 	return identity.Brake{From: 10, First: time.Minute, Most: time.Hour, Forget: 12 * time.Hour}
 }
 
-// ruledOut is a ruling where a card's fault is due.
-type ruledOut struct{ ruling }
+// cardRulingError is a ruling where a card's fault is due.
+type cardRulingError struct{ ruling }
 
-func (r ruledOut) Error() string { return r.detail }
+func (r cardRulingError) Error() string { return r.detail }
 
 // mayTypePIN is a card's fault where failures have locked PINs from that origin.
 func (d *Daemon) mayTypePIN(ctx context.Context, id uuid.UUID, from identity.Origin) error {
 	list, err := d.brakesFor(ctx, id, kindPIN, from)
 	if err != nil {
-		return &identity.CardError{Retries: -1, Err: ruledOut{uncounted(err)}}
+		return &identity.CardError{Retries: -1, Err: cardRulingError{uncounted(err)}}
 	}
 	if now, until := d.clock.now(), longest(list); now.Before(until) {
-		return &identity.CardError{Retries: -1, Err: ruledOut{locked(until.Sub(now))}}
+		return &identity.CardError{Retries: -1, Err: cardRulingError{locked(until.Sub(now))}}
 	}
 	return nil
 }
@@ -49,7 +49,7 @@ func (d *Daemon) mayTypePIN(ctx context.Context, id uuid.UUID, from identity.Ori
 func countPIN[T any](ctx context.Context, d *Daemon, id uuid.UUID, from identity.Origin, check func() (T, error)) (T, error) {
 	if r := d.reserveAlone(ctx, id, kindPIN, from); r.code != identity.Granted {
 		var none T
-		return none, &identity.CardError{Retries: -1, Err: ruledOut{r}}
+		return none, &identity.CardError{Retries: -1, Err: cardRulingError{r}}
 	}
 	v, err := check()
 	var e *identity.CardError
