@@ -2,6 +2,7 @@ package fill_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -106,5 +107,27 @@ func BenchmarkView(b *testing.B) {
 		for g := range v.Groups() {
 			_ = g.GID
 		}
+	}
+}
+
+// BenchmarkMemberships is what the group list of somebody in many groups takes, in a realm
+// of fifty such people, each with groups that the others are not in: the last realm has
+// 100,000 groups.
+func BenchmarkMemberships(b *testing.B) {
+	for _, each := range []int{250, 500, 1000, 2000} {
+		b.Run(fmt.Sprint(each), func(b *testing.B) {
+			f, err := fill.Fill(b.Context(), b.TempDir(), fill.Realm{Accounts: 50, Groups: 50 * each, Members: 1})
+			must(b, err)
+			d := start(b, f)
+			b.ReportAllocs()
+			for b.Loop() {
+				ids, err := d.GroupsOf(b.Context(), "user7")
+				must(b, err)
+				if len(ids.GIDs) != each+1 {
+					b.Fatalf("%d groups", len(ids.GIDs))
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(each), "ns/group")
+		})
 	}
 }
