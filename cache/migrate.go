@@ -65,6 +65,11 @@ var migrations = [...][]string{
 		`CREATE TABLE places (
 			uuid BLOB NOT NULL, origin TEXT NOT NULL, last INTEGER NOT NULL, PRIMARY KEY (uuid, origin)) STRICT, WITHOUT ROWID`,
 	},
+	{
+		// Which key of the machine made it is not known of what is there: x''.
+		`ALTER TABLE verifiers ADD COLUMN seal_key BLOB NOT NULL DEFAULT x''`,
+		`ALTER TABLE sealed ADD COLUMN seal_key BLOB NOT NULL DEFAULT x''`,
+	},
 }
 
 // execer is one database connection.

@@ -17,6 +17,8 @@ type Sealed struct {
 	Kind  identity.FactorKind
 	Epoch uint64
 	Blob  []byte
+	// Key names the machine's key that opens Blob; empty in what an older release stored.
+	Key []byte
 }
 
 // ErrUsed says that a time step, or a later one, was used before.
@@ -29,8 +31,8 @@ func (c *Cache) PutSealed(ctx context.Context, s Sealed, step int64) error {
 		if err := c.end(ctx, tx, sealed, s.UUID, []Epoch{{s.Kind, s.Epoch}}); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO sealed (uuid, kind, epoch, blob) VALUES (?, ?, ?, ?)`,
-			s.UUID[:], string(s.Kind), int64(s.Epoch), s.Blob); err != nil { //nolint:gosec // same bits back
+		if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO sealed (uuid, kind, epoch, blob, seal_key) VALUES (?, ?, ?, ?, ?)`,
+			s.UUID[:], string(s.Kind), int64(s.Epoch), s.Blob, named(s.Key)); err != nil { //nolint:gosec // same bits back
 			return err //nolint:wrapcheck // classified by write
 		}
 		_, err := useStep(ctx, tx, s.UUID, Epoch{s.Kind, s.Epoch}, step)
@@ -42,7 +44,7 @@ func (c *Cache) PutSealed(ctx context.Context, s Sealed, step int64) error {
 func (c *Cache) Sealed(ctx context.Context, id uuid.UUID, kind identity.FactorKind) (Sealed, error) {
 	s := Sealed{UUID: id, Kind: kind}
 	var epoch int64
-	err := c.db.QueryRowContext(ctx, `SELECT epoch, blob FROM sealed WHERE uuid = ? AND kind = ?`, id[:], string(kind)).Scan(&epoch, &s.Blob)
+	err := c.db.QueryRowContext(ctx, `SELECT epoch, blob, seal_key FROM sealed WHERE uuid = ? AND kind = ?`, id[:], string(kind)).Scan(&epoch, &s.Blob, &s.Key)
 	if err != nil {
 		return Sealed{}, classify("read sealed factor", err)
 	}

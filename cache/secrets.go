@@ -21,7 +21,9 @@ type Verifier struct {
 	Time    uint32
 	Threads uint8
 	MAC     []byte
-	Made    time.Time
+	// Key names the machine's key that made MAC; empty in what an older release stored.
+	Key  []byte
+	Made time.Time
 }
 
 // Clock is the latest time that was known for sure, and CLOCK_BOOTTIME then.
@@ -92,19 +94,27 @@ func (c *Cache) PutVerifier(ctx context.Context, v Verifier) error {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO verifiers
-			(uuid, kind, epoch, salt, memory, time, threads, mac, made_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			v.UUID[:], string(v.Kind), int64(v.Epoch), v.Salt, v.Memory, v.Time, v.Threads, v.MAC, v.Made.Unix()) //nolint:gosec // same bits back
+			(uuid, kind, epoch, salt, memory, time, threads, mac, made_at, seal_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			v.UUID[:], string(v.Kind), int64(v.Epoch), v.Salt, v.Memory, v.Time, v.Threads, v.MAC, v.Made.Unix(), named(v.Key)) //nolint:gosec // same bits back
 		return err //nolint:wrapcheck // classified by write
 	})
+}
+
+// named is a key's name as it is stored: never NULL.
+func named(key []byte) []byte {
+	if key == nil {
+		return []byte{}
+	}
+	return key
 }
 
 // Verifier returns the verifier of an account.
 func (c *Cache) Verifier(ctx context.Context, id uuid.UUID, kind identity.FactorKind) (Verifier, error) {
 	v := Verifier{UUID: id, Kind: kind}
 	var epoch, made int64
-	err := c.db.QueryRowContext(ctx, `SELECT epoch, salt, memory, time, threads, mac, made_at
+	err := c.db.QueryRowContext(ctx, `SELECT epoch, salt, memory, time, threads, mac, made_at, seal_key
 		FROM verifiers WHERE uuid = ? AND kind = ?`, id[:], string(kind)).
-		Scan(&epoch, &v.Salt, &v.Memory, &v.Time, &v.Threads, &v.MAC, &made)
+		Scan(&epoch, &v.Salt, &v.Memory, &v.Time, &v.Threads, &v.MAC, &made, &v.Key)
 	if err != nil {
 		return Verifier{}, classify("read verifier", err)
 	}

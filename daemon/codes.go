@@ -1,7 +1,9 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"slices"
 	"sync"
@@ -10,6 +12,8 @@ import (
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/report"
+	"github.com/sallyport-auth/sallyport/seal"
 )
 
 // clockTrouble is how far behind the clock must be before people are told: half of
@@ -31,6 +35,12 @@ func (d *Daemon) mayCode(ctx context.Context, e *entry) ruling {
 			r.mend = "Connect to the network: only the server can check it."
 		}
 		return r
+	case err == nil && seal.Lost(ctx, d.o.Sealer, s.Key):
+		return ruling{
+			code: identity.NotPermitted, tell: true,
+			detail: "Offline, and this machine's sealing key is not the one that your one-time code was remembered for, so it cannot be checked.",
+			mend:   "Connect to the network and log in once with a code.",
+		}
 	case err != nil:
 		d.log.ErrorContext(ctx, "sealed factor", "error", err)
 		return ruling{
@@ -162,12 +172,21 @@ func (d *Daemon) usedStep(ctx context.Context, e *entry) int64 {
 // keepSealed keeps what came with the server's yes, or ends what was kept when
 // nothing came: the realm's policy may have changed. Only a yes to a one-time code
 // says anything of that. It undoes no login: what goes wrong is logged, and then the
-// account cannot log in offline.
+// account cannot log in offline. What was sealed to another key is of no use here, and
+// says that somebody else has told the server so in this machine's name.
 func (d *Daemon) keepSealed(ctx context.Context, e *entry, proved []identity.FactorKind, list []provider.SealedFactor) {
 	if !slices.Contains(proved, identity.TOTP) {
 		return
 	}
 	ctx = context.WithoutCancel(ctx)
+	public, err := d.o.Sealer.Public(ctx)
+	if err != nil {
+		d.log.ErrorContext(ctx, "the sealed factor is not stored", "error", err)
+		return
+	}
+	sum := sha256.Sum256(public)
+	foreign := slices.ContainsFunc(list, func(f provider.SealedFactor) bool { return len(f.SealedTo) > 0 && !bytes.Equal(f.SealedTo, sum[:]) })
+	d.sealKey.sealed(d, foreign)
 	d.writing.Lock()
 	defer d.writing.Unlock()
 	now := d.index.withUUID(e.account.UUID)
@@ -179,12 +198,11 @@ func (d *Daemon) keepSealed(ctx context.Context, e *entry, proved []identity.Fac
 		return // what was kept ended with the credential
 	}
 	fits := func(f provider.SealedFactor) bool {
-		return f.Kind == identity.TOTP && f.Epoch == epoch && len(f.Blob) > 0
+		return f.Kind == identity.TOTP && f.Epoch == epoch && len(f.Blob) > 0 && !foreign
 	}
 	at := slices.IndexFunc(list, fits)
-	var err error
 	if at >= 0 && now.state == identity.Active && now.blocked == "" && now.offlineFor > 0 {
-		s := cache.Sealed{UUID: now.account.UUID, Kind: identity.TOTP, Epoch: epoch, Blob: list[at].Blob}
+		s := cache.Sealed{UUID: now.account.UUID, Kind: identity.TOTP, Epoch: epoch, Blob: list[at].Blob, Key: sum[:seal.KeyIDLen]}
 		err = d.o.Cache.PutSealed(ctx, s, list[at].LastStep)
 	} else if _, serr := d.o.Cache.Sealed(ctx, now.account.UUID, identity.TOTP); !errors.Is(serr, identity.ErrNotFound) {
 		err = d.o.Cache.DeleteSealed(ctx, now.account.UUID)
@@ -199,6 +217,38 @@ type sealKey struct {
 	mu    sync.Mutex
 	known bool
 	why   string // it does not
+	// foreign is set while the server seals to a key that is not this machine's.
+	foreign bool
+}
+
+// sealed notes whether the server's last secret was sealed to another key, and tells it
+// the right one again.
+func (k *sealKey) sealed(d *Daemon, foreign bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.foreign = foreign
+	if !foreign {
+		return
+	}
+	d.log.Error("ALARM: the server seals secrets for this machine to a key that is not this machine's; another machine may use its identity")
+	k.known = false
+	go d.registerKey(d.base)
+}
+
+// findings say that another machine may have this one's identity.
+func (k *sealKey) findings() []report.Finding {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.foreign {
+		return nil
+	}
+	return []report.Finding{{
+		Check: "identity", Severity: report.Problem,
+		Detail: "The server has sealed a one-time code for this machine to another key than this machine's, so it was not kept. " +
+			"Somebody else has told the server a key in this machine's name, for example a copy of its disk.",
+		Mend: "Find the copy and join it under a name of its own (\"sallyport join\"). If there is none, the machine's key may be stolen: " +
+			"\"sallyport-server machine remove NAME\", then join this machine anew.",
+	}}
 }
 
 func (k *sealKey) problem() string {

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"crypto/sha256"
 	"slices"
 	"time"
 
@@ -87,7 +88,8 @@ func (s *server) sealed(p *person, machine uuid.UUID) []provider.SealedFactor {
 	if p.secret == "" || !p.shared || !held || s.sealTo == nil {
 		return nil
 	}
-	f := provider.SealedFactor{Kind: identity.TOTP, Epoch: epoch, LastStep: p.lastStep}
+	sum := sha256.Sum256(s.sealTo)
+	f := provider.SealedFactor{Kind: identity.TOTP, Epoch: epoch, LastStep: p.lastStep, SealedTo: sum[:]}
 	info := identity.SealInfo(realm, machine, p.token.Account.UUID, identity.TOTP, epoch)
 	var err error
 	if f.Blob, err = identity.SealTo(s.sealTo, info, identity.NewSecret([]byte(p.secret))); err != nil {

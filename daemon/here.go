@@ -8,6 +8,7 @@ import (
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/seal"
 )
 
 // here is what this machine can check of one account without the server.
@@ -81,6 +82,12 @@ func (d *Daemon) mayPassword(ctx context.Context, e *entry) (cache.Verifier, rul
 		return v, ruling{
 			code: identity.NotPermitted, tell: true, detail: "Offline, and your password was not yet used here.",
 			mend: "Connect to the network and log in once.",
+		}
+	case err == nil && seal.Lost(ctx, d.o.Sealer, v.Key):
+		return v, ruling{
+			code: identity.NotPermitted, tell: true,
+			detail: "Offline, and this machine's sealing key is not the one that your password was remembered with, so it cannot be checked.",
+			mend:   "Connect to the network and log in once.",
 		}
 	case err != nil:
 		d.log.ErrorContext(ctx, "offline verifier", "error", err)

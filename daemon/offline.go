@@ -88,14 +88,19 @@ func (d *Daemon) remember(ctx context.Context, e *entry, from identity.Origin, p
 		return
 	}
 	a := d.p.Argon
+	key, err := seal.KeyID(ctx, d.o.Sealer)
+	if err != nil {
+		d.log.ErrorContext(ctx, "no offline verifier is kept: this account cannot log in offline", "account", e.account.Name, "error", err)
+		return
+	}
 	old, err := d.o.Cache.Verifier(ctx, id, identity.Password)
-	if err == nil && !seal.MadeBefore(d.o.Sealer, old.Made) && old.Epoch == epoch && old.Memory == a.Memory && old.Time == a.Time && old.Threads == a.Threads &&
+	if err == nil && !seal.MadeBefore(d.o.Sealer, old.Made) && bytes.Equal(old.Key, key) && old.Epoch == epoch && old.Memory == a.Memory && old.Time == a.Time && old.Threads == a.Threads &&
 		!d.outdated(ctx, old, password) {
 		return
 	}
 	v := cache.Verifier{
 		UUID: id, Kind: identity.Password, Epoch: epoch, Salt: make([]byte, saltLen),
-		Memory: a.Memory, Time: a.Time, Threads: a.Threads, Made: d.clock.now(),
+		Memory: a.Memory, Time: a.Time, Threads: a.Threads, Made: d.clock.now(), Key: key,
 	}
 	_, _ = rand.Read(v.Salt) // never fails, see crypto/rand
 	if v.MAC, err = d.freshVerifier(ctx, v, password); err == nil {

@@ -67,7 +67,10 @@ func (d *Daemon) checkVerifier(ctx context.Context, v cache.Verifier, password i
 	}
 	if match == seal.MatchesFormer {
 		v.Made = d.clock.now()
-		if v.MAC, err = d.o.Sealer.HMAC(ctx, data); err == nil {
+		if v.Key, err = seal.KeyID(ctx, d.o.Sealer); err == nil {
+			v.MAC, err = d.o.Sealer.HMAC(ctx, data)
+		}
+		if err == nil {
 			err = d.keepVerifier(ctx, v)
 		}
 		if err != nil {

@@ -82,7 +82,7 @@ func TestACopyOfTheDiskSignsNobodyInWithoutItsTPM(t *testing.T) {
 	h.start()
 	h.run()
 	h.lost()
-	h.expect(identity.Denied, "alice", "secret")
+	h.expect(identity.Denied, "alice", "secret") // without a look at it
 	h.stop()
 
 	h.dir = original

@@ -38,7 +38,7 @@ func (d *Daemon) status(ctx context.Context) report.Status {
 	}
 	s.StrengthGated = d.index.strengthGated()
 	s.Directory, s.Cards = d.directory(), d.cardStatus(ctx)
-	s.Findings = slices.Concat(d.sealFindings(), d.findings(l, p, err), d.lockFindings(ctx), d.cardFindings(ctx), d.directoryFindings(s.Directory))
+	s.Findings = slices.Concat(d.sealFindings(), d.sealKey.findings(), d.findings(l, p, err), d.lockFindings(ctx), d.cardFindings(ctx), d.directoryFindings(s.Directory))
 	return s
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/seal"
 )
 
 // A provider that is not told when a password changes gives it the same epoch for
@@ -59,10 +60,10 @@ func (d *Daemon) endVerifier(ctx context.Context, e *entry, password identity.Se
 		return
 	}
 	right := false
-	if err == nil {
+	if err == nil && !seal.Lost(ctx, d.o.Sealer, v.Key) {
 		right, err = d.checkVerifier(ctx, v, password)
 	}
-	if err == nil && !right {
+	if err == nil && !right && !seal.Lost(ctx, d.o.Sealer, v.Key) {
 		return
 	}
 	// What cannot be checked could be of that very password.

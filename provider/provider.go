@@ -231,6 +231,9 @@ type SealedFactor struct {
 	Blob  []byte
 	// LastStep is the newest time step that the server accepted.
 	LastStep int64
+	// SealedTo is the SHA-256 of the sealing key that Blob is for; empty where the
+	// server does not say.
+	SealedTo []byte
 }
 
 // KeyRegistrar takes the public half of this machine's sealing key, without which

@@ -184,12 +184,16 @@ func TestMovingToTheTPMKeepsWhatWasSealedAndGetsRidOfTheFile(t *testing.T) {
 		t.Error("nobody is told that the TPM could be used")
 	}
 	b.counts(t, auto, seal.Matches)
+	before := keyID(t, auto)
 	start := time.Now().Add(-time.Second)
 	for range 2 { // the second is a restart
 		c := open(t, seal.KindTPM, dir, s)
 		b.counts(t, c, seal.MatchesFormer)
 		if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("the file is still there: %v", err)
+		}
+		if own := keyID(t, c); bytes.Equal(own, before) || lost(c, own) || lost(c, before) || lost(c, nil) || !lost(c, make([]byte, seal.KeyIDLen)) {
+			t.Error("it does not know its own key and the one before from all others")
 		}
 		m := mac(t, c, "x")
 		if got, err := seal.Verify(context.Background(), c.Sealer, []byte("x"), m); err != nil || got != seal.Matches {
@@ -213,6 +217,40 @@ func TestMovingToTheTPMKeepsWhatWasSealedAndGetsRidOfTheFile(t *testing.T) {
 	}
 	if seal.MadeBefore(open(t, seal.KindTPM, t.TempDir(), swtpm.New(t)).Sealer, time.Time{}) {
 		t.Error("a machine that never moved has something of before")
+	}
+}
+
+func keyID(t *testing.T, c *seal.Choice) []byte {
+	t.Helper()
+	id, err := seal.KeyID(context.Background(), c.Sealer)
+	if err != nil || len(id) != seal.KeyIDLen {
+		t.Fatalf("%x, %v", id, err)
+	}
+	return id
+}
+
+func lost(c *seal.Choice, id []byte) bool { return seal.Lost(context.Background(), c.Sealer, id) }
+
+func TestAKeyIsLostOnceAnotherTookItsPlace(t *testing.T) {
+	dir, s := t.TempDir(), swtpm.New(t)
+	c := open(t, seal.KindAuto, dir, s)
+	was := keyID(t, c)
+	if lost(c, was) {
+		t.Error("its own")
+	}
+	s.Clear()
+	if lost(c, was) {
+		t.Error("the key may come back with its TPM, and nothing can be checked meanwhile")
+	}
+	if err := os.Remove(filepath.Join(dir, "seal.tpm")); err != nil {
+		t.Fatal(err)
+	}
+	if c = open(t, seal.KindAuto, dir, s); !lost(c, was) {
+		t.Error("a key of the TPM before")
+	}
+	f := open(t, seal.KindFile, t.TempDir(), s)
+	if !lost(f, was) || lost(f, keyID(t, f)) {
+		t.Error("a file")
 	}
 }
 

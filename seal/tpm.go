@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ecdh"
 	"crypto/hpke"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -302,6 +303,43 @@ func Verify(ctx context.Context, s Sealer, data, mac []byte) (Match, error) {
 		}
 	}
 	return NoMatch, nil
+}
+
+// KeyIDLen is the length of what [KeyID] returns, in bytes.
+const KeyIDLen = 16
+
+// KeyID names the key that the machine seals with: the first bytes of the SHA-256 of
+// [Sealer.Public]. A new key has another name.
+func KeyID(ctx context.Context, s Sealer) ([]byte, error) {
+	public, err := s.Public(ctx)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // ours
+	}
+	sum := sha256.Sum256(public)
+	return sum[:KeyIDLen], nil
+}
+
+// Lost tells whether what a key of that name made can never be checked here again: the
+// key is neither the machine's nor the one that it had in a file before it moved to its
+// TPM. Of no name, and while the TPM does not answer, it cannot be told and is false.
+func Lost(ctx context.Context, s Sealer, id []byte) bool {
+	own, err := KeyID(ctx, s)
+	if err != nil || len(id) == 0 || same(own, id) {
+		return false
+	}
+	t, ok := s.(*TPM)
+	if !ok || t.blob.moved == 0 {
+		return true
+	}
+	if t.Check(ctx) != nil {
+		return false
+	}
+	f := t.former.Load()
+	if f == nil {
+		return false
+	}
+	former, err := KeyID(ctx, f)
+	return err == nil && !same(former, id)
 }
 
 // MadeBefore tells whether what the machine made at that time may be of the key that

@@ -21,6 +21,7 @@ type sealedFactor struct {
 	epoch    uint64
 	blob     []byte
 	lastStep int64
+	key      []byte // SHA-256 of what it was sealed to
 }
 
 // sealFactors seals the TOTP secret of an account to the machine on which it has
@@ -52,7 +53,8 @@ func (r *realm) sealFactors(tx *store.Tx, m store.Machine, s *session, a store.A
 		Time: r.now(), Actor: "machine " + string(m.Name), Action: "totp.seal", Subject: string(a.Name),
 		Detail: fmt.Sprintf("epoch=%d key=%s", held.Epoch, fingerprintOf(m.SealingKey)),
 	})
-	return []sealedFactor{{identity.TOTP, held.Epoch, blob, held.LastStep}}, err
+	sum := sha256.Sum256(m.SealingKey)
+	return []sealedFactor{{identity.TOTP, held.Epoch, blob, held.LastStep, sum[:]}}, err
 }
 
 func fingerprintOf(key []byte) string {

@@ -123,7 +123,7 @@ func (e *engine) Step(ctx context.Context, req *v1.StepRequest) (*v1.StepRespons
 	case a.allow:
 		resp.Outcome, resp.SessionToken, resp.IdToken = v1.Outcome_OUTCOME_ALLOW, a.session, a.id
 		for _, f := range a.sealed {
-			resp.Sealed = append(resp.Sealed, &v1.SealedFactor{Kind: string(f.kind), Epoch: f.epoch, Blob: f.blob, LastStep: f.lastStep})
+			resp.Sealed = append(resp.Sealed, &v1.SealedFactor{Kind: string(f.kind), Epoch: f.epoch, Blob: f.blob, LastStep: f.lastStep, SealingKey: f.key})
 		}
 		for _, c := range a.codes {
 			resp.BackupCodes = append(resp.BackupCodes, c.Reveal())

@@ -120,7 +120,7 @@ func (e *exchange) allowed(ctx context.Context, resp *v1.StepResponse, reply *pr
 	reply.Outcome, reply.Session, reply.SignedSession, reply.Record = provider.Allow, session, resp.GetSessionToken(), r
 	for _, f := range resp.GetSealed() {
 		reply.Sealed = append(reply.Sealed, provider.SealedFactor{
-			Kind: identity.FactorKind(f.GetKind()), Epoch: f.GetEpoch(), Blob: f.GetBlob(), LastStep: f.GetLastStep(),
+			Kind: identity.FactorKind(f.GetKind()), Epoch: f.GetEpoch(), Blob: f.GetBlob(), LastStep: f.GetLastStep(), SealedTo: f.GetSealingKey(),
 		})
 	}
 	for _, c := range resp.GetBackupCodes() {

@@ -616,7 +616,9 @@ type SealedFactor struct {
 	Epoch uint64                 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	Blob  []byte                 `protobuf:"bytes,3,opt,name=blob,proto3" json:"blob,omitempty"`
 	// The newest time step that the server accepted.
-	LastStep      int64 `protobuf:"varint,4,opt,name=last_step,json=lastStep,proto3" json:"last_step,omitempty"`
+	LastStep int64 `protobuf:"varint,4,opt,name=last_step,json=lastStep,proto3" json:"last_step,omitempty"`
+	// SHA-256 of the sealing key that blob is for. Absent from an older server.
+	SealingKey    []byte `protobuf:"bytes,5,opt,name=sealing_key,json=sealingKey,proto3" json:"sealing_key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -677,6 +679,13 @@ func (x *SealedFactor) GetLastStep() int64 {
 		return x.LastStep
 	}
 	return 0
+}
+
+func (x *SealedFactor) GetSealingKey() []byte {
+	if x != nil {
+		return x.SealingKey
+	}
+	return nil
 }
 
 type ChangePasswordRequest struct {
@@ -875,12 +884,14 @@ const file_sallyport_v1_authentication_proto_rawDesc = "" +
 	"otpauthUrl\x12)\n" +
 	"\x05nonce\x18\v \x01(\v2\x13.sallyport.v1.NonceR\x05nonce\x12!\n" +
 	"\fbackup_codes\x18\f \x03(\fR\vbackupCodes\x12\x16\n" +
-	"\x06proved\x18\r \x01(\bR\x06proved\"i\n" +
+	"\x06proved\x18\r \x01(\bR\x06proved\"\x8a\x01\n" +
 	"\fSealedFactor\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x12\n" +
 	"\x04blob\x18\x03 \x01(\fR\x04blob\x12\x1b\n" +
-	"\tlast_step\x18\x04 \x01(\x03R\blastStep\"\x9d\x01\n" +
+	"\tlast_step\x18\x04 \x01(\x03R\blastStep\x12\x1f\n" +
+	"\vsealing_key\x18\x05 \x01(\fR\n" +
+	"sealingKey\"\x9d\x01\n" +
 	"\x15ChangePasswordRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12!\n" +
 	"\fold_password\x18\x02 \x01(\fR\voldPassword\x12!\n" +
