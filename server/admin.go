@@ -108,10 +108,39 @@ func (s *admin) onAccount(ctx context.Context, action, name, detail string, f fu
 func (s *admin) VerifyAudit(ctx context.Context, _ *v1.VerifyAuditRequest) (*v1.VerifyAuditResponse, error) {
 	resp := &v1.VerifyAuditResponse{}
 	err := s.read(ctx, "verify", "audit log", func(tx *store.Tx) error {
+		base, err := tx.AuditBase()
+		if err != nil {
+			return err
+		}
 		rows, head, err := tx.VerifyAudit()
-		resp.Rows, resp.Head = rows, fmt.Sprintf("%x", head)
+		resp.Rows, resp.Head, resp.Newest, resp.PrunedTo = rows, fmt.Sprintf("%x", head.Hash), head.ID, base.ID
 		return err
 	})
+	return resp, err
+}
+
+// PruneAudit implements AdminService. A log that does not verify is left alone: what
+// shows the fault must not go.
+func (s *admin) PruneAudit(ctx context.Context, req *v1.PruneAuditRequest) (*v1.PruneAuditResponse, error) {
+	before := req.GetBefore()
+	if !before.IsValid() || before.AsTime().After(s.now()) {
+		return nil, connect.NewError(connect.CodeInvalidArgument, errors.New("--before takes a time that has passed"))
+	}
+	resp := &v1.PruneAuditResponse{}
+	err := s.told(ctx, "prune", "audit log", s.write(ctx, func(tx *store.Tx) error {
+		if _, _, err := tx.VerifyAudit(); err != nil {
+			return err
+		}
+		rows, last, err := tx.PruneAudit(before.AsTime())
+		if err != nil || rows == 0 {
+			return err
+		}
+		resp.Rows, resp.PrunedTo, resp.Hash = rows, last.ID, fmt.Sprintf("%x", last.Hash)
+		return tx.Record(store.Entry{
+			Time: s.now(), Actor: actor(ctx), Action: "audit.prune", Subject: "audit log",
+			Detail: fmt.Sprintf("rows=%d to=%d hash=%x", rows, last.ID, last.Hash),
+		})
+	}))
 	return resp, err
 }
 

@@ -29,13 +29,12 @@ type engine struct {
 	turns *fairs[identity.Name, uuid.UUID]
 	// shares bound what one machine has under way; its origins take turns.
 	shares *fairs[uuid.UUID, string]
-	bogus  *bogus
 }
 
 func newEngine(r *realm, timeout time.Duration) *engine {
 	return &engine{
 		realm: r, sessions: newSessions(timeout, sessionsPerMachine), turns: newFairs[identity.Name, uuid.UUID](1, maxWaiting),
-		shares: newFairs[uuid.UUID, string](machineShare, maxWaiting), bogus: newBogus(),
+		shares: newFairs[uuid.UUID, string](machineShare, maxWaiting),
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -97,6 +98,46 @@ func TestOneMachineCannotUseUpTheHashing(t *testing.T) {
 	}
 }
 
+// TestRefusalsFillNoAuditLog: all that a machine can have refused is counted together, and
+// failures count for the locks whether they get a row or not.
+func TestRefusalsFillNoAuditLog(t *testing.T) {
+	b := newBench(t)
+	other := b.machine("other")
+	rows := func(machine string) (n int, last string) {
+		b.must(nil, b.store.Read(t.Context(), func(tx *store.Tx) error {
+			return tx.Audit(0, time.Time{}, 100_000, func(e store.Entry) error {
+				if e.Action == "auth.deny" && e.Actor == "machine "+machine {
+					n, last = n+1, e.Detail
+				}
+				return nil
+			})
+		}))
+		return n, last
+	}
+	const more = 20
+	for i := range denialRows + more {
+		b.from(b.box, fmt.Sprintf("uid %d", i/4), "wrong")
+	}
+	b.from(other, "seat", "wrong")
+	if n, _ := rows("box"); n != denialRows {
+		t.Errorf("%d rows, want %d", n, denialRows)
+	}
+	if n, _ := rows("other"); n != 1 {
+		t.Errorf("%d rows of the other machine", n)
+	}
+	for range 5 { // no row is left, and the seat is locked by nobody else's failures
+		b.from(b.box, "seat", "wrong")
+	}
+	if n, _ := rows("box"); n != denialRows || b.lockLeft(b.box, "seat") == 0 {
+		t.Errorf("%d rows; failures without a row are not counted", n)
+	}
+	b.unix.Add(61)
+	b.must(nil, b.abandoned(t.Context()))
+	if n, last := rows("box"); n != denialRows+1 || !strings.Contains(last, "25 more times") {
+		t.Errorf("%d rows, want %d; the last %q", n, denialRows+1, last)
+	}
+}
+
 func TestStepsOfNoSessionFillNoAuditLog(t *testing.T) {
 	b := newBench(t)
 	other := b.machine("other")
@@ -117,12 +158,12 @@ func TestStepsOfNoSessionFillNoAuditLog(t *testing.T) {
 		}
 	}
 	b.answer(other, "bogus", identity.Password, "x")
-	if n, _ := rows(); n != bogusRows+1 {
-		t.Errorf("%d rows, want %d", n, bogusRows+1)
+	if n, _ := rows(); n != strayRows+1 {
+		t.Errorf("%d rows, want %d", n, strayRows+1)
 	}
 	b.unix.Add(61)
 	b.must(nil, b.abandoned(t.Context()))
-	if n, last := rows(); n != bogusRows+2 {
-		t.Errorf("%d rows, want %d; the last %q", n, bogusRows+2, last)
+	if n, last := rows(); n != strayRows+2 {
+		t.Errorf("%d rows, want %d; the last %q", n, strayRows+2, last)
 	}
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -72,6 +73,9 @@ func (m *machines) SetSealingKey(ctx context.Context, req *v1.SetSealingKeyReque
 	// Sealing something is the whole proof that one can seal to it.
 	if _, err := identity.SealTo(key, nil, identity.NewSecret([]byte{0})); err != nil || len(key) != identity.SealingKeyLen {
 		return nil, connect.NewError(connect.CodeInvalidArgument, errors.New("the sealing key is not an uncompressed point of P-256"))
+	}
+	if !bytes.Equal(caller.SealingKey, key) && !m.rows.note(caller, rowKey, m.now()) {
+		return nil, connect.NewError(connect.CodeResourceExhausted, errors.New("the sealing key of this machine changes too often: wait a minute"))
 	}
 	err = m.store.Write(ctx, func(tx *store.Tx) error {
 		changed, err := tx.SetSealingKey(caller.UUID, key)

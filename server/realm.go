@@ -30,6 +30,7 @@ type realm struct {
 	signing  atomic.Pointer[signingKey]
 	tokens   *tokenCache
 	changed  *bell
+	rows     *rowBudget
 	log      *slog.Logger
 	now      func() time.Time
 	held     *os.File
@@ -50,7 +51,7 @@ func openRealm(ctx context.Context, d dir, listen string, log *slog.Logger, now 
 		return nil, err
 	}
 	r := &realm{
-		dir: d, settings: set, held: held, log: log, now: now, changed: newBell(), tokens: newTokenCache(),
+		dir: d, settings: set, held: held, log: log, now: now, changed: newBell(), tokens: newTokenCache(), rows: newRowBudget(),
 		hasher: newHasher(owasp, runtime.NumCPU()),
 	}
 	if err := r.open(ctx); err != nil {

@@ -26,15 +26,21 @@ func (e *engine) record(tx *store.Tx, m store.Machine, action string, s *session
 	return tx.Record(entry(e.now(), m.Name, action, s, reason))
 }
 
-// abandoned drops sessions whose time is over, and writes them down, with the steps
-// that belonged to none.
+// abandoned drops sessions whose time is over, and writes them down, with what got no
+// row of its own.
 func (e *engine) abandoned(ctx context.Context) error {
-	stale, strays := e.sessions.purge(e.now()), e.bogus.drain(e.now())
-	if len(stale)+len(strays) == 0 {
+	var stale []*session
+	for _, s := range e.sessions.purge(e.now()) {
+		if e.rows.note(store.Machine{UUID: s.machine, Name: s.machineName}, rowDenial, e.now()) {
+			stale = append(stale, s)
+		}
+	}
+	rest := e.rows.drain(e.now())
+	if len(stale)+len(rest) == 0 {
 		return nil
 	}
 	return e.store.Write(ctx, func(tx *store.Tx) error {
-		if err := e.recordStrayed(tx, strays); err != nil {
+		if err := e.recordRest(tx, rest); err != nil {
 			return err
 		}
 		for _, s := range stale {
@@ -71,6 +77,9 @@ func (e *engine) deny(ctx context.Context, m store.Machine, s *session, a answer
 	if a.message == "" {
 		a.message = denial
 	}
+	if !e.rows.note(m, rowDenial, e.now()) {
+		return a, nil
+	}
 	return a, e.store.Write(ctx, func(tx *store.Tx) error {
 		return e.record(tx, m, "auth.deny", s, a.reason)
 	})
@@ -81,8 +90,13 @@ func (e *engine) failed(ctx context.Context, m store.Machine, s *session, kind i
 	ctx, cancel := recording(ctx)
 	defer cancel()
 	a := answer{message: denial, reason: reason}
+	row := e.rows.note(m, rowDenial, e.now())
 	return a, e.store.Write(ctx, func(tx *store.Tx) error {
-		return errors.Join(e.countFailure(tx, s, kind), e.record(tx, m, "auth.deny", s, reason))
+		err := e.countFailure(tx, s, kind)
+		if row {
+			err = errors.Join(err, e.record(tx, m, "auth.deny", s, reason))
+		}
+		return err
 	})
 }
 

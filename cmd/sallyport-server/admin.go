@@ -136,5 +136,6 @@ func commands() map[string]command {
 		"audit verify": simple(0, func(ctx context.Context, c client, _ *flags) (proto.Message, error) {
 			return c.VerifyAudit(ctx, &v1.VerifyAuditRequest{})
 		}),
+		"audit prune": {flags: auditPrune},
 	}
 }

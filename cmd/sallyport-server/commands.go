@@ -156,6 +156,14 @@ func machineSet(f *flags) request {
 	}
 }
 
+func auditPrune(f *flags) request {
+	req := &v1.PruneAuditRequest{}
+	f.Func("before", "", timeFlag(&req.Before))
+	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *flags) (proto.Message, error) {
+		return c.PruneAudit(ctx, req)
+	}
+}
+
 // audit fetches every page.
 func audit(f *flags) request {
 	req := &v1.ListAuditRequest{}

@@ -59,6 +59,7 @@ const usage = `sallyport-server keeps a realm's accounts and serves them to its 
   sallyport-server keys rotate
   sallyport-server audit [--since TIME]
   sallyport-server audit verify
+  sallyport-server audit prune --before TIME
 
 All but init, serve and card-keys take --dir DIR and --json. TIME is 2006-01-02 or RFC 3339.
 `

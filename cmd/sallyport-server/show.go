@@ -81,6 +81,15 @@ func people(w io.Writer, m proto.Message) {
 		}
 	case *v1.VerifyAuditResponse:
 		fmt.Fprintf(w, "rows\t%d\nhead\t%s\n", m.GetRows(), m.GetHead())
+		fmt.Fprintf(w, "newest row\t%d\n", m.GetNewest())
+		if m.GetPrunedTo() > 0 {
+			fmt.Fprintf(w, "pruned up to row\t%d\n", m.GetPrunedTo())
+		}
+	case *v1.PruneAuditResponse:
+		fmt.Fprintf(w, "deleted rows\t%d\n", m.GetRows())
+		if m.GetRows() > 0 {
+			fmt.Fprintf(w, "pruned up to row\t%d\nits hash\t%s\n", m.GetPrunedTo(), m.GetHash())
+		}
 	case *v1.RotateKeysResponse:
 		fmt.Fprintf(w, "signing with\t%s\n", m.GetKeyId())
 	}

@@ -75,20 +75,60 @@ func (t *Tx) Audit(after int64, since time.Time, limit int, each func(Entry) err
 	}, `SELECT id, made, actor, action, subject, detail, hash FROM audit WHERE id > ? AND made >= ? ORDER BY id LIMIT ?`, after, from, limit)
 }
 
-// VerifyAudit walks the whole chain. It is ErrAudit at the first row that was
-// changed, put in or taken out; rows cut off at the end show only by comparing
-// the head with one that was kept elsewhere.
-func (t *Tx) VerifyAudit() (rows int64, head []byte, err error) {
-	err = t.Audit(0, time.Time{}, -1, func(e Entry) error {
+// AuditHead is one end of the audit log: the number and hash of a row.
+type AuditHead struct {
+	ID   int64
+	Hash []byte
+}
+
+// AuditBase is the last row that was pruned, the zero value before the first time. The
+// chain goes on from its hash.
+func (t *Tx) AuditBase() (AuditHead, error) {
+	var h AuditHead
+	err := t.get([]any{&h.ID, &h.Hash}, `SELECT pruned_to, hash FROM audit_base`)
+	return h, err
+}
+
+// VerifyAudit walks the whole chain, from the last row that was pruned, and returns how
+// many rows there are and the newest one. It is ErrAudit at the first row that was
+// changed, put in or taken out. Somebody who may write to the database can make a chain
+// of his own: that, and rows cut off at the end, show only by comparing with a head that
+// was kept elsewhere.
+func (t *Tx) VerifyAudit() (rows int64, head AuditHead, err error) {
+	if head, err = t.AuditBase(); err != nil {
+		return 0, head, err
+	}
+	err = t.Audit(head.ID, time.Time{}, -1, func(e Entry) error {
 		rows++
-		if e.ID != rows {
-			return fmt.Errorf("%w: row %d is missing", ErrAudit, rows)
+		if e.ID != head.ID+1 {
+			return fmt.Errorf("%w: row %d is missing", ErrAudit, head.ID+1)
 		}
-		if string(e.chain(head)) != string(e.Hash) {
+		if string(e.chain(head.Hash)) != string(e.Hash) {
 			return fmt.Errorf("%w: row %d", ErrAudit, e.ID)
 		}
-		head = e.Hash
+		head = AuditHead{e.ID, e.Hash}
 		return nil
 	})
 	return rows, head, err
+}
+
+// PruneAudit deletes the rows from before that time, but never the newest row. It
+// returns how many those were and the last of them: its hash is kept, so that the chain
+// of the others still verifies.
+func (t *Tx) PruneAudit(before time.Time) (rows int64, last AuditHead, err error) {
+	// In the order of their numbers: one row of a later time ends what is deleted.
+	err = t.get([]any{&last.ID, &last.Hash}, `SELECT id, hash FROM audit WHERE id < COALESCE(
+		(SELECT MIN(id) FROM audit WHERE made >= ?), (SELECT MAX(id) FROM audit)) ORDER BY id DESC LIMIT 1`, before.UnixMilli())
+	if errors.Is(err, identity.ErrNotFound) {
+		return 0, AuditHead{}, nil
+	}
+	if err != nil {
+		return 0, AuditHead{}, err
+	}
+	// The base first: the trigger lets go only of what lies before it.
+	if err := t.one(`UPDATE audit_base SET pruned_to = ?, hash = ?`, last.ID, last.Hash); err != nil {
+		return 0, AuditHead{}, err
+	}
+	rows, err = t.exec(`DELETE FROM audit WHERE id <= ?`, last.ID)
+	return rows, last, err
 }

@@ -209,6 +209,57 @@ func TestTheAuditLogRefusesChangesAndShowsThoseThatWereForced(t *testing.T) {
 	}
 }
 
+func TestAPrunedAuditLogStillVerifies(t *testing.T) {
+	s, _ := newStore(t)
+	at := func(sec int64) time.Time { return time.Unix(sec, 0) }
+	// The fourth row is dated before the third: a clock was set back.
+	for _, sec := range []int64{1, 2, 5, 3, 8} {
+		write(t, s, func(tx *Tx) error { return tx.Record(Entry{Time: at(sec), Action: "test"}) })
+	}
+	verify := func(rows, newest int64) {
+		t.Helper()
+		write(t, s, func(tx *Tx) error {
+			n, head, err := tx.VerifyAudit()
+			if n != rows || head.ID != newest {
+				t.Errorf("%d rows, the newest %d; want %d and %d", n, head.ID, rows, newest)
+			}
+			return err
+		})
+	}
+	prune := func(before, rows, last int64) {
+		t.Helper()
+		write(t, s, func(tx *Tx) error {
+			n, head, err := tx.PruneAudit(at(before))
+			if n != rows || head.ID != last {
+				t.Errorf("before %d: %d rows, the last %d; want %d and %d", before, n, head.ID, rows, last)
+			}
+			return err
+		})
+	}
+	prune(1, 0, 0)
+	prune(4, 2, 2)
+	verify(3, 5)
+	prune(4, 0, 0)
+	prune(100, 2, 4) // the newest stays
+	verify(1, 5)
+	write(t, s, func(tx *Tx) error { return tx.Record(Entry{Time: at(9), Action: "test"}) })
+	verify(2, 6)
+	for _, q := range []string{`DELETE FROM audit WHERE id = 5`, `UPDATE audit_base SET pruned_to = 3`, `UPDATE audit SET action = 'x' WHERE id = 5`} {
+		if _, err := s.writer.Exec(q); err == nil {
+			t.Error("accepted:", q)
+		}
+	}
+	write(t, s, func(tx *Tx) error {
+		if _, err := tx.exec(`UPDATE audit_base SET hash = x'00'`); err != nil {
+			return err
+		}
+		if _, _, err := tx.VerifyAudit(); !errors.Is(err, ErrAudit) {
+			t.Errorf("another base: %v", err)
+		}
+		return nil
+	})
+}
+
 func TestTimeDoesNotTurnBack(t *testing.T) {
 	s, _ := newStore(t)
 	write(t, s, func(tx *Tx) error {

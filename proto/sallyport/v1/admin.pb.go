@@ -2198,9 +2198,12 @@ func (*VerifyAuditRequest) Descriptor() ([]byte, []int) {
 type VerifyAuditResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Rows  int64                  `protobuf:"varint,1,opt,name=rows,proto3" json:"rows,omitempty"`
-	// The hash of the last row, in hex. Keep it elsewhere to notice a log that
-	// was cut short.
-	Head          string `protobuf:"bytes,2,opt,name=head,proto3" json:"head,omitempty"`
+	// The hash of the last row, in hex. Keep it elsewhere, with its number, to notice a
+	// log that was cut short or made anew.
+	Head   string `protobuf:"bytes,2,opt,name=head,proto3" json:"head,omitempty"`
+	Newest int64  `protobuf:"varint,3,opt,name=newest,proto3" json:"newest,omitempty"`
+	// The last row that was pruned; 0: none was.
+	PrunedTo      int64 `protobuf:"varint,4,opt,name=pruned_to,json=prunedTo,proto3" json:"pruned_to,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2249,6 +2252,126 @@ func (x *VerifyAuditResponse) GetHead() string {
 	return ""
 }
 
+func (x *VerifyAuditResponse) GetNewest() int64 {
+	if x != nil {
+		return x.Newest
+	}
+	return 0
+}
+
+func (x *VerifyAuditResponse) GetPrunedTo() int64 {
+	if x != nil {
+		return x.PrunedTo
+	}
+	return 0
+}
+
+type PruneAuditRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Rows from before this time, which must have passed. The newest row is kept.
+	Before        *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=before,proto3" json:"before,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PruneAuditRequest) Reset() {
+	*x = PruneAuditRequest{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PruneAuditRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PruneAuditRequest) ProtoMessage() {}
+
+func (x *PruneAuditRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PruneAuditRequest.ProtoReflect.Descriptor instead.
+func (*PruneAuditRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *PruneAuditRequest) GetBefore() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Before
+	}
+	return nil
+}
+
+type PruneAuditResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Rows  int64                  `protobuf:"varint,1,opt,name=rows,proto3" json:"rows,omitempty"`
+	// The last row that was deleted, and its hash in hex.
+	PrunedTo      int64  `protobuf:"varint,2,opt,name=pruned_to,json=prunedTo,proto3" json:"pruned_to,omitempty"`
+	Hash          string `protobuf:"bytes,3,opt,name=hash,proto3" json:"hash,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PruneAuditResponse) Reset() {
+	*x = PruneAuditResponse{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PruneAuditResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PruneAuditResponse) ProtoMessage() {}
+
+func (x *PruneAuditResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PruneAuditResponse.ProtoReflect.Descriptor instead.
+func (*PruneAuditResponse) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *PruneAuditResponse) GetRows() int64 {
+	if x != nil {
+		return x.Rows
+	}
+	return 0
+}
+
+func (x *PruneAuditResponse) GetPrunedTo() int64 {
+	if x != nil {
+		return x.PrunedTo
+	}
+	return 0
+}
+
+func (x *PruneAuditResponse) GetHash() string {
+	if x != nil {
+		return x.Hash
+	}
+	return ""
+}
+
 type RotateKeysRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -2257,7 +2380,7 @@ type RotateKeysRequest struct {
 
 func (x *RotateKeysRequest) Reset() {
 	*x = RotateKeysRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[34]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2269,7 +2392,7 @@ func (x *RotateKeysRequest) String() string {
 func (*RotateKeysRequest) ProtoMessage() {}
 
 func (x *RotateKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[34]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2282,7 +2405,7 @@ func (x *RotateKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateKeysRequest.ProtoReflect.Descriptor instead.
 func (*RotateKeysRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{34}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{36}
 }
 
 type RotateKeysResponse struct {
@@ -2294,7 +2417,7 @@ type RotateKeysResponse struct {
 
 func (x *RotateKeysResponse) Reset() {
 	*x = RotateKeysResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[35]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2306,7 +2429,7 @@ func (x *RotateKeysResponse) String() string {
 func (*RotateKeysResponse) ProtoMessage() {}
 
 func (x *RotateKeysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[35]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2319,7 +2442,7 @@ func (x *RotateKeysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateKeysResponse.ProtoReflect.Descriptor instead.
 func (*RotateKeysResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{35}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *RotateKeysResponse) GetKeyId() string {
@@ -2337,7 +2460,7 @@ type ShowRealmRequest struct {
 
 func (x *ShowRealmRequest) Reset() {
 	*x = ShowRealmRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2349,7 +2472,7 @@ func (x *ShowRealmRequest) String() string {
 func (*ShowRealmRequest) ProtoMessage() {}
 
 func (x *ShowRealmRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2362,7 +2485,7 @@ func (x *ShowRealmRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowRealmRequest.ProtoReflect.Descriptor instead.
 func (*ShowRealmRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{36}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{38}
 }
 
 // KindPoints is what one kind of factor counts.
@@ -2376,7 +2499,7 @@ type KindPoints struct {
 
 func (x *KindPoints) Reset() {
 	*x = KindPoints{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2388,7 +2511,7 @@ func (x *KindPoints) String() string {
 func (*KindPoints) ProtoMessage() {}
 
 func (x *KindPoints) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2401,7 +2524,7 @@ func (x *KindPoints) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KindPoints.ProtoReflect.Descriptor instead.
 func (*KindPoints) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{37}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *KindPoints) GetKind() string {
@@ -2434,7 +2557,7 @@ type SetRealmRequest struct {
 
 func (x *SetRealmRequest) Reset() {
 	*x = SetRealmRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[38]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2446,7 +2569,7 @@ func (x *SetRealmRequest) String() string {
 func (*SetRealmRequest) ProtoMessage() {}
 
 func (x *SetRealmRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[38]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2459,7 +2582,7 @@ func (x *SetRealmRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetRealmRequest.ProtoReflect.Descriptor instead.
 func (*SetRealmRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{38}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *SetRealmRequest) GetPoints() []*KindPoints {
@@ -2496,7 +2619,7 @@ type RealmView struct {
 
 func (x *RealmView) Reset() {
 	*x = RealmView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2508,7 +2631,7 @@ func (x *RealmView) String() string {
 func (*RealmView) ProtoMessage() {}
 
 func (x *RealmView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2521,7 +2644,7 @@ func (x *RealmView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RealmView.ProtoReflect.Descriptor instead.
 func (*RealmView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{39}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *RealmView) GetName() string {
@@ -2724,10 +2847,18 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x11ListAuditResponse\x12*\n" +
 	"\x04rows\x18\x01 \x03(\v2\x16.sallyport.v1.AuditRowR\x04rows\x12\x12\n" +
 	"\x04more\x18\x02 \x01(\bR\x04more\"\x14\n" +
-	"\x12VerifyAuditRequest\"=\n" +
+	"\x12VerifyAuditRequest\"r\n" +
 	"\x13VerifyAuditResponse\x12\x12\n" +
 	"\x04rows\x18\x01 \x01(\x03R\x04rows\x12\x12\n" +
-	"\x04head\x18\x02 \x01(\tR\x04head\"\x13\n" +
+	"\x04head\x18\x02 \x01(\tR\x04head\x12\x16\n" +
+	"\x06newest\x18\x03 \x01(\x03R\x06newest\x12\x1b\n" +
+	"\tpruned_to\x18\x04 \x01(\x03R\bprunedTo\"G\n" +
+	"\x11PruneAuditRequest\x122\n" +
+	"\x06before\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x06before\"Y\n" +
+	"\x12PruneAuditResponse\x12\x12\n" +
+	"\x04rows\x18\x01 \x01(\x03R\x04rows\x12\x1b\n" +
+	"\tpruned_to\x18\x02 \x01(\x03R\bprunedTo\x12\x12\n" +
+	"\x04hash\x18\x03 \x01(\tR\x04hash\"\x13\n" +
 	"\x11RotateKeysRequest\"+\n" +
 	"\x12RotateKeysResponse\x12\x15\n" +
 	"\x06key_id\x18\x01 \x01(\tR\x05keyId\"\x12\n" +
@@ -2746,7 +2877,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
 	"\x06points\x18\x02 \x03(\v2\x18.sallyport.v1.KindPointsR\x06points\x12%\n" +
 	"\x0eattestation_ca\x18\x03 \x03(\tR\rattestationCa\x12/\n" +
-	"\x13require_attestation\x18\x04 \x01(\bR\x12requireAttestation2\x9b\x12\n" +
+	"\x13require_attestation\x18\x04 \x01(\bR\x12requireAttestation2\xec\x12\n" +
 	"\fAdminService\x12H\n" +
 	"\n" +
 	"AddAccount\x12\x1f.sallyport.v1.AddAccountRequest\x1a\x19.sallyport.v1.AccountView\x12C\n" +
@@ -2787,6 +2918,8 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\tListAudit\x12\x1e.sallyport.v1.ListAuditRequest\x1a\x1f.sallyport.v1.ListAuditResponse\x12R\n" +
 	"\vVerifyAudit\x12 .sallyport.v1.VerifyAuditRequest\x1a!.sallyport.v1.VerifyAuditResponse\x12O\n" +
 	"\n" +
+	"PruneAudit\x12\x1f.sallyport.v1.PruneAuditRequest\x1a .sallyport.v1.PruneAuditResponse\x12O\n" +
+	"\n" +
 	"RotateKeys\x12\x1f.sallyport.v1.RotateKeysRequest\x1a .sallyport.v1.RotateKeysResponseBDZBgithub.com/sallyport-auth/sallyport/proto/sallyport/v1;sallyportv1b\x06proto3"
 
 var (
@@ -2801,7 +2934,7 @@ func file_sallyport_v1_admin_proto_rawDescGZIP() []byte {
 	return file_sallyport_v1_admin_proto_rawDescData
 }
 
-var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
+var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_sallyport_v1_admin_proto_goTypes = []any{
 	(*Done)(nil),                   // 0: sallyport.v1.Done
 	(*NameRequest)(nil),            // 1: sallyport.v1.NameRequest
@@ -2837,111 +2970,116 @@ var file_sallyport_v1_admin_proto_goTypes = []any{
 	(*ListAuditResponse)(nil),      // 31: sallyport.v1.ListAuditResponse
 	(*VerifyAuditRequest)(nil),     // 32: sallyport.v1.VerifyAuditRequest
 	(*VerifyAuditResponse)(nil),    // 33: sallyport.v1.VerifyAuditResponse
-	(*RotateKeysRequest)(nil),      // 34: sallyport.v1.RotateKeysRequest
-	(*RotateKeysResponse)(nil),     // 35: sallyport.v1.RotateKeysResponse
-	(*ShowRealmRequest)(nil),       // 36: sallyport.v1.ShowRealmRequest
-	(*KindPoints)(nil),             // 37: sallyport.v1.KindPoints
-	(*SetRealmRequest)(nil),        // 38: sallyport.v1.SetRealmRequest
-	(*RealmView)(nil),              // 39: sallyport.v1.RealmView
-	(*timestamppb.Timestamp)(nil),  // 40: google.protobuf.Timestamp
+	(*PruneAuditRequest)(nil),      // 34: sallyport.v1.PruneAuditRequest
+	(*PruneAuditResponse)(nil),     // 35: sallyport.v1.PruneAuditResponse
+	(*RotateKeysRequest)(nil),      // 36: sallyport.v1.RotateKeysRequest
+	(*RotateKeysResponse)(nil),     // 37: sallyport.v1.RotateKeysResponse
+	(*ShowRealmRequest)(nil),       // 38: sallyport.v1.ShowRealmRequest
+	(*KindPoints)(nil),             // 39: sallyport.v1.KindPoints
+	(*SetRealmRequest)(nil),        // 40: sallyport.v1.SetRealmRequest
+	(*RealmView)(nil),              // 41: sallyport.v1.RealmView
+	(*timestamppb.Timestamp)(nil),  // 42: google.protobuf.Timestamp
 }
 var file_sallyport_v1_admin_proto_depIdxs = []int32{
-	40, // 0: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
-	40, // 1: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
-	40, // 2: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
-	40, // 3: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
+	42, // 0: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
+	42, // 1: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
+	42, // 2: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
+	42, // 3: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
 	11, // 4: sallyport.v1.AccountView.ssh_keys:type_name -> sallyport.v1.SSHKeyView
-	40, // 5: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
+	42, // 5: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
 	7,  // 6: sallyport.v1.AccountView.cards:type_name -> sallyport.v1.CardView
 	5,  // 7: sallyport.v1.AccountView.failures_at:type_name -> sallyport.v1.FailureView
 	6,  // 8: sallyport.v1.AccountView.places:type_name -> sallyport.v1.PlaceView
-	40, // 9: sallyport.v1.FailureView.locked_until:type_name -> google.protobuf.Timestamp
-	40, // 10: sallyport.v1.PlaceView.last:type_name -> google.protobuf.Timestamp
-	40, // 11: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
-	40, // 12: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
+	42, // 9: sallyport.v1.FailureView.locked_until:type_name -> google.protobuf.Timestamp
+	42, // 10: sallyport.v1.PlaceView.last:type_name -> google.protobuf.Timestamp
+	42, // 11: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
+	42, // 12: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
 	4,  // 13: sallyport.v1.NewBackupCodesResponse.account:type_name -> sallyport.v1.AccountView
 	4,  // 14: sallyport.v1.ListAccountsResponse.accounts:type_name -> sallyport.v1.AccountView
 	4,  // 15: sallyport.v1.AddTOTPResponse.account:type_name -> sallyport.v1.AccountView
 	20, // 16: sallyport.v1.SetGroupRequest.demands:type_name -> sallyport.v1.Kinds
 	22, // 17: sallyport.v1.ListGroupsResponse.groups:type_name -> sallyport.v1.GroupView
 	26, // 18: sallyport.v1.AddMachineResponse.machine:type_name -> sallyport.v1.MachineView
-	40, // 19: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
-	40, // 20: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
+	42, // 19: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
+	42, // 20: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
 	26, // 21: sallyport.v1.ListMachinesResponse.machines:type_name -> sallyport.v1.MachineView
-	40, // 22: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
-	40, // 23: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
+	42, // 22: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
+	42, // 23: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
 	30, // 24: sallyport.v1.ListAuditResponse.rows:type_name -> sallyport.v1.AuditRow
-	37, // 25: sallyport.v1.SetRealmRequest.points:type_name -> sallyport.v1.KindPoints
-	37, // 26: sallyport.v1.RealmView.points:type_name -> sallyport.v1.KindPoints
-	3,  // 27: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
-	1,  // 28: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
-	2,  // 29: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
-	13, // 30: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
-	1,  // 31: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
-	1,  // 32: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
-	14, // 33: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
-	15, // 34: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
-	16, // 35: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
-	17, // 36: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
-	1,  // 37: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
-	8,  // 38: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
-	9,  // 39: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
-	9,  // 40: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
-	1,  // 41: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
-	1,  // 42: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
-	19, // 43: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
-	1,  // 44: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
-	2,  // 45: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
-	1,  // 46: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
-	24, // 47: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
-	24, // 48: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
-	21, // 49: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
-	1,  // 50: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
-	2,  // 51: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
-	1,  // 52: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
-	27, // 53: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
-	36, // 54: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
-	38, // 55: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
-	29, // 56: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
-	32, // 57: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
-	34, // 58: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
-	4,  // 59: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
-	4,  // 60: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
-	12, // 61: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
-	4,  // 62: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
-	0,  // 63: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
-	4,  // 64: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
-	4,  // 65: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
-	4,  // 66: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
-	4,  // 67: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
-	18, // 68: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
-	4,  // 69: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
-	4,  // 70: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
-	4,  // 71: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
-	4,  // 72: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
-	10, // 73: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
-	4,  // 74: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
-	22, // 75: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
-	22, // 76: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
-	23, // 77: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
-	0,  // 78: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
-	22, // 79: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
-	22, // 80: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
-	22, // 81: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
-	25, // 82: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
-	28, // 83: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
-	0,  // 84: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
-	26, // 85: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
-	39, // 86: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
-	39, // 87: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
-	31, // 88: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
-	33, // 89: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
-	35, // 90: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
-	59, // [59:91] is the sub-list for method output_type
-	27, // [27:59] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	42, // 25: sallyport.v1.PruneAuditRequest.before:type_name -> google.protobuf.Timestamp
+	39, // 26: sallyport.v1.SetRealmRequest.points:type_name -> sallyport.v1.KindPoints
+	39, // 27: sallyport.v1.RealmView.points:type_name -> sallyport.v1.KindPoints
+	3,  // 28: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
+	1,  // 29: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
+	2,  // 30: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
+	13, // 31: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
+	1,  // 32: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
+	1,  // 33: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
+	14, // 34: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
+	15, // 35: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
+	16, // 36: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
+	17, // 37: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
+	1,  // 38: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
+	8,  // 39: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
+	9,  // 40: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
+	9,  // 41: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
+	1,  // 42: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
+	1,  // 43: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
+	19, // 44: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
+	1,  // 45: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
+	2,  // 46: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
+	1,  // 47: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
+	24, // 48: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
+	24, // 49: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
+	21, // 50: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
+	1,  // 51: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
+	2,  // 52: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
+	1,  // 53: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
+	27, // 54: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
+	38, // 55: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
+	40, // 56: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
+	29, // 57: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
+	32, // 58: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
+	34, // 59: sallyport.v1.AdminService.PruneAudit:input_type -> sallyport.v1.PruneAuditRequest
+	36, // 60: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
+	4,  // 61: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
+	4,  // 62: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
+	12, // 63: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
+	4,  // 64: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
+	0,  // 65: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
+	4,  // 66: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
+	4,  // 67: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
+	4,  // 68: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
+	4,  // 69: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
+	18, // 70: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
+	4,  // 71: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
+	4,  // 72: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
+	4,  // 73: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
+	4,  // 74: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
+	10, // 75: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
+	4,  // 76: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
+	22, // 77: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
+	22, // 78: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
+	23, // 79: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
+	0,  // 80: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
+	22, // 81: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
+	22, // 82: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
+	22, // 83: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
+	25, // 84: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
+	28, // 85: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
+	0,  // 86: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
+	26, // 87: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
+	41, // 88: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
+	41, // 89: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
+	31, // 90: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
+	33, // 91: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
+	35, // 92: sallyport.v1.AdminService.PruneAudit:output_type -> sallyport.v1.PruneAuditResponse
+	37, // 93: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
+	61, // [61:94] is the sub-list for method output_type
+	28, // [28:61] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_sallyport_v1_admin_proto_init() }
@@ -2953,14 +3091,14 @@ func file_sallyport_v1_admin_proto_init() {
 	file_sallyport_v1_admin_proto_msgTypes[19].OneofWrappers = []any{}
 	file_sallyport_v1_admin_proto_msgTypes[21].OneofWrappers = []any{}
 	file_sallyport_v1_admin_proto_msgTypes[27].OneofWrappers = []any{}
-	file_sallyport_v1_admin_proto_msgTypes[38].OneofWrappers = []any{}
+	file_sallyport_v1_admin_proto_msgTypes[40].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sallyport_v1_admin_proto_rawDesc), len(file_sallyport_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   40,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -109,6 +109,8 @@ const (
 	// AdminServiceVerifyAuditProcedure is the fully-qualified name of the AdminService's VerifyAudit
 	// RPC.
 	AdminServiceVerifyAuditProcedure = "/sallyport.v1.AdminService/VerifyAudit"
+	// AdminServicePruneAuditProcedure is the fully-qualified name of the AdminService's PruneAudit RPC.
+	AdminServicePruneAuditProcedure = "/sallyport.v1.AdminService/PruneAudit"
 	// AdminServiceRotateKeysProcedure is the fully-qualified name of the AdminService's RotateKeys RPC.
 	AdminServiceRotateKeysProcedure = "/sallyport.v1.AdminService/RotateKeys"
 )
@@ -150,6 +152,8 @@ type AdminServiceClient interface {
 	SetRealm(context.Context, *v1.SetRealmRequest) (*v1.RealmView, error)
 	ListAudit(context.Context, *v1.ListAuditRequest) (*v1.ListAuditResponse, error)
 	VerifyAudit(context.Context, *v1.VerifyAuditRequest) (*v1.VerifyAuditResponse, error)
+	// PruneAudit deletes old rows. The chain of the others still verifies.
+	PruneAudit(context.Context, *v1.PruneAuditRequest) (*v1.PruneAuditResponse, error)
 	RotateKeys(context.Context, *v1.RotateKeysRequest) (*v1.RotateKeysResponse, error)
 }
 
@@ -350,6 +354,12 @@ func NewAdminServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(adminServiceMethods.ByName("VerifyAudit")),
 			connect.WithClientOptions(opts...),
 		),
+		pruneAudit: connect.NewClient[v1.PruneAuditRequest, v1.PruneAuditResponse](
+			httpClient,
+			baseURL+AdminServicePruneAuditProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("PruneAudit")),
+			connect.WithClientOptions(opts...),
+		),
 		rotateKeys: connect.NewClient[v1.RotateKeysRequest, v1.RotateKeysResponse](
 			httpClient,
 			baseURL+AdminServiceRotateKeysProcedure,
@@ -392,6 +402,7 @@ type adminServiceClient struct {
 	setRealm          *connect.Client[v1.SetRealmRequest, v1.RealmView]
 	listAudit         *connect.Client[v1.ListAuditRequest, v1.ListAuditResponse]
 	verifyAudit       *connect.Client[v1.VerifyAuditRequest, v1.VerifyAuditResponse]
+	pruneAudit        *connect.Client[v1.PruneAuditRequest, v1.PruneAuditResponse]
 	rotateKeys        *connect.Client[v1.RotateKeysRequest, v1.RotateKeysResponse]
 }
 
@@ -674,6 +685,15 @@ func (c *adminServiceClient) VerifyAudit(ctx context.Context, req *v1.VerifyAudi
 	return nil, err
 }
 
+// PruneAudit calls sallyport.v1.AdminService.PruneAudit.
+func (c *adminServiceClient) PruneAudit(ctx context.Context, req *v1.PruneAuditRequest) (*v1.PruneAuditResponse, error) {
+	response, err := c.pruneAudit.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // RotateKeys calls sallyport.v1.AdminService.RotateKeys.
 func (c *adminServiceClient) RotateKeys(ctx context.Context, req *v1.RotateKeysRequest) (*v1.RotateKeysResponse, error) {
 	response, err := c.rotateKeys.CallUnary(ctx, connect.NewRequest(req))
@@ -720,6 +740,8 @@ type AdminServiceHandler interface {
 	SetRealm(context.Context, *v1.SetRealmRequest) (*v1.RealmView, error)
 	ListAudit(context.Context, *v1.ListAuditRequest) (*v1.ListAuditResponse, error)
 	VerifyAudit(context.Context, *v1.VerifyAuditRequest) (*v1.VerifyAuditResponse, error)
+	// PruneAudit deletes old rows. The chain of the others still verifies.
+	PruneAudit(context.Context, *v1.PruneAuditRequest) (*v1.PruneAuditResponse, error)
 	RotateKeys(context.Context, *v1.RotateKeysRequest) (*v1.RotateKeysResponse, error)
 }
 
@@ -916,6 +938,12 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(adminServiceMethods.ByName("VerifyAudit")),
 		connect.WithHandlerOptions(opts...),
 	)
+	adminServicePruneAuditHandler := connect.NewUnaryHandlerSimple(
+		AdminServicePruneAuditProcedure,
+		svc.PruneAudit,
+		connect.WithSchema(adminServiceMethods.ByName("PruneAudit")),
+		connect.WithHandlerOptions(opts...),
+	)
 	adminServiceRotateKeysHandler := connect.NewUnaryHandlerSimple(
 		AdminServiceRotateKeysProcedure,
 		svc.RotateKeys,
@@ -986,6 +1014,8 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 			adminServiceListAuditHandler.ServeHTTP(w, r)
 		case AdminServiceVerifyAuditProcedure:
 			adminServiceVerifyAuditHandler.ServeHTTP(w, r)
+		case AdminServicePruneAuditProcedure:
+			adminServicePruneAuditHandler.ServeHTTP(w, r)
 		case AdminServiceRotateKeysProcedure:
 			adminServiceRotateKeysHandler.ServeHTTP(w, r)
 		default:
@@ -1119,6 +1149,10 @@ func (UnimplementedAdminServiceHandler) ListAudit(context.Context, *v1.ListAudit
 
 func (UnimplementedAdminServiceHandler) VerifyAudit(context.Context, *v1.VerifyAuditRequest) (*v1.VerifyAuditResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.VerifyAudit is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) PruneAudit(context.Context, *v1.PruneAuditRequest) (*v1.PruneAuditResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.PruneAudit is not implemented"))
 }
 
 func (UnimplementedAdminServiceHandler) RotateKeys(context.Context, *v1.RotateKeysRequest) (*v1.RotateKeysResponse, error) {

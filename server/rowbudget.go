@@ -1,0 +1,123 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/server/store"
+)
+
+// A machine that was taken over can be refused as often as it likes, and must not fill
+// the audit log. So of each machine only so many rows a minute are written for what came
+// to nothing; the rest is counted, and written down as one row when the minute is over.
+// Failures are counted for the locks all the same, and what was allowed or changed is
+// always written down.
+const (
+	strayRows  = 10  // steps that belong to no session
+	denialRows = 600 // refusals, and authentications that were given up
+	keyRows    = 10  // changes of the sealing key; more are refused
+	rowsEvery  = time.Minute
+)
+
+// rowKind is what rows are counted for.
+type rowKind string
+
+const (
+	rowStray  rowKind = "no such session"
+	rowDenial rowKind = "refused or given up"
+	rowKey    rowKind = "sealing key"
+)
+
+func (k rowKind) most() int {
+	switch k {
+	case rowStray:
+		return strayRows
+	case rowDenial:
+		return denialRows
+	default:
+		return keyRows
+	}
+}
+
+// rowBudget counts the rows of each machine.
+type rowBudget struct {
+	mu sync.Mutex
+	m  map[rowsOf]*spent
+}
+
+type rowsOf struct {
+	machine uuid.UUID
+	kind    rowKind
+}
+
+type spent struct {
+	machine store.Machine
+	kind    rowKind
+	since   time.Time
+	rows    int
+	more    uint64 // that no row tells of yet
+}
+
+func newRowBudget() *rowBudget { return &rowBudget{m: make(map[rowsOf]*spent)} }
+
+// note tells whether this one gets a row.
+func (b *rowBudget) note(m store.Machine, kind rowKind, now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	of := rowsOf{m.UUID, kind}
+	s, ok := b.m[of]
+	if !ok {
+		s = &spent{machine: m, kind: kind, since: now}
+		b.m[of] = s
+	}
+	if s.rows >= kind.most() {
+		s.more++
+		return false
+	}
+	s.rows++
+	return true
+}
+
+// drain returns what no row tells of, and begins a new minute for those whose minute
+// is over.
+func (b *rowBudget) drain(now time.Time) []spent {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var told []spent
+	for of, s := range b.m {
+		if gone := now.Sub(s.since); gone >= 0 && gone < rowsEvery {
+			continue
+		}
+		if s.more > 0 {
+			told = append(told, *s)
+		}
+		delete(b.m, of)
+	}
+	return told
+}
+
+// strayed answers a step that belongs to no session.
+func (e *engine) strayed(ctx context.Context, m store.Machine) (answer, error) {
+	a := answer{message: denial, reason: string(rowStray)}
+	if !e.rows.note(m, rowStray, e.now()) {
+		return a, nil
+	}
+	ctx, cancel := recording(ctx)
+	defer cancel()
+	return a, e.store.Write(ctx, func(tx *store.Tx) error { return e.record(tx, m, "auth.deny", &session{}, a.reason) })
+}
+
+// recordRest writes down what got no row of its own.
+func (e *engine) recordRest(tx *store.Tx, list []spent) error {
+	for _, s := range list {
+		why := fmt.Sprintf("%s, %d more times since %s", s.kind, s.more, s.since.UTC().Format(time.RFC3339))
+		if err := tx.Record(entry(e.now(), s.machine.Name, "auth.deny", &session{}, why)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
