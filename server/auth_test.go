@@ -257,3 +257,26 @@ func TestSessionsAreBoundedPerMachineAndStaleOnesMakeRoom(t *testing.T) {
 		t.Fatal("stale sessions remain")
 	}
 }
+
+// TestOnlyARightAnswerIsToldAsProved: a machine tells somebody far away why he is refused
+// only then.
+func TestOnlyARightAnswerIsToldAsProved(t *testing.T) {
+	b := newBench(t)
+	begin := func(name string) string {
+		a, err := b.admit(&session{machine: b.box.UUID, machineName: b.box.Name, name: identity.Name(name), origin: "seat", service: "test"})
+		b.must(nil, err)
+		if a.proved() {
+			t.Errorf("%s: an offer is told as proved", name)
+		}
+		return a.cookie
+	}
+	for _, c := range []struct {
+		name, password string
+		proved         bool
+	}{{"alice", "wrong", false}, {"alice", right, false}, {"dora", "wrong", false}, {"dora", right, true}, {"nobody", right, false}} {
+		a := b.answer(b.box, begin(c.name), identity.Password, c.password)
+		if a.proved() != c.proved {
+			t.Errorf("%s, %q: proved is %t; allowed %t, message %q", c.name, c.password, a.proved(), a.allow, a.message)
+		}
+	}
+}
