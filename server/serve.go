@@ -13,7 +13,6 @@ import (
 	"connectrpc.com/connect"
 
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
-	"github.com/sallyport-auth/sallyport/server/store"
 )
 
 // ServeOptions say what to serve and how.
@@ -78,7 +77,7 @@ func (r *realm) serve(ctx context.Context, o ServeOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := r.store.Write(ctx, func(tx *store.Tx) error { return tx.CompactChanges(r.now().Add(-keepGone)) }); err != nil {
+	if err := r.begin(ctx); err != nil {
 		return err
 	}
 	if err := r.warnReserved(ctx); err != nil {

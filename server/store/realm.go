@@ -21,6 +21,9 @@ type Realm struct {
 func (t *Tx) createRealm(r Realm) error {
 	_, err := t.exec(`INSERT INTO realm (id, name, id_min, id_max, id_next, offline_for, revision, compacted_to, clock)
 		VALUES (1, ?, ?, ?, ?, ?, 0, 0, 0)`, r.Name, r.IDs.Min, r.IDs.Max, r.IDs.Min, r.OfflineFor)
+	if err == nil {
+		_, err = t.Begin(Founded, "", 0, time.Now())
+	}
 	return err
 }
 

@@ -257,8 +257,10 @@ type ListIDTokensResponse struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	IdTokens [][]byte               `protobuf:"bytes,1,rep,name=id_tokens,json=idTokens,proto3" json:"id_tokens,omitempty"`
 	// With done: where Watch goes on from.
-	Position      uint64 `protobuf:"varint,2,opt,name=position,proto3" json:"position,omitempty"`
-	Done          bool   `protobuf:"varint,3,opt,name=done,proto3" json:"done,omitempty"`
+	Position uint64 `protobuf:"varint,2,opt,name=position,proto3" json:"position,omitempty"`
+	Done     bool   `protobuf:"varint,3,opt,name=done,proto3" json:"done,omitempty"`
+	// With done: the history that the position is of.
+	History       []byte `protobuf:"bytes,4,opt,name=history,proto3" json:"history,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -314,9 +316,21 @@ func (x *ListIDTokensResponse) GetDone() bool {
 	return false
 }
 
+func (x *ListIDTokensResponse) GetHistory() []byte {
+	if x != nil {
+		return x.History
+	}
+	return nil
+}
+
 type WatchRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Position      uint64                 `protobuf:"varint,1,opt,name=position,proto3" json:"position,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Position uint64                 `protobuf:"varint,1,opt,name=position,proto3" json:"position,omitempty"`
+	// The history that the position is of, 16 bytes; empty when none is known.
+	History []byte `protobuf:"bytes,2,opt,name=history,proto3" json:"history,omitempty"`
+	// The newest signed ID token that the machine holds. One that this realm signed and
+	// this server does not know proves that the server lost changes.
+	Newest        []byte `protobuf:"bytes,3,opt,name=newest,proto3" json:"newest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -358,6 +372,20 @@ func (x *WatchRequest) GetPosition() uint64 {
 	return 0
 }
 
+func (x *WatchRequest) GetHistory() []byte {
+	if x != nil {
+		return x.History
+	}
+	return nil
+}
+
+func (x *WatchRequest) GetNewest() []byte {
+	if x != nil {
+		return x.Newest
+	}
+	return nil
+}
+
 type WatchResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Everything up to here has been sent.
@@ -370,7 +398,10 @@ type WatchResponse struct {
 	//	*WatchResponse_CaughtUp
 	//	*WatchResponse_Reset_
 	//	*WatchResponse_Alive
-	Event         isWatchResponse_Event `protobuf_oneof:"event"`
+	Event isWatchResponse_Event `protobuf_oneof:"event"`
+	// The history that is written now. When it is another than the one that was asked
+	// for, and there was no reset, nothing of that one was lost.
+	History       []byte `protobuf:"bytes,8,opt,name=history,proto3" json:"history,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -471,6 +502,13 @@ func (x *WatchResponse) GetAlive() *Alive {
 	return nil
 }
 
+func (x *WatchResponse) GetHistory() []byte {
+	if x != nil {
+		return x.History
+	}
+	return nil
+}
+
 type isWatchResponse_Event interface {
 	isWatchResponse_Event()
 }
@@ -543,9 +581,15 @@ func (*CaughtUp) Descriptor() ([]byte, []int) {
 	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{7}
 }
 
-// Reset: the position is not one that the log can go on from. List again.
+// Reset: the position is not one that the log can go on from. List again, and let the
+// list win over what is held.
 type Reset struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The server does not know what was said up to the position: changes were lost, and
+	// no token of that history counts any more.
+	Lost bool `protobuf:"varint,1,opt,name=lost,proto3" json:"lost,omitempty"`
+	// Why, in words for people; it may be empty.
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -578,6 +622,20 @@ func (x *Reset) ProtoReflect() protoreflect.Message {
 // Deprecated: Use Reset.ProtoReflect.Descriptor instead.
 func (*Reset) Descriptor() ([]byte, []int) {
 	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Reset) GetLost() bool {
+	if x != nil {
+		return x.Lost
+	}
+	return false
+}
+
+func (x *Reset) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
 }
 
 type Alive struct {
@@ -632,13 +690,16 @@ const file_sallyport_v1_directory_proto_rawDesc = "" +
 	"serverTime\"%\n" +
 	"\rNoSuchAccount\x12\x14\n" +
 	"\x05realm\x18\x01 \x01(\tR\x05realm\"\x15\n" +
-	"\x13ListIDTokensRequest\"c\n" +
+	"\x13ListIDTokensRequest\"}\n" +
 	"\x14ListIDTokensResponse\x12\x1b\n" +
 	"\tid_tokens\x18\x01 \x03(\fR\bidTokens\x12\x1a\n" +
 	"\bposition\x18\x02 \x01(\x04R\bposition\x12\x12\n" +
-	"\x04done\x18\x03 \x01(\bR\x04done\"*\n" +
+	"\x04done\x18\x03 \x01(\bR\x04done\x12\x18\n" +
+	"\ahistory\x18\x04 \x01(\fR\ahistory\"\\\n" +
 	"\fWatchRequest\x12\x1a\n" +
-	"\bposition\x18\x01 \x01(\x04R\bposition\"\xb4\x02\n" +
+	"\bposition\x18\x01 \x01(\x04R\bposition\x12\x18\n" +
+	"\ahistory\x18\x02 \x01(\fR\ahistory\x12\x16\n" +
+	"\x06newest\x18\x03 \x01(\fR\x06newest\"\xce\x02\n" +
 	"\rWatchResponse\x12\x1a\n" +
 	"\bposition\x18\x01 \x01(\x04R\bposition\x12;\n" +
 	"\vserver_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
@@ -647,11 +708,14 @@ const file_sallyport_v1_directory_proto_rawDesc = "" +
 	"\x04gone\x18\x04 \x01(\tH\x00R\x04gone\x125\n" +
 	"\tcaught_up\x18\x05 \x01(\v2\x16.sallyport.v1.CaughtUpH\x00R\bcaughtUp\x12+\n" +
 	"\x05reset\x18\x06 \x01(\v2\x13.sallyport.v1.ResetH\x00R\x05reset\x12+\n" +
-	"\x05alive\x18\a \x01(\v2\x13.sallyport.v1.AliveH\x00R\x05aliveB\a\n" +
+	"\x05alive\x18\a \x01(\v2\x13.sallyport.v1.AliveH\x00R\x05alive\x12\x18\n" +
+	"\ahistory\x18\b \x01(\fR\ahistoryB\a\n" +
 	"\x05event\"\n" +
 	"\n" +
-	"\bCaughtUp\"\a\n" +
-	"\x05Reset\"\a\n" +
+	"\bCaughtUp\"3\n" +
+	"\x05Reset\x12\x12\n" +
+	"\x04lost\x18\x01 \x01(\bR\x04lost\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\a\n" +
 	"\x05Alive2\x80\x02\n" +
 	"\x10DirectoryService\x12O\n" +
 	"\n" +
