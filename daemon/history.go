@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/report"
 )
 
 // A server that keeps histories begins one at each start, and one that was restored
@@ -188,6 +190,28 @@ func (d *Daemon) resetBy(ctx context.Context, e provider.Event) error {
 	return errRelist
 }
 
+// maxLost bounds how many lost accounts are reported: a thousand machines do it at once.
+const maxLost = 4096
+
+// reportLost tells the server of the accounts that it has lost, before they are dropped
+// here, so that their ids are given to nobody else. It is to help: this machine refuses
+// an id that it first saw for another in any case.
+func (d *Daemon) reportLost(ctx context.Context, gone []uuid.UUID) {
+	r, ok := d.o.Provider.(provider.LossReporter)
+	if !ok || len(gone) == 0 {
+		return
+	}
+	var signed [][]byte
+	for _, id := range gone[:min(len(gone), maxLost)] {
+		if t, err := d.o.Cache.Token(ctx, id); err == nil {
+			signed = append(signed, t.Signed)
+		}
+	}
+	if err := r.ReportLost(ctx, signed); err != nil {
+		d.log.WarnContext(ctx, "the server was not told of the accounts that it lost", "accounts", len(gone), "error", err)
+	}
+}
+
 // newest is the newest token that is stored, to be shown to the server; none where the
 // server keeps no histories.
 func (d *Daemon) newest(ctx context.Context) []byte {
@@ -202,5 +226,37 @@ func (d *Daemon) newest(ctx context.Context) []byte {
 	return t.Signed
 }
 
-// lossTold is for how long status tells of it.
+// lossTold is for how long status names it among its findings.
 const lossTold = 30 * 24 * time.Hour
+
+func (d *Daemon) historyStatus(p *report.Provider) {
+	k := d.kept.Load()
+	if k.History != uuid.Nil {
+		p.History = k.History.String()
+	}
+	if !k.LostAt.IsZero() {
+		p.WentBack, p.WentBackWhy = &k.LostAt, k.LostWhy
+	}
+}
+
+func (d *Daemon) historyFindings() []report.Finding {
+	k := d.kept.Load()
+	if k.LostAt.IsZero() || d.clock.now().Sub(k.LostAt) > lossTold {
+		return nil
+	}
+	why := k.LostWhy
+	if why == "" {
+		why = "It gave no reason."
+	}
+	f := report.Finding{
+		Check: "history", Severity: report.Note,
+		Detail: fmt.Sprintf("On %s the server said that it had lost changes that this machine knew. %s This machine dropped them and goes by the server's list.", day(k.LostAt.Unix()), why),
+		Mend:   "Tell people whose password, keys or groups had changed in between that the older ones count again.",
+	}
+	if k.Disowned {
+		f.Severity = report.Warning
+		f.Detail = fmt.Sprintf("On %s the server said that it had lost changes that this machine knew. %s Its list of accounts was not read since, so nobody can log in by what this machine remembers.", day(k.LostAt.Unix()), why)
+		f.Mend = "Make sure that this machine can reach the server."
+	}
+	return []report.Finding{f}
+}

@@ -184,6 +184,9 @@ func (d *Daemon) list(ctx context.Context, l provider.Lister) error {
 			n.gone = append(n.gone, p.uuid)
 		}
 	}
+	if was.Disowned {
+		d.reportLost(ctx, n.gone)
+	}
 	if err := d.learn(ctx, n); err != nil || d.holdBack.Load() {
 		// The list is whole in memory; on disk it is asked for again next time.
 		d.kept.CompareAndSwap(was, n.contact)

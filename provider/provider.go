@@ -235,6 +235,12 @@ type SealedFactor struct {
 	LastStep int64
 }
 
+// LossReporter is a server that is told of accounts that it has lost: their signed tokens,
+// so that it gives their ids to nobody else.
+type LossReporter interface {
+	ReportLost(ctx context.Context, signed [][]byte) error
+}
+
 // KeyRegistrar takes the public half of this machine's sealing key, without which
 // no secret can be sent to it. A provider that lacks it gives no Sealed.
 type KeyRegistrar interface {

@@ -30,6 +30,13 @@ func (d *directory) Watch(ctx context.Context, req *v1.WatchRequest, out *connec
 	w := watcher{directory: d, out: out, history: history, position: req.GetPosition()}
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
+	m, err := d.machine(ctx)
+	if err != nil {
+		return err
+	}
+	if err := d.proof(ctx, m, req.GetNewest()); err != nil {
+		return d.fault(ctx, "proof of a loss", err)
+	}
 	for first := true; ; first = false {
 		rung := d.changed.next()
 		// Looked up each time: a machine that was removed hears nothing more.

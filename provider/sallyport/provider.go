@@ -72,6 +72,7 @@ var (
 	_ provider.Watcher         = (*Provider)(nil)
 	_ provider.PasswordChanger = (*Provider)(nil)
 	_ provider.KeyRegistrar    = (*Provider)(nil)
+	_ provider.LossReporter    = (*Provider)(nil)
 )
 
 // New makes a Provider. It does not touch the network; its errors are about the

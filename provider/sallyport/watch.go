@@ -66,6 +66,35 @@ func watchRequest(from provider.Position, newest []byte) *v1.WatchRequest {
 	return req
 }
 
+// reportBytes ends one report of lost accounts, and reportCount too: the server reads no
+// more at once.
+const (
+	reportBytes = 48 << 10
+	reportCount = 256
+)
+
+// ReportLost implements provider.LossReporter. A token that is too long for a request is
+// left out.
+func (p *Provider) ReportLost(ctx context.Context, signed [][]byte) error {
+	for len(signed) > 0 {
+		var batch [][]byte
+		size := 0
+		for len(signed) > 0 && len(batch) < reportCount && (size+len(signed[0]) <= reportBytes || len(batch) == 0) {
+			if len(signed[0]) <= reportBytes {
+				batch, size = append(batch, signed[0]), size+len(signed[0])
+			}
+			signed = signed[1:]
+		}
+		call, cancel := bounded(ctx, p.o.Timeouts.Call)
+		_, err := p.directory.ReportLost(call, &v1.ReportLostRequest{IdTokens: batch})
+		cancel()
+		if err != nil {
+			return meaning("report lost accounts", err)
+		}
+	}
+	return nil
+}
+
 // positionOf reads where a list or a stream stands.
 func positionOf(m interface {
 	GetPosition() uint64

@@ -40,8 +40,9 @@ var (
 	ErrCycle = errors.New("a group cannot contain itself")
 	// ErrFull says that the realm's id range is used up.
 	ErrFull = errors.New("the realm's id range is used up")
-	// ErrUsedID says that an id was given out before, maybe to someone long gone.
-	ErrUsedID = errors.New("the id was given out before")
+	// ErrUsedID says that an id was given out before, maybe to someone long gone, or is
+	// kept for somebody whom a restored server does not know.
+	ErrUsedID = errors.New("the id was given out before, or is kept for a lost account (see \"realm histories\")")
 	// ErrChanged says that what a decision rested on has changed meanwhile.
 	ErrChanged = errors.New("changed meanwhile")
 	// ErrAudit says that the audit log's chain is broken.
