@@ -179,7 +179,7 @@ func beginRestored(ctx context.Context, d dir, target string, old bool, m manife
 // read has none to tell, which is why it may be that a backup is restored.
 func givenIn(ctx context.Context, d dir, old bool, realm string) (map[uint32]uuid.UUID, error) {
 	if _, err := os.Stat(d.database()); !old || err != nil {
-		return nil, nil //nolint:nilerr // there is none
+		return nil, nil
 	}
 	work, err := os.MkdirTemp(filepath.Dir(string(d)), ".sallyport-restore-*")
 	if err != nil {
@@ -188,11 +188,11 @@ func givenIn(ctx context.Context, d dir, old bool, realm string) (map[uint32]uui
 	defer func() { _ = os.RemoveAll(work) }()
 	copied := filepath.Join(work, databaseName)
 	if err := store.Copy(ctx, d.database(), copied); err != nil {
-		return nil, nil //nolint:nilerr // as above
+		return nil, nil
 	}
 	s, err := store.Open(ctx, copied)
 	if err != nil {
-		return nil, nil //nolint:nilerr // as above
+		return nil, nil
 	}
 	given := map[uint32]uuid.UUID{}
 	err = s.Read(ctx, func(tx *store.Tx) error {
@@ -204,7 +204,7 @@ func givenIn(ctx context.Context, d dir, old bool, realm string) (map[uint32]uui
 	})
 	_ = s.Close()
 	if err != nil {
-		return nil, nil //nolint:nilerr // as above
+		return nil, nil
 	}
 	return given, nil
 }
@@ -226,11 +226,16 @@ func giveTo(work, target string) error {
 	if !ok {
 		return nil
 	}
-	return filepath.WalkDir(work, func(path string, _ fs.DirEntry, err error) error {
+	root, err := os.OpenRoot(work)
+	if err != nil {
+		return fmt.Errorf("owner of %s: %w", work, err)
+	}
+	defer func() { _ = root.Close() }()
+	return fs.WalkDir(root.FS(), ".", func(path string, _ fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		return os.Lchown(path, int(s.Uid), int(s.Gid))
+		return root.Lchown(path, int(s.Uid), int(s.Gid))
 	})
 }
 

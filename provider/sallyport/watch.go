@@ -95,11 +95,13 @@ func (p *Provider) ReportLost(ctx context.Context, signed [][]byte) error {
 	return nil
 }
 
-// positionOf reads where a list or a stream stands.
-func positionOf(m interface {
+type positioned interface {
 	GetPosition() uint64
 	GetHistory() []byte
-}) (provider.Position, error) {
+}
+
+// positionOf reads where a list or a stream stands.
+func positionOf(m positioned) (provider.Position, error) {
 	p := provider.Position{Revision: m.GetPosition()}
 	if h := m.GetHistory(); len(h) > 0 {
 		var err error

@@ -2,11 +2,10 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
-
-	"database/sql"
 
 	"github.com/mattn/go-sqlite3"
 )

@@ -25,9 +25,9 @@ type world struct {
 
 // The people and the groups that there may be.
 var (
-	people = []string{"ann", "ben", "cat", "dan"} //nolint:gochecknoglobals // a constant table
-	teams  = []string{"builders", "writers"}      //nolint:gochecknoglobals // a constant table
-	words  = []string{first, second, third}       //nolint:gochecknoglobals // a constant table
+	people = []string{"ann", "ben", "cat", "dan"}
+	teams  = []string{"builders", "writers"}
+	words  = []string{first, second, third}
 )
 
 func (w *world) note(format string, args ...any) {
@@ -191,9 +191,9 @@ func (w *world) judge(name string, want *v1.AccountView) {
 }
 
 func TestTheMachineGrantsWhatTheServerSaysNowOrNothing(t *testing.T) {
-	seed := uint64(time.Now().UnixNano()) //nolint:gosec // any bits
+	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	w := &world{t: t, s: newSite(t), r: rand.New(rand.NewPCG(seed, 1)), running: true} //nolint:gosec // no secret
+	w := &world{t: t, s: newSite(t), r: rand.New(rand.NewPCG(seed, 1)), running: true}
 	for _, g := range teams {
 		w.s.group(g)
 	}

@@ -166,12 +166,6 @@ func (s *site) add(name string) *v1.AccountView {
 	return a
 }
 
-func (s *site) remove(name string) {
-	s.t.Helper()
-	_, err := s.admin.RemoveAccount(s.t.Context(), &v1.NameRequest{Name: name})
-	must(s.t, err)
-}
-
 func (s *site) password(name, password string) {
 	s.t.Helper()
 	_, err := s.admin.SetPassword(s.t.Context(), &v1.SetPasswordRequest{Name: name, Password: []byte(password)})
