@@ -70,6 +70,15 @@ var migrations = [...][]string{
 		`ALTER TABLE verifiers ADD COLUMN seal_key BLOB NOT NULL DEFAULT x''`,
 		`ALTER TABLE sealed ADD COLUMN seal_key BLOB NOT NULL DEFAULT x''`,
 	},
+	{
+		// Which history the position is of, when the server was last seen to have lost
+		// changes, and whether what is stored here is of such ones.
+		`ALTER TABLE contact ADD COLUMN history BLOB NOT NULL DEFAULT x'00000000000000000000000000000000'`,
+		`ALTER TABLE contact ADD COLUMN disowned INTEGER NOT NULL DEFAULT 0`,
+		`ALTER TABLE contact ADD COLUMN lost_at INTEGER NOT NULL DEFAULT 0`,
+		`ALTER TABLE contact ADD COLUMN lost_why TEXT NOT NULL DEFAULT ''`,
+		`CREATE INDEX tokens_by_revision ON tokens (provider, revision)`,
+	},
 }
 
 // execer is one database connection.

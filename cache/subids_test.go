@@ -49,8 +49,8 @@ func TestADatabaseOfTheFirstVersionIsBroughtUp(t *testing.T) {
 	p := tokenFor("alice", 1)
 	must(t, c.Apply(bg, Batch{Provider: "p", Put: []Put{p}}))
 	for _, q := range []string{
-		"DROP TABLE subids", "DROP TABLE sealed", "DROP TABLE steps", "DROP TABLE groups", "DROP TABLE failures", "DROP TABLE places", "DROP TABLE verifiers",
-		migrations[0][3], migrations[0][4], `INSERT INTO failures VALUES (x'` + hex.EncodeToString(p.UUID[:]) + `', 'password', 7, 60, 90)`,
+		"DROP TABLE subids", "DROP TABLE sealed", "DROP TABLE steps", "DROP TABLE groups", "DROP TABLE failures", "DROP TABLE places", "DROP TABLE verifiers", "DROP TABLE contact",
+		"DROP INDEX tokens_by_revision", migrations[0][3], migrations[0][4], migrations[0][5], `INSERT INTO failures VALUES (x'` + hex.EncodeToString(p.UUID[:]) + `', 'password', 7, 60, 90)`,
 		"PRAGMA user_version = 1",
 	} { // as the first version left it
 		_, err := c.db.ExecContext(bg, q)

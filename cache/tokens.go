@@ -52,9 +52,17 @@ type ID struct {
 // Contact is how far a provider's changes were followed, and when last.
 type Contact struct {
 	Position uint64
+	// History is the server's history that the position is of; zero where there is none.
+	History uuid.UUID
 	// Complete: every account up to Position is stored here.
 	Complete bool
 	At       time.Time
+	// Disowned: the server has said that it lost changes, and its list was not read
+	// since: no stored token lets anybody in.
+	Disowned bool
+	// LostAt is when it last said so, zero for never, and LostWhy its reason.
+	LostAt  time.Time
+	LostWhy string
 }
 
 // Batch is what one transaction changes.
@@ -94,8 +102,10 @@ func (c *Cache) Apply(ctx context.Context, b Batch) error {
 		if err := putGroups(ctx, tx, b); err != nil || b.Contact == nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO contact (provider, position, complete, at) VALUES (?, ?, ?, ?)`,
-			b.Provider, int64(b.Contact.Position), b.Contact.Complete, b.Contact.At.Unix()) //nolint:gosec // same bits back
+		_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO contact
+			(provider, position, complete, at, history, disowned, lost_at, lost_why) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+			b.Provider, int64(b.Contact.Position), b.Contact.Complete, b.Contact.At.Unix(), //nolint:gosec // same bits back
+			b.Contact.History[:], b.Contact.Disowned, unixOrZero(b.Contact.LostAt), b.Contact.LostWhy)
 		return err //nolint:wrapcheck // classified by write
 	})
 }
@@ -204,15 +214,35 @@ func (c *Cache) IDs(ctx context.Context, provider string, each func(ID)) error {
 
 // Contact returns what Apply stored, identity.ErrNotFound before the first.
 func (c *Cache) Contact(ctx context.Context, provider string) (Contact, error) {
-	var position, at int64
+	var position, at, lost int64
+	var history []byte
 	var k Contact
-	err := c.db.QueryRowContext(ctx, `SELECT position, complete, at FROM contact WHERE provider = ?`, provider).
-		Scan(&position, &k.Complete, &at)
+	err := c.db.QueryRowContext(ctx, `SELECT position, complete, at, history, disowned, lost_at, lost_why FROM contact WHERE provider = ?`, provider).
+		Scan(&position, &k.Complete, &at, &history, &k.Disowned, &lost, &k.LostWhy)
+	if err == nil {
+		k.History, err = uuid.FromBytes(history)
+	}
 	if err != nil {
 		return Contact{}, classify("read contact", err)
 	}
+	if lost != 0 {
+		k.LostAt = time.Unix(lost, 0)
+	}
 	k.Position, k.At = uint64(position), time.Unix(at, 0) //nolint:gosec // same bits back
 	return k, nil
+}
+
+func unixOrZero(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
+}
+
+// Newest returns the stored token of the highest revision.
+func (c *Cache) Newest(ctx context.Context, provider string) (Token, error) {
+	t, err := scanToken(c.db.QueryRowContext(ctx, tokenColumns+`WHERE provider = ? ORDER BY revision DESC LIMIT 1`, provider))
+	return t, classify("read newest token", err)
 }
 
 // Forget drops everything about one account, its failures and numbers too, also

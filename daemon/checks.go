@@ -190,7 +190,10 @@ func checkSpelling(_ *Daemon, _ context.Context, q *question) ruling {
 	return fine("the account's own name")
 }
 
-func checkAccepted(_ *Daemon, _ context.Context, q *question) ruling {
+func checkAccepted(d *Daemon, _ context.Context, q *question) ruling {
+	if d.index.isDisowned(q.e) {
+		return ruling{code: identity.NotPermitted, tell: true, detail: disownedWhy, mend: disownedMend}
+	}
 	if q.e.blocked != "" {
 		return ruling{
 			code: identity.NotPermitted, tell: true,
@@ -252,6 +255,8 @@ type age struct {
 	old     time.Duration
 	limit   time.Duration
 	within  bool
+	// disowned: the server has lost what is known, so it has no age.
+	disowned bool
 }
 
 // ageOf judges by the trusted clock. While a change stream shows that nothing
@@ -262,7 +267,8 @@ func (d *Daemon) ageOf(e *entry) age {
 		a.checked = at
 	}
 	a.old = max(d.clock.now().Sub(a.checked), 0)
-	a.within = a.limit > 0 && a.old <= a.limit
+	a.disowned = d.index.isDisowned(e)
+	a.within = a.limit > 0 && a.old <= a.limit && !a.disowned
 	return a
 }
 
@@ -272,6 +278,9 @@ func (a age) String() string {
 }
 
 func (a age) refusal() string {
+	if a.disowned {
+		return disownedWhy
+	}
 	if a.limit <= 0 {
 		return "Offline, and this account may be used only while the server can be reached."
 	}

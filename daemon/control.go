@@ -239,7 +239,8 @@ func (d *Daemon) cacheClear(ctx context.Context) error {
 // readAgain makes the next contact begin with the whole list; the caller holds
 // d.writing. Until then an absent name is not known to be absent.
 func (d *Daemon) readAgain(ctx context.Context) error {
-	k := cache.Contact{At: d.kept.Load().At}
+	was := d.kept.Load()
+	k := cache.Contact{At: was.At, LostAt: was.LostAt, LostWhy: was.LostWhy}
 	if k.At.IsZero() {
 		k.At = time.Unix(0, 0)
 	}

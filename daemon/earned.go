@@ -138,7 +138,7 @@ func (s *login) earned() []uint32 {
 		return nil
 	}
 	factors := s.d.earnings.take(s.q.e.account.UUID, s.Service, s.Process, s.d.clock.boottime())
-	if len(factors) == 0 || slices.ContainsFunc(factors, func(f identity.Factor) bool { return !s.q.e.holds(f) }) {
+	if s.d.index.isDisowned(s.q.e) || len(factors) == 0 || slices.ContainsFunc(factors, func(f identity.Factor) bool { return !s.q.e.holds(f) }) {
 		return nil
 	}
 	var gids []uint32

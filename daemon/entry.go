@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
@@ -16,6 +18,7 @@ type entry struct {
 	validUntil int64
 	offlineFor uint32
 	revision   uint64
+	history    uuid.UUID         // that the token is of
 	factors    []identity.Factor // without certificates when it is of the index
 	points     identity.Points   // of the realm, shared
 	keys       int
@@ -31,7 +34,7 @@ type entry struct {
 func newEntry(t *identity.IDToken, fetched time.Time) *entry {
 	return &entry{
 		account: t.Account, state: t.State, validFrom: t.ValidFrom, validUntil: t.ValidUntil,
-		offlineFor: t.OfflineFor, revision: t.Revision, factors: slices.Clone(t.Factors),
+		offlineFor: t.OfflineFor, revision: t.Revision, history: t.History, factors: slices.Clone(t.Factors),
 		keys: len(t.SSHKeys), fetched: fetched, points: t.Points,
 	}
 }

@@ -54,6 +54,7 @@ type server struct {
 	broken   atomic.Value  // an identity.Name: fetching it gets no answer
 	silent   bool          // a stream sends its backlog and no CaughtUp
 	reset    bool
+	history  uuid.UUID
 	sealTo   []byte                       // registered by the machine
 	tampered func(*provider.SealedFactor) // what is sealed, on its way
 }
@@ -129,7 +130,7 @@ func (s *server) set(t testing.TB, tok identity.IDToken, change func(*person)) {
 }
 
 func (s *server) push(e provider.Event) {
-	e.Position, e.ServerTime = uint64(len(s.log)+1), s.now()
+	e.Position, e.ServerTime = provider.Position{History: s.history, Revision: uint64(len(s.log) + 1)}, s.now()
 	s.log = append(s.log, e)
 	close(s.changed)
 	s.changed = make(chan struct{})
@@ -209,33 +210,33 @@ func (s *server) FetchUID(ctx context.Context, uid uint32) (provider.Record, err
 	return s.fetch(ctx, func(p *person) bool { return p.token.Account.UID == uid })
 }
 
-func (s *server) List(ctx context.Context, each func(provider.Record) error) (uint64, error) {
+func (s *server) List(ctx context.Context, each func(provider.Record) error) (provider.Position, error) {
 	if err := s.answer(ctx); err != nil {
-		return 0, err
+		return provider.Position{}, err
 	}
 	s.mu.Lock()
 	var all []provider.Record
 	for _, p := range s.people {
 		all = append(all, s.record(nil, p))
 	}
-	position := uint64(len(s.log))
+	position := provider.Position{History: s.history, Revision: uint64(len(s.log))}
 	s.mu.Unlock()
 	for _, r := range all {
 		if err := each(r); err != nil {
-			return 0, err
+			return provider.Position{}, err
 		}
 	}
 	return position, nil
 }
 
-func (s *server) Watch(ctx context.Context, position uint64, each func(provider.Event) error) error {
+func (s *server) Watch(ctx context.Context, from provider.Position, _ []byte, each func(provider.Event) error) error {
 	s.mu.Lock()
 	cut := s.cut // before it is known how the server is: see be
 	s.mu.Unlock()
 	if err := s.answer(ctx); err != nil {
 		return err
 	}
-	caught := false
+	caught, position := false, from.Revision
 	for {
 		s.mu.Lock()
 		var backlog []provider.Event
@@ -252,11 +253,11 @@ func (s *server) Watch(ctx context.Context, position uint64, each func(provider.
 			if err := each(e); err != nil {
 				return err
 			}
-			position = e.Position
+			position = e.Position.Revision
 		}
 		if !caught && !silent {
 			caught = true
-			if err := each(provider.Event{Kind: provider.CaughtUp, Position: position, ServerTime: s.now()}); err != nil {
+			if err := each(provider.Event{Kind: provider.CaughtUp, Position: provider.Position{History: s.history, Revision: position}, ServerTime: s.now()}); err != nil {
 				return err
 			}
 		}

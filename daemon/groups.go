@@ -63,13 +63,17 @@ func (x *index) folds(a identity.Account, groups []identity.Group, allowed func(
 // unfold makes an account's own group one like the others.
 func (x *index) unfold(n uint32) {
 	p := *x.accounts[n]
-	g := x.enter(&group{Group: p.ownGroup(), revision: p.revision, members: []uint32{n}, packed: true})
+	revision := p.revision
+	if !(&listing{x.listBegun}).since(&p) {
+		revision = 0 // the list has not spoken of it yet
+	}
+	g := x.enter(&group{Group: p.ownGroup(), revision: revision, members: []uint32{n}, packed: true})
 	x.groupName[g.Name], x.groupGID[g.GID] = g, g
 	x.byOwn.drop(n, x.hashOwn)
 	x.gids.set(g.GID, g.UUID)
 	e := p.entry()
 	e.blocked = x.blocked[p.uuid]
-	x.accounts[n] = pack(e, p.table(), append([]uint32{g.number}, p.numbers()...))
+	x.accounts[n] = pack(e, p.table(), p.history(), append([]uint32{g.number}, p.numbers()...))
 }
 
 // enter gives a new group its number.

@@ -24,6 +24,12 @@ type index struct {
 	byOwn    table // of those whose own group is folded into them
 	blocked  map[uuid.UUID]string
 	points   []identity.Points // tables of points: nearly always one for all
+	// histories that tokens are of, by number.
+	histories []uuid.UUID
+	// disowned: what came up to disownedTo is of what the server has lost.
+	disowned   bool
+	disownedTo uint32
+	listBegun  uint32 // seq when a list last began
 
 	ahead     ahead // realms that come first
 	reserved  []string
@@ -53,7 +59,7 @@ func newIndex() *index {
 func (x *index) reset() {
 	x.accounts, x.vacant = nil, nil
 	x.byUUID, x.byName, x.byUID, x.byOwn = table{}, table{}, table{}, table{}
-	x.blocked, x.points = map[uuid.UUID]string{}, nil
+	x.blocked, x.points, x.histories = map[uuid.UUID]string{}, nil, nil
 	x.groups, x.groupName, x.groupGID = map[uuid.UUID]*group{}, map[identity.Name]*group{}, map[uint32]*group{}
 	// Whoever still holds an entry must not find another group under its numbers.
 	x.numbered, x.spare, x.era = nil, nil, x.era+1
@@ -143,7 +149,7 @@ func (x *index) put(e *entry, groups []identity.Group, allowed func(gid uint32) 
 			list = append(list, in.number)
 		}
 	}
-	is := pack(e, x.tableOf(e.points), list)
+	is := pack(e, x.tableOf(e.points), x.historyNumber(e.history), list)
 	if fold {
 		is.own = groups[0].UUID
 	}
@@ -276,7 +282,7 @@ func (x *index) unpack(p *packed) *entry {
 		return nil
 	}
 	e := p.entry()
-	e.era, e.points = x.era, x.points[p.table()]
+	e.era, e.points, e.history = x.era, x.points[p.table()], x.historyOf(p)
 	if p.blocked {
 		e.blocked = x.blocked[p.uuid]
 	}

@@ -25,7 +25,7 @@ func TestAPackedAccountIsTheOneThatWasPacked(t *testing.T) {
 		fetched: time.Unix(1800000000, 0), seq: 9,
 	}
 	groups := []uint32{0, 127, 128, 1 << 31}
-	p := pack(e, 0, groups)
+	p := pack(e, 0, 0, groups)
 	got := p.entry()
 	got.packed = nil
 	if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", e) {

@@ -145,6 +145,8 @@ type news struct {
 	records []provider.Record
 	gone    []uuid.UUID
 	contact *cache.Contact
+	// list: the records are of a list that wins over what is held.
+	list *listing
 	// after is what the contact was made from. When someone cleared the cache in
 	// between, it is of no use any more.
 	after *cache.Contact
@@ -166,13 +168,16 @@ func (d *Daemon) learn(ctx context.Context, n news) error {
 		d.earnings.forget(id)
 	}
 	for _, r := range n.records {
-		t := d.take(r, now)
+		t := d.take(r, now, n.list)
 		d.revoke(r.Token)
 		if t.put != nil {
 			batch.Put = append(batch.Put, *t.put)
 		}
 		batch.IDs = append(batch.IDs, t.ids...)
 		batch.Remove = append(batch.Remove, t.drop...)
+		if n.list == nil {
+			d.foreign(r.Token)
+		}
 	}
 	d.announce() // before the disk: who lost something has lost it
 	if d.holdBack.Load() || n.after != d.kept.Load() {
@@ -203,7 +208,7 @@ type taken struct {
 // take puts one record into the index. When a newer token of an account that we
 // hold is refused, the old one may no longer let anyone in: it leaves the cache,
 // and its entry is blocked.
-func (d *Daemon) take(r provider.Record, now time.Time) taken {
+func (d *Daemon) take(r provider.Record, now time.Time, list *listing) taken {
 	x := d.index
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -213,15 +218,21 @@ func (d *Daemon) take(r provider.Record, now time.Time) taken {
 	}
 	a := r.Token.Account
 	held := x.atUUID(a.UUID)
-	if held != nil && r.Token.Revision < held.revision {
+	if why := d.late(r.Token, held, list); why != "" {
 		// What came with a login overtook what the stream still brings: no fault.
-		d.log.Debug("an older token came late", "account", string(a.Name), "revision", r.Token.Revision, "held", held.revision)
+		d.log.Debug("a token came late", "account", string(a.Name), "revision", r.Token.Revision, "history", r.Token.History, "reason", why)
 		return taken{}
+	}
+	another := held != nil && (r.Token.Revision != held.revision || x.historyOf(held) != r.Token.History)
+	if another && r.Token.Revision < held.revision {
+		d.log.Warn("the server is back at an earlier state of the account, which counts", "account", string(a.Name),
+			"revision", r.Token.Revision, "held", held.revision)
+		x.forgetGroups(r.Token)
 	}
 	if why := d.admit(r.Token); why != "" {
 		d.log.Warn("account refused", "account", string(a.Name), "uuid", a.UUID, "reason", why)
 		d.refused.set(a.UUID, a.Name, why)
-		if held != nil && r.Token.Revision > held.revision {
+		if another {
 			x.block(a.UUID, r.Token.Revision, why)
 			return taken{drop: []uuid.UUID{a.UUID}}
 		}

@@ -47,6 +47,9 @@ func (d *Daemon) load(ctx context.Context) error {
 		k = cache.Contact{At: k.At} // something is missing: list again
 	}
 	d.kept.Store(&k)
+	if k.Disowned {
+		x.disown()
+	}
 	if at := k.At; !at.IsZero() {
 		d.contactAt.Store(at.UnixNano())
 	}

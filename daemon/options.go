@@ -174,6 +174,7 @@ type Daemon struct {
 	// in Unix nanoseconds of the trusted clock.
 	contactAt atomic.Int64
 	relist    atomic.Pointer[context.CancelCauseFunc] // ends the change stream
+	left      left
 	unmoved   unmoved
 	hurry     chan struct{} // a look is due now
 	hastened  atomic.Int64  // what was fetched before, in Unix nanoseconds, is old

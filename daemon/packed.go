@@ -32,8 +32,8 @@ type packed struct {
 }
 
 // pack makes rest: four lengths and their texts, the two dates, the number of
-// the realm's table of points, the factors, and the numbers of the groups.
-func pack(e *entry, table int, groups []uint32) *packed {
+// the realm's table of points and that of the history, the factors, and the numbers of the groups.
+func pack(e *entry, table, history int, groups []uint32) *packed {
 	a := e.account
 	b := make([]byte, 0, 256)
 	for _, s := range []string{string(a.Name), a.FullName, a.Home, a.Shell} {
@@ -41,7 +41,8 @@ func pack(e *entry, table int, groups []uint32) *packed {
 	}
 	b = append(append(append(append(b, a.Name...), a.FullName...), a.Home...), a.Shell...)
 	b = binary.AppendVarint(binary.AppendVarint(b, e.validFrom), e.validUntil)
-	b = binary.AppendUvarint(b, uint64(table)) //nolint:gosec // an index
+	b = binary.AppendUvarint(b, uint64(table))   //nolint:gosec // an index
+	b = binary.AppendUvarint(b, uint64(history)) //nolint:gosec // an index
 	b = binary.AppendUvarint(b, uint64(len(e.factors)))
 	for _, f := range e.factors {
 		b = append(binary.AppendUvarint(b, uint64(len(f.Kind))), f.Kind...)
@@ -112,6 +113,7 @@ func (p *packed) groups(each func(number uint32)) {
 	u.signed()
 	u.signed()
 	u.number()
+	u.number()
 	for range u.number() {
 		u.text(u.number())
 		u.text(u.number())
@@ -141,6 +143,15 @@ func (p *packed) table() int {
 	return int(u.number()) //nolint:gosec // pack wrote it
 }
 
+// history is the number of the token's history in the index.
+func (p *packed) history() int {
+	_, _, _, _, u := p.texts()
+	u.signed()
+	u.signed()
+	u.number()
+	return int(u.number()) //nolint:gosec // pack wrote it
+}
+
 // entry unpacks all but the points and the groups, which [index.unpack] and
 // [index.groupsOf] read.
 func (p *packed) entry() *entry {
@@ -149,6 +160,7 @@ func (p *packed) entry() *entry {
 		account: p.account(), state: p.state, validFrom: u.signed(), validUntil: u.signed(), offlineFor: p.offlineFor,
 		revision: p.revision, keys: int(p.keys), fetched: p.fetchedAt(), seq: p.seq, packed: p,
 	}
+	u.number()
 	u.number()
 	for range u.number() {
 		f := identity.Factor{Kind: identity.FactorKind(u.text(u.number())), Label: u.text(u.number())}

@@ -158,8 +158,15 @@ func (d *Daemon) cacheRefresh(ctx context.Context, e *entry, emit func(any) erro
 	if err != nil && !errors.Is(err, provider.ErrNotFound) {
 		return fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
 	}
-	if why := d.refused.named(e.account.Name); why != "" || err == nil && !moved {
+	if why := d.refused.named(e.account.Name); why != "" {
 		return fmt.Errorf("%w here: this machine refuses what the server has: %s", identity.ErrNotFound, why)
+	}
+	if err == nil && !moved {
+		if cancel := d.relist.Load(); cancel != nil {
+			(*cancel)(errRelist)
+		}
+		return fmt.Errorf("%w: the server's state of the account is older than the one that this machine holds. "+
+			"The machine reads the whole list of the realm now, and the list counts; see \"sallyport status\"", identity.ErrUnavailable)
 	}
 	if d.index.withUUID(e.account.UUID) == nil {
 		return emit(report.Refreshed{Gone: true})

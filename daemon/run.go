@@ -75,6 +75,10 @@ func (d *Daemon) follow(ctx context.Context) {
 		switch {
 		case ctx.Err() != nil:
 			return
+		case errors.Is(err, errHistory):
+			d.note(evBroken, err)
+			d.log.InfoContext(ctx, "asking the server where it stands", "reason", err)
+			continue
 		case errors.Is(err, errRelist):
 			d.fromTheStart()
 			d.log.InfoContext(ctx, "reading the whole list again", "reason", err)
@@ -152,9 +156,7 @@ const batchSize = 256
 
 // list reads every account, and forgets those that are not in a whole list.
 func (d *Daemon) list(ctx context.Context, l provider.Lister) error {
-	d.index.mu.RLock()
-	begun := d.index.seq
-	d.index.mu.RUnlock()
+	list := d.index.beginList()
 	was := d.kept.Load()
 	var batch []provider.Record
 	seen := make(map[uuid.UUID]bool)
@@ -164,7 +166,7 @@ func (d *Daemon) list(ctx context.Context, l provider.Lister) error {
 		}
 		seen[r.Token.Account.UUID] = true
 		if batch = append(batch, r); len(batch) == batchSize {
-			_ = d.learn(ctx, news{records: batch}) // logged there; the position waits
+			_ = d.learn(ctx, news{records: batch, list: list}) // logged there; the position waits
 			batch = batch[:0]
 		}
 		return nil
@@ -172,13 +174,18 @@ func (d *Daemon) list(ctx context.Context, l provider.Lister) error {
 	if err != nil {
 		return fmt.Errorf("list: %w", err)
 	}
-	n := news{records: batch, contact: &cache.Contact{Position: position, Complete: true, At: d.clock.now()}, after: was}
+	n := news{records: batch, list: list, after: was, contact: &cache.Contact{
+		Position: position.Revision, History: position.History, Complete: true, At: d.clock.now(), LostAt: was.LostAt, LostWhy: was.LostWhy,
+	}}
+	d.left.moved(was.History, position.History)
 	for _, p := range d.index.all() {
-		// What came meanwhile by another way may be newer than the list. The count
-		// wraps, so it is the difference that tells.
-		if !seen[p.uuid] && int32(p.seq-begun) <= 0 { //nolint:gosec // meant to wrap
+		// What came meanwhile by another way may be newer than the list.
+		if !seen[p.uuid] && !list.since(p) {
 			n.gone = append(n.gone, p.uuid)
 		}
+	}
+	if was.Disowned {
+		d.reportLost(ctx, n.gone)
 	}
 	if err := d.learn(ctx, n); err != nil || d.holdBack.Load() {
 		// The list is whole in memory; on disk it is asked for again next time.
@@ -187,6 +194,10 @@ func (d *Daemon) list(ctx context.Context, l provider.Lister) error {
 	}
 	if d.kept.Load() != n.contact {
 		return errRelist // the cache was cleared meanwhile
+	}
+	d.index.own()
+	if len(n.gone) > 0 {
+		d.askAgain()
 	}
 	// A list passes through far more memory than it leaves in use, and is rare.
 	go debug.FreeOSMemory()
@@ -202,7 +213,7 @@ func (d *Daemon) watch(ctx context.Context, w provider.Watcher) (saw bool, err e
 	silence := time.AfterFunc(d.p.WatchSilence, func() { cancel(errSilent) })
 	defer silence.Stop()
 	s := stream{d: d}
-	err = w.Watch(ctx, d.kept.Load().Position, func(e provider.Event) error {
+	err = w.Watch(ctx, d.position(), d.newest(ctx), func(e provider.Event) error {
 		silence.Reset(d.p.WatchSilence)
 		saw = true
 		return s.event(ctx, e)
@@ -214,6 +225,11 @@ func (d *Daemon) watch(ctx context.Context, w provider.Watcher) (saw bool, err e
 		err = fmt.Errorf("%w: the change stream ended", provider.ErrOffline)
 	}
 	return saw, err
+}
+
+func (d *Daemon) position() provider.Position {
+	k := d.kept.Load()
+	return provider.Position{History: k.History, Revision: k.Position}
 }
 
 // stream is where one change stream stands.
@@ -230,9 +246,16 @@ func (s *stream) event(ctx context.Context, e provider.Event) error {
 	d.clock.contact(e.ServerTime)
 	was := d.kept.Load()
 	k := *was
-	if e.Position > k.Position {
-		k.Position = e.Position
+	if e.Kind == provider.Reset {
+		return d.resetBy(ctx, e)
 	}
+	moved := e.Position.History != k.History
+	if moved {
+		d.left.moved(k.History, e.Position.History)
+		k.History = e.Position.History
+		d.log.InfoContext(ctx, "the server goes on in another history, and nothing was lost", "history", k.History)
+	}
+	k.Position = max(k.Position, e.Position.Revision)
 	if s.caught || e.Kind == provider.CaughtUp {
 		k.At = d.clock.now()
 		d.contactAt.Store(k.At.UnixNano())
@@ -248,14 +271,12 @@ func (s *stream) event(ctx context.Context, e provider.Event) error {
 		_ = d.learn(ctx, n)
 		d.note(evCaughtUp, nil)
 		return nil
-	case provider.Reset:
-		return errRelist
 	case provider.Alive:
 		if !s.caught {
 			return nil
 		}
 		d.note(evAlive, nil)
-		if k.At.Sub(was.At) < keepClockEvery {
+		if k.At.Sub(was.At) < keepClockEvery && !moved {
 			return nil
 		}
 	default:

@@ -23,6 +23,7 @@ func (d *Daemon) status(ctx context.Context) report.Status {
 		t := time.Unix(0, at)
 		p.LastContact = &t
 	}
+	d.historyStatus(&p)
 	for _, c := range d.capabilities() {
 		if c.has {
 			p.Capabilities = append(p.Capabilities, c.name)
@@ -38,7 +39,8 @@ func (d *Daemon) status(ctx context.Context) report.Status {
 	}
 	s.StrengthGated = d.index.strengthGated()
 	s.Directory, s.Cards = d.directory(), d.cardStatus(ctx)
-	s.Findings = slices.Concat(d.sealFindings(), d.sealKey.findings(), d.findings(l, p, err), d.lockFindings(ctx), d.cardFindings(ctx), d.directoryFindings(s.Directory))
+	s.Findings = slices.Concat(d.sealFindings(), d.sealKey.findings(), d.findings(l, p, err), d.historyFindings(), d.lockFindings(ctx), d.cardFindings(ctx),
+		d.directoryFindings(s.Directory))
 	return s
 }
 

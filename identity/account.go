@@ -100,14 +100,18 @@ type IDToken struct {
 	// OfflineFor is for how many seconds after the last contact a machine may
 	// authenticate from what it remembers. Zero means not at all.
 	OfflineFor uint32 `cbor:"10,keyasint"`
-	// Revision grows with every change of the account within its realm. A
-	// machine never replaces a token with one of a lower revision.
+	// Revision grows with every change of the account within its realm. Within one
+	// history, a machine replaces a token with one of a lower revision only when the
+	// whole list says so.
 	Revision uint64 `cbor:"11,keyasint"`
 	// Points is what each kind of factor counts in this realm.
 	Points Points `cbor:"12,keyasint,omitempty"`
 	// RevokedCards are certificates that were once in Factors and count no more, by
 	// their SHA-256: only so that a card can be told from a stranger's.
 	RevokedCards [][]byte `cbor:"13,keyasint,omitempty"`
+	// History is the one of the realm's histories that the token was issued in; the
+	// zero value is that of a server that keeps none.
+	History uuid.UUID `cbor:"14,keyasint,omitzero"`
 }
 
 // ErrToken says that a token is not well formed, not signed by the realm, or

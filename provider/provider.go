@@ -82,15 +82,23 @@ type Provider interface {
 type Lister interface {
 	// List calls each for every account, in no order. A nil error means that the
 	// list is whole; position is where Watch goes on from.
-	List(ctx context.Context, each func(Record) error) (position uint64, err error)
+	List(ctx context.Context, each func(Record) error) (Position, error)
 }
 
 // Watcher is told of changes.
 type Watcher interface {
 	// Watch calls each for every change after position, and returns when the
 	// connection ends, always with an error. The first thing after the backlog
-	// is a CaughtUp event.
-	Watch(ctx context.Context, position uint64, each func(Event) error) error
+	// is a CaughtUp event. newest is the newest token that is held, as it was signed, or
+	// none: it lets a server notice that it lost changes.
+	Watch(ctx context.Context, from Position, newest []byte, each func(Event) error) error
+}
+
+// Position is a place in a server's changes. Revisions of two histories do not compare.
+// A server that keeps no histories has the zero one.
+type Position struct {
+	History  uuid.UUID
+	Revision uint64
 }
 
 // GroupRecord is one group as the provider vouches for it, like [Record].
@@ -132,9 +140,13 @@ const (
 // Event is one message of a change stream.
 type Event struct {
 	Kind     EventKind
-	Position uint64
-	Record   Record
-	UUID     uuid.UUID
+	Position Position
+	// Lost, with Reset, says that the server does not have what it said up to the
+	// position any more, and Reason why, for people.
+	Lost   bool
+	Reason string
+	Record Record
+	UUID   uuid.UUID
 	// ServerTime is the server's clock when it sent this.
 	ServerTime time.Time
 }
@@ -234,6 +246,12 @@ type SealedFactor struct {
 	// SealedTo is the SHA-256 of the sealing key that Blob is for; empty where the
 	// server does not say.
 	SealedTo []byte
+}
+
+// LossReporter is a server that is told of accounts that it has lost: their signed tokens,
+// so that it gives their ids to nobody else.
+type LossReporter interface {
+	ReportLost(ctx context.Context, signed [][]byte) error
 }
 
 // KeyRegistrar takes the public half of this machine's sealing key, without which

@@ -93,6 +93,13 @@ type Provider struct {
 	// Complete: every account of the realm is known here.
 	Complete bool   `json:"complete"`
 	Position uint64 `json:"position"`
+	// History is that of the server's histories which the position is of; absent where
+	// the server keeps none.
+	History string `json:"history,omitempty"`
+	// WentBack is when the server last said that it had lost changes which were known
+	// here, and WentBackWhy its reason.
+	WentBack    *time.Time `json:"went_back,omitempty"`
+	WentBackWhy string     `json:"went_back_why,omitempty"`
 	// Refused counts tokens that the server sent and this machine's rules refused.
 	Refused []Refusal `json:"refused,omitempty"`
 }

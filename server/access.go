@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"strconv"
 	"time"
 
 	"connectrpc.com/connect"
@@ -19,7 +20,16 @@ import (
 type caller struct {
 	key  ed25519.PublicKey // nil without a certificate
 	host string
+	// forms is the newest form of tokens that the caller understands.
+	forms int
 }
+
+// formsHeader says which forms of tokens a caller understands. A machine of the last
+// release says nothing and refuses fields that it does not know, so it is given none.
+const (
+	formsHeader  = "Sallyport-Forms"
+	formsHistory = 2 // ID tokens with their history
+)
 
 type callerKey struct{}
 
@@ -30,6 +40,7 @@ func withCaller(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var c caller
 		c.host, _, _ = net.SplitHostPort(r.RemoteAddr)
+		c.forms, _ = strconv.Atoi(r.Header.Get(formsHeader)) // absent or nonsense is 0
 		if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
 			c.key, _ = r.TLS.PeerCertificates[0].PublicKey.(ed25519.PublicKey)
 		}

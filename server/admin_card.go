@@ -63,7 +63,7 @@ func (s *admin) AddCard(ctx context.Context, req *v1.AddCardRequest) (*v1.Accoun
 		if err != nil {
 			return err
 		}
-		_, err = s.freshToken(tx, now) // not beyond what a token may hold
+		_, err = s.freshToken(ctx, tx, now) // not beyond what a token may hold
 		return err
 	})
 }

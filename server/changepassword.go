@@ -108,7 +108,7 @@ func (e *engine) replacePassword(ctx context.Context, m store.Machine, s *sessio
 	err = e.store.Read(ctx, func(tx *store.Tx) error {
 		account, err := tx.Account(f.account.UUID)
 		if err == nil {
-			a.id, err = e.idToken(tx, account)
+			a.id, err = e.idToken(ctx, tx, account)
 		}
 		return err
 	})

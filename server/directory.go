@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"connectrpc.com/connect"
 	"github.com/google/uuid"
@@ -15,13 +14,8 @@ import (
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
-const (
-	heartbeat = 2 * time.Second
-	// batchBytes ends a batch of a list; it may be exceeded by one token.
-	batchBytes = 256 << 10
-	// changeBatch is how many changes are read at once.
-	changeBatch = 256
-)
+// batchBytes ends a batch of a list; it may be exceeded by one token.
+const batchBytes = 256 << 10
 
 // directory implements DirectoryService.
 type directory struct {
@@ -39,7 +33,7 @@ func (d *directory) GetIDToken(ctx context.Context, req *v1.GetIDTokenRequest) (
 	err := d.store.Read(ctx, func(tx *store.Tx) error {
 		a, err := find(tx, req)
 		if err == nil {
-			signed, err = d.idToken(tx, a)
+			signed, err = d.idToken(ctx, tx, a)
 		}
 		return err
 	})
@@ -86,8 +80,12 @@ func (d *directory) ListIDTokens(ctx context.Context, _ *v1.ListIDTokensRequest,
 	}
 	var accounts []store.Account
 	var position uint64
+	var history store.History
 	err := d.store.Read(ctx, func(tx *store.Tx) (err error) {
 		if position, err = tx.Position(); err != nil {
+			return err
+		}
+		if history, err = tx.History(); err != nil {
 			return err
 		}
 		accounts, err = tx.Accounts()
@@ -113,7 +111,7 @@ func (d *directory) ListIDTokens(ctx context.Context, _ *v1.ListIDTokensRequest,
 			batch, size = &v1.ListIDTokensResponse{}, 0
 		}
 	}
-	batch.Done, batch.Position = true, position
+	batch.Done, batch.Position, batch.History = true, position, history.ID[:]
 	if err := out.Send(batch); err != nil {
 		return fmt.Errorf("list: %w", err)
 	}
@@ -124,101 +122,9 @@ func (d *directory) current(ctx context.Context, account uuid.UUID) (signed []by
 	err = d.store.Read(ctx, func(tx *store.Tx) error {
 		a, err := tx.Account(account)
 		if err == nil {
-			signed, err = d.idToken(tx, a)
+			signed, err = d.idToken(ctx, tx, a)
 		}
 		return err
 	})
 	return signed, err
-}
-
-// Watch implements DirectoryService.
-func (d *directory) Watch(ctx context.Context, req *v1.WatchRequest, out *connect.ServerStream[v1.WatchResponse]) error {
-	w := watcher{directory: d, out: out, position: req.GetPosition()}
-	beat := time.NewTicker(heartbeat)
-	defer beat.Stop()
-	for first := true; ; first = false {
-		rung := d.changed.next()
-		// Looked up each time: a machine that was removed hears nothing more.
-		if _, err := d.machine(ctx); err != nil {
-			return err
-		}
-		goOn, err := w.backlog(ctx)
-		if err != nil || !goOn {
-			return err
-		}
-		if first {
-			err = w.send(&v1.WatchResponse{Event: &v1.WatchResponse_CaughtUp{CaughtUp: &v1.CaughtUp{}}})
-		}
-		if err != nil {
-			return err
-		}
-		select {
-		case <-rung:
-		case <-beat.C:
-			if err := w.send(&v1.WatchResponse{Event: &v1.WatchResponse_Alive{Alive: &v1.Alive{}}}); err != nil {
-				return err
-			}
-		case <-d.ending:
-			return connect.NewError(connect.CodeUnavailable, errors.New("the server is stopping"))
-		case <-ctx.Done():
-			return connect.NewError(connect.CodeCanceled, ctx.Err())
-		}
-	}
-}
-
-// watcher is one change stream.
-type watcher struct {
-	*directory
-	out      *connect.ServerStream[v1.WatchResponse]
-	position uint64
-}
-
-func (w *watcher) send(m *v1.WatchResponse) error {
-	m.Position, m.ServerTime = w.position, timestamppb.New(w.now())
-	if err := w.out.Send(m); err != nil {
-		return fmt.Errorf("watch: %w", err)
-	}
-	return nil
-}
-
-// backlog sends every change after the position. It returns false after a reset,
-// which ends the stream.
-func (w *watcher) backlog(ctx context.Context) (bool, error) {
-	for {
-		var changes []store.Change
-		var ok bool
-		err := w.store.Read(ctx, func(tx *store.Tx) (err error) {
-			changes, ok, err = tx.Changes(w.position, changeBatch)
-			return err
-		})
-		if err != nil {
-			return false, w.fault(ctx, "watch", err)
-		}
-		if !ok {
-			return false, w.send(&v1.WatchResponse{Event: &v1.WatchResponse_Reset_{Reset_: &v1.Reset{}}})
-		}
-		for _, c := range changes {
-			if err := w.sendChange(ctx, c); err != nil {
-				return false, err
-			}
-		}
-		if len(changes) < changeBatch {
-			return true, nil
-		}
-	}
-}
-
-func (w *watcher) sendChange(ctx context.Context, c store.Change) error {
-	m := &v1.WatchResponse{Event: &v1.WatchResponse_Gone{Gone: c.Account.String()}}
-	if !c.Gone {
-		signed, err := w.current(ctx, c.Account)
-		if err != nil && !errors.Is(err, identity.ErrNotFound) {
-			return w.fault(ctx, "watch", err)
-		}
-		if err == nil {
-			m.Event = &v1.WatchResponse_Changed{Changed: signed}
-		}
-	}
-	w.position = c.Revision
-	return w.send(m)
 }

@@ -34,6 +34,8 @@ type realm struct {
 	log      *slog.Logger
 	now      func() time.Time
 	held     *os.File
+	mark     markFile
+	marked   mark // what was last written there
 }
 
 // openRealm opens the realm in d, which no other process may hold. listen, when

@@ -13,7 +13,6 @@ import (
 	"connectrpc.com/connect"
 
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
-	"github.com/sallyport-auth/sallyport/server/store"
 )
 
 // ServeOptions say what to serve and how.
@@ -25,6 +24,9 @@ type ServeOptions struct {
 	Log *slog.Logger
 	// Ready is called once, when requests are answered, with the real address.
 	Ready func(addr net.Addr, realm string)
+	// Mark is a folder outside Dir in which to keep how far the server came, so that a
+	// Dir that was put back from a copy is noticed at the start. "" keeps nothing.
+	Mark string
 	// StepTimeout is how long an authentication waits for its next step; zero
 	// means two minutes.
 	StepTimeout time.Duration
@@ -63,7 +65,12 @@ func Serve(ctx context.Context, o ServeOptions) error {
 	if err != nil {
 		return busyHint(err, "another server or a command works on it: stop that first")
 	}
-	return errors.Join(r.serve(ctx, o), r.Close())
+	if r.mark, err = markIn(o.Mark, r.dir, r.Name); err != nil {
+		return errors.Join(err, r.Close())
+	}
+	err = r.serve(ctx, o)
+	r.keepMark(context.WithoutCancel(ctx))
+	return errors.Join(err, r.Close())
 }
 
 func busyHint(err error, hint string) error {
@@ -78,9 +85,6 @@ func (r *realm) serve(ctx context.Context, o ServeOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := r.store.Write(ctx, func(tx *store.Tx) error { return tx.CompactChanges(r.now().Add(-keepGone)) }); err != nil {
-		return err
-	}
 	if err := r.warnReserved(ctx); err != nil {
 		return err
 	}
@@ -91,6 +95,9 @@ func (r *realm) serve(ctx context.Context, o ServeOptions) error {
 	adminListener, err := r.dir.listenAdmin(ctx)
 	if err != nil {
 		return errors.Join(err, listener.Close())
+	}
+	if err := r.begin(ctx); err != nil {
+		return errors.Join(err, listener.Close(), adminListener.Close())
 	}
 	ending := make(chan struct{})
 	e := newEngine(r, o.StepTimeout)
@@ -127,6 +134,7 @@ func (r *realm) wait(ctx context.Context, e *engine, failed <-chan error) error 
 		case err := <-failed:
 			return fmt.Errorf("serve: %w", err)
 		case <-purge.C:
+			r.keepMark(ctx)
 			if err := e.abandoned(ctx); err != nil {
 				r.log.WarnContext(ctx, "abandoned authentications are not in the audit log", "error", err)
 			}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"time"
@@ -20,7 +21,13 @@ const tokenLife = 10 * time.Minute
 // be correct.
 type tokenCache struct {
 	mu sync.Mutex
-	m  map[uuid.UUID]cachedToken
+	m  map[tokenFor]cachedToken
+}
+
+// tokenFor is what a token is kept under: machines of the last release get another form.
+type tokenFor struct {
+	account uuid.UUID
+	history uuid.UUID
 }
 
 type cachedToken struct {
@@ -32,55 +39,78 @@ type cachedToken struct {
 
 const maxCachedTokens = 50_000
 
-func newTokenCache() *tokenCache { return &tokenCache{m: make(map[uuid.UUID]cachedToken)} }
+func newTokenCache() *tokenCache { return &tokenCache{m: make(map[tokenFor]cachedToken)} }
 
-func (c *tokenCache) get(account uuid.UUID, revision uint64, key string, now time.Time) ([]byte, bool) {
+func (c *tokenCache) get(of tokenFor, revision uint64, key string, now time.Time) ([]byte, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	t, ok := c.m[account]
+	t, ok := c.m[of]
 	age := now.Sub(t.made)
 	return t.signed, ok && t.revision == revision && t.key == key && age >= 0 && age < tokenLife
 }
 
-func (c *tokenCache) put(account uuid.UUID, t cachedToken) {
+func (c *tokenCache) put(of tokenFor, t cachedToken) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.m) >= maxCachedTokens {
 		clear(c.m)
 	}
-	c.m[account] = t
+	c.m[of] = t
 }
 
-// idToken returns the signed ID token of the account as the transaction sees it.
-func (r *realm) idToken(tx *store.Tx, a store.Account) ([]byte, error) {
+// idToken returns the signed ID token of the account as the transaction sees it, in the
+// form that the caller understands.
+func (r *realm) idToken(ctx context.Context, tx *store.Tx, a store.Account) ([]byte, error) {
 	key, now := r.signing.Load(), r.now()
-	if signed, ok := r.tokens.get(a.UUID, a.Revision, key.id, now); ok {
-		return signed, nil
-	}
-	signed, err := r.sign(tx, a, key, now)
+	h, err := historyFor(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
-	r.tokens.put(a.UUID, cachedToken{a.Revision, key.id, now, signed})
+	of := tokenFor{a.UUID, h}
+	if signed, ok := r.tokens.get(of, a.Revision, key.id, now); ok {
+		return signed, nil
+	}
+	signed, err := r.sign(tx, a, of.history, key, now)
+	if err != nil {
+		return nil, err
+	}
+	r.tokens.put(of, cachedToken{a.Revision, key.id, now, signed})
 	return signed, nil
+}
+
+// historyFor is what a token for this caller says of the history; uuid.Nil when the
+// caller would not understand it.
+func historyFor(ctx context.Context, tx *store.Tx) (uuid.UUID, error) {
+	if callerOf(ctx).forms < formsHistory {
+		return uuid.Nil, nil
+	}
+	h, err := tx.History()
+	if err != nil {
+		return uuid.Nil, fmt.Errorf("history: %w", err)
+	}
+	return h.ID, nil
 }
 
 // freshToken is idToken of a revision that this transaction made, which may still
 // come to nothing: so it is not kept. What would be too long is refused.
-func (r *realm) freshToken(tx *store.Tx, a store.Account) ([]byte, error) {
-	signed, err := r.sign(tx, a, r.signing.Load(), r.now())
+func (r *realm) freshToken(ctx context.Context, tx *store.Tx, a store.Account) ([]byte, error) {
+	h, err := historyFor(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	signed, err := r.sign(tx, a, h, r.signing.Load(), r.now())
 	if err == nil && len(signed) > identity.MaxTokenLen {
 		err = errTokenFull
 	}
 	return signed, err
 }
 
-func (r *realm) sign(tx *store.Tx, a store.Account, key *signingKey, now time.Time) ([]byte, error) {
+func (r *realm) sign(tx *store.Tx, a store.Account, history uuid.UUID, key *signingKey, now time.Time) ([]byte, error) {
 	t, err := r.describe(tx, a)
 	if err != nil {
 		return nil, err
 	}
-	t.IssuedAt = now.Unix()
+	t.IssuedAt, t.History = now.Unix(), history
 	signed, err := key.signer.SignIDToken(t)
 	if err != nil {
 		return nil, fmt.Errorf("token of %s: %w", a.Name, err)

@@ -119,7 +119,7 @@ func (e *engine) allow(ctx context.Context, m store.Machine, s *session, also fu
 			return err
 		}
 		touched = account.Revision != before
-		return e.conclude(tx, m, s, account, touched, &a)
+		return e.conclude(rec, tx, m, s, account, touched, &a)
 	})
 	if err != nil {
 		return e.outdated(ctx, m, s, err)
@@ -132,7 +132,7 @@ func (e *engine) allow(ctx context.Context, m store.Machine, s *session, also fu
 
 // conclude makes what an allow brings. A token of a revision that this transaction
 // made is not kept: it may come to nothing.
-func (e *engine) conclude(tx *store.Tx, m store.Machine, s *session, account store.Account, touched bool, a *answer) error {
+func (e *engine) conclude(ctx context.Context, tx *store.Tx, m store.Machine, s *session, account store.Account, touched bool, a *answer) error {
 	now, err := tx.Clock(e.now())
 	if err != nil {
 		return err
@@ -147,7 +147,7 @@ func (e *engine) conclude(tx *store.Tx, m store.Machine, s *session, account sto
 	if touched {
 		token = e.freshToken
 	}
-	if a.id, err = token(tx, account); err != nil {
+	if a.id, err = token(ctx, tx, account); err != nil {
 		return err
 	}
 	if a.session, err = e.sessionToken(tx, m, s, account); err != nil {

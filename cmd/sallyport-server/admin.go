@@ -113,11 +113,13 @@ func commands() map[string]command {
 		"realm show": simple(0, func(ctx context.Context, c client, _ *flags) (proto.Message, error) {
 			return c.ShowRealm(ctx, &v1.ShowRealmRequest{})
 		}),
-		"realm set":    {flags: realmSet},
-		"group add":    {names: 1, flags: groupAdd},
-		"group show":   on(client.ShowGroup),
-		"group list":   all(client.ListGroups),
-		"group remove": on(client.RemoveGroup),
+		"realm set":        {flags: realmSet},
+		"realm histories":  all(client.ListHistories),
+		"realm release-id": simple(1, releaseID),
+		"group add":        {names: 1, flags: groupAdd},
+		"group show":       on(client.ShowGroup),
+		"group list":       all(client.ListGroups),
+		"group remove":     on(client.RemoveGroup),
 		"group add-member": simple(2, func(ctx context.Context, c client, f *flags) (proto.Message, error) {
 			return c.AddMember(ctx, &v1.MemberRequest{Group: f.name(0), Member: f.name(1)})
 		}),

@@ -26,8 +26,10 @@ const usage = `sallyport-server keeps a realm's accounts and serves them to its 
 
   sallyport-server init  --dir DIR --realm NAME --listen ADDR [--tls-name NAME]...
                          [--tls-cert FILE --tls-key FILE] [--id-range MIN-MAX] [--offline-days N]
-  sallyport-server serve --dir DIR [--listen ADDR]
+  sallyport-server serve --dir DIR [--listen ADDR] [--mark DIR]
                          [--card-middleware-keys FILE --card-service-key FILE --card-service-cert FILE]
+  sallyport-server backup FILE --dir DIR                also while the server runs
+  sallyport-server restore FILE --dir DIR [--replace] [--id-gap N]
   sallyport-server card-keys DIR --realm NAME           makes all that mutual authentication needs
 
   sallyport-server account add NAME [--full-name TEXT] [--home PATH] [--shell PATH] [--uid N]
@@ -45,6 +47,8 @@ const usage = `sallyport-server keeps a realm's accounts and serves them to its 
   sallyport-server realm show
   sallyport-server realm set [--points KIND=N,...] [--attestation-ca FILE]
                              [--require-attestation=true|false]
+  sallyport-server realm histories                      restores and losses, and ids kept for lost accounts
+  sallyport-server realm release-id ID
   sallyport-server group add NAME [--gid N] [--demands password,totp,piv] [--points N] [--earned]
                                   [--offline-codes]
   sallyport-server group set NAME [--demands KIND,...] [--points N] [--earned=true|false]
@@ -61,7 +65,7 @@ const usage = `sallyport-server keeps a realm's accounts and serves them to its 
   sallyport-server audit verify
   sallyport-server audit prune --before TIME
 
-All but init, serve and card-keys take --dir DIR and --json. TIME is 2006-01-02 or RFC 3339.
+All but init, serve, backup, restore and card-keys take --dir DIR and --json. TIME is 2006-01-02 or RFC 3339.
 `
 
 // Exit codes.
@@ -99,6 +103,10 @@ func run(ctx context.Context, args []string) error {
 		return runInit(ctx, args[1:])
 	case "serve":
 		return runServe(ctx, args[1:])
+	case "backup":
+		return runBackup(ctx, args[1:])
+	case "restore":
+		return runRestore(ctx, args[1:])
 	case "card-keys":
 		return runCardKeys(args[1:])
 	default:
@@ -162,6 +170,7 @@ func runServe(ctx context.Context, args []string) error {
 	f := newFlags("serve")
 	f.StringVar(&o.Dir, "dir", "", "")
 	f.StringVar(&o.Listen, "listen", "", "")
+	f.StringVar(&o.Mark, "mark", "", "")
 	f.StringVar(&o.CardService.MiddlewareKeys, "card-middleware-keys", "", "")
 	f.StringVar(&o.CardService.ServiceKey, "card-service-key", "", "")
 	f.StringVar(&o.CardService.ServiceCertificate, "card-service-cert", "", "")

@@ -58,6 +58,8 @@ func people(w io.Writer, m proto.Message) {
 		newCodes(w, m)
 	case *v1.RealmView:
 		realm(w, m)
+	case *v1.ListHistoriesResponse:
+		histories(w, m)
 	case *v1.GroupView:
 		fmt.Fprintf(w, "name\t%s\ngid\t%d\nuuid\t%s\ndemands\t%s\naccounts\t%s\ngroups\t%s\n", m.GetName(), m.GetGid(), m.GetUuid(),
 			strings.Join(m.GetDemands(), " "), strings.Join(m.GetAccounts(), " "), strings.Join(m.GetGroups(), " "))

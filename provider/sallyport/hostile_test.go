@@ -90,7 +90,7 @@ func TestWhateverAHostileServerAnswersCountsAsOffline(t *testing.T) {
 			}
 			_, err = p.List(t.Context(), func(provider.Record) error { return nil })
 			offline(t, "list", err)
-			offline(t, "watch", p.Watch(t.Context(), 0, func(provider.Event) error { return nil }))
+			offline(t, "watch", p.Watch(t.Context(), provider.Position{}, nil, func(provider.Event) error { return nil }))
 		})
 	}
 }
@@ -110,7 +110,7 @@ func TestAStreamThatFallsSilentIsOffline(t *testing.T) {
 		<-r.Context().Done()
 	})
 	heard := 0
-	err := p.Watch(t.Context(), 0, func(e provider.Event) error {
+	err := p.Watch(t.Context(), provider.Position{}, nil, func(e provider.Event) error {
 		if e.Kind == provider.Alive {
 			heard++
 		}

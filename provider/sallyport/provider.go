@@ -72,6 +72,7 @@ var (
 	_ provider.Watcher         = (*Provider)(nil)
 	_ provider.PasswordChanger = (*Provider)(nil)
 	_ provider.KeyRegistrar    = (*Provider)(nil)
+	_ provider.LossReporter    = (*Provider)(nil)
 )
 
 // New makes a Provider. It does not touch the network; its errors are about the
@@ -155,17 +156,17 @@ func (p *Provider) fetch(ctx context.Context, req *v1.GetIDTokenRequest, asked f
 }
 
 // List implements provider.Lister.
-func (p *Provider) List(ctx context.Context, each func(provider.Record) error) (uint64, error) {
+func (p *Provider) List(ctx context.Context, each func(provider.Record) error) (provider.Position, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	quiet := time.AfterFunc(p.o.Timeouts.Silence, cancel)
 	defer quiet.Stop()
 	stream, err := p.directory.ListIDTokens(ctx, &v1.ListIDTokensRequest{})
 	if err != nil {
-		return 0, meaning("list accounts", err)
+		return provider.Position{}, meaning("list accounts", err)
 	}
 	defer func() { _ = stream.Close() }()
-	var position uint64
+	var position provider.Position
 	done := false
 	for !done && stream.Receive() {
 		// The silence is the server's; what the caller does in between is not.
@@ -173,17 +174,20 @@ func (p *Provider) List(ctx context.Context, each func(provider.Record) error) (
 		for _, signed := range stream.Msg().GetIdTokens() {
 			r, err := p.record(ctx, signed)
 			if err != nil {
-				return 0, meaning("list accounts", err)
+				return provider.Position{}, meaning("list accounts", err)
 			}
 			if err := each(r); err != nil {
-				return 0, err
+				return provider.Position{}, err
 			}
 		}
-		done, position = stream.Msg().GetDone(), stream.Msg().GetPosition()
+		done = stream.Msg().GetDone()
+		if position, err = positionOf(stream.Msg()); err != nil {
+			return provider.Position{}, meaning("list accounts", err)
+		}
 		quiet.Reset(p.o.Timeouts.Silence)
 	}
 	if !done {
-		return 0, meaning("list accounts", errors.Join(provider.ErrOffline, errShort, stream.Err()))
+		return provider.Position{}, meaning("list accounts", errors.Join(provider.ErrOffline, errShort, stream.Err()))
 	}
 	return position, nil
 }

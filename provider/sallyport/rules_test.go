@@ -89,7 +89,7 @@ func TestOneAccountThatBreaksTheRulesKeepsNoOtherOut(t *testing.T) {
 		}
 		return nil
 	})
-	if err != nil || position != 7 || sound != 1 || unsound != 2 {
+	if err != nil || position.Revision != 7 || sound != 1 || unsound != 2 {
 		t.Errorf("%d sound, %d unsound, position %d, %v", sound, unsound, position, err)
 	}
 	// What was remembered is held to every rule again.

@@ -41,7 +41,41 @@ func tlsConfig(roots *x509.CertPool, cert *tls.Certificate) *tls.Config {
 	}
 }
 
-func limits() connect.ClientOption { return connect.WithReadMaxBytes(maxMessage) }
+func limits() connect.ClientOption {
+	return connect.WithClientOptions(connect.WithReadMaxBytes(maxMessage), connect.WithInterceptors(forms{}))
+}
+
+// forms tells the server with each call which forms of tokens are understood here. One
+// that does not know the header sends the oldest.
+type forms struct{}
+
+const (
+	formsHeader = "Sallyport-Forms"
+	// formsKnown: 2 is ID tokens with their history.
+	formsKnown = "2"
+)
+
+// WrapUnary implements connect.Interceptor.
+func (forms) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
+	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
+		req.Header().Set(formsHeader, formsKnown)
+		return next(ctx, req)
+	}
+}
+
+// WrapStreamingClient implements connect.Interceptor.
+func (forms) WrapStreamingClient(next connect.StreamingClientFunc) connect.StreamingClientFunc {
+	return func(ctx context.Context, spec connect.Spec) connect.StreamingClientConn {
+		c := next(ctx, spec)
+		c.RequestHeader().Set(formsHeader, formsKnown)
+		return c
+	}
+}
+
+// WrapStreamingHandler implements connect.Interceptor; there is no handler here.
+func (forms) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
+	return next
+}
 
 // bounded gives ctx a deadline if it has none that is sooner.
 func bounded(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {

@@ -31,7 +31,7 @@ func TestAListIsWholeAndAWatchGoesOnFromIt(t *testing.T) {
 	events := make(chan provider.Event, 100)
 	ended := make(chan error, 1)
 	go func() {
-		ended <- p.Watch(ctx, position, func(e provider.Event) error {
+		ended <- p.Watch(ctx, position, nil, func(e provider.Event) error {
 			events <- e
 			return nil
 		})
@@ -83,7 +83,7 @@ func TestATooNewPositionIsAnsweredWithAReset(t *testing.T) {
 	r := newRealm(t)
 	p := r.machine()
 	var kinds []provider.EventKind
-	err := p.Watch(t.Context(), 1<<63, func(e provider.Event) error {
+	err := p.Watch(t.Context(), provider.Position{Revision: 1 << 63}, nil, func(e provider.Event) error {
 		kinds = append(kinds, e.Kind)
 		return nil
 	})
@@ -97,7 +97,7 @@ func TestAWatchEndsWhenTheMachineIsRemoved(t *testing.T) {
 	p := r.machine()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	err := p.Watch(ctx, 0, func(e provider.Event) error {
+	err := p.Watch(ctx, provider.Position{}, nil, func(e provider.Event) error {
 		if e.Kind == provider.CaughtUp {
 			_, err := r.admin.RemoveMachine(ctx, &v1.NameRequest{Name: "box"})
 			return err

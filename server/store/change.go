@@ -15,8 +15,14 @@ type Change struct {
 	Gone     bool
 }
 
-// nextRevision makes the realm one revision older.
+// nextRevision makes the realm one revision older. The first change of a process begins
+// its history, if nothing has before.
 func (t *Tx) nextRevision() (uint64, error) {
+	if !t.begun {
+		if _, err := t.Begin(Started, "", 0, time.Now()); err != nil {
+			return 0, err
+		}
+	}
 	var rev uint64
 	err := t.get([]any{&rev}, `UPDATE realm SET revision = revision + 1 RETURNING revision`)
 	return rev, err
@@ -60,16 +66,16 @@ func (t *Tx) Position() (uint64, error) {
 	return rev, err
 }
 
-// Changes lists at most limit changes after the position, oldest first. ok is
-// false when the log cannot go on from there: it is too old, or from the future.
-func (t *Tx) Changes(after uint64, limit int) (changes []Change, ok bool, err error) {
-	var revision, compacted uint64
-	if err := t.get([]any{&revision, &compacted}, `SELECT revision, compacted_to FROM realm`); err != nil {
+// Changes lists at most limit changes after the position in that history, oldest first.
+// ok is false when the log cannot go on from there: it is too old, or Knows does not.
+func (t *Tx) Changes(history uuid.UUID, after uint64, limit int) (changes []Change, ok bool, err error) {
+	var compacted uint64
+	if err := t.get([]any{&compacted}, `SELECT compacted_to FROM realm`); err != nil {
 		return nil, false, err
 	}
 	// Compared here, not in SQL: a position from outside may not fit an INTEGER.
-	if after > revision || after < compacted {
-		return nil, false, nil
+	if known, err := t.Knows(history, after); err != nil || !known || after < compacted {
+		return nil, false, err
 	}
 	err = t.each(func(row *sql.Rows) error {
 		var c Change

@@ -21,6 +21,9 @@ type Realm struct {
 func (t *Tx) createRealm(r Realm) error {
 	_, err := t.exec(`INSERT INTO realm (id, name, id_min, id_max, id_next, offline_for, revision, compacted_to, clock)
 		VALUES (1, ?, ?, ?, ?, ?, 0, 0, 0)`, r.Name, r.IDs.Min, r.IDs.Max, r.IDs.Min, r.OfflineFor)
+	if err == nil {
+		_, err = t.Begin(Founded, "", 0, time.Now())
+	}
 	return err
 }
 
@@ -69,8 +72,8 @@ func (t *Tx) allot(wanted uint32, owner fmt.Stringer) (uint32, error) {
 		if err := identity.CheckID(wanted); err != nil {
 			return 0, err
 		}
-		n, err := t.exec(`INSERT INTO posix_ids (id, owner) VALUES (?, ?) ON CONFLICT DO NOTHING`, wanted, owner.String())
-		if err == nil && n == 0 {
+		free, err := t.take(wanted, owner)
+		if err == nil && !free {
 			return 0, fmt.Errorf("%w: %d", ErrUsedID, wanted)
 		}
 		return wanted, err
@@ -80,11 +83,11 @@ func (t *Tx) allot(wanted uint32, owner fmt.Stringer) (uint32, error) {
 		return 0, err
 	}
 	for id := next; id <= last; id++ {
-		n, err := t.exec(`INSERT INTO posix_ids (id, owner) VALUES (?, ?) ON CONFLICT DO NOTHING`, id, owner.String())
+		free, err := t.take(id, owner)
 		if err != nil {
 			return 0, err
 		}
-		if n == 1 {
+		if free {
 			return id, t.one(`UPDATE realm SET id_next = ?`, int64(id)+1)
 		}
 	}

@@ -9,7 +9,8 @@
 // see one moment and never wait for it.
 //
 // It promises that no id is ever given out twice, that the audit log cannot be
-// rewritten with these means, that revisions only grow, and that a name belongs
+// rewritten with these means, that revisions only grow and never meet those of another
+// copy of the database (history.go), and that a name belongs
 // to one account or one group. It decides nothing about people: who is let in is
 // decided in package server. No SQL leaves this package, so another database can
 // take SQLite's place behind the same methods.
@@ -24,6 +25,7 @@ import (
 	"net/url"
 	"os"
 	"runtime"
+	"sync/atomic"
 
 	"github.com/mattn/go-sqlite3"
 
@@ -38,8 +40,9 @@ var (
 	ErrCycle = errors.New("a group cannot contain itself")
 	// ErrFull says that the realm's id range is used up.
 	ErrFull = errors.New("the realm's id range is used up")
-	// ErrUsedID says that an id was given out before, maybe to someone long gone.
-	ErrUsedID = errors.New("the id was given out before")
+	// ErrUsedID says that an id was given out before, maybe to someone long gone, or is
+	// kept for somebody whom a restored server does not know.
+	ErrUsedID = errors.New("the id was given out before, or is kept for a lost account (see \"realm histories\")")
 	// ErrChanged says that what a decision rested on has changed meanwhile.
 	ErrChanged = errors.New("changed meanwhile")
 	// ErrAudit says that the audit log's chain is broken.
@@ -49,12 +52,15 @@ var (
 // Store is an open database. It is safe for concurrent use.
 type Store struct {
 	writer, reader *sql.DB
+	// begun: this process has begun its history.
+	begun atomic.Bool
 }
 
 // Tx is one transaction. It belongs to the function it was given to.
 type Tx struct {
-	ctx context.Context //nolint:containedctx // a Tx lives no longer than its function
-	tx  *sql.Tx
+	ctx   context.Context //nolint:containedctx // a Tx lives no longer than its function
+	tx    *sql.Tx
+	begun bool // the history of this process has begun, if this transaction is committed
 }
 
 type connector struct {
@@ -121,26 +127,30 @@ func (s *Store) Close() error {
 // Write runs f in a transaction that is committed when f returns nil, and undone
 // when it returns an error or panics.
 func (s *Store) Write(ctx context.Context, f func(*Tx) error) error {
-	return within(ctx, s.writer, nil, f)
+	return within(ctx, s, s.writer, nil, f)
 }
 
 // Read runs f on one moment's state, which it cannot change.
 func (s *Store) Read(ctx context.Context, f func(*Tx) error) error {
-	return within(ctx, s.reader, &sql.TxOptions{ReadOnly: true}, f)
+	return within(ctx, s, s.reader, &sql.TxOptions{ReadOnly: true}, f)
 }
 
-func within(ctx context.Context, db *sql.DB, opts *sql.TxOptions, f func(*Tx) error) error {
+func within(ctx context.Context, s *Store, db *sql.DB, opts *sql.TxOptions, f func(*Tx) error) error {
 	tx, err := db.BeginTx(ctx, opts)
 	if err != nil {
 		return fmt.Errorf("begin transaction: %w", err)
 	}
 	// After a commit this does nothing; on every other way out it undoes.
 	defer func() { _ = tx.Rollback() }()
-	if err := f(&Tx{ctx: ctx, tx: tx}); err != nil {
+	t := &Tx{ctx: ctx, tx: tx, begun: s.begun.Load()}
+	if err := f(t); err != nil {
 		return err
 	}
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("commit: %w", err)
+	}
+	if t.begun {
+		s.begun.Store(true)
 	}
 	return nil
 }

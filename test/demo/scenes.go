@@ -14,6 +14,7 @@ const (
 	password = "correct horse battery"
 	local    = "local"
 	key      = "/root/ada_key"
+	backup   = "/root/realm.backup"
 )
 
 type scene struct {
@@ -42,6 +43,10 @@ func scenes() []scene {
 		scene{"disabled: ssh with the right password is refused", refusedPassword},
 		scene{"disabled: ssh with the key is refused", refusedKey},
 		scene{"why? sallyport explain answers", explain},
+		scene{"the server is restored from a backup in which ada was not disabled", restoreServer},
+		scene{"restored: the machine says so, and ada is disabled anew", disableAnew},
+		scene{"restored: ssh with the right password is refused", refusedPassword},
+		scene{"restored: ssh with the key is refused", refusedKey},
 		scene{"the machine's own account logs in all the same", localLogin},
 		scene{"the daemon is killed: names stay, for every program", namesWithoutDaemon},
 	)
@@ -160,11 +165,54 @@ func disable(ctx context.Context, r *machine.Realm) error {
 	if err := r.StartServer(ctx); err != nil {
 		return err
 	}
+	out, err := r.Run(ctx, "/usr/sbin/sallyport-server", "backup", backup, "--dir", machine.ServerDir)
+	show("$ sallyport-server backup " + backup + "\n" + out)
+	if err != nil {
+		return err
+	}
 	if _, err := r.Admin(ctx, "", "account", "disable", name); err != nil {
 		return err
 	}
 	say("$ sallyport-server account disable %s", name)
 	return r.WaitOnline(ctx)
+}
+
+// restoreServer goes back to before ada was disabled: the backup was made then.
+func restoreServer(ctx context.Context, r *machine.Realm) error {
+	if err := r.Server.Stop(ctx); err != nil {
+		return err
+	}
+	if err := r.WaitOffline(ctx); err != nil {
+		return err
+	}
+	out, err := r.Run(ctx, "/usr/sbin/sallyport-server", "restore", backup, "--replace", "--dir", machine.ServerDir)
+	show("$ sallyport-server restore " + backup + " --replace\n" + out)
+	if err != nil {
+		return err
+	}
+	if err := r.StartServer(ctx); err != nil {
+		return err
+	}
+	return r.WaitOnline(ctx)
+}
+
+func disableAnew(ctx context.Context, r *machine.Realm) error {
+	out, err := r.Run(ctx, "/usr/bin/sallyport", "status")
+	show("$ sallyport status\n" + out)
+	if err != nil || !strings.Contains(out, "The server was restored from a backup") {
+		return fmt.Errorf("status does not say that the server was restored: %w", err)
+	}
+	if _, err := r.Admin(ctx, "", "account", "disable", name); err != nil {
+		return err
+	}
+	say("$ sallyport-server account disable %s", name)
+	return r.Eventually(ctx, func() error {
+		out, err := r.Run(ctx, "/usr/bin/sallyport", "explain", name)
+		if err == nil || !strings.Contains(out, "disabled") {
+			return fmt.Errorf("explain does not say that %s is disabled", name)
+		}
+		return nil
+	})
 }
 
 func refusedPassword(ctx context.Context, r *machine.Realm) error {

@@ -138,6 +138,303 @@ func (*ListRequest) Descriptor() ([]byte, []int) {
 	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{2}
 }
 
+type ListHistoriesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The newest first.
+	Histories     []*History    `protobuf:"bytes,1,rep,name=histories,proto3" json:"histories,omitempty"`
+	Reserved      []*ReservedID `protobuf:"bytes,2,rep,name=reserved,proto3" json:"reserved,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListHistoriesResponse) Reset() {
+	*x = ListHistoriesResponse{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListHistoriesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListHistoriesResponse) ProtoMessage() {}
+
+func (x *ListHistoriesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListHistoriesResponse.ProtoReflect.Descriptor instead.
+func (*ListHistoriesResponse) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ListHistoriesResponse) GetHistories() []*History {
+	if x != nil {
+		return x.Histories
+	}
+	return nil
+}
+
+func (x *ListHistoriesResponse) GetReserved() []*ReservedID {
+	if x != nil {
+		return x.Reserved
+	}
+	return nil
+}
+
+type History struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Began *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=began,proto3" json:"began,omitempty"`
+	// "init", "start", "restore" or "loss".
+	Kind string `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`
+	Why  string `protobuf:"bytes,4,opt,name=why,proto3" json:"why,omitempty"`
+	// The last revision before it, and its own first one.
+	Branch        uint64 `protobuf:"varint,5,opt,name=branch,proto3" json:"branch,omitempty"`
+	First         uint64 `protobuf:"varint,6,opt,name=first,proto3" json:"first,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *History) Reset() {
+	*x = History{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *History) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*History) ProtoMessage() {}
+
+func (x *History) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use History.ProtoReflect.Descriptor instead.
+func (*History) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *History) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *History) GetBegan() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Began
+	}
+	return nil
+}
+
+func (x *History) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *History) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
+func (x *History) GetBranch() uint64 {
+	if x != nil {
+		return x.Branch
+	}
+	return 0
+}
+
+func (x *History) GetFirst() uint64 {
+	if x != nil {
+		return x.First
+	}
+	return 0
+}
+
+// ReservedID is kept for an account or a group that a machine knew and this server
+// does not.
+type ReservedID struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint32                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Owner         string                 `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
+	Name          string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Machine       string                 `protobuf:"bytes,4,opt,name=machine,proto3" json:"machine,omitempty"`
+	Seen          *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=seen,proto3" json:"seen,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReservedID) Reset() {
+	*x = ReservedID{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReservedID) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReservedID) ProtoMessage() {}
+
+func (x *ReservedID) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReservedID.ProtoReflect.Descriptor instead.
+func (*ReservedID) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ReservedID) GetId() uint32 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *ReservedID) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *ReservedID) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ReservedID) GetMachine() string {
+	if x != nil {
+		return x.Machine
+	}
+	return ""
+}
+
+func (x *ReservedID) GetSeen() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Seen
+	}
+	return nil
+}
+
+type ReleaseIDRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint32                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReleaseIDRequest) Reset() {
+	*x = ReleaseIDRequest{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReleaseIDRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReleaseIDRequest) ProtoMessage() {}
+
+func (x *ReleaseIDRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReleaseIDRequest.ProtoReflect.Descriptor instead.
+func (*ReleaseIDRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ReleaseIDRequest) GetId() uint32 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+type ReleaseIDResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReleaseIDResponse) Reset() {
+	*x = ReleaseIDResponse{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReleaseIDResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReleaseIDResponse) ProtoMessage() {}
+
+func (x *ReleaseIDResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReleaseIDResponse.ProtoReflect.Descriptor instead.
+func (*ReleaseIDResponse) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{7}
+}
+
 type AddAccountRequest struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Name     string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -156,7 +453,7 @@ type AddAccountRequest struct {
 
 func (x *AddAccountRequest) Reset() {
 	*x = AddAccountRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[3]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -168,7 +465,7 @@ func (x *AddAccountRequest) String() string {
 func (*AddAccountRequest) ProtoMessage() {}
 
 func (x *AddAccountRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[3]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -181,7 +478,7 @@ func (x *AddAccountRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddAccountRequest.ProtoReflect.Descriptor instead.
 func (*AddAccountRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{3}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *AddAccountRequest) GetName() string {
@@ -270,7 +567,7 @@ type AccountView struct {
 
 func (x *AccountView) Reset() {
 	*x = AccountView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[4]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -282,7 +579,7 @@ func (x *AccountView) String() string {
 func (*AccountView) ProtoMessage() {}
 
 func (x *AccountView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[4]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -295,7 +592,7 @@ func (x *AccountView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountView.ProtoReflect.Descriptor instead.
 func (*AccountView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{4}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *AccountView) GetUuid() string {
@@ -456,7 +753,7 @@ type FailureView struct {
 
 func (x *FailureView) Reset() {
 	*x = FailureView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[5]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -468,7 +765,7 @@ func (x *FailureView) String() string {
 func (*FailureView) ProtoMessage() {}
 
 func (x *FailureView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[5]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -481,7 +778,7 @@ func (x *FailureView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailureView.ProtoReflect.Descriptor instead.
 func (*FailureView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{5}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *FailureView) GetFactor() string {
@@ -530,7 +827,7 @@ type PlaceView struct {
 
 func (x *PlaceView) Reset() {
 	*x = PlaceView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[6]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -542,7 +839,7 @@ func (x *PlaceView) String() string {
 func (*PlaceView) ProtoMessage() {}
 
 func (x *PlaceView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[6]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -555,7 +852,7 @@ func (x *PlaceView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlaceView.ProtoReflect.Descriptor instead.
 func (*PlaceView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{6}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *PlaceView) GetMachine() string {
@@ -601,7 +898,7 @@ type CardView struct {
 
 func (x *CardView) Reset() {
 	*x = CardView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[7]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -613,7 +910,7 @@ func (x *CardView) String() string {
 func (*CardView) ProtoMessage() {}
 
 func (x *CardView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[7]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -626,7 +923,7 @@ func (x *CardView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CardView.ProtoReflect.Descriptor instead.
 func (*CardView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{7}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *CardView) GetFingerprint() string {
@@ -705,7 +1002,7 @@ type AddCardRequest struct {
 
 func (x *AddCardRequest) Reset() {
 	*x = AddCardRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[8]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -717,7 +1014,7 @@ func (x *AddCardRequest) String() string {
 func (*AddCardRequest) ProtoMessage() {}
 
 func (x *AddCardRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[8]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -730,7 +1027,7 @@ func (x *AddCardRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddCardRequest.ProtoReflect.Descriptor instead.
 func (*AddCardRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{8}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *AddCardRequest) GetName() string {
@@ -765,7 +1062,7 @@ type CardRequest struct {
 
 func (x *CardRequest) Reset() {
 	*x = CardRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[9]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -777,7 +1074,7 @@ func (x *CardRequest) String() string {
 func (*CardRequest) ProtoMessage() {}
 
 func (x *CardRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[9]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -790,7 +1087,7 @@ func (x *CardRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CardRequest.ProtoReflect.Descriptor instead.
 func (*CardRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{9}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CardRequest) GetName() string {
@@ -818,7 +1115,7 @@ type NewBackupCodesResponse struct {
 
 func (x *NewBackupCodesResponse) Reset() {
 	*x = NewBackupCodesResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[10]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -830,7 +1127,7 @@ func (x *NewBackupCodesResponse) String() string {
 func (*NewBackupCodesResponse) ProtoMessage() {}
 
 func (x *NewBackupCodesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[10]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -843,7 +1140,7 @@ func (x *NewBackupCodesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NewBackupCodesResponse.ProtoReflect.Descriptor instead.
 func (*NewBackupCodesResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{10}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *NewBackupCodesResponse) GetAccount() *AccountView {
@@ -870,7 +1167,7 @@ type SSHKeyView struct {
 
 func (x *SSHKeyView) Reset() {
 	*x = SSHKeyView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[11]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -882,7 +1179,7 @@ func (x *SSHKeyView) String() string {
 func (*SSHKeyView) ProtoMessage() {}
 
 func (x *SSHKeyView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[11]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -895,7 +1192,7 @@ func (x *SSHKeyView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SSHKeyView.ProtoReflect.Descriptor instead.
 func (*SSHKeyView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{11}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *SSHKeyView) GetTag() string {
@@ -921,7 +1218,7 @@ type ListAccountsResponse struct {
 
 func (x *ListAccountsResponse) Reset() {
 	*x = ListAccountsResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[12]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -933,7 +1230,7 @@ func (x *ListAccountsResponse) String() string {
 func (*ListAccountsResponse) ProtoMessage() {}
 
 func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[12]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -946,7 +1243,7 @@ func (x *ListAccountsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAccountsResponse.ProtoReflect.Descriptor instead.
 func (*ListAccountsResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{12}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListAccountsResponse) GetAccounts() []*AccountView {
@@ -966,7 +1263,7 @@ type SetAccountStateRequest struct {
 
 func (x *SetAccountStateRequest) Reset() {
 	*x = SetAccountStateRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[13]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -978,7 +1275,7 @@ func (x *SetAccountStateRequest) String() string {
 func (*SetAccountStateRequest) ProtoMessage() {}
 
 func (x *SetAccountStateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[13]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -991,7 +1288,7 @@ func (x *SetAccountStateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetAccountStateRequest.ProtoReflect.Descriptor instead.
 func (*SetAccountStateRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{13}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *SetAccountStateRequest) GetName() string {
@@ -1018,7 +1315,7 @@ type SetPasswordRequest struct {
 
 func (x *SetPasswordRequest) Reset() {
 	*x = SetPasswordRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[14]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1030,7 +1327,7 @@ func (x *SetPasswordRequest) String() string {
 func (*SetPasswordRequest) ProtoMessage() {}
 
 func (x *SetPasswordRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[14]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1043,7 +1340,7 @@ func (x *SetPasswordRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPasswordRequest.ProtoReflect.Descriptor instead.
 func (*SetPasswordRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{14}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SetPasswordRequest) GetName() string {
@@ -1073,7 +1370,7 @@ type AddSSHKeyRequest struct {
 
 func (x *AddSSHKeyRequest) Reset() {
 	*x = AddSSHKeyRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[15]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1085,7 +1382,7 @@ func (x *AddSSHKeyRequest) String() string {
 func (*AddSSHKeyRequest) ProtoMessage() {}
 
 func (x *AddSSHKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[15]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1098,7 +1395,7 @@ func (x *AddSSHKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddSSHKeyRequest.ProtoReflect.Descriptor instead.
 func (*AddSSHKeyRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{15}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *AddSSHKeyRequest) GetName() string {
@@ -1132,7 +1429,7 @@ type RemoveSSHKeyRequest struct {
 
 func (x *RemoveSSHKeyRequest) Reset() {
 	*x = RemoveSSHKeyRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[16]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1144,7 +1441,7 @@ func (x *RemoveSSHKeyRequest) String() string {
 func (*RemoveSSHKeyRequest) ProtoMessage() {}
 
 func (x *RemoveSSHKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[16]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1157,7 +1454,7 @@ func (x *RemoveSSHKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveSSHKeyRequest.ProtoReflect.Descriptor instead.
 func (*RemoveSSHKeyRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{16}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RemoveSSHKeyRequest) GetName() string {
@@ -1186,7 +1483,7 @@ type AddTOTPRequest struct {
 
 func (x *AddTOTPRequest) Reset() {
 	*x = AddTOTPRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[17]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1198,7 +1495,7 @@ func (x *AddTOTPRequest) String() string {
 func (*AddTOTPRequest) ProtoMessage() {}
 
 func (x *AddTOTPRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[17]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1211,7 +1508,7 @@ func (x *AddTOTPRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddTOTPRequest.ProtoReflect.Descriptor instead.
 func (*AddTOTPRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{17}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *AddTOTPRequest) GetName() string {
@@ -1246,7 +1543,7 @@ type AddTOTPResponse struct {
 
 func (x *AddTOTPResponse) Reset() {
 	*x = AddTOTPResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[18]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1258,7 +1555,7 @@ func (x *AddTOTPResponse) String() string {
 func (*AddTOTPResponse) ProtoMessage() {}
 
 func (x *AddTOTPResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[18]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1271,7 +1568,7 @@ func (x *AddTOTPResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddTOTPResponse.ProtoReflect.Descriptor instead.
 func (*AddTOTPResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{18}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *AddTOTPResponse) GetAccount() *AccountView {
@@ -1306,7 +1603,7 @@ type AddGroupRequest struct {
 
 func (x *AddGroupRequest) Reset() {
 	*x = AddGroupRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[19]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1318,7 +1615,7 @@ func (x *AddGroupRequest) String() string {
 func (*AddGroupRequest) ProtoMessage() {}
 
 func (x *AddGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[19]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1331,7 +1628,7 @@ func (x *AddGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddGroupRequest.ProtoReflect.Descriptor instead.
 func (*AddGroupRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{19}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *AddGroupRequest) GetName() string {
@@ -1386,7 +1683,7 @@ type Kinds struct {
 
 func (x *Kinds) Reset() {
 	*x = Kinds{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[20]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1398,7 +1695,7 @@ func (x *Kinds) String() string {
 func (*Kinds) ProtoMessage() {}
 
 func (x *Kinds) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[20]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1411,7 +1708,7 @@ func (x *Kinds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Kinds.ProtoReflect.Descriptor instead.
 func (*Kinds) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{20}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Kinds) GetKinds() []string {
@@ -1436,7 +1733,7 @@ type SetGroupRequest struct {
 
 func (x *SetGroupRequest) Reset() {
 	*x = SetGroupRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[21]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1448,7 +1745,7 @@ func (x *SetGroupRequest) String() string {
 func (*SetGroupRequest) ProtoMessage() {}
 
 func (x *SetGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[21]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1461,7 +1758,7 @@ func (x *SetGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetGroupRequest.ProtoReflect.Descriptor instead.
 func (*SetGroupRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{21}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SetGroupRequest) GetName() string {
@@ -1517,7 +1814,7 @@ type GroupView struct {
 
 func (x *GroupView) Reset() {
 	*x = GroupView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[22]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1529,7 +1826,7 @@ func (x *GroupView) String() string {
 func (*GroupView) ProtoMessage() {}
 
 func (x *GroupView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[22]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1542,7 +1839,7 @@ func (x *GroupView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupView.ProtoReflect.Descriptor instead.
 func (*GroupView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{22}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *GroupView) GetUuid() string {
@@ -1617,7 +1914,7 @@ type ListGroupsResponse struct {
 
 func (x *ListGroupsResponse) Reset() {
 	*x = ListGroupsResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[23]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1629,7 +1926,7 @@ func (x *ListGroupsResponse) String() string {
 func (*ListGroupsResponse) ProtoMessage() {}
 
 func (x *ListGroupsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[23]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1642,7 +1939,7 @@ func (x *ListGroupsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGroupsResponse.ProtoReflect.Descriptor instead.
 func (*ListGroupsResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{23}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ListGroupsResponse) GetGroups() []*GroupView {
@@ -1663,7 +1960,7 @@ type MemberRequest struct {
 
 func (x *MemberRequest) Reset() {
 	*x = MemberRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[24]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1675,7 +1972,7 @@ func (x *MemberRequest) String() string {
 func (*MemberRequest) ProtoMessage() {}
 
 func (x *MemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[24]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1688,7 +1985,7 @@ func (x *MemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberRequest.ProtoReflect.Descriptor instead.
 func (*MemberRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{24}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *MemberRequest) GetGroup() string {
@@ -1719,7 +2016,7 @@ type AddMachineResponse struct {
 
 func (x *AddMachineResponse) Reset() {
 	*x = AddMachineResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[25]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1731,7 +2028,7 @@ func (x *AddMachineResponse) String() string {
 func (*AddMachineResponse) ProtoMessage() {}
 
 func (x *AddMachineResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[25]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1744,7 +2041,7 @@ func (x *AddMachineResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddMachineResponse.ProtoReflect.Descriptor instead.
 func (*AddMachineResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{25}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *AddMachineResponse) GetMachine() *MachineView {
@@ -1795,7 +2092,7 @@ type MachineView struct {
 
 func (x *MachineView) Reset() {
 	*x = MachineView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[26]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1807,7 +2104,7 @@ func (x *MachineView) String() string {
 func (*MachineView) ProtoMessage() {}
 
 func (x *MachineView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[26]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1820,7 +2117,7 @@ func (x *MachineView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MachineView.ProtoReflect.Descriptor instead.
 func (*MachineView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{26}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *MachineView) GetUuid() string {
@@ -1883,7 +2180,7 @@ type SetMachineRequest struct {
 
 func (x *SetMachineRequest) Reset() {
 	*x = SetMachineRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[27]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1895,7 +2192,7 @@ func (x *SetMachineRequest) String() string {
 func (*SetMachineRequest) ProtoMessage() {}
 
 func (x *SetMachineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[27]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1908,7 +2205,7 @@ func (x *SetMachineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetMachineRequest.ProtoReflect.Descriptor instead.
 func (*SetMachineRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{27}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *SetMachineRequest) GetName() string {
@@ -1934,7 +2231,7 @@ type ListMachinesResponse struct {
 
 func (x *ListMachinesResponse) Reset() {
 	*x = ListMachinesResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[28]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1946,7 +2243,7 @@ func (x *ListMachinesResponse) String() string {
 func (*ListMachinesResponse) ProtoMessage() {}
 
 func (x *ListMachinesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[28]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1959,7 +2256,7 @@ func (x *ListMachinesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMachinesResponse.ProtoReflect.Descriptor instead.
 func (*ListMachinesResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{28}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ListMachinesResponse) GetMachines() []*MachineView {
@@ -1980,7 +2277,7 @@ type ListAuditRequest struct {
 
 func (x *ListAuditRequest) Reset() {
 	*x = ListAuditRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[29]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1992,7 +2289,7 @@ func (x *ListAuditRequest) String() string {
 func (*ListAuditRequest) ProtoMessage() {}
 
 func (x *ListAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[29]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2005,7 +2302,7 @@ func (x *ListAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditRequest.ProtoReflect.Descriptor instead.
 func (*ListAuditRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{29}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ListAuditRequest) GetSince() *timestamppb.Timestamp {
@@ -2037,7 +2334,7 @@ type AuditRow struct {
 
 func (x *AuditRow) Reset() {
 	*x = AuditRow{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[30]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2049,7 +2346,7 @@ func (x *AuditRow) String() string {
 func (*AuditRow) ProtoMessage() {}
 
 func (x *AuditRow) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[30]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2062,7 +2359,7 @@ func (x *AuditRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditRow.ProtoReflect.Descriptor instead.
 func (*AuditRow) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{30}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *AuditRow) GetId() int64 {
@@ -2117,7 +2414,7 @@ type ListAuditResponse struct {
 
 func (x *ListAuditResponse) Reset() {
 	*x = ListAuditResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[31]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2129,7 +2426,7 @@ func (x *ListAuditResponse) String() string {
 func (*ListAuditResponse) ProtoMessage() {}
 
 func (x *ListAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[31]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2142,7 +2439,7 @@ func (x *ListAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditResponse.ProtoReflect.Descriptor instead.
 func (*ListAuditResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{31}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ListAuditResponse) GetRows() []*AuditRow {
@@ -2167,7 +2464,7 @@ type VerifyAuditRequest struct {
 
 func (x *VerifyAuditRequest) Reset() {
 	*x = VerifyAuditRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[32]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2179,7 +2476,7 @@ func (x *VerifyAuditRequest) String() string {
 func (*VerifyAuditRequest) ProtoMessage() {}
 
 func (x *VerifyAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[32]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2192,7 +2489,7 @@ func (x *VerifyAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyAuditRequest.ProtoReflect.Descriptor instead.
 func (*VerifyAuditRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{32}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{37}
 }
 
 type VerifyAuditResponse struct {
@@ -2210,7 +2507,7 @@ type VerifyAuditResponse struct {
 
 func (x *VerifyAuditResponse) Reset() {
 	*x = VerifyAuditResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[33]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2222,7 +2519,7 @@ func (x *VerifyAuditResponse) String() string {
 func (*VerifyAuditResponse) ProtoMessage() {}
 
 func (x *VerifyAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[33]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2235,7 +2532,7 @@ func (x *VerifyAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyAuditResponse.ProtoReflect.Descriptor instead.
 func (*VerifyAuditResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{33}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *VerifyAuditResponse) GetRows() int64 {
@@ -2276,7 +2573,7 @@ type PruneAuditRequest struct {
 
 func (x *PruneAuditRequest) Reset() {
 	*x = PruneAuditRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[34]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2288,7 +2585,7 @@ func (x *PruneAuditRequest) String() string {
 func (*PruneAuditRequest) ProtoMessage() {}
 
 func (x *PruneAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[34]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2301,7 +2598,7 @@ func (x *PruneAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PruneAuditRequest.ProtoReflect.Descriptor instead.
 func (*PruneAuditRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{34}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *PruneAuditRequest) GetBefore() *timestamppb.Timestamp {
@@ -2323,7 +2620,7 @@ type PruneAuditResponse struct {
 
 func (x *PruneAuditResponse) Reset() {
 	*x = PruneAuditResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[35]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2335,7 +2632,7 @@ func (x *PruneAuditResponse) String() string {
 func (*PruneAuditResponse) ProtoMessage() {}
 
 func (x *PruneAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[35]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2348,7 +2645,7 @@ func (x *PruneAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PruneAuditResponse.ProtoReflect.Descriptor instead.
 func (*PruneAuditResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{35}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *PruneAuditResponse) GetRows() int64 {
@@ -2380,7 +2677,7 @@ type RotateKeysRequest struct {
 
 func (x *RotateKeysRequest) Reset() {
 	*x = RotateKeysRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2392,7 +2689,7 @@ func (x *RotateKeysRequest) String() string {
 func (*RotateKeysRequest) ProtoMessage() {}
 
 func (x *RotateKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2405,7 +2702,7 @@ func (x *RotateKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateKeysRequest.ProtoReflect.Descriptor instead.
 func (*RotateKeysRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{36}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{41}
 }
 
 type RotateKeysResponse struct {
@@ -2417,7 +2714,7 @@ type RotateKeysResponse struct {
 
 func (x *RotateKeysResponse) Reset() {
 	*x = RotateKeysResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2429,7 +2726,7 @@ func (x *RotateKeysResponse) String() string {
 func (*RotateKeysResponse) ProtoMessage() {}
 
 func (x *RotateKeysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2442,7 +2739,7 @@ func (x *RotateKeysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateKeysResponse.ProtoReflect.Descriptor instead.
 func (*RotateKeysResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{37}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *RotateKeysResponse) GetKeyId() string {
@@ -2460,7 +2757,7 @@ type ShowRealmRequest struct {
 
 func (x *ShowRealmRequest) Reset() {
 	*x = ShowRealmRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[38]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2472,7 +2769,7 @@ func (x *ShowRealmRequest) String() string {
 func (*ShowRealmRequest) ProtoMessage() {}
 
 func (x *ShowRealmRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[38]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2485,7 +2782,7 @@ func (x *ShowRealmRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowRealmRequest.ProtoReflect.Descriptor instead.
 func (*ShowRealmRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{38}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{43}
 }
 
 // KindPoints is what one kind of factor counts.
@@ -2499,7 +2796,7 @@ type KindPoints struct {
 
 func (x *KindPoints) Reset() {
 	*x = KindPoints{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2511,7 +2808,7 @@ func (x *KindPoints) String() string {
 func (*KindPoints) ProtoMessage() {}
 
 func (x *KindPoints) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2524,7 +2821,7 @@ func (x *KindPoints) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KindPoints.ProtoReflect.Descriptor instead.
 func (*KindPoints) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{39}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *KindPoints) GetKind() string {
@@ -2557,7 +2854,7 @@ type SetRealmRequest struct {
 
 func (x *SetRealmRequest) Reset() {
 	*x = SetRealmRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[40]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2569,7 +2866,7 @@ func (x *SetRealmRequest) String() string {
 func (*SetRealmRequest) ProtoMessage() {}
 
 func (x *SetRealmRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[40]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2582,7 +2879,7 @@ func (x *SetRealmRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetRealmRequest.ProtoReflect.Descriptor instead.
 func (*SetRealmRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{40}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *SetRealmRequest) GetPoints() []*KindPoints {
@@ -2619,7 +2916,7 @@ type RealmView struct {
 
 func (x *RealmView) Reset() {
 	*x = RealmView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[41]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2631,7 +2928,7 @@ func (x *RealmView) String() string {
 func (*RealmView) ProtoMessage() {}
 
 func (x *RealmView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[41]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2644,7 +2941,7 @@ func (x *RealmView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RealmView.ProtoReflect.Descriptor instead.
 func (*RealmView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{41}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *RealmView) GetName() string {
@@ -2683,7 +2980,27 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x04Done\"!\n" +
 	"\vNameRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"\r\n" +
-	"\vListRequest\"\x85\x02\n" +
+	"\vListRequest\"\x82\x01\n" +
+	"\x15ListHistoriesResponse\x123\n" +
+	"\thistories\x18\x01 \x03(\v2\x15.sallyport.v1.HistoryR\thistories\x124\n" +
+	"\breserved\x18\x02 \x03(\v2\x18.sallyport.v1.ReservedIDR\breserved\"\x9f\x01\n" +
+	"\aHistory\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x120\n" +
+	"\x05began\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05began\x12\x12\n" +
+	"\x04kind\x18\x03 \x01(\tR\x04kind\x12\x10\n" +
+	"\x03why\x18\x04 \x01(\tR\x03why\x12\x16\n" +
+	"\x06branch\x18\x05 \x01(\x04R\x06branch\x12\x14\n" +
+	"\x05first\x18\x06 \x01(\x04R\x05first\"\x90\x01\n" +
+	"\n" +
+	"ReservedID\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\rR\x02id\x12\x14\n" +
+	"\x05owner\x18\x02 \x01(\tR\x05owner\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x18\n" +
+	"\amachine\x18\x04 \x01(\tR\amachine\x12.\n" +
+	"\x04seen\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04seen\"\"\n" +
+	"\x10ReleaseIDRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\rR\x02id\"\x13\n" +
+	"\x11ReleaseIDResponse\"\x85\x02\n" +
 	"\x11AddAccountRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1b\n" +
 	"\tfull_name\x18\x02 \x01(\tR\bfullName\x12\x12\n" +
@@ -2877,7 +3194,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
 	"\x06points\x18\x02 \x03(\v2\x18.sallyport.v1.KindPointsR\x06points\x12%\n" +
 	"\x0eattestation_ca\x18\x03 \x03(\tR\rattestationCa\x12/\n" +
-	"\x13require_attestation\x18\x04 \x01(\bR\x12requireAttestation2\xec\x12\n" +
+	"\x13require_attestation\x18\x04 \x01(\bR\x12requireAttestation2\x8b\x14\n" +
 	"\fAdminService\x12H\n" +
 	"\n" +
 	"AddAccount\x12\x1f.sallyport.v1.AddAccountRequest\x1a\x19.sallyport.v1.AccountView\x12C\n" +
@@ -2914,7 +3231,9 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"SetMachine\x12\x1f.sallyport.v1.SetMachineRequest\x1a\x19.sallyport.v1.MachineView\x12D\n" +
 	"\tShowRealm\x12\x1e.sallyport.v1.ShowRealmRequest\x1a\x17.sallyport.v1.RealmView\x12B\n" +
-	"\bSetRealm\x12\x1d.sallyport.v1.SetRealmRequest\x1a\x17.sallyport.v1.RealmView\x12L\n" +
+	"\bSetRealm\x12\x1d.sallyport.v1.SetRealmRequest\x1a\x17.sallyport.v1.RealmView\x12O\n" +
+	"\rListHistories\x12\x19.sallyport.v1.ListRequest\x1a#.sallyport.v1.ListHistoriesResponse\x12L\n" +
+	"\tReleaseID\x12\x1e.sallyport.v1.ReleaseIDRequest\x1a\x1f.sallyport.v1.ReleaseIDResponse\x12L\n" +
 	"\tListAudit\x12\x1e.sallyport.v1.ListAuditRequest\x1a\x1f.sallyport.v1.ListAuditResponse\x12R\n" +
 	"\vVerifyAudit\x12 .sallyport.v1.VerifyAuditRequest\x1a!.sallyport.v1.VerifyAuditResponse\x12O\n" +
 	"\n" +
@@ -2934,152 +3253,165 @@ func file_sallyport_v1_admin_proto_rawDescGZIP() []byte {
 	return file_sallyport_v1_admin_proto_rawDescData
 }
 
-var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
+var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
 var file_sallyport_v1_admin_proto_goTypes = []any{
 	(*Done)(nil),                   // 0: sallyport.v1.Done
 	(*NameRequest)(nil),            // 1: sallyport.v1.NameRequest
 	(*ListRequest)(nil),            // 2: sallyport.v1.ListRequest
-	(*AddAccountRequest)(nil),      // 3: sallyport.v1.AddAccountRequest
-	(*AccountView)(nil),            // 4: sallyport.v1.AccountView
-	(*FailureView)(nil),            // 5: sallyport.v1.FailureView
-	(*PlaceView)(nil),              // 6: sallyport.v1.PlaceView
-	(*CardView)(nil),               // 7: sallyport.v1.CardView
-	(*AddCardRequest)(nil),         // 8: sallyport.v1.AddCardRequest
-	(*CardRequest)(nil),            // 9: sallyport.v1.CardRequest
-	(*NewBackupCodesResponse)(nil), // 10: sallyport.v1.NewBackupCodesResponse
-	(*SSHKeyView)(nil),             // 11: sallyport.v1.SSHKeyView
-	(*ListAccountsResponse)(nil),   // 12: sallyport.v1.ListAccountsResponse
-	(*SetAccountStateRequest)(nil), // 13: sallyport.v1.SetAccountStateRequest
-	(*SetPasswordRequest)(nil),     // 14: sallyport.v1.SetPasswordRequest
-	(*AddSSHKeyRequest)(nil),       // 15: sallyport.v1.AddSSHKeyRequest
-	(*RemoveSSHKeyRequest)(nil),    // 16: sallyport.v1.RemoveSSHKeyRequest
-	(*AddTOTPRequest)(nil),         // 17: sallyport.v1.AddTOTPRequest
-	(*AddTOTPResponse)(nil),        // 18: sallyport.v1.AddTOTPResponse
-	(*AddGroupRequest)(nil),        // 19: sallyport.v1.AddGroupRequest
-	(*Kinds)(nil),                  // 20: sallyport.v1.Kinds
-	(*SetGroupRequest)(nil),        // 21: sallyport.v1.SetGroupRequest
-	(*GroupView)(nil),              // 22: sallyport.v1.GroupView
-	(*ListGroupsResponse)(nil),     // 23: sallyport.v1.ListGroupsResponse
-	(*MemberRequest)(nil),          // 24: sallyport.v1.MemberRequest
-	(*AddMachineResponse)(nil),     // 25: sallyport.v1.AddMachineResponse
-	(*MachineView)(nil),            // 26: sallyport.v1.MachineView
-	(*SetMachineRequest)(nil),      // 27: sallyport.v1.SetMachineRequest
-	(*ListMachinesResponse)(nil),   // 28: sallyport.v1.ListMachinesResponse
-	(*ListAuditRequest)(nil),       // 29: sallyport.v1.ListAuditRequest
-	(*AuditRow)(nil),               // 30: sallyport.v1.AuditRow
-	(*ListAuditResponse)(nil),      // 31: sallyport.v1.ListAuditResponse
-	(*VerifyAuditRequest)(nil),     // 32: sallyport.v1.VerifyAuditRequest
-	(*VerifyAuditResponse)(nil),    // 33: sallyport.v1.VerifyAuditResponse
-	(*PruneAuditRequest)(nil),      // 34: sallyport.v1.PruneAuditRequest
-	(*PruneAuditResponse)(nil),     // 35: sallyport.v1.PruneAuditResponse
-	(*RotateKeysRequest)(nil),      // 36: sallyport.v1.RotateKeysRequest
-	(*RotateKeysResponse)(nil),     // 37: sallyport.v1.RotateKeysResponse
-	(*ShowRealmRequest)(nil),       // 38: sallyport.v1.ShowRealmRequest
-	(*KindPoints)(nil),             // 39: sallyport.v1.KindPoints
-	(*SetRealmRequest)(nil),        // 40: sallyport.v1.SetRealmRequest
-	(*RealmView)(nil),              // 41: sallyport.v1.RealmView
-	(*timestamppb.Timestamp)(nil),  // 42: google.protobuf.Timestamp
+	(*ListHistoriesResponse)(nil),  // 3: sallyport.v1.ListHistoriesResponse
+	(*History)(nil),                // 4: sallyport.v1.History
+	(*ReservedID)(nil),             // 5: sallyport.v1.ReservedID
+	(*ReleaseIDRequest)(nil),       // 6: sallyport.v1.ReleaseIDRequest
+	(*ReleaseIDResponse)(nil),      // 7: sallyport.v1.ReleaseIDResponse
+	(*AddAccountRequest)(nil),      // 8: sallyport.v1.AddAccountRequest
+	(*AccountView)(nil),            // 9: sallyport.v1.AccountView
+	(*FailureView)(nil),            // 10: sallyport.v1.FailureView
+	(*PlaceView)(nil),              // 11: sallyport.v1.PlaceView
+	(*CardView)(nil),               // 12: sallyport.v1.CardView
+	(*AddCardRequest)(nil),         // 13: sallyport.v1.AddCardRequest
+	(*CardRequest)(nil),            // 14: sallyport.v1.CardRequest
+	(*NewBackupCodesResponse)(nil), // 15: sallyport.v1.NewBackupCodesResponse
+	(*SSHKeyView)(nil),             // 16: sallyport.v1.SSHKeyView
+	(*ListAccountsResponse)(nil),   // 17: sallyport.v1.ListAccountsResponse
+	(*SetAccountStateRequest)(nil), // 18: sallyport.v1.SetAccountStateRequest
+	(*SetPasswordRequest)(nil),     // 19: sallyport.v1.SetPasswordRequest
+	(*AddSSHKeyRequest)(nil),       // 20: sallyport.v1.AddSSHKeyRequest
+	(*RemoveSSHKeyRequest)(nil),    // 21: sallyport.v1.RemoveSSHKeyRequest
+	(*AddTOTPRequest)(nil),         // 22: sallyport.v1.AddTOTPRequest
+	(*AddTOTPResponse)(nil),        // 23: sallyport.v1.AddTOTPResponse
+	(*AddGroupRequest)(nil),        // 24: sallyport.v1.AddGroupRequest
+	(*Kinds)(nil),                  // 25: sallyport.v1.Kinds
+	(*SetGroupRequest)(nil),        // 26: sallyport.v1.SetGroupRequest
+	(*GroupView)(nil),              // 27: sallyport.v1.GroupView
+	(*ListGroupsResponse)(nil),     // 28: sallyport.v1.ListGroupsResponse
+	(*MemberRequest)(nil),          // 29: sallyport.v1.MemberRequest
+	(*AddMachineResponse)(nil),     // 30: sallyport.v1.AddMachineResponse
+	(*MachineView)(nil),            // 31: sallyport.v1.MachineView
+	(*SetMachineRequest)(nil),      // 32: sallyport.v1.SetMachineRequest
+	(*ListMachinesResponse)(nil),   // 33: sallyport.v1.ListMachinesResponse
+	(*ListAuditRequest)(nil),       // 34: sallyport.v1.ListAuditRequest
+	(*AuditRow)(nil),               // 35: sallyport.v1.AuditRow
+	(*ListAuditResponse)(nil),      // 36: sallyport.v1.ListAuditResponse
+	(*VerifyAuditRequest)(nil),     // 37: sallyport.v1.VerifyAuditRequest
+	(*VerifyAuditResponse)(nil),    // 38: sallyport.v1.VerifyAuditResponse
+	(*PruneAuditRequest)(nil),      // 39: sallyport.v1.PruneAuditRequest
+	(*PruneAuditResponse)(nil),     // 40: sallyport.v1.PruneAuditResponse
+	(*RotateKeysRequest)(nil),      // 41: sallyport.v1.RotateKeysRequest
+	(*RotateKeysResponse)(nil),     // 42: sallyport.v1.RotateKeysResponse
+	(*ShowRealmRequest)(nil),       // 43: sallyport.v1.ShowRealmRequest
+	(*KindPoints)(nil),             // 44: sallyport.v1.KindPoints
+	(*SetRealmRequest)(nil),        // 45: sallyport.v1.SetRealmRequest
+	(*RealmView)(nil),              // 46: sallyport.v1.RealmView
+	(*timestamppb.Timestamp)(nil),  // 47: google.protobuf.Timestamp
 }
 var file_sallyport_v1_admin_proto_depIdxs = []int32{
-	42, // 0: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
-	42, // 1: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
-	42, // 2: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
-	42, // 3: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
-	11, // 4: sallyport.v1.AccountView.ssh_keys:type_name -> sallyport.v1.SSHKeyView
-	42, // 5: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
-	7,  // 6: sallyport.v1.AccountView.cards:type_name -> sallyport.v1.CardView
-	5,  // 7: sallyport.v1.AccountView.failures_at:type_name -> sallyport.v1.FailureView
-	6,  // 8: sallyport.v1.AccountView.places:type_name -> sallyport.v1.PlaceView
-	42, // 9: sallyport.v1.FailureView.locked_until:type_name -> google.protobuf.Timestamp
-	42, // 10: sallyport.v1.PlaceView.last:type_name -> google.protobuf.Timestamp
-	42, // 11: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
-	42, // 12: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
-	4,  // 13: sallyport.v1.NewBackupCodesResponse.account:type_name -> sallyport.v1.AccountView
-	4,  // 14: sallyport.v1.ListAccountsResponse.accounts:type_name -> sallyport.v1.AccountView
-	4,  // 15: sallyport.v1.AddTOTPResponse.account:type_name -> sallyport.v1.AccountView
-	20, // 16: sallyport.v1.SetGroupRequest.demands:type_name -> sallyport.v1.Kinds
-	22, // 17: sallyport.v1.ListGroupsResponse.groups:type_name -> sallyport.v1.GroupView
-	26, // 18: sallyport.v1.AddMachineResponse.machine:type_name -> sallyport.v1.MachineView
-	42, // 19: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
-	42, // 20: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
-	26, // 21: sallyport.v1.ListMachinesResponse.machines:type_name -> sallyport.v1.MachineView
-	42, // 22: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
-	42, // 23: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
-	30, // 24: sallyport.v1.ListAuditResponse.rows:type_name -> sallyport.v1.AuditRow
-	42, // 25: sallyport.v1.PruneAuditRequest.before:type_name -> google.protobuf.Timestamp
-	39, // 26: sallyport.v1.SetRealmRequest.points:type_name -> sallyport.v1.KindPoints
-	39, // 27: sallyport.v1.RealmView.points:type_name -> sallyport.v1.KindPoints
-	3,  // 28: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
-	1,  // 29: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
-	2,  // 30: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
-	13, // 31: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
-	1,  // 32: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
-	1,  // 33: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
-	14, // 34: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
-	15, // 35: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
-	16, // 36: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
-	17, // 37: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
-	1,  // 38: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
-	8,  // 39: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
-	9,  // 40: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
-	9,  // 41: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
-	1,  // 42: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
-	1,  // 43: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
-	19, // 44: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
-	1,  // 45: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
-	2,  // 46: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
-	1,  // 47: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
-	24, // 48: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
-	24, // 49: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
-	21, // 50: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
-	1,  // 51: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
-	2,  // 52: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
-	1,  // 53: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
-	27, // 54: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
-	38, // 55: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
-	40, // 56: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
-	29, // 57: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
-	32, // 58: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
-	34, // 59: sallyport.v1.AdminService.PruneAudit:input_type -> sallyport.v1.PruneAuditRequest
-	36, // 60: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
-	4,  // 61: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
-	4,  // 62: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
-	12, // 63: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
-	4,  // 64: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
-	0,  // 65: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
-	4,  // 66: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
-	4,  // 67: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
-	4,  // 68: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
-	4,  // 69: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
-	18, // 70: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
-	4,  // 71: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
-	4,  // 72: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
-	4,  // 73: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
-	4,  // 74: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
-	10, // 75: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
-	4,  // 76: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
-	22, // 77: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
-	22, // 78: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
-	23, // 79: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
-	0,  // 80: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
-	22, // 81: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
-	22, // 82: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
-	22, // 83: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
-	25, // 84: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
-	28, // 85: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
-	0,  // 86: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
-	26, // 87: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
-	41, // 88: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
-	41, // 89: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
-	31, // 90: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
-	33, // 91: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
-	35, // 92: sallyport.v1.AdminService.PruneAudit:output_type -> sallyport.v1.PruneAuditResponse
-	37, // 93: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
-	61, // [61:94] is the sub-list for method output_type
-	28, // [28:61] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	4,  // 0: sallyport.v1.ListHistoriesResponse.histories:type_name -> sallyport.v1.History
+	5,  // 1: sallyport.v1.ListHistoriesResponse.reserved:type_name -> sallyport.v1.ReservedID
+	47, // 2: sallyport.v1.History.began:type_name -> google.protobuf.Timestamp
+	47, // 3: sallyport.v1.ReservedID.seen:type_name -> google.protobuf.Timestamp
+	47, // 4: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
+	47, // 5: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
+	47, // 6: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
+	47, // 7: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
+	16, // 8: sallyport.v1.AccountView.ssh_keys:type_name -> sallyport.v1.SSHKeyView
+	47, // 9: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
+	12, // 10: sallyport.v1.AccountView.cards:type_name -> sallyport.v1.CardView
+	10, // 11: sallyport.v1.AccountView.failures_at:type_name -> sallyport.v1.FailureView
+	11, // 12: sallyport.v1.AccountView.places:type_name -> sallyport.v1.PlaceView
+	47, // 13: sallyport.v1.FailureView.locked_until:type_name -> google.protobuf.Timestamp
+	47, // 14: sallyport.v1.PlaceView.last:type_name -> google.protobuf.Timestamp
+	47, // 15: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
+	47, // 16: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
+	9,  // 17: sallyport.v1.NewBackupCodesResponse.account:type_name -> sallyport.v1.AccountView
+	9,  // 18: sallyport.v1.ListAccountsResponse.accounts:type_name -> sallyport.v1.AccountView
+	9,  // 19: sallyport.v1.AddTOTPResponse.account:type_name -> sallyport.v1.AccountView
+	25, // 20: sallyport.v1.SetGroupRequest.demands:type_name -> sallyport.v1.Kinds
+	27, // 21: sallyport.v1.ListGroupsResponse.groups:type_name -> sallyport.v1.GroupView
+	31, // 22: sallyport.v1.AddMachineResponse.machine:type_name -> sallyport.v1.MachineView
+	47, // 23: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
+	47, // 24: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
+	31, // 25: sallyport.v1.ListMachinesResponse.machines:type_name -> sallyport.v1.MachineView
+	47, // 26: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
+	47, // 27: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
+	35, // 28: sallyport.v1.ListAuditResponse.rows:type_name -> sallyport.v1.AuditRow
+	47, // 29: sallyport.v1.PruneAuditRequest.before:type_name -> google.protobuf.Timestamp
+	44, // 30: sallyport.v1.SetRealmRequest.points:type_name -> sallyport.v1.KindPoints
+	44, // 31: sallyport.v1.RealmView.points:type_name -> sallyport.v1.KindPoints
+	8,  // 32: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
+	1,  // 33: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
+	2,  // 34: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
+	18, // 35: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
+	1,  // 36: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
+	1,  // 37: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
+	19, // 38: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
+	20, // 39: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
+	21, // 40: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
+	22, // 41: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
+	1,  // 42: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
+	13, // 43: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
+	14, // 44: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
+	14, // 45: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
+	1,  // 46: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
+	1,  // 47: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
+	24, // 48: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
+	1,  // 49: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
+	2,  // 50: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
+	1,  // 51: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
+	29, // 52: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
+	29, // 53: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
+	26, // 54: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
+	1,  // 55: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
+	2,  // 56: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
+	1,  // 57: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
+	32, // 58: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
+	43, // 59: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
+	45, // 60: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
+	2,  // 61: sallyport.v1.AdminService.ListHistories:input_type -> sallyport.v1.ListRequest
+	6,  // 62: sallyport.v1.AdminService.ReleaseID:input_type -> sallyport.v1.ReleaseIDRequest
+	34, // 63: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
+	37, // 64: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
+	39, // 65: sallyport.v1.AdminService.PruneAudit:input_type -> sallyport.v1.PruneAuditRequest
+	41, // 66: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
+	9,  // 67: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
+	9,  // 68: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
+	17, // 69: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
+	9,  // 70: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
+	0,  // 71: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
+	9,  // 72: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
+	9,  // 73: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
+	9,  // 74: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
+	9,  // 75: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
+	23, // 76: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
+	9,  // 77: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
+	9,  // 78: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
+	9,  // 79: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
+	9,  // 80: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
+	15, // 81: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
+	9,  // 82: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
+	27, // 83: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
+	27, // 84: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
+	28, // 85: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
+	0,  // 86: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
+	27, // 87: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
+	27, // 88: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
+	27, // 89: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
+	30, // 90: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
+	33, // 91: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
+	0,  // 92: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
+	31, // 93: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
+	46, // 94: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
+	46, // 95: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
+	3,  // 96: sallyport.v1.AdminService.ListHistories:output_type -> sallyport.v1.ListHistoriesResponse
+	7,  // 97: sallyport.v1.AdminService.ReleaseID:output_type -> sallyport.v1.ReleaseIDResponse
+	36, // 98: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
+	38, // 99: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
+	40, // 100: sallyport.v1.AdminService.PruneAudit:output_type -> sallyport.v1.PruneAuditResponse
+	42, // 101: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
+	67, // [67:102] is the sub-list for method output_type
+	32, // [32:67] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_sallyport_v1_admin_proto_init() }
@@ -3087,18 +3419,18 @@ func file_sallyport_v1_admin_proto_init() {
 	if File_sallyport_v1_admin_proto != nil {
 		return
 	}
-	file_sallyport_v1_admin_proto_msgTypes[3].OneofWrappers = []any{}
-	file_sallyport_v1_admin_proto_msgTypes[19].OneofWrappers = []any{}
-	file_sallyport_v1_admin_proto_msgTypes[21].OneofWrappers = []any{}
-	file_sallyport_v1_admin_proto_msgTypes[27].OneofWrappers = []any{}
-	file_sallyport_v1_admin_proto_msgTypes[40].OneofWrappers = []any{}
+	file_sallyport_v1_admin_proto_msgTypes[8].OneofWrappers = []any{}
+	file_sallyport_v1_admin_proto_msgTypes[24].OneofWrappers = []any{}
+	file_sallyport_v1_admin_proto_msgTypes[26].OneofWrappers = []any{}
+	file_sallyport_v1_admin_proto_msgTypes[32].OneofWrappers = []any{}
+	file_sallyport_v1_admin_proto_msgTypes[45].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sallyport_v1_admin_proto_rawDesc), len(file_sallyport_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   42,
+			NumMessages:   47,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -22,6 +22,95 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type ReportLostRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	IdTokens      [][]byte               `protobuf:"bytes,1,rep,name=id_tokens,json=idTokens,proto3" json:"id_tokens,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportLostRequest) Reset() {
+	*x = ReportLostRequest{}
+	mi := &file_sallyport_v1_directory_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportLostRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportLostRequest) ProtoMessage() {}
+
+func (x *ReportLostRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_directory_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportLostRequest.ProtoReflect.Descriptor instead.
+func (*ReportLostRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *ReportLostRequest) GetIdTokens() [][]byte {
+	if x != nil {
+		return x.IdTokens
+	}
+	return nil
+}
+
+type ReportLostResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many ids are reserved that were not before.
+	Reserved      uint32 `protobuf:"varint,1,opt,name=reserved,proto3" json:"reserved,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportLostResponse) Reset() {
+	*x = ReportLostResponse{}
+	mi := &file_sallyport_v1_directory_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportLostResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportLostResponse) ProtoMessage() {}
+
+func (x *ReportLostResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_directory_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportLostResponse.ProtoReflect.Descriptor instead.
+func (*ReportLostResponse) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ReportLostResponse) GetReserved() uint32 {
+	if x != nil {
+		return x.Reserved
+	}
+	return 0
+}
+
 type GetIDTokenRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to By:
@@ -36,7 +125,7 @@ type GetIDTokenRequest struct {
 
 func (x *GetIDTokenRequest) Reset() {
 	*x = GetIDTokenRequest{}
-	mi := &file_sallyport_v1_directory_proto_msgTypes[0]
+	mi := &file_sallyport_v1_directory_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -48,7 +137,7 @@ func (x *GetIDTokenRequest) String() string {
 func (*GetIDTokenRequest) ProtoMessage() {}
 
 func (x *GetIDTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_directory_proto_msgTypes[0]
+	mi := &file_sallyport_v1_directory_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -61,7 +150,7 @@ func (x *GetIDTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetIDTokenRequest.ProtoReflect.Descriptor instead.
 func (*GetIDTokenRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{0}
+	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *GetIDTokenRequest) GetBy() isGetIDTokenRequest_By {
@@ -130,7 +219,7 @@ type GetIDTokenResponse struct {
 
 func (x *GetIDTokenResponse) Reset() {
 	*x = GetIDTokenResponse{}
-	mi := &file_sallyport_v1_directory_proto_msgTypes[1]
+	mi := &file_sallyport_v1_directory_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -142,7 +231,7 @@ func (x *GetIDTokenResponse) String() string {
 func (*GetIDTokenResponse) ProtoMessage() {}
 
 func (x *GetIDTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_directory_proto_msgTypes[1]
+	mi := &file_sallyport_v1_directory_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -155,7 +244,7 @@ func (x *GetIDTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetIDTokenResponse.ProtoReflect.Descriptor instead.
 func (*GetIDTokenResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{1}
+	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *GetIDTokenResponse) GetIdToken() []byte {
@@ -182,7 +271,7 @@ type NoSuchAccount struct {
 
 func (x *NoSuchAccount) Reset() {
 	*x = NoSuchAccount{}
-	mi := &file_sallyport_v1_directory_proto_msgTypes[2]
+	mi := &file_sallyport_v1_directory_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -194,7 +283,7 @@ func (x *NoSuchAccount) String() string {
 func (*NoSuchAccount) ProtoMessage() {}
 
 func (x *NoSuchAccount) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_directory_proto_msgTypes[2]
+	mi := &file_sallyport_v1_directory_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -207,7 +296,7 @@ func (x *NoSuchAccount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NoSuchAccount.ProtoReflect.Descriptor instead.
 func (*NoSuchAccount) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{2}
+	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *NoSuchAccount) GetRealm() string {
@@ -225,7 +314,7 @@ type ListIDTokensRequest struct {
 
 func (x *ListIDTokensRequest) Reset() {
 	*x = ListIDTokensRequest{}
-	mi := &file_sallyport_v1_directory_proto_msgTypes[3]
+	mi := &file_sallyport_v1_directory_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -237,7 +326,7 @@ func (x *ListIDTokensRequest) String() string {
 func (*ListIDTokensRequest) ProtoMessage() {}
 
 func (x *ListIDTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_directory_proto_msgTypes[3]
+	mi := &file_sallyport_v1_directory_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -250,22 +339,24 @@ func (x *ListIDTokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListIDTokensRequest.ProtoReflect.Descriptor instead.
 func (*ListIDTokensRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{3}
+	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{5}
 }
 
 type ListIDTokensResponse struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	IdTokens [][]byte               `protobuf:"bytes,1,rep,name=id_tokens,json=idTokens,proto3" json:"id_tokens,omitempty"`
 	// With done: where Watch goes on from.
-	Position      uint64 `protobuf:"varint,2,opt,name=position,proto3" json:"position,omitempty"`
-	Done          bool   `protobuf:"varint,3,opt,name=done,proto3" json:"done,omitempty"`
+	Position uint64 `protobuf:"varint,2,opt,name=position,proto3" json:"position,omitempty"`
+	Done     bool   `protobuf:"varint,3,opt,name=done,proto3" json:"done,omitempty"`
+	// With done: the history that the position is of.
+	History       []byte `protobuf:"bytes,4,opt,name=history,proto3" json:"history,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListIDTokensResponse) Reset() {
 	*x = ListIDTokensResponse{}
-	mi := &file_sallyport_v1_directory_proto_msgTypes[4]
+	mi := &file_sallyport_v1_directory_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -277,7 +368,7 @@ func (x *ListIDTokensResponse) String() string {
 func (*ListIDTokensResponse) ProtoMessage() {}
 
 func (x *ListIDTokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_directory_proto_msgTypes[4]
+	mi := &file_sallyport_v1_directory_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -290,7 +381,7 @@ func (x *ListIDTokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListIDTokensResponse.ProtoReflect.Descriptor instead.
 func (*ListIDTokensResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{4}
+	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ListIDTokensResponse) GetIdTokens() [][]byte {
@@ -314,16 +405,28 @@ func (x *ListIDTokensResponse) GetDone() bool {
 	return false
 }
 
+func (x *ListIDTokensResponse) GetHistory() []byte {
+	if x != nil {
+		return x.History
+	}
+	return nil
+}
+
 type WatchRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Position      uint64                 `protobuf:"varint,1,opt,name=position,proto3" json:"position,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Position uint64                 `protobuf:"varint,1,opt,name=position,proto3" json:"position,omitempty"`
+	// The history that the position is of, 16 bytes; empty when none is known.
+	History []byte `protobuf:"bytes,2,opt,name=history,proto3" json:"history,omitempty"`
+	// The newest signed ID token that the machine holds. One that this realm signed and
+	// this server does not know proves that the server lost changes.
+	Newest        []byte `protobuf:"bytes,3,opt,name=newest,proto3" json:"newest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_sallyport_v1_directory_proto_msgTypes[5]
+	mi := &file_sallyport_v1_directory_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -335,7 +438,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_directory_proto_msgTypes[5]
+	mi := &file_sallyport_v1_directory_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -348,7 +451,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{5}
+	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *WatchRequest) GetPosition() uint64 {
@@ -356,6 +459,20 @@ func (x *WatchRequest) GetPosition() uint64 {
 		return x.Position
 	}
 	return 0
+}
+
+func (x *WatchRequest) GetHistory() []byte {
+	if x != nil {
+		return x.History
+	}
+	return nil
+}
+
+func (x *WatchRequest) GetNewest() []byte {
+	if x != nil {
+		return x.Newest
+	}
+	return nil
 }
 
 type WatchResponse struct {
@@ -370,14 +487,17 @@ type WatchResponse struct {
 	//	*WatchResponse_CaughtUp
 	//	*WatchResponse_Reset_
 	//	*WatchResponse_Alive
-	Event         isWatchResponse_Event `protobuf_oneof:"event"`
+	Event isWatchResponse_Event `protobuf_oneof:"event"`
+	// The history that is written now. When it is another than the one that was asked
+	// for, and there was no reset, nothing of that one was lost.
+	History       []byte `protobuf:"bytes,8,opt,name=history,proto3" json:"history,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_sallyport_v1_directory_proto_msgTypes[6]
+	mi := &file_sallyport_v1_directory_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -389,7 +509,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_directory_proto_msgTypes[6]
+	mi := &file_sallyport_v1_directory_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -402,7 +522,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{6}
+	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *WatchResponse) GetPosition() uint64 {
@@ -471,6 +591,13 @@ func (x *WatchResponse) GetAlive() *Alive {
 	return nil
 }
 
+func (x *WatchResponse) GetHistory() []byte {
+	if x != nil {
+		return x.History
+	}
+	return nil
+}
+
 type isWatchResponse_Event interface {
 	isWatchResponse_Event()
 }
@@ -515,7 +642,7 @@ type CaughtUp struct {
 
 func (x *CaughtUp) Reset() {
 	*x = CaughtUp{}
-	mi := &file_sallyport_v1_directory_proto_msgTypes[7]
+	mi := &file_sallyport_v1_directory_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -527,7 +654,7 @@ func (x *CaughtUp) String() string {
 func (*CaughtUp) ProtoMessage() {}
 
 func (x *CaughtUp) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_directory_proto_msgTypes[7]
+	mi := &file_sallyport_v1_directory_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -540,19 +667,25 @@ func (x *CaughtUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CaughtUp.ProtoReflect.Descriptor instead.
 func (*CaughtUp) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{7}
+	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{9}
 }
 
-// Reset: the position is not one that the log can go on from. List again.
+// Reset: the position is not one that the log can go on from. List again, and let the
+// list win over what is held.
 type Reset struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The server does not know what was said up to the position: changes were lost, and
+	// no token of that history counts any more.
+	Lost bool `protobuf:"varint,1,opt,name=lost,proto3" json:"lost,omitempty"`
+	// Why, in words for people; it may be empty.
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Reset) Reset() {
 	*x = Reset{}
-	mi := &file_sallyport_v1_directory_proto_msgTypes[8]
+	mi := &file_sallyport_v1_directory_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -564,7 +697,7 @@ func (x *Reset) String() string {
 func (*Reset) ProtoMessage() {}
 
 func (x *Reset) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_directory_proto_msgTypes[8]
+	mi := &file_sallyport_v1_directory_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -577,7 +710,21 @@ func (x *Reset) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reset.ProtoReflect.Descriptor instead.
 func (*Reset) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{8}
+	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Reset) GetLost() bool {
+	if x != nil {
+		return x.Lost
+	}
+	return false
+}
+
+func (x *Reset) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
 }
 
 type Alive struct {
@@ -588,7 +735,7 @@ type Alive struct {
 
 func (x *Alive) Reset() {
 	*x = Alive{}
-	mi := &file_sallyport_v1_directory_proto_msgTypes[9]
+	mi := &file_sallyport_v1_directory_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -600,7 +747,7 @@ func (x *Alive) String() string {
 func (*Alive) ProtoMessage() {}
 
 func (x *Alive) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_directory_proto_msgTypes[9]
+	mi := &file_sallyport_v1_directory_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -613,14 +760,18 @@ func (x *Alive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Alive.ProtoReflect.Descriptor instead.
 func (*Alive) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{9}
+	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{11}
 }
 
 var File_sallyport_v1_directory_proto protoreflect.FileDescriptor
 
 const file_sallyport_v1_directory_proto_rawDesc = "" +
 	"\n" +
-	"\x1csallyport/v1/directory.proto\x12\fsallyport.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"Y\n" +
+	"\x1csallyport/v1/directory.proto\x12\fsallyport.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"0\n" +
+	"\x11ReportLostRequest\x12\x1b\n" +
+	"\tid_tokens\x18\x01 \x03(\fR\bidTokens\"0\n" +
+	"\x12ReportLostResponse\x12\x1a\n" +
+	"\breserved\x18\x01 \x01(\rR\breserved\"Y\n" +
 	"\x11GetIDTokenRequest\x12\x14\n" +
 	"\x04name\x18\x01 \x01(\tH\x00R\x04name\x12\x12\n" +
 	"\x03uid\x18\x02 \x01(\rH\x00R\x03uid\x12\x14\n" +
@@ -632,13 +783,16 @@ const file_sallyport_v1_directory_proto_rawDesc = "" +
 	"serverTime\"%\n" +
 	"\rNoSuchAccount\x12\x14\n" +
 	"\x05realm\x18\x01 \x01(\tR\x05realm\"\x15\n" +
-	"\x13ListIDTokensRequest\"c\n" +
+	"\x13ListIDTokensRequest\"}\n" +
 	"\x14ListIDTokensResponse\x12\x1b\n" +
 	"\tid_tokens\x18\x01 \x03(\fR\bidTokens\x12\x1a\n" +
 	"\bposition\x18\x02 \x01(\x04R\bposition\x12\x12\n" +
-	"\x04done\x18\x03 \x01(\bR\x04done\"*\n" +
+	"\x04done\x18\x03 \x01(\bR\x04done\x12\x18\n" +
+	"\ahistory\x18\x04 \x01(\fR\ahistory\"\\\n" +
 	"\fWatchRequest\x12\x1a\n" +
-	"\bposition\x18\x01 \x01(\x04R\bposition\"\xb4\x02\n" +
+	"\bposition\x18\x01 \x01(\x04R\bposition\x12\x18\n" +
+	"\ahistory\x18\x02 \x01(\fR\ahistory\x12\x16\n" +
+	"\x06newest\x18\x03 \x01(\fR\x06newest\"\xce\x02\n" +
 	"\rWatchResponse\x12\x1a\n" +
 	"\bposition\x18\x01 \x01(\x04R\bposition\x12;\n" +
 	"\vserver_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
@@ -647,17 +801,22 @@ const file_sallyport_v1_directory_proto_rawDesc = "" +
 	"\x04gone\x18\x04 \x01(\tH\x00R\x04gone\x125\n" +
 	"\tcaught_up\x18\x05 \x01(\v2\x16.sallyport.v1.CaughtUpH\x00R\bcaughtUp\x12+\n" +
 	"\x05reset\x18\x06 \x01(\v2\x13.sallyport.v1.ResetH\x00R\x05reset\x12+\n" +
-	"\x05alive\x18\a \x01(\v2\x13.sallyport.v1.AliveH\x00R\x05aliveB\a\n" +
+	"\x05alive\x18\a \x01(\v2\x13.sallyport.v1.AliveH\x00R\x05alive\x12\x18\n" +
+	"\ahistory\x18\b \x01(\fR\ahistoryB\a\n" +
 	"\x05event\"\n" +
 	"\n" +
-	"\bCaughtUp\"\a\n" +
-	"\x05Reset\"\a\n" +
-	"\x05Alive2\x80\x02\n" +
+	"\bCaughtUp\"3\n" +
+	"\x05Reset\x12\x12\n" +
+	"\x04lost\x18\x01 \x01(\bR\x04lost\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\a\n" +
+	"\x05Alive2\xd1\x02\n" +
 	"\x10DirectoryService\x12O\n" +
 	"\n" +
 	"GetIDToken\x12\x1f.sallyport.v1.GetIDTokenRequest\x1a .sallyport.v1.GetIDTokenResponse\x12W\n" +
 	"\fListIDTokens\x12!.sallyport.v1.ListIDTokensRequest\x1a\".sallyport.v1.ListIDTokensResponse0\x01\x12B\n" +
-	"\x05Watch\x12\x1a.sallyport.v1.WatchRequest\x1a\x1b.sallyport.v1.WatchResponse0\x01BDZBgithub.com/sallyport-auth/sallyport/proto/sallyport/v1;sallyportv1b\x06proto3"
+	"\x05Watch\x12\x1a.sallyport.v1.WatchRequest\x1a\x1b.sallyport.v1.WatchResponse0\x01\x12O\n" +
+	"\n" +
+	"ReportLost\x12\x1f.sallyport.v1.ReportLostRequest\x1a .sallyport.v1.ReportLostResponseBDZBgithub.com/sallyport-auth/sallyport/proto/sallyport/v1;sallyportv1b\x06proto3"
 
 var (
 	file_sallyport_v1_directory_proto_rawDescOnce sync.Once
@@ -671,34 +830,38 @@ func file_sallyport_v1_directory_proto_rawDescGZIP() []byte {
 	return file_sallyport_v1_directory_proto_rawDescData
 }
 
-var file_sallyport_v1_directory_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_sallyport_v1_directory_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_sallyport_v1_directory_proto_goTypes = []any{
-	(*GetIDTokenRequest)(nil),     // 0: sallyport.v1.GetIDTokenRequest
-	(*GetIDTokenResponse)(nil),    // 1: sallyport.v1.GetIDTokenResponse
-	(*NoSuchAccount)(nil),         // 2: sallyport.v1.NoSuchAccount
-	(*ListIDTokensRequest)(nil),   // 3: sallyport.v1.ListIDTokensRequest
-	(*ListIDTokensResponse)(nil),  // 4: sallyport.v1.ListIDTokensResponse
-	(*WatchRequest)(nil),          // 5: sallyport.v1.WatchRequest
-	(*WatchResponse)(nil),         // 6: sallyport.v1.WatchResponse
-	(*CaughtUp)(nil),              // 7: sallyport.v1.CaughtUp
-	(*Reset)(nil),                 // 8: sallyport.v1.Reset
-	(*Alive)(nil),                 // 9: sallyport.v1.Alive
-	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
+	(*ReportLostRequest)(nil),     // 0: sallyport.v1.ReportLostRequest
+	(*ReportLostResponse)(nil),    // 1: sallyport.v1.ReportLostResponse
+	(*GetIDTokenRequest)(nil),     // 2: sallyport.v1.GetIDTokenRequest
+	(*GetIDTokenResponse)(nil),    // 3: sallyport.v1.GetIDTokenResponse
+	(*NoSuchAccount)(nil),         // 4: sallyport.v1.NoSuchAccount
+	(*ListIDTokensRequest)(nil),   // 5: sallyport.v1.ListIDTokensRequest
+	(*ListIDTokensResponse)(nil),  // 6: sallyport.v1.ListIDTokensResponse
+	(*WatchRequest)(nil),          // 7: sallyport.v1.WatchRequest
+	(*WatchResponse)(nil),         // 8: sallyport.v1.WatchResponse
+	(*CaughtUp)(nil),              // 9: sallyport.v1.CaughtUp
+	(*Reset)(nil),                 // 10: sallyport.v1.Reset
+	(*Alive)(nil),                 // 11: sallyport.v1.Alive
+	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
 }
 var file_sallyport_v1_directory_proto_depIdxs = []int32{
-	10, // 0: sallyport.v1.GetIDTokenResponse.server_time:type_name -> google.protobuf.Timestamp
-	10, // 1: sallyport.v1.WatchResponse.server_time:type_name -> google.protobuf.Timestamp
-	7,  // 2: sallyport.v1.WatchResponse.caught_up:type_name -> sallyport.v1.CaughtUp
-	8,  // 3: sallyport.v1.WatchResponse.reset:type_name -> sallyport.v1.Reset
-	9,  // 4: sallyport.v1.WatchResponse.alive:type_name -> sallyport.v1.Alive
-	0,  // 5: sallyport.v1.DirectoryService.GetIDToken:input_type -> sallyport.v1.GetIDTokenRequest
-	3,  // 6: sallyport.v1.DirectoryService.ListIDTokens:input_type -> sallyport.v1.ListIDTokensRequest
-	5,  // 7: sallyport.v1.DirectoryService.Watch:input_type -> sallyport.v1.WatchRequest
-	1,  // 8: sallyport.v1.DirectoryService.GetIDToken:output_type -> sallyport.v1.GetIDTokenResponse
-	4,  // 9: sallyport.v1.DirectoryService.ListIDTokens:output_type -> sallyport.v1.ListIDTokensResponse
-	6,  // 10: sallyport.v1.DirectoryService.Watch:output_type -> sallyport.v1.WatchResponse
-	8,  // [8:11] is the sub-list for method output_type
-	5,  // [5:8] is the sub-list for method input_type
+	12, // 0: sallyport.v1.GetIDTokenResponse.server_time:type_name -> google.protobuf.Timestamp
+	12, // 1: sallyport.v1.WatchResponse.server_time:type_name -> google.protobuf.Timestamp
+	9,  // 2: sallyport.v1.WatchResponse.caught_up:type_name -> sallyport.v1.CaughtUp
+	10, // 3: sallyport.v1.WatchResponse.reset:type_name -> sallyport.v1.Reset
+	11, // 4: sallyport.v1.WatchResponse.alive:type_name -> sallyport.v1.Alive
+	2,  // 5: sallyport.v1.DirectoryService.GetIDToken:input_type -> sallyport.v1.GetIDTokenRequest
+	5,  // 6: sallyport.v1.DirectoryService.ListIDTokens:input_type -> sallyport.v1.ListIDTokensRequest
+	7,  // 7: sallyport.v1.DirectoryService.Watch:input_type -> sallyport.v1.WatchRequest
+	0,  // 8: sallyport.v1.DirectoryService.ReportLost:input_type -> sallyport.v1.ReportLostRequest
+	3,  // 9: sallyport.v1.DirectoryService.GetIDToken:output_type -> sallyport.v1.GetIDTokenResponse
+	6,  // 10: sallyport.v1.DirectoryService.ListIDTokens:output_type -> sallyport.v1.ListIDTokensResponse
+	8,  // 11: sallyport.v1.DirectoryService.Watch:output_type -> sallyport.v1.WatchResponse
+	1,  // 12: sallyport.v1.DirectoryService.ReportLost:output_type -> sallyport.v1.ReportLostResponse
+	9,  // [9:13] is the sub-list for method output_type
+	5,  // [5:9] is the sub-list for method input_type
 	5,  // [5:5] is the sub-list for extension type_name
 	5,  // [5:5] is the sub-list for extension extendee
 	0,  // [0:5] is the sub-list for field type_name
@@ -709,12 +872,12 @@ func file_sallyport_v1_directory_proto_init() {
 	if File_sallyport_v1_directory_proto != nil {
 		return
 	}
-	file_sallyport_v1_directory_proto_msgTypes[0].OneofWrappers = []any{
+	file_sallyport_v1_directory_proto_msgTypes[2].OneofWrappers = []any{
 		(*GetIDTokenRequest_Name)(nil),
 		(*GetIDTokenRequest_Uid)(nil),
 		(*GetIDTokenRequest_Uuid)(nil),
 	}
-	file_sallyport_v1_directory_proto_msgTypes[6].OneofWrappers = []any{
+	file_sallyport_v1_directory_proto_msgTypes[8].OneofWrappers = []any{
 		(*WatchResponse_Changed)(nil),
 		(*WatchResponse_Gone)(nil),
 		(*WatchResponse_CaughtUp)(nil),
@@ -727,7 +890,7 @@ func file_sallyport_v1_directory_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sallyport_v1_directory_proto_rawDesc), len(file_sallyport_v1_directory_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -104,6 +104,11 @@ const (
 	AdminServiceShowRealmProcedure = "/sallyport.v1.AdminService/ShowRealm"
 	// AdminServiceSetRealmProcedure is the fully-qualified name of the AdminService's SetRealm RPC.
 	AdminServiceSetRealmProcedure = "/sallyport.v1.AdminService/SetRealm"
+	// AdminServiceListHistoriesProcedure is the fully-qualified name of the AdminService's
+	// ListHistories RPC.
+	AdminServiceListHistoriesProcedure = "/sallyport.v1.AdminService/ListHistories"
+	// AdminServiceReleaseIDProcedure is the fully-qualified name of the AdminService's ReleaseID RPC.
+	AdminServiceReleaseIDProcedure = "/sallyport.v1.AdminService/ReleaseID"
 	// AdminServiceListAuditProcedure is the fully-qualified name of the AdminService's ListAudit RPC.
 	AdminServiceListAuditProcedure = "/sallyport.v1.AdminService/ListAudit"
 	// AdminServiceVerifyAuditProcedure is the fully-qualified name of the AdminService's VerifyAudit
@@ -150,6 +155,10 @@ type AdminServiceClient interface {
 	SetMachine(context.Context, *v1.SetMachineRequest) (*v1.MachineView, error)
 	ShowRealm(context.Context, *v1.ShowRealmRequest) (*v1.RealmView, error)
 	SetRealm(context.Context, *v1.SetRealmRequest) (*v1.RealmView, error)
+	// ListHistories lists the realm's histories, and the ids that are kept for accounts
+	// of the lost ones. ReleaseID lets such an id be given out again.
+	ListHistories(context.Context, *v1.ListRequest) (*v1.ListHistoriesResponse, error)
+	ReleaseID(context.Context, *v1.ReleaseIDRequest) (*v1.ReleaseIDResponse, error)
 	ListAudit(context.Context, *v1.ListAuditRequest) (*v1.ListAuditResponse, error)
 	VerifyAudit(context.Context, *v1.VerifyAuditRequest) (*v1.VerifyAuditResponse, error)
 	// PruneAudit deletes old rows. The chain of the others still verifies.
@@ -342,6 +351,18 @@ func NewAdminServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(adminServiceMethods.ByName("SetRealm")),
 			connect.WithClientOptions(opts...),
 		),
+		listHistories: connect.NewClient[v1.ListRequest, v1.ListHistoriesResponse](
+			httpClient,
+			baseURL+AdminServiceListHistoriesProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("ListHistories")),
+			connect.WithClientOptions(opts...),
+		),
+		releaseID: connect.NewClient[v1.ReleaseIDRequest, v1.ReleaseIDResponse](
+			httpClient,
+			baseURL+AdminServiceReleaseIDProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("ReleaseID")),
+			connect.WithClientOptions(opts...),
+		),
 		listAudit: connect.NewClient[v1.ListAuditRequest, v1.ListAuditResponse](
 			httpClient,
 			baseURL+AdminServiceListAuditProcedure,
@@ -400,6 +421,8 @@ type adminServiceClient struct {
 	setMachine        *connect.Client[v1.SetMachineRequest, v1.MachineView]
 	showRealm         *connect.Client[v1.ShowRealmRequest, v1.RealmView]
 	setRealm          *connect.Client[v1.SetRealmRequest, v1.RealmView]
+	listHistories     *connect.Client[v1.ListRequest, v1.ListHistoriesResponse]
+	releaseID         *connect.Client[v1.ReleaseIDRequest, v1.ReleaseIDResponse]
 	listAudit         *connect.Client[v1.ListAuditRequest, v1.ListAuditResponse]
 	verifyAudit       *connect.Client[v1.VerifyAuditRequest, v1.VerifyAuditResponse]
 	pruneAudit        *connect.Client[v1.PruneAuditRequest, v1.PruneAuditResponse]
@@ -667,6 +690,24 @@ func (c *adminServiceClient) SetRealm(ctx context.Context, req *v1.SetRealmReque
 	return nil, err
 }
 
+// ListHistories calls sallyport.v1.AdminService.ListHistories.
+func (c *adminServiceClient) ListHistories(ctx context.Context, req *v1.ListRequest) (*v1.ListHistoriesResponse, error) {
+	response, err := c.listHistories.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ReleaseID calls sallyport.v1.AdminService.ReleaseID.
+func (c *adminServiceClient) ReleaseID(ctx context.Context, req *v1.ReleaseIDRequest) (*v1.ReleaseIDResponse, error) {
+	response, err := c.releaseID.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // ListAudit calls sallyport.v1.AdminService.ListAudit.
 func (c *adminServiceClient) ListAudit(ctx context.Context, req *v1.ListAuditRequest) (*v1.ListAuditResponse, error) {
 	response, err := c.listAudit.CallUnary(ctx, connect.NewRequest(req))
@@ -738,6 +779,10 @@ type AdminServiceHandler interface {
 	SetMachine(context.Context, *v1.SetMachineRequest) (*v1.MachineView, error)
 	ShowRealm(context.Context, *v1.ShowRealmRequest) (*v1.RealmView, error)
 	SetRealm(context.Context, *v1.SetRealmRequest) (*v1.RealmView, error)
+	// ListHistories lists the realm's histories, and the ids that are kept for accounts
+	// of the lost ones. ReleaseID lets such an id be given out again.
+	ListHistories(context.Context, *v1.ListRequest) (*v1.ListHistoriesResponse, error)
+	ReleaseID(context.Context, *v1.ReleaseIDRequest) (*v1.ReleaseIDResponse, error)
 	ListAudit(context.Context, *v1.ListAuditRequest) (*v1.ListAuditResponse, error)
 	VerifyAudit(context.Context, *v1.VerifyAuditRequest) (*v1.VerifyAuditResponse, error)
 	// PruneAudit deletes old rows. The chain of the others still verifies.
@@ -926,6 +971,18 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(adminServiceMethods.ByName("SetRealm")),
 		connect.WithHandlerOptions(opts...),
 	)
+	adminServiceListHistoriesHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceListHistoriesProcedure,
+		svc.ListHistories,
+		connect.WithSchema(adminServiceMethods.ByName("ListHistories")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceReleaseIDHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceReleaseIDProcedure,
+		svc.ReleaseID,
+		connect.WithSchema(adminServiceMethods.ByName("ReleaseID")),
+		connect.WithHandlerOptions(opts...),
+	)
 	adminServiceListAuditHandler := connect.NewUnaryHandlerSimple(
 		AdminServiceListAuditProcedure,
 		svc.ListAudit,
@@ -1010,6 +1067,10 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 			adminServiceShowRealmHandler.ServeHTTP(w, r)
 		case AdminServiceSetRealmProcedure:
 			adminServiceSetRealmHandler.ServeHTTP(w, r)
+		case AdminServiceListHistoriesProcedure:
+			adminServiceListHistoriesHandler.ServeHTTP(w, r)
+		case AdminServiceReleaseIDProcedure:
+			adminServiceReleaseIDHandler.ServeHTTP(w, r)
 		case AdminServiceListAuditProcedure:
 			adminServiceListAuditHandler.ServeHTTP(w, r)
 		case AdminServiceVerifyAuditProcedure:
@@ -1141,6 +1202,14 @@ func (UnimplementedAdminServiceHandler) ShowRealm(context.Context, *v1.ShowRealm
 
 func (UnimplementedAdminServiceHandler) SetRealm(context.Context, *v1.SetRealmRequest) (*v1.RealmView, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.SetRealm is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) ListHistories(context.Context, *v1.ListRequest) (*v1.ListHistoriesResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.ListHistories is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) ReleaseID(context.Context, *v1.ReleaseIDRequest) (*v1.ReleaseIDResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.ReleaseID is not implemented"))
 }
 
 func (UnimplementedAdminServiceHandler) ListAudit(context.Context, *v1.ListAuditRequest) (*v1.ListAuditResponse, error) {

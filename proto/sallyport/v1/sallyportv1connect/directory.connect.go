@@ -41,6 +41,9 @@ const (
 	DirectoryServiceListIDTokensProcedure = "/sallyport.v1.DirectoryService/ListIDTokens"
 	// DirectoryServiceWatchProcedure is the fully-qualified name of the DirectoryService's Watch RPC.
 	DirectoryServiceWatchProcedure = "/sallyport.v1.DirectoryService/Watch"
+	// DirectoryServiceReportLostProcedure is the fully-qualified name of the DirectoryService's
+	// ReportLost RPC.
+	DirectoryServiceReportLostProcedure = "/sallyport.v1.DirectoryService/ReportLost"
 )
 
 // DirectoryServiceClient is a client for the sallyport.v1.DirectoryService service.
@@ -54,6 +57,10 @@ type DirectoryServiceClient interface {
 	// Watch sends what changed after the position, then caught_up, then changes as
 	// they happen, and a heartbeat when nothing does.
 	Watch(context.Context, *v1.WatchRequest) (*connect.ServerStreamForClient[v1.WatchResponse], error)
+	// ReportLost shows signed ID tokens of accounts that a machine held and that the list
+	// does not name, after a reset that said that changes were lost. The server keeps
+	// their ids for them. At most 256 tokens in one call.
+	ReportLost(context.Context, *v1.ReportLostRequest) (*v1.ReportLostResponse, error)
 }
 
 // NewDirectoryServiceClient constructs a client for the sallyport.v1.DirectoryService service. By
@@ -85,6 +92,12 @@ func NewDirectoryServiceClient(httpClient connect.HTTPClient, baseURL string, op
 			connect.WithSchema(directoryServiceMethods.ByName("Watch")),
 			connect.WithClientOptions(opts...),
 		),
+		reportLost: connect.NewClient[v1.ReportLostRequest, v1.ReportLostResponse](
+			httpClient,
+			baseURL+DirectoryServiceReportLostProcedure,
+			connect.WithSchema(directoryServiceMethods.ByName("ReportLost")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -93,6 +106,7 @@ type directoryServiceClient struct {
 	getIDToken   *connect.Client[v1.GetIDTokenRequest, v1.GetIDTokenResponse]
 	listIDTokens *connect.Client[v1.ListIDTokensRequest, v1.ListIDTokensResponse]
 	watch        *connect.Client[v1.WatchRequest, v1.WatchResponse]
+	reportLost   *connect.Client[v1.ReportLostRequest, v1.ReportLostResponse]
 }
 
 // GetIDToken calls sallyport.v1.DirectoryService.GetIDToken.
@@ -114,6 +128,15 @@ func (c *directoryServiceClient) Watch(ctx context.Context, req *v1.WatchRequest
 	return c.watch.CallServerStream(ctx, connect.NewRequest(req))
 }
 
+// ReportLost calls sallyport.v1.DirectoryService.ReportLost.
+func (c *directoryServiceClient) ReportLost(ctx context.Context, req *v1.ReportLostRequest) (*v1.ReportLostResponse, error) {
+	response, err := c.reportLost.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // DirectoryServiceHandler is an implementation of the sallyport.v1.DirectoryService service.
 type DirectoryServiceHandler interface {
 	// GetIDToken answers not_found with a NoSuchAccount detail when there is none;
@@ -125,6 +148,10 @@ type DirectoryServiceHandler interface {
 	// Watch sends what changed after the position, then caught_up, then changes as
 	// they happen, and a heartbeat when nothing does.
 	Watch(context.Context, *v1.WatchRequest, *connect.ServerStream[v1.WatchResponse]) error
+	// ReportLost shows signed ID tokens of accounts that a machine held and that the list
+	// does not name, after a reset that said that changes were lost. The server keeps
+	// their ids for them. At most 256 tokens in one call.
+	ReportLost(context.Context, *v1.ReportLostRequest) (*v1.ReportLostResponse, error)
 }
 
 // NewDirectoryServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -152,6 +179,12 @@ func NewDirectoryServiceHandler(svc DirectoryServiceHandler, opts ...connect.Han
 		connect.WithSchema(directoryServiceMethods.ByName("Watch")),
 		connect.WithHandlerOptions(opts...),
 	)
+	directoryServiceReportLostHandler := connect.NewUnaryHandlerSimple(
+		DirectoryServiceReportLostProcedure,
+		svc.ReportLost,
+		connect.WithSchema(directoryServiceMethods.ByName("ReportLost")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/sallyport.v1.DirectoryService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case DirectoryServiceGetIDTokenProcedure:
@@ -160,6 +193,8 @@ func NewDirectoryServiceHandler(svc DirectoryServiceHandler, opts ...connect.Han
 			directoryServiceListIDTokensHandler.ServeHTTP(w, r)
 		case DirectoryServiceWatchProcedure:
 			directoryServiceWatchHandler.ServeHTTP(w, r)
+		case DirectoryServiceReportLostProcedure:
+			directoryServiceReportLostHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -179,4 +214,8 @@ func (UnimplementedDirectoryServiceHandler) ListIDTokens(context.Context, *v1.Li
 
 func (UnimplementedDirectoryServiceHandler) Watch(context.Context, *v1.WatchRequest, *connect.ServerStream[v1.WatchResponse]) error {
 	return connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.DirectoryService.Watch is not implemented"))
+}
+
+func (UnimplementedDirectoryServiceHandler) ReportLost(context.Context, *v1.ReportLostRequest) (*v1.ReportLostResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.DirectoryService.ReportLost is not implemented"))
 }

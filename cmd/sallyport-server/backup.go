@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
+	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
+	"github.com/sallyport-auth/sallyport/server"
+)
+
+func runBackup(ctx context.Context, args []string) error {
+	f := newFlags("backup")
+	folder := f.String("dir", "", "")
+	if err := f.parse(args, 1); err != nil {
+		return err
+	}
+	if *folder == "" {
+		return fmt.Errorf("%w: --dir DIR is missing", errUsage)
+	}
+	if err := server.Backup(ctx, *folder, f.name(0), time.Now()); err != nil {
+		return err
+	}
+	fmt.Printf("backup written to %s\nIt holds all keys of the realm: keep it as safe as the server itself.\n", f.name(0))
+	return nil
+}
+
+func runRestore(ctx context.Context, args []string) error {
+	o := server.RestoreOptions{Now: time.Now()}
+	gap := uint(server.DefaultIDGap)
+	f := newFlags("restore")
+	f.StringVar(&o.Dir, "dir", "", "")
+	f.BoolVar(&o.Replace, "replace", false, "")
+	f.UintVar(&gap, "id-gap", gap, "")
+	if err := f.parse(args, 1); err != nil {
+		return err
+	}
+	if o.Dir == "" {
+		return fmt.Errorf("%w: --dir DIR is missing", errUsage)
+	}
+	if gap == 0 || gap > 1<<24 {
+		return fmt.Errorf("%w: --id-gap wants a number from 1 to %d", errUsage, 1<<24)
+	}
+	o.File, o.IDGap = f.name(0), uint32(gap)
+	r, err := server.Restore(ctx, o)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("realm %s restored in %s from the backup of %s\n", r.Realm, o.Dir, r.Made.Local().Format("2 January 2006 15:04"))
+	if r.Aside != "" {
+		fmt.Printf("the old folder is %s; it holds keys: delete it when nobody needs it any more\n", r.Aside)
+	}
+	fmt.Println("Changes made after that backup are lost. Machines drop them at their next contact.")
+	return nil
+}
+
+func releaseID(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
+	id, err := strconv.ParseUint(f.name(0), 10, 32)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %q is not an id", errUsage, f.name(0))
+	}
+	return c.ReleaseID(ctx, &v1.ReleaseIDRequest{Id: uint32(id)})
+}
+
+// histories shows what people want to know of: not each start, but restores and losses.
+func histories(w io.Writer, m *v1.ListHistoriesResponse) {
+	for _, h := range m.GetHistories() {
+		if h.GetKind() != "start" {
+			fmt.Fprintf(w, "%s\t%s\t%s\n", stamp(h.GetBegan()), h.GetKind(), h.GetWhy())
+		}
+	}
+	for _, r := range m.GetReserved() {
+		fmt.Fprintf(w, "id %d\tkept for\t%s %s, reported by %s\n", r.GetId(), r.GetName(), r.GetOwner(), r.GetMachine())
+	}
+}
