@@ -235,20 +235,31 @@ func (k *sealKey) sealed(d *Daemon, foreign bool) {
 	go d.registerKey(d.base)
 }
 
-// findings say that another machine may have this one's identity.
-func (k *sealKey) findings() []report.Finding {
+func (k *sealKey) isForeign() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !k.foreign {
-		return nil
+	return k.foreign
+}
+
+// identityFindings say that another machine has, or may have, this one's identity.
+func (d *Daemon) identityFindings() []report.Finding {
+	const mend = "Find the copy. On the server \"sallyport-server machine rejoin NAME\" gives a code; join this machine with it, and from then on " +
+		"the copy is shut out. The copy joins under a name of its own."
+	var list []report.Finding
+	if d.twin.Load() {
+		list = append(list, report.Finding{
+			Check: "identity", Severity: report.Problem, Mend: mend,
+			Detail: "Two machines are online under this one's name: one of them is a copy of the other, or somebody has this machine's key.",
+		})
 	}
-	return []report.Finding{{
-		Check: "identity", Severity: report.Problem,
-		Detail: "The server has sealed a one-time code for this machine to another key than this machine's, so it was not kept. " +
-			"Somebody else has told the server a key in this machine's name, for example a copy of its disk.",
-		Mend: "Find the copy and join it under a name of its own (\"sallyport join\"). If there is none, the machine's key may be stolen: " +
-			"\"sallyport-server machine remove NAME\", then join this machine anew.",
-	}}
+	if d.sealKey.isForeign() {
+		list = append(list, report.Finding{
+			Check: "identity", Severity: report.Problem, Mend: mend,
+			Detail: "The server has sealed a one-time code for this machine to another key than this machine's, so it was not kept. " +
+				"Somebody else has told the server a key in this machine's name, for example a copy of its disk.",
+		})
+	}
+	return list
 }
 
 func (k *sealKey) problem() string {

@@ -177,6 +177,7 @@ type Daemon struct {
 	left      left
 	unmoved   unmoved
 	hurry     chan struct{} // a look is due now
+	twin      atomic.Bool   // the server sees two machines under this one's name
 	hastened  atomic.Int64  // what was fetched before, in Unix nanoseconds, is old
 	refused   refusals
 	// refusedGroups are apart: an account's own group may have its uuid.

@@ -244,6 +244,9 @@ func (s *stream) event(ctx context.Context, e provider.Event) error {
 	}
 	d := s.d
 	d.clock.contact(e.ServerTime)
+	if d.twin.Swap(e.Duplicated) != e.Duplicated && e.Duplicated {
+		d.log.ErrorContext(ctx, "ALARM: the server sees two machines under this one's name: one of them is a copy")
+	}
 	was := d.kept.Load()
 	k := *was
 	if e.Kind == provider.Reset {

@@ -39,7 +39,7 @@ func (d *Daemon) status(ctx context.Context) report.Status {
 	}
 	s.StrengthGated = d.index.strengthGated()
 	s.Directory, s.Cards = d.directory(), d.cardStatus(ctx)
-	s.Findings = slices.Concat(d.sealFindings(), d.sealKey.findings(), d.findings(l, p, err), d.historyFindings(), d.lockFindings(ctx), d.cardFindings(ctx),
+	s.Findings = slices.Concat(d.sealFindings(), d.identityFindings(), d.findings(l, p, err), d.historyFindings(), d.lockFindings(ctx), d.cardFindings(ctx),
 		d.directoryFindings(s.Directory))
 	return s
 }

@@ -145,7 +145,9 @@ type Event struct {
 	// position any more, and Reason why, for people.
 	Lost   bool
 	Reason string
-	Record Record
+	// Duplicated says that two machines live under this one's name.
+	Duplicated bool
+	Record     Record
 	UUID   uuid.UUID
 	// ServerTime is the server's clock when it sent this.
 	ServerTime time.Time

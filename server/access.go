@@ -56,7 +56,10 @@ func callerOf(ctx context.Context) caller {
 var errNotJoined = connect.NewError(connect.CodeUnauthenticated,
 	errors.New("this machine has not joined the realm, or was removed from it"))
 
-// machine is the joined machine that calls, or errNotJoined.
+var errQuarantined = connect.NewError(connect.CodePermissionDenied,
+	errors.New("this machine is in quarantine: the administrators of the realm have shut it out for now"))
+
+// machine is the joined machine that calls, or errNotJoined, or errQuarantined.
 func (r *realm) machine(ctx context.Context) (store.Machine, error) {
 	key := callerOf(ctx).key
 	if key == nil {
@@ -72,6 +75,9 @@ func (r *realm) machine(ctx context.Context) (store.Machine, error) {
 	}
 	if err != nil {
 		return store.Machine{}, r.fault(ctx, "look the machine up", err)
+	}
+	if !m.Quarantined.IsZero() {
+		return store.Machine{}, errQuarantined
 	}
 	return m, nil
 }

@@ -4,8 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
+	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sallyport-auth/sallyport/identity"
@@ -13,14 +16,38 @@ import (
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
+// fullView is machineView with the machine's scope.
+func fullView(tx *store.Tx, m store.Machine) (*v1.MachineView, error) {
+	v := machineView(m)
+	groups, _, err := tx.Scope(m.UUID)
+	for _, g := range groups {
+		v.Admits = append(v.Admits, string(g))
+	}
+	return v, err
+}
+
+// stampOf is a time, absent where it is zero.
+func stampOf(t time.Time) *timestamppb.Timestamp {
+	if t.IsZero() {
+		return nil
+	}
+	return timestamppb.New(t)
+}
+
 func machineView(m store.Machine) *v1.MachineView {
-	v := &v1.MachineView{Uuid: m.UUID.String(), Name: string(m.Name), State: "invited", OfflineCodes: m.OfflineCodes}
+	v := &v1.MachineView{Uuid: m.UUID.String(), Name: string(m.Name), State: "invited", OfflineCodes: m.OfflineCodes, Scoped: m.Scoped}
+	v.LastSeen, v.LastAddress, v.Version = stampOf(m.Seen), m.SeenHost, m.Version
+	v.Duplicated, v.Quarantined = stampOf(m.Duplicated), stampOf(m.Quarantined)
 	if m.SealingKey != nil {
 		v.SealingKeyFingerprint = fingerprintOf(m.SealingKey)
 	}
 	if m.Key != nil {
 		sum := sha256.Sum256(m.Key)
-		v.State, v.Joined, v.KeyFingerprint = "joined", timestamppb.New(m.Joined), hex.EncodeToString(sum[:])
+		v.State = "joined"
+		if !m.Quarantined.IsZero() {
+			v.State = "quarantined"
+		}
+		v.Joined, v.KeyFingerprint = timestamppb.New(m.Joined), hex.EncodeToString(sum[:])
 	}
 	return v
 }
@@ -35,10 +62,17 @@ func (s *admin) AddMachine(ctx context.Context, req *v1.NameRequest) (*v1.AddMac
 	if err != nil {
 		return nil, s.told(ctx, "add machine", req.GetName(), err)
 	}
+	return s.invite(ctx, "machine.add", name, print, (*store.Tx).Invite)
+}
+
+// invite makes a code, and stores it as the caller says.
+func (s *admin) invite(ctx context.Context, action string, name identity.Name, print string,
+	how func(*store.Tx, identity.Name, []byte, time.Time) (store.Machine, error),
+) (*v1.AddMachineResponse, error) {
 	code, until := newCode(), s.now().Add(codeLife)
 	resp := &v1.AddMachineResponse{Code: code, Expires: timestamppb.New(until.Truncate(time.Second)), Fingerprint: print}
-	err = s.change(ctx, "machine.add", req.GetName(), "", func(tx *store.Tx) error {
-		m, err := tx.Invite(name, hashCode(code), until)
+	err := s.change(ctx, action, string(name), "", func(tx *store.Tx) error {
+		m, err := how(tx, name, hashCode(code), until)
 		resp.Machine = machineView(m)
 		return err
 	})
@@ -48,13 +82,88 @@ func (s *admin) AddMachine(ctx context.Context, req *v1.NameRequest) (*v1.AddMac
 	return resp, nil
 }
 
+// RejoinMachine implements AdminService.
+func (s *admin) RejoinMachine(ctx context.Context, req *v1.NameRequest) (*v1.AddMachineResponse, error) {
+	name, err := identity.ParseShortName(req.GetName())
+	if err != nil {
+		return nil, s.told(ctx, "let rejoin", req.GetName(), err)
+	}
+	print, err := s.certs.fingerprint()
+	if err != nil {
+		return nil, s.told(ctx, "let rejoin", req.GetName(), err)
+	}
+	return s.invite(ctx, "machine.rejoin", name, print, (*store.Tx).Rejoin)
+}
+
+// QuarantineMachine implements AdminService.
+func (s *admin) QuarantineMachine(ctx context.Context, req *v1.NameRequest) (*v1.MachineView, error) {
+	return s.quarantine(ctx, "machine.quarantine", req.GetName(), s.now())
+}
+
+// ReleaseMachine implements AdminService.
+func (s *admin) ReleaseMachine(ctx context.Context, req *v1.NameRequest) (*v1.MachineView, error) {
+	return s.quarantine(ctx, "machine.release", req.GetName(), time.Time{})
+}
+
+func (s *admin) quarantine(ctx context.Context, action, typed string, since time.Time) (*v1.MachineView, error) {
+	return s.onMachine(ctx, action, typed, "", func(tx *store.Tx, m store.Machine) error { return tx.Quarantine(m.Name, since) })
+}
+
+// onMachine changes one machine and shows it as it is then.
+func (s *admin) onMachine(ctx context.Context, action, typed, detail string, f func(*store.Tx, store.Machine) error) (*v1.MachineView, error) {
+	var view *v1.MachineView
+	err := s.change(ctx, action, typed, detail, func(tx *store.Tx) error {
+		name, err := identity.ParseShortName(typed)
+		if err != nil {
+			return err
+		}
+		m, err := tx.MachineByName(name)
+		if err != nil {
+			return err
+		}
+		if err := f(tx, m); err != nil {
+			return err
+		}
+		if m, err = tx.MachineByName(name); err != nil {
+			return err
+		}
+		view, err = fullView(tx, m)
+		return err
+	})
+	return view, err
+}
+
+// scopeOf finds the groups of a scope; nil is everybody.
+func scopeOf(tx *store.Tx, scope *v1.Scope) ([]uuid.UUID, error) {
+	if scope.GetEverybody() {
+		return nil, nil
+	}
+	groups := []uuid.UUID{}
+	for _, typed := range scope.GetGroups() {
+		name, err := identity.ParseShortName(typed)
+		if err != nil {
+			return nil, err
+		}
+		g, err := tx.GroupByName(name)
+		if err != nil {
+			return nil, fmt.Errorf("group %q: %w", typed, err)
+		}
+		groups = append(groups, g.UUID)
+	}
+	return groups, nil
+}
+
 // ListMachines implements AdminService.
 func (s *admin) ListMachines(ctx context.Context, _ *v1.ListRequest) (*v1.ListMachinesResponse, error) {
 	resp := &v1.ListMachinesResponse{}
 	err := s.read(ctx, "list", "machines", func(tx *store.Tx) error {
 		all, err := tx.Machines()
 		for _, m := range all {
-			resp.Machines = append(resp.Machines, machineView(m))
+			v, err := fullView(tx, m)
+			if err != nil {
+				return err
+			}
+			resp.Machines = append(resp.Machines, v)
 		}
 		return err
 	})
@@ -69,6 +178,33 @@ func (s *admin) RemoveMachine(ctx context.Context, req *v1.NameRequest) (*v1.Don
 			return err
 		}
 		return tx.RemoveMachine(name)
+	})
+}
+
+// SetMachine implements AdminService.
+func (s *admin) SetMachine(ctx context.Context, req *v1.SetMachineRequest) (*v1.MachineView, error) {
+	var details []string
+	if req.OfflineCodes != nil {
+		details = append(details, fmt.Sprintf("offline_codes=%t", req.GetOfflineCodes()))
+	}
+	scope := req.GetScope()
+	if scope != nil {
+		details = append(details, fmt.Sprintf("everybody=%t admits=%q", scope.GetEverybody(), strings.Join(scope.GetGroups(), " ")))
+	}
+	return s.onMachine(ctx, "machine.set", req.GetName(), strings.Join(details, " "), func(tx *store.Tx, m store.Machine) error {
+		if req.OfflineCodes != nil {
+			if err := tx.SetMachineOfflineCodes(m.Name, req.GetOfflineCodes()); err != nil {
+				return err
+			}
+		}
+		if scope == nil {
+			return nil
+		}
+		groups, err := scopeOf(tx, scope)
+		if err != nil {
+			return err
+		}
+		return tx.SetScope(m.UUID, groups)
 	})
 }
 

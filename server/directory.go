@@ -26,12 +26,16 @@ type directory struct {
 
 // GetIDToken implements DirectoryService.
 func (d *directory) GetIDToken(ctx context.Context, req *v1.GetIDTokenRequest) (*v1.GetIDTokenResponse, error) {
-	if _, err := d.machine(ctx); err != nil {
+	m, err := d.machine(ctx)
+	if err != nil {
 		return nil, err
 	}
 	var signed []byte
-	err := d.store.Read(ctx, func(tx *store.Tx) error {
+	err = d.store.Read(ctx, func(tx *store.Tx) error {
 		a, err := find(tx, req)
+		if err == nil {
+			err = admitted(tx, m, a.UUID)
+		}
 		if err == nil {
 			signed, err = d.idToken(ctx, tx, a)
 		}
@@ -75,13 +79,14 @@ func (d *directory) noSuchAccount() error {
 // fetched after it; what changes in between comes again with Watch from the
 // position of that moment.
 func (d *directory) ListIDTokens(ctx context.Context, _ *v1.ListIDTokensRequest, out *connect.ServerStream[v1.ListIDTokensResponse]) error {
-	if _, err := d.machine(ctx); err != nil {
+	m, err := d.machine(ctx)
+	if err != nil {
 		return err
 	}
 	var accounts []store.Account
 	var position uint64
 	var history store.History
-	err := d.store.Read(ctx, func(tx *store.Tx) (err error) {
+	err = d.store.Read(ctx, func(tx *store.Tx) (err error) {
 		if position, err = tx.Position(); err != nil {
 			return err
 		}
@@ -96,7 +101,7 @@ func (d *directory) ListIDTokens(ctx context.Context, _ *v1.ListIDTokensRequest,
 	}
 	batch, size := &v1.ListIDTokensResponse{}, 0
 	for _, a := range accounts {
-		signed, err := d.current(ctx, a.UUID)
+		signed, err := d.current(ctx, m, a.UUID)
 		if errors.Is(err, identity.ErrNotFound) {
 			continue
 		}
@@ -118,9 +123,26 @@ func (d *directory) ListIDTokens(ctx context.Context, _ *v1.ListIDTokensRequest,
 	return nil
 }
 
-func (d *directory) current(ctx context.Context, account uuid.UUID) (signed []byte, err error) {
+// admitted is identity.ErrNotFound for an account beyond the machine's scope.
+func admitted(tx *store.Tx, m store.Machine, account uuid.UUID) error {
+	if !m.Scoped {
+		return nil
+	}
+	yes, err := tx.Admits(m.UUID, account)
+	if err == nil && !yes {
+		err = fmt.Errorf("%w: beyond the machine's scope", identity.ErrNotFound)
+	}
+	return err
+}
+
+// current is the account's token for that machine, identity.ErrNotFound where there is
+// no such account for it.
+func (d *directory) current(ctx context.Context, m store.Machine, account uuid.UUID) (signed []byte, err error) {
 	err = d.store.Read(ctx, func(tx *store.Tx) error {
 		a, err := tx.Account(account)
+		if err == nil {
+			err = admitted(tx, m, account)
+		}
 		if err == nil {
 			signed, err = d.idToken(ctx, tx, a)
 		}

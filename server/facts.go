@@ -60,7 +60,7 @@ func (e *engine) facts(ctx context.Context, s *session) (f facts, err error) {
 		if f.points, err = tx.Points(); err != nil {
 			return err
 		}
-		f.account, err = tx.AccountByName(s.name)
+		f.account, err = tx.AccountFor(s.machine, s.name)
 		if errors.Is(err, identity.ErrNotFound) {
 			return nil
 		}

@@ -51,6 +51,7 @@ func (m *machines) Join(ctx context.Context, req *v1.JoinRequest) (*v1.JoinRespo
 		if err != nil {
 			return err
 		}
+		m.streams.forget(joined.UUID)
 		resp.MachineUuid, resp.MachineName = joined.UUID.String(), string(joined.Name)
 		keys, err := tx.SigningKeys()
 		if err != nil {

@@ -78,7 +78,7 @@ func lockedUntil(list []brake, tallies map[store.Spot]identity.Tally) time.Time 
 
 // known tells what the owner of the name has done there; of nobody's name it is nothing.
 func known(tx *store.Tx, s *session, now time.Time) (familiar, error) {
-	a, err := tx.AccountByName(s.name)
+	a, err := tx.AccountFor(s.machine, s.name)
 	if errors.Is(err, identity.ErrNotFound) {
 		return familiar{}, nil
 	}
@@ -88,6 +88,19 @@ func known(tx *store.Tx, s *session, now time.Time) (familiar, error) {
 	var f familiar
 	f.onMachine, f.fromOrigin, err = tx.HasSignedIn(a.UUID, s.machine, s.origin, now.Add(-placeFor))
 	return f, err
+}
+
+// beyond tells whether the name is an account's that is not within the machine's scope.
+func beyond(tx *store.Tx, s *session) (bool, error) {
+	a, err := tx.AccountByName(s.name)
+	if errors.Is(err, identity.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	yes, err := tx.Admits(s.machine, a.UUID)
+	return !yes, err
 }
 
 // countFailure counts a wrong answer wherever it could be locked.
@@ -104,7 +117,14 @@ func (e *engine) countFailure(tx *store.Tx, s *session, kind identity.FactorKind
 	if err != nil {
 		return err
 	}
+	outside, err := beyond(tx, s)
+	if err != nil {
+		return err
+	}
 	for _, b := range brakes(kind, s.machine, s.origin, f) {
+		if outside && b.spot.Machine == uuid.Nil {
+			continue // what a machine may not begin for, it may not lock over the realm
+		}
 		if err := tx.SetFailures(s.name, store.Failures{Spot: b.spot, Tally: b.Fail(tallies[b.spot], now)}, now); err != nil {
 			return err
 		}

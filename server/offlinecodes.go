@@ -92,27 +92,3 @@ func (m *machines) SetSealingKey(ctx context.Context, req *v1.SetSealingKeyReque
 	}
 	return &v1.SetSealingKeyResponse{}, nil
 }
-
-// SetMachine implements AdminService.
-func (s *admin) SetMachine(ctx context.Context, req *v1.SetMachineRequest) (*v1.MachineView, error) {
-	var view *v1.MachineView
-	detail := ""
-	if req.OfflineCodes != nil {
-		detail = fmt.Sprintf("offline_codes=%t", req.GetOfflineCodes())
-	}
-	err := s.change(ctx, "machine.set", req.GetName(), detail, func(tx *store.Tx) error {
-		name, err := identity.ParseShortName(req.GetName())
-		if err != nil {
-			return err
-		}
-		if req.OfflineCodes != nil {
-			if err := tx.SetMachineOfflineCodes(name, req.GetOfflineCodes()); err != nil {
-				return err
-			}
-		}
-		m, err := tx.MachineByName(name)
-		view = machineView(m)
-		return err
-	})
-	return view, err
-}

@@ -31,6 +31,7 @@ type realm struct {
 	tokens   *tokenCache
 	changed  *bell
 	rows     *rowBudget
+	streams  *streams
 	log      *slog.Logger
 	now      func() time.Time
 	held     *os.File
@@ -53,7 +54,7 @@ func openRealm(ctx context.Context, d dir, listen string, log *slog.Logger, now 
 		return nil, err
 	}
 	r := &realm{
-		dir: d, settings: set, held: held, log: log, now: now, changed: newBell(), tokens: newTokenCache(), rows: newRowBudget(),
+		dir: d, settings: set, held: held, log: log, now: now, changed: newBell(), tokens: newTokenCache(), rows: newRowBudget(), streams: newStreams(),
 		hasher: newHasher(owasp, runtime.NumCPU()),
 	}
 	if err := r.open(ctx); err != nil {

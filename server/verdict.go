@@ -162,7 +162,7 @@ func (e *engine) conclude(ctx context.Context, tx *store.Tx, m store.Machine, s 
 // holds is store.ErrChanged unless every proof is of a credential that the account
 // holds now, and it may be used.
 func (e *engine) holds(tx *store.Tx, s *session) (store.Account, []identity.Factor, error) {
-	account, err := tx.AccountByName(s.name)
+	account, err := tx.AccountFor(s.machine, s.name)
 	if err != nil {
 		return store.Account{}, nil, err
 	}

@@ -27,22 +27,34 @@ func (d *directory) Watch(ctx context.Context, req *v1.WatchRequest, out *connec
 	if err != nil {
 		return err
 	}
-	w := watcher{directory: d, out: out, history: history, position: req.GetPosition()}
+	instance, err := historyOf(req.GetInstance())
+	if err != nil {
+		return err
+	}
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	m, err := d.machine(ctx)
 	if err != nil {
 		return err
 	}
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	two := d.streams.come(m.UUID, instance, !m.Duplicated.IsZero(), end)
+	version := versionOf(req.GetVersion())
+	w := watcher{directory: d, out: out, history: history, position: req.GetPosition()}
 	if err := d.proof(ctx, m, req.GetNewest()); err != nil {
 		return d.fault(ctx, "proof of a loss", err)
 	}
 	for first := true; ; first = false {
 		rung := d.changed.next()
 		// Looked up each time: a machine that was removed hears nothing more.
-		if _, err := d.machine(ctx); err != nil {
+		if w.machine, err = d.machine(ctx); err != nil {
 			return err
 		}
+		if err := d.saw(ctx, w.machine, version, two); err != nil {
+			return d.fault(ctx, "note a machine", err)
+		}
+		w.duplicated, two = two || !w.machine.Duplicated.IsZero(), false
 		goOn, err := w.backlog(ctx)
 		if err != nil || !goOn {
 			return err
@@ -71,6 +83,9 @@ func (d *directory) Watch(ctx context.Context, req *v1.WatchRequest, out *connec
 type watcher struct {
 	*directory
 	out      *connect.ServerStream[v1.WatchResponse]
+	machine  store.Machine
+	// duplicated: two live under the machine's name.
+	duplicated bool
 	history  uuid.UUID // at first the one that was asked for, then the one that is written
 	position uint64
 }
@@ -89,6 +104,7 @@ func historyOf(b []byte) (uuid.UUID, error) {
 
 func (w *watcher) send(m *v1.WatchResponse) error {
 	m.Position, m.History, m.ServerTime = w.position, w.history[:], timestamppb.New(w.now())
+	m.Duplicated = w.duplicated
 	if err := w.out.Send(m); err != nil {
 		return fmt.Errorf("watch: %w", err)
 	}
@@ -106,6 +122,7 @@ func (w *watcher) backlog(ctx context.Context) (bool, error) {
 			if changes, ok, err = tx.Changes(w.history, w.position, changeBatch); err != nil {
 				return err
 			}
+			ok = ok && w.position >= w.machine.ScopedAt
 			if !ok {
 				if err := w.why(tx, &reset); err != nil {
 					return err
@@ -150,7 +167,7 @@ func (w *watcher) why(tx *store.Tx, reset *v1.Reset) error {
 func (w *watcher) sendChange(ctx context.Context, c store.Change) error {
 	m := &v1.WatchResponse{Event: &v1.WatchResponse_Gone{Gone: c.Account.String()}}
 	if !c.Gone {
-		signed, err := w.current(ctx, c.Account)
+		signed, err := w.current(ctx, w.machine, c.Account)
 		if err != nil && !errors.Is(err, identity.ErrNotFound) {
 			return w.fault(ctx, "watch", err)
 		}

@@ -126,11 +126,14 @@ func commands() map[string]command {
 		"group remove-member": simple(2, func(ctx context.Context, c client, f *flags) (proto.Message, error) {
 			return c.RemoveMember(ctx, &v1.MemberRequest{Group: f.name(0), Member: f.name(1)})
 		}),
-		"group set":      {names: 1, flags: groupSet},
-		"machine add":    {names: 1, flags: machineAdd},
-		"machine set":    {names: 1, flags: machineSet},
-		"machine list":   all(client.ListMachines),
-		"machine remove": on(client.RemoveMachine),
+		"group set":          {names: 1, flags: groupSet},
+		"machine add":        {names: 1, flags: machineAdd},
+		"machine set":        {names: 1, flags: machineSet},
+		"machine list":       all(client.ListMachines),
+		"machine remove":     on(client.RemoveMachine),
+		"machine rejoin":     on(client.RejoinMachine),
+		"machine quarantine": on(client.QuarantineMachine),
+		"machine release":    on(client.ReleaseMachine),
 		"keys rotate": simple(0, func(ctx context.Context, c client, _ *flags) (proto.Message, error) {
 			return c.RotateKeys(ctx, &v1.RotateKeysRequest{})
 		}),

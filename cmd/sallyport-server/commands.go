@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -136,9 +137,10 @@ func groupSet(f *flags) request {
 func machineAdd(f *flags) request {
 	set := &v1.SetMachineRequest{}
 	maybe(f, "offline-codes", &set.OfflineCodes)
+	admits(f, set)
 	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
 		added, err := c.AddMachine(ctx, &v1.NameRequest{Name: f.name(0)})
-		if err != nil || set.OfflineCodes == nil {
+		if err != nil || set.OfflineCodes == nil && set.Scope == nil {
 			return added, err
 		}
 		set.Name = f.name(0)
@@ -147,9 +149,26 @@ func machineAdd(f *flags) request {
 	}
 }
 
+// admits limits a machine to the members of groups: a list with commas, or "*" for
+// everybody.
+func admits(f *flags, req *v1.SetMachineRequest) {
+	f.Func("admits", "", func(s string) error {
+		if req.Scope == nil {
+			req.Scope = &v1.Scope{}
+		}
+		if s == "*" {
+			req.Scope.Everybody = true
+			return nil
+		}
+		req.Scope.Groups = append(req.Scope.Groups, strings.Split(s, ",")...)
+		return nil
+	})
+}
+
 func machineSet(f *flags) request {
 	req := &v1.SetMachineRequest{}
 	maybe(f, "offline-codes", &req.OfflineCodes)
+	admits(f, req)
 	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
 		req.Name = f.name(0)
 		return c.SetMachine(ctx, req)

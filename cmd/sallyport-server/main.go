@@ -56,9 +56,9 @@ const usage = `sallyport-server keeps a realm's accounts and serves them to its 
   sallyport-server group show|remove NAME
   sallyport-server group list
   sallyport-server group add-member|remove-member GROUP MEMBER
-  sallyport-server machine add NAME [--offline-codes]
-  sallyport-server machine set NAME --offline-codes=true|false
-  sallyport-server machine remove NAME
+  sallyport-server machine add NAME [--offline-codes] [--admits GROUP,...]
+  sallyport-server machine set NAME [--offline-codes=true|false] [--admits GROUP,...|'*']
+  sallyport-server machine remove|rejoin|quarantine|release NAME
   sallyport-server machine list
   sallyport-server keys rotate
   sallyport-server audit [--since TIME]

@@ -65,7 +65,7 @@ func people(w io.Writer, m proto.Message) {
 			strings.Join(m.GetDemands(), " "), strings.Join(m.GetAccounts(), " "), strings.Join(m.GetGroups(), " "))
 		fmt.Fprintf(w, "points\t%d\nearned\t%s\noffline codes\t%s\n", m.GetPoints(), yesNo(m.GetEarned()), yesNo(m.GetOfflineCodes()))
 	case *v1.MachineView:
-		fmt.Fprintf(w, "name\t%s\nuuid\t%s\nstate\t%s\noffline codes\t%s\n", m.GetName(), m.GetUuid(), m.GetState(), yesNo(m.GetOfflineCodes()))
+		machine(w, m)
 	case *v1.ListGroupsResponse:
 		for _, g := range m.GetGroups() {
 			fmt.Fprintf(w, "%s\t%d\t%s\n", g.GetName(), g.GetGid(), strings.Join(append(g.GetAccounts(), g.GetGroups()...), " "))
@@ -75,7 +75,11 @@ func people(w io.Writer, m proto.Message) {
 			m.GetCode(), m.GetFingerprint(), stamp(m.GetExpires()), m.GetCode(), m.GetFingerprint())
 	case *v1.ListMachinesResponse:
 		for _, c := range m.GetMachines() {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", c.GetName(), c.GetUuid(), c.GetState(), stamp(c.GetJoined()))
+			state := c.GetState()
+			if c.GetDuplicated() != nil {
+				state += " (DUPLICATED: two machines use this identity)"
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", c.GetName(), c.GetUuid(), state, stamp(c.GetJoined()), stamp(c.GetLastSeen()), c.GetLastAddress(), c.GetVersion())
 		}
 	case *v1.ListAuditResponse:
 		for _, r := range m.GetRows() {
@@ -94,6 +98,20 @@ func people(w io.Writer, m proto.Message) {
 		}
 	case *v1.RotateKeysResponse:
 		fmt.Fprintf(w, "signing with\t%s\n", m.GetKeyId())
+	}
+}
+
+func machine(w io.Writer, m *v1.MachineView) {
+	fmt.Fprintf(w, "name\t%s\nuuid\t%s\nstate\t%s\noffline codes\t%s\n", m.GetName(), m.GetUuid(), m.GetState(), yesNo(m.GetOfflineCodes()))
+	fmt.Fprintf(w, "last seen\t%s\t%s\t%s\n", stamp(m.GetLastSeen()), m.GetLastAddress(), m.GetVersion())
+	if m.GetDuplicated() != nil {
+		fmt.Fprintf(w, "duplicated\tsince %s: two machines use this identity\n", stamp(m.GetDuplicated()))
+	}
+	if m.GetQuarantined() != nil {
+		fmt.Fprintf(w, "quarantined\tsince %s\n", stamp(m.GetQuarantined()))
+	}
+	if m.GetScoped() {
+		fmt.Fprintf(w, "admits\tmembers of: %s\n", strings.Join(m.GetAdmits(), " "))
 	}
 }
 

@@ -210,7 +210,7 @@ func openProvider(c *config.Config, p *config.Provider, store *cache.Cache) (pro
 		source, err = openKanidm(c, p, root, key, store)
 	default:
 		source, err = sallyport.New(sallyport.Options{
-			URL: p.URL.String(), Realm: p.Realm, RootPEM: root, MachineKey: key, MachineID: c.Machine.ID,
+			URL: p.URL.String(), Realm: p.Realm, RootPEM: root, MachineKey: key, MachineID: c.Machine.ID, Version: version,
 			Memory: store, Timeouts: sallyport.Timeouts{Dial: time.Duration(p.Timeout)},
 		})
 	}

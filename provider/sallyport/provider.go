@@ -45,6 +45,8 @@ type Options struct {
 	MachineID uuid.UUID
 	// Realm, when not empty, is the only realm accepted.
 	Realm string
+	// Version is this machine's release, for the server's list of machines.
+	Version string
 	// Memory keeps the realm's public keys over restarts.
 	Memory   provider.Memory
 	Timeouts Timeouts
@@ -62,6 +64,8 @@ type Provider struct {
 	machines  sallyportv1connect.MachineServiceClient
 	cards     sallyportv1connect.CardServiceClient
 	keys      atomic.Pointer[identity.Keyring] // nil until known
+	// instance tells this process from a copy of the machine.
+	instance uuid.UUID
 	// asked is when the keys were last asked for because of an unknown one.
 	asked atomic.Int64
 }
@@ -101,7 +105,7 @@ func New(o Options) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Provider{o: o, transport: https.Transport(tlsConfig(roots, cert), o.Timeouts.Dial)}
+	p := &Provider{o: o, instance: uuid.New(), transport: https.Transport(tlsConfig(roots, cert), o.Timeouts.Dial)}
 	hc := https.Client(p.transport)
 	p.realms = sallyportv1connect.NewRealmServiceClient(hc, o.URL, limits())
 	p.directory = sallyportv1connect.NewDirectoryServiceClient(hc, o.URL, limits())

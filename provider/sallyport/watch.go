@@ -24,7 +24,7 @@ func (p *Provider) Watch(ctx context.Context, from provider.Position, newest []b
 	defer cancel(nil)
 	quiet := time.AfterFunc(p.o.Timeouts.Silence, func() { cancel(errSilent) })
 	defer quiet.Stop()
-	stream, err := p.directory.Watch(ctx, watchRequest(from, newest))
+	stream, err := p.directory.Watch(ctx, p.watchRequest(from, newest))
 	if err != nil {
 		return meaning("watch", err)
 	}
@@ -55,8 +55,8 @@ func (p *Provider) Watch(ctx context.Context, from provider.Position, newest []b
 // within what the server reads.
 const maxProof = 48 << 10
 
-func watchRequest(from provider.Position, newest []byte) *v1.WatchRequest {
-	req := &v1.WatchRequest{Position: from.Revision}
+func (p *Provider) watchRequest(from provider.Position, newest []byte) *v1.WatchRequest {
+	req := &v1.WatchRequest{Position: from.Revision, Instance: p.instance[:], Version: p.o.Version}
 	if from.History != uuid.Nil {
 		req.History = from.History[:]
 	}
@@ -124,7 +124,7 @@ func moment(t *timestamppb.Timestamp) time.Time {
 // event understands one message. What a newer server may send besides is
 // EventNone.
 func (p *Provider) event(ctx context.Context, m *v1.WatchResponse) (provider.Event, error) {
-	e := provider.Event{ServerTime: moment(m.GetServerTime())}
+	e := provider.Event{ServerTime: moment(m.GetServerTime()), Duplicated: m.GetDuplicated()}
 	var err error
 	if e.Position, err = positionOf(m); err != nil {
 		return e, err

@@ -21,6 +21,17 @@ type Machine struct {
 	SealingKey []byte
 	// OfflineCodes lets it check one-time codes offline, see [Tx.MayHoldCodes].
 	OfflineCodes bool
+	// Seen is when its change stream was last there, SeenHost from which address, and
+	// Version what it ran; zero and empty before the first time.
+	Seen              time.Time
+	SeenHost, Version string
+	// Duplicated is when two were seen to live under its name, Quarantined since when
+	// it is shut out; zero: no.
+	Duplicated, Quarantined time.Time
+	// Scoped says that it knows the people of some groups alone, see [Tx.SetScope], from
+	// the revision ScopedAt on.
+	Scoped   bool
+	ScopedAt uint64
 }
 
 // Invite stores a machine that may join with the code of that hash until then.
@@ -39,26 +50,38 @@ func (t *Tx) Invite(name identity.Name, codeHash []byte, until time.Time) (Machi
 	return m, err
 }
 
-// Join spends a code and stores the machine's key. It is identity.ErrNotFound
+// Join spends a code and stores the machine's key, in place of the one before where the
+// code is of [Tx.Rejoin]. It is identity.ErrNotFound
 // when no such code is open, and ErrExists when the key is known already.
 func (t *Tx) Join(codeHash []byte, key ed25519.PublicKey, now time.Time) (Machine, error) {
 	return scanMachine(func(into ...any) error {
 		return t.get(into, `UPDATE machines SET public_key = ?, joined = ?, code_hash = NULL, code_expires = 0
-			WHERE code_hash = ? AND code_expires >= ? AND public_key IS NULL RETURNING `+machineColumns, []byte(key), now.Unix(), codeHash, now.Unix())
+			, sealing_key = NULL, duplicated = 0, seen = 0, seen_host = '', version = ''
+			WHERE code_hash = ? AND code_expires >= ? RETURNING `+machineColumns, []byte(key), now.Unix(), codeHash, now.Unix())
 	})
 }
 
-const machineColumns = `uuid, name, public_key, joined, sealing_key, offline_codes`
+const machineColumns = `uuid, name, public_key, joined, sealing_key, offline_codes, seen, seen_host, version, duplicated, quarantined, scoped, scoped_at`
 
 func scanMachine(scan func(...any) error) (Machine, error) {
 	var m Machine
 	var key []byte
-	var joined int64
-	if err := scan(&m.UUID, &m.Name, &key, &joined, &m.SealingKey, &m.OfflineCodes); err != nil {
+	var joined, seen, duplicated, quarantined int64
+	err := scan(&m.UUID, &m.Name, &key, &joined, &m.SealingKey, &m.OfflineCodes, &seen, &m.SeenHost, &m.Version, &duplicated, &quarantined, &m.Scoped, &m.ScopedAt)
+	if err != nil {
 		return Machine{}, err
 	}
 	m.Key, m.Joined = key, time.Unix(joined, 0)
+	m.Seen, m.Duplicated, m.Quarantined = moment(seen), moment(duplicated), moment(quarantined)
 	return m, nil
+}
+
+// moment is a time as it is stored; 0 is none.
+func moment(unix int64) time.Time {
+	if unix == 0 {
+		return time.Time{}
+	}
+	return time.Unix(unix, 0)
 }
 
 // MachineByName finds a machine.

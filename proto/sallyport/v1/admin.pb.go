@@ -2086,8 +2086,20 @@ type MachineView struct {
 	// SHA-256 of the key that secrets for it are sealed to, in hex; empty before it
 	// registered one.
 	SealingKeyFingerprint string `protobuf:"bytes,7,opt,name=sealing_key_fingerprint,json=sealingKeyFingerprint,proto3" json:"sealing_key_fingerprint,omitempty"`
-	unknownFields         protoimpl.UnknownFields
-	sizeCache             protoimpl.SizeCache
+	// When its change stream was last there, to five minutes; from which address; and the
+	// release of its daemon.
+	LastSeen    *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=last_seen,json=lastSeen,proto3" json:"last_seen,omitempty"`
+	LastAddress string                 `protobuf:"bytes,9,opt,name=last_address,json=lastAddress,proto3" json:"last_address,omitempty"`
+	Version     string                 `protobuf:"bytes,10,opt,name=version,proto3" json:"version,omitempty"`
+	// When two were seen to live under its name; absent: never since it joined.
+	Duplicated *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=duplicated,proto3" json:"duplicated,omitempty"`
+	// Since when it is shut out; absent: it is not.
+	Quarantined *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=quarantined,proto3" json:"quarantined,omitempty"`
+	// It knows the members of these groups alone.
+	Scoped        bool     `protobuf:"varint,13,opt,name=scoped,proto3" json:"scoped,omitempty"`
+	Admits        []string `protobuf:"bytes,14,rep,name=admits,proto3" json:"admits,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *MachineView) Reset() {
@@ -2169,11 +2181,62 @@ func (x *MachineView) GetSealingKeyFingerprint() string {
 	return ""
 }
 
+func (x *MachineView) GetLastSeen() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastSeen
+	}
+	return nil
+}
+
+func (x *MachineView) GetLastAddress() string {
+	if x != nil {
+		return x.LastAddress
+	}
+	return ""
+}
+
+func (x *MachineView) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *MachineView) GetDuplicated() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Duplicated
+	}
+	return nil
+}
+
+func (x *MachineView) GetQuarantined() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Quarantined
+	}
+	return nil
+}
+
+func (x *MachineView) GetScoped() bool {
+	if x != nil {
+		return x.Scoped
+	}
+	return false
+}
+
+func (x *MachineView) GetAdmits() []string {
+	if x != nil {
+		return x.Admits
+	}
+	return nil
+}
+
 // SetMachineRequest changes what is present.
 type SetMachineRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	OfflineCodes  *bool                  `protobuf:"varint,6,opt,name=offline_codes,json=offlineCodes,proto3,oneof" json:"offline_codes,omitempty"`
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Name         string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	OfflineCodes *bool                  `protobuf:"varint,6,opt,name=offline_codes,json=offlineCodes,proto3,oneof" json:"offline_codes,omitempty"`
+	// Whose people it may know and begin sign-ins for, from then on.
+	Scope         *Scope `protobuf:"bytes,7,opt,name=scope,proto3" json:"scope,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2222,6 +2285,66 @@ func (x *SetMachineRequest) GetOfflineCodes() bool {
 	return false
 }
 
+func (x *SetMachineRequest) GetScope() *Scope {
+	if x != nil {
+		return x.Scope
+	}
+	return nil
+}
+
+// Scope is everybody, or the members of the groups named; no group is nobody.
+type Scope struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Everybody     bool                   `protobuf:"varint,1,opt,name=everybody,proto3" json:"everybody,omitempty"`
+	Groups        []string               `protobuf:"bytes,2,rep,name=groups,proto3" json:"groups,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Scope) Reset() {
+	*x = Scope{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Scope) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Scope) ProtoMessage() {}
+
+func (x *Scope) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Scope.ProtoReflect.Descriptor instead.
+func (*Scope) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *Scope) GetEverybody() bool {
+	if x != nil {
+		return x.Everybody
+	}
+	return false
+}
+
+func (x *Scope) GetGroups() []string {
+	if x != nil {
+		return x.Groups
+	}
+	return nil
+}
+
 type ListMachinesResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Machines      []*MachineView         `protobuf:"bytes,1,rep,name=machines,proto3" json:"machines,omitempty"`
@@ -2231,7 +2354,7 @@ type ListMachinesResponse struct {
 
 func (x *ListMachinesResponse) Reset() {
 	*x = ListMachinesResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[33]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2243,7 +2366,7 @@ func (x *ListMachinesResponse) String() string {
 func (*ListMachinesResponse) ProtoMessage() {}
 
 func (x *ListMachinesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[33]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2256,7 +2379,7 @@ func (x *ListMachinesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMachinesResponse.ProtoReflect.Descriptor instead.
 func (*ListMachinesResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{33}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ListMachinesResponse) GetMachines() []*MachineView {
@@ -2277,7 +2400,7 @@ type ListAuditRequest struct {
 
 func (x *ListAuditRequest) Reset() {
 	*x = ListAuditRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[34]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2289,7 +2412,7 @@ func (x *ListAuditRequest) String() string {
 func (*ListAuditRequest) ProtoMessage() {}
 
 func (x *ListAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[34]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2302,7 +2425,7 @@ func (x *ListAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditRequest.ProtoReflect.Descriptor instead.
 func (*ListAuditRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{34}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ListAuditRequest) GetSince() *timestamppb.Timestamp {
@@ -2334,7 +2457,7 @@ type AuditRow struct {
 
 func (x *AuditRow) Reset() {
 	*x = AuditRow{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[35]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2346,7 +2469,7 @@ func (x *AuditRow) String() string {
 func (*AuditRow) ProtoMessage() {}
 
 func (x *AuditRow) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[35]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2359,7 +2482,7 @@ func (x *AuditRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditRow.ProtoReflect.Descriptor instead.
 func (*AuditRow) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{35}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *AuditRow) GetId() int64 {
@@ -2414,7 +2537,7 @@ type ListAuditResponse struct {
 
 func (x *ListAuditResponse) Reset() {
 	*x = ListAuditResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2426,7 +2549,7 @@ func (x *ListAuditResponse) String() string {
 func (*ListAuditResponse) ProtoMessage() {}
 
 func (x *ListAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2439,7 +2562,7 @@ func (x *ListAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditResponse.ProtoReflect.Descriptor instead.
 func (*ListAuditResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{36}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ListAuditResponse) GetRows() []*AuditRow {
@@ -2464,7 +2587,7 @@ type VerifyAuditRequest struct {
 
 func (x *VerifyAuditRequest) Reset() {
 	*x = VerifyAuditRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2476,7 +2599,7 @@ func (x *VerifyAuditRequest) String() string {
 func (*VerifyAuditRequest) ProtoMessage() {}
 
 func (x *VerifyAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2489,7 +2612,7 @@ func (x *VerifyAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyAuditRequest.ProtoReflect.Descriptor instead.
 func (*VerifyAuditRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{37}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{38}
 }
 
 type VerifyAuditResponse struct {
@@ -2507,7 +2630,7 @@ type VerifyAuditResponse struct {
 
 func (x *VerifyAuditResponse) Reset() {
 	*x = VerifyAuditResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[38]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2519,7 +2642,7 @@ func (x *VerifyAuditResponse) String() string {
 func (*VerifyAuditResponse) ProtoMessage() {}
 
 func (x *VerifyAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[38]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2532,7 +2655,7 @@ func (x *VerifyAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyAuditResponse.ProtoReflect.Descriptor instead.
 func (*VerifyAuditResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{38}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *VerifyAuditResponse) GetRows() int64 {
@@ -2573,7 +2696,7 @@ type PruneAuditRequest struct {
 
 func (x *PruneAuditRequest) Reset() {
 	*x = PruneAuditRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2585,7 +2708,7 @@ func (x *PruneAuditRequest) String() string {
 func (*PruneAuditRequest) ProtoMessage() {}
 
 func (x *PruneAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2598,7 +2721,7 @@ func (x *PruneAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PruneAuditRequest.ProtoReflect.Descriptor instead.
 func (*PruneAuditRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{39}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *PruneAuditRequest) GetBefore() *timestamppb.Timestamp {
@@ -2620,7 +2743,7 @@ type PruneAuditResponse struct {
 
 func (x *PruneAuditResponse) Reset() {
 	*x = PruneAuditResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[40]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2632,7 +2755,7 @@ func (x *PruneAuditResponse) String() string {
 func (*PruneAuditResponse) ProtoMessage() {}
 
 func (x *PruneAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[40]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2645,7 +2768,7 @@ func (x *PruneAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PruneAuditResponse.ProtoReflect.Descriptor instead.
 func (*PruneAuditResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{40}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *PruneAuditResponse) GetRows() int64 {
@@ -2677,7 +2800,7 @@ type RotateKeysRequest struct {
 
 func (x *RotateKeysRequest) Reset() {
 	*x = RotateKeysRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[41]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2689,7 +2812,7 @@ func (x *RotateKeysRequest) String() string {
 func (*RotateKeysRequest) ProtoMessage() {}
 
 func (x *RotateKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[41]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2702,7 +2825,7 @@ func (x *RotateKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateKeysRequest.ProtoReflect.Descriptor instead.
 func (*RotateKeysRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{41}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{42}
 }
 
 type RotateKeysResponse struct {
@@ -2714,7 +2837,7 @@ type RotateKeysResponse struct {
 
 func (x *RotateKeysResponse) Reset() {
 	*x = RotateKeysResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[42]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2726,7 +2849,7 @@ func (x *RotateKeysResponse) String() string {
 func (*RotateKeysResponse) ProtoMessage() {}
 
 func (x *RotateKeysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[42]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2739,7 +2862,7 @@ func (x *RotateKeysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateKeysResponse.ProtoReflect.Descriptor instead.
 func (*RotateKeysResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{42}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *RotateKeysResponse) GetKeyId() string {
@@ -2757,7 +2880,7 @@ type ShowRealmRequest struct {
 
 func (x *ShowRealmRequest) Reset() {
 	*x = ShowRealmRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[43]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2769,7 +2892,7 @@ func (x *ShowRealmRequest) String() string {
 func (*ShowRealmRequest) ProtoMessage() {}
 
 func (x *ShowRealmRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[43]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2782,7 +2905,7 @@ func (x *ShowRealmRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowRealmRequest.ProtoReflect.Descriptor instead.
 func (*ShowRealmRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{43}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{44}
 }
 
 // KindPoints is what one kind of factor counts.
@@ -2796,7 +2919,7 @@ type KindPoints struct {
 
 func (x *KindPoints) Reset() {
 	*x = KindPoints{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[44]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2808,7 +2931,7 @@ func (x *KindPoints) String() string {
 func (*KindPoints) ProtoMessage() {}
 
 func (x *KindPoints) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[44]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2821,7 +2944,7 @@ func (x *KindPoints) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KindPoints.ProtoReflect.Descriptor instead.
 func (*KindPoints) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{44}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *KindPoints) GetKind() string {
@@ -2854,7 +2977,7 @@ type SetRealmRequest struct {
 
 func (x *SetRealmRequest) Reset() {
 	*x = SetRealmRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[45]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2866,7 +2989,7 @@ func (x *SetRealmRequest) String() string {
 func (*SetRealmRequest) ProtoMessage() {}
 
 func (x *SetRealmRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[45]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2879,7 +3002,7 @@ func (x *SetRealmRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetRealmRequest.ProtoReflect.Descriptor instead.
 func (*SetRealmRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{45}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *SetRealmRequest) GetPoints() []*KindPoints {
@@ -2916,7 +3039,7 @@ type RealmView struct {
 
 func (x *RealmView) Reset() {
 	*x = RealmView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[46]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2928,7 +3051,7 @@ func (x *RealmView) String() string {
 func (*RealmView) ProtoMessage() {}
 
 func (x *RealmView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[46]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2941,7 +3064,7 @@ func (x *RealmView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RealmView.ProtoReflect.Descriptor instead.
 func (*RealmView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{46}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *RealmView) GetName() string {
@@ -3136,7 +3259,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\amachine\x18\x01 \x01(\v2\x19.sallyport.v1.MachineViewR\amachine\x12\x12\n" +
 	"\x04code\x18\x02 \x01(\tR\x04code\x124\n" +
 	"\aexpires\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\x12 \n" +
-	"\vfingerprint\x18\x04 \x01(\tR\vfingerprint\"\x85\x02\n" +
+	"\vfingerprint\x18\x04 \x01(\tR\vfingerprint\"\xa5\x04\n" +
 	"\vMachineView\x12\x12\n" +
 	"\x04uuid\x18\x01 \x01(\tR\x04uuid\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
@@ -3144,11 +3267,25 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x06joined\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x06joined\x12'\n" +
 	"\x0fkey_fingerprint\x18\x05 \x01(\tR\x0ekeyFingerprint\x12#\n" +
 	"\roffline_codes\x18\x06 \x01(\bR\fofflineCodes\x126\n" +
-	"\x17sealing_key_fingerprint\x18\a \x01(\tR\x15sealingKeyFingerprint\"c\n" +
+	"\x17sealing_key_fingerprint\x18\a \x01(\tR\x15sealingKeyFingerprint\x127\n" +
+	"\tlast_seen\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\blastSeen\x12!\n" +
+	"\flast_address\x18\t \x01(\tR\vlastAddress\x12\x18\n" +
+	"\aversion\x18\n" +
+	" \x01(\tR\aversion\x12:\n" +
+	"\n" +
+	"duplicated\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"duplicated\x12<\n" +
+	"\vquarantined\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\vquarantined\x12\x16\n" +
+	"\x06scoped\x18\r \x01(\bR\x06scoped\x12\x16\n" +
+	"\x06admits\x18\x0e \x03(\tR\x06admits\"\x8e\x01\n" +
 	"\x11SetMachineRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12(\n" +
-	"\roffline_codes\x18\x06 \x01(\bH\x00R\fofflineCodes\x88\x01\x01B\x10\n" +
-	"\x0e_offline_codes\"M\n" +
+	"\roffline_codes\x18\x06 \x01(\bH\x00R\fofflineCodes\x88\x01\x01\x12)\n" +
+	"\x05scope\x18\a \x01(\v2\x13.sallyport.v1.ScopeR\x05scopeB\x10\n" +
+	"\x0e_offline_codes\"=\n" +
+	"\x05Scope\x12\x1c\n" +
+	"\teverybody\x18\x01 \x01(\bR\teverybody\x12\x16\n" +
+	"\x06groups\x18\x02 \x03(\tR\x06groups\"M\n" +
 	"\x14ListMachinesResponse\x125\n" +
 	"\bmachines\x18\x01 \x03(\v2\x19.sallyport.v1.MachineViewR\bmachines\"Z\n" +
 	"\x10ListAuditRequest\x120\n" +
@@ -3194,7 +3331,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
 	"\x06points\x18\x02 \x03(\v2\x18.sallyport.v1.KindPointsR\x06points\x12%\n" +
 	"\x0eattestation_ca\x18\x03 \x03(\tR\rattestationCa\x12/\n" +
-	"\x13require_attestation\x18\x04 \x01(\bR\x12requireAttestation2\x8b\x14\n" +
+	"\x13require_attestation\x18\x04 \x01(\bR\x12requireAttestation2\xec\x15\n" +
 	"\fAdminService\x12H\n" +
 	"\n" +
 	"AddAccount\x12\x1f.sallyport.v1.AddAccountRequest\x1a\x19.sallyport.v1.AccountView\x12C\n" +
@@ -3229,7 +3366,10 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\fListMachines\x12\x19.sallyport.v1.ListRequest\x1a\".sallyport.v1.ListMachinesResponse\x12>\n" +
 	"\rRemoveMachine\x12\x19.sallyport.v1.NameRequest\x1a\x12.sallyport.v1.Done\x12H\n" +
 	"\n" +
-	"SetMachine\x12\x1f.sallyport.v1.SetMachineRequest\x1a\x19.sallyport.v1.MachineView\x12D\n" +
+	"SetMachine\x12\x1f.sallyport.v1.SetMachineRequest\x1a\x19.sallyport.v1.MachineView\x12L\n" +
+	"\rRejoinMachine\x12\x19.sallyport.v1.NameRequest\x1a .sallyport.v1.AddMachineResponse\x12I\n" +
+	"\x11QuarantineMachine\x12\x19.sallyport.v1.NameRequest\x1a\x19.sallyport.v1.MachineView\x12F\n" +
+	"\x0eReleaseMachine\x12\x19.sallyport.v1.NameRequest\x1a\x19.sallyport.v1.MachineView\x12D\n" +
 	"\tShowRealm\x12\x1e.sallyport.v1.ShowRealmRequest\x1a\x17.sallyport.v1.RealmView\x12B\n" +
 	"\bSetRealm\x12\x1d.sallyport.v1.SetRealmRequest\x1a\x17.sallyport.v1.RealmView\x12O\n" +
 	"\rListHistories\x12\x19.sallyport.v1.ListRequest\x1a#.sallyport.v1.ListHistoriesResponse\x12L\n" +
@@ -3253,7 +3393,7 @@ func file_sallyport_v1_admin_proto_rawDescGZIP() []byte {
 	return file_sallyport_v1_admin_proto_rawDescData
 }
 
-var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
+var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
 var file_sallyport_v1_admin_proto_goTypes = []any{
 	(*Done)(nil),                   // 0: sallyport.v1.Done
 	(*NameRequest)(nil),            // 1: sallyport.v1.NameRequest
@@ -3288,130 +3428,141 @@ var file_sallyport_v1_admin_proto_goTypes = []any{
 	(*AddMachineResponse)(nil),     // 30: sallyport.v1.AddMachineResponse
 	(*MachineView)(nil),            // 31: sallyport.v1.MachineView
 	(*SetMachineRequest)(nil),      // 32: sallyport.v1.SetMachineRequest
-	(*ListMachinesResponse)(nil),   // 33: sallyport.v1.ListMachinesResponse
-	(*ListAuditRequest)(nil),       // 34: sallyport.v1.ListAuditRequest
-	(*AuditRow)(nil),               // 35: sallyport.v1.AuditRow
-	(*ListAuditResponse)(nil),      // 36: sallyport.v1.ListAuditResponse
-	(*VerifyAuditRequest)(nil),     // 37: sallyport.v1.VerifyAuditRequest
-	(*VerifyAuditResponse)(nil),    // 38: sallyport.v1.VerifyAuditResponse
-	(*PruneAuditRequest)(nil),      // 39: sallyport.v1.PruneAuditRequest
-	(*PruneAuditResponse)(nil),     // 40: sallyport.v1.PruneAuditResponse
-	(*RotateKeysRequest)(nil),      // 41: sallyport.v1.RotateKeysRequest
-	(*RotateKeysResponse)(nil),     // 42: sallyport.v1.RotateKeysResponse
-	(*ShowRealmRequest)(nil),       // 43: sallyport.v1.ShowRealmRequest
-	(*KindPoints)(nil),             // 44: sallyport.v1.KindPoints
-	(*SetRealmRequest)(nil),        // 45: sallyport.v1.SetRealmRequest
-	(*RealmView)(nil),              // 46: sallyport.v1.RealmView
-	(*timestamppb.Timestamp)(nil),  // 47: google.protobuf.Timestamp
+	(*Scope)(nil),                  // 33: sallyport.v1.Scope
+	(*ListMachinesResponse)(nil),   // 34: sallyport.v1.ListMachinesResponse
+	(*ListAuditRequest)(nil),       // 35: sallyport.v1.ListAuditRequest
+	(*AuditRow)(nil),               // 36: sallyport.v1.AuditRow
+	(*ListAuditResponse)(nil),      // 37: sallyport.v1.ListAuditResponse
+	(*VerifyAuditRequest)(nil),     // 38: sallyport.v1.VerifyAuditRequest
+	(*VerifyAuditResponse)(nil),    // 39: sallyport.v1.VerifyAuditResponse
+	(*PruneAuditRequest)(nil),      // 40: sallyport.v1.PruneAuditRequest
+	(*PruneAuditResponse)(nil),     // 41: sallyport.v1.PruneAuditResponse
+	(*RotateKeysRequest)(nil),      // 42: sallyport.v1.RotateKeysRequest
+	(*RotateKeysResponse)(nil),     // 43: sallyport.v1.RotateKeysResponse
+	(*ShowRealmRequest)(nil),       // 44: sallyport.v1.ShowRealmRequest
+	(*KindPoints)(nil),             // 45: sallyport.v1.KindPoints
+	(*SetRealmRequest)(nil),        // 46: sallyport.v1.SetRealmRequest
+	(*RealmView)(nil),              // 47: sallyport.v1.RealmView
+	(*timestamppb.Timestamp)(nil),  // 48: google.protobuf.Timestamp
 }
 var file_sallyport_v1_admin_proto_depIdxs = []int32{
 	4,  // 0: sallyport.v1.ListHistoriesResponse.histories:type_name -> sallyport.v1.History
 	5,  // 1: sallyport.v1.ListHistoriesResponse.reserved:type_name -> sallyport.v1.ReservedID
-	47, // 2: sallyport.v1.History.began:type_name -> google.protobuf.Timestamp
-	47, // 3: sallyport.v1.ReservedID.seen:type_name -> google.protobuf.Timestamp
-	47, // 4: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
-	47, // 5: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
-	47, // 6: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
-	47, // 7: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
+	48, // 2: sallyport.v1.History.began:type_name -> google.protobuf.Timestamp
+	48, // 3: sallyport.v1.ReservedID.seen:type_name -> google.protobuf.Timestamp
+	48, // 4: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
+	48, // 5: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
+	48, // 6: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
+	48, // 7: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
 	16, // 8: sallyport.v1.AccountView.ssh_keys:type_name -> sallyport.v1.SSHKeyView
-	47, // 9: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
+	48, // 9: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
 	12, // 10: sallyport.v1.AccountView.cards:type_name -> sallyport.v1.CardView
 	10, // 11: sallyport.v1.AccountView.failures_at:type_name -> sallyport.v1.FailureView
 	11, // 12: sallyport.v1.AccountView.places:type_name -> sallyport.v1.PlaceView
-	47, // 13: sallyport.v1.FailureView.locked_until:type_name -> google.protobuf.Timestamp
-	47, // 14: sallyport.v1.PlaceView.last:type_name -> google.protobuf.Timestamp
-	47, // 15: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
-	47, // 16: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
+	48, // 13: sallyport.v1.FailureView.locked_until:type_name -> google.protobuf.Timestamp
+	48, // 14: sallyport.v1.PlaceView.last:type_name -> google.protobuf.Timestamp
+	48, // 15: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
+	48, // 16: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
 	9,  // 17: sallyport.v1.NewBackupCodesResponse.account:type_name -> sallyport.v1.AccountView
 	9,  // 18: sallyport.v1.ListAccountsResponse.accounts:type_name -> sallyport.v1.AccountView
 	9,  // 19: sallyport.v1.AddTOTPResponse.account:type_name -> sallyport.v1.AccountView
 	25, // 20: sallyport.v1.SetGroupRequest.demands:type_name -> sallyport.v1.Kinds
 	27, // 21: sallyport.v1.ListGroupsResponse.groups:type_name -> sallyport.v1.GroupView
 	31, // 22: sallyport.v1.AddMachineResponse.machine:type_name -> sallyport.v1.MachineView
-	47, // 23: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
-	47, // 24: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
-	31, // 25: sallyport.v1.ListMachinesResponse.machines:type_name -> sallyport.v1.MachineView
-	47, // 26: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
-	47, // 27: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
-	35, // 28: sallyport.v1.ListAuditResponse.rows:type_name -> sallyport.v1.AuditRow
-	47, // 29: sallyport.v1.PruneAuditRequest.before:type_name -> google.protobuf.Timestamp
-	44, // 30: sallyport.v1.SetRealmRequest.points:type_name -> sallyport.v1.KindPoints
-	44, // 31: sallyport.v1.RealmView.points:type_name -> sallyport.v1.KindPoints
-	8,  // 32: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
-	1,  // 33: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
-	2,  // 34: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
-	18, // 35: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
-	1,  // 36: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
-	1,  // 37: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
-	19, // 38: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
-	20, // 39: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
-	21, // 40: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
-	22, // 41: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
-	1,  // 42: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
-	13, // 43: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
-	14, // 44: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
-	14, // 45: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
-	1,  // 46: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
-	1,  // 47: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
-	24, // 48: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
-	1,  // 49: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
-	2,  // 50: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
-	1,  // 51: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
-	29, // 52: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
-	29, // 53: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
-	26, // 54: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
-	1,  // 55: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
-	2,  // 56: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
-	1,  // 57: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
-	32, // 58: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
-	43, // 59: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
-	45, // 60: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
-	2,  // 61: sallyport.v1.AdminService.ListHistories:input_type -> sallyport.v1.ListRequest
-	6,  // 62: sallyport.v1.AdminService.ReleaseID:input_type -> sallyport.v1.ReleaseIDRequest
-	34, // 63: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
-	37, // 64: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
-	39, // 65: sallyport.v1.AdminService.PruneAudit:input_type -> sallyport.v1.PruneAuditRequest
-	41, // 66: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
-	9,  // 67: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
-	9,  // 68: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
-	17, // 69: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
-	9,  // 70: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
-	0,  // 71: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
-	9,  // 72: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
-	9,  // 73: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
-	9,  // 74: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
-	9,  // 75: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
-	23, // 76: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
-	9,  // 77: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
-	9,  // 78: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
-	9,  // 79: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
-	9,  // 80: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
-	15, // 81: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
-	9,  // 82: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
-	27, // 83: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
-	27, // 84: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
-	28, // 85: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
-	0,  // 86: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
-	27, // 87: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
-	27, // 88: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
-	27, // 89: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
-	30, // 90: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
-	33, // 91: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
-	0,  // 92: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
-	31, // 93: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
-	46, // 94: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
-	46, // 95: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
-	3,  // 96: sallyport.v1.AdminService.ListHistories:output_type -> sallyport.v1.ListHistoriesResponse
-	7,  // 97: sallyport.v1.AdminService.ReleaseID:output_type -> sallyport.v1.ReleaseIDResponse
-	36, // 98: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
-	38, // 99: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
-	40, // 100: sallyport.v1.AdminService.PruneAudit:output_type -> sallyport.v1.PruneAuditResponse
-	42, // 101: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
-	67, // [67:102] is the sub-list for method output_type
-	32, // [32:67] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	48, // 23: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
+	48, // 24: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
+	48, // 25: sallyport.v1.MachineView.last_seen:type_name -> google.protobuf.Timestamp
+	48, // 26: sallyport.v1.MachineView.duplicated:type_name -> google.protobuf.Timestamp
+	48, // 27: sallyport.v1.MachineView.quarantined:type_name -> google.protobuf.Timestamp
+	33, // 28: sallyport.v1.SetMachineRequest.scope:type_name -> sallyport.v1.Scope
+	31, // 29: sallyport.v1.ListMachinesResponse.machines:type_name -> sallyport.v1.MachineView
+	48, // 30: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
+	48, // 31: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
+	36, // 32: sallyport.v1.ListAuditResponse.rows:type_name -> sallyport.v1.AuditRow
+	48, // 33: sallyport.v1.PruneAuditRequest.before:type_name -> google.protobuf.Timestamp
+	45, // 34: sallyport.v1.SetRealmRequest.points:type_name -> sallyport.v1.KindPoints
+	45, // 35: sallyport.v1.RealmView.points:type_name -> sallyport.v1.KindPoints
+	8,  // 36: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
+	1,  // 37: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
+	2,  // 38: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
+	18, // 39: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
+	1,  // 40: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
+	1,  // 41: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
+	19, // 42: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
+	20, // 43: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
+	21, // 44: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
+	22, // 45: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
+	1,  // 46: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
+	13, // 47: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
+	14, // 48: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
+	14, // 49: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
+	1,  // 50: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
+	1,  // 51: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
+	24, // 52: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
+	1,  // 53: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
+	2,  // 54: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
+	1,  // 55: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
+	29, // 56: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
+	29, // 57: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
+	26, // 58: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
+	1,  // 59: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
+	2,  // 60: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
+	1,  // 61: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
+	32, // 62: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
+	1,  // 63: sallyport.v1.AdminService.RejoinMachine:input_type -> sallyport.v1.NameRequest
+	1,  // 64: sallyport.v1.AdminService.QuarantineMachine:input_type -> sallyport.v1.NameRequest
+	1,  // 65: sallyport.v1.AdminService.ReleaseMachine:input_type -> sallyport.v1.NameRequest
+	44, // 66: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
+	46, // 67: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
+	2,  // 68: sallyport.v1.AdminService.ListHistories:input_type -> sallyport.v1.ListRequest
+	6,  // 69: sallyport.v1.AdminService.ReleaseID:input_type -> sallyport.v1.ReleaseIDRequest
+	35, // 70: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
+	38, // 71: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
+	40, // 72: sallyport.v1.AdminService.PruneAudit:input_type -> sallyport.v1.PruneAuditRequest
+	42, // 73: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
+	9,  // 74: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
+	9,  // 75: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
+	17, // 76: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
+	9,  // 77: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
+	0,  // 78: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
+	9,  // 79: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
+	9,  // 80: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
+	9,  // 81: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
+	9,  // 82: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
+	23, // 83: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
+	9,  // 84: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
+	9,  // 85: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
+	9,  // 86: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
+	9,  // 87: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
+	15, // 88: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
+	9,  // 89: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
+	27, // 90: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
+	27, // 91: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
+	28, // 92: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
+	0,  // 93: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
+	27, // 94: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
+	27, // 95: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
+	27, // 96: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
+	30, // 97: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
+	34, // 98: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
+	0,  // 99: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
+	31, // 100: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
+	30, // 101: sallyport.v1.AdminService.RejoinMachine:output_type -> sallyport.v1.AddMachineResponse
+	31, // 102: sallyport.v1.AdminService.QuarantineMachine:output_type -> sallyport.v1.MachineView
+	31, // 103: sallyport.v1.AdminService.ReleaseMachine:output_type -> sallyport.v1.MachineView
+	47, // 104: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
+	47, // 105: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
+	3,  // 106: sallyport.v1.AdminService.ListHistories:output_type -> sallyport.v1.ListHistoriesResponse
+	7,  // 107: sallyport.v1.AdminService.ReleaseID:output_type -> sallyport.v1.ReleaseIDResponse
+	37, // 108: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
+	39, // 109: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
+	41, // 110: sallyport.v1.AdminService.PruneAudit:output_type -> sallyport.v1.PruneAuditResponse
+	43, // 111: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
+	74, // [74:112] is the sub-list for method output_type
+	36, // [36:74] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_sallyport_v1_admin_proto_init() }
@@ -3423,14 +3574,14 @@ func file_sallyport_v1_admin_proto_init() {
 	file_sallyport_v1_admin_proto_msgTypes[24].OneofWrappers = []any{}
 	file_sallyport_v1_admin_proto_msgTypes[26].OneofWrappers = []any{}
 	file_sallyport_v1_admin_proto_msgTypes[32].OneofWrappers = []any{}
-	file_sallyport_v1_admin_proto_msgTypes[45].OneofWrappers = []any{}
+	file_sallyport_v1_admin_proto_msgTypes[46].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sallyport_v1_admin_proto_rawDesc), len(file_sallyport_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   47,
+			NumMessages:   48,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -419,7 +419,12 @@ type WatchRequest struct {
 	History []byte `protobuf:"bytes,2,opt,name=history,proto3" json:"history,omitempty"`
 	// The newest signed ID token that the machine holds. One that this realm signed and
 	// this server does not know proves that the server lost changes.
-	Newest        []byte `protobuf:"bytes,3,opt,name=newest,proto3" json:"newest,omitempty"`
+	Newest []byte `protobuf:"bytes,3,opt,name=newest,proto3" json:"newest,omitempty"`
+	// 16 random bytes that the machine's daemon chose when it started. By them two that
+	// live under one name are told from one that started anew.
+	Instance []byte `protobuf:"bytes,4,opt,name=instance,proto3" json:"instance,omitempty"`
+	// The daemon's release, for "machine list".
+	Version       string `protobuf:"bytes,5,opt,name=version,proto3" json:"version,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -475,6 +480,20 @@ func (x *WatchRequest) GetNewest() []byte {
 	return nil
 }
 
+func (x *WatchRequest) GetInstance() []byte {
+	if x != nil {
+		return x.Instance
+	}
+	return nil
+}
+
+func (x *WatchRequest) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
 type WatchResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Everything up to here has been sent.
@@ -490,7 +509,9 @@ type WatchResponse struct {
 	Event isWatchResponse_Event `protobuf_oneof:"event"`
 	// The history that is written now. When it is another than the one that was asked
 	// for, and there was no reset, nothing of that one was lost.
-	History       []byte `protobuf:"bytes,8,opt,name=history,proto3" json:"history,omitempty"`
+	History []byte `protobuf:"bytes,8,opt,name=history,proto3" json:"history,omitempty"`
+	// Two machines live under this one's name: one of them is a copy.
+	Duplicated    bool `protobuf:"varint,9,opt,name=duplicated,proto3" json:"duplicated,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -596,6 +617,13 @@ func (x *WatchResponse) GetHistory() []byte {
 		return x.History
 	}
 	return nil
+}
+
+func (x *WatchResponse) GetDuplicated() bool {
+	if x != nil {
+		return x.Duplicated
+	}
+	return false
 }
 
 type isWatchResponse_Event interface {
@@ -788,11 +816,13 @@ const file_sallyport_v1_directory_proto_rawDesc = "" +
 	"\tid_tokens\x18\x01 \x03(\fR\bidTokens\x12\x1a\n" +
 	"\bposition\x18\x02 \x01(\x04R\bposition\x12\x12\n" +
 	"\x04done\x18\x03 \x01(\bR\x04done\x12\x18\n" +
-	"\ahistory\x18\x04 \x01(\fR\ahistory\"\\\n" +
+	"\ahistory\x18\x04 \x01(\fR\ahistory\"\x92\x01\n" +
 	"\fWatchRequest\x12\x1a\n" +
 	"\bposition\x18\x01 \x01(\x04R\bposition\x12\x18\n" +
 	"\ahistory\x18\x02 \x01(\fR\ahistory\x12\x16\n" +
-	"\x06newest\x18\x03 \x01(\fR\x06newest\"\xce\x02\n" +
+	"\x06newest\x18\x03 \x01(\fR\x06newest\x12\x1a\n" +
+	"\binstance\x18\x04 \x01(\fR\binstance\x12\x18\n" +
+	"\aversion\x18\x05 \x01(\tR\aversion\"\xee\x02\n" +
 	"\rWatchResponse\x12\x1a\n" +
 	"\bposition\x18\x01 \x01(\x04R\bposition\x12;\n" +
 	"\vserver_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
@@ -802,7 +832,10 @@ const file_sallyport_v1_directory_proto_rawDesc = "" +
 	"\tcaught_up\x18\x05 \x01(\v2\x16.sallyport.v1.CaughtUpH\x00R\bcaughtUp\x12+\n" +
 	"\x05reset\x18\x06 \x01(\v2\x13.sallyport.v1.ResetH\x00R\x05reset\x12+\n" +
 	"\x05alive\x18\a \x01(\v2\x13.sallyport.v1.AliveH\x00R\x05alive\x12\x18\n" +
-	"\ahistory\x18\b \x01(\fR\ahistoryB\a\n" +
+	"\ahistory\x18\b \x01(\fR\ahistory\x12\x1e\n" +
+	"\n" +
+	"duplicated\x18\t \x01(\bR\n" +
+	"duplicatedB\a\n" +
 	"\x05event\"\n" +
 	"\n" +
 	"\bCaughtUp\"3\n" +

@@ -100,6 +100,15 @@ const (
 	AdminServiceRemoveMachineProcedure = "/sallyport.v1.AdminService/RemoveMachine"
 	// AdminServiceSetMachineProcedure is the fully-qualified name of the AdminService's SetMachine RPC.
 	AdminServiceSetMachineProcedure = "/sallyport.v1.AdminService/SetMachine"
+	// AdminServiceRejoinMachineProcedure is the fully-qualified name of the AdminService's
+	// RejoinMachine RPC.
+	AdminServiceRejoinMachineProcedure = "/sallyport.v1.AdminService/RejoinMachine"
+	// AdminServiceQuarantineMachineProcedure is the fully-qualified name of the AdminService's
+	// QuarantineMachine RPC.
+	AdminServiceQuarantineMachineProcedure = "/sallyport.v1.AdminService/QuarantineMachine"
+	// AdminServiceReleaseMachineProcedure is the fully-qualified name of the AdminService's
+	// ReleaseMachine RPC.
+	AdminServiceReleaseMachineProcedure = "/sallyport.v1.AdminService/ReleaseMachine"
 	// AdminServiceShowRealmProcedure is the fully-qualified name of the AdminService's ShowRealm RPC.
 	AdminServiceShowRealmProcedure = "/sallyport.v1.AdminService/ShowRealm"
 	// AdminServiceSetRealmProcedure is the fully-qualified name of the AdminService's SetRealm RPC.
@@ -153,6 +162,12 @@ type AdminServiceClient interface {
 	ListMachines(context.Context, *v1.ListRequest) (*v1.ListMachinesResponse, error)
 	RemoveMachine(context.Context, *v1.NameRequest) (*v1.Done, error)
 	SetMachine(context.Context, *v1.SetMachineRequest) (*v1.MachineView, error)
+	// RejoinMachine makes a code by which a machine that has joined does so anew: with it
+	// the old key, and every copy of it, stops to count.
+	RejoinMachine(context.Context, *v1.NameRequest) (*v1.AddMachineResponse, error)
+	// QuarantineMachine shuts a machine out until ReleaseMachine.
+	QuarantineMachine(context.Context, *v1.NameRequest) (*v1.MachineView, error)
+	ReleaseMachine(context.Context, *v1.NameRequest) (*v1.MachineView, error)
 	ShowRealm(context.Context, *v1.ShowRealmRequest) (*v1.RealmView, error)
 	SetRealm(context.Context, *v1.SetRealmRequest) (*v1.RealmView, error)
 	// ListHistories lists the realm's histories, and the ids that are kept for accounts
@@ -339,6 +354,24 @@ func NewAdminServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(adminServiceMethods.ByName("SetMachine")),
 			connect.WithClientOptions(opts...),
 		),
+		rejoinMachine: connect.NewClient[v1.NameRequest, v1.AddMachineResponse](
+			httpClient,
+			baseURL+AdminServiceRejoinMachineProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("RejoinMachine")),
+			connect.WithClientOptions(opts...),
+		),
+		quarantineMachine: connect.NewClient[v1.NameRequest, v1.MachineView](
+			httpClient,
+			baseURL+AdminServiceQuarantineMachineProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("QuarantineMachine")),
+			connect.WithClientOptions(opts...),
+		),
+		releaseMachine: connect.NewClient[v1.NameRequest, v1.MachineView](
+			httpClient,
+			baseURL+AdminServiceReleaseMachineProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("ReleaseMachine")),
+			connect.WithClientOptions(opts...),
+		),
 		showRealm: connect.NewClient[v1.ShowRealmRequest, v1.RealmView](
 			httpClient,
 			baseURL+AdminServiceShowRealmProcedure,
@@ -419,6 +452,9 @@ type adminServiceClient struct {
 	listMachines      *connect.Client[v1.ListRequest, v1.ListMachinesResponse]
 	removeMachine     *connect.Client[v1.NameRequest, v1.Done]
 	setMachine        *connect.Client[v1.SetMachineRequest, v1.MachineView]
+	rejoinMachine     *connect.Client[v1.NameRequest, v1.AddMachineResponse]
+	quarantineMachine *connect.Client[v1.NameRequest, v1.MachineView]
+	releaseMachine    *connect.Client[v1.NameRequest, v1.MachineView]
 	showRealm         *connect.Client[v1.ShowRealmRequest, v1.RealmView]
 	setRealm          *connect.Client[v1.SetRealmRequest, v1.RealmView]
 	listHistories     *connect.Client[v1.ListRequest, v1.ListHistoriesResponse]
@@ -672,6 +708,33 @@ func (c *adminServiceClient) SetMachine(ctx context.Context, req *v1.SetMachineR
 	return nil, err
 }
 
+// RejoinMachine calls sallyport.v1.AdminService.RejoinMachine.
+func (c *adminServiceClient) RejoinMachine(ctx context.Context, req *v1.NameRequest) (*v1.AddMachineResponse, error) {
+	response, err := c.rejoinMachine.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// QuarantineMachine calls sallyport.v1.AdminService.QuarantineMachine.
+func (c *adminServiceClient) QuarantineMachine(ctx context.Context, req *v1.NameRequest) (*v1.MachineView, error) {
+	response, err := c.quarantineMachine.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ReleaseMachine calls sallyport.v1.AdminService.ReleaseMachine.
+func (c *adminServiceClient) ReleaseMachine(ctx context.Context, req *v1.NameRequest) (*v1.MachineView, error) {
+	response, err := c.releaseMachine.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // ShowRealm calls sallyport.v1.AdminService.ShowRealm.
 func (c *adminServiceClient) ShowRealm(ctx context.Context, req *v1.ShowRealmRequest) (*v1.RealmView, error) {
 	response, err := c.showRealm.CallUnary(ctx, connect.NewRequest(req))
@@ -777,6 +840,12 @@ type AdminServiceHandler interface {
 	ListMachines(context.Context, *v1.ListRequest) (*v1.ListMachinesResponse, error)
 	RemoveMachine(context.Context, *v1.NameRequest) (*v1.Done, error)
 	SetMachine(context.Context, *v1.SetMachineRequest) (*v1.MachineView, error)
+	// RejoinMachine makes a code by which a machine that has joined does so anew: with it
+	// the old key, and every copy of it, stops to count.
+	RejoinMachine(context.Context, *v1.NameRequest) (*v1.AddMachineResponse, error)
+	// QuarantineMachine shuts a machine out until ReleaseMachine.
+	QuarantineMachine(context.Context, *v1.NameRequest) (*v1.MachineView, error)
+	ReleaseMachine(context.Context, *v1.NameRequest) (*v1.MachineView, error)
 	ShowRealm(context.Context, *v1.ShowRealmRequest) (*v1.RealmView, error)
 	SetRealm(context.Context, *v1.SetRealmRequest) (*v1.RealmView, error)
 	// ListHistories lists the realm's histories, and the ids that are kept for accounts
@@ -959,6 +1028,24 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(adminServiceMethods.ByName("SetMachine")),
 		connect.WithHandlerOptions(opts...),
 	)
+	adminServiceRejoinMachineHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceRejoinMachineProcedure,
+		svc.RejoinMachine,
+		connect.WithSchema(adminServiceMethods.ByName("RejoinMachine")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceQuarantineMachineHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceQuarantineMachineProcedure,
+		svc.QuarantineMachine,
+		connect.WithSchema(adminServiceMethods.ByName("QuarantineMachine")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceReleaseMachineHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceReleaseMachineProcedure,
+		svc.ReleaseMachine,
+		connect.WithSchema(adminServiceMethods.ByName("ReleaseMachine")),
+		connect.WithHandlerOptions(opts...),
+	)
 	adminServiceShowRealmHandler := connect.NewUnaryHandlerSimple(
 		AdminServiceShowRealmProcedure,
 		svc.ShowRealm,
@@ -1063,6 +1150,12 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 			adminServiceRemoveMachineHandler.ServeHTTP(w, r)
 		case AdminServiceSetMachineProcedure:
 			adminServiceSetMachineHandler.ServeHTTP(w, r)
+		case AdminServiceRejoinMachineProcedure:
+			adminServiceRejoinMachineHandler.ServeHTTP(w, r)
+		case AdminServiceQuarantineMachineProcedure:
+			adminServiceQuarantineMachineHandler.ServeHTTP(w, r)
+		case AdminServiceReleaseMachineProcedure:
+			adminServiceReleaseMachineHandler.ServeHTTP(w, r)
 		case AdminServiceShowRealmProcedure:
 			adminServiceShowRealmHandler.ServeHTTP(w, r)
 		case AdminServiceSetRealmProcedure:
@@ -1194,6 +1287,18 @@ func (UnimplementedAdminServiceHandler) RemoveMachine(context.Context, *v1.NameR
 
 func (UnimplementedAdminServiceHandler) SetMachine(context.Context, *v1.SetMachineRequest) (*v1.MachineView, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.SetMachine is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) RejoinMachine(context.Context, *v1.NameRequest) (*v1.AddMachineResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.RejoinMachine is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) QuarantineMachine(context.Context, *v1.NameRequest) (*v1.MachineView, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.QuarantineMachine is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) ReleaseMachine(context.Context, *v1.NameRequest) (*v1.MachineView, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.ReleaseMachine is not implemented"))
 }
 
 func (UnimplementedAdminServiceHandler) ShowRealm(context.Context, *v1.ShowRealmRequest) (*v1.RealmView, error) {
