@@ -26,29 +26,30 @@ func asForm(ctx context.Context, forms int) context.Context {
 }
 
 // token is alice's, as a machine with that form is given it.
-func (b *bench) token(forms int) (signed []byte, t *identity.IDToken) {
+func (b *bench) token(forms int) (t *identity.IDToken) {
 	b.t.Helper()
 	b.must(nil, b.store.Read(b.t.Context(), func(tx *store.Tx) error {
 		a, err := tx.AccountByName("alice")
 		if err != nil {
 			return err
 		}
-		if signed, err = b.idToken(asForm(b.t.Context(), forms), tx, a); err != nil {
+		signed, err := b.idToken(asForm(b.t.Context(), forms), tx, a)
+		if err != nil {
 			return err
 		}
 		t, err = b.signedHere(tx, signed)
 		return err
 	}))
-	return signed, t
+	return t
 }
 
 func TestACallerOfTheLastReleaseGetsTokensInItsForm(t *testing.T) {
 	b := newBench(t)
 	for range 2 { // the second time from what is kept
-		if _, old := b.token(0); old.History != uuid.Nil {
+		if old := b.token(0); old.History != uuid.Nil {
 			t.Error("a machine of the last release is sent a field that it refuses")
 		}
-		if _, now := b.token(formsHistory); now.History == uuid.Nil {
+		if now := b.token(formsHistory); now.History == uuid.Nil {
 			t.Error("a machine that understands it is not told the history")
 		}
 	}
@@ -73,7 +74,7 @@ func TestOnlyASignedTokenProvesALoss(t *testing.T) {
 	b := newBench(t)
 	b.must(nil, b.realm.begin(t.Context()))
 	d := &directory{realm: b.realm}
-	_, now := b.token(formsHistory)
+	now := b.token(formsHistory)
 	sign := func(s *identity.Signer, history uuid.UUID, revision uint64) []byte {
 		t.Helper()
 		of := *now

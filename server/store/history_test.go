@@ -51,6 +51,22 @@ func TestOnlyAPositionThatTheChainHasIsKnown(t *testing.T) {
 	}
 }
 
+func TestADatabaseOfBeforeHistoriesGoesOn(t *testing.T) {
+	s, _ := newStore(t)
+	add(t, s, "alice")
+	heard := position(t, s)
+	write(t, s, func(tx *Tx) error { _, err := tx.exec(`DELETE FROM histories`); return err }) // as the last release left it
+	begin(t, s, Started)
+	add(t, s, "bob")
+	for at, want := range map[uint64]bool{0: true, heard: true, heard + 1: false, position(t, s): true} {
+		var known bool
+		write(t, s, func(tx *Tx) (err error) { known, err = tx.Knows(uuid.Nil, at); return err })
+		if known != want {
+			t.Errorf("a machine of the last release at %d of %d: known %t", at, heard, known)
+		}
+	}
+}
+
 func TestALossRenewsEveryAccountAndLeavesAGap(t *testing.T) {
 	s, _ := newStore(t)
 	a := add(t, s, "alice")
