@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sallyport-auth/sallyport/identity"
@@ -111,8 +112,7 @@ func checkKnown(d *Daemon, ctx context.Context, q *question) ruling {
 	case errors.Is(err, identity.ErrNotFound):
 		if why := d.refused.named(name); why != "" {
 			return ruling{
-				code: identity.UnknownUser, detail: "This machine refuses the account: " + why + ".",
-				mend: "Mend it on the server, or widen this machine's settings.",
+				code: identity.UnknownUser, detail: "This machine refuses the account: " + why + ".", mend: refusedMend(why),
 			}
 		}
 		return ruling{
@@ -144,6 +144,14 @@ func checkKnown(d *Daemon, ctx context.Context, q *question) ruling {
 		}
 	}
 	return fine(fmt.Sprintf("uid %d, revision %d", a.UID, q.e.revision))
+}
+
+// refusedMend is what to do about an account that is refused for that reason.
+func refusedMend(why string) string {
+	if strings.Contains(why, firstSeen) {
+		return "Give it an id on the server that nobody had before. Or, once no file on this machine belongs to the other one, run: sallyport cache clear"
+	}
+	return "Mend it on the server, or widen this machine's settings."
 }
 
 // checkFresh makes sure that what the right checks will judge is new enough.

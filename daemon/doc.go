@@ -134,7 +134,8 @@
 //
 // # What is refused
 //
-// A token outside the allowed ids, of an older revision, of an account or a
+// A token outside the allowed ids, of an older revision in the same history, of a
+// history that was left (history.go), of an account or a
 // group whose number changed or was first seen for another, or of a name that
 // another holds, is not taken. When it is newer than one we hold, that one is
 // blocked: it still names the account, and lets nobody in. A group whose number
@@ -166,6 +167,13 @@
 // start) and until when names are answered, which each contact moves if policy
 // sets an end. Past that end every lookup is identity.ErrUnavailable unless the
 // server can be asked; who may log in is judged apart, by the age of the account.
+//
+// # When the server goes back
+//
+// A server that was restored from a backup does not know what it said later. It says so
+// in a reset, and from then on nothing that is held lets anybody in, online or offline,
+// also after a restart, until the whole list was read. A list wins over what is held,
+// whatever the revisions. The table stands in history.go.
 //
 // # Groups that nobody known here is in
 //

@@ -180,8 +180,7 @@ func (d *Daemon) resetBy(ctx context.Context, e provider.Event) error {
 	k.History, k.Position, k.Disowned = e.Position.History, 0, true
 	k.LostAt, k.LostWhy = d.clock.now(), printable(e.Reason)
 	d.announce()
-	d.log.WarnContext(ctx, "the server was taken back to an earlier state and has lost changes that this machine knew; "+
-		"the whole list is read, and what it does not say is dropped", "reason", k.LostWhy, "history", k.History)
+	d.log.WarnContext(ctx, "the server was taken back to an earlier state; the whole list is read, and what it does not say is dropped", "reason", k.LostWhy, "history", k.History)
 	d.kept.Store(&k)
 	if err := d.o.Cache.Apply(context.WithoutCancel(ctx), cache.Batch{Provider: d.o.Provider.Name(), Contact: &k}); err != nil {
 		d.holdBack.Store(true)
@@ -250,12 +249,12 @@ func (d *Daemon) historyFindings() []report.Finding {
 	}
 	f := report.Finding{
 		Check: "history", Severity: report.Note,
-		Detail: fmt.Sprintf("On %s the server said that it had lost changes that this machine knew. %s This machine dropped them and goes by the server's list.", day(k.LostAt.Unix()), why),
+		Detail: fmt.Sprintf("On %s the server said that it was taken back to an earlier state. %s This machine goes by the server's list since, and dropped what the list does not say.", day(k.LostAt.Unix()), why),
 		Mend:   "Tell people whose password, keys or groups had changed in between that the older ones count again.",
 	}
 	if k.Disowned {
 		f.Severity = report.Warning
-		f.Detail = fmt.Sprintf("On %s the server said that it had lost changes that this machine knew. %s Its list of accounts was not read since, so nobody can log in by what this machine remembers.", day(k.LostAt.Unix()), why)
+		f.Detail = fmt.Sprintf("On %s the server said that it was taken back to an earlier state. %s Its list of accounts was not read since, so nobody can log in by what this machine remembers.", day(k.LostAt.Unix()), why)
 		f.Mend = "Make sure that this machine can reach the server."
 	}
 	return []report.Finding{f}

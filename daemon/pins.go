@@ -46,13 +46,16 @@ func (p pins) fitted() pins {
 	return f
 }
 
+// firstSeen stands in the reason of a number that is another's here, for good.
+const firstSeen = " was first seen "
+
 // conflict tells why id cannot be who's; "" when it can.
 func conflict(what string, id uint32, who uuid.UUID, owner uuid.UUID, was uint32) string {
 	switch {
 	case owner != uuid.Nil && owner != who:
-		return fmt.Sprintf("%s %d was first seen for %s", what, id, owner)
+		return fmt.Sprintf("%s %d"+firstSeen+"for %s", what, id, owner)
 	case was != 0 && was != id:
-		return fmt.Sprintf("%s was first seen as %d and is now %d", what, was, id)
+		return fmt.Sprintf("%s"+firstSeen+"as %d and is now %d", what, was, id)
 	default:
 		return ""
 	}

@@ -64,7 +64,7 @@ func (s *admin) told(ctx context.Context, doing, subject string, err error) erro
 	case errors.Is(err, identity.ErrName), errors.Is(err, identity.ErrID), errors.Is(err, errInput),
 		errors.Is(err, store.ErrCycle), errors.Is(err, identity.ErrToken):
 		code = connect.CodeInvalidArgument
-	case errors.Is(err, store.ErrFull), errors.Is(err, store.ErrUsedID), errors.Is(err, store.ErrAudit), errors.As(err, &no):
+	case errors.Is(err, store.ErrFull), errors.Is(err, store.ErrUsedID), errors.Is(err, store.ErrKeptID), errors.Is(err, store.ErrAudit), errors.As(err, &no):
 		code = connect.CodeFailedPrecondition
 	default:
 		s.log.ErrorContext(ctx, "administrator's command failed", "doing", doing, "error", err)

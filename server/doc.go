@@ -13,6 +13,14 @@
 //	AdminService                        root or the server's own user, on the
 //	                                    socket DIR/admin.sock (SO_PEERCRED)
 //
+// # Histories
+//
+// Each start begins a history (store/history.go): revisions, epochs and positions of two
+// copies of one database never meet. A machine whose position is not in the chain is
+// told that changes were lost. That the server itself lost changes is shown by the mark
+// outside the folder, or by a token that the realm signed and the database does not know:
+// then every account gets a new revision, new ids leave a gap, and log and audit say so.
+//
 // # An authentication
 //
 // A session lives in this process's memory, belongs to the machine that began

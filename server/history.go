@@ -135,7 +135,7 @@ func (r *realm) lost(tx *store.Tx, m store.Machine, t *identity.IDToken) error {
 	if err != nil {
 		return err
 	}
-	h := store.History{ID: t.History, Why: fmt.Sprintf("Machine %s knows changes made until %s that this server does not have.", m.Name, day(said))}
+	h := store.History{ID: t.History, Why: fmt.Sprintf("Machine %s was served on %s by a later state of this server, which the server does not know.", m.Name, day(said))}
 	if unexplained {
 		why := h.Why + " The server's folder was put back to an earlier state."
 		if h, err = tx.Begin(store.Lost, why, DefaultIDGap, r.now()); err != nil {

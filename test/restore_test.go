@@ -51,7 +51,7 @@ func isAsRestored(t *testing.T, r *machine.Realm) {
 	keepsOut(t, ways(r, ada, lostPass)["ssh keyboard-interactive"])
 	out, err := r.Run(t.Context(), "/usr/bin/sallyport", "status")
 	must(t, err)
-	if !strings.Contains(out, "lost changes that this machine knew") {
+	if !strings.Contains(out, "taken back to an earlier state") {
 		t.Errorf("status says nothing of it:\n%s", out)
 	}
 	if _, err := r.Run(t.Context(), "/usr/bin/sallyport", "cache", "refresh", ada); err != nil {

@@ -109,7 +109,8 @@ func (t *Tx) Begin(kind HistoryKind, why string, idGap uint32, now time.Time) (H
 }
 
 func (t *Tx) afterLoss(idGap uint32) error {
-	if _, err := t.exec(`UPDATE realm SET id_next = MIN(id_next + ?, id_max + 1)`, idGap); err != nil {
+	// Not more than half of what is left: a small range must not end by it.
+	if _, err := t.exec(`UPDATE realm SET id_next = id_next + MIN(?, MAX(id_max - id_next, 0) / 2)`, idGap); err != nil {
 		return err
 	}
 	accounts, err := t.Accounts()

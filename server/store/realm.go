@@ -3,6 +3,7 @@ package store
 import (
 	"crypto/ed25519"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -71,6 +72,9 @@ func (t *Tx) allot(wanted uint32, owner fmt.Stringer) (uint32, error) {
 	if wanted != 0 {
 		if err := identity.CheckID(wanted); err != nil {
 			return 0, err
+		}
+		if kept, err := t.isReserved(wanted); err != nil || kept {
+			return 0, errors.Join(err, fmt.Errorf("%w: %d", ErrKeptID, wanted))
 		}
 		free, err := t.take(wanted, owner)
 		if err == nil && !free {

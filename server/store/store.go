@@ -40,9 +40,10 @@ var (
 	ErrCycle = errors.New("a group cannot contain itself")
 	// ErrFull says that the realm's id range is used up.
 	ErrFull = errors.New("the realm's id range is used up")
-	// ErrUsedID says that an id was given out before, maybe to someone long gone, or is
-	// kept for somebody whom a restored server does not know.
-	ErrUsedID = errors.New("the id was given out before, or is kept for a lost account (see \"realm histories\")")
+	// ErrUsedID says that an id was given out before, maybe to someone long gone.
+	ErrUsedID = errors.New("the id was given out before")
+	// ErrKeptID says that an id is kept for somebody whom a restored server does not know.
+	ErrKeptID = errors.New("the id is kept for an account that this server has lost (\"realm histories\" lists such ids)")
 	// ErrChanged says that what a decision rested on has changed meanwhile.
 	ErrChanged = errors.New("changed meanwhile")
 	// ErrAudit says that the audit log's chain is broken.

@@ -302,6 +302,30 @@ func TestAMachinesProofBeginsANewHistoryOnce(t *testing.T) {
 	}
 }
 
+func TestOneMachinesProofResetsNoOther(t *testing.T) {
+	s, b := peopled(t)
+	other := s.box()
+	other.caughtUp()
+	other.stop()
+	old := s.copy()
+	b.caughtUp()
+	change(t, s, b)
+	b.stop()
+	s.putBack(old)
+	s.disable("bob", true)
+	other.start()
+	other.caughtUp()
+	b.start()
+	b.caughtUp()
+	other.caughtUp() // in the history that began by the proof
+	if p := other.status().Providers[0]; p.WentBack != nil || other.may("bob") || !other.may("alice") {
+		t.Errorf("the other machine: %+v", p)
+	}
+	if p := b.status().Providers[0]; p.WentBack == nil || b.may("bob") || b.may("carol") {
+		t.Errorf("the machine that knew more: %+v", p)
+	}
+}
+
 func TestAMarkOutsideShowsAFolderThatWasPutBack(t *testing.T) {
 	s := newSite(t)
 	s.mark = t.TempDir()

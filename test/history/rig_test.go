@@ -70,6 +70,7 @@ type site struct {
 	admin  sallyportv1connect.AdminServiceClient
 	end    func()
 	copies int
+	boxes  int
 }
 
 func newSite(t testing.TB) *site {
@@ -214,6 +215,7 @@ func (s *site) histories() *v1.ListHistoriesResponse {
 type box struct {
 	t       testing.TB
 	s       *site
+	name    string
 	options sallyport.Options
 	dir     string
 	root    string
@@ -223,7 +225,11 @@ type box struct {
 
 func (s *site) box() *box {
 	s.t.Helper()
-	b := &box{t: s.t, s: s, dir: filepath.Join(s.t.TempDir(), "state"), root: s.t.TempDir()}
+	s.boxes++
+	b := &box{t: s.t, s: s, name: "box", dir: filepath.Join(s.t.TempDir(), "state"), root: s.t.TempDir()}
+	if s.boxes > 1 {
+		b.name += fmt.Sprint(s.boxes)
+	}
 	must(s.t, os.MkdirAll(filepath.Join(b.root, "etc"), 0o755))
 	must(s.t, os.WriteFile(filepath.Join(b.root, "etc", "passwd"), []byte("root:x:0:0::/root:/bin/sh\n"), 0o644))
 	must(s.t, os.WriteFile(filepath.Join(b.root, "etc", "group"), []byte("root:x:0:\n"), 0o644))
@@ -235,7 +241,7 @@ func (s *site) box() *box {
 
 func (b *box) join() {
 	b.t.Helper()
-	m, err := b.s.admin.AddMachine(b.t.Context(), &v1.NameRequest{Name: "box"})
+	m, err := b.s.admin.AddMachine(b.t.Context(), &v1.NameRequest{Name: b.name})
 	must(b.t, err)
 	j, err := sallyport.Join(b.t.Context(), "https://"+b.s.listen, m.GetCode(), m.GetFingerprint())
 	must(b.t, err)
