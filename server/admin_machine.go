@@ -31,12 +31,13 @@ func (s *admin) AddMachine(ctx context.Context, req *v1.NameRequest) (*v1.AddMac
 	if err != nil {
 		return nil, s.told(ctx, "add machine", req.GetName(), err)
 	}
-	print, err := s.certs.fingerprint()
-	if err != nil {
-		return nil, s.told(ctx, "add machine", req.GetName(), err)
+	is := s.list.Load()
+	if is.problem != "" {
+		return nil, s.told(ctx, "add machine", req.GetName(), refusal(is.problem))
 	}
+	print := is.fingerprint()
 	code, until := newCode(), s.now().Add(codeLife)
-	resp := &v1.AddMachineResponse{Code: code, Expires: timestamppb.New(until.Truncate(time.Second)), Fingerprint: print}
+	resp := &v1.AddMachineResponse{Code: code, Expires: timestamppb.New(until.Truncate(time.Second)), Fingerprint: hex.EncodeToString(print[:])}
 	err = s.change(ctx, "machine.add", req.GetName(), "", func(tx *store.Tx) error {
 		m, err := tx.Invite(name, hashCode(code), until)
 		resp.Machine = machineView(m)

@@ -136,6 +136,7 @@ func (d *directory) Watch(ctx context.Context, req *v1.WatchRequest, out *connec
 	w := watcher{directory: d, out: out, position: req.GetPosition()}
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
+	newKeys := d.newKeys.next()
 	for first := true; ; first = false {
 		rung := d.changed.next()
 		// Looked up each time: a machine that was removed hears nothing more.
@@ -158,6 +159,8 @@ func (d *directory) Watch(ctx context.Context, req *v1.WatchRequest, out *connec
 			if err := w.send(&v1.WatchResponse{Event: &v1.WatchResponse_Alive{Alive: &v1.Alive{}}}); err != nil {
 				return err
 			}
+		case <-newKeys: // whoever comes back asks for the key list first
+			return connect.NewError(connect.CodeUnavailable, errors.New("the realm's key list has changed: ask for it"))
 		case <-d.ending:
 			return connect.NewError(connect.CodeUnavailable, errors.New("the server is stopping"))
 		case <-ctx.Done():

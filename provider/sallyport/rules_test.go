@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
-	"encoding/pem"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -85,7 +84,7 @@ func TestOneAccountThatBreaksTheRulesKeepsNoOtherOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := open(t, sallyport.Options{
-		URL: s.URL, RootPEM: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}),
+		URL: s.URL, RootPEM: l.trusted(t, s),
 		MachineKey: machineKey, MachineID: uuid.New(), Memory: &memory{},
 	})
 	sound, unsound := 0, 0

@@ -1711,7 +1711,7 @@ type AddMachineResponse struct {
 	// Shown once, kept only as a hash.
 	Code    string                 `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`
 	Expires *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=expires,proto3" json:"expires,omitempty"`
-	// SHA-256 of the top-most certificate that the server presents, in hex.
+	// SHA-256 of a text that names the realm key and the server's TLS key, in hex.
 	Fingerprint   string `protobuf:"bytes,4,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2250,7 +2250,11 @@ func (x *VerifyAuditResponse) GetHead() string {
 }
 
 type RotateKeysRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The keys so far are no longer trusted: what only they signed counts no more.
+	Emergency bool `protobuf:"varint,1,opt,name=emergency,proto3" json:"emergency,omitempty"`
+	// The realm key, PEM, where it is not in the folder.
+	RealmKey      []byte `protobuf:"bytes,2,opt,name=realm_key,json=realmKey,proto3" json:"realm_key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2285,9 +2289,24 @@ func (*RotateKeysRequest) Descriptor() ([]byte, []int) {
 	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{34}
 }
 
+func (x *RotateKeysRequest) GetEmergency() bool {
+	if x != nil {
+		return x.Emergency
+	}
+	return false
+}
+
+func (x *RotateKeysRequest) GetRealmKey() []byte {
+	if x != nil {
+		return x.RealmKey
+	}
+	return nil
+}
+
 type RotateKeysResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	KeyId         string                 `protobuf:"bytes,1,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+	Keys          *KeysView              `protobuf:"bytes,2,opt,name=keys,proto3" json:"keys,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2329,6 +2348,303 @@ func (x *RotateKeysResponse) GetKeyId() string {
 	return ""
 }
 
+func (x *RotateKeysResponse) GetKeys() *KeysView {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+type ShowKeysRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShowKeysRequest) Reset() {
+	*x = ShowKeysRequest{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShowKeysRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShowKeysRequest) ProtoMessage() {}
+
+func (x *ShowKeysRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShowKeysRequest.ProtoReflect.Descriptor instead.
+func (*ShowKeysRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{36}
+}
+
+type SignKeysRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	RealmKey      []byte                 `protobuf:"bytes,1,opt,name=realm_key,json=realmKey,proto3" json:"realm_key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SignKeysRequest) Reset() {
+	*x = SignKeysRequest{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SignKeysRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SignKeysRequest) ProtoMessage() {}
+
+func (x *SignKeysRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SignKeysRequest.ProtoReflect.Descriptor instead.
+func (*SignKeysRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *SignKeysRequest) GetRealmKey() []byte {
+	if x != nil {
+		return x.RealmKey
+	}
+	return nil
+}
+
+// RotateRealmKeyRequest makes a new realm key. The one so far signs it, unless it is lost.
+type RotateRealmKeyRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	RealmKey      []byte                 `protobuf:"bytes,1,opt,name=realm_key,json=realmKey,proto3" json:"realm_key,omitempty"`
+	Lost          bool                   `protobuf:"varint,2,opt,name=lost,proto3" json:"lost,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RotateRealmKeyRequest) Reset() {
+	*x = RotateRealmKeyRequest{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RotateRealmKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RotateRealmKeyRequest) ProtoMessage() {}
+
+func (x *RotateRealmKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RotateRealmKeyRequest.ProtoReflect.Descriptor instead.
+func (*RotateRealmKeyRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *RotateRealmKeyRequest) GetRealmKey() []byte {
+	if x != nil {
+		return x.RealmKey
+	}
+	return nil
+}
+
+func (x *RotateRealmKeyRequest) GetLost() bool {
+	if x != nil {
+		return x.Lost
+	}
+	return false
+}
+
+type RenewCARequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	RealmKey      []byte                 `protobuf:"bytes,1,opt,name=realm_key,json=realmKey,proto3" json:"realm_key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenewCARequest) Reset() {
+	*x = RenewCARequest{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenewCARequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenewCARequest) ProtoMessage() {}
+
+func (x *RenewCARequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenewCARequest.ProtoReflect.Descriptor instead.
+func (*RenewCARequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *RenewCARequest) GetRealmKey() []byte {
+	if x != nil {
+		return x.RealmKey
+	}
+	return nil
+}
+
+type KeysView struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Realm string                 `protobuf:"bytes,1,opt,name=realm,proto3" json:"realm,omitempty"`
+	// The realm key, hex, and whether its private half is in the folder.
+	RealmKey     string `protobuf:"bytes,2,opt,name=realm_key,json=realmKey,proto3" json:"realm_key,omitempty"`
+	RealmKeyHere bool   `protobuf:"varint,3,opt,name=realm_key_here,json=realmKeyHere,proto3" json:"realm_key_here,omitempty"`
+	// Of the key list.
+	Version     uint64                 `protobuf:"varint,4,opt,name=version,proto3" json:"version,omitempty"`
+	Signed      *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=signed,proto3" json:"signed,omitempty"`
+	SigningKeys []string               `protobuf:"bytes,6,rep,name=signing_keys,json=signingKeys,proto3" json:"signing_keys,omitempty"`
+	// "ca" or "server", the SHA-256 of the SubjectPublicKeyInfo in hex, and names.
+	Tls []string `protobuf:"bytes,7,rep,name=tls,proto3" json:"tls,omitempty"`
+	// What a machine compares when it joins, hex.
+	Fingerprint string `protobuf:"bytes,8,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
+	// Why machines refuse the list as it is; empty when they do not.
+	Problem       string `protobuf:"bytes,9,opt,name=problem,proto3" json:"problem,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KeysView) Reset() {
+	*x = KeysView{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KeysView) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KeysView) ProtoMessage() {}
+
+func (x *KeysView) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KeysView.ProtoReflect.Descriptor instead.
+func (*KeysView) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *KeysView) GetRealm() string {
+	if x != nil {
+		return x.Realm
+	}
+	return ""
+}
+
+func (x *KeysView) GetRealmKey() string {
+	if x != nil {
+		return x.RealmKey
+	}
+	return ""
+}
+
+func (x *KeysView) GetRealmKeyHere() bool {
+	if x != nil {
+		return x.RealmKeyHere
+	}
+	return false
+}
+
+func (x *KeysView) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *KeysView) GetSigned() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Signed
+	}
+	return nil
+}
+
+func (x *KeysView) GetSigningKeys() []string {
+	if x != nil {
+		return x.SigningKeys
+	}
+	return nil
+}
+
+func (x *KeysView) GetTls() []string {
+	if x != nil {
+		return x.Tls
+	}
+	return nil
+}
+
+func (x *KeysView) GetFingerprint() string {
+	if x != nil {
+		return x.Fingerprint
+	}
+	return ""
+}
+
+func (x *KeysView) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
 type ShowRealmRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -2337,7 +2653,7 @@ type ShowRealmRequest struct {
 
 func (x *ShowRealmRequest) Reset() {
 	*x = ShowRealmRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2349,7 +2665,7 @@ func (x *ShowRealmRequest) String() string {
 func (*ShowRealmRequest) ProtoMessage() {}
 
 func (x *ShowRealmRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2362,7 +2678,7 @@ func (x *ShowRealmRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowRealmRequest.ProtoReflect.Descriptor instead.
 func (*ShowRealmRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{36}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{41}
 }
 
 // KindPoints is what one kind of factor counts.
@@ -2376,7 +2692,7 @@ type KindPoints struct {
 
 func (x *KindPoints) Reset() {
 	*x = KindPoints{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2388,7 +2704,7 @@ func (x *KindPoints) String() string {
 func (*KindPoints) ProtoMessage() {}
 
 func (x *KindPoints) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2401,7 +2717,7 @@ func (x *KindPoints) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KindPoints.ProtoReflect.Descriptor instead.
 func (*KindPoints) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{37}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *KindPoints) GetKind() string {
@@ -2434,7 +2750,7 @@ type SetRealmRequest struct {
 
 func (x *SetRealmRequest) Reset() {
 	*x = SetRealmRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[38]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2446,7 +2762,7 @@ func (x *SetRealmRequest) String() string {
 func (*SetRealmRequest) ProtoMessage() {}
 
 func (x *SetRealmRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[38]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2459,7 +2775,7 @@ func (x *SetRealmRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetRealmRequest.ProtoReflect.Descriptor instead.
 func (*SetRealmRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{38}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *SetRealmRequest) GetPoints() []*KindPoints {
@@ -2496,7 +2812,7 @@ type RealmView struct {
 
 func (x *RealmView) Reset() {
 	*x = RealmView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2508,7 +2824,7 @@ func (x *RealmView) String() string {
 func (*RealmView) ProtoMessage() {}
 
 func (x *RealmView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2521,7 +2837,7 @@ func (x *RealmView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RealmView.ProtoReflect.Descriptor instead.
 func (*RealmView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{39}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *RealmView) GetName() string {
@@ -2727,10 +3043,31 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x12VerifyAuditRequest\"=\n" +
 	"\x13VerifyAuditResponse\x12\x12\n" +
 	"\x04rows\x18\x01 \x01(\x03R\x04rows\x12\x12\n" +
-	"\x04head\x18\x02 \x01(\tR\x04head\"\x13\n" +
-	"\x11RotateKeysRequest\"+\n" +
+	"\x04head\x18\x02 \x01(\tR\x04head\"N\n" +
+	"\x11RotateKeysRequest\x12\x1c\n" +
+	"\temergency\x18\x01 \x01(\bR\temergency\x12\x1b\n" +
+	"\trealm_key\x18\x02 \x01(\fR\brealmKey\"W\n" +
 	"\x12RotateKeysResponse\x12\x15\n" +
-	"\x06key_id\x18\x01 \x01(\tR\x05keyId\"\x12\n" +
+	"\x06key_id\x18\x01 \x01(\tR\x05keyId\x12*\n" +
+	"\x04keys\x18\x02 \x01(\v2\x16.sallyport.v1.KeysViewR\x04keys\"\x11\n" +
+	"\x0fShowKeysRequest\".\n" +
+	"\x0fSignKeysRequest\x12\x1b\n" +
+	"\trealm_key\x18\x01 \x01(\fR\brealmKey\"H\n" +
+	"\x15RotateRealmKeyRequest\x12\x1b\n" +
+	"\trealm_key\x18\x01 \x01(\fR\brealmKey\x12\x12\n" +
+	"\x04lost\x18\x02 \x01(\bR\x04lost\"-\n" +
+	"\x0eRenewCARequest\x12\x1b\n" +
+	"\trealm_key\x18\x01 \x01(\fR\brealmKey\"\xa2\x02\n" +
+	"\bKeysView\x12\x14\n" +
+	"\x05realm\x18\x01 \x01(\tR\x05realm\x12\x1b\n" +
+	"\trealm_key\x18\x02 \x01(\tR\brealmKey\x12$\n" +
+	"\x0erealm_key_here\x18\x03 \x01(\bR\frealmKeyHere\x12\x18\n" +
+	"\aversion\x18\x04 \x01(\x04R\aversion\x122\n" +
+	"\x06signed\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x06signed\x12!\n" +
+	"\fsigning_keys\x18\x06 \x03(\tR\vsigningKeys\x12\x10\n" +
+	"\x03tls\x18\a \x03(\tR\x03tls\x12 \n" +
+	"\vfingerprint\x18\b \x01(\tR\vfingerprint\x12\x18\n" +
+	"\aproblem\x18\t \x01(\tR\aproblem\"\x12\n" +
 	"\x10ShowRealmRequest\"8\n" +
 	"\n" +
 	"KindPoints\x12\x12\n" +
@@ -2746,7 +3083,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
 	"\x06points\x18\x02 \x03(\v2\x18.sallyport.v1.KindPointsR\x06points\x12%\n" +
 	"\x0eattestation_ca\x18\x03 \x03(\tR\rattestationCa\x12/\n" +
-	"\x13require_attestation\x18\x04 \x01(\bR\x12requireAttestation2\x9b\x12\n" +
+	"\x13require_attestation\x18\x04 \x01(\bR\x12requireAttestation2\xb1\x14\n" +
 	"\fAdminService\x12H\n" +
 	"\n" +
 	"AddAccount\x12\x1f.sallyport.v1.AddAccountRequest\x1a\x19.sallyport.v1.AccountView\x12C\n" +
@@ -2787,7 +3124,11 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\tListAudit\x12\x1e.sallyport.v1.ListAuditRequest\x1a\x1f.sallyport.v1.ListAuditResponse\x12R\n" +
 	"\vVerifyAudit\x12 .sallyport.v1.VerifyAuditRequest\x1a!.sallyport.v1.VerifyAuditResponse\x12O\n" +
 	"\n" +
-	"RotateKeys\x12\x1f.sallyport.v1.RotateKeysRequest\x1a .sallyport.v1.RotateKeysResponseBDZBgithub.com/sallyport-auth/sallyport/proto/sallyport/v1;sallyportv1b\x06proto3"
+	"RotateKeys\x12\x1f.sallyport.v1.RotateKeysRequest\x1a .sallyport.v1.RotateKeysResponse\x12A\n" +
+	"\bShowKeys\x12\x1d.sallyport.v1.ShowKeysRequest\x1a\x16.sallyport.v1.KeysView\x12A\n" +
+	"\bSignKeys\x12\x1d.sallyport.v1.SignKeysRequest\x1a\x16.sallyport.v1.KeysView\x12M\n" +
+	"\x0eRotateRealmKey\x12#.sallyport.v1.RotateRealmKeyRequest\x1a\x16.sallyport.v1.KeysView\x12?\n" +
+	"\aRenewCA\x12\x1c.sallyport.v1.RenewCARequest\x1a\x16.sallyport.v1.KeysViewBDZBgithub.com/sallyport-auth/sallyport/proto/sallyport/v1;sallyportv1b\x06proto3"
 
 var (
 	file_sallyport_v1_admin_proto_rawDescOnce sync.Once
@@ -2801,7 +3142,7 @@ func file_sallyport_v1_admin_proto_rawDescGZIP() []byte {
 	return file_sallyport_v1_admin_proto_rawDescData
 }
 
-var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
+var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
 var file_sallyport_v1_admin_proto_goTypes = []any{
 	(*Done)(nil),                   // 0: sallyport.v1.Done
 	(*NameRequest)(nil),            // 1: sallyport.v1.NameRequest
@@ -2839,109 +3180,124 @@ var file_sallyport_v1_admin_proto_goTypes = []any{
 	(*VerifyAuditResponse)(nil),    // 33: sallyport.v1.VerifyAuditResponse
 	(*RotateKeysRequest)(nil),      // 34: sallyport.v1.RotateKeysRequest
 	(*RotateKeysResponse)(nil),     // 35: sallyport.v1.RotateKeysResponse
-	(*ShowRealmRequest)(nil),       // 36: sallyport.v1.ShowRealmRequest
-	(*KindPoints)(nil),             // 37: sallyport.v1.KindPoints
-	(*SetRealmRequest)(nil),        // 38: sallyport.v1.SetRealmRequest
-	(*RealmView)(nil),              // 39: sallyport.v1.RealmView
-	(*timestamppb.Timestamp)(nil),  // 40: google.protobuf.Timestamp
+	(*ShowKeysRequest)(nil),        // 36: sallyport.v1.ShowKeysRequest
+	(*SignKeysRequest)(nil),        // 37: sallyport.v1.SignKeysRequest
+	(*RotateRealmKeyRequest)(nil),  // 38: sallyport.v1.RotateRealmKeyRequest
+	(*RenewCARequest)(nil),         // 39: sallyport.v1.RenewCARequest
+	(*KeysView)(nil),               // 40: sallyport.v1.KeysView
+	(*ShowRealmRequest)(nil),       // 41: sallyport.v1.ShowRealmRequest
+	(*KindPoints)(nil),             // 42: sallyport.v1.KindPoints
+	(*SetRealmRequest)(nil),        // 43: sallyport.v1.SetRealmRequest
+	(*RealmView)(nil),              // 44: sallyport.v1.RealmView
+	(*timestamppb.Timestamp)(nil),  // 45: google.protobuf.Timestamp
 }
 var file_sallyport_v1_admin_proto_depIdxs = []int32{
-	40, // 0: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
-	40, // 1: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
-	40, // 2: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
-	40, // 3: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
+	45, // 0: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
+	45, // 1: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
+	45, // 2: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
+	45, // 3: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
 	11, // 4: sallyport.v1.AccountView.ssh_keys:type_name -> sallyport.v1.SSHKeyView
-	40, // 5: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
+	45, // 5: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
 	7,  // 6: sallyport.v1.AccountView.cards:type_name -> sallyport.v1.CardView
 	5,  // 7: sallyport.v1.AccountView.failures_at:type_name -> sallyport.v1.FailureView
 	6,  // 8: sallyport.v1.AccountView.places:type_name -> sallyport.v1.PlaceView
-	40, // 9: sallyport.v1.FailureView.locked_until:type_name -> google.protobuf.Timestamp
-	40, // 10: sallyport.v1.PlaceView.last:type_name -> google.protobuf.Timestamp
-	40, // 11: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
-	40, // 12: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
+	45, // 9: sallyport.v1.FailureView.locked_until:type_name -> google.protobuf.Timestamp
+	45, // 10: sallyport.v1.PlaceView.last:type_name -> google.protobuf.Timestamp
+	45, // 11: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
+	45, // 12: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
 	4,  // 13: sallyport.v1.NewBackupCodesResponse.account:type_name -> sallyport.v1.AccountView
 	4,  // 14: sallyport.v1.ListAccountsResponse.accounts:type_name -> sallyport.v1.AccountView
 	4,  // 15: sallyport.v1.AddTOTPResponse.account:type_name -> sallyport.v1.AccountView
 	20, // 16: sallyport.v1.SetGroupRequest.demands:type_name -> sallyport.v1.Kinds
 	22, // 17: sallyport.v1.ListGroupsResponse.groups:type_name -> sallyport.v1.GroupView
 	26, // 18: sallyport.v1.AddMachineResponse.machine:type_name -> sallyport.v1.MachineView
-	40, // 19: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
-	40, // 20: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
+	45, // 19: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
+	45, // 20: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
 	26, // 21: sallyport.v1.ListMachinesResponse.machines:type_name -> sallyport.v1.MachineView
-	40, // 22: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
-	40, // 23: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
+	45, // 22: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
+	45, // 23: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
 	30, // 24: sallyport.v1.ListAuditResponse.rows:type_name -> sallyport.v1.AuditRow
-	37, // 25: sallyport.v1.SetRealmRequest.points:type_name -> sallyport.v1.KindPoints
-	37, // 26: sallyport.v1.RealmView.points:type_name -> sallyport.v1.KindPoints
-	3,  // 27: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
-	1,  // 28: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
-	2,  // 29: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
-	13, // 30: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
-	1,  // 31: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
-	1,  // 32: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
-	14, // 33: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
-	15, // 34: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
-	16, // 35: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
-	17, // 36: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
-	1,  // 37: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
-	8,  // 38: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
-	9,  // 39: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
-	9,  // 40: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
-	1,  // 41: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
-	1,  // 42: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
-	19, // 43: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
-	1,  // 44: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
-	2,  // 45: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
-	1,  // 46: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
-	24, // 47: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
-	24, // 48: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
-	21, // 49: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
-	1,  // 50: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
-	2,  // 51: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
-	1,  // 52: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
-	27, // 53: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
-	36, // 54: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
-	38, // 55: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
-	29, // 56: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
-	32, // 57: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
-	34, // 58: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
-	4,  // 59: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
-	4,  // 60: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
-	12, // 61: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
-	4,  // 62: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
-	0,  // 63: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
-	4,  // 64: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
-	4,  // 65: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
-	4,  // 66: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
-	4,  // 67: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
-	18, // 68: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
-	4,  // 69: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
-	4,  // 70: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
-	4,  // 71: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
-	4,  // 72: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
-	10, // 73: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
-	4,  // 74: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
-	22, // 75: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
-	22, // 76: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
-	23, // 77: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
-	0,  // 78: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
-	22, // 79: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
-	22, // 80: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
-	22, // 81: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
-	25, // 82: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
-	28, // 83: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
-	0,  // 84: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
-	26, // 85: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
-	39, // 86: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
-	39, // 87: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
-	31, // 88: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
-	33, // 89: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
-	35, // 90: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
-	59, // [59:91] is the sub-list for method output_type
-	27, // [27:59] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	40, // 25: sallyport.v1.RotateKeysResponse.keys:type_name -> sallyport.v1.KeysView
+	45, // 26: sallyport.v1.KeysView.signed:type_name -> google.protobuf.Timestamp
+	42, // 27: sallyport.v1.SetRealmRequest.points:type_name -> sallyport.v1.KindPoints
+	42, // 28: sallyport.v1.RealmView.points:type_name -> sallyport.v1.KindPoints
+	3,  // 29: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
+	1,  // 30: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
+	2,  // 31: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
+	13, // 32: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
+	1,  // 33: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
+	1,  // 34: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
+	14, // 35: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
+	15, // 36: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
+	16, // 37: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
+	17, // 38: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
+	1,  // 39: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
+	8,  // 40: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
+	9,  // 41: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
+	9,  // 42: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
+	1,  // 43: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
+	1,  // 44: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
+	19, // 45: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
+	1,  // 46: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
+	2,  // 47: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
+	1,  // 48: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
+	24, // 49: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
+	24, // 50: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
+	21, // 51: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
+	1,  // 52: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
+	2,  // 53: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
+	1,  // 54: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
+	27, // 55: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
+	41, // 56: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
+	43, // 57: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
+	29, // 58: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
+	32, // 59: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
+	34, // 60: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
+	36, // 61: sallyport.v1.AdminService.ShowKeys:input_type -> sallyport.v1.ShowKeysRequest
+	37, // 62: sallyport.v1.AdminService.SignKeys:input_type -> sallyport.v1.SignKeysRequest
+	38, // 63: sallyport.v1.AdminService.RotateRealmKey:input_type -> sallyport.v1.RotateRealmKeyRequest
+	39, // 64: sallyport.v1.AdminService.RenewCA:input_type -> sallyport.v1.RenewCARequest
+	4,  // 65: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
+	4,  // 66: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
+	12, // 67: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
+	4,  // 68: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
+	0,  // 69: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
+	4,  // 70: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
+	4,  // 71: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
+	4,  // 72: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
+	4,  // 73: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
+	18, // 74: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
+	4,  // 75: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
+	4,  // 76: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
+	4,  // 77: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
+	4,  // 78: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
+	10, // 79: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
+	4,  // 80: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
+	22, // 81: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
+	22, // 82: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
+	23, // 83: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
+	0,  // 84: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
+	22, // 85: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
+	22, // 86: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
+	22, // 87: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
+	25, // 88: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
+	28, // 89: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
+	0,  // 90: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
+	26, // 91: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
+	44, // 92: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
+	44, // 93: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
+	31, // 94: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
+	33, // 95: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
+	35, // 96: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
+	40, // 97: sallyport.v1.AdminService.ShowKeys:output_type -> sallyport.v1.KeysView
+	40, // 98: sallyport.v1.AdminService.SignKeys:output_type -> sallyport.v1.KeysView
+	40, // 99: sallyport.v1.AdminService.RotateRealmKey:output_type -> sallyport.v1.KeysView
+	40, // 100: sallyport.v1.AdminService.RenewCA:output_type -> sallyport.v1.KeysView
+	65, // [65:101] is the sub-list for method output_type
+	29, // [29:65] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_sallyport_v1_admin_proto_init() }
@@ -2953,14 +3309,14 @@ func file_sallyport_v1_admin_proto_init() {
 	file_sallyport_v1_admin_proto_msgTypes[19].OneofWrappers = []any{}
 	file_sallyport_v1_admin_proto_msgTypes[21].OneofWrappers = []any{}
 	file_sallyport_v1_admin_proto_msgTypes[27].OneofWrappers = []any{}
-	file_sallyport_v1_admin_proto_msgTypes[38].OneofWrappers = []any{}
+	file_sallyport_v1_admin_proto_msgTypes[43].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sallyport_v1_admin_proto_rawDesc), len(file_sallyport_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   40,
+			NumMessages:   45,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
