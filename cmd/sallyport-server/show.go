@@ -82,7 +82,9 @@ func people(w io.Writer, m proto.Message) {
 	case *v1.VerifyAuditResponse:
 		fmt.Fprintf(w, "rows\t%d\nhead\t%s\n", m.GetRows(), m.GetHead())
 	case *v1.RotateKeysResponse:
-		fmt.Fprintf(w, "signing with\t%s\n", m.GetKeyId())
+		fmt.Fprintf(w, "signing with\t%s\nkey list\tversion %d\n", m.GetKeyId(), m.GetKeys().GetVersion())
+	case *v1.KeysView:
+		keys(w, m)
 	}
 }
 

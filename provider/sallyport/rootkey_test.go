@@ -3,8 +3,11 @@ package sallyport_test
 import (
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/hex"
 	"encoding/pem"
+	"net/http"
 	"net/http/httptest"
 	"testing"
 
@@ -64,4 +67,11 @@ func (l *liar) trusted(t testing.TB, s *httptest.Server) []byte {
 	root := newRootKey(t)
 	l.list = root.bundle(1, s.Certificate(), l.pub)
 	return root.anchor(l.list)
+}
+
+func clientOf(t http.RoundTripper) *http.Client { return &http.Client{Transport: t} }
+
+func fingerprintOf(certificate []byte) string {
+	sum := sha256.Sum256(certificate)
+	return hex.EncodeToString(sum[:])
 }
