@@ -102,3 +102,17 @@ func otherFingerprint(server string, chain []*x509.Certificate, want []byte) err
 		Mend: "Compare it with \"sallyport-server keys show\" on the server. If the fingerprint is typed right and the server has no new key, somebody may be in between.",
 	}
 }
+
+// otherCertificate joins what is wrong with a certificate with what whoever showed it
+// said about itself.
+func otherCertificate(err, said error) error {
+	var doubt *provider.Doubt
+	if errors.As(said, &doubt) {
+		return errors.Join(err, said)
+	}
+	return &provider.Doubt{
+		What: "The server's certificate is not the one that the realm's key list names, and there is no newer list that does.",
+		Mend: "If the certificate was renewed while the realm key was not on the server, run \"sallyport-server keys sign --realm-key FILE\" there. If it has expired, renew it. If neither is so, somebody else answers at the server's address.",
+		Err:  errors.Join(err, said),
+	}
+}

@@ -119,7 +119,7 @@ func (p *Provider) verifyServer(chain []*x509.Certificate) error {
 	if p.knownServer(chain) == nil {
 		return nil
 	}
-	return distrusted(chain, errors.Join(err, doubt))
+	return distrusted(chain, otherCertificate(err, doubt))
 }
 
 // lookAgain is bounded: nobody can make the machine ask all the time.
