@@ -143,7 +143,8 @@ func TestAnEmergencyRotationEndsWhatAThiefOfBothKeysMade(t *testing.T) {
 	lies.tokens = []*identity.IDToken{mallory}
 	i := take(t, stolen.certificate(t), lies.handler(), nil)
 	// With both keys, at the server's address, the thief is the server.
-	script(t, r, "sallyport cache refresh mallory || true")
+	must(t, r.WaitOnline(t.Context()))
+	script(t, r, "sallyport cache clear") // so that it is asked for the whole list
 	within(t, r, machine.Patience, func() error {
 		_, err := r.Run(t.Context(), "/usr/bin/getent", "passwd", "mallory")
 		return err

@@ -73,6 +73,7 @@ type Provider struct {
 	// signing key, and because of an unknown TLS key.
 	asked, looked atomic.Int64
 	looking       singleflight.Group
+	judged        atomic.Pointer[judgement] // the last certificate that was not known
 }
 
 var (

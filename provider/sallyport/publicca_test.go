@@ -127,6 +127,7 @@ func TestAPublicAuthoritysOtherCustomersAreStrangers(t *testing.T) {
 	h := newHouse(t)
 	h.cert = ca.leaf(t)
 	h.list = h.root.bundle(2, h.cert.Leaf, public(h.signing))
+	h.machine.RootPEM = h.root.anchor(h.list)
 	h.answer(h.cert, &answers{list: h.list, token: h.token(h.signing, 1)})
 	p := h.start()
 	ok(t, nil, fetches(t, p))

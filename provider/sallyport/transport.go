@@ -1,6 +1,7 @@
 package sallyport
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/rand"
@@ -112,21 +113,40 @@ func (t *transport) CloseIdleConnections() { t.current.Load().CloseIdleConnectio
 // certificate needs no visit here.
 func (p *Provider) verifyServer(chain []*x509.Certificate) error {
 	err := p.knownServer(chain)
-	if err == nil || p.anchor.realmKey == nil && p.trust.Load() == nil {
+	if err == nil || len(chain) == 0 || p.anchor.realmKey == nil && p.trust.Load() == nil {
 		return distrusted(chain, err)
 	}
-	_, doubt, _ := p.looking.Do("", func() (any, error) { return nil, p.lookAgain() })
+	judged, _, _ := p.looking.Do(string(chain[0].Raw), func() (any, error) { return p.judge(chain[0], err), nil })
 	if p.knownServer(chain) == nil {
 		return nil
 	}
-	return distrusted(chain, otherCertificate(err, doubt))
+	j, _ := judged.(*judgement)
+	if j == nil {
+		return errors.New("the server has a new certificate, and its key list was asked for a moment ago: again in " + askAgain.String())
+	}
+	return distrusted(chain, j.why)
 }
 
-// lookAgain is bounded: nobody can make the machine ask all the time.
-func (p *Provider) lookAgain() error {
-	if !p.mayAsk(&p.looked) {
-		return nil
+// judgement is what was said about itself by whoever showed a certificate.
+type judgement struct {
+	certificate []byte
+	why         error
+}
+
+// judge asks whoever shows that certificate for a newer list, and says why it is not
+// known after that. It is bounded: nobody can make the machine ask all the time. Nil
+// means that nobody was asked about this certificate.
+func (p *Provider) judge(leaf *x509.Certificate, err error) *judgement {
+	if p.mayAsk(&p.looked) {
+		p.judged.Store(&judgement{leaf.Raw, otherCertificate(err, p.lookAgain())})
 	}
+	if j := p.judged.Load(); j != nil && bytes.Equal(j.certificate, leaf.Raw) {
+		return j
+	}
+	return nil
+}
+
+func (p *Provider) lookAgain() error {
 	ctx, cancel := context.WithTimeout(context.Background(), p.o.Timeouts.Dial)
 	defer cancel()
 	resp, _, err := look(ctx, p.o.URL, p.host, p.o.Timeouts.Dial)
