@@ -83,7 +83,7 @@ func join(ctx context.Context, a *App, in *invocation) error {
 
 // explainJoin says what a person can do about an error.
 func explainJoin(server string, err error) error {
-	var doubt *provider.Doubt
+	var doubt *provider.DoubtError
 	switch {
 	case errors.As(err, &doubt):
 		return fmt.Errorf("%w: nothing was sent. %s", err, doubt.Mend)

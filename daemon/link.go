@@ -122,7 +122,7 @@ func (l *link) view() linkView {
 // alarmed is what a person is told of a server that could not prove who it is: the
 // provider's own words, where it knows more than that.
 func alarmed(err error) (what, mend string) {
-	var d *provider.Doubt
+	var d *provider.DoubtError
 	if errors.As(err, &d) {
 		return d.What, d.Mend
 	}

@@ -1,8 +1,8 @@
 package provider
 
-// Doubt is an [ErrUntrusted] that knows more than that: what does not fit, and what
+// DoubtError is an [ErrUntrusted] that knows more than that: what does not fit, and what
 // to do. It calls nothing a forgery that may as well be of another version.
-type Doubt struct {
+type DoubtError struct {
 	// What is a sentence for people, Mend what to do now.
 	What, Mend string
 	// Err is the cause; it may be nil.
@@ -10,7 +10,7 @@ type Doubt struct {
 }
 
 // Error implements error.
-func (d *Doubt) Error() string {
+func (d *DoubtError) Error() string {
 	if d.Err == nil {
 		return d.What
 	}
@@ -18,7 +18,7 @@ func (d *Doubt) Error() string {
 }
 
 // Unwrap implements errors.Unwrap.
-func (d *Doubt) Unwrap() []error {
+func (d *DoubtError) Unwrap() []error {
 	if d.Err == nil {
 		return []error{ErrUntrusted}
 	}

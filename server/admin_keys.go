@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -160,7 +161,7 @@ func (s *admin) nextRealmKey(ctx context.Context, req *v1.RotateRealmKeyRequest)
 		if err != nil {
 			return err
 		}
-		b.Chain, b.Introductions = append(was.Chain[:len(was.Chain):len(was.Chain)], link), was.Introductions
+		b.Chain, b.Introductions = slices.Concat(was.Chain, [][]byte{link}), was.Introductions
 	}
 	// The key before the list: a list whose key is nowhere could not be followed.
 	if err := replace(s.dir.nextRealmKey(), next.pem); err != nil {

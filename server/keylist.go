@@ -135,7 +135,7 @@ func (r *realm) reissue(given []byte, keys []ed25519.PublicKey, change func(*ide
 // was copied back from a backup signs a higher one than it signed after the backup.
 func (r *realm) issue(k *realmSigner, b identity.KeyBundle, keys []ed25519.PublicKey) error {
 	now := r.now().Unix()
-	l := &identity.KeyList{Realm: r.Name, Version: uint64(max(now, 1)), TLS: []identity.TLSTrust{r.certs.trust()}, Time: now} //nolint:gosec // not negative
+	l := &identity.KeyList{Realm: r.Name, Version: uint64(max(now, 1)), TLS: []identity.TLSTrust{r.certs.trust()}, Time: now}
 	if was := r.list.Load(); was != nil {
 		l.Version = max(l.Version, was.list.Version+1)
 	}

@@ -125,7 +125,6 @@ func (a authority) certificate(t *testing.T) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der, a.Certificate.Certificate[0]}, PrivateKey: key}
 }
 
-
 // realmOfLies speaks the server's whole API, and signs whatever it is given.
 type realmOfLies struct {
 	sallyportv1connect.UnimplementedDirectoryServiceHandler

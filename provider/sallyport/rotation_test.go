@@ -98,7 +98,7 @@ func TestMachinesFollowTheRealmKeyAndStopAtALostOne(t *testing.T) {
 	ok(t, nil, os.Remove(filepath.Join(r.dir, "realm.key")))
 	keys, err := r.admin.RotateRealmKey(t.Context(), &v1.RotateRealmKeyRequest{Lost: true})
 	ok(t, nil, err)
-	var doubt *provider.Doubt
+	var doubt *provider.DoubtError
 	if _, err = resume(t, p); !errors.As(err, &doubt) || !strings.Contains(doubt.Mend, "sallyport trust --fingerprint") {
 		t.Fatalf("got %v", err)
 	}
@@ -201,7 +201,7 @@ func TestAMachineOfBeforeTakesNoRealmKeyUnvouched(t *testing.T) {
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			err := fetches(t, open(t, o))
-			var doubt *provider.Doubt
+			var doubt *provider.DoubtError
 			if !errors.As(err, &doubt) || !strings.Contains(doubt.Mend, "sallyport trust --fingerprint") {
 				t.Errorf("got %v", err)
 			}
@@ -226,7 +226,7 @@ func TestAnOldServerIsGoodForKnownKeysAlone(t *testing.T) {
 	next := newKey(t)
 	h.answer(h.cert, &answers{keys: []ed25519.PublicKey{public(next)}, token: h.token(next, 2)})
 	err := fetches(t, p)
-	var doubt *provider.Doubt
+	var doubt *provider.DoubtError
 	if !errors.As(err, &doubt) || !strings.Contains(doubt.Mend, "Upgrade sallyport-server") {
 		t.Errorf("a new key of an old server: %v", err)
 	}
@@ -239,7 +239,7 @@ func TestAnOldFingerprintIsSaidToBeOne(t *testing.T) {
 	r := newRealm(t)
 	ca, err := tls.LoadX509KeyPair(filepath.Join(r.dir, "ca.crt"), filepath.Join(r.dir, "ca.key"))
 	ok(t, nil, err)
-	var doubt *provider.Doubt
+	var doubt *provider.DoubtError
 	if _, err := sallyport.Join(t.Context(), r.url, "code", fingerprintOf(ca.Certificate[0])); !errors.As(err, &doubt) || !strings.Contains(doubt.What, "older program") {
 		t.Errorf("got %v", err)
 	}
@@ -261,7 +261,7 @@ func TestACopiedBackFolderSignsNewerLists(t *testing.T) {
 	r.stop()
 	ok(t, nil, os.WriteFile(backup, old, 0o600))
 	r.start(o)
-	var doubt *provider.Doubt
+	var doubt *provider.DoubtError
 	if _, err = resume(t, p); !errors.As(err, &doubt) || !strings.Contains(doubt.Mend, "sallyport-server keys sign") {
 		t.Fatalf("got %v", err)
 	}

@@ -42,12 +42,13 @@ type house struct {
 	now   atomic.Pointer[answers]
 	shown atomic.Pointer[tls.Certificate]
 	asked atomic.Int64 // for the list
+	hands atomic.Int64 // handshakes
+	codes atomic.Int64 // join codes that were said
 }
 
 // answers is what the one at the realm's address says.
 type answers struct {
 	sallyportv1connect.UnimplementedDirectoryServiceHandler
-	house *house
 	realm string
 	list  []byte
 	keys  []ed25519.PublicKey
@@ -61,10 +62,12 @@ func newHouse(t testing.TB) *house {
 	mux := http.NewServeMux()
 	mux.Handle(sallyportv1connect.NewRealmServiceHandler(h))
 	mux.Handle(sallyportv1connect.NewDirectoryServiceHandler(h))
+	mux.Handle(sallyportv1connect.NewMachineServiceHandler(h))
 	s := httptest.NewUnstartedServer(mux)
 	s.EnableHTTP2 = true
 	s.TLS = &tls.Config{
 		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+			h.hands.Add(1)
 			return &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{*h.shown.Load()}, NextProtos: []string{"h2", "http/1.1"}}, nil
 		},
 	}
@@ -133,6 +136,15 @@ func (h *house) Describe(context.Context, *v1.DescribeRequest) (*v1.DescribeResp
 		resp.SigningKeys = append(resp.SigningKeys, k)
 	}
 	return resp, nil
+}
+
+func (h *house) Join(context.Context, *v1.JoinRequest) (*v1.JoinResponse, error) {
+	h.codes.Add(1)
+	return &v1.JoinResponse{MachineUuid: uuid.NewString(), Realm: "r", MachineName: "box"}, nil
+}
+
+func (h *house) SetSealingKey(context.Context, *v1.SetSealingKeyRequest) (*v1.SetSealingKeyResponse, error) {
+	return &v1.SetSealingKeyResponse{}, nil
 }
 
 func (h *house) GetIDToken(context.Context, *v1.GetIDTokenRequest) (*v1.GetIDTokenResponse, error) {
@@ -318,7 +330,7 @@ func TestARealmWithoutAccountsRaisesTheAlarmToo(t *testing.T) {
 			}
 			h.answer(h.cert, answer(h))
 			err := p.Watch(t.Context(), 1, quiet)
-			var doubt *provider.Doubt
+			var doubt *provider.DoubtError
 			if !errors.Is(err, provider.ErrUntrusted) || !errors.As(err, &doubt) || doubt.Mend == "" {
 				t.Errorf("got %v", err)
 			}

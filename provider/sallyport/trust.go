@@ -149,7 +149,7 @@ func (p *Provider) offered(ctx context.Context, resp *v1.DescribeResponse) error
 	if p.trust.Load() == nil && p.anchor.realmKey == nil {
 		return errNoList
 	}
-	return &provider.Doubt{
+	return &provider.DoubtError{
 		What: "The server sends no key list, and this machine takes signing keys from nothing else.",
 		Mend: "If the server's program was replaced by an older one, go back to the newer one.",
 	}
@@ -173,7 +173,7 @@ func (p *Provider) take(ctx context.Context, encoded []byte) error {
 		case next.list.Version < was.list.Version:
 			return olderList(next.list.Version, was.list.Version)
 		case next.list.Version == was.list.Version && !bytes.Equal(next.List, was.List):
-			return &provider.Doubt{
+			return &provider.DoubtError{
 				What: fmt.Sprintf("The server has another key list of version %d than this machine has seen.", was.list.Version),
 				Mend: "On the server: sallyport-server keys sign.",
 			}
