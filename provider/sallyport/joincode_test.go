@@ -16,8 +16,9 @@ func TestTheJoinCodeIsSaidOnlyToTheRightServer(t *testing.T) {
 		answer func(h *house)
 		joins  bool
 	}{
-		"the server":                    {func(*house) {}, true},
-		"another certificate, the list": {func(h *house) { h.answer(thief, &answers{list: h.list}) }, false},
+		"the server":                        {func(*house) {}, true},
+		"another certificate, the list":     {func(h *house) { h.answer(thief, &answers{list: h.list}) }, false},
+		"another certificate, after a look": {func(h *house) { h.later.Store(&thief) }, false},
 		"the certificate, another list": {func(h *house) {
 			h.answer(h.cert, &answers{list: newRootKey(t).bundle(1, h.cert.Leaf, public(h.signing))})
 		}, false},

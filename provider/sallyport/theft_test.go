@@ -41,9 +41,10 @@ type house struct {
 
 	now   atomic.Pointer[answers]
 	shown atomic.Pointer[tls.Certificate]
-	asked atomic.Int64 // for the list
-	hands atomic.Int64 // handshakes
-	codes atomic.Int64 // join codes that were said
+	asked atomic.Int64                    // for the list
+	hands atomic.Int64                    // handshakes
+	later atomic.Pointer[tls.Certificate] // shown from the second handshake on
+	codes atomic.Int64                    // join codes that were said
 }
 
 // answers is what the one at the realm's address says.
@@ -67,7 +68,9 @@ func newHouse(t testing.TB) *house {
 	s.EnableHTTP2 = true
 	s.TLS = &tls.Config{
 		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
-			h.hands.Add(1)
+			if later := h.later.Load(); h.hands.Add(1) > 1 && later != nil {
+				h.shown.Store(later)
+			}
 			return &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{*h.shown.Load()}, NextProtos: []string{"h2", "http/1.1"}}, nil
 		},
 	}
