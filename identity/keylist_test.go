@@ -142,6 +142,15 @@ func TestOnlyAKnownSigningKeyIntroducesARealmKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := &identity.KeyBundle{Introductions: [][]byte{word}}
+	link, err := by.SignRealmKey("example.org", realm, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ring, err := identity.NewKeyring("example.org", []ed25519.PublicKey{known}); err != nil {
+		t.Fatal(err)
+	} else if _, err := (&identity.KeyBundle{Introductions: [][]byte{link}}).Introduced(ring); !errors.Is(err, identity.ErrToken) {
+		t.Errorf("a link of the chain introduces: %v", err)
+	}
 	for sentence, c := range map[string]struct {
 		realm string
 		key   ed25519.PublicKey
