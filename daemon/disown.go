@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/identity"
 )
 
 // disown forgets every account whose remembered token does not verify any more: the
@@ -29,4 +30,20 @@ func (d *Daemon) disown(ctx context.Context) error {
 	n.after = d.kept.Load()
 	n.contact = &cache.Contact{At: n.after.At} // what is left is not the whole list
 	return d.learn(ctx, n)
+}
+
+// disowner is a provider whose realm took back a signing key, and whose accounts have
+// not been listed since.
+type disowner interface {
+	Disowning() bool
+}
+
+// keeps lists the verifiers that may live on beside a token. Until what the realm
+// disowned is forgotten, none may: they may be of a password that a forger let in, and
+// the true token that comes with a login has the same epoch.
+func (d *Daemon) keeps(t *identity.IDToken) []cache.Epoch {
+	if p, ok := d.o.Provider.(disowner); ok && p.Disowning() {
+		return nil
+	}
+	return keep(t)
 }

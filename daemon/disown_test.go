@@ -59,3 +59,31 @@ func TestWhatNoKeyVouchesForIsForgotten(t *testing.T) {
 		t.Error("the list is not whole afterwards")
 	}
 }
+
+// takenBack is a provider whose realm has taken back a key.
+type takenBack struct{ provider.Provider }
+
+func (takenBack) Disowning() bool { return true }
+
+func TestNoVerifierOutlivesAKeyThatWasTakenBack(t *testing.T) {
+	h := newHouse(t)
+	h.srv.set(t, token("alice", 1900000100), nil)
+	h.online()
+	h.expect(identity.Granted, "alice", "secret")
+	verifiers := func() int { return h.status().Cache.Verifiers }
+	if verifiers() != 1 {
+		t.Fatalf("%d verifiers to begin with", verifiers())
+	}
+	tok := h.d.index.withUUID(token("alice", 1900000100).Account.UUID)
+	again := token("alice", 1900000100)
+	again.Revision = tok.revision
+	h.give(again)
+	if verifiers() != 1 {
+		t.Fatalf("%d verifiers after the same token", verifiers())
+	}
+	h.d.o.Provider = takenBack{h.d.o.Provider}
+	h.give(again)
+	if n := verifiers(); n != 0 {
+		t.Errorf("%d verifiers are kept", n)
+	}
+}

@@ -58,7 +58,10 @@ func TestAnEmergencyRotationVoidsWhatTheOldKeysSigned(t *testing.T) {
 
 	_, err = r.admin.RotateKeys(t.Context(), &v1.RotateKeysRequest{Emergency: true})
 	ok(t, nil, err)
-	if first, err := resume(t, p); err != nil || first != provider.Reset {
+	if p.Disowning() {
+		t.Error("before anything was taken back, something is disowned")
+	}
+	if first, err := resume(t, p); err != nil || first != provider.Reset || !p.Disowning() {
 		t.Errorf("after an emergency came %v, %v", first, err)
 	}
 	if _, err := p.Verify(before.Signed); !errors.Is(err, identity.ErrUnknownKey) {
@@ -71,6 +74,9 @@ func TestAnEmergencyRotationVoidsWhatTheOldKeysSigned(t *testing.T) {
 	}
 	_, err = p.List(t.Context(), func(provider.Record) error { return nil })
 	ok(t, nil, err)
+	if p.Disowning() {
+		t.Error("the list ends nothing")
+	}
 	for range 2 {
 		if first, err := resume(t, p); err != nil || first == provider.Reset {
 			t.Errorf("after the list came %v, %v", first, err)

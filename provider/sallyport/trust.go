@@ -270,3 +270,10 @@ func (p *Provider) relisted(ctx context.Context, t *trust) error {
 	p.trust.Store(&next)
 	return nil
 }
+
+// Disowning tells whether the newest list took a signing key away and the accounts
+// have not been listed since.
+func (p *Provider) Disowning() bool {
+	t := p.trust.Load()
+	return t != nil && t.Relist
+}
