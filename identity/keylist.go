@@ -8,7 +8,8 @@ import (
 
 // Limits of a key list and of what leads to it.
 const (
-	maxListKeys      = 64
+	// MaxListKeys is how many signing keys a list may name.
+	MaxListKeys      = 64
 	maxListTLS       = 8
 	maxListNames     = 64
 	maxChain         = 16
@@ -46,7 +47,7 @@ func (l *KeyList) Validate() error {
 	if l.Version == 0 {
 		return fmt.Errorf("%w: key list without a version", ErrToken)
 	}
-	if len(l.Keys) == 0 || len(l.Keys) > maxListKeys {
+	if len(l.Keys) == 0 || len(l.Keys) > MaxListKeys {
 		return fmt.Errorf("%w: key list with %d signing keys", ErrToken, len(l.Keys))
 	}
 	for _, k := range l.Keys {

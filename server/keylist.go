@@ -81,7 +81,7 @@ func (r *realm) openList(ctx context.Context, keys []ed25519.PublicKey) error {
 }
 
 func (r *realm) upToDate(is *issued, keys []ed25519.PublicKey) bool {
-	return slices.EqualFunc(is.list.Keys, keys, func(a []byte, b ed25519.PublicKey) bool { return bytes.Equal(a, b) }) &&
+	return slices.EqualFunc(is.list.Keys, listed(keys), func(a []byte, b ed25519.PublicKey) bool { return bytes.Equal(a, b) }) &&
 		len(is.list.TLS) == 1 && is.list.TLS[0].Equal(r.certs.trust())
 }
 
@@ -139,7 +139,7 @@ func (r *realm) issue(k *realmSigner, b identity.KeyBundle, keys []ed25519.Publi
 	if was := r.list.Load(); was != nil {
 		l.Version = max(l.Version, was.list.Version+1)
 	}
-	for _, pub := range keys {
+	for _, pub := range listed(keys) {
 		l.Keys = append(l.Keys, pub)
 	}
 	var err error
@@ -158,6 +158,12 @@ func (r *realm) issue(k *realmSigner, b identity.KeyBundle, keys []ed25519.Publi
 	}
 	r.list.Store(&issued{bundle: b, encoded: encoded, list: l})
 	return nil
+}
+
+// listed are the newest keys, as many as a list may name. What older ones signed has
+// been signed anew since.
+func listed(keys []ed25519.PublicKey) []ed25519.PublicKey {
+	return keys[:min(len(keys), identity.MaxListKeys)]
 }
 
 // fingerprint is what people compare when a machine joins.
