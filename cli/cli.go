@@ -81,6 +81,7 @@ func commands() []command {
 		{"drop", "[--session] [--user NAME]", "forget what was proved: the next sudo asks", drop},
 		{"auth-test", "NAME [--service S]", "sign in through PAM, without opening a session", authTest},
 		{"join", "--server URL --code CODE --fingerprint SHA256", "join this machine to a realm", join},
+		{"trust", "--fingerprint SHA256", "trust the realm's key that this fingerprint names", trust},
 		{"migrate kanidm-unixd", "[--dry-run]", "take over kanidm-unixd's configuration", migrateUnixd},
 		{"version", "", "print the version", version},
 	}

@@ -42,7 +42,7 @@ func join(ctx context.Context, a *App, in *invocation) error {
 	var allow list
 	server := in.flags.String("server", "", "`URL` of the realm's server: https://HOST:PORT")
 	code := in.flags.String("code", "", "one-time `code` from \"sallyport-server machine add\"")
-	fingerprint := in.flags.String("fingerprint", "", "`SHA256` of the server's certificate, printed beside the code")
+	fingerprint := in.flags.String("fingerprint", "", "`SHA256` of the realm's key and the server's, printed beside the code")
 	in.flags.Var(&allow, "allow", "`uuid` of a group that may log in here; may be given more than once; default everybody")
 	if _, err := in.parse(0); err != nil {
 		return err
@@ -72,17 +72,21 @@ func join(ctx context.Context, a *App, in *invocation) error {
 	if err := p.write(j, *server, allow); err != nil {
 		return fmt.Errorf("%w (the code is spent: get a new one with \"sallyport-server machine add\")", err)
 	}
+	changed := changeOver(ctx)
 	out := joined{Machine: j.MachineID.String(), Realm: j.Realm, Config: p.config}
 	return a.show(in, out, func(w io.Writer) {
 		fmt.Fprintf(w, "This machine is %s in realm %s; its configuration is %s.\n", j.MachineName, j.Realm, p.config)
-		fmt.Fprintln(w, "Next: sudo systemctl enable --now sallyportd.socket sallyportd sallyport-subids.path")
+		fmt.Fprintln(w, changed)
 		fmt.Fprintln(w, "then: sudo /usr/share/sallyport/configure-host enable, and sudo sallyport doctor")
 	})
 }
 
 // explainJoin says what a person can do about an error.
 func explainJoin(server string, err error) error {
+	var doubt *provider.DoubtError
 	switch {
+	case errors.As(err, &doubt):
+		return fmt.Errorf("%w: nothing was sent. %s", err, doubt.Mend)
 	case errors.Is(err, provider.ErrUntrusted):
 		return fmt.Errorf("%w; nothing was sent. Compare the fingerprint with the server's administrator: someone may be in between", err)
 	case errors.Is(err, sallyport.ErrCode):

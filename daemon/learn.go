@@ -256,7 +256,7 @@ func (d *Daemon) take(r provider.Record, now time.Time, list *listing) taken {
 	return taken{put: &cache.Put{Token: cache.Token{
 		UUID: a.UUID, Name: a.Name, UID: a.UID, GID: a.GID,
 		Revision: r.Token.Revision, Signed: r.Signed, Fetched: now,
-	}, Keep: keep(r.Token)}, ids: ids}
+	}, Keep: d.keeps(r.Token)}, ids: ids}
 }
 
 // keep lists the verifiers that may live on beside a token: a disabled account's

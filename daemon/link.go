@@ -54,7 +54,8 @@ type link struct {
 	state     linkState
 	since     time.Time
 	lastErr   string
-	alarm     string
+	alarm     string // and what to do about it
+	mend      string
 	refusedBy string
 	failedAt  time.Time // on the monotonic clock: when a call last failed
 }
@@ -81,13 +82,13 @@ func (l *link) note(e linkEvent, err error) (before, after linkState) {
 			l.lastErr = err.Error()
 		}
 		if errors.Is(err, provider.ErrUntrusted) {
-			l.alarm = err.Error()
+			l.alarm, l.mend = alarmed(err)
 		}
 		if errors.Is(err, provider.ErrRefusedMachine) {
 			l.refusedBy = err.Error()
 		}
 	default:
-		l.failedAt, l.lastErr, l.alarm, l.refusedBy = time.Time{}, "", "", ""
+		l.failedAt, l.lastErr, l.alarm, l.mend, l.refusedBy = time.Time{}, "", "", "", ""
 	}
 	return before, l.state
 }
@@ -107,13 +108,24 @@ func (l *link) now() linkState {
 
 // linkView is a copy for status.
 type linkView struct {
-	state                     linkState
-	since                     time.Time
-	lastErr, alarm, refusedBy string
+	state                           linkState
+	since                           time.Time
+	lastErr, alarm, mend, refusedBy string
 }
 
 func (l *link) view() linkView {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return linkView{l.state, l.since, l.lastErr, l.alarm, l.refusedBy}
+	return linkView{l.state, l.since, l.lastErr, l.alarm, l.mend, l.refusedBy}
+}
+
+// alarmed is what a person is told of a server that could not prove who it is: the
+// provider's own words, where it knows more than that.
+func alarmed(err error) (what, mend string) {
+	var d *provider.DoubtError
+	if errors.As(err, &d) {
+		return d.What, d.Mend
+	}
+	return "Someone answered who could not prove to be the server: " + err.Error() + ".",
+		"Compare what the server shows with what this machine was told to trust: its administrator knows."
 }

@@ -59,8 +59,8 @@ func (d *Daemon) note(e linkEvent, err error) {
 	}
 	defer d.restand()
 	if errors.Is(err, provider.ErrUntrusted) {
-		d.log.Error("ALARM: someone answered who could not prove to be the server; "+
-			"compare the certificate's fingerprint with the server's", "error", err)
+		what, mend := alarmed(err)
+		d.log.Error("ALARM: "+what+" "+mend, "error", err)
 	}
 	if before != after {
 		d.log.Info("link to the server", "was", before.String(), "is", after.String(), "reason", err)
@@ -156,6 +156,9 @@ const batchSize = 256
 
 // list reads every account, and forgets those that are not in a whole list.
 func (d *Daemon) list(ctx context.Context, l provider.Lister) error {
+	if err := d.disown(ctx); err != nil {
+		return err
+	}
 	list := d.index.beginList()
 	was := d.kept.Load()
 	var batch []provider.Record

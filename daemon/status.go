@@ -87,8 +87,7 @@ func (d *Daemon) findings(l linkView, p report.Provider, cacheErr error) []repor
 			list = append(list, report.Finding{Check: check, Severity: s, Detail: detail, Mend: mend})
 		}
 	}
-	add(l.alarm != "", "server", report.Problem, "Someone answered who could not prove to be the server: "+l.alarm,
-		"Compare the certificate's fingerprint on the server with this machine's configuration.")
+	add(l.alarm != "", "server", report.Problem, l.alarm, l.mend)
 	add(l.refusedBy != "", "machine", report.Problem, "The server refuses this machine: "+l.refusedBy, "Join it again: sallyport join.")
 	add(cacheErr != nil, "cache", report.Problem, fmt.Sprint(cacheErr), "Look at the log of sallyportd.")
 	add(d.holdBack.Load(), "cache", report.Problem, "Not all that the server said could be stored.", "Free some disk space.")

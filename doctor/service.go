@@ -103,7 +103,7 @@ func lookDaemon(ctx context.Context, h *Host, c *config.Config) []report.Finding
 	for _, p := range s.Providers {
 		switch {
 		case p.Alarm != "":
-			all = append(all, finding(report.Problem, "compare the certificate's fingerprint with the administrator before anything else",
+			all = append(all, finding(report.Problem, "before anything else, do what the line on the server says",
 				"%s: %s", p.Name, p.Alarm))
 		case p.State != "online":
 			all = append(all, finding(report.Warning, "see whether the address can be reached from here", "%s: %s since %s: %s",

@@ -158,6 +158,17 @@ func (k *Keyring) SessionToken(signed []byte) (*SessionToken, error) {
 
 // open verifies and decodes a token. realm is where into says of which realm it is.
 func (k *Keyring) open(contentType string, signed []byte, into any, realm *string) error {
+	if err := k.verified(contentType, signed, into); err != nil {
+		return err
+	}
+	if *realm != k.realm {
+		return fmt.Errorf("%w: of realm %q, not %q", ErrToken, *realm, k.realm)
+	}
+	return nil
+}
+
+// verified verifies and decodes what one of the keys signed, of whatever realm.
+func (k *Keyring) verified(contentType string, signed []byte, into any) error {
 	if len(signed) > MaxTokenLen {
 		return fmt.Errorf("%w: %d bytes", ErrToken, len(signed))
 	}
@@ -181,9 +192,6 @@ func (k *Keyring) open(contentType string, signed []byte, into any, realm *strin
 	}
 	if err := decode(m.Payload, into); err != nil {
 		return fmt.Errorf("%w: %w", ErrToken, err)
-	}
-	if *realm != k.realm {
-		return fmt.Errorf("%w: of realm %q, not %q", ErrToken, *realm, k.realm)
 	}
 	return nil
 }

@@ -148,7 +148,7 @@ type Event struct {
 	// Duplicated says that two machines live under this one's name.
 	Duplicated bool
 	Record     Record
-	UUID   uuid.UUID
+	UUID       uuid.UUID
 	// ServerTime is the server's clock when it sent this.
 	ServerTime time.Time
 }

@@ -143,27 +143,3 @@ func (s *admin) PruneAudit(ctx context.Context, req *v1.PruneAuditRequest) (*v1.
 	}))
 	return resp, err
 }
-
-// RotateKeys implements AdminService. The new key's file is written first and
-// the old private key removed last, so that a crash in between leaves a realm
-// that signs with one or the other.
-func (s *admin) RotateKeys(ctx context.Context, _ *v1.RotateKeysRequest) (*v1.RotateKeysResponse, error) {
-	pub, err := s.dir.newSigningKey()
-	if err != nil {
-		return nil, s.told(ctx, "rotate", "signing keys", err)
-	}
-	next, err := s.dir.loadSigningKey(pub)
-	if err != nil {
-		return nil, s.told(ctx, "rotate", "signing keys", err)
-	}
-	id := fmt.Sprintf("%x", next.id)
-	err = s.change(ctx, "keys.rotate", "signing keys", "key="+id, func(tx *store.Tx) error {
-		return tx.AddSigningKey(pub, s.now())
-	})
-	if err != nil {
-		return nil, err
-	}
-	s.signing.Store(next)
-	s.dir.removeOtherSigningKeys(pub, s.log)
-	return &v1.RotateKeysResponse{KeyId: id}, nil
-}

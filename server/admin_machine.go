@@ -58,19 +58,19 @@ func (s *admin) AddMachine(ctx context.Context, req *v1.NameRequest) (*v1.AddMac
 	if err != nil {
 		return nil, s.told(ctx, "add machine", req.GetName(), err)
 	}
-	print, err := s.certs.fingerprint()
-	if err != nil {
-		return nil, s.told(ctx, "add machine", req.GetName(), err)
+	is := s.list.Load()
+	if is.problem != "" {
+		return nil, s.told(ctx, "add machine", req.GetName(), refusal(is.problem))
 	}
-	return s.invite(ctx, "machine.add", name, print, (*store.Tx).Invite)
+	return s.invite(ctx, "machine.add", name, is.fingerprint(), (*store.Tx).Invite)
 }
 
 // invite makes a code, and stores it as the caller says.
-func (s *admin) invite(ctx context.Context, action string, name identity.Name, print string,
+func (s *admin) invite(ctx context.Context, action string, name identity.Name, print [sha256.Size]byte,
 	how func(*store.Tx, identity.Name, []byte, time.Time) (store.Machine, error),
 ) (*v1.AddMachineResponse, error) {
 	code, until := newCode(), s.now().Add(codeLife)
-	resp := &v1.AddMachineResponse{Code: code, Expires: timestamppb.New(until.Truncate(time.Second)), Fingerprint: print}
+	resp := &v1.AddMachineResponse{Code: code, Expires: timestamppb.New(until.Truncate(time.Second)), Fingerprint: hex.EncodeToString(print[:])}
 	err := s.change(ctx, action, string(name), "", func(tx *store.Tx) error {
 		m, err := how(tx, name, hashCode(code), until)
 		resp.Machine = machineView(m)
@@ -88,11 +88,11 @@ func (s *admin) RejoinMachine(ctx context.Context, req *v1.NameRequest) (*v1.Add
 	if err != nil {
 		return nil, s.told(ctx, "let rejoin", req.GetName(), err)
 	}
-	print, err := s.certs.fingerprint()
-	if err != nil {
-		return nil, s.told(ctx, "let rejoin", req.GetName(), err)
+	is := s.list.Load()
+	if is.problem != "" {
+		return nil, s.told(ctx, "let rejoin", req.GetName(), refusal(is.problem))
 	}
-	return s.invite(ctx, "machine.rejoin", name, print, (*store.Tx).Rejoin)
+	return s.invite(ctx, "machine.rejoin", name, is.fingerprint(), (*store.Tx).Rejoin)
 }
 
 // QuarantineMachine implements AdminService.

@@ -186,9 +186,13 @@ const killedAt = "SALLYPORT_TEST_KILLED_AT"
 // someone in, say so and die of SIGKILL in the same breath.
 func TestABackupCodeThatLetSomeoneInIsUsedAlsoAfterKill9(t *testing.T) {
 	if folder := os.Getenv(killedAt); folder != "" {
-		b := &bench{t: t, box: store.Machine{Name: "box"}}
+		b := &bench{t: t}
 		b.unix.Store(1_800_000_000)
 		b.open(folder)
+		b.must(nil, b.store.Read(t.Context(), func(tx *store.Tx) (err error) {
+			b.box, err = tx.MachineByName("box")
+			return err
+		}))
 		if b.withBackup(os.Getenv(killedAt + "_CODE")).allow {
 			_, _ = os.Stdout.WriteString("allowed\n")
 		}

@@ -21,6 +21,14 @@
 // outside the folder, or by a token that the realm signed and the database does not know:
 // then every account gets a new revision, new ids leave a gap, and log and audit say so.
 //
+// # Keys
+//
+// The realm key signs the key list, in the folder or by commands that bring it. The
+// list is written before the database names a new signing key, so that no machine sees
+// a token whose key it cannot know; whoever opens the folder signs it anew where it does
+// not say what is so. Without the realm key that is a problem that ShowKeys tells, and
+// serving goes on. docs/keys.md is the page for people.
+//
 // # An authentication
 //
 // A session lives in this process's memory, belongs to the machine that began

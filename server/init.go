@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -33,7 +34,8 @@ type InitOptions struct {
 }
 
 // Init makes a realm: folder, keys, certificate authority and database. The
-// settings file is written last, so a folder without one is no realm.
+// settings file is written last but for the realm key, so a folder without one is no
+// realm; whoever opens a realm without a realm key makes it.
 func Init(ctx context.Context, o InitOptions) error {
 	if o.IDs == (identity.IDRange{}) {
 		o.IDs = identity.DefaultIDRange
@@ -56,7 +58,23 @@ func Init(ctx context.Context, o InitOptions) error {
 	if _, err := os.Stat(d.database()); err == nil {
 		return fmt.Errorf("%s holds a realm already: choose another --dir", d)
 	}
-	return d.fill(ctx, o)
+	if err := d.fill(ctx, o); err != nil {
+		return err
+	}
+	return d.firstOpening(ctx, held)
+}
+
+// firstOpening makes the realm key and the first key list.
+func (d dir) firstOpening(ctx context.Context, held *os.File) error {
+	set, err := d.load()
+	if err != nil {
+		return err
+	}
+	r, err := openHeld(ctx, d, set, held, slog.New(slog.DiscardHandler), time.Now)
+	if err != nil {
+		return err
+	}
+	return r.store.Close()
 }
 
 func (o InitOptions) check() error {

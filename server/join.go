@@ -45,7 +45,8 @@ func (m *machines) Join(ctx context.Context, req *v1.JoinRequest) (*v1.JoinRespo
 	if c.key == nil || !c.key.Equal(key) {
 		return nil, connect.NewError(connect.CodeInvalidArgument, errors.New("the key to join with must be that of the TLS client certificate"))
 	}
-	resp := &v1.JoinResponse{Realm: m.Name, IdMin: m.IDs.Min, IdMax: m.IDs.Max}
+	is := m.list.Load()
+	resp := &v1.JoinResponse{Realm: m.Name, IdMin: m.IDs.Min, IdMax: m.IDs.Max, KeyList: is.encoded, RealmKey: is.bundle.RealmKey}
 	err := m.write(ctx, func(tx *store.Tx) error {
 		joined, err := tx.Join(hashCode(req.GetCode()), key, m.now())
 		if err != nil {

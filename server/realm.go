@@ -28,10 +28,12 @@ type realm struct {
 	box      *box
 	hasher   *hasher
 	signing  atomic.Pointer[signingKey]
+	list     atomic.Pointer[issued]
 	tokens   *tokenCache
 	changed  *bell
 	rows     *rowBudget
 	streams  *streams
+	newKeys  *bell // the key list is another, and machines must ask for it
 	log      *slog.Logger
 	now      func() time.Time
 	held     *os.File
@@ -53,8 +55,14 @@ func openRealm(ctx context.Context, d dir, listen string, log *slog.Logger, now 
 	if err != nil {
 		return nil, err
 	}
+	return openHeld(ctx, d, set, held, log, now)
+}
+
+// openHeld opens a folder that held has locked, and closes held where it fails.
+func openHeld(ctx context.Context, d dir, set settings, held *os.File, log *slog.Logger, now func() time.Time) (*realm, error) {
 	r := &realm{
-		dir: d, settings: set, held: held, log: log, now: now, changed: newBell(), tokens: newTokenCache(), rows: newRowBudget(), streams: newStreams(),
+		dir: d, settings: set, held: held, log: log, now: now, changed: newBell(), newKeys: newBell(), tokens: newTokenCache(),
+		rows: newRowBudget(), streams: newStreams(),
 		hasher: newHasher(owasp, runtime.NumCPU()),
 	}
 	if err := r.open(ctx); err != nil {
@@ -89,8 +97,11 @@ func (r *realm) open(ctx context.Context) error {
 		return fmt.Errorf("the realm in %s has no signing key", r.dir)
 	}
 	key, err := r.dir.loadSigningKey(keys[0])
+	if err != nil {
+		return err
+	}
 	r.signing.Store(key)
-	return err
+	return r.openList(ctx, keys)
 }
 
 // Close lets the folder go.
@@ -113,7 +124,8 @@ func (r *realm) write(ctx context.Context, f func(*store.Tx) error) error {
 
 // Describe implements RealmService.
 func (r *realm) Describe(ctx context.Context, _ *v1.DescribeRequest) (*v1.DescribeResponse, error) {
-	resp := &v1.DescribeResponse{Realm: r.Name, ServerTime: timestamppb.New(r.now())}
+	is := r.list.Load()
+	resp := &v1.DescribeResponse{Realm: r.Name, ServerTime: timestamppb.New(r.now()), KeyList: is.encoded, RealmKey: is.bundle.RealmKey}
 	err := r.store.Read(ctx, func(tx *store.Tx) error {
 		keys, err := tx.SigningKeys()
 		for _, k := range keys {

@@ -4,11 +4,9 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/hex"
 	"encoding/pem"
 	"fmt"
 	"math/big"
@@ -16,6 +14,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/sallyport-auth/sallyport/identity"
 )
 
 // How long certificates of the realm's own authority live. A leaf exists in
@@ -27,12 +27,24 @@ const (
 	clockSlack = time.Hour // machines whose clock is a little behind
 )
 
-// makeCA makes the realm's certificate authority. Its key is P-256, not Ed25519,
-// because common TLS clients refuse Ed25519 certificates.
+// makeCA makes the realm's first certificate authority.
 func (d dir) makeCA(realm string, now time.Time) error {
+	cert, key, err := newCA(realm, now)
+	if err != nil {
+		return err
+	}
+	if err := writeNew(d.caKey(), key); err != nil {
+		return err
+	}
+	return writeNew(d.caCert(), cert)
+}
+
+// newCA makes a certificate authority, in PEM. Its key is P-256, not Ed25519,
+// because common TLS clients refuse Ed25519 certificates.
+func newCA(realm string, now time.Time) (certPEM, keyPEM []byte, err error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return fmt.Errorf("make certificate authority: %w", err)
+		return nil, nil, fmt.Errorf("make certificate authority: %w", err)
 	}
 	t := &x509.Certificate{
 		SerialNumber: serial(), Subject: pkix.Name{CommonName: "Sallyport realm " + realm},
@@ -42,16 +54,14 @@ func (d dir) makeCA(realm string, now time.Time) error {
 	}
 	der, err := x509.CreateCertificate(rand.Reader, t, t, key.Public(), key)
 	if err != nil {
-		return fmt.Errorf("make certificate authority: %w", err)
+		return nil, nil, fmt.Errorf("make certificate authority: %w", err)
 	}
 	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		return fmt.Errorf("make certificate authority: %w", err)
+		return nil, nil, fmt.Errorf("make certificate authority: %w", err)
 	}
-	if err := writeNew(d.caKey(), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})); err != nil {
-		return err
-	}
-	return writeNew(d.caCert(), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), nil
 }
 
 func serial() *big.Int {
@@ -84,7 +94,7 @@ func (d dir) certificates(s settings, now func() time.Time) (*certificates, erro
 		c, err := readCertificate(s.TLSCert, s.TLSKey)
 		return &certificates{current: c}, err
 	}
-	ca, err := readCertificate(d.caCert(), d.caKey())
+	ca, err := d.readCA()
 	if err != nil {
 		return nil, err
 	}
@@ -146,12 +156,61 @@ func (c *certificates) makeLeaf(now time.Time) (*tls.Certificate, error) {
 	return &tls.Certificate{Certificate: [][]byte{der, c.ca.Certificate[0]}, PrivateKey: key, Leaf: leaf}, nil
 }
 
-// fingerprint is the SHA-256 of the top-most certificate that is presented.
-func (c *certificates) fingerprint() (string, error) {
-	cert, err := c.get(nil)
-	if err != nil {
-		return "", err
+// trust is what machines know the server by.
+func (c *certificates) trust() identity.TLSTrust {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ca != nil {
+		return identity.TrustAuthority(c.ca.Leaf)
 	}
-	sum := sha256.Sum256(cert.Certificate[len(cert.Certificate)-1])
-	return hex.EncodeToString(sum[:]), nil
+	return identity.TrustServer(c.current.Leaf)
+}
+
+// replace serves certificates of another authority from now on.
+func (c *certificates) replace(ca *tls.Certificate) error {
+	c.mu.Lock()
+	c.ca, c.current = ca, nil
+	c.mu.Unlock()
+	_, err := c.get(nil)
+	return err
+}
+
+// renewCA makes a new authority in place of the old one.
+func (d dir) renewCA(realm string, now time.Time) error {
+	cert, key, err := newCA(realm, now)
+	if err != nil {
+		return err
+	}
+	if err := replace(d.nextCACert(), cert); err != nil {
+		return err
+	}
+	if err := replace(d.caKey(), key); err != nil {
+		return err
+	}
+	return d.takeNextCA()
+}
+
+func (d dir) nextCACert() string { return d.caCert() + ".next" }
+
+func (d dir) takeNextCA() error {
+	if err := os.Rename(d.nextCACert(), d.caCert()); err != nil {
+		return fmt.Errorf("put certificate authority in place: %w", err)
+	}
+	return nil
+}
+
+// readCA reads the realm's own authority. Where its renewal was cut off between the
+// key and the certificate, it finishes that.
+func (d dir) readCA() (*tls.Certificate, error) {
+	ca, err := readCertificate(d.caCert(), d.caKey())
+	if err == nil {
+		return ca, nil
+	}
+	if _, nextErr := readCertificate(d.nextCACert(), d.caKey()); nextErr != nil {
+		return nil, err
+	}
+	if err := d.takeNextCA(); err != nil {
+		return nil, err
+	}
+	return readCertificate(d.caCert(), d.caKey())
 }

@@ -45,6 +45,7 @@ func (d *directory) Watch(ctx context.Context, req *v1.WatchRequest, out *connec
 	if err := d.proof(ctx, m, req.GetNewest()); err != nil {
 		return d.fault(ctx, "proof of a loss", err)
 	}
+	newKeys := d.newKeys.next()
 	for first := true; ; first = false {
 		rung := d.changed.next()
 		// Looked up each time: a machine that was removed hears nothing more.
@@ -71,6 +72,8 @@ func (d *directory) Watch(ctx context.Context, req *v1.WatchRequest, out *connec
 			if err := w.send(&v1.WatchResponse{Event: &v1.WatchResponse_Alive{Alive: &v1.Alive{}}}); err != nil {
 				return err
 			}
+		case <-newKeys: // whoever comes back asks for the key list first
+			return connect.NewError(connect.CodeUnavailable, errors.New("the realm's key list has changed: ask for it"))
 		case <-d.ending:
 			return connect.NewError(connect.CodeUnavailable, errors.New("the server is stopping"))
 		case <-ctx.Done():
@@ -82,12 +85,12 @@ func (d *directory) Watch(ctx context.Context, req *v1.WatchRequest, out *connec
 // watcher is one change stream.
 type watcher struct {
 	*directory
-	out      *connect.ServerStream[v1.WatchResponse]
-	machine  store.Machine
+	out     *connect.ServerStream[v1.WatchResponse]
+	machine store.Machine
 	// duplicated: two live under the machine's name.
 	duplicated bool
-	history  uuid.UUID // at first the one that was asked for, then the one that is written
-	position uint64
+	history    uuid.UUID // at first the one that was asked for, then the one that is written
+	position   uint64
 }
 
 // historyOf reads a history from the wire; none is uuid.Nil.

@@ -107,7 +107,7 @@ func TestAServerThatIsOfNoUseCountsAsOffline(t *testing.T) {
 			}
 			return err
 		})
-		if out, err := r.Run(t.Context(), "/usr/bin/sallyport", "doctor"); err == nil || !strings.Contains(out, "PROBLEM") || !strings.Contains(out, "fingerprint") {
+		if out, err := r.Run(t.Context(), "/usr/bin/sallyport", "doctor"); err == nil || !strings.Contains(out, "PROBLEM") || !strings.Contains(out, "somebody else answers") {
 			t.Errorf("doctor: %v\n%s", err, out)
 		}
 		if !strings.Contains(r.Daemon.Output.String(), "ALARM") {
@@ -149,7 +149,7 @@ func TestALoginWhoseServerIsLostInTheMiddleGoesOnOffline(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			lies := newRealmOfLies(t)
-			lies.step = step
+			lies.list, lies.step = realmList(t, r), step
 			i := take(t, trusted, lies.handler(), nil)
 			defer i.leave()
 			must(t, r.WaitOnline(t.Context())) // its change stream is fine
@@ -160,7 +160,9 @@ func TestALoginWhoseServerIsLostInTheMiddleGoesOnOffline(t *testing.T) {
 		})
 	}
 	t.Run("but a no is a no", func(t *testing.T) {
-		i := take(t, trusted, newRealmOfLies(t).handler(), nil)
+		lies := newRealmOfLies(t)
+		lies.list = realmList(t, r)
+		i := take(t, trusted, lies.handler(), nil)
 		defer i.leave()
 		must(t, r.WaitOnline(t.Context()))
 		keepsOut(t, ways(r, ada, adaPass)["su"])
@@ -224,8 +226,9 @@ func TestAMachineTakesNoAccountThatItMustNot(t *testing.T) {
 	moved.Account.Home = "/home/x\nroot::0:0::/:/bin/sh"
 	lies.tokens = append(lies.tokens, disguised, moved, person("a:b", good+2), person("../x", good+3), person("grace", good+4))
 	a := newAuthority(t)
+	fingerprint := lies.found(t, a, 1)
 	take(t, a.certificate(t), lies.handler(), nil)
-	_, err := r.Run(t.Context(), "/usr/bin/sallyport", "join", "--server", machine.ServerURL, "--code", "any", "--fingerprint", a.fingerprint())
+	_, err := r.Run(t.Context(), "/usr/bin/sallyport", "join", "--server", machine.ServerURL, "--code", "any", "--fingerprint", fingerprint)
 	must(t, err)
 	must(t, r.StartDaemon(t.Context()))
 	must(t, r.WaitOnline(t.Context()))

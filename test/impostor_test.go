@@ -6,11 +6,9 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/hex"
 	"math/big"
 	"net"
 	"net/http"
@@ -127,16 +125,12 @@ func (a authority) certificate(t *testing.T) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der, a.Certificate.Certificate[0]}, PrivateKey: key}
 }
 
-func (a authority) fingerprint() string {
-	sum := sha256.Sum256(a.Certificate.Certificate[0])
-	return hex.EncodeToString(sum[:])
-}
-
 // realmOfLies speaks the server's whole API, and signs whatever it is given.
 type realmOfLies struct {
 	sallyportv1connect.UnimplementedDirectoryServiceHandler
 	sallyportv1connect.UnimplementedAuthenticationServiceHandler
 	key     ed25519.PrivateKey
+	list    []byte // what it says of its keys; nil for nothing
 	machine uuid.UUID
 	tokens  []*identity.IDToken
 	steps   atomic.Int64
@@ -182,11 +176,11 @@ func (r *realmOfLies) sign(t *identity.IDToken) ([]byte, error) {
 func (r *realmOfLies) pub() ed25519.PublicKey { return r.key.Public().(ed25519.PublicKey) }
 
 func (r *realmOfLies) Describe(context.Context, *v1.DescribeRequest) (*v1.DescribeResponse, error) {
-	return &v1.DescribeResponse{Realm: machine.RealmName, SigningKeys: [][]byte{r.pub()}}, nil
+	return &v1.DescribeResponse{Realm: machine.RealmName, SigningKeys: [][]byte{r.pub()}, KeyList: r.list}, nil
 }
 
 func (r *realmOfLies) Join(context.Context, *v1.JoinRequest) (*v1.JoinResponse, error) {
-	return &v1.JoinResponse{MachineUuid: r.machine.String(), Realm: machine.RealmName, SigningKeys: [][]byte{r.pub()}, MachineName: "laptop"}, nil
+	return &v1.JoinResponse{MachineUuid: r.machine.String(), Realm: machine.RealmName, SigningKeys: [][]byte{r.pub()}, KeyList: r.list, MachineName: "laptop"}, nil
 }
 
 func (r *realmOfLies) SetSealingKey(context.Context, *v1.SetSealingKeyRequest) (*v1.SetSealingKeyResponse, error) {

@@ -103,6 +103,21 @@ func TestTheUnitsRunServerAndDaemonAsSystemdDoes(t *testing.T) {
 			return err
 		}))
 	})
+	t.Run("joining again changes a running daemon over", func(t *testing.T) {
+		out := in(t, b, `
+			D="--dir /var/lib/sallyport-server"
+			sallyport-server machine remove laptop $D >&2
+			sallyport-server machine add laptop $D | tr -s ' ' | grep -E '^(code|fingerprint) ' | sed 's/^code/--code/; s/^fingerprint/--fingerprint/' > /root/words
+			sallyport join --server https://127.0.0.1:8443 $(cat /root/words)
+			systemctl is-active sallyportd.service`)
+		if !strings.Contains(out, "was started anew") {
+			t.Errorf("join says:\n%s", out)
+		}
+		must(t, b.Eventually(t.Context(), func() error {
+			_, err := b.In(t.Context(), "echo '"+adaPass+"' | sallyport auth-test ada --service login && sallyport status | grep -q '^ *online for'")
+			return err
+		}))
+	})
 	t.Run("a restart loses no one who connects meanwhile", func(t *testing.T) {
 		in(t, b, "systemctl restart sallyportd & getent passwd ada; wait")
 	})

@@ -35,6 +35,9 @@ func runAdmin(ctx context.Context, args []string) error {
 	if len(rest) > 0 && !strings.HasPrefix(rest[0], "-") {
 		verb, rest = verb+" "+rest[0], rest[1:]
 	}
+	if file, ok := strings.CutPrefix(verb, "realm-key "); ok && (file == "export" || file == "remove") {
+		return runRealmKeyFile(file, rest)
+	}
 	c, ok := commands()[verb]
 	if !ok {
 		return fmt.Errorf("%w: there is no command %q", errUsage, verb)
@@ -134,10 +137,15 @@ func commands() map[string]command {
 		"machine rejoin":     on(client.RejoinMachine),
 		"machine quarantine": on(client.QuarantineMachine),
 		"machine release":    on(client.ReleaseMachine),
-		"keys rotate": simple(0, func(ctx context.Context, c client, _ *flags) (proto.Message, error) {
-			return c.RotateKeys(ctx, &v1.RotateKeysRequest{})
+		"keys rotate":        {flags: keysRotate},
+		"keys sign":          {flags: keysSign},
+		"keys new-ca":        {flags: keysNewCA},
+		"keys show": simple(0, func(ctx context.Context, c client, _ *flags) (proto.Message, error) {
+			return c.ShowKeys(ctx, &v1.ShowKeysRequest{})
 		}),
-		"audit": {flags: audit},
+		"realm-key rotate": {flags: realmKeyNext(false)},
+		"realm-key new":    {flags: realmKeyNext(true)},
+		"audit":            {flags: audit},
 		"audit verify": simple(0, func(ctx context.Context, c client, _ *flags) (proto.Message, error) {
 			return c.VerifyAudit(ctx, &v1.VerifyAuditRequest{})
 		}),

@@ -60,7 +60,14 @@ const usage = `sallyport-server keeps a realm's accounts and serves them to its 
   sallyport-server machine set NAME [--offline-codes=true|false] [--admits GROUP,...|'*']
   sallyport-server machine remove|rejoin|quarantine|release NAME
   sallyport-server machine list
-  sallyport-server keys rotate
+  sallyport-server keys show
+  sallyport-server keys rotate [--emergency] [--realm-key FILE]   a new signing key
+  sallyport-server keys sign [--realm-key FILE]         signs the key list anew
+  sallyport-server keys new-ca [--realm-key FILE]       a new certificate authority
+  sallyport-server realm-key export FILE                a copy, to be kept elsewhere
+  sallyport-server realm-key remove --copy FILE         takes it out of the folder
+  sallyport-server realm-key rotate [--realm-key FILE]  a new one, signed by the old one
+  sallyport-server realm-key new                        a new one, when the old one is lost
   sallyport-server audit [--since TIME]
   sallyport-server audit verify
   sallyport-server audit prune --before TIME

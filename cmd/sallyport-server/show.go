@@ -97,7 +97,9 @@ func people(w io.Writer, m proto.Message) {
 			fmt.Fprintf(w, "pruned up to row\t%d\nits hash\t%s\n", m.GetPrunedTo(), m.GetHash())
 		}
 	case *v1.RotateKeysResponse:
-		fmt.Fprintf(w, "signing with\t%s\n", m.GetKeyId())
+		fmt.Fprintf(w, "signing with\t%s\nkey list\tversion %d\n", m.GetKeyId(), m.GetKeys().GetVersion())
+	case *v1.KeysView:
+		keys(w, m)
 	}
 }
 

@@ -48,7 +48,7 @@ func Transport(c *tls.Config, dial time.Duration) *http.Transport {
 }
 
 // Client makes requests over it and follows no redirect.
-func Client(t *http.Transport) *http.Client {
+func Client(t http.RoundTripper) *http.Client {
 	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return ErrRedirect }}
 }
 

@@ -1,18 +1,44 @@
 // Package sallyport is the provider for Sallyport's own server.
 //
-// It starts without a network: the realm's public keys are recalled from
-// provider.Memory, so remembered tokens verify on a plane. Every answer is
-// checked before it is handed on: the server's certificate against the one root
-// that the machine pinned when it joined, each token's signature, that it is the
-// account that was asked for, and that a session token is for this machine. What
-// a signed token says is handed on even if no machine could take it: the resolver
-// refuses such an account by name, and the rest of the list is still good.
+// It starts without a network: the realm's key list comes from the file that joining
+// wrote and from provider.Memory, so remembered tokens verify on a plane. Every answer
+// is checked before it is handed on: the server's certificate against the key list,
+// each token's signature with a key of that list, that it is the account that was
+// asked for, and that a session token is for this machine. What a signed token says
+// is handed on even if no machine could take it: the resolver refuses such an account
+// by name, and the rest of the list is still good.
+//
+// # Whom it believes
+//
+// A signing key and a TLS key count only by a key list (identity.KeyList) that the
+// realm key signed. [Join] pins the realm key by a fingerprint, [Trust] pins another.
+//
+//	holds                     offered                        then
+//	realm key                 a list by it, or by one that   goes by it, and by its
+//	                          its chain leads to, newer      realm key from now on
+//	                          the same list                  nothing changes
+//	                          an older list; another of the
+//	                          same version; by another key;
+//	                          of another realm; none; one
+//	                          that cannot be read            DoubtError
+//	signing keys from before  a realm key that one of them
+//	                          introduces, and a list by it   as above
+//	                          no list, by an older server    goes on with those keys,
+//	                                                         takes no other
+//	                          anything else                  DoubtError
+//	neither                   anything                       DoubtError
+//
+// The list is asked for when a change stream begins, when a token names a key that is
+// not known, and when a server shows a certificate that is not known. The last is done
+// in the handshake, on a connection of its own on which this machine shows no
+// certificate and says nothing secret, at most once in two seconds. When a list takes a
+// signing key away, Watch reports provider.Reset until the accounts have been listed.
 //
 // What an error means to the caller is decided in errors.go alone:
 //
 //	no route, refused, deadline, other TLS fault,
 //	redirect, 408, 429, 5xx, a body that is no answer   provider.ErrOffline
-//	certificate or signature does not verify            provider.ErrUntrusted
+//	certificate, signature or key list does not verify  provider.ErrUntrusted
 //	signed, and of a newer release                      provider.ErrNewer
 //	"unauthenticated", "permission denied"              provider.ErrRefusedMachine
 //	"not found" with the service's own detail           provider.ErrNotFound

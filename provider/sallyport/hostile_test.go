@@ -104,6 +104,10 @@ func offline(t *testing.T, call string, err error) {
 
 func TestAStreamThatFallsSilentIsOffline(t *testing.T) {
 	p := hostile(t, func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/Describe") {
+			w.Header().Set("Content-Type", "application/proto") // a server from before key lists
+			return
+		}
 		w.Header().Set("Content-Type", "application/connect+proto")
 		_, _ = w.Write([]byte{0, 0, 0, 0, 2, 0x3a, 0}) // one Alive
 		w.(http.Flusher).Flush()

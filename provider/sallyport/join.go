@@ -6,14 +6,12 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,7 +21,6 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
-	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/provider/https"
 )
 
@@ -44,17 +41,15 @@ var ErrCode = errors.New("the join code is wrong, used or expired")
 // joinTimeout bounds joining as a whole.
 const joinTimeout = 30 * time.Second
 
-// Join makes a machine key and trades a one-time code for a place in the realm.
-// The code is sent only to a server whose chain holds the certificate with that
-// SHA-256 fingerprint (hex; colons and case do not matter) and verifies against
-// it; otherwise the error is provider.ErrUntrusted.
+// Join makes a machine key and trades a one-time code for a place in the realm. It
+// first asks the server for its realm key and key list, on a connection on which
+// nothing else is said, and sends the code only to a server whose realm key and TLS
+// key give that fingerprint (hex; colons and case do not matter) and whose key list
+// that realm key signed; otherwise the error is provider.ErrUntrusted.
 func Join(ctx context.Context, server, code, fingerprint string) (Joined, error) {
 	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
 	defer cancel()
-	if err := https.CheckURL(server); err != nil {
-		return Joined{}, err
-	}
-	root, err := pinned(ctx, server, fingerprint)
+	pin, err := pinned(ctx, server, fingerprint)
 	if err != nil {
 		return Joined{}, err
 	}
@@ -66,9 +61,9 @@ func Join(ctx context.Context, server, code, fingerprint string) (Joined, error)
 	if err != nil {
 		return Joined{}, err
 	}
-	roots := x509.NewCertPool()
-	roots.AddCert(root)
-	t := https.Transport(tlsConfig(roots, cert), joinTimeout)
+	t := https.Transport(tlsConfig(cert, func(chain []*x509.Certificate) error {
+		return distrusted(chain, pin.tls.Verify(chain, pin.host, time.Now()))
+	}), joinTimeout)
 	defer t.CloseIdleConnections()
 	resp, err := sallyportv1connect.NewMachineServiceClient(https.Client(t), server, limits()).Join(ctx, &v1.JoinRequest{Code: code, PublicKey: pub})
 	if err != nil {
@@ -81,22 +76,47 @@ func Join(ctx context.Context, server, code, fingerprint string) (Joined, error)
 	if err != nil {
 		return Joined{}, meaning("join", fmt.Errorf("machine uuid: %w", err))
 	}
+	if resp.GetRealm() != pin.list.Realm {
+		return Joined{}, meaning("join", otherRealm(resp.GetRealm(), pin.list.Realm))
+	}
 	ids := identity.IDRange{Min: resp.GetIdMin(), Max: resp.GetIdMax()}
 	if ids != (identity.IDRange{}) {
 		if err := ids.Validate(); err != nil {
 			return Joined{}, meaning("join", fmt.Errorf("the realm's range of ids: %w", err))
 		}
 	}
-	return Joined{
-		IDs: ids, MachineID: id, MachineName: resp.GetMachineName(), Realm: resp.GetRealm(), Key: key,
-		RootPEM: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root.Raw}),
-	}, nil
+	return Joined{IDs: ids, MachineID: id, MachineName: resp.GetMachineName(), Realm: pin.list.Realm, Key: key, RootPEM: pin.pem}, nil
 }
 
-// pinned connects only to look at the chain, and returns the certificate in it
-// that has the fingerprint. Nothing is said on that connection; that the chain
-// verifies against the certificate is checked by the one that follows.
-func pinned(ctx context.Context, server, fingerprint string) (*x509.Certificate, error) {
+// Trust returns what [Options].RootPEM is to be from now on, for a machine that has
+// joined already: what Join does without joining. The realm must be the machine's.
+func Trust(ctx context.Context, server, realm, fingerprint string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
+	defer cancel()
+	pin, err := pinned(ctx, server, fingerprint)
+	if err != nil {
+		return nil, err
+	}
+	if pin.list.Realm != realm {
+		return nil, meaning("trust", otherRealm(pin.list.Realm, realm))
+	}
+	return pin.pem, nil
+}
+
+// pin is a realm key and a server's TLS key that a fingerprint vouches for.
+type pin struct {
+	host string
+	list *identity.KeyList
+	tls  identity.TLSTrust
+	pem  []byte
+}
+
+// pinned asks whoever answers what it says about itself, and believes it where that
+// gives the fingerprint.
+func pinned(ctx context.Context, server, fingerprint string) (*pin, error) {
+	if err := https.CheckURL(server); err != nil {
+		return nil, err
+	}
 	want, err := hex.DecodeString(strings.ReplaceAll(strings.TrimSpace(fingerprint), ":", ""))
 	if err != nil || len(want) != sha256.Size {
 		return nil, errors.New("join: the fingerprint is not a SHA-256 in hex, as \"sallyport-server machine add\" prints it")
@@ -105,27 +125,46 @@ func pinned(ctx context.Context, server, fingerprint string) (*x509.Certificate,
 	if err != nil {
 		return nil, fmt.Errorf("server address: %w", err)
 	}
-	port := u.Port()
-	if port == "" {
-		port = "443"
-	}
-	d := &tls.Dialer{Config: &tls.Config{
-		MinVersion: tls.VersionTLS13, ServerName: u.Hostname(),
-		InsecureSkipVerify: true, //nolint:gosec // the chain is what we came to look at
-	}}
-	conn, err := d.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
+	resp, chain, err := look(ctx, server, u.Hostname(), joinTimeout)
 	if err != nil {
 		return nil, meaning("join", err)
 	}
-	defer func() { _ = conn.Close() }()
-	secured, ok := conn.(*tls.Conn)
-	if !ok {
-		return nil, fmt.Errorf("join: %w: no TLS", provider.ErrUntrusted)
+	if len(resp.GetKeyList()) == 0 {
+		return nil, meaning("join", oldServer(chain, want))
 	}
-	for _, c := range secured.ConnectionState().PeerCertificates {
-		if sum := sha256.Sum256(c.Raw); subtle.ConstantTimeCompare(sum[:], want) == 1 {
-			return c, nil
+	b, err := identity.DecodeKeyBundle(resp.GetKeyList())
+	if err != nil {
+		return nil, meaning("join", unreadable(err))
+	}
+	list, err := identity.OpenKeyList(b.RealmKey, b.List)
+	if err != nil {
+		return nil, meaning("join", notSigned(b.RealmKey, b.RealmKey, err))
+	}
+	for _, t := range list.TLS {
+		sum := identity.RealmFingerprint(b.RealmKey, t)
+		if subtle.ConstantTimeCompare(sum[:], want) != 1 {
+			continue
 		}
+		if err := t.Verify(chain, u.Hostname(), time.Now()); err != nil {
+			return nil, meaning("join", otherTLSKey(server, distrusted(chain, err)))
+		}
+		p := &pin{host: u.Hostname(), list: list, tls: t}
+		// For programs from before there were realm keys. Never an intermediate.
+		certificate := chain[0]
+		if t.Kind == identity.TLSAuthority {
+			certificate = chain[len(chain)-1]
+		}
+		p.pem, err = anchorPEM(b.RealmKey, resp.GetKeyList(), certificate.Raw)
+		return p, err
 	}
-	return nil, fmt.Errorf("join: %w: no certificate of %s has the fingerprint given", provider.ErrUntrusted, server)
+	return nil, meaning("join", otherFingerprint(server, chain, want))
+}
+
+// showsCertificate tells whether a fingerprint is one of a certificate, as servers
+// printed it before there were realm keys.
+func showsCertificate(chain []*x509.Certificate, want []byte) bool {
+	return slices.ContainsFunc(chain, func(c *x509.Certificate) bool {
+		sum := sha256.Sum256(c.Raw)
+		return subtle.ConstantTimeCompare(sum[:], want) == 1
+	})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
-	"encoding/pem"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -26,10 +25,11 @@ type liar struct {
 	sallyportv1connect.UnimplementedAuthenticationServiceHandler
 	pub         ed25519.PublicKey
 	id, session []byte
+	list        []byte
 }
 
 func (l *liar) Describe(context.Context, *v1.DescribeRequest) (*v1.DescribeResponse, error) {
-	return &v1.DescribeResponse{Realm: "r", SigningKeys: [][]byte{l.pub}}, nil
+	return &v1.DescribeResponse{Realm: "r", SigningKeys: [][]byte{l.pub}, KeyList: l.list}, nil
 }
 
 func (l *liar) GetIDToken(context.Context, *v1.GetIDTokenRequest) (*v1.GetIDTokenResponse, error) {
@@ -124,7 +124,7 @@ func lie(t *testing.T, machine, account uuid.UUID, session *identity.SessionToke
 		t.Fatal(err)
 	}
 	return open(t, sallyport.Options{
-		URL: s.URL, RootPEM: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}),
+		URL: s.URL, RootPEM: l.trusted(t, s),
 		MachineKey: machineKey, MachineID: machine, Memory: &memory{},
 	})
 }

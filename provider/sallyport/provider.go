@@ -4,14 +4,15 @@ import (
 	"context"
 	"crypto"
 	"crypto/ed25519"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"net/http"
+	"net/url"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
@@ -36,8 +37,9 @@ type Timeouts struct {
 type Options struct {
 	// URL is https://HOST or https://HOST:PORT.
 	URL string
-	// RootPEM is the certificate that the machine pinned when it joined; the
-	// server's must verify against it and nothing else.
+	// RootPEM is what the machine pinned when it joined: the realm key and a key list,
+	// and for a machine that joined before there were realm keys, the certificate that
+	// the server's must verify against.
 	RootPEM []byte
 	// MachineKey proves to be the machine; its public key is Ed25519.
 	MachineKey crypto.Signer
@@ -57,17 +59,25 @@ type Options struct {
 // Provider is one server as a source of accounts. It is safe for concurrent use.
 type Provider struct {
 	o         Options
-	transport *http.Transport
+	host      string // of URL
+	anchor    anchor
+	transport *transport
 	realms    sallyportv1connect.RealmServiceClient
 	directory sallyportv1connect.DirectoryServiceClient
 	auth      sallyportv1connect.AuthenticationServiceClient
 	machines  sallyportv1connect.MachineServiceClient
 	cards     sallyportv1connect.CardServiceClient
-	keys      atomic.Pointer[identity.Keyring] // nil until known
+	trust     atomic.Pointer[trust]            // nil until known
+	keys      atomic.Pointer[identity.Keyring] // the trust's, or a legacy machine's; nil until known
 	// instance tells this process from a copy of the machine.
 	instance uuid.UUID
-	// asked is when the keys were last asked for because of an unknown one.
-	asked atomic.Int64
+	// taking lets one list in at a time. Nobody waits for the network under it.
+	taking sync.Mutex
+	// asked and looked are when the key list was last asked for because of an unknown
+	// signing key, and because of an unknown TLS key.
+	asked, looked atomic.Int64
+	looking       singleflight.Group
+	judged        atomic.Pointer[judgement] // the last certificate that was not known
 }
 
 var (
@@ -97,15 +107,20 @@ func New(o Options) (*Provider, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(o.RootPEM) {
-		return nil, errors.New("sallyport provider: the root certificate is not PEM")
+	anchor, err := readAnchor(o.RootPEM)
+	if err != nil {
+		return nil, err
 	}
 	cert, err := machineCertificate(o.MachineKey)
 	if err != nil {
 		return nil, err
 	}
-	p := &Provider{o: o, instance: uuid.New(), transport: https.Transport(tlsConfig(roots, cert), o.Timeouts.Dial)}
+	u, err := url.Parse(o.URL)
+	if err != nil {
+		return nil, fmt.Errorf("server address: %w", err)
+	}
+	p := &Provider{o: o, instance: uuid.New(), host: u.Hostname(), anchor: anchor}
+	p.transport = newTransport(tlsConfig(cert, p.verifyServer), o.Timeouts.Dial)
 	hc := https.Client(p.transport)
 	p.realms = sallyportv1connect.NewRealmServiceClient(hc, o.URL, limits())
 	p.directory = sallyportv1connect.NewDirectoryServiceClient(hc, o.URL, limits())
@@ -165,6 +180,7 @@ func (p *Provider) List(ctx context.Context, each func(provider.Record) error) (
 	defer cancel()
 	quiet := time.AfterFunc(p.o.Timeouts.Silence, cancel)
 	defer quiet.Stop()
+	by := p.trust.Load()
 	stream, err := p.directory.ListIDTokens(ctx, &v1.ListIDTokensRequest{})
 	if err != nil {
 		return provider.Position{}, meaning("list accounts", err)
@@ -193,7 +209,7 @@ func (p *Provider) List(ctx context.Context, each func(provider.Record) error) (
 	if !done {
 		return provider.Position{}, meaning("list accounts", errors.Join(provider.ErrOffline, errShort, stream.Err()))
 	}
-	return position, nil
+	return position, meaning("list accounts", p.relisted(ctx, by))
 }
 
 var errShort = errors.New("the list ended before its end")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
-	"encoding/pem"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -113,7 +112,7 @@ func listed(t *testing.T, l *lister) *sallyport.Provider {
 		t.Fatal(err)
 	}
 	return open(t, sallyport.Options{
-		URL: s.URL, RootPEM: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}),
+		URL: s.URL, RootPEM: l.trusted(t, s),
 		MachineKey: machineKey, MachineID: uuid.New(), Memory: &memory{},
 	})
 }

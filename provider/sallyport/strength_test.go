@@ -5,7 +5,6 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/pem"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -115,7 +114,7 @@ func TestACardIsNeverAskedToSignANonceThatIsNone(t *testing.T) {
 		s := httptest.NewTLSServer(mux)
 		t.Cleanup(s.Close)
 		p := open(t, sallyport.Options{
-			URL: s.URL, RootPEM: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}),
+			URL: s.URL, RootPEM: c.trusted(t, s),
 			MachineKey: machineKey, MachineID: uuid.New(), Memory: &memory{},
 		})
 		e, _, err := p.Begin(t.Context(), provider.Attempt{Name: "alice"})

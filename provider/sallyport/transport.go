@@ -1,17 +1,25 @@
 package sallyport
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"fmt"
 	"math/big"
+	"net/http"
+	"sync/atomic"
 	"time"
 
 	"connectrpc.com/connect"
+
+	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
+	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
+	"github.com/sallyport-auth/sallyport/provider/https"
 )
 
 // maxMessage bounds one message from the server: a batch of tokens, one of which
@@ -33,12 +41,150 @@ func machineCertificate(key crypto.Signer) (*tls.Certificate, error) {
 	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
 }
 
-func tlsConfig(roots *x509.CertPool, cert *tls.Certificate) *tls.Config {
+// tlsConfig takes whom verify takes, and nobody else. In TLS 1.3 a client shows its
+// certificate only after that (RFC 8446, section 2).
+func tlsConfig(cert *tls.Certificate, verify func([]*x509.Certificate) error) *tls.Config {
 	return &tls.Config{
-		MinVersion: tls.VersionTLS13, RootCAs: roots,
+		MinVersion:         tls.VersionTLS13,
+		InsecureSkipVerify: true, //nolint:gosec // VerifyConnection is what verifies
+		VerifyConnection:   func(cs tls.ConnectionState) error { return verify(cs.PeerCertificates) },
 		// Whatever authorities the server names: ours is not from any.
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return cert, nil },
 	}
+}
+
+// lookConfig takes anybody, shows no certificate, and hands over the chain: it is for
+// looking at what a server says about itself, on a connection that nothing secret is
+// said on.
+func lookConfig(host string, chain *[]*x509.Certificate) *tls.Config {
+	return &tls.Config{
+		MinVersion: tls.VersionTLS13, ServerName: host,
+		InsecureSkipVerify: true, //nolint:gosec // what comes over it is signed itself
+		VerifyConnection: func(cs tls.ConnectionState) error {
+			*chain = cs.PeerCertificates
+			return nil
+		},
+	}
+}
+
+// look asks whoever answers there what it says about itself.
+func look(ctx context.Context, server, host string, dial time.Duration) (*v1.DescribeResponse, []*x509.Certificate, error) {
+	var chain []*x509.Certificate
+	t := https.Transport(lookConfig(host, &chain), dial)
+	defer t.CloseIdleConnections()
+	resp, err := sallyportv1connect.NewRealmServiceClient(https.Client(t), server, limits()).Describe(ctx, &v1.DescribeRequest{})
+	if err != nil {
+		return nil, chain, fmt.Errorf("ask for the key list: %w", err)
+	}
+	return resp, chain, nil
+}
+
+// transport is one that can be made anew: what begins after that makes connections
+// of its own.
+type transport struct {
+	config  *tls.Config
+	dial    time.Duration
+	current atomic.Pointer[http.Transport]
+}
+
+func newTransport(c *tls.Config, dial time.Duration) *transport {
+	t := &transport{config: c, dial: dial}
+	t.renew()
+	return t
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	return t.current.Load().RoundTrip(r) //nolint:wrapcheck // a transport's own
+}
+
+func (t *transport) renew() {
+	if old := t.current.Swap(https.Transport(t.config.Clone(), t.dial)); old != nil {
+		old.CloseIdleConnections()
+	}
+}
+
+// CloseIdleConnections is for http.Client.
+func (t *transport) CloseIdleConnections() { t.current.Load().CloseIdleConnections() }
+
+// verifyServer judges the chain that a server presents: by the key list, or by the
+// root certificate of a machine that has none yet. When it is another than the list
+// names, whoever presented it is asked once for a newer list, so that a renewed
+// certificate needs no visit here.
+func (p *Provider) verifyServer(chain []*x509.Certificate) error {
+	err := p.knownServer(chain)
+	if err == nil || len(chain) == 0 || p.anchor.realmKey == nil && p.trust.Load() == nil {
+		return distrusted(chain, err)
+	}
+	judged, _, _ := p.looking.Do(string(chain[0].Raw), func() (any, error) { return p.judge(chain[0], err), nil })
+	if p.knownServer(chain) == nil {
+		return nil
+	}
+	j, _ := judged.(*judgement)
+	if j == nil {
+		return errors.New("the server has a new certificate, and its key list was asked for a moment ago: again in " + askAgain.String())
+	}
+	return distrusted(chain, j.why)
+}
+
+// judgement is what was said about itself by whoever showed a certificate.
+type judgement struct {
+	certificate []byte
+	why         error
+}
+
+// judge asks whoever shows that certificate for a newer list, and says why it is not
+// known after that. It is bounded: nobody can make the machine ask all the time. Nil
+// means that nobody was asked about this certificate.
+func (p *Provider) judge(leaf *x509.Certificate, err error) *judgement {
+	if p.mayAsk(&p.looked) {
+		p.judged.Store(&judgement{leaf.Raw, otherCertificate(err, p.lookAgain())})
+	}
+	if j := p.judged.Load(); j != nil && bytes.Equal(j.certificate, leaf.Raw) {
+		return j
+	}
+	return nil
+}
+
+func (p *Provider) lookAgain() error {
+	ctx, cancel := context.WithTimeout(context.Background(), p.o.Timeouts.Dial)
+	defer cancel()
+	resp, _, err := look(ctx, p.o.URL, p.host, p.o.Timeouts.Dial)
+	if err != nil {
+		return err
+	}
+	return p.offered(ctx, resp)
+}
+
+func (p *Provider) knownServer(chain []*x509.Certificate) error {
+	if t := p.trust.Load(); t != nil {
+		return t.list.VerifyTLS(chain, p.host, p.o.Now())
+	}
+	if p.anchor.realmKey != nil {
+		return errors.New("no key list is known yet")
+	}
+	if len(chain) == 0 {
+		return errors.New("no certificate was presented")
+	}
+	between := x509.NewCertPool()
+	for _, c := range chain[1:] {
+		between.AddCert(c)
+	}
+	_, err := chain[0].Verify(x509.VerifyOptions{DNSName: p.host, Roots: p.anchor.roots, Intermediates: between, CurrentTime: p.o.Now()})
+	return err //nolint:wrapcheck // distrusted does
+}
+
+func distrusted(chain []*x509.Certificate, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &tls.CertificateVerificationError{UnverifiedCertificates: chain, Err: err}
+}
+
+// mayAsk allows one in askAgain, of each kind.
+func (p *Provider) mayAsk(at *atomic.Int64) bool {
+	now, last := p.o.Now().UnixNano(), at.Load()
+	return (now-last >= int64(askAgain) || now < last) && at.CompareAndSwap(last, now)
 }
 
 func limits() connect.ClientOption {

@@ -24,6 +24,16 @@ func (p *Provider) Watch(ctx context.Context, from provider.Position, newest []b
 	defer cancel(nil)
 	quiet := time.AfterFunc(p.o.Timeouts.Silence, func() { cancel(errSilent) })
 	defer quiet.Stop()
+	// Also where no token ever comes that would show a key to be unknown.
+	if err := p.learn(ctx); err != nil && !errors.Is(err, errNoList) {
+		return meaning("watch", err)
+	}
+	if t := p.trust.Load(); t != nil && t.Relist {
+		if err := each(provider.Event{Kind: provider.Reset}); err != nil {
+			return err
+		}
+		return meaning("watch", errEnded)
+	}
 	stream, err := p.directory.Watch(ctx, p.watchRequest(from, newest))
 	if err != nil {
 		return meaning("watch", err)

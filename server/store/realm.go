@@ -52,6 +52,12 @@ func (t *Tx) AddSigningKey(pub ed25519.PublicKey, now time.Time) error {
 	return err
 }
 
+// RemoveOtherSigningKeys forgets every public key but that one.
+func (t *Tx) RemoveOtherSigningKeys(pub ed25519.PublicKey) error {
+	_, err := t.exec(`DELETE FROM signing_keys WHERE public_key <> ?`, []byte(pub))
+	return err
+}
+
 // SigningKeys lists the realm's public keys, the current one first.
 func (t *Tx) SigningKeys() ([]ed25519.PublicKey, error) {
 	var keys []ed25519.PublicKey

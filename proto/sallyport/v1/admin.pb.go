@@ -2008,7 +2008,7 @@ type AddMachineResponse struct {
 	// Shown once, kept only as a hash.
 	Code    string                 `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`
 	Expires *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=expires,proto3" json:"expires,omitempty"`
-	// SHA-256 of the top-most certificate that the server presents, in hex.
+	// SHA-256 of a text that names the realm key and the server's TLS key, in hex.
 	Fingerprint   string `protobuf:"bytes,4,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2793,7 +2793,11 @@ func (x *PruneAuditResponse) GetHash() string {
 }
 
 type RotateKeysRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The keys so far are no longer trusted: what only they signed counts no more.
+	Emergency bool `protobuf:"varint,1,opt,name=emergency,proto3" json:"emergency,omitempty"`
+	// The realm key, PEM, where it is not in the folder.
+	RealmKey      []byte `protobuf:"bytes,2,opt,name=realm_key,json=realmKey,proto3" json:"realm_key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2828,9 +2832,24 @@ func (*RotateKeysRequest) Descriptor() ([]byte, []int) {
 	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{42}
 }
 
+func (x *RotateKeysRequest) GetEmergency() bool {
+	if x != nil {
+		return x.Emergency
+	}
+	return false
+}
+
+func (x *RotateKeysRequest) GetRealmKey() []byte {
+	if x != nil {
+		return x.RealmKey
+	}
+	return nil
+}
+
 type RotateKeysResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	KeyId         string                 `protobuf:"bytes,1,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
+	Keys          *KeysView              `protobuf:"bytes,2,opt,name=keys,proto3" json:"keys,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2872,6 +2891,303 @@ func (x *RotateKeysResponse) GetKeyId() string {
 	return ""
 }
 
+func (x *RotateKeysResponse) GetKeys() *KeysView {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+type ShowKeysRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShowKeysRequest) Reset() {
+	*x = ShowKeysRequest{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShowKeysRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShowKeysRequest) ProtoMessage() {}
+
+func (x *ShowKeysRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShowKeysRequest.ProtoReflect.Descriptor instead.
+func (*ShowKeysRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{44}
+}
+
+type SignKeysRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	RealmKey      []byte                 `protobuf:"bytes,1,opt,name=realm_key,json=realmKey,proto3" json:"realm_key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SignKeysRequest) Reset() {
+	*x = SignKeysRequest{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SignKeysRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SignKeysRequest) ProtoMessage() {}
+
+func (x *SignKeysRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SignKeysRequest.ProtoReflect.Descriptor instead.
+func (*SignKeysRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *SignKeysRequest) GetRealmKey() []byte {
+	if x != nil {
+		return x.RealmKey
+	}
+	return nil
+}
+
+// RotateRealmKeyRequest makes a new realm key. The one so far signs it, unless it is lost.
+type RotateRealmKeyRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	RealmKey      []byte                 `protobuf:"bytes,1,opt,name=realm_key,json=realmKey,proto3" json:"realm_key,omitempty"`
+	Lost          bool                   `protobuf:"varint,2,opt,name=lost,proto3" json:"lost,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RotateRealmKeyRequest) Reset() {
+	*x = RotateRealmKeyRequest{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RotateRealmKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RotateRealmKeyRequest) ProtoMessage() {}
+
+func (x *RotateRealmKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RotateRealmKeyRequest.ProtoReflect.Descriptor instead.
+func (*RotateRealmKeyRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *RotateRealmKeyRequest) GetRealmKey() []byte {
+	if x != nil {
+		return x.RealmKey
+	}
+	return nil
+}
+
+func (x *RotateRealmKeyRequest) GetLost() bool {
+	if x != nil {
+		return x.Lost
+	}
+	return false
+}
+
+type RenewCARequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	RealmKey      []byte                 `protobuf:"bytes,1,opt,name=realm_key,json=realmKey,proto3" json:"realm_key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenewCARequest) Reset() {
+	*x = RenewCARequest{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenewCARequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenewCARequest) ProtoMessage() {}
+
+func (x *RenewCARequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenewCARequest.ProtoReflect.Descriptor instead.
+func (*RenewCARequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *RenewCARequest) GetRealmKey() []byte {
+	if x != nil {
+		return x.RealmKey
+	}
+	return nil
+}
+
+type KeysView struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Realm string                 `protobuf:"bytes,1,opt,name=realm,proto3" json:"realm,omitempty"`
+	// The realm key, hex, and whether its private half is in the folder.
+	RealmKey     string `protobuf:"bytes,2,opt,name=realm_key,json=realmKey,proto3" json:"realm_key,omitempty"`
+	RealmKeyHere bool   `protobuf:"varint,3,opt,name=realm_key_here,json=realmKeyHere,proto3" json:"realm_key_here,omitempty"`
+	// Of the key list.
+	Version     uint64                 `protobuf:"varint,4,opt,name=version,proto3" json:"version,omitempty"`
+	Signed      *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=signed,proto3" json:"signed,omitempty"`
+	SigningKeys []string               `protobuf:"bytes,6,rep,name=signing_keys,json=signingKeys,proto3" json:"signing_keys,omitempty"`
+	// "ca" or "server", the SHA-256 of the SubjectPublicKeyInfo in hex, and names.
+	Tls []string `protobuf:"bytes,7,rep,name=tls,proto3" json:"tls,omitempty"`
+	// What a machine compares when it joins, hex.
+	Fingerprint string `protobuf:"bytes,8,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
+	// Why machines refuse the list as it is; empty when they do not.
+	Problem       string `protobuf:"bytes,9,opt,name=problem,proto3" json:"problem,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KeysView) Reset() {
+	*x = KeysView{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KeysView) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KeysView) ProtoMessage() {}
+
+func (x *KeysView) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KeysView.ProtoReflect.Descriptor instead.
+func (*KeysView) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *KeysView) GetRealm() string {
+	if x != nil {
+		return x.Realm
+	}
+	return ""
+}
+
+func (x *KeysView) GetRealmKey() string {
+	if x != nil {
+		return x.RealmKey
+	}
+	return ""
+}
+
+func (x *KeysView) GetRealmKeyHere() bool {
+	if x != nil {
+		return x.RealmKeyHere
+	}
+	return false
+}
+
+func (x *KeysView) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *KeysView) GetSigned() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Signed
+	}
+	return nil
+}
+
+func (x *KeysView) GetSigningKeys() []string {
+	if x != nil {
+		return x.SigningKeys
+	}
+	return nil
+}
+
+func (x *KeysView) GetTls() []string {
+	if x != nil {
+		return x.Tls
+	}
+	return nil
+}
+
+func (x *KeysView) GetFingerprint() string {
+	if x != nil {
+		return x.Fingerprint
+	}
+	return ""
+}
+
+func (x *KeysView) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
 type ShowRealmRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -2880,7 +3196,7 @@ type ShowRealmRequest struct {
 
 func (x *ShowRealmRequest) Reset() {
 	*x = ShowRealmRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[44]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2892,7 +3208,7 @@ func (x *ShowRealmRequest) String() string {
 func (*ShowRealmRequest) ProtoMessage() {}
 
 func (x *ShowRealmRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[44]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2905,7 +3221,7 @@ func (x *ShowRealmRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowRealmRequest.ProtoReflect.Descriptor instead.
 func (*ShowRealmRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{44}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{49}
 }
 
 // KindPoints is what one kind of factor counts.
@@ -2919,7 +3235,7 @@ type KindPoints struct {
 
 func (x *KindPoints) Reset() {
 	*x = KindPoints{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[45]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2931,7 +3247,7 @@ func (x *KindPoints) String() string {
 func (*KindPoints) ProtoMessage() {}
 
 func (x *KindPoints) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[45]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2944,7 +3260,7 @@ func (x *KindPoints) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KindPoints.ProtoReflect.Descriptor instead.
 func (*KindPoints) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{45}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *KindPoints) GetKind() string {
@@ -2977,7 +3293,7 @@ type SetRealmRequest struct {
 
 func (x *SetRealmRequest) Reset() {
 	*x = SetRealmRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[46]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2989,7 +3305,7 @@ func (x *SetRealmRequest) String() string {
 func (*SetRealmRequest) ProtoMessage() {}
 
 func (x *SetRealmRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[46]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3002,7 +3318,7 @@ func (x *SetRealmRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetRealmRequest.ProtoReflect.Descriptor instead.
 func (*SetRealmRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{46}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *SetRealmRequest) GetPoints() []*KindPoints {
@@ -3039,7 +3355,7 @@ type RealmView struct {
 
 func (x *RealmView) Reset() {
 	*x = RealmView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[47]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3051,7 +3367,7 @@ func (x *RealmView) String() string {
 func (*RealmView) ProtoMessage() {}
 
 func (x *RealmView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[47]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3064,7 +3380,7 @@ func (x *RealmView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RealmView.ProtoReflect.Descriptor instead.
 func (*RealmView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{47}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *RealmView) GetName() string {
@@ -3312,10 +3628,31 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x12PruneAuditResponse\x12\x12\n" +
 	"\x04rows\x18\x01 \x01(\x03R\x04rows\x12\x1b\n" +
 	"\tpruned_to\x18\x02 \x01(\x03R\bprunedTo\x12\x12\n" +
-	"\x04hash\x18\x03 \x01(\tR\x04hash\"\x13\n" +
-	"\x11RotateKeysRequest\"+\n" +
+	"\x04hash\x18\x03 \x01(\tR\x04hash\"N\n" +
+	"\x11RotateKeysRequest\x12\x1c\n" +
+	"\temergency\x18\x01 \x01(\bR\temergency\x12\x1b\n" +
+	"\trealm_key\x18\x02 \x01(\fR\brealmKey\"W\n" +
 	"\x12RotateKeysResponse\x12\x15\n" +
-	"\x06key_id\x18\x01 \x01(\tR\x05keyId\"\x12\n" +
+	"\x06key_id\x18\x01 \x01(\tR\x05keyId\x12*\n" +
+	"\x04keys\x18\x02 \x01(\v2\x16.sallyport.v1.KeysViewR\x04keys\"\x11\n" +
+	"\x0fShowKeysRequest\".\n" +
+	"\x0fSignKeysRequest\x12\x1b\n" +
+	"\trealm_key\x18\x01 \x01(\fR\brealmKey\"H\n" +
+	"\x15RotateRealmKeyRequest\x12\x1b\n" +
+	"\trealm_key\x18\x01 \x01(\fR\brealmKey\x12\x12\n" +
+	"\x04lost\x18\x02 \x01(\bR\x04lost\"-\n" +
+	"\x0eRenewCARequest\x12\x1b\n" +
+	"\trealm_key\x18\x01 \x01(\fR\brealmKey\"\xa2\x02\n" +
+	"\bKeysView\x12\x14\n" +
+	"\x05realm\x18\x01 \x01(\tR\x05realm\x12\x1b\n" +
+	"\trealm_key\x18\x02 \x01(\tR\brealmKey\x12$\n" +
+	"\x0erealm_key_here\x18\x03 \x01(\bR\frealmKeyHere\x12\x18\n" +
+	"\aversion\x18\x04 \x01(\x04R\aversion\x122\n" +
+	"\x06signed\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x06signed\x12!\n" +
+	"\fsigning_keys\x18\x06 \x03(\tR\vsigningKeys\x12\x10\n" +
+	"\x03tls\x18\a \x03(\tR\x03tls\x12 \n" +
+	"\vfingerprint\x18\b \x01(\tR\vfingerprint\x12\x18\n" +
+	"\aproblem\x18\t \x01(\tR\aproblem\"\x12\n" +
 	"\x10ShowRealmRequest\"8\n" +
 	"\n" +
 	"KindPoints\x12\x12\n" +
@@ -3331,7 +3668,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
 	"\x06points\x18\x02 \x03(\v2\x18.sallyport.v1.KindPointsR\x06points\x12%\n" +
 	"\x0eattestation_ca\x18\x03 \x03(\tR\rattestationCa\x12/\n" +
-	"\x13require_attestation\x18\x04 \x01(\bR\x12requireAttestation2\xec\x15\n" +
+	"\x13require_attestation\x18\x04 \x01(\bR\x12requireAttestation2\x82\x18\n" +
 	"\fAdminService\x12H\n" +
 	"\n" +
 	"AddAccount\x12\x1f.sallyport.v1.AddAccountRequest\x1a\x19.sallyport.v1.AccountView\x12C\n" +
@@ -3379,7 +3716,11 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"PruneAudit\x12\x1f.sallyport.v1.PruneAuditRequest\x1a .sallyport.v1.PruneAuditResponse\x12O\n" +
 	"\n" +
-	"RotateKeys\x12\x1f.sallyport.v1.RotateKeysRequest\x1a .sallyport.v1.RotateKeysResponseBDZBgithub.com/sallyport-auth/sallyport/proto/sallyport/v1;sallyportv1b\x06proto3"
+	"RotateKeys\x12\x1f.sallyport.v1.RotateKeysRequest\x1a .sallyport.v1.RotateKeysResponse\x12A\n" +
+	"\bShowKeys\x12\x1d.sallyport.v1.ShowKeysRequest\x1a\x16.sallyport.v1.KeysView\x12A\n" +
+	"\bSignKeys\x12\x1d.sallyport.v1.SignKeysRequest\x1a\x16.sallyport.v1.KeysView\x12M\n" +
+	"\x0eRotateRealmKey\x12#.sallyport.v1.RotateRealmKeyRequest\x1a\x16.sallyport.v1.KeysView\x12?\n" +
+	"\aRenewCA\x12\x1c.sallyport.v1.RenewCARequest\x1a\x16.sallyport.v1.KeysViewBDZBgithub.com/sallyport-auth/sallyport/proto/sallyport/v1;sallyportv1b\x06proto3"
 
 var (
 	file_sallyport_v1_admin_proto_rawDescOnce sync.Once
@@ -3393,7 +3734,7 @@ func file_sallyport_v1_admin_proto_rawDescGZIP() []byte {
 	return file_sallyport_v1_admin_proto_rawDescData
 }
 
-var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
+var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
 var file_sallyport_v1_admin_proto_goTypes = []any{
 	(*Done)(nil),                   // 0: sallyport.v1.Done
 	(*NameRequest)(nil),            // 1: sallyport.v1.NameRequest
@@ -3439,130 +3780,145 @@ var file_sallyport_v1_admin_proto_goTypes = []any{
 	(*PruneAuditResponse)(nil),     // 41: sallyport.v1.PruneAuditResponse
 	(*RotateKeysRequest)(nil),      // 42: sallyport.v1.RotateKeysRequest
 	(*RotateKeysResponse)(nil),     // 43: sallyport.v1.RotateKeysResponse
-	(*ShowRealmRequest)(nil),       // 44: sallyport.v1.ShowRealmRequest
-	(*KindPoints)(nil),             // 45: sallyport.v1.KindPoints
-	(*SetRealmRequest)(nil),        // 46: sallyport.v1.SetRealmRequest
-	(*RealmView)(nil),              // 47: sallyport.v1.RealmView
-	(*timestamppb.Timestamp)(nil),  // 48: google.protobuf.Timestamp
+	(*ShowKeysRequest)(nil),        // 44: sallyport.v1.ShowKeysRequest
+	(*SignKeysRequest)(nil),        // 45: sallyport.v1.SignKeysRequest
+	(*RotateRealmKeyRequest)(nil),  // 46: sallyport.v1.RotateRealmKeyRequest
+	(*RenewCARequest)(nil),         // 47: sallyport.v1.RenewCARequest
+	(*KeysView)(nil),               // 48: sallyport.v1.KeysView
+	(*ShowRealmRequest)(nil),       // 49: sallyport.v1.ShowRealmRequest
+	(*KindPoints)(nil),             // 50: sallyport.v1.KindPoints
+	(*SetRealmRequest)(nil),        // 51: sallyport.v1.SetRealmRequest
+	(*RealmView)(nil),              // 52: sallyport.v1.RealmView
+	(*timestamppb.Timestamp)(nil),  // 53: google.protobuf.Timestamp
 }
 var file_sallyport_v1_admin_proto_depIdxs = []int32{
 	4,  // 0: sallyport.v1.ListHistoriesResponse.histories:type_name -> sallyport.v1.History
 	5,  // 1: sallyport.v1.ListHistoriesResponse.reserved:type_name -> sallyport.v1.ReservedID
-	48, // 2: sallyport.v1.History.began:type_name -> google.protobuf.Timestamp
-	48, // 3: sallyport.v1.ReservedID.seen:type_name -> google.protobuf.Timestamp
-	48, // 4: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
-	48, // 5: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
-	48, // 6: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
-	48, // 7: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
+	53, // 2: sallyport.v1.History.began:type_name -> google.protobuf.Timestamp
+	53, // 3: sallyport.v1.ReservedID.seen:type_name -> google.protobuf.Timestamp
+	53, // 4: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
+	53, // 5: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
+	53, // 6: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
+	53, // 7: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
 	16, // 8: sallyport.v1.AccountView.ssh_keys:type_name -> sallyport.v1.SSHKeyView
-	48, // 9: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
+	53, // 9: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
 	12, // 10: sallyport.v1.AccountView.cards:type_name -> sallyport.v1.CardView
 	10, // 11: sallyport.v1.AccountView.failures_at:type_name -> sallyport.v1.FailureView
 	11, // 12: sallyport.v1.AccountView.places:type_name -> sallyport.v1.PlaceView
-	48, // 13: sallyport.v1.FailureView.locked_until:type_name -> google.protobuf.Timestamp
-	48, // 14: sallyport.v1.PlaceView.last:type_name -> google.protobuf.Timestamp
-	48, // 15: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
-	48, // 16: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
+	53, // 13: sallyport.v1.FailureView.locked_until:type_name -> google.protobuf.Timestamp
+	53, // 14: sallyport.v1.PlaceView.last:type_name -> google.protobuf.Timestamp
+	53, // 15: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
+	53, // 16: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
 	9,  // 17: sallyport.v1.NewBackupCodesResponse.account:type_name -> sallyport.v1.AccountView
 	9,  // 18: sallyport.v1.ListAccountsResponse.accounts:type_name -> sallyport.v1.AccountView
 	9,  // 19: sallyport.v1.AddTOTPResponse.account:type_name -> sallyport.v1.AccountView
 	25, // 20: sallyport.v1.SetGroupRequest.demands:type_name -> sallyport.v1.Kinds
 	27, // 21: sallyport.v1.ListGroupsResponse.groups:type_name -> sallyport.v1.GroupView
 	31, // 22: sallyport.v1.AddMachineResponse.machine:type_name -> sallyport.v1.MachineView
-	48, // 23: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
-	48, // 24: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
-	48, // 25: sallyport.v1.MachineView.last_seen:type_name -> google.protobuf.Timestamp
-	48, // 26: sallyport.v1.MachineView.duplicated:type_name -> google.protobuf.Timestamp
-	48, // 27: sallyport.v1.MachineView.quarantined:type_name -> google.protobuf.Timestamp
+	53, // 23: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
+	53, // 24: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
+	53, // 25: sallyport.v1.MachineView.last_seen:type_name -> google.protobuf.Timestamp
+	53, // 26: sallyport.v1.MachineView.duplicated:type_name -> google.protobuf.Timestamp
+	53, // 27: sallyport.v1.MachineView.quarantined:type_name -> google.protobuf.Timestamp
 	33, // 28: sallyport.v1.SetMachineRequest.scope:type_name -> sallyport.v1.Scope
 	31, // 29: sallyport.v1.ListMachinesResponse.machines:type_name -> sallyport.v1.MachineView
-	48, // 30: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
-	48, // 31: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
+	53, // 30: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
+	53, // 31: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
 	36, // 32: sallyport.v1.ListAuditResponse.rows:type_name -> sallyport.v1.AuditRow
-	48, // 33: sallyport.v1.PruneAuditRequest.before:type_name -> google.protobuf.Timestamp
-	45, // 34: sallyport.v1.SetRealmRequest.points:type_name -> sallyport.v1.KindPoints
-	45, // 35: sallyport.v1.RealmView.points:type_name -> sallyport.v1.KindPoints
-	8,  // 36: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
-	1,  // 37: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
-	2,  // 38: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
-	18, // 39: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
-	1,  // 40: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
-	1,  // 41: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
-	19, // 42: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
-	20, // 43: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
-	21, // 44: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
-	22, // 45: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
-	1,  // 46: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
-	13, // 47: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
-	14, // 48: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
-	14, // 49: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
-	1,  // 50: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
-	1,  // 51: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
-	24, // 52: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
-	1,  // 53: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
-	2,  // 54: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
-	1,  // 55: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
-	29, // 56: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
-	29, // 57: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
-	26, // 58: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
-	1,  // 59: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
-	2,  // 60: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
-	1,  // 61: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
-	32, // 62: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
-	1,  // 63: sallyport.v1.AdminService.RejoinMachine:input_type -> sallyport.v1.NameRequest
-	1,  // 64: sallyport.v1.AdminService.QuarantineMachine:input_type -> sallyport.v1.NameRequest
-	1,  // 65: sallyport.v1.AdminService.ReleaseMachine:input_type -> sallyport.v1.NameRequest
-	44, // 66: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
-	46, // 67: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
-	2,  // 68: sallyport.v1.AdminService.ListHistories:input_type -> sallyport.v1.ListRequest
-	6,  // 69: sallyport.v1.AdminService.ReleaseID:input_type -> sallyport.v1.ReleaseIDRequest
-	35, // 70: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
-	38, // 71: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
-	40, // 72: sallyport.v1.AdminService.PruneAudit:input_type -> sallyport.v1.PruneAuditRequest
-	42, // 73: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
-	9,  // 74: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
-	9,  // 75: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
-	17, // 76: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
-	9,  // 77: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
-	0,  // 78: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
-	9,  // 79: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
-	9,  // 80: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
-	9,  // 81: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
-	9,  // 82: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
-	23, // 83: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
-	9,  // 84: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
-	9,  // 85: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
-	9,  // 86: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
-	9,  // 87: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
-	15, // 88: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
-	9,  // 89: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
-	27, // 90: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
-	27, // 91: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
-	28, // 92: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
-	0,  // 93: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
-	27, // 94: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
-	27, // 95: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
-	27, // 96: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
-	30, // 97: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
-	34, // 98: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
-	0,  // 99: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
-	31, // 100: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
-	30, // 101: sallyport.v1.AdminService.RejoinMachine:output_type -> sallyport.v1.AddMachineResponse
-	31, // 102: sallyport.v1.AdminService.QuarantineMachine:output_type -> sallyport.v1.MachineView
-	31, // 103: sallyport.v1.AdminService.ReleaseMachine:output_type -> sallyport.v1.MachineView
-	47, // 104: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
-	47, // 105: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
-	3,  // 106: sallyport.v1.AdminService.ListHistories:output_type -> sallyport.v1.ListHistoriesResponse
-	7,  // 107: sallyport.v1.AdminService.ReleaseID:output_type -> sallyport.v1.ReleaseIDResponse
-	37, // 108: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
-	39, // 109: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
-	41, // 110: sallyport.v1.AdminService.PruneAudit:output_type -> sallyport.v1.PruneAuditResponse
-	43, // 111: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
-	74, // [74:112] is the sub-list for method output_type
-	36, // [36:74] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	53, // 33: sallyport.v1.PruneAuditRequest.before:type_name -> google.protobuf.Timestamp
+	48, // 34: sallyport.v1.RotateKeysResponse.keys:type_name -> sallyport.v1.KeysView
+	53, // 35: sallyport.v1.KeysView.signed:type_name -> google.protobuf.Timestamp
+	50, // 36: sallyport.v1.SetRealmRequest.points:type_name -> sallyport.v1.KindPoints
+	50, // 37: sallyport.v1.RealmView.points:type_name -> sallyport.v1.KindPoints
+	8,  // 38: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
+	1,  // 39: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
+	2,  // 40: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
+	18, // 41: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
+	1,  // 42: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
+	1,  // 43: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
+	19, // 44: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
+	20, // 45: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
+	21, // 46: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
+	22, // 47: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
+	1,  // 48: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
+	13, // 49: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
+	14, // 50: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
+	14, // 51: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
+	1,  // 52: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
+	1,  // 53: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
+	24, // 54: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
+	1,  // 55: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
+	2,  // 56: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
+	1,  // 57: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
+	29, // 58: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
+	29, // 59: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
+	26, // 60: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
+	1,  // 61: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
+	2,  // 62: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
+	1,  // 63: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
+	32, // 64: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
+	1,  // 65: sallyport.v1.AdminService.RejoinMachine:input_type -> sallyport.v1.NameRequest
+	1,  // 66: sallyport.v1.AdminService.QuarantineMachine:input_type -> sallyport.v1.NameRequest
+	1,  // 67: sallyport.v1.AdminService.ReleaseMachine:input_type -> sallyport.v1.NameRequest
+	49, // 68: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
+	51, // 69: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
+	2,  // 70: sallyport.v1.AdminService.ListHistories:input_type -> sallyport.v1.ListRequest
+	6,  // 71: sallyport.v1.AdminService.ReleaseID:input_type -> sallyport.v1.ReleaseIDRequest
+	35, // 72: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
+	38, // 73: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
+	40, // 74: sallyport.v1.AdminService.PruneAudit:input_type -> sallyport.v1.PruneAuditRequest
+	42, // 75: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
+	44, // 76: sallyport.v1.AdminService.ShowKeys:input_type -> sallyport.v1.ShowKeysRequest
+	45, // 77: sallyport.v1.AdminService.SignKeys:input_type -> sallyport.v1.SignKeysRequest
+	46, // 78: sallyport.v1.AdminService.RotateRealmKey:input_type -> sallyport.v1.RotateRealmKeyRequest
+	47, // 79: sallyport.v1.AdminService.RenewCA:input_type -> sallyport.v1.RenewCARequest
+	9,  // 80: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
+	9,  // 81: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
+	17, // 82: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
+	9,  // 83: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
+	0,  // 84: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
+	9,  // 85: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
+	9,  // 86: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
+	9,  // 87: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
+	9,  // 88: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
+	23, // 89: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
+	9,  // 90: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
+	9,  // 91: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
+	9,  // 92: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
+	9,  // 93: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
+	15, // 94: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
+	9,  // 95: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
+	27, // 96: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
+	27, // 97: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
+	28, // 98: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
+	0,  // 99: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
+	27, // 100: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
+	27, // 101: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
+	27, // 102: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
+	30, // 103: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
+	34, // 104: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
+	0,  // 105: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
+	31, // 106: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
+	30, // 107: sallyport.v1.AdminService.RejoinMachine:output_type -> sallyport.v1.AddMachineResponse
+	31, // 108: sallyport.v1.AdminService.QuarantineMachine:output_type -> sallyport.v1.MachineView
+	31, // 109: sallyport.v1.AdminService.ReleaseMachine:output_type -> sallyport.v1.MachineView
+	52, // 110: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
+	52, // 111: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
+	3,  // 112: sallyport.v1.AdminService.ListHistories:output_type -> sallyport.v1.ListHistoriesResponse
+	7,  // 113: sallyport.v1.AdminService.ReleaseID:output_type -> sallyport.v1.ReleaseIDResponse
+	37, // 114: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
+	39, // 115: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
+	41, // 116: sallyport.v1.AdminService.PruneAudit:output_type -> sallyport.v1.PruneAuditResponse
+	43, // 117: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
+	48, // 118: sallyport.v1.AdminService.ShowKeys:output_type -> sallyport.v1.KeysView
+	48, // 119: sallyport.v1.AdminService.SignKeys:output_type -> sallyport.v1.KeysView
+	48, // 120: sallyport.v1.AdminService.RotateRealmKey:output_type -> sallyport.v1.KeysView
+	48, // 121: sallyport.v1.AdminService.RenewCA:output_type -> sallyport.v1.KeysView
+	80, // [80:122] is the sub-list for method output_type
+	38, // [38:80] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_sallyport_v1_admin_proto_init() }
@@ -3574,14 +3930,14 @@ func file_sallyport_v1_admin_proto_init() {
 	file_sallyport_v1_admin_proto_msgTypes[24].OneofWrappers = []any{}
 	file_sallyport_v1_admin_proto_msgTypes[26].OneofWrappers = []any{}
 	file_sallyport_v1_admin_proto_msgTypes[32].OneofWrappers = []any{}
-	file_sallyport_v1_admin_proto_msgTypes[46].OneofWrappers = []any{}
+	file_sallyport_v1_admin_proto_msgTypes[51].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sallyport_v1_admin_proto_rawDesc), len(file_sallyport_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   48,
+			NumMessages:   53,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

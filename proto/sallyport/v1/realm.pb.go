@@ -65,9 +65,15 @@ func (*DescribeRequest) Descriptor() ([]byte, []int) {
 type DescribeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Realm string                 `protobuf:"bytes,1,opt,name=realm,proto3" json:"realm,omitempty"`
-	// Raw Ed25519 public keys; the first one signs now, the others still verify.
-	SigningKeys   [][]byte               `protobuf:"bytes,2,rep,name=signing_keys,json=signingKeys,proto3" json:"signing_keys,omitempty"`
-	ServerTime    *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=server_time,json=serverTime,proto3" json:"server_time,omitempty"`
+	// Raw Ed25519 public keys; the first one signs now, the others still verify. For
+	// machines from before there were realm keys; others take keys from key_list alone.
+	SigningKeys [][]byte               `protobuf:"bytes,2,rep,name=signing_keys,json=signingKeys,proto3" json:"signing_keys,omitempty"`
+	ServerTime  *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=server_time,json=serverTime,proto3" json:"server_time,omitempty"`
+	// The signed list of signing keys and TLS keys, with what leads to it: a
+	// KeyBundle of package identity.
+	KeyList []byte `protobuf:"bytes,10,opt,name=key_list,json=keyList,proto3" json:"key_list,omitempty"`
+	// The realm key that signed it, raw Ed25519. Only a fingerprint makes it believed.
+	RealmKey      []byte `protobuf:"bytes,11,opt,name=realm_key,json=realmKey,proto3" json:"realm_key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -119,6 +125,20 @@ func (x *DescribeResponse) GetSigningKeys() [][]byte {
 func (x *DescribeResponse) GetServerTime() *timestamppb.Timestamp {
 	if x != nil {
 		return x.ServerTime
+	}
+	return nil
+}
+
+func (x *DescribeResponse) GetKeyList() []byte {
+	if x != nil {
+		return x.KeyList
+	}
+	return nil
+}
+
+func (x *DescribeResponse) GetRealmKey() []byte {
+	if x != nil {
+		return x.RealmKey
 	}
 	return nil
 }
@@ -264,8 +284,11 @@ type JoinResponse struct {
 	SigningKeys [][]byte               `protobuf:"bytes,3,rep,name=signing_keys,json=signingKeys,proto3" json:"signing_keys,omitempty"`
 	MachineName string                 `protobuf:"bytes,4,opt,name=machine_name,json=machineName,proto3" json:"machine_name,omitempty"`
 	// The range that the realm allots ids from. Absent from an older server.
-	IdMin         uint32 `protobuf:"varint,5,opt,name=id_min,json=idMin,proto3" json:"id_min,omitempty"`
-	IdMax         uint32 `protobuf:"varint,6,opt,name=id_max,json=idMax,proto3" json:"id_max,omitempty"`
+	IdMin uint32 `protobuf:"varint,5,opt,name=id_min,json=idMin,proto3" json:"id_min,omitempty"`
+	IdMax uint32 `protobuf:"varint,6,opt,name=id_max,json=idMax,proto3" json:"id_max,omitempty"`
+	// As in DescribeResponse.
+	KeyList       []byte `protobuf:"bytes,10,opt,name=key_list,json=keyList,proto3" json:"key_list,omitempty"`
+	RealmKey      []byte `protobuf:"bytes,11,opt,name=realm_key,json=realmKey,proto3" json:"realm_key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -342,17 +365,34 @@ func (x *JoinResponse) GetIdMax() uint32 {
 	return 0
 }
 
+func (x *JoinResponse) GetKeyList() []byte {
+	if x != nil {
+		return x.KeyList
+	}
+	return nil
+}
+
+func (x *JoinResponse) GetRealmKey() []byte {
+	if x != nil {
+		return x.RealmKey
+	}
+	return nil
+}
+
 var File_sallyport_v1_realm_proto protoreflect.FileDescriptor
 
 const file_sallyport_v1_realm_proto_rawDesc = "" +
 	"\n" +
 	"\x18sallyport/v1/realm.proto\x12\fsallyport.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x11\n" +
-	"\x0fDescribeRequest\"\x88\x01\n" +
+	"\x0fDescribeRequest\"\xc0\x01\n" +
 	"\x10DescribeResponse\x12\x14\n" +
 	"\x05realm\x18\x01 \x01(\tR\x05realm\x12!\n" +
 	"\fsigning_keys\x18\x02 \x03(\fR\vsigningKeys\x12;\n" +
 	"\vserver_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"serverTime\"7\n" +
+	"serverTime\x12\x19\n" +
+	"\bkey_list\x18\n" +
+	" \x01(\fR\akeyList\x12\x1b\n" +
+	"\trealm_key\x18\v \x01(\fR\brealmKey\"7\n" +
 	"\x14SetSealingKeyRequest\x12\x1f\n" +
 	"\vsealing_key\x18\x01 \x01(\fR\n" +
 	"sealingKey\"\x17\n" +
@@ -360,14 +400,17 @@ const file_sallyport_v1_realm_proto_rawDesc = "" +
 	"\vJoinRequest\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x1d\n" +
 	"\n" +
-	"public_key\x18\x02 \x01(\fR\tpublicKey\"\xbb\x01\n" +
+	"public_key\x18\x02 \x01(\fR\tpublicKey\"\xf3\x01\n" +
 	"\fJoinResponse\x12!\n" +
 	"\fmachine_uuid\x18\x01 \x01(\tR\vmachineUuid\x12\x14\n" +
 	"\x05realm\x18\x02 \x01(\tR\x05realm\x12!\n" +
 	"\fsigning_keys\x18\x03 \x03(\fR\vsigningKeys\x12!\n" +
 	"\fmachine_name\x18\x04 \x01(\tR\vmachineName\x12\x15\n" +
 	"\x06id_min\x18\x05 \x01(\rR\x05idMin\x12\x15\n" +
-	"\x06id_max\x18\x06 \x01(\rR\x05idMax2Y\n" +
+	"\x06id_max\x18\x06 \x01(\rR\x05idMax\x12\x19\n" +
+	"\bkey_list\x18\n" +
+	" \x01(\fR\akeyList\x12\x1b\n" +
+	"\trealm_key\x18\v \x01(\fR\brealmKey2Y\n" +
 	"\fRealmService\x12I\n" +
 	"\bDescribe\x12\x1d.sallyport.v1.DescribeRequest\x1a\x1e.sallyport.v1.DescribeResponse2\xa9\x01\n" +
 	"\x0eMachineService\x12=\n" +

@@ -127,6 +127,15 @@ const (
 	AdminServicePruneAuditProcedure = "/sallyport.v1.AdminService/PruneAudit"
 	// AdminServiceRotateKeysProcedure is the fully-qualified name of the AdminService's RotateKeys RPC.
 	AdminServiceRotateKeysProcedure = "/sallyport.v1.AdminService/RotateKeys"
+	// AdminServiceShowKeysProcedure is the fully-qualified name of the AdminService's ShowKeys RPC.
+	AdminServiceShowKeysProcedure = "/sallyport.v1.AdminService/ShowKeys"
+	// AdminServiceSignKeysProcedure is the fully-qualified name of the AdminService's SignKeys RPC.
+	AdminServiceSignKeysProcedure = "/sallyport.v1.AdminService/SignKeys"
+	// AdminServiceRotateRealmKeyProcedure is the fully-qualified name of the AdminService's
+	// RotateRealmKey RPC.
+	AdminServiceRotateRealmKeyProcedure = "/sallyport.v1.AdminService/RotateRealmKey"
+	// AdminServiceRenewCAProcedure is the fully-qualified name of the AdminService's RenewCA RPC.
+	AdminServiceRenewCAProcedure = "/sallyport.v1.AdminService/RenewCA"
 )
 
 // AdminServiceClient is a client for the sallyport.v1.AdminService service.
@@ -179,6 +188,12 @@ type AdminServiceClient interface {
 	// PruneAudit deletes old rows. The chain of the others still verifies.
 	PruneAudit(context.Context, *v1.PruneAuditRequest) (*v1.PruneAuditResponse, error)
 	RotateKeys(context.Context, *v1.RotateKeysRequest) (*v1.RotateKeysResponse, error)
+	ShowKeys(context.Context, *v1.ShowKeysRequest) (*v1.KeysView, error)
+	// SignKeys signs the key list anew.
+	SignKeys(context.Context, *v1.SignKeysRequest) (*v1.KeysView, error)
+	RotateRealmKey(context.Context, *v1.RotateRealmKeyRequest) (*v1.KeysView, error)
+	// RenewCA replaces the realm's own certificate authority.
+	RenewCA(context.Context, *v1.RenewCARequest) (*v1.KeysView, error)
 }
 
 // NewAdminServiceClient constructs a client for the sallyport.v1.AdminService service. By default,
@@ -420,6 +435,30 @@ func NewAdminServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(adminServiceMethods.ByName("RotateKeys")),
 			connect.WithClientOptions(opts...),
 		),
+		showKeys: connect.NewClient[v1.ShowKeysRequest, v1.KeysView](
+			httpClient,
+			baseURL+AdminServiceShowKeysProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("ShowKeys")),
+			connect.WithClientOptions(opts...),
+		),
+		signKeys: connect.NewClient[v1.SignKeysRequest, v1.KeysView](
+			httpClient,
+			baseURL+AdminServiceSignKeysProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("SignKeys")),
+			connect.WithClientOptions(opts...),
+		),
+		rotateRealmKey: connect.NewClient[v1.RotateRealmKeyRequest, v1.KeysView](
+			httpClient,
+			baseURL+AdminServiceRotateRealmKeyProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("RotateRealmKey")),
+			connect.WithClientOptions(opts...),
+		),
+		renewCA: connect.NewClient[v1.RenewCARequest, v1.KeysView](
+			httpClient,
+			baseURL+AdminServiceRenewCAProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("RenewCA")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -463,6 +502,10 @@ type adminServiceClient struct {
 	verifyAudit       *connect.Client[v1.VerifyAuditRequest, v1.VerifyAuditResponse]
 	pruneAudit        *connect.Client[v1.PruneAuditRequest, v1.PruneAuditResponse]
 	rotateKeys        *connect.Client[v1.RotateKeysRequest, v1.RotateKeysResponse]
+	showKeys          *connect.Client[v1.ShowKeysRequest, v1.KeysView]
+	signKeys          *connect.Client[v1.SignKeysRequest, v1.KeysView]
+	rotateRealmKey    *connect.Client[v1.RotateRealmKeyRequest, v1.KeysView]
+	renewCA           *connect.Client[v1.RenewCARequest, v1.KeysView]
 }
 
 // AddAccount calls sallyport.v1.AdminService.AddAccount.
@@ -807,6 +850,42 @@ func (c *adminServiceClient) RotateKeys(ctx context.Context, req *v1.RotateKeysR
 	return nil, err
 }
 
+// ShowKeys calls sallyport.v1.AdminService.ShowKeys.
+func (c *adminServiceClient) ShowKeys(ctx context.Context, req *v1.ShowKeysRequest) (*v1.KeysView, error) {
+	response, err := c.showKeys.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// SignKeys calls sallyport.v1.AdminService.SignKeys.
+func (c *adminServiceClient) SignKeys(ctx context.Context, req *v1.SignKeysRequest) (*v1.KeysView, error) {
+	response, err := c.signKeys.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// RotateRealmKey calls sallyport.v1.AdminService.RotateRealmKey.
+func (c *adminServiceClient) RotateRealmKey(ctx context.Context, req *v1.RotateRealmKeyRequest) (*v1.KeysView, error) {
+	response, err := c.rotateRealmKey.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// RenewCA calls sallyport.v1.AdminService.RenewCA.
+func (c *adminServiceClient) RenewCA(ctx context.Context, req *v1.RenewCARequest) (*v1.KeysView, error) {
+	response, err := c.renewCA.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // AdminServiceHandler is an implementation of the sallyport.v1.AdminService service.
 type AdminServiceHandler interface {
 	AddAccount(context.Context, *v1.AddAccountRequest) (*v1.AccountView, error)
@@ -857,6 +936,12 @@ type AdminServiceHandler interface {
 	// PruneAudit deletes old rows. The chain of the others still verifies.
 	PruneAudit(context.Context, *v1.PruneAuditRequest) (*v1.PruneAuditResponse, error)
 	RotateKeys(context.Context, *v1.RotateKeysRequest) (*v1.RotateKeysResponse, error)
+	ShowKeys(context.Context, *v1.ShowKeysRequest) (*v1.KeysView, error)
+	// SignKeys signs the key list anew.
+	SignKeys(context.Context, *v1.SignKeysRequest) (*v1.KeysView, error)
+	RotateRealmKey(context.Context, *v1.RotateRealmKeyRequest) (*v1.KeysView, error)
+	// RenewCA replaces the realm's own certificate authority.
+	RenewCA(context.Context, *v1.RenewCARequest) (*v1.KeysView, error)
 }
 
 // NewAdminServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -1094,6 +1179,30 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(adminServiceMethods.ByName("RotateKeys")),
 		connect.WithHandlerOptions(opts...),
 	)
+	adminServiceShowKeysHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceShowKeysProcedure,
+		svc.ShowKeys,
+		connect.WithSchema(adminServiceMethods.ByName("ShowKeys")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceSignKeysHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceSignKeysProcedure,
+		svc.SignKeys,
+		connect.WithSchema(adminServiceMethods.ByName("SignKeys")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceRotateRealmKeyHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceRotateRealmKeyProcedure,
+		svc.RotateRealmKey,
+		connect.WithSchema(adminServiceMethods.ByName("RotateRealmKey")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceRenewCAHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceRenewCAProcedure,
+		svc.RenewCA,
+		connect.WithSchema(adminServiceMethods.ByName("RenewCA")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/sallyport.v1.AdminService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case AdminServiceAddAccountProcedure:
@@ -1172,6 +1281,14 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 			adminServicePruneAuditHandler.ServeHTTP(w, r)
 		case AdminServiceRotateKeysProcedure:
 			adminServiceRotateKeysHandler.ServeHTTP(w, r)
+		case AdminServiceShowKeysProcedure:
+			adminServiceShowKeysHandler.ServeHTTP(w, r)
+		case AdminServiceSignKeysProcedure:
+			adminServiceSignKeysHandler.ServeHTTP(w, r)
+		case AdminServiceRotateRealmKeyProcedure:
+			adminServiceRotateRealmKeyHandler.ServeHTTP(w, r)
+		case AdminServiceRenewCAProcedure:
+			adminServiceRenewCAHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -1331,4 +1448,20 @@ func (UnimplementedAdminServiceHandler) PruneAudit(context.Context, *v1.PruneAud
 
 func (UnimplementedAdminServiceHandler) RotateKeys(context.Context, *v1.RotateKeysRequest) (*v1.RotateKeysResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.RotateKeys is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) ShowKeys(context.Context, *v1.ShowKeysRequest) (*v1.KeysView, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.ShowKeys is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) SignKeys(context.Context, *v1.SignKeysRequest) (*v1.KeysView, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.SignKeys is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) RotateRealmKey(context.Context, *v1.RotateRealmKeyRequest) (*v1.KeysView, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.RotateRealmKey is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) RenewCA(context.Context, *v1.RenewCARequest) (*v1.KeysView, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.RenewCA is not implemented"))
 }

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
+	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
+	"github.com/sallyport-auth/sallyport/server"
+)
+
+// realmKeyFlag reads the realm key from the file that is named.
+func realmKeyFlag(f *flags, into *[]byte) {
+	f.Func("realm-key", "", func(file string) error {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return fmt.Errorf("read realm key: %w", err)
+		}
+		*into = b
+		return nil
+	})
+}
+
+func keysRotate(f *flags) request {
+	req := &v1.RotateKeysRequest{}
+	f.BoolVar(&req.Emergency, "emergency", false, "")
+	realmKeyFlag(f, &req.RealmKey)
+	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *flags) (proto.Message, error) {
+		defer clear(req.RealmKey)
+		return c.RotateKeys(ctx, req)
+	}
+}
+
+func keysSign(f *flags) request {
+	req := &v1.SignKeysRequest{}
+	realmKeyFlag(f, &req.RealmKey)
+	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *flags) (proto.Message, error) {
+		defer clear(req.RealmKey)
+		return c.SignKeys(ctx, req)
+	}
+}
+
+func keysNewCA(f *flags) request {
+	req := &v1.RenewCARequest{}
+	realmKeyFlag(f, &req.RealmKey)
+	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *flags) (proto.Message, error) {
+		defer clear(req.RealmKey)
+		return c.RenewCA(ctx, req)
+	}
+}
+
+func realmKeyNext(lost bool) func(*flags) request {
+	return func(f *flags) request {
+		req := &v1.RotateRealmKeyRequest{Lost: lost}
+		if !lost {
+			realmKeyFlag(f, &req.RealmKey)
+		}
+		return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *flags) (proto.Message, error) {
+			defer clear(req.RealmKey)
+			return c.RotateRealmKey(ctx, req)
+		}
+	}
+}
+
+// runRealmKeyFile copies the realm key out of the folder, or takes it away.
+func runRealmKeyFile(verb string, args []string) error {
+	var folder, copied string
+	f := newFlags("realm-key " + verb)
+	f.StringVar(&folder, "dir", "", "")
+	names := 1
+	if verb == "remove" {
+		names = 0
+		f.StringVar(&copied, "copy", "", "")
+	}
+	if err := f.parse(args, names); err != nil {
+		return err
+	}
+	if folder == "" {
+		return fmt.Errorf("%w: --dir DIR is missing", errUsage)
+	}
+	if verb == "export" {
+		if err := server.ExportRealmKey(folder, f.name(0)); err != nil {
+			return err
+		}
+		fmt.Printf("The realm key is copied to %s. Keep that where nobody but the realm's owner can read it.\n", f.name(0))
+		return nil
+	}
+	if copied == "" {
+		return fmt.Errorf("%w: --copy FILE is missing: the copy that is kept elsewhere, to be compared first", errUsage)
+	}
+	if err := server.RemoveRealmKey(folder, copied); err != nil {
+		return err
+	}
+	fmt.Println("The realm key is out of the folder. Commands that need it take --realm-key FILE.")
+	return nil
+}
+
+// keys writes the realm's keys.
+func keys(w io.Writer, k *v1.KeysView) {
+	here := "not in the folder"
+	if k.GetRealmKeyHere() {
+		here = "in the folder"
+	}
+	fmt.Fprintf(w, "realm\t%s\nrealm key\t%s\t%s\nkey list\tversion %d, signed %s\n", k.GetRealm(), k.GetRealmKey(), here, k.GetVersion(), stamp(k.GetSigned()))
+	for i, s := range k.GetSigningKeys() {
+		fmt.Fprintf(w, "%s\t%s\n", map[bool]string{true: "signs now", false: "still verifies"}[i == 0], s)
+	}
+	for _, t := range k.GetTls() {
+		fmt.Fprintf(w, "tls\t%s\n", t)
+	}
+	fmt.Fprintf(w, "fingerprint\t%s\n", k.GetFingerprint())
+	if k.GetProblem() != "" {
+		fmt.Fprintf(w, "problem\t%s\n", strings.TrimSpace(k.GetProblem()))
+	}
+}
