@@ -32,7 +32,6 @@ func ofHistory(t *testing.T) (*house, uuid.UUID) {
 	a := token("alice", 1900000100)
 	a.History = one
 	h.srv.set(t, a, nil)
-	h.run()
 	h.online()
 	h.wait("the history", func() bool { return h.d.kept.Load().History == one })
 	return h, one
@@ -70,7 +69,7 @@ func TestADisownedTokenLetsNobodyIn(t *testing.T) {
 	disowned("after a restart")
 	h.srv.in(reset.Position.History)
 	h.srv.be(up)
-	h.online()
+	h.wait("online", func() bool { return h.d.link.now() == online })
 	h.expect(identity.Granted, "alice", "secret")
 	if k := h.d.kept.Load(); k.Disowned || k.LostAt.IsZero() || k.LostWhy != "It was restored." {
 		t.Errorf("after the list: %+v", k)
