@@ -32,7 +32,6 @@ func ofHistory(t *testing.T) (*house, uuid.UUID) {
 	a := token("alice", 1900000100)
 	a.History = one
 	h.srv.set(t, a, nil)
-	h.run()
 	h.online()
 	h.wait("the history", func() bool { return h.d.kept.Load().History == one })
 	return h, one
@@ -70,7 +69,7 @@ func TestADisownedTokenLetsNobodyIn(t *testing.T) {
 	disowned("after a restart")
 	h.srv.in(reset.Position.History)
 	h.srv.be(up)
-	h.online()
+	h.wait("online", func() bool { return h.d.link.now() == online })
 	h.expect(identity.Granted, "alice", "secret")
 	if k := h.d.kept.Load(); k.Disowned || k.LostAt.IsZero() || k.LostWhy != "It was restored." {
 		t.Errorf("after the list: %+v", k)
@@ -79,14 +78,28 @@ func TestADisownedTokenLetsNobodyIn(t *testing.T) {
 
 func TestAListWinsOverWhatIsHeld(t *testing.T) {
 	h, one := ofHistory(t)
-	ahead := token("alice", 1900000100, stuff)
+	bob := token("bob", 1900000101, stuff)
+	bob.History = one
+	h.srv.set(t, bob, nil)
+	h.wait("bob", func() bool { return h.known("bob") != nil })
+	dearer := stuff
+	dearer.Points = 7
+	points := func() uint16 {
+		for _, g := range h.d.index.groupsOf(h.known("bob")) {
+			if g.UUID == stuff.UUID {
+				return g.Points
+			}
+		}
+		return 0
+	}
+	ahead := token("alice", 1900000100, dearer)
 	ahead.History, ahead.Revision, ahead.Factors[0].Epoch = one, 1<<40, 1<<40
 	h.srv.mu.Lock()
 	forged := h.srv.record(t, &person{token: ahead})
 	h.srv.mu.Unlock()
 	must(t, h.d.learn(context.Background(), news{records: []provider.Record{forged}}))
-	if e := h.known("alice"); e.revision != 1<<40 || len(h.d.index.groupsOf(e)) != 2 {
-		t.Fatalf("held: revision %d", e.revision)
+	if e := h.known("alice"); e.revision != 1<<40 || len(h.d.index.groupsOf(e)) != 2 || points() != 7 {
+		t.Fatalf("held: revision %d, points %d", e.revision, points())
 	}
 	h.srv.mu.Lock()
 	h.srv.reset = true
@@ -94,6 +107,7 @@ func TestAListWinsOverWhatIsHeld(t *testing.T) {
 	h.srv.be(down)
 	h.srv.be(up)
 	h.wait("the list", func() bool { e := h.known("alice"); return e.revision < 1<<40 && len(h.d.index.groupsOf(e)) == 1 })
+	h.wait("what the list says of the group", func() bool { return points() == 0 })
 }
 
 func TestATokenOfALeftHistoryIsNotTaken(t *testing.T) {
@@ -127,7 +141,7 @@ func TestATokenOfAnotherHistoryAsksTheServer(t *testing.T) {
 	if why := h.d.kept.Load().History; why == two {
 		t.Fatal("the stream told")
 	}
-	h.expect(identity.Granted, "alice", "secret")
+	must(t, h.d.fetchName(context.Background(), "alice"))
 	h.wait("the stream to be begun anew", func() bool { return h.d.kept.Load().History == two && h.d.link.now() == online })
 }
 

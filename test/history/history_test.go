@@ -255,8 +255,8 @@ func TestARestoreKeepsTheIDsOfTheFolderThatItReplaces(t *testing.T) {
 	backup := s.backup()
 	carol := s.add("carol").GetUid()
 	o := server.RestoreOptions{File: backup, Dir: s.dir, Now: time.Now()}
-	if _, err := server.Restore(t.Context(), o); err == nil {
-		t.Error("a folder that is not empty was replaced unasked")
+	if _, err := server.Restore(t.Context(), o); err == nil || !strings.Contains(err.Error(), "is not empty") {
+		t.Errorf("a folder that is not empty, unasked: %v", err)
 	}
 	o.Replace = true
 	if _, err := server.Restore(t.Context(), o); err == nil || !strings.Contains(err.Error(), "stop that first") {
