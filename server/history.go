@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"time"
@@ -51,6 +52,37 @@ func (r *realm) begin(ctx context.Context) error {
 		return fmt.Errorf("begin the history of this start: %w", err)
 	}
 	r.keepMark(ctx)
+	return r.relist(ctx)
+}
+
+// relist signs the key list anew where it is from before a loss: a machine may have seen
+// a later one, and takes none of a lower version. Without the realm key in the folder
+// that is left to "keys sign".
+func (r *realm) relist(ctx context.Context) error {
+	var loss store.History
+	var keys []ed25519.PublicKey
+	err := r.store.Read(ctx, func(tx *store.Tx) (err error) {
+		if loss, err = tx.Loss(); err != nil {
+			return err
+		}
+		keys, err = tx.SigningKeys()
+		return err
+	})
+	if errors.Is(err, identity.ErrNotFound) || err == nil && loss.Began.Unix() <= r.list.Load().list.Time {
+		return nil
+	}
+	if err == nil {
+		err = r.reissue(nil, keys, nil)
+	}
+	var no refusal
+	if errors.As(err, &no) {
+		r.log.WarnContext(ctx, "changes were lost, and the key list is of before: run \"sallyport-server keys sign --realm-key FILE\"", "error", err)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("sign the key list anew: %w", err)
+	}
+	r.newKeys.ring()
 	return nil
 }
 
@@ -109,7 +141,10 @@ func (d *directory) proof(ctx context.Context, m store.Machine, newest []byte) e
 	if err != nil || known {
 		return err
 	}
-	return d.write(ctx, func(tx *store.Tx) error { return d.lost(tx, m, t) })
+	if err := d.write(ctx, func(tx *store.Tx) error { return d.lost(tx, m, t) }); err != nil {
+		return err
+	}
+	return d.relist(ctx)
 }
 
 func (r *realm) signedHere(tx *store.Tx, signed []byte) (*identity.IDToken, error) {

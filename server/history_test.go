@@ -188,3 +188,29 @@ func TestWhatIsNoBackupIsNotRestored(t *testing.T) {
 		}
 	}
 }
+
+// TestARestoredServerSignsItsKeyListAnew: machines that saw a later list take none of a
+// lower version.
+func TestARestoredServerSignsItsKeyListAnew(t *testing.T) {
+	b := newBench(t)
+	file, to := filepath.Join(t.TempDir(), "backup.tar"), filepath.Join(t.TempDir(), "restored")
+	b.must(nil, Backup(t.Context(), string(b.dir), file, b.now()))
+	b.must(b.admin.RotateKeys(t.Context(), &v1.RotateKeysRequest{}))
+	seen := b.list.Load().list.Version
+	b.must(nil, b.Close())
+	b.unix.Add(60)
+	b.must(Restore(t.Context(), RestoreOptions{File: file, Dir: to, Now: b.now()}))
+	b.open(to)
+	b.must(nil, b.realm.begin(t.Context()))
+	if now := b.list.Load().list; now.Version <= seen || len(now.Keys) != 1 {
+		t.Errorf("version %d with %d keys; a machine saw version %d", now.Version, len(now.Keys), seen)
+	}
+	b.must(nil, b.Close())
+	b.unix.Add(60)
+	b.open(to)
+	signed := b.list.Load().list.Version
+	b.must(nil, b.realm.begin(t.Context()))
+	if now := b.list.Load().list.Version; now != signed {
+		t.Error("it is signed anew at each start")
+	}
+}

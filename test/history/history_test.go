@@ -332,7 +332,7 @@ func TestAMarkOutsideShowsAFolderThatWasPutBack(t *testing.T) {
 	s.restart()
 	s.add("alice")
 	old := s.copy()
-	time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second))) // moments are kept in whole seconds
+	s.waitSecond() // moments are kept in whole seconds
 	s.add("carol")
 	s.putBack(old)
 	h := s.histories().GetHistories()[0]

@@ -294,6 +294,14 @@ func (b *box) wait(what string, is func() bool) {
 	}
 }
 
+// waitSecond waits until the clock shows another second.
+func (s *site) waitSecond() {
+	s.t.Helper()
+	for was := time.Now().Unix(); time.Now().Unix() == was; {
+		time.Sleep(time.Millisecond) // between looks, not for the condition
+	}
+}
+
 func (b *box) ask(verb string, args any, into any) error {
 	b.t.Helper()
 	raw, err := json.Marshal(args)
