@@ -150,16 +150,16 @@ func (r *realm) uuid(name string) uuid.UUID {
 	return uuid.MustParse(v.GetUuid())
 }
 
-func (r *realm) shown(machine string) *v1.MachineView {
+func (r *realm) box() *v1.MachineView {
 	r.t.Helper()
 	list, err := r.admin.ListMachines(r.t.Context(), &v1.ListRequest{})
 	r.do(list, err)
 	for _, m := range list.GetMachines() {
-		if m.GetName() == machine {
+		if m.GetName() == "box" {
 			return m
 		}
 	}
-	r.t.Fatalf("no machine %s", machine)
+	r.t.Fatal("no machine of that name")
 	return nil
 }
 
@@ -180,7 +180,7 @@ func TestAMachineInQuarantineIsShutOutUntilItIsReleased(t *testing.T) {
 	if _, _, err := p.Begin(t.Context(), provider.Attempt{Name: "ada", Service: "test"}); !errors.Is(err, provider.ErrRefusedMachine) {
 		t.Errorf("a sign-in: %v", err)
 	}
-	if m := r.shown("box"); m.GetState() != "quarantined" || m.GetQuarantined() == nil {
+	if m := r.box(); m.GetState() != "quarantined" || m.GetQuarantined() == nil {
 		t.Errorf("%v", m)
 	}
 	r.do(r.admin.ReleaseMachine(t.Context(), &v1.NameRequest{Name: "box"}))
@@ -203,7 +203,7 @@ func TestTwoMachinesOfOneIdentityRaiseAnAlarm(t *testing.T) {
 	}
 	// A daemon that starts anew takes the place of the one before.
 	b := watch(t, second, from)
-	if e := b.until("the present", caughtUp); e.Duplicated || r.shown("box").GetDuplicated() != nil {
+	if e := b.until("the present", caughtUp); e.Duplicated || r.box().GetDuplicated() != nil {
 		t.Error("an alarm for a daemon that started anew")
 	}
 	if err := a.ends(); err == nil {
@@ -213,7 +213,7 @@ func TestTwoMachinesOfOneIdentityRaiseAnAlarm(t *testing.T) {
 	a = watch(t, first, from)
 	a.until("the alarm", alarm)
 	b.until("the alarm for the other", alarm)
-	m := r.shown("box")
+	m := r.box()
 	if m.GetDuplicated() == nil || m.GetLastAddress() != "127.0.0.1" || m.GetVersion() != "1.2.3" || m.GetLastSeen() == nil {
 		t.Errorf("%v", m)
 	}
@@ -243,7 +243,7 @@ func TestTwoMachinesOfOneIdentityRaiseAnAlarm(t *testing.T) {
 		}
 	}
 	o.MachineKey = j.Key
-	if e := watch(t, open(t, o), from).until("the present", caughtUp); e.Duplicated || r.shown("box").GetDuplicated() != nil {
+	if e := watch(t, open(t, o), from).until("the present", caughtUp); e.Duplicated || r.box().GetDuplicated() != nil {
 		t.Error("the alarm does not end")
 	}
 }
