@@ -138,7 +138,13 @@ func preparePlace(path string) (*place, error) {
 
 // write puts key, certificate and configuration in place, each whole or not at
 // all, and the configuration last: it is what makes the machine joined.
+//
+// A machine that joins again, as after "sallyport-server machine rejoin", keeps its
+// configuration: it gets a new key there, and what it trusts the server by.
 func (p *place) write(j sallyport.Joined, server string, allow []string) error {
+	if again := p.again(j); again != nil {
+		return again.writeKeys(j.Key, j.RootPEM)
+	}
 	c := config.Joined{Machine: j.MachineID, URL: server, Realm: j.Realm, CA: p.ca, Allow: allow}
 	if j.IDs != (identity.IDRange{}) && j.IDs != identity.DefaultIDRange {
 		c.IDs, c.IDsWhy = []identity.IDRange{j.IDs}, "What the realm allots user and group ids from; others are refused."
@@ -146,7 +152,29 @@ func (p *place) write(j sallyport.Joined, server string, allow []string) error {
 	return p.writeAll(j.Key, j.RootPEM, c)
 }
 
+// again is where the files of this very machine are, nil where it has no configuration
+// yet or that of another.
+func (p *place) again(j sallyport.Joined) *place {
+	c, err := config.Load(p.config)
+	if err != nil || c.Machine.ID != j.MachineID {
+		return nil
+	}
+	for _, r := range c.Providers {
+		if r.Kind.String() == config.Sallyport && r.Realm == j.Realm {
+			return &place{config: p.config, key: c.Machine.Key, ca: r.CA, uid: p.uid, gid: p.gid}
+		}
+	}
+	return nil
+}
+
 func (p *place) writeAll(key crypto.PrivateKey, root []byte, j config.Joined) error {
+	if err := p.writeKeys(key, root); err != nil {
+		return err
+	}
+	return writeOwned(p.config, j.Text(), 0o644, 0, 0)
+}
+
+func (p *place) writeKeys(key crypto.PrivateKey, root []byte) error {
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		return fmt.Errorf("write machine key: %w", err)
@@ -162,7 +190,6 @@ func (p *place) writeAll(key crypto.PrivateKey, root []byte, j config.Joined) er
 	}{
 		{p.key, keyPEM, 0o600, p.uid, p.gid},
 		{p.ca, root, 0o644, 0, 0},
-		{p.config, j.Text(), 0o644, 0, 0},
 	} {
 		if err := writeOwned(f.path, f.text, f.mode, f.uid, f.gid); err != nil {
 			return err
