@@ -131,7 +131,8 @@ func (s *login) online(ctx context.Context) (identity.Verdict, error) {
 		return identity.Verdict{}, errLost
 	}
 	s.here = nil
-	a := provider.Attempt{Name: s.q.e.account.Name, Service: s.Service, RemoteHost: s.RemoteHost, Origin: s.Origin(), StepUp: s.steppingUp(), UsedStep: d.usedStep(ctx, s.q.e)}
+	a := provider.Attempt{Name: s.q.e.account.Name, Service: s.Service, RemoteHost: s.RemoteHost, Origin: s.Origin(), StepUp: s.steppingUp()}
+	a.UsedStep, a.UsedEpoch = d.usedStep(ctx, s.q.e)
 	b, err := queued(ctx, d, func(ctx context.Context) (begun, error) {
 		x, r, err := d.o.Provider.Begin(ctx, a)
 		return begun{x, r}, err

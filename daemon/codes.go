@@ -156,17 +156,19 @@ func (s *login) codeStep(ctx context.Context) (int64, ruling) {
 	return 0, ruling{code: identity.Denied}
 }
 
-// usedStep is 0 when it cannot be told: the server has its own memory.
-func (d *Daemon) usedStep(ctx context.Context, e *entry) int64 {
+// usedStep is the newest time step that was used here, and the epoch of its secret: the
+// account may have a new one that this machine has not heard of. It is 0 when it cannot
+// be told: the server has its own memory.
+func (d *Daemon) usedStep(ctx context.Context, e *entry) (step int64, epoch uint64) {
 	epoch, held := e.epoch(identity.TOTP)
 	if !held {
-		return 0
+		return 0, 0
 	}
 	step, err := d.o.Cache.UsedStep(ctx, e.account.UUID, cache.Epoch{Kind: identity.TOTP, Epoch: epoch})
 	if err != nil {
 		d.log.WarnContext(ctx, "used codes cannot be read", "error", err)
 	}
-	return step
+	return step, epoch
 }
 
 // keepSealed keeps what came with the server's yes, or ends what was kept when

@@ -241,8 +241,9 @@ func refusedEnrolment(why string) error {
 func (s *login) proveForEnrolment(ctx context.Context, w wish) (begun, error) {
 	d := s.d
 	a := provider.Attempt{
-		Name: s.q.e.account.Name, Service: s.Service, Origin: s.Origin(), StepUp: true, UsedStep: d.usedStep(ctx, s.q.e), Enrol: w.enrol, Remove: w.remove, RemoveCard: w.card,
+		Name: s.q.e.account.Name, Service: s.Service, Origin: s.Origin(), StepUp: true, Enrol: w.enrol, Remove: w.remove, RemoveCard: w.card,
 	}
+	a.UsedStep, a.UsedEpoch = d.usedStep(ctx, s.q.e)
 	b, err := queued(ctx, d, func(ctx context.Context) (begun, error) {
 		x, r, err := d.o.Provider.Begin(ctx, a)
 		return begun{x, r}, err

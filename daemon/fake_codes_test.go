@@ -27,10 +27,10 @@ func (x *exchange) right(kind identity.FactorKind, c identity.Secret) bool {
 			return string(c.Reveal()) == x.p.password
 		}
 		x.done = append(x.done, identity.TOTP)
-		return string(front.Reveal()) == x.p.password && x.p.rightCode(code, x.a.UsedStep, x.s.now())
+		return string(front.Reveal()) == x.p.password && x.p.rightCode(code, x.used(), x.s.now())
 	case identity.TOTP:
 		x.done = append(x.done, identity.TOTP)
-		return x.p.rightCode(c, x.a.UsedStep, x.s.now())
+		return x.p.rightCode(c, x.used(), x.s.now())
 	case identity.BackupCode:
 		x.done = append(x.done, identity.BackupCode)
 		at := slices.Index(x.p.backup, string(c.Reveal()))
@@ -110,4 +110,12 @@ func (s *server) SetSealingKey(ctx context.Context, public []byte) error {
 	defer s.mu.Unlock()
 	s.sealTo = slices.Clone(public)
 	return nil
+}
+
+// used is what the machine says that it used itself, of the secret that there is now.
+func (x *exchange) used() int64 {
+	if epoch, _ := x.p.token.FactorEpoch(identity.TOTP); x.a.UsedEpoch != epoch {
+		return 0
+	}
+	return x.a.UsedStep
 }

@@ -170,6 +170,8 @@ type Attempt struct {
 	// UsedStep is the newest time step of a one-time code that was accepted here
 	// without the server.
 	UsedStep int64
+	// UsedEpoch is the epoch of the secret that UsedStep is of.
+	UsedEpoch uint64
 	// Enrol is a kind of factor to make once what is enough for a login is proved,
 	// and Remove is one to take away then, when it or something at least as strong is
 	// among what was proved; "" for none. Not both.

@@ -176,6 +176,32 @@ func TestACodeThatAMachineTookByItselfIsUsed(t *testing.T) {
 	}
 }
 
+// TestAUsedCodeIsOfItsSecretAlone: who has just got a new secret may be at a machine that
+// has not heard of it, and that used a code of the old one in this very half minute.
+func TestAUsedCodeIsOfItsSecretAlone(t *testing.T) {
+	b := newBench(t)
+	b.totp()
+	epoch := func() (n uint64) {
+		b.must(nil, b.store.Read(t.Context(), func(tx *store.Tx) error {
+			held, err := tx.TOTP(b.uuid("alice"))
+			n = held.Epoch
+			return err
+		}))
+		return n
+	}()
+	for of, want := range map[uint64]string{0: "deny", epoch: "deny", epoch - 1: "allow", epoch + 1: "allow"} {
+		a, err := b.admit(&session{
+			machine: b.box.UUID, machineName: b.box.Name, name: "alice", usedStep: b.unix.Load() / identity.TOTPPeriod, usedEpoch: of,
+		})
+		b.must(nil, err)
+		c := b.answer(b.box, a.cookie, identity.Password, right).cookie
+		if got := b.answer(b.box, c, identity.TOTP, b.code(0)); got.outcome() != want {
+			t.Errorf("used by epoch %d, the account's is %d: %s, want %s", of, epoch, got.outcome(), want)
+		}
+		b.unix.Add(600)
+	}
+}
+
 func TestOneLineIsPasswordAndCodeOrAPassword(t *testing.T) {
 	for sentence, c := range map[string]struct {
 		totp     bool

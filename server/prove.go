@@ -74,7 +74,7 @@ func (e *engine) stepTOTP(ctx context.Context, m store.Machine, s *session, f fa
 	if err != nil {
 		return answer{}, err
 	}
-	if !ok || step <= max(f.totp.LastStep, s.usedStep) {
+	if !ok || step <= max(f.totp.LastStep, f.usedElsewhere(s)) {
 		return e.failed(ctx, m, s, identity.TOTP, "totp")
 	}
 	return e.advance(ctx, m, s, f, gain{
@@ -109,4 +109,13 @@ func (e *engine) stepBackupCode(ctx context.Context, m store.Machine, s *session
 		proofs: []proof{{kind: identity.BackupCode, account: f.account.UUID, epoch: f.backup.Epoch}},
 		use:    func(tx *store.Tx) error { return tx.UseBackupCode(f.account.UUID, f.backup.Epoch, hash) },
 	}, more)
+}
+
+// usedElsewhere is the newest step that the machine accepted by itself, of the secret
+// that the account has now.
+func (f *facts) usedElsewhere(s *session) int64 {
+	if s.usedEpoch != 0 && s.usedEpoch != f.totp.Epoch {
+		return 0
+	}
+	return s.usedStep
 }

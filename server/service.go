@@ -70,7 +70,7 @@ func (e *engine) Begin(ctx context.Context, req *v1.BeginRequest) (*v1.BeginResp
 	}
 	a, err := e.admit(&session{
 		machine: m.UUID, machineName: m.Name, name: name, origin: origin, service: clip(req.GetService()), remoteHost: clip(req.GetRemoteHost()),
-		usedStep: req.GetUsedStep(), enrol: identity.FactorKind(req.GetEnrol()),
+		usedStep: req.GetUsedStep(), usedEpoch: req.GetUsedEpoch(), enrol: identity.FactorKind(req.GetEnrol()),
 		remove: identity.FactorKind(req.GetRemove()), removeCard: req.GetRemoveCard(),
 	})
 	if err != nil {

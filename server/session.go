@@ -31,6 +31,8 @@ type session struct {
 	deadline time.Time
 	// usedStep is the newest time step that the machine accepted by itself.
 	usedStep int64
+	// usedEpoch is of which secret; 0: of any.
+	usedEpoch uint64
 	// enrol is the factor to make when enough is proved, "" for none; fresh is its
 	// secret from then on, and tries counts the answers that did not confirm it.
 	enrol identity.FactorKind

@@ -29,7 +29,7 @@ func (p *Provider) Begin(ctx context.Context, a provider.Attempt) (provider.Exch
 	ctx, cancel := bounded(ctx, p.o.Timeouts.Call)
 	defer cancel()
 	resp, err := p.auth.Begin(ctx, &v1.BeginRequest{
-		Name: string(a.Name), Service: a.Service, RemoteHost: a.RemoteHost, UsedStep: a.UsedStep, Origin: a.Origin.String(),
+		Name: string(a.Name), Service: a.Service, RemoteHost: a.RemoteHost, UsedStep: a.UsedStep, UsedEpoch: a.UsedEpoch, Origin: a.Origin.String(),
 		Enrol: string(a.Enrol), Remove: string(a.Remove), RemoveCard: a.RemoveCard,
 	})
 	if err != nil {

@@ -138,6 +138,9 @@ type BeginRequest struct {
 	// The newest time step of a one-time code that this machine accepted without
 	// the server; a code of that step or an earlier one is used.
 	UsedStep int64 `protobuf:"varint,4,opt,name=used_step,json=usedStep,proto3" json:"used_step,omitempty"`
+	// The epoch of the secret that used_step is of. It says nothing of another secret.
+	// 0, as from an older machine: of the present one.
+	UsedEpoch uint64 `protobuf:"varint,9,opt,name=used_epoch,json=usedEpoch,proto3" json:"used_epoch,omitempty"`
 	// A factor kind: when what is enough for a login is proved, a new one is made.
 	// "totp": it takes the old one's place when the last step has confirmed it.
 	// "piv": the last step is a card's answer with its certificate, by which it is
@@ -210,6 +213,13 @@ func (x *BeginRequest) GetRemoteHost() string {
 func (x *BeginRequest) GetUsedStep() int64 {
 	if x != nil {
 		return x.UsedStep
+	}
+	return 0
+}
+
+func (x *BeginRequest) GetUsedEpoch() uint64 {
+	if x != nil {
+		return x.UsedEpoch
 	}
 	return 0
 }
@@ -838,13 +848,15 @@ var File_sallyport_v1_authentication_proto protoreflect.FileDescriptor
 
 const file_sallyport_v1_authentication_proto_rawDesc = "" +
 	"\n" +
-	"!sallyport/v1/authentication.proto\x12\fsallyport.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe1\x01\n" +
+	"!sallyport/v1/authentication.proto\x12\fsallyport.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x80\x02\n" +
 	"\fBeginRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aservice\x18\x02 \x01(\tR\aservice\x12\x1f\n" +
 	"\vremote_host\x18\x03 \x01(\tR\n" +
 	"remoteHost\x12\x1b\n" +
-	"\tused_step\x18\x04 \x01(\x03R\busedStep\x12\x14\n" +
+	"\tused_step\x18\x04 \x01(\x03R\busedStep\x12\x1d\n" +
+	"\n" +
+	"used_epoch\x18\t \x01(\x04R\tusedEpoch\x12\x14\n" +
 	"\x05enrol\x18\x05 \x01(\tR\x05enrol\x12\x16\n" +
 	"\x06remove\x18\x06 \x01(\tR\x06remove\x12\x1f\n" +
 	"\vremove_card\x18\a \x01(\fR\n" +
