@@ -208,12 +208,38 @@ func (m *Machine) keep(c *exec.Cmd) (*Process, error) {
 	return p, nil
 }
 
-// Signal sends to the program and its children.
+// Signal sends to the program and its children. After SIGSTOP it waits until every
+// thread of the program stands still: on a busy machine one may go on for a moment.
 func (p *Process) Signal(s syscall.Signal) error {
 	if err := syscall.Kill(-p.Cmd.Process.Pid, s); err != nil {
 		return fmt.Errorf("signal: %w", err)
 	}
+	if s != syscall.SIGSTOP {
+		return nil
+	}
+	for end := time.Now().Add(Patience); !stopped(p.Cmd.Process.Pid); {
+		if time.Now().After(end) {
+			return fmt.Errorf("signal: process %d does not stop", p.Cmd.Process.Pid)
+		}
+		time.Sleep(time.Millisecond) // between looks
+	}
 	return nil
+}
+
+// stopped tells whether each thread is, by proc(5).
+func stopped(pid int) bool {
+	stats, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil || len(stats) == 0 {
+		return false
+	}
+	for _, f := range stats {
+		text, err := os.ReadFile(f)
+		_, after, ok := strings.Cut(string(text), ") ")
+		if err != nil || !ok || after[0] != 'T' {
+			return false
+		}
+	}
+	return true
 }
 
 // Stop asks the program to end and waits for it.
