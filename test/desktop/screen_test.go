@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -26,12 +27,20 @@ func display(user string) string {
 	`
 }
 
-// look takes a picture of a user's screen and reads it.
+// look takes a picture of a user's screen and reads it twice, since OCR finds what is
+// bright in one form of it, and what is faint, as hints in an entry are, in another.
 func (s *seat) look(ctx context.Context, user string) (string, error) {
 	out, err := s.In(ctx, display(user)+`
 		timeout 10 import -window root /var/tmp/seen.png
-		convert /var/tmp/seen.png -resize 300% -negate -colorspace Gray /var/tmp/read.png
-		OMP_THREAD_LIMIT=1 tesseract /var/tmp/read.png - --psm 11 2>/dev/null`)
+		export OMP_THREAD_LIMIT=1
+		read_as() {
+			convert /var/tmp/seen.png -resize 300% -colorspace Gray $2 /var/tmp/$1.png
+			tesseract /var/tmp/$1.png - --psm 11 2>/dev/null
+		}
+		read_as bright '-threshold 40% -negate' > /var/tmp/bright.txt &
+		read_as faint -negate
+		wait
+		cat /var/tmp/bright.txt`)
 	if err != nil {
 		return "", err
 	}
@@ -53,33 +62,35 @@ func (s *seat) look(ctx context.Context, user string) (string, error) {
 }
 
 // shows tells whether one of the texts was read. Where letters stand far apart, OCR sees
-// blanks, and where they are large, none: blanks do not count, nor do capitals.
+// blanks, and where they are large, none: blanks do not count, nor do capitals. Nor does
+// the first letter: in an entry the cursor stands on it.
 func shows(screen string, texts ...string) bool {
 	squeeze := func(s string) string { return strings.ToLower(strings.Join(strings.Fields(s), "")) }
-	return slices.ContainsFunc(texts, func(t string) bool { return strings.Contains(squeeze(screen), squeeze(t)) })
+	return slices.ContainsFunc(texts, func(t string) bool { return strings.Contains(squeeze(screen), squeeze(t)[1:]) })
 }
 
 // sees waits until one of the texts stands on the screen.
 func (s *seat) sees(user string, texts ...string) string {
 	s.t.Helper()
-	return s.seesWithin(patience, user, texts...)
+	return s.watches(patience, user, fmt.Sprintf("%q", texts), func(screen string) bool { return shows(screen, texts...) })
 }
 
-func (s *seat) seesWithin(limit time.Duration, user string, texts ...string) string {
+// watches waits until the screen is as wanted, and returns what it shows then.
+func (s *seat) watches(limit time.Duration, user, what string, wanted func(screen string) bool) string {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), limit)
 	defer cancel()
-	var text, last string
-	var err error
+	var last string
 	for ctx.Err() == nil {
-		if text, err = s.look(ctx, user); err == nil {
-			if shows(text, texts...) {
-				return text
-			}
-			last = text
+		text, err := s.look(ctx, user)
+		if err == nil && wanted(text) {
+			return text
+		}
+		if ctx.Err() == nil {
+			last = fmt.Sprintf("%q (%v)", text, err)
 		}
 	}
-	s.t.Fatalf("after %s %s's screen does not show %q but %q (%v); pictures are in %s", limit, user, texts, last, err, s.album)
+	s.t.Fatalf("after %s the screen of %s is not %s but %s; its pictures are in %s", limit, user, what, last, s.album)
 	return ""
 }
 
@@ -92,4 +103,77 @@ func (s *seat) types(user, line string) {
 func (s *seat) key(user, keys string) {
 	s.t.Helper()
 	s.in(display(user) + "xdotool key " + keys)
+}
+
+// signIn types a name, and what is asked for then, at the greeter.
+func (s *seat) signIn(name string, answers ...string) {
+	s.t.Helper()
+	s.sees(greeter, "Username")
+	s.types(greeter, name)
+	for i := 0; i+1 < len(answers); i += 2 {
+		s.sees(greeter, answers[i])
+		s.types(greeter, answers[i+1])
+	}
+}
+
+// desktop waits until the person's desktop is there.
+func (s *seat) desktop(user string) {
+	s.t.Helper()
+	s.untilIn("loginctl list-sessions --no-legend | grep -w " + user + " | grep -w seat0")
+	s.sees(user, "Type to search")
+	s.key(user, "Escape") // GNOME begins with its overview
+	s.watches(patience, user, "the desktop", func(screen string) bool {
+		return strings.Contains(screen, ":") && !shows(screen, "Type to search")
+	})
+}
+
+// logOut ends a person's session as its menu does, and waits for the greeter.
+func (s *seat) logOut(user string) {
+	s.t.Helper()
+	s.in(`
+		uid=$(id -u ` + user + `)
+		runuser -u ` + user + ` -- env XDG_RUNTIME_DIR=/run/user/$uid DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/$uid/bus \
+			gnome-session-quit --logout --no-prompt`)
+	s.untilIn("! loginctl list-sessions --no-legend | grep -w " + user + " | grep -w seat0")
+	s.sees(greeter, "Username")
+}
+
+// frame is what a screen showed from some time on.
+type frame struct {
+	at   time.Duration
+	text string
+}
+
+// film looks at the middle of a screen for so long, some pictures a second, and reads
+// each that differs from the one before.
+func (s *seat) film(user string, length time.Duration) []frame {
+	s.t.Helper()
+	out := s.in(display(user) + fmt.Sprintf(`
+		rm -rf /var/tmp/film; mkdir /var/tmp/film; cd /var/tmp/film
+		now() { date +%%s%%3N; }
+		began=$(now)
+		until at=$(($(now) - began)); [ "$at" -gt %d ]; do
+			timeout 5 import -window root -crop 640x400+192+230 "$(printf %%06d "$at").ppm" || continue
+		done
+		last=
+		for f in *.ppm; do
+			if [ -n "$last" ] && cmp -s "$f" "$last"; then rm "$f"; continue; fi
+			last=$f
+		done
+		export OMP_THREAD_LIMIT=1
+		ls *.ppm | xargs -P 2 -I{} sh -c 'convert {} -resize 300%%%% -colorspace Gray -negate {}.png; tesseract {}.png {} --psm 11 2>/dev/null; convert {} {}.png'
+		for f in *.ppm; do echo "${f%%.ppm} $(tr '\n' ' ' < $f.txt)"; done`, length.Milliseconds()))
+	var frames []frame
+	for line := range strings.Lines(out) {
+		ms, text, _ := strings.Cut(strings.TrimSpace(line), " ")
+		n, err := strconv.Atoi(ms)
+		must(s.t, err)
+		text = strings.Join(strings.Fields(text), " ")
+		frames = append(frames, frame{time.Duration(n) * time.Millisecond, text})
+		s.pictures++
+		picture, err := os.ReadFile(s.Path("/var/tmp/film/" + ms + ".ppm.png"))
+		must(s.t, err)
+		must(s.t, os.WriteFile(filepath.Join(s.album, fmt.Sprintf("%03d-film-%s.png", s.pictures, ms)), picture, 0o600))
+	}
+	return frames
 }
