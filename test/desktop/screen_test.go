@@ -66,7 +66,7 @@ func (s *seat) look(ctx context.Context, user string) (string, error) {
 // the first letter: in an entry the cursor stands on it.
 func shows(screen string, texts ...string) bool {
 	squeeze := func(s string) string { return strings.ToLower(strings.Join(strings.Fields(s), "")) }
-	return slices.ContainsFunc(texts, func(t string) bool { return strings.Contains(squeeze(screen), squeeze(t)[1:]) })
+	return slices.ContainsFunc(texts, func(t string) bool { return strings.Contains(squeeze(screen), strings.TrimPrefix(squeeze(t), squeeze(t)[:min(1, len(squeeze(t)))])) })
 }
 
 // sees waits until one of the texts stands on the screen.
