@@ -1,6 +1,7 @@
 package desktop
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -20,93 +21,119 @@ func (s *seat) anew() {
 	})
 }
 
-// refused films what follows a wrong answer: the message must be read, and a prompt behind it.
-func (s *seat) refused(t *testing.T, user, message string, prompts ...string) {
-	t.Helper()
-	frames := s.film(user, soon)
-	said, asked := false, time.Duration(0)
+// told types an answer and films what follows: the message must be read, and where there
+// are prompts, one of them behind it.
+func (s *seat) told(user, answer, message string, prompts ...string) {
+	s.t.Helper()
+	frames := s.film(user, answer, soon)
+	said := slices.IndexFunc(frames, func(f frame) bool { return shows(f.text, message) })
+	asked := -1
+	if said >= 0 {
+		asked = slices.IndexFunc(frames[said:], func(f frame) bool {
+			return shows(f.text, prompts...) && !shows(f.text, "password authentication", "Sign-in refused")
+		})
+	}
+	if said >= 0 && (len(prompts) == 0 || asked >= 0) {
+		return
+	}
+	s.t.Errorf("within %s the screen of %s does not show %q and then %q:", soon, user, message, prompts)
 	for _, f := range frames {
-		said = said || shows(f.text, message)
-		if said && asked == 0 && shows(f.text, prompts...) {
-			asked = f.at
-		}
-	}
-	if !said {
-		t.Errorf("nobody reads %q", message)
-	}
-	if asked == 0 {
-		t.Errorf("no prompt (%q) within %s", prompts, soon)
-	}
-	t.Logf("prompt after %s", asked)
-	for _, f := range frames {
-		t.Logf("%6d ms: %s", f.at.Milliseconds(), f.text)
+		s.t.Logf("%6d ms: %s", f.at.Milliseconds(), f.text)
 	}
 }
 
-func TestPeopleSignInAtGDM(t *testing.T) {
+// scene plays one after another at the same machine.
+func (s *seat) scene(name string, play func()) {
+	outer := s.t
+	outer.Run(name, func(t *testing.T) {
+		s.t = t
+		defer func() { s.t = outer }()
+		s.anew()
+		play()
+	})
+}
+
+const refused = "Sign-in refused."
+
+func TestAWrongAnswerAtGDMIsFollowedByAPrompt(t *testing.T) {
 	s := seated(t)
 	p := s.enrol()
-	scene := func(name string, play func(t *testing.T)) {
-		t.Run(name, func(t *testing.T) {
-			s.t = t
-			defer func() { s.t = t }()
-			s.anew()
-			play(t)
-		})
-	}
-	scene("a wrong password, and the right one behind it", func(t *testing.T) {
-		s.signIn(bob, "Password", "not bobs password")
-		s.refused(t, greeter, "", "Password", "Username")
+	s.scene("a wrong password, and the right one behind it", func() {
+		s.signIn(bob)
+		s.sees(greeter, "Password")
+		s.told(greeter, "not bobs password", refused, "Password")
 		s.types(greeter, bobPass)
 		s.desktop(bob)
 		s.logOut(bob)
 	})
-	scene("a wrong code, and the right one behind it", func(t *testing.T) {
-		s.signIn(ada, "Password", adaPass, "One-time code", s.wrong(p))
-		s.refused(t, greeter, "", "Password", "Username")
+	s.scene("a wrong code, and the right one behind it", func() {
+		s.signIn(ada, "Password", adaPass)
+		s.sees(greeter, "One-time code")
+		s.told(greeter, s.wrong(p), refused, "Password")
 		s.types(greeter, adaPass)
 		s.sees(greeter, "One-time code")
 		s.types(greeter, s.code(p))
 		s.desktop(ada)
 		s.logOut(ada)
 	})
-	scene("an account that is disabled", func(t *testing.T) {
+	s.scene("an account that is disabled", func() {
 		s.in("sallyport-server account disable bob" + server)
 		s.signIn(bob)
-		s.refused(t, greeter, "", "Password", "Username")
-		s.in("sallyport-server account enable bob" + server)
+		s.sees(greeter, "Password")
+		s.told(greeter, bobPass, refused, "Password", "Username")
 	})
-	scene("offline", func(t *testing.T) {
-		s.in("systemctl stop sallyport-server")
-		s.offline()
-		s.signIn(bob, "Password", "not bobs password")
-		s.refused(t, greeter, "", "Password", "Username")
-		s.types(greeter, bobPass)
-		s.refused(t, greeter, "", "Password", "Username")
+}
+
+func TestPeopleSignInAtGDMOffline(t *testing.T) {
+	s := seated(t)
+	s.scene("online first", func() {
+		s.signIn(bob, "Password", bobPass)
 		s.desktop(bob)
 		s.logOut(bob)
-		s.in("systemctl start sallyport-server")
-		s.online()
+		s.in("systemctl stop sallyport-server")
+		s.offline()
 	})
-	scene("the daemon is stopped under an open prompt, and a local person gets in", func(t *testing.T) {
+	s.scene("who was never here", func() {
+		s.signIn(ada)
+		s.told(greeter, "", "Offline, and your password was not yet used here.", "Password", "Username")
+	})
+	s.scene("a wrong password", func() {
 		s.signIn(bob)
 		s.sees(greeter, "Password")
-		s.in("systemctl stop sallyportd.socket sallyportd")
-		s.types(greeter, bobPass)
-		s.refused(t, greeter, "", "Password", "Username")
-		s.anew()
-		s.signIn(lena, "Password", lenaPass)
-		s.desktop(lena)
-		s.logOut(lena)
-		s.in("systemctl start sallyportd.socket sallyportd")
-		s.online()
+		s.told(greeter, "not bobs password", refused, "Password")
 	})
-	scene("the daemon is started anew under an open prompt", func(t *testing.T) {
+	s.scene("the right one", func() {
+		s.signIn(bob)
+		s.sees(greeter, "Password")
+		s.told(greeter, bobPass, "Offline. Last checked")
+		s.desktop(bob)
+	})
+}
+
+func TestGDMWhileTheDaemonComesAndGoes(t *testing.T) {
+	s := seated(t)
+	s.scene("started anew under an open prompt", func() {
 		s.signIn(bob)
 		s.sees(greeter, "Password")
 		s.in("systemctl restart sallyportd")
 		s.online()
-		s.types(greeter, bobPass)
-		s.refused(t, greeter, "", "Password", "Username")
+		s.told(greeter, bobPass, "", "Password", "Username")
+	})
+	s.scene("stopped under an open prompt", func() {
+		s.signIn(bob)
+		s.sees(greeter, "Password")
+		s.in("systemctl stop sallyportd.socket sallyportd")
+		s.told(greeter, bobPass, "", "Password", "Username")
+	})
+	s.scene("a local person gets in meanwhile", func() {
+		s.signIn(lena, "Password", lenaPass)
+		s.desktop(lena)
+		s.logOut(lena)
+	})
+	s.scene("and a person of the realm when it is back", func() {
+		s.in("systemctl start sallyportd.socket sallyportd")
+		s.online()
+		s.signIn(bob, "Password", bobPass)
+		s.desktop(bob)
 	})
 }

@@ -27,31 +27,35 @@ func display(user string) string {
 	`
 }
 
-// look takes a picture of a user's screen and reads it twice, since OCR finds what is
-// bright in one form of it, and what is faint, as hints in an entry are, in another.
+// look takes a picture of a user's screen and reads it.
 func (s *seat) look(ctx context.Context, user string) (string, error) {
-	out, err := s.In(ctx, display(user)+`
-		timeout 10 import -window root /var/tmp/seen.png
-		export OMP_THREAD_LIMIT=1
-		read_as() {
-			convert /var/tmp/seen.png -resize 300% -colorspace Gray $2 /var/tmp/$1.png
-			tesseract /var/tmp/$1.png - --psm 11 2>/dev/null
-		}
-		read_as bright '-threshold 40% -negate' > /var/tmp/bright.txt &
-		read_as faint -negate
-		wait
-		cat /var/tmp/bright.txt`)
-	if err != nil {
+	if _, err := s.In(ctx, display(user)+"timeout 10 import -window root /var/tmp/seen.png"); err != nil {
 		return "", err
 	}
-	s.pictures++
-	name := fmt.Sprintf("%03d.png", s.pictures)
 	picture, err := os.ReadFile(s.Path("/var/tmp/seen.png"))
 	if err != nil {
 		return "", fmt.Errorf("look: %w", err)
 	}
+	return s.read(ctx, user, "", picture)
+}
+
+// read keeps a picture, and returns what is written in it.
+func (s *seat) read(ctx context.Context, user, at string, picture []byte) (string, error) {
+	s.pictures++
+	name := fmt.Sprintf("%03d%s.png", s.pictures, at)
 	if err := os.WriteFile(filepath.Join(s.album, name), picture, 0o600); err != nil {
 		return "", fmt.Errorf("look: %w", err)
+	}
+	large, err := readable(picture)
+	if err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(s.Path("/var/tmp/large.png"), large, 0o600); err != nil {
+		return "", fmt.Errorf("look: %w", err)
+	}
+	out, err := s.In(ctx, "OMP_THREAD_LIMIT=1 tesseract /var/tmp/large.png - --psm 11 2>/dev/null")
+	if err != nil {
+		return "", err
 	}
 	text := strings.Join(strings.Fields(out), " ") // lines as a person reads on
 	if f, err := os.OpenFile(filepath.Join(s.album, "read.txt"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600); err == nil {
@@ -66,7 +70,9 @@ func (s *seat) look(ctx context.Context, user string) (string, error) {
 // the first letter: in an entry the cursor stands on it.
 func shows(screen string, texts ...string) bool {
 	squeeze := func(s string) string { return strings.ToLower(strings.Join(strings.Fields(s), "")) }
-	return slices.ContainsFunc(texts, func(t string) bool { return strings.Contains(squeeze(screen), strings.TrimPrefix(squeeze(t), squeeze(t)[:min(1, len(squeeze(t)))])) })
+	return slices.ContainsFunc(texts, func(t string) bool {
+		return strings.Contains(squeeze(screen), strings.TrimPrefix(squeeze(t), squeeze(t)[:min(1, len(squeeze(t)))]))
+	})
 }
 
 // sees waits until one of the texts stands on the screen.
@@ -144,36 +150,34 @@ type frame struct {
 	text string
 }
 
-// film looks at the middle of a screen for so long, some pictures a second, and reads
-// each that differs from the one before.
-func (s *seat) film(user string, length time.Duration) []frame {
+// film types a line, and looks at the middle of the screen from before it for so long,
+// some pictures a second; then it reads each that differs from the one before.
+func (s *seat) film(user, line string, length time.Duration) []frame {
 	s.t.Helper()
 	out := s.in(display(user) + fmt.Sprintf(`
 		rm -rf /var/tmp/film; mkdir /var/tmp/film; cd /var/tmp/film
 		now() { date +%%s%%3N; }
+		xdotool type --delay 20 -- '%s'
 		began=$(now)
-		until at=$(($(now) - began)); [ "$at" -gt %d ]; do
+		{ until at=$(($(now) - began)); [ "$at" -gt %d ]; do
 			timeout 5 import -window root -crop 640x400+192+230 "$(printf %%06d "$at").ppm" || continue
-		done
+		done; } &
+		xdotool key Return
+		wait
 		last=
 		for f in *.ppm; do
-			if [ -n "$last" ] && cmp -s "$f" "$last"; then rm "$f"; continue; fi
+			if [ -z "$last" ] || ! cmp -s "$f" "$last"; then convert "$f" "${f%%.ppm}.png"; echo "${f%%.ppm}"; fi
 			last=$f
-		done
-		export OMP_THREAD_LIMIT=1
-		ls *.ppm | xargs -P 2 -I{} sh -c 'convert {} -resize 300%%%% -colorspace Gray -negate {}.png; tesseract {}.png {} --psm 11 2>/dev/null; convert {} {}.png'
-		for f in *.ppm; do echo "${f%%.ppm} $(tr '\n' ' ' < $f.txt)"; done`, length.Milliseconds()))
+		done`, line, length.Milliseconds()))
 	var frames []frame
-	for line := range strings.Lines(out) {
-		ms, text, _ := strings.Cut(strings.TrimSpace(line), " ")
+	for ms := range strings.FieldsSeq(out) {
 		n, err := strconv.Atoi(ms)
 		must(s.t, err)
-		text = strings.Join(strings.Fields(text), " ")
-		frames = append(frames, frame{time.Duration(n) * time.Millisecond, text})
-		s.pictures++
-		picture, err := os.ReadFile(s.Path("/var/tmp/film/" + ms + ".ppm.png"))
+		picture, err := os.ReadFile(s.Path("/var/tmp/film/" + ms + ".png"))
 		must(s.t, err)
-		must(s.t, os.WriteFile(filepath.Join(s.album, fmt.Sprintf("%03d-film-%s.png", s.pictures, ms)), picture, 0o600))
+		text, err := s.read(s.t.Context(), user, "-film-"+ms, picture)
+		must(s.t, err)
+		frames = append(frames, frame{time.Duration(n) * time.Millisecond, text})
 	}
 	return frames
 }

@@ -1,0 +1,114 @@
+package desktop
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"testing"
+)
+
+const (
+	bright = 107 // of 255: hints in GNOME's entries are brighter, what is behind them is not
+	scale  = 3   // OCR wants letters of 30 dots
+	// A line of a frame, or the cursor, is so long and no thicker; no letter is.
+	longAcross, longDown, thin = 60, 17, 4
+)
+
+// readable makes of a picture what OCR reads best: large, black on white, and without the
+// frames of entries and the cursor, which it takes for letters.
+func readable(picture []byte) ([]byte, error) {
+	in, err := png.Decode(bytes.NewReader(picture))
+	if err != nil {
+		return nil, fmt.Errorf("read a picture: %w", err)
+	}
+	g := image.NewGray(image.Rect(0, 0, in.Bounds().Dx(), in.Bounds().Dy()))
+	for y := range g.Rect.Dy() {
+		for x := range g.Rect.Dx() {
+			g.Set(x, y, in.At(in.Bounds().Min.X+x, in.Bounds().Min.Y+y))
+		}
+	}
+	withoutLines(g)
+	out := image.NewGray(image.Rect(0, 0, g.Rect.Dx()*scale, g.Rect.Dy()*scale))
+	for y := range out.Rect.Dy() {
+		for x := range out.Rect.Dx() {
+			if between(g, x, y) <= bright*scale*scale {
+				out.SetGray(x, y, color.Gray{Y: 255})
+			}
+		}
+	}
+	var b bytes.Buffer
+	if err := png.Encode(&b, out); err != nil {
+		return nil, fmt.Errorf("read a picture: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// between is how bright a dot of the large picture is, times scale squared: the mean of
+// those of the small one around it, by how near they are.
+func between(g *image.Gray, x, y int) int {
+	x0, fx, y0, fy := x/scale, x%scale, y/scale, y%scale
+	x1, y1 := min(x0+1, g.Rect.Dx()-1), min(y0+1, g.Rect.Dy()-1)
+	at := func(x, y int) int { return int(g.Pix[y*g.Stride+x]) }
+	return (at(x0, y0)*(scale-fx)+at(x1, y0)*fx)*(scale-fy) + (at(x0, y1)*(scale-fx)+at(x1, y1)*fx)*fy
+}
+
+// withoutLines darkens long thin lines.
+func withoutLines(g *image.Gray) {
+	w, h := g.Rect.Dx(), g.Rect.Dy()
+	across, down := make([]int, w*h), make([]int, w*h)
+	runs := func(length, lines, step, stride int, into []int) {
+		for l := range lines {
+			for i := 0; i < length; {
+				n := 0
+				for i+n < length && g.Pix[l*stride+(i+n)*step] > bright {
+					n++
+				}
+				for k := range n {
+					into[l*stride+(i+k)*step] = n
+				}
+				i += n + 1
+			}
+		}
+	}
+	runs(w, h, 1, w, across)
+	runs(h, w, w, 1, down)
+	for i := range g.Pix {
+		if across[i] >= longAcross && down[i] <= thin || down[i] >= longDown && across[i] <= thin {
+			g.Pix[i] = 0
+		}
+	}
+}
+
+func TestFramesAndTheCursorAreNotRead(t *testing.T) {
+	in := image.NewGray(image.Rect(0, 0, 200, 60))
+	for x := 10; x < 190; x++ { // a frame
+		in.SetGray(x, 10, color.Gray{Y: 150})
+		in.SetGray(x, 50, color.Gray{Y: 150})
+	}
+	for y := 20; y < 40; y++ { // the cursor
+		in.SetGray(20, y, color.Gray{Y: 255})
+	}
+	for y := 24; y < 36; y++ { // a letter
+		in.SetGray(30, y, color.Gray{Y: 150})
+		in.SetGray(31, y, color.Gray{Y: 150})
+	}
+	var b bytes.Buffer
+	must(t, png.Encode(&b, in))
+	read, err := readable(b.Bytes())
+	must(t, err)
+	out, err := png.Decode(bytes.NewReader(read))
+	must(t, err)
+	black := image.Rectangle{}
+	for y := range out.Bounds().Dy() {
+		for x := range out.Bounds().Dx() {
+			if r, _, _, _ := out.At(x, y).RGBA(); r == 0 {
+				black = black.Union(image.Rect(x, y, x+1, y+1))
+			}
+		}
+	}
+	if want := image.Rect(28*scale, 22*scale, 34*scale, 38*scale); black.Empty() || !black.In(want) {
+		t.Errorf("what is left to read is %v, and the letter is in %v", black, want)
+	}
+}
