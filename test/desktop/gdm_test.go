@@ -53,7 +53,11 @@ func (s *seat) scene(name string, play func()) {
 	})
 }
 
-const refused = "Sign-in refused."
+const (
+	refused = "Sign-in refused."
+	// gdmRefused is GDM's own, where we give no reason.
+	gdmRefused = "Sorry, password authentication didn't work. Please try again."
+)
 
 func TestAWrongAnswerAtGDMIsFollowedByAPrompt(t *testing.T) {
 	s := seated(t)
@@ -100,7 +104,7 @@ func TestPeopleSignInAtGDMOffline(t *testing.T) {
 	s.scene("a wrong password", func() {
 		s.signIn(bob)
 		s.sees(greeter, "Password")
-		s.told(greeter, "not bobs password", refused, "Password")
+		s.told(greeter, "not bobs password", gdmRefused, "Password")
 	})
 	s.scene("the right one", func() {
 		s.signIn(bob)

@@ -11,6 +11,9 @@ import (
 
 const (
 	bright = 107 // of 255: hints in GNOME's entries are brighter, what is behind them is not
+	dark   = 150 // letters on a light ground, as in a terminal, are darker
+	light  = 160 // a ground that is brighter is a light one
+	around = 24  // so far from a dot, to any one side, is its ground
 	scale  = 3   // OCR wants letters of 30 dots
 	// A line of a frame, or the cursor, is so long and no thicker; no letter is.
 	longAcross, longDown, thin = 60, 17, 4
@@ -29,11 +32,18 @@ func readable(picture []byte) ([]byte, error) {
 			g.Set(x, y, in.At(in.Bounds().Min.X+x, in.Bounds().Min.Y+y))
 		}
 	}
-	withoutLines(g)
+	ground := grounds(g)
+	withoutLines(g, ground)
 	out := image.NewGray(image.Rect(0, 0, g.Rect.Dx()*scale, g.Rect.Dy()*scale))
 	for y := range out.Rect.Dy() {
 		for x := range out.Rect.Dx() {
-			if between(g, x, y) <= bright*scale*scale {
+			v, written := between(g, x, y), false
+			if ground(x/scale, y/scale) > light {
+				written = v < dark*scale*scale
+			} else {
+				written = v > bright*scale*scale
+			}
+			if !written {
 				out.SetGray(x, y, color.Gray{Y: 255})
 			}
 		}
@@ -54,8 +64,28 @@ func between(g *image.Gray, x, y int) int {
 	return (at(x0, y0)*(scale-fx)+at(x1, y0)*fx)*(scale-fy) + (at(x0, y1)*(scale-fx)+at(x1, y1)*fx)*fy
 }
 
-// withoutLines darkens long thin lines.
-func withoutLines(g *image.Gray) {
+// grounds tells how bright it is around a dot: to the side where it is brightest, since
+// letters stand at the very edge of a window.
+func grounds(g *image.Gray) func(x, y int) int {
+	w, h := g.Rect.Dx()+1, g.Rect.Dy()+1
+	sums := make([]int, w*h) // of all dots above and left
+	for y := 1; y < h; y++ {
+		for x := 1; x < w; x++ {
+			sums[y*w+x] = int(g.Pix[(y-1)*g.Stride+x-1]) + sums[(y-1)*w+x] + sums[y*w+x-1] - sums[(y-1)*w+x-1]
+		}
+	}
+	mean := func(x0, y0, x1, y1 int) int {
+		x0, y0, x1, y1 = max(0, x0), max(0, y0), min(w-1, x1), min(h-1, y1)
+		return (sums[y1*w+x1] - sums[y0*w+x1] - sums[y1*w+x0] + sums[y0*w+x0]) / max(1, (x1-x0)*(y1-y0))
+	}
+	return func(x, y int) int {
+		return max(mean(x-around, y-around, x+1, y+1), mean(x, y-around, x+around, y+1),
+			mean(x-around, y, x+1, y+around), mean(x, y, x+around, y+around))
+	}
+}
+
+// withoutLines darkens long thin lines on a dark ground.
+func withoutLines(g *image.Gray, ground func(x, y int) int) {
 	w, h := g.Rect.Dx(), g.Rect.Dy()
 	across, down := make([]int, w*h), make([]int, w*h)
 	runs := func(length, lines, step, stride int, into []int) {
@@ -76,7 +106,9 @@ func withoutLines(g *image.Gray) {
 	runs(h, w, w, 1, down)
 	for i := range g.Pix {
 		if across[i] >= longAcross && down[i] <= thin || down[i] >= longDown && across[i] <= thin {
-			g.Pix[i] = 0
+			if ground(i%w, i/w) <= light {
+				g.Pix[i] = 0
+			}
 		}
 	}
 }
