@@ -121,13 +121,15 @@ func TestGDMWhileTheDaemonComesAndGoes(t *testing.T) {
 		s.sees(greeter, "Password")
 		s.in("systemctl restart sallyportd")
 		s.online()
-		s.told(greeter, bobPass, "", "Password", "Username")
+		s.types(greeter, bobPass)
+		s.desktop(bob)
+		s.logOut(bob)
 	})
 	s.scene("stopped under an open prompt", func() {
 		s.signIn(bob)
 		s.sees(greeter, "Password")
 		s.in("systemctl stop sallyportd.socket sallyportd")
-		s.told(greeter, bobPass, "", "Password", "Username")
+		s.told(greeter, bobPass, gdmRefused, "Password", "Username")
 	})
 	s.scene("a local person gets in meanwhile", func() {
 		s.signIn(lena, "Password", lenaPass)

@@ -151,7 +151,8 @@ type frame struct {
 }
 
 // film types a line, and looks at the middle of the screen from before it for so long,
-// some pictures a second; then it reads each that differs from the one before.
+// some pictures a second; then it reads each that differs from the one before. A screen
+// that goes away meanwhile, as the greeter's does at a login, is filmed until then.
 func (s *seat) film(user, line string, length time.Duration) []frame {
 	s.t.Helper()
 	out := s.in(display(user) + fmt.Sprintf(`
@@ -160,7 +161,7 @@ func (s *seat) film(user, line string, length time.Duration) []frame {
 		xdotool type --delay 20 -- '%s'
 		began=$(now)
 		{ until at=$(($(now) - began)); [ "$at" -gt %d ]; do
-			timeout 5 import -window root -crop 640x400+192+230 "$(printf %%06d "$at").ppm" || continue
+			timeout 5 import -window root -crop 640x400+192+230 "$(printf %%06d "$at").ppm" 2>/dev/null || continue
 		done; } &
 		xdotool key Return
 		wait
