@@ -80,7 +80,7 @@ func TestAGatedGroupReachesTheSessionAndNothingInGNOME(t *testing.T) {
 	s.desktop(ada)
 	s.terminal(ada)
 
-	t.Run("the session's own processes have it, and none of the user manager's", func(t *testing.T) {
+	s.run("the session's own processes have it, and none of the user manager's", func(t *testing.T) {
 		all := s.processes(ada)
 		for _, q := range all {
 			if has := slices.Contains(q.groups, vault); has != q.inSession() {
@@ -96,20 +96,20 @@ func TestAGatedGroupReachesTheSessionAndNothingInGNOME(t *testing.T) {
 			}
 		}
 	})
-	t.Run("a terminal and a program of the user manager have it not", func(t *testing.T) {
+	s.run("a terminal and a program of the user manager have it not", func(t *testing.T) {
 		for _, how := range []string{"id -Gn", "systemd-run --user --quiet --wait --pipe id -Gn"} {
 			if got := strings.Fields(s.answered(ada, how)); slices.Contains(got, vault) || !slices.Contains(got, "crew") {
 				t.Errorf("%s prints %q", how, got)
 			}
 		}
 	})
-	t.Run("a session by key beside it has it not, nor what it starts", func(t *testing.T) {
+	s.run("a session by key beside it has it not, nor what it starts", func(t *testing.T) {
 		got := s.in(weak + `'id -Gn; systemd-run --user --quiet --wait --pipe id -Gn'`)
 		if strings.Contains(got, vault) || strings.Count(got, "crew") != 2 {
 			t.Errorf("it prints %q", got)
 		}
 	})
-	t.Run("su in the terminal asks, and begins one that has it", func(t *testing.T) {
+	s.run("su in the terminal asks, and begins one that has it", func(t *testing.T) {
 		s.types(ada, "clear; su - ada")
 		s.sees(ada, "Password:")
 		s.types(ada, adaPass)
@@ -125,7 +125,7 @@ func TestAGatedGroupReachesTheSessionAndNothingInGNOME(t *testing.T) {
 			t.Errorf("behind it the terminal has %q", got)
 		}
 	})
-	t.Run("so does ssh to this machine", func(t *testing.T) {
+	s.run("so does ssh to this machine", func(t *testing.T) {
 		s.types(ada, "clear; "+ssh+"ada@127.0.0.1")
 		s.sees(ada, "ada@127.0.0.1's password")
 		s.types(ada, adaPass+s.code(p)) // in one line, since this sshd asks once
@@ -135,7 +135,7 @@ func TestAGatedGroupReachesTheSessionAndNothingInGNOME(t *testing.T) {
 		}
 		s.types(ada, "exit")
 	})
-	t.Run("newgrp gives it to nobody", func(t *testing.T) {
+	s.run("newgrp gives it to nobody", func(t *testing.T) {
 		if got := s.answered(ada, "echo id -Gn | setsid --wait newgrp vault"); strings.Contains(got, vault+" ") {
 			t.Errorf("newgrp has begun a shell: %q", got)
 		}

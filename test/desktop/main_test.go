@@ -157,6 +157,16 @@ func (s *seat) leave() {
 	_, _ = s.In(ctx, "systemctl stop display-manager")
 }
 
+// run is [testing.T.Run] at this seat.
+func (s *seat) run(name string, play func(t *testing.T)) {
+	outer := s.t
+	outer.Run(name, func(t *testing.T) {
+		s.t = t
+		defer func() { s.t = outer }()
+		play(t)
+	})
+}
+
 // in runs lines of sh as root.
 func (s *seat) in(lines string) string {
 	s.t.Helper()
