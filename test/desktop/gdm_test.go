@@ -21,11 +21,11 @@ func (s *seat) anew() {
 	})
 }
 
-// told types an answer and films what follows: the message must be read, and where there
+// told types an answer at the greeter and films what follows: the message must be read, and where there
 // are prompts, one of them behind it.
-func (s *seat) told(user, answer, message string, prompts ...string) {
+func (s *seat) told(answer, message string, prompts ...string) {
 	s.t.Helper()
-	frames := s.film(user, answer, soon)
+	frames := s.film(greeter, answer, soon)
 	said := slices.IndexFunc(frames, func(f frame) bool { return shows(f.text, message) })
 	asked := -1
 	if said >= 0 {
@@ -36,7 +36,7 @@ func (s *seat) told(user, answer, message string, prompts ...string) {
 	if said >= 0 && (len(prompts) == 0 || asked >= 0) {
 		return
 	}
-	s.t.Errorf("within %s the screen of %s does not show %q and then %q:", soon, user, message, prompts)
+	s.t.Errorf("within %s the greeter does not show %q and then %q:", soon, message, prompts)
 	for _, f := range frames {
 		s.t.Logf("%6d ms: %s", f.at.Milliseconds(), f.text)
 	}
@@ -62,7 +62,7 @@ func TestAWrongAnswerAtGDMIsFollowedByAPrompt(t *testing.T) {
 	s.scene("a wrong password, and the right one behind it", func() {
 		s.signIn(bob)
 		s.sees(greeter, "Password")
-		s.told(greeter, "not bobs password", refused, "Password")
+		s.told("not bobs password", refused, "Password")
 		s.types(greeter, bobPass)
 		s.desktop(bob)
 		s.logOut(bob)
@@ -70,7 +70,7 @@ func TestAWrongAnswerAtGDMIsFollowedByAPrompt(t *testing.T) {
 	s.scene("a wrong code, and the right one behind it", func() {
 		s.signIn(ada, "Password", adaPass)
 		s.sees(greeter, "One-time code")
-		s.told(greeter, s.wrong(p), refused, "Password")
+		s.told(s.wrong(p), refused, "Password")
 		s.types(greeter, adaPass)
 		s.sees(greeter, "One-time code")
 		s.types(greeter, s.code(p))
@@ -81,7 +81,7 @@ func TestAWrongAnswerAtGDMIsFollowedByAPrompt(t *testing.T) {
 		s.in("sallyport-server account disable bob" + server)
 		s.signIn(bob)
 		s.sees(greeter, "Password")
-		s.told(greeter, bobPass, "This account is disabled. Ask your administrator.", "Password", "Username")
+		s.told(bobPass, "This account is disabled. Ask your administrator.", "Password", "Username")
 	})
 }
 
@@ -96,17 +96,17 @@ func TestPeopleSignInAtGDMOffline(t *testing.T) {
 	})
 	s.scene("who was never here", func() {
 		s.signIn(ada)
-		s.told(greeter, "", "Offline, and your password was not yet used here.", "Password", "Username")
+		s.told("", "Offline, and your password was not yet used here.", "Password", "Username")
 	})
 	s.scene("a wrong password", func() {
 		s.signIn(bob)
 		s.sees(greeter, "Password")
-		s.told(greeter, "not bobs password", gdmRefused, "Password")
+		s.told("not bobs password", gdmRefused, "Password")
 	})
 	s.scene("the right one", func() {
 		s.signIn(bob)
 		s.sees(greeter, "Password")
-		s.told(greeter, bobPass, "Offline. Last checked")
+		s.told(bobPass, "Offline. Last checked")
 		s.desktop(bob)
 	})
 }
@@ -126,7 +126,7 @@ func TestGDMWhileTheDaemonComesAndGoes(t *testing.T) {
 		s.signIn(bob)
 		s.sees(greeter, "Password")
 		s.in("systemctl stop sallyportd.socket sallyportd")
-		s.told(greeter, bobPass, "Sallyport is not running, so bob cannot be checked.", "Password", "Username")
+		s.told(bobPass, "Sallyport is not running, so bob cannot be checked.", "Password", "Username")
 	})
 	s.scene("a local person gets in meanwhile", func() {
 		s.signIn(lena, "Password", lenaPass)

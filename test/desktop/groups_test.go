@@ -55,11 +55,11 @@ func (s *seat) terminal(user string) {
 	s.untilIn(display(user) + "xdotool getactivewindow getwindowname | grep '^" + user + "@desk:'")
 }
 
-// answered types a command in a terminal, and returns what it printed.
-func (s *seat) answered(user, command string) string {
+// answered types a command in ada's terminal, and returns what it printed.
+func (s *seat) answered(command string) string {
 	s.t.Helper()
 	s.in("rm -f /var/tmp/printed /var/tmp/done")
-	s.types(user, command+" > /var/tmp/printed 2>&1; mv /var/tmp/printed /var/tmp/done")
+	s.types(ada, command+" > /var/tmp/printed 2>&1; mv /var/tmp/printed /var/tmp/done")
 	s.untilIn("test -e /var/tmp/done")
 	return s.in("cat /var/tmp/done")
 }
@@ -98,7 +98,7 @@ func TestAGatedGroupReachesTheSessionAndNothingInGNOME(t *testing.T) {
 	})
 	s.run("a terminal and a program of the user manager have it not", func(t *testing.T) {
 		for _, how := range []string{"id -Gn", "systemd-run --user --quiet --wait --pipe id -Gn"} {
-			if got := strings.Fields(s.answered(ada, how)); slices.Contains(got, vault) || !slices.Contains(got, "crew") {
+			if got := strings.Fields(s.answered(how)); slices.Contains(got, vault) || !slices.Contains(got, "crew") {
 				t.Errorf("%s prints %q", how, got)
 			}
 		}
@@ -115,13 +115,13 @@ func TestAGatedGroupReachesTheSessionAndNothingInGNOME(t *testing.T) {
 		s.types(ada, adaPass)
 		s.sees(ada, "One-time code:")
 		s.types(ada, s.code(p))
-		if got := strings.Fields(s.answered(ada, "id -Gn")); !slices.Contains(got, vault) {
+		if got := strings.Fields(s.answered("id -Gn")); !slices.Contains(got, vault) {
 			t.Errorf("su - has begun a session with %q", got)
 		}
 		s.types(ada, "clear; sallyport whoami")
 		s.sees(ada, "earned by this session, until its last process ends: the group vault")
 		s.types(ada, "exit")
-		if got := strings.Fields(s.answered(ada, "id -Gn")); slices.Contains(got, vault) {
+		if got := strings.Fields(s.answered("id -Gn")); slices.Contains(got, vault) {
 			t.Errorf("behind it the terminal has %q", got)
 		}
 	})
@@ -130,13 +130,13 @@ func TestAGatedGroupReachesTheSessionAndNothingInGNOME(t *testing.T) {
 		s.sees(ada, "ada@127.0.0.1's password")
 		s.types(ada, adaPass+s.code(p)) // in one line, since this sshd asks once
 		s.sees(ada, "Debian GNU/Linux comes with ABSOLUTELY NO WARRANTY")
-		if got := strings.Fields(s.answered(ada, "id -Gn")); !slices.Contains(got, vault) {
+		if got := strings.Fields(s.answered("id -Gn")); !slices.Contains(got, vault) {
 			t.Errorf("ssh has begun a session with %q", got)
 		}
 		s.types(ada, "exit")
 	})
 	s.run("newgrp gives it to nobody", func(t *testing.T) {
-		if got := s.answered(ada, "echo id -Gn | setsid --wait newgrp vault"); strings.Contains(got, vault+" ") {
+		if got := s.answered("echo id -Gn | setsid --wait newgrp vault"); strings.Contains(got, vault+" ") {
 			t.Errorf("newgrp has begun a shell: %q", got)
 		}
 	})

@@ -222,6 +222,7 @@ func (s *seat) online() {
 	s.t.Helper()
 	s.untilIn(`sallyport status --json | grep -q '"state": "online"'`)
 }
+
 func (s *seat) offline() {
 	s.t.Helper()
 	s.untilIn(`sallyport status --json | grep -q '"state": "offline"'`)

@@ -76,13 +76,13 @@ func shows(screen string, texts ...string) bool {
 }
 
 // sees waits until one of the texts stands on the screen.
-func (s *seat) sees(user string, texts ...string) string {
+func (s *seat) sees(user string, texts ...string) {
 	s.t.Helper()
-	return s.watches(patience, user, fmt.Sprintf("%q", texts), func(screen string) bool { return shows(screen, texts...) })
+	s.watches(patience, user, fmt.Sprintf("%q", texts), func(screen string) bool { return shows(screen, texts...) })
 }
 
-// watches waits until the screen is as wanted, and returns what it shows then.
-func (s *seat) watches(limit time.Duration, user, what string, wanted func(screen string) bool) string {
+// watches waits until the screen is as wanted.
+func (s *seat) watches(limit time.Duration, user, what string, wanted func(screen string) bool) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), limit)
 	defer cancel()
@@ -90,14 +90,13 @@ func (s *seat) watches(limit time.Duration, user, what string, wanted func(scree
 	for ctx.Err() == nil {
 		text, err := s.look(ctx, user)
 		if err == nil && wanted(text) {
-			return text
+			return
 		}
 		if ctx.Err() == nil {
 			last = fmt.Sprintf("%q (%v)", text, err)
 		}
 	}
 	s.t.Fatalf("after %s the screen of %s is not %s but %s; its pictures are in %s", limit, user, what, last, s.album)
-	return ""
 }
 
 // types writes a line at a user's screen.
