@@ -100,16 +100,15 @@ func furnished(t *testing.T) *machine.Realm {
 	r := &machine.Realm{Machine: m}
 	must(t, r.Install(t.Context()))
 	for path, text := range map[string]string{
-		"/etc/hostname":                         "desk\n",
-		"/etc/hosts":                            "127.0.0.1 localhost desk\n",
-		"/etc/default/locale":                   "LANG=C.UTF-8\n",
-		"/etc/gdm3/daemon.conf":                 "[daemon]\nWaylandEnable=false\n[debug]\nEnable=true\n",
-		"/etc/X11/xorg.conf.d/10-dummy.conf":    xorg,
-		"/etc/dconf/db/local.d/00-test":         "[org/gnome/desktop/session]\nidle-delay=uint32 0\n[org/gnome/desktop/interface]\nenable-animations=false\n",
-		"/etc/dconf/profile/user":               "user-db:user\nsystem-db:local\n",
-		"/etc/ssh/sshd_config.d/90-test.conf":   "ListenAddress 127.0.0.1\n",
-		"/etc/gdm3/greeter.dconf-defaults":      "[org/gnome/login-screen]\ndisable-user-list=true\n",
-		"/etc/systemd/system/ssh.socket.d/none": "",
+		"/etc/hostname":                       "desk\n",
+		"/etc/hosts":                          "127.0.0.1 localhost desk\n",
+		"/etc/default/locale":                 "LANG=C.UTF-8\n",
+		"/etc/gdm3/daemon.conf":               "[daemon]\nWaylandEnable=false\n[debug]\nEnable=true\n",
+		"/etc/X11/xorg.conf.d/10-dummy.conf":  xorg,
+		"/etc/dconf/db/local.d/00-test":       "[org/gnome/desktop/session]\nidle-delay=uint32 0\n[org/gnome/desktop/interface]\nenable-animations=false\n",
+		"/etc/dconf/profile/user":             "user-db:user\nsystem-db:local\n",
+		"/etc/ssh/sshd_config.d/90-test.conf": "ListenAddress 127.0.0.1\n",
+		"/etc/gdm3/greeter.dconf-defaults":    "[org/gnome/login-screen]\ndisable-user-list=true\n",
 	} {
 		must(t, r.WriteFile(path, text, 0o644))
 	}
