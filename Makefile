@@ -23,7 +23,7 @@ PROGRAMS = sallyportd sallyport sallyport-keys sallyport-subids sallyport-server
 MODULES  = pam_sallyport.so libnss_sallyport.so.2
 MANPAGES = $(wildcard docs/man/*.[1-8])
 
-.PHONY: all programs install uninstall deb demo demo-shell test test-go test-c test-machine test-distro test-kanidm fuzz bench bench-nss check-docs mutants lint fmt generate clean deps-% $(PROGRAMS)
+.PHONY: all programs install uninstall deb demo demo-shell test test-go test-c test-machine test-distro test-desktop test-kanidm fuzz bench bench-nss check-docs mutants lint fmt generate clean deps-% $(PROGRAMS)
 
 all: programs $(addprefix build/,$(MODULES))
 programs: $(PROGRAMS)
@@ -81,7 +81,7 @@ test: deps-test all
 # One folder after the other on two cores; the race detector needs the room.
 test-go:
 	$(GO) vet ./...
-	$(GO) test -race -count=1 $(shell $(GO) list ./... | grep -v '/test$$')
+	$(GO) test -race -count=1 $(shell $(GO) list ./... | grep -Ev '/test(/desktop)?$$')
 
 # The C that Go tests call, with the address sanitizer. The libraries in host programs were
 # tested with it, and with the undefined-behaviour sanitizer, by test-go.
@@ -97,6 +97,11 @@ test-machine: all
 # host's own programs most.
 test-distro: deps-distro
 	packaging/test-distro '$(RELEASE)' '$(TESTS)'
+
+# GDM and GNOME at a screen of their own: "make test-desktop" on this host's release,
+# RELEASE=trixie on a newer one, TESTS=regexp those that match. Pictures go to build/desktop.
+test-desktop: deps-desktop all
+	packaging/test-distro --desktop '$(RELEASE)' '$(TESTS)'
 
 # Prints the table of docs/benchmarks.md; it takes some minutes, and passes or fails nothing.
 bench: deps-bench all

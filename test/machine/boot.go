@@ -31,16 +31,29 @@ func (m *Machine) handOver() error {
 	return nil
 }
 
+// Extras are what a machine has beyond what systemd itself needs.
+type Extras struct {
+	Units  []string // to enable
+	Nspawn []string // arguments of systemd-nspawn(1)
+}
+
 // Boot starts systemd and waits until it has no more jobs. From then on only
 // [Booted.In] reaches the machine.
-func (m *Machine) Boot(ctx context.Context) (*Booted, error) {
+func (m *Machine) Boot(ctx context.Context) (*Booted, error) { return m.BootWith(ctx, Extras{}) }
+
+// BootWith is Boot with more units and another container.
+func (m *Machine) BootWith(ctx context.Context, extras Extras) (*Booted, error) {
 	if err := m.WriteFile("/etc/machine-id", "uninitialized\n", 0o444); err != nil {
 		return nil, err
 	}
 	// Only what systemd itself needs: what else the host has enabled is not the
 	// question, and waiting for a network that is not there takes two minutes.
 	// systemd 257 and later only enables what a preset says, and disables nothing.
-	if err := m.WriteFile("/etc/systemd/system-preset/00-test.preset", "enable systemd-logind.service\ndisable *\n", 0o644); err != nil {
+	preset := "enable systemd-logind.service\n"
+	for _, u := range extras.Units {
+		preset += "enable " + u + "\n"
+	}
+	if err := m.WriteFile("/etc/systemd/system-preset/00-test.preset", preset+"disable *\n", 0o644); err != nil {
 		return nil, err
 	}
 	if _, err := m.Script(ctx, "find /etc/systemd/system -path '*.wants/*' -delete"); err != nil {
@@ -52,8 +65,11 @@ func (m *Machine) Boot(ctx context.Context) (*Booted, error) {
 	if err := m.handOver(); err != nil {
 		return nil, err
 	}
-	c := exec.CommandContext(ctx, "systemd-nspawn", "-q", "--register=no", "--keep-unit", "-D", m.Root, "--boot",
-		"--console=read-only", "--private-network", "--link-journal=no", "--machine="+filepath.Base(m.base)) // each its own: nspawn leaves mounts of that name behind
+	arguments := append([]string{
+		"-q", "--register=no", "--keep-unit", "-D", m.Root, "--boot", "--console=read-only", "--private-network",
+		"--link-journal=no", "--machine=" + filepath.Base(m.base), // each its own: nspawn leaves mounts of that name behind
+	}, extras.Nspawn...)
+	c := exec.CommandContext(ctx, "systemd-nspawn", arguments...)
 	c.Env = environment()
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p, err := m.keep(c)

@@ -26,7 +26,10 @@ type Machine struct {
 }
 
 // New mounts a machine over the host's root. Call Close.
-func New() (_ *Machine, err error) { //nolint:nonamedreturns // Close on any error below
+func New() (*Machine, error) { return Over("/") }
+
+// Over mounts a machine over another root folder, which stays as it is. Call Close.
+func Over(lower string) (_ *Machine, err error) { //nolint:nonamedreturns // Close on any error below
 	base, err := os.MkdirTemp("", "sallyport-machine-")
 	if err != nil {
 		return nil, fmt.Errorf("machine: %w", err)
@@ -45,7 +48,7 @@ func New() (_ *Machine, err error) { //nolint:nonamedreturns // Close on any err
 			return nil, fmt.Errorf("machine: %w", err)
 		}
 	}
-	layers := fmt.Sprintf("lowerdir=/,upperdir=%s,workdir=%s", filepath.Join(base, "upper"), filepath.Join(base, "work"))
+	layers := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", lower, filepath.Join(base, "upper"), filepath.Join(base, "work"))
 	if err := m.mount("overlay", m.Root, "overlay", 0, layers); err != nil {
 		return nil, err
 	}

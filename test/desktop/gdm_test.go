@@ -1,0 +1,142 @@
+package desktop
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+// soon is how long a person waits for a prompt after a refusal.
+const soon = 8 * time.Second
+
+// anew puts the greeter back to where it asks for a name.
+func (s *seat) anew() {
+	s.t.Helper()
+	s.watches(patience, greeter, "at its first question", func(screen string) bool {
+		if shows(screen, "Username") {
+			return true
+		}
+		s.key(greeter, "Escape")
+		return false
+	})
+}
+
+// told types an answer at the greeter and films what follows: the message must be read, and where there
+// are prompts, one of them behind it.
+func (s *seat) told(answer, message string, prompts ...string) {
+	s.t.Helper()
+	frames := s.film(greeter, answer, soon)
+	said := slices.IndexFunc(frames, func(f frame) bool { return shows(f.text, message) })
+	asked := -1
+	if said >= 0 {
+		asked = slices.IndexFunc(frames[said:], func(f frame) bool {
+			return shows(f.text, prompts...) && !shows(f.text, "password authentication", "Sign-in refused")
+		})
+	}
+	if said >= 0 && (len(prompts) == 0 || asked >= 0) {
+		return
+	}
+	s.t.Errorf("within %s the greeter does not show %q and then %q:", soon, message, prompts)
+	for _, f := range frames {
+		s.t.Logf("%6d ms: %s", f.at.Milliseconds(), f.text)
+	}
+}
+
+// scene plays one after another at the same machine.
+func (s *seat) scene(name string, play func()) {
+	s.run(name, func(*testing.T) {
+		s.anew()
+		play()
+	})
+}
+
+const (
+	refused = "Sign-in refused."
+	// gdmRefused is GDM's own, where we give no reason.
+	gdmRefused = "Sorry, password authentication didn't work. Please try again."
+)
+
+func TestAWrongAnswerAtGDMIsFollowedByAPrompt(t *testing.T) {
+	s := seated(t)
+	p := s.enrol()
+	s.scene("a wrong password, and the right one behind it", func() {
+		s.signIn(bob)
+		s.sees(greeter, "Password")
+		s.told("not bobs password", refused, "Password")
+		s.types(greeter, bobPass)
+		s.desktop(bob)
+		s.logOut(bob)
+	})
+	s.scene("a wrong code, and the right one behind it", func() {
+		s.signIn(ada, "Password", adaPass)
+		s.sees(greeter, "One-time code")
+		s.told(s.wrong(p), refused, "Password")
+		s.types(greeter, adaPass)
+		s.sees(greeter, "One-time code")
+		s.types(greeter, s.code(p))
+		s.desktop(ada)
+		s.logOut(ada)
+	})
+	s.scene("an account that is disabled", func() {
+		s.in("sallyport-server account disable bob" + server)
+		s.signIn(bob)
+		s.sees(greeter, "Password")
+		s.told(bobPass, "This account is disabled. Ask your administrator.", "Password", "Username")
+	})
+}
+
+func TestPeopleSignInAtGDMOffline(t *testing.T) {
+	s := seated(t)
+	s.scene("online first", func() {
+		s.signIn(bob, "Password", bobPass)
+		s.desktop(bob)
+		s.logOut(bob)
+		s.in("systemctl stop sallyport-server")
+		s.offline()
+	})
+	s.scene("who was never here", func() {
+		s.signIn(ada)
+		s.told("", "Offline, and your password was not yet used here.", "Password", "Username")
+	})
+	s.scene("a wrong password", func() {
+		s.signIn(bob)
+		s.sees(greeter, "Password")
+		s.told("not bobs password", gdmRefused, "Password")
+	})
+	s.scene("the right one", func() {
+		s.signIn(bob)
+		s.sees(greeter, "Password")
+		s.told(bobPass, "Offline. Last checked")
+		s.desktop(bob)
+	})
+}
+
+func TestGDMWhileTheDaemonComesAndGoes(t *testing.T) {
+	s := seated(t)
+	s.scene("started anew under an open prompt", func() {
+		s.signIn(bob)
+		s.sees(greeter, "Password")
+		s.in("systemctl restart sallyportd")
+		s.online()
+		s.types(greeter, bobPass)
+		s.desktop(bob)
+		s.logOut(bob)
+	})
+	s.scene("stopped under an open prompt", func() {
+		s.signIn(bob)
+		s.sees(greeter, "Password")
+		s.in("systemctl stop sallyportd.socket sallyportd")
+		s.told(bobPass, "Sallyport is not running, so bob cannot be checked.", "Password", "Username")
+	})
+	s.scene("a local person gets in meanwhile", func() {
+		s.signIn(lena, "Password", lenaPass)
+		s.desktop(lena)
+		s.logOut(lena)
+	})
+	s.scene("and a person of the realm when it is back", func() {
+		s.in("systemctl start sallyportd.socket sallyportd")
+		s.online()
+		s.signIn(bob, "Password", bobPass)
+		s.desktop(bob)
+	})
+}

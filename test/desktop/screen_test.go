@@ -1,0 +1,183 @@
+package desktop
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// greeter is whose screen GDM's own is.
+const greeter = "Debian-gdm"
+
+// patience is how long a person looks at a screen before giving up.
+const patience = 60 * time.Second
+
+// display is shell that finds the newest X server of a user, and fails where there is none.
+func display(user string) string {
+	return `
+		uid=$(id -u ` + user + `)
+		x=$(find /tmp/.X11-unix -name 'X*' -uid "$uid" -printf '%T@ %f\n' | sort -n | tail -n 1 | sed 's/.* X//')
+		[ -n "$x" ] || { echo "there is no screen of ` + user + `"; exit 1; }
+		export DISPLAY=:$x XAUTHORITY=/run/user/$uid/gdm/Xauthority
+	`
+}
+
+// look takes a picture of a user's screen and reads it.
+func (s *seat) look(ctx context.Context, user string) (string, error) {
+	if _, err := s.In(ctx, display(user)+"timeout 10 import -window root /var/tmp/seen.png"); err != nil {
+		return "", err
+	}
+	picture, err := os.ReadFile(s.Path("/var/tmp/seen.png"))
+	if err != nil {
+		return "", fmt.Errorf("look: %w", err)
+	}
+	return s.read(ctx, user, "", picture)
+}
+
+// read keeps a picture, and returns what is written in it.
+func (s *seat) read(ctx context.Context, user, at string, picture []byte) (string, error) {
+	s.pictures++
+	name := fmt.Sprintf("%03d%s.png", s.pictures, at)
+	if err := os.WriteFile(filepath.Join(s.album, name), picture, 0o600); err != nil {
+		return "", fmt.Errorf("look: %w", err)
+	}
+	large, err := readable(picture)
+	if err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(s.Path("/var/tmp/large.png"), large, 0o600); err != nil {
+		return "", fmt.Errorf("look: %w", err)
+	}
+	out, err := s.In(ctx, "OMP_THREAD_LIMIT=1 tesseract /var/tmp/large.png - --psm 11 2>/dev/null")
+	if err != nil {
+		return "", err
+	}
+	text := strings.Join(strings.Fields(out), " ") // lines as a person reads on
+	if f, err := os.OpenFile(filepath.Join(s.album, "read.txt"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600); err == nil {
+		fmt.Fprintf(f, "%s %s %s: %s\n", time.Now().Format("15:04:05"), name, user, text)
+		_ = f.Close()
+	}
+	return text, nil
+}
+
+// shows tells whether one of the texts was read. Where letters stand far apart, OCR sees
+// blanks, and where they are large, none: blanks do not count, nor do capitals. Nor does
+// the first letter: in an entry the cursor stands on it.
+func shows(screen string, texts ...string) bool {
+	squeeze := func(s string) string { return strings.ToLower(strings.Join(strings.Fields(s), "")) }
+	return slices.ContainsFunc(texts, func(t string) bool {
+		return strings.Contains(squeeze(screen), strings.TrimPrefix(squeeze(t), squeeze(t)[:min(1, len(squeeze(t)))]))
+	})
+}
+
+// sees waits until one of the texts stands on the screen.
+func (s *seat) sees(user string, texts ...string) {
+	s.t.Helper()
+	s.watches(patience, user, fmt.Sprintf("%q", texts), func(screen string) bool { return shows(screen, texts...) })
+}
+
+// watches waits until the screen is as wanted.
+func (s *seat) watches(limit time.Duration, user, what string, wanted func(screen string) bool) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), limit)
+	defer cancel()
+	var last string
+	for ctx.Err() == nil {
+		text, err := s.look(ctx, user)
+		if err == nil && wanted(text) {
+			return
+		}
+		if ctx.Err() == nil {
+			last = fmt.Sprintf("%q (%v)", text, err)
+		}
+	}
+	s.t.Fatalf("after %s the screen of %s is not %s but %s; its pictures are in %s", limit, user, what, last, s.album)
+}
+
+// types writes a line at a user's screen.
+func (s *seat) types(user, line string) {
+	s.t.Helper()
+	s.in(display(user) + "xdotool type --delay 20 -- '" + line + "'; xdotool key Return")
+}
+
+func (s *seat) key(user, keys string) {
+	s.t.Helper()
+	s.in(display(user) + "xdotool key " + keys)
+}
+
+// signIn types a name, and what is asked for then, at the greeter.
+func (s *seat) signIn(name string, answers ...string) {
+	s.t.Helper()
+	s.sees(greeter, "Username")
+	s.types(greeter, name)
+	for i := 0; i+1 < len(answers); i += 2 {
+		s.sees(greeter, answers[i])
+		s.types(greeter, answers[i+1])
+	}
+}
+
+// desktop waits until the person's desktop is there.
+func (s *seat) desktop(user string) {
+	s.t.Helper()
+	s.untilIn("loginctl list-sessions --no-legend | grep -w " + user + " | grep -w seat0")
+	s.sees(user, "Type to search")
+	s.key(user, "Escape") // GNOME begins with its overview
+	s.watches(patience, user, "the desktop", func(screen string) bool {
+		return strings.Contains(screen, ":") && !shows(screen, "Type to search")
+	})
+}
+
+// logOut ends a person's session as its menu does, and waits for the greeter.
+func (s *seat) logOut(user string) {
+	s.t.Helper()
+	s.in(`
+		uid=$(id -u ` + user + `)
+		runuser -u ` + user + ` -- env XDG_RUNTIME_DIR=/run/user/$uid DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/$uid/bus \
+			gnome-session-quit --logout --no-prompt`)
+	s.untilIn("! loginctl list-sessions --no-legend | grep -w " + user + " | grep -w seat0")
+	s.sees(greeter, "Username")
+}
+
+// frame is what a screen showed from some time on.
+type frame struct {
+	at   time.Duration
+	text string
+}
+
+// film types a line, and looks at the middle of the screen from before it for so long,
+// some pictures a second; then it reads each that differs from the one before. A screen
+// that goes away meanwhile, as the greeter's does at a login, is filmed until then.
+func (s *seat) film(user, line string, length time.Duration) []frame {
+	s.t.Helper()
+	out := s.in(display(user) + fmt.Sprintf(`
+		rm -rf /var/tmp/film; mkdir /var/tmp/film; cd /var/tmp/film
+		now() { date +%%s%%3N; }
+		xdotool type --delay 20 -- '%s'
+		began=$(now)
+		{ until at=$(($(now) - began)); [ "$at" -gt %d ]; do
+			timeout 5 import -window root -crop 640x400+192+230 "$(printf %%06d "$at").ppm" 2>/dev/null || continue
+		done; } &
+		xdotool key Return
+		wait
+		last=
+		for f in *.ppm; do
+			if [ -z "$last" ] || ! cmp -s "$f" "$last"; then convert "$f" "${f%%.ppm}.png"; echo "${f%%.ppm}"; fi
+			last=$f
+		done`, line, length.Milliseconds()))
+	var frames []frame
+	for ms := range strings.FieldsSeq(out) {
+		n, err := strconv.Atoi(ms)
+		must(s.t, err)
+		picture, err := os.ReadFile(s.Path("/var/tmp/film/" + ms + ".png"))
+		must(s.t, err)
+		text, err := s.read(s.t.Context(), user, "-film-"+ms, picture)
+		must(s.t, err)
+		frames = append(frames, frame{time.Duration(n) * time.Millisecond, text})
+	}
+	return frames
+}
