@@ -82,9 +82,13 @@ func (m *machines) SetSealingKey(ctx context.Context, req *v1.SetSealingKeyReque
 		if err != nil || !changed {
 			return err
 		}
+		detail := "key=" + fingerprintOf(key)
+		if caller.SealingKey != nil {
+			detail += " before=" + fingerprintOf(caller.SealingKey)
+			m.log.ErrorContext(ctx, "ALARM: a machine has another sealing key than before: its seal was lost or replaced, or it is a copy", "machine", string(caller.Name))
+		}
 		return tx.Record(store.Entry{
-			Time: m.now(), Actor: "machine " + string(caller.Name), Action: "machine.sealing-key", Subject: string(caller.Name),
-			Detail: "key=" + fingerprintOf(key),
+			Time: m.now(), Actor: "machine " + string(caller.Name), Action: "machine.sealing-key", Subject: string(caller.Name), Detail: detail,
 		})
 	})
 	if err != nil {

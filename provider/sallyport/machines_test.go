@@ -3,6 +3,7 @@ package sallyport_test
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/provider/sallyport"
+	"github.com/sallyport-auth/sallyport/seal"
 )
 
 func (r *realm) do(_ any, err error) {
@@ -255,5 +257,43 @@ func TestACodeToRejoinIsForAMachineThatHasJoined(t *testing.T) {
 		if _, err := r.admin.RejoinMachine(t.Context(), &v1.NameRequest{Name: n}); err == nil {
 			t.Errorf("%s may rejoin", n)
 		}
+	}
+}
+
+// TestAnotherSealingKeyIsWrittenDownAndNotTakenForEver: two that share an identity tell
+// the server their keys by turns.
+func TestAnotherSealingKeyIsWrittenDownAndNotTakenForEver(t *testing.T) {
+	r := newRealm(t)
+	p := r.machine()
+	key := func() []byte {
+		f, err := seal.CreateFile(filepath.Join(t.TempDir(), "seal.key"))
+		r.do(f, err)
+		public, err := f.Public(t.Context())
+		r.do(nil, err)
+		return public
+	}
+	own, copied := key(), key()
+	var err error
+	for range 100 {
+		if err = p.SetSealingKey(t.Context(), own); err == nil {
+			err = p.SetSealingKey(t.Context(), copied)
+		}
+		if err != nil {
+			break
+		}
+	}
+	if err == nil {
+		t.Error("it is changed without end")
+	}
+	log, err := r.admin.ListAudit(t.Context(), &v1.ListAuditRequest{})
+	r.do(log, err)
+	var told []string
+	for _, row := range log.GetRows() {
+		if row.GetAction() == "machine.sealing-key" {
+			told = append(told, row.GetDetail())
+		}
+	}
+	if len(told) != 10 || strings.Contains(told[0], "before=") || !strings.Contains(told[1], "before=") {
+		t.Errorf("%d rows: %q", len(told), told)
 	}
 }
