@@ -146,9 +146,8 @@ func commands() map[string]command {
 		"realm-key rotate": {flags: realmKeyNext(false)},
 		"realm-key new":    {flags: realmKeyNext(true)},
 		"audit":            {flags: audit},
-		"audit verify": simple(0, func(ctx context.Context, c client, _ *flags) (proto.Message, error) {
-			return c.VerifyAudit(ctx, &v1.VerifyAuditRequest{})
-		}),
-		"audit prune": {flags: auditPrune},
+		"audit verify":     {flags: auditVerify},
+		"audit sign":       {flags: auditSign},
+		"audit prune":      {flags: auditPrune},
 	}
 }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"encoding/pem"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 
@@ -172,6 +174,37 @@ func machineSet(f *flags) request {
 	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
 		req.Name = f.name(0)
 		return c.SetMachine(ctx, req)
+	}
+}
+
+// headBlock is how a signed head is kept in a file.
+const headBlock = "SALLYPORT AUDIT HEAD"
+
+func auditSign(f *flags) request {
+	req := &v1.SignAuditRequest{}
+	realmKeyFlag(f, &req.RealmKey)
+	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *flags) (proto.Message, error) {
+		defer clear(req.RealmKey)
+		return c.SignAudit(ctx, req)
+	}
+}
+
+func auditVerify(f *flags) request {
+	req := &v1.VerifyAuditRequest{}
+	f.Func("signed", "", func(file string) error {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return fmt.Errorf("read signed head: %w", err)
+		}
+		block, _ := pem.Decode(text)
+		if block == nil || block.Type != headBlock {
+			return fmt.Errorf("%s is no signed head: \"audit sign\" prints one", file)
+		}
+		req.Signed = block.Bytes
+		return nil
+	})
+	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *flags) (proto.Message, error) {
+		return c.VerifyAudit(ctx, req)
 	}
 }
 

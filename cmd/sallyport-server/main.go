@@ -69,7 +69,8 @@ const usage = `sallyport-server keeps a realm's accounts and serves them to its 
   sallyport-server realm-key rotate [--realm-key FILE]  a new one, signed by the old one
   sallyport-server realm-key new                        a new one, when the old one is lost
   sallyport-server audit [--since TIME]
-  sallyport-server audit verify
+  sallyport-server audit verify [--signed FILE]
+  sallyport-server audit sign [--realm-key FILE]      the signed head, on standard output
   sallyport-server audit prune --before TIME
 
 All but init, serve, backup, restore and card-keys take --dir DIR and --json. TIME is 2006-01-02 or RFC 3339.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"strings"
@@ -91,6 +92,11 @@ func people(w io.Writer, m proto.Message) {
 		if m.GetPrunedTo() > 0 {
 			fmt.Fprintf(w, "pruned up to row\t%d\n", m.GetPrunedTo())
 		}
+		if m.GetSignedRow() > 0 {
+			fmt.Fprintf(w, "as signed\tup to row %d, on %s\n", m.GetSignedRow(), stamp(m.GetSignedAt()))
+		}
+	case *v1.SignAuditResponse:
+		_ = pem.Encode(w, &pem.Block{Type: headBlock, Headers: map[string]string{"Row": fmt.Sprint(m.GetNewest())}, Bytes: m.GetSigned()})
 	case *v1.PruneAuditResponse:
 		fmt.Fprintf(w, "deleted rows\t%d\n", m.GetRows())
 		if m.GetRows() > 0 {

@@ -89,6 +89,13 @@ func (t *Tx) AuditBase() (AuditHead, error) {
 	return h, err
 }
 
+// AuditHash is the hash of one row, or of the last that was pruned. Of a row that is not
+// there it is identity.ErrNotFound.
+func (t *Tx) AuditHash(id int64) (hash []byte, err error) {
+	err = t.get([]any{&hash}, `SELECT hash FROM audit WHERE id = ? UNION ALL SELECT hash FROM audit_base WHERE pruned_to = ?`, id, id)
+	return hash, err
+}
+
 // VerifyAudit walks the whole chain, from the last row that was pruned, and returns how
 // many rows there are and the newest one. It is ErrAudit at the first row that was
 // changed, put in or taken out. Somebody who may write to the database can make a chain

@@ -2580,7 +2580,9 @@ func (x *ListAuditResponse) GetMore() bool {
 }
 
 type VerifyAuditRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What SignAudit made earlier: the log must still hold that row.
+	Signed        []byte `protobuf:"bytes,1,opt,name=signed,proto3" json:"signed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2615,6 +2617,119 @@ func (*VerifyAuditRequest) Descriptor() ([]byte, []int) {
 	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{38}
 }
 
+func (x *VerifyAuditRequest) GetSigned() []byte {
+	if x != nil {
+		return x.Signed
+	}
+	return nil
+}
+
+type SignAuditRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The realm key's PEM; empty: the one in the folder.
+	RealmKey      []byte `protobuf:"bytes,1,opt,name=realm_key,json=realmKey,proto3" json:"realm_key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SignAuditRequest) Reset() {
+	*x = SignAuditRequest{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SignAuditRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SignAuditRequest) ProtoMessage() {}
+
+func (x *SignAuditRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SignAuditRequest.ProtoReflect.Descriptor instead.
+func (*SignAuditRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *SignAuditRequest) GetRealmKey() []byte {
+	if x != nil {
+		return x.RealmKey
+	}
+	return nil
+}
+
+type SignAuditResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A COSE_Sign1; keep it where the server cannot change it.
+	Signed        []byte `protobuf:"bytes,1,opt,name=signed,proto3" json:"signed,omitempty"`
+	Newest        int64  `protobuf:"varint,2,opt,name=newest,proto3" json:"newest,omitempty"`
+	Head          string `protobuf:"bytes,3,opt,name=head,proto3" json:"head,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SignAuditResponse) Reset() {
+	*x = SignAuditResponse{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SignAuditResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SignAuditResponse) ProtoMessage() {}
+
+func (x *SignAuditResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SignAuditResponse.ProtoReflect.Descriptor instead.
+func (*SignAuditResponse) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *SignAuditResponse) GetSigned() []byte {
+	if x != nil {
+		return x.Signed
+	}
+	return nil
+}
+
+func (x *SignAuditResponse) GetNewest() int64 {
+	if x != nil {
+		return x.Newest
+	}
+	return 0
+}
+
+func (x *SignAuditResponse) GetHead() string {
+	if x != nil {
+		return x.Head
+	}
+	return ""
+}
+
 type VerifyAuditResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Rows  int64                  `protobuf:"varint,1,opt,name=rows,proto3" json:"rows,omitempty"`
@@ -2623,14 +2738,17 @@ type VerifyAuditResponse struct {
 	Head   string `protobuf:"bytes,2,opt,name=head,proto3" json:"head,omitempty"`
 	Newest int64  `protobuf:"varint,3,opt,name=newest,proto3" json:"newest,omitempty"`
 	// The last row that was pruned; 0: none was.
-	PrunedTo      int64 `protobuf:"varint,4,opt,name=pruned_to,json=prunedTo,proto3" json:"pruned_to,omitempty"`
+	PrunedTo int64 `protobuf:"varint,4,opt,name=pruned_to,json=prunedTo,proto3" json:"pruned_to,omitempty"`
+	// With signed: the row that it is of, and when it was signed.
+	SignedRow     int64                  `protobuf:"varint,5,opt,name=signed_row,json=signedRow,proto3" json:"signed_row,omitempty"`
+	SignedAt      *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=signed_at,json=signedAt,proto3" json:"signed_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *VerifyAuditResponse) Reset() {
 	*x = VerifyAuditResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2642,7 +2760,7 @@ func (x *VerifyAuditResponse) String() string {
 func (*VerifyAuditResponse) ProtoMessage() {}
 
 func (x *VerifyAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2655,7 +2773,7 @@ func (x *VerifyAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyAuditResponse.ProtoReflect.Descriptor instead.
 func (*VerifyAuditResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{39}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *VerifyAuditResponse) GetRows() int64 {
@@ -2686,6 +2804,20 @@ func (x *VerifyAuditResponse) GetPrunedTo() int64 {
 	return 0
 }
 
+func (x *VerifyAuditResponse) GetSignedRow() int64 {
+	if x != nil {
+		return x.SignedRow
+	}
+	return 0
+}
+
+func (x *VerifyAuditResponse) GetSignedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.SignedAt
+	}
+	return nil
+}
+
 type PruneAuditRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Rows from before this time, which must have passed. The newest row is kept.
@@ -2696,7 +2828,7 @@ type PruneAuditRequest struct {
 
 func (x *PruneAuditRequest) Reset() {
 	*x = PruneAuditRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[40]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2708,7 +2840,7 @@ func (x *PruneAuditRequest) String() string {
 func (*PruneAuditRequest) ProtoMessage() {}
 
 func (x *PruneAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[40]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2721,7 +2853,7 @@ func (x *PruneAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PruneAuditRequest.ProtoReflect.Descriptor instead.
 func (*PruneAuditRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{40}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *PruneAuditRequest) GetBefore() *timestamppb.Timestamp {
@@ -2743,7 +2875,7 @@ type PruneAuditResponse struct {
 
 func (x *PruneAuditResponse) Reset() {
 	*x = PruneAuditResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[41]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2755,7 +2887,7 @@ func (x *PruneAuditResponse) String() string {
 func (*PruneAuditResponse) ProtoMessage() {}
 
 func (x *PruneAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[41]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2768,7 +2900,7 @@ func (x *PruneAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PruneAuditResponse.ProtoReflect.Descriptor instead.
 func (*PruneAuditResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{41}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *PruneAuditResponse) GetRows() int64 {
@@ -2804,7 +2936,7 @@ type RotateKeysRequest struct {
 
 func (x *RotateKeysRequest) Reset() {
 	*x = RotateKeysRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[42]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2816,7 +2948,7 @@ func (x *RotateKeysRequest) String() string {
 func (*RotateKeysRequest) ProtoMessage() {}
 
 func (x *RotateKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[42]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2829,7 +2961,7 @@ func (x *RotateKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateKeysRequest.ProtoReflect.Descriptor instead.
 func (*RotateKeysRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{42}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *RotateKeysRequest) GetEmergency() bool {
@@ -2856,7 +2988,7 @@ type RotateKeysResponse struct {
 
 func (x *RotateKeysResponse) Reset() {
 	*x = RotateKeysResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[43]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2868,7 +3000,7 @@ func (x *RotateKeysResponse) String() string {
 func (*RotateKeysResponse) ProtoMessage() {}
 
 func (x *RotateKeysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[43]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2881,7 +3013,7 @@ func (x *RotateKeysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateKeysResponse.ProtoReflect.Descriptor instead.
 func (*RotateKeysResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{43}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *RotateKeysResponse) GetKeyId() string {
@@ -2906,7 +3038,7 @@ type ShowKeysRequest struct {
 
 func (x *ShowKeysRequest) Reset() {
 	*x = ShowKeysRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[44]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2918,7 +3050,7 @@ func (x *ShowKeysRequest) String() string {
 func (*ShowKeysRequest) ProtoMessage() {}
 
 func (x *ShowKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[44]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2931,7 +3063,7 @@ func (x *ShowKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowKeysRequest.ProtoReflect.Descriptor instead.
 func (*ShowKeysRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{44}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{46}
 }
 
 type SignKeysRequest struct {
@@ -2943,7 +3075,7 @@ type SignKeysRequest struct {
 
 func (x *SignKeysRequest) Reset() {
 	*x = SignKeysRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[45]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2955,7 +3087,7 @@ func (x *SignKeysRequest) String() string {
 func (*SignKeysRequest) ProtoMessage() {}
 
 func (x *SignKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[45]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2968,7 +3100,7 @@ func (x *SignKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignKeysRequest.ProtoReflect.Descriptor instead.
 func (*SignKeysRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{45}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *SignKeysRequest) GetRealmKey() []byte {
@@ -2989,7 +3121,7 @@ type RotateRealmKeyRequest struct {
 
 func (x *RotateRealmKeyRequest) Reset() {
 	*x = RotateRealmKeyRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[46]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3001,7 +3133,7 @@ func (x *RotateRealmKeyRequest) String() string {
 func (*RotateRealmKeyRequest) ProtoMessage() {}
 
 func (x *RotateRealmKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[46]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3014,7 +3146,7 @@ func (x *RotateRealmKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateRealmKeyRequest.ProtoReflect.Descriptor instead.
 func (*RotateRealmKeyRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{46}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *RotateRealmKeyRequest) GetRealmKey() []byte {
@@ -3040,7 +3172,7 @@ type RenewCARequest struct {
 
 func (x *RenewCARequest) Reset() {
 	*x = RenewCARequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[47]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3052,7 +3184,7 @@ func (x *RenewCARequest) String() string {
 func (*RenewCARequest) ProtoMessage() {}
 
 func (x *RenewCARequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[47]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3065,7 +3197,7 @@ func (x *RenewCARequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewCARequest.ProtoReflect.Descriptor instead.
 func (*RenewCARequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{47}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *RenewCARequest) GetRealmKey() []byte {
@@ -3097,7 +3229,7 @@ type KeysView struct {
 
 func (x *KeysView) Reset() {
 	*x = KeysView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[48]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3109,7 +3241,7 @@ func (x *KeysView) String() string {
 func (*KeysView) ProtoMessage() {}
 
 func (x *KeysView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[48]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3122,7 +3254,7 @@ func (x *KeysView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeysView.ProtoReflect.Descriptor instead.
 func (*KeysView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{48}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *KeysView) GetRealm() string {
@@ -3196,7 +3328,7 @@ type ShowRealmRequest struct {
 
 func (x *ShowRealmRequest) Reset() {
 	*x = ShowRealmRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[49]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3208,7 +3340,7 @@ func (x *ShowRealmRequest) String() string {
 func (*ShowRealmRequest) ProtoMessage() {}
 
 func (x *ShowRealmRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[49]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3221,7 +3353,7 @@ func (x *ShowRealmRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowRealmRequest.ProtoReflect.Descriptor instead.
 func (*ShowRealmRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{49}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{51}
 }
 
 // KindPoints is what one kind of factor counts.
@@ -3235,7 +3367,7 @@ type KindPoints struct {
 
 func (x *KindPoints) Reset() {
 	*x = KindPoints{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[50]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3247,7 +3379,7 @@ func (x *KindPoints) String() string {
 func (*KindPoints) ProtoMessage() {}
 
 func (x *KindPoints) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[50]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3260,7 +3392,7 @@ func (x *KindPoints) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KindPoints.ProtoReflect.Descriptor instead.
 func (*KindPoints) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{50}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *KindPoints) GetKind() string {
@@ -3293,7 +3425,7 @@ type SetRealmRequest struct {
 
 func (x *SetRealmRequest) Reset() {
 	*x = SetRealmRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[51]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3305,7 +3437,7 @@ func (x *SetRealmRequest) String() string {
 func (*SetRealmRequest) ProtoMessage() {}
 
 func (x *SetRealmRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[51]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3318,7 +3450,7 @@ func (x *SetRealmRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetRealmRequest.ProtoReflect.Descriptor instead.
 func (*SetRealmRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{51}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *SetRealmRequest) GetPoints() []*KindPoints {
@@ -3355,7 +3487,7 @@ type RealmView struct {
 
 func (x *RealmView) Reset() {
 	*x = RealmView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[52]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3367,7 +3499,7 @@ func (x *RealmView) String() string {
 func (*RealmView) ProtoMessage() {}
 
 func (x *RealmView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[52]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3380,7 +3512,7 @@ func (x *RealmView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RealmView.ProtoReflect.Descriptor instead.
 func (*RealmView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{52}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *RealmView) GetName() string {
@@ -3616,13 +3748,23 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x06detail\x18\x06 \x01(\tR\x06detail\"S\n" +
 	"\x11ListAuditResponse\x12*\n" +
 	"\x04rows\x18\x01 \x03(\v2\x16.sallyport.v1.AuditRowR\x04rows\x12\x12\n" +
-	"\x04more\x18\x02 \x01(\bR\x04more\"\x14\n" +
-	"\x12VerifyAuditRequest\"r\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\",\n" +
+	"\x12VerifyAuditRequest\x12\x16\n" +
+	"\x06signed\x18\x01 \x01(\fR\x06signed\"/\n" +
+	"\x10SignAuditRequest\x12\x1b\n" +
+	"\trealm_key\x18\x01 \x01(\fR\brealmKey\"W\n" +
+	"\x11SignAuditResponse\x12\x16\n" +
+	"\x06signed\x18\x01 \x01(\fR\x06signed\x12\x16\n" +
+	"\x06newest\x18\x02 \x01(\x03R\x06newest\x12\x12\n" +
+	"\x04head\x18\x03 \x01(\tR\x04head\"\xca\x01\n" +
 	"\x13VerifyAuditResponse\x12\x12\n" +
 	"\x04rows\x18\x01 \x01(\x03R\x04rows\x12\x12\n" +
 	"\x04head\x18\x02 \x01(\tR\x04head\x12\x16\n" +
 	"\x06newest\x18\x03 \x01(\x03R\x06newest\x12\x1b\n" +
-	"\tpruned_to\x18\x04 \x01(\x03R\bprunedTo\"G\n" +
+	"\tpruned_to\x18\x04 \x01(\x03R\bprunedTo\x12\x1d\n" +
+	"\n" +
+	"signed_row\x18\x05 \x01(\x03R\tsignedRow\x127\n" +
+	"\tsigned_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\bsignedAt\"G\n" +
 	"\x11PruneAuditRequest\x122\n" +
 	"\x06before\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x06before\"Y\n" +
 	"\x12PruneAuditResponse\x12\x12\n" +
@@ -3668,7 +3810,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
 	"\x06points\x18\x02 \x03(\v2\x18.sallyport.v1.KindPointsR\x06points\x12%\n" +
 	"\x0eattestation_ca\x18\x03 \x03(\tR\rattestationCa\x12/\n" +
-	"\x13require_attestation\x18\x04 \x01(\bR\x12requireAttestation2\x82\x18\n" +
+	"\x13require_attestation\x18\x04 \x01(\bR\x12requireAttestation2\xd0\x18\n" +
 	"\fAdminService\x12H\n" +
 	"\n" +
 	"AddAccount\x12\x1f.sallyport.v1.AddAccountRequest\x1a\x19.sallyport.v1.AccountView\x12C\n" +
@@ -3712,7 +3854,8 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\rListHistories\x12\x19.sallyport.v1.ListRequest\x1a#.sallyport.v1.ListHistoriesResponse\x12L\n" +
 	"\tReleaseID\x12\x1e.sallyport.v1.ReleaseIDRequest\x1a\x1f.sallyport.v1.ReleaseIDResponse\x12L\n" +
 	"\tListAudit\x12\x1e.sallyport.v1.ListAuditRequest\x1a\x1f.sallyport.v1.ListAuditResponse\x12R\n" +
-	"\vVerifyAudit\x12 .sallyport.v1.VerifyAuditRequest\x1a!.sallyport.v1.VerifyAuditResponse\x12O\n" +
+	"\vVerifyAudit\x12 .sallyport.v1.VerifyAuditRequest\x1a!.sallyport.v1.VerifyAuditResponse\x12L\n" +
+	"\tSignAudit\x12\x1e.sallyport.v1.SignAuditRequest\x1a\x1f.sallyport.v1.SignAuditResponse\x12O\n" +
 	"\n" +
 	"PruneAudit\x12\x1f.sallyport.v1.PruneAuditRequest\x1a .sallyport.v1.PruneAuditResponse\x12O\n" +
 	"\n" +
@@ -3734,7 +3877,7 @@ func file_sallyport_v1_admin_proto_rawDescGZIP() []byte {
 	return file_sallyport_v1_admin_proto_rawDescData
 }
 
-var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
+var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
 var file_sallyport_v1_admin_proto_goTypes = []any{
 	(*Done)(nil),                   // 0: sallyport.v1.Done
 	(*NameRequest)(nil),            // 1: sallyport.v1.NameRequest
@@ -3775,150 +3918,155 @@ var file_sallyport_v1_admin_proto_goTypes = []any{
 	(*AuditRow)(nil),               // 36: sallyport.v1.AuditRow
 	(*ListAuditResponse)(nil),      // 37: sallyport.v1.ListAuditResponse
 	(*VerifyAuditRequest)(nil),     // 38: sallyport.v1.VerifyAuditRequest
-	(*VerifyAuditResponse)(nil),    // 39: sallyport.v1.VerifyAuditResponse
-	(*PruneAuditRequest)(nil),      // 40: sallyport.v1.PruneAuditRequest
-	(*PruneAuditResponse)(nil),     // 41: sallyport.v1.PruneAuditResponse
-	(*RotateKeysRequest)(nil),      // 42: sallyport.v1.RotateKeysRequest
-	(*RotateKeysResponse)(nil),     // 43: sallyport.v1.RotateKeysResponse
-	(*ShowKeysRequest)(nil),        // 44: sallyport.v1.ShowKeysRequest
-	(*SignKeysRequest)(nil),        // 45: sallyport.v1.SignKeysRequest
-	(*RotateRealmKeyRequest)(nil),  // 46: sallyport.v1.RotateRealmKeyRequest
-	(*RenewCARequest)(nil),         // 47: sallyport.v1.RenewCARequest
-	(*KeysView)(nil),               // 48: sallyport.v1.KeysView
-	(*ShowRealmRequest)(nil),       // 49: sallyport.v1.ShowRealmRequest
-	(*KindPoints)(nil),             // 50: sallyport.v1.KindPoints
-	(*SetRealmRequest)(nil),        // 51: sallyport.v1.SetRealmRequest
-	(*RealmView)(nil),              // 52: sallyport.v1.RealmView
-	(*timestamppb.Timestamp)(nil),  // 53: google.protobuf.Timestamp
+	(*SignAuditRequest)(nil),       // 39: sallyport.v1.SignAuditRequest
+	(*SignAuditResponse)(nil),      // 40: sallyport.v1.SignAuditResponse
+	(*VerifyAuditResponse)(nil),    // 41: sallyport.v1.VerifyAuditResponse
+	(*PruneAuditRequest)(nil),      // 42: sallyport.v1.PruneAuditRequest
+	(*PruneAuditResponse)(nil),     // 43: sallyport.v1.PruneAuditResponse
+	(*RotateKeysRequest)(nil),      // 44: sallyport.v1.RotateKeysRequest
+	(*RotateKeysResponse)(nil),     // 45: sallyport.v1.RotateKeysResponse
+	(*ShowKeysRequest)(nil),        // 46: sallyport.v1.ShowKeysRequest
+	(*SignKeysRequest)(nil),        // 47: sallyport.v1.SignKeysRequest
+	(*RotateRealmKeyRequest)(nil),  // 48: sallyport.v1.RotateRealmKeyRequest
+	(*RenewCARequest)(nil),         // 49: sallyport.v1.RenewCARequest
+	(*KeysView)(nil),               // 50: sallyport.v1.KeysView
+	(*ShowRealmRequest)(nil),       // 51: sallyport.v1.ShowRealmRequest
+	(*KindPoints)(nil),             // 52: sallyport.v1.KindPoints
+	(*SetRealmRequest)(nil),        // 53: sallyport.v1.SetRealmRequest
+	(*RealmView)(nil),              // 54: sallyport.v1.RealmView
+	(*timestamppb.Timestamp)(nil),  // 55: google.protobuf.Timestamp
 }
 var file_sallyport_v1_admin_proto_depIdxs = []int32{
 	4,  // 0: sallyport.v1.ListHistoriesResponse.histories:type_name -> sallyport.v1.History
 	5,  // 1: sallyport.v1.ListHistoriesResponse.reserved:type_name -> sallyport.v1.ReservedID
-	53, // 2: sallyport.v1.History.began:type_name -> google.protobuf.Timestamp
-	53, // 3: sallyport.v1.ReservedID.seen:type_name -> google.protobuf.Timestamp
-	53, // 4: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
-	53, // 5: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
-	53, // 6: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
-	53, // 7: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
+	55, // 2: sallyport.v1.History.began:type_name -> google.protobuf.Timestamp
+	55, // 3: sallyport.v1.ReservedID.seen:type_name -> google.protobuf.Timestamp
+	55, // 4: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
+	55, // 5: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
+	55, // 6: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
+	55, // 7: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
 	16, // 8: sallyport.v1.AccountView.ssh_keys:type_name -> sallyport.v1.SSHKeyView
-	53, // 9: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
+	55, // 9: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
 	12, // 10: sallyport.v1.AccountView.cards:type_name -> sallyport.v1.CardView
 	10, // 11: sallyport.v1.AccountView.failures_at:type_name -> sallyport.v1.FailureView
 	11, // 12: sallyport.v1.AccountView.places:type_name -> sallyport.v1.PlaceView
-	53, // 13: sallyport.v1.FailureView.locked_until:type_name -> google.protobuf.Timestamp
-	53, // 14: sallyport.v1.PlaceView.last:type_name -> google.protobuf.Timestamp
-	53, // 15: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
-	53, // 16: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
+	55, // 13: sallyport.v1.FailureView.locked_until:type_name -> google.protobuf.Timestamp
+	55, // 14: sallyport.v1.PlaceView.last:type_name -> google.protobuf.Timestamp
+	55, // 15: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
+	55, // 16: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
 	9,  // 17: sallyport.v1.NewBackupCodesResponse.account:type_name -> sallyport.v1.AccountView
 	9,  // 18: sallyport.v1.ListAccountsResponse.accounts:type_name -> sallyport.v1.AccountView
 	9,  // 19: sallyport.v1.AddTOTPResponse.account:type_name -> sallyport.v1.AccountView
 	25, // 20: sallyport.v1.SetGroupRequest.demands:type_name -> sallyport.v1.Kinds
 	27, // 21: sallyport.v1.ListGroupsResponse.groups:type_name -> sallyport.v1.GroupView
 	31, // 22: sallyport.v1.AddMachineResponse.machine:type_name -> sallyport.v1.MachineView
-	53, // 23: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
-	53, // 24: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
-	53, // 25: sallyport.v1.MachineView.last_seen:type_name -> google.protobuf.Timestamp
-	53, // 26: sallyport.v1.MachineView.duplicated:type_name -> google.protobuf.Timestamp
-	53, // 27: sallyport.v1.MachineView.quarantined:type_name -> google.protobuf.Timestamp
+	55, // 23: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
+	55, // 24: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
+	55, // 25: sallyport.v1.MachineView.last_seen:type_name -> google.protobuf.Timestamp
+	55, // 26: sallyport.v1.MachineView.duplicated:type_name -> google.protobuf.Timestamp
+	55, // 27: sallyport.v1.MachineView.quarantined:type_name -> google.protobuf.Timestamp
 	33, // 28: sallyport.v1.SetMachineRequest.scope:type_name -> sallyport.v1.Scope
 	31, // 29: sallyport.v1.ListMachinesResponse.machines:type_name -> sallyport.v1.MachineView
-	53, // 30: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
-	53, // 31: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
+	55, // 30: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
+	55, // 31: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
 	36, // 32: sallyport.v1.ListAuditResponse.rows:type_name -> sallyport.v1.AuditRow
-	53, // 33: sallyport.v1.PruneAuditRequest.before:type_name -> google.protobuf.Timestamp
-	48, // 34: sallyport.v1.RotateKeysResponse.keys:type_name -> sallyport.v1.KeysView
-	53, // 35: sallyport.v1.KeysView.signed:type_name -> google.protobuf.Timestamp
-	50, // 36: sallyport.v1.SetRealmRequest.points:type_name -> sallyport.v1.KindPoints
-	50, // 37: sallyport.v1.RealmView.points:type_name -> sallyport.v1.KindPoints
-	8,  // 38: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
-	1,  // 39: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
-	2,  // 40: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
-	18, // 41: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
-	1,  // 42: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
-	1,  // 43: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
-	19, // 44: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
-	20, // 45: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
-	21, // 46: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
-	22, // 47: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
-	1,  // 48: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
-	13, // 49: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
-	14, // 50: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
-	14, // 51: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
-	1,  // 52: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
-	1,  // 53: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
-	24, // 54: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
-	1,  // 55: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
-	2,  // 56: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
-	1,  // 57: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
-	29, // 58: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
-	29, // 59: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
-	26, // 60: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
-	1,  // 61: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
-	2,  // 62: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
-	1,  // 63: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
-	32, // 64: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
-	1,  // 65: sallyport.v1.AdminService.RejoinMachine:input_type -> sallyport.v1.NameRequest
-	1,  // 66: sallyport.v1.AdminService.QuarantineMachine:input_type -> sallyport.v1.NameRequest
-	1,  // 67: sallyport.v1.AdminService.ReleaseMachine:input_type -> sallyport.v1.NameRequest
-	49, // 68: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
-	51, // 69: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
-	2,  // 70: sallyport.v1.AdminService.ListHistories:input_type -> sallyport.v1.ListRequest
-	6,  // 71: sallyport.v1.AdminService.ReleaseID:input_type -> sallyport.v1.ReleaseIDRequest
-	35, // 72: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
-	38, // 73: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
-	40, // 74: sallyport.v1.AdminService.PruneAudit:input_type -> sallyport.v1.PruneAuditRequest
-	42, // 75: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
-	44, // 76: sallyport.v1.AdminService.ShowKeys:input_type -> sallyport.v1.ShowKeysRequest
-	45, // 77: sallyport.v1.AdminService.SignKeys:input_type -> sallyport.v1.SignKeysRequest
-	46, // 78: sallyport.v1.AdminService.RotateRealmKey:input_type -> sallyport.v1.RotateRealmKeyRequest
-	47, // 79: sallyport.v1.AdminService.RenewCA:input_type -> sallyport.v1.RenewCARequest
-	9,  // 80: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
-	9,  // 81: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
-	17, // 82: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
-	9,  // 83: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
-	0,  // 84: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
-	9,  // 85: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
-	9,  // 86: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
-	9,  // 87: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
-	9,  // 88: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
-	23, // 89: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
-	9,  // 90: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
-	9,  // 91: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
-	9,  // 92: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
-	9,  // 93: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
-	15, // 94: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
-	9,  // 95: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
-	27, // 96: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
-	27, // 97: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
-	28, // 98: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
-	0,  // 99: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
-	27, // 100: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
-	27, // 101: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
-	27, // 102: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
-	30, // 103: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
-	34, // 104: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
-	0,  // 105: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
-	31, // 106: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
-	30, // 107: sallyport.v1.AdminService.RejoinMachine:output_type -> sallyport.v1.AddMachineResponse
-	31, // 108: sallyport.v1.AdminService.QuarantineMachine:output_type -> sallyport.v1.MachineView
-	31, // 109: sallyport.v1.AdminService.ReleaseMachine:output_type -> sallyport.v1.MachineView
-	52, // 110: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
-	52, // 111: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
-	3,  // 112: sallyport.v1.AdminService.ListHistories:output_type -> sallyport.v1.ListHistoriesResponse
-	7,  // 113: sallyport.v1.AdminService.ReleaseID:output_type -> sallyport.v1.ReleaseIDResponse
-	37, // 114: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
-	39, // 115: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
-	41, // 116: sallyport.v1.AdminService.PruneAudit:output_type -> sallyport.v1.PruneAuditResponse
-	43, // 117: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
-	48, // 118: sallyport.v1.AdminService.ShowKeys:output_type -> sallyport.v1.KeysView
-	48, // 119: sallyport.v1.AdminService.SignKeys:output_type -> sallyport.v1.KeysView
-	48, // 120: sallyport.v1.AdminService.RotateRealmKey:output_type -> sallyport.v1.KeysView
-	48, // 121: sallyport.v1.AdminService.RenewCA:output_type -> sallyport.v1.KeysView
-	80, // [80:122] is the sub-list for method output_type
-	38, // [38:80] is the sub-list for method input_type
-	38, // [38:38] is the sub-list for extension type_name
-	38, // [38:38] is the sub-list for extension extendee
-	0,  // [0:38] is the sub-list for field type_name
+	55, // 33: sallyport.v1.VerifyAuditResponse.signed_at:type_name -> google.protobuf.Timestamp
+	55, // 34: sallyport.v1.PruneAuditRequest.before:type_name -> google.protobuf.Timestamp
+	50, // 35: sallyport.v1.RotateKeysResponse.keys:type_name -> sallyport.v1.KeysView
+	55, // 36: sallyport.v1.KeysView.signed:type_name -> google.protobuf.Timestamp
+	52, // 37: sallyport.v1.SetRealmRequest.points:type_name -> sallyport.v1.KindPoints
+	52, // 38: sallyport.v1.RealmView.points:type_name -> sallyport.v1.KindPoints
+	8,  // 39: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
+	1,  // 40: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
+	2,  // 41: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
+	18, // 42: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
+	1,  // 43: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
+	1,  // 44: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
+	19, // 45: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
+	20, // 46: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
+	21, // 47: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
+	22, // 48: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
+	1,  // 49: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
+	13, // 50: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
+	14, // 51: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
+	14, // 52: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
+	1,  // 53: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
+	1,  // 54: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
+	24, // 55: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
+	1,  // 56: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
+	2,  // 57: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
+	1,  // 58: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
+	29, // 59: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
+	29, // 60: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
+	26, // 61: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
+	1,  // 62: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
+	2,  // 63: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
+	1,  // 64: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
+	32, // 65: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
+	1,  // 66: sallyport.v1.AdminService.RejoinMachine:input_type -> sallyport.v1.NameRequest
+	1,  // 67: sallyport.v1.AdminService.QuarantineMachine:input_type -> sallyport.v1.NameRequest
+	1,  // 68: sallyport.v1.AdminService.ReleaseMachine:input_type -> sallyport.v1.NameRequest
+	51, // 69: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
+	53, // 70: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
+	2,  // 71: sallyport.v1.AdminService.ListHistories:input_type -> sallyport.v1.ListRequest
+	6,  // 72: sallyport.v1.AdminService.ReleaseID:input_type -> sallyport.v1.ReleaseIDRequest
+	35, // 73: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
+	38, // 74: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
+	39, // 75: sallyport.v1.AdminService.SignAudit:input_type -> sallyport.v1.SignAuditRequest
+	42, // 76: sallyport.v1.AdminService.PruneAudit:input_type -> sallyport.v1.PruneAuditRequest
+	44, // 77: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
+	46, // 78: sallyport.v1.AdminService.ShowKeys:input_type -> sallyport.v1.ShowKeysRequest
+	47, // 79: sallyport.v1.AdminService.SignKeys:input_type -> sallyport.v1.SignKeysRequest
+	48, // 80: sallyport.v1.AdminService.RotateRealmKey:input_type -> sallyport.v1.RotateRealmKeyRequest
+	49, // 81: sallyport.v1.AdminService.RenewCA:input_type -> sallyport.v1.RenewCARequest
+	9,  // 82: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
+	9,  // 83: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
+	17, // 84: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
+	9,  // 85: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
+	0,  // 86: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
+	9,  // 87: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
+	9,  // 88: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
+	9,  // 89: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
+	9,  // 90: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
+	23, // 91: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
+	9,  // 92: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
+	9,  // 93: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
+	9,  // 94: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
+	9,  // 95: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
+	15, // 96: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
+	9,  // 97: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
+	27, // 98: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
+	27, // 99: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
+	28, // 100: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
+	0,  // 101: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
+	27, // 102: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
+	27, // 103: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
+	27, // 104: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
+	30, // 105: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
+	34, // 106: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
+	0,  // 107: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
+	31, // 108: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
+	30, // 109: sallyport.v1.AdminService.RejoinMachine:output_type -> sallyport.v1.AddMachineResponse
+	31, // 110: sallyport.v1.AdminService.QuarantineMachine:output_type -> sallyport.v1.MachineView
+	31, // 111: sallyport.v1.AdminService.ReleaseMachine:output_type -> sallyport.v1.MachineView
+	54, // 112: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
+	54, // 113: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
+	3,  // 114: sallyport.v1.AdminService.ListHistories:output_type -> sallyport.v1.ListHistoriesResponse
+	7,  // 115: sallyport.v1.AdminService.ReleaseID:output_type -> sallyport.v1.ReleaseIDResponse
+	37, // 116: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
+	41, // 117: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
+	40, // 118: sallyport.v1.AdminService.SignAudit:output_type -> sallyport.v1.SignAuditResponse
+	43, // 119: sallyport.v1.AdminService.PruneAudit:output_type -> sallyport.v1.PruneAuditResponse
+	45, // 120: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
+	50, // 121: sallyport.v1.AdminService.ShowKeys:output_type -> sallyport.v1.KeysView
+	50, // 122: sallyport.v1.AdminService.SignKeys:output_type -> sallyport.v1.KeysView
+	50, // 123: sallyport.v1.AdminService.RotateRealmKey:output_type -> sallyport.v1.KeysView
+	50, // 124: sallyport.v1.AdminService.RenewCA:output_type -> sallyport.v1.KeysView
+	82, // [82:125] is the sub-list for method output_type
+	39, // [39:82] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_sallyport_v1_admin_proto_init() }
@@ -3930,14 +4078,14 @@ func file_sallyport_v1_admin_proto_init() {
 	file_sallyport_v1_admin_proto_msgTypes[24].OneofWrappers = []any{}
 	file_sallyport_v1_admin_proto_msgTypes[26].OneofWrappers = []any{}
 	file_sallyport_v1_admin_proto_msgTypes[32].OneofWrappers = []any{}
-	file_sallyport_v1_admin_proto_msgTypes[51].OneofWrappers = []any{}
+	file_sallyport_v1_admin_proto_msgTypes[53].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sallyport_v1_admin_proto_rawDesc), len(file_sallyport_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   53,
+			NumMessages:   55,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -123,6 +123,8 @@ const (
 	// AdminServiceVerifyAuditProcedure is the fully-qualified name of the AdminService's VerifyAudit
 	// RPC.
 	AdminServiceVerifyAuditProcedure = "/sallyport.v1.AdminService/VerifyAudit"
+	// AdminServiceSignAuditProcedure is the fully-qualified name of the AdminService's SignAudit RPC.
+	AdminServiceSignAuditProcedure = "/sallyport.v1.AdminService/SignAudit"
 	// AdminServicePruneAuditProcedure is the fully-qualified name of the AdminService's PruneAudit RPC.
 	AdminServicePruneAuditProcedure = "/sallyport.v1.AdminService/PruneAudit"
 	// AdminServiceRotateKeysProcedure is the fully-qualified name of the AdminService's RotateKeys RPC.
@@ -185,6 +187,8 @@ type AdminServiceClient interface {
 	ReleaseID(context.Context, *v1.ReleaseIDRequest) (*v1.ReleaseIDResponse, error)
 	ListAudit(context.Context, *v1.ListAuditRequest) (*v1.ListAuditResponse, error)
 	VerifyAudit(context.Context, *v1.VerifyAuditRequest) (*v1.VerifyAuditResponse, error)
+	// SignAudit signs the newest row with the realm key.
+	SignAudit(context.Context, *v1.SignAuditRequest) (*v1.SignAuditResponse, error)
 	// PruneAudit deletes old rows. The chain of the others still verifies.
 	PruneAudit(context.Context, *v1.PruneAuditRequest) (*v1.PruneAuditResponse, error)
 	RotateKeys(context.Context, *v1.RotateKeysRequest) (*v1.RotateKeysResponse, error)
@@ -423,6 +427,12 @@ func NewAdminServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(adminServiceMethods.ByName("VerifyAudit")),
 			connect.WithClientOptions(opts...),
 		),
+		signAudit: connect.NewClient[v1.SignAuditRequest, v1.SignAuditResponse](
+			httpClient,
+			baseURL+AdminServiceSignAuditProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("SignAudit")),
+			connect.WithClientOptions(opts...),
+		),
 		pruneAudit: connect.NewClient[v1.PruneAuditRequest, v1.PruneAuditResponse](
 			httpClient,
 			baseURL+AdminServicePruneAuditProcedure,
@@ -500,6 +510,7 @@ type adminServiceClient struct {
 	releaseID         *connect.Client[v1.ReleaseIDRequest, v1.ReleaseIDResponse]
 	listAudit         *connect.Client[v1.ListAuditRequest, v1.ListAuditResponse]
 	verifyAudit       *connect.Client[v1.VerifyAuditRequest, v1.VerifyAuditResponse]
+	signAudit         *connect.Client[v1.SignAuditRequest, v1.SignAuditResponse]
 	pruneAudit        *connect.Client[v1.PruneAuditRequest, v1.PruneAuditResponse]
 	rotateKeys        *connect.Client[v1.RotateKeysRequest, v1.RotateKeysResponse]
 	showKeys          *connect.Client[v1.ShowKeysRequest, v1.KeysView]
@@ -832,6 +843,15 @@ func (c *adminServiceClient) VerifyAudit(ctx context.Context, req *v1.VerifyAudi
 	return nil, err
 }
 
+// SignAudit calls sallyport.v1.AdminService.SignAudit.
+func (c *adminServiceClient) SignAudit(ctx context.Context, req *v1.SignAuditRequest) (*v1.SignAuditResponse, error) {
+	response, err := c.signAudit.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // PruneAudit calls sallyport.v1.AdminService.PruneAudit.
 func (c *adminServiceClient) PruneAudit(ctx context.Context, req *v1.PruneAuditRequest) (*v1.PruneAuditResponse, error) {
 	response, err := c.pruneAudit.CallUnary(ctx, connect.NewRequest(req))
@@ -933,6 +953,8 @@ type AdminServiceHandler interface {
 	ReleaseID(context.Context, *v1.ReleaseIDRequest) (*v1.ReleaseIDResponse, error)
 	ListAudit(context.Context, *v1.ListAuditRequest) (*v1.ListAuditResponse, error)
 	VerifyAudit(context.Context, *v1.VerifyAuditRequest) (*v1.VerifyAuditResponse, error)
+	// SignAudit signs the newest row with the realm key.
+	SignAudit(context.Context, *v1.SignAuditRequest) (*v1.SignAuditResponse, error)
 	// PruneAudit deletes old rows. The chain of the others still verifies.
 	PruneAudit(context.Context, *v1.PruneAuditRequest) (*v1.PruneAuditResponse, error)
 	RotateKeys(context.Context, *v1.RotateKeysRequest) (*v1.RotateKeysResponse, error)
@@ -1167,6 +1189,12 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(adminServiceMethods.ByName("VerifyAudit")),
 		connect.WithHandlerOptions(opts...),
 	)
+	adminServiceSignAuditHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceSignAuditProcedure,
+		svc.SignAudit,
+		connect.WithSchema(adminServiceMethods.ByName("SignAudit")),
+		connect.WithHandlerOptions(opts...),
+	)
 	adminServicePruneAuditHandler := connect.NewUnaryHandlerSimple(
 		AdminServicePruneAuditProcedure,
 		svc.PruneAudit,
@@ -1277,6 +1305,8 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 			adminServiceListAuditHandler.ServeHTTP(w, r)
 		case AdminServiceVerifyAuditProcedure:
 			adminServiceVerifyAuditHandler.ServeHTTP(w, r)
+		case AdminServiceSignAuditProcedure:
+			adminServiceSignAuditHandler.ServeHTTP(w, r)
 		case AdminServicePruneAuditProcedure:
 			adminServicePruneAuditHandler.ServeHTTP(w, r)
 		case AdminServiceRotateKeysProcedure:
@@ -1440,6 +1470,10 @@ func (UnimplementedAdminServiceHandler) ListAudit(context.Context, *v1.ListAudit
 
 func (UnimplementedAdminServiceHandler) VerifyAudit(context.Context, *v1.VerifyAuditRequest) (*v1.VerifyAuditResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.VerifyAudit is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) SignAudit(context.Context, *v1.SignAuditRequest) (*v1.SignAuditResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.SignAudit is not implemented"))
 }
 
 func (UnimplementedAdminServiceHandler) PruneAudit(context.Context, *v1.PruneAuditRequest) (*v1.PruneAuditResponse, error) {
