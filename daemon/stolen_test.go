@@ -16,7 +16,7 @@ func TestADiskWithItsSealKeyAnswersGuesses(t *testing.T) {
 	h.stop()
 	stolen := filepath.Join(t.TempDir(), "state")
 	must(t, os.CopyFS(stolen, os.DirFS(h.dir)))
-	must(t, os.Chmod(stolen, 0o700)) //nolint:gosec // a folder
+	must(t, os.Chmod(stolen, 0o700))
 	h.dir = stolen
 	for _, file := range []string{"seal.key", "cache.db"} {
 		must(t, os.Chmod(filepath.Join(stolen, file), 0o600))

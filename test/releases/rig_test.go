@@ -22,7 +22,7 @@ const (
 )
 
 // What is upgraded together, on a workstation.
-var workstation = []string{"sallyportd", "sallyport", "sallyport-keys", "sallyport-subids"} //nolint:gochecknoglobals // a table
+var workstation = []string{"sallyportd", "sallyport", "sallyport-keys", "sallyport-subids"}
 
 func TestMain(m *testing.M) {
 	if err := machine.Enter(); err != nil {
