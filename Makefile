@@ -23,7 +23,7 @@ PROGRAMS = sallyportd sallyport sallyport-keys sallyport-subids sallyport-server
 MODULES  = pam_sallyport.so libnss_sallyport.so.2
 MANPAGES = $(wildcard docs/man/*.[1-8])
 
-.PHONY: all programs install uninstall deb demo demo-shell test test-go test-c test-machine test-distro test-desktop test-kanidm fuzz bench bench-nss check-docs mutants lint fmt generate clean deps-% $(PROGRAMS)
+.PHONY: all programs install uninstall deb demo demo-shell test test-go test-c test-machine test-distro test-desktop test-releases test-kanidm fuzz bench bench-nss check-docs mutants lint fmt generate clean deps-% $(PROGRAMS)
 
 all: programs $(addprefix build/,$(MODULES))
 programs: $(PROGRAMS)
@@ -103,6 +103,15 @@ test-distro: deps-distro
 test-desktop: deps-desktop all
 	packaging/test-distro --desktop '$(RELEASE)' '$(TESTS)'
 
+# The last release, with which today's programs must work: docs/upgrade.md. Its commit is
+# set anew at each release.
+OLD ?= 22380c2
+
+# Today's daemon with the last release's server, and the reverse. It needs the history of
+# the repository, which a shallow clone does not have, so "make test" leaves it out.
+test-releases: deps-test all
+	packaging/test-releases '$(OLD)'
+
 # Prints the table of docs/benchmarks.md; it takes some minutes, and passes or fails nothing.
 bench: deps-bench all
 	$(GO) run ./test/bench
@@ -118,7 +127,7 @@ test-kanidm:
 
 check-docs:
 	mandoc -Tlint -Wwarning $(MANPAGES)
-	shellcheck packaging/install-deps packaging/configure-host packaging/fuzz packaging/test-machines packaging/test-distro packaging/deb/build packaging/deb/postinst packaging/deb/prerm packaging/deb/postrm .ci/run
+	shellcheck packaging/install-deps packaging/configure-host packaging/fuzz packaging/test-machines packaging/test-distro packaging/test-releases packaging/deb/build packaging/deb/postinst packaging/deb/prerm packaging/deb/postrm .ci/run
 
 # Every parser, for FUZZTIME each: "make fuzz FUZZTIME=10m" before a release.
 FUZZTIME ?= 60s

@@ -6,12 +6,14 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
 
 var (
 	named   = regexp.MustCompile("`((?:Test|Fuzz)[A-Za-z0-9]+)`")
+	quoted  = regexp.MustCompile("`([^`]+)`")
 	defined = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)[A-Za-z0-9]+)\(`)
 )
 
@@ -62,6 +64,74 @@ func TestEveryTestThatAPageNamesExists(t *testing.T) {
 	if found < 300 {
 		t.Errorf("the pages name %d tests", found)
 	}
+}
+
+// Each row of the table of stolen things names a test, and commands that there are.
+func TestEveryStolenThingIsTried(t *testing.T) {
+	page, err := os.ReadFile("stolen.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	usage, err := os.ReadFile("../cmd/sallyport-server/main.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := 0
+	for line := range strings.Lines(string(page)) {
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
+		if !strings.HasPrefix(line, "| **") {
+			continue
+		}
+		rows++
+		if len(cells) != 5 {
+			t.Fatalf("%s: %d cells, want 5", cells[0], len(cells))
+		}
+		for i, cell := range cells {
+			if strings.TrimSpace(cell) == "" {
+				t.Errorf("%s: column %d is empty", cells[0], i+1)
+			}
+		}
+		if !named.MatchString(cells[4]) {
+			t.Errorf("%s: no test in %q", cells[0], cells[4])
+		}
+		for _, m := range quoted.FindAllStringSubmatch(cells[3], -1) {
+			if !isCommand(string(usage), m[1]) {
+				t.Errorf("%s: there is no command %q", cells[0], m[1])
+			}
+		}
+	}
+	if rows != 14 {
+		t.Errorf("%d rows, want 14", rows)
+	}
+}
+
+// isCommand says whether the usage of sallyport-server has that command and the options
+// that are named with it. Commands of a machine and names of files are not its business.
+func isCommand(usage, text string) bool {
+	words := strings.Fields(text)
+	if words[0] == "sallyport" || strings.Contains(words[0], ".") {
+		return true
+	}
+	for line := range strings.Lines(usage) {
+		have := strings.Fields(line)
+		if len(have) < 2 || have[0] != "sallyport-server" || have[1] != words[0] {
+			continue
+		}
+		all := true
+		for _, w := range words[1:] {
+			switch {
+			case w == strings.ToUpper(w): // what the reader fills in
+			case strings.HasPrefix(w, "--"):
+				all = all && strings.Contains(line, w)
+			default:
+				all = all && len(have) > 2 && slices.Contains(strings.Split(have[2], "|"), w)
+			}
+		}
+		if all {
+			return true
+		}
+	}
+	return false
 }
 
 // The table of attacks has a test in every cell.

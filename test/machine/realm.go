@@ -48,11 +48,16 @@ func (m *Machine) Install(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return m.InstallFrom(ctx, root)
+}
+
+// InstallFrom is Install of the project in that folder, which may be of another release.
+func (m *Machine) InstallFrom(ctx context.Context, root string) error {
 	c := exec.CommandContext(ctx, "make", "-s", "-C", root, "install", "DESTDIR="+m.Root)
 	if out, err := c.CombinedOutput(); err != nil {
 		return fmt.Errorf("make install: %w\n%s", err, out)
 	}
-	_, err = m.Script(ctx, `
+	_, err := m.Script(ctx, `
 		rm -f /etc/nologin /run/nologin
 		systemd-sysusers /usr/lib/sysusers.d/sallyport.conf
 		systemd-tmpfiles --create /usr/lib/tmpfiles.d/sallyport.conf
@@ -60,6 +65,25 @@ func (m *Machine) Install(ctx context.Context) error {
 		/usr/share/sallyport/configure-host enable
 		ssh-keygen -A`)
 	return err
+}
+
+// Replace puts programs of the project in that folder in the place of those that are
+// installed, as an upgrade or a downgrade does, and changes nothing else.
+func (m *Machine) Replace(root string, programs ...string) error {
+	for _, p := range programs {
+		for _, at := range []string{"/usr/sbin/" + p, "/usr/bin/" + p} {
+			if _, err := os.Stat(m.Path(at)); err != nil {
+				continue
+			}
+			if err := os.Remove(m.Path(at)); err != nil { // it may be running
+				return fmt.Errorf("replace %s: %w", p, err)
+			}
+			if err := m.CopyIn(filepath.Join(root, "build", p), at, 0o755); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // StartServer makes the realm and runs its server.
