@@ -66,6 +66,12 @@ func (w *watching) until(what string, wanted func(provider.Event) bool) provider
 				return e
 			}
 		case err := <-w.ended:
+			for len(w.events) > 0 { // what came before the end
+				if e := <-w.events; wanted(e) {
+					w.ended <- err
+					return e
+				}
+			}
 			w.t.Fatalf("%s: the stream ended: %v", what, err)
 		case <-late:
 			w.t.Fatalf("%s did not come", what)
