@@ -67,23 +67,24 @@ type counter struct {
 //	or it is the seat                         origin
 //	else                                      origin, machine
 //	any, for PINs                             the origin's wrong PINs
-func (d *Daemon) brakesFor(ctx context.Context, id uuid.UUID, kind string, from identity.Origin) (_ []counter, err error) {
-	now := d.clock.now()
-	list := []counter{{d.p.originBrake(), cache.Failures{Kind: kind, Origin: from.String()}}}
+func (d *Daemon) brakesFor(ctx context.Context, id uuid.UUID, kind string, from identity.Origin) ([]counter, error) {
+	own, shared := d.p.originBrake(), !from.AtSeat()
 	if kind == kindPIN {
-		list[0].Brake = pinBrake()
-		list[0].Tally, err = d.o.Cache.Failures(ctx, id, kind, list[0].Origin)
-		return list, err //nolint:wrapcheck // told by uncounted
+		own, shared = pinBrake(), false
 	}
-	known, err := d.o.Cache.HasSignedIn(ctx, id, from.String(), now.Add(-placeFor))
-	if err != nil {
-		return nil, err //nolint:wrapcheck // told by uncounted
+	list := []counter{{own, cache.Failures{Kind: kind, Origin: from.String()}}}
+	if shared {
+		known, err := d.o.Cache.HasSignedIn(ctx, id, from.String(), d.clock.now().Add(-placeFor))
+		if err != nil {
+			return nil, err //nolint:wrapcheck // told by uncounted
+		}
+		if !known {
+			list = append(list, counter{d.p.machineBrake(), cache.Failures{Kind: kind}})
+		}
 	}
-	if !known && !from.AtSeat() {
-		list = append(list, counter{d.p.machineBrake(), cache.Failures{Kind: kind}})
-	}
-	for i := range list {
-		if list[i].Tally, err = d.o.Cache.Failures(ctx, id, kind, list[i].Origin); err != nil {
+	for i, c := range list {
+		var err error
+		if list[i].Tally, err = d.o.Cache.Failures(ctx, id, kind, c.Origin); err != nil {
 			return nil, err //nolint:wrapcheck // the same
 		}
 	}

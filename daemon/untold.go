@@ -59,14 +59,14 @@ func (d *Daemon) endVerifier(ctx context.Context, e *entry, password identity.Se
 	if errors.Is(err, identity.ErrNotFound) {
 		return
 	}
-	right := false
-	if err == nil && !seal.Lost(ctx, d.o.Sealer, v.Key) {
+	// What cannot be checked could be of that very password.
+	right := err == nil && seal.Lost(ctx, d.o.Sealer, v.Key)
+	if err == nil && !right {
 		right, err = d.checkVerifier(ctx, v, password)
 	}
-	if err == nil && !right && !seal.Lost(ctx, d.o.Sealer, v.Key) {
+	if err == nil && !right {
 		return
 	}
-	// What cannot be checked could be of that very password.
 	if err := errors.Join(err, d.o.Cache.DeleteVerifiers(ctx, id)); err != nil {
 		d.log.ErrorContext(ctx, "the verifier of a password that was refused", "account", e.account.Name, "error", err)
 		return

@@ -54,24 +54,30 @@ func machineView(m store.Machine) *v1.MachineView {
 
 // AddMachine implements AdminService.
 func (s *admin) AddMachine(ctx context.Context, req *v1.NameRequest) (*v1.AddMachineResponse, error) {
-	name, err := identity.ParseShortName(req.GetName())
-	if err != nil {
-		return nil, s.told(ctx, "add machine", req.GetName(), err)
-	}
-	is := s.list.Load()
-	if is.problem != "" {
-		return nil, s.told(ctx, "add machine", req.GetName(), refusal(is.problem))
-	}
-	return s.invite(ctx, "machine.add", name, is.fingerprint(), (*store.Tx).Invite)
+	return s.invite(ctx, "add machine", "machine.add", req.GetName(), (*store.Tx).Invite)
+}
+
+// RejoinMachine implements AdminService.
+func (s *admin) RejoinMachine(ctx context.Context, req *v1.NameRequest) (*v1.AddMachineResponse, error) {
+	return s.invite(ctx, "let rejoin", "machine.rejoin", req.GetName(), (*store.Tx).Rejoin)
 }
 
 // invite makes a code, and stores it as the caller says.
-func (s *admin) invite(ctx context.Context, action string, name identity.Name, print [sha256.Size]byte,
+func (s *admin) invite(ctx context.Context, doing, action, typed string,
 	how func(*store.Tx, identity.Name, []byte, time.Time) (store.Machine, error),
 ) (*v1.AddMachineResponse, error) {
+	name, err := identity.ParseShortName(typed)
+	if err != nil {
+		return nil, s.told(ctx, doing, typed, err)
+	}
+	is := s.list.Load()
+	if is.problem != "" {
+		return nil, s.told(ctx, doing, typed, refusal(is.problem))
+	}
+	print := is.fingerprint()
 	code, until := newCode(), s.now().Add(codeLife)
 	resp := &v1.AddMachineResponse{Code: code, Expires: timestamppb.New(until.Truncate(time.Second)), Fingerprint: hex.EncodeToString(print[:])}
-	err := s.change(ctx, action, string(name), "", func(tx *store.Tx) error {
+	err = s.change(ctx, action, typed, "", func(tx *store.Tx) error {
 		m, err := how(tx, name, hashCode(code), until)
 		resp.Machine = machineView(m)
 		return err
@@ -80,19 +86,6 @@ func (s *admin) invite(ctx context.Context, action string, name identity.Name, p
 		return nil, err
 	}
 	return resp, nil
-}
-
-// RejoinMachine implements AdminService.
-func (s *admin) RejoinMachine(ctx context.Context, req *v1.NameRequest) (*v1.AddMachineResponse, error) {
-	name, err := identity.ParseShortName(req.GetName())
-	if err != nil {
-		return nil, s.told(ctx, "let rejoin", req.GetName(), err)
-	}
-	is := s.list.Load()
-	if is.problem != "" {
-		return nil, s.told(ctx, "let rejoin", req.GetName(), refusal(is.problem))
-	}
-	return s.invite(ctx, "machine.rejoin", name, is.fingerprint(), (*store.Tx).Rejoin)
 }
 
 // QuarantineMachine implements AdminService.

@@ -62,24 +62,7 @@ func (f markFile) write(m mark) error {
 	if err != nil {
 		return fmt.Errorf("write mark: %w", err)
 	}
-	return replaceFile(string(f), append(b, '\n'))
-}
-
-// replaceFile writes a file, 0600, that is whole or as before.
-func replaceFile(path string, b []byte) error {
-	t, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	_, err = t.Write(b)
-	if err = errors.Join(err, t.Sync(), t.Close()); err == nil {
-		err = os.Rename(t.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(t.Name()) // what is left of it
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return nil
+	return replace(string(f), append(b, '\n'))
 }
 
 // keepMark notes where the realm stands.

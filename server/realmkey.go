@@ -97,14 +97,7 @@ func replace(path string, b []byte) error {
 	if err := renameio.WriteFile(path, b, 0o600); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	f, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return nil
+	return syncFolder(filepath.Dir(path))
 }
 
 // ExportRealmKey copies the realm key of that folder to a file that must not exist

@@ -138,16 +138,26 @@ func commands() map[string]command {
 		"machine quarantine": on(client.QuarantineMachine),
 		"machine release":    on(client.ReleaseMachine),
 		"keys rotate":        {flags: keysRotate},
-		"keys sign":          {flags: keysSign},
-		"keys new-ca":        {flags: keysNewCA},
+		"keys sign": withRealmKey(func(ctx context.Context, c client, key []byte) (proto.Message, error) {
+			return c.SignKeys(ctx, &v1.SignKeysRequest{RealmKey: key})
+		}),
+		"keys new-ca": withRealmKey(func(ctx context.Context, c client, key []byte) (proto.Message, error) {
+			return c.RenewCA(ctx, &v1.RenewCARequest{RealmKey: key})
+		}),
 		"keys show": simple(0, func(ctx context.Context, c client, _ *flags) (proto.Message, error) {
 			return c.ShowKeys(ctx, &v1.ShowKeysRequest{})
 		}),
-		"realm-key rotate": {flags: realmKeyNext(false)},
-		"realm-key new":    {flags: realmKeyNext(true)},
-		"audit":            {flags: audit},
-		"audit verify":     {flags: auditVerify},
-		"audit sign":       {flags: auditSign},
-		"audit prune":      {flags: auditPrune},
+		"realm-key rotate": withRealmKey(func(ctx context.Context, c client, key []byte) (proto.Message, error) {
+			return c.RotateRealmKey(ctx, &v1.RotateRealmKeyRequest{RealmKey: key})
+		}),
+		"realm-key new": simple(0, func(ctx context.Context, c client, _ *flags) (proto.Message, error) {
+			return c.RotateRealmKey(ctx, &v1.RotateRealmKeyRequest{Lost: true})
+		}),
+		"audit":        {flags: audit},
+		"audit verify": {flags: auditVerify},
+		"audit sign": withRealmKey(func(ctx context.Context, c client, key []byte) (proto.Message, error) {
+			return c.SignAudit(ctx, &v1.SignAuditRequest{RealmKey: key})
+		}),
+		"audit prune": {flags: auditPrune},
 	}
 }

@@ -180,15 +180,6 @@ func machineSet(f *flags) request {
 // headBlock is how a signed head is kept in a file.
 const headBlock = "SALLYPORT AUDIT HEAD"
 
-func auditSign(f *flags) request {
-	req := &v1.SignAuditRequest{}
-	realmKeyFlag(f, &req.RealmKey)
-	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *flags) (proto.Message, error) {
-		defer clear(req.RealmKey)
-		return c.SignAudit(ctx, req)
-	}
-}
-
 func auditVerify(f *flags) request {
 	req := &v1.VerifyAuditRequest{}
 	f.Func("signed", "", func(file string) error {

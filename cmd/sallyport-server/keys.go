@@ -36,35 +36,16 @@ func keysRotate(f *flags) request {
 	}
 }
 
-func keysSign(f *flags) request {
-	req := &v1.SignKeysRequest{}
-	realmKeyFlag(f, &req.RealmKey)
-	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *flags) (proto.Message, error) {
-		defer clear(req.RealmKey)
-		return c.SignKeys(ctx, req)
-	}
-}
-
-func keysNewCA(f *flags) request {
-	req := &v1.RenewCARequest{}
-	realmKeyFlag(f, &req.RealmKey)
-	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *flags) (proto.Message, error) {
-		defer clear(req.RealmKey)
-		return c.RenewCA(ctx, req)
-	}
-}
-
-func realmKeyNext(lost bool) func(*flags) request {
-	return func(f *flags) request {
-		req := &v1.RotateRealmKeyRequest{Lost: lost}
-		if !lost {
-			realmKeyFlag(f, &req.RealmKey)
-		}
+// withRealmKey is a command that takes the realm key and nothing else.
+func withRealmKey(call func(ctx context.Context, c sallyportv1connect.AdminServiceClient, realmKey []byte) (proto.Message, error)) command {
+	return command{flags: func(f *flags) request {
+		var key []byte
+		realmKeyFlag(f, &key)
 		return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *flags) (proto.Message, error) {
-			defer clear(req.RealmKey)
-			return c.RotateRealmKey(ctx, req)
+			defer clear(key)
+			return call(ctx, c, key)
 		}
-	}
+	}}
 }
 
 // runRealmKeyFile copies the realm key out of the folder, or takes it away.

@@ -115,7 +115,13 @@ func lie(t *testing.T, machine, account uuid.UUID, session *identity.SessionToke
 	mux.Handle(sallyportv1connect.NewRealmServiceHandler(l))
 	mux.Handle(sallyportv1connect.NewDirectoryServiceHandler(l))
 	mux.Handle(sallyportv1connect.NewAuthenticationServiceHandler(l))
-	s := httptest.NewUnstartedServer(mux)
+	return l.reached(t, mux, machine)
+}
+
+// reached is a provider of that machine, whose server answers by the handler.
+func (l *liar) reached(t *testing.T, h http.Handler, machine uuid.UUID) *sallyport.Provider {
+	t.Helper()
+	s := httptest.NewUnstartedServer(h)
 	s.EnableHTTP2 = true
 	s.StartTLS()
 	t.Cleanup(s.Close)

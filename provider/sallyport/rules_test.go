@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"net/http"
-	"net/http/httptest"
 	"testing"
 
 	"connectrpc.com/connect"
@@ -103,18 +102,7 @@ func listed(t *testing.T, l *lister) *sallyport.Provider {
 	mux := http.NewServeMux()
 	mux.Handle(sallyportv1connect.NewRealmServiceHandler(l))
 	mux.Handle(sallyportv1connect.NewDirectoryServiceHandler(l))
-	s := httptest.NewUnstartedServer(mux)
-	s.EnableHTTP2 = true
-	s.StartTLS()
-	t.Cleanup(s.Close)
-	_, machineKey, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return open(t, sallyport.Options{
-		URL: s.URL, RootPEM: l.trusted(t, s),
-		MachineKey: machineKey, MachineID: uuid.New(), Memory: &memory{},
-	})
+	return l.reached(t, mux, uuid.New())
 }
 
 func TestANewerReleaseIsNotCalledAnImpostor(t *testing.T) {
