@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"time"
@@ -55,34 +54,17 @@ func (r *realm) begin(ctx context.Context) error {
 	return r.relist(ctx)
 }
 
-// relist signs the key list anew where it is from before a loss: a machine may have seen
-// a later one, and takes none of a lower version. Without the realm key in the folder
-// that is left to "keys sign".
+// relist signs the key list anew at each start: the folder may have been put back, which
+// nobody may know yet, and a machine that saw a later list takes none of a lower version.
+// Without the realm key in the folder that is left to "keys sign".
 func (r *realm) relist(ctx context.Context) error {
-	var loss store.History
-	var keys []ed25519.PublicKey
-	err := r.store.Read(ctx, func(tx *store.Tx) (err error) {
-		if loss, err = tx.Loss(); err != nil {
-			return err
-		}
-		keys, err = tx.SigningKeys()
-		return err
-	})
-	if errors.Is(err, identity.ErrNotFound) || err == nil && loss.Began.Unix() <= r.list.Load().list.Time {
-		return nil
-	}
-	if err == nil {
+	keys, err := r.signingKeys(ctx)
+	if err == nil && r.dir.hasRealmKey() {
 		err = r.reissue(nil, keys, nil)
-	}
-	var no refusal
-	if errors.As(err, &no) {
-		r.log.WarnContext(ctx, "changes were lost, and the key list is of before: run \"sallyport-server keys sign --realm-key FILE\"", "error", err)
-		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("sign the key list anew: %w", err)
 	}
-	r.newKeys.ring()
 	return nil
 }
 
@@ -141,10 +123,7 @@ func (d *directory) proof(ctx context.Context, m store.Machine, newest []byte) e
 	if err != nil || known {
 		return err
 	}
-	if err := d.write(ctx, func(tx *store.Tx) error { return d.lost(tx, m, t) }); err != nil {
-		return err
-	}
-	return d.relist(ctx)
+	return d.write(ctx, func(tx *store.Tx) error { return d.lost(tx, m, t) })
 }
 
 func (r *realm) signedHere(tx *store.Tx, signed []byte) (*identity.IDToken, error) {

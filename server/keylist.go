@@ -131,11 +131,12 @@ func (r *realm) reissue(given []byte, keys []ed25519.PublicKey, change func(*ide
 	return r.issue(k, b, keys)
 }
 
-// issue signs, writes and gives out. The version is at least the time: a folder that
-// was copied back from a backup signs a higher one than it signed after the backup.
+// issue signs, writes and gives out. The version is at least the time, in nanoseconds: a
+// folder that was copied back from a backup signs a higher one than it signed after the
+// backup, also where both were in the same second.
 func (r *realm) issue(k *realmSigner, b identity.KeyBundle, keys []ed25519.PublicKey) error {
-	now := r.now().Unix()
-	l := &identity.KeyList{Realm: r.Name, Version: uint64(max(now, 1)), TLS: []identity.TLSTrust{r.certs.trust()}, Time: now}
+	now := r.now()
+	l := &identity.KeyList{Realm: r.Name, Version: uint64(max(now.UnixNano(), 1)), TLS: []identity.TLSTrust{r.certs.trust()}, Time: now.Unix()}
 	if was := r.list.Load(); was != nil {
 		l.Version = max(l.Version, was.list.Version+1)
 	}
