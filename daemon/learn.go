@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -42,6 +43,13 @@ func (r *refusals) clear() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	clear(r.list)
+}
+
+// only drops the refusals of accounts that a whole list does not have any more.
+func (r *refusals) only(listed map[uuid.UUID]bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	maps.DeleteFunc(r.list, func(id uuid.UUID, _ report.Refusal) bool { return !listed[id] })
 }
 
 func (r *refusals) named(name identity.Name) string {

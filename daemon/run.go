@@ -187,6 +187,7 @@ func (d *Daemon) list(ctx context.Context, l provider.Lister) error {
 			n.gone = append(n.gone, p.uuid)
 		}
 	}
+	d.refused.only(seen)
 	if was.Disowned {
 		d.reportLost(ctx, n.gone)
 	}
