@@ -55,7 +55,7 @@ func TestWhatWasStoredComesBackAfterReopening(t *testing.T) {
 	c := openAt(t, path)
 	p := tokenFor("alice", 5)
 	contact := Contact{Position: 1<<63 + 1, Complete: true, At: time.Unix(77, 0)}
-	must(t, c.Apply(bg, Batch{Provider: "p", Put: []Put{p}, IDs: []ID{{UID, 5, p.UUID}, {GID, 5, p.UUID}}, Contact: &contact}))
+	must(t, c.Apply(bg, Batch{Realm: "p", Put: []Put{p}, IDs: []ID{{UID, 5, p.UUID}, {GID, 5, p.UUID}}, Contact: &contact}))
 	v := verifierFor(p.UUID, 7, "x")
 	must(t, c.PutVerifier(bg, v))
 	must(t, c.SetFailures(bg, p.UUID, Failures{"k", "o", identity.Tally{Count: 3, Since: time.Unix(1, 0), LockedUntil: time.Unix(2, 0)}}))

@@ -73,7 +73,7 @@ func writeOne(c *Cache, n uint64) error {
 	if err := c.GiveSubIDs(bg, "p", SubIDs{UUID: uuid.New(), Start: uint32(len(given)+2) * identity.SubIDCount}); err != nil {
 		return err
 	}
-	return c.Apply(bg, Batch{Provider: "p", Put: []Put{a, b}, Groups: []Group{groupFor("crew", n)}, Contact: &Contact{Position: n, At: time.Unix(0, 0)}})
+	return c.Apply(bg, Batch{Realm: "p", Put: []Put{a, b}, Groups: []Group{groupFor("crew", n)}, Contact: &Contact{Position: n, At: time.Unix(0, 0)}})
 }
 
 func TestKillingTheWriterAnywhereLosesNothingAcknowledged(t *testing.T) {

@@ -21,7 +21,7 @@ type Group struct {
 func putGroups(ctx context.Context, tx *sql.Tx, b Batch) error {
 	for _, g := range b.Groups {
 		if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO groups (provider, uuid, signed, fetched_at, asked_at) VALUES (?, ?, ?, ?, ?)`,
-			b.Provider, g.UUID[:], g.Signed, g.Fetched.Unix(), g.Asked.UnixNano()); err != nil {
+			b.Realm, g.UUID[:], g.Signed, g.Fetched.Unix(), g.Asked.UnixNano()); err != nil {
 			return err //nolint:wrapcheck // classified by write
 		}
 	}
@@ -38,10 +38,10 @@ func dropGroup(ctx context.Context, tx *sql.Tx, id uuid.UUID) error {
 	return err //nolint:wrapcheck // classified by write
 }
 
-// Groups returns every group of the provider, the one that was asked for longest ago
+// Groups returns every group of the realm, the one that was asked for longest ago
 // first. There are as many as package daemon keeps, which bounds them.
-func (c *Cache) Groups(ctx context.Context, provider string) ([]Group, error) {
-	rows, err := c.db.QueryContext(ctx, `SELECT uuid, signed, fetched_at, asked_at FROM groups WHERE provider = ? ORDER BY asked_at`, provider)
+func (c *Cache) Groups(ctx context.Context, realm string) ([]Group, error) {
+	rows, err := c.db.QueryContext(ctx, `SELECT uuid, signed, fetched_at, asked_at FROM groups WHERE provider = ? ORDER BY asked_at`, realm)
 	if err != nil {
 		return nil, classify("read groups", err)
 	}

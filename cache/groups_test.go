@@ -20,10 +20,10 @@ func TestGroupsComeBackInTheOrderInWhichTheyWereAskedFor(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "c.db")
 	c := openAt(t, path)
 	crew, staff, tools := groupFor("crew", 3), groupFor("staff", 1), groupFor("tools", 2)
-	must(t, c.Apply(bg, Batch{Provider: "p", Groups: []Group{crew, staff, tools}}))
-	must(t, c.Apply(bg, Batch{Provider: "other", Groups: []Group{groupFor("theirs", 1)}}))
+	must(t, c.Apply(bg, Batch{Realm: "p", Groups: []Group{crew, staff, tools}}))
+	must(t, c.Apply(bg, Batch{Realm: "other", Groups: []Group{groupFor("theirs", 1)}}))
 	staff.Asked, staff.Signed = time.Unix(0, 4), []byte("newer")
-	must(t, c.Apply(bg, Batch{Provider: "p", Groups: []Group{staff}, Ungroup: []uuid.UUID{tools.UUID, uuid.New()}}))
+	must(t, c.Apply(bg, Batch{Realm: "p", Groups: []Group{staff}, Ungroup: []uuid.UUID{tools.UUID, uuid.New()}}))
 	must(t, c.Close())
 	c = openAt(t, path)
 	got, err := c.Groups(bg, "p")
@@ -35,7 +35,7 @@ func TestGroupsComeBackInTheOrderInWhichTheyWereAskedFor(t *testing.T) {
 func TestAGroupGoesWithTheAccountWhoseOwnItIsAndWithEverything(t *testing.T) {
 	c := openAt(t, filepath.Join(t.TempDir(), "c.db"))
 	p, own, crew := tokenFor("alice", 1), groupFor("alice's", 1), groupFor("crew", 1)
-	must(t, c.Apply(bg, Batch{Provider: "p", Put: []Put{p}, Groups: []Group{own, crew}}))
+	must(t, c.Apply(bg, Batch{Realm: "p", Put: []Put{p}, Groups: []Group{own, crew}}))
 	must(t, c.Forget(bg, p.UUID, own.UUID))
 	if got, err := c.Groups(bg, "p"); err != nil || len(got) != 1 || got[0].UUID != crew.UUID {
 		t.Error(got, err)

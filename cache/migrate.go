@@ -8,7 +8,8 @@ import (
 )
 
 // migrations bring the schema from version i to i+1, each in one transaction.
-// What is here was released and is not changed any more; append.
+// What is here was released and is not changed any more; append. The columns called
+// provider hold the realm's name; what an older release wrote there is [Cache.Adopt]'s.
 //
 //nolint:gochecknoglobals // a constant table
 var migrations = [...][]string{
@@ -78,6 +79,11 @@ var migrations = [...][]string{
 		`ALTER TABLE contact ADD COLUMN lost_at INTEGER NOT NULL DEFAULT 0`,
 		`ALTER TABLE contact ADD COLUMN lost_why TEXT NOT NULL DEFAULT ''`,
 		`CREATE INDEX tokens_by_revision ON tokens (provider, revision)`,
+	},
+	{
+		`CREATE TABLE refused (
+			provider TEXT NOT NULL, uuid BLOB NOT NULL PRIMARY KEY CHECK (length(uuid) = 16),
+			name TEXT NOT NULL, reason TEXT NOT NULL, signed BLOB NOT NULL) STRICT, WITHOUT ROWID`,
 	},
 }
 

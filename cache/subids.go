@@ -16,8 +16,8 @@ type SubIDs struct {
 
 // SubIDs returns every range that was ever given out, also those of accounts that
 // are gone, ranges ascending.
-func (c *Cache) SubIDs(ctx context.Context, provider string) ([]SubIDs, error) {
-	rows, err := c.db.QueryContext(ctx, `SELECT uuid, start FROM subids WHERE provider = ? ORDER BY start`, provider)
+func (c *Cache) SubIDs(ctx context.Context, realm string) ([]SubIDs, error) {
+	rows, err := c.db.QueryContext(ctx, `SELECT uuid, start FROM subids WHERE provider = ? ORDER BY start`, realm)
 	if err != nil {
 		return nil, classify("read subordinate ids", err)
 	}
@@ -38,9 +38,9 @@ func (c *Cache) SubIDs(ctx context.Context, provider string) ([]SubIDs, error) {
 // GiveSubIDs keeps a range for good: neither Remove, Forget nor Clear takes it
 // back, for files may belong to its ids. A range or an account that has one
 // already is an error.
-func (c *Cache) GiveSubIDs(ctx context.Context, provider string, s SubIDs) error {
+func (c *Cache) GiveSubIDs(ctx context.Context, realm string, s SubIDs) error {
 	return c.write(ctx, "give subordinate ids", func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO subids (provider, uuid, start) VALUES (?, ?, ?)`, provider, s.UUID[:], s.Start)
+		_, err := tx.ExecContext(ctx, `INSERT INTO subids (provider, uuid, start) VALUES (?, ?, ?)`, realm, s.UUID[:], s.Start)
 		return err //nolint:wrapcheck // classified by write
 	})
 }

@@ -13,7 +13,7 @@ func TestARangeOfSubordinateIDsIsKeptForGood(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "c.db")
 	c := openAt(t, path)
 	p := tokenFor("alice", 1)
-	must(t, c.Apply(bg, Batch{Provider: "p", Put: []Put{p}}))
+	must(t, c.Apply(bg, Batch{Realm: "p", Put: []Put{p}}))
 	a, b := SubIDs{UUID: p.UUID, Start: 700000000}, SubIDs{UUID: uuid.New(), Start: 600000000}
 	must(t, c.GiveSubIDs(bg, "p", a))
 	must(t, c.GiveSubIDs(bg, "p", b))
@@ -27,7 +27,7 @@ func TestARangeOfSubordinateIDsIsKeptForGood(t *testing.T) {
 		}
 	}
 	for sentence, end := range map[string]func() error{
-		"removed":   func() error { return c.Apply(bg, Batch{Provider: "p", Remove: []uuid.UUID{a.UUID}}) },
+		"removed":   func() error { return c.Apply(bg, Batch{Realm: "p", Remove: []uuid.UUID{a.UUID}}) },
 		"forgotten": func() error { return c.Forget(bg, a.UUID, uuid.Nil) },
 		"cleared":   func() error { return c.Clear(bg) },
 		"reopened":  func() error { must(t, c.Close()); c = openAt(t, path); return nil },
@@ -47,9 +47,9 @@ func TestADatabaseOfTheFirstVersionIsBroughtUp(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "c.db")
 	c := openAt(t, path)
 	p := tokenFor("alice", 1)
-	must(t, c.Apply(bg, Batch{Provider: "p", Put: []Put{p}}))
+	must(t, c.Apply(bg, Batch{Realm: "p", Put: []Put{p}}))
 	for _, q := range []string{
-		"DROP TABLE subids", "DROP TABLE sealed", "DROP TABLE steps", "DROP TABLE groups", "DROP TABLE failures", "DROP TABLE places", "DROP TABLE verifiers", "DROP TABLE contact",
+		"DROP TABLE subids", "DROP TABLE sealed", "DROP TABLE steps", "DROP TABLE groups", "DROP TABLE failures", "DROP TABLE places", "DROP TABLE verifiers", "DROP TABLE contact", "DROP TABLE refused",
 		"DROP INDEX tokens_by_revision", migrations[0][3], migrations[0][4], migrations[0][5], `INSERT INTO failures VALUES (x'` + hex.EncodeToString(p.UUID[:]) + `', 'password', 7, 60, 90)`,
 		"PRAGMA user_version = 1",
 	} { // as the first version left it

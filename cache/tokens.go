@@ -49,7 +49,7 @@ type ID struct {
 	UUID uuid.UUID
 }
 
-// Contact is how far a provider's changes were followed, and when last.
+// Contact is how far a realm's changes were followed, and when last.
 type Contact struct {
 	Position uint64
 	// History is the server's history that the position is of; zero where there is none.
@@ -67,13 +67,14 @@ type Contact struct {
 
 // Batch is what one transaction changes.
 type Batch struct {
-	Provider string
-	Put      []Put
-	IDs      []ID
-	Remove   []uuid.UUID
-	Groups   []Group
-	Ungroup  []uuid.UUID // groups to drop
-	Contact  *Contact    // nil: as it was
+	Realm   string
+	Put     []Put
+	IDs     []ID
+	Remove  []uuid.UUID
+	Refused []Refused
+	Groups  []Group
+	Ungroup []uuid.UUID // groups to drop
+	Contact *Contact    // nil: as it was
 }
 
 // Apply stores the whole batch or nothing. Verifiers that it ends are gone from
@@ -81,16 +82,19 @@ type Batch struct {
 func (c *Cache) Apply(ctx context.Context, b Batch) error {
 	return c.write(ctx, "store tokens", func(tx *sql.Tx) error {
 		for _, p := range b.Put {
-			if err := put(ctx, tx, b.Provider, p); err != nil {
+			if err := put(ctx, tx, b.Realm, p); err != nil {
 				return err
 			}
 			if err := c.endSecrets(ctx, tx, p.UUID, p.Keep); err != nil {
 				return err
 			}
+			if err := unrefuse(ctx, tx, p.UUID); err != nil {
+				return err
+			}
 		}
 		for _, i := range b.IDs {
 			if _, err := tx.ExecContext(ctx, `INSERT INTO ids (provider, kind, id, uuid) VALUES (?, ?, ?, ?)
-				ON CONFLICT DO NOTHING`, b.Provider, string(i.Kind), i.ID, i.UUID[:]); err != nil {
+				ON CONFLICT DO NOTHING`, b.Realm, string(i.Kind), i.ID, i.UUID[:]); err != nil {
 				return err //nolint:wrapcheck // classified by write
 			}
 		}
@@ -99,26 +103,32 @@ func (c *Cache) Apply(ctx context.Context, b Batch) error {
 				return err
 			}
 		}
+		if err := putRefused(ctx, tx, b); err != nil {
+			return err
+		}
 		if err := putGroups(ctx, tx, b); err != nil || b.Contact == nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO contact
 			(provider, position, complete, at, history, disowned, lost_at, lost_why) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-			b.Provider, int64(b.Contact.Position), b.Contact.Complete, b.Contact.At.Unix(), //nolint:gosec // same bits back
+			b.Realm, int64(b.Contact.Position), b.Contact.Complete, b.Contact.At.Unix(), //nolint:gosec // same bits back
 			b.Contact.History[:], b.Contact.Disowned, unixOrZero(b.Contact.LostAt), b.Contact.LostWhy)
 		return err //nolint:wrapcheck // classified by write
 	})
 }
 
-func put(ctx context.Context, tx *sql.Tx, provider string, p Put) error {
+func put(ctx context.Context, tx *sql.Tx, realm string, p Put) error {
 	_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO tokens
 		(provider, uuid, name, uid, gid, revision, signed, fetched_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		provider, p.UUID[:], string(p.Name), p.UID, p.GID, int64(p.Revision), p.Signed, p.Fetched.Unix()) //nolint:gosec // same bits back
+		realm, p.UUID[:], string(p.Name), p.UID, p.GID, int64(p.Revision), p.Signed, p.Fetched.Unix()) //nolint:gosec // same bits back
 	return err //nolint:wrapcheck // classified by write
 }
 
 func (c *Cache) remove(ctx context.Context, tx *sql.Tx, id uuid.UUID) error {
 	if err := c.endSecrets(ctx, tx, id, nil); err != nil {
+		return err
+	}
+	if err := unrefuse(ctx, tx, id); err != nil {
 		return err
 	}
 	_, err := tx.ExecContext(ctx, `DELETE FROM tokens WHERE uuid = ?`, id[:])
@@ -128,12 +138,12 @@ func (c *Cache) remove(ctx context.Context, tx *sql.Tx, id uuid.UUID) error {
 // pageSize bounds how long Tokens holds the one connection.
 const pageSize = 256
 
-// Tokens calls each for every token of the provider, in no order. The callback
+// Tokens calls each for every token of the realm, in no order. The callback
 // may use the Cache.
-func (c *Cache) Tokens(ctx context.Context, provider string, each func(Token) error) error {
+func (c *Cache) Tokens(ctx context.Context, realm string, each func(Token) error) error {
 	after := []byte{}
 	for {
-		page, err := c.page(ctx, provider, after)
+		page, err := c.page(ctx, realm, after)
 		if err != nil {
 			return classify("read tokens", err)
 		}
@@ -152,9 +162,9 @@ func (c *Cache) Tokens(ctx context.Context, provider string, each func(Token) er
 
 const tokenColumns = `SELECT uuid, name, uid, gid, revision, signed, fetched_at FROM tokens `
 
-func (c *Cache) page(ctx context.Context, provider string, after []byte) ([]Token, error) {
+func (c *Cache) page(ctx context.Context, realm string, after []byte) ([]Token, error) {
 	rows, err := c.db.QueryContext(ctx, tokenColumns+`WHERE provider = ? AND uuid > ? ORDER BY uuid LIMIT ?`,
-		provider, after, pageSize)
+		realm, after, pageSize)
 	if err != nil {
 		return nil, err //nolint:wrapcheck // classified by the caller
 	}
@@ -190,8 +200,8 @@ func (c *Cache) Token(ctx context.Context, id uuid.UUID) (Token, error) {
 }
 
 // IDs calls each for every number that was ever seen.
-func (c *Cache) IDs(ctx context.Context, provider string, each func(ID)) error {
-	rows, err := c.db.QueryContext(ctx, `SELECT kind, id, uuid FROM ids WHERE provider = ?`, provider)
+func (c *Cache) IDs(ctx context.Context, realm string, each func(ID)) error {
+	rows, err := c.db.QueryContext(ctx, `SELECT kind, id, uuid FROM ids WHERE provider = ?`, realm)
 	if err != nil {
 		return classify("read ids", err)
 	}
@@ -213,11 +223,11 @@ func (c *Cache) IDs(ctx context.Context, provider string, each func(ID)) error {
 }
 
 // Contact returns what Apply stored, identity.ErrNotFound before the first.
-func (c *Cache) Contact(ctx context.Context, provider string) (Contact, error) {
+func (c *Cache) Contact(ctx context.Context, realm string) (Contact, error) {
 	var position, at, lost int64
 	var history []byte
 	var k Contact
-	err := c.db.QueryRowContext(ctx, `SELECT position, complete, at, history, disowned, lost_at, lost_why FROM contact WHERE provider = ?`, provider).
+	err := c.db.QueryRowContext(ctx, `SELECT position, complete, at, history, disowned, lost_at, lost_why FROM contact WHERE provider = ?`, realm).
 		Scan(&position, &k.Complete, &at, &history, &k.Disowned, &lost, &k.LostWhy)
 	if err == nil {
 		k.History, err = uuid.FromBytes(history)
@@ -240,8 +250,8 @@ func unixOrZero(t time.Time) int64 {
 }
 
 // Newest returns the stored token of the highest revision.
-func (c *Cache) Newest(ctx context.Context, provider string) (Token, error) {
-	t, err := scanToken(c.db.QueryRowContext(ctx, tokenColumns+`WHERE provider = ? ORDER BY revision DESC LIMIT 1`, provider))
+func (c *Cache) Newest(ctx context.Context, realm string) (Token, error) {
+	t, err := scanToken(c.db.QueryRowContext(ctx, tokenColumns+`WHERE provider = ? ORDER BY revision DESC LIMIT 1`, realm))
 	return t, classify("read newest token", err)
 }
 
@@ -273,7 +283,7 @@ func (c *Cache) Clear(ctx context.Context) error {
 	return c.write(ctx, "clear cache", func(tx *sql.Tx) error {
 		c.scrub.Store(true)
 		for _, q := range []string{
-			`DELETE FROM verifiers`, `DELETE FROM sealed`, `DELETE FROM tokens`, `DELETE FROM groups`, `DELETE FROM ids`, `DELETE FROM contact`,
+			`DELETE FROM verifiers`, `DELETE FROM sealed`, `DELETE FROM tokens`, `DELETE FROM refused`, `DELETE FROM groups`, `DELETE FROM ids`, `DELETE FROM contact`,
 		} {
 			if _, err := tx.ExecContext(ctx, q); err != nil {
 				return err //nolint:wrapcheck // classified by write

@@ -246,7 +246,7 @@ func (d *Daemon) readAgain(ctx context.Context) error {
 	}
 	d.kept.Store(&k)
 	d.restand()
-	err := d.o.Cache.Apply(ctx, cache.Batch{Provider: d.o.Provider.Name(), Contact: &k})
+	err := d.o.Cache.Apply(ctx, cache.Batch{Realm: d.o.Realm, Contact: &k})
 	if cancel := d.relist.Load(); cancel != nil {
 		(*cancel)(errRelist)
 	}

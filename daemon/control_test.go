@@ -90,7 +90,7 @@ func TestClearingBetweenAChangeAndItsStoringStartsFromTheList(t *testing.T) {
 	h.lost()
 	must(t, h.d.Handle(bg, identity.Peer{}, report.VerbCacheClear, nil, nil))
 	must(t, h.d.learn(bg, news{contact: &cache.Contact{Position: 9, Complete: true}, after: was}))
-	if k, err := h.cache.Contact(bg, "fake"); err != nil || k.Complete || k.Position != 0 || h.d.kept.Load().Complete {
+	if k, err := h.cache.Contact(bg, realm); err != nil || k.Complete || k.Position != 0 || h.d.kept.Load().Complete {
 		t.Fatalf("an empty cache passes for whole: %+v, %v", k, err)
 	}
 }

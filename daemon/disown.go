@@ -14,7 +14,7 @@ import (
 // by: a forged one of a high revision would outlive the truth.
 func (d *Daemon) disown(ctx context.Context) error {
 	n := news{}
-	err := d.o.Cache.Tokens(ctx, d.o.Provider.Name(), func(c cache.Token) error {
+	err := d.o.Cache.Tokens(ctx, d.o.Realm, func(c cache.Token) error {
 		if _, err := d.o.Provider.Verify(c.Signed); err != nil {
 			n.gone = append(n.gone, c.UUID)
 		}

@@ -142,7 +142,8 @@
 // changed is not named any more, whoever told of it. Accounts and groups
 // that /etc/passwd or /etc/group know by name or id are never answered, nor is an
 // account whose own gid is a local group's; the files are looked at for every
-// question. Who was refused, and why, is in status.
+// question. Who was refused, and why, is in status, and is kept: at the next start each
+// is judged again by the settings of that day, and who would be taken now is asked for.
 //
 // # Who follows
 //

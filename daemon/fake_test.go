@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -55,6 +56,7 @@ type server struct {
 	silent   bool          // a stream sends its backlog and no CaughtUp
 	reset    bool
 	history  uuid.UUID
+	address  string                       // "": the one of always
 	sealTo   []byte                       // registered by the machine
 	tampered func(*provider.SealedFactor) // what is sealed, on its way
 }
@@ -179,7 +181,7 @@ func (s *server) answer(ctx context.Context) error {
 	}
 }
 
-func (s *server) Name() string { return "fake" }
+func (s *server) Name() string { return "fake " + cmp.Or(s.address, "https://id.example") }
 func (s *server) Close() error { return nil }
 
 func (s *server) Verify(signed []byte) (*identity.IDToken, error) { return s.keyring.IDToken(signed) }

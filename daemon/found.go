@@ -138,7 +138,7 @@ func (d *Daemon) storeGroups(b cache.Batch) {
 	if len(b.Groups)+len(b.Ungroup) == 0 {
 		return
 	}
-	b.Provider = d.o.Provider.Name()
+	b.Realm = d.o.Realm
 	if err := d.o.Cache.Apply(d.base, b); err != nil {
 		d.holdBack.Store(true)
 		d.log.Error("what the server said of a group is not stored and will be asked again", "error", err)

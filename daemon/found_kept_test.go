@@ -101,7 +101,7 @@ func TestACrowdThatAsksForManyGroupsFillsNeitherMemoryNorDisk(t *testing.T) {
 	h.groups.set(crowd...)
 	check := func(what string, want ...string) {
 		t.Helper()
-		rows, err := h.cache.Groups(bg, "fake")
+		rows, err := h.cache.Groups(bg, realm)
 		must(t, err)
 		if got := strings.Join(want, " "); h.listed() != got || len(rows) != len(want) || h.status().Cache.Groups != len(want) {
 			t.Errorf("%s: %d rows, listed %q, want %q", what, len(rows), h.listed(), got)
@@ -151,7 +151,7 @@ func TestARememberedGroupThatDoesNotVerifyIsNotBelieved(t *testing.T) {
 	h.groups.set(tools)
 	h.expectGroup(stuff)
 	h.expectGroup(tools)
-	rows, err := h.cache.Groups(bg, "fake")
+	rows, err := h.cache.Groups(bg, realm)
 	must(t, err)
 	if len(rows) != 2 {
 		t.Fatal(rows)
@@ -161,13 +161,13 @@ func TestARememberedGroupThatDoesNotVerifyIsNotBelieved(t *testing.T) {
 	flipped.Signed = slices.Clone(flipped.Signed)
 	flipped.Signed[len(flipped.Signed)-1] ^= 1
 	stolen.UUID = uuid.New()
-	must(t, h.cache.Apply(bg, cache.Batch{Provider: "fake", Groups: []cache.Group{flipped, stolen}, Ungroup: []uuid.UUID{rows[1].UUID}}))
+	must(t, h.cache.Apply(bg, cache.Batch{Realm: realm, Groups: []cache.Group{flipped, stolen}, Ungroup: []uuid.UUID{rows[1].UUID}}))
 	h.srv.be(down)
 	h.restart()
 	if h.listed() != "" {
 		t.Error(h.listed())
 	}
-	if rows, err = h.cache.Groups(bg, "fake"); err != nil || len(rows) != 0 {
+	if rows, err = h.cache.Groups(bg, realm); err != nil || len(rows) != 0 {
 		t.Error("they are still there:", rows, err)
 	}
 }

@@ -182,7 +182,7 @@ func (d *Daemon) resetBy(ctx context.Context, e provider.Event) error {
 	d.announce()
 	d.log.WarnContext(ctx, "the server was taken back to an earlier state; the whole list is read, and what it does not say is dropped", "reason", k.LostWhy, "history", k.History)
 	d.kept.Store(&k)
-	if err := d.o.Cache.Apply(context.WithoutCancel(ctx), cache.Batch{Provider: d.o.Provider.Name(), Contact: &k}); err != nil {
+	if err := d.o.Cache.Apply(context.WithoutCancel(ctx), cache.Batch{Realm: d.o.Realm, Contact: &k}); err != nil {
 		d.holdBack.Store(true)
 		d.log.ErrorContext(ctx, "that the server lost changes is not stored", "error", err)
 	}
@@ -218,7 +218,7 @@ func (d *Daemon) newest(ctx context.Context) []byte {
 	if k.History == uuid.Nil || k.Disowned {
 		return nil
 	}
-	t, err := d.o.Cache.Newest(ctx, d.o.Provider.Name())
+	t, err := d.o.Cache.Newest(ctx, d.o.Realm)
 	if err != nil {
 		return nil // it is only to help
 	}

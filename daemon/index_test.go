@@ -271,7 +271,7 @@ func TestATokenThatDoesNotVerifyAnyMoreMakesTheListIncomplete(t *testing.T) {
 	c1, err := c.Token(bg, token("bob", 1900000101).Account.UUID)
 	must(t, err)
 	c1.Signed[len(c1.Signed)-1] ^= 1
-	must(t, c.Apply(bg, cache.Batch{Provider: "fake", Put: []cache.Put{{Token: c1}}}))
+	must(t, c.Apply(bg, cache.Batch{Realm: realm, Put: []cache.Put{{Token: c1}}}))
 	must(t, c.Close())
 	h.srv.be(down)
 	h.start()

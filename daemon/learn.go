@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -26,7 +25,8 @@ type refusals struct {
 // maxRefusals bounds what a server that sends nonsense can make us keep.
 const maxRefusals = 1000
 
-func (r *refusals) set(id uuid.UUID, name identity.Name, why string) {
+// set says why, "" for not any more; it tells whether that is kept.
+func (r *refusals) set(id uuid.UUID, name identity.Name, why string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.list == nil {
@@ -34,9 +34,13 @@ func (r *refusals) set(id uuid.UUID, name identity.Name, why string) {
 	}
 	if why == "" {
 		delete(r.list, id)
-	} else if len(r.list) < maxRefusals {
-		r.list[id] = report.Refusal{Name: printable(string(name)), Reason: printable(why)}
+		return true
 	}
+	if _, has := r.list[id]; !has && len(r.list) >= maxRefusals {
+		return false
+	}
+	r.list[id] = report.Refusal{Name: printable(string(name)), Reason: printable(why)}
+	return true
 }
 
 func (r *refusals) clear() {
@@ -45,11 +49,18 @@ func (r *refusals) clear() {
 	clear(r.list)
 }
 
-// only drops the refusals of accounts that a whole list does not have any more.
-func (r *refusals) only(listed map[uuid.UUID]bool) {
+// only drops the refusals of accounts that a whole list does not have any more, and
+// returns whose.
+func (r *refusals) only(listed map[uuid.UUID]bool) (dropped []uuid.UUID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	maps.DeleteFunc(r.list, func(id uuid.UUID, _ report.Refusal) bool { return !listed[id] })
+	for id := range r.list {
+		if !listed[id] {
+			dropped = append(dropped, id)
+			delete(r.list, id)
+		}
+	}
+	return dropped
 }
 
 func (r *refusals) named(name identity.Name) string {
@@ -167,7 +178,7 @@ func (d *Daemon) learn(ctx context.Context, n news) error {
 	d.writing.Lock()
 	defer d.writing.Unlock()
 	defer d.restand()
-	batch := cache.Batch{Provider: d.o.Provider.Name(), Remove: n.gone, Contact: n.contact}
+	batch := cache.Batch{Realm: d.o.Realm, Remove: n.gone, Contact: n.contact}
 	now := d.clock.now()
 	for _, id := range n.gone {
 		d.index.remove(id)
@@ -183,6 +194,9 @@ func (d *Daemon) learn(ctx context.Context, n news) error {
 		}
 		batch.IDs = append(batch.IDs, t.ids...)
 		batch.Remove = append(batch.Remove, t.drop...)
+		if t.refused != nil {
+			batch.Refused = append(batch.Refused, *t.refused)
+		}
 		if n.list == nil {
 			d.foreign(r.Token)
 		}
@@ -191,7 +205,7 @@ func (d *Daemon) learn(ctx context.Context, n news) error {
 	if d.holdBack.Load() || n.after != d.kept.Load() {
 		batch.Contact = nil
 	}
-	if len(batch.Put) == 0 && len(batch.Remove) == 0 && batch.Contact == nil {
+	if len(batch.Put) == 0 && len(batch.Remove) == 0 && len(batch.Refused) == 0 && batch.Contact == nil {
 		return nil
 	}
 	// An authentication that goes away must not tear its news.
@@ -208,9 +222,10 @@ func (d *Daemon) learn(ctx context.Context, n news) error {
 
 // taken is what the cache must store of one record.
 type taken struct {
-	put  *cache.Put
-	ids  []cache.ID
-	drop []uuid.UUID
+	put     *cache.Put
+	ids     []cache.ID
+	drop    []uuid.UUID
+	refused *cache.Refused
 }
 
 // take puts one record into the index. When a newer token of an account that we
@@ -239,12 +254,15 @@ func (d *Daemon) take(r provider.Record, now time.Time, list *listing) taken {
 	}
 	if why := d.admit(r.Token); why != "" {
 		d.log.Warn("account refused", "account", string(a.Name), "uuid", a.UUID, "reason", why)
-		d.refused.set(a.UUID, a.Name, why)
+		var t taken
+		if d.refused.set(a.UUID, a.Name, why) {
+			t.refused = &cache.Refused{UUID: a.UUID, Name: a.Name, Reason: why, Signed: r.Signed}
+		}
 		if another {
 			x.block(a.UUID, r.Token.Revision, why)
-			return taken{drop: []uuid.UUID{a.UUID}}
+			t.drop = []uuid.UUID{a.UUID}
 		}
-		return taken{}
+		return t
 	}
 	d.refused.set(a.UUID, a.Name, "")
 	seenUID, seenGID := x.pinnedUID(a.UUID) != 0, x.pinnedGID(r.Token.Groups[0].UUID) != 0

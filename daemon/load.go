@@ -17,7 +17,11 @@ import (
 // load fills the index from the cache. Each token is verified again; pins come
 // first, so that a cache that was changed behind our back renumbers nobody.
 func (d *Daemon) load(ctx context.Context) error {
-	name, x := d.o.Provider.Name(), d.index
+	name, x := d.o.Realm, d.index
+	ours := func(signed []byte) bool { _, err := d.o.Provider.Verify(signed); return err == nil }
+	if err := d.o.Cache.Adopt(ctx, name, d.o.Provider.Name(), ours); err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
 	if err := d.loadSubIDs(ctx); err != nil {
 		return fmt.Errorf("load: %w", err)
 	}
@@ -36,6 +40,9 @@ func (d *Daemon) load(ctx context.Context) error {
 		return fmt.Errorf("load: %w", err)
 	}
 	l.flush()
+	if err := l.refused(ctx); err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
 	if err := l.groups(ctx); err != nil {
 		return fmt.Errorf("load: %w", err)
 	}
@@ -43,7 +50,7 @@ func (d *Daemon) load(ctx context.Context) error {
 	if err != nil && !errors.Is(err, identity.ErrNotFound) {
 		return fmt.Errorf("load: %w", err)
 	}
-	if l.bad > 0 {
+	if l.bad > 0 || l.again {
 		k = cache.Contact{At: k.At} // something is missing: list again
 	}
 	d.kept.Store(&k)
@@ -73,6 +80,7 @@ type loading struct {
 	n      int
 	loaded int
 	bad    int
+	again  bool // what was refused before would be taken now
 	newest int64
 }
 
@@ -119,6 +127,27 @@ func (l *loading) take(c cache.Token, t *identity.IDToken, err error) {
 	}
 }
 
+// refused judges again what was refused before: the settings may be others now. What
+// would be taken is asked for again; what is stored of it lets nobody in.
+func (l *loading) refused(ctx context.Context) error {
+	d, x := l.d, l.d.index
+	list, err := d.o.Cache.Refused(ctx, d.o.Realm)
+	if err != nil {
+		return err //nolint:wrapcheck // load says what for
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, r := range list {
+		why := r.Reason
+		if t, err := d.o.Provider.Verify(r.Signed); err == nil {
+			why = d.admit(t)
+		}
+		l.again = l.again || why == ""
+		d.refused.set(r.UUID, r.Name, why)
+	}
+	return nil
+}
+
 // groups takes over the groups that were asked for, after the tokens: what those say
 // of a group counts where it is newer. One that does not verify, or is called otherwise
 // than the settings say now, and what is too many, leaves the cache.
@@ -128,11 +157,11 @@ func (l *loading) groups(ctx context.Context) error {
 	if !ok {
 		return nil
 	}
-	list, err := d.o.Cache.Groups(ctx, d.o.Provider.Name())
+	list, err := d.o.Cache.Groups(ctx, d.o.Realm)
 	if err != nil {
 		return err //nolint:wrapcheck // load says what for
 	}
-	b := cache.Batch{Provider: d.o.Provider.Name()}
+	b := cache.Batch{Realm: d.o.Realm}
 	x.mu.Lock()
 	for _, c := range list {
 		t, err := finder.VerifyGroup(c.Signed)

@@ -297,12 +297,12 @@ func TestAPositionIsNotKeptBeyondAChangeThatWasNotStored(t *testing.T) {
 	tok := token("alice", 1900000100)
 	h.srv.set(t, tok, nil)
 	h.online()
-	before, err := h.cache.Contact(context.Background(), "fake")
+	before, err := h.cache.Contact(context.Background(), realm)
 	must(t, err)
 	h.d.holdBack.Store(true) // as after a write that failed
 	h.srv.set(t, tok, func(p *person) { p.token.State = identity.Disabled })
 	h.wait("the change in memory", func() bool { return h.d.index.named("alice").state == identity.Disabled })
-	after, err := h.cache.Contact(context.Background(), "fake")
+	after, err := h.cache.Contact(context.Background(), realm)
 	must(t, err)
 	if after.Position != before.Position {
 		t.Fatalf("position %d, want %d", after.Position, before.Position)
@@ -310,7 +310,7 @@ func TestAPositionIsNotKeptBeyondAChangeThatWasNotStored(t *testing.T) {
 	h.srv.be(down)
 	h.srv.be(up)
 	h.wait("all stored", func() bool {
-		k, err := h.cache.Contact(context.Background(), "fake")
+		k, err := h.cache.Contact(context.Background(), realm)
 		return err == nil && k.Position == 2 && !h.d.holdBack.Load()
 	})
 }

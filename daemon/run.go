@@ -187,10 +187,10 @@ func (d *Daemon) list(ctx context.Context, l provider.Lister) error {
 			n.gone = append(n.gone, p.uuid)
 		}
 	}
-	d.refused.only(seen)
 	if was.Disowned {
 		d.reportLost(ctx, n.gone)
 	}
+	n.gone = append(n.gone, d.refused.only(seen)...)
 	if err := d.learn(ctx, n); err != nil || d.holdBack.Load() {
 		// The list is whole in memory; on disk it is asked for again next time.
 		d.kept.CompareAndSwap(was, n.contact)

@@ -79,7 +79,7 @@ func (s *subIDs) hold(id uint32) bool {
 }
 
 func (d *Daemon) loadSubIDs(ctx context.Context) error {
-	all, err := d.o.Cache.SubIDs(ctx, d.o.Provider.Name())
+	all, err := d.o.Cache.SubIDs(ctx, d.o.Realm)
 	if err != nil {
 		return err //nolint:wrapcheck // says what it was
 	}
@@ -156,7 +156,7 @@ func (d *Daemon) giveSubIDs(ctx context.Context, id uuid.UUID) (uint32, error) {
 		return 0, fmt.Errorf("%w: %s", errSubIDsFull, d.p.SubIDs)
 	}
 	// Who loses patience leaves a range that is theirs at the next question.
-	err = d.o.Cache.GiveSubIDs(context.WithoutCancel(ctx), d.o.Provider.Name(), cache.SubIDs{UUID: id, Start: start})
+	err = d.o.Cache.GiveSubIDs(context.WithoutCancel(ctx), d.o.Realm, cache.SubIDs{UUID: id, Start: start})
 	if err != nil {
 		return 0, fmt.Errorf("keep: %w", err)
 	}

@@ -62,7 +62,8 @@ type Record struct {
 
 // Provider is a source of accounts.
 type Provider interface {
-	// Name is the kind and address for people, e.g. "sallyport https://id.example".
+	// Name is the kind and address for people, e.g. "sallyport https://id.example". It
+	// may change, so nothing is remembered by it.
 	Name() string
 	// Fetch returns the account of that canonical name, fresh from the server.
 	Fetch(ctx context.Context, name identity.Name) (Record, error)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -127,7 +126,11 @@ func realmsOf(c *config.Config) []snapshot.Realm {
 
 // addRealm opens what one realm has for itself, and adds it to the others.
 func addRealm(ctx context.Context, c *config.Config, p *config.Provider, cards *card.Service, o daemon.Options) (closer func(), err error) {
-	store, err := cache.Open(ctx, filepath.Join(c.Paths.State, cacheName(p)), cache.Options{Log: o.Log})
+	file, err := cacheFile(c, p)
+	if err != nil {
+		return nil, err
+	}
+	store, err := cache.Open(ctx, file, cache.Options{Log: o.Log})
 	if err != nil {
 		return nil, fmt.Errorf("open cache: %w", err)
 	}
@@ -146,16 +149,6 @@ func addRealm(ctx context.Context, c *config.Config, p *config.Provider, cards *
 		return nil, fmt.Errorf("start resolver: %w", err)
 	}
 	return closer, nil
-}
-
-// cacheName is the file of one realm's cache: what one server says must not become
-// a verifier for another's people. Of a realm of ours there is one.
-func cacheName(p *config.Provider) string {
-	if p.Kind.String() == config.Sallyport {
-		return "cache.db"
-	}
-	sum := sha256.Sum256([]byte(p.Kind.String() + " " + p.URL.String() + " " + p.Realm))
-	return fmt.Sprintf("cache-%x.db", sum[:6])
 }
 
 func policy(c *config.Config, p *config.Provider) daemon.Policy {

@@ -37,8 +37,7 @@ const (
 	FirstGID = 1890000000
 	Name     = "bench.example"
 
-	url    = "https://127.0.0.1:1"
-	source = "sallyport " + url // as the provider calls itself
+	url = "https://127.0.0.1:1"
 )
 
 // Folder is what lies where in the folder that [Fill] makes.
@@ -202,7 +201,7 @@ func (r Realm) store(ctx context.Context, c *cache.Cache, signer *identity.Signe
 			ids = append(ids, cache.ID{Kind: cache.UID, ID: p.UID, UUID: p.UUID},
 				cache.ID{Kind: cache.GID, ID: p.GID, UUID: group(string(p.Name), p.GID).UUID})
 		}
-		if err := c.Apply(ctx, cache.Batch{Provider: source, Put: puts, IDs: ids}); err != nil {
+		if err := c.Apply(ctx, cache.Batch{Realm: Name, Put: puts, IDs: ids}); err != nil {
 			return err
 		}
 	}
@@ -212,6 +211,6 @@ func (r Realm) store(ctx context.Context, c *cache.Cache, signer *identity.Signe
 		ids = append(ids, cache.ID{Kind: cache.GID, ID: one.GID, UUID: one.UUID})
 	}
 	return c.Apply(ctx, cache.Batch{
-		Provider: source, IDs: ids, Contact: &cache.Contact{Position: uint64(r.Accounts), Complete: true, At: now},
+		Realm: Name, IDs: ids, Contact: &cache.Contact{Position: uint64(r.Accounts), Complete: true, At: now},
 	})
 }

@@ -1,0 +1,105 @@
+package daemon
+
+import (
+	"testing"
+
+	"github.com/sallyport-auth/sallyport/identity"
+)
+
+// refusedFor is the reason that status gives for a name.
+func (h *house) refusedFor(name string) string {
+	h.t.Helper()
+	for _, r := range h.status().Providers[0].Refused {
+		if r.Name == name {
+			return r.Reason
+		}
+	}
+	return ""
+}
+
+// outside has carol, whose uid is outside of the machine's range.
+func outside(t *testing.T) *house {
+	t.Helper()
+	h := newHouse(t)
+	h.srv.set(t, token("alice", 1900000100), nil)
+	h.srv.set(t, token("carol", 70000), nil)
+	h.online()
+	if h.refusedFor("carol") == "" {
+		t.Fatal("carol is not refused")
+	}
+	return h
+}
+
+func TestARefusalAndItsReasonOutliveARestart(t *testing.T) {
+	h := outside(t)
+	was := h.refusedFor("carol")
+	h.srv.be(down)
+	h.restart()
+	if got := h.refusedFor("carol"); got != was {
+		t.Errorf("after the restart: %q, before: %q", got, was)
+	}
+	if h.known("carol") != nil {
+		t.Error("carol is known")
+	}
+	h.srv.be(up)
+	h.online()
+	if got := h.refusedFor("carol"); got != was {
+		t.Errorf("online, from where the stream was: %q, before: %q", got, was)
+	}
+}
+
+func TestAWiderRangeLetsTheRefusedInAtTheNextStart(t *testing.T) {
+	h := outside(t)
+	h.stop()
+	h.policy.IDs = append(h.policy.IDs, identity.IDRange{Min: 70000, Max: 80000})
+	h.srv.be(down)
+	h.start()
+	if h.known("carol") != nil || h.d.kept.Load().Complete {
+		t.Error("what was refused is taken without the server's word, or nothing is asked for")
+	}
+	h.srv.be(up)
+	h.run()
+	h.wait("carol", func() bool { return h.known("carol") != nil })
+	h.expect(identity.Granted, "carol", "secret")
+	if got := h.refusedFor("carol"); got != "" {
+		t.Errorf("still refused: %s", got)
+	}
+	h.stop()
+	h.start()
+	if !h.d.kept.Load().Complete || h.known("carol") == nil {
+		t.Error("the next start asks for everything again")
+	}
+}
+
+func TestARefusalEndsWithItsAccount(t *testing.T) {
+	for sentence, end := range map[string]func(h *house){
+		"the account is removed": func(h *house) { tok := token("carol", 70000); h.srv.remove(tok.Account.UUID) },
+		"its uid is mended": func(h *house) {
+			h.srv.set(h.t, token("carol", 70000), func(p *person) {
+				p.token.Account.UID = 1900000107
+				p.token.Account.GID = 1900000107
+				p.token.Groups[0].GID = 1900000107
+			})
+		},
+		"a whole list is without it": func(h *house) {
+			tok := token("carol", 70000)
+			h.srv.mu.Lock()
+			delete(h.srv.people, tok.Account.UUID)
+			h.srv.reset = true
+			h.srv.mu.Unlock()
+			h.srv.be(down)
+			h.srv.be(up)
+		},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			h := outside(t)
+			end(h)
+			h.wait("the end of the refusal", func() bool { return h.refusedFor("carol") == "" })
+			h.stop()
+			h.start()
+			if got := h.refusedFor("carol"); got != "" {
+				t.Errorf("after a restart it is refused again: %s", got)
+			}
+		})
+	}
+}
