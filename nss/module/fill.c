@@ -1,6 +1,9 @@
 #include "fill.h"
 
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "key.h"
 #include "wire.h"
@@ -26,6 +29,24 @@ static inline bool any(block b)
 
 	memcpy(w, &b, sizeof w);
 	return (w[0] | w[1]) != 0;
+}
+
+/* One bit for each byte that is not zero: each of them is 0xff. */
+static inline uint64_t bits(block b)
+{
+#ifdef __SSE2__
+	return (uint64_t)(uint32_t)_mm_movemask_epi8((__m128i)b);
+#else
+	const uint64_t one = UINT64_C(0x8040201008040201), all = UINT64_C(0x0101010101010101);
+	uint64_t w[2];
+
+	memcpy(w, &b, sizeof w);
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+	w[0] = __builtin_bswap64(w[0]);
+	w[1] = __builtin_bswap64(w[1]);
+#endif
+	return (w[0] & one) * all >> 56 | (w[1] & one) * all >> 56 << 8;
+#endif
 }
 
 /* The sum of sixteen bytes. */
@@ -148,12 +169,7 @@ static inline bool name_formed(const char *p, size_t n, enum namable is)
 {
 	if (is == QUALIFIED)
 		return key_formed(p, n);
-	if (is == NEVER || n == 0 || n > KEY_MAX_NAME || *p == '-' || *p == '.')
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (p[i] < '0' || p[i] > '9')
-			return true;
-	return false;
+	return is != NEVER && key_parts(p, n, n);
 }
 
 bool fill_passwd(const struct fill_passwd *p, struct passwd *out, char *texts, const char *from)
@@ -186,56 +202,106 @@ bool fill_passwd(const struct fill_passwd *p, struct passwd *out, char *texts, c
 	return true;
 }
 
-/* The place of each zero byte among eight, lowest bit of its byte. */
-static inline uint64_t zeroes(const char *p)
-{
-	const uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f);
-	uint64_t w;
+/* A list of names that is being read, and where the next of them begins. */
+struct names {
+	char *start, *at; /* at: its '@', NULL before there is one */
+	char **list;
+	size_t n, count;
+};
 
-	memcpy(&w, p, sizeof w);
-	return ~(((w & low) + low) | w | low);
+/* The common case of names_in: there is no '@'. */
+static inline bool short_names_in(struct names *l, char *bytes, uint64_t nul)
+{
+	char *start = l->start, **list = l->list + l->n, **end = l->list + l->count;
+
+	for (; nul != 0; nul &= nul - 1) {
+		char *p = bytes + __builtin_ctzll(nul);
+		size_t n = (size_t)(p - start);
+		bool plain = n - 1 < KEY_MAX_NAME && (unsigned char)(*start - 'a') < 26;
+
+		if (list == end || (!plain && !key_parts(start, n, n)))
+			return false;
+		*list++ = start;
+		start = p + 1;
+	}
+	l->start = start;
+	l->n = (size_t)(list - l->list);
+	return true;
 }
 
-/* Points at the members one after the other; false unless there are as many as said. */
-static bool point(char **list, char *p, const struct fill_group *g, enum namable is)
+/* What ends names, and what parts them, among 64 bytes. */
+static inline bool names_in(struct names *l, char *bytes, uint64_t nul, uint64_t at)
 {
-	char *name = p, *end = p + g->bytes;
-	size_t n = 0;
+	if (at == 0 && l->at == NULL)
+		return short_names_in(l, bytes, nul);
+	for (uint64_t marks = nul | at; marks != 0; marks &= marks - 1) {
+		char *p = bytes + __builtin_ctzll(marks);
 
-	while (p < end) {
-		uint64_t z = 0;
-
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-		if (end - p >= 8) {
-			z = zeroes(p);
-			if (z == 0) {
-				p += 8;
-				continue;
-			}
-			p += __builtin_ctzll(z) / 8;
-		}
-#endif
-		if (z == 0 && *p != '\0') {
-			p++;
+		if ((at & marks & -marks) != 0) {
+			if (l->at != NULL)
+				return false;
+			l->at = p;
 			continue;
 		}
-		if (n == g->count || !name_formed(name, (size_t)(p - name), is))
+		size_t n = (size_t)(p - l->start), len = l->at == NULL ? n : (size_t)(l->at - l->start);
+
+		if (l->n == l->count || !key_parts(l->start, len, n))
 			return false;
-		list[n++] = name;
-		name = ++p;
+		l->list[l->n++] = l->start;
+		l->start = p + 1;
+		l->at = NULL;
 	}
-	list[n] = NULL;
-	return n == g->count && name == end;
+	return true;
 }
 
-bool fill_group(const struct fill_group *g, struct group *out, char *texts)
+/*
+ * Copies n bytes, which may be copied onto themselves, and points at the names in them,
+ * all in one pass; false unless they are so many names as said, each ended by NUL. What is
+ * checked is what is stored.
+ */
+static bool copy_names(char *to, const char *from, size_t n, char **list, size_t count)
+{
+	struct names l = {.start = to, .list = list, .count = count};
+	block bad = {0}, b;
+	size_t i = 0;
+
+	for (; n - i >= 4 * BLOCK; i += 4 * BLOCK) {
+		uint64_t nul = 0, at = 0;
+
+#pragma GCC unroll 4
+		for (size_t j = 0; j < 4; j++) {
+			b = load(from + i + j * BLOCK);
+			store(to + i + j * BLOCK, b);
+			bad |= unnamable(b);
+			nul |= bits((block)(b == 0)) << j * BLOCK;
+			at |= bits((block)(b == '@')) << j * BLOCK;
+		}
+		if (!names_in(&l, to + i, nul, at))
+			return false;
+	}
+	for (size_t k; i < n; i += k) {
+		char padded[BLOCK] = {0};
+
+		k = n - i < BLOCK ? n - i : BLOCK;
+		memcpy(padded, from + i, k);
+		memcpy(to + i, padded, k);
+		b = load(padded);
+		bad |= unnamable(b);
+		if (!names_in(&l, to + i, bits((block)(b == 0)) & ((UINT64_C(1) << k) - 1), bits((block)(b == '@'))))
+			return false;
+	}
+	l.list[l.n] = NULL;
+	return !any(bad) && l.n == count && l.start == to + n;
+}
+
+bool fill_group(const struct fill_group *g, struct group *out, char *texts, const char *members)
 {
 	char **list = (char **)(void *)(texts - (g->count + 1) * sizeof(char *));
-	char *x = texts + g->name + 1, *members = x + 2;
+	char *x = texts + g->name + 1;
 
 	if (!wire_id_ok(g->gid) || memchr(texts, '\0', g->name) != NULL || x[-1] != '\0' || *x != 'x' || x[1] != '\0')
 		return false;
-	if (!name_formed(texts, g->name, namable(texts, g->name)) || !point(list, members, g, namable(members, g->bytes)))
+	if (!name_formed(texts, g->name, namable(texts, g->name)) || !copy_names(x + 2, members, g->bytes, list, g->count))
 		return false;
 	out->gr_name = texts;
 	out->gr_passwd = x;

@@ -40,6 +40,7 @@ static inline size_t fill_group_size(const struct fill_group *g, const char *buf
 	return fill_group_offset(g, buf) + g->name + 1 + 2 + g->bytes;
 }
 
-bool fill_group(const struct fill_group *g, struct group *out, char *texts);
+/* Copies the members, from where they may already lie; name and "x" are there. */
+bool fill_group(const struct fill_group *g, struct group *out, char *texts, const char *members);
 
 #endif

@@ -116,6 +116,7 @@ bool snapshot_map(struct snapshot *s, const struct snapshot *but_not)
 	memcpy(header, base, sizeof header);
 	__asm__ volatile("" ::: "memory"); /* checked and used is the copy, whatever becomes of the file */
 	s->base = base;
+	s->proved = NULL;
 	s->device = st.st_dev;
 	s->inode = st.st_ino;
 	if (believe(s, header, (uint64_t)st.st_size))
@@ -124,7 +125,21 @@ bool snapshot_map(struct snapshot *s, const struct snapshot *but_not)
 	return false;
 }
 
+static size_t proved_size(const struct snapshot *s)
+{
+	return (size_t)(s->size / 512 + 1) * sizeof *s->proved;
+}
+
+void snapshot_keep(struct snapshot *s)
+{
+	void *p = mmap(NULL, proved_size(s), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	s->proved = p == MAP_FAILED ? NULL : p;
+}
+
 void snapshot_unmap(const struct snapshot *s)
 {
+	if (s->proved != NULL)
+		munmap(s->proved, proved_size(s));
 	munmap((void *)(uintptr_t)s->base, (size_t)s->size);
 }

@@ -16,24 +16,12 @@ static const unsigned char folded[256] = {
 	ITSELF('6'), ITSELF('7'), ITSELF('8'), ITSELF('9'), ITSELF('_'), ITSELF('-'), ITSELF('.'),
 };
 
-/* Either side of the '@' begins so. */
-static bool begins(char c)
-{
-	return c != '-' && c != '.';
-}
-
 bool key_formed(const char *p, size_t n)
 {
 	const char *at = memchr(p, '@', n);
-	size_t len = at == NULL ? n : (size_t)(at - p), i = 0;
+	size_t len = at == NULL ? n : (size_t)(at - p);
 
-	if (len == 0 || len > KEY_MAX_NAME || n > KEY_MAX_QUALIFIED || !begins(*p))
-		return false;
-	if (at != NULL && (n == len + 1 || !begins(at[1]) || memchr(at + 1, '@', n - len - 1) != NULL))
-		return false;
-	while (i < len && p[i] >= '0' && p[i] <= '9')
-		i++;
-	return i < len;
+	return (at == NULL || memchr(at + 1, '@', n - len - 1) == NULL) && key_parts(p, len, n);
 }
 
 /* Folds what follows the '@', up to the end. */
@@ -42,7 +30,7 @@ static bool realm(struct key *k, const char *typed, unsigned char *differs)
 	size_t n = k->at + 1;
 
 	k->name[k->at] = '@';
-	if (!begins(typed[n]))
+	if (!key_begins(typed[n]))
 		return false;
 	for (; typed[n] != '\0'; n++) {
 		unsigned char c = (unsigned char)typed[n], f = folded[c];
@@ -73,7 +61,7 @@ bool key_by_name(struct key *k, const char *typed)
 		differs |= c ^ f;
 		digits &= f >= '0' && f <= '9';
 	}
-	if (n == 0 || digits || !begins(typed[0]))
+	if (n == 0 || digits || !key_begins(typed[0]))
 		return false;
 	k->typed = typed;
 	k->len = k->at = n;

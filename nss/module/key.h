@@ -27,6 +27,26 @@ struct key {
 bool key_by_name(struct key *k, const char *typed);
 bool key_by_id(struct key *k, uint32_t id);
 
+/* Either side of the '@' begins so. */
+static inline bool key_begins(char c)
+{
+	return c != '-' && c != '.';
+}
+
+/* The same rule where it is known that the one '@' is behind the first len bytes, or, with len = n, that there is none. */
+static inline bool key_parts(const char *p, size_t len, size_t n)
+{
+	size_t i = 0;
+
+	if (len == 0 || len > KEY_MAX_NAME || n > KEY_MAX_QUALIFIED || !key_begins(*p))
+		return false;
+	if (len < n && (n == len + 1 || !key_begins(p[len + 1])))
+		return false;
+	while (i < len && p[i] >= '0' && p[i] <= '9')
+		i++;
+	return i < len;
+}
+
 /*
  * Whether n bytes, all of them such as names have or '@', are a name: the rest of the
  * rule of identity.ParseName.

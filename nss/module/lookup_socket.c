@@ -189,7 +189,7 @@ enum lookup_status lookup_give_group(const struct gathered *g, struct group *out
 	at = put(at, "x", 1);
 	if (f.bytes > 0)
 		memcpy(at, g->bytes + skip, f.bytes);
-	return fill_group(&f, out, texts) ? LOOKUP_DONE : LOOKUP_REFUSED;
+	return fill_group(&f, out, texts, texts + f.name + 3) ? LOOKUP_DONE : LOOKUP_REFUSED;
 }
 
 enum lookup_status socket_group(const struct key *k, struct group *out, struct room *r)

@@ -136,6 +136,7 @@ static bool renew(struct snapshot_hold *h, struct slot *old, size_t shard, struc
 		return true;
 	}
 	t->s = h->own;
+	snapshot_keep(&t->s);
 	atomic_fetch_add(&t->shards[shard].readers, 1);
 	atomic_store(&states[t - slots], LIVE);
 	struct slot *expected = old;

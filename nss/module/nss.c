@@ -8,7 +8,8 @@
  * is answered from it, whatever state the daemon is in, without a system call, an
  * allocation or a lock. A local account's group list never waits for us. errno is
  * untouched by success. No thread, no signal, no descriptor and, but for the mapped
- * snapshot and a list from the daemon that is being walked, no memory is kept.
+ * snapshot, a bit for each of its records, and a list from the daemon that is being
+ * walked, no memory is kept.
  */
 #include <errno.h>
 #include <nss.h>

@@ -5,6 +5,15 @@ uint32_t record_check(const struct snapshot *s, uint64_t offset, const void *p, 
 	return (uint32_t)hash_bytes(s->seed0 + offset, s->seed1, p, n);
 }
 
+bool record_prove(const struct snapshot *s, uint64_t offset, const void *p, size_t n, uint32_t check)
+{
+	if (check != record_check(s, offset, p, n))
+		return false;
+	if (s->proved != NULL && n > 0)
+		atomic_fetch_or_explicit(&s->proved[offset / 512], UINT64_C(1) << offset / 8 % 64, memory_order_relaxed);
+	return true;
+}
+
 enum lookup_status record_give_passwd(const struct account_record *a, struct passwd *out, struct room *r)
 {
 	const struct fill_passwd p = {
@@ -39,11 +48,10 @@ enum lookup_status record_give_group(const struct snapshot *s, const struct grou
 	char *to = r->buf + fill_group_offset(&f, r->buf);
 
 	memcpy(to, g->at + GROUP_HEAD, texts);
-	memcpy(to + texts, g->at + at, f.bytes);
-	COPIED();
-	if (g->h.members_check != record_check(s, g->offset + at, to + texts, f.bytes))
+	if (!fill_group(&f, out, to, (const char *)g->at + at))
 		return LOOKUP_REFUSED;
-	return fill_group(&f, out, to) ? LOOKUP_DONE : LOOKUP_REFUSED;
+	COPIED();
+	return record_holds(s, g->offset + at, to + texts, f.bytes, g->h.members_check) ? LOOKUP_DONE : LOOKUP_REFUSED;
 }
 
 /* The group of an account that is its only member. */
@@ -62,6 +70,5 @@ enum lookup_status record_give_own_group(const struct account_record *a, struct 
 
 	memcpy(to, a->at + ACCOUNT_HEAD, f.name + 3);
 	COPIED();
-	memcpy(to + f.name + 3, to, f.bytes);
-	return fill_group(&f, out, to) ? LOOKUP_DONE : LOOKUP_REFUSED;
+	return fill_group(&f, out, to, to) ? LOOKUP_DONE : LOOKUP_REFUSED;
 }

@@ -71,6 +71,22 @@ static inline uint32_t record_u32(const uint8_t *p)
 /* A function of its own: within a larger one its loop would be short of registers. */
 uint32_t record_check(const struct snapshot *s, uint64_t offset, const void *p, size_t n);
 
+/* Computes the check, and notes that it was right. */
+bool record_prove(const struct snapshot *s, uint64_t offset, const void *p, size_t n, uint32_t check);
+
+/*
+ * Whether n bytes are what they were written as. It is computed once for a mapping: a
+ * file is not changed once it is published, and who may write it could compute a check
+ * as well. What keeps a program safe, bounds and characters, is looked at each time.
+ */
+static inline bool record_holds(const struct snapshot *s, uint64_t offset, const void *p, size_t n, uint32_t check)
+{
+	if (s->proved != NULL &&
+	    (atomic_load_explicit(&s->proved[offset / 512], memory_order_relaxed) >> offset / 8 % 64 & 1) != 0)
+		return true;
+	return record_prove(s, offset, p, n, check);
+}
+
 static inline bool within(const struct snapshot_section *s, uint64_t offset, uint64_t n, uint64_t *room)
 {
 	if (offset < s->offset || offset - s->offset > s->len)
@@ -102,7 +118,7 @@ ALWAYS_INLINE bool record_account(const struct snapshot *s, uint64_t offset, str
 	a->texts = (size_t)a->h.name + a->h.full_name + a->h.home + a->h.shell + 6;
 	if (a->h.name == 0 || ACCOUNT_HEAD + a->texts > a->room)
 		return false;
-	return a->h.check == record_check(s, offset, a->at + 4, ACCOUNT_HEAD - 4 + a->texts);
+	return record_holds(s, offset, a->at + 4, ACCOUNT_HEAD - 4 + a->texts, a->h.check);
 }
 
 ALWAYS_INLINE bool record_group(const struct snapshot *s, uint64_t offset, struct group_record *g)
@@ -122,7 +138,7 @@ ALWAYS_INLINE bool record_group(const struct snapshot *s, uint64_t offset, struc
 	g->h.realm = BYTE(rest, 1);
 	if (g->h.name == 0 || GROUP_HEAD + (uint64_t)g->h.name + 3 > g->room)
 		return false;
-	return g->h.check == record_check(s, offset, g->at + 4, GROUP_HEAD - 4 + (size_t)g->h.name + 3);
+	return record_holds(s, offset, g->at + 4, GROUP_HEAD - 4 + (size_t)g->h.name + 3, g->h.check);
 }
 
 static inline bool record_has_own_group(const struct account_record *a)

@@ -25,6 +25,9 @@ func TestARecordThatLiesAboutItselfIsNotBelieved(t *testing.T) {
 	account, group := int(native.Uint64(good[112:])), int(native.Uint64(good[136:]))
 	texts := len("alice.x.Person alice./home/alice./bin/bash.")
 	lists := account + (28+texts+3)/4*4
+	before := map[string]string{
+		"pwnam=alice": alice, "pwuid=70001": alice, "grnam=crew": crew, "grgid=70100": crew, "groups=alice": "groups 1 0: 70100",
+	}
 	cases := map[string]struct {
 		change func(b []byte)
 		asked  string
@@ -68,17 +71,39 @@ func TestARecordThatLiesAboutItselfIsNotBelieved(t *testing.T) {
 				native.PutUint32(b[group+4:], check(b, members, members, size))
 			}
 			native.PutUint32(b[group:], check(b, group, group+4, 20+len("crew.x.")))
-			place(t, b)
 			both(t, func(t *testing.T, v variant) {
+				place(t, b)
 				w := map[bool]map[string]string{
-					true:  {"pwnam=alice": alice, "grnam=crew": crew, "groups=alice": "groups 1 0: 70100"},
+					true:  before,
 					false: {"groups=alice": "groups -1 ENOENT:"},
 				}[strings.HasPrefix(name, "nothing")][c.asked]
 				if w == "" {
 					w = unsaid
 				}
 				want(t, v.ask(t, c.asked), w)
+				// A check that was right is not computed again, so nothing may rest on
+				// it: the file changes under a process that has read it.
+				place(t, slices.Clone(good))
+				s := v.start(t, c.asked, "wait", c.asked)
+				s.want(before[c.asked])
+				overwrite(t, b)
+				s.goOn()
+				s.want(w)
+				s.end()
 			})
 		})
+	}
+}
+
+// overwrite changes the file that is in place, which nobody does.
+func overwrite(t *testing.T, b []byte) {
+	t.Helper()
+	f, err := os.OpenFile(the.path(), os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt(b, 0); err != nil {
+		t.Fatal(err)
 	}
 }

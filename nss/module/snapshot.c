@@ -62,7 +62,7 @@ static __attribute__((noinline)) bool probe_on(struct probe *p)
 	const uint8_t *l = probe_line(p);
 	uint32_t further = record_u32(l + 4);
 
-	if (hash_r32(l) != record_check(p->s, p->t->offset + p->line * SNAPSHOT_LINE, l + 4, SNAPSHOT_LINE - 4)) {
+	if (!record_holds(p->s, p->t->offset + p->line * SNAPSHOT_LINE, l + 4, SNAPSHOT_LINE - 4, hash_r32(l))) {
 		p->damaged = true;
 		return false;
 	}
@@ -301,7 +301,7 @@ enum lookup_status snapshot_gids(const struct snapshot_hold *h, const struct key
 	uint64_t at = (ACCOUNT_HEAD + a->texts + 3) & ~(size_t)3, n = (uint64_t)a->h.gids + a->h.locals;
 
 	if (at > a->room || 4 * n > a->room - at || a->h.gids > MAX_GIDS ||
-	    a->h.lists_check != record_check(h->s, a->offset + at, a->at + at, 4 * n))
+	    !record_holds(h->s, a->offset + at, a->at + at, 4 * n, a->h.lists_check))
 		return LOOKUP_UNAVAILABLE;
 	l->own = a->h.gid;
 	l->gids = a->at + at;

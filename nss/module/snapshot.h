@@ -45,11 +45,15 @@ struct snapshot {
 	uint64_t device, inode;
 	uint32_t flags, realms;
 	struct snapshot_realm realm[SNAPSHOT_REALMS];
+	_Atomic uint64_t *proved; /* a bit for each 8 bytes at which something begins whose check was right; NULL: all are computed */
 };
 
 /* Maps the file at path. False, errno lost: there is none that may be used. */
 bool snapshot_map(struct snapshot *s, const struct snapshot *but_not);
 void snapshot_unmap(const struct snapshot *s);
+
+/* Gives a mapping that many lookups will use the memory to note which checks were right. */
+void snapshot_keep(struct snapshot *s);
 
 /* The three words of the header that change while a file is in use. */
 static inline bool snapshot_superseded(const struct snapshot *s)

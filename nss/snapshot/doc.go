@@ -127,7 +127,9 @@
 // The seed keeps names that an outsider chose from meeting in one line. The check
 // finds accidents; it is no signature. Who may write the file is the daemon's user,
 // whom every reader has to trust with names and nothing more: the C reader checks
-// each name, id and text before a program sees it.
+// each name, id and text before a program sees it. That it does at each lookup, in the
+// copy that the program gets; a check that was right it does not compute again for the
+// same mapping.
 //
 // # Life of a file
 //

@@ -96,8 +96,8 @@ __attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
 }
 
 static long spent;
-static char room[4 << 20];
-static size_t room_len = sizeof room;
+static char enough[4 << 20], *room = enough;
+static size_t room_len = sizeof enough;
 
 static const char *why(int e)
 {
@@ -230,6 +230,15 @@ static void walk(bool accounts, size_t most)
 		print_##kind(status, &out, e);                          \
 	} while (0)
 
+/* A buffer of that size and no more, so that a sanitizer sees its end. */
+static void make_room(size_t n)
+{
+	if (room != enough)
+		free(room);
+	room_len = n;
+	room = malloc(n);
+}
+
 static void step(const char *what, const char *arg)
 {
 	struct passwd p;
@@ -251,7 +260,7 @@ static void step(const char *what, const char *arg)
 	else if (strcmp(what, "errno-pwnam") == 0)
 		(void)lib.pwnam(arg, &p, room, room_len, &e), say("errno=%d\n", errno);
 	else if (strcmp(what, "room") == 0)
-		room_len = strtoul(arg, NULL, 10);
+		make_room(strtoul(arg, NULL, 10));
 	else if (strcmp(what, "load") == 0)
 		load();
 	else if (strcmp(what, "reload") == 0)
