@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,10 +16,11 @@ import (
 
 // services are the columns.
 var services = []service{ //nolint:gochecknoglobals // a table
-	{"floor", startFloor},
-	{"sallyport", startOurs},
-	{"sss", startSSSD},
-	{"cache", startCache},
+	{"floor", "floor", startFloor},
+	{"sallyport", "sallyport", startOurs},
+	{"nscd", "-", startNSCD},
+	{"sssd", "sss", startSSSD},
+	{"cache", "cache", startCache},
 }
 
 // user is a line of passwd(5).
@@ -146,65 +146,6 @@ func index(lines []string, column int) string {
 		out.WriteString(row + strings.Repeat("\x00", width-len(row)) + "\n")
 	}
 	return out.String()
-}
-
-// The default sizes of its mapped cache, about 10 MB each, hold 10,000 people.
-const sssdConf = `[sssd]
-services = nss
-domains = bench
-
-[nss]
-memcache_size_passwd = %[1]d
-memcache_size_group = %[1]d
-memcache_size_initgroups = %[1]d
-
-[domain/bench]
-id_provider = files
-passwd_files = /etc/bench/passwd
-group_files = /etc/bench/group
-`
-
-// startSSSD runs it with the files provider, and waits until it knows somebody.
-func startSSSD(ctx context.Context, m *machine.Machine, n int) (*running, error) {
-	passwd, group := files(n)
-	for path, body := range map[string]string{"/etc/bench/passwd": text(passwd), "/etc/bench/group": text(group), "/etc/sssd/sssd.conf": fmt.Sprintf(sssdConf, max(10, n/1000))} {
-		mode := os.FileMode(0o644)
-		if strings.HasSuffix(path, ".conf") {
-			mode = 0o600
-		}
-		if err := m.WriteFile(path, body, mode); err != nil {
-			return nil, err
-		}
-	}
-	if _, err := m.Start(ctx, "/usr/sbin/sssd", "-i", "--logger=stderr"); err != nil {
-		return nil, err
-	}
-	for {
-		one, cancel := context.WithTimeout(ctx, askPatience)
-		_, err := m.Run(one, "/usr/bin/getent", "-s", "sss", "passwd", "user"+strconv.Itoa(n-1))
-		cancel()
-		if err == nil {
-			break
-		}
-		if err := wait(ctx); err != nil {
-			return nil, err
-		}
-	}
-	size, err := m.Script(ctx, `cat /var/lib/sss/mc/* /var/lib/sss/db/*bench* | wc -c`)
-	if err != nil {
-		return nil, err
-	}
-	memory, err := m.Script(ctx, `cat $(for p in $(pidof sssd sssd_be sssd_nss); do echo /proc/$p/status; done) | awk '/^VmRSS/ {s += $2} END {print s * 1024}'`)
-	if err != nil {
-		return nil, err
-	}
-	return &running{
-		warm: true, facts: map[string]figure{"disk": parsed(size), "memory": parsed(memory)},
-		halt: func(ctx context.Context) error {
-			_, err := m.Script(ctx, `kill -STOP $(pidof sssd sssd_be sssd_nss)`)
-			return err
-		},
-	}, nil
 }
 
 func parsed(s string) figure {

@@ -52,6 +52,7 @@ var lines = []struct { //nolint:gochecknoglobals // a table
 	{"disk", "bytes on disk, MB", false},
 	{"publish", "published in, ms", false},
 	{"memory", "memory of its daemons, MB", false},
+	{"warm", "until everybody was asked for once, s", false},
 }
 
 func head(w io.Writer) {
@@ -59,7 +60,7 @@ func head(w io.Writer) {
 	for _, s := range services {
 		fmt.Fprintf(w, " %s |", s.name)
 	}
-	fmt.Fprintf(w, " ours / floor | ours / sss |\n|---|---|%s---|---|\n", strings.Repeat("---|", len(services)))
+	fmt.Fprintf(w, " ours / floor | ours / nscd | ours / sssd |\n|---|---|%s---|---|---|\n", strings.Repeat("---|", len(services)))
 }
 
 func (b *bench) print(w io.Writer) {
@@ -75,7 +76,7 @@ func (b *bench) print(w io.Writer) {
 				fmt.Fprintf(w, " %s |", f)
 			}
 			ours := r.columns["sallyport"][l.key]
-			for _, peer := range []string{"floor", "sss"} {
+			for _, peer := range []string{"floor", "nscd", "sssd"} {
 				p := r.columns[peer][l.key]
 				if l.compared && ours.ok && p.ok && p.value > 0 {
 					fmt.Fprintf(w, " %.3g |", ours.value/p.value)
