@@ -132,7 +132,7 @@ entry_cache_timeout = 86400
 func ldif(n int) string {
 	passwd, group := files(n)
 	var b strings.Builder
-	b.WriteString("dn: dc=bench\nobjectClass: dcObject\nobjectClass: organization\no: bench\ndc: bench\n\n")
+	b.WriteString("dn: dc=bench\nobjectClass: domain\ndc: bench\n\n")
 	for _, l := range passwd {
 		f := strings.Split(l, ":")
 		fmt.Fprintf(&b, "dn: uid=%[1]s,dc=bench\nobjectClass: account\nobjectClass: posixAccount\nuid: %[1]s\ncn: %[1]s\n"+
