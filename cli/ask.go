@@ -79,6 +79,9 @@ func printStatus(w io.Writer, s report.Status, now time.Time) {
 		for _, r := range p.Refused {
 			fmt.Fprintf(t, "refused\t%s: %s\n", r.Name, r.Reason)
 		}
+		for _, r := range p.LeftOut {
+			fmt.Fprintf(t, "left out\t%s: %s\n", r.Name, r.Reason)
+		}
 	}
 	fmt.Fprintf(t, "remembers\taccounts: %d; able to log in offline: %d\n", s.Cache.Accounts, s.Cache.Verifiers)
 	if s.Cache.Groups > 0 {

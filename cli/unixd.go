@@ -56,10 +56,11 @@ type unixdPair struct {
 
 // kanidmClient is /etc/kanidm/config, which says where the server is.
 type kanidmClient struct {
-	URI             string `toml:"uri"`
-	CAPath          string `toml:"ca_path"`
-	VerifyCA        *bool  `toml:"verify_ca"`
-	VerifyHostnames *bool  `toml:"verify_hostnames"`
+	URI             string  `toml:"uri"`
+	CAPath          string  `toml:"ca_path"`
+	VerifyCA        *bool   `toml:"verify_ca"`
+	VerifyHostnames *bool   `toml:"verify_hostnames"`
+	ConnectTimeout  *uint64 `toml:"connect_timeout"`
 }
 
 // moved is what became of one key.
@@ -102,16 +103,16 @@ func readUnixd(daemon, client []byte) (*unixdSettings, error) {
 		return nil, fmt.Errorf("uri: %w", err)
 	}
 	k := u.unixdKanidm
+	noProvider := false
 	switch u.Version {
 	case "":
 		if u.Kanidm != nil {
 			return nil, errors.New("[kanidm] without version = '2': kanidm-unixd itself does not read such a file")
 		}
 	case "2":
-		if u.Kanidm == nil {
-			return nil, errors.New("no [kanidm]: this file names no provider")
+		if noProvider = u.Kanidm == nil; !noProvider {
+			k = *u.Kanidm
 		}
-		k = *u.Kanidm
 	default:
 		return nil, fmt.Errorf("version %q is not known; 2 is the latest", u.Version)
 	}
@@ -119,6 +120,15 @@ func readUnixd(daemon, client []byte) (*unixdSettings, error) {
 	s.provider.Seal = "auto"
 	s.take(&u)
 	s.takeKanidm(&u, &k)
+	s.takeClient(client, &c, &k)
+	if len(s.groups) == 0 {
+		why := "nobody may log in, as with kanidm-unixd: name groups under [login] allow"
+		if noProvider {
+			why = "the file has no [kanidm], so kanidm-unixd asks no server at all; " + why
+		}
+		s.note("pam_allowed_login_groups", "", "[login] allow", why)
+	}
+	slices.SortStableFunc(s.moved, func(a, b moved) int { return strings.Compare(a.Key, b.Key) })
 	return s, nil
 }
 
@@ -133,14 +143,7 @@ func (s *unixdSettings) take(u *unixd) {
 		p.Shell = *v
 		s.note("default_shell", *v, "[[provider]] shell", "")
 	}
-	if v := u.HomePrefix; v != nil {
-		p.HomePrefix = *v
-		s.note("home_prefix", *v, "[[provider]] home_prefix", "")
-	}
-	if v := u.HomeAttr; v != nil {
-		p.HomeName = *v
-		s.note("home_attr", *v, "[[provider]] home_name", "")
-	}
+	s.takePaths(u)
 	s.takeHomes(u)
 	p.UserName = s.takeForm("uid_attr_map", u.UIDAttrMap, "[[provider]] user_name")
 	p.GroupName = s.takeForm("gid_attr_map", u.GIDAttrMap, "[[provider]] group_name")
@@ -164,6 +167,65 @@ func (s *unixdSettings) take(u *unixd) {
 	if v := u.CacheTimeout; v != nil {
 		p.Refresh = fmt.Sprintf("%ds", *v)
 		s.note("cache_timeout", *v, "[lookup] refresh", "")
+	} else {
+		p.Refresh = "300s"
+		s.note("cache_timeout", 300, "[lookup] refresh", "kanidm-unixd's default; ours is 15 minutes")
+	}
+}
+
+// takePaths is for what passwd(5) names as a home, which stays what it was: a link to the
+// folder where kanidm-unixd makes one (home_alias, which it does unless it is told not to),
+// and otherwise the folder itself.
+func (s *unixdSettings) takePaths(u *unixd) {
+	const linked = "kanidm-unixd keeps the folder under it, and a link to it that passwd(5) names; both go on to be there"
+	p := &s.provider
+	attr, alias, prefix := "uuid", config.SPN, "/home/"
+	if u.HomeAttr != nil {
+		attr = *u.HomeAttr
+	}
+	why := "kanidm-unixd's default; "
+	if u.HomeAlias != nil {
+		alias, why = *u.HomeAlias, ""
+	}
+	if u.HomePrefix != nil {
+		prefix = *u.HomePrefix
+	}
+	if alias == "none" {
+		p.HomeName, p.HomePrefix = attr, prefix
+		s.note("home_attr", attr, "[[provider]] home_name", "")
+		s.note("home_alias", alias, "", "")
+		s.note("home_prefix", prefix, "[[provider]] home_prefix", "")
+		return
+	}
+	p.HomeName, p.HomePrefix = alias, prefix
+	s.note("home_attr", attr, "", linked)
+	s.note("home_alias", alias, "[[provider]] home_name", why+"no new links are made: of somebody new it is the folder itself")
+	if u.MountPrefix != nil {
+		p.HomePrefix = *u.MountPrefix
+		s.note("home_mount_prefix", *u.MountPrefix, "[[provider]] home_prefix", "where the links are, which passwd(5) names")
+		s.note("home_prefix", prefix, "", linked)
+		return
+	}
+	s.note("home_prefix", prefix, "[[provider]] home_prefix", "")
+}
+
+// takeClient is for what stands in the client's file besides the server.
+func (s *unixdSettings) takeClient(text []byte, c *kanidmClient, k *unixdKanidm) {
+	if v := c.ConnectTimeout; v != nil {
+		why := "kanidm-unixd counts by its own conn_timeout"
+		if k.ConnTimeout == nil {
+			why += ", 2 seconds unless it is set; ours is 4 for one step of a login"
+		}
+		s.note("connect_timeout", *v, "", why)
+	}
+	var all map[string]any
+	if toml.Unmarshal(text, &all) != nil {
+		return // it was read before
+	}
+	for key := range all {
+		if !slices.Contains([]string{"uri", "ca_path", "verify_ca", "verify_hostnames", "connect_timeout"}, key) {
+			s.note(key, "…", "", "no setting of kanidm-unixd's")
+		}
 	}
 }
 
@@ -184,16 +246,6 @@ func (s *unixdSettings) takeForm(key string, v *string, ours string) string {
 // takeHomes is for what kanidm-unixd's second daemon did for homes.
 func (s *unixdSettings) takeHomes(u *unixd) {
 	const mkhomedir = "pam_mkhomedir(8) makes homes, from /etc/skel; \"pam-auth-update --enable mkhomedir\""
-	if v := u.MountPrefix; v != nil {
-		s.note("home_mount_prefix", *v, "", "homes are where home_prefix says; no links are made")
-	}
-	if v := u.HomeAlias; v != nil {
-		why := ""
-		if *v != "none" {
-			why = "no links are made: passwd(5) names the folder itself, which lies where it lay. Links that are there still lead to it"
-		}
-		s.note("home_alias", *v, "", why)
-	}
 	if v := u.HomeStrategy; v != nil {
 		s.note("home_strategy", *v, "", "no links and no mounts are made")
 	}
@@ -229,5 +281,4 @@ func (s *unixdSettings) takeKanidm(u *unixd, k *unixdKanidm) {
 	if v := u.LocalOverride; v != nil && len(*v) > 0 {
 		s.note("allow_local_account_override", strings.Join(*v, " "), "", "what is local comes first, always. For a group, [groups] local gives its membership; an account has to be renamed on one side")
 	}
-	slices.SortStableFunc(s.moved, func(a, b moved) int { return strings.Compare(a.Key, b.Key) })
 }

@@ -243,7 +243,7 @@ func (s *login) failed(ctx context.Context, err error) (identity.Verdict, error)
 // refusedBy ends with the server's denial. It never goes on offline.
 func (s *login) refusedBy(ctx context.Context, r provider.Reply) identity.Verdict {
 	s.proven = s.proven || r.Proved
-	s.endRefused(ctx)
+	s.endRefused(ctx, r)
 	out := ruling{code: identity.Denied, detail: printable(r.Message), tell: r.Message != "" && (!s.Silent || r.Message != identity.Refused)}
 	if r.Locked {
 		out.code, out.tell = identity.TooManyTries, true

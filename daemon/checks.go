@@ -143,7 +143,11 @@ func checkKnown(d *Daemon, ctx context.Context, q *question) ruling {
 			mend: "Change the local one's number.",
 		}
 	}
-	return fine(fmt.Sprintf("uid %d, revision %d", a.UID, q.e.revision))
+	known := fmt.Sprintf("uid %d, revision %d", a.UID, q.e.revision)
+	if left := d.leftOut.named(a.Name); left != "" {
+		known += "; left out here, or made safe: " + left
+	}
+	return fine(known)
 }
 
 // refusedMend is what to do about an account that is refused for that reason.
@@ -251,7 +255,7 @@ func checkAllowed(d *Daemon, _ context.Context, q *question) ruling {
 	case q.methods != nil && !g.allowed(q.methods):
 		return ruling{
 			code: identity.NotPermitted, tell: true, detail: "This account may log in to this machine only with a stronger proof than this one.",
-			mend: "Use another factor, or ask your administrator to enrol one.",
+			mend: d.missingFactor(g, "Use another factor, or ask your administrator to enrol one."),
 		}
 	}
 	return fine("member of an allowed group")

@@ -214,6 +214,7 @@ func (d *Daemon) cacheForget(ctx context.Context, e *entry) error {
 	d.index.gids.drop(own)
 	d.index.mu.Unlock()
 	d.refused.set(id, "", "")
+	d.leftOut.set(id, "", "")
 	d.announce()
 	return d.readAgain(ctx)
 }
@@ -230,6 +231,8 @@ func (d *Daemon) cacheClear(ctx context.Context) error {
 	d.index.mu.Unlock()
 	d.refused.clear()
 	d.refusedGroups.clear()
+	d.leftOut.clear()
+	d.absent.clear()
 	d.proofs.clear()
 	d.earnings.clear()
 	d.announce()

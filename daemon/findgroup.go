@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -34,7 +33,7 @@ type groupQuestion struct {
 func (d *Daemon) groupByName(name identity.Name) groupQuestion {
 	f, _ := d.finder()
 	return groupQuestion{
-		key:   "group " + string(name),
+		key:   groupKey(name),
 		look:  func(l local) (identity.GroupEntry, bool) { return d.index.groupNamed(name, l) },
 		fetch: func(ctx context.Context) (provider.GroupRecord, error) { return f.FetchGroup(ctx, name) },
 		fits:  func(g identity.Group) bool { return g.Name == name },
@@ -45,7 +44,7 @@ func (d *Daemon) groupByName(name identity.Name) groupQuestion {
 func (d *Daemon) groupByGID(gid uint32) groupQuestion {
 	f, _ := d.finder()
 	return groupQuestion{
-		key:   "gid " + strconv.FormatUint(uint64(gid), 10),
+		key:   gidKey(gid),
 		look:  func(l local) (identity.GroupEntry, bool) { return d.index.groupAt(gid, l) },
 		fetch: func(ctx context.Context) (provider.GroupRecord, error) { return f.FetchGID(ctx, gid) },
 		fits:  func(g identity.Group) bool { return g.GID == gid },
@@ -86,7 +85,7 @@ func (d *Daemon) fetchGroup(ctx context.Context, q groupQuestion, forget bool) e
 }
 
 // group answers for a group. Where the provider can be asked, what is not known is
-// looked up like an account: nothing remembers a no. Where it cannot, what no token
+// looked up like an account. Where it cannot, what no token
 // names exists only for others, and while the list is not whole we do not know.
 func (d *Daemon) group(ctx context.Context, q groupQuestion, hidden func(local) bool) (identity.GroupEntry, error) {
 	none := identity.GroupEntry{}
@@ -111,7 +110,7 @@ func (d *Daemon) group(ctx context.Context, q groupQuestion, hidden func(local) 
 	if d.link.justFailed() {
 		return none, missing
 	}
-	err = d.fetchGroup(ctx, q, true)
+	err = d.unlessAbsent(q.key, func(ctx context.Context) error { return d.fetchGroup(ctx, q, true) })(ctx)
 	if g, known = q.look(l); known && !d.lapsed(d.groupChecked(g.UUID)) {
 		return servedGroup(g, l)
 	}

@@ -112,6 +112,9 @@ func (d *Daemon) learnGroup(r provider.GroupRecord, asked time.Time) {
 	d.writing.Lock()
 	defer d.writing.Unlock()
 	defer d.restand()
+	if r.Token != nil {
+		d.absent.drop(groupKey(r.Token.Group.Name), gidKey(r.Token.Group.GID))
+	}
 	d.storeGroups(d.takeGroup(r, d.clock.now(), asked))
 }
 

@@ -114,10 +114,11 @@ func TestAGroupThatNobodyIsInIsFoundListedAndKept(t *testing.T) {
 	h.srv.be(up)
 }
 
-func TestAGroupThatIsMadeASecondLaterIsFoundAtOnce(t *testing.T) {
+func TestAGroupThatIsMadeALittleLaterIsFound(t *testing.T) {
 	h := newGroups(t)
 	h.expectNoGroup(identity.ErrNotFound, tools)
 	h.groups.set(tools)
+	h.clk.pass(absentFor)
 	h.expectGroup(tools)
 }
 

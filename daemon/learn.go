@@ -101,6 +101,15 @@ func (r *refusals) all() []report.Refusal {
 	return list
 }
 
+// leaveOut notes which parts of a token that is taken were left out or made safe.
+func (d *Daemon) leaveOut(t *identity.IDToken) {
+	list := make([]string, 0, len(t.LeftOut))
+	for _, l := range t.LeftOut {
+		list = append(list, l.Part+": "+l.Why)
+	}
+	d.leftOut.set(t.Account.UUID, t.Account.Name, strings.Join(list, "; "))
+}
+
 // allowedID tells whether this machine takes the number from a directory. What
 // was given out as a subordinate id is somebody's already.
 func (d *Daemon) allowedID(id uint32) bool {
@@ -183,6 +192,7 @@ func (d *Daemon) learn(ctx context.Context, n news) error {
 	for _, id := range n.gone {
 		d.index.remove(id)
 		d.refused.set(id, "", "")
+		d.leftOut.set(id, "", "")
 		d.proofs.forget(id, nil)
 		d.earnings.forget(id)
 	}
@@ -265,6 +275,11 @@ func (d *Daemon) take(r provider.Record, now time.Time, list *listing) taken {
 		return t
 	}
 	d.refused.set(a.UUID, a.Name, "")
+	d.leaveOut(r.Token)
+	d.absent.drop(nameKey(a.Name), uidKey(a.UID))
+	for _, g := range r.Token.Groups {
+		d.absent.drop(groupKey(g.Name), gidKey(g.GID))
+	}
 	seenUID, seenGID := x.pinnedUID(a.UUID) != 0, x.pinnedGID(r.Token.Groups[0].UUID) != 0
 	p := x.put(newEntry(r.Token, now), r.Token.Groups, d.allowedID)
 	var ids []cache.ID

@@ -122,6 +122,7 @@ func (l *loading) take(c cache.Token, t *identity.IDToken, err error) {
 	why := d.admit(t)
 	d.refused.set(t.Account.UUID, t.Account.Name, why)
 	if why == "" {
+		d.leaveOut(t)
 		x.put(newEntry(t, c.Fetched), t.Groups, d.allowedID)
 		l.newest = max(l.newest, c.Fetched.UnixNano())
 	}

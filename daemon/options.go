@@ -182,6 +182,9 @@ type Daemon struct {
 	refused   refusals
 	// refusedGroups are apart: an account's own group may have its uuid.
 	refusedGroups refusals
+	doubts        doubts
+	absent        absent
+	leftOut       refusals // of accounts that were taken: parts that were not
 	following     *following
 	seenLocal     atomic.Pointer[local] // when localChanged last looked
 	published     atomic.Pointer[published]

@@ -144,6 +144,7 @@ func (d *Daemon) hasten() report.Refreshed {
 		return report.Refreshed{Told: true}
 	}
 	// Moments are kept in whole seconds: what was fetched in this one counts as older.
+	d.absent.clear()
 	d.hastened.Store(d.clock.now().Truncate(time.Second).Add(time.Second).UnixNano())
 	select {
 	case d.hurry <- struct{}{}:

@@ -70,6 +70,7 @@ func flight[T any](ctx context.Context, d *Daemon, key string, call func(context
 		switch {
 		case errors.Is(err, provider.ErrNotFound):
 			d.note(evAnswered, nil)
+			d.absent.add(key, d.o.Boottime())
 			return nil, errors.Join(err, gone(r))
 		case err == nil && !fits(r):
 			err = fmt.Errorf("%w: it answered with another than was asked for", provider.ErrOffline)
@@ -123,7 +124,7 @@ func (d *Daemon) fetch(ctx context.Context, key string, call func(context.Contex
 }
 
 func (d *Daemon) fetchName(ctx context.Context, name identity.Name) error {
-	return d.fetch(ctx, "n"+string(name),
+	return d.fetch(ctx, nameKey(name),
 		func(ctx context.Context) (answer, error) {
 			var ahead <-chan error
 			if d.index.named(name) == nil {
@@ -137,7 +138,7 @@ func (d *Daemon) fetchName(ctx context.Context, name identity.Name) error {
 }
 
 func (d *Daemon) fetchUID(ctx context.Context, uid uint32) error {
-	return d.fetch(ctx, "u"+strconv.FormatUint(uint64(uid), 10),
+	return d.fetch(ctx, uidKey(uid),
 		func(ctx context.Context) (answer, error) {
 			r, err := d.o.Provider.FetchUID(ctx, uid)
 			return answer{Record: r}, err //nolint:wrapcheck // of the provider's kinds
@@ -147,8 +148,7 @@ func (d *Daemon) fetchUID(ctx context.Context, uid uint32) error {
 }
 
 // find looks in the index, then asks the server unless the answer is known to be
-// no. Nothing remembers a no: the next question is a new one. With urgent the
-// server is asked whenever it is not known to be watching.
+// no. With urgent the server is asked whenever it is not known to be watching.
 func (d *Daemon) find(ctx context.Context, look func() *entry, fetch func(context.Context) error, urgent bool) (*entry, error) {
 	if e := look(); e != nil {
 		return e, nil
@@ -177,6 +177,22 @@ func (d *Daemon) findName(ctx context.Context, name identity.Name, urgent bool) 
 	return d.find(ctx, func() *entry { return d.index.named(name) },
 		func(ctx context.Context) error { return d.fetchName(ctx, name) }, urgent)
 }
+
+// unlessAbsent is the question for a lookup, which a no of some seconds ago answers too.
+func (d *Daemon) unlessAbsent(key string, fetch func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if d.link.now() == online && d.absent.has(key, d.o.Boottime()) {
+			return provider.ErrNotFound
+		}
+		return fetch(ctx)
+	}
+}
+
+// The keys of questions: who asks the same at the same time is answered once.
+func nameKey(name identity.Name) string  { return "n" + string(name) }
+func uidKey(uid uint32) string           { return "u" + strconv.FormatUint(uint64(uid), 10) }
+func groupKey(name identity.Name) string { return "group " + string(name) }
+func gidKey(gid uint32) string           { return "gid " + strconv.FormatUint(uint64(gid), 10) }
 
 // canonical and canonicalGroup alone say what a typed name stands for.
 func (d *Daemon) canonical(typed string) (identity.Name, error) {
@@ -234,7 +250,8 @@ func (d *Daemon) named(ctx context.Context, typed string) (*entry, error) {
 	if local {
 		return nil, identity.ErrNotFound
 	}
-	e, err := d.findName(ctx, name, false)
+	e, err := d.find(ctx, func() *entry { return d.index.named(name) },
+		d.unlessAbsent(nameKey(name), func(ctx context.Context) error { return d.fetchName(ctx, name) }), false)
 	if err != nil {
 		return nil, err
 	}
@@ -261,7 +278,7 @@ func (d *Daemon) AccountByUID(ctx context.Context, uid uint32) (identity.Account
 		return identity.Account{}, identity.ErrNotFound
 	}
 	e, err := d.find(ctx, func() *entry { return d.index.withUID(uid) },
-		func(ctx context.Context) error { return d.fetchUID(ctx, uid) }, false)
+		d.unlessAbsent(uidKey(uid), func(ctx context.Context) error { return d.fetchUID(ctx, uid) }), false)
 	if err == nil {
 		e, err = d.recent(ctx, e)
 	}

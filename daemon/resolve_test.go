@@ -149,6 +149,7 @@ func TestAnUnknownNameDoesNotStick(t *testing.T) {
 				t.Fatal(err)
 			}
 			h.srv.set(t, token("alice", 1900000100), nil)
+			h.clk.pass(absentFor)
 			h.wait("alice", func() bool { _, err := h.d.AccountByName(bg, "alice"); return err == nil })
 			if _, err := h.d.GroupByName(bg, "alice"); err != nil {
 				t.Fatal(err)

@@ -18,6 +18,7 @@ func (d *Daemon) status(ctx context.Context) report.Status {
 	p := report.Provider{
 		Name: d.o.Provider.Name(), State: l.state.String(), Since: l.since, LastError: l.lastErr, Alarm: l.alarm,
 		Complete: d.kept.Load().Complete, Position: d.kept.Load().Position, Refused: d.allRefused(all),
+		LeftOut: d.leftOut.all(),
 	}
 	if at := d.contactAt.Load(); at > 0 {
 		t := time.Unix(0, at)
@@ -98,6 +99,8 @@ func (d *Daemon) findings(l linkView, p report.Provider, cacheErr error) []repor
 		"Delete that file once nobody wants to look at it; people must log in online once.")
 	add(len(p.Refused) > 0, "refused", report.Warning, fmt.Sprintf("%d accounts or groups are refused here.", len(p.Refused)),
 		"See the list of refused accounts and its reasons.")
+	add(len(p.LeftOut) > 0, "left out", report.Note, fmt.Sprintf("Parts of %d accounts are left out here, or made safe.", len(p.LeftOut)),
+		"See the list; correct them at the server.")
 	why := d.sealKey.problem()
 	add(why != "" && l.state == online, "seal", report.Warning, "The server does not know this machine's sealing key, so no one-time code can be checked offline: "+why,
 		"Look at the log of sallyportd, and start it again.")

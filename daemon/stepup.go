@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/provider"
 )
 
 // Service is the policy of one PAM service beyond that of every login. The zero
@@ -66,10 +67,27 @@ func checkService(d *Daemon, _ context.Context, q *question) ruling {
 		return ruling{
 			code: identity.NotPermitted, tell: true,
 			detail: fmt.Sprintf("%s demands more than was proved: it takes %s.", q.service, g.demands()),
-			mend:   "Ask your administrator to enrol what is missing.",
+			mend:   d.missingFactor(g, "Ask your administrator to enrol what is missing."),
 		}
 	}
 	return fine("what the service demands: " + g.demands())
+}
+
+// missingFactor says what to do about a demand that was not met: where the provider cannot
+// ask for a kind that is named, its settings have to change.
+func (d *Daemon) missingFactor(g goal, otherwise string) string {
+	l, ok := d.o.Provider.(provider.Limited)
+	if !ok {
+		return otherwise
+	}
+	for _, one := range slices.Concat(g.all, g.some) {
+		for _, k := range one.Kinds {
+			if why := l.Unprovable(k); why != "" {
+				return why
+			}
+		}
+	}
+	return otherwise
 }
 
 // place is where this login's proof counts. It is known only when root says it:

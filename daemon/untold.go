@@ -1,8 +1,13 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/identity"
@@ -18,9 +23,12 @@ import (
 //	yes                another                it is made anew
 //	no                 that password          it is gone, and so is what was proved
 //	no                 another                it stays
+//	no, for a lock     any                    it stays
+//	no, for whichever  that password          it stays, and the server is asked once more
+//	                                          when a lock would be over; a no then is one
 //
-// A no may be a soft lock's. That costs a verifier, and one login online makes it
-// again: the other way round an old password would go on working.
+// "Whichever" is a server that says the same for a lock that others' guesses brought about
+// as for a wrong password (provider.Reply.AskAgain).
 
 func (d *Daemon) untold() bool {
 	_, is := d.o.Provider.(provider.Untold)
@@ -39,10 +47,18 @@ func (d *Daemon) outdated(ctx context.Context, v cache.Verifier, password identi
 
 // endRefused ends the verifier of a password that the server has just refused. It
 // may still be at work when it returns.
-func (s *login) endRefused(ctx context.Context) {
+func (s *login) endRefused(ctx context.Context, r provider.Reply) {
 	d, e := s.d, s.q.e
-	if !d.untold() || s.secret.Len() == 0 || s.code.Len() > 0 || s.backup.Len() > 0 {
+	if !d.untold() || r.Locked || s.secret.Len() == 0 || s.code.Len() > 0 || s.backup.Len() > 0 {
 		return // with a code beside it, the no may be that one's
+	}
+	if r.AskAgain > 0 {
+		own := identity.NewSecret(bytes.Clone(s.secret.Reveal()))
+		go func() {
+			defer own.Wipe()
+			d.doubt(d.base, e, own, r.AskAgain)
+		}()
+		return
 	}
 	d.proofs.forget(e.account.UUID, nil)
 	d.withPassword(ctx, s.secret, func(ctx context.Context, own identity.Secret) { d.endVerifier(ctx, e, own) })
@@ -55,16 +71,8 @@ func (d *Daemon) endVerifier(ctx context.Context, e *entry, password identity.Se
 		return
 	}
 	defer unlock()
-	v, err := d.o.Cache.Verifier(ctx, id, identity.Password)
-	if errors.Is(err, identity.ErrNotFound) {
-		return
-	}
-	// What cannot be checked could be of that very password.
-	right := err == nil && seal.Lost(ctx, d.o.Sealer, v.Key)
-	if err == nil && !right {
-		right, err = d.checkVerifier(ctx, v, password)
-	}
-	if err == nil && !right {
+	is, err := d.isRemembered(ctx, id, password)
+	if err == nil && !is {
 		return
 	}
 	if err := errors.Join(err, d.o.Cache.DeleteVerifiers(ctx, id)); err != nil {
@@ -72,4 +80,85 @@ func (d *Daemon) endVerifier(ctx context.Context, e *entry, password identity.Se
 		return
 	}
 	d.log.InfoContext(ctx, "the server refuses a password that was right before: it works offline no more", "account", e.account.Name)
+}
+
+// isRemembered tells whether the verifier is of that password. What cannot be checked
+// could be.
+func (d *Daemon) isRemembered(ctx context.Context, id uuid.UUID, password identity.Secret) (bool, error) {
+	v, err := d.o.Cache.Verifier(ctx, id, identity.Password)
+	switch {
+	case errors.Is(err, identity.ErrNotFound):
+		return false, nil
+	case err != nil || seal.Lost(ctx, d.o.Sealer, v.Key):
+		return true, err //nolint:wrapcheck // for the log
+	}
+	return d.checkVerifier(ctx, v, password)
+}
+
+// doubts are the accounts whose password the server is going to be asked for again.
+type doubts struct {
+	mu sync.Mutex
+	of map[uuid.UUID]bool
+}
+
+// maxDoubts bounds the passwords that wait at a time. Who is beyond it keeps a verifier
+// until the next no.
+const maxDoubts = 64
+
+// begin tells whether this is the one that asks.
+func (x *doubts) begin(id uuid.UUID) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.of[id] || len(x.of) >= maxDoubts {
+		return false
+	}
+	if x.of == nil {
+		x.of = make(map[uuid.UUID]bool)
+	}
+	x.of[id] = true
+	return true
+}
+
+func (x *doubts) end(id uuid.UUID) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	delete(x.of, id)
+}
+
+// doubt asks the server once more for a password that was right before, when a lock would
+// be over. Only a second no ends what is remembered: without an answer it stays, as it
+// does for who was never refused.
+func (d *Daemon) doubt(ctx context.Context, e *entry, password identity.Secret, wait time.Duration) {
+	id := e.account.UUID
+	if is, err := d.isRemembered(ctx, id, password); err != nil || !is || !d.doubts.begin(id) {
+		return
+	}
+	defer d.doubts.end(id)
+	d.log.InfoContext(ctx, "the server refuses a password that was right before; it is asked once more, for the account may be locked", "account", e.account.Name, "in", wait)
+	over := time.NewTimer(wait)
+	defer over.Stop()
+	select {
+	case <-over.C:
+	case <-ctx.Done():
+		return
+	}
+	no, err := d.refusesStill(ctx, e, password)
+	if err != nil || !no {
+		d.log.InfoContext(ctx, "that password goes on to be remembered", "account", e.account.Name, "error", err)
+		return
+	}
+	d.proofs.forget(id, nil)
+	d.endVerifier(ctx, e, password)
+}
+
+// refusesStill asks by the password alone, and tells whether that is refused.
+func (d *Daemon) refusesStill(ctx context.Context, e *entry, password identity.Secret) (bool, error) {
+	r, err := queued(ctx, d, func(ctx context.Context) (provider.Reply, error) {
+		x, r, err := d.o.Provider.Begin(ctx, provider.Attempt{Name: e.account.Name, Service: "sallyportd"})
+		if err != nil || r.Outcome != provider.Continue {
+			return r, err //nolint:wrapcheck // for the log
+		}
+		return x.Step(ctx, provider.Answer{Kind: identity.Password, Credential: password}) //nolint:wrapcheck // the same
+	})
+	return r.Outcome == provider.Deny && !r.Locked, err
 }

@@ -112,6 +112,9 @@ type IDToken struct {
 	// History is the one of the realm's histories that the token was issued in; the
 	// zero value is that of a server that keeps none.
 	History uuid.UUID `cbor:"14,keyasint,omitzero"`
+	// LeftOut are parts that broke a rule, see [IDToken.MakeSafe]. A realm signs none;
+	// a machine that makes a token of what another kind of server said does.
+	LeftOut []LeftOut `cbor:"15,keyasint,omitempty"`
 }
 
 // ErrToken says that a token is not well formed, not signed by the realm, or
@@ -133,6 +136,9 @@ func (t *IDToken) validate() error {
 	}
 	if t.State != Active && t.State != Disabled {
 		return fmt.Errorf("state %d", t.State)
+	}
+	if len(t.LeftOut) > MaxLeftOut {
+		return fmt.Errorf("%d parts left out", len(t.LeftOut))
 	}
 	if len(t.Groups) == 0 || len(t.Groups) > MaxGroups || len(t.SSHKeys) > MaxSSHKeys || len(t.Factors) > MaxFactors {
 		return fmt.Errorf("%d groups, %d keys, %d factors", len(t.Groups), len(t.SSHKeys), len(t.Factors))

@@ -134,15 +134,17 @@ func (k *Keyring) IDToken(signed []byte) (*IDToken, error) {
 	return t, nil
 }
 
-// Vouched verifies and decodes a signed ID token and does not validate it: the
-// realm said this, whether it may say so or not. It is for those who refuse the
-// account by name and go on with the others; whoever uses what stands in it calls
-// [IDToken.Validate] first. Every failure is [ErrToken].
+// Vouched verifies and decodes a signed ID token, makes odd parts of it safe
+// ([IDToken.MakeSafe]), and does not validate the rest: the realm said this, whether it
+// may say so or not. It is for those who refuse the account by name and go on with the
+// others; whoever uses what stands in it calls [IDToken.Validate] first. Every failure
+// is [ErrToken].
 func (k *Keyring) Vouched(signed []byte) (*IDToken, error) {
 	t := new(IDToken)
 	if err := k.open(typeIDToken, signed, t, &t.Realm); err != nil {
 		return nil, err
 	}
+	t.MakeSafe()
 	return t, nil
 }
 

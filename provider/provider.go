@@ -219,6 +219,10 @@ type Reply struct {
 	// failures have locked the account for a while.
 	Message string
 	Locked  bool
+	// AskAgain, with Deny, says that this server gives the same no for a lock that passes,
+	// and after how long any such lock is over: what is remembered ends only when the same
+	// answer is refused then, too. Zero: it is about what was answered.
+	AskAgain time.Duration
 	// Proved, with Deny, says that what was answered was right, and Message why it does
 	// not suffice. Whoever guesses learns nothing by such a message.
 	Proved bool
@@ -269,6 +273,12 @@ type KeyRegistrar interface {
 // epoch stays the same, and only a login tells.
 type Untold interface {
 	PasswordEpochsUntold()
+}
+
+// Limited is a provider that cannot ask for some kinds of factor, for reasons of its
+// settings. Unprovable says what to do about it, for an administrator; "" when it can.
+type Limited interface {
+	Unprovable(kind identity.FactorKind) string
 }
 
 // CardProver is a server that proves itself to the card service of this machine, and

@@ -102,6 +102,8 @@ type Provider struct {
 	WentBackWhy string     `json:"went_back_why,omitempty"`
 	// Refused counts tokens that the server sent and this machine's rules refused.
 	Refused []Refusal `json:"refused,omitempty"`
+	// LeftOut are accounts that were taken without some part, which Reason names.
+	LeftOut []Refusal `json:"left_out,omitempty"`
 }
 
 // Refusal is an account that this machine will not take from its server.

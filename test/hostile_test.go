@@ -239,6 +239,11 @@ func TestAMachineTakesNoAccountThatItMustNot(t *testing.T) {
 			t.Errorf("getent printed %q", out)
 		}
 	})
+	t.Run("an odd home costs the home", func(t *testing.T) {
+		if out := script(t, r, "getent passwd homeless; getent passwd | grep -c '^root:'"); out != fmt.Sprintf("homeless:x:%d:%[1]d::/nonexistent:/bin/sh\n1\n", good+1) {
+			t.Errorf("getent printed %q", out)
+		}
+	})
 	t.Run("status lists them with the reason", func(t *testing.T) {
 		out := script(t, r, "sallyport status")
 		for name, id := range bad {

@@ -21,15 +21,36 @@ import (
 
 // unixToken is what the server tells of an account.
 type unixToken struct {
-	Name        string      `json:"name"`
-	SPN         string      `json:"spn"`
-	DisplayName string      `json:"displayname"`
-	GIDNumber   uint32      `json:"gidnumber"`
-	UUID        uuid.UUID   `json:"uuid"`
-	Shell       *string     `json:"shell"`
-	Groups      []unixGroup `json:"groups"` // the first is the account's own
-	SSHKeys     []string    `json:"sshkeys"`
-	Valid       bool        `json:"valid"`
+	Name        string           `json:"name"`
+	SPN         string           `json:"spn"`
+	DisplayName string           `json:"displayname"`
+	GIDNumber   uint32           `json:"gidnumber"`
+	UUID        uuid.UUID        `json:"uuid"`
+	Shell       *string          `json:"shell"`
+	Groups      parts[unixGroup] `json:"groups"` // the first is the account's own
+	SSHKeys     parts[string]    `json:"sshkeys"`
+	Valid       bool             `json:"valid"`
+}
+
+// parts are a list that is read one by one: one that has another form than this release
+// knows is the zero value, which breaks the rules of a token and is left out by name.
+type parts[T any] []T
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (p *parts[T]) UnmarshalJSON(b []byte) error {
+	var raw []json.RawMessage
+	if err := json.Unmarshal(b, &raw); err != nil {
+		return err //nolint:wrapcheck // the caller says what it was
+	}
+	*p = nil
+	for _, r := range raw {
+		var one T
+		if json.Unmarshal(r, &one) != nil {
+			one = *new(T)
+		}
+		*p = append(*p, one)
+	}
+	return nil
 }
 
 func accountPath(id string) string { return "/v1/account/" + url.PathEscape(id) }
@@ -117,7 +138,9 @@ func (p *Provider) record(ctx context.Context, u *unixToken, proved []identity.F
 			now.Second = identity.TOTP
 		}
 	}
-	t := p.token(u, now.Second != "" || slices.Contains(proved, identity.BackupCode))
+	// A factor that the sign-in in force cannot prove is not held here: nobody could give it.
+	t := p.token(u, p.o.Stepped && (now.Second != "" || slices.Contains(proved, identity.BackupCode)))
+	t.MakeSafe()
 	plain, err := json.Marshal(t)
 	if err != nil {
 		return provider.Record{}, fmt.Errorf("%w: %w", provider.ErrOffline, err)

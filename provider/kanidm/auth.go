@@ -191,7 +191,7 @@ func (x *exchange) whole(ctx context.Context) (provider.Reply, error) {
 	r := provider.Reply{ServerTime: at}
 	switch {
 	case s.denied != "":
-		r.Message = refusal(s.denied)
+		r = denied(s.denied, at)
 	case !slices.ContainsFunc([]string{mechPassword, mechTOTP, mechBackup}, x.may):
 		r.Message = "This account signs in with a passkey only, which no terminal can ask for."
 	default:
@@ -204,12 +204,24 @@ func (x *exchange) whole(ctx context.Context) (provider.Reply, error) {
 
 const hasExpired = "This account has expired or is not valid yet. Ask your administrator."
 
-// refusal puts the server's word for a denial into ours.
-func refusal(denied string) string {
-	if denied == "account expired" {
-		return hasExpired
+// saysLocked: wrong answers have locked the account or its credential. The server does not
+// say for how long; that is seconds, and longer with each wrong answer.
+func saysLocked(denied string) bool {
+	return strings.Contains(strings.ToLower(denied), "temporarily locked")
+}
+
+// denied puts the server's word for a denial into ours.
+func denied(why string, at time.Time) provider.Reply {
+	r := provider.Reply{ServerTime: at}
+	switch {
+	case why == "account expired":
+		r.Message = hasExpired
+	case saysLocked(why):
+		r.Locked, r.Message = true, "The server has locked this account for a moment, after wrong answers. Wait a minute, then try again."
+	default:
+		r.Message = "Sign-in refused: " + printable([]byte(why)) + "."
 	}
-	return "Sign-in refused: " + printable([]byte(denied)) + "."
+	return r
 }
 
 func (x *exchange) may(mech string) bool { return slices.Contains(x.steps.mechs, mech) }
@@ -278,7 +290,7 @@ func (x *exchange) ended(ctx context.Context, proved []identity.FactorKind, mech
 		return provider.Reply{}, err
 	}
 	if e.bearer == "" {
-		return provider.Reply{Message: refusal(e.denied), ServerTime: e.at}, nil
+		return denied(e.denied, e.at), nil
 	}
 	t, at, err := x.p.lookup(ctx, string(x.name))
 	var r provider.Reply
@@ -319,9 +331,9 @@ func (x *exchange) posix(ctx context.Context, password identity.Secret) (provide
 	if err != nil {
 		return provider.Reply{}, err
 	}
-	r := provider.Reply{ServerTime: at, Message: identity.Refused}
+	r := provider.Reply{ServerTime: at, Message: identity.Refused, AskAgain: x.p.o.SoftLock}
 	if !t.Valid {
-		r.Message = hasExpired
+		r.Message, r.AskAgain = hasExpired, 0
 	}
 	return r, nil
 }

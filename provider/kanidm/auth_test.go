@@ -58,7 +58,7 @@ func TestEveryWayToSignInComesOutAsItShould(t *testing.T) {
 		"password":                    {give: []given{right}, want: provider.Allow, proved: "password"},
 		"wrong password":              {give: []given{wrong}, message: "incorrect"},
 		"the POSIX password, stepped": {give: []given{{identity.Password, "correct horse"}}, message: "incorrect"},
-		"softly locked":               {person: func(p *person) { p.Locked = true }, give: []given{right}, message: "temporarily locked"},
+		"softly locked":               {person: func(p *person) { p.Locked = true }, give: []given{right}, message: "locked this account for a moment"},
 		"expired, stepped":            {person: func(p *person) { p.Invalid = true }, give: []given{right}, message: "expired"},
 		"a password, and a code due":  {person: two, give: []given{right}, want: provider.Continue},
 		"password and code":           {person: two, give: []given{right, code}, want: provider.Allow, proved: "password totp"},

@@ -65,6 +65,9 @@ type Options struct {
 	// Dial is for connecting and for the TLS handshake, each: 5 s. Call is for one
 	// request and its answer: 15 s.
 	Dial, Call time.Duration
+	// SoftLock is after how long a lock that wrong answers brought about is over, as far as
+	// a server tells at all: 45 s.
+	SoftLock time.Duration
 	// OfflineFor is how long an account may be trusted without contact: 14 days.
 	OfflineFor time.Duration
 	// Now is the clock; nil means time.Now.
@@ -87,6 +90,7 @@ type Provider struct {
 var (
 	_ provider.Provider    = (*Provider)(nil)
 	_ provider.Untold      = (*Provider)(nil)
+	_ provider.Limited     = (*Provider)(nil)
 	_ provider.GroupFinder = (*Provider)(nil)
 )
 
@@ -106,7 +110,7 @@ func New(o Options) (*Provider, error) {
 	if err := o.Mapping.complete(); err != nil {
 		return nil, err
 	}
-	for at, def := range map[*time.Duration]time.Duration{&o.Dial: 5 * time.Second, &o.Call: 15 * time.Second, &o.OfflineFor: 14 * 24 * time.Hour} {
+	for at, def := range map[*time.Duration]time.Duration{&o.Dial: 5 * time.Second, &o.Call: 15 * time.Second, &o.SoftLock: 45 * time.Second, &o.OfflineFor: 14 * 24 * time.Hour} {
 		if *at <= 0 {
 			*at = def
 		}
@@ -191,6 +195,18 @@ func (p *Provider) today(n identity.Name, qualified bool) identity.Name {
 		return n.Short() + identity.Name("@"+identity.FoldName(p.o.Realm))
 	}
 	return n.Short()
+}
+
+// Unprovable implements provider.Limited.
+func (p *Provider) Unprovable(kind identity.FactorKind) string {
+	switch {
+	case kind == identity.PIV:
+		return "A Kanidm server proves no smartcards of this machine: take \"piv\" out of what is demanded."
+	case kind != identity.Password && !p.o.Stepped:
+		return "Set sign_in = \"stepped\" for this realm in sallyportd.toml and restart sallyportd: the POSIX password, which is asked for now, proves nothing else."
+	default:
+		return ""
+	}
 }
 
 // PasswordEpochsUntold implements provider.Untold.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/google/uuid"
 
@@ -34,7 +33,7 @@ func (x *exchange) again(ctx context.Context) (bool, provider.Reply, error) {
 	switch {
 	case now.locked():
 		x.offered = nil
-		return true, provider.Reply{Message: refusal(*now.Denied), ServerTime: a.at}, nil
+		return true, denied(*now.Denied, a.at), nil
 	case now.wants("totp"):
 		mech = mechTOTP
 	case now.wants("password") && !p.seenWithSecond(ctx, s.account):
@@ -70,7 +69,7 @@ func mayNotGoOn(status int, body []byte) bool {
 // locked tells whether wrong answers have locked a credential for some seconds. A whole
 // sign-in would come to the same, and the session is as good as before.
 func (s state) locked() bool {
-	return s.Denied != nil && strings.Contains(strings.ToLower(*s.Denied), "locked")
+	return s.Denied != nil && saysLocked(*s.Denied)
 }
 
 // seenWithSecond tells whether an account was seen to need more than a password.

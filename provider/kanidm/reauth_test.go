@@ -131,7 +131,7 @@ func TestEveryStepUpComesOutAsItShould(t *testing.T) {
 		"the code first":                 {give: []given{code}, again: 1},
 		"a backup code":                  {give: []given{right, backup}, want: provider.Allow, proved: "password backup-code"},
 		"a wrong backup code":            {give: []given{right, {identity.BackupCode, "none"}}, message: "invalid backup code", again: 1},
-		"softly locked":                  {happens: func(d *rig) { d.With(func(p *person) { p.Locked = true }) }, give: both, message: "Credential is temporarily locked", again: 1},
+		"softly locked":                  {happens: func(d *rig) { d.With(func(p *person) { p.Locked = true }) }, give: both, message: "locked this account for a moment", again: 1},
 		"a restart of the server":        {happens: func(d *rig) { d.Restart() }, give: both, want: provider.Allow, again: 2},
 		"the session has ended":          {happens: func(d *rig) { d.Forget() }, give: both, want: provider.Allow, again: 1},
 		"other credentials":              {happens: func(d *rig) { d.With(newOnes) }, give: []given{{identity.Password, "another staple"}, {identity.TOTP, "543210"}}, want: provider.Allow},

@@ -4,10 +4,12 @@
 package kanidm
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -39,6 +41,7 @@ type Double struct {
 // Person is an account; its zero fields are what it does not have.
 type Person struct {
 	Name, Shell      string
+	DisplayName      string // "": Bob B.
 	UID              uint32
 	UUID             uuid.UUID
 	POSIX, Password  string
@@ -47,6 +50,7 @@ type Person struct {
 	Locked           bool // softly: every answer is a no
 	Removed          bool
 	Groups           []map[string]any
+	Odd              map[string]any // fields of its token in another form
 	Keys             []string
 
 	credential int // grows when Password, TOTP or Backup change
@@ -293,11 +297,12 @@ func (p *Person) own(domain string) map[string]any {
 
 func (p *Person) token(domain string) map[string]any {
 	t := map[string]any{
-		"name": p.Name, "spn": p.Name + "@" + domain, "displayname": "Bob B.", "gidnumber": p.UID, "uuid": p.UUID.String(),
+		"name": p.Name, "spn": p.Name + "@" + domain, "displayname": cmp.Or(p.DisplayName, "Bob B."), "gidnumber": p.UID, "uuid": p.UUID.String(),
 		"groups": append([]map[string]any{p.own(domain)}, p.Groups...), "sshkeys": p.Keys, "valid": !p.Invalid,
 	}
 	if p.Shell != "" {
 		t["shell"] = p.Shell
 	}
+	maps.Copy(t, p.Odd)
 	return t
 }

@@ -1,0 +1,107 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/sallyport-auth/sallyport/identity"
+)
+
+func (h *house) unknown(name string) {
+	h.t.Helper()
+	if _, err := h.d.AccountByName(bg, name); !errors.Is(err, identity.ErrNotFound) {
+		h.t.Errorf("%s: %v", name, err)
+	}
+}
+
+// asks is how often the server is asked by a call.
+func (h *house) asks(call func()) int64 {
+	was := h.srv.fetches.Load()
+	call()
+	return h.srv.fetches.Load() - was
+}
+
+func TestAnUnknownNameIsAskedForOnceInAWhile(t *testing.T) {
+	h := newHouse(t, onlyFetches)
+	if n := h.asks(func() {
+		for range 100 {
+			h.unknown("nobody")
+		}
+	}); n != 1 {
+		t.Errorf("asked %d times", n)
+	}
+	if n := h.asks(func() { h.unknown("another") }); n != 1 {
+		t.Errorf("another name: asked %d times", n)
+	}
+	h.clk.pass(absentFor)
+	if n := h.asks(func() { h.unknown("nobody") }); n != 1 {
+		t.Errorf("later: asked %d times", n)
+	}
+	h.clk.set(time.Now().Add(-1000 * time.Hour)) // the wall clock is nothing to it
+	h.clk.pass(absentFor)
+	if n := h.asks(func() { h.unknown("nobody") }); n != 1 {
+		t.Errorf("with another time of day: asked %d times", n)
+	}
+}
+
+func TestANoOfALookupIsNoneForALogin(t *testing.T) {
+	h := newHouse(t, onlyFetches)
+	h.unknown("alice")
+	h.srv.set(t, token("alice", 1900000100), nil)
+	h.expect(identity.Granted, "alice", "secret")
+	if _, err := h.d.AccountByName(bg, "alice"); err != nil {
+		t.Error(err) // what is learnt ends the no
+	}
+	if _, err := h.d.AccountByUID(bg, 1900000100); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestANoIsOverWhenSomebodyAsksForEverythingAnew(t *testing.T) {
+	h := newHouse(t, onlyFetches)
+	for sentence, anew := range map[string]func(){
+		"cache refresh": func() { _, err := h.refresh(""); must(t, err) },
+		"cache clear":   func() { must(t, h.d.cacheClear(bg)) },
+	} {
+		h.unknown("nobody")
+		anew()
+		if n := h.asks(func() { h.unknown("nobody") }); n != 1 {
+			t.Errorf("%s: asked %d times", sentence, n)
+		}
+	}
+}
+
+func TestANoIsNoneWhileTheServerIsAway(t *testing.T) {
+	h := newHouse(t, onlyFetches)
+	h.unknown("alice")
+	h.comes(down)
+	_, _ = h.d.AccountByName(bg, "nobody") // it is seen to be away
+	if _, err := h.d.AccountByName(bg, "alice"); !errors.Is(err, identity.ErrUnavailable) {
+		t.Error(err)
+	}
+}
+
+func TestACrowdOfUnknownNamesFillsNoMemory(t *testing.T) {
+	var a absent
+	for i := range 10 * maxAbsent {
+		a.add(fmt.Sprint(i), time.Duration(i)*time.Microsecond+1)
+		if len(a.until) > maxAbsent {
+			t.Fatalf("%d are remembered", len(a.until))
+		}
+	}
+	if !a.has(fmt.Sprint(10*maxAbsent-1), time.Second) || a.has("0", time.Second) {
+		t.Error("not the newest are remembered")
+	}
+	if a.add("x", 0); a.has("x", 0) {
+		t.Error("without a clock a no would be for ever")
+	}
+}
+
+func BenchmarkUnknownName(b *testing.B) {
+	h := newHouse(b, onlyFetches)
+	for b.Loop() {
+		_, _ = h.d.AccountByName(bg, "nobody")
+	}
+}
