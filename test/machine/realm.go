@@ -61,7 +61,6 @@ func (m *Machine) InstallFrom(ctx context.Context, root string) error {
 		rm -f /etc/nologin /run/nologin
 		systemd-sysusers /usr/lib/sysusers.d/sallyport.conf
 		systemd-tmpfiles --create /usr/lib/tmpfiles.d/sallyport.conf
-		pam-auth-update --package --enable mkhomedir
 		/usr/share/sallyport/configure-host enable
 		ssh-keygen -A`)
 	return err
@@ -121,7 +120,7 @@ func (r *Realm) Join(ctx context.Context) error {
 		return err
 	}
 	r.Fingerprint = fingerprint
-	_, err = r.Run(ctx, "/usr/bin/sallyport", "join", "--server", ServerURL, "--code", code, "--fingerprint", fingerprint)
+	_, err = r.Run(ctx, "/usr/bin/sallyport", "join", "--server", ServerURL, "--code", code, "--fingerprint", fingerprint, "--yes", "--no-host")
 	return err
 }
 
