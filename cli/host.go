@@ -141,14 +141,14 @@ func changingFlags(in *invocation) changing {
 // ready refuses before anything has happened: only root may do it, and it is not done
 // where nobody can be asked and nobody has said yes.
 func (c changing) ready(a *App, name string) error {
+	if !*c.yes && !*c.dryRun && !term.IsTerminal(int(a.Stdin.Fd())) {
+		return fmt.Errorf("%w: %s changes this host and asks first, and here is no terminal to ask at. "+
+			"Nothing was done. Look at the changes with --dry-run, then say --yes", errUsage, name)
+	}
 	if os.Geteuid() != 0 {
 		return fmt.Errorf("%s: %w: it writes below /etc", name, report.ErrForbidden)
 	}
-	if *c.yes || *c.dryRun || term.IsTerminal(int(a.Stdin.Fd())) {
-		return nil
-	}
-	return fmt.Errorf("%w: %s changes this host and asks first, and here is no terminal to ask at. "+
-		"Nothing was done. Look at the changes with --dry-run, then say --yes", errUsage, name)
+	return nil
 }
 
 // agreed shows a plan and asks for a yes. No is no error, and nothing is done.

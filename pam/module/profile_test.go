@@ -35,8 +35,8 @@ func (r *rig) sessionLines(touched string) string {
 	return b.String()
 }
 
-// A jump on another result than a yes would be remembered, and spoil the result of the
-// closing phase: libpam follows there the way that the opening phase took.
+// In the closing phase a jump may count as the module's own result (pam.conf(5)), so no
+// line of ours jumps on anything but a success.
 func TestTheProfileMakesHomesForOursAndClosesForAll(t *testing.T) {
 	both(t, func(t *testing.T, r *rig) {
 		code := identity.Granted

@@ -53,6 +53,16 @@ func (m *Machine) Install(ctx context.Context) error {
 
 // InstallFrom is Install of the project in that folder, which may be of another release.
 func (m *Machine) InstallFrom(ctx context.Context, root string) error {
+	if err := m.Unpack(ctx, root); err != nil {
+		return err
+	}
+	_, err := m.Run(ctx, "/usr/share/sallyport/configure-host", "enable")
+	return err
+}
+
+// Unpack puts the project of that folder on the machine and makes its users, and leaves
+// the host's own files as they are.
+func (m *Machine) Unpack(ctx context.Context, root string) error {
 	c := exec.CommandContext(ctx, "make", "-s", "-C", root, "install", "DESTDIR="+m.Root)
 	if out, err := c.CombinedOutput(); err != nil {
 		return fmt.Errorf("make install: %w\n%s", err, out)
@@ -61,7 +71,6 @@ func (m *Machine) InstallFrom(ctx context.Context, root string) error {
 		rm -f /etc/nologin /run/nologin
 		systemd-sysusers /usr/lib/sysusers.d/sallyport.conf
 		systemd-tmpfiles --create /usr/lib/tmpfiles.d/sallyport.conf
-		/usr/share/sallyport/configure-host enable
 		ssh-keygen -A`)
 	return err
 }
