@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"connectrpc.com/connect"
+
 	"github.com/sallyport-auth/sallyport/config"
 	"github.com/sallyport-auth/sallyport/control"
 	"github.com/sallyport-auth/sallyport/doctor"
@@ -275,7 +277,7 @@ func printLines(w io.Writer, lines []string) {
 }
 
 // errServer says that the server, and not the daemon, does not answer.
-var errServer = errors.New("the server cannot be reached")
+var errServer = errors.New("nobody answers as a server")
 
 // explainJoin says what a person can do about an error.
 func explainJoin(server string, err error) error {
@@ -288,7 +290,12 @@ func explainJoin(server string, err error) error {
 	case errors.Is(err, sallyport.ErrCode):
 		return fmt.Errorf("%w; a code is good once and for an hour: get a new one with \"sallyport-server machine add\"", err)
 	case errors.Is(err, provider.ErrOffline):
-		return fmt.Errorf("%w: is %s right, and can it be reached from here? The code is still good. (%w)", errServer, server, err)
+		var why *connect.Error
+		cause := err.Error()
+		if errors.As(err, &why) {
+			cause = why.Message()
+		}
+		return fmt.Errorf("%w at %s: %s. Look whether the address is right, the server runs and nothing on the way keeps you from it. The code is still good", errServer, server, cause)
 	default:
 		return err
 	}

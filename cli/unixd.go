@@ -183,7 +183,7 @@ func (s *unixdSettings) takeForm(key string, v *string, ours string) string {
 
 // takeHomes is for what kanidm-unixd's second daemon did for homes.
 func (s *unixdSettings) takeHomes(u *unixd) {
-	const mkhomedir = "pam_mkhomedir(8) makes homes, from /etc/skel; \"pam-auth-update --enable mkhomedir\""
+	const mkhomedir = "our PAM profile makes homes at the first login, from /etc/skel, with pam_mkhomedir(8)"
 	if v := u.MountPrefix; v != nil {
 		s.note("home_mount_prefix", *v, "", "homes are where home_prefix says; no links are made")
 	}
@@ -201,7 +201,7 @@ func (s *unixdSettings) takeHomes(u *unixd) {
 		s.note("use_etc_skel", *v, "", mkhomedir)
 	}
 	if v := u.SELinux; v != nil {
-		s.note("selinux", *v, "", "we make no homes, so label none: "+mkhomedir)
+		s.note("selinux", *v, "", "homes get no labels from us: "+mkhomedir)
 	}
 }
 

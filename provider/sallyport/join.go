@@ -146,7 +146,8 @@ func pinned(ctx context.Context, server, fingerprint string) (*pin, error) {
 			continue
 		}
 		if err := t.Verify(chain, u.Hostname(), time.Now()); err != nil {
-			return nil, meaning("join", otherTLSKey(server, distrusted(chain, err)))
+			verify := func(host string, now time.Time) error { return t.Verify(chain, host, now) }
+			return nil, meaning("join", otherTLSKey(server, chain[0], distrusted(chain, err), verify))
 		}
 		p := &pin{host: u.Hostname(), list: list, tls: t}
 		// For programs from before there were realm keys. Never an intermediate.

@@ -129,8 +129,18 @@ func (r *Realm) Join(ctx context.Context) error {
 		return err
 	}
 	r.Fingerprint = fingerprint
-	_, err = r.Run(ctx, "/usr/bin/sallyport", "join", "--server", ServerURL, "--code", code, "--fingerprint", fingerprint, "--yes", "--no-host")
+	_, err = r.Run(ctx, "/usr/bin/sallyport", r.JoinWords(ctx, code, fingerprint)...)
 	return err
+}
+
+// JoinWords is how the installed program joins and leaves the host as it is. Earlier
+// releases did that without being told.
+func (m *Machine) JoinWords(ctx context.Context, code, fingerprint string) []string {
+	words := []string{"join", "--server", ServerURL, "--code", code, "--fingerprint", fingerprint}
+	if out, _ := m.Run(ctx, "/usr/bin/sallyport", "join", "--help"); strings.Contains(out, "-no-host") {
+		words = append(words, "--yes", "--no-host")
+	}
+	return words
 }
 
 // AsDaemon is how the daemon runs without systemd: as its own user, with no
