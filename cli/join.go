@@ -289,6 +289,8 @@ func explainJoin(server string, err error) error {
 		return fmt.Errorf("%w; nothing was sent. Compare the fingerprint with the server's administrator: someone may be in between", err)
 	case errors.Is(err, sallyport.ErrCode):
 		return fmt.Errorf("%w; a code is good once and for an hour: get a new one with \"sallyport-server machine add\"", err)
+	case errors.Is(err, sallyport.ErrCodeSent):
+		return fmt.Errorf("%w. Type the same again; if the code is spent by now, \"sallyport-server machine rejoin NAME\" on the server gives another", err)
 	case errors.Is(err, provider.ErrOffline):
 		var why *connect.Error
 		cause := err.Error()

@@ -13,23 +13,7 @@ import (
 // host's own changed. A realm's server runs there too.
 func newcomer(t *testing.T) *machine.Booted {
 	t.Helper()
-	root, err := machine.RepoRoot()
-	must(t, err)
-	m, err := machine.New()
-	must(t, err)
-	t.Cleanup(func() {
-		if err := m.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	must(t, m.Unpack(t.Context(), root))
-	_, err = m.Script(t.Context(), `
-		useradd -m -s /bin/bash `+local+`
-		printf '%s:%s\n' `+local+` '`+localPass+`' root '`+rootPass+`' | chpasswd
-		ssh-keygen -q -t ed25519 -N '' -f `+adaKey)
-	must(t, err)
-	b, err := m.Boot(t.Context())
-	must(t, err)
+	b := unpacked(t)
 	in(t, b, `mkdir -p /run/sshd; systemctl start ssh
 		echo '`+adaPass+`' | sallyport-server setup --yes --realm example --listen 127.0.0.1:8443 --tls-name 127.0.0.1 --account ada
 		sallyport-server account add-key ada --tag laptop < `+adaKey+`.pub`)
@@ -86,6 +70,20 @@ func everybodyIsIn(t *testing.T, b *machine.Booted) {
 	}
 }
 
+// answered is what a person sees who answers the question whether to go on.
+func answered(t *testing.T, b *machine.Booted, command, answer string, exit int) string {
+	t.Helper()
+	c, err := b.At(t.Context(), command)
+	must(t, err)
+	must(t, c.Talk(t.Context(), "Go on? [y/N] ", answer))
+	out, code, err := c.Wait(t.Context())
+	must(t, err)
+	if code != exit {
+		t.Errorf("exit code %d:\n%s", code, out)
+	}
+	return out
+}
+
 func mentions(t *testing.T, out string, all ...string) {
 	t.Helper()
 	for _, want := range all {
@@ -133,13 +131,14 @@ func TestJoinSetsTheHostUpAndLeaveGivesItBackToTheByte(t *testing.T) {
 		sameEtc(t, inEtc(t, b), before)
 	})
 	t.Run("asked at a terminal, no is no", func(t *testing.T) {
-		mentions(t, in(t, b, "rc=0; echo n | script -qec '"+join+"' /dev/null || rc=$?; test $rc = 1"), "Go on? [y/N]", "Nothing was changed.")
+		mentions(t, answered(t, b, join, "n", 1), "Go on? [y/N]", "Nothing was changed.")
 		sameEtc(t, inEtc(t, b), before)
 	})
 	t.Run("one command, and people log in", func(t *testing.T) {
 		mentions(t, in(t, b, join+" --yes"),
 			"This machine is laptop in realm example", "/etc/nsswitch.conf", "Doctor finds nothing that keeps people of example out")
 		everybodyIsIn(t, b)
+		mentions(t, in(t, b, "sallyport-server machine add laptop 2>&1 || true"), `"sallyport-server machine rejoin laptop" gives a new code`)
 		in(t, b, "systemctl is-enabled sallyportd.socket sallyportd.service sallyport-subids.path; systemctl is-active sallyport-subids.path; test -e /var/lib/sallyport/host-configured")
 	})
 	t.Run("the same command again is harmless", func(t *testing.T) {
@@ -164,6 +163,12 @@ func TestJoinSetsTheHostUpAndLeaveGivesItBackToTheByte(t *testing.T) {
 			! systemctl is-enabled -q sallyportd.socket`)
 		gotIn(t, b, local, localPass)
 	})
+	t.Run("asked at a terminal, yes is yes", func(t *testing.T) {
+		mentions(t, answered(t, b, invite(t, b, "rejoin", "laptop"), "y", 0), "Doctor finds nothing")
+		everybodyIsIn(t, b)
+		in(t, b, "sallyport leave --yes")
+		sameEtc(t, inEtc(t, b), before)
+	})
 	t.Run("again, it says that there is nothing", func(t *testing.T) {
 		mentions(t, in(t, b, "sallyport leave --yes"), "This machine is in no realm.")
 		sameEtc(t, inEtc(t, b), before)
@@ -185,9 +190,9 @@ func TestJoinKeepsWhatAnAdministratorWrote(t *testing.T) {
 	})
 	t.Run("another machine's is asked for, and a copy kept", func(t *testing.T) {
 		join := invite(t, b, "add", "desk")
-		mentions(t, in(t, b, "echo n | script -qec '"+join+"' /dev/null || true; cmp /root/sallyportd.toml /etc/sallyport/sallyportd.toml"),
+		mentions(t, answered(t, b, join, "n", 1),
 			"This machine is in realm example of https://127.0.0.1:8443 already.")
-		mentions(t, in(t, b, join+" --yes; cmp /root/sallyportd.toml /etc/sallyport/sallyportd.toml.old; ! grep -q step_up /etc/sallyport/sallyportd.toml"),
+		mentions(t, in(t, b, "cmp /root/sallyportd.toml /etc/sallyport/sallyportd.toml; "+join+" --yes; cmp /root/sallyportd.toml /etc/sallyport/sallyportd.toml.old; ! grep -q step_up /etc/sallyport/sallyportd.toml"),
 			"kept as /etc/sallyport/sallyportd.toml.old", "still has an entry of this machine", "sallyport-server machine remove NAME")
 		everybodyIsIn(t, b)
 	})

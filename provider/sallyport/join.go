@@ -38,6 +38,9 @@ type Joined struct {
 // ErrCode says that the server did not accept the one-time code.
 var ErrCode = errors.New("the join code is wrong, used or expired")
 
+// ErrCodeSent says that the code was sent and no answer came: it may be spent.
+var ErrCodeSent = errors.New("the code was sent, and no answer came")
+
 // joinTimeout bounds joining as a whole.
 const joinTimeout = 30 * time.Second
 
@@ -70,7 +73,7 @@ func Join(ctx context.Context, server, code, fingerprint string) (Joined, error)
 		if connect.IsWireError(err) && connect.CodeOf(err) == connect.CodePermissionDenied {
 			return Joined{}, fmt.Errorf("join: %w: %w", ErrCode, err)
 		}
-		return Joined{}, meaning("join", err)
+		return Joined{}, fmt.Errorf("%w: %w", ErrCodeSent, meaning("join", err))
 	}
 	id, err := uuid.Parse(resp.GetMachineUuid())
 	if err != nil {
