@@ -2,6 +2,9 @@ package test
 
 import (
 	"context"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -65,4 +68,34 @@ func TestHomesThatCannotBeMadeAreSaidAndStopNobody(t *testing.T) {
 	script(t, r, "umount /home")
 	lets(t, ways(r, ada, adaPass)["su"], ada)
 	script(t, r, "test -d /home/ada")
+}
+
+// The manual's one line lets a group of the realm use sudo, and nobody else.
+func TestSudoForAGroupIsOneLineOfTheManual(t *testing.T) {
+	root, err := machine.RepoRoot()
+	must(t, err)
+	manual, err := os.ReadFile(filepath.Join(root, "docs/operating.md"))
+	must(t, err)
+	line := regexp.MustCompile(`(?m)^    (echo '%admins .* \| sudo .*)$`).FindSubmatch(manual)
+	if line == nil {
+		t.Fatal("the manual has no such line")
+	}
+	r := joined(t)
+	admin(t, r, "", "account", "add", "bob")
+	admin(t, r, adaPass, "account", "set-password", "bob")
+	script(t, r, "rm /etc/sudoers.d/admins; sudo -n true; "+string(line[1]))
+	lets(t, bySudo(r, ada, adaPass), "root")
+	within(t, r, machine.Patience, func() error { _, err := r.Run(t.Context(), "/usr/bin/id", "bob"); return err })
+	keepsOut(t, bySudo(r, "bob", adaPass))
+}
+
+// pam-auth-update keeps arguments that an administrator adds, and still takes the line out.
+func TestHomesTakeAnAdministratorsArguments(t *testing.T) {
+	r := joined(t)
+	script(t, r, skeleton+`
+		sed -i 's/pam_mkhomedir.so.*/& umask=0077/' /etc/pam.d/common-session /etc/pam.d/common-session-noninteractive
+		/usr/share/sallyport/configure-host enable`)
+	lets(t, ways(r, ada, adaPass)["su"], ada)
+	script(t, r, `test "$(stat -c %a /home/ada)" = 700
+		/usr/share/sallyport/configure-host disable; ! grep -E 'sallyport|mkhomedir' /etc/pam.d/common-session /etc/pam.d/common-session-noninteractive`)
 }

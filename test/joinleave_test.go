@@ -211,4 +211,13 @@ func TestJoinKeepsWhatAnAdministratorWrote(t *testing.T) {
 		in(t, b, "! grep -q sallyport /etc/nsswitch.conf; rm -r /etc/pam.d; cp -a /root/pam.d /etc/; "+join+" --yes")
 		everybodyIsIn(t, b)
 	})
+	t.Run("stopped half-way, local accounts log in, and join goes on", func(t *testing.T) {
+		in(t, b, "sallyport leave --yes; mv /usr/sbin/pam-auth-update /root/")
+		join := invite(t, b, "rejoin", "desk")
+		mentions(t, in(t, b, "rc=0; "+join+" --yes 2>&1 || rc=$?; test $rc = 70; mv /root/pam-auth-update /usr/sbin/"), `"sudo sallyport join" goes on from here`)
+		gotIn(t, b, local, localPass)
+		gotIn(t, b, "root", rootPass)
+		in(t, b, "sallyport join --yes")
+		everybodyIsIn(t, b)
+	})
 }
