@@ -131,7 +131,7 @@ func (j *joining) plan(ctx context.Context) (plan, diff string, err error) { //n
 		b.WriteString(indented("join writes:", files))
 		return b.String(), "", nil
 	}
-	all := append(files, h.list...)
+	all := slices.Concat(files, h.list)
 	all = append(all, strings.Join(units(), ", ")+": enabled and started", "sshd: reloaded, if it runs")
 	b.WriteString(indented("join changes on this machine:", all))
 	b.WriteString(indented("Note:", h.said))

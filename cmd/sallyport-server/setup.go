@@ -188,17 +188,37 @@ func (s *setup) makeRealm(ctx context.Context) error {
 	return nil
 }
 
-// giveFolder makes the folder the server's own, also one that root made by hand.
+// giveFolder makes the folder the server's own, also one that root made by hand with a
+// realm in it. Of one that is the server's already root follows no name.
 func (s *setup) giveFolder() error {
-	if err := os.Chmod(s.dir, 0o700); err != nil { //nolint:gosec // a folder
+	root, err := os.OpenRoot(s.dir)
+	if err != nil {
+		return fmt.Errorf("open folder: %w", err)
+	}
+	defer root.Close() //nolint:errcheck // read only
+	if err := root.Chmod(".", 0o700); err != nil {
 		return fmt.Errorf("make folder: %w", err)
 	}
-	return filepath.WalkDir(s.dir, func(path string, _ fs.DirEntry, err error) error {
-		if err != nil {
+	info, err := root.Stat(".")
+	if err != nil {
+		return fmt.Errorf("make folder: %w", err)
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid == s.uid && st.Gid == s.gid {
+		return nil
+	}
+	err = fs.WalkDir(root.FS(), ".", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || path == "." {
 			return err
 		}
-		return os.Lchown(path, int(s.uid), int(s.gid))
+		return root.Lchown(path, int(s.uid), int(s.gid))
 	})
+	if err == nil {
+		err = root.Lchown(".", int(s.uid), int(s.gid)) // last: until then nobody else can change what is in it
+	}
+	if err != nil {
+		return fmt.Errorf("give folder to %s: %w", serverUser, err)
+	}
+	return nil
 }
 
 func (s *setup) realmThere(ctx context.Context) (string, error) {
@@ -247,7 +267,7 @@ func (s *setup) start(ctx context.Context) error {
 		words = []string{"enable", serverUnit}
 		fmt.Println("systemd does not run here: start the server yourself, as user " + serverUser + ": sallyport-server serve")
 	}
-	out, err := exec.CommandContext(ctx, "systemctl", words...).CombinedOutput() //nolint:gosec // our words
+	out, err := exec.CommandContext(ctx, "systemctl", words...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("systemctl %s: %w: %s\nThe realm is made. \"journalctl -u %s\" says more; setup goes on from here when it is run again",
 			strings.Join(words, " "), err, strings.TrimSpace(string(out)), serverUnit)
