@@ -87,7 +87,7 @@ func join(ctx context.Context, a *App, in *invocation) error {
 
 // finishing: this machine is in a realm, and only the host is set up.
 func (j *joining) finishing() bool {
-	return *j.server == "" && *j.code == "" && *j.fingerprint == "" && j.was.c != nil && j.was.realm.Realm != ""
+	return *j.server == "" && *j.code == "" && *j.fingerprint == "" && j.was.c != nil
 }
 
 func (j *joining) check() error {
@@ -210,7 +210,7 @@ func (j *joining) enter(ctx context.Context) (joined, []string, error) {
 
 // leftBehind says what a server still has of this machine.
 func (m member) leftBehind() []string {
-	if m.c == nil || m.realm.Realm == "" {
+	if !m.joined() {
 		return nil
 	}
 	return []string{

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"github.com/google/renameio/v2"
@@ -80,31 +81,27 @@ func membership(path string) member {
 	if err != nil {
 		return member{there: true, broken: err}
 	}
-	m := member{there: true, c: c}
-	for _, r := range c.Providers {
-		if r.Kind.String() == config.Sallyport {
-			m.realm = r
-			break
-		}
+	m := member{there: true, c: c, realm: c.Providers[0]}
+	if at := slices.IndexFunc(c.Providers, func(r config.Provider) bool { return r.Kind.String() == config.Sallyport }); at >= 0 {
+		m.realm = c.Providers[at]
 	}
 	return m
 }
 
+// joined tells whether this machine has an entry at a Sallyport server.
+func (m member) joined() bool { return m.c != nil && m.realm.Kind.String() == config.Sallyport }
+
 // of tells whether this machine is in a realm at that server.
 func (m member) of(server string) bool {
-	return m.c != nil && m.realm.Realm != "" && m.realm.URL.String() == server
+	return m.joined() && m.realm.URL.String() == server
 }
 
 // String is for people.
 func (m member) String() string {
-	switch {
-	case m.broken != nil:
+	if m.broken != nil {
 		return fmt.Sprintf("has a configuration that cannot be read (%v)", m.broken)
-	case m.realm.Realm == "":
-		return "has a configuration"
-	default:
-		return fmt.Sprintf("is in realm %s of %s already", m.realm.Realm, m.realm.URL.String())
 	}
+	return fmt.Sprintf("is in realm %s of %s already", m.realm.Realm, m.realm.URL.String())
 }
 
 // write puts key, certificate and configuration in place, each whole or not at
@@ -165,11 +162,15 @@ func keepCopy(path string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("keep a copy: %w", err)
 	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", fmt.Errorf("keep a copy: %w", err)
+	}
 	name, err := freeName(path)
 	if err != nil {
 		return "", err
 	}
-	return name, writeOwned(name, text, 0o644, 0, 0)
+	return name, writeOwned(name, text, info.Mode().Perm(), 0, 0)
 }
 
 func (p *place) writeAll(key crypto.PrivateKey, root []byte, j config.Joined) error {

@@ -91,7 +91,9 @@ func oldServer(chain []*x509.Certificate, want []byte) error {
 func otherTLSKey(server string, leaf *x509.Certificate, err error, verify func(host string, now time.Time) error) error {
 	names := slices.Clone(leaf.DNSNames)
 	for _, ip := range leaf.IPAddresses {
-		names = append(names, ip.String())
+		if n := ip.String(); !slices.Contains(names, n) {
+			names = append(names, n)
+		}
 	}
 	var name x509.HostnameError
 	if errors.As(err, &name) && slices.ContainsFunc(names, func(n string) bool { return verify(n, time.Now()) == nil }) {
