@@ -112,18 +112,27 @@ func systemctl(ctx context.Context, words ...string) error {
 	return nil
 }
 
-// reloadSSH lets a running sshd read its settings anew. One that systemd starts for each
-// connection reads them then.
-func reloadSSH(ctx context.Context) (string, error) {
+// reloadSSH lets a running sshd read its settings anew, and says what is left to do. One
+// that systemd starts for each connection reads them then. One whose socket is systemd's
+// is started anew: by a reload it would lose the socket. Open sessions go on in any case.
+func reloadSSH(ctx context.Context) string {
 	if !systemdRuns() {
-		return "If sshd runs, reload it: it read its settings when it began.", nil
+		return "If sshd runs, reload it: it read its settings when it began."
 	}
-	for _, unit := range []string{"ssh.service", "sshd.service"} {
-		if systemctl(ctx, "is-active", "--quiet", unit) == nil {
-			return "", systemctl(ctx, "reload", unit)
+	for _, name := range []string{"ssh", "sshd"} {
+		if systemctl(ctx, "is-active", "--quiet", name+".service") != nil {
+			continue
 		}
+		verb := "reload"
+		if systemctl(ctx, "is-active", "--quiet", name+".socket") == nil {
+			verb = "restart"
+		}
+		if err := systemctl(ctx, verb, name+".service"); err != nil {
+			return fmt.Sprintf("sshd goes by its old settings: %v\nTo have it read the new ones: sudo systemctl restart %s", err, name)
+		}
+		return ""
 	}
-	return "", nil
+	return ""
 }
 
 // changing is a command that changes the host: what it shows first, and how it asks.

@@ -233,15 +233,11 @@ func (j *joining) setUp(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	said, err := reloadSSH(ctx)
-	if err != nil {
-		return nil, err
-	}
 	told := append([]string{"nsswitch.conf, PAM, sshd and the units are set up."}, h.said...)
 	if !systemdRuns() {
 		told = append(told, "systemd does not run here: start sallyportd yourself.")
 	}
-	return append(told, said), nil
+	return append(told, reloadSSH(ctx)), nil
 }
 
 // waitOnline gives the daemon time for its first contact; doctor says what became of it.

@@ -129,11 +129,7 @@ func stopUnits(ctx context.Context) ([]string, error) {
 	if err := systemctl(ctx, append(words, all...)...); err != nil {
 		return nil, err
 	}
-	said, err := reloadSSH(ctx)
-	if err != nil {
-		return nil, err
-	}
-	told := []string{said}
+	told := []string{reloadSSH(ctx)}
 	if !systemdRuns() {
 		told = append(told, "systemd does not run here: stop sallyportd yourself.")
 	}

@@ -99,3 +99,22 @@ func TestHomesTakeAnAdministratorsArguments(t *testing.T) {
 	script(t, r, `test "$(stat -c %a /home/ada)" = 700
 		/usr/share/sallyport/configure-host disable; ! grep -E 'sallyport|mkhomedir' /etc/pam.d/common-session /etc/pam.d/common-session-noninteractive`)
 }
+
+// What an earlier version wrote into the PAM files is its own, and not a change by hand.
+func TestHomesComeWithAnUpgradeToo(t *testing.T) {
+	r := bare(t)
+	script(t, r, `
+		/usr/share/sallyport/configure-host disable
+		before=$(cat /etc/pam.d/common-* | sha256sum)
+		cd /usr/share/pam-configs; cp sallyport /root/
+		{ sed '/^Session:/q' sallyport; printf '\toptional\tpam_sallyport.so\n'; } > earlier; mv earlier sallyport
+		/usr/share/sallyport/configure-host enable
+		grep -q '^session.optional.pam_sallyport.so' /etc/pam.d/common-session
+		cp /root/sallyport .
+		/usr/share/sallyport/configure-host enable
+		for f in common-session common-session-noninteractive; do
+			test "$(grep -A2 pam_sallyport.so /etc/pam.d/$f | grep -c -E 'success=1 default=ignore|default=1|pam_mkhomedir')" = 3
+		done
+		/usr/share/sallyport/configure-host disable
+		test "$(cat /etc/pam.d/common-* | sha256sum)" = "$before"`)
+}
