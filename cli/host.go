@@ -126,6 +126,8 @@ func reloadSSH(ctx context.Context) string {
 		verb := "reload"
 		if systemctl(ctx, "is-active", "--quiet", name+".socket") == nil {
 			verb = "restart"
+			// systemd counts starts, and would close the socket at the fifth within ten seconds.
+			_ = systemctl(ctx, "reset-failed", name+".service")
 		}
 		if err := systemctl(ctx, verb, name+".service"); err != nil {
 			return fmt.Sprintf("sshd goes by its old settings: %v\nTo have it read the new ones: sudo systemctl restart %s", err, name)
