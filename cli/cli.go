@@ -5,6 +5,17 @@
 // standard error, and ends with one of the exit codes below, which are an
 // interface (sallyport(1)). It decides nothing: rights are the daemon's to check.
 //
+// join and leave move a machine between three states. Each step may be done again, and
+// a machine that stopped between two states lets its local accounts in.
+//
+//	state   what there is                              join                     leave
+//	bare    nothing                                    asks, joins, sets up     nothing to give back
+//	joined  sallyportd.toml, two keys                  without a code: sets up  removes keys and memory
+//	set up  that, units, nsswitch, PAM, sshd, marker   changes nothing          gives back, removes
+//
+// The host's own files are changed by packaging/configure-host alone, which the package
+// runs as well.
+//
 // How it speaks: one line that says what is so, then why, then what to do. No
 // colour, no cursor tricks, nothing that a log could not keep. Secrets are read
 // from a prompt or from standard input, never from an argument.
