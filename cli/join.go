@@ -50,6 +50,7 @@ type joining struct {
 	noHost                    *bool
 	was                       member
 	place                     *place
+	wrote                     bool // a configuration or a key that a running daemon does not know
 }
 
 // join makes the machine's key, trades the code for a place in the realm, writes
@@ -152,7 +153,9 @@ func (j *joining) do(ctx context.Context) error {
 			return err
 		}
 	}
-	told = append(told, changeOver(ctx, *j.noHost))
+	if j.wrote {
+		told = append(told, changeOver(ctx, *j.noHost))
+	}
 	if *j.noHost {
 		told = append(told, "The host's own files are as they were. \"sudo sallyport join\" sets them up.")
 		return j.a.show(j.in, out, func(w io.Writer) { printLines(w, told) })
@@ -199,6 +202,7 @@ func (j *joining) enter(ctx context.Context) (joined, []string, error) {
 	if err != nil {
 		return joined{}, nil, fmt.Errorf("%w (the code is spent: get a new one with \"sallyport-server machine add\")", err)
 	}
+	j.wrote = true
 	out := joined{Machine: got.MachineID.String(), Realm: got.Realm, Config: p.config, Kept: kept}
 	told := []string{fmt.Sprintf("This machine is %s in realm %s; its configuration is %s.", got.MachineName, got.Realm, p.config)}
 	if kept != "" {

@@ -142,7 +142,7 @@ func TestJoinSetsTheHostUpAndLeaveGivesItBackToTheByte(t *testing.T) {
 		in(t, b, "systemctl is-enabled sallyportd.socket sallyportd.service sallyport-subids.path; systemctl is-active sallyport-subids.path; test -e /var/lib/sallyport/host-configured")
 	})
 	t.Run("the same command again is harmless", func(t *testing.T) {
-		mentions(t, in(t, b, "cp /etc/sallyport/sallyportd.toml /root/; "+join+" --yes; cmp /root/sallyportd.toml /etc/sallyport/sallyportd.toml"),
+		mentions(t, in(t, b, "cp /etc/sallyport/sallyportd.toml /root/; pidof sallyportd > /root/pid; "+join+" --yes; cmp /root/sallyportd.toml /etc/sallyport/sallyportd.toml; pidof sallyportd | cmp - /root/pid"),
 			"The code is spent or expired, and this machine is in realm example")
 		everybodyIsIn(t, b)
 	})
