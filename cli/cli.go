@@ -5,6 +5,17 @@
 // standard error, and ends with one of the exit codes below, which are an
 // interface (sallyport(1)). It decides nothing: rights are the daemon's to check.
 //
+// join and leave move a machine between three states. Each step may be done again, and
+// a machine that stopped between two states lets its local accounts in.
+//
+//	state   what there is                              join                     leave
+//	bare    nothing                                    asks, joins, sets up     nothing to give back
+//	joined  sallyportd.toml, two keys                  without a code: sets up  removes keys and memory
+//	set up  that, units, nsswitch, PAM, sshd, marker   changes nothing          gives back, removes
+//
+// The host's own files are changed by packaging/configure-host alone, which the package
+// runs as well.
+//
 // How it speaks: one line that says what is so, then why, then what to do. No
 // colour, no cursor tricks, nothing that a log could not keep. Secrets are read
 // from a prompt or from standard input, never from an argument.
@@ -19,6 +30,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sallyport-auth/sallyport/control"
@@ -37,12 +49,14 @@ const (
 	ExitForbidden   = 77 // needs root, or one's own name
 )
 
-// App is one run of the command. Every field must be set.
+// App is one run of the command. Every field but Share must be set.
 type App struct {
 	Stdin          *os.File
 	Stdout, Stderr io.Writer
 	Version        string
 	Now            func() time.Time
+	// Share is where configure-host is; "" is /usr/share/sallyport.
+	Share string
 }
 
 // command is one word after "sallyport".
@@ -80,7 +94,8 @@ func commands() []command {
 		{"subids", "[NAME]", "which subordinate ids an account has, for rootless containers", subIDs},
 		{"drop", "[--session] [--user NAME]", "forget what was proved: the next sudo asks", drop},
 		{"auth-test", "NAME [--service S]", "sign in through PAM, without opening a session", authTest},
-		{"join", "--server URL --code CODE --fingerprint SHA256", "join this machine to a realm", join},
+		{"join", "--server URL --code CODE --fingerprint SHA256", "join this machine to a realm, and set the host up", join},
+		{"leave", "", "take out what join put in", leave},
 		{"trust", "--fingerprint SHA256", "trust the realm's key that this fingerprint names", trust},
 		{"migrate kanidm-unixd", "[--dry-run]", "take over kanidm-unixd's configuration", migrateUnixd},
 		{"version", "", "print the version", version},
@@ -103,24 +118,35 @@ func (a *App) Run(ctx context.Context, args []string) int {
 		return ExitOK
 	case errors.Is(err, errSaid):
 		return ExitNo
-	case errors.Is(err, errUsage):
-		fmt.Fprintf(a.Stderr, "sallyport: %v\n", err)
-		a.usage(a.Stderr)
-		return ExitUsage
 	}
 	fmt.Fprintf(a.Stderr, "sallyport: %v\n", err)
 	switch {
+	case errors.Is(err, errUsage):
+		fmt.Fprintf(a.Stderr, "usage: sallyport %s\nSee \"sallyport --help\" and sallyport(1).\n", usageOf(args))
+		return ExitUsage
 	case errors.Is(err, identity.ErrNotFound):
 		return ExitNotFound
 	case errors.Is(err, report.ErrForbidden):
 		fmt.Fprintln(a.Stderr, "Run it with sudo, or ask about your own name.")
 		return ExitForbidden
+	case errors.Is(err, errServer):
+		return ExitUnavailable
 	case errors.Is(err, identity.ErrUnavailable):
 		fmt.Fprintln(a.Stderr, `Is the daemon running? "systemctl status sallyportd"; "sudo sallyport doctor" looks at the rest.`)
 		return ExitUnavailable
 	default:
 		return ExitFailed
 	}
+}
+
+// usageOf is one line: the command's own, where there is one.
+func usageOf(args []string) string {
+	for _, c := range commands() {
+		if _, found := match(c.name, args); found {
+			return strings.TrimSpace(c.name + " " + c.args)
+		}
+	}
+	return "COMMAND [--json]"
 }
 
 func (a *App) usage(w io.Writer) {
@@ -134,6 +160,9 @@ func (a *App) dispatch(ctx context.Context, args []string) error {
 	if len(args) == 0 || slices.Contains([]string{"help", "-h", "--help"}, args[0]) {
 		a.usage(a.Stdout)
 		return nil
+	}
+	if args[0] == "--version" {
+		args = append([]string{"version"}, args[1:]...)
 	}
 	for _, c := range commands() {
 		if rest, found := match(c.name, args); found {
@@ -170,6 +199,7 @@ func (in *invocation) parseFrom(least, most int) ([]string, error) {
 	for args := in.args; ; {
 		if err := in.flags.Parse(args); err != nil {
 			if errors.Is(err, flag.ErrHelp) {
+				fmt.Fprintf(in.help, "usage: sallyport %s\n", usageOf(strings.Fields(in.flags.Name())[1:]))
 				in.flags.SetOutput(in.help)
 				in.flags.PrintDefaults()
 				return nil, flag.ErrHelp

@@ -2,31 +2,36 @@ package cli
 
 import (
 	"context"
-	"crypto"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/user"
-	"path/filepath"
-	"strconv"
+	"slices"
+	"strings"
+	"time"
 
-	"github.com/google/renameio/v2"
+	"connectrpc.com/connect"
 
 	"github.com/sallyport-auth/sallyport/config"
-	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/control"
+	"github.com/sallyport-auth/sallyport/doctor"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/provider/sallyport"
 	"github.com/sallyport-auth/sallyport/report"
 )
+
+// onlinePatience is how long join waits for the daemon to reach its server.
+const onlinePatience = 15 * time.Second
 
 // joined is join for programs.
 type joined struct {
 	Machine string `json:"machine"`
 	Realm   string `json:"realm"`
 	Config  string `json:"config"`
+	// Kept is a copy of the configuration that was there before.
+	Kept string `json:"kept,omitempty"`
+	// Host: nsswitch, PAM, sshd and the units are set up.
+	Host     bool             `json:"host"`
+	Findings []report.Finding `json:"findings,omitempty"`
 }
 
 // list collects a flag that may be given more than once.
@@ -35,51 +40,244 @@ type list []string
 func (l *list) String() string     { return fmt.Sprint(*l) }
 func (l *list) Set(s string) error { *l = append(*l, s); return nil }
 
-// join makes the machine's key, trades the code for a place in the realm, and
-// writes configuration, certificate and key. The code is spent by then, so
-// everything that could go wrong here is tried before.
+// joining is one run of join.
+type joining struct {
+	a                         *App
+	in                        *invocation
+	changing                  changing
+	server, code, fingerprint *string
+	allow                     list
+	noHost                    *bool
+	was                       member
+	place                     *place
+	wrote                     bool // a configuration or a key that a running daemon does not know
+}
+
+// join makes the machine's key, trades the code for a place in the realm, writes
+// configuration, certificate and key, and sets the host up. What can go wrong on this
+// machine is tried before the code is spent. Each step leaves local accounts alone, and
+// may be done again: without a code, join goes on where it stopped.
 func join(ctx context.Context, a *App, in *invocation) error {
-	var allow list
-	server := in.flags.String("server", "", "`URL` of the realm's server: https://HOST:PORT")
-	code := in.flags.String("code", "", "one-time `code` from \"sallyport-server machine add\"")
-	fingerprint := in.flags.String("fingerprint", "", "`SHA256` of the realm's key and the server's, printed beside the code")
-	in.flags.Var(&allow, "allow", "`uuid` of a group that may log in here; may be given more than once; default everybody")
+	j := &joining{a: a, in: in}
+	j.server = in.flags.String("server", "", "`URL` of the realm's server: https://HOST:PORT")
+	j.code = in.flags.String("code", "", "one-time `code` from \"sallyport-server machine add\"")
+	j.fingerprint = in.flags.String("fingerprint", "", "`SHA256` of the realm's key and the server's, printed beside the code")
+	in.flags.Var(&j.allow, "allow", "`uuid` of a group that may log in here; may be given more than once; default everybody")
+	j.noHost = in.flags.Bool("no-host", false, "leave nsswitch.conf, PAM, sshd and the units as they are")
+	j.changing = changingFlags(in)
 	if _, err := in.parse(0); err != nil {
 		return err
 	}
-	if *server == "" || *code == "" || *fingerprint == "" {
+	j.place = placeAt(*in.config)
+	j.was = membership(j.place.config)
+	if err := j.check(); err != nil {
+		return err
+	}
+	if err := j.changing.ready(a, "join"); err != nil {
+		return err
+	}
+	plan, diff, err := j.plan(ctx)
+	if err != nil {
+		return fmt.Errorf("%w\nNothing was changed, and the code is still good. --no-host joins without touching these files", err)
+	}
+	if do, err := j.changing.agreed(a, in, plan, diff); !do {
+		return err
+	}
+	return j.do(ctx)
+}
+
+// finishing: this machine is in a realm, and only the host is set up.
+func (j *joining) finishing() bool {
+	return *j.server == "" && *j.code == "" && *j.fingerprint == "" && j.was.c != nil
+}
+
+func (j *joining) check() error {
+	if j.finishing() {
+		return nil
+	}
+	if *j.server == "" || *j.code == "" || *j.fingerprint == "" {
 		return fmt.Errorf("%w: join takes --server, --code and --fingerprint, as \"sallyport-server machine add\" prints them", errUsage)
 	}
-	if err := config.CheckURL(*server); err != nil {
+	if err := config.CheckURL(*j.server); err != nil {
 		return fmt.Errorf("%w: --server %w", errUsage, err)
 	}
-	if len(allow) == 0 {
-		allow = list{"*"}
+	if len(j.allow) == 0 {
+		j.allow = list{"*"}
 	}
-	for _, g := range allow {
+	for _, g := range j.allow {
 		if err := new(config.Allow).UnmarshalText([]byte(g)); err != nil {
 			return fmt.Errorf("%w: --allow %w", errUsage, err)
 		}
 	}
-	p, err := preparePlace(*in.config)
-	if err != nil {
-		return err
-	}
-	j, err := sallyport.Join(ctx, *server, *code, *fingerprint)
-	if err != nil {
-		return explainJoin(*server, err)
-	}
-	if err := p.write(j, *server, allow); err != nil {
-		return fmt.Errorf("%w (the code is spent: get a new one with \"sallyport-server machine add\")", err)
-	}
-	changed := changeOver(ctx)
-	out := joined{Machine: j.MachineID.String(), Realm: j.Realm, Config: p.config}
-	return a.show(in, out, func(w io.Writer) {
-		fmt.Fprintf(w, "This machine is %s in realm %s; its configuration is %s.\n", j.MachineName, j.Realm, p.config)
-		fmt.Fprintln(w, changed)
-		fmt.Fprintln(w, "then: sudo /usr/share/sallyport/configure-host enable, and sudo sallyport doctor")
-	})
+	return nil
 }
+
+// plan says what will change, and each line of it.
+func (j *joining) plan(ctx context.Context) (plan, diff string, err error) { //nolint:nonamedreturns // says which is which
+	var b strings.Builder
+	if j.was.there && !j.finishing() {
+		fmt.Fprintf(&b, "This machine %s.\nIf the code is for another machine, %s is written anew,\nand the old one is kept beside it, with .old at the end of its name.\n", j.was, j.place.config)
+	}
+	var files []string
+	if !j.finishing() {
+		files = []string{j.place.key, j.place.ca, j.place.config}
+	}
+	var h hostFiles
+	if !*j.noHost {
+		if h, err = j.a.configureHost(ctx, "enable", "--dry-run"); err != nil {
+			return "", "", err
+		}
+	}
+	if *j.noHost {
+		b.WriteString(indented("join writes:", files))
+		return b.String(), "", nil
+	}
+	all := slices.Concat(files, h.list)
+	all = append(all, strings.Join(units(), ", ")+": enabled and started", "sshd: reloaded, if it runs")
+	b.WriteString(indented("join changes on this machine:", all))
+	b.WriteString(indented("Note:", h.said))
+	b.WriteString("Local accounts log in as before. \"sallyport join --dry-run\" shows each line, \"sallyport leave\" takes all of it out again.\n")
+	return b.String(), h.diff, nil
+}
+
+// do joins and sets the host up.
+func (j *joining) do(ctx context.Context) error {
+	var out joined
+	var told []string
+	if j.finishing() {
+		out = joined{Machine: j.was.c.Machine.ID.String(), Realm: j.was.realm.Realm, Config: j.place.config}
+		told = append(told, fmt.Sprintf("This machine %s.", j.was))
+	} else {
+		var err error
+		if out, told, err = j.enter(ctx); err != nil {
+			return err
+		}
+	}
+	if j.wrote {
+		told = append(told, changeOver(ctx, *j.noHost))
+	}
+	if *j.noHost {
+		told = append(told, "The host's own files are as they were. \"sudo sallyport join\" sets them up.")
+		return j.a.show(j.in, out, func(w io.Writer) { printLines(w, told) })
+	}
+	more, err := j.setUp(ctx)
+	if err != nil {
+		return fmt.Errorf("%w\nThis machine has joined, and local accounts log in as before. \"sudo sallyport join\" goes on from here", err)
+	}
+	told = append(told, more...)
+	j.waitOnline(ctx)
+	out.Host = true
+	out.Findings = (&doctor.Host{ConfigPath: *j.in.config, Now: j.a.Now}).Examine(ctx)
+	worst := doctor.Worst(out.Findings)
+	err = j.a.show(j.in, out, func(w io.Writer) {
+		printLines(w, told)
+		printFindings(w, troubles(out.Findings))
+		if worst == report.Problem {
+			fmt.Fprintln(w, "This machine has joined, and doctor finds what keeps people out: see above. \"sudo sallyport doctor\" looks again.")
+			return
+		}
+		fmt.Fprintf(w, "Doctor finds nothing that keeps people of %s out. They can log in now; \"sallyport auth-test NAME\" tries it.\n", out.Realm)
+	})
+	if err == nil && worst == report.Problem {
+		return errSaid
+	}
+	return err
+}
+
+// enter spends the code.
+func (j *joining) enter(ctx context.Context) (joined, []string, error) {
+	p, err := preparePlace(*j.in.config)
+	if err != nil {
+		return joined{}, nil, err
+	}
+	got, err := sallyport.Join(ctx, *j.server, *j.code, *j.fingerprint)
+	if errors.Is(err, sallyport.ErrCode) && j.was.of(*j.server) {
+		return joined{Machine: j.was.c.Machine.ID.String(), Realm: j.was.realm.Realm, Config: p.config},
+			[]string{fmt.Sprintf("The code is spent or expired, and this machine %s: its place there stays as it is.", j.was)}, nil
+	}
+	if err != nil {
+		return joined{}, nil, explainJoin(*j.server, err)
+	}
+	kept, err := p.write(got, *j.server, j.allow)
+	if err != nil {
+		return joined{}, nil, fmt.Errorf("%w (the code is spent: get a new one with \"sallyport-server machine add\")", err)
+	}
+	j.wrote = true
+	out := joined{Machine: got.MachineID.String(), Realm: got.Realm, Config: p.config, Kept: kept}
+	told := []string{fmt.Sprintf("This machine is %s in realm %s; its configuration is %s.", got.MachineName, got.Realm, p.config)}
+	if kept != "" {
+		told = append(told, fmt.Sprintf("What was there before is kept as %s: take over from it what is yours.", kept))
+		told = append(told, j.was.leftBehind()...)
+	}
+	return out, told, nil
+}
+
+// leftBehind says what a server still has of this machine.
+func (m member) leftBehind() []string {
+	if !m.joined() {
+		return nil
+	}
+	return []string{
+		fmt.Sprintf("The server %s still has an entry of this machine, %s. To remove it, type there:", m.realm.URL.String(), m.c.Machine.ID),
+		"    sallyport-server machine list            (it shows the name)",
+		"    sallyport-server machine remove NAME",
+	}
+}
+
+// setUp does what is left to do on the host: the daemon first, and only then what asks it.
+func (j *joining) setUp(ctx context.Context) ([]string, error) {
+	words := []string{"enable"}
+	if systemdRuns() {
+		words = append(words, "--now")
+	}
+	if err := systemctl(ctx, append(words, units()...)...); err != nil {
+		return nil, err
+	}
+	h, err := j.a.configureHost(ctx, "enable")
+	if err != nil {
+		return nil, err
+	}
+	told := append([]string{"nsswitch.conf, PAM, sshd and the units are set up."}, h.said...)
+	if !systemdRuns() {
+		told = append(told, "systemd does not run here: start sallyportd yourself.")
+	}
+	return append(told, reloadSSH(ctx)), nil
+}
+
+// waitOnline gives the daemon time for its first contact; doctor says what became of it.
+func (j *joining) waitOnline(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, onlinePatience)
+	defer cancel()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		s, err := control.One[report.Status](ctx, j.in.daemon(), report.VerbStatus, nil)
+		if err == nil && !slices.ContainsFunc(s.Providers, func(p report.Provider) bool { return p.State != "online" }) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// troubles are the findings that ask for something.
+func troubles(all []report.Finding) []report.Finding {
+	return slices.DeleteFunc(slices.Clone(all), func(f report.Finding) bool { return f.Severity == report.OK || f.Severity == report.Note })
+}
+
+func printLines(w io.Writer, lines []string) {
+	for _, l := range lines {
+		if l != "" {
+			fmt.Fprintln(w, l)
+		}
+	}
+}
+
+// errServer says that the server, and not the daemon, does not answer.
+var errServer = errors.New("nobody answers as a server")
 
 // explainJoin says what a person can do about an error.
 func explainJoin(server string, err error) error {
@@ -91,127 +289,16 @@ func explainJoin(server string, err error) error {
 		return fmt.Errorf("%w; nothing was sent. Compare the fingerprint with the server's administrator: someone may be in between", err)
 	case errors.Is(err, sallyport.ErrCode):
 		return fmt.Errorf("%w; a code is good once and for an hour: get a new one with \"sallyport-server machine add\"", err)
+	case errors.Is(err, sallyport.ErrCodeSent):
+		return fmt.Errorf("%w. Type the same again; if the code is spent by now, \"sallyport-server machine rejoin NAME\" on the server gives another", err)
 	case errors.Is(err, provider.ErrOffline):
-		return fmt.Errorf("%w: is %s right, and can it be reached from here? (%w)", identity.ErrUnavailable, server, err)
+		var why *connect.Error
+		cause := err.Error()
+		if errors.As(err, &why) {
+			cause = why.Message()
+		}
+		return fmt.Errorf("%w at %s: %s. Look whether the address is right, the server runs and nothing on the way keeps you from it. The code is still good", errServer, server, cause)
 	default:
 		return err
 	}
-}
-
-// place is where the files go.
-type place struct {
-	config, ca, key string
-	uid, gid        int
-}
-
-// preparePlace makes the folders and finds the daemon's user.
-func preparePlace(path string) (*place, error) {
-	if os.Geteuid() != 0 {
-		return nil, fmt.Errorf("join: %w: it writes below /etc", report.ErrForbidden)
-	}
-	if path == "" {
-		path = config.DefaultPath
-	}
-	state := config.Defaults().Paths.State
-	p := &place{config: path, ca: filepath.Join(filepath.Dir(path), "server-ca.pem"), key: filepath.Join(state, "machine.key")}
-	u, err := user.Lookup("sallyport")
-	if err != nil {
-		return nil, fmt.Errorf("join: there is no user \"sallyport\" yet: run systemd-sysusers first: %w", err)
-	}
-	uid, err1 := strconv.Atoi(u.Uid)
-	gid, err2 := strconv.Atoi(u.Gid)
-	if err := errors.Join(err1, err2); err != nil {
-		return nil, fmt.Errorf("join: user sallyport: %w", err)
-	}
-	p.uid, p.gid = uid, gid
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // /etc/sallyport is for everyone to read
-		return nil, fmt.Errorf("join: %w", err)
-	}
-	if err := os.MkdirAll(state, 0o700); err != nil {
-		return nil, fmt.Errorf("join: %w", err)
-	}
-	if err := os.Chown(state, uid, gid); err != nil {
-		return nil, fmt.Errorf("join: %w", err)
-	}
-	return p, nil
-}
-
-// write puts key, certificate and configuration in place, each whole or not at
-// all, and the configuration last: it is what makes the machine joined.
-//
-// A machine that joins again, as after "sallyport-server machine rejoin", keeps its
-// configuration: it gets a new key there, and what it trusts the server by.
-func (p *place) write(j sallyport.Joined, server string, allow []string) error {
-	if again := p.again(j); again != nil {
-		return again.writeKeys(j.Key, j.RootPEM)
-	}
-	c := config.Joined{Machine: j.MachineID, URL: server, Realm: j.Realm, CA: p.ca, Allow: allow}
-	if j.IDs != (identity.IDRange{}) && j.IDs != identity.DefaultIDRange {
-		c.IDs, c.IDsWhy = []identity.IDRange{j.IDs}, "What the realm allots user and group ids from; others are refused."
-	}
-	return p.writeAll(j.Key, j.RootPEM, c)
-}
-
-// again is where the files of this very machine are, nil where it has no configuration
-// yet or that of another.
-func (p *place) again(j sallyport.Joined) *place {
-	c, err := config.Load(p.config)
-	if err != nil || c.Machine.ID != j.MachineID {
-		return nil
-	}
-	for _, r := range c.Providers {
-		if r.Kind.String() == config.Sallyport && r.Realm == j.Realm {
-			return &place{config: p.config, key: c.Machine.Key, ca: r.CA, uid: p.uid, gid: p.gid}
-		}
-	}
-	return nil
-}
-
-func (p *place) writeAll(key crypto.PrivateKey, root []byte, j config.Joined) error {
-	if err := p.writeKeys(key, root); err != nil {
-		return err
-	}
-	return writeOwned(p.config, j.Text(), 0o644, 0, 0)
-}
-
-func (p *place) writeKeys(key crypto.PrivateKey, root []byte) error {
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return fmt.Errorf("write machine key: %w", err)
-	}
-	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	defer clear(keyPEM)
-	defer clear(der)
-	for _, f := range []struct {
-		path     string
-		text     []byte
-		mode     os.FileMode
-		uid, gid int
-	}{
-		{p.key, keyPEM, 0o600, p.uid, p.gid},
-		{p.ca, root, 0o644, 0, 0},
-	} {
-		if err := writeOwned(f.path, f.text, f.mode, f.uid, f.gid); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func writeOwned(path string, text []byte, mode os.FileMode, uid, gid int) error {
-	f, err := renameio.NewPendingFile(path, renameio.WithStaticPermissions(mode))
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	defer f.Cleanup() //nolint:errcheck // nothing to clean after the rename
-	if err := f.Chown(uid, gid); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	if _, err := f.Write(text); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	if err := f.CloseAtomicallyReplace(); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return nil
 }

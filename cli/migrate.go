@@ -215,9 +215,8 @@ func printMigration(w io.Writer, m migration) {
 	}
 	fmt.Fprintf(w, "\n%s is written; look through it.\n", m.Config)
 	fmt.Fprintln(w, "Next: sudo systemctl disable --now kanidm-unixd kanidm-unixd-tasks")
-	fmt.Fprintln(w, "then: take \"kanidm\" out of /etc/nsswitch.conf and pam_kanidm out of /etc/pam.d,")
-	fmt.Fprintln(w, "      sudo systemctl enable --now sallyportd.socket sallyportd sallyport-subids.path")
-	fmt.Fprintln(w, "then: take kanidm_ssh_authorizedkeys out of /etc/ssh/sshd_config,")
-	fmt.Fprintln(w, "      sudo /usr/share/sallyport/configure-host enable, and sudo sallyport doctor")
+	fmt.Fprintln(w, "then: take \"kanidm\" out of /etc/nsswitch.conf, pam_kanidm out of /etc/pam.d,")
+	fmt.Fprintln(w, "      and kanidm_ssh_authorizedkeys out of /etc/ssh/sshd_config")
+	fmt.Fprintln(w, "then: sudo sallyport join   (starts the daemon, sets the host up, and ends with doctor)")
 	fmt.Fprintln(w, "Everybody must sign in once while the server can be reached before they can without it.")
 }

@@ -51,7 +51,7 @@ func trust(ctx context.Context, a *App, in *invocation) error {
 		if err := writeOwned(p.CA, root, 0o644, 0, 0); err != nil {
 			return err
 		}
-		changed := changeOver(ctx)
+		changed := changeOver(ctx, true)
 		return a.show(in, trusted{Realm: p.Realm, File: p.CA}, func(w io.Writer) {
 			fmt.Fprintf(w, "This machine trusts the key of realm %s from now on; it is in %s.\n%s\n", p.Realm, p.CA, changed)
 		})

@@ -245,7 +245,7 @@ func (s *unixdSettings) takeForm(key string, v *string, ours string) string {
 
 // takeHomes is for what kanidm-unixd's second daemon did for homes.
 func (s *unixdSettings) takeHomes(u *unixd) {
-	const mkhomedir = "pam_mkhomedir(8) makes homes, from /etc/skel; \"pam-auth-update --enable mkhomedir\""
+	const mkhomedir = "our PAM profile makes homes at the first login, from /etc/skel, with pam_mkhomedir(8)"
 	if v := u.HomeStrategy; v != nil {
 		s.note("home_strategy", *v, "", "no links and no mounts are made")
 	}
@@ -253,7 +253,7 @@ func (s *unixdSettings) takeHomes(u *unixd) {
 		s.note("use_etc_skel", *v, "", mkhomedir)
 	}
 	if v := u.SELinux; v != nil {
-		s.note("selinux", *v, "", "we make no homes, so label none: "+mkhomedir)
+		s.note("selinux", *v, "", "homes get no labels from us: "+mkhomedir)
 	}
 }
 

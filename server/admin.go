@@ -61,6 +61,9 @@ func (s *admin) told(ctx context.Context, doing, subject string, err error) erro
 		return connect.NewError(connect.CodeNotFound, fmt.Errorf("%s %s: nothing of that name exists; the list commands show what does", doing, subject))
 	case errors.Is(err, store.ErrExists):
 		code = connect.CodeAlreadyExists
+		if doing == "machine.add" {
+			err = fmt.Errorf("%w; \"sallyport-server machine rejoin %s\" gives a new code to that machine", err, subject)
+		}
 	case errors.Is(err, identity.ErrName), errors.Is(err, identity.ErrID), errors.Is(err, errInput),
 		errors.Is(err, store.ErrCycle), errors.Is(err, identity.ErrToken):
 		code = connect.CodeInvalidArgument

@@ -38,6 +38,9 @@ func (d dir) load() (settings, error) {
 	b, err := os.ReadFile(d.settings())
 	if err != nil {
 		if errors.Is(err, os.ErrNotExist) {
+			if d == DefaultDir {
+				return s, fmt.Errorf("no realm in %s: make one with \"sallyport-server setup\", or say with --dir where there is one", d)
+			}
 			return s, fmt.Errorf("no realm in %s: make one with \"sallyport-server init --dir %s\"", d, d)
 		}
 		return s, fmt.Errorf("read settings: %w", err)

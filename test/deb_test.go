@@ -87,7 +87,7 @@ func TestThePackageComesAndGoesWithoutATrace(t *testing.T) {
 		if join == nil {
 			t.Fatalf("machine add printed %s", out)
 		}
-		in(t, b, "sallyport join --server https://127.0.0.1:8443 "+join[1]+"; systemctl enable --now sallyportd.socket sallyportd")
+		in(t, b, "sallyport join --server https://127.0.0.1:8443 "+join[1]+" --yes; systemctl enable --now sallyportd.socket sallyportd")
 		must(t, b.Eventually(t.Context(), func() error {
 			_, err := bySU(t, b, ada, adaPass)
 			return err

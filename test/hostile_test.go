@@ -228,7 +228,7 @@ func TestAMachineTakesNoAccountThatItMustNot(t *testing.T) {
 	a := newAuthority(t)
 	fingerprint := lies.found(t, a, 1)
 	take(t, a.certificate(t), lies.handler(), nil)
-	_, err := r.Run(t.Context(), "/usr/bin/sallyport", "join", "--server", machine.ServerURL, "--code", "any", "--fingerprint", fingerprint)
+	_, err := r.Run(t.Context(), "/usr/bin/sallyport", r.JoinWords(t.Context(), "any", fingerprint)...)
 	must(t, err)
 	must(t, r.StartDaemon(t.Context()))
 	must(t, r.WaitOnline(t.Context()))

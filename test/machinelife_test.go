@@ -2,7 +2,6 @@ package test
 
 import (
 	"encoding/json"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -44,7 +43,7 @@ func TestAMachineIsScopedShutOutAndJoinedAnew(t *testing.T) {
 		sed -i 's/^\[login\]$/[login]\nfail_delay = "7ms"/' /etc/sallyport/sallyportd.toml`)
 	var again struct{ Code, Fingerprint string }
 	must(t, json.Unmarshal([]byte(admin(t, r, "", "machine", "rejoin", "laptop", "--json")), &again))
-	script(t, r, fmt.Sprintf("sallyport join --server %s --code %s --fingerprint %s", machine.ServerURL, again.Code, again.Fingerprint))
+	script(t, r, "sallyport "+strings.Join(r.JoinWords(t.Context(), again.Code, again.Fingerprint), " "))
 	script(t, r, "grep -q 7ms /etc/sallyport/sallyportd.toml; ! cmp -s /tmp/old.key /var/lib/sallyport/machine.key")
 	r.Daemon.Kill()
 	<-r.Daemon.Done()

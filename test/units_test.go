@@ -44,7 +44,7 @@ func TestTheUnitsRunServerAndDaemonAsSystemdDoes(t *testing.T) {
 	if code == nil || pin == nil {
 		t.Fatalf("machine add printed %s", out)
 	}
-	in(t, b, fmt.Sprintf("sallyport join --server https://127.0.0.1:8443 --code '%s' --fingerprint '%s'", code[1], pin[1]))
+	in(t, b, fmt.Sprintf("sallyport join --server https://127.0.0.1:8443 --code '%s' --fingerprint '%s' --yes --no-host", code[1], pin[1]))
 
 	t.Run("the sockets alone start the daemon", func(t *testing.T) {
 		in(t, b, "systemctl start sallyportd.socket; ! systemctl is-active -q sallyportd.service")
@@ -108,7 +108,7 @@ func TestTheUnitsRunServerAndDaemonAsSystemdDoes(t *testing.T) {
 			D="--dir /var/lib/sallyport-server"
 			sallyport-server machine remove laptop $D >&2
 			sallyport-server machine add laptop $D | tr -s ' ' | grep -E '^(code|fingerprint) ' | sed 's/^code/--code/; s/^fingerprint/--fingerprint/' > /root/words
-			sallyport join --server https://127.0.0.1:8443 $(cat /root/words)
+			sallyport join --server https://127.0.0.1:8443 $(cat /root/words) --yes --no-host
 			systemctl is-active sallyportd.service`)
 		if !strings.Contains(out, "was started anew") {
 			t.Errorf("join says:\n%s", out)

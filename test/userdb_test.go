@@ -30,7 +30,7 @@ func settled(t *testing.T) *machine.Booted {
 	if code == nil || pin == nil {
 		t.Fatalf("machine add printed %s", out)
 	}
-	in(t, b, fmt.Sprintf("sallyport join --server https://127.0.0.1:8443 --code '%s' --fingerprint '%s'", code[1], pin[1]))
+	in(t, b, fmt.Sprintf("sallyport join --server https://127.0.0.1:8443 --code '%s' --fingerprint '%s' --yes --no-host", code[1], pin[1]))
 	in(t, b, "systemctl start sallyportd.socket sallyportd sallyport-subids.path")
 	must(t, b.Eventually(t.Context(), func() error {
 		out, err := b.In(t.Context(), "userdbctl users-in-group crew")

@@ -45,26 +45,23 @@ func runAdmin(ctx context.Context, args []string) error {
 	var folder string
 	var asJSON bool
 	f := newFlags(verb)
-	f.StringVar(&folder, "dir", "", "")
+	f.StringVar(&folder, "dir", server.DefaultDir, "")
 	f.BoolVar(&asJSON, "json", false, "")
 	call := c.flags(f)
 	if err := f.parseRange(rest, c.names, max(c.names, c.most)); err != nil {
 		return err
 	}
-	if folder == "" {
-		return fmt.Errorf("%w: --dir DIR is missing", errUsage)
-	}
 	client, closer, err := server.Admin(ctx, folder, slog.New(slog.NewTextHandler(os.Stderr, nil)))
 	if err != nil {
 		return err
 	}
-	return finish(ctx, client, closer, f, call, asJSON)
+	return finish(ctx, client, closer, f, call, shower{url: server.Address(folder), asJSON: asJSON})
 }
 
-func finish(ctx context.Context, client sallyportv1connect.AdminServiceClient, closer io.Closer, f *flags, call request, asJSON bool) error {
+func finish(ctx context.Context, client sallyportv1connect.AdminServiceClient, closer io.Closer, f *flags, call request, out shower) error {
 	answer, err := call(ctx, client, f)
 	if err == nil {
-		err = show(os.Stdout, answer, asJSON)
+		err = out.show(os.Stdout, answer)
 	}
 	if cerr := closer.Close(); err == nil {
 		err = cerr

@@ -16,12 +16,9 @@ import (
 
 func runBackup(ctx context.Context, args []string) error {
 	f := newFlags("backup")
-	folder := f.String("dir", "", "")
+	folder := f.String("dir", server.DefaultDir, "")
 	if err := f.parse(args, 1); err != nil {
 		return err
-	}
-	if *folder == "" {
-		return fmt.Errorf("%w: --dir DIR is missing", errUsage)
 	}
 	if err := server.Backup(ctx, *folder, f.name(0), time.Now()); err != nil {
 		return err
@@ -34,14 +31,11 @@ func runRestore(ctx context.Context, args []string) error {
 	o := server.RestoreOptions{Now: time.Now()}
 	gap := uint(server.DefaultIDGap)
 	f := newFlags("restore")
-	f.StringVar(&o.Dir, "dir", "", "")
+	f.StringVar(&o.Dir, "dir", server.DefaultDir, "")
 	f.BoolVar(&o.Replace, "replace", false, "")
 	f.UintVar(&gap, "id-gap", gap, "")
 	if err := f.parse(args, 1); err != nil {
 		return err
-	}
-	if o.Dir == "" {
-		return fmt.Errorf("%w: --dir DIR is missing", errUsage)
 	}
 	if gap == 0 || gap > 1<<24 {
 		return fmt.Errorf("%w: --id-gap wants a number from 1 to %d", errUsage, 1<<24)

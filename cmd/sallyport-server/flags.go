@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,6 +35,9 @@ func (f *flags) parse(args []string, want int) error { return f.parseRange(args,
 func (f *flags) parseRange(args []string, least, most int) error {
 	for {
 		if err := f.Parse(args); err != nil {
+			if errors.Is(err, flag.ErrHelp) {
+				return flag.ErrHelp
+			}
 			return fmt.Errorf("%w of %s: %w", errUsage, f.Name(), err)
 		}
 		rest := f.Args()
@@ -46,6 +50,39 @@ func (f *flags) parseRange(args []string, least, most int) error {
 		return fmt.Errorf("%w of %s: %d names given", errUsage, f.Name(), len(f.names))
 	}
 	return nil
+}
+
+// helpOn is what the usage says about the command that args begin with.
+func helpOn(args []string) string {
+	words := slices.DeleteFunc(slices.Clone(args), func(a string) bool { return strings.HasPrefix(a, "-") })
+	head, last, _ := strings.Cut(usage, "\n\n")
+	list, last, _ := strings.Cut(last, "\n\nAll others but")
+	var b strings.Builder
+	taken := false
+	for line := range strings.Lines(strings.ReplaceAll(list, "\n\n", "\n") + "\n") {
+		if entry, begins := strings.CutPrefix(line, "  sallyport-server "); begins {
+			taken = describes(strings.Fields(entry), words)
+		}
+		if taken {
+			b.WriteString(line)
+		}
+	}
+	if b.Len() == 0 {
+		return usage
+	}
+	return head + "\n\n" + b.String() + "\nAll others but" + last
+}
+
+// describes tells whether a line of the usage is of a command: its first word, and the
+// second where both have one.
+func describes(entry, words []string) bool {
+	for i := 0; i < min(len(words), 2) && i < len(entry); i++ {
+		verb := strings.Trim(entry[i], "abcdefghijklmnopqrstuvwxyz-|") == ""
+		if verb && !slices.Contains(strings.Split(entry[i], "|"), words[i]) {
+			return false
+		}
+	}
+	return len(words) > 0
 }
 
 func (f *flags) name(i int) string {

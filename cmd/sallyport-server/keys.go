@@ -52,7 +52,7 @@ func withRealmKey(call func(ctx context.Context, c sallyportv1connect.AdminServi
 func runRealmKeyFile(verb string, args []string) error {
 	var folder, copied string
 	f := newFlags("realm-key " + verb)
-	f.StringVar(&folder, "dir", "", "")
+	f.StringVar(&folder, "dir", server.DefaultDir, "")
 	names := 1
 	if verb == "remove" {
 		names = 0
@@ -60,9 +60,6 @@ func runRealmKeyFile(verb string, args []string) error {
 	}
 	if err := f.parse(args, names); err != nil {
 		return err
-	}
-	if folder == "" {
-		return fmt.Errorf("%w: --dir DIR is missing", errUsage)
 	}
 	if verb == "export" {
 		if err := server.ExportRealmKey(folder, f.name(0)); err != nil {

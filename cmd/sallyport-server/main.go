@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -24,12 +25,14 @@ import (
 
 const usage = `sallyport-server keeps a realm's accounts and serves them to its machines.
 
+  sallyport-server setup [--realm NAME] [--listen ADDR] [--tls-name NAME]... [--account NAME]
+                         [--machine NAME] [--yes]       a realm, its unit and the first account
   sallyport-server init  --dir DIR --realm NAME --listen ADDR [--tls-name NAME]...
                          [--tls-cert FILE --tls-key FILE] [--id-range MIN-MAX] [--offline-days N]
-  sallyport-server serve --dir DIR [--listen ADDR] [--mark DIR]
+  sallyport-server serve [--listen ADDR] [--mark DIR]
                          [--card-middleware-keys FILE --card-service-key FILE --card-service-cert FILE]
-  sallyport-server backup FILE --dir DIR                also while the server runs
-  sallyport-server restore FILE --dir DIR [--replace] [--id-gap N]
+  sallyport-server backup FILE                          also while the server runs
+  sallyport-server restore FILE [--replace] [--id-gap N]
   sallyport-server card-keys DIR --realm NAME           makes all that mutual authentication needs
 
   sallyport-server account add NAME [--full-name TEXT] [--home PATH] [--shell PATH] [--uid N]
@@ -72,9 +75,14 @@ const usage = `sallyport-server keeps a realm's accounts and serves them to its 
   sallyport-server audit verify [--signed FILE]
   sallyport-server audit sign [--realm-key FILE]      the signed head, on standard output
   sallyport-server audit prune --before TIME
+  sallyport-server version
 
-All but init, serve, backup, restore and card-keys take --dir DIR and --json. TIME is 2006-01-02 or RFC 3339.
+All others but card-keys and version take --dir DIR, which is ` + server.DefaultDir + ` where it is left out.
+All but those, setup, serve, backup and restore take --json. TIME is 2006-01-02 or RFC 3339.
 `
+
+// version is set by the linker.
+var version = "unknown"
 
 // Exit codes.
 const (
@@ -89,6 +97,8 @@ func main() {
 	var told *connect.Error
 	switch {
 	case err == nil:
+	case errors.Is(err, flag.ErrHelp):
+		_, _ = io.WriteString(os.Stdout, helpOn(os.Args[1:]))
 	case errors.Is(err, errUsage):
 		fmt.Fprintf(os.Stderr, "sallyport-server: %v\nTry \"sallyport-server help\".\n", err)
 		os.Exit(exitUsage)
@@ -107,6 +117,11 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	switch args[0] {
+	case "version", "--version":
+		fmt.Println("sallyport-server", version)
+		return nil
+	case "setup":
+		return runSetup(ctx, args[1:])
 	case "init":
 		return runInit(ctx, args[1:])
 	case "serve":
@@ -139,7 +154,7 @@ func runInit(ctx context.Context, args []string) error {
 		return err
 	}
 	if o.Dir == "" {
-		return fmt.Errorf("%w: --dir DIR is missing", errUsage)
+		return fmt.Errorf("%w: --dir DIR is missing; \"sallyport-server setup\" makes the realm of the unit", errUsage)
 	}
 	if ids != "" {
 		if _, err := fmt.Sscanf(ids, "%d-%d", &o.IDs.Min, &o.IDs.Max); err != nil || o.IDs == (identity.IDRange{}) {
@@ -176,7 +191,7 @@ func runCardKeys(args []string) error {
 func runServe(ctx context.Context, args []string) error {
 	o := server.ServeOptions{Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
 	f := newFlags("serve")
-	f.StringVar(&o.Dir, "dir", "", "")
+	f.StringVar(&o.Dir, "dir", server.DefaultDir, "")
 	f.StringVar(&o.Listen, "listen", "", "")
 	f.StringVar(&o.Mark, "mark", "", "")
 	f.StringVar(&o.CardService.MiddlewareKeys, "card-middleware-keys", "", "")
@@ -184,9 +199,6 @@ func runServe(ctx context.Context, args []string) error {
 	f.StringVar(&o.CardService.ServiceCertificate, "card-service-cert", "", "")
 	if err := f.parse(args, 0); err != nil {
 		return err
-	}
-	if o.Dir == "" {
-		return fmt.Errorf("%w: --dir DIR is missing", errUsage)
 	}
 	o.Ready = func(addr net.Addr, realm string) {
 		fmt.Printf("sallyport-server: ready on https://%s realm %s\n", addr, strings.TrimSpace(realm))

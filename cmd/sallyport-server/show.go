@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
@@ -17,11 +18,17 @@ import (
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 )
 
+// shower knows how answers are to be written.
+type shower struct {
+	url    string // of the server; may be unknown
+	asJSON bool
+}
+
 // show writes an answer for people, or as one JSON document. Lists become an
 // object with one array, as in the API.
-func show(out io.Writer, m proto.Message, asJSON bool) error {
+func (s shower) show(out io.Writer, m proto.Message) error {
 	var text bytes.Buffer
-	if asJSON {
+	if s.asJSON {
 		b, err := protojson.MarshalOptions{EmitDefaultValues: true, UseProtoNames: true}.Marshal(m)
 		if err != nil {
 			return fmt.Errorf("write json: %w", err)
@@ -33,7 +40,7 @@ func show(out io.Writer, m proto.Message, asJSON bool) error {
 		text.WriteByte('\n')
 	} else {
 		w := tabwriter.NewWriter(&text, 0, 4, 2, ' ', 0)
-		people(w, m)
+		s.people(w, m)
 		_ = w.Flush()
 	}
 	if _, err := out.Write(text.Bytes()); err != nil {
@@ -42,7 +49,7 @@ func show(out io.Writer, m proto.Message, asJSON bool) error {
 	return nil
 }
 
-func people(w io.Writer, m proto.Message) {
+func (s shower) people(w io.Writer, m proto.Message) {
 	switch m := m.(type) {
 	case *v1.AccountView:
 		account(w, m)
@@ -72,8 +79,8 @@ func people(w io.Writer, m proto.Message) {
 			fmt.Fprintf(w, "%s\t%d\t%s\n", g.GetName(), g.GetGid(), strings.Join(append(g.GetAccounts(), g.GetGroups()...), " "))
 		}
 	case *v1.AddMachineResponse:
-		fmt.Fprintf(w, "code\t%s\nfingerprint\t%s\nexpires\t%s\n\nOn the machine: sallyport join --server URL --code %s --fingerprint %s\n",
-			m.GetCode(), m.GetFingerprint(), stamp(m.GetExpires()), m.GetCode(), m.GetFingerprint())
+		fmt.Fprintf(w, "code\t%s\nfingerprint\t%s\nexpires\t%s\n\nOn the machine: sudo sallyport join --server %s --code %s --fingerprint %s\n",
+			m.GetCode(), m.GetFingerprint(), stamp(m.GetExpires()), cmp.Or(s.url, "URL"), m.GetCode(), m.GetFingerprint())
 	case *v1.ListMachinesResponse:
 		for _, c := range m.GetMachines() {
 			state := c.GetState()

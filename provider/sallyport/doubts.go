@@ -6,6 +6,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
@@ -82,10 +85,36 @@ func oldServer(chain []*x509.Certificate, want []byte) error {
 	return &provider.DoubtError{What: what, Mend: "Upgrade sallyport-server, and take the fingerprint that it then prints."}
 }
 
-func otherTLSKey(server string, err error) error {
+// otherTLSKey says what is wrong with the certificate of a server that has the right realm
+// key. A wrong name or date alone is no one in between, and is not called so; verify tells
+// that it is alone.
+func otherTLSKey(server string, leaf *x509.Certificate, err error, verify func(host string, now time.Time) error) error {
+	names := slices.Clone(leaf.DNSNames)
+	for _, ip := range leaf.IPAddresses {
+		if n := ip.String(); !slices.Contains(names, n) {
+			names = append(names, n)
+		}
+	}
+	var name x509.HostnameError
+	if errors.As(err, &name) && slices.ContainsFunc(names, func(n string) bool { return verify(n, time.Now()) == nil }) {
+		return &provider.DoubtError{
+			What: fmt.Sprintf("The server at %s is the right one, and its certificate is for other names than this: it is for %s.", server, strings.Join(names, ", ")),
+			Mend: "Give --server a name that is in the certificate; or add this one to tls_names in the server's server.json, and restart it.",
+			Err:  err,
+		}
+	}
+	var invalid x509.CertificateInvalidError
+	if errors.As(err, &invalid) && invalid.Reason == x509.Expired && slices.ContainsFunc(names, func(n string) bool { return verify(n, leaf.NotAfter) == nil }) {
+		return &provider.DoubtError{
+			What: fmt.Sprintf("The server at %s is the right one, and its certificate counts from %s to %s only; this machine's clock says %s.", server,
+				leaf.NotBefore.Local().Format(time.DateTime), leaf.NotAfter.Local().Format(time.DateTime), time.Now().Format(time.DateTime)),
+			Mend: "Set this machine's clock, or renew the server's certificate.",
+			Err:  err,
+		}
+	}
 	return &provider.DoubtError{
 		What: fmt.Sprintf("The realm key at %s is the right one, and the certificate is not the one that goes with the fingerprint.", server),
-		Mend: "Check the server's address and its certificate's names and dates; if the certificate is new, take a new fingerprint: sallyport-server keys show. If not, somebody may be in between.",
+		Mend: "Check the server's certificate; if it is new, take a new fingerprint: sallyport-server keys show. If not, somebody may be in between.",
 		Err:  err,
 	}
 }

@@ -38,6 +38,9 @@ type Joined struct {
 // ErrCode says that the server did not accept the one-time code.
 var ErrCode = errors.New("the join code is wrong, used or expired")
 
+// ErrCodeSent says that the code was sent and no answer came: it may be spent.
+var ErrCodeSent = errors.New("the code was sent, and no answer came")
+
 // joinTimeout bounds joining as a whole.
 const joinTimeout = 30 * time.Second
 
@@ -70,7 +73,7 @@ func Join(ctx context.Context, server, code, fingerprint string) (Joined, error)
 		if connect.IsWireError(err) && connect.CodeOf(err) == connect.CodePermissionDenied {
 			return Joined{}, fmt.Errorf("join: %w: %w", ErrCode, err)
 		}
-		return Joined{}, meaning("join", err)
+		return Joined{}, fmt.Errorf("%w: %w", ErrCodeSent, meaning("join", err))
 	}
 	id, err := uuid.Parse(resp.GetMachineUuid())
 	if err != nil {
@@ -146,7 +149,8 @@ func pinned(ctx context.Context, server, fingerprint string) (*pin, error) {
 			continue
 		}
 		if err := t.Verify(chain, u.Hostname(), time.Now()); err != nil {
-			return nil, meaning("join", otherTLSKey(server, distrusted(chain, err)))
+			verify := func(host string, now time.Time) error { return t.Verify(chain, host, now) }
+			return nil, meaning("join", otherTLSKey(server, chain[0], distrusted(chain, err), verify))
 		}
 		p := &pin{host: u.Hostname(), list: list, tls: t}
 		// For programs from before there were realm keys. Never an intermediate.

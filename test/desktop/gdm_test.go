@@ -88,8 +88,10 @@ func TestAWrongAnswerAtGDMIsFollowedByAPrompt(t *testing.T) {
 func TestPeopleSignInAtGDMOffline(t *testing.T) {
 	s := seated(t)
 	s.scene("online first", func() {
+		s.in("echo welcome > /etc/skel/.from-skel; test ! -e /home/bob")
 		s.signIn(bob, "Password", bobPass)
 		s.desktop(bob)
+		s.in("test $(stat -c %U /home/bob/.from-skel) = bob") // the home was made on the way
 		s.logOut(bob)
 		s.in("systemctl stop sallyport-server")
 		s.offline()

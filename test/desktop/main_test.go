@@ -211,7 +211,7 @@ func (s *seat) realm() {
 	if code == nil || pin == nil {
 		s.t.Fatalf("machine add printed %s", out)
 	}
-	s.in(fmt.Sprintf("sallyport join --server https://127.0.0.1:8443 --code '%s' --fingerprint '%s'", code[1], pin[1]))
+	s.in(fmt.Sprintf("sallyport join --server https://127.0.0.1:8443 --code '%s' --fingerprint '%s' --yes --no-host", code[1], pin[1]))
 	s.in("systemctl start sallyportd.socket sallyportd sallyport-subids.path")
 	s.online()
 	s.untilIn("getent passwd ada && getent passwd bob")

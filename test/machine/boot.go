@@ -98,13 +98,17 @@ func (m *Machine) BootWith(ctx context.Context, extras Extras) (*Booted, error) 
 
 // In runs lines of sh within the container, and stops at the first that fails.
 func (b *Booted) In(ctx context.Context, lines string) (string, error) {
-	c := exec.CommandContext(ctx, "nsenter", "-t", strconv.Itoa(b.init), "-m", "-p", "-u", "-i", "-n", "-r", "-w", "--", "/bin/sh", "-euc", lines)
-	c.Env = environment()
-	out, err := c.CombinedOutput()
+	out, err := b.command(ctx, lines).CombinedOutput()
 	if err != nil {
 		return string(out), fmt.Errorf("%s: %w\n%s", lines, err, out)
 	}
 	return string(out), nil
+}
+
+func (b *Booted) command(ctx context.Context, lines string) *exec.Cmd {
+	c := exec.CommandContext(ctx, "nsenter", "-t", strconv.Itoa(b.init), "-m", "-p", "-u", "-i", "-n", "-r", "-w", "--", "/bin/sh", "-euc", lines)
+	c.Env = environment()
+	return c
 }
 
 // containerInit finds the container's systemd below nspawn: the one that is the first

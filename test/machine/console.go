@@ -30,11 +30,19 @@ const Patience = 40 * time.Second
 
 // Console starts a program on a new terminal of its own.
 func (m *Machine) Console(ctx context.Context, name string, args ...string) (*Console, error) {
-	c := m.Command(ctx, name, args...)
+	return onTerminal(m.Command(ctx, name, args...))
+}
+
+// At runs lines of sh within the container, on a new terminal.
+func (b *Booted) At(ctx context.Context, lines string) (*Console, error) {
+	return onTerminal(b.command(ctx, lines))
+}
+
+func onTerminal(c *exec.Cmd) (*Console, error) {
 	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	tty, err := pty.StartWithAttrs(c, &pty.Winsize{Rows: 40, Cols: 200}, c.SysProcAttr)
 	if err != nil {
-		return nil, fmt.Errorf("start %s on a terminal: %w", name, err)
+		return nil, fmt.Errorf("start %s on a terminal: %w", c.Path, err)
 	}
 	t := &Console{cmd: c, tty: tty, log: newLog(), done: make(chan struct{})}
 	go t.read()

@@ -53,6 +53,16 @@ func (m *Machine) Install(ctx context.Context) error {
 
 // InstallFrom is Install of the project in that folder, which may be of another release.
 func (m *Machine) InstallFrom(ctx context.Context, root string) error {
+	if err := m.Unpack(ctx, root); err != nil {
+		return err
+	}
+	_, err := m.Run(ctx, "/usr/share/sallyport/configure-host", "enable")
+	return err
+}
+
+// Unpack puts the project of that folder on the machine and makes its users, and leaves
+// the host's own files as they are.
+func (m *Machine) Unpack(ctx context.Context, root string) error {
 	c := exec.CommandContext(ctx, "make", "-s", "-C", root, "install", "DESTDIR="+m.Root)
 	if out, err := c.CombinedOutput(); err != nil {
 		return fmt.Errorf("make install: %w\n%s", err, out)
@@ -61,8 +71,6 @@ func (m *Machine) InstallFrom(ctx context.Context, root string) error {
 		rm -f /etc/nologin /run/nologin
 		systemd-sysusers /usr/lib/sysusers.d/sallyport.conf
 		systemd-tmpfiles --create /usr/lib/tmpfiles.d/sallyport.conf
-		pam-auth-update --package --enable mkhomedir
-		/usr/share/sallyport/configure-host enable
 		ssh-keygen -A`)
 	return err
 }
@@ -121,8 +129,18 @@ func (r *Realm) Join(ctx context.Context) error {
 		return err
 	}
 	r.Fingerprint = fingerprint
-	_, err = r.Run(ctx, "/usr/bin/sallyport", "join", "--server", ServerURL, "--code", code, "--fingerprint", fingerprint)
+	_, err = r.Run(ctx, "/usr/bin/sallyport", r.JoinWords(ctx, code, fingerprint)...)
 	return err
+}
+
+// JoinWords is how the installed program joins and leaves the host as it is. Earlier
+// releases did that without being told.
+func (m *Machine) JoinWords(ctx context.Context, code, fingerprint string) []string {
+	words := []string{"join", "--server", ServerURL, "--code", code, "--fingerprint", fingerprint}
+	if out, _ := m.Run(ctx, "/usr/bin/sallyport", "join", "--help"); strings.Contains(out, "-no-host") {
+		words = append(words, "--yes", "--no-host")
+	}
+	return words
 }
 
 // AsDaemon is how the daemon runs without systemd: as its own user, with no

@@ -130,7 +130,7 @@ func (p *pair) join() (string, error) {
 	p.script("mv /etc/sallyport/sallyportd.toml /etc/sallyport/server-ca.pem /srv/; mkdir /srv/state; mv /var/lib/sallyport/* /srv/state/")
 	defer p.script("mv /srv/sallyportd.toml /srv/server-ca.pem /etc/sallyport/; rm -rf /var/lib/sallyport/*; mv /srv/state/* /var/lib/sallyport/; rmdir /srv/state")
 	defer p.admin("machine", "remove", "another")
-	return p.Run(p.t.Context(), "/usr/bin/sallyport", "join", "--server", machine.ServerURL, "--code", added.Code, "--fingerprint", added.Fingerprint)
+	return p.Run(p.t.Context(), "/usr/bin/sallyport", p.JoinWords(p.t.Context(), added.Code, added.Fingerprint)...)
 }
 
 // To join, both are of one release. Whichever is behind is named, and the code stays unsaid.
