@@ -275,7 +275,7 @@ func printable(text string) string {
 func (s *login) allowed(ctx context.Context, r provider.Reply) (identity.Verdict, error) {
 	d := s.d
 	if err := s.checkYes(r); err != nil {
-		return s.failed(ctx, fmt.Errorf("%w: %w", provider.ErrOffline, err))
+		return s.wrongYes(ctx, err), nil
 	}
 	_ = d.learn(d.base, news{records: []provider.Record{r.Record}}) // logged there; the index has it
 	s.q.methods, s.expires = r.Session.Methods, r.Session.ExpiresAt
@@ -350,6 +350,24 @@ func (s *login) checkYes(r provider.Reply) error {
 	return nil
 }
 
+var errAnother = errors.New("it allowed another account")
+
+// wrongYes refuses a yes that does not fit. The server has answered, so this does not go
+// on offline: what is remembered may be just what the server has changed.
+func (s *login) wrongYes(ctx context.Context, err error) identity.Verdict {
+	name := string(s.q.e.account.Name)
+	s.d.log.WarnContext(ctx, "the server's yes is refused", "account", name, "error", err)
+	out := ruling{
+		code: identity.Denied, tell: true, detail: "The server's answer does not fit this account: " + err.Error() + ".",
+		mend: "Try again; if that does not help, ask your administrator.",
+	}
+	if errors.Is(err, errAnother) {
+		out.detail = "The server has another account called " + name + " now than the one that this machine remembers."
+		out.mend = "Ask your administrator. Once it is certain that this is meant: sudo sallyport cache forget " + name
+	}
+	return s.end(ctx, out)
+}
+
 // checkBound sees that a yes is for this account, here and now.
 func (s *login) checkBound(r provider.Reply) error {
 	e, t := s.q.e, r.Record.Token
@@ -357,7 +375,7 @@ func (s *login) checkBound(r provider.Reply) error {
 		return errors.New("it allowed without a token")
 	}
 	if !e.isOf(t) {
-		return errors.New("it allowed another account")
+		return errAnother
 	}
 	if err := r.Session.Check(e.account.UUID, s.d.o.Machine, s.d.clock.now(), skew); err != nil {
 		return fmt.Errorf("it allowed wrongly: %w", err)

@@ -341,3 +341,32 @@ func TestPasswordsAreChangedOnTheServerOnly(t *testing.T) {
 		t.Fatalf("offline: %d, %q", v.Code, conv.told)
 	}
 }
+
+func TestAYesThatDoesNotFitIsNoReasonToGoOnOffline(t *testing.T) {
+	for sentence, tamper := range map[string]func(*provider.Reply){
+		"without a session":   func(r *provider.Reply) { r.Session = nil },
+		"of another account":  func(r *provider.Reply) { r.Record.Token.Account.UUID = uuid.New() },
+		"of another realm":    func(r *provider.Reply) { r.Session.Realm = "elsewhere" },
+		"for another machine": func(r *provider.Reply) { r.Session.Machine = uuid.New() },
+		"for less than is held": func(r *provider.Reply) {
+			r.Record.Token.Factors = append(r.Record.Token.Factors, identity.Factor{Kind: identity.TOTP, Epoch: 9})
+		},
+		"for nothing whatsoever": func(r *provider.Reply) { r.Session.Methods = nil },
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			h := newHouse(t)
+			h.srv.set(t, token("alice", 1900000100), nil)
+			h.online()
+			h.expect(identity.Granted, "alice", "secret") // so that she could log in offline
+			h.srv.mu.Lock()
+			h.srv.tamper = tamper
+			h.srv.mu.Unlock()
+			if c := h.expect(identity.Denied, "alice", "secret"); len(c.told) == 0 {
+				t.Error("she is not told why")
+			}
+			if h.d.link.now() != online {
+				t.Error("the server counts as away")
+			}
+		})
+	}
+}

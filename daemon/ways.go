@@ -221,9 +221,10 @@ func (s *login) keep(k identity.FactorKind, t turn, line identity.Secret) identi
 }
 
 // takesBackup tells whether a backup code would do at this turn: only the server
-// takes one.
+// takes one. Of somebody who is not known to hold any code it knows better.
 func (s *login) takesBackup(t turn) bool {
-	return slices.Contains(t.offers, identity.BackupCode) && slices.Contains(s.can(), identity.BackupCode)
+	can := s.can()
+	return slices.Contains(t.offers, identity.BackupCode) && (slices.Contains(can, identity.BackupCode) || !slices.Contains(can, identity.TOTP))
 }
 
 // next makes the answer to one turn. A card that cannot be used leaves the other

@@ -2,6 +2,7 @@ package kanidm_test
 
 import (
 	"context"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -218,4 +219,48 @@ func TestALockAtTheServerEndsNothingHere(t *testing.T) {
 func (h *house) asked(d *rig) {
 	h.t.Helper()
 	h.until("a second question", func(report.Status) bool { return d.Count("POST /v1/account/bob/_unix/_auth") != 2 })
+}
+
+// Of all that a server can answer at a sign-in, only its word on this password ends what is
+// remembered of it.
+func TestWhatIsNoWordOnThePasswordEndsNothing(t *testing.T) {
+	answers := map[string]func(w http.ResponseWriter){
+		"too many requests": func(w http.ResponseWriter) { w.WriteHeader(http.StatusTooManyRequests) },
+		"maintenance": func(w http.ResponseWriter) {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_, _ = w.Write([]byte("<html>back soon</html>"))
+		},
+		"a proxy without a server": func(w http.ResponseWriter) { w.WriteHeader(http.StatusBadGateway) },
+		"a fault of its own":       func(w http.ResponseWriter) { w.WriteHeader(http.StatusInternalServerError) },
+		"a page of a proxy":        func(w http.ResponseWriter) { _, _ = w.Write([]byte("<html>log in to the hotel</html>")) },
+		"another form":             func(w http.ResponseWriter) { _, _ = w.Write([]byte(`{"state":7}`)) },
+		"nothing":                  func(http.ResponseWriter) {},
+	}
+	for mode, change := range map[string]func(*kanidm.Options){"posix": func(*kanidm.Options) {}, "stepped": stepped} {
+		for sentence, answer := range answers {
+			t.Run(mode+", "+sentence, func(t *testing.T) {
+				d := newRig(t)
+				password := map[string]string{"posix": "correct horse", "stepped": "battery staple"}[mode]
+				h := d.house(change)
+				if code := h.login(password); code != identity.Granted {
+					t.Fatal(code)
+				}
+				d.Before = func(w http.ResponseWriter, r *http.Request) bool {
+					if r.Method != http.MethodPost {
+						return false
+					}
+					answer(w)
+					return true
+				}
+				if code := h.login(password); code != identity.Granted {
+					t.Error("it does not go on offline:", code)
+				}
+				d.Before = nil
+				d.Close()
+				if code := h.login(password); code != identity.Granted {
+					t.Error("offline afterwards:", code)
+				}
+			})
+		}
+	}
 }

@@ -37,6 +37,9 @@ func newRig(t testing.TB) *rig {
 
 var bobID = uuid.MustParse("0b0b0b0b-0000-4000-8000-000000000001")
 
+// otherBob is who has the name in a database that was made anew.
+var otherBob = uuid.MustParse("0b0b0b0b-0000-4000-8000-00000000000f")
+
 // memory is a provider.Memory that forgets when the test ends.
 type memory struct{ m sync.Map }
 
