@@ -296,6 +296,10 @@ func (l *live) shell(path string) {
 	l.do(http.MethodPut, l.path("/_attr/loginshell"), []string{path}, nil)
 }
 
+func (l *live) calls(displayName string) {
+	l.do(http.MethodPut, l.path("/_attr/displayname"), []string{displayName}, nil)
+}
+
 func (l *live) expire(yes bool) {
 	if yes {
 		l.do(http.MethodPut, l.path("/_attr/account_expire"), []string{"2001-01-01T00:00:00Z"}, nil)

@@ -24,6 +24,7 @@ type place interface {
 	lone() (name identity.Name, gid uint32)
 	flat() identity.Name
 	shell(path string)
+	calls(displayName string)
 	expire(yes bool)
 	// code gives the person a one-time code generator, and then tells a code.
 	code() string
@@ -151,6 +152,19 @@ func scenarios(t *testing.T, s place) {
 			t.Error(after.Token, err)
 		}
 	})
+	t.Run("an odd shell and an odd display name cost themselves", func(t *testing.T) {
+		s.shell("zsh")
+		s.calls("Ada: the first")
+		defer s.shell("/bin/zsh")
+		p := s.machine(nil)
+		r, err := p.Fetch(t.Context(), name)
+		if err != nil || r.Token.Account.Shell != "/usr/bin/zsh" || r.Token.Account.FullName != "Ada  the first" || len(r.Token.LeftOut) != 2 {
+			t.Errorf("%+v, %v", r.Token, err)
+		}
+		if r := login(p, given{identity.Password, posix}); r.Outcome != provider.Allow {
+			t.Error(r.Message)
+		}
+	})
 	t.Run("the POSIX password is a yes, another is a no", func(t *testing.T) {
 		p := s.machine(nil)
 		if r := login(p, given{identity.Password, posix}); r.Outcome != provider.Allow {
@@ -158,6 +172,11 @@ func scenarios(t *testing.T, s place) {
 		}
 		if r := login(p, given{identity.Password, "no " + posix}); r.Outcome != provider.Deny {
 			t.Error("a wrong password is let in")
+		}
+	})
+	t.Run("a no to a POSIX password may be a lock's, and says when to ask again", func(t *testing.T) {
+		if r := login(s.machine(nil), given{identity.Password, "no " + posix}); r.Outcome != provider.Deny || r.AskAgain == 0 || r.Locked {
+			t.Errorf("%+v", r)
 		}
 	})
 	t.Run("who has expired stays out", func(t *testing.T) {
@@ -199,6 +218,7 @@ func (d *doubled) who() (identity.Name, string, string) {
 }
 func (d *doubled) group() string                 { return "staff" }
 func (d *doubled) shell(path string)             { d.With(func(p *person) { p.Shell = path }) }
+func (d *doubled) calls(name string)             { d.With(func(p *person) { p.DisplayName = name }) }
 func (d *doubled) expire(yes bool)               { d.With(func(p *person) { p.Invalid = yes }) }
 func (d *doubled) lone() (identity.Name, uint32) { return "developers", 70200 }
 func (d *doubled) flat() identity.Name           { return "flat" }
