@@ -154,7 +154,7 @@ func (s *unixdSettings) lookGroupsUp(ctx context.Context, root []byte, key ed255
 		case errors.Is(err, provider.ErrNotFound):
 			return uuid.Nil, fmt.Errorf("the server has no POSIX group %q: take it out of the file, or make it one there (%w)", name, err)
 		case err != nil:
-			return uuid.Nil, fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
+			return uuid.Nil, fmt.Errorf("%w: %w", errServer, err)
 		}
 		if realm == "" {
 			realm = domain
