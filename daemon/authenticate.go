@@ -138,6 +138,7 @@ func (s *login) online(ctx context.Context) (identity.Verdict, error) {
 		return begun{x, r}, err
 	})
 	var proved []identity.FactorKind
+	var last identity.FactorKind // that was answered for
 	for range maxSteps {
 		if err != nil {
 			return s.failed(ctx, err)
@@ -149,7 +150,7 @@ func (s *login) online(ctx context.Context) (identity.Verdict, error) {
 			return s.allowed(ctx, b.reply)
 		case provider.Continue:
 		default:
-			return s.refusedBy(ctx, b.reply), nil
+			return s.refusedBy(ctx, b.reply, last), nil
 		}
 		if b.exchange == nil {
 			return s.end(ctx, notAskable()), nil
@@ -158,8 +159,9 @@ func (s *login) online(ctx context.Context) (identity.Verdict, error) {
 		if r.code != identity.Granted {
 			return s.end(ctx, r), nil
 		}
+		last = answer.Kind
 		if b.reply, err = s.send(ctx, b.exchange, answer); err == nil {
-			s.proven = s.proven || b.reply.Outcome == provider.Continue
+			s.proven = s.proven || b.reply.Outcome == provider.Continue && !b.reply.Unproved
 			proved = append(proved, s.took(answer.Kind, b.reply)...)
 		}
 	}
@@ -241,8 +243,11 @@ func (s *login) failed(ctx context.Context, err error) (identity.Verdict, error)
 }
 
 // refusedBy ends with the server's denial. It never goes on offline.
-func (s *login) refusedBy(ctx context.Context, r provider.Reply) identity.Verdict {
+func (s *login) refusedBy(ctx context.Context, r provider.Reply, of identity.FactorKind) identity.Verdict {
 	s.proven = s.proven || r.Proved
+	if s.proven && r.Message == identity.Refused && isCodeKind(of) {
+		r.Message = identity.WrongCode
+	}
 	s.endRefused(ctx, r)
 	out := ruling{code: identity.Denied, detail: printable(r.Message), tell: r.Message != "" && (!s.Silent || r.Message != identity.Refused)}
 	if r.Locked {
@@ -254,6 +259,8 @@ func (s *login) refusedBy(ctx context.Context, r provider.Reply) identity.Verdic
 	}
 	return s.end(ctx, out)
 }
+
+func isCodeKind(k identity.FactorKind) bool { return k == identity.TOTP || k == identity.BackupCode }
 
 // printable makes a server's text fit for a terminal.
 func printable(text string) string {

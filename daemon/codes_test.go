@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -340,5 +341,18 @@ func TestAClockThatIsBehindIsNamedAsTheReason(t *testing.T) {
 	}
 	if !found {
 		t.Error("status does not say so")
+	}
+}
+
+func TestAWrongCodeIsCalledAWrongCode(t *testing.T) {
+	h := newHouse(t)
+	h.srv.set(t, token("alice", 1900000100), func(p *person) { p.code = "123456" })
+	h.online()
+	h.expect(identity.Granted, "alice", "secret", "123456")
+	if c := h.expect(identity.Denied, "alice", "secret", "999999"); !slices.Equal(c.told, []string{identity.WrongCode}) {
+		t.Errorf("told %q", c.told)
+	}
+	if c := h.expect(identity.Denied, "alice", "wrong"); slices.Contains(c.told, identity.WrongCode) {
+		t.Errorf("of a wrong password: told %q", c.told)
 	}
 }

@@ -214,6 +214,9 @@ func (s *login) check(ctx context.Context, a provider.Answer) (done bool, out ru
 	default:
 		r.code = identity.Denied
 	}
+	if r.code == identity.Denied && r.detail == "" && s.proven && isCodeKind(a.Kind) {
+		r.detail, r.tell = identity.WrongCode, true
+	}
 	if r.code != identity.Granted {
 		return false, r
 	}

@@ -16,7 +16,7 @@ func TestASilentHostShowsReasonsAlone(t *testing.T) {
 		for _, silent := range []bool{false, true} {
 			conv := typing()
 			s := &login{Login: identity.Login{Silent: silent}, d: h.d, conv: conv, q: question{e: h.d.index.named("alice")}}
-			if v := s.refusedBy(bg, provider.Reply{Outcome: provider.Deny, Message: message}); v.Code != identity.Denied {
+			if v := s.refusedBy(bg, provider.Reply{Outcome: provider.Deny, Message: message}, identity.Password); v.Code != identity.Denied {
 				t.Fatal(v.Code)
 			}
 			if told := slices.Contains(conv.told, message); told != (!silent || always) {

@@ -116,6 +116,10 @@ const PasswordPrompt = "Password: "
 // Refused is what somebody is told whose proof was not accepted, without a reason.
 const Refused = "Sign-in refused."
 
+// WrongCode is told of a code to who has proved something before: they have typed the right
+// password, so that it tells a guesser nothing.
+const WrongCode = "Wrong code. Each code is good once."
+
 // Conversation is the person at the other end. Its methods return an error when
 // the person or the host program went away, and then nothing may be granted.
 type Conversation interface {

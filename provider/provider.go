@@ -215,6 +215,9 @@ type Reply struct {
 	Outcome Outcome
 	// Offers, with Continue, are the factors that may come next, best first.
 	Offers []identity.FactorKind
+	// Unproved, with Continue, says that nothing was compared yet: what was answered may
+	// be wrong.
+	Unproved bool
 	// Message, with Deny, is for the person; it may be empty. Locked says that
 	// failures have locked the account for a while.
 	Message string

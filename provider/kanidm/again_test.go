@@ -41,7 +41,7 @@ func stepsUp(t *testing.T, s place) {
 	code := func() given { return given{identity.TOTP, s.code()} }
 	stepsUp("everything right", provider.Allow, "", 1, 2, right, code())
 	stepsUp("the password alone", provider.Continue, "", 1, 0, right)
-	stepsUp("a wrong password", provider.Deny, "incorrect password", 1, 2, given{identity.Password, "no " + password}, code())
+	stepsUp("a wrong password", provider.Deny, identity.Refused, 1, 2, given{identity.Password, "no " + password}, code())
 	stepsUp("right once more", provider.Allow, "", 1, 2, right, code())
 	s.renew()
 	stepsUp("with another generator, a whole sign-in", provider.Allow, "", 1, 4, right, code())

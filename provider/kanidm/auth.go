@@ -216,6 +216,10 @@ func denied(why string, at time.Time) provider.Reply {
 	switch {
 	case why == "account expired":
 		r.Message = hasExpired
+	case why == "incorrect totp", why == "invalid backup code":
+		r.Message = identity.WrongCode
+	case why == "incorrect password":
+		r.Message = identity.Refused
 	case saysLocked(why):
 		r.Locked, r.Message = true, "The server has locked this account for a moment, after wrong answers. Wait a minute, then try again."
 	default:
@@ -256,7 +260,7 @@ func (x *exchange) answer(ctx context.Context, a provider.Answer) (provider.Repl
 		if x.may(mechBackup) || x.steps.again != nil {
 			x.offered = append(x.offered, identity.BackupCode)
 		}
-		return provider.Reply{Outcome: provider.Continue, Offers: x.offered}, nil
+		return provider.Reply{Outcome: provider.Continue, Offers: x.offered, Unproved: true}, nil
 	}
 	defer x.password.Wipe()
 	password := object{"password": string(x.password.Reveal())}

@@ -70,7 +70,7 @@ func TestAWrongAnswerAtGDMIsFollowedByAPrompt(t *testing.T) {
 	s.scene("a wrong code, and the right one behind it", func() {
 		s.signIn(ada, "Password", adaPass)
 		s.sees(greeter, "One-time code")
-		s.told(s.wrong(p), refused, "Password")
+		s.told(s.wrong(p), "Wrong code. Each code is good once.", "Password")
 		s.types(greeter, adaPass)
 		s.sees(greeter, "One-time code")
 		s.types(greeter, s.code(p))
