@@ -23,7 +23,7 @@ PROGRAMS = sallyportd sallyport sallyport-keys sallyport-subids sallyport-server
 MODULES  = pam_sallyport.so libnss_sallyport.so.2
 MANPAGES = $(wildcard docs/man/*.[1-8])
 
-.PHONY: all programs install uninstall packages deb rpm check-packages demo demo-shell test test-go test-c test-machine test-distro test-desktop test-releases test-kanidm fuzz bench bench-nss check-docs mutants lint fmt generate clean deps-% $(PROGRAMS)
+.PHONY: all programs install uninstall packages deb rpm check-packages demo demo-shell test test-go test-c test-machine test-distro test-desktop test-releases test-packages test-kanidm fuzz bench bench-nss check-docs mutants lint fmt generate clean deps-% $(PROGRAMS)
 
 all: programs $(addprefix build/,$(MODULES))
 programs: $(PROGRAMS)
@@ -121,6 +121,21 @@ OLD ?= 22380c2
 test-releases: deps-test all
 	packaging/test-releases '$(OLD)'
 
+# The release before that.
+OLDER ?= dbc44f0
+
+# The life of the packages, the long way: from the true packages of those two releases, and
+# with dpkg killed at one instant after the other. RELEASE=trixie installs what this host
+# built on another release, TESTS=regexp takes those tests that match. It needs the history,
+# as test-releases does.
+test-packages: deps-test all
+ifeq ($(RELEASE),)
+	packaging/test-packages '$(OLDER)' '$(OLD)' '$(TESTS)'
+else
+	packaging/test-packages --build '$(OLDER)' '$(OLD)'
+	packaging/test-distro '$(RELEASE)' packages '$(TESTS)'
+endif
+
 # Prints the table of docs/benchmarks.md; it takes some minutes, and passes or fails nothing.
 bench: deps-bench all
 	$(GO) run ./test/bench
@@ -136,7 +151,7 @@ test-kanidm:
 
 check-docs:
 	mandoc -Tlint -Wwarning $(MANPAGES)
-	shellcheck packaging/install-deps packaging/configure-host packaging/fuzz packaging/test-machines packaging/test-distro packaging/test-releases packaging/version packaging/build-packages packaging/check-packages packaging/completions packaging/deb/*/p??inst packaging/deb/*/pr?rm packaging/deb/*/postrm packaging/rpm/*/p[or]* .ci/run
+	shellcheck packaging/install-deps packaging/configure-host packaging/fuzz packaging/test-machines packaging/test-distro packaging/test-releases packaging/test-packages packaging/version packaging/build-packages packaging/check-packages packaging/completions packaging/deb/*/p??inst packaging/deb/*/pr?rm packaging/deb/*/postrm packaging/rpm/*/p[or]* .ci/run
 
 # Every parser, for FUZZTIME each: "make fuzz FUZZTIME=10m" before a release.
 FUZZTIME ?= 60s

@@ -68,7 +68,7 @@ func packaged(t *testing.T, dist string) *machine.Booted {
 		must(t, m.CopyIn(f, filepath.Join("/root", filepath.Base(filepath.Dir(f)), filepath.Base(f)), 0o644))
 	}
 	_, err = m.Script(t.Context(), `
-		rm -f /usr/sbin/policy-rc.d /etc/nologin /run/nologin
+		rm -f /usr/sbin/policy-rc.d /etc/nologin /run/nologin /var/lib/man-db/auto-update
 		useradd -m -s /bin/bash `+local+`
 		printf '%s:%s\n' `+local+` '`+localPass+`' root '`+rootPass+`' | chpasswd
 		ssh-keygen -A

@@ -11,9 +11,8 @@ import (
 // lifeState is how a machine is while packages come and go.
 type lifeState struct {
 	set        string // brings a joined machine into the state
-	joined     bool   // its host files are configured, and must be so again
+	configured bool   // joined, with its host files configured, and so again afterwards
 	adaGetsIn  bool
-	brokenUnit string // what does not run, and need not
 }
 
 // lifeStates are the states in which a package may come and go: whatever happens to the package, local accounts
@@ -21,16 +20,16 @@ type lifeState struct {
 func lifeStates() map[string]lifeState {
 	return map[string]lifeState{
 		"never joined": {},
-		"joined":       {joined: true, adaGetsIn: true},
-		"offline":      {joined: true, adaGetsIn: true, set: "systemctl disable -q --now sallyport-server"},
-		"daemon broken": {joined: true, set: `
+		"joined":       {configured: true, adaGetsIn: true},
+		"offline":      {configured: true, adaGetsIn: true, set: "systemctl disable -q --now sallyport-server"},
+		"daemon broken": {configured: true, set: `
 			install -d /etc/systemd/system/sallyportd.service.d
 			printf '[Service]\nExecStart=\nExecStart=/bin/sleep infinity\n' > /etc/systemd/system/sallyportd.service.d/broken.conf
 			systemctl daemon-reload
 			systemctl stop sallyportd.service sallyportd.socket
 			systemctl start sallyportd.socket
 			systemctl start --no-block sallyportd.service`},
-		"config broken": {joined: true, set: `
+		"config broken": {configured: true, set: `
 			echo 'nonsense = 1' >> /etc/sallyport/sallyportd.toml
 			systemctl stop sallyportd.service
 			systemctl start sallyportd.socket`},
@@ -42,7 +41,7 @@ func inState(t *testing.T, dist string, s lifeState) *machine.Booted {
 	t.Helper()
 	b := packaged(t, dist)
 	install(t, b, earlierVersion)
-	if s.joined {
+	if s.configured {
 		makeRealm(t, b)
 		joinRealm(t, b)
 		in(t, b, s.set+"\ntrue")
@@ -53,7 +52,7 @@ func inState(t *testing.T, dist string, s lifeState) *machine.Booted {
 // isWell is what must hold in the state after whatever happened to the package.
 func (s lifeState) isWell(t *testing.T, b *machine.Booted) {
 	t.Helper()
-	if s.joined {
+	if s.configured {
 		allNamesIt(t, b)
 	} else {
 		nothingNamesIt(t, b)
@@ -116,7 +115,7 @@ func TestThePackageLivesThroughEachState(t *testing.T) {
 			t.Run("installed again", func(t *testing.T) {
 				out := install(t, b, packageVersion)
 				s.isWell(t, b)
-				if !s.joined {
+				if !s.configured {
 					said(t, out, "has not joined a realm")
 				}
 			})
