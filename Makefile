@@ -23,21 +23,25 @@ PROGRAMS = sallyportd sallyport sallyport-keys sallyport-subids sallyport-server
 MODULES  = pam_sallyport.so libnss_sallyport.so.2
 MANPAGES = $(wildcard docs/man/*.[1-8])
 
-.PHONY: all programs install uninstall packages deb rpm check-packages demo demo-shell test test-go test-c test-machine test-distro test-desktop test-releases test-packages test-kanidm fuzz bench bench-nss check-docs mutants lint fmt generate clean deps-% $(PROGRAMS)
+.PHONY: all programs can-build install uninstall packages deb rpm check-packages demo demo-shell test test-go test-c test-machine test-distro test-desktop test-releases test-packages test-kanidm fuzz bench bench-nss check-docs mutants lint fmt generate clean deps-% $(PROGRAMS)
 
 all: programs $(addprefix build/,$(MODULES))
 programs: $(PROGRAMS)
 
 # Go knows best what is out of date, so these are always asked.
-$(PROGRAMS):
+$(PROGRAMS): can-build
 	@mkdir -p build
 	$(GO) build $(GOFLAGS_ALL) -o build/$@ ./cmd/$@
 
-build/pam_sallyport.so: $(wildcard pam/module/*.[ch] wire/cwire/*.h)
+# Says what to install, where the compiler would only say what it does not find.
+can-build:
+	@packaging/install-deps --check
+
+build/pam_sallyport.so: $(wildcard pam/module/*.[ch] wire/cwire/*.h) | can-build
 	@mkdir -p build
 	$(CC) $(CFLAGS_ALL) -o $@ $(wildcard pam/module/*.c) $(LDFLAGS_ALL) -lpam
 
-build/libnss_sallyport.so.2: $(wildcard nss/module/*.[ch] wire/cwire/*.h)
+build/libnss_sallyport.so.2: $(wildcard nss/module/*.[ch] wire/cwire/*.h) | can-build
 	@mkdir -p build
 	$(CC) $(CFLAGS_ALL) -o $@ $(wildcard nss/module/*.c) $(LDFLAGS_ALL) -Wl,-soname,libnss_sallyport.so.2,-z,nodelete
 

@@ -83,7 +83,7 @@ func TestAPackageOutlivesAKillAtEachInstant(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := inState(t, dist, s)
 			at := 1
-			for ; ; at += 7 {
+			for ; ; at += 11 {
 				in(t, b, "SALLYPORT_ALLOW_DOWNGRADE=1 dpkg -i /root/"+earlierVersion+"/*.deb")
 				if !killed(t, b, strconv.Itoa(at), packageVersion) {
 					break
