@@ -22,6 +22,9 @@ import (
 	"github.com/sallyport-auth/sallyport/server"
 )
 
+// version is set by the linker.
+var version = "unknown"
+
 const usage = `sallyport-server keeps a realm's accounts and serves them to its machines.
 
   sallyport-server init  --dir DIR --realm NAME --listen ADDR [--tls-name NAME]...
@@ -31,6 +34,7 @@ const usage = `sallyport-server keeps a realm's accounts and serves them to its 
   sallyport-server backup FILE --dir DIR                also while the server runs
   sallyport-server restore FILE --dir DIR [--replace] [--id-gap N]
   sallyport-server card-keys DIR --realm NAME           makes all that mutual authentication needs
+  sallyport-server version
 
   sallyport-server account add NAME [--full-name TEXT] [--home PATH] [--shell PATH] [--uid N]
                                     [--valid-from TIME] [--valid-until TIME]
@@ -73,7 +77,7 @@ const usage = `sallyport-server keeps a realm's accounts and serves them to its 
   sallyport-server audit sign [--realm-key FILE]      the signed head, on standard output
   sallyport-server audit prune --before TIME
 
-All but init, serve, backup, restore and card-keys take --dir DIR and --json. TIME is 2006-01-02 or RFC 3339.
+All but init, serve, backup, restore, card-keys and version take --dir DIR and --json. TIME is 2006-01-02 or RFC 3339.
 `
 
 // Exit codes.
@@ -107,6 +111,9 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	switch args[0] {
+	case "version", "--version":
+		_, err := fmt.Println("sallyport-server", version)
+		return err
 	case "init":
 		return runInit(ctx, args[1:])
 	case "serve":
