@@ -51,6 +51,19 @@ func TestThePackageComesAndGoesWithoutATrace(t *testing.T) {
 		in(t, b, "dpkg --audit | grep . && exit 1; cp -a /root/pam.d/. /etc/pam.d/")
 		localsAreWell(t, b)
 	})
+	t.Run("a removal that cannot be whole is none", func(t *testing.T) {
+		in(t, b, "sed -i '/^auth.*pam_sallyport/ i auth optional pam_warn.so' /etc/pam.d/common-auth")
+		out, err := b.In(t.Context(), "dpkg -r sallyport 2>&1")
+		if err == nil {
+			t.Errorf("removed:\n%s", out)
+		}
+		said(t, out, "changed by hand")
+		in(t, b, "dpkg-query -W -f '${db:Status-Status}' sallyport | grep -Fx installed; ! dpkg --audit | grep .")
+		allNamesIt(t, b)
+		adaGetsIn(t, b)
+		localsAreWell(t, b)
+		in(t, b, "cp -a /root/pam.d/. /etc/pam.d/")
+	})
 	t.Run("removed, nothing names it any more, and local accounts log in", func(t *testing.T) {
 		in(t, b, "dpkg -r sallyport sallyport-server")
 		nothingNamesIt(t, b)
