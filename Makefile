@@ -94,6 +94,7 @@ test: deps-test all
 # One folder after the other on two cores; the race detector needs the room.
 test-go:
 	$(GO) vet ./...
+	$(GO) vet -tags 'packages releases' ./test/...
 	$(GO) test -race -count=1 $(shell $(GO) list ./... | grep -Ev '/test(/desktop)?$$')
 
 # The C that Go tests call, with the address sanitizer. The libraries in host programs were
