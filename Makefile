@@ -15,9 +15,9 @@ SHAREDIR  ?= $(PREFIX)/share/sallyport
 MANDIR    ?= $(PREFIX)/share/man
 
 CFLAGS_ALL  = -std=c11 -O2 -g -Wall -Wextra -Werror -Wshadow -Wformat=2 -Wconversion -Wno-sign-conversion \
-              -fPIC -fvisibility=hidden -fstack-protector-strong -D_FORTIFY_SOURCE=2 -D_GNU_SOURCE -Iwire/cwire $(CFLAGS)
+              -ffile-prefix-map=$(CURDIR)=. -fPIC -fvisibility=hidden -fstack-protector-strong -D_FORTIFY_SOURCE=2 -D_GNU_SOURCE -Iwire/cwire $(CFLAGS)
 LDFLAGS_ALL = -shared -Wl,-z,now,-z,relro,-z,defs,--as-needed $(LDFLAGS)
-GOFLAGS_ALL = -trimpath -buildmode=pie -ldflags "-s -w -bindnow -X main.version=$(VERSION)"
+GOFLAGS_ALL = -trimpath -buildvcs=false -buildmode=pie -ldflags "-s -w -bindnow -X main.version=$(VERSION)"
 
 PROGRAMS = sallyportd sallyport sallyport-keys sallyport-subids sallyport-server
 MODULES  = pam_sallyport.so libnss_sallyport.so.2
@@ -37,11 +37,11 @@ $(PROGRAMS): can-build
 can-build:
 	@packaging/install-deps --check
 
-build/pam_sallyport.so: $(wildcard pam/module/*.[ch] wire/cwire/*.h) | can-build
+build/pam_sallyport.so: $(wildcard pam/module/*.[ch] wire/cwire/*.h) Makefile | can-build
 	@mkdir -p build
 	$(CC) $(CFLAGS_ALL) -o $@ $(wildcard pam/module/*.c) $(LDFLAGS_ALL) -lpam
 
-build/libnss_sallyport.so.2: $(wildcard nss/module/*.[ch] wire/cwire/*.h) | can-build
+build/libnss_sallyport.so.2: $(wildcard nss/module/*.[ch] wire/cwire/*.h) Makefile | can-build
 	@mkdir -p build
 	$(CC) $(CFLAGS_ALL) -o $@ $(wildcard nss/module/*.c) $(LDFLAGS_ALL) -Wl,-soname,libnss_sallyport.so.2,-z,nodelete
 
