@@ -12,7 +12,7 @@ func TestThePackageComesAndGoesWithoutATrace(t *testing.T) {
 	before := in(t, b, "find "+hostFiles+" -type f | sort | xargs sha256sum")
 
 	t.Run("installed, nothing of the host has changed", func(t *testing.T) {
-		out := in(t, b, "systemctl start nscd; getent passwd sallyport || dpkg -i /root/"+packageVersion+"/*.deb 2>&1; getent passwd sallyport; systemctl stop nscd")
+		out := in(t, b, "systemctl start nscd; getent passwd sallyport || true; dpkg -i /root/"+packageVersion+"/*.deb 2>&1; getent passwd sallyport; systemctl stop nscd")
 		said(t, out, "has not joined a realm, and nothing of the host was changed", "sallyport join --server")
 		if after := in(t, b, "find "+hostFiles+" -type f | sort | xargs sha256sum"); after != before {
 			t.Errorf("before:\n%safter:\n%s", before, after)
@@ -40,7 +40,12 @@ func TestThePackageComesAndGoesWithoutATrace(t *testing.T) {
 	})
 	t.Run("a host of before there was a mark is configured again", func(t *testing.T) {
 		in(t, b, "rm /var/lib/sallyport/host-configured; echo 'subid: sallyport' >> /etc/nsswitch.conf")
+		const sshd, changed = "systemctl show ssh -p MainPID", "systemctl show ssh -p StateChangeTimestampMonotonic"
+		pid, before := in(t, b, sshd), in(t, b, changed)
 		install(t, b, packageVersion)
+		if in(t, b, sshd) != pid || in(t, b, changed) == before {
+			t.Error("sshd was not reloaded, or was started anew")
+		}
 		in(t, b, "! grep subid /etc/nsswitch.conf; systemctl is-enabled sallyport-subids.path; systemctl is-active sallyport-subids.path; useradd -m later; grep ^later: /etc/subuid")
 		allNamesIt(t, b)
 		adaGetsIn(t, b)
