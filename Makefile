@@ -5,7 +5,7 @@ GO      ?= go
 CC       = gcc
 PREFIX  ?= /usr
 DESTDIR ?=
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+VERSION ?= $(shell packaging/version)
 
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 LIBDIR    ?= $(PREFIX)/lib$(if $(MULTIARCH),/$(MULTIARCH))
@@ -15,29 +15,33 @@ SHAREDIR  ?= $(PREFIX)/share/sallyport
 MANDIR    ?= $(PREFIX)/share/man
 
 CFLAGS_ALL  = -std=c11 -O2 -g -Wall -Wextra -Werror -Wshadow -Wformat=2 -Wconversion -Wno-sign-conversion \
-              -fPIC -fvisibility=hidden -fstack-protector-strong -D_FORTIFY_SOURCE=2 -D_GNU_SOURCE -Iwire/cwire $(CFLAGS)
+              -ffile-prefix-map=$(CURDIR)=. -fPIC -fvisibility=hidden -fstack-protector-strong -D_FORTIFY_SOURCE=2 -D_GNU_SOURCE -Iwire/cwire $(CFLAGS)
 LDFLAGS_ALL = -shared -Wl,-z,now,-z,relro,-z,defs,--as-needed $(LDFLAGS)
-GOFLAGS_ALL = -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+GOFLAGS_ALL = -trimpath -buildvcs=false -buildmode=pie -ldflags "-s -w -bindnow -X main.version=$(VERSION)"
 
 PROGRAMS = sallyportd sallyport sallyport-keys sallyport-subids sallyport-server
 MODULES  = pam_sallyport.so libnss_sallyport.so.2
 MANPAGES = $(wildcard docs/man/*.[1-8])
 
-.PHONY: all programs install uninstall deb demo demo-shell test test-go test-c test-machine test-distro test-desktop test-releases test-kanidm fuzz bench bench-nss check-docs mutants lint fmt generate clean deps-% $(PROGRAMS)
+.PHONY: all programs can-build install uninstall packages deb rpm check-packages demo demo-shell test test-go test-c test-machine test-distro test-desktop test-releases test-packages test-kanidm fuzz bench bench-nss check-docs mutants lint fmt generate clean deps-% $(PROGRAMS)
 
 all: programs $(addprefix build/,$(MODULES))
 programs: $(PROGRAMS)
 
 # Go knows best what is out of date, so these are always asked.
-$(PROGRAMS):
+$(PROGRAMS): can-build
 	@mkdir -p build
 	$(GO) build $(GOFLAGS_ALL) -o build/$@ ./cmd/$@
 
-build/pam_sallyport.so: $(wildcard pam/module/*.[ch] wire/cwire/*.h)
+# Says what to install, where the compiler would only say what it does not find.
+can-build:
+	@packaging/install-deps --check
+
+build/pam_sallyport.so: $(wildcard pam/module/*.[ch] wire/cwire/*.h) Makefile | can-build
 	@mkdir -p build
 	$(CC) $(CFLAGS_ALL) -o $@ $(wildcard pam/module/*.c) $(LDFLAGS_ALL) -lpam
 
-build/libnss_sallyport.so.2: $(wildcard nss/module/*.[ch] wire/cwire/*.h)
+build/libnss_sallyport.so.2: $(wildcard nss/module/*.[ch] wire/cwire/*.h) Makefile | can-build
 	@mkdir -p build
 	$(CC) $(CFLAGS_ALL) -o $@ $(wildcard nss/module/*.c) $(LDFLAGS_ALL) -Wl,-soname,libnss_sallyport.so.2,-z,nodelete
 
@@ -52,6 +56,7 @@ install: all
 	install -m 0644 packaging/apparmor/sallyport $(DESTDIR)/etc/apparmor.d/abstractions/nameservice.d/
 	install -m 0644 systemd/*.service systemd/*.socket systemd/*.path $(DESTDIR)$(UNITDIR)/
 	install -m 0644 systemd/sallyport.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/sallyport.conf
+	install -m 0644 systemd/sallyport-server.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/sallyport-server.conf
 	install -m 0644 systemd/sallyport.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/sallyport.conf
 	install -m 0644 packaging/pam-config $(DESTDIR)$(PREFIX)/share/pam-configs/sallyport
 	install -m 0644 packaging/pam-config-password $(DESTDIR)$(PREFIX)/share/pam-configs/sallyport-password
@@ -61,12 +66,20 @@ install: all
 	install -m 0755 packaging/configure-host $(DESTDIR)$(SHAREDIR)/
 	for page in $(MANPAGES); do install -D -m 0644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit 1; done
 
-# A Debian package in dist/. The time in it is that of the commit, so that the same
-# commit gives the same package.
-deb: deps-deb all
-	rm -rf build/deb
-	@$(MAKE) --no-print-directory install DESTDIR=$(CURDIR)/build/deb PREFIX=/usr
-	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || date +%s) packaging/deb/build build/deb "$(VERSION)" dist
+# The packages sallyport and sallyport-server in dist/, where nothing else is then: .deb and
+# .rpm, or one kind ("make deb", "make rpm"). They are made by nfpm, which is pinned in
+# tools/nfpm/go.mod.
+packages: deps-packages all
+	rm -rf dist
+	packaging/build-packages "$(VERSION)" dist deb rpm
+
+deb rpm: deps-packages all
+	rm -rf dist
+	packaging/build-packages "$(VERSION)" dist $@
+
+# Debian's own checks of the packages, and that the same commit gives the same bytes.
+check-packages: deps-check-packages packages
+	packaging/check-packages "$(VERSION)" dist
 
 # What a stranger runs. Each installs what it needs first; test is what CI runs.
 demo: deps-demo all
@@ -81,6 +94,7 @@ test: deps-test all
 # One folder after the other on two cores; the race detector needs the room.
 test-go:
 	$(GO) vet ./...
+	$(GO) vet -tags 'packages releases' ./test/...
 	$(GO) test -race -count=1 $(shell $(GO) list ./... | grep -Ev '/test(/desktop)?$$')
 
 # The C that Go tests call, with the address sanitizer. The libraries in host programs were
@@ -112,6 +126,21 @@ OLD ?= 22380c2
 test-releases: deps-test all
 	packaging/test-releases '$(OLD)'
 
+# The release before that.
+OLDER ?= dbc44f0
+
+# The life of the packages, the long way: from the true packages of those two releases, and
+# with dpkg killed at one instant after the other. RELEASE=trixie installs what this host
+# built on another release, TESTS=regexp takes those tests that match. It needs the history,
+# as test-releases does.
+test-packages: deps-test all
+ifeq ($(RELEASE),)
+	packaging/test-packages '$(OLDER)' '$(OLD)' '$(TESTS)'
+else
+	packaging/test-packages --build '$(OLDER)' '$(OLD)'
+	packaging/test-distro '$(RELEASE)' packages '$(TESTS)'
+endif
+
 # Prints the table of docs/benchmarks.md; it takes some minutes, and passes or fails nothing.
 bench: deps-bench all
 	$(GO) run ./test/bench
@@ -127,7 +156,7 @@ test-kanidm:
 
 check-docs:
 	mandoc -Tlint -Wwarning $(MANPAGES)
-	shellcheck packaging/install-deps packaging/configure-host packaging/fuzz packaging/test-machines packaging/test-distro packaging/test-releases packaging/deb/build packaging/deb/postinst packaging/deb/prerm packaging/deb/postrm .ci/run
+	shellcheck packaging/install-deps packaging/configure-host packaging/fuzz packaging/test-machines packaging/test-distro packaging/test-releases packaging/test-packages packaging/version packaging/build-packages packaging/check-packages packaging/completions packaging/deb/*/p??inst packaging/deb/*/pr?rm packaging/deb/*/postrm packaging/rpm/*/p[or]* .ci/run
 
 # Every parser, for FUZZTIME each: "make fuzz FUZZTIME=10m" before a release.
 FUZZTIME ?= 60s

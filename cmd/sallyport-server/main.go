@@ -118,8 +118,8 @@ func run(ctx context.Context, args []string) error {
 	}
 	switch args[0] {
 	case "version", "--version":
-		fmt.Println("sallyport-server", version)
-		return nil
+		_, err := fmt.Println("sallyport-server", version)
+		return err
 	case "setup":
 		return runSetup(ctx, args[1:])
 	case "init":

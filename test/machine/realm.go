@@ -69,7 +69,7 @@ func (m *Machine) Unpack(ctx context.Context, root string) error {
 	}
 	_, err := m.Script(ctx, `
 		rm -f /etc/nologin /run/nologin
-		systemd-sysusers /usr/lib/sysusers.d/sallyport.conf
+		for f in /usr/lib/sysusers.d/sallyport*.conf; do systemd-sysusers "$f"; done
 		systemd-tmpfiles --create /usr/lib/tmpfiles.d/sallyport.conf
 		ssh-keygen -A`)
 	return err
