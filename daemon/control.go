@@ -121,6 +121,9 @@ func (d *Daemon) explain(ctx context.Context, a report.ExplainArgs) report.Expla
 	}
 	x.Offline, x.Locked, x.Locks = d.explainOffline(ctx, q.e)
 	x.StepUp, x.Limits = d.explainStepUp(a.Service, q.e), d.explainLimits(q.e)
+	if r.code == identity.Granted {
+		d.explainVerdict(ctx, q.e, &x)
+	}
 	// Who may not log in at all is not told what else is in the way offline.
 	if r.code != identity.Granted {
 		x.Offline.Possible, x.Offline.Reason = false, r.detail
@@ -134,6 +137,9 @@ func (d *Daemon) explainOffline(ctx context.Context, e *entry) (*report.Offline,
 	o := &report.Offline{Possible: r.code == identity.Granted, LastChecked: &a.checked}
 	if !o.Possible {
 		o.Reason = r.detail
+	}
+	if a.limit > 0 && a.within {
+		o.Left = more(a.limit - a.old)
 	}
 	if a.limit > 0 {
 		until := a.checked.Add(a.limit)

@@ -9,15 +9,15 @@ package doctor
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/sallyport-auth/sallyport/config"
 	"github.com/sallyport-auth/sallyport/report"
+	"github.com/sallyport-auth/sallyport/trouble"
 )
 
 // Host is what is examined. The zero value is this machine with its usual paths.
@@ -68,7 +68,49 @@ func (h *Host) Examine(ctx context.Context) []report.Finding {
 		}
 		all = append(all, found...)
 	}
+	return inOrder(all)
+}
+
+// inOrder puts a wrong clock first, because nothing that is said about certificates and
+// codes counts before it is right, and says nothing twice.
+func inOrder(all []report.Finding) []report.Finding {
+	said := map[string]bool{}
+	all = slices.DeleteFunc(all, func(f report.Finding) bool {
+		if f.Cause == "" {
+			return false
+		}
+		key := f.Cause
+		if f.Cause != string(trouble.ClockWrong) && !oneServers(f.Cause) {
+			key += f.Detail
+		}
+		twice := said[key]
+		said[key] = true
+		return twice
+	})
+	slices.SortStableFunc(all, func(a, b report.Finding) int {
+		first := func(f report.Finding) int {
+			if f.Cause == string(trouble.ClockWrong) {
+				return 0
+			}
+			return 1
+		}
+		return first(a) - first(b)
+	})
 	return all
+}
+
+// oneServers are causes that daemon and doctor each find by themselves, in nearly the same
+// words.
+func oneServers(cause string) bool {
+	for _, id := range []trouble.ID{
+		trouble.CertExpired, trouble.CertNotYet, trouble.CertUnknown, trouble.CertName, trouble.NoDNS, trouble.DNSDown, trouble.Refused,
+		trouble.Timeout, trouble.NoRoute, trouble.Filtered, trouble.NotTLS, trouble.Proxy, trouble.ServerFault,
+	} {
+		if cause == string(id) {
+			return true
+		}
+	}
+	return false
 }
 
 // Worst is the gravest severity among the findings.
@@ -141,29 +183,4 @@ func guessable(c *config.Config) *config.Provider {
 		}
 	}
 	return nil
-}
-
-func lookConfig(_ context.Context, h *Host, _ *config.Config) []report.Finding {
-	path := h.configPath()
-	info, err := os.Stat(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return []report.Finding{finding(report.Problem, "sudo sallyport join --server URL --code CODE --fingerprint SHA256",
-			"%s is missing: this machine has not joined a realm", path)}
-	}
-	c, err := config.Load(path)
-	if err != nil {
-		return []report.Finding{finding(report.Problem, "correct the place that is named; sallyportd.toml(5) lists every key", "%v", err)}
-	}
-	if info.Mode().Perm()&0o022 != 0 {
-		return []report.Finding{finding(report.Problem, "sudo chmod 0644 "+path, "%s can be written by others than its owner (mode %04o)", path, info.Mode().Perm())}
-	}
-	if p := guessable(c); p != nil {
-		mend := `set user_name = "spn" there; it renames its people, see sallyportd.toml(5)`
-		if p.Kind.String() != config.Kanidm {
-			mend = "let it stand first in the file"
-		}
-		return []report.Finding{finding(report.Warning, mend,
-			"people of %s have short names behind another realm: whoever chooses names there can choose one that sudoers(5) means for the other's", p.Realm)}
-	}
-	return []report.Finding{ok("%s is sound", path)}
 }

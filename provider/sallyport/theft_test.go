@@ -348,3 +348,7 @@ func TestARealmWithoutAccountsRaisesTheAlarmToo(t *testing.T) {
 		})
 	}
 }
+
+func (h *house) GetVerdict(context.Context, *v1.GetVerdictRequest) (*v1.GetVerdictResponse, error) {
+	return &v1.GetVerdictResponse{}, nil
+}

@@ -19,7 +19,9 @@ import (
 
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
+	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/provider/https"
+	"github.com/sallyport-auth/sallyport/trouble"
 )
 
 // maxMessage bounds one message from the server: a batch of tokens, one of which
@@ -114,9 +116,12 @@ func (t *transport) CloseIdleConnections() { t.current.Load().CloseIdleConnectio
 func (p *Provider) verifyServer(chain []*x509.Certificate) error {
 	err := p.knownServer(chain)
 	if err == nil || len(chain) == 0 || p.anchor.realmKey == nil && p.trust.Load() == nil {
+		if timely := p.timely(chain, time.Time{}); timely != nil {
+			err = timely
+		}
 		return distrusted(chain, err)
 	}
-	judged, _, _ := p.looking.Do(string(chain[0].Raw), func() (any, error) { return p.judge(chain[0], err), nil })
+	judged, _, _ := p.looking.Do(string(chain[0].Raw), func() (any, error) { return p.judge(chain, err), nil })
 	if p.knownServer(chain) == nil {
 		return nil
 	}
@@ -136,9 +141,15 @@ type judgement struct {
 // judge asks whoever shows that certificate for a newer list, and says why it is not
 // known after that. It is bounded: nobody can make the machine ask all the time. Nil
 // means that nobody was asked about this certificate.
-func (p *Provider) judge(leaf *x509.Certificate, err error) *judgement {
+func (p *Provider) judge(chain []*x509.Certificate, err error) *judgement {
+	leaf := chain[0]
 	if p.mayAsk(&p.looked) {
-		p.judged.Store(&judgement{leaf.Raw, otherCertificate(err, p.lookAgain())})
+		at, said := p.lookAgain()
+		why := otherCertificate(err, said)
+		if timely := p.timely(chain, at); timely != nil {
+			why = timely
+		}
+		p.judged.Store(&judgement{leaf.Raw, why})
 	}
 	if j := p.judged.Load(); j != nil && bytes.Equal(j.certificate, leaf.Raw) {
 		return j
@@ -146,32 +157,59 @@ func (p *Provider) judge(leaf *x509.Certificate, err error) *judgement {
 	return nil
 }
 
-func (p *Provider) lookAgain() error {
+// lookAgain also returns the server's own time, zero where it was not told.
+func (p *Provider) lookAgain() (time.Time, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), p.o.Timeouts.Dial)
 	defer cancel()
 	resp, _, err := look(ctx, p.o.URL, p.host, p.o.Timeouts.Dial)
 	if err != nil {
-		return err
+		return time.Time{}, err
 	}
-	return p.offered(ctx, resp)
+	return moment(resp.GetServerTime()), p.offered(ctx, resp)
 }
 
 func (p *Provider) knownServer(chain []*x509.Certificate) error {
+	return p.knownAt(chain, p.o.Now())
+}
+
+// knownAt is whether the chain would be the server's at another time than now.
+func (p *Provider) knownAt(chain []*x509.Certificate, now time.Time) error {
 	if t := p.trust.Load(); t != nil {
-		return t.list.VerifyTLS(chain, p.host, p.o.Now())
+		return t.list.VerifyTLS(chain, p.host, now)
 	}
 	if p.anchor.realmKey != nil {
 		return errors.New("no key list is known yet")
 	}
-	if len(chain) == 0 {
-		return errors.New("no certificate was presented")
+	return verifyRoots(p.anchor.roots, chain, p.host, now)
+}
+
+// timely is what is wrong where everything but the time is right with the server's chain:
+// whoever shows it holds the server's key, so nobody is called a forger for it. Whether
+// the clock here is wrong or the certificate old is told by the server's own time.
+func (p *Provider) timely(chain []*x509.Certificate, server time.Time) error {
+	return Timely(chain, p.o.Now(), server, p.knownAt)
+}
+
+// Timely is for whoever judges a server's chain: nil means that more than the time is
+// wrong with it, or nothing is.
+func Timely(chain []*x509.Certificate, now, server time.Time, known func([]*x509.Certificate, time.Time) error) error {
+	if len(chain) == 0 || known(chain, now) == nil {
+		return nil
 	}
-	between := x509.NewCertPool()
-	for _, c := range chain[1:] {
-		between.AddCert(c)
+	leaf := chain[0]
+	within := leaf.NotBefore.Add(leaf.NotAfter.Sub(leaf.NotBefore) / 2)
+	if known(chain, within) != nil {
+		return nil
 	}
-	_, err := chain[0].Verify(x509.VerifyOptions{DNSName: p.host, Roots: p.anchor.roots, Intermediates: between, CurrentTime: p.o.Now()})
-	return err //nolint:wrapcheck // distrusted does
+	err := error(x509.CertificateInvalidError{Cert: leaf, Reason: x509.Expired, Detail: "the certificate's dates do not fit the time here"})
+	if !server.IsZero() && known(chain, server) == nil {
+		return &provider.CauseError{Cause: trouble.ClockWrong, Places: clockPlaces(now, server), Err: err}
+	}
+	return https.Caused(err, now)
+}
+
+func clockPlaces(now, server time.Time) []string {
+	return []string{"HERE", now.UTC().Format(https.Date), "THERE", server.UTC().Format(https.Date), "TIME", server.UTC().Format(time.DateTime)}
 }
 
 func distrusted(chain []*x509.Certificate, err error) error {
