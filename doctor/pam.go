@@ -116,12 +116,17 @@ func (h *Host) pamServices() []string {
 		}
 	}
 	slices.Sort(names)
-	return slices.DeleteFunc(names, func(n string) bool {
-		return strings.HasPrefix(n, "common-") || strings.HasSuffix(n, "-auth") || n == "other" || n == "postlogin" || strings.Contains(n, ".")
-	})
+	return slices.DeleteFunc(names, func(n string) bool { return !isService(n) })
 }
 
-func (h *Host) nobodyCalls() bool { return len(h.servicesOfOurs()) == 0 }
+func (h *Host) nobodyCalls() bool {
+	return !slices.ContainsFunc(h.servicesOfOurs(), isService)
+}
+
+// isService leaves out what other files include, and copies that programs keep.
+func isService(n string) bool {
+	return !strings.HasPrefix(n, "common-") && !strings.HasSuffix(n, "-auth") && n != "other" && n != "postlogin" && !strings.ContainsAny(n, ".~")
+}
 
 // stackTrouble is what is wrong with one facility of one service.
 type stackTrouble struct {

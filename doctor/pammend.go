@@ -26,7 +26,7 @@ func (h *Host) mendFor(t stackTrouble) string {
 	}
 	if shared := h.sharedOf(t); shared != "" {
 		if _, err := os.Stat(h.path("/usr/sbin/pam-auth-update")); err == nil {
-			return forcePAM
+			return h.mendShared(t, shared)
 		}
 	}
 	for _, e := range h.edits(t) {
@@ -36,6 +36,31 @@ func (h *Host) mendFor(t stackTrouble) string {
 		}
 	}
 	return ""
+}
+
+// mendShared has pam-auth-update write its part of a shared file anew. What stands outside
+// of that part stays by itself: a line that decides there is taken out, and so is one of
+// ours.
+func (h *Host) mendShared(t stackTrouble, shared string) string {
+	text, _ := h.pamFile(filepath.Base(shared))
+	var strays []string
+	inside, n := false, 0
+	for line := range strings.Lines(text) {
+		n++
+		switch {
+		case strings.HasPrefix(line, "# here are the per-package modules"):
+			inside = true
+		case strings.HasPrefix(line, "# end of pam-auth-update config"):
+			inside = false
+		case inside || strings.HasPrefix(strings.TrimSpace(line), "#"):
+		case strings.Contains(line, pamstack.Module), t.line != nil && t.line.File == shared && t.line.Number == n:
+			strays = append(strays, fmt.Sprintf("%ds/^/#/", n))
+		}
+	}
+	if len(strays) == 0 {
+		return forcePAM
+	}
+	return fmt.Sprintf("sudo sed -i '%s' %s && %s", strings.Join(strays, ";"), shared, forcePAM)
 }
 
 // sharedOf is the shared file that the trouble is in: the one that decides, or the one
@@ -56,7 +81,7 @@ func (h *Host) sharedOf(t stackTrouble) string {
 		if !isShared(f) || !strings.Contains(f, string(t.facility)) {
 			continue
 		}
-		if text, _ := h.pamFile(filepath.Base(f)); !strings.Contains(text, pamstack.Module) {
+		if text, _ := h.pamFile(filepath.Base(f)); len(linesOf(text, t.facility, pamstack.Module)) == 0 {
 			return f
 		}
 	}
@@ -83,11 +108,17 @@ func (h *Host) edits(t stackTrouble) []edit {
 	if _, err := os.Stat(h.path(own)); err != nil {
 		return all // it is the vendor's own file, below /usr
 	}
-	for _, n := range linesOf(text, t.facility, "pam_unix.so") {
-		all = append(all, edit{
-			own, fmt.Sprintf("sudo sed -i '%ds/.*/%s/' %s", n, shared, own),
-			change(text, n, func(string) string { return shared }),
-		})
+	for _, file := range h.ownFiles(t.service) {
+		in, err := os.ReadFile(h.path(file))
+		if err != nil {
+			continue
+		}
+		for _, n := range linesOf(string(in), t.facility, "pam_unix.so") {
+			all = append(all, edit{
+				file, fmt.Sprintf("sudo sed -i '%ds/.*/%s/' %s", n, strings.ReplaceAll(shared, "/", `\/`), file),
+				change(string(in), n, func(string) string { return shared }),
+			})
+		}
 	}
 	if t.line != nil && t.line.File == own {
 		all = append(all, edit{
@@ -101,10 +132,21 @@ func (h *Host) edits(t stackTrouble) []edit {
 	return all
 }
 
+// ownFiles are the files that a service is made of, without the shared ones.
+func (h *Host) ownFiles(service string) []string {
+	s, err := h.loader(nil).Load(service)
+	if err != nil {
+		return nil
+	}
+	return slices.DeleteFunc(s.Files, func(f string) bool {
+		return !strings.HasPrefix(f, "/etc/pam.d/") || strings.HasPrefix(filepath.Base(f), "common-") || strings.HasSuffix(f, "-auth") || filepath.Base(f) == "other"
+	})
+}
+
 // sharedStack is the line by which a service takes in the shared stack of a facility.
 func (h *Host) sharedStack(f pamstack.Facility) string {
 	for name, line := range map[string]string{"common-" + string(f): "@include common-" + string(f), "password-auth": fmt.Sprintf("%-8s substack password-auth", f)} {
-		if text, there := h.pamFile(name); there && strings.Contains(text, pamstack.Module) {
+		if text, there := h.pamFile(name); there && len(linesOf(text, f, pamstack.Module)) > 0 {
 			return line
 		}
 	}

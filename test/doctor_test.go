@@ -143,10 +143,27 @@ func (w *ward) try(s sick) {
 		return
 	}
 	at := slices.IndexFunc(list, func(f report.Finding) bool { return f.Cause == string(s.cause) })
-	mend := strings.TrimPrefix(list[at].Mend, trouble.OnServer)
 	if first := slices.IndexFunc(list, func(f report.Finding) bool { return f.Severity == report.Problem }); first >= 0 && list[at].Severity == report.Problem && first != at {
 		w.t.Errorf("%s is not said first:\n%s", s.cause, told(list))
 	}
+	for _, f := range list {
+		if f.Cause == string(s.cause) {
+			w.typeIn(s, strings.TrimPrefix(f.Mend, trouble.OnServer))
+		}
+	}
+	w.do(s.undo)
+	w.until(func() error { return w.well(ask) })
+	if after, err := w.findings(ask); err != nil || slices.ContainsFunc(after, func(f report.Finding) bool { return f.Cause == string(s.cause) }) {
+		w.t.Errorf("%s is still named after %q (%v):\n%s", s.cause, list[at].Mend, err, told(after))
+	}
+	if s.ask == "" {
+		w.do("echo '" + adaPass + "' | sallyport auth-test ada --service login")
+	}
+}
+
+// typeIn types one mend.
+func (w *ward) typeIn(s sick, mend string) {
+	w.t.Helper()
 	switch {
 	case s.typed != nil:
 		mend = s.typed(w)
@@ -156,17 +173,8 @@ func (w *ward) try(s sick) {
 	case strings.HasPrefix(mend, "sudo sallyport-server ") && !strings.Contains(mend, "--dir"):
 		mend += " --dir " + serverFolder
 	}
-	out, err := w.In(w.t.Context(), mend)
-	if err != nil {
+	if out, err := w.In(w.t.Context(), mend); err != nil {
 		w.t.Errorf("%s\nprinted %s (%v)", mend, out, err)
-	}
-	w.do(s.undo)
-	w.until(func() error { return w.well(ask) })
-	if list, err := w.findings(ask); err != nil || slices.ContainsFunc(list, func(f report.Finding) bool { return f.Cause == string(s.cause) }) {
-		w.t.Errorf("%s is still named after %q (%v):\n%s", s.cause, mend, err, told(list))
-	}
-	if s.ask == "" {
-		w.do("echo '" + adaPass + "' | sallyport auth-test ada --service login")
 	}
 }
 
