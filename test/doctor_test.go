@@ -114,10 +114,10 @@ func (w *ward) well(ask string) error {
 type sick struct {
 	name, breaks string
 	cause        trouble.ID
-	ask          string            // "sallyport doctor" where it is empty
+	ask          string             // "sallyport doctor" where it is empty
 	typed        func(*ward) string // what stands for CODE and the like; nil: the mend as it is
-	undo         string            // after the mend, for what the mend need not undo
-	late         bool              // the daemon notices by itself, after a while
+	undo         string             // after the mend, for what the mend need not undo
+	late         bool               // the daemon notices by itself, after a while
 }
 
 // try breaks the machine, and types what is printed.

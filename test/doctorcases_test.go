@@ -1,6 +1,7 @@
 package test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/sallyport-auth/sallyport/trouble"
@@ -75,5 +76,96 @@ func TestDoctorMendsNamesAndPAM(t *testing.T) {
 		{name: "a line that libpam cannot read", breaks: `sed -i '1i auth requird pam_env.so' ` + pam + "sudo", cause: trouble.PAMUnread},
 		{name: "nobody may log in", breaks: "touch /etc/nologin", cause: trouble.NoLogin},
 		{name: "PAM not switched on", breaks: "DEBIAN_FRONTEND=noninteractive pam-auth-update --package --remove sallyport sallyport-password", cause: trouble.PAMOff},
+	})
+}
+
+func TestDoctorMendsSSH(t *testing.T) {
+	const conf, dropin = "/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d/"
+	tryAll(t, []sick{
+		{name: "a drop-in that wins over UsePAM", breaks: "echo 'UsePAM no' > " + dropin + "10-own.conf; systemctl reload ssh", cause: trouble.SSHNoPAM},
+		{name: "a change that sshd has not read", breaks: "echo 'MaxStartups 50' > " + dropin + "80-own.conf", cause: trouble.SSHStale},
+		{name: "no command for keys", breaks: "rm " + dropin + "20-sallyport.conf; systemctl reload ssh", cause: trouble.SSHNoKeys},
+		{name: "a command for keys within a Match block", breaks: `printf 'Match User ada\nAuthorizedKeysCommand /bin/true\nAuthorizedKeysCommandUser nobody\n' > ` + dropin + "95-match.conf; systemctl reload ssh", cause: trouble.SSHKeysInMatch, undo: "rm " + dropin + "95-match.conf; systemctl reload ssh"},
+		{name: "a key program that others can write", breaks: "chmod 0777 /usr/bin/sallyport-keys", cause: trouble.SSHKeysMode},
+		{name: "no user for the key program", breaks: "sed -i '/^sallyport-keys:/d' /etc/passwd /etc/shadow", cause: trouble.SSHKeysUserGone},
+		{name: "keys switched off", breaks: "echo 'PubkeyAuthentication no' > " + dropin + "10-own.conf; systemctl reload ssh", cause: trouble.SSHNoPubkey},
+		{name: "no Include line", breaks: "sed -i '/^Include/d' " + conf + "; systemctl reload ssh", cause: trouble.SSHDropInIgnored},
+		{name: "a line that sshd refuses", breaks: "echo 'PermitRoot maybe' > " + dropin + "10-own.conf", cause: trouble.SSHWrong},
+		{name: "sshd stopped", breaks: "systemctl stop ssh", cause: trouble.SSHStopped},
+		{name: "sshd started by its socket", breaks: "systemctl stop ssh; rm -rf /run/sshd; systemctl start ssh.socket; echo 'UsePAM no' > " + dropin + "10-own.conf", cause: trouble.SSHNoPAM, undo: "systemctl stop ssh.socket; systemctl restart ssh"},
+	})
+}
+
+func TestDoctorMendsTheWayToTheServer(t *testing.T) {
+	const other = "sed -i 's#https://127.0.0.1:8443#URL#' " + toml + "; systemctl restart sallyportd"
+	back := func(url string) string {
+		return "sed -i 's#" + url + "#https://127.0.0.1:8443#' " + toml + "; systemctl restart sallyportd"
+	}
+	tryAll(t, []sick{
+		{name: "a server that is stopped", breaks: "systemctl stop sallyport-server", cause: trouble.Refused, late: true},
+		{
+			name: "a name that does not exist", breaks: "echo 'nameserver 127.0.0.1' > /etc/resolv.conf; " + to(other, "https://nowhere.example:8443"), cause: trouble.DNSDown, late: true,
+			typed: func(*ward) string { return back("https://nowhere.example:8443") },
+		},
+		{
+			name: "an address that nothing leads to", breaks: to(other, "https://192.0.2.1:8443"), cause: trouble.NoRoute, late: true,
+			typed: func(*ward) string { return back("https://192.0.2.1:8443") },
+		},
+		{
+			name: "another name than the certificate's", breaks: "echo '127.0.0.1 other.example' >> /etc/hosts; " + to(other, "https://other.example:8443"), cause: trouble.CertName, late: true,
+			undo: "sed -i 's#https://localhost:8443#https://127.0.0.1:8443#' " + toml + "; systemctl restart sallyportd",
+		},
+		{
+			name: "a port that does not speak TLS", breaks: to(other, "https://127.0.0.1:22"), cause: trouble.NotTLS, late: true,
+			typed: func(*ward) string { return back("https://127.0.0.1:22") },
+		},
+		{name: "in quarantine", breaks: "sallyport-server machine quarantine laptop --dir " + serverFolder, cause: trouble.MachineShutOut, late: true},
+		{
+			name: "removed from the realm", breaks: "sallyport-server machine remove laptop --dir " + serverFolder, cause: trouble.MachineRemoved, late: true,
+			typed: func(w *ward) string { return "sudo sallyport join " + w.words("machine add laptop") },
+		},
+		{
+			name: "the server's disk is full", cause: trouble.ServerFull, late: true,
+			breaks: `systemctl stop sallyport-server
+				mkdir /srv/full; mount -t tmpfs -o size=4m,mode=0700 tmpfs /srv/full
+				cp -a ` + serverFolder + `/. /srv/full/; chown sallyport-server: /srv/full; mount --bind /srv/full ` + serverFolder + `
+				systemctl start sallyport-server
+				dd if=/dev/zero of=/srv/full/filler bs=1k 2>/dev/null || true`,
+			typed: func(*ward) string { return "rm /srv/full/filler" },
+			undo:  "systemctl stop sallyport-server; umount " + serverFolder + "; umount /srv/full; systemctl start sallyport-server",
+		},
+		{
+			name: "this machine's disk is full", cause: trouble.DiskFull, undo: "systemctl stop sallyportd.service sallyportd.socket; umount /var/lib/sallyport; systemctl start sallyportd.socket sallyportd.service",
+			breaks: `systemctl stop sallyportd.service sallyportd.socket
+				mkdir /srv/small; mount -t tmpfs -o size=4m,mode=0700 tmpfs /srv/small
+				cp -a /var/lib/sallyport/. /srv/small/; chown sallyport: /srv/small; mount --bind /srv/small /var/lib/sallyport
+				systemctl start sallyportd.socket sallyportd.service
+				dd if=/dev/zero of=/srv/small/filler bs=1k 2>/dev/null || true`,
+			typed: func(*ward) string { return "rm /srv/small/filler; systemctl restart sallyportd" },
+		},
+	})
+}
+
+func to(command, address string) string { return strings.Replace(command, "URL", address, 1) }
+
+func TestExplainMendsWhatIsWrongWithOnePerson(t *testing.T) {
+	const ask = "sallyport explain ada"
+	tryAll(t, []sick{
+		{name: "no such shell", breaks: `sallyport-server account add zoe --shell /opt/bin/zsh2 --dir ` + serverFolder + `; until sallyport explain zoe --json | grep -q '"account"'; do :; done`, cause: trouble.ShellMissing, ask: "sallyport explain zoe"},
+		{name: "home of somebody else", breaks: "mkdir -p /home/ada; chown root: /home/ada; chmod 0700 /home/ada", cause: trouble.HomeOwner, ask: ask},
+		{name: "a folder above home that is closed", breaks: "chmod 0700 /home", cause: trouble.HomeClosed, ask: ask},
+		{name: "no home, and nobody makes one", breaks: "rm -rf /home/ada; DEBIAN_FRONTEND=noninteractive pam-auth-update --package --remove mkhomedir; sed -i '/mkhomedir/d' /etc/pam.d/common-session", cause: trouble.HomeMissing, ask: ask},
+		{
+			name: "pam_access", cause: trouble.AccessDenied, ask: ask + " --service login", undo: "sed -i '/pam_access/d' /etc/pam.d/login",
+			breaks: "echo '-:ALL EXCEPT root local:ALL' >> /etc/security/access.conf; sed -i '1i account required pam_access.so' /etc/pam.d/login",
+		},
+		{name: "AllowUsers", breaks: "echo 'AllowUsers root local' > /etc/ssh/sshd_config.d/10-own.conf; systemctl reload ssh", cause: trouble.SSHUserUnlisted, ask: ask},
+		{name: "sudo gives nothing", breaks: "true", cause: trouble.SudoNothing, ask: ask + " --service sudo"},
+		{name: "disabled", breaks: "sallyport-server account disable ada --dir " + serverFolder, cause: trouble.Disabled, ask: ask, late: true},
+		{
+			name: "locked at the server", cause: trouble.LockedAtServer, ask: ask,
+			breaks: "for i in 1 2 3 4 5; do echo wrong | sallyport auth-test ada --service login || true; done",
+		},
+		{name: "one service's own stack", breaks: "sed -i 's/^@include common-auth/auth required pam_unix.so/' /etc/pam.d/login", cause: trouble.PAMNotCalled, ask: ask + " --service login"},
 	})
 }
