@@ -95,8 +95,9 @@ func (d *Daemon) findings(l linkView, p report.Provider, cacheErr error) []repor
 	} else {
 		add(l.alarm != "", "server", report.Problem, l.alarm, l.mend)
 		add(l.refusedBy != "", "machine", report.Problem, "The server refuses this machine: "+l.refusedBy, "Join it again: sallyport join.")
-		add(l.state == offline && l.alarm == "" && l.refusedBy == "", "server", report.Problem, "The server cannot be reached: "+l.lastErr,
-			"See what its words name. Known people can log in offline for as long as their accounts allow.")
+		if l.state == offline && l.alarm == "" && l.refusedBy == "" {
+			list = append(list, d.atServer(trouble.ConnectionBroken, "ADDRESS", d.o.Provider.Name(), "WHY", l.lastErr))
+		}
 	}
 	add(cacheErr != nil, "cache", report.Problem, fmt.Sprint(cacheErr), "Look at the log of sallyportd.")
 	add(d.holdBack.Load(), "cache", report.Problem, "Not all that the server said could be stored.", "Free some disk space.")

@@ -105,8 +105,7 @@ func (d *Daemon) explainVerdict(ctx context.Context, e *entry, x *report.Explana
 		if l.Realm {
 			from = "from machines that the person has not signed in at before"
 		}
-		f := d.atServer(trouble.LockedAtServer, "FACTOR", lockedWord(l.Factor), "FROM", from, "LEFT", friendly(left+time.Second-1))
-		f.Mend = strings.ReplaceAll(f.Mend, "NAME", string(e.account.Name))
+		f := d.atServer(trouble.LockedAtServer, "FACTOR", lockedWord(l.Factor), "FROM", from, "LEFT", friendly(left+time.Second-1), "NAME", string(e.account.Name))
 		if l.Origin != "" {
 			f.Severity = report.Warning // other places are open
 		} else if l.Factor == string(identity.Password) {

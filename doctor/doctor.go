@@ -75,9 +75,13 @@ func (h *Host) Examine(ctx context.Context) []report.Finding {
 // codes counts before it is right, and says nothing twice.
 func inOrder(all []report.Finding) []report.Finding {
 	said := map[string]bool{}
+	better := slices.ContainsFunc(all, func(f report.Finding) bool { return f.Cause != "" && (oneServers(f.Cause) || atServer(f.Cause)) })
 	all = slices.DeleteFunc(all, func(f report.Finding) bool {
 		if f.Cause == "" {
 			return false
+		}
+		if f.Cause == string(trouble.ConnectionBroken) && better {
+			return true // what the daemon saw first; the cause is known by now
 		}
 		key := f.Cause
 		if f.Cause != string(trouble.ClockWrong) && !oneServers(f.Cause) {
@@ -97,6 +101,16 @@ func inOrder(all []report.Finding) []report.Finding {
 		return first(a) - first(b)
 	})
 	return all
+}
+
+// atServer are causes that the server itself named.
+func atServer(cause string) bool {
+	for _, id := range []trouble.ID{trouble.ServerFull, trouble.MachineRemoved, trouble.MachineShutOut, trouble.TokenRefused, trouble.OtherRealm} {
+		if cause == string(id) {
+			return true
+		}
+	}
+	return false
 }
 
 // oneServers are causes that daemon and doctor each find by themselves, in nearly the same

@@ -40,7 +40,7 @@ func (h *Host) asked(service string) []string {
 	if service != "" {
 		return []string{service}
 	}
-	return h.pamServices()
+	return slices.DeleteFunc(h.pamServices(), func(n string) bool { return len(signsIn()[n]) == 0 })
 }
 
 // calling are those of the services whose stack has a module.
