@@ -235,6 +235,8 @@ func printExplanation(w io.Writer, e report.Explanation, now time.Time) {
 		switch {
 		case o.Possible && o.Left != "":
 			fmt.Fprintf(w, "offline: works for %s\n", o.Left)
+		case o.Possible && o.Until != nil: // of a daemon that does not say how long
+			fmt.Fprintf(w, "offline: works for %s more\n", span(o.Until.Sub(now)))
 		case o.Possible:
 			fmt.Fprintln(w, "offline: works")
 		default:

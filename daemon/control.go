@@ -133,7 +133,7 @@ func (d *Daemon) explainTo(ctx context.Context, a report.ExplainArgs, root bool)
 	x.Offline, x.Locked, x.Locks = d.explainOffline(ctx, q.e)
 	x.StepUp, x.Limits = d.explainStepUp(a.Service, q.e), d.explainLimits(q.e)
 	if r.code == identity.Granted {
-		d.explainVerdict(ctx, q.e, &x)
+		d.explainVerdict(ctx, q.e, &x) // its steps are no part of the decision
 	}
 	// Who may not log in at all is not told what else is in the way offline.
 	if r.code != identity.Granted {

@@ -120,7 +120,7 @@ func TestAServerThatIsOfNoUseCountsAsOffline(t *testing.T) {
 		if s := lets(t, ways(r, ada, adaPass)["su"], ada); strings.Contains(s, "Offline") {
 			t.Errorf("still offline:\n%s", s)
 		}
-		if out := script(t, r, "sallyport status"); strings.Contains(out, "ALARM") {
+		if out := script(t, r, "sallyport status || true"); strings.Contains(out, "ALARM") {
 			t.Errorf("the alarm stays:\n%s", out)
 		}
 	})
@@ -240,7 +240,7 @@ func TestAMachineTakesNoAccountThatItMustNot(t *testing.T) {
 		}
 	})
 	t.Run("status lists them with the reason", func(t *testing.T) {
-		out := script(t, r, "sallyport status")
+		out := script(t, r, "sallyport status || true")
 		for name, id := range bad {
 			if !strings.Contains(out, fmt.Sprintf("%s: token refused: account: id outside the allowed range: %d belongs to", name, id)) {
 				t.Errorf("not %s:\n%s", name, out)
