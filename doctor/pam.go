@@ -183,7 +183,7 @@ func judgeFacility(s *pamstack.Service, f pamstack.Facility, h pamstack.Host) *s
 		}
 		return nil
 	}
-	if local := s.Try(f, pamstack.Local, h); local.Result != pamstack.Success && local.Result != pamstack.Ignore {
+	if local := s.Try(f, pamstack.Local, h); local.Result != pamstack.Success {
 		return say(trouble.PAMLocalOut, local.Decided)
 	}
 	switch {

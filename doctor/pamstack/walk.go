@@ -146,10 +146,7 @@ func Walk(stack []*Line, returns func(*Line) string) Trace {
 			}
 		case ok, done:
 			if now.impression == undefined || now.impression == positive && now.status == Success {
-				now.impression, now.status = positive, result
-				if now.decided = l; result == Ignore {
-					now.status = Success
-				}
+				now.impression, now.status, now.decided = positive, result, l
 			}
 			end = a.kind == done && now.impression == positive
 		case jump:
