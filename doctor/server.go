@@ -158,7 +158,7 @@ func (h *Host) judgeMet(ctx context.Context, p *config.Provider, s seen, known j
 	now := h.now()
 	err := known(s.chain, now)
 	if err != nil {
-		if timely := sallyport.Timely(s.chain, now, s.date, known); timely != nil {
+		if timely := https.Timely(s.chain, now, s.date, known); timely != nil {
 			return []report.Finding{h.judgeDial(p, timely)}
 		}
 		if p.Kind.String() == config.Sallyport && h.daemonOnline(ctx, p) {

@@ -61,7 +61,7 @@ func servers() []Cause {
 		{ServerFull, report.Problem, "The disk of the server at {URL} is full: it can write nothing down and lets nobody sign in online.", "Free some space on the server's disk (df -h shows it). The server goes on by itself."},
 		{MachineRemoved, report.Problem, "The server does not know this machine any more: it was removed from the realm, or joined again elsewhere.", OnServer + "sudo sallyport-server machine add NAME; and then here what it prints: sudo sallyport join --server {URL} --code CODE --fingerprint SHA256"},
 		{MachineShutOut, report.Problem, "The server has put this machine in quarantine.", OnServer + "sudo sallyport-server machine release {NAME}"},
-		{TokenRefused, report.Problem, "The server at {URL} does not accept this machine's token.", "Put a new token of the service account into {FILE}, then: sudo systemctl restart sallyportd"},
+		{TokenRefused, report.Problem, "The server at {URL} does not accept this machine's token.", "Put a new token of the service account into the file that token of [[provider]] names in {FILE}, then: sudo systemctl restart sallyportd"},
 		{OtherRealm, report.Problem, "The server at {URL} serves the realm {GOT}, and this machine is of {WANT}.", "Correct the url in {FILE}, or join this machine to the other realm, then: sudo systemctl restart sallyportd"},
 		{CAMissing, report.Problem, "What this machine trusts the server by cannot be read: {WHY}.", "sudo sallyport join --server {URL} --code CODE --fingerprint SHA256"},
 		{CAWrong, report.Problem, "{FILE} holds neither a realm key nor a certificate.", "sudo sallyport join --server {URL} --code CODE --fingerprint SHA256"},

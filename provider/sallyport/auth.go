@@ -11,6 +11,7 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/provider/https"
 	"github.com/sallyport-auth/sallyport/trouble"
 )
 
@@ -119,7 +120,7 @@ func (e *exchange) allowed(ctx context.Context, resp *v1.StepResponse, reply *pr
 	if err := session.Check(r.Token.Account.UUID, e.p.o.MachineID, now, clockSkew); err != nil {
 		// It is new, and right for the server's time: then the clock here is not.
 		if server := moment(resp.GetServerTime()); !server.IsZero() && session.Check(r.Token.Account.UUID, e.p.o.MachineID, server, clockSkew) == nil {
-			return &provider.CauseError{Cause: trouble.ClockWrong, Places: clockPlaces(now, server), Err: err}
+			return &provider.CauseError{Cause: trouble.ClockWrong, Places: https.ClockPlaces(now, server), Err: err}
 		}
 		return err
 	}

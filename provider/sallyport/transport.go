@@ -19,9 +19,7 @@ import (
 
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
-	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/provider/https"
-	"github.com/sallyport-auth/sallyport/trouble"
 )
 
 // maxMessage bounds one message from the server: a batch of tokens, one of which
@@ -187,29 +185,7 @@ func (p *Provider) knownAt(chain []*x509.Certificate, now time.Time) error {
 // whoever shows it holds the server's key, so nobody is called a forger for it. Whether
 // the clock here is wrong or the certificate old is told by the server's own time.
 func (p *Provider) timely(chain []*x509.Certificate, server time.Time) error {
-	return Timely(chain, p.o.Now(), server, p.knownAt)
-}
-
-// Timely is for whoever judges a server's chain: nil means that more than the time is
-// wrong with it, or nothing is.
-func Timely(chain []*x509.Certificate, now, server time.Time, known func([]*x509.Certificate, time.Time) error) error {
-	if len(chain) == 0 || known(chain, now) == nil {
-		return nil
-	}
-	leaf := chain[0]
-	within := leaf.NotBefore.Add(leaf.NotAfter.Sub(leaf.NotBefore) / 2)
-	if known(chain, within) != nil {
-		return nil
-	}
-	err := error(x509.CertificateInvalidError{Cert: leaf, Reason: x509.Expired, Detail: "the certificate's dates do not fit the time here"})
-	if !server.IsZero() && known(chain, server) == nil {
-		return &provider.CauseError{Cause: trouble.ClockWrong, Places: clockPlaces(now, server), Err: err}
-	}
-	return https.Caused(err, now)
-}
-
-func clockPlaces(now, server time.Time) []string {
-	return []string{"HERE", now.UTC().Format(https.Date), "THERE", server.UTC().Format(https.Date), "TIME", server.UTC().Format(time.DateTime)}
+	return https.Timely(chain, p.o.Now(), server, p.knownAt)
 }
 
 func distrusted(chain []*x509.Certificate, err error) error {
