@@ -10,12 +10,15 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sallyport-auth/sallyport/config"
+	"github.com/sallyport-auth/sallyport/doctor/pamstack"
 	"github.com/sallyport-auth/sallyport/report"
 	"github.com/sallyport-auth/sallyport/trouble"
 )
@@ -68,7 +71,19 @@ func (h *Host) Examine(ctx context.Context) []report.Finding {
 		}
 		all = append(all, found...)
 	}
-	return inOrder(all)
+	all = inOrder(all)
+	if os.Geteuid() == 0 && h.sudoBroken() {
+		for i := range all {
+			all[i].Mend = strings.ReplaceAll(all[i].Mend, "sudo ", "") // sudo(8) would refuse; root needs none
+		}
+	}
+	return all
+}
+
+// sudoBroken tells whether sudo(8) itself is kept from working by its PAM stack.
+func (h *Host) sudoBroken() bool {
+	s, err := h.loader(nil).Load("sudo")
+	return err == nil && (len(s.Faults) > 0 || s.Try(pamstack.Account, pamstack.Local, h.pamFacts()).Result != pamstack.Success)
 }
 
 // inOrder puts a wrong clock first, because nothing that is said about certificates and
@@ -76,9 +91,13 @@ func (h *Host) Examine(ctx context.Context) []report.Finding {
 func inOrder(all []report.Finding) []report.Finding {
 	said := map[string]bool{}
 	better := slices.ContainsFunc(all, func(f report.Finding) bool { return f.Cause != "" && (oneServers(f.Cause) || atServer(f.Cause)) })
+	cannotStart := slices.ContainsFunc(all, func(f report.Finding) bool { return keepsFromStarting(f.Cause) })
 	all = slices.DeleteFunc(all, func(f report.Finding) bool {
 		if f.Cause == "" {
 			return false
+		}
+		if f.Cause == string(trouble.UnitFailed) && cannotStart {
+			return true // its last words are the finding that is there already
 		}
 		if f.Cause == string(trouble.ConnectionBroken) && better {
 			return true // what the daemon saw first; the cause is known by now
@@ -101,6 +120,19 @@ func inOrder(all []report.Finding) []report.Finding {
 		return first(a) - first(b)
 	})
 	return all
+}
+
+// keepsFromStarting are causes for which the daemon cannot start.
+func keepsFromStarting(cause string) bool {
+	for _, id := range []trouble.ID{
+		trouble.ConfigWrong, trouble.ConfigMistyped, trouble.ConfigUnreadable, trouble.ConfigMissing, trouble.FolderClosed,
+		trouble.FileUnreadable, trouble.FileOwner, trouble.FileMissing, trouble.UserMissing, trouble.StateReadOnly,
+	} {
+		if cause == string(id) {
+			return true
+		}
+	}
+	return false
 }
 
 // atServer are causes that the server itself named.

@@ -94,7 +94,12 @@ func lookNames(_ context.Context, h *Host, _ *config.Config) []report.Finding {
 	all := h.judgeModule("libnss_sallyport.so.2", trouble.NSSModuleMissing, trouble.NSSModuleMode, trouble.NSSModuleBroken)
 	f, err := os.Open(h.path("/etc/nsswitch.conf"))
 	if err != nil {
-		return append(all, trouble.NSSAbsent.Finding("DB", "passwd"))
+		const fresh = "/usr/share/libc-bin/nsswitch.conf" // glibc's own, on Debian
+		f := trouble.NSSAbsent.Finding("DB", "passwd")
+		if _, err := os.Stat(h.path(fresh)); err == nil {
+			f.Mend = "sudo cp " + fresh + " /etc/nsswitch.conf && " + f.Mend
+		}
+		return append(all, f)
 	}
 	defer f.Close() //nolint:errcheck // read only
 	if info, err := f.Stat(); err == nil && info.Mode().Perm()&0o044 != 0o044 {

@@ -141,8 +141,12 @@ type stackTrouble struct {
 func (h *Host) judgeService(s *pamstack.Service) []stackTrouble {
 	var all []stackTrouble
 	for _, f := range s.Faults {
+		at := fmt.Sprintf("%s:%d", f.File, f.Number)
+		if strings.HasPrefix(f.Why, "common-") {
+			at = f.Why // one file, and everybody includes it
+		}
 		all = append(all, stackTrouble{
-			cause: trouble.PAMUnread, service: s.Name, at: fmt.Sprintf("%s:%d", f.File, f.Number),
+			cause: trouble.PAMUnread, service: s.Name, at: at,
 			line: &pamstack.Line{File: f.File, Number: f.Number, Text: f.Why},
 		})
 	}
@@ -171,17 +175,11 @@ func judgeFacility(s *pamstack.Service, f pamstack.Facility, h pamstack.Host) *s
 		return t
 	}
 	ours := s.Try(f, pamstack.Ours, h)
-	switch f {
-	case pamstack.Session:
-		if !ours.Reached(pamstack.Module) {
-			return say(trouble.PAMSession, nil)
+	if f == pamstack.Session || f == pamstack.Password {
+		if ours.Reached(pamstack.Module) {
+			return nil
 		}
-		return nil
-	case pamstack.Password:
-		if !ours.Reached(pamstack.Module) {
-			return say(trouble.PAMPassword, nil)
-		}
-		return nil
+		return say(map[pamstack.Facility]trouble.ID{pamstack.Session: trouble.PAMSession, pamstack.Password: trouble.PAMPassword}[f], nil)
 	}
 	if local := s.Try(f, pamstack.Local, h); local.Result != pamstack.Success {
 		return say(trouble.PAMLocalOut, local.Decided)

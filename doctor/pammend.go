@@ -22,7 +22,7 @@ type edit struct {
 // made in memory and walked, and the first that helps is told. "" means that none does.
 func (h *Host) mendFor(t stackTrouble) string {
 	if t.cause == trouble.PAMUnread {
-		return ""
+		return h.mendUnread(t)
 	}
 	if shared := h.sharedOf(t); shared != "" {
 		if _, err := os.Stat(h.path("/usr/sbin/pam-auth-update")); err == nil {
@@ -34,6 +34,15 @@ func (h *Host) mendFor(t stackTrouble) string {
 		if err == nil && len(s.Faults) == 0 && judgeFacility(s, t.facility, h.pamFacts()) == nil {
 			return e.command
 		}
+	}
+	return ""
+}
+
+// mendUnread: a shared file that is missing is written anew; of any other line the table
+// says what to do.
+func (h *Host) mendUnread(t stackTrouble) string {
+	if _, err := os.Stat(h.path("/usr/sbin/pam-auth-update")); err == nil && strings.HasPrefix(t.line.Text, "common-") {
+		return forcePAM
 	}
 	return ""
 }
@@ -121,6 +130,10 @@ func (h *Host) edits(t stackTrouble) []edit {
 		}
 	}
 	if t.line != nil && t.line.File == own {
+		all = append(all, edit{
+			own, fmt.Sprintf("sudo sed -i '%ds/.*/%s/' %s", t.line.Number, shared, own),
+			change(text, t.line.Number, func(string) string { return shared }),
+		})
 		all = append(all, edit{
 			own, fmt.Sprintf("sudo sed -i '%di %s' %s", t.line.Number, shared, own),
 			change(text, t.line.Number, func(l string) string { return shared + "\n" + l }),

@@ -217,8 +217,10 @@ func (h *Host) judgeSSHUser(ctx context.Context, a report.Account) []report.Find
 		groups    bool
 		deny      bool
 	}{
-		{"denyusers", "DenyUsers", false, true}, {"allowusers", "AllowUsers", false, false},
-		{"denygroups", "DenyGroups", true, true}, {"allowgroups", "AllowGroups", true, false},
+		{"denyusers", "DenyUsers", false, true},
+		{"allowusers", "AllowUsers", false, false},
+		{"denygroups", "DenyGroups", true, true},
+		{"allowgroups", "AllowGroups", true, false},
 	} {
 		list, is := set[r.key]
 		if !is {

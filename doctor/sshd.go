@@ -209,7 +209,7 @@ func (h *Host) sshdReadAt() (time.Time, bool) {
 
 func (h *Host) judgeSettings(set map[string]string, files []setting) []report.Finding {
 	var all []report.Finding
-	at := func(key, word string) []string {
+	at := func(key string) []string {
 		if s, found := first(files, key); found {
 			return []string{"FILE", s.file, "LINE", strconv.Itoa(s.line)}
 		}
@@ -226,7 +226,7 @@ func (h *Host) judgeSettings(set map[string]string, files []setting) []report.Fi
 		}
 	}
 	if set["usepam"] != "yes" {
-		f := trouble.SSHNoPAM.Finding(at("usepam", "UsePAM")...)
+		f := trouble.SSHNoPAM.Finding(at("usepam")...)
 		if _, set := first(files, "usepam"); !set {
 			f.Mend = "sudo sed -i '1i UsePAM yes' " + sshdConfig + " && sudo systemctl reload-or-restart ssh"
 		}
@@ -238,7 +238,7 @@ func (h *Host) judgeSettings(set map[string]string, files []setting) []report.Fi
 		all = append(all, trouble.SSHNothing.Finding())
 		fallthrough
 	case !keys:
-		all = append(all, trouble.SSHNoPubkey.Finding(at("pubkeyauthentication", "PubkeyAuthentication")...))
+		all = append(all, trouble.SSHNoPubkey.Finding(at("pubkeyauthentication")...))
 	case interactive || set["usepam"] != "yes":
 	case password:
 		all = append(all, trouble.SSHOneQuestion.Finding())
@@ -287,8 +287,7 @@ func (h *Host) judgeKeysCommand(cmd, user string) []report.Finding {
 // judgeKeysProgram checks what sshd checks (safe_path of OpenSSH): all that leads to the
 // program is root's, and nobody else can write it.
 func (h *Host) judgeKeysProgram(program string) *report.Finding {
-	info, err := os.Stat(h.path(program))
-	if err != nil {
+	if _, err := os.Stat(h.path(program)); err != nil {
 		f := trouble.SSHKeysMissing.Finding("FILE", program)
 		return &f
 	}
@@ -296,7 +295,8 @@ func (h *Host) judgeKeysProgram(program string) *report.Finding {
 		return nil // whose files are they, elsewhere?
 	}
 	for p := program; ; p = filepath.Dir(p) {
-		if info, err = os.Stat(h.path(p)); err != nil {
+		info, err := os.Stat(h.path(p))
+		if err != nil {
 			return nil
 		}
 		st, isUnix := info.Sys().(*syscall.Stat_t)

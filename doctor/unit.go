@@ -93,7 +93,7 @@ func (h *Host) lastWords(ctx context.Context, name string) string {
 
 var (
 	quotedError = regexp.MustCompile(` error=("(?:[^"\\]|\\.)*"|\S+)`)
-	bySystemd   = regexp.MustCompile(`^(sallyportd?|ssh)\.(service|socket): |^(Starting|Started|Stopping|Stopped|Listening on|Closed|Failed to start|Reached) `)
+	bySystemd   = regexp.MustCompile(`^(sallyportd?|ssh)\.(service|socket): |^(Starting|Started|Stopping|Stopped|Listening on|Closed|Failed to start|Failed to kill|Reached) `)
 )
 
 // saidBy is what a line of the journal says of a fault, or "".
@@ -114,10 +114,7 @@ func saidBy(line string) string {
 		if _, why, found := strings.Cut(line, ": Failed at step "); found {
 			return "Failed at step " + why
 		}
-		if _, why, found := strings.Cut(line, ": Failed to "); found {
-			return "Failed to " + why
-		}
-		return ""
+		return "" // systemd's own housekeeping
 	}
 	return strings.TrimPrefix(line, "sallyportd: ")
 }
@@ -176,9 +173,8 @@ func (h *Host) judgeSilence(ctx context.Context, c *config.Config, err error) re
 }
 
 func (h *Host) judgeMask(name string) report.Finding {
-	mend := ""
 	if target, err := os.Readlink(h.path("/run/systemd/system/" + name)); err == nil && target == "/dev/null" {
-		mend = "sudo systemctl unmask --runtime {UNIT} && sudo systemctl start sallyportd.socket sallyportd.service"
+		mend := "sudo systemctl unmask --runtime {UNIT} && sudo systemctl start sallyportd.socket sallyportd.service"
 		return trouble.UnitMasked.Mended(mend, "UNIT", name)
 	}
 	return trouble.UnitMasked.Finding("UNIT", name)
@@ -283,6 +279,9 @@ func lookUnit(ctx context.Context, h *Host, c *config.Config) []report.Finding {
 	}
 	if socket.known() && !socket.active() && service.active() && socket["LoadState"] == "loaded" {
 		all = append(all, trouble.SocketInactive.Finding("STATE", socket.state()))
+	}
+	if info, err := os.Stat(h.path(runDir(c))); err == nil && info.Mode().Perm()&0o055 != 0o055 {
+		all = append(all, trouble.RunFolder.Finding("FOLDER", runDir(c), "MODE", modeOf(info)))
 	}
 	for _, name := range []string{"lookup.sock", "pam.sock", "control.sock"} {
 		path := filepath.Join(runDir(c), name)

@@ -22,7 +22,7 @@ func (m *machines) GetVerdict(ctx context.Context, req *v1.GetVerdictRequest) (*
 	resp := &v1.GetVerdictResponse{ServerTime: timestamppb.New(now), DiskFull: m.store.NoSpace(), MachineName: string(caller.Name)}
 	name, err := identity.ParseShortName(req.GetName())
 	if err != nil {
-		return resp, nil // nobody's name, or none was asked about
+		return resp, nil //nolint:nilerr // nobody's name, or none was asked about
 	}
 	err = m.store.Read(ctx, func(tx *store.Tx) error {
 		a, err := tx.AccountFor(caller.UUID, name)

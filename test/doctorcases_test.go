@@ -1,7 +1,6 @@
 package test
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/sallyport-auth/sallyport/trouble"
@@ -39,6 +38,11 @@ func TestDoctorMendsTheDaemonAndItsFiles(t *testing.T) {
 		{name: "a unit file that systemd has not read", breaks: "touch -d '1 minute' /lib/systemd/system/sallyportd.service", cause: trouble.UnitReload},
 		{name: "sockets that were deleted", breaks: "rm -f /run/sallyport/*.sock", cause: trouble.SocketsGone},
 		{name: "a socket for root alone", breaks: "chmod 0600 /run/sallyport/pam.sock", cause: trouble.SocketMode},
+		{name: "a closed folder of sockets", breaks: "chmod 0700 /run/sallyport", cause: trouble.RunFolder},
+		{
+			name: "a machine key that is none", cause: trouble.UnitFailed, typed: func(*ward) string { return "mv /root/key /var/lib/sallyport/machine.key; systemctl restart sallyportd" },
+			breaks: "cp -p /var/lib/sallyport/machine.key /root/key; echo x > /var/lib/sallyport/machine.key; systemctl restart sallyportd || true",
+		},
 		{name: "a daemon that hangs", breaks: "kill -STOP $(systemctl show sallyportd -p MainPID --value)", cause: trouble.DaemonHangs},
 		{
 			name: "a configuration that the daemon has not read", cause: trouble.ConfigNewer,
@@ -72,6 +76,12 @@ func TestDoctorMendsNamesAndPAM(t *testing.T) {
 		{name: "su with stacks of its own", breaks: own, cause: trouble.PAMNotCalled},
 		{name: "a deny before ours", breaks: `sed -i '1i auth required pam_deny.so' ` + pam + "sudo", cause: trouble.PAMLocalOut},
 		{name: "pam_unix requisite before ours", breaks: `sed -i '1i account requisite pam_localuser.so' ` + pam + "login", cause: trouble.PAMNotReached},
+		{name: "no nsswitch.conf", breaks: "rm " + nss, cause: trouble.NSSAbsent},
+		{name: "a shared stack that is gone", breaks: "rm " + pam + "common-auth", cause: trouble.PAMUnread},
+		{name: "an account stack that denies", breaks: "sed -i 's/^@include common-account/account required pam_deny.so/' " + pam + "sshd", cause: trouble.PAMLocalOut},
+		{name: "a jump that lands wrong", breaks: "sed -i '/pam_sallyport/s/success=2/success=1/' " + pam + "common-auth", cause: trouble.PAMRefused},
+		{name: "pam_unix required before ours", breaks: "sed -i '1i account required pam_unix.so' " + pam + "common-account", cause: trouble.PAMRefused},
+		{name: "two lines that changed places", breaks: "sed -i '/pam_sallyport/{h;d};/pam_unix.so/{G}' " + pam + "common-auth", cause: trouble.PAMLocalOut},
 		{name: "everybody let in", breaks: `sed -i '1i auth sufficient pam_permit.so' ` + pam + "sudo", cause: trouble.PAMOpen},
 		{name: "a line that libpam cannot read", breaks: `sed -i '1i auth requird pam_env.so' ` + pam + "sudo", cause: trouble.PAMUnread},
 		{name: "nobody may log in", breaks: "touch /etc/nologin", cause: trouble.NoLogin},
@@ -97,22 +107,21 @@ func TestDoctorMendsSSH(t *testing.T) {
 }
 
 func TestDoctorMendsTheWayToTheServer(t *testing.T) {
-	const other = "sed -i 's#https://127.0.0.1:8443#URL#' " + toml + "; systemctl restart sallyportd"
 	back := func(url string) string {
 		return "sed -i 's#" + url + "#https://127.0.0.1:8443#' " + toml + "; systemctl restart sallyportd"
 	}
 	tryAll(t, []sick{
 		{name: "a server that is stopped", breaks: "systemctl stop sallyport-server", cause: trouble.Refused, late: true},
 		{
-			name: "a name that does not exist", breaks: "echo 'nameserver 127.0.0.1' > /etc/resolv.conf; " + to(other, "https://nowhere.example:8443"), cause: trouble.DNSDown, late: true,
+			name: "a name that does not exist", breaks: "echo 'nameserver 127.0.0.1' > /etc/resolv.conf; " + to("https://nowhere.example:8443"), cause: trouble.DNSDown, late: true,
 			typed: func(*ward) string { return back("https://nowhere.example:8443") },
 		},
 		{
-			name: "an address that nothing leads to", breaks: to(other, "https://192.0.2.1:8443"), cause: trouble.NoRoute, late: true,
+			name: "an address that nothing leads to", breaks: to("https://192.0.2.1:8443"), cause: trouble.NoRoute, late: true,
 			typed: func(*ward) string { return back("https://192.0.2.1:8443") },
 		},
 		{
-			name: "a port that does not speak TLS", breaks: to(other, "https://127.0.0.1:22"), cause: trouble.NotTLS, late: true,
+			name: "a port that does not speak TLS", breaks: to("https://127.0.0.1:22"), cause: trouble.NotTLS, late: true,
 			typed: func(*ward) string { return back("https://127.0.0.1:22") },
 		},
 		{name: "in quarantine", breaks: "sallyport-server machine quarantine laptop --dir " + serverFolder, cause: trouble.MachineShutOut, late: true},
@@ -141,13 +150,16 @@ func TestDoctorMendsTheWayToTheServer(t *testing.T) {
 		},
 		{
 			// The last one: the machine goes on with the other address.
-			name: "another name than the certificate's", breaks: "echo '127.0.0.1 other.example' >> /etc/hosts; " + to(other, "https://other.example:8443"), cause: trouble.CertName,
+			name: "another name than the certificate's", breaks: "echo '127.0.0.1 other.example' >> /etc/hosts; " + to("https://other.example:8443"), cause: trouble.CertName,
 			late: true, stays: true,
 		},
 	})
 }
 
-func to(command, address string) string { return strings.Replace(command, "URL", address, 1) }
+// to has the machine look for its server at another address.
+func to(address string) string {
+	return "sed -i 's#https://127.0.0.1:8443#" + address + "#' " + toml + "; systemctl restart sallyportd"
+}
 
 func TestExplainMendsWhatIsWrongWithOnePerson(t *testing.T) {
 	const ask = "sallyport explain ada"

@@ -73,7 +73,9 @@ func onKanidm(t *testing.T, lines string) *workstation {
 }
 
 // status is what "sallyport status" says.
-func (w *workstation) status(t *testing.T) string { return script(t, w.Realm, "sallyport status || true") }
+func (w *workstation) status(t *testing.T) string {
+	return script(t, w.Realm, "sallyport status || true")
+}
 
 // explains is what "sallyport explain bob" says, whether he may log in or not.
 func (w *workstation) explains(t *testing.T, texts ...string) {

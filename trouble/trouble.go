@@ -5,7 +5,8 @@
 //
 // A mend that begins with "sudo " or "echo " is a command of sh(1), whole, to be typed as it is
 // printed: with the reload or the restart that it takes, and without any word around it.
-// One that begins with [OnServer] is such a command for the realm's server. Any other mend
+// Where sudo(8) itself is broken, doctor leaves the word out for root. One that begins with
+// [OnServer] is such a command for the realm's server. Any other mend
 // is a sentence, because no command could do it.
 //
 // The package only holds words. It looks at nothing and decides nothing.
@@ -95,7 +96,12 @@ func fill(text string, places []string) string {
 
 // IsCommand tells whether a mend is to be typed as it is.
 func IsCommand(mend string) bool {
-	return strings.HasPrefix(mend, "sudo ") || strings.HasPrefix(mend, "echo ")
+	for _, word := range []string{"sudo ", "echo ", "env ", "sed ", "systemctl "} {
+		if strings.HasPrefix(mend, word) {
+			return true
+		}
+	}
+	return false
 }
 
 // Page is docs/troubles.md.

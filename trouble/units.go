@@ -21,6 +21,7 @@ const (
 	SocketsGone    ID = "sockets-gone"
 	SocketMode     ID = "socket-mode"
 	SocketInactive ID = "socket-inactive"
+	RunFolder      ID = "run-folder-closed"
 	DaemonHangs    ID = "daemon-hangs"
 	DaemonSilent   ID = "daemon-silent"
 	DaemonOld      ID = "daemon-old-program"
@@ -51,6 +52,7 @@ func units() []Cause {
 		{UnitReload, report.Warning, "The file of the unit {UNIT} was changed after systemd had read it.", "sudo systemctl daemon-reload" + restart},
 		{SocketsGone, report.Problem, "{FILE} is gone while the daemon runs: nobody can reach it.", anew},
 		{SocketMode, report.Problem, "{FILE} has mode {MODE}, so that not everybody can use it.", "sudo chmod 0666 {FILE}"},
+		{RunFolder, report.Problem, "{FOLDER} has mode {MODE}, so that nobody but root reaches the daemon.", "sudo chmod 0755 {FOLDER}"},
 		{SocketInactive, report.Problem, "sallyportd.socket is {STATE} while the daemon runs: its sockets reach nobody.", anew},
 		{DaemonHangs, report.Problem, "The daemon runs and does not answer (process {PID}, state {STATE}).", "sudo systemctl kill --signal=SIGCONT sallyportd; sudo systemctl restart sallyportd"},
 		{DaemonSilent, report.Problem, "The daemon does not answer: {WHY}.", anew},
