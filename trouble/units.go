@@ -35,7 +35,7 @@ func units() []Cause {
 			"sudo systemctl unmask sallyportd.service sallyportd.socket && sudo systemctl enable sallyportd.service && sudo systemctl start sallyportd.socket sallyportd.service",
 		},
 		{UnitMissing, report.Problem, "systemd knows no unit sallyportd.service.", "Install Sallyport again, then: sudo systemctl daemon-reload && sudo systemctl enable --now sallyportd"},
-		{UnitDisabled, report.Problem, "sallyportd is not enabled: after the next start of the machine nobody of the realm can log in.", "sudo systemctl enable --now sallyportd"},
+		{UnitDisabled, report.Warning, "sallyportd is not enabled: after the next start of the machine nobody of the realm can log in.", "sudo systemctl enable --now sallyportd"},
 		{UnitStopped, report.Problem, "The daemon is stopped (sallyportd.service is {STATE}).", "sudo systemctl start sallyportd.socket sallyportd.service"},
 		{UnitFailed, report.Problem, "The daemon cannot start (sallyportd.service is {STATE}). Its last words: {WHY}", "Mend what its last words name, then: sudo systemctl restart sallyportd"},
 		{
