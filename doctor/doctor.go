@@ -2,6 +2,11 @@
 // stacks, sshd, sockets, files, clock and certificate. Every [Check] looks at
 // one thing and says what is so, why it matters and how to mend it.
 //
+// The words of causes and mends are package trouble's. A wrong clock is said first, and
+// what is only the echo of another finding is left out. [Host.Examine] is everything,
+// [Host.Person] what the host has to do with one account, and [Host.Unreachable] why the
+// daemon does not answer; each may be called by other commands.
+//
 // It reads and changes nothing. It decides nothing about people: who may log in
 // and why not is the daemon's answer (sallyport explain). A check that could not
 // look says so; it never reports as sound what it has not seen.

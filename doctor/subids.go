@@ -33,7 +33,7 @@ func lookSubIDs(ctx context.Context, h *Host, c *config.Config) []report.Finding
 		}
 		return all
 	case errors.Is(err, fs.ErrPermission):
-		return append(all, finding(report.Note, "run doctor as root", "who has been given subordinate ids cannot be read: %v", err))
+		return append(all, finding(report.Note, "sudo sallyport doctor", "who has been given subordinate ids cannot be read: %v", err))
 	case err != nil:
 		return append(all, finding(report.Warning, "sudo systemctl restart sallyportd", "the daemon's list of subordinate ids cannot be read: %v", err))
 	}

@@ -46,7 +46,7 @@ func files() []Cause {
 		{FileMissing, report.Problem, "{FILE} is missing, and this machine cannot prove to the server who it is without it.", "sudo sallyport join --server {URL} --code CODE --fingerprint SHA256"},
 		{StateReadOnly, report.Problem, "The file system of {FOLDER} is mounted read-only: the daemon can remember nothing.", "sudo mount -o remount,rw {MOUNT}" + restart},
 		{DiskFull, report.Problem, "The file system of {FOLDER} is full: changes and passwords cannot be remembered, and nobody new can log in offline.", "Free some space on it (sudo du -xh {MOUNT} | sort -h | tail shows where it is), then: sudo systemctl restart sallyportd"},
-		{ProgramMissing, report.Problem, "{FILE} is missing.", "sudo apt-get install --reinstall sallyport, or make install where it was installed so"},
+		{ProgramMissing, report.Problem, "{FILE} is missing.", "Install Sallyport again: make install, or sudo apt-get install --reinstall sallyport"},
 		{ProgramMode, report.Problem, "{FILE} has mode {MODE}, which keeps programs from using it.", "sudo chmod {WANT} {FILE}"},
 		{UserMissing, report.Problem, "There is no user {USER}, so {WHAT} cannot run.", "sudo systemd-sysusers && sudo chown -R sallyport:sallyport /var/lib/sallyport /var/cache/sallyport && sudo systemctl restart sallyportd"},
 		{NotRoot, report.Note, "doctor ran without root's rights and could not look at: {WHAT}.", "sudo sallyport doctor"},
