@@ -3,21 +3,20 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/sallyport-auth/sallyport/config"
 	"github.com/sallyport-auth/sallyport/control"
 	"github.com/sallyport-auth/sallyport/doctor"
+	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
 )
 
@@ -40,10 +39,25 @@ func status(ctx context.Context, a *App, in *invocation) error {
 		return err
 	}
 	s, err := control.One[report.Status](ctx, in.daemon(), report.VerbStatus, nil)
+	if errors.Is(err, identity.ErrUnavailable) && *in.json {
+		found := a.host(in).Unreachable(ctx, err)
+		return errors.Join(a.show(in, report.Status{Findings: found}, nil), fmt.Errorf("status: %w", err))
+	}
 	if err != nil {
 		return fmt.Errorf("status: %w", err)
 	}
-	return a.show(in, s, func(w io.Writer) { printStatus(w, s, a.Now()) })
+	if err := a.show(in, s, func(w io.Writer) { printStatus(w, s, a.Now()) }); err != nil {
+		return err
+	}
+	if doctor.Worst(s.Findings) == report.Problem {
+		return errSaid
+	}
+	return nil
+}
+
+// host is this machine, for doctor.
+func (a *App) host(in *invocation) *doctor.Host {
+	return &doctor.Host{ConfigPath: *in.config, Now: a.Now}
 }
 
 func printStatus(w io.Writer, s report.Status, now time.Time) {
@@ -124,7 +138,9 @@ func examine(ctx context.Context, a *App, in *invocation) error {
 	if _, err := in.parse(0); err != nil {
 		return err
 	}
-	found := (&doctor.Host{Root: *root, ConfigPath: *in.config, Now: a.Now}).Examine(ctx)
+	h := a.host(in)
+	h.Root = *root
+	found := h.Examine(ctx)
 	worst := doctor.Worst(found)
 	if err := a.show(in, found, func(w io.Writer) { printFindings(w, found) }); err != nil {
 		return err
@@ -168,6 +184,7 @@ func explain(ctx context.Context, a *App, in *invocation) error {
 	if err != nil {
 		return fmt.Errorf("explain %s: %w", spoken(words[0]), err)
 	}
+	a.explainHere(ctx, in, &e)
 	if err := a.show(in, e, func(w io.Writer) { printExplanation(w, e, a.Now()) }); err != nil {
 		return err
 	}
@@ -175,6 +192,22 @@ func explain(ctx context.Context, a *App, in *invocation) error {
 		return errSaid
 	}
 	return nil
+}
+
+// explainHere adds what the daemon cannot see of this host, and what keeps the person out
+// all the same.
+func (a *App) explainHere(ctx context.Context, in *invocation, e *report.Explanation) {
+	if e.Account == nil || *in.socket != "" {
+		return
+	}
+	here := a.host(in).Person(ctx, *e.Account, e.Service)
+	if len(here) == 0 {
+		here = []report.Finding{{Check: "this host", Severity: report.OK, Detail: "home, shell, PAM and sshd have nothing against it"}}
+	}
+	e.Steps = append(e.Steps, here...)
+	if doctor.Worst(here) == report.Problem {
+		e.MayLogin = false
+	}
 }
 
 func printExplanation(w io.Writer, e report.Explanation, now time.Time) {
@@ -203,7 +236,9 @@ func printExplanation(w io.Writer, e report.Explanation, now time.Time) {
 	printStepUp(w, e.Service, e.StepUp)
 	if o := e.Offline; o != nil {
 		switch {
-		case o.Possible && o.Until != nil:
+		case o.Possible && o.Left != "":
+			fmt.Fprintf(w, "offline: works for %s\n", o.Left)
+		case o.Possible && o.Until != nil: // of a daemon that does not say how long
 			fmt.Fprintf(w, "offline: works for %s more\n", span(o.Until.Sub(now)))
 		case o.Possible:
 			fmt.Fprintln(w, "offline: works")
@@ -224,7 +259,7 @@ func printExplanation(w io.Writer, e report.Explanation, now time.Time) {
 		fmt.Fprintf(w, "note: %s\n", l)
 	}
 	for _, l := range e.Locks {
-		fmt.Fprintf(w, "locked for %s more: %s, %s\n", span(l.Until.Sub(now)), lockedFactor(l.Factor), lockedFrom(l.Origin))
+		fmt.Fprintf(w, "locked for %s more: %s, %s\n", span(l.Until.Sub(now)), lockedFactor(l.Factor), report.From(l.Origin))
 	}
 	if len(e.Locks) > 0 {
 		fmt.Fprintf(w, "\"sudo sallyport unlock %s\" lifts it\n", spoken(e.Name))
@@ -243,25 +278,6 @@ func lockedFactor(kind string) string {
 		return "programs without root's rights, such as screen lockers"
 	default:
 		return "passwords"
-	}
-}
-
-// lockedFrom says in words where attempts are refused from.
-func lockedFrom(origin string) string {
-	kind, rest, _ := strings.Cut(origin, " ")
-	switch kind {
-	case "":
-		return "from places that the person has not signed in from before"
-	case "seat":
-		return "at this machine's own screen"
-	case "uid":
-		return "in processes of the user " + rest
-	case "user":
-		return "in sudo as " + spoken(rest)
-	case "host":
-		return "from " + spoken(rest)
-	default:
-		return "from an unknown place"
 	}
 }
 
@@ -362,16 +378,8 @@ func unlock(ctx context.Context, a *App, in *invocation) error {
 	return do(ctx, a, in, 1, report.VerbUnlock, "%s may try again.")
 }
 
-// spoken is a name as a terminal may show it: what could move the cursor or begin
-// a line of its own is quoted.
-func spoken(name string) string {
-	for _, r := range name {
-		if r == utf8.RuneError || !unicode.IsPrint(r) {
-			return strconv.Quote(name)
-		}
-	}
-	return name
-}
+// spoken is a name as a terminal may show it.
+func spoken(name string) string { return report.Spoken(name) }
 
 // span is a length of time for people: its largest unit, rounded down.
 func span(d time.Duration) string {

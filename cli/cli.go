@@ -34,6 +34,7 @@ import (
 	"time"
 
 	"github.com/sallyport-auth/sallyport/control"
+	"github.com/sallyport-auth/sallyport/doctor"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
 )
@@ -132,7 +133,7 @@ func (a *App) Run(ctx context.Context, args []string) int {
 	case errors.Is(err, errServer):
 		return ExitUnavailable
 	case errors.Is(err, identity.ErrUnavailable):
-		fmt.Fprintln(a.Stderr, `Is the daemon running? "systemctl status sallyportd"; "sudo sallyport doctor" looks at the rest.`)
+		a.why(ctx, err)
 		return ExitUnavailable
 	default:
 		return ExitFailed
@@ -147,6 +148,15 @@ func usageOf(args []string) string {
 		}
 	}
 	return "COMMAND [--json]"
+}
+
+// why says on standard error what keeps the daemon from answering.
+func (a *App) why(ctx context.Context, err error) {
+	var n *control.NoDaemonError
+	if !errors.As(err, &n) {
+		return // it was the server, and the error says so
+	}
+	printFindings(a.Stderr, (&doctor.Host{Now: a.Now}).Unreachable(ctx, err))
 }
 
 func (a *App) usage(w io.Writer) {

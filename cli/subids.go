@@ -7,6 +7,7 @@ import (
 	"os/user"
 	"path/filepath"
 
+	"github.com/sallyport-auth/sallyport/control"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/wire"
 )
@@ -37,16 +38,16 @@ func subIDs(ctx context.Context, a *App, in *invocation) error {
 func askSubIDs(ctx context.Context, socket, name string) (start, count uint32, err error) {
 	c, err := wire.Dial(ctx, socket)
 	if err != nil {
-		return 0, 0, fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
+		return 0, 0, &control.NoDaemonError{Err: err}
 	}
 	defer c.Close() //nolint:errcheck // read only
 	if err := c.Send(ctx, wire.New(wire.GetSubIDs).AddString(wire.Name, name)); err != nil {
-		return 0, 0, fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
+		return 0, 0, &control.NoDaemonError{Err: err}
 	}
 	for {
 		m, err := c.Receive(ctx)
 		if err != nil {
-			return 0, 0, fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
+			return 0, 0, &control.NoDaemonError{Err: err}
 		}
 		switch m.Type {
 		case wire.Working:

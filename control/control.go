@@ -141,6 +141,16 @@ type Client struct {
 	Path string
 }
 
+// NoDaemonError says that no daemon answers, and what asking it came to. It is
+// identity.ErrUnavailable.
+type NoDaemonError struct{ Err error }
+
+// Error implements error.
+func (e *NoDaemonError) Error() string { return identity.ErrUnavailable.Error() + ": " + e.Err.Error() }
+
+// Unwrap implements errors.Unwrap.
+func (e *NoDaemonError) Unwrap() []error { return []error{identity.ErrUnavailable, e.Err} }
+
 // maxValue bounds one value of an answer, in bytes.
 const maxValue = 64 << 20
 
@@ -152,7 +162,7 @@ func (cl Client) Ask(ctx context.Context, verb string, args any, each func(json.
 	defer cancel()
 	c, err := wire.Dial(ctx, cl.Path)
 	if err != nil {
-		return fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
+		return &NoDaemonError{err}
 	}
 	defer c.Close() //nolint:errcheck // read only from here on
 	req := wire.New(wire.Control).AddString(wire.Verb, verb)
@@ -164,7 +174,7 @@ func (cl Client) Ask(ctx context.Context, verb string, args any, each func(json.
 		req.Add(wire.JSON, b)
 	}
 	if err := c.Send(ctx, req); err != nil {
-		return fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
+		return &NoDaemonError{err}
 	}
 	return receive(ctx, c, each)
 }
@@ -174,10 +184,10 @@ func receive(ctx context.Context, c *wire.Conn, each func(json.RawMessage) error
 	for {
 		m, err := c.Receive(ctx)
 		if errors.Is(err, io.EOF) {
-			return fmt.Errorf("%w: the daemon closed the connection", identity.ErrUnavailable)
+			return &NoDaemonError{errors.New("the daemon closed the connection")}
 		}
 		if err != nil {
-			return fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
+			return &NoDaemonError{err}
 		}
 		switch m.Type {
 		case wire.Item:

@@ -11,6 +11,7 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/report"
+	"github.com/sallyport-auth/sallyport/trouble"
 )
 
 // question is one decision in the making.
@@ -30,6 +31,10 @@ type ruling struct {
 	detail string
 	mend   string
 	tell   bool // detail and mend may be shown to who is at the door
+	// cause and places are the row of package trouble that says it to root, who can do
+	// more about it than ask.
+	cause  trouble.ID
+	places []string
 }
 
 func fine(detail string) ruling { return ruling{code: identity.Granted, detail: detail} }
@@ -117,7 +122,8 @@ func checkKnown(d *Daemon, ctx context.Context, q *question) ruling {
 		}
 		return ruling{
 			code: identity.UnknownUser, detail: "The realm has no such account.",
-			mend: "Check the spelling, or add the account on the server.",
+			mend:  "Check the spelling, or add the account on the server.",
+			cause: trouble.NameUnknown, places: []string{"NAME", string(name)},
 		}
 	case err != nil:
 		return ruling{
@@ -218,20 +224,23 @@ func checkAccepted(d *Daemon, _ context.Context, q *question) ruling {
 
 func checkStanding(d *Daemon, _ context.Context, q *question) ruling {
 	ask := "Ask your administrator."
+	name := []string{"NAME", string(q.e.account.Name)}
 	switch q.e.standingAt(d.clock.now()) {
 	case identity.Good:
 		return fine("active")
 	case identity.StandingDisabled:
-		return ruling{code: identity.AccountExpired, tell: true, detail: "This account is disabled.", mend: ask}
+		return ruling{code: identity.AccountExpired, tell: true, detail: "This account is disabled.", mend: ask, cause: trouble.Disabled, places: name}
 	case identity.NotYetValid:
 		return ruling{
 			code: identity.AccountExpired, tell: true,
 			detail: "This account is valid from " + day(q.e.validFrom) + ".", mend: "Wait until then, or ask your administrator.",
+			cause: trouble.NotYet, places: append(name, "DATE", day(q.e.validFrom)),
 		}
 	case identity.Expired:
 		return ruling{
 			code: identity.AccountExpired, tell: true,
 			detail: "This account expired on " + day(q.e.validUntil) + ".", mend: ask,
+			cause: trouble.Expired, places: append(name, "DATE", day(q.e.validUntil)),
 		}
 	default:
 		return ruling{code: identity.AccountExpired, tell: true, detail: "This account's state is unknown.", mend: ask}
@@ -248,9 +257,15 @@ func checkAllowed(d *Daemon, _ context.Context, q *question) ruling {
 	case g.free:
 		return fine("every account of the realm may log in here")
 	case len(g.some) == 0:
+		names := d.allowedNames()
+		first := "GROUP"
+		if len(names) > 0 {
+			first = names[0]
+		}
 		return ruling{
 			code: identity.NotPermitted, tell: true, detail: "This account may not log in to this machine: it is in none of the allowed groups.",
-			mend: "Ask your administrator to add it to one.",
+			mend:  "Ask your administrator to add it to one.",
+			cause: trouble.NotInGroup, places: []string{"NAME", string(q.e.account.Name), "GROUPS", strings.Join(names, ", "), "GROUP", first},
 		}
 	case q.methods != nil && !g.allowed(q.methods):
 		return ruling{
@@ -259,6 +274,24 @@ func checkAllowed(d *Daemon, _ context.Context, q *question) ruling {
 		}
 	}
 	return fine("member of an allowed group")
+}
+
+// allowedNames are the groups that may log in here: their names where this machine knows
+// them, and else what the configuration has.
+func (d *Daemon) allowedNames() []string {
+	d.index.mu.RLock()
+	defer d.index.mu.RUnlock()
+	var names []string
+	for _, id := range d.p.AllowGroups {
+		name := id.String()
+		for _, g := range d.index.numbered {
+			if g != nil && g.UUID == id {
+				name = string(g.Name)
+			}
+		}
+		names = append(names, name)
+	}
+	return names
 }
 
 // age is how old our knowledge of an account is, and may become.

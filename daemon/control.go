@@ -100,15 +100,26 @@ func (d *Daemon) handleExplain(ctx context.Context, peer identity.Peer, args []b
 			return fmt.Errorf("%w: only root may ask about others", report.ErrForbidden)
 		}
 	}
-	return emit(d.explain(ctx, a))
+	return emit(d.explainTo(ctx, a, peer.UID == 0))
 }
 
-// explain takes the steps of the account phase and writes them down.
+// explain is what root is told.
 func (d *Daemon) explain(ctx context.Context, a report.ExplainArgs) report.Explanation {
+	return d.explainTo(ctx, a, true)
+}
+
+// explainTo takes the steps of the account phase and writes them down. Root is told what to
+// do; others whom to ask.
+func (d *Daemon) explainTo(ctx context.Context, a report.ExplainArgs, root bool) report.Explanation {
 	q := question{typed: a.Name, service: a.Service}
 	x := report.Explanation{Name: a.Name, Service: a.Service}
 	r := d.ask(ctx, accountChecks(), &q, func(c check, r ruling) {
-		x.Steps = append(x.Steps, report.Finding{Check: c.name, Severity: severity(r.code), Detail: r.detail, Mend: r.mend})
+		f := report.Finding{Check: c.name, Severity: severity(r.code), Cause: string(r.cause), Detail: r.detail, Mend: r.mend}
+		if r.cause != "" && root {
+			f = r.cause.Finding(r.places...)
+			f.Check, f.Severity = c.name, severity(r.code)
+		}
+		x.Steps = append(x.Steps, f)
 	})
 	x.MayLogin = r.code == identity.Granted
 	if q.e == nil || r.code == identity.NotOurs {
@@ -121,6 +132,9 @@ func (d *Daemon) explain(ctx context.Context, a report.ExplainArgs) report.Expla
 	}
 	x.Offline, x.Locked, x.Locks = d.explainOffline(ctx, q.e)
 	x.StepUp, x.Limits = d.explainStepUp(a.Service, q.e), d.explainLimits(q.e)
+	if r.code == identity.Granted {
+		d.explainVerdict(ctx, q.e, &x) // its steps are no part of the decision
+	}
 	// Who may not log in at all is not told what else is in the way offline.
 	if r.code != identity.Granted {
 		x.Offline.Possible, x.Offline.Reason = false, r.detail
@@ -134,6 +148,9 @@ func (d *Daemon) explainOffline(ctx context.Context, e *entry) (*report.Offline,
 	o := &report.Offline{Possible: r.code == identity.Granted, LastChecked: &a.checked}
 	if !o.Possible {
 		o.Reason = r.detail
+	}
+	if a.limit > 0 && a.within {
+		o.Left = more(a.limit - a.old)
 	}
 	if a.limit > 0 {
 		until := a.checked.Add(a.limit)

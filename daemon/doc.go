@@ -18,6 +18,10 @@
 //	allowed   may it log in here, by policy?                NotPermitted
 //	service   does PAM's service demand no more?            NotPermitted
 //
+// Explain adds what the provider's server would say, for which it waits a second at most
+// ([provider.VerdictGiver]); that decides nothing. Root is told a command where there is
+// one, others whom to ask.
+//
 // Authentication runs the first three, takes the proof, and only then runs the
 // last ones, so that only who knows the password learns why it does not help.
 // A peer that is not root may ask for its own account only, and its attempts are

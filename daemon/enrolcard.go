@@ -104,7 +104,7 @@ func (d *Daemon) enrolCard(ctx context.Context, peer identity.Peer, args []byte,
 	if err != nil {
 		d.log.InfoContext(ctx, "no card is enrolled", "account", e.login.q.e.account.Name, "reason", err)
 		d.enrolling.again(a.Handle, e, d.o.Now())
-		return emit(trouble(err))
+		return emit(cardTrouble(err))
 	}
 	e.made = &made
 	c, err := describeCard(made.Certificate)
@@ -154,7 +154,7 @@ func (d *Daemon) orderOf(e *enrolment, a report.CardArgs) (identity.CardOrder, e
 }
 
 // trouble is what people are told when a card was not made ready.
-func trouble(err error) report.CardMade {
+func cardTrouble(err error) report.CardMade {
 	m := report.CardMade{Problem: cardText(err), Fault: cardFaultOf(err)}
 	switch {
 	case errors.Is(err, identity.ErrCardTaken):

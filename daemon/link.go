@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/report"
 )
 
 // linkState says how we stand with the server. The table is in the package doc.
@@ -57,7 +58,11 @@ type link struct {
 	alarm     string // and what to do about it
 	mend      string
 	refusedBy string
-	failedAt  time.Time // on the monotonic clock: when a call last failed
+	// cause is what the last failure came from, in the words of package trouble; its
+	// Cause is empty where that is not known.
+	cause    report.Finding
+	source   string    // the provider's name
+	failedAt time.Time // on the monotonic clock: when a call last failed
 }
 
 func newLink(watches bool, since time.Time, wall func() time.Time) *link {
@@ -80,6 +85,7 @@ func (l *link) note(e linkEvent, err error) (before, after linkState) {
 		}
 		if err != nil {
 			l.lastErr = err.Error()
+			l.cause, _ = provider.Trouble(err, l.source)
 		}
 		if errors.Is(err, provider.ErrUntrusted) {
 			l.alarm, l.mend = alarmed(err)
@@ -89,6 +95,7 @@ func (l *link) note(e linkEvent, err error) (before, after linkState) {
 		}
 	default:
 		l.failedAt, l.lastErr, l.alarm, l.mend, l.refusedBy = time.Time{}, "", "", "", ""
+		l.cause = report.Finding{}
 	}
 	return before, l.state
 }
@@ -111,12 +118,13 @@ type linkView struct {
 	state                           linkState
 	since                           time.Time
 	lastErr, alarm, mend, refusedBy string
+	cause                           report.Finding
 }
 
 func (l *link) view() linkView {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return linkView{l.state, l.since, l.lastErr, l.alarm, l.mend, l.refusedBy}
+	return linkView{l.state, l.since, l.lastErr, l.alarm, l.mend, l.refusedBy, l.cause}
 }
 
 // alarmed is what a person is told of a server that could not prove who it is: the

@@ -170,6 +170,8 @@ type Daemon struct {
 	writing  sync.Mutex
 	holdBack atomic.Bool // a change was not stored: the kept position stays
 	kept     atomic.Pointer[cache.Contact]
+	verdict  atomic.Pointer[heard]   // what the server last said of itself
+	able     atomic.Pointer[counted] // who could log in offline
 	// contactAt is when the change stream last showed that we know everything,
 	// in Unix nanoseconds of the trusted clock.
 	contactAt atomic.Int64
@@ -245,6 +247,7 @@ func New(o Options) (*Daemon, error) {
 	}
 	d.started = d.clock.now()
 	d.link = newLink(watches, d.started, o.Now)
+	d.link.source = o.Provider.Name()
 	if err := d.load(d.base); err != nil {
 		return nil, fmt.Errorf("resolver: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/report"
+	"github.com/sallyport-auth/sallyport/trouble"
 )
 
 func (d *Daemon) status(ctx context.Context) report.Status {
@@ -35,13 +36,13 @@ func (d *Daemon) status(ctx context.Context) report.Status {
 	s := report.Status{
 		Version: d.o.Version, Started: d.started, Machine: d.o.Machine, Realm: d.o.Realm,
 		Providers: []report.Provider{p},
-		Cache:     report.Cache{Path: d.o.Cache.Path(), Accounts: len(all), Groups: d.index.countFound(), Verifiers: len(has), Rebuilt: d.o.Cache.Rebuilt()},
+		Cache:     report.Cache{Path: d.o.Cache.Path(), Accounts: len(all), Groups: d.index.countFound(), Verifiers: d.ableOffline(ctx, has), Rebuilt: d.o.Cache.Rebuilt()},
 		Seal:      report.Seal{Kind: d.o.Sealer.Kind(), Detail: d.o.SealDetail},
 	}
 	s.StrengthGated = d.index.strengthGated()
 	s.Directory, s.Cards = d.directory(), d.cardStatus(ctx)
 	s.Findings = slices.Concat(d.sealFindings(), d.identityFindings(), d.findings(l, p, err), d.historyFindings(), d.lockFindings(ctx), d.cardFindings(ctx),
-		d.directoryFindings(s.Directory))
+		d.directoryFindings(s.Directory), d.serverFindings(ctx))
 	return s
 }
 
@@ -88,12 +89,24 @@ func (d *Daemon) findings(l linkView, p report.Provider, cacheErr error) []repor
 			list = append(list, report.Finding{Check: check, Severity: s, Detail: detail, Mend: mend})
 		}
 	}
-	add(l.alarm != "", "server", report.Problem, l.alarm, l.mend)
-	add(l.refusedBy != "", "machine", report.Problem, "The server refuses this machine: "+l.refusedBy, "Join it again: sallyport join.")
+	if f := l.cause; f.Cause != "" && l.state != online {
+		f.Check = "server"
+		f.Detail, f.Mend = d.fill(f.Detail), d.fill(f.Mend)
+		list = append(list, f)
+	} else {
+		add(l.alarm != "", "server", report.Problem, l.alarm, l.mend)
+		add(l.refusedBy != "", "machine", report.Problem, "The server refuses this machine: "+l.refusedBy, "Join it again: sallyport join.")
+		if l.state == offline && l.alarm == "" && l.refusedBy == "" {
+			list = append(list, d.atServer(trouble.ConnectionBroken, "ADDRESS", d.o.Provider.Name(), "WHY", l.lastErr))
+		}
+	}
 	add(cacheErr != nil, "cache", report.Problem, fmt.Sprint(cacheErr), "Look at the log of sallyportd.")
 	add(d.holdBack.Load(), "cache", report.Problem, "Not all that the server said could be stored.", "Free some disk space.")
-	add(!d.p.AllowAll && len(d.p.AllowGroups) == 0, "policy", report.Problem, "Nobody is allowed to log in here.",
-		"Name groups, or all, in the configuration.")
+	if !d.p.AllowAll && len(d.p.AllowGroups) == 0 {
+		f := trouble.NobodyAllowed.Finding()
+		f.Check = "policy"
+		list = append(list, f)
+	}
 	add(len(d.p.IDs) == 0, "policy", report.Problem, "No id is allowed, so no account is taken.", "Set a range of ids in the configuration.")
 	add(d.o.Cache.Rebuilt() != "", "cache", report.Warning, "The cache was damaged and moved to "+d.o.Cache.Rebuilt()+".",
 		"Delete that file once nobody wants to look at it; people must log in online once.")
@@ -105,11 +118,22 @@ func (d *Daemon) findings(l linkView, p report.Provider, cacheErr error) []repor
 	add(why != "" && l.state == online, "seal", report.Warning, "The server does not know this machine's sealing key, so no one-time code can be checked offline: "+why,
 		"Look at the log of sallyportd, and start it again.")
 	by := d.clock.behind()
-	add(by > clockTrouble, "clock", report.Warning, "The clock is "+friendly(by)+" behind a time that this machine knows for sure; one-time codes may be refused offline.",
-		"Set the clock, or connect to the server.")
-	add(l.state == offline && l.alarm == "", "server", report.Note, "The server cannot be reached: "+l.lastErr,
-		"Known people can log in offline for as long as their accounts allow.")
+	if by > clockTrouble {
+		f := trouble.ClockBehind.Finding("BY", friendly(by))
+		f.Check = "clock"
+		list = append(list, f)
+	}
 	return list
+}
+
+// fill puts in what the resolver knows: the name of the configuration, and of this machine
+// at the server.
+func (d *Daemon) fill(text string) string {
+	name := "NAME"
+	if v := d.verdict.Load(); v != nil && v.Machine != "" {
+		name = v.Machine
+	}
+	return strings.NewReplacer("{FILE}", trouble.ConfigFile, "{NAME}", name).Replace(text)
 }
 
 // hiddenWhy says what hides an account.

@@ -13,9 +13,10 @@ import (
 	"github.com/sallyport-auth/sallyport/nss"
 	"github.com/sallyport-auth/sallyport/nss/snapshot"
 	"github.com/sallyport-auth/sallyport/report"
+	"github.com/sallyport-auth/sallyport/trouble"
 )
 
-const restart = "sudo systemctl restart sallyportd, then: journalctl -u sallyportd"
+const restart = "sudo systemctl restart sallyportd"
 
 // lookDirectory checks the file that programs read names from: whole, readable
 // by everyone, in force, and the one that the daemon thinks it is.
@@ -32,21 +33,20 @@ func lookDirectory(ctx context.Context, h *Host, c *config.Config) []report.Find
 	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return append(all, finding(report.Warning, restart, "there is no directory snapshot, so every name is asked of the daemon, and unknown without it: %v", err))
+		return append(append(all, judgeFolder(dir, paths.Directory)...), trouble.SnapshotMissing.Finding("WHY", err.Error()))
 	}
-	all = append(all, judgeModes(dir, path, info)...)
+	all = append(all, judgeModes(dir, paths.Directory, info)...)
 	r, err := snapshot.Open(path)
 	if err == nil {
 		defer r.Close() //nolint:errcheck // only read
 		err = r.Check()
 	}
 	if err != nil {
-		return append(all, finding(report.Problem, "sudo rm "+path+"; "+restart, "the directory snapshot is damaged, and programs refuse it: %v", err))
+		return append(all, trouble.SnapshotDamaged.Finding("FILE", nss.Path(paths.Directory), "WHY", err.Error()))
 	}
 	i := r.Info()
 	if !h.now().Before(i.ValidUntil) {
-		all = append(all, finding(report.Problem, "bring the machine online; [directory] keep says how long names are kept",
-			"the directory snapshot is out of date since %s, and answers nothing", i.ValidUntil.Format(time.DateTime)))
+		all = append(all, trouble.SnapshotStale.Finding("DATE", i.ValidUntil.Format(time.DateTime)))
 	}
 	if r.Superseded() {
 		all = append(all, finding(report.Warning, restart, "the directory snapshot says that there is a newer one, and there is none"))
@@ -55,7 +55,7 @@ func lookDirectory(ctx context.Context, h *Host, c *config.Config) []report.Find
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second) // a daemon that hangs is another check's finding
 	defer cancel()
 	if s, err := control.One[report.Status](ctx, control.Client{Path: run}, report.VerbStatus, nil); err == nil && s.Directory != nil {
-		all = append(all, judgePublished(s.Directory, i)...)
+		all = append(all, judgePublished(s.Directory, i, paths.Directory)...)
 	}
 	if len(all) == 0 {
 		all = append(all, ok("%s is sound: %d accounts, %d groups, written %s", path, i.Accounts, i.Groups, i.Written.Format(time.DateTime)))
@@ -63,28 +63,33 @@ func lookDirectory(ctx context.Context, h *Host, c *config.Config) []report.Find
 	return all
 }
 
-func judgeModes(dir, path string, file os.FileInfo) []report.Finding {
-	var all []report.Finding
+// judgeFolder and judgeModes take the folder as the host has it, and as it is told.
+func judgeFolder(dir, told string) []report.Finding {
 	folder, err := os.Stat(dir)
 	switch {
 	case err != nil:
-		all = append(all, finding(report.Problem, restart, "%v", err))
+		return []report.Finding{trouble.SnapshotUnwritten.Finding("FOLDER", told, "WHY", err.Error())}
 	case folder.Mode().Perm()&0o005 != 0o005:
-		all = append(all, finding(report.Problem, "sudo chmod 0755 "+dir, "%s has mode %04o: programs of people cannot read names", dir, folder.Mode().Perm()))
+		return []report.Finding{trouble.SnapshotFolder.Finding("FOLDER", told, "MODE", modeOf(folder))}
 	case folder.Mode().Perm()&0o022 != 0:
-		all = append(all, finding(report.Problem, "sudo chmod 0755 "+dir, "%s can be written by others than the daemon (mode %04o)", dir, folder.Mode().Perm()))
+		return []report.Finding{finding(report.Problem, "sudo chmod 0755 "+told, "%s can be written by others than the daemon (mode %s)", told, modeOf(folder))}
 	}
+	return nil
+}
+
+func judgeModes(dir, told string, file os.FileInfo) []report.Finding {
+	all := judgeFolder(dir, told)
 	if file.Mode().Perm() != 0o644 {
-		all = append(all, finding(report.Problem, "sudo chmod 0644 "+path, "%s has mode %04o, want 0644", path, file.Mode().Perm()))
+		all = append(all, trouble.SnapshotMode.Finding("FILE", nss.Path(told), "MODE", modeOf(file)))
 	}
 	return all
 }
 
 // judgePublished compares the file with what the daemon published.
-func judgePublished(d *report.Directory, i snapshot.Info) []report.Finding {
+func judgePublished(d *report.Directory, i snapshot.Info, told string) []report.Finding {
 	var all []report.Finding
 	if d.LastError != "" {
-		all = append(all, finding(report.Problem, "see to the cause; the daemon tries again by itself", "the directory snapshot cannot be published: %s", d.LastError))
+		all = append(all, trouble.SnapshotUnwritten.Finding("FOLDER", told, "WHY", d.LastError))
 	}
 	if d.Written != nil && i.Written.Before(d.Written.Add(-time.Second)) {
 		all = append(all, finding(report.Problem, restart, "the file in force is of %s, the daemon published one at %s: somebody put an old one back",
@@ -98,11 +103,11 @@ func caches() map[string]struct{ what, mend string } {
 	return map[string]struct{ what, mend string }{
 		"nscd": {
 			"nscd keeps answers of its own for minutes, so that changes show late",
-			"in /etc/nscd.conf: enable-cache passwd no, enable-cache group no; or: sudo systemctl disable --now nscd",
+			"sudo systemctl disable --now nscd",
 		},
 		"unscd": {
 			"unscd keeps answers of its own for minutes, so that changes show late",
-			"in /etc/nscd.conf: enable-cache passwd no, enable-cache group no; or: sudo systemctl disable --now unscd",
+			"sudo systemctl disable --now unscd",
 		},
 		"nsncd": {"nsncd answers for glibc; it keeps nothing, so that answers stay right, and only cost more", ""},
 	}

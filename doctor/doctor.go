@@ -2,6 +2,11 @@
 // stacks, sshd, sockets, files, clock and certificate. Every [Check] looks at
 // one thing and says what is so, why it matters and how to mend it.
 //
+// The words of causes and mends are package trouble's. A wrong clock is said first, and
+// what is only the echo of another finding is left out. [Host.Examine] is everything,
+// [Host.Person] what the host has to do with one account, and [Host.Unreachable] why the
+// daemon does not answer; each may be called by other commands.
+//
 // It reads and changes nothing. It decides nothing about people: who may log in
 // and why not is the daemon's answer (sallyport explain). A check that could not
 // look says so; it never reports as sound what it has not seen.
@@ -9,15 +14,18 @@ package doctor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/sallyport-auth/sallyport/config"
+	"github.com/sallyport-auth/sallyport/doctor/pamstack"
 	"github.com/sallyport-auth/sallyport/report"
+	"github.com/sallyport-auth/sallyport/trouble"
 )
 
 // Host is what is examined. The zero value is this machine with its usual paths.
@@ -68,7 +76,92 @@ func (h *Host) Examine(ctx context.Context) []report.Finding {
 		}
 		all = append(all, found...)
 	}
+	all = inOrder(all)
+	if os.Geteuid() == 0 && h.sudoBroken() {
+		for i := range all {
+			all[i].Mend = strings.ReplaceAll(all[i].Mend, "sudo ", "") // sudo(8) would refuse; root needs none
+		}
+	}
 	return all
+}
+
+// sudoBroken tells whether sudo(8) itself is kept from working by its PAM stack.
+func (h *Host) sudoBroken() bool {
+	s, err := h.loader(nil).Load("sudo")
+	return err == nil && (len(s.Faults) > 0 || s.Try(pamstack.Account, pamstack.Local, h.pamFacts()).Result != pamstack.Success)
+}
+
+// inOrder puts a wrong clock first, because nothing that is said about certificates and
+// codes counts before it is right, and says nothing twice.
+func inOrder(all []report.Finding) []report.Finding {
+	said := map[string]bool{}
+	better := slices.ContainsFunc(all, func(f report.Finding) bool { return f.Cause != "" && (oneServers(f.Cause) || atServer(f.Cause)) })
+	cannotStart := slices.ContainsFunc(all, func(f report.Finding) bool { return keepsFromStarting(f.Cause) })
+	all = slices.DeleteFunc(all, func(f report.Finding) bool {
+		if f.Cause == "" {
+			return false
+		}
+		if f.Cause == string(trouble.UnitFailed) && cannotStart {
+			return true // its last words are the finding that is there already
+		}
+		if f.Cause == string(trouble.ConnectionBroken) && better {
+			return true // what the daemon saw first; the cause is known by now
+		}
+		key := f.Cause
+		if f.Cause != string(trouble.ClockWrong) && !oneServers(f.Cause) {
+			key += f.Detail
+		}
+		twice := said[key]
+		said[key] = true
+		return twice
+	})
+	slices.SortStableFunc(all, func(a, b report.Finding) int {
+		first := func(f report.Finding) int {
+			if f.Cause == string(trouble.ClockWrong) {
+				return 0
+			}
+			return 1
+		}
+		return first(a) - first(b)
+	})
+	return all
+}
+
+// keepsFromStarting are causes for which the daemon cannot start.
+func keepsFromStarting(cause string) bool {
+	for _, id := range []trouble.ID{
+		trouble.ConfigWrong, trouble.ConfigMistyped, trouble.ConfigUnreadable, trouble.ConfigMissing, trouble.FolderClosed,
+		trouble.FileUnreadable, trouble.FileOwner, trouble.FileMissing, trouble.UserMissing, trouble.StateReadOnly,
+	} {
+		if cause == string(id) {
+			return true
+		}
+	}
+	return false
+}
+
+// atServer are causes that the server itself named.
+func atServer(cause string) bool {
+	for _, id := range []trouble.ID{trouble.ServerFull, trouble.MachineRemoved, trouble.MachineShutOut, trouble.TokenRefused, trouble.OtherRealm} {
+		if cause == string(id) {
+			return true
+		}
+	}
+	return false
+}
+
+// oneServers are causes that daemon and doctor each find by themselves, in nearly the same
+// words.
+func oneServers(cause string) bool {
+	for _, id := range []trouble.ID{
+		trouble.CertExpired, trouble.CertNotYet, trouble.CertUnknown, trouble.CertName, trouble.NoDNS, trouble.DNSDown, trouble.Refused,
+		trouble.Timeout, trouble.NoRoute, trouble.Filtered, trouble.NotTLS, trouble.Proxy, trouble.ServerFault,
+	} {
+		if cause == string(id) {
+			return true
+		}
+	}
+	return false
 }
 
 // Worst is the gravest severity among the findings.
@@ -141,29 +234,4 @@ func guessable(c *config.Config) *config.Provider {
 		}
 	}
 	return nil
-}
-
-func lookConfig(_ context.Context, h *Host, _ *config.Config) []report.Finding {
-	path := h.configPath()
-	info, err := os.Stat(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return []report.Finding{finding(report.Problem, "sudo sallyport join --server URL --code CODE --fingerprint SHA256",
-			"%s is missing: this machine has not joined a realm", path)}
-	}
-	c, err := config.Load(path)
-	if err != nil {
-		return []report.Finding{finding(report.Problem, "correct the place that is named; sallyportd.toml(5) lists every key", "%v", err)}
-	}
-	if info.Mode().Perm()&0o022 != 0 {
-		return []report.Finding{finding(report.Problem, "sudo chmod 0644 "+path, "%s can be written by others than its owner (mode %04o)", path, info.Mode().Perm())}
-	}
-	if p := guessable(c); p != nil {
-		mend := `set user_name = "spn" there; it renames its people, see sallyportd.toml(5)`
-		if p.Kind.String() != config.Kanidm {
-			mend = "let it stand first in the file"
-		}
-		return []report.Finding{finding(report.Warning, mend,
-			"people of %s have short names behind another realm: whoever chooses names there can choose one that sudoers(5) means for the other's", p.Realm)}
-	}
-	return []report.Finding{ok("%s is sound", path)}
 }

@@ -33,14 +33,18 @@ authorizedkeyscommanduser sallyport-keys
 
 // sound lays out a host with nothing wrong but that no daemon runs.
 func sound() map[string]string {
-	pam := "auth [success=2 default=ignore] pam_unix.so\nauth [success=1 default=die] pam_sallyport.so\n"
+	pam := stack("auth") + stack("account") + "session required pam_unix.so\nsession optional pam_sallyport.so\n"
 	return map[string]string{
 		"/etc/nsswitch.conf":                              "passwd: files sallyport systemd\ngroup: files sallyport # ours\nhosts: files dns\n",
-		"/etc/pam.d/common-auth":                          pam,
-		"/etc/pam.d/common-account":                       pam,
-		"/etc/pam.d/common-session":                       pam,
-		"/lib/x86_64-linux-gnu/libnss_sallyport.so.2":     "",
-		"/lib/x86_64-linux-gnu/security/pam_sallyport.so": "",
+		"/etc/pam.d/common-all":                           pam,
+		"/etc/pam.d/login":                                "@include common-all\n",
+		"/etc/pam.d/su":                                   "auth sufficient pam_rootok.so\n@include common-all\n",
+		"/lib/x86_64-linux-gnu/libnss_sallyport.so.2":     library(),
+		"/lib/x86_64-linux-gnu/security/pam_sallyport.so": library(),
+		"/lib/x86_64-linux-gnu/security/pam_unix.so":      library(),
+		"/lib/x86_64-linux-gnu/security/pam_deny.so":      library(),
+		"/lib/x86_64-linux-gnu/security/pam_permit.so":    library(),
+		"/lib/x86_64-linux-gnu/security/pam_rootok.so":    library(),
 		"/usr/sbin/sshd":                                  "",
 		"/usr/bin/sallyport-keys":                         "",
 		"/usr/bin/userdbctl":                              "",
@@ -54,6 +58,21 @@ func sound() map[string]string {
 		"/var/lib/sallyport/machine.key":                  "key",
 		"/var/cache/sallyport/directory":                  directory(identity.Forever()),
 	}
+}
+
+// stack is what pam-auth-update makes of our profile and pam_unix's.
+func stack(facility string) string {
+	return facility + " [success=2 user_unknown=ignore default=die] pam_sallyport.so\n" + facility + " [success=1 default=ignore] pam_unix.so\n" +
+		facility + " requisite pam_deny.so\n" + facility + " required pam_permit.so\n"
+}
+
+// library is the beginning of a shared library of this architecture.
+func library() string {
+	self, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		panic(err)
+	}
+	return string(self[:64])
 }
 
 // directory is a snapshot of nobody.
@@ -124,6 +143,9 @@ func of(all []report.Finding, check string) string {
 	for _, f := range all {
 		if f.Check == check && f.Severity != report.OK {
 			fmt.Fprintf(&b, "%s %s\n", f.Severity, f.Detail)
+			if strings.ContainsAny(f.Detail+f.Mend, "{}") {
+				fmt.Fprintf(&b, "A PLACE IS EMPTY: %s\n", f.Mend)
+			}
 			if f.Mend == "" && f.Severity != report.Note {
 				fmt.Fprintf(&b, "NO MEND\n")
 			}
@@ -138,34 +160,34 @@ func TestEveryFaultOfAHostIsFoundWithItsMend(t *testing.T) {
 		check      string
 		want       string
 	}{
-		"sallyport not in passwd": {"/etc/nsswitch.conf", "passwd: files\ngroup: files sallyport\n", "name service", `problem nsswitch.conf: "passwd" does not name`},
-		"sallyport before files":  {"/etc/nsswitch.conf", "passwd: sallyport files\ngroup: files sallyport\n", "name service", "problem nsswitch.conf: \"passwd\" names sallyport before files"},
-		"initgroups without us":   {"/etc/nsswitch.conf", "passwd: files sallyport\ngroup: files sallyport\ninitgroups: files\n", "name service", `problem nsswitch.conf: "initgroups" does not`},
-		"no nsswitch.conf":        {"/etc/nsswitch.conf", "-", "name service", "problem nsswitch.conf cannot be read"},
+		"sallyport not in passwd": {"/etc/nsswitch.conf", "passwd: files\ngroup: files sallyport\n", "name service", `problem /etc/nsswitch.conf: the line "passwd" does not name`},
+		"sallyport before files":  {"/etc/nsswitch.conf", "passwd: sallyport files\ngroup: files sallyport\n", "name service", "problem /etc/nsswitch.conf: the line \"passwd\" names sallyport before files"},
+		"initgroups without us":   {"/etc/nsswitch.conf", "passwd: files sallyport\ngroup: files sallyport\ninitgroups: files\n", "name service", `problem /etc/nsswitch.conf: the line "initgroups" does not`},
+		"no nsswitch.conf":        {"/etc/nsswitch.conf", "-", "name service", "problem /etc/nsswitch.conf: the line \"passwd\" does not name"},
 		"no NSS module":           {"/lib/x86_64-linux-gnu/libnss_sallyport.so.2", "-", "name service", "problem libnss_sallyport.so.2 is in none"},
 		"no PAM module":           {"/lib/x86_64-linux-gnu/security/pam_sallyport.so", "-", "PAM", "problem pam_sallyport.so is in none"},
-		"PAM without us":          {"/etc/pam.d/common-auth", "auth required pam_unix.so\n# pam_sallyport.so\n", "PAM", "problem /etc/pam.d/common-auth does not call pam_sallyport.so"},
-		"PAM without pam_unix":    {"/etc/pam.d/common-auth", "auth required pam_sallyport.so\n", "PAM", "problem /etc/pam.d/common-auth has no pam_unix.so"},
+		"PAM without us":          {"/etc/pam.d/common-all", "auth required pam_unix.so\naccount required pam_unix.so\n# pam_sallyport.so\n", "PAM", "problem No PAM service calls pam_sallyport.so"},
+		"PAM without pam_unix":    {"/etc/pam.d/common-all", "auth required pam_sallyport.so\naccount required pam_sallyport.so\n", "PAM", "problem The PAM service login, su refuses local accounts"},
 		"nscd":                    {"/run/nscd/socket", "", "name service cache", "warning a name service cache is running"},
 		"nscd runs":               {"/proc/77/comm", "nscd\n", "name service cache", "warning a name service cache is running: nscd keeps"},
 		"unscd runs":              {"/proc/77/comm", "unscd\n", "name service cache", "warning a name service cache is running: unscd keeps"},
 		"nsncd runs":              {"/proc/77/comm", "nsncd\n", "name service cache", "note a name service cache is running: nsncd answers for glibc; it keeps nothing"},
-		"shadow names us":         {"/etc/nsswitch.conf", "passwd: files sallyport\ngroup: files sallyport\nshadow: files sallyport\n", "name service", `warning nsswitch.conf: "shadow" names sallyport`},
+		"shadow names us":         {"/etc/nsswitch.conf", "passwd: files sallyport\ngroup: files sallyport\nshadow: files sallyport\n", "name service", `warning /etc/nsswitch.conf: the line "shadow" names sallyport`},
 		"subid of another":        {"/etc/nsswitch.conf", "passwd: files sallyport\ngroup: files sallyport\nsubid: sss\n", "subordinate ids", `note nsswitch.conf: "subid" names sss`},
 		"our old subid line":      {"/etc/nsswitch.conf", "passwd: files sallyport\ngroup: files sallyport\nsubid: sallyport\n", "subordinate ids", `problem nsswitch.conf has the line "subid: sallyport"`},
 		"a range not in the file": {"/var/lib/sallyport/subids", "1900000000:600113152:65536\n", "subordinate ids", `warning the subordinate ids of 1 people have not reached`},
 		"a range of another":      {"/var/lib/sallyport/subids", "1900000000:700000000:65536\n", "subordinate ids", `warning uid 1900000000 has no subordinate ids: 700000000-700065535 overlaps`},
 		"no subuid":               {"/etc/subuid", "-", "subordinate ids", `note /etc/subuid does not exist`},
 		"a list that is none":     {"/var/lib/sallyport/subids", "root:x\n", "subordinate ids", `warning the daemon's list of subordinate ids cannot be read`},
-		"no snapshot":             {"/var/cache/sallyport/directory", "-", "directory", "warning there is no directory snapshot"},
-		"a damaged snapshot":      {"/var/cache/sallyport/directory", "SALLYDIR", "directory", "problem the directory snapshot is damaged"},
-		"an outdated one":         {"/var/cache/sallyport/directory", directory(time.Now().Add(-time.Hour)), "directory", "problem the directory snapshot is out of date since"},
+		"no snapshot":             {"/var/cache/sallyport/directory", "-", "directory", "problem The directory snapshot cannot be published"},
+		"a damaged snapshot":      {"/var/cache/sallyport/directory", "SALLYDIR", "directory", "problem The directory snapshot is damaged"},
+		"an outdated one":         {"/var/cache/sallyport/directory", directory(time.Now().Add(-time.Hour)), "directory", "problem The directory snapshot is out of date since"},
 		"an old user database":    {"/run/systemd/userdb/io.sallyport", "", "user database", "problem an earlier version of Sallyport left"},
 		"no configuration":        {"/etc/sallyport/sallyportd.toml", "-", "configuration", "problem "},
 		"typo in configuration":   {"/etc/sallyport/sallyportd.toml", "[machin]\n", "configuration", "problem "},
-		"no CA":                   {"/etc/sallyport/server-ca.pem", "-", "server", "problem the server's certificate cannot be read"},
-		"a CA that is none":       {"/etc/sallyport/server-ca.pem", "x", "server", "problem /etc/sallyport/server-ca.pem holds no certificate"},
-		"no daemon":               {"/unrelated", "", "daemon", "problem the daemon does not answer"},
+		"no CA":                   {"/etc/sallyport/server-ca.pem", "-", "server", "problem What this machine trusts the server by cannot be read"},
+		"a CA that is none":       {"/etc/sallyport/server-ca.pem", "x", "server", "problem /etc/sallyport/server-ca.pem holds neither a realm key nor a certificate"},
+		"no daemon":               {"/unrelated", "", "daemon", "problem The daemon does not answer"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			files := sound()
@@ -173,7 +195,7 @@ func TestEveryFaultOfAHostIsFoundWithItsMend(t *testing.T) {
 				delete(files, c.path)
 			}
 			got := of(host(t, files, sshdSound).Examine(t.Context()), c.check)
-			if !strings.HasPrefix(got, c.want) || strings.Contains(got, "NO MEND") {
+			if !strings.HasPrefix(got, c.want) || strings.Contains(got, "NO MEND") || strings.Contains(got, "A PLACE IS EMPTY") {
 				t.Errorf("found %q, want %q…", got, c.want)
 			}
 		})
@@ -195,8 +217,8 @@ func TestNothingIsWrongWithASoundHost(t *testing.T) {
 func TestSSHDIsJudgedByItsOwnWord(t *testing.T) {
 	for name, c := range map[string]struct{ line, with, want string }{
 		"no PAM":     {"usepam yes", "usepam no", "problem sshd does not use PAM"},
-		"no command": {"/usr/bin/sallyport-keys %u", "none", "warning sshd asks no AuthorizedKeysCommand"},
-		"gone":       {"/usr/bin/sallyport-keys %u", "/usr/bin/setpriv sallyport-keys", "warning sshd asks /usr/bin/setpriv, which is not there"},
+		"no command": {"/usr/bin/sallyport-keys %u", "none", "problem sshd asks no AuthorizedKeysCommand"},
+		"gone":       {"/usr/bin/sallyport-keys %u", "/usr/bin/setpriv sallyport-keys", "problem sshd asks /usr/bin/setpriv for keys, which is not there"},
 		"another":    {"/usr/bin/sallyport-keys %u", "/usr/bin/keys", "warning sshd asks /usr/bin/keys and not"},
 		"as root":    {"authorizedkeyscommanduser sallyport-keys", "authorizedkeyscommanduser root", "warning sshd runs sallyport-keys as"},
 		"one prompt": {"kbdinteractiveauthentication yes", "kbdinteractiveauthentication no", "note sshd accepts no passwords"},
@@ -310,11 +332,11 @@ func TestTheServerIsJudgedByCertificateAndClock(t *testing.T) {
 		want string
 	}{
 		"sound":           {ca, time.Now, ""},
-		"clock behind":    {ca, func() time.Time { return time.Now().Add(-time.Hour - 2*time.Second) }, "problem this clock is 1h0m"},
-		"near its end":    {ca, func() time.Time { return s.Certificate().NotAfter.Add(-time.Hour) }, "warning the server's certificate ends on"},
-		"expired":         {ca, func() time.Time { return s.Certificate().NotAfter.Add(time.Hour) }, "problem whoever answers at"},
-		"someone else":    {selfSigned(t), time.Now, "problem whoever answers at"},
-		"nobody is there": {ca, nil, "warning https://127.0.0.1:1 cannot be reached"},
+		"clock behind":    {ca, func() time.Time { return time.Now().Add(-time.Hour - 2*time.Second) }, "problem This machine's clock is wrong: it says "},
+		"near its end":    {ca, func() time.Time { return s.Certificate().NotAfter.Add(-time.Hour) }, "problem This machine's clock is wrong: it says 2084"},
+		"expired":         {ca, func() time.Time { return s.Certificate().NotAfter.Add(time.Hour) }, "problem This machine's clock is wrong: it says 2084"},
+		"someone else":    {selfSigned(t), time.Now, "problem Whoever answers at"},
+		"nobody is there": {ca, nil, "problem The machine at 127.0.0.1:1 is up and refuses the connection"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			files := sound()

@@ -3,16 +3,19 @@ package doctor
 import (
 	"bufio"
 	"context"
-	"errors"
+	"encoding/binary"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sallyport-auth/sallyport/config"
 	"github.com/sallyport-auth/sallyport/report"
+	"github.com/sallyport-auth/sallyport/trouble"
 )
 
 // moduleDirs are where distributions keep shared libraries.
@@ -32,32 +35,87 @@ func (h *Host) findModule(name string) string {
 	return ""
 }
 
-const enable = "sudo /usr/share/sallyport/configure-host enable"
+// judgeModule checks a shared library of ours: there, readable by the programs of people,
+// and made for this machine.
+func (h *Host) judgeModule(name string, missing, mode, broken trouble.ID) []report.Finding {
+	path := h.findModule(name)
+	if path == "" {
+		return []report.Finding{missing.Finding()}
+	}
+	info, err := os.Stat(h.path(path))
+	if err != nil || info.Mode().Perm()&0o044 != 0o044 {
+		return []report.Finding{mode.Finding("FILE", path, "MODE", modeOf(info))}
+	}
+	if why := h.unloadable(path); why != "" {
+		return []report.Finding{broken.Finding("FILE", path, "WHY", why, "ARCH", arch())}
+	}
+	return nil
+}
+
+// machines are the numbers of elf(5) for what Go calls an architecture.
+func machines() map[string]uint16 {
+	return map[string]uint16{"amd64": 62, "arm64": 183, "386": 3, "arm": 40, "riscv64": 243, "ppc64le": 21, "s390x": 22}
+}
+
+// unloadable says why a library cannot be loaded; "" means that nothing speaks against it.
+func (h *Host) unloadable(path string) string {
+	f, err := os.Open(h.path(path))
+	if err != nil {
+		return "" // the mode was looked at
+	}
+	defer f.Close() //nolint:errcheck // read only
+	head := make([]byte, 20)
+	if _, err := io.ReadFull(f, head); err != nil || string(head[:4]) != "\x7fELF" {
+		return "it is no shared library"
+	}
+	got := binary.LittleEndian.Uint16(head[18:])
+	if want, known := machines()[arch()]; known && got != want {
+		return fmt.Sprintf("it was made for another architecture (number %d, and this is %d)", got, want)
+	}
+	if h.Root != "" {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	out, err := h.run(ctx, "ldd", path)
+	for line := range strings.Lines(out) {
+		if strings.Contains(line, "not found") {
+			return strings.TrimSpace(line)
+		}
+	}
+	if err != nil && strings.Contains(out, path) {
+		return firstLine(out, err)
+	}
+	return ""
+}
 
 // lookNames checks nsswitch.conf(5) and the NSS module.
 func lookNames(_ context.Context, h *Host, _ *config.Config) []report.Finding {
-	var all []report.Finding
-	if h.findModule("libnss_sallyport.so.2") == "" {
-		all = append(all, finding(report.Problem, "install Sallyport again: make install, or the package",
-			"libnss_sallyport.so.2 is in none of the library folders, so no program can resolve our names"))
-	}
+	all := h.judgeModule("libnss_sallyport.so.2", trouble.NSSModuleMissing, trouble.NSSModuleMode, trouble.NSSModuleBroken)
 	f, err := os.Open(h.path("/etc/nsswitch.conf"))
 	if err != nil {
-		return append(all, finding(report.Problem, enable, "nsswitch.conf cannot be read: %v", err))
+		const fresh = "/usr/share/libc-bin/nsswitch.conf" // glibc's own, on Debian
+		f := trouble.NSSAbsent.Finding("DB", "passwd")
+		if _, err := os.Stat(h.path(fresh)); err == nil {
+			f.Mend = "sudo cp " + fresh + " /etc/nsswitch.conf && " + f.Mend
+		}
+		return append(all, f)
 	}
 	defer f.Close() //nolint:errcheck // read only
+	if info, err := f.Stat(); err == nil && info.Mode().Perm()&0o044 != 0o044 {
+		all = append(all, trouble.NSSConfUnreadable.Finding("MODE", modeOf(info)))
+	}
 	services := services(f)
 	for _, db := range []string{"passwd", "group", "initgroups"} {
 		list, present := services[db]
 		if !present && db == "initgroups" {
 			continue // glibc then uses the group line
 		}
-		all = append(all, judgeServices(db, list))
+		all = append(all, judgeServices(db, list, present))
 	}
 	for _, db := range []string{"shadow", "gshadow"} {
 		if slices.Contains(services[db], "sallyport") {
-			all = append(all, finding(report.Warning, "take sallyport out of that line",
-				"nsswitch.conf: %q names sallyport, which has no such entries: every look at it asks for nothing", db))
+			all = append(all, trouble.NSSShadow.Finding("DB", db))
 		}
 	}
 	return all
@@ -94,78 +152,22 @@ func ends(before []string) bool {
 	return false
 }
 
-func judgeServices(db string, list []string) report.Finding {
+func judgeServices(db string, list []string, present bool) report.Finding {
 	ours := slices.Index(list, "sallyport")
 	local := slices.IndexFunc(list, func(s string) bool { return s == "files" || s == "compat" })
 	switch {
+	case !present:
+		return trouble.NSSAbsent.Mended("echo '{DB}: files sallyport systemd' | sudo tee -a /etc/nsswitch.conf", "DB", db)
+	case local < 0:
+		return trouble.NSSNoFiles.Finding("DB", db)
 	case ours < 0:
-		return finding(report.Problem, enable, "nsswitch.conf: %q does not name sallyport, so nobody of the realm exists here", db)
-	case local < 0 || local > ours:
-		return finding(report.Problem, enable, "nsswitch.conf: %q names sallyport before files: local names must come first", db)
+		return trouble.NSSAbsent.Finding("DB", db)
+	case local > ours:
+		return trouble.NSSOrder.Finding("DB", db)
 	case ends(list[:ours]):
-		return finding(report.Problem, "take the action in brackets before sallyport out of nsswitch.conf",
-			"nsswitch.conf: %q ends a lookup before sallyport is asked: %s", db, strings.Join(list, " "))
+		return trouble.NSSCut.Finding("DB", db, "LINE", strings.Join(list, " "))
 	default:
 		return ok("nsswitch.conf: %s: %s", db, strings.Join(list, " "))
-	}
-}
-
-// pamStacks are the files that others include, per distribution.
-func pamStacks() [][]string {
-	return [][]string{
-		{"common-auth", "common-account", "common-session"}, // Debian, Ubuntu
-		{"system-auth", "password-auth"},                    // Fedora and kin
-	}
-}
-
-// lookPAM checks that the module is there, asked, and beside pam_unix.
-func lookPAM(_ context.Context, h *Host, _ *config.Config) []report.Finding {
-	var all []report.Finding
-	if h.findModule("security/pam_sallyport.so") == "" {
-		all = append(all, finding(report.Problem, "install Sallyport again: make install, or the package",
-			"pam_sallyport.so is in none of PAM's folders"))
-	}
-	seen := false
-	for _, set := range pamStacks() {
-		for _, name := range set {
-			text, err := os.ReadFile(h.path("/etc/pam.d/" + name))
-			if errors.Is(err, os.ErrNotExist) {
-				continue
-			}
-			seen = true
-			if err != nil {
-				all = append(all, finding(report.Warning, "run doctor as root", "/etc/pam.d/%s: %v", name, err))
-				continue
-			}
-			all = append(all, judgeStack(name, string(text)))
-		}
-	}
-	if !seen {
-		all = append(all, finding(report.Warning, "name pam_sallyport.so in the stacks of the services that should use it; see pam_sallyport(8)",
-			"no shared PAM stack is known on this distribution"))
-	}
-	return all
-}
-
-func judgeStack(name, text string) report.Finding {
-	ours, unix := 0, 0
-	for line := range strings.Lines(text) {
-		line, _, _ = strings.Cut(strings.TrimSpace(line), "#")
-		if strings.Contains(line, "pam_sallyport.so") {
-			ours++
-		}
-		if strings.Contains(line, "pam_unix.so") {
-			unix++
-		}
-	}
-	switch {
-	case ours == 0:
-		return finding(report.Problem, enable, "/etc/pam.d/%s does not call pam_sallyport.so", name)
-	case unix == 0:
-		return finding(report.Problem, "put pam_unix.so back into the stack: sudo pam-auth-update",
-			"/etc/pam.d/%s has no pam_unix.so: local accounts, root too, could not log in", name)
-	default:
-		return ok("/etc/pam.d/%s calls pam_sallyport.so beside pam_unix.so", name)
 	}
 }
 
@@ -175,3 +177,5 @@ func firstLine(out string, err error) string {
 	}
 	return fmt.Sprint(err)
 }
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

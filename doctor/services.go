@@ -10,6 +10,7 @@ import (
 
 	"github.com/sallyport-auth/sallyport/config"
 	"github.com/sallyport-auth/sallyport/report"
+	"github.com/sallyport-auth/sallyport/trouble"
 )
 
 // lookRules finds PAM services that do what a service with rules does and lack some of
@@ -27,9 +28,7 @@ func lookRules(_ context.Context, h *Host, c *config.Config) []report.Finding {
 				continue
 			}
 			if less := c.ServiceOf(other).Weaker(rules[strict]); less != "" {
-				all = append(all, finding(report.Warning,
-					"in sallyportd.toml give [service."+other+"] the rules of [service."+strict+"], then: sudo systemctl restart sallyportd",
-					"the PAM service %s does what %s does and demands less (%s): the rules of [service.%s] can be avoided by it", other, strict, less, strict))
+				all = append(all, trouble.RulesAvoided.Finding("SERVICE", other, "OTHER", strict, "LESS", less))
 			}
 		}
 	}
@@ -50,9 +49,6 @@ func alike(a, b string) bool {
 	}
 	return a != b && (family(a) == family(b) || strings.HasPrefix(b, a+"-"))
 }
-
-// pamDirs are where libpam looks for services; the first that has one wins.
-func pamDirs() []string { return []string{"/etc/pam.d", "/usr/lib/pam.d"} }
 
 // servicesOfOurs are the PAM services whose stacks call pam_sallyport.so, themselves or
 // in a file that they include.

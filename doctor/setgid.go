@@ -21,7 +21,7 @@ func (h *Host) judgeSetGID(groups []identity.Name) []report.Finding {
 	}
 	text, err := os.ReadFile(h.path("/proc/self/mounts"))
 	if err != nil {
-		return []report.Finding{finding(report.Warning, "run doctor as root", "whether set-group-ID programs work in people's folders cannot be seen: %v", err)}
+		return []report.Finding{finding(report.Warning, "sudo sallyport doctor", "whether set-group-ID programs work in people's folders cannot be seen: %v", err)}
 	}
 	var open []string
 	for _, dir := range writable() {

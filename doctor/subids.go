@@ -33,7 +33,7 @@ func lookSubIDs(ctx context.Context, h *Host, c *config.Config) []report.Finding
 		}
 		return all
 	case errors.Is(err, fs.ErrPermission):
-		return append(all, finding(report.Note, "run doctor as root", "who has been given subordinate ids cannot be read: %v", err))
+		return append(all, finding(report.Note, "sudo sallyport doctor", "who has been given subordinate ids cannot be read: %v", err))
 	case err != nil:
 		return append(all, finding(report.Warning, "sudo systemctl restart sallyportd", "the daemon's list of subordinate ids cannot be read: %v", err))
 	}
@@ -49,7 +49,7 @@ func lookSubIDs(ctx context.Context, h *Host, c *config.Config) []report.Finding
 			"uid %d has no subordinate ids: %s", r.UID, r.Why))
 	}
 	if n := p.Missing(); n > 0 {
-		all = append(all, finding(report.Warning, "sudo systemctl start sallyport-subids; journalctl -u sallyport-subids shows why",
+		all = append(all, finding(report.Warning, "sudo systemctl start sallyport-subids",
 			"the subordinate ids of %d people have not reached /etc/subuid and /etc/subgid", n))
 	}
 	if len(all) == 0 {

@@ -164,8 +164,10 @@ const (
 type Finding struct {
 	Check    string   `json:"check"`
 	Severity Severity `json:"severity"`
-	Detail   string   `json:"detail"`
-	Mend     string   `json:"mend,omitempty"`
+	// Cause names the row of package trouble that the words are from; absent where none is.
+	Cause  string `json:"cause,omitempty"`
+	Detail string `json:"detail"`
+	Mend   string `json:"mend,omitempty"`
 }
 
 // Explanation answers VerbExplain: the steps of the decision, in order, as the
@@ -218,8 +220,12 @@ type Account struct {
 
 // Offline says what one account could do without a network.
 type Offline struct {
-	Possible    bool       `json:"possible"`
-	Until       *time.Time `json:"until,omitempty"`
+	Possible bool       `json:"possible"`
+	Until    *time.Time `json:"until,omitempty"`
+	// Left is for how long it still works, in the words that su shows: the daemon knows a
+	// time that does not go backwards, and a program that compares Until with the clock
+	// does not.
+	Left        string     `json:"left,omitempty"`
 	LastChecked *time.Time `json:"last_checked,omitempty"`
 	Failures    int        `json:"failures"`
 	// CodeFailures counts wrong one-time codes after a right password.

@@ -12,6 +12,7 @@ import (
 	"connectrpc.com/connect"
 
 	"github.com/sallyport-auth/sallyport/identity"
+	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
@@ -95,7 +96,19 @@ func (r *realm) fault(ctx context.Context, doing string, err error) error {
 		return connect.NewError(connect.CodeResourceExhausted, errTooMany)
 	}
 	r.log.ErrorContext(ctx, "request failed", "doing", doing, "error", err)
+	if errors.Is(err, store.ErrNoSpace) {
+		return diskFull()
+	}
 	return connect.NewError(connect.CodeInternal, errors.New("internal error; the server's log has more"))
+}
+
+// diskFull is the one fault of the server that machines are told the nature of.
+func diskFull() error {
+	e := connect.NewError(connect.CodeUnavailable, errors.New("the server's disk is full"))
+	if d, err := connect.NewErrorDetail(&v1.DiskFull{}); err == nil {
+		e.AddDetail(d)
+	}
+	return e
 }
 
 // How long a request body may take to arrive, and one write to be taken. A

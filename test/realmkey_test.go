@@ -51,11 +51,10 @@ func (r *realmOfLies) found(t *testing.T, a authority, version uint64) string {
 func alarm(t *testing.T, r *machine.Realm, says string) {
 	t.Helper()
 	within(t, r, machine.Patience, func() error {
-		out, err := r.Run(t.Context(), "/usr/bin/sallyport", "status")
-		if err == nil && (!strings.Contains(out, "ALARM") || !strings.Contains(out, says)) {
-			err = fmt.Errorf("status says:\n%s", out)
+		if out, err := r.Run(t.Context(), "/usr/bin/sallyport", "status"); err == nil || !strings.Contains(out, "ALARM") || !strings.Contains(out, says) {
+			return fmt.Errorf("status ends with %w and says:\n%s", err, out)
 		}
-		return err
+		return nil
 	})
 	if out, err := r.Run(t.Context(), "/usr/bin/sallyport", "doctor"); err == nil || !strings.Contains(out, "PROBLEM") || !strings.Contains(out, says) {
 		t.Errorf("doctor: %v\n%s", err, out)
@@ -105,7 +104,7 @@ func TestAThiefOfTheTLSAuthorityForgesNothing(t *testing.T) {
 		}
 		return err
 	})
-	if out := script(t, r, "sallyport status"); strings.Contains(out, "ALARM") {
+	if out := script(t, r, "sallyport status || true"); strings.Contains(out, "ALARM") {
 		t.Errorf("the alarm stays:\n%s", out)
 	}
 }

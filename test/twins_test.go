@@ -31,13 +31,13 @@ func TestTheRulesOfAServiceHoldForItsLoginTwin(t *testing.T) {
 	keepsOut(t, sudo("-i"))
 	keepsOut(t, su(""))
 	keepsOut(t, su("-"))
-	if out, _ := r.Run(t.Context(), "/usr/bin/sallyport", "doctor"); strings.Contains(out, "PAM services: the PAM service") {
+	if out, _ := r.Run(t.Context(), "/usr/bin/sallyport", "doctor"); strings.Contains(out, "PAM services: The PAM service") {
 		t.Errorf("doctor says %s", out)
 	}
 	reconfigure(t, r, "[service.sudo-i]\nfactors = []\npoints = 0\n")
 	lets(t, sudo("-i"), "root")
 	keepsOut(t, sudo(""))
-	if out, _ := r.Run(t.Context(), "/usr/bin/sallyport", "doctor"); !strings.Contains(out, "PAM services: the PAM service sudo-i does what sudo does and demands less") {
+	if out, _ := r.Run(t.Context(), "/usr/bin/sallyport", "doctor"); !strings.Contains(out, "PAM services: The PAM service sudo-i does what sudo does and demands less") {
 		t.Errorf("doctor does not name sudo-i: %s", out)
 	}
 }

@@ -148,7 +148,7 @@ func TestTheUnitsRunServerAndDaemonAsSystemdDoes(t *testing.T) {
 		}))
 	})
 	t.Run("doctor finds nothing that is our fault", func(t *testing.T) {
-		out, err := b.In(t.Context(), "sallyport doctor || true")
+		out, err := b.In(t.Context(), "systemctl start ssh; sallyport doctor || true")
 		must(t, err)
 		if strings.Contains(out, "PROBLEM") {
 			t.Errorf("doctor says:\n%s", out)

@@ -40,7 +40,7 @@ func TestADamagedDatabaseKeepsNobodyOutWhoIsOnline(t *testing.T) {
 	if out := script(t, r, "ls /var/lib/sallyport"); strings.Count(out, "cache.db") < 2 {
 		t.Errorf("the damaged file is not kept aside:\n%s", out)
 	}
-	if out := script(t, r, "sallyport status"); !strings.Contains(out, "damaged") {
+	if out := script(t, r, "sallyport status || true"); !strings.Contains(out, "damaged") {
 		t.Errorf("status does not tell:\n%s", out)
 	}
 	if !strings.Contains(r.Daemon.Output.String(), "aside") {

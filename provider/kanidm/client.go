@@ -3,17 +3,21 @@ package kanidm
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/provider/https"
+	"github.com/sallyport-auth/sallyport/trouble"
 )
 
 // maxBody bounds one answer, in bytes: an account in thousands of groups.
@@ -81,7 +85,8 @@ func (p *Provider) ask(ctx context.Context, c call) (int, answer, error) {
 	}
 	resp, err := p.http.Do(req)
 	if err != nil {
-		return 0, answer{}, fmt.Errorf("%w: %w", unanswered(err), err)
+		err = p.dated(err)
+		return 0, answer{}, fmt.Errorf("%w: %w", unanswered(err), https.Caused(err, time.Now()))
 	}
 	defer resp.Body.Close() //nolint:errcheck // read to its end, or given up
 	b, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
@@ -97,10 +102,33 @@ func (p *Provider) ask(ctx context.Context, c call) (int, answer, error) {
 
 // unanswered tells a server that is away from one that is not who it should be.
 func unanswered(err error) error {
-	if https.Distrusted(err) {
+	var dated *provider.CauseError
+	if https.Distrusted(err) && !errors.As(err, &dated) {
 		return provider.ErrUntrusted
 	}
 	return provider.ErrOffline
+}
+
+// dated tells a server whose certificate is right but for its dates from one that is not
+// who it should be.
+func (p *Provider) dated(err error) error {
+	var v *tls.CertificateVerificationError
+	u, bad := url.Parse(p.o.URL)
+	if !errors.As(err, &v) || bad != nil || len(v.UnverifiedCertificates) == 0 {
+		return err
+	}
+	known := func(chain []*x509.Certificate, at time.Time) error {
+		between := x509.NewCertPool()
+		for _, c := range chain[1:] {
+			between.AddCert(c)
+		}
+		_, err := chain[0].Verify(x509.VerifyOptions{DNSName: u.Hostname(), Roots: p.roots, Intermediates: between, CurrentTime: at})
+		return err //nolint:wrapcheck // only asked whether there is one
+	}
+	if timely := https.Timely(v.UnverifiedCertificates, time.Now(), time.Time{}, known); timely != nil {
+		return timely
+	}
+	return err
 }
 
 // meaning is the table of the package comment. nil is a 200 with JSON.
@@ -123,7 +151,14 @@ func meaning(status int, body []byte) error {
 			return fmt.Errorf("%w: %s", provider.ErrNotFound, said)
 		}
 	}
-	return fmt.Errorf("%w: status %d: %s", provider.ErrOffline, status, said)
+	err := fmt.Errorf("%w: status %d: %s", provider.ErrOffline, status, said)
+	switch {
+	case status >= http.StatusInternalServerError:
+		return &provider.CauseError{Cause: trouble.ServerFault, Err: err}
+	case status == http.StatusProxyAuthRequired, bytes.Contains(bytes.ToLower(body[:min(len(body), 256)]), []byte("<html")):
+		return &provider.CauseError{Cause: trouble.Proxy, Err: err}
+	}
+	return err
 }
 
 // bareName is what an answer says that is only a name.
@@ -189,7 +224,7 @@ func (p *Provider) own(ctx context.Context, c call) (answer, error) {
 func (p *Provider) bearer(ctx context.Context, dead string) (string, error) {
 	if p.o.Token.Len() > 0 {
 		if dead != "" {
-			return "", fmt.Errorf("%w: the service account's token is not accepted", provider.ErrRefusedMachine)
+			return "", &provider.CauseError{Cause: trouble.TokenRefused, Err: fmt.Errorf("%w: the service account's token is not accepted", provider.ErrRefusedMachine)}
 		}
 		return string(p.o.Token.Reveal()), nil
 	}

@@ -81,6 +81,7 @@ type Provider struct {
 	pool   *http.Transport
 	signer *identity.Signer
 	ring   *identity.Keyring
+	roots  *x509.CertPool
 
 	session session
 	kept    keeper     // what step-ups go on from
@@ -130,6 +131,7 @@ func New(o Options) (*Provider, error) {
 	if p.ring, err = identity.NewKeyring(o.Realm, []ed25519.PublicKey{public}); err != nil {
 		return nil, fmt.Errorf("kanidm provider: %w", err)
 	}
+	p.roots = roots
 	p.pool = https.Transport(&tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}, o.Dial)
 	p.http = https.Client(p.pool)
 	return p, nil

@@ -11,6 +11,8 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/provider/https"
+	"github.com/sallyport-auth/sallyport/trouble"
 )
 
 // clockSkew is how far this machine's clock may be from the server's for a
@@ -114,7 +116,12 @@ func (e *exchange) allowed(ctx context.Context, resp *v1.StepResponse, reply *pr
 	if err != nil {
 		return err
 	}
-	if err := session.Check(r.Token.Account.UUID, e.p.o.MachineID, e.p.o.Now(), clockSkew); err != nil {
+	now := e.p.o.Now()
+	if err := session.Check(r.Token.Account.UUID, e.p.o.MachineID, now, clockSkew); err != nil {
+		// It is new, and right for the server's time: then the clock here is not.
+		if server := moment(resp.GetServerTime()); !server.IsZero() && session.Check(r.Token.Account.UUID, e.p.o.MachineID, server, clockSkew) == nil {
+			return &provider.CauseError{Cause: trouble.ClockWrong, Places: https.ClockPlaces(now, server), Err: err}
+		}
 		return err
 	}
 	reply.Outcome, reply.Session, reply.SignedSession, reply.Record = provider.Allow, session, resp.GetSessionToken(), r

@@ -12,6 +12,8 @@ import (
 
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/provider/https"
+	"github.com/sallyport-auth/sallyport/trouble"
 )
 
 // errNoList: neither the server nor this machine has a realm key yet.
@@ -21,10 +23,10 @@ var errNoList = errors.New("the server has no key list: it is older than this ma
 const trustCommand = "sallyport trust --fingerprint SHA256, with the fingerprint that \"sallyport-server keys show\" prints on the server"
 
 func otherRealm(got, want string) error {
-	return &provider.DoubtError{
+	return &provider.CauseError{Cause: trouble.OtherRealm, Places: []string{"GOT", got, "WANT", want}, Err: &provider.DoubtError{
 		What: fmt.Sprintf("The server serves realm %q, and this machine is of %q.", got, want),
 		Mend: "Check the url in sallyportd.toml, or join this machine to the other realm.",
-	}
+	}}
 }
 
 func unreadable(err error) error {
@@ -139,9 +141,14 @@ func otherCertificate(err, said error) error {
 	if errors.As(said, &doubt) {
 		return errors.Join(err, said)
 	}
-	return &provider.DoubtError{
+	doubt = &provider.DoubtError{
 		What: "The server's certificate is not the one that the realm's key list names, and there is no newer list that does.",
 		Mend: "If the certificate was renewed while the realm key was not on the server, run \"sallyport-server keys sign --realm-key FILE\" there. If it has expired, renew it. If neither is so, somebody else answers at the server's address.",
 		Err:  errors.Join(err, said),
 	}
+	var cause *provider.CauseError
+	if errors.As(https.Caused(err, time.Now()), &cause) {
+		return &provider.CauseError{Cause: cause.Cause, Places: cause.Places, Err: doubt}
+	}
+	return doubt
 }

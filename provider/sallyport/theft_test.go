@@ -20,6 +20,7 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/google/uuid"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
@@ -49,6 +50,7 @@ type house struct {
 
 // answers is what the one at the realm's address says.
 type answers struct {
+	time *timestamppb.Timestamp // the server's clock; nil: it is not told
 	sallyportv1connect.UnimplementedDirectoryServiceHandler
 	realm string
 	list  []byte
@@ -134,7 +136,7 @@ func (h *house) token(key ed25519.PrivateKey, revision uint64) []byte {
 func (h *house) Describe(context.Context, *v1.DescribeRequest) (*v1.DescribeResponse, error) {
 	h.asked.Add(1)
 	a := h.now.Load()
-	resp := &v1.DescribeResponse{Realm: a.realm, KeyList: a.list}
+	resp := &v1.DescribeResponse{Realm: a.realm, KeyList: a.list, ServerTime: a.time}
 	for _, k := range a.keys {
 		resp.SigningKeys = append(resp.SigningKeys, k)
 	}
@@ -347,4 +349,8 @@ func TestARealmWithoutAccountsRaisesTheAlarmToo(t *testing.T) {
 			}
 		})
 	}
+}
+
+func (h *house) GetVerdict(context.Context, *v1.GetVerdictRequest) (*v1.GetVerdictResponse, error) {
+	return &v1.GetVerdictResponse{}, nil
 }

@@ -114,9 +114,12 @@ func (t *transport) CloseIdleConnections() { t.current.Load().CloseIdleConnectio
 func (p *Provider) verifyServer(chain []*x509.Certificate) error {
 	err := p.knownServer(chain)
 	if err == nil || len(chain) == 0 || p.anchor.realmKey == nil && p.trust.Load() == nil {
+		if timely := p.timely(chain, time.Time{}); timely != nil {
+			err = timely
+		}
 		return distrusted(chain, err)
 	}
-	judged, _, _ := p.looking.Do(string(chain[0].Raw), func() (any, error) { return p.judge(chain[0], err), nil })
+	judged, _, _ := p.looking.Do(string(chain[0].Raw), func() (any, error) { return p.judge(chain, err), nil })
 	if p.knownServer(chain) == nil {
 		return nil
 	}
@@ -136,9 +139,15 @@ type judgement struct {
 // judge asks whoever shows that certificate for a newer list, and says why it is not
 // known after that. It is bounded: nobody can make the machine ask all the time. Nil
 // means that nobody was asked about this certificate.
-func (p *Provider) judge(leaf *x509.Certificate, err error) *judgement {
+func (p *Provider) judge(chain []*x509.Certificate, err error) *judgement {
+	leaf := chain[0]
 	if p.mayAsk(&p.looked) {
-		p.judged.Store(&judgement{leaf.Raw, otherCertificate(err, p.lookAgain())})
+		at, said := p.lookAgain()
+		why := otherCertificate(err, said)
+		if timely := p.timely(chain, at); timely != nil {
+			why = timely
+		}
+		p.judged.Store(&judgement{leaf.Raw, why})
 	}
 	if j := p.judged.Load(); j != nil && bytes.Equal(j.certificate, leaf.Raw) {
 		return j
@@ -146,32 +155,37 @@ func (p *Provider) judge(leaf *x509.Certificate, err error) *judgement {
 	return nil
 }
 
-func (p *Provider) lookAgain() error {
+// lookAgain also returns the server's own time, zero where it was not told.
+func (p *Provider) lookAgain() (time.Time, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), p.o.Timeouts.Dial)
 	defer cancel()
 	resp, _, err := look(ctx, p.o.URL, p.host, p.o.Timeouts.Dial)
 	if err != nil {
-		return err
+		return time.Time{}, err
 	}
-	return p.offered(ctx, resp)
+	return moment(resp.GetServerTime()), p.offered(ctx, resp)
 }
 
 func (p *Provider) knownServer(chain []*x509.Certificate) error {
+	return p.knownAt(chain, p.o.Now())
+}
+
+// knownAt is whether the chain would be the server's at another time than now.
+func (p *Provider) knownAt(chain []*x509.Certificate, now time.Time) error {
 	if t := p.trust.Load(); t != nil {
-		return t.list.VerifyTLS(chain, p.host, p.o.Now())
+		return t.list.VerifyTLS(chain, p.host, now)
 	}
 	if p.anchor.realmKey != nil {
 		return errors.New("no key list is known yet")
 	}
-	if len(chain) == 0 {
-		return errors.New("no certificate was presented")
-	}
-	between := x509.NewCertPool()
-	for _, c := range chain[1:] {
-		between.AddCert(c)
-	}
-	_, err := chain[0].Verify(x509.VerifyOptions{DNSName: p.host, Roots: p.anchor.roots, Intermediates: between, CurrentTime: p.o.Now()})
-	return err //nolint:wrapcheck // distrusted does
+	return verifyRoots(p.anchor.roots, chain, p.host, now)
+}
+
+// timely is what is wrong where everything but the time is right with the server's chain:
+// whoever shows it holds the server's key, so nobody is called a forger for it. Whether
+// the clock here is wrong or the certificate old is told by the server's own time.
+func (p *Provider) timely(chain []*x509.Certificate, server time.Time) error {
+	return https.Timely(chain, p.o.Now(), server, p.knownAt)
 }
 
 func distrusted(chain []*x509.Certificate, err error) error {

@@ -26,8 +26,10 @@ import (
 	"os"
 	"runtime"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/mattn/go-sqlite3"
+	sys "golang.org/x/sys/unix"
 
 	"github.com/sallyport-auth/sallyport/identity"
 )
@@ -40,6 +42,8 @@ var (
 	ErrCycle = errors.New("a group cannot contain itself")
 	// ErrFull says that the realm's id range is used up.
 	ErrFull = errors.New("the realm's id range is used up")
+	// ErrNoSpace says that the disk is full: nothing was written, reading goes on.
+	ErrNoSpace = errors.New("the disk is full")
 	// ErrUsedID says that an id was given out before, maybe to someone long gone.
 	ErrUsedID = errors.New("the id was given out before")
 	// ErrKeptID says that an id is kept for somebody whom a restored server does not know.
@@ -55,6 +59,9 @@ type Store struct {
 	writer, reader *sql.DB
 	// begun: this process has begun its history.
 	begun atomic.Bool
+	path  string
+	// full: the last write failed because the disk was.
+	full atomic.Bool
 }
 
 // Tx is one transaction. It belongs to the function it was given to.
@@ -105,6 +112,7 @@ func Open(ctx context.Context, path string) (*Store, error) {
 
 func open(ctx context.Context, d driver.Driver, path string) (*Store, error) {
 	s := &Store{
+		path:   path,
 		writer: sql.OpenDB(connector{d, dsn(path, "&_txlock=immediate")}),
 		reader: sql.OpenDB(connector{d, dsn(path, "&_query_only=on")}),
 	}
@@ -128,7 +136,20 @@ func (s *Store) Close() error {
 // Write runs f in a transaction that is committed when f returns nil, and undone
 // when it returns an error or panics.
 func (s *Store) Write(ctx context.Context, f func(*Tx) error) error {
-	return within(ctx, s, s.writer, nil, f)
+	err := within(ctx, s, s.writer, nil, f)
+	if full := errors.Is(err, ErrNoSpace); full || err == nil {
+		s.full.Store(full)
+	}
+	return err
+}
+
+// NoSpace tells whether the disk has no room for a write.
+func (s *Store) NoSpace() bool {
+	var fs sys.Statfs_t
+	if err := sys.Statfs(s.path, &fs); err != nil {
+		return s.full.Load()
+	}
+	return fs.Bavail == 0 || s.full.Load() && fs.Bavail*uint64(fs.Bsize) < 1<<20 //nolint:gosec // a block has a size
 }
 
 // Read runs f on one moment's state, which it cannot change.
@@ -148,7 +169,7 @@ func within(ctx context.Context, s *Store, db *sql.DB, opts *sql.TxOptions, f fu
 		return err
 	}
 	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", err)
+		return fmt.Errorf("commit: %w", wrap(err))
 	}
 	if t.begun {
 		s.begun.Store(true)
@@ -206,6 +227,8 @@ func wrap(err error) error {
 		return nil
 	case errors.Is(err, sql.ErrNoRows):
 		return identity.ErrNotFound
+	case errors.As(err, &e) && (e.Code == sqlite3.ErrFull || e.SystemErrno == syscall.ENOSPC):
+		return fmt.Errorf("%w: %w", ErrNoSpace, err)
 	case errors.As(err, &e) && (e.ExtendedCode == sqlite3.ErrConstraintUnique || e.ExtendedCode == sqlite3.ErrConstraintPrimaryKey):
 		return fmt.Errorf("%w: %w", ErrExists, err)
 	default:

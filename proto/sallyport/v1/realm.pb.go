@@ -143,6 +143,258 @@ func (x *DescribeResponse) GetRealmKey() []byte {
 	return nil
 }
 
+type GetVerdictRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty: only the server's own state is asked for.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetVerdictRequest) Reset() {
+	*x = GetVerdictRequest{}
+	mi := &file_sallyport_v1_realm_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetVerdictRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetVerdictRequest) ProtoMessage() {}
+
+func (x *GetVerdictRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_realm_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetVerdictRequest.ProtoReflect.Descriptor instead.
+func (*GetVerdictRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *GetVerdictRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type GetVerdictResponse struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	ServerTime *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=server_time,json=serverTime,proto3" json:"server_time,omitempty"`
+	// The server can write nothing down, and so lets nobody sign in.
+	DiskFull bool `protobuf:"varint,2,opt,name=disk_full,json=diskFull,proto3" json:"disk_full,omitempty"`
+	// The name by which the server's administrators know the machine.
+	MachineName string `protobuf:"bytes,3,opt,name=machine_name,json=machineName,proto3" json:"machine_name,omitempty"`
+	// The machine may know an account of that name.
+	Known bool `protobuf:"varint,4,opt,name=known,proto3" json:"known,omitempty"`
+	// Its state at the server, as in an ID token: "good", "disabled", "not-yet-valid",
+	// "expired".
+	State string `protobuf:"bytes,5,opt,name=state,proto3" json:"state,omitempty"`
+	// Locks that are in force and hold for an attempt from the calling machine.
+	Locks         []*VerdictLock `protobuf:"bytes,6,rep,name=locks,proto3" json:"locks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetVerdictResponse) Reset() {
+	*x = GetVerdictResponse{}
+	mi := &file_sallyport_v1_realm_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetVerdictResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetVerdictResponse) ProtoMessage() {}
+
+func (x *GetVerdictResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_realm_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetVerdictResponse.ProtoReflect.Descriptor instead.
+func (*GetVerdictResponse) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *GetVerdictResponse) GetServerTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ServerTime
+	}
+	return nil
+}
+
+func (x *GetVerdictResponse) GetDiskFull() bool {
+	if x != nil {
+		return x.DiskFull
+	}
+	return false
+}
+
+func (x *GetVerdictResponse) GetMachineName() string {
+	if x != nil {
+		return x.MachineName
+	}
+	return ""
+}
+
+func (x *GetVerdictResponse) GetKnown() bool {
+	if x != nil {
+		return x.Known
+	}
+	return false
+}
+
+func (x *GetVerdictResponse) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *GetVerdictResponse) GetLocks() []*VerdictLock {
+	if x != nil {
+		return x.Locks
+	}
+	return nil
+}
+
+type VerdictLock struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "password", "totp", "piv".
+	Factor string `protobuf:"bytes,1,opt,name=factor,proto3" json:"factor,omitempty"`
+	// Where attempts are refused from. Empty: from every place on the machine that the
+	// person has not signed in from, or where realm is true, from every machine that they
+	// have not signed in at.
+	Origin        string                 `protobuf:"bytes,2,opt,name=origin,proto3" json:"origin,omitempty"`
+	Realm         bool                   `protobuf:"varint,3,opt,name=realm,proto3" json:"realm,omitempty"`
+	Until         *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=until,proto3" json:"until,omitempty"`
+	Failures      uint32                 `protobuf:"varint,5,opt,name=failures,proto3" json:"failures,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VerdictLock) Reset() {
+	*x = VerdictLock{}
+	mi := &file_sallyport_v1_realm_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VerdictLock) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VerdictLock) ProtoMessage() {}
+
+func (x *VerdictLock) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_realm_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VerdictLock.ProtoReflect.Descriptor instead.
+func (*VerdictLock) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *VerdictLock) GetFactor() string {
+	if x != nil {
+		return x.Factor
+	}
+	return ""
+}
+
+func (x *VerdictLock) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
+func (x *VerdictLock) GetRealm() bool {
+	if x != nil {
+		return x.Realm
+	}
+	return false
+}
+
+func (x *VerdictLock) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+func (x *VerdictLock) GetFailures() uint32 {
+	if x != nil {
+		return x.Failures
+	}
+	return 0
+}
+
+// DiskFull is the detail of an error that came because the server can write nothing down.
+type DiskFull struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiskFull) Reset() {
+	*x = DiskFull{}
+	mi := &file_sallyport_v1_realm_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiskFull) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiskFull) ProtoMessage() {}
+
+func (x *DiskFull) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_realm_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiskFull.ProtoReflect.Descriptor instead.
+func (*DiskFull) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{5}
+}
+
 type SetSealingKeyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// An uncompressed point of P-256, 65 bytes.
@@ -153,7 +405,7 @@ type SetSealingKeyRequest struct {
 
 func (x *SetSealingKeyRequest) Reset() {
 	*x = SetSealingKeyRequest{}
-	mi := &file_sallyport_v1_realm_proto_msgTypes[2]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -165,7 +417,7 @@ func (x *SetSealingKeyRequest) String() string {
 func (*SetSealingKeyRequest) ProtoMessage() {}
 
 func (x *SetSealingKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_realm_proto_msgTypes[2]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -178,7 +430,7 @@ func (x *SetSealingKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSealingKeyRequest.ProtoReflect.Descriptor instead.
 func (*SetSealingKeyRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{2}
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *SetSealingKeyRequest) GetSealingKey() []byte {
@@ -196,7 +448,7 @@ type SetSealingKeyResponse struct {
 
 func (x *SetSealingKeyResponse) Reset() {
 	*x = SetSealingKeyResponse{}
-	mi := &file_sallyport_v1_realm_proto_msgTypes[3]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -208,7 +460,7 @@ func (x *SetSealingKeyResponse) String() string {
 func (*SetSealingKeyResponse) ProtoMessage() {}
 
 func (x *SetSealingKeyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_realm_proto_msgTypes[3]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -221,7 +473,7 @@ func (x *SetSealingKeyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSealingKeyResponse.ProtoReflect.Descriptor instead.
 func (*SetSealingKeyResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{3}
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{7}
 }
 
 type JoinRequest struct {
@@ -235,7 +487,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_sallyport_v1_realm_proto_msgTypes[4]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -247,7 +499,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_realm_proto_msgTypes[4]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -260,7 +512,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{4}
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *JoinRequest) GetCode() string {
@@ -295,7 +547,7 @@ type JoinResponse struct {
 
 func (x *JoinResponse) Reset() {
 	*x = JoinResponse{}
-	mi := &file_sallyport_v1_realm_proto_msgTypes[5]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -307,7 +559,7 @@ func (x *JoinResponse) String() string {
 func (*JoinResponse) ProtoMessage() {}
 
 func (x *JoinResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_realm_proto_msgTypes[5]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -320,7 +572,7 @@ func (x *JoinResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinResponse.ProtoReflect.Descriptor instead.
 func (*JoinResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{5}
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *JoinResponse) GetMachineUuid() string {
@@ -392,7 +644,25 @@ const file_sallyport_v1_realm_proto_rawDesc = "" +
 	"serverTime\x12\x19\n" +
 	"\bkey_list\x18\n" +
 	" \x01(\fR\akeyList\x12\x1b\n" +
-	"\trealm_key\x18\v \x01(\fR\brealmKey\"7\n" +
+	"\trealm_key\x18\v \x01(\fR\brealmKey\"'\n" +
+	"\x11GetVerdictRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"\xee\x01\n" +
+	"\x12GetVerdictResponse\x12;\n" +
+	"\vserver_time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"serverTime\x12\x1b\n" +
+	"\tdisk_full\x18\x02 \x01(\bR\bdiskFull\x12!\n" +
+	"\fmachine_name\x18\x03 \x01(\tR\vmachineName\x12\x14\n" +
+	"\x05known\x18\x04 \x01(\bR\x05known\x12\x14\n" +
+	"\x05state\x18\x05 \x01(\tR\x05state\x12/\n" +
+	"\x05locks\x18\x06 \x03(\v2\x19.sallyport.v1.VerdictLockR\x05locks\"\xa1\x01\n" +
+	"\vVerdictLock\x12\x16\n" +
+	"\x06factor\x18\x01 \x01(\tR\x06factor\x12\x16\n" +
+	"\x06origin\x18\x02 \x01(\tR\x06origin\x12\x14\n" +
+	"\x05realm\x18\x03 \x01(\bR\x05realm\x120\n" +
+	"\x05until\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x1a\n" +
+	"\bfailures\x18\x05 \x01(\rR\bfailures\"\n" +
+	"\n" +
+	"\bDiskFull\"7\n" +
 	"\x14SetSealingKeyRequest\x12\x1f\n" +
 	"\vsealing_key\x18\x01 \x01(\fR\n" +
 	"sealingKey\"\x17\n" +
@@ -412,10 +682,12 @@ const file_sallyport_v1_realm_proto_rawDesc = "" +
 	" \x01(\fR\akeyList\x12\x1b\n" +
 	"\trealm_key\x18\v \x01(\fR\brealmKey2Y\n" +
 	"\fRealmService\x12I\n" +
-	"\bDescribe\x12\x1d.sallyport.v1.DescribeRequest\x1a\x1e.sallyport.v1.DescribeResponse2\xa9\x01\n" +
+	"\bDescribe\x12\x1d.sallyport.v1.DescribeRequest\x1a\x1e.sallyport.v1.DescribeResponse2\xfa\x01\n" +
 	"\x0eMachineService\x12=\n" +
 	"\x04Join\x12\x19.sallyport.v1.JoinRequest\x1a\x1a.sallyport.v1.JoinResponse\x12X\n" +
-	"\rSetSealingKey\x12\".sallyport.v1.SetSealingKeyRequest\x1a#.sallyport.v1.SetSealingKeyResponseBDZBgithub.com/sallyport-auth/sallyport/proto/sallyport/v1;sallyportv1b\x06proto3"
+	"\rSetSealingKey\x12\".sallyport.v1.SetSealingKeyRequest\x1a#.sallyport.v1.SetSealingKeyResponse\x12O\n" +
+	"\n" +
+	"GetVerdict\x12\x1f.sallyport.v1.GetVerdictRequest\x1a .sallyport.v1.GetVerdictResponseBDZBgithub.com/sallyport-auth/sallyport/proto/sallyport/v1;sallyportv1b\x06proto3"
 
 var (
 	file_sallyport_v1_realm_proto_rawDescOnce sync.Once
@@ -429,29 +701,38 @@ func file_sallyport_v1_realm_proto_rawDescGZIP() []byte {
 	return file_sallyport_v1_realm_proto_rawDescData
 }
 
-var file_sallyport_v1_realm_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_sallyport_v1_realm_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_sallyport_v1_realm_proto_goTypes = []any{
 	(*DescribeRequest)(nil),       // 0: sallyport.v1.DescribeRequest
 	(*DescribeResponse)(nil),      // 1: sallyport.v1.DescribeResponse
-	(*SetSealingKeyRequest)(nil),  // 2: sallyport.v1.SetSealingKeyRequest
-	(*SetSealingKeyResponse)(nil), // 3: sallyport.v1.SetSealingKeyResponse
-	(*JoinRequest)(nil),           // 4: sallyport.v1.JoinRequest
-	(*JoinResponse)(nil),          // 5: sallyport.v1.JoinResponse
-	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
+	(*GetVerdictRequest)(nil),     // 2: sallyport.v1.GetVerdictRequest
+	(*GetVerdictResponse)(nil),    // 3: sallyport.v1.GetVerdictResponse
+	(*VerdictLock)(nil),           // 4: sallyport.v1.VerdictLock
+	(*DiskFull)(nil),              // 5: sallyport.v1.DiskFull
+	(*SetSealingKeyRequest)(nil),  // 6: sallyport.v1.SetSealingKeyRequest
+	(*SetSealingKeyResponse)(nil), // 7: sallyport.v1.SetSealingKeyResponse
+	(*JoinRequest)(nil),           // 8: sallyport.v1.JoinRequest
+	(*JoinResponse)(nil),          // 9: sallyport.v1.JoinResponse
+	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
 }
 var file_sallyport_v1_realm_proto_depIdxs = []int32{
-	6, // 0: sallyport.v1.DescribeResponse.server_time:type_name -> google.protobuf.Timestamp
-	0, // 1: sallyport.v1.RealmService.Describe:input_type -> sallyport.v1.DescribeRequest
-	4, // 2: sallyport.v1.MachineService.Join:input_type -> sallyport.v1.JoinRequest
-	2, // 3: sallyport.v1.MachineService.SetSealingKey:input_type -> sallyport.v1.SetSealingKeyRequest
-	1, // 4: sallyport.v1.RealmService.Describe:output_type -> sallyport.v1.DescribeResponse
-	5, // 5: sallyport.v1.MachineService.Join:output_type -> sallyport.v1.JoinResponse
-	3, // 6: sallyport.v1.MachineService.SetSealingKey:output_type -> sallyport.v1.SetSealingKeyResponse
-	4, // [4:7] is the sub-list for method output_type
-	1, // [1:4] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	10, // 0: sallyport.v1.DescribeResponse.server_time:type_name -> google.protobuf.Timestamp
+	10, // 1: sallyport.v1.GetVerdictResponse.server_time:type_name -> google.protobuf.Timestamp
+	4,  // 2: sallyport.v1.GetVerdictResponse.locks:type_name -> sallyport.v1.VerdictLock
+	10, // 3: sallyport.v1.VerdictLock.until:type_name -> google.protobuf.Timestamp
+	0,  // 4: sallyport.v1.RealmService.Describe:input_type -> sallyport.v1.DescribeRequest
+	8,  // 5: sallyport.v1.MachineService.Join:input_type -> sallyport.v1.JoinRequest
+	6,  // 6: sallyport.v1.MachineService.SetSealingKey:input_type -> sallyport.v1.SetSealingKeyRequest
+	2,  // 7: sallyport.v1.MachineService.GetVerdict:input_type -> sallyport.v1.GetVerdictRequest
+	1,  // 8: sallyport.v1.RealmService.Describe:output_type -> sallyport.v1.DescribeResponse
+	9,  // 9: sallyport.v1.MachineService.Join:output_type -> sallyport.v1.JoinResponse
+	7,  // 10: sallyport.v1.MachineService.SetSealingKey:output_type -> sallyport.v1.SetSealingKeyResponse
+	3,  // 11: sallyport.v1.MachineService.GetVerdict:output_type -> sallyport.v1.GetVerdictResponse
+	8,  // [8:12] is the sub-list for method output_type
+	4,  // [4:8] is the sub-list for method input_type
+	4,  // [4:4] is the sub-list for extension type_name
+	4,  // [4:4] is the sub-list for extension extendee
+	0,  // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_sallyport_v1_realm_proto_init() }
@@ -465,7 +746,7 @@ func file_sallyport_v1_realm_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sallyport_v1_realm_proto_rawDesc), len(file_sallyport_v1_realm_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -46,6 +46,9 @@ const (
 	// MachineServiceSetSealingKeyProcedure is the fully-qualified name of the MachineService's
 	// SetSealingKey RPC.
 	MachineServiceSetSealingKeyProcedure = "/sallyport.v1.MachineService/SetSealingKey"
+	// MachineServiceGetVerdictProcedure is the fully-qualified name of the MachineService's GetVerdict
+	// RPC.
+	MachineServiceGetVerdictProcedure = "/sallyport.v1.MachineService/GetVerdict"
 )
 
 // RealmServiceClient is a client for the sallyport.v1.RealmService service.
@@ -130,6 +133,10 @@ type MachineServiceClient interface {
 	// SetSealingKey registers what secrets for the calling machine are sealed to, in
 	// place of an earlier one. The TLS client certificate says which machine it is.
 	SetSealingKey(context.Context, *v1.SetSealingKeyRequest) (*v1.SetSealingKeyResponse, error)
+	// GetVerdict says how the server itself stands, and what it would say to a sign-in of
+	// one account from the calling machine. It is for explaining, and decides nothing. Of
+	// an account that is not within the machine's scope it says what it says of none.
+	GetVerdict(context.Context, *v1.GetVerdictRequest) (*v1.GetVerdictResponse, error)
 }
 
 // NewMachineServiceClient constructs a client for the sallyport.v1.MachineService service. By
@@ -155,6 +162,12 @@ func NewMachineServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithSchema(machineServiceMethods.ByName("SetSealingKey")),
 			connect.WithClientOptions(opts...),
 		),
+		getVerdict: connect.NewClient[v1.GetVerdictRequest, v1.GetVerdictResponse](
+			httpClient,
+			baseURL+MachineServiceGetVerdictProcedure,
+			connect.WithSchema(machineServiceMethods.ByName("GetVerdict")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -162,6 +175,7 @@ func NewMachineServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 type machineServiceClient struct {
 	join          *connect.Client[v1.JoinRequest, v1.JoinResponse]
 	setSealingKey *connect.Client[v1.SetSealingKeyRequest, v1.SetSealingKeyResponse]
+	getVerdict    *connect.Client[v1.GetVerdictRequest, v1.GetVerdictResponse]
 }
 
 // Join calls sallyport.v1.MachineService.Join.
@@ -182,6 +196,15 @@ func (c *machineServiceClient) SetSealingKey(ctx context.Context, req *v1.SetSea
 	return nil, err
 }
 
+// GetVerdict calls sallyport.v1.MachineService.GetVerdict.
+func (c *machineServiceClient) GetVerdict(ctx context.Context, req *v1.GetVerdictRequest) (*v1.GetVerdictResponse, error) {
+	response, err := c.getVerdict.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // MachineServiceHandler is an implementation of the sallyport.v1.MachineService service.
 type MachineServiceHandler interface {
 	// Join trades a one-time code for a place in the realm. The machine is known
@@ -190,6 +213,10 @@ type MachineServiceHandler interface {
 	// SetSealingKey registers what secrets for the calling machine are sealed to, in
 	// place of an earlier one. The TLS client certificate says which machine it is.
 	SetSealingKey(context.Context, *v1.SetSealingKeyRequest) (*v1.SetSealingKeyResponse, error)
+	// GetVerdict says how the server itself stands, and what it would say to a sign-in of
+	// one account from the calling machine. It is for explaining, and decides nothing. Of
+	// an account that is not within the machine's scope it says what it says of none.
+	GetVerdict(context.Context, *v1.GetVerdictRequest) (*v1.GetVerdictResponse, error)
 }
 
 // NewMachineServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -211,12 +238,20 @@ func NewMachineServiceHandler(svc MachineServiceHandler, opts ...connect.Handler
 		connect.WithSchema(machineServiceMethods.ByName("SetSealingKey")),
 		connect.WithHandlerOptions(opts...),
 	)
+	machineServiceGetVerdictHandler := connect.NewUnaryHandlerSimple(
+		MachineServiceGetVerdictProcedure,
+		svc.GetVerdict,
+		connect.WithSchema(machineServiceMethods.ByName("GetVerdict")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/sallyport.v1.MachineService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case MachineServiceJoinProcedure:
 			machineServiceJoinHandler.ServeHTTP(w, r)
 		case MachineServiceSetSealingKeyProcedure:
 			machineServiceSetSealingKeyHandler.ServeHTTP(w, r)
+		case MachineServiceGetVerdictProcedure:
+			machineServiceGetVerdictHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -232,4 +267,8 @@ func (UnimplementedMachineServiceHandler) Join(context.Context, *v1.JoinRequest)
 
 func (UnimplementedMachineServiceHandler) SetSealingKey(context.Context, *v1.SetSealingKeyRequest) (*v1.SetSealingKeyResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.MachineService.SetSealingKey is not implemented"))
+}
+
+func (UnimplementedMachineServiceHandler) GetVerdict(context.Context, *v1.GetVerdictRequest) (*v1.GetVerdictResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.MachineService.GetVerdict is not implemented"))
 }

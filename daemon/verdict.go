@@ -1,0 +1,160 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/report"
+	"github.com/sallyport-auth/sallyport/trouble"
+)
+
+const (
+	// verdictWait is how long an explanation waits for the server's part of it.
+	verdictWait = time.Second
+	// verdictKept is for how long status goes by what the server said of itself: anyone
+	// may ask for status, and nobody may make the machine ask all the time.
+	verdictKept = 10 * time.Second
+)
+
+// heard is what the server said of itself, and when.
+type heard struct {
+	provider.Verdict
+	at  time.Time
+	err error
+}
+
+// askVerdict asks the server, bounded. It is false where the server cannot say.
+func (d *Daemon) askVerdict(ctx context.Context, name identity.Name) (provider.Verdict, bool, error) {
+	g, can := d.o.Provider.(provider.VerdictGiver)
+	if !can {
+		return provider.Verdict{}, false, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, verdictWait)
+	defer cancel()
+	v, err := g.Verdict(ctx, name)
+	if err == nil || d.verdict.Load() == nil {
+		d.verdict.Store(&heard{Verdict: v, at: time.Now(), err: err})
+	}
+	return v, true, err
+}
+
+// serverFindings are what the server says of itself while it can be reached.
+func (d *Daemon) serverFindings(ctx context.Context) []report.Finding {
+	h := d.verdict.Load()
+	if d.link.now() == online && (h == nil || time.Since(h.at) > verdictKept) {
+		d.verdict.Store(&heard{at: time.Now()}) // one asks
+		_, _, _ = d.askVerdict(ctx, "")         // a fault of the way is the link's to tell
+		h = d.verdict.Load()
+	}
+	if h == nil || !h.DiskFull || d.link.now() != online {
+		return nil
+	}
+	return []report.Finding{d.atServer(trouble.ServerFull)}
+}
+
+// atServer is a finding about the server.
+func (d *Daemon) atServer(id trouble.ID, places ...string) report.Finding {
+	_, url, _ := strings.Cut(d.o.Provider.Name(), " ")
+	f := id.Finding(append(places, "URL", url)...)
+	f.Check, f.Detail, f.Mend = "server", d.fill(f.Detail), d.fill(f.Mend)
+	return f
+}
+
+// explainVerdict adds what the server would say. What it says decides nothing here; a
+// lock that holds wherever the person comes from keeps them out all the same.
+func (d *Daemon) explainVerdict(ctx context.Context, e *entry, x *report.Explanation) {
+	add := func(f report.Finding) { x.Steps = append(x.Steps, f) }
+	if l := d.link.view(); l.state != online {
+		why := l.lastErr
+		if l.cause.Cause != "" {
+			why = d.fill(l.cause.Detail)
+		}
+		if why == "" {
+			why = "this machine is still connecting"
+		}
+		add(d.atServer(trouble.UnknownAtServer, "WHY", why))
+		return
+	}
+	v, can, err := d.askVerdict(ctx, e.account.Name)
+	switch {
+	case !can:
+		return
+	case err != nil:
+		why := err.Error()
+		if errors.Is(err, context.DeadlineExceeded) {
+			why = "it did not answer within a second"
+		}
+		add(d.atServer(trouble.UnknownAtServer, "WHY", why))
+		return
+	case v.DiskFull:
+		add(d.atServer(trouble.ServerFull))
+		x.MayLogin = x.MayLogin && x.Offline != nil && x.Offline.Possible
+	}
+	for _, l := range v.Locks {
+		left := l.Until.Sub(v.ServerTime)
+		if left <= 0 {
+			continue
+		}
+		from := report.From(l.Origin)
+		if l.Realm {
+			from = "from machines that the person has not signed in at before"
+		}
+		f := d.atServer(trouble.LockedAtServer, "FACTOR", lockedWord(l.Factor), "FROM", from, "LEFT", friendly(left+time.Second-1), "NAME", string(e.account.Name))
+		if l.Origin != "" {
+			f.Severity = report.Warning // other places are open
+		} else if l.Factor == string(identity.Password) {
+			x.MayLogin = false
+		}
+		add(f)
+	}
+	if len(v.Locks) == 0 && !v.DiskFull && v.Known {
+		add(report.Finding{Check: "server", Severity: report.OK, Detail: "the server knows of no reason against it"})
+	}
+}
+
+func lockedWord(factor string) string {
+	switch factor {
+	case "totp":
+		return "one-time code"
+	case "piv":
+		return "card"
+	default:
+		return factor
+	}
+}
+
+// ableOffline counts who could log in if the server went away now, of those whose password
+// is remembered.
+func (d *Daemon) ableOffline(ctx context.Context, has map[uuid.UUID]bool) int {
+	if h := d.able.Load(); h != nil && time.Since(h.at) < verdictKept && h.of == len(has) {
+		return h.n
+	}
+	n := 0
+	for id, remembered := range has {
+		e := d.index.withUUID(id)
+		if !remembered || e == nil {
+			continue
+		}
+		q := question{typed: string(e.account.Name), e: e, quiet: true}
+		if r := d.ask(ctx, []check{{"local", checkLocal}, {"accepted", checkAccepted}, {"standing", checkStanding}, {"allowed", checkAllowed}}, &q, nil); r.code != identity.Granted {
+			continue
+		}
+		if _, r := d.mayOffline(ctx, e); r.code == identity.Granted {
+			n++
+		}
+	}
+	d.able.Store(&counted{at: time.Now(), of: len(has), n: n})
+	return n
+}
+
+// counted is a count that status may repeat for a while.
+type counted struct {
+	at    time.Time
+	of, n int
+}
