@@ -353,7 +353,7 @@ func (x *exchange) Step(ctx context.Context, a provider.Answer) (provider.Reply,
 	defer s.mu.Unlock()
 	if !x.right(a.Kind, a.Credential) {
 		x.p.failures++
-		return provider.Reply{Message: "Wrong."}, nil
+		return provider.Reply{Message: identity.Refused}, nil
 	}
 	left := x.left()
 	if !identity.Enough(append(slices.Clone(left), x.done...), x.done) || a.More && len(left) > 0 {
