@@ -19,10 +19,10 @@ func (p *asked) Ask(ctx context.Context, s identity.Style, question string) (ide
 	return p.listening.Ask(ctx, s, question)
 }
 
-func (h *house) talks(user string, answers ...string) (identity.Code, *asked) {
+func (h *house) talks(answers ...string) (identity.Code, *asked) {
 	h.t.Helper()
 	p := &asked{listening: listening{typing: typing{answers}}}
-	v := h.Decide(h.t.Context(), identity.Login{Operation: identity.OpAuthenticate, Service: "login", User: user}, p)
+	v := h.Decide(h.t.Context(), identity.Login{Operation: identity.OpAuthenticate, Service: "login", User: "bob"}, p)
 	return v.Code, p
 }
 
@@ -31,7 +31,7 @@ func TestAPromptSaysThatABackupCodeIsTakenToo(t *testing.T) {
 	d.With(two)
 	h := d.house(stepped)
 	for _, when := range []string{"at the first sign-in", "at the next"} {
-		code, p := h.talks("bob", "battery staple", "012345")
+		code, p := h.talks("battery staple", "012345")
 		if code != identity.Granted || len(p.questions) != 2 || !strings.Contains(p.questions[1], "backup code") {
 			t.Errorf("%s: %v, asked %q", when, code, p.questions)
 		}
@@ -41,11 +41,11 @@ func TestAPromptSaysThatABackupCodeIsTakenToo(t *testing.T) {
 func TestAnOldNameAfterARenameIsAskedForNothingTwice(t *testing.T) {
 	d := newRig(t)
 	h := d.house()
-	if code, _ := h.talks("bob", "correct horse"); code != identity.Granted {
+	if code, _ := h.talks("correct horse"); code != identity.Granted {
 		t.Fatal(code)
 	}
 	d.With(func(p *person) { p.Name = "robert" })
-	code, p := h.talks("bob", "correct horse", "correct horse")
+	code, p := h.talks("correct horse", "correct horse")
 	if code == identity.Granted || len(p.questions) > 1 {
 		t.Errorf("%v, asked %q, told %q", code, p.questions, p.told)
 	}
@@ -54,11 +54,11 @@ func TestAnOldNameAfterARenameIsAskedForNothingTwice(t *testing.T) {
 func TestANewDatabaseAtTheAddressIsNotOffline(t *testing.T) {
 	d := newRig(t)
 	h := d.house()
-	if code, _ := h.talks("bob", "correct horse"); code != identity.Granted {
+	if code, _ := h.talks("correct horse"); code != identity.Granted {
 		t.Fatal(code)
 	}
 	d.With(func(p *person) { p.UUID = otherBob })
-	code, p := h.talks("bob", "correct horse")
+	code, p := h.talks("correct horse")
 	told := strings.Join(p.told, " ")
 	if code == identity.Granted || strings.Contains(told, "Offline") || strings.Contains(told, "network") {
 		t.Errorf("%v, told %q", code, told)
