@@ -158,10 +158,16 @@ func checkKnown(d *Daemon, ctx context.Context, q *question) ruling {
 
 // refusedMend is what to do about an account that is refused for that reason.
 func refusedMend(why string) string {
-	if strings.Contains(why, firstSeen) {
+	switch {
+	case strings.Contains(why, firstSeen):
 		return "Give it an id on the server that nobody had before. Or, once no file on this machine belongs to the other one, run: sallyport cache clear"
+	case strings.Contains(why, identity.ErrID.Error()):
+		return "Give it another id on the server: no setting of this machine can allow this one."
+	case strings.Contains(why, outsideRange):
+		return "Give it another id on the server; or widen [ids] allow in sallyportd.toml, then: sudo systemctl restart sallyportd"
+	default:
+		return "Correct it on the server."
 	}
-	return "Mend it on the server, or widen this machine's settings."
 }
 
 // checkFresh makes sure that what the right checks will judge is new enough.

@@ -136,9 +136,9 @@ func (d *Daemon) admit(t *identity.IDToken) string {
 	case !d.hasForm(t):
 		return formRefused
 	case !d.allowedID(a.UID):
-		return fmt.Sprintf("uid %d is outside this machine's range, see [ids] allow in sallyportd.toml", a.UID)
+		return fmt.Sprintf("uid %d"+outsideRange, a.UID)
 	case !d.allowedID(a.GID):
-		return fmt.Sprintf("gid %d is outside this machine's range, see [ids] allow in sallyportd.toml", a.GID)
+		return fmt.Sprintf("gid %d"+outsideRange, a.GID)
 	}
 	if err := identity.ReservedName(a.Name, d.p.Reserved...); err != nil {
 		return identity.ReservedWhy(err)
@@ -157,6 +157,8 @@ func (d *Daemon) admit(t *identity.IDToken) string {
 	}
 	return ""
 }
+
+const outsideRange = " is outside this machine's range, see [ids] allow in sallyportd.toml"
 
 const formRefused = "a name of it has another form than this machine's settings say"
 

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/sallyport-auth/sallyport/identity"
@@ -101,5 +102,24 @@ func TestARefusalEndsWithItsAccount(t *testing.T) {
 				t.Errorf("after a restart it is refused again: %s", got)
 			}
 		})
+	}
+}
+
+func TestARefusalIsToldWithWhatCanBeDoneAboutIt(t *testing.T) {
+	h := newHouse(t)
+	h.srv.set(t, token("alice", 1900000100), nil)
+	h.online()
+	for name, c := range map[string]struct {
+		uid  uint32
+		mend string
+	}{
+		"carol": {70000, "widen [ids] allow in sallyportd.toml, then: sudo systemctl restart sallyportd"},
+		"dora":  {999, "no setting of this machine can allow this one"},
+		"eve":   {1900000100, "an id on the server that nobody had before"},
+	} {
+		h.give(token(name, c.uid))
+		if got := refusedMend(h.refusedFor(name)); !strings.Contains(got, c.mend) {
+			t.Errorf("%s (%s): %s", name, h.refusedFor(name), got)
+		}
 	}
 }

@@ -45,6 +45,6 @@ func people() []Cause {
 		{NotYet, report.Problem, "This account is valid from {DATE}.", "Wait until then. The realm gives the dates: \"sudo sallyport-server account show {NAME}\" on the server shows them."},
 		{NotInGroup, report.Problem, "This account may not log in to this machine: it is in none of the allowed groups ({GROUPS}).", OnServer + "sudo sallyport-server group add-member {GROUP} {NAME}"},
 		{NameUnknown, report.Problem, "The realm has no such account.", OnServer + "sudo sallyport-server account add {NAME}"},
-		{NotRefetched, report.Problem, "This machine refuses the account: {WHY}.", "Mend it on the server, or widen this machine's settings."},
+		{NotRefetched, report.Problem, "This machine refuses the account: {WHY}.", "Correct it on the server, or the setting that is named."},
 	}
 }
