@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/sallyport-auth/sallyport/identity"
@@ -39,9 +40,9 @@ func (r *rig) sessionLines(touched string) string {
 // line of ours jumps on anything but a success.
 func TestTheProfileMakesHomesForOursAndClosesForAll(t *testing.T) {
 	both(t, func(t *testing.T, r *rig) {
-		code := identity.Granted
+		var code atomic.Uint32 // the server reads it
 		r.serve(decide(func(_ context.Context, l identity.Login, _ identity.Conversation) identity.Verdict {
-			return identity.Verdict{Code: code}
+			return identity.Verdict{Code: identity.Code(code.Load())}
 		}))
 		for _, c := range []struct {
 			name string
@@ -54,7 +55,7 @@ func TestTheProfileMakesHomesForOursAndClosesForAll(t *testing.T) {
 			{"alice", identity.AccountExpired, false}, // came by a key that is not ours
 			{"alice", identity.Unavailable, false},    // nobody can tell
 		} {
-			code = c.code
+			code.Store(uint32(c.code))
 			touched := filepath.Join(r.confdir, "touched")
 			_ = os.Remove(touched)
 			r.service(r.sessionLines(touched))

@@ -16,26 +16,16 @@ import (
 // answer is good: longer than the measurement.
 const nscdConf = `server-user root
 paranoia no
-` + nscdTable + nscdGroups
-
-const nscdTable = `enable-cache passwd yes
-positive-time-to-live passwd 86400
-negative-time-to-live passwd 20
-suggested-size passwd 20011
-check-files passwd yes
-persistent passwd yes
-shared passwd yes
-max-db-size passwd 1073741824
 `
 
-const nscdGroups = `enable-cache group yes
-positive-time-to-live group 86400
-negative-time-to-live group 60
-suggested-size group 20011
-check-files group yes
-persistent group yes
-shared group yes
-max-db-size group 1073741824
+const nscdTable = `enable-cache %[1]s yes
+positive-time-to-live %[1]s 86400
+negative-time-to-live %[1]s 20
+suggested-size %[1]s 20011
+check-files %[1]s yes
+persistent %[1]s yes
+shared %[1]s yes
+max-db-size %[1]s 1073741824
 `
 
 // startNSCD puts everybody into passwd(5) and group(5), with nscd before them.
@@ -50,7 +40,7 @@ func startNSCD(ctx context.Context, m *machine.Machine, n int) (*running, error)
 			return nil, err
 		}
 	}
-	for path, body := range map[string]string{"/etc/nscd.conf": nscdConf, "/etc/nsswitch.conf": "passwd: files\ngroup: files\n"} {
+	for path, body := range map[string]string{"/etc/nscd.conf": nscdConf + fmt.Sprintf(nscdTable, "passwd") + fmt.Sprintf(nscdTable, "group"), "/etc/nsswitch.conf": "passwd: files\ngroup: files\n"} {
 		if err := m.WriteFile(path, body, 0o644); err != nil {
 			return nil, err
 		}
