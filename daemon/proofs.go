@@ -47,21 +47,21 @@ type proofs struct {
 	pending map[*pendingProof]struct{}
 }
 
-// pendingProof is an authentication under way. What ends the account's proofs
-// meanwhile ends this one too.
+// pendingProof is an authentication under way. What would end the proof if it were there
+// already ends this one too.
 type pendingProof struct {
-	account uuid.UUID
-	void    bool
+	at   place
+	void bool
 }
 
 // begin is called before anything is asked, and done in the end.
-func (p *proofs) begin(account uuid.UUID) *pendingProof {
+func (p *proofs) begin(at place) *pendingProof {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.pending == nil {
 		p.pending = make(map[*pendingProof]struct{})
 	}
-	w := &pendingProof{account: account}
+	w := &pendingProof{at: at}
 	p.pending[w] = struct{}{}
 	return w
 }
@@ -72,13 +72,15 @@ func (p *proofs) done(w *pendingProof) {
 	delete(p.pending, w)
 }
 
-// keep remembers a proof unless the account's were forgotten since begin.
-func (p *proofs) keep(w *pendingProof, at place, what proof) {
+// keep remembers a proof where it was begun, unless one that had been there was
+// forgotten since.
+func (p *proofs) keep(w *pendingProof, what proof) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if w.void || at.account != w.account {
+	if w.void {
 		return
 	}
+	at := w.at
 	if p.kept == nil {
 		p.kept = make(map[uuid.UUID]map[place]proof)
 	}
@@ -107,7 +109,7 @@ func (p *proofs) at(where place) (proof, bool) {
 }
 
 // forget drops the account's proofs that match, nil matching all, and tells how
-// many there were. Whatever is being proved at the moment is not kept either.
+// many there were. What is being proved at the moment and matches is not kept either.
 func (p *proofs) forget(account uuid.UUID, match func(place) bool) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -122,7 +124,7 @@ func (p *proofs) forget(account uuid.UUID, match func(place) bool) int {
 		delete(p.kept, account)
 	}
 	for w := range p.pending {
-		w.void = w.void || w.account == account
+		w.void = w.void || w.at.account == account && (match == nil || match(w.at))
 	}
 	return n
 }

@@ -157,7 +157,7 @@ func (s *login) proving(ctx context.Context) identity.Verdict {
 	if !p.StepUp || !known {
 		return s.prove(ctx)
 	}
-	w := s.d.proofs.begin(at.account)
+	w := s.d.proofs.begin(at)
 	defer s.d.proofs.done(w)
 	v := s.prove(ctx)
 	if v.Code != identity.Granted {
@@ -165,7 +165,7 @@ func (s *login) proving(ctx context.Context) identity.Verdict {
 	}
 	// Without factors it proves nothing that could be judged later.
 	if len(s.proved) > 0 {
-		s.d.proofs.keep(w, at, proof{factors: s.proved, at: s.d.clock.boottime(), expires: s.expires, offline: s.away})
+		s.d.proofs.keep(w, proof{factors: s.proved, at: s.d.clock.boottime(), expires: s.expires, offline: s.away})
 	}
 	return v
 }
@@ -207,12 +207,20 @@ func (s *login) loggedOut() {
 	}
 	ends := s.Session
 	s.d.proofs.forget(s.q.e.account.UUID, func(at place) bool {
-		audited := ends.Audit != 0 && ends.Audit != identity.NoAuditSession
-		if !audited && ends.Terminal == 0 {
-			return true // it cannot be told which
+		switch {
+		case audited(ends) && at.session.Audit == ends.Audit:
+			return true
+		case ends.Terminal != 0:
+			return at.session.Terminal == ends.Terminal
+		default:
+			// Neither is known of the one that ends: it could be any of which neither is.
+			return !audited(ends) && !audited(at.session) && at.session.Terminal == 0
 		}
-		return audited && at.session.Audit == ends.Audit || ends.Terminal != 0 && at.session.Terminal == ends.Terminal
 	})
+}
+
+func audited(s identity.LoginSession) bool {
+	return s.Audit != 0 && s.Audit != identity.NoAuditSession
 }
 
 // revoke forgets the proofs of an account that may do nothing any more, or whose

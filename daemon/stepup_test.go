@@ -144,15 +144,55 @@ func TestAProofThatIsForgottenWhileItIsMadeIsNotKept(t *testing.T) {
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			h := sudoHouse(t)
-			w := h.d.proofs.begin(token("alice", 1).Account.UUID)
+			w := h.d.proofs.begin(place{account: token("alice", 1).Account.UUID})
 			forget(h)
-			h.d.proofs.keep(w, place{account: token("alice", 1).Account.UUID}, proof{})
+			h.d.proofs.keep(w, proof{})
 			h.d.proofs.done(w)
 			if s := h.d.proofs.snapshot(); s != fmt.Sprint(map[uuid.UUID]map[place]proof{}) && s != fmt.Sprint(map[uuid.UUID]map[place]proof(nil)) {
 				t.Errorf("remembered: %s", s)
 			}
 			if n := len(h.d.proofs.pending); n != 0 {
 				t.Errorf("%d are still under way", n)
+			}
+		})
+	}
+}
+
+// While somebody types a password for sudo, other sessions of theirs come and go: cron's,
+// root's su, another ssh.
+func TestASessionThatEndsElsewhereVoidsNoProof(t *testing.T) {
+	other := identity.LoginSession{Audit: 8, Terminal: 34817, Leader: 4321, Started: 88888}
+	unaudited := desk()
+	unaudited.Audit = identity.NoAuditSession
+	for sentence, c := range map[string]struct {
+		at, ends identity.LoginSession
+		kept     bool
+	}{
+		"another ssh":                 {desk(), other, true},
+		"cron, audited":               {desk(), identity.LoginSession{Audit: 9, Leader: 5, Started: 5}, true},
+		"cron, unaudited":             {desk(), identity.LoginSession{Audit: identity.NoAuditSession, Leader: 5, Started: 5}, true},
+		"root's su at another tty":    {desk(), identity.LoginSession{Audit: identity.NoAuditSession, Terminal: 5, Leader: 5, Started: 5}, true},
+		"nothing is known of it":      {desk(), identity.LoginSession{}, true},
+		"cron, where nobody is":       {unaudited, identity.LoginSession{Leader: 5, Started: 5}, true},
+		"its own":                     {desk(), desk(), false},
+		"its own, from another place": {desk(), identity.LoginSession{Audit: 7, Leader: 1, Started: 1}, false},
+		"its terminal's":              {unaudited, identity.LoginSession{Terminal: desk().Terminal, Leader: 1, Started: 1}, false},
+		"one as little known":         {identity.LoginSession{Leader: 6, Started: 6}, identity.LoginSession{Leader: 5, Started: 5}, false},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			h := sudoHouse(t)
+			at := place{account: token("alice", 1).Account.UUID, session: c.at}
+			before, during := at, at
+			before.asker = "alice"
+			h.d.proofs.keep(h.d.proofs.begin(before), proof{at: 1})
+			w := h.d.proofs.begin(during)
+			h.sudo(identity.OpCloseSession, sudo{service: "login", user: "alice", session: c.ends})
+			h.d.proofs.keep(w, proof{at: 1})
+			if _, kept := h.d.proofs.at(before); kept != c.kept {
+				t.Errorf("what was proved before: kept %t", kept)
+			}
+			if _, kept := h.d.proofs.at(during); kept != c.kept {
+				t.Errorf("what is being proved: kept %t", kept)
 			}
 		})
 	}
@@ -196,9 +236,8 @@ func TestTheAccountPhaseAsksAndSaysWhatIsWrong(t *testing.T) {
 func TestProofsAreBounded(t *testing.T) {
 	var p proofs
 	id := uuid.New()
-	w := p.begin(id)
 	for i := range uint32(10 * maxProofs) {
-		p.keep(w, place{account: id, session: identity.LoginSession{Leader: i}}, proof{at: time.Duration(i)})
+		p.keep(p.begin(place{account: id, session: identity.LoginSession{Leader: i}}), proof{at: time.Duration(i)})
 	}
 	list := p.of(id, 0)
 	if len(list) != maxProofs || list[0].session.Leader != 10*maxProofs-1 || list[maxProofs-1].session.Leader != 9*maxProofs {
