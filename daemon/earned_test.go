@@ -85,6 +85,7 @@ func TestASessionEarnsItsGroupByTheProcessThatAuthenticatedAndNoOther(t *testing
 		"itself, no longer a member":        {by: at(70, 50), then: func(h *house) { h.changed(func(t *identity.IDToken) { t.Groups = t.Groups[:2] }) }},
 		"itself, when more is demanded":     {by: at(70, 50), then: func(h *house) { h.changed(func(t *identity.IDToken) { t.Groups[2].Points = 99 }) }},
 		"itself, when it is earned no more": {by: at(70, 50), then: func(h *house) { h.changed(func(t *identity.IDToken) { t.Groups[2].Earned = false }) }},
+		"itself, when the gid is another":   {by: at(70, 50), then: func(h *house) { h.changed(func(t *identity.IDToken) { t.Groups[2].GID++ }) }},
 		"itself, while a local group has the gid": {by: at(70, 50), then: func(h *house) {
 			h.local("group", "root:x:0:\nsudo:x:27:\nmine:x:1900000055:\n")
 		}},
