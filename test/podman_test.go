@@ -71,7 +71,8 @@ func runsAContainer(t *testing.T, b *machine.Booted, name string, first int) {
 }
 
 // as runs a command at home without PAM: su(1) rightly refuses where the daemon is gone.
-// The machine's disk is an overlay already, and containers' cannot be one over it.
+// The machine's disk is an overlay already, and containers' cannot be one over it; what
+// podman keeps while it runs must outlive a session, unlike /run/user.
 func as(name, command string) string {
-	return "cd ~" + name + "; setpriv --reuid=" + name + " --regid=" + name + " --init-groups env -i HOME=$PWD PATH=$PATH STORAGE_DRIVER=vfs " + command
+	return "cd ~" + name + "; install -d -o " + name + " -m 0700 run; setpriv --reuid=" + name + " --regid=" + name + " --init-groups env -i HOME=$PWD PATH=$PATH STORAGE_DRIVER=vfs XDG_RUNTIME_DIR=$PWD/run " + command
 }
