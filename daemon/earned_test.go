@@ -85,6 +85,7 @@ func TestASessionEarnsItsGroupByTheProcessThatAuthenticatedAndNoOther(t *testing
 		"itself, no longer a member":        {by: at(70, 50), then: func(h *house) { h.changed(func(t *identity.IDToken) { t.Groups = t.Groups[:2] }) }},
 		"itself, when more is demanded":     {by: at(70, 50), then: func(h *house) { h.changed(func(t *identity.IDToken) { t.Groups[2].Points = 99 }) }},
 		"itself, when it is earned no more": {by: at(70, 50), then: func(h *house) { h.changed(func(t *identity.IDToken) { t.Groups[2].Earned = false }) }},
+		"itself, when the gid is another":   {by: at(70, 50), then: func(h *house) { h.changed(func(t *identity.IDToken) { t.Groups[2].GID++ }) }},
 		"itself, while a local group has the gid": {by: at(70, 50), then: func(h *house) {
 			h.local("group", "root:x:0:\nsudo:x:27:\nmine:x:1900000055:\n")
 		}},
@@ -137,6 +138,7 @@ func TestAWeakerProofEarnsNothing(t *testing.T) {
 		"a code, where 30 points are":        {func(g *identity.Group) { g.Demands, g.Points = nil, 30 }, func(h *house) []string { return []string{"", "secret", h.code(0)} }, true},
 		"a code, where 31 points are":        {func(g *identity.Group) { g.Demands, g.Points = nil, 31 }, func(h *house) []string { return []string{"", "secret", h.code(0)} }, false},
 		"anything, where nothing is":         {func(g *identity.Group) { g.Demands = nil }, func(*house) []string { return []string{"123456"} }, true},
+		"nothing, where nothing is":          {func(g *identity.Group) { g.Demands = nil }, func(*house) []string { return nil }, false},
 		"a wrong code":                       {nil, func(*house) []string { return []string{"", "secret", "000000x"} }, false},
 		"nothing, as with an ssh key":        {nil, func(*house) []string { return nil }, false},
 		"a person who goes away at the code": {nil, func(*house) []string { return []string{"", "secret"} }, false},
@@ -256,6 +258,48 @@ func TestWhoamiTellsWhatThisSessionEarned(t *testing.T) {
 		}
 		if fmt.Sprint(w.Account.Groups) != "[alice stuff]" {
 			t.Errorf("groups %v", w.Account.Groups)
+		}
+	}
+}
+
+func TestWhoCannotBeToldEarnsNothing(t *testing.T) {
+	for sentence, c := range map[string]struct {
+		proves, begins identity.Process
+		as             func(*identity.Login)
+	}{
+		"a program that is not root's":          {at(70, 50), at(70, 50), func(l *identity.Login) { l.Peer.UID = 1900000100 }},
+		"a process that says nothing":           {identity.Process{}, at(70, 0), nil},
+		"a session's process that says nothing": {at(70, 0), identity.Process{}, nil},
+		"a process without a start":             {identity.Process{PID: 70}, identity.Process{PID: 70}, nil},
+		"a process without a number":            {identity.Process{Started: 700}, identity.Process{Started: 700}, nil},
+		"a parent of which only the number is":  {identity.Process{PID: 70, Started: 700, Parent: 50}, identity.Process{PID: 50}, nil},
+		"a parent of which only the start is":   {identity.Process{PID: 70, Started: 700, ParentStarted: 500}, identity.Process{Started: 500}, nil},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			h := vaultHouse(t)
+			if v := h.by(identity.OpAuthenticate, c.proves, c.as, "secret", h.code(0)); v.Code != identity.Granted {
+				t.Fatal(v.Code)
+			}
+			if v := h.by(identity.OpSetCredentials, c.begins, nil); v.Code != identity.Granted || len(v.Groups) > 0 {
+				t.Errorf("%s with %v", v.Code, v.Groups)
+			}
+		})
+	}
+}
+
+func TestAStrongerProofBeforeTheLastOneEarnsNothing(t *testing.T) {
+	card := validCard(t)
+	h := newHouse(t, func(h *house) { h.cards = &reader{card: card} })
+	h.srv.set(t, token("alice", 1900000100, vault()), func(p *person) { coded(p); carded(card)(p) })
+	h.online()
+	for _, answers := range [][]string{{"", "secret", h.code(0)}, {"123456"}} {
+		if v := h.by(identity.OpAuthenticate, at(70, 50), nil, answers...); v.Code != identity.Granted {
+			t.Fatal(v.Code)
+		}
+	}
+	for range 2 { // the last proof's, and what is left after it
+		if v := h.by(identity.OpSetCredentials, at(70, 50), nil); v.Code != identity.Granted || len(v.Groups) > 0 {
+			t.Errorf("%s with %v", v.Code, v.Groups)
 		}
 	}
 }

@@ -24,6 +24,9 @@ const inContainer = `
 
 func TestEverybodyRunsContainersOfTheirOwn(t *testing.T) {
 	b := settled(t)
+	// The kernel lets nobody mount a /proc of their own where all that they see is masked,
+	// as systemd-nspawn(1) does.
+	in(t, b, "mkdir /run/proc; mount -t proc proc /run/proc")
 	must(t, b.WriteFile("/usr/local/bin/make-image", "#!/bin/sh -eu\n"+makeImage, 0o755))
 	people := []string{ada, bob, local}
 	first := map[string]int{} // of each one's subordinate ids
@@ -68,7 +71,8 @@ func runsAContainer(t *testing.T, b *machine.Booted, name string, first int) {
 }
 
 // as runs a command at home without PAM: su(1) rightly refuses where the daemon is gone.
-// The machine's disk is an overlay already, and containers' cannot be one over it.
+// The machine's disk is an overlay already, and containers' cannot be one over it; what
+// podman keeps while it runs must outlive a session, unlike /run/user.
 func as(name, command string) string {
-	return "cd ~" + name + "; setpriv --reuid=" + name + " --regid=" + name + " --init-groups env -i HOME=$PWD PATH=$PATH STORAGE_DRIVER=vfs " + command
+	return "cd ~" + name + "; install -d -o " + name + " -m 0700 run; setpriv --reuid=" + name + " --regid=" + name + " --init-groups env -i HOME=$PWD PATH=$PATH STORAGE_DRIVER=vfs XDG_RUNTIME_DIR=$PWD/run " + command
 }
