@@ -56,7 +56,7 @@ func (w *ward) until(ask func() error) {
 // join joins the machine with what a command of the server prints.
 func (w *ward) join(command string) {
 	w.t.Helper()
-	w.do("sallyport join " + w.words(command))
+	w.do("sallyport join --yes --no-host " + w.words(command))
 }
 
 func (w *ward) words(command string) string {

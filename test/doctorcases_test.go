@@ -127,7 +127,7 @@ func TestDoctorMendsTheWayToTheServer(t *testing.T) {
 		{name: "in quarantine", breaks: "sallyport-server machine quarantine laptop --dir " + serverFolder, cause: trouble.MachineShutOut, late: true},
 		{
 			name: "removed from the realm", breaks: "sallyport-server machine remove laptop --dir " + serverFolder, cause: trouble.MachineRemoved, late: true,
-			typed: func(w *ward) string { return "sudo sallyport join " + w.words("machine add laptop") },
+			typed: func(w *ward) string { return "sudo sallyport join --yes " + w.words("machine add laptop") },
 		},
 		{
 			name: "the server's disk is full", cause: trouble.ServerFull, late: true,
