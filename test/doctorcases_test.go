@@ -46,7 +46,8 @@ func TestDoctorMendsTheDaemonAndItsFiles(t *testing.T) {
 		{name: "a daemon that hangs", breaks: "kill -STOP $(systemctl show sallyportd -p MainPID --value)", cause: trouble.DaemonHangs},
 		{
 			name: "a configuration that the daemon has not read", cause: trouble.ConfigNewer,
-			breaks: `at=$(systemctl show --timestamp=unix sallyportd -p ExecMainStartTimestamp --value); touch -d "@$((${at#@} + 2))" ` + toml,
+			breaks: `at=$(systemctl show --timestamp=unix sallyportd -p ExecMainStartTimestamp --value); touch -d "@$((${at#@} + 2))" ` + toml +
+				"; until test $(date +%s) -gt $(stat -c %Y " + toml + "); do :; done", // a file of the future stays newer
 		},
 	})
 }
