@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -160,7 +161,10 @@ func stopServer(ctx context.Context, r *machine.Realm) error {
 	}
 	out, err := r.Run(ctx, "/usr/bin/sallyport", "status")
 	show("$ sallyport status\n" + out)
-	return err
+	if err == nil || !strings.Contains(out, "offline") {
+		return errors.New("status does not say that the server is away")
+	}
+	return nil
 }
 
 func disable(ctx context.Context, r *machine.Realm) error {
@@ -201,8 +205,8 @@ func restoreServer(ctx context.Context, r *machine.Realm) error {
 func disableAnew(ctx context.Context, r *machine.Realm) error {
 	out, err := r.Run(ctx, "/usr/bin/sallyport", "status")
 	show("$ sallyport status\n" + out)
-	if err != nil || !strings.Contains(out, "The server was restored from a backup") {
-		return fmt.Errorf("status does not say that the server was restored: %w", err)
+	if !strings.Contains(out, "The server was restored from a backup") {
+		return fmt.Errorf("status does not say that the server was restored: %v", err)
 	}
 	if _, err := r.Admin(ctx, "", "account", "disable", name); err != nil {
 		return err
