@@ -206,7 +206,7 @@ func disableAnew(ctx context.Context, r *machine.Realm) error {
 	out, err := r.Run(ctx, "/usr/bin/sallyport", "status")
 	show("$ sallyport status\n" + out)
 	if !strings.Contains(out, "The server was restored from a backup") {
-		return fmt.Errorf("status does not say that the server was restored: %v", err)
+		return errors.Join(errors.New("status does not say that the server was restored"), err)
 	}
 	if _, err := r.Admin(ctx, "", "account", "disable", name); err != nil {
 		return err
