@@ -259,8 +259,7 @@ func (d *Daemon) cacheClear(ctx context.Context) error {
 // readAgain makes the next contact begin with the whole list; the caller holds
 // d.writing. Until then an absent name is not known to be absent.
 func (d *Daemon) readAgain(ctx context.Context) error {
-	was := d.kept.Load()
-	k := cache.Contact{At: was.At, LostAt: was.LostAt, LostWhy: was.LostWhy}
+	k := listAgain(*d.kept.Load())
 	if k.At.IsZero() {
 		k.At = time.Unix(0, 0)
 	}

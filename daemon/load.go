@@ -51,7 +51,7 @@ func (d *Daemon) load(ctx context.Context) error {
 		return fmt.Errorf("load: %w", err)
 	}
 	if l.bad > 0 || l.again {
-		k = cache.Contact{At: k.At} // something is missing: list again
+		k = listAgain(k) // something is missing
 	}
 	d.kept.Store(&k)
 	if k.Disowned {
@@ -68,6 +68,12 @@ func (d *Daemon) load(ctx context.Context) error {
 		debug.FreeOSMemory() // verifying passes through ten times what it leaves
 	}
 	return nil
+}
+
+// listAgain is what is known of contact when the list has to be read again. What the server
+// has lost stays disowned until then.
+func listAgain(k cache.Contact) cache.Contact {
+	return cache.Contact{At: k.At, Disowned: k.Disowned, LostAt: k.LostAt, LostWhy: k.LostWhy}
 }
 
 // loading takes over remembered tokens, some at a time: their signatures are

@@ -123,3 +123,33 @@ func TestARefusalIsToldWithWhatCanBeDoneAboutIt(t *testing.T) {
 		}
 	}
 }
+
+// What the server has lost lets nobody in until the list is read, whatever else makes the
+// machine read it again.
+func TestWhatIsDisownedStaysSoWhenTheListIsDue(t *testing.T) {
+	for sentence, due := range map[string]func(h *house){
+		"a wider range":             func(h *house) { h.policy.IDs = append(h.policy.IDs, identity.IDRange{Min: 70000, Max: 80000}) },
+		"a token that is damaged":   func(h *house) { h.stores(`UPDATE tokens SET signed = x'00' WHERE name = 'bob'`) },
+		"somebody who is forgotten": func(h *house) { h.start(); must(h.t, h.d.cacheForget(bg, h.known("bob"))); h.stop() },
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			h := outside(t)
+			h.srv.set(t, token("bob", 1900000101), nil)
+			h.wait("bob", func() bool { return h.known("bob") != nil })
+			h.expect(identity.Granted, "alice", "secret")
+			h.srv.be(down)
+			h.stop()
+			h.stores(`UPDATE contact SET disowned = 1`)
+			due(h)
+			h.start()
+			h.run()
+			h.lost()
+			if v, _ := h.login("alice", "secret"); v.Code == identity.Granted {
+				t.Error("what the server has lost lets her in")
+			}
+			h.srv.be(up)
+			h.wait("the list", func() bool { return h.d.kept.Load().Complete })
+			h.expect(identity.Granted, "alice", "secret")
+		})
+	}
+}
