@@ -3,6 +3,8 @@ package daemon
 import (
 	"sync"
 	"time"
+
+	"github.com/sallyport-auth/sallyport/identity"
 )
 
 // A server that cannot be listed is asked about each name that nobody has, and some
@@ -62,11 +64,29 @@ func (a *absent) makeRoom(now time.Duration) {
 	}
 }
 
+// any tells whether a no is remembered at all: where a realm is listed, none ever is.
+func (a *absent) any() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.until) > 0
+}
+
 func (a *absent) drop(keys ...string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, k := range keys {
 		delete(a.until, k)
+	}
+}
+
+// come ends what was said of an account and its groups, for they are there.
+func (a *absent) come(t *identity.IDToken) {
+	if !a.any() {
+		return // a list of many people costs no keys
+	}
+	a.drop(nameKey(t.Account.Name), uidKey(t.Account.UID))
+	for _, g := range t.Groups {
+		a.drop(groupKey(g.Name), gidKey(g.GID))
 	}
 }
 

@@ -278,10 +278,7 @@ func (d *Daemon) take(r provider.Record, now time.Time, list *listing) taken {
 	}
 	d.refused.set(a.UUID, a.Name, "")
 	d.leaveOut(r.Token)
-	d.absent.drop(nameKey(a.Name), uidKey(a.UID))
-	for _, g := range r.Token.Groups {
-		d.absent.drop(groupKey(g.Name), gidKey(g.GID))
-	}
+	d.absent.come(r.Token)
 	seenUID, seenGID := x.pinnedUID(a.UUID) != 0, x.pinnedGID(r.Token.Groups[0].UUID) != 0
 	p := x.put(newEntry(r.Token, now), r.Token.Groups, d.allowedID)
 	var ids []cache.ID

@@ -95,7 +95,8 @@ func (d *Daemon) isRemembered(ctx context.Context, id uuid.UUID, password identi
 	return d.checkVerifier(ctx, v, password)
 }
 
-// doubts are the accounts whose password the server is going to be asked for again.
+// doubts are the accounts whose password the server refused: it is compared with what is
+// remembered, and may be asked for again.
 type doubts struct {
 	mu sync.Mutex
 	of map[uuid.UUID]bool
@@ -130,10 +131,13 @@ func (x *doubts) end(id uuid.UUID) {
 // does for who was never refused.
 func (d *Daemon) doubt(ctx context.Context, e *entry, password identity.Secret, wait time.Duration) {
 	id := e.account.UUID
-	if is, err := d.isRemembered(ctx, id, password); err != nil || !is || !d.doubts.begin(id) {
-		return
+	if !d.doubts.begin(id) {
+		return // before the hash: whoever guesses makes no crowd of them
 	}
 	defer d.doubts.end(id)
+	if is, err := d.isRemembered(ctx, id, password); err != nil || !is {
+		return
+	}
 	d.log.InfoContext(ctx, "the server refuses a password that was right before; it is asked once more, for the account may be locked", "account", e.account.Name, "in", wait)
 	over := time.NewTimer(wait)
 	defer over.Stop()
