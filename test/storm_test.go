@@ -54,12 +54,24 @@ func TestNobodyFillsTheDoorWithOpenPrompts(t *testing.T) {
 	// su is set-user-ID: to the kernel the peer is root, and the module says who runs it.
 	ctx, cancel := context.WithTimeout(t.Context(), machine.Patience)
 	defer cancel()
+	var flood []*wire.Conn
 	for range 4300 {
 		c, err := wire.Dial(ctx, r.Path("/run/sallyport/pam.sock"))
 		must(t, err)
 		t.Cleanup(func() { _ = c.Close() })
 		must(t, c.Send(ctx, begin(identity.OpAuthenticate).AddNumbers(wire.Caller, identity.NoLoginUID, uid)))
+		flood = append(flood, c)
 	}
+	// Each is at its prompt, or was ended: one that is still beginning would take the place
+	// of the su below, which the same local user runs.
+	for _, c := range flood {
+		for {
+			if m, err := c.Receive(ctx); err != nil || m.Type != wire.Working {
+				break
+			}
+		}
+	}
+	must(t, ctx.Err())
 	t.Run("held open by direct connections", func(t *testing.T) { comeIn(t, r) })
 
 	// The same with the real program, which waits for a password that never comes.
