@@ -20,9 +20,11 @@ type Service struct {
 	// for sudo, and false for all others.
 	StepUp *bool `toml:"step_up"`
 	// MaxAge of a proof, at most a day; default 5 min.
-	MaxAge  *Duration  `toml:"max_age"`
-	Require []GroupID  `toml:"require"` // groups that the account must be in, and earn
-	Factors []Demanded `toml:"factors"` // that the proof must hold
+	MaxAge *Duration `toml:"max_age"`
+	// Scope is where a proof counts; default ScopeTerminal.
+	Scope   *ProofScope `toml:"proof_scope"`
+	Require []GroupID   `toml:"require"` // groups that the account must be in, and earn
+	Factors []Demanded  `toml:"factors"` // that the proof must hold
 	// Points that the proof must come to, in the realm's table; default 0.
 	Points *uint16 `toml:"points"`
 	// Cards: a card may be asked for where one is in a reader; default true.
@@ -34,6 +36,25 @@ const (
 	defaultMaxAge = Duration(5 * time.Minute)
 	longestMaxAge = Duration(24 * time.Hour)
 )
+
+// ProofScope is where a proof counts.
+type ProofScope string
+
+// The scopes. A session is one login with all that it starts: a connection of ssh with
+// all its commands and terminals, by the kernel's audit session.
+const (
+	ScopeTerminal ProofScope = "terminal"
+	ScopeSession  ProofScope = "session"
+)
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (p *ProofScope) UnmarshalText(b []byte) error {
+	*p = ProofScope(b)
+	if *p != ScopeTerminal && *p != ScopeSession {
+		return fmt.Errorf("%q is neither terminal nor session", b)
+	}
+	return nil
+}
 
 // Demanded is a kind of factor.
 type Demanded struct{ kind identity.FactorKind }
@@ -105,7 +126,7 @@ func (c *Config) ServiceOf(name string) Service {
 
 // noRules is the default.
 func noRules() Service {
-	return Service{StepUp: new(false), MaxAge: new(defaultMaxAge), Points: new(uint16(0)), Cards: new(true)}
+	return Service{StepUp: new(false), MaxAge: new(defaultMaxAge), Scope: new(ScopeTerminal), Points: new(uint16(0)), Cards: new(true)}
 }
 
 func checkServices(all map[string]Service) error {

@@ -181,7 +181,7 @@ func services(c *config.Config, realm string) map[string]daemon.Service {
 	all := make(map[string]daemon.Service)
 	for name, s := range c.Services() {
 		all[name] = daemon.Service{
-			StepUp: *s.StepUp, MaxAge: time.Duration(*s.MaxAge), Require: s.Groups(realm), Factors: s.Kinds(),
+			StepUp: *s.StepUp, MaxAge: time.Duration(*s.MaxAge), WholeSession: *s.Scope == config.ScopeSession, Require: s.Groups(realm), Factors: s.Kinds(),
 			Points: *s.Points, NoCards: !*s.Cards,
 		}
 	}
