@@ -27,4 +27,8 @@ func TestAProofOfAConnectionServesAllItsCommands(t *testing.T) {
 	if want := "before\n" + refused + "first\nroot\nagain\nroot\nroot\nterminal\nroot\nother\n" + refused + "later\n" + refused; said != want {
 		t.Errorf("got:\n%s\nwant:\n%s", said, want)
 	}
+	why := script(t, r, `
+		echo '%admins ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/admins
+		ssh -F none -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o BatchMode=yes -i `+adaKey+` `+ada+`@127.0.0.1 'sudo id' </dev/null 2>&1 || true`)
+	mentions(t, why, "A fresh proof is needed, and nobody can be asked here.", "Use a terminal (ssh -t).")
 }
