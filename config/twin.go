@@ -65,7 +65,7 @@ func (s Service) Weaker(other Service) string {
 		return "step_up"
 	case *other.StepUp && *s.MaxAge > *other.MaxAge:
 		return "max_age"
-	case *other.StepUp && *s.Scope != *other.Scope && *other.Scope == ScopeTerminal:
+	case *other.StepUp && s.Scope.String() != other.Scope.String() && other.Scope.String() == ScopeTerminal:
 		return "proof_scope"
 	case *s.Points < *other.Points:
 		return "points"

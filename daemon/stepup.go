@@ -30,6 +30,9 @@ type Service struct {
 	Factors []identity.FactorKind
 	// Points that the proof must come to in the realm's table.
 	Points uint16
+	// TrustedUsers are local users whose programs may ask about others here; see asker.go.
+	// Only without StepUp.
+	TrustedUsers []string
 	// NoCards asks for no card here, whoever is at the door.
 	NoCards bool
 }

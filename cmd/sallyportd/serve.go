@@ -181,8 +181,8 @@ func services(c *config.Config, realm string) map[string]daemon.Service {
 	all := make(map[string]daemon.Service)
 	for name, s := range c.Services() {
 		all[name] = daemon.Service{
-			StepUp: *s.StepUp, MaxAge: time.Duration(*s.MaxAge), WholeSession: *s.Scope == config.ScopeSession, Require: s.Groups(realm), Factors: s.Kinds(),
-			Points: *s.Points, NoCards: !*s.Cards,
+			StepUp: *s.StepUp, MaxAge: time.Duration(*s.MaxAge), WholeSession: s.Scope.String() == config.ScopeSession, Require: s.Groups(realm), Factors: s.Kinds(),
+			Points: *s.Points, TrustedUsers: s.Trusted, NoCards: !*s.Cards,
 		}
 	}
 	return all
