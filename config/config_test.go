@@ -74,6 +74,9 @@ func TestAFaultNamesItsLineAndColumn(t *testing.T) {
 		"mutual, below zero":   {good + "[cards]\nmutual_index = -1\n", `f.toml:11:16: `},
 		"a key, and no mode":   {good + "[cards]\nmutual_key = \"/k\"\n", `f.toml: [cards] mutual_key, mutual_roots and mutual_index are for mutual =`},
 		"index, mutual off":    {good + "[cards]\nmutual = \"off\"\nmutual_index = 1\n", `f.toml: [cards] mutual_key, mutual_roots and mutual_index are for`},
+		"a proxy with a key":   {strings.Replace(good, "realm =", "proxy = \"http://a:b@p:1\"\nrealm =", 1), `f.toml:6:9: a proxy that wants a password cannot be used`},
+		"a proxy by https":     {strings.Replace(good, "realm =", "proxy = \"https://p:1\"\nrealm =", 1), `f.toml:6:9: "https://p:1" must be http://HOST:PORT`},
+		"a proxy of no port":   {strings.Replace(good, "realm =", "proxy = \"http://p\"\nrealm =", 1), `f.toml:6:9: "http://p" must be http://HOST:PORT`},
 		"relative path":        {good + "[paths]\nstate = \"state\"\n", `f.toml: "state" is not an absolute path`},
 	} {
 		t.Run(name, func(t *testing.T) {

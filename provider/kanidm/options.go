@@ -47,6 +47,8 @@ type Mapping struct {
 type Options struct {
 	// URL is https://HOST[:PORT].
 	URL string
+	// Proxy is https.Way's.
+	Proxy string
 	// Realm stands in the tokens, and in nothing that the server sees.
 	Realm string
 	// RootPEM are the only authorities that may vouch for the server.
@@ -132,7 +134,7 @@ func New(o Options) (*Provider, error) {
 		return nil, fmt.Errorf("kanidm provider: %w", err)
 	}
 	p.roots = roots
-	p.pool = https.Transport(&tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}, o.Dial)
+	p.pool = https.Transport(&tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}, https.Way{Proxy: o.Proxy, Dial: o.Dial})
 	p.http = https.Client(p.pool)
 	return p, nil
 }
