@@ -284,8 +284,11 @@ func (h *Host) judgeKeysCommand(cmd, user string, at setting) []report.Finding {
 			return []report.Finding{*f}
 		}
 	}
+	chained := strings.HasPrefix(cmd, "/usr/bin/userdbctl ") // it needs root, and ours is run by setpriv
+	if _, rest, found := strings.Cut(cmd, "--reuid="); chained && found {
+		user, _, _ = strings.Cut(rest, " ")
+	}
 	switch _, there := h.localUser(user); {
-	case strings.HasPrefix(cmd, "/usr/bin/userdbctl "): // it needs root
 	case user == "none" || user == "root" || user == "":
 		return []report.Finding{trouble.SSHKeysUser.Finding("USER", user, "FILE", "/etc/ssh/sshd_config.d/20-sallyport.conf")}
 	case !there && h.Root == "":
