@@ -287,6 +287,8 @@ func (h *Host) judgeKeysCommand(cmd, user string, at setting) []report.Finding {
 	chained := strings.HasPrefix(cmd, "/usr/bin/userdbctl ") // it needs root, and ours is run by setpriv
 	if _, rest, found := strings.Cut(cmd, "--reuid="); chained && found {
 		user, _, _ = strings.Cut(rest, " ")
+	} else if chained {
+		return nil
 	}
 	switch _, there := h.localUser(user); {
 	case user == "none" || user == "root" || user == "":
