@@ -72,6 +72,8 @@ type Options struct {
 	SoftLock time.Duration
 	// OfflineFor is how long an account may be trusted without contact: 14 days.
 	OfflineFor time.Duration
+	// Installed tells whether a program is on this machine; nil looks at its disk.
+	Installed func(program string) bool
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -120,6 +122,9 @@ func New(o Options) (*Provider, error) {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Installed == nil {
+		o.Installed = installed
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(o.RootPEM) {
