@@ -54,7 +54,7 @@ func units() []Cause {
 		{SocketMode, report.Problem, "{FILE} has mode {MODE}, so that not everybody can use it.", "sudo chmod 0666 {FILE}"},
 		{RunFolder, report.Problem, "{FOLDER} has mode {MODE}, so that nobody but root reaches the daemon.", "sudo chmod 0755 {FOLDER}"},
 		{SocketInactive, report.Problem, "sallyportd.socket is {STATE} while the daemon runs: its sockets reach nobody.", anew},
-		{DaemonHangs, report.Problem, "The daemon runs and does not answer (process {PID}, state {STATE}).", "sudo systemctl kill --signal=SIGCONT sallyportd; sudo systemctl restart sallyportd"},
+		{DaemonHangs, report.Problem, "The daemon runs and does not answer (process {PID}, state {STATE}).", "sudo systemctl kill --kill-whom=main --signal=SIGCONT sallyportd; sudo systemctl restart sallyportd"},
 		{DaemonSilent, report.Problem, "The daemon does not answer: {WHY}.", anew},
 		{DaemonOld, report.Warning, "The daemon that runs is version {RUNS}, and the one that is installed is {HERE}.", "sudo systemctl restart sallyportd"},
 		{DaemonDenied, report.Problem, "AppArmor denies the daemon something: {WHY}", "sudo aa-complain /usr/sbin/sallyportd" + restart},
