@@ -162,9 +162,12 @@ func (c *Cache) Tokens(ctx context.Context, realm string, each func(Token) error
 
 const tokenColumns = `SELECT uuid, name, uid, gid, revision, signed, fetched_at FROM tokens `
 
+// tokenPage goes on in the order of the primary key. The "+" keeps SQLite from the index by
+// revision, after which it would sort all of a realm for each page.
+const tokenPage = tokenColumns + `WHERE +provider = ? AND uuid > ? ORDER BY uuid LIMIT ?`
+
 func (c *Cache) page(ctx context.Context, realm string, after []byte) ([]Token, error) {
-	rows, err := c.db.QueryContext(ctx, tokenColumns+`WHERE provider = ? AND uuid > ? ORDER BY uuid LIMIT ?`,
-		realm, after, pageSize)
+	rows, err := c.db.QueryContext(ctx, tokenPage, realm, after, pageSize)
 	if err != nil {
 		return nil, err //nolint:wrapcheck // classified by the caller
 	}

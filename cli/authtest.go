@@ -10,7 +10,8 @@ import (
 	"strings"
 
 	"github.com/msteinert/pam/v2"
-	"golang.org/x/term"
+
+	"github.com/sallyport-auth/sallyport/terminal"
 )
 
 // authResult is auth-test for programs.
@@ -58,7 +59,7 @@ func printAuth(w io.Writer, r authResult) {
 }
 
 func (a *App) signIn(res *authResult, confdir string) (err error) { //nolint:nonamedreturns // End's error counts too
-	talk := pam.ConversationFunc(newTerminal(a.Stdin, a.Stderr).respond)
+	talk := pam.ConversationFunc(newAsker(a.Stdin, a.Stderr).respond)
 	var tx *pam.Transaction
 	if confdir == "" {
 		tx, err = pam.Start(res.Service, res.Name, talk)
@@ -84,27 +85,26 @@ func (a *App) signIn(res *authResult, confdir string) (err error) { //nolint:non
 	return nil
 }
 
-// terminal answers PAM's questions from standard input: without echo where it
+// asker answers PAM's questions from standard input: without echo where it
 // is a terminal, line by line where it is not.
-type terminal struct {
+type asker struct {
 	in    *os.File
 	lines *bufio.Reader
 	out   io.Writer
 }
 
-func newTerminal(in *os.File, out io.Writer) *terminal {
-	return &terminal{in: in, lines: bufio.NewReader(in), out: out}
+func newAsker(in *os.File, out io.Writer) *asker {
+	return &asker{in: in, lines: bufio.NewReader(in), out: out}
 }
 
-func (t *terminal) respond(style pam.Style, message string) (string, error) {
+func (t *asker) respond(style pam.Style, message string) (string, error) {
 	switch style {
 	case pam.PromptEchoOff:
-		fmt.Fprint(t.out, message)
-		if !term.IsTerminal(int(t.in.Fd())) {
+		if !terminal.Is(t.in) {
+			fmt.Fprint(t.out, message)
 			return t.line()
 		}
-		b, err := term.ReadPassword(int(t.in.Fd()))
-		fmt.Fprintln(t.out)
+		b, err := terminal.ReadSecret(t.in, t.out, message)
 		if err != nil {
 			return "", fmt.Errorf("read answer: %w", err)
 		}
@@ -120,7 +120,7 @@ func (t *terminal) respond(style pam.Style, message string) (string, error) {
 	}
 }
 
-func (t *terminal) line() (string, error) {
+func (t *asker) line() (string, error) {
 	s, err := t.lines.ReadString('\n')
 	if err != nil && (!errors.Is(err, io.EOF) || s == "") {
 		return "", fmt.Errorf("read answer: %w", err)

@@ -28,7 +28,7 @@ func enrolTOTP(ctx context.Context, a *App, in *invocation) error {
 	if _, err := in.parse(0); err != nil {
 		return err
 	}
-	t := newTerminal(a.Stdin, a.Stderr)
+	t := newAsker(a.Stdin, a.Stderr)
 	e, err := beginEnrolment(t, *byCard, asking(ctx, in, report.VerbEnrolTOTP))
 	if err != nil {
 		return fmt.Errorf("enrol totp: %w", err)
@@ -51,7 +51,7 @@ func enrolTOTP(ctx context.Context, a *App, in *invocation) error {
 
 // beginEnrolment asks for the password, and for a code of the present generator
 // when there is one; or for the PIN of a card that the account has. ask sends it.
-func beginEnrolment(t *terminal, byCard bool, ask func(report.EnrolArgs) (report.Enrolment, error)) (report.Enrolment, error) {
+func beginEnrolment(t *asker, byCard bool, ask func(report.EnrolArgs) (report.Enrolment, error)) (report.Enrolment, error) {
 	cgroup, _ := os.ReadFile("/proc/self/cgroup") // without one the daemon sees nobody at the reader
 	a := report.EnrolArgs{LogindSession: seat.SessionOf(string(cgroup))}
 	var err error
@@ -89,7 +89,7 @@ func (in *invocation) byCard() *bool {
 	return in.flags.Bool("by-card", false, "prove who you are with a card that you have already, in place of the password")
 }
 
-func confirmEnrolment(ctx context.Context, in *invocation, t *terminal, handle string) (report.Enrolled, error) {
+func confirmEnrolment(ctx context.Context, in *invocation, t *asker, handle string) (report.Enrolled, error) {
 	const tries = 3 // the server's limit
 	for range tries {
 		code, err := t.respond(pam.PromptEchoOn, "Code that it shows: ")

@@ -37,7 +37,7 @@ func enrolPIV(ctx context.Context, a *App, in *invocation) error {
 	if !c.Generate && (c.Key != "" || c.Touch || c.Force || c.Label != "" || c.ValidDays != 0) {
 		return fmt.Errorf("%w: --algorithm, --touch, --force, --label and --valid go with --generate", errUsage)
 	}
-	t := newTerminal(a.Stdin, a.Stderr)
+	t := newAsker(a.Stdin, a.Stderr)
 	e, err := beginEnrolment(t, *byCard, asking(ctx, in, report.VerbEnrolPIV))
 	if err != nil {
 		return fmt.Errorf("enrol piv: %w", err)
@@ -65,7 +65,7 @@ func enrolPIV(ctx context.Context, a *App, in *invocation) error {
 
 // readyCard asks for the PIN, and for the management key where that is needed,
 // until the card is ready.
-func readyCard(ctx context.Context, in *invocation, t *terminal, c *report.CardArgs) (report.CardMade, error) {
+func readyCard(ctx context.Context, in *invocation, t *asker, c *report.CardArgs) (report.CardMade, error) {
 	const tries = 4 // more prompts than a card bears wrong PINs
 	for range tries {
 		var err error
@@ -99,7 +99,7 @@ func readyCard(ctx context.Context, in *invocation, t *terminal, c *report.CardA
 }
 
 // signIn lets the card sign what the server asked, which makes it the account's.
-func signIn(ctx context.Context, in *invocation, t *terminal, c report.CardArgs) error {
+func signIn(ctx context.Context, in *invocation, t *asker, c report.CardArgs) error {
 	args := report.ConfirmArgs{Handle: c.Handle, PIN: c.PIN}
 	const tries = 3 // for a touch that was missed
 	for range tries {
@@ -113,7 +113,7 @@ func signIn(ctx context.Context, in *invocation, t *terminal, c report.CardArgs)
 }
 
 // last is the last value of an answer; those before it say that the card waits.
-func last[T any](ctx context.Context, in *invocation, t *terminal, verb string, args any, touch func(T) bool) (T, error) {
+func last[T any](ctx context.Context, in *invocation, t *asker, verb string, args any, touch func(T) bool) (T, error) {
 	var v T
 	some := false
 	err := in.daemon().Ask(ctx, verb, args, func(b json.RawMessage) error {
@@ -140,7 +140,7 @@ func enrolBackupCodes(ctx context.Context, a *App, in *invocation) error {
 	if _, err := in.parse(0); err != nil {
 		return err
 	}
-	e, err := beginEnrolment(newTerminal(a.Stdin, a.Stderr), *byCard, asking(ctx, in, report.VerbEnrolCodes))
+	e, err := beginEnrolment(newAsker(a.Stdin, a.Stderr), *byCard, asking(ctx, in, report.VerbEnrolCodes))
 	if err != nil {
 		return fmt.Errorf("enrol backup-codes: %w", err)
 	}
@@ -172,7 +172,7 @@ func enrolRemove(ctx context.Context, a *App, in *invocation) error {
 	default:
 		return fmt.Errorf("%w: enrol what? totp, piv or backup-codes; or --remove one of them", errUsage)
 	}
-	e, err := beginEnrolment(newTerminal(a.Stdin, a.Stderr), *byCard, func(proof report.EnrolArgs) (report.Enrolment, error) {
+	e, err := beginEnrolment(newAsker(a.Stdin, a.Stderr), *byCard, func(proof report.EnrolArgs) (report.Enrolment, error) {
 		args.EnrolArgs = proof
 		return control.One[report.Enrolment](ctx, in.daemon(), report.VerbEnrolRemove, args)
 	})

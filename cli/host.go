@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/term"
+	"github.com/sallyport-auth/sallyport/terminal"
 
 	"github.com/sallyport-auth/sallyport/report"
 )
@@ -152,7 +152,7 @@ func changingFlags(in *invocation) changing {
 // ready refuses before anything has happened: only root may do it, and it is not done
 // where nobody can be asked and nobody has said yes.
 func (c changing) ready(a *App, name string) error {
-	if !*c.yes && !*c.dryRun && !term.IsTerminal(int(a.Stdin.Fd())) {
+	if !*c.yes && !*c.dryRun && !terminal.Is(a.Stdin) {
 		return fmt.Errorf("%w: %s changes this host and asks first, and here is no terminal to ask at. "+
 			"Nothing was done. Look at the changes with --dry-run, then say --yes", errUsage, name)
 	}

@@ -46,6 +46,8 @@ type joining struct {
 	in                        *invocation
 	changing                  changing
 	server, code, fingerprint *string
+	proxyURL                  *string
+	proxy                     config.Proxy
 	allow                     list
 	noHost                    *bool
 	was                       member
@@ -62,6 +64,7 @@ func join(ctx context.Context, a *App, in *invocation) error {
 	j.server = in.flags.String("server", "", "`URL` of the realm's server: https://HOST:PORT")
 	j.code = in.flags.String("code", "", "one-time `code` from \"sallyport-server machine add\"")
 	j.fingerprint = in.flags.String("fingerprint", "", "`SHA256` of the realm's key and the server's, printed beside the code")
+	j.proxyURL = in.flags.String("proxy", "", "`URL` of an HTTP proxy to reach the server by: http://HOST:PORT")
 	in.flags.Var(&j.allow, "allow", "`uuid` of a group that may log in here; may be given more than once; default everybody")
 	j.noHost = in.flags.Bool("no-host", false, "leave nsswitch.conf, PAM, sshd and the units as they are")
 	j.changing = changingFlags(in)
@@ -100,6 +103,11 @@ func (j *joining) check() error {
 	}
 	if err := config.CheckURL(*j.server); err != nil {
 		return fmt.Errorf("%w: --server %w", errUsage, err)
+	}
+	if *j.proxyURL != "" {
+		if err := j.proxy.UnmarshalText([]byte(*j.proxyURL)); err != nil {
+			return fmt.Errorf("%w: --proxy %w", errUsage, err)
+		}
 	}
 	if len(j.allow) == 0 {
 		j.allow = list{"*"}
@@ -190,7 +198,7 @@ func (j *joining) enter(ctx context.Context) (joined, []string, error) {
 	if err != nil {
 		return joined{}, nil, err
 	}
-	got, err := sallyport.Join(ctx, *j.server, *j.code, *j.fingerprint)
+	got, err := sallyport.Join(ctx, sallyport.Server{URL: *j.server, Proxy: j.proxy.Address()}, *j.code, *j.fingerprint)
 	if errors.Is(err, sallyport.ErrCode) && j.was.of(*j.server) {
 		return joined{Machine: j.was.c.Machine.ID.String(), Realm: j.was.realm.Realm, Config: p.config},
 			[]string{fmt.Sprintf("The code is spent or expired, and this machine %s: its place there stays as it is.", j.was)}, nil
@@ -198,7 +206,7 @@ func (j *joining) enter(ctx context.Context) (joined, []string, error) {
 	if err != nil {
 		return joined{}, nil, explainJoin(*j.server, err)
 	}
-	kept, err := p.write(got, *j.server, j.allow)
+	kept, err := p.write(got, config.Joined{URL: *j.server, Proxy: j.proxy.Address(), Allow: j.allow})
 	if err != nil {
 		return joined{}, nil, fmt.Errorf("%w (the code is spent: get a new one with \"sallyport-server machine add\")", err)
 	}

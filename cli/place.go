@@ -110,14 +110,14 @@ func (m member) String() string {
 // A machine that joins again, as after "sallyport-server machine rejoin", keeps its
 // configuration: it gets a new key there, and what it trusts the server by. That of
 // another machine is kept under another name, which it returns.
-func (p *place) write(j sallyport.Joined, server string, allow []string) (kept string, err error) { //nolint:nonamedreturns // says what it is
+func (p *place) write(j sallyport.Joined, c config.Joined) (kept string, err error) { //nolint:nonamedreturns // says what it is
 	if again := p.again(j); again != nil {
 		return "", again.writeKeys(j.Key, j.RootPEM)
 	}
 	if kept, err = keepCopy(p.config); err != nil {
 		return "", err
 	}
-	c := config.Joined{Machine: j.MachineID, URL: server, Realm: j.Realm, CA: p.ca, Allow: allow}
+	c.Machine, c.Realm, c.CA = j.MachineID, j.Realm, p.ca
 	if j.IDs != (identity.IDRange{}) && j.IDs != identity.DefaultIDRange {
 		c.IDs, c.IDsWhy = []identity.IDRange{j.IDs}, "What the realm allots user and group ids from; others are refused."
 	}

@@ -142,6 +142,9 @@ func (s *unixdSettings) take(u *unixd) {
 	if v := u.DefaultShell; v != nil {
 		p.Shell = *v
 		s.note("default_shell", *v, "[[provider]] shell", "")
+	} else {
+		p.Shell = "/bin/bash"
+		s.note("default_shell", p.Shell, "[[provider]] shell", "kanidm-unixd's default on Linux, whatever its example file says; ours is /bin/sh")
 	}
 	s.takePaths(u)
 	s.takeHomes(u)

@@ -15,6 +15,7 @@ type Provider struct {
 	Kind    Kind     `toml:"kind"`
 	URL     URL      `toml:"url"`
 	Realm   string   `toml:"realm"`
+	Proxy   Proxy    `toml:"proxy"`   // that CONNECTs to the server; default none
 	CA      string   `toml:"ca"`      // PEM: the only certificates that may vouch for the server
 	Timeout Duration `toml:"timeout"` // of one request; then the machine counts as offline
 	// IDs are the ranges of this provider, where there are several; [ids] allow is for one.

@@ -20,11 +20,15 @@ type Service struct {
 	// for sudo, and false for all others.
 	StepUp *bool `toml:"step_up"`
 	// MaxAge of a proof, at most a day; default 5 min.
-	MaxAge  *Duration  `toml:"max_age"`
-	Require []GroupID  `toml:"require"` // groups that the account must be in, and earn
-	Factors []Demanded `toml:"factors"` // that the proof must hold
+	MaxAge *Duration `toml:"max_age"`
+	// Scope is where a proof counts; default ScopeTerminal.
+	Scope   *ProofScope `toml:"proof_scope"`
+	Require []GroupID   `toml:"require"` // groups that the account must be in, and earn
+	Factors []Demanded  `toml:"factors"` // that the proof must hold
 	// Points that the proof must come to, in the realm's table; default 0.
 	Points *uint16 `toml:"points"`
+	// Trusted are local users whose programs may ask about others; default none.
+	Trusted []string `toml:"trusted_users"`
 	// Cards: a card may be asked for where one is in a reader; default true.
 	Cards *bool `toml:"cards"`
 }
@@ -34,6 +38,26 @@ const (
 	defaultMaxAge = Duration(5 * time.Minute)
 	longestMaxAge = Duration(24 * time.Hour)
 )
+
+// ProofScope is where a proof counts.
+type ProofScope struct{ text }
+
+// The scopes. A session is one login with all that it starts: a connection of ssh with
+// all its commands and terminals, by the kernel's audit session.
+const (
+	ScopeTerminal = "terminal"
+	ScopeSession  = "session"
+)
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (p *ProofScope) UnmarshalText(b []byte) error {
+	switch string(b) {
+	case ScopeTerminal, ScopeSession:
+		p.text = text(b)
+		return nil
+	}
+	return fmt.Errorf("%q is neither %q nor %q", b, ScopeTerminal, ScopeSession)
+}
 
 // Demanded is a kind of factor.
 type Demanded struct{ kind identity.FactorKind }
@@ -105,7 +129,7 @@ func (c *Config) ServiceOf(name string) Service {
 
 // noRules is the default.
 func noRules() Service {
-	return Service{StepUp: new(false), MaxAge: new(defaultMaxAge), Points: new(uint16(0)), Cards: new(true)}
+	return Service{StepUp: new(false), MaxAge: new(defaultMaxAge), Scope: &ProofScope{ScopeTerminal}, Points: new(uint16(0)), Cards: new(true)}
 }
 
 func checkServices(all map[string]Service) error {
@@ -114,6 +138,10 @@ func checkServices(all map[string]Service) error {
 		switch {
 		case name == "" || strings.ContainsAny(name, "/ \t\n"):
 			return fmt.Errorf("[service]: %q is no PAM service", name)
+		case slices.Contains(s.Trusted, "") || slices.Contains(s.Trusted, "root"):
+			return fmt.Errorf("[service.%s] trusted_users: names of local users other than root", name)
+		case len(s.Trusted) > 0 && (s.StepUp != nil && *s.StepUp || name == "sudo" || twins[name] == "sudo"):
+			return fmt.Errorf("[service.%s] trusted_users cannot be where step_up is", name)
 		case s.MaxAge != nil && *s.MaxAge <= 0:
 			return fmt.Errorf("[service.%s] max_age must be above zero; step_up = false asks each time", name)
 		case s.MaxAge != nil && *s.MaxAge > longestMaxAge:

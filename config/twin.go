@@ -39,6 +39,9 @@ func (s Service) over(base Service) Service {
 	if s.MaxAge == nil {
 		s.MaxAge = base.MaxAge
 	}
+	if s.Scope == nil {
+		s.Scope = base.Scope
+	}
 	if s.Require == nil {
 		s.Require = base.Require
 	}
@@ -62,6 +65,8 @@ func (s Service) Weaker(other Service) string {
 		return "step_up"
 	case *other.StepUp && *s.MaxAge > *other.MaxAge:
 		return "max_age"
+	case *other.StepUp && s.Scope.String() != other.Scope.String() && other.Scope.String() == ScopeTerminal:
+		return "proof_scope"
 	case *s.Points < *other.Points:
 		return "points"
 	}

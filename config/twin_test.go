@@ -13,6 +13,8 @@ func TestAServiceIsWeakerByWhateverItLeavesOut(t *testing.T) {
 		"step_up = false":               "step_up",
 		"max_age = \"2m\"":              "max_age",
 		"max_age = \"30s\"":             "",
+		"proof_scope = \"session\"":     "proof_scope",
+		"proof_scope = \"terminal\"":    "",
 		"points = 49":                   "points",
 		"points = 51":                   "",
 		"factors = []":                  "factors",

@@ -178,6 +178,27 @@ func CheckURL(s string) error {
 	return nil
 }
 
+// Proxy is the address of an HTTP proxy, without path, query or user.
+type Proxy struct{ text }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (p *Proxy) UnmarshalText(b []byte) error {
+	u, err := url.Parse(string(b))
+	switch {
+	case err != nil || u.Scheme != "http" || u.Hostname() == "" || u.Port() == "":
+		return fmt.Errorf("%q must be http://HOST:PORT", b)
+	case u.User != nil:
+		return errors.New("a proxy that wants a password cannot be used: everybody can read this file")
+	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
+		return fmt.Errorf("%q must be http://HOST:PORT and nothing more", b)
+	}
+	p.text = text(u.Host)
+	return nil
+}
+
+// Address is HOST:PORT; "" for none.
+func (p Proxy) Address() string { return p.String() }
+
 // Range is a range of ids, "MIN-MAX".
 type Range identity.IDRange
 

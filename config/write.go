@@ -16,6 +16,7 @@ import (
 type Joined struct {
 	Machine uuid.UUID
 	Kind    string // "": Sallyport
+	Proxy   string // HOST:PORT
 	URL     string
 	Realm   string
 	CA      string // path of the PEM file
@@ -65,6 +66,9 @@ ca = %s
 			b = fmt.Appendf(b, "\n[%s]\n", name)
 			line(key, value)
 		}
+	}
+	if j.Proxy != "" {
+		line("proxy", "http://"+j.Proxy)
 	}
 	line("timeout", j.Timeout)
 	line("token", j.Token)

@@ -290,7 +290,8 @@ func (s *login) grantHere(ctx context.Context, age string) identity.Verdict {
 	if out := s.stillRight(ctx); out.code != identity.Granted {
 		return s.end(ctx, out)
 	}
-	if !s.Silent {
+	// Programs of their own, which are not root, are lockers: some wait for OK at each line.
+	if !s.Silent && s.Peer.UID == 0 {
 		if err := s.conv.Tell(ctx, identity.TellInfo, age); err != nil {
 			return identity.Verdict{Code: identity.ConversationFailed}
 		}

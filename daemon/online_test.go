@@ -3,6 +3,8 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -152,6 +154,65 @@ func TestOnlyRootMayAskForOthersAndOthersAreCounted(t *testing.T) {
 		t.Fatalf("after too many: %d", c)
 	}
 	h.expect(identity.Granted, "alice", "secret") // sshd is not locked out by her processes
+}
+
+func TestATrustedUserMayAuthenticateOthersAndNoMore(t *testing.T) {
+	const web, other = 33, 34
+	h := newHouse(t, func(h *house) {
+		h.policy.Services = map[string]Service{
+			"nginx": {TrustedUsers: []string{"gone", "www-data"}}, "sudo": {StepUp: true, TrustedUsers: []string{"www-data"}},
+		}
+	})
+	files := "root:x:0:0::/root:/bin/sh\nwww-data:x:33:33::/var/www:/usr/sbin/nologin\nmail:x:34:34::/:/bin/false\n"
+	if err := os.WriteFile(filepath.Join(h.root, "etc/passwd"), []byte(files), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	h.srv.set(t, token("alice", 1900000100), nil)
+	h.online()
+	as := func(uid uint32, service string, op identity.Operation, answers ...string) (identity.Code, *typist) {
+		conv := typing(answers...)
+		return h.d.Decide(context.Background(), identity.Login{
+			Operation: op, Service: service, User: "alice", Peer: identity.Peer{UID: uid}, RemoteUser: "alice", Session: desk(),
+			OldPass: identity.NewSecret([]byte("secret")),
+		}, conv).Code, conv
+	}
+	for sentence, c := range map[string]struct {
+		uid     uint32
+		service string
+		op      identity.Operation
+		granted bool
+	}{
+		"the right password":           {web, "nginx", identity.OpAuthenticate, true},
+		"the account check":            {web, "nginx", identity.OpAccount, true},
+		"another service":              {web, "login", identity.OpAuthenticate, false},
+		"another local user":           {other, "nginx", identity.OpAuthenticate, false},
+		"somebody of the realm":        {1900000101, "nginx", identity.OpAuthenticate, false},
+		"a service with step-up":       {web, "sudo", identity.OpAuthenticate, false},
+		"the account check of sudo":    {web, "sudo", identity.OpAccount, false},
+		"a session":                    {web, "nginx", identity.OpOpenSession, false},
+		"credentials":                  {web, "nginx", identity.OpSetCredentials, false},
+		"the end of a session":         {web, "nginx", identity.OpCloseSession, false},
+		"another password for another": {web, "nginx", identity.OpChangePassword, false},
+	} {
+		if got, _ := as(c.uid, c.service, c.op, "secret", "another secret", "another secret"); (got == identity.Granted) != c.granted {
+			t.Errorf("%s: %s", sentence, got)
+		}
+	}
+	for range h.d.p.OfflineTries {
+		if c, conv := as(web, "nginx", identity.OpAuthenticate, "wrong"); c != identity.Denied || len(conv.told) != 0 {
+			t.Fatalf("wrong: %s, told %q", c, conv.told)
+		}
+	}
+	if c, conv := as(web, "nginx", identity.OpAuthenticate, "wrong"); c == identity.Granted || len(conv.told) != 0 || len(conv.prompts) != 1 {
+		t.Fatalf("after too many: %s, told %q, prompts %q", c, conv.told, conv.prompts)
+	}
+	if c, _ := as(web, "nginx", identity.OpAuthenticate, "secret"); c == identity.Granted {
+		t.Error("too many wrong answers lock nothing")
+	}
+	h.expect(identity.Granted, "alice", "secret") // root's programs count for themselves
+	if list := h.d.proofs.of(token("alice", 1).Account.UUID, 0); len(list) != 0 {
+		t.Errorf("remembered: %v", list)
+	}
 }
 
 func TestRevocationsArriveBeforeTheNextDecision(t *testing.T) {

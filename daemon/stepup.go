@@ -20,6 +20,9 @@ type Service struct {
 	StepUp bool
 	// MaxAge of a proof; zero or less: 5 min. Only with StepUp.
 	MaxAge time.Duration
+	// WholeSession lets a proof count in all of an audited login session, instead of at
+	// one terminal. Only with StepUp.
+	WholeSession bool
 	// Require are groups, by uuid: the account must be in each, and the proof must
 	// hold all that they demand. Nobody is in uuid.Nil.
 	Require []uuid.UUID
@@ -27,6 +30,9 @@ type Service struct {
 	Factors []identity.FactorKind
 	// Points that the proof must come to in the realm's table.
 	Points uint16
+	// TrustedUsers are local users whose programs may ask about others here; see asker.go.
+	// Only without StepUp.
+	TrustedUsers []string
 	// NoCards asks for no card here, whoever is at the door.
 	NoCards bool
 }
@@ -39,6 +45,21 @@ func (s Service) maxAge() time.Duration {
 		return DefaultMaxAge
 	}
 	return s.MaxAge
+}
+
+// at is where a proof of that session counts. A session that the kernel has no number
+// for is no more than its terminal.
+func (s Service) at(where identity.LoginSession) identity.LoginSession {
+	if s.WholeSession && audited(where) {
+		return identity.LoginSession{Audit: where.Audit}
+	}
+	return where
+}
+
+// looksAt tells whether the service looks for its proofs there.
+func (s Service) looksAt(kept identity.LoginSession) bool {
+	whole := kept == identity.LoginSession{Audit: kept.Audit}
+	return s.at(kept) == kept && (s.WholeSession || !whole)
 }
 
 // checkService is a row of the decision: what the service demands beyond a login.
@@ -93,7 +114,8 @@ func (d *Daemon) missingFactor(g goal, otherwise string) string {
 // place is where this login's proof counts. It is known only when root says it:
 // nothing is remembered of, or for, anyone else.
 func (s *login) place() (place, bool) {
-	at := place{account: s.q.e.account.UUID, uid: s.q.e.account.UID, asker: s.RemoteUser, session: s.Session}
+	where := s.d.p.Services[s.Service].at(s.Session)
+	at := place{account: s.q.e.account.UUID, uid: s.q.e.account.UID, asker: s.RemoteUser, session: where}
 	return at, s.Peer.UID == 0 && s.Session.Known()
 }
 

@@ -100,6 +100,52 @@ func TestNothingIsRememberedWhereNobodyCanVouchForThePlace(t *testing.T) {
 	}
 }
 
+func TestAProofOfASessionCountsInAllOfItAndNowhereElse(t *testing.T) {
+	h := newHouse(t, func(h *house) {
+		h.policy.Services = map[string]Service{"sudo": {StepUp: true, WholeSession: true}, "su": {StepUp: true}}
+	})
+	h.srv.set(t, token("alice", 1900000100, stuff), nil)
+	h.online()
+	asked := func(sentence string, s sudo, want bool) {
+		t.Helper()
+		c, conv := h.sudo(identity.OpAuthenticate, s, "secret")
+		if c != identity.Granted || (len(conv.prompts) > 0) != want {
+			t.Errorf("%s: %s, prompts %q", sentence, c, conv.prompts)
+		}
+	}
+	at := func(session identity.LoginSession) sudo { return sudo{"sudo", "alice", "alice", "", 0, session} }
+	task := func(n uint32, audit uint32) sudo {
+		return at(identity.LoginSession{Audit: audit, Leader: n, Started: uint64(n)})
+	}
+	asked("the first of a connection", task(10, 7), true)
+	asked("the next, without a terminal", task(11, 7), false)
+	asked("the next, at a new terminal", at(identity.LoginSession{Audit: 7, Terminal: 9, Leader: 12, Started: 12}), false)
+	asked("another connection", task(13, 8), true)
+	asked("no connection that the kernel knows", task(14, identity.NoAuditSession), true)
+	asked("the next of those", task(15, identity.NoAuditSession), true)
+	su := at(identity.LoginSession{Audit: 7, Terminal: 9, Leader: 12, Started: 12})
+	su.service = "su"
+	asked("a service whose proofs are of a terminal", su, true)
+	other := task(16, 7)
+	other.asker = "bob"
+	asked("asked for by another", other, true)
+
+	v := h.d.proofs.of(token("alice", 1).Account.UUID, 0)
+	for _, p := range v {
+		whole := p.session.Leader == 0
+		for _, s := range h.d.describeProof(h.d.index.withUID(1900000100), p).Services {
+			if (s.Service == "sudo") != whole && p.session.Audit != identity.NoAuditSession {
+				t.Errorf("a proof of %+v is said to count for %s", p.session, s.Service)
+			}
+		}
+	}
+	if len(v) < 5 {
+		t.Errorf("remembered %v", v)
+	}
+	h.d.Decide(bg, identity.Login{Operation: identity.OpCloseSession, Service: "sshd", User: "alice", Session: desk()}, typing())
+	asked("after the connection is closed", task(17, 7), true)
+}
+
 // The server says for how long its word counts, whatever the age that policy allows.
 func TestAProofDoesNotOutliveTheServersWord(t *testing.T) {
 	h := newHouse(t, func(h *house) {

@@ -66,7 +66,7 @@ func (d *Daemon) handleWhoami(peer identity.Peer, args []byte, emit func(any) er
 		})
 	}
 	for _, v := range d.proofs.of(e.account.UUID, d.lookBack()) {
-		if v.session != a.Session {
+		if here := (Service{WholeSession: true}).at(a.Session); v.session != a.Session && v.session != here {
 			continue
 		}
 		p := d.describeProof(e, v)
@@ -102,7 +102,7 @@ func (d *Daemon) describeProof(e *entry, v placed) report.Proof {
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.p.Services)) {
 		policy := d.p.Services[name]
-		if !policy.StepUp {
+		if !policy.StepUp || !policy.looksAt(v.session) {
 			continue
 		}
 		s := report.ServiceProof{Service: name, Reason: d.stale(policy, e, v.proof)}
@@ -134,7 +134,7 @@ func (d *Daemon) explainStepUp(service string, e *entry) *report.StepUp {
 		x.MaxAgeSeconds = int64(policy.maxAge() / time.Second)
 	}
 	for _, v := range d.proofs.of(e.account.UUID, d.lookBack()) {
-		if policy.StepUp && d.stale(policy, e, v.proof) == "" {
+		if policy.StepUp && policy.looksAt(v.session) && d.stale(policy, e, v.proof) == "" {
 			x.Proofs = append(x.Proofs, d.describeProof(e, v))
 		}
 	}

@@ -217,7 +217,7 @@ func TestNothingIsWrongWithASoundHost(t *testing.T) {
 func TestSSHDIsJudgedByItsOwnWord(t *testing.T) {
 	for name, c := range map[string]struct{ line, with, want string }{
 		"no PAM":     {"usepam yes", "usepam no", "problem sshd does not use PAM"},
-		"no command": {"/usr/bin/sallyport-keys %u", "none", "problem sshd asks no AuthorizedKeysCommand"},
+		"no command": {"/usr/bin/sallyport-keys %u", "none", "problem sshd asks no AuthorizedKeysCommand of ours"},
 		"gone":       {"/usr/bin/sallyport-keys %u", "/usr/bin/setpriv sallyport-keys", "problem sshd asks /usr/bin/setpriv for keys, which is not there"},
 		"another":    {"/usr/bin/sallyport-keys %u", "/usr/bin/keys", "warning sshd asks /usr/bin/keys and not"},
 		"as root":    {"authorizedkeyscommanduser sallyport-keys", "authorizedkeyscommanduser root", "warning sshd runs sallyport-keys as"},
@@ -230,6 +230,27 @@ func TestSSHDIsJudgedByItsOwnWord(t *testing.T) {
 			if !strings.HasPrefix(got, c.want) {
 				t.Errorf("found %q, want %q…", got, c.want)
 			}
+		})
+	}
+}
+
+func TestWhereAnotherKeysCommandComesFromIsSeen(t *testing.T) {
+	const own = "/etc/ssh/sshd_config.d/10-own.conf"
+	for name, c := range map[string]struct{ file, command, want, mend string }{
+		"systemd's own":           {"/etc/ssh/sshd_config.d/20-systemd-userdb.conf", "/usr/bin/userdbctl ssh-authorized-keys %u", "sshd asks no AuthorizedKeysCommand of ours", "sudo /usr/share/sallyport/configure-host enable"},
+		"systemd's, by their own": {own, "/usr/bin/userdbctl ssh-authorized-keys %u", "sshd asks /usr/bin/userdbctl", "Let that command also run"},
+		"none, by their own":      {own, "none", "sshd asks no AuthorizedKeysCommand of ours", "sudo sed -i '2s/^/#/' " + own + " && sudo /usr/share/sallyport/configure-host enable"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			files := sound()
+			files["/etc/ssh/sshd_config"] = "Include /etc/ssh/sshd_config.d/*.conf\n"
+			files[c.file] = "# a comment\nAuthorizedKeysCommand " + c.command + "\n"
+			for _, f := range host(t, files, strings.Replace(sshdSound, "/usr/bin/sallyport-keys %u", c.command, 1)).Examine(t.Context()) {
+				if f.Check == "sshd" && strings.HasPrefix(f.Detail, c.want) && strings.HasPrefix(f.Mend, c.mend) {
+					return
+				}
+			}
+			t.Errorf("no %q with the mend %q", c.want, c.mend)
 		})
 	}
 }

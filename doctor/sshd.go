@@ -20,6 +20,8 @@ const (
 	sshdPath   = "/usr/sbin/sshd"
 	sshdConfig = "/etc/ssh/sshd_config"
 	sshdPID    = "/run/sshd.pid"
+	// userdbDropIn is what systemd-userdbd of Debian 13 brings; configure-host puts ours before it.
+	userdbDropIn = "/etc/ssh/sshd_config.d/20-systemd-userdb.conf"
 )
 
 // lookSSHD asks sshd itself what its configuration comes to, and whether the sshd that
@@ -218,7 +220,8 @@ func (h *Host) judgeSettings(set map[string]string, files []setting) []report.Fi
 	if _, err := os.Stat(h.path("/etc/ssh/sshd_config.d/20-sallyport.conf")); err == nil && !included(files) {
 		all = append(all, trouble.SSHDropInIgnored.Finding())
 	} else {
-		all = append(all, h.judgeKeysCommand(set["authorizedkeyscommand"], set["authorizedkeyscommanduser"])...)
+		s, _ := first(files, "authorizedkeyscommand")
+		all = append(all, h.judgeKeysCommand(set["authorizedkeyscommand"], set["authorizedkeyscommanduser"], s)...)
 	}
 	for _, s := range files {
 		if s.match && s.key == "authorizedkeyscommand" && !strings.Contains(s.value, "sallyport-keys") {
@@ -258,11 +261,18 @@ func included(files []setting) bool {
 	return false
 }
 
-func (h *Host) judgeKeysCommand(cmd, user string) []report.Finding {
+// judgeKeysCommand judges the command that sshd asks for keys; the line at is what sets it.
+func (h *Host) judgeKeysCommand(cmd, user string, at setting) []report.Finding {
 	program, _, _ := strings.Cut(cmd, " ")
 	switch {
-	case cmd == "none" || cmd == "":
+	case at.file == userdbDropIn:
 		return []report.Finding{trouble.SSHNoKeys.Finding()}
+	case cmd == "none" || cmd == "":
+		f := trouble.SSHNoKeys.Finding()
+		if at.file != "" { // configure-host leaves what an administrator has set
+			f.Mend = fmt.Sprintf("sudo sed -i '%ds/^/#/' %s && ", at.line, at.file) + f.Mend
+		}
+		return []report.Finding{f}
 	case !strings.Contains(cmd, "sallyport-keys"):
 		return []report.Finding{trouble.SSHOtherKeys.Finding("COMMAND", cmd)}
 	}
@@ -274,8 +284,13 @@ func (h *Host) judgeKeysCommand(cmd, user string) []report.Finding {
 			return []report.Finding{*f}
 		}
 	}
+	chained := strings.HasPrefix(cmd, "/usr/bin/userdbctl ") // it needs root, and ours is run by setpriv
+	if _, rest, found := strings.Cut(cmd, "--reuid="); chained && found {
+		user, _, _ = strings.Cut(rest, " ")
+	} else if chained {
+		return nil
+	}
 	switch _, there := h.localUser(user); {
-	case strings.HasPrefix(cmd, "/usr/bin/userdbctl "): // it needs root
 	case user == "none" || user == "root" || user == "":
 		return []report.Finding{trouble.SSHKeysUser.Finding("USER", user, "FILE", "/etc/ssh/sshd_config.d/20-sallyport.conf")}
 	case !there && h.Root == "":

@@ -54,6 +54,12 @@ var shells = map[string]string{ //nolint:gochecknoglobals // a table
 	"ksh": "/usr/bin/ksh", "tcsh": "/usr/bin/tcsh", "csh": "/bin/csh", "false": "/bin/false", "nologin": noLogin,
 }
 
+// KnownShell is where a well-known shell is on Debian, by its name.
+func KnownShell(name string) (string, bool) {
+	p, ok := shells[name]
+	return p, ok
+}
+
 // MakeSafe leaves out, or makes safe, what breaks a rule and is not the account itself,
 // and notes it in LeftOut. Afterwards [IDToken.Validate] tells whether the rest holds.
 func (t *IDToken) MakeSafe() {

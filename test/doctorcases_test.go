@@ -96,6 +96,7 @@ func TestDoctorMendsSSH(t *testing.T) {
 		{name: "a drop-in that wins over UsePAM", breaks: "echo 'UsePAM no' > " + dropin + "10-own.conf; systemctl reload ssh", cause: trouble.SSHNoPAM},
 		{name: "a change that sshd has not read", breaks: "echo 'MaxStartups 50' > " + dropin + "80-own.conf", cause: trouble.SSHStale},
 		{name: "no command for keys", breaks: "rm " + dropin + "20-sallyport.conf; systemctl reload ssh", cause: trouble.SSHNoKeys},
+		{name: "a command for keys switched off", breaks: "printf '# ours\nAuthorizedKeysCommand none\n' > " + dropin + "10-own.conf; systemctl reload ssh", cause: trouble.SSHNoKeys},
 		{name: "a command for keys within a Match block", breaks: `printf 'Match User ada\nAuthorizedKeysCommand /bin/true\nAuthorizedKeysCommandUser nobody\n' > ` + dropin + "95-match.conf; systemctl reload ssh", cause: trouble.SSHKeysInMatch, undo: "rm " + dropin + "95-match.conf; systemctl reload ssh"},
 		{name: "a key program that others can write", breaks: "chmod 0777 /usr/bin/sallyport-keys", cause: trouble.SSHKeysMode},
 		{name: "no user for the key program", breaks: "sed -i '/^sallyport-keys:/d' /etc/passwd /etc/shadow", cause: trouble.SSHKeysUserGone},

@@ -129,7 +129,7 @@ func TestAnAccountWithAOneTimeCodeIsAskedForItByEveryHost(t *testing.T) {
 				"-o PreferredAuthentications=keyboard-interactive -o NumberOfPasswordPrompts=1 ada@127.0.0.1 '" + iAm + "'",
 			"runuser -u local -- su - ada -c '" + iAm + "'",
 			"runuser -u ada -- sudo sh -c '" + iAm + "'",
-			"login ada",
+			"exec login ada",
 		} {
 			t.Run(line, func(t *testing.T) { refusesOffline(t, r, line) })
 		}

@@ -49,7 +49,15 @@ func TestAScreenLockerChecksItsOwnPersonOnly(t *testing.T) {
 	t.Run("offline", func(t *testing.T) {
 		must(t, r.Server.Stop(t.Context()))
 		must(t, r.WaitOffline(t.Context()))
-		unlocks(t, unlockScreen(r, ada, ada, adaPass))
+		told := false
+		unlocks(t, func(ctx context.Context) (machine.Outcome, error) {
+			o, err := unlockScreen(r, ada, ada, adaPass)(ctx)
+			told = strings.Contains(o.Screen, "Offline.")
+			return o, err
+		})
+		if told {
+			t.Error("a locker is told more than yes, and may wait for OK")
+		}
 	})
 	t.Run("guesses are counted, and then even the right one waits", func(t *testing.T) {
 		for range 5 {

@@ -23,6 +23,8 @@ const (
 	NotTLS           ID = "not-tls"
 	Proxy            ID = "proxy-between"
 	ProxyNeeded      ID = "proxy-needed"
+	ProxyDown        ID = "proxy-unreachable"
+	ProxyRefuses     ID = "proxy-refuses"
 	Redirected       ID = "redirected"
 	ServerFault      ID = "server-fault"
 	ServerFull       ID = "server-disk-full"
@@ -55,7 +57,9 @@ func servers() []Cause {
 		{Filtered, report.Problem, "This machine may not connect to {ADDRESS}: a local firewall or a security module forbids it ({WHY}).", "Let sallyportd connect to {ADDRESS} in this machine's firewall." + again},
 		{NotTLS, report.Problem, "What answers at {URL} does not speak TLS: another program, a plain HTTP server, or a proxy.", "Correct the url in {FILE}, or what listens there, then: sudo systemctl restart sallyportd"},
 		{Proxy, report.Problem, "A proxy or a login page of the network answers in place of the server at {URL}: {WHY}.", "Sign in to the network, or have the proxy let connections to {URL} through untouched." + again},
-		{ProxyNeeded, report.Note, "This machine is set to use an HTTP proxy ({WHERE}). Sallyport uses none: it connects to {ADDRESS} itself.", "Have the firewall let this machine connect to {ADDRESS} directly."},
+		{ProxyNeeded, report.Note, "This machine is set to use an HTTP proxy ({WHERE}). Sallyport takes none from there: it connects to {ADDRESS} itself.", "Write it into {FILE}, below [[provider]], as proxy = \"http://HOST:PORT\", then: sudo systemctl restart sallyportd"},
+		{ProxyDown, report.Problem, "The proxy {PROXY} cannot be reached: {WHY}.", "See that the proxy runs, or correct proxy in {FILE} and then: sudo systemctl restart sallyportd"},
+		{ProxyRefuses, report.Problem, "The proxy {PROXY} does not let this machine connect to {ADDRESS}: {WHY}.", "Have the proxy allow CONNECT to {ADDRESS} without a password, or correct proxy in {FILE} and then: sudo systemctl restart sallyportd"},
 		{Redirected, report.Problem, "What answers at {URL} sends the machine to another address ({WHY}), which is never followed.", "Put the right address into the url in {FILE}, then: sudo systemctl restart sallyportd"},
 		{ServerFault, report.Problem, "The server at {URL} answers, and fails: {WHY}. Its log (journalctl -u sallyport-server) says more.", OnServer + "sudo systemctl restart sallyport-server"},
 		{ServerFull, report.Problem, "The disk of the server at {URL} is full: it can write nothing down and lets nobody sign in online.", "Free some space on the server's disk (df -h shows it). The server goes on by itself."},

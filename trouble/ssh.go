@@ -33,7 +33,7 @@ func ssh() []Cause {
 		{SSHStale, report.Problem, "The sshd that runs was started before {FILE} was changed, and goes by the older settings.", "sudo systemctl reload ssh"},
 		{SSHStopped, report.Problem, "sshd is installed and does not run ({STATE}), so nobody can log in over ssh.", "sudo systemctl restart ssh"},
 		{SSHNoPAM, report.Problem, "sshd does not use PAM (UsePAM no in {FILE}:{LINE}): no password of the realm is accepted, and no account is checked.", "sudo sed -i '{LINE}s/.*/UsePAM yes/' {FILE}" + reloadSSH},
-		{SSHNoKeys, report.Problem, "sshd asks no AuthorizedKeysCommand, so ssh keys of the realm are not accepted.", configure + reloadSSH},
+		{SSHNoKeys, report.Problem, "sshd asks no AuthorizedKeysCommand of ours, so ssh keys of the realm are not accepted.", configure + reloadSSH},
 		{SSHOtherKeys, report.Warning, "sshd asks {COMMAND} and not sallyport-keys: ssh keys of the realm are accepted only if that command asks it.", "Let that command also run \"/usr/bin/sallyport-keys --chained NAME\", if it does not yet; it prints nothing for a local name."},
 		{SSHKeysMissing, report.Problem, "sshd asks {FILE} for keys, which is not there, so ssh keys of the realm are not accepted.", "Install Sallyport again: make install, or sudo apt-get install --reinstall sallyport"},
 		{SSHKeysMode, report.Problem, "sshd refuses to run {FILE} (mode {MODE}, owner {OWNER}): it must be root's, executable, and writable by nobody else; its folders too.", "sudo chown root:root {FILE} && sudo chmod 0755 {FILE}"},

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/term"
+	"github.com/sallyport-auth/sallyport/terminal"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
@@ -108,17 +108,15 @@ func timeFlag(into **timestamppb.Timestamp) func(string) error {
 // readLine reads one line from standard input; from a terminal with a prompt,
 // and without echo when it is a secret.
 func readLine(prompt string, secret bool) ([]byte, error) {
-	fd := int(os.Stdin.Fd())
-	if term.IsTerminal(fd) {
-		fmt.Fprintf(os.Stderr, "%s: ", prompt)
+	if terminal.Is(os.Stdin) {
 		if secret {
-			b, err := term.ReadPassword(fd)
-			fmt.Fprintln(os.Stderr)
+			b, err := terminal.ReadSecret(os.Stdin, os.Stderr, prompt+": ")
 			if err != nil {
 				return nil, fmt.Errorf("read %s: %w", strings.ToLower(prompt), err)
 			}
 			return b, nil
 		}
+		fmt.Fprintf(os.Stderr, "%s: ", prompt)
 	}
 	b, err := bufio.NewReaderSize(io.LimitReader(os.Stdin, 64<<10), 64<<10).ReadBytes('\n')
 	if err != nil && !errors.Is(err, io.EOF) {

@@ -17,7 +17,7 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/term"
+	"github.com/sallyport-auth/sallyport/terminal"
 
 	"github.com/sallyport-auth/sallyport/server"
 )
@@ -51,7 +51,7 @@ func runSetup(ctx context.Context, args []string) error {
 	if err := f.parse(args, 0); err != nil {
 		return err
 	}
-	if !s.yes && !term.IsTerminal(int(os.Stdin.Fd())) {
+	if !s.yes && !terminal.Is(os.Stdin) {
 		return fmt.Errorf("%w: setup asks for what it is not told, and here is no terminal to ask at. "+
 			"Nothing was done. Give --realm and what else you want, and --yes", errUsage)
 	}

@@ -13,13 +13,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/creack/pty"
+
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/pam"
 	"github.com/sallyport-auth/sallyport/wire"
 )
 
 const (
-	absent  = "error: Sallyport is not running, so alice cannot be checked. A local account can still log in."
+	absent  = "error: Sallyport is not running, so alice cannot be checked.\nLocal accounts can still log in."
+	unasked = "error: A fresh proof is needed, and nobody can be asked here.\nUse a terminal (ssh -t)."
 	granted = "\x01\x52\x00\x00\x20\x00\x04\x00\x01\x00\x00\x00"
 )
 
@@ -32,7 +35,7 @@ func read(c *net.UnixConn) {
 func TestWithoutADaemonNobodyIsLetInAndThePersonIsToldWhy(t *testing.T) {
 	both(t, func(t *testing.T, r *rig) {
 		want(t, r.run(nil, "alice", "auth", "auth-silent", "acct", "setcred", "open"), absent, "auth=9",
-			"auth-silent=9", "acct=9", "setcred=9", "open=9")
+			"auth-silent=9", absent, "acct=9", "setcred=9", "open=9")
 	})
 }
 
@@ -106,17 +109,17 @@ func TestAStoppedDaemonCostsFiftyMilliseconds(t *testing.T) {
 	defer func() { _ = l.Close() }()
 	t.Setenv("TIMES", "1")
 	lines := strings.Split(r.run(nil, "alice", "auth"), "\n")
-	if lines[0] != absent || lines[1] != "auth=9" {
+	if strings.Join(lines[:2], "\n") != absent || lines[2] != "auth=9" {
 		t.Fatalf("the host printed %q", lines)
 	}
 	// At least the 250 ms that were promised to a living daemon, and far from the
 	// 30 s that one which has acknowledged may take.
-	if ms, err := strconv.Atoi(strings.TrimPrefix(lines[2], "ms=")); err != nil || ms < 49 || ms > 3000 {
-		t.Errorf("gave up after %q", lines[2])
+	if ms, err := strconv.Atoi(strings.TrimPrefix(lines[3], "ms=")); err != nil || ms < 49 || ms > 3000 {
+		t.Errorf("gave up after %q", lines[3])
 	}
 	// A full backlog: fill it with connections that nobody will take.
 	full := fillBacklog(t, r.socket)
-	if lines := strings.Split(r.run(nil, "alice", "auth"), "\n"); lines[1] != "auth=9" {
+	if lines := strings.Split(r.run(nil, "alice", "auth"), "\n"); lines[2] != "auth=9" {
 		t.Errorf("with %d connections waiting the host printed %q", full, lines)
 	}
 	if got := r.run(nil, "local", "auth"); !strings.HasPrefix(got, "auth=6\n") {
@@ -183,7 +186,25 @@ func TestAHostMayHaveClosedItsStandardDescriptors(t *testing.T) {
 			return identity.Verdict{Code: identity.Granted}
 		}))
 		want(t, r.run([]string{"hunter2"}, "alice", "close-stdio", "auth", "acct"), "secret: Password: ", "auth=0",
-			"secret: Password: ", "acct=19")
+			"secret: Password: ", unasked, "acct=19")
+	})
+}
+
+func TestAQuestionThatNobodyCanBeAskedIsExplained(t *testing.T) {
+	both(t, func(t *testing.T, r *rig) {
+		r.serve(decide(func(ctx context.Context, _ identity.Login, c identity.Conversation) identity.Verdict {
+			_, err := c.Ask(ctx, identity.AskSecret, identity.PasswordPrompt)
+			return identity.Verdict{Code: map[bool]identity.Code{true: identity.Granted, false: identity.ConversationFailed}[err == nil]}
+		}))
+		want(t, r.run(nil, "alice", "acct"), "secret: Password: ", unasked, "acct=19")
+		want(t, r.run(nil, "alice", "auth"), "secret: Password: ", "auth=19") // the host says itself that it cannot ask
+		want(t, r.run([]string{"hunter2"}, "alice", "acct"), "secret: Password: ", "acct=0")
+		keys, tty, err := pty.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _, _ = keys.Close(), tty.Close() }()
+		want(t, r.runAt(tty, nil, "alice", "acct"), "secret: Password: ", "acct=19") // Ctrl-C, for one
 	})
 }
 

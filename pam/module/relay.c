@@ -263,6 +263,21 @@ static int answer_to(const struct call *c, const struct talk *t, uint32_t style,
 	return pam_prompt(c->pamh, style == ASK_SECRET ? PAM_PROMPT_ECHO_OFF : PAM_PROMPT_ECHO_ON, answer, "%s", text);
 }
 
+/*
+ * A program that skipped the authentication, as sudo does by a NOPASSWD rule, meets its
+ * question in the account phase. Without a terminal it cannot show it, and would call it a
+ * conversation error.
+ */
+static void tell_unasked(const struct call *c)
+{
+	struct session s;
+
+	if (c->op == OP_ACCOUNT && session_of_self(&s) && s.terminal == 0)
+		(void)pam_prompt(c->pamh, PAM_ERROR_MSG, NULL,
+				 "A fresh proof is needed, and nobody can be asked here.\n"
+				 "Use a terminal (ssh -t).");
+}
+
 /* Asks the person and sends the answer. */
 static int ask(const struct call *c, struct talk *t, const struct wire_message *m)
 {
@@ -278,10 +293,12 @@ static int ask(const struct call *c, struct talk *t, const struct wire_message *
 	t->asked++;
 	r = answer_to(c, t, style, text, &answer);
 	first_forget(t->first);
-	if (r != PAM_SUCCESS || answer == NULL)
+	if (r != PAM_SUCCESS || answer == NULL) {
 		r = PAM_CONV_ERR;
-	else if (send_message(t->fd, c, WIRE_ANSWER, answer, wire_after_ms(c->options.timeout_ms)) < 0)
+		tell_unasked(c);
+	} else if (send_message(t->fd, c, WIRE_ANSWER, answer, wire_after_ms(c->options.timeout_ms)) < 0) {
 		r = errno == EPIPE || errno == ECONNRESET ? BEGIN_ANEW : PAM_AUTHINFO_UNAVAIL;
+	}
 	if (t->asked == 1 && answer != NULL && (r == PAM_SUCCESS || r == BEGIN_ANEW)) {
 		*t->first = (struct first){style, text, answer};
 		return r;
@@ -335,15 +352,15 @@ static int follow(const struct call *c, struct talk *t, int64_t deadline, bool *
 	return PAM_AUTHINFO_UNAVAIL;
 }
 
-/* Only where a person waits at a prompt; elsewhere the host program reports. */
+/* Where a person waits to get in; elsewhere the host program reports. */
 static void tell_absent(const struct call *c)
 {
 	if ((c->flags & PAM_SILENT) || c->options.quiet)
 		return;
-	if (c->op != OP_AUTHENTICATE && !(c->op == OP_CHANGE_PASSWORD && (c->flags & PAM_PRELIM_CHECK)))
+	if (c->op != OP_AUTHENTICATE && c->op != OP_ACCOUNT && !(c->op == OP_CHANGE_PASSWORD && (c->flags & PAM_PRELIM_CHECK)))
 		return;
 	(void)pam_prompt(c->pamh, PAM_ERROR_MSG, NULL,
-			 "Sallyport is not running, so %.64s cannot be checked. A local account can still log in.",
+			 "Sallyport is not running, so %.24s cannot be checked.\nLocal accounts can still log in.",
 			 c->user);
 }
 

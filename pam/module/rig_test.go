@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -121,8 +122,14 @@ func (r *rig) fake(f func(c *net.UnixConn)) {
 	r.t.Cleanup(func() { _ = l.Close(); <-ended })
 }
 
-// run starts the host program and returns what it printed.
+// run starts the host program, without a terminal, and returns what it printed.
 func (r *rig) run(answers []string, user string, steps ...string) string {
+	r.t.Helper()
+	return r.runAt(nil, answers, user, steps...)
+}
+
+// runAt is run at a terminal, where one is given.
+func (r *rig) runAt(tty *os.File, answers []string, user string, steps ...string) string {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -130,6 +137,10 @@ func (r *rig) run(answers []string, user string, steps ...string) string {
 	cmd.Env = append(os.Environ(), "ASAN_OPTIONS=detect_leaks=1")
 	if answers != nil {
 		cmd.Env = append(cmd.Env, "ANSWERS="+strings.Join(answers, "\n"))
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if tty != nil {
+		cmd.Stdin, cmd.SysProcAttr.Setctty = tty, true
 	}
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs

@@ -39,7 +39,12 @@ func cause(err error, now time.Time) (trouble.ID, []string) {
 		return id, places
 	}
 	var record tls.RecordHeaderError
+	var proxy *ProxyError
 	switch {
+	case errors.As(err, &proxy) && proxy.Status != "":
+		return trouble.ProxyRefuses, []string{"PROXY", proxy.Proxy, "WHY", proxy.Status}
+	case errors.As(err, &proxy):
+		return trouble.ProxyDown, []string{"PROXY", proxy.Proxy, "WHY", proxy.Err.Error()}
 	case errors.Is(err, http.ErrSchemeMismatch) || errors.As(err, &record):
 		return trouble.NotTLS, nil
 	case errors.Is(err, ErrRedirect):

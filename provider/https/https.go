@@ -3,6 +3,7 @@
 package https
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -29,15 +30,42 @@ func CheckURL(s string) error {
 	return nil
 }
 
-// Transport connects with that TLS configuration; dial bounds connecting, and the
-// handshake, each. No proxy is taken from the environment. A dead connection is
-// noticed by pings, so that no request waits on it.
-func Transport(c *tls.Config, dial time.Duration) *http.Transport {
-	return &http.Transport{
+// Way is how a server is reached.
+type Way struct {
+	// Proxy is HOST:PORT of an HTTP proxy that is asked to CONNECT (RFC 9110, section
+	// 9.3.6); "" for none. It sees the server's name and nothing of what is said. None is
+	// taken from the environment.
+	Proxy string
+	// Dial bounds connecting, and the handshake, each.
+	Dial time.Duration
+}
+
+// ProxyError says that the proxy did not connect.
+type ProxyError struct {
+	Proxy  string
+	Status string // of its refusal; "" where it was not reached
+	Err    error
+}
+
+// Error implements error.
+func (e *ProxyError) Error() string {
+	if e.Status != "" {
+		return "the proxy " + e.Proxy + " answers: " + e.Status
+	}
+	return "the proxy " + e.Proxy + ": " + e.Err.Error()
+}
+
+// Unwrap implements errors.Unwrap.
+func (e *ProxyError) Unwrap() error { return e.Err }
+
+// Transport connects with that TLS configuration. A dead connection is noticed by pings,
+// so that no request waits on it.
+func Transport(c *tls.Config, way Way) *http.Transport {
+	t := &http.Transport{
 		Proxy:                  nil,
-		DialContext:            (&net.Dialer{Timeout: dial, KeepAlive: 15 * time.Second}).DialContext,
+		DialContext:            (&net.Dialer{Timeout: way.Dial, KeepAlive: 15 * time.Second}).DialContext,
 		TLSClientConfig:        c,
-		TLSHandshakeTimeout:    dial,
+		TLSHandshakeTimeout:    way.Dial,
 		ForceAttemptHTTP2:      true,
 		IdleConnTimeout:        5 * time.Minute,
 		MaxIdleConns:           8,
@@ -45,7 +73,28 @@ func Transport(c *tls.Config, dial time.Duration) *http.Transport {
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 3 * time.Second},
 		MaxResponseHeaderBytes: 64 << 10,
 	}
+	if way.Proxy == "" {
+		return t
+	}
+	t.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: way.Proxy})
+	dial := t.DialContext
+	t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) { // to the proxy alone
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, &ProxyError{Proxy: way.Proxy, Err: err}
+		}
+		return conn, nil
+	}
+	t.OnProxyConnectResponse = func(_ context.Context, _ *url.URL, _ *http.Request, r *http.Response) error {
+		if r.StatusCode != http.StatusOK {
+			return &ProxyError{Proxy: way.Proxy, Status: r.Status, Err: errRefused}
+		}
+		return nil
+	}
+	return t
 }
+
+var errRefused = errors.New("it refuses to connect")
 
 // Client makes requests over it and follows no redirect.
 func Client(t http.RoundTripper) *http.Client {

@@ -206,7 +206,10 @@ func (p *Provider) token(u *unixToken, second bool) *identity.IDToken {
 		t.State = identity.Active
 	}
 	if u.Shell != nil && *u.Shell != "" {
-		t.Account.Shell = *u.Shell
+		var why string
+		if t.Account.Shell, why = p.shell(*u.Shell); why != "" {
+			t.LeftOut = append(t.LeftOut, identity.LeftOut{Part: "shell", Why: why})
+		}
 	}
 	if second {
 		t.Factors = append(t.Factors, identity.Factor{Kind: identity.TOTP, Epoch: 1}, identity.Factor{Kind: identity.BackupCode, Epoch: 1})

@@ -15,6 +15,7 @@ import (
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/provider/kanidm"
 	double "github.com/sallyport-auth/sallyport/test/kanidm"
+	"github.com/sallyport-auth/sallyport/trouble"
 )
 
 func TestAnAccountIsWhatTheServerSaysInTheFormOfTheHouse(t *testing.T) {
@@ -285,7 +286,8 @@ func TestAnAnonymousSessionIsMadeOnceAndAnewWhenTheServerHasForgottenIt(t *testi
 		t.Error("a service account's token:", err)
 	}
 	revoked := d.machine(func(o *kanidm.Options) { o.Token = secret("revoked") })
-	if _, err := revoked.Fetch(t.Context(), "bob"); !errors.Is(err, provider.ErrRefusedMachine) {
+	var why *provider.CauseError // what status and doctor name, with a mend that fits
+	if _, err := revoked.Fetch(t.Context(), "bob"); !errors.Is(err, provider.ErrRefusedMachine) || !errors.As(err, &why) || why.Cause != trouble.TokenRefused {
 		t.Error("a token that is not accepted:", err)
 	}
 }

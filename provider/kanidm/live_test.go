@@ -273,7 +273,7 @@ func (l *live) machine(change func(*kanidm.Options)) *kanidm.Provider {
 		l.t.Fatal(err)
 	}
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: l.between.Certificate().Raw})
-	o := kanidm.Options{URL: l.between.URL, Realm: "live", RootPEM: ca, MachineKey: key, MachineID: uuid.New(), Memory: &memory{}}
+	o := kanidm.Options{URL: l.between.URL, Realm: "live", RootPEM: ca, MachineKey: key, MachineID: uuid.New(), Memory: &memory{}, Installed: everything}
 	if change != nil {
 		change(&o)
 	}

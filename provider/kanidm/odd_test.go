@@ -52,7 +52,7 @@ func TestAnOddPartOfAnAccountKeepsNobodyOut(t *testing.T) {
 			func(a identity.Account, _ []string) bool { return a.FullName == "Bob  the builder" },
 		},
 		"a shell without its path": {
-			func(p *person) { p.Shell = "bash" }, "shell",
+			func(p *person) { p.Shell = "bash" }, `shell: "bash": it has no path, and /bin/bash is taken`,
 			func(a identity.Account, _ []string) bool { return a.Shell == "/bin/bash" },
 		},
 		"a key that is none": {

@@ -47,6 +47,8 @@ type Mapping struct {
 type Options struct {
 	// URL is https://HOST[:PORT].
 	URL string
+	// Proxy is https.Way's.
+	Proxy string
 	// Realm stands in the tokens, and in nothing that the server sees.
 	Realm string
 	// RootPEM are the only authorities that may vouch for the server.
@@ -70,6 +72,8 @@ type Options struct {
 	SoftLock time.Duration
 	// OfflineFor is how long an account may be trusted without contact: 14 days.
 	OfflineFor time.Duration
+	// Installed tells whether a program is on this machine; nil looks at its disk.
+	Installed func(program string) bool
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -119,6 +123,9 @@ func New(o Options) (*Provider, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Installed == nil {
+		o.Installed = installed
+	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(o.RootPEM) {
 		return nil, errors.New("kanidm provider: no root certificate in PEM form")
@@ -132,7 +139,7 @@ func New(o Options) (*Provider, error) {
 		return nil, fmt.Errorf("kanidm provider: %w", err)
 	}
 	p.roots = roots
-	p.pool = https.Transport(&tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}, o.Dial)
+	p.pool = https.Transport(&tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}, https.Way{Proxy: o.Proxy, Dial: o.Dial})
 	p.http = https.Client(p.pool)
 	return p, nil
 }

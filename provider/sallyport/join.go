@@ -35,6 +35,14 @@ type Joined struct {
 	IDs identity.IDRange
 }
 
+// Server is a server that is not joined yet.
+type Server struct {
+	URL   string // https://HOST or https://HOST:PORT
+	Proxy string // https.Way's
+}
+
+func (s Server) way() https.Way { return https.Way{Proxy: s.Proxy, Dial: joinTimeout} }
+
 // ErrCode says that the server did not accept the one-time code.
 var ErrCode = errors.New("the join code is wrong, used or expired")
 
@@ -49,10 +57,10 @@ const joinTimeout = 30 * time.Second
 // nothing else is said, and sends the code only to a server whose realm key and TLS
 // key give that fingerprint (hex; colons and case do not matter) and whose key list
 // that realm key signed; otherwise the error is provider.ErrUntrusted.
-func Join(ctx context.Context, server, code, fingerprint string) (Joined, error) {
+func Join(ctx context.Context, to Server, code, fingerprint string) (Joined, error) {
 	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
 	defer cancel()
-	pin, err := pinned(ctx, server, fingerprint)
+	pin, err := pinned(ctx, to, fingerprint)
 	if err != nil {
 		return Joined{}, err
 	}
@@ -66,9 +74,9 @@ func Join(ctx context.Context, server, code, fingerprint string) (Joined, error)
 	}
 	t := https.Transport(tlsConfig(cert, func(chain []*x509.Certificate) error {
 		return distrusted(chain, pin.tls.Verify(chain, pin.host, time.Now()))
-	}), joinTimeout)
+	}), to.way())
 	defer t.CloseIdleConnections()
-	resp, err := sallyportv1connect.NewMachineServiceClient(https.Client(t), server, limits()).Join(ctx, &v1.JoinRequest{Code: code, PublicKey: pub})
+	resp, err := sallyportv1connect.NewMachineServiceClient(https.Client(t), to.URL, limits()).Join(ctx, &v1.JoinRequest{Code: code, PublicKey: pub})
 	if err != nil {
 		if connect.IsWireError(err) && connect.CodeOf(err) == connect.CodePermissionDenied {
 			return Joined{}, fmt.Errorf("join: %w: %w", ErrCode, err)
@@ -93,10 +101,10 @@ func Join(ctx context.Context, server, code, fingerprint string) (Joined, error)
 
 // Trust returns what [Options].RootPEM is to be from now on, for a machine that has
 // joined already: what Join does without joining. The realm must be the machine's.
-func Trust(ctx context.Context, server, realm, fingerprint string) ([]byte, error) {
+func Trust(ctx context.Context, to Server, realm, fingerprint string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
 	defer cancel()
-	pin, err := pinned(ctx, server, fingerprint)
+	pin, err := pinned(ctx, to, fingerprint)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +124,8 @@ type pin struct {
 
 // pinned asks whoever answers what it says about itself, and believes it where that
 // gives the fingerprint.
-func pinned(ctx context.Context, server, fingerprint string) (*pin, error) {
+func pinned(ctx context.Context, to Server, fingerprint string) (*pin, error) {
+	server := to.URL
 	if err := https.CheckURL(server); err != nil {
 		return nil, err
 	}
@@ -128,7 +137,7 @@ func pinned(ctx context.Context, server, fingerprint string) (*pin, error) {
 	if err != nil {
 		return nil, fmt.Errorf("server address: %w", err)
 	}
-	resp, chain, err := look(ctx, server, u.Hostname(), joinTimeout)
+	resp, chain, err := look(ctx, server, u.Hostname(), to.way())
 	if err != nil {
 		return nil, meaning("join", err)
 	}

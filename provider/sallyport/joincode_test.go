@@ -36,7 +36,7 @@ func TestTheJoinCodeIsSaidOnlyToTheRightServer(t *testing.T) {
 			h := newHouse(t)
 			sum := identity.RealmFingerprint(h.root.pub, identity.TrustServer(h.cert.Leaf))
 			c.answer(h)
-			j, err := sallyport.Join(t.Context(), h.machine.URL, "code", hex.EncodeToString(sum[:]))
+			j, err := sallyport.Join(t.Context(), sallyport.Server{URL: h.machine.URL}, "code", hex.EncodeToString(sum[:]))
 			if (err == nil) != c.joins || (h.codes.Load() == 1) != c.joins {
 				t.Errorf("joined: %v; the code was said %d times", err, h.codes.Load())
 			}

@@ -240,7 +240,7 @@ func TestTwoMachinesOfOneIdentityRaiseAnAlarm(t *testing.T) {
 	// Joining anew shuts every copy out, and ends the alarm.
 	again, err := r.admin.RejoinMachine(t.Context(), &v1.NameRequest{Name: "box"})
 	r.do(again, err)
-	j, err := sallyport.Join(t.Context(), r.url, again.GetCode(), again.GetFingerprint())
+	j, err := sallyport.Join(t.Context(), sallyport.Server{URL: r.url}, again.GetCode(), again.GetFingerprint())
 	r.do(j, err)
 	if j.MachineID != o.MachineID || j.MachineName != "box" {
 		t.Errorf("it is machine %s, %s", j.MachineID, j.MachineName)

@@ -37,6 +37,8 @@ type Timeouts struct {
 type Options struct {
 	// URL is https://HOST or https://HOST:PORT.
 	URL string
+	// Proxy is https.Way's.
+	Proxy string
 	// RootPEM is what the machine pinned when it joined: the realm key and a key list,
 	// and for a machine that joined before there were realm keys, the certificate that
 	// the server's must verify against.
@@ -120,7 +122,7 @@ func New(o Options) (*Provider, error) {
 		return nil, fmt.Errorf("server address: %w", err)
 	}
 	p := &Provider{o: o, instance: uuid.New(), host: u.Hostname(), anchor: anchor}
-	p.transport = newTransport(tlsConfig(cert, p.verifyServer), o.Timeouts.Dial)
+	p.transport = newTransport(tlsConfig(cert, p.verifyServer), p.way())
 	hc := https.Client(p.transport)
 	p.realms = sallyportv1connect.NewRealmServiceClient(hc, o.URL, limits())
 	p.directory = sallyportv1connect.NewDirectoryServiceClient(hc, o.URL, limits())
@@ -129,6 +131,8 @@ func New(o Options) (*Provider, error) {
 	p.cards = sallyportv1connect.NewCardServiceClient(hc, o.URL, limits())
 	return p, p.recall()
 }
+
+func (p *Provider) way() https.Way { return https.Way{Proxy: p.o.Proxy, Dial: p.o.Timeouts.Dial} }
 
 func setDefault(d *time.Duration, value time.Duration) {
 	if *d == 0 {

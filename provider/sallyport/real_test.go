@@ -104,7 +104,7 @@ func (r *realm) options(machine string) sallyport.Options {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	j, err := sallyport.Join(r.t.Context(), r.url, m.GetCode(), m.GetFingerprint())
+	j, err := sallyport.Join(r.t.Context(), sallyport.Server{URL: r.url}, m.GetCode(), m.GetFingerprint())
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -227,16 +227,16 @@ func TestAJoinCodeWorksOnceAndOnlyForTheRightServer(t *testing.T) {
 	if m.GetFingerprint() == other {
 		other = "01" + other[2:]
 	}
-	if _, err := sallyport.Join(t.Context(), r.url, m.GetCode(), other); !errors.Is(err, provider.ErrUntrusted) {
+	if _, err := sallyport.Join(t.Context(), sallyport.Server{URL: r.url}, m.GetCode(), other); !errors.Is(err, provider.ErrUntrusted) {
 		t.Fatalf("wrong fingerprint: %v", err)
 	}
-	if _, err := sallyport.Join(t.Context(), r.url, "WRONG", m.GetFingerprint()); !errors.Is(err, sallyport.ErrCode) {
+	if _, err := sallyport.Join(t.Context(), sallyport.Server{URL: r.url}, "WRONG", m.GetFingerprint()); !errors.Is(err, sallyport.ErrCode) {
 		t.Fatalf("wrong code: %v", err)
 	}
-	if _, err := sallyport.Join(t.Context(), r.url, m.GetCode(), m.GetFingerprint()); err != nil {
+	if _, err := sallyport.Join(t.Context(), sallyport.Server{URL: r.url}, m.GetCode(), m.GetFingerprint()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := sallyport.Join(t.Context(), r.url, m.GetCode(), m.GetFingerprint()); !errors.Is(err, sallyport.ErrCode) {
+	if _, err := sallyport.Join(t.Context(), sallyport.Server{URL: r.url}, m.GetCode(), m.GetFingerprint()); !errors.Is(err, sallyport.ErrCode) {
 		t.Fatalf("used code: %v", err)
 	}
 }

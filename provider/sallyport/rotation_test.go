@@ -108,10 +108,10 @@ func TestMachinesFollowTheRealmKeyAndStopAtALostOne(t *testing.T) {
 	if _, err = resume(t, p); !errors.As(err, &doubt) || !strings.Contains(doubt.Mend, "sallyport trust --fingerprint") {
 		t.Fatalf("got %v", err)
 	}
-	if _, err := sallyport.Trust(t.Context(), r.url, "other", keys.GetFingerprint()); !errors.Is(err, provider.ErrUntrusted) {
+	if _, err := sallyport.Trust(t.Context(), sallyport.Server{URL: r.url}, "other", keys.GetFingerprint()); !errors.Is(err, provider.ErrUntrusted) {
 		t.Errorf("trusted for another realm: %v", err)
 	}
-	o.RootPEM, err = sallyport.Trust(t.Context(), r.url, o.Realm, keys.GetFingerprint())
+	o.RootPEM, err = sallyport.Trust(t.Context(), sallyport.Server{URL: r.url}, o.Realm, keys.GetFingerprint())
 	ok(t, nil, err)
 	_, err = resume(t, open(t, o))
 	ok(t, nil, err)
@@ -236,7 +236,7 @@ func TestAnOldServerIsGoodForKnownKeysAlone(t *testing.T) {
 	if !errors.As(err, &doubt) || !strings.Contains(doubt.Mend, "Upgrade sallyport-server") {
 		t.Errorf("a new key of an old server: %v", err)
 	}
-	if _, err := sallyport.Join(t.Context(), o.URL, "code", fingerprintOf(h.cert.Certificate[0])); !errors.As(err, &doubt) || !strings.Contains(doubt.Mend, "Upgrade sallyport-server") {
+	if _, err := sallyport.Join(t.Context(), sallyport.Server{URL: o.URL}, "code", fingerprintOf(h.cert.Certificate[0])); !errors.As(err, &doubt) || !strings.Contains(doubt.Mend, "Upgrade sallyport-server") {
 		t.Errorf("joining an old server: %v", err)
 	}
 }
@@ -246,7 +246,7 @@ func TestAnOldFingerprintIsSaidToBeOne(t *testing.T) {
 	ca, err := tls.LoadX509KeyPair(filepath.Join(r.dir, "ca.crt"), filepath.Join(r.dir, "ca.key"))
 	ok(t, nil, err)
 	var doubt *provider.DoubtError
-	if _, err := sallyport.Join(t.Context(), r.url, "code", fingerprintOf(ca.Certificate[0])); !errors.As(err, &doubt) || !strings.Contains(doubt.What, "older program") {
+	if _, err := sallyport.Join(t.Context(), sallyport.Server{URL: r.url}, "code", fingerprintOf(ca.Certificate[0])); !errors.As(err, &doubt) || !strings.Contains(doubt.What, "older program") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -68,9 +68,9 @@ func lookConfig(host string, chain *[]*x509.Certificate) *tls.Config {
 }
 
 // look asks whoever answers there what it says about itself.
-func look(ctx context.Context, server, host string, dial time.Duration) (*v1.DescribeResponse, []*x509.Certificate, error) {
+func look(ctx context.Context, server, host string, way https.Way) (*v1.DescribeResponse, []*x509.Certificate, error) {
 	var chain []*x509.Certificate
-	t := https.Transport(lookConfig(host, &chain), dial)
+	t := https.Transport(lookConfig(host, &chain), way)
 	defer t.CloseIdleConnections()
 	resp, err := sallyportv1connect.NewRealmServiceClient(https.Client(t), server, limits()).Describe(ctx, &v1.DescribeRequest{})
 	if err != nil {
@@ -83,12 +83,12 @@ func look(ctx context.Context, server, host string, dial time.Duration) (*v1.Des
 // of its own.
 type transport struct {
 	config  *tls.Config
-	dial    time.Duration
+	way     https.Way
 	current atomic.Pointer[http.Transport]
 }
 
-func newTransport(c *tls.Config, dial time.Duration) *transport {
-	t := &transport{config: c, dial: dial}
+func newTransport(c *tls.Config, way https.Way) *transport {
+	t := &transport{config: c, way: way}
 	t.renew()
 	return t
 }
@@ -99,7 +99,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func (t *transport) renew() {
-	if old := t.current.Swap(https.Transport(t.config.Clone(), t.dial)); old != nil {
+	if old := t.current.Swap(https.Transport(t.config.Clone(), t.way)); old != nil {
 		old.CloseIdleConnections()
 	}
 }
@@ -159,7 +159,7 @@ func (p *Provider) judge(chain []*x509.Certificate, err error) *judgement {
 func (p *Provider) lookAgain() (time.Time, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), p.o.Timeouts.Dial)
 	defer cancel()
-	resp, _, err := look(ctx, p.o.URL, p.host, p.o.Timeouts.Dial)
+	resp, _, err := look(ctx, p.o.URL, p.host, p.way())
 	if err != nil {
 		return time.Time{}, err
 	}

@@ -243,7 +243,7 @@ func (b *box) join() {
 	b.t.Helper()
 	m, err := b.s.admin.AddMachine(b.t.Context(), &v1.NameRequest{Name: b.name})
 	must(b.t, err)
-	j, err := sallyport.Join(b.t.Context(), "https://"+b.s.listen, m.GetCode(), m.GetFingerprint())
+	j, err := sallyport.Join(b.t.Context(), sallyport.Server{URL: "https://" + b.s.listen}, m.GetCode(), m.GetFingerprint())
 	must(b.t, err)
 	b.options = sallyport.Options{URL: "https://" + b.s.listen, RootPEM: j.RootPEM, MachineKey: j.Key, MachineID: j.MachineID, Realm: j.Realm}
 }

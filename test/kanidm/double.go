@@ -1,6 +1,6 @@
 // Package kanidm plays a Kanidm server for tests: its HTTP API as far as a machine
 // uses it, with TLS, headers, states and errors in its form. What it knows it knows of
-// a server of version 1.12; it is no way to keep accounts.
+// servers of versions 1.11.1 and 1.12; it is no way to keep accounts.
 package kanidm
 
 import (
