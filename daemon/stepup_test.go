@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -241,6 +242,58 @@ func TestASessionThatEndsElsewhereVoidsNoProof(t *testing.T) {
 				t.Errorf("what is being proved: kept %t", kept)
 			}
 		})
+	}
+}
+
+func TestAProofForOneServiceIsNoneWhereNoneIsRemembered(t *testing.T) {
+	h := newHouse(t, func(h *house) { h.policy.Services = map[string]Service{"sudo": {StepUp: true}, "vlock": {}} })
+	h.srv.set(t, token("alice", 1900000100, stuff), nil)
+	h.online()
+	if c, _ := h.sudo(identity.OpAuthenticate, ofAlice(), "secret"); c != identity.Granted {
+		t.Fatal(c)
+	}
+	for _, service := range []string{"vlock", "login"} {
+		s := ofAlice()
+		s.service = service
+		if c, conv := h.sudo(identity.OpAuthenticate, s, "secret"); c != identity.Granted || len(conv.prompts) != 1 {
+			t.Errorf("%s: %s, prompts %q", service, c, conv.prompts)
+		}
+	}
+}
+
+func TestAProofThatIsVoidedStaysSo(t *testing.T) {
+	var p proofs
+	at := place{account: uuid.MustParse("11111111-1111-4111-8111-111111111111"), uid: 1, asker: "alice", session: desk()}
+	w := p.begin(at)
+	p.forget(at.account, nil)
+	p.forget(at.account, func(place) bool { return false })
+	p.forget(uuid.MustParse("22222222-2222-4222-8222-222222222222"), nil)
+	p.keep(w, proof{at: 1})
+	if v, found := p.at(at); found {
+		t.Errorf("a proof that was voided while it was made is kept: %+v", v)
+	}
+}
+
+func TestAProofThatEndsWhileItIsJudgedIsNone(t *testing.T) {
+	h := sudoHouse(t)
+	s := ofAlice()
+	if c, _ := h.sudo(identity.OpAuthenticate, s, "secret"); c != identity.Granted {
+		t.Fatal(c)
+	}
+	l := &login{d: h.d, Login: identity.Login{Service: "sudo", User: "alice", RemoteUser: "alice", Session: desk()}, q: question{typed: "alice", service: "sudo"}}
+	if r := l.door(bg); r.code != identity.Granted {
+		t.Fatal(r)
+	}
+	drops := check{name: "drops", rule: func(d *Daemon, _ context.Context, q *question) ruling {
+		d.proofs.forget(q.e.account.UUID, nil)
+		return fine("")
+	}}
+	yes := check{name: "yes", rule: func(*Daemon, context.Context, *question) ruling { return fine("") }}
+	if !l.again(bg, yes) {
+		t.Fatal("the proof does not count")
+	}
+	if l.again(bg, drops) {
+		t.Error("a proof that ended while the checks ran counts")
 	}
 }
 
