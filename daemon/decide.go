@@ -120,10 +120,13 @@ func (s *login) account(ctx context.Context) identity.Verdict {
 	if r.code == identity.Granted {
 		r = s.d.ask(ctx, rightChecks, &s.q, nil)
 	}
-	if r.code == identity.Granted {
-		return s.stepUp(ctx)
+	if r.code != identity.Granted {
+		return s.end(ctx, r)
 	}
-	return s.end(ctx, r)
+	if v := s.stepUp(ctx); v.Code != identity.Granted {
+		return v
+	}
+	return s.passwordDue(ctx)
 }
 
 // confirm is for phases after the account phase: nothing is fetched.

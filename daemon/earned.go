@@ -93,6 +93,36 @@ func (l *earnings) take(account uuid.UUID, service string, p identity.Process, n
 	return nil
 }
 
+// of finds what this process was let in with, and leaves it to be taken.
+func (l *earnings) of(account uuid.UUID, service string, p identity.Process) []identity.Factor {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range slices.Backward(l.kept[account]) {
+		if e.service == service && p.Known() && (e.by == itself(p) || e.by == parentOf(p) || e.parent == itself(p)) {
+			return e.factors
+		}
+	}
+	return nil
+}
+
+// renew puts a new password in the place of the one that this process was let in with:
+// its session has lost nothing by the change.
+func (l *earnings) renew(account uuid.UUID, p identity.Process, old, now uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range l.kept[account] {
+		if !p.Known() || e.by != itself(p) {
+			continue
+		}
+		e.factors = slices.Clone(e.factors)
+		for i, f := range e.factors {
+			if f.Kind == identity.Password && f.Epoch == old {
+				e.factors[i].Epoch = now
+			}
+		}
+	}
+}
+
 func (e *earning) takenBy(who, parent instance) bool {
 	switch {
 	case !who.known():

@@ -47,7 +47,7 @@ func pack(e *entry, table, history int, groups []uint32) *packed {
 	for _, f := range e.factors {
 		b = append(binary.AppendUvarint(b, uint64(len(f.Kind))), f.Kind...)
 		b = append(binary.AppendUvarint(b, uint64(len(f.Label))), f.Label...)
-		b = binary.AppendUvarint(b, f.Epoch)
+		b = binary.AppendVarint(binary.AppendUvarint(b, f.Epoch), f.ChangeBy)
 	}
 	b = binary.AppendUvarint(b, uint64(len(groups)))
 	for _, g := range groups {
@@ -118,6 +118,7 @@ func (p *packed) groups(each func(number uint32)) {
 		u.text(u.number())
 		u.text(u.number())
 		u.number()
+		u.signed()
 	}
 	for range u.number() {
 		each(uint32(u.number())) //nolint:gosec // pack wrote 32 bits
@@ -165,6 +166,7 @@ func (p *packed) entry() *entry {
 	for range u.number() {
 		f := identity.Factor{Kind: identity.FactorKind(u.text(u.number())), Label: u.text(u.number())}
 		f.Epoch = u.number()
+		f.ChangeBy = u.signed()
 		e.factors = append(e.factors, f)
 	}
 	return e

@@ -143,10 +143,14 @@ func (s *login) change(ctx context.Context, changer provider.PasswordChanger, fr
 			"Try to log in with the new one, then with the old."))
 	}
 	d.note(evAnswered, nil)
+	before, _ := e.epoch(identity.Password)
 	// The new token's epoch ends the old verifier, in one transaction.
 	_ = d.learn(d.base, news{records: []provider.Record{r}}) // logged there
 	if now := d.index.withUUID(e.account.UUID); now != nil && now.state == identity.Active {
 		d.succeeded(ctx, now, s.Origin(), fresh)
+		if after, ok := now.epoch(identity.Password); ok && s.Peer.UID == 0 {
+			d.earnings.renew(e.account.UUID, s.Process, before, after)
+		}
 	}
 	return identity.Verdict{Code: identity.Granted, Password: fresh}
 }

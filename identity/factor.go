@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // FactorKind names something that a person can prove.
@@ -51,6 +52,17 @@ type Factor struct {
 	Label string `cbor:"3,keyasint,omitempty"`
 	// Certificate (X.509, DER) is the card's, for PIV alone.
 	Certificate []byte `cbor:"4,keyasint,omitempty"`
+	// ChangeBy is, for a password alone, from when on a login by it asks for a new
+	// one, in Unix seconds. 0: never. [ChangeNow]: at the next login.
+	ChangeBy int64 `cbor:"5,keyasint,omitempty"`
+}
+
+// ChangeNow is a [Factor.ChangeBy] that has passed: the administrator asked for it.
+const ChangeNow = 1
+
+// Due tells whether the password has to be changed.
+func (f *Factor) Due(now time.Time) bool {
+	return f.Kind == Password && f.ChangeBy != 0 && now.Unix() >= f.ChangeBy
 }
 
 // Kinds lists the kinds among factors, each once, in their order.
@@ -73,6 +85,9 @@ func (f *Factor) validate() error {
 	}
 	if (f.Kind == PIV) != (len(f.Certificate) > 0) {
 		return errors.New("a card has a certificate, and nothing else has one")
+	}
+	if f.ChangeBy < 0 || f.ChangeBy > Never || f.ChangeBy != 0 && f.Kind != Password {
+		return errors.New("a password has a day to change it by, and nothing else has one")
 	}
 	if len(f.Certificate) > MaxCertificate {
 		return fmt.Errorf("certificate of %d bytes", len(f.Certificate))

@@ -47,7 +47,7 @@ func (s *admin) view(tx *store.Tx, a store.Account) (*v1.AccountView, error) {
 	if err := s.viewPlaces(tx, a, v); err != nil {
 		return nil, err
 	}
-	return v, nil
+	return v, s.viewPassword(tx, a, v)
 }
 
 // viewProofs adds cards and backup codes.
@@ -205,7 +205,10 @@ func (s *admin) SetPassword(ctx context.Context, req *v1.SetPasswordRequest) (*v
 		return nil, s.told(ctx, "set password of", req.GetName(), err)
 	}
 	return s.onAccount(ctx, "account.set-password", req.GetName(), "", func(tx *store.Tx, a store.Account) error {
-		return tx.SetPassword(a.UUID, phc)
+		if err := tx.SetPassword(a.UUID, phc); err != nil || !req.GetMustChange() {
+			return err
+		}
+		return tx.MustChangePassword(a.UUID, true)
 	})
 }
 

@@ -40,7 +40,11 @@ func (s *admin) realmView(tx *store.Tx) (*v1.RealmView, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &v1.RealmView{Name: s.Name, RequireAttestation: trusted.Required}
+	days, err := tx.PasswordMaxAge()
+	if err != nil {
+		return nil, err
+	}
+	v := &v1.RealmView{Name: s.Name, RequireAttestation: trusted.Required, PasswordMaxAge: days}
 	for _, k := range points {
 		v.Points = append(v.Points, &v1.KindPoints{Kind: string(k.Kind), Points: uint32(k.Points)})
 	}
@@ -73,7 +77,7 @@ func (s *admin) SetRealm(ctx context.Context, req *v1.SetRealmRequest) (*v1.Real
 				return err
 			}
 		}
-		if err := setAttestation(tx, req, authorities); err != nil {
+		if err := errors.Join(setAttestation(tx, req, authorities), setPasswordMaxAge(tx, req)); err != nil {
 			return err
 		}
 		var err error
@@ -93,6 +97,9 @@ func realmDetail(req *v1.SetRealmRequest, authorities [][]byte) string {
 	}
 	if req.RequireAttestation != nil {
 		detail = append(detail, fmt.Sprintf("require_attestation=%t", req.GetRequireAttestation()))
+	}
+	if req.PasswordMaxAge != nil {
+		detail = append(detail, fmt.Sprintf("password_max_age=%d", req.GetPasswordMaxAge()))
 	}
 	return strings.Join(detail, " ")
 }

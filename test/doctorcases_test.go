@@ -167,6 +167,7 @@ func TestExplainMendsWhatIsWrongWithOnePerson(t *testing.T) {
 	const ask = "sallyport explain ada"
 	tryAll(t, []sick{
 		{name: "no such shell", breaks: `sallyport-server account add zoe --shell /opt/bin/zsh2 --dir ` + serverFolder + `; until sallyport explain zoe --json | grep -q '"account"'; do :; done`, cause: trouble.ShellMissing, ask: "sallyport explain zoe"},
+		{name: "a shell that lets nobody work", breaks: `sallyport-server account add yan --shell /usr/sbin/nologin --dir ` + serverFolder + `; until sallyport explain yan --json | grep -q '"account"'; do :; done`, cause: trouble.ShellRefuses, ask: "sallyport explain yan"},
 		{name: "home of somebody else", breaks: "mkdir -p /home/ada; chown root: /home/ada; chmod 0700 /home/ada", cause: trouble.HomeOwner, ask: ask},
 		{name: "a folder above home that is closed", breaks: "chmod 0700 /home", cause: trouble.HomeClosed, ask: ask},
 		{name: "no home, and nobody makes one", breaks: "rm -rf /home/ada; DEBIAN_FRONTEND=noninteractive pam-auth-update --package --remove mkhomedir; sed -i '/mkhomedir/d' /etc/pam.d/common-session*", cause: trouble.HomeMissing, ask: ask},

@@ -28,7 +28,7 @@ const (
 func people() []Cause {
 	return []Cause{
 		{ShellMissing, report.Problem, "The account's shell {SHELL} is not on this machine, so that every login ends at once.", "sudo apt-get install {PACKAGE}"},
-		{ShellRefuses, report.Problem, "The account's shell is {SHELL}, which lets nobody work.", "The realm gives the shell: its administrators can add the account anew with --shell /bin/bash."},
+		{ShellRefuses, report.Problem, "The account's shell is {SHELL}, which lets nobody work.", OnServer + "sudo sallyport-server account set {NAME} --shell /bin/bash"},
 		{ShellUnlisted, report.Problem, "The account's shell {SHELL} is not in /etc/shells, and pam_shells of {SERVICES} refuses whose shell is not.", "echo {SHELL} | sudo tee -a /etc/shells"},
 		{HomeMissing, report.Problem, "The account's home {HOME} is missing, and nothing here makes it at the first login (pam_mkhomedir).", "sudo install -d -o {UID} -g {GID} -m 0700 {HOME}"},
 		{HomeWillBeMade, report.Note, "The account's home {HOME} is missing; the first login makes it.", ""},

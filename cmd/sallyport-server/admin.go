@@ -98,7 +98,8 @@ func commands() map[string]command {
 		"account enable":       setState(false),
 		"account unlock":       on(client.UnlockAccount),
 		"account remove":       on(client.RemoveAccount),
-		"account set-password": simple(1, setPassword),
+		"account set-password": {names: 1, flags: setPassword},
+		"account set":          {names: 1, flags: accountSet},
 		"account add-key":      {names: 1, most: 2, flags: addKey},
 		"account remove-key": simple(2, func(ctx context.Context, c client, f *flags) (proto.Message, error) {
 			return c.RemoveSSHKey(ctx, &v1.RemoveSSHKeyRequest{Name: f.name(0), Tag: f.name(1)})

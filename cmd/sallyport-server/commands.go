@@ -46,13 +46,36 @@ func setState(disabled bool) command {
 	})
 }
 
-func setPassword(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
-	password, err := readLine("New password", true)
-	if err != nil {
-		return nil, err
+func setPassword(f *flags) request {
+	must := f.Bool("must-change", false, "")
+	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
+		password, err := readLine("New password", true)
+		if err != nil {
+			return nil, err
+		}
+		defer clear(password)
+		return c.SetPassword(ctx, &v1.SetPasswordRequest{Name: f.name(0), Password: password, MustChange: *must})
 	}
-	defer clear(password)
-	return c.SetPassword(ctx, &v1.SetPasswordRequest{Name: f.name(0), Password: password})
+}
+
+// given reads a text, and tells absent from empty.
+func given(f *flags, name string, into **string) {
+	f.Func(name, "", func(s string) error {
+		*into = &s
+		return nil
+	})
+}
+
+func accountSet(f *flags) request {
+	req := &v1.SetAccountRequest{}
+	given(f, "full-name", &req.FullName)
+	given(f, "home", &req.Home)
+	given(f, "shell", &req.Shell)
+	maybe(f, "must-change", &req.MustChange)
+	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
+		req.Name = f.name(0)
+		return c.SetAccount(ctx, req)
+	}
 }
 
 func addKey(f *flags) request {

@@ -39,7 +39,9 @@ const usage = `sallyport-server keeps a realm's accounts and serves them to its 
                                     [--valid-from TIME] [--valid-until TIME]
   sallyport-server account show|disable|enable|unlock|remove NAME
   sallyport-server account list
-  sallyport-server account set-password NAME            the password on standard input
+  sallyport-server account set NAME [--full-name TEXT] [--home PATH] [--shell PATH]
+                                    [--must-change=true|false]
+  sallyport-server account set-password NAME [--must-change]  the password on standard input
   sallyport-server account add-key NAME [KEY] [--tag T] the key, or its line on standard input
   sallyport-server account remove-key NAME TAG
   sallyport-server account add-totp NAME [--generate]   the secret on standard input
@@ -49,7 +51,7 @@ const usage = `sallyport-server keeps a realm's accounts and serves them to its 
   sallyport-server account backup-codes|remove-backup-codes NAME
   sallyport-server realm show
   sallyport-server realm set [--points KIND=N,...] [--attestation-ca FILE]
-                             [--require-attestation=true|false]
+                             [--require-attestation=true|false] [--password-max-age DAYS]
   sallyport-server realm histories                      restores and losses, and ids kept for lost accounts
   sallyport-server realm release-id ID
   sallyport-server group add NAME [--gid N] [--demands password,totp,piv] [--points N] [--earned]

@@ -139,7 +139,10 @@ func account(w io.Writer, a *v1.AccountView) {
 	}
 	cards(w, a)
 	places(w, a)
-	for what, t := range map[string]*timestamppb.Timestamp{"valid from": a.GetValidFrom(), "valid until": a.GetValidUntil(), "locked until": a.GetLockedUntil()} {
+	if a.GetMustChangePassword() {
+		fmt.Fprint(w, "password\tmust be changed at the next login\n")
+	}
+	for what, t := range map[string]*timestamppb.Timestamp{"valid from": a.GetValidFrom(), "valid until": a.GetValidUntil(), "password good until": a.GetPasswordChangeBy(), "locked until": a.GetLockedUntil()} {
 		if t != nil {
 			fmt.Fprintf(w, "%s\t%s\n", what, stamp(t))
 		}

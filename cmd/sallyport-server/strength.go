@@ -98,6 +98,7 @@ func realmSet(f *flags) request {
 		return err
 	})
 	maybe(f, "require-attestation", &req.RequireAttestation)
+	number(f, "password-max-age", &req.PasswordMaxAge)
 	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *flags) (proto.Message, error) {
 		return c.SetRealm(ctx, req)
 	}

@@ -94,6 +94,15 @@ func (t *Tx) SetState(account uuid.UUID, s identity.State) error {
 	return err
 }
 
+// SetAccount replaces the account's full name, home and shell.
+func (t *Tx) SetAccount(a Account) error {
+	if err := t.one(`UPDATE accounts SET full_name = ?, home = ?, shell = ? WHERE uuid = ?`, a.FullName, a.Home, a.Shell, a.UUID); err != nil {
+		return err
+	}
+	_, err := t.touch(a.UUID)
+	return err
+}
+
 // RemoveAccount removes an account and everything that it owned but its id.
 func (t *Tx) RemoveAccount(account uuid.UUID) error {
 	a, err := t.Account(account)

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -13,6 +14,10 @@ import (
 type Password struct {
 	PHC   string
 	Epoch uint64
+	// ChangeBy is from when on a login by it asks for a new one, see identity.Factor.
+	ChangeBy int64
+	// MustChange tells that the administrator asked for a new one.
+	MustChange bool
 }
 
 // TOTP is an account's TOTP secret, sealed by package server.
@@ -24,15 +29,42 @@ type TOTP struct {
 	LastStep int64
 }
 
-// SetPassword replaces the password; its epoch is the account's new revision.
+// SetPassword replaces the password; its epoch is the account's new revision. It is of
+// today, and need not be changed before its time.
 func (t *Tx) SetPassword(account uuid.UUID, phc string) error {
 	rev, err := t.touch(account)
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(`INSERT INTO passwords (account_uuid, phc, epoch) VALUES (?, ?, ?)
-		ON CONFLICT (account_uuid) DO UPDATE SET phc = excluded.phc, epoch = excluded.epoch`, account, phc, rev)
+	_, err = t.exec(`INSERT INTO passwords (account_uuid, phc, epoch, made) VALUES (?, ?, ?, ?)
+		ON CONFLICT (account_uuid) DO UPDATE SET phc = excluded.phc, epoch = excluded.epoch, made = excluded.made, must_change = 0`,
+		account, phc, rev, time.Now().Unix())
 	return err
+}
+
+// MustChangePassword says whether the owner must set another password at the next login
+// by it. It is identity.ErrNotFound without a password.
+func (t *Tx) MustChangePassword(account uuid.UUID, must bool) error {
+	if err := t.one(`UPDATE passwords SET must_change = ? WHERE account_uuid = ?`, must, account); err != nil {
+		return err
+	}
+	_, err := t.touch(account)
+	return err
+}
+
+// PasswordMaxAge is how many days a password is good for; 0: it does not expire.
+func (t *Tx) PasswordMaxAge() (days uint32, err error) {
+	err = t.get([]any{&days}, `SELECT password_max_age FROM realm`)
+	return days, err
+}
+
+// SetPasswordMaxAge sets it. Every account gets a new revision, so that machines learn
+// the new day.
+func (t *Tx) SetPasswordMaxAge(days uint32) error {
+	if err := t.one(`UPDATE realm SET password_max_age = ?`, days); err != nil {
+		return err
+	}
+	return t.touchEverybody()
 }
 
 // Rehash stores a stronger hash of the same password: the epoch stays. It is
@@ -48,7 +80,18 @@ func (t *Tx) Rehash(account uuid.UUID, p Password) error {
 // Password returns the account's password hash, identity.ErrNotFound without one.
 func (t *Tx) Password(account uuid.UUID) (Password, error) {
 	var p Password
-	err := t.get([]any{&p.PHC, &p.Epoch}, `SELECT phc, epoch FROM passwords WHERE account_uuid = ?`, account)
+	var made int64
+	err := t.get([]any{&p.PHC, &p.Epoch, &p.MustChange, &made}, `SELECT phc, epoch, must_change, made FROM passwords WHERE account_uuid = ?`, account)
+	if err != nil {
+		return p, err
+	}
+	days, err := t.PasswordMaxAge()
+	switch {
+	case p.MustChange:
+		p.ChangeBy = identity.ChangeNow
+	case days > 0:
+		p.ChangeBy = made + int64(days)*int64(24*time.Hour/time.Second)
+	}
 	return p, err
 }
 
@@ -98,7 +141,7 @@ func (t *Tx) Factors(account uuid.UUID) ([]identity.Factor, error) {
 	var factors []identity.Factor
 	switch p, err := t.Password(account); {
 	case err == nil:
-		factors = append(factors, identity.Factor{Kind: identity.Password, Epoch: p.Epoch})
+		factors = append(factors, identity.Factor{Kind: identity.Password, Epoch: p.Epoch, ChangeBy: p.ChangeBy})
 	case !errors.Is(err, identity.ErrNotFound):
 		return nil, fmt.Errorf("factors: %w", err)
 	}

@@ -35,6 +35,10 @@ func (t *Tx) SetPoints(points identity.Points) error {
 			return err
 		}
 	}
+	return t.touchEverybody()
+}
+
+func (t *Tx) touchEverybody() error {
 	var all []uuid.UUID
 	err := t.each(func(row *sql.Rows) error {
 		var id uuid.UUID

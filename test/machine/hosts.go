@@ -132,3 +132,19 @@ func (m *Machine) RunAs(ctx context.Context, name, lines string) (Outcome, error
 func (m *Machine) TalkAs(ctx context.Context, name string, turns []string, lines string) (Outcome, error) {
 	return m.talk(ctx, turns, "/usr/sbin/runuser", "-u", name, "--", "/bin/sh", "-c", "cd /; "+lines)
 }
+
+// SUTalk is SU with the answers to more questions.
+func (m *Machine) SUTalk(ctx context.Context, from, name string, turns []string) (Outcome, error) {
+	return m.talk(ctx, turns, "/usr/sbin/runuser", "-u", from, "--", "/bin/su", "-", name, "-c", "echo "+proof)
+}
+
+// SSHTalk is a login by keyboard-interactive with the answers to more questions.
+func (m *Machine) SSHTalk(ctx context.Context, name string, turns []string) (Outcome, error) {
+	return m.talk(ctx, turns, "/usr/bin/ssh", append(sshOptions("keyboard-interactive"), name+"@127.0.0.1", "echo "+proof)...)
+}
+
+// LoginTalk is Login with the answers to more questions.
+func (m *Machine) LoginTalk(ctx context.Context, name string, turns []string) (Outcome, error) {
+	turns = append(append([]string{"login: ", name}, turns...), "$ ", `echo "`+proof+`"; exit`)
+	return m.talk(ctx, turns, "/bin/login")
+}

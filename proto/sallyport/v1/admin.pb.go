@@ -560,9 +560,13 @@ type AccountView struct {
 	// Wrong answers, the newest first; at most 64 of them.
 	FailuresAt []*FailureView `protobuf:"bytes,19,rep,name=failures_at,json=failuresAt,proto3" json:"failures_at,omitempty"`
 	// Where the account has signed in within 90 days, the newest first; at most 64.
-	Places        []*PlaceView `protobuf:"bytes,20,rep,name=places,proto3" json:"places,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Places []*PlaceView `protobuf:"bytes,20,rep,name=places,proto3" json:"places,omitempty"`
+	// From when on a login by password asks for a new one; absent: never.
+	PasswordChangeBy *timestamppb.Timestamp `protobuf:"bytes,21,opt,name=password_change_by,json=passwordChangeBy,proto3" json:"password_change_by,omitempty"`
+	// The administrator asked for a new password at the next login.
+	MustChangePassword bool `protobuf:"varint,22,opt,name=must_change_password,json=mustChangePassword,proto3" json:"must_change_password,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *AccountView) Reset() {
@@ -733,6 +737,20 @@ func (x *AccountView) GetPlaces() []*PlaceView {
 		return x.Places
 	}
 	return nil
+}
+
+func (x *AccountView) GetPasswordChangeBy() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PasswordChangeBy
+	}
+	return nil
+}
+
+func (x *AccountView) GetMustChangePassword() bool {
+	if x != nil {
+		return x.MustChangePassword
+	}
+	return false
 }
 
 // FailureView is what was counted of one factor at one place.
@@ -1306,9 +1324,11 @@ func (x *SetAccountStateRequest) GetDisabled() bool {
 }
 
 type SetPasswordRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Password      []byte                 `protobuf:"bytes,2,opt,name=password,proto3" json:"password,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Name     string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Password []byte                 `protobuf:"bytes,2,opt,name=password,proto3" json:"password,omitempty"`
+	// The person must set another one at the next login by password.
+	MustChange    bool `protobuf:"varint,3,opt,name=must_change,json=mustChange,proto3" json:"must_change,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1357,6 +1377,91 @@ func (x *SetPasswordRequest) GetPassword() []byte {
 	return nil
 }
 
+func (x *SetPasswordRequest) GetMustChange() bool {
+	if x != nil {
+		return x.MustChange
+	}
+	return false
+}
+
+// SetAccountRequest changes what is present.
+type SetAccountRequest struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Name     string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	FullName *string                `protobuf:"bytes,3,opt,name=full_name,json=fullName,proto3,oneof" json:"full_name,omitempty"`
+	Home     *string                `protobuf:"bytes,4,opt,name=home,proto3,oneof" json:"home,omitempty"`
+	Shell    *string                `protobuf:"bytes,5,opt,name=shell,proto3,oneof" json:"shell,omitempty"`
+	// The password must be changed at the next login by password.
+	MustChange    *bool `protobuf:"varint,6,opt,name=must_change,json=mustChange,proto3,oneof" json:"must_change,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetAccountRequest) Reset() {
+	*x = SetAccountRequest{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetAccountRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetAccountRequest) ProtoMessage() {}
+
+func (x *SetAccountRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetAccountRequest.ProtoReflect.Descriptor instead.
+func (*SetAccountRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *SetAccountRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SetAccountRequest) GetFullName() string {
+	if x != nil && x.FullName != nil {
+		return *x.FullName
+	}
+	return ""
+}
+
+func (x *SetAccountRequest) GetHome() string {
+	if x != nil && x.Home != nil {
+		return *x.Home
+	}
+	return ""
+}
+
+func (x *SetAccountRequest) GetShell() string {
+	if x != nil && x.Shell != nil {
+		return *x.Shell
+	}
+	return ""
+}
+
+func (x *SetAccountRequest) GetMustChange() bool {
+	if x != nil && x.MustChange != nil {
+		return *x.MustChange
+	}
+	return false
+}
+
 type AddSSHKeyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -1370,7 +1475,7 @@ type AddSSHKeyRequest struct {
 
 func (x *AddSSHKeyRequest) Reset() {
 	*x = AddSSHKeyRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[20]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1382,7 +1487,7 @@ func (x *AddSSHKeyRequest) String() string {
 func (*AddSSHKeyRequest) ProtoMessage() {}
 
 func (x *AddSSHKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[20]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1395,7 +1500,7 @@ func (x *AddSSHKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddSSHKeyRequest.ProtoReflect.Descriptor instead.
 func (*AddSSHKeyRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{20}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *AddSSHKeyRequest) GetName() string {
@@ -1429,7 +1534,7 @@ type RemoveSSHKeyRequest struct {
 
 func (x *RemoveSSHKeyRequest) Reset() {
 	*x = RemoveSSHKeyRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[21]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1441,7 +1546,7 @@ func (x *RemoveSSHKeyRequest) String() string {
 func (*RemoveSSHKeyRequest) ProtoMessage() {}
 
 func (x *RemoveSSHKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[21]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1454,7 +1559,7 @@ func (x *RemoveSSHKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveSSHKeyRequest.ProtoReflect.Descriptor instead.
 func (*RemoveSSHKeyRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{21}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *RemoveSSHKeyRequest) GetName() string {
@@ -1483,7 +1588,7 @@ type AddTOTPRequest struct {
 
 func (x *AddTOTPRequest) Reset() {
 	*x = AddTOTPRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[22]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1495,7 +1600,7 @@ func (x *AddTOTPRequest) String() string {
 func (*AddTOTPRequest) ProtoMessage() {}
 
 func (x *AddTOTPRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[22]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1508,7 +1613,7 @@ func (x *AddTOTPRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddTOTPRequest.ProtoReflect.Descriptor instead.
 func (*AddTOTPRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{22}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *AddTOTPRequest) GetName() string {
@@ -1543,7 +1648,7 @@ type AddTOTPResponse struct {
 
 func (x *AddTOTPResponse) Reset() {
 	*x = AddTOTPResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[23]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1555,7 +1660,7 @@ func (x *AddTOTPResponse) String() string {
 func (*AddTOTPResponse) ProtoMessage() {}
 
 func (x *AddTOTPResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[23]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1568,7 +1673,7 @@ func (x *AddTOTPResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddTOTPResponse.ProtoReflect.Descriptor instead.
 func (*AddTOTPResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{23}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *AddTOTPResponse) GetAccount() *AccountView {
@@ -1603,7 +1708,7 @@ type AddGroupRequest struct {
 
 func (x *AddGroupRequest) Reset() {
 	*x = AddGroupRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[24]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1615,7 +1720,7 @@ func (x *AddGroupRequest) String() string {
 func (*AddGroupRequest) ProtoMessage() {}
 
 func (x *AddGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[24]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1628,7 +1733,7 @@ func (x *AddGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddGroupRequest.ProtoReflect.Descriptor instead.
 func (*AddGroupRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{24}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *AddGroupRequest) GetName() string {
@@ -1683,7 +1788,7 @@ type Kinds struct {
 
 func (x *Kinds) Reset() {
 	*x = Kinds{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[25]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1695,7 +1800,7 @@ func (x *Kinds) String() string {
 func (*Kinds) ProtoMessage() {}
 
 func (x *Kinds) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[25]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1708,7 +1813,7 @@ func (x *Kinds) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Kinds.ProtoReflect.Descriptor instead.
 func (*Kinds) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{25}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Kinds) GetKinds() []string {
@@ -1733,7 +1838,7 @@ type SetGroupRequest struct {
 
 func (x *SetGroupRequest) Reset() {
 	*x = SetGroupRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[26]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1745,7 +1850,7 @@ func (x *SetGroupRequest) String() string {
 func (*SetGroupRequest) ProtoMessage() {}
 
 func (x *SetGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[26]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1758,7 +1863,7 @@ func (x *SetGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetGroupRequest.ProtoReflect.Descriptor instead.
 func (*SetGroupRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{26}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *SetGroupRequest) GetName() string {
@@ -1814,7 +1919,7 @@ type GroupView struct {
 
 func (x *GroupView) Reset() {
 	*x = GroupView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[27]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1826,7 +1931,7 @@ func (x *GroupView) String() string {
 func (*GroupView) ProtoMessage() {}
 
 func (x *GroupView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[27]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1839,7 +1944,7 @@ func (x *GroupView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupView.ProtoReflect.Descriptor instead.
 func (*GroupView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{27}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *GroupView) GetUuid() string {
@@ -1914,7 +2019,7 @@ type ListGroupsResponse struct {
 
 func (x *ListGroupsResponse) Reset() {
 	*x = ListGroupsResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[28]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1926,7 +2031,7 @@ func (x *ListGroupsResponse) String() string {
 func (*ListGroupsResponse) ProtoMessage() {}
 
 func (x *ListGroupsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[28]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1939,7 +2044,7 @@ func (x *ListGroupsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGroupsResponse.ProtoReflect.Descriptor instead.
 func (*ListGroupsResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{28}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ListGroupsResponse) GetGroups() []*GroupView {
@@ -1960,7 +2065,7 @@ type MemberRequest struct {
 
 func (x *MemberRequest) Reset() {
 	*x = MemberRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[29]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1972,7 +2077,7 @@ func (x *MemberRequest) String() string {
 func (*MemberRequest) ProtoMessage() {}
 
 func (x *MemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[29]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1985,7 +2090,7 @@ func (x *MemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberRequest.ProtoReflect.Descriptor instead.
 func (*MemberRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{29}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *MemberRequest) GetGroup() string {
@@ -2016,7 +2121,7 @@ type AddMachineResponse struct {
 
 func (x *AddMachineResponse) Reset() {
 	*x = AddMachineResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[30]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2028,7 +2133,7 @@ func (x *AddMachineResponse) String() string {
 func (*AddMachineResponse) ProtoMessage() {}
 
 func (x *AddMachineResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[30]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2041,7 +2146,7 @@ func (x *AddMachineResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddMachineResponse.ProtoReflect.Descriptor instead.
 func (*AddMachineResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{30}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *AddMachineResponse) GetMachine() *MachineView {
@@ -2104,7 +2209,7 @@ type MachineView struct {
 
 func (x *MachineView) Reset() {
 	*x = MachineView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[31]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2116,7 +2221,7 @@ func (x *MachineView) String() string {
 func (*MachineView) ProtoMessage() {}
 
 func (x *MachineView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[31]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2129,7 +2234,7 @@ func (x *MachineView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MachineView.ProtoReflect.Descriptor instead.
 func (*MachineView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{31}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *MachineView) GetUuid() string {
@@ -2243,7 +2348,7 @@ type SetMachineRequest struct {
 
 func (x *SetMachineRequest) Reset() {
 	*x = SetMachineRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[32]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2255,7 +2360,7 @@ func (x *SetMachineRequest) String() string {
 func (*SetMachineRequest) ProtoMessage() {}
 
 func (x *SetMachineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[32]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2268,7 +2373,7 @@ func (x *SetMachineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetMachineRequest.ProtoReflect.Descriptor instead.
 func (*SetMachineRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{32}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *SetMachineRequest) GetName() string {
@@ -2303,7 +2408,7 @@ type Scope struct {
 
 func (x *Scope) Reset() {
 	*x = Scope{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[33]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2315,7 +2420,7 @@ func (x *Scope) String() string {
 func (*Scope) ProtoMessage() {}
 
 func (x *Scope) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[33]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2328,7 +2433,7 @@ func (x *Scope) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Scope.ProtoReflect.Descriptor instead.
 func (*Scope) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{33}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Scope) GetEverybody() bool {
@@ -2354,7 +2459,7 @@ type ListMachinesResponse struct {
 
 func (x *ListMachinesResponse) Reset() {
 	*x = ListMachinesResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[34]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2366,7 +2471,7 @@ func (x *ListMachinesResponse) String() string {
 func (*ListMachinesResponse) ProtoMessage() {}
 
 func (x *ListMachinesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[34]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2379,7 +2484,7 @@ func (x *ListMachinesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMachinesResponse.ProtoReflect.Descriptor instead.
 func (*ListMachinesResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{34}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ListMachinesResponse) GetMachines() []*MachineView {
@@ -2400,7 +2505,7 @@ type ListAuditRequest struct {
 
 func (x *ListAuditRequest) Reset() {
 	*x = ListAuditRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[35]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2412,7 +2517,7 @@ func (x *ListAuditRequest) String() string {
 func (*ListAuditRequest) ProtoMessage() {}
 
 func (x *ListAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[35]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2425,7 +2530,7 @@ func (x *ListAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditRequest.ProtoReflect.Descriptor instead.
 func (*ListAuditRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{35}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ListAuditRequest) GetSince() *timestamppb.Timestamp {
@@ -2457,7 +2562,7 @@ type AuditRow struct {
 
 func (x *AuditRow) Reset() {
 	*x = AuditRow{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2469,7 +2574,7 @@ func (x *AuditRow) String() string {
 func (*AuditRow) ProtoMessage() {}
 
 func (x *AuditRow) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2482,7 +2587,7 @@ func (x *AuditRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditRow.ProtoReflect.Descriptor instead.
 func (*AuditRow) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{36}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *AuditRow) GetId() int64 {
@@ -2537,7 +2642,7 @@ type ListAuditResponse struct {
 
 func (x *ListAuditResponse) Reset() {
 	*x = ListAuditResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2549,7 +2654,7 @@ func (x *ListAuditResponse) String() string {
 func (*ListAuditResponse) ProtoMessage() {}
 
 func (x *ListAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2562,7 +2667,7 @@ func (x *ListAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditResponse.ProtoReflect.Descriptor instead.
 func (*ListAuditResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{37}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ListAuditResponse) GetRows() []*AuditRow {
@@ -2589,7 +2694,7 @@ type VerifyAuditRequest struct {
 
 func (x *VerifyAuditRequest) Reset() {
 	*x = VerifyAuditRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[38]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2601,7 +2706,7 @@ func (x *VerifyAuditRequest) String() string {
 func (*VerifyAuditRequest) ProtoMessage() {}
 
 func (x *VerifyAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[38]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2614,7 +2719,7 @@ func (x *VerifyAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyAuditRequest.ProtoReflect.Descriptor instead.
 func (*VerifyAuditRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{38}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *VerifyAuditRequest) GetSigned() []byte {
@@ -2634,7 +2739,7 @@ type SignAuditRequest struct {
 
 func (x *SignAuditRequest) Reset() {
 	*x = SignAuditRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2646,7 +2751,7 @@ func (x *SignAuditRequest) String() string {
 func (*SignAuditRequest) ProtoMessage() {}
 
 func (x *SignAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2659,7 +2764,7 @@ func (x *SignAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignAuditRequest.ProtoReflect.Descriptor instead.
 func (*SignAuditRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{39}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *SignAuditRequest) GetRealmKey() []byte {
@@ -2681,7 +2786,7 @@ type SignAuditResponse struct {
 
 func (x *SignAuditResponse) Reset() {
 	*x = SignAuditResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[40]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2693,7 +2798,7 @@ func (x *SignAuditResponse) String() string {
 func (*SignAuditResponse) ProtoMessage() {}
 
 func (x *SignAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[40]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2706,7 +2811,7 @@ func (x *SignAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignAuditResponse.ProtoReflect.Descriptor instead.
 func (*SignAuditResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{40}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *SignAuditResponse) GetSigned() []byte {
@@ -2748,7 +2853,7 @@ type VerifyAuditResponse struct {
 
 func (x *VerifyAuditResponse) Reset() {
 	*x = VerifyAuditResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[41]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2760,7 +2865,7 @@ func (x *VerifyAuditResponse) String() string {
 func (*VerifyAuditResponse) ProtoMessage() {}
 
 func (x *VerifyAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[41]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2773,7 +2878,7 @@ func (x *VerifyAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyAuditResponse.ProtoReflect.Descriptor instead.
 func (*VerifyAuditResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{41}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *VerifyAuditResponse) GetRows() int64 {
@@ -2828,7 +2933,7 @@ type PruneAuditRequest struct {
 
 func (x *PruneAuditRequest) Reset() {
 	*x = PruneAuditRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[42]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2840,7 +2945,7 @@ func (x *PruneAuditRequest) String() string {
 func (*PruneAuditRequest) ProtoMessage() {}
 
 func (x *PruneAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[42]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2853,7 +2958,7 @@ func (x *PruneAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PruneAuditRequest.ProtoReflect.Descriptor instead.
 func (*PruneAuditRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{42}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *PruneAuditRequest) GetBefore() *timestamppb.Timestamp {
@@ -2875,7 +2980,7 @@ type PruneAuditResponse struct {
 
 func (x *PruneAuditResponse) Reset() {
 	*x = PruneAuditResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[43]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2887,7 +2992,7 @@ func (x *PruneAuditResponse) String() string {
 func (*PruneAuditResponse) ProtoMessage() {}
 
 func (x *PruneAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[43]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2900,7 +3005,7 @@ func (x *PruneAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PruneAuditResponse.ProtoReflect.Descriptor instead.
 func (*PruneAuditResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{43}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *PruneAuditResponse) GetRows() int64 {
@@ -2936,7 +3041,7 @@ type RotateKeysRequest struct {
 
 func (x *RotateKeysRequest) Reset() {
 	*x = RotateKeysRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[44]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2948,7 +3053,7 @@ func (x *RotateKeysRequest) String() string {
 func (*RotateKeysRequest) ProtoMessage() {}
 
 func (x *RotateKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[44]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2961,7 +3066,7 @@ func (x *RotateKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateKeysRequest.ProtoReflect.Descriptor instead.
 func (*RotateKeysRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{44}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *RotateKeysRequest) GetEmergency() bool {
@@ -2988,7 +3093,7 @@ type RotateKeysResponse struct {
 
 func (x *RotateKeysResponse) Reset() {
 	*x = RotateKeysResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[45]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3000,7 +3105,7 @@ func (x *RotateKeysResponse) String() string {
 func (*RotateKeysResponse) ProtoMessage() {}
 
 func (x *RotateKeysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[45]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3013,7 +3118,7 @@ func (x *RotateKeysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateKeysResponse.ProtoReflect.Descriptor instead.
 func (*RotateKeysResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{45}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *RotateKeysResponse) GetKeyId() string {
@@ -3038,7 +3143,7 @@ type ShowKeysRequest struct {
 
 func (x *ShowKeysRequest) Reset() {
 	*x = ShowKeysRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[46]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3050,7 +3155,7 @@ func (x *ShowKeysRequest) String() string {
 func (*ShowKeysRequest) ProtoMessage() {}
 
 func (x *ShowKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[46]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3063,7 +3168,7 @@ func (x *ShowKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowKeysRequest.ProtoReflect.Descriptor instead.
 func (*ShowKeysRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{46}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{47}
 }
 
 type SignKeysRequest struct {
@@ -3075,7 +3180,7 @@ type SignKeysRequest struct {
 
 func (x *SignKeysRequest) Reset() {
 	*x = SignKeysRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[47]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3087,7 +3192,7 @@ func (x *SignKeysRequest) String() string {
 func (*SignKeysRequest) ProtoMessage() {}
 
 func (x *SignKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[47]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3100,7 +3205,7 @@ func (x *SignKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignKeysRequest.ProtoReflect.Descriptor instead.
 func (*SignKeysRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{47}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *SignKeysRequest) GetRealmKey() []byte {
@@ -3121,7 +3226,7 @@ type RotateRealmKeyRequest struct {
 
 func (x *RotateRealmKeyRequest) Reset() {
 	*x = RotateRealmKeyRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[48]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3133,7 +3238,7 @@ func (x *RotateRealmKeyRequest) String() string {
 func (*RotateRealmKeyRequest) ProtoMessage() {}
 
 func (x *RotateRealmKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[48]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3146,7 +3251,7 @@ func (x *RotateRealmKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateRealmKeyRequest.ProtoReflect.Descriptor instead.
 func (*RotateRealmKeyRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{48}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *RotateRealmKeyRequest) GetRealmKey() []byte {
@@ -3172,7 +3277,7 @@ type RenewCARequest struct {
 
 func (x *RenewCARequest) Reset() {
 	*x = RenewCARequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[49]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3184,7 +3289,7 @@ func (x *RenewCARequest) String() string {
 func (*RenewCARequest) ProtoMessage() {}
 
 func (x *RenewCARequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[49]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3197,7 +3302,7 @@ func (x *RenewCARequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewCARequest.ProtoReflect.Descriptor instead.
 func (*RenewCARequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{49}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *RenewCARequest) GetRealmKey() []byte {
@@ -3229,7 +3334,7 @@ type KeysView struct {
 
 func (x *KeysView) Reset() {
 	*x = KeysView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[50]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3241,7 +3346,7 @@ func (x *KeysView) String() string {
 func (*KeysView) ProtoMessage() {}
 
 func (x *KeysView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[50]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3254,7 +3359,7 @@ func (x *KeysView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeysView.ProtoReflect.Descriptor instead.
 func (*KeysView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{50}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *KeysView) GetRealm() string {
@@ -3328,7 +3433,7 @@ type ShowRealmRequest struct {
 
 func (x *ShowRealmRequest) Reset() {
 	*x = ShowRealmRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[51]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3340,7 +3445,7 @@ func (x *ShowRealmRequest) String() string {
 func (*ShowRealmRequest) ProtoMessage() {}
 
 func (x *ShowRealmRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[51]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3353,7 +3458,7 @@ func (x *ShowRealmRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowRealmRequest.ProtoReflect.Descriptor instead.
 func (*ShowRealmRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{51}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{52}
 }
 
 // KindPoints is what one kind of factor counts.
@@ -3367,7 +3472,7 @@ type KindPoints struct {
 
 func (x *KindPoints) Reset() {
 	*x = KindPoints{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[52]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3379,7 +3484,7 @@ func (x *KindPoints) String() string {
 func (*KindPoints) ProtoMessage() {}
 
 func (x *KindPoints) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[52]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3392,7 +3497,7 @@ func (x *KindPoints) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KindPoints.ProtoReflect.Descriptor instead.
 func (*KindPoints) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{52}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *KindPoints) GetKind() string {
@@ -3419,13 +3524,15 @@ type SetRealmRequest struct {
 	AttestationCa []byte `protobuf:"bytes,2,opt,name=attestation_ca,json=attestationCa,proto3,oneof" json:"attestation_ca,omitempty"`
 	// Refuse to enrol a card that cannot show it.
 	RequireAttestation *bool `protobuf:"varint,3,opt,name=require_attestation,json=requireAttestation,proto3,oneof" json:"require_attestation,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// How many days a password is good for; 0: it does not expire.
+	PasswordMaxAge *uint32 `protobuf:"varint,4,opt,name=password_max_age,json=passwordMaxAge,proto3,oneof" json:"password_max_age,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *SetRealmRequest) Reset() {
 	*x = SetRealmRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[53]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3437,7 +3544,7 @@ func (x *SetRealmRequest) String() string {
 func (*SetRealmRequest) ProtoMessage() {}
 
 func (x *SetRealmRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[53]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3450,7 +3557,7 @@ func (x *SetRealmRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetRealmRequest.ProtoReflect.Descriptor instead.
 func (*SetRealmRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{53}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *SetRealmRequest) GetPoints() []*KindPoints {
@@ -3474,6 +3581,13 @@ func (x *SetRealmRequest) GetRequireAttestation() bool {
 	return false
 }
 
+func (x *SetRealmRequest) GetPasswordMaxAge() uint32 {
+	if x != nil && x.PasswordMaxAge != nil {
+		return *x.PasswordMaxAge
+	}
+	return 0
+}
+
 type RealmView struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Name   string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -3481,13 +3595,15 @@ type RealmView struct {
 	// Their subjects.
 	AttestationCa      []string `protobuf:"bytes,3,rep,name=attestation_ca,json=attestationCa,proto3" json:"attestation_ca,omitempty"`
 	RequireAttestation bool     `protobuf:"varint,4,opt,name=require_attestation,json=requireAttestation,proto3" json:"require_attestation,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// In days; 0: passwords do not expire.
+	PasswordMaxAge uint32 `protobuf:"varint,5,opt,name=password_max_age,json=passwordMaxAge,proto3" json:"password_max_age,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *RealmView) Reset() {
 	*x = RealmView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[54]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3499,7 +3615,7 @@ func (x *RealmView) String() string {
 func (*RealmView) ProtoMessage() {}
 
 func (x *RealmView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[54]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3512,7 +3628,7 @@ func (x *RealmView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RealmView.ProtoReflect.Descriptor instead.
 func (*RealmView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{54}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *RealmView) GetName() string {
@@ -3541,6 +3657,13 @@ func (x *RealmView) GetRequireAttestation() bool {
 		return x.RequireAttestation
 	}
 	return false
+}
+
+func (x *RealmView) GetPasswordMaxAge() uint32 {
+	if x != nil {
+		return x.PasswordMaxAge
+	}
+	return 0
 }
 
 var File_sallyport_v1_admin_proto protoreflect.FileDescriptor
@@ -3582,7 +3705,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"valid_from\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tvalidFrom\x12;\n" +
 	"\vvalid_until\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"validUntilB\x06\n" +
-	"\x04_uid\"\xca\x05\n" +
+	"\x04_uid\"\xc6\x06\n" +
 	"\vAccountView\x12\x12\n" +
 	"\x04uuid\x18\x01 \x01(\tR\x04uuid\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x10\n" +
@@ -3607,7 +3730,9 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\fbackup_codes\x18\x12 \x01(\rR\vbackupCodes\x12:\n" +
 	"\vfailures_at\x18\x13 \x03(\v2\x19.sallyport.v1.FailureViewR\n" +
 	"failuresAt\x12/\n" +
-	"\x06places\x18\x14 \x03(\v2\x17.sallyport.v1.PlaceViewR\x06places\"\xac\x01\n" +
+	"\x06places\x18\x14 \x03(\v2\x17.sallyport.v1.PlaceViewR\x06places\x12H\n" +
+	"\x12password_change_by\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampR\x10passwordChangeBy\x120\n" +
+	"\x14must_change_password\x18\x16 \x01(\bR\x12mustChangePassword\"\xac\x01\n" +
 	"\vFailureView\x12\x16\n" +
 	"\x06factor\x18\x01 \x01(\tR\x06factor\x12\x18\n" +
 	"\amachine\x18\x02 \x01(\tR\amachine\x12\x16\n" +
@@ -3647,10 +3772,24 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\baccounts\x18\x01 \x03(\v2\x19.sallyport.v1.AccountViewR\baccounts\"H\n" +
 	"\x16SetAccountStateRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
-	"\bdisabled\x18\x02 \x01(\bR\bdisabled\"D\n" +
+	"\bdisabled\x18\x02 \x01(\bR\bdisabled\"e\n" +
 	"\x12SetPasswordRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
-	"\bpassword\x18\x02 \x01(\fR\bpassword\"L\n" +
+	"\bpassword\x18\x02 \x01(\fR\bpassword\x12\x1f\n" +
+	"\vmust_change\x18\x03 \x01(\bR\n" +
+	"mustChange\"\xd4\x01\n" +
+	"\x11SetAccountRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
+	"\tfull_name\x18\x03 \x01(\tH\x00R\bfullName\x88\x01\x01\x12\x17\n" +
+	"\x04home\x18\x04 \x01(\tH\x01R\x04home\x88\x01\x01\x12\x19\n" +
+	"\x05shell\x18\x05 \x01(\tH\x02R\x05shell\x88\x01\x01\x12$\n" +
+	"\vmust_change\x18\x06 \x01(\bH\x03R\n" +
+	"mustChange\x88\x01\x01B\f\n" +
+	"\n" +
+	"_full_nameB\a\n" +
+	"\x05_homeB\b\n" +
+	"\x06_shellB\x0e\n" +
+	"\f_must_change\"L\n" +
 	"\x10AddSSHKeyRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
 	"\x03tag\x18\x02 \x01(\tR\x03tag\x12\x12\n" +
@@ -3799,24 +3938,29 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"KindPoints\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x16\n" +
-	"\x06points\x18\x02 \x01(\rR\x06points\"\xd0\x01\n" +
+	"\x06points\x18\x02 \x01(\rR\x06points\"\x94\x02\n" +
 	"\x0fSetRealmRequest\x120\n" +
 	"\x06points\x18\x01 \x03(\v2\x18.sallyport.v1.KindPointsR\x06points\x12*\n" +
 	"\x0eattestation_ca\x18\x02 \x01(\fH\x00R\rattestationCa\x88\x01\x01\x124\n" +
-	"\x13require_attestation\x18\x03 \x01(\bH\x01R\x12requireAttestation\x88\x01\x01B\x11\n" +
+	"\x13require_attestation\x18\x03 \x01(\bH\x01R\x12requireAttestation\x88\x01\x01\x12-\n" +
+	"\x10password_max_age\x18\x04 \x01(\rH\x02R\x0epasswordMaxAge\x88\x01\x01B\x11\n" +
 	"\x0f_attestation_caB\x16\n" +
-	"\x14_require_attestation\"\xa9\x01\n" +
+	"\x14_require_attestationB\x13\n" +
+	"\x11_password_max_age\"\xd3\x01\n" +
 	"\tRealmView\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
 	"\x06points\x18\x02 \x03(\v2\x18.sallyport.v1.KindPointsR\x06points\x12%\n" +
 	"\x0eattestation_ca\x18\x03 \x03(\tR\rattestationCa\x12/\n" +
-	"\x13require_attestation\x18\x04 \x01(\bR\x12requireAttestation2\xd0\x18\n" +
+	"\x13require_attestation\x18\x04 \x01(\bR\x12requireAttestation\x12(\n" +
+	"\x10password_max_age\x18\x05 \x01(\rR\x0epasswordMaxAge2\x9a\x19\n" +
 	"\fAdminService\x12H\n" +
 	"\n" +
 	"AddAccount\x12\x1f.sallyport.v1.AddAccountRequest\x1a\x19.sallyport.v1.AccountView\x12C\n" +
 	"\vShowAccount\x12\x19.sallyport.v1.NameRequest\x1a\x19.sallyport.v1.AccountView\x12M\n" +
 	"\fListAccounts\x12\x19.sallyport.v1.ListRequest\x1a\".sallyport.v1.ListAccountsResponse\x12R\n" +
-	"\x0fSetAccountState\x12$.sallyport.v1.SetAccountStateRequest\x1a\x19.sallyport.v1.AccountView\x12>\n" +
+	"\x0fSetAccountState\x12$.sallyport.v1.SetAccountStateRequest\x1a\x19.sallyport.v1.AccountView\x12H\n" +
+	"\n" +
+	"SetAccount\x12\x1f.sallyport.v1.SetAccountRequest\x1a\x19.sallyport.v1.AccountView\x12>\n" +
 	"\rRemoveAccount\x12\x19.sallyport.v1.NameRequest\x1a\x12.sallyport.v1.Done\x12E\n" +
 	"\rUnlockAccount\x12\x19.sallyport.v1.NameRequest\x1a\x19.sallyport.v1.AccountView\x12J\n" +
 	"\vSetPassword\x12 .sallyport.v1.SetPasswordRequest\x1a\x19.sallyport.v1.AccountView\x12F\n" +
@@ -3877,7 +4021,7 @@ func file_sallyport_v1_admin_proto_rawDescGZIP() []byte {
 	return file_sallyport_v1_admin_proto_rawDescData
 }
 
-var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
+var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 56)
 var file_sallyport_v1_admin_proto_goTypes = []any{
 	(*Done)(nil),                   // 0: sallyport.v1.Done
 	(*NameRequest)(nil),            // 1: sallyport.v1.NameRequest
@@ -3899,174 +4043,178 @@ var file_sallyport_v1_admin_proto_goTypes = []any{
 	(*ListAccountsResponse)(nil),   // 17: sallyport.v1.ListAccountsResponse
 	(*SetAccountStateRequest)(nil), // 18: sallyport.v1.SetAccountStateRequest
 	(*SetPasswordRequest)(nil),     // 19: sallyport.v1.SetPasswordRequest
-	(*AddSSHKeyRequest)(nil),       // 20: sallyport.v1.AddSSHKeyRequest
-	(*RemoveSSHKeyRequest)(nil),    // 21: sallyport.v1.RemoveSSHKeyRequest
-	(*AddTOTPRequest)(nil),         // 22: sallyport.v1.AddTOTPRequest
-	(*AddTOTPResponse)(nil),        // 23: sallyport.v1.AddTOTPResponse
-	(*AddGroupRequest)(nil),        // 24: sallyport.v1.AddGroupRequest
-	(*Kinds)(nil),                  // 25: sallyport.v1.Kinds
-	(*SetGroupRequest)(nil),        // 26: sallyport.v1.SetGroupRequest
-	(*GroupView)(nil),              // 27: sallyport.v1.GroupView
-	(*ListGroupsResponse)(nil),     // 28: sallyport.v1.ListGroupsResponse
-	(*MemberRequest)(nil),          // 29: sallyport.v1.MemberRequest
-	(*AddMachineResponse)(nil),     // 30: sallyport.v1.AddMachineResponse
-	(*MachineView)(nil),            // 31: sallyport.v1.MachineView
-	(*SetMachineRequest)(nil),      // 32: sallyport.v1.SetMachineRequest
-	(*Scope)(nil),                  // 33: sallyport.v1.Scope
-	(*ListMachinesResponse)(nil),   // 34: sallyport.v1.ListMachinesResponse
-	(*ListAuditRequest)(nil),       // 35: sallyport.v1.ListAuditRequest
-	(*AuditRow)(nil),               // 36: sallyport.v1.AuditRow
-	(*ListAuditResponse)(nil),      // 37: sallyport.v1.ListAuditResponse
-	(*VerifyAuditRequest)(nil),     // 38: sallyport.v1.VerifyAuditRequest
-	(*SignAuditRequest)(nil),       // 39: sallyport.v1.SignAuditRequest
-	(*SignAuditResponse)(nil),      // 40: sallyport.v1.SignAuditResponse
-	(*VerifyAuditResponse)(nil),    // 41: sallyport.v1.VerifyAuditResponse
-	(*PruneAuditRequest)(nil),      // 42: sallyport.v1.PruneAuditRequest
-	(*PruneAuditResponse)(nil),     // 43: sallyport.v1.PruneAuditResponse
-	(*RotateKeysRequest)(nil),      // 44: sallyport.v1.RotateKeysRequest
-	(*RotateKeysResponse)(nil),     // 45: sallyport.v1.RotateKeysResponse
-	(*ShowKeysRequest)(nil),        // 46: sallyport.v1.ShowKeysRequest
-	(*SignKeysRequest)(nil),        // 47: sallyport.v1.SignKeysRequest
-	(*RotateRealmKeyRequest)(nil),  // 48: sallyport.v1.RotateRealmKeyRequest
-	(*RenewCARequest)(nil),         // 49: sallyport.v1.RenewCARequest
-	(*KeysView)(nil),               // 50: sallyport.v1.KeysView
-	(*ShowRealmRequest)(nil),       // 51: sallyport.v1.ShowRealmRequest
-	(*KindPoints)(nil),             // 52: sallyport.v1.KindPoints
-	(*SetRealmRequest)(nil),        // 53: sallyport.v1.SetRealmRequest
-	(*RealmView)(nil),              // 54: sallyport.v1.RealmView
-	(*timestamppb.Timestamp)(nil),  // 55: google.protobuf.Timestamp
+	(*SetAccountRequest)(nil),      // 20: sallyport.v1.SetAccountRequest
+	(*AddSSHKeyRequest)(nil),       // 21: sallyport.v1.AddSSHKeyRequest
+	(*RemoveSSHKeyRequest)(nil),    // 22: sallyport.v1.RemoveSSHKeyRequest
+	(*AddTOTPRequest)(nil),         // 23: sallyport.v1.AddTOTPRequest
+	(*AddTOTPResponse)(nil),        // 24: sallyport.v1.AddTOTPResponse
+	(*AddGroupRequest)(nil),        // 25: sallyport.v1.AddGroupRequest
+	(*Kinds)(nil),                  // 26: sallyport.v1.Kinds
+	(*SetGroupRequest)(nil),        // 27: sallyport.v1.SetGroupRequest
+	(*GroupView)(nil),              // 28: sallyport.v1.GroupView
+	(*ListGroupsResponse)(nil),     // 29: sallyport.v1.ListGroupsResponse
+	(*MemberRequest)(nil),          // 30: sallyport.v1.MemberRequest
+	(*AddMachineResponse)(nil),     // 31: sallyport.v1.AddMachineResponse
+	(*MachineView)(nil),            // 32: sallyport.v1.MachineView
+	(*SetMachineRequest)(nil),      // 33: sallyport.v1.SetMachineRequest
+	(*Scope)(nil),                  // 34: sallyport.v1.Scope
+	(*ListMachinesResponse)(nil),   // 35: sallyport.v1.ListMachinesResponse
+	(*ListAuditRequest)(nil),       // 36: sallyport.v1.ListAuditRequest
+	(*AuditRow)(nil),               // 37: sallyport.v1.AuditRow
+	(*ListAuditResponse)(nil),      // 38: sallyport.v1.ListAuditResponse
+	(*VerifyAuditRequest)(nil),     // 39: sallyport.v1.VerifyAuditRequest
+	(*SignAuditRequest)(nil),       // 40: sallyport.v1.SignAuditRequest
+	(*SignAuditResponse)(nil),      // 41: sallyport.v1.SignAuditResponse
+	(*VerifyAuditResponse)(nil),    // 42: sallyport.v1.VerifyAuditResponse
+	(*PruneAuditRequest)(nil),      // 43: sallyport.v1.PruneAuditRequest
+	(*PruneAuditResponse)(nil),     // 44: sallyport.v1.PruneAuditResponse
+	(*RotateKeysRequest)(nil),      // 45: sallyport.v1.RotateKeysRequest
+	(*RotateKeysResponse)(nil),     // 46: sallyport.v1.RotateKeysResponse
+	(*ShowKeysRequest)(nil),        // 47: sallyport.v1.ShowKeysRequest
+	(*SignKeysRequest)(nil),        // 48: sallyport.v1.SignKeysRequest
+	(*RotateRealmKeyRequest)(nil),  // 49: sallyport.v1.RotateRealmKeyRequest
+	(*RenewCARequest)(nil),         // 50: sallyport.v1.RenewCARequest
+	(*KeysView)(nil),               // 51: sallyport.v1.KeysView
+	(*ShowRealmRequest)(nil),       // 52: sallyport.v1.ShowRealmRequest
+	(*KindPoints)(nil),             // 53: sallyport.v1.KindPoints
+	(*SetRealmRequest)(nil),        // 54: sallyport.v1.SetRealmRequest
+	(*RealmView)(nil),              // 55: sallyport.v1.RealmView
+	(*timestamppb.Timestamp)(nil),  // 56: google.protobuf.Timestamp
 }
 var file_sallyport_v1_admin_proto_depIdxs = []int32{
 	4,  // 0: sallyport.v1.ListHistoriesResponse.histories:type_name -> sallyport.v1.History
 	5,  // 1: sallyport.v1.ListHistoriesResponse.reserved:type_name -> sallyport.v1.ReservedID
-	55, // 2: sallyport.v1.History.began:type_name -> google.protobuf.Timestamp
-	55, // 3: sallyport.v1.ReservedID.seen:type_name -> google.protobuf.Timestamp
-	55, // 4: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
-	55, // 5: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
-	55, // 6: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
-	55, // 7: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
+	56, // 2: sallyport.v1.History.began:type_name -> google.protobuf.Timestamp
+	56, // 3: sallyport.v1.ReservedID.seen:type_name -> google.protobuf.Timestamp
+	56, // 4: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
+	56, // 5: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
+	56, // 6: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
+	56, // 7: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
 	16, // 8: sallyport.v1.AccountView.ssh_keys:type_name -> sallyport.v1.SSHKeyView
-	55, // 9: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
+	56, // 9: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
 	12, // 10: sallyport.v1.AccountView.cards:type_name -> sallyport.v1.CardView
 	10, // 11: sallyport.v1.AccountView.failures_at:type_name -> sallyport.v1.FailureView
 	11, // 12: sallyport.v1.AccountView.places:type_name -> sallyport.v1.PlaceView
-	55, // 13: sallyport.v1.FailureView.locked_until:type_name -> google.protobuf.Timestamp
-	55, // 14: sallyport.v1.PlaceView.last:type_name -> google.protobuf.Timestamp
-	55, // 15: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
-	55, // 16: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
-	9,  // 17: sallyport.v1.NewBackupCodesResponse.account:type_name -> sallyport.v1.AccountView
-	9,  // 18: sallyport.v1.ListAccountsResponse.accounts:type_name -> sallyport.v1.AccountView
-	9,  // 19: sallyport.v1.AddTOTPResponse.account:type_name -> sallyport.v1.AccountView
-	25, // 20: sallyport.v1.SetGroupRequest.demands:type_name -> sallyport.v1.Kinds
-	27, // 21: sallyport.v1.ListGroupsResponse.groups:type_name -> sallyport.v1.GroupView
-	31, // 22: sallyport.v1.AddMachineResponse.machine:type_name -> sallyport.v1.MachineView
-	55, // 23: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
-	55, // 24: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
-	55, // 25: sallyport.v1.MachineView.last_seen:type_name -> google.protobuf.Timestamp
-	55, // 26: sallyport.v1.MachineView.duplicated:type_name -> google.protobuf.Timestamp
-	55, // 27: sallyport.v1.MachineView.quarantined:type_name -> google.protobuf.Timestamp
-	33, // 28: sallyport.v1.SetMachineRequest.scope:type_name -> sallyport.v1.Scope
-	31, // 29: sallyport.v1.ListMachinesResponse.machines:type_name -> sallyport.v1.MachineView
-	55, // 30: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
-	55, // 31: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
-	36, // 32: sallyport.v1.ListAuditResponse.rows:type_name -> sallyport.v1.AuditRow
-	55, // 33: sallyport.v1.VerifyAuditResponse.signed_at:type_name -> google.protobuf.Timestamp
-	55, // 34: sallyport.v1.PruneAuditRequest.before:type_name -> google.protobuf.Timestamp
-	50, // 35: sallyport.v1.RotateKeysResponse.keys:type_name -> sallyport.v1.KeysView
-	55, // 36: sallyport.v1.KeysView.signed:type_name -> google.protobuf.Timestamp
-	52, // 37: sallyport.v1.SetRealmRequest.points:type_name -> sallyport.v1.KindPoints
-	52, // 38: sallyport.v1.RealmView.points:type_name -> sallyport.v1.KindPoints
-	8,  // 39: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
-	1,  // 40: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
-	2,  // 41: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
-	18, // 42: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
-	1,  // 43: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
-	1,  // 44: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
-	19, // 45: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
-	20, // 46: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
-	21, // 47: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
-	22, // 48: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
-	1,  // 49: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
-	13, // 50: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
-	14, // 51: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
-	14, // 52: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
-	1,  // 53: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
-	1,  // 54: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
-	24, // 55: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
-	1,  // 56: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
-	2,  // 57: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
-	1,  // 58: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
-	29, // 59: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
-	29, // 60: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
-	26, // 61: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
-	1,  // 62: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
-	2,  // 63: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
-	1,  // 64: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
-	32, // 65: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
-	1,  // 66: sallyport.v1.AdminService.RejoinMachine:input_type -> sallyport.v1.NameRequest
-	1,  // 67: sallyport.v1.AdminService.QuarantineMachine:input_type -> sallyport.v1.NameRequest
-	1,  // 68: sallyport.v1.AdminService.ReleaseMachine:input_type -> sallyport.v1.NameRequest
-	51, // 69: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
-	53, // 70: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
-	2,  // 71: sallyport.v1.AdminService.ListHistories:input_type -> sallyport.v1.ListRequest
-	6,  // 72: sallyport.v1.AdminService.ReleaseID:input_type -> sallyport.v1.ReleaseIDRequest
-	35, // 73: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
-	38, // 74: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
-	39, // 75: sallyport.v1.AdminService.SignAudit:input_type -> sallyport.v1.SignAuditRequest
-	42, // 76: sallyport.v1.AdminService.PruneAudit:input_type -> sallyport.v1.PruneAuditRequest
-	44, // 77: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
-	46, // 78: sallyport.v1.AdminService.ShowKeys:input_type -> sallyport.v1.ShowKeysRequest
-	47, // 79: sallyport.v1.AdminService.SignKeys:input_type -> sallyport.v1.SignKeysRequest
-	48, // 80: sallyport.v1.AdminService.RotateRealmKey:input_type -> sallyport.v1.RotateRealmKeyRequest
-	49, // 81: sallyport.v1.AdminService.RenewCA:input_type -> sallyport.v1.RenewCARequest
-	9,  // 82: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
-	9,  // 83: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
-	17, // 84: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
-	9,  // 85: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
-	0,  // 86: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
-	9,  // 87: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
-	9,  // 88: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
-	9,  // 89: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
-	9,  // 90: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
-	23, // 91: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
-	9,  // 92: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
-	9,  // 93: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
-	9,  // 94: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
-	9,  // 95: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
-	15, // 96: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
-	9,  // 97: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
-	27, // 98: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
-	27, // 99: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
-	28, // 100: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
-	0,  // 101: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
-	27, // 102: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
-	27, // 103: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
-	27, // 104: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
-	30, // 105: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
-	34, // 106: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
-	0,  // 107: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
-	31, // 108: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
-	30, // 109: sallyport.v1.AdminService.RejoinMachine:output_type -> sallyport.v1.AddMachineResponse
-	31, // 110: sallyport.v1.AdminService.QuarantineMachine:output_type -> sallyport.v1.MachineView
-	31, // 111: sallyport.v1.AdminService.ReleaseMachine:output_type -> sallyport.v1.MachineView
-	54, // 112: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
-	54, // 113: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
-	3,  // 114: sallyport.v1.AdminService.ListHistories:output_type -> sallyport.v1.ListHistoriesResponse
-	7,  // 115: sallyport.v1.AdminService.ReleaseID:output_type -> sallyport.v1.ReleaseIDResponse
-	37, // 116: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
-	41, // 117: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
-	40, // 118: sallyport.v1.AdminService.SignAudit:output_type -> sallyport.v1.SignAuditResponse
-	43, // 119: sallyport.v1.AdminService.PruneAudit:output_type -> sallyport.v1.PruneAuditResponse
-	45, // 120: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
-	50, // 121: sallyport.v1.AdminService.ShowKeys:output_type -> sallyport.v1.KeysView
-	50, // 122: sallyport.v1.AdminService.SignKeys:output_type -> sallyport.v1.KeysView
-	50, // 123: sallyport.v1.AdminService.RotateRealmKey:output_type -> sallyport.v1.KeysView
-	50, // 124: sallyport.v1.AdminService.RenewCA:output_type -> sallyport.v1.KeysView
-	82, // [82:125] is the sub-list for method output_type
-	39, // [39:82] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	56, // 13: sallyport.v1.AccountView.password_change_by:type_name -> google.protobuf.Timestamp
+	56, // 14: sallyport.v1.FailureView.locked_until:type_name -> google.protobuf.Timestamp
+	56, // 15: sallyport.v1.PlaceView.last:type_name -> google.protobuf.Timestamp
+	56, // 16: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
+	56, // 17: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
+	9,  // 18: sallyport.v1.NewBackupCodesResponse.account:type_name -> sallyport.v1.AccountView
+	9,  // 19: sallyport.v1.ListAccountsResponse.accounts:type_name -> sallyport.v1.AccountView
+	9,  // 20: sallyport.v1.AddTOTPResponse.account:type_name -> sallyport.v1.AccountView
+	26, // 21: sallyport.v1.SetGroupRequest.demands:type_name -> sallyport.v1.Kinds
+	28, // 22: sallyport.v1.ListGroupsResponse.groups:type_name -> sallyport.v1.GroupView
+	32, // 23: sallyport.v1.AddMachineResponse.machine:type_name -> sallyport.v1.MachineView
+	56, // 24: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
+	56, // 25: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
+	56, // 26: sallyport.v1.MachineView.last_seen:type_name -> google.protobuf.Timestamp
+	56, // 27: sallyport.v1.MachineView.duplicated:type_name -> google.protobuf.Timestamp
+	56, // 28: sallyport.v1.MachineView.quarantined:type_name -> google.protobuf.Timestamp
+	34, // 29: sallyport.v1.SetMachineRequest.scope:type_name -> sallyport.v1.Scope
+	32, // 30: sallyport.v1.ListMachinesResponse.machines:type_name -> sallyport.v1.MachineView
+	56, // 31: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
+	56, // 32: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
+	37, // 33: sallyport.v1.ListAuditResponse.rows:type_name -> sallyport.v1.AuditRow
+	56, // 34: sallyport.v1.VerifyAuditResponse.signed_at:type_name -> google.protobuf.Timestamp
+	56, // 35: sallyport.v1.PruneAuditRequest.before:type_name -> google.protobuf.Timestamp
+	51, // 36: sallyport.v1.RotateKeysResponse.keys:type_name -> sallyport.v1.KeysView
+	56, // 37: sallyport.v1.KeysView.signed:type_name -> google.protobuf.Timestamp
+	53, // 38: sallyport.v1.SetRealmRequest.points:type_name -> sallyport.v1.KindPoints
+	53, // 39: sallyport.v1.RealmView.points:type_name -> sallyport.v1.KindPoints
+	8,  // 40: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
+	1,  // 41: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
+	2,  // 42: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
+	18, // 43: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
+	20, // 44: sallyport.v1.AdminService.SetAccount:input_type -> sallyport.v1.SetAccountRequest
+	1,  // 45: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
+	1,  // 46: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
+	19, // 47: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
+	21, // 48: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
+	22, // 49: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
+	23, // 50: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
+	1,  // 51: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
+	13, // 52: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
+	14, // 53: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
+	14, // 54: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
+	1,  // 55: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
+	1,  // 56: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
+	25, // 57: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
+	1,  // 58: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
+	2,  // 59: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
+	1,  // 60: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
+	30, // 61: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
+	30, // 62: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
+	27, // 63: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
+	1,  // 64: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
+	2,  // 65: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
+	1,  // 66: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
+	33, // 67: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
+	1,  // 68: sallyport.v1.AdminService.RejoinMachine:input_type -> sallyport.v1.NameRequest
+	1,  // 69: sallyport.v1.AdminService.QuarantineMachine:input_type -> sallyport.v1.NameRequest
+	1,  // 70: sallyport.v1.AdminService.ReleaseMachine:input_type -> sallyport.v1.NameRequest
+	52, // 71: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
+	54, // 72: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
+	2,  // 73: sallyport.v1.AdminService.ListHistories:input_type -> sallyport.v1.ListRequest
+	6,  // 74: sallyport.v1.AdminService.ReleaseID:input_type -> sallyport.v1.ReleaseIDRequest
+	36, // 75: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
+	39, // 76: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
+	40, // 77: sallyport.v1.AdminService.SignAudit:input_type -> sallyport.v1.SignAuditRequest
+	43, // 78: sallyport.v1.AdminService.PruneAudit:input_type -> sallyport.v1.PruneAuditRequest
+	45, // 79: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
+	47, // 80: sallyport.v1.AdminService.ShowKeys:input_type -> sallyport.v1.ShowKeysRequest
+	48, // 81: sallyport.v1.AdminService.SignKeys:input_type -> sallyport.v1.SignKeysRequest
+	49, // 82: sallyport.v1.AdminService.RotateRealmKey:input_type -> sallyport.v1.RotateRealmKeyRequest
+	50, // 83: sallyport.v1.AdminService.RenewCA:input_type -> sallyport.v1.RenewCARequest
+	9,  // 84: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
+	9,  // 85: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
+	17, // 86: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
+	9,  // 87: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
+	9,  // 88: sallyport.v1.AdminService.SetAccount:output_type -> sallyport.v1.AccountView
+	0,  // 89: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
+	9,  // 90: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
+	9,  // 91: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
+	9,  // 92: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
+	9,  // 93: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
+	24, // 94: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
+	9,  // 95: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
+	9,  // 96: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
+	9,  // 97: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
+	9,  // 98: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
+	15, // 99: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
+	9,  // 100: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
+	28, // 101: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
+	28, // 102: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
+	29, // 103: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
+	0,  // 104: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
+	28, // 105: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
+	28, // 106: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
+	28, // 107: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
+	31, // 108: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
+	35, // 109: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
+	0,  // 110: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
+	32, // 111: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
+	31, // 112: sallyport.v1.AdminService.RejoinMachine:output_type -> sallyport.v1.AddMachineResponse
+	32, // 113: sallyport.v1.AdminService.QuarantineMachine:output_type -> sallyport.v1.MachineView
+	32, // 114: sallyport.v1.AdminService.ReleaseMachine:output_type -> sallyport.v1.MachineView
+	55, // 115: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
+	55, // 116: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
+	3,  // 117: sallyport.v1.AdminService.ListHistories:output_type -> sallyport.v1.ListHistoriesResponse
+	7,  // 118: sallyport.v1.AdminService.ReleaseID:output_type -> sallyport.v1.ReleaseIDResponse
+	38, // 119: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
+	42, // 120: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
+	41, // 121: sallyport.v1.AdminService.SignAudit:output_type -> sallyport.v1.SignAuditResponse
+	44, // 122: sallyport.v1.AdminService.PruneAudit:output_type -> sallyport.v1.PruneAuditResponse
+	46, // 123: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
+	51, // 124: sallyport.v1.AdminService.ShowKeys:output_type -> sallyport.v1.KeysView
+	51, // 125: sallyport.v1.AdminService.SignKeys:output_type -> sallyport.v1.KeysView
+	51, // 126: sallyport.v1.AdminService.RotateRealmKey:output_type -> sallyport.v1.KeysView
+	51, // 127: sallyport.v1.AdminService.RenewCA:output_type -> sallyport.v1.KeysView
+	84, // [84:128] is the sub-list for method output_type
+	40, // [40:84] is the sub-list for method input_type
+	40, // [40:40] is the sub-list for extension type_name
+	40, // [40:40] is the sub-list for extension extendee
+	0,  // [0:40] is the sub-list for field type_name
 }
 
 func init() { file_sallyport_v1_admin_proto_init() }
@@ -4075,17 +4223,18 @@ func file_sallyport_v1_admin_proto_init() {
 		return
 	}
 	file_sallyport_v1_admin_proto_msgTypes[8].OneofWrappers = []any{}
-	file_sallyport_v1_admin_proto_msgTypes[24].OneofWrappers = []any{}
-	file_sallyport_v1_admin_proto_msgTypes[26].OneofWrappers = []any{}
-	file_sallyport_v1_admin_proto_msgTypes[32].OneofWrappers = []any{}
-	file_sallyport_v1_admin_proto_msgTypes[53].OneofWrappers = []any{}
+	file_sallyport_v1_admin_proto_msgTypes[20].OneofWrappers = []any{}
+	file_sallyport_v1_admin_proto_msgTypes[25].OneofWrappers = []any{}
+	file_sallyport_v1_admin_proto_msgTypes[27].OneofWrappers = []any{}
+	file_sallyport_v1_admin_proto_msgTypes[33].OneofWrappers = []any{}
+	file_sallyport_v1_admin_proto_msgTypes[54].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sallyport_v1_admin_proto_rawDesc), len(file_sallyport_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   55,
+			NumMessages:   56,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -44,6 +44,8 @@ const (
 	// AdminServiceSetAccountStateProcedure is the fully-qualified name of the AdminService's
 	// SetAccountState RPC.
 	AdminServiceSetAccountStateProcedure = "/sallyport.v1.AdminService/SetAccountState"
+	// AdminServiceSetAccountProcedure is the fully-qualified name of the AdminService's SetAccount RPC.
+	AdminServiceSetAccountProcedure = "/sallyport.v1.AdminService/SetAccount"
 	// AdminServiceRemoveAccountProcedure is the fully-qualified name of the AdminService's
 	// RemoveAccount RPC.
 	AdminServiceRemoveAccountProcedure = "/sallyport.v1.AdminService/RemoveAccount"
@@ -146,6 +148,8 @@ type AdminServiceClient interface {
 	ShowAccount(context.Context, *v1.NameRequest) (*v1.AccountView, error)
 	ListAccounts(context.Context, *v1.ListRequest) (*v1.ListAccountsResponse, error)
 	SetAccountState(context.Context, *v1.SetAccountStateRequest) (*v1.AccountView, error)
+	// SetAccount changes what is present. The account keeps its uuid and its ids.
+	SetAccount(context.Context, *v1.SetAccountRequest) (*v1.AccountView, error)
 	RemoveAccount(context.Context, *v1.NameRequest) (*v1.Done, error)
 	UnlockAccount(context.Context, *v1.NameRequest) (*v1.AccountView, error)
 	SetPassword(context.Context, *v1.SetPasswordRequest) (*v1.AccountView, error)
@@ -233,6 +237,12 @@ func NewAdminServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			httpClient,
 			baseURL+AdminServiceSetAccountStateProcedure,
 			connect.WithSchema(adminServiceMethods.ByName("SetAccountState")),
+			connect.WithClientOptions(opts...),
+		),
+		setAccount: connect.NewClient[v1.SetAccountRequest, v1.AccountView](
+			httpClient,
+			baseURL+AdminServiceSetAccountProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("SetAccount")),
 			connect.WithClientOptions(opts...),
 		),
 		removeAccount: connect.NewClient[v1.NameRequest, v1.Done](
@@ -478,6 +488,7 @@ type adminServiceClient struct {
 	showAccount       *connect.Client[v1.NameRequest, v1.AccountView]
 	listAccounts      *connect.Client[v1.ListRequest, v1.ListAccountsResponse]
 	setAccountState   *connect.Client[v1.SetAccountStateRequest, v1.AccountView]
+	setAccount        *connect.Client[v1.SetAccountRequest, v1.AccountView]
 	removeAccount     *connect.Client[v1.NameRequest, v1.Done]
 	unlockAccount     *connect.Client[v1.NameRequest, v1.AccountView]
 	setPassword       *connect.Client[v1.SetPasswordRequest, v1.AccountView]
@@ -549,6 +560,15 @@ func (c *adminServiceClient) ListAccounts(ctx context.Context, req *v1.ListReque
 // SetAccountState calls sallyport.v1.AdminService.SetAccountState.
 func (c *adminServiceClient) SetAccountState(ctx context.Context, req *v1.SetAccountStateRequest) (*v1.AccountView, error) {
 	response, err := c.setAccountState.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// SetAccount calls sallyport.v1.AdminService.SetAccount.
+func (c *adminServiceClient) SetAccount(ctx context.Context, req *v1.SetAccountRequest) (*v1.AccountView, error) {
+	response, err := c.setAccount.CallUnary(ctx, connect.NewRequest(req))
 	if response != nil {
 		return response.Msg, err
 	}
@@ -912,6 +932,8 @@ type AdminServiceHandler interface {
 	ShowAccount(context.Context, *v1.NameRequest) (*v1.AccountView, error)
 	ListAccounts(context.Context, *v1.ListRequest) (*v1.ListAccountsResponse, error)
 	SetAccountState(context.Context, *v1.SetAccountStateRequest) (*v1.AccountView, error)
+	// SetAccount changes what is present. The account keeps its uuid and its ids.
+	SetAccount(context.Context, *v1.SetAccountRequest) (*v1.AccountView, error)
 	RemoveAccount(context.Context, *v1.NameRequest) (*v1.Done, error)
 	UnlockAccount(context.Context, *v1.NameRequest) (*v1.AccountView, error)
 	SetPassword(context.Context, *v1.SetPasswordRequest) (*v1.AccountView, error)
@@ -995,6 +1017,12 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 		AdminServiceSetAccountStateProcedure,
 		svc.SetAccountState,
 		connect.WithSchema(adminServiceMethods.ByName("SetAccountState")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceSetAccountHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceSetAccountProcedure,
+		svc.SetAccount,
+		connect.WithSchema(adminServiceMethods.ByName("SetAccount")),
 		connect.WithHandlerOptions(opts...),
 	)
 	adminServiceRemoveAccountHandler := connect.NewUnaryHandlerSimple(
@@ -1241,6 +1269,8 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 			adminServiceListAccountsHandler.ServeHTTP(w, r)
 		case AdminServiceSetAccountStateProcedure:
 			adminServiceSetAccountStateHandler.ServeHTTP(w, r)
+		case AdminServiceSetAccountProcedure:
+			adminServiceSetAccountHandler.ServeHTTP(w, r)
 		case AdminServiceRemoveAccountProcedure:
 			adminServiceRemoveAccountHandler.ServeHTTP(w, r)
 		case AdminServiceUnlockAccountProcedure:
@@ -1342,6 +1372,10 @@ func (UnimplementedAdminServiceHandler) ListAccounts(context.Context, *v1.ListRe
 
 func (UnimplementedAdminServiceHandler) SetAccountState(context.Context, *v1.SetAccountStateRequest) (*v1.AccountView, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.SetAccountState is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) SetAccount(context.Context, *v1.SetAccountRequest) (*v1.AccountView, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.SetAccount is not implemented"))
 }
 
 func (UnimplementedAdminServiceHandler) RemoveAccount(context.Context, *v1.NameRequest) (*v1.Done, error) {

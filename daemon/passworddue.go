@@ -1,0 +1,44 @@
+package daemon
+
+import (
+	"context"
+	"slices"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/provider"
+)
+
+// passwordDue ends an account phase that is granted otherwise. A password that has to be
+// changed is changed in the same login:
+//
+//	let in with              server            the account phase says
+//	a password that is due   can be reached    NewPasswordNeeded: the host asks for a new one
+//	a password that is due   cannot            Granted, and tells it
+//	no password (an ssh key) any               Granted
+//
+// Only what this process proved counts, as root says it (see earnings): a locker that a
+// person runs lets in.
+func (s *login) passwordDue(ctx context.Context) identity.Verdict {
+	granted := identity.Verdict{Code: identity.Granted}
+	if _, ok := s.d.o.Provider.(provider.PasswordChanger); !ok || s.Peer.UID != 0 {
+		return granted
+	}
+	e, now := s.q.e, s.d.clock.now()
+	if !slices.ContainsFunc(e.factors, func(f identity.Factor) bool { return f.Due(now) }) {
+		return granted
+	}
+	with := s.proved
+	if len(with) == 0 {
+		with = s.d.earnings.of(e.account.UUID, s.Service, s.Process)
+	}
+	if !slices.Contains(identity.Kinds(with), identity.Password) {
+		return granted
+	}
+	if s.d.reachable(ctx, e.account.Name) {
+		return identity.Verdict{Code: identity.NewPasswordNeeded}
+	}
+	if err := s.conv.Tell(ctx, identity.TellInfo, "Your password must be changed. Run passwd when the server can be reached."); err != nil {
+		return identity.Verdict{Code: identity.ConversationFailed}
+	}
+	return granted
+}

@@ -1,0 +1,79 @@
+package daemon
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/sallyport-auth/sallyport/identity"
+)
+
+func TestAPasswordThatIsDueIsAskedForWhereItLetSomebodyIn(t *testing.T) {
+	for sentence, c := range map[string]struct {
+		changeBy int64 // from now on, where it is not ChangeNow
+		byKey    bool  // nothing was proved to us
+		by       func(*identity.Login)
+		offline  bool
+		want     identity.Code
+		told     bool
+	}{
+		"it does not expire":               {0, false, nil, false, identity.Granted, false},
+		"it is young enough":               {3600, false, nil, false, identity.Granted, false},
+		"it is too old":                    {-1, false, nil, false, identity.NewPasswordNeeded, false},
+		"the administrator says so":        {identity.ChangeNow, false, nil, false, identity.NewPasswordNeeded, false},
+		"let in by an ssh key":             {identity.ChangeNow, true, nil, false, identity.Granted, false},
+		"another process was let in":       {identity.ChangeNow, false, func(l *identity.Login) { l.Process = at(70, 50) }, false, identity.Granted, false},
+		"another service was let in":       {identity.ChangeNow, false, func(l *identity.Login) { l.Service = "cron" }, false, identity.Granted, false},
+		"a locker of her own":              {identity.ChangeNow, false, func(l *identity.Login) { l.Peer.UID = 1900000100 }, false, identity.Granted, false},
+		"the server is away, and it is":    {identity.ChangeNow, false, nil, true, identity.Granted, true},
+		"the server is away, and by key":   {identity.ChangeNow, true, nil, true, identity.Granted, false},
+		"the server is away, and it isn't": {0, false, nil, true, identity.Granted, false},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			h := newHouse(t)
+			tok := token("alice", 1900000100, stuff)
+			if tok.Factors[0].ChangeBy = c.changeBy; c.changeBy != 0 && c.changeBy != identity.ChangeNow {
+				tok.Factors[0].ChangeBy += h.clk.now().Unix()
+			}
+			h.srv.set(t, tok, nil)
+			h.online()
+			p := at(60, 50)
+			if !c.byKey {
+				if v := h.by(identity.OpAuthenticate, p, nil, "secret"); v.Code != identity.Granted {
+					t.Fatal(v.Code)
+				}
+			}
+			if c.offline {
+				h.lost()
+			}
+			l := identity.Login{Operation: identity.OpAccount, Service: "sshd", User: "alice", Process: p, TTY: "tty1", Caller: nobodysLogin()}
+			if c.by != nil {
+				c.by(&l)
+			}
+			conv := typing()
+			v := h.d.Decide(bg, l, conv)
+			told := slices.Contains(conv.told, "Your password must be changed. Run passwd when the server can be reached.")
+			if v.Code != c.want || told != c.told {
+				t.Errorf("%s, told %q", v.Code, conv.told)
+			}
+		})
+	}
+}
+
+// Who has to change the password in the login has earned what they proved before it.
+func TestAChangeInTheLoginLosesNoGroupThatWasEarned(t *testing.T) {
+	h := newHouse(t)
+	tok := token("alice", 1900000100, stuff, vault())
+	h.srv.set(t, tok, coded)
+	h.online()
+	p := at(60, 50)
+	h.signsIn(p)
+	h.clk.pass(45 * time.Second) // to another code
+	h.truth.pass(45 * time.Second)
+	if v := h.by(identity.OpChangePassword, p, func(l *identity.Login) { l.OldPass = identity.NewSecret([]byte("secret")) }, "longer", "longer", h.code(0)); v.Code != identity.Granted {
+		t.Fatal(v.Code)
+	}
+	if v := h.by(identity.OpSetCredentials, p, nil); v.Code != identity.Granted || !slices.Contains(v.Groups, vault().GID) {
+		t.Errorf("%s with %v", v.Code, v.Groups)
+	}
+}

@@ -1,0 +1,77 @@
+package test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sallyport-auth/sallyport/test/machine"
+)
+
+// dueTurns are the answers of a person who signs in with the old password and sets a new one.
+func dueTurns(old, fresh string) []string {
+	return []string{"assword: ", old, "urrent password: ", old, "ew password: ", fresh, "etype new password: ", fresh}
+}
+
+// mustChange asks ada for a new password, and waits until the machine knows.
+func mustChange(t *testing.T, r *machine.Realm) {
+	t.Helper()
+	before := revision(t, r)
+	admin(t, r, "", "account", "set", ada, "--must-change=true")
+	within(t, r, 2*time.Second+machine.Patience/10, func() error {
+		if revision(t, r) == before {
+			return fmt.Errorf("the machine still has revision %s", before)
+		}
+		return nil
+	})
+}
+
+// revision is that of ada's account as the machine knows it.
+func revision(t *testing.T, r *machine.Realm) string {
+	t.Helper()
+	_, after, _ := strings.Cut(script(t, r, "sallyport explain "+ada+" || true"), "revision ")
+	rev, _, _ := strings.Cut(after, "\n")
+	return strings.Fields(rev + " ?")[0]
+}
+
+func TestADuePasswordIsChangedInTheSameLogin(t *testing.T) {
+	r := joined(t)
+	old := adaPass
+	hosts := []struct {
+		name string
+		try  func(turns []string) attempt
+	}{
+		{"su", func(turns []string) attempt {
+			return func(ctx context.Context) (machine.Outcome, error) { return r.SUTalk(ctx, local, ada, turns) }
+		}},
+		{"ssh keyboard-interactive", func(turns []string) attempt {
+			return func(ctx context.Context) (machine.Outcome, error) { return r.SSHTalk(ctx, ada, turns) }
+		}},
+		{"login", func(turns []string) attempt {
+			return func(ctx context.Context) (machine.Outcome, error) { return r.LoginTalk(ctx, ada, turns) }
+		}},
+	}
+	for i, h := range hosts {
+		t.Run(h.name, func(t *testing.T) {
+			mustChange(t, r)
+			fresh := fmt.Sprintf("%s %d", nextPass, i)
+			lets(t, h.try(dueTurns(old, fresh)), ada)
+			keepsOut(t, ways(r, ada, old)["su"])
+			lets(t, ways(r, ada, fresh)["su"], ada)
+			old = fresh
+		})
+	}
+	t.Run("not for a login by key", func(t *testing.T) {
+		mustChange(t, r)
+		lets(t, byKey(r, ada), ada)
+	})
+	t.Run("offline it lets in and says so", func(t *testing.T) {
+		must(t, r.Server.Stop(t.Context()))
+		must(t, r.WaitOffline(t.Context()))
+		if s := lets(t, ways(r, ada, old)["su"], ada); !strings.Contains(s, "Your password must be changed.") {
+			t.Errorf("the person is not told:\n%s", s)
+		}
+	})
+}
