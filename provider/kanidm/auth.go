@@ -204,6 +204,8 @@ func (x *exchange) whole(ctx context.Context) (provider.Reply, error) {
 
 const hasExpired = "This account has expired or is not valid yet. Ask your administrator."
 
+const hasNothing = "This account has no password or code at the server yet. Ask your administrator."
+
 // saysLocked: wrong answers have locked the account or its credential. The server does not
 // say for how long; that is seconds, and longer with each wrong answer.
 func saysLocked(denied string) bool {
@@ -216,6 +218,8 @@ func denied(why string, at time.Time) provider.Reply {
 	switch {
 	case why == "account expired":
 		r.Message = hasExpired
+	case why == "invalid credential state": // of an account that has none
+		r.Message = hasNothing
 	case why == "incorrect totp", why == "invalid backup code":
 		r.Message = identity.WrongCode
 	case why == "incorrect password":

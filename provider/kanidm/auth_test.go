@@ -59,6 +59,7 @@ func TestEveryWayToSignInComesOutAsItShould(t *testing.T) {
 		"wrong password":              {give: []given{wrong}, message: "Sign-in refused."},
 		"the POSIX password, stepped": {give: []given{{identity.Password, "correct horse"}}, message: "Sign-in refused."},
 		"softly locked":               {person: func(p *person) { p.Locked = true }, give: []given{right}, message: "locked this account for a moment"},
+		"no credential, stepped":      {person: func(p *person) { p.Password, p.TOTP = "", "" }, give: []given{right}, message: "has no password or code at the server yet"},
 		"expired, stepped":            {person: func(p *person) { p.Invalid = true }, give: []given{right}, message: "expired"},
 		"a password, and a code due":  {person: two, give: []given{right}, want: provider.Continue},
 		"password and code":           {person: two, give: []given{right, code}, want: provider.Allow, proved: "password totp"},
