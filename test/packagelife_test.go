@@ -82,6 +82,8 @@ func TestThePackageComesAndGoesWithoutATrace(t *testing.T) {
 		install(t, b, packageVersion)
 		allNamesIt(t, b)
 		adaGetsIn(t, b)
+		in(t, b, "for n in 1 2 3 4 5 6 7 8; do systemctl stop sallyport-subids.path sallyportd.socket sallyportd; systemctl start sallyport-subids.path sallyportd.socket sallyportd; done")
+		adaGetsIn(t, b)
 		in(t, b, "systemctl is-active sallyport-server sallyportd.socket sallyport-subids.path; test ! -e /var/lib/sallyport/host-configured.removed")
 	})
 	t.Run("purged, what it remembered is gone, but not the realm", func(t *testing.T) {
