@@ -1,0 +1,93 @@
+package desktop
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// locks locks a person's screen, and lifts its curtain.
+func (s *seat) locks(user string) {
+	s.t.Helper()
+	s.in("loginctl lock-session $(loginctl list-sessions --no-legend | awk '$3 == \"" + user + "\" && /seat0/ { print $1 }')")
+	s.untilIn(s.lockedIs(user, "yes"))
+	s.key(user, "Escape")
+	s.sees(user, "Password")
+}
+
+func (s *seat) lockedIs(user, word string) string {
+	return "loginctl show-session -p LockedHint $(loginctl list-sessions --no-legend | awk '$3 == \"" + user + "\" && /seat0/ { print $1 }') | grep -x LockedHint=" + word
+}
+
+// unlocked waits until the screen is open again.
+func (s *seat) unlocked(user string) {
+	s.t.Helper()
+	s.untilIn(s.lockedIs(user, "no"))
+}
+
+// decisions is how often the daemon was asked to authenticate.
+func (s *seat) decisions() int {
+	s.t.Helper()
+	n, err := strconv.Atoi(strings.TrimSpace(s.in("journalctl -b -u sallyportd --no-pager -o cat | grep -c operation=authenticate || true")))
+	must(s.t, err)
+	return n
+}
+
+func TestALockedScreenOfGNOME(t *testing.T) {
+	s := seated(t)
+	s.signIn(bob, "Password", bobPass)
+	s.desktop(bob)
+	s.run("a wrong password, and the right one behind it", func(*testing.T) {
+		s.locks(bob)
+		s.types(bob, "not bobs password")
+		s.sees(bob, "didn't work", refused)
+		s.sees(bob, "Password")
+		s.types(bob, bobPass)
+		s.unlocked(bob)
+	})
+	s.run("the daemon is started anew under the prompt", func(*testing.T) {
+		s.locks(bob)
+		s.in("systemctl restart sallyportd")
+		s.online()
+		s.types(bob, bobPass)
+		s.unlocked(bob)
+	})
+	s.run("offline", func(*testing.T) {
+		s.in("systemctl stop sallyport-server")
+		s.offline()
+		s.locks(bob)
+		s.types(bob, bobPass)
+		s.unlocked(bob)
+		s.in("systemctl start sallyport-server")
+		s.online()
+	})
+	s.run("the daemon is stopped, and nothing asks in a loop", func(t *testing.T) {
+		s.locks(bob)
+		s.in("systemctl stop sallyportd.socket sallyportd")
+		s.types(bob, bobPass)
+		s.sees(bob, "Sallyport is not running, so bob cannot be checked.", "didn't work")
+		s.sees(bob, "Password")
+		s.in("systemctl start sallyportd.socket sallyportd")
+		s.online()
+		before := s.decisions()
+		s.in("sleep 10") // a loop would ask three times in it
+		if n := s.decisions() - before; n > 1 {
+			t.Errorf("in ten seconds the locker asked %d times by itself", n)
+		}
+		s.key(bob, "Escape")
+		s.sees(bob, "Password")
+		s.types(bob, bobPass)
+		s.unlocked(bob)
+	})
+	s.run("a code", func(*testing.T) {
+		s.logOut(bob)
+		p := s.enrol()
+		s.signIn(ada, "Password", adaPass, "One-time code", s.code(p))
+		s.desktop(ada)
+		s.locks(ada)
+		s.types(ada, adaPass)
+		s.sees(ada, "One-time code")
+		s.types(ada, s.code(p))
+		s.unlocked(ada)
+	})
+}
