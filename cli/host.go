@@ -13,9 +13,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sallyport-auth/sallyport/terminal"
-
 	"github.com/sallyport-auth/sallyport/report"
+	"github.com/sallyport-auth/sallyport/terminal"
 )
 
 const (

@@ -198,7 +198,7 @@ func (j *joining) enter(ctx context.Context) (joined, []string, error) {
 	if err != nil {
 		return joined{}, nil, err
 	}
-	got, err := sallyport.Join(ctx, sallyport.Server{URL: *j.server, Proxy: j.proxy.Address()}, *j.code, *j.fingerprint)
+	got, err := sallyport.Join(ctx, sallyport.Server{URL: *j.server, Proxy: j.proxy.String()}, *j.code, *j.fingerprint)
 	if errors.Is(err, sallyport.ErrCode) && j.was.of(*j.server) {
 		return joined{Machine: j.was.c.Machine.ID.String(), Realm: j.was.realm.Realm, Config: p.config},
 			[]string{fmt.Sprintf("The code is spent or expired, and this machine %s: its place there stays as it is.", j.was)}, nil
@@ -206,7 +206,7 @@ func (j *joining) enter(ctx context.Context) (joined, []string, error) {
 	if err != nil {
 		return joined{}, nil, explainJoin(*j.server, err)
 	}
-	kept, err := p.write(got, config.Joined{URL: *j.server, Proxy: j.proxy.Address(), Allow: j.allow})
+	kept, err := p.write(got, config.Joined{URL: *j.server, Proxy: j.proxy.String(), Allow: j.allow})
 	if err != nil {
 		return joined{}, nil, fmt.Errorf("%w (the code is spent: get a new one with \"sallyport-server machine add\")", err)
 	}

@@ -44,7 +44,7 @@ func trust(ctx context.Context, a *App, in *invocation) error {
 		if p.Kind.String() != config.Sallyport {
 			continue
 		}
-		root, err := sallyport.Trust(ctx, sallyport.Server{URL: p.URL.String(), Proxy: p.Proxy.Address()}, p.Realm, *fingerprint)
+		root, err := sallyport.Trust(ctx, sallyport.Server{URL: p.URL.String(), Proxy: p.Proxy.String()}, p.Realm, *fingerprint)
 		if err != nil {
 			return explainJoin(p.URL.String(), err)
 		}

@@ -178,7 +178,7 @@ func CheckURL(s string) error {
 	return nil
 }
 
-// Proxy is the address of an HTTP proxy, without path, query or user.
+// Proxy is HOST:PORT of an HTTP proxy.
 type Proxy struct{ text }
 
 // UnmarshalText implements encoding.TextUnmarshaler.
@@ -195,9 +195,6 @@ func (p *Proxy) UnmarshalText(b []byte) error {
 	p.text = text(u.Host)
 	return nil
 }
-
-// Address is HOST:PORT; "" for none.
-func (p Proxy) Address() string { return p.String() }
 
 // Range is a range of ids, "MIN-MAX".
 type Range identity.IDRange

@@ -35,7 +35,7 @@ func lookServer(ctx context.Context, h *Host, c *config.Config) []report.Finding
 	var all []report.Finding
 	for i := range c.Providers {
 		found := h.lookAt(ctx, &c.Providers[i])
-		if slicesHas(found, trouble.NoRoute, trouble.Refused, trouble.Timeout, trouble.DNSDown, trouble.NoDNS) && c.Providers[i].Proxy.Address() == "" {
+		if slicesHas(found, trouble.NoRoute, trouble.Refused, trouble.Timeout, trouble.DNSDown, trouble.NoDNS) && c.Providers[i].Proxy.String() == "" {
 			found = append(found, h.judgeProxy(&c.Providers[i])...)
 		}
 		all = append(all, found...)
@@ -127,7 +127,7 @@ func (h *Host) meet(ctx context.Context, p *config.Provider) (seen, error) {
 		MinVersion:         version,
 		InsecureSkipVerify: true, //nolint:gosec // it is judged by judgeMet, and nothing secret is said
 		VerifyConnection:   func(cs tls.ConnectionState) error { s.chain = cs.PeerCertificates; return nil },
-	}, https.Way{Proxy: p.Proxy.Address(), Dial: max(time.Duration(p.Timeout), 2*time.Second)})
+	}, https.Way{Proxy: p.Proxy.String(), Dial: max(time.Duration(p.Timeout), 2*time.Second)})
 	defer t.CloseIdleConnections()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL.String()+"/", nil)
 	if err != nil {

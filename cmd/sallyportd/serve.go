@@ -203,7 +203,7 @@ func openProvider(c *config.Config, p *config.Provider, store *cache.Cache) (pro
 		source, err = openKanidm(c, p, root, key, store)
 	default:
 		source, err = sallyport.New(sallyport.Options{
-			URL: p.URL.String(), Proxy: p.Proxy.Address(), Realm: p.Realm, RootPEM: root, MachineKey: key, MachineID: c.Machine.ID, Version: version,
+			URL: p.URL.String(), Proxy: p.Proxy.String(), Realm: p.Realm, RootPEM: root, MachineKey: key, MachineID: c.Machine.ID, Version: version,
 			Memory: store, Timeouts: sallyport.Timeouts{Dial: time.Duration(p.Timeout)},
 		})
 	}
@@ -215,7 +215,7 @@ func openProvider(c *config.Config, p *config.Provider, store *cache.Cache) (pro
 
 func openKanidm(c *config.Config, p *config.Provider, root []byte, key crypto.Signer, store *cache.Cache) (provider.Provider, error) {
 	o := kanidm.Options{
-		URL: p.URL.String(), Proxy: p.Proxy.Address(), Realm: p.Realm, RootPEM: root, MachineKey: key, MachineID: c.Machine.ID, Memory: store,
+		URL: p.URL.String(), Proxy: p.Proxy.String(), Realm: p.Realm, RootPEM: root, MachineKey: key, MachineID: c.Machine.ID, Memory: store,
 		Stepped: p.SignIn.String() == config.Stepped, Dial: time.Duration(p.Timeout), OfflineFor: time.Duration(c.Offline.MaxAge),
 		Mapping: kanidm.Mapping{
 			QualifiedUsers: p.UserName.Qualified(), QualifiedGroups: p.GroupName.Qualified(),
