@@ -10,9 +10,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -32,6 +34,7 @@ func (r *runner) golang(ctx context.Context, files []string) (survived int, err 
 	if err != nil {
 		return 0, err
 	}
+	list = slices.DeleteFunc(list, func(m mutant) bool { return !r.at.MatchString(m.String()) })
 	return r.each(ctx, list, func() (job, error) {
 		return func(m mutant) (fate, error) { return b.try(ctx, tests, m) }, nil
 	})
@@ -42,6 +45,7 @@ type binary struct {
 	*runner
 
 	temp, path, dir string // dir is where its tests run
+	kills           kills
 }
 
 // test is one top-level test, what it takes alone and the breaks that it gets to.
@@ -126,7 +130,7 @@ func mutateIs(n int) bool {
 }
 `
 
-// tests runs each test alone and without any break. The quickest comes first.
+// tests runs each test alone and without any break.
 func (b *binary) tests(ctx context.Context) ([]test, error) {
 	out, err := b.command(ctx, "-test.list", cmp.Or(b.run, ".")).Output()
 	if err != nil {
@@ -138,60 +142,102 @@ func (b *binary) tests(ctx context.Context) ([]test, error) {
 		if !strings.HasPrefix(name, "Test") && !strings.HasPrefix(name, "Fuzz") {
 			continue
 		}
-		t := test{name: name, gets: map[int]bool{}}
-		gets := filepath.Join(b.temp, "gets")
-		c := b.command(ctx, "-test.run", "^"+name+"$", "-test.timeout", b.timeout.String())
-		c.Env = append(c.Environ(), "MUTATE_GETS="+gets)
-		begun := time.Now()
-		if out, err := c.CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("%s fails without any break: %w\n%s", name, err, out)
-		}
-		t.takes = time.Since(begun)
-		numbers, err := os.ReadFile(gets)
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			return nil, fmt.Errorf("mutate: %w", err)
-		}
-		for n := range bytes.FieldsSeq(numbers) {
-			i, _ := strconv.Atoi(string(n))
-			t.gets[i] = true
-		}
-		_ = os.Remove(gets)
-		if t.takes > b.longest {
-			fmt.Printf("left out   %s takes %s\n", name, t.takes.Round(time.Second))
+		t, err := b.alone(ctx, name)
+		if errors.Is(err, errLong) {
+			fmt.Printf("left out   %s takes more than %s\n", name, b.longest)
 			continue
+		}
+		if err != nil {
+			return nil, err
 		}
 		list = append(list, t)
 	}
-	slices.SortStableFunc(list, func(a, b test) int { return cmp.Compare(a.takes, b.takes) })
 	return list, nil
 }
 
-// try runs the tests that get to a break with the break in place: first as many quick
-// ones as take a second, then three times as long, and so on.
+var errLong = errors.New("the test takes too long")
+
+// alone runs one test, to learn what it takes and which breaks it gets to.
+func (b *binary) alone(ctx context.Context, name string) (test, error) {
+	ctx, stop := context.WithTimeoutCause(ctx, b.longest, errLong)
+	defer stop()
+	t, gets := test{name: name, gets: map[int]bool{}}, filepath.Join(b.temp, "gets")
+	defer os.Remove(gets)
+	c := b.command(ctx, "-test.run", "^"+name+"$", "-test.timeout", b.timeout.String())
+	c.Env = append(c.Environ(), "MUTATE_GETS="+gets)
+	begun := time.Now()
+	if out, err := c.CombinedOutput(); err != nil {
+		return t, fmt.Errorf("%s fails without any break: %w\n%s", name, cmp.Or(context.Cause(ctx), err), out)
+	}
+	t.takes = time.Since(begun)
+	numbers, err := os.ReadFile(gets)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return t, fmt.Errorf("mutate: %w", err)
+	}
+	for n := range bytes.FieldsSeq(numbers) {
+		i, _ := strconv.Atoi(string(n))
+		t.gets[i] = true
+	}
+	return t, nil
+}
+
+// try runs the tests that get to a break with the break in place: first what killed its
+// neighbours and as many others as take a second, then three times as long, and so on.
 func (b *binary) try(ctx context.Context, tests []test, m mutant) (fate, error) {
-	what := unreached
-	var names []string
-	var takes time.Duration
-	for limit := time.Second; len(tests) > 0; limit *= 3 {
-		names, takes = names[:0], 0
-		for len(tests) > 0 && (takes == 0 || takes+tests[0].takes <= limit) {
-			if tests[0].gets[m.number] {
-				names, takes = append(names, tests[0].name), takes+tests[0].takes
-			}
+	tests = slices.DeleteFunc(slices.Clone(tests), func(t test) bool { return !t.gets[m.number] })
+	slices.SortStableFunc(tests, func(x, y test) int {
+		return cmp.Or(cmp.Compare(b.kills.of(y.name), b.kills.of(x.name)), cmp.Compare(x.price(), y.price()))
+	})
+	what, spent := unreached, time.Duration(0)
+	for limit := time.Second; len(tests) > 0 && (spent == 0 || spent+tests[0].takes <= b.patience); limit *= 3 {
+		var names []string
+		var takes time.Duration
+		for len(tests) > 0 && (takes == 0 || takes+tests[0].takes <= limit && spent+takes+tests[0].takes <= b.patience) {
+			names, takes = append(names, tests[0].name), takes+tests[0].takes
 			tests = tests[1:]
 		}
-		if len(names) == 0 {
-			continue
-		}
-		what = lived
+		what, spent = lived, spent+takes
 		c := b.command(ctx, "-test.failfast", "-test.run", "^("+strings.Join(names, "|")+")$",
 			"-test.timeout", min(b.timeout, 10*time.Second+5*takes).String())
 		c.Env = append(c.Environ(), "MUTATE="+strconv.Itoa(m.number))
-		if c.Run() != nil {
+		if out, err := c.Output(); err != nil {
+			if found := failed.FindSubmatch(out); found != nil {
+				b.kills.add(string(found[1]))
+			}
 			return killed, ctx.Err()
 		}
 	}
+	if len(tests) > 0 {
+		what = doubtful
+	}
 	return what, ctx.Err()
+}
+
+var failed = regexp.MustCompile(`(?m)^--- FAIL: (\w+)`)
+
+// price is low for a quick test that gets to few breaks: it looks at what it gets to.
+func (t test) price() int64 { return t.takes.Milliseconds() * int64(len(t.gets)) }
+
+// kills are the tests that killed the last breaks.
+type kills struct {
+	mu   sync.Mutex
+	last []string
+}
+
+// of is higher the later a test has killed one, and 0 for one that has not lately.
+func (k *kills) of(name string) int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return 1 + slices.Index(k.last, name)
+}
+
+func (k *kills) add(name string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.last = append(slices.DeleteFunc(k.last, func(o string) bool { return o == name }), name)
+	if len(k.last) > 5 {
+		k.last = k.last[1:]
+	}
 }
 
 func (b *binary) command(ctx context.Context, args ...string) *exec.Cmd {

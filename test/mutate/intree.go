@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 )
 
 // c tries the breaks of C files, each with a build of its own in a copy of the tree.
@@ -18,6 +19,9 @@ func (r *runner) c(ctx context.Context, files []string) (survived int, err error
 			return 0, fmt.Errorf("read: %w", err)
 		}
 		list = append(list, mutantsOfC(f, source)...)
+	}
+	if list = slices.DeleteFunc(list, func(m mutant) bool { return !r.at.MatchString(m.String()) }); len(list) == 0 {
+		return 0, nil
 	}
 	// A package whose tests fail anyway would kill everything.
 	if err := r.test(ctx, "."); err != nil {

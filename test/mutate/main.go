@@ -1,23 +1,26 @@
 // Command mutate breaks a package on purpose, one condition at a time, and tells which
 // breaks its tests let live.
 //
-//	go run ./test/mutate [-j N] [-timeout 3m] [-run REGEXP] [-longest D] PACKAGE FILE...
+//	go run ./test/mutate [-j N] [-timeout 3m] [-run REGEXP] [-at REGEXP] [-longest D] [-patience D] PACKAGE FILE...
 //
 // PACKAGE is the one whose tests run, FILEs are Go or C files of any package that it is
 // built from. Nothing in the tree is changed. One line is printed for each break:
 //
 //	killed     a test fails, or the file does not compile
 //	SURVIVED   the tests pass: a check that nothing would miss
-//	UNREACHED  no test gets as far as the condition; it counts as a survivor
+//	DOUBTFUL   the tests that -patience allows pass, and there are more
+//	UNREACHED  no test gets as far as the condition
 //
 // The breaks are those that let somebody in: a condition that never holds, one that
-// always holds, and each half of an && or || left out. A survivor is no fault by
-// itself; it is a line to test, or one to explain. It exits 1 if there is any.
+// always holds, and each half of an && or || left out. What is not killed is no fault
+// by itself; it is a line to test, or one to explain. It exits 1 if there is any. Only
+// breaks are tried whose printed line matches -at.
 //
 // Breaks of Go are built once, all into one test binary, where the environment says
 // which one holds. Each test runs once alone, to learn how long it takes and which
-// conditions it gets to. Then a break meets only the tests that get to it, the quick
-// ones first. Tests that take longer than -longest are left out, which is told.
+// conditions it gets to. Then a break meets only the tests that get to it: those that
+// killed the last ones first, then the quick ones that get to little else. Tests that
+// take longer than -longest are left out, which is told.
 // Breaks of C are built and tested one by one, in a copy of the tree for each job.
 package main
 
@@ -29,6 +32,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"sync"
 	"time"
@@ -43,9 +47,11 @@ func run() (status int) {
 	flag.IntVar(&r.jobs, "j", runtime.NumCPU(), "how many breaks to try at a time")
 	flag.DurationVar(&r.timeout, "timeout", 3*time.Minute, "for the tests of one break")
 	flag.DurationVar(&r.longest, "longest", time.Hour, "leave out tests of Go that take longer")
+	flag.DurationVar(&r.patience, "patience", time.Hour, "for one break of Go: leave out what its tests take beyond that")
+	at := flag.String("at", "", "try only the breaks whose printed line matches")
 	flag.StringVar(&r.run, "run", "", "run only the tests that match")
 	flag.Usage = func() {
-		fmt.Fprintln(os.Stderr, "usage: mutate [-j N] [-timeout 3m] [-run REGEXP] [-longest D] PACKAGE FILE...")
+		fmt.Fprintln(os.Stderr, "usage: mutate [-j N] [-timeout 3m] [-run REGEXP] [-at REGEXP] [-longest D] [-patience D] PACKAGE FILE...")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
@@ -54,6 +60,11 @@ func run() (status int) {
 		return 64
 	}
 	r.pkg = flag.Arg(0)
+	var err error
+	if r.at, err = regexp.Compile(*at); err != nil {
+		fmt.Fprintln(os.Stderr, "mutate:", err)
+		return 64
+	}
 	survived, err := r.all(ctx, flag.Args()[1:])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)
@@ -64,9 +75,10 @@ func run() (status int) {
 
 // runner tries breaks against the tests of one package.
 type runner struct {
-	pkg, run         string
-	jobs             int
-	timeout, longest time.Duration
+	pkg, run                   string
+	at                         *regexp.Regexp
+	jobs                       int
+	timeout, longest, patience time.Duration
 }
 
 // all tries every break of the files, and counts the survivors.
@@ -136,5 +148,6 @@ type fate string
 const (
 	killed    fate = "killed"
 	lived     fate = "SURVIVED"
+	doubtful  fate = "DOUBTFUL"
 	unreached fate = "UNREACHED"
 )
