@@ -198,7 +198,7 @@ func (b *binary) try(ctx context.Context, tests []test, m mutant) (fate, error) 
 		}
 		what, spent = lived, spent+takes
 		c := b.command(ctx, "-test.failfast", "-test.run", "^("+strings.Join(names, "|")+")$",
-			"-test.timeout", min(b.timeout, 10*time.Second+5*takes).String())
+			"-test.timeout", min(b.timeout, 5*time.Second+5*takes).String())
 		c.Env = append(c.Environ(), "MUTATE="+strconv.Itoa(m.number))
 		if out, err := c.Output(); err != nil {
 			if found := failed.FindSubmatch(out); found != nil {
