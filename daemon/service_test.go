@@ -164,3 +164,29 @@ func TestTwoProofsInTheMakingAreBothVoided(t *testing.T) {
 		t.Errorf("of those since 6: %v", list)
 	}
 }
+
+func TestWhatEndsNoSessionOfHersVoidsNoProof(t *testing.T) {
+	h := sudoHouse(t)
+	if c, _ := h.sudo(identity.OpAuthenticate, ofAlice(), "secret"); c != identity.Granted {
+		t.Fatal(c)
+	}
+	own := sudo{service: "login", user: "alice", session: desk(), uid: 1900000100}
+	for sentence, s := range map[string]sudo{"sudo's own session": ofAlice(), "a program of hers": own} {
+		h.sudo(identity.OpCloseSession, s)
+		if c, conv := h.sudo(identity.OpAuthenticate, ofAlice()); c != identity.Granted {
+			t.Errorf("%s: %s, prompts %q", sentence, c, conv.prompts)
+		}
+	}
+}
+
+// Her uid changed on the server, which this machine refuses.
+func TestWhoIsRefusedHereLosesWhatWasProved(t *testing.T) {
+	h := sudoHouse(t)
+	if c, _ := h.sudo(identity.OpAuthenticate, ofAlice(), "secret"); c != identity.Granted {
+		t.Fatal(c)
+	}
+	h.srv.set(t, token("alice", 1900000100, stuff), func(p *person) { p.token.Account.UID++ })
+	id := token("alice", 1).Account.UUID
+	h.wait("the change", func() bool { e := h.d.index.withUUID(id); return e != nil && e.blocked != "" })
+	h.wait("its end", func() bool { return len(h.d.proofs.of(id, 0)) == 0 })
+}
