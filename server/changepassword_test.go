@@ -47,8 +47,11 @@ func TestAPasswordIsChangedByAllThatTheAccountProves(t *testing.T) {
 				c.code = b.code(0)
 			}
 			a, err := b.changes(c.name, c.old, c.code, c.fresh)
-			if a.allow != c.allow || !errors.Is(err, c.err) {
+			if a.allow != c.allow || !errors.Is(err, c.err) || (len(a.id) > 0) != c.allow {
 				t.Fatalf("%+v, %v", a, err)
+			}
+			if n := len(b.audited("password.change")); (n == 1) != c.allow {
+				t.Errorf("%d rows tell of a change", n)
 			}
 			b.unix.Add(3600)
 			if got := b.try(c.name, longer); !c.coded && got.allow != c.allow || c.coded && (got.outcome() == "deny") == c.allow {
