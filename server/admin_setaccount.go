@@ -78,13 +78,3 @@ func accountDetail(req *v1.SetAccountRequest) string {
 	}
 	return strings.Join(detail, " ")
 }
-
-func setPasswordMaxAge(tx *store.Tx, req *v1.SetRealmRequest) error {
-	if req.PasswordMaxAge == nil {
-		return nil
-	}
-	if req.GetPasswordMaxAge() > maxPasswordAge {
-		return fmt.Errorf("%w: a password cannot be good for %d days, at most %d; 0 is for ever", errInput, req.GetPasswordMaxAge(), maxPasswordAge)
-	}
-	return tx.SetPasswordMaxAge(req.GetPasswordMaxAge())
-}

@@ -16,12 +16,6 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
-// Lengths of an acceptable password, in bytes.
-const (
-	minPassword = 8
-	maxPassword = 1024
-)
-
 // params are the costs of Argon2id (RFC 9106).
 type params struct {
 	memory uint32 // KiB
@@ -129,17 +123,4 @@ func (h *hasher) verify(ctx context.Context, who uuid.UUID, phc string, password
 	ok = subtle.ConstantTimeCompare(got, sum) == 1 && real
 	weak = p.memory < h.params.memory || p.time < h.params.time
 	return ok, ok && weak, nil
-}
-
-// checkPassword says, for people, why a password cannot be used.
-func checkPassword(p identity.Secret, name identity.Name) error {
-	switch {
-	case p.Len() < minPassword:
-		return fmt.Errorf("the password is too short: at least %d bytes", minPassword)
-	case p.Len() > maxPassword:
-		return fmt.Errorf("the password is too long: at most %d bytes", maxPassword)
-	case strings.EqualFold(string(p.Reveal()), string(name)):
-		return errors.New("the password is the account's name")
-	}
-	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/identity/opaque"
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
@@ -47,7 +48,7 @@ func (e *engine) provePassword(ctx context.Context, f facts, password identity.S
 	if f.locked(identity.Password) {
 		phc = ""
 	}
-	if password.Len() > maxPassword {
+	if password.Len() > opaque.MaxLen {
 		password = identity.Secret{} // never right, and no longer to hash
 	}
 	ok, weak, err := e.hasher.verify(ctx, f.machine, phc, password)

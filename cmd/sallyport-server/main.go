@@ -52,6 +52,7 @@ const usage = `sallyport-server keeps a realm's accounts and serves them to its 
   sallyport-server realm show
   sallyport-server realm set [--points KIND=N,...] [--attestation-ca FILE]
                              [--require-attestation=true|false] [--password-max-age DAYS]
+                             [--password-min-length N] [--password-history N]
   sallyport-server realm histories                      restores and losses, and ids kept for lost accounts
   sallyport-server realm release-id ID
   sallyport-server group add NAME [--gid N] [--demands password,totp,piv] [--points N] [--earned]

@@ -24,7 +24,7 @@ func everything() map[string]func(*Tx) error {
 		"add account":    func(tx *Tx) error { _, err := tx.AddAccount(person("new")); return err },
 		"remove account": func(tx *Tx) error { return tx.RemoveAccount(find(tx).UUID) },
 		"disable":        func(tx *Tx) error { return tx.SetState(find(tx).UUID, identity.Disabled) },
-		"set password":   func(tx *Tx) error { return tx.SetPassword(find(tx).UUID, "new") },
+		"set password":   func(tx *Tx) error { return tx.SetPassword(find(tx).UUID, "new", time.Now()) },
 		"set totp":       func(tx *Tx) error { return tx.SetTOTP(find(tx).UUID, []byte("new"), "") },
 		"add card": func(tx *Tx) error {
 			_, err := tx.AddCard(find(tx).UUID, Card{Fingerprint: []byte("new"), PublicKey: []byte("k"), Certificate: []byte("c")})
