@@ -37,7 +37,7 @@ func Prepare(typed identity.Secret) (identity.Secret, error) {
 		return identity.Secret{}, ErrUnusable
 	case len(raw) > MaxLen:
 		return identity.Secret{}, ErrTooLong
-	case plain(raw):
+	case Plain(typed):
 		return identity.NewSecret(bytes.Clone(raw)), nil
 	case !utf8.Valid(raw):
 		// The profile would make one and the same of all such bytes.
@@ -52,9 +52,9 @@ func Prepare(typed identity.Secret) (identity.Secret, error) {
 	}
 }
 
-// plain tells whether the profile leaves it as it is: printable ASCII.
-func plain(raw []byte) bool {
-	for _, b := range raw {
+// Plain tells whether a password has one form on every keyboard: printable ASCII.
+func Plain(typed identity.Secret) bool {
+	for _, b := range typed.Reveal() {
 		if b < ' ' || b > '~' {
 			return false
 		}
