@@ -11,6 +11,7 @@ import (
 
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/identity/opaque"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/seal"
 )
@@ -36,9 +37,10 @@ func (d *Daemon) untold() bool {
 }
 
 // outdated tells whether the verifier is of another password than the one that the
-// server has just accepted. A check that fails is no reason to make it anew.
+// server has just accepted, where the epoch does not say so, or of another form of it. A
+// check that fails is no reason to make it anew.
 func (d *Daemon) outdated(ctx context.Context, v cache.Verifier, password identity.Secret) bool {
-	if !d.untold() {
+	if !d.untold() && opaque.Plain(password) {
 		return false
 	}
 	right, err := d.checkVerifier(ctx, v, password)
