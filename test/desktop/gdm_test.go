@@ -13,7 +13,7 @@ const soon = 8 * time.Second
 func (s *seat) anew() {
 	s.t.Helper()
 	s.watches(patience, greeter, "at its first question", func(screen string) bool {
-		if shows(screen, "Username") {
+		if shows(screen, s.manager.question) {
 			return true
 		}
 		s.key(greeter, "Escape")
@@ -57,7 +57,7 @@ const (
 )
 
 func TestAWrongAnswerAtGDMIsFollowedByAPrompt(t *testing.T) {
-	s := seated(t)
+	s := seated(t, gdm())
 	p := s.enrol()
 	s.scene("a wrong password, and the right one behind it", func() {
 		s.signIn(bob)
@@ -86,7 +86,7 @@ func TestAWrongAnswerAtGDMIsFollowedByAPrompt(t *testing.T) {
 }
 
 func TestPeopleSignInAtGDMOffline(t *testing.T) {
-	s := seated(t)
+	s := seated(t, gdm())
 	s.scene("online first", func() {
 		s.in("echo welcome > /etc/skel/.from-skel; test ! -e /home/bob")
 		s.signIn(bob, "Password", bobPass)
@@ -114,7 +114,7 @@ func TestPeopleSignInAtGDMOffline(t *testing.T) {
 }
 
 func TestGDMWhileTheDaemonComesAndGoes(t *testing.T) {
-	s := seated(t)
+	s := seated(t, gdm())
 	s.scene("started anew under an open prompt", func() {
 		s.signIn(bob)
 		s.sees(greeter, "Password")
