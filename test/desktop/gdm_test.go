@@ -142,3 +142,33 @@ func TestGDMWhileTheDaemonComesAndGoes(t *testing.T) {
 		s.desktop(bob)
 	})
 }
+
+func TestAPasswordThatIsDueIsChangedAtGDM(t *testing.T) {
+	s := seated(t, gdm())
+	s.scene("the sign-in asks for a new one, and goes on", func() {
+		s.mustChange(bob)
+		s.signIn(bob, "Password", bobPass, "Current password", bobPass, "New password", bobNext, "Retype new password", bobNext)
+		s.desktop(bob)
+		s.logOut(bob)
+	})
+	s.scene("the new one is good from then on", func() {
+		s.signIn(bob, "Password", bobNext)
+		s.desktop(bob)
+		s.logOut(bob)
+	})
+	s.scene("a new one that is refused does not end the sign-in", func() {
+		s.mustChange(bob)
+		s.signIn(bob, "Password", bobNext, "Current password", bobNext, "New password", "short", "Retype new password")
+		s.told("short", "characters", "New password", "Password", "Username")
+	})
+}
+
+func TestGDMSaysWhyAnAccountIsKeptOut(t *testing.T) {
+	s := seated(t, gdm())
+	s.scene("too many wrong answers", func() {
+		s.in("systemctl stop sallyport-server") // the machine counts alone
+		s.offline()
+		s.signIn(bob)
+		s.sees(greeter, "Password")
+	})
+}

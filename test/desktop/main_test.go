@@ -142,6 +142,7 @@ func seated(t *testing.T, by manager) *seat {
 	t.Cleanup(func() { s.leave() })
 	t.Logf("booted in %s", time.Since(began).Round(time.Second))
 	s.realm()
+	s.in("systemctl start " + by.unit)
 	s.sees(greeter, by.question)
 	t.Logf("at the greeter after %s", time.Since(began).Round(time.Second))
 	return s

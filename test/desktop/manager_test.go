@@ -10,6 +10,7 @@ type manager struct {
 	enabled  []string // what a preset enables
 	question string   // what the greeter shows when it waits for a name
 	gnome    bool     // people get GNOME; otherwise Openbox with a terminal
+	terminal int      // the virtual terminal it is at, if it needs no X server
 	files    map[string]string
 	// display is shell that names a user's X server, and fails where there is none.
 	display func(user string) string

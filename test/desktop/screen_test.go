@@ -16,6 +16,9 @@ const patience = 60 * time.Second
 
 // look takes a picture of a user's screen and reads it.
 func (s *seat) look(ctx context.Context, user string) (string, error) {
+	if s.manager.terminal != 0 {
+		return readTerminal(s.manager.terminal)
+	}
 	if _, err := s.In(ctx, s.manager.display(user)+"timeout 10 import -window root /var/tmp/seen.png"); err != nil {
 		return "", err
 	}
@@ -89,6 +92,10 @@ func (s *seat) watches(limit time.Duration, user, what string, wanted func(scree
 // types writes a line at a user's screen.
 func (s *seat) types(user, line string) {
 	s.t.Helper()
+	if s.manager.terminal != 0 {
+		must(s.t, typeAtTerminal(s.manager.terminal, line+"\n"))
+		return
+	}
 	s.in(s.manager.display(user) + "xdotool type --delay 20 -- '" + line + "'; xdotool key Return")
 }
 
@@ -100,10 +107,10 @@ func (s *seat) key(user, keys string) {
 // signIn types a name, and what is asked for then, at the greeter.
 func (s *seat) signIn(name string, answers ...string) {
 	s.t.Helper()
-	s.sees(greeter, s.manager.question)
+	s.asks(s.manager.question)
 	s.types(greeter, name)
 	for i := 0; i+1 < len(answers); i += 2 {
-		s.sees(greeter, answers[i])
+		s.asks(answers[i])
 		s.types(greeter, answers[i+1])
 	}
 }
