@@ -165,10 +165,27 @@ func TestAPasswordThatIsDueIsChangedAtGDM(t *testing.T) {
 
 func TestGDMSaysWhyAnAccountIsKeptOut(t *testing.T) {
 	s := seated(t, gdm())
+	s.scene("it has expired", func() {
+		s.in("sallyport-server account add olga --valid-until 2020-01-01T00:00:00Z" + server +
+			"; echo '" + adaPass + "' | sallyport-server account set-password olga" + server)
+		s.untilIn("getent passwd olga")
+		s.signIn("olga")
+		s.sees(greeter, "Password")
+		s.told(adaPass, "This account has expired. Ask your administrator.", "Password", "Username")
+	})
 	s.scene("too many wrong answers", func() {
+		s.signIn(bob, "Password", bobPass)
+		s.desktop(bob)
+		s.logOut(bob)
 		s.in("systemctl stop sallyport-server") // the machine counts alone
 		s.offline()
+		for range 5 {
+			before := s.decisions()
+			s.signIn(bob, "Password", "not bobs password")
+			s.until(func() error { return more(s.decisions(), before) })
+			s.anew()
+		}
 		s.signIn(bob)
-		s.sees(greeter, "Password")
+		s.sees(greeter, "Too many wrong answers. Try again in")
 	})
 }
