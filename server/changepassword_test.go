@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/server/passwords"
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
@@ -29,9 +30,9 @@ func TestAPasswordIsChangedByAllThatTheAccountProves(t *testing.T) {
 		"nobody of that name":         {"nobody", false, right, "", longer, false, nil},
 		"an account without one":      {"carol", false, "", "", longer, false, nil},
 		"an account that is disabled": {"dora", false, right, "", longer, false, nil},
-		"the new one is the old one":  {"alice", false, right, "", right, false, errWeak},
-		"the new one is short":        {"alice", false, right, "", "short", false, errWeak},
-		"the new one is too long":     {"alice", false, right, "", strings.Repeat("x", maxPassword+1), false, errWeak},
+		"the new one is the old one":  {"alice", false, right, "", right, false, passwords.RefusalError("That password is the old one.")},
+		"the new one is short":        {"alice", false, right, "", "short", false, passwords.RefusalError("That password is too short: at least 8 characters.")},
+		"the new one is too long":     {"alice", false, right, "", strings.Repeat("xy", 1024), false, passwords.RefusalError("That password is too long: at most 1024 bytes.")},
 		"with a code as well":         {"alice", true, right, "right", longer, true, nil},
 		"without the code":            {"alice", true, right, "", longer, false, errNeedsCode},
 		"with a wrong code":           {"alice", true, right, "000000", longer, false, nil},
