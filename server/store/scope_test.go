@@ -22,8 +22,12 @@ func TestAScopeAdmitsTheMembersOfItsGroupsAndNobodyElse(t *testing.T) {
 	})
 	admits := func(when string, machine uuid.UUID, want ...identity.Name) {
 		t.Helper()
-		for _, a := range []Account{ada, bob, eve} {
-			err := s.Read(t.Context(), func(tx *Tx) error { _, err := tx.AccountFor(machine, a.Name); return err })
+		for _, a := range []Account{ada, bob, eve, person("nobody")} {
+			var got Account
+			err := s.Read(t.Context(), func(tx *Tx) (err error) { got, err = tx.AccountFor(machine, a.Name); return err })
+			if err == nil && got.UUID != a.UUID {
+				t.Errorf("%s, %s: it is %s", when, a.Name, got.Name)
+			}
 			if slices.Contains(want, a.Name) != (err == nil) || err != nil && !errors.Is(err, identity.ErrNotFound) {
 				t.Errorf("%s, %s: %v", when, a.Name, err)
 			}
