@@ -3,9 +3,11 @@ package daemon
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/report"
 )
 
 // passwordDue ends an account phase that is granted otherwise. A password that has to be
@@ -37,8 +39,23 @@ func (s *login) passwordDue(ctx context.Context) identity.Verdict {
 	if s.d.reachable(ctx, e.account.Name) {
 		return identity.Verdict{Code: identity.NewPasswordNeeded}
 	}
-	if err := s.conv.Tell(ctx, identity.TellInfo, "Your password must be changed. Run passwd when the server can be reached."); err != nil {
+	if err := s.conv.Tell(ctx, identity.TellInfo, "Your password must be changed. Run passwd when online."); err != nil {
 		return identity.Verdict{Code: identity.ConversationFailed}
 	}
 	return granted
+}
+
+// explainPassword says whether, and from when on, a login by password asks for a new one.
+func (d *Daemon) explainPassword(e *entry) *report.PasswordLife {
+	at := slices.IndexFunc(e.factors, func(f identity.Factor) bool { return f.ChangeBy != 0 })
+	if at < 0 {
+		return nil
+	}
+	f := e.factors[at]
+	p := &report.PasswordLife{Due: f.Due(d.clock.now())}
+	if f.ChangeBy != identity.ChangeNow {
+		by := time.Unix(f.ChangeBy, 0)
+		p.ChangeBy = &by
+	}
+	return p
 }

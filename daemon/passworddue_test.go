@@ -52,7 +52,7 @@ func TestAPasswordThatIsDueIsAskedForWhereItLetSomebodyIn(t *testing.T) {
 			}
 			conv := typing()
 			v := h.d.Decide(bg, l, conv)
-			told := slices.Contains(conv.told, "Your password must be changed. Run passwd when the server can be reached.")
+			told := slices.Contains(conv.told, "Your password must be changed. Run passwd when online.")
 			if v.Code != c.want || told != c.told {
 				t.Errorf("%s, told %q", v.Code, conv.told)
 			}
@@ -75,5 +75,33 @@ func TestAChangeInTheLoginLosesNoGroupThatWasEarned(t *testing.T) {
 	}
 	if v := h.by(identity.OpSetCredentials, p, nil); v.Code != identity.Granted || !slices.Contains(v.Groups, vault().GID) {
 		t.Errorf("%s with %v", v.Code, v.Groups)
+	}
+}
+
+func TestExplainSaysThatAPasswordIsDue(t *testing.T) {
+	h := newHouse(t)
+	h.online()
+	now := h.clk.now().Unix()
+	for sentence, c := range map[string]struct {
+		changeBy int64
+		there    bool
+		due, day bool
+	}{
+		"it does not expire":        {0, false, false, false},
+		"it is young enough":        {now + 3600, true, false, true},
+		"it is too old":             {now - 1, true, true, true},
+		"the administrator says so": {identity.ChangeNow, true, true, false},
+	} {
+		tok := token("alice", 1900000100)
+		tok.Factors[0].ChangeBy = c.changeBy
+		h.srv.set(t, tok, func(p *person) { p.token = tok })
+		h.wait(sentence, func() bool {
+			e := h.d.index.named("alice")
+			return e != nil && e.factors[0].ChangeBy == c.changeBy
+		})
+		p := h.explained().Password
+		if (p != nil) != c.there || p != nil && (p.Due != c.due || (p.ChangeBy != nil) != c.day) {
+			t.Errorf("%s: %+v", sentence, p)
+		}
 	}
 }
