@@ -25,8 +25,8 @@ func (s *login) passwordDue(ctx context.Context) identity.Verdict {
 	if _, ok := s.d.o.Provider.(provider.PasswordChanger); !ok || s.Peer.UID != 0 {
 		return granted
 	}
-	e, now := s.q.e, s.d.clock.now()
-	if !slices.ContainsFunc(e.factors, func(f identity.Factor) bool { return f.Due(now) }) {
+	e := s.q.e
+	if !s.isDue() {
 		return granted
 	}
 	with := s.proved
@@ -43,6 +43,11 @@ func (s *login) passwordDue(ctx context.Context) identity.Verdict {
 		return identity.Verdict{Code: identity.ConversationFailed}
 	}
 	return granted
+}
+
+func (s *login) isDue() bool {
+	now := s.d.clock.now()
+	return slices.ContainsFunc(s.q.e.factors, func(f identity.Factor) bool { return f.Due(now) })
 }
 
 // explainPassword says whether, and from when on, a login by password asks for a new one.

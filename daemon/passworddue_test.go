@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -103,5 +104,41 @@ func TestExplainSaysThatAPasswordIsDue(t *testing.T) {
 		if (p != nil) != c.there || p != nil && (p.Due != c.due || (p.ChangeBy != nil) != c.day) {
 			t.Errorf("%s: %+v", sentence, p)
 		}
+	}
+}
+
+func TestACodeOfTheLoginIsNotAskedForAgain(t *testing.T) {
+	for sentence, c := range map[string]struct {
+		due, counts bool
+		process     identity.Process
+		want        string
+	}{
+		"it counts":                        {true, true, at(60, 50), "[New password:  Retype new password: ]"},
+		"the server wants one after all":   {true, false, at(60, 50), "[New password:  Retype new password:  One-time code: ]"},
+		"the password is not due":          {false, true, at(60, 50), "[New password:  Retype new password:  One-time code: ]"},
+		"another process was let in by it": {true, true, at(70, 51), "[New password:  Retype new password:  One-time code: ]"},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			h := newHouse(t)
+			tok := token("alice", 1900000100)
+			h.srv.set(t, tok, func(p *person) {
+				coded(p)
+				if p.codeCounts = c.counts; c.due {
+					p.token.Factors[0].ChangeBy = identity.ChangeNow
+				}
+			})
+			h.online()
+			if v := h.by(identity.OpAuthenticate, at(60, 50), nil, "secret", h.code(0)); v.Code != identity.Granted {
+				t.Fatal(v.Code)
+			}
+			h.later()
+			conv := typing("a longer one", "a longer one", h.code(0))
+			v := h.d.Decide(bg, identity.Login{
+				Operation: identity.OpChangePassword, Service: "sshd", User: "alice", Process: c.process, OldPass: identity.NewSecret([]byte("secret")),
+			}, conv)
+			if got := fmt.Sprint(conv.prompts); v.Code != identity.Granted || got != c.want {
+				t.Errorf("%s, prompts %s, told %q", v.Code, got, conv.told)
+			}
+		})
 	}
 }

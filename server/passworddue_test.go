@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -88,4 +89,56 @@ func TestAMachineThatCannotAskLetsNobodyInWithADuePassword(t *testing.T) {
 			t.Errorf("%q is too long for a login screen", m)
 		}
 	}
+}
+
+func TestACodeOfTheLoginCountsForTheChangeOnce(t *testing.T) {
+	b := newBench(t)
+	b.totp()
+	signIn := func(word string) {
+		t.Helper()
+		s := &session{machine: b.box.UUID, machineName: b.box.Name, name: "alice", origin: "host 192.0.2.1", service: "test", asksNew: true}
+		a, err := b.admit(s)
+		b.must(nil, err)
+		a = b.answer(b.box, a.cookie, identity.Password, word)
+		b.unix.Add(60) // another code
+		if a = b.answer(b.box, a.cookie, identity.TOTP, b.code(0)); !a.allow {
+			t.Fatalf("the login: %+v", a)
+		}
+	}
+	needs := func(when, old string) {
+		t.Helper()
+		if a, err := b.changeTo(old, "", "yet another long one"); !errors.Is(err, errNeedsCode) {
+			t.Errorf("%s: %+v, %v", when, a, err)
+		}
+	}
+	must := func() {
+		t.Helper()
+		b.must(b.admin.SetAccount(t.Context(), &v1.SetAccountRequest{Name: "alice", MustChange: proto.Bool(true)}))
+	}
+	signIn(right)
+	needs("the password is not due", right)
+	must()
+	needs("nothing was proved while it was", right)
+	signIn(right)
+	other := b.machine("other")
+	if _, err := b.changePassword(t.Context(), other, "alice", "seat", identity.NewSecret([]byte(right)), identity.Secret{}, identity.NewSecret([]byte("yet another long one"))); !errors.Is(err, errNeedsCode) {
+		t.Errorf("another machine: %v", err)
+	}
+	if a, err := b.changeTo("wrong", "", "yet another long one"); err != nil || a.allow {
+		t.Errorf("a wrong password: %+v, %v", a, err)
+	}
+	if _, err := b.changeTo(right, "", "password"); !refused(err, "common") {
+		t.Errorf("a bad password: %v", err)
+	}
+	if a, err := b.changeTo(right, "", "another long one"); err != nil || !a.allow {
+		t.Fatalf("the change: %+v, %v", a, err)
+	}
+	needs("it was used", "another long one")
+	must()
+	signIn("another long one")
+	b.unix.Add(int64(dueSessionLife/time.Second) + 1)
+	needs("too late", "another long one")
+	signIn("another long one")
+	b.totp()
+	needs("the secret is another", "another long one")
 }

@@ -127,6 +127,7 @@ func (e *engine) allow(ctx context.Context, m store.Machine, s *session, also fu
 	if touched {
 		e.changed.ring()
 	}
+	e.dues.put(s, e.now())
 	return a, nil
 }
 
