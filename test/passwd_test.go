@@ -75,8 +75,9 @@ func TestPasswdChangesThePasswordOnTheServer(t *testing.T) {
 		lets(t, ways(r, ada, adaPass)["su"], ada)
 	})
 	t.Run("not to a weak one, and says the server's reason", func(t *testing.T) {
-		says(t, passwd(r, ada, adaPass, "short", "short"), false, "the password is too short: at least 8 bytes")
-		says(t, passwd(r, ada, adaPass, adaPass, adaPass), false, "it is the old one")
+		says(t, passwd(r, ada, adaPass, "short", "short"), false, "That password is too short: at least 8 characters.")
+		says(t, passwd(r, ada, adaPass, adaPass, adaPass), false, "That password is the old one.")
+		says(t, passwd(r, ada, adaPass, "Welcome2026!", "Welcome2026!"), false, "That password is on the list of common ones.\nNothing was changed. Choose another password.")
 		lets(t, ways(r, ada, adaPass)["su"], ada)
 	})
 	t.Run("not when the two are different", func(t *testing.T) {
