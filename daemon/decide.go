@@ -69,6 +69,7 @@ type login struct {
 	// What was given, kept until the attempt ends: the network may be lost meanwhile.
 	secret identity.Secret
 	code   identity.Secret // one-time
+	retype bool            // another new password may be accepted
 	backup identity.Secret // code
 	card   atReader        // with its PIN
 	// oneLine tells that secret may be password and code, which the server knows.

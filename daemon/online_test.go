@@ -372,11 +372,13 @@ func TestPasswordsAreChangedOnTheServerOnly(t *testing.T) {
 		"the first round asks the old one":    {true, "", []string{"secret"}, identity.Granted, ""},
 		"the first round is left":             {true, "", nil, identity.ConversationFailed, ""},
 		"the second round asks the new twice": {false, "secret", []string{"longer", "longer"}, identity.Granted, ""},
-		"the two differ":                      {false, "secret", []string{"longer", "other1"}, identity.PasswordUnchanged, "not the same"},
-		"both are empty":                      {false, "secret", []string{"", ""}, identity.PasswordUnchanged, "not the same"},
+		"the two differ":                      {false, "secret", []string{"longer", "other1", "longer", "longer"}, identity.Granted, "not the same"},
+		"nothing is given":                    {false, "secret", []string{"", "longer", "longer"}, identity.PasswordUnchanged, "No new password"},
+		"nothing but weak ones":               {false, "secret", []string{"x", "x", "y", "z", "x", "x", "longer", "longer"}, identity.PasswordUnchanged, "Nothing was changed. Choose another password."},
 		"the old one is wrong":                {false, "wrong", []string{"longer", "longer"}, identity.PasswordMismatch, ""},
 		"there is no old one":                 {false, "", []string{"longer", "longer"}, identity.PasswordMismatch, ""},
-		"the new one is weak":                 {false, "secret", []string{"x", "x"}, identity.PasswordUnchanged, "at least 6 characters"},
+		"the new one is weak":                 {false, "secret", []string{"x", "x", "longer", "longer"}, identity.Granted, "at least 6 characters"},
+		"it is left behind a weak one":        {false, "secret", []string{"x", "x"}, identity.ConversationFailed, "at least 6 characters"},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			h := newHouse(t)

@@ -17,6 +17,9 @@ const (
 	repeatPrompt = "Retype new password: "
 )
 
+// newTries is how often a new password is asked for.
+const newTries = 3
+
 func unchanged(detail, mend string) ruling {
 	return ruling{code: identity.PasswordUnchanged, tell: true, detail: detail, mend: mend}
 }
@@ -38,7 +41,21 @@ func (s *login) changePassword(ctx context.Context) identity.Verdict {
 	if s.OldPass.Len() == 0 {
 		return identity.Verdict{Code: identity.PasswordMismatch}
 	}
-	fresh, v := s.newPassword(ctx)
+	// A new password that will not do is asked for anew: a login that waits for it would
+	// be lost otherwise, and with it the place at a greeter.
+	for range newTries - 1 {
+		if v := s.changeOnce(ctx, changer, true); v.Code != identity.PasswordUnchanged || !s.retype {
+			return v
+		}
+	}
+	return s.changeOnce(ctx, changer, false)
+}
+
+// changeOnce asks for a new password, and has the server change it. It sets retype where
+// another one may be accepted, and says so where there is another try.
+func (s *login) changeOnce(ctx context.Context, changer provider.PasswordChanger, more bool) identity.Verdict {
+	s.retype = false
+	fresh, v := s.newPassword(ctx, more)
 	if v.Code != identity.Granted {
 		return v
 	}
@@ -50,7 +67,7 @@ func (s *login) changePassword(ctx context.Context) identity.Verdict {
 			return identity.Verdict{Code: identity.ConversationFailed}
 		}
 	}
-	return s.change(ctx, changer, fresh)
+	return s.change(ctx, changer, fresh, more)
 }
 
 func (s *login) holdsCode() bool {
@@ -108,7 +125,7 @@ func elsewhere() ruling {
 }
 
 // newPassword asks twice, unless an earlier module asked already.
-func (s *login) newPassword(ctx context.Context) (identity.Secret, identity.Verdict) {
+func (s *login) newPassword(ctx context.Context, more bool) (identity.Secret, identity.Verdict) {
 	if s.FirstPass.Len() > 0 {
 		return s.FirstPass, identity.Verdict{Code: identity.Granted}
 	}
@@ -121,27 +138,37 @@ func (s *login) newPassword(ctx context.Context) (identity.Secret, identity.Verd
 		if typed[i], err = s.conv.Ask(ctx, identity.AskSecret, prompt); err != nil {
 			return identity.Secret{}, identity.Verdict{Code: identity.ConversationFailed}
 		}
+		if typed[0].Len() == 0 { // whoever gives up types nothing
+			return identity.Secret{}, s.end(ctx, unchanged("No new password was given.", "Nothing was changed."))
+		}
 	}
-	if typed[0].Len() == 0 || !bytes.Equal(typed[0].Reveal(), typed[1].Reveal()) {
-		return identity.Secret{}, s.end(ctx, unchanged("The two are not the same, or empty.", "Nothing was changed; try again."))
+	if !bytes.Equal(typed[0].Reveal(), typed[1].Reveal()) {
+		return identity.Secret{}, s.anotherTry(ctx, "The two new passwords are not the same.", more)
 	}
 	return typed[0], identity.Verdict{Code: identity.Granted}
 }
 
-// weak tells why the new password was refused, in two lines: a login screen has place for
-// 60 letters in one.
-func (s *login) weak(ctx context.Context, err error) identity.Verdict {
-	why := "The server refuses the new password."
+// weak is why the server refuses a new password.
+func weak(err error) string {
 	if w := provider.WeakError(""); errors.As(err, &w) {
-		why = printable(w.Error())
+		return printable(w.Error())
 	}
+	return "The server refuses the new password."
+}
+
+// anotherTry tells why a new password will not do, in two lines: a login screen has place
+// for 60 letters in one. What an earlier module asked for is not asked for anew.
+func (s *login) anotherTry(ctx context.Context, why string, more bool) identity.Verdict {
 	if err := s.conv.Tell(ctx, identity.TellError, why); err != nil {
 		return identity.Verdict{Code: identity.ConversationFailed}
+	}
+	if s.retype = more && s.FirstPass.Len() == 0; s.retype {
+		return identity.Verdict{Code: identity.PasswordUnchanged}
 	}
 	return s.end(ctx, unchanged("Nothing was changed. Choose another password.", ""))
 }
 
-func (s *login) change(ctx context.Context, changer provider.PasswordChanger, fresh identity.Secret) identity.Verdict {
+func (s *login) change(ctx context.Context, changer provider.PasswordChanger, fresh identity.Secret, more bool) identity.Verdict {
 	d, e := s.d, s.q.e
 	if s.Peer.UID != 0 {
 		if r := d.reserveAlone(ctx, e.account.UUID, kindLocker, s.Origin()); r.code != identity.Granted {
@@ -159,7 +186,7 @@ func (s *login) change(ctx context.Context, changer provider.PasswordChanger, fr
 	})
 	switch {
 	case errors.Is(err, provider.ErrWeak):
-		return s.weak(ctx, err)
+		return s.anotherTry(ctx, weak(err), more)
 	case errors.Is(err, provider.ErrElsewhere) && s.code.Len() == 0 && s.holdsCode() && s.codeProved():
 		if s.code, err = s.conv.Ask(ctx, identity.AskText, codePrompt); err != nil {
 			return identity.Verdict{Code: identity.ConversationFailed}
@@ -167,7 +194,7 @@ func (s *login) change(ctx context.Context, changer provider.PasswordChanger, fr
 		if s.code.Len() == 0 {
 			return s.end(ctx, elsewhere())
 		}
-		return s.change(ctx, changer, fresh)
+		return s.change(ctx, changer, fresh, more)
 	case errors.Is(err, provider.ErrElsewhere):
 		return s.end(ctx, elsewhere())
 	case errors.Is(err, provider.ErrDenied):
