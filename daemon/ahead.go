@@ -21,22 +21,23 @@ import (
 //	somebody of ours who is known here           stays when they are away; they are asked
 //	                                             again at a login, which does not wait
 //	a name that they are known to have           is hidden here
-type ahead []*Daemon
+type ahead struct{ all []*Daemon }
 
-// hasAccount tells whether the name stands for an account of theirs, as it is or as
+// HasAccount tells whether the name stands for an account of theirs, as it is or as
 // another spelling.
-func (a ahead) hasAccount(name identity.Name) bool {
-	return slices.ContainsFunc(a, func(d *Daemon) bool { return d.remembersName(string(name)) })
+func (a *ahead) HasAccount(name identity.Name) bool {
+	return slices.ContainsFunc(a.all, func(d *Daemon) bool { return d.remembersName(string(name)) })
 }
 
-func (a ahead) hasGroup(name identity.Name) bool {
-	return slices.ContainsFunc(a, func(d *Daemon) bool { return d.remembersGroup(string(name)) })
+// HasGroup is HasAccount for groups.
+func (a *ahead) HasGroup(name identity.Name) bool {
+	return slices.ContainsFunc(a.all, func(d *Daemon) bool { return d.remembersGroup(string(name)) })
 }
 
-// claims tells whether the group is another realm's: what policy gives to its
+// Claims tells whether the group is another realm's: what policy gives to its
 // members is not for those whom this realm puts into it.
-func (a ahead) claims(group uuid.UUID) bool {
-	return slices.ContainsFunc(a, func(d *Daemon) bool { return d.index.knowsGroup(group) })
+func (a *ahead) Claims(group uuid.UUID) bool {
+	return slices.ContainsFunc(a.all, func(d *Daemon) bool { return d.index.knowsGroup(group) })
 }
 
 // errUnsettled says that a realm ahead did not say whether it has a name of somebody's.
@@ -47,7 +48,7 @@ const groupsAtOnce = 16
 
 // ask asks those that do not remember the name of an account, all at once. The channel
 // then has one answer: nil when each has said yes or no.
-func (a ahead) ask(ctx context.Context, name identity.Name) <-chan error {
+func (a *ahead) ask(ctx context.Context, name identity.Name) <-chan error {
 	return a.each(func(d *Daemon) error {
 		canonical, none := d.canonical(string(name))
 		if none != nil {
@@ -60,7 +61,7 @@ func (a ahead) ask(ctx context.Context, name identity.Name) <-chan error {
 
 // askGroups is ask for names of groups. A realm that lists its people has named all the
 // groups that it has anything to say of.
-func (a ahead) askGroups(ctx context.Context, names []identity.Name) <-chan error {
+func (a *ahead) askGroups(ctx context.Context, names []identity.Name) <-chan error {
 	return a.each(func(d *Daemon) error {
 		if _, finds := d.finder(); !finds {
 			return nil
@@ -85,12 +86,12 @@ func unsaid(err error) error {
 	return err
 }
 
-func (a ahead) each(ask func(*Daemon) error) <-chan error {
+func (a *ahead) each(ask func(*Daemon) error) <-chan error {
 	settled := make(chan error, 1)
 	go func() {
-		answers := make([]error, len(a))
+		answers := make([]error, len(a.all))
 		var wg sync.WaitGroup
-		for i, d := range a {
+		for i, d := range a.all {
 			wg.Go(func() {
 				if err := ask(d); err != nil {
 					answers[i] = fmt.Errorf("%w: %s: %w", errUnsettled, d.o.Realm, err)
@@ -105,7 +106,7 @@ func (a ahead) each(ask func(*Daemon) error) <-chan error {
 
 // settle waits until the realms ahead have said whether they have a name of somebody
 // new. They were asked for his own already when asked is not nil.
-func (a ahead) settle(ctx context.Context, t *identity.IDToken, asked <-chan error) error {
+func (a *ahead) settle(ctx context.Context, t *identity.IDToken, asked <-chan error) error {
 	if asked == nil {
 		asked = a.ask(ctx, t.Account.Name)
 	}
@@ -121,15 +122,15 @@ func (a ahead) settle(ctx context.Context, t *identity.IDToken, asked <-chan err
 // waits for nothing.
 func (d *Daemon) askAhead(typed string) {
 	name, err := d.canonical(typed)
-	if err != nil || len(d.local.ahead) == 0 {
+	if err != nil || len(d.ahead.all) == 0 {
 		return
 	}
-	d.local.ahead.ask(d.base, name)
+	d.ahead.ask(d.base, name)
 	if e := d.index.named(name); e != nil {
 		var names []identity.Name
 		for _, m := range d.index.groupsOf(e) {
 			names = append(names, m.Name)
 		}
-		d.local.ahead.askGroups(d.base, names)
+		d.ahead.askGroups(d.base, names)
 	}
 }

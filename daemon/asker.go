@@ -27,14 +27,5 @@ func (d *Daemon) trusts(l *identity.Login) bool {
 	if l.Operation != identity.OpAuthenticate && l.Operation != identity.OpAccount || l.Peer.UID == 0 || p.StepUp || len(p.TrustedUsers) == 0 {
 		return false
 	}
-	here, err := d.local.accounts.current()
-	if err != nil {
-		return false
-	}
-	for _, name := range p.TrustedUsers {
-		if uid, known := here.idOf[name]; known && uid == l.Peer.UID {
-			return true
-		}
-	}
-	return false
+	return d.local.isUser(l.Peer.UID, p.TrustedUsers)
 }

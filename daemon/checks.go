@@ -136,7 +136,7 @@ func checkKnown(d *Daemon, ctx context.Context, q *question) ruling {
 	if err != nil {
 		return ruling{code: identity.Unavailable, detail: err.Error(), mend: "Make /etc/passwd and /etc/group readable for sallyportd."}
 	}
-	if local.subuids.has(a.UID) || local.subgids.has(a.GID) {
+	if local.isSubordinate(a.UID, a.GID) {
 		return ruling{
 			code:   identity.NotOurs,
 			detail: fmt.Sprintf("Its uid %d or gid %d lies in a range of /etc/subuid or /etc/subgid, whose owner could become it.", a.UID, a.GID),
@@ -285,15 +285,11 @@ func checkAllowed(d *Daemon, _ context.Context, q *question) ruling {
 // allowedNames are the groups that may log in here: their names where this machine knows
 // them, and else what the configuration has.
 func (d *Daemon) allowedNames() []string {
-	d.index.mu.RLock()
-	defer d.index.mu.RUnlock()
 	var names []string
 	for _, id := range d.p.AllowGroups {
 		name := id.String()
-		for _, g := range d.index.numbered {
-			if g != nil && g.UUID == id {
-				name = string(g.Name)
-			}
+		if called, ok := d.index.calledGroup(id); ok {
+			name = string(called)
 		}
 		names = append(names, name)
 	}

@@ -197,7 +197,7 @@ func (d *Daemon) cacheList(ctx context.Context, emit func(any) error) error {
 	all := d.index.all()
 	slices.SortFunc(all, func(a, b *packed) int { return cmp.Compare(a.name(), b.name()) })
 	for _, p := range all {
-		e := d.index.withUUID(p.uuid)
+		e := d.index.withUUID(p.UUID())
 		if e == nil {
 			continue // gone meanwhile
 		}
@@ -220,16 +220,9 @@ func (d *Daemon) cacheForget(ctx context.Context, e *entry) error {
 	if err := d.o.Cache.Forget(ctx, id, own); err != nil {
 		return fmt.Errorf("cache forget: %w", err)
 	}
-	d.index.remove(id)
+	d.index.forget(id, own)
 	d.proofs.forget(id, nil)
 	d.earnings.forget(id)
-	d.index.mu.Lock()
-	if g := d.index.found[own]; g != nil {
-		d.index.unmark(g, true)
-	}
-	d.index.uids.drop(id)
-	d.index.gids.drop(own)
-	d.index.mu.Unlock()
 	d.refused.set(id, "", "")
 	d.leftOut.set(id, "", "")
 	d.announce()
@@ -243,9 +236,7 @@ func (d *Daemon) cacheClear(ctx context.Context) error {
 	if err := d.o.Cache.Clear(ctx); err != nil {
 		return fmt.Errorf("cache clear: %w", err)
 	}
-	d.index.mu.Lock()
-	d.index.reset()
-	d.index.mu.Unlock()
+	d.index.clear()
 	d.refused.clear()
 	d.refusedGroups.clear()
 	d.leftOut.clear()

@@ -181,20 +181,6 @@ func (s *login) earned() []uint32 {
 	return gids
 }
 
-// strengthGated lists the groups, of whoever is known here, that a session must earn.
-func (x *index) strengthGated() []identity.Name {
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	var list []identity.Name
-	for _, g := range x.groups {
-		if g.Earned && g.problem == "" {
-			list = append(list, g.Name)
-		}
-	}
-	slices.Sort(list)
-	return list
-}
-
 // mustEarn lists the account's groups that a session must earn, and that are served
 // here at all: one that this machine has itself, or refuses, is nobody's.
 func (d *Daemon) mustEarn(e *entry) []identity.Group {

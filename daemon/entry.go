@@ -64,3 +64,43 @@ func (e *entry) holds(f identity.Factor) bool {
 	}
 	return slices.ContainsFunc(e.factors, func(o identity.Factor) bool { return o.Kind == f.Kind && o.Epoch == f.Epoch })
 }
+
+// Account is what programs are told.
+func (e *entry) Account() identity.Account { return e.account }
+
+// State is the account's by its token.
+func (e *entry) State() identity.State { return e.state }
+
+// ValidFrom is when the account begins, in Unix seconds.
+func (e *entry) ValidFrom() int64 { return e.validFrom }
+
+// ValidUntil is when the account ends, in Unix seconds.
+func (e *entry) ValidUntil() int64 { return e.validUntil }
+
+// OfflineFor is for how many seconds the token may be used without the server.
+func (e *entry) OfflineFor() uint32 { return e.offlineFor }
+
+// Revision is the token's, which compares within one history.
+func (e *entry) Revision() uint64 { return e.revision }
+
+// Factors are the account's, without certificates.
+func (e *entry) Factors() []identity.Factor { return e.factors }
+
+// Points are the realm's table.
+func (e *entry) Points() identity.Points { return e.points }
+
+// Keys is how many ssh keys the token has.
+func (e *entry) Keys() int { return e.keys }
+
+// Fetched is when the token came.
+func (e *entry) Fetched() time.Time { return e.fetched }
+
+// Blocked says why a newer token was refused: this one is out of date, and good for
+// naming the account, not for letting it in. It is "" for one that counts.
+func (e *entry) Blocked() string { return e.blocked }
+
+// Unchanged tells whether the entry is the account as it was packed then.
+func (e *entry) Unchanged(p *packed) bool { return e.seq == p.seq }
+
+// Packed is the account as it was when the entry was made.
+func (e *entry) Packed() *packed { return e.packed }

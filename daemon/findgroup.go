@@ -27,7 +27,7 @@ type groupQuestion struct {
 	fetch func(context.Context) (provider.GroupRecord, error)
 	fits  func(identity.Group) bool
 	// holds tells whether the group is what was asked for, as far as is known here.
-	holds func(*index) *group
+	holds func() (uuid.UUID, bool)
 }
 
 func (d *Daemon) groupByName(name identity.Name) groupQuestion {
@@ -37,7 +37,7 @@ func (d *Daemon) groupByName(name identity.Name) groupQuestion {
 		look:  func(l local) (identity.GroupEntry, bool) { return d.index.groupNamed(name, l) },
 		fetch: func(ctx context.Context) (provider.GroupRecord, error) { return f.FetchGroup(ctx, name) },
 		fits:  func(g identity.Group) bool { return g.Name == name },
-		holds: func(x *index) *group { return x.groupName[name] },
+		holds: func() (uuid.UUID, bool) { return d.index.groupHeld(name) },
 	}
 }
 
@@ -48,7 +48,7 @@ func (d *Daemon) groupByGID(gid uint32) groupQuestion {
 		look:  func(l local) (identity.GroupEntry, bool) { return d.index.groupAt(gid, l) },
 		fetch: func(ctx context.Context) (provider.GroupRecord, error) { return f.FetchGID(ctx, gid) },
 		fits:  func(g identity.Group) bool { return g.GID == gid },
-		holds: func(x *index) *group { return x.groupGID[gid] },
+		holds: func() (uuid.UUID, bool) { return d.index.gidHeld(gid) },
 	}
 }
 
@@ -66,11 +66,8 @@ func (d *Daemon) fetchGroup(ctx context.Context, q groupQuestion, forget bool) e
 			if !forget {
 				return nil
 			}
-			d.index.mu.RLock()
-			g := q.holds(d.index)
-			d.index.mu.RUnlock()
-			if g != nil {
-				d.forgetGroup(g.UUID)
+			if id, ok := q.holds(); ok {
+				d.forgetGroup(id)
 			}
 			return nil
 		},
@@ -134,18 +131,10 @@ func (d *Daemon) groupUnknown() error {
 
 // groupChecked is when the group was last known to be right, and notes the question.
 func (d *Daemon) groupChecked(id uuid.UUID) time.Time {
-	x := d.index
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	g := x.found[id]
-	if g == nil {
-		return d.lastContact()
+	if fetched, alone := d.index.questioned(id, d.clock.now()); alone {
+		return fetched
 	}
-	g.found.touch(d.clock.now())
-	if len(g.members) > 0 {
-		return d.lastContact()
-	}
-	return time.Unix(g.found.fetched, 0)
+	return d.lastContact()
 }
 
 // refreshGroup fetches one group anew: by its number, under which one that was

@@ -1,81 +1,39 @@
 package daemon
 
 import (
-	"sync"
+	"context"
+	"fmt"
 	"time"
 
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
-// following counts what happened to the directory, for the one who publishes it.
-type following struct {
-	changed chan struct{}
-
-	mu       sync.Mutex
-	rev      identity.Revisions
-	standing identity.DirectoryStanding
-	grownAt  time.Time // when Content last grew
-}
-
-func newFollowing() *following { return &following{changed: make(chan struct{}, 1)} }
-
-// grow counts one step of news; it wakes the follower when there is any.
-func (f *following) grow(n stirred, now time.Time) {
-	if !n.visible && !n.lost {
-		return
-	}
-	f.mu.Lock()
-	f.rev.Content++
-	f.grownAt = now
-	if n.lost {
-		f.rev.Urgent++
-	}
-	f.mu.Unlock()
-	f.wake()
-}
-
-// stand counts a standing that differs from the last. It is asked for under the
-// lock, so that of two at once the later is the one that is kept.
-func (f *following) stand(now func() identity.DirectoryStanding) {
-	f.mu.Lock()
-	s := now()
-	same := s == f.standing
-	if !same {
-		f.standing = s
-		f.rev.Standing++
-	}
-	f.mu.Unlock()
-	if !same {
-		f.wake()
-	}
-}
-
-func (f *following) wake() {
-	select {
-	case f.changed <- struct{}{}:
-	default: // one is waiting to be read
-	}
-}
-
-func (f *following) revisions() (identity.Revisions, time.Time) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.rev, f.grownAt
-}
-
 // Revisions tells how often the directory changed. Read them before the view
 // that is to be published: it is then at least as new.
 func (d *Daemon) Revisions() identity.Revisions {
-	rev, _ := d.following.revisions()
+	rev, _ := d.index.revisions()
 	return rev
 }
 
 // Changed is sent to whenever a revision grew. It is for one follower; what it
 // missed is one send.
-func (d *Daemon) Changed() <-chan struct{} { return d.following.changed }
+func (d *Daemon) Changed() <-chan struct{} { return d.index.changed() }
 
 // announce counts what changes of the index have stirred up since the last time.
-func (d *Daemon) announce() { d.following.grow(d.index.settle(), d.o.Now()) }
+func (d *Daemon) announce() { d.index.announce(d.o.Now()) }
+
+// View returns what programs may know of the directory at this moment. What the
+// local files have by name or id is left out, as every lookup leaves it out.
+func (d *Daemon) View(ctx context.Context) (identity.View, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("view: %w", err)
+	}
+	l, err := d.local.now()
+	if err != nil {
+		return nil, fmt.Errorf("view: %w", err)
+	}
+	return d.index.view(l), nil
+}
 
 // DirectoryStanding tells how far the view may be trusted. An absent name is an
 // answer while the list is complete and we have heard of the server since the
@@ -87,7 +45,7 @@ func (d *Daemon) DirectoryStanding() identity.DirectoryStanding {
 }
 
 // restand counts a changed standing.
-func (d *Daemon) restand() { d.following.stand(d.DirectoryStanding) }
+func (d *Daemon) restand() { d.index.stand(d.DirectoryStanding) }
 
 // lastContact is when the directory was last known to be the server's.
 func (d *Daemon) lastContact() time.Time {

@@ -44,9 +44,9 @@ func (g *group) without(n uint32, x *index) {
 
 // folds tells whether the account's own group can be folded into it: it is as the
 // account is, and nobody else speaks of it.
-func (x *index) folds(a identity.Account, groups []identity.Group, allowed func(uint32) bool) bool {
+func (x *index) folds(a identity.Account, groups []identity.Group) bool {
 	g := groups[0]
-	if g.Name != a.Name || g.GID != a.GID || a.GID != a.UID || len(g.Demands) > 0 || g.Points > 0 || g.Earned || !allowed(g.GID) {
+	if g.Name != a.Name || g.GID != a.GID || a.GID != a.UID || len(g.Demands) > 0 || g.Points > 0 || g.Earned || !x.rules.Allowed(g.GID) {
 		return false
 	}
 	if x.groups[g.UUID] != nil || x.groupName[g.Name] != nil || x.groupGID[g.GID] != nil || x.checkGID(g.GID, g.UUID) != "" {
@@ -135,7 +135,7 @@ func (x *index) release() {
 }
 
 // intern finds or makes the one group of that uuid, as its newest token has it.
-func (x *index) intern(g identity.Group, revision uint64, allowed func(uint32) bool) *group {
+func (x *index) intern(g identity.Group, revision uint64) *group {
 	if n, ok := x.ownedBy(g.UUID); ok {
 		x.unfold(n)
 	}
@@ -155,11 +155,11 @@ func (x *index) intern(g identity.Group, revision uint64, allowed func(uint32) b
 		in.Demands = slices.Clone(g.Demands)
 	}
 	was := in.problem
-	name := identity.ReservedName(g.Name, x.reserved...)
+	name := identity.ReservedName(g.Name, x.rules.Reserved...)
 	switch {
 	case name != nil:
 		in.problem = identity.ReservedWhy(name) + "; [groups] local gives its members a local group"
-	case !allowed(g.GID):
+	case !x.rules.Allowed(g.GID):
 		in.problem = problemRange
 	case x.checkGID(g.GID, g.UUID) != "":
 		in.problem = problemMoved
@@ -203,14 +203,14 @@ func (x *index) groupsOf(e *entry) []membership {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	var list []membership
-	if e.packed.own != uuid.Nil && !x.ahead.claims(e.packed.own) {
+	if e.packed.own != uuid.Nil && !x.rules.Ahead.Claims(e.packed.own) {
 		list = append(list, membership{Group: e.packed.ownGroup()})
 	}
 	if e.era != x.era {
 		return list
 	}
 	e.packed.groups(func(n uint32) {
-		if g := x.numbered[n]; g != nil && !x.ahead.claims(g.UUID) {
+		if g := x.numbered[n]; g != nil && !x.rules.Ahead.Claims(g.UUID) {
 			list = append(list, membership{g.Group, g.problem})
 		}
 	})
@@ -293,5 +293,113 @@ func (x *index) problems() []membership {
 			list = append(list, membership{g.Group, g.problem})
 		}
 	}
+	return list
+}
+
+// Problem says why the group is not served; "" when it is.
+func (m membership) Problem() string { return m.problem }
+
+// groupIDsOf are the numbers of an account's groups that are answered here, its own first,
+// and of the local groups that they give. Those that a session must earn are not among them.
+func (x *index) groupIDsOf(e *entry, l local) identity.GroupIDs {
+	extra := x.localGroups(l)
+	var ids identity.GroupIDs
+	for _, g := range x.groupsOf(e) {
+		if g.Earned {
+			continue
+		}
+		if g.problem == "" && !l.hidesGroup(g.Group) {
+			ids.GIDs = append(ids.GIDs, g.GID)
+		}
+		ids.Local = append(ids.Local, extra[g.UUID]...)
+	}
+	ids.Local = settleLocal(ids.Local, e.blocked != "")
+	return ids
+}
+
+// eachGroup calls each for every group that is answered here, in no order.
+func (x *index) eachGroup(l local, each func(identity.GroupEntry) error) error {
+	one := func(g identity.GroupEntry) error {
+		if l.hidesGroup(g.Group) {
+			return nil
+		}
+		return each(g)
+	}
+	for _, id := range x.groupIDs() {
+		if g, ok := x.groupWith(id, l); ok {
+			if err := one(g); err != nil {
+				return err
+			}
+		}
+	}
+	for _, p := range x.all() {
+		if p.own == uuid.Nil {
+			continue
+		}
+		if g, ok := p.ownEntry(l); ok {
+			if err := one(g); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// calledGroup is what a group of that uuid is called, unless it is folded.
+func (x *index) calledGroup(id uuid.UUID) (identity.Name, bool) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	g := x.groups[id]
+	if g == nil {
+		return "", false
+	}
+	return g.Name, true
+}
+
+// groupHeld is the group that holds a name, served or not; it is not a folded one.
+func (x *index) groupHeld(name identity.Name) (uuid.UUID, bool) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return held(x.groupName[name])
+}
+
+// gidHeld is groupHeld by number.
+func (x *index) gidHeld(gid uint32) (uuid.UUID, bool) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return held(x.groupGID[gid])
+}
+
+func held(g *group) (uuid.UUID, bool) {
+	if g == nil {
+		return uuid.Nil, false
+	}
+	return g.UUID, true
+}
+
+// subordinate are the groups whose gid /etc/subgid gives to somebody.
+func (x *index) subordinate(l local) []identity.Group {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	var list []identity.Group
+	for gid, g := range x.groupGID {
+		if l.subgids.has(gid) {
+			list = append(list, g.Group)
+		}
+	}
+	return list
+}
+
+// strengthGated lists the groups, of whoever is known here, that a session must earn.
+func (x *index) strengthGated() []identity.Name {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	var list []identity.Name
+	for _, g := range x.groups {
+		if g.Earned && g.problem == "" {
+			list = append(list, g.Name)
+		}
+	}
+	slices.Sort(list)
 	return list
 }

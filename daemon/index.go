@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/google/uuid"
 
@@ -31,8 +32,10 @@ type index struct {
 	disownedTo uint32
 	listBegun  uint32 // seq when a list last began
 
-	ahead     ahead // realms that come first
-	reserved  []string
+	rules     Rules
+	left      left
+	follow    *following
+	seen      atomic.Pointer[local] // when localChanged last looked
 	groups    map[uuid.UUID]*group
 	groupName map[identity.Name]*group
 	groupGID  map[uint32]*group
@@ -49,8 +52,12 @@ type index struct {
 	seq     uint32
 }
 
-func newIndex() *index {
-	x := &index{seed: maphash.MakeSeed()}
+// newIndex makes an empty directory, which takes what the rules allow.
+func newIndex(r Rules) *index {
+	if r.Ahead == nil {
+		r.Ahead = foremost{}
+	}
+	x := &index{seed: maphash.MakeSeed(), rules: r, follow: newFollowing()}
 	x.reset()
 	return x
 }
@@ -124,11 +131,11 @@ func (x *index) atUID(uid uint32) *packed {
 
 // put inserts or replaces an account; the caller holds the lock and has checked
 // that name and uid are free.
-func (x *index) put(e *entry, groups []identity.Group, allowed func(gid uint32) bool) *packed {
+func (x *index) put(e *entry, groups []identity.Group) *packed {
 	x.seq++
 	e.seq = x.seq
 	n, had := x.number(e.account.UUID)
-	fold := x.folds(e.account, groups, allowed)
+	fold := x.folds(e.account, groups)
 	if had && x.accounts[n].own != uuid.Nil && (!fold || x.accounts[n].own != groups[0].UUID) {
 		x.unfold(n)
 		fold = false
@@ -143,7 +150,7 @@ func (x *index) put(e *entry, groups []identity.Group, allowed func(gid uint32) 
 	}
 	list := make([]uint32, 0, len(others))
 	for _, g := range others {
-		in := x.intern(g, e.revision, allowed)
+		in := x.intern(g, e.revision)
 		in.packed = true
 		if !slices.Contains(list, in.number) {
 			list = append(list, in.number)
@@ -322,6 +329,37 @@ func (x *index) gather() []*packed {
 		}
 	}
 	return list
+}
+
+// bind notes that a number belongs to somebody, for good. An owner that it has already
+// keeps it.
+func (x *index) bind(b Binding) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if b.Group {
+		x.gids.set(b.ID, b.UUID)
+	} else {
+		x.uids.set(b.ID, b.UUID)
+	}
+}
+
+// forget takes an account out as if it had never been seen, and its own group's number.
+func (x *index) forget(id, own uuid.UUID) {
+	x.remove(id)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if g := x.found[own]; g != nil {
+		x.unmark(g, true)
+	}
+	x.uids.drop(id)
+	x.gids.drop(own)
+}
+
+// clear forgets everything.
+func (x *index) clear() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.reset()
 }
 
 // fit gives back what loading took and is not needed.

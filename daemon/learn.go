@@ -87,9 +87,6 @@ func (r *refusals) held() []identity.Name {
 	return list
 }
 
-// heldPrefix begins the reasons that end when another account goes.
-const heldPrefix = "another account holds its "
-
 func (r *refusals) all() []report.Refusal {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -115,59 +112,6 @@ func (d *Daemon) leaveOut(t *identity.IDToken) {
 func (d *Daemon) allowedID(id uint32) bool {
 	return identity.CheckID(id) == nil && !d.o.Realms.holdsSubID(id) &&
 		slices.ContainsFunc(d.p.IDs, func(r identity.IDRange) bool { return r.Contains(id) })
-}
-
-// admit tells why a token is not taken; "" when it is. The caller holds the
-// index's lock. Local names are judged when a question is asked, not here: the
-// local files may change later.
-func (d *Daemon) admit(t *identity.IDToken) string {
-	if t == nil {
-		return "the server sent no token"
-	}
-	if err := t.Validate(); err != nil {
-		return err.Error()
-	}
-	a, x := t.Account, d.index
-	switch {
-	case t.Groups[0].Earned:
-		return "its own group is one that must be earned"
-	case t.Realm != d.o.Realm:
-		return fmt.Sprintf("it is of realm %q", t.Realm)
-	case !d.hasForm(t):
-		return formRefused
-	case !d.allowedID(a.UID):
-		return fmt.Sprintf("uid %d"+outsideRange, a.UID)
-	case !d.allowedID(a.GID):
-		return fmt.Sprintf("gid %d"+outsideRange, a.GID)
-	}
-	if err := identity.ReservedName(a.Name, d.p.Reserved...); err != nil {
-		return identity.ReservedWhy(err)
-	}
-	if why := x.checkUID(a.UID, a.UUID); why != "" {
-		return why
-	}
-	if why := x.checkGID(a.GID, t.Groups[0].UUID); why != "" {
-		return why
-	}
-	if o := x.atName(a.Name); o != nil && o.uuid != a.UUID {
-		return heldPrefix + "name: " + o.uuid.String()
-	}
-	if o := x.atUID(a.UID); o != nil && o.uuid != a.UUID {
-		return heldPrefix + "uid: " + string(o.name())
-	}
-	return ""
-}
-
-const outsideRange = " is outside this machine's range, see [ids] allow in sallyportd.toml"
-
-const formRefused = "a name of it has another form than this machine's settings say"
-
-// hasForm tells whether the names in a token are qualified as the settings say: one
-// that was remembered under others is not.
-func (d *Daemon) hasForm(t *identity.IDToken) bool {
-	groups := d.naming(d.p.QualifiedGroups)
-	return d.naming(d.p.QualifiedUsers).Has(t.Account.Name) &&
-		!slices.ContainsFunc(t.Groups, func(g identity.Group) bool { return !groups.Has(g.Name) })
 }
 
 // news is what one message from the server changes.
@@ -240,38 +184,31 @@ type taken struct {
 	refused *cache.Refused
 }
 
-// take puts one record into the index. When a newer token of an account that we
-// hold is refused, the old one may no longer let anyone in: it leaves the cache,
-// and its entry is blocked.
+// take puts one record into the directory. When a newer token of an account that we
+// hold is refused, the old one may no longer let anyone in: it leaves the cache.
 func (d *Daemon) take(r provider.Record, now time.Time, list *listing) taken {
-	x := d.index
-	x.mu.Lock()
-	defer x.mu.Unlock()
 	if r.Token == nil {
 		d.log.Error("the server sent no token where one was due")
 		return taken{}
 	}
 	a := r.Token.Account
-	held := x.atUUID(a.UUID)
-	if why := d.late(r.Token, held, list); why != "" {
+	did := d.index.apply(r.Token, now, list)
+	switch {
+	case did.Late != "":
 		// What came with a login overtook what the stream still brings: no fault.
-		d.log.Debug("a token came late", "account", string(a.Name), "revision", r.Token.Revision, "history", r.Token.History, "reason", why)
+		d.log.Debug("a token came late", "account", string(a.Name), "revision", r.Token.Revision, "history", r.Token.History, "reason", did.Late)
 		return taken{}
-	}
-	another := held != nil && (r.Token.Revision != held.revision || x.historyOf(held) != r.Token.History)
-	if another && r.Token.Revision < held.revision {
+	case did.Back:
 		d.log.Warn("the server is back at an earlier state of the account, which counts", "account", string(a.Name),
-			"revision", r.Token.Revision, "held", held.revision)
-		x.forgetGroups(r.Token)
+			"revision", r.Token.Revision, "held", did.Held)
 	}
-	if why := d.admit(r.Token); why != "" {
-		d.log.Warn("account refused", "account", string(a.Name), "uuid", a.UUID, "reason", why)
+	if did.Refused != "" {
+		d.log.Warn("account refused", "account", string(a.Name), "uuid", a.UUID, "reason", did.Refused)
 		var t taken
-		if d.refused.set(a.UUID, a.Name, why) {
-			t.refused = &cache.Refused{UUID: a.UUID, Name: a.Name, Reason: why, Signed: r.Signed}
+		if d.refused.set(a.UUID, a.Name, did.Refused) {
+			t.refused = &cache.Refused{UUID: a.UUID, Name: a.Name, Reason: did.Refused, Signed: r.Signed}
 		}
-		if another {
-			x.block(a.UUID, r.Token.Revision, why)
+		if did.Blocked {
 			t.drop = []uuid.UUID{a.UUID}
 		}
 		return t
@@ -279,24 +216,23 @@ func (d *Daemon) take(r provider.Record, now time.Time, list *listing) taken {
 	d.refused.set(a.UUID, a.Name, "")
 	d.leaveOut(r.Token)
 	d.absent.come(r.Token)
-	seenUID, seenGID := x.pinnedUID(a.UUID) != 0, x.pinnedGID(r.Token.Groups[0].UUID) != 0
-	p := x.put(newEntry(r.Token, now), r.Token.Groups, d.allowedID)
-	var ids []cache.ID
-	if !seenUID {
-		ids = append(ids, cache.ID{Kind: cache.UID, ID: a.UID, UUID: a.UUID})
-	}
-	if p.own != uuid.Nil && !seenGID {
-		ids = append(ids, cache.ID{Kind: cache.GID, ID: p.gid, UUID: p.own})
-	}
-	p.groups(func(n uint32) {
-		if g := x.numbered[n]; g.problem == "" && x.gids.set(g.GID, g.UUID) {
-			ids = append(ids, cache.ID{Kind: cache.GID, ID: g.GID, UUID: g.UUID})
-		}
-	})
 	return taken{put: &cache.Put{Token: cache.Token{
 		UUID: a.UUID, Name: a.Name, UID: a.UID, GID: a.GID,
 		Revision: r.Token.Revision, Signed: r.Signed, Fetched: now,
-	}, Keep: d.keeps(r.Token)}, ids: ids}
+	}, Keep: d.keeps(r.Token)}, ids: stored(did.Bindings)}
+}
+
+// stored is how the cache keeps bindings.
+func stored(list []Binding) []cache.ID {
+	ids := make([]cache.ID, 0, len(list))
+	for _, b := range list {
+		kind := cache.UID
+		if b.Group {
+			kind = cache.GID
+		}
+		ids = append(ids, cache.ID{Kind: kind, ID: b.ID, UUID: b.UUID})
+	}
+	return ids
 }
 
 // keep lists the verifiers that may live on beside a token: a disabled account's

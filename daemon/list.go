@@ -2,10 +2,7 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"fmt"
-
-	"github.com/google/uuid"
 
 	"github.com/sallyport-auth/sallyport/identity"
 )
@@ -39,19 +36,7 @@ func (d *Daemon) GroupsOf(ctx context.Context, name string) (identity.GroupIDs, 
 	if err != nil {
 		return identity.GroupIDs{}, err
 	}
-	extra := d.localGroups(l)
-	var ids identity.GroupIDs
-	for _, g := range d.index.groupsOf(e) {
-		if g.Earned {
-			continue
-		}
-		if g.problem == "" && !l.hidesGroup(g.Group) {
-			ids.GIDs = append(ids.GIDs, g.GID)
-		}
-		ids.Local = append(ids.Local, extra[g.UUID]...)
-	}
-	ids.Local = settleLocal(ids.Local, e.blocked != "")
-	return ids, nil
+	return d.index.groupIDsOf(e, l), nil
 }
 
 // Accounts calls each for every account that is answered here, in no order.
@@ -64,7 +49,7 @@ func (d *Daemon) Accounts(ctx context.Context, each func(identity.Account) error
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("list accounts: %w", err)
 		}
-		if l.hides(p.name(), p.uid, p.gid) {
+		if l.hidesPacked(p) {
 			continue
 		}
 		if err := each(p.account()); err != nil {
@@ -80,34 +65,12 @@ func (d *Daemon) Groups(ctx context.Context, each func(identity.GroupEntry) erro
 	if err != nil {
 		return err
 	}
-	one := func(g identity.GroupEntry) error {
+	return d.index.eachGroup(l, func(g identity.GroupEntry) error {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("list groups: %w", err)
 		}
-		g, err := servedGroup(g, l)
-		if errors.Is(err, identity.ErrNotFound) {
-			return nil
-		}
 		return each(g)
-	}
-	for _, id := range d.index.groupIDs() {
-		if g, ok := d.index.groupWith(id, l); ok {
-			if err := one(g); err != nil {
-				return err
-			}
-		}
-	}
-	for _, p := range d.index.all() {
-		if p.own == uuid.Nil {
-			continue
-		}
-		if g, ok := p.ownEntry(l); ok {
-			if err := one(g); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	})
 }
 
 // listable is the local files' content, once for a whole list.

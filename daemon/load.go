@@ -8,8 +8,6 @@ import (
 	"runtime/debug"
 	"sync"
 
-	"github.com/google/uuid"
-
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/identity"
 )
@@ -26,11 +24,7 @@ func (d *Daemon) load(ctx context.Context) error {
 		return fmt.Errorf("load: %w", err)
 	}
 	err := d.o.Cache.IDs(ctx, name, func(i cache.ID) {
-		if i.Kind == cache.UID {
-			x.uids.set(i.ID, i.UUID)
-		} else {
-			x.gids.set(i.ID, i.UUID)
-		}
+		x.bind(Binding{Group: i.Kind == cache.GID, ID: i.ID, UUID: i.UUID})
 	})
 	if err != nil {
 		return fmt.Errorf("load: %w", err)
@@ -117,19 +111,16 @@ func (l *loading) flush() {
 }
 
 func (l *loading) take(c cache.Token, t *identity.IDToken, err error) {
-	d, x := l.d, l.d.index
+	d := l.d
 	if err != nil {
 		l.bad++
 		d.log.Warn("a remembered token does not verify", "account", string(c.Name), "error", err)
 		return
 	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	why := d.admit(t)
+	why := d.index.load(t, c.Fetched)
 	d.refused.set(t.Account.UUID, t.Account.Name, why)
 	if why == "" {
 		d.leaveOut(t)
-		x.put(newEntry(t, c.Fetched), t.Groups, d.allowedID)
 		l.newest = max(l.newest, c.Fetched.UnixNano())
 	}
 }
@@ -137,17 +128,15 @@ func (l *loading) take(c cache.Token, t *identity.IDToken, err error) {
 // refused judges again what was refused before: the settings may be others now. What
 // would be taken is asked for again; what is stored of it lets nobody in.
 func (l *loading) refused(ctx context.Context) error {
-	d, x := l.d, l.d.index
+	d := l.d
 	list, err := d.o.Cache.Refused(ctx, d.o.Realm)
 	if err != nil {
 		return err //nolint:wrapcheck // load says what for
 	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
 	for _, r := range list {
 		why := r.Reason
 		if t, err := d.o.Provider.Verify(r.Signed); err == nil {
-			why = d.admit(t)
+			why = d.index.judge(t)
 		}
 		l.again = l.again || why == ""
 		d.refused.set(r.UUID, r.Name, why)
@@ -159,7 +148,7 @@ func (l *loading) refused(ctx context.Context) error {
 // of a group counts where it is newer. One that does not verify, or is called otherwise
 // than the settings say now, and what is too many, leaves the cache.
 func (l *loading) groups(ctx context.Context) error {
-	d, x := l.d, l.d.index
+	d := l.d
 	finder, ok := d.finder()
 	if !ok {
 		return nil
@@ -169,19 +158,17 @@ func (l *loading) groups(ctx context.Context) error {
 		return err //nolint:wrapcheck // load says what for
 	}
 	b := cache.Batch{Realm: d.o.Realm}
-	x.mu.Lock()
 	for _, c := range list {
 		t, err := finder.VerifyGroup(c.Signed)
-		if err != nil || t.Group.UUID != c.UUID || d.admitGroup(t) != "" {
+		if err != nil || t.Group.UUID != c.UUID || d.index.admitGroup(t) != "" {
 			d.log.WarnContext(ctx, "a remembered group is not taken", "uuid", c.UUID, "error", err)
 			b.Ungroup = append(b.Ungroup, c.UUID)
 			continue
 		}
-		x.markFound(x.intern(t.Group, t.Revision, d.allowedID), c.Fetched, c.Asked)
+		d.index.loadGroup(t, c.Fetched, c.Asked)
 		l.newest = max(l.newest, c.Fetched.UnixNano())
 	}
-	b.Ungroup = append(b.Ungroup, d.crowdOut(uuid.Nil)...)
-	x.mu.Unlock()
+	b.Ungroup = append(b.Ungroup, d.index.evictGroups()...)
 	if len(b.Ungroup) == 0 {
 		return nil
 	}

@@ -20,11 +20,17 @@ import (
 type localFiles struct {
 	accounts, groups localFile
 	subuids, subgids subFile
-	ahead            ahead
+	ahead            Ahead
 }
 
-func newLocalFiles(root string) *localFiles {
+// newLocalFiles reads the files under etc in a root. What realms that come first have
+// counts as local.
+func newLocalFiles(root string, a Ahead) *localFiles {
+	if a == nil {
+		a = foremost{}
+	}
 	return &localFiles{
+		ahead:    a,
 		accounts: localFile{path: filepath.Join(root, "etc/passwd")},
 		groups:   localFile{path: filepath.Join(root, "etc/group")},
 		subuids:  subFile{path: filepath.Join(root, "etc/subuid")},
@@ -112,7 +118,7 @@ func parseNames(b []byte) *names {
 // first have: names of theirs are as good as local.
 type local struct {
 	accounts, groups *names
-	ahead            ahead
+	ahead            Ahead
 	subuids, subgids subordinates
 }
 
@@ -140,14 +146,17 @@ func (l *localFiles) now() (local, error) {
 // a local group's: whoever has that gid would be a member. A realm that comes first
 // has its names before this one. An id that is subordinate here is another's, too.
 func (l local) hides(name identity.Name, uid, gid uint32) bool {
-	return l.accounts.byName[string(name)] || l.accounts.byID[uid] || l.groups.byID[gid] || l.ahead.hasAccount(name) ||
+	return l.accounts.byName[string(name)] || l.accounts.byID[uid] || l.groups.byID[gid] || l.ahead.HasAccount(name) ||
 		l.subuids.has(uid) || l.subgids.has(gid)
 }
+
+// hidesPacked is hides for an account of the directory.
+func (l local) hidesPacked(p *packed) bool { return l.hides(p.name(), p.uid, p.gid) }
 
 // hidesGroup tells whether the name or the gid is a local group's, or the gid is
 // subordinate here.
 func (l local) hidesGroup(g identity.Group) bool {
-	return l.groups.byName[string(g.Name)] || l.groups.byID[g.GID] || l.ahead.hasGroup(g.Name) || l.ahead.claims(g.UUID) ||
+	return l.groups.byName[string(g.Name)] || l.groups.byID[g.GID] || l.ahead.HasGroup(g.Name) || l.ahead.Claims(g.UUID) ||
 		l.subgids.has(g.GID)
 }
 
@@ -163,4 +172,58 @@ func (l *localFiles) accountNamed(spellings ...string) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+// isUser tells whether the uid is that of one of these local users. Files that cannot be
+// read name nobody.
+func (l *localFiles) isUser(uid uint32, names []string) bool {
+	here, err := l.accounts.current()
+	if err != nil {
+		return false
+	}
+	for _, name := range names {
+		if of, known := here.idOf[name]; known && of == uid {
+			return true
+		}
+	}
+	return false
+}
+
+// folder is where the files are.
+func (l *localFiles) folder() string { return filepath.Dir(l.accounts.path) }
+
+// paths are those of the files.
+func (l *localFiles) paths() []string {
+	return []string{l.accounts.path, l.groups.path, l.subuids.path, l.subgids.path}
+}
+
+// isSubordinate tells whether the uid or the gid lies in a range of /etc/subuid or
+// /etc/subgid.
+func (l local) isSubordinate(uid, gid uint32) bool { return l.subuids.has(uid) || l.subgids.has(gid) }
+
+// isAhead tells whether a realm that comes first has an account of that name.
+func (l local) isAhead(name identity.Name) bool { return l.ahead.HasAccount(name) }
+
+// hasGroupName tells whether a local group, or one of a realm that comes first, has the
+// name, as it was typed or as it is meant.
+func (l local) hasGroupName(typed string, name identity.Name) bool {
+	return l.groups.byName[typed] || l.groups.byName[string(name)] || l.ahead.HasGroup(name)
+}
+
+// hasGID tells whether a local group has the number.
+func (l local) hasGID(gid uint32) bool { return l.groups.byID[gid] }
+
+// gidOf is the number of the local group of that name.
+func (l local) gidOf(name string) (uint32, bool) {
+	gid, ok := l.groups.idOf[name]
+	return gid, ok
+}
+
+// eachID calls f with every number of a local account or group.
+func (l local) eachID(f func(uint32)) {
+	for _, n := range []*names{l.accounts, l.groups} {
+		for id := range n.byID {
+			f(id)
+		}
+	}
 }

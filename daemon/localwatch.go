@@ -3,14 +3,10 @@ package daemon
 import (
 	"context"
 	"fmt"
-	"maps"
-	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
-
-	"github.com/sallyport-auth/sallyport/identity"
 )
 
 // localPoll is how often the local files are looked at where they cannot be
@@ -42,7 +38,7 @@ func (d *Daemon) watchFolder() (*fsnotify.Watcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("watch: %w", err)
 	}
-	if err := w.Add(filepath.Dir(d.local.accounts.path)); err != nil {
+	if err := w.Add(d.local.folder()); err != nil {
 		return w, fmt.Errorf("watch: %w", err)
 	}
 	return w, nil
@@ -54,9 +50,9 @@ func (d *Daemon) watchedLocal(ctx context.Context, w *fsnotify.Watcher) error {
 		select {
 		case e, ok := <-w.Events:
 			switch {
-			case !ok || (e.Name == filepath.Dir(d.local.accounts.path) && e.Has(fsnotify.Remove|fsnotify.Rename)):
+			case !ok || (e.Name == d.local.folder() && e.Has(fsnotify.Remove|fsnotify.Rename)):
 				return fsnotify.ErrClosed // the folder itself is another now
-			case slices.Contains([]string{d.local.accounts.path, d.local.groups.path, d.local.subuids.path, d.local.subgids.path}, e.Name):
+			case slices.Contains(d.local.paths(), e.Name):
 				return nil
 			}
 		case err, ok := <-w.Errors:
@@ -78,71 +74,5 @@ func (d *Daemon) localChanged() {
 		d.log.Warn("the local files cannot be read; nobody is answered", "error", err)
 		return
 	}
-	was := d.seenLocal.Swap(&l)
-	if was == nil || l.equal(*was) {
-		return
-	}
-	s := stirred{visible: true, lost: d.index.meets(l, *was)}
-	before, after := d.localGroups(*was), d.localGroups(l)
-	s.lost = s.lost || !maps.EqualFunc(before, after, func(a, b []uint32) bool { return fmt.Sprint(a) == fmt.Sprint(b) })
-	d.following.grow(s, d.o.Now())
-}
-
-func (l local) equal(o local) bool {
-	return l.accounts.equal(o.accounts) && l.groups.equal(o.groups) &&
-		slices.Equal(l.subuids, o.subuids) && slices.Equal(l.subgids, o.subgids)
-}
-
-func (n *names) equal(o *names) bool {
-	return maps.Equal(n.byName, o.byName) && maps.Equal(n.byID, o.byID) && maps.Equal(n.idOf, o.idOf)
-}
-
-// meets tells whether a name or a number that became local is one that we serve.
-func (x *index) meets(is, was local) bool {
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	if x.meetsSubs(is, was) {
-		return true
-	}
-	for name := range is.accounts.byName {
-		if !was.accounts.byName[name] && x.atName(identity.Name(name)) != nil {
-			return true
-		}
-	}
-	for id := range is.accounts.byID {
-		if !was.accounts.byID[id] && x.atUID(id) != nil {
-			return true
-		}
-	}
-	for name := range is.groups.byName {
-		own := x.atName(identity.Name(name))
-		if !was.groups.byName[name] && (x.groupName[identity.Name(name)] != nil || own != nil) {
-			return true
-		}
-	}
-	for id := range is.groups.byID {
-		if !was.groups.byID[id] && (x.groupGID[id] != nil || x.atUID(id) != nil) {
-			return true
-		}
-	}
-	return false
-}
-
-// meetsSubs tells whether a range that became subordinate has an id that we serve. The
-// caller holds the lock.
-func (x *index) meetsSubs(is, was local) bool {
-	if slices.Equal(is.subuids, was.subuids) && slices.Equal(is.subgids, was.subgids) {
-		return false
-	}
-	for _, p := range x.gather() {
-		if is.subuids.has(p.uid) && !was.subuids.has(p.uid) || is.subgids.has(p.gid) && !was.subgids.has(p.gid) {
-			return true
-		}
-	}
-	for gid := range x.groupGID {
-		if is.subgids.has(gid) && !was.subgids.has(gid) {
-			return true
-		}
-	}
-	return false
+	d.index.localChanged(l, d.o.Now())
 }

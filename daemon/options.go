@@ -159,6 +159,7 @@ type Daemon struct {
 	clock   *clock
 	local   *localFiles
 	index   *index
+	ahead   *ahead // realms that come first
 	link    *link
 
 	flights singleflight.Group
@@ -176,7 +177,6 @@ type Daemon struct {
 	// in Unix nanoseconds of the trusted clock.
 	contactAt atomic.Int64
 	relist    atomic.Pointer[context.CancelCauseFunc] // ends the change stream
-	left      left
 	unmoved   unmoved
 	hurry     chan struct{} // a look is due now
 	twin      atomic.Bool   // the server sees two machines under this one's name
@@ -187,8 +187,6 @@ type Daemon struct {
 	doubts        doubts
 	absent        absent
 	leftOut       refusals // of accounts that were taken: parts that were not
-	following     *following
-	seenLocal     atomic.Pointer[local] // when localChanged last looked
 	published     atomic.Pointer[published]
 	subs          subIDs
 	tries         keyedLocks
@@ -229,17 +227,19 @@ func New(o Options) (*Daemon, error) {
 	_, watches := o.Provider.(provider.Watcher)
 	d := &Daemon{
 		o: o, p: o.Policy.withDefaults(), log: o.Log,
-		local: newLocalFiles(o.LocalFiles),
-		index: newIndex(), following: newFollowing(),
+		ahead:  &ahead{},
 		asking: make(chan struct{}, asking), hashing: make(chan struct{}, Hashes),
 		maker: make(chan struct{}, 1), making: make(chan struct{}, makePending), hurry: make(chan struct{}, 1),
 	}
 	if d.o.Realms == nil {
 		d.o.Realms = NewRealms()
 	}
-	d.local.ahead = d.o.Realms.add(d)
-	d.index.ahead = d.local.ahead
-	d.index.reserved = d.p.Reserved
+	d.local = newLocalFiles(o.LocalFiles, d.ahead)
+	d.index = newIndex(Rules{
+		Realm: o.Realm, Users: d.naming(d.p.QualifiedUsers), Groups: d.naming(d.p.QualifiedGroups), Reserved: d.p.Reserved,
+		Allowed: d.allowedID, LocalGroups: d.p.LocalGroups, MaxGroups: d.p.MaxGroups, Keep: d.namedByPolicy, Ahead: d.ahead,
+	})
+	d.ahead.all = d.o.Realms.add(d)
 	d.base, d.stop = context.WithCancel(context.Background())
 	d.clock = newClock(o.Cache, o.Now, o.Boottime)
 	if err := d.clock.load(d.base); err != nil {

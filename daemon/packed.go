@@ -173,3 +173,9 @@ func (p *packed) entry() *entry {
 }
 
 func (p *packed) fetchedAt() time.Time { return time.Unix(int64(p.fetched), 0) }
+
+// UUID is the account's.
+func (p *packed) UUID() uuid.UUID { return p.uuid }
+
+// UID is the account's.
+func (p *packed) UID() uint32 { return p.uid }

@@ -46,6 +46,13 @@ func (p pins) fitted() pins {
 	return f
 }
 
+// Binding is one number that belongs to an account or to a group.
+type Binding struct {
+	Group bool // the number is a gid
+	ID    uint32
+	UUID  uuid.UUID
+}
+
 // firstSeen stands in the reason of a number that is another's here, for good.
 const firstSeen = " was first seen "
 
@@ -93,6 +100,13 @@ func (x *index) pinnedGID(who uuid.UUID) uint32 {
 		return x.accounts[n].gid
 	}
 	return x.gids.of[who]
+}
+
+// boundUID is the uid that the account was first seen with; 0: never seen.
+func (x *index) boundUID(who uuid.UUID) uint32 {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return x.pinnedUID(who)
 }
 
 // eachID calls f with every number that an account or a group uses, or was ever

@@ -265,7 +265,7 @@ func TestAFileIsNotOutOfDateForAStandingThatChanged(t *testing.T) {
 	}
 	at := w.first.clk.now()
 	of := w.Revisions()
-	w.second.d.following.stand(func() identity.DirectoryStanding { return identity.DirectoryStanding{} })
+	w.second.d.index.stand(func() identity.DirectoryStanding { return identity.DirectoryStanding{} })
 	if w.Revisions().Standing == of.Standing {
 		t.Fatal("the standing did not change")
 	}

@@ -57,8 +57,8 @@ func (d *Daemon) refresh(ctx context.Context) error {
 	var mu sync.Mutex // guards still while entries are fetched
 	still := unmoved{}
 	for _, p := range d.index.all() {
-		if at, is := d.unmoved[p.uuid]; is && !d.old(at) {
-			still[p.uuid] = at
+		if at, is := d.unmoved[p.UUID()]; is && !d.old(at) {
+			still[p.UUID()] = at
 		} else if d.old(p.fetchedAt()) {
 			due = append(due, func() error {
 				begun := d.clock.now()
@@ -66,14 +66,14 @@ func (d *Daemon) refresh(ctx context.Context) error {
 				if err == nil && !moved {
 					mu.Lock()
 					defer mu.Unlock()
-					still[p.uuid] = begun
+					still[p.UUID()] = begun
 				}
 				return err
 			})
 		}
 	}
 	for _, g := range d.index.allFound() {
-		if d.old(g.fetched) {
+		if d.old(g.Fetched()) {
 			due = append(due, func() error { return d.refreshGroup(ctx, g) })
 		}
 	}
@@ -122,13 +122,13 @@ func fetchAll(ctx context.Context, due []func() error) error {
 func (d *Daemon) refetch(ctx context.Context, p *packed) (moved bool, err error) {
 	for _, fetch := range []func() error{
 		func() error { return d.fetchName(ctx, p.name()) },
-		func() error { return d.fetchUID(ctx, p.uid) },
+		func() error { return d.fetchUID(ctx, p.UID()) },
 	} {
 		if err := fetch(); err != nil {
 			return false, err
 		}
-		now := d.index.withUUID(p.uuid)
-		if now == nil || now.seq != p.seq {
+		now := d.index.withUUID(p.UUID())
+		if now == nil || !now.Unchanged(p) {
 			return true, nil
 		}
 		if now.blocked != "" {

@@ -46,7 +46,7 @@ func TestANameCannotBeTriedOutFromAnotherHost(t *testing.T) {
 		"no password that is known here":   {away: true, then: func(h *house) { must(h.t, h.cache.Clear(bg)) }},
 		"a code that cannot be checked":    {make: withTOTP, away: true, reason: "one-time code"},
 		"away for too long":                {away: true, then: func(h *house) { h.clk.pass(1000 * 24 * time.Hour) }, reason: "Offline"},
-		"disabled while it was not looked": {away: true, then: func(h *house) { h.d.index.block(h.alice(), 99, "x") }, reason: "refuses"},
+		"disabled while it was not looked": {away: true, then: func(h *house) { h.renumbered() }, reason: "refuses"},
 	} {
 		t.Run(state, func(t *testing.T) {
 			h := newHouse(t)
@@ -119,5 +119,15 @@ func TestTheDelayIsWhatIsLeftOfIt(t *testing.T) {
 	h.d.p.FailDelay = time.Second
 	if got := s.delay(identity.UnknownUser); got != 2_000_000 {
 		t.Errorf("%d µs for an unknown name at another host", got)
+	}
+}
+
+// renumbered has the server say, in memory alone, that alice has another uid.
+func (h *house) renumbered() {
+	h.t.Helper()
+	tok := token("alice", 1900000100)
+	tok.Revision, tok.Account.UID = 99, 1900000999
+	if did := h.d.index.apply(&tok, h.clk.now(), nil); !did.Blocked {
+		h.t.Fatalf("%+v", did)
 	}
 }

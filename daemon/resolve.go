@@ -114,7 +114,7 @@ func (d *Daemon) fetch(ctx context.Context, key string, call func(context.Contex
 		},
 		func(r answer) error {
 			if e := d.index.named(r.Token.Account.Name); e == nil || !e.isOf(r.Token) {
-				if err := d.local.ahead.settle(d.base, r.Token, r.ahead); err != nil {
+				if err := d.ahead.settle(d.base, r.Token, r.ahead); err != nil {
 					return err
 				}
 			}
@@ -128,7 +128,7 @@ func (d *Daemon) fetchName(ctx context.Context, name identity.Name) error {
 		func(ctx context.Context) (answer, error) {
 			var ahead <-chan error
 			if d.index.named(name) == nil {
-				ahead = d.local.ahead.ask(d.base, name) // beside ours, so that nobody waits twice
+				ahead = d.ahead.ask(d.base, name) // beside ours, so that nobody waits twice
 			}
 			r, err := d.o.Provider.Fetch(ctx, name)
 			return answer{r, ahead}, err //nolint:wrapcheck // of the provider's kinds
@@ -298,7 +298,7 @@ func (d *Daemon) GroupByName(ctx context.Context, name string) (identity.GroupEn
 		return identity.GroupEntry{}, identity.ErrNotFound
 	}
 	return d.group(ctx, d.groupByName(n), func(l local) bool {
-		return l.groups.byName[name] || l.groups.byName[string(n)] || l.ahead.hasGroup(n)
+		return l.hasGroupName(name, n)
 	})
 }
 
@@ -307,5 +307,5 @@ func (d *Daemon) GroupByGID(ctx context.Context, gid uint32) (identity.GroupEntr
 	if !d.allowedID(gid) {
 		return identity.GroupEntry{}, identity.ErrNotFound
 	}
-	return d.group(ctx, d.groupByGID(gid), func(l local) bool { return l.groups.byID[gid] })
+	return d.group(ctx, d.groupByGID(gid), func(l local) bool { return l.hasGID(gid) })
 }

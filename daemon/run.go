@@ -180,11 +180,11 @@ func (d *Daemon) list(ctx context.Context, l provider.Lister) error {
 	n := news{records: batch, list: list, after: was, contact: &cache.Contact{
 		Position: position.Revision, History: position.History, Complete: true, At: d.clock.now(), LostAt: was.LostAt, LostWhy: was.LostWhy,
 	}}
-	d.left.moved(was.History, position.History)
+	d.index.moved(was.History, position.History)
 	for _, p := range d.index.all() {
 		// What came meanwhile by another way may be newer than the list.
-		if !seen[p.uuid] && !list.since(p) {
-			n.gone = append(n.gone, p.uuid)
+		if !seen[p.UUID()] && !list.since(p) {
+			n.gone = append(n.gone, p.UUID())
 		}
 	}
 	if was.Disowned {
@@ -258,7 +258,7 @@ func (s *stream) event(ctx context.Context, e provider.Event) error {
 	}
 	moved := e.Position.History != k.History
 	if moved {
-		d.left.moved(k.History, e.Position.History)
+		d.index.moved(k.History, e.Position.History)
 		k.History = e.Position.History
 		d.log.InfoContext(ctx, "the server goes on in another history, and nothing was lost", "history", k.History)
 	}

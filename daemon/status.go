@@ -70,7 +70,7 @@ func (d *Daemon) allRefused(all []*packed) []report.Refusal {
 	list := d.refused.all()
 	l, err := d.local.now()
 	for _, p := range all {
-		if err == nil && l.hides(p.name(), p.uid, p.gid) {
+		if err == nil && l.hidesPacked(p) {
 			list = append(list, report.Refusal{Name: string(p.name()), Reason: hiddenWhy(l, p)})
 		}
 	}
@@ -138,11 +138,11 @@ func (d *Daemon) fill(text string) string {
 
 // hiddenWhy says what hides an account.
 func hiddenWhy(l local, p *packed) string {
-	if l.ahead.hasAccount(p.name()) {
+	if l.isAhead(p.name()) {
 		return "its name is that of an account of a realm that comes first"
 	}
-	if l.subuids.has(p.uid) || l.subgids.has(p.gid) {
-		return fmt.Sprintf("its uid %d or gid %d lies in a range of /etc/subuid or /etc/subgid, whose owner could become it: move that range, or the realm's ids", p.uid, p.gid)
+	if a := p.account(); l.isSubordinate(a.UID, a.GID) {
+		return fmt.Sprintf("its uid %d or gid %d lies in a range of /etc/subuid or /etc/subgid, whose owner could become it: move that range, or the realm's ids", a.UID, a.GID)
 	}
 	return "its name or uid is a local account's, or its gid a local group's"
 }
@@ -151,14 +151,10 @@ func hiddenWhy(l local, p *packed) string {
 // /etc/subgid gives to somebody.
 func (d *Daemon) subordinateGroups(l local) []report.Refusal {
 	var list []report.Refusal
-	d.index.mu.RLock()
-	defer d.index.mu.RUnlock()
-	for gid, g := range d.index.groupGID {
-		if l.subgids.has(gid) {
-			list = append(list, report.Refusal{
-				Name: "group " + string(g.Name), Reason: fmt.Sprintf("its gid %d lies in a range of /etc/subgid, whose owner could become it", gid),
-			})
-		}
+	for _, g := range d.index.subordinate(l) {
+		list = append(list, report.Refusal{
+			Name: "group " + string(g.Name), Reason: fmt.Sprintf("its gid %d lies in a range of /etc/subgid, whose owner could become it", g.GID),
+		})
 	}
 	slices.SortFunc(list, func(a, b report.Refusal) int { return strings.Compare(a.Name, b.Name) })
 	return list

@@ -54,10 +54,8 @@ func (s *subIDs) start(id uuid.UUID) (uint32, bool) {
 func (d *Daemon) givenSubIDs() []identity.SubIDs {
 	given := d.subs.all()
 	list := make([]identity.SubIDs, 0, len(given))
-	d.index.mu.RLock()
-	defer d.index.mu.RUnlock()
 	for id, start := range given {
-		if uid := d.index.pinnedUID(id); uid != 0 {
+		if uid := d.index.boundUID(id); uid != 0 {
 			list = append(list, identity.SubIDs{UID: uid, Start: start})
 		}
 	}
@@ -219,11 +217,7 @@ func (d *Daemon) takenSubIDs(id uuid.UUID) (taken takenIDs, err error) {
 			ids = append(ids, identity.IDRange{Min: id, Max: id})
 		}
 	}
-	for _, n := range []*names{l.accounts, l.groups} {
-		for id := range n.byID {
-			one(id)
-		}
-	}
+	l.eachID(one)
 	for _, o := range d.o.Realms.list() {
 		o.index.eachID(one)
 	}

@@ -188,16 +188,3 @@ func FuzzFirstFree(f *testing.F) {
 		}
 	})
 }
-
-func FuzzParseNames(f *testing.F) {
-	f.Add([]byte("root:x:0:0::/root:/bin/sh\nalice:x:1000:1000::/:/\n"))
-	f.Add([]byte("docker:x:107:\ndocker:x:0:\n+::::\n"))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		n := parseNames(text)
-		for name, id := range n.idOf {
-			if !n.byID[id] || (name != "" && !n.byName[name]) {
-				t.Fatalf("%q has %d, which nobody has", name, id)
-			}
-		}
-	})
-}

@@ -115,26 +115,3 @@ func FuzzNamesAtTheDoor(f *testing.F) {
 		}
 	})
 }
-
-func FuzzLocalFiles(f *testing.F) {
-	for _, seed := range []string{
-		"", "root:x:0:0:root:/root:/bin/sh\n", "#c\n\n::::\n", "a:b:4294967295:", "+nis::::::\n", "no newline:x:5", "x:x:-1:\n", "\x00:\xff:1\n",
-	} {
-		f.Add([]byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		n := parseNames(b)
-		for name := range n.byName {
-			for _, c := range name {
-				if c == ':' || c == '\n' {
-					t.Fatalf("name %q", name)
-				}
-			}
-		}
-		// A line of ours at the end is always seen, whatever came before it.
-		n = parseNames(append(append(b, '\n'), "carol:x:1234:5:::\n"...))
-		if !n.byName["carol"] || !n.byID[1234] {
-			t.Fatal("the last line is hidden")
-		}
-	})
-}

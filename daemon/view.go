@@ -2,8 +2,6 @@ package daemon
 
 import (
 	"cmp"
-	"context"
-	"fmt"
 	"iter"
 	"slices"
 
@@ -31,22 +29,15 @@ type viewed struct {
 	extra  []uint32 // local gids
 }
 
-// View returns what programs may know of the directory at this moment. What the
-// local files have by name or id is left out, as every lookup leaves it out.
-func (d *Daemon) View(ctx context.Context) (identity.View, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("view: %w", err)
-	}
-	l, err := d.local.now()
-	if err != nil {
-		return nil, fmt.Errorf("view: %w", err)
-	}
-	v := &view{local: l, extra: d.localGroups(l)}
-	v.copy(d.index)
+// view is the directory at this moment. What the local files have by name or id is left
+// out, as every lookup leaves it out.
+func (x *index) view(l local) identity.View {
+	v := &view{local: l, extra: x.localGroups(l)}
+	v.copy(x)
 	v.accounts = slices.DeleteFunc(v.accounts, func(p *packed) bool { return l.hides(p.name(), p.uid, p.gid) })
 	slices.SortFunc(v.accounts, func(a, b *packed) int { return cmp.Compare(a.uid, b.uid) })
 	v.list()
-	return v, nil
+	return v
 }
 
 // copy takes the one moment.
@@ -59,7 +50,7 @@ func (v *view) copy(x *index) {
 		if g != nil {
 			served := g.problem == "" && !v.local.hidesGroup(g.Group)
 			v.groups[n] = viewed{Group: g.Group, served: served, found: g.found != nil}
-			if !g.Earned && !v.local.ahead.claims(g.UUID) {
+			if !g.Earned && !v.local.ahead.Claims(g.UUID) {
 				v.groups[n].extra = v.extra[g.UUID]
 			}
 		}
@@ -95,7 +86,7 @@ func (v *view) Accounts() iter.Seq[*identity.Listed] {
 			if v.ownServed(p) {
 				one.GIDs = append(one.GIDs, p.gid)
 			}
-			if !v.local.ahead.claims(p.own) {
+			if !v.local.ahead.Claims(p.own) {
 				one.Local = append(one.Local, v.extra[p.own]...)
 			}
 			p.groups(func(n uint32) {
