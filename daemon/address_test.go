@@ -46,7 +46,7 @@ func (h *house) subIDs() uint32 {
 
 func remembersAlice(h *house, subs uint32) {
 	h.t.Helper()
-	if h.known("alice") == nil || h.d.index.boundUID(h.alice()) != 1900000100 {
+	if h.known("alice") == nil || h.d.index.BoundUID(h.alice()) != 1900000100 {
 		h.t.Error("alice, or whose uid hers is, is forgotten")
 	}
 	h.lost()

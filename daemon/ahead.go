@@ -37,7 +37,7 @@ func (a *ahead) HasGroup(name identity.Name) bool {
 // Claims tells whether the group is another realm's: what policy gives to its
 // members is not for those whom this realm puts into it.
 func (a *ahead) Claims(group uuid.UUID) bool {
-	return slices.ContainsFunc(a.all, func(d *Daemon) bool { return d.index.knowsGroup(group) })
+	return slices.ContainsFunc(a.all, func(d *Daemon) bool { return d.index.KnowsGroup(group) })
 }
 
 // errUnsettled says that a realm ahead did not say whether it has a name of somebody's.
@@ -126,9 +126,9 @@ func (d *Daemon) askAhead(typed string) {
 		return
 	}
 	d.ahead.ask(d.base, name)
-	if e := d.index.named(name); e != nil {
+	if e := d.index.Named(name); e != nil {
 		var names []identity.Name
-		for _, m := range d.index.groupsOf(e) {
+		for _, m := range d.index.GroupsOf(e) {
 			names = append(names, m.Name)
 		}
 		d.ahead.askGroups(d.base, names)

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
-
+	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
 )
@@ -46,7 +46,7 @@ func TestSomebodyNewIsTakenOnceTheRealmsAheadHaveSaid(t *testing.T) {
 					t.Fatalf("the first cannot say whether it has a carol: %v", err)
 				}
 			}
-			if w.second.d.index.named("carol") != nil {
+			if w.second.d.index.Named("carol") != nil {
 				t.Fatal("and she is taken")
 			}
 			if w.second.d.link.now() != online {
@@ -96,7 +96,7 @@ func TestANewcomerOfARealmAheadIsSeenAtALogin(t *testing.T) {
 			if code := w.login("carol", "the new one's"); code == identity.Granted {
 				t.Fatal("let in before she is known")
 			}
-			w.first.wait("the first's is seen", func() bool { return w.first.d.index.named("carol") != nil })
+			w.first.wait("the first's is seen", func() bool { return w.first.d.index.Named("carol") != nil })
 			if a, err := w.AccountByName(bg, "carol"); err != nil || a.UID != 1900000102 {
 				t.Error(a, err)
 			}
@@ -190,14 +190,14 @@ func TestAGroupOfARealmAheadIsSeenBeforeAnybodyIsInAnothersOfThatName(t *testing
 			if code := w.login("carol", "carol's"); code != identity.Granted {
 				w.first.t.Error(code)
 			}
-			w.first.wait("the first's group is seen", func() bool { return w.first.d.index.hasGroup("stuff") })
+			w.first.wait("the first's group is seen", func() bool { return w.first.d.index.HasGroup("stuff") })
 		},
 	} {
 		t.Run(kind, func(t *testing.T) {
 			w, imposed, _ := newTwoGroupRealms(t)
 			imposed.UUID = uuid.New()
 			check(w, imposed)
-			if !w.first.d.index.hasGroup("stuff") {
+			if !w.first.d.index.HasGroup("stuff") {
 				t.Error("the first's group was not asked for")
 			}
 			ids, err := w.GroupsOf(bg, "carol")
@@ -219,7 +219,7 @@ func TestSomebodyNewIsNotUnknownForAListThatWasWhole(t *testing.T) {
 	h.end()
 	h.wait("the end of its pause", func() bool { return !h.d.link.justFailed() })
 	name := identity.Name("dora")
-	_, err := h.d.find(bg, func() *entry { return h.d.index.named(name) },
+	_, err := h.d.find(bg, func() *directory.Entry { return h.d.index.Named(name) },
 		func(context.Context) error { return errUnsettled }, true)
 	if !errors.Is(err, identity.ErrUnavailable) {
 		t.Errorf("a realm ahead did not say: %v", err)

@@ -15,7 +15,7 @@ import "github.com/sallyport-auth/sallyport/identity"
 
 // mayAsk judges who asks about the account that the question found.
 func (s *login) mayAsk() ruling {
-	if s.Peer.UID == 0 || s.Peer.UID == s.q.e.account.UID || s.d.trusts(&s.Login) {
+	if s.Peer.UID == 0 || s.Peer.UID == s.q.e.Account().UID || s.d.trusts(&s.Login) {
 		return fine("")
 	}
 	return ruling{code: identity.NotPermitted, detail: "Only root may ask for another's account."}
@@ -27,5 +27,5 @@ func (d *Daemon) trusts(l *identity.Login) bool {
 	if l.Operation != identity.OpAuthenticate && l.Operation != identity.OpAccount || l.Peer.UID == 0 || p.StepUp || len(p.TrustedUsers) == 0 {
 		return false
 	}
-	return d.local.isUser(l.Peer.UID, p.TrustedUsers)
+	return d.local.IsUser(l.Peer.UID, p.TrustedUsers)
 }

@@ -74,7 +74,7 @@ func (s *login) attempt(ctx context.Context) identity.Verdict {
 		return s.end(ctx, r)
 	}
 	if s.Peer.UID != 0 {
-		if r := s.d.reserveAlone(ctx, s.q.e.account.UUID, kindLocker, s.Origin()); r.code != identity.Granted {
+		if r := s.d.reserveAlone(ctx, s.q.e.Account().UUID, kindLocker, s.Origin()); r.code != identity.Granted {
 			return s.end(ctx, r)
 		}
 	}
@@ -94,13 +94,13 @@ func (s *login) known(ctx context.Context) ruling {
 	if s.d.link.now() != offline && !s.d.link.justFailed() {
 		return fine("")
 	}
-	name := s.q.e.account.Name
+	name := s.q.e.Account().Name
 	r := s.goOffline(ctx)
 	if s.d.link.justFailed() || r.code != identity.Granted && !s.d.reachable(ctx, name) {
 		return r
 	}
 	s.here = nil
-	if s.q.e = s.d.index.withUUID(s.q.e.account.UUID); s.q.e == nil {
+	if s.q.e = s.d.index.WithUUID(s.q.e.Account().UUID); s.q.e == nil {
 		return ruling{code: identity.UnknownUser}
 	}
 	return fine("")
@@ -131,7 +131,7 @@ func (s *login) online(ctx context.Context) (identity.Verdict, error) {
 		return identity.Verdict{}, errLost
 	}
 	s.here = nil
-	a := provider.Attempt{Name: s.q.e.account.Name, Service: s.Service, RemoteHost: s.RemoteHost, Origin: s.Origin(), StepUp: s.steppingUp()}
+	a := provider.Attempt{Name: s.q.e.Account().Name, Service: s.Service, RemoteHost: s.RemoteHost, Origin: s.Origin(), StepUp: s.steppingUp()}
 	a.UsedStep, a.UsedEpoch = d.usedStep(ctx, s.q.e)
 	b, err := queued(ctx, d, func(ctx context.Context) (begun, error) {
 		x, r, err := d.o.Provider.Begin(ctx, a)
@@ -232,13 +232,13 @@ func (s *login) failed(ctx context.Context, err error) (identity.Verdict, error)
 	}
 	if errors.Is(err, provider.ErrNotFound) {
 		d.note(evAnswered, nil)
-		_ = d.learn(d.base, news{gone: []uuid.UUID{s.q.e.account.UUID}}) // logged there
+		_ = d.learn(d.base, news{gone: []uuid.UUID{s.q.e.Account().UUID}}) // logged there
 		return identity.Verdict{Code: identity.UnknownUser}, nil
 	}
 	if ctx.Err() == nil {
 		d.note(evFailed, err)
 	}
-	d.log.WarnContext(ctx, "authentication goes on offline", "account", s.q.e.account.Name, "error", err)
+	d.log.WarnContext(ctx, "authentication goes on offline", "account", s.q.e.Account().Name, "error", err)
 	return identity.Verdict{}, errLost
 }
 
@@ -334,12 +334,12 @@ func (s *login) factorsOf(r provider.Reply) []identity.Factor {
 // stillRight judges by the index: a push may have brought something newer than
 // the token that came with the server's yes.
 func (s *login) stillRight(ctx context.Context) ruling {
-	if s.q.e = s.d.index.withUUID(s.q.e.account.UUID); s.q.e == nil {
+	if s.q.e = s.d.index.WithUUID(s.q.e.Account().UUID); s.q.e == nil {
 		return ruling{code: identity.UnknownUser}
 	}
 	// What was proved is still the account's, and it holds nothing more by now that
 	// a login takes.
-	if slices.ContainsFunc(s.proved, func(f identity.Factor) bool { return !s.q.e.holds(f) }) || !s.goal().login(s.q.methods) {
+	if slices.ContainsFunc(s.proved, func(f identity.Factor) bool { return !s.q.e.Holds(f) }) || !s.goal().login(s.q.methods) {
 		return ruling{code: identity.Denied}
 	}
 	return s.d.ask(ctx, rightChecks, &s.q, nil)
@@ -362,7 +362,7 @@ var errAnother = errors.New("it allowed another account")
 // wrongYes refuses a yes that does not fit. The server has answered, so this does not go
 // on offline: what is remembered may be just what the server has changed.
 func (s *login) wrongYes(ctx context.Context, err error) identity.Verdict {
-	name := string(s.q.e.account.Name)
+	name := string(s.q.e.Account().Name)
 	s.d.log.WarnContext(ctx, "the server's yes is refused", "account", name, "error", err)
 	out := ruling{
 		code: identity.Denied, tell: true, detail: "The server's answer does not fit this account: " + err.Error() + ".",
@@ -381,10 +381,10 @@ func (s *login) checkBound(r provider.Reply) error {
 	if r.Session == nil || t == nil {
 		return errors.New("it allowed without a token")
 	}
-	if !e.isOf(t) {
+	if !e.IsOf(t) {
 		return errAnother
 	}
-	if err := r.Session.Check(e.account.UUID, s.d.o.Machine, s.d.clock.now(), skew); err != nil {
+	if err := r.Session.Check(e.Account().UUID, s.d.o.Machine, s.d.clock.now(), skew); err != nil {
 		return fmt.Errorf("it allowed wrongly: %w", err)
 	}
 	if r.Session.Realm != s.d.o.Realm {

@@ -81,7 +81,7 @@ func (s *login) findCard(ctx context.Context) bool {
 	c.looked = true
 	t, err := s.d.signedToken(ctx, s.q.e)
 	if err != nil {
-		s.d.log.WarnContext(ctx, "the account's cards cannot be told", "account", s.q.e.account.Name, "error", err)
+		s.d.log.WarnContext(ctx, "the account's cards cannot be told", "account", s.q.e.Account().Name, "error", err)
 		c.fault = &identity.CardError{Retries: -1, Err: err}
 		return false
 	}
@@ -97,7 +97,7 @@ func (s *login) findCard(ctx context.Context) bool {
 		c.factor, err = s.d.fits(t, c.seen)
 	}
 	if err == nil {
-		err = s.d.mayTypePIN(ctx, s.q.e.account.UUID, s.Origin())
+		err = s.d.mayTypePIN(ctx, s.q.e.Account().UUID, s.Origin())
 	}
 	if err != nil {
 		s.cardFault(ctx, err)
@@ -137,7 +137,7 @@ func (d *Daemon) fits(t *identity.IDToken, seen identity.CardSeen) (identity.Fac
 func (s *login) cardFault(ctx context.Context, err error) {
 	s.card.forget()
 	s.card.fault = err
-	s.d.log.InfoContext(ctx, "no card is used", "account", s.q.e.account.Name, "reason", err)
+	s.d.log.InfoContext(ctx, "no card is used", "account", s.q.e.Account().Name, "reason", err)
 	var e *identity.CardError
 	if errors.As(err, &e) {
 		switch e.Fault {
@@ -191,7 +191,7 @@ func (s *login) sign(ctx context.Context, c identity.CardChallenge) (identity.Ca
 		}
 	}
 	defer func() { mu.Lock(); given = true; mu.Unlock() }()
-	return countPIN(ctx, s.d, s.q.e.account.UUID, s.Origin(), func() (identity.CardProof, error) {
+	return countPIN(ctx, s.d, s.q.e.Account().UUID, s.Origin(), func() (identity.CardProof, error) {
 		return limited(ctx, signLimit, func(ctx context.Context) (identity.CardProof, error) {
 			defer pin.Wipe()
 			return s.d.o.Cards.Sign(ctx, seen, pin, c, touch)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/report"
@@ -17,8 +18,8 @@ import (
 // question is one decision in the making.
 type question struct {
 	typed   string
-	service string // PAM's
-	e       *entry // set by the check "known"
+	service string           // PAM's
+	e       *directory.Entry // set by the check "known"
 	// methods are what was proved; nil when that is not known in this phase.
 	methods []identity.FactorKind
 	// quiet asks the server nothing: for phases that only confirm.
@@ -84,7 +85,7 @@ func checkName(d *Daemon, _ context.Context, q *question) ruling {
 	name, err := d.canonical(q.typed)
 	if err != nil {
 		// A name that can never be ours may well be a local one.
-		if local, lerr := d.local.accountNamed(q.typed); lerr == nil && local {
+		if local, lerr := d.local.AccountNamed(q.typed); lerr == nil && local {
 			return fine("not a name that the realm could have")
 		}
 		return ruling{code: identity.UnknownUser, detail: "This can never be an account's name.", mend: "Check the spelling."}
@@ -94,7 +95,7 @@ func checkName(d *Daemon, _ context.Context, q *question) ruling {
 
 func checkLocal(d *Daemon, _ context.Context, q *question) ruling {
 	name, _ := d.canonical(q.typed) // "" is nobody's
-	local, err := d.local.accountNamed(q.typed, string(name))
+	local, err := d.local.AccountNamed(q.typed, string(name))
 	if err != nil {
 		return ruling{code: identity.Unavailable, detail: err.Error(), mend: "Make /etc/passwd and /etc/group readable for sallyportd."}
 	}
@@ -131,25 +132,25 @@ func checkKnown(d *Daemon, ctx context.Context, q *question) ruling {
 			mend: "Try again when the network is back.",
 		}
 	}
-	a := q.e.account
-	local, err := d.local.now()
+	a := q.e.Account()
+	local, err := d.local.Now()
 	if err != nil {
 		return ruling{code: identity.Unavailable, detail: err.Error(), mend: "Make /etc/passwd and /etc/group readable for sallyportd."}
 	}
-	if local.isSubordinate(a.UID, a.GID) {
+	if local.IsSubordinate(a.UID, a.GID) {
 		return ruling{
 			code:   identity.NotOurs,
 			detail: fmt.Sprintf("Its uid %d or gid %d lies in a range of /etc/subuid or /etc/subgid, whose owner could become it.", a.UID, a.GID),
 			mend:   "Move that range, or the realm's ids.",
 		}
 	}
-	if local.hides(a.Name, a.UID, a.GID) {
+	if local.Hides(a.Name, a.UID, a.GID) {
 		return ruling{
 			code: identity.NotOurs, detail: fmt.Sprintf("A local account has its uid, %d, or a local group its gid, %d.", a.UID, a.GID),
 			mend: "Change the local one's number.",
 		}
 	}
-	known := fmt.Sprintf("uid %d, revision %d", a.UID, q.e.revision)
+	known := fmt.Sprintf("uid %d, revision %d", a.UID, q.e.Revision())
 	if left := d.leftOut.named(a.Name); left != "" {
 		known += "; left out here, or made safe: " + left
 	}
@@ -159,11 +160,11 @@ func checkKnown(d *Daemon, ctx context.Context, q *question) ruling {
 // refusedMend is what to do about an account that is refused for that reason.
 func refusedMend(why string) string {
 	switch {
-	case strings.Contains(why, firstSeen):
+	case strings.Contains(why, directory.FirstSeen):
 		return "Give it an id on the server that nobody had before. Or, once no file on this machine belongs to the other one, run: sallyport cache clear"
 	case strings.Contains(why, identity.ErrID.Error()):
 		return "Give it another id on the server: no setting of this machine can allow this one."
-	case strings.Contains(why, outsideRange):
+	case strings.Contains(why, directory.OutsideRange):
 		return "Give it another id on the server; or widen [ids] allow in sallyportd.toml, then: sudo systemctl restart sallyportd"
 	default:
 		return "Correct it on the server."
@@ -176,8 +177,8 @@ func checkFresh(d *Daemon, ctx context.Context, q *question) ruling {
 		return fine("connected; changes arrive as they happen")
 	}
 	if !d.link.justFailed() && !q.quiet {
-		err := d.fetchName(ctx, q.e.account.Name)
-		now := d.index.withUUID(q.e.account.UUID)
+		err := d.fetchName(ctx, q.e.Account().Name)
+		now := d.index.WithUUID(q.e.Account().UUID)
 		if now == nil {
 			return ruling{
 				code: identity.UnknownUser, detail: "The account is gone from the realm.",
@@ -204,7 +205,7 @@ func checkFresh(d *Daemon, ctx context.Context, q *question) ruling {
 // limits.conf) compare what was typed, and PAM_USER is never rewritten: "ADA" would be
 // free of what stands there for "ada".
 func checkSpelling(_ *Daemon, _ context.Context, q *question) ruling {
-	name := string(q.e.account.Name)
+	name := string(q.e.Account().Name)
 	if q.typed != name {
 		return ruling{
 			code: identity.NotPermitted, tell: true, detail: "This spelling of the name finds the account and cannot log in.",
@@ -215,13 +216,13 @@ func checkSpelling(_ *Daemon, _ context.Context, q *question) ruling {
 }
 
 func checkAccepted(d *Daemon, _ context.Context, q *question) ruling {
-	if d.index.isDisowned(q.e) {
+	if d.index.IsDisowned(q.e) {
 		return ruling{code: identity.NotPermitted, tell: true, detail: disownedWhy, mend: disownedMend}
 	}
-	if q.e.blocked != "" {
+	if q.e.Blocked() != "" {
 		return ruling{
 			code: identity.NotPermitted, tell: true,
-			detail: "The account changed on the server in a way that this machine refuses: " + q.e.blocked + ".",
+			detail: "The account changed on the server in a way that this machine refuses: " + q.e.Blocked() + ".",
 			mend:   "Ask your administrator.",
 		}
 	}
@@ -230,8 +231,8 @@ func checkAccepted(d *Daemon, _ context.Context, q *question) ruling {
 
 func checkStanding(d *Daemon, _ context.Context, q *question) ruling {
 	ask := "Ask your administrator."
-	name := []string{"NAME", string(q.e.account.Name)}
-	switch q.e.standingAt(d.clock.now()) {
+	name := []string{"NAME", string(q.e.Account().Name)}
+	switch q.e.StandingAt(d.clock.now()) {
 	case identity.Good:
 		return fine("active")
 	case identity.StandingDisabled:
@@ -239,14 +240,14 @@ func checkStanding(d *Daemon, _ context.Context, q *question) ruling {
 	case identity.NotYetValid:
 		return ruling{
 			code: identity.AccountExpired, tell: true,
-			detail: "This account is valid from " + day(q.e.validFrom) + ".", mend: "Wait until then, or ask your administrator.",
-			cause: trouble.NotYet, places: append(name, "DATE", day(q.e.validFrom)),
+			detail: "This account is valid from " + day(q.e.ValidFrom()) + ".", mend: "Wait until then, or ask your administrator.",
+			cause: trouble.NotYet, places: append(name, "DATE", day(q.e.ValidFrom())),
 		}
 	case identity.Expired:
 		return ruling{
 			code: identity.AccountExpired, tell: true,
-			detail: "This account expired on " + day(q.e.validUntil) + ".", mend: ask,
-			cause: trouble.Expired, places: append(name, "DATE", day(q.e.validUntil)),
+			detail: "This account expired on " + day(q.e.ValidUntil()) + ".", mend: ask,
+			cause: trouble.Expired, places: append(name, "DATE", day(q.e.ValidUntil())),
 		}
 	default:
 		return ruling{code: identity.AccountExpired, tell: true, detail: "This account's state is unknown.", mend: ask}
@@ -271,7 +272,7 @@ func checkAllowed(d *Daemon, _ context.Context, q *question) ruling {
 		return ruling{
 			code: identity.NotPermitted, tell: true, detail: "This account may not log in to this machine: it is in none of the allowed groups.",
 			mend:  "Ask your administrator to add it to one.",
-			cause: trouble.NotInGroup, places: []string{"NAME", string(q.e.account.Name), "GROUPS", strings.Join(names, ", "), "GROUP", first},
+			cause: trouble.NotInGroup, places: []string{"NAME", string(q.e.Account().Name), "GROUPS", strings.Join(names, ", "), "GROUP", first},
 		}
 	case q.methods != nil && !g.allowed(q.methods):
 		return ruling{
@@ -288,7 +289,7 @@ func (d *Daemon) allowedNames() []string {
 	var names []string
 	for _, id := range d.p.AllowGroups {
 		name := id.String()
-		if called, ok := d.index.calledGroup(id); ok {
+		if called, ok := d.index.CalledGroup(id); ok {
 			name = string(called)
 		}
 		names = append(names, name)
@@ -308,13 +309,13 @@ type age struct {
 
 // ageOf judges by the trusted clock. While a change stream shows that nothing
 // changed, no account ages.
-func (d *Daemon) ageOf(e *entry) age {
-	a := age{checked: e.fetched, limit: min(time.Duration(e.offlineFor)*time.Second, d.p.OfflineMax)}
+func (d *Daemon) ageOf(e *directory.Entry) age {
+	a := age{checked: e.Fetched(), limit: min(time.Duration(e.OfflineFor())*time.Second, d.p.OfflineMax)}
 	if at := time.Unix(0, d.contactAt.Load()); d.link.watches && at.After(a.checked) {
 		a.checked = at
 	}
 	a.old = max(d.clock.now().Sub(a.checked), 0)
-	a.disowned = d.index.isDisowned(e)
+	a.disowned = d.index.IsDisowned(e)
 	a.within = a.limit > 0 && a.old <= a.limit && !a.disowned
 	return a
 }

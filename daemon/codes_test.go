@@ -263,7 +263,7 @@ func TestASealedSecretEndsWithItsEpochWithPolicyAndWithTheAccount(t *testing.T) 
 	}
 	tok := token("alice", 1900000100)
 	revision := func(h *house, n uint64) {
-		h.wait("the change", func() bool { e := h.d.index.withUUID(h.alice()); return e == nil || e.revision == n })
+		h.wait("the change", func() bool { e := h.d.index.WithUUID(h.alice()); return e == nil || e.Revision() == n })
 	}
 	for sentence, end := range map[string]func(h *house){
 		"another epoch": func(h *house) { h.srv.set(h.t, tok, func(p *person) { p.token.Factors[1].Epoch = 2 }); revision(h, 2) },

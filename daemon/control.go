@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
 	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
 )
@@ -80,10 +80,10 @@ func decode(args []byte, into any) error {
 }
 
 // held finds an account in memory, also one that a local name hides.
-func (d *Daemon) held(typed string) (*entry, error) {
+func (d *Daemon) held(typed string) (*directory.Entry, error) {
 	name, err := d.canonical(typed)
 	if err == nil {
-		if e := d.index.named(name); e != nil {
+		if e := d.index.Named(name); e != nil {
 			return e, nil
 		}
 	}
@@ -96,7 +96,7 @@ func (d *Daemon) handleExplain(ctx context.Context, peer identity.Peer, args []b
 		return err
 	}
 	if peer.UID != 0 {
-		if e, err := d.held(a.Name); err != nil || e.account.UID != peer.UID {
+		if e, err := d.held(a.Name); err != nil || e.Account().UID != peer.UID {
 			return fmt.Errorf("%w: only root may ask about others", report.ErrForbidden)
 		}
 	}
@@ -127,7 +127,7 @@ func (d *Daemon) explainTo(ctx context.Context, a report.ExplainArgs, root bool)
 	}
 	account := d.describe(q.e)
 	x.Account = &account
-	for _, f := range q.e.factors {
+	for _, f := range q.e.Factors() {
 		x.Factors = append(x.Factors, string(f.Kind))
 	}
 	x.Offline, x.Locked, x.Locks = d.explainOffline(ctx, q.e)
@@ -142,7 +142,7 @@ func (d *Daemon) explainTo(ctx context.Context, a report.ExplainArgs, root bool)
 	return x
 }
 
-func (d *Daemon) explainOffline(ctx context.Context, e *entry) (*report.Offline, *time.Time, []report.Lock) {
+func (d *Daemon) explainOffline(ctx context.Context, e *directory.Entry) (*report.Offline, *time.Time, []report.Lock) {
 	_, r := d.mayOffline(ctx, e)
 	a := d.ageOf(e)
 	o := &report.Offline{Possible: r.code == identity.Granted, LastChecked: &a.checked}
@@ -156,7 +156,7 @@ func (d *Daemon) explainOffline(ctx context.Context, e *entry) (*report.Offline,
 		until := a.checked.Add(a.limit)
 		o.Until = &until
 	}
-	all, err := d.o.Cache.AllFailures(ctx, e.account.UUID)
+	all, err := d.o.Cache.AllFailures(ctx, e.Account().UUID)
 	if err != nil {
 		o.Possible, o.Reason = false, err.Error()
 		return o, nil, nil
@@ -177,13 +177,13 @@ func (d *Daemon) explainOffline(ctx context.Context, e *entry) (*report.Offline,
 	return o, &locks[0].Until, locks
 }
 
-func (d *Daemon) describe(e *entry) report.Account {
+func (d *Daemon) describe(e *directory.Entry) report.Account {
 	a := report.Account{
-		UUID: e.account.UUID, Name: e.account.Name, UID: e.account.UID, GID: e.account.GID,
-		FullName: e.account.FullName, Home: e.account.Home, Shell: e.account.Shell,
-		State: e.state.String(), Keys: e.keys, Revision: e.revision, Groups: []identity.Name{},
+		UUID: e.Account().UUID, Name: e.Account().Name, UID: e.Account().UID, GID: e.Account().GID,
+		FullName: e.Account().FullName, Home: e.Account().Home, Shell: e.Account().Shell,
+		State: e.State().String(), Keys: e.Keys(), Revision: e.Revision(), Groups: []identity.Name{},
 	}
-	for _, g := range d.index.groupsOf(e) {
+	for _, g := range d.index.GroupsOf(e) {
 		a.Groups = append(a.Groups, g.Name)
 	}
 	return a
@@ -194,14 +194,14 @@ func (d *Daemon) cacheList(ctx context.Context, emit func(any) error) error {
 	if err != nil {
 		return fmt.Errorf("cache list: %w", err)
 	}
-	all := d.index.all()
-	slices.SortFunc(all, func(a, b *packed) int { return cmp.Compare(a.name(), b.name()) })
+	all := d.index.All()
+	slices.SortFunc(all, func(a, b *directory.Packed) int { return cmp.Compare(a.Name(), b.Name()) })
 	for _, p := range all {
-		e := d.index.withUUID(p.UUID())
+		e := d.index.WithUUID(p.UUID())
 		if e == nil {
 			continue // gone meanwhile
 		}
-		if err := emit(report.CachedAccount{Account: d.describe(e), Fetched: e.fetched, Verifier: has[e.account.UUID]}); err != nil {
+		if err := emit(report.CachedAccount{Account: d.describe(e), Fetched: e.Fetched(), Verifier: has[e.Account().UUID]}); err != nil {
 			return err
 		}
 	}
@@ -210,17 +210,17 @@ func (d *Daemon) cacheList(ctx context.Context, emit func(any) error) error {
 
 // cacheForget drops one account, its verifiers and its numbers. Where the
 // provider lists accounts, the list is read again.
-func (d *Daemon) cacheForget(ctx context.Context, e *entry) error {
+func (d *Daemon) cacheForget(ctx context.Context, e *directory.Entry) error {
 	d.writing.Lock()
 	defer d.writing.Unlock()
-	id, own := e.account.UUID, uuid.Nil
-	if groups := d.index.groupsOf(e); len(groups) > 0 {
+	id, own := e.Account().UUID, uuid.Nil
+	if groups := d.index.GroupsOf(e); len(groups) > 0 {
 		own = groups[0].UUID
 	}
 	if err := d.o.Cache.Forget(ctx, id, own); err != nil {
 		return fmt.Errorf("cache forget: %w", err)
 	}
-	d.index.forget(id, own)
+	d.index.Forget(id, own)
 	d.proofs.forget(id, nil)
 	d.earnings.forget(id)
 	d.refused.set(id, "", "")
@@ -236,7 +236,7 @@ func (d *Daemon) cacheClear(ctx context.Context) error {
 	if err := d.o.Cache.Clear(ctx); err != nil {
 		return fmt.Errorf("cache clear: %w", err)
 	}
-	d.index.clear()
+	d.index.Clear()
 	d.refused.clear()
 	d.refusedGroups.clear()
 	d.leftOut.clear()
@@ -266,13 +266,13 @@ func (d *Daemon) readAgain(ctx context.Context) error {
 	return nil
 }
 
-func (d *Daemon) unlock(ctx context.Context, e *entry) error {
-	release, err := d.tries.lock(ctx, e.account.UUID)
+func (d *Daemon) unlock(ctx context.Context, e *directory.Entry) error {
+	release, err := d.tries.lock(ctx, e.Account().UUID)
 	if err != nil {
 		return err
 	}
 	defer release()
-	if err := d.o.Cache.ClearFailures(ctx, e.account.UUID); err != nil {
+	if err := d.o.Cache.ClearFailures(ctx, e.Account().UUID); err != nil {
 		return fmt.Errorf("unlock: %w", err)
 	}
 	return nil

@@ -37,10 +37,10 @@ func TestWhatNoKeyVouchesForIsForgotten(t *testing.T) {
 	if h.status().Providers[0].Complete {
 		t.Error("what is left is said to be the whole list")
 	}
-	if e := h.d.index.withUUID(forged.Account.UUID); e != nil {
+	if e := h.d.index.WithUUID(forged.Account.UUID); e != nil {
 		t.Error("alice is still who the thief says")
 	}
-	if e := h.d.index.withUUID(token("bob", 1900000101).Account.UUID); e == nil {
+	if e := h.d.index.WithUUID(token("bob", 1900000101).Account.UUID); e == nil {
 		t.Error("bob, whom the realm vouches for, is gone")
 	}
 
@@ -52,7 +52,7 @@ func TestWhatNoKeyVouchesForIsForgotten(t *testing.T) {
 	if a, err := h.d.AccountByName(bg, "alice"); err != nil || a.Shell != "/bin/bash" {
 		t.Errorf("alice after the list: %+v, %v", a, err)
 	}
-	if e := h.d.index.withUUID(made.Account.UUID); e != nil {
+	if e := h.d.index.WithUUID(made.Account.UUID); e != nil {
 		t.Error("mallory is still there")
 	}
 	if !h.status().Providers[0].Complete {
@@ -74,9 +74,9 @@ func TestNoVerifierOutlivesAKeyThatWasTakenBack(t *testing.T) {
 	if verifiers() != 1 {
 		t.Fatalf("%d verifiers to begin with", verifiers())
 	}
-	tok := h.d.index.withUUID(token("alice", 1900000100).Account.UUID)
+	tok := h.d.index.WithUUID(token("alice", 1900000100).Account.UUID)
 	again := token("alice", 1900000100)
-	again.Revision = tok.revision
+	again.Revision = tok.Revision()
 	h.give(again)
 	if verifiers() != 1 {
 		t.Fatalf("%d verifiers after the same token", verifiers())

@@ -1,5 +1,5 @@
-// Package daemon is the resolver: it knows the accounts of a realm, and decides
-// who may log in here. Transports ask it, a provider feeds it, a cache remembers
+// Package daemon is the resolver: it finds the accounts of a realm, and decides
+// who may log in here. What is known of them is in package directory. Transports ask it, a provider feeds it, a cache remembers
 // for it; it imports no transport and knows no server.
 //
 // # How a decision is taken
@@ -138,35 +138,16 @@
 //
 // # What is refused
 //
-// A token outside the allowed ids, of an older revision in the same history, of a
-// history that was left (history.go), of an account or a
-// group whose number changed or was first seen for another, or of a name that
-// another holds, is not taken. When it is newer than one we hold, that one is
-// blocked: it still names the account, and lets nobody in. A group whose number
-// changed is not named any more, whoever told of it. Accounts and groups
-// that /etc/passwd or /etc/group know by name or id are never answered, nor is an
-// account whose own gid is a local group's; the files are looked at for every
-// question. Who was refused, and why, is in status, and is kept: at the next start each
+// Package directory says which tokens are not taken, and what the local files hide. Who
+// was refused, and why, is in status, and is kept: at the next start each
 // is judged again by the settings of that day, and who would be taken now is asked for.
 //
 // # Who follows
 //
 // Whoever publishes names takes [Daemon.View]: the directory at one moment, with
-// the local files read once and judged as for every lookup. It is told when:
-//
-//	what happened                                     content   urgent
-//	an account or a group came, or looks different    grows
-//	a group that was asked for is crowded out         grows
-//	an account or a group is gone                     grows     grows
-//	an account is disabled, or blocked                grows     grows
-//	a membership ended, a group is refused            grows     grows
-//	the cache was cleared, or an account forgotten    grows     grows
-//	a name or id of /etc/passwd or group came or went grows
-//	the same, and it was one that we served           grows     grows
-//	subordinate ids were given                        grows
-//	a key, a password, a date                         -         -
-//
-// They grow before the disk has the news, so a loss is told also when the disk is
+// the local files read once and judged as for every lookup. Revisions tell when it is
+// another (package directory has the table); subordinate ids that were given out are
+// content as well. They grow before the disk has the news, so a loss is told also when the disk is
 // full. Standing is apart: whether an absent name is an answer (the list is whole,
 // nothing is unstored, the server was heard of or found out of reach since the
 // start) and until when names are answered, which each contact moves if policy
@@ -178,7 +159,7 @@
 // A server that was restored from a backup does not know what it said later. It says so
 // in a reset, and from then on nothing that is held lets anybody in, online or offline,
 // also after a restart, until the whole list was read. A list wins over what is held,
-// whatever the revisions. The table stands in history.go.
+// whatever the revisions. The table stands in directory/histories.go.
 //
 // # Groups that nobody known here is in
 //
@@ -221,12 +202,6 @@
 // with such an id is refused. Only a database that was lost forgets them: then
 // another may be given what was someone's, so /etc/subuid is the place for ranges
 // that must outlive it.
-//
-// # Memory
-//
-// The index keeps an account in two small blocks that never change, and its own
-// group within it while nobody else speaks of that group; a view shares them. It
-// is about 250 bytes an account in ten groups. Decisions work on an unpacked copy.
 //
 // # Time
 //

@@ -113,7 +113,7 @@ func twice(h *house) {
 	h.by(identity.OpSetCredentials, at(71, 50), nil)
 }
 
-func (h *house) knowsAlice() bool { return h.d.index.withUUID(h.alice()) != nil }
+func (h *house) knowsAlice() bool { return h.d.index.WithUUID(h.alice()) != nil }
 
 // changed pushes alice as she is now, with a change.
 func (h *house) changed(change func(*identity.IDToken)) {
@@ -240,7 +240,7 @@ func TestAnAccountWhoseOwnGroupMustBeEarnedIsRefused(t *testing.T) {
 	h.srv.set(t, tok, nil)
 	h.srv.set(t, token("bob", 1900000101), nil)
 	h.online()
-	h.wait("bob", func() bool { return h.d.index.named("bob") != nil })
+	h.wait("bob", func() bool { return h.d.index.Named("bob") != nil })
 	if h.knowsAlice() {
 		t.Error("it is taken")
 	}

@@ -170,21 +170,21 @@ func (d *Daemon) handleEnrol(ctx context.Context, peer identity.Peer, verb strin
 }
 
 func (d *Daemon) enrolBegin(ctx context.Context, peer identity.Peer, a report.EnrolArgs, w wish, emit func(any) error) error {
-	e := d.index.withUID(peer.UID)
+	e := d.index.WithUID(peer.UID)
 	if e == nil {
 		return fmt.Errorf("%w: uid %d is no account of the realm", report.ErrForbidden, peer.UID)
 	}
 	conv := &silent{}
 	s := &login{
-		d: d, conv: conv, q: question{typed: string(e.account.Name)}, secret: identity.NewSecret([]byte(a.Password)),
-		Login: identity.Login{Operation: identity.OpAuthenticate, Service: "sallyport enrol", User: string(e.account.Name), Peer: peer, LogindSession: a.LogindSession},
+		d: d, conv: conv, q: question{typed: string(e.Account().Name)}, secret: identity.NewSecret([]byte(a.Password)),
+		Login: identity.Login{Operation: identity.OpAuthenticate, Service: "sallyport enrol", User: string(e.Account().Name), Peer: peer, LogindSession: a.LogindSession},
 	}
 	s.code, s.card.pin = identity.NewSecret(bytes.TrimSpace([]byte(a.Code))), identity.NewSecret([]byte(a.PIN))
 	defer func() { s.secret.Wipe(); s.forgetCode(); s.card.forget() }()
 	if r := s.door(ctx); r.code != identity.Granted {
 		return fmt.Errorf("%w: %s", report.ErrForbidden, r.text())
 	}
-	if _, held := s.q.e.epoch(identity.TOTP); held && s.code.Len() == 0 && s.card.pin.Len() == 0 {
+	if _, held := s.q.e.Epoch(identity.TOTP); held && s.code.Len() == 0 && s.card.pin.Len() == 0 {
 		return emit(report.Enrolment{NeedsCode: true})
 	}
 	if w.remove == identity.PIV && len(w.card) == 0 {
@@ -196,14 +196,14 @@ func (d *Daemon) enrolBegin(ctx context.Context, peer identity.Peer, a report.En
 	if d.link.justFailed() { // so nothing is tried that would be counted
 		return errNoServer
 	}
-	if r := d.reserveAlone(ctx, s.q.e.account.UUID, kindLocker, s.Origin()); r.code != identity.Granted {
+	if r := d.reserveAlone(ctx, s.q.e.Account().UUID, kindLocker, s.Origin()); r.code != identity.Granted {
 		return refusedEnrolment(r.text())
 	}
 	b, err := s.proveForEnrolment(ctx, w)
 	if err != nil {
 		return err
 	}
-	d.signedIn(ctx, s.q.e.account.UUID, s.Origin(), allKinds...)
+	d.signedIn(ctx, s.q.e.Account().UUID, s.Origin(), allKinds...)
 	open := &enrolment{uid: peer.UID, login: s, exchange: b.exchange, until: d.o.Now().Add(enrolWait), wish: w, nonce: b.reply.Nonce}
 	if b.reply.Outcome == provider.Allow {
 		return d.altered(ctx, open, b.reply, emit)
@@ -241,7 +241,7 @@ func refusedEnrolment(why string) error {
 func (s *login) proveForEnrolment(ctx context.Context, w wish) (begun, error) {
 	d := s.d
 	a := provider.Attempt{
-		Name: s.q.e.account.Name, Service: s.Service, Origin: s.Origin(), StepUp: true, Enrol: w.enrol, Remove: w.remove, RemoveCard: w.card,
+		Name: s.q.e.Account().Name, Service: s.Service, Origin: s.Origin(), StepUp: true, Enrol: w.enrol, Remove: w.remove, RemoveCard: w.card,
 	}
 	a.UsedStep, a.UsedEpoch = d.usedStep(ctx, s.q.e)
 	b, err := queued(ctx, d, func(ctx context.Context) (begun, error) {
@@ -255,7 +255,7 @@ func (s *login) proveForEnrolment(ctx context.Context, w wish) (begun, error) {
 				d.note(evFailed, err)
 			}
 			if len(used) == 0 {
-				d.unreserve(ctx, s.q.e.account.UUID, kindLocker, s.Origin())
+				d.unreserve(ctx, s.q.e.Account().UUID, kindLocker, s.Origin())
 			}
 			return begun{}, errNoServer
 		}
@@ -371,7 +371,7 @@ func (d *Daemon) enrolled(ctx context.Context, e *enrolment, r provider.Reply, e
 // takeOver learns what the server says now, after the checks of any yes.
 func (d *Daemon) takeOver(ctx context.Context, e *enrolment, r provider.Reply) error {
 	s := e.login
-	if s.q.e = d.index.withUUID(s.q.e.account.UUID); s.q.e == nil {
+	if s.q.e = d.index.WithUUID(s.q.e.Account().UUID); s.q.e == nil {
 		return identity.ErrNotFound
 	}
 	// Whoever gives a factor up may have proved it: it was the account's until now.

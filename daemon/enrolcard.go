@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/report"
@@ -34,7 +35,7 @@ const notAtReader = "A card is used only where its owner sits: in a session on t
 
 // mayEnrolCard tells whether the person who asks sits at the reader.
 func (d *Daemon) mayEnrolCard(peer identity.Peer, session string) bool {
-	e := d.index.withUID(peer.UID)
+	e := d.index.WithUID(peer.UID)
 	if e == nil {
 		return true // refused later, with its own reason
 	}
@@ -44,12 +45,12 @@ func (d *Daemon) mayEnrolCard(peer identity.Peer, session string) bool {
 
 // othersCards tells of a certificate whether it is, or was, enrolled for another account
 // of any realm that this machine asks.
-func (d *Daemon) othersCards(ctx context.Context, mine *entry) (func(fingerprint []byte) bool, error) {
+func (d *Daemon) othersCards(ctx context.Context, mine *directory.Entry) (func(fingerprint []byte) bool, error) {
 	taken := map[string]bool{}
 	for _, r := range d.realms() {
-		for _, p := range r.index.all() {
-			e := p.entry()
-			if _, has := e.epoch(identity.PIV); !has || e.account.UUID == mine.account.UUID {
+		for _, p := range r.index.All() {
+			e := p.Entry()
+			if _, has := e.Epoch(identity.PIV); !has || e.Account().UUID == mine.Account().UUID {
 				continue
 			}
 			t, err := r.signedToken(ctx, e)
@@ -98,11 +99,11 @@ func (d *Daemon) enrolCard(ctx context.Context, peer identity.Peer, args []byte,
 	defer o.ManagementKey.Wipe()
 	pin := identity.NewSecret([]byte(a.PIN))
 	defer pin.Wipe()
-	made, err := countPIN(ctx, d, e.login.q.e.account.UUID, e.login.Origin(), func() (identity.CardMade, error) {
+	made, err := countPIN(ctx, d, e.login.q.e.Account().UUID, e.login.Origin(), func() (identity.CardMade, error) {
 		return d.enroller().Prepare(ctx, o, pin, func() { _ = emit(report.CardMade{Touch: true}) }) //nolint:wrapcheck // a card's fault
 	})
 	if err != nil {
-		d.log.InfoContext(ctx, "no card is enrolled", "account", e.login.q.e.account.Name, "reason", err)
+		d.log.InfoContext(ctx, "no card is enrolled", "account", e.login.q.e.Account().Name, "reason", err)
 		d.enrolling.again(a.Handle, e, d.o.Now())
 		return emit(cardTrouble(err))
 	}
@@ -130,7 +131,7 @@ func (d *Daemon) enrolmentOf(peer identity.Peer, handle string) (*enrolment, err
 }
 
 func (d *Daemon) orderOf(e *enrolment, a report.CardArgs) (identity.CardOrder, error) {
-	account := e.login.q.e.account
+	account := e.login.q.e.Account()
 	days := cmp.Or(a.ValidDays, certificateDays)
 	label := cmp.Or(a.Label, string(account.Name.Short())+"@"+d.o.Realm)
 	if err := identity.CheckText(label, identity.MaxText); err != nil {
@@ -202,11 +203,11 @@ func (d *Daemon) enrolCardDone(ctx context.Context, peer identity.Peer, args []b
 	}
 	pin := identity.NewSecret([]byte(a.PIN))
 	defer pin.Wipe()
-	proof, err := countPIN(ctx, d, e.login.q.e.account.UUID, e.login.Origin(), func() (identity.CardProof, error) {
+	proof, err := countPIN(ctx, d, e.login.q.e.Account().UUID, e.login.Origin(), func() (identity.CardProof, error) {
 		return d.enroller().Enrol(ctx, *e.made, pin, e.login.challenge(e.nonce), func() { _ = emit(report.Enrolled{Touch: true}) }) //nolint:wrapcheck // the same
 	})
 	if err != nil {
-		d.log.InfoContext(ctx, "no card is enrolled", "account", e.login.q.e.account.Name, "reason", err)
+		d.log.InfoContext(ctx, "no card is enrolled", "account", e.login.q.e.Account().Name, "reason", err)
 		d.enrolling.again(a.Handle, e, d.o.Now())
 		return emit(report.Enrolled{Message: cardText(err)})
 	}
@@ -251,12 +252,12 @@ func (s *login) onlyCard(ctx context.Context) ([]byte, error) {
 }
 
 func (s *login) challenge(nonce identity.Nonce) identity.CardChallenge {
-	return identity.CardChallenge{Realm: s.d.o.Realm, Machine: s.d.o.Machine, Account: s.q.e.account.UUID, Service: s.Service, Nonce: nonce}
+	return identity.CardChallenge{Realm: s.d.o.Realm, Machine: s.d.o.Machine, Account: s.q.e.Account().UUID, Service: s.Service, Nonce: nonce}
 }
 
 // handleCards shows what is in the readers, and what of it is the asker's.
 func (d *Daemon) handleCards(ctx context.Context, peer identity.Peer, emit func(any) error) error {
-	e := d.index.withUID(peer.UID)
+	e := d.index.WithUID(peer.UID)
 	if e == nil && peer.UID != 0 {
 		return fmt.Errorf("%w: uid %d is no account of the realm", report.ErrForbidden, peer.UID)
 	}

@@ -73,7 +73,7 @@ func (h *house) enrolsCard(handle string) {
 // holds is how many cards alice has, as this machine knows it.
 func (h *house) holds() int {
 	h.t.Helper()
-	t, err := h.d.signedToken(bg, h.d.index.named("alice"))
+	t, err := h.d.signedToken(bg, h.d.index.Named("alice"))
 	must(h.t, err)
 	n := 0
 	for _, f := range t.Factors {

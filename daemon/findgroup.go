@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
+	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 )
@@ -23,7 +23,7 @@ func (d *Daemon) finder() (provider.GroupFinder, bool) {
 // groupQuestion is one way to ask for a group.
 type groupQuestion struct {
 	key   string
-	look  func(local) (identity.GroupEntry, bool)
+	look  func(directory.Local) (identity.GroupEntry, bool)
 	fetch func(context.Context) (provider.GroupRecord, error)
 	fits  func(identity.Group) bool
 	// holds tells whether the group is what was asked for, as far as is known here.
@@ -34,10 +34,10 @@ func (d *Daemon) groupByName(name identity.Name) groupQuestion {
 	f, _ := d.finder()
 	return groupQuestion{
 		key:   groupKey(name),
-		look:  func(l local) (identity.GroupEntry, bool) { return d.index.groupNamed(name, l) },
+		look:  func(l directory.Local) (identity.GroupEntry, bool) { return d.index.GroupNamed(name, l) },
 		fetch: func(ctx context.Context) (provider.GroupRecord, error) { return f.FetchGroup(ctx, name) },
 		fits:  func(g identity.Group) bool { return g.Name == name },
-		holds: func() (uuid.UUID, bool) { return d.index.groupHeld(name) },
+		holds: func() (uuid.UUID, bool) { return d.index.GroupHeld(name) },
 	}
 }
 
@@ -45,10 +45,10 @@ func (d *Daemon) groupByGID(gid uint32) groupQuestion {
 	f, _ := d.finder()
 	return groupQuestion{
 		key:   gidKey(gid),
-		look:  func(l local) (identity.GroupEntry, bool) { return d.index.groupAt(gid, l) },
+		look:  func(l directory.Local) (identity.GroupEntry, bool) { return d.index.GroupAt(gid, l) },
 		fetch: func(ctx context.Context) (provider.GroupRecord, error) { return f.FetchGID(ctx, gid) },
 		fits:  func(g identity.Group) bool { return g.GID == gid },
-		holds: func() (uuid.UUID, bool) { return d.index.gidHeld(gid) },
+		holds: func() (uuid.UUID, bool) { return d.index.GidHeld(gid) },
 	}
 }
 
@@ -84,7 +84,7 @@ func (d *Daemon) fetchGroup(ctx context.Context, q groupQuestion, forget bool) e
 // group answers for a group. Where the provider can be asked, what is not known is
 // looked up like an account. Where it cannot, what no token
 // names exists only for others, and while the list is not whole we do not know.
-func (d *Daemon) group(ctx context.Context, q groupQuestion, hidden func(local) bool) (identity.GroupEntry, error) {
+func (d *Daemon) group(ctx context.Context, q groupQuestion, hidden func(directory.Local) bool) (identity.GroupEntry, error) {
 	none := identity.GroupEntry{}
 	l, err := d.localNow()
 	if err != nil {
@@ -131,7 +131,7 @@ func (d *Daemon) groupUnknown() error {
 
 // groupChecked is when the group was last known to be right, and notes the question.
 func (d *Daemon) groupChecked(id uuid.UUID) time.Time {
-	if fetched, alone := d.index.questioned(id, d.clock.now()); alone {
+	if fetched, alone := d.index.Questioned(id, d.clock.now()); alone {
 		return fetched
 	}
 	return d.lastContact()
@@ -140,12 +140,12 @@ func (d *Daemon) groupChecked(id uuid.UUID) time.Time {
 // refreshGroup fetches one group anew: by its number, under which one that was
 // renamed is found, and else by its name, under which one that was renumbered is. It
 // is gone when the server has it under neither.
-func (d *Daemon) refreshGroup(ctx context.Context, g aged) error {
+func (d *Daemon) refreshGroup(ctx context.Context, g directory.OnDemand) error {
 	for _, q := range []groupQuestion{d.groupByGID(g.GID), d.groupByName(g.Name)} {
 		if err := d.fetchGroup(ctx, q, false); err != nil && !errors.Is(err, provider.ErrNotFound) {
 			return err
 		}
-		if d.index.answered(g) {
+		if d.index.Answered(g) {
 			return nil
 		}
 	}

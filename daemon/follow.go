@@ -11,16 +11,16 @@ import (
 // Revisions tells how often the directory changed. Read them before the view
 // that is to be published: it is then at least as new.
 func (d *Daemon) Revisions() identity.Revisions {
-	rev, _ := d.index.revisions()
+	rev, _ := d.index.Revisions()
 	return rev
 }
 
 // Changed is sent to whenever a revision grew. It is for one follower; what it
 // missed is one send.
-func (d *Daemon) Changed() <-chan struct{} { return d.index.changed() }
+func (d *Daemon) Changed() <-chan struct{} { return d.index.Changed() }
 
 // announce counts what changes of the index have stirred up since the last time.
-func (d *Daemon) announce() { d.index.announce(d.o.Now()) }
+func (d *Daemon) announce() { d.index.Announce(d.o.Now()) }
 
 // View returns what programs may know of the directory at this moment. What the
 // local files have by name or id is left out, as every lookup leaves it out.
@@ -28,11 +28,11 @@ func (d *Daemon) View(ctx context.Context) (identity.View, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("view: %w", err)
 	}
-	l, err := d.local.now()
+	l, err := d.local.Now()
 	if err != nil {
 		return nil, fmt.Errorf("view: %w", err)
 	}
-	return d.index.view(l), nil
+	return d.index.View(l), nil
 }
 
 // DirectoryStanding tells how far the view may be trusted. An absent name is an
@@ -45,7 +45,7 @@ func (d *Daemon) DirectoryStanding() identity.DirectoryStanding {
 }
 
 // restand counts a changed standing.
-func (d *Daemon) restand() { d.index.stand(d.DirectoryStanding) }
+func (d *Daemon) restand() { d.index.Stand(d.DirectoryStanding) }
 
 // lastContact is when the directory was last known to be the server's.
 func (d *Daemon) lastContact() time.Time {

@@ -112,7 +112,7 @@ func TestAChangeOfTheLocalFilesIsSeenByWhoFollows(t *testing.T) {
 	h := newHouse(t)
 	h.srv.set(t, token("alice", 1900000100, stuff), nil)
 	h.online()
-	h.wait("alice", func() bool { return h.d.index.named("alice") != nil })
+	h.wait("alice", func() bool { return h.d.index.Named("alice") != nil })
 	replace := func(file, text string) {
 		path := filepath.Join(h.root, "etc", file)
 		must(t, os.WriteFile(path+"+", []byte(text), 0o644))
@@ -142,7 +142,7 @@ func TestAFolderThatCannotBeWatchedIsLookedAt(t *testing.T) {
 	h.srv.set(t, token("alice", 1900000100), nil)
 	must(t, os.RemoveAll(filepath.Join(h.root, "etc")))
 	h.online()
-	h.wait("alice", func() bool { return h.d.index.named("alice") != nil })
+	h.wait("alice", func() bool { return h.d.index.Named("alice") != nil })
 	before := h.d.Revisions()
 	h.local("passwd", "alice:x:1:1::/:/bin/sh\n")
 	h.wait("the loss", func() bool { return h.d.Revisions().Urgent > before.Urgent })
@@ -184,7 +184,7 @@ func TestNamesAreAnsweredForAsLongAsPolicySays(t *testing.T) {
 	h := newHouse(t, func(h *house) { h.policy.KeepNames = 24 * time.Hour })
 	h.srv.set(t, token("alice", 1900000100, stuff), nil)
 	h.online()
-	h.wait("alice", func() bool { return h.d.index.named("alice") != nil })
+	h.wait("alice", func() bool { return h.d.index.Named("alice") != nil })
 	h.lost()
 	s := h.d.DirectoryStanding()
 	if want := h.d.lastContact().Truncate(time.Second).Add(24 * time.Hour); !s.Until.Equal(want) || !s.Absent {

@@ -48,7 +48,7 @@ func (d *Daemon) forgetGroup(id uuid.UUID) {
 	d.writing.Lock()
 	defer d.writing.Unlock()
 	defer d.restand()
-	if d.index.forgetGroup(id) {
+	if d.index.ForgetGroup(id) {
 		d.storeGroups(cache.Batch{Ungroup: []uuid.UUID{id}})
 	}
 }
@@ -70,16 +70,16 @@ func (d *Daemon) storeGroups(b cache.Batch) {
 func (d *Daemon) takeGroup(r provider.GroupRecord, now, asked time.Time) (b cache.Batch) {
 	t := r.Token
 	id := t.Group.UUID
-	if why := d.index.admitGroup(t); why != "" || r.Signed == nil {
+	if why := d.index.AdmitGroup(t); why != "" || r.Signed == nil {
 		d.log.Warn("group refused", "group", string(t.Group.Name), "uuid", id, "reason", why)
 		d.refusedGroups.set(id, "group "+t.Group.Name, cmp.Or(why, "it is not signed"))
-		if d.index.forgetGroup(id) {
+		if d.index.ForgetGroup(id) {
 			b.Ungroup = append(b.Ungroup, id)
 		}
 		return b
 	}
 	d.refusedGroups.set(id, "", "")
-	did := d.index.applyGroup(t, now, asked)
+	did := d.index.ApplyGroup(t, now, asked)
 	b.IDs, b.Ungroup = stored(did.Bindings), did.Gone
 	if did.Known {
 		b.Groups = append(b.Groups, cache.Group{UUID: id, Signed: r.Signed, Fetched: now, Asked: did.Asked})

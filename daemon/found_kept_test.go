@@ -78,11 +78,11 @@ func TestWhoLeavesAGroupWhileADecisionRunsIsInNoOther(t *testing.T) {
 	h := newGroups(t)
 	alice := token("alice", 1900000100, tools)
 	h.give(alice)
-	e := h.d.index.named("alice")
+	e := h.d.index.Named("alice")
 	alice.Groups, alice.Revision = alice.Groups[:1], 2
 	h.give(alice) // tools has no member any more, and its number nobody
 	h.expectGroup(stuff)
-	for _, g := range h.d.index.groupsOf(e) {
+	for _, g := range h.d.index.GroupsOf(e) {
 		if g.Name == "stuff" {
 			t.Fatal("alice is in a group that was only asked for")
 		}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
+	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/report"
@@ -149,14 +149,14 @@ func TestOneQuestionForAGroupIsAskedForAllAndHoldsUpNobodyElse(t *testing.T) {
 		t.Errorf("%d questions, want 1", n)
 	}
 	close(let) // and the answer is learnt all the same
-	h.wait("the group", func() bool { return h.d.index.countFound() == 2 })
+	h.wait("the group", func() bool { return h.d.index.CountOnDemand() == 2 })
 }
 
 func TestAServerThatAnswersWithAnotherGroupIsNotBelieved(t *testing.T) {
 	h := newGroups(t)
 	q := h.d.groupByName("tools")
 	q.fetch = func(ctx context.Context) (provider.GroupRecord, error) { return h.groups.FetchGroup(ctx, "stuff") }
-	if err := h.d.fetchGroup(bg, q, true); !errors.Is(err, provider.ErrOffline) || h.d.index.countFound() != 0 {
+	if err := h.d.fetchGroup(bg, q, true); !errors.Is(err, provider.ErrOffline) || h.d.index.CountOnDemand() != 0 {
 		t.Fatal(err)
 	}
 }
@@ -324,10 +324,10 @@ func TestWhatIsLocalIsNotAskedForAndNotServed(t *testing.T) {
 	}
 	h.expectNoGroupByName("tools") // its number is local
 	h.local("group", "")
-	h.wait("the file", func() bool { l, err := h.d.local.now(); return err == nil && !has(l, "stuff") })
+	h.wait("the file", func() bool { l, err := h.d.local.Now(); return err == nil && !has(l, "stuff") })
 	h.expectGroup(stuff)
 	h.local("group", "stuff:x:50:\n")
-	h.wait("the file", func() bool { l, err := h.d.local.now(); return err == nil && has(l, "stuff") })
+	h.wait("the file", func() bool { l, err := h.d.local.Now(); return err == nil && has(l, "stuff") })
 	h.expectNoGroup(identity.ErrNotFound, stuff)
 	if strings.Contains(h.listed(), "stuff") {
 		t.Error("listed")
@@ -342,4 +342,4 @@ func (h *house) expectNoGroupByName(name string) {
 }
 
 // has tells whether a local group has the name.
-func has(l local, group string) bool { _, ok := l.gidOf(group); return ok }
+func has(l directory.Local, group string) bool { _, ok := l.GidOf(group); return ok }

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
@@ -90,7 +91,7 @@ func TestARangeThatTheFilesHaveIsGivenAgain(t *testing.T) {
 			h.local("subuid", c.lines)
 			h.local("subgid", c.lines)
 			h.local("passwd", fmt.Sprintf("root:x:0:0::/root:/bin/sh\nx:x:%d:1::/:/\n", first+9*share+1))
-			h.d.local = newLocalFiles(h.root, h.d.ahead)
+			h.d.local = directory.NewFiles(h.root, h.d.ahead)
 			if r, err := h.d.SubIDsOf(bg, asRoot, "alice"); err != nil || r.Min != c.want {
 				t.Errorf("%v, %v; want %d", r, err, c.want)
 			}

@@ -65,7 +65,7 @@ func TestOneAccountIsFetchedAnewWhenRootAsks(t *testing.T) {
 	if _, err := h.refresh(`{"name":"alice"}`); err == nil || !strings.Contains(err.Error(), "refuses what the server has") {
 		t.Errorf("what is refused here: %v", err)
 	}
-	if h.d.index.named("alice") == nil || h.d.refused.named("alice") == "" {
+	if h.d.index.Named("alice") == nil || h.d.refused.named("alice") == "" {
 		t.Error("who was renumbered is taken for gone")
 	}
 }
@@ -73,7 +73,7 @@ func TestOneAccountIsFetchedAnewWhenRootAsks(t *testing.T) {
 func TestOneThatIsGoneIsForgottenWhenRootAsks(t *testing.T) {
 	h, tok := untoldHouse(t)
 	h.srv.remove(tok.Account.UUID)
-	if r, err := h.refresh(`{"name":"alice"}`); err != nil || !r.Gone || h.d.index.named("alice") != nil {
+	if r, err := h.refresh(`{"name":"alice"}`); err != nil || !r.Gone || h.d.index.Named("alice") != nil {
 		t.Errorf("%+v, %v", r, err)
 	}
 }

@@ -39,13 +39,13 @@ func (d *Daemon) resetBy(ctx context.Context, e provider.Event) error {
 	if !e.Lost {
 		return errRelist
 	}
-	d.index.disown()
+	d.index.Disown()
 	d.note(evBroken, errRelist)
 	d.writing.Lock()
 	defer d.writing.Unlock()
 	defer d.restand()
 	k := *d.kept.Load()
-	d.index.moved(k.History, e.Position.History)
+	d.index.Moved(k.History, e.Position.History)
 	k.History, k.Position, k.Disowned = e.Position.History, 0, true
 	k.LostAt, k.LostWhy = d.clock.now(), printable(e.Reason)
 	d.announce()

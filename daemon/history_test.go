@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
-
+	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/report"
@@ -37,7 +37,7 @@ func ofHistory(t *testing.T) (*house, uuid.UUID) {
 	return h, one
 }
 
-func (h *house) known(name identity.Name) *entry { return h.d.index.named(name) }
+func (h *house) known(name identity.Name) *directory.Entry { return h.d.index.Named(name) }
 
 func TestADisownedTokenLetsNobodyIn(t *testing.T) {
 	h, _ := ofHistory(t)
@@ -85,7 +85,7 @@ func TestAListWinsOverWhatIsHeld(t *testing.T) {
 	dearer := stuff
 	dearer.Points = 7
 	points := func() uint16 {
-		for _, g := range h.d.index.groupsOf(h.known("bob")) {
+		for _, g := range h.d.index.GroupsOf(h.known("bob")) {
 			if g.UUID == stuff.UUID {
 				return g.Points
 			}
@@ -98,15 +98,15 @@ func TestAListWinsOverWhatIsHeld(t *testing.T) {
 	forged := h.srv.record(t, &person{token: ahead})
 	h.srv.mu.Unlock()
 	must(t, h.d.learn(context.Background(), news{records: []provider.Record{forged}}))
-	if e := h.known("alice"); e.revision != 1<<40 || len(h.d.index.groupsOf(e)) != 2 || points() != 7 {
-		t.Fatalf("held: revision %d, points %d", e.revision, points())
+	if e := h.known("alice"); e.Revision() != 1<<40 || len(h.d.index.GroupsOf(e)) != 2 || points() != 7 {
+		t.Fatalf("held: revision %d, points %d", e.Revision(), points())
 	}
 	h.srv.mu.Lock()
 	h.srv.reset = true
 	h.srv.mu.Unlock()
 	h.srv.be(down)
 	h.srv.be(up)
-	h.wait("the list", func() bool { e := h.known("alice"); return e.revision < 1<<40 && len(h.d.index.groupsOf(e)) == 1 })
+	h.wait("the list", func() bool { e := h.known("alice"); return e.Revision() < 1<<40 && len(h.d.index.GroupsOf(e)) == 1 })
 	h.wait("what the list says of the group", func() bool { return points() == 0 })
 }
 
@@ -126,7 +126,7 @@ func TestATokenOfALeftHistoryIsNotTaken(t *testing.T) {
 	records := []provider.Record{h.srv.record(t, &person{token: late}), h.srv.record(t, &person{token: carol})}
 	h.srv.mu.Unlock()
 	must(t, h.d.learn(context.Background(), news{records: records}))
-	if e := h.known("alice"); e.revision >= 1<<40 {
+	if e := h.known("alice"); e.Revision() >= 1<<40 {
 		t.Error("a late token of a history that was left is taken")
 	}
 	if h.known("carol") != nil {
@@ -159,5 +159,5 @@ func TestARefreshThatIsRefusedSaysWhy(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "older than the one that this machine holds") {
 		t.Errorf("cache refresh says %v", err)
 	}
-	h.wait("the list", func() bool { return h.known("alice").revision < 1<<40 })
+	h.wait("the list", func() bool { return h.known("alice").Revision() < 1<<40 })
 }

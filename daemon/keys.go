@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
@@ -25,7 +26,7 @@ func (d *Daemon) KeysFor(ctx context.Context, _ identity.Peer, name string) ([]i
 	default:
 		return nil, nil
 	}
-	if q.e.keys == 0 {
+	if q.e.Keys() == 0 {
 		return nil, nil
 	}
 	t, err := d.signedToken(ctx, q.e)
@@ -37,8 +38,8 @@ func (d *Daemon) KeysFor(ctx context.Context, _ identity.Peer, name string) ([]i
 
 // signedToken is the account's token as it was signed, verified again: for what the
 // index does not hold.
-func (d *Daemon) signedToken(ctx context.Context, e *entry) (*identity.IDToken, error) {
-	c, err := d.o.Cache.Token(ctx, e.account.UUID)
+func (d *Daemon) signedToken(ctx context.Context, e *directory.Entry) (*identity.IDToken, error) {
+	c, err := d.o.Cache.Token(ctx, e.Account().UUID)
 	if err != nil {
 		return nil, fmt.Errorf("stored token: %w", err)
 	}
@@ -48,7 +49,7 @@ func (d *Daemon) signedToken(ctx context.Context, e *entry) (*identity.IDToken, 
 	}
 	// On a full disk the stored token may be older than what we know: what was taken
 	// away must not come back.
-	if t.Account.UUID != e.account.UUID || t.Revision != e.revision {
+	if t.Account.UUID != e.Account().UUID || t.Revision != e.Revision() {
 		return nil, errors.New("the stored token is out of date")
 	}
 	return t, nil

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
 	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/report"
@@ -80,7 +80,7 @@ func (r *refusals) held() []identity.Name {
 	defer r.mu.Unlock()
 	var list []identity.Name
 	for _, one := range r.list {
-		if strings.HasPrefix(one.Reason, heldPrefix) {
+		if strings.HasPrefix(one.Reason, directory.HeldPrefix) {
 			list = append(list, identity.Name(one.Name))
 		}
 	}
@@ -120,7 +120,7 @@ type news struct {
 	gone    []uuid.UUID
 	contact *cache.Contact
 	// list: the records are of a list that wins over what is held.
-	list *listing
+	list *directory.Listing
 	// after is what the contact was made from. When someone cleared the cache in
 	// between, it is of no use any more.
 	after *cache.Contact
@@ -136,7 +136,7 @@ func (d *Daemon) learn(ctx context.Context, n news) error {
 	batch := cache.Batch{Realm: d.o.Realm, Remove: n.gone, Contact: n.contact}
 	now := d.clock.now()
 	for _, id := range n.gone {
-		d.index.remove(id)
+		d.index.Remove(id)
 		d.refused.set(id, "", "")
 		d.leftOut.set(id, "", "")
 		d.proofs.forget(id, nil)
@@ -186,13 +186,13 @@ type taken struct {
 
 // take puts one record into the directory. When a newer token of an account that we
 // hold is refused, the old one may no longer let anyone in: it leaves the cache.
-func (d *Daemon) take(r provider.Record, now time.Time, list *listing) taken {
+func (d *Daemon) take(r provider.Record, now time.Time, list *directory.Listing) taken {
 	if r.Token == nil {
 		d.log.Error("the server sent no token where one was due")
 		return taken{}
 	}
 	a := r.Token.Account
-	did := d.index.apply(r.Token, now, list)
+	did := d.index.Apply(r.Token, now, list)
 	switch {
 	case did.Late != "":
 		// What came with a login overtook what the stream still brings: no fault.
@@ -223,7 +223,7 @@ func (d *Daemon) take(r provider.Record, now time.Time, list *listing) taken {
 }
 
 // stored is how the cache keeps bindings.
-func stored(list []Binding) []cache.ID {
+func stored(list []directory.Binding) []cache.ID {
 	ids := make([]cache.ID, 0, len(list))
 	for _, b := range list {
 		kind := cache.UID

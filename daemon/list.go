@@ -4,12 +4,13 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
 // servedGroup hides a group that this machine has itself.
-func servedGroup(g identity.GroupEntry, l local) (identity.GroupEntry, error) {
-	if l.hidesGroup(g.Group) {
+func servedGroup(g identity.GroupEntry, l directory.Local) (identity.GroupEntry, error) {
+	if l.HidesGroup(g.Group) {
 		return identity.GroupEntry{}, identity.ErrNotFound
 	}
 	return g, nil
@@ -17,10 +18,10 @@ func servedGroup(g identity.GroupEntry, l local) (identity.GroupEntry, error) {
 
 // localNow is the local files' content, or identity.ErrUnavailable: then nobody
 // can be told apart from a local account.
-func (d *Daemon) localNow() (local, error) {
-	l, err := d.local.now()
+func (d *Daemon) localNow() (directory.Local, error) {
+	l, err := d.local.Now()
 	if err != nil {
-		return local{}, fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
+		return directory.Local{}, fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
 	}
 	return l, nil
 }
@@ -36,7 +37,7 @@ func (d *Daemon) GroupsOf(ctx context.Context, name string) (identity.GroupIDs, 
 	if err != nil {
 		return identity.GroupIDs{}, err
 	}
-	return d.index.groupIDsOf(e, l), nil
+	return d.index.GroupIDsOf(e, l), nil
 }
 
 // Accounts calls each for every account that is answered here, in no order.
@@ -45,14 +46,14 @@ func (d *Daemon) Accounts(ctx context.Context, each func(identity.Account) error
 	if err != nil {
 		return err
 	}
-	for _, p := range d.index.all() {
+	for _, p := range d.index.All() {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("list accounts: %w", err)
 		}
-		if l.hidesPacked(p) {
+		if l.HidesPacked(p) {
 			continue
 		}
-		if err := each(p.account()); err != nil {
+		if err := each(p.Account()); err != nil {
 			return err
 		}
 	}
@@ -65,7 +66,7 @@ func (d *Daemon) Groups(ctx context.Context, each func(identity.GroupEntry) erro
 	if err != nil {
 		return err
 	}
-	return d.index.eachGroup(l, func(g identity.GroupEntry) error {
+	return d.index.EachGroup(l, func(g identity.GroupEntry) error {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("list groups: %w", err)
 		}
@@ -74,9 +75,9 @@ func (d *Daemon) Groups(ctx context.Context, each func(identity.GroupEntry) erro
 }
 
 // listable is the local files' content, once for a whole list.
-func (d *Daemon) listable() (local, error) {
+func (d *Daemon) listable() (directory.Local, error) {
 	if d.lapsed(d.lastContact()) {
-		return local{}, errLapsed
+		return directory.Local{}, errLapsed
 	}
 	return d.localNow()
 }

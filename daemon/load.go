@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
@@ -24,7 +25,7 @@ func (d *Daemon) load(ctx context.Context) error {
 		return fmt.Errorf("load: %w", err)
 	}
 	err := d.o.Cache.IDs(ctx, name, func(i cache.ID) {
-		x.bind(Binding{Group: i.Kind == cache.GID, ID: i.ID, UUID: i.UUID})
+		x.Bind(directory.Binding{Group: i.Kind == cache.GID, ID: i.ID, UUID: i.UUID})
 	})
 	if err != nil {
 		return fmt.Errorf("load: %w", err)
@@ -49,7 +50,7 @@ func (d *Daemon) load(ctx context.Context) error {
 	}
 	d.kept.Store(&k)
 	if k.Disowned {
-		x.disown()
+		x.Disown()
 	}
 	if at := k.At; !at.IsZero() {
 		d.contactAt.Store(at.UnixNano())
@@ -57,7 +58,7 @@ func (d *Daemon) load(ctx context.Context) error {
 	if _, watches := d.capable(); !watches && l.newest > d.contactAt.Load() {
 		d.contactAt.Store(l.newest)
 	}
-	x.fit()
+	x.Fit()
 	if l.loaded > len(l.batch) {
 		debug.FreeOSMemory() // verifying passes through ten times what it leaves
 	}
@@ -117,7 +118,7 @@ func (l *loading) take(c cache.Token, t *identity.IDToken, err error) {
 		d.log.Warn("a remembered token does not verify", "account", string(c.Name), "error", err)
 		return
 	}
-	why := d.index.load(t, c.Fetched)
+	why := d.index.Load(t, c.Fetched)
 	d.refused.set(t.Account.UUID, t.Account.Name, why)
 	if why == "" {
 		d.leaveOut(t)
@@ -136,7 +137,7 @@ func (l *loading) refused(ctx context.Context) error {
 	for _, r := range list {
 		why := r.Reason
 		if t, err := d.o.Provider.Verify(r.Signed); err == nil {
-			why = d.index.judge(t)
+			why = d.index.Judge(t)
 		}
 		l.again = l.again || why == ""
 		d.refused.set(r.UUID, r.Name, why)
@@ -160,15 +161,15 @@ func (l *loading) groups(ctx context.Context) error {
 	b := cache.Batch{Realm: d.o.Realm}
 	for _, c := range list {
 		t, err := finder.VerifyGroup(c.Signed)
-		if err != nil || t.Group.UUID != c.UUID || d.index.admitGroup(t) != "" {
+		if err != nil || t.Group.UUID != c.UUID || d.index.AdmitGroup(t) != "" {
 			d.log.WarnContext(ctx, "a remembered group is not taken", "uuid", c.UUID, "error", err)
 			b.Ungroup = append(b.Ungroup, c.UUID)
 			continue
 		}
-		d.index.loadGroup(t, c.Fetched, c.Asked)
+		d.index.LoadGroup(t, c.Fetched, c.Asked)
 		l.newest = max(l.newest, c.Fetched.UnixNano())
 	}
-	b.Ungroup = append(b.Ungroup, d.index.evictGroups()...)
+	b.Ungroup = append(b.Ungroup, d.index.EvictGroups()...)
 	if len(b.Ungroup) == 0 {
 		return nil
 	}

@@ -38,7 +38,7 @@ func (d *Daemon) watchFolder() (*fsnotify.Watcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("watch: %w", err)
 	}
-	if err := w.Add(d.local.folder()); err != nil {
+	if err := w.Add(d.local.Folder()); err != nil {
 		return w, fmt.Errorf("watch: %w", err)
 	}
 	return w, nil
@@ -50,9 +50,9 @@ func (d *Daemon) watchedLocal(ctx context.Context, w *fsnotify.Watcher) error {
 		select {
 		case e, ok := <-w.Events:
 			switch {
-			case !ok || (e.Name == d.local.folder() && e.Has(fsnotify.Remove|fsnotify.Rename)):
+			case !ok || (e.Name == d.local.Folder() && e.Has(fsnotify.Remove|fsnotify.Rename)):
 				return fsnotify.ErrClosed // the folder itself is another now
-			case slices.Contains(d.local.paths(), e.Name):
+			case slices.Contains(d.local.Paths(), e.Name):
 				return nil
 			}
 		case err, ok := <-w.Errors:
@@ -69,10 +69,10 @@ func (d *Daemon) watchedLocal(ctx context.Context, w *fsnotify.Watcher) error {
 
 // localChanged counts what differs from when it was last called.
 func (d *Daemon) localChanged() {
-	l, err := d.local.now()
+	l, err := d.local.Now()
 	if err != nil {
 		d.log.Warn("the local files cannot be read; nobody is answered", "error", err)
 		return
 	}
-	d.index.localChanged(l, d.o.Now())
+	d.index.LocalChanged(l, d.o.Now())
 }

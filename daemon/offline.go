@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/seal"
 )
@@ -41,11 +42,11 @@ const (
 // succeeded clears the failures and makes the offline verifier, unless there is
 // one of this very password. Neither can undo a login: what goes wrong is logged.
 // It may still be at work when it returns, with a copy of the password.
-func (d *Daemon) succeeded(ctx context.Context, e *entry, from identity.Origin, password identity.Secret) {
+func (d *Daemon) succeeded(ctx context.Context, e *directory.Entry, from identity.Origin, password identity.Secret) {
 	select {
 	case d.making <- struct{}{}:
 	default:
-		d.log.WarnContext(ctx, "too many offline verifiers are being made; none for this login", "account", e.account.Name)
+		d.log.WarnContext(ctx, "too many offline verifiers are being made; none for this login", "account", e.Account().Name)
 		return
 	}
 	d.withPassword(ctx, password, func(ctx context.Context, own identity.Secret) {
@@ -75,22 +76,22 @@ func (d *Daemon) withPassword(ctx context.Context, password identity.Secret, wor
 }
 
 // remember is what follows a success.
-func (d *Daemon) remember(ctx context.Context, e *entry, from identity.Origin, password identity.Secret) {
-	id := e.account.UUID
+func (d *Daemon) remember(ctx context.Context, e *directory.Entry, from identity.Origin, password identity.Secret) {
+	id := e.Account().UUID
 	unlock, err := d.tries.lock(ctx, id)
 	if err != nil {
 		return
 	}
 	defer unlock()
 	d.signedIn(ctx, id, from, allKinds...)
-	epoch, ok := e.epoch(identity.Password)
-	if !ok || e.offlineFor == 0 || password.Len() == 0 {
+	epoch, ok := e.Epoch(identity.Password)
+	if !ok || e.OfflineFor() == 0 || password.Len() == 0 {
 		return
 	}
 	a := d.p.Argon
 	key, err := seal.KeyID(ctx, d.o.Sealer)
 	if err != nil {
-		d.log.ErrorContext(ctx, "no offline verifier is kept: this account cannot log in offline", "account", e.account.Name, "error", err)
+		d.log.ErrorContext(ctx, "no offline verifier is kept: this account cannot log in offline", "account", e.Account().Name, "error", err)
 		return
 	}
 	old, err := d.o.Cache.Verifier(ctx, id, identity.Password)
@@ -107,7 +108,7 @@ func (d *Daemon) remember(ctx context.Context, e *entry, from identity.Origin, p
 		err = d.keepVerifier(ctx, v)
 	}
 	if err != nil {
-		d.log.ErrorContext(ctx, "no offline verifier is kept: this account cannot log in offline", "account", e.account.Name, "error", err)
+		d.log.ErrorContext(ctx, "no offline verifier is kept: this account cannot log in offline", "account", e.Account().Name, "error", err)
 	}
 }
 
@@ -128,11 +129,11 @@ func (d *Daemon) freshVerifier(ctx context.Context, v cache.Verifier, password i
 func (d *Daemon) keepVerifier(ctx context.Context, v cache.Verifier) error {
 	d.writing.Lock()
 	defer d.writing.Unlock()
-	e := d.index.withUUID(v.UUID)
-	if e == nil || e.state != identity.Active || e.blocked != "" {
+	e := d.index.WithUUID(v.UUID)
+	if e == nil || e.State() != identity.Active || e.Blocked() != "" {
 		return errors.New("the account changed meanwhile")
 	}
-	if epoch, ok := e.epoch(v.Kind); !ok || epoch != v.Epoch {
+	if epoch, ok := e.Epoch(v.Kind); !ok || epoch != v.Epoch {
 		return errors.New("the password changed meanwhile")
 	}
 	if err := d.o.Cache.PutVerifier(ctx, v); err != nil {

@@ -241,13 +241,13 @@ func TestAPersonWhoLeavesIsGrantedNothing(t *testing.T) {
 func TestAVerifierIsOfNoUseElsewhere(t *testing.T) {
 	h := remembered(t, nil)
 	ctx := context.Background()
-	alice := h.d.index.named("alice").account.UUID
+	alice := h.d.index.Named("alice").Account().UUID
 	v, err := h.cache.Verifier(ctx, alice, identity.Password)
 	must(t, err)
 	bob := token("bob", 1900000101)
 	h.srv.set(t, bob, nil)
 	h.srv.be(up)
-	h.wait("bob", func() bool { return h.d.index.named("bob") != nil })
+	h.wait("bob", func() bool { return h.d.index.Named("bob") != nil })
 	h.lost()
 	v.UUID = bob.Account.UUID
 	must(t, h.cache.PutVerifier(ctx, v)) // alice's, copied to bob
@@ -283,7 +283,7 @@ func TestACacheThatCannotBeWrittenLocksNobodyOutWhoIsOnline(t *testing.T) {
 	must(t, h.cache.Close()) // every write fails from here
 	h.expect(identity.Granted, "alice", "secret")
 	h.srv.set(t, tok, func(p *person) { p.token.State = identity.Disabled })
-	h.wait("the change in memory", func() bool { return h.d.index.named("alice").state == identity.Disabled })
+	h.wait("the change in memory", func() bool { return h.d.index.Named("alice").State() == identity.Disabled })
 	h.expect(identity.AccountExpired, "alice", "secret")
 	if s := h.status(); s.Findings[0].Check != "cache" {
 		t.Fatalf("%+v", s.Findings)
@@ -301,7 +301,7 @@ func TestAPositionIsNotKeptBeyondAChangeThatWasNotStored(t *testing.T) {
 	must(t, err)
 	h.d.holdBack.Store(true) // as after a write that failed
 	h.srv.set(t, tok, func(p *person) { p.token.State = identity.Disabled })
-	h.wait("the change in memory", func() bool { return h.d.index.named("alice").state == identity.Disabled })
+	h.wait("the change in memory", func() bool { return h.d.index.Named("alice").State() == identity.Disabled })
 	after, err := h.cache.Contact(context.Background(), realm)
 	must(t, err)
 	if after.Position != before.Position {

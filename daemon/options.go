@@ -12,13 +12,13 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"golang.org/x/sync/singleflight"
-	"golang.org/x/sys/unix"
-
 	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/seal"
+	"golang.org/x/sync/singleflight"
+	"golang.org/x/sys/unix"
 )
 
 // Policy is what this machine's administrator decided. It is plain data. The
@@ -157,8 +157,8 @@ type Daemon struct {
 	log     *slog.Logger
 	started time.Time
 	clock   *clock
-	local   *localFiles
-	index   *index
+	local   *directory.Files
+	index   *directory.Directory
 	ahead   *ahead // realms that come first
 	link    *link
 
@@ -234,8 +234,8 @@ func New(o Options) (*Daemon, error) {
 	if d.o.Realms == nil {
 		d.o.Realms = NewRealms()
 	}
-	d.local = newLocalFiles(o.LocalFiles, d.ahead)
-	d.index = newIndex(Rules{
+	d.local = directory.NewFiles(o.LocalFiles, d.ahead)
+	d.index = directory.New(directory.Rules{
 		Realm: o.Realm, Users: d.naming(d.p.QualifiedUsers), Groups: d.naming(d.p.QualifiedGroups), Reserved: d.p.Reserved,
 		Allowed: d.allowedID, LocalGroups: d.p.LocalGroups, MaxGroups: d.p.MaxGroups, Keep: d.namedByPolicy, Ahead: d.ahead,
 	})

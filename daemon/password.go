@@ -42,7 +42,7 @@ func (s *login) changePassword(ctx context.Context) identity.Verdict {
 		return v
 	}
 	// The code last: it is good for a minute, and a new password takes its time.
-	if _, held := s.q.e.epoch(identity.TOTP); held {
+	if _, held := s.q.e.Epoch(identity.TOTP); held {
 		var err error
 		if s.code, err = s.conv.Ask(ctx, identity.AskText, codePrompt); err != nil {
 			return identity.Verdict{Code: identity.ConversationFailed}
@@ -53,7 +53,7 @@ func (s *login) changePassword(ctx context.Context) identity.Verdict {
 }
 
 func (s *login) prelim(ctx context.Context) identity.Verdict {
-	if !s.d.reachable(ctx, s.q.e.account.Name) {
+	if !s.d.reachable(ctx, s.q.e.Account().Name) {
 		return s.end(ctx, offlineChange())
 	}
 	if s.OldPass.Len() > 0 {
@@ -114,7 +114,7 @@ func (s *login) newPassword(ctx context.Context) (identity.Secret, identity.Verd
 func (s *login) change(ctx context.Context, changer provider.PasswordChanger, fresh identity.Secret) identity.Verdict {
 	d, e := s.d, s.q.e
 	if s.Peer.UID != 0 {
-		if r := d.reserveAlone(ctx, e.account.UUID, kindLocker, s.Origin()); r.code != identity.Granted {
+		if r := d.reserveAlone(ctx, e.Account().UUID, kindLocker, s.Origin()); r.code != identity.Granted {
 			return s.end(ctx, r)
 		}
 	}
@@ -125,7 +125,7 @@ func (s *login) change(ctx context.Context, changer provider.PasswordChanger, fr
 		defer was.Wipe()
 		defer is.Wipe()
 		defer code.Wipe()
-		return changer.ChangePassword(ctx, e.account.Name, s.Origin(), was, code, is)
+		return changer.ChangePassword(ctx, e.Account().Name, s.Origin(), was, code, is)
 	})
 	switch {
 	case errors.Is(err, provider.ErrWeak):
@@ -134,7 +134,7 @@ func (s *login) change(ctx context.Context, changer provider.PasswordChanger, fr
 		return s.end(ctx, elsewhere())
 	case errors.Is(err, provider.ErrDenied):
 		return identity.Verdict{Code: identity.PasswordMismatch}
-	case err == nil && (r.Token == nil || !e.isOf(r.Token)):
+	case err == nil && (r.Token == nil || !e.IsOf(r.Token)):
 		err = provider.ErrOffline
 		fallthrough
 	case err != nil:
@@ -143,13 +143,13 @@ func (s *login) change(ctx context.Context, changer provider.PasswordChanger, fr
 			"Try to log in with the new one, then with the old."))
 	}
 	d.note(evAnswered, nil)
-	before, _ := e.epoch(identity.Password)
+	before, _ := e.Epoch(identity.Password)
 	// The new token's epoch ends the old verifier, in one transaction.
 	_ = d.learn(d.base, news{records: []provider.Record{r}}) // logged there
-	if now := d.index.withUUID(e.account.UUID); now != nil && now.state == identity.Active {
+	if now := d.index.WithUUID(e.Account().UUID); now != nil && now.State() == identity.Active {
 		d.succeeded(ctx, now, s.Origin(), fresh)
-		if after, ok := now.epoch(identity.Password); ok && s.Peer.UID == 0 {
-			d.earnings.renew(e.account.UUID, s.Process, before, after)
+		if after, ok := now.Epoch(identity.Password); ok && s.Peer.UID == 0 {
+			d.earnings.renew(e.Account().UUID, s.Process, before, after)
 		}
 	}
 	return identity.Verdict{Code: identity.Granted, Password: fresh}

@@ -24,17 +24,17 @@ func (s *login) passwordDue(ctx context.Context) identity.Verdict {
 		return granted
 	}
 	e, now := s.q.e, s.d.clock.now()
-	if !slices.ContainsFunc(e.factors, func(f identity.Factor) bool { return f.Due(now) }) {
+	if !slices.ContainsFunc(e.Factors(), func(f identity.Factor) bool { return f.Due(now) }) {
 		return granted
 	}
 	with := s.proved
 	if len(with) == 0 {
-		with = s.d.earnings.of(e.account.UUID, s.Service, s.Process)
+		with = s.d.earnings.of(e.Account().UUID, s.Service, s.Process)
 	}
 	if !slices.Contains(identity.Kinds(with), identity.Password) {
 		return granted
 	}
-	if s.d.reachable(ctx, e.account.Name) {
+	if s.d.reachable(ctx, e.Account().Name) {
 		return identity.Verdict{Code: identity.NewPasswordNeeded}
 	}
 	if err := s.conv.Tell(ctx, identity.TellInfo, "Your password must be changed. Run passwd when the server can be reached."); err != nil {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
 )
@@ -38,7 +39,7 @@ func (d *Daemon) directory() *report.Directory {
 	if !s.Until.Equal(identity.Forever()) {
 		r.Until = &s.Until
 	}
-	if rev, since := d.index.revisions(); rev.Content != p.content || r.Written == nil {
+	if rev, since := d.index.Revisions(); rev.Content != p.content || r.Written == nil {
 		r.StaleSince = &since
 	}
 	return &r
@@ -79,20 +80,20 @@ func (d *Daemon) directoryFindings(r *report.Directory) []report.Finding {
 
 // localGroupFindings names the groups that cannot be given.
 func (d *Daemon) localGroupFindings() []report.Finding {
-	l, err := d.local.now()
+	l, err := d.local.Now()
 	if err != nil {
 		return nil // every lookup says so
 	}
 	var list []report.Finding
 	for _, name := range slices.Sorted(maps.Keys(d.p.LocalGroups)) {
-		gid, ok := l.gidOf(name)
+		gid, ok := l.GidOf(name)
 		switch {
 		case !ok:
 			list = append(list, report.Finding{
 				Check: "groups", Severity: report.Warning, Detail: fmt.Sprintf("The local group %s, which members of a group of the realm are to have, is not in /etc/group.", printable(name)),
 				Mend: "Add it with groupadd, or take it out of [groups] local.",
 			})
-		case !mayGive(gid):
+		case !directory.MayGive(gid):
 			list = append(list, report.Finding{
 				Check: "groups", Severity: report.Problem, Detail: fmt.Sprintf("The local group %s has the id %d, which nobody is given.", printable(name), gid),
 				Mend: "Take it out of [groups] local.",

@@ -123,15 +123,15 @@ func whoever[T any](r *Realms, remembers func(*Daemon) bool, ask func(*Daemon) (
 
 func (d *Daemon) remembersName(typed string) bool {
 	name, err := d.canonical(typed)
-	return err == nil && d.index.named(name) != nil
+	return err == nil && d.index.Named(name) != nil
 }
 
 func (d *Daemon) remembersGroup(typed string) bool {
 	name, err := d.canonicalGroup(typed)
-	return err == nil && d.index.hasGroup(name)
+	return err == nil && d.index.HasGroup(name)
 }
 
-func (d *Daemon) remembersUID(uid uint32) bool { return d.index.withUID(uid) != nil }
+func (d *Daemon) remembersUID(uid uint32) bool { return d.index.WithUID(uid) != nil }
 
 // AccountByName is [Daemon.AccountByName].
 func (r *Realms) AccountByName(ctx context.Context, name string) (identity.Account, error) {
@@ -171,7 +171,7 @@ func (r *Realms) GroupByName(ctx context.Context, name string) (identity.GroupEn
 
 // GroupByGID is [Daemon.GroupByGID].
 func (r *Realms) GroupByGID(ctx context.Context, gid uint32) (identity.GroupEntry, error) {
-	return whoever(r, func(d *Daemon) bool { return d.index.hasGID(gid) },
+	return whoever(r, func(d *Daemon) bool { return d.index.HasGID(gid) },
 		func(d *Daemon) (identity.GroupEntry, error) { return d.GroupByGID(ctx, gid) })
 }
 

@@ -117,7 +117,7 @@ func TestANameThatTwoRealmsHaveIsTheFirstsAndStatusSaysSo(t *testing.T) {
 			w.first.srv.remove(id)
 		}
 	}
-	w.first.wait("the first bob gone", func() bool { return w.first.d.index.named("bob") == nil })
+	w.first.wait("the first bob gone", func() bool { return w.first.d.index.Named("bob") == nil })
 	if a, err := w.AccountByName(bg, "bob"); err != nil || a.UID != 1900100101 {
 		t.Errorf("%+v, %v", a, err)
 	}
@@ -265,7 +265,7 @@ func TestAFileIsNotOutOfDateForAStandingThatChanged(t *testing.T) {
 	}
 	at := w.first.clk.now()
 	of := w.Revisions()
-	w.second.d.index.stand(func() identity.DirectoryStanding { return identity.DirectoryStanding{} })
+	w.second.d.index.Stand(func() identity.DirectoryStanding { return identity.DirectoryStanding{} })
 	if w.Revisions().Standing == of.Standing {
 		t.Fatal("the standing did not change")
 	}

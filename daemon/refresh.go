@@ -9,11 +9,11 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"golang.org/x/sync/errgroup"
-
+	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/report"
+	"golang.org/x/sync/errgroup"
 )
 
 // Where the server tells of no change, each entry is fetched anew before it is older
@@ -56,10 +56,10 @@ func (d *Daemon) refresh(ctx context.Context) error {
 	var due []func() error
 	var mu sync.Mutex // guards still while entries are fetched
 	still := unmoved{}
-	for _, p := range d.index.all() {
+	for _, p := range d.index.All() {
 		if at, is := d.unmoved[p.UUID()]; is && !d.old(at) {
 			still[p.UUID()] = at
-		} else if d.old(p.fetchedAt()) {
+		} else if d.old(p.FetchedAt()) {
 			due = append(due, func() error {
 				begun := d.clock.now()
 				moved, err := d.refetch(ctx, p)
@@ -72,7 +72,7 @@ func (d *Daemon) refresh(ctx context.Context) error {
 			})
 		}
 	}
-	for _, g := range d.index.allFound() {
+	for _, g := range d.index.OnDemand() {
 		if d.old(g.Fetched()) {
 			due = append(due, func() error { return d.refreshGroup(ctx, g) })
 		}
@@ -119,19 +119,19 @@ func fetchAll(ctx context.Context, due []func() error) error {
 // refetch fetches one account anew by its name. When another has that now, its number
 // tells whether it is gone or is called otherwise. It tells whether the account is another
 // here since: as the server has it, or gone. It is not when what the server has is refused.
-func (d *Daemon) refetch(ctx context.Context, p *packed) (moved bool, err error) {
+func (d *Daemon) refetch(ctx context.Context, p *directory.Packed) (moved bool, err error) {
 	for _, fetch := range []func() error{
-		func() error { return d.fetchName(ctx, p.name()) },
+		func() error { return d.fetchName(ctx, p.Name()) },
 		func() error { return d.fetchUID(ctx, p.UID()) },
 	} {
 		if err := fetch(); err != nil {
 			return false, err
 		}
-		now := d.index.withUUID(p.UUID())
+		now := d.index.WithUUID(p.UUID())
 		if now == nil || !now.Unchanged(p) {
 			return true, nil
 		}
-		if now.blocked != "" {
+		if now.Blocked() != "" {
 			break // it was answered for: renumbered, it is not to be taken for gone
 		}
 	}
@@ -150,16 +150,16 @@ func (d *Daemon) hasten() report.Refreshed {
 	case d.hurry <- struct{}{}:
 	default: // one is waiting to be read
 	}
-	return report.Refreshed{Accounts: len(d.index.all()), Groups: d.index.countFound()}
+	return report.Refreshed{Accounts: len(d.index.All()), Groups: d.index.CountOnDemand()}
 }
 
 // cacheRefresh fetches one account anew.
-func (d *Daemon) cacheRefresh(ctx context.Context, e *entry, emit func(any) error) error {
-	moved, err := d.refetch(ctx, e.packed)
+func (d *Daemon) cacheRefresh(ctx context.Context, e *directory.Entry, emit func(any) error) error {
+	moved, err := d.refetch(ctx, e.Packed())
 	if err != nil && !errors.Is(err, provider.ErrNotFound) {
 		return fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
 	}
-	if why := d.refused.named(e.account.Name); why != "" {
+	if why := d.refused.named(e.Account().Name); why != "" {
 		return fmt.Errorf("%w here: this machine refuses what the server has: %s", identity.ErrNotFound, why)
 	}
 	if err == nil && !moved {
@@ -169,7 +169,7 @@ func (d *Daemon) cacheRefresh(ctx context.Context, e *entry, emit func(any) erro
 		return fmt.Errorf("%w: the server's state of the account is older than the one that this machine holds. "+
 			"The machine reads the whole list of the realm now, and the list counts; see \"sallyport status\"", identity.ErrUnavailable)
 	}
-	if d.index.withUUID(e.account.UUID) == nil {
+	if d.index.WithUUID(e.Account().UUID) == nil {
 		return emit(report.Refreshed{Gone: true})
 	}
 	return emit(report.Refreshed{Accounts: 1})

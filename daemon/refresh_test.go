@@ -30,11 +30,11 @@ func TestNoEntryGetsOlderThanItsAge(t *testing.T) {
 			must(t, h.d.refresh(bg))
 			h.clk.pass(step) // just before the next one
 			now := h.d.clock.now()
-			if age := now.Sub(h.d.index.named("alice").fetched); age > h.d.p.RefreshEvery {
+			if age := now.Sub(h.d.index.Named("alice").Fetched()); age > h.d.p.RefreshEvery {
 				t.Fatalf("the account is %s old", age)
 			}
-			for _, g := range h.d.index.allFound() {
-				if age := now.Sub(g.fetched); age > h.d.p.RefreshEvery {
+			for _, g := range h.d.index.OnDemand() {
+				if age := now.Sub(g.Fetched()); age > h.d.p.RefreshEvery {
 					t.Fatalf("the group is %s old", age)
 				}
 			}
@@ -65,21 +65,21 @@ func TestAnEntryThatTheServerHasNoAnswerForKeepsNoOtherOld(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []identity.Name{"alice", "carol"} {
-		if h.d.index.named(name).fetched.Before(begun) {
+		if h.d.index.Named(name).Fetched().Before(begun) {
 			t.Errorf("%s is as old as before", name)
 		}
 	}
-	if h.d.index.allFound()[0].fetched.Before(begun) {
+	if h.d.index.OnDemand()[0].Fetched().Before(begun) {
 		t.Error("the group is as old as before")
 	}
-	if !h.d.index.named("bob").fetched.Before(begun) {
+	if !h.d.index.Named("bob").Fetched().Before(begun) {
 		t.Error("who has no answer looks fetched")
 	}
 	// A server that is away is asked for a few, not for all.
 	h.srv.broken.Store(identity.Name(""))
 	h.d.note(evAnswered, nil)
 	for range uint32(40) {
-		g := identity.Group{UUID: uuid.New(), Name: identity.Name("g" + uuid.NewString()[:8]), GID: 1900002000 + uint32(len(h.d.index.allFound()))}
+		g := identity.Group{UUID: uuid.New(), Name: identity.Name("g" + uuid.NewString()[:8]), GID: 1900002000 + uint32(len(h.d.index.OnDemand()))}
 		h.groups.set(g)
 		h.expectGroup(g)
 	}
@@ -110,8 +110,8 @@ func TestSeveralAreFetchedAnewAtATime(t *testing.T) {
 	h.wait("as many questions as may be under way", func() bool { return h.groups.asked.Load()-before == atOnce })
 	close(hold)
 	must(t, <-ended)
-	for _, g := range h.d.index.allFound() {
-		if h.d.old(g.fetched) {
+	for _, g := range h.d.index.OnDemand() {
+		if h.d.old(g.Fetched()) {
 			t.Errorf("%s is as old as before", g.Name)
 		}
 	}
@@ -153,7 +153,7 @@ func TestAnAccountWhoseNewerStateIsRefusedIsAskedForAsOftenAsOthers(t *testing.T
 	}
 	h.srv.set(t, alice, func(p *person) { p.token.Account.GID++; p.token.Groups[0].GID++ })
 	h.refreshed()
-	if h.d.index.named("alice").blocked == "" {
+	if h.d.index.Named("alice").Blocked() == "" {
 		t.Fatal("she was not blocked")
 	}
 	before := h.srv.fetches.Load()
@@ -166,7 +166,7 @@ func TestAnAccountWhoseNewerStateIsRefusedIsAskedForAsOftenAsOthers(t *testing.T
 	}
 	h.srv.set(t, alice, func(p *person) { p.token.Account.GID--; p.token.Groups[0].GID-- })
 	h.refreshed()
-	if h.d.index.named("alice").blocked != "" {
+	if h.d.index.Named("alice").Blocked() != "" {
 		t.Error("she is still blocked")
 	}
 }

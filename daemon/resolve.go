@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
+	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 )
@@ -99,7 +99,7 @@ type answer struct {
 
 // fetch asks the server for one account.
 func (d *Daemon) fetch(ctx context.Context, key string, call func(context.Context) (answer, error),
-	fits func(*identity.IDToken) bool, held func() *entry,
+	fits func(*identity.IDToken) bool, held func() *directory.Entry,
 ) error {
 	return flight(ctx, d, key, call,
 		func(r answer) bool { return r.Token != nil && fits(r.Token) },
@@ -108,12 +108,12 @@ func (d *Daemon) fetch(ctx context.Context, key string, call func(context.Contex
 				<-r.ahead //nolint:errcheck // its word is of no use to a no; no question of this one outlives it
 			}
 			if e := held(); e != nil {
-				return d.learn(d.base, news{gone: []uuid.UUID{e.account.UUID}})
+				return d.learn(d.base, news{gone: []uuid.UUID{e.Account().UUID}})
 			}
 			return nil
 		},
 		func(r answer) error {
-			if e := d.index.named(r.Token.Account.Name); e == nil || !e.isOf(r.Token) {
+			if e := d.index.Named(r.Token.Account.Name); e == nil || !e.IsOf(r.Token) {
 				if err := d.ahead.settle(d.base, r.Token, r.ahead); err != nil {
 					return err
 				}
@@ -127,14 +127,14 @@ func (d *Daemon) fetchName(ctx context.Context, name identity.Name) error {
 	return d.fetch(ctx, nameKey(name),
 		func(ctx context.Context) (answer, error) {
 			var ahead <-chan error
-			if d.index.named(name) == nil {
+			if d.index.Named(name) == nil {
 				ahead = d.ahead.ask(d.base, name) // beside ours, so that nobody waits twice
 			}
 			r, err := d.o.Provider.Fetch(ctx, name)
 			return answer{r, ahead}, err //nolint:wrapcheck // of the provider's kinds
 		},
 		func(t *identity.IDToken) bool { return t.Account.Name == name },
-		func() *entry { return d.index.named(name) })
+		func() *directory.Entry { return d.index.Named(name) })
 }
 
 func (d *Daemon) fetchUID(ctx context.Context, uid uint32) error {
@@ -144,12 +144,12 @@ func (d *Daemon) fetchUID(ctx context.Context, uid uint32) error {
 			return answer{Record: r}, err //nolint:wrapcheck // of the provider's kinds
 		},
 		func(t *identity.IDToken) bool { return t.Account.UID == uid },
-		func() *entry { return d.index.withUID(uid) })
+		func() *directory.Entry { return d.index.WithUID(uid) })
 }
 
 // find looks in the index, then asks the server unless the answer is known to be
 // no. With urgent the server is asked whenever it is not known to be watching.
-func (d *Daemon) find(ctx context.Context, look func() *entry, fetch func(context.Context) error, urgent bool) (*entry, error) {
+func (d *Daemon) find(ctx context.Context, look func() *directory.Entry, fetch func(context.Context) error, urgent bool) (*directory.Entry, error) {
 	if e := look(); e != nil {
 		return e, nil
 	}
@@ -173,8 +173,8 @@ func (d *Daemon) find(ctx context.Context, look func() *entry, fetch func(contex
 	return nil, fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
 }
 
-func (d *Daemon) findName(ctx context.Context, name identity.Name, urgent bool) (*entry, error) {
-	return d.find(ctx, func() *entry { return d.index.named(name) },
+func (d *Daemon) findName(ctx context.Context, name identity.Name, urgent bool) (*directory.Entry, error) {
+	return d.find(ctx, func() *directory.Entry { return d.index.Named(name) },
 		func(ctx context.Context) error { return d.fetchName(ctx, name) }, urgent)
 }
 
@@ -208,12 +208,12 @@ func (d *Daemon) naming(qualified bool) identity.Naming {
 }
 
 // served returns e unless this machine's own files have its name, uid or gid.
-func (d *Daemon) served(e *entry) (*entry, error) {
+func (d *Daemon) served(e *directory.Entry) (*directory.Entry, error) {
 	l, err := d.localNow()
 	if err != nil {
 		return nil, err
 	}
-	if l.hides(e.account.Name, e.account.UID, e.account.GID) {
+	if l.Hides(e.Account().Name, e.Account().UID, e.Account().GID) {
 		return nil, identity.ErrNotFound
 	}
 	return e, nil
@@ -224,33 +224,33 @@ var errLapsed = fmt.Errorf("%w: the last contact with the server is too long ago
 
 // recent returns e, or what the server says of it now, when what is remembered is
 // too old to be answered.
-func (d *Daemon) recent(ctx context.Context, e *entry) (*entry, error) {
+func (d *Daemon) recent(ctx context.Context, e *directory.Entry) (*directory.Entry, error) {
 	if !d.lapsed(d.ageOf(e).checked) {
 		return e, nil
 	}
-	if d.link.justFailed() || d.fetchName(ctx, e.account.Name) != nil {
+	if d.link.justFailed() || d.fetchName(ctx, e.Account().Name) != nil {
 		return nil, errLapsed
 	}
-	if e = d.index.withUUID(e.account.UUID); e == nil {
+	if e = d.index.WithUUID(e.Account().UUID); e == nil {
 		return nil, identity.ErrNotFound
 	}
 	return e, nil
 }
 
 // named finds the account that a name stands for, and that is ours to answer.
-func (d *Daemon) named(ctx context.Context, typed string) (*entry, error) {
+func (d *Daemon) named(ctx context.Context, typed string) (*directory.Entry, error) {
 	name, err := d.canonical(typed)
 	if err != nil {
 		return nil, identity.ErrNotFound
 	}
-	local, err := d.local.accountNamed(typed, string(name))
+	local, err := d.local.AccountNamed(typed, string(name))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
 	}
 	if local {
 		return nil, identity.ErrNotFound
 	}
-	e, err := d.find(ctx, func() *entry { return d.index.named(name) },
+	e, err := d.find(ctx, func() *directory.Entry { return d.index.Named(name) },
 		d.unlessAbsent(nameKey(name), func(ctx context.Context) error { return d.fetchName(ctx, name) }), false)
 	if err != nil {
 		return nil, err
@@ -269,7 +269,7 @@ func (d *Daemon) AccountByName(ctx context.Context, name string) (identity.Accou
 	if err != nil {
 		return identity.Account{}, err
 	}
-	return e.account, nil
+	return e.Account(), nil
 }
 
 // AccountByUID is AccountByName by user id.
@@ -277,7 +277,7 @@ func (d *Daemon) AccountByUID(ctx context.Context, uid uint32) (identity.Account
 	if !d.allowedID(uid) {
 		return identity.Account{}, identity.ErrNotFound
 	}
-	e, err := d.find(ctx, func() *entry { return d.index.withUID(uid) },
+	e, err := d.find(ctx, func() *directory.Entry { return d.index.WithUID(uid) },
 		d.unlessAbsent(uidKey(uid), func(ctx context.Context) error { return d.fetchUID(ctx, uid) }), false)
 	if err == nil {
 		e, err = d.recent(ctx, e)
@@ -288,7 +288,7 @@ func (d *Daemon) AccountByUID(ctx context.Context, uid uint32) (identity.Account
 	if err != nil {
 		return identity.Account{}, err
 	}
-	return e.account, nil
+	return e.Account(), nil
 }
 
 // GroupByName returns the group and those of its members that are known here.
@@ -297,8 +297,8 @@ func (d *Daemon) GroupByName(ctx context.Context, name string) (identity.GroupEn
 	if err != nil {
 		return identity.GroupEntry{}, identity.ErrNotFound
 	}
-	return d.group(ctx, d.groupByName(n), func(l local) bool {
-		return l.hasGroupName(name, n)
+	return d.group(ctx, d.groupByName(n), func(l directory.Local) bool {
+		return l.HasGroupName(name, n)
 	})
 }
 
@@ -307,5 +307,5 @@ func (d *Daemon) GroupByGID(ctx context.Context, gid uint32) (identity.GroupEntr
 	if !d.allowedID(gid) {
 		return identity.GroupEntry{}, identity.ErrNotFound
 	}
-	return d.group(ctx, d.groupByGID(gid), func(l local) bool { return l.hasGID(gid) })
+	return d.group(ctx, d.groupByGID(gid), func(l directory.Local) bool { return l.HasGID(gid) })
 }

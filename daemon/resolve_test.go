@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
+	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 )
@@ -236,8 +236,8 @@ func TestAServerThatAnswersWithAnotherAccountIsNotBelieved(t *testing.T) {
 		r, err := h.srv.Fetch(ctx, "bob")
 		return answer{Record: r}, err
 	},
-		func(t *identity.IDToken) bool { return t.Account.Name == "alice" }, func() *entry { return nil })
-	if !errors.Is(err, provider.ErrOffline) || h.d.index.named("bob") != nil {
+		func(t *identity.IDToken) bool { return t.Account.Name == "alice" }, func() *directory.Entry { return nil })
+	if !errors.Is(err, provider.ErrOffline) || h.d.index.Named("bob") != nil {
 		t.Fatalf("%v", err)
 	}
 }
@@ -250,9 +250,9 @@ func TestAccountsAreRefreshedWhereNothingIsPushed(t *testing.T) {
 	h.run()
 	h.clk.pass(time.Hour)
 	h.srv.set(t, tok, func(p *person) { p.token.State = identity.Disabled })
-	h.wait("the refresh", func() bool { h.clk.pass(time.Second); return h.d.index.named("alice").state == identity.Disabled })
+	h.wait("the refresh", func() bool { h.clk.pass(time.Second); return h.d.index.Named("alice").State() == identity.Disabled })
 	h.srv.remove(tok.Account.UUID)
-	h.wait("the end", func() bool { h.clk.pass(time.Second); return h.d.index.named("alice") == nil })
+	h.wait("the end", func() bool { h.clk.pass(time.Second); return h.d.index.Named("alice") == nil })
 }
 
 func TestTheAccountPhaseAsksTheServerWhenNothingIsPushed(t *testing.T) {

@@ -159,7 +159,7 @@ func (d *Daemon) list(ctx context.Context, l provider.Lister) error {
 	if err := d.disown(ctx); err != nil {
 		return err
 	}
-	list := d.index.beginList()
+	list := d.index.BeginList()
 	was := d.kept.Load()
 	var batch []provider.Record
 	seen := make(map[uuid.UUID]bool)
@@ -180,10 +180,10 @@ func (d *Daemon) list(ctx context.Context, l provider.Lister) error {
 	n := news{records: batch, list: list, after: was, contact: &cache.Contact{
 		Position: position.Revision, History: position.History, Complete: true, At: d.clock.now(), LostAt: was.LostAt, LostWhy: was.LostWhy,
 	}}
-	d.index.moved(was.History, position.History)
-	for _, p := range d.index.all() {
+	d.index.Moved(was.History, position.History)
+	for _, p := range d.index.All() {
 		// What came meanwhile by another way may be newer than the list.
-		if !seen[p.UUID()] && !list.since(p) {
+		if !seen[p.UUID()] && !list.Since(p) {
 			n.gone = append(n.gone, p.UUID())
 		}
 	}
@@ -199,7 +199,7 @@ func (d *Daemon) list(ctx context.Context, l provider.Lister) error {
 	if d.kept.Load() != n.contact {
 		return errRelist // the cache was cleared meanwhile
 	}
-	d.index.own()
+	d.index.EndDisown()
 	if len(n.gone) > 0 {
 		d.askAgain()
 	}
@@ -258,7 +258,7 @@ func (s *stream) event(ctx context.Context, e provider.Event) error {
 	}
 	moved := e.Position.History != k.History
 	if moved {
-		d.index.moved(k.History, e.Position.History)
+		d.index.Moved(k.History, e.Position.History)
 		k.History = e.Position.History
 		d.log.InfoContext(ctx, "the server goes on in another history, and nothing was lost", "history", k.History)
 	}

@@ -30,7 +30,7 @@ func sealedBy(t *testing.T, kind string, tpm *swtpm.TPM) func(*house) {
 
 func (h *house) verifierOfAlice() cache.Verifier {
 	h.t.Helper()
-	v, err := h.cache.Verifier(context.Background(), h.d.index.named("alice").account.UUID, identity.Password)
+	v, err := h.cache.Verifier(context.Background(), h.d.index.Named("alice").Account().UUID, identity.Password)
 	must(h.t, err)
 	return v
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/report"
 	"github.com/sallyport-auth/sallyport/trouble"
@@ -15,7 +16,7 @@ import (
 func (d *Daemon) status(ctx context.Context) report.Status {
 	l := d.link.view()
 	has, err := d.countVerifiers(ctx)
-	all := d.index.all()
+	all := d.index.All()
 	p := report.Provider{
 		Name: d.o.Provider.Name(), State: l.state.String(), Since: l.since, LastError: l.lastErr, Alarm: l.alarm,
 		Complete: d.kept.Load().Complete, Position: d.kept.Load().Position, Refused: d.allRefused(all),
@@ -36,10 +37,10 @@ func (d *Daemon) status(ctx context.Context) report.Status {
 	s := report.Status{
 		Version: d.o.Version, Started: d.started, Machine: d.o.Machine, Realm: d.o.Realm,
 		Providers: []report.Provider{p},
-		Cache:     report.Cache{Path: d.o.Cache.Path(), Accounts: len(all), Groups: d.index.countFound(), Verifiers: d.ableOffline(ctx, has), Rebuilt: d.o.Cache.Rebuilt()},
+		Cache:     report.Cache{Path: d.o.Cache.Path(), Accounts: len(all), Groups: d.index.CountOnDemand(), Verifiers: d.ableOffline(ctx, has), Rebuilt: d.o.Cache.Rebuilt()},
 		Seal:      report.Seal{Kind: d.o.Sealer.Kind(), Detail: d.o.SealDetail},
 	}
-	s.StrengthGated = d.index.strengthGated()
+	s.StrengthGated = d.index.StrengthGated()
 	s.Directory, s.Cards = d.directory(), d.cardStatus(ctx)
 	s.Findings = slices.Concat(d.sealFindings(), d.identityFindings(), d.findings(l, p, err), d.historyFindings(), d.lockFindings(ctx), d.cardFindings(ctx),
 		d.directoryFindings(s.Directory), d.serverFindings(ctx))
@@ -66,18 +67,18 @@ func (d *Daemon) capabilities() []capability {
 }
 
 // allRefused adds to what was refused on arrival what this machine hides now.
-func (d *Daemon) allRefused(all []*packed) []report.Refusal {
+func (d *Daemon) allRefused(all []*directory.Packed) []report.Refusal {
 	list := d.refused.all()
-	l, err := d.local.now()
+	l, err := d.local.Now()
 	for _, p := range all {
-		if err == nil && l.hidesPacked(p) {
-			list = append(list, report.Refusal{Name: string(p.name()), Reason: hiddenWhy(l, p)})
+		if err == nil && l.HidesPacked(p) {
+			list = append(list, report.Refusal{Name: string(p.Name()), Reason: hiddenWhy(l, p)})
 		}
 	}
 	list = append(list, d.refusedGroups.all()...)
 	list = append(list, d.subordinateGroups(l)...)
-	for _, g := range d.index.problems() {
-		list = append(list, report.Refusal{Name: "group " + string(g.Name), Reason: g.problem})
+	for _, g := range d.index.Problems() {
+		list = append(list, report.Refusal{Name: "group " + string(g.Name), Reason: g.Problem()})
 	}
 	return list
 }
@@ -137,11 +138,11 @@ func (d *Daemon) fill(text string) string {
 }
 
 // hiddenWhy says what hides an account.
-func hiddenWhy(l local, p *packed) string {
-	if l.isAhead(p.name()) {
+func hiddenWhy(l directory.Local, p *directory.Packed) string {
+	if l.IsAhead(p.Name()) {
 		return "its name is that of an account of a realm that comes first"
 	}
-	if a := p.account(); l.isSubordinate(a.UID, a.GID) {
+	if a := p.Account(); l.IsSubordinate(a.UID, a.GID) {
 		return fmt.Sprintf("its uid %d or gid %d lies in a range of /etc/subuid or /etc/subgid, whose owner could become it: move that range, or the realm's ids", a.UID, a.GID)
 	}
 	return "its name or uid is a local account's, or its gid a local group's"
@@ -149,9 +150,9 @@ func hiddenWhy(l local, p *packed) string {
 
 // subordinateGroups are the groups that are left out because their gid is one that
 // /etc/subgid gives to somebody.
-func (d *Daemon) subordinateGroups(l local) []report.Refusal {
+func (d *Daemon) subordinateGroups(l directory.Local) []report.Refusal {
 	var list []report.Refusal
-	for _, g := range d.index.subordinate(l) {
+	for _, g := range d.index.Subordinate(l) {
 		list = append(list, report.Refusal{
 			Name: "group " + string(g.Name), Reason: fmt.Sprintf("its gid %d lies in a range of /etc/subgid, whose owner could become it", g.GID),
 		})

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
+	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 )
@@ -115,7 +115,7 @@ func (d *Daemon) missingFactor(g goal, otherwise string) string {
 // nothing is remembered of, or for, anyone else.
 func (s *login) place() (place, bool) {
 	where := s.d.p.Services[s.Service].at(s.Session)
-	at := place{account: s.q.e.account.UUID, uid: s.q.e.account.UID, asker: s.RemoteUser, session: where}
+	at := place{account: s.q.e.Account().UUID, uid: s.q.e.Account().UID, asker: s.RemoteUser, session: where}
 	return at, s.Peer.UID == 0 && s.Session.Known()
 }
 
@@ -126,9 +126,9 @@ func (s *login) steppingUp() bool {
 }
 
 // stale says why a proof does not count any more; "" while it does.
-func (d *Daemon) stale(p Service, e *entry, v proof) string {
+func (d *Daemon) stale(p Service, e *directory.Entry, v proof) string {
 	for _, f := range v.factors {
-		if !e.holds(f) {
+		if !e.Holds(f) {
 			return "what was proved has changed since"
 		}
 	}
@@ -228,7 +228,7 @@ func (s *login) loggedOut() {
 		return
 	}
 	ends := s.Session
-	s.d.proofs.forget(s.q.e.account.UUID, func(at place) bool {
+	s.d.proofs.forget(s.q.e.Account().UUID, func(at place) bool {
 		switch {
 		case audited(ends) && at.session.Audit == ends.Audit:
 			return true
@@ -251,7 +251,7 @@ func (d *Daemon) revoke(t *identity.IDToken) {
 	if t == nil {
 		return
 	}
-	if e := d.index.withUUID(t.Account.UUID); e == nil || e.state != identity.Active || e.blocked != "" {
+	if e := d.index.WithUUID(t.Account.UUID); e == nil || e.State() != identity.Active || e.Blocked() != "" {
 		d.proofs.forget(t.Account.UUID, nil)
 		d.earnings.forget(t.Account.UUID)
 	}

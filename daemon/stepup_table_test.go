@@ -101,10 +101,10 @@ func (h *house) push(tok identity.IDToken, change func(*identity.IDToken)) {
 	if h.d.link.now() == online {
 		want := tok.State
 		h.wait("the change", func() bool {
-			e := h.d.index.withUUID(tok.Account.UUID)
+			e := h.d.index.WithUUID(tok.Account.UUID)
 			h.srv.mu.Lock()
 			defer h.srv.mu.Unlock()
-			return e != nil && e.state == want && e.revision == h.srv.people[tok.Account.UUID].token.Revision
+			return e != nil && e.State() == want && e.Revision() == h.srv.people[tok.Account.UUID].token.Revision
 		})
 		return
 	}

@@ -134,7 +134,7 @@ func TestAProofOfASessionCountsInAllOfItAndNowhereElse(t *testing.T) {
 	v := h.d.proofs.of(token("alice", 1).Account.UUID, 0)
 	for _, p := range v {
 		whole := p.session.Leader == 0
-		for _, s := range h.d.describeProof(h.d.index.withUID(1900000100), p).Services {
+		for _, s := range h.d.describeProof(h.d.index.WithUID(1900000100), p).Services {
 			if (s.Service == "sudo") != whole && p.session.Audit != identity.NoAuditSession {
 				t.Errorf("a proof of %+v is said to count for %s", p.session, s.Service)
 			}
@@ -285,7 +285,7 @@ func TestAProofThatEndsWhileItIsJudgedIsNone(t *testing.T) {
 		t.Fatal(r)
 	}
 	drops := check{name: "drops", rule: func(d *Daemon, _ context.Context, q *question) ruling {
-		d.proofs.forget(q.e.account.UUID, nil)
+		d.proofs.forget(q.e.Account().UUID, nil)
 		return fine("")
 	}}
 	yes := check{name: "yes", rule: func(*Daemon, context.Context, *question) ruling { return fine("") }}

@@ -55,7 +55,7 @@ func (d *Daemon) givenSubIDs() []identity.SubIDs {
 	given := d.subs.all()
 	list := make([]identity.SubIDs, 0, len(given))
 	for id, start := range given {
-		if uid := d.index.boundUID(id); uid != 0 {
+		if uid := d.index.BoundUID(id); uid != 0 {
 			list = append(list, identity.SubIDs{UID: uid, Start: start})
 		}
 	}
@@ -99,13 +99,13 @@ func (d *Daemon) SubIDsOf(ctx context.Context, peer identity.Peer, name string) 
 	if err != nil {
 		return identity.IDRange{}, err
 	}
-	if start, ok := d.subs.start(e.account.UUID); ok {
+	if start, ok := d.subs.start(e.Account().UUID); ok {
 		return subid.Range(start), nil
 	}
-	if peer.UID != 0 && peer.UID != e.account.UID {
+	if peer.UID != 0 && peer.UID != e.Account().UID {
 		return identity.IDRange{}, fmt.Errorf("%w: only root and the account itself are given subordinate ids", identity.ErrUnavailable)
 	}
-	start, err := d.giveSubIDs(ctx, e.account.UUID)
+	start, err := d.giveSubIDs(ctx, e.Account().UUID)
 	if err != nil {
 		return identity.IDRange{}, fmt.Errorf("%w: subordinate ids: %w", identity.ErrUnavailable, err)
 	}
@@ -118,7 +118,7 @@ func (d *Daemon) beginSession(ctx context.Context, s *login) {
 	if s.Operation != identity.OpOpenSession || s.Peer.UID != 0 {
 		return
 	}
-	id := s.q.e.account.UUID
+	id := s.q.e.Account().UUID
 	if _, ok := d.subs.start(id); ok {
 		return
 	}
@@ -206,7 +206,7 @@ func (d *Daemon) takenSubIDs(id uuid.UUID) (taken takenIDs, err error) {
 	for _, l := range lines {
 		taken.ranges = append(taken.ranges, l.IDRange)
 	}
-	l, err := d.local.now()
+	l, err := d.local.Now()
 	if err != nil {
 		return takenIDs{}, err
 	}
@@ -217,13 +217,13 @@ func (d *Daemon) takenSubIDs(id uuid.UUID) (taken takenIDs, err error) {
 			ids = append(ids, identity.IDRange{Min: id, Max: id})
 		}
 	}
-	l.eachID(one)
+	l.EachID(one)
 	for _, o := range d.o.Realms.list() {
-		o.index.eachID(one)
+		o.index.EachID(one)
 	}
 	taken.ranges = append(taken.ranges, ids...)
-	if e := d.index.withUUID(id); e != nil {
-		taken.own = ownRange(e.account.UID, d.p.SubIDs, lines, slices.Concat(given, ids))
+	if e := d.index.WithUUID(id); e != nil {
+		taken.own = ownRange(e.Account().UID, d.p.SubIDs, lines, slices.Concat(given, ids))
 	}
 	return taken, nil
 }

@@ -63,7 +63,7 @@ func TestARangeIsNeverGivenTwiceAndNeverTakenBack(t *testing.T) {
 	r, err := h.d.SubIDsOf(bg, asRoot, "alice")
 	must(t, err)
 	for sentence, end := range map[string]func() error{
-		"gone":      func() error { h.d.index.remove(alice.Account.UUID); return nil },
+		"gone":      func() error { h.d.index.Remove(alice.Account.UUID); return nil },
 		"forgotten": func() error { return h.d.Handle(bg, asRoot, report.VerbCacheForget, []byte(`{"name":"alice"}`), nil) },
 		"cleared":   func() error { return h.d.Handle(bg, asRoot, report.VerbCacheClear, nil, nil) },
 		"restarted": func() error { h.restart(); return nil },

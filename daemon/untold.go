@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
 	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/seal"
@@ -60,12 +60,12 @@ func (s *login) endRefused(ctx context.Context, r provider.Reply) {
 		}()
 		return
 	}
-	d.proofs.forget(e.account.UUID, nil)
+	d.proofs.forget(e.Account().UUID, nil)
 	d.withPassword(ctx, s.secret, func(ctx context.Context, own identity.Secret) { d.endVerifier(ctx, e, own) })
 }
 
-func (d *Daemon) endVerifier(ctx context.Context, e *entry, password identity.Secret) {
-	id := e.account.UUID
+func (d *Daemon) endVerifier(ctx context.Context, e *directory.Entry, password identity.Secret) {
+	id := e.Account().UUID
 	unlock, err := d.tries.lock(ctx, id)
 	if err != nil {
 		return
@@ -76,10 +76,10 @@ func (d *Daemon) endVerifier(ctx context.Context, e *entry, password identity.Se
 		return
 	}
 	if err := errors.Join(err, d.o.Cache.DeleteVerifiers(ctx, id)); err != nil {
-		d.log.ErrorContext(ctx, "the verifier of a password that was refused", "account", e.account.Name, "error", err)
+		d.log.ErrorContext(ctx, "the verifier of a password that was refused", "account", e.Account().Name, "error", err)
 		return
 	}
-	d.log.InfoContext(ctx, "the server refuses a password that was right before: it works offline no more", "account", e.account.Name)
+	d.log.InfoContext(ctx, "the server refuses a password that was right before: it works offline no more", "account", e.Account().Name)
 }
 
 // isRemembered tells whether the verifier is of that password. What cannot be checked
@@ -129,8 +129,8 @@ func (x *doubts) end(id uuid.UUID) {
 // doubt asks the server once more for a password that was right before, when a lock would
 // be over. Only a second no ends what is remembered: without an answer it stays, as it
 // does for who was never refused.
-func (d *Daemon) doubt(ctx context.Context, e *entry, password identity.Secret, wait time.Duration) {
-	id := e.account.UUID
+func (d *Daemon) doubt(ctx context.Context, e *directory.Entry, password identity.Secret, wait time.Duration) {
+	id := e.Account().UUID
 	if !d.doubts.begin(id) {
 		return // before the hash: whoever guesses makes no crowd of them
 	}
@@ -138,7 +138,7 @@ func (d *Daemon) doubt(ctx context.Context, e *entry, password identity.Secret, 
 	if is, err := d.isRemembered(ctx, id, password); err != nil || !is {
 		return
 	}
-	d.log.InfoContext(ctx, "the server refuses a password that was right before; it is asked once more, for the account may be locked", "account", e.account.Name, "in", wait)
+	d.log.InfoContext(ctx, "the server refuses a password that was right before; it is asked once more, for the account may be locked", "account", e.Account().Name, "in", wait)
 	over := time.NewTimer(wait)
 	defer over.Stop()
 	select {
@@ -148,7 +148,7 @@ func (d *Daemon) doubt(ctx context.Context, e *entry, password identity.Secret, 
 	}
 	no, err := d.refusesStill(ctx, e, password)
 	if err != nil || !no {
-		d.log.InfoContext(ctx, "that password goes on to be remembered", "account", e.account.Name, "error", err)
+		d.log.InfoContext(ctx, "that password goes on to be remembered", "account", e.Account().Name, "error", err)
 		return
 	}
 	d.proofs.forget(id, nil)
@@ -156,9 +156,9 @@ func (d *Daemon) doubt(ctx context.Context, e *entry, password identity.Secret, 
 }
 
 // refusesStill asks by the password alone, and tells whether that is refused.
-func (d *Daemon) refusesStill(ctx context.Context, e *entry, password identity.Secret) (bool, error) {
+func (d *Daemon) refusesStill(ctx context.Context, e *directory.Entry, password identity.Secret) (bool, error) {
 	r, err := queued(ctx, d, func(ctx context.Context) (provider.Reply, error) {
-		x, r, err := d.o.Provider.Begin(ctx, provider.Attempt{Name: e.account.Name, Service: "sallyportd"})
+		x, r, err := d.o.Provider.Begin(ctx, provider.Attempt{Name: e.Account().Name, Service: "sallyportd"})
 		if err != nil || r.Outcome != provider.Continue {
 			return r, err //nolint:wrapcheck // for the log
 		}

@@ -1,4 +1,4 @@
-package daemon
+package directory
 
 import (
 	"slices"
@@ -57,26 +57,26 @@ func (l *left) moved(from, to uuid.UUID) {
 	l.list = append(l.list, from)
 }
 
-// listing is a list that is being read: what came by another way since it began may be
+// Listing is a list that is being read: what came by another way since it began may be
 // newer than what it says.
-type listing struct {
+type Listing struct {
 	begun uint32
 }
 
-// beginList opens the index for a list that wins: what groups are called is told anew.
-func (x *index) beginList() *listing {
+// BeginList opens the index for a list that wins: what groups are called is told anew.
+func (x *Directory) BeginList() *Listing {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for _, g := range x.groups {
 		g.revision = 0
 	}
 	x.listBegun = x.seq
-	return &listing{begun: x.seq}
+	return &Listing{begun: x.seq}
 }
 
 // forgetGroups lets a token say anew what its groups are called, where it is of another
 // history; the caller holds the lock.
-func (x *index) forgetGroups(t *identity.IDToken) {
+func (x *Directory) forgetGroups(t *identity.IDToken) {
 	for _, g := range t.Groups {
 		if in := x.groups[g.UUID]; in != nil {
 			in.revision = 0
@@ -84,27 +84,27 @@ func (x *index) forgetGroups(t *identity.IDToken) {
 	}
 }
 
-// since tells whether the entry came after the list began. The count wraps, so it is the
+// Since tells whether the entry came after the list began. The count wraps, so it is the
 // difference that tells.
-func (l *listing) since(p *packed) bool { return int32(p.seq-l.begun) > 0 } //nolint:gosec // meant to wrap
+func (l *Listing) Since(p *Packed) bool { return int32(p.seq-l.begun) > 0 } //nolint:gosec // meant to wrap
 
 // late tells why a token is passed over in favour of what is held; "" when it is not.
 // The caller holds the lock; held may be nil.
-func (x *index) late(t *identity.IDToken, held *packed, in *listing) string {
+func (x *Directory) late(t *identity.IDToken, held *Packed, in *Listing) string {
 	if in == nil && x.left.has(t.History) {
 		return "it is of a history that the server has left"
 	}
 	if held == nil || t.Revision >= held.revision || x.historyOf(held) != t.History {
 		return ""
 	}
-	if in != nil && !in.since(held) {
+	if in != nil && !in.Since(held) {
 		return "" // the list wins: the server says now that there is less than it once said
 	}
 	return "a newer one is held"
 }
 
 // historyNumber is the number of a history in the index; the caller holds the lock.
-func (x *index) historyNumber(h uuid.UUID) int {
+func (x *Directory) historyNumber(h uuid.UUID) int {
 	for i, o := range slices.Backward(x.histories) {
 		if o == h {
 			return i
@@ -114,30 +114,30 @@ func (x *index) historyNumber(h uuid.UUID) int {
 	return len(x.histories) - 1
 }
 
-func (x *index) historyOf(p *packed) uuid.UUID { return x.histories[p.history()] }
+func (x *Directory) historyOf(p *Packed) uuid.UUID { return x.histories[p.history()] }
 
-// disown marks all that is held: the server has said that it lost changes.
-func (x *index) disown() {
+// Disown marks all that is held: the server has said that it lost changes.
+func (x *Directory) Disown() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.disownedTo, x.disowned = x.seq, true
-	x.stirred.visible, x.stirred.lost = true, true
+	x.dirty.visible, x.dirty.lost = true, true
 }
 
-// own ends that: the list was taken.
-func (x *index) own() {
+// EndDisown ends that: the list was taken.
+func (x *Directory) EndDisown() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.disowned = false
 }
 
-// isDisowned tells whether the entry is of what the server has lost.
-func (x *index) isDisowned(e *entry) bool {
+// IsDisowned tells whether the entry is of what the server has lost.
+func (x *Directory) IsDisowned(e *Entry) bool {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	return x.disowned && int32(e.seq-x.disownedTo) <= 0 //nolint:gosec // meant to wrap
 }
 
-// moved notes that the machine goes on in another history: what still comes of the one
+// Moved notes that the machine goes on in another history: what still comes of the one
 // that it left is late.
-func (x *index) moved(from, to uuid.UUID) { x.left.moved(from, to) }
+func (x *Directory) Moved(from, to uuid.UUID) { x.left.moved(from, to) }

@@ -1,4 +1,4 @@
-package daemon
+package directory
 
 // table finds records by hash: open addressing with linear probing over the
 // records' numbers, four bytes a place. It holds no key; whoever uses it compares.

@@ -1,4 +1,4 @@
-package daemon
+package directory
 
 import (
 	"encoding/binary"
@@ -10,11 +10,11 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
-// packed is one account as the index holds it, small because there may be a
+// Packed is one account as the index holds it, small because there may be a
 // hundred thousand: two blocks of memory, 176 bytes for a common one. It does not
-// change once it is in the index; a new token makes a new one. [entry] is the same,
+// change once it is in the index; a new token makes a new one. [Entry] is the same,
 // unfolded for whoever decides.
-type packed struct {
+type Packed struct {
 	uuid uuid.UUID
 	// own is the account's own group, when it is as most are: named like the
 	// account, with its uid for a gid, and no other member. Nil: it is a group like
@@ -33,7 +33,7 @@ type packed struct {
 
 // pack makes rest: four lengths and their texts, the two dates, the number of
 // the realm's table of points and that of the history, the factors, and the numbers of the groups.
-func pack(e *entry, table, history int, groups []uint32) *packed {
+func pack(e *Entry, table, history int, groups []uint32) *Packed {
 	a := e.account
 	b := make([]byte, 0, 256)
 	for _, s := range []string{string(a.Name), a.FullName, a.Home, a.Shell} {
@@ -53,7 +53,7 @@ func pack(e *entry, table, history int, groups []uint32) *packed {
 	for _, g := range groups {
 		b = binary.AppendUvarint(b, uint64(g))
 	}
-	return &packed{
+	return &Packed{
 		uuid: a.UUID, rest: string(b), revision: e.revision, seq: e.seq, uid: a.UID, gid: a.GID,
 		fetched:    uint32(min(max(e.fetched.Unix(), 0), math.MaxUint32)),
 		offlineFor: e.offlineFor, keys: uint16(min(e.keys, math.MaxUint16)), state: e.state, blocked: e.blocked != "", //nolint:gosec // bounded
@@ -88,18 +88,20 @@ func (u *unpacker) text(n uint64) string {
 
 // texts reads the account's texts, and leaves the rest. They are parts of rest:
 // nothing is allocated.
-func (p *packed) texts() (name, full, home, shell string, left unpacker) {
+func (p *Packed) texts() (name, full, home, shell string, left unpacker) {
 	u := unpacker(p.rest)
 	n, f, h, s := u.number(), u.number(), u.number(), u.number()
 	return u.text(n), u.text(f), u.text(h), u.text(s), u
 }
 
-func (p *packed) name() identity.Name {
+// Name is the account's.
+func (p *Packed) Name() identity.Name {
 	name, _, _, _, _ := p.texts()
 	return identity.Name(name)
 }
 
-func (p *packed) account() identity.Account {
+// Account is what programs are told.
+func (p *Packed) Account() identity.Account {
 	name, full, home, shell, _ := p.texts()
 	return identity.Account{
 		UUID: p.uuid, Name: identity.Name(name), UID: p.uid, GID: p.gid, FullName: full, Home: home, Shell: shell,
@@ -108,7 +110,7 @@ func (p *packed) account() identity.Account {
 
 // groups calls each with the number of every group but a folded one, in the
 // token's order.
-func (p *packed) groups(each func(number uint32)) {
+func (p *Packed) groups(each func(number uint32)) {
 	_, _, _, _, u := p.texts()
 	u.signed()
 	u.signed()
@@ -125,19 +127,19 @@ func (p *packed) groups(each func(number uint32)) {
 	}
 }
 
-func (p *packed) numbers() []uint32 {
+func (p *Packed) numbers() []uint32 {
 	var list []uint32
 	p.groups(func(n uint32) { list = append(list, n) })
 	return list
 }
 
 // ownGroup is the group that own stands for.
-func (p *packed) ownGroup() identity.Group {
-	return identity.Group{UUID: p.own, Name: p.name(), GID: p.gid}
+func (p *Packed) ownGroup() identity.Group {
+	return identity.Group{UUID: p.own, Name: p.Name(), GID: p.gid}
 }
 
 // table is the number of the realm's table of points.
-func (p *packed) table() int {
+func (p *Packed) table() int {
 	_, _, _, _, u := p.texts()
 	u.signed()
 	u.signed()
@@ -145,7 +147,7 @@ func (p *packed) table() int {
 }
 
 // history is the number of the token's history in the index.
-func (p *packed) history() int {
+func (p *Packed) history() int {
 	_, _, _, _, u := p.texts()
 	u.signed()
 	u.signed()
@@ -153,13 +155,13 @@ func (p *packed) history() int {
 	return int(u.number()) //nolint:gosec // pack wrote it
 }
 
-// entry unpacks all but the points and the groups, which [index.unpack] and
-// [index.groupsOf] read.
-func (p *packed) entry() *entry {
+// Entry unpacks all but the points and the groups, which [Directory.unpack] and
+// [Directory.GroupsOf] read.
+func (p *Packed) Entry() *Entry {
 	_, _, _, _, u := p.texts()
-	e := &entry{
-		account: p.account(), state: p.state, validFrom: u.signed(), validUntil: u.signed(), offlineFor: p.offlineFor,
-		revision: p.revision, keys: int(p.keys), fetched: p.fetchedAt(), seq: p.seq, packed: p,
+	e := &Entry{
+		account: p.Account(), state: p.state, validFrom: u.signed(), validUntil: u.signed(), offlineFor: p.offlineFor,
+		revision: p.revision, keys: int(p.keys), fetched: p.FetchedAt(), seq: p.seq, packed: p,
 	}
 	u.number()
 	u.number()
@@ -172,10 +174,11 @@ func (p *packed) entry() *entry {
 	return e
 }
 
-func (p *packed) fetchedAt() time.Time { return time.Unix(int64(p.fetched), 0) }
+// FetchedAt is when the account's token came.
+func (p *Packed) FetchedAt() time.Time { return time.Unix(int64(p.fetched), 0) }
 
 // UUID is the account's.
-func (p *packed) UUID() uuid.UUID { return p.uuid }
+func (p *Packed) UUID() uuid.UUID { return p.uuid }
 
 // UID is the account's.
-func (p *packed) UID() uint32 { return p.uid }
+func (p *Packed) UID() uint32 { return p.uid }

@@ -1,4 +1,4 @@
-package daemon
+package directory
 
 import (
 	"bytes"
@@ -14,22 +14,22 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
-// localFiles knows the accounts and groups of this machine's own files. They
+// Files knows the accounts and groups of this machine's own files. They
 // are read directly, never through NSS, which would ask us. A file that changed
 // is read again; one that is missing names nobody.
-type localFiles struct {
+type Files struct {
 	accounts, groups localFile
 	subuids, subgids subFile
 	ahead            Ahead
 }
 
-// newLocalFiles reads the files under etc in a root. What realms that come first have
+// NewFiles reads the files under etc in a root. What realms that come first have
 // counts as local.
-func newLocalFiles(root string, a Ahead) *localFiles {
+func NewFiles(root string, a Ahead) *Files {
 	if a == nil {
 		a = foremost{}
 	}
-	return &localFiles{
+	return &Files{
 		ahead:    a,
 		accounts: localFile{path: filepath.Join(root, "etc/passwd")},
 		groups:   localFile{path: filepath.Join(root, "etc/group")},
@@ -114,54 +114,56 @@ func parseNames(b []byte) *names {
 	return n
 }
 
-// local is what the files have at one moment, and with it what realms that come
+// Local is what the files have at one moment, and with it what realms that come
 // first have: names of theirs are as good as local.
-type local struct {
+type Local struct {
 	accounts, groups *names
 	ahead            Ahead
 	subuids, subgids subordinates
 }
 
-func (l *localFiles) now() (local, error) {
+// Now is what the files have at this moment. One that is there and cannot be read is an
+// error: then nobody can be told apart from a local account.
+func (l *Files) Now() (Local, error) {
 	a, err := l.accounts.current()
 	if err != nil {
-		return local{}, err
+		return Local{}, err
 	}
 	g, err := l.groups.current()
 	if err != nil {
-		return local{}, err
+		return Local{}, err
 	}
 	u, err := l.subuids.current()
 	if err != nil {
-		return local{}, err
+		return Local{}, err
 	}
 	s, err := l.subgids.current()
 	if err != nil {
-		return local{}, err
+		return Local{}, err
 	}
-	return local{a, g, l.ahead, u, s}, nil
+	return Local{a, g, l.ahead, u, s}, nil
 }
 
-// hides tells whether the account's name or uid is a local account's, or its gid
+// Hides tells whether the account's name or uid is a local account's, or its gid
 // a local group's: whoever has that gid would be a member. A realm that comes first
 // has its names before this one. An id that is subordinate here is another's, too.
-func (l local) hides(name identity.Name, uid, gid uint32) bool {
+func (l Local) Hides(name identity.Name, uid, gid uint32) bool {
 	return l.accounts.byName[string(name)] || l.accounts.byID[uid] || l.groups.byID[gid] || l.ahead.HasAccount(name) ||
 		l.subuids.has(uid) || l.subgids.has(gid)
 }
 
-// hidesPacked is hides for an account of the directory.
-func (l local) hidesPacked(p *packed) bool { return l.hides(p.name(), p.uid, p.gid) }
+// HidesPacked is hides for an account of the directory.
+func (l Local) HidesPacked(p *Packed) bool { return l.Hides(p.Name(), p.uid, p.gid) }
 
-// hidesGroup tells whether the name or the gid is a local group's, or the gid is
+// HidesGroup tells whether the name or the gid is a local group's, or the gid is
 // subordinate here.
-func (l local) hidesGroup(g identity.Group) bool {
+func (l Local) HidesGroup(g identity.Group) bool {
 	return l.groups.byName[string(g.Name)] || l.groups.byID[g.GID] || l.ahead.HasGroup(g.Name) || l.ahead.Claims(g.UUID) ||
 		l.subgids.has(g.GID)
 }
 
-// accountNamed tells whether any of the spellings is a local account's name.
-func (l *localFiles) accountNamed(spellings ...string) (bool, error) {
+// AccountNamed tells whether any of the spellings is a local account's name.
+func (l *Files) AccountNamed(spellings ...string) (bool, error) {
 	n, err := l.accounts.current()
 	if err != nil {
 		return false, err
@@ -174,9 +176,9 @@ func (l *localFiles) accountNamed(spellings ...string) (bool, error) {
 	return false, nil
 }
 
-// isUser tells whether the uid is that of one of these local users. Files that cannot be
+// IsUser tells whether the uid is that of one of these local users. Files that cannot be
 // read name nobody.
-func (l *localFiles) isUser(uid uint32, names []string) bool {
+func (l *Files) IsUser(uid uint32, names []string) bool {
 	here, err := l.accounts.current()
 	if err != nil {
 		return false
@@ -189,38 +191,38 @@ func (l *localFiles) isUser(uid uint32, names []string) bool {
 	return false
 }
 
-// folder is where the files are.
-func (l *localFiles) folder() string { return filepath.Dir(l.accounts.path) }
+// Folder is where the files are.
+func (l *Files) Folder() string { return filepath.Dir(l.accounts.path) }
 
-// paths are those of the files.
-func (l *localFiles) paths() []string {
+// Paths are those of the files.
+func (l *Files) Paths() []string {
 	return []string{l.accounts.path, l.groups.path, l.subuids.path, l.subgids.path}
 }
 
-// isSubordinate tells whether the uid or the gid lies in a range of /etc/subuid or
+// IsSubordinate tells whether the uid or the gid lies in a range of /etc/subuid or
 // /etc/subgid.
-func (l local) isSubordinate(uid, gid uint32) bool { return l.subuids.has(uid) || l.subgids.has(gid) }
+func (l Local) IsSubordinate(uid, gid uint32) bool { return l.subuids.has(uid) || l.subgids.has(gid) }
 
-// isAhead tells whether a realm that comes first has an account of that name.
-func (l local) isAhead(name identity.Name) bool { return l.ahead.HasAccount(name) }
+// IsAhead tells whether a realm that comes first has an account of that name.
+func (l Local) IsAhead(name identity.Name) bool { return l.ahead.HasAccount(name) }
 
-// hasGroupName tells whether a local group, or one of a realm that comes first, has the
+// HasGroupName tells whether a local group, or one of a realm that comes first, has the
 // name, as it was typed or as it is meant.
-func (l local) hasGroupName(typed string, name identity.Name) bool {
+func (l Local) HasGroupName(typed string, name identity.Name) bool {
 	return l.groups.byName[typed] || l.groups.byName[string(name)] || l.ahead.HasGroup(name)
 }
 
-// hasGID tells whether a local group has the number.
-func (l local) hasGID(gid uint32) bool { return l.groups.byID[gid] }
+// HasGID tells whether a local group has the number.
+func (l Local) HasGID(gid uint32) bool { return l.groups.byID[gid] }
 
-// gidOf is the number of the local group of that name.
-func (l local) gidOf(name string) (uint32, bool) {
+// GidOf is the number of the local group of that name.
+func (l Local) GidOf(name string) (uint32, bool) {
 	gid, ok := l.groups.idOf[name]
 	return gid, ok
 }
 
-// eachID calls f with every number of a local account or group.
-func (l local) eachID(f func(uint32)) {
+// EachID calls f with every number of a local account or group.
+func (l Local) EachID(f func(uint32)) {
 	for _, n := range []*names{l.accounts, l.groups} {
 		for id := range n.byID {
 			f(id)

@@ -1,4 +1,4 @@
-package daemon
+package directory
 
 import (
 	"maps"
@@ -10,30 +10,30 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
-// found is what is remembered of a group because somebody asked for it, whether an
+// onDemand is what is remembered of a group because somebody asked for it, whether an
 // account that is known here is in it or not.
-type found struct {
+type onDemand struct {
 	fetched int64        // Unix seconds
 	answers uint64       // how many answers of the server it was taken from
 	asked   atomic.Int64 // Unix nanoseconds
 }
 
-// markFound remembers the group as asked for, now or, with no time, before; the caller
+// markOnDemand remembers the group as asked for, now or, with no time, before; the caller
 // holds the index's lock.
-func (x *index) markFound(g *group, fetched, asked time.Time) {
-	if g.found == nil {
-		g.found, x.found[g.UUID] = new(found), g
-		x.stirred.visible = x.stirred.visible || g.problem == "" && len(g.members) == 0
+func (x *Directory) markOnDemand(g *group, fetched, asked time.Time) {
+	if g.onDemand == nil {
+		g.onDemand, x.onDemand[g.UUID] = new(onDemand), g
+		x.dirty.visible = x.dirty.visible || g.problem == "" && len(g.members) == 0
 	}
-	g.found.fetched = fetched.Unix()
-	g.found.answers++
+	g.onDemand.fetched = fetched.Unix()
+	g.onDemand.answers++
 	if !asked.IsZero() {
-		g.found.touch(asked)
+		g.onDemand.touch(asked)
 	}
 }
 
 // touch notes a question. What is noted never goes back.
-func (f *found) touch(at time.Time) {
+func (f *onDemand) touch(at time.Time) {
 	for {
 		was := f.asked.Load()
 		if at.UnixNano() <= was || f.asked.CompareAndSwap(was, at.UnixNano()) {
@@ -43,17 +43,17 @@ func (f *found) touch(at time.Time) {
 }
 
 // unmark forgets that the group was asked for; with lost the realm has it no more.
-func (x *index) unmark(g *group, lost bool) {
-	if g.found == nil {
+func (x *Directory) unmark(g *group, lost bool) {
+	if g.onDemand == nil {
 		return
 	}
-	g.found = nil
-	delete(x.found, g.UUID)
+	g.onDemand = nil
+	delete(x.onDemand, g.UUID)
 	if len(g.members) > 0 {
 		return // its members' tokens name it
 	}
 	if g.problem == "" {
-		x.stirred.visible, x.stirred.lost = true, x.stirred.lost || lost
+		x.dirty.visible, x.dirty.lost = true, x.dirty.lost || lost
 	}
 	x.emptied = append(x.emptied, g)
 	x.sweep()
@@ -64,11 +64,11 @@ func (x *index) unmark(g *group, lost bool) {
 // the realm showed of them must not end because a crowd asks for others. Who reads a
 // group from the published file asks nobody, and does not count. The caller holds the
 // lock.
-func (x *index) evict(but uuid.UUID) (gone []uuid.UUID) {
-	for len(x.found) > x.rules.MaxGroups {
+func (x *Directory) evict(but uuid.UUID) (gone []uuid.UUID) {
+	for len(x.onDemand) > x.rules.MaxGroups {
 		var oldest *group
-		for _, g := range x.found {
-			if g.UUID != but && !x.rules.Keep(g.UUID) && (oldest == nil || g.found.asked.Load() < oldest.found.asked.Load()) {
+		for _, g := range x.onDemand {
+			if g.UUID != but && !x.rules.Keep(g.UUID) && (oldest == nil || g.onDemand.asked.Load() < oldest.onDemand.asked.Load()) {
 				oldest = g
 			}
 		}
@@ -93,21 +93,21 @@ type AppliedGroup struct {
 	Gone []uuid.UUID
 }
 
-// applyGroup puts one group, which admitGroup has nothing against, into the directory.
+// ApplyGroup puts one group, which AdmitGroup has nothing against, into the directory.
 // It makes nobody a member. Without a time nobody asked: it is taken if it is still
 // remembered.
-func (x *index) applyGroup(t *identity.GroupToken, now, asked time.Time) (did AppliedGroup) {
+func (x *Directory) ApplyGroup(t *identity.GroupToken, now, asked time.Time) (did AppliedGroup) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	id := t.Group.UUID
 	// Whoever held its name or number by an older answer holds it no more.
 	for _, o := range []*group{x.groupName[t.Group.Name], x.groupGID[t.Group.GID]} {
-		if o != nil && o.UUID != id && o.found != nil {
+		if o != nil && o.UUID != id && o.onDemand != nil {
 			did.Gone = append(did.Gone, o.UUID)
 			x.unmark(o, true)
 		}
 	}
-	if asked.IsZero() && x.found[id] == nil {
+	if asked.IsZero() && x.onDemand[id] == nil {
 		return did
 	}
 	revision := t.Revision
@@ -115,35 +115,35 @@ func (x *index) applyGroup(t *identity.GroupToken, now, asked time.Time) (did Ap
 		revision = max(revision, g.revision) // it was fetched just now: nothing is newer
 	}
 	g := x.intern(t.Group, revision)
-	x.markFound(g, now, asked)
+	x.markOnDemand(g, now, asked)
 	if g.problem == "" && x.gids.set(g.GID, g.UUID) {
 		did.Bindings = append(did.Bindings, Binding{Group: true, ID: g.GID, UUID: g.UUID})
 	}
-	did.Known, did.Asked = true, time.Unix(0, g.found.asked.Load())
+	did.Known, did.Asked = true, time.Unix(0, g.onDemand.asked.Load())
 	did.Gone = append(did.Gone, x.evict(id)...)
 	return did
 }
 
-// loadGroup takes a group that was remembered.
-func (x *index) loadGroup(t *identity.GroupToken, fetched, asked time.Time) {
+// LoadGroup takes a group that was remembered.
+func (x *Directory) LoadGroup(t *identity.GroupToken, fetched, asked time.Time) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.markFound(x.intern(t.Group, t.Revision), fetched, asked)
+	x.markOnDemand(x.intern(t.Group, t.Revision), fetched, asked)
 }
 
-// evictGroups forgets what is too many, and returns it.
-func (x *index) evictGroups() (gone []uuid.UUID) {
+// EvictGroups forgets what is too many, and returns it.
+func (x *Directory) EvictGroups() (gone []uuid.UUID) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.evict(uuid.Nil)
 }
 
-// forgetGroup forgets that a group was asked for, for the realm has it no more; it stays
+// ForgetGroup forgets that a group was asked for, for the realm has it no more; it stays
 // known while an account names it. It tells whether it was remembered.
-func (x *index) forgetGroup(id uuid.UUID) bool {
+func (x *Directory) ForgetGroup(id uuid.UUID) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	g := x.found[id]
+	g := x.onDemand[id]
 	if g == nil {
 		return false
 	}
@@ -151,47 +151,47 @@ func (x *index) forgetGroup(id uuid.UUID) bool {
 	return true
 }
 
-// questioned notes that somebody asks for the group now. Of one that was asked for and has
+// Questioned notes that somebody asks for the group now. Of one that was asked for and has
 // no member it tells when it was fetched; others are as old as the directory.
-func (x *index) questioned(id uuid.UUID, now time.Time) (fetched time.Time, alone bool) {
+func (x *Directory) Questioned(id uuid.UUID, now time.Time) (fetched time.Time, alone bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	g := x.found[id]
+	g := x.onDemand[id]
 	if g == nil {
 		return time.Time{}, false
 	}
-	g.found.touch(now)
+	g.onDemand.touch(now)
 	if len(g.members) > 0 {
 		return time.Time{}, false
 	}
-	return time.Unix(g.found.fetched, 0), true
+	return time.Unix(g.onDemand.fetched, 0), true
 }
 
-// aged is a group to fetch anew.
-type aged struct {
+// OnDemand is a group that is remembered because somebody asked for it.
+type OnDemand struct {
 	identity.Group
 	fetched time.Time
 	answers uint64
 }
 
 // Fetched is when the group came.
-func (a aged) Fetched() time.Time { return a.fetched }
+func (a OnDemand) Fetched() time.Time { return a.fetched }
 
-// answered tells whether the server has answered for the group since, or it is gone.
-func (x *index) answered(g aged) bool {
+// Answered tells whether the server has answered for the group since, or it is gone.
+func (x *Directory) Answered(g OnDemand) bool {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	now := x.found[g.UUID]
-	return now == nil || now.found.answers != g.answers
+	now := x.onDemand[g.UUID]
+	return now == nil || now.onDemand.answers != g.answers
 }
 
-// allFound copies the groups that were asked for.
-func (x *index) allFound() []aged {
+// OnDemand copies the groups that were asked for.
+func (x *Directory) OnDemand() []OnDemand {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	list := make([]aged, 0, len(x.found))
-	for g := range maps.Values(x.found) {
-		list = append(list, aged{g.Group, time.Unix(g.found.fetched, 0), g.found.answers})
+	list := make([]OnDemand, 0, len(x.onDemand))
+	for g := range maps.Values(x.onDemand) {
+		list = append(list, OnDemand{g.Group, time.Unix(g.onDemand.fetched, 0), g.onDemand.answers})
 	}
 	return list
 }

@@ -1,4 +1,4 @@
-package daemon
+package directory
 
 import (
 	"fmt"
@@ -52,14 +52,14 @@ func (foremost) Claims(uuid.UUID) bool         { return false }
 // What stands in the reasons of refusals, for whoever says what to do about them.
 const (
 	// heldPrefix begins the reasons that end when another account goes.
-	heldPrefix   = "another account holds its "
-	outsideRange = " is outside this machine's range, see [ids] allow in sallyportd.toml"
+	HeldPrefix   = "another account holds its "
+	OutsideRange = " is outside this machine's range, see [ids] allow in sallyportd.toml"
 	formRefused  = "a name of it has another form than this machine's settings say"
 )
 
 // admit tells why a token is not taken; "" when it is. The caller holds the lock. Local
 // names are judged when a question is asked, not here: the local files may change later.
-func (x *index) admit(t *identity.IDToken) string {
+func (x *Directory) admit(t *identity.IDToken) string {
 	if t == nil {
 		return "the server sent no token"
 	}
@@ -75,9 +75,9 @@ func (x *index) admit(t *identity.IDToken) string {
 	case !x.hasForm(t):
 		return formRefused
 	case !x.rules.Allowed(a.UID):
-		return fmt.Sprintf("uid %d"+outsideRange, a.UID)
+		return fmt.Sprintf("uid %d"+OutsideRange, a.UID)
 	case !x.rules.Allowed(a.GID):
-		return fmt.Sprintf("gid %d"+outsideRange, a.GID)
+		return fmt.Sprintf("gid %d"+OutsideRange, a.GID)
 	}
 	if err := identity.ReservedName(a.Name, x.rules.Reserved...); err != nil {
 		return identity.ReservedWhy(err)
@@ -89,24 +89,24 @@ func (x *index) admit(t *identity.IDToken) string {
 		return why
 	}
 	if o := x.atName(a.Name); o != nil && o.uuid != a.UUID {
-		return heldPrefix + "name: " + o.uuid.String()
+		return HeldPrefix + "name: " + o.uuid.String()
 	}
 	if o := x.atUID(a.UID); o != nil && o.uuid != a.UUID {
-		return heldPrefix + "uid: " + string(o.name())
+		return HeldPrefix + "uid: " + string(o.Name())
 	}
 	return ""
 }
 
 // hasForm tells whether the names in a token are qualified as the settings say: one
 // that was remembered under others is not.
-func (x *index) hasForm(t *identity.IDToken) bool {
+func (x *Directory) hasForm(t *identity.IDToken) bool {
 	return x.rules.Users.Has(t.Account.Name) &&
 		!slices.ContainsFunc(t.Groups, func(g identity.Group) bool { return !x.rules.Groups.Has(g.Name) })
 }
 
-// admitGroup tells why a group's token is not taken; "" when it is. Numbers out of
+// AdmitGroup tells why a group's token is not taken; "" when it is. Numbers out of
 // range, and what is another's, are judged by intern, as for groups of accounts.
-func (x *index) admitGroup(t *identity.GroupToken) string {
+func (x *Directory) AdmitGroup(t *identity.GroupToken) string {
 	if err := t.Validate(); err != nil {
 		return err.Error()
 	}

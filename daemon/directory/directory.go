@@ -1,4 +1,4 @@
-package daemon
+package directory
 
 import (
 	"hash/maphash"
@@ -11,13 +11,13 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
-// index holds every account and group in memory. The lock is held for moments:
+// Directory holds every account and group of a realm in memory. Its lock is held for moments:
 // never across the network or the database. An account has a number, under which
 // tables and groups know it; the number of one that is gone is used again.
-type index struct {
+type Directory struct {
 	mu       sync.RWMutex
 	seed     maphash.Seed
-	accounts []*packed // by number; nil: the number is free
+	accounts []*Packed // by number; nil: the number is free
 	vacant   []uint32  // numbers
 	byUUID   table
 	byName   table
@@ -35,93 +35,96 @@ type index struct {
 	rules     Rules
 	left      left
 	follow    *following
-	seen      atomic.Pointer[local] // when localChanged last looked
+	seen      atomic.Pointer[Local] // when LocalChanged last looked
 	groups    map[uuid.UUID]*group
 	groupName map[identity.Name]*group
 	groupGID  map[uint32]*group
 	numbered  []*group // by number; nil: gone
 	spare     []uint32 // numbers that no account was packed with; others are not used again in one era
-	found     map[uuid.UUID]*group
+	onDemand  map[uuid.UUID]*group
 	era       uint32   // grows with reset
 	waiting   bool     // some group was refused for what another holds
 	emptied   []*group // left by their last member, until sweep
 
-	uids    pins
-	gids    pins
-	stirred stirred
-	seq     uint32
+	uids  bindings
+	gids  bindings
+	dirty change
+	seq   uint32
 }
 
-// newIndex makes an empty directory, which takes what the rules allow.
-func newIndex(r Rules) *index {
+// New makes an empty directory, which takes what the rules allow.
+func New(r Rules) *Directory {
 	if r.Ahead == nil {
 		r.Ahead = foremost{}
 	}
-	x := &index{seed: maphash.MakeSeed(), rules: r, follow: newFollowing()}
+	x := &Directory{seed: maphash.MakeSeed(), rules: r, follow: newFollowing()}
 	x.reset()
 	return x
 }
 
 // reset empties it; the caller holds the lock or is alone.
-func (x *index) reset() {
+func (x *Directory) reset() {
 	x.accounts, x.vacant = nil, nil
 	x.byUUID, x.byName, x.byUID, x.byOwn = table{}, table{}, table{}, table{}
 	x.blocked, x.points, x.histories = map[uuid.UUID]string{}, nil, nil
 	x.groups, x.groupName, x.groupGID = map[uuid.UUID]*group{}, map[identity.Name]*group{}, map[uint32]*group{}
 	// Whoever still holds an entry must not find another group under its numbers.
 	x.numbered, x.spare, x.era = nil, nil, x.era+1
-	x.found = map[uuid.UUID]*group{}
-	x.uids, x.gids = newPins(), newPins()
-	x.stirred = stirred{visible: true, lost: true}
+	x.onDemand = map[uuid.UUID]*group{}
+	x.uids, x.gids = newBindings(), newBindings()
+	x.dirty = change{visible: true, lost: true}
 }
 
-// stirred is what changed in the eyes of programs.
-type stirred struct {
+// change is what changed in the eyes of programs.
+type change struct {
 	visible bool
 	lost    bool // someone lost something
 }
 
-// settle returns what was stirred up since the last time.
-func (x *index) settle() stirred {
+// takeDirty returns what changed since the last time.
+func (x *Directory) takeDirty() change {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	s := x.stirred
-	x.stirred = stirred{}
+	s := x.dirty
+	x.dirty = change{}
 	return s
 }
 
-func (x *index) hashUUID(n uint32) uint64 { return maphash.Comparable(x.seed, x.accounts[n].uuid) }
-func (x *index) hashOwn(n uint32) uint64  { return maphash.Comparable(x.seed, x.accounts[n].own) }
-func (x *index) hashUID(n uint32) uint64  { return maphash.Comparable(x.seed, x.accounts[n].uid) }
-func (x *index) hashName(n uint32) uint64 {
-	return maphash.String(x.seed, string(x.accounts[n].name()))
+func (x *Directory) hashUUID(n uint32) uint64 { return maphash.Comparable(x.seed, x.accounts[n].uuid) }
+
+func (x *Directory) hashOwn(n uint32) uint64 { return maphash.Comparable(x.seed, x.accounts[n].own) }
+
+func (x *Directory) hashUID(n uint32) uint64 { return maphash.Comparable(x.seed, x.accounts[n].uid) }
+
+func (x *Directory) hashName(n uint32) uint64 {
+	return maphash.String(x.seed, string(x.accounts[n].Name()))
 }
 
-func (x *index) number(id uuid.UUID) (uint32, bool) {
+func (x *Directory) number(id uuid.UUID) (uint32, bool) {
 	return x.byUUID.find(maphash.Comparable(x.seed, id), func(n uint32) bool { return x.accounts[n].uuid == id })
 }
 
 // ownedBy finds the account into which the group is folded.
-func (x *index) ownedBy(group uuid.UUID) (uint32, bool) {
+func (x *Directory) ownedBy(group uuid.UUID) (uint32, bool) {
 	return x.byOwn.find(maphash.Comparable(x.seed, group), func(n uint32) bool { return x.accounts[n].own == group })
 }
 
-func (x *index) atUUID(id uuid.UUID) *packed {
+func (x *Directory) atUUID(id uuid.UUID) *Packed {
 	if n, ok := x.number(id); ok {
 		return x.accounts[n]
 	}
 	return nil
 }
 
-func (x *index) atName(name identity.Name) *packed {
-	n, ok := x.byName.find(maphash.String(x.seed, string(name)), func(n uint32) bool { return x.accounts[n].name() == name })
+func (x *Directory) atName(name identity.Name) *Packed {
+	n, ok := x.byName.find(maphash.String(x.seed, string(name)), func(n uint32) bool { return x.accounts[n].Name() == name })
 	if !ok {
 		return nil
 	}
 	return x.accounts[n]
 }
 
-func (x *index) atUID(uid uint32) *packed {
+func (x *Directory) atUID(uid uint32) *Packed {
 	n, ok := x.byUID.find(maphash.Comparable(x.seed, uid), func(n uint32) bool { return x.accounts[n].uid == uid })
 	if !ok {
 		return nil
@@ -131,7 +134,7 @@ func (x *index) atUID(uid uint32) *packed {
 
 // put inserts or replaces an account; the caller holds the lock and has checked
 // that name and uid are free.
-func (x *index) put(e *entry, groups []identity.Group) *packed {
+func (x *Directory) put(e *Entry, groups []identity.Group) *Packed {
 	x.seq++
 	e.seq = x.seq
 	n, had := x.number(e.account.UUID)
@@ -140,7 +143,7 @@ func (x *index) put(e *entry, groups []identity.Group) *packed {
 		x.unfold(n)
 		fold = false
 	}
-	var was *packed
+	var was *Packed
 	if had {
 		was = x.accounts[n]
 	}
@@ -171,7 +174,7 @@ func (x *index) put(e *entry, groups []identity.Group) *packed {
 }
 
 // tableOf is the number of a realm's table of points.
-func (x *index) tableOf(p identity.Points) int {
+func (x *Directory) tableOf(p identity.Points) int {
 	at := slices.IndexFunc(x.points, func(o identity.Points) bool { return slices.Equal(o, p) })
 	if at < 0 {
 		at = len(x.points)
@@ -182,7 +185,7 @@ func (x *index) tableOf(p identity.Points) int {
 
 // place puts an account under its number, or under a new one when there was none,
 // and into the tables.
-func (x *index) place(n uint32, was, is *packed) uint32 {
+func (x *Directory) place(n uint32, was, is *Packed) uint32 {
 	switch {
 	case was != nil:
 		x.leave(n)
@@ -200,14 +203,14 @@ func (x *index) place(n uint32, was, is *packed) uint32 {
 	if is.own != uuid.Nil {
 		x.byOwn.add(n, x.hashOwn)
 	}
-	if was != nil && was.own != uuid.Nil && was.name() != is.name() {
+	if was != nil && was.own != uuid.Nil && was.Name() != is.Name() {
 		x.release() // its own group had the old name
 	}
 	return n
 }
 
 // leave takes a number out of the tables.
-func (x *index) leave(n uint32) {
+func (x *Directory) leave(n uint32) {
 	x.byUUID.drop(n, x.hashUUID)
 	x.byName.drop(n, x.hashName)
 	x.byUID.drop(n, x.hashUID)
@@ -218,36 +221,36 @@ func (x *index) leave(n uint32) {
 
 // regroup brings the groups' members from what was to what is, and notes what
 // that changes for programs; was may be nil.
-func (x *index) regroup(n uint32, was *packed, list []uint32, own uuid.UUID) {
+func (x *Directory) regroup(n uint32, was *Packed, list []uint32, own uuid.UUID) {
 	is := x.accounts[n]
 	var before []uint32
 	if was != nil {
 		before = was.numbers()
 	}
-	if was == nil || was.account() != is.account() || was.own != own {
-		x.stirred.visible = true
+	if was == nil || was.Account() != is.Account() || was.own != own {
+		x.dirty.visible = true
 	}
 	for _, g := range list {
 		if !slices.Contains(before, g) {
-			x.stirred.visible = true
+			x.dirty.visible = true
 			x.numbered[g].members = append(x.numbered[g].members, n)
 		}
 	}
 	for _, g := range before {
 		if !slices.Contains(list, g) {
-			x.stirred.lost = true
+			x.dirty.lost = true
 			x.numbered[g].without(n, x)
 		}
 	}
 	if was != nil && was.state == identity.Active && is.state != identity.Active {
-		x.stirred.lost = true
+		x.dirty.lost = true
 	}
 	x.sweep()
 }
 
 // block marks an account that a newer token was refused for. It takes over that
 // token's revision: what is older can no longer lift it.
-func (x *index) block(id uuid.UUID, revision uint64, why string) {
+func (x *Directory) block(id uuid.UUID, revision uint64, why string) {
 	n, ok := x.number(id)
 	if !ok {
 		return
@@ -255,11 +258,11 @@ func (x *index) block(id uuid.UUID, revision uint64, why string) {
 	c := *x.accounts[n]
 	c.blocked, c.revision = true, revision
 	x.accounts[n], x.blocked[id] = &c, why
-	x.stirred.lost = true
+	x.dirty.lost = true
 }
 
-// remove takes an account out. Its numbers stay its own.
-func (x *index) remove(id uuid.UUID) {
+// Remove takes an account out. Its numbers stay its own.
+func (x *Directory) Remove(id uuid.UUID) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	n, ok := x.number(id)
@@ -280,15 +283,15 @@ func (x *index) remove(id uuid.UUID) {
 		x.release()
 	}
 	x.sweep()
-	x.stirred.lost = true
+	x.dirty.lost = true
 }
 
 // unpack is the entry of an account; the caller holds the lock.
-func (x *index) unpack(p *packed) *entry {
+func (x *Directory) unpack(p *Packed) *Entry {
 	if p == nil {
 		return nil
 	}
-	e := p.entry()
+	e := p.Entry()
 	e.era, e.points, e.history = x.era, x.points[p.table()], x.historyOf(p)
 	if p.blocked {
 		e.blocked = x.blocked[p.uuid]
@@ -296,33 +299,36 @@ func (x *index) unpack(p *packed) *entry {
 	return e
 }
 
-func (x *index) named(n identity.Name) *entry {
+// Named is the account of that name; nil: there is none.
+func (x *Directory) Named(n identity.Name) *Entry {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	return x.unpack(x.atName(n))
 }
 
-func (x *index) withUID(uid uint32) *entry {
+// WithUID is Named by user id.
+func (x *Directory) WithUID(uid uint32) *Entry {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	return x.unpack(x.atUID(uid))
 }
 
-func (x *index) withUUID(id uuid.UUID) *entry {
+// WithUUID is Named by the account's uuid.
+func (x *Directory) WithUUID(id uuid.UUID) *Entry {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	return x.unpack(x.atUUID(id))
 }
 
-// all returns every account, in no order.
-func (x *index) all() []*packed {
+// All returns every account, in no order.
+func (x *Directory) All() []*Packed {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	return x.gather()
 }
 
-func (x *index) gather() []*packed {
-	list := make([]*packed, 0, len(x.accounts)-len(x.vacant))
+func (x *Directory) gather() []*Packed {
+	list := make([]*Packed, 0, len(x.accounts)-len(x.vacant))
 	for _, p := range x.accounts {
 		if p != nil {
 			list = append(list, p)
@@ -331,9 +337,9 @@ func (x *index) gather() []*packed {
 	return list
 }
 
-// bind notes that a number belongs to somebody, for good. An owner that it has already
+// Bind notes that a number belongs to somebody, for good. An owner that it has already
 // keeps it.
-func (x *index) bind(b Binding) {
+func (x *Directory) Bind(b Binding) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if b.Group {
@@ -343,27 +349,27 @@ func (x *index) bind(b Binding) {
 	}
 }
 
-// forget takes an account out as if it had never been seen, and its own group's number.
-func (x *index) forget(id, own uuid.UUID) {
-	x.remove(id)
+// Forget takes an account out as if it had never been seen, and its own group's number.
+func (x *Directory) Forget(id, own uuid.UUID) {
+	x.Remove(id)
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if g := x.found[own]; g != nil {
+	if g := x.onDemand[own]; g != nil {
 		x.unmark(g, true)
 	}
 	x.uids.drop(id)
 	x.gids.drop(own)
 }
 
-// clear forgets everything.
-func (x *index) clear() {
+// Clear forgets everything.
+func (x *Directory) Clear() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.reset()
 }
 
-// fit gives back what loading took and is not needed.
-func (x *index) fit() {
+// Fit gives back what loading took and is not needed.
+func (x *Directory) Fit() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.uids, x.gids = x.uids.fitted(), x.gids.fitted()
@@ -373,8 +379,8 @@ func (x *index) fit() {
 	}
 }
 
-// hasGroup tells whether a group of that name is served, or folded into an account.
-func (x *index) hasGroup(name identity.Name) bool {
+// HasGroup tells whether a group of that name is served, or folded into an account.
+func (x *Directory) HasGroup(name identity.Name) bool {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	if p := x.atName(name); p != nil && p.own != uuid.Nil {
@@ -383,8 +389,8 @@ func (x *index) hasGroup(name identity.Name) bool {
 	return x.groupName[name] != nil
 }
 
-// hasGID is hasGroup by number.
-func (x *index) hasGID(gid uint32) bool {
+// HasGID is hasGroup by number.
+func (x *Directory) HasGID(gid uint32) bool {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	if p := x.atUID(gid); p != nil && p.own != uuid.Nil {
@@ -393,15 +399,16 @@ func (x *index) hasGID(gid uint32) bool {
 	return x.groupGID[gid] != nil
 }
 
-func (x *index) countFound() int {
+// CountOnDemand is how many groups are remembered because somebody asked for them.
+func (x *Directory) CountOnDemand() int {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	return len(x.found)
+	return len(x.onDemand)
 }
 
-// knowsGroup tells whether the realm has shown the group, be it in an account or by
+// KnowsGroup tells whether the realm has shown the group, be it in an account or by
 // itself. It only ever takes from others; see the package comment.
-func (x *index) knowsGroup(id uuid.UUID) bool {
+func (x *Directory) KnowsGroup(id uuid.UUID) bool {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	_, own := x.ownedBy(id)

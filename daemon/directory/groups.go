@@ -1,4 +1,4 @@
-package daemon
+package directory
 
 import (
 	"slices"
@@ -9,7 +9,7 @@ import (
 )
 
 // group is a group that more than its own account may have. One that only its own
-// account has is folded into that: see [packed].
+// account has is folded into that: see [Packed].
 type group struct {
 	identity.Group
 	number   uint32
@@ -18,8 +18,8 @@ type group struct {
 	// problem says why the group is not served; "" when it is.
 	problem string
 	// found is set while the group is remembered because somebody asked for it; see
-	// found.go. It is served then, whether it has members or not.
-	found *found
+	// ondemand.go. It is served then, whether it has members or not.
+	onDemand *onDemand
 	// packed: some account was packed with its number.
 	packed bool
 }
@@ -31,7 +31,7 @@ const (
 )
 
 // without takes a member out.
-func (g *group) without(n uint32, x *index) {
+func (g *group) without(n uint32, x *Directory) {
 	if i := slices.Index(g.members, n); i >= 0 {
 		last := len(g.members) - 1
 		g.members[i] = g.members[last]
@@ -44,7 +44,7 @@ func (g *group) without(n uint32, x *index) {
 
 // folds tells whether the account's own group can be folded into it: it is as the
 // account is, and nobody else speaks of it.
-func (x *index) folds(a identity.Account, groups []identity.Group) bool {
+func (x *Directory) folds(a identity.Account, groups []identity.Group) bool {
 	g := groups[0]
 	if g.Name != a.Name || g.GID != a.GID || a.GID != a.UID || len(g.Demands) > 0 || g.Points > 0 || g.Earned || !x.rules.Allowed(g.GID) {
 		return false
@@ -61,23 +61,23 @@ func (x *index) folds(a identity.Account, groups []identity.Group) bool {
 }
 
 // unfold makes an account's own group one like the others.
-func (x *index) unfold(n uint32) {
+func (x *Directory) unfold(n uint32) {
 	p := *x.accounts[n]
 	revision := p.revision
-	if !(&listing{x.listBegun}).since(&p) {
+	if !(&Listing{x.listBegun}).Since(&p) {
 		revision = 0 // the list has not spoken of it yet
 	}
 	g := x.enter(&group{Group: p.ownGroup(), revision: revision, members: []uint32{n}, packed: true})
 	x.groupName[g.Name], x.groupGID[g.GID] = g, g
 	x.byOwn.drop(n, x.hashOwn)
 	x.gids.set(g.GID, g.UUID)
-	e := p.entry()
+	e := p.Entry()
 	e.blocked = x.blocked[p.uuid]
 	x.accounts[n] = pack(e, p.table(), p.history(), append([]uint32{g.number}, p.numbers()...))
 }
 
 // enter gives a new group its number.
-func (x *index) enter(g *group) *group {
+func (x *Directory) enter(g *group) *group {
 	if last := len(x.spare) - 1; last >= 0 {
 		g.number, x.spare = x.spare[last], x.spare[:last]
 		x.numbered[g.number] = g
@@ -90,9 +90,9 @@ func (x *index) enter(g *group) *group {
 }
 
 // sweep drops groups that were left by their last member and that nobody asked for.
-func (x *index) sweep() {
+func (x *Directory) sweep() {
 	for _, g := range x.emptied {
-		if len(g.members) > 0 || g.found != nil || x.groups[g.UUID] != g {
+		if len(g.members) > 0 || g.onDemand != nil || x.groups[g.UUID] != g {
 			continue
 		}
 		delete(x.groups, g.UUID)
@@ -106,7 +106,7 @@ func (x *index) sweep() {
 }
 
 // free takes a group's name and number away.
-func (x *index) free(g *group) {
+func (x *Directory) free(g *group) {
 	held := false
 	if x.groupName[g.Name] == g {
 		delete(x.groupName, g.Name)
@@ -123,7 +123,7 @@ func (x *index) free(g *group) {
 
 // release lets groups that were refused for what another held have it, if they
 // now can.
-func (x *index) release() {
+func (x *Directory) release() {
 	if !x.waiting {
 		return
 	}
@@ -135,7 +135,7 @@ func (x *index) release() {
 }
 
 // intern finds or makes the one group of that uuid, as its newest token has it.
-func (x *index) intern(g identity.Group, revision uint64) *group {
+func (x *Directory) intern(g identity.Group, revision uint64) *group {
 	if n, ok := x.ownedBy(g.UUID); ok {
 		x.unfold(n)
 	}
@@ -149,8 +149,8 @@ func (x *index) intern(g identity.Group, revision uint64) *group {
 		return in
 	default:
 		x.free(in)
-		x.stirred.visible = true
-		x.stirred.lost = x.stirred.lost || g.Earned && !in.Earned && len(in.members) > 0
+		x.dirty.visible = true
+		x.dirty.lost = x.dirty.lost || g.Earned && !in.Earned && len(in.members) > 0
 		in.Group, in.revision = g, revision
 		in.Demands = slices.Clone(g.Demands)
 	}
@@ -166,7 +166,7 @@ func (x *index) intern(g identity.Group, revision uint64) *group {
 	default:
 		x.claim(in)
 	}
-	x.stirred.lost = x.stirred.lost || (was == "" && in.problem != "" && (len(in.members) > 0 || in.found != nil))
+	x.dirty.lost = x.dirty.lost || (was == "" && in.problem != "" && (len(in.members) > 0 || in.onDemand != nil))
 	return in
 }
 
@@ -176,49 +176,49 @@ func (g *group) same(o identity.Group) bool {
 }
 
 // claim gives a group its name and number when both are free.
-func (x *index) claim(g *group) {
+func (x *Directory) claim(g *group) {
 	byName, byGID := x.groupName[g.Name], x.groupGID[g.GID]
 	held := (byName != nil && byName != g) || (byGID != nil && byGID != g)
-	for _, p := range []*packed{x.atName(g.Name), x.atUID(g.GID)} {
+	for _, p := range []*Packed{x.atName(g.Name), x.atUID(g.GID)} {
 		held = held || (p != nil && p.own != uuid.Nil)
 	}
 	if held {
 		g.problem, x.waiting = problemHeld, true
 		return
 	}
-	x.stirred.visible = x.stirred.visible || g.problem != ""
+	x.dirty.visible = x.dirty.visible || g.problem != ""
 	g.problem = ""
 	x.groupName[g.Name], x.groupGID[g.GID] = g, g
 }
 
-// membership is one group of an account, copied.
-type membership struct {
+// Membership is one group of an account, copied.
+type Membership struct {
 	identity.Group
 	problem string
 }
 
-// groupsOf copies an account's groups in the token's order. One that is gone
+// GroupsOf copies an account's groups in the token's order. One that is gone
 // meanwhile is left out.
-func (x *index) groupsOf(e *entry) []membership {
+func (x *Directory) GroupsOf(e *Entry) []Membership {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	var list []membership
+	var list []Membership
 	if e.packed.own != uuid.Nil && !x.rules.Ahead.Claims(e.packed.own) {
-		list = append(list, membership{Group: e.packed.ownGroup()})
+		list = append(list, Membership{Group: e.packed.ownGroup()})
 	}
 	if e.era != x.era {
 		return list
 	}
 	e.packed.groups(func(n uint32) {
 		if g := x.numbered[n]; g != nil && !x.rules.Ahead.Claims(g.UUID) {
-			list = append(list, membership{g.Group, g.problem})
+			list = append(list, Membership{g.Group, g.problem})
 		}
 	})
 	return list
 }
 
-// groupNamed copies the served group of that name.
-func (x *index) groupNamed(name identity.Name, l local) (identity.GroupEntry, bool) {
+// GroupNamed copies the served group of that name.
+func (x *Directory) GroupNamed(name identity.Name, l Local) (identity.GroupEntry, bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	if p := x.atName(name); p != nil && p.own != uuid.Nil {
@@ -227,8 +227,8 @@ func (x *index) groupNamed(name identity.Name, l local) (identity.GroupEntry, bo
 	return x.served(x.groupName[name], l)
 }
 
-// groupAt copies the served group with that gid.
-func (x *index) groupAt(gid uint32, l local) (identity.GroupEntry, bool) {
+// GroupAt copies the served group with that gid.
+func (x *Directory) GroupAt(gid uint32, l Local) (identity.GroupEntry, bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	if p := x.atUID(gid); p != nil && p.own != uuid.Nil {
@@ -238,34 +238,34 @@ func (x *index) groupAt(gid uint32, l local) (identity.GroupEntry, bool) {
 }
 
 // groupWith copies the served group of that uuid, unless it is folded.
-func (x *index) groupWith(id uuid.UUID, l local) (identity.GroupEntry, bool) {
+func (x *Directory) groupWith(id uuid.UUID, l Local) (identity.GroupEntry, bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	return x.served(x.groups[id], l)
 }
 
 // ownEntry is an account's own group, where the account is answered here.
-func (p *packed) ownEntry(l local) (identity.GroupEntry, bool) {
-	if l.hides(p.name(), p.uid, p.gid) {
+func (p *Packed) ownEntry(l Local) (identity.GroupEntry, bool) {
+	if l.Hides(p.Name(), p.uid, p.gid) {
 		return identity.GroupEntry{}, false
 	}
-	return identity.GroupEntry{Group: p.ownGroup(), Members: []identity.Name{p.name()}}, true
+	return identity.GroupEntry{Group: p.ownGroup(), Members: []identity.Name{p.Name()}}, true
 }
 
 // served copies a group with those of its members that are answered here. One that
 // has none of these is named only if it was asked for.
-func (x *index) served(g *group, l local) (identity.GroupEntry, bool) {
+func (x *Directory) served(g *group, l Local) (identity.GroupEntry, bool) {
 	if g == nil || g.problem != "" {
 		return identity.GroupEntry{}, false
 	}
 	e := identity.GroupEntry{Group: g.Group, Members: make([]identity.Name, 0, len(g.members))}
 	for _, n := range g.members {
-		if p := x.accounts[n]; !l.hides(p.name(), p.uid, p.gid) {
-			e.Members = append(e.Members, p.name())
+		if p := x.accounts[n]; !l.Hides(p.Name(), p.uid, p.gid) {
+			e.Members = append(e.Members, p.Name())
 		}
 	}
 	slices.Sort(e.Members)
-	named := len(e.Members) > 0 || g.found != nil
+	named := len(e.Members) > 0 || g.onDemand != nil
 	if g.Earned {
 		e.Members = nil // whose it is, each session shows
 	}
@@ -273,7 +273,7 @@ func (x *index) served(g *group, l local) (identity.GroupEntry, bool) {
 }
 
 // groupIDs returns the uuids of all groups that are not folded.
-func (x *index) groupIDs() []uuid.UUID {
+func (x *Directory) groupIDs() []uuid.UUID {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	list := make([]uuid.UUID, 0, len(x.groups))
@@ -283,32 +283,32 @@ func (x *index) groupIDs() []uuid.UUID {
 	return list
 }
 
-// problems copies the groups that are not served, and why.
-func (x *index) problems() []membership {
+// Problems copies the groups that are not served, and why.
+func (x *Directory) Problems() []Membership {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	var list []membership
+	var list []Membership
 	for _, g := range x.groups {
 		if g.problem != "" {
-			list = append(list, membership{g.Group, g.problem})
+			list = append(list, Membership{g.Group, g.problem})
 		}
 	}
 	return list
 }
 
 // Problem says why the group is not served; "" when it is.
-func (m membership) Problem() string { return m.problem }
+func (m Membership) Problem() string { return m.problem }
 
-// groupIDsOf are the numbers of an account's groups that are answered here, its own first,
+// GroupIDsOf are the numbers of an account's groups that are answered here, its own first,
 // and of the local groups that they give. Those that a session must earn are not among them.
-func (x *index) groupIDsOf(e *entry, l local) identity.GroupIDs {
+func (x *Directory) GroupIDsOf(e *Entry, l Local) identity.GroupIDs {
 	extra := x.localGroups(l)
 	var ids identity.GroupIDs
-	for _, g := range x.groupsOf(e) {
+	for _, g := range x.GroupsOf(e) {
 		if g.Earned {
 			continue
 		}
-		if g.problem == "" && !l.hidesGroup(g.Group) {
+		if g.problem == "" && !l.HidesGroup(g.Group) {
 			ids.GIDs = append(ids.GIDs, g.GID)
 		}
 		ids.Local = append(ids.Local, extra[g.UUID]...)
@@ -317,10 +317,10 @@ func (x *index) groupIDsOf(e *entry, l local) identity.GroupIDs {
 	return ids
 }
 
-// eachGroup calls each for every group that is answered here, in no order.
-func (x *index) eachGroup(l local, each func(identity.GroupEntry) error) error {
+// EachGroup calls each for every group that is answered here, in no order.
+func (x *Directory) EachGroup(l Local, each func(identity.GroupEntry) error) error {
 	one := func(g identity.GroupEntry) error {
-		if l.hidesGroup(g.Group) {
+		if l.HidesGroup(g.Group) {
 			return nil
 		}
 		return each(g)
@@ -332,7 +332,7 @@ func (x *index) eachGroup(l local, each func(identity.GroupEntry) error) error {
 			}
 		}
 	}
-	for _, p := range x.all() {
+	for _, p := range x.All() {
 		if p.own == uuid.Nil {
 			continue
 		}
@@ -345,8 +345,8 @@ func (x *index) eachGroup(l local, each func(identity.GroupEntry) error) error {
 	return nil
 }
 
-// calledGroup is what a group of that uuid is called, unless it is folded.
-func (x *index) calledGroup(id uuid.UUID) (identity.Name, bool) {
+// CalledGroup is what a group of that uuid is called, unless it is folded.
+func (x *Directory) CalledGroup(id uuid.UUID) (identity.Name, bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	g := x.groups[id]
@@ -356,15 +356,15 @@ func (x *index) calledGroup(id uuid.UUID) (identity.Name, bool) {
 	return g.Name, true
 }
 
-// groupHeld is the group that holds a name, served or not; it is not a folded one.
-func (x *index) groupHeld(name identity.Name) (uuid.UUID, bool) {
+// GroupHeld is the group that holds a name, served or not; it is not a folded one.
+func (x *Directory) GroupHeld(name identity.Name) (uuid.UUID, bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	return held(x.groupName[name])
 }
 
-// gidHeld is groupHeld by number.
-func (x *index) gidHeld(gid uint32) (uuid.UUID, bool) {
+// GidHeld is groupHeld by number.
+func (x *Directory) GidHeld(gid uint32) (uuid.UUID, bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	return held(x.groupGID[gid])
@@ -377,8 +377,8 @@ func held(g *group) (uuid.UUID, bool) {
 	return g.UUID, true
 }
 
-// subordinate are the groups whose gid /etc/subgid gives to somebody.
-func (x *index) subordinate(l local) []identity.Group {
+// Subordinate are the groups whose gid /etc/subgid gives to somebody.
+func (x *Directory) Subordinate(l Local) []identity.Group {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	var list []identity.Group
@@ -390,8 +390,8 @@ func (x *index) subordinate(l local) []identity.Group {
 	return list
 }
 
-// strengthGated lists the groups, of whoever is known here, that a session must earn.
-func (x *index) strengthGated() []identity.Name {
+// StrengthGated lists the groups, of whoever is known here, that a session must earn.
+func (x *Directory) StrengthGated() []identity.Name {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	var list []identity.Name

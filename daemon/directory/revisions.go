@@ -1,4 +1,4 @@
-package daemon
+package directory
 
 import (
 	"fmt"
@@ -23,7 +23,7 @@ type following struct {
 func newFollowing() *following { return &following{changed: make(chan struct{}, 1)} }
 
 // grow counts one step of news; it wakes the follower when there is any.
-func (f *following) grow(n stirred, now time.Time) {
+func (f *following) grow(n change, now time.Time) {
 	if !n.visible && !n.lost {
 		return
 	}
@@ -66,32 +66,32 @@ func (f *following) read() (identity.Revisions, time.Time) {
 	return f.rev, f.grownAt
 }
 
-// revisions tells how often the directory changed, and when its content last did.
-func (x *index) revisions() (identity.Revisions, time.Time) { return x.follow.read() }
+// Revisions tells how often the directory changed, and when its content last did.
+func (x *Directory) Revisions() (identity.Revisions, time.Time) { return x.follow.read() }
 
-// changed is sent to whenever a revision grew. It is for one follower; what it missed is
+// Changed is sent to whenever a revision grew. It is for one follower; what it missed is
 // one send.
-func (x *index) changed() <-chan struct{} { return x.follow.changed }
+func (x *Directory) Changed() <-chan struct{} { return x.follow.changed }
 
-// announce counts what changes have stirred up since the last time.
-func (x *index) announce(now time.Time) { x.follow.grow(x.settle(), now) }
+// Announce counts what changed in the eyes of programs since the last time.
+func (x *Directory) Announce(now time.Time) { x.follow.grow(x.takeDirty(), now) }
 
-// stand counts a standing that differs from the last.
-func (x *index) stand(now func() identity.DirectoryStanding) { x.follow.stand(now) }
+// Stand counts a standing that differs from the last.
+func (x *Directory) Stand(now func() identity.DirectoryStanding) { x.follow.stand(now) }
 
-// localChanged counts what differs in the local files from when it was last called.
-func (x *index) localChanged(l local, now time.Time) {
+// LocalChanged counts what differs in the local files from when it was last called.
+func (x *Directory) LocalChanged(l Local, now time.Time) {
 	was := x.seen.Swap(&l)
 	if was == nil || l.equal(*was) {
 		return
 	}
-	s := stirred{visible: true, lost: x.meets(l, *was)}
+	s := change{visible: true, lost: x.meets(l, *was)}
 	before, after := x.localGroups(*was), x.localGroups(l)
 	s.lost = s.lost || !maps.EqualFunc(before, after, func(a, b []uint32) bool { return fmt.Sprint(a) == fmt.Sprint(b) })
 	x.follow.grow(s, now)
 }
 
-func (l local) equal(o local) bool {
+func (l Local) equal(o Local) bool {
 	return l.accounts.equal(o.accounts) && l.groups.equal(o.groups) &&
 		slices.Equal(l.subuids, o.subuids) && slices.Equal(l.subgids, o.subgids)
 }
@@ -101,7 +101,7 @@ func (n *names) equal(o *names) bool {
 }
 
 // meets tells whether a name or a number that became local is one that we serve.
-func (x *index) meets(is, was local) bool {
+func (x *Directory) meets(is, was Local) bool {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	if x.meetsSubs(is, was) {
@@ -133,7 +133,7 @@ func (x *index) meets(is, was local) bool {
 
 // meetsSubs tells whether a range that became subordinate has an id that we serve. The
 // caller holds the lock.
-func (x *index) meetsSubs(is, was local) bool {
+func (x *Directory) meetsSubs(is, was Local) bool {
 	if slices.Equal(is.subuids, was.subuids) && slices.Equal(is.subgids, was.subgids) {
 		return false
 	}

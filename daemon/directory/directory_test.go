@@ -1,4 +1,4 @@
-package daemon
+package directory
 
 import (
 	"fmt"
@@ -14,7 +14,7 @@ import (
 )
 
 func TestAPackedAccountIsTheOneThatWasPacked(t *testing.T) {
-	e := &entry{
+	e := &Entry{
 		account: identity.Account{
 			UUID: uuid.New(), Name: "alice", UID: 1900000100, GID: 1900000200, FullName: "Alice Ä", Home: "/home/alice", Shell: "/bin/zsh",
 		},
@@ -24,7 +24,7 @@ func TestAPackedAccountIsTheOneThatWasPacked(t *testing.T) {
 	}
 	groups := []uint32{0, 127, 128, 1 << 31}
 	p := pack(e, 0, 0, groups)
-	got := p.entry()
+	got := p.Entry()
 	got.packed = nil
 	if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", e) {
 		t.Errorf("got  %+v\nwant %+v", got, e)
@@ -55,7 +55,7 @@ func TestTheIndexIsWhatItWasTold(t *testing.T) {
 	for i := range teams {
 		teams[i] = identity.Group{UUID: uuid.New(), Name: identity.Name(fmt.Sprintf("team%d", i)), GID: 1900001000 + uint32(i)}
 	}
-	x, m := newIndex(open()), model{}
+	x, m := New(open()), model{}
 	asked := map[uuid.UUID]identity.Group{}
 	for i := range 8000 {
 		n := r.Uint32N(30)
@@ -72,7 +72,7 @@ func TestTheIndexIsWhatItWasTold(t *testing.T) {
 		case 1: // an own group that demands something cannot be folded
 			tok.Groups[0].Demands = []identity.FactorKind{identity.TOTP}
 		case 2, 3:
-			x.remove(tok.Account.UUID)
+			x.Remove(tok.Account.UUID)
 			delete(m, tok.Account.UUID)
 			x.verify(t, m, asked)
 			continue
@@ -82,13 +82,13 @@ func TestTheIndexIsWhatItWasTold(t *testing.T) {
 				x.unmark(x.groups[g.UUID], false)
 				delete(asked, g.UUID)
 			} else {
-				x.markFound(x.intern(g, 0), time.Unix(1, 0), time.Unix(int64(i), 0))
+				x.markOnDemand(x.intern(g, 0), time.Unix(1, 0), time.Unix(int64(i), 0))
 				asked[g.UUID] = g
 			}
 			x.verify(t, m, asked)
 			continue
 		}
-		x.put(newEntry(&tok, time.Unix(1, 0)), tok.Groups)
+		x.put(NewEntry(&tok, time.Unix(1, 0)), tok.Groups)
 		m[tok.Account.UUID] = tok
 		x.verify(t, m, asked)
 	}
@@ -96,15 +96,15 @@ func TestTheIndexIsWhatItWasTold(t *testing.T) {
 
 // verify holds the index to the model: who is there, in what groups, which groups were
 // asked for, and that all ways to find it lead to it.
-func (x *index) verify(t *testing.T, m model, asked map[uuid.UUID]identity.Group) {
+func (x *Directory) verify(t *testing.T, m model, asked map[uuid.UUID]identity.Group) {
 	t.Helper()
 	members := map[uuid.UUID][]identity.Name{}
 	for id, tok := range m {
-		e := x.withUUID(id)
-		if e == nil || e.account != tok.Account || e.revision != tok.Revision || x.named(tok.Account.Name) == nil || x.withUID(tok.Account.UID) == nil {
+		e := x.WithUUID(id)
+		if e == nil || e.account != tok.Account || e.revision != tok.Revision || x.Named(tok.Account.Name) == nil || x.WithUID(tok.Account.UID) == nil {
 			t.Fatalf("%s is lost, or another: %+v", tok.Account.Name, e)
 		}
-		have := x.groupsOf(e)
+		have := x.GroupsOf(e)
 		if len(have) != len(tok.Groups) {
 			t.Fatalf("%s is in %v, want %v", tok.Account.Name, have, tok.Groups)
 		}
@@ -114,11 +114,11 @@ func (x *index) verify(t *testing.T, m model, asked map[uuid.UUID]identity.Group
 			}
 			members[g.UUID] = append(members[g.UUID], tok.Account.Name)
 		}
-		if got := x.pinnedUID(id); got != tok.Account.UID {
-			t.Fatalf("%s is pinned to %d", tok.Account.Name, got)
+		if got := x.uidOf(id); got != tok.Account.UID {
+			t.Fatalf("%s is bound to %d", tok.Account.Name, got)
 		}
 	}
-	nobody := local{accounts: &names{}, groups: &names{}, ahead: foremost{}}
+	nobody := Local{accounts: &names{}, groups: &names{}, ahead: foremost{}}
 	lists := [][]identity.Group{slices.Collect(maps.Values(asked))}
 	for _, tok := range m {
 		lists = append(lists, tok.Groups)
@@ -131,8 +131,8 @@ func (x *index) verify(t *testing.T, m model, asked map[uuid.UUID]identity.Group
 			want := members[g.UUID]
 			slices.Sort(want)
 			for how, find := range map[string]func() (identity.GroupEntry, bool){
-				"name": func() (identity.GroupEntry, bool) { return x.groupNamed(g.Name, nobody) },
-				"gid":  func() (identity.GroupEntry, bool) { return x.groupAt(g.GID, nobody) },
+				"name": func() (identity.GroupEntry, bool) { return x.GroupNamed(g.Name, nobody) },
+				"gid":  func() (identity.GroupEntry, bool) { return x.GroupAt(g.GID, nobody) },
 			} {
 				if got, ok := find(); !ok || got.UUID != g.UUID || !slices.Equal(got.Members, want) {
 					t.Fatalf("group %s by %s: %v %v, want %v", g.Name, how, got, ok, want)
@@ -141,13 +141,13 @@ func (x *index) verify(t *testing.T, m model, asked map[uuid.UUID]identity.Group
 		}
 	}
 	folded := 0
-	for _, p := range x.all() {
+	for _, p := range x.All() {
 		if p.own != uuid.Nil {
 			folded++
 		}
 	}
-	if len(x.all()) != len(m) || len(x.groups)+folded != len(members) {
-		t.Fatalf("%d accounts of %d, %d+%d groups of %d", len(x.all()), len(m), len(x.groups), folded, len(members))
+	if len(x.All()) != len(m) || len(x.groups)+folded != len(members) {
+		t.Fatalf("%d accounts of %d, %d+%d groups of %d", len(x.All()), len(m), len(x.groups), folded, len(members))
 	}
 }
 
@@ -155,10 +155,10 @@ func (x *index) verify(t *testing.T, m model, asked map[uuid.UUID]identity.Group
 func TestNumbersOfForgottenGroupsAreUsedAgain(t *testing.T) {
 	rules := open()
 	rules.MaxGroups, rules.Keep = 8, func(uuid.UUID) bool { return false }
-	x := newIndex(rules)
+	x := New(rules)
 	for i := range 120 {
 		g := &identity.GroupToken{Group: identity.Group{UUID: uuid.New(), Name: identity.Name(fmt.Sprintf("crowd%d", i)), GID: 1900002000 + uint32(i)}}
-		if did := x.applyGroup(g, time.Unix(1, 0), time.Unix(int64(i+1), 0)); !did.Known || (len(did.Gone) == 1) != (i >= 8) {
+		if did := x.ApplyGroup(g, time.Unix(1, 0), time.Unix(int64(i+1), 0)); !did.Known || (len(did.Gone) == 1) != (i >= 8) {
 			t.Fatalf("%d: %+v", i, did)
 		}
 		if n := len(x.numbered); n > 16 {

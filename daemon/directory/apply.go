@@ -1,4 +1,4 @@
-package daemon
+package directory
 
 import (
 	"time"
@@ -24,10 +24,10 @@ type Applied struct {
 	Bindings []Binding
 }
 
-// apply puts a token into the directory, as it came or with a list that is being read.
+// Apply puts a token into the directory, as it came or with a list that is being read.
 // When a newer token of an account that is held is refused, the old one may no longer let
 // anyone in: its entry is blocked.
-func (x *index) apply(t *identity.IDToken, fetched time.Time, list *listing) (did Applied) {
+func (x *Directory) Apply(t *identity.IDToken, fetched time.Time, list *Listing) (did Applied) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	a := t.Account
@@ -48,8 +48,8 @@ func (x *index) apply(t *identity.IDToken, fetched time.Time, list *listing) (di
 		return did
 	}
 	own := t.Groups[0].UUID
-	seenUID, seenGID := x.pinnedUID(a.UUID) != 0, x.pinnedGID(own) != 0
-	p := x.put(newEntry(t, fetched), t.Groups)
+	seenUID, seenGID := x.uidOf(a.UUID) != 0, x.gidOf(own) != 0
+	p := x.put(NewEntry(t, fetched), t.Groups)
 	if !seenUID {
 		did.Bindings = append(did.Bindings, Binding{ID: a.UID, UUID: a.UUID})
 	}
@@ -64,18 +64,18 @@ func (x *index) apply(t *identity.IDToken, fetched time.Time, list *listing) (di
 	return did
 }
 
-// load takes a token that was remembered, and tells why it does not; "" when it does.
-func (x *index) load(t *identity.IDToken, fetched time.Time) (refused string) {
+// Load takes a token that was remembered, and tells why it does not; "" when it does.
+func (x *Directory) Load(t *identity.IDToken, fetched time.Time) (refused string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if refused = x.admit(t); refused == "" {
-		x.put(newEntry(t, fetched), t.Groups)
+		x.put(NewEntry(t, fetched), t.Groups)
 	}
 	return refused
 }
 
-// judge tells why a token would not be taken now; "" when it would.
-func (x *index) judge(t *identity.IDToken) string {
+// Judge tells why a token would not be taken now; "" when it would.
+func (x *Directory) Judge(t *identity.IDToken) string {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	return x.admit(t)

@@ -1,4 +1,4 @@
-package daemon
+package directory
 
 import (
 	"math/rand/v2"

@@ -1,4 +1,4 @@
-package daemon
+package directory
 
 import (
 	"cmp"
@@ -14,8 +14,8 @@ import (
 // accounts with the index, where none ever changes, and is made without their
 // texts: a hundred thousand of them cost a megabyte and some milliseconds.
 type view struct {
-	accounts []*packed // uids ascending
-	local    local
+	accounts []*Packed // uids ascending
+	local    Local
 	groups   []viewed               // by number
 	listed   []uint32               // numbers of groups to yield, gids ascending
 	extra    map[uuid.UUID][]uint32 // local gids by the uuid of a group of the realm
@@ -24,32 +24,32 @@ type view struct {
 // viewed is a group of a view. The zero value is not served.
 type viewed struct {
 	identity.Group
-	served bool
-	found  bool     // whether an account lists it or not
-	extra  []uint32 // local gids
+	served   bool
+	onDemand bool     // whether an account lists it or not
+	extra    []uint32 // local gids
 }
 
-// view is the directory at this moment. What the local files have by name or id is left
+// View is the directory at this moment. What the local files have by name or id is left
 // out, as every lookup leaves it out.
-func (x *index) view(l local) identity.View {
+func (x *Directory) View(l Local) identity.View {
 	v := &view{local: l, extra: x.localGroups(l)}
 	v.copy(x)
-	v.accounts = slices.DeleteFunc(v.accounts, func(p *packed) bool { return l.hides(p.name(), p.uid, p.gid) })
-	slices.SortFunc(v.accounts, func(a, b *packed) int { return cmp.Compare(a.uid, b.uid) })
+	v.accounts = slices.DeleteFunc(v.accounts, func(p *Packed) bool { return l.Hides(p.Name(), p.uid, p.gid) })
+	slices.SortFunc(v.accounts, func(a, b *Packed) int { return cmp.Compare(a.uid, b.uid) })
 	v.list()
 	return v
 }
 
 // copy takes the one moment.
-func (v *view) copy(x *index) {
+func (v *view) copy(x *Directory) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	v.accounts = x.gather()
 	v.groups = make([]viewed, len(x.numbered))
 	for n, g := range x.numbered {
 		if g != nil {
-			served := g.problem == "" && !v.local.hidesGroup(g.Group)
-			v.groups[n] = viewed{Group: g.Group, served: served, found: g.found != nil}
+			served := g.problem == "" && !v.local.HidesGroup(g.Group)
+			v.groups[n] = viewed{Group: g.Group, served: served, onDemand: g.onDemand != nil}
 			if !g.Earned && !v.local.ahead.Claims(g.UUID) {
 				v.groups[n].extra = v.extra[g.UUID]
 			}
@@ -61,7 +61,7 @@ func (v *view) copy(x *index) {
 func (v *view) list() {
 	seen := make([]bool, len(v.groups))
 	for n, g := range v.groups {
-		if seen[n] = g.served && g.found; seen[n] {
+		if seen[n] = g.served && g.onDemand; seen[n] {
 			v.listed = append(v.listed, uint32(n))
 		}
 	}
@@ -81,7 +81,7 @@ func (v *view) Accounts() iter.Seq[*identity.Listed] {
 	return func(yield func(*identity.Listed) bool) {
 		var one identity.Listed
 		for _, p := range v.accounts {
-			one.Account = p.account()
+			one.Account = p.Account()
 			one.GIDs, one.Local = one.GIDs[:0], one.Local[:0]
 			if v.ownServed(p) {
 				one.GIDs = append(one.GIDs, p.gid)
@@ -105,8 +105,8 @@ func (v *view) Accounts() iter.Seq[*identity.Listed] {
 
 // ownServed tells whether the account has a folded group that is served. A local
 // group with its gid hides the account too; what is left is the name.
-func (v *view) ownServed(p *packed) bool {
-	return p.own != uuid.Nil && !v.local.groups.byName[string(p.name())]
+func (v *view) ownServed(p *Packed) bool {
+	return p.own != uuid.Nil && !v.local.groups.byName[string(p.Name())]
 }
 
 // Groups merges the folded ones, whose gids are their accounts' uids, with others.
