@@ -21,23 +21,23 @@ import (
 //	somebody of ours who is known here           stays when they are away; they are asked
 //	                                             again at a login, which does not wait
 //	a name that they are known to have           is hidden here
-type ahead struct{ all []*Daemon }
+type ahead struct{ all []*Resolver }
 
 // HasAccount tells whether the name stands for an account of theirs, as it is or as
 // another spelling.
 func (a *ahead) HasAccount(name identity.Name) bool {
-	return slices.ContainsFunc(a.all, func(d *Daemon) bool { return d.remembersName(string(name)) })
+	return slices.ContainsFunc(a.all, func(d *Resolver) bool { return d.remembersName(string(name)) })
 }
 
 // HasGroup is HasAccount for groups.
 func (a *ahead) HasGroup(name identity.Name) bool {
-	return slices.ContainsFunc(a.all, func(d *Daemon) bool { return d.remembersGroup(string(name)) })
+	return slices.ContainsFunc(a.all, func(d *Resolver) bool { return d.remembersGroup(string(name)) })
 }
 
 // Claims tells whether the group is another realm's: what policy gives to its
 // members is not for those whom this realm puts into it.
 func (a *ahead) Claims(group uuid.UUID) bool {
-	return slices.ContainsFunc(a.all, func(d *Daemon) bool { return d.index.KnowsGroup(group) })
+	return slices.ContainsFunc(a.all, func(d *Resolver) bool { return d.index.KnowsGroup(group) })
 }
 
 // errUnsettled says that a realm ahead did not say whether it has a name of somebody's.
@@ -49,7 +49,7 @@ const groupsAtOnce = 16
 // ask asks those that do not remember the name of an account, all at once. The channel
 // then has one answer: nil when each has said yes or no.
 func (a *ahead) ask(ctx context.Context, name identity.Name) <-chan error {
-	return a.each(func(d *Daemon) error {
+	return a.each(func(d *Resolver) error {
 		canonical, none := d.canonical(string(name))
 		if none != nil {
 			return nil //nolint:nilerr // it is no name of this realm
@@ -62,7 +62,7 @@ func (a *ahead) ask(ctx context.Context, name identity.Name) <-chan error {
 // askGroups is ask for names of groups. A realm that lists its people has named all the
 // groups that it has anything to say of.
 func (a *ahead) askGroups(ctx context.Context, names []identity.Name) <-chan error {
-	return a.each(func(d *Daemon) error {
+	return a.each(func(d *Resolver) error {
 		if _, finds := d.finder(); !finds {
 			return nil
 		}
@@ -86,7 +86,7 @@ func unsaid(err error) error {
 	return err
 }
 
-func (a *ahead) each(ask func(*Daemon) error) <-chan error {
+func (a *ahead) each(ask func(*Resolver) error) <-chan error {
 	settled := make(chan error, 1)
 	go func() {
 		answers := make([]error, len(a.all))
@@ -120,7 +120,7 @@ func (a *ahead) settle(ctx context.Context, t *identity.IDToken, asked <-chan er
 
 // askAhead asks the realms ahead again for the names of somebody who is known, and
 // waits for nothing.
-func (d *Daemon) askAhead(typed string) {
+func (d *Resolver) askAhead(typed string) {
 	name, err := d.canonical(typed)
 	if err != nil || len(d.ahead.all) == 0 {
 		return

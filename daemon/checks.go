@@ -215,6 +215,11 @@ func checkSpelling(_ *Daemon, _ context.Context, q *question) ruling {
 	return fine("the account's own name")
 }
 
+const (
+	disownedWhy  = "The server was taken back to an earlier state, and this machine has not read its list of accounts since."
+	disownedMend = "Try again when the server can be reached."
+)
+
 func checkAccepted(d *Daemon, _ context.Context, q *question) ruling {
 	if d.index.IsDisowned(q.e) {
 		return ruling{code: identity.NotPermitted, tell: true, detail: disownedWhy, mend: disownedMend}
@@ -307,13 +312,9 @@ type age struct {
 	disowned bool
 }
 
-// ageOf judges by the trusted clock. While a change stream shows that nothing
-// changed, no account ages.
+// ageOf judges by the trusted clock.
 func (d *Daemon) ageOf(e *directory.Entry) age {
-	a := age{checked: e.Fetched(), limit: min(time.Duration(e.OfflineFor())*time.Second, d.p.OfflineMax)}
-	if at := time.Unix(0, d.contactAt.Load()); d.link.watches && at.After(a.checked) {
-		a.checked = at
-	}
+	a := age{checked: d.checked(e), limit: min(time.Duration(e.OfflineFor())*time.Second, d.p.OfflineMax)}
 	a.old = max(d.clock.now().Sub(a.checked), 0)
 	a.disowned = d.index.IsDisowned(e)
 	a.within = a.limit > 0 && a.old <= a.limit && !a.disowned

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
@@ -46,7 +45,7 @@ func (d *Daemon) Handle(ctx context.Context, peer identity.Peer, verb string, ar
 	case report.VerbCacheList:
 		return d.cacheList(ctx, emit)
 	case report.VerbCacheClear:
-		return d.cacheClear(ctx)
+		return d.forgetEverything(ctx)
 	case report.VerbCacheRefresh:
 		if len(args) == 0 {
 			return emit(d.hasten())
@@ -64,9 +63,13 @@ func (d *Daemon) Handle(ctx context.Context, peer identity.Peer, verb string, ar
 	case report.VerbUnlock:
 		return d.unlock(ctx, e)
 	case report.VerbCacheRefresh:
-		return d.cacheRefresh(ctx, e, emit)
+		r, err := d.cacheRefresh(ctx, e)
+		if err != nil {
+			return err
+		}
+		return emit(r)
 	default:
-		return d.cacheForget(ctx, e)
+		return d.forgetAccount(ctx, e)
 	}
 }
 
@@ -204,64 +207,6 @@ func (d *Daemon) cacheList(ctx context.Context, emit func(any) error) error {
 		if err := emit(report.CachedAccount{Account: d.describe(e), Fetched: e.Fetched(), Verifier: has[e.Account().UUID]}); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// cacheForget drops one account, its verifiers and its numbers. Where the
-// provider lists accounts, the list is read again.
-func (d *Daemon) cacheForget(ctx context.Context, e *directory.Entry) error {
-	d.writing.Lock()
-	defer d.writing.Unlock()
-	id, own := e.Account().UUID, uuid.Nil
-	if groups := d.index.GroupsOf(e); len(groups) > 0 {
-		own = groups[0].UUID
-	}
-	if err := d.o.Cache.Forget(ctx, id, own); err != nil {
-		return fmt.Errorf("cache forget: %w", err)
-	}
-	d.index.Forget(id, own)
-	d.proofs.forget(id, nil)
-	d.earnings.forget(id)
-	d.refused.set(id, "", "")
-	d.leftOut.set(id, "", "")
-	d.announce()
-	return d.readAgain(ctx)
-}
-
-// cacheClear drops every account. Failures and locks stay.
-func (d *Daemon) cacheClear(ctx context.Context) error {
-	d.writing.Lock()
-	defer d.writing.Unlock()
-	if err := d.o.Cache.Clear(ctx); err != nil {
-		return fmt.Errorf("cache clear: %w", err)
-	}
-	d.index.Clear()
-	d.refused.clear()
-	d.refusedGroups.clear()
-	d.leftOut.clear()
-	d.absent.clear()
-	d.proofs.clear()
-	d.earnings.clear()
-	d.announce()
-	return d.readAgain(ctx)
-}
-
-// readAgain makes the next contact begin with the whole list; the caller holds
-// d.writing. Until then an absent name is not known to be absent.
-func (d *Daemon) readAgain(ctx context.Context) error {
-	k := listAgain(*d.kept.Load())
-	if k.At.IsZero() {
-		k.At = time.Unix(0, 0)
-	}
-	d.kept.Store(&k)
-	d.restand()
-	err := d.o.Cache.Apply(ctx, cache.Batch{Realm: d.o.Realm, Contact: &k})
-	if cancel := d.relist.Load(); cancel != nil {
-		(*cancel)(errRelist)
-	}
-	if err != nil {
-		return fmt.Errorf("cache: %w", err)
 	}
 	return nil
 }

@@ -142,3 +142,14 @@ func (s *login) confirm(ctx context.Context) identity.Verdict {
 	}
 	return v
 }
+
+// beginSession gives subordinate ids to whoever root's program begins a session for. A
+// session begins without them, too.
+func (d *Daemon) beginSession(ctx context.Context, s *login) {
+	if s.Operation != identity.OpOpenSession || s.Peer.UID != 0 {
+		return
+	}
+	if err := d.ensureSubIDs(ctx, s.q.e.Account().UUID); err != nil {
+		d.log.WarnContext(ctx, "no subordinate ids are given", "account", s.User, "error", err)
+	}
+}

@@ -12,7 +12,7 @@ import (
 // realm took back the key that signed it, so nobody knows who said it. It is done
 // before a list is read, whose tokens count only against what the realm still stands
 // by: a forged one of a high revision would outlive the truth.
-func (d *Daemon) disown(ctx context.Context) error {
+func (d *Resolver) disown(ctx context.Context) error {
 	n := news{}
 	err := d.o.Cache.Tokens(ctx, d.o.Realm, func(c cache.Token) error {
 		if _, err := d.o.Provider.Verify(c.Signed); err != nil {
@@ -43,7 +43,7 @@ type disowner interface {
 // keeps lists the verifiers that may live on beside a token. Until what the realm
 // disowned is forgotten, none may: they may be of a password that a forger let in, and
 // the true token that comes with a login has the same epoch.
-func (d *Daemon) keeps(t *identity.IDToken) []cache.Epoch {
+func (d *Resolver) keeps(t *identity.IDToken) []cache.Epoch {
 	if p, ok := d.o.Provider.(disowner); ok && p.Disowning() {
 		return nil
 	}

@@ -80,7 +80,7 @@ func TestASessionEarnsItsGroupByTheProcessThatAuthenticatedAndNoOther(t *testing
 		"a brother's second, after that":    {by: at(71, 50), then: twice},
 		"the process, after its child":      {by: at(70, 50), then: func(h *house) { h.by(identity.OpSetCredentials, at(71, 70), nil) }},
 		"itself, after a restart":           {by: at(70, 50), then: func(h *house) { h.restart(); h.online() }},
-		"itself, when all was forgotten":    {by: at(70, 50), then: func(h *house) { must(h.t, h.d.cacheClear(bg)); h.wait("alice", h.knowsAlice) }},
+		"itself, when all was forgotten":    {by: at(70, 50), then: func(h *house) { must(h.t, h.d.forgetEverything(bg)); h.wait("alice", h.knowsAlice) }},
 		"itself, with another generator":    {by: at(70, 50), then: func(h *house) { h.changed(func(t *identity.IDToken) { t.Factors[1].Epoch = 9 }) }},
 		"itself, no longer a member":        {by: at(70, 50), then: func(h *house) { h.changed(func(t *identity.IDToken) { t.Groups = t.Groups[:2] }) }},
 		"itself, when more is demanded":     {by: at(70, 50), then: func(h *house) { h.changed(func(t *identity.IDToken) { t.Groups[2].Points = 99 }) }},

@@ -53,6 +53,7 @@ type server struct {
 	lostStep bool          // steps fail as if the network went
 	lostAt   int64         // so does the step of that number, from the next on
 	broken   atomic.Value  // an identity.Name: fetching it gets no answer
+	disowns  atomic.Bool   // the realm has taken back a key
 	silent   bool          // a stream sends its backlog and no CaughtUp
 	reset    bool
 	history  uuid.UUID
@@ -113,6 +114,9 @@ func token(name string, uid uint32, groups ...identity.Group) identity.IDToken {
 		Factors: []identity.Factor{{Kind: identity.Password, Epoch: 1}},
 	}
 }
+
+// Disowning tells whether the realm has taken back a key.
+func (s *server) Disowning() bool { return s.disowns.Load() }
 
 // set changes or adds an account and pushes it.
 func (s *server) set(t testing.TB, tok identity.IDToken, change func(*person)) {

@@ -14,7 +14,7 @@ import (
 
 // finder is the provider, where it can be asked for groups: one that lists its realm
 // has named all that are answered.
-func (d *Daemon) finder() (provider.GroupFinder, bool) {
+func (d *Resolver) finder() (provider.GroupFinder, bool) {
 	lists, _ := d.capable()
 	f, ok := d.o.Provider.(provider.GroupFinder)
 	return f, ok && !lists
@@ -30,7 +30,7 @@ type groupQuestion struct {
 	holds func() (uuid.UUID, bool)
 }
 
-func (d *Daemon) groupByName(name identity.Name) groupQuestion {
+func (d *Resolver) groupByName(name identity.Name) groupQuestion {
 	f, _ := d.finder()
 	return groupQuestion{
 		key:   groupKey(name),
@@ -41,7 +41,7 @@ func (d *Daemon) groupByName(name identity.Name) groupQuestion {
 	}
 }
 
-func (d *Daemon) groupByGID(gid uint32) groupQuestion {
+func (d *Resolver) groupByGID(gid uint32) groupQuestion {
 	f, _ := d.finder()
 	return groupQuestion{
 		key:   gidKey(gid),
@@ -55,7 +55,7 @@ func (d *Daemon) groupByGID(gid uint32) groupQuestion {
 // fetchGroup asks the server, once for all who ask the same at the same time. With
 // forget a group that is known under that name or number, and that the server does
 // not have, is taken out.
-func (d *Daemon) fetchGroup(ctx context.Context, q groupQuestion, forget bool) error {
+func (d *Resolver) fetchGroup(ctx context.Context, q groupQuestion, forget bool) error {
 	key := q.key
 	if !forget {
 		key = "again " + key
@@ -84,7 +84,7 @@ func (d *Daemon) fetchGroup(ctx context.Context, q groupQuestion, forget bool) e
 // group answers for a group. Where the provider can be asked, what is not known is
 // looked up like an account. Where it cannot, what no token
 // names exists only for others, and while the list is not whole we do not know.
-func (d *Daemon) group(ctx context.Context, q groupQuestion, hidden func(directory.Local) bool) (identity.GroupEntry, error) {
+func (d *Resolver) group(ctx context.Context, q groupQuestion, hidden func(directory.Local) bool) (identity.GroupEntry, error) {
 	none := identity.GroupEntry{}
 	l, err := d.localNow()
 	if err != nil {
@@ -118,7 +118,7 @@ func (d *Daemon) group(ctx context.Context, q groupQuestion, hidden func(directo
 }
 
 // groupUnknown is the answer for what no token names, where nobody can be asked.
-func (d *Daemon) groupUnknown() error {
+func (d *Resolver) groupUnknown() error {
 	if d.lapsed(d.lastContact()) {
 		return errLapsed
 	}
@@ -130,7 +130,7 @@ func (d *Daemon) groupUnknown() error {
 }
 
 // groupChecked is when the group was last known to be right, and notes the question.
-func (d *Daemon) groupChecked(id uuid.UUID) time.Time {
+func (d *Resolver) groupChecked(id uuid.UUID) time.Time {
 	if fetched, alone := d.index.Questioned(id, d.clock.now()); alone {
 		return fetched
 	}
@@ -140,7 +140,7 @@ func (d *Daemon) groupChecked(id uuid.UUID) time.Time {
 // refreshGroup fetches one group anew: by its number, under which one that was
 // renamed is found, and else by its name, under which one that was renumbered is. It
 // is gone when the server has it under neither.
-func (d *Daemon) refreshGroup(ctx context.Context, g directory.OnDemand) error {
+func (d *Resolver) refreshGroup(ctx context.Context, g directory.OnDemand) error {
 	for _, q := range []groupQuestion{d.groupByGID(g.GID), d.groupByName(g.Name)} {
 		if err := d.fetchGroup(ctx, q, false); err != nil && !errors.Is(err, provider.ErrNotFound) {
 			return err

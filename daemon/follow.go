@@ -10,21 +10,21 @@ import (
 
 // Revisions tells how often the directory changed. Read them before the view
 // that is to be published: it is then at least as new.
-func (d *Daemon) Revisions() identity.Revisions {
+func (d *Resolver) Revisions() identity.Revisions {
 	rev, _ := d.index.Revisions()
 	return rev
 }
 
 // Changed is sent to whenever a revision grew. It is for one follower; what it
 // missed is one send.
-func (d *Daemon) Changed() <-chan struct{} { return d.index.Changed() }
+func (d *Resolver) Changed() <-chan struct{} { return d.index.Changed() }
 
 // announce counts what changes of the index have stirred up since the last time.
-func (d *Daemon) announce() { d.index.Announce(d.o.Now()) }
+func (d *Resolver) announce() { d.index.Announce(d.o.Now()) }
 
 // View returns what programs may know of the directory at this moment. What the
 // local files have by name or id is left out, as every lookup leaves it out.
-func (d *Daemon) View(ctx context.Context) (identity.View, error) {
+func (d *Resolver) View(ctx context.Context) (identity.View, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("view: %w", err)
 	}
@@ -38,17 +38,17 @@ func (d *Daemon) View(ctx context.Context) (identity.View, error) {
 // DirectoryStanding tells how far the view may be trusted. An absent name is an
 // answer while the list is complete and we have heard of the server since the
 // start, be it that it cannot be reached.
-func (d *Daemon) DirectoryStanding() identity.DirectoryStanding {
+func (d *Resolver) DirectoryStanding() identity.DirectoryStanding {
 	s := identity.DirectoryStanding{Until: d.keptUntil(d.lastContact())}
 	s.Absent = d.kept.Load().Complete && !d.holdBack.Load() && d.link.now() != starting && d.clock.now().Before(s.Until)
 	return s
 }
 
 // restand counts a changed standing.
-func (d *Daemon) restand() { d.index.Stand(d.DirectoryStanding) }
+func (d *Resolver) restand() { d.index.Stand(d.DirectoryStanding) }
 
 // lastContact is when the directory was last known to be the server's.
-func (d *Daemon) lastContact() time.Time {
+func (d *Resolver) lastContact() time.Time {
 	at := d.kept.Load().At
 	if t := time.Unix(0, d.contactAt.Load()); t.After(at) {
 		at = t
@@ -57,7 +57,7 @@ func (d *Daemon) lastContact() time.Time {
 }
 
 // keptUntil is until when a name that was right at that time is answered.
-func (d *Daemon) keptUntil(checked time.Time) time.Time {
+func (d *Resolver) keptUntil(checked time.Time) time.Time {
 	if d.p.KeepNames <= 0 {
 		return identity.Forever()
 	}
@@ -66,7 +66,7 @@ func (d *Daemon) keptUntil(checked time.Time) time.Time {
 
 // lapsed tells whether what was last right at that time is no longer answered
 // from memory.
-func (d *Daemon) lapsed(checked time.Time) bool {
+func (d *Resolver) lapsed(checked time.Time) bool {
 	if d.p.KeepNames <= 0 || (d.link.watches && d.link.now() == online) {
 		return false
 	}

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"cmp"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -11,28 +10,10 @@ import (
 	"github.com/sallyport-auth/sallyport/provider"
 )
 
-// namedByPolicy tells whether somebody's rights here hang on the group.
-func (d *Daemon) namedByPolicy(id uuid.UUID) bool {
-	if slices.Contains(d.p.AllowGroups, id) {
-		return true
-	}
-	for _, of := range d.p.LocalGroups {
-		if of == id {
-			return true
-		}
-	}
-	for _, s := range d.p.Services {
-		if slices.Contains(s.Require, id) {
-			return true
-		}
-	}
-	return false
-}
-
 // learnGroup takes over what the server just said of one group, as learn does of
 // accounts. It never makes anybody a member. Without a time nobody asked: it is fetched
 // anew, and taken if it is still remembered.
-func (d *Daemon) learnGroup(r provider.GroupRecord, asked time.Time) {
+func (d *Resolver) learnGroup(r provider.GroupRecord, asked time.Time) {
 	d.writing.Lock()
 	defer d.writing.Unlock()
 	defer d.restand()
@@ -44,7 +25,7 @@ func (d *Daemon) learnGroup(r provider.GroupRecord, asked time.Time) {
 
 // forgetGroup takes a group that the server does not have out; it stays known while
 // an account names it.
-func (d *Daemon) forgetGroup(id uuid.UUID) {
+func (d *Resolver) forgetGroup(id uuid.UUID) {
 	d.writing.Lock()
 	defer d.writing.Unlock()
 	defer d.restand()
@@ -54,7 +35,7 @@ func (d *Daemon) forgetGroup(id uuid.UUID) {
 }
 
 // storeGroups announces what the index has, and then stores it.
-func (d *Daemon) storeGroups(b cache.Batch) {
+func (d *Resolver) storeGroups(b cache.Batch) {
 	d.announce() // before the disk, as learn does
 	if len(b.Groups)+len(b.Ungroup) == 0 {
 		return
@@ -67,7 +48,7 @@ func (d *Daemon) storeGroups(b cache.Batch) {
 }
 
 // takeGroup puts one group into the directory, and returns what the cache must store.
-func (d *Daemon) takeGroup(r provider.GroupRecord, now, asked time.Time) (b cache.Batch) {
+func (d *Resolver) takeGroup(r provider.GroupRecord, now, asked time.Time) (b cache.Batch) {
 	t := r.Token
 	id := t.Group.UUID
 	if why := d.index.AdmitGroup(t); why != "" || r.Signed == nil {

@@ -2,11 +2,9 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
-	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
@@ -34,23 +32,4 @@ func (d *Daemon) KeysFor(ctx context.Context, _ identity.Peer, name string) ([]i
 		return nil, fmt.Errorf("%w: keys: %w", identity.ErrUnavailable, err)
 	}
 	return slices.Clone(t.SSHKeys), nil
-}
-
-// signedToken is the account's token as it was signed, verified again: for what the
-// index does not hold.
-func (d *Daemon) signedToken(ctx context.Context, e *directory.Entry) (*identity.IDToken, error) {
-	c, err := d.o.Cache.Token(ctx, e.Account().UUID)
-	if err != nil {
-		return nil, fmt.Errorf("stored token: %w", err)
-	}
-	t, err := d.o.Provider.Verify(c.Signed)
-	if err != nil {
-		return nil, fmt.Errorf("stored token: %w", err)
-	}
-	// On a full disk the stored token may be older than what we know: what was taken
-	// away must not come back.
-	if t.Account.UUID != e.Account().UUID || t.Revision != e.Revision() {
-		return nil, errors.New("the stored token is out of date")
-	}
-	return t, nil
 }

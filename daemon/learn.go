@@ -99,7 +99,7 @@ func (r *refusals) all() []report.Refusal {
 }
 
 // leaveOut notes which parts of a token that is taken were left out or made safe.
-func (d *Daemon) leaveOut(t *identity.IDToken) {
+func (d *Resolver) leaveOut(t *identity.IDToken) {
 	list := make([]string, 0, len(t.LeftOut))
 	for _, l := range t.LeftOut {
 		list = append(list, l.Part+": "+l.Why)
@@ -109,8 +109,8 @@ func (d *Daemon) leaveOut(t *identity.IDToken) {
 
 // allowedID tells whether this machine takes the number from a directory. What
 // was given out as a subordinate id is somebody's already.
-func (d *Daemon) allowedID(id uint32) bool {
-	return identity.CheckID(id) == nil && !d.o.Realms.holdsSubID(id) &&
+func (d *Resolver) allowedID(id uint32) bool {
+	return identity.CheckID(id) == nil && !d.o.Peers.holdsSubID(id) &&
 		slices.ContainsFunc(d.p.IDs, func(r identity.IDRange) bool { return r.Contains(id) })
 }
 
@@ -129,7 +129,7 @@ type news struct {
 // learn takes over news: the index first, so that a revocation counts even when
 // the disk is full, and the cache before anyone else learns more. The returned
 // error is of the cache alone; who was refused is in d.refused.
-func (d *Daemon) learn(ctx context.Context, n news) error {
+func (d *Resolver) learn(ctx context.Context, n news) error {
 	d.writing.Lock()
 	defer d.writing.Unlock()
 	defer d.restand()
@@ -139,8 +139,7 @@ func (d *Daemon) learn(ctx context.Context, n news) error {
 		d.index.Remove(id)
 		d.refused.set(id, "", "")
 		d.leftOut.set(id, "", "")
-		d.proofs.forget(id, nil)
-		d.earnings.forget(id)
+		d.o.Proved.Forget(id)
 	}
 	for _, r := range n.records {
 		t := d.take(r, now, n.list)
@@ -186,7 +185,7 @@ type taken struct {
 
 // take puts one record into the directory. When a newer token of an account that we
 // hold is refused, the old one may no longer let anyone in: it leaves the cache.
-func (d *Daemon) take(r provider.Record, now time.Time, list *directory.Listing) taken {
+func (d *Resolver) take(r provider.Record, now time.Time, list *directory.Listing) taken {
 	if r.Token == nil {
 		d.log.Error("the server sent no token where one was due")
 		return taken{}

@@ -18,7 +18,7 @@ func servedGroup(g identity.GroupEntry, l directory.Local) (identity.GroupEntry,
 
 // localNow is the local files' content, or identity.ErrUnavailable: then nobody
 // can be told apart from a local account.
-func (d *Daemon) localNow() (directory.Local, error) {
+func (d *Resolver) localNow() (directory.Local, error) {
 	l, err := d.local.Now()
 	if err != nil {
 		return directory.Local{}, fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
@@ -28,7 +28,7 @@ func (d *Daemon) localNow() (directory.Local, error) {
 
 // GroupsOf returns the ids of all groups of an account, its own first. Those that a
 // session must earn are not among them, nor is what this machine gives their members.
-func (d *Daemon) GroupsOf(ctx context.Context, name string) (identity.GroupIDs, error) {
+func (d *Resolver) GroupsOf(ctx context.Context, name string) (identity.GroupIDs, error) {
 	e, err := d.named(ctx, name)
 	if err != nil {
 		return identity.GroupIDs{}, err
@@ -41,7 +41,7 @@ func (d *Daemon) GroupsOf(ctx context.Context, name string) (identity.GroupIDs, 
 }
 
 // Accounts calls each for every account that is answered here, in no order.
-func (d *Daemon) Accounts(ctx context.Context, each func(identity.Account) error) error {
+func (d *Resolver) Accounts(ctx context.Context, each func(identity.Account) error) error {
 	l, err := d.listable()
 	if err != nil {
 		return err
@@ -61,7 +61,7 @@ func (d *Daemon) Accounts(ctx context.Context, each func(identity.Account) error
 }
 
 // Groups calls each for every group that is answered here, in no order.
-func (d *Daemon) Groups(ctx context.Context, each func(identity.GroupEntry) error) error {
+func (d *Resolver) Groups(ctx context.Context, each func(identity.GroupEntry) error) error {
 	l, err := d.listable()
 	if err != nil {
 		return err
@@ -75,7 +75,7 @@ func (d *Daemon) Groups(ctx context.Context, each func(identity.GroupEntry) erro
 }
 
 // listable is the local files' content, once for a whole list.
-func (d *Daemon) listable() (directory.Local, error) {
+func (d *Resolver) listable() (directory.Local, error) {
 	if d.lapsed(d.lastContact()) {
 		return directory.Local{}, errLapsed
 	}

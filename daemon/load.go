@@ -15,7 +15,7 @@ import (
 
 // load fills the index from the cache. Each token is verified again; pins come
 // first, so that a cache that was changed behind our back renumbers nobody.
-func (d *Daemon) load(ctx context.Context) error {
+func (d *Resolver) load(ctx context.Context) error {
 	name, x := d.o.Realm, d.index
 	ours := func(signed []byte) bool { _, err := d.o.Provider.Verify(signed); return err == nil }
 	if err := d.o.Cache.Adopt(ctx, name, d.o.Provider.Name(), ours); err != nil {
@@ -74,7 +74,7 @@ func listAgain(k cache.Contact) cache.Contact {
 // loading takes over remembered tokens, some at a time: their signatures are
 // checked on all processors, and that is nearly all of the work.
 type loading struct {
-	d      *Daemon
+	d      *Resolver
 	batch  [batchSize]cache.Token
 	tokens [batchSize]*identity.IDToken
 	errs   [batchSize]error

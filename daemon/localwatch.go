@@ -16,7 +16,7 @@ const localPoll = 3 * time.Second
 // followLocal counts changes of /etc/passwd, /etc/group, /etc/subuid and /etc/subgid until ctx ends. Every
 // lookup looks at the files for itself; this is for who published them. The folder
 // is watched, because the files are replaced by others.
-func (d *Daemon) followLocal(ctx context.Context) {
+func (d *Resolver) followLocal(ctx context.Context) {
 	w, err := d.watchFolder()
 	for err == nil {
 		d.localChanged() // also what came before the watch
@@ -33,7 +33,7 @@ func (d *Daemon) followLocal(ctx context.Context) {
 	}
 }
 
-func (d *Daemon) watchFolder() (*fsnotify.Watcher, error) {
+func (d *Resolver) watchFolder() (*fsnotify.Watcher, error) {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
 		return nil, fmt.Errorf("watch: %w", err)
@@ -45,7 +45,7 @@ func (d *Daemon) watchFolder() (*fsnotify.Watcher, error) {
 }
 
 // watchedLocal waits for one event; its error is the end of the watch.
-func (d *Daemon) watchedLocal(ctx context.Context, w *fsnotify.Watcher) error {
+func (d *Resolver) watchedLocal(ctx context.Context, w *fsnotify.Watcher) error {
 	for {
 		select {
 		case e, ok := <-w.Events:
@@ -68,7 +68,7 @@ func (d *Daemon) watchedLocal(ctx context.Context, w *fsnotify.Watcher) error {
 }
 
 // localChanged counts what differs from when it was last called.
-func (d *Daemon) localChanged() {
+func (d *Resolver) localChanged() {
 	l, err := d.local.Now()
 	if err != nil {
 		d.log.Warn("the local files cannot be read; nobody is answered", "error", err)

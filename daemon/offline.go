@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -122,22 +121,4 @@ func (d *Daemon) freshVerifier(ctx context.Context, v cache.Verifier, password i
 		return nil, fmt.Errorf("verifier: %w", ctx.Err())
 	}
 	return d.verifier(ctx, v, password)
-}
-
-// keepVerifier stores it unless a newer token has ended that credential while it
-// was made.
-func (d *Daemon) keepVerifier(ctx context.Context, v cache.Verifier) error {
-	d.writing.Lock()
-	defer d.writing.Unlock()
-	e := d.index.WithUUID(v.UUID)
-	if e == nil || e.State() != identity.Active || e.Blocked() != "" {
-		return errors.New("the account changed meanwhile")
-	}
-	if epoch, ok := e.Epoch(v.Kind); !ok || epoch != v.Epoch {
-		return errors.New("the password changed meanwhile")
-	}
-	if err := d.o.Cache.PutVerifier(ctx, v); err != nil {
-		return fmt.Errorf("keep verifier: %w", err)
-	}
-	return nil
 }

@@ -13,11 +13,9 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/sallyport-auth/sallyport/cache"
-	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/seal"
-	"golang.org/x/sync/singleflight"
 	"golang.org/x/sys/unix"
 )
 
@@ -152,53 +150,25 @@ type Options struct {
 // Daemon decides. Make it with [New], run its background work with [Daemon.Run].
 // All methods are safe for concurrent use, before and while Run runs.
 type Daemon struct {
-	o       Options
-	p       Policy
-	log     *slog.Logger
-	started time.Time
-	clock   *clock
-	local   *directory.Files
-	index   *directory.Directory
-	ahead   *ahead // realms that come first
-	link    *link
-
-	flights singleflight.Group
-	base    context.Context //nolint:containedctx // the life of the daemon: what many callers wait for is nobody's own
-	stop    context.CancelFunc
-
-	// writing orders what changes the cache with what changes the index. It is
-	// held across SQLite, never across the network, and no lookup takes it.
-	writing  sync.Mutex
-	holdBack atomic.Bool // a change was not stored: the kept position stays
-	kept     atomic.Pointer[cache.Contact]
-	verdict  atomic.Pointer[heard]   // what the server last said of itself
-	able     atomic.Pointer[counted] // who could log in offline
-	// contactAt is when the change stream last showed that we know everything,
-	// in Unix nanoseconds of the trusted clock.
-	contactAt atomic.Int64
-	relist    atomic.Pointer[context.CancelCauseFunc] // ends the change stream
-	unmoved   unmoved
-	hurry     chan struct{} // a look is due now
-	twin      atomic.Bool   // the server sees two machines under this one's name
-	hastened  atomic.Int64  // what was fetched before, in Unix nanoseconds, is old
-	refused   refusals
-	// refusedGroups are apart: an account's own group may have its uuid.
-	refusedGroups refusals
-	doubts        doubts
-	absent        absent
-	leftOut       refusals // of accounts that were taken: parts that were not
-	published     atomic.Pointer[published]
-	subs          subIDs
-	tries         keyedLocks
-	sealKey       sealKey
-	enrolling     enrolments
-	cardProof     cardProof
-	proofs        proofs
-	earnings      earnings
-	hashing       chan struct{} // at most Hashes Argon2 at a time
-	asking        chan struct{} // steps at the server
-	maker         chan struct{} // at most one of them makes a verifier
-	making        chan struct{} // logins whose verifier is not made yet
+	*Resolver
+	o         Options
+	p         Policy
+	log       *slog.Logger
+	started   time.Time
+	verdict   atomic.Pointer[heard]   // what the server last said of itself
+	able      atomic.Pointer[counted] // who could log in offline
+	doubts    doubts
+	published atomic.Pointer[published]
+	tries     keyedLocks
+	sealKey   sealKey
+	enrolling enrolments
+	cardProof cardProof
+	proofs    proofs
+	earnings  earnings
+	hashing   chan struct{} // at most Hashes Argon2 at a time
+	asking    chan struct{} // steps at the server
+	maker     chan struct{} // at most one of them makes a verifier
+	making    chan struct{} // logins whose verifier is not made yet
 }
 
 // New loads what the cache remembers, verifying each token. A cache that cannot
@@ -224,37 +194,33 @@ func New(o Options) (*Daemon, error) {
 	if o.LocalFiles == "" {
 		o.LocalFiles = "/"
 	}
-	_, watches := o.Provider.(provider.Watcher)
+	if o.Realms == nil {
+		o.Realms = NewRealms()
+	}
 	d := &Daemon{
 		o: o, p: o.Policy.withDefaults(), log: o.Log,
-		ahead:  &ahead{},
 		asking: make(chan struct{}, asking), hashing: make(chan struct{}, Hashes),
-		maker: make(chan struct{}, 1), making: make(chan struct{}, makePending), hurry: make(chan struct{}, 1),
+		maker: make(chan struct{}, 1), making: make(chan struct{}, makePending),
 	}
-	if d.o.Realms == nil {
-		d.o.Realms = NewRealms()
-	}
-	d.local = directory.NewFiles(o.LocalFiles, d.ahead)
-	d.index = directory.New(directory.Rules{
-		Realm: o.Realm, Users: d.naming(d.p.QualifiedUsers), Groups: d.naming(d.p.QualifiedGroups), Reserved: d.p.Reserved,
-		Allowed: d.allowedID, LocalGroups: d.p.LocalGroups, MaxGroups: d.p.MaxGroups, Keep: d.namedByPolicy, Ahead: d.ahead,
-	})
-	d.ahead.all = d.o.Realms.add(d)
-	d.base, d.stop = context.WithCancel(context.Background())
-	d.clock = newClock(o.Cache, o.Now, o.Boottime)
-	if err := d.clock.load(d.base); err != nil {
+	var err error
+	if d.Resolver, err = newResolver(d.resolverOptions()); err != nil {
 		return nil, fmt.Errorf("resolver: %w", err)
 	}
-	d.started = d.clock.now()
-	d.link = newLink(watches, d.started, o.Now)
-	d.link.source = o.Provider.Name()
-	if err := d.load(d.base); err != nil {
-		return nil, fmt.Errorf("resolver: %w", err)
-	}
-	d.localChanged()
-	d.announce()
-	d.restand()
+	o.Realms.add(d)
 	return d, nil
+}
+
+func (d *Daemon) resolverOptions() resolverOptions {
+	return resolverOptions{
+		Provider: d.o.Provider, Cache: d.o.Cache, Realm: d.o.Realm, Log: d.log, Now: d.o.Now, Boottime: d.o.Boottime,
+		LocalFiles: d.o.LocalFiles, Peers: d.o.Realms.peers, Proved: provedHere{&d.proofs, &d.earnings}, BeforeWatch: d.registerKey,
+		Policy: resolverPolicy{
+			QualifiedUsers: d.p.QualifiedUsers, QualifiedGroups: d.p.QualifiedGroups, Aliases: d.p.Aliases, IDs: d.p.IDs,
+			Reserved: d.p.Reserved, LocalGroups: d.p.LocalGroups, MaxGroups: d.p.MaxGroups, Keep: d.namedByPolicy, SubIDs: d.p.SubIDs,
+			LookupTimeout: d.p.LookupTimeout, RefreshEvery: d.p.RefreshEvery, KeepNames: d.p.KeepNames,
+			WatchSilence: d.p.WatchSilence, BackoffMin: d.p.BackoffMin, BackoffMax: d.p.BackoffMax,
+		},
+	}
 }
 
 func boottime() time.Duration {
@@ -302,4 +268,22 @@ func (k *keyedLocks) lock(ctx context.Context, id uuid.UUID) (unlock func(), err
 		leave()
 		return nil, fmt.Errorf("wait for another attempt: %w", ctx.Err())
 	}
+}
+
+// namedByPolicy tells whether somebody's rights here hang on the group.
+func (d *Daemon) namedByPolicy(id uuid.UUID) bool {
+	if slices.Contains(d.p.AllowGroups, id) {
+		return true
+	}
+	for _, of := range d.p.LocalGroups {
+		if of == id {
+			return true
+		}
+	}
+	for _, s := range d.p.Services {
+		if slices.Contains(s.Require, id) {
+			return true
+		}
+	}
+	return false
 }

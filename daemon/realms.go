@@ -33,7 +33,7 @@ import (
 // remembered. Numbers cannot clash: each realm has ranges of its own (package
 // config), and subordinate ids are given out by one after the other.
 type Realms struct {
-	giving   sync.Mutex // subordinate ids, one after the other
+	peers    *peers
 	handOver *handOver
 
 	mu  sync.RWMutex
@@ -43,26 +43,22 @@ type Realms struct {
 }
 
 // NewRealms makes an empty family; [New] adds to it what has it in its Options.
-func NewRealms() *Realms { return &Realms{changed: make(chan struct{}, 1), handOver: newHandOver()} }
+func NewRealms() *Realms {
+	h := newHandOver()
+	return &Realms{changed: make(chan struct{}, 1), handOver: h, peers: &peers{Given: h.wake}}
+}
 
-// add puts a Daemon behind those that are there, and returns them.
-func (r *Realms) add(d *Daemon) (ahead []*Daemon) {
+// add puts a Daemon behind those that are there.
+func (r *Realms) add(d *Daemon) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	ahead = slices.Clone(r.all)
 	r.all = append(r.all, d)
-	return ahead
 }
 
 func (r *Realms) list() []*Daemon {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return r.all
-}
-
-// holdsSubID tells whether the id lies in a range that any of them has given out.
-func (r *Realms) holdsSubID(id uint32) bool {
-	return slices.ContainsFunc(r.list(), func(d *Daemon) bool { return d.subs.hold(id) })
 }
 
 // Run runs them all until ctx ends.
@@ -120,18 +116,6 @@ func whoever[T any](r *Realms, remembers func(*Daemon) bool, ask func(*Daemon) (
 	}
 	return none.v, none.err
 }
-
-func (d *Daemon) remembersName(typed string) bool {
-	name, err := d.canonical(typed)
-	return err == nil && d.index.Named(name) != nil
-}
-
-func (d *Daemon) remembersGroup(typed string) bool {
-	name, err := d.canonicalGroup(typed)
-	return err == nil && d.index.HasGroup(name)
-}
-
-func (d *Daemon) remembersUID(uid uint32) bool { return d.index.WithUID(uid) != nil }
 
 // AccountByName is [Daemon.AccountByName].
 func (r *Realms) AccountByName(ctx context.Context, name string) (identity.Account, error) {

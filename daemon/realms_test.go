@@ -203,7 +203,7 @@ func TestSubordinateIDsOfTwoRealmsNeverOverlap(t *testing.T) {
 		}
 		given = append(given, r)
 	}
-	if !w.holdsSubID(given[0].Min) || !w.second.d.o.Realms.holdsSubID(given[0].Min) {
+	if !w.peers.holdsSubID(given[0].Min) || !w.second.d.o.Realms.peers.holdsSubID(given[0].Min) {
 		t.Error("what one has given out another does not know")
 	}
 }

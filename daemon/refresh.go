@@ -30,7 +30,7 @@ const (
 )
 
 // lookEvery is the time from one look to the next. A list is all of it at once.
-func (d *Daemon) lookEvery() time.Duration {
+func (d *Resolver) lookEvery() time.Duration {
 	if lists, _ := d.capable(); lists {
 		return d.p.RefreshEvery
 	}
@@ -38,7 +38,7 @@ func (d *Daemon) lookEvery() time.Duration {
 }
 
 // old tells whether what was fetched then has to be fetched now.
-func (d *Daemon) old(fetched time.Time) bool {
+func (d *Resolver) old(fetched time.Time) bool {
 	now, hastened := d.clock.now(), time.Unix(0, d.hastened.Load())
 	// One that lies ahead is of a clock that was wrong.
 	if fetched.Before(hastened) && !hastened.After(now.Add(time.Second)) {
@@ -52,7 +52,7 @@ func (d *Daemon) old(fetched time.Time) bool {
 type unmoved map[uuid.UUID]time.Time
 
 // refresh fetches what is old, accounts and groups. One goroutine calls it.
-func (d *Daemon) refresh(ctx context.Context) error {
+func (d *Resolver) refresh(ctx context.Context) error {
 	var due []func() error
 	var mu sync.Mutex // guards still while entries are fetched
 	still := unmoved{}
@@ -119,7 +119,7 @@ func fetchAll(ctx context.Context, due []func() error) error {
 // refetch fetches one account anew by its name. When another has that now, its number
 // tells whether it is gone or is called otherwise. It tells whether the account is another
 // here since: as the server has it, or gone. It is not when what the server has is refused.
-func (d *Daemon) refetch(ctx context.Context, p *directory.Packed) (moved bool, err error) {
+func (d *Resolver) refetch(ctx context.Context, p *directory.Packed) (moved bool, err error) {
 	for _, fetch := range []func() error{
 		func() error { return d.fetchName(ctx, p.Name()) },
 		func() error { return d.fetchUID(ctx, p.UID()) },
@@ -139,7 +139,7 @@ func (d *Daemon) refetch(ctx context.Context, p *directory.Packed) (moved bool, 
 }
 
 // hasten makes everything old that the server does not tell of, and has it fetched now.
-func (d *Daemon) hasten() report.Refreshed {
+func (d *Resolver) hasten() report.Refreshed {
 	if lists, _ := d.capable(); lists {
 		return report.Refreshed{Told: true}
 	}
@@ -154,23 +154,21 @@ func (d *Daemon) hasten() report.Refreshed {
 }
 
 // cacheRefresh fetches one account anew.
-func (d *Daemon) cacheRefresh(ctx context.Context, e *directory.Entry, emit func(any) error) error {
+func (d *Resolver) cacheRefresh(ctx context.Context, e *directory.Entry) (report.Refreshed, error) {
 	moved, err := d.refetch(ctx, e.Packed())
 	if err != nil && !errors.Is(err, provider.ErrNotFound) {
-		return fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
+		return report.Refreshed{}, fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
 	}
 	if why := d.refused.named(e.Account().Name); why != "" {
-		return fmt.Errorf("%w here: this machine refuses what the server has: %s", identity.ErrNotFound, why)
+		return report.Refreshed{}, fmt.Errorf("%w here: this machine refuses what the server has: %s", identity.ErrNotFound, why)
 	}
 	if err == nil && !moved {
-		if cancel := d.relist.Load(); cancel != nil {
-			(*cancel)(errRelist)
-		}
-		return fmt.Errorf("%w: the server's state of the account is older than the one that this machine holds. "+
+		d.endStream(errRelist)
+		return report.Refreshed{}, fmt.Errorf("%w: the server's state of the account is older than the one that this machine holds. "+
 			"The machine reads the whole list of the realm now, and the list counts; see \"sallyport status\"", identity.ErrUnavailable)
 	}
 	if d.index.WithUUID(e.Account().UUID) == nil {
-		return emit(report.Refreshed{Gone: true})
+		return report.Refreshed{Gone: true}, nil
 	}
-	return emit(report.Refreshed{Accounts: 1})
+	return report.Refreshed{Accounts: 1}, nil
 }

@@ -62,7 +62,7 @@ func bounded[T any](ctx context.Context, limit time.Duration, call func(context.
 // flight asks the server once for all who ask the same at the same time, and takes
 // over the answer. Its time limit is the daemon's, not a caller's: who loses patience
 // leaves, the answer is still learnt.
-func flight[T any](ctx context.Context, d *Daemon, key string, call func(context.Context) (T, error),
+func flight[T any](ctx context.Context, d *Resolver, key string, call func(context.Context) (T, error),
 	fits func(T) bool, gone, learn func(T) error,
 ) error {
 	done := d.flights.DoChan(key, func() (any, error) {
@@ -98,7 +98,7 @@ type answer struct {
 }
 
 // fetch asks the server for one account.
-func (d *Daemon) fetch(ctx context.Context, key string, call func(context.Context) (answer, error),
+func (d *Resolver) fetch(ctx context.Context, key string, call func(context.Context) (answer, error),
 	fits func(*identity.IDToken) bool, held func() *directory.Entry,
 ) error {
 	return flight(ctx, d, key, call,
@@ -123,7 +123,7 @@ func (d *Daemon) fetch(ctx context.Context, key string, call func(context.Contex
 		})
 }
 
-func (d *Daemon) fetchName(ctx context.Context, name identity.Name) error {
+func (d *Resolver) fetchName(ctx context.Context, name identity.Name) error {
 	return d.fetch(ctx, nameKey(name),
 		func(ctx context.Context) (answer, error) {
 			var ahead <-chan error
@@ -137,7 +137,7 @@ func (d *Daemon) fetchName(ctx context.Context, name identity.Name) error {
 		func() *directory.Entry { return d.index.Named(name) })
 }
 
-func (d *Daemon) fetchUID(ctx context.Context, uid uint32) error {
+func (d *Resolver) fetchUID(ctx context.Context, uid uint32) error {
 	return d.fetch(ctx, uidKey(uid),
 		func(ctx context.Context) (answer, error) {
 			r, err := d.o.Provider.FetchUID(ctx, uid)
@@ -149,7 +149,7 @@ func (d *Daemon) fetchUID(ctx context.Context, uid uint32) error {
 
 // find looks in the index, then asks the server unless the answer is known to be
 // no. With urgent the server is asked whenever it is not known to be watching.
-func (d *Daemon) find(ctx context.Context, look func() *directory.Entry, fetch func(context.Context) error, urgent bool) (*directory.Entry, error) {
+func (d *Resolver) find(ctx context.Context, look func() *directory.Entry, fetch func(context.Context) error, urgent bool) (*directory.Entry, error) {
 	if e := look(); e != nil {
 		return e, nil
 	}
@@ -173,13 +173,13 @@ func (d *Daemon) find(ctx context.Context, look func() *directory.Entry, fetch f
 	return nil, fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
 }
 
-func (d *Daemon) findName(ctx context.Context, name identity.Name, urgent bool) (*directory.Entry, error) {
+func (d *Resolver) findName(ctx context.Context, name identity.Name, urgent bool) (*directory.Entry, error) {
 	return d.find(ctx, func() *directory.Entry { return d.index.Named(name) },
 		func(ctx context.Context) error { return d.fetchName(ctx, name) }, urgent)
 }
 
 // unlessAbsent is the question for a lookup, which a no of some seconds ago answers too.
-func (d *Daemon) unlessAbsent(key string, fetch func(context.Context) error) func(context.Context) error {
+func (d *Resolver) unlessAbsent(key string, fetch func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if d.link.now() == online && d.absent.has(key, d.o.Boottime()) {
 			return provider.ErrNotFound
@@ -195,20 +195,20 @@ func groupKey(name identity.Name) string { return "group " + string(name) }
 func gidKey(gid uint32) string           { return "gid " + strconv.FormatUint(uint64(gid), 10) }
 
 // canonical and canonicalGroup alone say what a typed name stands for.
-func (d *Daemon) canonical(typed string) (identity.Name, error) {
+func (d *Resolver) canonical(typed string) (identity.Name, error) {
 	return d.naming(d.p.QualifiedUsers).Canonical(typed) //nolint:wrapcheck // the same meaning
 }
 
-func (d *Daemon) canonicalGroup(typed string) (identity.Name, error) {
+func (d *Resolver) canonicalGroup(typed string) (identity.Name, error) {
 	return d.naming(d.p.QualifiedGroups).Canonical(typed) //nolint:wrapcheck // the same meaning
 }
 
-func (d *Daemon) naming(qualified bool) identity.Naming {
+func (d *Resolver) naming(qualified bool) identity.Naming {
 	return identity.Naming{Realm: d.o.Realm, Qualified: qualified, Aliases: d.p.Aliases}
 }
 
 // served returns e unless this machine's own files have its name, uid or gid.
-func (d *Daemon) served(e *directory.Entry) (*directory.Entry, error) {
+func (d *Resolver) served(e *directory.Entry) (*directory.Entry, error) {
 	l, err := d.localNow()
 	if err != nil {
 		return nil, err
@@ -224,8 +224,8 @@ var errLapsed = fmt.Errorf("%w: the last contact with the server is too long ago
 
 // recent returns e, or what the server says of it now, when what is remembered is
 // too old to be answered.
-func (d *Daemon) recent(ctx context.Context, e *directory.Entry) (*directory.Entry, error) {
-	if !d.lapsed(d.ageOf(e).checked) {
+func (d *Resolver) recent(ctx context.Context, e *directory.Entry) (*directory.Entry, error) {
+	if !d.lapsed(d.checked(e)) {
 		return e, nil
 	}
 	if d.link.justFailed() || d.fetchName(ctx, e.Account().Name) != nil {
@@ -238,7 +238,7 @@ func (d *Daemon) recent(ctx context.Context, e *directory.Entry) (*directory.Ent
 }
 
 // named finds the account that a name stands for, and that is ours to answer.
-func (d *Daemon) named(ctx context.Context, typed string) (*directory.Entry, error) {
+func (d *Resolver) named(ctx context.Context, typed string) (*directory.Entry, error) {
 	name, err := d.canonical(typed)
 	if err != nil {
 		return nil, identity.ErrNotFound
@@ -264,7 +264,7 @@ func (d *Daemon) named(ctx context.Context, typed string) (*directory.Entry, err
 // AccountByName returns the account that name stands for; see
 // [identity.Naming]. Its errors are identity.ErrNotFound and
 // identity.ErrUnavailable.
-func (d *Daemon) AccountByName(ctx context.Context, name string) (identity.Account, error) {
+func (d *Resolver) AccountByName(ctx context.Context, name string) (identity.Account, error) {
 	e, err := d.named(ctx, name)
 	if err != nil {
 		return identity.Account{}, err
@@ -273,7 +273,7 @@ func (d *Daemon) AccountByName(ctx context.Context, name string) (identity.Accou
 }
 
 // AccountByUID is AccountByName by user id.
-func (d *Daemon) AccountByUID(ctx context.Context, uid uint32) (identity.Account, error) {
+func (d *Resolver) AccountByUID(ctx context.Context, uid uint32) (identity.Account, error) {
 	if !d.allowedID(uid) {
 		return identity.Account{}, identity.ErrNotFound
 	}
@@ -292,7 +292,7 @@ func (d *Daemon) AccountByUID(ctx context.Context, uid uint32) (identity.Account
 }
 
 // GroupByName returns the group and those of its members that are known here.
-func (d *Daemon) GroupByName(ctx context.Context, name string) (identity.GroupEntry, error) {
+func (d *Resolver) GroupByName(ctx context.Context, name string) (identity.GroupEntry, error) {
 	n, err := d.canonicalGroup(name)
 	if err != nil {
 		return identity.GroupEntry{}, identity.ErrNotFound
@@ -303,7 +303,7 @@ func (d *Daemon) GroupByName(ctx context.Context, name string) (identity.GroupEn
 }
 
 // GroupByGID is GroupByName by group id.
-func (d *Daemon) GroupByGID(ctx context.Context, gid uint32) (identity.GroupEntry, error) {
+func (d *Resolver) GroupByGID(ctx context.Context, gid uint32) (identity.GroupEntry, error) {
 	if !d.allowedID(gid) {
 		return identity.GroupEntry{}, identity.ErrNotFound
 	}

@@ -26,7 +26,7 @@ var (
 const keepClockEvery = time.Minute
 
 // Run follows the server until ctx ends, and returns nil then. It never gives up.
-func (d *Daemon) Run(ctx context.Context) error {
+func (d *Resolver) Run(ctx context.Context) error {
 	defer d.stop()
 	var wg sync.WaitGroup
 	wg.Go(func() { d.keepTime(ctx) })
@@ -36,7 +36,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	return nil
 }
 
-func (d *Daemon) keepTime(ctx context.Context) {
+func (d *Resolver) keepTime(ctx context.Context) {
 	tick := time.NewTicker(keepClockEvery)
 	defer tick.Stop()
 	for {
@@ -52,7 +52,7 @@ func (d *Daemon) keepTime(ctx context.Context) {
 }
 
 // note applies an event to the link and logs what changed.
-func (d *Daemon) note(e linkEvent, err error) {
+func (d *Resolver) note(e linkEvent, err error) {
 	before, after := d.link.note(e, err)
 	if !d.link.watches && e == evAnswered {
 		d.contactAt.Store(d.clock.now().UnixNano())
@@ -68,7 +68,7 @@ func (d *Daemon) note(e linkEvent, err error) {
 }
 
 // follow connects, and connects again.
-func (d *Daemon) follow(ctx context.Context) {
+func (d *Resolver) follow(ctx context.Context) {
 	wait := d.p.BackoffMin
 	for {
 		lived, err := d.once(ctx)
@@ -104,7 +104,7 @@ func (d *Daemon) follow(ctx context.Context) {
 }
 
 // fromTheStart makes the next round begin with the list.
-func (d *Daemon) fromTheStart() {
+func (d *Resolver) fromTheStart() {
 	d.writing.Lock()
 	defer d.writing.Unlock()
 	k := *d.kept.Load()
@@ -128,7 +128,7 @@ func pause(ctx context.Context, d time.Duration, woken <-chan struct{}) bool {
 
 // once lists when that is due, and follows changes until the stream ends. Lived
 // tells whether the server was there.
-func (d *Daemon) once(ctx context.Context) (lived bool, err error) {
+func (d *Resolver) once(ctx context.Context) (lived bool, err error) {
 	w, watches := d.o.Provider.(provider.Watcher)
 	l, lists := d.o.Provider.(provider.Lister)
 	k := d.kept.Load()
@@ -139,7 +139,7 @@ func (d *Daemon) once(ctx context.Context) (lived bool, err error) {
 		}
 		lived = true
 	}
-	d.registerKey(ctx)
+	d.o.BeforeWatch(ctx)
 	if !watches {
 		if !lists {
 			return true, d.refresh(ctx)
@@ -155,7 +155,7 @@ func (d *Daemon) once(ctx context.Context) (lived bool, err error) {
 const batchSize = 256
 
 // list reads every account, and forgets those that are not in a whole list.
-func (d *Daemon) list(ctx context.Context, l provider.Lister) error {
+func (d *Resolver) list(ctx context.Context, l provider.Lister) error {
 	if err := d.disown(ctx); err != nil {
 		return err
 	}
@@ -209,7 +209,7 @@ func (d *Daemon) list(ctx context.Context, l provider.Lister) error {
 }
 
 // watch follows one change stream to its end.
-func (d *Daemon) watch(ctx context.Context, w provider.Watcher) (saw bool, err error) {
+func (d *Resolver) watch(ctx context.Context, w provider.Watcher) (saw bool, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	d.relist.Store(&cancel)
@@ -231,14 +231,14 @@ func (d *Daemon) watch(ctx context.Context, w provider.Watcher) (saw bool, err e
 	return saw, err
 }
 
-func (d *Daemon) position() provider.Position {
+func (d *Resolver) position() provider.Position {
 	k := d.kept.Load()
 	return provider.Position{History: k.History, Revision: k.Position}
 }
 
 // stream is where one change stream stands.
 type stream struct {
-	d      *Daemon
+	d      *Resolver
 	caught bool
 }
 
@@ -298,7 +298,7 @@ func (s *stream) event(ctx context.Context, e provider.Event) error {
 
 // askAgain fetches the accounts that were refused because another held what is
 // theirs, now that one has gone.
-func (d *Daemon) askAgain() {
+func (d *Resolver) askAgain() {
 	for _, r := range d.refused.held() {
 		go func() { _ = d.fetchName(d.base, r) }() // a no stays a refusal
 	}

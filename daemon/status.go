@@ -52,13 +52,6 @@ type capability struct {
 	has  bool
 }
 
-// capable tells what the provider can do besides fetching.
-func (d *Daemon) capable() (lists, watches bool) {
-	_, lists = d.o.Provider.(provider.Lister)
-	_, watches = d.o.Provider.(provider.Watcher)
-	return lists, watches
-}
-
 func (d *Daemon) capabilities() []capability {
 	lists, watches := d.capable()
 	_, changes := d.o.Provider.(provider.PasswordChanger)

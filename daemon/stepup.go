@@ -244,15 +244,3 @@ func (s *login) loggedOut() {
 func audited(s identity.LoginSession) bool {
 	return s.Audit != 0 && s.Audit != identity.NoAuditSession
 }
-
-// revoke forgets the proofs of an account that may do nothing any more, or whose
-// newest token is refused. Whoever may again later proves it again.
-func (d *Daemon) revoke(t *identity.IDToken) {
-	if t == nil {
-		return
-	}
-	if e := d.index.WithUUID(t.Account.UUID); e == nil || e.State() != identity.Active || e.Blocked() != "" {
-		d.proofs.forget(t.Account.UUID, nil)
-		d.earnings.forget(t.Account.UUID)
-	}
-}

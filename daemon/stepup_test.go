@@ -183,7 +183,7 @@ func TestAProofDoesNotOutliveTheServersWord(t *testing.T) {
 func TestAProofThatIsForgottenWhileItIsMadeIsNotKept(t *testing.T) {
 	for sentence, forget := range map[string]func(h *house){
 		"dropped": func(h *house) { h.d.proofs.forget(token("alice", 1).Account.UUID, nil) },
-		"cleared": func(h *house) { must(h.t, h.d.cacheClear(bg)); h.give(token("alice", 1900000100, stuff)) },
+		"cleared": func(h *house) { must(h.t, h.d.forgetEverything(bg)); h.give(token("alice", 1900000100, stuff)) },
 		"disabled and enabled": func(h *house) {
 			h.push(token("alice", 1900000100, stuff), func(t *identity.IDToken) { t.State = identity.Disabled })
 			h.push(token("alice", 1900000100, stuff), func(*identity.IDToken) {})

@@ -51,7 +51,7 @@ func (s *subIDs) start(id uuid.UUID) (uint32, bool) {
 }
 
 // givenSubIDs has the ranges of those whose uid is known.
-func (d *Daemon) givenSubIDs() []identity.SubIDs {
+func (d *Resolver) givenSubIDs() []identity.SubIDs {
 	given := d.subs.all()
 	list := make([]identity.SubIDs, 0, len(given))
 	for id, start := range given {
@@ -76,7 +76,7 @@ func (s *subIDs) hold(id uint32) bool {
 	return found || (at > 0 && id-s.starts[at-1] < identity.SubIDCount)
 }
 
-func (d *Daemon) loadSubIDs(ctx context.Context) error {
+func (d *Resolver) loadSubIDs(ctx context.Context) error {
 	all, err := d.o.Cache.SubIDs(ctx, d.o.Realm)
 	if err != nil {
 		return err //nolint:wrapcheck // says what it was
@@ -94,7 +94,7 @@ func (d *Daemon) loadSubIDs(ctx context.Context) error {
 // range that was given out; root and the account itself get one when there was
 // none. Others, and everybody once the machine's range is full, get
 // identity.ErrUnavailable with the reason.
-func (d *Daemon) SubIDsOf(ctx context.Context, peer identity.Peer, name string) (identity.IDRange, error) {
+func (d *Resolver) SubIDsOf(ctx context.Context, peer identity.Peer, name string) (identity.IDRange, error) {
 	e, err := d.named(ctx, name)
 	if err != nil {
 		return identity.IDRange{}, err
@@ -112,32 +112,26 @@ func (d *Daemon) SubIDsOf(ctx context.Context, peer identity.Peer, name string) 
 	return subid.Range(start), nil
 }
 
-// beginSession gives subordinate ids to whoever root's program begins a session for. A
-// session begins without them, too.
-func (d *Daemon) beginSession(ctx context.Context, s *login) {
-	if s.Operation != identity.OpOpenSession || s.Peer.UID != 0 {
-		return
-	}
-	id := s.q.e.Account().UUID
+// ensureSubIDs gives a range to an account that has none.
+func (d *Resolver) ensureSubIDs(ctx context.Context, id uuid.UUID) error {
 	if _, ok := d.subs.start(id); ok {
-		return
+		return nil
 	}
-	if _, err := d.giveSubIDs(ctx, id); err != nil {
-		d.log.WarnContext(ctx, "no subordinate ids are given", "account", s.User, "error", err)
-	}
+	_, err := d.giveSubIDs(ctx, id)
+	return err
 }
 
 var errSubIDsFull = errors.New("every range of this machine is taken")
 
 // giveSubIDs takes the first range that is free. It is on disk before it is
 // anyone's. No account arrives while it looks, of any realm.
-func (d *Daemon) giveSubIDs(ctx context.Context, id uuid.UUID) (uint32, error) {
-	d.o.Realms.giving.Lock() // held across SQLite; no lookup takes it
-	defer d.o.Realms.giving.Unlock()
+func (d *Resolver) giveSubIDs(ctx context.Context, id uuid.UUID) (uint32, error) {
+	d.o.Peers.giving.Lock() // held across SQLite; no lookup takes it
+	defer d.o.Peers.giving.Unlock()
 	if start, ok := d.subs.start(id); ok {
 		return start, nil
 	}
-	for _, o := range d.o.Realms.list() {
+	for _, o := range d.o.Peers.list() {
 		o.writing.Lock()
 		defer o.writing.Unlock()
 	}
@@ -159,7 +153,7 @@ func (d *Daemon) giveSubIDs(ctx context.Context, id uuid.UUID) (uint32, error) {
 		return 0, fmt.Errorf("keep: %w", err)
 	}
 	d.subs.set(id, start)
-	d.o.Realms.handOver.wake()
+	d.o.Peers.Given()
 	return start, nil
 }
 
@@ -190,8 +184,8 @@ type takenIDs struct {
 
 // takenSubIDs lists ranges given out here and in /etc/subuid and /etc/subgid, and ids of
 // local and of known accounts and groups.
-func (d *Daemon) takenSubIDs(id uuid.UUID) (taken takenIDs, err error) {
-	for _, o := range d.o.Realms.list() {
+func (d *Resolver) takenSubIDs(id uuid.UUID) (taken takenIDs, err error) {
+	for _, o := range d.o.Peers.list() {
 		o.subs.mu.RLock()
 		for _, start := range o.subs.starts {
 			taken.ranges = append(taken.ranges, subid.Range(start))
@@ -218,7 +212,7 @@ func (d *Daemon) takenSubIDs(id uuid.UUID) (taken takenIDs, err error) {
 		}
 	}
 	l.EachID(one)
-	for _, o := range d.o.Realms.list() {
+	for _, o := range d.o.Peers.list() {
 		o.index.EachID(one)
 	}
 	taken.ranges = append(taken.ranges, ids...)
@@ -229,7 +223,7 @@ func (d *Daemon) takenSubIDs(id uuid.UUID) (taken takenIDs, err error) {
 }
 
 // subIDLines reads both files.
-func (d *Daemon) subIDLines() ([]subid.Line, error) {
+func (d *Resolver) subIDLines() ([]subid.Line, error) {
 	var all []subid.Line
 	for _, name := range []string{"etc/subuid", "etc/subgid"} {
 		b, err := os.ReadFile(filepath.Join(d.o.LocalFiles, name))

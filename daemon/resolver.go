@@ -1,0 +1,233 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/daemon/directory"
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/provider"
+)
+
+// resolverPolicy is what the administrator decided of a realm's names and numbers. All of
+// it must be set.
+type resolverPolicy struct {
+	// QualifiedUsers and QualifiedGroups say that the realm's names are name@realm, and
+	// Aliases that other spellings find them; see [identity.Naming].
+	QualifiedUsers, QualifiedGroups bool
+	Aliases                         bool
+	// IDs are the ranges that uids and gids must lie in.
+	IDs []identity.IDRange
+	// Reserved are names that nothing of a realm may have.
+	Reserved []string
+	// LocalGroups are names of /etc/group; the members of the realm's group with that
+	// uuid are given them.
+	LocalGroups map[string]uuid.UUID
+	// MaxGroups are remembered because they were asked for; those that Keep names stay.
+	MaxGroups int
+	Keep      func(group uuid.UUID) bool
+	// SubIDs is where subordinate ids are given out.
+	SubIDs identity.IDRange
+
+	LookupTimeout time.Duration // for what is not known here
+	RefreshEvery  time.Duration // of accounts, where the provider tells no changes
+	KeepNames     time.Duration // that names are answered after the last contact; zero: for ever
+	WatchSilence  time.Duration // after which a silent change stream counts as lost
+	BackoffMin    time.Duration // between attempts to reach the server
+	BackoffMax    time.Duration
+}
+
+// proved is what accounts have proved on this machine. It counts while they are in good
+// standing.
+type proved interface {
+	// Forget ends what an account proved: it is gone, disabled or refused.
+	Forget(account uuid.UUID)
+	// ForgetAll ends what anybody proved.
+	ForgetAll()
+}
+
+// resolverOptions must all be set.
+type resolverOptions struct {
+	Provider provider.Provider
+	Cache    *cache.Cache
+	Policy   resolverPolicy
+	Realm    string
+	Log      *slog.Logger
+	// Now and Boottime are the wall clock and CLOCK_BOOTTIME.
+	Now      func() time.Time
+	Boottime func() time.Duration
+	// LocalFiles is the root of etc/passwd and the like.
+	LocalFiles string
+	Peers      *peers
+	Proved     proved
+	// BeforeWatch is called between the list and the change stream, by one goroutine.
+	BeforeWatch func(context.Context)
+}
+
+// Resolver finds the accounts and groups of one realm. Make it with [newResolver], run its
+// background work with [Resolver.Run]. All methods are safe for concurrent use, before and
+// while Run runs.
+type Resolver struct {
+	o       resolverOptions
+	p       resolverPolicy
+	log     *slog.Logger
+	started time.Time
+	clock   *clock
+	local   *directory.Files
+	index   *directory.Directory
+	ahead   *ahead // realms that come first
+	link    *link
+
+	flights singleflight.Group
+	base    context.Context //nolint:containedctx // the life of the daemon: what many callers wait for is nobody's own
+	stop    context.CancelFunc
+
+	// writing orders what changes the cache with what changes the directory. It is
+	// held across SQLite, never across the network, and no lookup takes it.
+	writing  sync.Mutex
+	holdBack atomic.Bool // a change was not stored: the kept position stays
+	kept     atomic.Pointer[cache.Contact]
+	// contactAt is when the change stream last showed that we know everything,
+	// in Unix nanoseconds of the trusted clock.
+	contactAt atomic.Int64
+	relist    atomic.Pointer[context.CancelCauseFunc] // ends the change stream
+	unmoved   unmoved
+	hurry     chan struct{} // a look is due now
+	twin      atomic.Bool   // the server sees two machines under this one's name
+	hastened  atomic.Int64  // what was fetched before, in Unix nanoseconds, is old
+	refused   refusals
+	// refusedGroups are apart: an account's own group may have its uuid.
+	refusedGroups refusals
+	absent        absent
+	leftOut       refusals // of accounts that were taken: parts that were not
+	subs          subIDs
+}
+
+// newResolver loads what the cache remembers, verifying each token. A cache that cannot
+// be read is an error; a token that does not verify is left out and reported.
+func newResolver(o resolverOptions) (*Resolver, error) {
+	_, watches := o.Provider.(provider.Watcher)
+	d := &Resolver{o: o, p: o.Policy, log: o.Log, ahead: &ahead{}, hurry: make(chan struct{}, 1)}
+	d.local = directory.NewFiles(o.LocalFiles, d.ahead)
+	d.index = directory.New(directory.Rules{
+		Realm: o.Realm, Users: d.naming(d.p.QualifiedUsers), Groups: d.naming(d.p.QualifiedGroups), Reserved: d.p.Reserved,
+		Allowed: d.allowedID, LocalGroups: d.p.LocalGroups, MaxGroups: d.p.MaxGroups, Keep: d.p.Keep, Ahead: d.ahead,
+	})
+	d.base, d.stop = context.WithCancel(context.Background())
+	d.ahead.all = o.Peers.add(d)
+	d.clock = newClock(o.Cache, o.Now, o.Boottime)
+	if err := d.clock.load(d.base); err != nil {
+		return nil, err
+	}
+	d.started = d.clock.now()
+	d.link = newLink(watches, d.started, o.Now)
+	d.link.source = o.Provider.Name()
+	if err := d.load(d.base); err != nil {
+		return nil, err
+	}
+	d.localChanged()
+	d.announce()
+	d.restand()
+	return d, nil
+}
+
+// capable tells what the provider can do besides fetching.
+func (d *Resolver) capable() (lists, watches bool) {
+	_, lists = d.o.Provider.(provider.Lister)
+	_, watches = d.o.Provider.(provider.Watcher)
+	return lists, watches
+}
+
+func (d *Resolver) remembersName(typed string) bool {
+	name, err := d.canonical(typed)
+	return err == nil && d.index.Named(name) != nil
+}
+
+func (d *Resolver) remembersGroup(typed string) bool {
+	name, err := d.canonicalGroup(typed)
+	return err == nil && d.index.HasGroup(name)
+}
+
+func (d *Resolver) remembersUID(uid uint32) bool { return d.index.WithUID(uid) != nil }
+
+// checked is when an entry was last known to be the server's. While a change stream shows
+// that nothing changed, no account ages.
+func (d *Resolver) checked(e *directory.Entry) time.Time {
+	checked := e.Fetched()
+	if at := time.Unix(0, d.contactAt.Load()); d.link.watches && at.After(checked) {
+		checked = at
+	}
+	return checked
+}
+
+// signedToken is the account's token as it was signed, verified again: for what the
+// directory does not hold.
+func (d *Resolver) signedToken(ctx context.Context, e *directory.Entry) (*identity.IDToken, error) {
+	c, err := d.o.Cache.Token(ctx, e.Account().UUID)
+	if err != nil {
+		return nil, fmt.Errorf("stored token: %w", err)
+	}
+	t, err := d.o.Provider.Verify(c.Signed)
+	if err != nil {
+		return nil, fmt.Errorf("stored token: %w", err)
+	}
+	// On a full disk the stored token may be older than what we know: what was taken
+	// away must not come back.
+	if t.Account.UUID != e.Account().UUID || t.Revision != e.Revision() {
+		return nil, errors.New("the stored token is out of date")
+	}
+	return t, nil
+}
+
+// revoke forgets the proofs of an account that may do nothing any more, or whose
+// newest token is refused. Whoever may again later proves it again.
+func (d *Resolver) revoke(t *identity.IDToken) {
+	if t == nil {
+		return
+	}
+	if e := d.index.WithUUID(t.Account.UUID); e == nil || e.State() != identity.Active || e.Blocked() != "" {
+		d.o.Proved.Forget(t.Account.UUID)
+	}
+}
+
+// peers are the resolvers of all realms that one machine asks, in their stated order. They
+// give out subordinate ids one after the other.
+type peers struct {
+	// Given is called when a range of subordinate ids was given out.
+	Given func()
+
+	giving sync.Mutex
+
+	mu  sync.RWMutex
+	all []*Resolver
+}
+
+// add puts a Resolver behind those that are there, and returns them.
+func (p *peers) add(r *Resolver) (ahead []*Resolver) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	ahead = slices.Clone(p.all)
+	p.all = append(p.all, r)
+	return ahead
+}
+
+func (p *peers) list() []*Resolver {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.all
+}
+
+// holdsSubID tells whether the id lies in a range that any of them has given out.
+func (p *peers) holdsSubID(id uint32) bool {
+	return slices.ContainsFunc(p.list(), func(d *Resolver) bool { return d.subs.hold(id) })
+}
