@@ -62,7 +62,7 @@ func TestAnotherAddressOfTheServerChangesNothing(t *testing.T) {
 	for _, address := range []string{otherAddress, oneAddress} {
 		h.srv.be(down)
 		h.moved(address)
-		if !h.d.kept.Load().Complete {
+		if !h.d.Contact().Complete {
 			t.Error("what is known is not known to be everything")
 		}
 		remembersAlice(h, subs)
@@ -102,7 +102,7 @@ func TestADatabaseTornByAnAddressChangeIsHealed(t *testing.T) {
 			h.srv.address = address
 			h.start()
 			h.run()
-			if h.d.kept.Load().Complete {
+			if h.d.Contact().Complete {
 				t.Error("it still claims to know everybody")
 			}
 			remembersAlice(h, subs)
@@ -124,7 +124,7 @@ func TestRowsOfAnotherRealmAreNotAdopted(t *testing.T) {
 	)
 	h.start()
 	h.run()
-	if !h.d.kept.Load().Complete || h.known("eve") != nil {
+	if !h.d.Contact().Complete || h.known("eve") != nil {
 		t.Error("another realm's rows count as this one's")
 	}
 	h.give(token("dora", 1900000555))

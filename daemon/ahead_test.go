@@ -1,13 +1,11 @@
 package daemon
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"testing"
 
 	"github.com/google/uuid"
-	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
 )
@@ -208,20 +206,5 @@ func TestAGroupOfARealmAheadIsSeenBeforeAnybodyIsInAnothersOfThatName(t *testing
 				t.Errorf("%+v, %v", g, err)
 			}
 		})
-	}
-}
-
-// The list was whole when the server was last there; now it names somebody new.
-func TestSomebodyNewIsNotUnknownForAListThatWasWhole(t *testing.T) {
-	h := newHouse(t)
-	h.online()
-	h.lost()
-	h.end()
-	h.wait("the end of its pause", func() bool { return !h.d.link.justFailed() })
-	name := identity.Name("dora")
-	_, err := h.d.find(bg, func() *directory.Entry { return h.d.index.Named(name) },
-		func(context.Context) error { return errUnsettled }, true)
-	if !errors.Is(err, identity.ErrUnavailable) {
-		t.Errorf("a realm ahead did not say: %v", err)
 	}
 }

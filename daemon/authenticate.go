@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/google/uuid"
 
@@ -249,7 +247,7 @@ func (s *login) refusedBy(ctx context.Context, r provider.Reply, of identity.Fac
 		r.Message = identity.WrongCode
 	}
 	s.endRefused(ctx, r)
-	out := ruling{code: identity.Denied, detail: printable(r.Message), tell: r.Message != "" && (!s.Silent || r.Message != identity.Refused)}
+	out := ruling{code: identity.Denied, detail: identity.Printable(r.Message), tell: r.Message != "" && (!s.Silent || r.Message != identity.Refused)}
 	if r.Locked {
 		out.code, out.tell = identity.TooManyTries, true
 		if out.detail == "" {
@@ -261,21 +259,6 @@ func (s *login) refusedBy(ctx context.Context, r provider.Reply, of identity.Fac
 }
 
 func isCodeKind(k identity.FactorKind) bool { return k == identity.TOTP || k == identity.BackupCode }
-
-// printable makes a server's text fit for a terminal.
-func printable(text string) string {
-	const maxText = 512
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, text)
-	if len(text) > maxText {
-		text = strings.ToValidUTF8(text[:maxText], "")
-	}
-	return strings.TrimSpace(text)
-}
 
 // allowed checks that the server's yes is for this account, on this machine,
 // now, and proves all that the account demands; then takes over what it learnt.

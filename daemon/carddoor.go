@@ -48,7 +48,7 @@ type atReader struct {
 }
 
 func (c *atReader) prompt(others bool) string {
-	label := printable(c.factor.Label)
+	label := identity.Printable(c.factor.Label)
 	if label == "" {
 		label = "card"
 	} else {

@@ -77,7 +77,7 @@ func (d *Daemon) cardFindings(ctx context.Context) []report.Finding {
 	}
 	return []report.Finding{{
 		Check: "cards", Severity: report.Warning, Mend: proofMend(err),
-		Detail: "No PIN is asked for here: the card service and the server did not prove themselves to each other: " + printable(err.Error()),
+		Detail: "No PIN is asked for here: the card service and the server did not prove themselves to each other: " + identity.Printable(err.Error()),
 	}}
 }
 

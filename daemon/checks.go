@@ -116,7 +116,7 @@ func checkKnown(d *Daemon, ctx context.Context, q *question) ruling {
 	q.e, err = d.findName(ctx, name, !q.quiet)
 	switch {
 	case errors.Is(err, identity.ErrNotFound):
-		if why := d.refused.named(name); why != "" {
+		if why := d.RefusedWhy(name); why != "" {
 			return ruling{
 				code: identity.UnknownUser, detail: "This machine refuses the account: " + why + ".", mend: refusedMend(why),
 			}
@@ -151,7 +151,7 @@ func checkKnown(d *Daemon, ctx context.Context, q *question) ruling {
 		}
 	}
 	known := fmt.Sprintf("uid %d, revision %d", a.UID, q.e.Revision())
-	if left := d.leftOut.named(a.Name); left != "" {
+	if left := d.LeftOutOf(a.Name); left != "" {
 		known += "; left out here, or made safe: " + left
 	}
 	return fine(known)

@@ -14,9 +14,9 @@ import (
 // clock tells a time that does not go backwards unless the server says so. See
 // "Time" in the package doc.
 type clock struct {
-	cache    *cache.Cache
-	wall     func() time.Time
-	boottime func() time.Duration
+	cache   *cache.Cache
+	wall    func() time.Time
+	elapsed func() time.Duration // CLOCK_BOOTTIME
 
 	mu    sync.Mutex
 	high  time.Time     // the latest time known for sure
@@ -25,7 +25,7 @@ type clock struct {
 }
 
 func newClock(c *cache.Cache, wall func() time.Time, boottime func() time.Duration) *clock {
-	return &clock{cache: c, wall: wall, boottime: boottime}
+	return &clock{cache: c, wall: wall, elapsed: boottime}
 }
 
 // load takes up where the last run stopped. After a restart of the machine its
@@ -42,7 +42,7 @@ func (c *clock) load(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.high, c.boot = k.HighWater, k.Boot
-	if c.boottime() < k.Boot {
+	if c.elapsed() < k.Boot {
 		c.boot = 0
 	}
 	return nil
@@ -57,13 +57,16 @@ func (c *clock) now() time.Time {
 }
 
 func (c *clock) advance() time.Time {
-	now, boot := c.wall().Add(-c.ahead).Round(0), c.boottime()
+	now, boot := c.wall().Add(-c.ahead).Round(0), c.elapsed()
 	if gone := max(boot-c.boot, 0); !c.high.IsZero() && c.high.Add(gone).After(now) {
 		now = c.high.Add(gone)
 	}
 	c.high, c.boot = now, boot
 	return now
 }
+
+// boottime is CLOCK_BOOTTIME: time asleep counts.
+func (c *clock) boottime() time.Duration { return c.elapsed() }
 
 // behind tells by how much the wall clock says less than what is known for sure.
 func (c *clock) behind() time.Duration {
@@ -79,7 +82,7 @@ func (c *clock) contact(server time.Time) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.high, c.boot = server, c.boottime()
+	c.high, c.boot = server, c.elapsed()
 	c.ahead = max(c.wall().Sub(server), 0)
 }
 

@@ -190,8 +190,12 @@ func (d *Daemon) keepSealed(ctx context.Context, e *directory.Entry, proved []id
 	sum := sha256.Sum256(public)
 	foreign := slices.ContainsFunc(list, func(f provider.SealedFactor) bool { return len(f.SealedTo) > 0 && !bytes.Equal(f.SealedTo, sum[:]) })
 	d.sealKey.sealed(d, foreign)
-	d.writing.Lock()
-	defer d.writing.Unlock()
+	d.InOrder(func() { d.storeSealed(ctx, e, list, sum, foreign) })
+}
+
+// storeSealed does it, by what the directory says now.
+func (d *Daemon) storeSealed(ctx context.Context, e *directory.Entry, list []provider.SealedFactor, key [sha256.Size]byte, foreign bool) {
+	var err error
 	now := d.index.WithUUID(e.Account().UUID)
 	if now == nil {
 		return
@@ -205,7 +209,7 @@ func (d *Daemon) keepSealed(ctx context.Context, e *directory.Entry, proved []id
 	}
 	at := slices.IndexFunc(list, fits)
 	if at >= 0 && now.State() == identity.Active && now.Blocked() == "" && now.OfflineFor() > 0 {
-		s := cache.Sealed{UUID: now.Account().UUID, Kind: identity.TOTP, Epoch: epoch, Blob: list[at].Blob, Key: sum[:seal.KeyIDLen]}
+		s := cache.Sealed{UUID: now.Account().UUID, Kind: identity.TOTP, Epoch: epoch, Blob: list[at].Blob, Key: key[:seal.KeyIDLen]}
 		err = d.o.Cache.PutSealed(ctx, s, list[at].LastStep)
 	} else if _, serr := d.o.Cache.Sealed(ctx, now.Account().UUID, identity.TOTP); !errors.Is(serr, identity.ErrNotFound) {
 		err = d.o.Cache.DeleteSealed(ctx, now.Account().UUID)
@@ -249,7 +253,7 @@ func (d *Daemon) identityFindings() []report.Finding {
 	const mend = "Find the copy. On the server \"sallyport-server machine rejoin NAME\" gives a code; join this machine with it, and from then on " +
 		"the copy is shut out. The copy joins under a name of its own."
 	var list []report.Finding
-	if d.twin.Load() {
+	if d.Duplicated() {
 		list = append(list, report.Finding{
 			Check: "identity", Severity: report.Problem, Mend: mend,
 			Detail: "Two machines are online under this one's name: one of them is a copy of the other, or somebody has this machine's key.",

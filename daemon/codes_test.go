@@ -43,7 +43,7 @@ func (h *house) later() {
 	h.wait("the changes", func() bool {
 		h.srv.mu.Lock()
 		defer h.srv.mu.Unlock()
-		return h.d.link.now() != online || h.d.kept.Load().Position >= uint64(len(h.srv.log))
+		return h.d.link.now() != online || h.d.Contact().Position >= uint64(len(h.srv.log))
 	})
 	h.clk.pass(5 * time.Minute)
 	h.truth.pass(5 * time.Minute)
@@ -321,7 +321,7 @@ func TestNoSecretLiesOpenInTheCache(t *testing.T) {
 
 func TestAClockThatIsBehindIsNamedAsTheReason(t *testing.T) {
 	h := away(t)
-	must(t, h.d.clock.keep(h.d.base))
+	must(t, h.d.clock.keep(bg))
 	behind := h.clk.now().Add(-2 * time.Hour)
 	h.clk.reboot(-2 * time.Hour)
 	h.clk.pass(time.Minute)

@@ -87,11 +87,11 @@ func TestClearingBetweenAChangeAndItsStoringStartsFromTheList(t *testing.T) {
 	h := newHouse(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.online()
-	was := h.d.kept.Load()
+	was := h.d.Contact()
 	h.lost()
 	must(t, h.d.Handle(bg, identity.Peer{}, report.VerbCacheClear, nil, nil))
 	must(t, h.d.learn(bg, news{contact: &cache.Contact{Position: 9, Complete: true}, after: was}))
-	if k, err := h.cache.Contact(bg, realm); err != nil || k.Complete || k.Position != 0 || h.d.kept.Load().Complete {
+	if k, err := h.cache.Contact(bg, realm); err != nil || k.Complete || k.Position != 0 || h.d.Contact().Complete {
 		t.Fatalf("an empty cache passes for whole: %+v, %v", k, err)
 	}
 }
@@ -104,7 +104,7 @@ func TestForgettingLetsRootAcceptNewNumbers(t *testing.T) {
 	h.srv.set(t, old, func(p *person) {
 		p.token.Account.UID, p.token.Account.GID, p.token.Groups[0].GID = 1900000200, 1900000200, 1900000200
 	})
-	h.wait("the refusal", func() bool { return len(h.d.refused.all()) == 1 })
+	h.wait("the refusal", func() bool { return len(h.d.Refused()) == 1 })
 	must(t, h.d.Handle(bg, identity.Peer{}, report.VerbCacheForget, []byte(`{"name":"alice"}`), nil))
 	h.wait("the new number", func() bool { a, err := h.d.AccountByName(bg, "alice"); return err == nil && a.UID == 1900000200 })
 }
@@ -140,7 +140,7 @@ func TestExplainSaysWhatDecideDoes(t *testing.T) {
 			h.srv.set(t, tok, nil)
 			h.online()
 			change(h, tok)
-			h.wait("the change", func() bool { return h.d.kept.Load().Position == uint64(len(h.srv.log)) })
+			h.wait("the change", func() bool { return h.d.Contact().Position == uint64(len(h.srv.log)) })
 			var x report.Explanation
 			must(t, h.d.Handle(bg, identity.Peer{}, report.VerbExplain, []byte(`{"name":"alice"}`), func(v any) error {
 				x = v.(report.Explanation)

@@ -268,7 +268,7 @@ func (s *login) proveForEnrolment(ctx context.Context, w wish) (begun, error) {
 			return b, nil
 		}
 		if b.reply.Outcome != provider.Continue || b.exchange == nil {
-			return begun{}, refusedEnrolment(printable(b.reply.Message))
+			return begun{}, refusedEnrolment(identity.Printable(b.reply.Message))
 		}
 		if k := w.offer(); k != "" && slices.Contains(b.reply.Offers, k) && (k != identity.NewTOTP || b.reply.OTPAuth.Len() > 0) {
 			return b, nil
@@ -339,11 +339,11 @@ func (d *Daemon) enrolConfirm(ctx context.Context, peer identity.Peer, args []by
 		return d.enrolled(ctx, e, r, emit)
 	case provider.Continue:
 		if d.enrolling.again(a.Handle, e, d.o.Now()) {
-			return emit(report.Enrolled{Message: printable(r.Message)})
+			return emit(report.Enrolled{Message: identity.Printable(r.Message)})
 		}
 	default: // a no, which is also what anything else is
 	}
-	return refusedEnrolment(printable(r.Message))
+	return refusedEnrolment(identity.Printable(r.Message))
 }
 
 // again lets an enrolment wait under the handle that it had, if it is not too late

@@ -112,7 +112,7 @@ func (d *Daemon) enrolCard(ctx context.Context, peer identity.Peer, args []byte,
 	if err != nil {
 		return fmt.Errorf("%w: %w", errEnrol, err)
 	}
-	c.Reader = printable(made.Seen.Reader)
+	c.Reader = identity.Printable(made.Seen.Reader)
 	d.enrolling.again(a.Handle, e, d.o.Now())
 	return emit(report.CardMade{Card: &c, Attested: len(made.Attestation) > 0, FactoryKey: made.FactoryKey})
 }
@@ -222,7 +222,7 @@ func (d *Daemon) enrolCardDone(ctx context.Context, peer identity.Peer, args []b
 	}
 	d.note(evAnswered, nil)
 	if r.Outcome != provider.Allow {
-		return refusedEnrolment(cmp.Or(printable(r.Message), "The server did not take the card."))
+		return refusedEnrolment(cmp.Or(identity.Printable(r.Message), "The server did not take the card."))
 	}
 	return d.enrolled(ctx, e, r, emit)
 }
@@ -238,7 +238,7 @@ func (s *login) onlyCard(ctx context.Context) ([]byte, error) {
 	for _, f := range t.Factors {
 		if f.Kind == identity.PIV {
 			only = identity.CardFingerprint(f.Certificate)
-			cards = append(cards, fmt.Sprintf("%x (%s)", only, printable(f.Label)))
+			cards = append(cards, fmt.Sprintf("%x (%s)", only, identity.Printable(f.Label)))
 		}
 	}
 	switch len(cards) {
@@ -289,7 +289,7 @@ func (d *Daemon) handleCards(ctx context.Context, peer identity.Peer, emit func(
 }
 
 func describeReader(r identity.CardReader, live, revoked [][]byte) report.Reader {
-	out := report.Reader{Name: printable(r.Name)}
+	out := report.Reader{Name: identity.Printable(r.Name)}
 	if r.Err != nil {
 		out.Problem, out.Fault = cardText(r.Err), cardFaultOf(r.Err)
 	}
@@ -317,7 +317,7 @@ func describeCard(der []byte) (report.Card, error) {
 		return report.Card{}, fmt.Errorf("certificate: %w", err)
 	}
 	return report.Card{
-		Fingerprint: hex.EncodeToString(identity.CardFingerprint(der)), Subject: printable(c.Subject.String()),
+		Fingerprint: hex.EncodeToString(identity.CardFingerprint(der)), Subject: identity.Printable(c.Subject.String()),
 		Key: keyWords(c), NotAfter: c.NotAfter,
 	}, nil
 }
@@ -347,7 +347,7 @@ func (d *Daemon) cardStatus(ctx context.Context) *report.CardService {
 		s.Problem, s.Fault = cardText(err), cardFaultOf(err)
 	}
 	for _, r := range readers {
-		s.Readers = append(s.Readers, printable(r.Name))
+		s.Readers = append(s.Readers, identity.Printable(r.Name))
 	}
 	return s
 }

@@ -54,6 +54,7 @@ type server struct {
 	lostAt   int64         // so does the step of that number, from the next on
 	broken   atomic.Value  // an identity.Name: fetching it gets no answer
 	disowns  atomic.Bool   // the realm has taken back a key
+	instead  atomic.Value  // an identity.Name: it is answered with, whoever is asked for
 	silent   bool          // a stream sends its backlog and no CaughtUp
 	reset    bool
 	history  uuid.UUID
@@ -208,6 +209,9 @@ func (s *server) fetch(ctx context.Context, pick func(*person) bool) (provider.R
 func (s *server) Fetch(ctx context.Context, name identity.Name) (provider.Record, error) {
 	if s.broken.Load() == name {
 		return provider.Record{}, provider.ErrOffline
+	}
+	if other, is := s.instead.Load().(identity.Name); is {
+		name = other
 	}
 	return s.fetch(ctx, func(p *person) bool { return p.token.Account.Name == name })
 }

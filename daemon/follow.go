@@ -40,7 +40,7 @@ func (d *Resolver) View(ctx context.Context) (identity.View, error) {
 // start, be it that it cannot be reached.
 func (d *Resolver) DirectoryStanding() identity.DirectoryStanding {
 	s := identity.DirectoryStanding{Until: d.keptUntil(d.lastContact())}
-	s.Absent = d.kept.Load().Complete && !d.holdBack.Load() && d.link.now() != starting && d.clock.now().Before(s.Until)
+	s.Absent = d.kept.Load().Complete && !d.Unstored() && d.link.now() != starting && d.clock.now().Before(s.Until)
 	return s
 }
 

@@ -169,11 +169,11 @@ func TestAnAbsentNameIsAnAnswerOnlyWhileTheListIsWhole(t *testing.T) {
 	}
 	h.run()
 	h.wait("offline", absent)
-	h.d.holdBack.Store(true)
+	h.d.MarkUnstored()
 	if absent() {
 		t.Error("with news that was not stored")
 	}
-	h.d.holdBack.Store(false)
+	h.d.TakeUnstored()
 	must(t, h.d.Handle(bg, identity.Peer{}, report.VerbCacheClear, nil, nil))
 	if absent() {
 		t.Error("with a cleared cache")

@@ -42,7 +42,7 @@ func (d *Resolver) storeGroups(b cache.Batch) {
 	}
 	b.Realm = d.o.Realm
 	if err := d.o.Cache.Apply(d.base, b); err != nil {
-		d.holdBack.Store(true)
+		d.MarkUnstored()
 		d.log.Error("what the server said of a group is not stored and will be asked again", "error", err)
 	}
 }

@@ -173,7 +173,7 @@ func TestAGroupsAnswerThatCannotBeStoredCountsAllTheSame(t *testing.T) {
 	h := newGroups(t)
 	must(t, h.cache.Close()) // every write is an error now
 	h.expectGroup(stuff)
-	if !h.d.holdBack.Load() {
+	if !h.d.Unstored() {
 		t.Error("nobody is told")
 	}
 }

@@ -118,7 +118,7 @@ func TestAGroupThatIsMadeALittleLaterIsFound(t *testing.T) {
 	h := newGroups(t)
 	h.expectNoGroup(identity.ErrNotFound, tools)
 	h.groups.set(tools)
-	h.clk.pass(absentFor)
+	h.clk.pass(noFor)
 	h.expectGroup(tools)
 }
 
@@ -154,9 +154,8 @@ func TestOneQuestionForAGroupIsAskedForAllAndHoldsUpNobodyElse(t *testing.T) {
 
 func TestAServerThatAnswersWithAnotherGroupIsNotBelieved(t *testing.T) {
 	h := newGroups(t)
-	q := h.d.groupByName("tools")
-	q.fetch = func(ctx context.Context) (provider.GroupRecord, error) { return h.groups.FetchGroup(ctx, "stuff") }
-	if err := h.d.fetchGroup(bg, q, true); !errors.Is(err, provider.ErrOffline) || h.d.index.CountOnDemand() != 0 {
+	h.groups.instead.Store(identity.Name("stuff"))
+	if _, err := h.d.GroupByName(bg, "tools"); !errors.Is(err, provider.ErrOffline) || h.d.index.CountOnDemand() != 0 {
 		t.Fatal(err)
 	}
 }

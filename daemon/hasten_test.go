@@ -65,7 +65,7 @@ func TestOneAccountIsFetchedAnewWhenRootAsks(t *testing.T) {
 	if _, err := h.refresh(`{"name":"alice"}`); err == nil || !strings.Contains(err.Error(), "refuses what the server has") {
 		t.Errorf("what is refused here: %v", err)
 	}
-	if h.d.index.Named("alice") == nil || h.d.refused.named("alice") == "" {
+	if h.d.index.Named("alice") == nil || h.d.RefusedWhy("alice") == "" {
 		t.Error("who was renumbered is taken for gone")
 	}
 }
@@ -95,7 +95,10 @@ func TestAllThatIsRememberedIsFetchedAnewWhenRootAsks(t *testing.T) {
 		t.Error("what was fetched after it is old")
 	}
 	// A clock that was ahead makes nothing old for ever.
-	h.d.hastened.Store(h.d.clock.now().Add(time.Hour).UnixNano())
+	now := h.d.clock.now()
+	h.d.clock.contact(now.Add(time.Hour))
+	h.d.hasten()
+	h.d.clock.contact(now)
 	if h.d.old(h.d.clock.now()) {
 		t.Error("a moment ahead makes all old")
 	}

@@ -37,12 +37,12 @@ func (d *Resolver) resetBy(ctx context.Context, e provider.Event) error {
 	k := *d.kept.Load()
 	d.index.Moved(k.History, e.Position.History)
 	k.History, k.Position, k.Disowned = e.Position.History, 0, true
-	k.LostAt, k.LostWhy = d.clock.now(), printable(e.Reason)
+	k.LostAt, k.LostWhy = d.clock.now(), identity.Printable(e.Reason)
 	d.announce()
 	d.log.WarnContext(ctx, "the server was taken back to an earlier state; the whole list is read, and what it does not say is dropped", "reason", k.LostWhy, "history", k.History)
 	d.kept.Store(&k)
 	if err := d.o.Cache.Apply(context.WithoutCancel(ctx), cache.Batch{Realm: d.o.Realm, Contact: &k}); err != nil {
-		d.holdBack.Store(true)
+		d.MarkUnstored()
 		d.log.ErrorContext(ctx, "that the server lost changes is not stored", "error", err)
 	}
 	return errRelist

@@ -33,7 +33,7 @@ func ofHistory(t *testing.T) (*house, uuid.UUID) {
 	a.History = one
 	h.srv.set(t, a, nil)
 	h.online()
-	h.wait("the history", func() bool { return h.d.kept.Load().History == one })
+	h.wait("the history", func() bool { return h.d.Contact().History == one })
 	return h, one
 }
 
@@ -71,7 +71,7 @@ func TestADisownedTokenLetsNobodyIn(t *testing.T) {
 	h.srv.be(up)
 	h.wait("online", func() bool { return h.d.link.now() == online })
 	h.expect(identity.Granted, "alice", "secret")
-	if k := h.d.kept.Load(); k.Disowned || k.LostAt.IsZero() || k.LostWhy != "It was restored." {
+	if k := h.d.Contact(); k.Disowned || k.LostAt.IsZero() || k.LostWhy != "It was restored." {
 		t.Errorf("after the list: %+v", k)
 	}
 }
@@ -121,7 +121,7 @@ func TestATokenOfALeftHistoryIsNotTaken(t *testing.T) {
 	h.srv.be(down)
 	h.lost()
 	h.srv.be(up)
-	h.wait("the next history", func() bool { return h.d.kept.Load().History == two })
+	h.wait("the next history", func() bool { return h.d.Contact().History == two })
 	h.srv.mu.Lock()
 	records := []provider.Record{h.srv.record(t, &person{token: late}), h.srv.record(t, &person{token: carol})}
 	h.srv.mu.Unlock()
@@ -138,11 +138,11 @@ func TestATokenOfAnotherHistoryAsksTheServer(t *testing.T) {
 	h, _ := ofHistory(t)
 	two := uuid.New()
 	h.srv.in(two) // the stream does not tell
-	if why := h.d.kept.Load().History; why == two {
+	if why := h.d.Contact().History; why == two {
 		t.Fatal("the stream told")
 	}
 	must(t, h.d.fetchName(context.Background(), "alice"))
-	h.wait("the stream to be begun anew", func() bool { return h.d.kept.Load().History == two && h.d.link.now() == online })
+	h.wait("the stream to be begun anew", func() bool { return h.d.Contact().History == two && h.d.link.now() == online })
 }
 
 func TestARefreshThatIsRefusedSaysWhy(t *testing.T) {

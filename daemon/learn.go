@@ -39,7 +39,7 @@ func (r *refusals) set(id uuid.UUID, name identity.Name, why string) bool {
 	if _, has := r.list[id]; !has && len(r.list) >= maxRefusals {
 		return false
 	}
-	r.list[id] = report.Refusal{Name: printable(string(name)), Reason: printable(why)}
+	r.list[id] = report.Refusal{Name: identity.Printable(string(name)), Reason: identity.Printable(why)}
 	return true
 }
 
@@ -157,7 +157,7 @@ func (d *Resolver) learn(ctx context.Context, n news) error {
 		}
 	}
 	d.announce() // before the disk: who lost something has lost it
-	if d.holdBack.Load() || n.after != d.kept.Load() {
+	if d.Unstored() || n.after != d.kept.Load() {
 		batch.Contact = nil
 	}
 	if len(batch.Put) == 0 && len(batch.Remove) == 0 && len(batch.Refused) == 0 && batch.Contact == nil {
@@ -165,7 +165,7 @@ func (d *Resolver) learn(ctx context.Context, n news) error {
 	}
 	// An authentication that goes away must not tear its news.
 	if err := d.o.Cache.Apply(context.WithoutCancel(ctx), batch); err != nil {
-		d.holdBack.Store(true)
+		d.MarkUnstored()
 		d.log.ErrorContext(ctx, "what the server said is not stored and will be asked again", "error", err)
 		return fmt.Errorf("learn: %w", err)
 	}

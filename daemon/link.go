@@ -100,6 +100,9 @@ func (l *link) note(e linkEvent, err error) (before, after linkState) {
 	return before, l.state
 }
 
+// Watches tells whether the provider has a change stream.
+func (l *link) Watches() bool { return l.watches }
+
 // justFailed: a call failed so recently that the next would only cost time.
 func (l *link) justFailed() bool {
 	l.mu.Lock()

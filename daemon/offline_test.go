@@ -299,7 +299,7 @@ func TestAPositionIsNotKeptBeyondAChangeThatWasNotStored(t *testing.T) {
 	h.online()
 	before, err := h.cache.Contact(context.Background(), realm)
 	must(t, err)
-	h.d.holdBack.Store(true) // as after a write that failed
+	h.d.MarkUnstored() // as after a write that failed
 	h.srv.set(t, tok, func(p *person) { p.token.State = identity.Disabled })
 	h.wait("the change in memory", func() bool { return h.d.index.Named("alice").State() == identity.Disabled })
 	after, err := h.cache.Contact(context.Background(), realm)
@@ -311,7 +311,7 @@ func TestAPositionIsNotKeptBeyondAChangeThatWasNotStored(t *testing.T) {
 	h.srv.be(up)
 	h.wait("all stored", func() bool {
 		k, err := h.cache.Contact(context.Background(), realm)
-		return err == nil && k.Position == 2 && !h.d.holdBack.Load()
+		return err == nil && k.Position == 2 && !h.d.Unstored()
 	})
 }
 

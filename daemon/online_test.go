@@ -274,7 +274,7 @@ func TestNothingIsGrantedOnTheStrengthOfBeingOnlineBeforeCaughtUp(t *testing.T) 
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.srv.silent = true
 	h.run()
-	h.wait("the list", func() bool { return h.d.kept.Load().Complete })
+	h.wait("the list", func() bool { return h.d.Contact().Complete })
 	if s := h.d.link.now(); s == online {
 		t.Fatal("online before CaughtUp")
 	}

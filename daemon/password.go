@@ -129,7 +129,7 @@ func (s *login) change(ctx context.Context, changer provider.PasswordChanger, fr
 	})
 	switch {
 	case errors.Is(err, provider.ErrWeak):
-		return s.end(ctx, unchanged(printable(err.Error())+".", "Choose another one."))
+		return s.end(ctx, unchanged(identity.Printable(err.Error())+".", "Choose another one."))
 	case errors.Is(err, provider.ErrElsewhere):
 		return s.end(ctx, elsewhere())
 	case errors.Is(err, provider.ErrDenied):

@@ -69,7 +69,7 @@ func (d *Daemon) directoryFindings(r *report.Directory) []report.Finding {
 			})
 		}
 	}
-	if d.subs.full.Load() {
+	if d.SubIDsFull() {
 		list = append(list, report.Finding{
 			Check: subIDsCheck, Severity: report.Warning, Detail: "Every range of subordinate ids is given out: " + d.p.SubIDs.String() + ".",
 			Mend: "Widen [subids] range.",
@@ -90,12 +90,12 @@ func (d *Daemon) localGroupFindings() []report.Finding {
 		switch {
 		case !ok:
 			list = append(list, report.Finding{
-				Check: "groups", Severity: report.Warning, Detail: fmt.Sprintf("The local group %s, which members of a group of the realm are to have, is not in /etc/group.", printable(name)),
+				Check: "groups", Severity: report.Warning, Detail: fmt.Sprintf("The local group %s, which members of a group of the realm are to have, is not in /etc/group.", identity.Printable(name)),
 				Mend: "Add it with groupadd, or take it out of [groups] local.",
 			})
 		case !directory.MayGive(gid):
 			list = append(list, report.Finding{
-				Check: "groups", Severity: report.Problem, Detail: fmt.Sprintf("The local group %s has the id %d, which nobody is given.", printable(name), gid),
+				Check: "groups", Severity: report.Problem, Detail: fmt.Sprintf("The local group %s has the id %d, which nobody is given.", identity.Printable(name), gid),
 				Mend: "Take it out of [groups] local.",
 			})
 		}

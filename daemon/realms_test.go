@@ -287,8 +287,8 @@ func TestNobodyIsUnknownWhileOneRealmCannotTell(t *testing.T) {
 	}
 	for _, h := range []*house{w.first, w.second} {
 		h.srv.be(down)
-		w.first.clk.pass(absentFor) // what both said before is no longer remembered
-		w.second.clk.pass(absentFor)
+		w.first.clk.pass(noFor) // what both said before is no longer remembered
+		w.second.clk.pass(noFor)
 		if _, err := w.AccountByName(bg, "dora"); !errors.Is(err, identity.ErrUnavailable) {
 			t.Errorf("one of them is away: %v", err)
 		}

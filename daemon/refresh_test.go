@@ -13,6 +13,13 @@ import (
 )
 
 // What was fetched just after a look is the case that counts.
+// What the resolver promises of its looks.
+const (
+	looksInSpan   = 16 // in RefreshEvery
+	givenUpAfter  = 3  // entries in a row without an answer
+	fetchedAtOnce = 8
+)
+
 func TestNoEntryGetsOlderThanItsAge(t *testing.T) {
 	h := newGroups(t, func(h *house) { h.policy.RefreshEvery = 16 * time.Minute })
 	h.srv.set(t, token("alice", 1900000100), nil)
@@ -26,7 +33,7 @@ func TestNoEntryGetsOlderThanItsAge(t *testing.T) {
 		}
 		h.expectGroup(stuff)
 		h.clk.pass(step - offset)
-		for range 4 * looks {
+		for range 4 * looksInSpan {
 			must(t, h.d.refresh(bg))
 			h.clk.pass(step) // just before the next one
 			now := h.d.clock.now()
@@ -40,10 +47,10 @@ func TestNoEntryGetsOlderThanItsAge(t *testing.T) {
 			}
 		}
 	}
-	if n := h.srv.fetches.Load(); n > 4*4*2*looks/8 {
+	if n := h.srv.fetches.Load(); n > 4*4*2*looksInSpan/8 {
 		t.Errorf("%d questions: an entry is fetched far more often than it ages", n)
 	}
-	if h.d.lookEvery()*looks > h.d.p.RefreshEvery {
+	if h.d.lookEvery()*looksInSpan > h.d.p.RefreshEvery {
 		t.Error("there are too few looks")
 	}
 }
@@ -73,7 +80,7 @@ func TestAnEntryThatTheServerHasNoAnswerForKeepsNoOtherOld(t *testing.T) {
 		t.Error("the group is as old as before")
 	}
 	if !h.d.index.Named("bob").Fetched().Before(begun) {
-		t.Error("who has no answer looks fetched")
+		t.Error("who has no answer looksInSpan fetched")
 	}
 	// A server that is away is asked for a few, not for all.
 	h.srv.broken.Store(identity.Name(""))
@@ -89,7 +96,7 @@ func TestAnEntryThatTheServerHasNoAnswerForKeepsNoOtherOld(t *testing.T) {
 	if err := h.d.refresh(bg); !errors.Is(err, provider.ErrOffline) {
 		t.Error(err)
 	}
-	if n := h.srv.fetches.Load() + h.groups.asked.Load() - before; n < giveUp || n > giveUp+atOnce-1 {
+	if n := h.srv.fetches.Load() + h.groups.asked.Load() - before; n < givenUpAfter || n > givenUpAfter+fetchedAtOnce-1 {
 		t.Errorf("%d questions to a server that is away", n)
 	}
 }
@@ -97,7 +104,7 @@ func TestAnEntryThatTheServerHasNoAnswerForKeepsNoOtherOld(t *testing.T) {
 func TestSeveralAreFetchedAnewAtATime(t *testing.T) {
 	h := newGroups(t)
 	must(t, h.d.learn(bg, news{}))
-	for i := range uint32(3 * atOnce) {
+	for i := range uint32(3 * fetchedAtOnce) {
 		g := identity.Group{UUID: uuid.New(), Name: identity.Name(fmt.Sprintf("group%d", i)), GID: 1900002000 + i}
 		h.groups.set(g)
 		h.expectGroup(g)
@@ -107,7 +114,7 @@ func TestSeveralAreFetchedAnewAtATime(t *testing.T) {
 	h.groups.change(func(map[uuid.UUID]identity.Group) { h.groups.hold = hold })
 	ended := make(chan error)
 	go func() { ended <- h.d.refresh(bg) }()
-	h.wait("as many questions as may be under way", func() bool { return h.groups.asked.Load()-before == atOnce })
+	h.wait("as many questions as may be under way", func() bool { return h.groups.asked.Load()-before == fetchedAtOnce })
 	close(hold)
 	must(t, <-ended)
 	for _, g := range h.d.index.OnDemand() {
@@ -157,7 +164,7 @@ func TestAnAccountWhoseNewerStateIsRefusedIsAskedForAsOftenAsOthers(t *testing.T
 		t.Fatal("she was not blocked")
 	}
 	before := h.srv.fetches.Load()
-	for range 4 * looks {
+	for range 4 * looksInSpan {
 		h.clk.pass(h.d.lookEvery())
 		must(t, h.d.refresh(bg))
 	}

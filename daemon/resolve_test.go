@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 )
@@ -149,7 +148,7 @@ func TestAnUnknownNameDoesNotStick(t *testing.T) {
 				t.Fatal(err)
 			}
 			h.srv.set(t, token("alice", 1900000100), nil)
-			h.clk.pass(absentFor)
+			h.clk.pass(noFor)
 			h.wait("alice", func() bool { _, err := h.d.AccountByName(bg, "alice"); return err == nil })
 			if _, err := h.d.GroupByName(bg, "alice"); err != nil {
 				t.Fatal(err)
@@ -232,11 +231,8 @@ func TestTheSameQuestionIsAskedOnceAtATimeAndDelaysNobodyElse(t *testing.T) {
 func TestAServerThatAnswersWithAnotherAccountIsNotBelieved(t *testing.T) {
 	h := newHouse(t, func(h *house) { h.only = true })
 	h.srv.set(t, token("bob", 1900000101), nil)
-	err := h.d.fetch(bg, "x", func(ctx context.Context) (answer, error) {
-		r, err := h.srv.Fetch(ctx, "bob")
-		return answer{Record: r}, err
-	},
-		func(t *identity.IDToken) bool { return t.Account.Name == "alice" }, func() *directory.Entry { return nil })
+	h.srv.instead.Store(identity.Name("bob"))
+	err := h.d.fetchName(bg, "alice")
 	if !errors.Is(err, provider.ErrOffline) || h.d.index.Named("bob") != nil {
 		t.Fatalf("%v", err)
 	}
@@ -283,7 +279,7 @@ func BenchmarkTenThousandAccounts(b *testing.B) {
 			tok.Groups = append(tok.Groups, groups[(i+g*7)%100])
 		}
 		n.records = append(n.records, provider.Record{Token: &tok, Signed: make([]byte, 1500)})
-		if len(n.records) == batchSize || i == 9999 {
+		if len(n.records) == 256 || i == 9999 {
 			must(b, h.d.learn(bg, n))
 			n.records = nil
 		}

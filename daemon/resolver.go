@@ -17,6 +17,7 @@ import (
 	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/report"
 )
 
 // resolverPolicy is what the administrator decided of a realm's names and numbers. All of
@@ -139,6 +140,73 @@ func newResolver(o resolverOptions) (*Resolver, error) {
 	d.announce()
 	d.restand()
 	return d, nil
+}
+
+// Directory is what is known of the realm.
+func (d *Resolver) Directory() *directory.Directory { return d.index }
+
+// Files are this machine's own accounts and groups.
+func (d *Resolver) Files() *directory.Files { return d.local }
+
+// Clock tells the trusted time.
+func (d *Resolver) Clock() *clock { return d.clock }
+
+// Link is how the machine stands with the server.
+func (d *Resolver) Link() *link { return d.link }
+
+// Life ends with Run. It is for work that many callers wait for, which is nobody's own.
+func (d *Resolver) Life() context.Context { return d.base }
+
+// Started is when the resolver was made.
+func (d *Resolver) Started() time.Time { return d.started }
+
+// Contact is where the machine stands in the server's changes. It never changes; later
+// ones are others.
+func (d *Resolver) Contact() *cache.Contact { return d.kept.Load() }
+
+// LastHeard is when the change stream last showed that everything is known; false: never.
+func (d *Resolver) LastHeard() (time.Time, bool) {
+	at := d.contactAt.Load()
+	return time.Unix(0, at), at > 0
+}
+
+// Unstored tells whether something that the server said is not stored.
+func (d *Resolver) Unstored() bool { return d.holdBack.Load() }
+
+// MarkUnstored has the position in the server's changes kept back, so that what could not
+// be stored is asked for again.
+func (d *Resolver) MarkUnstored() { d.holdBack.Store(true) }
+
+// TakeUnstored tells whether something was not stored, and that it is asked for now.
+func (d *Resolver) TakeUnstored() bool { return d.holdBack.Swap(false) }
+
+// Duplicated tells whether the server sees two machines under this one's name.
+func (d *Resolver) Duplicated() bool { return d.twin.Load() }
+
+// Refused are the accounts that the server sent and that were not taken.
+func (d *Resolver) Refused() []report.Refusal { return d.refused.all() }
+
+// RefusedWhy says why the account of that name was not taken; "" when none was refused.
+func (d *Resolver) RefusedWhy(name identity.Name) string { return d.refused.named(name) }
+
+// RefusedGroups are the groups that the server sent and that were not taken.
+func (d *Resolver) RefusedGroups() []report.Refusal { return d.refusedGroups.all() }
+
+// LeftOut are the accounts that were taken without some parts.
+func (d *Resolver) LeftOut() []report.Refusal { return d.leftOut.all() }
+
+// LeftOutOf says which parts of an account were left out, or made safe.
+func (d *Resolver) LeftOutOf(name identity.Name) string { return d.leftOut.named(name) }
+
+// SubIDsFull tells whether every range of subordinate ids is given out.
+func (d *Resolver) SubIDsFull() bool { return d.subs.full.Load() }
+
+// InOrder does something that stores what the directory says, while nothing else changes
+// the two.
+func (d *Resolver) InOrder(do func()) {
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	do()
 }
 
 // capable tells what the provider can do besides fetching.

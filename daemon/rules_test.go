@@ -22,8 +22,8 @@ func TestATokenThatBreaksTheRulesIsRefusedByName(t *testing.T) {
 		if _, err := h.d.AccountByName(context.Background(), name); err == nil {
 			t.Errorf("%s is found", name)
 		}
-		if !slices.ContainsFunc(h.d.refused.all(), func(r report.Refusal) bool { return r.Name == name && strings.Contains(r.Reason, "belongs to") }) {
-			t.Errorf("%s is not among %v", name, h.d.refused.all())
+		if !slices.ContainsFunc(h.d.Refused(), func(r report.Refusal) bool { return r.Name == name && strings.Contains(r.Reason, "belongs to") }) {
+			t.Errorf("%s is not among %v", name, h.d.Refused())
 		}
 	}
 	h.expect(identity.Granted, "alice", "secret")

@@ -132,7 +132,7 @@ func (d *Resolver) once(ctx context.Context) (lived bool, err error) {
 	w, watches := d.o.Provider.(provider.Watcher)
 	l, lists := d.o.Provider.(provider.Lister)
 	k := d.kept.Load()
-	unstored := d.holdBack.Swap(false)
+	unstored := d.TakeUnstored()
 	if lists && (!watches || !k.Complete || k.Position == 0 || unstored) {
 		if err := d.list(ctx, l); err != nil {
 			return false, err
@@ -191,7 +191,7 @@ func (d *Resolver) list(ctx context.Context, l provider.Lister) error {
 		d.reportLost(ctx, n.gone)
 	}
 	n.gone = append(n.gone, d.refused.only(seen)...)
-	if err := d.learn(ctx, n); err != nil || d.holdBack.Load() {
+	if err := d.learn(ctx, n); err != nil || d.Unstored() {
 		// The list is whole in memory; on disk it is asked for again next time.
 		d.kept.CompareAndSwap(was, n.contact)
 		d.restand()

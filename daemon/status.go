@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/provider"
@@ -19,12 +18,11 @@ func (d *Daemon) status(ctx context.Context) report.Status {
 	all := d.index.All()
 	p := report.Provider{
 		Name: d.o.Provider.Name(), State: l.state.String(), Since: l.since, LastError: l.lastErr, Alarm: l.alarm,
-		Complete: d.kept.Load().Complete, Position: d.kept.Load().Position, Refused: d.allRefused(all),
-		LeftOut: d.leftOut.all(),
+		Complete: d.Contact().Complete, Position: d.Contact().Position, Refused: d.allRefused(all),
+		LeftOut: d.LeftOut(),
 	}
-	if at := d.contactAt.Load(); at > 0 {
-		t := time.Unix(0, at)
-		p.LastContact = &t
+	if at, ever := d.LastHeard(); ever {
+		p.LastContact = &at
 	}
 	d.historyStatus(&p)
 	for _, c := range d.capabilities() {
@@ -61,14 +59,14 @@ func (d *Daemon) capabilities() []capability {
 
 // allRefused adds to what was refused on arrival what this machine hides now.
 func (d *Daemon) allRefused(all []*directory.Packed) []report.Refusal {
-	list := d.refused.all()
+	list := d.Refused()
 	l, err := d.local.Now()
 	for _, p := range all {
 		if err == nil && l.HidesPacked(p) {
 			list = append(list, report.Refusal{Name: string(p.Name()), Reason: hiddenWhy(l, p)})
 		}
 	}
-	list = append(list, d.refusedGroups.all()...)
+	list = append(list, d.RefusedGroups()...)
 	list = append(list, d.subordinateGroups(l)...)
 	for _, g := range d.index.Problems() {
 		list = append(list, report.Refusal{Name: "group " + string(g.Name), Reason: g.Problem()})
@@ -95,7 +93,7 @@ func (d *Daemon) findings(l linkView, p report.Provider, cacheErr error) []repor
 		}
 	}
 	add(cacheErr != nil, "cache", report.Problem, fmt.Sprint(cacheErr), "Look at the log of sallyportd.")
-	add(d.holdBack.Load(), "cache", report.Problem, "Not all that the server said could be stored.", "Free some disk space.")
+	add(d.Unstored(), "cache", report.Problem, "Not all that the server said could be stored.", "Free some disk space.")
 	if !d.p.AllowAll && len(d.p.AllowGroups) == 0 {
 		f := trouble.NobodyAllowed.Finding()
 		f.Check = "policy"

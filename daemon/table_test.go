@@ -9,28 +9,6 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
-func TestTheLinkFollowsItsTable(t *testing.T) {
-	events := []linkEvent{evAnswered, evCaughtUp, evAlive, evFailed, evBroken}
-	for _, row := range []struct {
-		from    linkState
-		watches bool
-		to      [5]linkState
-	}{
-		{starting, true, [5]linkState{starting, online, online, offline, offline}},
-		{online, true, [5]linkState{online, online, online, offline, offline}},
-		{offline, true, [5]linkState{offline, online, online, offline, offline}},
-		{starting, false, [5]linkState{online, online, online, offline, offline}},
-		{online, false, [5]linkState{online, online, online, offline, offline}},
-		{offline, false, [5]linkState{online, online, online, offline, offline}},
-	} {
-		for i, e := range events {
-			if got := row.from.next(e, row.watches); got != row.to[i] {
-				t.Errorf("%s, event %d, stream %t: %s, want %s", row.from, e, row.watches, got, row.to[i])
-			}
-		}
-	}
-}
-
 func TestDurationsReadAsPeopleSayThem(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		-time.Hour: "1 s", 0: "1 s", time.Second: "1 s", 59 * time.Second: "59 s", time.Minute: "1 min",
@@ -62,13 +40,13 @@ func TestTheClockGoesBackOnlyWhenTheServerSaysSo(t *testing.T) {
 	expect("set back a day", time.Hour)
 	k.pass(time.Hour)
 	expect("an hour later", 2*time.Hour)
-	must(t, c.keep(h.d.base))
+	must(t, c.keep(bg))
 	h.restart()
 	c = h.d.clock
 	expect("after a restart of the daemon", 2*time.Hour)
 	k.pass(time.Minute)
 	expect("a minute later", 2*time.Hour+time.Minute)
-	must(t, c.keep(h.d.base))
+	must(t, c.keep(bg))
 	k.reboot(-time.Hour)
 	k.pass(30 * time.Minute)
 	h.restart()
@@ -100,7 +78,7 @@ func FuzzNamesAtTheDoor(f *testing.F) {
 	h.d.p.AllowAll = true
 	tok := token("alice", 1900000100)
 	h.give(tok)
-	h.d.kept.Store(&cache.Contact{Complete: true})
+	must(f, h.d.learn(bg, news{contact: &cache.Contact{Complete: true}, after: h.d.Contact()}))
 	h.srv.be(down)
 	h.d.note(evFailed, nil)
 	f.Fuzz(func(t *testing.T, typed string) {

@@ -13,7 +13,7 @@ import (
 const lossTold = 30 * 24 * time.Hour
 
 func (d *Daemon) historyStatus(p *report.Provider) {
-	k := d.kept.Load()
+	k := d.Contact()
 	if k.History != uuid.Nil {
 		p.History = k.History.String()
 	}
@@ -23,7 +23,7 @@ func (d *Daemon) historyStatus(p *report.Provider) {
 }
 
 func (d *Daemon) historyFindings() []report.Finding {
-	k := d.kept.Load()
+	k := d.Contact()
 	if k.LostAt.IsZero() || d.clock.now().Sub(k.LostAt) > lossTold {
 		return nil
 	}
