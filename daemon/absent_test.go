@@ -65,7 +65,7 @@ func TestANoIsOverWhenSomebodyAsksForEverythingAnew(t *testing.T) {
 	h := newHouse(t, onlyFetches)
 	for sentence, anew := range map[string]func(){
 		"cache refresh": func() { _, err := h.refresh(""); must(t, err) },
-		"cache clear":   func() { must(t, h.d.forgetEverything(bg)) },
+		"cache clear":   func() { must(t, h.d.ForgetEverything(bg)) },
 	} {
 		h.unknown("nobody")
 		anew()

@@ -5,8 +5,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	_ "github.com/mattn/go-sqlite3"
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 
+	_ "github.com/mattn/go-sqlite3"
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
@@ -46,7 +47,7 @@ func (h *house) subIDs() uint32 {
 
 func remembersAlice(h *house, subs uint32) {
 	h.t.Helper()
-	if h.known("alice") == nil || h.d.index.BoundUID(h.alice()) != 1900000100 {
+	if h.known("alice") == nil || h.d.Directory().BoundUID(h.alice()) != 1900000100 {
 		h.t.Error("alice, or whose uid hers is, is forgotten")
 	}
 	h.lost()
@@ -67,7 +68,7 @@ func TestAnotherAddressOfTheServerChangesNothing(t *testing.T) {
 		}
 		remembersAlice(h, subs)
 		h.srv.be(up)
-		h.wait("online", func() bool { return h.d.link.now() == online })
+		h.wait("online", func() bool { return h.d.Link().Now() == resolver.Online })
 		remembersAlice(h, subs)
 	}
 }

@@ -27,5 +27,5 @@ func (d *Daemon) trusts(l *identity.Login) bool {
 	if l.Operation != identity.OpAuthenticate && l.Operation != identity.OpAccount || l.Peer.UID == 0 || p.StepUp || len(p.TrustedUsers) == 0 {
 		return false
 	}
-	return d.local.IsUser(l.Peer.UID, p.TrustedUsers)
+	return d.Files().IsUser(l.Peer.UID, p.TrustedUsers)
 }

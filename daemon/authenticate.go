@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 )
@@ -89,16 +89,16 @@ func (s *login) attempt(ctx context.Context) identity.Verdict {
 // known looks, where the server is known to be away, at what can be done without it:
 // who cannot be let in so is told before typing a secret, unless the server is back.
 func (s *login) known(ctx context.Context) ruling {
-	if s.d.link.now() != offline && !s.d.link.justFailed() {
+	if s.d.Link().Now() != resolver.Offline && !s.d.Link().JustFailed() {
 		return fine("")
 	}
 	name := s.q.e.Account().Name
 	r := s.goOffline(ctx)
-	if s.d.link.justFailed() || r.code != identity.Granted && !s.d.reachable(ctx, name) {
+	if s.d.Link().JustFailed() || r.code != identity.Granted && !s.d.reachable(ctx, name) {
 		return r
 	}
 	s.here = nil
-	if s.q.e = s.d.index.WithUUID(s.q.e.Account().UUID); s.q.e == nil {
+	if s.q.e = s.d.Directory().WithUUID(s.q.e.Account().UUID); s.q.e == nil {
 		return ruling{code: identity.UnknownUser}
 	}
 	return fine("")
@@ -125,7 +125,7 @@ type begun struct {
 // online goes through the steps that the server asks for. Its error is errLost.
 func (s *login) online(ctx context.Context) (identity.Verdict, error) {
 	d := s.d
-	if d.link.justFailed() {
+	if d.Link().JustFailed() {
 		return identity.Verdict{}, errLost
 	}
 	s.here = nil
@@ -141,8 +141,8 @@ func (s *login) online(ctx context.Context) (identity.Verdict, error) {
 		if err != nil {
 			return s.failed(ctx, err)
 		}
-		d.note(evAnswered, nil)
-		d.clock.contact(b.reply.ServerTime)
+		d.Note(resolver.Answered, nil)
+		d.Clock().Contact(b.reply.ServerTime)
 		switch b.reply.Outcome {
 		case provider.Allow:
 			return s.allowed(ctx, b.reply)
@@ -216,10 +216,10 @@ func queued[T any](ctx context.Context, d *Daemon, call func(context.Context) (T
 	case <-ctx.Done():
 		return none, fmt.Errorf("%w: %w", provider.ErrOffline, ctx.Err())
 	}
-	if d.link.justFailed() {
+	if d.Link().JustFailed() {
 		return none, errLost
 	}
-	return bounded(ctx, d.p.ServerTimeout, call)
+	return resolver.WithProviderTimeout(ctx, d.p.ServerTimeout, call)
 }
 
 // failed sorts an error of the provider: gone for good, or of no use.
@@ -229,12 +229,12 @@ func (s *login) failed(ctx context.Context, err error) (identity.Verdict, error)
 		return identity.Verdict{}, errLost
 	}
 	if errors.Is(err, provider.ErrNotFound) {
-		d.note(evAnswered, nil)
-		_ = d.learn(d.base, news{gone: []uuid.UUID{s.q.e.Account().UUID}}) // logged there
+		d.Note(resolver.Answered, nil)
+		_ = d.Apply(d.Life(), resolver.Update{Gone: []uuid.UUID{s.q.e.Account().UUID}}) // logged there
 		return identity.Verdict{Code: identity.UnknownUser}, nil
 	}
 	if ctx.Err() == nil {
-		d.note(evFailed, err)
+		d.Note(resolver.Failed, err)
 	}
 	d.log.WarnContext(ctx, "authentication goes on offline", "account", s.q.e.Account().Name, "error", err)
 	return identity.Verdict{}, errLost
@@ -267,7 +267,7 @@ func (s *login) allowed(ctx context.Context, r provider.Reply) (identity.Verdict
 	if err := s.checkYes(r); err != nil {
 		return s.wrongYes(ctx, err), nil
 	}
-	_ = d.learn(d.base, news{records: []provider.Record{r.Record}}) // logged there; the index has it
+	_ = d.Apply(d.Life(), resolver.Update{Records: []provider.Record{r.Record}}) // logged there; the index has it
 	s.q.methods, s.expires = r.Session.Methods, r.Session.ExpiresAt
 	if s.oneLine && slices.Contains(s.q.methods, identity.TOTP) {
 		s.takeApart() // so that the password is handed on
@@ -317,7 +317,7 @@ func (s *login) factorsOf(r provider.Reply) []identity.Factor {
 // stillRight judges by the index: a push may have brought something newer than
 // the token that came with the server's yes.
 func (s *login) stillRight(ctx context.Context) ruling {
-	if s.q.e = s.d.index.WithUUID(s.q.e.Account().UUID); s.q.e == nil {
+	if s.q.e = s.d.Directory().WithUUID(s.q.e.Account().UUID); s.q.e == nil {
 		return ruling{code: identity.UnknownUser}
 	}
 	// What was proved is still the account's, and it holds nothing more by now that
@@ -367,7 +367,7 @@ func (s *login) checkBound(r provider.Reply) error {
 	if !e.IsOf(t) {
 		return errAnother
 	}
-	if err := r.Session.Check(e.Account().UUID, s.d.o.Machine, s.d.clock.now(), skew); err != nil {
+	if err := r.Session.Check(e.Account().UUID, s.d.o.Machine, s.d.Clock().Now(), skew); err != nil {
 		return fmt.Errorf("it allowed wrongly: %w", err)
 	}
 	if r.Session.Realm != s.d.o.Realm {

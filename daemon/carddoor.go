@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
@@ -79,7 +80,7 @@ func (s *login) findCard(ctx context.Context) bool {
 		return c.fault == nil
 	}
 	c.looked = true
-	t, err := s.d.signedToken(ctx, s.q.e)
+	t, err := s.d.SignedToken(ctx, s.q.e)
 	if err != nil {
 		s.d.log.WarnContext(ctx, "the account's cards cannot be told", "account", s.q.e.Account().Name, "error", err)
 		c.fault = &identity.CardError{Retries: -1, Err: err}
@@ -115,7 +116,7 @@ func (d *Daemon) fits(t *identity.IDToken, seen identity.CardSeen) (identity.Fac
 	}
 	cert, err := identity.ParseCard(t.Factors[at].Certificate)
 	var fault identity.CardFault
-	switch now := d.clock.now(); {
+	switch now := d.Clock().Now(); {
 	case err != nil:
 		fault = identity.CardUnsupported
 	case now.After(cert.NotAfter):
@@ -226,7 +227,7 @@ func (s *login) notSigned(ctx context.Context, err error) {
 // limited is waited for a call to the card service. Its error is an
 // *identity.CardError.
 func limited[T any](ctx context.Context, limit time.Duration, call func(context.Context) (T, error)) (T, error) {
-	v, err := waited(ctx, limit, call)
+	v, err := resolver.WithTimeout(ctx, limit, call)
 	var e *identity.CardError
 	if err != nil && !errors.As(err, &e) {
 		err = &identity.CardError{Retries: -1, Err: err}
@@ -236,7 +237,7 @@ func limited[T any](ctx context.Context, limit time.Duration, call func(context.
 
 // ownNonce is for a challenge that this machine checks itself.
 func (d *Daemon) ownNonce() identity.Nonce {
-	n := identity.Nonce{Time: d.clock.now().Unix()}
+	n := identity.Nonce{Time: d.Clock().Now().Unix()}
 	_, _ = rand.Read(n.Value[:]) // never fails, see crypto/rand
 	return n
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/report"
@@ -65,7 +66,7 @@ func (d *Daemon) cardFindings(ctx context.Context) []report.Finding {
 	if _, guarded := d.o.Cards.(CardGuard); !guarded {
 		return nil
 	}
-	if d.link.now() == online && d.cardProof.due(d.o.Now()) {
+	if d.Link().Now() == resolver.Online && d.cardProof.due(d.o.Now()) {
 		const patience = time.Second // status is asked by monitors
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sallyport-auth/sallyport/daemon/directory"
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/report"
@@ -82,10 +83,10 @@ func (d *Daemon) ask(ctx context.Context, checks []check, q *question, note func
 }
 
 func checkName(d *Daemon, _ context.Context, q *question) ruling {
-	name, err := d.canonical(q.typed)
+	name, err := d.Canonical(q.typed)
 	if err != nil {
 		// A name that can never be ours may well be a local one.
-		if local, lerr := d.local.AccountNamed(q.typed); lerr == nil && local {
+		if local, lerr := d.Files().AccountNamed(q.typed); lerr == nil && local {
 			return fine("not a name that the realm could have")
 		}
 		return ruling{code: identity.UnknownUser, detail: "This can never be an account's name.", mend: "Check the spelling."}
@@ -94,8 +95,8 @@ func checkName(d *Daemon, _ context.Context, q *question) ruling {
 }
 
 func checkLocal(d *Daemon, _ context.Context, q *question) ruling {
-	name, _ := d.canonical(q.typed) // "" is nobody's
-	local, err := d.local.AccountNamed(q.typed, string(name))
+	name, _ := d.Canonical(q.typed) // "" is nobody's
+	local, err := d.Files().AccountNamed(q.typed, string(name))
 	if err != nil {
 		return ruling{code: identity.Unavailable, detail: err.Error(), mend: "Make /etc/passwd and /etc/group readable for sallyportd."}
 	}
@@ -109,11 +110,11 @@ func checkLocal(d *Daemon, _ context.Context, q *question) ruling {
 }
 
 func checkKnown(d *Daemon, ctx context.Context, q *question) ruling {
-	name, err := d.canonical(q.typed)
+	name, err := d.Canonical(q.typed)
 	if err != nil {
 		return ruling{code: identity.UnknownUser}
 	}
-	q.e, err = d.findName(ctx, name, !q.quiet)
+	q.e, err = d.FindName(ctx, name, !q.quiet)
 	switch {
 	case errors.Is(err, identity.ErrNotFound):
 		if why := d.RefusedWhy(name); why != "" {
@@ -133,7 +134,7 @@ func checkKnown(d *Daemon, ctx context.Context, q *question) ruling {
 		}
 	}
 	a := q.e.Account()
-	local, err := d.local.Now()
+	local, err := d.Files().Now()
 	if err != nil {
 		return ruling{code: identity.Unavailable, detail: err.Error(), mend: "Make /etc/passwd and /etc/group readable for sallyportd."}
 	}
@@ -173,12 +174,12 @@ func refusedMend(why string) string {
 
 // checkFresh makes sure that what the right checks will judge is new enough.
 func checkFresh(d *Daemon, ctx context.Context, q *question) ruling {
-	if d.link.now() == online && d.link.watches {
+	if d.Link().Now() == resolver.Online && d.Link().Watches() {
 		return fine("connected; changes arrive as they happen")
 	}
-	if !d.link.justFailed() && !q.quiet {
-		err := d.fetchName(ctx, q.e.Account().Name)
-		now := d.index.WithUUID(q.e.Account().UUID)
+	if !d.Link().JustFailed() && !q.quiet {
+		err := d.FetchName(ctx, q.e.Account().Name)
+		now := d.Directory().WithUUID(q.e.Account().UUID)
 		if now == nil {
 			return ruling{
 				code: identity.UnknownUser, detail: "The account is gone from the realm.",
@@ -221,7 +222,7 @@ const (
 )
 
 func checkAccepted(d *Daemon, _ context.Context, q *question) ruling {
-	if d.index.IsDisowned(q.e) {
+	if d.Directory().IsDisowned(q.e) {
 		return ruling{code: identity.NotPermitted, tell: true, detail: disownedWhy, mend: disownedMend}
 	}
 	if q.e.Blocked() != "" {
@@ -237,7 +238,7 @@ func checkAccepted(d *Daemon, _ context.Context, q *question) ruling {
 func checkStanding(d *Daemon, _ context.Context, q *question) ruling {
 	ask := "Ask your administrator."
 	name := []string{"NAME", string(q.e.Account().Name)}
-	switch q.e.StandingAt(d.clock.now()) {
+	switch q.e.StandingAt(d.Clock().Now()) {
 	case identity.Good:
 		return fine("active")
 	case identity.StandingDisabled:
@@ -294,7 +295,7 @@ func (d *Daemon) allowedNames() []string {
 	var names []string
 	for _, id := range d.p.AllowGroups {
 		name := id.String()
-		if called, ok := d.index.CalledGroup(id); ok {
+		if called, ok := d.Directory().CalledGroup(id); ok {
 			name = string(called)
 		}
 		names = append(names, name)
@@ -314,9 +315,9 @@ type age struct {
 
 // ageOf judges by the trusted clock.
 func (d *Daemon) ageOf(e *directory.Entry) age {
-	a := age{checked: d.checked(e), limit: min(time.Duration(e.OfflineFor())*time.Second, d.p.OfflineMax)}
-	a.old = max(d.clock.now().Sub(a.checked), 0)
-	a.disowned = d.index.IsDisowned(e)
+	a := age{checked: d.CheckedAt(e), limit: min(time.Duration(e.OfflineFor())*time.Second, d.p.OfflineMax)}
+	a.old = max(d.Clock().Now().Sub(a.checked), 0)
+	a.disowned = d.Directory().IsDisowned(e)
 	a.within = a.limit > 0 && a.old <= a.limit && !a.disowned
 	return a
 }

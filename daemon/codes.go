@@ -11,6 +11,7 @@ import (
 
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/daemon/directory"
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/report"
@@ -135,7 +136,7 @@ func (s *login) codeStep(ctx context.Context) (int64, ruling) {
 	var step int64
 	var ok bool
 	if err == nil {
-		step, ok, err = identity.TOTPStep(secret, s.code, d.clock.now())
+		step, ok, err = identity.TOTPStep(secret, s.code, d.Clock().Now())
 	}
 	if err != nil {
 		d.log.ErrorContext(ctx, "a sealed factor cannot be used", "account", s.q.e.Account().Name, "error", err)
@@ -147,7 +148,7 @@ func (s *login) codeStep(ctx context.Context) (int64, ruling) {
 	if ok {
 		return step, fine("")
 	}
-	if by := d.clock.behind(); by > clockTrouble {
+	if by := d.Clock().Behind(); by > clockTrouble {
 		return 0, ruling{
 			code: identity.Denied, tell: true,
 			detail: "Refused. This machine's clock is " + friendly(by) + " behind a time that is known for sure, so even a right code may be refused.",
@@ -196,7 +197,7 @@ func (d *Daemon) keepSealed(ctx context.Context, e *directory.Entry, proved []id
 // storeSealed does it, by what the directory says now.
 func (d *Daemon) storeSealed(ctx context.Context, e *directory.Entry, list []provider.SealedFactor, key [sha256.Size]byte, foreign bool) {
 	var err error
-	now := d.index.WithUUID(e.Account().UUID)
+	now := d.Directory().WithUUID(e.Account().UUID)
 	if now == nil {
 		return
 	}
@@ -239,7 +240,7 @@ func (k *sealKey) sealed(d *Daemon, foreign bool) {
 	}
 	d.log.Error("ALARM: the server seals secrets for this machine to a key that is not this machine's; another machine may use its identity")
 	k.known = false
-	go d.registerKey(d.base)
+	go d.registerKey(d.Life())
 }
 
 func (k *sealKey) isForeign() bool {
@@ -291,7 +292,7 @@ func (d *Daemon) registerKey(ctx context.Context) {
 	if !can || known {
 		return
 	}
-	_, err := bounded(ctx, d.p.ServerTimeout, func(ctx context.Context) (struct{}, error) {
+	_, err := resolver.WithProviderTimeout(ctx, d.p.ServerTimeout, func(ctx context.Context) (struct{}, error) {
 		public, err := d.o.Sealer.Public(ctx)
 		if err == nil {
 			err = r.SetSealingKey(ctx, public)

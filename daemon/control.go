@@ -45,10 +45,10 @@ func (d *Daemon) Handle(ctx context.Context, peer identity.Peer, verb string, ar
 	case report.VerbCacheList:
 		return d.cacheList(ctx, emit)
 	case report.VerbCacheClear:
-		return d.forgetEverything(ctx)
+		return d.ForgetEverything(ctx)
 	case report.VerbCacheRefresh:
 		if len(args) == 0 {
-			return emit(d.hasten())
+			return emit(d.ForceRefresh())
 		}
 	}
 	var a report.NameArgs
@@ -63,13 +63,13 @@ func (d *Daemon) Handle(ctx context.Context, peer identity.Peer, verb string, ar
 	case report.VerbUnlock:
 		return d.unlock(ctx, e)
 	case report.VerbCacheRefresh:
-		r, err := d.cacheRefresh(ctx, e)
+		r, err := d.RefreshAccount(ctx, e)
 		if err != nil {
 			return err
 		}
 		return emit(r)
 	default:
-		return d.forgetAccount(ctx, e)
+		return d.ForgetAccount(ctx, e)
 	}
 }
 
@@ -84,9 +84,9 @@ func decode(args []byte, into any) error {
 
 // held finds an account in memory, also one that a local name hides.
 func (d *Daemon) held(typed string) (*directory.Entry, error) {
-	name, err := d.canonical(typed)
+	name, err := d.Canonical(typed)
 	if err == nil {
-		if e := d.index.Named(name); e != nil {
+		if e := d.Directory().Named(name); e != nil {
 			return e, nil
 		}
 	}
@@ -186,7 +186,7 @@ func (d *Daemon) describe(e *directory.Entry) report.Account {
 		FullName: e.Account().FullName, Home: e.Account().Home, Shell: e.Account().Shell,
 		State: e.State().String(), Keys: e.Keys(), Revision: e.Revision(), Groups: []identity.Name{},
 	}
-	for _, g := range d.index.GroupsOf(e) {
+	for _, g := range d.Directory().GroupsOf(e) {
 		a.Groups = append(a.Groups, g.Name)
 	}
 	return a
@@ -197,10 +197,10 @@ func (d *Daemon) cacheList(ctx context.Context, emit func(any) error) error {
 	if err != nil {
 		return fmt.Errorf("cache list: %w", err)
 	}
-	all := d.index.All()
+	all := d.Directory().All()
 	slices.SortFunc(all, func(a, b *directory.Packed) int { return cmp.Compare(a.Name(), b.Name()) })
 	for _, p := range all {
-		e := d.index.WithUUID(p.UUID())
+		e := d.Directory().WithUUID(p.UUID())
 		if e == nil {
 			continue // gone meanwhile
 		}

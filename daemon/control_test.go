@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
-
 	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
 )
@@ -76,7 +76,7 @@ func TestForgettingAndClearingStartFromTheServerAgain(t *testing.T) {
 			}
 			h.srv.be(up)
 			h.wait("the list", func() bool { _, err := h.d.AccountByName(bg, "alice"); return err == nil })
-			h.wait("online", func() bool { return h.d.link.now() == online })
+			h.wait("online", func() bool { return h.d.Link().Now() == resolver.Online })
 			must(t, h.d.Handle(bg, identity.Peer{}, verb, []byte(`{"name":"alice"}`), nil))
 			h.wait("the list while connected", func() bool { _, err := h.d.AccountByName(bg, "alice"); return err == nil })
 		})
@@ -90,7 +90,7 @@ func TestClearingBetweenAChangeAndItsStoringStartsFromTheList(t *testing.T) {
 	was := h.d.Contact()
 	h.lost()
 	must(t, h.d.Handle(bg, identity.Peer{}, report.VerbCacheClear, nil, nil))
-	must(t, h.d.learn(bg, news{contact: &cache.Contact{Position: 9, Complete: true}, after: was}))
+	must(t, h.d.Apply(bg, resolver.Update{Contact: &cache.Contact{Position: 9, Complete: true}, After: was}))
 	if k, err := h.cache.Contact(bg, realm); err != nil || k.Complete || k.Position != 0 || h.d.Contact().Complete {
 		t.Fatalf("an empty cache passes for whole: %+v, %v", k, err)
 	}

@@ -74,7 +74,7 @@ func (d *Daemon) brakesFor(ctx context.Context, id uuid.UUID, kind string, from 
 	}
 	list := []counter{{own, cache.Failures{Kind: kind, Origin: from.String()}}}
 	if shared {
-		known, err := d.o.Cache.HasSignedIn(ctx, id, from.String(), d.clock.now().Add(-placeFor))
+		known, err := d.o.Cache.HasSignedIn(ctx, id, from.String(), d.Clock().Now().Add(-placeFor))
 		if err != nil {
 			return nil, err //nolint:wrapcheck // told by uncounted
 		}
@@ -109,12 +109,12 @@ func (d *Daemon) reserve(ctx context.Context, id uuid.UUID, kind string, from id
 	if err != nil {
 		return uncounted(err)
 	}
-	now := d.clock.now()
+	now := d.Clock().Now()
 	if until := longest(list); now.Before(until) {
 		return locked(until.Sub(now))
 	}
 	// Not before: guesses at a locked account shall cost no write.
-	if err := d.clock.keep(ctx); err != nil {
+	if err := d.Clock().Keep(ctx); err != nil {
 		return uncounted(err)
 	}
 	counted := make([]cache.Failures, len(list))
@@ -175,14 +175,14 @@ func (d *Daemon) takeBack(ctx context.Context, id uuid.UUID, kind string, from i
 // signedIn clears what was proved at that origin, and remembers it as the account's. It
 // undoes no login: what goes wrong is logged.
 func (d *Daemon) signedIn(ctx context.Context, id uuid.UUID, from identity.Origin, proved ...string) {
-	if err := d.o.Cache.SignedIn(ctx, id, from.String(), d.clock.now(), proved...); err != nil {
+	if err := d.o.Cache.SignedIn(ctx, id, from.String(), d.Clock().Now(), proved...); err != nil {
 		d.log.WarnContext(ctx, "failures are not cleared", "error", err)
 	}
 }
 
 // locksOf is what the counts of an account lock now, the longest first.
 func (d *Daemon) locksOf(list []cache.Failures) []cache.Failures {
-	now := d.clock.now()
+	now := d.Clock().Now()
 	list = slices.DeleteFunc(slices.Clone(list), func(f cache.Failures) bool { return !f.Locked(now) })
 	slices.SortFunc(list, func(a, b cache.Failures) int { return b.LockedUntil.Compare(a.LockedUntil) })
 	return list
@@ -190,7 +190,7 @@ func (d *Daemon) locksOf(list []cache.Failures) []cache.Failures {
 
 // lockFindings tell that something is locked, and not whose: anyone may read status.
 func (d *Daemon) lockFindings(ctx context.Context) []report.Finding {
-	now := d.clock.now()
+	now := d.Clock().Now()
 	n, until, err := d.o.Cache.Locks(ctx, now)
 	if err != nil || n == 0 {
 		return nil

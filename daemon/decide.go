@@ -149,7 +149,7 @@ func (d *Daemon) beginSession(ctx context.Context, s *login) {
 	if s.Operation != identity.OpOpenSession || s.Peer.UID != 0 {
 		return
 	}
-	if err := d.ensureSubIDs(ctx, s.q.e.Account().UUID); err != nil {
+	if err := d.EnsureSubIDs(ctx, s.q.e.Account().UUID); err != nil {
 		d.log.WarnContext(ctx, "no subordinate ids are given", "account", s.User, "error", err)
 	}
 }

@@ -158,7 +158,7 @@ func (s *login) earn() {
 		return
 	}
 	s.d.earnings.add(s.q.e.Account().UUID, earning{
-		service: s.Service, by: itself(s.Process), parent: parentOf(s.Process), at: s.d.clock.boottime(), factors: s.proved,
+		service: s.Service, by: itself(s.Process), parent: parentOf(s.Process), at: s.d.Clock().Boottime(), factors: s.proved,
 	})
 }
 
@@ -167,8 +167,8 @@ func (s *login) earned() []uint32 {
 	if s.Operation != identity.OpSetCredentials || s.Peer.UID != 0 {
 		return nil
 	}
-	factors := s.d.earnings.take(s.q.e.Account().UUID, s.Service, s.Process, s.d.clock.boottime())
-	if s.d.index.IsDisowned(s.q.e) || len(factors) == 0 || slices.ContainsFunc(factors, func(f identity.Factor) bool { return !s.q.e.Holds(f) }) {
+	factors := s.d.earnings.take(s.q.e.Account().UUID, s.Service, s.Process, s.d.Clock().Boottime())
+	if s.d.Directory().IsDisowned(s.q.e) || len(factors) == 0 || slices.ContainsFunc(factors, func(f identity.Factor) bool { return !s.q.e.Holds(f) }) {
 		return nil
 	}
 	var gids []uint32
@@ -184,12 +184,12 @@ func (s *login) earned() []uint32 {
 // mustEarn lists the account's groups that a session must earn, and that are served
 // here at all: one that this machine has itself, or refuses, is nobody's.
 func (d *Daemon) mustEarn(e *directory.Entry) []identity.Group {
-	l, err := d.local.Now()
+	l, err := d.Files().Now()
 	if err != nil {
 		return nil
 	}
 	var list []identity.Group
-	for _, g := range d.index.GroupsOf(e) {
+	for _, g := range d.Directory().GroupsOf(e) {
 		if g.Earned && g.Problem() == "" && !l.HidesGroup(g.Group) {
 			list = append(list, g.Group)
 		}

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/report"
@@ -170,7 +171,7 @@ func (d *Daemon) handleEnrol(ctx context.Context, peer identity.Peer, verb strin
 }
 
 func (d *Daemon) enrolBegin(ctx context.Context, peer identity.Peer, a report.EnrolArgs, w wish, emit func(any) error) error {
-	e := d.index.WithUID(peer.UID)
+	e := d.Directory().WithUID(peer.UID)
 	if e == nil {
 		return fmt.Errorf("%w: uid %d is no account of the realm", report.ErrForbidden, peer.UID)
 	}
@@ -193,7 +194,7 @@ func (d *Daemon) enrolBegin(ctx context.Context, peer identity.Peer, a report.En
 			return err
 		}
 	}
-	if d.link.justFailed() { // so nothing is tried that would be counted
+	if d.Link().JustFailed() { // so nothing is tried that would be counted
 		return errNoServer
 	}
 	if r := d.reserveAlone(ctx, s.q.e.Account().UUID, kindLocker, s.Origin()); r.code != identity.Granted {
@@ -252,15 +253,15 @@ func (s *login) proveForEnrolment(ctx context.Context, w wish) (begun, error) {
 	for range maxSteps {
 		if err != nil {
 			if !errors.Is(err, errLost) {
-				d.note(evFailed, err)
+				d.Note(resolver.Failed, err)
 			}
 			if len(used) == 0 {
 				d.unreserve(ctx, s.q.e.Account().UUID, kindLocker, s.Origin())
 			}
 			return begun{}, errNoServer
 		}
-		d.note(evAnswered, nil)
-		d.clock.contact(b.reply.ServerTime)
+		d.Note(resolver.Answered, nil)
+		d.Clock().Contact(b.reply.ServerTime)
 		if b.reply.Outcome == provider.Allow && w.offer() != "" {
 			return begun{}, fmt.Errorf("%w: this server cannot enrol that. Ask your administrator", errEnrol)
 		}
@@ -330,10 +331,10 @@ func (d *Daemon) enrolConfirm(ctx context.Context, peer identity.Peer, args []by
 	defer code.Wipe()
 	r, err := e.login.step(ctx, e.exchange, identity.NewTOTP, code)
 	if err != nil {
-		d.note(evFailed, err)
+		d.Note(resolver.Failed, err)
 		return fmt.Errorf("%w, or it is not known whether: the server gave no answer. Log in with the new code, then with the old", errEnrol)
 	}
-	d.note(evAnswered, nil)
+	d.Note(resolver.Answered, nil)
 	switch r.Outcome {
 	case provider.Allow:
 		return d.enrolled(ctx, e, r, emit)
@@ -371,7 +372,7 @@ func (d *Daemon) enrolled(ctx context.Context, e *enrolment, r provider.Reply, e
 // takeOver learns what the server says now, after the checks of any yes.
 func (d *Daemon) takeOver(ctx context.Context, e *enrolment, r provider.Reply) error {
 	s := e.login
-	if s.q.e = d.index.WithUUID(s.q.e.Account().UUID); s.q.e == nil {
+	if s.q.e = d.Directory().WithUUID(s.q.e.Account().UUID); s.q.e == nil {
 		return identity.ErrNotFound
 	}
 	// Whoever gives a factor up may have proved it: it was the account's until now.
@@ -385,7 +386,7 @@ func (d *Daemon) takeOver(ctx context.Context, e *enrolment, r provider.Reply) e
 	if !(goal{held: held}).login(r.Session.Methods) {
 		return fmt.Errorf("%w: it allowed with %v, which is not enough", errEnrol, r.Session.Methods)
 	}
-	_ = d.learn(d.base, news{records: []provider.Record{r.Record}}) // logged there; the index has it
+	_ = d.Apply(d.Life(), resolver.Update{Records: []provider.Record{r.Record}}) // logged there; the index has it
 	d.keepSealed(ctx, s.q.e, r.Session.Methods, r.Sealed)
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/sallyport-auth/sallyport/daemon/directory"
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/report"
@@ -35,7 +36,7 @@ const notAtReader = "A card is used only where its owner sits: in a session on t
 
 // mayEnrolCard tells whether the person who asks sits at the reader.
 func (d *Daemon) mayEnrolCard(peer identity.Peer, session string) bool {
-	e := d.index.WithUID(peer.UID)
+	e := d.Directory().WithUID(peer.UID)
 	if e == nil {
 		return true // refused later, with its own reason
 	}
@@ -48,12 +49,12 @@ func (d *Daemon) mayEnrolCard(peer identity.Peer, session string) bool {
 func (d *Daemon) othersCards(ctx context.Context, mine *directory.Entry) (func(fingerprint []byte) bool, error) {
 	taken := map[string]bool{}
 	for _, r := range d.realms() {
-		for _, p := range r.index.All() {
+		for _, p := range r.Directory().All() {
 			e := p.Entry()
 			if _, has := e.Epoch(identity.PIV); !has || e.Account().UUID == mine.Account().UUID {
 				continue
 			}
-			t, err := r.signedToken(ctx, e)
+			t, err := r.SignedToken(ctx, e)
 			if err != nil {
 				return nil, fmt.Errorf("%w: whose the card is cannot be told: %w", errEnrol, err)
 			}
@@ -217,10 +218,10 @@ func (d *Daemon) enrolCardDone(ctx context.Context, peer identity.Peer, args []b
 	}
 	r, err := e.login.send(ctx, e.exchange, provider.Answer{Kind: identity.NewPIV, Credential: credential})
 	if err != nil {
-		d.note(evFailed, err)
+		d.Note(resolver.Failed, err)
 		return fmt.Errorf("%w, or it is not known whether: the server gave no answer. \"sallyport card\" shows whether the card is yours", errEnrol)
 	}
-	d.note(evAnswered, nil)
+	d.Note(resolver.Answered, nil)
 	if r.Outcome != provider.Allow {
 		return refusedEnrolment(cmp.Or(identity.Printable(r.Message), "The server did not take the card."))
 	}
@@ -229,7 +230,7 @@ func (d *Daemon) enrolCardDone(ctx context.Context, peer identity.Peer, args []b
 
 // onlyCard is the account's card, by its fingerprint, if it has just one.
 func (s *login) onlyCard(ctx context.Context) ([]byte, error) {
-	t, err := s.d.signedToken(ctx, s.q.e)
+	t, err := s.d.SignedToken(ctx, s.q.e)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errEnrol, err)
 	}
@@ -257,7 +258,7 @@ func (s *login) challenge(nonce identity.Nonce) identity.CardChallenge {
 
 // handleCards shows what is in the readers, and what of it is the asker's.
 func (d *Daemon) handleCards(ctx context.Context, peer identity.Peer, emit func(any) error) error {
-	e := d.index.WithUID(peer.UID)
+	e := d.Directory().WithUID(peer.UID)
 	if e == nil && peer.UID != 0 {
 		return fmt.Errorf("%w: uid %d is no account of the realm", report.ErrForbidden, peer.UID)
 	}
@@ -266,7 +267,7 @@ func (d *Daemon) handleCards(ctx context.Context, peer identity.Peer, emit func(
 	}
 	var live, revoked [][]byte
 	if e != nil {
-		t, err := d.signedToken(ctx, e)
+		t, err := d.SignedToken(ctx, e)
 		if err != nil {
 			return err
 		}

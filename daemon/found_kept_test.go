@@ -78,11 +78,11 @@ func TestWhoLeavesAGroupWhileADecisionRunsIsInNoOther(t *testing.T) {
 	h := newGroups(t)
 	alice := token("alice", 1900000100, tools)
 	h.give(alice)
-	e := h.d.index.Named("alice")
+	e := h.d.Directory().Named("alice")
 	alice.Groups, alice.Revision = alice.Groups[:1], 2
 	h.give(alice) // tools has no member any more, and its number nobody
 	h.expectGroup(stuff)
-	for _, g := range h.d.index.GroupsOf(e) {
+	for _, g := range h.d.Directory().GroupsOf(e) {
 		if g.Name == "stuff" {
 			t.Fatal("alice is in a group that was only asked for")
 		}
@@ -138,7 +138,7 @@ func TestAFoundGroupIsAnsweredForAsLongAsPolicySays(t *testing.T) {
 	h.expectGroup(stuff)
 	h.clk.pass(2 * time.Hour)
 	h.expectNoGroup(identity.ErrUnavailable, stuff)
-	h.wait("the next try", func() bool { return !h.d.link.justFailed() })
+	h.wait("the next try", func() bool { return !h.d.Link().JustFailed() })
 	h.srv.be(up)
 	h.expectGroup(stuff)
 }
@@ -194,7 +194,7 @@ func TestOfTwoThatSpeakOfAGroupTheNewerCountsAlsoAfterARestart(t *testing.T) {
 				t := &identity.GroupToken{Realm: realm, Group: g, Revision: revision}
 				signed, err := h.srv.signer.SignGroupToken(t)
 				must(h.t, err)
-				h.d.learnGroup(provider.GroupRecord{Signed: signed, Token: t}, h.clk.now())
+				h.d.ApplyGroup(provider.GroupRecord{Signed: signed, Token: t}, h.clk.now())
 			}
 			if later {
 				account(older, 100)

@@ -149,13 +149,13 @@ func TestOneQuestionForAGroupIsAskedForAllAndHoldsUpNobodyElse(t *testing.T) {
 		t.Errorf("%d questions, want 1", n)
 	}
 	close(let) // and the answer is learnt all the same
-	h.wait("the group", func() bool { return h.d.index.CountOnDemand() == 2 })
+	h.wait("the group", func() bool { return h.d.Directory().CountOnDemand() == 2 })
 }
 
 func TestAServerThatAnswersWithAnotherGroupIsNotBelieved(t *testing.T) {
 	h := newGroups(t)
 	h.groups.instead.Store(identity.Name("stuff"))
-	if _, err := h.d.GroupByName(bg, "tools"); !errors.Is(err, provider.ErrOffline) || h.d.index.CountOnDemand() != 0 {
+	if _, err := h.d.GroupByName(bg, "tools"); !errors.Is(err, provider.ErrOffline) || h.d.Directory().CountOnDemand() != 0 {
 		t.Fatal(err)
 	}
 }
@@ -169,7 +169,7 @@ func TestAFoundGroupIsRefusedByTheRulesForAllGroups(t *testing.T) {
 			h.groups.set(g)
 			h.expectNoGroup(identity.ErrNotFound, g)
 			signed := []byte("a server may send what the signer would refuse")
-			h.d.learnGroup(provider.GroupRecord{Signed: signed, Token: &identity.GroupToken{Realm: realm, Group: g, Revision: 1}}, h.clk.now())
+			h.d.ApplyGroup(provider.GroupRecord{Signed: signed, Token: &identity.GroupToken{Realm: realm, Group: g, Revision: 1}}, h.clk.now())
 			h.expectNoGroup(identity.ErrNotFound, g)
 			if h.listed() != "" {
 				t.Errorf("listed: %s", h.listed())
@@ -181,7 +181,7 @@ func TestAFoundGroupIsRefusedByTheRulesForAllGroups(t *testing.T) {
 	}
 	t.Run("of another realm", func(t *testing.T) {
 		h := newGroups(t)
-		h.d.learnGroup(provider.GroupRecord{Signed: []byte{1}, Token: &identity.GroupToken{Realm: "elsewhere", Group: tools}}, h.clk.now())
+		h.d.ApplyGroup(provider.GroupRecord{Signed: []byte{1}, Token: &identity.GroupToken{Realm: "elsewhere", Group: tools}}, h.clk.now())
 		if h.listed() != "" {
 			t.Errorf("listed: %s", h.listed())
 		}
@@ -193,7 +193,7 @@ func (h *house) refreshed() {
 	h.t.Helper()
 	h.clk.pass(h.d.p.RefreshEvery)
 	h.truth.pass(h.d.p.RefreshEvery)
-	must(h.t, h.d.refresh(bg))
+	must(h.t, h.d.Refresh(bg))
 }
 
 func (h *house) refuses(name string) bool {
@@ -323,10 +323,10 @@ func TestWhatIsLocalIsNotAskedForAndNotServed(t *testing.T) {
 	}
 	h.expectNoGroupByName("tools") // its number is local
 	h.local("group", "")
-	h.wait("the file", func() bool { l, err := h.d.local.Now(); return err == nil && !has(l, "stuff") })
+	h.wait("the file", func() bool { l, err := h.d.Files().Now(); return err == nil && !has(l, "stuff") })
 	h.expectGroup(stuff)
 	h.local("group", "stuff:x:50:\n")
-	h.wait("the file", func() bool { l, err := h.d.local.Now(); return err == nil && has(l, "stuff") })
+	h.wait("the file", func() bool { l, err := h.d.Files().Now(); return err == nil && has(l, "stuff") })
 	h.expectNoGroup(identity.ErrNotFound, stuff)
 	if strings.Contains(h.listed(), "stuff") {
 		t.Error("listed")

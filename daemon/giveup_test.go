@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
 )
@@ -135,7 +136,7 @@ func TestTryingToEnrolWithoutTheServerIsNoWrongAnswer(t *testing.T) {
 	h.lost()
 	for range h.d.p.OfflineTries + 1 {
 		try()
-		h.d.note(evAnswered, nil) // as it is some seconds later: it is offline still
+		h.d.Note(resolver.Answered, nil) // as it is some seconds later: it is offline still
 		try()
 	}
 	f, err := h.cache.Failures(bg, h.alice(), kindLocker, originUID(aliceUID))

@@ -28,7 +28,7 @@ type goal struct {
 func (d *Daemon) goalOf(e *directory.Entry, p Service) goal {
 	g := goal{held: identity.Kinds(e.Factors()), table: e.Points(), free: d.p.AllowAll}
 	g.all = append(g.all, identity.Demand{Kinds: p.Factors, Points: p.Points})
-	groups := d.index.GroupsOf(e)
+	groups := d.Directory().GroupsOf(e)
 	for _, id := range p.Require {
 		at := slices.IndexFunc(groups, func(m directory.Membership) bool { return m.UUID == id })
 		if at < 0 {

@@ -44,7 +44,7 @@ func TestASessionThatRootBeginsGivesSubordinateIDs(t *testing.T) {
 			if code := session(h, "alice", c.peer, c.op); code != identity.Granted {
 				t.Fatalf("%v", code)
 			}
-			if got := len(h.d.givenSubIDs()); got != c.want {
+			if got := len(h.d.GivenSubIDs()); got != c.want {
 				t.Errorf("%d ranges", got)
 			}
 			if got := len(h.d.o.Realms.handOver.changed); got != c.want {
@@ -62,7 +62,7 @@ func TestASessionThatRootBeginsGivesSubordinateIDs(t *testing.T) {
 	t.Run("somebody who is disabled gets none", func(t *testing.T) {
 		h, _ := onePerson(t)
 		h.d.p.AllowAll = false
-		if code := session(h, "alice", asRoot, identity.OpOpenSession); code == identity.Granted || len(h.d.givenSubIDs()) != 0 {
+		if code := session(h, "alice", asRoot, identity.OpOpenSession); code == identity.Granted || len(h.d.GivenSubIDs()) != 0 {
 			t.Errorf("%v", code)
 		}
 	})

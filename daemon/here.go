@@ -124,7 +124,7 @@ func (s *login) goOffline(ctx context.Context) ruling {
 // refuses what cannot succeed before anyone types a secret.
 func (s *login) judge(ctx context.Context) ruling {
 	d := s.d
-	if s.q.e = d.index.WithUUID(s.q.e.Account().UUID); s.q.e == nil {
+	if s.q.e = d.Directory().WithUUID(s.q.e.Account().UUID); s.q.e == nil {
 		return ruling{code: identity.UnknownUser}
 	}
 	h, r := d.mayOffline(ctx, s.q.e)
@@ -151,7 +151,7 @@ func (s *login) judge(ctx context.Context) ruling {
 // locks takes out what failures have locked for that origin; what that leaves decides whether
 // anyone may go on. A count that cannot be read locks all.
 func (d *Daemon) locks(ctx context.Context, h *here, e *directory.Entry, from identity.Origin) ruling {
-	now := d.clock.now()
+	now := d.Clock().Now()
 	for _, k := range []identity.FactorKind{identity.Password, identity.TOTP, identity.PIV} {
 		list, err := d.brakesFor(ctx, e.Account().UUID, countedAs(k), from)
 		if err != nil {
@@ -262,7 +262,7 @@ func (s *login) passwordHere(ctx context.Context) (identity.Factor, ruling) {
 // certificate of the account's present token.
 func (s *login) cardHere(ctx context.Context, a provider.Answer) (identity.Factor, ruling) {
 	d, none := s.d, identity.Factor{}
-	t, err := d.signedToken(ctx, s.q.e)
+	t, err := d.SignedToken(ctx, s.q.e)
 	if err == nil {
 		s.card.factor, err = d.fits(t, s.card.seen)
 	}

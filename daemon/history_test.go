@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/sallyport-auth/sallyport/daemon/directory"
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/report"
@@ -37,7 +38,7 @@ func ofHistory(t *testing.T) (*house, uuid.UUID) {
 	return h, one
 }
 
-func (h *house) known(name identity.Name) *directory.Entry { return h.d.index.Named(name) }
+func (h *house) known(name identity.Name) *directory.Entry { return h.d.Directory().Named(name) }
 
 func TestADisownedTokenLetsNobodyIn(t *testing.T) {
 	h, _ := ofHistory(t)
@@ -47,7 +48,7 @@ func TestADisownedTokenLetsNobodyIn(t *testing.T) {
 	h.expect(identity.Granted, "alice", "secret")
 	// The server says that it lost changes, and goes before its list is read.
 	reset := provider.Event{Kind: provider.Reset, Lost: true, Reason: "It was restored.", Position: provider.Position{History: uuid.New()}}
-	if err := h.d.resetBy(context.Background(), reset); err == nil {
+	if err := h.d.Reset(context.Background(), reset); err == nil {
 		t.Fatal("the stream goes on after a reset")
 	}
 	disowned := func(when string) {
@@ -69,7 +70,7 @@ func TestADisownedTokenLetsNobodyIn(t *testing.T) {
 	disowned("after a restart")
 	h.srv.in(reset.Position.History)
 	h.srv.be(up)
-	h.wait("online", func() bool { return h.d.link.now() == online })
+	h.wait("online", func() bool { return h.d.Link().Now() == resolver.Online })
 	h.expect(identity.Granted, "alice", "secret")
 	if k := h.d.Contact(); k.Disowned || k.LostAt.IsZero() || k.LostWhy != "It was restored." {
 		t.Errorf("after the list: %+v", k)
@@ -85,7 +86,7 @@ func TestAListWinsOverWhatIsHeld(t *testing.T) {
 	dearer := stuff
 	dearer.Points = 7
 	points := func() uint16 {
-		for _, g := range h.d.index.GroupsOf(h.known("bob")) {
+		for _, g := range h.d.Directory().GroupsOf(h.known("bob")) {
 			if g.UUID == stuff.UUID {
 				return g.Points
 			}
@@ -97,8 +98,8 @@ func TestAListWinsOverWhatIsHeld(t *testing.T) {
 	h.srv.mu.Lock()
 	forged := h.srv.record(t, &person{token: ahead})
 	h.srv.mu.Unlock()
-	must(t, h.d.learn(context.Background(), news{records: []provider.Record{forged}}))
-	if e := h.known("alice"); e.Revision() != 1<<40 || len(h.d.index.GroupsOf(e)) != 2 || points() != 7 {
+	must(t, h.d.Apply(context.Background(), resolver.Update{Records: []provider.Record{forged}}))
+	if e := h.known("alice"); e.Revision() != 1<<40 || len(h.d.Directory().GroupsOf(e)) != 2 || points() != 7 {
 		t.Fatalf("held: revision %d, points %d", e.Revision(), points())
 	}
 	h.srv.mu.Lock()
@@ -106,7 +107,10 @@ func TestAListWinsOverWhatIsHeld(t *testing.T) {
 	h.srv.mu.Unlock()
 	h.srv.be(down)
 	h.srv.be(up)
-	h.wait("the list", func() bool { e := h.known("alice"); return e.Revision() < 1<<40 && len(h.d.index.GroupsOf(e)) == 1 })
+	h.wait("the list", func() bool {
+		e := h.known("alice")
+		return e.Revision() < 1<<40 && len(h.d.Directory().GroupsOf(e)) == 1
+	})
 	h.wait("what the list says of the group", func() bool { return points() == 0 })
 }
 
@@ -125,7 +129,7 @@ func TestATokenOfALeftHistoryIsNotTaken(t *testing.T) {
 	h.srv.mu.Lock()
 	records := []provider.Record{h.srv.record(t, &person{token: late}), h.srv.record(t, &person{token: carol})}
 	h.srv.mu.Unlock()
-	must(t, h.d.learn(context.Background(), news{records: records}))
+	must(t, h.d.Apply(context.Background(), resolver.Update{Records: records}))
 	if e := h.known("alice"); e.Revision() >= 1<<40 {
 		t.Error("a late token of a history that was left is taken")
 	}
@@ -141,8 +145,8 @@ func TestATokenOfAnotherHistoryAsksTheServer(t *testing.T) {
 	if why := h.d.Contact().History; why == two {
 		t.Fatal("the stream told")
 	}
-	must(t, h.d.fetchName(context.Background(), "alice"))
-	h.wait("the stream to be begun anew", func() bool { return h.d.Contact().History == two && h.d.link.now() == online })
+	must(t, h.d.FetchName(context.Background(), "alice"))
+	h.wait("the stream to be begun anew", func() bool { return h.d.Contact().History == two && h.d.Link().Now() == resolver.Online })
 }
 
 func TestARefreshThatIsRefusedSaysWhy(t *testing.T) {
@@ -152,7 +156,7 @@ func TestARefreshThatIsRefusedSaysWhy(t *testing.T) {
 	h.srv.mu.Lock()
 	forged := h.srv.record(t, &person{token: ahead})
 	h.srv.mu.Unlock()
-	must(t, h.d.learn(context.Background(), news{records: []provider.Record{forged}}))
+	must(t, h.d.Apply(context.Background(), resolver.Update{Records: []provider.Record{forged}}))
 	args, err := json.Marshal(report.NameArgs{Name: "alice"})
 	must(t, err)
 	err = h.d.Handle(context.Background(), identity.Peer{UID: 0}, report.VerbCacheRefresh, args, func(any) error { return nil })

@@ -27,7 +27,7 @@ func (d *Daemon) KeysFor(ctx context.Context, _ identity.Peer, name string) ([]i
 	if q.e.Keys() == 0 {
 		return nil, nil
 	}
-	t, err := d.signedToken(ctx, q.e)
+	t, err := d.SignedToken(ctx, q.e)
 	if err != nil {
 		return nil, fmt.Errorf("%w: keys: %w", identity.ErrUnavailable, err)
 	}

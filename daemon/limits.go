@@ -9,7 +9,7 @@ import (
 // this account: not all providers can do all, and then people see it here.
 func (d *Daemon) explainLimits(e *directory.Entry) []string {
 	var list []string
-	if _, watches := d.capable(); !watches {
+	if _, watches := d.Capable(); !watches {
 		list = append(list, "The server does not tell of changes: they are seen here at the next login, and within "+friendly(d.p.RefreshEvery)+" while it can be reached.")
 	}
 	if d.untold() && e.OfflineFor() > 0 {

@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
-
 	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
@@ -22,7 +22,7 @@ func TestAGroupThatWasRefusedForAnothersNameGetsItWhenThatIsFree(t *testing.T) {
 	if ids, err := h.d.GroupsOf(bg, "bob"); err != nil || len(ids.GIDs) != 1 {
 		t.Fatalf("a group of a taken name is served: %v, %v", ids, err)
 	}
-	h.d.index.Remove(alice.Account.UUID)
+	h.d.Directory().Remove(alice.Account.UUID)
 	if g, err := h.d.GroupByName(bg, "alice"); err != nil || g.GID != 1900000900 {
 		t.Fatalf("the name is not free: %v, %v", g, err)
 	}
@@ -39,10 +39,10 @@ func TestAGroupThatWasRefusedForAnothersNameGetsItWhenThatIsFree(t *testing.T) {
 func TestWhoIsForgottenWhileADecisionRunsHasNoGroupsOfOthers(t *testing.T) {
 	h := newHouse(t)
 	h.give(token("alice", 1900000100, stuff))
-	e := h.d.index.Named("alice")
-	h.d.index.Clear()
+	e := h.d.Directory().Named("alice")
+	h.d.Directory().Clear()
 	h.give(token("bob", 1900000101, identity.Group{UUID: uuid.New(), Name: "wheel", GID: 1900000900}))
-	for _, g := range h.d.index.GroupsOf(e) {
+	for _, g := range h.d.Directory().GroupsOf(e) {
 		if g.Name != "alice" {
 			t.Fatalf("alice is in %s", g.Name)
 		}
@@ -58,29 +58,29 @@ func TestANumberStaysItsOwnersInMemoryToo(t *testing.T) {
 	h := newHouse(t)
 	alice := token("alice", 1900000100, stuff)
 	h.give(alice)
-	h.d.index.Remove(alice.Account.UUID)
+	h.d.Directory().Remove(alice.Account.UUID)
 	heir := token("heir", 1900000100)
 	heir.Groups[0].UUID = alice.Groups[0].UUID // its gid is right, its uid is not
 	heir.Groups[0].GID, heir.Account.GID = 1900000100, 1900000100
 	h.give(heir)
-	if h.d.index.Named("heir") != nil {
+	if h.d.Directory().Named("heir") != nil {
 		t.Error("the heir has alice's uid")
 	}
 	other := token("other", 1900000300)
 	other.Account.GID, other.Groups[0].GID = 1900000100, 1900000100
 	h.give(other)
-	if h.d.index.Named("other") != nil {
+	if h.d.Directory().Named("other") != nil {
 		t.Error("another group has the gid of alice's")
 	}
 	alice.Revision, alice.Account.UID = 2, 1900000400
 	h.give(alice)
-	if h.d.index.Named("alice") != nil {
+	if h.d.Directory().Named("alice") != nil {
 		t.Error("alice was renumbered")
 	}
 	alice = token("alice", 1900000100)
 	alice.Revision = 3
 	h.give(alice)
-	if h.d.index.Named("alice") == nil {
+	if h.d.Directory().Named("alice") == nil {
 		t.Error("alice cannot come back as she was")
 	}
 	// While she is here too.
@@ -88,7 +88,7 @@ func TestANumberStaysItsOwnersInMemoryToo(t *testing.T) {
 	third := own("third", 1900000500)
 	third.Account.GID, third.Groups[0].GID = 1900000100, 1900000100
 	h.give(third)
-	if h.d.index.Named("mallory") != nil || h.d.index.Named("third") != nil {
+	if h.d.Directory().Named("mallory") != nil || h.d.Directory().Named("third") != nil {
 		t.Error("a number of somebody who is here was given away")
 	}
 }
@@ -97,7 +97,7 @@ func TestNumbersAreRememberedOverARestart(t *testing.T) {
 	h := newHouse(t)
 	alice := token("alice", 1900000100)
 	h.give(alice)
-	must(t, h.d.learn(bg, news{gone: []uuid.UUID{alice.Account.UUID}}))
+	must(t, h.d.Apply(bg, resolver.Update{Gone: []uuid.UUID{alice.Account.UUID}}))
 	h.restart()
 	uid := token("uid", 1900000100)
 	uid.Account.GID, uid.Groups[0].GID = 1900000700, 1900000700
@@ -105,7 +105,7 @@ func TestNumbersAreRememberedOverARestart(t *testing.T) {
 	gid := token("gid", 1900000300)
 	gid.Account.GID, gid.Groups[0].GID = 1900000100, 1900000100
 	h.give(gid)
-	if h.d.index.Named("uid") != nil || h.d.index.Named("gid") != nil {
+	if h.d.Directory().Named("uid") != nil || h.d.Directory().Named("gid") != nil {
 		t.Fatal("a number of somebody who was here was given away")
 	}
 }
@@ -120,7 +120,7 @@ func TestAnOwnGroupIsNotRenumberedWhileItsAccountIsHere(t *testing.T) {
 	if a, err := h.d.AccountByName(bg, "alice"); err != nil || a.GID != 1900000100 {
 		t.Fatalf("%v, %v", a, err)
 	}
-	if h.d.index.Named("alice").Blocked() == "" {
+	if h.d.Directory().Named("alice").Blocked() == "" {
 		t.Fatal("she was not blocked")
 	}
 }
@@ -130,7 +130,7 @@ func TestATokenThatDoesNotVerifyAnyMoreMakesTheListIncomplete(t *testing.T) {
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.srv.set(t, token("bob", 1900000101), nil)
 	h.online()
-	h.wait("the list", func() bool { return h.d.DirectoryStanding().Absent && len(h.d.index.All()) == 2 })
+	h.wait("the list", func() bool { return h.d.DirectoryStanding().Absent && len(h.d.Directory().All()) == 2 })
 	h.stop()
 	c, err := cache.Open(bg, filepath.Join(h.dir, "cache.db"), cache.Options{Log: quiet()})
 	must(t, err)
@@ -142,8 +142,8 @@ func TestATokenThatDoesNotVerifyAnyMoreMakesTheListIncomplete(t *testing.T) {
 	h.srv.be(down)
 	h.start()
 	h.run()
-	h.wait("offline", func() bool { return h.d.link.now() == offline })
-	if h.d.index.Named("alice") == nil || h.d.index.Named("bob") != nil || h.d.DirectoryStanding().Absent {
+	h.wait("offline", func() bool { return h.d.Link().Now() == resolver.Offline })
+	if h.d.Directory().Named("alice") == nil || h.d.Directory().Named("bob") != nil || h.d.DirectoryStanding().Absent {
 		t.Fatal("a name that was lost is said not to exist")
 	}
 }

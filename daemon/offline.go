@@ -63,7 +63,7 @@ func (d *Daemon) withPassword(ctx context.Context, password identity.Secret, wor
 	go func() {
 		defer close(done)
 		defer own.Wipe()
-		work(d.base, own)
+		work(d.Life(), own)
 	}()
 	patience := time.NewTimer(makeWait)
 	defer patience.Stop()
@@ -100,11 +100,11 @@ func (d *Daemon) remember(ctx context.Context, e *directory.Entry, from identity
 	}
 	v := cache.Verifier{
 		UUID: id, Kind: identity.Password, Epoch: epoch, Salt: make([]byte, saltLen),
-		Memory: a.Memory, Time: a.Time, Threads: a.Threads, Made: d.clock.now(), Key: key,
+		Memory: a.Memory, Time: a.Time, Threads: a.Threads, Made: d.Clock().Now(), Key: key,
 	}
 	_, _ = rand.Read(v.Salt) // never fails, see crypto/rand
 	if v.MAC, err = d.freshVerifier(ctx, v, password); err == nil {
-		err = d.keepVerifier(ctx, v)
+		err = d.KeepVerifier(ctx, v)
 	}
 	if err != nil {
 		d.log.ErrorContext(ctx, "no offline verifier is kept: this account cannot log in offline", "account", e.Account().Name, "error", err)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/seal"
@@ -150,7 +151,7 @@ type Options struct {
 // Daemon decides. Make it with [New], run its background work with [Daemon.Run].
 // All methods are safe for concurrent use, before and while Run runs.
 type Daemon struct {
-	*Resolver
+	*resolver.Resolver
 	o         Options
 	p         Policy
 	log       *slog.Logger
@@ -203,18 +204,18 @@ func New(o Options) (*Daemon, error) {
 		maker: make(chan struct{}, 1), making: make(chan struct{}, makePending),
 	}
 	var err error
-	if d.Resolver, err = newResolver(d.resolverOptions()); err != nil {
+	if d.Resolver, err = resolver.New(d.resolverOptions()); err != nil {
 		return nil, fmt.Errorf("resolver: %w", err)
 	}
 	o.Realms.add(d)
 	return d, nil
 }
 
-func (d *Daemon) resolverOptions() resolverOptions {
-	return resolverOptions{
+func (d *Daemon) resolverOptions() resolver.Options {
+	return resolver.Options{
 		Provider: d.o.Provider, Cache: d.o.Cache, Realm: d.o.Realm, Log: d.log, Now: d.o.Now, Boottime: d.o.Boottime,
-		LocalFiles: d.o.LocalFiles, Peers: d.o.Realms.peers, Proved: provedHere{&d.proofs, &d.earnings}, BeforeWatch: d.registerKey,
-		Policy: resolverPolicy{
+		LocalFiles: d.o.LocalFiles, Peers: d.o.Realms.peers, Proofs: provedHere{&d.proofs, &d.earnings}, BeforeWatch: d.registerKey,
+		Policy: resolver.Policy{
 			QualifiedUsers: d.p.QualifiedUsers, QualifiedGroups: d.p.QualifiedGroups, Aliases: d.p.Aliases, IDs: d.p.IDs,
 			Reserved: d.p.Reserved, LocalGroups: d.p.LocalGroups, MaxGroups: d.p.MaxGroups, Keep: d.namedByPolicy, SubIDs: d.p.SubIDs,
 			LookupTimeout: d.p.LookupTimeout, RefreshEvery: d.p.RefreshEvery, KeepNames: d.p.KeepNames,

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 )
@@ -72,13 +73,13 @@ func (s *login) prelim(ctx context.Context) identity.Verdict {
 // reachable asks the server something harmless unless it is known to be there, so
 // that nobody types three passwords in vain.
 func (d *Daemon) reachable(ctx context.Context, name identity.Name) bool {
-	if d.link.justFailed() {
+	if d.Link().JustFailed() {
 		return false
 	}
-	if d.link.now() == online {
+	if d.Link().Now() == resolver.Online {
 		return true
 	}
-	err := d.fetchName(ctx, name)
+	err := d.FetchName(ctx, name)
 	return err == nil || errors.Is(err, provider.ErrNotFound)
 }
 
@@ -121,7 +122,7 @@ func (s *login) change(ctx context.Context, changer provider.PasswordChanger, fr
 	// Copies, for the reason that step gives.
 	was, is := identity.NewSecret(bytes.Clone(s.OldPass.Reveal())), identity.NewSecret(bytes.Clone(fresh.Reveal()))
 	code := identity.NewSecret(bytes.Clone(s.code.Reveal()))
-	r, err := bounded(ctx, d.p.ServerTimeout, func(ctx context.Context) (provider.Record, error) {
+	r, err := resolver.WithProviderTimeout(ctx, d.p.ServerTimeout, func(ctx context.Context) (provider.Record, error) {
 		defer was.Wipe()
 		defer is.Wipe()
 		defer code.Wipe()
@@ -138,15 +139,15 @@ func (s *login) change(ctx context.Context, changer provider.PasswordChanger, fr
 		err = provider.ErrOffline
 		fallthrough
 	case err != nil:
-		d.note(evFailed, err)
+		d.Note(resolver.Failed, err)
 		return s.end(ctx, unchanged("The server gave no answer; the password may or may not have been changed.",
 			"Try to log in with the new one, then with the old."))
 	}
-	d.note(evAnswered, nil)
+	d.Note(resolver.Answered, nil)
 	before, _ := e.Epoch(identity.Password)
 	// The new token's epoch ends the old verifier, in one transaction.
-	_ = d.learn(d.base, news{records: []provider.Record{r}}) // logged there
-	if now := d.index.WithUUID(e.Account().UUID); now != nil && now.State() == identity.Active {
+	_ = d.Apply(d.Life(), resolver.Update{Records: []provider.Record{r}}) // logged there
+	if now := d.Directory().WithUUID(e.Account().UUID); now != nil && now.State() == identity.Active {
 		d.succeeded(ctx, now, s.Origin(), fresh)
 		if after, ok := now.Epoch(identity.Password); ok && s.Peer.UID == 0 {
 			d.earnings.renew(e.Account().UUID, s.Process, before, after)

@@ -23,7 +23,7 @@ func (s *login) passwordDue(ctx context.Context) identity.Verdict {
 	if _, ok := s.d.o.Provider.(provider.PasswordChanger); !ok || s.Peer.UID != 0 {
 		return granted
 	}
-	e, now := s.q.e, s.d.clock.now()
+	e, now := s.q.e, s.d.Clock().Now()
 	if !slices.ContainsFunc(e.Factors(), func(f identity.Factor) bool { return f.Due(now) }) {
 		return granted
 	}

@@ -38,7 +38,7 @@ func (d *Daemon) mayTypePIN(ctx context.Context, id uuid.UUID, from identity.Ori
 	if err != nil {
 		return &identity.CardError{Retries: -1, Err: cardRulingError{uncounted(err)}}
 	}
-	if now, until := d.clock.now(), longest(list); now.Before(until) {
+	if now, until := d.Clock().Now(), longest(list); now.Before(until) {
 		return &identity.CardError{Retries: -1, Err: cardRulingError{locked(until.Sub(now))}}
 	}
 	return nil

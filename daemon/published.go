@@ -39,7 +39,7 @@ func (d *Daemon) directory() *report.Directory {
 	if !s.Until.Equal(identity.Forever()) {
 		r.Until = &s.Until
 	}
-	if rev, since := d.index.Revisions(); rev.Content != p.content || r.Written == nil {
+	if rev, since := d.Directory().Revisions(); rev.Content != p.content || r.Written == nil {
 		r.StaleSince = &since
 	}
 	return &r
@@ -62,7 +62,7 @@ func (d *Daemon) directoryFindings(r *report.Directory) []report.Finding {
 				Mend: "If it stays so, restart sallyportd and look at its log.",
 			})
 		}
-		if r.Until != nil && !d.clock.now().Before(*r.Until) {
+		if r.Until != nil && !d.Clock().Now().Before(*r.Until) {
 			list = append(list, report.Finding{
 				Check: "directory", Severity: report.Problem, Detail: "Names are no longer answered: the last contact with the server is too long ago.",
 				Mend: "Connect to the network, or raise [directory] keep.",
@@ -80,7 +80,7 @@ func (d *Daemon) directoryFindings(r *report.Directory) []report.Finding {
 
 // localGroupFindings names the groups that cannot be given.
 func (d *Daemon) localGroupFindings() []report.Finding {
-	l, err := d.local.Now()
+	l, err := d.Files().Now()
 	if err != nil {
 		return nil // every lookup says so
 	}

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 )
@@ -23,9 +23,9 @@ const (
 func TestNoEntryGetsOlderThanItsAge(t *testing.T) {
 	h := newGroups(t, func(h *house) { h.policy.RefreshEvery = 16 * time.Minute })
 	h.srv.set(t, token("alice", 1900000100), nil)
-	step := h.d.lookEvery()
+	step := h.d.LookEvery()
 	for offset := step / 8; offset < step; offset += step / 4 {
-		must(t, h.d.refresh(bg)) // a look
+		must(t, h.d.Refresh(bg)) // a look
 		h.clk.pass(offset)
 		must(t, h.d.Handle(bg, identity.Peer{}, "cache clear", nil, nil))
 		if _, err := h.d.AccountByName(bg, "alice"); err != nil {
@@ -34,13 +34,13 @@ func TestNoEntryGetsOlderThanItsAge(t *testing.T) {
 		h.expectGroup(stuff)
 		h.clk.pass(step - offset)
 		for range 4 * looksInSpan {
-			must(t, h.d.refresh(bg))
+			must(t, h.d.Refresh(bg))
 			h.clk.pass(step) // just before the next one
-			now := h.d.clock.now()
-			if age := now.Sub(h.d.index.Named("alice").Fetched()); age > h.d.p.RefreshEvery {
+			now := h.d.Clock().Now()
+			if age := now.Sub(h.d.Directory().Named("alice").Fetched()); age > h.d.p.RefreshEvery {
 				t.Fatalf("the account is %s old", age)
 			}
-			for _, g := range h.d.index.OnDemand() {
+			for _, g := range h.d.Directory().OnDemand() {
 				if age := now.Sub(g.Fetched()); age > h.d.p.RefreshEvery {
 					t.Fatalf("the group is %s old", age)
 				}
@@ -50,14 +50,14 @@ func TestNoEntryGetsOlderThanItsAge(t *testing.T) {
 	if n := h.srv.fetches.Load(); n > 4*4*2*looksInSpan/8 {
 		t.Errorf("%d questions: an entry is fetched far more often than it ages", n)
 	}
-	if h.d.lookEvery()*looksInSpan > h.d.p.RefreshEvery {
+	if h.d.LookEvery()*looksInSpan > h.d.p.RefreshEvery {
 		t.Error("there are too few looks")
 	}
 }
 
 func TestAnEntryThatTheServerHasNoAnswerForKeepsNoOtherOld(t *testing.T) {
 	h := newGroups(t)
-	must(t, h.d.learn(bg, news{}))
+	must(t, h.d.Apply(bg, resolver.Update{}))
 	for i, name := range []string{"alice", "bob", "carol"} {
 		h.srv.set(t, token(name, 1900000100+uint32(i)), nil)
 		if _, err := h.d.AccountByName(bg, name); err != nil {
@@ -68,32 +68,32 @@ func TestAnEntryThatTheServerHasNoAnswerForKeepsNoOtherOld(t *testing.T) {
 	h.srv.broken.Store(identity.Name("bob"))
 	begun := h.clk.now().Add(h.d.p.RefreshEvery)
 	h.clk.pass(h.d.p.RefreshEvery)
-	if err := h.d.refresh(bg); err != nil && !errors.Is(err, provider.ErrOffline) {
+	if err := h.d.Refresh(bg); err != nil && !errors.Is(err, provider.ErrOffline) {
 		t.Fatal(err)
 	}
 	for _, name := range []identity.Name{"alice", "carol"} {
-		if h.d.index.Named(name).Fetched().Before(begun) {
+		if h.d.Directory().Named(name).Fetched().Before(begun) {
 			t.Errorf("%s is as old as before", name)
 		}
 	}
-	if h.d.index.OnDemand()[0].Fetched().Before(begun) {
+	if h.d.Directory().OnDemand()[0].Fetched().Before(begun) {
 		t.Error("the group is as old as before")
 	}
-	if !h.d.index.Named("bob").Fetched().Before(begun) {
+	if !h.d.Directory().Named("bob").Fetched().Before(begun) {
 		t.Error("who has no answer looksInSpan fetched")
 	}
 	// A server that is away is asked for a few, not for all.
 	h.srv.broken.Store(identity.Name(""))
-	h.d.note(evAnswered, nil)
+	h.d.Note(resolver.Answered, nil)
 	for range uint32(40) {
-		g := identity.Group{UUID: uuid.New(), Name: identity.Name("g" + uuid.NewString()[:8]), GID: 1900002000 + uint32(len(h.d.index.OnDemand()))}
+		g := identity.Group{UUID: uuid.New(), Name: identity.Name("g" + uuid.NewString()[:8]), GID: 1900002000 + uint32(len(h.d.Directory().OnDemand()))}
 		h.groups.set(g)
 		h.expectGroup(g)
 	}
 	h.clk.pass(h.d.p.RefreshEvery)
 	h.srv.be(down)
 	before := h.srv.fetches.Load() + h.groups.asked.Load()
-	if err := h.d.refresh(bg); !errors.Is(err, provider.ErrOffline) {
+	if err := h.d.Refresh(bg); !errors.Is(err, provider.ErrOffline) {
 		t.Error(err)
 	}
 	if n := h.srv.fetches.Load() + h.groups.asked.Load() - before; n < givenUpAfter || n > givenUpAfter+fetchedAtOnce-1 {
@@ -103,7 +103,7 @@ func TestAnEntryThatTheServerHasNoAnswerForKeepsNoOtherOld(t *testing.T) {
 
 func TestSeveralAreFetchedAnewAtATime(t *testing.T) {
 	h := newGroups(t)
-	must(t, h.d.learn(bg, news{}))
+	must(t, h.d.Apply(bg, resolver.Update{}))
 	for i := range uint32(3 * fetchedAtOnce) {
 		g := identity.Group{UUID: uuid.New(), Name: identity.Name(fmt.Sprintf("group%d", i)), GID: 1900002000 + i}
 		h.groups.set(g)
@@ -113,12 +113,12 @@ func TestSeveralAreFetchedAnewAtATime(t *testing.T) {
 	before, hold := h.groups.asked.Load(), make(chan struct{})
 	h.groups.change(func(map[uuid.UUID]identity.Group) { h.groups.hold = hold })
 	ended := make(chan error)
-	go func() { ended <- h.d.refresh(bg) }()
+	go func() { ended <- h.d.Refresh(bg) }()
 	h.wait("as many questions as may be under way", func() bool { return h.groups.asked.Load()-before == fetchedAtOnce })
 	close(hold)
 	must(t, <-ended)
-	for _, g := range h.d.index.OnDemand() {
-		if h.d.old(g.Fetched()) {
+	for _, g := range h.d.Directory().OnDemand() {
+		if h.d.IsOld(g.Fetched()) {
 			t.Errorf("%s is as old as before", g.Name)
 		}
 	}
@@ -160,20 +160,20 @@ func TestAnAccountWhoseNewerStateIsRefusedIsAskedForAsOftenAsOthers(t *testing.T
 	}
 	h.srv.set(t, alice, func(p *person) { p.token.Account.GID++; p.token.Groups[0].GID++ })
 	h.refreshed()
-	if h.d.index.Named("alice").Blocked() == "" {
+	if h.d.Directory().Named("alice").Blocked() == "" {
 		t.Fatal("she was not blocked")
 	}
 	before := h.srv.fetches.Load()
 	for range 4 * looksInSpan {
-		h.clk.pass(h.d.lookEvery())
-		must(t, h.d.refresh(bg))
+		h.clk.pass(h.d.LookEvery())
+		must(t, h.d.Refresh(bg))
 	}
 	if n := h.srv.fetches.Load() - before; n > 2*5 {
 		t.Errorf("%d questions in four times the span", n)
 	}
 	h.srv.set(t, alice, func(p *person) { p.token.Account.GID--; p.token.Groups[0].GID-- })
 	h.refreshed()
-	if h.d.index.Named("alice").Blocked() != "" {
+	if h.d.Directory().Named("alice").Blocked() != "" {
 		t.Error("she is still blocked")
 	}
 }

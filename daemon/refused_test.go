@@ -130,7 +130,7 @@ func TestWhatIsDisownedStaysSoWhenTheListIsDue(t *testing.T) {
 	for sentence, due := range map[string]func(h *house){
 		"a wider range":             func(h *house) { h.policy.IDs = append(h.policy.IDs, identity.IDRange{Min: 70000, Max: 80000}) },
 		"a token that is damaged":   func(h *house) { h.stores(`UPDATE tokens SET signed = x'00' WHERE name = 'bob'`) },
-		"somebody who is forgotten": func(h *house) { h.start(); must(h.t, h.d.forgetAccount(bg, h.known("bob"))); h.stop() },
+		"somebody who is forgotten": func(h *house) { h.start(); must(h.t, h.d.ForgetAccount(bg, h.known("bob"))); h.stop() },
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			h := outside(t)

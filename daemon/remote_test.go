@@ -127,7 +127,7 @@ func (h *house) renumbered() {
 	h.t.Helper()
 	tok := token("alice", 1900000100)
 	tok.Revision, tok.Account.UID = 99, 1900000999
-	if did := h.d.index.Apply(&tok, h.clk.now(), nil); !did.Blocked {
+	if did := h.d.Directory().Apply(&tok, h.clk.now(), nil); !did.Blocked {
 		h.t.Fatalf("%+v", did)
 	}
 }

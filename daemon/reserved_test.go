@@ -72,7 +72,7 @@ func TestAnIDThatIsSubordinateHereIsNobodys(t *testing.T) {
 					h.expect(identity.Granted, "alice", "secret")
 					urgent := h.d.Revisions().Urgent
 					h.local(file, text)
-					h.d.localChanged()
+					h.d.LocalChanged()
 					if h.d.Revisions().Urgent == urgent {
 						t.Error("the loss is not told")
 					}

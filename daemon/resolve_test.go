@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 )
@@ -232,8 +233,8 @@ func TestAServerThatAnswersWithAnotherAccountIsNotBelieved(t *testing.T) {
 	h := newHouse(t, func(h *house) { h.only = true })
 	h.srv.set(t, token("bob", 1900000101), nil)
 	h.srv.instead.Store(identity.Name("bob"))
-	err := h.d.fetchName(bg, "alice")
-	if !errors.Is(err, provider.ErrOffline) || h.d.index.Named("bob") != nil {
+	err := h.d.FetchName(bg, "alice")
+	if !errors.Is(err, provider.ErrOffline) || h.d.Directory().Named("bob") != nil {
 		t.Fatalf("%v", err)
 	}
 }
@@ -246,9 +247,12 @@ func TestAccountsAreRefreshedWhereNothingIsPushed(t *testing.T) {
 	h.run()
 	h.clk.pass(time.Hour)
 	h.srv.set(t, tok, func(p *person) { p.token.State = identity.Disabled })
-	h.wait("the refresh", func() bool { h.clk.pass(time.Second); return h.d.index.Named("alice").State() == identity.Disabled })
+	h.wait("the refresh", func() bool {
+		h.clk.pass(time.Second)
+		return h.d.Directory().Named("alice").State() == identity.Disabled
+	})
 	h.srv.remove(tok.Account.UUID)
-	h.wait("the end", func() bool { h.clk.pass(time.Second); return h.d.index.Named("alice") == nil })
+	h.wait("the end", func() bool { h.clk.pass(time.Second); return h.d.Directory().Named("alice") == nil })
 }
 
 func TestTheAccountPhaseAsksTheServerWhenNothingIsPushed(t *testing.T) {
@@ -272,16 +276,16 @@ func BenchmarkTenThousandAccounts(b *testing.B) {
 			UUID: uuid.New(), Name: identity.Name(fmt.Sprintf("group%d", i)), GID: 1910000000 + i,
 		})
 	}
-	var n news
+	var n resolver.Update
 	for i := range uint32(10000) {
 		tok := token(fmt.Sprintf("person%d", i), 1900000100+i)
 		for g := range uint32(10) {
 			tok.Groups = append(tok.Groups, groups[(i+g*7)%100])
 		}
-		n.records = append(n.records, provider.Record{Token: &tok, Signed: make([]byte, 1500)})
-		if len(n.records) == 256 || i == 9999 {
-			must(b, h.d.learn(bg, n))
-			n.records = nil
+		n.Records = append(n.Records, provider.Record{Token: &tok, Signed: make([]byte, 1500)})
+		if len(n.Records) == 256 || i == 9999 {
+			must(b, h.d.Apply(bg, n))
+			n.Records = nil
 		}
 	}
 	for b.Loop() {

@@ -66,12 +66,12 @@ func (d *Daemon) checkVerifier(ctx context.Context, v cache.Verifier, password i
 		return false, fmt.Errorf("verifier: %w", err)
 	}
 	if match == seal.MatchesFormer {
-		v.Made = d.clock.now()
+		v.Made = d.Clock().Now()
 		if v.Key, err = seal.KeyID(ctx, d.o.Sealer); err == nil {
 			v.MAC, err = d.o.Sealer.HMAC(ctx, data)
 		}
 		if err == nil {
-			err = d.keepVerifier(ctx, v)
+			err = d.KeepVerifier(ctx, v)
 		}
 		if err != nil {
 			d.log.WarnContext(ctx, "offline verifier is not sealed anew", "error", err)

@@ -95,7 +95,7 @@ func TestACardIsEnrolledAtTheReaderAlone(t *testing.T) {
 func TestACardOfAnotherAccountIsNotEnrolled(t *testing.T) {
 	h, m := makes(t)
 	h.srv.set(t, token("bob", 1900000101), carded(m.fresh))
-	h.wait("bob has it", func() bool { _, has := h.d.index.Named("bob").Epoch(identity.PIV); return has })
+	h.wait("bob has it", func() bool { _, has := h.d.Directory().Named("bob").Epoch(identity.PIV); return has })
 	made, err := h.ready(aliceUID, h.begins())
 	if err != nil || made.Card != nil || made.Fault != "another's card" {
 		t.Errorf("%+v, %v", made, err)

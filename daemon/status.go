@@ -7,17 +7,18 @@ import (
 	"strings"
 
 	"github.com/sallyport-auth/sallyport/daemon/directory"
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/report"
 	"github.com/sallyport-auth/sallyport/trouble"
 )
 
 func (d *Daemon) status(ctx context.Context) report.Status {
-	l := d.link.view()
+	l := d.Link().View()
 	has, err := d.countVerifiers(ctx)
-	all := d.index.All()
+	all := d.Directory().All()
 	p := report.Provider{
-		Name: d.o.Provider.Name(), State: l.state.String(), Since: l.since, LastError: l.lastErr, Alarm: l.alarm,
+		Name: d.o.Provider.Name(), State: l.State.String(), Since: l.Since, LastError: l.LastErr, Alarm: l.Alarm,
 		Complete: d.Contact().Complete, Position: d.Contact().Position, Refused: d.allRefused(all),
 		LeftOut: d.LeftOut(),
 	}
@@ -35,10 +36,10 @@ func (d *Daemon) status(ctx context.Context) report.Status {
 	s := report.Status{
 		Version: d.o.Version, Started: d.started, Machine: d.o.Machine, Realm: d.o.Realm,
 		Providers: []report.Provider{p},
-		Cache:     report.Cache{Path: d.o.Cache.Path(), Accounts: len(all), Groups: d.index.CountOnDemand(), Verifiers: d.ableOffline(ctx, has), Rebuilt: d.o.Cache.Rebuilt()},
+		Cache:     report.Cache{Path: d.o.Cache.Path(), Accounts: len(all), Groups: d.Directory().CountOnDemand(), Verifiers: d.ableOffline(ctx, has), Rebuilt: d.o.Cache.Rebuilt()},
 		Seal:      report.Seal{Kind: d.o.Sealer.Kind(), Detail: d.o.SealDetail},
 	}
-	s.StrengthGated = d.index.StrengthGated()
+	s.StrengthGated = d.Directory().StrengthGated()
 	s.Directory, s.Cards = d.directory(), d.cardStatus(ctx)
 	s.Findings = slices.Concat(d.sealFindings(), d.identityFindings(), d.findings(l, p, err), d.historyFindings(), d.lockFindings(ctx), d.cardFindings(ctx),
 		d.directoryFindings(s.Directory), d.serverFindings(ctx))
@@ -51,16 +52,16 @@ type capability struct {
 }
 
 func (d *Daemon) capabilities() []capability {
-	lists, watches := d.capable()
+	lists, watches := d.Capable()
 	_, changes := d.o.Provider.(provider.PasswordChanger)
-	_, finds := d.finder()
+	_, finds := d.Finder()
 	return []capability{{"list", lists}, {"watch", watches}, {"find groups", finds || lists}, {"change password", changes}, {"offline codes", d.givesCodes()}}
 }
 
 // allRefused adds to what was refused on arrival what this machine hides now.
 func (d *Daemon) allRefused(all []*directory.Packed) []report.Refusal {
 	list := d.Refused()
-	l, err := d.local.Now()
+	l, err := d.Files().Now()
 	for _, p := range all {
 		if err == nil && l.HidesPacked(p) {
 			list = append(list, report.Refusal{Name: string(p.Name()), Reason: hiddenWhy(l, p)})
@@ -68,28 +69,28 @@ func (d *Daemon) allRefused(all []*directory.Packed) []report.Refusal {
 	}
 	list = append(list, d.RefusedGroups()...)
 	list = append(list, d.subordinateGroups(l)...)
-	for _, g := range d.index.Problems() {
+	for _, g := range d.Directory().Problems() {
 		list = append(list, report.Refusal{Name: "group " + string(g.Name), Reason: g.Problem()})
 	}
 	return list
 }
 
-func (d *Daemon) findings(l linkView, p report.Provider, cacheErr error) []report.Finding {
+func (d *Daemon) findings(l resolver.LinkView, p report.Provider, cacheErr error) []report.Finding {
 	var list []report.Finding
 	add := func(when bool, check string, s report.Severity, detail, mend string) {
 		if when {
 			list = append(list, report.Finding{Check: check, Severity: s, Detail: detail, Mend: mend})
 		}
 	}
-	if f := l.cause; f.Cause != "" && l.state != online {
+	if f := l.Cause; f.Cause != "" && l.State != resolver.Online {
 		f.Check = "server"
 		f.Detail, f.Mend = d.fill(f.Detail), d.fill(f.Mend)
 		list = append(list, f)
 	} else {
-		add(l.alarm != "", "server", report.Problem, l.alarm, l.mend)
-		add(l.refusedBy != "", "machine", report.Problem, "The server refuses this machine: "+l.refusedBy, "Join it again: sallyport join.")
-		if l.state == offline && l.alarm == "" && l.refusedBy == "" {
-			list = append(list, d.atServer(trouble.ConnectionBroken, "ADDRESS", d.o.Provider.Name(), "WHY", l.lastErr))
+		add(l.Alarm != "", "server", report.Problem, l.Alarm, l.Mend)
+		add(l.RefusedBy != "", "machine", report.Problem, "The server refuses this machine: "+l.RefusedBy, "Join it again: sallyport join.")
+		if l.State == resolver.Offline && l.Alarm == "" && l.RefusedBy == "" {
+			list = append(list, d.atServer(trouble.ConnectionBroken, "ADDRESS", d.o.Provider.Name(), "WHY", l.LastErr))
 		}
 	}
 	add(cacheErr != nil, "cache", report.Problem, fmt.Sprint(cacheErr), "Look at the log of sallyportd.")
@@ -107,9 +108,9 @@ func (d *Daemon) findings(l linkView, p report.Provider, cacheErr error) []repor
 	add(len(p.LeftOut) > 0, "left out", report.Note, fmt.Sprintf("Parts of %d accounts are left out here, or made safe.", len(p.LeftOut)),
 		"See the list; correct them at the server.")
 	why := d.sealKey.problem()
-	add(why != "" && l.state == online, "seal", report.Warning, "The server does not know this machine's sealing key, so no one-time code can be checked offline: "+why,
+	add(why != "" && l.State == resolver.Online, "seal", report.Warning, "The server does not know this machine's sealing key, so no one-time code can be checked offline: "+why,
 		"Look at the log of sallyportd, and start it again.")
-	by := d.clock.behind()
+	by := d.Clock().Behind()
 	if by > clockTrouble {
 		f := trouble.ClockBehind.Finding("BY", friendly(by))
 		f.Check = "clock"
@@ -143,7 +144,7 @@ func hiddenWhy(l directory.Local, p *directory.Packed) string {
 // /etc/subgid gives to somebody.
 func (d *Daemon) subordinateGroups(l directory.Local) []report.Refusal {
 	var list []report.Refusal
-	for _, g := range d.index.Subordinate(l) {
+	for _, g := range d.Directory().Subordinate(l) {
 		list = append(list, report.Refusal{
 			Name: "group " + string(g.Name), Reason: fmt.Sprintf("its gid %d lies in a range of /etc/subgid, whose owner could become it", g.GID),
 		})

@@ -135,10 +135,10 @@ func (d *Daemon) stale(p Service, e *directory.Entry, v proof) string {
 	if !d.goalOf(e, p).met(v.methods()) {
 		return "more is demanded than was proved"
 	}
-	if v.expires != 0 && d.clock.now().Unix() > v.expires {
+	if v.expires != 0 && d.Clock().Now().Unix() > v.expires {
 		return "the server's word for it has expired"
 	}
-	if old := d.clock.boottime() - v.at; old < 0 || old > p.maxAge() {
+	if old := d.Clock().Boottime() - v.at; old < 0 || old > p.maxAge() {
 		return "it is older than " + friendly(p.maxAge())
 	}
 	return ""
@@ -187,7 +187,7 @@ func (s *login) proving(ctx context.Context) identity.Verdict {
 	}
 	// Without factors it proves nothing that could be judged later.
 	if len(s.proved) > 0 {
-		s.d.proofs.keep(w, proof{factors: s.proved, at: s.d.clock.boottime(), expires: s.expires, offline: s.away})
+		s.d.proofs.keep(w, proof{factors: s.proved, at: s.d.Clock().Boottime(), expires: s.expires, offline: s.away})
 	}
 	return v
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
 )
@@ -26,7 +27,7 @@ func TestRootAndTheAccountItselfAreGivenSubordinateIDs(t *testing.T) {
 	if _, err := h.d.SubIDsOf(bg, identity.Peer{UID: 1900000101}, "alice"); !errors.Is(err, identity.ErrUnavailable) || !strings.Contains(err.Error(), "only root") {
 		t.Errorf("bob for alice: %v", err)
 	}
-	if len(h.d.givenSubIDs()) != 0 {
+	if len(h.d.GivenSubIDs()) != 0 {
 		t.Error("something was given")
 	}
 	first := identity.SubIDRange.Min
@@ -63,7 +64,7 @@ func TestARangeIsNeverGivenTwiceAndNeverTakenBack(t *testing.T) {
 	must(t, err)
 	heirs := 1
 	for sentence, end := range map[string]func() error{
-		"gone":      func() error { h.d.index.Remove(alice.Account.UUID); return nil },
+		"gone":      func() error { h.d.Directory().Remove(alice.Account.UUID); return nil },
 		"forgotten": func() error { return h.d.Handle(bg, asRoot, report.VerbCacheForget, []byte(`{"name":"alice"}`), nil) },
 		"cleared":   func() error { return h.d.Handle(bg, asRoot, report.VerbCacheClear, nil, nil) },
 		"restarted": func() error { h.restart(); return nil },
@@ -116,7 +117,7 @@ func TestAFullRangeIsAnErrorAndAFinding(t *testing.T) {
 	if _, err := h.d.SubIDsOf(bg, asRoot, "alice"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.d.SubIDsOf(bg, asRoot, "bob"); !errors.Is(err, identity.ErrUnavailable) || !errors.Is(err, errSubIDsFull) {
+	if _, err := h.d.SubIDsOf(bg, asRoot, "bob"); !errors.Is(err, identity.ErrUnavailable) || !errors.Is(err, resolver.ErrSubIDsFull) {
 		t.Fatal(err)
 	}
 	if !strings.Contains(fmt.Sprint(h.status().Findings), "Every range of subordinate ids is given out") {
@@ -131,7 +132,7 @@ func TestWhatCannotBeStoredIsNotGiven(t *testing.T) {
 	if r, err := h.d.SubIDsOf(bg, asRoot, "alice"); !errors.Is(err, identity.ErrUnavailable) {
 		t.Fatalf("%v, %v", r, err)
 	}
-	if len(h.d.givenSubIDs()) != 0 {
+	if len(h.d.GivenSubIDs()) != 0 {
 		t.Fatal("it is in memory")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
@@ -26,11 +27,11 @@ func TestDurationsReadAsPeopleSayThem(t *testing.T) {
 
 func TestTheClockGoesBackOnlyWhenTheServerSaysSo(t *testing.T) {
 	h := newHouse(t)
-	c, k := h.d.clock, h.clk
+	c, k := h.d.Clock(), h.clk
 	start := k.now()
 	expect := func(what string, want time.Duration) {
 		t.Helper()
-		if got := c.now().Sub(start); got != want {
+		if got := c.Now().Sub(start); got != want {
 			t.Fatalf("%s: %s after the start, want %s", what, got, want)
 		}
 	}
@@ -40,30 +41,30 @@ func TestTheClockGoesBackOnlyWhenTheServerSaysSo(t *testing.T) {
 	expect("set back a day", time.Hour)
 	k.pass(time.Hour)
 	expect("an hour later", 2*time.Hour)
-	must(t, c.keep(bg))
+	must(t, c.Keep(bg))
 	h.restart()
-	c = h.d.clock
+	c = h.d.Clock()
 	expect("after a restart of the daemon", 2*time.Hour)
 	k.pass(time.Minute)
 	expect("a minute later", 2*time.Hour+time.Minute)
-	must(t, c.keep(bg))
+	must(t, c.Keep(bg))
 	k.reboot(-time.Hour)
 	k.pass(30 * time.Minute)
 	h.restart()
-	c = h.d.clock
+	c = h.d.Clock()
 	expect("after a reboot", 2*time.Hour+31*time.Minute)
 	k.set(start.Add(1000 * time.Hour))
 	expect("set far ahead", 1000*time.Hour)
 	k.set(start)
 	expect("and back", 1000*time.Hour)
-	c.contact(start.Add(3 * time.Hour))
+	c.Contact(start.Add(3 * time.Hour))
 	expect("the server says", 3*time.Hour)
 	k.set(start.Add(1000 * time.Hour))
-	c.contact(start.Add(3 * time.Hour))
+	c.Contact(start.Add(3 * time.Hour))
 	expect("while the wall clock is ahead", 3*time.Hour)
 	k.pass(time.Hour)
 	expect("an hour after", 4*time.Hour)
-	c.contact(time.Time{})
+	c.Contact(time.Time{})
 	expect("an answer without a time", 4*time.Hour)
 }
 
@@ -78,9 +79,9 @@ func FuzzNamesAtTheDoor(f *testing.F) {
 	h.d.p.AllowAll = true
 	tok := token("alice", 1900000100)
 	h.give(tok)
-	must(f, h.d.learn(bg, news{contact: &cache.Contact{Complete: true}, after: h.d.Contact()}))
+	must(f, h.d.Apply(bg, resolver.Update{Contact: &cache.Contact{Complete: true}, After: h.d.Contact()}))
 	h.srv.be(down)
-	h.d.note(evFailed, nil)
+	h.d.Note(resolver.Failed, nil)
 	f.Fuzz(func(t *testing.T, typed string) {
 		a, err := h.d.AccountByName(bg, typed)
 		name, cerr := (identity.Naming{Realm: realm, Aliases: h.d.p.Aliases}).Canonical(typed)

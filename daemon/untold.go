@@ -56,7 +56,7 @@ func (s *login) endRefused(ctx context.Context, r provider.Reply) {
 		own := identity.NewSecret(bytes.Clone(s.secret.Reveal()))
 		go func() {
 			defer own.Wipe()
-			d.doubt(d.base, e, own, r.AskAgain)
+			d.doubt(d.Life(), e, own, r.AskAgain)
 		}()
 		return
 	}

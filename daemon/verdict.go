@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/sallyport-auth/sallyport/daemon/directory"
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/report"
@@ -47,12 +48,12 @@ func (d *Daemon) askVerdict(ctx context.Context, name identity.Name) (provider.V
 // serverFindings are what the server says of itself while it can be reached.
 func (d *Daemon) serverFindings(ctx context.Context) []report.Finding {
 	h := d.verdict.Load()
-	if d.link.now() == online && (h == nil || time.Since(h.at) > verdictKept) {
+	if d.Link().Now() == resolver.Online && (h == nil || time.Since(h.at) > verdictKept) {
 		d.verdict.Store(&heard{at: time.Now()}) // one asks
 		_, _, _ = d.askVerdict(ctx, "")         // a fault of the way is the link's to tell
 		h = d.verdict.Load()
 	}
-	if h == nil || !h.DiskFull || d.link.now() != online {
+	if h == nil || !h.DiskFull || d.Link().Now() != resolver.Online {
 		return nil
 	}
 	return []report.Finding{d.atServer(trouble.ServerFull)}
@@ -70,10 +71,10 @@ func (d *Daemon) atServer(id trouble.ID, places ...string) report.Finding {
 // lock that holds wherever the person comes from keeps them out all the same.
 func (d *Daemon) explainVerdict(ctx context.Context, e *directory.Entry, x *report.Explanation) {
 	add := func(f report.Finding) { x.Steps = append(x.Steps, f) }
-	if l := d.link.view(); l.state != online {
-		why := l.lastErr
-		if l.cause.Cause != "" {
-			why = d.fill(l.cause.Detail)
+	if l := d.Link().View(); l.State != resolver.Online {
+		why := l.LastErr
+		if l.Cause.Cause != "" {
+			why = d.fill(l.Cause.Detail)
 		}
 		if why == "" {
 			why = "this machine is still connecting"
@@ -137,7 +138,7 @@ func (d *Daemon) ableOffline(ctx context.Context, has map[uuid.UUID]bool) int {
 	}
 	n := 0
 	for id, remembered := range has {
-		e := d.index.WithUUID(id)
+		e := d.Directory().WithUUID(id)
 		if !remembered || e == nil {
 			continue
 		}

@@ -24,7 +24,7 @@ func (d *Daemon) historyStatus(p *report.Provider) {
 
 func (d *Daemon) historyFindings() []report.Finding {
 	k := d.Contact()
-	if k.LostAt.IsZero() || d.clock.now().Sub(k.LostAt) > lossTold {
+	if k.LostAt.IsZero() || d.Clock().Now().Sub(k.LostAt) > lossTold {
 		return nil
 	}
 	why := k.LostWhy

@@ -35,7 +35,7 @@ func within(at, s identity.LoginSession) bool {
 // self finds the account that a peer may speak of: its own, or for root the named.
 func (d *Daemon) self(peer identity.Peer, name string) (*directory.Entry, error) {
 	if name == "" {
-		if e := d.index.WithUID(peer.UID); e != nil {
+		if e := d.Directory().WithUID(peer.UID); e != nil {
 			return e, nil
 		}
 		return nil, fmt.Errorf("uid %d is no account of the realm: %w", peer.UID, identity.ErrNotFound)
@@ -82,13 +82,13 @@ func (d *Daemon) lookBack() time.Duration {
 	for _, p := range d.p.Services {
 		longest = max(longest, p.maxAge())
 	}
-	return d.clock.boottime() - longest
+	return d.Clock().Boottime() - longest
 }
 
 // describeProof says what a proof is good for now.
 func (d *Daemon) describeProof(e *directory.Entry, v placed) report.Proof {
-	old := max(d.clock.boottime()-v.at, 0)
-	now := d.clock.now()
+	old := max(d.Clock().Boottime()-v.at, 0)
+	now := d.Clock().Now()
 	p := report.Proof{
 		At: now.Add(-old).UTC().Round(time.Second), Offline: v.offline, Asker: v.asker, Session: v.session,
 		Groups: []identity.Name{}, Services: []report.ServiceProof{},
@@ -96,7 +96,7 @@ func (d *Daemon) describeProof(e *directory.Entry, v placed) report.Proof {
 	for _, k := range v.methods() {
 		p.Factors = append(p.Factors, string(k))
 	}
-	for _, g := range d.index.GroupsOf(e) {
+	for _, g := range d.Directory().GroupsOf(e) {
 		if (len(g.Demands) > 0 || g.Points > 0 || g.Earned) && g.Demand().Met(e.Points(), v.methods()) {
 			p.Groups = append(p.Groups, g.Name)
 		}

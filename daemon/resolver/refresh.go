@@ -1,4 +1,4 @@
-package daemon
+package resolver
 
 import (
 	"context"
@@ -29,39 +29,39 @@ const (
 	atOnce = 8
 )
 
-// lookEvery is the time from one look to the next. A list is all of it at once.
-func (d *Resolver) lookEvery() time.Duration {
-	if lists, _ := d.capable(); lists {
+// LookEvery is the time from one look to the next. A list is all of it at once.
+func (d *Resolver) LookEvery() time.Duration {
+	if lists, _ := d.Capable(); lists {
 		return d.p.RefreshEvery
 	}
 	return max(d.p.RefreshEvery/looks, time.Millisecond)
 }
 
-// old tells whether what was fetched then has to be fetched now.
-func (d *Resolver) old(fetched time.Time) bool {
-	now, hastened := d.clock.now(), time.Unix(0, d.hastened.Load())
+// IsOld tells whether what was fetched then has to be fetched now.
+func (d *Resolver) IsOld(fetched time.Time) bool {
+	now, forced := d.clock.Now(), time.Unix(0, d.forced.Load())
 	// One that lies ahead is of a clock that was wrong.
-	if fetched.Before(hastened) && !hastened.After(now.Add(time.Second)) {
+	if fetched.Before(forced) && !forced.After(now.Add(time.Second)) {
 		return true
 	}
-	return now.Sub(fetched) >= d.p.RefreshEvery-d.lookEvery()
+	return now.Sub(fetched) >= d.p.RefreshEvery-d.LookEvery()
 }
 
 // unmoved are accounts whose newer state was fetched and refused here, and when: they
 // stay old, and are asked for as often as others all the same.
 type unmoved map[uuid.UUID]time.Time
 
-// refresh fetches what is old, accounts and groups. One goroutine calls it.
-func (d *Resolver) refresh(ctx context.Context) error {
+// Refresh fetches what is old, accounts and groups. One goroutine calls it.
+func (d *Resolver) Refresh(ctx context.Context) error {
 	var due []func() error
 	var mu sync.Mutex // guards still while entries are fetched
 	still := unmoved{}
 	for _, p := range d.index.All() {
-		if at, is := d.unmoved[p.UUID()]; is && !d.old(at) {
+		if at, is := d.unmoved[p.UUID()]; is && !d.IsOld(at) {
 			still[p.UUID()] = at
-		} else if d.old(p.FetchedAt()) {
+		} else if d.IsOld(p.FetchedAt()) {
 			due = append(due, func() error {
-				begun := d.clock.now()
+				begun := d.clock.Now()
 				moved, err := d.refetch(ctx, p)
 				if err == nil && !moved {
 					mu.Lock()
@@ -73,7 +73,7 @@ func (d *Resolver) refresh(ctx context.Context) error {
 		}
 	}
 	for _, g := range d.index.OnDemand() {
-		if d.old(g.Fetched()) {
+		if d.IsOld(g.Fetched()) {
 			due = append(due, func() error { return d.refreshGroup(ctx, g) })
 		}
 	}
@@ -121,7 +121,7 @@ func fetchAll(ctx context.Context, due []func() error) error {
 // here since: as the server has it, or gone. It is not when what the server has is refused.
 func (d *Resolver) refetch(ctx context.Context, p *directory.Packed) (moved bool, err error) {
 	for _, fetch := range []func() error{
-		func() error { return d.fetchName(ctx, p.Name()) },
+		func() error { return d.FetchName(ctx, p.Name()) },
 		func() error { return d.fetchUID(ctx, p.UID()) },
 	} {
 		if err := fetch(); err != nil {
@@ -138,23 +138,23 @@ func (d *Resolver) refetch(ctx context.Context, p *directory.Packed) (moved bool
 	return false, nil
 }
 
-// hasten makes everything old that the server does not tell of, and has it fetched now.
-func (d *Resolver) hasten() report.Refreshed {
-	if lists, _ := d.capable(); lists {
+// ForceRefresh makes everything old that the server does not tell of, and has it fetched now.
+func (d *Resolver) ForceRefresh() report.Refreshed {
+	if lists, _ := d.Capable(); lists {
 		return report.Refreshed{Told: true}
 	}
 	// Moments are kept in whole seconds: what was fetched in this one counts as older.
 	d.absent.clear()
-	d.hastened.Store(d.clock.now().Truncate(time.Second).Add(time.Second).UnixNano())
+	d.forced.Store(d.clock.Now().Truncate(time.Second).Add(time.Second).UnixNano())
 	select {
-	case d.hurry <- struct{}{}:
+	case d.refreshNow <- struct{}{}:
 	default: // one is waiting to be read
 	}
 	return report.Refreshed{Accounts: len(d.index.All()), Groups: d.index.CountOnDemand()}
 }
 
-// cacheRefresh fetches one account anew.
-func (d *Resolver) cacheRefresh(ctx context.Context, e *directory.Entry) (report.Refreshed, error) {
+// RefreshAccount fetches one account anew.
+func (d *Resolver) RefreshAccount(ctx context.Context, e *directory.Entry) (report.Refreshed, error) {
 	moved, err := d.refetch(ctx, e.Packed())
 	if err != nil && !errors.Is(err, provider.ErrNotFound) {
 		return report.Refreshed{}, fmt.Errorf("%w: %w", identity.ErrUnavailable, err)

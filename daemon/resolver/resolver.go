@@ -1,4 +1,4 @@
-package daemon
+package resolver
 
 import (
 	"context"
@@ -20,9 +20,9 @@ import (
 	"github.com/sallyport-auth/sallyport/report"
 )
 
-// resolverPolicy is what the administrator decided of a realm's names and numbers. All of
+// Policy is what the administrator decided of a realm's names and numbers. All of
 // it must be set.
-type resolverPolicy struct {
+type Policy struct {
 	// QualifiedUsers and QualifiedGroups say that the realm's names are name@realm, and
 	// Aliases that other spellings find them; see [identity.Naming].
 	QualifiedUsers, QualifiedGroups bool
@@ -48,20 +48,20 @@ type resolverPolicy struct {
 	BackoffMax    time.Duration
 }
 
-// proved is what accounts have proved on this machine. It counts while they are in good
-// standing.
-type proved interface {
+// Proofs are what accounts have proved on this machine. They count while the
+// accounts are in good standing.
+type Proofs interface {
 	// Forget ends what an account proved: it is gone, disabled or refused.
 	Forget(account uuid.UUID)
 	// ForgetAll ends what anybody proved.
 	ForgetAll()
 }
 
-// resolverOptions must all be set.
-type resolverOptions struct {
+// Options must all be set.
+type Options struct {
 	Provider provider.Provider
 	Cache    *cache.Cache
-	Policy   resolverPolicy
+	Policy   Policy
 	Realm    string
 	Log      *slog.Logger
 	// Now and Boottime are the wall clock and CLOCK_BOOTTIME.
@@ -69,25 +69,25 @@ type resolverOptions struct {
 	Boottime func() time.Duration
 	// LocalFiles is the root of etc/passwd and the like.
 	LocalFiles string
-	Peers      *peers
-	Proved     proved
+	Peers      *Peers
+	Proofs     Proofs
 	// BeforeWatch is called between the list and the change stream, by one goroutine.
 	BeforeWatch func(context.Context)
 }
 
-// Resolver finds the accounts and groups of one realm. Make it with [newResolver], run its
+// Resolver finds the accounts and groups of one realm. Make it with [New], run its
 // background work with [Resolver.Run]. All methods are safe for concurrent use, before and
 // while Run runs.
 type Resolver struct {
-	o       resolverOptions
-	p       resolverPolicy
+	o       Options
+	p       Policy
 	log     *slog.Logger
 	started time.Time
-	clock   *clock
+	clock   *Clock
 	local   *directory.Files
 	index   *directory.Directory
-	ahead   *ahead // realms that come first
-	link    *link
+	higher  *higher // realms that come first
+	link    *Link
 
 	flights singleflight.Group
 	base    context.Context //nolint:containedctx // the life of the daemon: what many callers wait for is nobody's own
@@ -100,13 +100,13 @@ type Resolver struct {
 	kept     atomic.Pointer[cache.Contact]
 	// contactAt is when the change stream last showed that we know everything,
 	// in Unix nanoseconds of the trusted clock.
-	contactAt atomic.Int64
-	relist    atomic.Pointer[context.CancelCauseFunc] // ends the change stream
-	unmoved   unmoved
-	hurry     chan struct{} // a look is due now
-	twin      atomic.Bool   // the server sees two machines under this one's name
-	hastened  atomic.Int64  // what was fetched before, in Unix nanoseconds, is old
-	refused   refusals
+	contactAt  atomic.Int64
+	relist     atomic.Pointer[context.CancelCauseFunc] // ends the change stream
+	unmoved    unmoved
+	refreshNow chan struct{} // a look is due now
+	twin       atomic.Bool   // the server sees two machines under this one's name
+	forced     atomic.Int64  // what was fetched before, in Unix nanoseconds, is old
+	refused    refusals
 	// refusedGroups are apart: an account's own group may have its uuid.
 	refusedGroups refusals
 	absent        absent
@@ -114,29 +114,29 @@ type Resolver struct {
 	subs          subIDs
 }
 
-// newResolver loads what the cache remembers, verifying each token. A cache that cannot
+// New loads what the cache remembers, verifying each token. A cache that cannot
 // be read is an error; a token that does not verify is left out and reported.
-func newResolver(o resolverOptions) (*Resolver, error) {
+func New(o Options) (*Resolver, error) {
 	_, watches := o.Provider.(provider.Watcher)
-	d := &Resolver{o: o, p: o.Policy, log: o.Log, ahead: &ahead{}, hurry: make(chan struct{}, 1)}
-	d.local = directory.NewFiles(o.LocalFiles, d.ahead)
+	d := &Resolver{o: o, p: o.Policy, log: o.Log, higher: &higher{}, refreshNow: make(chan struct{}, 1)}
+	d.local = directory.NewFiles(o.LocalFiles, d.higher)
 	d.index = directory.New(directory.Rules{
 		Realm: o.Realm, Users: d.naming(d.p.QualifiedUsers), Groups: d.naming(d.p.QualifiedGroups), Reserved: d.p.Reserved,
-		Allowed: d.allowedID, LocalGroups: d.p.LocalGroups, MaxGroups: d.p.MaxGroups, Keep: d.p.Keep, Ahead: d.ahead,
+		Allowed: d.allowedID, LocalGroups: d.p.LocalGroups, MaxGroups: d.p.MaxGroups, Keep: d.p.Keep, Ahead: d.higher,
 	})
 	d.base, d.stop = context.WithCancel(context.Background())
-	d.ahead.all = o.Peers.add(d)
+	d.higher.all = o.Peers.add(d)
 	d.clock = newClock(o.Cache, o.Now, o.Boottime)
 	if err := d.clock.load(d.base); err != nil {
 		return nil, err
 	}
-	d.started = d.clock.now()
+	d.started = d.clock.Now()
 	d.link = newLink(watches, d.started, o.Now)
 	d.link.source = o.Provider.Name()
 	if err := d.load(d.base); err != nil {
 		return nil, err
 	}
-	d.localChanged()
+	d.LocalChanged()
 	d.announce()
 	d.restand()
 	return d, nil
@@ -149,10 +149,10 @@ func (d *Resolver) Directory() *directory.Directory { return d.index }
 func (d *Resolver) Files() *directory.Files { return d.local }
 
 // Clock tells the trusted time.
-func (d *Resolver) Clock() *clock { return d.clock }
+func (d *Resolver) Clock() *Clock { return d.clock }
 
 // Link is how the machine stands with the server.
-func (d *Resolver) Link() *link { return d.link }
+func (d *Resolver) Link() *Link { return d.link }
 
 // Life ends with Run. It is for work that many callers wait for, which is nobody's own.
 func (d *Resolver) Life() context.Context { return d.base }
@@ -209,28 +209,31 @@ func (d *Resolver) InOrder(do func()) {
 	do()
 }
 
-// capable tells what the provider can do besides fetching.
-func (d *Resolver) capable() (lists, watches bool) {
+// Capable tells what the provider can do besides fetching.
+func (d *Resolver) Capable() (lists, watches bool) {
 	_, lists = d.o.Provider.(provider.Lister)
 	_, watches = d.o.Provider.(provider.Watcher)
 	return lists, watches
 }
 
-func (d *Resolver) remembersName(typed string) bool {
-	name, err := d.canonical(typed)
+// RemembersName tells whether an account is known by that name, as it is typed.
+func (d *Resolver) RemembersName(typed string) bool {
+	name, err := d.Canonical(typed)
 	return err == nil && d.index.Named(name) != nil
 }
 
-func (d *Resolver) remembersGroup(typed string) bool {
+// RemembersGroup is RemembersName for groups.
+func (d *Resolver) RemembersGroup(typed string) bool {
 	name, err := d.canonicalGroup(typed)
 	return err == nil && d.index.HasGroup(name)
 }
 
-func (d *Resolver) remembersUID(uid uint32) bool { return d.index.WithUID(uid) != nil }
+// RemembersUID is RemembersName by user id.
+func (d *Resolver) RemembersUID(uid uint32) bool { return d.index.WithUID(uid) != nil }
 
-// checked is when an entry was last known to be the server's. While a change stream shows
+// CheckedAt is when an entry was last known to be the server's. While a change stream shows
 // that nothing changed, no account ages.
-func (d *Resolver) checked(e *directory.Entry) time.Time {
+func (d *Resolver) CheckedAt(e *directory.Entry) time.Time {
 	checked := e.Fetched()
 	if at := time.Unix(0, d.contactAt.Load()); d.link.watches && at.After(checked) {
 		checked = at
@@ -238,9 +241,9 @@ func (d *Resolver) checked(e *directory.Entry) time.Time {
 	return checked
 }
 
-// signedToken is the account's token as it was signed, verified again: for what the
+// SignedToken is the account's token as it was signed, verified again: for what the
 // directory does not hold.
-func (d *Resolver) signedToken(ctx context.Context, e *directory.Entry) (*identity.IDToken, error) {
+func (d *Resolver) SignedToken(ctx context.Context, e *directory.Entry) (*identity.IDToken, error) {
 	c, err := d.o.Cache.Token(ctx, e.Account().UUID)
 	if err != nil {
 		return nil, fmt.Errorf("stored token: %w", err)
@@ -264,13 +267,13 @@ func (d *Resolver) revoke(t *identity.IDToken) {
 		return
 	}
 	if e := d.index.WithUUID(t.Account.UUID); e == nil || e.State() != identity.Active || e.Blocked() != "" {
-		d.o.Proved.Forget(t.Account.UUID)
+		d.o.Proofs.Forget(t.Account.UUID)
 	}
 }
 
-// peers are the resolvers of all realms that one machine asks, in their stated order. They
+// Peers are the resolvers of all realms that one machine asks, in their stated order. They
 // give out subordinate ids one after the other.
-type peers struct {
+type Peers struct {
 	// Given is called when a range of subordinate ids was given out.
 	Given func()
 
@@ -281,7 +284,7 @@ type peers struct {
 }
 
 // add puts a Resolver behind those that are there, and returns them.
-func (p *peers) add(r *Resolver) (ahead []*Resolver) {
+func (p *Peers) add(r *Resolver) (ahead []*Resolver) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	ahead = slices.Clone(p.all)
@@ -289,13 +292,13 @@ func (p *peers) add(r *Resolver) (ahead []*Resolver) {
 	return ahead
 }
 
-func (p *peers) list() []*Resolver {
+func (p *Peers) list() []*Resolver {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	return p.all
 }
 
-// holdsSubID tells whether the id lies in a range that any of them has given out.
-func (p *peers) holdsSubID(id uint32) bool {
+// HoldsSubID tells whether the id lies in a range that any of them has given out.
+func (p *Peers) HoldsSubID(id uint32) bool {
 	return slices.ContainsFunc(p.list(), func(d *Resolver) bool { return d.subs.hold(id) })
 }

@@ -1,4 +1,4 @@
-package daemon
+package resolver
 
 import (
 	"context"
@@ -23,21 +23,21 @@ func (d *Resolver) foreign(t *identity.IDToken) {
 	d.endStream(errHistory)
 }
 
-// resetBy takes over what a reset says, before the list is read: from here on nothing
+// Reset takes over what a reset says, before the list is read: from here on nothing
 // that the server has lost lets anybody in, also after a restart.
-func (d *Resolver) resetBy(ctx context.Context, e provider.Event) error {
+func (d *Resolver) Reset(ctx context.Context, e provider.Event) error {
 	if !e.Lost {
 		return errRelist
 	}
 	d.index.Disown()
-	d.note(evBroken, errRelist)
+	d.Note(Broken, errRelist)
 	d.writing.Lock()
 	defer d.writing.Unlock()
 	defer d.restand()
 	k := *d.kept.Load()
 	d.index.Moved(k.History, e.Position.History)
 	k.History, k.Position, k.Disowned = e.Position.History, 0, true
-	k.LostAt, k.LostWhy = d.clock.now(), identity.Printable(e.Reason)
+	k.LostAt, k.LostWhy = d.clock.Now(), identity.Printable(e.Reason)
 	d.announce()
 	d.log.WarnContext(ctx, "the server was taken back to an earlier state; the whole list is read, and what it does not say is dropped", "reason", k.LostWhy, "history", k.History)
 	d.kept.Store(&k)

@@ -1,4 +1,4 @@
-package daemon
+package resolver
 
 import (
 	"context"
@@ -110,39 +110,39 @@ func (d *Resolver) leaveOut(t *identity.IDToken) {
 // allowedID tells whether this machine takes the number from a directory. What
 // was given out as a subordinate id is somebody's already.
 func (d *Resolver) allowedID(id uint32) bool {
-	return identity.CheckID(id) == nil && !d.o.Peers.holdsSubID(id) &&
+	return identity.CheckID(id) == nil && !d.o.Peers.HoldsSubID(id) &&
 		slices.ContainsFunc(d.p.IDs, func(r identity.IDRange) bool { return r.Contains(id) })
 }
 
-// news is what one message from the server changes.
-type news struct {
-	records []provider.Record
-	gone    []uuid.UUID
-	contact *cache.Contact
+// Update is what one message from the server changes.
+type Update struct {
+	Records []provider.Record
+	Gone    []uuid.UUID
+	Contact *cache.Contact
 	// list: the records are of a list that wins over what is held.
-	list *directory.Listing
+	List *directory.Listing
 	// after is what the contact was made from. When someone cleared the cache in
 	// between, it is of no use any more.
-	after *cache.Contact
+	After *cache.Contact
 }
 
-// learn takes over news: the index first, so that a revocation counts even when
+// Apply takes an update over: the index first, so that a revocation counts even when
 // the disk is full, and the cache before anyone else learns more. The returned
 // error is of the cache alone; who was refused is in d.refused.
-func (d *Resolver) learn(ctx context.Context, n news) error {
+func (d *Resolver) Apply(ctx context.Context, n Update) error {
 	d.writing.Lock()
 	defer d.writing.Unlock()
 	defer d.restand()
-	batch := cache.Batch{Realm: d.o.Realm, Remove: n.gone, Contact: n.contact}
-	now := d.clock.now()
-	for _, id := range n.gone {
+	batch := cache.Batch{Realm: d.o.Realm, Remove: n.Gone, Contact: n.Contact}
+	now := d.clock.Now()
+	for _, id := range n.Gone {
 		d.index.Remove(id)
 		d.refused.set(id, "", "")
 		d.leftOut.set(id, "", "")
-		d.o.Proved.Forget(id)
+		d.o.Proofs.Forget(id)
 	}
-	for _, r := range n.records {
-		t := d.take(r, now, n.list)
+	for _, r := range n.Records {
+		t := d.apply(r, now, n.List)
 		d.revoke(r.Token)
 		if t.put != nil {
 			batch.Put = append(batch.Put, *t.put)
@@ -152,12 +152,12 @@ func (d *Resolver) learn(ctx context.Context, n news) error {
 		if t.refused != nil {
 			batch.Refused = append(batch.Refused, *t.refused)
 		}
-		if n.list == nil {
+		if n.List == nil {
 			d.foreign(r.Token)
 		}
 	}
 	d.announce() // before the disk: who lost something has lost it
-	if d.Unstored() || n.after != d.kept.Load() {
+	if d.Unstored() || n.After != d.kept.Load() {
 		batch.Contact = nil
 	}
 	if len(batch.Put) == 0 && len(batch.Remove) == 0 && len(batch.Refused) == 0 && batch.Contact == nil {
@@ -176,7 +176,7 @@ func (d *Resolver) learn(ctx context.Context, n news) error {
 }
 
 // taken is what the cache must store of one record.
-type taken struct {
+type toStore struct {
 	put     *cache.Put
 	ids     []cache.ID
 	drop    []uuid.UUID
@@ -185,10 +185,10 @@ type taken struct {
 
 // take puts one record into the directory. When a newer token of an account that we
 // hold is refused, the old one may no longer let anyone in: it leaves the cache.
-func (d *Resolver) take(r provider.Record, now time.Time, list *directory.Listing) taken {
+func (d *Resolver) apply(r provider.Record, now time.Time, list *directory.Listing) toStore {
 	if r.Token == nil {
 		d.log.Error("the server sent no token where one was due")
-		return taken{}
+		return toStore{}
 	}
 	a := r.Token.Account
 	did := d.index.Apply(r.Token, now, list)
@@ -196,14 +196,14 @@ func (d *Resolver) take(r provider.Record, now time.Time, list *directory.Listin
 	case did.Late != "":
 		// What came with a login overtook what the stream still brings: no fault.
 		d.log.Debug("a token came late", "account", string(a.Name), "revision", r.Token.Revision, "history", r.Token.History, "reason", did.Late)
-		return taken{}
+		return toStore{}
 	case did.Back:
 		d.log.Warn("the server is back at an earlier state of the account, which counts", "account", string(a.Name),
 			"revision", r.Token.Revision, "held", did.Held)
 	}
 	if did.Refused != "" {
 		d.log.Warn("account refused", "account", string(a.Name), "uuid", a.UUID, "reason", did.Refused)
-		var t taken
+		var t toStore
 		if d.refused.set(a.UUID, a.Name, did.Refused) {
 			t.refused = &cache.Refused{UUID: a.UUID, Name: a.Name, Reason: did.Refused, Signed: r.Signed}
 		}
@@ -215,7 +215,7 @@ func (d *Resolver) take(r provider.Record, now time.Time, list *directory.Listin
 	d.refused.set(a.UUID, a.Name, "")
 	d.leaveOut(r.Token)
 	d.absent.come(r.Token)
-	return taken{put: &cache.Put{Token: cache.Token{
+	return toStore{put: &cache.Put{Token: cache.Token{
 		UUID: a.UUID, Name: a.Name, UID: a.UID, GID: a.GID,
 		Revision: r.Token.Revision, Signed: r.Signed, Fetched: now,
 	}, Keep: d.keeps(r.Token)}, ids: stored(did.Bindings)}

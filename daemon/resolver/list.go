@@ -1,4 +1,4 @@
-package daemon
+package resolver
 
 import (
 	"context"
@@ -76,7 +76,7 @@ func (d *Resolver) Groups(ctx context.Context, each func(identity.GroupEntry) er
 
 // listable is the local files' content, once for a whole list.
 func (d *Resolver) listable() (directory.Local, error) {
-	if d.lapsed(d.lastContact()) {
+	if d.lapsed(d.LastContact()) {
 		return directory.Local{}, errLapsed
 	}
 	return d.localNow()

@@ -1,4 +1,4 @@
-package daemon
+package resolver
 
 import (
 	"cmp"
@@ -10,17 +10,17 @@ import (
 	"github.com/sallyport-auth/sallyport/provider"
 )
 
-// learnGroup takes over what the server just said of one group, as learn does of
+// ApplyGroup takes over what the server just said of one group, as Apply does of
 // accounts. It never makes anybody a member. Without a time nobody asked: it is fetched
 // anew, and taken if it is still remembered.
-func (d *Resolver) learnGroup(r provider.GroupRecord, asked time.Time) {
+func (d *Resolver) ApplyGroup(r provider.GroupRecord, asked time.Time) {
 	d.writing.Lock()
 	defer d.writing.Unlock()
 	defer d.restand()
 	if r.Token != nil {
 		d.absent.drop(groupKey(r.Token.Group.Name), gidKey(r.Token.Group.GID))
 	}
-	d.storeGroups(d.takeGroup(r, d.clock.now(), asked))
+	d.storeGroups(d.applyGroup(r, d.clock.Now(), asked))
 }
 
 // forgetGroup takes a group that the server does not have out; it stays known while
@@ -36,7 +36,7 @@ func (d *Resolver) forgetGroup(id uuid.UUID) {
 
 // storeGroups announces what the index has, and then stores it.
 func (d *Resolver) storeGroups(b cache.Batch) {
-	d.announce() // before the disk, as learn does
+	d.announce() // before the disk, as Apply does
 	if len(b.Groups)+len(b.Ungroup) == 0 {
 		return
 	}
@@ -48,7 +48,7 @@ func (d *Resolver) storeGroups(b cache.Batch) {
 }
 
 // takeGroup puts one group into the directory, and returns what the cache must store.
-func (d *Resolver) takeGroup(r provider.GroupRecord, now, asked time.Time) (b cache.Batch) {
+func (d *Resolver) applyGroup(r provider.GroupRecord, now, asked time.Time) (b cache.Batch) {
 	t := r.Token
 	id := t.Group.UUID
 	if why := d.index.AdmitGroup(t); why != "" || r.Signed == nil {

@@ -1,4 +1,4 @@
-package daemon
+package resolver
 
 import (
 	"context"
@@ -13,12 +13,12 @@ import (
 	"github.com/sallyport-auth/sallyport/provider"
 )
 
-// errGaveUp is what waited adds to the errors of a call.
+// errGaveUp is what WithTimeout adds to the errors of a call.
 var errGaveUp = errors.New("given up")
 
-// waited runs a call and stops waiting at the limit, also when it does not end. A
+// WithTimeout runs a call and stops waiting at the limit, also when it does not end. A
 // panic in it is an error, and not the daemon's end.
-func waited[T any](ctx context.Context, limit time.Duration, call func(context.Context) (T, error)) (T, error) {
+func WithTimeout[T any](ctx context.Context, limit time.Duration, call func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	type answer struct {
 		v   T
@@ -50,9 +50,9 @@ func waited[T any](ctx context.Context, limit time.Duration, call func(context.C
 	}
 }
 
-// bounded is waited for a call to the provider: one that is given up is no answer.
-func bounded[T any](ctx context.Context, limit time.Duration, call func(context.Context) (T, error)) (T, error) {
-	v, err := waited(ctx, limit, call)
+// WithProviderTimeout is WithTimeout for a call to the provider: one that is given up is no answer.
+func WithProviderTimeout[T any](ctx context.Context, limit time.Duration, call func(context.Context) (T, error)) (T, error) {
+	v, err := WithTimeout(ctx, limit, call)
 	if errors.Is(err, errGaveUp) {
 		err = fmt.Errorf("%w: %w", provider.ErrOffline, err)
 	}
@@ -66,20 +66,20 @@ func flight[T any](ctx context.Context, d *Resolver, key string, call func(conte
 	fits func(T) bool, gone, learn func(T) error,
 ) error {
 	done := d.flights.DoChan(key, func() (any, error) {
-		r, err := bounded(d.base, d.p.LookupTimeout, call)
+		r, err := WithProviderTimeout(d.base, d.p.LookupTimeout, call)
 		switch {
 		case errors.Is(err, provider.ErrNotFound):
-			d.note(evAnswered, nil)
+			d.Note(Answered, nil)
 			d.absent.add(key, d.o.Boottime())
 			return nil, errors.Join(err, gone(r))
 		case err == nil && !fits(r):
 			err = fmt.Errorf("%w: it answered with another than was asked for", provider.ErrOffline)
 		}
 		if err != nil {
-			d.note(evFailed, err)
+			d.Note(Failed, err)
 			return nil, err
 		}
-		d.note(evAnswered, nil)
+		d.Note(Answered, nil)
 		return nil, learn(r)
 	})
 	select {
@@ -90,7 +90,7 @@ func flight[T any](ctx context.Context, d *Resolver, key string, call func(conte
 	}
 }
 
-// answer is a record, and what comes of asking the realms ahead for its name; nil when
+// answer is a record, and what comes of asking the realms of higher priority for its name; nil when
 // they were not asked yet.
 type answer struct {
 	provider.Record
@@ -108,27 +108,29 @@ func (d *Resolver) fetch(ctx context.Context, key string, call func(context.Cont
 				<-r.ahead //nolint:errcheck // its word is of no use to a no; no question of this one outlives it
 			}
 			if e := held(); e != nil {
-				return d.learn(d.base, news{gone: []uuid.UUID{e.Account().UUID}})
+				return d.Apply(d.base, Update{Gone: []uuid.UUID{e.Account().UUID}})
 			}
 			return nil
 		},
 		func(r answer) error {
 			if e := d.index.Named(r.Token.Account.Name); e == nil || !e.IsOf(r.Token) {
-				if err := d.ahead.settle(d.base, r.Token, r.ahead); err != nil {
+				if err := d.higher.settle(d.base, r.Token, r.ahead); err != nil {
 					return err
 				}
 			}
-			_ = d.learn(d.base, news{records: []provider.Record{r.Record}}) // logged there; the index has it
+			_ = d.Apply(d.base, Update{Records: []provider.Record{r.Record}}) // logged there; the index has it
 			return nil
 		})
 }
 
-func (d *Resolver) fetchName(ctx context.Context, name identity.Name) error {
+// FetchName asks the server for one account now, and takes its answer over. Its errors are
+// the provider's.
+func (d *Resolver) FetchName(ctx context.Context, name identity.Name) error {
 	return d.fetch(ctx, nameKey(name),
 		func(ctx context.Context) (answer, error) {
 			var ahead <-chan error
 			if d.index.Named(name) == nil {
-				ahead = d.ahead.ask(d.base, name) // beside ours, so that nobody waits twice
+				ahead = d.higher.ask(d.base, name) // beside ours, so that nobody waits twice
 			}
 			r, err := d.o.Provider.Fetch(ctx, name)
 			return answer{r, ahead}, err //nolint:wrapcheck // of the provider's kinds
@@ -153,11 +155,11 @@ func (d *Resolver) find(ctx context.Context, look func() *directory.Entry, fetch
 	if e := look(); e != nil {
 		return e, nil
 	}
-	complete, state := d.kept.Load().Complete && !d.lapsed(d.lastContact()), d.link.now()
+	complete, state := d.kept.Load().Complete && !d.lapsed(d.LastContact()), d.link.Now()
 	switch {
-	case complete && (state == online || (state == offline && !urgent)):
+	case complete && (state == Online || (state == Offline && !urgent)):
 		return nil, identity.ErrNotFound
-	case d.link.justFailed():
+	case d.link.JustFailed():
 		if complete {
 			return nil, identity.ErrNotFound
 		}
@@ -173,15 +175,18 @@ func (d *Resolver) find(ctx context.Context, look func() *directory.Entry, fetch
 	return nil, fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
 }
 
-func (d *Resolver) findName(ctx context.Context, name identity.Name, urgent bool) (*directory.Entry, error) {
+// FindName finds the account of that name: in memory, and else at the server unless the
+// answer is known to be no. With urgent the server is asked whenever it is not known to
+// be watching. Its errors are identity.ErrNotFound and identity.ErrUnavailable.
+func (d *Resolver) FindName(ctx context.Context, name identity.Name, urgent bool) (*directory.Entry, error) {
 	return d.find(ctx, func() *directory.Entry { return d.index.Named(name) },
-		func(ctx context.Context) error { return d.fetchName(ctx, name) }, urgent)
+		func(ctx context.Context) error { return d.FetchName(ctx, name) }, urgent)
 }
 
 // unlessAbsent is the question for a lookup, which a no of some seconds ago answers too.
 func (d *Resolver) unlessAbsent(key string, fetch func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
-		if d.link.now() == online && d.absent.has(key, d.o.Boottime()) {
+		if d.link.Now() == Online && d.absent.has(key, d.o.Boottime()) {
 			return provider.ErrNotFound
 		}
 		return fetch(ctx)
@@ -194,8 +199,8 @@ func uidKey(uid uint32) string           { return "u" + strconv.FormatUint(uint6
 func groupKey(name identity.Name) string { return "group " + string(name) }
 func gidKey(gid uint32) string           { return "gid " + strconv.FormatUint(uint64(gid), 10) }
 
-// canonical and canonicalGroup alone say what a typed name stands for.
-func (d *Resolver) canonical(typed string) (identity.Name, error) {
+// Canonical and canonicalGroup alone say what a typed name stands for.
+func (d *Resolver) Canonical(typed string) (identity.Name, error) {
 	return d.naming(d.p.QualifiedUsers).Canonical(typed) //nolint:wrapcheck // the same meaning
 }
 
@@ -225,10 +230,10 @@ var errLapsed = fmt.Errorf("%w: the last contact with the server is too long ago
 // recent returns e, or what the server says of it now, when what is remembered is
 // too old to be answered.
 func (d *Resolver) recent(ctx context.Context, e *directory.Entry) (*directory.Entry, error) {
-	if !d.lapsed(d.checked(e)) {
+	if !d.lapsed(d.CheckedAt(e)) {
 		return e, nil
 	}
-	if d.link.justFailed() || d.fetchName(ctx, e.Account().Name) != nil {
+	if d.link.JustFailed() || d.FetchName(ctx, e.Account().Name) != nil {
 		return nil, errLapsed
 	}
 	if e = d.index.WithUUID(e.Account().UUID); e == nil {
@@ -239,7 +244,7 @@ func (d *Resolver) recent(ctx context.Context, e *directory.Entry) (*directory.E
 
 // named finds the account that a name stands for, and that is ours to answer.
 func (d *Resolver) named(ctx context.Context, typed string) (*directory.Entry, error) {
-	name, err := d.canonical(typed)
+	name, err := d.Canonical(typed)
 	if err != nil {
 		return nil, identity.ErrNotFound
 	}
@@ -251,7 +256,7 @@ func (d *Resolver) named(ctx context.Context, typed string) (*directory.Entry, e
 		return nil, identity.ErrNotFound
 	}
 	e, err := d.find(ctx, func() *directory.Entry { return d.index.Named(name) },
-		d.unlessAbsent(nameKey(name), func(ctx context.Context) error { return d.fetchName(ctx, name) }), false)
+		d.unlessAbsent(nameKey(name), func(ctx context.Context) error { return d.FetchName(ctx, name) }), false)
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package daemon
+package resolver
 
 import (
 	"context"
@@ -13,9 +13,9 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
-// forgetAccount drops one account, its verifiers and its numbers. Where the
+// ForgetAccount drops one account, its verifiers and its numbers. Where the
 // provider lists accounts, the list is read again.
-func (d *Resolver) forgetAccount(ctx context.Context, e *directory.Entry) error {
+func (d *Resolver) ForgetAccount(ctx context.Context, e *directory.Entry) error {
 	d.writing.Lock()
 	defer d.writing.Unlock()
 	id, own := e.Account().UUID, uuid.Nil
@@ -26,15 +26,15 @@ func (d *Resolver) forgetAccount(ctx context.Context, e *directory.Entry) error 
 		return fmt.Errorf("cache forget: %w", err)
 	}
 	d.index.Forget(id, own)
-	d.o.Proved.Forget(id)
+	d.o.Proofs.Forget(id)
 	d.refused.set(id, "", "")
 	d.leftOut.set(id, "", "")
 	d.announce()
 	return d.readAgain(ctx)
 }
 
-// forgetEverything drops every account. Failures and locks stay.
-func (d *Resolver) forgetEverything(ctx context.Context) error {
+// ForgetEverything drops every account. Failures and locks stay.
+func (d *Resolver) ForgetEverything(ctx context.Context) error {
 	d.writing.Lock()
 	defer d.writing.Unlock()
 	if err := d.o.Cache.Clear(ctx); err != nil {
@@ -45,7 +45,7 @@ func (d *Resolver) forgetEverything(ctx context.Context) error {
 	d.refusedGroups.clear()
 	d.leftOut.clear()
 	d.absent.clear()
-	d.o.Proved.ForgetAll()
+	d.o.Proofs.ForgetAll()
 	d.announce()
 	return d.readAgain(ctx)
 }
@@ -74,9 +74,9 @@ func (d *Resolver) endStream(why error) {
 	}
 }
 
-// keepVerifier stores a verifier unless a newer token has ended that credential, or the
+// KeepVerifier stores a verifier unless a newer token has ended that credential, or the
 // account itself, while it was made.
-func (d *Resolver) keepVerifier(ctx context.Context, v cache.Verifier) error {
+func (d *Resolver) KeepVerifier(ctx context.Context, v cache.Verifier) error {
 	d.writing.Lock()
 	defer d.writing.Unlock()
 	e := d.index.WithUUID(v.UUID)

@@ -1,4 +1,4 @@
-package daemon
+package resolver
 
 import (
 	"context"
@@ -50,8 +50,8 @@ func (s *subIDs) start(id uuid.UUID) (uint32, bool) {
 	return start, ok
 }
 
-// givenSubIDs has the ranges of those whose uid is known.
-func (d *Resolver) givenSubIDs() []identity.SubIDs {
+// GivenSubIDs has the ranges of those whose uid is known.
+func (d *Resolver) GivenSubIDs() []identity.SubIDs {
 	given := d.subs.all()
 	list := make([]identity.SubIDs, 0, len(given))
 	for id, start := range given {
@@ -112,8 +112,8 @@ func (d *Resolver) SubIDsOf(ctx context.Context, peer identity.Peer, name string
 	return subid.Range(start), nil
 }
 
-// ensureSubIDs gives a range to an account that has none.
-func (d *Resolver) ensureSubIDs(ctx context.Context, id uuid.UUID) error {
+// EnsureSubIDs gives a range to an account that has none.
+func (d *Resolver) EnsureSubIDs(ctx context.Context, id uuid.UUID) error {
 	if _, ok := d.subs.start(id); ok {
 		return nil
 	}
@@ -121,7 +121,8 @@ func (d *Resolver) ensureSubIDs(ctx context.Context, id uuid.UUID) error {
 	return err
 }
 
-var errSubIDsFull = errors.New("every range of this machine is taken")
+// ErrSubIDsFull says that no range is free.
+var ErrSubIDsFull = errors.New("every range of this machine is taken")
 
 // giveSubIDs takes the first range that is free. It is on disk before it is
 // anyone's. No account arrives while it looks, of any realm.
@@ -145,7 +146,7 @@ func (d *Resolver) giveSubIDs(ctx context.Context, id uuid.UUID) (uint32, error)
 	}
 	d.subs.full.Store(!ok)
 	if !ok {
-		return 0, fmt.Errorf("%w: %s", errSubIDsFull, d.p.SubIDs)
+		return 0, fmt.Errorf("%w: %s", ErrSubIDsFull, d.p.SubIDs)
 	}
 	// Who loses patience leaves a range that is theirs at the next question.
 	err = d.o.Cache.GiveSubIDs(context.WithoutCancel(ctx), d.o.Realm, cache.SubIDs{UUID: id, Start: start})

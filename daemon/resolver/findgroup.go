@@ -1,4 +1,4 @@
-package daemon
+package resolver
 
 import (
 	"context"
@@ -12,10 +12,10 @@ import (
 	"github.com/sallyport-auth/sallyport/provider"
 )
 
-// finder is the provider, where it can be asked for groups: one that lists its realm
+// Finder is the provider, where it can be asked for groups: one that lists its realm
 // has named all that are answered.
-func (d *Resolver) finder() (provider.GroupFinder, bool) {
-	lists, _ := d.capable()
+func (d *Resolver) Finder() (provider.GroupFinder, bool) {
+	lists, _ := d.Capable()
 	f, ok := d.o.Provider.(provider.GroupFinder)
 	return f, ok && !lists
 }
@@ -31,7 +31,7 @@ type groupQuestion struct {
 }
 
 func (d *Resolver) groupByName(name identity.Name) groupQuestion {
-	f, _ := d.finder()
+	f, _ := d.Finder()
 	return groupQuestion{
 		key:   groupKey(name),
 		look:  func(l directory.Local) (identity.GroupEntry, bool) { return d.index.GroupNamed(name, l) },
@@ -42,7 +42,7 @@ func (d *Resolver) groupByName(name identity.Name) groupQuestion {
 }
 
 func (d *Resolver) groupByGID(gid uint32) groupQuestion {
-	f, _ := d.finder()
+	f, _ := d.Finder()
 	return groupQuestion{
 		key:   gidKey(gid),
 		look:  func(l directory.Local) (identity.GroupEntry, bool) { return d.index.GroupAt(gid, l) },
@@ -72,11 +72,11 @@ func (d *Resolver) fetchGroup(ctx context.Context, q groupQuestion, forget bool)
 			return nil
 		},
 		func(r provider.GroupRecord) error {
-			asked := d.clock.now()
+			asked := d.clock.Now()
 			if !forget {
 				asked = time.Time{} // nobody did
 			}
-			d.learnGroup(r, asked)
+			d.ApplyGroup(r, asked)
 			return nil
 		})
 }
@@ -97,14 +97,14 @@ func (d *Resolver) group(ctx context.Context, q groupQuestion, hidden func(direc
 	if known && !d.lapsed(d.groupChecked(g.UUID)) {
 		return servedGroup(g, l)
 	}
-	if _, asks := d.finder(); !asks {
+	if _, asks := d.Finder(); !asks {
 		return none, d.groupUnknown()
 	}
 	missing := identity.ErrUnavailable
 	if known {
 		missing = errLapsed
 	}
-	if d.link.justFailed() {
+	if d.link.JustFailed() {
 		return none, missing
 	}
 	err = d.unlessAbsent(q.key, func(ctx context.Context) error { return d.fetchGroup(ctx, q, true) })(ctx)
@@ -119,11 +119,11 @@ func (d *Resolver) group(ctx context.Context, q groupQuestion, hidden func(direc
 
 // groupUnknown is the answer for what no token names, where nobody can be asked.
 func (d *Resolver) groupUnknown() error {
-	if d.lapsed(d.lastContact()) {
+	if d.lapsed(d.LastContact()) {
 		return errLapsed
 	}
-	lists, _ := d.capable()
-	if !d.kept.Load().Complete && (lists || d.link.now() != online) {
+	lists, _ := d.Capable()
+	if !d.kept.Load().Complete && (lists || d.link.Now() != Online) {
 		return identity.ErrUnavailable
 	}
 	return identity.ErrNotFound
@@ -131,10 +131,10 @@ func (d *Resolver) groupUnknown() error {
 
 // groupChecked is when the group was last known to be right, and notes the question.
 func (d *Resolver) groupChecked(id uuid.UUID) time.Time {
-	if fetched, alone := d.index.Questioned(id, d.clock.now()); alone {
+	if fetched, alone := d.index.Questioned(id, d.clock.Now()); alone {
 		return fetched
 	}
-	return d.lastContact()
+	return d.LastContact()
 }
 
 // refreshGroup fetches one group anew: by its number, under which one that was

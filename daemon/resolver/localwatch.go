@@ -1,4 +1,4 @@
-package daemon
+package resolver
 
 import (
 	"context"
@@ -19,7 +19,7 @@ const localPoll = 3 * time.Second
 func (d *Resolver) followLocal(ctx context.Context) {
 	w, err := d.watchFolder()
 	for err == nil {
-		d.localChanged() // also what came before the watch
+		d.LocalChanged() // also what came before the watch
 		err = d.watchedLocal(ctx, w)
 	}
 	if w != nil {
@@ -29,7 +29,7 @@ func (d *Resolver) followLocal(ctx context.Context) {
 		return
 	}
 	d.log.WarnContext(ctx, "the folder of passwd and group cannot be watched; they are looked at now and then", "error", err, "every", localPoll)
-	for d.localChanged(); pause(ctx, localPoll, nil); d.localChanged() {
+	for d.LocalChanged(); pause(ctx, localPoll, nil); d.LocalChanged() {
 	}
 }
 
@@ -67,8 +67,8 @@ func (d *Resolver) watchedLocal(ctx context.Context, w *fsnotify.Watcher) error 
 	}
 }
 
-// localChanged counts what differs from when it was last called.
-func (d *Resolver) localChanged() {
+// LocalChanged counts what differs from when it was last called.
+func (d *Resolver) LocalChanged() {
 	l, err := d.local.Now()
 	if err != nil {
 		d.log.Warn("the local files cannot be read; nobody is answered", "error", err)

@@ -1,4 +1,4 @@
-package daemon
+package resolver
 
 import (
 	"context"
@@ -40,7 +40,7 @@ func (d *Resolver) keepTime(ctx context.Context) {
 	tick := time.NewTicker(keepClockEvery)
 	defer tick.Stop()
 	for {
-		if err := d.clock.keep(d.base); err != nil {
+		if err := d.clock.Keep(d.base); err != nil {
 			d.log.WarnContext(ctx, "the clock's mark is not stored", "error", err)
 		}
 		select {
@@ -51,11 +51,11 @@ func (d *Resolver) keepTime(ctx context.Context) {
 	}
 }
 
-// note applies an event to the link and logs what changed.
-func (d *Resolver) note(e linkEvent, err error) {
+// Note applies an event to the link and logs what changed.
+func (d *Resolver) Note(e Event, err error) {
 	before, after := d.link.note(e, err)
-	if !d.link.watches && e == evAnswered {
-		d.contactAt.Store(d.clock.now().UnixNano())
+	if !d.link.watches && e == Answered {
+		d.contactAt.Store(d.clock.Now().UnixNano())
 	}
 	defer d.restand()
 	if errors.Is(err, provider.ErrUntrusted) {
@@ -76,21 +76,21 @@ func (d *Resolver) follow(ctx context.Context) {
 		case ctx.Err() != nil:
 			return
 		case errors.Is(err, errHistory):
-			d.note(evBroken, err)
+			d.Note(Broken, err)
 			d.log.InfoContext(ctx, "asking the server where it stands", "reason", err)
 			continue
 		case errors.Is(err, errRelist):
 			d.fromTheStart()
 			d.log.InfoContext(ctx, "reading the whole list again", "reason", err)
 		case err == nil: // a provider without a change stream
-			if !pause(ctx, d.lookEvery(), d.hurry) {
+			if !pause(ctx, d.LookEvery(), d.refreshNow) {
 				return
 			}
 			continue
 		case lived:
-			d.note(evBroken, err)
+			d.Note(Broken, err)
 		default:
-			d.note(evFailed, err)
+			d.Note(Failed, err)
 		}
 		if lived {
 			wait = d.p.BackoffMin
@@ -134,7 +134,7 @@ func (d *Resolver) once(ctx context.Context) (lived bool, err error) {
 	k := d.kept.Load()
 	unstored := d.TakeUnstored()
 	if lists && (!watches || !k.Complete || k.Position == 0 || unstored) {
-		if err := d.list(ctx, l); err != nil {
+		if err := d.List(ctx, l); err != nil {
 			return false, err
 		}
 		lived = true
@@ -142,9 +142,9 @@ func (d *Resolver) once(ctx context.Context) (lived bool, err error) {
 	d.o.BeforeWatch(ctx)
 	if !watches {
 		if !lists {
-			return true, d.refresh(ctx)
+			return true, d.Refresh(ctx)
 		}
-		d.note(evAnswered, nil)
+		d.Note(Answered, nil)
 		return true, nil
 	}
 	saw, err := d.watch(ctx, w)
@@ -154,9 +154,9 @@ func (d *Resolver) once(ctx context.Context) (lived bool, err error) {
 // batchSize bounds the memory that a list takes on its way to the cache.
 const batchSize = 256
 
-// list reads every account, and forgets those that are not in a whole list.
-func (d *Resolver) list(ctx context.Context, l provider.Lister) error {
-	if err := d.disown(ctx); err != nil {
+// List reads every account, and forgets those that are not in a whole list.
+func (d *Resolver) List(ctx context.Context, l provider.Lister) error {
+	if err := d.Disown(ctx); err != nil {
 		return err
 	}
 	list := d.index.BeginList()
@@ -169,7 +169,7 @@ func (d *Resolver) list(ctx context.Context, l provider.Lister) error {
 		}
 		seen[r.Token.Account.UUID] = true
 		if batch = append(batch, r); len(batch) == batchSize {
-			_ = d.learn(ctx, news{records: batch, list: list}) // logged there; the position waits
+			_ = d.Apply(ctx, Update{Records: batch, List: list}) // logged there; the position waits
 			batch = batch[:0]
 		}
 		return nil
@@ -177,30 +177,30 @@ func (d *Resolver) list(ctx context.Context, l provider.Lister) error {
 	if err != nil {
 		return fmt.Errorf("list: %w", err)
 	}
-	n := news{records: batch, list: list, after: was, contact: &cache.Contact{
-		Position: position.Revision, History: position.History, Complete: true, At: d.clock.now(), LostAt: was.LostAt, LostWhy: was.LostWhy,
+	n := Update{Records: batch, List: list, After: was, Contact: &cache.Contact{
+		Position: position.Revision, History: position.History, Complete: true, At: d.clock.Now(), LostAt: was.LostAt, LostWhy: was.LostWhy,
 	}}
 	d.index.Moved(was.History, position.History)
 	for _, p := range d.index.All() {
 		// What came meanwhile by another way may be newer than the list.
 		if !seen[p.UUID()] && !list.Since(p) {
-			n.gone = append(n.gone, p.UUID())
+			n.Gone = append(n.Gone, p.UUID())
 		}
 	}
 	if was.Disowned {
-		d.reportLost(ctx, n.gone)
+		d.reportLost(ctx, n.Gone)
 	}
-	n.gone = append(n.gone, d.refused.only(seen)...)
-	if err := d.learn(ctx, n); err != nil || d.Unstored() {
+	n.Gone = append(n.Gone, d.refused.only(seen)...)
+	if err := d.Apply(ctx, n); err != nil || d.Unstored() {
 		// The list is whole in memory; on disk it is asked for again next time.
-		d.kept.CompareAndSwap(was, n.contact)
+		d.kept.CompareAndSwap(was, n.Contact)
 		d.restand()
 	}
-	if d.kept.Load() != n.contact {
+	if d.kept.Load() != n.Contact {
 		return errRelist // the cache was cleared meanwhile
 	}
 	d.index.EndDisown()
-	if len(n.gone) > 0 {
+	if len(n.Gone) > 0 {
 		d.askAgain()
 	}
 	// A list passes through far more memory than it leaves in use, and is rare.
@@ -247,14 +247,14 @@ func (s *stream) event(ctx context.Context, e provider.Event) error {
 		return fmt.Errorf("change stream: %w", err)
 	}
 	d := s.d
-	d.clock.contact(e.ServerTime)
+	d.clock.Contact(e.ServerTime)
 	if d.twin.Swap(e.Duplicated) != e.Duplicated && e.Duplicated {
 		d.log.ErrorContext(ctx, "ALARM: the server sees two machines under this one's name: one of them is a copy")
 	}
 	was := d.kept.Load()
 	k := *was
 	if e.Kind == provider.Reset {
-		return d.resetBy(ctx, e)
+		return d.Reset(ctx, e)
 	}
 	moved := e.Position.History != k.History
 	if moved {
@@ -264,32 +264,32 @@ func (s *stream) event(ctx context.Context, e provider.Event) error {
 	}
 	k.Position = max(k.Position, e.Position.Revision)
 	if s.caught || e.Kind == provider.CaughtUp {
-		k.At = d.clock.now()
+		k.At = d.clock.Now()
 		d.contactAt.Store(k.At.UnixNano())
 	}
-	n := news{contact: &k, after: was}
+	n := Update{Contact: &k, After: was}
 	switch e.Kind {
 	case provider.Changed:
-		n.records = []provider.Record{e.Record}
+		n.Records = []provider.Record{e.Record}
 	case provider.Gone:
-		n.gone = []uuid.UUID{e.UUID}
+		n.Gone = []uuid.UUID{e.UUID}
 	case provider.CaughtUp:
 		s.caught = true
-		_ = d.learn(ctx, n)
-		d.note(evCaughtUp, nil)
+		_ = d.Apply(ctx, n)
+		d.Note(CaughtUp, nil)
 		return nil
 	case provider.Alive:
 		if !s.caught {
 			return nil
 		}
-		d.note(evAlive, nil)
+		d.Note(Alive, nil)
 		if k.At.Sub(was.At) < keepClockEvery && !moved {
 			return nil
 		}
 	default:
 		return fmt.Errorf("%w: event of kind %d", provider.ErrOffline, e.Kind)
 	}
-	_ = d.learn(ctx, n) // logged there; a failure holds the kept position back
+	_ = d.Apply(ctx, n) // logged there; a failure holds the kept position back
 	if e.Kind == provider.Gone {
 		d.askAgain()
 	}
@@ -300,6 +300,6 @@ func (s *stream) event(ctx context.Context, e provider.Event) error {
 // theirs, now that one has gone.
 func (d *Resolver) askAgain() {
 	for _, r := range d.refused.held() {
-		go func() { _ = d.fetchName(d.base, r) }() // a no stays a refusal
+		go func() { _ = d.FetchName(d.base, r) }() // a no stays a refusal
 	}
 }

@@ -1,4 +1,4 @@
-package daemon
+package resolver
 
 import (
 	"context"
@@ -55,7 +55,7 @@ func (d *Resolver) load(ctx context.Context) error {
 	if at := k.At; !at.IsZero() {
 		d.contactAt.Store(at.UnixNano())
 	}
-	if _, watches := d.capable(); !watches && l.newest > d.contactAt.Load() {
+	if _, watches := d.Capable(); !watches && l.newest > d.contactAt.Load() {
 		d.contactAt.Store(l.newest)
 	}
 	x.Fit()
@@ -150,7 +150,7 @@ func (l *loading) refused(ctx context.Context) error {
 // than the settings say now, and what is too many, leaves the cache.
 func (l *loading) groups(ctx context.Context) error {
 	d := l.d
-	finder, ok := d.finder()
+	finder, ok := d.Finder()
 	if !ok {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package daemon
+package resolver
 
 import (
 	"context"
@@ -39,16 +39,16 @@ func (d *Resolver) View(ctx context.Context) (identity.View, error) {
 // answer while the list is complete and we have heard of the server since the
 // start, be it that it cannot be reached.
 func (d *Resolver) DirectoryStanding() identity.DirectoryStanding {
-	s := identity.DirectoryStanding{Until: d.keptUntil(d.lastContact())}
-	s.Absent = d.kept.Load().Complete && !d.Unstored() && d.link.now() != starting && d.clock.now().Before(s.Until)
+	s := identity.DirectoryStanding{Until: d.keptUntil(d.LastContact())}
+	s.Absent = d.kept.Load().Complete && !d.Unstored() && d.link.Now() != starting && d.clock.Now().Before(s.Until)
 	return s
 }
 
 // restand counts a changed standing.
 func (d *Resolver) restand() { d.index.Stand(d.DirectoryStanding) }
 
-// lastContact is when the directory was last known to be the server's.
-func (d *Resolver) lastContact() time.Time {
+// LastContact is when the directory was last known to be the server's.
+func (d *Resolver) LastContact() time.Time {
 	at := d.kept.Load().At
 	if t := time.Unix(0, d.contactAt.Load()); t.After(at) {
 		at = t
@@ -67,8 +67,8 @@ func (d *Resolver) keptUntil(checked time.Time) time.Time {
 // lapsed tells whether what was last right at that time is no longer answered
 // from memory.
 func (d *Resolver) lapsed(checked time.Time) bool {
-	if d.p.KeepNames <= 0 || (d.link.watches && d.link.now() == online) {
+	if d.p.KeepNames <= 0 || (d.link.watches && d.link.Now() == Online) {
 		return false
 	}
-	return !d.clock.now().Before(d.keptUntil(checked))
+	return !d.clock.Now().Before(d.keptUntil(checked))
 }

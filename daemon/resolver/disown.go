@@ -1,4 +1,4 @@
-package daemon
+package resolver
 
 import (
 	"context"
@@ -8,30 +8,30 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
-// disown forgets every account whose remembered token does not verify any more: the
+// Disown forgets every account whose remembered token does not verify any more: the
 // realm took back the key that signed it, so nobody knows who said it. It is done
 // before a list is read, whose tokens count only against what the realm still stands
 // by: a forged one of a high revision would outlive the truth.
-func (d *Resolver) disown(ctx context.Context) error {
-	n := news{}
+func (d *Resolver) Disown(ctx context.Context) error {
+	n := Update{}
 	err := d.o.Cache.Tokens(ctx, d.o.Realm, func(c cache.Token) error {
 		if _, err := d.o.Provider.Verify(c.Signed); err != nil {
-			n.gone = append(n.gone, c.UUID)
+			n.Gone = append(n.Gone, c.UUID)
 		}
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("forget what is not vouched for: %w", err)
 	}
-	if len(n.gone) == 0 {
+	if len(n.Gone) == 0 {
 		return nil
 	}
-	d.log.WarnContext(ctx, "the realm took back a signing key: accounts that it vouched for are forgotten and asked for anew", "accounts", len(n.gone))
-	n.after = d.kept.Load()
-	k := *n.after
+	d.log.WarnContext(ctx, "the realm took back a signing key: accounts that it vouched for are forgotten and asked for anew", "accounts", len(n.Gone))
+	n.After = d.kept.Load()
+	k := *n.After
 	k.Position, k.Complete = 0, false // what is left is not the whole list
-	n.contact = &k
-	return d.learn(ctx, n)
+	n.Contact = &k
+	return d.Apply(ctx, n)
 }
 
 // disowner is a provider whose realm took back a signing key, and whose accounts have

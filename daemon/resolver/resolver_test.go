@@ -1,4 +1,4 @@
-package daemon
+package resolver
 
 import (
 	"context"
@@ -14,18 +14,18 @@ import (
 )
 
 func TestTheLinkFollowsItsTable(t *testing.T) {
-	events := []linkEvent{evAnswered, evCaughtUp, evAlive, evFailed, evBroken}
+	events := []Event{Answered, CaughtUp, Alive, Failed, Broken}
 	for _, row := range []struct {
-		from    linkState
+		from    State
 		watches bool
-		to      [5]linkState
+		to      [5]State
 	}{
-		{starting, true, [5]linkState{starting, online, online, offline, offline}},
-		{online, true, [5]linkState{online, online, online, offline, offline}},
-		{offline, true, [5]linkState{offline, online, online, offline, offline}},
-		{starting, false, [5]linkState{online, online, online, offline, offline}},
-		{online, false, [5]linkState{online, online, online, offline, offline}},
-		{offline, false, [5]linkState{online, online, online, offline, offline}},
+		{starting, true, [5]State{starting, Online, Online, Offline, Offline}},
+		{Online, true, [5]State{Online, Online, Online, Offline, Offline}},
+		{Offline, true, [5]State{Offline, Online, Online, Offline, Offline}},
+		{starting, false, [5]State{Online, Online, Online, Offline, Offline}},
+		{Online, false, [5]State{Online, Online, Online, Offline, Offline}},
+		{Offline, false, [5]State{Online, Online, Online, Offline, Offline}},
 	} {
 		for i, e := range events {
 			if got := row.from.next(e, row.watches); got != row.to[i] {
@@ -73,7 +73,7 @@ func FuzzFirstFree(f *testing.F) {
 func TestSomebodyNewIsNotUnknownForAListThatWasWhole(t *testing.T) {
 	d := &Resolver{clock: newClock(nil, time.Now, func() time.Duration { return time.Hour }), link: newLink(true, time.Now(), time.Now)}
 	d.kept.Store(&cache.Contact{Complete: true})
-	d.link.note(evBroken, nil)
+	d.link.note(Broken, nil)
 	for why, want := range map[error]error{errUnsettled: identity.ErrUnavailable, errHistory: identity.ErrNotFound} {
 		_, err := d.find(context.Background(), func() *directory.Entry { return nil }, func(context.Context) error { return why }, true)
 		if !errors.Is(err, want) {

@@ -1,4 +1,4 @@
-package daemon
+package resolver
 
 import (
 	"errors"
@@ -9,50 +9,50 @@ import (
 	"github.com/sallyport-auth/sallyport/report"
 )
 
-// linkState says how we stand with the server. The table is in the package doc.
-type linkState uint8
+// State says how we stand with the server. The table is in the package doc.
+type State uint8
 
 const (
-	starting linkState = iota
-	online
-	offline
+	starting State = iota
+	Online
+	Offline
 )
 
 // String is the word in status.
-func (s linkState) String() string { return [...]string{"starting", "online", "offline"}[s] }
+func (s State) String() string { return [...]string{"starting", "online", "offline"}[s] }
 
-// linkEvent is what may move it.
-type linkEvent uint8
+// Event is what may move it.
+type Event uint8
 
 const (
-	evAnswered linkEvent = iota // a call was answered
-	evCaughtUp                  // the change stream has sent all that we missed
-	evAlive                     // a stream that had caught up is still there
-	evFailed                    // a call got no answer that counts
-	evBroken                    // the change stream ended
+	Answered Event = iota // a call was answered
+	CaughtUp              // the change stream has sent all that we missed
+	Alive                 // a stream that had caught up is still there
+	Failed                // a call got no answer that counts
+	Broken                // the change stream ended
 )
 
 // next is the state table. Watches says whether the provider has a change stream.
-func (s linkState) next(e linkEvent, watches bool) linkState {
+func (s State) next(e Event, watches bool) State {
 	switch {
-	case e == evFailed || e == evBroken:
-		return offline
-	case e == evCaughtUp || e == evAlive:
-		return online
-	case e == evAnswered && !watches:
-		return online
+	case e == Failed || e == Broken:
+		return Offline
+	case e == CaughtUp || e == Alive:
+		return Online
+	case e == Answered && !watches:
+		return Online
 	default:
 		return s
 	}
 }
 
-// link is the connection's state and its history for status.
-type link struct {
+// Link is the connection's state and its history for status.
+type Link struct {
 	watches bool
 	wall    func() time.Time
 
 	mu        sync.Mutex
-	state     linkState
+	state     State
 	since     time.Time
 	lastErr   string
 	alarm     string // and what to do about it
@@ -65,12 +65,12 @@ type link struct {
 	failedAt time.Time // on the monotonic clock: when a call last failed
 }
 
-func newLink(watches bool, since time.Time, wall func() time.Time) *link {
-	return &link{watches: watches, since: since, wall: wall}
+func newLink(watches bool, since time.Time, wall func() time.Time) *Link {
+	return &Link{watches: watches, since: since, wall: wall}
 }
 
 // note applies an event. It returns the states before and after.
-func (l *link) note(e linkEvent, err error) (before, after linkState) {
+func (l *Link) note(e Event, err error) (before, after State) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	before = l.state
@@ -79,8 +79,8 @@ func (l *link) note(e linkEvent, err error) (before, after linkState) {
 		l.since = l.wall()
 	}
 	switch e {
-	case evFailed, evBroken:
-		if e == evFailed { // a stream that ends is normal when a server starts anew
+	case Failed, Broken:
+		if e == Failed { // a stream that ends is normal when a server starts anew
 			l.failedAt = time.Now()
 		}
 		if err != nil {
@@ -101,33 +101,35 @@ func (l *link) note(e linkEvent, err error) (before, after linkState) {
 }
 
 // Watches tells whether the provider has a change stream.
-func (l *link) Watches() bool { return l.watches }
+func (l *Link) Watches() bool { return l.watches }
 
-// justFailed: a call failed so recently that the next would only cost time.
-func (l *link) justFailed() bool {
+// JustFailed tells whether a call failed so recently that the next would only cost time.
+func (l *Link) JustFailed() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return !l.failedAt.IsZero() && time.Since(l.failedAt) < 2*time.Second
 }
 
-func (l *link) now() linkState {
+// Now is the present state.
+func (l *Link) Now() State {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.state
 }
 
-// linkView is a copy for status.
-type linkView struct {
-	state                           linkState
-	since                           time.Time
-	lastErr, alarm, mend, refusedBy string
-	cause                           report.Finding
+// LinkView is a copy for status.
+type LinkView struct {
+	State                           State
+	Since                           time.Time
+	LastErr, Alarm, Mend, RefusedBy string
+	Cause                           report.Finding
 }
 
-func (l *link) view() linkView {
+// View is a copy of all of it.
+func (l *Link) View() LinkView {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return linkView{l.state, l.since, l.lastErr, l.alarm, l.mend, l.refusedBy, l.cause}
+	return LinkView{l.state, l.since, l.lastErr, l.alarm, l.mend, l.refusedBy, l.cause}
 }
 
 // alarmed is what a person is told of a server that could not prove who it is: the

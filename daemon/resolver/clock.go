@@ -1,4 +1,4 @@
-package daemon
+package resolver
 
 import (
 	"context"
@@ -11,9 +11,9 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
-// clock tells a time that does not go backwards unless the server says so. See
+// Clock tells a time that does not go backwards unless the server says so. See
 // "Time" in the package doc.
-type clock struct {
+type Clock struct {
 	cache   *cache.Cache
 	wall    func() time.Time
 	elapsed func() time.Duration // CLOCK_BOOTTIME
@@ -24,14 +24,14 @@ type clock struct {
 	ahead time.Duration // how far the wall clock was ahead of the server
 }
 
-func newClock(c *cache.Cache, wall func() time.Time, boottime func() time.Duration) *clock {
-	return &clock{cache: c, wall: wall, elapsed: boottime}
+func newClock(c *cache.Cache, wall func() time.Time, boottime func() time.Duration) *Clock {
+	return &Clock{cache: c, wall: wall, elapsed: boottime}
 }
 
 // load takes up where the last run stopped. After a restart of the machine its
 // boot time is what surely went by; within one boot it is the difference. Both
 // are never more than the truth.
-func (c *clock) load(ctx context.Context) error {
+func (c *Clock) load(ctx context.Context) error {
 	k, err := c.cache.Clock(ctx)
 	if errors.Is(err, identity.ErrNotFound) {
 		return nil
@@ -48,15 +48,15 @@ func (c *clock) load(ctx context.Context) error {
 	return nil
 }
 
-// now is the trusted time: the later of the wall clock and the high-water mark
+// Now is the trusted time: the later of the wall clock and the high-water mark
 // moved on by the time that went by since.
-func (c *clock) now() time.Time {
+func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.advance()
 }
 
-func (c *clock) advance() time.Time {
+func (c *Clock) advance() time.Time {
 	now, boot := c.wall().Add(-c.ahead).Round(0), c.elapsed()
 	if gone := max(boot-c.boot, 0); !c.high.IsZero() && c.high.Add(gone).After(now) {
 		now = c.high.Add(gone)
@@ -65,18 +65,18 @@ func (c *clock) advance() time.Time {
 	return now
 }
 
-// boottime is CLOCK_BOOTTIME: time asleep counts.
-func (c *clock) boottime() time.Duration { return c.elapsed() }
+// Boottime is CLOCK_BOOTTIME: time asleep counts.
+func (c *Clock) Boottime() time.Duration { return c.elapsed() }
 
-// behind tells by how much the wall clock says less than what is known for sure.
-func (c *clock) behind() time.Duration {
+// Behind tells by how much the wall clock says less than what is known for sure.
+func (c *Clock) Behind() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return max(c.advance().Sub(c.wall().Add(-c.ahead)), 0)
 }
 
-// contact sets the clock by the server's: the only way back.
-func (c *clock) contact(server time.Time) {
+// Contact sets the clock by the server's: the only way back.
+func (c *Clock) Contact(server time.Time) {
 	if server.IsZero() {
 		return
 	}
@@ -86,8 +86,8 @@ func (c *clock) contact(server time.Time) {
 	c.ahead = max(c.wall().Sub(server), 0)
 }
 
-// keep stores the high-water mark.
-func (c *clock) keep(ctx context.Context) error {
+// Keep stores the high-water mark.
+func (c *Clock) Keep(ctx context.Context) error {
 	c.mu.Lock()
 	c.advance()
 	k := cache.Clock{HighWater: c.high, Boot: c.boot}
