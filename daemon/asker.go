@@ -22,7 +22,7 @@ func (s *login) mayAsk() ruling {
 }
 
 // trusts tells whether the peer may ask about others here.
-func (d *Daemon) trusts(l *identity.Login) bool {
+func (d *Gate) trusts(l *identity.Login) bool {
 	p := d.p.Services[l.Service]
 	if l.Operation != identity.OpAuthenticate && l.Operation != identity.OpAccount || l.Peer.UID == 0 || p.StepUp || len(p.TrustedUsers) == 0 {
 		return false

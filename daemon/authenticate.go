@@ -208,7 +208,7 @@ const asking = 16
 
 // queued is bounded for a step of an authentication, when its turn has come. Who
 // waited while the server went away is spared the wait for it.
-func queued[T any](ctx context.Context, d *Daemon, call func(context.Context) (T, error)) (T, error) {
+func queued[T any](ctx context.Context, d *Gate, call func(context.Context) (T, error)) (T, error) {
 	var none T
 	select {
 	case d.asking <- struct{}{}:

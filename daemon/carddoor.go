@@ -107,7 +107,7 @@ func (s *login) findCard(ctx context.Context) bool {
 }
 
 // fits finds whose card was seen, and judges its dates by the trusted clock.
-func (d *Daemon) fits(t *identity.IDToken, seen identity.CardSeen) (identity.Factor, error) {
+func (d *Gate) fits(t *identity.IDToken, seen identity.CardSeen) (identity.Factor, error) {
 	at := slices.IndexFunc(t.Factors, func(f identity.Factor) bool {
 		return f.Kind == identity.PIV && bytes.Equal(identity.CardFingerprint(f.Certificate), seen.Fingerprint)
 	})
@@ -236,7 +236,7 @@ func limited[T any](ctx context.Context, limit time.Duration, call func(context.
 }
 
 // ownNonce is for a challenge that this machine checks itself.
-func (d *Daemon) ownNonce() identity.Nonce {
+func (d *Gate) ownNonce() identity.Nonce {
 	n := identity.Nonce{Time: d.Clock().Now().Unix()}
 	_, _ = rand.Read(n.Value[:]) // never fails, see crypto/rand
 	return n

@@ -38,7 +38,7 @@ func (p *cardProof) due(now time.Time) bool {
 }
 
 // noteProof keeps what an answer of the cards says about the proof.
-func (d *Daemon) noteProof(err error) {
+func (d *Gate) noteProof(err error) {
 	var e *identity.CardError
 	switch {
 	case err == nil:
@@ -50,7 +50,7 @@ func (d *Daemon) noteProof(err error) {
 }
 
 // proveCards is done before anybody is asked for a PIN.
-func (d *Daemon) proveCards(ctx context.Context) (string, error) {
+func (d *Gate) proveCards(ctx context.Context) (string, error) {
 	g, guarded := d.o.Cards.(CardGuard)
 	if !guarded {
 		return "", nil
@@ -62,7 +62,7 @@ func (d *Daemon) proveCards(ctx context.Context) (string, error) {
 
 // cardFindings say why no PIN is asked for on this machine, where the two do not
 // prove themselves to each other. Without the server the last word stands.
-func (d *Daemon) cardFindings(ctx context.Context) []report.Finding {
+func (d *Gate) cardFindings(ctx context.Context) []report.Finding {
 	if _, guarded := d.o.Cards.(CardGuard); !guarded {
 		return nil
 	}

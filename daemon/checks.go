@@ -52,7 +52,7 @@ func (r ruling) text() string {
 // check is one row of the decision.
 type check struct {
 	name string
-	rule func(*Daemon, context.Context, *question) ruling
+	rule func(*Gate, context.Context, *question) ruling
 }
 
 // The decision, in order. Decide and explain run the same rows.
@@ -68,7 +68,7 @@ var (
 func accountChecks() []check { return slices.Concat(doorChecks, freshChecks, rightChecks) }
 
 // ask runs checks until one refuses, and returns its ruling, or the last.
-func (d *Daemon) ask(ctx context.Context, checks []check, q *question, note func(check, ruling)) ruling {
+func (d *Gate) ask(ctx context.Context, checks []check, q *question, note func(check, ruling)) ruling {
 	var r ruling
 	for _, c := range checks {
 		r = c.rule(d, ctx, q)
@@ -82,7 +82,7 @@ func (d *Daemon) ask(ctx context.Context, checks []check, q *question, note func
 	return r
 }
 
-func checkName(d *Daemon, _ context.Context, q *question) ruling {
+func checkName(d *Gate, _ context.Context, q *question) ruling {
 	name, err := d.Canonical(q.typed)
 	if err != nil {
 		// A name that can never be ours may well be a local one.
@@ -94,7 +94,7 @@ func checkName(d *Daemon, _ context.Context, q *question) ruling {
 	return fine(fmt.Sprintf("stands for %s", name))
 }
 
-func checkLocal(d *Daemon, _ context.Context, q *question) ruling {
+func checkLocal(d *Gate, _ context.Context, q *question) ruling {
 	name, _ := d.Canonical(q.typed) // "" is nobody's
 	local, err := d.Files().AccountNamed(q.typed, string(name))
 	if err != nil {
@@ -109,7 +109,7 @@ func checkLocal(d *Daemon, _ context.Context, q *question) ruling {
 	return fine("no local account has this name")
 }
 
-func checkKnown(d *Daemon, ctx context.Context, q *question) ruling {
+func checkKnown(d *Gate, ctx context.Context, q *question) ruling {
 	name, err := d.Canonical(q.typed)
 	if err != nil {
 		return ruling{code: identity.UnknownUser}
@@ -173,7 +173,7 @@ func refusedMend(why string) string {
 }
 
 // checkFresh makes sure that what the right checks will judge is new enough.
-func checkFresh(d *Daemon, ctx context.Context, q *question) ruling {
+func checkFresh(d *Gate, ctx context.Context, q *question) ruling {
 	if d.Link().Now() == resolver.Online && d.Link().Watches() {
 		return fine("connected; changes arrive as they happen")
 	}
@@ -205,7 +205,7 @@ func checkFresh(d *Daemon, ctx context.Context, q *question) ruling {
 // in lookups, but the host's own rules (Match User in sshd_config, pam_listfile,
 // limits.conf) compare what was typed, and PAM_USER is never rewritten: "ADA" would be
 // free of what stands there for "ada".
-func checkSpelling(_ *Daemon, _ context.Context, q *question) ruling {
+func checkSpelling(_ *Gate, _ context.Context, q *question) ruling {
 	name := string(q.e.Account().Name)
 	if q.typed != name {
 		return ruling{
@@ -221,7 +221,7 @@ const (
 	disownedMend = "Try again when the server can be reached."
 )
 
-func checkAccepted(d *Daemon, _ context.Context, q *question) ruling {
+func checkAccepted(d *Gate, _ context.Context, q *question) ruling {
 	if d.Directory().IsDisowned(q.e) {
 		return ruling{code: identity.NotPermitted, tell: true, detail: disownedWhy, mend: disownedMend}
 	}
@@ -235,7 +235,7 @@ func checkAccepted(d *Daemon, _ context.Context, q *question) ruling {
 	return fine("the account keeps this machine's rules")
 }
 
-func checkStanding(d *Daemon, _ context.Context, q *question) ruling {
+func checkStanding(d *Gate, _ context.Context, q *question) ruling {
 	ask := "Ask your administrator."
 	name := []string{"NAME", string(q.e.Account().Name)}
 	switch q.e.StandingAt(d.Clock().Now()) {
@@ -264,7 +264,7 @@ func day(unix int64) string { return time.Unix(unix, 0).Format("2 January 2006 1
 
 // checkAllowed matches groups by uuid. A group that demands more than this
 // authentication proved does not count.
-func checkAllowed(d *Daemon, _ context.Context, q *question) ruling {
+func checkAllowed(d *Gate, _ context.Context, q *question) ruling {
 	g := d.goalOf(q.e, Service{})
 	switch {
 	case g.free:
@@ -291,7 +291,7 @@ func checkAllowed(d *Daemon, _ context.Context, q *question) ruling {
 
 // allowedNames are the groups that may log in here: their names where this machine knows
 // them, and else what the configuration has.
-func (d *Daemon) allowedNames() []string {
+func (d *Gate) allowedNames() []string {
 	var names []string
 	for _, id := range d.p.AllowGroups {
 		name := id.String()
@@ -314,7 +314,7 @@ type age struct {
 }
 
 // ageOf judges by the trusted clock.
-func (d *Daemon) ageOf(e *directory.Entry) age {
+func (d *Gate) ageOf(e *directory.Entry) age {
 	a := age{checked: d.CheckedAt(e), limit: min(time.Duration(e.OfflineFor())*time.Second, d.p.OfflineMax)}
 	a.old = max(d.Clock().Now().Sub(a.checked), 0)
 	a.disowned = d.Directory().IsDisowned(e)

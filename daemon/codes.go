@@ -14,7 +14,6 @@ import (
 	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
-	"github.com/sallyport-auth/sallyport/report"
 	"github.com/sallyport-auth/sallyport/seal"
 )
 
@@ -23,7 +22,7 @@ import (
 const clockTrouble = identity.TOTPPeriod * time.Second / 2
 
 // mayCode tells whether the account's one-time code could be checked here.
-func (d *Daemon) mayCode(ctx context.Context, e *directory.Entry) ruling {
+func (d *Gate) mayCode(ctx context.Context, e *directory.Entry) ruling {
 	epoch, _ := e.Epoch(identity.TOTP)
 	s, err := d.o.Cache.Sealed(ctx, e.Account().UUID, identity.TOTP)
 	switch {
@@ -161,7 +160,7 @@ func (s *login) codeStep(ctx context.Context) (int64, ruling) {
 // usedStep is the newest time step that was used here, and the epoch of its secret: the
 // account may have a new one that this machine has not heard of. It is 0 when it cannot
 // be told: the server has its own memory.
-func (d *Daemon) usedStep(ctx context.Context, e *directory.Entry) (step int64, epoch uint64) {
+func (d *Gate) usedStep(ctx context.Context, e *directory.Entry) (step int64, epoch uint64) {
 	epoch, held := e.Epoch(identity.TOTP)
 	if !held {
 		return 0, 0
@@ -178,7 +177,7 @@ func (d *Daemon) usedStep(ctx context.Context, e *directory.Entry) (step int64, 
 // says anything of that. It undoes no login: what goes wrong is logged, and then the
 // account cannot log in offline. What was sealed to another key is of no use here, and
 // says that somebody else has told the server so in this machine's name.
-func (d *Daemon) keepSealed(ctx context.Context, e *directory.Entry, proved []identity.FactorKind, list []provider.SealedFactor) {
+func (d *Gate) keepSealed(ctx context.Context, e *directory.Entry, proved []identity.FactorKind, list []provider.SealedFactor) {
 	if !slices.Contains(proved, identity.TOTP) {
 		return
 	}
@@ -195,7 +194,7 @@ func (d *Daemon) keepSealed(ctx context.Context, e *directory.Entry, proved []id
 }
 
 // storeSealed does it, by what the directory says now.
-func (d *Daemon) storeSealed(ctx context.Context, e *directory.Entry, list []provider.SealedFactor, key [sha256.Size]byte, foreign bool) {
+func (d *Gate) storeSealed(ctx context.Context, e *directory.Entry, list []provider.SealedFactor, key [sha256.Size]byte, foreign bool) {
 	var err error
 	now := d.Directory().WithUUID(e.Account().UUID)
 	if now == nil {
@@ -231,7 +230,7 @@ type sealKey struct {
 
 // sealed notes whether the server's last secret was sealed to another key, and tells it
 // the right one again.
-func (k *sealKey) sealed(d *Daemon, foreign bool) {
+func (k *sealKey) sealed(d *Gate, foreign bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.foreign = foreign
@@ -249,34 +248,13 @@ func (k *sealKey) isForeign() bool {
 	return k.foreign
 }
 
-// identityFindings say that another machine has, or may have, this one's identity.
-func (d *Daemon) identityFindings() []report.Finding {
-	const mend = "Find the copy. On the server \"sallyport-server machine rejoin NAME\" gives a code; join this machine with it, and from then on " +
-		"the copy is shut out. The copy joins under a name of its own."
-	var list []report.Finding
-	if d.Duplicated() {
-		list = append(list, report.Finding{
-			Check: "identity", Severity: report.Problem, Mend: mend,
-			Detail: "Two machines are online under this one's name: one of them is a copy of the other, or somebody has this machine's key.",
-		})
-	}
-	if d.sealKey.isForeign() {
-		list = append(list, report.Finding{
-			Check: "identity", Severity: report.Problem, Mend: mend,
-			Detail: "The server has sealed a one-time code for this machine to another key than this machine's, so it was not kept. " +
-				"Somebody else has told the server a key in this machine's name, for example a copy of its disk.",
-		})
-	}
-	return list
-}
-
 func (k *sealKey) problem() string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.why
 }
 
-func (d *Daemon) givesCodes() bool {
+func (d *Gate) givesCodes() bool {
 	_, can := d.o.Provider.(provider.KeyRegistrar)
 	return can
 }
@@ -284,7 +262,7 @@ func (d *Daemon) givesCodes() bool {
 // registerKey tells the server once in the life of the daemon what to seal to. It
 // is called between the list and the change stream, by one goroutine: who is online
 // has registered.
-func (d *Daemon) registerKey(ctx context.Context) {
+func (d *Gate) registerKey(ctx context.Context) {
 	r, can := d.o.Provider.(provider.KeyRegistrar)
 	d.sealKey.mu.Lock()
 	known := d.sealKey.known

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/sallyport-auth/sallyport/cache"
@@ -156,5 +157,14 @@ func TestExplainSaysWhatDecideDoes(t *testing.T) {
 				t.Fatalf("last step %+v", last)
 			}
 		})
+	}
+}
+
+func TestStatusSaysSinceWhenTheDaemonRuns(t *testing.T) {
+	h := newHouse(t)
+	begun := h.clk.now()
+	h.clk.pass(time.Hour)
+	if at := h.status().Started; at.IsZero() || at.Sub(begun).Abs() > time.Minute {
+		t.Errorf("since %s, want %s", at, begun)
 	}
 }

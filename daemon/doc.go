@@ -1,11 +1,12 @@
 // Package daemon decides who may log in here, and joins the rooms behind that: package
 // resolver finds the accounts of a realm, and package directory is what is known of them.
-// [Realms] joins several realms. Transports ask it; it imports no transport and knows no
+// A [Gate] decides; a [Daemon] is one with its resolver; [Realms] joins several of them.
+// Transports ask it; it imports no transport and knows no
 // server.
 //
 // # How a decision is taken
 //
-// [Daemon.Decide] runs a table of checks in order, and the first that refuses
+// [Gate.Decide] runs a table of checks in order, and the first that refuses
 // decides. The account phase, KeysFor and explain run the whole table:
 //
 //	check     asks                                          refusal

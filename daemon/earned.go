@@ -183,7 +183,7 @@ func (s *login) earned() []uint32 {
 
 // mustEarn lists the account's groups that a session must earn, and that are served
 // here at all: one that this machine has itself, or refuses, is nobody's.
-func (d *Daemon) mustEarn(e *directory.Entry) []identity.Group {
+func (d *Gate) mustEarn(e *directory.Entry) []identity.Group {
 	l, err := d.Files().Now()
 	if err != nil {
 		return nil

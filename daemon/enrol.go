@@ -123,7 +123,7 @@ func (c *silent) Tell(_ context.Context, _ identity.Style, text string) error {
 }
 
 // handleEnrol answers the verbs of enrolling.
-func (d *Daemon) handleEnrol(ctx context.Context, peer identity.Peer, verb string, args []byte, emit func(any) error) error {
+func (d *Gate) handleEnrol(ctx context.Context, peer identity.Peer, verb string, args []byte, emit func(any) error) error {
 	defer clear(args) // they hold secrets
 	switch verb {
 	case report.VerbEnrolConfirm:
@@ -170,7 +170,7 @@ func (d *Daemon) handleEnrol(ctx context.Context, peer identity.Peer, verb strin
 	return d.enrolBegin(ctx, peer, a, w, emit)
 }
 
-func (d *Daemon) enrolBegin(ctx context.Context, peer identity.Peer, a report.EnrolArgs, w wish, emit func(any) error) error {
+func (d *Gate) enrolBegin(ctx context.Context, peer identity.Peer, a report.EnrolArgs, w wish, emit func(any) error) error {
 	e := d.Directory().WithUID(peer.UID)
 	if e == nil {
 		return fmt.Errorf("%w: uid %d is no account of the realm", report.ErrForbidden, peer.UID)
@@ -218,7 +218,7 @@ func (d *Daemon) enrolBegin(ctx context.Context, peer identity.Peer, a report.En
 }
 
 // altered is the end of what needs no confirmation.
-func (d *Daemon) altered(ctx context.Context, e *enrolment, r provider.Reply, emit func(any) error) error {
+func (d *Gate) altered(ctx context.Context, e *enrolment, r provider.Reply, emit func(any) error) error {
 	if err := d.takeOver(ctx, e, r); err != nil {
 		return err
 	}
@@ -315,7 +315,7 @@ func (s *login) given(ctx context.Context, r provider.Reply, used []identity.Fac
 	}
 }
 
-func (d *Daemon) enrolConfirm(ctx context.Context, peer identity.Peer, args []byte, emit func(any) error) error {
+func (d *Gate) enrolConfirm(ctx context.Context, peer identity.Peer, args []byte, emit func(any) error) error {
 	var a report.ConfirmArgs
 	if err := decode(args, &a); err != nil {
 		return err
@@ -362,7 +362,7 @@ func (l *enrolments) again(handle string, e *enrolment, now time.Time) bool {
 }
 
 // enrolled is the end of what was confirmed.
-func (d *Daemon) enrolled(ctx context.Context, e *enrolment, r provider.Reply, emit func(any) error) error {
+func (d *Gate) enrolled(ctx context.Context, e *enrolment, r provider.Reply, emit func(any) error) error {
 	if err := d.takeOver(ctx, e, r); err != nil {
 		return err
 	}
@@ -370,7 +370,7 @@ func (d *Daemon) enrolled(ctx context.Context, e *enrolment, r provider.Reply, e
 }
 
 // takeOver learns what the server says now, after the checks of any yes.
-func (d *Daemon) takeOver(ctx context.Context, e *enrolment, r provider.Reply) error {
+func (d *Gate) takeOver(ctx context.Context, e *enrolment, r provider.Reply) error {
 	s := e.login
 	if s.q.e = d.Directory().WithUUID(s.q.e.Account().UUID); s.q.e == nil {
 		return identity.ErrNotFound

@@ -35,7 +35,7 @@ const (
 const notAtReader = "A card is used only where its owner sits: in a session on this machine's own screen or console. Run this there."
 
 // mayEnrolCard tells whether the person who asks sits at the reader.
-func (d *Daemon) mayEnrolCard(peer identity.Peer, session string) bool {
+func (d *Gate) mayEnrolCard(peer identity.Peer, session string) bool {
 	e := d.Directory().WithUID(peer.UID)
 	if e == nil {
 		return true // refused later, with its own reason
@@ -46,9 +46,9 @@ func (d *Daemon) mayEnrolCard(peer identity.Peer, session string) bool {
 
 // othersCards tells of a certificate whether it is, or was, enrolled for another account
 // of any realm that this machine asks.
-func (d *Daemon) othersCards(ctx context.Context, mine *directory.Entry) (func(fingerprint []byte) bool, error) {
+func (d *Gate) othersCards(ctx context.Context, mine *directory.Entry) (func(fingerprint []byte) bool, error) {
 	taken := map[string]bool{}
-	for _, r := range d.realms() {
+	for _, r := range d.allRealms() {
 		for _, p := range r.Directory().All() {
 			e := p.Entry()
 			if _, has := e.Epoch(identity.PIV); !has || e.Account().UUID == mine.Account().UUID {
@@ -71,16 +71,8 @@ func (d *Daemon) othersCards(ctx context.Context, mine *directory.Entry) (func(f
 	return func(f []byte) bool { return taken[string(f)] }, nil
 }
 
-// realms are those that this machine asks, or this one alone.
-func (d *Daemon) realms() []*Daemon {
-	if d.o.Realms == nil {
-		return []*Daemon{d}
-	}
-	return d.o.Realms.list()
-}
-
 // enrolCard makes the card ready.
-func (d *Daemon) enrolCard(ctx context.Context, peer identity.Peer, args []byte, emit func(any) error) error {
+func (d *Gate) enrolCard(ctx context.Context, peer identity.Peer, args []byte, emit func(any) error) error {
 	var a report.CardArgs
 	if err := decode(args, &a); err != nil {
 		return err
@@ -119,7 +111,7 @@ func (d *Daemon) enrolCard(ctx context.Context, peer identity.Peer, args []byte,
 }
 
 // enrolmentOf takes the enrolment of a card out of its wait.
-func (d *Daemon) enrolmentOf(peer identity.Peer, handle string) (*enrolment, error) {
+func (d *Gate) enrolmentOf(peer identity.Peer, handle string) (*enrolment, error) {
 	e, ok := d.enrolling.take(handle, peer.UID, d.o.Now())
 	switch {
 	case !ok:
@@ -131,7 +123,7 @@ func (d *Daemon) enrolmentOf(peer identity.Peer, handle string) (*enrolment, err
 	}
 }
 
-func (d *Daemon) orderOf(e *enrolment, a report.CardArgs) (identity.CardOrder, error) {
+func (d *Gate) orderOf(e *enrolment, a report.CardArgs) (identity.CardOrder, error) {
 	account := e.login.q.e.Account()
 	days := cmp.Or(a.ValidDays, certificateDays)
 	label := cmp.Or(a.Label, string(account.Name.Short())+"@"+d.o.Realm)
@@ -189,7 +181,7 @@ func cardFaultOf(err error) string {
 }
 
 // enrolCardDone lets the card sign, and the server judge it.
-func (d *Daemon) enrolCardDone(ctx context.Context, peer identity.Peer, args []byte, emit func(any) error) error {
+func (d *Gate) enrolCardDone(ctx context.Context, peer identity.Peer, args []byte, emit func(any) error) error {
 	var a report.ConfirmArgs
 	if err := decode(args, &a); err != nil {
 		return err
@@ -257,7 +249,7 @@ func (s *login) challenge(nonce identity.Nonce) identity.CardChallenge {
 }
 
 // handleCards shows what is in the readers, and what of it is the asker's.
-func (d *Daemon) handleCards(ctx context.Context, peer identity.Peer, emit func(any) error) error {
+func (d *Gate) handleCards(ctx context.Context, peer identity.Peer, emit func(any) error) error {
 	e := d.Directory().WithUID(peer.UID)
 	if e == nil && peer.UID != 0 {
 		return fmt.Errorf("%w: uid %d is no account of the realm", report.ErrForbidden, peer.UID)
@@ -335,7 +327,7 @@ func keyWords(c *x509.Certificate) string {
 }
 
 // cardStatus looks at the readers and opens no card: someone may be using it.
-func (d *Daemon) cardStatus(ctx context.Context) *report.CardService {
+func (d *Gate) cardStatus(ctx context.Context) *report.CardService {
 	if d.enroller() == nil {
 		return nil
 	}

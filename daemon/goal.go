@@ -25,7 +25,7 @@ type goal struct {
 	missing []uuid.UUID
 }
 
-func (d *Daemon) goalOf(e *directory.Entry, p Service) goal {
+func (d *Gate) goalOf(e *directory.Entry, p Service) goal {
 	g := goal{held: identity.Kinds(e.Factors()), table: e.Points(), free: d.p.AllowAll}
 	g.all = append(g.all, identity.Demand{Kinds: p.Factors, Points: p.Points})
 	groups := d.Directory().GroupsOf(e)

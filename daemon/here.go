@@ -24,7 +24,7 @@ const connect = "Connect to the network and try again."
 // with what. Explain shows the same answer. Who may not is refused, not passed on
 // as unavailable: no other module of the stack could know better, and the next
 // would only ask for the password again.
-func (d *Daemon) mayOffline(ctx context.Context, e *directory.Entry) (here, ruling) {
+func (d *Gate) mayOffline(ctx context.Context, e *directory.Entry) (here, ruling) {
 	refuse := func(detail, mend string) (here, ruling) {
 		return here{}, ruling{code: identity.NotPermitted, tell: true, detail: detail, mend: mend}
 	}
@@ -51,7 +51,7 @@ func (h here) why(otherwise string) ruling {
 }
 
 // checkable goes through the account's factors. Backup codes are the server's alone.
-func (d *Daemon) checkable(ctx context.Context, e *directory.Entry) here {
+func (d *Gate) checkable(ctx context.Context, e *directory.Entry) here {
 	var h here
 	note := func(k identity.FactorKind, r ruling) {
 		if r.code == identity.Granted {
@@ -75,7 +75,7 @@ func (d *Daemon) checkable(ctx context.Context, e *directory.Entry) here {
 }
 
 // mayPassword finds what the password is checked against.
-func (d *Daemon) mayPassword(ctx context.Context, e *directory.Entry) (cache.Verifier, ruling) {
+func (d *Gate) mayPassword(ctx context.Context, e *directory.Entry) (cache.Verifier, ruling) {
 	epoch, _ := e.Epoch(identity.Password)
 	v, err := d.o.Cache.Verifier(ctx, e.Account().UUID, identity.Password)
 	switch {
@@ -100,7 +100,7 @@ func (d *Daemon) mayPassword(ctx context.Context, e *directory.Entry) (cache.Ver
 	return v, fine("")
 }
 
-func (d *Daemon) mayCard() ruling {
+func (d *Gate) mayCard() ruling {
 	if d.o.Cards == nil {
 		return ruling{
 			code: identity.NotPermitted, tell: true, detail: "Offline, and this machine has no card service.", mend: connect,
@@ -150,7 +150,7 @@ func (s *login) judge(ctx context.Context) ruling {
 
 // locks takes out what failures have locked for that origin; what that leaves decides whether
 // anyone may go on. A count that cannot be read locks all.
-func (d *Daemon) locks(ctx context.Context, h *here, e *directory.Entry, from identity.Origin) ruling {
+func (d *Gate) locks(ctx context.Context, h *here, e *directory.Entry, from identity.Origin) ruling {
 	now := d.Clock().Now()
 	for _, k := range []identity.FactorKind{identity.Password, identity.TOTP, identity.PIV} {
 		list, err := d.brakesFor(ctx, e.Account().UUID, countedAs(k), from)

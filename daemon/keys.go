@@ -13,7 +13,7 @@ import (
 // from the token as it was signed, which is verified again. Any peer may ask: it
 // learns public halves, and sshd asks as a user without rights. A local name is
 // identity.ErrNotFound.
-func (d *Daemon) KeysFor(ctx context.Context, _ identity.Peer, name string) ([]identity.SSHKey, error) {
+func (d *Gate) KeysFor(ctx context.Context, _ identity.Peer, name string) ([]identity.SSHKey, error) {
 	q := question{typed: name}
 	switch r := d.ask(ctx, accountChecks(), &q, nil); r.code {
 	case identity.Granted:

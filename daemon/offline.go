@@ -17,7 +17,7 @@ import (
 // hashed gives the place back, and with the last one the memory: what a hash has
 // filled is garbage many times the size of all that the daemon keeps, and the
 // runtime would hold it for minutes.
-func (d *Daemon) hashed(kib uint32) {
+func (d *Gate) hashed(kib uint32) {
 	<-d.hashing
 	if kib >= 1<<10 && len(d.hashing) == 0 {
 		go debug.FreeOSMemory()
@@ -41,7 +41,7 @@ const (
 // succeeded clears the failures and makes the offline verifier, unless there is
 // one of this very password. Neither can undo a login: what goes wrong is logged.
 // It may still be at work when it returns, with a copy of the password.
-func (d *Daemon) succeeded(ctx context.Context, e *directory.Entry, from identity.Origin, password identity.Secret) {
+func (d *Gate) succeeded(ctx context.Context, e *directory.Entry, from identity.Origin, password identity.Secret) {
 	select {
 	case d.making <- struct{}{}:
 	default:
@@ -57,7 +57,7 @@ func (d *Daemon) succeeded(ctx context.Context, e *directory.Entry, from identit
 // withPassword does work that hashes a password, with a copy that is wiped after it,
 // and waits for it no longer than a login shall. It may still be at work then, for as
 // long as the daemon lives.
-func (d *Daemon) withPassword(ctx context.Context, password identity.Secret, work func(context.Context, identity.Secret)) {
+func (d *Gate) withPassword(ctx context.Context, password identity.Secret, work func(context.Context, identity.Secret)) {
 	own := identity.NewSecret(bytes.Clone(password.Reveal()))
 	done := make(chan struct{})
 	go func() {
@@ -75,7 +75,7 @@ func (d *Daemon) withPassword(ctx context.Context, password identity.Secret, wor
 }
 
 // remember is what follows a success.
-func (d *Daemon) remember(ctx context.Context, e *directory.Entry, from identity.Origin, password identity.Secret) {
+func (d *Gate) remember(ctx context.Context, e *directory.Entry, from identity.Origin, password identity.Secret) {
 	id := e.Account().UUID
 	unlock, err := d.tries.lock(ctx, id)
 	if err != nil {
@@ -113,7 +113,7 @@ func (d *Daemon) remember(ctx context.Context, e *directory.Entry, from identity
 
 // freshVerifier leaves a place for those who wait for their answer: of the two
 // that hash at a time, at most one makes a verifier.
-func (d *Daemon) freshVerifier(ctx context.Context, v cache.Verifier, password identity.Secret) ([]byte, error) {
+func (d *Gate) freshVerifier(ctx context.Context, v cache.Verifier, password identity.Secret) ([]byte, error) {
 	select {
 	case d.maker <- struct{}{}:
 		defer func() { <-d.maker }()

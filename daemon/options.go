@@ -1,13 +1,11 @@
 package daemon
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -152,24 +150,12 @@ type Options struct {
 // All methods are safe for concurrent use, before and while Run runs.
 type Daemon struct {
 	*resolver.Resolver
+	*Gate
 	o         Options
 	p         Policy
-	log       *slog.Logger
-	started   time.Time
 	verdict   atomic.Pointer[heard]   // what the server last said of itself
 	able      atomic.Pointer[counted] // who could log in offline
-	doubts    doubts
 	published atomic.Pointer[published]
-	tries     keyedLocks
-	sealKey   sealKey
-	enrolling enrolments
-	cardProof cardProof
-	proofs    proofs
-	earnings  earnings
-	hashing   chan struct{} // at most Hashes Argon2 at a time
-	asking    chan struct{} // steps at the server
-	maker     chan struct{} // at most one of them makes a verifier
-	making    chan struct{} // logins whose verifier is not made yet
 }
 
 // New loads what the cache remembers, verifying each token. A cache that cannot
@@ -198,22 +184,20 @@ func New(o Options) (*Daemon, error) {
 	if o.Realms == nil {
 		o.Realms = NewRealms()
 	}
-	d := &Daemon{
-		o: o, p: o.Policy.withDefaults(), log: o.Log,
-		asking: make(chan struct{}, asking), hashing: make(chan struct{}, Hashes),
-		maker: make(chan struct{}, 1), making: make(chan struct{}, makePending),
-	}
+	d := &Daemon{o: o, p: o.Policy.withDefaults()}
+	d.Gate = newGate(&d.o, &d.p, func() []accounts { return o.Realms.accounts() })
 	var err error
 	if d.Resolver, err = resolver.New(d.resolverOptions()); err != nil {
 		return nil, fmt.Errorf("resolver: %w", err)
 	}
+	d.accounts = d.Resolver
 	o.Realms.add(d)
 	return d, nil
 }
 
 func (d *Daemon) resolverOptions() resolver.Options {
 	return resolver.Options{
-		Provider: d.o.Provider, Cache: d.o.Cache, Realm: d.o.Realm, Log: d.log, Now: d.o.Now, Boottime: d.o.Boottime,
+		Provider: d.o.Provider, Cache: d.o.Cache, Realm: d.o.Realm, Log: d.o.Log, Now: d.o.Now, Boottime: d.o.Boottime,
 		LocalFiles: d.o.LocalFiles, Peers: d.o.Realms.peers, Proofs: provedHere{&d.proofs, &d.earnings}, BeforeWatch: d.registerKey,
 		Policy: resolver.Policy{
 			QualifiedUsers: d.p.QualifiedUsers, QualifiedGroups: d.p.QualifiedGroups, Aliases: d.p.Aliases, IDs: d.p.IDs,
@@ -230,45 +214,6 @@ func boottime() time.Duration {
 		return 0 // no elapsed time is known; the wall clock still counts
 	}
 	return time.Duration(ts.Nano())
-}
-
-// keyedLocks gives each key a lock that a context can stop waiting for.
-type keyedLocks struct {
-	mu   sync.Mutex
-	held map[uuid.UUID]*keyedLock
-}
-
-type keyedLock struct {
-	token chan struct{}
-	users int
-}
-
-func (k *keyedLocks) lock(ctx context.Context, id uuid.UUID) (unlock func(), err error) {
-	k.mu.Lock()
-	if k.held == nil {
-		k.held = make(map[uuid.UUID]*keyedLock)
-	}
-	l := k.held[id]
-	if l == nil {
-		l = &keyedLock{token: make(chan struct{}, 1)}
-		k.held[id] = l
-	}
-	l.users++
-	k.mu.Unlock()
-	leave := func() {
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		if l.users--; l.users == 0 {
-			delete(k.held, id)
-		}
-	}
-	select {
-	case l.token <- struct{}{}:
-		return func() { <-l.token; leave() }, nil
-	case <-ctx.Done():
-		leave()
-		return nil, fmt.Errorf("wait for another attempt: %w", ctx.Err())
-	}
 }
 
 // namedByPolicy tells whether somebody's rights here hang on the group.

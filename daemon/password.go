@@ -72,7 +72,7 @@ func (s *login) prelim(ctx context.Context) identity.Verdict {
 
 // reachable asks the server something harmless unless it is known to be there, so
 // that nobody types three passwords in vain.
-func (d *Daemon) reachable(ctx context.Context, name identity.Name) bool {
+func (d *Gate) reachable(ctx context.Context, name identity.Name) bool {
 	if d.Link().JustFailed() {
 		return false
 	}

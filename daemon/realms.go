@@ -61,6 +61,15 @@ func (r *Realms) list() []*Daemon {
 	return r.all
 }
 
+// accounts are what each of them knows.
+func (r *Realms) accounts() []accounts {
+	var all []accounts
+	for _, d := range r.list() {
+		all = append(all, d.Resolver)
+	}
+	return all
+}
+
 // Run runs them all until ctx ends.
 func (r *Realms) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)

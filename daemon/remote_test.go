@@ -106,7 +106,7 @@ func TestTheServersReasonIsToldOnlyWithAProof(t *testing.T) {
 func TestTheDelayIsWhatIsLeftOfIt(t *testing.T) {
 	h := newHouse(t)
 	now := h.clk.now()
-	s := &login{d: h.d, answered: now}
+	s := &login{d: h.d.Gate, answered: now}
 	h.clk.pass(700 * time.Millisecond)
 	if got := s.delay(identity.Denied); got != 1_300_000 {
 		t.Errorf("%d µs", got)
@@ -115,7 +115,7 @@ func TestTheDelayIsWhatIsLeftOfIt(t *testing.T) {
 	if got := s.delay(identity.Denied); got != 0 {
 		t.Errorf("%d µs after an hour", got)
 	}
-	s = &login{d: h.d, Login: bySSH("192.0.2.1")}
+	s = &login{d: h.d.Gate, Login: bySSH("192.0.2.1")}
 	h.d.p.FailDelay = time.Second
 	if got := s.delay(identity.UnknownUser); got != 2_000_000 {
 		t.Errorf("%d µs for an unknown name at another host", got)

@@ -10,14 +10,13 @@ import (
 
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/identity"
-	"github.com/sallyport-auth/sallyport/report"
 	"github.com/sallyport-auth/sallyport/seal"
 )
 
 // hash is what the machine seals of a password: the Argon2id hash and what it is
 // for. At most two are computed at a time: each takes its share of memory and of a
 // processor. The caller clears it.
-func (d *Daemon) hash(ctx context.Context, v cache.Verifier, password identity.Secret) ([]byte, error) {
+func (d *Gate) hash(ctx context.Context, v cache.Verifier, password identity.Secret) ([]byte, error) {
 	if password.Len() == 0 || len(v.Salt) < saltLen || v.Time == 0 || v.Threads == 0 || v.Memory > maxMemory {
 		return nil, errors.New("verifier: it is not one")
 	}
@@ -36,7 +35,7 @@ func (d *Daemon) hash(ctx context.Context, v cache.Verifier, password identity.S
 }
 
 // verifier computes the seal over the hash of a password.
-func (d *Daemon) verifier(ctx context.Context, v cache.Verifier, password identity.Secret) ([]byte, error) {
+func (d *Gate) verifier(ctx context.Context, v cache.Verifier, password identity.Secret) ([]byte, error) {
 	data, err := d.hash(ctx, v, password)
 	if err != nil {
 		return nil, err
@@ -55,7 +54,7 @@ func (d *Daemon) verifier(ctx context.Context, v cache.Verifier, password identi
 // checkVerifier tells whether the password is the one that v was made of. One that
 // the key of before has sealed counts, and is sealed anew: what a removed file left
 // on the disk is then of no use for it. If that fails, the next login does it.
-func (d *Daemon) checkVerifier(ctx context.Context, v cache.Verifier, password identity.Secret) (bool, error) {
+func (d *Gate) checkVerifier(ctx context.Context, v cache.Verifier, password identity.Secret) (bool, error) {
 	data, err := d.hash(ctx, v, password)
 	if err != nil {
 		return false, err
@@ -78,22 +77,4 @@ func (d *Daemon) checkVerifier(ctx context.Context, v cache.Verifier, password i
 		}
 	}
 	return match != seal.NoMatch, nil
-}
-
-// sealFindings are troubles of the seal.
-func (d *Daemon) sealFindings() []report.Finding {
-	if t, can := d.o.Sealer.(interface{ Trouble() error }); can {
-		if err := t.Trouble(); err != nil {
-			return []report.Finding{{
-				Check: "seal", Severity: report.Problem, Detail: "Secrets of this machine cannot be used, so nobody can log in offline: " + err.Error(),
-				Mend: "Do what it says; logins with the server go on meanwhile.",
-			}}
-		}
-	}
-	if d.o.SealMend != "" {
-		return []report.Finding{{
-			Check: "seal", Severity: report.Note, Detail: "Secrets are sealed by a " + d.o.Sealer.Kind() + ", " + d.o.SealDetail + ".", Mend: d.o.SealMend,
-		}}
-	}
-	return nil
 }

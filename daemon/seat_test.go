@@ -69,7 +69,7 @@ func TestACardIsForItsOwnerAtTheReaderAlone(t *testing.T) {
 		"where logind cannot be read":              {identity.Login{RemoteUser: "alice", Caller: from(aliceUID, 0), LogindSession: "3"}, seats{err: errors.New("no")}, false},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			s := &login{Login: c.login, d: &Daemon{log: quiet()}, q: question{e: directory.NewEntry(&identity.IDToken{Account: identity.Account{Name: "alice", UID: aliceUID}}, time.Time{})}}
+			s := &login{Login: c.login, d: &Gate{o: &Options{}, p: &Policy{}, log: quiet()}, q: question{e: directory.NewEntry(&identity.IDToken{Account: identity.Account{Name: "alice", UID: aliceUID}}, time.Time{})}}
 			s.d.o.Seats = c.seats
 			if got := s.atReader(); got != c.want {
 				t.Errorf("at the reader: %t", got)

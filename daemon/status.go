@@ -34,7 +34,7 @@ func (d *Daemon) status(ctx context.Context) report.Status {
 		}
 	}
 	s := report.Status{
-		Version: d.o.Version, Started: d.started, Machine: d.o.Machine, Realm: d.o.Realm,
+		Version: d.o.Version, Started: d.Started(), Machine: d.o.Machine, Realm: d.o.Realm,
 		Providers: []report.Provider{p},
 		Cache:     report.Cache{Path: d.o.Cache.Path(), Accounts: len(all), Groups: d.Directory().CountOnDemand(), Verifiers: d.ableOffline(ctx, has), Rebuilt: d.o.Cache.Rebuilt()},
 		Seal:      report.Seal{Kind: d.o.Sealer.Kind(), Detail: d.o.SealDetail},
@@ -151,4 +151,61 @@ func (d *Daemon) subordinateGroups(l directory.Local) []report.Refusal {
 	}
 	slices.SortFunc(list, func(a, b report.Refusal) int { return strings.Compare(a.Name, b.Name) })
 	return list
+}
+
+// identityFindings say that another machine has, or may have, this one's identity.
+func (d *Daemon) identityFindings() []report.Finding {
+	const mend = "Find the copy. On the server \"sallyport-server machine rejoin NAME\" gives a code; join this machine with it, and from then on " +
+		"the copy is shut out. The copy joins under a name of its own."
+	var list []report.Finding
+	if d.Duplicated() {
+		list = append(list, report.Finding{
+			Check: "identity", Severity: report.Problem, Mend: mend,
+			Detail: "Two machines are online under this one's name: one of them is a copy of the other, or somebody has this machine's key.",
+		})
+	}
+	if d.sealKey.isForeign() {
+		list = append(list, report.Finding{
+			Check: "identity", Severity: report.Problem, Mend: mend,
+			Detail: "The server has sealed a one-time code for this machine to another key than this machine's, so it was not kept. " +
+				"Somebody else has told the server a key in this machine's name, for example a copy of its disk.",
+		})
+	}
+	return list
+}
+
+// sealFindings are troubles of the seal.
+func (d *Daemon) sealFindings() []report.Finding {
+	if t, can := d.o.Sealer.(interface{ Trouble() error }); can {
+		if err := t.Trouble(); err != nil {
+			return []report.Finding{{
+				Check: "seal", Severity: report.Problem, Detail: "Secrets of this machine cannot be used, so nobody can log in offline: " + err.Error(),
+				Mend: "Do what it says; logins with the server go on meanwhile.",
+			}}
+		}
+	}
+	if d.o.SealMend != "" {
+		return []report.Finding{{
+			Check: "seal", Severity: report.Note, Detail: "Secrets are sealed by a " + d.o.Sealer.Kind() + ", " + d.o.SealDetail + ".", Mend: d.o.SealMend,
+		}}
+	}
+	return nil
+}
+
+// lockFindings tell that something is locked, and not whose: anyone may read status.
+func (d *Daemon) lockFindings(ctx context.Context) []report.Finding {
+	now := d.Clock().Now()
+	n, until, err := d.o.Cache.Locks(ctx, now)
+	if err != nil || n == 0 {
+		return nil
+	}
+	who := "an account"
+	if n > 1 {
+		who = fmt.Sprintf("%d accounts", n)
+	}
+	return []report.Finding{{
+		Check: "locks", Severity: report.Note,
+		Detail: "Wrong answers have locked " + who + " for attempts from some places, for " + friendly(until.Sub(now)) + " at most.",
+		Mend:   "\"sudo sallyport explain NAME\" says from where; \"sudo sallyport unlock NAME\" lifts it.",
+	}}
 }

@@ -64,7 +64,7 @@ func (s Service) looksAt(kept identity.LoginSession) bool {
 
 // checkService is a row of the decision: what the service demands beyond a login.
 // Where it is not known what was proved, only membership is judged.
-func checkService(d *Daemon, _ context.Context, q *question) ruling {
+func checkService(d *Gate, _ context.Context, q *question) ruling {
 	p, has := d.p.Services[q.service]
 	if !has || len(p.Require)+len(p.Factors) == 0 && p.Points == 0 {
 		return fine("the service demands no more than a login")
@@ -96,7 +96,7 @@ func checkService(d *Daemon, _ context.Context, q *question) ruling {
 
 // missingFactor says what to do about a demand that was not met: where the provider cannot
 // ask for a kind that is named, its settings have to change.
-func (d *Daemon) missingFactor(g goal, otherwise string) string {
+func (d *Gate) missingFactor(g goal, otherwise string) string {
 	l, ok := d.o.Provider.(provider.Limited)
 	if !ok {
 		return otherwise
@@ -126,7 +126,7 @@ func (s *login) steppingUp() bool {
 }
 
 // stale says why a proof does not count any more; "" while it does.
-func (d *Daemon) stale(p Service, e *directory.Entry, v proof) string {
+func (d *Gate) stale(p Service, e *directory.Entry, v proof) string {
 	for _, f := range v.factors {
 		if !e.Holds(f) {
 			return "what was proved has changed since"

@@ -280,15 +280,15 @@ func TestAProofThatEndsWhileItIsJudgedIsNone(t *testing.T) {
 	if c, _ := h.sudo(identity.OpAuthenticate, s, "secret"); c != identity.Granted {
 		t.Fatal(c)
 	}
-	l := &login{d: h.d, Login: identity.Login{Service: "sudo", User: "alice", RemoteUser: "alice", Session: desk()}, q: question{typed: "alice", service: "sudo"}}
+	l := &login{d: h.d.Gate, Login: identity.Login{Service: "sudo", User: "alice", RemoteUser: "alice", Session: desk()}, q: question{typed: "alice", service: "sudo"}}
 	if r := l.door(bg); r.code != identity.Granted {
 		t.Fatal(r)
 	}
-	drops := check{name: "drops", rule: func(d *Daemon, _ context.Context, q *question) ruling {
+	drops := check{name: "drops", rule: func(d *Gate, _ context.Context, q *question) ruling {
 		d.proofs.forget(q.e.Account().UUID, nil)
 		return fine("")
 	}}
-	yes := check{name: "yes", rule: func(*Daemon, context.Context, *question) ruling { return fine("") }}
+	yes := check{name: "yes", rule: func(*Gate, context.Context, *question) ruling { return fine("") }}
 	if !l.again(bg, yes) {
 		t.Fatal("the proof does not count")
 	}

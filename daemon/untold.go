@@ -30,14 +30,14 @@ import (
 // "Whichever" is a server that says the same for a lock that others' guesses brought about
 // as for a wrong password (provider.Reply.AskAgain).
 
-func (d *Daemon) untold() bool {
+func (d *Gate) untold() bool {
 	_, is := d.o.Provider.(provider.Untold)
 	return is
 }
 
 // outdated tells whether the verifier is of another password than the one that the
 // server has just accepted. A check that fails is no reason to make it anew.
-func (d *Daemon) outdated(ctx context.Context, v cache.Verifier, password identity.Secret) bool {
+func (d *Gate) outdated(ctx context.Context, v cache.Verifier, password identity.Secret) bool {
 	if !d.untold() {
 		return false
 	}
@@ -64,7 +64,7 @@ func (s *login) endRefused(ctx context.Context, r provider.Reply) {
 	d.withPassword(ctx, s.secret, func(ctx context.Context, own identity.Secret) { d.endVerifier(ctx, e, own) })
 }
 
-func (d *Daemon) endVerifier(ctx context.Context, e *directory.Entry, password identity.Secret) {
+func (d *Gate) endVerifier(ctx context.Context, e *directory.Entry, password identity.Secret) {
 	id := e.Account().UUID
 	unlock, err := d.tries.lock(ctx, id)
 	if err != nil {
@@ -84,7 +84,7 @@ func (d *Daemon) endVerifier(ctx context.Context, e *directory.Entry, password i
 
 // isRemembered tells whether the verifier is of that password. What cannot be checked
 // could be.
-func (d *Daemon) isRemembered(ctx context.Context, id uuid.UUID, password identity.Secret) (bool, error) {
+func (d *Gate) isRemembered(ctx context.Context, id uuid.UUID, password identity.Secret) (bool, error) {
 	v, err := d.o.Cache.Verifier(ctx, id, identity.Password)
 	switch {
 	case errors.Is(err, identity.ErrNotFound):
@@ -129,7 +129,7 @@ func (x *doubts) end(id uuid.UUID) {
 // doubt asks the server once more for a password that was right before, when a lock would
 // be over. Only a second no ends what is remembered: without an answer it stays, as it
 // does for who was never refused.
-func (d *Daemon) doubt(ctx context.Context, e *directory.Entry, password identity.Secret, wait time.Duration) {
+func (d *Gate) doubt(ctx context.Context, e *directory.Entry, password identity.Secret, wait time.Duration) {
 	id := e.Account().UUID
 	if !d.doubts.begin(id) {
 		return // before the hash: whoever guesses makes no crowd of them
@@ -156,7 +156,7 @@ func (d *Daemon) doubt(ctx context.Context, e *directory.Entry, password identit
 }
 
 // refusesStill asks by the password alone, and tells whether that is refused.
-func (d *Daemon) refusesStill(ctx context.Context, e *directory.Entry, password identity.Secret) (bool, error) {
+func (d *Gate) refusesStill(ctx context.Context, e *directory.Entry, password identity.Secret) (bool, error) {
 	r, err := queued(ctx, d, func(ctx context.Context) (provider.Reply, error) {
 		x, r, err := d.o.Provider.Begin(ctx, provider.Attempt{Name: e.Account().Name, Service: "sallyportd"})
 		if err != nil || r.Outcome != provider.Continue {
