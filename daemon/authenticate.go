@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
 	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
@@ -247,7 +248,9 @@ func (s *login) refusedBy(ctx context.Context, r provider.Reply, of identity.Fac
 		r.Message = identity.WrongCode
 	}
 	s.endRefused(ctx, r)
-	out := ruling{code: identity.Denied, detail: identity.Printable(r.Message), tell: r.Message != "" && (!s.Silent || r.Message != identity.Refused)}
+	// A locker says of itself that an answer was wrong, and some wait for OK at each line.
+	mute := s.Silent || s.Peer.UID != 0
+	out := ruling{code: identity.Denied, detail: identity.Printable(r.Message), tell: r.Message != "" && (!mute || r.Message != identity.Refused)}
 	if r.Locked {
 		out.code, out.tell = identity.TooManyTries, true
 		if out.detail == "" {

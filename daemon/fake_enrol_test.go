@@ -3,7 +3,6 @@ package daemon
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 
@@ -205,7 +204,7 @@ func (s *server) ChangePassword(ctx context.Context, name identity.Name, _ ident
 			return provider.Record{}, provider.ErrDenied
 		}
 		if fresh.Len() < 6 {
-			return provider.Record{}, fmt.Errorf("%w: shorter than 6 characters", provider.ErrWeak)
+			return provider.Record{}, provider.WeakError("That password is too short: at least 6 characters.")
 		}
 		if _, held := p.token.FactorEpoch(identity.TOTP); held && code.Len() == 0 {
 			return provider.Record{}, provider.ErrElsewhere

@@ -376,7 +376,7 @@ func TestPasswordsAreChangedOnTheServerOnly(t *testing.T) {
 		"both are empty":                      {false, "secret", []string{"", ""}, identity.PasswordUnchanged, "not the same"},
 		"the old one is wrong":                {false, "wrong", []string{"longer", "longer"}, identity.PasswordMismatch, ""},
 		"there is no old one":                 {false, "", []string{"longer", "longer"}, identity.PasswordMismatch, ""},
-		"the new one is weak":                 {false, "secret", []string{"x", "x"}, identity.PasswordUnchanged, "shorter than 6"},
+		"the new one is weak":                 {false, "secret", []string{"x", "x"}, identity.PasswordUnchanged, "at least 6 characters"},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			h := newHouse(t)

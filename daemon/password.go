@@ -112,6 +112,19 @@ func (s *login) newPassword(ctx context.Context) (identity.Secret, identity.Verd
 	return typed[0], identity.Verdict{Code: identity.Granted}
 }
 
+// weak tells why the new password was refused, in two lines: a login screen has place for
+// 60 letters in one.
+func (s *login) weak(ctx context.Context, err error) identity.Verdict {
+	why := "The server refuses the new password."
+	if w := provider.WeakError(""); errors.As(err, &w) {
+		why = identity.Printable(w.Error())
+	}
+	if err := s.conv.Tell(ctx, identity.TellError, why); err != nil {
+		return identity.Verdict{Code: identity.ConversationFailed}
+	}
+	return s.end(ctx, unchanged("Nothing was changed. Choose another password.", ""))
+}
+
 func (s *login) change(ctx context.Context, changer provider.PasswordChanger, fresh identity.Secret) identity.Verdict {
 	d, e := s.d, s.q.e
 	if s.Peer.UID != 0 {
@@ -130,7 +143,7 @@ func (s *login) change(ctx context.Context, changer provider.PasswordChanger, fr
 	})
 	switch {
 	case errors.Is(err, provider.ErrWeak):
-		return s.end(ctx, unchanged(identity.Printable(err.Error())+".", "Choose another one."))
+		return s.weak(ctx, err)
 	case errors.Is(err, provider.ErrElsewhere):
 		return s.end(ctx, elsewhere())
 	case errors.Is(err, provider.ErrDenied):

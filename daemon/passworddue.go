@@ -12,7 +12,8 @@ import (
 // changed is changed in the same login:
 //
 //	let in with              server            the account phase says
-//	a password that is due   can be reached    NewPasswordNeeded: the host asks for a new one
+//	a password that is due   can be reached    NewPasswordNeeded: the host asks for a new one;
+//	                                           and tells it
 //	a password that is due   cannot            Granted, and tells it
 //	no password (an ssh key) any               Granted
 //
@@ -34,11 +35,13 @@ func (s *login) passwordDue(ctx context.Context) identity.Verdict {
 	if !slices.Contains(identity.Kinds(with), identity.Password) {
 		return granted
 	}
+	out, told := granted, "Your password must be changed. Run passwd when the server can be reached."
 	if s.d.reachable(ctx, e.Account().Name) {
-		return identity.Verdict{Code: identity.NewPasswordNeeded}
+		// Some hosts ask for nothing then and refuse, as greetd does: this line is their reason.
+		out, told = identity.Verdict{Code: identity.NewPasswordNeeded}, "Your password must be changed now."
 	}
-	if err := s.conv.Tell(ctx, identity.TellInfo, "Your password must be changed. Run passwd when the server can be reached."); err != nil {
+	if err := s.conv.Tell(ctx, identity.TellInfo, told); err != nil {
 		return identity.Verdict{Code: identity.ConversationFailed}
 	}
-	return granted
+	return out
 }

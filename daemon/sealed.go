@@ -10,6 +10,7 @@ import (
 
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/identity/opaque"
 	"github.com/sallyport-auth/sallyport/seal"
 )
 
@@ -34,9 +35,14 @@ func (d *Gate) hash(ctx context.Context, v cache.Verifier, password identity.Sec
 	return append(binary.BigEndian.AppendUint64(data, v.Epoch), key...), nil
 }
 
-// verifier computes the seal over the hash of a password.
+// verifier computes the seal over the hash of a password, in the form that is hashed.
 func (d *Gate) verifier(ctx context.Context, v cache.Verifier, password identity.Secret) ([]byte, error) {
-	data, err := d.hash(ctx, v, password)
+	forms := opaque.Forms(password)
+	defer opaque.Wipe(forms)
+	if len(forms) == 0 {
+		return nil, errors.New("verifier: no password")
+	}
+	data, err := d.hash(ctx, v, forms[0])
 	if err != nil {
 		return nil, err
 	}
@@ -51,30 +57,53 @@ func (d *Gate) verifier(ctx context.Context, v cache.Verifier, password identity
 	return mac, nil
 }
 
-// checkVerifier tells whether the password is the one that v was made of. One that
-// the key of before has sealed counts, and is sealed anew: what a removed file left
-// on the disk is then of no use for it. If that fails, the next login does it.
+// checkVerifier tells whether the password is the one that v was made of, in any of its
+// forms (see opaque.Forms). One that the key of before has sealed counts, and so does one
+// that was made of the password as it was typed; both are made anew: what a removed file
+// left on the disk is then of no use for it. If that fails, the next login does it.
 func (d *Gate) checkVerifier(ctx context.Context, v cache.Verifier, password identity.Secret) (bool, error) {
-	data, err := d.hash(ctx, v, password)
+	forms := opaque.Forms(password)
+	defer opaque.Wipe(forms)
+	for i, form := range forms {
+		match, err := d.matches(ctx, v, form)
+		if err != nil {
+			return false, err
+		}
+		if match == seal.NoMatch {
+			continue
+		}
+		if match == seal.MatchesFormer || i > 0 {
+			d.makeAnew(ctx, v, forms[0])
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+func (d *Gate) matches(ctx context.Context, v cache.Verifier, form identity.Secret) (seal.Match, error) {
+	data, err := d.hash(ctx, v, form)
 	if err != nil {
-		return false, err
+		return seal.NoMatch, err
 	}
 	defer clear(data)
 	match, err := seal.Verify(ctx, d.o.Sealer, data, v.MAC)
 	if err != nil {
-		return false, fmt.Errorf("verifier: %w", err)
+		return seal.NoMatch, fmt.Errorf("verifier: %w", err)
 	}
-	if match == seal.MatchesFormer {
-		v.Made = d.Clock().Now()
-		if v.Key, err = seal.KeyID(ctx, d.o.Sealer); err == nil {
-			v.MAC, err = d.o.Sealer.HMAC(ctx, data)
-		}
-		if err == nil {
-			err = d.KeepVerifier(ctx, v)
-		}
-		if err != nil {
-			d.log.WarnContext(ctx, "offline verifier is not sealed anew", "error", err)
-		}
+	return match, nil
+}
+
+// makeAnew replaces a verifier by one of today's key and of the form that is hashed.
+func (d *Gate) makeAnew(ctx context.Context, v cache.Verifier, password identity.Secret) {
+	var err error
+	v.Made = d.Clock().Now()
+	if v.Key, err = seal.KeyID(ctx, d.o.Sealer); err == nil {
+		v.MAC, err = d.verifier(ctx, v, password)
 	}
-	return match != seal.NoMatch, nil
+	if err == nil {
+		err = d.KeepVerifier(ctx, v)
+	}
+	if err != nil {
+		d.log.WarnContext(ctx, "offline verifier is not made anew", "error", err)
+	}
 }

@@ -224,6 +224,10 @@ func TestASessionThatEndsElsewhereVoidsNoProof(t *testing.T) {
 		"its own":                     {desk(), desk(), false},
 		"its own, from another place": {desk(), identity.LoginSession{Audit: 7, Leader: 1, Started: 1}, false},
 		"its terminal's":              {unaudited, identity.LoginSession{Terminal: desk().Terminal, Leader: 1, Started: 1}, false},
+		"unaudited, other terminals":  {unaudited, identity.LoginSession{Audit: identity.NoAuditSession, Terminal: 5, Leader: 5, Started: 5}, true},
+		"no number, other terminals":  {identity.LoginSession{Terminal: 4, Leader: 6, Started: 6}, identity.LoginSession{Terminal: 5, Leader: 5, Started: 5}, true},
+		"one that is less known":      {identity.LoginSession{Audit: 7, Leader: 6, Started: 6}, identity.LoginSession{Leader: 5, Started: 5}, true},
+		"one that is better known":    {identity.LoginSession{Leader: 6, Started: 6}, identity.LoginSession{Audit: 8, Leader: 5, Started: 5}, true},
 		"one as little known":         {identity.LoginSession{Leader: 6, Started: 6}, identity.LoginSession{Leader: 5, Started: 5}, false},
 	} {
 		t.Run(sentence, func(t *testing.T) {

@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/identity/opaque"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/seal"
 )
@@ -36,9 +38,10 @@ func (d *Gate) untold() bool {
 }
 
 // outdated tells whether the verifier is of another password than the one that the
-// server has just accepted. A check that fails is no reason to make it anew.
+// server has just accepted, where the epoch does not say so, or of another form of it. A
+// check that fails is no reason to make it anew.
 func (d *Gate) outdated(ctx context.Context, v cache.Verifier, password identity.Secret) bool {
-	if !d.untold() {
+	if !d.untold() && opaque.Plain(password) {
 		return false
 	}
 	right, err := d.checkVerifier(ctx, v, password)

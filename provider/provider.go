@@ -296,11 +296,19 @@ type CardProver interface {
 // PasswordChanger can change a password on the server.
 type PasswordChanger interface {
 	// ChangePassword proves the old password, and a one-time code if the account
-	// holds one, and sets the new one. ErrWeak with a
-	// reason for people when the realm's rules refuse the new one, ErrDenied when
+	// holds one, and sets the new one. A WeakError when the realm's rules refuse
+	// the new one, ErrDenied when
 	// the old one or the code is wrong, ErrElsewhere when more than these is needed.
 	ChangePassword(ctx context.Context, name identity.Name, from identity.Origin, old, code, new identity.Secret) (Record, error)
 }
+
+// WeakError is an [ErrWeak] with the reason, a sentence for people.
+type WeakError string
+
+func (w WeakError) Error() string { return string(w) }
+
+// Is makes it an ErrWeak.
+func (w WeakError) Is(target error) bool { return target == ErrWeak }
 
 // Errors of PasswordChanger.
 var (

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
+	"github.com/sallyport-auth/sallyport/server/passwords"
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
@@ -197,19 +198,49 @@ func (s *admin) UnlockAccount(ctx context.Context, req *v1.NameRequest) (*v1.Acc
 func (s *admin) SetPassword(ctx context.Context, req *v1.SetPasswordRequest) (*v1.AccountView, error) {
 	password := identity.NewSecret(req.GetPassword())
 	defer password.Wipe()
-	if err := checkPassword(password, identity.Name(req.GetName())); err != nil {
-		return nil, s.told(ctx, "set password of", req.GetName(), fmt.Errorf("%w: %w", errInput, err))
-	}
-	phc, err := s.hasher.hash(ctx, uuid.Nil, password)
+	judged, phc, err := s.newHash(ctx, req.GetName(), password)
 	if err != nil {
 		return nil, s.told(ctx, "set password of", req.GetName(), err)
 	}
 	return s.onAccount(ctx, "account.set-password", req.GetName(), "", func(tx *store.Tx, a store.Account) error {
-		if err := tx.SetPassword(a.UUID, phc); err != nil || !req.GetMustChange() {
+		if a.UUID != judged {
+			return identity.ErrNotFound // removed meanwhile, and another has the name
+		}
+		now, err := tx.Clock(s.now())
+		if err != nil {
+			return err
+		}
+		if err := tx.SetPassword(a.UUID, phc, now); err != nil || !req.GetMustChange() {
 			return err
 		}
 		return tx.MustChangePassword(a.UUID, true)
 	})
+}
+
+// newHash judges a password that an administrator sets, and hashes it.
+func (s *admin) newHash(ctx context.Context, name string, password identity.Secret) (account uuid.UUID, phc string, err error) {
+	var n newPasswordFor
+	err = s.store.Read(ctx, func(tx *store.Tx) error {
+		a, err := named(tx, name)
+		if err == nil {
+			n, err = s.forNewPassword(tx, a)
+		}
+		return err
+	})
+	if err == nil {
+		err = s.good(n, password)
+	}
+	if err == nil {
+		err = s.unused(ctx, uuid.Nil, n, password)
+	}
+	if why, is := passwords.IsRefusal(err); is {
+		err = fmt.Errorf("%w: %w Choose another one. Nothing was changed", errInput, why)
+	}
+	if err != nil {
+		return uuid.Nil, "", err
+	}
+	phc, err = s.hasher.hash(ctx, uuid.Nil, password)
+	return n.account, phc, err
 }
 
 // AddSSHKey implements AdminService.

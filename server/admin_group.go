@@ -121,6 +121,16 @@ func (s *admin) SetGroup(ctx context.Context, req *v1.SetGroupRequest) (*v1.Grou
 				return err
 			}
 		}
+		if req.NewName != nil {
+			name, err := s.newName(req.GetNewName())
+			if err != nil {
+				return err
+			}
+			if err := tx.RenameGroup(g, name); err != nil {
+				return err
+			}
+			g.Name = name
+		}
 		view, err = groupView(tx, g)
 		return err
 	})
@@ -129,6 +139,9 @@ func (s *admin) SetGroup(ctx context.Context, req *v1.SetGroupRequest) (*v1.Grou
 
 func groupDetail(req *v1.SetGroupRequest) string {
 	var detail []string
+	if req.NewName != nil {
+		detail = append(detail, fmt.Sprintf("name=%q", req.GetNewName()))
+	}
 	if req.OfflineCodes != nil {
 		detail = append(detail, fmt.Sprintf("offline_codes=%t", req.GetOfflineCodes()))
 	}

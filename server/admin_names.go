@@ -27,6 +27,15 @@ func (s *admin) mayAdd(name identity.Name, id uint32) error {
 	return nil
 }
 
+// newName is one that an account or a group may get.
+func (s *admin) newName(name string) (identity.Name, error) {
+	n, err := identity.ParseShortName(name)
+	if err == nil {
+		err = s.mayAdd(n, 0)
+	}
+	return n, err
+}
+
 // warnReserved names accounts and groups that were added before their names were
 // reserved. They stay; machines refuse the accounts and leave out the groups.
 func (r *realm) warnReserved(ctx context.Context) error {
@@ -48,7 +57,7 @@ func (r *realm) warnReserved(ctx context.Context) error {
 		}
 		for _, n := range names {
 			if err := identity.ReservedName(n, r.settings.Reserved...); err != nil {
-				r.log.WarnContext(ctx, "an account or group has a reserved name, so machines do not take it: remove it and add it under another", "name", string(n), "reason", identity.ReservedWhy(err))
+				r.log.WarnContext(ctx, "an account or group has a reserved name, so machines do not take it: give it another with \"account set NAME --name NEW\" or \"group set NAME --name NEW\"", "name", string(n), "reason", identity.ReservedWhy(err))
 			}
 		}
 		return nil

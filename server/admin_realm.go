@@ -40,11 +40,18 @@ func (s *admin) realmView(tx *store.Tx) (*v1.RealmView, error) {
 	if err != nil {
 		return nil, err
 	}
-	days, err := tx.PasswordMaxAge()
+	rules, err := tx.PasswordRules()
 	if err != nil {
 		return nil, err
 	}
-	v := &v1.RealmView{Name: s.Name, RequireAttestation: trusted.Required, PasswordMaxAge: days}
+	v := &v1.RealmView{
+		Name: s.Name, RequireAttestation: trusted.Required,
+		PasswordMaxAge: rules.MaxAge, PasswordMinLength: rules.MinLength, PasswordHistory: rules.History,
+	}
+	entries, path, fault := s.common.State()
+	if v.CommonPasswords, v.CommonPasswordsFile = uint32(entries), path; fault != nil { //nolint:gosec // bounded by the size of the file
+		v.CommonPasswordsFault = fault.Error()
+	}
 	for _, k := range points {
 		v.Points = append(v.Points, &v1.KindPoints{Kind: string(k.Kind), Points: uint32(k.Points)})
 	}
@@ -77,7 +84,7 @@ func (s *admin) SetRealm(ctx context.Context, req *v1.SetRealmRequest) (*v1.Real
 				return err
 			}
 		}
-		if err := errors.Join(setAttestation(tx, req, authorities), setPasswordMaxAge(tx, req)); err != nil {
+		if err := errors.Join(setAttestation(tx, req, authorities), setPasswordRules(tx, req.PasswordMinLength, req.PasswordHistory, req.PasswordMaxAge)); err != nil {
 			return err
 		}
 		var err error
@@ -100,6 +107,12 @@ func realmDetail(req *v1.SetRealmRequest, authorities [][]byte) string {
 	}
 	if req.PasswordMaxAge != nil {
 		detail = append(detail, fmt.Sprintf("password_max_age=%d", req.GetPasswordMaxAge()))
+	}
+	if req.PasswordMinLength != nil {
+		detail = append(detail, fmt.Sprintf("password_min_length=%d", req.GetPasswordMinLength()))
+	}
+	if req.PasswordHistory != nil {
+		detail = append(detail, fmt.Sprintf("password_history=%d", req.GetPasswordHistory()))
 	}
 	return strings.Join(detail, " ")
 }

@@ -42,7 +42,17 @@ func (s *admin) SetAccount(ctx context.Context, req *v1.SetAccountRequest) (*v1.
 				return err
 			}
 		}
-		if req.FullName == nil && req.Home == nil && req.Shell == nil {
+		if req.NewName != nil {
+			name, err := s.newName(req.GetNewName())
+			if err != nil {
+				return err
+			}
+			if err := tx.RenameAccount(a.UUID, name); err != nil {
+				return err
+			}
+			a.Name = name
+		}
+		if req.NewName == nil && req.FullName == nil && req.Home == nil && req.Shell == nil {
 			return nil
 		}
 		for from, into := range map[*string]*string{req.FullName: &a.FullName, req.Home: &a.Home, req.Shell: &a.Shell} {
@@ -64,6 +74,9 @@ func (s *admin) SetAccount(ctx context.Context, req *v1.SetAccountRequest) (*v1.
 
 func accountDetail(req *v1.SetAccountRequest) string {
 	var detail []string
+	if req.NewName != nil {
+		detail = append(detail, fmt.Sprintf("name=%q", req.GetNewName()))
+	}
 	if req.FullName != nil {
 		detail = append(detail, "full_name")
 	}
@@ -77,14 +90,4 @@ func accountDetail(req *v1.SetAccountRequest) string {
 		detail = append(detail, fmt.Sprintf("must_change=%t", req.GetMustChange()))
 	}
 	return strings.Join(detail, " ")
-}
-
-func setPasswordMaxAge(tx *store.Tx, req *v1.SetRealmRequest) error {
-	if req.PasswordMaxAge == nil {
-		return nil
-	}
-	if req.GetPasswordMaxAge() > maxPasswordAge {
-		return fmt.Errorf("%w: a password cannot be good for %d days, at most %d; 0 is for ever", errInput, req.GetPasswordMaxAge(), maxPasswordAge)
-	}
-	return tx.SetPasswordMaxAge(req.GetPasswordMaxAge())
 }

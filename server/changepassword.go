@@ -3,9 +3,10 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/identity/opaque"
+	"github.com/sallyport-auth/sallyport/server/passwords"
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
@@ -38,11 +39,15 @@ func (e *engine) changePassword(ctx context.Context, m store.Machine, name ident
 		}
 		return answer{}, errNeedsCode
 	}
-	if string(old.Reveal()) == string(replacement.Reveal()) {
-		return answer{}, fmt.Errorf("%w: it is the old one", errWeak)
+	rules, err := e.rulesFor(ctx, f.account)
+	if err != nil {
+		return answer{}, err
 	}
-	if err := checkPassword(replacement, name); err != nil {
-		return answer{}, fmt.Errorf("%w: %w", errWeak, err)
+	if opaque.Same(old, replacement) {
+		return answer{}, passwords.RefusalError("That password is the old one.")
+	}
+	if err := e.good(rules, replacement); err != nil {
+		return answer{}, err
 	}
 	step := int64(0)
 	if f.hasTOTP {
@@ -53,6 +58,10 @@ func (e *engine) changePassword(ctx context.Context, m store.Machine, name ident
 		if !ok {
 			return e.failed(ctx, m, s, identity.TOTP, "totp")
 		}
+	}
+	// Not before the code: whoever stole the password must not learn what was one before.
+	if err := e.unused(ctx, f.machine, rules, replacement); err != nil {
+		return answer{}, err
 	}
 	phc, err := e.hasher.hash(ctx, f.machine, replacement)
 	if err != nil {
@@ -94,7 +103,11 @@ func (e *engine) replacePassword(ctx context.Context, m store.Machine, s *sessio
 				return errors.Join(err, store.ErrChanged)
 			}
 		}
-		if err := tx.SetPassword(f.account.UUID, phc); err != nil {
+		now, err := tx.Clock(e.now())
+		if err != nil {
+			return err
+		}
+		if err := tx.SetPassword(f.account.UUID, phc, now); err != nil {
 			return err
 		}
 		return e.record(tx, m, "password.change", s, "")
@@ -114,9 +127,6 @@ func (e *engine) replacePassword(ctx context.Context, m store.Machine, s *sessio
 	})
 	return a, err
 }
-
-// errWeak says that a new password is refused, and why.
-var errWeak = errors.New("the new password is refused")
 
 // errNeedsCode says that the old password alone does not prove enough.
 var errNeedsCode = errors.New("the account demands a one-time code as well")

@@ -31,6 +31,17 @@ type settings struct {
 	// Reserved are names that no account and no group may have, besides those of
 	// identity.ReservedName.
 	Reserved []string `json:"reserved_names,omitempty"`
+	// CommonPasswords is a file of passwords that nobody may have, in place of the
+	// built-in list. It may be relative to the folder.
+	CommonPasswords string `json:"common_passwords,omitempty"`
+}
+
+// within is a path of the settings: one that is not absolute lies in the folder.
+func (d dir) within(path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(string(d), path)
 }
 
 func (d dir) load() (settings, error) {

@@ -89,7 +89,8 @@
 //
 // Each step on a password costs one Argon2id computation whatever the account,
 // known or not, locked or not; one line that ends in six digits costs two, and
-// counts as one failure. Failures are counted whether or not the name is anyone's, and
+// counts as one failure. A password that is typed in another form than the one that is
+// hashed (identity/opaque) costs twice as much, and is one guess. Failures are counted whether or not the name is anyone's, and
 // what is locked is answered like what is wrong, so being locked tells nothing either.
 //
 // The audit log gets an authentication's rows when it ends: when it began, and

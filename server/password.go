@@ -14,12 +14,7 @@ import (
 	"golang.org/x/crypto/argon2"
 
 	"github.com/sallyport-auth/sallyport/identity"
-)
-
-// Lengths of an acceptable password, in bytes.
-const (
-	minPassword = 8
-	maxPassword = 1024
+	"github.com/sallyport-auth/sallyport/identity/opaque"
 )
 
 // params are the costs of Argon2id (RFC 9106).
@@ -102,18 +97,25 @@ func (h *hasher) compute(ctx context.Context, who uuid.UUID, p params, password 
 // hash makes the PHC string of a password, in the share of that machine; uuid.Nil is
 // the administrator.
 func (h *hasher) hash(ctx context.Context, who uuid.UUID, password identity.Secret) (string, error) {
+	form, err := opaque.Prepare(password)
+	if err != nil {
+		return "", err //nolint:wrapcheck // it says all
+	}
+	defer form.Wipe()
 	salt := random(saltLen)
-	sum, err := h.compute(ctx, who, h.params, password, salt, hashLen)
+	sum, err := h.compute(ctx, who, h.params, form, salt, hashLen)
 	if err != nil {
 		return "", err
 	}
 	return format(h.params, salt, sum), nil
 }
 
-// verify tells whether the password is that of the PHC string, and whether the
-// string was made with less cost than today's. An empty PHC string is nobody's:
-// it costs the same and is never right.
-func (h *hasher) verify(ctx context.Context, who uuid.UUID, phc string, password identity.Secret) (ok, weak bool, err error) {
+// verify tells whether the password is that of the PHC string, and whether the string
+// should be made anew: it cost less than today's, or was made of the password as it was
+// typed, before it was prepared. What has two forms (see opaque.Forms) costs two hashes
+// where the first is wrong. An empty PHC string is nobody's: it costs the same and is
+// never right.
+func (h *hasher) verify(ctx context.Context, who uuid.UUID, phc string, password identity.Secret) (ok, outdated bool, err error) {
 	real := phc != ""
 	if !real {
 		phc = h.dummy
@@ -122,24 +124,20 @@ func (h *hasher) verify(ctx context.Context, who uuid.UUID, phc string, password
 	if err != nil {
 		return false, false, err
 	}
-	got, err := h.compute(ctx, who, p, password, salt, uint32(len(sum))) //nolint:gosec // parsePHC bounds it
-	if err != nil {
-		return false, false, err
+	forms := opaque.Forms(password)
+	defer opaque.Wipe(forms)
+	if len(forms) == 0 {
+		real, forms = false, []identity.Secret{{}} // never right, and nothing long to hash
 	}
-	ok = subtle.ConstantTimeCompare(got, sum) == 1 && real
-	weak = p.memory < h.params.memory || p.time < h.params.time
-	return ok, ok && weak, nil
-}
-
-// checkPassword says, for people, why a password cannot be used.
-func checkPassword(p identity.Secret, name identity.Name) error {
-	switch {
-	case p.Len() < minPassword:
-		return fmt.Errorf("the password is too short: at least %d bytes", minPassword)
-	case p.Len() > maxPassword:
-		return fmt.Errorf("the password is too long: at most %d bytes", maxPassword)
-	case strings.EqualFold(string(p.Reveal()), string(name)):
-		return errors.New("the password is the account's name")
+	weak := p.memory < h.params.memory || p.time < h.params.time
+	for i, form := range forms {
+		got, err := h.compute(ctx, who, p, form, salt, uint32(len(sum))) //nolint:gosec // parsePHC bounds it
+		if err != nil {
+			return false, false, err
+		}
+		if subtle.ConstantTimeCompare(got, sum) == 1 && real {
+			return true, weak || i > 0, nil
+		}
 	}
-	return nil
+	return false, false, nil
 }

@@ -2,8 +2,10 @@ package server
 
 import (
 	"context"
+	"errors"
 
 	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/identity/opaque"
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
@@ -41,18 +43,18 @@ func (f *facts) gainPassword(rehash string) gain {
 }
 
 // provePassword does the same work for everyone; while its passwords are locked the
-// result is always no. rehash is set when a right password's hash is too weak.
+// result is always no. rehash is set when a right password's hash is out of date.
 func (e *engine) provePassword(ctx context.Context, f facts, password identity.Secret) (ok bool, rehash string, err error) {
 	phc := f.password.PHC
 	if f.locked(identity.Password) {
 		phc = ""
 	}
-	if password.Len() > maxPassword {
-		password = identity.Secret{} // never right, and no longer to hash
-	}
-	ok, weak, err := e.hasher.verify(ctx, f.machine, phc, password)
-	if err == nil && weak {
+	ok, outdated, err := e.hasher.verify(ctx, f.machine, phc, password)
+	if err == nil && outdated {
 		rehash, err = e.hasher.hash(ctx, f.machine, password)
+	}
+	if errors.Is(err, opaque.ErrUnusable) {
+		err = nil // set before such characters were refused: it goes on as it is
 	}
 	return ok, rehash, err
 }

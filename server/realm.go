@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
+	"github.com/sallyport-auth/sallyport/server/passwords"
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
@@ -27,6 +28,7 @@ type realm struct {
 	certs    *certificates
 	box      *box
 	hasher   *hasher
+	common   *passwords.List
 	signing  atomic.Pointer[signingKey]
 	list     atomic.Pointer[issued]
 	tokens   *tokenCache
@@ -63,7 +65,7 @@ func openHeld(ctx context.Context, d dir, set settings, held *os.File, log *slog
 	r := &realm{
 		dir: d, settings: set, held: held, log: log, now: now, changed: newBell(), newKeys: newBell(), tokens: newTokenCache(),
 		rows: newRowBudget(), streams: newStreams(),
-		hasher: newHasher(owasp, runtime.NumCPU()),
+		hasher: newHasher(owasp, runtime.NumCPU()), common: passwords.Open(d.within(set.CommonPasswords)),
 	}
 	if err := r.open(ctx); err != nil {
 		return nil, errors.Join(err, r.Close())

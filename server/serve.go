@@ -88,6 +88,9 @@ func (r *realm) serve(ctx context.Context, o ServeOptions) error {
 	if err := r.warnReserved(ctx); err != nil {
 		return err
 	}
+	if _, path, fault := r.common.State(); fault != nil {
+		r.log.WarnContext(ctx, "the list of common passwords cannot be read, so the built-in list holds", "file", path, "error", fault)
+	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", r.settings.Listen)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)

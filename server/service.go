@@ -15,6 +15,7 @@ import (
 
 	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
+	"github.com/sallyport-auth/sallyport/server/passwords"
 )
 
 // maxAuditText bounds what machines say for the audit log.
@@ -155,9 +156,12 @@ func (e *engine) ChangePassword(ctx context.Context, req *v1.ChangePasswordReque
 	code := identity.NewSecret(req.GetCode())
 	defer code.Wipe()
 	a, err := e.changePassword(ctx, m, name, origin, old, code, replacement)
+	refused, weak := passwords.IsRefusal(err)
 	switch {
-	case errors.Is(err, errWeak):
-		return &v1.ChangePasswordResponse{Result: v1.ChangePasswordResponse_RESULT_WEAK, Message: err.Error()}, nil
+	case weak:
+		// Machines of before put a full stop behind it.
+		why := strings.TrimSuffix(string(refused), ".")
+		return &v1.ChangePasswordResponse{Result: v1.ChangePasswordResponse_RESULT_WEAK, Message: why}, nil
 	case errors.Is(err, errNeedsCode):
 		return nil, connect.NewError(connect.CodeFailedPrecondition, errNeedsCode)
 	case err != nil:

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/test/machine"
 )
 
@@ -41,7 +42,11 @@ func TestAScreenLockerChecksItsOwnPersonOnly(t *testing.T) {
 		return o.Screen
 	}
 	t.Run("the right password", func(t *testing.T) { unlocks(t, unlockScreen(r, ada, ada, adaPass)) })
-	t.Run("a wrong one", func(t *testing.T) { staysLocked(t, unlockScreen(r, ada, ada, "wrong")) })
+	t.Run("a wrong one", func(t *testing.T) {
+		if s := staysLocked(t, unlockScreen(r, ada, ada, "wrong")); strings.Contains(s, identity.Refused) {
+			t.Errorf("a locker is told what it says itself, and may wait for OK:\n%s", s)
+		}
+	})
 	t.Run("another's right password", func(t *testing.T) { staysLocked(t, unlockScreen(r, ada, "grace", adaPass)) })
 	t.Run("a local account's helper asks for a directory account", func(t *testing.T) {
 		staysLocked(t, unlockScreen(r, local, ada, adaPass))

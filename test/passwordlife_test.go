@@ -75,3 +75,24 @@ func TestADuePasswordIsChangedInTheSameLogin(t *testing.T) {
 		}
 	})
 }
+
+func TestAnUmlautLogsInFromEitherKeyboard(t *testing.T) {
+	r := joined(t)
+	const composed, decomposed = "gr\u00fcn ist die hoffnung", "gru\u0308n ist die hoffnung"
+	admin(t, r, decomposed, "account", "set-password", ada)
+	everywhere := func(t *testing.T) {
+		t.Helper()
+		for _, typed := range []string{composed, decomposed} {
+			for _, host := range []string{"su", "ssh keyboard-interactive"} {
+				lets(t, ways(r, ada, typed)[host], ada)
+			}
+		}
+		keepsOut(t, ways(r, ada, "grun ist die hoffnung")["su"])
+	}
+	t.Run("online", everywhere)
+	t.Run("offline", func(t *testing.T) {
+		must(t, r.Server.Stop(t.Context()))
+		must(t, r.WaitOffline(t.Context()))
+		everywhere(t)
+	})
+}

@@ -68,13 +68,18 @@ func given(f *flags, name string, into **string) {
 
 func accountSet(f *flags) request {
 	req := &v1.SetAccountRequest{}
+	given(f, "name", &req.NewName)
 	given(f, "full-name", &req.FullName)
 	given(f, "home", &req.Home)
 	given(f, "shell", &req.Shell)
 	maybe(f, "must-change", &req.MustChange)
 	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
 		req.Name = f.name(0)
-		return c.SetAccount(ctx, req)
+		a, err := c.SetAccount(ctx, req)
+		if err == nil && req.NewName != nil {
+			fmt.Fprintf(os.Stderr, renamedAccount, req.GetName(), a.GetName(), a.GetHome())
+		}
+		return a, err
 	}
 }
 
@@ -145,6 +150,7 @@ func maybe(f *flags, name string, into **bool) {
 
 func groupSet(f *flags) request {
 	req := &v1.SetGroupRequest{}
+	given(f, "name", &req.NewName)
 	maybe(f, "offline-codes", &req.OfflineCodes)
 	maybe(f, "earned", &req.Earned)
 	number(f, "points", &req.Points)
@@ -154,7 +160,11 @@ func groupSet(f *flags) request {
 	})
 	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
 		req.Name = f.name(0)
-		return c.SetGroup(ctx, req)
+		g, err := c.SetGroup(ctx, req)
+		if err == nil && req.NewName != nil {
+			fmt.Fprintf(os.Stderr, renamedGroup, req.GetName(), g.GetName())
+		}
+		return g, err
 	}
 }
 

@@ -39,7 +39,7 @@ const usage = `sallyport-server keeps a realm's accounts and serves them to its 
                                     [--valid-from TIME] [--valid-until TIME]
   sallyport-server account show|disable|enable|unlock|remove NAME
   sallyport-server account list
-  sallyport-server account set NAME [--full-name TEXT] [--home PATH] [--shell PATH]
+  sallyport-server account set NAME [--name NEW] [--full-name TEXT] [--home PATH] [--shell PATH]
                                     [--must-change=true|false]
   sallyport-server account set-password NAME [--must-change]  the password on standard input
   sallyport-server account add-key NAME [KEY] [--tag T] the key, or its line on standard input
@@ -52,12 +52,13 @@ const usage = `sallyport-server keeps a realm's accounts and serves them to its 
   sallyport-server realm show
   sallyport-server realm set [--points KIND=N,...] [--attestation-ca FILE]
                              [--require-attestation=true|false] [--password-max-age DAYS]
+                             [--password-min-length N] [--password-history N]
   sallyport-server realm histories                      restores and losses, and ids kept for lost accounts
   sallyport-server realm release-id ID
   sallyport-server group add NAME [--gid N] [--demands password,totp,piv] [--points N] [--earned]
                                   [--offline-codes]
-  sallyport-server group set NAME [--demands KIND,...] [--points N] [--earned=true|false]
-                                  [--offline-codes=true|false]
+  sallyport-server group set NAME [--name NEW] [--demands KIND,...] [--points N]
+                                  [--earned=true|false] [--offline-codes=true|false]
   sallyport-server group show|remove NAME
   sallyport-server group list
   sallyport-server group add-member|remove-member GROUP MEMBER

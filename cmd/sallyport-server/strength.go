@@ -99,6 +99,8 @@ func realmSet(f *flags) request {
 	})
 	maybe(f, "require-attestation", &req.RequireAttestation)
 	number(f, "password-max-age", &req.PasswordMaxAge)
+	number(f, "password-min-length", &req.PasswordMinLength)
+	number(f, "password-history", &req.PasswordHistory)
 	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *flags) (proto.Message, error) {
 		return c.SetRealm(ctx, req)
 	}
@@ -137,4 +139,19 @@ func realm(w io.Writer, m *v1.RealmView) {
 		fmt.Fprintf(w, "attestation CA\t%s\n", name)
 	}
 	fmt.Fprintf(w, "require attestation\t%s\n", yesNo(m.GetRequireAttestation()))
+	fmt.Fprintf(w, "password min length\t%d characters\n", m.GetPasswordMinLength())
+	fmt.Fprintf(w, "password history\t%d\n", m.GetPasswordHistory())
+	age := "does not expire"
+	if days := m.GetPasswordMaxAge(); days > 0 {
+		age = fmt.Sprintf("%d days", days)
+	}
+	fmt.Fprintf(w, "password max age\t%s\n", age)
+	list := "built in"
+	if file := m.GetCommonPasswordsFile(); file != "" && m.GetCommonPasswordsFault() == "" {
+		list = file
+	}
+	fmt.Fprintf(w, "common passwords\t%d, %s\n", m.GetCommonPasswords(), list)
+	if why := m.GetCommonPasswordsFault(); why != "" {
+		fmt.Fprintf(w, "common passwords\tthe built-in list holds: %s\n", why)
+	}
 }

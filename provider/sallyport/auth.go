@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"connectrpc.com/connect"
@@ -168,8 +169,18 @@ func (p *Provider) ChangePassword(ctx context.Context, name identity.Name, from 
 		}
 		return r, nil
 	case v1.ChangePasswordResponse_RESULT_WEAK:
-		return provider.Record{}, fmt.Errorf("%w: %s", provider.ErrWeak, resp.GetMessage())
+		return provider.Record{}, weak(resp.GetMessage())
 	default:
 		return provider.Record{}, fmt.Errorf("%w: %s", provider.ErrDenied, resp.GetMessage())
 	}
+}
+
+// weak is why a new password is refused. Servers of before put words in front that the
+// machine says as well.
+func weak(message string) error {
+	why := strings.TrimPrefix(strings.TrimSuffix(message, "."), provider.ErrWeak.Error()+": ")
+	if why == "" {
+		return provider.ErrWeak
+	}
+	return provider.WeakError(strings.ToUpper(why[:1]) + why[1:] + ".")
 }

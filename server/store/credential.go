@@ -30,15 +30,19 @@ type TOTP struct {
 }
 
 // SetPassword replaces the password; its epoch is the account's new revision. It is of
-// today, and need not be changed before its time.
-func (t *Tx) SetPassword(account uuid.UUID, phc string) error {
+// that time, and need not be changed before it is too old. The one before is kept where
+// the realm wants to know it again.
+func (t *Tx) SetPassword(account uuid.UUID, phc string, now time.Time) error {
+	if err := t.keepOldPassword(account); err != nil {
+		return err
+	}
 	rev, err := t.touch(account)
 	if err != nil {
 		return err
 	}
 	_, err = t.exec(`INSERT INTO passwords (account_uuid, phc, epoch, made) VALUES (?, ?, ?, ?)
 		ON CONFLICT (account_uuid) DO UPDATE SET phc = excluded.phc, epoch = excluded.epoch, made = excluded.made, must_change = 0`,
-		account, phc, rev, time.Now().Unix())
+		account, phc, rev, now.Unix())
 	return err
 }
 
@@ -50,21 +54,6 @@ func (t *Tx) MustChangePassword(account uuid.UUID, must bool) error {
 	}
 	_, err := t.touch(account)
 	return err
-}
-
-// PasswordMaxAge is how many days a password is good for; 0: it does not expire.
-func (t *Tx) PasswordMaxAge() (days uint32, err error) {
-	err = t.get([]any{&days}, `SELECT password_max_age FROM realm`)
-	return days, err
-}
-
-// SetPasswordMaxAge sets it. Every account gets a new revision, so that machines learn
-// the new day.
-func (t *Tx) SetPasswordMaxAge(days uint32) error {
-	if err := t.one(`UPDATE realm SET password_max_age = ?`, days); err != nil {
-		return err
-	}
-	return t.touchEverybody()
 }
 
 // Rehash stores a stronger hash of the same password: the epoch stays. It is
@@ -85,12 +74,12 @@ func (t *Tx) Password(account uuid.UUID) (Password, error) {
 	if err != nil {
 		return p, err
 	}
-	days, err := t.PasswordMaxAge()
+	rules, err := t.PasswordRules()
 	switch {
 	case p.MustChange:
 		p.ChangeBy = identity.ChangeNow
-	case days > 0:
-		p.ChangeBy = made + int64(days)*int64(24*time.Hour/time.Second)
+	case rules.MaxAge > 0:
+		p.ChangeBy = made + int64(rules.MaxAge)*int64(24*time.Hour/time.Second)
 	}
 	return p, err
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -33,14 +34,14 @@ func TestAPasswordIsDueByItsAgeOrByTheAdministratorsWord(t *testing.T) {
 		if err := tx.MustChangePassword(a.UUID, true); !errors.Is(err, identity.ErrNotFound) {
 			t.Errorf("of an account without a password: %v", err)
 		}
-		return tx.SetPassword(a.UUID, "phc")
+		return tx.SetPassword(a.UUID, "phc", time.Now())
 	})
 	first := changeBy()
 	if first.ChangeBy != 0 || first.MustChange {
 		t.Errorf("a new password: %+v", first)
 	}
 	before := revision()
-	write(t, s, func(tx *Tx) error { return tx.SetPasswordMaxAge(2) })
+	write(t, s, func(tx *Tx) error { return tx.SetPasswordRules(PasswordRules{MaxAge: 2}) })
 	if at := time.Unix(changeBy().ChangeBy, 0); time.Until(at) > 48*time.Hour || time.Until(at) < 47*time.Hour {
 		t.Errorf("of two days: %s", at)
 	}
@@ -51,8 +52,67 @@ func TestAPasswordIsDueByItsAgeOrByTheAdministratorsWord(t *testing.T) {
 	if p := changeBy(); p.ChangeBy != identity.ChangeNow || !p.MustChange || p.Epoch != first.Epoch {
 		t.Errorf("at the next login: %+v", p)
 	}
-	write(t, s, func(tx *Tx) error { return tx.SetPassword(a.UUID, "another") })
+	write(t, s, func(tx *Tx) error { return tx.SetPassword(a.UUID, "another", time.Now()) })
 	if p := changeBy(); p.MustChange || p.ChangeBy < time.Now().Unix() {
 		t.Errorf("after the change: %+v", p)
 	}
+}
+
+func TestUsedPasswordsAreAsManyAsTheRealmAsksFor(t *testing.T) {
+	s, _ := newStore(t)
+	a, b := add(t, s, "alice"), add(t, s, "bob")
+	day := time.Unix(1_800_000_000, 0)
+	set := func(phc string) {
+		t.Helper()
+		write(t, s, func(tx *Tx) error { return tx.SetPassword(a.UUID, phc, day) })
+	}
+	history := func(n uint32) {
+		t.Helper()
+		write(t, s, func(tx *Tx) error { return tx.SetPasswordRules(PasswordRules{MinLength: 8, History: n}) })
+	}
+	used := func(want ...string) {
+		t.Helper()
+		write(t, s, func(tx *Tx) error {
+			got, err := tx.UsedPasswords(a.UUID)
+			if !slices.Equal(got, want) {
+				t.Errorf("used: %q, want %q", got, want)
+			}
+			return err
+		})
+	}
+	rows := func(want int) {
+		t.Helper()
+		write(t, s, func(tx *Tx) error {
+			var n int
+			err := tx.get([]any{&n}, `SELECT COUNT(*) FROM old_passwords`)
+			if n != want {
+				t.Errorf("%d old hashes are kept, want %d", n, want)
+			}
+			return err
+		})
+	}
+	write(t, s, func(tx *Tx) error { return tx.SetPassword(b.UUID, "bob's", day) })
+	set("one")
+	used()
+	set("two")
+	rows(0)
+	history(3)
+	used("two")
+	set("three")
+	set("four")
+	used("four", "three", "two")
+	set("five")
+	used("five", "four", "three")
+	rows(2)
+	history(2)
+	used("five", "four")
+	rows(1)
+	history(0)
+	used()
+	rows(0)
+	history(2)
+	set("six")
+	used("six", "five")
+	write(t, s, func(tx *Tx) error { return tx.RemoveAccount(a.UUID) })
+	rows(0)
 }

@@ -23,8 +23,11 @@ func everything() map[string]func(*Tx) error {
 	return map[string]func(*Tx) error{
 		"add account":    func(tx *Tx) error { _, err := tx.AddAccount(person("new")); return err },
 		"remove account": func(tx *Tx) error { return tx.RemoveAccount(find(tx).UUID) },
+		"rename":         func(tx *Tx) error { return tx.RenameAccount(find(tx).UUID, "new") },
+		"rename group":   func(tx *Tx) error { return tx.RenameGroup(group(tx, "inner"), "new") },
+		"set rules":      func(tx *Tx) error { return tx.SetPasswordRules(PasswordRules{MaxAge: 9, MinLength: 9, History: 9}) },
 		"disable":        func(tx *Tx) error { return tx.SetState(find(tx).UUID, identity.Disabled) },
-		"set password":   func(tx *Tx) error { return tx.SetPassword(find(tx).UUID, "new") },
+		"set password":   func(tx *Tx) error { return tx.SetPassword(find(tx).UUID, "new", time.Now()) },
 		"set totp":       func(tx *Tx) error { return tx.SetTOTP(find(tx).UUID, []byte("new"), "") },
 		"add card": func(tx *Tx) error {
 			_, err := tx.AddCard(find(tx).UUID, Card{Fingerprint: []byte("new"), PublicKey: []byte("k"), Certificate: []byte("c")})

@@ -13,7 +13,7 @@ const soon = 8 * time.Second
 func (s *seat) anew() {
 	s.t.Helper()
 	s.watches(patience, greeter, "at its first question", func(screen string) bool {
-		if shows(screen, "Username") {
+		if shows(screen, s.manager.question) {
 			return true
 		}
 		s.key(greeter, "Escape")
@@ -57,7 +57,7 @@ const (
 )
 
 func TestAWrongAnswerAtGDMIsFollowedByAPrompt(t *testing.T) {
-	s := seated(t)
+	s := seated(t, gdm())
 	p := s.enrol()
 	s.scene("a wrong password, and the right one behind it", func() {
 		s.signIn(bob)
@@ -86,7 +86,7 @@ func TestAWrongAnswerAtGDMIsFollowedByAPrompt(t *testing.T) {
 }
 
 func TestPeopleSignInAtGDMOffline(t *testing.T) {
-	s := seated(t)
+	s := seated(t, gdm())
 	s.scene("online first", func() {
 		s.in("echo welcome > /etc/skel/.from-skel; test ! -e /home/bob")
 		s.signIn(bob, "Password", bobPass)
@@ -114,7 +114,7 @@ func TestPeopleSignInAtGDMOffline(t *testing.T) {
 }
 
 func TestGDMWhileTheDaemonComesAndGoes(t *testing.T) {
-	s := seated(t)
+	s := seated(t, gdm())
 	s.scene("started anew under an open prompt", func() {
 		s.signIn(bob)
 		s.sees(greeter, "Password")
@@ -140,5 +140,52 @@ func TestGDMWhileTheDaemonComesAndGoes(t *testing.T) {
 		s.online()
 		s.signIn(bob, "Password", bobPass)
 		s.desktop(bob)
+	})
+}
+
+func TestAPasswordThatIsDueIsChangedAtGDM(t *testing.T) {
+	s := seated(t, gdm())
+	s.scene("the sign-in asks for a new one, and goes on", func() {
+		s.mustChange(bob)
+		s.signIn(bob, "Password", bobPass, "Current password", bobPass, "New password", bobNext, "Retype new password", bobNext)
+		s.desktop(bob)
+		s.logOut(bob)
+	})
+	s.scene("the new one is good from then on", func() {
+		s.signIn(bob, "Password", bobNext)
+		s.desktop(bob)
+		s.logOut(bob)
+	})
+	s.scene("a new one that is refused does not end the sign-in", func() {
+		s.mustChange(bob)
+		s.signIn(bob, "Password", bobNext, "Current password", bobNext, "New password", "short", "Retype new password")
+		s.told("short", "characters", "New password", "Password", "Username")
+	})
+}
+
+func TestGDMSaysWhyAnAccountIsKeptOut(t *testing.T) {
+	s := seated(t, gdm())
+	s.scene("it has expired", func() {
+		s.in("sallyport-server account add olga --valid-until 2020-01-01T00:00:00Z" + server +
+			"; echo '" + adaPass + "' | sallyport-server account set-password olga" + server)
+		s.untilIn("getent passwd olga")
+		s.signIn("olga")
+		s.sees(greeter, "Password")
+		s.told(adaPass, "This account has expired. Ask your administrator.", "Password", "Username")
+	})
+	s.scene("too many wrong answers", func() {
+		s.signIn(bob, "Password", bobPass)
+		s.desktop(bob)
+		s.logOut(bob)
+		s.in("systemctl stop sallyport-server") // the machine counts alone
+		s.offline()
+		for range 5 {
+			before := s.decisions()
+			s.signIn(bob, "Password", "not bobs password")
+			s.until(func() error { return more(s.decisions(), before) })
+			s.anew()
+		}
+		s.signIn(bob)
+		s.sees(greeter, "Too many wrong answers. Try again in")
 	})
 }

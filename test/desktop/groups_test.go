@@ -52,7 +52,7 @@ func (s *seat) terminal(user string) {
 	s.sees(user, "Run a Command")
 	s.types(user, "gnome-terminal")
 	// Its prompt has colours that OCR does not read; the shell names the window after it.
-	s.untilIn(display(user) + "xdotool getactivewindow getwindowname | grep '^" + user + "@desk:'")
+	s.untilIn(s.manager.display(user) + "xdotool getactivewindow getwindowname | grep '^" + user + "@desk:'")
 }
 
 // answered types a command in ada's terminal, and returns what it printed.
@@ -73,7 +73,7 @@ const (
 // that a person starts in it, below the user manager, which weaker sessions of the same
 // account share: none of these has the group. A session that begins in a terminal has.
 func TestAGatedGroupReachesTheSessionAndNothingInGNOME(t *testing.T) {
-	s := seated(t)
+	s := seated(t, gdm())
 	s.vaulted()
 	p := s.enrol()
 	s.signIn(ada, "Password", adaPass, "One-time code", s.code(p))

@@ -34,7 +34,7 @@ func (s *seat) decisions() int {
 }
 
 func TestALockedScreenOfGNOME(t *testing.T) {
-	s := seated(t)
+	s := seated(t, gdm())
 	s.signIn(bob, "Password", bobPass)
 	s.desktop(bob)
 	s.run("a wrong password, and the right one behind it", func(*testing.T) {

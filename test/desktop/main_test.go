@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -22,6 +23,7 @@ const (
 	adaPass = "correct horse battery"
 	bob     = "bob" // holds a password alone
 	bobPass = "bobs long password"
+	bobNext = "bobs password of tomorrow"
 	lena    = "lena" // local
 	// lenaPass is unlike the others, so that nobody gets in by a mix-up.
 	lenaPass = "lenas own words"
@@ -53,6 +55,7 @@ func must(t *testing.T, err error) {
 // seat is a machine with a screen and a keyboard, and a realm that it has joined.
 type seat struct {
 	*machine.Booted
+	manager  manager
 	t        *testing.T
 	album    string // where the pictures go
 	pictures int
@@ -87,8 +90,8 @@ Section "Screen"
 EndSection
 `
 
-// furnished is a machine with our build, GDM and a local person, before it boots.
-func furnished(t *testing.T) *machine.Realm {
+// furnished is a machine with our build, a display manager and a local person, before it boots.
+func furnished(t *testing.T, by manager) *machine.Realm {
 	t.Helper()
 	m, err := machine.Over(os.Getenv(rootFolder))
 	must(t, err)
@@ -99,22 +102,20 @@ func furnished(t *testing.T) *machine.Realm {
 	})
 	r := &machine.Realm{Machine: m}
 	must(t, r.Install(t.Context()))
-	for path, text := range map[string]string{
+	files := map[string]string{
 		"/etc/hostname":                       "desk\n",
 		"/etc/hosts":                          "127.0.0.1 localhost desk\n",
 		"/etc/default/locale":                 "LANG=C.UTF-8\n",
-		"/etc/gdm3/daemon.conf":               "[daemon]\nWaylandEnable=false\n[debug]\nEnable=true\n",
 		"/etc/X11/xorg.conf.d/10-dummy.conf":  xorg,
-		"/etc/dconf/db/local.d/00-test":       "[org/gnome/desktop/session]\nidle-delay=uint32 0\n[org/gnome/desktop/interface]\nenable-animations=false\n",
-		"/etc/dconf/profile/user":             "user-db:user\nsystem-db:local\n",
+		"/etc/X11/default-display-manager":    by.program + "\n",
 		"/etc/ssh/sshd_config.d/90-test.conf": "ListenAddress 127.0.0.1\n",
-		"/etc/gdm3/greeter.dconf-defaults":    "[org/gnome/login-screen]\ndisable-user-list=true\n",
-	} {
+	}
+	maps.Copy(files, by.files)
+	for path, text := range files {
 		must(t, r.WriteFile(path, text, 0o644))
 	}
 	_, err = r.Script(t.Context(), `
-		ln -sf /lib/systemd/system/gdm3.service /etc/systemd/system/display-manager.service
-		mkdir -p /etc/X11; echo /usr/sbin/gdm3 > /etc/X11/default-display-manager
+		ln -sf /lib/systemd/system/`+by.unit+`.service /etc/systemd/system/display-manager.service
 		if command -v dconf >/dev/null; then dconf update; fi
 		useradd -m -s /bin/bash `+lena+`
 		printf '%s:%s\n' `+lena+` '`+lenaPass+`' | chpasswd`)
@@ -123,25 +124,26 @@ func furnished(t *testing.T) *machine.Realm {
 }
 
 // seated boots a machine, makes a realm of its own on it, and waits for the greeter.
-func seated(t *testing.T) *seat {
+func seated(t *testing.T, by manager) *seat {
 	t.Helper()
-	r := furnished(t)
+	r := furnished(t, by)
 	nspawn := []string{"--capability=CAP_IPC_LOCK"}
 	for n := range 9 {
 		nspawn = append(nspawn, fmt.Sprintf("--bind=/dev/tty%d", n))
 	}
 	repo, err := machine.RepoRoot()
 	must(t, err)
-	s := &seat{t: t, album: filepath.Join(repo, "build", "desktop", strings.ReplaceAll(t.Name(), "/", "-"))}
+	s := &seat{manager: by, t: t, album: filepath.Join(repo, "build", "desktop", strings.ReplaceAll(t.Name(), "/", "-"))}
 	must(t, os.RemoveAll(s.album))
 	must(t, os.MkdirAll(s.album, 0o755))
 	began := time.Now()
-	s.Booted, err = r.BootWith(t.Context(), machine.Extras{Units: []string{"gdm.service", "gdm3.service", "systemd-userdbd.socket"}, Nspawn: nspawn})
+	s.Booted, err = r.BootWith(t.Context(), machine.Extras{Units: append([]string{"systemd-userdbd.socket"}, by.enabled...), Nspawn: nspawn})
 	must(t, err)
 	t.Cleanup(func() { s.leave() })
 	t.Logf("booted in %s", time.Since(began).Round(time.Second))
 	s.realm()
-	s.sees(greeter, "Username")
+	s.in("systemctl start " + by.unit)
+	s.sees(greeter, by.question)
 	t.Logf("at the greeter after %s", time.Since(began).Round(time.Second))
 	return s
 }
@@ -271,4 +273,14 @@ func (s *seat) wrong(p *phone) string {
 	c, err := totp.GenerateCode(p.secret, time.Now().Add(-time.Hour))
 	must(s.t, err)
 	return c
+}
+
+// mustChange asks a person for a new password at the next sign-in, and waits until this
+// machine knows.
+func (s *seat) mustChange(user string) {
+	s.t.Helper()
+	revision := "sallyport explain " + user + " | grep -o 'revision [0-9]*'"
+	before := strings.TrimSpace(s.in(revision))
+	s.in("sallyport-server account set " + user + " --must-change=true" + server)
+	s.untilIn(revision + " | grep -vx '" + before + "'")
 }

@@ -11,25 +11,15 @@ import (
 	"time"
 )
 
-// greeter is whose screen GDM's own is.
-const greeter = "Debian-gdm"
-
 // patience is how long a person looks at a screen before giving up.
 const patience = 60 * time.Second
 
-// display is shell that finds the newest X server of a user, and fails where there is none.
-func display(user string) string {
-	return `
-		uid=$(id -u ` + user + `)
-		x=$(find /tmp/.X11-unix -name 'X*' -uid "$uid" -printf '%T@ %f\n' | sort -n | tail -n 1 | sed 's/.* X//')
-		[ -n "$x" ] || { echo "there is no screen of ` + user + `"; exit 1; }
-		export DISPLAY=:$x XAUTHORITY=/run/user/$uid/gdm/Xauthority
-	`
-}
-
 // look takes a picture of a user's screen and reads it.
 func (s *seat) look(ctx context.Context, user string) (string, error) {
-	if _, err := s.In(ctx, display(user)+"timeout 10 import -window root /var/tmp/seen.png"); err != nil {
+	if s.manager.terminal != 0 {
+		return readTerminal(s.manager.terminal)
+	}
+	if _, err := s.In(ctx, s.manager.display(user)+"timeout 10 import -window root /var/tmp/seen.png"); err != nil {
 		return "", err
 	}
 	picture, err := os.ReadFile(s.Path("/var/tmp/seen.png"))
@@ -102,21 +92,25 @@ func (s *seat) watches(limit time.Duration, user, what string, wanted func(scree
 // types writes a line at a user's screen.
 func (s *seat) types(user, line string) {
 	s.t.Helper()
-	s.in(display(user) + "xdotool type --delay 20 -- '" + line + "'; xdotool key Return")
+	if s.manager.terminal != 0 {
+		must(s.t, typeAtTerminal(s.manager.terminal, line+"\n"))
+		return
+	}
+	s.in(s.manager.display(user) + "xdotool type --delay 20 -- '" + line + "'; xdotool key Return")
 }
 
 func (s *seat) key(user, keys string) {
 	s.t.Helper()
-	s.in(display(user) + "xdotool key " + keys)
+	s.in(s.manager.display(user) + "xdotool key " + keys)
 }
 
 // signIn types a name, and what is asked for then, at the greeter.
 func (s *seat) signIn(name string, answers ...string) {
 	s.t.Helper()
-	s.sees(greeter, "Username")
+	s.asks(s.manager.question)
 	s.types(greeter, name)
 	for i := 0; i+1 < len(answers); i += 2 {
-		s.sees(greeter, answers[i])
+		s.asks(answers[i])
 		s.types(greeter, answers[i+1])
 	}
 }
@@ -125,6 +119,10 @@ func (s *seat) signIn(name string, answers ...string) {
 func (s *seat) desktop(user string) {
 	s.t.Helper()
 	s.untilIn("loginctl list-sessions --no-legend | grep -w " + user + " | grep -w seat0")
+	if !s.manager.gnome {
+		s.sees(user, user+"@desk")
+		return
+	}
 	s.sees(user, "Type to search")
 	s.key(user, "Escape") // GNOME begins with its overview
 	s.watches(patience, user, "the desktop", func(screen string) bool {
@@ -135,12 +133,16 @@ func (s *seat) desktop(user string) {
 // logOut ends a person's session as its menu does, and waits for the greeter.
 func (s *seat) logOut(user string) {
 	s.t.Helper()
-	s.in(`
+	if !s.manager.gnome {
+		s.in("pkill -x -u " + user + " openbox")
+	} else {
+		s.in(`
 		uid=$(id -u ` + user + `)
 		runuser -u ` + user + ` -- env XDG_RUNTIME_DIR=/run/user/$uid DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/$uid/bus \
 			gnome-session-quit --logout --no-prompt`)
+	}
 	s.untilIn("! loginctl list-sessions --no-legend | grep -w " + user + " | grep -w seat0")
-	s.sees(greeter, "Username")
+	s.sees(greeter, s.manager.question)
 }
 
 // frame is what a screen showed from some time on.
@@ -154,7 +156,7 @@ type frame struct {
 // that goes away meanwhile, as the greeter's does at a login, is filmed until then.
 func (s *seat) film(user, line string, length time.Duration) []frame {
 	s.t.Helper()
-	out := s.in(display(user) + fmt.Sprintf(`
+	out := s.in(s.manager.display(user) + fmt.Sprintf(`
 		rm -rf /var/tmp/film; mkdir /var/tmp/film; cd /var/tmp/film
 		now() { date +%%s%%3N; }
 		xdotool type --delay 20 -- '%s'

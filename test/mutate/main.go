@@ -1,18 +1,27 @@
-// Command mutate breaks a package on purpose, one line at a time, and tells which
+// Command mutate breaks a package on purpose, one condition at a time, and tells which
 // breaks its tests let live.
 //
-//	go run ./test/mutate [-j N] [-timeout 3m] [-run REGEXP] PACKAGE FILE...
+//	go run ./test/mutate [-j N] [-timeout 3m] [-run REGEXP] [-at REGEXP] [-longest D] [-patience D] PACKAGE FILE...
 //
 // PACKAGE is the one whose tests run, FILEs are Go or C files of any package that it is
-// built from. Nothing in the tree is changed: each break is made in a copy of it, one
-// for each job. One line is printed for each break:
+// built from. Nothing in the tree is changed. One line is printed for each break:
 //
-//	killed    the tests fail, or the file does not compile
-//	SURVIVED  the tests pass: a check that nothing would miss
+//	killed     a test fails, or the file does not compile
+//	SURVIVED   the tests pass: a check that nothing would miss
+//	DOUBTFUL   the tests that -patience allows pass, and there are more
+//	UNREACHED  no test gets as far as the condition
 //
 // The breaks are those that let somebody in: a condition that never holds, one that
-// always holds, and each half of an && or || left out. A survivor is no fault by
-// itself; it is a line to test, or one to explain. It exits 1 if there is any.
+// always holds, and each half of an && or || left out. What is not killed is no fault
+// by itself; it is a line to test, or one to explain. It exits 1 if there is any. Only
+// breaks are tried whose printed line matches -at.
+//
+// Breaks of Go are built once, all into one test binary, where the environment says
+// which one holds. Each test runs once alone, to learn how long it takes and which
+// conditions it gets to. Then a break meets only the tests that get to it: those that
+// killed the last ones first, then the quick ones that get to little else. Tests that
+// take longer than -longest are left out, which is told.
+// Breaks of C are built and tested one by one, in a copy of the tree for each job.
 package main
 
 import (
@@ -21,9 +30,9 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"sync"
 	"time"
@@ -35,20 +44,28 @@ func run() (status int) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	var r runner
-	jobs := flag.Int("j", runtime.NumCPU(), "how many breaks to try at a time")
+	flag.IntVar(&r.jobs, "j", runtime.NumCPU(), "how many breaks to try at a time")
 	flag.DurationVar(&r.timeout, "timeout", 3*time.Minute, "for the tests of one break")
+	flag.DurationVar(&r.longest, "longest", time.Hour, "leave out tests of Go that take longer")
+	flag.DurationVar(&r.patience, "patience", time.Hour, "for one break of Go: leave out what its tests take beyond that")
+	at := flag.String("at", "", "try only the breaks whose printed line matches")
 	flag.StringVar(&r.run, "run", "", "run only the tests that match")
 	flag.Usage = func() {
-		fmt.Fprintln(os.Stderr, "usage: mutate [-j N] [-timeout 3m] [-run REGEXP] PACKAGE FILE...")
+		fmt.Fprintln(os.Stderr, "usage: mutate [-j N] [-timeout 3m] [-run REGEXP] [-at REGEXP] [-longest D] [-patience D] PACKAGE FILE...")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
-	if flag.NArg() < 2 || *jobs < 1 {
+	if flag.NArg() < 2 || r.jobs < 1 {
 		flag.Usage()
 		return 64
 	}
 	r.pkg = flag.Arg(0)
-	survived, err := r.all(ctx, *jobs, flag.Args()[1:])
+	var err error
+	if r.at, err = regexp.Compile(*at); err != nil {
+		fmt.Fprintln(os.Stderr, "mutate:", err)
+		return 64
+	}
+	survived, err := r.all(ctx, flag.Args()[1:])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)
 		return 1
@@ -58,45 +75,54 @@ func run() (status int) {
 
 // runner tries breaks against the tests of one package.
 type runner struct {
-	pkg, run string
-	timeout  time.Duration
+	pkg, run                   string
+	at                         *regexp.Regexp
+	jobs                       int
+	timeout, longest, patience time.Duration
 }
 
 // all tries every break of the files, and counts the survivors.
-func (r *runner) all(ctx context.Context, jobs int, files []string) (survived int, err error) {
-	var list []mutant
+func (r *runner) all(ctx context.Context, files []string) (survived int, err error) {
+	var ofGo, ofC []string
 	for _, f := range files {
-		found, err := mutants(f)
-		if err != nil {
-			return 0, err
+		if filepath.Ext(f) == ".c" {
+			ofC = append(ofC, f)
+		} else {
+			ofGo = append(ofGo, f)
 		}
-		list = append(list, found...)
 	}
-	// A package whose tests fail anyway would kill everything.
-	if err := r.test(ctx, "."); err != nil {
-		return 0, fmt.Errorf("the tests fail without any break: %w", err)
+	if len(ofGo) > 0 {
+		survived, err = r.golang(ctx, ofGo)
 	}
+	if len(ofC) > 0 && err == nil {
+		var more int
+		more, err = r.c(ctx, ofC)
+		survived += more
+	}
+	return survived, err
+}
+
+// each hands the breaks to the jobs, prints what became of each, and counts those that
+// were not killed. A job is made by start, which is called once for each.
+func (r *runner) each(ctx context.Context, list []mutant, start func() (job, error)) (survived int, err error) {
 	work := make(chan mutant)
 	var wg sync.WaitGroup
 	var mu sync.Mutex
-	for range jobs {
-		tree, err2 := copyTree(ctx)
+	for range r.jobs {
+		j, err2 := start()
 		if err2 != nil {
 			return 0, err2
 		}
-		defer os.RemoveAll(tree)
 		wg.Go(func() {
 			for m := range work {
-				alive, err2 := r.try(ctx, tree, m)
+				what, err2 := j(m)
 				mu.Lock()
-				switch {
-				case err2 != nil:
-					err = errors.Join(err, err2)
-				case alive:
+				err = errors.Join(err, err2)
+				if err2 == nil {
+					fmt.Printf("%-9s  %s\n", what, m)
+				}
+				if what != killed {
 					survived++
-					fmt.Printf("SURVIVED  %s\n", m)
-				default:
-					fmt.Printf("killed    %s\n", m)
 				}
 				mu.Unlock()
 			}
@@ -114,47 +140,14 @@ func (r *runner) all(ctx context.Context, jobs int, files []string) (survived in
 	return survived, errors.Join(err, ctx.Err())
 }
 
-// copyTree copies the files that git knows, as they are now.
-func copyTree(ctx context.Context) (string, error) {
-	dir, err := os.MkdirTemp("", "mutate-")
-	if err != nil {
-		return "", fmt.Errorf("copy the tree: %w", err)
-	}
-	const line = `git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$0"`
-	if out, err := exec.CommandContext(ctx, "sh", "-c", line, dir).CombinedOutput(); err != nil {
-		return "", errors.Join(fmt.Errorf("copy the tree: %w\n%s", err, out), os.RemoveAll(dir))
-	}
-	return dir, nil
-}
+// job tries one break and says what became of it.
+type job func(mutant) (fate, error)
 
-// try tells whether the tests pass with the break in place.
-func (r *runner) try(ctx context.Context, tree string, m mutant) (alive bool, err error) {
-	path := filepath.Join(tree, m.file)
-	sound, err := os.ReadFile(path)
-	if err != nil {
-		return false, fmt.Errorf("mutate: %w", err)
-	}
-	if err := os.WriteFile(path, m.source, 0o600); err != nil {
-		return false, fmt.Errorf("mutate: %w", err)
-	}
-	alive = r.test(ctx, tree) == nil
-	if err := os.WriteFile(path, sound, 0o600); err != nil {
-		return false, fmt.Errorf("mutate: %w", err)
-	}
-	return alive, ctx.Err()
-}
+type fate string
 
-// test runs the package's tests in a tree.
-func (r *runner) test(ctx context.Context, tree string) error {
-	args := []string{"test", "-count=1", "-failfast", "-vet=off", "-timeout", r.timeout.String()}
-	if r.run != "" {
-		args = append(args, "-run", r.run)
-	}
-	c := exec.CommandContext(ctx, "go", append(args, r.pkg)...)
-	c.Dir = tree
-	out, err := c.CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("%w\n%s", err, out)
-	}
-	return nil
-}
+const (
+	killed    fate = "killed"
+	lived     fate = "SURVIVED"
+	doubtful  fate = "DOUBTFUL"
+	unreached fate = "UNREACHED"
+)

@@ -7,8 +7,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,23 +17,12 @@ type mutant struct {
 	file   string
 	line   int
 	what   string // what became of which condition
-	source []byte
+	source []byte // of C: the file with the break
+	number int    // of Go: what switches it on
 }
 
 // String is "FILE:LINE: what".
 func (m mutant) String() string { return fmt.Sprintf("%s:%d: %s", m.file, m.line, m.what) }
-
-// mutants makes the breaks of a file.
-func mutants(file string) ([]mutant, error) {
-	source, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("read: %w", err)
-	}
-	if filepath.Ext(file) == ".c" {
-		return mutantsOfC(file, source), nil
-	}
-	return mutantsOf(file, source)
-}
 
 // mutantsOfC breaks each if: its condition never holds, or always.
 func mutantsOfC(file string, source []byte) []mutant {
@@ -65,14 +52,16 @@ func mutantsOfC(file string, source []byte) []mutant {
 
 var ifs = regexp.MustCompile(`\bif \(`)
 
-func mutantsOf(file string, source []byte) ([]mutant, error) {
+// mutantsOf breaks a Go file, whose package is pkg. The broken file has every break in it,
+// numbered from first on, and none holds but the one that mutateIs says.
+func mutantsOf(file string, source []byte, first int) (list []mutant, broken []byte, pkg string, err error) {
 	set := token.NewFileSet()
 	tree, err := parser.ParseFile(set, file, source, 0)
 	if err != nil {
-		return nil, fmt.Errorf("parse: %w", err)
+		return nil, nil, "", fmt.Errorf("parse: %w", err)
 	}
 	at := func(p token.Pos) int { return set.Position(p).Offset }
-	b := breaker{file: file, source: source, at: at, line: func(p token.Pos) int { return set.Position(p).Line }}
+	b := breaker{file: file, source: source, at: at, line: func(p token.Pos) int { return set.Position(p).Line }, next: first}
 	ast.Inspect(tree, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.IfStmt:
@@ -88,7 +77,7 @@ func mutantsOf(file string, source []byte) ([]mutant, error) {
 		}
 		return true
 	})
-	return b.list, nil
+	return b.list, b.broken(), tree.Name.Name, nil
 }
 
 // breaker collects the breaks of one file.
@@ -96,15 +85,21 @@ type breaker struct {
 	file     string
 	source   []byte
 	at, line func(token.Pos) int
+	next     int
 	list     []mutant
+	put      []insertion
+}
+
+// insertion is text that a break puts into the file.
+type insertion struct {
+	at   int
+	text string
 }
 
 // condition breaks one that decides: it never holds, it always holds, half of it does.
-// The real one is kept in the text, so that nothing is left unused.
 func (b *breaker) condition(e ast.Expr) {
-	text := string(b.source[b.at(e.Pos()):b.at(e.End())])
-	b.replace(e, "false && ("+text+")", "never: "+text)
-	b.replace(e, "true || ("+text+")", "always: "+text)
+	b.add(e, "!mutateIs(%d) && (", "never: ")
+	b.add(e, "mutateIs(%d) || (", "always: ")
 	b.halves(e)
 }
 
@@ -129,20 +124,33 @@ func (b *breaker) halves(e ast.Expr) {
 		if !ok || x.Op != token.LAND && x.Op != token.LOR {
 			return true
 		}
-		neutral := map[token.Token]string{token.LAND: "true || ", token.LOR: "false && "}[x.Op]
+		with := map[token.Token]string{token.LAND: "mutateIs(%d) || (", token.LOR: "!mutateIs(%d) && ("}[x.Op]
 		for _, half := range []ast.Expr{x.X, x.Y} {
-			text := string(b.source[b.at(half.Pos()):b.at(half.End())])
-			b.replace(half, "("+neutral+"("+text+"))", "left out: "+text)
+			b.add(half, with, "left out: ")
 		}
 		return true
 	})
 }
 
-func (b *breaker) replace(e ast.Expr, with, what string) {
+// add puts a break around an expression. Breaks of a whole come before those of its parts.
+func (b *breaker) add(e ast.Expr, with, what string) {
 	from, to := b.at(e.Pos()), b.at(e.End())
+	b.put = append(b.put, insertion{from, "(" + fmt.Sprintf(with, b.next)}, insertion{to, "))"})
+	b.list = append(b.list, mutant{file: b.file, line: b.line(e.Pos()), what: what + string(b.source[from:to]), number: b.next})
+	b.next++
+}
+
+// broken is the file with every break in it. All that closes is alike, so only what opens
+// at one place is in an order: the whole before its parts.
+func (b *breaker) broken() []byte {
+	slices.SortStableFunc(b.put, func(a, b insertion) int { return cmp.Compare(a.at, b.at) })
 	var out bytes.Buffer
-	out.Write(b.source[:from])
-	out.WriteString(with)
-	out.Write(b.source[to:])
-	b.list = append(b.list, mutant{file: b.file, line: b.line(e.Pos()), what: what, source: out.Bytes()})
+	done := 0
+	for _, i := range b.put {
+		out.Write(b.source[done:i.at])
+		out.WriteString(i.text)
+		done = i.at
+	}
+	out.Write(b.source[done:])
+	return out.Bytes()
 }

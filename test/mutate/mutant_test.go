@@ -4,6 +4,7 @@ import (
 	"go/parser"
 	"go/token"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -25,16 +26,13 @@ func f(a, b bool, n int) bool {
 	return false
 }
 `
-	list, err := mutantsOf("p.go", []byte(source))
+	list, broken, _, err := mutantsOf("p.go", []byte(source), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got []string
 	for _, m := range list {
 		got = append(got, m.String())
-		if _, err := parser.ParseFile(token.NewFileSet(), "p.go", m.source, 0); err != nil {
-			t.Errorf("%s: %v\n%s", m, err, m.source)
-		}
 	}
 	want := []string{
 		"p.go:4: never: a && b", "p.go:4: always: a && b", "p.go:4: left out: a", "p.go:4: left out: b",
@@ -43,6 +41,13 @@ func f(a, b bool, n int) bool {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
+	}
+	if _, err := parser.ParseFile(token.NewFileSet(), "p.go", broken, 0); err != nil {
+		t.Errorf("%v\n%s", err, broken)
+	}
+	const line = "if (!mutateIs(1) && ((mutateIs(2) || ((mutateIs(3) || (a)) && (mutateIs(4) || (b)))))) {"
+	if !strings.Contains(string(broken), line) {
+		t.Errorf("no %s in\n%s", line, broken)
 	}
 }
 

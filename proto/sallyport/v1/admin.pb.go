@@ -1386,11 +1386,13 @@ func (x *SetPasswordRequest) GetMustChange() bool {
 
 // SetAccountRequest changes what is present.
 type SetAccountRequest struct {
-	state    protoimpl.MessageState `protogen:"open.v1"`
-	Name     string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	FullName *string                `protobuf:"bytes,3,opt,name=full_name,json=fullName,proto3,oneof" json:"full_name,omitempty"`
-	Home     *string                `protobuf:"bytes,4,opt,name=home,proto3,oneof" json:"home,omitempty"`
-	Shell    *string                `protobuf:"bytes,5,opt,name=shell,proto3,oneof" json:"shell,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Its name from then on. Uuid, ids and home stay.
+	NewName  *string `protobuf:"bytes,2,opt,name=new_name,json=newName,proto3,oneof" json:"new_name,omitempty"`
+	FullName *string `protobuf:"bytes,3,opt,name=full_name,json=fullName,proto3,oneof" json:"full_name,omitempty"`
+	Home     *string `protobuf:"bytes,4,opt,name=home,proto3,oneof" json:"home,omitempty"`
+	Shell    *string `protobuf:"bytes,5,opt,name=shell,proto3,oneof" json:"shell,omitempty"`
 	// The password must be changed at the next login by password.
 	MustChange    *bool `protobuf:"varint,6,opt,name=must_change,json=mustChange,proto3,oneof" json:"must_change,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1430,6 +1432,13 @@ func (*SetAccountRequest) Descriptor() ([]byte, []int) {
 func (x *SetAccountRequest) GetName() string {
 	if x != nil {
 		return x.Name
+	}
+	return ""
+}
+
+func (x *SetAccountRequest) GetNewName() string {
+	if x != nil && x.NewName != nil {
+		return *x.NewName
 	}
 	return ""
 }
@@ -1825,11 +1834,13 @@ func (x *Kinds) GetKinds() []string {
 
 // SetGroupRequest changes what is present.
 type SetGroupRequest struct {
-	state        protoimpl.MessageState `protogen:"open.v1"`
-	Name         string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	OfflineCodes *bool                  `protobuf:"varint,8,opt,name=offline_codes,json=offlineCodes,proto3,oneof" json:"offline_codes,omitempty"`
-	Points       *uint32                `protobuf:"varint,9,opt,name=points,proto3,oneof" json:"points,omitempty"`
-	Earned       *bool                  `protobuf:"varint,10,opt,name=earned,proto3,oneof" json:"earned,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Its name from then on. Uuid, gid and members stay.
+	NewName      *string `protobuf:"bytes,2,opt,name=new_name,json=newName,proto3,oneof" json:"new_name,omitempty"`
+	OfflineCodes *bool   `protobuf:"varint,8,opt,name=offline_codes,json=offlineCodes,proto3,oneof" json:"offline_codes,omitempty"`
+	Points       *uint32 `protobuf:"varint,9,opt,name=points,proto3,oneof" json:"points,omitempty"`
+	Earned       *bool   `protobuf:"varint,10,opt,name=earned,proto3,oneof" json:"earned,omitempty"`
 	// All that it demands from then on, in place of what it did.
 	Demands       *Kinds `protobuf:"bytes,11,opt,name=demands,proto3" json:"demands,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1869,6 +1880,13 @@ func (*SetGroupRequest) Descriptor() ([]byte, []int) {
 func (x *SetGroupRequest) GetName() string {
 	if x != nil {
 		return x.Name
+	}
+	return ""
+}
+
+func (x *SetGroupRequest) GetNewName() string {
+	if x != nil && x.NewName != nil {
+		return *x.NewName
 	}
 	return ""
 }
@@ -3526,8 +3544,13 @@ type SetRealmRequest struct {
 	RequireAttestation *bool `protobuf:"varint,3,opt,name=require_attestation,json=requireAttestation,proto3,oneof" json:"require_attestation,omitempty"`
 	// How many days a password is good for; 0: it does not expire.
 	PasswordMaxAge *uint32 `protobuf:"varint,4,opt,name=password_max_age,json=passwordMaxAge,proto3,oneof" json:"password_max_age,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// The least length of a new password, in characters: 8 to 64.
+	PasswordMinLength *uint32 `protobuf:"varint,5,opt,name=password_min_length,json=passwordMinLength,proto3,oneof" json:"password_min_length,omitempty"`
+	// How many of an account's passwords cannot be used again, the one of today among
+	// them; at most 10.
+	PasswordHistory *uint32 `protobuf:"varint,6,opt,name=password_history,json=passwordHistory,proto3,oneof" json:"password_history,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *SetRealmRequest) Reset() {
@@ -3588,6 +3611,20 @@ func (x *SetRealmRequest) GetPasswordMaxAge() uint32 {
 	return 0
 }
 
+func (x *SetRealmRequest) GetPasswordMinLength() uint32 {
+	if x != nil && x.PasswordMinLength != nil {
+		return *x.PasswordMinLength
+	}
+	return 0
+}
+
+func (x *SetRealmRequest) GetPasswordHistory() uint32 {
+	if x != nil && x.PasswordHistory != nil {
+		return *x.PasswordHistory
+	}
+	return 0
+}
+
 type RealmView struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Name   string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -3597,8 +3634,16 @@ type RealmView struct {
 	RequireAttestation bool     `protobuf:"varint,4,opt,name=require_attestation,json=requireAttestation,proto3" json:"require_attestation,omitempty"`
 	// In days; 0: passwords do not expire.
 	PasswordMaxAge uint32 `protobuf:"varint,5,opt,name=password_max_age,json=passwordMaxAge,proto3" json:"password_max_age,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// In characters.
+	PasswordMinLength uint32 `protobuf:"varint,6,opt,name=password_min_length,json=passwordMinLength,proto3" json:"password_min_length,omitempty"`
+	PasswordHistory   uint32 `protobuf:"varint,7,opt,name=password_history,json=passwordHistory,proto3" json:"password_history,omitempty"`
+	// How many passwords the list of common ones has, the file that it is read from, empty
+	// for the built-in list, and why the built-in list holds in place of that file.
+	CommonPasswords      uint32 `protobuf:"varint,8,opt,name=common_passwords,json=commonPasswords,proto3" json:"common_passwords,omitempty"`
+	CommonPasswordsFile  string `protobuf:"bytes,9,opt,name=common_passwords_file,json=commonPasswordsFile,proto3" json:"common_passwords_file,omitempty"`
+	CommonPasswordsFault string `protobuf:"bytes,10,opt,name=common_passwords_fault,json=commonPasswordsFault,proto3" json:"common_passwords_fault,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
 }
 
 func (x *RealmView) Reset() {
@@ -3664,6 +3709,41 @@ func (x *RealmView) GetPasswordMaxAge() uint32 {
 		return x.PasswordMaxAge
 	}
 	return 0
+}
+
+func (x *RealmView) GetPasswordMinLength() uint32 {
+	if x != nil {
+		return x.PasswordMinLength
+	}
+	return 0
+}
+
+func (x *RealmView) GetPasswordHistory() uint32 {
+	if x != nil {
+		return x.PasswordHistory
+	}
+	return 0
+}
+
+func (x *RealmView) GetCommonPasswords() uint32 {
+	if x != nil {
+		return x.CommonPasswords
+	}
+	return 0
+}
+
+func (x *RealmView) GetCommonPasswordsFile() string {
+	if x != nil {
+		return x.CommonPasswordsFile
+	}
+	return ""
+}
+
+func (x *RealmView) GetCommonPasswordsFault() string {
+	if x != nil {
+		return x.CommonPasswordsFault
+	}
+	return ""
 }
 
 var File_sallyport_v1_admin_proto protoreflect.FileDescriptor
@@ -3777,14 +3857,16 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\bpassword\x18\x02 \x01(\fR\bpassword\x12\x1f\n" +
 	"\vmust_change\x18\x03 \x01(\bR\n" +
-	"mustChange\"\xd4\x01\n" +
+	"mustChange\"\x81\x02\n" +
 	"\x11SetAccountRequest\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
-	"\tfull_name\x18\x03 \x01(\tH\x00R\bfullName\x88\x01\x01\x12\x17\n" +
-	"\x04home\x18\x04 \x01(\tH\x01R\x04home\x88\x01\x01\x12\x19\n" +
-	"\x05shell\x18\x05 \x01(\tH\x02R\x05shell\x88\x01\x01\x12$\n" +
-	"\vmust_change\x18\x06 \x01(\bH\x03R\n" +
-	"mustChange\x88\x01\x01B\f\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1e\n" +
+	"\bnew_name\x18\x02 \x01(\tH\x00R\anewName\x88\x01\x01\x12 \n" +
+	"\tfull_name\x18\x03 \x01(\tH\x01R\bfullName\x88\x01\x01\x12\x17\n" +
+	"\x04home\x18\x04 \x01(\tH\x02R\x04home\x88\x01\x01\x12\x19\n" +
+	"\x05shell\x18\x05 \x01(\tH\x03R\x05shell\x88\x01\x01\x12$\n" +
+	"\vmust_change\x18\x06 \x01(\bH\x04R\n" +
+	"mustChange\x88\x01\x01B\v\n" +
+	"\t_new_nameB\f\n" +
 	"\n" +
 	"_full_nameB\a\n" +
 	"\x05_homeB\b\n" +
@@ -3815,14 +3897,16 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	" \x01(\bR\x06earnedB\x06\n" +
 	"\x04_gid\"\x1d\n" +
 	"\x05Kinds\x12\x14\n" +
-	"\x05kinds\x18\x01 \x03(\tR\x05kinds\"\xe0\x01\n" +
+	"\x05kinds\x18\x01 \x03(\tR\x05kinds\"\x8d\x02\n" +
 	"\x0fSetGroupRequest\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\x12(\n" +
-	"\roffline_codes\x18\b \x01(\bH\x00R\fofflineCodes\x88\x01\x01\x12\x1b\n" +
-	"\x06points\x18\t \x01(\rH\x01R\x06points\x88\x01\x01\x12\x1b\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1e\n" +
+	"\bnew_name\x18\x02 \x01(\tH\x00R\anewName\x88\x01\x01\x12(\n" +
+	"\roffline_codes\x18\b \x01(\bH\x01R\fofflineCodes\x88\x01\x01\x12\x1b\n" +
+	"\x06points\x18\t \x01(\rH\x02R\x06points\x88\x01\x01\x12\x1b\n" +
 	"\x06earned\x18\n" +
-	" \x01(\bH\x02R\x06earned\x88\x01\x01\x12-\n" +
-	"\ademands\x18\v \x01(\v2\x13.sallyport.v1.KindsR\ademandsB\x10\n" +
+	" \x01(\bH\x03R\x06earned\x88\x01\x01\x12-\n" +
+	"\ademands\x18\v \x01(\v2\x13.sallyport.v1.KindsR\ademandsB\v\n" +
+	"\t_new_nameB\x10\n" +
 	"\x0e_offline_codesB\t\n" +
 	"\a_pointsB\t\n" +
 	"\a_earned\"\xe8\x01\n" +
@@ -3938,21 +4022,31 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"KindPoints\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x16\n" +
-	"\x06points\x18\x02 \x01(\rR\x06points\"\x94\x02\n" +
+	"\x06points\x18\x02 \x01(\rR\x06points\"\xa6\x03\n" +
 	"\x0fSetRealmRequest\x120\n" +
 	"\x06points\x18\x01 \x03(\v2\x18.sallyport.v1.KindPointsR\x06points\x12*\n" +
 	"\x0eattestation_ca\x18\x02 \x01(\fH\x00R\rattestationCa\x88\x01\x01\x124\n" +
 	"\x13require_attestation\x18\x03 \x01(\bH\x01R\x12requireAttestation\x88\x01\x01\x12-\n" +
-	"\x10password_max_age\x18\x04 \x01(\rH\x02R\x0epasswordMaxAge\x88\x01\x01B\x11\n" +
+	"\x10password_max_age\x18\x04 \x01(\rH\x02R\x0epasswordMaxAge\x88\x01\x01\x123\n" +
+	"\x13password_min_length\x18\x05 \x01(\rH\x03R\x11passwordMinLength\x88\x01\x01\x12.\n" +
+	"\x10password_history\x18\x06 \x01(\rH\x04R\x0fpasswordHistory\x88\x01\x01B\x11\n" +
 	"\x0f_attestation_caB\x16\n" +
 	"\x14_require_attestationB\x13\n" +
-	"\x11_password_max_age\"\xd3\x01\n" +
+	"\x11_password_max_ageB\x16\n" +
+	"\x14_password_min_lengthB\x13\n" +
+	"\x11_password_history\"\xc3\x03\n" +
 	"\tRealmView\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
 	"\x06points\x18\x02 \x03(\v2\x18.sallyport.v1.KindPointsR\x06points\x12%\n" +
 	"\x0eattestation_ca\x18\x03 \x03(\tR\rattestationCa\x12/\n" +
 	"\x13require_attestation\x18\x04 \x01(\bR\x12requireAttestation\x12(\n" +
-	"\x10password_max_age\x18\x05 \x01(\rR\x0epasswordMaxAge2\x9a\x19\n" +
+	"\x10password_max_age\x18\x05 \x01(\rR\x0epasswordMaxAge\x12.\n" +
+	"\x13password_min_length\x18\x06 \x01(\rR\x11passwordMinLength\x12)\n" +
+	"\x10password_history\x18\a \x01(\rR\x0fpasswordHistory\x12)\n" +
+	"\x10common_passwords\x18\b \x01(\rR\x0fcommonPasswords\x122\n" +
+	"\x15common_passwords_file\x18\t \x01(\tR\x13commonPasswordsFile\x124\n" +
+	"\x16common_passwords_fault\x18\n" +
+	" \x01(\tR\x14commonPasswordsFault2\x9a\x19\n" +
 	"\fAdminService\x12H\n" +
 	"\n" +
 	"AddAccount\x12\x1f.sallyport.v1.AddAccountRequest\x1a\x19.sallyport.v1.AccountView\x12C\n" +

@@ -1,0 +1,192 @@
+package daemon
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
+)
+
+func TestEachDemandOfAServiceIsJudgedByItself(t *testing.T) {
+	password := []identity.FactorKind{identity.Password}
+	both := []identity.FactorKind{identity.Password, identity.TOTP}
+	foreign := uuid.MustParse("33333333-3333-4333-8333-333333333333")
+	for sentence, c := range map[string]struct {
+		service Service
+		proved  []identity.FactorKind // nil: it is not known what
+		want    identity.Code
+	}{
+		"nothing":                             {Service{}, password, identity.Granted},
+		"a code, with a password":             {Service{Factors: []identity.FactorKind{identity.TOTP}}, password, identity.NotPermitted},
+		"a code, with a code too":             {Service{Factors: []identity.FactorKind{identity.TOTP}}, both, identity.Granted},
+		"a code, where nothing is known":      {Service{Factors: []identity.FactorKind{identity.TOTP}}, nil, identity.Granted},
+		"points that nothing comes to":        {Service{Points: 50}, both, identity.NotPermitted},
+		"a group that she is in":              {Service{Require: []uuid.UUID{stuff.UUID}}, password, identity.Granted},
+		"a group that she is not in":          {Service{Require: []uuid.UUID{foreign}}, both, identity.NotPermitted},
+		"the same, where nothing is known":    {Service{Require: []uuid.UUID{foreign}}, nil, identity.NotPermitted},
+		"the second of two groups":            {Service{Require: []uuid.UUID{stuff.UUID, foreign}}, both, identity.NotPermitted},
+		"a group that demands a code, passed": {Service{Require: []uuid.UUID{wheel().UUID}}, both, identity.Granted},
+		"a group that demands a code, not":    {Service{Require: []uuid.UUID{wheel().UUID}}, password, identity.NotPermitted},
+		"a group of another realm":            {Service{Require: []uuid.UUID{uuid.Nil}}, nil, identity.NotPermitted},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			h := newHouse(t, func(h *house) { h.policy.Services = map[string]Service{"sudo": c.service} })
+			h.give(aliceHeld(true))
+			q := question{typed: "alice", service: "sudo", e: h.d.Directory().WithUID(1900000100), methods: c.proved}
+			if r := checkService(h.d.Gate, bg, &q); r.code != c.want {
+				t.Errorf("%s: %s", r.code, r.detail)
+			}
+		})
+	}
+}
+
+func TestWhatEndsAProofEndsItByItself(t *testing.T) {
+	h := newHouse(t)
+	h.give(aliceHeld(true))
+	e := h.d.Directory().WithUID(1900000100)
+	password, code := identity.Factor{Kind: identity.Password, Epoch: 1}, identity.Factor{Kind: identity.TOTP, Epoch: 1}
+	boot, wall := h.d.Clock().Boottime(), h.d.Clock().Now().Unix()
+	short := Service{StepUp: true, MaxAge: time.Minute}
+	for sentence, c := range map[string]struct {
+		service Service
+		proof   proof
+		counts  bool
+	}{
+		"just made":                   {short, proof{factors: []identity.Factor{password, code}, at: boot}, true},
+		"as old as it may be":         {short, proof{factors: []identity.Factor{password, code}, at: boot - time.Minute}, true},
+		"older":                       {short, proof{factors: []identity.Factor{password, code}, at: boot - time.Minute - 1}, false},
+		"of a time to come":           {short, proof{factors: []identity.Factor{password, code}, at: boot + 1}, false},
+		"no age is set: four minutes": {Service{StepUp: true}, proof{factors: []identity.Factor{password, code}, at: boot - 4*time.Minute}, true},
+		"no age is set: six minutes":  {Service{StepUp: true}, proof{factors: []identity.Factor{password, code}, at: boot - 6*time.Minute}, false},
+		"the server's word holds":     {short, proof{factors: []identity.Factor{password, code}, at: boot, expires: wall}, true},
+		"the server's word is over":   {short, proof{factors: []identity.Factor{password, code}, at: boot, expires: wall - 1}, false},
+		"a factor is too few":         {short, proof{factors: []identity.Factor{password}, at: boot}, false},
+		"nothing was proved":          {short, proof{at: boot}, false},
+		"another password":            {short, proof{factors: []identity.Factor{{Kind: identity.Password, Epoch: 2}, code}, at: boot}, false},
+		"the service demands a card":  {Service{StepUp: true, Factors: []identity.FactorKind{identity.PIV}}, proof{factors: []identity.Factor{password, code}, at: boot}, false},
+		"the service demands a group": {Service{StepUp: true, Require: []uuid.UUID{uuid.Nil}}, proof{factors: []identity.Factor{password, code}, at: boot}, false},
+	} {
+		if why := h.d.stale(c.service, e, c.proof); (why == "") != c.counts {
+			t.Errorf("%s: %q", sentence, why)
+		}
+	}
+}
+
+func TestAServiceLooksForProofsWhereItKeepsThem(t *testing.T) {
+	unaudited := desk()
+	unaudited.Audit = identity.NoAuditSession
+	for sentence, c := range map[string]struct {
+		whole, looks bool
+		kept         identity.LoginSession
+	}{
+		"of a terminal, at one":                    {false, true, desk()},
+		"of a terminal, of a whole session":        {false, false, identity.LoginSession{Audit: 7}},
+		"of a session, at a terminal":              {true, false, desk()},
+		"of a session, of a whole one":             {true, true, identity.LoginSession{Audit: 7}},
+		"of a session that the kernel has no word": {true, true, unaudited},
+	} {
+		if got := (Service{StepUp: true, WholeSession: c.whole}).looksAt(c.kept); got != c.looks {
+			t.Errorf("%s: %t", sentence, got)
+		}
+	}
+}
+
+func TestOnlyWhoIsSignedInHereStepsUp(t *testing.T) {
+	h := sudoHouse(t)
+	for sentence, c := range map[string]struct {
+		service string
+		peer    uint32
+		session identity.LoginSession
+		want    bool
+	}{
+		"sudo":                      {"sudo", 0, desk(), true},
+		"a service without step-up": {"login", 0, desk(), false},
+		"a program of her own":      {"sudo", 1900000100, desk(), false},
+		"nobody knows where":        {"sudo", 0, identity.LoginSession{}, false},
+	} {
+		s := &login{d: h.d.Gate, Login: identity.Login{Service: c.service, Session: c.session, Peer: identity.Peer{UID: c.peer}}}
+		s.q.e = h.d.Directory().WithUID(1900000100)
+		if got := s.steppingUp(); got != c.want {
+			t.Errorf("%s: %t", sentence, got)
+		}
+	}
+}
+
+// alice proved her password, and is refused for what sudo demands beyond it.
+func TestWhatWasProvedInARefusedAttemptIsNotRemembered(t *testing.T) {
+	h := newHouse(t, func(h *house) {
+		h.policy.Services = map[string]Service{"sudo": {StepUp: true, Require: []uuid.UUID{uuid.Nil}}}
+	})
+	h.srv.set(t, token("alice", 1900000100, stuff), nil)
+	h.online()
+	c, conv := h.sudo(identity.OpAuthenticate, ofAlice(), "secret")
+	if c == identity.Granted || len(conv.prompts) != 1 {
+		t.Fatalf("%s, prompts %q", c, conv.prompts)
+	}
+	if list := h.d.proofs.of(token("alice", 1).Account.UUID, 0); len(list) != 0 {
+		t.Errorf("remembered: %v", list)
+	}
+}
+
+func TestARememberedProofIsWhatTheSessionEarnsBy(t *testing.T) {
+	h := sudoHouse(t)
+	if c, _ := h.sudo(identity.OpAuthenticate, ofAlice(), "secret"); c != identity.Granted {
+		t.Fatal(c)
+	}
+	l := &login{d: h.d.Gate, Login: identity.Login{Service: "sudo", User: "alice", RemoteUser: "alice", Session: desk()}, q: question{typed: "alice", service: "sudo"}}
+	if r := l.door(bg); r.code != identity.Granted {
+		t.Fatal(r)
+	}
+	yes := check{name: "yes", rule: func(*Gate, context.Context, *question) ruling { return fine("") }}
+	if !l.again(bg, yes) || len(l.proved) != 1 || len(l.q.methods) != 1 {
+		t.Errorf("proved %v, by %v", l.proved, l.q.methods)
+	}
+}
+
+func TestTwoProofsInTheMakingAreBothVoided(t *testing.T) {
+	var p proofs
+	at := place{account: uuid.MustParse("11111111-1111-4111-8111-111111111111"), uid: 1, asker: "alice", session: desk()}
+	other := at
+	other.asker = "bob"
+	first, second := p.begin(at), p.begin(other)
+	p.forget(at.account, nil)
+	p.keep(first, proof{at: 1})
+	p.keep(second, proof{at: 1})
+	if list := p.of(at.account, 0); len(list) != 0 {
+		t.Errorf("kept: %v", list)
+	}
+	p.keep(p.begin(at), proof{at: 5})
+	p.keep(p.begin(other), proof{at: 7})
+	if list := p.of(at.account, 6); len(list) != 1 || list[0].asker != "bob" {
+		t.Errorf("of those since 6: %v", list)
+	}
+}
+
+func TestWhatEndsNoSessionOfHersVoidsNoProof(t *testing.T) {
+	h := sudoHouse(t)
+	if c, _ := h.sudo(identity.OpAuthenticate, ofAlice(), "secret"); c != identity.Granted {
+		t.Fatal(c)
+	}
+	own := sudo{service: "login", user: "alice", session: desk(), uid: 1900000100}
+	for sentence, s := range map[string]sudo{"sudo's own session": ofAlice(), "a program of hers": own} {
+		h.sudo(identity.OpCloseSession, s)
+		if c, conv := h.sudo(identity.OpAuthenticate, ofAlice()); c != identity.Granted {
+			t.Errorf("%s: %s, prompts %q", sentence, c, conv.prompts)
+		}
+	}
+}
+
+// Her uid changed on the server, which this machine refuses.
+func TestWhoIsRefusedHereLosesWhatWasProved(t *testing.T) {
+	h := sudoHouse(t)
+	if c, _ := h.sudo(identity.OpAuthenticate, ofAlice(), "secret"); c != identity.Granted {
+		t.Fatal(c)
+	}
+	h.srv.set(t, token("alice", 1900000100, stuff), func(p *person) { p.token.Account.UID++ })
+	id := token("alice", 1).Account.UUID
+	h.wait("the change", func() bool { e := h.d.Directory().WithUUID(id); return e != nil && e.Blocked() != "" })
+	h.wait("its end", func() bool { return len(h.d.proofs.of(id, 0)) == 0 })
+}

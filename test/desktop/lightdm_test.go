@@ -1,0 +1,138 @@
+package desktop
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// Prompts of LightDM are counted in its log: the GTK greeter shows a prompt inside its
+// entry, and hides it while the entry is empty and has the keys, so nobody can read it.
+const promptCount = "grep -c 'Prompt greeter with' /var/log/lightdm/lightdm.log"
+
+func (s *seat) prompts() int {
+	s.t.Helper()
+	n, err := strconv.Atoi(strings.TrimSpace(s.in(promptCount + " || true")))
+	must(s.t, err)
+	return n
+}
+
+// answers types one line after the other, each when LightDM has asked for it.
+func (s *seat) answers(lines ...string) {
+	s.t.Helper()
+	for _, line := range lines {
+		before := s.prompts()
+		s.types(greeter, line)
+		s.prompted(before)
+	}
+}
+
+// prompted waits for a prompt beyond so many.
+func (s *seat) prompted(before int) {
+	s.t.Helper()
+	s.untilIn(fmt.Sprintf("test $(%s) -gt %d", promptCount, before))
+}
+
+// toldAt types an answer and waits for a message, and for a prompt behind it.
+func (s *seat) toldAt(answer, message string) {
+	s.t.Helper()
+	before := s.prompts()
+	s.told(answer, message)
+	s.prompted(before)
+}
+
+// cancel clicks on the button of that name, which a message moves a little.
+func (s *seat) cancel() {
+	s.t.Helper()
+	s.in(s.manager.display(greeter) + "xdotool mousemove 401 442 click 1")
+}
+
+// scenesAt are scenes at a LightDM.
+func scenesAt(t *testing.T) (s *seat, scene func(name string, play func())) {
+	t.Helper()
+	s = seated(t, lightDM())
+	return s, func(name string, play func()) {
+		t.Helper()
+		s.run(name, func(*testing.T) {
+			s.sees(greeter, s.manager.question)
+			s.cancel()
+			play()
+		})
+	}
+}
+
+func TestPeopleSignInAtLightDM(t *testing.T) {
+	s, scene := scenesAt(t)
+	p := s.enrol()
+	scene("a wrong password, and the right one behind it", func() {
+		s.answers(bob)
+		s.toldAt("not bobs password", refused)
+		s.types(greeter, bobPass)
+		s.desktop(bob)
+		s.logOut(bob)
+	})
+	scene("a wrong code, and the right one behind it", func() {
+		s.answers(ada, adaPass)
+		s.toldAt(s.wrong(p), "Wrong code. Each code is good once.")
+		s.answers(adaPass)
+		s.types(greeter, s.code(p))
+		s.desktop(ada)
+		s.logOut(ada)
+	})
+	scene("an account that is disabled", func() {
+		s.in("sallyport-server account disable ada" + server)
+		s.answers(ada)
+		s.told(adaPass, "This account is disabled. Ask your administrator.")
+	})
+	scene("a password that must be changed", func() {
+		s.mustChange(bob)
+		s.answers(bob, bobPass, bobPass, bobNext)
+		s.types(greeter, bobNext)
+		s.desktop(bob)
+		s.logOut(bob)
+		s.answers(bob)
+		s.types(greeter, bobNext)
+		s.desktop(bob)
+	})
+}
+
+func TestLightDMOfflineAndWithoutTheDaemon(t *testing.T) {
+	s, scene := scenesAt(t)
+	scene("online first", func() {
+		s.answers(bob)
+		s.types(greeter, bobPass)
+		s.desktop(bob)
+		s.logOut(bob)
+	})
+	scene("the daemon is started anew under an open prompt", func() {
+		s.answers(bob)
+		s.in("systemctl restart sallyportd")
+		s.online()
+		s.types(greeter, bobPass)
+		s.desktop(bob)
+		s.logOut(bob)
+	})
+	scene("the daemon is stopped, and a local person gets in", func() {
+		s.answers(bob)
+		s.in("systemctl stop sallyportd.socket sallyportd")
+		s.told(bobPass, "Sallyport is not running, so bob cannot be checked")
+		s.cancel()
+		s.answers(lena)
+		s.types(greeter, lenaPass)
+		s.desktop(lena)
+		s.logOut(lena)
+		s.in("systemctl start sallyportd.socket sallyportd")
+		s.online()
+	})
+	scene("offline", func() {
+		s.in("systemctl stop sallyport-server")
+		s.offline()
+		s.told(ada, "Offline, and your password was not yet used here.")
+		s.cancel()
+		s.answers(bob)
+		s.toldAt("not bobs password", "Your password is incorrect")
+		s.types(greeter, bobPass)
+		s.desktop(bob)
+	})
+}

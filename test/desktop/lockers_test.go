@@ -1,0 +1,124 @@
+package desktop
+
+import (
+	"fmt"
+	"testing"
+)
+
+// inOpenbox runs a program in the background of a person's session at LightDM.
+func (s *seat) inOpenbox(user, program string) {
+	s.t.Helper()
+	s.in("runuser -u " + user + " -- env HOME=/home/" + user + " DISPLAY=:0 XAUTHORITY=/home/" + user + "/.Xauthority " + program + " >/var/tmp/locker.log 2>&1 &")
+}
+
+// locker is a screen locker that is no part of a desktop.
+type locker struct {
+	service string // of PAM
+	start   string // a program of the person's
+	lock    string // shell that succeeds once it runs and is told to lock
+	locked  string // shell that succeeds while the screen is locked
+	prompt  string // on the screen, once a key is pressed; i3lock shows none
+}
+
+const xscreensaver = "DISPLAY=:0 XAUTHORITY=/run/lightdm/root/:0 xscreensaver-command "
+
+func TestScreenLockersBesideADesktop(t *testing.T) {
+	for name, l := range map[string]locker{
+		"i3lock":       {"i3lock", "i3lock --nofork --color 000000", "true", "pgrep -x i3lock", ""},
+		"xscreensaver": {"xscreensaver", "sh -c 'echo mode: blank >~/.xscreensaver; exec xscreensaver --no-splash'", xscreensaver + "-lock", xscreensaver + "-time | grep locked", "Password"},
+	} {
+		t.Run(name, func(t *testing.T) { locksAndUnlocks(t, l) })
+	}
+}
+
+func locksAndUnlocks(t *testing.T, l locker) {
+	s := seated(t, lightDM())
+	p := s.enrol()
+	asked := func(user string) {
+		if l.prompt != "" {
+			s.watches(patience, user, "asking for a password", func(screen string) bool {
+				if shows(screen, l.prompt) && !shows(screen, "Checking", "failed") {
+					return true
+				}
+				if shows(screen, "is not running") {
+					s.key(user, "Return") // a reason waits for its OK
+				} else {
+					s.key(user, "x BackSpace")
+				}
+				return false
+			})
+		}
+	}
+	locks := func(user string) {
+		s.inOpenbox(user, l.start)
+		s.untilIn(l.lock)
+		s.untilIn(l.locked)
+		asked(user)
+	}
+	unlocks := func(user string, answer string) {
+		s.types(user, answer)
+		s.untilIn("! { " + l.locked + "; }")
+	}
+	staysLocked := func(user, answer string) {
+		before := s.decisions()
+		s.types(user, answer)
+		s.until(func() error { return more(s.decisions(), before) })
+		asked(user)
+		s.in(l.locked)
+	}
+	s.answers(bob)
+	s.types(greeter, bobPass)
+	s.desktop(bob)
+	s.run("a wrong password, and the right one behind it", func(*testing.T) {
+		locks(bob)
+		staysLocked(bob, "not bobs password")
+		unlocks(bob, bobPass)
+	})
+	s.run("the daemon is started anew under the prompt", func(*testing.T) {
+		locks(bob)
+		s.in("systemctl restart sallyportd")
+		s.online()
+		unlocks(bob, bobPass)
+	})
+	s.run("offline", func(*testing.T) {
+		s.in("systemctl stop sallyport-server")
+		s.offline()
+		locks(bob)
+		staysLocked(bob, "not bobs password")
+		unlocks(bob, bobPass)
+		s.in("systemctl start sallyport-server")
+		s.online()
+	})
+	s.run("the daemon is stopped, and started again", func(*testing.T) {
+		locks(bob)
+		s.in("systemctl stop sallyportd.socket sallyportd")
+		s.types(bob, bobPass)
+		s.untilIn("journalctl -b --no-pager | grep 'pam_sallyport(" + l.service + ":auth): connect to'")
+		s.in(l.locked)
+		s.in("systemctl start sallyportd.socket sallyportd")
+		s.online()
+		before := s.decisions()
+		s.in("sleep 10") // a loop would ask three times in it
+		if n := s.decisions() - before; n > 1 {
+			t.Errorf("in ten seconds the locker asked %d times by itself", n)
+		}
+		asked(bob)
+		unlocks(bob, bobPass)
+		s.logOut(bob)
+	})
+	s.run("a code", func(*testing.T) {
+		s.answers(ada, adaPass)
+		s.types(greeter, s.code(p))
+		s.desktop(ada)
+		locks(ada)
+		unlocks(ada, adaPass+s.code(p))
+	})
+}
+
+// more is an error as long as there is no more than before.
+func more(now, before int) error {
+	if now <= before {
+		return fmt.Errorf("there are %d, as before", now)
+	}
+	return nil
+}
