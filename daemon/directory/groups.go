@@ -217,41 +217,6 @@ func (x *Directory) GroupsOf(e *Entry) []Membership {
 	return list
 }
 
-// GroupNamed copies the served group of that name.
-func (x *Directory) GroupNamed(name identity.Name, l Local) (identity.GroupEntry, bool) {
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	if p := x.atName(name); p != nil && p.own != uuid.Nil {
-		return p.ownEntry(l)
-	}
-	return x.served(x.groupName[name], l)
-}
-
-// GroupAt copies the served group with that gid.
-func (x *Directory) GroupAt(gid uint32, l Local) (identity.GroupEntry, bool) {
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	if p := x.atUID(gid); p != nil && p.own != uuid.Nil {
-		return p.ownEntry(l)
-	}
-	return x.served(x.groupGID[gid], l)
-}
-
-// groupWith copies the served group of that uuid, unless it is folded.
-func (x *Directory) groupWith(id uuid.UUID, l Local) (identity.GroupEntry, bool) {
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	return x.served(x.groups[id], l)
-}
-
-// ownEntry is an account's own group, where the account is answered here.
-func (p *Packed) ownEntry(l Local) (identity.GroupEntry, bool) {
-	if l.Hides(p.Name(), p.uid, p.gid) {
-		return identity.GroupEntry{}, false
-	}
-	return identity.GroupEntry{Group: p.ownGroup(), Members: []identity.Name{p.Name()}}, true
-}
-
 // served copies a group with those of its members that are answered here. One that
 // has none of these is named only if it was asked for.
 func (x *Directory) served(g *group, l Local) (identity.GroupEntry, bool) {
