@@ -233,6 +233,7 @@ func printExplanation(w io.Writer, e report.Explanation, now time.Time) {
 	if len(e.Factors) > 0 {
 		fmt.Fprintf(w, "it is asked for: %s\n", strings.Join(e.Factors, ", then "))
 	}
+	printPassword(w, e.Password)
 	printStepUp(w, e.Service, e.StepUp)
 	if o := e.Offline; o != nil {
 		switch {
@@ -263,6 +264,19 @@ func printExplanation(w io.Writer, e report.Explanation, now time.Time) {
 	}
 	if len(e.Locks) > 0 {
 		fmt.Fprintf(w, "\"sudo sallyport unlock %s\" lifts it\n", spoken(e.Name))
+	}
+}
+
+// printPassword says when a login by password asks for a new one.
+func printPassword(w io.Writer, p *report.PasswordLife) {
+	switch {
+	case p == nil:
+	case p.ChangeBy == nil:
+		fmt.Fprintln(w, "password: must be changed at the next login by it; the administrator asked for that")
+	case p.Due:
+		fmt.Fprintf(w, "password: too old since %s; the next login by it asks for a new one\n", p.ChangeBy.Local().Format(time.DateOnly))
+	default:
+		fmt.Fprintf(w, "password: good until %s\n", p.ChangeBy.Local().Format(time.DateOnly))
 	}
 }
 

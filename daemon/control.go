@@ -133,6 +133,7 @@ func (d *Daemon) explainTo(ctx context.Context, a report.ExplainArgs, root bool)
 	for _, f := range q.e.Factors() {
 		x.Factors = append(x.Factors, string(f.Kind))
 	}
+	x.Password = d.explainPassword(q.e)
 	x.Offline, x.Locked, x.Locks = d.explainOffline(ctx, q.e)
 	x.StepUp, x.Limits = d.explainStepUp(a.Service, q.e), d.explainLimits(q.e)
 	if r.code == identity.Granted {

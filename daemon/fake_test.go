@@ -66,13 +66,15 @@ type server struct {
 type person struct {
 	token    identity.IDToken
 	password string
-	code     string
-	locked   bool
-	secret   string // base32: real codes, in place of code
-	lastStep int64
-	shared   bool // policy: the machine may hold the secret
-	failures int
-	backup   []string // codes, each good once
+	// codeCounts tells that the code of the login is enough for a change.
+	codeCounts bool
+	code       string
+	locked     bool
+	secret     string // base32: real codes, in place of code
+	lastStep   int64
+	shared     bool // policy: the machine may hold the secret
+	failures   int
+	backup     []string // codes, each good once
 }
 
 func newServer(t testing.TB, machine uuid.UUID, now func() time.Time) *server {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
@@ -43,14 +44,30 @@ func (s *login) changePassword(ctx context.Context) identity.Verdict {
 		return v
 	}
 	// The code last: it is good for a minute, and a new password takes its time.
-	if _, held := s.q.e.Epoch(identity.TOTP); held {
+	defer s.forgetCode()
+	if s.holdsCode() && !s.codeProved() {
 		var err error
 		if s.code, err = s.conv.Ask(ctx, identity.AskText, codePrompt); err != nil {
 			return identity.Verdict{Code: identity.ConversationFailed}
 		}
-		defer s.forgetCode()
 	}
 	return s.change(ctx, changer, fresh)
+}
+
+func (s *login) holdsCode() bool {
+	_, held := s.q.e.Epoch(identity.TOTP)
+	return held
+}
+
+// codeProved tells whether this process was let in by a password that is due and a
+// one-time code a moment ago: the server takes that one for the change. If it does not,
+// one is asked for after all.
+func (s *login) codeProved() bool {
+	if s.Peer.UID != 0 || !s.isDue() {
+		return false
+	}
+	with := s.d.earnings.of(s.q.e.Account().UUID, s.Service, s.Process)
+	return slices.Contains(identity.Kinds(with), identity.TOTP)
 }
 
 func (s *login) prelim(ctx context.Context) identity.Verdict {
@@ -144,6 +161,14 @@ func (s *login) change(ctx context.Context, changer provider.PasswordChanger, fr
 	switch {
 	case errors.Is(err, provider.ErrWeak):
 		return s.weak(ctx, err)
+	case errors.Is(err, provider.ErrElsewhere) && s.code.Len() == 0 && s.holdsCode() && s.codeProved():
+		if s.code, err = s.conv.Ask(ctx, identity.AskText, codePrompt); err != nil {
+			return identity.Verdict{Code: identity.ConversationFailed}
+		}
+		if s.code.Len() == 0 {
+			return s.end(ctx, elsewhere())
+		}
+		return s.change(ctx, changer, fresh)
 	case errors.Is(err, provider.ErrElsewhere):
 		return s.end(ctx, elsewhere())
 	case errors.Is(err, provider.ErrDenied):

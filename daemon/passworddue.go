@@ -3,9 +3,12 @@ package daemon
 import (
 	"context"
 	"slices"
+	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/report"
 )
 
 // passwordDue ends an account phase that is granted otherwise. A password that has to be
@@ -24,8 +27,8 @@ func (s *login) passwordDue(ctx context.Context) identity.Verdict {
 	if _, ok := s.d.o.Provider.(provider.PasswordChanger); !ok || s.Peer.UID != 0 {
 		return granted
 	}
-	e, now := s.q.e, s.d.Clock().Now()
-	if !slices.ContainsFunc(e.Factors(), func(f identity.Factor) bool { return f.Due(now) }) {
+	e := s.q.e
+	if !s.isDue() {
 		return granted
 	}
 	with := s.proved
@@ -35,7 +38,7 @@ func (s *login) passwordDue(ctx context.Context) identity.Verdict {
 	if !slices.Contains(identity.Kinds(with), identity.Password) {
 		return granted
 	}
-	out, told := granted, "Your password must be changed. Run passwd when the server can be reached."
+	out, told := granted, "Your password must be changed. Run passwd when online."
 	if s.d.reachable(ctx, e.Account().Name) {
 		// Some hosts ask for nothing then and refuse, as greetd does: this line is their reason.
 		out, told = identity.Verdict{Code: identity.NewPasswordNeeded}, "Your password must be changed now."
@@ -44,4 +47,24 @@ func (s *login) passwordDue(ctx context.Context) identity.Verdict {
 		return identity.Verdict{Code: identity.ConversationFailed}
 	}
 	return out
+}
+
+func (s *login) isDue() bool {
+	now := s.d.Clock().Now()
+	return slices.ContainsFunc(s.q.e.Factors(), func(f identity.Factor) bool { return f.Due(now) })
+}
+
+// explainPassword says whether, and from when on, a login by password asks for a new one.
+func (d *Gate) explainPassword(e *directory.Entry) *report.PasswordLife {
+	at := slices.IndexFunc(e.Factors(), func(f identity.Factor) bool { return f.ChangeBy != 0 })
+	if at < 0 {
+		return nil
+	}
+	f := e.Factors()[at]
+	p := &report.PasswordLife{Due: f.Due(d.Clock().Now())}
+	if f.ChangeBy != identity.ChangeNow {
+		by := time.Unix(f.ChangeBy, 0)
+		p.ChangeBy = &by
+	}
+	return p
 }

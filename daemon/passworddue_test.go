@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -52,7 +53,7 @@ func TestAPasswordThatIsDueIsAskedForWhereItLetSomebodyIn(t *testing.T) {
 			}
 			conv := typing()
 			v := h.d.Decide(bg, l, conv)
-			told := slices.Contains(conv.told, "Your password must be changed. Run passwd when the server can be reached.")
+			told := slices.Contains(conv.told, "Your password must be changed. Run passwd when online.")
 			if v.Code != c.want || told != c.told {
 				t.Errorf("%s, told %q", v.Code, conv.told)
 			}
@@ -75,5 +76,69 @@ func TestAChangeInTheLoginLosesNoGroupThatWasEarned(t *testing.T) {
 	}
 	if v := h.by(identity.OpSetCredentials, p, nil); v.Code != identity.Granted || !slices.Contains(v.Groups, vault().GID) {
 		t.Errorf("%s with %v", v.Code, v.Groups)
+	}
+}
+
+func TestExplainSaysThatAPasswordIsDue(t *testing.T) {
+	h := newHouse(t)
+	h.online()
+	now := h.clk.now().Unix()
+	for sentence, c := range map[string]struct {
+		changeBy int64
+		there    bool
+		due, day bool
+	}{
+		"it does not expire":        {0, false, false, false},
+		"it is young enough":        {now + 3600, true, false, true},
+		"it is too old":             {now - 1, true, true, true},
+		"the administrator says so": {identity.ChangeNow, true, true, false},
+	} {
+		tok := token("alice", 1900000100)
+		tok.Factors[0].ChangeBy = c.changeBy
+		h.srv.set(t, tok, func(p *person) { p.token = tok })
+		h.wait(sentence, func() bool {
+			e := h.d.Directory().Named("alice")
+			return e != nil && e.Factors()[0].ChangeBy == c.changeBy
+		})
+		p := h.explained().Password
+		if (p != nil) != c.there || p != nil && (p.Due != c.due || (p.ChangeBy != nil) != c.day) {
+			t.Errorf("%s: %+v", sentence, p)
+		}
+	}
+}
+
+func TestACodeOfTheLoginIsNotAskedForAgain(t *testing.T) {
+	for sentence, c := range map[string]struct {
+		due, counts bool
+		process     identity.Process
+		want        string
+	}{
+		"it counts":                        {true, true, at(60, 50), "[New password:  Retype new password: ]"},
+		"the server wants one after all":   {true, false, at(60, 50), "[New password:  Retype new password:  One-time code: ]"},
+		"the password is not due":          {false, true, at(60, 50), "[New password:  Retype new password:  One-time code: ]"},
+		"another process was let in by it": {true, true, at(70, 51), "[New password:  Retype new password:  One-time code: ]"},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			h := newHouse(t)
+			tok := token("alice", 1900000100)
+			h.srv.set(t, tok, func(p *person) {
+				coded(p)
+				if p.codeCounts = c.counts; c.due {
+					p.token.Factors[0].ChangeBy = identity.ChangeNow
+				}
+			})
+			h.online()
+			if v := h.by(identity.OpAuthenticate, at(60, 50), nil, "secret", h.code(0)); v.Code != identity.Granted {
+				t.Fatal(v.Code)
+			}
+			h.later()
+			conv := typing("a longer one", "a longer one", h.code(0))
+			v := h.d.Decide(bg, identity.Login{
+				Operation: identity.OpChangePassword, Service: "sshd", User: "alice", Process: c.process, OldPass: identity.NewSecret([]byte("secret")),
+			}, conv)
+			if got := fmt.Sprint(conv.prompts); v.Code != identity.Granted || got != c.want {
+				t.Errorf("%s, prompts %s, told %q", v.Code, got, conv.told)
+			}
+		})
 	}
 }

@@ -179,7 +179,9 @@ type Explanation struct {
 	Account  *Account  `json:"account,omitempty"`
 	Steps    []Finding `json:"steps"`
 	Factors  []string  `json:"factors,omitempty"`
-	Offline  *Offline  `json:"offline,omitempty"`
+	// Password is absent for an account whose password need not be changed.
+	Password *PasswordLife `json:"password,omitempty"`
+	Offline  *Offline      `json:"offline,omitempty"`
 	// Locked is when the last of Locks ends.
 	Locked *time.Time `json:"locked_until,omitempty"`
 	// Locks are what wrong answers have locked on this machine, the longest first. They
@@ -189,6 +191,13 @@ type Explanation struct {
 	Limits []string `json:"limits,omitempty"`
 	// StepUp is absent for a service without a policy of its own.
 	StepUp *StepUp `json:"step_up,omitempty"`
+}
+
+// PasswordLife is from when on a login by password asks for a new one.
+type PasswordLife struct {
+	// ChangeBy is absent where the administrator asked for it.
+	ChangeBy *time.Time `json:"change_by,omitempty"`
+	Due      bool       `json:"due"`
 }
 
 // Lock is what wrong answers have locked.

@@ -23,9 +23,12 @@ func (e *engine) advance(ctx context.Context, m store.Machine, s *session, f fac
 		return e.goOn(ctx, m, s, g, next)
 	case !f.enough(s)(s.methods()):
 		return e.cannot(ctx, m, s, f)
+	case f.due(s) && (!s.asksNew || s.enrol != "" || s.remove != ""):
+		return e.mustChange(ctx, m, s, g)
 	case s.enrol != "" || s.remove != "":
 		return e.alter(ctx, m, s, g)
 	default:
+		s.due = f.due(s)
 		return e.allow(ctx, m, s, func(tx *store.Tx, _ store.Account) error { return g.mark(tx) })
 	}
 }

@@ -29,6 +29,8 @@ type engine struct {
 	turns *fairs[identity.Name, uuid.UUID]
 	// shares bound what one machine has under way; its origins take turns.
 	shares *fairs[uuid.UUID, string]
+	// dues are codes that count for a change of password.
+	dues dueCodes
 }
 
 func newEngine(r *realm, timeout time.Duration) *engine {

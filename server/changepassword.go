@@ -13,7 +13,8 @@ import (
 // changePassword is one proof of the old password, under the same rules as a
 // step, and then the new one. For an account that holds a one-time code the old
 // password is not proof enough to replace it (NIST SP 800-63B, 4.1.2): the code is
-// proved as well, and is used by that.
+// proved as well, and is used by that. One that was proved in the login which asks for
+// the change counts (see dueCodes).
 func (e *engine) changePassword(ctx context.Context, m store.Machine, name identity.Name, origin string, old, code, replacement identity.Secret) (answer, error) {
 	s := &session{machine: m.UUID, machineName: m.Name, name: name, origin: origin, service: "change-password"}
 	f, done, err := e.turn(ctx, s, identity.Password)
@@ -33,7 +34,8 @@ func (e *engine) changePassword(ctx context.Context, m store.Machine, name ident
 	if why := standing(f.account, e.now()); why != "" {
 		return e.deny(ctx, m, s, answer{message: why, reason: why})
 	}
-	if f.hasTOTP && code.Len() == 0 {
+	proved := code.Len() == 0 && e.dues.counts(&f, e.now())
+	if f.hasTOTP && code.Len() == 0 && !proved {
 		if _, err := e.deny(ctx, m, s, answer{reason: "the account demands more than a password"}); err != nil {
 			return answer{}, err
 		}
@@ -50,7 +52,7 @@ func (e *engine) changePassword(ctx context.Context, m store.Machine, name ident
 		return answer{}, err
 	}
 	step := int64(0)
-	if f.hasTOTP {
+	if f.hasTOTP && !proved {
 		// Last, so that a new password that is refused costs no code.
 		if step, ok, err = e.provedStep(f, code); err != nil {
 			return answer{}, err
@@ -98,10 +100,13 @@ func (e *engine) replacePassword(ctx context.Context, m store.Machine, s *sessio
 			return err
 		case !f.hasTOTP:
 			return store.ErrChanged // enrolled meanwhile
-		default:
-			if err := tx.UseTOTPStep(f.account.UUID, f.totp.Epoch, step); err != nil || now.Epoch != f.totp.Epoch {
+		case now.Epoch != f.totp.Epoch:
+			return store.ErrChanged
+		case step != 0: // 0: it was used by the login
+			if err := tx.UseTOTPStep(f.account.UUID, f.totp.Epoch, step); err != nil {
 				return errors.Join(err, store.ErrChanged)
 			}
+		default:
 		}
 		now, err := tx.Clock(e.now())
 		if err != nil {
@@ -115,6 +120,7 @@ func (e *engine) replacePassword(ctx context.Context, m store.Machine, s *sessio
 	if err != nil {
 		return answer{}, err
 	}
+	e.dues.forget(m.UUID, f.account.UUID)
 	a := answer{allow: true}
 	// Signed only after the commit: a token of a revision that came to nothing
 	// must not be found in the cache.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/server/passwords"
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
@@ -29,9 +30,9 @@ func TestAPasswordIsChangedByAllThatTheAccountProves(t *testing.T) {
 		"nobody of that name":         {"nobody", false, right, "", longer, false, nil},
 		"an account without one":      {"carol", false, "", "", longer, false, nil},
 		"an account that is disabled": {"dora", false, right, "", longer, false, nil},
-		"the new one is the old one":  {"alice", false, right, "", right, false, errWeak},
-		"the new one is short":        {"alice", false, right, "", "short", false, errWeak},
-		"the new one is too long":     {"alice", false, right, "", strings.Repeat("x", maxPassword+1), false, errWeak},
+		"the new one is the old one":  {"alice", false, right, "", right, false, passwords.RefusalError("That password is the old one.")},
+		"the new one is short":        {"alice", false, right, "", "short", false, passwords.RefusalError("That password is too short: at least 8 characters.")},
+		"the new one is too long":     {"alice", false, right, "", strings.Repeat("xy", 1024), false, passwords.RefusalError("That password is too long: at most 1024 bytes.")},
 		"with a code as well":         {"alice", true, right, "right", longer, true, nil},
 		"without the code":            {"alice", true, right, "", longer, false, errNeedsCode},
 		"with a wrong code":           {"alice", true, right, "000000", longer, false, nil},
@@ -121,5 +122,49 @@ func TestWhatChangedMeanwhileIsNotOverwritten(t *testing.T) {
 				t.Error("it is overwritten")
 			}
 		})
+	}
+}
+
+func TestADamagedHashIsNobodysPassword(t *testing.T) {
+	const salt, sum = "c2FsdHNhbHRzYWx0c2FsdA", "c3Vtc3Vtc3Vtc3Vtc3Vtc3Vtc3Vtc3Vtc3Vtc3Vtc3U"
+	if _, _, _, err := parsePHC("$argon2id$v=19$m=64,t=1,p=1$" + salt + "$" + sum); err != nil {
+		t.Fatal(err)
+	}
+	long := strings.Repeat("YWFh", 22) // 66 bytes
+	for sentence, phc := range map[string]string{
+		"something before":     "x$argon2id$v=19$m=64,t=1,p=1$" + salt + "$" + sum,
+		"a part too few":       "$argon2id$v=19$m=64,t=1,p=1$" + salt,
+		"a part too many":      "$argon2id$v=19$m=64,t=1,p=1$" + salt + "$" + sum + "$",
+		"another algorithm":    "$argon2i$v=19$m=64,t=1,p=1$" + salt + "$" + sum,
+		"another version":      "$argon2id$v=16$m=64,t=1,p=1$" + salt + "$" + sum,
+		"no parameters":        "$argon2id$v=19$$" + salt + "$" + sum,
+		"too much memory":      "$argon2id$v=19$m=1048577,t=1,p=1$" + salt + "$" + sum,
+		"no time":              "$argon2id$v=19$m=64,t=0,p=1$" + salt + "$" + sum,
+		"too much time":        "$argon2id$v=19$m=64,t=65,p=1$" + salt + "$" + sum,
+		"no lane":              "$argon2id$v=19$m=64,t=1,p=0$" + salt + "$" + sum,
+		"too many lanes":       "$argon2id$v=19$m=64,t=1,p=65$" + salt + "$" + sum,
+		"no salt":              "$argon2id$v=19$m=64,t=1,p=1$$" + sum,
+		"a long salt":          "$argon2id$v=19$m=64,t=1,p=1$" + long + "$" + sum,
+		"a salt that is none":  "$argon2id$v=19$m=64,t=1,p=1$" + salt + "!$" + sum,
+		"no hash":              "$argon2id$v=19$m=64,t=1,p=1$" + salt + "$",
+		"a short hash":         "$argon2id$v=19$m=64,t=1,p=1$" + salt + "$YWFhYWFh",
+		"a long hash":          "$argon2id$v=19$m=64,t=1,p=1$" + salt + "$" + long,
+		"a hash that is none":  "$argon2id$v=19$m=64,t=1,p=1$" + salt + "$" + sum + "!",
+		"nothing but dividers": "$$$$$",
+	} {
+		if _, _, _, err := parsePHC(phc); err == nil {
+			t.Errorf("%s is taken", sentence)
+		}
+	}
+}
+
+// Who holds a card and a generator signs in by the card alone.
+func TestNoSecretIsSealedWhereNoCodeWasProved(t *testing.T) {
+	b, _ := travelling(t)
+	b.policy(true, true)
+	c := b.card("P-256", "alice")
+	b.give("alice", c)
+	if a := b.sign(b.begin(session{}), c, false); !a.allow || len(a.sealed) != 0 {
+		t.Errorf("allow %t, %d sealed", a.allow, len(a.sealed))
 	}
 }

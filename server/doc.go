@@ -50,7 +50,13 @@
 //	offered    right, not enough yet               offers what leads there
 //	offered    right, enough, more is asked for    offers all that is held and not
 //	           and there is more                   proved
-//	offered    right, enough                       (none), allow
+//	offered    right, enough, by a password that
+//	           is due, and the machine does not
+//	           ask for a new one, or a factor is
+//	           to be made or taken away            (none), deny with the reason
+//	offered    right, enough                       (none), allow; by a password that is due
+//	                                               with a token that earned nothing and
+//	                                               ends in 10 minutes
 //	           where Begin asked for a factor:
 //	           to enrol totp, piv                  new-totp, new-piv
 //	           to enrol backup-code, to remove     (none), allow; deny with the

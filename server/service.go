@@ -73,6 +73,7 @@ func (e *engine) Begin(ctx context.Context, req *v1.BeginRequest) (*v1.BeginResp
 		machine: m.UUID, machineName: m.Name, name: name, origin: origin, service: clip(req.GetService()), remoteHost: clip(req.GetRemoteHost()),
 		usedStep: req.GetUsedStep(), usedEpoch: req.GetUsedEpoch(), enrol: identity.FactorKind(req.GetEnrol()),
 		remove: identity.FactorKind(req.GetRemove()), removeCard: req.GetRemoveCard(),
+		asksNew: req.GetChangesDuePasswords(),
 	})
 	if err != nil {
 		return nil, e.fault(ctx, "begin", err)

@@ -41,6 +41,9 @@ type session struct {
 	// remove is the factor to take away then, "" for none, and removeCard which card.
 	remove     identity.FactorKind
 	removeCard []byte
+	// asksNew tells that the machine has a password that is due changed in the same
+	// login, and due that one was proved: see passworddue.go.
+	asksNew, due bool
 }
 
 // proof is a factor that was proved, and which credential it was.

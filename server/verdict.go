@@ -127,6 +127,7 @@ func (e *engine) allow(ctx context.Context, m store.Machine, s *session, also fu
 	if touched {
 		e.changed.ring()
 	}
+	e.dues.put(s, e.now())
 	return a, nil
 }
 
@@ -153,8 +154,10 @@ func (e *engine) conclude(ctx context.Context, tx *store.Tx, m store.Machine, s 
 	if a.session, err = e.sessionToken(tx, m, s, account); err != nil {
 		return err
 	}
-	if a.sealed, err = e.sealFactors(tx, m, s, account); err != nil {
-		return err
+	if !s.due {
+		if a.sealed, err = e.sealFactors(tx, m, s, account); err != nil {
+			return err
+		}
 	}
 	return e.record(tx, m, "auth.allow", s, "")
 }
@@ -212,6 +215,9 @@ func (e *engine) sessionToken(tx *store.Tx, m store.Machine, s *session, a store
 	t := &identity.SessionToken{
 		Realm: e.Name, ID: uuid.New(), Account: a.UUID, Machine: m.UUID, Methods: s.methods(),
 		AuthenticatedAt: now.Unix(), ExpiresAt: now.Add(sessionLife).Unix(),
+	}
+	if s.due {
+		t.ExpiresAt, groups = now.Add(dueSessionLife).Unix(), nil
 	}
 	for i := range groups {
 		if groups[i].Demand().Met(points, t.Methods) {

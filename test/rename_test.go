@@ -17,7 +17,7 @@ func knowsName(t *testing.T, r *machine.Realm, database, name string, want bool)
 	t.Helper()
 	within(t, r, 2*time.Second+machine.Patience/10, func() error {
 		out, _ := r.Run(t.Context(), "getent", database, name)
-		if (strings.HasPrefix(out, name+":")) != want {
+		if strings.HasPrefix(out, name+":") != want {
 			return fmt.Errorf("getent %s %s: %q", database, name, out)
 		}
 		return nil

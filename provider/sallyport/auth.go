@@ -34,6 +34,7 @@ func (p *Provider) Begin(ctx context.Context, a provider.Attempt) (provider.Exch
 	resp, err := p.auth.Begin(ctx, &v1.BeginRequest{
 		Name: string(a.Name), Service: a.Service, RemoteHost: a.RemoteHost, UsedStep: a.UsedStep, UsedEpoch: a.UsedEpoch, Origin: a.Origin.String(),
 		Enrol: string(a.Enrol), Remove: string(a.Remove), RemoveCard: a.RemoveCard,
+		ChangesDuePasswords: true, // see daemon/passworddue.go
 	})
 	if err != nil {
 		return nil, provider.Reply{}, meaning("begin authentication", err)

@@ -41,7 +41,7 @@ func mutantsOfC(file string, source []byte) []mutant {
 		text := string(source[from : to-1])
 		for what, with := range map[string]string{"never": "0 && (" + text + ")", "always": "1 || (" + text + ")"} {
 			list = append(list, mutant{
-				file: file, line: 1 + bytes.Count(source[:from], []byte("\n")), what: what + ": " + text,
+				file: file, line: 1 + bytes.Count(source[:from], []byte("\n")), what: what + ": " + oneLine([]byte(text)),
 				source: slices.Concat(source[:from], []byte(with), source[to-1:]),
 			})
 		}
@@ -136,9 +136,12 @@ func (b *breaker) halves(e ast.Expr) {
 func (b *breaker) add(e ast.Expr, with, what string) {
 	from, to := b.at(e.Pos()), b.at(e.End())
 	b.put = append(b.put, insertion{from, "(" + fmt.Sprintf(with, b.next)}, insertion{to, "))"})
-	b.list = append(b.list, mutant{file: b.file, line: b.line(e.Pos()), what: what + string(b.source[from:to]), number: b.next})
+	b.list = append(b.list, mutant{file: b.file, line: b.line(e.Pos()), what: what + oneLine(b.source[from:to]), number: b.next})
 	b.next++
 }
+
+// oneLine is the text of a condition for a line of output.
+func oneLine(text []byte) string { return string(bytes.Join(bytes.Fields(text), []byte(" "))) }
 
 // broken is the file with every break in it. All that closes is alike, so only what opens
 // at one place is in an order: the whole before its parts.

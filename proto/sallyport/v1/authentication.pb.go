@@ -154,9 +154,12 @@ type BeginRequest struct {
 	// Where the attempt comes from, as the machine says: "host ADDRESS", "uid N",
 	// "user NAME" or "seat"; at most 160 bytes. Failures are counted by it, among those
 	// of this machine. Empty is one origin, "unknown".
-	Origin        string `protobuf:"bytes,8,opt,name=origin,proto3" json:"origin,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Origin string `protobuf:"bytes,8,opt,name=origin,proto3" json:"origin,omitempty"`
+	// The machine has a password that is due changed in the same login. Without it a
+	// password that is due lets nobody in.
+	ChangesDuePasswords bool `protobuf:"varint,10,opt,name=changes_due_passwords,json=changesDuePasswords,proto3" json:"changes_due_passwords,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *BeginRequest) Reset() {
@@ -250,6 +253,13 @@ func (x *BeginRequest) GetOrigin() string {
 		return x.Origin
 	}
 	return ""
+}
+
+func (x *BeginRequest) GetChangesDuePasswords() bool {
+	if x != nil {
+		return x.ChangesDuePasswords
+	}
+	return false
 }
 
 // Nonce is for the challenge that a card signs. It is good for the next step alone.
@@ -848,7 +858,7 @@ var File_sallyport_v1_authentication_proto protoreflect.FileDescriptor
 
 const file_sallyport_v1_authentication_proto_rawDesc = "" +
 	"\n" +
-	"!sallyport/v1/authentication.proto\x12\fsallyport.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x80\x02\n" +
+	"!sallyport/v1/authentication.proto\x12\fsallyport.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb4\x02\n" +
 	"\fBeginRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aservice\x18\x02 \x01(\tR\aservice\x12\x1f\n" +
@@ -861,7 +871,9 @@ const file_sallyport_v1_authentication_proto_rawDesc = "" +
 	"\x06remove\x18\x06 \x01(\tR\x06remove\x12\x1f\n" +
 	"\vremove_card\x18\a \x01(\fR\n" +
 	"removeCard\x12\x16\n" +
-	"\x06origin\x18\b \x01(\tR\x06origin\"1\n" +
+	"\x06origin\x18\b \x01(\tR\x06origin\x122\n" +
+	"\x15changes_due_passwords\x18\n" +
+	" \x01(\bR\x13changesDuePasswords\"1\n" +
 	"\x05Nonce\x12\x14\n" +
 	"\x05value\x18\x01 \x01(\fR\x05value\x12\x12\n" +
 	"\x04time\x18\x02 \x01(\x03R\x04time\"\xf4\x01\n" +

@@ -1,0 +1,84 @@
+package daemon
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/provider"
+)
+
+func TestASecretForCodesIsKeptOnlyWhereItMayBe(t *testing.T) {
+	both := []identity.FactorKind{identity.Password, identity.TOTP}
+	right := provider.SealedFactor{Kind: identity.TOTP, Epoch: 1, Blob: []byte("sealed")}
+	for sentence, c := range map[string]struct {
+		token  func(*identity.IDToken)
+		proved []identity.FactorKind
+		factor func(*provider.SealedFactor)
+		kept   bool
+	}{
+		"it may":                     {nil, both, nil, true},
+		"no code was proved":         {nil, both[:1], nil, false},
+		"it is of another kind":      {nil, both, func(f *provider.SealedFactor) { f.Kind = identity.Password }, false},
+		"it is of another generator": {nil, both, func(f *provider.SealedFactor) { f.Epoch = 2 }, false},
+		"it is empty":                {nil, both, func(f *provider.SealedFactor) { f.Blob = nil }, false},
+		"it is to another key":       {nil, both, func(f *provider.SealedFactor) { f.SealedTo = make([]byte, 32) }, false},
+		"the account is disabled":    {func(t *identity.IDToken) { t.State = identity.Disabled }, both, nil, false},
+		"it may not log in offline":  {func(t *identity.IDToken) { t.OfflineFor = 0 }, both, nil, false},
+		"it has no generator":        {func(t *identity.IDToken) { t.Factors = t.Factors[:1] }, both, nil, false},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			h := newHouse(t)
+			tok := aliceHeld(true)
+			if c.token != nil {
+				c.token(&tok)
+			}
+			h.give(tok)
+			f := right
+			if c.factor != nil {
+				c.factor(&f)
+			}
+			h.d.keepSealed(bg, h.known("alice"), c.proved, []provider.SealedFactor{f})
+			_, err := h.cache.Sealed(bg, tok.Account.UUID, identity.TOTP)
+			if c.kept != (err == nil) || err != nil && !errors.Is(err, identity.ErrNotFound) {
+				t.Errorf("kept: %v", err)
+			}
+		})
+	}
+}
+
+func TestAVerifierIsKeptOnlyOfWhoMayStillLogIn(t *testing.T) {
+	for sentence, c := range map[string]struct {
+		change func(*house, *identity.IDToken)
+		epoch  uint64
+		kept   bool
+	}{
+		"it may":               {func(*house, *identity.IDToken) {}, 1, true},
+		"of another password":  {func(*house, *identity.IDToken) {}, 2, false},
+		"disabled meanwhile":   {func(_ *house, t *identity.IDToken) { t.State = identity.Disabled }, 1, false},
+		"refused meanwhile":    {func(_ *house, t *identity.IDToken) { t.Account.UID++ }, 1, false},
+		"no password any more": {func(_ *house, t *identity.IDToken) { t.Factors = t.Factors[1:] }, 1, false},
+		"gone from here by now": {func(h *house, t *identity.IDToken) {
+			must(h.t, h.d.Apply(bg, resolver.Update{Gone: []uuid.UUID{t.Account.UUID}}))
+		}, 1, false},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			h := newHouse(t)
+			tok := aliceHeld(true)
+			h.give(tok)
+			id := tok.Account.UUID
+			c.change(h, &tok)
+			if tok.Revision++; h.d.Directory().WithUUID(id) != nil {
+				h.give(tok)
+			}
+			err := h.d.KeepVerifier(bg, cache.Verifier{UUID: id, Kind: identity.Password, Epoch: c.epoch, Salt: make([]byte, saltLen), Memory: 64, Time: 1, Threads: 1, MAC: make([]byte, 32), Key: make([]byte, 8)})
+			if (err == nil) != c.kept {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
