@@ -2,12 +2,14 @@ package daemon
 
 import (
 	"errors"
-	"fmt"
 	"testing"
 	"time"
 
 	"github.com/sallyport-auth/sallyport/identity"
 )
+
+// noFor is for how long a no is remembered.
+const noFor = 5 * time.Second
 
 func (h *house) unknown(name string) {
 	h.t.Helper()
@@ -35,12 +37,12 @@ func TestAnUnknownNameIsAskedForOnceInAWhile(t *testing.T) {
 	if n := h.asks(func() { h.unknown("another") }); n != 1 {
 		t.Errorf("another name: asked %d times", n)
 	}
-	h.clk.pass(absentFor)
+	h.clk.pass(noFor)
 	if n := h.asks(func() { h.unknown("nobody") }); n != 1 {
 		t.Errorf("later: asked %d times", n)
 	}
 	h.clk.set(time.Now().Add(-1000 * time.Hour)) // the wall clock is nothing to it
-	h.clk.pass(absentFor)
+	h.clk.pass(noFor)
 	if n := h.asks(func() { h.unknown("nobody") }); n != 1 {
 		t.Errorf("with another time of day: asked %d times", n)
 	}
@@ -63,7 +65,7 @@ func TestANoIsOverWhenSomebodyAsksForEverythingAnew(t *testing.T) {
 	h := newHouse(t, onlyFetches)
 	for sentence, anew := range map[string]func(){
 		"cache refresh": func() { _, err := h.refresh(""); must(t, err) },
-		"cache clear":   func() { must(t, h.d.cacheClear(bg)) },
+		"cache clear":   func() { must(t, h.d.ForgetEverything(bg)) },
 	} {
 		h.unknown("nobody")
 		anew()
@@ -80,22 +82,6 @@ func TestANoIsNoneWhileTheServerIsAway(t *testing.T) {
 	_, _ = h.d.AccountByName(bg, "nobody") // it is seen to be away
 	if _, err := h.d.AccountByName(bg, "alice"); !errors.Is(err, identity.ErrUnavailable) {
 		t.Error(err)
-	}
-}
-
-func TestACrowdOfUnknownNamesFillsNoMemory(t *testing.T) {
-	var a absent
-	for i := range 10 * maxAbsent {
-		a.add(fmt.Sprint(i), time.Duration(i)*time.Microsecond+1)
-		if len(a.until) > maxAbsent {
-			t.Fatalf("%d are remembered", len(a.until))
-		}
-	}
-	if !a.has(fmt.Sprint(10*maxAbsent-1), time.Second) || a.has("0", time.Second) {
-		t.Error("not the newest are remembered")
-	}
-	if a.add("x", 0); a.has("x", 0) {
-		t.Error("without a clock a no would be for ever")
 	}
 }
 

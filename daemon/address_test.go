@@ -5,8 +5,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	_ "github.com/mattn/go-sqlite3"
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 
+	_ "github.com/mattn/go-sqlite3"
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
@@ -46,7 +47,7 @@ func (h *house) subIDs() uint32 {
 
 func remembersAlice(h *house, subs uint32) {
 	h.t.Helper()
-	if h.known("alice") == nil || h.d.index.pinnedUID(h.alice()) != 1900000100 {
+	if h.known("alice") == nil || h.d.Directory().BoundUID(h.alice()) != 1900000100 {
 		h.t.Error("alice, or whose uid hers is, is forgotten")
 	}
 	h.lost()
@@ -62,12 +63,12 @@ func TestAnotherAddressOfTheServerChangesNothing(t *testing.T) {
 	for _, address := range []string{otherAddress, oneAddress} {
 		h.srv.be(down)
 		h.moved(address)
-		if !h.d.kept.Load().Complete {
+		if !h.d.Contact().Complete {
 			t.Error("what is known is not known to be everything")
 		}
 		remembersAlice(h, subs)
 		h.srv.be(up)
-		h.wait("online", func() bool { return h.d.link.now() == online })
+		h.wait("online", func() bool { return h.d.Link().Now() == resolver.Online })
 		remembersAlice(h, subs)
 	}
 }
@@ -102,7 +103,7 @@ func TestADatabaseTornByAnAddressChangeIsHealed(t *testing.T) {
 			h.srv.address = address
 			h.start()
 			h.run()
-			if h.d.kept.Load().Complete {
+			if h.d.Contact().Complete {
 				t.Error("it still claims to know everybody")
 			}
 			remembersAlice(h, subs)
@@ -124,7 +125,7 @@ func TestRowsOfAnotherRealmAreNotAdopted(t *testing.T) {
 	)
 	h.start()
 	h.run()
-	if !h.d.kept.Load().Complete || h.known("eve") != nil {
+	if !h.d.Contact().Complete || h.known("eve") != nil {
 		t.Error("another realm's rows count as this one's")
 	}
 	h.give(token("dora", 1900000555))

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 )
@@ -20,7 +21,7 @@ func TestAServerThatDoesNotAnswerMakesNothingFresh(t *testing.T) {
 		t.Fatal(c)
 	}
 	h.clk.pass(15 * 24 * time.Hour) // a day more than her token allows
-	if h.srv.be(down); h.d.link.justFailed() {
+	if h.srv.be(down); h.d.Link().JustFailed() {
 		t.Fatal("the server is known to be away, so nothing is fetched")
 	}
 	if c := h.phase(identity.OpAccount, "alice"); c != identity.NotPermitted {
@@ -53,13 +54,13 @@ func TestAListDoesNotUndoWhatCameSinceItBegan(t *testing.T) {
 	h := newHouse(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.online()
-	must(t, h.d.list(bg, interrupted{h.srv, func() {
+	must(t, h.d.List(bg, interrupted{h.srv, func() {
 		h.srv.mu.Lock()
 		tok := h.srv.people[token("alice", 1).Account.UUID].token
 		tok.State, tok.Revision = identity.Disabled, tok.Revision+1
 		r := h.srv.record(t, &person{token: tok})
 		h.srv.mu.Unlock()
-		must(t, h.d.learn(bg, news{records: []provider.Record{r}}))
+		must(t, h.d.Apply(bg, resolver.Update{Records: []provider.Record{r}}))
 	}}))
 	if c := h.phase(identity.OpAccount, "alice"); c != identity.AccountExpired {
 		t.Errorf("she was disabled while an older list was read: %s", c)
@@ -74,8 +75,8 @@ func TestRevisionsOfTwoHistoriesDoNotCompare(t *testing.T) {
 	h.srv.people[next.Account.UUID].token.State = identity.Disabled // what a new stream would say too
 	r := h.srv.record(t, &person{token: next})
 	h.srv.mu.Unlock()
-	must(t, h.d.learn(bg, news{records: []provider.Record{r}}))
-	if e := h.known("alice"); e.state != identity.Disabled {
+	must(t, h.d.Apply(bg, resolver.Update{Records: []provider.Record{r}}))
+	if e := h.known("alice"); e.State() != identity.Disabled {
 		t.Error("a token of a history never heard of is passed over for its lower revision")
 	}
 }

@@ -1,13 +1,12 @@
 package daemon
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"testing"
 
 	"github.com/google/uuid"
-
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
 )
@@ -18,7 +17,7 @@ func onlyFetches(h *house) { h.only = true }
 func (h *house) comes(m mode) {
 	h.t.Helper()
 	h.srv.be(m)
-	h.wait("the end of its pause", func() bool { return !h.d.link.justFailed() })
+	h.wait("the end of its pause", func() bool { return !h.d.Link().JustFailed() })
 }
 
 func TestSomebodyNewIsTakenOnceTheRealmsAheadHaveSaid(t *testing.T) {
@@ -46,10 +45,10 @@ func TestSomebodyNewIsTakenOnceTheRealmsAheadHaveSaid(t *testing.T) {
 					t.Fatalf("the first cannot say whether it has a carol: %v", err)
 				}
 			}
-			if w.second.d.index.named("carol") != nil {
+			if w.second.d.Directory().Named("carol") != nil {
 				t.Fatal("and she is taken")
 			}
-			if w.second.d.link.now() != online {
+			if w.second.d.Link().Now() != resolver.Online {
 				t.Error("and the second counts as away")
 			}
 			w.first.comes(up)
@@ -96,7 +95,7 @@ func TestANewcomerOfARealmAheadIsSeenAtALogin(t *testing.T) {
 			if code := w.login("carol", "the new one's"); code == identity.Granted {
 				t.Fatal("let in before she is known")
 			}
-			w.first.wait("the first's is seen", func() bool { return w.first.d.index.named("carol") != nil })
+			w.first.wait("the first's is seen", func() bool { return w.first.d.Directory().Named("carol") != nil })
 			if a, err := w.AccountByName(bg, "carol"); err != nil || a.UID != 1900000102 {
 				t.Error(a, err)
 			}
@@ -119,7 +118,7 @@ func TestAKnownPersonsLoginDoesNotWaitForARealmAhead(t *testing.T) {
 	if code := w.login("carol", "carol's"); code != identity.Granted {
 		t.Fatal(code)
 	}
-	if w.first.d.link.justFailed() {
+	if w.first.d.Link().JustFailed() {
 		t.Error("the login took as long as the patience with the first")
 	}
 }
@@ -176,7 +175,7 @@ func TestAGroupOfARealmAheadIsSeenBeforeAnybodyIsInAnothersOfThatName(t *testing
 				w.first.t.Errorf("the first cannot say whether it has the group: %v", err)
 			}
 			w.first.groups.broken.Store(identity.Name(""))
-			w.first.wait("the end of its pause", func() bool { return !w.first.d.link.justFailed() })
+			w.first.wait("the end of its pause", func() bool { return !w.first.d.Link().JustFailed() })
 			if _, err := w.AccountByName(bg, "carol"); err != nil {
 				w.first.t.Error(err)
 			}
@@ -186,18 +185,18 @@ func TestAGroupOfARealmAheadIsSeenBeforeAnybodyIsInAnothersOfThatName(t *testing
 				w.first.t.Error(err)
 			}
 			w.second.member("carol", imposed)
-			must(w.first.t, w.second.d.fetchName(bg, "carol"))
+			must(w.first.t, w.second.d.FetchName(bg, "carol"))
 			if code := w.login("carol", "carol's"); code != identity.Granted {
 				w.first.t.Error(code)
 			}
-			w.first.wait("the first's group is seen", func() bool { return w.first.d.index.hasGroup("stuff") })
+			w.first.wait("the first's group is seen", func() bool { return w.first.d.Directory().HasGroup("stuff") })
 		},
 	} {
 		t.Run(kind, func(t *testing.T) {
 			w, imposed, _ := newTwoGroupRealms(t)
 			imposed.UUID = uuid.New()
 			check(w, imposed)
-			if !w.first.d.index.hasGroup("stuff") {
+			if !w.first.d.Directory().HasGroup("stuff") {
 				t.Error("the first's group was not asked for")
 			}
 			ids, err := w.GroupsOf(bg, "carol")
@@ -208,20 +207,5 @@ func TestAGroupOfARealmAheadIsSeenBeforeAnybodyIsInAnothersOfThatName(t *testing
 				t.Errorf("%+v, %v", g, err)
 			}
 		})
-	}
-}
-
-// The list was whole when the server was last there; now it names somebody new.
-func TestSomebodyNewIsNotUnknownForAListThatWasWhole(t *testing.T) {
-	h := newHouse(t)
-	h.online()
-	h.lost()
-	h.end()
-	h.wait("the end of its pause", func() bool { return !h.d.link.justFailed() })
-	name := identity.Name("dora")
-	_, err := h.d.find(bg, func() *entry { return h.d.index.named(name) },
-		func(context.Context) error { return errUnsettled }, true)
-	if !errors.Is(err, identity.ErrUnavailable) {
-		t.Errorf("a realm ahead did not say: %v", err)
 	}
 }

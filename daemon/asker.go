@@ -15,26 +15,17 @@ import "github.com/sallyport-auth/sallyport/identity"
 
 // mayAsk judges who asks about the account that the question found.
 func (s *login) mayAsk() ruling {
-	if s.Peer.UID == 0 || s.Peer.UID == s.q.e.account.UID || s.d.trusts(&s.Login) {
+	if s.Peer.UID == 0 || s.Peer.UID == s.q.e.Account().UID || s.d.trusts(&s.Login) {
 		return fine("")
 	}
 	return ruling{code: identity.NotPermitted, detail: "Only root may ask for another's account."}
 }
 
 // trusts tells whether the peer may ask about others here.
-func (d *Daemon) trusts(l *identity.Login) bool {
+func (d *Gate) trusts(l *identity.Login) bool {
 	p := d.p.Services[l.Service]
 	if l.Operation != identity.OpAuthenticate && l.Operation != identity.OpAccount || l.Peer.UID == 0 || p.StepUp || len(p.TrustedUsers) == 0 {
 		return false
 	}
-	here, err := d.local.accounts.current()
-	if err != nil {
-		return false
-	}
-	for _, name := range p.TrustedUsers {
-		if uid, known := here.idOf[name]; known && uid == l.Peer.UID {
-			return true
-		}
-	}
-	return false
+	return d.Files().IsUser(l.Peer.UID, p.TrustedUsers)
 }

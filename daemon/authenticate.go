@@ -6,12 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/google/uuid"
 
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 )
@@ -74,7 +73,7 @@ func (s *login) attempt(ctx context.Context) identity.Verdict {
 		return s.end(ctx, r)
 	}
 	if s.Peer.UID != 0 {
-		if r := s.d.reserveAlone(ctx, s.q.e.account.UUID, kindLocker, s.Origin()); r.code != identity.Granted {
+		if r := s.d.reserveAlone(ctx, s.q.e.Account().UUID, kindLocker, s.Origin()); r.code != identity.Granted {
 			return s.end(ctx, r)
 		}
 	}
@@ -91,16 +90,16 @@ func (s *login) attempt(ctx context.Context) identity.Verdict {
 // known looks, where the server is known to be away, at what can be done without it:
 // who cannot be let in so is told before typing a secret, unless the server is back.
 func (s *login) known(ctx context.Context) ruling {
-	if s.d.link.now() != offline && !s.d.link.justFailed() {
+	if s.d.Link().Now() != resolver.Offline && !s.d.Link().JustFailed() {
 		return fine("")
 	}
-	name := s.q.e.account.Name
+	name := s.q.e.Account().Name
 	r := s.goOffline(ctx)
-	if s.d.link.justFailed() || r.code != identity.Granted && !s.d.reachable(ctx, name) {
+	if s.d.Link().JustFailed() || r.code != identity.Granted && !s.d.reachable(ctx, name) {
 		return r
 	}
 	s.here = nil
-	if s.q.e = s.d.index.withUUID(s.q.e.account.UUID); s.q.e == nil {
+	if s.q.e = s.d.Directory().WithUUID(s.q.e.Account().UUID); s.q.e == nil {
 		return ruling{code: identity.UnknownUser}
 	}
 	return fine("")
@@ -127,11 +126,11 @@ type begun struct {
 // online goes through the steps that the server asks for. Its error is errLost.
 func (s *login) online(ctx context.Context) (identity.Verdict, error) {
 	d := s.d
-	if d.link.justFailed() {
+	if d.Link().JustFailed() {
 		return identity.Verdict{}, errLost
 	}
 	s.here = nil
-	a := provider.Attempt{Name: s.q.e.account.Name, Service: s.Service, RemoteHost: s.RemoteHost, Origin: s.Origin(), StepUp: s.steppingUp()}
+	a := provider.Attempt{Name: s.q.e.Account().Name, Service: s.Service, RemoteHost: s.RemoteHost, Origin: s.Origin(), StepUp: s.steppingUp()}
 	a.UsedStep, a.UsedEpoch = d.usedStep(ctx, s.q.e)
 	b, err := queued(ctx, d, func(ctx context.Context) (begun, error) {
 		x, r, err := d.o.Provider.Begin(ctx, a)
@@ -143,8 +142,8 @@ func (s *login) online(ctx context.Context) (identity.Verdict, error) {
 		if err != nil {
 			return s.failed(ctx, err)
 		}
-		d.note(evAnswered, nil)
-		d.clock.contact(b.reply.ServerTime)
+		d.Note(resolver.Answered, nil)
+		d.Clock().Contact(b.reply.ServerTime)
 		switch b.reply.Outcome {
 		case provider.Allow:
 			return s.allowed(ctx, b.reply)
@@ -210,7 +209,7 @@ const asking = 16
 
 // queued is bounded for a step of an authentication, when its turn has come. Who
 // waited while the server went away is spared the wait for it.
-func queued[T any](ctx context.Context, d *Daemon, call func(context.Context) (T, error)) (T, error) {
+func queued[T any](ctx context.Context, d *Gate, call func(context.Context) (T, error)) (T, error) {
 	var none T
 	select {
 	case d.asking <- struct{}{}:
@@ -218,10 +217,10 @@ func queued[T any](ctx context.Context, d *Daemon, call func(context.Context) (T
 	case <-ctx.Done():
 		return none, fmt.Errorf("%w: %w", provider.ErrOffline, ctx.Err())
 	}
-	if d.link.justFailed() {
+	if d.Link().JustFailed() {
 		return none, errLost
 	}
-	return bounded(ctx, d.p.ServerTimeout, call)
+	return resolver.WithProviderTimeout(ctx, d.p.ServerTimeout, call)
 }
 
 // failed sorts an error of the provider: gone for good, or of no use.
@@ -231,14 +230,14 @@ func (s *login) failed(ctx context.Context, err error) (identity.Verdict, error)
 		return identity.Verdict{}, errLost
 	}
 	if errors.Is(err, provider.ErrNotFound) {
-		d.note(evAnswered, nil)
-		_ = d.learn(d.base, news{gone: []uuid.UUID{s.q.e.account.UUID}}) // logged there
+		d.Note(resolver.Answered, nil)
+		_ = d.Apply(d.Life(), resolver.Update{Gone: []uuid.UUID{s.q.e.Account().UUID}}) // logged there
 		return identity.Verdict{Code: identity.UnknownUser}, nil
 	}
 	if ctx.Err() == nil {
-		d.note(evFailed, err)
+		d.Note(resolver.Failed, err)
 	}
-	d.log.WarnContext(ctx, "authentication goes on offline", "account", s.q.e.account.Name, "error", err)
+	d.log.WarnContext(ctx, "authentication goes on offline", "account", s.q.e.Account().Name, "error", err)
 	return identity.Verdict{}, errLost
 }
 
@@ -251,7 +250,7 @@ func (s *login) refusedBy(ctx context.Context, r provider.Reply, of identity.Fac
 	s.endRefused(ctx, r)
 	// A locker says of itself that an answer was wrong, and some wait for OK at each line.
 	mute := s.Silent || s.Peer.UID != 0
-	out := ruling{code: identity.Denied, detail: printable(r.Message), tell: r.Message != "" && (!mute || r.Message != identity.Refused)}
+	out := ruling{code: identity.Denied, detail: identity.Printable(r.Message), tell: r.Message != "" && (!mute || r.Message != identity.Refused)}
 	if r.Locked {
 		out.code, out.tell = identity.TooManyTries, true
 		if out.detail == "" {
@@ -264,21 +263,6 @@ func (s *login) refusedBy(ctx context.Context, r provider.Reply, of identity.Fac
 
 func isCodeKind(k identity.FactorKind) bool { return k == identity.TOTP || k == identity.BackupCode }
 
-// printable makes a server's text fit for a terminal.
-func printable(text string) string {
-	const maxText = 512
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, text)
-	if len(text) > maxText {
-		text = strings.ToValidUTF8(text[:maxText], "")
-	}
-	return strings.TrimSpace(text)
-}
-
 // allowed checks that the server's yes is for this account, on this machine,
 // now, and proves all that the account demands; then takes over what it learnt.
 func (s *login) allowed(ctx context.Context, r provider.Reply) (identity.Verdict, error) {
@@ -286,7 +270,7 @@ func (s *login) allowed(ctx context.Context, r provider.Reply) (identity.Verdict
 	if err := s.checkYes(r); err != nil {
 		return s.wrongYes(ctx, err), nil
 	}
-	_ = d.learn(d.base, news{records: []provider.Record{r.Record}}) // logged there; the index has it
+	_ = d.Apply(d.Life(), resolver.Update{Records: []provider.Record{r.Record}}) // logged there; the index has it
 	s.q.methods, s.expires = r.Session.Methods, r.Session.ExpiresAt
 	if s.oneLine && slices.Contains(s.q.methods, identity.TOTP) {
 		s.takeApart() // so that the password is handed on
@@ -336,12 +320,12 @@ func (s *login) factorsOf(r provider.Reply) []identity.Factor {
 // stillRight judges by the index: a push may have brought something newer than
 // the token that came with the server's yes.
 func (s *login) stillRight(ctx context.Context) ruling {
-	if s.q.e = s.d.index.withUUID(s.q.e.account.UUID); s.q.e == nil {
+	if s.q.e = s.d.Directory().WithUUID(s.q.e.Account().UUID); s.q.e == nil {
 		return ruling{code: identity.UnknownUser}
 	}
 	// What was proved is still the account's, and it holds nothing more by now that
 	// a login takes.
-	if slices.ContainsFunc(s.proved, func(f identity.Factor) bool { return !s.q.e.holds(f) }) || !s.goal().login(s.q.methods) {
+	if slices.ContainsFunc(s.proved, func(f identity.Factor) bool { return !s.q.e.Holds(f) }) || !s.goal().login(s.q.methods) {
 		return ruling{code: identity.Denied}
 	}
 	return s.d.ask(ctx, rightChecks, &s.q, nil)
@@ -364,7 +348,7 @@ var errAnother = errors.New("it allowed another account")
 // wrongYes refuses a yes that does not fit. The server has answered, so this does not go
 // on offline: what is remembered may be just what the server has changed.
 func (s *login) wrongYes(ctx context.Context, err error) identity.Verdict {
-	name := string(s.q.e.account.Name)
+	name := string(s.q.e.Account().Name)
 	s.d.log.WarnContext(ctx, "the server's yes is refused", "account", name, "error", err)
 	out := ruling{
 		code: identity.Denied, tell: true, detail: "The server's answer does not fit this account: " + err.Error() + ".",
@@ -383,10 +367,10 @@ func (s *login) checkBound(r provider.Reply) error {
 	if r.Session == nil || t == nil {
 		return errors.New("it allowed without a token")
 	}
-	if !e.isOf(t) {
+	if !e.IsOf(t) {
 		return errAnother
 	}
-	if err := r.Session.Check(e.account.UUID, s.d.o.Machine, s.d.clock.now(), skew); err != nil {
+	if err := r.Session.Check(e.Account().UUID, s.d.o.Machine, s.d.Clock().Now(), skew); err != nil {
 		return fmt.Errorf("it allowed wrongly: %w", err)
 	}
 	if r.Session.Realm != s.d.o.Realm {

@@ -146,7 +146,7 @@ func TestAPINThatCannotBeCountedIsNotTold(t *testing.T) {
 	}
 	// Nor where it is the count itself that fails, and not the look before.
 	pin := func() (identity.CardProof, error) { t.Error("the card is asked"); return identity.CardProof{}, nil }
-	if _, err := countPIN(bg, h.d, h.alice(), identity.OriginOfUser("alice"), pin); err == nil {
+	if _, err := countPIN(bg, h.d.Gate, h.alice(), identity.OriginOfUser("alice"), pin); err == nil {
 		t.Error("no error")
 	}
 	if err := h.d.mayTypePIN(bg, h.alice(), identity.OriginOfUser("alice")); err == nil {

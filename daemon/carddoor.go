@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
@@ -48,7 +49,7 @@ type atReader struct {
 }
 
 func (c *atReader) prompt(others bool) string {
-	label := printable(c.factor.Label)
+	label := identity.Printable(c.factor.Label)
 	if label == "" {
 		label = "card"
 	} else {
@@ -79,9 +80,9 @@ func (s *login) findCard(ctx context.Context) bool {
 		return c.fault == nil
 	}
 	c.looked = true
-	t, err := s.d.signedToken(ctx, s.q.e)
+	t, err := s.d.SignedToken(ctx, s.q.e)
 	if err != nil {
-		s.d.log.WarnContext(ctx, "the account's cards cannot be told", "account", s.q.e.account.Name, "error", err)
+		s.d.log.WarnContext(ctx, "the account's cards cannot be told", "account", s.q.e.Account().Name, "error", err)
 		c.fault = &identity.CardError{Retries: -1, Err: err}
 		return false
 	}
@@ -97,7 +98,7 @@ func (s *login) findCard(ctx context.Context) bool {
 		c.factor, err = s.d.fits(t, c.seen)
 	}
 	if err == nil {
-		err = s.d.mayTypePIN(ctx, s.q.e.account.UUID, s.Origin())
+		err = s.d.mayTypePIN(ctx, s.q.e.Account().UUID, s.Origin())
 	}
 	if err != nil {
 		s.cardFault(ctx, err)
@@ -106,7 +107,7 @@ func (s *login) findCard(ctx context.Context) bool {
 }
 
 // fits finds whose card was seen, and judges its dates by the trusted clock.
-func (d *Daemon) fits(t *identity.IDToken, seen identity.CardSeen) (identity.Factor, error) {
+func (d *Gate) fits(t *identity.IDToken, seen identity.CardSeen) (identity.Factor, error) {
 	at := slices.IndexFunc(t.Factors, func(f identity.Factor) bool {
 		return f.Kind == identity.PIV && bytes.Equal(identity.CardFingerprint(f.Certificate), seen.Fingerprint)
 	})
@@ -115,7 +116,7 @@ func (d *Daemon) fits(t *identity.IDToken, seen identity.CardSeen) (identity.Fac
 	}
 	cert, err := identity.ParseCard(t.Factors[at].Certificate)
 	var fault identity.CardFault
-	switch now := d.clock.now(); {
+	switch now := d.Clock().Now(); {
 	case err != nil:
 		fault = identity.CardUnsupported
 	case now.After(cert.NotAfter):
@@ -137,7 +138,7 @@ func (d *Daemon) fits(t *identity.IDToken, seen identity.CardSeen) (identity.Fac
 func (s *login) cardFault(ctx context.Context, err error) {
 	s.card.forget()
 	s.card.fault = err
-	s.d.log.InfoContext(ctx, "no card is used", "account", s.q.e.account.Name, "reason", err)
+	s.d.log.InfoContext(ctx, "no card is used", "account", s.q.e.Account().Name, "reason", err)
 	var e *identity.CardError
 	if errors.As(err, &e) {
 		switch e.Fault {
@@ -191,7 +192,7 @@ func (s *login) sign(ctx context.Context, c identity.CardChallenge) (identity.Ca
 		}
 	}
 	defer func() { mu.Lock(); given = true; mu.Unlock() }()
-	return countPIN(ctx, s.d, s.q.e.account.UUID, s.Origin(), func() (identity.CardProof, error) {
+	return countPIN(ctx, s.d, s.q.e.Account().UUID, s.Origin(), func() (identity.CardProof, error) {
 		return limited(ctx, signLimit, func(ctx context.Context) (identity.CardProof, error) {
 			defer pin.Wipe()
 			return s.d.o.Cards.Sign(ctx, seen, pin, c, touch)
@@ -226,7 +227,7 @@ func (s *login) notSigned(ctx context.Context, err error) {
 // limited is waited for a call to the card service. Its error is an
 // *identity.CardError.
 func limited[T any](ctx context.Context, limit time.Duration, call func(context.Context) (T, error)) (T, error) {
-	v, err := waited(ctx, limit, call)
+	v, err := resolver.WithTimeout(ctx, limit, call)
 	var e *identity.CardError
 	if err != nil && !errors.As(err, &e) {
 		err = &identity.CardError{Retries: -1, Err: err}
@@ -235,8 +236,8 @@ func limited[T any](ctx context.Context, limit time.Duration, call func(context.
 }
 
 // ownNonce is for a challenge that this machine checks itself.
-func (d *Daemon) ownNonce() identity.Nonce {
-	n := identity.Nonce{Time: d.clock.now().Unix()}
+func (d *Gate) ownNonce() identity.Nonce {
+	n := identity.Nonce{Time: d.Clock().Now().Unix()}
 	_, _ = rand.Read(n.Value[:]) // never fails, see crypto/rand
 	return n
 }

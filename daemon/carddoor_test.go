@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 )
@@ -243,7 +244,7 @@ func TestOneAllowedGroupWhoseDemandIsMetSuffices(t *testing.T) {
 func TestNoReaderIsLookedAtForWhoHasNoCard(t *testing.T) {
 	h, _ := cardHouse(t)
 	h.srv.set(t, token("bob", 1900000101), nil)
-	h.wait("bob", func() bool { return h.d.index.named("bob") != nil })
+	h.wait("bob", func() bool { return h.d.Directory().Named("bob") != nil })
 	h.cards.finds = 0
 	if v, _ := h.login("bob", "secret"); v.Code != identity.Granted || h.cards.finds != 0 {
 		t.Errorf("%s, looked %d times", v.Code, h.cards.finds)
@@ -370,9 +371,10 @@ func (o overheard) Step(ctx context.Context, a provider.Answer) (provider.Reply,
 
 func TestAStoredTokenThatIsNotTheNewestNamesNoCard(t *testing.T) {
 	h, card := cardHouse(t)
-	e := h.d.index.withUUID(h.alice())
-	e.revision++
-	if _, err := h.d.signedToken(bg, e); err == nil {
+	newer := token("alice", aliceUID)
+	newer.Revision = h.d.Directory().WithUUID(h.alice()).Revision() + 1
+	e := directory.NewEntry(&newer, h.clk.now())
+	if _, err := h.d.SignedToken(bg, e); err == nil {
 		t.Error("it is taken")
 	}
 	if _, err := h.d.fits(&identity.IDToken{Factors: []identity.Factor{{Kind: piv, Certificate: card.der}}}, identity.CardSeen{Fingerprint: []byte("other")}); err == nil {

@@ -10,7 +10,7 @@ import (
 
 func TestACardFitsOnlyWithItsOwnValidCertificate(t *testing.T) {
 	h := newHouse(t)
-	now := h.d.clock.now()
+	now := h.d.Clock().Now()
 	valid, second, other := validCard(t), validCard(t), validCard(t)
 	old, young := newCard(t, now.Add(-time.Hour), now.Add(-time.Second)), newCard(t, now.Add(time.Minute), now.Add(time.Hour))
 	garbage := []byte("no certificate")

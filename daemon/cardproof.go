@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/report"
@@ -37,7 +38,7 @@ func (p *cardProof) due(now time.Time) bool {
 }
 
 // noteProof keeps what an answer of the cards says about the proof.
-func (d *Daemon) noteProof(err error) {
+func (d *Gate) noteProof(err error) {
 	var e *identity.CardError
 	switch {
 	case err == nil:
@@ -49,7 +50,7 @@ func (d *Daemon) noteProof(err error) {
 }
 
 // proveCards is done before anybody is asked for a PIN.
-func (d *Daemon) proveCards(ctx context.Context) (string, error) {
+func (d *Gate) proveCards(ctx context.Context) (string, error) {
 	g, guarded := d.o.Cards.(CardGuard)
 	if !guarded {
 		return "", nil
@@ -61,11 +62,11 @@ func (d *Daemon) proveCards(ctx context.Context) (string, error) {
 
 // cardFindings say why no PIN is asked for on this machine, where the two do not
 // prove themselves to each other. Without the server the last word stands.
-func (d *Daemon) cardFindings(ctx context.Context) []report.Finding {
+func (d *Gate) cardFindings(ctx context.Context) []report.Finding {
 	if _, guarded := d.o.Cards.(CardGuard); !guarded {
 		return nil
 	}
-	if d.link.now() == online && d.cardProof.due(d.o.Now()) {
+	if d.Link().Now() == resolver.Online && d.cardProof.due(d.o.Now()) {
 		const patience = time.Second // status is asked by monitors
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
@@ -77,7 +78,7 @@ func (d *Daemon) cardFindings(ctx context.Context) []report.Finding {
 	}
 	return []report.Finding{{
 		Check: "cards", Severity: report.Warning, Mend: proofMend(err),
-		Detail: "No PIN is asked for here: the card service and the server did not prove themselves to each other: " + printable(err.Error()),
+		Detail: "No PIN is asked for here: the card service and the server did not prove themselves to each other: " + identity.Printable(err.Error()),
 	}}
 }
 

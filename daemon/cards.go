@@ -38,7 +38,7 @@ type CardGuard interface {
 	Prove(ctx context.Context) (string, error)
 }
 
-func (d *Daemon) enroller() CardEnroller {
+func (d *Gate) enroller() CardEnroller {
 	e, _ := d.o.Cards.(CardEnroller)
 	return e
 }

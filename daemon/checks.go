@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/directory"
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/report"
@@ -17,8 +19,8 @@ import (
 // question is one decision in the making.
 type question struct {
 	typed   string
-	service string // PAM's
-	e       *entry // set by the check "known"
+	service string           // PAM's
+	e       *directory.Entry // set by the check "known"
 	// methods are what was proved; nil when that is not known in this phase.
 	methods []identity.FactorKind
 	// quiet asks the server nothing: for phases that only confirm.
@@ -50,7 +52,7 @@ func (r ruling) text() string {
 // check is one row of the decision.
 type check struct {
 	name string
-	rule func(*Daemon, context.Context, *question) ruling
+	rule func(*Gate, context.Context, *question) ruling
 }
 
 // The decision, in order. Decide and explain run the same rows.
@@ -66,7 +68,7 @@ var (
 func accountChecks() []check { return slices.Concat(doorChecks, freshChecks, rightChecks) }
 
 // ask runs checks until one refuses, and returns its ruling, or the last.
-func (d *Daemon) ask(ctx context.Context, checks []check, q *question, note func(check, ruling)) ruling {
+func (d *Gate) ask(ctx context.Context, checks []check, q *question, note func(check, ruling)) ruling {
 	var r ruling
 	for _, c := range checks {
 		r = c.rule(d, ctx, q)
@@ -80,11 +82,11 @@ func (d *Daemon) ask(ctx context.Context, checks []check, q *question, note func
 	return r
 }
 
-func checkName(d *Daemon, _ context.Context, q *question) ruling {
-	name, err := d.canonical(q.typed)
+func checkName(d *Gate, _ context.Context, q *question) ruling {
+	name, err := d.Canonical(q.typed)
 	if err != nil {
 		// A name that can never be ours may well be a local one.
-		if local, lerr := d.local.accountNamed(q.typed); lerr == nil && local {
+		if local, lerr := d.Files().AccountNamed(q.typed); lerr == nil && local {
 			return fine("not a name that the realm could have")
 		}
 		return ruling{code: identity.UnknownUser, detail: "This can never be an account's name.", mend: "Check the spelling."}
@@ -92,9 +94,9 @@ func checkName(d *Daemon, _ context.Context, q *question) ruling {
 	return fine(fmt.Sprintf("stands for %s", name))
 }
 
-func checkLocal(d *Daemon, _ context.Context, q *question) ruling {
-	name, _ := d.canonical(q.typed) // "" is nobody's
-	local, err := d.local.accountNamed(q.typed, string(name))
+func checkLocal(d *Gate, _ context.Context, q *question) ruling {
+	name, _ := d.Canonical(q.typed) // "" is nobody's
+	local, err := d.Files().AccountNamed(q.typed, string(name))
 	if err != nil {
 		return ruling{code: identity.Unavailable, detail: err.Error(), mend: "Make /etc/passwd and /etc/group readable for sallyportd."}
 	}
@@ -107,15 +109,15 @@ func checkLocal(d *Daemon, _ context.Context, q *question) ruling {
 	return fine("no local account has this name")
 }
 
-func checkKnown(d *Daemon, ctx context.Context, q *question) ruling {
-	name, err := d.canonical(q.typed)
+func checkKnown(d *Gate, ctx context.Context, q *question) ruling {
+	name, err := d.Canonical(q.typed)
 	if err != nil {
 		return ruling{code: identity.UnknownUser}
 	}
-	q.e, err = d.findName(ctx, name, !q.quiet)
+	q.e, err = d.FindName(ctx, name, !q.quiet)
 	switch {
 	case errors.Is(err, identity.ErrNotFound):
-		if why := d.refused.named(name); why != "" {
+		if why := d.RefusedWhy(name); why != "" {
 			return ruling{
 				code: identity.UnknownUser, detail: "This machine refuses the account: " + why + ".", mend: refusedMend(why),
 			}
@@ -131,26 +133,26 @@ func checkKnown(d *Daemon, ctx context.Context, q *question) ruling {
 			mend: "Try again when the network is back.",
 		}
 	}
-	a := q.e.account
-	local, err := d.local.now()
+	a := q.e.Account()
+	local, err := d.Files().Now()
 	if err != nil {
 		return ruling{code: identity.Unavailable, detail: err.Error(), mend: "Make /etc/passwd and /etc/group readable for sallyportd."}
 	}
-	if local.subuids.has(a.UID) || local.subgids.has(a.GID) {
+	if local.IsSubordinate(a.UID, a.GID) {
 		return ruling{
 			code:   identity.NotOurs,
 			detail: fmt.Sprintf("Its uid %d or gid %d lies in a range of /etc/subuid or /etc/subgid, whose owner could become it.", a.UID, a.GID),
 			mend:   "Move that range, or the realm's ids.",
 		}
 	}
-	if local.hides(a.Name, a.UID, a.GID) {
+	if local.Hides(a.Name, a.UID, a.GID) {
 		return ruling{
 			code: identity.NotOurs, detail: fmt.Sprintf("A local account has its uid, %d, or a local group its gid, %d.", a.UID, a.GID),
 			mend: "Change the local one's number.",
 		}
 	}
-	known := fmt.Sprintf("uid %d, revision %d", a.UID, q.e.revision)
-	if left := d.leftOut.named(a.Name); left != "" {
+	known := fmt.Sprintf("uid %d, revision %d", a.UID, q.e.Revision())
+	if left := d.LeftOutOf(a.Name); left != "" {
 		known += "; left out here, or made safe: " + left
 	}
 	return fine(known)
@@ -159,11 +161,11 @@ func checkKnown(d *Daemon, ctx context.Context, q *question) ruling {
 // refusedMend is what to do about an account that is refused for that reason.
 func refusedMend(why string) string {
 	switch {
-	case strings.Contains(why, firstSeen):
+	case strings.Contains(why, directory.FirstSeen):
 		return "Give it an id on the server that nobody had before. Or, once no file on this machine belongs to the other one, run: sallyport cache clear"
 	case strings.Contains(why, identity.ErrID.Error()):
 		return "Give it another id on the server: no setting of this machine can allow this one."
-	case strings.Contains(why, outsideRange):
+	case strings.Contains(why, directory.OutsideRange):
 		return "Give it another id on the server; or widen [ids] allow in sallyportd.toml, then: sudo systemctl restart sallyportd"
 	default:
 		return "Correct it on the server."
@@ -171,13 +173,13 @@ func refusedMend(why string) string {
 }
 
 // checkFresh makes sure that what the right checks will judge is new enough.
-func checkFresh(d *Daemon, ctx context.Context, q *question) ruling {
-	if d.link.now() == online && d.link.watches {
+func checkFresh(d *Gate, ctx context.Context, q *question) ruling {
+	if d.Link().Now() == resolver.Online && d.Link().Watches() {
 		return fine("connected; changes arrive as they happen")
 	}
-	if !d.link.justFailed() && !q.quiet {
-		err := d.fetchName(ctx, q.e.account.Name)
-		now := d.index.withUUID(q.e.account.UUID)
+	if !d.Link().JustFailed() && !q.quiet {
+		err := d.FetchName(ctx, q.e.Account().Name)
+		now := d.Directory().WithUUID(q.e.Account().UUID)
 		if now == nil {
 			return ruling{
 				code: identity.UnknownUser, detail: "The account is gone from the realm.",
@@ -203,8 +205,8 @@ func checkFresh(d *Daemon, ctx context.Context, q *question) ruling {
 // in lookups, but the host's own rules (Match User in sshd_config, pam_listfile,
 // limits.conf) compare what was typed, and PAM_USER is never rewritten: "ADA" would be
 // free of what stands there for "ada".
-func checkSpelling(_ *Daemon, _ context.Context, q *question) ruling {
-	name := string(q.e.account.Name)
+func checkSpelling(_ *Gate, _ context.Context, q *question) ruling {
+	name := string(q.e.Account().Name)
 	if q.typed != name {
 		return ruling{
 			code: identity.NotPermitted, tell: true, detail: "This spelling of the name finds the account and cannot log in.",
@@ -214,24 +216,29 @@ func checkSpelling(_ *Daemon, _ context.Context, q *question) ruling {
 	return fine("the account's own name")
 }
 
-func checkAccepted(d *Daemon, _ context.Context, q *question) ruling {
-	if d.index.isDisowned(q.e) {
+const (
+	disownedWhy  = "The server was taken back to an earlier state, and this machine has not read its list of accounts since."
+	disownedMend = "Try again when the server can be reached."
+)
+
+func checkAccepted(d *Gate, _ context.Context, q *question) ruling {
+	if d.Directory().IsDisowned(q.e) {
 		return ruling{code: identity.NotPermitted, tell: true, detail: disownedWhy, mend: disownedMend}
 	}
-	if q.e.blocked != "" {
+	if q.e.Blocked() != "" {
 		return ruling{
 			code: identity.NotPermitted, tell: true,
-			detail: "The account changed on the server in a way that this machine refuses: " + q.e.blocked + ".",
+			detail: "The account changed on the server in a way that this machine refuses: " + q.e.Blocked() + ".",
 			mend:   "Ask your administrator.",
 		}
 	}
 	return fine("the account keeps this machine's rules")
 }
 
-func checkStanding(d *Daemon, _ context.Context, q *question) ruling {
+func checkStanding(d *Gate, _ context.Context, q *question) ruling {
 	ask := "Ask your administrator."
-	name := []string{"NAME", string(q.e.account.Name)}
-	switch q.e.standingAt(d.clock.now()) {
+	name := []string{"NAME", string(q.e.Account().Name)}
+	switch q.e.StandingAt(d.Clock().Now()) {
 	case identity.Good:
 		return fine("active")
 	case identity.StandingDisabled:
@@ -239,14 +246,14 @@ func checkStanding(d *Daemon, _ context.Context, q *question) ruling {
 	case identity.NotYetValid:
 		return ruling{
 			code: identity.AccountExpired, tell: true,
-			detail: "This account is valid from " + day(q.e.validFrom) + ".", mend: "Wait until then, or ask your administrator.",
-			cause: trouble.NotYet, places: append(name, "DATE", day(q.e.validFrom)),
+			detail: "This account is valid from " + day(q.e.ValidFrom()) + ".", mend: "Wait until then, or ask your administrator.",
+			cause: trouble.NotYet, places: append(name, "DATE", day(q.e.ValidFrom())),
 		}
 	case identity.Expired:
 		return ruling{
 			code: identity.AccountExpired, tell: true,
-			detail: "This account expired on " + day(q.e.validUntil) + ".", mend: ask,
-			cause: trouble.Expired, places: append(name, "DATE", day(q.e.validUntil)),
+			detail: "This account expired on " + day(q.e.ValidUntil()) + ".", mend: ask,
+			cause: trouble.Expired, places: append(name, "DATE", day(q.e.ValidUntil())),
 		}
 	default:
 		return ruling{code: identity.AccountExpired, tell: true, detail: "This account's state is unknown.", mend: ask}
@@ -257,7 +264,7 @@ func day(unix int64) string { return time.Unix(unix, 0).Format("2 January 2006 1
 
 // checkAllowed matches groups by uuid. A group that demands more than this
 // authentication proved does not count.
-func checkAllowed(d *Daemon, _ context.Context, q *question) ruling {
+func checkAllowed(d *Gate, _ context.Context, q *question) ruling {
 	g := d.goalOf(q.e, Service{})
 	switch {
 	case g.free:
@@ -271,7 +278,7 @@ func checkAllowed(d *Daemon, _ context.Context, q *question) ruling {
 		return ruling{
 			code: identity.NotPermitted, tell: true, detail: "This account may not log in to this machine: it is in none of the allowed groups.",
 			mend:  "Ask your administrator to add it to one.",
-			cause: trouble.NotInGroup, places: []string{"NAME", string(q.e.account.Name), "GROUPS", strings.Join(names, ", "), "GROUP", first},
+			cause: trouble.NotInGroup, places: []string{"NAME", string(q.e.Account().Name), "GROUPS", strings.Join(names, ", "), "GROUP", first},
 		}
 	case q.methods != nil && !g.allowed(q.methods):
 		return ruling{
@@ -284,16 +291,12 @@ func checkAllowed(d *Daemon, _ context.Context, q *question) ruling {
 
 // allowedNames are the groups that may log in here: their names where this machine knows
 // them, and else what the configuration has.
-func (d *Daemon) allowedNames() []string {
-	d.index.mu.RLock()
-	defer d.index.mu.RUnlock()
+func (d *Gate) allowedNames() []string {
 	var names []string
 	for _, id := range d.p.AllowGroups {
 		name := id.String()
-		for _, g := range d.index.numbered {
-			if g != nil && g.UUID == id {
-				name = string(g.Name)
-			}
+		if called, ok := d.Directory().CalledGroup(id); ok {
+			name = string(called)
 		}
 		names = append(names, name)
 	}
@@ -310,15 +313,11 @@ type age struct {
 	disowned bool
 }
 
-// ageOf judges by the trusted clock. While a change stream shows that nothing
-// changed, no account ages.
-func (d *Daemon) ageOf(e *entry) age {
-	a := age{checked: e.fetched, limit: min(time.Duration(e.offlineFor)*time.Second, d.p.OfflineMax)}
-	if at := time.Unix(0, d.contactAt.Load()); d.link.watches && at.After(a.checked) {
-		a.checked = at
-	}
-	a.old = max(d.clock.now().Sub(a.checked), 0)
-	a.disowned = d.index.isDisowned(e)
+// ageOf judges by the trusted clock.
+func (d *Gate) ageOf(e *directory.Entry) age {
+	a := age{checked: d.CheckedAt(e), limit: min(time.Duration(e.OfflineFor())*time.Second, d.p.OfflineMax)}
+	a.old = max(d.Clock().Now().Sub(a.checked), 0)
+	a.disowned = d.Directory().IsDisowned(e)
 	a.within = a.limit > 0 && a.old <= a.limit && !a.disowned
 	return a
 }

@@ -10,9 +10,10 @@ import (
 	"time"
 
 	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/daemon/directory"
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
-	"github.com/sallyport-auth/sallyport/report"
 	"github.com/sallyport-auth/sallyport/seal"
 )
 
@@ -21,9 +22,9 @@ import (
 const clockTrouble = identity.TOTPPeriod * time.Second / 2
 
 // mayCode tells whether the account's one-time code could be checked here.
-func (d *Daemon) mayCode(ctx context.Context, e *entry) ruling {
-	epoch, _ := e.epoch(identity.TOTP)
-	s, err := d.o.Cache.Sealed(ctx, e.account.UUID, identity.TOTP)
+func (d *Gate) mayCode(ctx context.Context, e *directory.Entry) ruling {
+	epoch, _ := e.Epoch(identity.TOTP)
+	s, err := d.o.Cache.Sealed(ctx, e.Account().UUID, identity.TOTP)
 	switch {
 	case errors.Is(err, identity.ErrNotFound), err == nil && s.Epoch != epoch:
 		r := ruling{
@@ -58,7 +59,7 @@ func (s *login) rightPassword(ctx context.Context, v cache.Verifier) (bool, erro
 	if err != nil || right {
 		return right, err
 	}
-	_, held := s.q.e.epoch(identity.TOTP)
+	_, held := s.q.e.Epoch(identity.TOTP)
 	front, _, ok := identity.SplitCode(s.secret)
 	if !held || !ok || s.code.Len() > 0 {
 		return false, nil
@@ -72,7 +73,7 @@ func (s *login) rightPassword(ctx context.Context, v cache.Verifier) (bool, erro
 
 // mayBeOneLine tells whether the server should read the answer both ways.
 func (s *login) mayBeOneLine(offers []identity.FactorKind) bool {
-	_, held := s.q.e.epoch(identity.TOTP)
+	_, held := s.q.e.Epoch(identity.TOTP)
 	_, _, ok := identity.SplitCode(s.secret)
 	return held && ok && slices.Contains(offers, identity.PasswordAndTOTP)
 }
@@ -96,7 +97,7 @@ func (s *login) forgetCode() {
 
 // codeHere checks the code. The caller holds the account's lock.
 func (s *login) codeHere(ctx context.Context) (identity.Factor, ruling) {
-	none, id := identity.Factor{}, s.q.e.account.UUID
+	none, id := identity.Factor{}, s.q.e.Account().UUID
 	if r := s.d.reserve(ctx, id, kindCode, s.Origin()); r.code != identity.Granted {
 		return none, r
 	}
@@ -107,7 +108,7 @@ func (s *login) codeHere(ctx context.Context) (identity.Factor, ruling) {
 		}
 		return none, r
 	}
-	epoch, _ := s.q.e.epoch(identity.TOTP)
+	epoch, _ := s.q.e.Epoch(identity.TOTP)
 	// On disk before anyone is told yes: a crash in between costs a code, and lets
 	// nobody use one twice.
 	switch err := s.d.o.Cache.UseStep(ctx, id, cache.Epoch{Kind: identity.TOTP, Epoch: epoch}, step); {
@@ -122,8 +123,8 @@ func (s *login) codeHere(ctx context.Context) (identity.Factor, ruling) {
 // codeStep finds which step's code was typed. The secret is opened for this one
 // check and wiped after it.
 func (s *login) codeStep(ctx context.Context) (int64, ruling) {
-	d, id := s.d, s.q.e.account.UUID
-	epoch, _ := s.q.e.epoch(identity.TOTP)
+	d, id := s.d, s.q.e.Account().UUID
+	epoch, _ := s.q.e.Epoch(identity.TOTP)
 	kept, err := d.o.Cache.Sealed(ctx, id, identity.TOTP)
 	if err != nil || kept.Epoch != epoch {
 		return 0, ruling{code: identity.NotPermitted}
@@ -134,10 +135,10 @@ func (s *login) codeStep(ctx context.Context) (int64, ruling) {
 	var step int64
 	var ok bool
 	if err == nil {
-		step, ok, err = identity.TOTPStep(secret, s.code, d.clock.now())
+		step, ok, err = identity.TOTPStep(secret, s.code, d.Clock().Now())
 	}
 	if err != nil {
-		d.log.ErrorContext(ctx, "a sealed factor cannot be used", "account", s.q.e.account.Name, "error", err)
+		d.log.ErrorContext(ctx, "a sealed factor cannot be used", "account", s.q.e.Account().Name, "error", err)
 		return 0, ruling{
 			code: identity.NotPermitted, tell: true, detail: "Offline, and what is kept here of your one-time code cannot be opened.",
 			mend: "Connect to the network and log in once.",
@@ -146,7 +147,7 @@ func (s *login) codeStep(ctx context.Context) (int64, ruling) {
 	if ok {
 		return step, fine("")
 	}
-	if by := d.clock.behind(); by > clockTrouble {
+	if by := d.Clock().Behind(); by > clockTrouble {
 		return 0, ruling{
 			code: identity.Denied, tell: true,
 			detail: "Refused. This machine's clock is " + friendly(by) + " behind a time that is known for sure, so even a right code may be refused.",
@@ -159,12 +160,12 @@ func (s *login) codeStep(ctx context.Context) (int64, ruling) {
 // usedStep is the newest time step that was used here, and the epoch of its secret: the
 // account may have a new one that this machine has not heard of. It is 0 when it cannot
 // be told: the server has its own memory.
-func (d *Daemon) usedStep(ctx context.Context, e *entry) (step int64, epoch uint64) {
-	epoch, held := e.epoch(identity.TOTP)
+func (d *Gate) usedStep(ctx context.Context, e *directory.Entry) (step int64, epoch uint64) {
+	epoch, held := e.Epoch(identity.TOTP)
 	if !held {
 		return 0, 0
 	}
-	step, err := d.o.Cache.UsedStep(ctx, e.account.UUID, cache.Epoch{Kind: identity.TOTP, Epoch: epoch})
+	step, err := d.o.Cache.UsedStep(ctx, e.Account().UUID, cache.Epoch{Kind: identity.TOTP, Epoch: epoch})
 	if err != nil {
 		d.log.WarnContext(ctx, "used codes cannot be read", "error", err)
 	}
@@ -176,7 +177,7 @@ func (d *Daemon) usedStep(ctx context.Context, e *entry) (step int64, epoch uint
 // says anything of that. It undoes no login: what goes wrong is logged, and then the
 // account cannot log in offline. What was sealed to another key is of no use here, and
 // says that somebody else has told the server so in this machine's name.
-func (d *Daemon) keepSealed(ctx context.Context, e *entry, proved []identity.FactorKind, list []provider.SealedFactor) {
+func (d *Gate) keepSealed(ctx context.Context, e *directory.Entry, proved []identity.FactorKind, list []provider.SealedFactor) {
 	if !slices.Contains(proved, identity.TOTP) {
 		return
 	}
@@ -189,13 +190,17 @@ func (d *Daemon) keepSealed(ctx context.Context, e *entry, proved []identity.Fac
 	sum := sha256.Sum256(public)
 	foreign := slices.ContainsFunc(list, func(f provider.SealedFactor) bool { return len(f.SealedTo) > 0 && !bytes.Equal(f.SealedTo, sum[:]) })
 	d.sealKey.sealed(d, foreign)
-	d.writing.Lock()
-	defer d.writing.Unlock()
-	now := d.index.withUUID(e.account.UUID)
+	d.InOrder(func() { d.storeSealed(ctx, e, list, sum, foreign) })
+}
+
+// storeSealed does it, by what the directory says now.
+func (d *Gate) storeSealed(ctx context.Context, e *directory.Entry, list []provider.SealedFactor, key [sha256.Size]byte, foreign bool) {
+	var err error
+	now := d.Directory().WithUUID(e.Account().UUID)
 	if now == nil {
 		return
 	}
-	epoch, held := now.epoch(identity.TOTP)
+	epoch, held := now.Epoch(identity.TOTP)
 	if !held {
 		return // what was kept ended with the credential
 	}
@@ -203,14 +208,14 @@ func (d *Daemon) keepSealed(ctx context.Context, e *entry, proved []identity.Fac
 		return f.Kind == identity.TOTP && f.Epoch == epoch && len(f.Blob) > 0 && !foreign
 	}
 	at := slices.IndexFunc(list, fits)
-	if at >= 0 && now.state == identity.Active && now.blocked == "" && now.offlineFor > 0 {
-		s := cache.Sealed{UUID: now.account.UUID, Kind: identity.TOTP, Epoch: epoch, Blob: list[at].Blob, Key: sum[:seal.KeyIDLen]}
+	if at >= 0 && now.State() == identity.Active && now.Blocked() == "" && now.OfflineFor() > 0 {
+		s := cache.Sealed{UUID: now.Account().UUID, Kind: identity.TOTP, Epoch: epoch, Blob: list[at].Blob, Key: key[:seal.KeyIDLen]}
 		err = d.o.Cache.PutSealed(ctx, s, list[at].LastStep)
-	} else if _, serr := d.o.Cache.Sealed(ctx, now.account.UUID, identity.TOTP); !errors.Is(serr, identity.ErrNotFound) {
-		err = d.o.Cache.DeleteSealed(ctx, now.account.UUID)
+	} else if _, serr := d.o.Cache.Sealed(ctx, now.Account().UUID, identity.TOTP); !errors.Is(serr, identity.ErrNotFound) {
+		err = d.o.Cache.DeleteSealed(ctx, now.Account().UUID)
 	}
 	if err != nil {
-		d.log.ErrorContext(ctx, "the sealed factor is not stored as the server said", "account", now.account.Name, "error", err)
+		d.log.ErrorContext(ctx, "the sealed factor is not stored as the server said", "account", now.Account().Name, "error", err)
 	}
 }
 
@@ -225,7 +230,7 @@ type sealKey struct {
 
 // sealed notes whether the server's last secret was sealed to another key, and tells it
 // the right one again.
-func (k *sealKey) sealed(d *Daemon, foreign bool) {
+func (k *sealKey) sealed(d *Gate, foreign bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.foreign = foreign
@@ -234,7 +239,7 @@ func (k *sealKey) sealed(d *Daemon, foreign bool) {
 	}
 	d.log.Error("ALARM: the server seals secrets for this machine to a key that is not this machine's; another machine may use its identity")
 	k.known = false
-	go d.registerKey(d.base)
+	go d.registerKey(d.Life())
 }
 
 func (k *sealKey) isForeign() bool {
@@ -243,34 +248,13 @@ func (k *sealKey) isForeign() bool {
 	return k.foreign
 }
 
-// identityFindings say that another machine has, or may have, this one's identity.
-func (d *Daemon) identityFindings() []report.Finding {
-	const mend = "Find the copy. On the server \"sallyport-server machine rejoin NAME\" gives a code; join this machine with it, and from then on " +
-		"the copy is shut out. The copy joins under a name of its own."
-	var list []report.Finding
-	if d.twin.Load() {
-		list = append(list, report.Finding{
-			Check: "identity", Severity: report.Problem, Mend: mend,
-			Detail: "Two machines are online under this one's name: one of them is a copy of the other, or somebody has this machine's key.",
-		})
-	}
-	if d.sealKey.isForeign() {
-		list = append(list, report.Finding{
-			Check: "identity", Severity: report.Problem, Mend: mend,
-			Detail: "The server has sealed a one-time code for this machine to another key than this machine's, so it was not kept. " +
-				"Somebody else has told the server a key in this machine's name, for example a copy of its disk.",
-		})
-	}
-	return list
-}
-
 func (k *sealKey) problem() string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.why
 }
 
-func (d *Daemon) givesCodes() bool {
+func (d *Gate) givesCodes() bool {
 	_, can := d.o.Provider.(provider.KeyRegistrar)
 	return can
 }
@@ -278,7 +262,7 @@ func (d *Daemon) givesCodes() bool {
 // registerKey tells the server once in the life of the daemon what to seal to. It
 // is called between the list and the change stream, by one goroutine: who is online
 // has registered.
-func (d *Daemon) registerKey(ctx context.Context) {
+func (d *Gate) registerKey(ctx context.Context) {
 	r, can := d.o.Provider.(provider.KeyRegistrar)
 	d.sealKey.mu.Lock()
 	known := d.sealKey.known
@@ -286,7 +270,7 @@ func (d *Daemon) registerKey(ctx context.Context) {
 	if !can || known {
 		return
 	}
-	_, err := bounded(ctx, d.p.ServerTimeout, func(ctx context.Context) (struct{}, error) {
+	_, err := resolver.WithProviderTimeout(ctx, d.p.ServerTimeout, func(ctx context.Context) (struct{}, error) {
 		public, err := d.o.Sealer.Public(ctx)
 		if err == nil {
 			err = r.SetSealingKey(ctx, public)

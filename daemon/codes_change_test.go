@@ -36,7 +36,7 @@ func TestEnrollingDuringAnOfflineLoginCounts(t *testing.T) {
 	h.online()
 	h.expect(identity.Granted, "alice", "secret")
 	h.lost()
-	e := h.d.index.withUUID(h.alice())
+	e := h.d.Directory().WithUUID(h.alice())
 	_, r := h.d.mayOffline(bg, e)
 	if r.code != identity.Granted {
 		t.Fatal(r)

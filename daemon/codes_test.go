@@ -14,7 +14,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/pquerna/otp/totp"
-
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/report"
@@ -43,7 +43,7 @@ func (h *house) later() {
 	h.wait("the changes", func() bool {
 		h.srv.mu.Lock()
 		defer h.srv.mu.Unlock()
-		return h.d.link.now() != online || h.d.kept.Load().Position >= uint64(len(h.srv.log))
+		return h.d.Link().Now() != resolver.Online || h.d.Contact().Position >= uint64(len(h.srv.log))
 	})
 	h.clk.pass(5 * time.Minute)
 	h.truth.pass(5 * time.Minute)
@@ -138,7 +138,7 @@ func TestACodeUsedOnlineIsUsedOfflineAndBack(t *testing.T) {
 	h.expect(identity.Denied, "alice", "secret", h.code(0))
 	h.expect(identity.Granted, "alice", "secret", h.code(1))
 	h.srv.be(up)
-	h.wait("online", func() bool { return h.d.link.now() == online })
+	h.wait("online", func() bool { return h.d.Link().Now() == resolver.Online })
 	h.expect(identity.Denied, "alice", "secret", h.code(1))
 	h.later()
 	h.expect(identity.Granted, "alice", "secret", h.code(0))
@@ -263,7 +263,7 @@ func TestASealedSecretEndsWithItsEpochWithPolicyAndWithTheAccount(t *testing.T) 
 	}
 	tok := token("alice", 1900000100)
 	revision := func(h *house, n uint64) {
-		h.wait("the change", func() bool { e := h.d.index.withUUID(h.alice()); return e == nil || e.revision == n })
+		h.wait("the change", func() bool { e := h.d.Directory().WithUUID(h.alice()); return e == nil || e.Revision() == n })
 	}
 	for sentence, end := range map[string]func(h *house){
 		"another epoch": func(h *house) { h.srv.set(h.t, tok, func(p *person) { p.token.Factors[1].Epoch = 2 }); revision(h, 2) },
@@ -321,7 +321,7 @@ func TestNoSecretLiesOpenInTheCache(t *testing.T) {
 
 func TestAClockThatIsBehindIsNamedAsTheReason(t *testing.T) {
 	h := away(t)
-	must(t, h.d.clock.keep(h.d.base))
+	must(t, h.d.Clock().Keep(bg))
 	behind := h.clk.now().Add(-2 * time.Hour)
 	h.clk.reboot(-2 * time.Hour)
 	h.clk.pass(time.Minute)

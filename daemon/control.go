@@ -11,8 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
-	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
 )
@@ -46,10 +45,10 @@ func (d *Daemon) Handle(ctx context.Context, peer identity.Peer, verb string, ar
 	case report.VerbCacheList:
 		return d.cacheList(ctx, emit)
 	case report.VerbCacheClear:
-		return d.cacheClear(ctx)
+		return d.ForgetEverything(ctx)
 	case report.VerbCacheRefresh:
 		if len(args) == 0 {
-			return emit(d.hasten())
+			return emit(d.ForceRefresh())
 		}
 	}
 	var a report.NameArgs
@@ -64,9 +63,13 @@ func (d *Daemon) Handle(ctx context.Context, peer identity.Peer, verb string, ar
 	case report.VerbUnlock:
 		return d.unlock(ctx, e)
 	case report.VerbCacheRefresh:
-		return d.cacheRefresh(ctx, e, emit)
+		r, err := d.RefreshAccount(ctx, e)
+		if err != nil {
+			return err
+		}
+		return emit(r)
 	default:
-		return d.cacheForget(ctx, e)
+		return d.ForgetAccount(ctx, e)
 	}
 }
 
@@ -80,10 +83,10 @@ func decode(args []byte, into any) error {
 }
 
 // held finds an account in memory, also one that a local name hides.
-func (d *Daemon) held(typed string) (*entry, error) {
-	name, err := d.canonical(typed)
+func (d *Daemon) held(typed string) (*directory.Entry, error) {
+	name, err := d.Canonical(typed)
 	if err == nil {
-		if e := d.index.named(name); e != nil {
+		if e := d.Directory().Named(name); e != nil {
 			return e, nil
 		}
 	}
@@ -96,7 +99,7 @@ func (d *Daemon) handleExplain(ctx context.Context, peer identity.Peer, args []b
 		return err
 	}
 	if peer.UID != 0 {
-		if e, err := d.held(a.Name); err != nil || e.account.UID != peer.UID {
+		if e, err := d.held(a.Name); err != nil || e.Account().UID != peer.UID {
 			return fmt.Errorf("%w: only root may ask about others", report.ErrForbidden)
 		}
 	}
@@ -127,7 +130,7 @@ func (d *Daemon) explainTo(ctx context.Context, a report.ExplainArgs, root bool)
 	}
 	account := d.describe(q.e)
 	x.Account = &account
-	for _, f := range q.e.factors {
+	for _, f := range q.e.Factors() {
 		x.Factors = append(x.Factors, string(f.Kind))
 	}
 	x.Password = d.explainPassword(q.e)
@@ -143,7 +146,7 @@ func (d *Daemon) explainTo(ctx context.Context, a report.ExplainArgs, root bool)
 	return x
 }
 
-func (d *Daemon) explainOffline(ctx context.Context, e *entry) (*report.Offline, *time.Time, []report.Lock) {
+func (d *Daemon) explainOffline(ctx context.Context, e *directory.Entry) (*report.Offline, *time.Time, []report.Lock) {
 	_, r := d.mayOffline(ctx, e)
 	a := d.ageOf(e)
 	o := &report.Offline{Possible: r.code == identity.Granted, LastChecked: &a.checked}
@@ -157,7 +160,7 @@ func (d *Daemon) explainOffline(ctx context.Context, e *entry) (*report.Offline,
 		until := a.checked.Add(a.limit)
 		o.Until = &until
 	}
-	all, err := d.o.Cache.AllFailures(ctx, e.account.UUID)
+	all, err := d.o.Cache.AllFailures(ctx, e.Account().UUID)
 	if err != nil {
 		o.Possible, o.Reason = false, err.Error()
 		return o, nil, nil
@@ -178,13 +181,13 @@ func (d *Daemon) explainOffline(ctx context.Context, e *entry) (*report.Offline,
 	return o, &locks[0].Until, locks
 }
 
-func (d *Daemon) describe(e *entry) report.Account {
+func (d *Daemon) describe(e *directory.Entry) report.Account {
 	a := report.Account{
-		UUID: e.account.UUID, Name: e.account.Name, UID: e.account.UID, GID: e.account.GID,
-		FullName: e.account.FullName, Home: e.account.Home, Shell: e.account.Shell,
-		State: e.state.String(), Keys: e.keys, Revision: e.revision, Groups: []identity.Name{},
+		UUID: e.Account().UUID, Name: e.Account().Name, UID: e.Account().UID, GID: e.Account().GID,
+		FullName: e.Account().FullName, Home: e.Account().Home, Shell: e.Account().Shell,
+		State: e.State().String(), Keys: e.Keys(), Revision: e.Revision(), Groups: []identity.Name{},
 	}
-	for _, g := range d.index.groupsOf(e) {
+	for _, g := range d.Directory().GroupsOf(e) {
 		a.Groups = append(a.Groups, g.Name)
 	}
 	return a
@@ -195,94 +198,27 @@ func (d *Daemon) cacheList(ctx context.Context, emit func(any) error) error {
 	if err != nil {
 		return fmt.Errorf("cache list: %w", err)
 	}
-	all := d.index.all()
-	slices.SortFunc(all, func(a, b *packed) int { return cmp.Compare(a.name(), b.name()) })
+	all := d.Directory().All()
+	slices.SortFunc(all, func(a, b *directory.Packed) int { return cmp.Compare(a.Name(), b.Name()) })
 	for _, p := range all {
-		e := d.index.withUUID(p.uuid)
+		e := d.Directory().WithUUID(p.UUID())
 		if e == nil {
 			continue // gone meanwhile
 		}
-		if err := emit(report.CachedAccount{Account: d.describe(e), Fetched: e.fetched, Verifier: has[e.account.UUID]}); err != nil {
+		if err := emit(report.CachedAccount{Account: d.describe(e), Fetched: e.Fetched(), Verifier: has[e.Account().UUID]}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// cacheForget drops one account, its verifiers and its numbers. Where the
-// provider lists accounts, the list is read again.
-func (d *Daemon) cacheForget(ctx context.Context, e *entry) error {
-	d.writing.Lock()
-	defer d.writing.Unlock()
-	id, own := e.account.UUID, uuid.Nil
-	if groups := d.index.groupsOf(e); len(groups) > 0 {
-		own = groups[0].UUID
-	}
-	if err := d.o.Cache.Forget(ctx, id, own); err != nil {
-		return fmt.Errorf("cache forget: %w", err)
-	}
-	d.index.remove(id)
-	d.proofs.forget(id, nil)
-	d.earnings.forget(id)
-	d.index.mu.Lock()
-	if g := d.index.found[own]; g != nil {
-		d.index.unmark(g, true)
-	}
-	d.index.uids.drop(id)
-	d.index.gids.drop(own)
-	d.index.mu.Unlock()
-	d.refused.set(id, "", "")
-	d.leftOut.set(id, "", "")
-	d.announce()
-	return d.readAgain(ctx)
-}
-
-// cacheClear drops every account. Failures and locks stay.
-func (d *Daemon) cacheClear(ctx context.Context) error {
-	d.writing.Lock()
-	defer d.writing.Unlock()
-	if err := d.o.Cache.Clear(ctx); err != nil {
-		return fmt.Errorf("cache clear: %w", err)
-	}
-	d.index.mu.Lock()
-	d.index.reset()
-	d.index.mu.Unlock()
-	d.refused.clear()
-	d.refusedGroups.clear()
-	d.leftOut.clear()
-	d.absent.clear()
-	d.proofs.clear()
-	d.earnings.clear()
-	d.announce()
-	return d.readAgain(ctx)
-}
-
-// readAgain makes the next contact begin with the whole list; the caller holds
-// d.writing. Until then an absent name is not known to be absent.
-func (d *Daemon) readAgain(ctx context.Context) error {
-	k := listAgain(*d.kept.Load())
-	if k.At.IsZero() {
-		k.At = time.Unix(0, 0)
-	}
-	d.kept.Store(&k)
-	d.restand()
-	err := d.o.Cache.Apply(ctx, cache.Batch{Realm: d.o.Realm, Contact: &k})
-	if cancel := d.relist.Load(); cancel != nil {
-		(*cancel)(errRelist)
-	}
-	if err != nil {
-		return fmt.Errorf("cache: %w", err)
-	}
-	return nil
-}
-
-func (d *Daemon) unlock(ctx context.Context, e *entry) error {
-	release, err := d.tries.lock(ctx, e.account.UUID)
+func (d *Daemon) unlock(ctx context.Context, e *directory.Entry) error {
+	release, err := d.tries.lock(ctx, e.Account().UUID)
 	if err != nil {
 		return err
 	}
 	defer release()
-	if err := d.o.Cache.ClearFailures(ctx, e.account.UUID); err != nil {
+	if err := d.o.Cache.ClearFailures(ctx, e.Account().UUID); err != nil {
 		return fmt.Errorf("unlock: %w", err)
 	}
 	return nil

@@ -6,10 +6,11 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
-
 	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
 )
@@ -76,7 +77,7 @@ func TestForgettingAndClearingStartFromTheServerAgain(t *testing.T) {
 			}
 			h.srv.be(up)
 			h.wait("the list", func() bool { _, err := h.d.AccountByName(bg, "alice"); return err == nil })
-			h.wait("online", func() bool { return h.d.link.now() == online })
+			h.wait("online", func() bool { return h.d.Link().Now() == resolver.Online })
 			must(t, h.d.Handle(bg, identity.Peer{}, verb, []byte(`{"name":"alice"}`), nil))
 			h.wait("the list while connected", func() bool { _, err := h.d.AccountByName(bg, "alice"); return err == nil })
 		})
@@ -87,11 +88,11 @@ func TestClearingBetweenAChangeAndItsStoringStartsFromTheList(t *testing.T) {
 	h := newHouse(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.online()
-	was := h.d.kept.Load()
+	was := h.d.Contact()
 	h.lost()
 	must(t, h.d.Handle(bg, identity.Peer{}, report.VerbCacheClear, nil, nil))
-	must(t, h.d.learn(bg, news{contact: &cache.Contact{Position: 9, Complete: true}, after: was}))
-	if k, err := h.cache.Contact(bg, realm); err != nil || k.Complete || k.Position != 0 || h.d.kept.Load().Complete {
+	must(t, h.d.Apply(bg, resolver.Update{Contact: &cache.Contact{Position: 9, Complete: true}, After: was}))
+	if k, err := h.cache.Contact(bg, realm); err != nil || k.Complete || k.Position != 0 || h.d.Contact().Complete {
 		t.Fatalf("an empty cache passes for whole: %+v, %v", k, err)
 	}
 }
@@ -104,7 +105,7 @@ func TestForgettingLetsRootAcceptNewNumbers(t *testing.T) {
 	h.srv.set(t, old, func(p *person) {
 		p.token.Account.UID, p.token.Account.GID, p.token.Groups[0].GID = 1900000200, 1900000200, 1900000200
 	})
-	h.wait("the refusal", func() bool { return len(h.d.refused.all()) == 1 })
+	h.wait("the refusal", func() bool { return len(h.d.Refused()) == 1 })
 	must(t, h.d.Handle(bg, identity.Peer{}, report.VerbCacheForget, []byte(`{"name":"alice"}`), nil))
 	h.wait("the new number", func() bool { a, err := h.d.AccountByName(bg, "alice"); return err == nil && a.UID == 1900000200 })
 }
@@ -140,7 +141,7 @@ func TestExplainSaysWhatDecideDoes(t *testing.T) {
 			h.srv.set(t, tok, nil)
 			h.online()
 			change(h, tok)
-			h.wait("the change", func() bool { return h.d.kept.Load().Position == uint64(len(h.srv.log)) })
+			h.wait("the change", func() bool { return h.d.Contact().Position == uint64(len(h.srv.log)) })
 			var x report.Explanation
 			must(t, h.d.Handle(bg, identity.Peer{}, report.VerbExplain, []byte(`{"name":"alice"}`), func(v any) error {
 				x = v.(report.Explanation)
@@ -156,5 +157,14 @@ func TestExplainSaysWhatDecideDoes(t *testing.T) {
 				t.Fatalf("last step %+v", last)
 			}
 		})
+	}
+}
+
+func TestStatusSaysSinceWhenTheDaemonRuns(t *testing.T) {
+	h := newHouse(t)
+	begun := h.clk.now()
+	h.clk.pass(time.Hour)
+	if at := h.status().Started; at.IsZero() || at.Sub(begun).Abs() > time.Minute {
+		t.Errorf("since %s, want %s", at, begun)
 	}
 }

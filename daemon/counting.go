@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -11,7 +10,6 @@ import (
 
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/identity"
-	"github.com/sallyport-auth/sallyport/report"
 )
 
 // What failures are counted for.
@@ -67,14 +65,14 @@ type counter struct {
 //	or it is the seat                         origin
 //	else                                      origin, machine
 //	any, for PINs                             the origin's wrong PINs
-func (d *Daemon) brakesFor(ctx context.Context, id uuid.UUID, kind string, from identity.Origin) ([]counter, error) {
+func (d *Gate) brakesFor(ctx context.Context, id uuid.UUID, kind string, from identity.Origin) ([]counter, error) {
 	own, shared := d.p.originBrake(), !from.AtSeat()
 	if kind == kindPIN {
 		own, shared = pinBrake(), false
 	}
 	list := []counter{{own, cache.Failures{Kind: kind, Origin: from.String()}}}
 	if shared {
-		known, err := d.o.Cache.HasSignedIn(ctx, id, from.String(), d.clock.now().Add(-placeFor))
+		known, err := d.o.Cache.HasSignedIn(ctx, id, from.String(), d.Clock().Now().Add(-placeFor))
 		if err != nil {
 			return nil, err //nolint:wrapcheck // told by uncounted
 		}
@@ -104,17 +102,17 @@ func longest(list []counter) time.Time {
 // reserve counts an attempt as failed before it is made, so that neither a crash
 // nor many at once get more tries than one by one. A count that cannot be stored
 // is no attempt. The caller holds the account's lock.
-func (d *Daemon) reserve(ctx context.Context, id uuid.UUID, kind string, from identity.Origin) ruling {
+func (d *Gate) reserve(ctx context.Context, id uuid.UUID, kind string, from identity.Origin) ruling {
 	list, err := d.brakesFor(ctx, id, kind, from)
 	if err != nil {
 		return uncounted(err)
 	}
-	now := d.clock.now()
+	now := d.Clock().Now()
 	if until := longest(list); now.Before(until) {
 		return locked(until.Sub(now))
 	}
 	// Not before: guesses at a locked account shall cost no write.
-	if err := d.clock.keep(ctx); err != nil {
+	if err := d.Clock().Keep(ctx); err != nil {
 		return uncounted(err)
 	}
 	counted := make([]cache.Failures, len(list))
@@ -129,7 +127,7 @@ func (d *Daemon) reserve(ctx context.Context, id uuid.UUID, kind string, from id
 }
 
 // reserveAlone is reserve for a caller without the lock.
-func (d *Daemon) reserveAlone(ctx context.Context, id uuid.UUID, kind string, from identity.Origin) ruling {
+func (d *Gate) reserveAlone(ctx context.Context, id uuid.UUID, kind string, from identity.Origin) ruling {
 	unlock, err := d.tries.lock(ctx, id)
 	if err != nil {
 		return ruling{code: identity.Unavailable}
@@ -140,7 +138,7 @@ func (d *Daemon) reserveAlone(ctx context.Context, id uuid.UUID, kind string, fr
 
 // unreserve takes back what reserve counted for an attempt that came to no answer
 // to any question, because the server was not there to ask one.
-func (d *Daemon) unreserve(ctx context.Context, id uuid.UUID, kind string, from identity.Origin) {
+func (d *Gate) unreserve(ctx context.Context, id uuid.UUID, kind string, from identity.Origin) {
 	unlock, err := d.tries.lock(ctx, id)
 	if err != nil {
 		return // it stays counted
@@ -152,7 +150,7 @@ func (d *Daemon) unreserve(ctx context.Context, id uuid.UUID, kind string, from 
 // takeBack undoes the reserve of an attempt that was compared with nothing, for a
 // TPM that does not answer shall lock nobody out once it does, or that was right. The
 // caller holds the account's lock.
-func (d *Daemon) takeBack(ctx context.Context, id uuid.UUID, kind string, from identity.Origin) {
+func (d *Gate) takeBack(ctx context.Context, id uuid.UUID, kind string, from identity.Origin) {
 	list, err := d.brakesFor(ctx, id, kind, from)
 	if err == nil {
 		var counted []cache.Failures
@@ -174,36 +172,18 @@ func (d *Daemon) takeBack(ctx context.Context, id uuid.UUID, kind string, from i
 
 // signedIn clears what was proved at that origin, and remembers it as the account's. It
 // undoes no login: what goes wrong is logged.
-func (d *Daemon) signedIn(ctx context.Context, id uuid.UUID, from identity.Origin, proved ...string) {
-	if err := d.o.Cache.SignedIn(ctx, id, from.String(), d.clock.now(), proved...); err != nil {
+func (d *Gate) signedIn(ctx context.Context, id uuid.UUID, from identity.Origin, proved ...string) {
+	if err := d.o.Cache.SignedIn(ctx, id, from.String(), d.Clock().Now(), proved...); err != nil {
 		d.log.WarnContext(ctx, "failures are not cleared", "error", err)
 	}
 }
 
 // locksOf is what the counts of an account lock now, the longest first.
-func (d *Daemon) locksOf(list []cache.Failures) []cache.Failures {
-	now := d.clock.now()
+func (d *Gate) locksOf(list []cache.Failures) []cache.Failures {
+	now := d.Clock().Now()
 	list = slices.DeleteFunc(slices.Clone(list), func(f cache.Failures) bool { return !f.Locked(now) })
 	slices.SortFunc(list, func(a, b cache.Failures) int { return b.LockedUntil.Compare(a.LockedUntil) })
 	return list
-}
-
-// lockFindings tell that something is locked, and not whose: anyone may read status.
-func (d *Daemon) lockFindings(ctx context.Context) []report.Finding {
-	now := d.clock.now()
-	n, until, err := d.o.Cache.Locks(ctx, now)
-	if err != nil || n == 0 {
-		return nil
-	}
-	who := "an account"
-	if n > 1 {
-		who = fmt.Sprintf("%d accounts", n)
-	}
-	return []report.Finding{{
-		Check: "locks", Severity: report.Note,
-		Detail: "Wrong answers have locked " + who + " for attempts from some places, for " + friendly(until.Sub(now)) + " at most.",
-		Mend:   "\"sudo sallyport explain NAME\" says from where; \"sudo sallyport unlock NAME\" lifts it.",
-	}}
 }
 
 func locked(left time.Duration) ruling {

@@ -11,7 +11,7 @@ import (
 
 // Decide answers one question at the door. Whatever goes wrong on the way, a
 // panic too, ends as identity.Unavailable or a denial.
-func (d *Daemon) Decide(ctx context.Context, l identity.Login, conv identity.Conversation) (v identity.Verdict) {
+func (d *Gate) Decide(ctx context.Context, l identity.Login, conv identity.Conversation) (v identity.Verdict) {
 	s := &login{d: d, Login: l, q: question{typed: l.User, service: l.Service}}
 	stranger := l.Origin().Remote() || d.trusts(&l)
 	s.conv, s.hush = &hushed{conv, s}, l.Operation == identity.OpAuthenticate && stranger && !d.p.RemoteReasons
@@ -62,7 +62,7 @@ func (d *Daemon) Decide(ctx context.Context, l identity.Login, conv identity.Con
 // login is one question with all that is needed to answer it.
 type login struct {
 	identity.Login
-	d     *Daemon
+	d     *Gate
 	conv  identity.Conversation
 	q     question
 	asked bool // a password was typed for us, not left by another module
@@ -142,4 +142,15 @@ func (s *login) confirm(ctx context.Context) identity.Verdict {
 		s.d.beginSession(ctx, s)
 	}
 	return v
+}
+
+// beginSession gives subordinate ids to whoever root's program begins a session for. A
+// session begins without them, too.
+func (d *Gate) beginSession(ctx context.Context, s *login) {
+	if s.Operation != identity.OpOpenSession || s.Peer.UID != 0 {
+		return
+	}
+	if err := d.EnsureSubIDs(ctx, s.q.e.Account().UUID); err != nil {
+		d.log.WarnContext(ctx, "no subordinate ids are given", "account", s.User, "error", err)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"testing"
 
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 )
@@ -28,19 +29,19 @@ func TestWhatNoKeyVouchesForIsForgotten(t *testing.T) {
 		must(t, err)
 		records = append(records, provider.Record{Signed: signed, Token: &tok})
 	}
-	must(t, h.d.learn(bg, news{records: records}))
+	must(t, h.d.Apply(bg, resolver.Update{Records: records}))
 	if a, err := h.d.AccountByName(bg, "alice"); err != nil || a.Shell != "/bin/thief" {
 		t.Fatalf("the forged one is not there to begin with: %+v, %v", a, err)
 	}
 
-	must(t, h.d.disown(bg))
+	must(t, h.d.Disown(bg))
 	if h.status().Providers[0].Complete {
 		t.Error("what is left is said to be the whole list")
 	}
-	if e := h.d.index.withUUID(forged.Account.UUID); e != nil {
+	if e := h.d.Directory().WithUUID(forged.Account.UUID); e != nil {
 		t.Error("alice is still who the thief says")
 	}
-	if e := h.d.index.withUUID(token("bob", 1900000101).Account.UUID); e == nil {
+	if e := h.d.Directory().WithUUID(token("bob", 1900000101).Account.UUID); e == nil {
 		t.Error("bob, whom the realm vouches for, is gone")
 	}
 
@@ -48,22 +49,17 @@ func TestWhatNoKeyVouchesForIsForgotten(t *testing.T) {
 	if !ok {
 		t.Fatal("the provider lists nobody")
 	}
-	must(t, h.d.list(bg, lister))
+	must(t, h.d.List(bg, lister))
 	if a, err := h.d.AccountByName(bg, "alice"); err != nil || a.Shell != "/bin/bash" {
 		t.Errorf("alice after the list: %+v, %v", a, err)
 	}
-	if e := h.d.index.withUUID(made.Account.UUID); e != nil {
+	if e := h.d.Directory().WithUUID(made.Account.UUID); e != nil {
 		t.Error("mallory is still there")
 	}
 	if !h.status().Providers[0].Complete {
 		t.Error("the list is not whole afterwards")
 	}
 }
-
-// takenBack is a provider whose realm has taken back a key.
-type takenBack struct{ provider.Provider }
-
-func (takenBack) Disowning() bool { return true }
 
 func TestNoVerifierOutlivesAKeyThatWasTakenBack(t *testing.T) {
 	h := newHouse(t)
@@ -74,14 +70,14 @@ func TestNoVerifierOutlivesAKeyThatWasTakenBack(t *testing.T) {
 	if verifiers() != 1 {
 		t.Fatalf("%d verifiers to begin with", verifiers())
 	}
-	tok := h.d.index.withUUID(token("alice", 1900000100).Account.UUID)
+	tok := h.d.Directory().WithUUID(token("alice", 1900000100).Account.UUID)
 	again := token("alice", 1900000100)
-	again.Revision = tok.revision
+	again.Revision = tok.Revision()
 	h.give(again)
 	if verifiers() != 1 {
 		t.Fatalf("%d verifiers after the same token", verifiers())
 	}
-	h.d.o.Provider = takenBack{h.d.o.Provider}
+	h.srv.disowns.Store(true)
 	h.give(again)
 	if n := verifiers(); n != 0 {
 		t.Errorf("%d verifiers are kept", n)

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
+	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
@@ -157,8 +157,8 @@ func (s *login) earn() {
 	if s.Peer.UID != 0 || !s.Process.Known() || len(s.proved) == 0 {
 		return
 	}
-	s.d.earnings.add(s.q.e.account.UUID, earning{
-		service: s.Service, by: itself(s.Process), parent: parentOf(s.Process), at: s.d.clock.boottime(), factors: s.proved,
+	s.d.earnings.add(s.q.e.Account().UUID, earning{
+		service: s.Service, by: itself(s.Process), parent: parentOf(s.Process), at: s.d.Clock().Boottime(), factors: s.proved,
 	})
 }
 
@@ -167,13 +167,13 @@ func (s *login) earned() []uint32 {
 	if s.Operation != identity.OpSetCredentials || s.Peer.UID != 0 {
 		return nil
 	}
-	factors := s.d.earnings.take(s.q.e.account.UUID, s.Service, s.Process, s.d.clock.boottime())
-	if s.d.index.isDisowned(s.q.e) || len(factors) == 0 || slices.ContainsFunc(factors, func(f identity.Factor) bool { return !s.q.e.holds(f) }) {
+	factors := s.d.earnings.take(s.q.e.Account().UUID, s.Service, s.Process, s.d.Clock().Boottime())
+	if s.d.Directory().IsDisowned(s.q.e) || len(factors) == 0 || slices.ContainsFunc(factors, func(f identity.Factor) bool { return !s.q.e.Holds(f) }) {
 		return nil
 	}
 	var gids []uint32
 	for _, g := range s.d.mustEarn(s.q.e) {
-		if g.Demand().Met(s.q.e.points, identity.Kinds(factors)) {
+		if g.Demand().Met(s.q.e.Points(), identity.Kinds(factors)) {
 			gids = append(gids, g.GID)
 		}
 	}
@@ -181,30 +181,16 @@ func (s *login) earned() []uint32 {
 	return gids
 }
 
-// strengthGated lists the groups, of whoever is known here, that a session must earn.
-func (x *index) strengthGated() []identity.Name {
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	var list []identity.Name
-	for _, g := range x.groups {
-		if g.Earned && g.problem == "" {
-			list = append(list, g.Name)
-		}
-	}
-	slices.Sort(list)
-	return list
-}
-
 // mustEarn lists the account's groups that a session must earn, and that are served
 // here at all: one that this machine has itself, or refuses, is nobody's.
-func (d *Daemon) mustEarn(e *entry) []identity.Group {
-	l, err := d.local.now()
+func (d *Gate) mustEarn(e *directory.Entry) []identity.Group {
+	l, err := d.Files().Now()
 	if err != nil {
 		return nil
 	}
 	var list []identity.Group
-	for _, g := range d.index.groupsOf(e) {
-		if g.Earned && g.problem == "" && !l.hidesGroup(g.Group) {
+	for _, g := range d.Directory().GroupsOf(e) {
+		if g.Earned && g.Problem() == "" && !l.HidesGroup(g.Group) {
 			list = append(list, g.Group)
 		}
 	}

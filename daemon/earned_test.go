@@ -80,7 +80,7 @@ func TestASessionEarnsItsGroupByTheProcessThatAuthenticatedAndNoOther(t *testing
 		"a brother's second, after that":    {by: at(71, 50), then: twice},
 		"the process, after its child":      {by: at(70, 50), then: func(h *house) { h.by(identity.OpSetCredentials, at(71, 70), nil) }},
 		"itself, after a restart":           {by: at(70, 50), then: func(h *house) { h.restart(); h.online() }},
-		"itself, when all was forgotten":    {by: at(70, 50), then: func(h *house) { must(h.t, h.d.cacheClear(bg)); h.wait("alice", h.knowsAlice) }},
+		"itself, when all was forgotten":    {by: at(70, 50), then: func(h *house) { must(h.t, h.d.ForgetEverything(bg)); h.wait("alice", h.knowsAlice) }},
 		"itself, with another generator":    {by: at(70, 50), then: func(h *house) { h.changed(func(t *identity.IDToken) { t.Factors[1].Epoch = 9 }) }},
 		"itself, no longer a member":        {by: at(70, 50), then: func(h *house) { h.changed(func(t *identity.IDToken) { t.Groups = t.Groups[:2] }) }},
 		"itself, when more is demanded":     {by: at(70, 50), then: func(h *house) { h.changed(func(t *identity.IDToken) { t.Groups[2].Points = 99 }) }},
@@ -113,7 +113,7 @@ func twice(h *house) {
 	h.by(identity.OpSetCredentials, at(71, 50), nil)
 }
 
-func (h *house) knowsAlice() bool { return h.d.index.withUUID(h.alice()) != nil }
+func (h *house) knowsAlice() bool { return h.d.Directory().WithUUID(h.alice()) != nil }
 
 // changed pushes alice as she is now, with a change.
 func (h *house) changed(change func(*identity.IDToken)) {
@@ -240,7 +240,7 @@ func TestAnAccountWhoseOwnGroupMustBeEarnedIsRefused(t *testing.T) {
 	h.srv.set(t, tok, nil)
 	h.srv.set(t, token("bob", 1900000101), nil)
 	h.online()
-	h.wait("bob", func() bool { return h.d.index.named("bob") != nil })
+	h.wait("bob", func() bool { return h.d.Directory().Named("bob") != nil })
 	if h.knowsAlice() {
 		t.Error("it is taken")
 	}

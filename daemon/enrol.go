@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/report"
@@ -122,7 +123,7 @@ func (c *silent) Tell(_ context.Context, _ identity.Style, text string) error {
 }
 
 // handleEnrol answers the verbs of enrolling.
-func (d *Daemon) handleEnrol(ctx context.Context, peer identity.Peer, verb string, args []byte, emit func(any) error) error {
+func (d *Gate) handleEnrol(ctx context.Context, peer identity.Peer, verb string, args []byte, emit func(any) error) error {
 	defer clear(args) // they hold secrets
 	switch verb {
 	case report.VerbEnrolConfirm:
@@ -169,22 +170,22 @@ func (d *Daemon) handleEnrol(ctx context.Context, peer identity.Peer, verb strin
 	return d.enrolBegin(ctx, peer, a, w, emit)
 }
 
-func (d *Daemon) enrolBegin(ctx context.Context, peer identity.Peer, a report.EnrolArgs, w wish, emit func(any) error) error {
-	e := d.index.withUID(peer.UID)
+func (d *Gate) enrolBegin(ctx context.Context, peer identity.Peer, a report.EnrolArgs, w wish, emit func(any) error) error {
+	e := d.Directory().WithUID(peer.UID)
 	if e == nil {
 		return fmt.Errorf("%w: uid %d is no account of the realm", report.ErrForbidden, peer.UID)
 	}
 	conv := &silent{}
 	s := &login{
-		d: d, conv: conv, q: question{typed: string(e.account.Name)}, secret: identity.NewSecret([]byte(a.Password)),
-		Login: identity.Login{Operation: identity.OpAuthenticate, Service: "sallyport enrol", User: string(e.account.Name), Peer: peer, LogindSession: a.LogindSession},
+		d: d, conv: conv, q: question{typed: string(e.Account().Name)}, secret: identity.NewSecret([]byte(a.Password)),
+		Login: identity.Login{Operation: identity.OpAuthenticate, Service: "sallyport enrol", User: string(e.Account().Name), Peer: peer, LogindSession: a.LogindSession},
 	}
 	s.code, s.card.pin = identity.NewSecret(bytes.TrimSpace([]byte(a.Code))), identity.NewSecret([]byte(a.PIN))
 	defer func() { s.secret.Wipe(); s.forgetCode(); s.card.forget() }()
 	if r := s.door(ctx); r.code != identity.Granted {
 		return fmt.Errorf("%w: %s", report.ErrForbidden, r.text())
 	}
-	if _, held := s.q.e.epoch(identity.TOTP); held && s.code.Len() == 0 && s.card.pin.Len() == 0 {
+	if _, held := s.q.e.Epoch(identity.TOTP); held && s.code.Len() == 0 && s.card.pin.Len() == 0 {
 		return emit(report.Enrolment{NeedsCode: true})
 	}
 	if w.remove == identity.PIV && len(w.card) == 0 {
@@ -193,17 +194,17 @@ func (d *Daemon) enrolBegin(ctx context.Context, peer identity.Peer, a report.En
 			return err
 		}
 	}
-	if d.link.justFailed() { // so nothing is tried that would be counted
+	if d.Link().JustFailed() { // so nothing is tried that would be counted
 		return errNoServer
 	}
-	if r := d.reserveAlone(ctx, s.q.e.account.UUID, kindLocker, s.Origin()); r.code != identity.Granted {
+	if r := d.reserveAlone(ctx, s.q.e.Account().UUID, kindLocker, s.Origin()); r.code != identity.Granted {
 		return refusedEnrolment(r.text())
 	}
 	b, err := s.proveForEnrolment(ctx, w)
 	if err != nil {
 		return err
 	}
-	d.signedIn(ctx, s.q.e.account.UUID, s.Origin(), allKinds...)
+	d.signedIn(ctx, s.q.e.Account().UUID, s.Origin(), allKinds...)
 	open := &enrolment{uid: peer.UID, login: s, exchange: b.exchange, until: d.o.Now().Add(enrolWait), wish: w, nonce: b.reply.Nonce}
 	if b.reply.Outcome == provider.Allow {
 		return d.altered(ctx, open, b.reply, emit)
@@ -217,7 +218,7 @@ func (d *Daemon) enrolBegin(ctx context.Context, peer identity.Peer, a report.En
 }
 
 // altered is the end of what needs no confirmation.
-func (d *Daemon) altered(ctx context.Context, e *enrolment, r provider.Reply, emit func(any) error) error {
+func (d *Gate) altered(ctx context.Context, e *enrolment, r provider.Reply, emit func(any) error) error {
 	if err := d.takeOver(ctx, e, r); err != nil {
 		return err
 	}
@@ -241,7 +242,7 @@ func refusedEnrolment(why string) error {
 func (s *login) proveForEnrolment(ctx context.Context, w wish) (begun, error) {
 	d := s.d
 	a := provider.Attempt{
-		Name: s.q.e.account.Name, Service: s.Service, Origin: s.Origin(), StepUp: true, Enrol: w.enrol, Remove: w.remove, RemoveCard: w.card,
+		Name: s.q.e.Account().Name, Service: s.Service, Origin: s.Origin(), StepUp: true, Enrol: w.enrol, Remove: w.remove, RemoveCard: w.card,
 	}
 	a.UsedStep, a.UsedEpoch = d.usedStep(ctx, s.q.e)
 	b, err := queued(ctx, d, func(ctx context.Context) (begun, error) {
@@ -252,15 +253,15 @@ func (s *login) proveForEnrolment(ctx context.Context, w wish) (begun, error) {
 	for range maxSteps {
 		if err != nil {
 			if !errors.Is(err, errLost) {
-				d.note(evFailed, err)
+				d.Note(resolver.Failed, err)
 			}
 			if len(used) == 0 {
-				d.unreserve(ctx, s.q.e.account.UUID, kindLocker, s.Origin())
+				d.unreserve(ctx, s.q.e.Account().UUID, kindLocker, s.Origin())
 			}
 			return begun{}, errNoServer
 		}
-		d.note(evAnswered, nil)
-		d.clock.contact(b.reply.ServerTime)
+		d.Note(resolver.Answered, nil)
+		d.Clock().Contact(b.reply.ServerTime)
 		if b.reply.Outcome == provider.Allow && w.offer() != "" {
 			return begun{}, fmt.Errorf("%w: this server cannot enrol that. Ask your administrator", errEnrol)
 		}
@@ -268,7 +269,7 @@ func (s *login) proveForEnrolment(ctx context.Context, w wish) (begun, error) {
 			return b, nil
 		}
 		if b.reply.Outcome != provider.Continue || b.exchange == nil {
-			return begun{}, refusedEnrolment(printable(b.reply.Message))
+			return begun{}, refusedEnrolment(identity.Printable(b.reply.Message))
 		}
 		if k := w.offer(); k != "" && slices.Contains(b.reply.Offers, k) && (k != identity.NewTOTP || b.reply.OTPAuth.Len() > 0) {
 			return b, nil
@@ -314,7 +315,7 @@ func (s *login) given(ctx context.Context, r provider.Reply, used []identity.Fac
 	}
 }
 
-func (d *Daemon) enrolConfirm(ctx context.Context, peer identity.Peer, args []byte, emit func(any) error) error {
+func (d *Gate) enrolConfirm(ctx context.Context, peer identity.Peer, args []byte, emit func(any) error) error {
 	var a report.ConfirmArgs
 	if err := decode(args, &a); err != nil {
 		return err
@@ -330,20 +331,20 @@ func (d *Daemon) enrolConfirm(ctx context.Context, peer identity.Peer, args []by
 	defer code.Wipe()
 	r, err := e.login.step(ctx, e.exchange, identity.NewTOTP, code)
 	if err != nil {
-		d.note(evFailed, err)
+		d.Note(resolver.Failed, err)
 		return fmt.Errorf("%w, or it is not known whether: the server gave no answer. Log in with the new code, then with the old", errEnrol)
 	}
-	d.note(evAnswered, nil)
+	d.Note(resolver.Answered, nil)
 	switch r.Outcome {
 	case provider.Allow:
 		return d.enrolled(ctx, e, r, emit)
 	case provider.Continue:
 		if d.enrolling.again(a.Handle, e, d.o.Now()) {
-			return emit(report.Enrolled{Message: printable(r.Message)})
+			return emit(report.Enrolled{Message: identity.Printable(r.Message)})
 		}
 	default: // a no, which is also what anything else is
 	}
-	return refusedEnrolment(printable(r.Message))
+	return refusedEnrolment(identity.Printable(r.Message))
 }
 
 // again lets an enrolment wait under the handle that it had, if it is not too late
@@ -361,7 +362,7 @@ func (l *enrolments) again(handle string, e *enrolment, now time.Time) bool {
 }
 
 // enrolled is the end of what was confirmed.
-func (d *Daemon) enrolled(ctx context.Context, e *enrolment, r provider.Reply, emit func(any) error) error {
+func (d *Gate) enrolled(ctx context.Context, e *enrolment, r provider.Reply, emit func(any) error) error {
 	if err := d.takeOver(ctx, e, r); err != nil {
 		return err
 	}
@@ -369,9 +370,9 @@ func (d *Daemon) enrolled(ctx context.Context, e *enrolment, r provider.Reply, e
 }
 
 // takeOver learns what the server says now, after the checks of any yes.
-func (d *Daemon) takeOver(ctx context.Context, e *enrolment, r provider.Reply) error {
+func (d *Gate) takeOver(ctx context.Context, e *enrolment, r provider.Reply) error {
 	s := e.login
-	if s.q.e = d.index.withUUID(s.q.e.account.UUID); s.q.e == nil {
+	if s.q.e = d.Directory().WithUUID(s.q.e.Account().UUID); s.q.e == nil {
 		return identity.ErrNotFound
 	}
 	// Whoever gives a factor up may have proved it: it was the account's until now.
@@ -385,7 +386,7 @@ func (d *Daemon) takeOver(ctx context.Context, e *enrolment, r provider.Reply) e
 	if !(goal{held: held}).login(r.Session.Methods) {
 		return fmt.Errorf("%w: it allowed with %v, which is not enough", errEnrol, r.Session.Methods)
 	}
-	_ = d.learn(d.base, news{records: []provider.Record{r.Record}}) // logged there; the index has it
+	_ = d.Apply(d.Life(), resolver.Update{Records: []provider.Record{r.Record}}) // logged there; the index has it
 	d.keepSealed(ctx, s.q.e, r.Session.Methods, r.Sealed)
 	return nil
 }

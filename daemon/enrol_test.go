@@ -91,7 +91,7 @@ func TestWhoHasAGeneratorProvesItToGetAnother(t *testing.T) {
 func TestNobodyEnrolsForAnother(t *testing.T) {
 	h := plainAlice(t)
 	h.srv.set(t, token("bob", 1900000101), nil)
-	h.wait("bob", func() bool { return h.d.index.named("bob") != nil })
+	h.wait("bob", func() bool { return h.d.Directory().Named("bob") != nil })
 	for _, uid := range []uint32{0, 1000, 4711} {
 		if _, err := h.enrol(uid, report.VerbEnrolTOTP, report.EnrolArgs{Password: "secret"}); !errors.Is(err, report.ErrForbidden) {
 			t.Errorf("uid %d: %v", uid, err)

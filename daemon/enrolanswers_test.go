@@ -112,8 +112,8 @@ func TestACardOfAnotherIsKnownAndOnesOwnIsNot(t *testing.T) {
 		carded(others)(p)
 		p.token.RevokedCards = [][]byte{lost.fingerprint()}
 	})
-	h.wait("bob's card", func() bool { _, has := h.d.index.withUID(1900000101).epoch(identity.PIV); return has })
-	is, err := h.d.othersCards(bg, h.d.index.withUID(aliceUID))
+	h.wait("bob's card", func() bool { _, has := h.d.Directory().WithUID(1900000101).Epoch(identity.PIV); return has })
+	is, err := h.d.othersCards(bg, h.d.Directory().WithUID(aliceUID))
 	must(t, err)
 	if is(own.fingerprint()) || !is(others.fingerprint()) || !is(lost.fingerprint()) {
 		t.Errorf("her own %t, bob's %t, one that bob lost %t", is(own.fingerprint()), is(others.fingerprint()), is(lost.fingerprint()))
@@ -133,8 +133,8 @@ func TestACardOfAnotherRealmIsAnothers(t *testing.T) {
 	tok := w.second.srv.people[id].token
 	w.second.srv.mu.Unlock()
 	w.second.srv.set(t, tok, carded(carols))
-	w.second.wait("the card", func() bool { _, has := w.second.d.index.withUUID(id).epoch(identity.PIV); return has })
-	is, err := w.first.d.othersCards(bg, w.first.d.index.named("ada"))
+	w.second.wait("the card", func() bool { _, has := w.second.d.Directory().WithUUID(id).Epoch(identity.PIV); return has })
+	is, err := w.first.d.othersCards(bg, w.first.d.Directory().Named("ada"))
 	must(t, err)
 	if !is(carols.fingerprint()) {
 		t.Error("carol's card may be overwritten by ada")
@@ -143,7 +143,7 @@ func TestACardOfAnotherRealmIsAnothers(t *testing.T) {
 
 func TestAnOrderForACardIsWithinItsLimits(t *testing.T) {
 	h, _ := makes(t)
-	e := &enrolment{login: &login{d: h.d, q: question{e: h.d.index.withUID(aliceUID)}}}
+	e := &enrolment{login: &login{d: h.d.Gate, q: question{e: h.d.Directory().WithUID(aliceUID)}}}
 	for _, digits := range []int{0, 32, 48, 64} {
 		if _, err := h.d.orderOf(e, report.CardArgs{ManagementKey: strings.Repeat("0", digits)}); err != nil {
 			t.Errorf("%d digits: %v", digits, err)

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/directory"
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/report"
@@ -33,8 +35,8 @@ const (
 const notAtReader = "A card is used only where its owner sits: in a session on this machine's own screen or console. Run this there."
 
 // mayEnrolCard tells whether the person who asks sits at the reader.
-func (d *Daemon) mayEnrolCard(peer identity.Peer, session string) bool {
-	e := d.index.withUID(peer.UID)
+func (d *Gate) mayEnrolCard(peer identity.Peer, session string) bool {
+	e := d.Directory().WithUID(peer.UID)
 	if e == nil {
 		return true // refused later, with its own reason
 	}
@@ -44,15 +46,15 @@ func (d *Daemon) mayEnrolCard(peer identity.Peer, session string) bool {
 
 // othersCards tells of a certificate whether it is, or was, enrolled for another account
 // of any realm that this machine asks.
-func (d *Daemon) othersCards(ctx context.Context, mine *entry) (func(fingerprint []byte) bool, error) {
+func (d *Gate) othersCards(ctx context.Context, mine *directory.Entry) (func(fingerprint []byte) bool, error) {
 	taken := map[string]bool{}
-	for _, r := range d.realms() {
-		for _, p := range r.index.all() {
-			e := p.entry()
-			if _, has := e.epoch(identity.PIV); !has || e.account.UUID == mine.account.UUID {
+	for _, r := range d.allRealms() {
+		for _, p := range r.Directory().All() {
+			e := p.Entry()
+			if _, has := e.Epoch(identity.PIV); !has || e.Account().UUID == mine.Account().UUID {
 				continue
 			}
-			t, err := r.signedToken(ctx, e)
+			t, err := r.SignedToken(ctx, e)
 			if err != nil {
 				return nil, fmt.Errorf("%w: whose the card is cannot be told: %w", errEnrol, err)
 			}
@@ -69,16 +71,8 @@ func (d *Daemon) othersCards(ctx context.Context, mine *entry) (func(fingerprint
 	return func(f []byte) bool { return taken[string(f)] }, nil
 }
 
-// realms are those that this machine asks, or this one alone.
-func (d *Daemon) realms() []*Daemon {
-	if d.o.Realms == nil {
-		return []*Daemon{d}
-	}
-	return d.o.Realms.list()
-}
-
 // enrolCard makes the card ready.
-func (d *Daemon) enrolCard(ctx context.Context, peer identity.Peer, args []byte, emit func(any) error) error {
+func (d *Gate) enrolCard(ctx context.Context, peer identity.Peer, args []byte, emit func(any) error) error {
 	var a report.CardArgs
 	if err := decode(args, &a); err != nil {
 		return err
@@ -98,11 +92,11 @@ func (d *Daemon) enrolCard(ctx context.Context, peer identity.Peer, args []byte,
 	defer o.ManagementKey.Wipe()
 	pin := identity.NewSecret([]byte(a.PIN))
 	defer pin.Wipe()
-	made, err := countPIN(ctx, d, e.login.q.e.account.UUID, e.login.Origin(), func() (identity.CardMade, error) {
+	made, err := countPIN(ctx, d, e.login.q.e.Account().UUID, e.login.Origin(), func() (identity.CardMade, error) {
 		return d.enroller().Prepare(ctx, o, pin, func() { _ = emit(report.CardMade{Touch: true}) }) //nolint:wrapcheck // a card's fault
 	})
 	if err != nil {
-		d.log.InfoContext(ctx, "no card is enrolled", "account", e.login.q.e.account.Name, "reason", err)
+		d.log.InfoContext(ctx, "no card is enrolled", "account", e.login.q.e.Account().Name, "reason", err)
 		d.enrolling.again(a.Handle, e, d.o.Now())
 		return emit(cardTrouble(err))
 	}
@@ -111,13 +105,13 @@ func (d *Daemon) enrolCard(ctx context.Context, peer identity.Peer, args []byte,
 	if err != nil {
 		return fmt.Errorf("%w: %w", errEnrol, err)
 	}
-	c.Reader = printable(made.Seen.Reader)
+	c.Reader = identity.Printable(made.Seen.Reader)
 	d.enrolling.again(a.Handle, e, d.o.Now())
 	return emit(report.CardMade{Card: &c, Attested: len(made.Attestation) > 0, FactoryKey: made.FactoryKey})
 }
 
 // enrolmentOf takes the enrolment of a card out of its wait.
-func (d *Daemon) enrolmentOf(peer identity.Peer, handle string) (*enrolment, error) {
+func (d *Gate) enrolmentOf(peer identity.Peer, handle string) (*enrolment, error) {
 	e, ok := d.enrolling.take(handle, peer.UID, d.o.Now())
 	switch {
 	case !ok:
@@ -129,8 +123,8 @@ func (d *Daemon) enrolmentOf(peer identity.Peer, handle string) (*enrolment, err
 	}
 }
 
-func (d *Daemon) orderOf(e *enrolment, a report.CardArgs) (identity.CardOrder, error) {
-	account := e.login.q.e.account
+func (d *Gate) orderOf(e *enrolment, a report.CardArgs) (identity.CardOrder, error) {
+	account := e.login.q.e.Account()
 	days := cmp.Or(a.ValidDays, certificateDays)
 	label := cmp.Or(a.Label, string(account.Name.Short())+"@"+d.o.Realm)
 	if err := identity.CheckText(label, identity.MaxText); err != nil {
@@ -187,7 +181,7 @@ func cardFaultOf(err error) string {
 }
 
 // enrolCardDone lets the card sign, and the server judge it.
-func (d *Daemon) enrolCardDone(ctx context.Context, peer identity.Peer, args []byte, emit func(any) error) error {
+func (d *Gate) enrolCardDone(ctx context.Context, peer identity.Peer, args []byte, emit func(any) error) error {
 	var a report.ConfirmArgs
 	if err := decode(args, &a); err != nil {
 		return err
@@ -202,11 +196,11 @@ func (d *Daemon) enrolCardDone(ctx context.Context, peer identity.Peer, args []b
 	}
 	pin := identity.NewSecret([]byte(a.PIN))
 	defer pin.Wipe()
-	proof, err := countPIN(ctx, d, e.login.q.e.account.UUID, e.login.Origin(), func() (identity.CardProof, error) {
+	proof, err := countPIN(ctx, d, e.login.q.e.Account().UUID, e.login.Origin(), func() (identity.CardProof, error) {
 		return d.enroller().Enrol(ctx, *e.made, pin, e.login.challenge(e.nonce), func() { _ = emit(report.Enrolled{Touch: true}) }) //nolint:wrapcheck // the same
 	})
 	if err != nil {
-		d.log.InfoContext(ctx, "no card is enrolled", "account", e.login.q.e.account.Name, "reason", err)
+		d.log.InfoContext(ctx, "no card is enrolled", "account", e.login.q.e.Account().Name, "reason", err)
 		d.enrolling.again(a.Handle, e, d.o.Now())
 		return emit(report.Enrolled{Message: cardText(err)})
 	}
@@ -216,19 +210,19 @@ func (d *Daemon) enrolCardDone(ctx context.Context, peer identity.Peer, args []b
 	}
 	r, err := e.login.send(ctx, e.exchange, provider.Answer{Kind: identity.NewPIV, Credential: credential})
 	if err != nil {
-		d.note(evFailed, err)
+		d.Note(resolver.Failed, err)
 		return fmt.Errorf("%w, or it is not known whether: the server gave no answer. \"sallyport card\" shows whether the card is yours", errEnrol)
 	}
-	d.note(evAnswered, nil)
+	d.Note(resolver.Answered, nil)
 	if r.Outcome != provider.Allow {
-		return refusedEnrolment(cmp.Or(printable(r.Message), "The server did not take the card."))
+		return refusedEnrolment(cmp.Or(identity.Printable(r.Message), "The server did not take the card."))
 	}
 	return d.enrolled(ctx, e, r, emit)
 }
 
 // onlyCard is the account's card, by its fingerprint, if it has just one.
 func (s *login) onlyCard(ctx context.Context) ([]byte, error) {
-	t, err := s.d.signedToken(ctx, s.q.e)
+	t, err := s.d.SignedToken(ctx, s.q.e)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errEnrol, err)
 	}
@@ -237,7 +231,7 @@ func (s *login) onlyCard(ctx context.Context) ([]byte, error) {
 	for _, f := range t.Factors {
 		if f.Kind == identity.PIV {
 			only = identity.CardFingerprint(f.Certificate)
-			cards = append(cards, fmt.Sprintf("%x (%s)", only, printable(f.Label)))
+			cards = append(cards, fmt.Sprintf("%x (%s)", only, identity.Printable(f.Label)))
 		}
 	}
 	switch len(cards) {
@@ -251,12 +245,12 @@ func (s *login) onlyCard(ctx context.Context) ([]byte, error) {
 }
 
 func (s *login) challenge(nonce identity.Nonce) identity.CardChallenge {
-	return identity.CardChallenge{Realm: s.d.o.Realm, Machine: s.d.o.Machine, Account: s.q.e.account.UUID, Service: s.Service, Nonce: nonce}
+	return identity.CardChallenge{Realm: s.d.o.Realm, Machine: s.d.o.Machine, Account: s.q.e.Account().UUID, Service: s.Service, Nonce: nonce}
 }
 
 // handleCards shows what is in the readers, and what of it is the asker's.
-func (d *Daemon) handleCards(ctx context.Context, peer identity.Peer, emit func(any) error) error {
-	e := d.index.withUID(peer.UID)
+func (d *Gate) handleCards(ctx context.Context, peer identity.Peer, emit func(any) error) error {
+	e := d.Directory().WithUID(peer.UID)
 	if e == nil && peer.UID != 0 {
 		return fmt.Errorf("%w: uid %d is no account of the realm", report.ErrForbidden, peer.UID)
 	}
@@ -265,7 +259,7 @@ func (d *Daemon) handleCards(ctx context.Context, peer identity.Peer, emit func(
 	}
 	var live, revoked [][]byte
 	if e != nil {
-		t, err := d.signedToken(ctx, e)
+		t, err := d.SignedToken(ctx, e)
 		if err != nil {
 			return err
 		}
@@ -288,7 +282,7 @@ func (d *Daemon) handleCards(ctx context.Context, peer identity.Peer, emit func(
 }
 
 func describeReader(r identity.CardReader, live, revoked [][]byte) report.Reader {
-	out := report.Reader{Name: printable(r.Name)}
+	out := report.Reader{Name: identity.Printable(r.Name)}
 	if r.Err != nil {
 		out.Problem, out.Fault = cardText(r.Err), cardFaultOf(r.Err)
 	}
@@ -316,7 +310,7 @@ func describeCard(der []byte) (report.Card, error) {
 		return report.Card{}, fmt.Errorf("certificate: %w", err)
 	}
 	return report.Card{
-		Fingerprint: hex.EncodeToString(identity.CardFingerprint(der)), Subject: printable(c.Subject.String()),
+		Fingerprint: hex.EncodeToString(identity.CardFingerprint(der)), Subject: identity.Printable(c.Subject.String()),
 		Key: keyWords(c), NotAfter: c.NotAfter,
 	}, nil
 }
@@ -333,7 +327,7 @@ func keyWords(c *x509.Certificate) string {
 }
 
 // cardStatus looks at the readers and opens no card: someone may be using it.
-func (d *Daemon) cardStatus(ctx context.Context) *report.CardService {
+func (d *Gate) cardStatus(ctx context.Context) *report.CardService {
 	if d.enroller() == nil {
 		return nil
 	}
@@ -346,7 +340,7 @@ func (d *Daemon) cardStatus(ctx context.Context) *report.CardService {
 		s.Problem, s.Fault = cardText(err), cardFaultOf(err)
 	}
 	for _, r := range readers {
-		s.Readers = append(s.Readers, printable(r.Name))
+		s.Readers = append(s.Readers, identity.Printable(r.Name))
 	}
 	return s
 }

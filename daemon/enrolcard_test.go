@@ -73,7 +73,7 @@ func (h *house) enrolsCard(handle string) {
 // holds is how many cards alice has, as this machine knows it.
 func (h *house) holds() int {
 	h.t.Helper()
-	t, err := h.d.signedToken(bg, h.d.index.named("alice"))
+	t, err := h.d.SignedToken(bg, h.d.Directory().Named("alice"))
 	must(h.t, err)
 	n := 0
 	for _, f := range t.Factors {
@@ -219,7 +219,7 @@ func TestTheServerCanBeLostAtEachStepOfACardsEnrolment(t *testing.T) {
 	if !errors.Is(err, errEnrol) || !strings.Contains(err.Error(), "cannot be reached") {
 		t.Errorf("at the password: %v", err)
 	}
-	h.wait("online", func() bool { return !h.d.link.justFailed() })
+	h.wait("online", func() bool { return !h.d.Link().JustFailed() })
 	handle := h.begins()
 	made, err := h.ready(aliceUID, handle) // a matter of the card alone
 	if err != nil || made.Card == nil {
@@ -233,7 +233,7 @@ func TestTheServerCanBeLostAtEachStepOfACardsEnrolment(t *testing.T) {
 	if _, err := h.confirms(aliceUID, handle); !errors.Is(err, errEnrol) {
 		t.Errorf("the same once more: %v", err)
 	}
-	h.wait("online", func() bool { return !h.d.link.justFailed() })
+	h.wait("online", func() bool { return !h.d.Link().JustFailed() })
 	h.enrolsCard(h.begins())
 	h.lost()
 	for verb, args := range map[string]any{

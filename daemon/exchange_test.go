@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 )
@@ -28,7 +29,7 @@ func TestWhomTheServerDoesNotKnowIsNotLetInOffline(t *testing.T) {
 	if v, _ := h.login("alice", "secret"); v.Code != identity.UnknownUser {
 		t.Errorf("%s", v.Code)
 	}
-	if e := h.d.index.withUID(1900000100); e != nil {
+	if e := h.d.Directory().WithUID(1900000100); e != nil {
 		t.Error("she is still known here")
 	}
 }
@@ -54,7 +55,7 @@ func TestWhoHangsUpDoesNotMakeTheServerLookLost(t *testing.T) {
 	if v.Code == identity.Granted {
 		t.Errorf("%s", v.Code)
 	}
-	if h.d.link.justFailed() || h.d.link.now() != online {
+	if h.d.Link().JustFailed() || h.d.Link().Now() != resolver.Online {
 		t.Error("the server counts as lost")
 	}
 }
@@ -76,7 +77,7 @@ func (noExchange) Begin(context.Context, provider.Attempt) (provider.Exchange, p
 
 func TestAServersTextIsCutAtItsLimit(t *testing.T) {
 	long := strings.Repeat("a", 511) + "\u00e9\n"
-	if got := printable(long); len(got) != 511 {
+	if got := identity.Printable(long); len(got) != 511 {
 		t.Errorf("%d bytes: %q", len(got), got)
 	}
 }

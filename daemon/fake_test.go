@@ -53,6 +53,8 @@ type server struct {
 	lostStep bool          // steps fail as if the network went
 	lostAt   int64         // so does the step of that number, from the next on
 	broken   atomic.Value  // an identity.Name: fetching it gets no answer
+	disowns  atomic.Bool   // the realm has taken back a key
+	instead  atomic.Value  // an identity.Name: it is answered with, whoever is asked for
 	silent   bool          // a stream sends its backlog and no CaughtUp
 	reset    bool
 	history  uuid.UUID
@@ -115,6 +117,9 @@ func token(name string, uid uint32, groups ...identity.Group) identity.IDToken {
 		Factors: []identity.Factor{{Kind: identity.Password, Epoch: 1}},
 	}
 }
+
+// Disowning tells whether the realm has taken back a key.
+func (s *server) Disowning() bool { return s.disowns.Load() }
 
 // set changes or adds an account and pushes it.
 func (s *server) set(t testing.TB, tok identity.IDToken, change func(*person)) {
@@ -206,6 +211,9 @@ func (s *server) fetch(ctx context.Context, pick func(*person) bool) (provider.R
 func (s *server) Fetch(ctx context.Context, name identity.Name) (provider.Record, error) {
 	if s.broken.Load() == name {
 		return provider.Record{}, provider.ErrOffline
+	}
+	if other, is := s.instead.Load().(identity.Name); is {
+		name = other
 	}
 	return s.fetch(ctx, func(p *person) bool { return p.token.Account.Name == name })
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
 )
@@ -72,7 +72,7 @@ func TestWhatProgramsCanSeeGrowsContentAndALossIsUrgent(t *testing.T) {
 
 func TestLosingAnAccountIsUrgentHoweverItGoes(t *testing.T) {
 	for sentence, lose := range map[string]func(h *house, id uuid.UUID) error{
-		"gone": func(h *house, id uuid.UUID) error { return h.d.learn(bg, news{gone: []uuid.UUID{id}}) },
+		"gone": func(h *house, id uuid.UUID) error { return h.d.Apply(bg, resolver.Update{Gone: []uuid.UUID{id}}) },
 		"cleared": func(h *house, _ uuid.UUID) error {
 			return h.d.Handle(bg, identity.Peer{}, report.VerbCacheClear, nil, nil)
 		},
@@ -100,7 +100,7 @@ func TestALossCountsAlsoWhenItCannotBeStored(t *testing.T) {
 	h.give(tok)
 	before := h.d.Revisions()
 	must(t, h.cache.Close()) // every write is an error now
-	if err := h.d.learn(bg, news{gone: []uuid.UUID{tok.Account.UUID}}); err == nil {
+	if err := h.d.Apply(bg, resolver.Update{Gone: []uuid.UUID{tok.Account.UUID}}); err == nil {
 		t.Fatal("it was stored")
 	}
 	if h.d.Revisions().Urgent == before.Urgent {
@@ -112,7 +112,7 @@ func TestAChangeOfTheLocalFilesIsSeenByWhoFollows(t *testing.T) {
 	h := newHouse(t)
 	h.srv.set(t, token("alice", 1900000100, stuff), nil)
 	h.online()
-	h.wait("alice", func() bool { return h.d.index.named("alice") != nil })
+	h.wait("alice", func() bool { return h.d.Directory().Named("alice") != nil })
 	replace := func(file, text string) {
 		path := filepath.Join(h.root, "etc", file)
 		must(t, os.WriteFile(path+"+", []byte(text), 0o644))
@@ -142,7 +142,7 @@ func TestAFolderThatCannotBeWatchedIsLookedAt(t *testing.T) {
 	h.srv.set(t, token("alice", 1900000100), nil)
 	must(t, os.RemoveAll(filepath.Join(h.root, "etc")))
 	h.online()
-	h.wait("alice", func() bool { return h.d.index.named("alice") != nil })
+	h.wait("alice", func() bool { return h.d.Directory().Named("alice") != nil })
 	before := h.d.Revisions()
 	h.local("passwd", "alice:x:1:1::/:/bin/sh\n")
 	h.wait("the loss", func() bool { return h.d.Revisions().Urgent > before.Urgent })
@@ -169,11 +169,11 @@ func TestAnAbsentNameIsAnAnswerOnlyWhileTheListIsWhole(t *testing.T) {
 	}
 	h.run()
 	h.wait("offline", absent)
-	h.d.holdBack.Store(true)
+	h.d.MarkUnstored()
 	if absent() {
 		t.Error("with news that was not stored")
 	}
-	h.d.holdBack.Store(false)
+	h.d.TakeUnstored()
 	must(t, h.d.Handle(bg, identity.Peer{}, report.VerbCacheClear, nil, nil))
 	if absent() {
 		t.Error("with a cleared cache")
@@ -184,10 +184,10 @@ func TestNamesAreAnsweredForAsLongAsPolicySays(t *testing.T) {
 	h := newHouse(t, func(h *house) { h.policy.KeepNames = 24 * time.Hour })
 	h.srv.set(t, token("alice", 1900000100, stuff), nil)
 	h.online()
-	h.wait("alice", func() bool { return h.d.index.named("alice") != nil })
+	h.wait("alice", func() bool { return h.d.Directory().Named("alice") != nil })
 	h.lost()
 	s := h.d.DirectoryStanding()
-	if want := h.d.lastContact().Truncate(time.Second).Add(24 * time.Hour); !s.Until.Equal(want) || !s.Absent {
+	if want := h.d.LastContact().Truncate(time.Second).Add(24 * time.Hour); !s.Until.Equal(want) || !s.Absent {
 		t.Fatalf("%+v, want until %s", s, want)
 	}
 	ask := func() (list []error) {

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
+	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/report"
@@ -118,7 +118,7 @@ func TestAGroupThatIsMadeALittleLaterIsFound(t *testing.T) {
 	h := newGroups(t)
 	h.expectNoGroup(identity.ErrNotFound, tools)
 	h.groups.set(tools)
-	h.clk.pass(absentFor)
+	h.clk.pass(noFor)
 	h.expectGroup(tools)
 }
 
@@ -149,14 +149,13 @@ func TestOneQuestionForAGroupIsAskedForAllAndHoldsUpNobodyElse(t *testing.T) {
 		t.Errorf("%d questions, want 1", n)
 	}
 	close(let) // and the answer is learnt all the same
-	h.wait("the group", func() bool { return h.d.index.countFound() == 2 })
+	h.wait("the group", func() bool { return h.d.Directory().CountOnDemand() == 2 })
 }
 
 func TestAServerThatAnswersWithAnotherGroupIsNotBelieved(t *testing.T) {
 	h := newGroups(t)
-	q := h.d.groupByName("tools")
-	q.fetch = func(ctx context.Context) (provider.GroupRecord, error) { return h.groups.FetchGroup(ctx, "stuff") }
-	if err := h.d.fetchGroup(bg, q, true); !errors.Is(err, provider.ErrOffline) || h.d.index.countFound() != 0 {
+	h.groups.instead.Store(identity.Name("stuff"))
+	if _, err := h.d.GroupByName(bg, "tools"); !errors.Is(err, provider.ErrOffline) || h.d.Directory().CountOnDemand() != 0 {
 		t.Fatal(err)
 	}
 }
@@ -170,7 +169,7 @@ func TestAFoundGroupIsRefusedByTheRulesForAllGroups(t *testing.T) {
 			h.groups.set(g)
 			h.expectNoGroup(identity.ErrNotFound, g)
 			signed := []byte("a server may send what the signer would refuse")
-			h.d.learnGroup(provider.GroupRecord{Signed: signed, Token: &identity.GroupToken{Realm: realm, Group: g, Revision: 1}}, h.clk.now())
+			h.d.ApplyGroup(provider.GroupRecord{Signed: signed, Token: &identity.GroupToken{Realm: realm, Group: g, Revision: 1}}, h.clk.now())
 			h.expectNoGroup(identity.ErrNotFound, g)
 			if h.listed() != "" {
 				t.Errorf("listed: %s", h.listed())
@@ -182,7 +181,7 @@ func TestAFoundGroupIsRefusedByTheRulesForAllGroups(t *testing.T) {
 	}
 	t.Run("of another realm", func(t *testing.T) {
 		h := newGroups(t)
-		h.d.learnGroup(provider.GroupRecord{Signed: []byte{1}, Token: &identity.GroupToken{Realm: "elsewhere", Group: tools}}, h.clk.now())
+		h.d.ApplyGroup(provider.GroupRecord{Signed: []byte{1}, Token: &identity.GroupToken{Realm: "elsewhere", Group: tools}}, h.clk.now())
 		if h.listed() != "" {
 			t.Errorf("listed: %s", h.listed())
 		}
@@ -194,7 +193,7 @@ func (h *house) refreshed() {
 	h.t.Helper()
 	h.clk.pass(h.d.p.RefreshEvery)
 	h.truth.pass(h.d.p.RefreshEvery)
-	must(h.t, h.d.refresh(bg))
+	must(h.t, h.d.Refresh(bg))
 }
 
 func (h *house) refuses(name string) bool {
@@ -324,10 +323,10 @@ func TestWhatIsLocalIsNotAskedForAndNotServed(t *testing.T) {
 	}
 	h.expectNoGroupByName("tools") // its number is local
 	h.local("group", "")
-	h.wait("the file", func() bool { l, err := h.d.local.now(); return err == nil && len(l.groups.byName) == 0 })
+	h.wait("the file", func() bool { l, err := h.d.Files().Now(); return err == nil && !has(l, "stuff") })
 	h.expectGroup(stuff)
 	h.local("group", "stuff:x:50:\n")
-	h.wait("the file", func() bool { l, err := h.d.local.now(); return err == nil && len(l.groups.byName) == 1 })
+	h.wait("the file", func() bool { l, err := h.d.Files().Now(); return err == nil && has(l, "stuff") })
 	h.expectNoGroup(identity.ErrNotFound, stuff)
 	if strings.Contains(h.listed(), "stuff") {
 		t.Error("listed")
@@ -340,3 +339,6 @@ func (h *house) expectNoGroupByName(name string) {
 		h.t.Errorf("%+v, %v", g, err)
 	}
 }
+
+// has tells whether a local group has the name.
+func has(l directory.Local, group string) bool { _, ok := l.GidOf(group); return ok }

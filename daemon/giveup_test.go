@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
 )
@@ -136,9 +136,7 @@ func TestTryingToEnrolWithoutTheServerIsNoWrongAnswer(t *testing.T) {
 	h.lost()
 	for range h.d.p.OfflineTries + 1 {
 		try()
-		h.d.link.mu.Lock()
-		h.d.link.failedAt = time.Time{} // as it is some seconds later
-		h.d.link.mu.Unlock()
+		h.d.Note(resolver.Answered, nil) // as it is some seconds later: it is offline still
 		try()
 	}
 	f, err := h.cache.Failures(bg, h.alice(), kindLocker, originUID(aliceUID))

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
-
+	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
@@ -25,12 +25,12 @@ type goal struct {
 	missing []uuid.UUID
 }
 
-func (d *Daemon) goalOf(e *entry, p Service) goal {
-	g := goal{held: identity.Kinds(e.factors), table: e.points, free: d.p.AllowAll}
+func (d *Gate) goalOf(e *directory.Entry, p Service) goal {
+	g := goal{held: identity.Kinds(e.Factors()), table: e.Points(), free: d.p.AllowAll}
 	g.all = append(g.all, identity.Demand{Kinds: p.Factors, Points: p.Points})
-	groups := d.index.groupsOf(e)
+	groups := d.Directory().GroupsOf(e)
 	for _, id := range p.Require {
-		at := slices.IndexFunc(groups, func(m membership) bool { return m.UUID == id })
+		at := slices.IndexFunc(groups, func(m directory.Membership) bool { return m.UUID == id })
 		if at < 0 {
 			g.missing = append(g.missing, id)
 			continue

@@ -115,7 +115,7 @@ func (r *Realms) handOnce(again bool) int {
 func (r *Realms) givenSubIDs() []identity.SubIDs {
 	var all []identity.SubIDs
 	for _, d := range r.list() {
-		all = append(all, d.givenSubIDs()...)
+		all = append(all, d.GivenSubIDs()...)
 	}
 	slices.SortFunc(all, func(a, b identity.SubIDs) int { return cmp.Compare(a.Start, b.Start) })
 	return all

@@ -44,7 +44,7 @@ func TestASessionThatRootBeginsGivesSubordinateIDs(t *testing.T) {
 			if code := session(h, "alice", c.peer, c.op); code != identity.Granted {
 				t.Fatalf("%v", code)
 			}
-			if got := len(h.d.subs.all()); got != c.want {
+			if got := len(h.d.GivenSubIDs()); got != c.want {
 				t.Errorf("%d ranges", got)
 			}
 			if got := len(h.d.o.Realms.handOver.changed); got != c.want {
@@ -62,7 +62,7 @@ func TestASessionThatRootBeginsGivesSubordinateIDs(t *testing.T) {
 	t.Run("somebody who is disabled gets none", func(t *testing.T) {
 		h, _ := onePerson(t)
 		h.d.p.AllowAll = false
-		if code := session(h, "alice", asRoot, identity.OpOpenSession); code == identity.Granted || len(h.d.subs.all()) != 0 {
+		if code := session(h, "alice", asRoot, identity.OpOpenSession); code == identity.Granted || len(h.d.GivenSubIDs()) != 0 {
 			t.Errorf("%v", code)
 		}
 	})
@@ -90,7 +90,6 @@ func TestARangeThatTheFilesHaveIsGivenAgain(t *testing.T) {
 			h.local("subuid", c.lines)
 			h.local("subgid", c.lines)
 			h.local("passwd", fmt.Sprintf("root:x:0:0::/root:/bin/sh\nx:x:%d:1::/:/\n", first+9*share+1))
-			h.d.local = newLocalFiles(h.root)
 			if r, err := h.d.SubIDsOf(bg, asRoot, "alice"); err != nil || r.Min != c.want {
 				t.Errorf("%v, %v; want %d", r, err, c.want)
 			}

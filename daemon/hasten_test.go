@@ -65,7 +65,7 @@ func TestOneAccountIsFetchedAnewWhenRootAsks(t *testing.T) {
 	if _, err := h.refresh(`{"name":"alice"}`); err == nil || !strings.Contains(err.Error(), "refuses what the server has") {
 		t.Errorf("what is refused here: %v", err)
 	}
-	if h.d.index.named("alice") == nil || h.d.refused.named("alice") == "" {
+	if h.d.Directory().Named("alice") == nil || h.d.RefusedWhy("alice") == "" {
 		t.Error("who was renumbered is taken for gone")
 	}
 }
@@ -73,7 +73,7 @@ func TestOneAccountIsFetchedAnewWhenRootAsks(t *testing.T) {
 func TestOneThatIsGoneIsForgottenWhenRootAsks(t *testing.T) {
 	h, tok := untoldHouse(t)
 	h.srv.remove(tok.Account.UUID)
-	if r, err := h.refresh(`{"name":"alice"}`); err != nil || !r.Gone || h.d.index.named("alice") != nil {
+	if r, err := h.refresh(`{"name":"alice"}`); err != nil || !r.Gone || h.d.Directory().Named("alice") != nil {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
@@ -91,12 +91,15 @@ func TestAllThatIsRememberedIsFetchedAnewWhenRootAsks(t *testing.T) {
 	h.wait("the group", func() bool { g, err := h.d.GroupByGID(bg, stuff.GID); return err == nil && g.Name == "crew" })
 	// It is over then: what is as old as the question is fetched once more, and no more.
 	h.clk.pass(2 * time.Second)
-	if h.d.old(h.d.clock.now()) {
+	if h.d.IsOld(h.d.Clock().Now()) {
 		t.Error("what was fetched after it is old")
 	}
 	// A clock that was ahead makes nothing old for ever.
-	h.d.hastened.Store(h.d.clock.now().Add(time.Hour).UnixNano())
-	if h.d.old(h.d.clock.now()) {
+	now := h.d.Clock().Now()
+	h.d.Clock().Contact(now.Add(time.Hour))
+	h.d.ForceRefresh()
+	h.d.Clock().Contact(now)
+	if h.d.IsOld(h.d.Clock().Now()) {
 		t.Error("a moment ahead makes all old")
 	}
 }

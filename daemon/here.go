@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/seal"
@@ -23,11 +24,11 @@ const connect = "Connect to the network and try again."
 // with what. Explain shows the same answer. Who may not is refused, not passed on
 // as unavailable: no other module of the stack could know better, and the next
 // would only ask for the password again.
-func (d *Daemon) mayOffline(ctx context.Context, e *entry) (here, ruling) {
+func (d *Gate) mayOffline(ctx context.Context, e *directory.Entry) (here, ruling) {
 	refuse := func(detail, mend string) (here, ruling) {
 		return here{}, ruling{code: identity.NotPermitted, tell: true, detail: detail, mend: mend}
 	}
-	if e.blocked != "" {
+	if e.Blocked() != "" {
 		return refuse("Offline, and the account changed on the server in a way that this machine refuses.", "Ask your administrator.")
 	}
 	a := d.ageOf(e)
@@ -50,7 +51,7 @@ func (h here) why(otherwise string) ruling {
 }
 
 // checkable goes through the account's factors. Backup codes are the server's alone.
-func (d *Daemon) checkable(ctx context.Context, e *entry) here {
+func (d *Gate) checkable(ctx context.Context, e *directory.Entry) here {
 	var h here
 	note := func(k identity.FactorKind, r ruling) {
 		if r.code == identity.Granted {
@@ -59,7 +60,7 @@ func (d *Daemon) checkable(ctx context.Context, e *entry) here {
 			h.out = append(h.out, r)
 		}
 	}
-	held := identity.Kinds(e.factors)
+	held := identity.Kinds(e.Factors())
 	if slices.Contains(held, identity.TOTP) {
 		note(identity.TOTP, d.mayCode(ctx, e))
 	}
@@ -74,9 +75,9 @@ func (d *Daemon) checkable(ctx context.Context, e *entry) here {
 }
 
 // mayPassword finds what the password is checked against.
-func (d *Daemon) mayPassword(ctx context.Context, e *entry) (cache.Verifier, ruling) {
-	epoch, _ := e.epoch(identity.Password)
-	v, err := d.o.Cache.Verifier(ctx, e.account.UUID, identity.Password)
+func (d *Gate) mayPassword(ctx context.Context, e *directory.Entry) (cache.Verifier, ruling) {
+	epoch, _ := e.Epoch(identity.Password)
+	v, err := d.o.Cache.Verifier(ctx, e.Account().UUID, identity.Password)
 	switch {
 	case errors.Is(err, identity.ErrNotFound), err == nil && v.Epoch != epoch:
 		return v, ruling{
@@ -99,7 +100,7 @@ func (d *Daemon) mayPassword(ctx context.Context, e *entry) (cache.Verifier, rul
 	return v, fine("")
 }
 
-func (d *Daemon) mayCard() ruling {
+func (d *Gate) mayCard() ruling {
 	if d.o.Cards == nil {
 		return ruling{
 			code: identity.NotPermitted, tell: true, detail: "Offline, and this machine has no card service.", mend: connect,
@@ -111,7 +112,7 @@ func (d *Daemon) mayCard() ruling {
 // goOffline is judge for a caller without the account's lock: another attempt that
 // is being checked counts as failed until it was right.
 func (s *login) goOffline(ctx context.Context) ruling {
-	unlock, err := s.d.tries.lock(ctx, s.q.e.account.UUID)
+	unlock, err := s.d.tries.lock(ctx, s.q.e.Account().UUID)
 	if err != nil {
 		return ruling{code: identity.Unavailable}
 	}
@@ -123,7 +124,7 @@ func (s *login) goOffline(ctx context.Context) ruling {
 // refuses what cannot succeed before anyone types a secret.
 func (s *login) judge(ctx context.Context) ruling {
 	d := s.d
-	if s.q.e = d.index.withUUID(s.q.e.account.UUID); s.q.e == nil {
+	if s.q.e = d.Directory().WithUUID(s.q.e.Account().UUID); s.q.e == nil {
 		return ruling{code: identity.UnknownUser}
 	}
 	h, r := d.mayOffline(ctx, s.q.e)
@@ -149,10 +150,10 @@ func (s *login) judge(ctx context.Context) ruling {
 
 // locks takes out what failures have locked for that origin; what that leaves decides whether
 // anyone may go on. A count that cannot be read locks all.
-func (d *Daemon) locks(ctx context.Context, h *here, e *entry, from identity.Origin) ruling {
-	now := d.clock.now()
+func (d *Gate) locks(ctx context.Context, h *here, e *directory.Entry, from identity.Origin) ruling {
+	now := d.Clock().Now()
 	for _, k := range []identity.FactorKind{identity.Password, identity.TOTP, identity.PIV} {
-		list, err := d.brakesFor(ctx, e.account.UUID, countedAs(k), from)
+		list, err := d.brakesFor(ctx, e.Account().UUID, countedAs(k), from)
 		if err != nil {
 			return uncounted(err)
 		}
@@ -193,7 +194,7 @@ func (s *login) kinds() []identity.FactorKind { return identity.Kinds(s.proved) 
 // check takes one answer, and tells whether it was the last. The account's lock is
 // held for it, and let go while anyone types.
 func (s *login) check(ctx context.Context, a provider.Answer) (done bool, out ruling) {
-	unlock, err := s.d.tries.lock(ctx, s.q.e.account.UUID)
+	unlock, err := s.d.tries.lock(ctx, s.q.e.Account().UUID)
 	if err != nil {
 		return false, ruling{code: identity.Unavailable}
 	}
@@ -221,7 +222,7 @@ func (s *login) check(ctx context.Context, a provider.Answer) (done bool, out ru
 		return false, r
 	}
 	s.proved, s.proven = append(s.proved, f), true
-	id := s.q.e.account.UUID
+	id := s.q.e.Account().UUID
 	s.d.takeBack(ctx, id, countedAs(a.Kind), s.Origin()) // it was right
 	if aim := s.goal().aim(s.can()); aim == nil || !aim(s.kinds()) {
 		return false, out
@@ -261,7 +262,7 @@ func (s *login) passwordHere(ctx context.Context) (identity.Factor, ruling) {
 // certificate of the account's present token.
 func (s *login) cardHere(ctx context.Context, a provider.Answer) (identity.Factor, ruling) {
 	d, none := s.d, identity.Factor{}
-	t, err := d.signedToken(ctx, s.q.e)
+	t, err := d.SignedToken(ctx, s.q.e)
 	if err == nil {
 		s.card.factor, err = d.fits(t, s.card.seen)
 	}
@@ -269,7 +270,7 @@ func (s *login) cardHere(ctx context.Context, a provider.Answer) (identity.Facto
 		s.cardFault(ctx, err)
 		return none, s.noWay()
 	}
-	if r := d.reserve(ctx, s.q.e.account.UUID, kindCard, s.Origin()); r.code != identity.Granted {
+	if r := d.reserve(ctx, s.q.e.Account().UUID, kindCard, s.Origin()); r.code != identity.Granted {
 		return none, r
 	}
 	proof, err := identity.ParseCardProof(a.Credential.Reveal())
@@ -277,7 +278,7 @@ func (s *login) cardHere(ctx context.Context, a provider.Answer) (identity.Facto
 		err = proof.Verify(s.card.factor.Certificate, s.card.challenge)
 	}
 	if err != nil {
-		d.log.WarnContext(ctx, "a card's answer is refused", "account", s.q.e.account.Name, "error", err)
+		d.log.WarnContext(ctx, "a card's answer is refused", "account", s.q.e.Account().Name, "error", err)
 		return none, ruling{code: identity.Denied}
 	}
 	return identity.Factor{Kind: identity.PIV, Epoch: s.card.factor.Epoch}, fine("")

@@ -7,7 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
-
+	"github.com/sallyport-auth/sallyport/daemon/directory"
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/report"
@@ -33,11 +34,11 @@ func ofHistory(t *testing.T) (*house, uuid.UUID) {
 	a.History = one
 	h.srv.set(t, a, nil)
 	h.online()
-	h.wait("the history", func() bool { return h.d.kept.Load().History == one })
+	h.wait("the history", func() bool { return h.d.Contact().History == one })
 	return h, one
 }
 
-func (h *house) known(name identity.Name) *entry { return h.d.index.named(name) }
+func (h *house) known(name identity.Name) *directory.Entry { return h.d.Directory().Named(name) }
 
 func TestADisownedTokenLetsNobodyIn(t *testing.T) {
 	h, _ := ofHistory(t)
@@ -47,7 +48,7 @@ func TestADisownedTokenLetsNobodyIn(t *testing.T) {
 	h.expect(identity.Granted, "alice", "secret")
 	// The server says that it lost changes, and goes before its list is read.
 	reset := provider.Event{Kind: provider.Reset, Lost: true, Reason: "It was restored.", Position: provider.Position{History: uuid.New()}}
-	if err := h.d.resetBy(context.Background(), reset); err == nil {
+	if err := h.d.Reset(context.Background(), reset); err == nil {
 		t.Fatal("the stream goes on after a reset")
 	}
 	disowned := func(when string) {
@@ -69,9 +70,9 @@ func TestADisownedTokenLetsNobodyIn(t *testing.T) {
 	disowned("after a restart")
 	h.srv.in(reset.Position.History)
 	h.srv.be(up)
-	h.wait("online", func() bool { return h.d.link.now() == online })
+	h.wait("online", func() bool { return h.d.Link().Now() == resolver.Online })
 	h.expect(identity.Granted, "alice", "secret")
-	if k := h.d.kept.Load(); k.Disowned || k.LostAt.IsZero() || k.LostWhy != "It was restored." {
+	if k := h.d.Contact(); k.Disowned || k.LostAt.IsZero() || k.LostWhy != "It was restored." {
 		t.Errorf("after the list: %+v", k)
 	}
 }
@@ -85,7 +86,7 @@ func TestAListWinsOverWhatIsHeld(t *testing.T) {
 	dearer := stuff
 	dearer.Points = 7
 	points := func() uint16 {
-		for _, g := range h.d.index.groupsOf(h.known("bob")) {
+		for _, g := range h.d.Directory().GroupsOf(h.known("bob")) {
 			if g.UUID == stuff.UUID {
 				return g.Points
 			}
@@ -97,16 +98,19 @@ func TestAListWinsOverWhatIsHeld(t *testing.T) {
 	h.srv.mu.Lock()
 	forged := h.srv.record(t, &person{token: ahead})
 	h.srv.mu.Unlock()
-	must(t, h.d.learn(context.Background(), news{records: []provider.Record{forged}}))
-	if e := h.known("alice"); e.revision != 1<<40 || len(h.d.index.groupsOf(e)) != 2 || points() != 7 {
-		t.Fatalf("held: revision %d, points %d", e.revision, points())
+	must(t, h.d.Apply(context.Background(), resolver.Update{Records: []provider.Record{forged}}))
+	if e := h.known("alice"); e.Revision() != 1<<40 || len(h.d.Directory().GroupsOf(e)) != 2 || points() != 7 {
+		t.Fatalf("held: revision %d, points %d", e.Revision(), points())
 	}
 	h.srv.mu.Lock()
 	h.srv.reset = true
 	h.srv.mu.Unlock()
 	h.srv.be(down)
 	h.srv.be(up)
-	h.wait("the list", func() bool { e := h.known("alice"); return e.revision < 1<<40 && len(h.d.index.groupsOf(e)) == 1 })
+	h.wait("the list", func() bool {
+		e := h.known("alice")
+		return e.Revision() < 1<<40 && len(h.d.Directory().GroupsOf(e)) == 1
+	})
 	h.wait("what the list says of the group", func() bool { return points() == 0 })
 }
 
@@ -121,12 +125,12 @@ func TestATokenOfALeftHistoryIsNotTaken(t *testing.T) {
 	h.srv.be(down)
 	h.lost()
 	h.srv.be(up)
-	h.wait("the next history", func() bool { return h.d.kept.Load().History == two })
+	h.wait("the next history", func() bool { return h.d.Contact().History == two })
 	h.srv.mu.Lock()
 	records := []provider.Record{h.srv.record(t, &person{token: late}), h.srv.record(t, &person{token: carol})}
 	h.srv.mu.Unlock()
-	must(t, h.d.learn(context.Background(), news{records: records}))
-	if e := h.known("alice"); e.revision >= 1<<40 {
+	must(t, h.d.Apply(context.Background(), resolver.Update{Records: records}))
+	if e := h.known("alice"); e.Revision() >= 1<<40 {
 		t.Error("a late token of a history that was left is taken")
 	}
 	if h.known("carol") != nil {
@@ -138,11 +142,11 @@ func TestATokenOfAnotherHistoryAsksTheServer(t *testing.T) {
 	h, _ := ofHistory(t)
 	two := uuid.New()
 	h.srv.in(two) // the stream does not tell
-	if why := h.d.kept.Load().History; why == two {
+	if why := h.d.Contact().History; why == two {
 		t.Fatal("the stream told")
 	}
-	must(t, h.d.fetchName(context.Background(), "alice"))
-	h.wait("the stream to be begun anew", func() bool { return h.d.kept.Load().History == two && h.d.link.now() == online })
+	must(t, h.d.FetchName(context.Background(), "alice"))
+	h.wait("the stream to be begun anew", func() bool { return h.d.Contact().History == two && h.d.Link().Now() == resolver.Online })
 }
 
 func TestARefreshThatIsRefusedSaysWhy(t *testing.T) {
@@ -152,12 +156,12 @@ func TestARefreshThatIsRefusedSaysWhy(t *testing.T) {
 	h.srv.mu.Lock()
 	forged := h.srv.record(t, &person{token: ahead})
 	h.srv.mu.Unlock()
-	must(t, h.d.learn(context.Background(), news{records: []provider.Record{forged}}))
+	must(t, h.d.Apply(context.Background(), resolver.Update{Records: []provider.Record{forged}}))
 	args, err := json.Marshal(report.NameArgs{Name: "alice"})
 	must(t, err)
 	err = h.d.Handle(context.Background(), identity.Peer{UID: 0}, report.VerbCacheRefresh, args, func(any) error { return nil })
 	if err == nil || !strings.Contains(err.Error(), "older than the one that this machine holds") {
 		t.Errorf("cache refresh says %v", err)
 	}
-	h.wait("the list", func() bool { return h.known("alice").revision < 1<<40 })
+	h.wait("the list", func() bool { return h.known("alice").Revision() < 1<<40 })
 }

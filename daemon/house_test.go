@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
 	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/seal"
@@ -158,7 +158,7 @@ func (h *house) restart() { h.t.Helper(); h.stop(); h.start() }
 func (h *house) online() {
 	h.t.Helper()
 	h.run()
-	h.wait("online", func() bool { return h.d.link.now() == online })
+	h.wait("online", func() bool { return h.d.Link().Now() == resolver.Online })
 }
 
 // wait waits for a condition, and fails when it does not come.
@@ -177,7 +177,7 @@ func (h *house) wait(what string, ok func() bool) {
 func (h *house) lost() {
 	h.t.Helper()
 	h.srv.be(down)
-	h.wait("offline", func() bool { return h.d.link.now() == offline && h.d.link.justFailed() })
+	h.wait("offline", func() bool { return h.d.Link().Now() == resolver.Offline && h.d.Link().JustFailed() })
 }
 
 func quiet() *slog.Logger {

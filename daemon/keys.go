@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -14,7 +13,7 @@ import (
 // from the token as it was signed, which is verified again. Any peer may ask: it
 // learns public halves, and sshd asks as a user without rights. A local name is
 // identity.ErrNotFound.
-func (d *Daemon) KeysFor(ctx context.Context, _ identity.Peer, name string) ([]identity.SSHKey, error) {
+func (d *Gate) KeysFor(ctx context.Context, _ identity.Peer, name string) ([]identity.SSHKey, error) {
 	q := question{typed: name}
 	switch r := d.ask(ctx, accountChecks(), &q, nil); r.code {
 	case identity.Granted:
@@ -25,31 +24,12 @@ func (d *Daemon) KeysFor(ctx context.Context, _ identity.Peer, name string) ([]i
 	default:
 		return nil, nil
 	}
-	if q.e.keys == 0 {
+	if q.e.Keys() == 0 {
 		return nil, nil
 	}
-	t, err := d.signedToken(ctx, q.e)
+	t, err := d.SignedToken(ctx, q.e)
 	if err != nil {
 		return nil, fmt.Errorf("%w: keys: %w", identity.ErrUnavailable, err)
 	}
 	return slices.Clone(t.SSHKeys), nil
-}
-
-// signedToken is the account's token as it was signed, verified again: for what the
-// index does not hold.
-func (d *Daemon) signedToken(ctx context.Context, e *entry) (*identity.IDToken, error) {
-	c, err := d.o.Cache.Token(ctx, e.account.UUID)
-	if err != nil {
-		return nil, fmt.Errorf("stored token: %w", err)
-	}
-	t, err := d.o.Provider.Verify(c.Signed)
-	if err != nil {
-		return nil, fmt.Errorf("stored token: %w", err)
-	}
-	// On a full disk the stored token may be older than what we know: what was taken
-	// away must not come back.
-	if t.Account.UUID != e.account.UUID || t.Revision != e.revision {
-		return nil, errors.New("the stored token is out of date")
-	}
-	return t, nil
 }

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
-
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 )
@@ -19,7 +19,7 @@ func (h *house) give(tok identity.IDToken) {
 	if err != nil {
 		signed = []byte("a server may send what the signer would refuse")
 	}
-	must(h.t, h.d.learn(bg, news{records: []provider.Record{{Signed: signed, Token: &tok}}}))
+	must(h.t, h.d.Apply(bg, resolver.Update{Records: []provider.Record{{Signed: signed, Token: &tok}}}))
 }
 
 func TestTokensAgainstTheRulesAreRefusedAndReported(t *testing.T) {
@@ -49,7 +49,7 @@ func TestTokensAgainstTheRulesAreRefusedAndReported(t *testing.T) {
 			tok.Revision = 9
 			change(&tok)
 			h.give(tok)
-			if e := h.d.index.withUUID(tok.Account.UUID); e != nil {
+			if e := h.d.Directory().WithUUID(tok.Account.UUID); e != nil {
 				t.Fatal("taken")
 			}
 			if a, err := h.d.AccountByName(bg, "alice"); err != nil || a.UID != 1900000100 {
@@ -72,21 +72,21 @@ func TestANumberOnceSeenIsNeverAnothers(t *testing.T) {
 	h.online()
 	h.expect(identity.Granted, "alice", "secret")
 	h.srv.remove(old.Account.UUID)
-	h.wait("gone", func() bool { return h.d.index.named("alice") == nil })
+	h.wait("gone", func() bool { return h.d.Directory().Named("alice") == nil })
 	h.restart()
 	heir := token("heir", 1900000100)
 	h.give(heir)
-	if h.d.index.named("heir") != nil {
+	if h.d.Directory().Named("heir") != nil {
 		t.Fatal("the heir has alice's uid")
 	}
 	again := old
 	again.Account.UID = 1900000200
 	h.give(again)
-	if h.d.index.named("alice") != nil {
+	if h.d.Directory().Named("alice") != nil {
 		t.Fatal("alice was renumbered")
 	}
 	h.give(old)
-	if h.d.index.named("alice") == nil {
+	if h.d.Directory().Named("alice") == nil {
 		t.Fatal("alice cannot come back as she was")
 	}
 }
@@ -116,7 +116,7 @@ func TestANewerTokenThatIsRefusedBlocksTheOldOne(t *testing.T) {
 		t.Fatal("its verifier is left")
 	}
 	h.restart()
-	if h.d.index.named("alice") != nil {
+	if h.d.Directory().Named("alice") != nil {
 		t.Fatal("the old token is back after a restart")
 	}
 }
@@ -128,11 +128,11 @@ func TestAnOlderTokenNeverReplacesANewerOne(t *testing.T) {
 	h.give(tok)
 	tok.Revision, tok.State = 4, identity.Active
 	h.give(tok)
-	if e := h.d.index.named("alice"); e.state != identity.Disabled || e.revision != 5 || e.blocked != "" {
+	if e := h.d.Directory().Named("alice"); e.State() != identity.Disabled || e.Revision() != 5 || e.Blocked() != "" {
 		t.Fatalf("%+v", e)
 	}
 	h.restart()
-	if e := h.d.index.named("alice"); e.state != identity.Disabled {
+	if e := h.d.Directory().Named("alice"); e.State() != identity.Disabled {
 		t.Fatalf("%+v", e)
 	}
 }
@@ -147,7 +147,7 @@ func TestGroupsAreMatchedByUUIDNotByName(t *testing.T) {
 	h.expect(identity.Granted, "alice", "secret")
 	// After it: of two groups with one name the first to be known is served.
 	h.srv.set(t, token("mallory", 1900000101, fake), nil)
-	h.wait("the second group", func() bool { return h.d.index.named("mallory") != nil })
+	h.wait("the second group", func() bool { return h.d.Directory().Named("mallory") != nil })
 	h.expect(identity.Denied, "mallory", "secret")
 	if ids, err := h.d.GroupsOf(bg, "mallory"); err != nil || len(ids.GIDs) != 1 {
 		t.Fatalf("a second group of the same name is served: %v, %v", ids, err)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
 )
@@ -48,7 +49,7 @@ func TestALostSealingKeyIsNoWrongPassword(t *testing.T) {
 		t.Errorf("%+v", x.Offline)
 	}
 	h.srv.be(up)
-	h.wait("online", func() bool { return h.d.link.now() == online })
+	h.wait("online", func() bool { return h.d.Link().Now() == resolver.Online })
 	h.expect(identity.Granted, "alice", "secret") // one login online
 	h.lost()
 	h.expect(identity.Granted, "alice", "secret")
@@ -87,7 +88,7 @@ func TestALostSealingKeyIsNoWrongCode(t *testing.T) {
 		t.Errorf("%+v", x.Offline)
 	}
 	h.srv.be(up)
-	h.wait("online", func() bool { return h.d.link.now() == online })
+	h.wait("online", func() bool { return h.d.Link().Now() == resolver.Online })
 	h.expect(identity.Granted, "alice", "secret", h.code(0))
 	h.later()
 	h.lost()

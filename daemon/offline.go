@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
 
 	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/seal"
 )
@@ -17,7 +17,7 @@ import (
 // hashed gives the place back, and with the last one the memory: what a hash has
 // filled is garbage many times the size of all that the daemon keeps, and the
 // runtime would hold it for minutes.
-func (d *Daemon) hashed(kib uint32) {
+func (d *Gate) hashed(kib uint32) {
 	<-d.hashing
 	if kib >= 1<<10 && len(d.hashing) == 0 {
 		go debug.FreeOSMemory()
@@ -41,11 +41,11 @@ const (
 // succeeded clears the failures and makes the offline verifier, unless there is
 // one of this very password. Neither can undo a login: what goes wrong is logged.
 // It may still be at work when it returns, with a copy of the password.
-func (d *Daemon) succeeded(ctx context.Context, e *entry, from identity.Origin, password identity.Secret) {
+func (d *Gate) succeeded(ctx context.Context, e *directory.Entry, from identity.Origin, password identity.Secret) {
 	select {
 	case d.making <- struct{}{}:
 	default:
-		d.log.WarnContext(ctx, "too many offline verifiers are being made; none for this login", "account", e.account.Name)
+		d.log.WarnContext(ctx, "too many offline verifiers are being made; none for this login", "account", e.Account().Name)
 		return
 	}
 	d.withPassword(ctx, password, func(ctx context.Context, own identity.Secret) {
@@ -57,13 +57,13 @@ func (d *Daemon) succeeded(ctx context.Context, e *entry, from identity.Origin, 
 // withPassword does work that hashes a password, with a copy that is wiped after it,
 // and waits for it no longer than a login shall. It may still be at work then, for as
 // long as the daemon lives.
-func (d *Daemon) withPassword(ctx context.Context, password identity.Secret, work func(context.Context, identity.Secret)) {
+func (d *Gate) withPassword(ctx context.Context, password identity.Secret, work func(context.Context, identity.Secret)) {
 	own := identity.NewSecret(bytes.Clone(password.Reveal()))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		defer own.Wipe()
-		work(d.base, own)
+		work(d.Life(), own)
 	}()
 	patience := time.NewTimer(makeWait)
 	defer patience.Stop()
@@ -75,22 +75,22 @@ func (d *Daemon) withPassword(ctx context.Context, password identity.Secret, wor
 }
 
 // remember is what follows a success.
-func (d *Daemon) remember(ctx context.Context, e *entry, from identity.Origin, password identity.Secret) {
-	id := e.account.UUID
+func (d *Gate) remember(ctx context.Context, e *directory.Entry, from identity.Origin, password identity.Secret) {
+	id := e.Account().UUID
 	unlock, err := d.tries.lock(ctx, id)
 	if err != nil {
 		return
 	}
 	defer unlock()
 	d.signedIn(ctx, id, from, allKinds...)
-	epoch, ok := e.epoch(identity.Password)
-	if !ok || e.offlineFor == 0 || password.Len() == 0 {
+	epoch, ok := e.Epoch(identity.Password)
+	if !ok || e.OfflineFor() == 0 || password.Len() == 0 {
 		return
 	}
 	a := d.p.Argon
 	key, err := seal.KeyID(ctx, d.o.Sealer)
 	if err != nil {
-		d.log.ErrorContext(ctx, "no offline verifier is kept: this account cannot log in offline", "account", e.account.Name, "error", err)
+		d.log.ErrorContext(ctx, "no offline verifier is kept: this account cannot log in offline", "account", e.Account().Name, "error", err)
 		return
 	}
 	old, err := d.o.Cache.Verifier(ctx, id, identity.Password)
@@ -100,20 +100,20 @@ func (d *Daemon) remember(ctx context.Context, e *entry, from identity.Origin, p
 	}
 	v := cache.Verifier{
 		UUID: id, Kind: identity.Password, Epoch: epoch, Salt: make([]byte, saltLen),
-		Memory: a.Memory, Time: a.Time, Threads: a.Threads, Made: d.clock.now(), Key: key,
+		Memory: a.Memory, Time: a.Time, Threads: a.Threads, Made: d.Clock().Now(), Key: key,
 	}
 	_, _ = rand.Read(v.Salt) // never fails, see crypto/rand
 	if v.MAC, err = d.freshVerifier(ctx, v, password); err == nil {
-		err = d.keepVerifier(ctx, v)
+		err = d.KeepVerifier(ctx, v)
 	}
 	if err != nil {
-		d.log.ErrorContext(ctx, "no offline verifier is kept: this account cannot log in offline", "account", e.account.Name, "error", err)
+		d.log.ErrorContext(ctx, "no offline verifier is kept: this account cannot log in offline", "account", e.Account().Name, "error", err)
 	}
 }
 
 // freshVerifier leaves a place for those who wait for their answer: of the two
 // that hash at a time, at most one makes a verifier.
-func (d *Daemon) freshVerifier(ctx context.Context, v cache.Verifier, password identity.Secret) ([]byte, error) {
+func (d *Gate) freshVerifier(ctx context.Context, v cache.Verifier, password identity.Secret) ([]byte, error) {
 	select {
 	case d.maker <- struct{}{}:
 		defer func() { <-d.maker }()
@@ -121,22 +121,4 @@ func (d *Daemon) freshVerifier(ctx context.Context, v cache.Verifier, password i
 		return nil, fmt.Errorf("verifier: %w", ctx.Err())
 	}
 	return d.verifier(ctx, v, password)
-}
-
-// keepVerifier stores it unless a newer token has ended that credential while it
-// was made.
-func (d *Daemon) keepVerifier(ctx context.Context, v cache.Verifier) error {
-	d.writing.Lock()
-	defer d.writing.Unlock()
-	e := d.index.withUUID(v.UUID)
-	if e == nil || e.state != identity.Active || e.blocked != "" {
-		return errors.New("the account changed meanwhile")
-	}
-	if epoch, ok := e.epoch(v.Kind); !ok || epoch != v.Epoch {
-		return errors.New("the password changed meanwhile")
-	}
-	if err := d.o.Cache.PutVerifier(ctx, v); err != nil {
-		return fmt.Errorf("keep verifier: %w", err)
-	}
-	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
 )
@@ -112,7 +113,7 @@ func TestALockEndsWithAnOnlineSuccessOrByRoot(t *testing.T) {
 	}
 	tooMany()
 	h.srv.be(up)
-	h.wait("online", func() bool { return h.d.link.now() == online })
+	h.wait("online", func() bool { return h.d.Link().Now() == resolver.Online })
 	h.expect(identity.Granted, "alice", "secret")
 	h.lost()
 	h.expect(identity.Granted, "alice", "secret")
@@ -213,19 +214,19 @@ func TestSomeoneWhoCannotProveToBeTheServerIsAnAlarm(t *testing.T) {
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.online()
 	h.srv.be(untrusted)
-	h.wait("the alarm", func() bool { return h.d.link.view().alarm != "" })
+	h.wait("the alarm", func() bool { return h.d.Link().View().Alarm != "" })
 	if s := h.status(); s.Providers[0].State != "offline" || s.Findings[0].Severity != report.Problem {
 		t.Fatalf("%+v", s)
 	}
 	h.srv.be(up)
-	h.wait("the end of the alarm", func() bool { return h.d.link.view().alarm == "" })
+	h.wait("the end of the alarm", func() bool { return h.d.Link().View().Alarm == "" })
 }
 
 func TestAChangeStreamThatFallsSilentIsLost(t *testing.T) {
 	h := newHouse(t, func(h *house) { h.policy.WatchSilence = 50 * time.Millisecond })
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.run()
-	h.wait("the loss", func() bool { return strings.Contains(h.d.link.view().lastErr, "silent") })
+	h.wait("the loss", func() bool { return strings.Contains(h.d.Link().View().LastErr, "silent") })
 }
 
 func TestAPersonWhoLeavesIsGrantedNothing(t *testing.T) {
@@ -241,13 +242,13 @@ func TestAPersonWhoLeavesIsGrantedNothing(t *testing.T) {
 func TestAVerifierIsOfNoUseElsewhere(t *testing.T) {
 	h := remembered(t, nil)
 	ctx := context.Background()
-	alice := h.d.index.named("alice").account.UUID
+	alice := h.d.Directory().Named("alice").Account().UUID
 	v, err := h.cache.Verifier(ctx, alice, identity.Password)
 	must(t, err)
 	bob := token("bob", 1900000101)
 	h.srv.set(t, bob, nil)
 	h.srv.be(up)
-	h.wait("bob", func() bool { return h.d.index.named("bob") != nil })
+	h.wait("bob", func() bool { return h.d.Directory().Named("bob") != nil })
 	h.lost()
 	v.UUID = bob.Account.UUID
 	must(t, h.cache.PutVerifier(ctx, v)) // alice's, copied to bob
@@ -283,7 +284,7 @@ func TestACacheThatCannotBeWrittenLocksNobodyOutWhoIsOnline(t *testing.T) {
 	must(t, h.cache.Close()) // every write fails from here
 	h.expect(identity.Granted, "alice", "secret")
 	h.srv.set(t, tok, func(p *person) { p.token.State = identity.Disabled })
-	h.wait("the change in memory", func() bool { return h.d.index.named("alice").state == identity.Disabled })
+	h.wait("the change in memory", func() bool { return h.d.Directory().Named("alice").State() == identity.Disabled })
 	h.expect(identity.AccountExpired, "alice", "secret")
 	if s := h.status(); s.Findings[0].Check != "cache" {
 		t.Fatalf("%+v", s.Findings)
@@ -299,9 +300,9 @@ func TestAPositionIsNotKeptBeyondAChangeThatWasNotStored(t *testing.T) {
 	h.online()
 	before, err := h.cache.Contact(context.Background(), realm)
 	must(t, err)
-	h.d.holdBack.Store(true) // as after a write that failed
+	h.d.MarkUnstored() // as after a write that failed
 	h.srv.set(t, tok, func(p *person) { p.token.State = identity.Disabled })
-	h.wait("the change in memory", func() bool { return h.d.index.named("alice").state == identity.Disabled })
+	h.wait("the change in memory", func() bool { return h.d.Directory().Named("alice").State() == identity.Disabled })
 	after, err := h.cache.Contact(context.Background(), realm)
 	must(t, err)
 	if after.Position != before.Position {
@@ -311,7 +312,7 @@ func TestAPositionIsNotKeptBeyondAChangeThatWasNotStored(t *testing.T) {
 	h.srv.be(up)
 	h.wait("all stored", func() bool {
 		k, err := h.cache.Contact(context.Background(), realm)
-		return err == nil && k.Position == 2 && !h.d.holdBack.Load()
+		return err == nil && k.Position == 2 && !h.d.Unstored()
 	})
 }
 

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 )
@@ -54,7 +54,7 @@ func TestAYesThatIsNotForThisAccountHereAndNowGrantsNothing(t *testing.T) {
 			if v, _ := h.login("alice", "secret", "123456"); v.Code == identity.Granted {
 				t.Fatal("granted")
 			}
-			if h.d.index.named("another") != nil {
+			if h.d.Directory().Named("another") != nil {
 				t.Error("the name is taken")
 			}
 		})
@@ -246,7 +246,7 @@ func TestRevocationsArriveBeforeTheNextDecision(t *testing.T) {
 				h.srv.set(t, tok, c.change)
 				h.srv.be(up)
 				h.wait("the change", func() bool {
-					return h.d.link.now() == online && h.d.index.withUUID(tok.Account.UUID).revision == 2
+					return h.d.Link().Now() == resolver.Online && h.d.Directory().WithUUID(tok.Account.UUID).Revision() == 2
 				})
 				if got := h.phase(identity.OpAccount, "alice"); got != c.acct {
 					t.Errorf("account phase: %d, want %d", got, c.acct)
@@ -274,8 +274,8 @@ func TestNothingIsGrantedOnTheStrengthOfBeingOnlineBeforeCaughtUp(t *testing.T) 
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.srv.silent = true
 	h.run()
-	h.wait("the list", func() bool { return h.d.kept.Load().Complete })
-	if s := h.d.link.now(); s == online {
+	h.wait("the list", func() bool { return h.d.Contact().Complete })
+	if s := h.d.Link().Now(); s == resolver.Online {
 		t.Fatal("online before CaughtUp")
 	}
 }
@@ -287,7 +287,7 @@ func TestAGoneAccountIsGone(t *testing.T) {
 	h.online()
 	h.expect(identity.Granted, "alice", "secret")
 	h.srv.remove(tok.Account.UUID)
-	h.wait("gone", func() bool { return h.d.index.named("alice") == nil })
+	h.wait("gone", func() bool { return h.d.Directory().Named("alice") == nil })
 	h.expect(identity.UnknownUser, "alice", "secret")
 	has, err := h.cache.Verifiers(context.Background())
 	must(t, err)
@@ -308,7 +308,7 @@ func TestAResetReadsTheWholeListAgain(t *testing.T) {
 	h.srv.mu.Unlock()
 	h.srv.be(down)
 	h.srv.be(up)
-	h.wait("the new list", func() bool { return h.d.link.now() == online && h.d.index.named("bob") == nil })
+	h.wait("the new list", func() bool { return h.d.Link().Now() == resolver.Online && h.d.Directory().Named("bob") == nil })
 	h.expect(identity.Granted, "alice", "secret")
 }
 
@@ -427,7 +427,7 @@ func TestAYesThatDoesNotFitIsNoReasonToGoOnOffline(t *testing.T) {
 			if c := h.expect(identity.Denied, "alice", "secret"); len(c.told) == 0 {
 				t.Error("she is not told why")
 			}
-			if h.d.link.now() != online {
+			if h.d.Link().Now() != resolver.Online {
 				t.Error("the server counts as away")
 			}
 		})

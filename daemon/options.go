@@ -1,24 +1,21 @@
 package daemon
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
-	"golang.org/x/sync/singleflight"
-	"golang.org/x/sys/unix"
-
 	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/seal"
+	"golang.org/x/sys/unix"
 )
 
 // Policy is what this machine's administrator decided. It is plain data. The
@@ -152,55 +149,13 @@ type Options struct {
 // Daemon decides. Make it with [New], run its background work with [Daemon.Run].
 // All methods are safe for concurrent use, before and while Run runs.
 type Daemon struct {
-	o       Options
-	p       Policy
-	log     *slog.Logger
-	started time.Time
-	clock   *clock
-	local   *localFiles
-	index   *index
-	link    *link
-
-	flights singleflight.Group
-	base    context.Context //nolint:containedctx // the life of the daemon: what many callers wait for is nobody's own
-	stop    context.CancelFunc
-
-	// writing orders what changes the cache with what changes the index. It is
-	// held across SQLite, never across the network, and no lookup takes it.
-	writing  sync.Mutex
-	holdBack atomic.Bool // a change was not stored: the kept position stays
-	kept     atomic.Pointer[cache.Contact]
-	verdict  atomic.Pointer[heard]   // what the server last said of itself
-	able     atomic.Pointer[counted] // who could log in offline
-	// contactAt is when the change stream last showed that we know everything,
-	// in Unix nanoseconds of the trusted clock.
-	contactAt atomic.Int64
-	relist    atomic.Pointer[context.CancelCauseFunc] // ends the change stream
-	left      left
-	unmoved   unmoved
-	hurry     chan struct{} // a look is due now
-	twin      atomic.Bool   // the server sees two machines under this one's name
-	hastened  atomic.Int64  // what was fetched before, in Unix nanoseconds, is old
-	refused   refusals
-	// refusedGroups are apart: an account's own group may have its uuid.
-	refusedGroups refusals
-	doubts        doubts
-	absent        absent
-	leftOut       refusals // of accounts that were taken: parts that were not
-	following     *following
-	seenLocal     atomic.Pointer[local] // when localChanged last looked
-	published     atomic.Pointer[published]
-	subs          subIDs
-	tries         keyedLocks
-	sealKey       sealKey
-	enrolling     enrolments
-	cardProof     cardProof
-	proofs        proofs
-	earnings      earnings
-	hashing       chan struct{} // at most Hashes Argon2 at a time
-	asking        chan struct{} // steps at the server
-	maker         chan struct{} // at most one of them makes a verifier
-	making        chan struct{} // logins whose verifier is not made yet
+	*resolver.Resolver
+	*Gate
+	o         Options
+	p         Policy
+	verdict   atomic.Pointer[heard]   // what the server last said of itself
+	able      atomic.Pointer[counted] // who could log in offline
+	published atomic.Pointer[published]
 }
 
 // New loads what the cache remembers, verifying each token. A cache that cannot
@@ -226,35 +181,31 @@ func New(o Options) (*Daemon, error) {
 	if o.LocalFiles == "" {
 		o.LocalFiles = "/"
 	}
-	_, watches := o.Provider.(provider.Watcher)
-	d := &Daemon{
-		o: o, p: o.Policy.withDefaults(), log: o.Log,
-		local: newLocalFiles(o.LocalFiles),
-		index: newIndex(), following: newFollowing(),
-		asking: make(chan struct{}, asking), hashing: make(chan struct{}, Hashes),
-		maker: make(chan struct{}, 1), making: make(chan struct{}, makePending), hurry: make(chan struct{}, 1),
+	if o.Realms == nil {
+		o.Realms = NewRealms()
 	}
-	if d.o.Realms == nil {
-		d.o.Realms = NewRealms()
-	}
-	d.local.ahead = d.o.Realms.add(d)
-	d.index.ahead = d.local.ahead
-	d.index.reserved = d.p.Reserved
-	d.base, d.stop = context.WithCancel(context.Background())
-	d.clock = newClock(o.Cache, o.Now, o.Boottime)
-	if err := d.clock.load(d.base); err != nil {
+	d := &Daemon{o: o, p: o.Policy.withDefaults()}
+	d.Gate = newGate(&d.o, &d.p, func() []accounts { return o.Realms.accounts() })
+	var err error
+	if d.Resolver, err = resolver.New(d.resolverOptions()); err != nil {
 		return nil, fmt.Errorf("resolver: %w", err)
 	}
-	d.started = d.clock.now()
-	d.link = newLink(watches, d.started, o.Now)
-	d.link.source = o.Provider.Name()
-	if err := d.load(d.base); err != nil {
-		return nil, fmt.Errorf("resolver: %w", err)
-	}
-	d.localChanged()
-	d.announce()
-	d.restand()
+	d.accounts = d.Resolver
+	o.Realms.add(d)
 	return d, nil
+}
+
+func (d *Daemon) resolverOptions() resolver.Options {
+	return resolver.Options{
+		Provider: d.o.Provider, Cache: d.o.Cache, Realm: d.o.Realm, Log: d.o.Log, Now: d.o.Now, Boottime: d.o.Boottime,
+		LocalFiles: d.o.LocalFiles, Peers: d.o.Realms.peers, Proofs: provedHere{&d.proofs, &d.earnings}, BeforeWatch: d.registerKey,
+		Policy: resolver.Policy{
+			QualifiedUsers: d.p.QualifiedUsers, QualifiedGroups: d.p.QualifiedGroups, Aliases: d.p.Aliases, IDs: d.p.IDs,
+			Reserved: d.p.Reserved, LocalGroups: d.p.LocalGroups, MaxGroups: d.p.MaxGroups, Keep: d.namedByPolicy, SubIDs: d.p.SubIDs,
+			LookupTimeout: d.p.LookupTimeout, RefreshEvery: d.p.RefreshEvery, KeepNames: d.p.KeepNames,
+			WatchSilence: d.p.WatchSilence, BackoffMin: d.p.BackoffMin, BackoffMax: d.p.BackoffMax,
+		},
+	}
 }
 
 func boottime() time.Duration {
@@ -265,41 +216,20 @@ func boottime() time.Duration {
 	return time.Duration(ts.Nano())
 }
 
-// keyedLocks gives each key a lock that a context can stop waiting for.
-type keyedLocks struct {
-	mu   sync.Mutex
-	held map[uuid.UUID]*keyedLock
-}
-
-type keyedLock struct {
-	token chan struct{}
-	users int
-}
-
-func (k *keyedLocks) lock(ctx context.Context, id uuid.UUID) (unlock func(), err error) {
-	k.mu.Lock()
-	if k.held == nil {
-		k.held = make(map[uuid.UUID]*keyedLock)
+// namedByPolicy tells whether somebody's rights here hang on the group.
+func (d *Daemon) namedByPolicy(id uuid.UUID) bool {
+	if slices.Contains(d.p.AllowGroups, id) {
+		return true
 	}
-	l := k.held[id]
-	if l == nil {
-		l = &keyedLock{token: make(chan struct{}, 1)}
-		k.held[id] = l
-	}
-	l.users++
-	k.mu.Unlock()
-	leave := func() {
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		if l.users--; l.users == 0 {
-			delete(k.held, id)
+	for _, of := range d.p.LocalGroups {
+		if of == id {
+			return true
 		}
 	}
-	select {
-	case l.token <- struct{}{}:
-		return func() { <-l.token; leave() }, nil
-	case <-ctx.Done():
-		leave()
-		return nil, fmt.Errorf("wait for another attempt: %w", ctx.Err())
+	for _, s := range d.p.Services {
+		if slices.Contains(s.Require, id) {
+			return true
+		}
 	}
+	return false
 }

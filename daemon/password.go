@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 )
@@ -71,7 +72,7 @@ func (s *login) changeOnce(ctx context.Context, changer provider.PasswordChanger
 }
 
 func (s *login) holdsCode() bool {
-	_, held := s.q.e.epoch(identity.TOTP)
+	_, held := s.q.e.Epoch(identity.TOTP)
 	return held
 }
 
@@ -82,12 +83,12 @@ func (s *login) codeProved() bool {
 	if s.Peer.UID != 0 || !s.isDue() {
 		return false
 	}
-	with := s.d.earnings.of(s.q.e.account.UUID, s.Service, s.Process)
+	with := s.d.earnings.of(s.q.e.Account().UUID, s.Service, s.Process)
 	return slices.Contains(identity.Kinds(with), identity.TOTP)
 }
 
 func (s *login) prelim(ctx context.Context) identity.Verdict {
-	if !s.d.reachable(ctx, s.q.e.account.Name) {
+	if !s.d.reachable(ctx, s.q.e.Account().Name) {
 		return s.end(ctx, offlineChange())
 	}
 	if s.OldPass.Len() > 0 {
@@ -105,14 +106,14 @@ func (s *login) prelim(ctx context.Context) identity.Verdict {
 
 // reachable asks the server something harmless unless it is known to be there, so
 // that nobody types three passwords in vain.
-func (d *Daemon) reachable(ctx context.Context, name identity.Name) bool {
-	if d.link.justFailed() {
+func (d *Gate) reachable(ctx context.Context, name identity.Name) bool {
+	if d.Link().JustFailed() {
 		return false
 	}
-	if d.link.now() == online {
+	if d.Link().Now() == resolver.Online {
 		return true
 	}
-	err := d.fetchName(ctx, name)
+	err := d.FetchName(ctx, name)
 	return err == nil || errors.Is(err, provider.ErrNotFound)
 }
 
@@ -151,7 +152,7 @@ func (s *login) newPassword(ctx context.Context, more bool) (identity.Secret, id
 // weak is why the server refuses a new password.
 func weak(err error) string {
 	if w := provider.WeakError(""); errors.As(err, &w) {
-		return printable(w.Error())
+		return identity.Printable(w.Error())
 	}
 	return "The server refuses the new password."
 }
@@ -171,18 +172,18 @@ func (s *login) anotherTry(ctx context.Context, why string, more bool) identity.
 func (s *login) change(ctx context.Context, changer provider.PasswordChanger, fresh identity.Secret, more bool) identity.Verdict {
 	d, e := s.d, s.q.e
 	if s.Peer.UID != 0 {
-		if r := d.reserveAlone(ctx, e.account.UUID, kindLocker, s.Origin()); r.code != identity.Granted {
+		if r := d.reserveAlone(ctx, e.Account().UUID, kindLocker, s.Origin()); r.code != identity.Granted {
 			return s.end(ctx, r)
 		}
 	}
 	// Copies, for the reason that step gives.
 	was, is := identity.NewSecret(bytes.Clone(s.OldPass.Reveal())), identity.NewSecret(bytes.Clone(fresh.Reveal()))
 	code := identity.NewSecret(bytes.Clone(s.code.Reveal()))
-	r, err := bounded(ctx, d.p.ServerTimeout, func(ctx context.Context) (provider.Record, error) {
+	r, err := resolver.WithProviderTimeout(ctx, d.p.ServerTimeout, func(ctx context.Context) (provider.Record, error) {
 		defer was.Wipe()
 		defer is.Wipe()
 		defer code.Wipe()
-		return changer.ChangePassword(ctx, e.account.Name, s.Origin(), was, code, is)
+		return changer.ChangePassword(ctx, e.Account().Name, s.Origin(), was, code, is)
 	})
 	switch {
 	case errors.Is(err, provider.ErrWeak):
@@ -199,22 +200,22 @@ func (s *login) change(ctx context.Context, changer provider.PasswordChanger, fr
 		return s.end(ctx, elsewhere())
 	case errors.Is(err, provider.ErrDenied):
 		return identity.Verdict{Code: identity.PasswordMismatch}
-	case err == nil && (r.Token == nil || !e.isOf(r.Token)):
+	case err == nil && (r.Token == nil || !e.IsOf(r.Token)):
 		err = provider.ErrOffline
 		fallthrough
 	case err != nil:
-		d.note(evFailed, err)
+		d.Note(resolver.Failed, err)
 		return s.end(ctx, unchanged("The server gave no answer; the password may or may not have been changed.",
 			"Try to log in with the new one, then with the old."))
 	}
-	d.note(evAnswered, nil)
-	before, _ := e.epoch(identity.Password)
+	d.Note(resolver.Answered, nil)
+	before, _ := e.Epoch(identity.Password)
 	// The new token's epoch ends the old verifier, in one transaction.
-	_ = d.learn(d.base, news{records: []provider.Record{r}}) // logged there
-	if now := d.index.withUUID(e.account.UUID); now != nil && now.state == identity.Active {
+	_ = d.Apply(d.Life(), resolver.Update{Records: []provider.Record{r}}) // logged there
+	if now := d.Directory().WithUUID(e.Account().UUID); now != nil && now.State() == identity.Active {
 		d.succeeded(ctx, now, s.Origin(), fresh)
-		if after, ok := now.epoch(identity.Password); ok && s.Peer.UID == 0 {
-			d.earnings.renew(e.account.UUID, s.Process, before, after)
+		if after, ok := now.Epoch(identity.Password); ok && s.Peer.UID == 0 {
+			d.earnings.renew(e.Account().UUID, s.Process, before, after)
 		}
 	}
 	return identity.Verdict{Code: identity.Granted, Password: fresh}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/report"
@@ -32,13 +33,13 @@ func (s *login) passwordDue(ctx context.Context) identity.Verdict {
 	}
 	with := s.proved
 	if len(with) == 0 {
-		with = s.d.earnings.of(e.account.UUID, s.Service, s.Process)
+		with = s.d.earnings.of(e.Account().UUID, s.Service, s.Process)
 	}
 	if !slices.Contains(identity.Kinds(with), identity.Password) {
 		return granted
 	}
 	out, told := granted, "Your password must be changed. Run passwd when online."
-	if s.d.reachable(ctx, e.account.Name) {
+	if s.d.reachable(ctx, e.Account().Name) {
 		// Some hosts ask for nothing then and refuse, as greetd does: this line is their reason.
 		out, told = identity.Verdict{Code: identity.NewPasswordNeeded}, "Your password must be changed now."
 	}
@@ -49,18 +50,18 @@ func (s *login) passwordDue(ctx context.Context) identity.Verdict {
 }
 
 func (s *login) isDue() bool {
-	now := s.d.clock.now()
-	return slices.ContainsFunc(s.q.e.factors, func(f identity.Factor) bool { return f.Due(now) })
+	now := s.d.Clock().Now()
+	return slices.ContainsFunc(s.q.e.Factors(), func(f identity.Factor) bool { return f.Due(now) })
 }
 
 // explainPassword says whether, and from when on, a login by password asks for a new one.
-func (d *Daemon) explainPassword(e *entry) *report.PasswordLife {
-	at := slices.IndexFunc(e.factors, func(f identity.Factor) bool { return f.ChangeBy != 0 })
+func (d *Gate) explainPassword(e *directory.Entry) *report.PasswordLife {
+	at := slices.IndexFunc(e.Factors(), func(f identity.Factor) bool { return f.ChangeBy != 0 })
 	if at < 0 {
 		return nil
 	}
-	f := e.factors[at]
-	p := &report.PasswordLife{Due: f.Due(d.clock.now())}
+	f := e.Factors()[at]
+	p := &report.PasswordLife{Due: f.Due(d.Clock().Now())}
 	if f.ChangeBy != identity.ChangeNow {
 		by := time.Unix(f.ChangeBy, 0)
 		p.ChangeBy = &by

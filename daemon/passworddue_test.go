@@ -97,8 +97,8 @@ func TestExplainSaysThatAPasswordIsDue(t *testing.T) {
 		tok.Factors[0].ChangeBy = c.changeBy
 		h.srv.set(t, tok, func(p *person) { p.token = tok })
 		h.wait(sentence, func() bool {
-			e := h.d.index.named("alice")
-			return e != nil && e.factors[0].ChangeBy == c.changeBy
+			e := h.d.Directory().Named("alice")
+			return e != nil && e.Factors()[0].ChangeBy == c.changeBy
 		})
 		p := h.explained().Password
 		if (p != nil) != c.there || p != nil && (p.Due != c.due || (p.ChangeBy != nil) != c.day) {

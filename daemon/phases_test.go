@@ -78,7 +78,7 @@ func TestPhasesAfterTheAccountPhaseConfirmOnly(t *testing.T) {
 		identity.OpSetCredentials: identity.Granted, identity.OpChangePassword + 1: identity.Unavailable,
 	})
 	h.srv.set(t, tok, func(p *person) { p.token.State = identity.Disabled })
-	h.wait("the change", func() bool { return h.d.index.named("alice").state == identity.Disabled })
+	h.wait("the change", func() bool { return h.d.Directory().Named("alice").State() == identity.Disabled })
 	expect("disabled", map[identity.Operation]identity.Code{
 		identity.OpOpenSession: identity.AccountExpired, identity.OpCloseSession: identity.Granted,
 		identity.OpSetCredentials: identity.AccountExpired,
@@ -166,7 +166,7 @@ func TestAVerifierThatCannotBeKeptStopsNoLogin(t *testing.T) {
 
 func TestAVerifierOfAnotherEpochIsNone(t *testing.T) {
 	h := remembered(t, nil)
-	v, err := h.cache.Verifier(context.Background(), h.d.index.named("alice").account.UUID, identity.Password)
+	v, err := h.cache.Verifier(context.Background(), h.d.Directory().Named("alice").Account().UUID, identity.Password)
 	must(t, err)
 	v.Epoch = 0
 	must(t, h.cache.PutVerifier(context.Background(), v))

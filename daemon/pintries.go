@@ -33,12 +33,12 @@ type cardRulingError struct{ ruling }
 func (r cardRulingError) Error() string { return r.detail }
 
 // mayTypePIN is a card's fault where failures have locked PINs from that origin.
-func (d *Daemon) mayTypePIN(ctx context.Context, id uuid.UUID, from identity.Origin) error {
+func (d *Gate) mayTypePIN(ctx context.Context, id uuid.UUID, from identity.Origin) error {
 	list, err := d.brakesFor(ctx, id, kindPIN, from)
 	if err != nil {
 		return &identity.CardError{Retries: -1, Err: cardRulingError{uncounted(err)}}
 	}
-	if now, until := d.clock.now(), longest(list); now.Before(until) {
+	if now, until := d.Clock().Now(), longest(list); now.Before(until) {
 		return &identity.CardError{Retries: -1, Err: cardRulingError{locked(until.Sub(now))}}
 	}
 	return nil
@@ -46,7 +46,7 @@ func (d *Daemon) mayTypePIN(ctx context.Context, id uuid.UUID, from identity.Ori
 
 // countPIN has a card check a PIN. It counts as wrong before the card is asked, so that
 // a crash gives no further try, and is taken back unless the card calls it wrong.
-func countPIN[T any](ctx context.Context, d *Daemon, id uuid.UUID, from identity.Origin, check func() (T, error)) (T, error) {
+func countPIN[T any](ctx context.Context, d *Gate, id uuid.UUID, from identity.Origin, check func() (T, error)) (T, error) {
 	if r := d.reserveAlone(ctx, id, kindPIN, from); r.code != identity.Granted {
 		var none T
 		return none, &identity.CardError{Retries: -1, Err: cardRulingError{r}}

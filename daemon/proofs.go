@@ -161,3 +161,22 @@ func (p *proofs) of(account uuid.UUID, since time.Duration) []placed {
 	slices.SortFunc(list, func(a, b placed) int { return int(b.at - a.at) })
 	return list
 }
+
+// provedHere is what accounts have proved on this machine, for whoever learns that it
+// counts no more.
+type provedHere struct {
+	proofs   *proofs
+	earnings *earnings
+}
+
+// Forget ends what an account proved.
+func (p provedHere) Forget(account uuid.UUID) {
+	p.proofs.forget(account, nil)
+	p.earnings.forget(account)
+}
+
+// ForgetAll ends what anybody proved.
+func (p provedHere) ForgetAll() {
+	p.proofs.clear()
+	p.earnings.clear()
+}

@@ -1,8 +1,12 @@
 package daemon
 
 import (
+	"fmt"
+	"maps"
+	"slices"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
 )
@@ -35,7 +39,7 @@ func (d *Daemon) directory() *report.Directory {
 	if !s.Until.Equal(identity.Forever()) {
 		r.Until = &s.Until
 	}
-	if rev, since := d.following.revisions(); rev.Content != p.content || r.Written == nil {
+	if rev, since := d.Directory().Revisions(); rev.Content != p.content || r.Written == nil {
 		r.StaleSince = &since
 	}
 	return &r
@@ -58,18 +62,43 @@ func (d *Daemon) directoryFindings(r *report.Directory) []report.Finding {
 				Mend: "If it stays so, restart sallyportd and look at its log.",
 			})
 		}
-		if r.Until != nil && !d.clock.now().Before(*r.Until) {
+		if r.Until != nil && !d.Clock().Now().Before(*r.Until) {
 			list = append(list, report.Finding{
 				Check: "directory", Severity: report.Problem, Detail: "Names are no longer answered: the last contact with the server is too long ago.",
 				Mend: "Connect to the network, or raise [directory] keep.",
 			})
 		}
 	}
-	if d.subs.full.Load() {
+	if d.SubIDsFull() {
 		list = append(list, report.Finding{
 			Check: subIDsCheck, Severity: report.Warning, Detail: "Every range of subordinate ids is given out: " + d.p.SubIDs.String() + ".",
 			Mend: "Widen [subids] range.",
 		})
 	}
 	return append(list, d.o.Realms.handOver.findings(d.o.Now())...)
+}
+
+// localGroupFindings names the groups that cannot be given.
+func (d *Daemon) localGroupFindings() []report.Finding {
+	l, err := d.Files().Now()
+	if err != nil {
+		return nil // every lookup says so
+	}
+	var list []report.Finding
+	for _, name := range slices.Sorted(maps.Keys(d.p.LocalGroups)) {
+		gid, ok := l.GidOf(name)
+		switch {
+		case !ok:
+			list = append(list, report.Finding{
+				Check: "groups", Severity: report.Warning, Detail: fmt.Sprintf("The local group %s, which members of a group of the realm are to have, is not in /etc/group.", identity.Printable(name)),
+				Mend: "Add it with groupadd, or take it out of [groups] local.",
+			})
+		case !directory.MayGive(gid):
+			list = append(list, report.Finding{
+				Check: "groups", Severity: report.Problem, Detail: fmt.Sprintf("The local group %s has the id %d, which nobody is given.", identity.Printable(name), gid),
+				Mend: "Take it out of [groups] local.",
+			})
+		}
+	}
+	return list
 }

@@ -83,7 +83,7 @@ func TestAnAccountWhoseNamesHaveNotTheFormOfTheSettingsIsRefused(t *testing.T) {
 		h := newHouse(t, qualified)
 		h.srv.set(t, tok, nil)
 		h.online()
-		if why := h.d.refused.named(tok.Account.Name); !strings.Contains(why, "another form") {
+		if why := h.d.RefusedWhy(tok.Account.Name); !strings.Contains(why, "another form") {
 			t.Errorf("%s: %q", name, why)
 		}
 		if _, err := h.d.AccountByUID(bg, 1900000100); !errors.Is(err, identity.ErrNotFound) {
@@ -115,7 +115,7 @@ func TestNamesOfOtherSettingsAreFetchedAnew(t *testing.T) {
 	if a, err := h.d.AccountByName(bg, "alice"); err != nil || a.Name != "alice@"+realm {
 		t.Errorf("%+v, %v", a, err)
 	}
-	if why := h.d.refused.named("alice"); why != "" {
+	if why := h.d.RefusedWhy("alice"); why != "" {
 		t.Errorf("it is still refused: %s", why)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
@@ -15,7 +16,7 @@ func TestOfflineNobodyIsAskedForAPasswordThatCannotBeChanged(t *testing.T) {
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.online()
 	h.srv.be(down)
-	h.wait("offline", func() bool { return h.d.link.now() == offline })
+	h.wait("offline", func() bool { return h.d.Link().Now() == resolver.Offline })
 	ask := func() (identity.Verdict, *typist) {
 		conv := typing("secret")
 		return h.d.Decide(context.Background(), identity.Login{
@@ -26,7 +27,7 @@ func TestOfflineNobodyIsAskedForAPasswordThatCannotBeChanged(t *testing.T) {
 		t.Errorf("code %d, prompts %q, told %q", v.Code, conv.prompts, conv.told)
 	}
 	h.srv.be(up)
-	h.wait("some time to pass", func() bool { return !h.d.link.justFailed() })
+	h.wait("some time to pass", func() bool { return !h.d.Link().JustFailed() })
 	if v, conv := ask(); v.Code != identity.Granted || len(conv.prompts) != 1 {
 		t.Errorf("with the server back: code %d, told %q", v.Code, conv.told)
 	}

@@ -8,10 +8,10 @@ import (
 	"slices"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
-
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
+	"golang.org/x/sync/errgroup"
 )
 
 // Realms are the realms that one machine asks, in their stated order, each with a
@@ -33,7 +33,7 @@ import (
 // remembered. Numbers cannot clash: each realm has ranges of its own (package
 // config), and subordinate ids are given out by one after the other.
 type Realms struct {
-	giving   sync.Mutex // subordinate ids, one after the other
+	peers    *resolver.Peers
 	handOver *handOver
 
 	mu  sync.RWMutex
@@ -43,15 +43,16 @@ type Realms struct {
 }
 
 // NewRealms makes an empty family; [New] adds to it what has it in its Options.
-func NewRealms() *Realms { return &Realms{changed: make(chan struct{}, 1), handOver: newHandOver()} }
+func NewRealms() *Realms {
+	h := newHandOver()
+	return &Realms{changed: make(chan struct{}, 1), handOver: h, peers: &resolver.Peers{Given: h.wake}}
+}
 
-// add puts a Daemon behind those that are there, and returns them.
-func (r *Realms) add(d *Daemon) (ahead []*Daemon) {
+// add puts a Daemon behind those that are there.
+func (r *Realms) add(d *Daemon) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	ahead = slices.Clone(r.all)
 	r.all = append(r.all, d)
-	return ahead
 }
 
 func (r *Realms) list() []*Daemon {
@@ -60,9 +61,13 @@ func (r *Realms) list() []*Daemon {
 	return r.all
 }
 
-// holdsSubID tells whether the id lies in a range that any of them has given out.
-func (r *Realms) holdsSubID(id uint32) bool {
-	return slices.ContainsFunc(r.list(), func(d *Daemon) bool { return d.subs.hold(id) })
+// accounts are what each of them knows.
+func (r *Realms) accounts() []accounts {
+	var all []accounts
+	for _, d := range r.list() {
+		all = append(all, d.Resolver)
+	}
+	return all
 }
 
 // Run runs them all until ctx ends.
@@ -121,57 +126,45 @@ func whoever[T any](r *Realms, remembers func(*Daemon) bool, ask func(*Daemon) (
 	return none.v, none.err
 }
 
-func (d *Daemon) remembersName(typed string) bool {
-	name, err := d.canonical(typed)
-	return err == nil && d.index.named(name) != nil
-}
-
-func (d *Daemon) remembersGroup(typed string) bool {
-	name, err := d.canonicalGroup(typed)
-	return err == nil && d.index.hasGroup(name)
-}
-
-func (d *Daemon) remembersUID(uid uint32) bool { return d.index.withUID(uid) != nil }
-
 // AccountByName is [Daemon.AccountByName].
 func (r *Realms) AccountByName(ctx context.Context, name string) (identity.Account, error) {
-	return whoever(r, func(d *Daemon) bool { return d.remembersName(name) },
+	return whoever(r, func(d *Daemon) bool { return d.RemembersName(name) },
 		func(d *Daemon) (identity.Account, error) { return d.AccountByName(ctx, name) })
 }
 
 // AccountByUID is [Daemon.AccountByUID].
 func (r *Realms) AccountByUID(ctx context.Context, uid uint32) (identity.Account, error) {
-	return whoever(r, func(d *Daemon) bool { return d.remembersUID(uid) },
+	return whoever(r, func(d *Daemon) bool { return d.RemembersUID(uid) },
 		func(d *Daemon) (identity.Account, error) { return d.AccountByUID(ctx, uid) })
 }
 
 // GroupsOf is [Daemon.GroupsOf].
 func (r *Realms) GroupsOf(ctx context.Context, name string) (identity.GroupIDs, error) {
-	return whoever(r, func(d *Daemon) bool { return d.remembersName(name) },
+	return whoever(r, func(d *Daemon) bool { return d.RemembersName(name) },
 		func(d *Daemon) (identity.GroupIDs, error) { return d.GroupsOf(ctx, name) })
 }
 
 // KeysFor is [Daemon.KeysFor].
 func (r *Realms) KeysFor(ctx context.Context, peer identity.Peer, name string) ([]identity.SSHKey, error) {
-	return whoever(r, func(d *Daemon) bool { return d.remembersName(name) },
+	return whoever(r, func(d *Daemon) bool { return d.RemembersName(name) },
 		func(d *Daemon) ([]identity.SSHKey, error) { return d.KeysFor(ctx, peer, name) })
 }
 
 // SubIDsOf is [Daemon.SubIDsOf].
 func (r *Realms) SubIDsOf(ctx context.Context, peer identity.Peer, name string) (identity.IDRange, error) {
-	return whoever(r, func(d *Daemon) bool { return d.remembersName(name) },
+	return whoever(r, func(d *Daemon) bool { return d.RemembersName(name) },
 		func(d *Daemon) (identity.IDRange, error) { return d.SubIDsOf(ctx, peer, name) })
 }
 
 // GroupByName is [Daemon.GroupByName].
 func (r *Realms) GroupByName(ctx context.Context, name string) (identity.GroupEntry, error) {
-	return whoever(r, func(d *Daemon) bool { return d.remembersGroup(name) },
+	return whoever(r, func(d *Daemon) bool { return d.RemembersGroup(name) },
 		func(d *Daemon) (identity.GroupEntry, error) { return d.GroupByName(ctx, name) })
 }
 
 // GroupByGID is [Daemon.GroupByGID].
 func (r *Realms) GroupByGID(ctx context.Context, gid uint32) (identity.GroupEntry, error) {
-	return whoever(r, func(d *Daemon) bool { return d.index.hasGID(gid) },
+	return whoever(r, func(d *Daemon) bool { return d.Directory().HasGID(gid) },
 		func(d *Daemon) (identity.GroupEntry, error) { return d.GroupByGID(ctx, gid) })
 }
 
@@ -202,7 +195,7 @@ func (r *Realms) Decide(ctx context.Context, l identity.Login, conv identity.Con
 		d = r.whose(ctx, l.User)
 	}
 	if l.Operation == identity.OpAuthenticate {
-		d.askAhead(l.User) // for the next time
+		d.AskHigherPriority(l.User) // for the next time
 	}
 	return d.Decide(ctx, l, conv)
 }
@@ -210,7 +203,7 @@ func (r *Realms) Decide(ctx context.Context, l identity.Login, conv identity.Con
 // whose is the realm that has the account. Where none has, it is the first that could
 // not tell, and where all said no, the first.
 func (r *Realms) whose(ctx context.Context, name string) *Daemon {
-	d, err := whoever(r, func(d *Daemon) bool { return d.remembersName(name) }, func(d *Daemon) (*Daemon, error) {
+	d, err := whoever(r, func(d *Daemon) bool { return d.RemembersName(name) }, func(d *Daemon) (*Daemon, error) {
 		_, err := d.AccountByName(ctx, name)
 		return d, err
 	})
@@ -250,9 +243,9 @@ func (r *Realms) concerned(ctx context.Context, peer identity.Peer, verb string,
 	all := r.list()
 	at := slices.IndexFunc(all, func(d *Daemon) bool {
 		if named.Name != "" {
-			return d.remembersName(named.Name)
+			return d.RemembersName(named.Name)
 		}
-		return d.remembersUID(peer.UID)
+		return d.RemembersUID(peer.UID)
 	})
 	if at >= 0 {
 		return all[at]

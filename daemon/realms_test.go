@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
 )
@@ -51,7 +51,7 @@ func newTwoRealms(t *testing.T, tweak ...func(*house)) *twoRealms {
 		if h.only {
 			continue // it is online when it has answered
 		}
-		h.wait("online", func() bool { return h.d.link.now() == online })
+		h.wait("online", func() bool { return h.d.Link().Now() == resolver.Online })
 	}
 	return w
 }
@@ -117,7 +117,7 @@ func TestANameThatTwoRealmsHaveIsTheFirstsAndStatusSaysSo(t *testing.T) {
 			w.first.srv.remove(id)
 		}
 	}
-	w.first.wait("the first bob gone", func() bool { return w.first.d.index.named("bob") == nil })
+	w.first.wait("the first bob gone", func() bool { return w.first.d.Directory().Named("bob") == nil })
 	if a, err := w.AccountByName(bg, "bob"); err != nil || a.UID != 1900100101 {
 		t.Errorf("%+v, %v", a, err)
 	}
@@ -203,7 +203,7 @@ func TestSubordinateIDsOfTwoRealmsNeverOverlap(t *testing.T) {
 		}
 		given = append(given, r)
 	}
-	if !w.holdsSubID(given[0].Min) || !w.second.d.o.Realms.holdsSubID(given[0].Min) {
+	if !w.peers.HoldsSubID(given[0].Min) || !w.second.d.o.Realms.peers.HoldsSubID(given[0].Min) {
 		t.Error("what one has given out another does not know")
 	}
 }
@@ -231,7 +231,7 @@ func TestWhoeverFollowsIsToldOfEveryChangeOfEveryRealm(t *testing.T) {
 			ctx, stop := context.WithCancel(bg)
 			ended := alongside(func() { _ = all.Run(ctx) })
 			defer func() { stop(); <-ended }()
-			h.wait("online", func() bool { return h.d.link.now() == online })
+			h.wait("online", func() bool { return h.d.Link().Now() == resolver.Online })
 			for i := range 20 {
 				before := all.Revisions().Content
 				h.srv.set(t, token(fmt.Sprintf("p%d", i), uint32(1900000200+i)), nil)
@@ -265,7 +265,7 @@ func TestAFileIsNotOutOfDateForAStandingThatChanged(t *testing.T) {
 	}
 	at := w.first.clk.now()
 	of := w.Revisions()
-	w.second.d.following.stand(func() identity.DirectoryStanding { return identity.DirectoryStanding{} })
+	w.second.d.Directory().Stand(func() identity.DirectoryStanding { return identity.DirectoryStanding{} })
 	if w.Revisions().Standing == of.Standing {
 		t.Fatal("the standing did not change")
 	}
@@ -287,12 +287,12 @@ func TestNobodyIsUnknownWhileOneRealmCannotTell(t *testing.T) {
 	}
 	for _, h := range []*house{w.first, w.second} {
 		h.srv.be(down)
-		w.first.clk.pass(absentFor) // what both said before is no longer remembered
-		w.second.clk.pass(absentFor)
+		w.first.clk.pass(noFor) // what both said before is no longer remembered
+		w.second.clk.pass(noFor)
 		if _, err := w.AccountByName(bg, "dora"); !errors.Is(err, identity.ErrUnavailable) {
 			t.Errorf("one of them is away: %v", err)
 		}
 		h.srv.be(up)
-		h.wait("the end of its pause", func() bool { return !h.d.link.justFailed() })
+		h.wait("the end of its pause", func() bool { return !h.d.Link().JustFailed() })
 	}
 }

@@ -55,7 +55,7 @@ func TestAWiderRangeLetsTheRefusedInAtTheNextStart(t *testing.T) {
 	h.policy.IDs = append(h.policy.IDs, identity.IDRange{Min: 70000, Max: 80000})
 	h.srv.be(down)
 	h.start()
-	if h.known("carol") != nil || h.d.kept.Load().Complete {
+	if h.known("carol") != nil || h.d.Contact().Complete {
 		t.Error("what was refused is taken without the server's word, or nothing is asked for")
 	}
 	h.srv.be(up)
@@ -67,7 +67,7 @@ func TestAWiderRangeLetsTheRefusedInAtTheNextStart(t *testing.T) {
 	}
 	h.stop()
 	h.start()
-	if !h.d.kept.Load().Complete || h.known("carol") == nil {
+	if !h.d.Contact().Complete || h.known("carol") == nil {
 		t.Error("the next start asks for everything again")
 	}
 }
@@ -130,7 +130,7 @@ func TestWhatIsDisownedStaysSoWhenTheListIsDue(t *testing.T) {
 	for sentence, due := range map[string]func(h *house){
 		"a wider range":             func(h *house) { h.policy.IDs = append(h.policy.IDs, identity.IDRange{Min: 70000, Max: 80000}) },
 		"a token that is damaged":   func(h *house) { h.stores(`UPDATE tokens SET signed = x'00' WHERE name = 'bob'`) },
-		"somebody who is forgotten": func(h *house) { h.start(); must(h.t, h.d.cacheForget(bg, h.known("bob"))); h.stop() },
+		"somebody who is forgotten": func(h *house) { h.start(); must(h.t, h.d.ForgetAccount(bg, h.known("bob"))); h.stop() },
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			h := outside(t)
@@ -148,7 +148,7 @@ func TestWhatIsDisownedStaysSoWhenTheListIsDue(t *testing.T) {
 				t.Error("what the server has lost lets her in")
 			}
 			h.srv.be(up)
-			h.wait("the list", func() bool { return h.d.kept.Load().Complete })
+			h.wait("the list", func() bool { return h.d.Contact().Complete })
 			h.expect(identity.Granted, "alice", "secret")
 		})
 	}

@@ -83,7 +83,7 @@ func (s *login) ownsPassword(ctx context.Context) bool {
 	if s.q.e == nil {
 		return false
 	}
-	id := s.q.e.account.UUID
+	id := s.q.e.Account().UUID
 	unlock, err := d.tries.lock(ctx, id)
 	if err != nil {
 		return false

@@ -46,7 +46,7 @@ func TestANameCannotBeTriedOutFromAnotherHost(t *testing.T) {
 		"no password that is known here":   {away: true, then: func(h *house) { must(h.t, h.cache.Clear(bg)) }},
 		"a code that cannot be checked":    {make: withTOTP, away: true, reason: "one-time code"},
 		"away for too long":                {away: true, then: func(h *house) { h.clk.pass(1000 * 24 * time.Hour) }, reason: "Offline"},
-		"disabled while it was not looked": {away: true, then: func(h *house) { h.d.index.block(h.alice(), 99, "x") }, reason: "refuses"},
+		"disabled while it was not looked": {away: true, then: func(h *house) { h.renumbered() }, reason: "refuses"},
 	} {
 		t.Run(state, func(t *testing.T) {
 			h := newHouse(t)
@@ -106,7 +106,7 @@ func TestTheServersReasonIsToldOnlyWithAProof(t *testing.T) {
 func TestTheDelayIsWhatIsLeftOfIt(t *testing.T) {
 	h := newHouse(t)
 	now := h.clk.now()
-	s := &login{d: h.d, answered: now}
+	s := &login{d: h.d.Gate, answered: now}
 	h.clk.pass(700 * time.Millisecond)
 	if got := s.delay(identity.Denied); got != 1_300_000 {
 		t.Errorf("%d µs", got)
@@ -115,9 +115,19 @@ func TestTheDelayIsWhatIsLeftOfIt(t *testing.T) {
 	if got := s.delay(identity.Denied); got != 0 {
 		t.Errorf("%d µs after an hour", got)
 	}
-	s = &login{d: h.d, Login: bySSH("192.0.2.1")}
+	s = &login{d: h.d.Gate, Login: bySSH("192.0.2.1")}
 	h.d.p.FailDelay = time.Second
 	if got := s.delay(identity.UnknownUser); got != 2_000_000 {
 		t.Errorf("%d µs for an unknown name at another host", got)
+	}
+}
+
+// renumbered has the server say, in memory alone, that alice has another uid.
+func (h *house) renumbered() {
+	h.t.Helper()
+	tok := token("alice", 1900000100)
+	tok.Revision, tok.Account.UID = 99, 1900000999
+	if did := h.d.Directory().Apply(&tok, h.clk.now(), nil); !did.Blocked {
+		h.t.Fatalf("%+v", did)
 	}
 }

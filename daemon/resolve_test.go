@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 )
@@ -149,7 +149,7 @@ func TestAnUnknownNameDoesNotStick(t *testing.T) {
 				t.Fatal(err)
 			}
 			h.srv.set(t, token("alice", 1900000100), nil)
-			h.clk.pass(absentFor)
+			h.clk.pass(noFor)
 			h.wait("alice", func() bool { _, err := h.d.AccountByName(bg, "alice"); return err == nil })
 			if _, err := h.d.GroupByName(bg, "alice"); err != nil {
 				t.Fatal(err)
@@ -232,12 +232,9 @@ func TestTheSameQuestionIsAskedOnceAtATimeAndDelaysNobodyElse(t *testing.T) {
 func TestAServerThatAnswersWithAnotherAccountIsNotBelieved(t *testing.T) {
 	h := newHouse(t, func(h *house) { h.only = true })
 	h.srv.set(t, token("bob", 1900000101), nil)
-	err := h.d.fetch(bg, "x", func(ctx context.Context) (answer, error) {
-		r, err := h.srv.Fetch(ctx, "bob")
-		return answer{Record: r}, err
-	},
-		func(t *identity.IDToken) bool { return t.Account.Name == "alice" }, func() *entry { return nil })
-	if !errors.Is(err, provider.ErrOffline) || h.d.index.named("bob") != nil {
+	h.srv.instead.Store(identity.Name("bob"))
+	err := h.d.FetchName(bg, "alice")
+	if !errors.Is(err, provider.ErrOffline) || h.d.Directory().Named("bob") != nil {
 		t.Fatalf("%v", err)
 	}
 }
@@ -250,9 +247,12 @@ func TestAccountsAreRefreshedWhereNothingIsPushed(t *testing.T) {
 	h.run()
 	h.clk.pass(time.Hour)
 	h.srv.set(t, tok, func(p *person) { p.token.State = identity.Disabled })
-	h.wait("the refresh", func() bool { h.clk.pass(time.Second); return h.d.index.named("alice").state == identity.Disabled })
+	h.wait("the refresh", func() bool {
+		h.clk.pass(time.Second)
+		return h.d.Directory().Named("alice").State() == identity.Disabled
+	})
 	h.srv.remove(tok.Account.UUID)
-	h.wait("the end", func() bool { h.clk.pass(time.Second); return h.d.index.named("alice") == nil })
+	h.wait("the end", func() bool { h.clk.pass(time.Second); return h.d.Directory().Named("alice") == nil })
 }
 
 func TestTheAccountPhaseAsksTheServerWhenNothingIsPushed(t *testing.T) {
@@ -276,16 +276,16 @@ func BenchmarkTenThousandAccounts(b *testing.B) {
 			UUID: uuid.New(), Name: identity.Name(fmt.Sprintf("group%d", i)), GID: 1910000000 + i,
 		})
 	}
-	var n news
+	var n resolver.Update
 	for i := range uint32(10000) {
 		tok := token(fmt.Sprintf("person%d", i), 1900000100+i)
 		for g := range uint32(10) {
 			tok.Groups = append(tok.Groups, groups[(i+g*7)%100])
 		}
-		n.records = append(n.records, provider.Record{Token: &tok, Signed: make([]byte, 1500)})
-		if len(n.records) == batchSize || i == 9999 {
-			must(b, h.d.learn(bg, n))
-			n.records = nil
+		n.Records = append(n.Records, provider.Record{Token: &tok, Signed: make([]byte, 1500)})
+		if len(n.Records) == 256 || i == 9999 {
+			must(b, h.d.Apply(bg, n))
+			n.Records = nil
 		}
 	}
 	for b.Loop() {

@@ -11,14 +11,13 @@ import (
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/identity/opaque"
-	"github.com/sallyport-auth/sallyport/report"
 	"github.com/sallyport-auth/sallyport/seal"
 )
 
 // hash is what the machine seals of a password: the Argon2id hash and what it is
 // for. At most two are computed at a time: each takes its share of memory and of a
 // processor. The caller clears it.
-func (d *Daemon) hash(ctx context.Context, v cache.Verifier, password identity.Secret) ([]byte, error) {
+func (d *Gate) hash(ctx context.Context, v cache.Verifier, password identity.Secret) ([]byte, error) {
 	if password.Len() == 0 || len(v.Salt) < saltLen || v.Time == 0 || v.Threads == 0 || v.Memory > maxMemory {
 		return nil, errors.New("verifier: it is not one")
 	}
@@ -37,7 +36,7 @@ func (d *Daemon) hash(ctx context.Context, v cache.Verifier, password identity.S
 }
 
 // verifier computes the seal over the hash of a password, in the form that is hashed.
-func (d *Daemon) verifier(ctx context.Context, v cache.Verifier, password identity.Secret) ([]byte, error) {
+func (d *Gate) verifier(ctx context.Context, v cache.Verifier, password identity.Secret) ([]byte, error) {
 	forms := opaque.Forms(password)
 	defer opaque.Wipe(forms)
 	if len(forms) == 0 {
@@ -62,7 +61,7 @@ func (d *Daemon) verifier(ctx context.Context, v cache.Verifier, password identi
 // forms (see opaque.Forms). One that the key of before has sealed counts, and so does one
 // that was made of the password as it was typed; both are made anew: what a removed file
 // left on the disk is then of no use for it. If that fails, the next login does it.
-func (d *Daemon) checkVerifier(ctx context.Context, v cache.Verifier, password identity.Secret) (bool, error) {
+func (d *Gate) checkVerifier(ctx context.Context, v cache.Verifier, password identity.Secret) (bool, error) {
 	forms := opaque.Forms(password)
 	defer opaque.Wipe(forms)
 	for i, form := range forms {
@@ -81,7 +80,7 @@ func (d *Daemon) checkVerifier(ctx context.Context, v cache.Verifier, password i
 	return false, nil
 }
 
-func (d *Daemon) matches(ctx context.Context, v cache.Verifier, form identity.Secret) (seal.Match, error) {
+func (d *Gate) matches(ctx context.Context, v cache.Verifier, form identity.Secret) (seal.Match, error) {
 	data, err := d.hash(ctx, v, form)
 	if err != nil {
 		return seal.NoMatch, err
@@ -95,34 +94,16 @@ func (d *Daemon) matches(ctx context.Context, v cache.Verifier, form identity.Se
 }
 
 // makeAnew replaces a verifier by one of today's key and of the form that is hashed.
-func (d *Daemon) makeAnew(ctx context.Context, v cache.Verifier, password identity.Secret) {
+func (d *Gate) makeAnew(ctx context.Context, v cache.Verifier, password identity.Secret) {
 	var err error
-	v.Made = d.clock.now()
+	v.Made = d.Clock().Now()
 	if v.Key, err = seal.KeyID(ctx, d.o.Sealer); err == nil {
 		v.MAC, err = d.verifier(ctx, v, password)
 	}
 	if err == nil {
-		err = d.keepVerifier(ctx, v)
+		err = d.KeepVerifier(ctx, v)
 	}
 	if err != nil {
 		d.log.WarnContext(ctx, "offline verifier is not made anew", "error", err)
 	}
-}
-
-// sealFindings are troubles of the seal.
-func (d *Daemon) sealFindings() []report.Finding {
-	if t, can := d.o.Sealer.(interface{ Trouble() error }); can {
-		if err := t.Trouble(); err != nil {
-			return []report.Finding{{
-				Check: "seal", Severity: report.Problem, Detail: "Secrets of this machine cannot be used, so nobody can log in offline: " + err.Error(),
-				Mend: "Do what it says; logins with the server go on meanwhile.",
-			}}
-		}
-	}
-	if d.o.SealMend != "" {
-		return []report.Finding{{
-			Check: "seal", Severity: report.Note, Detail: "Secrets are sealed by a " + d.o.Sealer.Kind() + ", " + d.o.SealDetail + ".", Mend: d.o.SealMend,
-		}}
-	}
-	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
 	"github.com/sallyport-auth/sallyport/seal"
@@ -30,7 +31,7 @@ func sealedBy(t *testing.T, kind string, tpm *swtpm.TPM) func(*house) {
 
 func (h *house) verifierOfAlice() cache.Verifier {
 	h.t.Helper()
-	v, err := h.cache.Verifier(context.Background(), h.d.index.named("alice").account.UUID, identity.Password)
+	v, err := h.cache.Verifier(context.Background(), h.d.Directory().Named("alice").Account().UUID, identity.Password)
 	must(h.t, err)
 	return v
 }
@@ -122,7 +123,7 @@ func TestATPMThatIsGoneKeepsNobodyFromTheServer(t *testing.T) {
 	h.srv.set(t, token("bob", 1900000101), nil)
 	tpm.Off()
 	h.srv.be(up)
-	h.wait("online", func() bool { return h.d.link.now() == online })
+	h.wait("online", func() bool { return h.d.Link().Now() == resolver.Online })
 	h.expect(identity.Granted, "bob", "secret")
 	h.wait("the end of the making", func() bool { return len(h.d.making) == 0 })
 	tpm.On()

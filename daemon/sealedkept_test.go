@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 )
@@ -56,12 +57,14 @@ func TestAVerifierIsKeptOnlyOfWhoMayStillLogIn(t *testing.T) {
 		epoch  uint64
 		kept   bool
 	}{
-		"it may":                {func(*house, *identity.IDToken) {}, 1, true},
-		"of another password":   {func(*house, *identity.IDToken) {}, 2, false},
-		"disabled meanwhile":    {func(_ *house, t *identity.IDToken) { t.State = identity.Disabled }, 1, false},
-		"refused meanwhile":     {func(_ *house, t *identity.IDToken) { t.Account.UID++ }, 1, false},
-		"no password any more":  {func(_ *house, t *identity.IDToken) { t.Factors = t.Factors[1:] }, 1, false},
-		"gone from here by now": {func(h *house, t *identity.IDToken) { must(h.t, h.d.learn(bg, news{gone: []uuid.UUID{t.Account.UUID}})) }, 1, false},
+		"it may":               {func(*house, *identity.IDToken) {}, 1, true},
+		"of another password":  {func(*house, *identity.IDToken) {}, 2, false},
+		"disabled meanwhile":   {func(_ *house, t *identity.IDToken) { t.State = identity.Disabled }, 1, false},
+		"refused meanwhile":    {func(_ *house, t *identity.IDToken) { t.Account.UID++ }, 1, false},
+		"no password any more": {func(_ *house, t *identity.IDToken) { t.Factors = t.Factors[1:] }, 1, false},
+		"gone from here by now": {func(h *house, t *identity.IDToken) {
+			must(h.t, h.d.Apply(bg, resolver.Update{Gone: []uuid.UUID{t.Account.UUID}}))
+		}, 1, false},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			h := newHouse(t)
@@ -69,10 +72,10 @@ func TestAVerifierIsKeptOnlyOfWhoMayStillLogIn(t *testing.T) {
 			h.give(tok)
 			id := tok.Account.UUID
 			c.change(h, &tok)
-			if tok.Revision++; h.d.index.withUUID(id) != nil {
+			if tok.Revision++; h.d.Directory().WithUUID(id) != nil {
 				h.give(tok)
 			}
-			err := h.d.keepVerifier(bg, cache.Verifier{UUID: id, Kind: identity.Password, Epoch: c.epoch, Salt: make([]byte, saltLen), Memory: 64, Time: 1, Threads: 1, MAC: make([]byte, 32), Key: make([]byte, 8)})
+			err := h.d.KeepVerifier(bg, cache.Verifier{UUID: id, Kind: identity.Password, Epoch: c.epoch, Salt: make([]byte, saltLen), Memory: 64, Time: 1, Threads: 1, MAC: make([]byte, 32), Key: make([]byte, 8)})
 			if (err == nil) != c.kept {
 				t.Errorf("%v", err)
 			}

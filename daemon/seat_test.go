@@ -4,7 +4,9 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
 )
@@ -67,7 +69,7 @@ func TestACardIsForItsOwnerAtTheReaderAlone(t *testing.T) {
 		"where logind cannot be read":              {identity.Login{RemoteUser: "alice", Caller: from(aliceUID, 0), LogindSession: "3"}, seats{err: errors.New("no")}, false},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			s := &login{Login: c.login, d: &Daemon{log: quiet()}, q: question{e: &entry{account: identity.Account{Name: "alice", UID: aliceUID}}}}
+			s := &login{Login: c.login, d: &Gate{o: &Options{}, p: &Policy{}, log: quiet()}, q: question{e: directory.NewEntry(&identity.IDToken{Account: identity.Account{Name: "alice", UID: aliceUID}}, time.Time{})}}
 			s.d.o.Seats = c.seats
 			if got := s.atReader(); got != c.want {
 				t.Errorf("at the reader: %t", got)
@@ -93,7 +95,7 @@ func TestACardIsEnrolledAtTheReaderAlone(t *testing.T) {
 func TestACardOfAnotherAccountIsNotEnrolled(t *testing.T) {
 	h, m := makes(t)
 	h.srv.set(t, token("bob", 1900000101), carded(m.fresh))
-	h.wait("bob has it", func() bool { _, has := h.d.index.named("bob").epoch(identity.PIV); return has })
+	h.wait("bob has it", func() bool { _, has := h.d.Directory().Named("bob").Epoch(identity.PIV); return has })
 	made, err := h.ready(aliceUID, h.begins())
 	if err != nil || made.Card != nil || made.Fault != "another's card" {
 		t.Errorf("%+v, %v", made, err)

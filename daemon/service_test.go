@@ -35,8 +35,8 @@ func TestEachDemandOfAServiceIsJudgedByItself(t *testing.T) {
 		t.Run(sentence, func(t *testing.T) {
 			h := newHouse(t, func(h *house) { h.policy.Services = map[string]Service{"sudo": c.service} })
 			h.give(aliceHeld(true))
-			q := question{typed: "alice", service: "sudo", e: h.d.index.withUID(1900000100), methods: c.proved}
-			if r := checkService(h.d, bg, &q); r.code != c.want {
+			q := question{typed: "alice", service: "sudo", e: h.d.Directory().WithUID(1900000100), methods: c.proved}
+			if r := checkService(h.d.Gate, bg, &q); r.code != c.want {
 				t.Errorf("%s: %s", r.code, r.detail)
 			}
 		})
@@ -46,9 +46,9 @@ func TestEachDemandOfAServiceIsJudgedByItself(t *testing.T) {
 func TestWhatEndsAProofEndsItByItself(t *testing.T) {
 	h := newHouse(t)
 	h.give(aliceHeld(true))
-	e := h.d.index.withUID(1900000100)
+	e := h.d.Directory().WithUID(1900000100)
 	password, code := identity.Factor{Kind: identity.Password, Epoch: 1}, identity.Factor{Kind: identity.TOTP, Epoch: 1}
-	boot, wall := h.d.clock.boottime(), h.d.clock.now().Unix()
+	boot, wall := h.d.Clock().Boottime(), h.d.Clock().Now().Unix()
 	short := Service{StepUp: true, MaxAge: time.Minute}
 	for sentence, c := range map[string]struct {
 		service Service
@@ -107,8 +107,8 @@ func TestOnlyWhoIsSignedInHereStepsUp(t *testing.T) {
 		"a program of her own":      {"sudo", 1900000100, desk(), false},
 		"nobody knows where":        {"sudo", 0, identity.LoginSession{}, false},
 	} {
-		s := &login{d: h.d, Login: identity.Login{Service: c.service, Session: c.session, Peer: identity.Peer{UID: c.peer}}}
-		s.q.e = h.d.index.withUID(1900000100)
+		s := &login{d: h.d.Gate, Login: identity.Login{Service: c.service, Session: c.session, Peer: identity.Peer{UID: c.peer}}}
+		s.q.e = h.d.Directory().WithUID(1900000100)
 		if got := s.steppingUp(); got != c.want {
 			t.Errorf("%s: %t", sentence, got)
 		}
@@ -136,11 +136,11 @@ func TestARememberedProofIsWhatTheSessionEarnsBy(t *testing.T) {
 	if c, _ := h.sudo(identity.OpAuthenticate, ofAlice(), "secret"); c != identity.Granted {
 		t.Fatal(c)
 	}
-	l := &login{d: h.d, Login: identity.Login{Service: "sudo", User: "alice", RemoteUser: "alice", Session: desk()}, q: question{typed: "alice", service: "sudo"}}
+	l := &login{d: h.d.Gate, Login: identity.Login{Service: "sudo", User: "alice", RemoteUser: "alice", Session: desk()}, q: question{typed: "alice", service: "sudo"}}
 	if r := l.door(bg); r.code != identity.Granted {
 		t.Fatal(r)
 	}
-	yes := check{name: "yes", rule: func(*Daemon, context.Context, *question) ruling { return fine("") }}
+	yes := check{name: "yes", rule: func(*Gate, context.Context, *question) ruling { return fine("") }}
 	if !l.again(bg, yes) || len(l.proved) != 1 || len(l.q.methods) != 1 {
 		t.Errorf("proved %v, by %v", l.proved, l.q.methods)
 	}
@@ -187,6 +187,6 @@ func TestWhoIsRefusedHereLosesWhatWasProved(t *testing.T) {
 	}
 	h.srv.set(t, token("alice", 1900000100, stuff), func(p *person) { p.token.Account.UID++ })
 	id := token("alice", 1).Account.UUID
-	h.wait("the change", func() bool { e := h.d.index.withUUID(id); return e != nil && e.blocked != "" })
+	h.wait("the change", func() bool { e := h.d.Directory().WithUUID(id); return e != nil && e.Blocked() != "" })
 	h.wait("its end", func() bool { return len(h.d.proofs.of(id, 0)) == 0 })
 }

@@ -15,7 +15,7 @@ func TestASilentHostShowsReasonsAlone(t *testing.T) {
 	for message, always := range map[string]bool{identity.Refused: false, "This account has expired.": true} {
 		for _, silent := range []bool{false, true} {
 			conv := typing()
-			s := &login{Login: identity.Login{Silent: silent}, d: h.d, conv: conv, q: question{e: h.d.index.named("alice")}}
+			s := &login{Login: identity.Login{Silent: silent}, d: h.d.Gate, conv: conv, q: question{e: h.d.Directory().Named("alice")}}
 			if v := s.refusedBy(bg, provider.Reply{Outcome: provider.Deny, Message: message}, identity.Password); v.Code != identity.Denied {
 				t.Fatal(v.Code)
 			}

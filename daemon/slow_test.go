@@ -14,7 +14,7 @@ func TestARevocationWhileTheVerifierIsMadeIsNotGranted(t *testing.T) {
 	h.online()
 	h.d.o.Sealer = meanwhile{h.sealer, func() {
 		h.srv.set(t, tok, func(p *person) { p.token.State = identity.Disabled })
-		h.wait("the revocation", func() bool { return h.d.index.withUUID(tok.Account.UUID).state == identity.Disabled })
+		h.wait("the revocation", func() bool { return h.d.Directory().WithUUID(tok.Account.UUID).State() == identity.Disabled })
 	}}
 	h.expect(identity.AccountExpired, "alice", "secret")
 	h.wait("the end of the making", func() bool { return len(h.d.making) == 0 })
@@ -31,7 +31,7 @@ func TestAPasswordChangedWhileItsVerifierIsMadeIsNotGranted(t *testing.T) {
 	h.d.o.Sealer = meanwhile{h.sealer, func() {
 		h.srv.set(t, tok, func(p *person) { p.token.Factors[0].Epoch++ })
 		h.wait("the change", func() bool {
-			epoch, _ := h.d.index.withUUID(tok.Account.UUID).epoch(identity.Password)
+			epoch, _ := h.d.Directory().WithUUID(tok.Account.UUID).Epoch(identity.Password)
 			return epoch == 2
 		})
 	}}

@@ -5,25 +5,25 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/directory"
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/report"
 	"github.com/sallyport-auth/sallyport/trouble"
 )
 
 func (d *Daemon) status(ctx context.Context) report.Status {
-	l := d.link.view()
+	l := d.Link().View()
 	has, err := d.countVerifiers(ctx)
-	all := d.index.all()
+	all := d.Directory().All()
 	p := report.Provider{
-		Name: d.o.Provider.Name(), State: l.state.String(), Since: l.since, LastError: l.lastErr, Alarm: l.alarm,
-		Complete: d.kept.Load().Complete, Position: d.kept.Load().Position, Refused: d.allRefused(all),
-		LeftOut: d.leftOut.all(),
+		Name: d.o.Provider.Name(), State: l.State.String(), Since: l.Since, LastError: l.LastErr, Alarm: l.Alarm,
+		Complete: d.Contact().Complete, Position: d.Contact().Position, Refused: d.allRefused(all),
+		LeftOut: d.LeftOut(),
 	}
-	if at := d.contactAt.Load(); at > 0 {
-		t := time.Unix(0, at)
-		p.LastContact = &t
+	if at, ever := d.LastHeard(); ever {
+		p.LastContact = &at
 	}
 	d.historyStatus(&p)
 	for _, c := range d.capabilities() {
@@ -34,12 +34,12 @@ func (d *Daemon) status(ctx context.Context) report.Status {
 		}
 	}
 	s := report.Status{
-		Version: d.o.Version, Started: d.started, Machine: d.o.Machine, Realm: d.o.Realm,
+		Version: d.o.Version, Started: d.Started(), Machine: d.o.Machine, Realm: d.o.Realm,
 		Providers: []report.Provider{p},
-		Cache:     report.Cache{Path: d.o.Cache.Path(), Accounts: len(all), Groups: d.index.countFound(), Verifiers: d.ableOffline(ctx, has), Rebuilt: d.o.Cache.Rebuilt()},
+		Cache:     report.Cache{Path: d.o.Cache.Path(), Accounts: len(all), Groups: d.Directory().CountOnDemand(), Verifiers: d.ableOffline(ctx, has), Rebuilt: d.o.Cache.Rebuilt()},
 		Seal:      report.Seal{Kind: d.o.Sealer.Kind(), Detail: d.o.SealDetail},
 	}
-	s.StrengthGated = d.index.strengthGated()
+	s.StrengthGated = d.Directory().StrengthGated()
 	s.Directory, s.Cards = d.directory(), d.cardStatus(ctx)
 	s.Findings = slices.Concat(d.sealFindings(), d.identityFindings(), d.findings(l, p, err), d.historyFindings(), d.lockFindings(ctx), d.cardFindings(ctx),
 		d.directoryFindings(s.Directory), d.serverFindings(ctx))
@@ -51,57 +51,50 @@ type capability struct {
 	has  bool
 }
 
-// capable tells what the provider can do besides fetching.
-func (d *Daemon) capable() (lists, watches bool) {
-	_, lists = d.o.Provider.(provider.Lister)
-	_, watches = d.o.Provider.(provider.Watcher)
-	return lists, watches
-}
-
 func (d *Daemon) capabilities() []capability {
-	lists, watches := d.capable()
+	lists, watches := d.Capable()
 	_, changes := d.o.Provider.(provider.PasswordChanger)
-	_, finds := d.finder()
+	_, finds := d.Finder()
 	return []capability{{"list", lists}, {"watch", watches}, {"find groups", finds || lists}, {"change password", changes}, {"offline codes", d.givesCodes()}}
 }
 
 // allRefused adds to what was refused on arrival what this machine hides now.
-func (d *Daemon) allRefused(all []*packed) []report.Refusal {
-	list := d.refused.all()
-	l, err := d.local.now()
+func (d *Daemon) allRefused(all []*directory.Packed) []report.Refusal {
+	list := d.Refused()
+	l, err := d.Files().Now()
 	for _, p := range all {
-		if err == nil && l.hides(p.name(), p.uid, p.gid) {
-			list = append(list, report.Refusal{Name: string(p.name()), Reason: hiddenWhy(l, p)})
+		if err == nil && l.HidesPacked(p) {
+			list = append(list, report.Refusal{Name: string(p.Name()), Reason: hiddenWhy(l, p)})
 		}
 	}
-	list = append(list, d.refusedGroups.all()...)
+	list = append(list, d.RefusedGroups()...)
 	list = append(list, d.subordinateGroups(l)...)
-	for _, g := range d.index.problems() {
-		list = append(list, report.Refusal{Name: "group " + string(g.Name), Reason: g.problem})
+	for _, g := range d.Directory().Problems() {
+		list = append(list, report.Refusal{Name: "group " + string(g.Name), Reason: g.Problem()})
 	}
 	return list
 }
 
-func (d *Daemon) findings(l linkView, p report.Provider, cacheErr error) []report.Finding {
+func (d *Daemon) findings(l resolver.LinkView, p report.Provider, cacheErr error) []report.Finding {
 	var list []report.Finding
 	add := func(when bool, check string, s report.Severity, detail, mend string) {
 		if when {
 			list = append(list, report.Finding{Check: check, Severity: s, Detail: detail, Mend: mend})
 		}
 	}
-	if f := l.cause; f.Cause != "" && l.state != online {
+	if f := l.Cause; f.Cause != "" && l.State != resolver.Online {
 		f.Check = "server"
 		f.Detail, f.Mend = d.fill(f.Detail), d.fill(f.Mend)
 		list = append(list, f)
 	} else {
-		add(l.alarm != "", "server", report.Problem, l.alarm, l.mend)
-		add(l.refusedBy != "", "machine", report.Problem, "The server refuses this machine: "+l.refusedBy, "Join it again: sallyport join.")
-		if l.state == offline && l.alarm == "" && l.refusedBy == "" {
-			list = append(list, d.atServer(trouble.ConnectionBroken, "ADDRESS", d.o.Provider.Name(), "WHY", l.lastErr))
+		add(l.Alarm != "", "server", report.Problem, l.Alarm, l.Mend)
+		add(l.RefusedBy != "", "machine", report.Problem, "The server refuses this machine: "+l.RefusedBy, "Join it again: sallyport join.")
+		if l.State == resolver.Offline && l.Alarm == "" && l.RefusedBy == "" {
+			list = append(list, d.atServer(trouble.ConnectionBroken, "ADDRESS", d.o.Provider.Name(), "WHY", l.LastErr))
 		}
 	}
 	add(cacheErr != nil, "cache", report.Problem, fmt.Sprint(cacheErr), "Look at the log of sallyportd.")
-	add(d.holdBack.Load(), "cache", report.Problem, "Not all that the server said could be stored.", "Free some disk space.")
+	add(d.Unstored(), "cache", report.Problem, "Not all that the server said could be stored.", "Free some disk space.")
 	if !d.p.AllowAll && len(d.p.AllowGroups) == 0 {
 		f := trouble.NobodyAllowed.Finding()
 		f.Check = "policy"
@@ -115,9 +108,9 @@ func (d *Daemon) findings(l linkView, p report.Provider, cacheErr error) []repor
 	add(len(p.LeftOut) > 0, "left out", report.Note, fmt.Sprintf("Parts of %d accounts are left out here, or made safe.", len(p.LeftOut)),
 		"See the list; correct them at the server.")
 	why := d.sealKey.problem()
-	add(why != "" && l.state == online, "seal", report.Warning, "The server does not know this machine's sealing key, so no one-time code can be checked offline: "+why,
+	add(why != "" && l.State == resolver.Online, "seal", report.Warning, "The server does not know this machine's sealing key, so no one-time code can be checked offline: "+why,
 		"Look at the log of sallyportd, and start it again.")
-	by := d.clock.behind()
+	by := d.Clock().Behind()
 	if by > clockTrouble {
 		f := trouble.ClockBehind.Finding("BY", friendly(by))
 		f.Check = "clock"
@@ -137,29 +130,82 @@ func (d *Daemon) fill(text string) string {
 }
 
 // hiddenWhy says what hides an account.
-func hiddenWhy(l local, p *packed) string {
-	if l.ahead.hasAccount(p.name()) {
+func hiddenWhy(l directory.Local, p *directory.Packed) string {
+	if l.IsAhead(p.Name()) {
 		return "its name is that of an account of a realm that comes first"
 	}
-	if l.subuids.has(p.uid) || l.subgids.has(p.gid) {
-		return fmt.Sprintf("its uid %d or gid %d lies in a range of /etc/subuid or /etc/subgid, whose owner could become it: move that range, or the realm's ids", p.uid, p.gid)
+	if a := p.Account(); l.IsSubordinate(a.UID, a.GID) {
+		return fmt.Sprintf("its uid %d or gid %d lies in a range of /etc/subuid or /etc/subgid, whose owner could become it: move that range, or the realm's ids", a.UID, a.GID)
 	}
 	return "its name or uid is a local account's, or its gid a local group's"
 }
 
 // subordinateGroups are the groups that are left out because their gid is one that
 // /etc/subgid gives to somebody.
-func (d *Daemon) subordinateGroups(l local) []report.Refusal {
+func (d *Daemon) subordinateGroups(l directory.Local) []report.Refusal {
 	var list []report.Refusal
-	d.index.mu.RLock()
-	defer d.index.mu.RUnlock()
-	for gid, g := range d.index.groupGID {
-		if l.subgids.has(gid) {
-			list = append(list, report.Refusal{
-				Name: "group " + string(g.Name), Reason: fmt.Sprintf("its gid %d lies in a range of /etc/subgid, whose owner could become it", gid),
-			})
-		}
+	for _, g := range d.Directory().Subordinate(l) {
+		list = append(list, report.Refusal{
+			Name: "group " + string(g.Name), Reason: fmt.Sprintf("its gid %d lies in a range of /etc/subgid, whose owner could become it", g.GID),
+		})
 	}
 	slices.SortFunc(list, func(a, b report.Refusal) int { return strings.Compare(a.Name, b.Name) })
 	return list
+}
+
+// identityFindings say that another machine has, or may have, this one's identity.
+func (d *Daemon) identityFindings() []report.Finding {
+	const mend = "Find the copy. On the server \"sallyport-server machine rejoin NAME\" gives a code; join this machine with it, and from then on " +
+		"the copy is shut out. The copy joins under a name of its own."
+	var list []report.Finding
+	if d.Duplicated() {
+		list = append(list, report.Finding{
+			Check: "identity", Severity: report.Problem, Mend: mend,
+			Detail: "Two machines are online under this one's name: one of them is a copy of the other, or somebody has this machine's key.",
+		})
+	}
+	if d.sealKey.isForeign() {
+		list = append(list, report.Finding{
+			Check: "identity", Severity: report.Problem, Mend: mend,
+			Detail: "The server has sealed a one-time code for this machine to another key than this machine's, so it was not kept. " +
+				"Somebody else has told the server a key in this machine's name, for example a copy of its disk.",
+		})
+	}
+	return list
+}
+
+// sealFindings are troubles of the seal.
+func (d *Daemon) sealFindings() []report.Finding {
+	if t, can := d.o.Sealer.(interface{ Trouble() error }); can {
+		if err := t.Trouble(); err != nil {
+			return []report.Finding{{
+				Check: "seal", Severity: report.Problem, Detail: "Secrets of this machine cannot be used, so nobody can log in offline: " + err.Error(),
+				Mend: "Do what it says; logins with the server go on meanwhile.",
+			}}
+		}
+	}
+	if d.o.SealMend != "" {
+		return []report.Finding{{
+			Check: "seal", Severity: report.Note, Detail: "Secrets are sealed by a " + d.o.Sealer.Kind() + ", " + d.o.SealDetail + ".", Mend: d.o.SealMend,
+		}}
+	}
+	return nil
+}
+
+// lockFindings tell that something is locked, and not whose: anyone may read status.
+func (d *Daemon) lockFindings(ctx context.Context) []report.Finding {
+	now := d.Clock().Now()
+	n, until, err := d.o.Cache.Locks(ctx, now)
+	if err != nil || n == 0 {
+		return nil
+	}
+	who := "an account"
+	if n > 1 {
+		who = fmt.Sprintf("%d accounts", n)
+	}
+	return []report.Finding{{
+		Check: "locks", Severity: report.Note,
+		Detail: "Wrong answers have locked " + who + " for attempts from some places, for " + friendly(until.Sub(now)) + " at most.",
+		Mend:   "\"sudo sallyport explain NAME\" says from where; \"sudo sallyport unlock NAME\" lifts it.",
+	}}
 }

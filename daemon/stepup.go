@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
+	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 )
@@ -64,7 +64,7 @@ func (s Service) looksAt(kept identity.LoginSession) bool {
 
 // checkService is a row of the decision: what the service demands beyond a login.
 // Where it is not known what was proved, only membership is judged.
-func checkService(d *Daemon, _ context.Context, q *question) ruling {
+func checkService(d *Gate, _ context.Context, q *question) ruling {
 	p, has := d.p.Services[q.service]
 	if !has || len(p.Require)+len(p.Factors) == 0 && p.Points == 0 {
 		return fine("the service demands no more than a login")
@@ -96,7 +96,7 @@ func checkService(d *Daemon, _ context.Context, q *question) ruling {
 
 // missingFactor says what to do about a demand that was not met: where the provider cannot
 // ask for a kind that is named, its settings have to change.
-func (d *Daemon) missingFactor(g goal, otherwise string) string {
+func (d *Gate) missingFactor(g goal, otherwise string) string {
 	l, ok := d.o.Provider.(provider.Limited)
 	if !ok {
 		return otherwise
@@ -115,7 +115,7 @@ func (d *Daemon) missingFactor(g goal, otherwise string) string {
 // nothing is remembered of, or for, anyone else.
 func (s *login) place() (place, bool) {
 	where := s.d.p.Services[s.Service].at(s.Session)
-	at := place{account: s.q.e.account.UUID, uid: s.q.e.account.UID, asker: s.RemoteUser, session: where}
+	at := place{account: s.q.e.Account().UUID, uid: s.q.e.Account().UID, asker: s.RemoteUser, session: where}
 	return at, s.Peer.UID == 0 && s.Session.Known()
 }
 
@@ -126,19 +126,19 @@ func (s *login) steppingUp() bool {
 }
 
 // stale says why a proof does not count any more; "" while it does.
-func (d *Daemon) stale(p Service, e *entry, v proof) string {
+func (d *Gate) stale(p Service, e *directory.Entry, v proof) string {
 	for _, f := range v.factors {
-		if !e.holds(f) {
+		if !e.Holds(f) {
 			return "what was proved has changed since"
 		}
 	}
 	if !d.goalOf(e, p).met(v.methods()) {
 		return "more is demanded than was proved"
 	}
-	if v.expires != 0 && d.clock.now().Unix() > v.expires {
+	if v.expires != 0 && d.Clock().Now().Unix() > v.expires {
 		return "the server's word for it has expired"
 	}
-	if old := d.clock.boottime() - v.at; old < 0 || old > p.maxAge() {
+	if old := d.Clock().Boottime() - v.at; old < 0 || old > p.maxAge() {
 		return "it is older than " + friendly(p.maxAge())
 	}
 	return ""
@@ -187,7 +187,7 @@ func (s *login) proving(ctx context.Context) identity.Verdict {
 	}
 	// Without factors it proves nothing that could be judged later.
 	if len(s.proved) > 0 {
-		s.d.proofs.keep(w, proof{factors: s.proved, at: s.d.clock.boottime(), expires: s.expires, offline: s.away})
+		s.d.proofs.keep(w, proof{factors: s.proved, at: s.d.Clock().Boottime(), expires: s.expires, offline: s.away})
 	}
 	return v
 }
@@ -228,7 +228,7 @@ func (s *login) loggedOut() {
 		return
 	}
 	ends := s.Session
-	s.d.proofs.forget(s.q.e.account.UUID, func(at place) bool {
+	s.d.proofs.forget(s.q.e.Account().UUID, func(at place) bool {
 		switch {
 		case audited(ends) && at.session.Audit == ends.Audit:
 			return true
@@ -243,16 +243,4 @@ func (s *login) loggedOut() {
 
 func audited(s identity.LoginSession) bool {
 	return s.Audit != 0 && s.Audit != identity.NoAuditSession
-}
-
-// revoke forgets the proofs of an account that may do nothing any more, or whose
-// newest token is refused. Whoever may again later proves it again.
-func (d *Daemon) revoke(t *identity.IDToken) {
-	if t == nil {
-		return
-	}
-	if e := d.index.withUUID(t.Account.UUID); e == nil || e.state != identity.Active || e.blocked != "" {
-		d.proofs.forget(t.Account.UUID, nil)
-		d.earnings.forget(t.Account.UUID)
-	}
 }

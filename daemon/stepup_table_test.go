@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
@@ -79,7 +79,7 @@ func fates(code bool) map[string]fate {
 			})
 		}},
 		"gone": {asks: true, out: true, do: func(h *house, _ *sudo) {
-			must(h.t, h.d.learn(bg, news{gone: []uuid.UUID{held().Account.UUID}}))
+			must(h.t, h.d.Apply(bg, resolver.Update{Gone: []uuid.UUID{held().Account.UUID}}))
 			h.srv.remove(held().Account.UUID)
 		}},
 	}
@@ -98,13 +98,13 @@ func (h *house) push(tok identity.IDToken, change func(*identity.IDToken)) {
 	h.t.Helper()
 	change(&tok)
 	h.srv.set(h.t, tok, func(p *person) { p.token = tok })
-	if h.d.link.now() == online {
+	if h.d.Link().Now() == resolver.Online {
 		want := tok.State
 		h.wait("the change", func() bool {
-			e := h.d.index.withUUID(tok.Account.UUID)
+			e := h.d.Directory().WithUUID(tok.Account.UUID)
 			h.srv.mu.Lock()
 			defer h.srv.mu.Unlock()
-			return e != nil && e.state == want && e.revision == h.srv.people[tok.Account.UUID].token.Revision
+			return e != nil && e.State() == want && e.Revision() == h.srv.people[tok.Account.UUID].token.Revision
 		})
 		return
 	}
@@ -155,7 +155,7 @@ func tableRow(t *testing.T, where string, code bool, name string, p Service, f f
 	closed := len(p.Require) > 0 && strings.HasSuffix(name, "'s group")
 	may := strong && !closed
 	s := ofAlice()
-	began := h.d.clock.boottime()
+	began := h.d.Clock().Boottime()
 	first, conv := h.sudo(identity.OpAuthenticate, s, typed()...)
 	if (first == identity.Granted) != may || len(conv.prompts) == 0 {
 		t.Fatalf("the first: %s, asked %q, told %q; may %t", first, conv.prompts, conv.told, may)
@@ -170,7 +170,7 @@ func tableRow(t *testing.T, where string, code bool, name string, p Service, f f
 		}
 	}
 	old := f.asks || !p.StepUp || !may
-	if name == "short" && f.do != nil && h.d.clock.boottime() > began+time.Minute {
+	if name == "short" && f.do != nil && h.d.Clock().Boottime() > began+time.Minute {
 		old = true
 	}
 	for _, op := range []identity.Operation{identity.OpAuthenticate, identity.OpAccount} {
@@ -212,5 +212,5 @@ func (p *proofs) snapshot() string {
 func (h *house) lostAgain() {
 	h.t.Helper()
 	h.run()
-	h.wait("offline", func() bool { return h.d.link.now() == offline })
+	h.wait("offline", func() bool { return h.d.Link().Now() == resolver.Offline })
 }

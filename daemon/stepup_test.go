@@ -134,7 +134,7 @@ func TestAProofOfASessionCountsInAllOfItAndNowhereElse(t *testing.T) {
 	v := h.d.proofs.of(token("alice", 1).Account.UUID, 0)
 	for _, p := range v {
 		whole := p.session.Leader == 0
-		for _, s := range h.d.describeProof(h.d.index.withUID(1900000100), p).Services {
+		for _, s := range h.d.describeProof(h.d.Directory().WithUID(1900000100), p).Services {
 			if (s.Service == "sudo") != whole && p.session.Audit != identity.NoAuditSession {
 				t.Errorf("a proof of %+v is said to count for %s", p.session, s.Service)
 			}
@@ -156,7 +156,7 @@ func TestAProofDoesNotOutliveTheServersWord(t *testing.T) {
 	h.online()
 	h.srv.tamper = func(r *provider.Reply) {
 		if r.Session != nil {
-			r.Session.ExpiresAt = h.d.clock.now().Add(10 * time.Minute).Unix()
+			r.Session.ExpiresAt = h.d.Clock().Now().Add(10 * time.Minute).Unix()
 		}
 	}
 	asked := func() int {
@@ -183,7 +183,7 @@ func TestAProofDoesNotOutliveTheServersWord(t *testing.T) {
 func TestAProofThatIsForgottenWhileItIsMadeIsNotKept(t *testing.T) {
 	for sentence, forget := range map[string]func(h *house){
 		"dropped": func(h *house) { h.d.proofs.forget(token("alice", 1).Account.UUID, nil) },
-		"cleared": func(h *house) { must(h.t, h.d.cacheClear(bg)); h.give(token("alice", 1900000100, stuff)) },
+		"cleared": func(h *house) { must(h.t, h.d.ForgetEverything(bg)); h.give(token("alice", 1900000100, stuff)) },
 		"disabled and enabled": func(h *house) {
 			h.push(token("alice", 1900000100, stuff), func(t *identity.IDToken) { t.State = identity.Disabled })
 			h.push(token("alice", 1900000100, stuff), func(*identity.IDToken) {})
@@ -284,15 +284,15 @@ func TestAProofThatEndsWhileItIsJudgedIsNone(t *testing.T) {
 	if c, _ := h.sudo(identity.OpAuthenticate, s, "secret"); c != identity.Granted {
 		t.Fatal(c)
 	}
-	l := &login{d: h.d, Login: identity.Login{Service: "sudo", User: "alice", RemoteUser: "alice", Session: desk()}, q: question{typed: "alice", service: "sudo"}}
+	l := &login{d: h.d.Gate, Login: identity.Login{Service: "sudo", User: "alice", RemoteUser: "alice", Session: desk()}, q: question{typed: "alice", service: "sudo"}}
 	if r := l.door(bg); r.code != identity.Granted {
 		t.Fatal(r)
 	}
-	drops := check{name: "drops", rule: func(d *Daemon, _ context.Context, q *question) ruling {
-		d.proofs.forget(q.e.account.UUID, nil)
+	drops := check{name: "drops", rule: func(d *Gate, _ context.Context, q *question) ruling {
+		d.proofs.forget(q.e.Account().UUID, nil)
 		return fine("")
 	}}
-	yes := check{name: "yes", rule: func(*Daemon, context.Context, *question) ruling { return fine("") }}
+	yes := check{name: "yes", rule: func(*Gate, context.Context, *question) ruling { return fine("") }}
 	if !l.again(bg, yes) {
 		t.Fatal("the proof does not count")
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
@@ -194,11 +195,11 @@ func strengthRow(t *testing.T, h *house, card *softCard, held kinds, where, habi
 	h.d.proofs.clear()
 	must(t, h.cache.ClearFailures(bg, h.alice()))
 	if at, ok := strings.CutPrefix(where, "lost at "); ok {
-		if h.d.link.now() != online {
+		if h.d.Link().Now() != resolver.Online {
 			h.srv.be(down) // which ends the stream; the next one catches up
 			h.srv.be(up)
 		}
-		h.wait("online", func() bool { return h.d.link.now() == online })
+		h.wait("online", func() bool { return h.d.Link().Now() == resolver.Online })
 		h.srv.lostStepAt(int64(at[0] - '0'))
 	}
 	c := &sitter{h: h, habit: habit}

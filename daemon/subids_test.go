@@ -10,9 +10,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
-	"github.com/sallyport-auth/sallyport/subid"
 )
 
 var (
@@ -27,7 +27,7 @@ func TestRootAndTheAccountItselfAreGivenSubordinateIDs(t *testing.T) {
 	if _, err := h.d.SubIDsOf(bg, identity.Peer{UID: 1900000101}, "alice"); !errors.Is(err, identity.ErrUnavailable) || !strings.Contains(err.Error(), "only root") {
 		t.Errorf("bob for alice: %v", err)
 	}
-	if len(h.d.subs.all()) != 0 {
+	if len(h.d.GivenSubIDs()) != 0 {
 		t.Error("something was given")
 	}
 	first := identity.SubIDRange.Min
@@ -62,15 +62,17 @@ func TestARangeIsNeverGivenTwiceAndNeverTakenBack(t *testing.T) {
 	h.give(alice)
 	r, err := h.d.SubIDsOf(bg, asRoot, "alice")
 	must(t, err)
+	heirs := 1
 	for sentence, end := range map[string]func() error{
-		"gone":      func() error { h.d.index.remove(alice.Account.UUID); return nil },
+		"gone":      func() error { h.d.Directory().Remove(alice.Account.UUID); return nil },
 		"forgotten": func() error { return h.d.Handle(bg, asRoot, report.VerbCacheForget, []byte(`{"name":"alice"}`), nil) },
 		"cleared":   func() error { return h.d.Handle(bg, asRoot, report.VerbCacheClear, nil, nil) },
 		"restarted": func() error { h.restart(); return nil },
 	} {
 		must(t, end())
 		name := fmt.Sprintf("heir-%s", sentence)
-		h.give(token(name, 1900000200+uint32(len(h.d.subs.starts))))
+		heirs++
+		h.give(token(name, 1900000200+uint32(heirs)))
 		if o, err := h.d.SubIDsOf(bg, asRoot, name); err != nil || o.Min <= r.Max {
 			t.Errorf("%s: the heir has %v, %v", sentence, o, err)
 		}
@@ -115,7 +117,7 @@ func TestAFullRangeIsAnErrorAndAFinding(t *testing.T) {
 	if _, err := h.d.SubIDsOf(bg, asRoot, "alice"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.d.SubIDsOf(bg, asRoot, "bob"); !errors.Is(err, identity.ErrUnavailable) || !errors.Is(err, errSubIDsFull) {
+	if _, err := h.d.SubIDsOf(bg, asRoot, "bob"); !errors.Is(err, identity.ErrUnavailable) || !errors.Is(err, resolver.ErrSubIDsFull) {
 		t.Fatal(err)
 	}
 	if !strings.Contains(fmt.Sprint(h.status().Findings), "Every range of subordinate ids is given out") {
@@ -130,7 +132,7 @@ func TestWhatCannotBeStoredIsNotGiven(t *testing.T) {
 	if r, err := h.d.SubIDsOf(bg, asRoot, "alice"); !errors.Is(err, identity.ErrUnavailable) {
 		t.Fatalf("%v, %v", r, err)
 	}
-	if len(h.d.subs.all()) != 0 {
+	if len(h.d.GivenSubIDs()) != 0 {
 		t.Fatal("it is in memory")
 	}
 }
@@ -169,35 +171,4 @@ func TestUnreadableSubordinateFilesGiveNothing(t *testing.T) {
 	if r, err := h.d.SubIDsOf(bg, asRoot, "alice"); !errors.Is(err, identity.ErrUnavailable) {
 		t.Fatalf("%v, %v", r, err)
 	}
-}
-
-func FuzzFirstFree(f *testing.F) {
-	f.Add([]byte("alice:600113152:65536\nbob:600178688:65536\n"))
-	f.Add([]byte("a:4294967295:4294967295\n:::\n#x:1:1\na:1:1:1\n"))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		var list []identity.IDRange
-		for _, l := range subid.Parse(text) {
-			list = append(list, l.IDRange)
-		}
-		if start, ok := firstFree(identity.SubIDRange, list); ok {
-			for _, r := range list {
-				if r.Min <= start+share-1 && start <= r.Max {
-					t.Fatalf("%d overlaps %v", start, r)
-				}
-			}
-		}
-	})
-}
-
-func FuzzParseNames(f *testing.F) {
-	f.Add([]byte("root:x:0:0::/root:/bin/sh\nalice:x:1000:1000::/:/\n"))
-	f.Add([]byte("docker:x:107:\ndocker:x:0:\n+::::\n"))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		n := parseNames(text)
-		for name, id := range n.idOf {
-			if !n.byID[id] || (name != "" && !n.byName[name]) {
-				t.Fatalf("%q has %d, which nobody has", name, id)
-			}
-		}
-	})
 }

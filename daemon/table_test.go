@@ -6,30 +6,9 @@ import (
 	"time"
 
 	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 )
-
-func TestTheLinkFollowsItsTable(t *testing.T) {
-	events := []linkEvent{evAnswered, evCaughtUp, evAlive, evFailed, evBroken}
-	for _, row := range []struct {
-		from    linkState
-		watches bool
-		to      [5]linkState
-	}{
-		{starting, true, [5]linkState{starting, online, online, offline, offline}},
-		{online, true, [5]linkState{online, online, online, offline, offline}},
-		{offline, true, [5]linkState{offline, online, online, offline, offline}},
-		{starting, false, [5]linkState{online, online, online, offline, offline}},
-		{online, false, [5]linkState{online, online, online, offline, offline}},
-		{offline, false, [5]linkState{online, online, online, offline, offline}},
-	} {
-		for i, e := range events {
-			if got := row.from.next(e, row.watches); got != row.to[i] {
-				t.Errorf("%s, event %d, stream %t: %s, want %s", row.from, e, row.watches, got, row.to[i])
-			}
-		}
-	}
-}
 
 func TestDurationsReadAsPeopleSayThem(t *testing.T) {
 	for d, want := range map[time.Duration]string{
@@ -48,11 +27,11 @@ func TestDurationsReadAsPeopleSayThem(t *testing.T) {
 
 func TestTheClockGoesBackOnlyWhenTheServerSaysSo(t *testing.T) {
 	h := newHouse(t)
-	c, k := h.d.clock, h.clk
+	c, k := h.d.Clock(), h.clk
 	start := k.now()
 	expect := func(what string, want time.Duration) {
 		t.Helper()
-		if got := c.now().Sub(start); got != want {
+		if got := c.Now().Sub(start); got != want {
 			t.Fatalf("%s: %s after the start, want %s", what, got, want)
 		}
 	}
@@ -62,30 +41,30 @@ func TestTheClockGoesBackOnlyWhenTheServerSaysSo(t *testing.T) {
 	expect("set back a day", time.Hour)
 	k.pass(time.Hour)
 	expect("an hour later", 2*time.Hour)
-	must(t, c.keep(h.d.base))
+	must(t, c.Keep(bg))
 	h.restart()
-	c = h.d.clock
+	c = h.d.Clock()
 	expect("after a restart of the daemon", 2*time.Hour)
 	k.pass(time.Minute)
 	expect("a minute later", 2*time.Hour+time.Minute)
-	must(t, c.keep(h.d.base))
+	must(t, c.Keep(bg))
 	k.reboot(-time.Hour)
 	k.pass(30 * time.Minute)
 	h.restart()
-	c = h.d.clock
+	c = h.d.Clock()
 	expect("after a reboot", 2*time.Hour+31*time.Minute)
 	k.set(start.Add(1000 * time.Hour))
 	expect("set far ahead", 1000*time.Hour)
 	k.set(start)
 	expect("and back", 1000*time.Hour)
-	c.contact(start.Add(3 * time.Hour))
+	c.Contact(start.Add(3 * time.Hour))
 	expect("the server says", 3*time.Hour)
 	k.set(start.Add(1000 * time.Hour))
-	c.contact(start.Add(3 * time.Hour))
+	c.Contact(start.Add(3 * time.Hour))
 	expect("while the wall clock is ahead", 3*time.Hour)
 	k.pass(time.Hour)
 	expect("an hour after", 4*time.Hour)
-	c.contact(time.Time{})
+	c.Contact(time.Time{})
 	expect("an answer without a time", 4*time.Hour)
 }
 
@@ -100,9 +79,9 @@ func FuzzNamesAtTheDoor(f *testing.F) {
 	h.d.p.AllowAll = true
 	tok := token("alice", 1900000100)
 	h.give(tok)
-	h.d.kept.Store(&cache.Contact{Complete: true})
+	must(f, h.d.Apply(bg, resolver.Update{Contact: &cache.Contact{Complete: true}, After: h.d.Contact()}))
 	h.srv.be(down)
-	h.d.note(evFailed, nil)
+	h.d.Note(resolver.Failed, nil)
 	f.Fuzz(func(t *testing.T, typed string) {
 		a, err := h.d.AccountByName(bg, typed)
 		name, cerr := (identity.Naming{Realm: realm, Aliases: h.d.p.Aliases}).Canonical(typed)
@@ -112,29 +91,6 @@ func FuzzNamesAtTheDoor(f *testing.F) {
 		v := h.d.Decide(bg, identity.Login{Operation: identity.OpAccount, User: typed}, typing())
 		if (v.Code == identity.Granted) != (err == nil && typed == "alice") {
 			t.Fatalf("%q: code %d", typed, v.Code)
-		}
-	})
-}
-
-func FuzzLocalFiles(f *testing.F) {
-	for _, seed := range []string{
-		"", "root:x:0:0:root:/root:/bin/sh\n", "#c\n\n::::\n", "a:b:4294967295:", "+nis::::::\n", "no newline:x:5", "x:x:-1:\n", "\x00:\xff:1\n",
-	} {
-		f.Add([]byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		n := parseNames(b)
-		for name := range n.byName {
-			for _, c := range name {
-				if c == ':' || c == '\n' {
-					t.Fatalf("name %q", name)
-				}
-			}
-		}
-		// A line of ours at the end is always seen, whatever came before it.
-		n = parseNames(append(append(b, '\n'), "carol:x:1234:5:::\n"...))
-		if !n.byName["carol"] || !n.byID[1234] {
-			t.Fatal("the last line is hidden")
 		}
 	})
 }

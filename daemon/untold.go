@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/identity/opaque"
 	"github.com/sallyport-auth/sallyport/provider"
@@ -31,7 +32,7 @@ import (
 // "Whichever" is a server that says the same for a lock that others' guesses brought about
 // as for a wrong password (provider.Reply.AskAgain).
 
-func (d *Daemon) untold() bool {
+func (d *Gate) untold() bool {
 	_, is := d.o.Provider.(provider.Untold)
 	return is
 }
@@ -39,7 +40,7 @@ func (d *Daemon) untold() bool {
 // outdated tells whether the verifier is of another password than the one that the
 // server has just accepted, where the epoch does not say so, or of another form of it. A
 // check that fails is no reason to make it anew.
-func (d *Daemon) outdated(ctx context.Context, v cache.Verifier, password identity.Secret) bool {
+func (d *Gate) outdated(ctx context.Context, v cache.Verifier, password identity.Secret) bool {
 	if !d.untold() && opaque.Plain(password) {
 		return false
 	}
@@ -58,16 +59,16 @@ func (s *login) endRefused(ctx context.Context, r provider.Reply) {
 		own := identity.NewSecret(bytes.Clone(s.secret.Reveal()))
 		go func() {
 			defer own.Wipe()
-			d.doubt(d.base, e, own, r.AskAgain)
+			d.doubt(d.Life(), e, own, r.AskAgain)
 		}()
 		return
 	}
-	d.proofs.forget(e.account.UUID, nil)
+	d.proofs.forget(e.Account().UUID, nil)
 	d.withPassword(ctx, s.secret, func(ctx context.Context, own identity.Secret) { d.endVerifier(ctx, e, own) })
 }
 
-func (d *Daemon) endVerifier(ctx context.Context, e *entry, password identity.Secret) {
-	id := e.account.UUID
+func (d *Gate) endVerifier(ctx context.Context, e *directory.Entry, password identity.Secret) {
+	id := e.Account().UUID
 	unlock, err := d.tries.lock(ctx, id)
 	if err != nil {
 		return
@@ -78,15 +79,15 @@ func (d *Daemon) endVerifier(ctx context.Context, e *entry, password identity.Se
 		return
 	}
 	if err := errors.Join(err, d.o.Cache.DeleteVerifiers(ctx, id)); err != nil {
-		d.log.ErrorContext(ctx, "the verifier of a password that was refused", "account", e.account.Name, "error", err)
+		d.log.ErrorContext(ctx, "the verifier of a password that was refused", "account", e.Account().Name, "error", err)
 		return
 	}
-	d.log.InfoContext(ctx, "the server refuses a password that was right before: it works offline no more", "account", e.account.Name)
+	d.log.InfoContext(ctx, "the server refuses a password that was right before: it works offline no more", "account", e.Account().Name)
 }
 
 // isRemembered tells whether the verifier is of that password. What cannot be checked
 // could be.
-func (d *Daemon) isRemembered(ctx context.Context, id uuid.UUID, password identity.Secret) (bool, error) {
+func (d *Gate) isRemembered(ctx context.Context, id uuid.UUID, password identity.Secret) (bool, error) {
 	v, err := d.o.Cache.Verifier(ctx, id, identity.Password)
 	switch {
 	case errors.Is(err, identity.ErrNotFound):
@@ -131,8 +132,8 @@ func (x *doubts) end(id uuid.UUID) {
 // doubt asks the server once more for a password that was right before, when a lock would
 // be over. Only a second no ends what is remembered: without an answer it stays, as it
 // does for who was never refused.
-func (d *Daemon) doubt(ctx context.Context, e *entry, password identity.Secret, wait time.Duration) {
-	id := e.account.UUID
+func (d *Gate) doubt(ctx context.Context, e *directory.Entry, password identity.Secret, wait time.Duration) {
+	id := e.Account().UUID
 	if !d.doubts.begin(id) {
 		return // before the hash: whoever guesses makes no crowd of them
 	}
@@ -140,7 +141,7 @@ func (d *Daemon) doubt(ctx context.Context, e *entry, password identity.Secret, 
 	if is, err := d.isRemembered(ctx, id, password); err != nil || !is {
 		return
 	}
-	d.log.InfoContext(ctx, "the server refuses a password that was right before; it is asked once more, for the account may be locked", "account", e.account.Name, "in", wait)
+	d.log.InfoContext(ctx, "the server refuses a password that was right before; it is asked once more, for the account may be locked", "account", e.Account().Name, "in", wait)
 	over := time.NewTimer(wait)
 	defer over.Stop()
 	select {
@@ -150,7 +151,7 @@ func (d *Daemon) doubt(ctx context.Context, e *entry, password identity.Secret, 
 	}
 	no, err := d.refusesStill(ctx, e, password)
 	if err != nil || !no {
-		d.log.InfoContext(ctx, "that password goes on to be remembered", "account", e.account.Name, "error", err)
+		d.log.InfoContext(ctx, "that password goes on to be remembered", "account", e.Account().Name, "error", err)
 		return
 	}
 	d.proofs.forget(id, nil)
@@ -158,9 +159,9 @@ func (d *Daemon) doubt(ctx context.Context, e *entry, password identity.Secret, 
 }
 
 // refusesStill asks by the password alone, and tells whether that is refused.
-func (d *Daemon) refusesStill(ctx context.Context, e *entry, password identity.Secret) (bool, error) {
+func (d *Gate) refusesStill(ctx context.Context, e *directory.Entry, password identity.Secret) (bool, error) {
 	r, err := queued(ctx, d, func(ctx context.Context) (provider.Reply, error) {
-		x, r, err := d.o.Provider.Begin(ctx, provider.Attempt{Name: e.account.Name, Service: "sallyportd"})
+		x, r, err := d.o.Provider.Begin(ctx, provider.Attempt{Name: e.Account().Name, Service: "sallyportd"})
 		if err != nil || r.Outcome != provider.Continue {
 			return r, err //nolint:wrapcheck // for the log
 		}

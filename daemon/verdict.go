@@ -7,7 +7,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
+	"github.com/sallyport-auth/sallyport/daemon/directory"
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/report"
@@ -47,12 +48,12 @@ func (d *Daemon) askVerdict(ctx context.Context, name identity.Name) (provider.V
 // serverFindings are what the server says of itself while it can be reached.
 func (d *Daemon) serverFindings(ctx context.Context) []report.Finding {
 	h := d.verdict.Load()
-	if d.link.now() == online && (h == nil || time.Since(h.at) > verdictKept) {
+	if d.Link().Now() == resolver.Online && (h == nil || time.Since(h.at) > verdictKept) {
 		d.verdict.Store(&heard{at: time.Now()}) // one asks
 		_, _, _ = d.askVerdict(ctx, "")         // a fault of the way is the link's to tell
 		h = d.verdict.Load()
 	}
-	if h == nil || !h.DiskFull || d.link.now() != online {
+	if h == nil || !h.DiskFull || d.Link().Now() != resolver.Online {
 		return nil
 	}
 	return []report.Finding{d.atServer(trouble.ServerFull)}
@@ -68,12 +69,12 @@ func (d *Daemon) atServer(id trouble.ID, places ...string) report.Finding {
 
 // explainVerdict adds what the server would say. What it says decides nothing here; a
 // lock that holds wherever the person comes from keeps them out all the same.
-func (d *Daemon) explainVerdict(ctx context.Context, e *entry, x *report.Explanation) {
+func (d *Daemon) explainVerdict(ctx context.Context, e *directory.Entry, x *report.Explanation) {
 	add := func(f report.Finding) { x.Steps = append(x.Steps, f) }
-	if l := d.link.view(); l.state != online {
-		why := l.lastErr
-		if l.cause.Cause != "" {
-			why = d.fill(l.cause.Detail)
+	if l := d.Link().View(); l.State != resolver.Online {
+		why := l.LastErr
+		if l.Cause.Cause != "" {
+			why = d.fill(l.Cause.Detail)
 		}
 		if why == "" {
 			why = "this machine is still connecting"
@@ -81,7 +82,7 @@ func (d *Daemon) explainVerdict(ctx context.Context, e *entry, x *report.Explana
 		add(d.atServer(trouble.UnknownAtServer, "WHY", why))
 		return
 	}
-	v, can, err := d.askVerdict(ctx, e.account.Name)
+	v, can, err := d.askVerdict(ctx, e.Account().Name)
 	switch {
 	case !can:
 		return
@@ -105,7 +106,7 @@ func (d *Daemon) explainVerdict(ctx context.Context, e *entry, x *report.Explana
 		if l.Realm {
 			from = "from machines that the person has not signed in at before"
 		}
-		f := d.atServer(trouble.LockedAtServer, "FACTOR", lockedWord(l.Factor), "FROM", from, "LEFT", friendly(left+time.Second-1), "NAME", string(e.account.Name))
+		f := d.atServer(trouble.LockedAtServer, "FACTOR", lockedWord(l.Factor), "FROM", from, "LEFT", friendly(left+time.Second-1), "NAME", string(e.Account().Name))
 		if l.Origin != "" {
 			f.Severity = report.Warning // other places are open
 		} else if l.Factor == string(identity.Password) {
@@ -137,11 +138,11 @@ func (d *Daemon) ableOffline(ctx context.Context, has map[uuid.UUID]bool) int {
 	}
 	n := 0
 	for id, remembered := range has {
-		e := d.index.withUUID(id)
+		e := d.Directory().WithUUID(id)
 		if !remembered || e == nil {
 			continue
 		}
-		q := question{typed: string(e.account.Name), e: e, quiet: true}
+		q := question{typed: string(e.Account().Name), e: e, quiet: true}
 		if r := d.ask(ctx, []check{{"local", checkLocal}, {"accepted", checkAccepted}, {"standing", checkStanding}, {"allowed", checkAllowed}}, &q, nil); r.code != identity.Granted {
 			continue
 		}

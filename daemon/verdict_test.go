@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/report"
@@ -102,7 +102,7 @@ func TestTheServersWordIsPartOfAnExplanation(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := remembered(t, nil)
 			h.srv.be(up)
-			h.wait("online", func() bool { return h.d.link.now() == online })
+			h.wait("online", func() bool { return h.d.Link().Now() == resolver.Online })
 			c.s.Provider = h.d.o.Provider
 			h.d.o.Provider = &c.s
 			x := h.explained()

@@ -146,7 +146,7 @@ func TestAViewDoesNotChangeWithTheDirectory(t *testing.T) {
 	alice.Revision, alice.Groups, alice.Account.Shell = 2, alice.Groups[:1], "/bin/zsh"
 	h.give(alice)
 	h.give(token("bob", 1900000101, stuff))
-	h.d.index.remove(alice.Account.UUID)
+	h.d.Directory().Remove(alice.Account.UUID)
 	h.give(token("carol", 1900000102)) // takes the number that alice had
 	if got := lines(v); !slices.Equal(got, before) {
 		t.Fatalf("got  %q\nwant %q", got, before)

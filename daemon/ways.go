@@ -183,7 +183,7 @@ func (s *login) prompt(ctx context.Context, k identity.FactorKind, t turn, other
 		if s.Operation == identity.OpAccount {
 			// sudo puts its own prompt in the usual one's place, which it has not filled
 			// in yet when it has asked nothing: the person would see "%p".
-			text = "Password for " + string(s.q.e.account.Name) + ": "
+			text = "Password for " + string(s.q.e.Account().Name) + ": "
 		}
 		return s.conv.Ask(ctx, identity.AskSecret, text) //nolint:wrapcheck // all are one to the caller
 	case identity.PIV:

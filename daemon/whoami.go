@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
 )
@@ -21,7 +22,7 @@ func (d *Daemon) handleDrop(peer identity.Peer, args []byte, emit func(any) erro
 	if err != nil {
 		return err
 	}
-	n := d.proofs.forget(e.account.UUID, func(at place) bool { return a.Session == nil || within(at.session, *a.Session) })
+	n := d.proofs.forget(e.Account().UUID, func(at place) bool { return a.Session == nil || within(at.session, *a.Session) })
 	return emit(report.Dropped{Proofs: n})
 }
 
@@ -32,15 +33,15 @@ func within(at, s identity.LoginSession) bool {
 }
 
 // self finds the account that a peer may speak of: its own, or for root the named.
-func (d *Daemon) self(peer identity.Peer, name string) (*entry, error) {
+func (d *Daemon) self(peer identity.Peer, name string) (*directory.Entry, error) {
 	if name == "" {
-		if e := d.index.withUID(peer.UID); e != nil {
+		if e := d.Directory().WithUID(peer.UID); e != nil {
 			return e, nil
 		}
 		return nil, fmt.Errorf("uid %d is no account of the realm: %w", peer.UID, identity.ErrNotFound)
 	}
 	e, err := d.held(name)
-	if peer.UID != 0 && (err != nil || e.account.UID != peer.UID) {
+	if peer.UID != 0 && (err != nil || e.Account().UID != peer.UID) {
 		return nil, fmt.Errorf("%w: only root may do that for others", report.ErrForbidden)
 	}
 	return e, err
@@ -62,10 +63,10 @@ func (d *Daemon) handleWhoami(peer identity.Peer, args []byte, emit func(any) er
 		// Where somebody says they have it is believed here: it is for their own eyes.
 		w.Earned = append(w.Earned, report.EarnedGroup{
 			Name: g.Name, GID: g.GID, Here: slices.Contains(a.Groups, g.GID),
-			Takes: goal{table: e.points, all: []identity.Demand{g.Demand()}}.demands(),
+			Takes: goal{table: e.Points(), all: []identity.Demand{g.Demand()}}.demands(),
 		})
 	}
-	for _, v := range d.proofs.of(e.account.UUID, d.lookBack()) {
+	for _, v := range d.proofs.of(e.Account().UUID, d.lookBack()) {
 		if here := (Service{WholeSession: true}).at(a.Session); v.session != a.Session && v.session != here {
 			continue
 		}
@@ -81,13 +82,13 @@ func (d *Daemon) lookBack() time.Duration {
 	for _, p := range d.p.Services {
 		longest = max(longest, p.maxAge())
 	}
-	return d.clock.boottime() - longest
+	return d.Clock().Boottime() - longest
 }
 
 // describeProof says what a proof is good for now.
-func (d *Daemon) describeProof(e *entry, v placed) report.Proof {
-	old := max(d.clock.boottime()-v.at, 0)
-	now := d.clock.now()
+func (d *Daemon) describeProof(e *directory.Entry, v placed) report.Proof {
+	old := max(d.Clock().Boottime()-v.at, 0)
+	now := d.Clock().Now()
 	p := report.Proof{
 		At: now.Add(-old).UTC().Round(time.Second), Offline: v.offline, Asker: v.asker, Session: v.session,
 		Groups: []identity.Name{}, Services: []report.ServiceProof{},
@@ -95,8 +96,8 @@ func (d *Daemon) describeProof(e *entry, v placed) report.Proof {
 	for _, k := range v.methods() {
 		p.Factors = append(p.Factors, string(k))
 	}
-	for _, g := range d.index.groupsOf(e) {
-		if (len(g.Demands) > 0 || g.Points > 0 || g.Earned) && g.Demand().Met(e.points, v.methods()) {
+	for _, g := range d.Directory().GroupsOf(e) {
+		if (len(g.Demands) > 0 || g.Points > 0 || g.Earned) && g.Demand().Met(e.Points(), v.methods()) {
 			p.Groups = append(p.Groups, g.Name)
 		}
 	}
@@ -120,7 +121,7 @@ func (d *Daemon) describeProof(e *entry, v placed) report.Proof {
 }
 
 // explainStepUp is nil for a service that has no policy of its own.
-func (d *Daemon) explainStepUp(service string, e *entry) *report.StepUp {
+func (d *Daemon) explainStepUp(service string, e *directory.Entry) *report.StepUp {
 	policy, has := d.p.Services[service]
 	if !has {
 		return nil
@@ -133,7 +134,7 @@ func (d *Daemon) explainStepUp(service string, e *entry) *report.StepUp {
 	if policy.StepUp {
 		x.MaxAgeSeconds = int64(policy.maxAge() / time.Second)
 	}
-	for _, v := range d.proofs.of(e.account.UUID, d.lookBack()) {
+	for _, v := range d.proofs.of(e.Account().UUID, d.lookBack()) {
 		if policy.StepUp && policy.looksAt(v.session) && d.stale(policy, e, v.proof) == "" {
 			x.Proofs = append(x.Proofs, d.describeProof(e, v))
 		}

@@ -1,0 +1,124 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/daemon/directory"
+	"github.com/sallyport-auth/sallyport/daemon/resolver"
+	"github.com/sallyport-auth/sallyport/identity"
+)
+
+// accounts is what deciding needs of whoever finds the accounts of a realm.
+type accounts interface {
+	// Directory is what is known, Files this machine's own accounts, Clock the trusted
+	// time, and Link how the machine stands with the server.
+	Directory() *directory.Directory
+	Files() *directory.Files
+	Clock() *resolver.Clock
+	Link() *resolver.Link
+
+	// Canonical says what a typed name stands for.
+	Canonical(typed string) (identity.Name, error)
+	// FindName finds an account in memory, and else at the server; see resolver.
+	FindName(ctx context.Context, name identity.Name, urgent bool) (*directory.Entry, error)
+	// FetchName asks the server for one account now.
+	FetchName(ctx context.Context, name identity.Name) error
+	// CheckedAt is when an entry was last known to be the server's.
+	CheckedAt(e *directory.Entry) time.Time
+	// SignedToken is the account's token as it was signed, verified again.
+	SignedToken(ctx context.Context, e *directory.Entry) (*identity.IDToken, error)
+	// RefusedWhy says why an account of that name was not taken, and LeftOutOf which parts
+	// of one were not; "" where none was.
+	RefusedWhy(name identity.Name) string
+	LeftOutOf(name identity.Name) string
+
+	// Apply takes over what the server said with a login, and Note how a call went.
+	Apply(ctx context.Context, u resolver.Update) error
+	Note(e resolver.Event, err error)
+	// KeepVerifier stores a verifier unless its credential has ended meanwhile. InOrder
+	// stores something else while nothing changes what is known.
+	KeepVerifier(ctx context.Context, v cache.Verifier) error
+	InOrder(do func())
+	// EnsureSubIDs gives subordinate ids to an account that has none.
+	EnsureSubIDs(ctx context.Context, id uuid.UUID) error
+	// Life ends with the daemon: it is for work that no caller waits for.
+	Life() context.Context
+}
+
+// Gate decides who may log in, by what the accounts of one realm are and prove. It is made
+// by [New]; its methods are safe for concurrent use.
+type Gate struct {
+	accounts
+	// allRealms are those that this machine asks, this one among them.
+	allRealms func() []accounts
+	o         *Options
+	p         *Policy
+	log       *slog.Logger
+
+	doubts    doubts
+	tries     keyedLocks
+	sealKey   sealKey
+	enrolling enrolments
+	cardProof cardProof
+	proofs    proofs
+	earnings  earnings
+	hashing   chan struct{} // at most Hashes Argon2 at a time
+	asking    chan struct{} // steps at the server
+	maker     chan struct{} // at most one of them makes a verifier
+	making    chan struct{} // logins whose verifier is not made yet
+}
+
+// newGate makes one that knows no accounts yet.
+func newGate(o *Options, p *Policy, all func() []accounts) *Gate {
+	return &Gate{
+		allRealms: all, o: o, p: p, log: o.Log,
+		asking: make(chan struct{}, asking), hashing: make(chan struct{}, Hashes),
+		maker: make(chan struct{}, 1), making: make(chan struct{}, makePending),
+	}
+}
+
+// keyedLocks gives each key a lock that a context can stop waiting for.
+type keyedLocks struct {
+	mu   sync.Mutex
+	held map[uuid.UUID]*keyedLock
+}
+
+type keyedLock struct {
+	token chan struct{}
+	users int
+}
+
+func (k *keyedLocks) lock(ctx context.Context, id uuid.UUID) (unlock func(), err error) {
+	k.mu.Lock()
+	if k.held == nil {
+		k.held = make(map[uuid.UUID]*keyedLock)
+	}
+	l := k.held[id]
+	if l == nil {
+		l = &keyedLock{token: make(chan struct{}, 1)}
+		k.held[id] = l
+	}
+	l.users++
+	k.mu.Unlock()
+	leave := func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if l.users--; l.users == 0 {
+			delete(k.held, id)
+		}
+	}
+	select {
+	case l.token <- struct{}{}:
+		return func() { <-l.token; leave() }, nil
+	case <-ctx.Done():
+		leave()
+		return nil, fmt.Errorf("wait for another attempt: %w", ctx.Err())
+	}
+}
