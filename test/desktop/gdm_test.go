@@ -12,7 +12,7 @@ const soon = 8 * time.Second
 // anew puts the greeter back to where it asks for a name.
 func (s *seat) anew() {
 	s.t.Helper()
-	s.watches(patience, greeter, "at its first question", func(screen string) bool {
+	s.watches(greeter, "at its first question", func(screen string) bool {
 		if shows(screen, s.manager.question) {
 			return true
 		}
@@ -146,7 +146,7 @@ func TestGDMWhileTheDaemonComesAndGoes(t *testing.T) {
 func TestAPasswordThatIsDueIsChangedAtGDM(t *testing.T) {
 	s := seated(t, gdm())
 	s.scene("the sign-in asks for a new one, and goes on", func() {
-		s.mustChange(bob)
+		s.mustChange()
 		s.signIn(bob, "Password", bobPass, "Current password", bobPass, "New password", bobNext, "Retype new password", bobNext)
 		s.desktop(bob)
 		s.logOut(bob)
@@ -157,7 +157,7 @@ func TestAPasswordThatIsDueIsChangedAtGDM(t *testing.T) {
 		s.logOut(bob)
 	})
 	s.scene("a new one that is refused does not end the sign-in", func() {
-		s.mustChange(bob)
+		s.mustChange()
 		s.signIn(bob, "Password", bobNext, "Current password", bobNext, "New password", "short", "Retype new password")
 		s.told("short", "characters", "New password", "Password", "Username")
 	})

@@ -86,7 +86,7 @@ func TestPeopleSignInAtLightDM(t *testing.T) {
 		s.told(adaPass, "This account is disabled. Ask your administrator.")
 	})
 	scene("a password that must be changed", func() {
-		s.mustChange(bob)
+		s.mustChange()
 		s.answers(bob, bobPass, bobPass, bobNext)
 		s.types(greeter, bobNext)
 		s.desktop(bob)

@@ -24,7 +24,7 @@ const xscreensaver = "DISPLAY=:0 XAUTHORITY=/run/lightdm/root/:0 xscreensaver-co
 
 func TestScreenLockersBesideADesktop(t *testing.T) {
 	for name, l := range map[string]locker{
-		"i3lock":       {"i3lock", "i3lock --nofork --color 000000", "true", "pgrep -x i3lock", ""},
+		"i3lock":       {"i3lock", "i3lock -n -c 000000", "true", "pgrep -x i3lock", ""},
 		"xscreensaver": {"xscreensaver", "sh -c 'echo mode: blank >~/.xscreensaver; exec xscreensaver --no-splash'", xscreensaver + "-lock", xscreensaver + "-time | grep locked", "Password"},
 	} {
 		t.Run(name, func(t *testing.T) { locksAndUnlocks(t, l) })
@@ -36,7 +36,7 @@ func locksAndUnlocks(t *testing.T, l locker) {
 	p := s.enrol()
 	asked := func(user string) {
 		if l.prompt != "" {
-			s.watches(patience, user, "asking for a password", func(screen string) bool {
+			s.watches(user, "asking for a password", func(screen string) bool {
 				if shows(screen, l.prompt) && !shows(screen, "Checking", "failed") {
 					return true
 				}

@@ -275,12 +275,12 @@ func (s *seat) wrong(p *phone) string {
 	return c
 }
 
-// mustChange asks a person for a new password at the next sign-in, and waits until this
+// mustChange asks bob for a new password at the next sign-in, and waits until this
 // machine knows.
-func (s *seat) mustChange(user string) {
+func (s *seat) mustChange() {
 	s.t.Helper()
-	revision := "sallyport explain " + user + " | grep -o 'revision [0-9]*'"
+	revision := "sallyport explain " + bob + " | grep -o 'revision [0-9]*'"
 	before := strings.TrimSpace(s.in(revision))
-	s.in("sallyport-server account set " + user + " --must-change=true" + server)
+	s.in("sallyport-server account set " + bob + " --must-change=true" + server)
 	s.untilIn(revision + " | grep -vx '" + before + "'")
 }

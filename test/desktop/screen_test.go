@@ -68,13 +68,13 @@ func shows(screen string, texts ...string) bool {
 // sees waits until one of the texts stands on the screen.
 func (s *seat) sees(user string, texts ...string) {
 	s.t.Helper()
-	s.watches(patience, user, fmt.Sprintf("%q", texts), func(screen string) bool { return shows(screen, texts...) })
+	s.watches(user, fmt.Sprintf("%q", texts), func(screen string) bool { return shows(screen, texts...) })
 }
 
 // watches waits until the screen is as wanted.
-func (s *seat) watches(limit time.Duration, user, what string, wanted func(screen string) bool) {
+func (s *seat) watches(user, what string, wanted func(screen string) bool) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), limit)
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
 	var last string
 	for ctx.Err() == nil {
@@ -86,7 +86,7 @@ func (s *seat) watches(limit time.Duration, user, what string, wanted func(scree
 			last = fmt.Sprintf("%q (%v)", text, err)
 		}
 	}
-	s.t.Fatalf("after %s the screen of %s is not %s but %s; its pictures are in %s", limit, user, what, last, s.album)
+	s.t.Fatalf("after %s the screen of %s is not %s but %s; its pictures are in %s", patience, user, what, last, s.album)
 }
 
 // types writes a line at a user's screen.
@@ -125,7 +125,7 @@ func (s *seat) desktop(user string) {
 	}
 	s.sees(user, "Type to search")
 	s.key(user, "Escape") // GNOME begins with its overview
-	s.watches(patience, user, "the desktop", func(screen string) bool {
+	s.watches(user, "the desktop", func(screen string) bool {
 		return strings.Contains(screen, ":") && !shows(screen, "Type to search")
 	})
 }

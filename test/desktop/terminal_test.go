@@ -64,7 +64,7 @@ func typeAtTerminal(n int, letters string) error {
 // stands above it.
 func (s *seat) asks(what string) {
 	s.t.Helper()
-	s.watches(patience, greeter, "asking for "+what, func(screen string) bool {
+	s.watches(greeter, "asking for "+what, func(screen string) bool {
 		return shows(screen, what) && (s.manager.terminal == 0 || strings.HasSuffix(strings.TrimRight(screen, ": "), what))
 	})
 }
@@ -123,7 +123,7 @@ func atTerminal(t *testing.T, by manager) {
 		leaves(ada)
 	})
 	scene("a password that must be changed", func(*testing.T) {
-		s.mustChange(bob)
+		s.mustChange()
 		if by.program != "" { // greetd asks for no new password
 			refuses("Your password must be changed now.", bob, "assword", bobPass)
 			s.in("printf '" + bobNext + "\\n' | sallyport-server account set-password bob" + server)
