@@ -82,3 +82,35 @@ func TestAVerifierIsKeptOnlyOfWhoMayStillLogIn(t *testing.T) {
 		})
 	}
 }
+
+// What is kept of a password is made anew by a login, where it was made in another way
+// than this one would make it.
+func TestALoginRenewsAVerifierMadeInAnotherWay(t *testing.T) {
+	for sentence, change := range map[string]func(v *cache.Verifier){
+		"with other memory":      func(v *cache.Verifier) { v.Memory *= 2 },
+		"in other rounds":        func(v *cache.Verifier) { v.Time++ },
+		"with other threads":     func(v *cache.Verifier) { v.Threads++ },
+		"of an earlier password": func(v *cache.Verifier) { v.Epoch += 7 },
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			h := newHouse(t)
+			h.srv.set(t, token("alice", 1900000100), nil)
+			h.online()
+			h.expect(identity.Granted, "alice", "secret")
+			want := h.verifierOfAlice()
+			v := want
+			change(&v)
+			mac, err := h.d.verifier(bg, v, identity.NewSecret([]byte("secret")))
+			must(t, err)
+			v.MAC = mac
+			must(t, h.cache.PutVerifier(bg, v))
+			h.expect(identity.Granted, "alice", "secret")
+			h.wait("the verifier is made anew", func() bool {
+				now := h.verifierOfAlice()
+				return now.Memory == want.Memory && now.Time == want.Time && now.Threads == want.Threads && now.Epoch == want.Epoch
+			})
+			h.lost()
+			h.expect(identity.Granted, "alice", "secret")
+		})
+	}
+}
