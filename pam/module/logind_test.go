@@ -24,6 +24,7 @@ var cgroups = map[string]string{
 	"10::/session-3.scope\n":                                                                  "",
 	"0::/session-.scope\n":                                                                    "",
 	"0::/session-../../etc.scope\n":                                                           "",
+	"0::/session-3_1.scope\n":                                                                 "",
 	"0::/session-3.scope.d\n":                                                                 "",
 	"0::/xsession-3.scope\n":                                                                  "",
 	"0:/session-3.scope\n":                                                                    "",

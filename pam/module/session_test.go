@@ -30,6 +30,7 @@ func TestWhereAProcessRunsIsReadAsTheKernelWritesIt(t *testing.T) {
 	for sentence, text := range map[string]string{
 		"nothing": "", "no name": "4711 S 1", "a negative session": line("sudo", -1, 0, 7), "a negative terminal": line("sudo", 1, -1, 7),
 		"a session beyond 32 bits": line("sudo", 1<<32, 0, 7), "cut short": whole[:40], "no number in front": "x" + whole, "process 0": "0" + whole[4:],
+		"a process beyond 64 bits": "18446744073709555" + whole, "a start beyond 64 bits": strings.Replace(whole, " 77 ", " 18446744073709551693 ", 1),
 	} {
 		if _, _, _, _, ok := module.Stat([]byte(text)); ok {
 			t.Errorf("%s is taken: %q", sentence, text)

@@ -36,6 +36,8 @@ func mutantsOfC(file string, source []byte) []mutant {
 				depth++
 			case ')':
 				depth--
+			case '\'', '"': // a bracket in it counts for nothing
+				to += quoted(source[to:])
 			}
 		}
 		text := string(source[from : to-1])
@@ -48,6 +50,19 @@ func mutantsOfC(file string, source []byte) []mutant {
 	}
 	slices.SortStableFunc(list, func(a, b mutant) int { return cmp.Or(a.line-b.line, strings.Compare(a.what, b.what)) })
 	return list
+}
+
+// quoted is how far it is to the end of a character or a string that begins here.
+func quoted(source []byte) int {
+	for i := 1; i < len(source); i++ {
+		switch source[i] {
+		case '\\':
+			i++
+		case source[0]:
+			return i
+		}
+	}
+	return len(source)
 }
 
 var ifs = regexp.MustCompile(`\bif \(`)

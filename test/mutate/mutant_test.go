@@ -52,10 +52,10 @@ func f(a, b bool, n int) bool {
 }
 
 func TestEveryIfOfCIsBroken(t *testing.T) {
-	list := mutantsOfC("m.c", []byte("int f(int a)\n{\n\tif ((a & 1) == g(a, 2))\n\t\treturn 1;\n}\n"))
+	list := mutantsOfC("m.c", []byte("int f(int a)\n{\n\tif ((a & 1) == g('(', \"\\\")\"))\n\t\treturn 1;\n}\n"))
 	want := map[string]string{
-		"m.c:3: always: (a & 1) == g(a, 2)": "int f(int a)\n{\n\tif (1 || ((a & 1) == g(a, 2)))\n\t\treturn 1;\n}\n",
-		"m.c:3: never: (a & 1) == g(a, 2)":  "int f(int a)\n{\n\tif (0 && ((a & 1) == g(a, 2)))\n\t\treturn 1;\n}\n",
+		"m.c:3: always: (a & 1) == g('(', \"\\\")\")": "int f(int a)\n{\n\tif (1 || ((a & 1) == g('(', \"\\\")\")))\n\t\treturn 1;\n}\n",
+		"m.c:3: never: (a & 1) == g('(', \"\\\")\")":  "int f(int a)\n{\n\tif (0 && ((a & 1) == g('(', \"\\\")\")))\n\t\treturn 1;\n}\n",
 	}
 	if len(list) != len(want) {
 		t.Fatalf("%v", list)
