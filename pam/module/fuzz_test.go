@@ -12,7 +12,7 @@ func TestTheFuzzerFindsNothingSoon(t *testing.T) {
 	bin := filepath.Join(t.TempDir(), "fuzz")
 	out, err := exec.Command("clang", "-std=c11", "-D_GNU_SOURCE", "-g", "-O1", "-Wall", "-Wextra", "-Werror",
 		"-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all", "-I../../wire/cwire", "-I.", "-Wl,--wrap=connect",
-		"-o", bin, "fuzz/relay_fuzz.c", "relay.c", "session.c", "verdict.c").CombinedOutput()
+		"-o", bin, "fuzz/relay_fuzz.c", "begin.c", "relay.c", "session.c", "verdict.c").CombinedOutput()
 	if err != nil {
 		t.Fatalf("clang: %v\n%s", err, out)
 	}

@@ -3,6 +3,8 @@
  *
  *   state     waits for               until                          then
  *   begun     Working or any other    250 ms after the first connect led
+ *                                     5 s in the account phase, and
+ *                                     for credentials and sessions
  *   led       Working                 timeout=, begun anew           led
  *             Tell                    timeout=, begun anew           led, shown
  *             Prompt                  timeout=, begun anew           asking
@@ -38,6 +40,13 @@ enum style { ASK_SECRET = 1, ASK_TEXT = 2, TELL_INFO = 3, TELL_ERROR = 4 };
  */
 #ifndef SALLYPORT_PAM_ACKNOWLEDGE_MS
 #define SALLYPORT_PAM_ACKNOWLEDGE_MS 250
+#endif
+/*
+ * The same where nobody has typed anything: a job of cron, a unit with User=. They do not
+ * try again, and a daemon that is being restarted is back by then.
+ */
+#ifndef SALLYPORT_PAM_RESTART_MS
+#define SALLYPORT_PAM_RESTART_MS 5000
 #endif
 
 enum {
@@ -91,103 +100,6 @@ static int hung_up(const struct call *c, struct talk *t)
 	return PAM_AUTHINFO_UNAVAIL;
 }
 
-static void put_item(struct wire_writer *w, const struct call *c, int item, uint16_t tag)
-{
-	const void *v = NULL;
-
-	if (pam_get_item(c->pamh, item, &v) == PAM_SUCCESS && v != NULL)
-		wire_put_text(w, tag, v);
-}
-
-enum { MOST_NUMBERS = 6 }; /* in one field of Begin */
-
-/* Numbers as the wire has them, the low byte first. */
-static void put_numbers(struct wire_writer *w, uint16_t tag, const uint32_t *n, size_t count)
-{
-	uint8_t b[4 * MOST_NUMBERS];
-
-	if (count > MOST_NUMBERS)
-		return;
-	for (size_t i = 0; i < 4 * count; i++)
-		b[i] = (uint8_t)(n[i / 4] >> (8 * (i % 4)));
-	wire_put(w, tag, b, 4 * count);
-}
-
-/* Where the host runs. Left out if the kernel does not say: then nothing is remembered. */
-static void put_session(struct wire_writer *w)
-{
-	struct session s;
-
-	if (!session_of_self(&s))
-		return;
-	const uint32_t n[5] = {s.audit, s.terminal, s.leader, (uint32_t)s.started, (uint32_t)(s.started >> 32)};
-
-	put_numbers(w, WIRE_SESSION, n, sizeof n / sizeof n[0]);
-}
-
-/* Which process the host is. Left out if the kernel does not say: then its session earns nothing. */
-static void put_process(struct wire_writer *w)
-{
-	struct process p;
-
-	if (!process_of_self(&p))
-		return;
-	const uint32_t n[6] = {
-		p.pid, (uint32_t)p.started, (uint32_t)(p.started >> 32),
-		p.parent, (uint32_t)p.parent_started, (uint32_t)(p.parent_started >> 32),
-	};
-
-	put_numbers(w, WIRE_PROCESS, n, sizeof n / sizeof n[0]);
-}
-
-/* Who runs the host, so that the daemon counts attempts against them and not against root. */
-static void put_caller(struct wire_writer *w)
-{
-	const struct caller who = caller_of_self();
-	const uint32_t n[2] = {who.login_uid, who.real_uid};
-
-	put_numbers(w, WIRE_CALLER, n, sizeof n / sizeof n[0]);
-}
-
-/* Which session of logind's the host is in. Left out if it is in none. */
-static void put_logind(struct wire_writer *w)
-{
-	char id[LOGIND_SESSION_MAX + 1];
-
-	if (logind_session_of_self(id))
-		wire_put_text(w, WIRE_LOGIND, id);
-}
-
-static void put_begin(struct wire_writer *w, const struct call *c)
-{
-	const void *service = NULL;
-	uint32_t flags = 0;
-
-	if ((c->flags & PAM_SILENT) || c->options.quiet)
-		flags |= WIRE_FLAG_SILENT;
-	if (c->options.only_first_pass)
-		flags |= WIRE_FLAG_ONLY_FIRST_PASS;
-	if (c->op == OP_CHANGE_PASSWORD && (c->flags & PAM_PRELIM_CHECK))
-		flags |= WIRE_FLAG_PRELIM;
-	wire_put_number(w, WIRE_OPERATION, (uint32_t)c->op);
-	wire_put_number(w, WIRE_FLAGS, flags);
-	if (pam_get_item(c->pamh, PAM_SERVICE, &service) != PAM_SUCCESS || service == NULL)
-		service = "";
-	wire_put_text(w, WIRE_SERVICE, service);
-	wire_put_text(w, WIRE_NAME, c->user);
-	put_item(w, c, PAM_TTY, WIRE_TTY);
-	put_item(w, c, PAM_RUSER, WIRE_REMOTE_USER);
-	put_item(w, c, PAM_RHOST, WIRE_REMOTE_HOST);
-	put_session(w);
-	put_process(w);
-	put_caller(w);
-	put_logind(w);
-	if (c->op == OP_CHANGE_PASSWORD)
-		put_item(w, c, PAM_OLDAUTHTOK, WIRE_OLD_PASS);
-	if (c->options.try_first_pass && (c->op == OP_AUTHENTICATE || c->op == OP_CHANGE_PASSWORD))
-		put_item(w, c, PAM_AUTHTOK, WIRE_FIRST_PASS);
-}
-
 /* Builds and sends one message that may hold secrets; the copy is wiped. */
 static int send_message(int fd, const struct call *c, uint8_t type, const char *answer, int64_t deadline)
 {
@@ -198,7 +110,7 @@ static int send_message(int fd, const struct call *c, uint8_t type, const char *
 	for (;;) {
 		wire_begin(&w, large ? large : small, large ? WIRE_MAX_PACKET : sizeof small, type);
 		if (type == WIRE_BEGIN)
-			put_begin(&w, c);
+			begin_put(&w, c);
 		else
 			wire_put_text(&w, WIRE_SECRET, answer);
 		if (!w.full || large != NULL)
@@ -380,10 +292,22 @@ static int reach(const struct call *c, int64_t deadline)
 	return wire_connect(c->options.socket, deadline);
 }
 
+static int64_t acknowledge_ms(const struct call *c)
+{
+	switch (c->op) {
+	case OP_ACCOUNT:
+	case OP_SET_CREDENTIALS:
+	case OP_OPEN_SESSION:
+		return SALLYPORT_PAM_RESTART_MS;
+	default:
+		return SALLYPORT_PAM_ACKNOWLEDGE_MS;
+	}
+}
+
 /* One conversation, from connecting to its verdict. */
 static int converse(const struct call *c, struct first *first, bool *lost)
 {
-	int64_t deadline = wire_after_ms(SALLYPORT_PAM_ACKNOWLEDGE_MS);
+	int64_t deadline = wire_after_ms(acknowledge_ms(c));
 	bool acknowledged = false;
 	int r = PAM_AUTHINFO_UNAVAIL;
 	struct talk t = {.fd = reach(c, deadline), .first = first, .lost = lost};

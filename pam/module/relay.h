@@ -38,6 +38,9 @@ struct call {
 /* Asks the daemon and does as it says. Returns a PAM code. */
 int relay(const struct call *c);
 
+/* Puts into a message what begins a conversation. */
+void begin_put(struct wire_writer *w, const struct call *c);
+
 /* The verdict's code that is not for the host: the same number as identity.PromptEnded. */
 enum { CODE_PROMPT_ENDED = 12 };
 
