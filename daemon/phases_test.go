@@ -168,7 +168,9 @@ func TestAVerifierOfAnotherEpochIsNone(t *testing.T) {
 	h := remembered(t, nil)
 	v, err := h.cache.Verifier(context.Background(), h.d.Directory().Named("alice").Account().UUID, identity.Password)
 	must(t, err)
-	v.Epoch = 0
+	v.Epoch += 7 // made in earnest, of another password than the token tells of
+	v.MAC, err = h.d.verifier(context.Background(), v, identity.NewSecret([]byte("secret")))
+	must(t, err)
 	must(t, h.cache.PutVerifier(context.Background(), v))
 	h.expect(identity.Denied, "alice", "secret")
 }
