@@ -2,8 +2,6 @@ package desktop
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
 	"testing"
 )
 
@@ -13,9 +11,7 @@ const promptCount = "grep -c 'Prompt greeter with' /var/log/lightdm/lightdm.log"
 
 func (s *seat) prompts() int {
 	s.t.Helper()
-	n, err := strconv.Atoi(strings.TrimSpace(s.in(promptCount + " || true")))
-	must(s.t, err)
-	return n
+	return s.count(promptCount)
 }
 
 // answers types one line after the other, each when LightDM has asked for it.

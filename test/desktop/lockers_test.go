@@ -62,7 +62,7 @@ func locksAndUnlocks(t *testing.T, l locker) {
 	staysLocked := func(user, answer string) {
 		before := s.decisions()
 		s.types(user, answer)
-		s.until(func() error { return more(s.decisions(), before) })
+		s.decided(before)
 		asked(user)
 		s.in(l.locked)
 	}
@@ -97,12 +97,16 @@ func locksAndUnlocks(t *testing.T, l locker) {
 		s.in(l.locked)
 		s.in("systemctl start sallyportd.socket sallyportd")
 		s.online()
-		before := s.decisions()
-		s.in("sleep 10") // a loop would ask three times in it
-		if n := s.decisions() - before; n > 1 {
-			t.Errorf("in ten seconds the locker asked %d times by itself", n)
-		}
+		s.asksInNoLoop()
 		asked(bob)
+		if l.prompt != "" {
+			// This prompt is pam_unix's, which was left to ask when we were not there.
+			const failed = "journalctl -b --no-pager | grep -c 'Failed login on display'"
+			before := s.count(failed)
+			s.types(bob, bobPass)
+			s.untilIn(fmt.Sprintf("test $(%s) -gt %d", failed, before))
+			asked(bob)
+		}
 		unlocks(bob, bobPass)
 		s.logOut(bob)
 	})
@@ -113,12 +117,4 @@ func locksAndUnlocks(t *testing.T, l locker) {
 		locks(ada)
 		unlocks(ada, adaPass+s.code(p))
 	})
-}
-
-// more is an error as long as there is no more than before.
-func more(now, before int) error {
-	if now <= before {
-		return fmt.Errorf("there are %d, as before", now)
-	}
-	return nil
 }
