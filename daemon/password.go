@@ -80,11 +80,7 @@ func (s *login) holdsCode() bool {
 // one-time code a moment ago: the server takes that one for the change. If it does not,
 // one is asked for after all.
 func (s *login) codeProved() bool {
-	if s.Peer.UID != 0 || !s.isDue() {
-		return false
-	}
-	with := s.d.earnings.of(s.q.e.Account().UUID, s.Service, s.Process)
-	return slices.Contains(identity.Kinds(with), identity.TOTP)
+	return s.Peer.UID == 0 && s.isDue() && slices.Contains(s.letInWith(), identity.TOTP)
 }
 
 func (s *login) prelim(ctx context.Context) identity.Verdict {

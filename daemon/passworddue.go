@@ -31,11 +31,7 @@ func (s *login) passwordDue(ctx context.Context) identity.Verdict {
 	if !s.isDue() {
 		return granted
 	}
-	with := s.proved
-	if len(with) == 0 {
-		with = s.d.earnings.of(e.Account().UUID, s.Service, s.Process)
-	}
-	if !slices.Contains(identity.Kinds(with), identity.Password) {
+	if !slices.Contains(s.letInWith(), identity.Password) {
 		return granted
 	}
 	out, told := granted, "Your password must be changed. Run passwd when online."
@@ -47,6 +43,15 @@ func (s *login) passwordDue(ctx context.Context) identity.Verdict {
 		return identity.Verdict{Code: identity.ConversationFailed}
 	}
 	return out
+}
+
+// letInWith is what this login proved or, in a later call of the same process or its
+// family, what the authentication before it did.
+func (s *login) letInWith() []identity.FactorKind {
+	if len(s.proved) > 0 {
+		return s.kinds()
+	}
+	return identity.Kinds(s.d.earnings.of(s.q.e.Account().UUID, s.Service, s.Process))
 }
 
 func (s *login) isDue() bool {

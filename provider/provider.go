@@ -297,8 +297,8 @@ type CardProver interface {
 type PasswordChanger interface {
 	// ChangePassword proves the old password, and a one-time code if the account
 	// holds one, and sets the new one. A WeakError when the realm's rules refuse
-	// the new one, ErrDenied when
-	// the old one or the code is wrong, ErrElsewhere when more than these is needed.
+	// the new one, ErrDenied when the old one or the code is wrong, ErrElsewhere when
+	// more than these is needed.
 	ChangePassword(ctx context.Context, name identity.Name, from identity.Origin, old, code, new identity.Secret) (Record, error)
 }
 

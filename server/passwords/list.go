@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -71,17 +72,17 @@ func (l *List) Has(password string) bool {
 	l.refresh()
 	words := l.words()
 	l.mu.Unlock()
-	whole := strings.ToLower(norm.NFC.String(password))
+	whole := fold(password)
 	inner := strings.TrimFunc(whole, func(r rune) bool { return !unicode.IsLetter(r) })
 	tries := []string{whole, unspelled(whole), strings.ReplaceAll(whole, " ", "")}
-	if own := len([]rune(whole)) - len([]rune(inner)); own > 0 && own < ownPart {
+	if own := utf8.RuneCountInString(whole) - utf8.RuneCountInString(inner); own > 0 && own < ownPart {
 		tries = append(tries, inner, unspelled(inner))
 	}
 	// "pa$$word1" and "p@ssw0rd!" lose a sign that stands for a letter at an end.
-	if clear := strings.TrimRightFunc(whole, func(r rune) bool {
+	if word := strings.TrimRightFunc(whole, func(r rune) bool {
 		return unicode.IsDigit(r) || r == '!' || r == '.' || r == '?' || r == '#' || r == '*'
-	}); len(whole)-len(clear) < ownPart {
-		tries = append(tries, unspelled(clear))
+	}); len(whole)-len(word) < ownPart {
+		tries = append(tries, unspelled(word))
 	}
 	for _, t := range tries {
 		if _, is := words[t]; is {
