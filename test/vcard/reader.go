@@ -119,12 +119,22 @@ func Arguments() []string {
 	return []string{"--foreground"}
 }
 
+// answering tells whether a socket takes connections: its file is there a moment before.
+func answering(path string) bool {
+	c, err := net.Dial("unix", path)
+	if err != nil {
+		return false
+	}
+	_ = c.Close()
+	return true
+}
+
 // up waits until both slots listen and pcscd has its socket.
 func (r *Readers) up(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	for {
-		if _, err := os.Stat("/run/pcscd/pcscd.comm"); err == nil && listening(port) && listening(port+1) {
+		if answering("/run/pcscd/pcscd.comm") && listening(port) && listening(port+1) {
 			return nil
 		}
 		select {
