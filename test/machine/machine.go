@@ -48,11 +48,30 @@ func Over(lower string) (_ *Machine, err error) { //nolint:nonamedreturns // Clo
 			return nil, fmt.Errorf("machine: %w", err)
 		}
 	}
+	if err := hide(filepath.Join(base, "upper"), otherRoots); err != nil {
+		return nil, err
+	}
 	layers := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", lower, filepath.Join(base, "upper"), filepath.Join(base, "work"))
 	if err := m.mount("overlay", m.Root, "overlay", 0, layers); err != nil {
 		return nil, err
 	}
 	return m, m.fileSystems()
+}
+
+// otherRoots is where packaging/test-distro keeps whole root folders. Their files
+// are owned by numbers, which on a machine may be those of other users.
+const otherRoots = "/var/cache/sallyport-test"
+
+// hide makes a path of the lower folder absent: a device 0:0 is overlayfs's whiteout.
+func hide(upper, path string) error {
+	path = filepath.Join(upper, path)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("machine: %w", err)
+	}
+	if err := unix.Mknod(path, unix.S_IFCHR, 0); err != nil {
+		return fmt.Errorf("machine: hide %s: %w", path, err)
+	}
+	return nil
 }
 
 // fileSystems mounts what every program expects. /dev is the host's, so that a
