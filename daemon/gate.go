@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/proofs"
+
 	"github.com/google/uuid"
 
 	"github.com/sallyport-auth/sallyport/cache"
@@ -67,8 +69,7 @@ type Gate struct {
 	sealKey   sealKey
 	enrolling enrolments
 	cardProof cardProof
-	proofs    proofs
-	earnings  earnings
+	proofs    proofs.Store
 	hashing   chan struct{} // at most Hashes Argon2 at a time
 	asking    chan struct{} // steps at the server
 	maker     chan struct{} // at most one of them makes a verifier

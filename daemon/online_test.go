@@ -209,7 +209,7 @@ func TestATrustedUserMayAuthenticateOthersAndNoMore(t *testing.T) {
 		t.Error("too many wrong answers lock nothing")
 	}
 	h.expect(identity.Granted, "alice", "secret") // root's programs count for themselves
-	if list := h.d.proofs.of(token("alice", 1).Account.UUID, 0); len(list) != 0 {
+	if list := h.d.proofs.StepUps.Of(token("alice", 1).Account.UUID, 0); len(list) != 0 {
 		t.Errorf("remembered: %v", list)
 	}
 }

@@ -198,7 +198,7 @@ func New(o Options) (*Daemon, error) {
 func (d *Daemon) resolverOptions() resolver.Options {
 	return resolver.Options{
 		Provider: d.o.Provider, Cache: d.o.Cache, Realm: d.o.Realm, Log: d.o.Log, Now: d.o.Now, Boottime: d.o.Boottime,
-		LocalFiles: d.o.LocalFiles, Peers: d.o.Realms.peers, Proofs: provedHere{&d.proofs, &d.earnings}, BeforeWatch: d.registerKey,
+		LocalFiles: d.o.LocalFiles, Peers: d.o.Realms.peers, Proofs: &d.proofs, BeforeWatch: d.registerKey,
 		Policy: resolver.Policy{
 			QualifiedUsers: d.p.QualifiedUsers, QualifiedGroups: d.p.QualifiedGroups, Aliases: d.p.Aliases, IDs: d.p.IDs,
 			Reserved: d.p.Reserved, LocalGroups: d.p.LocalGroups, MaxGroups: d.p.MaxGroups, Keep: d.namedByPolicy, SubIDs: d.p.SubIDs,

@@ -211,7 +211,7 @@ func (s *login) change(ctx context.Context, changer provider.PasswordChanger, fr
 	if now := d.Directory().WithUUID(e.Account().UUID); now != nil && now.State() == identity.Active {
 		d.succeeded(ctx, now, s.Origin(), fresh)
 		if after, ok := now.Epoch(identity.Password); ok && s.Peer.UID == 0 {
-			d.earnings.renew(e.Account().UUID, s.Process, before, after)
+			d.proofs.Sessions.Renew(e.Account().UUID, s.Process, before, after)
 		}
 	}
 	return identity.Verdict{Code: identity.Granted, Password: fresh}

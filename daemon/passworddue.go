@@ -20,7 +20,7 @@ import (
 //	a password that is due   cannot            Granted, and tells it
 //	no password (an ssh key) any               Granted
 //
-// Only what this process proved counts, as root says it (see earnings): a locker that a
+// Only what this process proved counts, as root says it (see package proofs): a locker that a
 // person runs lets in.
 func (s *login) passwordDue(ctx context.Context) identity.Verdict {
 	granted := identity.Verdict{Code: identity.Granted}
@@ -51,7 +51,7 @@ func (s *login) letInWith() []identity.FactorKind {
 	if len(s.proved) > 0 {
 		return s.kinds()
 	}
-	return identity.Kinds(s.d.earnings.of(s.q.e.Account().UUID, s.Service, s.Process))
+	return identity.Kinds(s.d.proofs.Sessions.Of(s.q.e.Account().UUID, s.Service, s.Process))
 }
 
 func (s *login) isDue() bool {

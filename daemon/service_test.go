@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/proofs"
+
 	"github.com/google/uuid"
 
 	"github.com/sallyport-auth/sallyport/identity"
@@ -52,22 +54,22 @@ func TestWhatEndsAProofEndsItByItself(t *testing.T) {
 	short := Service{StepUp: true, MaxAge: time.Minute}
 	for sentence, c := range map[string]struct {
 		service Service
-		proof   proof
+		proof   proofs.Proof
 		counts  bool
 	}{
-		"just made":                   {short, proof{factors: []identity.Factor{password, code}, at: boot}, true},
-		"as old as it may be":         {short, proof{factors: []identity.Factor{password, code}, at: boot - time.Minute}, true},
-		"older":                       {short, proof{factors: []identity.Factor{password, code}, at: boot - time.Minute - 1}, false},
-		"of a time to come":           {short, proof{factors: []identity.Factor{password, code}, at: boot + 1}, false},
-		"no age is set: four minutes": {Service{StepUp: true}, proof{factors: []identity.Factor{password, code}, at: boot - 4*time.Minute}, true},
-		"no age is set: six minutes":  {Service{StepUp: true}, proof{factors: []identity.Factor{password, code}, at: boot - 6*time.Minute}, false},
-		"the server's word holds":     {short, proof{factors: []identity.Factor{password, code}, at: boot, expires: wall}, true},
-		"the server's word is over":   {short, proof{factors: []identity.Factor{password, code}, at: boot, expires: wall - 1}, false},
-		"a factor is too few":         {short, proof{factors: []identity.Factor{password}, at: boot}, false},
-		"nothing was proved":          {short, proof{at: boot}, false},
-		"another password":            {short, proof{factors: []identity.Factor{{Kind: identity.Password, Epoch: 2}, code}, at: boot}, false},
-		"the service demands a card":  {Service{StepUp: true, Factors: []identity.FactorKind{identity.PIV}}, proof{factors: []identity.Factor{password, code}, at: boot}, false},
-		"the service demands a group": {Service{StepUp: true, Require: []uuid.UUID{uuid.Nil}}, proof{factors: []identity.Factor{password, code}, at: boot}, false},
+		"just made":                   {short, proofs.Proof{Factors: []identity.Factor{password, code}, At: boot}, true},
+		"as old as it may be":         {short, proofs.Proof{Factors: []identity.Factor{password, code}, At: boot - time.Minute}, true},
+		"older":                       {short, proofs.Proof{Factors: []identity.Factor{password, code}, At: boot - time.Minute - 1}, false},
+		"of a time to come":           {short, proofs.Proof{Factors: []identity.Factor{password, code}, At: boot + 1}, false},
+		"no age is set: four minutes": {Service{StepUp: true}, proofs.Proof{Factors: []identity.Factor{password, code}, At: boot - 4*time.Minute}, true},
+		"no age is set: six minutes":  {Service{StepUp: true}, proofs.Proof{Factors: []identity.Factor{password, code}, At: boot - 6*time.Minute}, false},
+		"the server's word holds":     {short, proofs.Proof{Factors: []identity.Factor{password, code}, At: boot, Expires: wall}, true},
+		"the server's word is over":   {short, proofs.Proof{Factors: []identity.Factor{password, code}, At: boot, Expires: wall - 1}, false},
+		"a factor is too few":         {short, proofs.Proof{Factors: []identity.Factor{password}, At: boot}, false},
+		"nothing was proved":          {short, proofs.Proof{At: boot}, false},
+		"another password":            {short, proofs.Proof{Factors: []identity.Factor{{Kind: identity.Password, Epoch: 2}, code}, At: boot}, false},
+		"the service demands a card":  {Service{StepUp: true, Factors: []identity.FactorKind{identity.PIV}}, proofs.Proof{Factors: []identity.Factor{password, code}, At: boot}, false},
+		"the service demands a group": {Service{StepUp: true, Require: []uuid.UUID{uuid.Nil}}, proofs.Proof{Factors: []identity.Factor{password, code}, At: boot}, false},
 	} {
 		if why := h.d.stale(c.service, e, c.proof); (why == "") != c.counts {
 			t.Errorf("%s: %q", sentence, why)
@@ -126,7 +128,7 @@ func TestWhatWasProvedInARefusedAttemptIsNotRemembered(t *testing.T) {
 	if c == identity.Granted || len(conv.prompts) != 1 {
 		t.Fatalf("%s, prompts %q", c, conv.prompts)
 	}
-	if list := h.d.proofs.of(token("alice", 1).Account.UUID, 0); len(list) != 0 {
+	if list := h.d.proofs.StepUps.Of(token("alice", 1).Account.UUID, 0); len(list) != 0 {
 		t.Errorf("remembered: %v", list)
 	}
 }
@@ -143,25 +145,6 @@ func TestARememberedProofIsWhatTheSessionEarnsBy(t *testing.T) {
 	yes := check{name: "yes", rule: func(*Gate, context.Context, *question) ruling { return fine("") }}
 	if !l.again(bg, yes) || len(l.proved) != 1 || len(l.q.methods) != 1 {
 		t.Errorf("proved %v, by %v", l.proved, l.q.methods)
-	}
-}
-
-func TestTwoProofsInTheMakingAreBothVoided(t *testing.T) {
-	var p proofs
-	at := place{account: uuid.MustParse("11111111-1111-4111-8111-111111111111"), uid: 1, asker: "alice", session: desk()}
-	other := at
-	other.asker = "bob"
-	first, second := p.begin(at), p.begin(other)
-	p.forget(at.account, nil)
-	p.keep(first, proof{at: 1})
-	p.keep(second, proof{at: 1})
-	if list := p.of(at.account, 0); len(list) != 0 {
-		t.Errorf("kept: %v", list)
-	}
-	p.keep(p.begin(at), proof{at: 5})
-	p.keep(p.begin(other), proof{at: 7})
-	if list := p.of(at.account, 6); len(list) != 1 || list[0].asker != "bob" {
-		t.Errorf("of those since 6: %v", list)
 	}
 }
 
@@ -188,5 +171,5 @@ func TestWhoIsRefusedHereLosesWhatWasProved(t *testing.T) {
 	h.srv.set(t, token("alice", 1900000100, stuff), func(p *person) { p.token.Account.UID++ })
 	id := token("alice", 1).Account.UUID
 	h.wait("the change", func() bool { e := h.d.Directory().WithUUID(id); return e != nil && e.Blocked() != "" })
-	h.wait("its end", func() bool { return len(h.d.proofs.of(id, 0)) == 0 })
+	h.wait("its end", func() bool { return len(h.d.proofs.StepUps.Of(id, 0)) == 0 })
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/proofs"
+
 	"github.com/google/uuid"
 	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
@@ -113,9 +115,9 @@ func (d *Gate) missingFactor(g goal, otherwise string) string {
 
 // place is where this login's proof counts. It is known only when root says it:
 // nothing is remembered of, or for, anyone else.
-func (s *login) place() (place, bool) {
+func (s *login) place() (proofs.Place, bool) {
 	where := s.d.p.Services[s.Service].at(s.Session)
-	at := place{account: s.q.e.Account().UUID, uid: s.q.e.Account().UID, asker: s.RemoteUser, session: where}
+	at := proofs.Place{Account: s.q.e.Account().UUID, UID: s.q.e.Account().UID, Asker: s.RemoteUser, Session: where}
 	return at, s.Peer.UID == 0 && s.Session.Known()
 }
 
@@ -126,19 +128,19 @@ func (s *login) steppingUp() bool {
 }
 
 // stale says why a proof does not count any more; "" while it does.
-func (d *Gate) stale(p Service, e *directory.Entry, v proof) string {
-	for _, f := range v.factors {
+func (d *Gate) stale(p Service, e *directory.Entry, v proofs.Proof) string {
+	for _, f := range v.Factors {
 		if !e.Holds(f) {
 			return "what was proved has changed since"
 		}
 	}
-	if !d.goalOf(e, p).met(v.methods()) {
+	if !d.goalOf(e, p).met(v.Methods()) {
 		return "more is demanded than was proved"
 	}
-	if v.expires != 0 && d.Clock().Now().Unix() > v.expires {
+	if v.Expires != 0 && d.Clock().Now().Unix() > v.Expires {
 		return "the server's word for it has expired"
 	}
-	if old := d.Clock().Boottime() - v.at; old < 0 || old > p.maxAge() {
+	if old := d.Clock().Boottime() - v.At; old < 0 || old > p.maxAge() {
 		return "it is older than " + friendly(p.maxAge())
 	}
 	return ""
@@ -151,11 +153,11 @@ func (s *login) remembered() bool {
 	if !p.StepUp || !known {
 		return false
 	}
-	v, found := s.d.proofs.at(at)
+	v, found := s.d.proofs.StepUps.At(at)
 	if !found || s.d.stale(p, s.q.e, v) != "" {
 		return false
 	}
-	s.q.methods, s.proved = v.methods(), v.factors
+	s.q.methods, s.proved = v.Methods(), v.Factors
 	return true
 }
 
@@ -179,15 +181,15 @@ func (s *login) proving(ctx context.Context) identity.Verdict {
 	if !p.StepUp || !known {
 		return s.prove(ctx)
 	}
-	w := s.d.proofs.begin(at)
-	defer s.d.proofs.done(w)
+	w := s.d.proofs.StepUps.Begin(at)
+	defer s.d.proofs.StepUps.Done(w)
 	v := s.prove(ctx)
 	if v.Code != identity.Granted {
 		return v
 	}
 	// Without factors it proves nothing that could be judged later.
 	if len(s.proved) > 0 {
-		s.d.proofs.keep(w, proof{factors: s.proved, at: s.d.Clock().Boottime(), expires: s.expires, offline: s.away})
+		s.d.proofs.StepUps.Keep(w, proofs.Proof{Factors: s.proved, At: s.d.Clock().Boottime(), Expires: s.expires, Offline: s.away})
 	}
 	return v
 }
@@ -228,15 +230,15 @@ func (s *login) loggedOut() {
 		return
 	}
 	ends := s.Session
-	s.d.proofs.forget(s.q.e.Account().UUID, func(at place) bool {
+	s.d.proofs.StepUps.Forget(s.q.e.Account().UUID, func(at proofs.Place) bool {
 		switch {
-		case audited(ends) && at.session.Audit == ends.Audit:
+		case audited(ends) && at.Session.Audit == ends.Audit:
 			return true
 		case ends.Terminal != 0:
-			return at.session.Terminal == ends.Terminal
+			return at.Session.Terminal == ends.Terminal
 		default:
 			// Neither is known of the one that ends: it could be any of which neither is.
-			return !audited(ends) && !audited(at.session) && at.session.Terminal == 0
+			return !audited(ends) && !audited(at.Session) && at.Session.Terminal == 0
 		}
 	})
 }

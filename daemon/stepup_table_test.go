@@ -39,7 +39,7 @@ type fate struct {
 func fates(code bool) map[string]fate {
 	held := func() identity.IDToken { return aliceHeld(code) }
 	return map[string]fate{
-		"none":              {asks: true, do: func(h *house, _ *sudo) { h.d.proofs.clear() }},
+		"none":              {asks: true, do: func(h *house, _ *sudo) { h.d.proofs.ForgetAll() }},
 		"fresh":             {do: func(*house, *sudo) {}},
 		"nearly old":        {do: func(h *house, _ *sudo) { h.clk.pass(59 * time.Second); h.truth.pass(59 * time.Second) }},
 		"old":               {asks: true, do: func(h *house, _ *sudo) { h.clk.pass(5*time.Minute + 1); h.truth.pass(5*time.Minute + 1) }},
@@ -174,7 +174,7 @@ func tableRow(t *testing.T, where string, code bool, name string, p Service, f f
 		old = true
 	}
 	for _, op := range []identity.Operation{identity.OpAuthenticate, identity.OpAccount} {
-		left := h.d.proofs.snapshot()
+		left := h.remembered()
 		got, conv := h.sudo(op, s)
 		asked := len(conv.prompts) > 0
 		switch {
@@ -195,17 +195,16 @@ func tableRow(t *testing.T, where string, code bool, name string, p Service, f f
 				t.Errorf("%s with a proof: %s, asked %t, told %q", op, got, asked, conv.told)
 			}
 		}
-		if now := h.d.proofs.snapshot(); now != left && !f.out {
+		if now := h.remembered(); now != left && !f.out {
 			t.Errorf("%s: an answer that never came changed what is remembered: %s, was %s", op, now, left)
 		}
 	}
 }
 
-// snapshot is what is remembered, as a text that can be compared.
-func (p *proofs) snapshot() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return fmt.Sprint(p.kept)
+// remembered is what alice and bob have proved, as a text that can be compared.
+func (h *house) remembered() string {
+	of := &h.d.proofs.StepUps
+	return fmt.Sprint(of.Of(token("alice", 1).Account.UUID, 0), of.Of(token("bob", 1).Account.UUID, 0))
 }
 
 // lostAgain begins offline, after a restart.

@@ -2,9 +2,10 @@ package daemon
 
 import (
 	"context"
-	"fmt"
 	"testing"
 	"time"
+
+	"github.com/sallyport-auth/sallyport/daemon/proofs"
 
 	"github.com/google/uuid"
 
@@ -74,9 +75,9 @@ func TestAReplayedLoginGrantsNothingElsewhere(t *testing.T) {
 	}
 	// The answer sent along, too: it proves the password, and is remembered of
 	// nobody who is not root.
-	kept := h.d.proofs.snapshot()
+	kept := h.remembered()
 	h.sudo(identity.OpAuthenticate, sudo{service: "sudo", user: "alice", asker: "alice", session: desk(), uid: 1900000100}, "secret")
-	if now := h.d.proofs.snapshot(); now != kept {
+	if now := h.remembered(); now != kept {
 		t.Errorf("remembered %s, was %s", now, kept)
 	}
 }
@@ -96,7 +97,7 @@ func TestNothingIsRememberedWhereNobodyCanVouchForThePlace(t *testing.T) {
 			}
 		}
 	}
-	if list := h.d.proofs.of(token("alice", 1).Account.UUID, 0); len(list) != 0 {
+	if list := h.d.proofs.StepUps.Of(token("alice", 1).Account.UUID, 0); len(list) != 0 {
 		t.Errorf("remembered: %v", list)
 	}
 }
@@ -131,12 +132,12 @@ func TestAProofOfASessionCountsInAllOfItAndNowhereElse(t *testing.T) {
 	other.asker = "bob"
 	asked("asked for by another", other, true)
 
-	v := h.d.proofs.of(token("alice", 1).Account.UUID, 0)
+	v := h.d.proofs.StepUps.Of(token("alice", 1).Account.UUID, 0)
 	for _, p := range v {
-		whole := p.session.Leader == 0
+		whole := p.Session.Leader == 0
 		for _, s := range h.d.describeProof(h.d.Directory().WithUID(1900000100), p).Services {
-			if (s.Service == "sudo") != whole && p.session.Audit != identity.NoAuditSession {
-				t.Errorf("a proof of %+v is said to count for %s", p.session, s.Service)
+			if (s.Service == "sudo") != whole && p.Session.Audit != identity.NoAuditSession {
+				t.Errorf("a proof of %+v is said to count for %s", p.Session, s.Service)
 			}
 		}
 	}
@@ -182,7 +183,7 @@ func TestAProofDoesNotOutliveTheServersWord(t *testing.T) {
 
 func TestAProofThatIsForgottenWhileItIsMadeIsNotKept(t *testing.T) {
 	for sentence, forget := range map[string]func(h *house){
-		"dropped": func(h *house) { h.d.proofs.forget(token("alice", 1).Account.UUID, nil) },
+		"dropped": func(h *house) { h.d.proofs.StepUps.Forget(token("alice", 1).Account.UUID, nil) },
 		"cleared": func(h *house) { must(h.t, h.d.ForgetEverything(bg)); h.give(token("alice", 1900000100, stuff)) },
 		"disabled and enabled": func(h *house) {
 			h.push(token("alice", 1900000100, stuff), func(t *identity.IDToken) { t.State = identity.Disabled })
@@ -191,15 +192,12 @@ func TestAProofThatIsForgottenWhileItIsMadeIsNotKept(t *testing.T) {
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			h := sudoHouse(t)
-			w := h.d.proofs.begin(place{account: token("alice", 1).Account.UUID})
+			w := h.d.proofs.StepUps.Begin(proofs.Place{Account: token("alice", 1).Account.UUID})
 			forget(h)
-			h.d.proofs.keep(w, proof{})
-			h.d.proofs.done(w)
-			if s := h.d.proofs.snapshot(); s != fmt.Sprint(map[uuid.UUID]map[place]proof{}) && s != fmt.Sprint(map[uuid.UUID]map[place]proof(nil)) {
+			h.d.proofs.StepUps.Keep(w, proofs.Proof{})
+			h.d.proofs.StepUps.Done(w)
+			if s := h.remembered(); s != "[] []" {
 				t.Errorf("remembered: %s", s)
-			}
-			if n := len(h.d.proofs.pending); n != 0 {
-				t.Errorf("%d are still under way", n)
 			}
 		})
 	}
@@ -232,17 +230,17 @@ func TestASessionThatEndsElsewhereVoidsNoProof(t *testing.T) {
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			h := sudoHouse(t)
-			at := place{account: token("alice", 1).Account.UUID, session: c.at}
+			at := proofs.Place{Account: token("alice", 1).Account.UUID, Session: c.at}
 			before, during := at, at
-			before.asker = "alice"
-			h.d.proofs.keep(h.d.proofs.begin(before), proof{at: 1})
-			w := h.d.proofs.begin(during)
+			before.Asker = "alice"
+			h.d.proofs.StepUps.Keep(h.d.proofs.StepUps.Begin(before), proofs.Proof{At: 1})
+			w := h.d.proofs.StepUps.Begin(during)
 			h.sudo(identity.OpCloseSession, sudo{service: "login", user: "alice", session: c.ends})
-			h.d.proofs.keep(w, proof{at: 1})
-			if _, kept := h.d.proofs.at(before); kept != c.kept {
+			h.d.proofs.StepUps.Keep(w, proofs.Proof{At: 1})
+			if _, kept := h.d.proofs.StepUps.At(before); kept != c.kept {
 				t.Errorf("what was proved before: kept %t", kept)
 			}
-			if _, kept := h.d.proofs.at(during); kept != c.kept {
+			if _, kept := h.d.proofs.StepUps.At(during); kept != c.kept {
 				t.Errorf("what is being proved: kept %t", kept)
 			}
 		})
@@ -265,19 +263,6 @@ func TestAProofForOneServiceIsNoneWhereNoneIsRemembered(t *testing.T) {
 	}
 }
 
-func TestAProofThatIsVoidedStaysSo(t *testing.T) {
-	var p proofs
-	at := place{account: uuid.MustParse("11111111-1111-4111-8111-111111111111"), uid: 1, asker: "alice", session: desk()}
-	w := p.begin(at)
-	p.forget(at.account, nil)
-	p.forget(at.account, func(place) bool { return false })
-	p.forget(uuid.MustParse("22222222-2222-4222-8222-222222222222"), nil)
-	p.keep(w, proof{at: 1})
-	if v, found := p.at(at); found {
-		t.Errorf("a proof that was voided while it was made is kept: %+v", v)
-	}
-}
-
 func TestAProofThatEndsWhileItIsJudgedIsNone(t *testing.T) {
 	h := sudoHouse(t)
 	s := ofAlice()
@@ -289,7 +274,7 @@ func TestAProofThatEndsWhileItIsJudgedIsNone(t *testing.T) {
 		t.Fatal(r)
 	}
 	drops := check{name: "drops", rule: func(d *Gate, _ context.Context, q *question) ruling {
-		d.proofs.forget(q.e.Account().UUID, nil)
+		d.proofs.StepUps.Forget(q.e.Account().UUID, nil)
 		return fine("")
 	}}
 	yes := check{name: "yes", rule: func(*Gate, context.Context, *question) ruling { return fine("") }}
@@ -336,18 +321,6 @@ func TestTheAccountPhaseAsksAndSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-func TestProofsAreBounded(t *testing.T) {
-	var p proofs
-	id := uuid.New()
-	for i := range uint32(10 * maxProofs) {
-		p.keep(p.begin(place{account: id, session: identity.LoginSession{Leader: i}}), proof{at: time.Duration(i)})
-	}
-	list := p.of(id, 0)
-	if len(list) != maxProofs || list[0].session.Leader != 10*maxProofs-1 || list[maxProofs-1].session.Leader != 9*maxProofs {
-		t.Errorf("%d are kept", len(list))
-	}
-}
-
 func TestOnlyRootDropsAndSeesOthersProofs(t *testing.T) {
 	for sentence, c := range map[string]struct {
 		peer uint32
@@ -381,7 +354,7 @@ func TestOnlyRootDropsAndSeesOthersProofs(t *testing.T) {
 				}
 			}
 			err := h.d.Handle(bg, identity.Peer{UID: c.peer}, c.verb, []byte(c.args), func(any) error { return nil })
-			left := len(h.d.proofs.of(token("alice", 1).Account.UUID, 0)) + len(h.d.proofs.of(token("bob", 1).Account.UUID, 0))
+			left := len(h.d.proofs.StepUps.Of(token("alice", 1).Account.UUID, 0)) + len(h.d.proofs.StepUps.Of(token("bob", 1).Account.UUID, 0))
 			if (err != nil) != c.fail || left != c.left {
 				t.Errorf("%v; %d are left, want %d", err, left, c.left)
 			}

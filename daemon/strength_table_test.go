@@ -192,7 +192,7 @@ func strengthRow(t *testing.T, h *house, card *softCard, held kinds, where, habi
 	h.later()
 	h.present(card, habit)
 	h.refill()
-	h.d.proofs.clear()
+	h.d.proofs.ForgetAll()
 	must(t, h.cache.ClearFailures(bg, h.alice()))
 	if at, ok := strings.CutPrefix(where, "lost at "); ok {
 		if h.d.Link().Now() != resolver.Online {
@@ -233,7 +233,7 @@ func strengthRow(t *testing.T, h *house, card *softCard, held kinds, where, habi
 		fail("something was asked for twice")
 	}
 	if !want {
-		if n := len(h.d.proofs.of(h.alice(), 0)); n > 0 {
+		if n := len(h.d.proofs.StepUps.Of(h.alice(), 0)); n > 0 {
 			fail("%d proofs are remembered of a refusal", n)
 		}
 		return
@@ -244,16 +244,16 @@ func strengthRow(t *testing.T, h *house, card *softCard, held kinds, where, habi
 // checkProof holds what was proved against the rule: enough, and nothing in vain.
 func checkProof(h *house, policy Service, held kinds, habit string, v identity.Verdict, fail func(string, ...any)) {
 	h.t.Helper()
-	list := h.d.proofs.of(h.alice(), 0)
+	list := h.d.proofs.StepUps.Of(h.alice(), 0)
 	if len(list) != 1 {
 		fail("%d proofs are remembered", len(list))
 		return
 	}
-	proved := list[0].methods()
+	proved := list[0].Methods()
 	if !plainly(held, proved, policy) {
 		fail("granted for %v", proved)
 	}
-	for i, f := range list[0].factors {
+	for i, f := range list[0].Factors {
 		if held[slices.Index(held, f.Kind)] != f.Kind || f.Epoch != uint64(slices.Index(held, f.Kind))+3 {
 			fail("%v of epoch %d", f.Kind, f.Epoch)
 		}

@@ -63,7 +63,7 @@ func (s *login) endRefused(ctx context.Context, r provider.Reply) {
 		}()
 		return
 	}
-	d.proofs.forget(e.Account().UUID, nil)
+	d.proofs.StepUps.Forget(e.Account().UUID, nil)
 	d.withPassword(ctx, s.secret, func(ctx context.Context, own identity.Secret) { d.endVerifier(ctx, e, own) })
 }
 
@@ -154,7 +154,7 @@ func (d *Gate) doubt(ctx context.Context, e *directory.Entry, password identity.
 		d.log.InfoContext(ctx, "that password goes on to be remembered", "account", e.Account().Name, "error", err)
 		return
 	}
-	d.proofs.forget(id, nil)
+	d.proofs.StepUps.Forget(id, nil)
 	d.endVerifier(ctx, e, password)
 }
 

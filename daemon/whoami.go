@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/proofs"
+
 	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
@@ -22,7 +24,7 @@ func (d *Daemon) handleDrop(peer identity.Peer, args []byte, emit func(any) erro
 	if err != nil {
 		return err
 	}
-	n := d.proofs.forget(e.Account().UUID, func(at place) bool { return a.Session == nil || within(at.session, *a.Session) })
+	n := d.proofs.StepUps.Forget(e.Account().UUID, func(at proofs.Place) bool { return a.Session == nil || within(at.Session, *a.Session) })
 	return emit(report.Dropped{Proofs: n})
 }
 
@@ -66,8 +68,8 @@ func (d *Daemon) handleWhoami(peer identity.Peer, args []byte, emit func(any) er
 			Takes: goal{table: e.Points(), all: []identity.Demand{g.Demand()}}.demands(),
 		})
 	}
-	for _, v := range d.proofs.of(e.Account().UUID, d.lookBack()) {
-		if here := (Service{WholeSession: true}).at(a.Session); v.session != a.Session && v.session != here {
+	for _, v := range d.proofs.StepUps.Of(e.Account().UUID, d.lookBack()) {
+		if here := (Service{WholeSession: true}).at(a.Session); v.Session != a.Session && v.Session != here {
 			continue
 		}
 		p := d.describeProof(e, v)
@@ -86,31 +88,31 @@ func (d *Daemon) lookBack() time.Duration {
 }
 
 // describeProof says what a proof is good for now.
-func (d *Daemon) describeProof(e *directory.Entry, v placed) report.Proof {
-	old := max(d.Clock().Boottime()-v.at, 0)
+func (d *Daemon) describeProof(e *directory.Entry, v proofs.Placed) report.Proof {
+	old := max(d.Clock().Boottime()-v.At, 0)
 	now := d.Clock().Now()
 	p := report.Proof{
-		At: now.Add(-old).UTC().Round(time.Second), Offline: v.offline, Asker: v.asker, Session: v.session,
+		At: now.Add(-old).UTC().Round(time.Second), Offline: v.Offline, Asker: v.Asker, Session: v.Session,
 		Groups: []identity.Name{}, Services: []report.ServiceProof{},
 	}
-	for _, k := range v.methods() {
+	for _, k := range v.Methods() {
 		p.Factors = append(p.Factors, string(k))
 	}
 	for _, g := range d.Directory().GroupsOf(e) {
-		if (len(g.Demands) > 0 || g.Points > 0 || g.Earned) && g.Demand().Met(e.Points(), v.methods()) {
+		if (len(g.Demands) > 0 || g.Points > 0 || g.Earned) && g.Demand().Met(e.Points(), v.Methods()) {
 			p.Groups = append(p.Groups, g.Name)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.p.Services)) {
 		policy := d.p.Services[name]
-		if !policy.StepUp || !policy.looksAt(v.session) {
+		if !policy.StepUp || !policy.looksAt(v.Session) {
 			continue
 		}
-		s := report.ServiceProof{Service: name, Reason: d.stale(policy, e, v.proof)}
+		s := report.ServiceProof{Service: name, Reason: d.stale(policy, e, v.Proof)}
 		if s.Reason == "" {
 			until := now.Add(policy.maxAge() - old)
-			if v.expires != 0 && time.Unix(v.expires, 0).Before(until) {
-				until = time.Unix(v.expires, 0)
+			if v.Expires != 0 && time.Unix(v.Expires, 0).Before(until) {
+				until = time.Unix(v.Expires, 0)
 			}
 			until = until.UTC().Round(time.Second)
 			s.Until = &until
@@ -134,8 +136,8 @@ func (d *Daemon) explainStepUp(service string, e *directory.Entry) *report.StepU
 	if policy.StepUp {
 		x.MaxAgeSeconds = int64(policy.maxAge() / time.Second)
 	}
-	for _, v := range d.proofs.of(e.Account().UUID, d.lookBack()) {
-		if policy.StepUp && policy.looksAt(v.session) && d.stale(policy, e, v.proof) == "" {
+	for _, v := range d.proofs.StepUps.Of(e.Account().UUID, d.lookBack()) {
+		if policy.StepUp && policy.looksAt(v.Session) && d.stale(policy, e, v.Proof) == "" {
 			x.Proofs = append(x.Proofs, d.describeProof(e, v))
 		}
 	}

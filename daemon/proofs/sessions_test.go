@@ -1,4 +1,4 @@
-package daemon
+package proofs
 
 import (
 	"testing"
@@ -12,9 +12,9 @@ import (
 func TestWhatAProcessWasLetInWithIsItsFamilysAlone(t *testing.T) {
 	alice, bob := uuid.New(), uuid.New()
 	factors := []identity.Factor{{Kind: identity.Password, Epoch: 1}}
-	var l earnings
-	l.add(alice, earning{service: "sshd", by: itself(at(70, 50)), parent: parentOf(at(70, 50)), factors: factors})
-	l.add(bob, earning{service: "sshd", by: itself(at(80, 0)), factors: factors}) // its parent could not be told
+	var l Sessions
+	l.Add(alice, Login{Service: "sshd", Process: at(70, 50), Factors: factors})
+	l.Add(bob, Login{Service: "sshd", Process: at(80, 0), Factors: factors}) // its parent could not be told
 	for sentence, c := range map[string]struct {
 		account uuid.UUID
 		service string
@@ -36,7 +36,7 @@ func TestWhatAProcessWasLetInWithIsItsFamilysAlone(t *testing.T) {
 		"itself, where the parent is gone":  {bob, "sshd", at(80, 0), true},
 		"itself, and now of another parent": {alice, "sshd", at(70, 1), true},
 	} {
-		if got := l.of(c.account, c.service, c.p); (len(got) > 0) != c.want {
+		if got := l.Of(c.account, c.service, c.p); (len(got) > 0) != c.want {
 			t.Errorf("%s: %v", sentence, got)
 		}
 	}
@@ -54,28 +54,32 @@ func TestANewPasswordRenewsOnlyWhatItReplaced(t *testing.T) {
 		"one that cannot be told":     {identity.Process{}, 1, 1},
 		"by another password":         {at(70, 50), 7, 7},
 	} {
-		var l earnings
+		var l Sessions
 		code := identity.Factor{Kind: identity.TOTP, Epoch: 1}
-		l.add(alice, earning{service: "sshd", by: itself(at(70, 50)), factors: []identity.Factor{{Kind: identity.Password, Epoch: c.held}, code}})
-		l.renew(alice, c.p, 1, 2)
-		got := l.of(alice, "sshd", at(70, 50))
+		l.Add(alice, Login{Service: "sshd", Process: at(70, 50), Factors: []identity.Factor{{Kind: identity.Password, Epoch: c.held}, code}})
+		l.Renew(alice, c.p, 1, 2)
+		got := l.Of(alice, "sshd", at(70, 50))
 		if len(got) != 2 || got[0].Epoch != c.want || got[1].Epoch != 1 {
 			t.Errorf("%s: %v", sentence, got)
 		}
 	}
 }
 
-func TestOldEarningsMakeRoom(t *testing.T) {
+func TestOldLoginsMakeRoom(t *testing.T) {
 	alice := uuid.New()
-	var l earnings
-	for i := range uint32(maxEarnings + 1) {
-		l.add(alice, earning{service: "sshd", by: itself(at(1000+i, 1)), factors: []identity.Factor{{Kind: identity.Password, Epoch: 1}}})
+	var l Sessions
+	for i := range uint32(maxLogins + 1) {
+		l.Add(alice, Login{Service: "sshd", Process: at(1000+i, 1), Factors: []identity.Factor{{Kind: identity.Password, Epoch: 1}}})
 	}
-	if n := len(l.kept[alice]); n != maxEarnings {
+	if n := len(l.kept[alice]); n != maxLogins {
 		t.Errorf("%d are kept", n)
 	}
-	l.add(alice, earning{service: "sshd", by: itself(at(7, 1)), at: earnFor + time.Second})
+	l.Add(alice, Login{Service: "sshd", Process: at(7, 1), At: sessionWait + time.Second})
 	if n := len(l.kept[alice]); n != 1 {
 		t.Errorf("%d are kept beyond their time", n)
 	}
+}
+
+func at(pid, parent uint32) identity.Process {
+	return identity.Process{PID: pid, Started: uint64(pid) * 10, Parent: parent, ParentStarted: uint64(parent) * 10}
 }
