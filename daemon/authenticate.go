@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
+	"github.com/sallyport-auth/sallyport/daemon/policy"
 	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
@@ -325,19 +325,19 @@ func (s *login) stillRight(ctx context.Context) ruling {
 	}
 	// What was proved is still the account's, and it holds nothing more by now that
 	// a login takes.
-	if slices.ContainsFunc(s.proved, func(f identity.Factor) bool { return !s.q.e.Holds(f) }) || !s.goal().login(s.q.methods) {
+	if slices.ContainsFunc(s.proved, func(f identity.Factor) bool { return !s.q.e.Holds(f) }) || !s.goal().EnoughForLogin(s.q.methods) {
 		return ruling{code: identity.Denied}
 	}
 	return s.d.ask(ctx, rightChecks, &s.q, nil)
 }
 
-func (s *login) goal() goal { return s.d.goalOf(s.q.e, s.d.p.Services[s.Service]) }
+func (s *login) goal() policy.Goal { return s.d.goalOf(s.q.e, s.d.p.Services[s.Service]) }
 
 func (s *login) checkYes(r provider.Reply) error {
 	if err := s.checkBound(r); err != nil {
 		return err
 	}
-	if g := (goal{held: r.Record.Token.Held()}); !g.login(r.Session.Methods) {
+	if g := (policy.Goal{Held: r.Record.Token.Held()}); !g.EnoughForLogin(r.Session.Methods) {
 		return fmt.Errorf("it allowed with %v, which is not enough", r.Session.Methods)
 	}
 	return nil

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
 	"github.com/sallyport-auth/sallyport/daemon/directory"
+	"github.com/sallyport-auth/sallyport/daemon/policy"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 )
@@ -22,7 +22,7 @@ func cardHouse(t *testing.T, tweak ...func(*house)) (*house, *softCard) {
 	card := validCard(t)
 	h := newHouse(t, append([]func(*house){func(h *house) {
 		h.cards = &reader{}
-		h.policy.Services = map[string]Service{
+		h.policy.Services = map[string]policy.Service{
 			"sudo": {StepUp: true}, "vault": {Factors: kinds{piv}}, "nocards": {NoCards: true}, "nocards, vault": {NoCards: true, Factors: kinds{piv}},
 		}
 	}}, tweak...)...)
@@ -173,9 +173,9 @@ func revoked(h *house, c *softCard) {
 
 func TestACardThatWasAnsweredForIsNotAskedForAgainWhenTheServerIsLost(t *testing.T) {
 	for at, prompts := range map[int64]string{1: pinPrompt, 2: "PIN for card blue (Enter for another way): |One-time code (Enter for another way): "} {
-		h, _ := cardHouse(t, func(h *house) { h.policy.Services["login"] = Service{Points: 40} })
+		h, _ := cardHouse(t, func(h *house) { h.policy.Services["login"] = policy.Service{Points: 40} })
 		if at == 1 {
-			h.d.p.Services["login"] = Service{}
+			h.d.p.Services["login"] = policy.Service{}
 		}
 		h.srv.lostStepAt(at)
 		conv := typing("123456", h.code(0))
@@ -335,8 +335,8 @@ func TestTheServersMoreIsAskedExactlyWhenThisMachineDemandsMore(t *testing.T) {
 	} {
 		t.Run(service, func(t *testing.T) {
 			h, _ := cardHouse(t, func(h *house) {
-				h.policy.Services["two"], h.policy.Services["all"] = Service{Points: 50}, Service{Points: 60}
-				h.policy.Services["too far"] = Service{Points: 61}
+				h.policy.Services["two"], h.policy.Services["all"] = policy.Service{Points: 50}, policy.Service{Points: 60}
+				h.policy.Services["too far"] = policy.Service{Points: 61}
 			})
 			p := &listening{server: h.srv}
 			h.d.o.Provider = p

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sallyport-auth/sallyport/daemon/directory"
+	"github.com/sallyport-auth/sallyport/daemon/policy"
 	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
@@ -265,11 +266,11 @@ func day(unix int64) string { return time.Unix(unix, 0).Format("2 January 2006 1
 // checkAllowed matches groups by uuid. A group that demands more than this
 // authentication proved does not count.
 func checkAllowed(d *Gate, _ context.Context, q *question) ruling {
-	g := d.goalOf(q.e, Service{})
+	g := d.goalOf(q.e, policy.Service{})
 	switch {
-	case g.free:
+	case g.AllowsAll:
 		return fine("every account of the realm may log in here")
-	case len(g.some) == 0:
+	case len(g.Allowed) == 0:
 		names := d.allowedNames()
 		first := "GROUP"
 		if len(names) > 0 {
@@ -280,7 +281,7 @@ func checkAllowed(d *Gate, _ context.Context, q *question) ruling {
 			mend:  "Ask your administrator to add it to one.",
 			cause: trouble.NotInGroup, places: []string{"NAME", string(q.e.Account().Name), "GROUPS", strings.Join(names, ", "), "GROUP", first},
 		}
-	case q.methods != nil && !g.allowed(q.methods):
+	case q.methods != nil && !g.EnoughForGroups(q.methods):
 		return ruling{
 			code: identity.NotPermitted, tell: true, detail: "This account may log in to this machine only with a stronger proof than this one.",
 			mend: d.missingFactor(g, "Use another factor, or ask your administrator to enrol one."),

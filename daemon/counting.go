@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/identity"
 )
@@ -40,17 +39,6 @@ func countedAs(k identity.FactorKind) string {
 // placeFor is how long somebody counts as having signed in from somewhere.
 const placeFor = 90 * 24 * time.Hour
 
-// originBrake counts one origin: what it locks is nobody else's.
-func (p *Policy) originBrake() identity.Brake {
-	return identity.Brake{From: uint32(p.OfflineTries), First: p.LockMin, Most: p.LockMax, Quiet: 24 * time.Hour} //nolint:gosec // configured, and small
-}
-
-// machineBrake counts all origins that it could lock, see brakesFor. Its numbers are the
-// server's, but for somebody who allows more tries than these.
-func (p *Policy) machineBrake() identity.Brake {
-	return identity.Brake{From: uint32(max(20, 4*p.OfflineTries)), First: time.Minute, Most: time.Hour, Forget: time.Hour} //nolint:gosec // the same
-}
-
 // counter is one rule that holds for an attempt, and what it has counted.
 type counter struct {
 	identity.Brake
@@ -66,7 +54,7 @@ type counter struct {
 //	else                                      origin, machine
 //	any, for PINs                             the origin's wrong PINs
 func (d *Gate) brakesFor(ctx context.Context, id uuid.UUID, kind string, from identity.Origin) ([]counter, error) {
-	own, shared := d.p.originBrake(), !from.AtSeat()
+	own, shared := d.p.OriginBrake(), !from.AtSeat()
 	if kind == kindPIN {
 		own, shared = pinBrake(), false
 	}
@@ -77,7 +65,7 @@ func (d *Gate) brakesFor(ctx context.Context, id uuid.UUID, kind string, from id
 			return nil, err //nolint:wrapcheck // told by uncounted
 		}
 		if !known {
-			list = append(list, counter{d.p.machineBrake(), cache.Failures{Kind: kind}})
+			list = append(list, counter{d.p.MachineBrake(), cache.Failures{Kind: kind}})
 		}
 	}
 	for i, c := range list {

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/policy"
 	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
@@ -383,7 +384,7 @@ func (d *Gate) takeOver(ctx context.Context, e *enrolment, r provider.Reply) err
 	if e.wish.remove != "" {
 		held = append(held, e.wish.remove)
 	}
-	if !(goal{held: held}).login(r.Session.Methods) {
+	if !(policy.Goal{Held: held}).EnoughForLogin(r.Session.Methods) {
 		return fmt.Errorf("%w: it allowed with %v, which is not enough", errEnrol, r.Session.Methods)
 	}
 	_ = d.Apply(d.Life(), resolver.Update{Records: []provider.Record{r.Record}}) // logged there; the index has it

@@ -7,12 +7,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sallyport-auth/sallyport/daemon/proofs"
-
 	"github.com/google/uuid"
-
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/daemon/directory"
+	"github.com/sallyport-auth/sallyport/daemon/policy"
+	"github.com/sallyport-auth/sallyport/daemon/proofs"
 	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 )
@@ -61,7 +60,7 @@ type Gate struct {
 	// allRealms are those that this machine asks, this one among them.
 	allRealms func() []accounts
 	o         *Options
-	p         *Policy
+	p         *policy.Policy
 	log       *slog.Logger
 
 	doubts    doubts
@@ -77,12 +76,17 @@ type Gate struct {
 }
 
 // newGate makes one that knows no accounts yet.
-func newGate(o *Options, p *Policy, all func() []accounts) *Gate {
+func newGate(o *Options, p *policy.Policy, all func() []accounts) *Gate {
 	return &Gate{
 		allRealms: all, o: o, p: p, log: o.Log,
 		asking: make(chan struct{}, asking), hashing: make(chan struct{}, Hashes),
 		maker: make(chan struct{}, 1), making: make(chan struct{}, makePending),
 	}
+}
+
+// goalOf is what the account must prove for a service, by the groups that it is in now.
+func (d *Gate) goalOf(e *directory.Entry, s policy.Service) policy.Goal {
+	return d.p.Goal(e, d.Directory().GroupsOf(e), s)
 }
 
 // keyedLocks gives each key a lock that a context can stop waiting for.

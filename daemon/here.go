@@ -7,6 +7,7 @@ import (
 
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/daemon/directory"
+	"github.com/sallyport-auth/sallyport/daemon/policy"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/seal"
@@ -36,7 +37,7 @@ func (d *Gate) mayOffline(ctx context.Context, e *directory.Entry) (here, ruling
 		return refuse(a.refusal(), connect)
 	}
 	h := d.checkable(ctx, e)
-	if g := d.goalOf(e, Service{}); g.aim(h.can) == nil {
+	if g := d.goalOf(e, policy.Service{}); g.Aim(h.can) == nil {
 		return here{}, h.why("Offline, and this account has no factor that can be checked on this machine.")
 	}
 	return h, fine(a.String())
@@ -136,14 +137,14 @@ func (s *login) judge(ctx context.Context) ruling {
 	}
 	s.here = &h
 	g, can := s.goal(), s.can()
-	aim := g.aim(can)
+	aim := g.Aim(can)
 	switch {
 	case aim == nil && s.card.fault != nil && slices.Contains(h.can, identity.PIV):
 		return s.noWay()
 	case aim == nil:
 		return h.why("Offline, and what can be checked on this machine is not enough for this account.")
-	case g.met(g.held) && !g.met(h.can):
-		return h.why("Offline, and " + s.Service + " demands more than can be checked on this machine: it takes " + g.demands() + ".")
+	case g.Met(g.Held) && !g.Met(h.can):
+		return h.why("Offline, and " + s.Service + " demands more than can be checked on this machine: it takes " + g.Describe() + ".")
 	}
 	return r
 }
@@ -224,7 +225,7 @@ func (s *login) check(ctx context.Context, a provider.Answer) (done bool, out ru
 	s.proved, s.proven = append(s.proved, f), true
 	id := s.q.e.Account().UUID
 	s.d.takeBack(ctx, id, countedAs(a.Kind), s.Origin()) // it was right
-	if aim := s.goal().aim(s.can()); aim == nil || !aim(s.kinds()) {
+	if aim := s.goal().Aim(s.can()); aim == nil || !aim(s.kinds()) {
 		return false, out
 	}
 	// Of what was proved, and of no other factor: else who may log in by one has any

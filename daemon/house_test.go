@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/daemon/policy"
 	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
@@ -51,7 +52,7 @@ type house struct {
 	truth   *clocks // the server's
 	dir     string
 	root    string
-	policy  Policy
+	policy  policy.Policy
 	only    bool         // the provider can only fetch
 	groups  *groupServer // with only: and find groups; nil: it cannot
 	cache   *cache.Cache
@@ -73,8 +74,8 @@ func newHouse(t testing.TB, tweak ...func(*house)) *house {
 	h := &house{
 		t: t, dir: filepath.Join(t.TempDir(), "state"), root: t.TempDir(), machine: uuid.New(),
 		clk: &clocks{wall: start, boot: time.Hour}, truth: &clocks{wall: start}, realm: realm,
-		policy: Policy{
-			AllowAll: true, Aliases: true, IDs: []identity.IDRange{identity.DefaultIDRange}, Argon: Argon{Memory: 64, Time: 1, Threads: 1},
+		policy: policy.Policy{
+			AllowAll: true, Aliases: true, IDs: []identity.IDRange{identity.DefaultIDRange}, Argon: policy.Argon{Memory: 64, Time: 1, Threads: 1},
 			OfflineMax: 400 * 24 * time.Hour, ServerTimeout: 5 * time.Second, BackoffMin: time.Millisecond, BackoffMax: 5 * time.Millisecond,
 		},
 	}

@@ -128,7 +128,7 @@ func TestLockTimesGrowToTheirLimit(t *testing.T) {
 	for count, want := range map[uint32]time.Duration{
 		5: 30 * time.Second, 6: time.Minute, 7: 2 * time.Minute, 11: 32 * time.Minute, 12: time.Hour, 1 << 30: time.Hour,
 	} {
-		if got := h.d.p.originBrake().Fail(identity.Tally{Count: count - 1, Since: now}, now).LockedUntil.Sub(now); got != want {
+		if got := h.d.p.OriginBrake().Fail(identity.Tally{Count: count - 1, Since: now}, now).LockedUntil.Sub(now); got != want {
 			t.Errorf("%d failures: %s, want %s", count, got, want)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/sallyport-auth/sallyport/daemon/policy"
 	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
@@ -158,7 +159,7 @@ func TestOnlyRootMayAskForOthersAndOthersAreCounted(t *testing.T) {
 func TestATrustedUserMayAuthenticateOthersAndNoMore(t *testing.T) {
 	const web, other = 33, 34
 	h := newHouse(t, func(h *house) {
-		h.policy.Services = map[string]Service{
+		h.policy.Services = map[string]policy.Service{
 			"nginx": {TrustedUsers: []string{"gone", "www-data"}}, "sudo": {StepUp: true, TrustedUsers: []string{"www-data"}},
 		}
 	})

@@ -5,10 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sallyport-auth/sallyport/daemon/proofs"
-
 	"github.com/google/uuid"
-
+	"github.com/sallyport-auth/sallyport/daemon/policy"
+	"github.com/sallyport-auth/sallyport/daemon/proofs"
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
@@ -17,25 +16,25 @@ func TestEachDemandOfAServiceIsJudgedByItself(t *testing.T) {
 	both := []identity.FactorKind{identity.Password, identity.TOTP}
 	foreign := uuid.MustParse("33333333-3333-4333-8333-333333333333")
 	for sentence, c := range map[string]struct {
-		service Service
+		service policy.Service
 		proved  []identity.FactorKind // nil: it is not known what
 		want    identity.Code
 	}{
-		"nothing":                             {Service{}, password, identity.Granted},
-		"a code, with a password":             {Service{Factors: []identity.FactorKind{identity.TOTP}}, password, identity.NotPermitted},
-		"a code, with a code too":             {Service{Factors: []identity.FactorKind{identity.TOTP}}, both, identity.Granted},
-		"a code, where nothing is known":      {Service{Factors: []identity.FactorKind{identity.TOTP}}, nil, identity.Granted},
-		"points that nothing comes to":        {Service{Points: 50}, both, identity.NotPermitted},
-		"a group that she is in":              {Service{Require: []uuid.UUID{stuff.UUID}}, password, identity.Granted},
-		"a group that she is not in":          {Service{Require: []uuid.UUID{foreign}}, both, identity.NotPermitted},
-		"the same, where nothing is known":    {Service{Require: []uuid.UUID{foreign}}, nil, identity.NotPermitted},
-		"the second of two groups":            {Service{Require: []uuid.UUID{stuff.UUID, foreign}}, both, identity.NotPermitted},
-		"a group that demands a code, passed": {Service{Require: []uuid.UUID{wheel().UUID}}, both, identity.Granted},
-		"a group that demands a code, not":    {Service{Require: []uuid.UUID{wheel().UUID}}, password, identity.NotPermitted},
-		"a group of another realm":            {Service{Require: []uuid.UUID{uuid.Nil}}, nil, identity.NotPermitted},
+		"nothing":                             {policy.Service{}, password, identity.Granted},
+		"a code, with a password":             {policy.Service{Factors: []identity.FactorKind{identity.TOTP}}, password, identity.NotPermitted},
+		"a code, with a code too":             {policy.Service{Factors: []identity.FactorKind{identity.TOTP}}, both, identity.Granted},
+		"a code, where nothing is known":      {policy.Service{Factors: []identity.FactorKind{identity.TOTP}}, nil, identity.Granted},
+		"points that nothing comes to":        {policy.Service{Points: 50}, both, identity.NotPermitted},
+		"a group that she is in":              {policy.Service{Require: []uuid.UUID{stuff.UUID}}, password, identity.Granted},
+		"a group that she is not in":          {policy.Service{Require: []uuid.UUID{foreign}}, both, identity.NotPermitted},
+		"the same, where nothing is known":    {policy.Service{Require: []uuid.UUID{foreign}}, nil, identity.NotPermitted},
+		"the second of two groups":            {policy.Service{Require: []uuid.UUID{stuff.UUID, foreign}}, both, identity.NotPermitted},
+		"a group that demands a code, passed": {policy.Service{Require: []uuid.UUID{wheel().UUID}}, both, identity.Granted},
+		"a group that demands a code, not":    {policy.Service{Require: []uuid.UUID{wheel().UUID}}, password, identity.NotPermitted},
+		"a group of another realm":            {policy.Service{Require: []uuid.UUID{uuid.Nil}}, nil, identity.NotPermitted},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			h := newHouse(t, func(h *house) { h.policy.Services = map[string]Service{"sudo": c.service} })
+			h := newHouse(t, func(h *house) { h.policy.Services = map[string]policy.Service{"sudo": c.service} })
 			h.give(aliceHeld(true))
 			q := question{typed: "alice", service: "sudo", e: h.d.Directory().WithUID(1900000100), methods: c.proved}
 			if r := checkService(h.d.Gate, bg, &q); r.code != c.want {
@@ -51,9 +50,9 @@ func TestWhatEndsAProofEndsItByItself(t *testing.T) {
 	e := h.d.Directory().WithUID(1900000100)
 	password, code := identity.Factor{Kind: identity.Password, Epoch: 1}, identity.Factor{Kind: identity.TOTP, Epoch: 1}
 	boot, wall := h.d.Clock().Boottime(), h.d.Clock().Now().Unix()
-	short := Service{StepUp: true, MaxAge: time.Minute}
+	short := policy.Service{StepUp: true, MaxAge: time.Minute}
 	for sentence, c := range map[string]struct {
-		service Service
+		service policy.Service
 		proof   proofs.Proof
 		counts  bool
 	}{
@@ -61,15 +60,15 @@ func TestWhatEndsAProofEndsItByItself(t *testing.T) {
 		"as old as it may be":         {short, proofs.Proof{Factors: []identity.Factor{password, code}, At: boot - time.Minute}, true},
 		"older":                       {short, proofs.Proof{Factors: []identity.Factor{password, code}, At: boot - time.Minute - 1}, false},
 		"of a time to come":           {short, proofs.Proof{Factors: []identity.Factor{password, code}, At: boot + 1}, false},
-		"no age is set: four minutes": {Service{StepUp: true}, proofs.Proof{Factors: []identity.Factor{password, code}, At: boot - 4*time.Minute}, true},
-		"no age is set: six minutes":  {Service{StepUp: true}, proofs.Proof{Factors: []identity.Factor{password, code}, At: boot - 6*time.Minute}, false},
+		"no age is set: four minutes": {policy.Service{StepUp: true}, proofs.Proof{Factors: []identity.Factor{password, code}, At: boot - 4*time.Minute}, true},
+		"no age is set: six minutes":  {policy.Service{StepUp: true}, proofs.Proof{Factors: []identity.Factor{password, code}, At: boot - 6*time.Minute}, false},
 		"the server's word holds":     {short, proofs.Proof{Factors: []identity.Factor{password, code}, At: boot, Expires: wall}, true},
 		"the server's word is over":   {short, proofs.Proof{Factors: []identity.Factor{password, code}, At: boot, Expires: wall - 1}, false},
 		"a factor is too few":         {short, proofs.Proof{Factors: []identity.Factor{password}, At: boot}, false},
 		"nothing was proved":          {short, proofs.Proof{At: boot}, false},
 		"another password":            {short, proofs.Proof{Factors: []identity.Factor{{Kind: identity.Password, Epoch: 2}, code}, At: boot}, false},
-		"the service demands a card":  {Service{StepUp: true, Factors: []identity.FactorKind{identity.PIV}}, proofs.Proof{Factors: []identity.Factor{password, code}, At: boot}, false},
-		"the service demands a group": {Service{StepUp: true, Require: []uuid.UUID{uuid.Nil}}, proofs.Proof{Factors: []identity.Factor{password, code}, At: boot}, false},
+		"the service demands a card":  {policy.Service{StepUp: true, Factors: []identity.FactorKind{identity.PIV}}, proofs.Proof{Factors: []identity.Factor{password, code}, At: boot}, false},
+		"the service demands a group": {policy.Service{StepUp: true, Require: []uuid.UUID{uuid.Nil}}, proofs.Proof{Factors: []identity.Factor{password, code}, At: boot}, false},
 	} {
 		if why := h.d.stale(c.service, e, c.proof); (why == "") != c.counts {
 			t.Errorf("%s: %q", sentence, why)
@@ -90,7 +89,7 @@ func TestAServiceLooksForProofsWhereItKeepsThem(t *testing.T) {
 		"of a session, of a whole one":             {true, true, identity.LoginSession{Audit: 7}},
 		"of a session that the kernel has no word": {true, true, unaudited},
 	} {
-		if got := (Service{StepUp: true, WholeSession: c.whole}).looksAt(c.kept); got != c.looks {
+		if got := (policy.Service{StepUp: true, WholeSession: c.whole}).LooksAt(c.kept); got != c.looks {
 			t.Errorf("%s: %t", sentence, got)
 		}
 	}
@@ -120,7 +119,7 @@ func TestOnlyWhoIsSignedInHereStepsUp(t *testing.T) {
 // alice proved her password, and is refused for what sudo demands beyond it.
 func TestWhatWasProvedInARefusedAttemptIsNotRemembered(t *testing.T) {
 	h := newHouse(t, func(h *house) {
-		h.policy.Services = map[string]Service{"sudo": {StepUp: true, Require: []uuid.UUID{uuid.Nil}}}
+		h.policy.Services = map[string]policy.Service{"sudo": {StepUp: true, Require: []uuid.UUID{uuid.Nil}}}
 	})
 	h.srv.set(t, token("alice", 1900000100, stuff), nil)
 	h.online()

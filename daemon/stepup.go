@@ -4,65 +4,14 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
-
-	"github.com/sallyport-auth/sallyport/daemon/proofs"
 
 	"github.com/google/uuid"
 	"github.com/sallyport-auth/sallyport/daemon/directory"
+	"github.com/sallyport-auth/sallyport/daemon/policy"
+	"github.com/sallyport-auth/sallyport/daemon/proofs"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 )
-
-// Service is the policy of one PAM service beyond that of every login. The zero
-// value demands nothing more and remembers nothing.
-type Service struct {
-	// StepUp demands a proof that is at most MaxAge old, in the account phase too,
-	// and remembers one for so long.
-	StepUp bool
-	// MaxAge of a proof; zero or less: 5 min. Only with StepUp.
-	MaxAge time.Duration
-	// WholeSession lets a proof count in all of an audited login session, instead of at
-	// one terminal. Only with StepUp.
-	WholeSession bool
-	// Require are groups, by uuid: the account must be in each, and the proof must
-	// hold all that they demand. Nobody is in uuid.Nil.
-	Require []uuid.UUID
-	// Factors that the proof must hold.
-	Factors []identity.FactorKind
-	// Points that the proof must come to in the realm's table.
-	Points uint16
-	// TrustedUsers are local users whose programs may ask about others here; see asker.go.
-	// Only without StepUp.
-	TrustedUsers []string
-	// NoCards asks for no card here, whoever is at the door.
-	NoCards bool
-}
-
-// DefaultMaxAge is how old a proof may be where the policy does not say.
-const DefaultMaxAge = 5 * time.Minute
-
-func (s Service) maxAge() time.Duration {
-	if s.MaxAge <= 0 {
-		return DefaultMaxAge
-	}
-	return s.MaxAge
-}
-
-// at is where a proof of that session counts. A session that the kernel has no number
-// for is no more than its terminal.
-func (s Service) at(where identity.LoginSession) identity.LoginSession {
-	if s.WholeSession && audited(where) {
-		return identity.LoginSession{Audit: where.Audit}
-	}
-	return where
-}
-
-// looksAt tells whether the service looks for its proofs there.
-func (s Service) looksAt(kept identity.LoginSession) bool {
-	whole := kept == identity.LoginSession{Audit: kept.Audit}
-	return s.at(kept) == kept && (s.WholeSession || !whole)
-}
 
 // checkService is a row of the decision: what the service demands beyond a login.
 // Where it is not known what was proved, only membership is judged.
@@ -72,38 +21,38 @@ func checkService(d *Gate, _ context.Context, q *question) ruling {
 		return fine("the service demands no more than a login")
 	}
 	g := d.goalOf(q.e, p)
-	if slices.Contains(g.missing, uuid.Nil) {
+	if slices.Contains(g.Missing, uuid.Nil) {
 		return ruling{
 			code: identity.NotPermitted, tell: true,
 			detail: q.service + " is for people of another realm here.",
 			mend:   "Ask your administrator to name a group of this realm under [service." + q.service + "] require.",
 		}
 	}
-	if len(g.missing) > 0 {
+	if len(g.Missing) > 0 {
 		return ruling{
 			code: identity.NotPermitted, tell: true,
 			detail: fmt.Sprintf("%s is for members of a group here that this account is not in.", q.service),
-			mend:   "Ask your administrator to add it to the group " + g.missing[0].String() + ".",
+			mend:   "Ask your administrator to add it to the group " + g.Missing[0].String() + ".",
 		}
 	}
-	if q.methods != nil && !g.service(q.methods) {
+	if q.methods != nil && !g.EnoughForService(q.methods) {
 		return ruling{
 			code: identity.NotPermitted, tell: true,
-			detail: fmt.Sprintf("%s demands more than was proved: it takes %s.", q.service, g.demands()),
+			detail: fmt.Sprintf("%s demands more than was proved: it takes %s.", q.service, g.Describe()),
 			mend:   d.missingFactor(g, "Ask your administrator to enrol what is missing."),
 		}
 	}
-	return fine("what the service demands: " + g.demands())
+	return fine("what the service demands: " + g.Describe())
 }
 
 // missingFactor says what to do about a demand that was not met: where the provider cannot
 // ask for a kind that is named, its settings have to change.
-func (d *Gate) missingFactor(g goal, otherwise string) string {
+func (d *Gate) missingFactor(g policy.Goal, otherwise string) string {
 	l, ok := d.o.Provider.(provider.Limited)
 	if !ok {
 		return otherwise
 	}
-	for _, one := range slices.Concat(g.all, g.some) {
+	for _, one := range slices.Concat(g.Required, g.Allowed) {
 		for _, k := range one.Kinds {
 			if why := l.Unprovable(k); why != "" {
 				return why
@@ -116,7 +65,7 @@ func (d *Gate) missingFactor(g goal, otherwise string) string {
 // place is where this login's proof counts. It is known only when root says it:
 // nothing is remembered of, or for, anyone else.
 func (s *login) place() (proofs.Place, bool) {
-	where := s.d.p.Services[s.Service].at(s.Session)
+	where := s.d.p.Services[s.Service].At(s.Session)
 	at := proofs.Place{Account: s.q.e.Account().UUID, UID: s.q.e.Account().UID, Asker: s.RemoteUser, Session: where}
 	return at, s.Peer.UID == 0 && s.Session.Known()
 }
@@ -128,20 +77,20 @@ func (s *login) steppingUp() bool {
 }
 
 // stale says why a proof does not count any more; "" while it does.
-func (d *Gate) stale(p Service, e *directory.Entry, v proofs.Proof) string {
+func (d *Gate) stale(p policy.Service, e *directory.Entry, v proofs.Proof) string {
 	for _, f := range v.Factors {
 		if !e.Holds(f) {
 			return "what was proved has changed since"
 		}
 	}
-	if !d.goalOf(e, p).met(v.Methods()) {
+	if !d.goalOf(e, p).Met(v.Methods()) {
 		return "more is demanded than was proved"
 	}
 	if v.Expires != 0 && d.Clock().Now().Unix() > v.Expires {
 		return "the server's word for it has expired"
 	}
-	if old := d.Clock().Boottime() - v.At; old < 0 || old > p.maxAge() {
-		return "it is older than " + friendly(p.maxAge())
+	if old := d.Clock().Boottime() - v.At; old < 0 || old > p.ProofAge() {
+		return "it is older than " + friendly(p.ProofAge())
 	}
 	return ""
 }
@@ -232,17 +181,13 @@ func (s *login) loggedOut() {
 	ends := s.Session
 	s.d.proofs.StepUps.Forget(s.q.e.Account().UUID, func(at proofs.Place) bool {
 		switch {
-		case audited(ends) && at.Session.Audit == ends.Audit:
+		case ends.Audited() && at.Session.Audit == ends.Audit:
 			return true
 		case ends.Terminal != 0:
 			return at.Session.Terminal == ends.Terminal
 		default:
 			// Neither is known of the one that ends: it could be any of which neither is.
-			return !audited(ends) && !audited(at.Session) && at.Session.Terminal == 0
+			return !ends.Audited() && !at.Session.Audited() && at.Session.Terminal == 0
 		}
 	})
-}
-
-func audited(s identity.LoginSession) bool {
-	return s.Audit != 0 && s.Audit != identity.NoAuditSession
 }

@@ -7,13 +7,14 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/sallyport-auth/sallyport/daemon/policy"
 	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
 // The policies of the table, and what they demand beyond a password.
-func policies() map[string]Service {
-	return map[string]Service{
+func policies() map[string]policy.Service {
+	return map[string]policy.Service{
 		"no policy":       {},
 		"step up":         {StepUp: true},
 		"short":           {StepUp: true, MaxAge: time.Minute},
@@ -130,9 +131,9 @@ func TestEveryPolicyMeetsEveryProof(t *testing.T) {
 	}
 }
 
-func tableRow(t *testing.T, where string, code bool, name string, p Service, f fate) {
+func tableRow(t *testing.T, where string, code bool, name string, p policy.Service, f fate) {
 	t.Helper()
-	h := newHouse(t, func(h *house) { h.policy.Services = map[string]Service{"sudo": p} })
+	h := newHouse(t, func(h *house) { h.policy.Services = map[string]policy.Service{"sudo": p} })
 	h.srv.set(t, aliceHeld(code), func(who *person) {
 		if code {
 			who.secret, who.shared = aliceSecret, true

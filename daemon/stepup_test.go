@@ -5,10 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sallyport-auth/sallyport/daemon/proofs"
-
 	"github.com/google/uuid"
-
+	"github.com/sallyport-auth/sallyport/daemon/policy"
+	"github.com/sallyport-auth/sallyport/daemon/proofs"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 )
@@ -46,7 +45,9 @@ func (h *house) sudo(op identity.Operation, s sudo, answers ...string) (identity
 // sudoHouse is a machine online where alice has a password, and sudo wants a proof.
 func sudoHouse(t *testing.T) *house {
 	t.Helper()
-	h := newHouse(t, func(h *house) { h.policy.Services = map[string]Service{"sudo": {StepUp: true}, "su": {StepUp: true}} })
+	h := newHouse(t, func(h *house) {
+		h.policy.Services = map[string]policy.Service{"sudo": {StepUp: true}, "su": {StepUp: true}}
+	})
 	h.srv.set(t, token("alice", 1900000100, stuff), nil)
 	h.srv.set(t, token("bob", 1900000101, stuff), nil)
 	h.online()
@@ -104,7 +105,7 @@ func TestNothingIsRememberedWhereNobodyCanVouchForThePlace(t *testing.T) {
 
 func TestAProofOfASessionCountsInAllOfItAndNowhereElse(t *testing.T) {
 	h := newHouse(t, func(h *house) {
-		h.policy.Services = map[string]Service{"sudo": {StepUp: true, WholeSession: true}, "su": {StepUp: true}}
+		h.policy.Services = map[string]policy.Service{"sudo": {StepUp: true, WholeSession: true}, "su": {StepUp: true}}
 	})
 	h.srv.set(t, token("alice", 1900000100, stuff), nil)
 	h.online()
@@ -151,7 +152,7 @@ func TestAProofOfASessionCountsInAllOfItAndNowhereElse(t *testing.T) {
 // The server says for how long its word counts, whatever the age that policy allows.
 func TestAProofDoesNotOutliveTheServersWord(t *testing.T) {
 	h := newHouse(t, func(h *house) {
-		h.policy.Services = map[string]Service{"sudo": {StepUp: true, MaxAge: 24 * time.Hour}}
+		h.policy.Services = map[string]policy.Service{"sudo": {StepUp: true, MaxAge: 24 * time.Hour}}
 	})
 	h.srv.set(t, token("alice", 1900000100, stuff), nil)
 	h.online()
@@ -248,7 +249,7 @@ func TestASessionThatEndsElsewhereVoidsNoProof(t *testing.T) {
 }
 
 func TestAProofForOneServiceIsNoneWhereNoneIsRemembered(t *testing.T) {
-	h := newHouse(t, func(h *house) { h.policy.Services = map[string]Service{"sudo": {StepUp: true}, "vlock": {}} })
+	h := newHouse(t, func(h *house) { h.policy.Services = map[string]policy.Service{"sudo": {StepUp: true}, "vlock": {}} })
 	h.srv.set(t, token("alice", 1900000100, stuff), nil)
 	h.online()
 	if c, _ := h.sudo(identity.OpAuthenticate, ofAlice(), "secret"); c != identity.Granted {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sallyport-auth/sallyport/daemon/policy"
 	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 )
@@ -76,7 +77,7 @@ func (c *sitter) asked(prefix string) (n int) {
 
 // plainly is the rule in other words than package identity's: is what this person
 // can show, of what the account holds, enough for a login and for the demand?
-func plainly(held, shows kinds, p Service) bool {
+func plainly(held, shows kinds, p policy.Service) bool {
 	has := slices.Contains[kinds]
 	code := has(shows, totpK) || has(shows, backup)
 	login := has(shows, piv) || has(shows, pw) && (code || !has(held, totpK))
@@ -99,16 +100,16 @@ func minus(list kinds, gone ...identity.FactorKind) kinds {
 	return slices.DeleteFunc(slices.Clone(list), func(k identity.FactorKind) bool { return slices.Contains(gone, k) })
 }
 
-func strengths() map[string]Service {
-	all := map[string]Service{"none": {}}
+func strengths() map[string]policy.Service {
+	all := map[string]policy.Service{"none": {}}
 	for _, f := range []kinds{{pw}, {totpK}, {piv}, {pw, piv}, {totpK, piv}, {pw, totpK, piv}} {
-		all[fmt.Sprint(f)] = Service{Factors: f}
+		all[fmt.Sprint(f)] = policy.Service{Factors: f}
 	}
 	for _, n := range []uint16{1, 10, 11, 20, 30, 31, 40, 50, 51, 60, 61, 80, 81} {
-		all[fmt.Sprint(n)] = Service{Points: n}
+		all[fmt.Sprint(n)] = policy.Service{Points: n}
 	}
-	all["30 and a code"] = Service{Points: 30, Factors: kinds{totpK}}
-	all["50 and a card"] = Service{Points: 50, Factors: kinds{piv}}
+	all["30 and a code"] = policy.Service{Points: 30, Factors: kinds{totpK}}
+	all["50 and a card"] = policy.Service{Points: 50, Factors: kinds{piv}}
 	for name, p := range all {
 		p.StepUp = true
 		all[name] = p
@@ -117,7 +118,7 @@ func strengths() map[string]Service {
 }
 
 // strong is a machine where alice, who holds these kinds, logged in once.
-func strong(t *testing.T, held kinds, services map[string]Service) (*house, *softCard) {
+func strong(t *testing.T, held kinds, services map[string]policy.Service) (*house, *softCard) {
 	t.Helper()
 	h := newHouse(t, func(h *house) { h.policy.Services, h.cards = services, &reader{} })
 	card := validCard(t)
@@ -242,7 +243,7 @@ func strengthRow(t *testing.T, h *house, card *softCard, held kinds, where, habi
 }
 
 // checkProof holds what was proved against the rule: enough, and nothing in vain.
-func checkProof(h *house, policy Service, held kinds, habit string, v identity.Verdict, fail func(string, ...any)) {
+func checkProof(h *house, policy policy.Service, held kinds, habit string, v identity.Verdict, fail func(string, ...any)) {
 	h.t.Helper()
 	list := h.d.proofs.StepUps.Of(h.alice(), 0)
 	if len(list) != 1 {

@@ -37,7 +37,7 @@ type turn struct {
 
 // can lists what the account holds and can be asked for here and now.
 func (s *login) can() []identity.FactorKind {
-	return slices.DeleteFunc(s.goal().held, func(k identity.FactorKind) bool {
+	return slices.DeleteFunc(s.goal().Held, func(k identity.FactorKind) bool {
 		return k == identity.PIV && !s.mayUseCard() || s.here != nil && !slices.Contains(s.here.can, k)
 	})
 }
@@ -64,7 +64,7 @@ func (s *login) ways(ctx context.Context, t turn) []identity.FactorKind {
 func (s *login) onlyByCard() bool {
 	g, can := s.goal(), s.can()
 	with := append(slices.Clone(can), identity.PIV)
-	return s.card.fault != nil && slices.Contains(g.held, identity.PIV) && !g.met(can) && g.met(with)
+	return s.card.fault != nil && slices.Contains(g.Held, identity.PIV) && !g.Met(can) && g.Met(with)
 }
 
 // first sorts what is so before what is not.
@@ -86,8 +86,8 @@ func first(is func(identity.FactorKind) bool) func(a, b identity.FactorKind) int
 func (s *login) leading(t turn) []identity.FactorKind {
 	can, g := s.can(), s.goal()
 	var list []identity.FactorKind
-	if aim := g.aim(can); aim != nil && (t.offers != nil || !aim(t.proved)) {
-		list = identity.Next(can, t.proved, g.table, aim)
+	if aim := g.Aim(can); aim != nil && (t.offers != nil || !aim(t.proved)) {
+		list = identity.Next(can, t.proved, g.Table, aim)
 	}
 	if t.offers != nil {
 		list = slices.DeleteFunc(list, func(k identity.FactorKind) bool { return !slices.Contains(t.offers, k) })
@@ -268,7 +268,7 @@ func (s *login) more(t turn, kind identity.FactorKind) bool {
 		proved = append(slices.Clone(t.proved), identity.Password, identity.TOTP)
 	}
 	g := s.goal()
-	return g.met(s.can()) && (!g.service(proved) || !g.allowed(proved))
+	return g.Met(s.can()) && (!g.EnoughForService(proved) || !g.EnoughForGroups(proved))
 }
 
 func isCode(c identity.Secret) bool {

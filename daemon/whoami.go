@@ -6,9 +6,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/sallyport-auth/sallyport/daemon/proofs"
-
 	"github.com/sallyport-auth/sallyport/daemon/directory"
+	"github.com/sallyport-auth/sallyport/daemon/policy"
+	"github.com/sallyport-auth/sallyport/daemon/proofs"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
 )
@@ -31,7 +31,7 @@ func (d *Daemon) handleDrop(peer identity.Peer, args []byte, emit func(any) erro
 // within tells whether a proof was made in that login session: in the same place,
 // or elsewhere in the same audited login.
 func within(at, s identity.LoginSession) bool {
-	return at == s || s.Audit != 0 && s.Audit != identity.NoAuditSession && at.Audit == s.Audit
+	return at == s || s.Audited() && at.Audit == s.Audit
 }
 
 // self finds the account that a peer may speak of: its own, or for root the named.
@@ -65,11 +65,11 @@ func (d *Daemon) handleWhoami(peer identity.Peer, args []byte, emit func(any) er
 		// Where somebody says they have it is believed here: it is for their own eyes.
 		w.Earned = append(w.Earned, report.EarnedGroup{
 			Name: g.Name, GID: g.GID, Here: slices.Contains(a.Groups, g.GID),
-			Takes: goal{table: e.Points(), all: []identity.Demand{g.Demand()}}.demands(),
+			Takes: policy.Goal{Table: e.Points(), Required: []identity.Demand{g.Demand()}}.Describe(),
 		})
 	}
 	for _, v := range d.proofs.StepUps.Of(e.Account().UUID, d.lookBack()) {
-		if here := (Service{WholeSession: true}).at(a.Session); v.Session != a.Session && v.Session != here {
+		if here := (policy.Service{WholeSession: true}).At(a.Session); v.Session != a.Session && v.Session != here {
 			continue
 		}
 		p := d.describeProof(e, v)
@@ -82,7 +82,7 @@ func (d *Daemon) handleWhoami(peer identity.Peer, args []byte, emit func(any) er
 func (d *Daemon) lookBack() time.Duration {
 	longest := time.Duration(0)
 	for _, p := range d.p.Services {
-		longest = max(longest, p.maxAge())
+		longest = max(longest, p.ProofAge())
 	}
 	return d.Clock().Boottime() - longest
 }
@@ -105,12 +105,12 @@ func (d *Daemon) describeProof(e *directory.Entry, v proofs.Placed) report.Proof
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.p.Services)) {
 		policy := d.p.Services[name]
-		if !policy.StepUp || !policy.looksAt(v.Session) {
+		if !policy.StepUp || !policy.LooksAt(v.Session) {
 			continue
 		}
 		s := report.ServiceProof{Service: name, Reason: d.stale(policy, e, v.Proof)}
 		if s.Reason == "" {
-			until := now.Add(policy.maxAge() - old)
+			until := now.Add(policy.ProofAge() - old)
 			if v.Expires != 0 && time.Unix(v.Expires, 0).Before(until) {
 				until = time.Unix(v.Expires, 0)
 			}
@@ -129,15 +129,15 @@ func (d *Daemon) explainStepUp(service string, e *directory.Entry) *report.StepU
 		return nil
 	}
 	g := d.goalOf(e, policy)
-	x := &report.StepUp{Required: policy.StepUp, Member: len(g.missing) == 0, Demands: g.leastDemands(), Proofs: []report.Proof{}}
-	for _, o := range g.all {
+	x := &report.StepUp{Required: policy.StepUp, Member: len(g.Missing) == 0, Demands: g.LeastDemands(), Proofs: []report.Proof{}}
+	for _, o := range g.Required {
 		x.Points = max(x.Points, int(o.Points))
 	}
 	if policy.StepUp {
-		x.MaxAgeSeconds = int64(policy.maxAge() / time.Second)
+		x.MaxAgeSeconds = int64(policy.ProofAge() / time.Second)
 	}
 	for _, v := range d.proofs.StepUps.Of(e.Account().UUID, d.lookBack()) {
-		if policy.StepUp && policy.looksAt(v.Session) && d.stale(policy, e, v.Proof) == "" {
+		if policy.StepUp && policy.LooksAt(v.Session) && d.stale(policy, e, v.Proof) == "" {
 			x.Proofs = append(x.Proofs, d.describeProof(e, v))
 		}
 	}

@@ -84,6 +84,9 @@ type LoginSession struct {
 // Known tells whether the process could be placed.
 func (s LoginSession) Known() bool { return s.Leader != 0 && s.Started != 0 }
 
+// Audited tells whether the kernel has a number for the login that it belongs to.
+func (s LoginSession) Audited() bool { return s.Audit != 0 && s.Audit != NoAuditSession }
+
 // Process is one process and its parent, each by its number and its start in clock
 // ticks since boot: numbers come again, the pair does not. The zero value is an
 // unknown one.

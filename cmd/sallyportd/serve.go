@@ -11,13 +11,12 @@ import (
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/card"
 	"github.com/sallyport-auth/sallyport/config"
 	"github.com/sallyport-auth/sallyport/control"
 	"github.com/sallyport-auth/sallyport/daemon"
+	"github.com/sallyport-auth/sallyport/daemon/policy"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/keyfile"
 	"github.com/sallyport-auth/sallyport/nss"
@@ -30,6 +29,7 @@ import (
 	"github.com/sallyport-auth/sallyport/seal"
 	"github.com/sallyport-auth/sallyport/seat"
 	"github.com/sallyport-auth/sallyport/wire"
+	"golang.org/x/sync/errgroup"
 )
 
 // serve opens everything, serves until the context ends, and closes it again.
@@ -142,7 +142,7 @@ func addRealm(ctx context.Context, c *config.Config, p *config.Provider, cards *
 		_ = source.Close() // the process ends
 		_ = store.Close()  // every write was acknowledged before
 	}
-	o.Cache, o.Provider, o.Realm, o.Policy = store, source, p.Realm, policy(c, p)
+	o.Cache, o.Provider, o.Realm, o.Policy = store, source, p.Realm, policyOf(c, p)
 	o.Cards, o.Seats = guarded(c, p, cards, source, o.Log), seat.Seats{}
 	if _, err := daemon.New(o); err != nil {
 		closer()
@@ -151,9 +151,9 @@ func addRealm(ctx context.Context, c *config.Config, p *config.Provider, cards *
 	return closer, nil
 }
 
-func policy(c *config.Config, p *config.Provider) daemon.Policy {
+func policyOf(c *config.Config, p *config.Provider) policy.Policy {
 	everybody, groups := c.Login.Allowed(p.Realm)
-	return daemon.Policy{
+	return policy.Policy{
 		AllowAll:      everybody,
 		AllowGroups:   groups,
 		IDs:           c.IDRanges(p),
@@ -177,10 +177,10 @@ func policy(c *config.Config, p *config.Provider) daemon.Policy {
 	}
 }
 
-func services(c *config.Config, realm string) map[string]daemon.Service {
-	all := make(map[string]daemon.Service)
+func services(c *config.Config, realm string) map[string]policy.Service {
+	all := make(map[string]policy.Service)
 	for name, s := range c.Services() {
-		all[name] = daemon.Service{
+		all[name] = policy.Service{
 			StepUp: *s.StepUp, MaxAge: time.Duration(*s.MaxAge), WholeSession: s.Scope.String() == config.ScopeSession, Require: s.Groups(realm), Factors: s.Kinds(),
 			Points: *s.Points, TrustedUsers: s.Trusted, NoCards: !*s.Cards,
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/daemon"
+	"github.com/sallyport-auth/sallyport/daemon/policy"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider/kanidm"
 	"github.com/sallyport-auth/sallyport/report"
@@ -44,10 +45,10 @@ func (d *rig) house(change ...func(*kanidm.Options)) *house {
 	})
 	o := daemon.Options{
 		Provider: p, Cache: store, Sealer: sealed.Sealer, Machine: box, Realm: d.realm, LocalFiles: dir, Log: slog.New(slog.DiscardHandler),
-		Policy: daemon.Policy{
+		Policy: policy.Policy{
 			AllowAll: true, IDs: []identity.IDRange{{Min: 65536, Max: 200000}}, OfflineMax: 24 * time.Hour,
-			Argon:    daemon.Argon{Memory: 64, Time: 1, Threads: 1},
-			Services: map[string]daemon.Service{"sudo": {StepUp: true, MaxAge: time.Nanosecond}},
+			Argon:    policy.Argon{Memory: 64, Time: 1, Threads: 1},
+			Services: map[string]policy.Service{"sudo": {StepUp: true, MaxAge: time.Nanosecond}},
 		},
 	}
 	if d.among != nil {

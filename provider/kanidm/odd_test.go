@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
 	"github.com/sallyport-auth/sallyport/daemon"
+	"github.com/sallyport-auth/sallyport/daemon/policy"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider/kanidm"
 	"github.com/sallyport-auth/sallyport/report"
@@ -135,7 +135,7 @@ func TestADemandThatTheSignInCannotMeetNamesTheSetting(t *testing.T) {
 	d := newRig(t)
 	d.With(two)
 	d.among = func(o *daemon.Options) {
-		o.Policy.Services = map[string]daemon.Service{"vault": {Factors: []identity.FactorKind{identity.TOTP}}}
+		o.Policy.Services = map[string]policy.Service{"vault": {Factors: []identity.FactorKind{identity.TOTP}}}
 	}
 	h := d.house()
 	p := &listening{typing: typing{[]string{"correct horse"}}}

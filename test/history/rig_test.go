@@ -19,10 +19,9 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/crypto/ssh"
-
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/daemon"
+	"github.com/sallyport-auth/sallyport/daemon/policy"
 	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
@@ -30,6 +29,7 @@ import (
 	"github.com/sallyport-auth/sallyport/report"
 	"github.com/sallyport-auth/sallyport/seal"
 	"github.com/sallyport-auth/sallyport/server"
+	"golang.org/x/crypto/ssh"
 )
 
 const realm = "example.org"
@@ -264,8 +264,8 @@ func (b *box) start() {
 	must(b.t, err)
 	b.d, err = daemon.New(daemon.Options{
 		Provider: p, Cache: c, Sealer: sealer, Machine: o.MachineID, Realm: realm, Version: "test", Log: quiet(), LocalFiles: b.root,
-		Policy: daemon.Policy{
-			AllowAll: true, IDs: []identity.IDRange{identity.DefaultIDRange}, Argon: daemon.Argon{Memory: 64, Time: 1, Threads: 1},
+		Policy: policy.Policy{
+			AllowAll: true, IDs: []identity.IDRange{identity.DefaultIDRange}, Argon: policy.Argon{Memory: 64, Time: 1, Threads: 1},
 			OfflineMax: 400 * 24 * time.Hour, ServerTimeout: deadline, LookupTimeout: deadline,
 			BackoffMin: time.Millisecond, BackoffMax: 20 * time.Millisecond, FailDelay: time.Nanosecond,
 		},

@@ -10,10 +10,10 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
-
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/config"
 	"github.com/sallyport-auth/sallyport/daemon"
+	"github.com/sallyport-auth/sallyport/daemon/policy"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/provider/sallyport"
@@ -70,7 +70,7 @@ func start(tb testing.TB, f fill.Folder) *daemon.Daemon {
 	d, err := daemon.New(daemon.Options{
 		Provider: source, Cache: store, Sealer: sealer, Machine: uuid.New(), Realm: fill.Name,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), LocalFiles: tb.TempDir(),
-		Policy: daemon.Policy{AllowAll: true, IDs: []identity.IDRange{{Min: fill.FirstGID, Max: 2000000000}}},
+		Policy: policy.Policy{AllowAll: true, IDs: []identity.IDRange{{Min: fill.FirstGID, Max: 2000000000}}},
 	})
 	must(tb, err)
 	return d
