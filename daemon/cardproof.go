@@ -60,9 +60,9 @@ func (d *Gate) proveCards(ctx context.Context) (string, error) {
 	return proved, err
 }
 
-// cardFindings say why no PIN is asked for on this machine, where the two do not
+// CardFindings say why no PIN is asked for on this machine, where the two do not
 // prove themselves to each other. Without the server the last word stands.
-func (d *Gate) cardFindings(ctx context.Context) []report.Finding {
+func (d *Gate) CardFindings(ctx context.Context) []report.Finding {
 	if _, guarded := d.o.Cards.(CardGuard); !guarded {
 		return nil
 	}

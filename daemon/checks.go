@@ -247,21 +247,19 @@ func checkStanding(d *Gate, _ context.Context, q *question) ruling {
 	case identity.NotYetValid:
 		return ruling{
 			code: identity.AccountExpired, tell: true,
-			detail: "This account is valid from " + day(q.e.ValidFrom()) + ".", mend: "Wait until then, or ask your administrator.",
-			cause: trouble.NotYet, places: append(name, "DATE", day(q.e.ValidFrom())),
+			detail: "This account is valid from " + report.Day(q.e.ValidFrom()) + ".", mend: "Wait until then, or ask your administrator.",
+			cause: trouble.NotYet, places: append(name, "DATE", report.Day(q.e.ValidFrom())),
 		}
 	case identity.Expired:
 		return ruling{
 			code: identity.AccountExpired, tell: true,
-			detail: "This account expired on " + day(q.e.ValidUntil()) + ".", mend: ask,
-			cause: trouble.Expired, places: append(name, "DATE", day(q.e.ValidUntil())),
+			detail: "This account expired on " + report.Day(q.e.ValidUntil()) + ".", mend: ask,
+			cause: trouble.Expired, places: append(name, "DATE", report.Day(q.e.ValidUntil())),
 		}
 	default:
 		return ruling{code: identity.AccountExpired, tell: true, detail: "This account's state is unknown.", mend: ask}
 	}
 }
-
-func day(unix int64) string { return time.Unix(unix, 0).Format("2 January 2006 15:04") }
 
 // checkAllowed matches groups by uuid. A group that demands more than this
 // authentication proved does not count.
@@ -325,7 +323,7 @@ func (d *Gate) ageOf(e *directory.Entry) age {
 
 // String is what a person sees after logging in without a network.
 func (a age) String() string {
-	return fmt.Sprintf("Offline. Last checked %s ago; works for %s.", friendly(a.old), more(a.limit-a.old))
+	return fmt.Sprintf("Offline. Last checked %s ago; works for %s.", report.Friendly(a.old), report.FriendlyMore(a.limit-a.old))
 }
 
 func (a age) refusal() string {
@@ -335,14 +333,5 @@ func (a age) refusal() string {
 	if a.limit <= 0 {
 		return "Offline, and this account may be used only while the server can be reached."
 	}
-	return fmt.Sprintf("Offline. Last checked %s ago, which is more than the %s that are allowed.", friendly(a.old), friendly(a.limit))
-}
-
-func severity(c identity.Code) report.Severity {
-	switch c {
-	case identity.Granted:
-		return report.OK
-	default:
-		return report.Problem
-	}
+	return fmt.Sprintf("Offline. Last checked %s ago, which is more than the %s that are allowed.", report.Friendly(a.old), report.Friendly(a.limit))
 }

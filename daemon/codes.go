@@ -14,12 +14,13 @@ import (
 	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/report"
 	"github.com/sallyport-auth/sallyport/seal"
 )
 
-// clockTrouble is how far behind the clock must be before people are told: half of
+// ClockTrouble is how far behind the clock must be before people are told: half of
 // what one-time codes bear is not worth a word.
-const clockTrouble = identity.TOTPPeriod * time.Second / 2
+const ClockTrouble = identity.TOTPPeriod * time.Second / 2
 
 // mayCode tells whether the account's one-time code could be checked here.
 func (d *Gate) mayCode(ctx context.Context, e *directory.Entry) ruling {
@@ -32,7 +33,7 @@ func (d *Gate) mayCode(ctx context.Context, e *directory.Entry) ruling {
 			detail: "Offline, and this account needs a one-time code, which cannot be checked on this machine offline.",
 			mend:   "Connect to the network and log in once; if it stays so, ask your administrator to allow offline codes here.",
 		}
-		if !d.givesCodes() {
+		if !d.GivesCodes() {
 			r.mend = "Connect to the network: only the server can check it."
 		}
 		return r
@@ -147,10 +148,10 @@ func (s *login) codeStep(ctx context.Context) (int64, ruling) {
 	if ok {
 		return step, fine("")
 	}
-	if by := d.Clock().Behind(); by > clockTrouble {
+	if by := d.Clock().Behind(); by > ClockTrouble {
 		return 0, ruling{
 			code: identity.Denied, tell: true,
-			detail: "Refused. This machine's clock is " + friendly(by) + " behind a time that is known for sure, so even a right code may be refused.",
+			detail: "Refused. This machine's clock is " + report.Friendly(by) + " behind a time that is known for sure, so even a right code may be refused.",
 			mend:   "Set the clock, or connect to the network.",
 		}
 	}
@@ -239,30 +240,33 @@ func (k *sealKey) sealed(d *Gate, foreign bool) {
 	}
 	d.log.Error("ALARM: the server seals secrets for this machine to a key that is not this machine's; another machine may use its identity")
 	k.known = false
-	go d.registerKey(d.Life())
+	go d.RegisterKey(d.Life())
 }
 
-func (k *sealKey) isForeign() bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.foreign
+// SealIsForeign tells whether the server seals to a key that is not this machine's.
+func (d *Gate) SealIsForeign() bool {
+	d.sealKey.mu.Lock()
+	defer d.sealKey.mu.Unlock()
+	return d.sealKey.foreign
 }
 
-func (k *sealKey) problem() string {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.why
+// SealKeyProblem says why the server does not know what to seal to; "" while it does.
+func (d *Gate) SealKeyProblem() string {
+	d.sealKey.mu.Lock()
+	defer d.sealKey.mu.Unlock()
+	return d.sealKey.why
 }
 
-func (d *Gate) givesCodes() bool {
+// GivesCodes tells whether the provider gives machines what codes are checked with.
+func (d *Gate) GivesCodes() bool {
 	_, can := d.o.Provider.(provider.KeyRegistrar)
 	return can
 }
 
-// registerKey tells the server once in the life of the daemon what to seal to. It
+// RegisterKey tells the server once in the life of the daemon what to seal to. It
 // is called between the list and the change stream, by one goroutine: who is online
 // has registered.
-func (d *Gate) registerKey(ctx context.Context) {
+func (d *Gate) RegisterKey(ctx context.Context) {
 	r, can := d.o.Provider.(provider.KeyRegistrar)
 	d.sealKey.mu.Lock()
 	known := d.sealKey.known

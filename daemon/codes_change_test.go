@@ -12,7 +12,7 @@ import (
 
 func TestAMachineThatCouldNotRegisterItsKeySaysSo(t *testing.T) {
 	h := newHouse(t)
-	h.d.o.Provider = refusesKey{h.srv}
+	h.d.Gate.o.Provider = refusesKey{h.srv}
 	h.srv.set(t, token("alice", 1900000100), coded)
 	h.online()
 	found := ""

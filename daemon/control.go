@@ -1,14 +1,11 @@
 package daemon
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/sallyport-auth/sallyport/daemon/directory"
@@ -52,7 +49,7 @@ func (d *Daemon) Handle(ctx context.Context, peer identity.Peer, verb string, ar
 		}
 	}
 	var a report.NameArgs
-	if err := decode(args, &a); err != nil {
+	if err := report.Decode(args, &a); err != nil {
 		return err
 	}
 	e, err := d.held(a.Name)
@@ -61,7 +58,7 @@ func (d *Daemon) Handle(ctx context.Context, peer identity.Peer, verb string, ar
 	}
 	switch verb {
 	case report.VerbUnlock:
-		return d.unlock(ctx, e)
+		return d.Unlock(ctx, e)
 	case report.VerbCacheRefresh:
 		r, err := d.RefreshAccount(ctx, e)
 		if err != nil {
@@ -71,15 +68,6 @@ func (d *Daemon) Handle(ctx context.Context, peer identity.Peer, verb string, ar
 	default:
 		return d.ForgetAccount(ctx, e)
 	}
-}
-
-func decode(args []byte, into any) error {
-	dec := json.NewDecoder(bytes.NewReader(args))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(into); err != nil {
-		return fmt.Errorf("%w: arguments: %w", report.ErrVerb, err)
-	}
-	return nil
 }
 
 // held finds an account in memory, also one that a local name hides.
@@ -93,9 +81,24 @@ func (d *Daemon) held(typed string) (*directory.Entry, error) {
 	return nil, fmt.Errorf("account: %w", identity.ErrNotFound)
 }
 
+// self finds the account that a peer may speak of: its own, or for root the named.
+func (d *Daemon) self(peer identity.Peer, name string) (*directory.Entry, error) {
+	if name == "" {
+		if e := d.Directory().WithUID(peer.UID); e != nil {
+			return e, nil
+		}
+		return nil, fmt.Errorf("uid %d is no account of the realm: %w", peer.UID, identity.ErrNotFound)
+	}
+	e, err := d.held(name)
+	if peer.UID != 0 && (err != nil || e.Account().UID != peer.UID) {
+		return nil, fmt.Errorf("%w: only root may do that for others", report.ErrForbidden)
+	}
+	return e, err
+}
+
 func (d *Daemon) handleExplain(ctx context.Context, peer identity.Peer, args []byte, emit func(any) error) error {
 	var a report.ExplainArgs
-	if err := decode(args, &a); err != nil {
+	if err := report.Decode(args, &a); err != nil {
 		return err
 	}
 	if peer.UID != 0 {
@@ -103,94 +106,44 @@ func (d *Daemon) handleExplain(ctx context.Context, peer identity.Peer, args []b
 			return fmt.Errorf("%w: only root may ask about others", report.ErrForbidden)
 		}
 	}
-	return emit(d.explainTo(ctx, a, peer.UID == 0))
+	return emit(d.explain(ctx, a, peer.UID == 0))
 }
 
-// explain is what root is told.
-func (d *Daemon) explain(ctx context.Context, a report.ExplainArgs) report.Explanation {
-	return d.explainTo(ctx, a, true)
-}
-
-// explainTo takes the steps of the account phase and writes them down. Root is told what to
-// do; others whom to ask.
-func (d *Daemon) explainTo(ctx context.Context, a report.ExplainArgs, root bool) report.Explanation {
-	q := question{typed: a.Name, service: a.Service}
-	x := report.Explanation{Name: a.Name, Service: a.Service}
-	r := d.ask(ctx, accountChecks(), &q, func(c check, r ruling) {
-		f := report.Finding{Check: c.name, Severity: severity(r.code), Cause: string(r.cause), Detail: r.detail, Mend: r.mend}
-		if r.cause != "" && root {
-			f = r.cause.Finding(r.places...)
-			f.Check, f.Severity = c.name, severity(r.code)
-		}
-		x.Steps = append(x.Steps, f)
-	})
-	x.MayLogin = r.code == identity.Granted
-	if q.e == nil || r.code == identity.NotOurs {
-		return x
-	}
-	account := d.describe(q.e)
-	x.Account = &account
-	for _, f := range q.e.Factors() {
-		x.Factors = append(x.Factors, string(f.Kind))
-	}
-	x.Password = d.explainPassword(q.e)
-	x.Offline, x.Locked, x.Locks = d.explainOffline(ctx, q.e)
-	x.StepUp, x.Limits = d.explainStepUp(a.Service, q.e), d.explainLimits(q.e)
-	if r.code == identity.Granted {
-		d.explainVerdict(ctx, q.e, &x) // its steps are no part of the decision
-	}
-	// Who may not log in at all is not told what else is in the way offline.
-	if r.code != identity.Granted {
-		x.Offline.Possible, x.Offline.Reason = false, r.detail
+// explain is what the decision says, with what the server would say beside it. Root is
+// told what to do; others whom to ask.
+func (d *Daemon) explain(ctx context.Context, a report.ExplainArgs, root bool) report.Explanation {
+	x := d.Explain(ctx, a, root)
+	if x.MayLogin && x.Account != nil {
+		d.explainVerdict(ctx, x.Account.Name, &x) // its steps are no part of the decision
 	}
 	return x
 }
 
-func (d *Daemon) explainOffline(ctx context.Context, e *directory.Entry) (*report.Offline, *time.Time, []report.Lock) {
-	_, r := d.mayOffline(ctx, e)
-	a := d.ageOf(e)
-	o := &report.Offline{Possible: r.code == identity.Granted, LastChecked: &a.checked}
-	if !o.Possible {
-		o.Reason = r.detail
+// handleDrop forgets proofs: root's word counts for anyone, others' for their own.
+// Where somebody says they are is believed here, for they can only lose by it.
+func (d *Daemon) handleDrop(peer identity.Peer, args []byte, emit func(any) error) error {
+	var a report.DropArgs
+	if err := report.Decode(args, &a); err != nil {
+		return err
 	}
-	if a.limit > 0 && a.within {
-		o.Left = more(a.limit - a.old)
-	}
-	if a.limit > 0 {
-		until := a.checked.Add(a.limit)
-		o.Until = &until
-	}
-	all, err := d.o.Cache.AllFailures(ctx, e.Account().UUID)
+	e, err := d.self(peer, a.Name)
 	if err != nil {
-		o.Possible, o.Reason = false, err.Error()
-		return o, nil, nil
+		return err
 	}
-	for _, f := range all {
-		most := map[string]*int{kindOffline: &o.Failures, kindCode: &o.CodeFailures, kindCard: &o.CardFailures, kindPIN: &o.PINFailures}[f.Kind]
-		if most != nil && f.Origin != "" {
-			*most = max(*most, int(f.Count))
-		}
-	}
-	var locks []report.Lock
-	for _, f := range d.locksOf(all) {
-		locks = append(locks, report.Lock{Factor: f.Kind, Origin: f.Origin, Until: f.LockedUntil, Failures: int(f.Count)})
-	}
-	if len(locks) == 0 {
-		return o, nil, nil
-	}
-	return o, &locks[0].Until, locks
+	return emit(report.Dropped{Proofs: d.Drop(e, a.Session)})
 }
 
-func (d *Daemon) describe(e *directory.Entry) report.Account {
-	a := report.Account{
-		UUID: e.Account().UUID, Name: e.Account().Name, UID: e.Account().UID, GID: e.Account().GID,
-		FullName: e.Account().FullName, Home: e.Account().Home, Shell: e.Account().Shell,
-		State: e.State().String(), Keys: e.Keys(), Revision: e.Revision(), Groups: []identity.Name{},
+// handleWhoami tells people what they have proved where they are.
+func (d *Daemon) handleWhoami(peer identity.Peer, args []byte, emit func(any) error) error {
+	var a report.WhoamiArgs
+	if err := report.Decode(args, &a); err != nil {
+		return err
 	}
-	for _, g := range d.Directory().GroupsOf(e) {
-		a.Groups = append(a.Groups, g.Name)
+	e, err := d.self(peer, "")
+	if err != nil {
+		return err
 	}
-	return a
+	return emit(d.Whoami(e, a))
 }
 
 func (d *Daemon) cacheList(ctx context.Context, emit func(any) error) error {
@@ -205,21 +158,9 @@ func (d *Daemon) cacheList(ctx context.Context, emit func(any) error) error {
 		if e == nil {
 			continue // gone meanwhile
 		}
-		if err := emit(report.CachedAccount{Account: d.describe(e), Fetched: e.Fetched(), Verifier: has[e.Account().UUID]}); err != nil {
+		if err := emit(report.CachedAccount{Account: d.Describe(e), Fetched: e.Fetched(), Verifier: has[e.Account().UUID]}); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-func (d *Daemon) unlock(ctx context.Context, e *directory.Entry) error {
-	release, err := d.tries.lock(ctx, e.Account().UUID)
-	if err != nil {
-		return err
-	}
-	defer release()
-	if err := d.o.Cache.ClearFailures(ctx, e.Account().UUID); err != nil {
-		return fmt.Errorf("unlock: %w", err)
 	}
 	return nil
 }

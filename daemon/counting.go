@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/report"
 )
 
 // What failures are counted for.
@@ -177,7 +178,7 @@ func (d *Gate) locksOf(list []cache.Failures) []cache.Failures {
 func locked(left time.Duration) ruling {
 	return ruling{
 		code: identity.TooManyTries, tell: true, detail: "Too many wrong answers.",
-		mend: "Try again in " + friendly(left+time.Second-1) + ".",
+		mend: "Try again in " + report.Friendly(left+time.Second-1) + ".",
 	}
 }
 

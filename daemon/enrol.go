@@ -135,7 +135,7 @@ func (d *Gate) handleEnrol(ctx context.Context, peer identity.Peer, verb string,
 		return d.enrolCardDone(ctx, peer, args, emit)
 	case report.VerbEnrolRemove:
 		var a report.RemoveArgs
-		if err := decode(args, &a); err != nil {
+		if err := report.Decode(args, &a); err != nil {
 			return err
 		}
 		w := wish{remove: identity.FactorKind(a.Kind)}
@@ -149,7 +149,7 @@ func (d *Gate) handleEnrol(ctx context.Context, peer identity.Peer, verb string,
 		return d.enrolBegin(ctx, peer, a.EnrolArgs, w, emit)
 	}
 	var a report.EnrolArgs
-	if err := decode(args, &a); err != nil {
+	if err := report.Decode(args, &a); err != nil {
 		return err
 	}
 	kind := map[string]identity.FactorKind{
@@ -318,7 +318,7 @@ func (s *login) given(ctx context.Context, r provider.Reply, used []identity.Fac
 
 func (d *Gate) enrolConfirm(ctx context.Context, peer identity.Peer, args []byte, emit func(any) error) error {
 	var a report.ConfirmArgs
-	if err := decode(args, &a); err != nil {
+	if err := report.Decode(args, &a); err != nil {
 		return err
 	}
 	e, ok := d.enrolling.take(a.Handle, peer.UID, d.o.Now())

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/report"
@@ -49,7 +48,7 @@ func (s forgetful) Begin(ctx context.Context, a provider.Attempt) (provider.Exch
 
 func TestAYesToNoOfferIsNoEnrolment(t *testing.T) {
 	h := plainAlice(t)
-	h.d.o.Provider = forgetful{h.srv}
+	h.d.Gate.o.Provider = forgetful{h.srv}
 	a, err := h.enrol(aliceUID, report.VerbEnrolTOTP, report.EnrolArgs{Password: "secret"})
 	if !errors.Is(err, errEnrol) || !strings.Contains(err.Error(), "cannot enrol that") {
 		t.Errorf("%+v, %v", a, err)

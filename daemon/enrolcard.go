@@ -48,7 +48,7 @@ func (d *Gate) mayEnrolCard(peer identity.Peer, session string) bool {
 // of any realm that this machine asks.
 func (d *Gate) othersCards(ctx context.Context, mine *directory.Entry) (func(fingerprint []byte) bool, error) {
 	taken := map[string]bool{}
-	for _, r := range d.allRealms() {
+	for _, r := range d.o.AllRealms() {
 		for _, p := range r.Directory().All() {
 			e := p.Entry()
 			if _, has := e.Epoch(identity.PIV); !has || e.Account().UUID == mine.Account().UUID {
@@ -74,7 +74,7 @@ func (d *Gate) othersCards(ctx context.Context, mine *directory.Entry) (func(fin
 // enrolCard makes the card ready.
 func (d *Gate) enrolCard(ctx context.Context, peer identity.Peer, args []byte, emit func(any) error) error {
 	var a report.CardArgs
-	if err := decode(args, &a); err != nil {
+	if err := report.Decode(args, &a); err != nil {
 		return err
 	}
 	e, err := d.enrolmentOf(peer, a.Handle)
@@ -183,7 +183,7 @@ func cardFaultOf(err error) string {
 // enrolCardDone lets the card sign, and the server judge it.
 func (d *Gate) enrolCardDone(ctx context.Context, peer identity.Peer, args []byte, emit func(any) error) error {
 	var a report.ConfirmArgs
-	if err := decode(args, &a); err != nil {
+	if err := report.Decode(args, &a); err != nil {
 		return err
 	}
 	e, err := d.enrolmentOf(peer, a.Handle)
@@ -326,8 +326,8 @@ func keyWords(c *x509.Certificate) string {
 	}
 }
 
-// cardStatus looks at the readers and opens no card: someone may be using it.
-func (d *Gate) cardStatus(ctx context.Context) *report.CardService {
+// CardStatus looks at the readers and opens no card: someone may be using it.
+func (d *Gate) CardStatus(ctx context.Context) *report.CardService {
 	if d.enroller() == nil {
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,6 +15,8 @@ import (
 	"github.com/sallyport-auth/sallyport/daemon/proofs"
 	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/seal"
 )
 
 // accounts is what deciding needs of whoever finds the accounts of a realm.
@@ -35,6 +38,8 @@ type accounts interface {
 	CheckedAt(e *directory.Entry) time.Time
 	// SignedToken is the account's token as it was signed, verified again.
 	SignedToken(ctx context.Context, e *directory.Entry) (*identity.IDToken, error)
+	// Capable tells whether the provider lists accounts, and tells of changes.
+	Capable() (lists, watches bool)
 	// RefusedWhy says why an account of that name was not taken, and LeftOutOf which parts
 	// of one were not; "" where none was.
 	RefusedWhy(name identity.Name) string
@@ -53,32 +58,55 @@ type accounts interface {
 	Life() context.Context
 }
 
+// gateOptions are for [newGate]. All but Cards and Seats must be set.
+type gateOptions struct {
+	Provider provider.Provider
+	Cache    *cache.Cache
+	Sealer   seal.Sealer
+	// Cards are the smartcards of this machine; nil: it has none.
+	Cards Cards
+	// Seats tells who sits at this machine; nil: nobody can be seen to, so a card is
+	// asked for at a real console alone.
+	Seats   Seats
+	Policy  *policy.Policy
+	Machine uuid.UUID // this machine's uuid at the server
+	Realm   string
+	Log     *slog.Logger
+	Now     func() time.Time // the wall clock
+
+	// Accounts are those of the realm, and AllRealms those of each realm that this
+	// machine asks, this one among them.
+	Accounts  accounts
+	AllRealms func() []accounts
+	// Proofs are where it keeps what was proved.
+	Proofs *proofs.Store
+}
+
 // Gate decides who may log in, by what the accounts of one realm are and prove. It is made
-// by [New]; its methods are safe for concurrent use.
+// by [newGate]; its methods are safe for concurrent use.
 type Gate struct {
 	accounts
-	// allRealms are those that this machine asks, this one among them.
-	allRealms func() []accounts
-	o         *Options
-	p         *policy.Policy
-	log       *slog.Logger
+	o      gateOptions
+	p      *policy.Policy
+	log    *slog.Logger
+	proofs *proofs.Store
 
 	doubts    doubts
 	tries     keyedLocks
 	sealKey   sealKey
 	enrolling enrolments
 	cardProof cardProof
-	proofs    proofs.Store
-	hashing   chan struct{} // at most Hashes Argon2 at a time
-	asking    chan struct{} // steps at the server
-	maker     chan struct{} // at most one of them makes a verifier
-	making    chan struct{} // logins whose verifier is not made yet
+	hashing   chan struct{}           // at most Hashes Argon2 at a time
+	asking    chan struct{}           // steps at the server
+	maker     chan struct{}           // at most one of them makes a verifier
+	making    chan struct{}           // logins whose verifier is not made yet
+	able      atomic.Pointer[counted] // who could log in offline
 }
 
-// newGate makes one that knows no accounts yet.
-func newGate(o *Options, p *policy.Policy, all func() []accounts) *Gate {
+// newGate makes one.
+func newGate(o gateOptions) *Gate {
 	return &Gate{
-		allRealms: all, o: o, p: p, log: o.Log,
+		accounts: o.Accounts, o: o, p: o.Policy, log: o.Log, proofs: o.Proofs,
 		asking: make(chan struct{}, asking), hashing: make(chan struct{}, Hashes),
 		maker: make(chan struct{}, 1), making: make(chan struct{}, makePending),
 	}

@@ -29,7 +29,7 @@ func (h *house) verifierOfBefore(typed string) cache.Verifier {
 	v := h.verifierOfAlice()
 	data, err := h.d.hash(bg, v, identity.NewSecret([]byte(typed)))
 	must(h.t, err)
-	v.MAC, err = h.d.o.Sealer.HMAC(bg, data)
+	v.MAC, err = h.d.Gate.o.Sealer.HMAC(bg, data)
 	must(h.t, err)
 	must(h.t, h.cache.PutVerifier(bg, v))
 	return v

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/daemon/policy"
+	"github.com/sallyport-auth/sallyport/daemon/proofs"
 	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/seal"
@@ -58,8 +60,7 @@ type Daemon struct {
 	*Gate
 	o         Options
 	p         policy.Policy
-	verdict   atomic.Pointer[heard]   // what the server last said of itself
-	able      atomic.Pointer[counted] // who could log in offline
+	verdict   atomic.Pointer[heard] // what the server last said of itself
 	published atomic.Pointer[published]
 }
 
@@ -90,20 +91,23 @@ func New(o Options) (*Daemon, error) {
 		o.Realms = NewRealms()
 	}
 	d := &Daemon{o: o, p: o.Policy.WithDefaults()}
-	d.Gate = newGate(&d.o, &d.p, func() []accounts { return o.Realms.accounts() })
+	kept := &proofs.Store{}
 	var err error
-	if d.Resolver, err = resolver.New(d.resolverOptions()); err != nil {
+	if d.Resolver, err = resolver.New(d.resolverOptions(kept)); err != nil {
 		return nil, fmt.Errorf("resolver: %w", err)
 	}
-	d.accounts = d.Resolver
+	d.Gate = newGate(gateOptions{
+		Provider: o.Provider, Cache: o.Cache, Sealer: o.Sealer, Cards: o.Cards, Seats: o.Seats, Policy: &d.p, Machine: o.Machine,
+		Realm: o.Realm, Log: o.Log, Now: o.Now, Accounts: d.Resolver, AllRealms: o.Realms.accounts, Proofs: kept,
+	})
 	o.Realms.add(d)
 	return d, nil
 }
 
-func (d *Daemon) resolverOptions() resolver.Options {
+func (d *Daemon) resolverOptions(kept *proofs.Store) resolver.Options {
 	return resolver.Options{
 		Provider: d.o.Provider, Cache: d.o.Cache, Realm: d.o.Realm, Log: d.o.Log, Now: d.o.Now, Boottime: d.o.Boottime,
-		LocalFiles: d.o.LocalFiles, Peers: d.o.Realms.peers, Proofs: &d.proofs, BeforeWatch: d.registerKey,
+		LocalFiles: d.o.LocalFiles, Peers: d.o.Realms.peers, Proofs: kept, BeforeWatch: func(ctx context.Context) { d.RegisterKey(ctx) },
 		Policy: resolver.Policy{
 			QualifiedUsers: d.p.QualifiedUsers, QualifiedGroups: d.p.QualifiedGroups, Aliases: d.p.Aliases, IDs: d.p.IDs,
 			Reserved: d.p.Reserved, LocalGroups: d.p.LocalGroups, MaxGroups: d.p.MaxGroups, Keep: d.p.NamesGroup, SubIDs: d.p.SubIDs,

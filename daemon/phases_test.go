@@ -8,7 +8,6 @@ import (
 	"time"
 
 	_ "github.com/mattn/go-sqlite3" // to plant a fault in the cache
-
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/seal"
 )
@@ -34,7 +33,7 @@ func TestARevocationDuringTheHashCounts(t *testing.T) {
 	} {
 		t.Run(sentence+", offline", func(t *testing.T) {
 			h := remembered(t, nil)
-			h.d.o.Sealer = meanwhile{h.sealer, func() {
+			h.d.Gate.o.Sealer = meanwhile{h.sealer, func() {
 				tok := token("alice", 1900000100)
 				tok.Revision = 50
 				c.change(&tok)
@@ -46,7 +45,7 @@ func TestARevocationDuringTheHashCounts(t *testing.T) {
 			h := newHouse(t)
 			h.srv.set(t, token("alice", 1900000100), nil)
 			h.online()
-			h.d.o.Sealer = meanwhile{h.sealer, func() {
+			h.d.Gate.o.Sealer = meanwhile{h.sealer, func() {
 				tok := token("alice", 1900000100)
 				tok.Revision = 50
 				c.change(&tok)

@@ -70,7 +70,7 @@ func TestACardIsForItsOwnerAtTheReaderAlone(t *testing.T) {
 		"where logind cannot be read":              {identity.Login{RemoteUser: "alice", Caller: from(aliceUID, 0), LogindSession: "3"}, seats{err: errors.New("no")}, false},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			s := &login{Login: c.login, d: &Gate{o: &Options{}, p: &policy.Policy{}, log: quiet()}, q: question{e: directory.NewEntry(&identity.IDToken{Account: identity.Account{Name: "alice", UID: aliceUID}}, time.Time{})}}
+			s := &login{Login: c.login, d: &Gate{o: gateOptions{}, p: &policy.Policy{}, log: quiet()}, q: question{e: directory.NewEntry(&identity.IDToken{Account: identity.Account{Name: "alice", UID: aliceUID}}, time.Time{})}}
 			s.d.o.Seats = c.seats
 			if got := s.atReader(); got != c.want {
 				t.Errorf("at the reader: %t", got)
@@ -81,7 +81,7 @@ func TestACardIsForItsOwnerAtTheReaderAlone(t *testing.T) {
 
 func TestACardIsEnrolledAtTheReaderAlone(t *testing.T) {
 	h, m := makes(t)
-	h.d.o.Seats = seats{}
+	h.d.Gate.o.Seats = seats{}
 	for session, want := range map[string]bool{"3": true, "4": false} {
 		_, err := h.enrol(aliceUID, report.VerbEnrolPIV, report.EnrolArgs{Password: "secret", LogindSession: session})
 		if (err == nil) != want || err != nil && !strings.Contains(err.Error(), "only where its owner sits") {
@@ -107,7 +107,7 @@ func TestACardGivenUpByCardIsUsedAtTheReaderAlone(t *testing.T) {
 	held := validCard(t)
 	h, m := makes(t, held)
 	m.insert(held)
-	h.d.o.Seats = seats{away: true}
+	h.d.Gate.o.Seats = seats{away: true}
 	_, err := h.enrol(aliceUID, report.VerbEnrolRemove, report.RemoveArgs{EnrolArgs: report.EnrolArgs{PIN: cardPIN, LogindSession: "3"}, Kind: "piv"})
 	if err == nil || !strings.Contains(err.Error(), "only where its owner sits") || h.holds() != 1 {
 		t.Errorf("%v, %d cards", err, h.holds())

@@ -12,7 +12,7 @@ func TestARevocationWhileTheVerifierIsMadeIsNotGranted(t *testing.T) {
 	tok := token("alice", 1900000100)
 	h.srv.set(t, tok, nil)
 	h.online()
-	h.d.o.Sealer = meanwhile{h.sealer, func() {
+	h.d.Gate.o.Sealer = meanwhile{h.sealer, func() {
 		h.srv.set(t, tok, func(p *person) { p.token.State = identity.Disabled })
 		h.wait("the revocation", func() bool { return h.d.Directory().WithUUID(tok.Account.UUID).State() == identity.Disabled })
 	}}
@@ -28,7 +28,7 @@ func TestAPasswordChangedWhileItsVerifierIsMadeIsNotGranted(t *testing.T) {
 	tok := token("alice", 1900000100)
 	h.srv.set(t, tok, nil)
 	h.online()
-	h.d.o.Sealer = meanwhile{h.sealer, func() {
+	h.d.Gate.o.Sealer = meanwhile{h.sealer, func() {
 		h.srv.set(t, tok, func(p *person) { p.token.Factors[0].Epoch++ })
 		h.wait("the change", func() bool {
 			epoch, _ := h.d.Directory().WithUUID(tok.Account.UUID).Epoch(identity.Password)
@@ -44,14 +44,14 @@ func TestALoginDoesNotWaitForAVerifierThatIsLongInTheMaking(t *testing.T) {
 	h.srv.set(t, tok, nil)
 	h.online()
 	goOn := make(chan struct{})
-	h.d.o.Sealer = meanwhile{h.sealer, func() { <-goOn }}
+	h.d.Gate.o.Sealer = meanwhile{h.sealer, func() { <-goOn }}
 	h.expect(identity.Granted, "alice", "secret") // the seal is not done before that
 	close(goOn)
 	h.wait("the verifier", func() bool {
 		_, err := h.cache.Verifier(context.Background(), tok.Account.UUID, identity.Password)
 		return err == nil
 	})
-	h.d.o.Sealer = h.sealer
+	h.d.Gate.o.Sealer = h.sealer
 	h.lost()
 	h.expect(identity.Granted, "alice", "secret")
 }

@@ -35,7 +35,7 @@ func TestAnotherSpellingFindsAndDoesNotLogIn(t *testing.T) {
 			if keys, err := h.d.KeysFor(bg, identity.Peer{}, typed); err != nil || len(keys) != 0 {
 				t.Errorf("keys %v, %v", keys, err)
 			}
-			x := h.d.explain(bg, report.ExplainArgs{Name: typed, Service: "login"})
+			x := h.d.explain(bg, report.ExplainArgs{Name: typed, Service: "login"}, true)
 			if last := x.Steps[len(x.Steps)-1]; x.MayLogin || last.Check != "spelling" || last.Mend != "Sign in as alice." {
 				t.Errorf("explain says %+v", last)
 			}

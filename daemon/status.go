@@ -36,12 +36,12 @@ func (d *Daemon) status(ctx context.Context) report.Status {
 	s := report.Status{
 		Version: d.o.Version, Started: d.Started(), Machine: d.o.Machine, Realm: d.o.Realm,
 		Providers: []report.Provider{p},
-		Cache:     report.Cache{Path: d.o.Cache.Path(), Accounts: len(all), Groups: d.Directory().CountOnDemand(), Verifiers: d.ableOffline(ctx, has), Rebuilt: d.o.Cache.Rebuilt()},
+		Cache:     report.Cache{Path: d.o.Cache.Path(), Accounts: len(all), Groups: d.Directory().CountOnDemand(), Verifiers: d.AbleOffline(ctx, has), Rebuilt: d.o.Cache.Rebuilt()},
 		Seal:      report.Seal{Kind: d.o.Sealer.Kind(), Detail: d.o.SealDetail},
 	}
 	s.StrengthGated = d.Directory().StrengthGated()
-	s.Directory, s.Cards = d.directory(), d.cardStatus(ctx)
-	s.Findings = slices.Concat(d.sealFindings(), d.identityFindings(), d.findings(l, p, err), d.historyFindings(), d.lockFindings(ctx), d.cardFindings(ctx),
+	s.Directory, s.Cards = d.directory(), d.CardStatus(ctx)
+	s.Findings = slices.Concat(d.sealFindings(), d.identityFindings(), d.findings(l, p, err), d.historyFindings(), d.lockFindings(ctx), d.CardFindings(ctx),
 		d.directoryFindings(s.Directory), d.serverFindings(ctx))
 	return s
 }
@@ -55,7 +55,7 @@ func (d *Daemon) capabilities() []capability {
 	lists, watches := d.Capable()
 	_, changes := d.o.Provider.(provider.PasswordChanger)
 	_, finds := d.Finder()
-	return []capability{{"list", lists}, {"watch", watches}, {"find groups", finds || lists}, {"change password", changes}, {"offline codes", d.givesCodes()}}
+	return []capability{{"list", lists}, {"watch", watches}, {"find groups", finds || lists}, {"change password", changes}, {"offline codes", d.GivesCodes()}}
 }
 
 // allRefused adds to what was refused on arrival what this machine hides now.
@@ -107,12 +107,12 @@ func (d *Daemon) findings(l resolver.LinkView, p report.Provider, cacheErr error
 		"See the list of refused accounts and its reasons.")
 	add(len(p.LeftOut) > 0, "left out", report.Note, fmt.Sprintf("Parts of %d accounts are left out here, or made safe.", len(p.LeftOut)),
 		"See the list; correct them at the server.")
-	why := d.sealKey.problem()
+	why := d.SealKeyProblem()
 	add(why != "" && l.State == resolver.Online, "seal", report.Warning, "The server does not know this machine's sealing key, so no one-time code can be checked offline: "+why,
 		"Look at the log of sallyportd, and start it again.")
 	by := d.Clock().Behind()
-	if by > clockTrouble {
-		f := trouble.ClockBehind.Finding("BY", friendly(by))
+	if by > ClockTrouble {
+		f := trouble.ClockBehind.Finding("BY", report.Friendly(by))
 		f.Check = "clock"
 		list = append(list, f)
 	}
@@ -164,7 +164,7 @@ func (d *Daemon) identityFindings() []report.Finding {
 			Detail: "Two machines are online under this one's name: one of them is a copy of the other, or somebody has this machine's key.",
 		})
 	}
-	if d.sealKey.isForeign() {
+	if d.SealIsForeign() {
 		list = append(list, report.Finding{
 			Check: "identity", Severity: report.Problem, Mend: mend,
 			Detail: "The server has sealed a one-time code for this machine to another key than this machine's, so it was not kept. " +
@@ -205,7 +205,7 @@ func (d *Daemon) lockFindings(ctx context.Context) []report.Finding {
 	}
 	return []report.Finding{{
 		Check: "locks", Severity: report.Note,
-		Detail: "Wrong answers have locked " + who + " for attempts from some places, for " + friendly(until.Sub(now)) + " at most.",
+		Detail: "Wrong answers have locked " + who + " for attempts from some places, for " + report.Friendly(until.Sub(now)) + " at most.",
 		Mend:   "\"sudo sallyport explain NAME\" says from where; \"sudo sallyport unlock NAME\" lifts it.",
 	}}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/sallyport-auth/sallyport/daemon/proofs"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/report"
 )
 
 // checkService is a row of the decision: what the service demands beyond a login.
@@ -90,7 +91,7 @@ func (d *Gate) stale(p policy.Service, e *directory.Entry, v proofs.Proof) strin
 		return "the server's word for it has expired"
 	}
 	if old := d.Clock().Boottime() - v.At; old < 0 || old > p.ProofAge() {
-		return "it is older than " + friendly(p.ProofAge())
+		return "it is older than " + report.Friendly(p.ProofAge())
 	}
 	return ""
 }

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
@@ -69,7 +67,7 @@ func (d *Daemon) atServer(id trouble.ID, places ...string) report.Finding {
 
 // explainVerdict adds what the server would say. What it says decides nothing here; a
 // lock that holds wherever the person comes from keeps them out all the same.
-func (d *Daemon) explainVerdict(ctx context.Context, e *directory.Entry, x *report.Explanation) {
+func (d *Daemon) explainVerdict(ctx context.Context, name identity.Name, x *report.Explanation) {
 	add := func(f report.Finding) { x.Steps = append(x.Steps, f) }
 	if l := d.Link().View(); l.State != resolver.Online {
 		why := l.LastErr
@@ -82,7 +80,7 @@ func (d *Daemon) explainVerdict(ctx context.Context, e *directory.Entry, x *repo
 		add(d.atServer(trouble.UnknownAtServer, "WHY", why))
 		return
 	}
-	v, can, err := d.askVerdict(ctx, e.Account().Name)
+	v, can, err := d.askVerdict(ctx, name)
 	switch {
 	case !can:
 		return
@@ -106,7 +104,7 @@ func (d *Daemon) explainVerdict(ctx context.Context, e *directory.Entry, x *repo
 		if l.Realm {
 			from = "from machines that the person has not signed in at before"
 		}
-		f := d.atServer(trouble.LockedAtServer, "FACTOR", lockedWord(l.Factor), "FROM", from, "LEFT", friendly(left+time.Second-1), "NAME", string(e.Account().Name))
+		f := d.atServer(trouble.LockedAtServer, "FACTOR", lockedWord(l.Factor), "FROM", from, "LEFT", report.Friendly(left+time.Second-1), "NAME", string(name))
 		if l.Origin != "" {
 			f.Severity = report.Warning // other places are open
 		} else if l.Factor == string(identity.Password) {
@@ -128,34 +126,4 @@ func lockedWord(factor string) string {
 	default:
 		return factor
 	}
-}
-
-// ableOffline counts who could log in if the server went away now, of those whose password
-// is remembered.
-func (d *Daemon) ableOffline(ctx context.Context, has map[uuid.UUID]bool) int {
-	if h := d.able.Load(); h != nil && time.Since(h.at) < verdictKept && h.of == len(has) {
-		return h.n
-	}
-	n := 0
-	for id, remembered := range has {
-		e := d.Directory().WithUUID(id)
-		if !remembered || e == nil {
-			continue
-		}
-		q := question{typed: string(e.Account().Name), e: e, quiet: true}
-		if r := d.ask(ctx, []check{{"local", checkLocal}, {"accepted", checkAccepted}, {"standing", checkStanding}, {"allowed", checkAllowed}}, &q, nil); r.code != identity.Granted {
-			continue
-		}
-		if _, r := d.mayOffline(ctx, e); r.code == identity.Granted {
-			n++
-		}
-	}
-	d.able.Store(&counted{at: time.Now(), of: len(has), n: n})
-	return n
-}
-
-// counted is a count that status may repeat for a while.
-type counted struct {
-	at    time.Time
-	of, n int
 }

@@ -55,7 +55,7 @@ func TestRootIsToldACommandAndOthersWhomToAsk(t *testing.T) {
 	h.online()
 	h.d.p.AllowAll, h.d.p.AllowGroups = false, []uuid.UUID{crew.UUID}
 	last := func(root bool) report.Finding {
-		x := h.d.explainTo(bg, report.ExplainArgs{Name: "alice"}, root)
+		x := h.d.explain(bg, report.ExplainArgs{Name: "alice"}, root)
 		return x.Steps[len(x.Steps)-1]
 	}
 	if f := last(true); f.Cause != string(trouble.NotInGroup) || !strings.Contains(f.Detail, "(crew)") || !strings.HasSuffix(f.Mend, "group add-member crew alice") {

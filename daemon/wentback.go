@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
 	"github.com/sallyport-auth/sallyport/report"
 )
 
@@ -33,12 +32,12 @@ func (d *Daemon) historyFindings() []report.Finding {
 	}
 	f := report.Finding{
 		Check: "history", Severity: report.Note,
-		Detail: fmt.Sprintf("On %s the server said that it was taken back to an earlier state. %s This machine goes by the server's list since, and dropped what the list does not say.", day(k.LostAt.Unix()), why),
+		Detail: fmt.Sprintf("On %s the server said that it was taken back to an earlier state. %s This machine goes by the server's list since, and dropped what the list does not say.", report.Day(k.LostAt.Unix()), why),
 		Mend:   "Tell people whose password, keys or groups had changed in between that the older ones count again.",
 	}
 	if k.Disowned {
 		f.Severity = report.Warning
-		f.Detail = fmt.Sprintf("On %s the server said that it was taken back to an earlier state. %s Its list of accounts was not read since, so nobody can log in by what this machine remembers.", day(k.LostAt.Unix()), why)
+		f.Detail = fmt.Sprintf("On %s the server said that it was taken back to an earlier state. %s Its list of accounts was not read since, so nobody can log in by what this machine remembers.", report.Day(k.LostAt.Unix()), why)
 		f.Mend = "Make sure that this machine can reach the server."
 	}
 	return []report.Finding{f}

@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -13,19 +12,10 @@ import (
 	"github.com/sallyport-auth/sallyport/report"
 )
 
-// handleDrop forgets proofs: root's word counts for anyone, others' for their own.
-// Where somebody says they are is believed here, for they can only lose by it.
-func (d *Daemon) handleDrop(peer identity.Peer, args []byte, emit func(any) error) error {
-	var a report.DropArgs
-	if err := decode(args, &a); err != nil {
-		return err
-	}
-	e, err := d.self(peer, a.Name)
-	if err != nil {
-		return err
-	}
-	n := d.proofs.StepUps.Forget(e.Account().UUID, func(at proofs.Place) bool { return a.Session == nil || within(at.Session, *a.Session) })
-	return emit(report.Dropped{Proofs: n})
+// Drop forgets what the account proved in that session, nil meaning all, and tells how many
+// proofs there were.
+func (d *Gate) Drop(e *directory.Entry, session *identity.LoginSession) int {
+	return d.proofs.StepUps.Forget(e.Account().UUID, func(at proofs.Place) bool { return session == nil || within(at.Session, *session) })
 }
 
 // within tells whether a proof was made in that login session: in the same place,
@@ -34,32 +24,9 @@ func within(at, s identity.LoginSession) bool {
 	return at == s || s.Audited() && at.Audit == s.Audit
 }
 
-// self finds the account that a peer may speak of: its own, or for root the named.
-func (d *Daemon) self(peer identity.Peer, name string) (*directory.Entry, error) {
-	if name == "" {
-		if e := d.Directory().WithUID(peer.UID); e != nil {
-			return e, nil
-		}
-		return nil, fmt.Errorf("uid %d is no account of the realm: %w", peer.UID, identity.ErrNotFound)
-	}
-	e, err := d.held(name)
-	if peer.UID != 0 && (err != nil || e.Account().UID != peer.UID) {
-		return nil, fmt.Errorf("%w: only root may do that for others", report.ErrForbidden)
-	}
-	return e, err
-}
-
-// handleWhoami tells people what they have proved where they are.
-func (d *Daemon) handleWhoami(peer identity.Peer, args []byte, emit func(any) error) error {
-	var a report.WhoamiArgs
-	if err := decode(args, &a); err != nil {
-		return err
-	}
-	e, err := d.self(peer, "")
-	if err != nil {
-		return err
-	}
-	w := report.Whoami{Account: d.describe(e), Session: a.Session}
+// Whoami says what the account has proved where its owner is.
+func (d *Gate) Whoami(e *directory.Entry, a report.WhoamiArgs) report.Whoami {
+	w := report.Whoami{Account: d.Describe(e), Session: a.Session}
 	for _, g := range d.mustEarn(e) {
 		w.Account.Groups = slices.DeleteFunc(w.Account.Groups, func(n identity.Name) bool { return n == g.Name })
 		// Where somebody says they have it is believed here: it is for their own eyes.
@@ -75,11 +42,11 @@ func (d *Daemon) handleWhoami(peer identity.Peer, args []byte, emit func(any) er
 		p := d.describeProof(e, v)
 		w.Proofs = append(w.Proofs, p)
 	}
-	return emit(w)
+	return w
 }
 
 // lookBack is the earliest time that a proof may be of.
-func (d *Daemon) lookBack() time.Duration {
+func (d *Gate) lookBack() time.Duration {
 	longest := time.Duration(0)
 	for _, p := range d.p.Services {
 		longest = max(longest, p.ProofAge())
@@ -88,7 +55,7 @@ func (d *Daemon) lookBack() time.Duration {
 }
 
 // describeProof says what a proof is good for now.
-func (d *Daemon) describeProof(e *directory.Entry, v proofs.Placed) report.Proof {
+func (d *Gate) describeProof(e *directory.Entry, v proofs.Placed) report.Proof {
 	old := max(d.Clock().Boottime()-v.At, 0)
 	now := d.Clock().Now()
 	p := report.Proof{
@@ -120,26 +87,4 @@ func (d *Daemon) describeProof(e *directory.Entry, v proofs.Placed) report.Proof
 		p.Services = append(p.Services, s)
 	}
 	return p
-}
-
-// explainStepUp is nil for a service that has no policy of its own.
-func (d *Daemon) explainStepUp(service string, e *directory.Entry) *report.StepUp {
-	policy, has := d.p.Services[service]
-	if !has {
-		return nil
-	}
-	g := d.goalOf(e, policy)
-	x := &report.StepUp{Required: policy.StepUp, Member: len(g.Missing) == 0, Demands: g.LeastDemands(), Proofs: []report.Proof{}}
-	for _, o := range g.Required {
-		x.Points = max(x.Points, int(o.Points))
-	}
-	if policy.StepUp {
-		x.MaxAgeSeconds = int64(policy.ProofAge() / time.Second)
-	}
-	for _, v := range d.proofs.StepUps.Of(e.Account().UUID, d.lookBack()) {
-		if policy.StepUp && policy.LooksAt(v.Session) && d.stale(policy, e, v.Proof) == "" {
-			x.Proofs = append(x.Proofs, d.describeProof(e, v))
-		}
-	}
-	return x
 }
