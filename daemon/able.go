@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/sallyport-auth/sallyport/daemon/checks"
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
@@ -23,11 +24,11 @@ func (d *Gate) AbleOffline(ctx context.Context, has map[uuid.UUID]bool) int {
 		if !remembered || e == nil {
 			continue
 		}
-		q := question{typed: string(e.Account().Name), e: e, quiet: true}
-		if r := d.ask(ctx, []check{{"local", checkLocal}, {"accepted", checkAccepted}, {"standing", checkStanding}, {"allowed", checkAllowed}}, &q, nil); r.code != identity.Granted {
+		q := checks.Question{Typed: string(e.Account().Name), Entry: e, Quiet: true}
+		if r := d.checks.Run(ctx, checks.Remembered(), &q, nil); r.Code != identity.Granted {
 			continue
 		}
-		if _, r := d.mayOffline(ctx, e); r.code == identity.Granted {
+		if _, r := d.mayOffline(ctx, e); r.Code == identity.Granted {
 			n++
 		}
 	}

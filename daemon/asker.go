@@ -1,6 +1,9 @@
 package daemon
 
-import "github.com/sallyport-auth/sallyport/identity"
+import (
+	"github.com/sallyport-auth/sallyport/daemon/checks"
+	"github.com/sallyport-auth/sallyport/identity"
+)
 
 // Who may ask, by the kernel's word of the host program:
 //
@@ -14,11 +17,11 @@ import "github.com/sallyport-auth/sallyport/identity"
 // for and no proof is remembered. Nothing can be stepped up by it.
 
 // mayAsk judges who asks about the account that the question found.
-func (s *login) mayAsk() ruling {
-	if s.Peer.UID == 0 || s.Peer.UID == s.q.e.Account().UID || s.d.trusts(&s.Login) {
-		return fine("")
+func (s *login) mayAsk() checks.Ruling {
+	if s.Peer.UID == 0 || s.Peer.UID == s.q.Entry.Account().UID || s.d.trusts(&s.Login) {
+		return checks.Fine("")
 	}
-	return ruling{code: identity.NotPermitted, detail: "Only root may ask for another's account."}
+	return checks.Ruling{Code: identity.NotPermitted, Detail: "Only root may ask for another's account."}
 }
 
 // trusts tells whether the peer may ask about others here.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/sallyport-auth/sallyport/daemon/checks"
 	"github.com/sallyport-auth/sallyport/daemon/policy"
 	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
@@ -28,10 +29,10 @@ const (
 // authenticate asks for the password first and for the server after: an exchange
 // begun early would grow old while someone types.
 func (s *login) authenticate(ctx context.Context) identity.Verdict {
-	if r := s.door(ctx); r.code != identity.Granted {
+	if r := s.door(ctx); r.Code != identity.Granted {
 		return s.end(ctx, r)
 	}
-	if s.again(ctx, slices.Concat(freshChecks, rightChecks)...) {
+	if s.again(ctx, slices.Concat(checks.Fresh(), checks.Access())...) {
 		return identity.Verdict{Code: identity.Granted}
 	}
 	return s.proving(ctx)
@@ -61,7 +62,7 @@ func (s *login) attempt(ctx context.Context) identity.Verdict {
 	if s.OnlyFirstPass && s.secret.Len() == 0 {
 		return identity.Verdict{Code: identity.Denied}
 	}
-	if r := s.known(ctx); r.code != identity.Granted {
+	if r := s.known(ctx); r.Code != identity.Granted {
 		return s.end(ctx, r)
 	}
 	first := turn{}
@@ -69,11 +70,11 @@ func (s *login) attempt(ctx context.Context) identity.Verdict {
 		first.offers = []identity.FactorKind{identity.Password, identity.PIV} // nothing else comes first
 	}
 	// Before the exchange begins: it would grow old while someone types.
-	if _, r := s.gather(ctx, first); r.code != identity.Granted {
+	if _, r := s.gather(ctx, first); r.Code != identity.Granted {
 		return s.end(ctx, r)
 	}
 	if s.Peer.UID != 0 {
-		if r := s.d.reserveAlone(ctx, s.q.e.Account().UUID, kindLocker, s.Origin()); r.code != identity.Granted {
+		if r := s.d.reserveAlone(ctx, s.q.Entry.Account().UUID, kindLocker, s.Origin()); r.Code != identity.Granted {
 			return s.end(ctx, r)
 		}
 	}
@@ -89,26 +90,26 @@ func (s *login) attempt(ctx context.Context) identity.Verdict {
 
 // known looks, where the server is known to be away, at what can be done without it:
 // who cannot be let in so is told before typing a secret, unless the server is back.
-func (s *login) known(ctx context.Context) ruling {
+func (s *login) known(ctx context.Context) checks.Ruling {
 	if s.d.Link().Now() != resolver.Offline && !s.d.Link().JustFailed() {
-		return fine("")
+		return checks.Fine("")
 	}
-	name := s.q.e.Account().Name
+	name := s.q.Entry.Account().Name
 	r := s.goOffline(ctx)
-	if s.d.Link().JustFailed() || r.code != identity.Granted && !s.d.reachable(ctx, name) {
+	if s.d.Link().JustFailed() || r.Code != identity.Granted && !s.d.reachable(ctx, name) {
 		return r
 	}
 	s.here = nil
-	if s.q.e = s.d.Directory().WithUUID(s.q.e.Account().UUID); s.q.e == nil {
-		return ruling{code: identity.UnknownUser}
+	if s.q.Entry = s.d.Directory().WithUUID(s.q.Entry.Account().UUID); s.q.Entry == nil {
+		return checks.Ruling{Code: identity.UnknownUser}
 	}
-	return fine("")
+	return checks.Fine("")
 }
 
 // restart begins an attempt with nothing but what an earlier module left.
 func (s *login) restart() {
 	s.secret, s.proved, s.later, s.here = identity.Secret{}, nil, nil, nil
-	s.q.methods, s.away, s.expires, s.oneLine = nil, false, 0, false
+	s.q.Methods, s.away, s.expires, s.oneLine = nil, false, 0, false
 	if !s.asked {
 		s.secret = s.FirstPass
 	}
@@ -130,8 +131,8 @@ func (s *login) online(ctx context.Context) (identity.Verdict, error) {
 		return identity.Verdict{}, errLost
 	}
 	s.here = nil
-	a := provider.Attempt{Name: s.q.e.Account().Name, Service: s.Service, RemoteHost: s.RemoteHost, Origin: s.Origin(), StepUp: s.steppingUp()}
-	a.UsedStep, a.UsedEpoch = d.usedStep(ctx, s.q.e)
+	a := provider.Attempt{Name: s.q.Entry.Account().Name, Service: s.Service, RemoteHost: s.RemoteHost, Origin: s.Origin(), StepUp: s.steppingUp()}
+	a.UsedStep, a.UsedEpoch = d.usedStep(ctx, s.q.Entry)
 	b, err := queued(ctx, d, func(ctx context.Context) (begun, error) {
 		x, r, err := d.o.Provider.Begin(ctx, a)
 		return begun{x, r}, err
@@ -155,7 +156,7 @@ func (s *login) online(ctx context.Context) (identity.Verdict, error) {
 			return s.end(ctx, notAskable()), nil
 		}
 		answer, r := s.next(ctx, turn{proved: proved, offers: b.reply.Offers, nonce: b.reply.Nonce})
-		if r.code != identity.Granted {
+		if r.Code != identity.Granted {
 			return s.end(ctx, r), nil
 		}
 		last = answer.Kind
@@ -167,10 +168,10 @@ func (s *login) online(ctx context.Context) (identity.Verdict, error) {
 	return s.failed(ctx, fmt.Errorf("%w: it comes to no decision", provider.ErrOffline))
 }
 
-func notAskable() ruling {
-	return ruling{
-		code: identity.Denied, tell: true, detail: "The server asks for a proof that this machine cannot ask you for.",
-		mend: "Ask your administrator to bring Sallyport up to date here.",
+func notAskable() checks.Ruling {
+	return checks.Ruling{
+		Code: identity.Denied, Tell: true, Detail: "The server asks for a proof that this machine cannot ask you for.",
+		Mend: "Ask your administrator to bring Sallyport up to date here.",
 	}
 }
 
@@ -231,13 +232,13 @@ func (s *login) failed(ctx context.Context, err error) (identity.Verdict, error)
 	}
 	if errors.Is(err, provider.ErrNotFound) {
 		d.Note(resolver.Answered, nil)
-		_ = d.Apply(d.Life(), resolver.Update{Gone: []uuid.UUID{s.q.e.Account().UUID}}) // logged there
+		_ = d.Apply(d.Life(), resolver.Update{Gone: []uuid.UUID{s.q.Entry.Account().UUID}}) // logged there
 		return identity.Verdict{Code: identity.UnknownUser}, nil
 	}
 	if ctx.Err() == nil {
 		d.Note(resolver.Failed, err)
 	}
-	d.log.WarnContext(ctx, "authentication goes on offline", "account", s.q.e.Account().Name, "error", err)
+	d.log.WarnContext(ctx, "authentication goes on offline", "account", s.q.Entry.Account().Name, "error", err)
 	return identity.Verdict{}, errLost
 }
 
@@ -250,12 +251,12 @@ func (s *login) refusedBy(ctx context.Context, r provider.Reply, of identity.Fac
 	s.endRefused(ctx, r)
 	// A locker says of itself that an answer was wrong, and some wait for OK at each line.
 	mute := s.Silent || s.Peer.UID != 0
-	out := ruling{code: identity.Denied, detail: identity.Printable(r.Message), tell: r.Message != "" && (!mute || r.Message != identity.Refused)}
+	out := checks.Ruling{Code: identity.Denied, Detail: identity.Printable(r.Message), Tell: r.Message != "" && (!mute || r.Message != identity.Refused)}
 	if r.Locked {
-		out.code, out.tell = identity.TooManyTries, true
-		if out.detail == "" {
-			out.detail = "Too many wrong answers: the server has locked this account for a while."
-			out.mend = "Wait some minutes and try again, or ask your administrator."
+		out.Code, out.Tell = identity.TooManyTries, true
+		if out.Detail == "" {
+			out.Detail = "Too many wrong answers: the server has locked this account for a while."
+			out.Mend = "Wait some minutes and try again, or ask your administrator."
 		}
 	}
 	return s.end(ctx, out)
@@ -271,18 +272,18 @@ func (s *login) allowed(ctx context.Context, r provider.Reply) (identity.Verdict
 		return s.wrongYes(ctx, err), nil
 	}
 	_ = d.Apply(d.Life(), resolver.Update{Records: []provider.Record{r.Record}}) // logged there; the index has it
-	s.q.methods, s.expires = r.Session.Methods, r.Session.ExpiresAt
-	if s.oneLine && slices.Contains(s.q.methods, identity.TOTP) {
+	s.q.Methods, s.expires = r.Session.Methods, r.Session.ExpiresAt
+	if s.oneLine && slices.Contains(s.q.Methods, identity.TOTP) {
 		s.takeApart() // so that the password is handed on
 	}
 	s.proved, s.proven = s.factorsOf(r), true
-	if out := s.stillRight(ctx); out.code != identity.Granted {
+	if out := s.stillRight(ctx); out.Code != identity.Granted {
 		return s.end(ctx, out), nil
 	}
-	d.keepSealed(ctx, s.q.e, r.Session.Methods, r.Sealed)
-	d.succeeded(ctx, s.q.e, s.Origin(), s.handedOn())
+	d.keepSealed(ctx, s.q.Entry, r.Session.Methods, r.Sealed)
+	d.succeeded(ctx, s.q.Entry, s.Origin(), s.handedOn())
 	// That took its time: what was pushed meanwhile counts.
-	if out := s.stillRight(ctx); out.code != identity.Granted {
+	if out := s.stillRight(ctx); out.Code != identity.Granted {
 		return s.end(ctx, out), nil
 	}
 	return identity.Verdict{Code: identity.Granted, Password: s.handedOn()}, nil
@@ -290,7 +291,7 @@ func (s *login) allowed(ctx context.Context, r provider.Reply) (identity.Verdict
 
 // handedOn is the password if it was proved: another one is no use to anybody.
 func (s *login) handedOn() identity.Secret {
-	if slices.Contains(s.q.methods, identity.Password) {
+	if slices.Contains(s.q.Methods, identity.Password) {
 		return s.secret
 	}
 	return identity.Secret{}
@@ -319,19 +320,19 @@ func (s *login) factorsOf(r provider.Reply) []identity.Factor {
 
 // stillRight judges by the index: a push may have brought something newer than
 // the token that came with the server's yes.
-func (s *login) stillRight(ctx context.Context) ruling {
-	if s.q.e = s.d.Directory().WithUUID(s.q.e.Account().UUID); s.q.e == nil {
-		return ruling{code: identity.UnknownUser}
+func (s *login) stillRight(ctx context.Context) checks.Ruling {
+	if s.q.Entry = s.d.Directory().WithUUID(s.q.Entry.Account().UUID); s.q.Entry == nil {
+		return checks.Ruling{Code: identity.UnknownUser}
 	}
 	// What was proved is still the account's, and it holds nothing more by now that
 	// a login takes.
-	if slices.ContainsFunc(s.proved, func(f identity.Factor) bool { return !s.q.e.Holds(f) }) || !s.goal().EnoughForLogin(s.q.methods) {
-		return ruling{code: identity.Denied}
+	if slices.ContainsFunc(s.proved, func(f identity.Factor) bool { return !s.q.Entry.Holds(f) }) || !s.goal().EnoughForLogin(s.q.Methods) {
+		return checks.Ruling{Code: identity.Denied}
 	}
-	return s.d.ask(ctx, rightChecks, &s.q, nil)
+	return s.d.checks.Run(ctx, checks.Access(), &s.q, nil)
 }
 
-func (s *login) goal() policy.Goal { return s.d.goalOf(s.q.e, s.d.p.Services[s.Service]) }
+func (s *login) goal() policy.Goal { return s.d.checks.GoalOf(s.q.Entry, s.d.p.Services[s.Service]) }
 
 func (s *login) checkYes(r provider.Reply) error {
 	if err := s.checkBound(r); err != nil {
@@ -348,22 +349,22 @@ var errAnother = errors.New("it allowed another account")
 // wrongYes refuses a yes that does not fit. The server has answered, so this does not go
 // on offline: what is remembered may be just what the server has changed.
 func (s *login) wrongYes(ctx context.Context, err error) identity.Verdict {
-	name := string(s.q.e.Account().Name)
+	name := string(s.q.Entry.Account().Name)
 	s.d.log.WarnContext(ctx, "the server's yes is refused", "account", name, "error", err)
-	out := ruling{
-		code: identity.Denied, tell: true, detail: "The server's answer does not fit this account: " + err.Error() + ".",
-		mend: "Try again; if that does not help, ask your administrator.",
+	out := checks.Ruling{
+		Code: identity.Denied, Tell: true, Detail: "The server's answer does not fit this account: " + err.Error() + ".",
+		Mend: "Try again; if that does not help, ask your administrator.",
 	}
 	if errors.Is(err, errAnother) {
-		out.detail = "The server has another account called " + name + " now than the one that this machine remembers."
-		out.mend = "Ask your administrator. Once it is certain that this is meant: sudo sallyport cache forget " + name
+		out.Detail = "The server has another account called " + name + " now than the one that this machine remembers."
+		out.Mend = "Ask your administrator. Once it is certain that this is meant: sudo sallyport cache forget " + name
 	}
 	return s.end(ctx, out)
 }
 
 // checkBound sees that a yes is for this account, here and now.
 func (s *login) checkBound(r provider.Reply) error {
-	e, t := s.q.e, r.Record.Token
+	e, t := s.q.Entry, r.Record.Token
 	if r.Session == nil || t == nil {
 		return errors.New("it allowed without a token")
 	}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/checks"
 	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 )
@@ -80,9 +81,9 @@ func (s *login) findCard(ctx context.Context) bool {
 		return c.fault == nil
 	}
 	c.looked = true
-	t, err := s.d.SignedToken(ctx, s.q.e)
+	t, err := s.d.SignedToken(ctx, s.q.Entry)
 	if err != nil {
-		s.d.log.WarnContext(ctx, "the account's cards cannot be told", "account", s.q.e.Account().Name, "error", err)
+		s.d.log.WarnContext(ctx, "the account's cards cannot be told", "account", s.q.Entry.Account().Name, "error", err)
 		c.fault = &identity.CardError{Retries: -1, Err: err}
 		return false
 	}
@@ -98,7 +99,7 @@ func (s *login) findCard(ctx context.Context) bool {
 		c.factor, err = s.d.fits(t, c.seen)
 	}
 	if err == nil {
-		err = s.d.mayTypePIN(ctx, s.q.e.Account().UUID, s.Origin())
+		err = s.d.mayTypePIN(ctx, s.q.Entry.Account().UUID, s.Origin())
 	}
 	if err != nil {
 		s.cardFault(ctx, err)
@@ -138,7 +139,7 @@ func (d *Gate) fits(t *identity.IDToken, seen identity.CardSeen) (identity.Facto
 func (s *login) cardFault(ctx context.Context, err error) {
 	s.card.forget()
 	s.card.fault = err
-	s.d.log.InfoContext(ctx, "no card is used", "account", s.q.e.Account().Name, "reason", err)
+	s.d.log.InfoContext(ctx, "no card is used", "account", s.q.Entry.Account().Name, "reason", err)
 	var e *identity.CardError
 	if errors.As(err, &e) {
 		switch e.Fault {
@@ -148,33 +149,33 @@ func (s *login) cardFault(ctx context.Context, err error) {
 		}
 	}
 	detail, mend := cardWords(err)
-	s.tellCard(ctx, ruling{detail: detail, mend: mend})
+	s.tellCard(ctx, checks.Ruling{Detail: detail, Mend: mend})
 	s.card.told = true
 }
 
 // tellCard says something about the card. Whether the person is still there shows
 // at the next prompt.
-func (s *login) tellCard(ctx context.Context, r ruling) {
-	if err := s.conv.Tell(ctx, identity.TellError, r.text()); err != nil {
+func (s *login) tellCard(ctx context.Context, r checks.Ruling) {
+	if err := s.conv.Tell(ctx, identity.TellError, r.Text()); err != nil {
 		s.d.log.DebugContext(ctx, "nobody to tell", "error", err)
 	}
 }
 
 // signed is the card's answer to the nonce. A ruling that is to be told ends the
 // attempt; any other refusal leaves the ways that are left.
-func (s *login) signed(ctx context.Context, nonce identity.Nonce) (identity.Secret, ruling) {
+func (s *login) signed(ctx context.Context, nonce identity.Nonce) (identity.Secret, checks.Ruling) {
 	s.card.challenge = s.challenge(nonce)
 	proof, err := s.sign(ctx, s.card.challenge)
 	if err != nil {
 		s.notSigned(ctx, err)
-		return identity.Secret{}, ruling{}
+		return identity.Secret{}, checks.Ruling{}
 	}
 	credential, err := proof.Encode()
 	if err != nil {
 		s.cardFault(ctx, err)
-		return identity.Secret{}, ruling{}
+		return identity.Secret{}, checks.Ruling{}
 	}
-	return credential, fine("")
+	return credential, checks.Fine("")
 }
 
 // sign lets the card sign. The card service gets a copy of the PIN: when it is given
@@ -192,7 +193,7 @@ func (s *login) sign(ctx context.Context, c identity.CardChallenge) (identity.Ca
 		}
 	}
 	defer func() { mu.Lock(); given = true; mu.Unlock() }()
-	return countPIN(ctx, s.d, s.q.e.Account().UUID, s.Origin(), func() (identity.CardProof, error) {
+	return countPIN(ctx, s.d, s.q.Entry.Account().UUID, s.Origin(), func() (identity.CardProof, error) {
 		return limited(ctx, signLimit, func(ctx context.Context) (identity.CardProof, error) {
 			defer pin.Wipe()
 			return s.d.o.Cards.Sign(ctx, seen, pin, c, touch)
@@ -221,7 +222,7 @@ func (s *login) notSigned(ctx context.Context, err error) {
 	s.card.forget()
 	s.card.seen.Retries = e.Retries
 	detail, _ := cardWords(err)
-	s.tellCard(ctx, ruling{detail: detail})
+	s.tellCard(ctx, checks.Ruling{Detail: detail})
 }
 
 // limited is waited for a call to the card service. Its error is an

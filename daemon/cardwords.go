@@ -17,7 +17,7 @@ func cardWords(err error) (detail, mend string) {
 	}
 	var r cardRulingError
 	if errors.As(err, &r) {
-		return r.detail, r.mend
+		return r.Detail, r.Mend
 	}
 	switch e.Fault {
 	case identity.CardWrongPIN:

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/daemon/checks"
 	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
@@ -23,34 +24,34 @@ import (
 const ClockTrouble = identity.TOTPPeriod * time.Second / 2
 
 // mayCode tells whether the account's one-time code could be checked here.
-func (d *Gate) mayCode(ctx context.Context, e *directory.Entry) ruling {
+func (d *Gate) mayCode(ctx context.Context, e *directory.Entry) checks.Ruling {
 	epoch, _ := e.Epoch(identity.TOTP)
 	s, err := d.o.Cache.Sealed(ctx, e.Account().UUID, identity.TOTP)
 	switch {
 	case errors.Is(err, identity.ErrNotFound), err == nil && s.Epoch != epoch:
-		r := ruling{
-			code: identity.NotPermitted, tell: true,
-			detail: "Offline, and this account needs a one-time code, which cannot be checked on this machine offline.",
-			mend:   "Connect to the network and log in once; if it stays so, ask your administrator to allow offline codes here.",
+		r := checks.Ruling{
+			Code: identity.NotPermitted, Tell: true,
+			Detail: "Offline, and this account needs a one-time code, which cannot be checked on this machine offline.",
+			Mend:   "Connect to the network and log in once; if it stays so, ask your administrator to allow offline codes here.",
 		}
 		if !d.GivesCodes() {
-			r.mend = "Connect to the network: only the server can check it."
+			r.Mend = "Connect to the network: only the server can check it."
 		}
 		return r
 	case err == nil && seal.Lost(ctx, d.o.Sealer, s.Key):
-		return ruling{
-			code: identity.NotPermitted, tell: true,
-			detail: "Offline, and this machine's sealing key is not the one that your one-time code was remembered for, so it cannot be checked.",
-			mend:   "Connect to the network and log in once with a code.",
+		return checks.Ruling{
+			Code: identity.NotPermitted, Tell: true,
+			Detail: "Offline, and this machine's sealing key is not the one that your one-time code was remembered for, so it cannot be checked.",
+			Mend:   "Connect to the network and log in once with a code.",
 		}
 	case err != nil:
 		d.log.ErrorContext(ctx, "sealed factor", "error", err)
-		return ruling{
-			code: identity.Unavailable, tell: true, detail: "Offline, and what is remembered of your one-time code cannot be read.",
-			mend: "Connect to the network and try again.",
+		return checks.Ruling{
+			Code: identity.Unavailable, Tell: true, Detail: "Offline, and what is remembered of your one-time code cannot be read.",
+			Mend: "Connect to the network and try again.",
 		}
 	}
-	return fine("")
+	return checks.Fine("")
 }
 
 // rightPassword checks what was typed, and for an account with a one-time code
@@ -60,7 +61,7 @@ func (s *login) rightPassword(ctx context.Context, v cache.Verifier) (bool, erro
 	if err != nil || right {
 		return right, err
 	}
-	_, held := s.q.e.Epoch(identity.TOTP)
+	_, held := s.q.Entry.Epoch(identity.TOTP)
 	front, _, ok := identity.SplitCode(s.secret)
 	if !held || !ok || s.code.Len() > 0 {
 		return false, nil
@@ -74,7 +75,7 @@ func (s *login) rightPassword(ctx context.Context, v cache.Verifier) (bool, erro
 
 // mayBeOneLine tells whether the server should read the answer both ways.
 func (s *login) mayBeOneLine(offers []identity.FactorKind) bool {
-	_, held := s.q.e.Epoch(identity.TOTP)
+	_, held := s.q.Entry.Epoch(identity.TOTP)
 	_, _, ok := identity.SplitCode(s.secret)
 	return held && ok && slices.Contains(offers, identity.PasswordAndTOTP)
 }
@@ -97,38 +98,38 @@ func (s *login) forgetCode() {
 }
 
 // codeHere checks the code. The caller holds the account's lock.
-func (s *login) codeHere(ctx context.Context) (identity.Factor, ruling) {
-	none, id := identity.Factor{}, s.q.e.Account().UUID
-	if r := s.d.reserve(ctx, id, kindCode, s.Origin()); r.code != identity.Granted {
+func (s *login) codeHere(ctx context.Context) (identity.Factor, checks.Ruling) {
+	none, id := identity.Factor{}, s.q.Entry.Account().UUID
+	if r := s.d.reserve(ctx, id, kindCode, s.Origin()); r.Code != identity.Granted {
 		return none, r
 	}
 	step, r := s.codeStep(ctx)
-	if r.code != identity.Granted {
-		if r.code != identity.Denied {
+	if r.Code != identity.Granted {
+		if r.Code != identity.Denied {
 			s.d.takeBack(ctx, id, kindCode, s.Origin())
 		}
 		return none, r
 	}
-	epoch, _ := s.q.e.Epoch(identity.TOTP)
+	epoch, _ := s.q.Entry.Epoch(identity.TOTP)
 	// On disk before anyone is told yes: a crash in between costs a code, and lets
 	// nobody use one twice.
 	switch err := s.d.o.Cache.UseStep(ctx, id, cache.Epoch{Kind: identity.TOTP, Epoch: epoch}, step); {
 	case errors.Is(err, cache.ErrUsed):
-		return none, ruling{code: identity.Denied}
+		return none, checks.Ruling{Code: identity.Denied}
 	case err != nil:
 		return none, uncounted(err)
 	}
-	return identity.Factor{Kind: identity.TOTP, Epoch: epoch}, fine("")
+	return identity.Factor{Kind: identity.TOTP, Epoch: epoch}, checks.Fine("")
 }
 
 // codeStep finds which step's code was typed. The secret is opened for this one
 // check and wiped after it.
-func (s *login) codeStep(ctx context.Context) (int64, ruling) {
-	d, id := s.d, s.q.e.Account().UUID
-	epoch, _ := s.q.e.Epoch(identity.TOTP)
+func (s *login) codeStep(ctx context.Context) (int64, checks.Ruling) {
+	d, id := s.d, s.q.Entry.Account().UUID
+	epoch, _ := s.q.Entry.Epoch(identity.TOTP)
 	kept, err := d.o.Cache.Sealed(ctx, id, identity.TOTP)
 	if err != nil || kept.Epoch != epoch {
-		return 0, ruling{code: identity.NotPermitted}
+		return 0, checks.Ruling{Code: identity.NotPermitted}
 	}
 	opened, err := d.o.Sealer.Open(ctx, identity.SealInfo(d.o.Realm, d.o.Machine, id, identity.TOTP, epoch), kept.Blob)
 	secret := identity.NewSecret(opened)
@@ -139,23 +140,23 @@ func (s *login) codeStep(ctx context.Context) (int64, ruling) {
 		step, ok, err = identity.TOTPStep(secret, s.code, d.Clock().Now())
 	}
 	if err != nil {
-		d.log.ErrorContext(ctx, "a sealed factor cannot be used", "account", s.q.e.Account().Name, "error", err)
-		return 0, ruling{
-			code: identity.NotPermitted, tell: true, detail: "Offline, and what is kept here of your one-time code cannot be opened.",
-			mend: "Connect to the network and log in once.",
+		d.log.ErrorContext(ctx, "a sealed factor cannot be used", "account", s.q.Entry.Account().Name, "error", err)
+		return 0, checks.Ruling{
+			Code: identity.NotPermitted, Tell: true, Detail: "Offline, and what is kept here of your one-time code cannot be opened.",
+			Mend: "Connect to the network and log in once.",
 		}
 	}
 	if ok {
-		return step, fine("")
+		return step, checks.Fine("")
 	}
 	if by := d.Clock().Behind(); by > ClockTrouble {
-		return 0, ruling{
-			code: identity.Denied, tell: true,
-			detail: "Refused. This machine's clock is " + report.Friendly(by) + " behind a time that is known for sure, so even a right code may be refused.",
-			mend:   "Set the clock, or connect to the network.",
+		return 0, checks.Ruling{
+			Code: identity.Denied, Tell: true,
+			Detail: "Refused. This machine's clock is " + report.Friendly(by) + " behind a time that is known for sure, so even a right code may be refused.",
+			Mend:   "Set the clock, or connect to the network.",
 		}
 	}
-	return 0, ruling{code: identity.Denied}
+	return 0, checks.Ruling{Code: identity.Denied}
 }
 
 // usedStep is the newest time step that was used here, and the epoch of its secret: the

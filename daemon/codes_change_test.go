@@ -38,7 +38,7 @@ func TestEnrollingDuringAnOfflineLoginCounts(t *testing.T) {
 	h.lost()
 	e := h.d.Directory().WithUUID(h.alice())
 	_, r := h.d.mayOffline(bg, e)
-	if r.code != identity.Granted {
+	if r.Code != identity.Granted {
 		t.Fatal(r)
 	}
 	tok := token("alice", 1900000100)

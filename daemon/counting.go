@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/daemon/checks"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
 )
@@ -91,7 +92,7 @@ func longest(list []counter) time.Time {
 // reserve counts an attempt as failed before it is made, so that neither a crash
 // nor many at once get more tries than one by one. A count that cannot be stored
 // is no attempt. The caller holds the account's lock.
-func (d *Gate) reserve(ctx context.Context, id uuid.UUID, kind string, from identity.Origin) ruling {
+func (d *Gate) reserve(ctx context.Context, id uuid.UUID, kind string, from identity.Origin) checks.Ruling {
 	list, err := d.brakesFor(ctx, id, kind, from)
 	if err != nil {
 		return uncounted(err)
@@ -112,14 +113,14 @@ func (d *Gate) reserve(ctx context.Context, id uuid.UUID, kind string, from iden
 	if err := d.o.Cache.SetFailures(ctx, id, counted...); err != nil {
 		return uncounted(err)
 	}
-	return ruling{code: identity.Granted}
+	return checks.Ruling{Code: identity.Granted}
 }
 
 // reserveAlone is reserve for a caller without the lock.
-func (d *Gate) reserveAlone(ctx context.Context, id uuid.UUID, kind string, from identity.Origin) ruling {
+func (d *Gate) reserveAlone(ctx context.Context, id uuid.UUID, kind string, from identity.Origin) checks.Ruling {
 	unlock, err := d.tries.lock(ctx, id)
 	if err != nil {
-		return ruling{code: identity.Unavailable}
+		return checks.Ruling{Code: identity.Unavailable}
 	}
 	defer unlock()
 	return d.reserve(ctx, id, kind, from)
@@ -175,18 +176,18 @@ func (d *Gate) locksOf(list []cache.Failures) []cache.Failures {
 	return list
 }
 
-func locked(left time.Duration) ruling {
-	return ruling{
-		code: identity.TooManyTries, tell: true, detail: "Too many wrong answers.",
-		mend: "Try again in " + report.Friendly(left+time.Second-1) + ".",
+func locked(left time.Duration) checks.Ruling {
+	return checks.Ruling{
+		Code: identity.TooManyTries, Tell: true, Detail: "Too many wrong answers.",
+		Mend: "Try again in " + report.Friendly(left+time.Second-1) + ".",
 	}
 }
 
-func uncounted(err error) ruling {
-	r := ruling{code: identity.Unavailable, tell: true, detail: "Attempts cannot be counted here, so none is allowed."}
-	r.mend = "Look at the log of sallyportd."
+func uncounted(err error) checks.Ruling {
+	r := checks.Ruling{Code: identity.Unavailable, Tell: true, Detail: "Attempts cannot be counted here, so none is allowed."}
+	r.Mend = "Look at the log of sallyportd."
 	if errors.Is(err, cache.ErrFull) {
-		r.mend = "The disk is full: free some space."
+		r.Mend = "The disk is full: free some space."
 	}
 	return r
 }

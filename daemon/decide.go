@@ -6,13 +6,14 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/checks"
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
 // Decide answers one question at the door. Whatever goes wrong on the way, a
 // panic too, ends as identity.Unavailable or a denial.
 func (d *Gate) Decide(ctx context.Context, l identity.Login, conv identity.Conversation) (v identity.Verdict) {
-	s := &login{d: d, Login: l, q: question{typed: l.User, service: l.Service}}
+	s := &login{d: d, Login: l, q: checks.Question{Typed: l.User, Service: l.Service}}
 	stranger := l.Origin().Remote() || d.trusts(&l)
 	s.conv, s.hush = &hushed{conv, s}, l.Operation == identity.OpAuthenticate && stranger && !d.p.RemoteReasons
 	defer func() {
@@ -43,12 +44,12 @@ func (d *Gate) Decide(ctx context.Context, l identity.Login, conv identity.Conve
 		}
 		return v
 	case identity.OpOpenSession, identity.OpSetCredentials:
-		s.q.quiet = true
+		s.q.Quiet = true
 		return s.confirm(ctx)
 	case identity.OpCloseSession:
-		s.q.quiet = true
+		s.q.Quiet = true
 		r := s.door(ctx)
-		if r.code == identity.Granted {
+		if r.Code == identity.Granted {
 			s.loggedOut()
 		}
 		return s.end(ctx, r)
@@ -64,7 +65,7 @@ type login struct {
 	identity.Login
 	d     *Gate
 	conv  identity.Conversation
-	q     question
+	q     checks.Question
 	asked bool // a password was typed for us, not left by another module
 	// What was given, kept until the attempt ends: the network may be lost meanwhile.
 	secret identity.Secret
@@ -90,38 +91,38 @@ type login struct {
 }
 
 // door finds the account and judges who asks.
-func (s *login) door(ctx context.Context) ruling {
-	r := s.d.ask(ctx, doorChecks, &s.q, nil)
-	if r.code != identity.Granted {
+func (s *login) door(ctx context.Context) checks.Ruling {
+	r := s.d.checks.Run(ctx, checks.Pre(), &s.q, nil)
+	if r.Code != identity.Granted {
 		return r
 	}
 	return s.mayAsk()
 }
 
 // end turns a ruling into a verdict and tells the person what may be told.
-func (s *login) end(ctx context.Context, r ruling) identity.Verdict {
-	if r.code == identity.Granted {
+func (s *login) end(ctx context.Context, r checks.Ruling) identity.Verdict {
+	if r.Code == identity.Granted {
 		return identity.Verdict{Code: identity.Granted}
 	}
-	if r.tell {
-		if err := s.conv.Tell(ctx, identity.TellError, r.text()); err != nil {
+	if r.Tell {
+		if err := s.conv.Tell(ctx, identity.TellError, r.Text()); err != nil {
 			return identity.Verdict{Code: identity.ConversationFailed}
 		}
 	}
-	return identity.Verdict{Code: r.code}
+	return identity.Verdict{Code: r.Code}
 }
 
 // account is the account phase: it runs after any authentication, ours or an ssh
 // key's, so it asks the server when it is not sure to know the latest.
 func (s *login) account(ctx context.Context) identity.Verdict {
-	if r := s.door(ctx); r.code != identity.Granted {
+	if r := s.door(ctx); r.Code != identity.Granted {
 		return s.end(ctx, r)
 	}
-	r := s.d.ask(ctx, freshChecks, &s.q, nil)
-	if r.code == identity.Granted {
-		r = s.d.ask(ctx, rightChecks, &s.q, nil)
+	r := s.d.checks.Run(ctx, checks.Fresh(), &s.q, nil)
+	if r.Code == identity.Granted {
+		r = s.d.checks.Run(ctx, checks.Access(), &s.q, nil)
 	}
-	if r.code != identity.Granted {
+	if r.Code != identity.Granted {
 		return s.end(ctx, r)
 	}
 	if v := s.stepUp(ctx); v.Code != identity.Granted {
@@ -133,8 +134,8 @@ func (s *login) account(ctx context.Context) identity.Verdict {
 // confirm is for phases after the account phase: nothing is fetched.
 func (s *login) confirm(ctx context.Context) identity.Verdict {
 	r := s.door(ctx)
-	if r.code == identity.Granted {
-		r = s.d.ask(ctx, rightChecks, &s.q, nil)
+	if r.Code == identity.Granted {
+		r = s.d.checks.Run(ctx, checks.Access(), &s.q, nil)
 	}
 	v := s.end(ctx, r)
 	if v.Code == identity.Granted {
@@ -150,7 +151,7 @@ func (d *Gate) beginSession(ctx context.Context, s *login) {
 	if s.Operation != identity.OpOpenSession || s.Peer.UID != 0 {
 		return
 	}
-	if err := d.EnsureSubIDs(ctx, s.q.e.Account().UUID); err != nil {
+	if err := d.EnsureSubIDs(ctx, s.q.Entry.Account().UUID); err != nil {
 		d.log.WarnContext(ctx, "no subordinate ids are given", "account", s.User, "error", err)
 	}
 }

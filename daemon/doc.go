@@ -1,24 +1,15 @@
 // Package daemon decides who may log in here, and joins the rooms behind that: package
-// resolver finds the accounts of a realm, and package directory is what is known of them.
+// resolver finds the accounts of a realm, and package directory is what is known of them;
+// policy is what the administrator decided, checks judges an account by it, and proofs
+// remembers what was proved.
 // A [Gate] decides; a [Daemon] is one with its resolver; [Realms] joins several of them.
 // Transports ask it; it imports no transport and knows no
 // server.
 //
 // # How a decision is taken
 //
-// [Gate.Decide] runs a table of checks in order, and the first that refuses
-// decides. The account phase, KeysFor and explain run the whole table:
-//
-//	check     asks                                          refusal
-//	name      can this be a name of the realm?              UnknownUser
-//	local     has /etc/passwd the name?                     NotOurs
-//	known     is there such an account? are its ids local?   UnknownUser, Unavailable, NotOurs
-//	fresh     do we know the latest, or new enough?         NotPermitted, UnknownUser
-//	spelling  is what was typed the account's own name?     NotPermitted
-//	accepted  does its newest token keep our rules?         NotPermitted
-//	standing  is it active and within its dates?            AccountExpired
-//	allowed   may it log in here, by policy?                NotPermitted
-//	service   does PAM's service demand no more?            NotPermitted
+// [Gate.Decide] runs the checks of package checks in order, and the first that refuses
+// decides. The account phase, KeysFor and explain run the whole table.
 //
 // Explain adds what the provider's server would say, for which it waits a second at most
 // ([provider.VerdictGiver]); that decides nothing. Root is told a command where there is

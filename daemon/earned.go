@@ -17,7 +17,7 @@ func (s *login) earn() {
 	if s.Peer.UID != 0 || !s.Process.Known() || len(s.proved) == 0 {
 		return
 	}
-	s.d.proofs.Sessions.Add(s.q.e.Account().UUID, proofs.Login{Service: s.Service, Process: s.Process, At: s.d.Clock().Boottime(), Factors: s.proved})
+	s.d.proofs.Sessions.Add(s.q.Entry.Account().UUID, proofs.Login{Service: s.Service, Process: s.Process, At: s.d.Clock().Boottime(), Factors: s.proved})
 }
 
 // earned are the gids that this session gets.
@@ -25,13 +25,13 @@ func (s *login) earned() []uint32 {
 	if s.Operation != identity.OpSetCredentials || s.Peer.UID != 0 {
 		return nil
 	}
-	factors := s.d.proofs.Sessions.Take(s.q.e.Account().UUID, s.Service, s.Process, s.d.Clock().Boottime())
-	if s.d.Directory().IsDisowned(s.q.e) || len(factors) == 0 || slices.ContainsFunc(factors, func(f identity.Factor) bool { return !s.q.e.Holds(f) }) {
+	factors := s.d.proofs.Sessions.Take(s.q.Entry.Account().UUID, s.Service, s.Process, s.d.Clock().Boottime())
+	if s.d.Directory().IsDisowned(s.q.Entry) || len(factors) == 0 || slices.ContainsFunc(factors, func(f identity.Factor) bool { return !s.q.Entry.Holds(f) }) {
 		return nil
 	}
 	var gids []uint32
-	for _, g := range s.d.mustEarn(s.q.e) {
-		if g.Demand().Met(s.q.e.Points(), identity.Kinds(factors)) {
+	for _, g := range s.d.mustEarn(s.q.Entry) {
+		if g.Demand().Met(s.q.Entry.Points(), identity.Kinds(factors)) {
 			gids = append(gids, g.GID)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/checks"
 	"github.com/sallyport-auth/sallyport/daemon/policy"
 	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
@@ -178,15 +179,15 @@ func (d *Gate) enrolBegin(ctx context.Context, peer identity.Peer, a report.Enro
 	}
 	conv := &silent{}
 	s := &login{
-		d: d, conv: conv, q: question{typed: string(e.Account().Name)}, secret: identity.NewSecret([]byte(a.Password)),
+		d: d, conv: conv, q: checks.Question{Typed: string(e.Account().Name)}, secret: identity.NewSecret([]byte(a.Password)),
 		Login: identity.Login{Operation: identity.OpAuthenticate, Service: "sallyport enrol", User: string(e.Account().Name), Peer: peer, LogindSession: a.LogindSession},
 	}
 	s.code, s.card.pin = identity.NewSecret(bytes.TrimSpace([]byte(a.Code))), identity.NewSecret([]byte(a.PIN))
 	defer func() { s.secret.Wipe(); s.forgetCode(); s.card.forget() }()
-	if r := s.door(ctx); r.code != identity.Granted {
-		return fmt.Errorf("%w: %s", report.ErrForbidden, r.text())
+	if r := s.door(ctx); r.Code != identity.Granted {
+		return fmt.Errorf("%w: %s", report.ErrForbidden, r.Text())
 	}
-	if _, held := s.q.e.Epoch(identity.TOTP); held && s.code.Len() == 0 && s.card.pin.Len() == 0 {
+	if _, held := s.q.Entry.Epoch(identity.TOTP); held && s.code.Len() == 0 && s.card.pin.Len() == 0 {
 		return emit(report.Enrolment{NeedsCode: true})
 	}
 	if w.remove == identity.PIV && len(w.card) == 0 {
@@ -198,14 +199,14 @@ func (d *Gate) enrolBegin(ctx context.Context, peer identity.Peer, a report.Enro
 	if d.Link().JustFailed() { // so nothing is tried that would be counted
 		return errNoServer
 	}
-	if r := d.reserveAlone(ctx, s.q.e.Account().UUID, kindLocker, s.Origin()); r.code != identity.Granted {
-		return refusedEnrolment(r.text())
+	if r := d.reserveAlone(ctx, s.q.Entry.Account().UUID, kindLocker, s.Origin()); r.Code != identity.Granted {
+		return refusedEnrolment(r.Text())
 	}
 	b, err := s.proveForEnrolment(ctx, w)
 	if err != nil {
 		return err
 	}
-	d.signedIn(ctx, s.q.e.Account().UUID, s.Origin(), allKinds...)
+	d.signedIn(ctx, s.q.Entry.Account().UUID, s.Origin(), allKinds...)
 	open := &enrolment{uid: peer.UID, login: s, exchange: b.exchange, until: d.o.Now().Add(enrolWait), wish: w, nonce: b.reply.Nonce}
 	if b.reply.Outcome == provider.Allow {
 		return d.altered(ctx, open, b.reply, emit)
@@ -243,9 +244,9 @@ func refusedEnrolment(why string) error {
 func (s *login) proveForEnrolment(ctx context.Context, w wish) (begun, error) {
 	d := s.d
 	a := provider.Attempt{
-		Name: s.q.e.Account().Name, Service: s.Service, Origin: s.Origin(), StepUp: true, Enrol: w.enrol, Remove: w.remove, RemoveCard: w.card,
+		Name: s.q.Entry.Account().Name, Service: s.Service, Origin: s.Origin(), StepUp: true, Enrol: w.enrol, Remove: w.remove, RemoveCard: w.card,
 	}
-	a.UsedStep, a.UsedEpoch = d.usedStep(ctx, s.q.e)
+	a.UsedStep, a.UsedEpoch = d.usedStep(ctx, s.q.Entry)
 	b, err := queued(ctx, d, func(ctx context.Context) (begun, error) {
 		x, r, err := d.o.Provider.Begin(ctx, a)
 		return begun{x, r}, err
@@ -257,7 +258,7 @@ func (s *login) proveForEnrolment(ctx context.Context, w wish) (begun, error) {
 				d.Note(resolver.Failed, err)
 			}
 			if len(used) == 0 {
-				d.unreserve(ctx, s.q.e.Account().UUID, kindLocker, s.Origin())
+				d.unreserve(ctx, s.q.Entry.Account().UUID, kindLocker, s.Origin())
 			}
 			return begun{}, errNoServer
 		}
@@ -301,7 +302,7 @@ func (s *login) given(ctx context.Context, r provider.Reply, used []identity.Fac
 			return "", identity.Secret{}, cardText(s.card.fault)
 		}
 		signature, ruled := s.signed(ctx, r.Nonce)
-		if ruled.code != identity.Granted {
+		if ruled.Code != identity.Granted {
 			return "", identity.Secret{}, s.conv.(*silent).told //nolint:forcetypeassert // enrolBegin made it
 		}
 		return identity.PIV, signature, ""
@@ -373,7 +374,7 @@ func (d *Gate) enrolled(ctx context.Context, e *enrolment, r provider.Reply, emi
 // takeOver learns what the server says now, after the checks of any yes.
 func (d *Gate) takeOver(ctx context.Context, e *enrolment, r provider.Reply) error {
 	s := e.login
-	if s.q.e = d.Directory().WithUUID(s.q.e.Account().UUID); s.q.e == nil {
+	if s.q.Entry = d.Directory().WithUUID(s.q.Entry.Account().UUID); s.q.Entry == nil {
 		return identity.ErrNotFound
 	}
 	// Whoever gives a factor up may have proved it: it was the account's until now.
@@ -388,6 +389,6 @@ func (d *Gate) takeOver(ctx context.Context, e *enrolment, r provider.Reply) err
 		return fmt.Errorf("%w: it allowed with %v, which is not enough", errEnrol, r.Session.Methods)
 	}
 	_ = d.Apply(d.Life(), resolver.Update{Records: []provider.Record{r.Record}}) // logged there; the index has it
-	d.keepSealed(ctx, s.q.e, r.Session.Methods, r.Sealed)
+	d.keepSealed(ctx, s.q.Entry, r.Session.Methods, r.Sealed)
 	return nil
 }

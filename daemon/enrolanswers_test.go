@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/sallyport-auth/sallyport/daemon/checks"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/report"
@@ -142,7 +143,7 @@ func TestACardOfAnotherRealmIsAnothers(t *testing.T) {
 
 func TestAnOrderForACardIsWithinItsLimits(t *testing.T) {
 	h, _ := makes(t)
-	e := &enrolment{login: &login{d: h.d.Gate, q: question{e: h.d.Directory().WithUID(aliceUID)}}}
+	e := &enrolment{login: &login{d: h.d.Gate, q: checks.Question{Entry: h.d.Directory().WithUID(aliceUID)}}}
 	for _, digits := range []int{0, 32, 48, 64} {
 		if _, err := h.d.orderOf(e, report.CardArgs{ManagementKey: strings.Repeat("0", digits)}); err != nil {
 			t.Errorf("%d digits: %v", digits, err)

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/checks"
 	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
@@ -40,7 +41,7 @@ func (d *Gate) mayEnrolCard(peer identity.Peer, session string) bool {
 	if e == nil {
 		return true // refused later, with its own reason
 	}
-	s := &login{d: d, q: question{e: e}, Login: identity.Login{Peer: peer, LogindSession: session}}
+	s := &login{d: d, q: checks.Question{Entry: e}, Login: identity.Login{Peer: peer, LogindSession: session}}
 	return s.atReader()
 }
 
@@ -83,7 +84,7 @@ func (d *Gate) enrolCard(ctx context.Context, peer identity.Peer, args []byte, e
 	}
 	o, err := d.orderOf(e, a)
 	if err == nil {
-		o.Others, err = d.othersCards(ctx, e.login.q.e)
+		o.Others, err = d.othersCards(ctx, e.login.q.Entry)
 	}
 	if err != nil {
 		d.enrolling.again(a.Handle, e, d.o.Now())
@@ -92,11 +93,11 @@ func (d *Gate) enrolCard(ctx context.Context, peer identity.Peer, args []byte, e
 	defer o.ManagementKey.Wipe()
 	pin := identity.NewSecret([]byte(a.PIN))
 	defer pin.Wipe()
-	made, err := countPIN(ctx, d, e.login.q.e.Account().UUID, e.login.Origin(), func() (identity.CardMade, error) {
+	made, err := countPIN(ctx, d, e.login.q.Entry.Account().UUID, e.login.Origin(), func() (identity.CardMade, error) {
 		return d.enroller().Prepare(ctx, o, pin, func() { _ = emit(report.CardMade{Touch: true}) }) //nolint:wrapcheck // a card's fault
 	})
 	if err != nil {
-		d.log.InfoContext(ctx, "no card is enrolled", "account", e.login.q.e.Account().Name, "reason", err)
+		d.log.InfoContext(ctx, "no card is enrolled", "account", e.login.q.Entry.Account().Name, "reason", err)
 		d.enrolling.again(a.Handle, e, d.o.Now())
 		return emit(cardTrouble(err))
 	}
@@ -124,7 +125,7 @@ func (d *Gate) enrolmentOf(peer identity.Peer, handle string) (*enrolment, error
 }
 
 func (d *Gate) orderOf(e *enrolment, a report.CardArgs) (identity.CardOrder, error) {
-	account := e.login.q.e.Account()
+	account := e.login.q.Entry.Account()
 	days := cmp.Or(a.ValidDays, certificateDays)
 	label := cmp.Or(a.Label, string(account.Name.Short())+"@"+d.o.Realm)
 	if err := identity.CheckText(label, identity.MaxText); err != nil {
@@ -169,7 +170,7 @@ func cardTrouble(err error) report.CardMade {
 
 func cardText(err error) string {
 	detail, mend := cardWords(err)
-	return ruling{detail: detail, mend: mend}.text()
+	return checks.Ruling{Detail: detail, Mend: mend}.Text()
 }
 
 func cardFaultOf(err error) string {
@@ -196,11 +197,11 @@ func (d *Gate) enrolCardDone(ctx context.Context, peer identity.Peer, args []byt
 	}
 	pin := identity.NewSecret([]byte(a.PIN))
 	defer pin.Wipe()
-	proof, err := countPIN(ctx, d, e.login.q.e.Account().UUID, e.login.Origin(), func() (identity.CardProof, error) {
+	proof, err := countPIN(ctx, d, e.login.q.Entry.Account().UUID, e.login.Origin(), func() (identity.CardProof, error) {
 		return d.enroller().Enrol(ctx, *e.made, pin, e.login.challenge(e.nonce), func() { _ = emit(report.Enrolled{Touch: true}) }) //nolint:wrapcheck // the same
 	})
 	if err != nil {
-		d.log.InfoContext(ctx, "no card is enrolled", "account", e.login.q.e.Account().Name, "reason", err)
+		d.log.InfoContext(ctx, "no card is enrolled", "account", e.login.q.Entry.Account().Name, "reason", err)
 		d.enrolling.again(a.Handle, e, d.o.Now())
 		return emit(report.Enrolled{Message: cardText(err)})
 	}
@@ -222,7 +223,7 @@ func (d *Gate) enrolCardDone(ctx context.Context, peer identity.Peer, args []byt
 
 // onlyCard is the account's card, by its fingerprint, if it has just one.
 func (s *login) onlyCard(ctx context.Context) ([]byte, error) {
-	t, err := s.d.SignedToken(ctx, s.q.e)
+	t, err := s.d.SignedToken(ctx, s.q.Entry)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errEnrol, err)
 	}
@@ -245,7 +246,7 @@ func (s *login) onlyCard(ctx context.Context) ([]byte, error) {
 }
 
 func (s *login) challenge(nonce identity.Nonce) identity.CardChallenge {
-	return identity.CardChallenge{Realm: s.d.o.Realm, Machine: s.d.o.Machine, Account: s.q.e.Account().UUID, Service: s.Service, Nonce: nonce}
+	return identity.CardChallenge{Realm: s.d.o.Realm, Machine: s.d.o.Machine, Account: s.q.Entry.Account().UUID, Service: s.Service, Nonce: nonce}
 }
 
 // handleCards shows what is in the readers, and what of it is the asker's.

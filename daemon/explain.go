@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/checks"
 	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
@@ -13,47 +14,47 @@ import (
 // Explain takes the steps of the account phase and writes them down. Root is told what to
 // do; others whom to ask.
 func (d *Gate) Explain(ctx context.Context, a report.ExplainArgs, root bool) report.Explanation {
-	q := question{typed: a.Name, service: a.Service}
+	q := checks.Question{Typed: a.Name, Service: a.Service}
 	x := report.Explanation{Name: a.Name, Service: a.Service}
-	r := d.ask(ctx, accountChecks(), &q, func(c check, r ruling) {
-		f := report.Finding{Check: c.name, Severity: severity(r.code), Cause: string(r.cause), Detail: r.detail, Mend: r.mend}
-		if r.cause != "" && root {
-			f = r.cause.Finding(r.places...)
-			f.Check, f.Severity = c.name, severity(r.code)
+	r := d.checks.Run(ctx, checks.Account(), &q, func(c checks.Check, r checks.Ruling) {
+		f := report.Finding{Check: c.Name, Severity: severity(r.Code), Cause: string(r.Cause), Detail: r.Detail, Mend: r.Mend}
+		if r.Cause != "" && root {
+			f = r.Cause.Finding(r.Places...)
+			f.Check, f.Severity = c.Name, severity(r.Code)
 		}
 		x.Steps = append(x.Steps, f)
 	})
-	x.MayLogin = r.code == identity.Granted
-	if q.e == nil || r.code == identity.NotOurs {
+	x.MayLogin = r.Code == identity.Granted
+	if q.Entry == nil || r.Code == identity.NotOurs {
 		return x
 	}
-	account := d.Describe(q.e)
+	account := d.Describe(q.Entry)
 	x.Account = &account
-	for _, f := range q.e.Factors() {
+	for _, f := range q.Entry.Factors() {
 		x.Factors = append(x.Factors, string(f.Kind))
 	}
-	x.Password = d.explainPassword(q.e)
-	x.Offline, x.Locked, x.Locks = d.explainOffline(ctx, q.e)
-	x.StepUp, x.Limits = d.explainStepUp(a.Service, q.e), d.explainLimits(q.e)
+	x.Password = d.explainPassword(q.Entry)
+	x.Offline, x.Locked, x.Locks = d.explainOffline(ctx, q.Entry)
+	x.StepUp, x.Limits = d.explainStepUp(a.Service, q.Entry), d.explainLimits(q.Entry)
 	// Who may not log in at all is not told what else is in the way offline.
-	if r.code != identity.Granted {
-		x.Offline.Possible, x.Offline.Reason = false, r.detail
+	if r.Code != identity.Granted {
+		x.Offline.Possible, x.Offline.Reason = false, r.Detail
 	}
 	return x
 }
 
 func (d *Gate) explainOffline(ctx context.Context, e *directory.Entry) (*report.Offline, *time.Time, []report.Lock) {
 	_, r := d.mayOffline(ctx, e)
-	a := d.ageOf(e)
-	o := &report.Offline{Possible: r.code == identity.Granted, LastChecked: &a.checked}
+	a := d.checks.AgeOf(e)
+	o := &report.Offline{Possible: r.Code == identity.Granted, LastChecked: &a.Checked}
 	if !o.Possible {
-		o.Reason = r.detail
+		o.Reason = r.Detail
 	}
-	if a.limit > 0 && a.within {
-		o.Left = report.FriendlyMore(a.limit - a.old)
+	if a.Limit > 0 && a.Within {
+		o.Left = report.FriendlyMore(a.Limit - a.Old)
 	}
-	if a.limit > 0 {
-		until := a.checked.Add(a.limit)
+	if a.Limit > 0 {
+		until := a.Checked.Add(a.Limit)
 		o.Until = &until
 	}
 	all, err := d.o.Cache.AllFailures(ctx, e.Account().UUID)
@@ -105,7 +106,7 @@ func (d *Gate) explainStepUp(service string, e *directory.Entry) *report.StepUp 
 	if !has {
 		return nil
 	}
-	g := d.goalOf(e, policy)
+	g := d.checks.GoalOf(e, policy)
 	x := &report.StepUp{Required: policy.StepUp, Member: len(g.Missing) == 0, Demands: g.LeastDemands(), Proofs: []report.Proof{}}
 	for _, o := range g.Required {
 		x.Points = max(x.Points, int(o.Points))

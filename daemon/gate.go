@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/daemon/checks"
 	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/daemon/policy"
 	"github.com/sallyport-auth/sallyport/daemon/proofs"
@@ -21,30 +22,12 @@ import (
 
 // accounts is what deciding needs of whoever finds the accounts of a realm.
 type accounts interface {
-	// Directory is what is known, Files this machine's own accounts, Clock the trusted
-	// time, and Link how the machine stands with the server.
-	Directory() *directory.Directory
-	Files() *directory.Files
-	Clock() *resolver.Clock
-	Link() *resolver.Link
+	checks.Accounts
 
-	// Canonical says what a typed name stands for.
-	Canonical(typed string) (identity.Name, error)
-	// FindName finds an account in memory, and else at the server; see resolver.
-	FindName(ctx context.Context, name identity.Name, urgent bool) (*directory.Entry, error)
-	// FetchName asks the server for one account now.
-	FetchName(ctx context.Context, name identity.Name) error
-	// CheckedAt is when an entry was last known to be the server's.
-	CheckedAt(e *directory.Entry) time.Time
 	// SignedToken is the account's token as it was signed, verified again.
 	SignedToken(ctx context.Context, e *directory.Entry) (*identity.IDToken, error)
 	// Capable tells whether the provider lists accounts, and tells of changes.
 	Capable() (lists, watches bool)
-	// RefusedWhy says why an account of that name was not taken, and LeftOutOf which parts
-	// of one were not; "" where none was.
-	RefusedWhy(name identity.Name) string
-	LeftOutOf(name identity.Name) string
-
 	// Apply takes over what the server said with a login, and Note how a call went.
 	Apply(ctx context.Context, u resolver.Update) error
 	Note(e resolver.Event, err error)
@@ -90,6 +73,7 @@ type Gate struct {
 	p      *policy.Policy
 	log    *slog.Logger
 	proofs *proofs.Store
+	checks *checks.Checker
 
 	doubts    doubts
 	tries     keyedLocks
@@ -106,15 +90,10 @@ type Gate struct {
 // newGate makes one.
 func newGate(o gateOptions) *Gate {
 	return &Gate{
-		accounts: o.Accounts, o: o, p: o.Policy, log: o.Log, proofs: o.Proofs,
+		accounts: o.Accounts, o: o, p: o.Policy, log: o.Log, proofs: o.Proofs, checks: checks.New(o.Accounts, o.Policy, o.Realm, o.Provider),
 		asking: make(chan struct{}, asking), hashing: make(chan struct{}, Hashes),
 		maker: make(chan struct{}, 1), making: make(chan struct{}, makePending),
 	}
-}
-
-// goalOf is what the account must prove for a service, by the groups that it is in now.
-func (d *Gate) goalOf(e *directory.Entry, s policy.Service) policy.Goal {
-	return d.p.Goal(e, d.Directory().GroupsOf(e), s)
 }
 
 // keyedLocks gives each key a lock that a context can stop waiting for.

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/daemon/checks"
 	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/daemon/policy"
 	"github.com/sallyport-auth/sallyport/identity"
@@ -16,7 +17,7 @@ import (
 // here is what this machine can check of one account without the server.
 type here struct {
 	can []identity.FactorKind // of those held
-	out []ruling              // why others cannot, the first the weightiest
+	out []checks.Ruling       // why others cannot, the first the weightiest
 }
 
 const connect = "Connect to the network and try again."
@@ -25,37 +26,37 @@ const connect = "Connect to the network and try again."
 // with what. Explain shows the same answer. Who may not is refused, not passed on
 // as unavailable: no other module of the stack could know better, and the next
 // would only ask for the password again.
-func (d *Gate) mayOffline(ctx context.Context, e *directory.Entry) (here, ruling) {
-	refuse := func(detail, mend string) (here, ruling) {
-		return here{}, ruling{code: identity.NotPermitted, tell: true, detail: detail, mend: mend}
+func (d *Gate) mayOffline(ctx context.Context, e *directory.Entry) (here, checks.Ruling) {
+	refuse := func(detail, mend string) (here, checks.Ruling) {
+		return here{}, checks.Ruling{Code: identity.NotPermitted, Tell: true, Detail: detail, Mend: mend}
 	}
 	if e.Blocked() != "" {
 		return refuse("Offline, and the account changed on the server in a way that this machine refuses.", "Ask your administrator.")
 	}
-	a := d.ageOf(e)
-	if !a.within {
-		return refuse(a.refusal(), connect)
+	a := d.checks.AgeOf(e)
+	if !a.Within {
+		return refuse(a.Refusal(), connect)
 	}
 	h := d.checkable(ctx, e)
-	if g := d.goalOf(e, policy.Service{}); g.Aim(h.can) == nil {
+	if g := d.checks.GoalOf(e, policy.Service{}); g.Aim(h.can) == nil {
 		return here{}, h.why("Offline, and this account has no factor that can be checked on this machine.")
 	}
-	return h, fine(a.String())
+	return h, checks.Fine(a.String())
 }
 
 // why is the reason for a refusal, when what can be checked here does not suffice.
-func (h here) why(otherwise string) ruling {
+func (h here) why(otherwise string) checks.Ruling {
 	if len(h.out) > 0 {
 		return h.out[0]
 	}
-	return ruling{code: identity.NotPermitted, tell: true, detail: otherwise, mend: connect}
+	return checks.Ruling{Code: identity.NotPermitted, Tell: true, Detail: otherwise, Mend: connect}
 }
 
 // checkable goes through the account's factors. Backup codes are the server's alone.
 func (d *Gate) checkable(ctx context.Context, e *directory.Entry) here {
 	var h here
-	note := func(k identity.FactorKind, r ruling) {
-		if r.code == identity.Granted {
+	note := func(k identity.FactorKind, r checks.Ruling) {
+		if r.Code == identity.Granted {
 			h.can = append(h.can, k)
 		} else {
 			h.out = append(h.out, r)
@@ -76,46 +77,46 @@ func (d *Gate) checkable(ctx context.Context, e *directory.Entry) here {
 }
 
 // mayPassword finds what the password is checked against.
-func (d *Gate) mayPassword(ctx context.Context, e *directory.Entry) (cache.Verifier, ruling) {
+func (d *Gate) mayPassword(ctx context.Context, e *directory.Entry) (cache.Verifier, checks.Ruling) {
 	epoch, _ := e.Epoch(identity.Password)
 	v, err := d.o.Cache.Verifier(ctx, e.Account().UUID, identity.Password)
 	switch {
 	case errors.Is(err, identity.ErrNotFound), err == nil && v.Epoch != epoch:
-		return v, ruling{
-			code: identity.NotPermitted, tell: true, detail: "Offline, and your password was not yet used here.",
-			mend: "Connect to the network and log in once.",
+		return v, checks.Ruling{
+			Code: identity.NotPermitted, Tell: true, Detail: "Offline, and your password was not yet used here.",
+			Mend: "Connect to the network and log in once.",
 		}
 	case err == nil && seal.Lost(ctx, d.o.Sealer, v.Key):
-		return v, ruling{
-			code: identity.NotPermitted, tell: true,
-			detail: "Offline, and this machine's sealing key is not the one that your password was remembered with, so it cannot be checked.",
-			mend:   "Connect to the network and log in once.",
+		return v, checks.Ruling{
+			Code: identity.NotPermitted, Tell: true,
+			Detail: "Offline, and this machine's sealing key is not the one that your password was remembered with, so it cannot be checked.",
+			Mend:   "Connect to the network and log in once.",
 		}
 	case err != nil:
 		d.log.ErrorContext(ctx, "offline verifier", "error", err)
-		return v, ruling{
-			code: identity.Unavailable, // a fault, not a decision
-			tell: true, detail: "Offline, and what is remembered of your password cannot be read.", mend: connect,
+		return v, checks.Ruling{
+			Code: identity.Unavailable, // a fault, not a decision
+			Tell: true, Detail: "Offline, and what is remembered of your password cannot be read.", Mend: connect,
 		}
 	}
-	return v, fine("")
+	return v, checks.Fine("")
 }
 
-func (d *Gate) mayCard() ruling {
+func (d *Gate) mayCard() checks.Ruling {
 	if d.o.Cards == nil {
-		return ruling{
-			code: identity.NotPermitted, tell: true, detail: "Offline, and this machine has no card service.", mend: connect,
+		return checks.Ruling{
+			Code: identity.NotPermitted, Tell: true, Detail: "Offline, and this machine has no card service.", Mend: connect,
 		}
 	}
-	return fine("")
+	return checks.Fine("")
 }
 
 // goOffline is judge for a caller without the account's lock: another attempt that
 // is being checked counts as failed until it was right.
-func (s *login) goOffline(ctx context.Context) ruling {
-	unlock, err := s.d.tries.lock(ctx, s.q.e.Account().UUID)
+func (s *login) goOffline(ctx context.Context) checks.Ruling {
+	unlock, err := s.d.tries.lock(ctx, s.q.Entry.Account().UUID)
 	if err != nil {
-		return ruling{code: identity.Unavailable}
+		return checks.Ruling{Code: identity.Unavailable}
 	}
 	defer unlock()
 	return s.judge(ctx)
@@ -123,16 +124,16 @@ func (s *login) goOffline(ctx context.Context) ruling {
 
 // judge finds what this machine can do for this login without the server, and
 // refuses what cannot succeed before anyone types a secret.
-func (s *login) judge(ctx context.Context) ruling {
+func (s *login) judge(ctx context.Context) checks.Ruling {
 	d := s.d
-	if s.q.e = d.Directory().WithUUID(s.q.e.Account().UUID); s.q.e == nil {
-		return ruling{code: identity.UnknownUser}
+	if s.q.Entry = d.Directory().WithUUID(s.q.Entry.Account().UUID); s.q.Entry == nil {
+		return checks.Ruling{Code: identity.UnknownUser}
 	}
-	h, r := d.mayOffline(ctx, s.q.e)
-	if r.code != identity.Granted {
+	h, r := d.mayOffline(ctx, s.q.Entry)
+	if r.Code != identity.Granted {
 		return r
 	}
-	if locked := d.locks(ctx, &h, s.q.e, s.Origin()); locked.code != identity.Granted {
+	if locked := d.locks(ctx, &h, s.q.Entry, s.Origin()); locked.Code != identity.Granted {
 		return locked
 	}
 	s.here = &h
@@ -151,7 +152,7 @@ func (s *login) judge(ctx context.Context) ruling {
 
 // locks takes out what failures have locked for that origin; what that leaves decides whether
 // anyone may go on. A count that cannot be read locks all.
-func (d *Gate) locks(ctx context.Context, h *here, e *directory.Entry, from identity.Origin) ruling {
+func (d *Gate) locks(ctx context.Context, h *here, e *directory.Entry, from identity.Origin) checks.Ruling {
 	now := d.Clock().Now()
 	for _, k := range []identity.FactorKind{identity.Password, identity.TOTP, identity.PIV} {
 		list, err := d.brakesFor(ctx, e.Account().UUID, countedAs(k), from)
@@ -163,7 +164,7 @@ func (d *Gate) locks(ctx context.Context, h *here, e *directory.Entry, from iden
 			h.out = slices.Insert(h.out, 0, locked(until.Sub(now)))
 		}
 	}
-	return fine("")
+	return checks.Fine("")
 }
 
 // offline decides from what is remembered, as strictly as the server would: the
@@ -172,19 +173,19 @@ func (s *login) offline(ctx context.Context) identity.Verdict {
 	d := s.d
 	s.away = true
 	for range maxSteps {
-		if r := s.goOffline(ctx); r.code != identity.Granted {
+		if r := s.goOffline(ctx); r.Code != identity.Granted {
 			return s.end(ctx, r)
 		}
 		a, r := s.next(ctx, turn{proved: s.kinds(), nonce: d.ownNonce()})
-		if r.code != identity.Granted {
+		if r.Code != identity.Granted {
 			return s.end(ctx, r)
 		}
 		done, r := s.check(ctx, a)
-		if r.code != identity.Granted {
+		if r.Code != identity.Granted {
 			return s.end(ctx, r)
 		}
 		if done {
-			return s.grantHere(ctx, r.detail)
+			return s.grantHere(ctx, r.Detail)
 		}
 	}
 	return identity.Verdict{Code: identity.Denied}
@@ -194,18 +195,18 @@ func (s *login) kinds() []identity.FactorKind { return identity.Kinds(s.proved) 
 
 // check takes one answer, and tells whether it was the last. The account's lock is
 // held for it, and let go while anyone types.
-func (s *login) check(ctx context.Context, a provider.Answer) (done bool, out ruling) {
-	unlock, err := s.d.tries.lock(ctx, s.q.e.Account().UUID)
+func (s *login) check(ctx context.Context, a provider.Answer) (done bool, out checks.Ruling) {
+	unlock, err := s.d.tries.lock(ctx, s.q.Entry.Account().UUID)
 	if err != nil {
-		return false, ruling{code: identity.Unavailable}
+		return false, checks.Ruling{Code: identity.Unavailable}
 	}
 	defer unlock()
 	// Typing took its time: what was pushed meanwhile counts, and time went by.
-	if out = s.judge(ctx); out.code != identity.Granted {
+	if out = s.judge(ctx); out.Code != identity.Granted {
 		return false, out
 	}
 	var f identity.Factor
-	var r ruling
+	var r checks.Ruling
 	switch a.Kind {
 	case identity.Password:
 		f, r = s.passwordHere(ctx)
@@ -214,16 +215,16 @@ func (s *login) check(ctx context.Context, a provider.Answer) (done bool, out ru
 	case identity.PIV:
 		f, r = s.cardHere(ctx, a)
 	default:
-		r.code = identity.Denied
+		r.Code = identity.Denied
 	}
-	if r.code == identity.Denied && r.detail == "" && s.proven && isCodeKind(a.Kind) {
-		r.detail, r.tell = identity.WrongCode, true
+	if r.Code == identity.Denied && r.Detail == "" && s.proven && isCodeKind(a.Kind) {
+		r.Detail, r.Tell = identity.WrongCode, true
 	}
-	if r.code != identity.Granted {
+	if r.Code != identity.Granted {
 		return false, r
 	}
 	s.proved, s.proven = append(s.proved, f), true
-	id := s.q.e.Account().UUID
+	id := s.q.Entry.Account().UUID
 	s.d.takeBack(ctx, id, countedAs(a.Kind), s.Origin()) // it was right
 	if aim := s.goal().Aim(s.can()); aim == nil || !aim(s.kinds()) {
 		return false, out
@@ -238,13 +239,13 @@ func (s *login) check(ctx context.Context, a provider.Answer) (done bool, out ru
 	return true, out
 }
 
-func (s *login) passwordHere(ctx context.Context) (identity.Factor, ruling) {
+func (s *login) passwordHere(ctx context.Context) (identity.Factor, checks.Ruling) {
 	d, none := s.d, identity.Factor{}
-	v, r := d.mayPassword(ctx, s.q.e)
-	if r.code != identity.Granted {
+	v, r := d.mayPassword(ctx, s.q.Entry)
+	if r.Code != identity.Granted {
 		return none, r
 	}
-	if r = d.reserve(ctx, v.UUID, kindOffline, s.Origin()); r.code != identity.Granted {
+	if r = d.reserve(ctx, v.UUID, kindOffline, s.Origin()); r.Code != identity.Granted {
 		return none, r
 	}
 	right, err := s.rightPassword(ctx, v)
@@ -252,18 +253,18 @@ func (s *login) passwordHere(ctx context.Context) (identity.Factor, ruling) {
 	case err != nil:
 		d.takeBack(ctx, v.UUID, kindOffline, s.Origin())
 		d.log.ErrorContext(ctx, "offline verifier", "error", err)
-		return none, ruling{code: identity.Unavailable}
+		return none, checks.Ruling{Code: identity.Unavailable}
 	case !right:
-		return none, ruling{code: identity.Denied}
+		return none, checks.Ruling{Code: identity.Denied}
 	}
-	return identity.Factor{Kind: identity.Password, Epoch: v.Epoch}, fine("")
+	return identity.Factor{Kind: identity.Password, Epoch: v.Epoch}, checks.Fine("")
 }
 
 // cardHere checks a card's signature over this machine's own challenge, with the
 // certificate of the account's present token.
-func (s *login) cardHere(ctx context.Context, a provider.Answer) (identity.Factor, ruling) {
+func (s *login) cardHere(ctx context.Context, a provider.Answer) (identity.Factor, checks.Ruling) {
 	d, none := s.d, identity.Factor{}
-	t, err := d.SignedToken(ctx, s.q.e)
+	t, err := d.SignedToken(ctx, s.q.Entry)
 	if err == nil {
 		s.card.factor, err = d.fits(t, s.card.seen)
 	}
@@ -271,7 +272,7 @@ func (s *login) cardHere(ctx context.Context, a provider.Answer) (identity.Facto
 		s.cardFault(ctx, err)
 		return none, s.noWay()
 	}
-	if r := d.reserve(ctx, s.q.e.Account().UUID, kindCard, s.Origin()); r.code != identity.Granted {
+	if r := d.reserve(ctx, s.q.Entry.Account().UUID, kindCard, s.Origin()); r.Code != identity.Granted {
 		return none, r
 	}
 	proof, err := identity.ParseCardProof(a.Credential.Reveal())
@@ -279,17 +280,17 @@ func (s *login) cardHere(ctx context.Context, a provider.Answer) (identity.Facto
 		err = proof.Verify(s.card.factor.Certificate, s.card.challenge)
 	}
 	if err != nil {
-		d.log.WarnContext(ctx, "a card's answer is refused", "account", s.q.e.Account().Name, "error", err)
-		return none, ruling{code: identity.Denied}
+		d.log.WarnContext(ctx, "a card's answer is refused", "account", s.q.Entry.Account().Name, "error", err)
+		return none, checks.Ruling{Code: identity.Denied}
 	}
-	return identity.Factor{Kind: identity.PIV, Epoch: s.card.factor.Epoch}, fine("")
+	return identity.Factor{Kind: identity.PIV, Epoch: s.card.factor.Epoch}, checks.Fine("")
 }
 
 // grantHere is the end of an attempt that proved all that was asked for.
 func (s *login) grantHere(ctx context.Context, age string) identity.Verdict {
-	s.q.methods = s.kinds()
+	s.q.Methods = s.kinds()
 	// The last answer took its time: what was pushed meanwhile counts.
-	if out := s.stillRight(ctx); out.code != identity.Granted {
+	if out := s.stillRight(ctx); out.Code != identity.Granted {
 		return s.end(ctx, out)
 	}
 	// Programs of their own, which are not root, are lockers: some wait for OK at each line.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/sallyport-auth/sallyport/daemon/checks"
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
@@ -14,20 +15,20 @@ import (
 // learns public halves, and sshd asks as a user without rights. A local name is
 // identity.ErrNotFound.
 func (d *Gate) KeysFor(ctx context.Context, _ identity.Peer, name string) ([]identity.SSHKey, error) {
-	q := question{typed: name}
-	switch r := d.ask(ctx, accountChecks(), &q, nil); r.code {
+	q := checks.Question{Typed: name}
+	switch r := d.checks.Run(ctx, checks.Account(), &q, nil); r.Code {
 	case identity.Granted:
 	case identity.Unavailable:
-		return nil, fmt.Errorf("%w: %s", identity.ErrUnavailable, r.detail)
+		return nil, fmt.Errorf("%w: %s", identity.ErrUnavailable, r.Detail)
 	case identity.NotOurs, identity.UnknownUser:
-		return nil, fmt.Errorf("%w: %s", identity.ErrNotFound, r.detail)
+		return nil, fmt.Errorf("%w: %s", identity.ErrNotFound, r.Detail)
 	default:
 		return nil, nil
 	}
-	if q.e.Keys() == 0 {
+	if q.Entry.Keys() == 0 {
 		return nil, nil
 	}
-	t, err := d.SignedToken(ctx, q.e)
+	t, err := d.SignedToken(ctx, q.Entry)
 	if err != nil {
 		return nil, fmt.Errorf("%w: keys: %w", identity.ErrUnavailable, err)
 	}

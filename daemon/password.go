@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/sallyport-auth/sallyport/daemon/checks"
 	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
@@ -21,15 +22,15 @@ const (
 // newTries is how often a new password is asked for.
 const newTries = 3
 
-func unchanged(detail, mend string) ruling {
-	return ruling{code: identity.PasswordUnchanged, tell: true, detail: detail, mend: mend}
+func unchanged(detail, mend string) checks.Ruling {
+	return checks.Ruling{Code: identity.PasswordUnchanged, Tell: true, Detail: detail, Mend: mend}
 }
 
 // changePassword asks for the old password in the first round (the verdict hands
 // it on, the host program gives it back as OldPass) and for the new one in the
 // second. Only the server changes a password.
 func (s *login) changePassword(ctx context.Context) identity.Verdict {
-	if r := s.door(ctx); r.code != identity.Granted {
+	if r := s.door(ctx); r.Code != identity.Granted {
 		return s.end(ctx, r)
 	}
 	changer, ok := s.d.o.Provider.(provider.PasswordChanger)
@@ -72,7 +73,7 @@ func (s *login) changeOnce(ctx context.Context, changer provider.PasswordChanger
 }
 
 func (s *login) holdsCode() bool {
-	_, held := s.q.e.Epoch(identity.TOTP)
+	_, held := s.q.Entry.Epoch(identity.TOTP)
 	return held
 }
 
@@ -84,7 +85,7 @@ func (s *login) codeProved() bool {
 }
 
 func (s *login) prelim(ctx context.Context) identity.Verdict {
-	if !s.d.reachable(ctx, s.q.e.Account().Name) {
+	if !s.d.reachable(ctx, s.q.Entry.Account().Name) {
 		return s.end(ctx, offlineChange())
 	}
 	if s.OldPass.Len() > 0 {
@@ -113,11 +114,11 @@ func (d *Gate) reachable(ctx context.Context, name identity.Name) bool {
 	return err == nil || errors.Is(err, provider.ErrNotFound)
 }
 
-func offlineChange() ruling {
+func offlineChange() checks.Ruling {
 	return unchanged("The server cannot be reached, so the password cannot be changed.", "Connect to the network and try again.")
 }
 
-func elsewhere() ruling {
+func elsewhere() checks.Ruling {
 	return unchanged("This account must prove more for a change of its password than can be asked for here.", "Ask your administrator.")
 }
 
@@ -166,9 +167,9 @@ func (s *login) anotherTry(ctx context.Context, why string, more bool) identity.
 }
 
 func (s *login) change(ctx context.Context, changer provider.PasswordChanger, fresh identity.Secret, more bool) identity.Verdict {
-	d, e := s.d, s.q.e
+	d, e := s.d, s.q.Entry
 	if s.Peer.UID != 0 {
-		if r := d.reserveAlone(ctx, e.Account().UUID, kindLocker, s.Origin()); r.code != identity.Granted {
+		if r := d.reserveAlone(ctx, e.Account().UUID, kindLocker, s.Origin()); r.Code != identity.Granted {
 			return s.end(ctx, r)
 		}
 	}

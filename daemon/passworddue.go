@@ -27,7 +27,7 @@ func (s *login) passwordDue(ctx context.Context) identity.Verdict {
 	if _, ok := s.d.o.Provider.(provider.PasswordChanger); !ok || s.Peer.UID != 0 {
 		return granted
 	}
-	e := s.q.e
+	e := s.q.Entry
 	if !s.isDue() {
 		return granted
 	}
@@ -51,12 +51,12 @@ func (s *login) letInWith() []identity.FactorKind {
 	if len(s.proved) > 0 {
 		return s.kinds()
 	}
-	return identity.Kinds(s.d.proofs.Sessions.Of(s.q.e.Account().UUID, s.Service, s.Process))
+	return identity.Kinds(s.d.proofs.Sessions.Of(s.q.Entry.Account().UUID, s.Service, s.Process))
 }
 
 func (s *login) isDue() bool {
 	now := s.d.Clock().Now()
-	return slices.ContainsFunc(s.q.e.Factors(), func(f identity.Factor) bool { return f.Due(now) })
+	return slices.ContainsFunc(s.q.Entry.Factors(), func(f identity.Factor) bool { return f.Due(now) })
 }
 
 // explainPassword says whether, and from when on, a login by password asks for a new one.

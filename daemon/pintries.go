@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
+	"github.com/sallyport-auth/sallyport/daemon/checks"
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
@@ -28,9 +28,9 @@ func pinBrake() identity.Brake {
 }
 
 // cardRulingError is a ruling where a card's fault is due.
-type cardRulingError struct{ ruling }
+type cardRulingError struct{ checks.Ruling }
 
-func (r cardRulingError) Error() string { return r.detail }
+func (r cardRulingError) Error() string { return r.Detail }
 
 // mayTypePIN is a card's fault where failures have locked PINs from that origin.
 func (d *Gate) mayTypePIN(ctx context.Context, id uuid.UUID, from identity.Origin) error {
@@ -47,7 +47,7 @@ func (d *Gate) mayTypePIN(ctx context.Context, id uuid.UUID, from identity.Origi
 // countPIN has a card check a PIN. It counts as wrong before the card is asked, so that
 // a crash gives no further try, and is taken back unless the card calls it wrong.
 func countPIN[T any](ctx context.Context, d *Gate, id uuid.UUID, from identity.Origin, check func() (T, error)) (T, error) {
-	if r := d.reserveAlone(ctx, id, kindPIN, from); r.code != identity.Granted {
+	if r := d.reserveAlone(ctx, id, kindPIN, from); r.Code != identity.Granted {
 		var none T
 		return none, &identity.CardError{Retries: -1, Err: cardRulingError{r}}
 	}

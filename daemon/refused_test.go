@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/report"
 )
 
 // refusedFor is the reason that status gives for a name.
@@ -118,7 +119,8 @@ func TestARefusalIsToldWithWhatCanBeDoneAboutIt(t *testing.T) {
 		"eve":   {1900000100, "an id on the server that nobody had before"},
 	} {
 		h.give(token(name, c.uid))
-		if got := refusedMend(h.refusedFor(name)); !strings.Contains(got, c.mend) {
+		steps := h.d.explain(bg, report.ExplainArgs{Name: name}, true).Steps
+		if got := steps[len(steps)-1].Mend; !strings.Contains(got, c.mend) {
 			t.Errorf("%s (%s): %s", name, h.refusedFor(name), got)
 		}
 	}

@@ -80,17 +80,17 @@ func (s *login) hide(ctx context.Context, v identity.Verdict) identity.Verdict {
 // attempt like any other, counted and locked.
 func (s *login) ownsPassword(ctx context.Context) bool {
 	d := s.d
-	if s.q.e == nil {
+	if s.q.Entry == nil {
 		return false
 	}
-	id := s.q.e.Account().UUID
+	id := s.q.Entry.Account().UUID
 	unlock, err := d.tries.lock(ctx, id)
 	if err != nil {
 		return false
 	}
 	defer unlock()
-	v, r := d.mayPassword(ctx, s.q.e)
-	if r.code != identity.Granted || d.reserve(ctx, id, kindOffline, s.Origin()).code != identity.Granted {
+	v, r := d.mayPassword(ctx, s.q.Entry)
+	if r.Code != identity.Granted || d.reserve(ctx, id, kindOffline, s.Origin()).Code != identity.Granted {
 		return false
 	}
 	right, err := s.rightPassword(ctx, v)

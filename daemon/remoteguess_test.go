@@ -55,7 +55,7 @@ func TestNothingIsTakenBackThatWasNotCounted(t *testing.T) {
 			t.Errorf("%d failures", c.Count)
 		}
 	}
-	if r := h.d.reserve(bg, h.alice(), kindOffline, from); r.code != identity.Granted {
-		t.Errorf("%s", r.code)
+	if r := h.d.reserve(bg, h.alice(), kindOffline, from); r.Code != identity.Granted {
+		t.Errorf("%s", r.Code)
 	}
 }

@@ -28,7 +28,7 @@ type Seats interface {
 //
 // In none is what a user manager started (a terminal of GNOME), and a host without logind.
 func (s *login) atReader() bool {
-	a := s.q.e.Account()
+	a := s.q.Entry.Account()
 	own := []identity.Origin{identity.OriginOfUID(a.UID), identity.OriginOfUser(string(a.Name))}
 	switch from := s.Origin(); {
 	case s.RemoteHost != "":

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/checks"
 	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/daemon/policy"
 	"github.com/sallyport-auth/sallyport/identity"
@@ -70,7 +71,7 @@ func TestACardIsForItsOwnerAtTheReaderAlone(t *testing.T) {
 		"where logind cannot be read":              {identity.Login{RemoteUser: "alice", Caller: from(aliceUID, 0), LogindSession: "3"}, seats{err: errors.New("no")}, false},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			s := &login{Login: c.login, d: &Gate{o: gateOptions{}, p: &policy.Policy{}, log: quiet()}, q: question{e: directory.NewEntry(&identity.IDToken{Account: identity.Account{Name: "alice", UID: aliceUID}}, time.Time{})}}
+			s := &login{Login: c.login, d: &Gate{o: gateOptions{}, p: &policy.Policy{}, log: quiet()}, q: checks.Question{Entry: directory.NewEntry(&identity.IDToken{Account: identity.Account{Name: "alice", UID: aliceUID}}, time.Time{})}}
 			s.d.o.Seats = c.seats
 			if got := s.atReader(); got != c.want {
 				t.Errorf("at the reader: %t", got)

@@ -2,10 +2,12 @@ package daemon
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/sallyport-auth/sallyport/daemon/checks"
 	"github.com/sallyport-auth/sallyport/daemon/policy"
 	"github.com/sallyport-auth/sallyport/daemon/proofs"
 	"github.com/sallyport-auth/sallyport/identity"
@@ -36,12 +38,17 @@ func TestEachDemandOfAServiceIsJudgedByItself(t *testing.T) {
 		t.Run(sentence, func(t *testing.T) {
 			h := newHouse(t, func(h *house) { h.policy.Services = map[string]policy.Service{"sudo": c.service} })
 			h.give(aliceHeld(true))
-			q := question{typed: "alice", service: "sudo", e: h.d.Directory().WithUID(1900000100), methods: c.proved}
-			if r := checkService(h.d.Gate, bg, &q); r.code != c.want {
-				t.Errorf("%s: %s", r.code, r.detail)
+			q := checks.Question{Typed: "alice", Service: "sudo", Entry: h.d.Directory().WithUID(1900000100), Methods: c.proved}
+			if r := h.d.checks.Run(bg, serviceCheck(), &q, nil); r.Code != c.want {
+				t.Errorf("%s: %s", r.Code, r.Detail)
 			}
 		})
 	}
+}
+
+// serviceCheck is that row of the decision alone.
+func serviceCheck() []checks.Check {
+	return slices.DeleteFunc(checks.Access(), func(c checks.Check) bool { return c.Name != "service" })
 }
 
 func TestWhatEndsAProofEndsItByItself(t *testing.T) {
@@ -109,7 +116,7 @@ func TestOnlyWhoIsSignedInHereStepsUp(t *testing.T) {
 		"nobody knows where":        {"sudo", 0, identity.LoginSession{}, false},
 	} {
 		s := &login{d: h.d.Gate, Login: identity.Login{Service: c.service, Session: c.session, Peer: identity.Peer{UID: c.peer}}}
-		s.q.e = h.d.Directory().WithUID(1900000100)
+		s.q.Entry = h.d.Directory().WithUID(1900000100)
 		if got := s.steppingUp(); got != c.want {
 			t.Errorf("%s: %t", sentence, got)
 		}
@@ -137,13 +144,13 @@ func TestARememberedProofIsWhatTheSessionEarnsBy(t *testing.T) {
 	if c, _ := h.sudo(identity.OpAuthenticate, ofAlice(), "secret"); c != identity.Granted {
 		t.Fatal(c)
 	}
-	l := &login{d: h.d.Gate, Login: identity.Login{Service: "sudo", User: "alice", RemoteUser: "alice", Session: desk()}, q: question{typed: "alice", service: "sudo"}}
-	if r := l.door(bg); r.code != identity.Granted {
+	l := &login{d: h.d.Gate, Login: identity.Login{Service: "sudo", User: "alice", RemoteUser: "alice", Session: desk()}, q: checks.Question{Typed: "alice", Service: "sudo"}}
+	if r := l.door(bg); r.Code != identity.Granted {
 		t.Fatal(r)
 	}
-	yes := check{name: "yes", rule: func(*Gate, context.Context, *question) ruling { return fine("") }}
-	if !l.again(bg, yes) || len(l.proved) != 1 || len(l.q.methods) != 1 {
-		t.Errorf("proved %v, by %v", l.proved, l.q.methods)
+	yes := checks.Check{Name: "yes", Rule: func(*checks.Checker, context.Context, *checks.Question) checks.Ruling { return checks.Fine("") }}
+	if !l.again(bg, yes) || len(l.proved) != 1 || len(l.q.Methods) != 1 {
+		t.Errorf("proved %v, by %v", l.proved, l.q.Methods)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/sallyport-auth/sallyport/daemon/checks"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 )
@@ -15,7 +16,7 @@ func TestASilentHostShowsReasonsAlone(t *testing.T) {
 	for message, always := range map[string]bool{identity.Refused: false, "This account has expired.": true} {
 		for _, silent := range []bool{false, true} {
 			conv := typing()
-			s := &login{Login: identity.Login{Silent: silent}, d: h.d.Gate, conv: conv, q: question{e: h.d.Directory().Named("alice")}}
+			s := &login{Login: identity.Login{Silent: silent}, d: h.d.Gate, conv: conv, q: checks.Question{Entry: h.d.Directory().Named("alice")}}
 			if v := s.refusedBy(bg, provider.Reply{Outcome: provider.Deny, Message: message}, identity.Password); v.Code != identity.Denied {
 				t.Fatal(v.Code)
 			}

@@ -2,72 +2,20 @@ package daemon
 
 import (
 	"context"
-	"fmt"
-	"slices"
 
-	"github.com/google/uuid"
+	"github.com/sallyport-auth/sallyport/daemon/checks"
 	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/daemon/policy"
 	"github.com/sallyport-auth/sallyport/daemon/proofs"
 	"github.com/sallyport-auth/sallyport/identity"
-	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/report"
 )
-
-// checkService is a row of the decision: what the service demands beyond a login.
-// Where it is not known what was proved, only membership is judged.
-func checkService(d *Gate, _ context.Context, q *question) ruling {
-	p, has := d.p.Services[q.service]
-	if !has || len(p.Require)+len(p.Factors) == 0 && p.Points == 0 {
-		return fine("the service demands no more than a login")
-	}
-	g := d.goalOf(q.e, p)
-	if slices.Contains(g.Missing, uuid.Nil) {
-		return ruling{
-			code: identity.NotPermitted, tell: true,
-			detail: q.service + " is for people of another realm here.",
-			mend:   "Ask your administrator to name a group of this realm under [service." + q.service + "] require.",
-		}
-	}
-	if len(g.Missing) > 0 {
-		return ruling{
-			code: identity.NotPermitted, tell: true,
-			detail: fmt.Sprintf("%s is for members of a group here that this account is not in.", q.service),
-			mend:   "Ask your administrator to add it to the group " + g.Missing[0].String() + ".",
-		}
-	}
-	if q.methods != nil && !g.EnoughForService(q.methods) {
-		return ruling{
-			code: identity.NotPermitted, tell: true,
-			detail: fmt.Sprintf("%s demands more than was proved: it takes %s.", q.service, g.Describe()),
-			mend:   d.missingFactor(g, "Ask your administrator to enrol what is missing."),
-		}
-	}
-	return fine("what the service demands: " + g.Describe())
-}
-
-// missingFactor says what to do about a demand that was not met: where the provider cannot
-// ask for a kind that is named, its settings have to change.
-func (d *Gate) missingFactor(g policy.Goal, otherwise string) string {
-	l, ok := d.o.Provider.(provider.Limited)
-	if !ok {
-		return otherwise
-	}
-	for _, one := range slices.Concat(g.Required, g.Allowed) {
-		for _, k := range one.Kinds {
-			if why := l.Unprovable(k); why != "" {
-				return why
-			}
-		}
-	}
-	return otherwise
-}
 
 // place is where this login's proof counts. It is known only when root says it:
 // nothing is remembered of, or for, anyone else.
 func (s *login) place() (proofs.Place, bool) {
 	where := s.d.p.Services[s.Service].At(s.Session)
-	at := proofs.Place{Account: s.q.e.Account().UUID, UID: s.q.e.Account().UID, Asker: s.RemoteUser, Session: where}
+	at := proofs.Place{Account: s.q.Entry.Account().UUID, UID: s.q.Entry.Account().UID, Asker: s.RemoteUser, Session: where}
 	return at, s.Peer.UID == 0 && s.Session.Known()
 }
 
@@ -84,7 +32,7 @@ func (d *Gate) stale(p policy.Service, e *directory.Entry, v proofs.Proof) strin
 			return "what was proved has changed since"
 		}
 	}
-	if !d.goalOf(e, p).Met(v.Methods()) {
+	if !d.checks.GoalOf(e, p).Met(v.Methods()) {
 		return "more is demanded than was proved"
 	}
 	if v.Expires != 0 && d.Clock().Now().Unix() > v.Expires {
@@ -104,22 +52,22 @@ func (s *login) remembered() bool {
 		return false
 	}
 	v, found := s.d.proofs.StepUps.At(at)
-	if !found || s.d.stale(p, s.q.e, v) != "" {
+	if !found || s.d.stale(p, s.q.Entry, v) != "" {
 		return false
 	}
-	s.q.methods, s.proved = v.Methods(), v.Factors
+	s.q.Methods, s.proved = v.Methods(), v.Factors
 	return true
 }
 
 // again tells whether a proof that is there answers the question: only while the
 // checks grant what was proved, and it is still there after them.
-func (s *login) again(ctx context.Context, checks ...check) bool {
+func (s *login) again(ctx context.Context, checks ...checks.Check) bool {
 	if !s.remembered() {
 		return false
 	}
-	ok := s.d.ask(ctx, checks, &s.q, nil).code == identity.Granted && s.remembered()
+	ok := s.d.checks.Run(ctx, checks, &s.q, nil).Code == identity.Granted && s.remembered()
 	if !ok {
-		s.q.methods, s.proved = nil, nil
+		s.q.Methods, s.proved = nil, nil
 	}
 	return ok
 }
@@ -148,7 +96,7 @@ func (s *login) proving(ctx context.Context) identity.Verdict {
 // here without an authentication while its own timestamp is valid, and where a
 // rule says NOPASSWD: then the person is asked here.
 func (s *login) stepUp(ctx context.Context) identity.Verdict {
-	if !s.d.p.Services[s.Service].StepUp || s.byRoot() || s.again(ctx, rightChecks...) {
+	if !s.d.p.Services[s.Service].StepUp || s.byRoot() || s.again(ctx, checks.Access()...) {
 		return identity.Verdict{Code: identity.Granted}
 	}
 	v := s.proving(ctx)
@@ -158,9 +106,9 @@ func (s *login) stepUp(ctx context.Context) identity.Verdict {
 		return identity.Verdict{Code: identity.Granted}
 	case identity.Denied:
 		// Hosts explain PAM_AUTH_ERR of the account phase by an account that is locked.
-		return s.end(ctx, ruling{
-			code: identity.NotPermitted, tell: true, detail: "That was not right, and " + s.Service + " demands a fresh proof.",
-			mend: "Run the command again.",
+		return s.end(ctx, checks.Ruling{
+			Code: identity.NotPermitted, Tell: true, Detail: "That was not right, and " + s.Service + " demands a fresh proof.",
+			Mend: "Run the command again.",
 		})
 	default:
 		return v
@@ -180,7 +128,7 @@ func (s *login) loggedOut() {
 		return
 	}
 	ends := s.Session
-	s.d.proofs.StepUps.Forget(s.q.e.Account().UUID, func(at proofs.Place) bool {
+	s.d.proofs.StepUps.Forget(s.q.Entry.Account().UUID, func(at proofs.Place) bool {
 		switch {
 		case ends.Audited() && at.Session.Audit == ends.Audit:
 			return true

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/sallyport-auth/sallyport/daemon/checks"
 	"github.com/sallyport-auth/sallyport/daemon/policy"
 	"github.com/sallyport-auth/sallyport/daemon/proofs"
 	"github.com/sallyport-auth/sallyport/identity"
@@ -270,15 +271,15 @@ func TestAProofThatEndsWhileItIsJudgedIsNone(t *testing.T) {
 	if c, _ := h.sudo(identity.OpAuthenticate, s, "secret"); c != identity.Granted {
 		t.Fatal(c)
 	}
-	l := &login{d: h.d.Gate, Login: identity.Login{Service: "sudo", User: "alice", RemoteUser: "alice", Session: desk()}, q: question{typed: "alice", service: "sudo"}}
-	if r := l.door(bg); r.code != identity.Granted {
+	l := &login{d: h.d.Gate, Login: identity.Login{Service: "sudo", User: "alice", RemoteUser: "alice", Session: desk()}, q: checks.Question{Typed: "alice", Service: "sudo"}}
+	if r := l.door(bg); r.Code != identity.Granted {
 		t.Fatal(r)
 	}
-	drops := check{name: "drops", rule: func(d *Gate, _ context.Context, q *question) ruling {
-		d.proofs.StepUps.Forget(q.e.Account().UUID, nil)
-		return fine("")
+	drops := checks.Check{Name: "drops", Rule: func(_ *checks.Checker, _ context.Context, q *checks.Question) checks.Ruling {
+		h.d.proofs.StepUps.Forget(q.Entry.Account().UUID, nil)
+		return checks.Fine("")
 	}}
-	yes := check{name: "yes", rule: func(*Gate, context.Context, *question) ruling { return fine("") }}
+	yes := checks.Check{Name: "yes", Rule: func(*checks.Checker, context.Context, *checks.Question) checks.Ruling { return checks.Fine("") }}
 	if !l.again(bg, yes) {
 		t.Fatal("the proof does not count")
 	}

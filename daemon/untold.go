@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
@@ -51,7 +50,7 @@ func (d *Gate) outdated(ctx context.Context, v cache.Verifier, password identity
 // endRefused ends the verifier of a password that the server has just refused. It
 // may still be at work when it returns.
 func (s *login) endRefused(ctx context.Context, r provider.Reply) {
-	d, e := s.d, s.q.e
+	d, e := s.d, s.q.Entry
 	if !d.untold() || r.Locked || s.secret.Len() == 0 || s.code.Len() > 0 || s.backup.Len() > 0 {
 		return // with a code beside it, the no may be that one's
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/sallyport-auth/sallyport/daemon/checks"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 )
@@ -129,7 +130,7 @@ func (s *login) typed(k identity.FactorKind) bool {
 
 // gather asks until one of the ways was answered for, and tells which. It says
 // nothing of whether the answer is right.
-func (s *login) gather(ctx context.Context, t turn) (identity.FactorKind, ruling) {
+func (s *login) gather(ctx context.Context, t turn) (identity.FactorKind, checks.Ruling) {
 	for range maxAsks {
 		list := s.ways(ctx, t)
 		if len(list) == 0 {
@@ -137,38 +138,38 @@ func (s *login) gather(ctx context.Context, t turn) (identity.FactorKind, ruling
 		}
 		k := list[0]
 		if s.typed(k) {
-			return k, fine("")
+			return k, checks.Fine("")
 		}
 		if k == identity.Password && s.OnlyFirstPass {
-			return "", ruling{code: identity.Denied}
+			return "", checks.Ruling{Code: identity.Denied}
 		}
 		line, err := s.prompt(ctx, k, t, len(list) > 1)
 		switch {
 		case err != nil:
-			return "", ruling{code: identity.ConversationFailed}
+			return "", checks.Ruling{Code: identity.ConversationFailed}
 		case line.Len() > 0:
 			if k == identity.PIV && !digits(line) && slices.Contains(list, identity.Password) {
 				k = identity.Password // one line, from a program that knows of no card
 			}
-			return s.keep(k, t, line), fine("")
+			return s.keep(k, t, line), checks.Fine("")
 		case len(list) == 1:
-			return "", ruling{code: identity.Denied}
+			return "", checks.Ruling{Code: identity.Denied}
 		}
 		s.later = append(slices.DeleteFunc(s.later, func(o identity.FactorKind) bool { return o == k }), k)
 	}
-	return "", ruling{code: identity.Denied}
+	return "", checks.Ruling{Code: identity.Denied}
 }
 
 // noWay says why nothing can be asked for.
-func (s *login) noWay() ruling {
+func (s *login) noWay() checks.Ruling {
 	if s.card.fault == nil {
 		return notAskable()
 	}
 	if s.card.told {
-		return ruling{code: identity.Denied}
+		return checks.Ruling{Code: identity.Denied}
 	}
 	detail, mend := cardWords(s.card.fault)
-	return ruling{code: identity.Denied, tell: true, detail: detail, mend: mend}
+	return checks.Ruling{Code: identity.Denied, Tell: true, Detail: detail, Mend: mend}
 }
 
 func (s *login) prompt(ctx context.Context, k identity.FactorKind, t turn, others bool) (identity.Secret, error) {
@@ -183,7 +184,7 @@ func (s *login) prompt(ctx context.Context, k identity.FactorKind, t turn, other
 		if s.Operation == identity.OpAccount {
 			// sudo puts its own prompt in the usual one's place, which it has not filled
 			// in yet when it has asked nothing: the person would see "%p".
-			text = "Password for " + string(s.q.e.Account().Name) + ": "
+			text = "Password for " + string(s.q.Entry.Account().Name) + ": "
 		}
 		return s.conv.Ask(ctx, identity.AskSecret, text) //nolint:wrapcheck // all are one to the caller
 	case identity.PIV:
@@ -229,10 +230,10 @@ func (s *login) takesBackup(t turn) bool {
 
 // next makes the answer to one turn. A card that cannot be used leaves the other
 // ways; a PIN that was wrong is asked for again while the card bears it.
-func (s *login) next(ctx context.Context, t turn) (provider.Answer, ruling) {
+func (s *login) next(ctx context.Context, t turn) (provider.Answer, checks.Ruling) {
 	for range maxAsks {
 		k, r := s.gather(ctx, t)
-		if r.code != identity.Granted {
+		if r.Code != identity.Granted {
 			return provider.Answer{}, r
 		}
 		a := provider.Answer{Kind: k}
@@ -243,8 +244,8 @@ func (s *login) next(ctx context.Context, t turn) (provider.Answer, ruling) {
 				a.Kind = identity.PasswordAndTOTP
 			}
 		case identity.PIV:
-			if a.Credential, r = s.signed(ctx, t.nonce); r.code != identity.Granted {
-				if r.tell {
+			if a.Credential, r = s.signed(ctx, t.nonce); r.Code != identity.Granted {
+				if r.Tell {
 					return provider.Answer{}, r
 				}
 				continue
@@ -255,9 +256,9 @@ func (s *login) next(ctx context.Context, t turn) (provider.Answer, ruling) {
 			a.Credential = s.code
 		}
 		a.More = s.more(t, a.Kind)
-		return a, fine("")
+		return a, checks.Fine("")
 	}
-	return provider.Answer{}, ruling{code: identity.Denied}
+	return provider.Answer{}, checks.Ruling{Code: identity.Denied}
 }
 
 // more tells whether this machine demands more than this answer and those before

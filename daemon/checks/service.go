@@ -1,0 +1,67 @@
+package checks
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+	"github.com/sallyport-auth/sallyport/daemon/directory"
+	"github.com/sallyport-auth/sallyport/daemon/policy"
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/provider"
+)
+
+// checkService is a row of the decision: what the service demands beyond a login.
+// Where it is not known what was proved, only membership is judged.
+func checkService(d *Checker, _ context.Context, q *Question) Ruling {
+	p, has := d.p.Services[q.Service]
+	if !has || len(p.Require)+len(p.Factors) == 0 && p.Points == 0 {
+		return Fine("the service demands no more than a login")
+	}
+	g := d.GoalOf(q.Entry, p)
+	if slices.Contains(g.Missing, uuid.Nil) {
+		return Ruling{
+			Code: identity.NotPermitted, Tell: true,
+			Detail: q.Service + " is for people of another realm here.",
+			Mend:   "Ask your administrator to name a group of this realm under [service." + q.Service + "] require.",
+		}
+	}
+	if len(g.Missing) > 0 {
+		return Ruling{
+			Code: identity.NotPermitted, Tell: true,
+			Detail: fmt.Sprintf("%s is for members of a group here that this account is not in.", q.Service),
+			Mend:   "Ask your administrator to add it to the group " + g.Missing[0].String() + ".",
+		}
+	}
+	if q.Methods != nil && !g.EnoughForService(q.Methods) {
+		return Ruling{
+			Code: identity.NotPermitted, Tell: true,
+			Detail: fmt.Sprintf("%s demands more than was proved: it takes %s.", q.Service, g.Describe()),
+			Mend:   d.missingFactor(g, "Ask your administrator to enrol what is missing."),
+		}
+	}
+	return Fine("what the service demands: " + g.Describe())
+}
+
+// missingFactor says what to do about a demand that was not met: where the provider cannot
+// ask for a kind that is named, its settings have to change.
+func (d *Checker) missingFactor(g policy.Goal, otherwise string) string {
+	l, ok := d.provider.(provider.Limited)
+	if !ok {
+		return otherwise
+	}
+	for _, one := range slices.Concat(g.Required, g.Allowed) {
+		for _, k := range one.Kinds {
+			if why := l.Unprovable(k); why != "" {
+				return why
+			}
+		}
+	}
+	return otherwise
+}
+
+// GoalOf is what the account must prove for a service, by the groups that it is in now.
+func (d *Checker) GoalOf(e *directory.Entry, s policy.Service) policy.Goal {
+	return d.p.Goal(e, d.known.Directory().GroupsOf(e), s)
+}
