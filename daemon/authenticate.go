@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/sallyport-auth/sallyport/daemon/checks"
+	"github.com/sallyport-auth/sallyport/daemon/lockout"
 	"github.com/sallyport-auth/sallyport/daemon/policy"
 	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
@@ -74,7 +75,7 @@ func (s *login) attempt(ctx context.Context) identity.Verdict {
 		return s.end(ctx, r)
 	}
 	if s.Peer.UID != 0 {
-		if r := s.d.reserveAlone(ctx, s.q.Entry.Account().UUID, kindLocker, s.Origin()); r.Code != identity.Granted {
+		if r := s.d.tries.ReserveAlone(ctx, s.q.Entry.Account().UUID, lockout.Locker, s.Origin()); r.Code != identity.Granted {
 			return s.end(ctx, r)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/lockout"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
 )
@@ -19,7 +20,7 @@ func TestSignaturesThatDoNotVerifyAreCountedApartAndLockTheCardAlone(t *testing.
 		}
 	}
 	h.cards.forge = false
-	f, err := h.cache.Failures(bg, h.alice(), kindCard, "user alice")
+	f, err := h.cache.Failures(bg, h.alice(), lockout.Card, "user alice")
 	if err != nil || int(f.Count) != h.d.p.OfflineTries {
 		t.Fatalf("%d are counted, %v", f.Count, err)
 	}
@@ -37,7 +38,7 @@ func TestSignaturesThatDoNotVerifyAreCountedApartAndLockTheCardAlone(t *testing.
 	if v := h.door("login", typing("secret", h.code(0))); v.Code != identity.Granted {
 		t.Errorf("the other ways: %s", v.Code)
 	}
-	if f, err = h.cache.Failures(bg, h.alice(), kindCard, "user alice"); err != nil || int(f.Count) != h.d.p.OfflineTries {
+	if f, err = h.cache.Failures(bg, h.alice(), lockout.Card, "user alice"); err != nil || int(f.Count) != h.d.p.OfflineTries {
 		t.Errorf("what did not prove the card leaves %d of its failures, %v", f.Count, err)
 	}
 }
@@ -53,13 +54,13 @@ func TestWhoMayLogInByCardGetsNoMoreGuessesAtTheRest(t *testing.T) {
 	if v := h.door("login", typing("123456")); v.Code != identity.Granted {
 		t.Fatalf("the card: %s", v.Code)
 	}
-	if f, err := h.cache.Failures(bg, h.alice(), kindCode, "user alice"); err != nil || f.Count != 1 {
+	if f, err := h.cache.Failures(bg, h.alice(), lockout.Code, "user alice"); err != nil || f.Count != 1 {
 		t.Errorf("%d wrong codes are counted after a login by card, %v", f.Count, err)
 	}
 	if v := h.door("login", typing("", "secret", h.code(0))); v.Code != identity.Granted {
 		t.Fatalf("a right code: %s", v.Code)
 	}
-	if f, err := h.cache.Failures(bg, h.alice(), kindCode, "user alice"); err != nil || f.Count != 0 {
+	if f, err := h.cache.Failures(bg, h.alice(), lockout.Code, "user alice"); err != nil || f.Count != 0 {
 		t.Errorf("%d wrong codes are counted after a right one, %v", f.Count, err)
 	}
 }
@@ -81,7 +82,7 @@ func TestAWrongPINIsNoFailureOfTheAccount(t *testing.T) {
 	h, _ := cardHouse(t)
 	h.lost()
 	h.door("vault", typing("111111", "222222"))
-	for _, kind := range []string{kindOffline, kindCode, kindCard} {
+	for _, kind := range []string{lockout.Password, lockout.Code, lockout.Card} {
 		if f, err := h.cache.Failures(bg, h.alice(), kind, "user alice"); err != nil || f.Count != 0 {
 			t.Errorf("%s: %d, %v", kind, f.Count, err)
 		}
@@ -94,11 +95,11 @@ func TestWrongPINsAreCountedHereToo(t *testing.T) {
 	h, c := cardHouse(t)
 	h.lost()
 	wrong := func() identity.Code { return h.door("vault", typing("111111", "")).Code }
-	for range pinBrake().From {
+	for range lockout.PINBrake().From {
 		c.retries = 3 // the owner was there
 		wrong()
 	}
-	if f, err := h.cache.Failures(bg, h.alice(), kindPIN, "user alice"); err != nil || f.Count != pinBrake().From {
+	if f, err := h.cache.Failures(bg, h.alice(), lockout.PIN, "user alice"); err != nil || f.Count != lockout.PINBrake().From {
 		t.Fatalf("%d are counted, %v", f.Count, err)
 	}
 	c.retries = 3
@@ -118,7 +119,7 @@ func TestWrongPINsAreCountedHereToo(t *testing.T) {
 	if v := h.door("login", typing("123456")); v.Code != identity.Granted {
 		t.Errorf("a minute later: %s", v.Code)
 	}
-	if f, err := h.cache.Failures(bg, h.alice(), kindPIN, "user alice"); err != nil || f.Count != pinBrake().From {
+	if f, err := h.cache.Failures(bg, h.alice(), lockout.PIN, "user alice"); err != nil || f.Count != lockout.PINBrake().From {
 		t.Errorf("a right PIN leaves %d, %v", f.Count, err)
 	}
 }
@@ -131,7 +132,7 @@ func TestOnlyAWrongPINCountsAsOne(t *testing.T) {
 		h.cards.before = func() error { return fault(f) }
 		h.door("vault", typing("123456"))
 	}
-	if f, err := h.cache.Failures(bg, h.alice(), kindPIN, "user alice"); err != nil || f.Count != 0 {
+	if f, err := h.cache.Failures(bg, h.alice(), lockout.PIN, "user alice"); err != nil || f.Count != 0 {
 		t.Errorf("%d are counted, %v", f.Count, err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/daemon/checks"
 	"github.com/sallyport-auth/sallyport/daemon/directory"
+	"github.com/sallyport-auth/sallyport/daemon/lockout"
 	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
@@ -100,13 +101,13 @@ func (s *login) forgetCode() {
 // codeHere checks the code. The caller holds the account's lock.
 func (s *login) codeHere(ctx context.Context) (identity.Factor, checks.Ruling) {
 	none, id := identity.Factor{}, s.q.Entry.Account().UUID
-	if r := s.d.reserve(ctx, id, kindCode, s.Origin()); r.Code != identity.Granted {
+	if r := s.d.tries.Reserve(ctx, id, lockout.Code, s.Origin()); r.Code != identity.Granted {
 		return none, r
 	}
 	step, r := s.codeStep(ctx)
 	if r.Code != identity.Granted {
 		if r.Code != identity.Denied {
-			s.d.takeBack(ctx, id, kindCode, s.Origin())
+			s.d.tries.TakeBack(ctx, id, lockout.Code, s.Origin())
 		}
 		return none, r
 	}
@@ -117,7 +118,7 @@ func (s *login) codeHere(ctx context.Context) (identity.Factor, checks.Ruling) {
 	case errors.Is(err, cache.ErrUsed):
 		return none, checks.Ruling{Code: identity.Denied}
 	case err != nil:
-		return none, uncounted(err)
+		return none, lockout.Uncounted(err)
 	}
 	return identity.Factor{Kind: identity.TOTP, Epoch: epoch}, checks.Fine("")
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/pquerna/otp/totp"
+	"github.com/sallyport-auth/sallyport/daemon/lockout"
 	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
@@ -169,8 +170,8 @@ func TestWrongCodesAreCountedApartAndLock(t *testing.T) {
 	h.expect(identity.Denied, "alice", "wrong")
 	for i := range h.d.p.OfflineTries {
 		h.expect(identity.Denied, "alice", "secret", "000000x")
-		if count(kindOffline) != 1 || count(kindCode) != i+1 {
-			t.Fatalf("after %d: passwords %d, codes %d", i+1, count(kindOffline), count(kindCode))
+		if count(lockout.Password) != 1 || count(lockout.Code) != i+1 {
+			t.Fatalf("after %d: passwords %d, codes %d", i+1, count(lockout.Password), count(lockout.Code))
 		}
 	}
 	// Locked, before the code is asked for, whatever starts again or is set back.
@@ -184,12 +185,12 @@ func TestWrongCodesAreCountedApartAndLock(t *testing.T) {
 	h.clk.set(h.clk.now().Add(time.Hour))
 	var x report.Explanation
 	must(t, h.d.Handle(bg, identity.Peer{}, report.VerbExplain, []byte(`{"name":"alice"}`), func(v any) error { x = v.(report.Explanation); return nil }))
-	if x.Locked == nil || len(x.Locks) != 1 || x.Locks[0].Factor != kindCode || x.Locks[0].Origin != "seat" || x.Offline.CodeFailures != h.d.p.OfflineTries || x.Offline.Failures != 1 {
+	if x.Locked == nil || len(x.Locks) != 1 || x.Locks[0].Factor != lockout.Code || x.Locks[0].Origin != "seat" || x.Offline.CodeFailures != h.d.p.OfflineTries || x.Offline.Failures != 1 {
 		t.Fatalf("%+v", x.Offline)
 	}
 	must(t, h.d.Handle(context.Background(), identity.Peer{}, report.VerbUnlock, []byte(`{"name":"alice"}`), nil))
 	h.expect(identity.Granted, "alice", "secret", h.code(0))
-	if count(kindOffline) != 0 || count(kindCode) != 0 {
+	if count(lockout.Password) != 0 || count(lockout.Code) != 0 {
 		t.Fatal("a success does not clear the counts")
 	}
 }
@@ -206,7 +207,7 @@ func TestOneLineThatIsWrongIsOneFailure(t *testing.T) {
 		h.lost()
 		h.expect(identity.Denied, "alice", line+"000000")
 		total := 0
-		for _, kind := range []string{kindOffline, kindCode} {
+		for _, kind := range []string{lockout.Password, lockout.Code} {
 			f, err := h.cache.Failures(bg, h.alice(), kind, "seat")
 			must(t, err)
 			total += int(f.Count)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sallyport-auth/sallyport/daemon/checks"
+	"github.com/sallyport-auth/sallyport/daemon/lockout"
 	"github.com/sallyport-auth/sallyport/daemon/policy"
 	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
@@ -199,14 +200,14 @@ func (d *Gate) enrolBegin(ctx context.Context, peer identity.Peer, a report.Enro
 	if d.Link().JustFailed() { // so nothing is tried that would be counted
 		return errNoServer
 	}
-	if r := d.reserveAlone(ctx, s.q.Entry.Account().UUID, kindLocker, s.Origin()); r.Code != identity.Granted {
+	if r := d.tries.ReserveAlone(ctx, s.q.Entry.Account().UUID, lockout.Locker, s.Origin()); r.Code != identity.Granted {
 		return refusedEnrolment(r.Text())
 	}
 	b, err := s.proveForEnrolment(ctx, w)
 	if err != nil {
 		return err
 	}
-	d.signedIn(ctx, s.q.Entry.Account().UUID, s.Origin(), allKinds...)
+	d.tries.SignedIn(ctx, s.q.Entry.Account().UUID, s.Origin(), lockout.All()...)
 	open := &enrolment{uid: peer.UID, login: s, exchange: b.exchange, until: d.o.Now().Add(enrolWait), wish: w, nonce: b.reply.Nonce}
 	if b.reply.Outcome == provider.Allow {
 		return d.altered(ctx, open, b.reply, emit)
@@ -258,7 +259,7 @@ func (s *login) proveForEnrolment(ctx context.Context, w wish) (begun, error) {
 				d.Note(resolver.Failed, err)
 			}
 			if len(used) == 0 {
-				d.unreserve(ctx, s.q.Entry.Account().UUID, kindLocker, s.Origin())
+				d.tries.Unreserve(ctx, s.q.Entry.Account().UUID, lockout.Locker, s.Origin())
 			}
 			return begun{}, errNoServer
 		}

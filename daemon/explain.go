@@ -7,6 +7,7 @@ import (
 
 	"github.com/sallyport-auth/sallyport/daemon/checks"
 	"github.com/sallyport-auth/sallyport/daemon/directory"
+	"github.com/sallyport-auth/sallyport/daemon/lockout"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
 )
@@ -63,13 +64,13 @@ func (d *Gate) explainOffline(ctx context.Context, e *directory.Entry) (*report.
 		return o, nil, nil
 	}
 	for _, f := range all {
-		most := map[string]*int{kindOffline: &o.Failures, kindCode: &o.CodeFailures, kindCard: &o.CardFailures, kindPIN: &o.PINFailures}[f.Kind]
+		most := map[string]*int{lockout.Password: &o.Failures, lockout.Code: &o.CodeFailures, lockout.Card: &o.CardFailures, lockout.PIN: &o.PINFailures}[f.Kind]
 		if most != nil && f.Origin != "" {
 			*most = max(*most, int(f.Count))
 		}
 	}
 	var locks []report.Lock
-	for _, f := range d.locksOf(all) {
+	for _, f := range d.tries.Now(all) {
 		locks = append(locks, report.Lock{Factor: f.Kind, Origin: f.Origin, Until: f.LockedUntil, Failures: int(f.Count)})
 	}
 	if len(locks) == 0 {
@@ -140,7 +141,7 @@ func (d *Gate) explainLimits(e *directory.Entry) []string {
 
 // Unlock forgets what was counted against the account.
 func (d *Gate) Unlock(ctx context.Context, e *directory.Entry) error {
-	release, err := d.tries.lock(ctx, e.Account().UUID)
+	release, err := d.tries.Lock(ctx, e.Account().UUID)
 	if err != nil {
 		return err
 	}

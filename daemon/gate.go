@@ -2,9 +2,7 @@ package daemon
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -12,6 +10,7 @@ import (
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/daemon/checks"
 	"github.com/sallyport-auth/sallyport/daemon/directory"
+	"github.com/sallyport-auth/sallyport/daemon/lockout"
 	"github.com/sallyport-auth/sallyport/daemon/policy"
 	"github.com/sallyport-auth/sallyport/daemon/proofs"
 	"github.com/sallyport-auth/sallyport/daemon/resolver"
@@ -74,9 +73,9 @@ type Gate struct {
 	log    *slog.Logger
 	proofs *proofs.Store
 	checks *checks.Checker
+	tries  *lockout.Tallies
 
 	doubts    doubts
-	tries     keyedLocks
 	sealKey   sealKey
 	enrolling enrolments
 	cardProof cardProof
@@ -91,46 +90,8 @@ type Gate struct {
 func newGate(o gateOptions) *Gate {
 	return &Gate{
 		accounts: o.Accounts, o: o, p: o.Policy, log: o.Log, proofs: o.Proofs, checks: checks.New(o.Accounts, o.Policy, o.Realm, o.Provider),
+		tries:  lockout.New(o.Cache, o.Accounts.Clock(), o.Policy, o.Log),
 		asking: make(chan struct{}, asking), hashing: make(chan struct{}, Hashes),
 		maker: make(chan struct{}, 1), making: make(chan struct{}, makePending),
-	}
-}
-
-// keyedLocks gives each key a lock that a context can stop waiting for.
-type keyedLocks struct {
-	mu   sync.Mutex
-	held map[uuid.UUID]*keyedLock
-}
-
-type keyedLock struct {
-	token chan struct{}
-	users int
-}
-
-func (k *keyedLocks) lock(ctx context.Context, id uuid.UUID) (unlock func(), err error) {
-	k.mu.Lock()
-	if k.held == nil {
-		k.held = make(map[uuid.UUID]*keyedLock)
-	}
-	l := k.held[id]
-	if l == nil {
-		l = &keyedLock{token: make(chan struct{}, 1)}
-		k.held[id] = l
-	}
-	l.users++
-	k.mu.Unlock()
-	leave := func() {
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		if l.users--; l.users == 0 {
-			delete(k.held, id)
-		}
-	}
-	select {
-	case l.token <- struct{}{}:
-		return func() { <-l.token; leave() }, nil
-	case <-ctx.Done():
-		leave()
-		return nil, fmt.Errorf("wait for another attempt: %w", ctx.Err())
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sallyport-auth/sallyport/daemon/lockout"
 	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
@@ -139,7 +140,7 @@ func TestTryingToEnrolWithoutTheServerIsNoWrongAnswer(t *testing.T) {
 		h.d.Note(resolver.Answered, nil) // as it is some seconds later: it is offline still
 		try()
 	}
-	f, err := h.cache.Failures(bg, h.alice(), kindLocker, originUID(aliceUID))
+	f, err := h.cache.Failures(bg, h.alice(), lockout.Locker, originUID(aliceUID))
 	if err != nil || f.Count != 0 {
 		t.Errorf("%d failures, %v", f.Count, err)
 	}
@@ -151,7 +152,7 @@ func TestALostAnswerToAPasswordStaysCounted(t *testing.T) {
 	if _, err := h.enrol(aliceUID, report.VerbEnrolPIV, report.EnrolArgs{Password: "guess"}); !errors.Is(err, errEnrol) {
 		t.Fatal(err)
 	}
-	if f, err := h.cache.Failures(bg, h.alice(), kindLocker, originUID(aliceUID)); err != nil || f.Count != 1 {
+	if f, err := h.cache.Failures(bg, h.alice(), lockout.Locker, originUID(aliceUID)); err != nil || f.Count != 1 {
 		t.Errorf("%d failures, %v", f.Count, err)
 	}
 }

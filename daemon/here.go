@@ -8,6 +8,7 @@ import (
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/daemon/checks"
 	"github.com/sallyport-auth/sallyport/daemon/directory"
+	"github.com/sallyport-auth/sallyport/daemon/lockout"
 	"github.com/sallyport-auth/sallyport/daemon/policy"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
@@ -114,7 +115,7 @@ func (d *Gate) mayCard() checks.Ruling {
 // goOffline is judge for a caller without the account's lock: another attempt that
 // is being checked counts as failed until it was right.
 func (s *login) goOffline(ctx context.Context) checks.Ruling {
-	unlock, err := s.d.tries.lock(ctx, s.q.Entry.Account().UUID)
+	unlock, err := s.d.tries.Lock(ctx, s.q.Entry.Account().UUID)
 	if err != nil {
 		return checks.Ruling{Code: identity.Unavailable}
 	}
@@ -155,13 +156,13 @@ func (s *login) judge(ctx context.Context) checks.Ruling {
 func (d *Gate) locks(ctx context.Context, h *here, e *directory.Entry, from identity.Origin) checks.Ruling {
 	now := d.Clock().Now()
 	for _, k := range []identity.FactorKind{identity.Password, identity.TOTP, identity.PIV} {
-		list, err := d.brakesFor(ctx, e.Account().UUID, countedAs(k), from)
+		until, err := d.tries.LockedUntil(ctx, e.Account().UUID, lockout.KindOf(k), from)
 		if err != nil {
-			return uncounted(err)
+			return lockout.Uncounted(err)
 		}
-		if at, until := slices.Index(h.can, k), longest(list); at >= 0 && now.Before(until) {
+		if at := slices.Index(h.can, k); at >= 0 && now.Before(until) {
 			h.can = slices.Delete(h.can, at, at+1)
-			h.out = slices.Insert(h.out, 0, locked(until.Sub(now)))
+			h.out = slices.Insert(h.out, 0, lockout.Locked(until.Sub(now)))
 		}
 	}
 	return checks.Fine("")
@@ -196,7 +197,7 @@ func (s *login) kinds() []identity.FactorKind { return identity.Kinds(s.proved) 
 // check takes one answer, and tells whether it was the last. The account's lock is
 // held for it, and let go while anyone types.
 func (s *login) check(ctx context.Context, a provider.Answer) (done bool, out checks.Ruling) {
-	unlock, err := s.d.tries.lock(ctx, s.q.Entry.Account().UUID)
+	unlock, err := s.d.tries.Lock(ctx, s.q.Entry.Account().UUID)
 	if err != nil {
 		return false, checks.Ruling{Code: identity.Unavailable}
 	}
@@ -225,17 +226,17 @@ func (s *login) check(ctx context.Context, a provider.Answer) (done bool, out ch
 	}
 	s.proved, s.proven = append(s.proved, f), true
 	id := s.q.Entry.Account().UUID
-	s.d.takeBack(ctx, id, countedAs(a.Kind), s.Origin()) // it was right
+	s.d.tries.TakeBack(ctx, id, lockout.KindOf(a.Kind), s.Origin()) // it was right
 	if aim := s.goal().Aim(s.can()); aim == nil || !aim(s.kinds()) {
 		return false, out
 	}
 	// Of what was proved, and of no other factor: else who may log in by one has any
 	// number of guesses at the rest.
-	cleared := []string{kindLocker}
+	cleared := []string{lockout.Locker}
 	for _, k := range s.kinds() {
-		cleared = append(cleared, countedAs(k))
+		cleared = append(cleared, lockout.KindOf(k))
 	}
-	s.d.signedIn(ctx, id, s.Origin(), cleared...)
+	s.d.tries.SignedIn(ctx, id, s.Origin(), cleared...)
 	return true, out
 }
 
@@ -245,13 +246,13 @@ func (s *login) passwordHere(ctx context.Context) (identity.Factor, checks.Rulin
 	if r.Code != identity.Granted {
 		return none, r
 	}
-	if r = d.reserve(ctx, v.UUID, kindOffline, s.Origin()); r.Code != identity.Granted {
+	if r = d.tries.Reserve(ctx, v.UUID, lockout.Password, s.Origin()); r.Code != identity.Granted {
 		return none, r
 	}
 	right, err := s.rightPassword(ctx, v)
 	switch {
 	case err != nil:
-		d.takeBack(ctx, v.UUID, kindOffline, s.Origin())
+		d.tries.TakeBack(ctx, v.UUID, lockout.Password, s.Origin())
 		d.log.ErrorContext(ctx, "offline verifier", "error", err)
 		return none, checks.Ruling{Code: identity.Unavailable}
 	case !right:
@@ -272,7 +273,7 @@ func (s *login) cardHere(ctx context.Context, a provider.Answer) (identity.Facto
 		s.cardFault(ctx, err)
 		return none, s.noWay()
 	}
-	if r := d.reserve(ctx, s.q.Entry.Account().UUID, kindCard, s.Origin()); r.Code != identity.Granted {
+	if r := d.tries.Reserve(ctx, s.q.Entry.Account().UUID, lockout.Card, s.Origin()); r.Code != identity.Granted {
 		return none, r
 	}
 	proof, err := identity.ParseCardProof(a.Credential.Reveal())

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/daemon/directory"
+	"github.com/sallyport-auth/sallyport/daemon/lockout"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/seal"
 )
@@ -77,12 +78,12 @@ func (d *Gate) withPassword(ctx context.Context, password identity.Secret, work 
 // remember is what follows a success.
 func (d *Gate) remember(ctx context.Context, e *directory.Entry, from identity.Origin, password identity.Secret) {
 	id := e.Account().UUID
-	unlock, err := d.tries.lock(ctx, id)
+	unlock, err := d.tries.Lock(ctx, id)
 	if err != nil {
 		return
 	}
 	defer unlock()
-	d.signedIn(ctx, id, from, allKinds...)
+	d.tries.SignedIn(ctx, id, from, lockout.All()...)
 	epoch, ok := e.Epoch(identity.Password)
 	if !ok || e.OfflineFor() == 0 || password.Len() == 0 {
 		return

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/sallyport-auth/sallyport/daemon/checks"
+	"github.com/sallyport-auth/sallyport/daemon/lockout"
 	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
@@ -169,7 +170,7 @@ func (s *login) anotherTry(ctx context.Context, why string, more bool) identity.
 func (s *login) change(ctx context.Context, changer provider.PasswordChanger, fresh identity.Secret, more bool) identity.Verdict {
 	d, e := s.d, s.q.Entry
 	if s.Peer.UID != 0 {
-		if r := d.reserveAlone(ctx, e.Account().UUID, kindLocker, s.Origin()); r.Code != identity.Granted {
+		if r := d.tries.ReserveAlone(ctx, e.Account().UUID, lockout.Locker, s.Origin()); r.Code != identity.Granted {
 			return s.end(ctx, r)
 		}
 	}

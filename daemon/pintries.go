@@ -3,10 +3,10 @@ package daemon
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/sallyport-auth/sallyport/daemon/checks"
+	"github.com/sallyport-auth/sallyport/daemon/lockout"
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
@@ -22,11 +22,6 @@ import (
 //
 // The other factors go on. "sallyport unlock" clears the count.
 
-// pinBrake counts the wrong PINs of one origin.
-func pinBrake() identity.Brake {
-	return identity.Brake{From: 10, First: time.Minute, Most: time.Hour, Forget: 12 * time.Hour}
-}
-
 // cardRulingError is a ruling where a card's fault is due.
 type cardRulingError struct{ checks.Ruling }
 
@@ -34,12 +29,12 @@ func (r cardRulingError) Error() string { return r.Detail }
 
 // mayTypePIN is a card's fault where failures have locked PINs from that origin.
 func (d *Gate) mayTypePIN(ctx context.Context, id uuid.UUID, from identity.Origin) error {
-	list, err := d.brakesFor(ctx, id, kindPIN, from)
+	until, err := d.tries.LockedUntil(ctx, id, lockout.PIN, from)
 	if err != nil {
-		return &identity.CardError{Retries: -1, Err: cardRulingError{uncounted(err)}}
+		return &identity.CardError{Retries: -1, Err: cardRulingError{lockout.Uncounted(err)}}
 	}
-	if now, until := d.Clock().Now(), longest(list); now.Before(until) {
-		return &identity.CardError{Retries: -1, Err: cardRulingError{locked(until.Sub(now))}}
+	if now := d.Clock().Now(); now.Before(until) {
+		return &identity.CardError{Retries: -1, Err: cardRulingError{lockout.Locked(until.Sub(now))}}
 	}
 	return nil
 }
@@ -47,14 +42,14 @@ func (d *Gate) mayTypePIN(ctx context.Context, id uuid.UUID, from identity.Origi
 // countPIN has a card check a PIN. It counts as wrong before the card is asked, so that
 // a crash gives no further try, and is taken back unless the card calls it wrong.
 func countPIN[T any](ctx context.Context, d *Gate, id uuid.UUID, from identity.Origin, check func() (T, error)) (T, error) {
-	if r := d.reserveAlone(ctx, id, kindPIN, from); r.Code != identity.Granted {
+	if r := d.tries.ReserveAlone(ctx, id, lockout.PIN, from); r.Code != identity.Granted {
 		var none T
 		return none, &identity.CardError{Retries: -1, Err: cardRulingError{r}}
 	}
 	v, err := check()
 	var e *identity.CardError
 	if !errors.As(err, &e) || e.Fault != identity.CardWrongPIN {
-		d.unreserve(context.WithoutCancel(ctx), id, kindPIN, from)
+		d.tries.Unreserve(context.WithoutCancel(ctx), id, lockout.PIN, from)
 	}
 	return v, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/lockout"
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
@@ -84,18 +85,18 @@ func (s *login) ownsPassword(ctx context.Context) bool {
 		return false
 	}
 	id := s.q.Entry.Account().UUID
-	unlock, err := d.tries.lock(ctx, id)
+	unlock, err := d.tries.Lock(ctx, id)
 	if err != nil {
 		return false
 	}
 	defer unlock()
 	v, r := d.mayPassword(ctx, s.q.Entry)
-	if r.Code != identity.Granted || d.reserve(ctx, id, kindOffline, s.Origin()).Code != identity.Granted {
+	if r.Code != identity.Granted || d.tries.Reserve(ctx, id, lockout.Password, s.Origin()).Code != identity.Granted {
 		return false
 	}
 	right, err := s.rightPassword(ctx, v)
 	if err == nil && right {
-		d.takeBack(ctx, id, kindOffline, s.Origin())
+		d.tries.TakeBack(ctx, id, lockout.Password, s.Origin())
 	}
 	return err == nil && right
 }

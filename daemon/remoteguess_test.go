@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/lockout"
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
@@ -47,15 +48,13 @@ func TestNothingIsTakenBackThatWasNotCounted(t *testing.T) {
 	h := newHouse(t)
 	h.give(token("alice", 1900000100))
 	from := identity.Origin{}
-	h.d.takeBack(bg, h.alice(), kindOffline, from)
-	list, err := h.d.brakesFor(bg, h.alice(), kindOffline, from)
-	must(t, err)
-	for _, c := range list {
-		if c.Count != 0 {
-			t.Errorf("%d failures", c.Count)
+	h.d.tries.TakeBack(bg, h.alice(), lockout.Password, from)
+	for _, origin := range []string{from.String(), ""} {
+		if f, err := h.cache.Failures(bg, h.alice(), lockout.Password, origin); err != nil || f.Count != 0 {
+			t.Errorf("%d failures, %v", f.Count, err)
 		}
 	}
-	if r := h.d.reserve(bg, h.alice(), kindOffline, from); r.Code != identity.Granted {
+	if r := h.d.tries.Reserve(bg, h.alice(), lockout.Password, from); r.Code != identity.Granted {
 		t.Errorf("%s", r.Code)
 	}
 }

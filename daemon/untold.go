@@ -68,7 +68,7 @@ func (s *login) endRefused(ctx context.Context, r provider.Reply) {
 
 func (d *Gate) endVerifier(ctx context.Context, e *directory.Entry, password identity.Secret) {
 	id := e.Account().UUID
-	unlock, err := d.tries.lock(ctx, id)
+	unlock, err := d.tries.Lock(ctx, id)
 	if err != nil {
 		return
 	}
