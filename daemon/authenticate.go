@@ -133,7 +133,7 @@ func (s *login) online(ctx context.Context) (identity.Verdict, error) {
 	}
 	s.here = nil
 	a := provider.Attempt{Name: s.q.Entry.Account().Name, Service: s.Service, RemoteHost: s.RemoteHost, Origin: s.Origin(), StepUp: s.steppingUp()}
-	a.UsedStep, a.UsedEpoch = d.usedStep(ctx, s.q.Entry)
+	a.UsedStep, a.UsedEpoch = d.codes.Used(ctx, s.q.Entry)
 	b, err := queued(ctx, d, func(ctx context.Context) (begun, error) {
 		x, r, err := d.o.Provider.Begin(ctx, a)
 		return begun{x, r}, err
@@ -281,7 +281,7 @@ func (s *login) allowed(ctx context.Context, r provider.Reply) (identity.Verdict
 	if out := s.stillRight(ctx); out.Code != identity.Granted {
 		return s.end(ctx, out), nil
 	}
-	d.keepSealed(ctx, s.q.Entry, r.Session.Methods, r.Sealed)
+	d.codes.Keep(ctx, s.q.Entry, r.Session.Methods, r.Sealed)
 	d.succeeded(ctx, s.q.Entry, s.Origin(), s.handedOn())
 	// That took its time: what was pushed meanwhile counts.
 	if out := s.stillRight(ctx); out.Code != identity.Granted {

@@ -1,18 +1,16 @@
 package daemon
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/sallyport-auth/sallyport/identity"
-	"github.com/sallyport-auth/sallyport/provider"
 )
 
 func TestAMachineThatCouldNotRegisterItsKeySaysSo(t *testing.T) {
 	h := newHouse(t)
-	h.d.Gate.o.Provider = refusesKey{h.srv}
+	h.srv.refusesKey.Store(true)
 	h.srv.set(t, token("alice", 1900000100), coded)
 	h.online()
 	found := ""
@@ -25,10 +23,6 @@ func TestAMachineThatCouldNotRegisterItsKeySaysSo(t *testing.T) {
 		t.Fatalf("%+v", h.status().Findings)
 	}
 }
-
-type refusesKey struct{ *server }
-
-func (refusesKey) SetSealingKey(context.Context, []byte) error { return provider.ErrOffline }
 
 func TestEnrollingDuringAnOfflineLoginCounts(t *testing.T) {
 	h := newHouse(t)

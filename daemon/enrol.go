@@ -247,7 +247,7 @@ func (s *login) proveForEnrolment(ctx context.Context, w wish) (begun, error) {
 	a := provider.Attempt{
 		Name: s.q.Entry.Account().Name, Service: s.Service, Origin: s.Origin(), StepUp: true, Enrol: w.enrol, Remove: w.remove, RemoveCard: w.card,
 	}
-	a.UsedStep, a.UsedEpoch = d.usedStep(ctx, s.q.Entry)
+	a.UsedStep, a.UsedEpoch = d.codes.Used(ctx, s.q.Entry)
 	b, err := queued(ctx, d, func(ctx context.Context) (begun, error) {
 		x, r, err := d.o.Provider.Begin(ctx, a)
 		return begun{x, r}, err
@@ -390,6 +390,6 @@ func (d *Gate) takeOver(ctx context.Context, e *enrolment, r provider.Reply) err
 		return fmt.Errorf("%w: it allowed with %v, which is not enough", errEnrol, r.Session.Methods)
 	}
 	_ = d.Apply(d.Life(), resolver.Update{Records: []provider.Record{r.Record}}) // logged there; the index has it
-	d.keepSealed(ctx, s.q.Entry, r.Session.Methods, r.Sealed)
+	d.codes.Keep(ctx, s.q.Entry, r.Session.Methods, r.Sealed)
 	return nil
 }

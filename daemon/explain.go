@@ -133,7 +133,7 @@ func (d *Gate) explainLimits(e *directory.Entry) []string {
 	if d.untold() && e.OfflineFor() > 0 {
 		list = append(list, "Nor does it tell when a password changes: an old one works here offline until the server has refused it or accepted the new one.")
 	}
-	if _, held := e.Epoch(identity.TOTP); held && !d.GivesCodes() {
+	if _, held := e.Epoch(identity.TOTP); held && !d.codes.Given() {
 		list = append(list, "It gives no machine what codes are checked with, so nobody with a one-time code can log in without it.")
 	}
 	return list

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 )
@@ -105,6 +104,9 @@ func (s *server) sealed(p *person, machine uuid.UUID) []provider.SealedFactor {
 func (s *server) SetSealingKey(ctx context.Context, public []byte) error {
 	if err := s.answer(ctx); err != nil {
 		return err
+	}
+	if s.refusesKey.Load() {
+		return provider.ErrOffline
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 )
@@ -39,28 +38,29 @@ type server struct {
 	steps   atomic.Int64 // under way now
 	most    atomic.Int64 // of them at once
 
-	mu       sync.Mutex
-	signer   *identity.Signer
-	keyring  *identity.Keyring
-	machine  uuid.UUID
-	now      func() time.Time
-	people   map[uuid.UUID]*person
-	log      []provider.Event
-	changed  chan struct{}
-	cut      chan struct{} // closed to end every stream
-	tamper   func(*provider.Reply)
-	holdStep chan struct{} // when set, a step waits for it or its context
-	lostStep bool          // steps fail as if the network went
-	lostAt   int64         // so does the step of that number, from the next on
-	broken   atomic.Value  // an identity.Name: fetching it gets no answer
-	disowns  atomic.Bool   // the realm has taken back a key
-	instead  atomic.Value  // an identity.Name: it is answered with, whoever is asked for
-	silent   bool          // a stream sends its backlog and no CaughtUp
-	reset    bool
-	history  uuid.UUID
-	address  string                       // "": the one of always
-	sealTo   []byte                       // registered by the machine
-	tampered func(*provider.SealedFactor) // what is sealed, on its way
+	mu         sync.Mutex
+	signer     *identity.Signer
+	keyring    *identity.Keyring
+	machine    uuid.UUID
+	now        func() time.Time
+	people     map[uuid.UUID]*person
+	log        []provider.Event
+	changed    chan struct{}
+	cut        chan struct{} // closed to end every stream
+	tamper     func(*provider.Reply)
+	holdStep   chan struct{} // when set, a step waits for it or its context
+	lostStep   bool          // steps fail as if the network went
+	lostAt     int64         // so does the step of that number, from the next on
+	broken     atomic.Value  // an identity.Name: fetching it gets no answer
+	refusesKey atomic.Bool   // SetSealingKey
+	disowns    atomic.Bool   // the realm has taken back a key
+	instead    atomic.Value  // an identity.Name: it is answered with, whoever is asked for
+	silent     bool          // a stream sends its backlog and no CaughtUp
+	reset      bool
+	history    uuid.UUID
+	address    string                       // "": the one of always
+	sealTo     []byte                       // registered by the machine
+	tampered   func(*provider.SealedFactor) // what is sealed, on its way
 }
 
 type person struct {

@@ -11,6 +11,7 @@ import (
 	"github.com/sallyport-auth/sallyport/daemon/checks"
 	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/daemon/lockout"
+	"github.com/sallyport-auth/sallyport/daemon/offline"
 	"github.com/sallyport-auth/sallyport/daemon/policy"
 	"github.com/sallyport-auth/sallyport/daemon/proofs"
 	"github.com/sallyport-auth/sallyport/daemon/resolver"
@@ -74,14 +75,14 @@ type Gate struct {
 	proofs *proofs.Store
 	checks *checks.Checker
 	tries  *lockout.Tallies
+	// verifiers and codes are what is checked here.
+	verifiers *offline.Verifiers
+	codes     *offline.Codes
 
 	doubts    doubts
-	sealKey   sealKey
 	enrolling enrolments
 	cardProof cardProof
-	hashing   chan struct{}           // at most Hashes Argon2 at a time
 	asking    chan struct{}           // steps at the server
-	maker     chan struct{}           // at most one of them makes a verifier
 	making    chan struct{}           // logins whose verifier is not made yet
 	able      atomic.Pointer[counted] // who could log in offline
 }
@@ -90,8 +91,12 @@ type Gate struct {
 func newGate(o gateOptions) *Gate {
 	return &Gate{
 		accounts: o.Accounts, o: o, p: o.Policy, log: o.Log, proofs: o.Proofs, checks: checks.New(o.Accounts, o.Policy, o.Realm, o.Provider),
-		tries:  lockout.New(o.Cache, o.Accounts.Clock(), o.Policy, o.Log),
-		asking: make(chan struct{}, asking), hashing: make(chan struct{}, Hashes),
-		maker: make(chan struct{}, 1), making: make(chan struct{}, makePending),
+		tries:     lockout.New(o.Cache, o.Accounts.Clock(), o.Policy, o.Log),
+		verifiers: offline.NewVerifiers(o.Cache, o.Sealer, o.Accounts.Clock().Now, o.Policy.Argon, o.Log, o.Accounts.KeepVerifier),
+		codes: offline.NewCodes(offline.Options{
+			Accounts: o.Accounts, Provider: o.Provider, Cache: o.Cache, Sealer: o.Sealer, Realm: o.Realm, Machine: o.Machine,
+			Timeout: o.Policy.ServerTimeout, Log: o.Log,
+		}),
+		asking: make(chan struct{}, asking), making: make(chan struct{}, makePending),
 	}
 }

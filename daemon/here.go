@@ -2,17 +2,14 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"slices"
 
-	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/daemon/checks"
 	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/daemon/lockout"
 	"github.com/sallyport-auth/sallyport/daemon/policy"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
-	"github.com/sallyport-auth/sallyport/seal"
 )
 
 // here is what this machine can check of one account without the server.
@@ -65,42 +62,16 @@ func (d *Gate) checkable(ctx context.Context, e *directory.Entry) here {
 	}
 	held := identity.Kinds(e.Factors())
 	if slices.Contains(held, identity.TOTP) {
-		note(identity.TOTP, d.mayCode(ctx, e))
+		note(identity.TOTP, d.codes.MayCheck(ctx, e))
 	}
 	if slices.Contains(held, identity.Password) {
-		_, r := d.mayPassword(ctx, e)
+		_, r := d.verifiers.Of(ctx, e)
 		note(identity.Password, r)
 	}
 	if slices.Contains(held, identity.PIV) {
 		note(identity.PIV, d.mayCard())
 	}
 	return h
-}
-
-// mayPassword finds what the password is checked against.
-func (d *Gate) mayPassword(ctx context.Context, e *directory.Entry) (cache.Verifier, checks.Ruling) {
-	epoch, _ := e.Epoch(identity.Password)
-	v, err := d.o.Cache.Verifier(ctx, e.Account().UUID, identity.Password)
-	switch {
-	case errors.Is(err, identity.ErrNotFound), err == nil && v.Epoch != epoch:
-		return v, checks.Ruling{
-			Code: identity.NotPermitted, Tell: true, Detail: "Offline, and your password was not yet used here.",
-			Mend: "Connect to the network and log in once.",
-		}
-	case err == nil && seal.Lost(ctx, d.o.Sealer, v.Key):
-		return v, checks.Ruling{
-			Code: identity.NotPermitted, Tell: true,
-			Detail: "Offline, and this machine's sealing key is not the one that your password was remembered with, so it cannot be checked.",
-			Mend:   "Connect to the network and log in once.",
-		}
-	case err != nil:
-		d.log.ErrorContext(ctx, "offline verifier", "error", err)
-		return v, checks.Ruling{
-			Code: identity.Unavailable, // a fault, not a decision
-			Tell: true, Detail: "Offline, and what is remembered of your password cannot be read.", Mend: connect,
-		}
-	}
-	return v, checks.Fine("")
 }
 
 func (d *Gate) mayCard() checks.Ruling {
@@ -242,7 +213,7 @@ func (s *login) check(ctx context.Context, a provider.Answer) (done bool, out ch
 
 func (s *login) passwordHere(ctx context.Context) (identity.Factor, checks.Ruling) {
 	d, none := s.d, identity.Factor{}
-	v, r := d.mayPassword(ctx, s.q.Entry)
+	v, r := d.verifiers.Of(ctx, s.q.Entry)
 	if r.Code != identity.Granted {
 		return none, r
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/daemon/offline"
 	"github.com/sallyport-auth/sallyport/daemon/policy"
 	"github.com/sallyport-auth/sallyport/daemon/proofs"
 	"github.com/sallyport-auth/sallyport/daemon/resolver"
@@ -18,9 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Hashes is how many passwords are hashed at a time: each takes its share of
-// memory, and all that a processor has.
-const Hashes = 2
+// Hashes is how many passwords are hashed at a time.
+const Hashes = offline.Hashes
 
 // Options for [New]. Provider, Cache, Sealer, Machine and Realm must be set.
 type Options struct {
@@ -107,7 +107,7 @@ func New(o Options) (*Daemon, error) {
 func (d *Daemon) resolverOptions(kept *proofs.Store) resolver.Options {
 	return resolver.Options{
 		Provider: d.o.Provider, Cache: d.o.Cache, Realm: d.o.Realm, Log: d.o.Log, Now: d.o.Now, Boottime: d.o.Boottime,
-		LocalFiles: d.o.LocalFiles, Peers: d.o.Realms.peers, Proofs: kept, BeforeWatch: func(ctx context.Context) { d.RegisterKey(ctx) },
+		LocalFiles: d.o.LocalFiles, Peers: d.o.Realms.peers, Proofs: kept, BeforeWatch: func(ctx context.Context) { d.codes.Register(ctx) },
 		Policy: resolver.Policy{
 			QualifiedUsers: d.p.QualifiedUsers, QualifiedGroups: d.p.QualifiedGroups, Aliases: d.p.Aliases, IDs: d.p.IDs,
 			Reserved: d.p.Reserved, LocalGroups: d.p.LocalGroups, MaxGroups: d.p.MaxGroups, Keep: d.p.NamesGroup, SubIDs: d.p.SubIDs,

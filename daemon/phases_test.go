@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,15 +14,31 @@ import (
 	"github.com/sallyport-auth/sallyport/seal"
 )
 
-// meanwhile is a seal that lets something happen while it is used.
+// meanwhile is a sealer that lets something happen whenever it seals.
 type meanwhile struct {
 	seal.Sealer
-	happens func()
+	happens atomic.Pointer[func()]
 }
 
-func (m meanwhile) HMAC(ctx context.Context, data []byte) ([]byte, error) {
-	m.happens()
+func (m *meanwhile) HMAC(ctx context.Context, data []byte) ([]byte, error) {
+	if f := m.happens.Load(); f != nil {
+		(*f)()
+	}
 	return m.Sealer.HMAC(ctx, data)
+}
+
+// sealsAside seals by a meanwhile, see whileSealing.
+func sealsAside(h *house) {
+	h.seal = func(dir string) seal.Sealer {
+		f, err := seal.CreateFile(filepath.Join(dir, "seal.key"))
+		must(h.t, err)
+		return &meanwhile{Sealer: f}
+	}
+}
+
+// whileSealing lets something happen at each seal from now on.
+func (h *house) whileSealing(happens func()) {
+	h.sealer.(*meanwhile).happens.Store(&happens)
 }
 
 func TestARevocationDuringTheHashCounts(t *testing.T) {
@@ -32,25 +50,25 @@ func TestARevocationDuringTheHashCounts(t *testing.T) {
 		"password changed": {func(tok *identity.IDToken) { tok.Factors[0].Epoch++ }, identity.Denied},
 	} {
 		t.Run(sentence+", offline", func(t *testing.T) {
-			h := remembered(t, nil)
-			h.d.Gate.o.Sealer = meanwhile{h.sealer, func() {
+			h := remembered(t, nil, sealsAside)
+			h.whileSealing(func() {
 				tok := token("alice", 1900000100)
 				tok.Revision = 50
 				c.change(&tok)
 				h.give(tok)
-			}}
+			})
 			h.expect(c.want, "alice", "secret")
 		})
 		t.Run(sentence+", when the verifier is made", func(t *testing.T) {
-			h := newHouse(t)
+			h := newHouse(t, sealsAside)
 			h.srv.set(t, token("alice", 1900000100), nil)
 			h.online()
-			h.d.Gate.o.Sealer = meanwhile{h.sealer, func() {
+			h.whileSealing(func() {
 				tok := token("alice", 1900000100)
 				tok.Revision = 50
 				c.change(&tok)
 				h.give(tok)
-			}}
+			})
 			_, _ = h.login("alice", "secret")
 			if has, err := h.cache.Verifiers(context.Background()); err != nil || len(has) != 0 {
 				t.Fatalf("an old verifier was kept: %v, %v", has, err)
@@ -168,7 +186,7 @@ func TestAVerifierOfAnotherEpochIsNone(t *testing.T) {
 	v, err := h.cache.Verifier(context.Background(), h.d.Directory().Named("alice").Account().UUID, identity.Password)
 	must(t, err)
 	v.Epoch += 7 // made in earnest, of another password than the token tells of
-	v.MAC, err = h.d.verifier(context.Background(), v, identity.NewSecret([]byte("secret")))
+	v.MAC, err = h.d.verifiers.MAC(context.Background(), v, identity.NewSecret([]byte("secret")))
 	must(t, err)
 	must(t, h.cache.PutVerifier(context.Background(), v))
 	h.expect(identity.Denied, "alice", "secret")

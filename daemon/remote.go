@@ -90,7 +90,7 @@ func (s *login) ownsPassword(ctx context.Context) bool {
 		return false
 	}
 	defer unlock()
-	v, r := d.mayPassword(ctx, s.q.Entry)
+	v, r := d.verifiers.Of(ctx, s.q.Entry)
 	if r.Code != identity.Granted || d.tries.Reserve(ctx, id, lockout.Password, s.Origin()).Code != identity.Granted {
 		return false
 	}

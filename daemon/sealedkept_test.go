@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
-
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
@@ -42,7 +41,7 @@ func TestASecretForCodesIsKeptOnlyWhereItMayBe(t *testing.T) {
 			if c.factor != nil {
 				c.factor(&f)
 			}
-			h.d.keepSealed(bg, h.known("alice"), c.proved, []provider.SealedFactor{f})
+			h.d.codes.Keep(bg, h.known("alice"), c.proved, []provider.SealedFactor{f})
 			_, err := h.cache.Sealed(bg, tok.Account.UUID, identity.TOTP)
 			if c.kept != (err == nil) || err != nil && !errors.Is(err, identity.ErrNotFound) {
 				t.Errorf("kept: %v", err)
@@ -75,7 +74,7 @@ func TestAVerifierIsKeptOnlyOfWhoMayStillLogIn(t *testing.T) {
 			if tok.Revision++; h.d.Directory().WithUUID(id) != nil {
 				h.give(tok)
 			}
-			err := h.d.KeepVerifier(bg, cache.Verifier{UUID: id, Kind: identity.Password, Epoch: c.epoch, Salt: make([]byte, saltLen), Memory: 64, Time: 1, Threads: 1, MAC: make([]byte, 32), Key: make([]byte, 8)})
+			err := h.d.KeepVerifier(bg, cache.Verifier{UUID: id, Kind: identity.Password, Epoch: c.epoch, Salt: make([]byte, 16), Memory: 64, Time: 1, Threads: 1, MAC: make([]byte, 32), Key: make([]byte, 8)})
 			if (err == nil) != c.kept {
 				t.Errorf("%v", err)
 			}
@@ -100,7 +99,7 @@ func TestALoginRenewsAVerifierMadeInAnotherWay(t *testing.T) {
 			want := h.verifierOfAlice()
 			v := want
 			change(&v)
-			mac, err := h.d.verifier(bg, v, identity.NewSecret([]byte("secret")))
+			mac, err := h.d.verifiers.MAC(bg, v, identity.NewSecret([]byte("secret")))
 			must(t, err)
 			v.MAC = mac
 			must(t, h.cache.PutVerifier(bg, v))

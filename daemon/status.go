@@ -55,7 +55,7 @@ func (d *Daemon) capabilities() []capability {
 	lists, watches := d.Capable()
 	_, changes := d.o.Provider.(provider.PasswordChanger)
 	_, finds := d.Finder()
-	return []capability{{"list", lists}, {"watch", watches}, {"find groups", finds || lists}, {"change password", changes}, {"offline codes", d.GivesCodes()}}
+	return []capability{{"list", lists}, {"watch", watches}, {"find groups", finds || lists}, {"change password", changes}, {"offline codes", d.codes.Given()}}
 }
 
 // allRefused adds to what was refused on arrival what this machine hides now.
@@ -107,7 +107,7 @@ func (d *Daemon) findings(l resolver.LinkView, p report.Provider, cacheErr error
 		"See the list of refused accounts and its reasons.")
 	add(len(p.LeftOut) > 0, "left out", report.Note, fmt.Sprintf("Parts of %d accounts are left out here, or made safe.", len(p.LeftOut)),
 		"See the list; correct them at the server.")
-	why := d.SealKeyProblem()
+	why := d.codes.Problem()
 	add(why != "" && l.State == resolver.Online, "seal", report.Warning, "The server does not know this machine's sealing key, so no one-time code can be checked offline: "+why,
 		"Look at the log of sallyportd, and start it again.")
 	by := d.Clock().Behind()
@@ -164,7 +164,7 @@ func (d *Daemon) identityFindings() []report.Finding {
 			Detail: "Two machines are online under this one's name: one of them is a copy of the other, or somebody has this machine's key.",
 		})
 	}
-	if d.SealIsForeign() {
+	if d.codes.Foreign() {
 		list = append(list, report.Finding{
 			Check: "identity", Severity: report.Problem, Mend: mend,
 			Detail: "The server has sealed a one-time code for this machine to another key than this machine's, so it was not kept. " +

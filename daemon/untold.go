@@ -43,7 +43,7 @@ func (d *Gate) outdated(ctx context.Context, v cache.Verifier, password identity
 	if !d.untold() && opaque.Plain(password) {
 		return false
 	}
-	right, err := d.checkVerifier(ctx, v, password)
+	right, err := d.verifiers.IsOf(ctx, v, password)
 	return err == nil && !right
 }
 
@@ -94,7 +94,7 @@ func (d *Gate) isRemembered(ctx context.Context, id uuid.UUID, password identity
 	case err != nil || seal.Lost(ctx, d.o.Sealer, v.Key):
 		return true, err //nolint:wrapcheck // for the log
 	}
-	return d.checkVerifier(ctx, v, password)
+	return d.verifiers.IsOf(ctx, v, password)
 }
 
 // doubts are the accounts whose password the server refused: it is compared with what is
