@@ -5,12 +5,10 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"slices"
 	"sync"
-	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/cards"
 	"github.com/sallyport-auth/sallyport/daemon/checks"
-	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
@@ -29,13 +27,6 @@ import (
 //	a wrong PIN, one try left             it is told, then the other ways
 //	removed, not touched, busy            it is told, then the other ways
 //	no way is left                        Denied, with the reason
-
-// Time limits for the card service. The module hears from the daemon in between,
-// see timeout= in pam_sallyport(8), which is 30 s.
-const (
-	findLimit = 5 * time.Second
-	signLimit = 25 * time.Second
-)
 
 // atReader is what one attempt knows of the card. The zero value knows nothing.
 type atReader struct {
@@ -71,7 +62,7 @@ func (c *atReader) forget() {
 
 // mayUseCard tells whether a card may be asked for at all, and none has failed.
 func (s *login) mayUseCard() bool {
-	return s.d.o.Cards != nil && s.atReader() && !s.d.p.Services[s.Service].NoCards && s.card.fault == nil
+	return s.d.reader.Exists() && s.atReader() && !s.d.p.Services[s.Service].NoCards && s.card.fault == nil
 }
 
 // findCard looks for a card of the account, once in an attempt.
@@ -93,10 +84,9 @@ func (s *login) findCard(ctx context.Context) bool {
 			wanted.Live = append(wanted.Live, identity.CardFingerprint(f.Certificate))
 		}
 	}
-	c.seen, err = limited(ctx, findLimit, func(ctx context.Context) (identity.CardSeen, error) { return s.d.o.Cards.Find(ctx, wanted) })
-	s.d.noteProof(err)
+	c.seen, err = s.d.reader.Find(ctx, wanted)
 	if err == nil {
-		c.factor, err = s.d.fits(t, c.seen)
+		c.factor, err = cards.Fits(t, c.seen, s.d.Clock().Now())
 	}
 	if err == nil {
 		err = s.d.mayTypePIN(ctx, s.q.Entry.Account().UUID, s.Origin())
@@ -105,33 +95,6 @@ func (s *login) findCard(ctx context.Context) bool {
 		s.cardFault(ctx, err)
 	}
 	return c.fault == nil
-}
-
-// fits finds whose card was seen, and judges its dates by the trusted clock.
-func (d *Gate) fits(t *identity.IDToken, seen identity.CardSeen) (identity.Factor, error) {
-	at := slices.IndexFunc(t.Factors, func(f identity.Factor) bool {
-		return f.Kind == identity.PIV && bytes.Equal(identity.CardFingerprint(f.Certificate), seen.Fingerprint)
-	})
-	if at < 0 {
-		return identity.Factor{}, &identity.CardError{Fault: identity.CardWrong, Retries: -1}
-	}
-	cert, err := identity.ParseCard(t.Factors[at].Certificate)
-	var fault identity.CardFault
-	switch now := d.Clock().Now(); {
-	case err != nil:
-		fault = identity.CardUnsupported
-	case now.After(cert.NotAfter):
-		fault = identity.CardExpired
-	case now.Before(cert.NotBefore):
-		fault = identity.CardNotYet
-	case seen.Retries == 0:
-		fault = identity.CardBlocked
-	case seen.Retries == 1:
-		fault = identity.CardLastTry
-	default:
-		return t.Factors[at], nil
-	}
-	return identity.Factor{}, &identity.CardError{Fault: fault, Retries: seen.Retries, Err: err}
 }
 
 // cardFault gives the card up for this attempt. What a person could not have
@@ -148,7 +111,7 @@ func (s *login) cardFault(ctx context.Context, err error) {
 		default:
 		}
 	}
-	detail, mend := cardWords(err)
+	detail, mend := cards.Words(err)
 	s.tellCard(ctx, checks.Ruling{Detail: detail, Mend: mend})
 	s.card.told = true
 }
@@ -194,10 +157,7 @@ func (s *login) sign(ctx context.Context, c identity.CardChallenge) (identity.Ca
 	}
 	defer func() { mu.Lock(); given = true; mu.Unlock() }()
 	return countPIN(ctx, s.d, s.q.Entry.Account().UUID, s.Origin(), func() (identity.CardProof, error) {
-		return limited(ctx, signLimit, func(ctx context.Context) (identity.CardProof, error) {
-			defer pin.Wipe()
-			return s.d.o.Cards.Sign(ctx, seen, pin, c, touch)
-		})
+		return s.d.reader.Sign(ctx, seen, pin, c, touch)
 	})
 }
 
@@ -221,19 +181,8 @@ func (s *login) notSigned(ctx context.Context, err error) {
 	}
 	s.card.forget()
 	s.card.seen.Retries = e.Retries
-	detail, _ := cardWords(err)
+	detail, _ := cards.Words(err)
 	s.tellCard(ctx, checks.Ruling{Detail: detail})
-}
-
-// limited is waited for a call to the card service. Its error is an
-// *identity.CardError.
-func limited[T any](ctx context.Context, limit time.Duration, call func(context.Context) (T, error)) (T, error) {
-	v, err := resolver.WithTimeout(ctx, limit, call)
-	var e *identity.CardError
-	if err != nil && !errors.As(err, &e) {
-		err = &identity.CardError{Retries: -1, Err: err}
-	}
-	return v, err
 }
 
 // ownNonce is for a challenge that this machine checks itself.

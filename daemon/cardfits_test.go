@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/cards"
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
@@ -36,7 +37,7 @@ func TestACardFitsOnlyWithItsOwnValidCertificate(t *testing.T) {
 		"a blocked one":         {valid.fingerprint(), 0, identity.CardBlocked, 0},
 		"one with its last try": {valid.fingerprint(), 1, identity.CardLastTry, 0},
 	} {
-		f, err := h.d.fits(&tok, identity.CardSeen{Fingerprint: c.fingerprint, Retries: c.retries})
+		f, err := cards.Fits(&tok, identity.CardSeen{Fingerprint: c.fingerprint, Retries: c.retries}, now)
 		var e *identity.CardError
 		switch {
 		case c.want == 0 && (err != nil || f.Epoch != c.epoch):

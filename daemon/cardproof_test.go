@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
@@ -52,7 +53,7 @@ func TestNoCardIsMadeReadyBeforeServerAndCardServiceProvedThemselves(t *testing.
 func TestStatusSaysWhyNoPINIsAskedForAndHowToMendIt(t *testing.T) {
 	h, g := guardedHouse(t)
 	finding := func() (f report.Finding) {
-		h.clk.pass(proveAgain)
+		h.clk.pass(10 * time.Second)
 		a, err := h.enrol(1000, report.VerbStatus, nil)
 		must(t, err)
 		for _, f := range a.(report.Status).Findings {

@@ -155,3 +155,6 @@ func (d *Gate) beginSession(ctx context.Context, s *login) {
 		d.log.WarnContext(ctx, "no subordinate ids are given", "account", s.User, "error", err)
 	}
 }
+
+// atReader tells whether the account sits at this machine's card reader.
+func (s *login) atReader() bool { return s.d.reader.AtSeat(&s.Login, s.q.Entry.Account()) }

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/cards"
 	"github.com/sallyport-auth/sallyport/daemon/checks"
 	"github.com/sallyport-auth/sallyport/daemon/lockout"
 	"github.com/sallyport-auth/sallyport/daemon/policy"
@@ -160,14 +161,14 @@ func (d *Gate) handleEnrol(ctx context.Context, peer identity.Peer, verb string,
 	if kind == identity.PIV && !d.mayEnrolCard(peer, a.LogindSession) {
 		return fmt.Errorf("%w. %s", errEnrol, notAtReader)
 	}
-	if kind == identity.PIV && d.enroller() == nil {
+	if kind == identity.PIV && d.reader.Enroller() == nil {
 		return fmt.Errorf("%w: this machine uses no cards: see [cards] in its configuration", errEnrol)
 	}
 	w := wish{enrol: kind}
 	if kind == identity.PIV {
 		var err error
-		if w.proved, err = d.proveCards(ctx); err != nil {
-			return fmt.Errorf("%w. %s", errEnrol, cardText(err))
+		if w.proved, err = d.reader.Prove(ctx); err != nil {
+			return fmt.Errorf("%w. %s", errEnrol, cards.Text(err))
 		}
 	}
 	return d.enrolBegin(ctx, peer, a, w, emit)
@@ -295,12 +296,12 @@ func (s *login) given(ctx context.Context, r provider.Reply, used []identity.Fac
 		code = identity.BackupCode
 	}
 	switch {
-	case s.card.pin.Len() > 0 && may(identity.PIV) && s.d.o.Cards != nil:
+	case s.card.pin.Len() > 0 && may(identity.PIV) && s.d.reader.Exists():
 		if !s.atReader() {
 			return "", identity.Secret{}, notAtReader
 		}
 		if !s.findCard(ctx) {
-			return "", identity.Secret{}, cardText(s.card.fault)
+			return "", identity.Secret{}, cards.Text(s.card.fault)
 		}
 		signature, ruled := s.signed(ctx, r.Nonce)
 		if ruled.Code != identity.Granted {

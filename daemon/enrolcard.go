@@ -1,12 +1,8 @@
 package daemon
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"crypto/ecdsa"
-	"crypto/rsa"
-	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -14,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/cards"
 	"github.com/sallyport-auth/sallyport/daemon/checks"
 	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/daemon/resolver"
@@ -94,15 +91,15 @@ func (d *Gate) enrolCard(ctx context.Context, peer identity.Peer, args []byte, e
 	pin := identity.NewSecret([]byte(a.PIN))
 	defer pin.Wipe()
 	made, err := countPIN(ctx, d, e.login.q.Entry.Account().UUID, e.login.Origin(), func() (identity.CardMade, error) {
-		return d.enroller().Prepare(ctx, o, pin, func() { _ = emit(report.CardMade{Touch: true}) }) //nolint:wrapcheck // a card's fault
+		return d.reader.Enroller().Prepare(ctx, o, pin, func() { _ = emit(report.CardMade{Touch: true}) }) //nolint:wrapcheck // a card's fault
 	})
 	if err != nil {
 		d.log.InfoContext(ctx, "no card is enrolled", "account", e.login.q.Entry.Account().Name, "reason", err)
 		d.enrolling.again(a.Handle, e, d.o.Now())
-		return emit(cardTrouble(err))
+		return emit(cards.Trouble(err))
 	}
 	e.made = &made
-	c, err := describeCard(made.Certificate)
+	c, err := cards.Describe(made.Certificate)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errEnrol, err)
 	}
@@ -117,7 +114,7 @@ func (d *Gate) enrolmentOf(peer identity.Peer, handle string) (*enrolment, error
 	switch {
 	case !ok:
 		return nil, fmt.Errorf("%w: it took too long, or another enrolment began. Start again", errEnrol)
-	case e.wish.enrol != identity.PIV || d.enroller() == nil:
+	case e.wish.enrol != identity.PIV || d.reader.Enroller() == nil:
 		return nil, fmt.Errorf("%w: what is under way is no enrolment of a card", report.ErrVerb)
 	default:
 		return e, nil
@@ -148,39 +145,6 @@ func (d *Gate) orderOf(e *enrolment, a report.CardArgs) (identity.CardOrder, err
 	}, nil
 }
 
-// trouble is what people are told when a card was not made ready.
-func cardTrouble(err error) report.CardMade {
-	m := report.CardMade{Problem: cardText(err), Fault: cardFaultOf(err)}
-	switch {
-	case errors.Is(err, identity.ErrCardTaken):
-		m.Taken, m.Fault = true, "certificate there"
-		m.Problem = "The card holds a certificate already. Enrol that one, without --generate, or overwrite it with --force: whatever it is used for then ends."
-	case errors.Is(err, identity.ErrOthersCard):
-		m.Fault = "another's card"
-		m.Problem = "The card in the reader is another account's. Insert your own."
-	case errors.Is(err, identity.ErrManagementKey):
-		m.NeedsManagementKey, m.Fault = true, "management key"
-		m.Problem = "The card's management key is not the one that was tried, and without it no key can be made."
-	case errors.Is(err, identity.ErrManyCards):
-		m.Fault = "many cards"
-		m.Problem = "More than one card is there. Take the others out, or name the reader with --reader."
-	}
-	return m
-}
-
-func cardText(err error) string {
-	detail, mend := cardWords(err)
-	return checks.Ruling{Detail: detail, Mend: mend}.Text()
-}
-
-func cardFaultOf(err error) string {
-	var e *identity.CardError
-	if errors.As(err, &e) {
-		return e.Fault.String()
-	}
-	return identity.CardUnknown.String()
-}
-
 // enrolCardDone lets the card sign, and the server judge it.
 func (d *Gate) enrolCardDone(ctx context.Context, peer identity.Peer, args []byte, emit func(any) error) error {
 	var a report.ConfirmArgs
@@ -198,12 +162,12 @@ func (d *Gate) enrolCardDone(ctx context.Context, peer identity.Peer, args []byt
 	pin := identity.NewSecret([]byte(a.PIN))
 	defer pin.Wipe()
 	proof, err := countPIN(ctx, d, e.login.q.Entry.Account().UUID, e.login.Origin(), func() (identity.CardProof, error) {
-		return d.enroller().Enrol(ctx, *e.made, pin, e.login.challenge(e.nonce), func() { _ = emit(report.Enrolled{Touch: true}) }) //nolint:wrapcheck // the same
+		return d.reader.Enroller().Enrol(ctx, *e.made, pin, e.login.challenge(e.nonce), func() { _ = emit(report.Enrolled{Touch: true}) }) //nolint:wrapcheck // the same
 	})
 	if err != nil {
 		d.log.InfoContext(ctx, "no card is enrolled", "account", e.login.q.Entry.Account().Name, "reason", err)
 		d.enrolling.again(a.Handle, e, d.o.Now())
-		return emit(report.Enrolled{Message: cardText(err)})
+		return emit(report.Enrolled{Message: cards.Text(err)})
 	}
 	credential, err := proof.Encode()
 	if err != nil {
@@ -255,7 +219,7 @@ func (d *Gate) handleCards(ctx context.Context, peer identity.Peer, emit func(an
 	if e == nil && peer.UID != 0 {
 		return fmt.Errorf("%w: uid %d is no account of the realm", report.ErrForbidden, peer.UID)
 	}
-	if d.enroller() == nil {
+	if d.reader.Enroller() == nil {
 		return errors.New("this machine uses no cards: see [cards] in its configuration")
 	}
 	var live, revoked [][]byte
@@ -271,77 +235,13 @@ func (d *Gate) handleCards(ctx context.Context, peer identity.Peer, emit func(an
 			}
 		}
 	}
-	list, err := d.enroller().List(ctx)
+	list, err := d.reader.Enroller().List(ctx)
 	if err != nil {
-		return errors.New(cardText(err))
+		return errors.New(cards.Text(err))
 	}
 	answer := report.Cards{Readers: []report.Reader{}}
 	for _, r := range list {
-		answer.Readers = append(answer.Readers, describeReader(r, live, revoked))
+		answer.Readers = append(answer.Readers, cards.DescribeReader(r, live, revoked))
 	}
 	return emit(answer)
-}
-
-func describeReader(r identity.CardReader, live, revoked [][]byte) report.Reader {
-	out := report.Reader{Name: identity.Printable(r.Name)}
-	if r.Err != nil {
-		out.Problem, out.Fault = cardText(r.Err), cardFaultOf(r.Err)
-	}
-	if r.Retries >= 0 {
-		out.Retries = &r.Retries
-	}
-	among := func(list [][]byte, f []byte) bool {
-		return slices.ContainsFunc(list, func(o []byte) bool { return bytes.Equal(o, f) })
-	}
-	for _, der := range r.Certificates {
-		c, err := describeCard(der)
-		if err != nil {
-			continue // what cannot be read is nobody's
-		}
-		f := identity.CardFingerprint(der)
-		c.Yours, c.Revoked = among(live, f), among(revoked, f)
-		out.Cards = append(out.Cards, c)
-	}
-	return out
-}
-
-func describeCard(der []byte) (report.Card, error) {
-	c, err := x509.ParseCertificate(der)
-	if err != nil {
-		return report.Card{}, fmt.Errorf("certificate: %w", err)
-	}
-	return report.Card{
-		Fingerprint: hex.EncodeToString(identity.CardFingerprint(der)), Subject: identity.Printable(c.Subject.String()),
-		Key: keyWords(c), NotAfter: c.NotAfter,
-	}, nil
-}
-
-func keyWords(c *x509.Certificate) string {
-	switch k := c.PublicKey.(type) {
-	case *rsa.PublicKey:
-		return fmt.Sprintf("RSA %d", k.N.BitLen())
-	case *ecdsa.PublicKey:
-		return k.Curve.Params().Name
-	default:
-		return c.PublicKeyAlgorithm.String()
-	}
-}
-
-// CardStatus looks at the readers and opens no card: someone may be using it.
-func (d *Gate) CardStatus(ctx context.Context) *report.CardService {
-	if d.enroller() == nil {
-		return nil
-	}
-	const patience = time.Second // status is asked by monitors
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	s := &report.CardService{}
-	readers, err := d.enroller().Readers(ctx)
-	if err != nil {
-		s.Problem, s.Fault = cardText(err), cardFaultOf(err)
-	}
-	for _, r := range readers {
-		s.Readers = append(s.Readers, identity.Printable(r.Name))
-	}
-	return s
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/daemon/cards"
 	"github.com/sallyport-auth/sallyport/daemon/checks"
 	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/daemon/lockout"
@@ -47,10 +48,10 @@ type gateOptions struct {
 	Cache    *cache.Cache
 	Sealer   seal.Sealer
 	// Cards are the smartcards of this machine; nil: it has none.
-	Cards Cards
+	Cards cards.Service
 	// Seats tells who sits at this machine; nil: nobody can be seen to, so a card is
 	// asked for at a real console alone.
-	Seats   Seats
+	Seats   cards.Seats
 	Policy  *policy.Policy
 	Machine uuid.UUID // this machine's uuid at the server
 	Realm   string
@@ -78,10 +79,10 @@ type Gate struct {
 	// verifiers and codes are what is checked here.
 	verifiers *offline.Verifiers
 	codes     *offline.Codes
+	reader    *cards.Reader
 
 	doubts    doubts
 	enrolling enrolments
-	cardProof cardProof
 	asking    chan struct{}           // steps at the server
 	making    chan struct{}           // logins whose verifier is not made yet
 	able      atomic.Pointer[counted] // who could log in offline
@@ -97,6 +98,7 @@ func newGate(o gateOptions) *Gate {
 			Accounts: o.Accounts, Provider: o.Provider, Cache: o.Cache, Sealer: o.Sealer, Realm: o.Realm, Machine: o.Machine,
 			Timeout: o.Policy.ServerTimeout, Log: o.Log,
 		}),
+		reader: cards.New(o.Cards, o.Seats, o.Now, o.Log),
 		asking: make(chan struct{}, asking), making: make(chan struct{}, makePending),
 	}
 }

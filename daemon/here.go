@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/sallyport-auth/sallyport/daemon/cards"
 	"github.com/sallyport-auth/sallyport/daemon/checks"
 	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/daemon/lockout"
@@ -75,7 +76,7 @@ func (d *Gate) checkable(ctx context.Context, e *directory.Entry) here {
 }
 
 func (d *Gate) mayCard() checks.Ruling {
-	if d.o.Cards == nil {
+	if !d.reader.Exists() {
 		return checks.Ruling{
 			Code: identity.NotPermitted, Tell: true, Detail: "Offline, and this machine has no card service.", Mend: connect,
 		}
@@ -238,7 +239,7 @@ func (s *login) cardHere(ctx context.Context, a provider.Answer) (identity.Facto
 	d, none := s.d, identity.Factor{}
 	t, err := d.SignedToken(ctx, s.q.Entry)
 	if err == nil {
-		s.card.factor, err = d.fits(t, s.card.seen)
+		s.card.factor, err = cards.Fits(t, s.card.seen, d.Clock().Now())
 	}
 	if err != nil {
 		s.cardFault(ctx, err)

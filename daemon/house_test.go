@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/daemon/cards"
 	"github.com/sallyport-auth/sallyport/daemon/policy"
 	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
@@ -59,10 +60,10 @@ type house struct {
 	sealer  seal.Sealer
 	seal    func(dir string) seal.Sealer // nil: by a file
 	machine uuid.UUID
-	cards   *reader      // nil: no card service
-	enrols  CardEnroller // nil: cards can be used, and none enrolled
-	seats   Seats        // nil: everybody sits here
-	realms  *Realms      // nil: its own alone
+	cards   *reader        // nil: no card service
+	enrols  cards.Enroller // nil: cards can be used, and none enrolled
+	seats   cards.Seats    // nil: everybody sits here
+	realms  *Realms        // nil: its own alone
 	realm   string
 	d       *Daemon
 	end     func()
@@ -121,19 +122,19 @@ func (h *house) start() {
 		h.groups.onlyFetch, h.groups.server, h.groups.realm = onlyFetch{h.srv}, h.srv, h.realm
 		p = h.groups
 	}
-	var cards Cards
+	var service cards.Service
 	if h.cards != nil {
-		cards = h.cards
+		service = h.cards
 	}
 	if h.enrols != nil {
-		cards = h.enrols
+		service = h.enrols
 	}
 	seats := h.seats
 	if seats == nil {
 		seats = everywhere{}
 	}
 	h.d, err = New(Options{
-		Cards: cards, Seats: seats,
+		Cards: service, Seats: seats,
 		Provider: p, Cache: h.cache, Sealer: h.sealer, Policy: h.policy, Machine: h.machine, Realm: h.realm,
 		Version: "test", Log: quiet(), Now: h.clk.now, Boottime: h.clk.elapsed, Realms: h.realms, LocalFiles: h.root,
 	})

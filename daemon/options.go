@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/sallyport-auth/sallyport/cache"
+	"github.com/sallyport-auth/sallyport/daemon/cards"
 	"github.com/sallyport-auth/sallyport/daemon/offline"
 	"github.com/sallyport-auth/sallyport/daemon/policy"
 	"github.com/sallyport-auth/sallyport/daemon/proofs"
@@ -28,10 +29,10 @@ type Options struct {
 	Cache    *cache.Cache
 	Sealer   seal.Sealer
 	// Cards are the smartcards of this machine; nil: it has none.
-	Cards Cards
+	Cards cards.Service
 	// Seats tells who sits at this machine; nil: nobody can be seen to, so a card is
 	// asked for at a real console alone.
-	Seats Seats
+	Seats cards.Seats
 	// SealDetail says where and why, and SealMend what would be stronger, for status.
 	SealDetail, SealMend string
 

@@ -5,7 +5,7 @@ import (
 	"errors"
 
 	"github.com/google/uuid"
-	"github.com/sallyport-auth/sallyport/daemon/checks"
+	"github.com/sallyport-auth/sallyport/daemon/cards"
 	"github.com/sallyport-auth/sallyport/daemon/lockout"
 	"github.com/sallyport-auth/sallyport/identity"
 )
@@ -22,19 +22,14 @@ import (
 //
 // The other factors go on. "sallyport unlock" clears the count.
 
-// cardRulingError is a ruling where a card's fault is due.
-type cardRulingError struct{ checks.Ruling }
-
-func (r cardRulingError) Error() string { return r.Detail }
-
 // mayTypePIN is a card's fault where failures have locked PINs from that origin.
 func (d *Gate) mayTypePIN(ctx context.Context, id uuid.UUID, from identity.Origin) error {
 	until, err := d.tries.LockedUntil(ctx, id, lockout.PIN, from)
 	if err != nil {
-		return &identity.CardError{Retries: -1, Err: cardRulingError{lockout.Uncounted(err)}}
+		return &identity.CardError{Retries: -1, Err: cards.RefusedError{Ruling: lockout.Uncounted(err)}}
 	}
 	if now := d.Clock().Now(); now.Before(until) {
-		return &identity.CardError{Retries: -1, Err: cardRulingError{lockout.Locked(until.Sub(now))}}
+		return &identity.CardError{Retries: -1, Err: cards.RefusedError{Ruling: lockout.Locked(until.Sub(now))}}
 	}
 	return nil
 }
@@ -44,7 +39,7 @@ func (d *Gate) mayTypePIN(ctx context.Context, id uuid.UUID, from identity.Origi
 func countPIN[T any](ctx context.Context, d *Gate, id uuid.UUID, from identity.Origin, check func() (T, error)) (T, error) {
 	if r := d.tries.ReserveAlone(ctx, id, lockout.PIN, from); r.Code != identity.Granted {
 		var none T
-		return none, &identity.CardError{Retries: -1, Err: cardRulingError{r}}
+		return none, &identity.CardError{Retries: -1, Err: cards.RefusedError{Ruling: r}}
 	}
 	v, err := check()
 	var e *identity.CardError

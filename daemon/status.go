@@ -40,8 +40,8 @@ func (d *Daemon) status(ctx context.Context) report.Status {
 		Seal:      report.Seal{Kind: d.o.Sealer.Kind(), Detail: d.o.SealDetail},
 	}
 	s.StrengthGated = d.Directory().StrengthGated()
-	s.Directory, s.Cards = d.directory(), d.CardStatus(ctx)
-	s.Findings = slices.Concat(d.sealFindings(), d.identityFindings(), d.findings(l, p, err), d.historyFindings(), d.lockFindings(ctx), d.CardFindings(ctx),
+	s.Directory, s.Cards = d.directory(), d.reader.Status(ctx)
+	s.Findings = slices.Concat(d.sealFindings(), d.identityFindings(), d.findings(l, p, err), d.historyFindings(), d.lockFindings(ctx), d.reader.Findings(ctx, l.State == resolver.Online),
 		d.directoryFindings(s.Directory), d.serverFindings(ctx))
 	return s
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/sallyport-auth/sallyport/daemon/cards"
 	"github.com/sallyport-auth/sallyport/daemon/checks"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
@@ -168,7 +169,7 @@ func (s *login) noWay() checks.Ruling {
 	if s.card.told {
 		return checks.Ruling{Code: identity.Denied}
 	}
-	detail, mend := cardWords(s.card.fault)
+	detail, mend := cards.Words(s.card.fault)
 	return checks.Ruling{Code: identity.Denied, Tell: true, Detail: detail, Mend: mend}
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/sallyport-auth/sallyport/card"
 	"github.com/sallyport-auth/sallyport/card/mutual"
 	"github.com/sallyport-auth/sallyport/config"
-	"github.com/sallyport-auth/sallyport/daemon"
+	"github.com/sallyport-auth/sallyport/daemon/cards"
 	"github.com/sallyport-auth/sallyport/keyfile"
 	"github.com/sallyport-auth/sallyport/provider"
 )
@@ -18,7 +18,7 @@ import (
 // guarded are the cards as one realm may use them: behind the mutual authentication
 // where that is set up, and not at all where it cannot be had. That is no reason to
 // keep people out who log in in another way.
-func guarded(c *config.Config, p *config.Provider, cards *card.Service, source provider.Provider, log *slog.Logger) daemon.Cards {
+func guarded(c *config.Config, p *config.Provider, cards *card.Service, source provider.Provider, log *slog.Logger) cards.Service {
 	if cards == nil {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package daemon
+package cards
 
 import (
 	"strings"
@@ -6,16 +6,7 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
-// Seats tells who sits at this machine, in a session that is in front on its own screen
-// or console. An error is no yes.
-type Seats interface {
-	// Session tells it of one session of logind.
-	Session(id string, uid uint32) (bool, error)
-	// User tells it of any session that the user has.
-	User(uid uint32) (bool, error)
-}
-
-// Who sits at the reader. A card is told a PIN only for its owner, who is at this
+// AtSeat tells whether the account sits at the reader. A card is told a PIN only for its owner, who is at this
 // machine: whoever else could use up the tries that the card has.
 //
 //	the host program says                     asked for by             at the reader
@@ -27,34 +18,33 @@ type Seats interface {
 //	any                                       anyone else (su)         no
 //
 // In none is what a user manager started (a terminal of GNOME), and a host without logind.
-func (s *login) atReader() bool {
-	a := s.q.Entry.Account()
+func (r *Reader) AtSeat(l *identity.Login, a identity.Account) bool {
 	own := []identity.Origin{identity.OriginOfUID(a.UID), identity.OriginOfUser(string(a.Name))}
-	switch from := s.Origin(); {
-	case s.RemoteHost != "":
+	switch from := l.Origin(); {
+	case l.RemoteHost != "":
 		return false
 	case from.AtSeat():
-		return realTerminal(s.TTY)
+		return realTerminal(l.TTY)
 	case from != own[0] && from != own[1]:
 		return false
-	case s.d.o.Seats == nil:
-		return s.LogindSession == "" && realConsole(s.Session.Terminal)
+	case r.seats == nil:
+		return l.LogindSession == "" && realConsole(l.Session.Terminal)
 	}
-	at, err := s.inFront(a.UID)
+	at, err := r.inFront(l, a.UID)
 	if err != nil {
-		s.d.log.Warn("who sits at this machine cannot be seen, so no card is asked for", "account", a.Name, "error", err)
+		r.log.Warn("who sits at this machine cannot be seen, so no card is asked for", "account", a.Name, "error", err)
 		return false
 	}
 	return at
 }
 
 // inFront asks logind, and for a process that is in none of its sessions the kernel too.
-func (s *login) inFront(uid uint32) (bool, error) {
-	if s.LogindSession != "" {
-		return s.d.o.Seats.Session(s.LogindSession, uid) //nolint:wrapcheck // it says what it was doing
+func (r *Reader) inFront(l *identity.Login, uid uint32) (bool, error) {
+	if l.LogindSession != "" {
+		return r.seats.Session(l.LogindSession, uid) //nolint:wrapcheck // it says what it was doing
 	}
-	at, err := s.d.o.Seats.User(uid)
-	return at || err == nil && realConsole(s.Session.Terminal), err //nolint:wrapcheck // it says what it was doing
+	at, err := r.seats.User(uid)
+	return at || err == nil && realConsole(l.Session.Terminal), err //nolint:wrapcheck // it says what it was doing
 }
 
 // realTerminal tells whether PAM_TTY names the machine's own console, or the display of

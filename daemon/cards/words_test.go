@@ -1,4 +1,4 @@
-package daemon
+package cards
 
 import (
 	"errors"
@@ -12,7 +12,7 @@ import (
 func TestEachCardFaultHasWordsOfItsOwnAndSaysWhatToDo(t *testing.T) {
 	seen := map[string]identity.CardFault{}
 	for f := identity.CardUnknown; f <= identity.CardServiceUnproved; f++ {
-		detail, mend := cardWords(fmt.Errorf("sign: %w", &identity.CardError{Fault: f, Retries: -1, Err: errors.New("SCARD_E_NASTY")}))
+		detail, mend := Words(fmt.Errorf("sign: %w", &identity.CardError{Fault: f, Retries: -1, Err: errors.New("SCARD_E_NASTY")}))
 		if !strings.HasSuffix(detail, ".") || !strings.HasSuffix(mend, ".") || strings.Contains(detail+mend, "NASTY") {
 			t.Errorf("%v: %q, %q", f, detail, mend)
 		}
@@ -25,15 +25,15 @@ func TestEachCardFaultHasWordsOfItsOwnAndSaysWhatToDo(t *testing.T) {
 
 func TestAWrongPINSaysHowManyTriesAreLeft(t *testing.T) {
 	for retries, want := range map[int]string{-1: "The PIN is wrong.", 1: "The PIN is wrong. One try is left, which Sallyport does not use up.", 2: "The PIN is wrong. 2 tries left."} {
-		if got, _ := cardWords(&identity.CardError{Fault: identity.CardWrongPIN, Retries: retries}); got != want {
+		if got, _ := Words(&identity.CardError{Fault: identity.CardWrongPIN, Retries: retries}); got != want {
 			t.Errorf("%d: %q", retries, got)
 		}
 	}
 }
 
 func TestAnErrorThatIsNoCardsIsToldAsUnknown(t *testing.T) {
-	want, _ := cardWords(&identity.CardError{})
-	if got, _ := cardWords(errors.New("something")); got != want {
+	want, _ := Words(&identity.CardError{})
+	if got, _ := Words(errors.New("something")); got != want {
 		t.Errorf("%q", got)
 	}
 }

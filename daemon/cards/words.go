@@ -1,21 +1,22 @@
-package daemon
+package cards
 
 import (
 	"errors"
 	"fmt"
 
+	"github.com/sallyport-auth/sallyport/daemon/checks"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 )
 
-// cardWords says to a person why a card could not be used, and what to do about it.
+// Words says to a person why a card could not be used, and what to do about it.
 // What the card or pcscd said itself is for logs, and is not in it.
-func cardWords(err error) (detail, mend string) {
+func Words(err error) (detail, mend string) {
 	e := &identity.CardError{Retries: -1}
 	if !errors.As(err, &e) {
 		e = &identity.CardError{Retries: -1}
 	}
-	var r cardRulingError
+	var r RefusedError
 	if errors.As(err, &r) {
 		return r.Detail, r.Mend
 	}
@@ -85,3 +86,14 @@ func wrongPIN(retries int) string {
 		return fmt.Sprintf("The PIN is wrong. %d tries left.", retries)
 	}
 }
+
+// Text is both in one line.
+func Text(err error) string {
+	detail, mend := Words(err)
+	return checks.Ruling{Detail: detail, Mend: mend}.Text()
+}
+
+// RefusedError is a ruling where a card's fault is due.
+type RefusedError struct{ checks.Ruling }
+
+func (r RefusedError) Error() string { return r.Detail }

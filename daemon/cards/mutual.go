@@ -1,4 +1,4 @@
-package daemon
+package cards
 
 import (
 	"context"
@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/report"
@@ -16,18 +15,18 @@ import (
 // anybody may ask for it, and each proof takes the place of an older one.
 const proveAgain = 10 * time.Second
 
-// cardProof is how the last proof of card service and server to each other went.
-type cardProof struct {
+// mutual is how the last proof of card service and server to each other went.
+type mutual struct {
 	mu   sync.Mutex
 	at   time.Time // of the last that status asked for, by the wall clock
 	last error     // nil: it went well, or there was none
 }
 
-func (p *cardProof) set(err error) { p.mu.Lock(); defer p.mu.Unlock(); p.last = err }
-func (p *cardProof) why() error    { p.mu.Lock(); defer p.mu.Unlock(); return p.last }
+func (p *mutual) set(err error) { p.mu.Lock(); defer p.mu.Unlock(); p.last = err }
+func (p *mutual) why() error    { p.mu.Lock(); defer p.mu.Unlock(); return p.last }
 
 // due tells once in a while that it is time for another.
-func (p *cardProof) due(now time.Time) bool {
+func (p *mutual) due(now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if since := now.Sub(p.at); since >= 0 && since < proveAgain {
@@ -38,41 +37,41 @@ func (p *cardProof) due(now time.Time) bool {
 }
 
 // noteProof keeps what an answer of the cards says about the proof.
-func (d *Gate) noteProof(err error) {
+func (r *Reader) noteProof(err error) {
 	var e *identity.CardError
 	switch {
 	case err == nil:
-		d.cardProof.set(nil)
+		r.proof.set(nil)
 	case errors.As(err, &e) && e.Fault == identity.CardServiceUnproved:
-		d.cardProof.set(err)
+		r.proof.set(err)
 	default: // it came to no proof
 	}
 }
 
-// proveCards is done before anybody is asked for a PIN.
-func (d *Gate) proveCards(ctx context.Context) (string, error) {
-	g, guarded := d.o.Cards.(CardGuard)
+// Prove is done before anybody is asked for a PIN.
+func (r *Reader) Prove(ctx context.Context) (string, error) {
+	g, guarded := r.service.(Guard)
 	if !guarded {
 		return "", nil
 	}
 	proved, err := limited(ctx, findLimit, g.Prove)
-	d.noteProof(err)
+	r.noteProof(err)
 	return proved, err
 }
 
-// CardFindings say why no PIN is asked for on this machine, where the two do not
+// Findings say why no PIN is asked for on this machine, where the two do not
 // prove themselves to each other. Without the server the last word stands.
-func (d *Gate) CardFindings(ctx context.Context) []report.Finding {
-	if _, guarded := d.o.Cards.(CardGuard); !guarded {
+func (r *Reader) Findings(ctx context.Context, online bool) []report.Finding {
+	if _, guarded := r.service.(Guard); !guarded {
 		return nil
 	}
-	if d.Link().Now() == resolver.Online && d.cardProof.due(d.o.Now()) {
+	if online && r.proof.due(r.now()) {
 		const patience = time.Second // status is asked by monitors
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
-		_, _ = d.proveCards(ctx) // it is noted
+		_, _ = r.Prove(ctx) // it is noted
 	}
-	err := d.cardProof.why()
+	err := r.proof.why()
 	if err == nil {
 		return nil
 	}
