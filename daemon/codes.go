@@ -4,18 +4,14 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/daemon/checks"
 	"github.com/sallyport-auth/sallyport/daemon/lockout"
+	"github.com/sallyport-auth/sallyport/daemon/offline"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
 )
-
-// ClockTrouble is how far behind the clock must be before people are told: half of
-// what one-time codes bear is not worth a word.
-const ClockTrouble = identity.TOTPPeriod * time.Second / 2
 
 // rightPassword checks what was typed, and for an account with a one-time code
 // also the other reading of it, see identity.SplitCode. It is one attempt.
@@ -89,7 +85,7 @@ func (s *login) codeHere(ctx context.Context) (identity.Factor, checks.Ruling) {
 func (s *login) codeStep(ctx context.Context) (int64, checks.Ruling) {
 	d := s.d
 	step, r := d.codes.Step(ctx, s.q.Entry, s.code, d.Clock().Now())
-	if by := d.Clock().Behind(); r.Code == identity.Denied && by > ClockTrouble {
+	if by := d.Clock().Behind(); r.Code == identity.Denied && by > offline.ClockTrouble {
 		r.Tell = true
 		r.Detail = "Refused. This machine's clock is " + report.Friendly(by) + " behind a time that is known for sure, so even a right code may be refused."
 		r.Mend = "Set the clock, or connect to the network."

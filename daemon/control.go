@@ -3,11 +3,9 @@ package daemon
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
-	"github.com/google/uuid"
 	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
@@ -19,7 +17,7 @@ import (
 func (d *Daemon) Handle(ctx context.Context, peer identity.Peer, verb string, args []byte, emit func(any) error) error {
 	switch verb {
 	case report.VerbStatus:
-		return emit(d.status(ctx))
+		return emit(d.health.Report(ctx))
 	case report.VerbExplain:
 		return d.handleExplain(ctx, peer, args, emit)
 	case report.VerbEnrolTOTP, report.VerbEnrolConfirm, report.VerbEnrolCodes, report.VerbEnrolRemove,
@@ -114,7 +112,7 @@ func (d *Daemon) handleExplain(ctx context.Context, peer identity.Peer, args []b
 func (d *Daemon) explain(ctx context.Context, a report.ExplainArgs, root bool) report.Explanation {
 	x := d.Explain(ctx, a, root)
 	if x.MayLogin && x.Account != nil {
-		d.explainVerdict(ctx, x.Account.Name, &x) // its steps are no part of the decision
+		d.health.ExplainVerdict(ctx, x.Account.Name, &x) // its steps are no part of the decision
 	}
 	return x
 }
@@ -163,13 +161,4 @@ func (d *Daemon) cacheList(ctx context.Context, emit func(any) error) error {
 		}
 	}
 	return nil
-}
-
-// countVerifiers is zero when the cache cannot be read; status says why.
-func (d *Daemon) countVerifiers(ctx context.Context) (map[uuid.UUID]bool, error) {
-	has, err := d.o.Cache.Verifiers(ctx)
-	if err != nil {
-		return nil, errors.Join(errors.New("the cache cannot be read"), err)
-	}
-	return has, nil
 }

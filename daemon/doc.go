@@ -1,7 +1,8 @@
 // Package daemon decides who may log in here, and joins the rooms behind that: package
 // resolver finds the accounts of a realm, and package directory is what is known of them;
-// policy is what the administrator decided, checks judges an account by it, and proofs
-// remembers what was proved.
+// policy is what the administrator decided, checks judges an account by it, lockout counts
+// wrong answers, offline checks what can be checked without the server, cards is the reader,
+// proofs remembers what was proved, and status tells how all of it stands.
 // A [Gate] decides; a [Daemon] is one with its resolver; [Realms] joins several of them.
 // Transports ask it; it imports no transport and knows no
 // server.
@@ -52,7 +53,7 @@
 // the server is lost: a card signs this machine's nonce with the PIN that was typed.
 // At a login a card that is in a reader comes next, at a step-up the strongest
 // factor. An empty line passes to the next way, round and round. Cards have a table
-// of their own in carddoor.go.
+// of their own in cardlogin.go.
 //
 // # What this machine checks
 //
@@ -62,7 +63,7 @@
 // server sealed it to this machine after a whole authentication: of the present
 // epoch, and for exactly this realm, machine and account. It is opened for each
 // check and wiped after it. Backup codes only the server checks. Wrong answers are
-// counted for each kind where they come from (see brakesFor) and lock that kind there,
+// counted for each kind where they come from (package lockout) and lock that kind there,
 // until it is proved there or the server has said yes. Wrong PINs the card counts, and this
 // machine too; see pintries.go.
 //
@@ -84,7 +85,7 @@
 //
 // A group so marked is named like any other, and nobody is told who is in it: not by
 // lookups, not by a view. A session that proved the group's demand gets its gid when
-// it establishes credentials; how it is found stands in earned.go.
+// it establishes credentials; package proofs says how it is found.
 //
 // # Enrolling
 //

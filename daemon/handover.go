@@ -152,6 +152,9 @@ func keepList(path string, text []byte, again bool) error {
 
 const subIDsCheck = "subordinate ids"
 
+// arrivesWithin is how long a range may take before it is a finding.
+const arrivesWithin = 10 * time.Second
+
 // findings say what did not arrive. The first seconds are the other program's.
 func (h *handOver) findings(now time.Time) []report.Finding {
 	h.mu.Lock()
@@ -169,7 +172,7 @@ func (h *handOver) findings(now time.Time) []report.Finding {
 			Mend: "To allow them: touch /etc/subuid /etc/subgid",
 		})
 	}
-	if h.missing > 0 && now.Sub(h.since) > staleAfter {
+	if h.missing > 0 && now.Sub(h.since) > arrivesWithin {
 		list = append(list, report.Finding{
 			Check: subIDsCheck, Severity: report.Warning,
 			Detail: fmt.Sprintf("The subordinate ids of %d people have not reached /etc/subuid and /etc/subgid, so their rootless containers do not start.", h.missing),

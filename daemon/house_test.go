@@ -54,19 +54,22 @@ type house struct {
 	dir     string
 	root    string
 	policy  policy.Policy
-	only    bool         // the provider can only fetch
-	groups  *groupServer // with only: and find groups; nil: it cannot
+	only    bool              // the provider can only fetch
+	front   provider.Provider // nil: srv itself
+	groups  *groupServer      // with only: and find groups; nil: it cannot
 	cache   *cache.Cache
 	sealer  seal.Sealer
 	seal    func(dir string) seal.Sealer // nil: by a file
 	machine uuid.UUID
-	cards   *reader        // nil: no card service
-	enrols  cards.Enroller // nil: cards can be used, and none enrolled
-	seats   cards.Seats    // nil: everybody sits here
-	realms  *Realms        // nil: its own alone
-	realm   string
-	d       *Daemon
-	end     func()
+	// sealWords say where and why, and what would be stronger.
+	sealWords [2]string
+	cards     *reader        // nil: no card service
+	enrols    cards.Enroller // nil: cards can be used, and none enrolled
+	seats     cards.Seats    // nil: everybody sits here
+	realms    *Realms        // nil: its own alone
+	realm     string
+	d         *Daemon
+	end       func()
 }
 
 func newHouse(t testing.TB, tweak ...func(*house)) *house {
@@ -115,6 +118,9 @@ func (h *house) start() {
 		h.t.Fatal(err)
 	}
 	var p provider.Provider = h.srv
+	if h.front != nil {
+		p = h.front
+	}
 	if h.only {
 		p = onlyFetch{h.srv}
 	}
@@ -136,7 +142,7 @@ func (h *house) start() {
 	h.d, err = New(Options{
 		Cards: service, Seats: seats,
 		Provider: p, Cache: h.cache, Sealer: h.sealer, Policy: h.policy, Machine: h.machine, Realm: h.realm,
-		Version: "test", Log: quiet(), Now: h.clk.now, Boottime: h.clk.elapsed, Realms: h.realms, LocalFiles: h.root,
+		Version: "test", SealDetail: h.sealWords[0], SealMend: h.sealWords[1], Log: quiet(), Now: h.clk.now, Boottime: h.clk.elapsed, Realms: h.realms, LocalFiles: h.root,
 	})
 	must(h.t, err)
 	h.end = func() {}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,7 +14,10 @@ import (
 	"github.com/sallyport-auth/sallyport/daemon/policy"
 	"github.com/sallyport-auth/sallyport/daemon/proofs"
 	"github.com/sallyport-auth/sallyport/daemon/resolver"
+	"github.com/sallyport-auth/sallyport/daemon/status"
+	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/report"
 	"github.com/sallyport-auth/sallyport/seal"
 	"golang.org/x/sys/unix"
 )
@@ -59,10 +61,9 @@ type Options struct {
 type Daemon struct {
 	*resolver.Resolver
 	*Gate
-	o         Options
-	p         policy.Policy
-	verdict   atomic.Pointer[heard] // what the server last said of itself
-	published atomic.Pointer[published]
+	o      Options
+	p      policy.Policy
+	health *status.Realm
 }
 
 // New loads what the cache remembers, verifying each token. A cache that cannot
@@ -101,6 +102,11 @@ func New(o Options) (*Daemon, error) {
 		Provider: o.Provider, Cache: o.Cache, Sealer: o.Sealer, Cards: o.Cards, Seats: o.Seats, Policy: &d.p, Machine: o.Machine,
 		Realm: o.Realm, Log: o.Log, Now: o.Now, Accounts: d.Resolver, AllRealms: o.Realms.accounts, Proofs: kept,
 	})
+	d.health = status.New(d.Resolver, status.Options{
+		Provider: o.Provider, Cache: o.Cache, Sealer: o.Sealer, Policy: &d.p, Codes: d.codes, Reader: d.reader,
+		SealDetail: o.SealDetail, SealMend: o.SealMend, Machine: o.Machine, Realm: o.Realm, Version: o.Version, Now: o.Now,
+		Able: d.AbleOffline, Others: func() []report.Finding { return o.Realms.handOver.findings(o.Now()) },
+	})
 	o.Realms.add(d)
 	return d, nil
 }
@@ -124,4 +130,9 @@ func boottime() time.Duration {
 		return 0 // no elapsed time is known; the wall clock still counts
 	}
 	return time.Duration(ts.Nano())
+}
+
+// SetPublished tells of the file that programs read; see [status.Realm.SetPublished].
+func (d *Daemon) SetPublished(of identity.Revisions, r report.Directory) {
+	d.health.SetPublished(of, r)
 }

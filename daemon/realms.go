@@ -259,9 +259,9 @@ func (r *Realms) concerned(ctx context.Context, peer identity.Peer, verb string,
 // status is the first realm's, with the others' providers and troubles in it.
 func (r *Realms) status(ctx context.Context) report.Status {
 	all := r.list()
-	s := all[0].status(ctx)
+	s := all[0].health.Report(ctx)
 	for _, d := range all[1:] {
-		o := d.status(ctx)
+		o := d.health.Report(ctx)
 		s.Providers = append(s.Providers, o.Providers...)
 		s.Cache.Accounts += o.Cache.Accounts
 		s.Cache.Groups += o.Cache.Groups

@@ -178,8 +178,7 @@ func TestALoginWithTheServerRenewsWhatTheFileHadSealed(t *testing.T) {
 }
 
 func TestStatusSaysWhatSealsAndWhatWouldBeStronger(t *testing.T) {
-	h := newHouse(t)
-	h.d.o.SealDetail, h.d.o.SealMend = "/state/seal.key: there is a reason", "Move."
+	h := newHouse(t, func(h *house) { h.sealWords = [2]string{"/state/seal.key: there is a reason", "Move."} })
 	s := h.status()
 	if s.Seal != (report.Seal{Kind: "file", Detail: "/state/seal.key: there is a reason"}) {
 		t.Errorf("%+v", s.Seal)

@@ -68,7 +68,7 @@ func TestRootIsToldACommandAndOthersWhomToAsk(t *testing.T) {
 
 // speaking is a provider whose server says how it stands.
 type speaking struct {
-	provider.Provider
+	*server
 	verdict provider.Verdict
 	err     error
 	hangs   bool
@@ -100,11 +100,12 @@ func TestTheServersWordIsPartOfAnExplanation(t *testing.T) {
 		"silence":             {speaking{hangs: true}, trouble.UnknownAtServer, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := remembered(t, nil)
+			h := remembered(t, nil, func(h *house) {
+				c.s.server = h.srv
+				h.front = &c.s
+			})
 			h.srv.be(up)
 			h.wait("online", func() bool { return h.d.Link().Now() == resolver.Online })
-			c.s.Provider = h.d.o.Provider
-			h.d.o.Provider = &c.s
 			x := h.explained()
 			var said string
 			for _, f := range x.Steps {

@@ -20,6 +20,10 @@ import (
 	"github.com/sallyport-auth/sallyport/seal"
 )
 
+// ClockTrouble is how far behind the clock must be before people are told: half of
+// what one-time codes bear is not worth a word.
+const ClockTrouble = identity.TOTPPeriod * time.Second / 2
+
 // accounts is what Codes need of whoever finds the accounts of the realm.
 type accounts interface {
 	Directory() *directory.Directory

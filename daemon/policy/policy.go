@@ -126,7 +126,7 @@ func (p *Policy) OriginBrake() identity.Brake {
 	return identity.Brake{From: uint32(p.OfflineTries), First: p.LockMin, Most: p.LockMax, Quiet: 24 * time.Hour} //nolint:gosec // configured, and small
 }
 
-// MachineBrake counts all origins that it could lock, see brakesFor. Its numbers are the
+// MachineBrake counts all origins that it could lock, see package lockout. Its numbers are the
 // server's, but for somebody who allows more tries than these.
 func (p *Policy) MachineBrake() identity.Brake {
 	return identity.Brake{From: uint32(max(20, 4*p.OfflineTries)), First: time.Minute, Most: time.Hour, Forget: time.Hour} //nolint:gosec // the same

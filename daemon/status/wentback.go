@@ -1,4 +1,4 @@
-package daemon
+package status
 
 import (
 	"fmt"
@@ -11,7 +11,7 @@ import (
 // lossTold is for how long status names it among its findings.
 const lossTold = 30 * 24 * time.Hour
 
-func (d *Daemon) historyStatus(p *report.Provider) {
+func (d *Realm) historyStatus(p *report.Provider) {
 	k := d.Contact()
 	if k.History != uuid.Nil {
 		p.History = k.History.String()
@@ -21,7 +21,7 @@ func (d *Daemon) historyStatus(p *report.Provider) {
 	}
 }
 
-func (d *Daemon) historyFindings() []report.Finding {
+func (d *Realm) historyFindings() []report.Finding {
 	k := d.Contact()
 	if k.LostAt.IsZero() || d.Clock().Now().Sub(k.LostAt) > lossTold {
 		return nil

@@ -1,4 +1,4 @@
-package daemon
+package status
 
 import (
 	"fmt"
@@ -17,10 +17,10 @@ type published struct {
 	content uint64 // the revision that the file in force was made of
 }
 
-// SetPublished tells the daemon of the file that programs read, for status:
+// SetPublished tells of the file that programs read, for status:
 // after each attempt to publish, with what is in force now and the revisions
-// that it was made of. Absent, Until and StaleSince are the daemon's own.
-func (d *Daemon) SetPublished(of identity.Revisions, r report.Directory) {
+// that it was made of. Absent, Until and StaleSince are found here.
+func (d *Realm) SetPublished(of identity.Revisions, r report.Directory) {
 	d.published.Store(&published{Directory: r, content: of.Content})
 }
 
@@ -28,7 +28,7 @@ func (d *Daemon) SetPublished(of identity.Revisions, r report.Directory) {
 const staleAfter = 10 * time.Second
 
 // directory is the section of status; nil where nobody publishes.
-func (d *Daemon) directory() *report.Directory {
+func (d *Realm) directory() *report.Directory {
 	p := d.published.Load()
 	if p == nil {
 		return nil
@@ -46,7 +46,7 @@ func (d *Daemon) directory() *report.Directory {
 }
 
 // directoryFindings are troubles of what programs are told.
-func (d *Daemon) directoryFindings(r *report.Directory) []report.Finding {
+func (d *Realm) directoryFindings(r *report.Directory) []report.Finding {
 	list := d.localGroupFindings()
 	if r != nil {
 		late := r.StaleSince != nil && d.o.Now().Sub(*r.StaleSince) > staleAfter
@@ -71,21 +71,21 @@ func (d *Daemon) directoryFindings(r *report.Directory) []report.Finding {
 	}
 	if d.SubIDsFull() {
 		list = append(list, report.Finding{
-			Check: subIDsCheck, Severity: report.Warning, Detail: "Every range of subordinate ids is given out: " + d.p.SubIDs.String() + ".",
+			Check: "subordinate ids", Severity: report.Warning, Detail: "Every range of subordinate ids is given out: " + d.o.Policy.SubIDs.String() + ".",
 			Mend: "Widen [subids] range.",
 		})
 	}
-	return append(list, d.o.Realms.handOver.findings(d.o.Now())...)
+	return append(list, d.o.Others()...)
 }
 
 // localGroupFindings names the groups that cannot be given.
-func (d *Daemon) localGroupFindings() []report.Finding {
+func (d *Realm) localGroupFindings() []report.Finding {
 	l, err := d.Files().Now()
 	if err != nil {
 		return nil // every lookup says so
 	}
 	var list []report.Finding
-	for _, name := range slices.Sorted(maps.Keys(d.p.LocalGroups)) {
+	for _, name := range slices.Sorted(maps.Keys(d.o.Policy.LocalGroups)) {
 		gid, ok := l.GidOf(name)
 		switch {
 		case !ok:

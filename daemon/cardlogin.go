@@ -12,7 +12,7 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
-// A card at the door. The person must be at the reader (seat.go): none is asked for
+// A card at the door. The person must be at the reader (package cards): none is asked for
 // elsewhere, nor where the policy of the service says so, and only when one of the
 // account's is seen. What goes wrong leaves the other ways. A card's last try is never
 // used: whoever types cannot block a card.

@@ -1,19 +1,23 @@
-package daemon
+package status
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/google/uuid"
 	"github.com/sallyport-auth/sallyport/daemon/directory"
+	"github.com/sallyport-auth/sallyport/daemon/offline"
 	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/report"
 	"github.com/sallyport-auth/sallyport/trouble"
 )
 
-func (d *Daemon) status(ctx context.Context) report.Status {
+// Report is what "sallyport status" shows; anybody may ask for it.
+func (d *Realm) Report(ctx context.Context) report.Status {
 	l := d.Link().View()
 	has, err := d.countVerifiers(ctx)
 	all := d.Directory().All()
@@ -36,12 +40,12 @@ func (d *Daemon) status(ctx context.Context) report.Status {
 	s := report.Status{
 		Version: d.o.Version, Started: d.Started(), Machine: d.o.Machine, Realm: d.o.Realm,
 		Providers: []report.Provider{p},
-		Cache:     report.Cache{Path: d.o.Cache.Path(), Accounts: len(all), Groups: d.Directory().CountOnDemand(), Verifiers: d.AbleOffline(ctx, has), Rebuilt: d.o.Cache.Rebuilt()},
+		Cache:     report.Cache{Path: d.o.Cache.Path(), Accounts: len(all), Groups: d.Directory().CountOnDemand(), Verifiers: d.o.Able(ctx, has), Rebuilt: d.o.Cache.Rebuilt()},
 		Seal:      report.Seal{Kind: d.o.Sealer.Kind(), Detail: d.o.SealDetail},
 	}
 	s.StrengthGated = d.Directory().StrengthGated()
-	s.Directory, s.Cards = d.directory(), d.reader.Status(ctx)
-	s.Findings = slices.Concat(d.sealFindings(), d.identityFindings(), d.findings(l, p, err), d.historyFindings(), d.lockFindings(ctx), d.reader.Findings(ctx, l.State == resolver.Online),
+	s.Directory, s.Cards = d.directory(), d.o.Reader.Status(ctx)
+	s.Findings = slices.Concat(d.sealFindings(), d.identityFindings(), d.findings(l, p, err), d.historyFindings(), d.lockFindings(ctx), d.o.Reader.Findings(ctx, l.State == resolver.Online),
 		d.directoryFindings(s.Directory), d.serverFindings(ctx))
 	return s
 }
@@ -51,15 +55,15 @@ type capability struct {
 	has  bool
 }
 
-func (d *Daemon) capabilities() []capability {
+func (d *Realm) capabilities() []capability {
 	lists, watches := d.Capable()
 	_, changes := d.o.Provider.(provider.PasswordChanger)
 	_, finds := d.Finder()
-	return []capability{{"list", lists}, {"watch", watches}, {"find groups", finds || lists}, {"change password", changes}, {"offline codes", d.codes.Given()}}
+	return []capability{{"list", lists}, {"watch", watches}, {"find groups", finds || lists}, {"change password", changes}, {"offline codes", d.o.Codes.Given()}}
 }
 
 // allRefused adds to what was refused on arrival what this machine hides now.
-func (d *Daemon) allRefused(all []*directory.Packed) []report.Refusal {
+func (d *Realm) allRefused(all []*directory.Packed) []report.Refusal {
 	list := d.Refused()
 	l, err := d.Files().Now()
 	for _, p := range all {
@@ -75,7 +79,7 @@ func (d *Daemon) allRefused(all []*directory.Packed) []report.Refusal {
 	return list
 }
 
-func (d *Daemon) findings(l resolver.LinkView, p report.Provider, cacheErr error) []report.Finding {
+func (d *Realm) findings(l resolver.LinkView, p report.Provider, cacheErr error) []report.Finding {
 	var list []report.Finding
 	add := func(when bool, check string, s report.Severity, detail, mend string) {
 		if when {
@@ -95,23 +99,23 @@ func (d *Daemon) findings(l resolver.LinkView, p report.Provider, cacheErr error
 	}
 	add(cacheErr != nil, "cache", report.Problem, fmt.Sprint(cacheErr), "Look at the log of sallyportd.")
 	add(d.Unstored(), "cache", report.Problem, "Not all that the server said could be stored.", "Free some disk space.")
-	if !d.p.AllowAll && len(d.p.AllowGroups) == 0 {
+	if !d.o.Policy.AllowAll && len(d.o.Policy.AllowGroups) == 0 {
 		f := trouble.NobodyAllowed.Finding()
 		f.Check = "policy"
 		list = append(list, f)
 	}
-	add(len(d.p.IDs) == 0, "policy", report.Problem, "No id is allowed, so no account is taken.", "Set a range of ids in the configuration.")
+	add(len(d.o.Policy.IDs) == 0, "policy", report.Problem, "No id is allowed, so no account is taken.", "Set a range of ids in the configuration.")
 	add(d.o.Cache.Rebuilt() != "", "cache", report.Warning, "The cache was damaged and moved to "+d.o.Cache.Rebuilt()+".",
 		"Delete that file once nobody wants to look at it; people must log in online once.")
 	add(len(p.Refused) > 0, "refused", report.Warning, fmt.Sprintf("%d accounts or groups are refused here.", len(p.Refused)),
 		"See the list of refused accounts and its reasons.")
 	add(len(p.LeftOut) > 0, "left out", report.Note, fmt.Sprintf("Parts of %d accounts are left out here, or made safe.", len(p.LeftOut)),
 		"See the list; correct them at the server.")
-	why := d.codes.Problem()
+	why := d.o.Codes.Problem()
 	add(why != "" && l.State == resolver.Online, "seal", report.Warning, "The server does not know this machine's sealing key, so no one-time code can be checked offline: "+why,
 		"Look at the log of sallyportd, and start it again.")
 	by := d.Clock().Behind()
-	if by > ClockTrouble {
+	if by > offline.ClockTrouble {
 		f := trouble.ClockBehind.Finding("BY", report.Friendly(by))
 		f.Check = "clock"
 		list = append(list, f)
@@ -121,7 +125,7 @@ func (d *Daemon) findings(l resolver.LinkView, p report.Provider, cacheErr error
 
 // fill puts in what the resolver knows: the name of the configuration, and of this machine
 // at the server.
-func (d *Daemon) fill(text string) string {
+func (d *Realm) fill(text string) string {
 	name := "NAME"
 	if v := d.verdict.Load(); v != nil && v.Machine != "" {
 		name = v.Machine
@@ -142,7 +146,7 @@ func hiddenWhy(l directory.Local, p *directory.Packed) string {
 
 // subordinateGroups are the groups that are left out because their gid is one that
 // /etc/subgid gives to somebody.
-func (d *Daemon) subordinateGroups(l directory.Local) []report.Refusal {
+func (d *Realm) subordinateGroups(l directory.Local) []report.Refusal {
 	var list []report.Refusal
 	for _, g := range d.Directory().Subordinate(l) {
 		list = append(list, report.Refusal{
@@ -154,7 +158,7 @@ func (d *Daemon) subordinateGroups(l directory.Local) []report.Refusal {
 }
 
 // identityFindings say that another machine has, or may have, this one's identity.
-func (d *Daemon) identityFindings() []report.Finding {
+func (d *Realm) identityFindings() []report.Finding {
 	const mend = "Find the copy. On the server \"sallyport-server machine rejoin NAME\" gives a code; join this machine with it, and from then on " +
 		"the copy is shut out. The copy joins under a name of its own."
 	var list []report.Finding
@@ -164,7 +168,7 @@ func (d *Daemon) identityFindings() []report.Finding {
 			Detail: "Two machines are online under this one's name: one of them is a copy of the other, or somebody has this machine's key.",
 		})
 	}
-	if d.codes.Foreign() {
+	if d.o.Codes.Foreign() {
 		list = append(list, report.Finding{
 			Check: "identity", Severity: report.Problem, Mend: mend,
 			Detail: "The server has sealed a one-time code for this machine to another key than this machine's, so it was not kept. " +
@@ -175,7 +179,7 @@ func (d *Daemon) identityFindings() []report.Finding {
 }
 
 // sealFindings are troubles of the seal.
-func (d *Daemon) sealFindings() []report.Finding {
+func (d *Realm) sealFindings() []report.Finding {
 	if t, can := d.o.Sealer.(interface{ Trouble() error }); can {
 		if err := t.Trouble(); err != nil {
 			return []report.Finding{{
@@ -193,7 +197,7 @@ func (d *Daemon) sealFindings() []report.Finding {
 }
 
 // lockFindings tell that something is locked, and not whose: anyone may read status.
-func (d *Daemon) lockFindings(ctx context.Context) []report.Finding {
+func (d *Realm) lockFindings(ctx context.Context) []report.Finding {
 	now := d.Clock().Now()
 	n, until, err := d.o.Cache.Locks(ctx, now)
 	if err != nil || n == 0 {
@@ -208,4 +212,13 @@ func (d *Daemon) lockFindings(ctx context.Context) []report.Finding {
 		Detail: "Wrong answers have locked " + who + " for attempts from some places, for " + report.Friendly(until.Sub(now)) + " at most.",
 		Mend:   "\"sudo sallyport explain NAME\" says from where; \"sudo sallyport unlock NAME\" lifts it.",
 	}}
+}
+
+// countVerifiers is zero when the cache cannot be read; status says why.
+func (d *Realm) countVerifiers(ctx context.Context) (map[uuid.UUID]bool, error) {
+	has, err := d.o.Cache.Verifiers(ctx)
+	if err != nil {
+		return nil, errors.Join(errors.New("the cache cannot be read"), err)
+	}
+	return has, nil
 }

@@ -1,4 +1,4 @@
-package daemon
+package status
 
 import (
 	"context"
@@ -29,7 +29,7 @@ type heard struct {
 }
 
 // askVerdict asks the server, bounded. It is false where the server cannot say.
-func (d *Daemon) askVerdict(ctx context.Context, name identity.Name) (provider.Verdict, bool, error) {
+func (d *Realm) askVerdict(ctx context.Context, name identity.Name) (provider.Verdict, bool, error) {
 	g, can := d.o.Provider.(provider.VerdictGiver)
 	if !can {
 		return provider.Verdict{}, false, nil
@@ -44,7 +44,7 @@ func (d *Daemon) askVerdict(ctx context.Context, name identity.Name) (provider.V
 }
 
 // serverFindings are what the server says of itself while it can be reached.
-func (d *Daemon) serverFindings(ctx context.Context) []report.Finding {
+func (d *Realm) serverFindings(ctx context.Context) []report.Finding {
 	h := d.verdict.Load()
 	if d.Link().Now() == resolver.Online && (h == nil || time.Since(h.at) > verdictKept) {
 		d.verdict.Store(&heard{at: time.Now()}) // one asks
@@ -58,16 +58,16 @@ func (d *Daemon) serverFindings(ctx context.Context) []report.Finding {
 }
 
 // atServer is a finding about the server.
-func (d *Daemon) atServer(id trouble.ID, places ...string) report.Finding {
+func (d *Realm) atServer(id trouble.ID, places ...string) report.Finding {
 	_, url, _ := strings.Cut(d.o.Provider.Name(), " ")
 	f := id.Finding(append(places, "URL", url)...)
 	f.Check, f.Detail, f.Mend = "server", d.fill(f.Detail), d.fill(f.Mend)
 	return f
 }
 
-// explainVerdict adds what the server would say. What it says decides nothing here; a
+// ExplainVerdict adds what the server would say. What it says decides nothing here; a
 // lock that holds wherever the person comes from keeps them out all the same.
-func (d *Daemon) explainVerdict(ctx context.Context, name identity.Name, x *report.Explanation) {
+func (d *Realm) ExplainVerdict(ctx context.Context, name identity.Name, x *report.Explanation) {
 	add := func(f report.Finding) { x.Steps = append(x.Steps, f) }
 	if l := d.Link().View(); l.State != resolver.Online {
 		why := l.LastErr
