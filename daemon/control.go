@@ -11,63 +11,6 @@ import (
 	"github.com/sallyport-auth/sallyport/report"
 )
 
-// Handle answers one request of control.sock: emit is called with each item of
-// the answer. Who may ask is decided by the peer's uid, as package report says.
-// Its errors are report.ErrForbidden, report.ErrVerb and identity.ErrNotFound.
-func (d *Daemon) Handle(ctx context.Context, peer identity.Peer, verb string, args []byte, emit func(any) error) error {
-	switch verb {
-	case report.VerbStatus:
-		return emit(d.health.Report(ctx))
-	case report.VerbExplain:
-		return d.handleExplain(ctx, peer, args, emit)
-	case report.VerbEnrolTOTP, report.VerbEnrolConfirm, report.VerbEnrolCodes, report.VerbEnrolRemove,
-		report.VerbEnrolPIV, report.VerbEnrolCard, report.VerbEnrolPIVDone:
-		return d.handleEnrol(ctx, peer, verb, args, emit)
-	case report.VerbCards:
-		return d.handleCards(ctx, peer, emit)
-	case report.VerbDrop:
-		return d.handleDrop(peer, args, emit)
-	case report.VerbWhoami:
-		return d.handleWhoami(peer, args, emit)
-	case report.VerbCacheList, report.VerbCacheForget, report.VerbCacheClear, report.VerbCacheRefresh, report.VerbUnlock:
-		if peer.UID != 0 {
-			return fmt.Errorf("%w: %q is for root", report.ErrForbidden, verb)
-		}
-	default:
-		return fmt.Errorf("%w: %q", report.ErrVerb, verb)
-	}
-	switch verb {
-	case report.VerbCacheList:
-		return d.cacheList(ctx, emit)
-	case report.VerbCacheClear:
-		return d.ForgetEverything(ctx)
-	case report.VerbCacheRefresh:
-		if len(args) == 0 {
-			return emit(d.ForceRefresh())
-		}
-	}
-	var a report.NameArgs
-	if err := report.Decode(args, &a); err != nil {
-		return err
-	}
-	e, err := d.held(a.Name)
-	if err != nil {
-		return err
-	}
-	switch verb {
-	case report.VerbUnlock:
-		return d.Unlock(ctx, e)
-	case report.VerbCacheRefresh:
-		r, err := d.RefreshAccount(ctx, e)
-		if err != nil {
-			return err
-		}
-		return emit(r)
-	default:
-		return d.ForgetAccount(ctx, e)
-	}
-}
-
 // held finds an account in memory, also one that a local name hides.
 func (d *Daemon) held(typed string) (*directory.Entry, error) {
 	name, err := d.Canonical(typed)
@@ -92,6 +35,10 @@ func (d *Daemon) self(peer identity.Peer, name string) (*directory.Entry, error)
 		return nil, fmt.Errorf("%w: only root may do that for others", report.ErrForbidden)
 	}
 	return e, err
+}
+
+func (d *Daemon) handleStatus(ctx context.Context, _ identity.Peer, _ []byte, emit func(any) error) error {
+	return emit(d.health.Report(ctx))
 }
 
 func (d *Daemon) handleExplain(ctx context.Context, peer identity.Peer, args []byte, emit func(any) error) error {
@@ -119,7 +66,7 @@ func (d *Daemon) explain(ctx context.Context, a report.ExplainArgs, root bool) r
 
 // handleDrop forgets proofs: root's word counts for anyone, others' for their own.
 // Where somebody says they are is believed here, for they can only lose by it.
-func (d *Daemon) handleDrop(peer identity.Peer, args []byte, emit func(any) error) error {
+func (d *Daemon) handleDrop(_ context.Context, peer identity.Peer, args []byte, emit func(any) error) error {
 	var a report.DropArgs
 	if err := report.Decode(args, &a); err != nil {
 		return err
@@ -132,7 +79,7 @@ func (d *Daemon) handleDrop(peer identity.Peer, args []byte, emit func(any) erro
 }
 
 // handleWhoami tells people what they have proved where they are.
-func (d *Daemon) handleWhoami(peer identity.Peer, args []byte, emit func(any) error) error {
+func (d *Daemon) handleWhoami(_ context.Context, peer identity.Peer, args []byte, emit func(any) error) error {
 	var a report.WhoamiArgs
 	if err := report.Decode(args, &a); err != nil {
 		return err
@@ -144,7 +91,7 @@ func (d *Daemon) handleWhoami(peer identity.Peer, args []byte, emit func(any) er
 	return emit(d.Whoami(e, a))
 }
 
-func (d *Daemon) cacheList(ctx context.Context, emit func(any) error) error {
+func (d *Daemon) handleCacheList(ctx context.Context, _ identity.Peer, _ []byte, emit func(any) error) error {
 	has, err := d.o.Cache.Verifiers(ctx)
 	if err != nil {
 		return fmt.Errorf("cache list: %w", err)
@@ -161,4 +108,32 @@ func (d *Daemon) cacheList(ctx context.Context, emit func(any) error) error {
 		}
 	}
 	return nil
+}
+
+func (d *Daemon) handleCacheClear(ctx context.Context, _ identity.Peer, _ []byte, _ func(any) error) error {
+	return d.ForgetEverything(ctx)
+}
+
+func (d *Daemon) handleCacheRefresh(ctx context.Context, _ identity.Peer, args []byte, emit func(any) error) error {
+	if len(args) == 0 {
+		return emit(d.ForceRefresh())
+	}
+	e, err := d.named(args)
+	if err != nil {
+		return err
+	}
+	r, err := d.RefreshAccount(ctx, e)
+	if err != nil {
+		return err
+	}
+	return emit(r)
+}
+
+// named is the account that a request names.
+func (d *Daemon) named(args []byte) (*directory.Entry, error) {
+	var a report.NameArgs
+	if err := report.Decode(args, &a); err != nil {
+		return nil, err
+	}
+	return d.held(a.Name)
 }

@@ -126,52 +126,21 @@ func (c *silent) Tell(_ context.Context, _ identity.Style, text string) error {
 	return nil
 }
 
-// handleEnrol answers the verbs of enrolling.
-func (d *Gate) handleEnrol(ctx context.Context, peer identity.Peer, verb string, args []byte, emit func(any) error) error {
-	defer clear(args) // they hold secrets
-	switch verb {
-	case report.VerbEnrolConfirm:
-		return d.enrolConfirm(ctx, peer, args, emit)
-	case report.VerbEnrolCard:
-		return d.enrolCard(ctx, peer, args, emit)
-	case report.VerbEnrolPIVDone:
-		return d.enrolCardDone(ctx, peer, args, emit)
-	case report.VerbEnrolRemove:
-		var a report.RemoveArgs
-		if err := report.Decode(args, &a); err != nil {
-			return err
-		}
-		w := wish{remove: identity.FactorKind(a.Kind)}
-		if !slices.Contains([]identity.FactorKind{identity.TOTP, identity.PIV, identity.BackupCode}, w.remove) {
-			return fmt.Errorf("%w: %q cannot be removed", report.ErrVerb, a.Kind)
-		}
-		var err error
-		if w.card, err = hex.DecodeString(a.Card); err != nil || len(w.card) != 0 && (w.remove != identity.PIV || len(w.card) != sha256.Size) {
-			return fmt.Errorf("%w: a card is named by the SHA-256 of its certificate, and nothing else has one", report.ErrVerb)
-		}
-		return d.enrolBegin(ctx, peer, a.EnrolArgs, w, emit)
-	}
-	var a report.EnrolArgs
+// enrolRemove begins to give a factor up.
+func (d *Gate) enrolRemove(ctx context.Context, peer identity.Peer, args []byte, emit func(any) error) error {
+	var a report.RemoveArgs
 	if err := report.Decode(args, &a); err != nil {
 		return err
 	}
-	kind := map[string]identity.FactorKind{
-		report.VerbEnrolTOTP: identity.TOTP, report.VerbEnrolPIV: identity.PIV, report.VerbEnrolCodes: identity.BackupCode,
-	}[verb]
-	if kind == identity.PIV && !d.mayEnrolCard(peer, a.LogindSession) {
-		return fmt.Errorf("%w. %s", errEnrol, notAtReader)
+	w := wish{remove: identity.FactorKind(a.Kind)}
+	if !slices.Contains([]identity.FactorKind{identity.TOTP, identity.PIV, identity.BackupCode}, w.remove) {
+		return fmt.Errorf("%w: %q cannot be removed", report.ErrVerb, a.Kind)
 	}
-	if kind == identity.PIV && d.reader.Enroller() == nil {
-		return fmt.Errorf("%w: this machine uses no cards: see [cards] in its configuration", errEnrol)
+	var err error
+	if w.card, err = hex.DecodeString(a.Card); err != nil || len(w.card) != 0 && (w.remove != identity.PIV || len(w.card) != sha256.Size) {
+		return fmt.Errorf("%w: a card is named by the SHA-256 of its certificate, and nothing else has one", report.ErrVerb)
 	}
-	w := wish{enrol: kind}
-	if kind == identity.PIV {
-		var err error
-		if w.proved, err = d.reader.Prove(ctx); err != nil {
-			return fmt.Errorf("%w. %s", errEnrol, cards.Text(err))
-		}
-	}
-	return d.enrolBegin(ctx, peer, a, w, emit)
+	return d.enrolBegin(ctx, peer, a.EnrolArgs, w, emit)
 }
 
 func (d *Gate) enrolBegin(ctx context.Context, peer identity.Peer, a report.EnrolArgs, w wish, emit func(any) error) error {

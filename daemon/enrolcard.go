@@ -42,6 +42,25 @@ func (d *Gate) mayEnrolCard(peer identity.Peer, session string) bool {
 	return s.atReader()
 }
 
+// enrolPIV begins to add a card.
+func (d *Gate) enrolPIV(ctx context.Context, peer identity.Peer, args []byte, emit func(any) error) error {
+	var a report.EnrolArgs
+	if err := report.Decode(args, &a); err != nil {
+		return err
+	}
+	switch {
+	case !d.mayEnrolCard(peer, a.LogindSession):
+		return fmt.Errorf("%w. %s", errEnrol, notAtReader)
+	case d.reader.Enroller() == nil:
+		return fmt.Errorf("%w: this machine uses no cards: see [cards] in its configuration", errEnrol)
+	}
+	proved, err := d.reader.Prove(ctx)
+	if err != nil {
+		return fmt.Errorf("%w. %s", errEnrol, cards.Text(err))
+	}
+	return d.enrolBegin(ctx, peer, a, wish{enrol: identity.PIV, proved: proved}, emit)
+}
+
 // othersCards tells of a certificate whether it is, or was, enrolled for another account
 // of any realm that this machine asks.
 func (d *Gate) othersCards(ctx context.Context, mine *directory.Entry) (func(fingerprint []byte) bool, error) {
@@ -214,7 +233,7 @@ func (s *login) challenge(nonce identity.Nonce) identity.CardChallenge {
 }
 
 // handleCards shows what is in the readers, and what of it is the asker's.
-func (d *Gate) handleCards(ctx context.Context, peer identity.Peer, emit func(any) error) error {
+func (d *Gate) handleCards(ctx context.Context, peer identity.Peer, _ []byte, emit func(any) error) error {
 	e := d.Directory().WithUID(peer.UID)
 	if e == nil && peer.UID != 0 {
 		return fmt.Errorf("%w: uid %d is no account of the realm", report.ErrForbidden, peer.UID)

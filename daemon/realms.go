@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -96,10 +95,10 @@ func (r *Realms) relay(ctx context.Context, changed <-chan struct{}) {
 	}
 }
 
-// whoever asks the first that remembers, and where nobody does all at once: the answer
+// firstAnswer asks the first that remembers, and where nobody does all at once: the answer
 // is then the first in order that is not "not found", and where none has it, that of the
 // first that could not tell.
-func whoever[T any](r *Realms, remembers func(*Daemon) bool, ask func(*Daemon) (T, error)) (T, error) {
+func firstAnswer[T any](r *Realms, remembers func(*Daemon) bool, ask func(*Daemon) (T, error)) (T, error) {
 	all := r.list()
 	if at := slices.IndexFunc(all, remembers); at >= 0 || len(all) == 1 {
 		return ask(all[max(at, 0)])
@@ -128,43 +127,43 @@ func whoever[T any](r *Realms, remembers func(*Daemon) bool, ask func(*Daemon) (
 
 // AccountByName is [Daemon.AccountByName].
 func (r *Realms) AccountByName(ctx context.Context, name string) (identity.Account, error) {
-	return whoever(r, func(d *Daemon) bool { return d.RemembersName(name) },
+	return firstAnswer(r, func(d *Daemon) bool { return d.RemembersName(name) },
 		func(d *Daemon) (identity.Account, error) { return d.AccountByName(ctx, name) })
 }
 
 // AccountByUID is [Daemon.AccountByUID].
 func (r *Realms) AccountByUID(ctx context.Context, uid uint32) (identity.Account, error) {
-	return whoever(r, func(d *Daemon) bool { return d.RemembersUID(uid) },
+	return firstAnswer(r, func(d *Daemon) bool { return d.RemembersUID(uid) },
 		func(d *Daemon) (identity.Account, error) { return d.AccountByUID(ctx, uid) })
 }
 
 // GroupsOf is [Daemon.GroupsOf].
 func (r *Realms) GroupsOf(ctx context.Context, name string) (identity.GroupIDs, error) {
-	return whoever(r, func(d *Daemon) bool { return d.RemembersName(name) },
+	return firstAnswer(r, func(d *Daemon) bool { return d.RemembersName(name) },
 		func(d *Daemon) (identity.GroupIDs, error) { return d.GroupsOf(ctx, name) })
 }
 
 // KeysFor is [Daemon.KeysFor].
 func (r *Realms) KeysFor(ctx context.Context, peer identity.Peer, name string) ([]identity.SSHKey, error) {
-	return whoever(r, func(d *Daemon) bool { return d.RemembersName(name) },
+	return firstAnswer(r, func(d *Daemon) bool { return d.RemembersName(name) },
 		func(d *Daemon) ([]identity.SSHKey, error) { return d.KeysFor(ctx, peer, name) })
 }
 
 // SubIDsOf is [Daemon.SubIDsOf].
 func (r *Realms) SubIDsOf(ctx context.Context, peer identity.Peer, name string) (identity.IDRange, error) {
-	return whoever(r, func(d *Daemon) bool { return d.RemembersName(name) },
+	return firstAnswer(r, func(d *Daemon) bool { return d.RemembersName(name) },
 		func(d *Daemon) (identity.IDRange, error) { return d.SubIDsOf(ctx, peer, name) })
 }
 
 // GroupByName is [Daemon.GroupByName].
 func (r *Realms) GroupByName(ctx context.Context, name string) (identity.GroupEntry, error) {
-	return whoever(r, func(d *Daemon) bool { return d.RemembersGroup(name) },
+	return firstAnswer(r, func(d *Daemon) bool { return d.RemembersGroup(name) },
 		func(d *Daemon) (identity.GroupEntry, error) { return d.GroupByName(ctx, name) })
 }
 
 // GroupByGID is [Daemon.GroupByGID].
 func (r *Realms) GroupByGID(ctx context.Context, gid uint32) (identity.GroupEntry, error) {
-	return whoever(r, func(d *Daemon) bool { return d.Directory().HasGID(gid) },
+	return firstAnswer(r, func(d *Daemon) bool { return d.Directory().HasGID(gid) },
 		func(d *Daemon) (identity.GroupEntry, error) { return d.GroupByGID(ctx, gid) })
 }
 
@@ -192,7 +191,7 @@ func (r *Realms) Groups(ctx context.Context, each func(identity.GroupEntry) erro
 func (r *Realms) Decide(ctx context.Context, l identity.Login, conv identity.Conversation) identity.Verdict {
 	d := r.list()[0]
 	if len(r.list()) > 1 {
-		d = r.whose(ctx, l.User)
+		d = r.owningRealm(ctx, l.User)
 	}
 	if l.Operation == identity.OpAuthenticate {
 		d.AskHigherPriority(l.User) // for the next time
@@ -200,10 +199,10 @@ func (r *Realms) Decide(ctx context.Context, l identity.Login, conv identity.Con
 	return d.Decide(ctx, l, conv)
 }
 
-// whose is the realm that has the account. Where none has, it is the first that could
+// owningRealm is the realm that has the account. Where none has, it is the first that could
 // not tell, and where all said no, the first.
-func (r *Realms) whose(ctx context.Context, name string) *Daemon {
-	d, err := whoever(r, func(d *Daemon) bool { return d.RemembersName(name) }, func(d *Daemon) (*Daemon, error) {
+func (r *Realms) owningRealm(ctx context.Context, name string) *Daemon {
+	d, err := firstAnswer(r, func(d *Daemon) bool { return d.RemembersName(name) }, func(d *Daemon) (*Daemon, error) {
 		_, err := d.AccountByName(ctx, name)
 		return d, err
 	})
@@ -211,49 +210,6 @@ func (r *Realms) whose(ctx context.Context, name string) *Daemon {
 		return r.list()[0]
 	}
 	return d
-}
-
-// Handle is [Daemon.Handle]. Questions about the machine are put to all.
-func (r *Realms) Handle(ctx context.Context, peer identity.Peer, verb string, args []byte, emit func(any) error) error {
-	all := r.list()
-	if len(all) == 1 {
-		return all[0].Handle(ctx, peer, verb, args, emit)
-	}
-	switch {
-	case verb == report.VerbStatus:
-		return emit(r.status(ctx))
-	case verb == report.VerbCacheList, verb == report.VerbCacheClear, verb == report.VerbCacheRefresh && len(args) == 0:
-		for _, d := range all {
-			if err := d.Handle(ctx, peer, verb, args, emit); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	return r.concerned(ctx, peer, verb, args).Handle(ctx, peer, verb, args, emit)
-}
-
-// concerned is the realm of the account that a request is about: the one that is
-// named, or the caller's own. Where nobody has it, the first says so.
-func (r *Realms) concerned(ctx context.Context, peer identity.Peer, verb string, args []byte) *Daemon {
-	var named report.NameArgs
-	if json.Unmarshal(args, &named) != nil {
-		named.Name = "" // the one that is asked says what is wrong with it
-	}
-	all := r.list()
-	at := slices.IndexFunc(all, func(d *Daemon) bool {
-		if named.Name != "" {
-			return d.RemembersName(named.Name)
-		}
-		return d.RemembersUID(peer.UID)
-	})
-	if at >= 0 {
-		return all[at]
-	}
-	if verb == report.VerbExplain && peer.UID == 0 {
-		return r.whose(ctx, named.Name)
-	}
-	return all[0]
 }
 
 // status is the first realm's, with the others' providers and troubles in it.
