@@ -30,7 +30,7 @@ const (
 // authenticate asks for the password first and for the server after: an exchange
 // begun early would grow old while someone types.
 func (s *login) authenticate(ctx context.Context) identity.Verdict {
-	if r := s.door(ctx); r.Code != identity.Granted {
+	if r := s.preChecks(ctx); r.Code != identity.Granted {
 		return s.end(ctx, r)
 	}
 	if s.again(ctx, slices.Concat(checks.Fresh(), checks.Access())...) {
@@ -66,12 +66,12 @@ func (s *login) attempt(ctx context.Context) identity.Verdict {
 	if r := s.known(ctx); r.Code != identity.Granted {
 		return s.end(ctx, r)
 	}
-	first := turn{}
-	if s.here == nil {
+	first := step{}
+	if s.local == nil {
 		first.offers = []identity.FactorKind{identity.Password, identity.PIV} // nothing else comes first
 	}
 	// Before the exchange begins: it would grow old while someone types.
-	if _, r := s.gather(ctx, first); r.Code != identity.Granted {
+	if _, r := s.collect(ctx, first); r.Code != identity.Granted {
 		return s.end(ctx, r)
 	}
 	if s.Peer.UID != 0 {
@@ -100,7 +100,7 @@ func (s *login) known(ctx context.Context) checks.Ruling {
 	if s.d.Link().JustFailed() || r.Code != identity.Granted && !s.d.reachable(ctx, name) {
 		return r
 	}
-	s.here = nil
+	s.local = nil
 	if s.q.Entry = s.d.Directory().WithUUID(s.q.Entry.Account().UUID); s.q.Entry == nil {
 		return checks.Ruling{Code: identity.UnknownUser}
 	}
@@ -109,13 +109,13 @@ func (s *login) known(ctx context.Context) checks.Ruling {
 
 // restart begins an attempt with nothing but what an earlier module left.
 func (s *login) restart() {
-	s.secret, s.proved, s.later, s.here = identity.Secret{}, nil, nil, nil
+	s.secret, s.proved, s.skipped, s.local = identity.Secret{}, nil, nil, nil
 	s.q.Methods, s.away, s.expires, s.oneLine = nil, false, 0, false
 	if !s.asked {
 		s.secret = s.FirstPass
 	}
 	if s.secret.Len() > 0 {
-		s.later = []identity.FactorKind{identity.PIV} // the person has chosen the password already
+		s.skipped = []identity.FactorKind{identity.PIV} // the person has chosen the password already
 	}
 }
 
@@ -131,10 +131,10 @@ func (s *login) online(ctx context.Context) (identity.Verdict, error) {
 	if d.Link().JustFailed() {
 		return identity.Verdict{}, errLost
 	}
-	s.here = nil
+	s.local = nil
 	a := provider.Attempt{Name: s.q.Entry.Account().Name, Service: s.Service, RemoteHost: s.RemoteHost, Origin: s.Origin(), StepUp: s.steppingUp()}
 	a.UsedStep, a.UsedEpoch = d.codes.Used(ctx, s.q.Entry)
-	b, err := queued(ctx, d, func(ctx context.Context) (begun, error) {
+	b, err := withSlot(ctx, d, func(ctx context.Context) (begun, error) {
 		x, r, err := d.o.Provider.Begin(ctx, a)
 		return begun{x, r}, err
 	})
@@ -156,14 +156,14 @@ func (s *login) online(ctx context.Context) (identity.Verdict, error) {
 		if b.exchange == nil {
 			return s.end(ctx, notAskable()), nil
 		}
-		answer, r := s.next(ctx, turn{proved: proved, offers: b.reply.Offers, nonce: b.reply.Nonce})
+		answer, r := s.next(ctx, step{proved: proved, offers: b.reply.Offers, nonce: b.reply.Nonce})
 		if r.Code != identity.Granted {
 			return s.end(ctx, r), nil
 		}
 		last = answer.Kind
 		if b.reply, err = s.send(ctx, b.exchange, answer); err == nil {
 			s.proven = s.proven || b.reply.Outcome == provider.Continue && !b.reply.Unproved
-			proved = append(proved, s.took(answer.Kind, b.reply)...)
+			proved = append(proved, s.provedBy(answer.Kind, b.reply)...)
 		}
 	}
 	return s.failed(ctx, fmt.Errorf("%w: it comes to no decision", provider.ErrOffline))
@@ -176,9 +176,9 @@ func notAskable() checks.Ruling {
 	}
 }
 
-// took is what an answer has proved, if it was not denied. Whether one line was
+// provedBy is what an answer has proved, if it was not denied. Whether one line was
 // password and code the server says with its yes: it may know of no code any more.
-func (s *login) took(kind identity.FactorKind, r provider.Reply) []identity.FactorKind {
+func (s *login) provedBy(kind identity.FactorKind, r provider.Reply) []identity.FactorKind {
 	if kind != identity.PasswordAndTOTP {
 		return []identity.FactorKind{kind}
 	}
@@ -198,7 +198,7 @@ func (s *login) step(ctx context.Context, x provider.Exchange, kind identity.Fac
 // may still run while the caller wipes what was typed.
 func (s *login) send(ctx context.Context, x provider.Exchange, a provider.Answer) (provider.Reply, error) {
 	a.Credential = identity.NewSecret(bytes.Clone(a.Credential.Reveal()))
-	return queued(ctx, s.d, func(ctx context.Context) (provider.Reply, error) {
+	return withSlot(ctx, s.d, func(ctx context.Context) (provider.Reply, error) {
 		defer a.Credential.Wipe()
 		return x.Step(ctx, a)
 	})
@@ -209,9 +209,9 @@ func (s *login) send(ctx context.Context, x provider.Exchange, a provider.Answer
 // no reason to believe that it is gone.
 const asking = 16
 
-// queued is bounded for a step of an authentication, when its turn has come. Who
+// withSlot is bounded for a step of an authentication, when its turn has come. Who
 // waited while the server went away is spared the wait for it.
-func queued[T any](ctx context.Context, d *Gate, call func(context.Context) (T, error)) (T, error) {
+func withSlot[T any](ctx context.Context, d *Gate, call func(context.Context) (T, error)) (T, error) {
 	var none T
 	select {
 	case d.asking <- struct{}{}:

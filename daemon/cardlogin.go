@@ -14,18 +14,18 @@ import (
 
 // A card at the door. The person must be at the reader (package cards): none is asked for
 // elsewhere, nor where the policy of the service says so, and only when one of the
-// account's is seen. What goes wrong leaves the other ways. A card's last try is never
+// account's is seen. What goes wrong leaves the other factors. A card's last try is never
 // used: whoever types cannot block a card.
 //
 //	what happens                          then
-//	no reader, no card, none of PIV       the other ways, without a word
-//	another's card, an expired one, …     the reason is told, then the other ways
+//	no reader, no card, none of PIV       the other factors, without a word
+//	another's card, an expired one, …     the reason is told, then the other factors
 //	one try left                          the same
 //	too many wrong PINs from that origin  the same, see pintries.go
 //	an empty line for the PIN             another way
 //	a wrong PIN, more than one try left   it is told, and the PIN asked for again
-//	a wrong PIN, one try left             it is told, then the other ways
-//	removed, not touched, busy            it is told, then the other ways
+//	a wrong PIN, one try left             it is told, then the other factors
+//	removed, not touched, busy            it is told, then the other factors
 //	no way is left                        Denied, with the reason
 
 // atReader is what one attempt knows of the card. The zero value knows nothing.
@@ -98,7 +98,7 @@ func (s *login) findCard(ctx context.Context) bool {
 }
 
 // cardFault gives the card up for this attempt. What a person could not have
-// expected to work is not worth a word while there are other ways.
+// expected to work is not worth a word while there are other factors.
 func (s *login) cardFault(ctx context.Context, err error) {
 	s.card.forget()
 	s.card.fault = err
@@ -125,7 +125,7 @@ func (s *login) tellCard(ctx context.Context, r checks.Ruling) {
 }
 
 // signed is the card's answer to the nonce. A ruling that is to be told ends the
-// attempt; any other refusal leaves the ways that are left.
+// attempt; any other refusal leaves the factors that are left.
 func (s *login) signed(ctx context.Context, nonce identity.Nonce) (identity.Secret, checks.Ruling) {
 	s.card.challenge = s.challenge(nonce)
 	proof, err := s.sign(ctx, s.card.challenge)
@@ -185,8 +185,8 @@ func (s *login) notSigned(ctx context.Context, err error) {
 	s.tellCard(ctx, checks.Ruling{Detail: detail})
 }
 
-// ownNonce is for a challenge that this machine checks itself.
-func (d *Gate) ownNonce() identity.Nonce {
+// newNonce is for a challenge that this machine checks itself.
+func (d *Gate) newNonce() identity.Nonce {
 	n := identity.Nonce{Time: d.Clock().Now().Unix()}
 	_, _ = rand.Read(n.Value[:]) // never fails, see crypto/rand
 	return n

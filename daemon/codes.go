@@ -56,8 +56,8 @@ func (s *login) forgetCode() {
 	s.card = atReader{}
 }
 
-// codeHere checks the code. The caller holds the account's lock.
-func (s *login) codeHere(ctx context.Context) (identity.Factor, checks.Ruling) {
+// verifyCode checks the code. The caller holds the account's lock.
+func (s *login) verifyCode(ctx context.Context) (identity.Factor, checks.Ruling) {
 	none, id := identity.Factor{}, s.q.Entry.Account().UUID
 	if r := s.d.tries.Reserve(ctx, id, lockout.Code, s.Origin()); r.Code != identity.Granted {
 		return none, r

@@ -40,7 +40,7 @@ func (d *Gate) Decide(ctx context.Context, l identity.Login, conv identity.Conve
 			phase = s.account
 		}
 		if v = s.hide(ctx, phase(ctx)); v.Code == identity.Granted {
-			s.earn()
+			s.rememberLogin()
 		}
 		return v
 	case identity.OpOpenSession, identity.OpSetCredentials:
@@ -48,7 +48,7 @@ func (d *Gate) Decide(ctx context.Context, l identity.Login, conv identity.Conve
 		return s.confirm(ctx)
 	case identity.OpCloseSession:
 		s.q.Quiet = true
-		r := s.door(ctx)
+		r := s.preChecks(ctx)
 		if r.Code == identity.Granted {
 			s.loggedOut()
 		}
@@ -75,10 +75,10 @@ type login struct {
 	card   atReader        // with its PIN
 	// oneLine tells that secret may be password and code, which the server knows.
 	oneLine bool
-	// later are ways that the person passed over, in that order.
-	later []identity.FactorKind
+	// skipped are the factors that the person passed over, in that order.
+	skipped []identity.FactorKind
 	// here tells what can be checked without the server; nil while it decides.
-	here *here
+	local *offlineMethods
 	// What the proof is, once there is one.
 	proved  []identity.Factor
 	away    bool  // checked here, not by the server
@@ -90,8 +90,8 @@ type login struct {
 	answered               time.Time
 }
 
-// door finds the account and judges who asks.
-func (s *login) door(ctx context.Context) checks.Ruling {
+// preChecks finds the account and judges who asks.
+func (s *login) preChecks(ctx context.Context) checks.Ruling {
 	r := s.d.checks.Run(ctx, checks.Pre(), &s.q, nil)
 	if r.Code != identity.Granted {
 		return r
@@ -115,7 +115,7 @@ func (s *login) end(ctx context.Context, r checks.Ruling) identity.Verdict {
 // account is the account phase: it runs after any authentication, ours or an ssh
 // key's, so it asks the server when it is not sure to know the latest.
 func (s *login) account(ctx context.Context) identity.Verdict {
-	if r := s.door(ctx); r.Code != identity.Granted {
+	if r := s.preChecks(ctx); r.Code != identity.Granted {
 		return s.end(ctx, r)
 	}
 	r := s.d.checks.Run(ctx, checks.Fresh(), &s.q, nil)
@@ -133,13 +133,13 @@ func (s *login) account(ctx context.Context) identity.Verdict {
 
 // confirm is for phases after the account phase: nothing is fetched.
 func (s *login) confirm(ctx context.Context) identity.Verdict {
-	r := s.door(ctx)
+	r := s.preChecks(ctx)
 	if r.Code == identity.Granted {
 		r = s.d.checks.Run(ctx, checks.Access(), &s.q, nil)
 	}
 	v := s.end(ctx, r)
 	if v.Code == identity.Granted {
-		v.Groups = s.earned()
+		v.Groups = s.gatedGroups()
 		s.d.beginSession(ctx, s)
 	}
 	return v

@@ -49,10 +49,10 @@
 //	could be by a card that is not there    refused before, with the      the same
 //	                                        reason
 //
-// A way that was answered for already comes first, and is not asked for again when
+// A factor that was answered for already comes first, and is not asked for again when
 // the server is lost: a card signs this machine's nonce with the PIN that was typed.
 // At a login a card that is in a reader comes next, at a step-up the strongest
-// factor. An empty line passes to the next way, round and round. Cards have a table
+// factor. An empty line passes to the next factor, round and round. Cards have a table
 // of their own in cardlogin.go.
 //
 // # What this machine checks

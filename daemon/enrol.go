@@ -155,7 +155,7 @@ func (d *Gate) enrolBegin(ctx context.Context, peer identity.Peer, a report.Enro
 	}
 	s.code, s.card.pin = identity.NewSecret(bytes.TrimSpace([]byte(a.Code))), identity.NewSecret([]byte(a.PIN))
 	defer func() { s.secret.Wipe(); s.forgetCode(); s.card.forget() }()
-	if r := s.door(ctx); r.Code != identity.Granted {
+	if r := s.preChecks(ctx); r.Code != identity.Granted {
 		return fmt.Errorf("%w: %s", report.ErrForbidden, r.Text())
 	}
 	if _, held := s.q.Entry.Epoch(identity.TOTP); held && s.code.Len() == 0 && s.card.pin.Len() == 0 {
@@ -218,7 +218,7 @@ func (s *login) proveForEnrolment(ctx context.Context, w wish) (begun, error) {
 		Name: s.q.Entry.Account().Name, Service: s.Service, Origin: s.Origin(), StepUp: true, Enrol: w.enrol, Remove: w.remove, RemoveCard: w.card,
 	}
 	a.UsedStep, a.UsedEpoch = d.codes.Used(ctx, s.q.Entry)
-	b, err := queued(ctx, d, func(ctx context.Context) (begun, error) {
+	b, err := withSlot(ctx, d, func(ctx context.Context) (begun, error) {
 		x, r, err := d.o.Provider.Begin(ctx, a)
 		return begun{x, r}, err
 	})

@@ -130,7 +130,7 @@ func (d *Gate) explainLimits(e *directory.Entry) []string {
 	if _, watches := d.Capable(); !watches {
 		list = append(list, "The server does not tell of changes: they are seen here at the next login, and within "+report.Friendly(d.p.RefreshEvery)+" while it can be reached.")
 	}
-	if d.untold() && e.OfflineFor() > 0 {
+	if d.staticEpoch() && e.OfflineFor() > 0 {
 		list = append(list, "Nor does it tell when a password changes: an old one works here offline until the server has refused it or accepted the new one.")
 	}
 	if _, held := e.Epoch(identity.TOTP); held && !d.codes.Given() {

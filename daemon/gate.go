@@ -81,11 +81,11 @@ type Gate struct {
 	codes     *offline.Codes
 	reader    *cards.Reader
 
-	doubts    doubts
-	enrolling enrolments
-	asking    chan struct{}           // steps at the server
-	making    chan struct{}           // logins whose verifier is not made yet
-	able      atomic.Pointer[counted] // who could log in offline
+	askedAgain pendingChecks
+	enrolling  enrolments
+	asking     chan struct{}           // steps at the server
+	making     chan struct{}           // logins whose verifier is not made yet
+	able       atomic.Pointer[counted] // who could log in offline
 }
 
 // newGate makes one.

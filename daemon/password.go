@@ -31,7 +31,7 @@ func unchanged(detail, mend string) checks.Ruling {
 // it on, the host program gives it back as OldPass) and for the new one in the
 // second. Only the server changes a password.
 func (s *login) changePassword(ctx context.Context) identity.Verdict {
-	if r := s.door(ctx); r.Code != identity.Granted {
+	if r := s.preChecks(ctx); r.Code != identity.Granted {
 		return s.end(ctx, r)
 	}
 	changer, ok := s.d.o.Provider.(provider.PasswordChanger)

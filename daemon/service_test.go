@@ -145,7 +145,7 @@ func TestARememberedProofIsWhatTheSessionEarnsBy(t *testing.T) {
 		t.Fatal(c)
 	}
 	l := &login{d: h.d.Gate, Login: identity.Login{Service: "sudo", User: "alice", RemoteUser: "alice", Session: desk()}, q: checks.Question{Typed: "alice", Service: "sudo"}}
-	if r := l.door(bg); r.Code != identity.Granted {
+	if r := l.preChecks(bg); r.Code != identity.Granted {
 		t.Fatal(r)
 	}
 	yes := checks.Check{Name: "yes", Rule: func(*checks.Checker, context.Context, *checks.Question) checks.Ruling { return checks.Fine("") }}

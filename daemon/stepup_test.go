@@ -272,7 +272,7 @@ func TestAProofThatEndsWhileItIsJudgedIsNone(t *testing.T) {
 		t.Fatal(c)
 	}
 	l := &login{d: h.d.Gate, Login: identity.Login{Service: "sudo", User: "alice", RemoteUser: "alice", Session: desk()}, q: checks.Question{Typed: "alice", Service: "sudo"}}
-	if r := l.door(bg); r.Code != identity.Granted {
+	if r := l.preChecks(bg); r.Code != identity.Granted {
 		t.Fatal(r)
 	}
 	drops := checks.Check{Name: "drops", Rule: func(_ *checks.Checker, _ context.Context, q *checks.Question) checks.Ruling {

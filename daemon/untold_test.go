@@ -13,7 +13,7 @@ import (
 // mute is a server that does not tell when a password changes.
 type mute struct{ *server }
 
-func (mute) PasswordEpochsUntold() {}
+func (mute) PasswordEpochsStatic() {}
 
 // changeUnseen gives alice another password under the same epoch.
 func (h *house) changeUnseen(password string) {
@@ -119,9 +119,9 @@ func TestANoThatMayBeALockEndsNothingUntilItIsSaidAgain(t *testing.T) {
 			h.expect(identity.Denied, "alice", "secret")
 			h.wait("the second question", func() bool { return h.srv.begins.Load() == begins+2 })
 			h.wait("its answer", func() bool {
-				h.d.doubts.mu.Lock()
-				defer h.d.doubts.mu.Unlock()
-				return len(h.d.doubts.of) == 0
+				h.d.askedAgain.mu.Lock()
+				defer h.d.askedAgain.mu.Unlock()
+				return len(h.d.askedAgain.of) == 0
 			})
 			if n := h.status().Cache.Verifiers; n != c.left {
 				t.Errorf("%d verifiers are left", n)
@@ -131,7 +131,7 @@ func TestANoThatMayBeALockEndsNothingUntilItIsSaidAgain(t *testing.T) {
 }
 
 func TestOneDoubtOfAnAccountAtATimeAndNotTooMany(t *testing.T) {
-	var x doubts
+	var x pendingChecks
 	first := uuid.New()
 	if !x.begin(first) || x.begin(first) {
 		t.Fatal("one account is in doubt twice, or not once")

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
@@ -272,10 +271,10 @@ type KeyRegistrar interface {
 	SetSealingKey(ctx context.Context, public []byte) error
 }
 
-// Untold is a provider whose server does not say when a password has changed: its
+// StaticEpoch is a provider whose server does not say when a password has changed: its
 // epoch stays the same, and only a login tells.
-type Untold interface {
-	PasswordEpochsUntold()
+type StaticEpoch interface {
+	PasswordEpochsStatic()
 }
 
 // Limited is a provider that cannot ask for some kinds of factor, for reasons of its

@@ -33,7 +33,7 @@
 //
 // It is not told either when a password changes: every token has the same epoch for
 // it. The resolver learns it from a password that is refused, or from a new one that
-// is accepted ([Provider.PasswordEpochsUntold]).
+// is accepted ([Provider.PasswordEpochsStatic]).
 //
 // # An authentication, stepped
 //

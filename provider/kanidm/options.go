@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/provider/https"
@@ -94,7 +93,7 @@ type Provider struct {
 
 var (
 	_ provider.Provider    = (*Provider)(nil)
-	_ provider.Untold      = (*Provider)(nil)
+	_ provider.StaticEpoch = (*Provider)(nil)
 	_ provider.Limited     = (*Provider)(nil)
 	_ provider.GroupFinder = (*Provider)(nil)
 )
@@ -218,5 +217,5 @@ func (p *Provider) Unprovable(kind identity.FactorKind) string {
 	}
 }
 
-// PasswordEpochsUntold implements provider.Untold.
-func (p *Provider) PasswordEpochsUntold() {}
+// PasswordEpochsStatic implements provider.StaticEpoch.
+func (p *Provider) PasswordEpochsStatic() {}

@@ -13,8 +13,8 @@ import (
 	"github.com/sallyport-auth/sallyport/provider"
 )
 
-// here is what this machine can check of one account without the server.
-type here struct {
+// offlineMethods is what this machine can check of one account without the server.
+type offlineMethods struct {
 	can []identity.FactorKind // of those held
 	out []checks.Ruling       // why others cannot, the first the weightiest
 }
@@ -25,9 +25,9 @@ const connect = "Connect to the network and try again."
 // with what. Explain shows the same answer. Who may not is refused, not passed on
 // as unavailable: no other module of the stack could know better, and the next
 // would only ask for the password again.
-func (d *Gate) mayOffline(ctx context.Context, e *directory.Entry) (here, checks.Ruling) {
-	refuse := func(detail, mend string) (here, checks.Ruling) {
-		return here{}, checks.Ruling{Code: identity.NotPermitted, Tell: true, Detail: detail, Mend: mend}
+func (d *Gate) mayOffline(ctx context.Context, e *directory.Entry) (offlineMethods, checks.Ruling) {
+	refuse := func(detail, mend string) (offlineMethods, checks.Ruling) {
+		return offlineMethods{}, checks.Ruling{Code: identity.NotPermitted, Tell: true, Detail: detail, Mend: mend}
 	}
 	if e.Blocked() != "" {
 		return refuse("Offline, and the account changed on the server in a way that this machine refuses.", "Ask your administrator.")
@@ -38,13 +38,13 @@ func (d *Gate) mayOffline(ctx context.Context, e *directory.Entry) (here, checks
 	}
 	h := d.checkable(ctx, e)
 	if g := d.checks.GoalOf(e, policy.Service{}); g.Aim(h.can) == nil {
-		return here{}, h.why("Offline, and this account has no factor that can be checked on this machine.")
+		return offlineMethods{}, h.why("Offline, and this account has no factor that can be checked on this machine.")
 	}
 	return h, checks.Fine(a.String())
 }
 
 // why is the reason for a refusal, when what can be checked here does not suffice.
-func (h here) why(otherwise string) checks.Ruling {
+func (h offlineMethods) why(otherwise string) checks.Ruling {
 	if len(h.out) > 0 {
 		return h.out[0]
 	}
@@ -52,8 +52,8 @@ func (h here) why(otherwise string) checks.Ruling {
 }
 
 // checkable goes through the account's factors. Backup codes are the server's alone.
-func (d *Gate) checkable(ctx context.Context, e *directory.Entry) here {
-	var h here
+func (d *Gate) checkable(ctx context.Context, e *directory.Entry) offlineMethods {
+	var h offlineMethods
 	note := func(k identity.FactorKind, r checks.Ruling) {
 		if r.Code == identity.Granted {
 			h.can = append(h.can, k)
@@ -109,12 +109,12 @@ func (s *login) judge(ctx context.Context) checks.Ruling {
 	if locked := d.locks(ctx, &h, s.q.Entry, s.Origin()); locked.Code != identity.Granted {
 		return locked
 	}
-	s.here = &h
-	g, can := s.goal(), s.can()
+	s.local = &h
+	g, can := s.goal(), s.askableKinds()
 	aim := g.Aim(can)
 	switch {
 	case aim == nil && s.card.fault != nil && slices.Contains(h.can, identity.PIV):
-		return s.noWay()
+		return s.noMethod()
 	case aim == nil:
 		return h.why("Offline, and what can be checked on this machine is not enough for this account.")
 	case g.Met(g.Held) && !g.Met(h.can):
@@ -125,7 +125,7 @@ func (s *login) judge(ctx context.Context) checks.Ruling {
 
 // locks takes out what failures have locked for that origin; what that leaves decides whether
 // anyone may go on. A count that cannot be read locks all.
-func (d *Gate) locks(ctx context.Context, h *here, e *directory.Entry, from identity.Origin) checks.Ruling {
+func (d *Gate) locks(ctx context.Context, h *offlineMethods, e *directory.Entry, from identity.Origin) checks.Ruling {
 	now := d.Clock().Now()
 	for _, k := range []identity.FactorKind{identity.Password, identity.TOTP, identity.PIV} {
 		until, err := d.tries.LockedUntil(ctx, e.Account().UUID, lockout.KindOf(k), from)
@@ -149,7 +149,7 @@ func (s *login) offline(ctx context.Context) identity.Verdict {
 		if r := s.goOffline(ctx); r.Code != identity.Granted {
 			return s.end(ctx, r)
 		}
-		a, r := s.next(ctx, turn{proved: s.kinds(), nonce: d.ownNonce()})
+		a, r := s.next(ctx, step{proved: s.kinds(), nonce: d.newNonce()})
 		if r.Code != identity.Granted {
 			return s.end(ctx, r)
 		}
@@ -158,7 +158,7 @@ func (s *login) offline(ctx context.Context) identity.Verdict {
 			return s.end(ctx, r)
 		}
 		if done {
-			return s.grantHere(ctx, r.Detail)
+			return s.grantOffline(ctx, r.Detail)
 		}
 	}
 	return identity.Verdict{Code: identity.Denied}
@@ -182,11 +182,11 @@ func (s *login) check(ctx context.Context, a provider.Answer) (done bool, out ch
 	var r checks.Ruling
 	switch a.Kind {
 	case identity.Password:
-		f, r = s.passwordHere(ctx)
+		f, r = s.verifyPassword(ctx)
 	case identity.TOTP:
-		f, r = s.codeHere(ctx)
+		f, r = s.verifyCode(ctx)
 	case identity.PIV:
-		f, r = s.cardHere(ctx, a)
+		f, r = s.verifyCard(ctx, a)
 	default:
 		r.Code = identity.Denied
 	}
@@ -199,7 +199,7 @@ func (s *login) check(ctx context.Context, a provider.Answer) (done bool, out ch
 	s.proved, s.proven = append(s.proved, f), true
 	id := s.q.Entry.Account().UUID
 	s.d.tries.TakeBack(ctx, id, lockout.KindOf(a.Kind), s.Origin()) // it was right
-	if aim := s.goal().Aim(s.can()); aim == nil || !aim(s.kinds()) {
+	if aim := s.goal().Aim(s.askableKinds()); aim == nil || !aim(s.kinds()) {
 		return false, out
 	}
 	// Of what was proved, and of no other factor: else who may log in by one has any
@@ -212,7 +212,7 @@ func (s *login) check(ctx context.Context, a provider.Answer) (done bool, out ch
 	return true, out
 }
 
-func (s *login) passwordHere(ctx context.Context) (identity.Factor, checks.Ruling) {
+func (s *login) verifyPassword(ctx context.Context) (identity.Factor, checks.Ruling) {
 	d, none := s.d, identity.Factor{}
 	v, r := d.verifiers.Of(ctx, s.q.Entry)
 	if r.Code != identity.Granted {
@@ -233,9 +233,9 @@ func (s *login) passwordHere(ctx context.Context) (identity.Factor, checks.Rulin
 	return identity.Factor{Kind: identity.Password, Epoch: v.Epoch}, checks.Fine("")
 }
 
-// cardHere checks a card's signature over this machine's own challenge, with the
+// verifyCard checks a card's signature over this machine's own challenge, with the
 // certificate of the account's present token.
-func (s *login) cardHere(ctx context.Context, a provider.Answer) (identity.Factor, checks.Ruling) {
+func (s *login) verifyCard(ctx context.Context, a provider.Answer) (identity.Factor, checks.Ruling) {
 	d, none := s.d, identity.Factor{}
 	t, err := d.SignedToken(ctx, s.q.Entry)
 	if err == nil {
@@ -243,7 +243,7 @@ func (s *login) cardHere(ctx context.Context, a provider.Answer) (identity.Facto
 	}
 	if err != nil {
 		s.cardFault(ctx, err)
-		return none, s.noWay()
+		return none, s.noMethod()
 	}
 	if r := d.tries.Reserve(ctx, s.q.Entry.Account().UUID, lockout.Card, s.Origin()); r.Code != identity.Granted {
 		return none, r
@@ -259,8 +259,8 @@ func (s *login) cardHere(ctx context.Context, a provider.Answer) (identity.Facto
 	return identity.Factor{Kind: identity.PIV, Epoch: s.card.factor.Epoch}, checks.Fine("")
 }
 
-// grantHere is the end of an attempt that proved all that was asked for.
-func (s *login) grantHere(ctx context.Context, age string) identity.Verdict {
+// grantOffline is the end of an attempt that proved all that was asked for.
+func (s *login) grantOffline(ctx context.Context, age string) identity.Verdict {
 	s.q.Methods = s.kinds()
 	// The last answer took its time: what was pushed meanwhile counts.
 	if out := s.stillRight(ctx); out.Code != identity.Granted {

@@ -31,8 +31,8 @@ import (
 // "Whichever" is a server that says the same for a lock that others' guesses brought about
 // as for a wrong password (provider.Reply.AskAgain).
 
-func (d *Gate) untold() bool {
-	_, is := d.o.Provider.(provider.Untold)
+func (d *Gate) staticEpoch() bool {
+	_, is := d.o.Provider.(provider.StaticEpoch)
 	return is
 }
 
@@ -40,7 +40,7 @@ func (d *Gate) untold() bool {
 // server has just accepted, where the epoch does not say so, or of another form of it. A
 // check that fails is no reason to make it anew.
 func (d *Gate) outdated(ctx context.Context, v cache.Verifier, password identity.Secret) bool {
-	if !d.untold() && opaque.Plain(password) {
+	if !d.staticEpoch() && opaque.Plain(password) {
 		return false
 	}
 	right, err := d.verifiers.IsOf(ctx, v, password)
@@ -51,14 +51,14 @@ func (d *Gate) outdated(ctx context.Context, v cache.Verifier, password identity
 // may still be at work when it returns.
 func (s *login) endRefused(ctx context.Context, r provider.Reply) {
 	d, e := s.d, s.q.Entry
-	if !d.untold() || r.Locked || s.secret.Len() == 0 || s.code.Len() > 0 || s.backup.Len() > 0 {
+	if !d.staticEpoch() || r.Locked || s.secret.Len() == 0 || s.code.Len() > 0 || s.backup.Len() > 0 {
 		return // with a code beside it, the no may be that one's
 	}
 	if r.AskAgain > 0 {
 		own := identity.NewSecret(bytes.Clone(s.secret.Reveal()))
 		go func() {
 			defer own.Wipe()
-			d.doubt(d.Life(), e, own, r.AskAgain)
+			d.askAgain(d.Life(), e, own, r.AskAgain)
 		}()
 		return
 	}
@@ -97,9 +97,9 @@ func (d *Gate) isRemembered(ctx context.Context, id uuid.UUID, password identity
 	return d.verifiers.IsOf(ctx, v, password)
 }
 
-// doubts are the accounts whose password the server refused: it is compared with what is
+// pendingChecks are the accounts whose password the server refused: it is compared with what is
 // remembered, and may be asked for again.
-type doubts struct {
+type pendingChecks struct {
 	mu sync.Mutex
 	of map[uuid.UUID]bool
 }
@@ -109,7 +109,7 @@ type doubts struct {
 const maxDoubts = 64
 
 // begin tells whether this is the one that asks.
-func (x *doubts) begin(id uuid.UUID) bool {
+func (x *pendingChecks) begin(id uuid.UUID) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.of[id] || len(x.of) >= maxDoubts {
@@ -122,21 +122,21 @@ func (x *doubts) begin(id uuid.UUID) bool {
 	return true
 }
 
-func (x *doubts) end(id uuid.UUID) {
+func (x *pendingChecks) end(id uuid.UUID) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	delete(x.of, id)
 }
 
-// doubt asks the server once more for a password that was right before, when a lock would
+// askAgain asks the server once more for a password that was right before, when a lock would
 // be over. Only a second no ends what is remembered: without an answer it stays, as it
 // does for who was never refused.
-func (d *Gate) doubt(ctx context.Context, e *directory.Entry, password identity.Secret, wait time.Duration) {
+func (d *Gate) askAgain(ctx context.Context, e *directory.Entry, password identity.Secret, wait time.Duration) {
 	id := e.Account().UUID
-	if !d.doubts.begin(id) {
+	if !d.askedAgain.begin(id) {
 		return // before the hash: whoever guesses makes no crowd of them
 	}
-	defer d.doubts.end(id)
+	defer d.askedAgain.end(id)
 	if is, err := d.isRemembered(ctx, id, password); err != nil || !is {
 		return
 	}
@@ -159,7 +159,7 @@ func (d *Gate) doubt(ctx context.Context, e *directory.Entry, password identity.
 
 // refusesStill asks by the password alone, and tells whether that is refused.
 func (d *Gate) refusesStill(ctx context.Context, e *directory.Entry, password identity.Secret) (bool, error) {
-	r, err := queued(ctx, d, func(ctx context.Context) (provider.Reply, error) {
+	r, err := withSlot(ctx, d, func(ctx context.Context) (provider.Reply, error) {
 		x, r, err := d.o.Provider.Begin(ctx, provider.Attempt{Name: e.Account().Name, Service: "sallyportd"})
 		if err != nil || r.Outcome != provider.Continue {
 			return r, err //nolint:wrapcheck // for the log

@@ -11,8 +11,8 @@ import (
 	"github.com/sallyport-auth/sallyport/provider"
 )
 
-// What is asked for, and in what order. One attempt is a row of turns; at each of
-// them identity.Next says which ways lead to the goal, and of those:
+// What is asked for, and in what order. One attempt is a row of steps; at each of
+// them identity.Next says which factors lead to the goal, and of those:
 //
 //	what was typed already comes before all others
 //	at a login a card that is in a reader comes first; at a step-up the strongest
@@ -26,26 +26,26 @@ const (
 	codeOrBackup     = "One-time code or backup code: "
 	backupCodePrompt = "Backup code: "
 	anotherWay       = " (Enter for another way)"
-	// maxAsks bounds the prompts of one turn.
+	// maxAsks bounds the prompts of one step.
 	maxAsks = 12
 )
 
-// turn is one step of an attempt.
-type turn struct {
+// step is one step of an attempt.
+type step struct {
 	proved []identity.FactorKind
 	offers []identity.FactorKind // what the server takes now; nil: this machine checks
 	nonce  identity.Nonce        // for a card to sign
 }
 
-// can lists what the account holds and can be asked for here and now.
-func (s *login) can() []identity.FactorKind {
+// askableKinds lists what the account holds and can be asked for here and now.
+func (s *login) askableKinds() []identity.FactorKind {
 	return slices.DeleteFunc(s.goal().Held, func(k identity.FactorKind) bool {
-		return k == identity.PIV && !s.mayUseCard() || s.here != nil && !slices.Contains(s.here.can, k)
+		return k == identity.PIV && !s.mayUseCard() || s.local != nil && !slices.Contains(s.local.can, k)
 	})
 }
 
-// ways lists what may be asked for at this turn, best first.
-func (s *login) ways(ctx context.Context, t turn) []identity.FactorKind {
+// methods lists what may be asked for at this step, best first.
+func (s *login) methods(ctx context.Context, t step) []identity.FactorKind {
 	list := s.leading(t)
 	if slices.Contains(list, identity.PIV) && !s.findCard(ctx) {
 		list = s.leading(t)
@@ -56,7 +56,7 @@ func (s *login) ways(ctx context.Context, t turn) []identity.FactorKind {
 	if !s.d.p.Services[s.Service].StepUp {
 		slices.SortStableFunc(list, first(func(k identity.FactorKind) bool { return k == identity.PIV }))
 	}
-	slices.SortStableFunc(list, func(a, b identity.FactorKind) int { return slices.Index(s.later, a) - slices.Index(s.later, b) })
+	slices.SortStableFunc(list, func(a, b identity.FactorKind) int { return slices.Index(s.skipped, a) - slices.Index(s.skipped, b) })
 	slices.SortStableFunc(list, first(s.typed))
 	return list
 }
@@ -64,7 +64,7 @@ func (s *login) ways(ctx context.Context, t turn) []identity.FactorKind {
 // onlyByCard tells whether the goal is out of reach for want of a card that the
 // person could bring. Asking for anything else would be in vain.
 func (s *login) onlyByCard() bool {
-	g, can := s.goal(), s.can()
+	g, can := s.goal(), s.askableKinds()
 	with := append(slices.Clone(can), identity.PIV)
 	return s.card.fault != nil && slices.Contains(g.Held, identity.PIV) && !g.Met(can) && g.Met(with)
 }
@@ -83,10 +83,10 @@ func first(is func(identity.FactorKind) bool) func(a, b identity.FactorKind) int
 	}
 }
 
-// leading are the ways that lead to the goal and are on offer. A server that offers
+// leading are the factors that lead to the goal and are on offer. A server that offers
 // none of them knows something newer than we do: then whatever it offers.
-func (s *login) leading(t turn) []identity.FactorKind {
-	can, g := s.can(), s.goal()
+func (s *login) leading(t step) []identity.FactorKind {
+	can, g := s.askableKinds(), s.goal()
 	var list []identity.FactorKind
 	if aim := g.Aim(can); aim != nil && (t.offers != nil || !aim(t.proved)) {
 		list = identity.Next(can, t.proved, g.Table, aim)
@@ -103,7 +103,7 @@ func (s *login) leading(t turn) []identity.FactorKind {
 	return list
 }
 
-func (s *login) askable(t turn, can []identity.FactorKind) []identity.FactorKind {
+func (s *login) askable(t step, can []identity.FactorKind) []identity.FactorKind {
 	var list []identity.FactorKind
 	for _, k := range []identity.FactorKind{identity.Password, identity.TOTP, identity.BackupCode, identity.PIV} {
 		if slices.Contains(t.offers, k) && !slices.Contains(t.proved, k) && (k != identity.PIV || slices.Contains(can, k)) {
@@ -129,13 +129,13 @@ func (s *login) typed(k identity.FactorKind) bool {
 	}
 }
 
-// gather asks until one of the ways was answered for, and tells which. It says
+// collect asks until one of the factors was answered for, and tells which. It says
 // nothing of whether the answer is right.
-func (s *login) gather(ctx context.Context, t turn) (identity.FactorKind, checks.Ruling) {
+func (s *login) collect(ctx context.Context, t step) (identity.FactorKind, checks.Ruling) {
 	for range maxAsks {
-		list := s.ways(ctx, t)
+		list := s.methods(ctx, t)
 		if len(list) == 0 {
-			return "", s.noWay()
+			return "", s.noMethod()
 		}
 		k := list[0]
 		if s.typed(k) {
@@ -156,13 +156,13 @@ func (s *login) gather(ctx context.Context, t turn) (identity.FactorKind, checks
 		case len(list) == 1:
 			return "", checks.Ruling{Code: identity.Denied}
 		}
-		s.later = append(slices.DeleteFunc(s.later, func(o identity.FactorKind) bool { return o == k }), k)
+		s.skipped = append(slices.DeleteFunc(s.skipped, func(o identity.FactorKind) bool { return o == k }), k)
 	}
 	return "", checks.Ruling{Code: identity.Denied}
 }
 
-// noWay says why nothing can be asked for.
-func (s *login) noWay() checks.Ruling {
+// noMethod says why nothing can be asked for.
+func (s *login) noMethod() checks.Ruling {
 	if s.card.fault == nil {
 		return notAskable()
 	}
@@ -173,7 +173,7 @@ func (s *login) noWay() checks.Ruling {
 	return checks.Ruling{Code: identity.Denied, Tell: true, Detail: detail, Mend: mend}
 }
 
-func (s *login) prompt(ctx context.Context, k identity.FactorKind, t turn, others bool) (identity.Secret, error) {
+func (s *login) prompt(ctx context.Context, k identity.FactorKind, t step, others bool) (identity.Secret, error) {
 	hint := ""
 	if others {
 		hint = anotherWay
@@ -205,7 +205,7 @@ func withHint(text, hint string) string { return text[:len(text)-2] + hint + ": 
 
 // keep holds what was typed until the attempt ends, and tells what it answers: by
 // its form, for a one-time code is six digits.
-func (s *login) keep(k identity.FactorKind, t turn, line identity.Secret) identity.FactorKind {
+func (s *login) keep(k identity.FactorKind, t step, line identity.Secret) identity.FactorKind {
 	if k == identity.TOTP && !isCode(line) && s.takesBackup(t) {
 		k = identity.BackupCode
 	}
@@ -222,18 +222,18 @@ func (s *login) keep(k identity.FactorKind, t turn, line identity.Secret) identi
 	return k
 }
 
-// takesBackup tells whether a backup code would do at this turn: only the server
+// takesBackup tells whether a backup code would do at this step: only the server
 // takes one. Of somebody who is not known to hold any code it knows better.
-func (s *login) takesBackup(t turn) bool {
-	can := s.can()
+func (s *login) takesBackup(t step) bool {
+	can := s.askableKinds()
 	return slices.Contains(t.offers, identity.BackupCode) && (slices.Contains(can, identity.BackupCode) || !slices.Contains(can, identity.TOTP))
 }
 
-// next makes the answer to one turn. A card that cannot be used leaves the other
-// ways; a PIN that was wrong is asked for again while the card bears it.
-func (s *login) next(ctx context.Context, t turn) (provider.Answer, checks.Ruling) {
+// next makes the answer to one step. A card that cannot be used leaves the other
+// factors; a PIN that was wrong is asked for again while the card bears it.
+func (s *login) next(ctx context.Context, t step) (provider.Answer, checks.Ruling) {
 	for range maxAsks {
-		k, r := s.gather(ctx, t)
+		k, r := s.collect(ctx, t)
 		if r.Code != identity.Granted {
 			return provider.Answer{}, r
 		}
@@ -264,13 +264,13 @@ func (s *login) next(ctx context.Context, t turn) (provider.Answer, checks.Rulin
 
 // more tells whether this machine demands more than this answer and those before
 // it. What a login takes the server knows better.
-func (s *login) more(t turn, kind identity.FactorKind) bool {
+func (s *login) more(t step, kind identity.FactorKind) bool {
 	proved := append(slices.Clone(t.proved), kind)
 	if kind == identity.PasswordAndTOTP {
 		proved = append(slices.Clone(t.proved), identity.Password, identity.TOTP)
 	}
 	g := s.goal()
-	return g.Met(s.can()) && (!g.EnoughForService(proved) || !g.EnoughForGroups(proved))
+	return g.Met(s.askableKinds()) && (!g.EnoughForService(proved) || !g.EnoughForGroups(proved))
 }
 
 func isCode(c identity.Secret) bool {

@@ -12,16 +12,16 @@ import (
 // gid when it establishes credentials, if the authentication that let it in was as
 // strong as the group demands. Package proofs says which authentication that was.
 
-// earn remembers what was granted, for the session that is to follow.
-func (s *login) earn() {
+// rememberLogin remembers what was granted, for the session that is to follow.
+func (s *login) rememberLogin() {
 	if s.Peer.UID != 0 || !s.Process.Known() || len(s.proved) == 0 {
 		return
 	}
 	s.d.proofs.Sessions.Add(s.q.Entry.Account().UUID, proofs.Login{Service: s.Service, Process: s.Process, At: s.d.Clock().Boottime(), Factors: s.proved})
 }
 
-// earned are the gids that this session gets.
-func (s *login) earned() []uint32 {
+// gatedGroups are the gids that this session gets.
+func (s *login) gatedGroups() []uint32 {
 	if s.Operation != identity.OpSetCredentials || s.Peer.UID != 0 {
 		return nil
 	}
@@ -30,7 +30,7 @@ func (s *login) earned() []uint32 {
 		return nil
 	}
 	var gids []uint32
-	for _, g := range s.d.mustEarn(s.q.Entry) {
+	for _, g := range s.d.gatedGroupsOf(s.q.Entry) {
 		if g.Demand().Met(s.q.Entry.Points(), identity.Kinds(factors)) {
 			gids = append(gids, g.GID)
 		}
@@ -39,9 +39,9 @@ func (s *login) earned() []uint32 {
 	return gids
 }
 
-// mustEarn lists the account's groups that a session must earn, and that are served
+// gatedGroupsOf lists the account's groups that a session must earn, and that are served
 // here at all: one that this machine has itself, or refuses, is nobody's.
-func (d *Gate) mustEarn(e *directory.Entry) []identity.Group {
+func (d *Gate) gatedGroupsOf(e *directory.Entry) []identity.Group {
 	l, err := d.Files().Now()
 	if err != nil {
 		return nil
