@@ -64,7 +64,7 @@ func TestAPasswordIsNotChangedByThePasswordAloneWhereACodeIsDemanded(t *testing.
 	b := newBench(t)
 	b.totp()
 	change := func(old string) error {
-		_, err := b.changePassword(t.Context(), b.box, "alice", "seat", identity.NewSecret([]byte(old)), identity.Secret{}, identity.NewSecret([]byte("another good one")))
+		_, err := b.changePassword(t.Context(), machineAsClient(b.box), "alice", "seat", identity.NewSecret([]byte(old)), identity.Secret{}, identity.NewSecret([]byte("another good one")))
 		return err
 	}
 	// Who does not know the password does not learn that there is a code.

@@ -12,24 +12,24 @@ import (
 
 // advance goes on with what a step has proved: to the next offers, to what Begin
 // asked to make or take away, or to the end.
-func (e *engine) advance(ctx context.Context, m store.Machine, s *session, f facts, g gain, more bool) (answer, error) {
+func (e *engine) advance(ctx context.Context, s *session, f facts, g gain, more bool) (answer, error) {
 	if why := standing(f.account, e.now()); why != "" {
-		return e.deny(ctx, m, s, answer{message: why, reason: why})
+		return e.deny(ctx, s, answer{message: why, reason: why})
 	}
 	s.proved = append(s.proved, g.proofs...)
 	next := f.next(s, more)
 	switch {
 	case len(next) > 0:
-		return e.goOn(ctx, m, s, g, next)
+		return e.goOn(ctx, s, g, next)
 	case !f.enough(s)(s.methods()):
-		return e.cannot(ctx, m, s, f)
+		return e.cannot(ctx, s, f)
 	case f.due(s) && (!s.asksNew || s.enrol != "" || s.remove != ""):
-		return e.mustChange(ctx, m, s, g)
+		return e.mustChange(ctx, s, g)
 	case s.enrol != "" || s.remove != "":
-		return e.alter(ctx, m, s, g)
+		return e.alter(ctx, s, g)
 	default:
 		s.due = f.due(s)
-		return e.allow(ctx, m, s, func(tx *store.Tx, _ store.Account) error { return g.mark(tx) })
+		return e.allow(ctx, s, func(tx *store.Tx, _ store.Account) error { return g.mark(tx) })
 	}
 }
 
@@ -42,9 +42,9 @@ func (g gain) mark(tx *store.Tx) error {
 
 // goOn offers what may come next. What was good only once is used by now: the
 // session may never get to its end.
-func (e *engine) goOn(ctx context.Context, m store.Machine, s *session, g gain, next []identity.FactorKind) (answer, error) {
+func (e *engine) goOn(ctx context.Context, s *session, g gain, next []identity.FactorKind) (answer, error) {
 	if err := e.spend(ctx, s, g); err != nil {
-		return e.outdated(ctx, m, s, err)
+		return e.outdated(ctx, s, err)
 	}
 	return e.offer(s, next, answer{})
 }
@@ -80,13 +80,13 @@ func (e *engine) spend(ctx context.Context, s *session, g gain) error {
 
 // outdated ends a session whose account is no longer what it was judged by, or
 // says what else went wrong.
-func (e *engine) outdated(ctx context.Context, m store.Machine, s *session, err error) (answer, error) {
+func (e *engine) outdated(ctx context.Context, s *session, err error) (answer, error) {
 	var no refusal
 	switch {
 	case errors.As(err, &no):
-		return e.deny(ctx, m, s, answer{message: string(no), reason: string(no)})
+		return e.deny(ctx, s, answer{message: string(no), reason: string(no)})
 	case errors.Is(err, store.ErrChanged), errors.Is(err, identity.ErrNotFound):
-		return e.deny(ctx, m, s, answer{reason: "the account changed meanwhile"})
+		return e.deny(ctx, s, answer{reason: "the account changed meanwhile"})
 	default:
 		return answer{}, err
 	}
@@ -98,12 +98,12 @@ type refusal string
 func (r refusal) Error() string { return string(r) }
 
 // cannot ends a session that proved all it can and still not enough.
-func (e *engine) cannot(ctx context.Context, m store.Machine, s *session, f facts) (answer, error) {
+func (e *engine) cannot(ctx context.Context, s *session, f facts) (answer, error) {
 	a := answer{reason: "what the account holds does not suffice"}
 	if identity.Enough(f.held, s.methods()) {
 		a.message = "This takes a proof as strong as what is to change, and the account has none. Ask your administrator."
 	}
-	return e.deny(ctx, m, s, a)
+	return e.deny(ctx, s, a)
 }
 
 // standing says, for someone who proved to be the account's owner, why it cannot

@@ -8,7 +8,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sallyport-auth/sallyport/identity"
-	"github.com/sallyport-auth/sallyport/server/store"
 )
 
 // Limits of an authentication's result and of recording it.
@@ -75,7 +74,10 @@ const (
 // turn waits until a step may be worked on, and reads what it is judged by. What is
 // locked takes no turn of its name's: a flood of it is in nobody's way.
 func (e *engine) turn(ctx context.Context, s *session, kind identity.FactorKind) (facts, func(), error) {
-	share, err := e.shares.take(ctx, s.machine, s.origin)
+	if s.client.nobody() {
+		return facts{}, nil, errNotJoined
+	}
+	share, err := e.shares.take(ctx, s.client.id, s.origin)
 	if err != nil {
 		return facts{}, nil, err
 	}
@@ -85,7 +87,7 @@ func (e *engine) turn(ctx context.Context, s *session, kind identity.FactorKind)
 	}
 	var name func()
 	if err == nil {
-		name, err = e.turns.take(ctx, s.name, s.machine)
+		name, err = e.turns.take(ctx, s.name, s.client.id)
 	}
 	if err != nil {
 		share()
@@ -101,6 +103,9 @@ func (e *engine) turn(ctx context.Context, s *session, kind identity.FactorKind)
 
 // admit lets a session wait for its first step. It offers the same to every name.
 func (e *engine) admit(s *session) (answer, error) {
+	if s.client.nobody() {
+		return answer{}, errNotJoined
+	}
 	if s.origin == "" { // which would be all origins
 		s.origin = identity.Origin{}.String()
 	}
@@ -110,13 +115,13 @@ func (e *engine) admit(s *session) (answer, error) {
 
 // step moves a session on by one credential, or ends it. more asks to go on when it
 // could end.
-func (e *engine) step(ctx context.Context, m store.Machine, cookie string, kind identity.FactorKind, credential identity.Secret, more bool) (answer, error) {
-	s, ok := e.sessions.take(cookie, m.UUID, e.now())
+func (e *engine) step(ctx context.Context, c client, cookie string, kind identity.FactorKind, credential identity.Secret, more bool) (answer, error) {
+	s, ok := e.sessions.take(cookie, c, e.now())
 	if !ok || !slices.Contains(s.offers, kind) {
 		if s == nil {
-			return e.strayed(ctx, m)
+			return e.strayed(ctx, c)
 		}
-		return e.deny(ctx, m, s, answer{reason: "not what was offered, or too late"})
+		return e.deny(ctx, s, answer{reason: "not what was offered, or too late"})
 	}
 	f, done, err := e.turn(ctx, s, kind)
 	if err != nil {
@@ -125,20 +130,20 @@ func (e *engine) step(ctx context.Context, m store.Machine, cookie string, kind 
 	defer done()
 	switch kind {
 	case identity.Password:
-		return e.stepPassword(ctx, m, s, f, credential, more)
+		return e.stepPassword(ctx, s, f, credential, more)
 	case identity.PasswordAndTOTP:
-		return e.stepOneLine(ctx, m, s, f, credential, more)
+		return e.stepOneLine(ctx, s, f, credential, more)
 	case identity.TOTP:
-		return e.stepTOTP(ctx, m, s, f, credential, more)
+		return e.stepTOTP(ctx, s, f, credential, more)
 	case identity.BackupCode:
-		return e.stepBackupCode(ctx, m, s, f, credential, more)
+		return e.stepBackupCode(ctx, s, f, credential, more)
 	case identity.PIV:
-		return e.stepPIV(ctx, m, s, f, credential, more)
+		return e.stepPIV(ctx, s, f, credential, more)
 	case identity.NewTOTP:
-		return e.confirmTOTP(ctx, m, s, credential)
+		return e.confirmTOTP(ctx, s, credential)
 	case identity.NewPIV:
-		return e.takeCard(ctx, m, s, f, credential)
+		return e.takeCard(ctx, s, f, credential)
 	default:
-		return e.deny(ctx, m, s, answer{reason: "an offer without a step"})
+		return e.deny(ctx, s, answer{reason: "an offer without a step"})
 	}
 }

@@ -242,14 +242,14 @@ func TestSessionsAreBoundedPerMachineAndStaleOnesMakeRoom(t *testing.T) {
 	a, b := uuid.New(), uuid.New()
 	now := time.Unix(1000, 0)
 	for _, m := range []uuid.UUID{a, a, b} {
-		if _, err := s.put(&session{machine: m}, now); err != nil {
+		if _, err := s.put(&session{client: client{id: m}}, now); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := s.put(&session{machine: a}, now); !errors.Is(err, errTooMany) {
+	if _, err := s.put(&session{client: client{id: a}}, now); !errors.Is(err, errTooMany) {
 		t.Fatal(err)
 	}
-	if _, err := s.put(&session{machine: a}, now.Add(time.Minute)); err != nil {
+	if _, err := s.put(&session{client: client{id: a}}, now.Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	s.purge(now.Add(time.Hour))
@@ -263,7 +263,7 @@ func TestSessionsAreBoundedPerMachineAndStaleOnesMakeRoom(t *testing.T) {
 func TestOnlyARightAnswerIsToldAsProved(t *testing.T) {
 	b := newBench(t)
 	begin := func(name string) string {
-		a, err := b.admit(&session{machine: b.box.UUID, machineName: b.box.Name, name: identity.Name(name), origin: "seat", service: "test"})
+		a, err := b.admit(&session{client: machineAsClient(b.box), name: identity.Name(name), origin: "seat", service: "test"})
 		b.must(nil, err)
 		if a.proved() {
 			t.Errorf("%s: an offer is told as proved", name)

@@ -101,7 +101,7 @@ func TestABackupCodeSentTwiceAtOnceLetsOneIn(t *testing.T) {
 	var wg sync.WaitGroup
 	for _, c := range cookies {
 		wg.Go(func() {
-			a, err := b.step(context.Background(), b.box, c, identity.BackupCode, identity.NewSecret([]byte(code)), false)
+			a, err := b.step(context.Background(), machineAsClient(b.box), c, identity.BackupCode, identity.NewSecret([]byte(code)), false)
 			if err != nil {
 				t.Error(err)
 			}

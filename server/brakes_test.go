@@ -14,7 +14,7 @@ import (
 // from is an attempt as alice from one place.
 func (b *bench) from(m store.Machine, origin, password string) answer {
 	b.t.Helper()
-	a, err := b.admit(&session{machine: m.UUID, machineName: m.Name, name: "alice", origin: origin, service: "test"})
+	a, err := b.admit(&session{client: machineAsClient(m), name: "alice", origin: origin, service: "test"})
 	b.must(nil, err)
 	return b.answer(m, a.cookie, identity.Password, password)
 }
@@ -22,7 +22,7 @@ func (b *bench) from(m store.Machine, origin, password string) answer {
 // lockLeft is how long passwords of alice are locked at that place.
 func (b *bench) lockLeft(m store.Machine, origin string) time.Duration {
 	b.t.Helper()
-	f, err := b.facts(b.t.Context(), &session{machine: m.UUID, name: "alice", origin: origin})
+	f, err := b.facts(b.t.Context(), &session{client: machineAsClient(m), name: "alice", origin: origin})
 	b.must(nil, err)
 	return f.until[identity.Password].Sub(f.now)
 }
@@ -171,7 +171,7 @@ func TestPlacesAreForgottenAfterNinetyDays(t *testing.T) {
 	knows := func() bool {
 		var f familiar
 		b.must(nil, b.store.Read(t.Context(), func(tx *store.Tx) (err error) {
-			f, err = known(tx, &session{name: "alice", machine: b.box.UUID, origin: "host 198.51.100.7"}, b.now())
+			f, err = known(tx, &session{name: "alice", client: machineAsClient(b.box), origin: "host 198.51.100.7"}, b.now())
 			return err
 		}))
 		return f.onMachine && f.fromOrigin

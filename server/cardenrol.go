@@ -24,27 +24,27 @@ const maxLabel = 128
 
 // takeCard makes a card the account's own, if it signed this step's challenge. A
 // wrong answer is no failure, for it proves nothing; there is one try.
-func (e *engine) takeCard(ctx context.Context, m store.Machine, s *session, f facts, credential identity.Secret) (answer, error) {
-	card, why, err := e.newCard(ctx, m, s, f, credential)
+func (e *engine) takeCard(ctx context.Context, s *session, f facts, credential identity.Secret) (answer, error) {
+	card, why, err := e.newCard(ctx, s, f, credential)
 	if err != nil {
 		return answer{}, err
 	}
 	if why != "" {
-		return e.deny(ctx, m, s, answer{message: string(why), reason: "new-piv: " + string(why)})
+		return e.deny(ctx, s, answer{message: string(why), reason: "new-piv: " + string(why)})
 	}
-	return e.allow(ctx, m, s, func(tx *store.Tx, account store.Account) error {
+	return e.allow(ctx, s, func(tx *store.Tx, account store.Account) error {
 		added, err := addCard(tx, account.UUID, card)
 		if err != nil {
 			return err
 		}
 		s.proved = append(s.proved, provedCard(f, added))
-		return tx.Record(entry(e.now(), m.Name, "account.enrol-piv", s, cardDetail(added)))
+		return tx.Record(entry(e.now(), "account.enrol-piv", s, cardDetail(added)))
 	})
 }
 
 // newCard judges the answer of a card that is to become the account's; why is set
 // when it cannot.
-func (e *engine) newCard(ctx context.Context, m store.Machine, s *session, f facts, credential identity.Secret) (store.Card, refusal, error) {
+func (e *engine) newCard(ctx context.Context, s *session, f facts, credential identity.Secret) (store.Card, refusal, error) {
 	p, err := identity.ParseCardProof(credential.Reveal())
 	if err != nil || len(p.Certificate) == 0 {
 		return store.Card{}, "The card's answer was not understood. Nothing was changed.", nil
@@ -53,7 +53,7 @@ func (e *engine) newCard(ctx context.Context, m store.Machine, s *session, f fac
 	if err != nil {
 		return store.Card{}, "The card's certificate cannot be used: it takes a key of RSA 2048, P-256, P-384 or Ed25519.", nil
 	}
-	if p.Verify(p.Certificate, e.challenge(m, s, f)) != nil {
+	if p.Verify(p.Certificate, e.challenge(s, f)) != nil {
 		return store.Card{}, "The card did not sign this request. Nothing was changed.", nil
 	}
 	if why := cardDates(cert, e.now()); why != "" {

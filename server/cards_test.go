@@ -130,7 +130,7 @@ func (b *bench) failures(name identity.Name) (n uint32) {
 // begin begins as a machine does, with what else it asks for.
 func (b *bench) begin(s session) answer {
 	b.t.Helper()
-	s.machine, s.machineName = b.box.UUID, b.box.Name
+	s.client = machineAsClient(b.box)
 	if s.name == "" {
 		s.name = "alice"
 	}
@@ -156,7 +156,7 @@ func (b *bench) sign(a answer, c *softCard, more bool) answer {
 // send is one step.
 func (b *bench) send(cookie string, kind identity.FactorKind, credential string, more bool) answer {
 	b.t.Helper()
-	a, err := b.step(b.t.Context(), b.box, cookie, kind, identity.NewSecret([]byte(credential)), more)
+	a, err := b.step(b.t.Context(), machineAsClient(b.box), cookie, kind, identity.NewSecret([]byte(credential)), more)
 	b.must(nil, err)
 	return a
 }

@@ -18,8 +18,8 @@ func newNonce(now time.Time) identity.Nonce {
 }
 
 // challenge is what a card signs in this step.
-func (e *engine) challenge(m store.Machine, s *session, f facts) identity.CardChallenge {
-	return identity.CardChallenge{Realm: e.Name, Machine: m.UUID, Account: f.account.UUID, Service: s.service, Nonce: s.nonce}
+func (e *engine) challenge(s *session, f facts) identity.CardChallenge {
+	return identity.CardChallenge{Realm: e.Name, Machine: s.client.id, Account: f.account.UUID, Service: s.service, Nonce: s.nonce}
 }
 
 // stepPIV takes a card's answer. Whatever is not a right answer of a card that is
@@ -27,32 +27,32 @@ func (e *engine) challenge(m store.Machine, s *session, f facts) identity.CardCh
 // wrong with a card that did answer rightly is said, and not counted: its PIN was
 // known. The work is not the same for everyone; whose a card is stands in the ID
 // tokens that every machine has.
-func (e *engine) stepPIV(ctx context.Context, m store.Machine, s *session, f facts, credential identity.Secret, more bool) (answer, error) {
+func (e *engine) stepPIV(ctx context.Context, s *session, f facts, credential identity.Secret, more bool) (answer, error) {
 	if f.locked(identity.PIV) {
-		return e.deny(ctx, m, s, answer{locked: true, reason: "locked"})
+		return e.deny(ctx, s, answer{locked: true, reason: "locked"})
 	}
 	p, err := identity.ParseCardProof(credential.Reveal())
 	if err != nil {
-		return e.failed(ctx, m, s, identity.PIV, "piv: no proof")
+		return e.failed(ctx, s, identity.PIV, "piv: no proof")
 	}
 	card, ok := f.card(p.Fingerprint)
 	if !ok {
-		return e.failed(ctx, m, s, identity.PIV, "piv: unknown card")
+		return e.failed(ctx, s, identity.PIV, "piv: unknown card")
 	}
-	if err := p.Verify(card.Certificate, e.challenge(m, s, f)); err != nil {
-		return e.failed(ctx, m, s, identity.PIV, "piv: signature")
+	if err := p.Verify(card.Certificate, e.challenge(s, f)); err != nil {
+		return e.failed(ctx, s, identity.PIV, "piv: signature")
 	}
 	if card.Revoked {
-		return e.deny(ctx, m, s, answer{message: cardRevoked, reason: "piv: revoked"})
+		return e.deny(ctx, s, answer{message: cardRevoked, reason: "piv: revoked"})
 	}
 	cert, err := identity.ParseCard(card.Certificate)
 	if err != nil {
 		return answer{}, err
 	}
 	if why := cardDates(cert, e.now()); why != "" {
-		return e.deny(ctx, m, s, answer{message: why, reason: "piv: " + why})
+		return e.deny(ctx, s, answer{message: why, reason: "piv: " + why})
 	}
-	return e.advance(ctx, m, s, f, gain{proofs: []proof{provedCard(f, card)}}, more)
+	return e.advance(ctx, s, f, gain{proofs: []proof{provedCard(f, card)}}, more)
 }
 
 func (f *facts) card(fingerprint []byte) (store.Card, bool) {

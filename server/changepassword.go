@@ -15,8 +15,8 @@ import (
 // password is not proof enough to replace it (NIST SP 800-63B, 4.1.2): the code is
 // proved as well, and is used by that. One that was proved in the login which asks for
 // the change counts (see dueCodes).
-func (e *engine) changePassword(ctx context.Context, m store.Machine, name identity.Name, origin string, old, code, replacement identity.Secret) (answer, error) {
-	s := &session{machine: m.UUID, machineName: m.Name, name: name, origin: origin, service: "change-password"}
+func (e *engine) changePassword(ctx context.Context, c client, name identity.Name, origin string, old, code, replacement identity.Secret) (answer, error) {
+	s := &session{client: c, name: name, origin: origin, service: "change-password"}
 	f, done, err := e.turn(ctx, s, identity.Password)
 	if err != nil {
 		return answer{}, err
@@ -27,16 +27,16 @@ func (e *engine) changePassword(ctx context.Context, m store.Machine, name ident
 	case err != nil:
 		return answer{}, err
 	case f.locked(identity.Password), f.hasTOTP && f.locked(identity.TOTP):
-		return e.deny(ctx, m, s, answer{locked: true, reason: "locked"})
+		return e.deny(ctx, s, answer{locked: true, reason: "locked"})
 	case !ok:
-		return e.failed(ctx, m, s, identity.Password, "password")
+		return e.failed(ctx, s, identity.Password, "password")
 	}
 	if why := standing(f.account, e.now()); why != "" {
-		return e.deny(ctx, m, s, answer{message: why, reason: why})
+		return e.deny(ctx, s, answer{message: why, reason: why})
 	}
 	proved := code.Len() == 0 && e.dues.counts(&f, e.now())
 	if f.hasTOTP && code.Len() == 0 && !proved {
-		if _, err := e.deny(ctx, m, s, answer{reason: "the account demands more than a password"}); err != nil {
+		if _, err := e.deny(ctx, s, answer{reason: "the account demands more than a password"}); err != nil {
 			return answer{}, err
 		}
 		return answer{}, errNeedsCode
@@ -58,18 +58,18 @@ func (e *engine) changePassword(ctx context.Context, m store.Machine, name ident
 			return answer{}, err
 		}
 		if !ok {
-			return e.failed(ctx, m, s, identity.TOTP, "totp")
+			return e.failed(ctx, s, identity.TOTP, "totp")
 		}
 	}
 	// Not before the code: whoever stole the password must not learn what was one before.
-	if err := e.unused(ctx, f.machine, rules, replacement); err != nil {
+	if err := e.unused(ctx, f.client, rules, replacement); err != nil {
 		return answer{}, err
 	}
-	phc, err := e.hasher.hash(ctx, f.machine, replacement)
+	phc, err := e.hasher.hash(ctx, f.client, replacement)
 	if err != nil {
 		return answer{}, err
 	}
-	return e.replacePassword(ctx, m, s, f, step, phc)
+	return e.replacePassword(ctx, s, f, step, phc)
 }
 
 // provedStep is the step of a code that is right and was not used.
@@ -83,7 +83,7 @@ func (e *engine) provedStep(f facts, code identity.Secret) (step int64, ok bool,
 	return step, ok && step > f.totp.LastStep, err
 }
 
-func (e *engine) replacePassword(ctx context.Context, m store.Machine, s *session, f facts, step int64, phc string) (answer, error) {
+func (e *engine) replacePassword(ctx context.Context, s *session, f facts, step int64, phc string) (answer, error) {
 	ctx, cancel := recording(ctx)
 	defer cancel()
 	err := e.write(ctx, func(tx *store.Tx) error {
@@ -115,12 +115,12 @@ func (e *engine) replacePassword(ctx context.Context, m store.Machine, s *sessio
 		if err := tx.SetPassword(f.account.UUID, phc, now); err != nil {
 			return err
 		}
-		return e.record(tx, m, "password.change", s, "")
+		return e.record(tx, "password.change", s, "")
 	})
 	if err != nil {
 		return answer{}, err
 	}
-	e.dues.forget(m.UUID, f.account.UUID)
+	e.dues.forget(s.client.id, f.account.UUID)
 	a := answer{allow: true}
 	// Signed only after the commit: a token of a revision that came to nothing
 	// must not be found in the cache.

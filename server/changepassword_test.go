@@ -14,7 +14,7 @@ const longer = "another long one"
 
 func (b *bench) changes(name identity.Name, old, code, replacement string) (answer, error) {
 	b.t.Helper()
-	return b.changePassword(b.t.Context(), b.box, name, "seat", identity.NewSecret([]byte(old)), identity.NewSecret([]byte(code)), identity.NewSecret([]byte(replacement)))
+	return b.changePassword(b.t.Context(), machineAsClient(b.box), name, "seat", identity.NewSecret([]byte(old)), identity.NewSecret([]byte(code)), identity.NewSecret([]byte(replacement)))
 }
 
 func TestAPasswordIsChangedByAllThatTheAccountProves(t *testing.T) {
@@ -101,13 +101,13 @@ func TestWhatChangedMeanwhileIsNotOverwritten(t *testing.T) {
 		t.Run(sentence, func(t *testing.T) {
 			b := newBench(t)
 			c.before(b)
-			s := &session{machine: b.box.UUID, machineName: b.box.Name, name: "alice", origin: "seat", service: "change-password"}
+			s := &session{client: machineAsClient(b.box), name: "alice", origin: "seat", service: "change-password"}
 			f, err := b.facts(t.Context(), s)
 			b.must(nil, err)
 			c.meanwhile(b)
 			phc, err := b.hasher.hash(t.Context(), b.box.UUID, identity.NewSecret([]byte(longer)))
 			b.must(nil, err)
-			if a, err := b.replacePassword(t.Context(), b.box, s, f, b.unix.Load()/identity.TOTPPeriod, phc); a.allow || err == nil {
+			if a, err := b.replacePassword(t.Context(), s, f, b.unix.Load()/identity.TOTPPeriod, phc); a.allow || err == nil {
 				t.Errorf("%+v, %v", a, err)
 			}
 			var now store.Password

@@ -14,7 +14,7 @@ import (
 const maxDueCodes = 4096
 
 // dueCodes are the logins, each by a password that is due and a one-time code, whose
-// change of password takes no second code: on that machine, of that very password and
+// change of password takes no second code: on that client, of that very password and
 // that very secret, once, and as long as the session may take. They live in memory: after
 // a restart a code is asked for.
 type dueCodes struct {
@@ -22,7 +22,7 @@ type dueCodes struct {
 	kept map[dueLogin]dueCode
 }
 
-type dueLogin struct{ machine, account uuid.UUID }
+type dueLogin struct{ client, account uuid.UUID }
 
 type dueCode struct {
 	password, totp uint64 // epochs
@@ -31,7 +31,7 @@ type dueCode struct {
 
 // put remembers a session that has come to an allow.
 func (d *dueCodes) put(s *session, now time.Time) {
-	c, who := dueCode{until: now.Add(dueSessionLife)}, dueLogin{machine: s.machine}
+	c, who := dueCode{until: now.Add(dueSessionLife)}, dueLogin{client: s.client.id}
 	for _, p := range s.proved {
 		who.account = p.account
 		switch p.kind {
@@ -60,12 +60,12 @@ func (d *dueCodes) put(s *session, now time.Time) {
 func (d *dueCodes) counts(f *facts, now time.Time) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	c, ok := d.kept[dueLogin{f.machine, f.account.UUID}]
+	c, ok := d.kept[dueLogin{f.client, f.account.UUID}]
 	return ok && f.hasTOTP && now.Before(c.until) && c.password == f.password.Epoch && c.totp == f.totp.Epoch
 }
 
-func (d *dueCodes) forget(machine, account uuid.UUID) {
+func (d *dueCodes) forget(client, account uuid.UUID) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	delete(d.kept, dueLogin{machine, account})
+	delete(d.kept, dueLogin{client, account})
 }

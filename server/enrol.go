@@ -24,13 +24,13 @@ const (
 
 // alter makes or takes away the factor that Begin named. What was proved is used
 // first, so that it is used also when nothing comes of this.
-func (e *engine) alter(ctx context.Context, m store.Machine, s *session, g gain) (answer, error) {
+func (e *engine) alter(ctx context.Context, s *session, g gain) (answer, error) {
 	if err := e.spend(ctx, s, g); err != nil {
-		return e.outdated(ctx, m, s, err)
+		return e.outdated(ctx, s, err)
 	}
 	switch {
 	case s.remove != "":
-		return e.allow(ctx, m, s, func(tx *store.Tx, a store.Account) error { return e.takeAway(tx, m, s, a) })
+		return e.allow(ctx, s, func(tx *store.Tx, a store.Account) error { return e.takeAway(tx, s, a) })
 	case s.enrol == identity.TOTP:
 		var a answer
 		var err error
@@ -41,15 +41,15 @@ func (e *engine) alter(ctx context.Context, m store.Machine, s *session, g gain)
 	case s.enrol == identity.PIV:
 		return e.offer(s, []identity.FactorKind{identity.NewPIV}, answer{})
 	case s.enrol == identity.BackupCode:
-		return e.giveBackupCodes(ctx, m, s)
+		return e.giveBackupCodes(ctx, s)
 	default:
-		return e.deny(ctx, m, s, answer{reason: "nothing of that kind is made or taken away"})
+		return e.deny(ctx, s, answer{reason: "nothing of that kind is made or taken away"})
 	}
 }
 
 // confirmTOTP puts the new secret in the place of the old one, if a code shows
 // that someone has it, and what was proved before still holds.
-func (e *engine) confirmTOTP(ctx context.Context, m store.Machine, s *session, code identity.Secret) (answer, error) {
+func (e *engine) confirmTOTP(ctx context.Context, s *session, code identity.Secret) (answer, error) {
 	step, ok, err := identity.TOTPStep(s.fresh, code, e.now())
 	if err != nil {
 		return answer{}, err
@@ -60,10 +60,10 @@ func (e *engine) confirmTOTP(ctx context.Context, m store.Machine, s *session, c
 			return e.offer(s, []identity.FactorKind{identity.NewTOTP}, again)
 		}
 		s.fresh.Wipe()
-		return e.deny(ctx, m, s, answer{message: "No code of the new secret was given. Nothing was changed.", reason: "totp not confirmed"})
+		return e.deny(ctx, s, answer{message: "No code of the new secret was given. Nothing was changed.", reason: "totp not confirmed"})
 	}
 	defer s.fresh.Wipe()
-	return e.allow(ctx, m, s, func(tx *store.Tx, account store.Account) error {
+	return e.allow(ctx, s, func(tx *store.Tx, account store.Account) error {
 		if err := tx.SetTOTP(account.UUID, e.box.seal(account.UUID, s.fresh), ""); err != nil {
 			return err
 		}
@@ -75,7 +75,7 @@ func (e *engine) confirmTOTP(ctx context.Context, m store.Machine, s *session, c
 			return err
 		}
 		s.proved = append(without(s.proved, identity.TOTP), proof{kind: identity.TOTP, account: account.UUID, epoch: set.Epoch})
-		return tx.Record(entry(e.now(), m.Name, "account.enrol-totp", s, ""))
+		return tx.Record(entry(e.now(), "account.enrol-totp", s, ""))
 	})
 }
 
@@ -111,9 +111,9 @@ func (r *realm) makeBackupCodes(tx *store.Tx, account uuid.UUID) ([]identity.Sec
 	return codes, set, err
 }
 
-func (e *engine) giveBackupCodes(ctx context.Context, m store.Machine, s *session) (answer, error) {
+func (e *engine) giveBackupCodes(ctx context.Context, s *session) (answer, error) {
 	var codes []identity.Secret
-	a, err := e.allow(ctx, m, s, func(tx *store.Tx, account store.Account) (err error) {
+	a, err := e.allow(ctx, s, func(tx *store.Tx, account store.Account) (err error) {
 		var set store.BackupCodes
 		if codes, set, err = e.makeBackupCodes(tx, account.UUID); err != nil {
 			return err
@@ -123,7 +123,7 @@ func (e *engine) giveBackupCodes(ctx context.Context, m store.Machine, s *sessio
 				s.proved[i].epoch = set.Epoch
 			}
 		}
-		return tx.Record(entry(e.now(), m.Name, "account.enrol-backup-codes", s, ""))
+		return tx.Record(entry(e.now(), "account.enrol-backup-codes", s, ""))
 	})
 	if a.allow {
 		a.codes = codes
@@ -133,7 +133,7 @@ func (e *engine) giveBackupCodes(ctx context.Context, m store.Machine, s *sessio
 
 // takeAway removes the factor that Begin named, unless it is the only way in. A
 // card that a person gives up is revoked: it may be lost.
-func (e *engine) takeAway(tx *store.Tx, m store.Machine, s *session, account store.Account) error {
+func (e *engine) takeAway(tx *store.Tx, s *session, account store.Account) error {
 	var err error
 	switch s.remove {
 	case identity.TOTP:
@@ -158,5 +158,5 @@ func (e *engine) takeAway(tx *store.Tx, m store.Machine, s *session, account sto
 	if rest := identity.Kinds(factors); !identity.Enough(rest, rest) {
 		return errOnlyWay
 	}
-	return tx.Record(entry(e.now(), m.Name, "account.remove-"+string(s.remove), s, ""))
+	return tx.Record(entry(e.now(), "account.remove-"+string(s.remove), s, ""))
 }

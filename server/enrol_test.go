@@ -15,7 +15,7 @@ import (
 // enrolling begins an enrolment of alice's.
 func (b *bench) enrolling() string {
 	b.t.Helper()
-	a, err := b.admit(&session{machine: b.box.UUID, machineName: b.box.Name, name: "alice", service: "enrol", enrol: identity.TOTP})
+	a, err := b.admit(&session{client: machineAsClient(b.box), name: "alice", service: "enrol", enrol: identity.TOTP})
 	b.must(nil, err)
 	return a.cookie
 }

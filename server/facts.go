@@ -26,8 +26,8 @@ type facts struct {
 	held     []identity.FactorKind
 	// until is how long failures lock each factor for this attempt.
 	until map[identity.FactorKind]time.Time
-	// machine is whose share of the work this takes.
-	machine uuid.UUID
+	// client is whose share of the work this takes.
+	client uuid.UUID
 }
 
 // locked tells whether failures of that factor lock it. Both kinds of code are one.
@@ -49,7 +49,7 @@ func counted(kind identity.FactorKind) identity.FactorKind {
 }
 
 func (e *engine) facts(ctx context.Context, s *session) (f facts, err error) {
-	f.machine = s.machine
+	f.client = s.client.id
 	err = e.store.Read(ctx, func(tx *store.Tx) error {
 		if f.now, err = tx.Seen(e.now()); err != nil {
 			return err
@@ -60,7 +60,7 @@ func (e *engine) facts(ctx context.Context, s *session) (f facts, err error) {
 		if f.points, err = tx.Points(); err != nil {
 			return err
 		}
-		f.account, err = tx.AccountFor(s.machine, s.name)
+		f.account, err = tx.AccountFor(s.client.id, s.name)
 		if errors.Is(err, identity.ErrNotFound) {
 			return nil
 		}
@@ -79,13 +79,13 @@ func (f *facts) locks(tx *store.Tx, s *session) error {
 	if err != nil {
 		return err
 	}
-	tallies, err := tx.FailuresAt(s.name, s.machine, s.origin)
+	tallies, err := tx.FailuresAt(s.name, s.client.id, s.origin)
 	if err != nil {
 		return err
 	}
 	f.until = make(map[identity.FactorKind]time.Time)
 	for _, k := range []identity.FactorKind{identity.Password, identity.TOTP, identity.PIV} {
-		f.until[k] = lockedUntil(brakes(k, s.machine, s.origin, before), tallies)
+		f.until[k] = lockedUntil(brakes(k, s.client.id, s.origin, before), tallies)
 	}
 	return nil
 }

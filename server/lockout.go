@@ -78,7 +78,7 @@ func lockedUntil(list []brake, tallies map[store.Spot]identity.Tally) time.Time 
 
 // known tells what the owner of the name has done there; of nobody's name it is nothing.
 func known(tx *store.Tx, s *session, now time.Time) (familiar, error) {
-	a, err := tx.AccountFor(s.machine, s.name)
+	a, err := tx.AccountFor(s.client.id, s.name)
 	if errors.Is(err, identity.ErrNotFound) {
 		return familiar{}, nil
 	}
@@ -86,7 +86,7 @@ func known(tx *store.Tx, s *session, now time.Time) (familiar, error) {
 		return familiar{}, err
 	}
 	var f familiar
-	f.onMachine, f.fromOrigin, err = tx.HasSignedIn(a.UUID, s.machine, s.origin, now.Add(-placeFor))
+	f.onMachine, f.fromOrigin, err = tx.HasSignedIn(a.UUID, s.client.id, s.origin, now.Add(-placeFor))
 	return f, err
 }
 
@@ -99,7 +99,7 @@ func beyond(tx *store.Tx, s *session) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	yes, err := tx.Admits(s.machine, a.UUID)
+	yes, err := tx.Admits(s.client.id, a.UUID)
 	return !yes, err
 }
 
@@ -113,7 +113,7 @@ func (e *engine) countFailure(tx *store.Tx, s *session, kind identity.FactorKind
 	if err != nil {
 		return err
 	}
-	tallies, err := tx.FailuresAt(s.name, s.machine, s.origin)
+	tallies, err := tx.FailuresAt(s.name, s.client.id, s.origin)
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func (e *engine) countFailure(tx *store.Tx, s *session, kind identity.FactorKind
 	if err != nil {
 		return err
 	}
-	for _, b := range brakes(kind, s.machine, s.origin, f) {
+	for _, b := range brakes(kind, s.client.id, s.origin, f) {
 		if outside && b.spot.Machine == uuid.Nil {
 			continue // what a machine may not begin for, it may not lock over the realm
 		}
@@ -137,7 +137,7 @@ func (e *engine) countFailure(tx *store.Tx, s *session, kind identity.FactorKind
 // nobody's success gives another more guesses.
 func clearProved(tx *store.Tx, s *session) error {
 	for _, k := range s.methods() {
-		if err := tx.ClearFailuresAt(s.name, store.Spot{Kind: counted(k), Machine: s.machine, Origin: s.origin}); err != nil {
+		if err := tx.ClearFailuresAt(s.name, store.Spot{Kind: counted(k), Machine: s.client.id, Origin: s.origin}); err != nil {
 			return err
 		}
 	}

@@ -62,7 +62,7 @@ func TestGuessesSentAtOnceCannotOutrunTheLock(t *testing.T) {
 	}
 	for _, cookie := range cookies {
 		wg.Go(func() {
-			a, err := b.step(context.Background(), b.box, cookie, identity.Password, identity.NewSecret([]byte("wrong")), false)
+			a, err := b.step(context.Background(), machineAsClient(b.box), cookie, identity.Password, identity.NewSecret([]byte("wrong")), false)
 			if err != nil {
 				t.Error(err)
 			}

@@ -20,7 +20,7 @@ import (
 func (b *bench) changeTo(old, code, fresh string) (answer, error) {
 	b.t.Helper()
 	secret := func(s string) identity.Secret { return identity.NewSecret([]byte(s)) }
-	return b.changePassword(b.t.Context(), b.box, "alice", "host 192.0.2.1", secret(old), secret(code), secret(fresh))
+	return b.changePassword(b.t.Context(), machineAsClient(b.box), "alice", "host 192.0.2.1", secret(old), secret(code), secret(fresh))
 }
 
 func (b *bench) rules(req *v1.SetRealmRequest) {

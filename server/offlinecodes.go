@@ -16,7 +16,7 @@ import (
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
-// sealedFactor is a factor's secret that only one machine can read.
+// sealedFactor is a factor's secret that only one client can read.
 type sealedFactor struct {
 	kind     identity.FactorKind
 	epoch    uint64
@@ -27,11 +27,11 @@ type sealedFactor struct {
 
 // sealFactors seals the TOTP secret of an account to the machine on which it has
 // just been proved, if the realm's policy lets that machine hold it.
-func (r *realm) sealFactors(tx *store.Tx, m store.Machine, s *session, a store.Account) ([]sealedFactor, error) {
-	if m.SealingKey == nil || !slices.Contains(s.methods(), identity.TOTP) {
+func (r *realm) sealFactors(tx *store.Tx, s *session, a store.Account) ([]sealedFactor, error) {
+	if s.client.sealTo == nil || !slices.Contains(s.methods(), identity.TOTP) {
 		return nil, nil
 	}
-	if may, err := tx.MayHoldCodes(m.UUID, a.UUID); err != nil || !may {
+	if may, err := tx.MayHoldCodes(s.client.id, a.UUID); err != nil || !may {
 		return nil, err
 	}
 	held, err := tx.TOTP(a.UUID)
@@ -46,15 +46,15 @@ func (r *realm) sealFactors(tx *store.Tx, m store.Machine, s *session, a store.A
 		return nil, err
 	}
 	defer secret.Wipe()
-	blob, err := identity.SealTo(m.SealingKey, identity.SealInfo(r.Name, m.UUID, a.UUID, identity.TOTP, held.Epoch), secret)
+	blob, err := identity.SealTo(s.client.sealTo, identity.SealInfo(r.Name, s.client.id, a.UUID, identity.TOTP, held.Epoch), secret)
 	if err != nil {
-		return nil, fmt.Errorf("seal for machine %s: %w", m.Name, err)
+		return nil, fmt.Errorf("seal for %s: %w", s.client.actor(), err)
 	}
 	err = tx.Record(store.Entry{
-		Time: r.now(), Actor: "machine " + string(m.Name), Action: "totp.seal", Subject: string(a.Name),
-		Detail: fmt.Sprintf("epoch=%d key=%s", held.Epoch, fingerprintOf(m.SealingKey)),
+		Time: r.now(), Actor: s.client.actor(), Action: "totp.seal", Subject: string(a.Name),
+		Detail: fmt.Sprintf("epoch=%d key=%s", held.Epoch, fingerprintOf(s.client.sealTo)),
 	})
-	sum := sha256.Sum256(m.SealingKey)
+	sum := sha256.Sum256(s.client.sealTo)
 	return []sealedFactor{{identity.TOTP, held.Epoch, blob, held.LastStep, sum[:]}}, err
 }
 
@@ -74,7 +74,7 @@ func (m *machines) SetSealingKey(ctx context.Context, req *v1.SetSealingKeyReque
 	if _, err := identity.SealTo(key, nil, identity.NewSecret([]byte{0})); err != nil || len(key) != identity.SealingKeyLen {
 		return nil, connect.NewError(connect.CodeInvalidArgument, errors.New("the sealing key is not an uncompressed point of P-256"))
 	}
-	if !bytes.Equal(caller.SealingKey, key) && !m.rows.note(caller, rowKey, m.now()) {
+	if !bytes.Equal(caller.SealingKey, key) && !m.rows.note(caller.UUID, "machine "+string(caller.Name), rowKey, m.now()) {
 		return nil, connect.NewError(connect.CodeResourceExhausted, errors.New("the sealing key of this machine changes too often: wait a minute"))
 	}
 	err = m.store.Write(ctx, func(tx *store.Tx) error {

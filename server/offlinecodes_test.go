@@ -165,7 +165,7 @@ func TestACodeThatAMachineTookByItselfIsUsed(t *testing.T) {
 	b.totp()
 	for used, want := range map[int64]string{-1: "allow", 0: "deny", 1: "deny"} {
 		a, err := b.admit(&session{
-			machine: b.box.UUID, machineName: b.box.Name, name: "alice", usedStep: b.unix.Load()/identity.TOTPPeriod + used,
+			client: machineAsClient(b.box), name: "alice", usedStep: b.unix.Load()/identity.TOTPPeriod + used,
 		})
 		b.must(nil, err)
 		c := b.answer(b.box, a.cookie, identity.Password, right).cookie
@@ -191,7 +191,7 @@ func TestAUsedCodeIsOfItsSecretAlone(t *testing.T) {
 	}()
 	for of, want := range map[uint64]string{0: "deny", epoch: "deny", epoch - 1: "allow", epoch + 1: "allow"} {
 		a, err := b.admit(&session{
-			machine: b.box.UUID, machineName: b.box.Name, name: "alice", usedStep: b.unix.Load() / identity.TOTPPeriod, usedEpoch: of,
+			client: machineAsClient(b.box), name: "alice", usedStep: b.unix.Load() / identity.TOTPPeriod, usedEpoch: of,
 		})
 		b.must(nil, err)
 		c := b.answer(b.box, a.cookie, identity.Password, right).cookie

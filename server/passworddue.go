@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/sallyport-auth/sallyport/identity"
-	"github.com/sallyport-auth/sallyport/server/store"
 )
 
 // A password that is due lets in to have it changed, and to nothing else that is the
@@ -39,12 +38,12 @@ func (f *facts) due(s *session) bool {
 
 // mustChange ends a session that may not go on with a password that is due. What was
 // proved is used, as by every answer.
-func (e *engine) mustChange(ctx context.Context, m store.Machine, s *session, g gain) (answer, error) {
+func (e *engine) mustChange(ctx context.Context, s *session, g gain) (answer, error) {
 	if err := e.spend(ctx, s, g); err != nil {
-		return e.outdated(ctx, m, s, err)
+		return e.outdated(ctx, s, err)
 	}
 	if s.enrol != "" || s.remove != "" {
-		return e.deny(ctx, m, s, answer{message: dueFirst, reason: "the password is due"})
+		return e.deny(ctx, s, answer{message: dueFirst, reason: "the password is due"})
 	}
-	return e.deny(ctx, m, s, answer{message: dueElsewhere, reason: "the password is due, and the machine's release cannot ask for a new one: upgrade it"})
+	return e.deny(ctx, s, answer{message: dueElsewhere, reason: "the password is due, and the machine's release cannot ask for a new one: upgrade it"})
 }

@@ -16,7 +16,7 @@ import (
 // attempt is a login of alice by password, as that machine begins it.
 func (b *bench) attempt(change func(*session)) answer {
 	b.t.Helper()
-	s := &session{machine: b.box.UUID, machineName: b.box.Name, name: "alice", origin: "host 192.0.2.1", service: "test", asksNew: true}
+	s := &session{client: machineAsClient(b.box), name: "alice", origin: "host 192.0.2.1", service: "test", asksNew: true}
 	if change != nil {
 		change(s)
 	}
@@ -96,7 +96,7 @@ func TestACodeOfTheLoginCountsForTheChangeOnce(t *testing.T) {
 	b.totp()
 	signIn := func(word string) {
 		t.Helper()
-		s := &session{machine: b.box.UUID, machineName: b.box.Name, name: "alice", origin: "host 192.0.2.1", service: "test", asksNew: true}
+		s := &session{client: machineAsClient(b.box), name: "alice", origin: "host 192.0.2.1", service: "test", asksNew: true}
 		a, err := b.admit(s)
 		b.must(nil, err)
 		a = b.answer(b.box, a.cookie, identity.Password, word)
@@ -121,7 +121,7 @@ func TestACodeOfTheLoginCountsForTheChangeOnce(t *testing.T) {
 	needs("nothing was proved while it was", right)
 	signIn(right)
 	other := b.machine("other")
-	if _, err := b.changePassword(t.Context(), other, "alice", "seat", identity.NewSecret([]byte(right)), identity.Secret{}, identity.NewSecret([]byte("yet another long one"))); !errors.Is(err, errNeedsCode) {
+	if _, err := b.changePassword(t.Context(), machineAsClient(other), "alice", "seat", identity.NewSecret([]byte(right)), identity.Secret{}, identity.NewSecret([]byte("yet another long one"))); !errors.Is(err, errNeedsCode) {
 		t.Errorf("another machine: %v", err)
 	}
 	if a, err := b.changeTo("wrong", "", "yet another long one"); err != nil || a.allow {

@@ -12,7 +12,7 @@ func TestAPasswordIsNotChangedWhileCodesAreLocked(t *testing.T) {
 	b.totp()
 	change := func(code string) answer {
 		t.Helper()
-		a, err := b.changePassword(t.Context(), b.box, "alice", "seat", identity.NewSecret([]byte(right)),
+		a, err := b.changePassword(t.Context(), machineAsClient(b.box), "alice", "seat", identity.NewSecret([]byte(right)),
 			identity.NewSecret([]byte(code)), identity.NewSecret([]byte("another long one")))
 		if err != nil {
 			t.Fatal(err)

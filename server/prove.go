@@ -16,18 +16,18 @@ type gain struct {
 	use func(*store.Tx) error
 }
 
-func (e *engine) stepPassword(ctx context.Context, m store.Machine, s *session, f facts, password identity.Secret, more bool) (answer, error) {
+func (e *engine) stepPassword(ctx context.Context, s *session, f facts, password identity.Secret, more bool) (answer, error) {
 	ok, rehash, err := e.provePassword(ctx, f, password)
 	if err != nil {
 		return answer{}, err
 	}
 	switch {
 	case f.locked(identity.Password):
-		return e.deny(ctx, m, s, answer{locked: true, reason: "locked"})
+		return e.deny(ctx, s, answer{locked: true, reason: "locked"})
 	case !ok:
-		return e.failed(ctx, m, s, identity.Password, "password")
+		return e.failed(ctx, s, identity.Password, "password")
 	}
-	return e.advance(ctx, m, s, f, f.gainPassword(rehash), more)
+	return e.advance(ctx, s, f, f.gainPassword(rehash), more)
 }
 
 // gainPassword is a password that was proved, whose hash is to be replaced by
@@ -49,9 +49,9 @@ func (e *engine) provePassword(ctx context.Context, f facts, password identity.S
 	if f.locked(identity.Password) {
 		phc = ""
 	}
-	ok, outdated, err := e.hasher.verify(ctx, f.machine, phc, password)
+	ok, outdated, err := e.hasher.verify(ctx, f.client, phc, password)
 	if err == nil && outdated {
-		rehash, err = e.hasher.hash(ctx, f.machine, password)
+		rehash, err = e.hasher.hash(ctx, f.client, password)
 	}
 	if errors.Is(err, opaque.ErrUnusable) {
 		err = nil // set before such characters were refused: it goes on as it is
@@ -60,12 +60,12 @@ func (e *engine) provePassword(ctx context.Context, f facts, password identity.S
 }
 
 // stepTOTP takes a one-time code; before are proofs of the same step.
-func (e *engine) stepTOTP(ctx context.Context, m store.Machine, s *session, f facts, code identity.Secret, more bool, before ...proof) (answer, error) {
+func (e *engine) stepTOTP(ctx context.Context, s *session, f facts, code identity.Secret, more bool, before ...proof) (answer, error) {
 	if f.locked(identity.TOTP) {
-		return e.deny(ctx, m, s, answer{locked: true, reason: "locked"})
+		return e.deny(ctx, s, answer{locked: true, reason: "locked"})
 	}
 	if !f.known || !f.hasTOTP {
-		return e.failed(ctx, m, s, identity.TOTP, "totp taken away")
+		return e.failed(ctx, s, identity.TOTP, "totp taken away")
 	}
 	secret, err := e.box.open(f.account.UUID, f.totp.Sealed)
 	if err != nil {
@@ -77,9 +77,9 @@ func (e *engine) stepTOTP(ctx context.Context, m store.Machine, s *session, f fa
 		return answer{}, err
 	}
 	if !ok || step <= max(f.totp.LastStep, f.usedElsewhere(s)) {
-		return e.failed(ctx, m, s, identity.TOTP, "totp")
+		return e.failed(ctx, s, identity.TOTP, "totp")
 	}
-	return e.advance(ctx, m, s, f, gain{
+	return e.advance(ctx, s, f, gain{
 		proofs: append(before, proof{kind: identity.TOTP, account: f.account.UUID, epoch: f.totp.Epoch}),
 		use:    func(tx *store.Tx) error { return tx.UseTOTPStep(f.account.UUID, f.totp.Epoch, step) },
 	}, more)
@@ -87,14 +87,14 @@ func (e *engine) stepTOTP(ctx context.Context, m store.Machine, s *session, f fa
 
 // stepBackupCode takes a backup code. What is typed is hashed once and looked up,
 // whatever it is: there is nothing to learn from the time.
-func (e *engine) stepBackupCode(ctx context.Context, m store.Machine, s *session, f facts, typed identity.Secret, more bool) (answer, error) {
+func (e *engine) stepBackupCode(ctx context.Context, s *session, f facts, typed identity.Secret, more bool) (answer, error) {
 	if f.locked(identity.BackupCode) {
-		return e.deny(ctx, m, s, answer{locked: true, reason: "locked"})
+		return e.deny(ctx, s, answer{locked: true, reason: "locked"})
 	}
 	code, ok := identity.ParseBackupCode(typed)
 	defer code.Wipe()
 	if !ok || !f.known {
-		return e.failed(ctx, m, s, identity.BackupCode, "backup code")
+		return e.failed(ctx, s, identity.BackupCode, "backup code")
 	}
 	hash := e.box.hashBackupCode(f.account.UUID, code)
 	err := e.store.Read(ctx, func(tx *store.Tx) (err error) {
@@ -105,9 +105,9 @@ func (e *engine) stepBackupCode(ctx context.Context, m store.Machine, s *session
 		return answer{}, err
 	}
 	if !ok {
-		return e.failed(ctx, m, s, identity.BackupCode, "backup code")
+		return e.failed(ctx, s, identity.BackupCode, "backup code")
 	}
-	return e.advance(ctx, m, s, f, gain{
+	return e.advance(ctx, s, f, gain{
 		proofs: []proof{{kind: identity.BackupCode, account: f.account.UUID, epoch: f.backup.Epoch}},
 		use:    func(tx *store.Tx) error { return tx.UseBackupCode(f.account.UUID, f.backup.Epoch, hash) },
 	}, more)

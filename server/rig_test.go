@@ -110,7 +110,7 @@ func (b *bench) code(drift int64) string {
 
 func (b *bench) start(name identity.Name) string {
 	b.t.Helper()
-	a, err := b.admit(&session{machine: b.box.UUID, machineName: b.box.Name, name: name, origin: "host 192.0.2.1", service: "test", remoteHost: "host"})
+	a, err := b.admit(&session{client: machineAsClient(b.box), name: name, origin: "host 192.0.2.1", service: "test", remoteHost: "host"})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func (b *bench) start(name identity.Name) string {
 
 func (b *bench) answer(m store.Machine, cookie string, kind identity.FactorKind, credential string) answer {
 	b.t.Helper()
-	a, err := b.step(b.t.Context(), m, cookie, kind, identity.NewSecret([]byte(credential)), false)
+	a, err := b.step(b.t.Context(), machineAsClient(m), cookie, kind, identity.NewSecret([]byte(credential)), false)
 	if err != nil {
 		b.t.Fatal(err)
 	}

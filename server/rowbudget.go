@@ -11,8 +11,8 @@ import (
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
-// A machine that was taken over can be refused as often as it likes, and must not fill
-// the audit log. So of each machine only so many rows a minute are written for what came
+// A client that was taken over can be refused as often as it likes, and must not fill
+// the audit log. So of each client only so many rows a minute are written for what came
 // to nothing; the rest is counted, and written down as one row when the minute is over.
 // Failures are counted for the locks all the same, and what was allowed or changed is
 // always written down.
@@ -43,35 +43,35 @@ func (k rowKind) most() int {
 	}
 }
 
-// rowBudget counts the rows of each machine.
+// rowBudget counts the rows of each client.
 type rowBudget struct {
 	mu sync.Mutex
 	m  map[rowsOf]*spent
 }
 
 type rowsOf struct {
-	machine uuid.UUID
-	kind    rowKind
+	client uuid.UUID
+	kind   rowKind
 }
 
 type spent struct {
-	machine store.Machine
-	kind    rowKind
-	since   time.Time
-	rows    int
-	more    uint64 // that no row tells of yet
+	actor string
+	kind  rowKind
+	since time.Time
+	rows  int
+	more  uint64 // that no row tells of yet
 }
 
 func newRowBudget() *rowBudget { return &rowBudget{m: make(map[rowsOf]*spent)} }
 
 // note tells whether this one gets a row.
-func (b *rowBudget) note(m store.Machine, kind rowKind, now time.Time) bool {
+func (b *rowBudget) note(client uuid.UUID, actor string, kind rowKind, now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	of := rowsOf{m.UUID, kind}
+	of := rowsOf{client, kind}
 	s, ok := b.m[of]
 	if !ok {
-		s = &spent{machine: m, kind: kind, since: now}
+		s = &spent{actor: actor, kind: kind, since: now}
 		b.m[of] = s
 	}
 	if s.rows >= kind.most() {
@@ -101,21 +101,23 @@ func (b *rowBudget) drain(now time.Time) []spent {
 }
 
 // strayed answers a step that belongs to no session.
-func (e *engine) strayed(ctx context.Context, m store.Machine) (answer, error) {
+func (e *engine) strayed(ctx context.Context, c client) (answer, error) {
 	a := answer{message: denial, reason: string(rowStray)}
-	if !e.rows.note(m, rowStray, e.now()) {
+	if !e.rows.note(c.id, c.actor(), rowStray, e.now()) {
 		return a, nil
 	}
 	ctx, cancel := recording(ctx)
 	defer cancel()
-	return a, e.store.Write(ctx, func(tx *store.Tx) error { return e.record(tx, m, "auth.deny", &session{}, a.reason) })
+	return a, e.store.Write(ctx, func(tx *store.Tx) error { return e.record(tx, "auth.deny", &session{client: c}, a.reason) })
 }
 
 // recordRest writes down what got no row of its own.
 func (e *engine) recordRest(tx *store.Tx, list []spent) error {
 	for _, s := range list {
 		why := fmt.Sprintf("%s, %d more times since %s", s.kind, s.more, s.since.UTC().Format(time.RFC3339))
-		if err := tx.Record(entry(e.now(), s.machine.Name, "auth.deny", &session{}, why)); err != nil {
+		row := entry(e.now(), "auth.deny", &session{}, why)
+		row.Actor = s.actor
+		if err := tx.Record(row); err != nil {
 			return err
 		}
 	}

@@ -70,7 +70,7 @@ func (e *engine) Begin(ctx context.Context, req *v1.BeginRequest) (*v1.BeginResp
 		return nil, connect.NewError(connect.CodeInvalidArgument, err)
 	}
 	a, err := e.admit(&session{
-		machine: m.UUID, machineName: m.Name, name: name, origin: origin, service: clip(req.GetService()), remoteHost: clip(req.GetRemoteHost()),
+		client: machineAsClient(m), name: name, origin: origin, service: clip(req.GetService()), remoteHost: clip(req.GetRemoteHost()),
 		usedStep: req.GetUsedStep(), usedEpoch: req.GetUsedEpoch(), enrol: identity.FactorKind(req.GetEnrol()),
 		remove: identity.FactorKind(req.GetRemove()), removeCard: req.GetRemoveCard(),
 		asksNew: req.GetChangesDuePasswords(),
@@ -116,7 +116,7 @@ func (e *engine) Step(ctx context.Context, req *v1.StepRequest) (*v1.StepRespons
 	}
 	credential := identity.NewSecret(req.GetCredential())
 	defer credential.Wipe()
-	a, err := e.step(ctx, m, req.GetSession(), identity.FactorKind(req.GetKind()), credential, req.GetMore())
+	a, err := e.step(ctx, machineAsClient(m), req.GetSession(), identity.FactorKind(req.GetKind()), credential, req.GetMore())
 	if err != nil {
 		return nil, e.fault(ctx, "step", err)
 	}
@@ -156,7 +156,7 @@ func (e *engine) ChangePassword(ctx context.Context, req *v1.ChangePasswordReque
 	defer replacement.Wipe()
 	code := identity.NewSecret(req.GetCode())
 	defer code.Wipe()
-	a, err := e.changePassword(ctx, m, name, origin, old, code, replacement)
+	a, err := e.changePassword(ctx, machineAsClient(m), name, origin, old, code, replacement)
 	refused, weak := passwords.IsRefusal(err)
 	switch {
 	case weak:

@@ -16,8 +16,7 @@ import (
 // while it waits: a step takes it out, and puts it back only to offer the next
 // factor. So a step that is repeated, or sent twice at once, finds nothing.
 type session struct {
-	machine             uuid.UUID
-	machineName         identity.Name
+	client              client
 	name                identity.Name
 	service, remoteHost string
 	// origin is where the machine says that the attempt comes from, see identity.Origin.
@@ -107,27 +106,28 @@ func (t *sessions) put(s *session, now time.Time) (string, error) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.count[s.machine] >= t.limit {
+	if t.count[s.client.id] >= t.limit {
 		t.purgeLocked(now)
 	}
-	if t.count[s.machine] >= t.limit {
+	if t.count[s.client.id] >= t.limit {
 		return "", errTooMany
 	}
 	t.m[cookie] = s
-	t.count[s.machine]++
+	t.count[s.client.id]++
 	return cookie, nil
 }
 
-// take ends the wait of the session with that cookie, if it is that machine's
-// and not too late. Another machine's attempt leaves it where it is.
-func (t *sessions) take(cookie string, machine uuid.UUID, now time.Time) (*session, bool) {
+// take ends the wait of the session with that cookie, if it is that client's
+// and not too late. Another client's attempt leaves it where it is.
+func (t *sessions) take(cookie string, c client, now time.Time) (*session, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s, ok := t.m[cookie]
-	if !ok || s.machine != machine {
+	if !ok || !s.client.is(c) {
 		return nil, false
 	}
 	t.dropLocked(cookie, s)
+	s.client = c // as it is now
 	return s, now.Before(s.deadline)
 }
 
@@ -152,7 +152,7 @@ func (t *sessions) purgeLocked(now time.Time) {
 
 func (t *sessions) dropLocked(cookie string, s *session) {
 	delete(t.m, cookie)
-	if t.count[s.machine]--; t.count[s.machine] == 0 {
-		delete(t.count, s.machine)
+	if t.count[s.client.id]--; t.count[s.client.id] == 0 {
+		delete(t.count, s.client.id)
 	}
 }

@@ -17,13 +17,13 @@ import (
 // record writes down how a session ended, and before it when it began: two rows
 // for one wait for the disk. One that nobody goes on with is written down by
 // abandoned.
-func (e *engine) record(tx *store.Tx, m store.Machine, action string, s *session, reason string) error {
+func (e *engine) record(tx *store.Tx, action string, s *session, reason string) error {
 	if !s.begun.IsZero() {
-		if err := tx.Record(entry(s.begun, m.Name, "auth.begin", s, "")); err != nil {
+		if err := tx.Record(entry(s.begun, "auth.begin", s, "")); err != nil {
 			return err
 		}
 	}
-	return tx.Record(entry(e.now(), m.Name, action, s, reason))
+	return tx.Record(entry(e.now(), action, s, reason))
 }
 
 // abandoned drops sessions whose time is over, and writes them down, with what got no
@@ -31,7 +31,7 @@ func (e *engine) record(tx *store.Tx, m store.Machine, action string, s *session
 func (e *engine) abandoned(ctx context.Context) error {
 	var stale []*session
 	for _, s := range e.sessions.purge(e.now()) {
-		if e.rows.note(store.Machine{UUID: s.machine, Name: s.machineName}, rowDenial, e.now()) {
+		if e.rows.note(s.client.id, s.client.actor(), rowDenial, e.now()) {
 			stale = append(stale, s)
 		}
 	}
@@ -44,8 +44,7 @@ func (e *engine) abandoned(ctx context.Context) error {
 			return err
 		}
 		for _, s := range stale {
-			m := store.Machine{UUID: s.machine, Name: s.machineName}
-			if err := e.record(tx, m, "auth.abandon", s, ""); err != nil {
+			if err := e.record(tx, "auth.abandon", s, ""); err != nil {
 				return err
 			}
 		}
@@ -53,7 +52,7 @@ func (e *engine) abandoned(ctx context.Context) error {
 	})
 }
 
-func entry(at time.Time, machine identity.Name, action string, s *session, reason string) store.Entry {
+func entry(at time.Time, action string, s *session, reason string) store.Entry {
 	detail := fmt.Sprintf("service=%q remote_host=%q origin=%q", s.service, s.remoteHost, s.origin)
 	if action == "auth.allow" {
 		detail += fmt.Sprintf(" proved=%q", strings.Join(words(s.methods()), " "))
@@ -61,40 +60,40 @@ func entry(at time.Time, machine identity.Name, action string, s *session, reaso
 	if reason != "" {
 		detail += fmt.Sprintf(" reason=%q", reason)
 	}
-	return store.Entry{Time: at, Actor: "machine " + string(machine), Action: action, Subject: string(s.name), Detail: detail}
+	return store.Entry{Time: at, Actor: s.client.actor(), Action: action, Subject: string(s.name), Detail: detail}
 }
 
-// recording outlives the machine's patience: an attempt counts also when whoever
+// recording outlives the client's patience: an attempt counts also when whoever
 // made it hangs up before the answer.
 func recording(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 }
 
 // deny ends a session without counting a failure.
-func (e *engine) deny(ctx context.Context, m store.Machine, s *session, a answer) (answer, error) {
+func (e *engine) deny(ctx context.Context, s *session, a answer) (answer, error) {
 	ctx, cancel := recording(ctx)
 	defer cancel()
 	if a.message == "" {
 		a.message = denial
 	}
-	if !e.rows.note(m, rowDenial, e.now()) {
+	if !e.rows.note(s.client.id, s.client.actor(), rowDenial, e.now()) {
 		return a, nil
 	}
 	return a, e.store.Write(ctx, func(tx *store.Tx) error {
-		return e.record(tx, m, "auth.deny", s, a.reason)
+		return e.record(tx, "auth.deny", s, a.reason)
 	})
 }
 
 // failed ends a session with a wrong proof of that kind.
-func (e *engine) failed(ctx context.Context, m store.Machine, s *session, kind identity.FactorKind, reason string) (answer, error) {
+func (e *engine) failed(ctx context.Context, s *session, kind identity.FactorKind, reason string) (answer, error) {
 	ctx, cancel := recording(ctx)
 	defer cancel()
 	a := answer{message: denial, reason: reason}
-	row := e.rows.note(m, rowDenial, e.now())
+	row := e.rows.note(s.client.id, s.client.actor(), rowDenial, e.now())
 	return a, e.store.Write(ctx, func(tx *store.Tx) error {
 		err := e.countFailure(tx, s, kind)
 		if row {
-			err = errors.Join(err, e.record(tx, m, "auth.deny", s, reason))
+			err = errors.Join(err, e.record(tx, "auth.deny", s, reason))
 		}
 		return err
 	})
@@ -102,7 +101,7 @@ func (e *engine) failed(ctx context.Context, m store.Machine, s *session, kind i
 
 // allow ends a session well, if what was proved still holds as it is recorded.
 // also is done in the same transaction: what is used, made or taken away.
-func (e *engine) allow(ctx context.Context, m store.Machine, s *session, also func(*store.Tx, store.Account) error) (answer, error) {
+func (e *engine) allow(ctx context.Context, s *session, also func(*store.Tx, store.Account) error) (answer, error) {
 	rec, cancel := recording(ctx)
 	defer cancel()
 	a, touched := answer{allow: true}, false
@@ -119,10 +118,10 @@ func (e *engine) allow(ctx context.Context, m store.Machine, s *session, also fu
 			return err
 		}
 		touched = account.Revision != before
-		return e.conclude(rec, tx, m, s, account, touched, &a)
+		return e.conclude(rec, tx, s, account, touched, &a)
 	})
 	if err != nil {
-		return e.outdated(ctx, m, s, err)
+		return e.outdated(ctx, s, err)
 	}
 	if touched {
 		e.changed.ring()
@@ -133,7 +132,7 @@ func (e *engine) allow(ctx context.Context, m store.Machine, s *session, also fu
 
 // conclude makes what an allow brings. A token of a revision that this transaction
 // made is not kept: it may come to nothing.
-func (e *engine) conclude(ctx context.Context, tx *store.Tx, m store.Machine, s *session, account store.Account, touched bool, a *answer) error {
+func (e *engine) conclude(ctx context.Context, tx *store.Tx, s *session, account store.Account, touched bool, a *answer) error {
 	now, err := tx.Clock(e.now())
 	if err != nil {
 		return err
@@ -141,7 +140,7 @@ func (e *engine) conclude(ctx context.Context, tx *store.Tx, m store.Machine, s 
 	if err := clearProved(tx, s); err != nil {
 		return err
 	}
-	if err := tx.SignedIn(account.UUID, m.UUID, s.origin, now); err != nil {
+	if err := tx.SignedIn(account.UUID, s.client.id, s.origin, now); err != nil {
 		return err
 	}
 	token := e.idToken
@@ -151,21 +150,21 @@ func (e *engine) conclude(ctx context.Context, tx *store.Tx, m store.Machine, s 
 	if a.id, err = token(ctx, tx, account); err != nil {
 		return err
 	}
-	if a.session, err = e.sessionToken(tx, m, s, account); err != nil {
+	if a.session, err = e.sessionToken(tx, s, account); err != nil {
 		return err
 	}
 	if !s.due {
-		if a.sealed, err = e.sealFactors(tx, m, s, account); err != nil {
+		if a.sealed, err = e.sealFactors(tx, s, account); err != nil {
 			return err
 		}
 	}
-	return e.record(tx, m, "auth.allow", s, "")
+	return e.record(tx, "auth.allow", s, "")
 }
 
 // holds is store.ErrChanged unless every proof is of a credential that the account
 // holds now, and it may be used.
 func (e *engine) holds(tx *store.Tx, s *session) (store.Account, []identity.Factor, error) {
-	account, err := tx.AccountFor(s.machine, s.name)
+	account, err := tx.AccountFor(s.client.id, s.name)
 	if err != nil {
 		return store.Account{}, nil, err
 	}
@@ -202,7 +201,10 @@ func (e *engine) recheck(tx *store.Tx, s *session) (store.Account, error) {
 }
 
 // sessionToken says what was proved, and which groups that earned.
-func (e *engine) sessionToken(tx *store.Tx, m store.Machine, s *session, a store.Account) ([]byte, error) {
+func (e *engine) sessionToken(tx *store.Tx, s *session, a store.Account) ([]byte, error) {
+	if s.client.kind != machineClient {
+		return nil, fmt.Errorf("session token: there is none for a client of kind %q", s.client.kind)
+	}
 	groups, err := tx.GroupsOf(a)
 	if err != nil {
 		return nil, err
@@ -213,7 +215,7 @@ func (e *engine) sessionToken(tx *store.Tx, m store.Machine, s *session, a store
 	}
 	now := e.now()
 	t := &identity.SessionToken{
-		Realm: e.Name, ID: uuid.New(), Account: a.UUID, Machine: m.UUID, Methods: s.methods(),
+		Realm: e.Name, ID: uuid.New(), Account: a.UUID, Machine: s.client.id, Methods: s.methods(),
 		AuthenticatedAt: now.Unix(), ExpiresAt: now.Add(sessionLife).Unix(),
 	}
 	if s.due {
