@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/sallyport-auth/sallyport/identity"
@@ -12,48 +11,57 @@ import (
 
 // advance goes on with what a step has proved: to the next offers, to what Begin
 // asked to make or take away, or to the end.
-func (e *engine) advance(ctx context.Context, s *session, f facts, g gain, more bool) (answer, error) {
-	if why := standing(f.account, e.now()); why != "" {
-		return e.deny(ctx, s, answer{message: why, reason: why})
+func (t *attempt) advance(ctx context.Context, r result) (answer, error) {
+	s, f := t.s, &t.f
+	if why := standing(f.account, t.now()); why != "" {
+		return t.deny(ctx, answer{message: why, reason: why})
 	}
-	s.proved = append(s.proved, g.proofs...)
-	next := f.next(s, more)
+	s.proved = append(s.proved, r.proofs...)
+	next := f.next(s, t.more)
 	switch {
 	case len(next) > 0:
-		return e.goOn(ctx, s, g, next)
+		return t.offerNext(ctx, r, next)
 	case !f.enough(s)(s.methods()):
-		return e.cannot(ctx, s, f)
+		return t.cannot(ctx)
 	case f.due(s) && (!s.asksNew || s.enrol != "" || s.remove != ""):
-		return e.mustChange(ctx, s, g)
+		return t.mustChange(ctx, r)
 	case s.enrol != "" || s.remove != "":
-		return e.alter(ctx, s, g)
+		return t.alter(ctx, r)
 	default:
 		s.due = f.due(s)
-		return e.allow(ctx, s, func(tx *store.Tx, _ store.Account) error { return g.mark(tx) })
+		return t.allow(ctx, s, func(tx *store.Tx, _ store.Account) error { return r.consume(tx) })
 	}
 }
 
-func (g gain) mark(tx *store.Tx) error {
-	if g.use == nil {
+// consume marks what was proved as used.
+func (r result) consume(tx *store.Tx) error {
+	if r.use == nil {
 		return nil
 	}
-	return g.use(tx)
+	return r.use(tx)
 }
 
-// goOn offers what may come next. What was good only once is used by now: the
+// offerNext offers what may come next. What was good only once is used by now: the
 // session may never get to its end.
-func (e *engine) goOn(ctx context.Context, s *session, g gain, next []identity.FactorKind) (answer, error) {
-	if err := e.spend(ctx, s, g); err != nil {
-		return e.outdated(ctx, s, err)
+func (t *attempt) offerNext(ctx context.Context, r result, next []identity.FactorKind) (answer, error) {
+	if err := t.consume(ctx, t.s, r); err != nil {
+		return t.outdated(ctx, t.s, err)
 	}
-	return e.offer(s, next, answer{})
+	return t.offer(t.s, next, answer{})
 }
 
 // offer lets a session wait for one of these kinds.
 func (e *engine) offer(s *session, kinds []identity.FactorKind, a answer) (answer, error) {
-	s.offers, s.nonce = kinds, identity.Nonce{}
-	if slices.Contains(kinds, identity.PIV) || slices.Contains(kinds, identity.NewPIV) {
-		s.nonce = newNonce(e.now())
+	s.offers, s.nonce, s.patience = kinds, identity.Nonce{}, 0
+	for _, k := range kinds {
+		by, ok := e.factors.of(k)
+		if !ok {
+			continue
+		}
+		if by.traits().signs {
+			s.nonce = newNonce(e.now())
+		}
+		s.patience = max(s.patience, by.traits().patience)
 	}
 	cookie, err := e.sessions.put(s, e.now())
 	if err != nil {
@@ -63,9 +71,9 @@ func (e *engine) offer(s *session, kinds []identity.FactorKind, a answer) (answe
 	return a, nil
 }
 
-// spend marks what was proved as used while the session goes on.
-func (e *engine) spend(ctx context.Context, s *session, g gain) error {
-	if g.use == nil {
+// consume marks what was proved as used while the session goes on.
+func (e *engine) consume(ctx context.Context, s *session, r result) error {
+	if r.use == nil {
 		return nil
 	}
 	rec, cancel := recording(ctx)
@@ -74,7 +82,7 @@ func (e *engine) spend(ctx context.Context, s *session, g gain) error {
 		if _, _, err := e.holds(tx, s); err != nil {
 			return err
 		}
-		return g.use(tx)
+		return r.use(tx)
 	})
 }
 
@@ -98,12 +106,12 @@ type refusal string
 func (r refusal) Error() string { return string(r) }
 
 // cannot ends a session that proved all it can and still not enough.
-func (e *engine) cannot(ctx context.Context, s *session, f facts) (answer, error) {
+func (t *attempt) cannot(ctx context.Context) (answer, error) {
 	a := answer{reason: "what the account holds does not suffice"}
-	if identity.Enough(f.held, s.methods()) {
+	if identity.Enough(t.f.held, t.s.methods()) {
 		a.message = "This takes a proof as strong as what is to change, and the account has none. Ask your administrator."
 	}
-	return e.deny(ctx, s, a)
+	return t.deny(ctx, a)
 }
 
 // standing says, for someone who proved to be the account's owner, why it cannot

@@ -45,7 +45,7 @@ func TestEveryRowOfTheTableOfBrakesHolds(t *testing.T) {
 		{here, familiar{onMachine: true, fromOrigin: true}, []store.Spot{origin(here)}},
 	} {
 		for _, kind := range []identity.FactorKind{identity.Password, identity.PasswordAndTOTP} {
-			got := brakes(kind, m, row.origin, row.f)
+			got := brakes(newFactors().counted(kind), m, row.origin, row.f)
 			if len(got) != len(row.want) {
 				t.Fatalf("%s, %+v: %d rules, want %d", row.origin, row.f, len(got), len(row.want))
 			}

@@ -22,11 +22,12 @@ func (e *engine) changePassword(ctx context.Context, c client, name identity.Nam
 		return answer{}, err
 	}
 	defer done()
-	ok, _, err := e.provePassword(ctx, f, old)
+	_, hasTOTP := f.totp()
+	ok, _, err := e.provePassword(ctx, &f, old)
 	switch {
 	case err != nil:
 		return answer{}, err
-	case f.locked(identity.Password), f.hasTOTP && f.locked(identity.TOTP):
+	case f.locked(identity.Password), hasTOTP && f.locked(identity.TOTP):
 		return e.deny(ctx, s, answer{locked: true, reason: "locked"})
 	case !ok:
 		return e.failed(ctx, s, identity.Password, "password")
@@ -35,7 +36,7 @@ func (e *engine) changePassword(ctx context.Context, c client, name identity.Nam
 		return e.deny(ctx, s, answer{message: why, reason: why})
 	}
 	proved := code.Len() == 0 && e.dues.counts(&f, e.now())
-	if f.hasTOTP && code.Len() == 0 && !proved {
+	if hasTOTP && code.Len() == 0 && !proved {
 		if _, err := e.deny(ctx, s, answer{reason: "the account demands more than a password"}); err != nil {
 			return answer{}, err
 		}
@@ -52,9 +53,9 @@ func (e *engine) changePassword(ctx context.Context, c client, name identity.Nam
 		return answer{}, err
 	}
 	step := int64(0)
-	if f.hasTOTP && !proved {
+	if hasTOTP && !proved {
 		// Last, so that a new password that is refused costs no code.
-		if step, ok, err = e.provedStep(f, code); err != nil {
+		if step, ok, err = e.provedStep(&f, code); err != nil {
 			return answer{}, err
 		}
 		if !ok {
@@ -73,37 +74,39 @@ func (e *engine) changePassword(ctx context.Context, c client, name identity.Nam
 }
 
 // provedStep is the step of a code that is right and was not used.
-func (e *engine) provedStep(f facts, code identity.Secret) (step int64, ok bool, err error) {
-	secret, err := e.box.open(f.account.UUID, f.totp.Sealed)
+func (e *engine) provedStep(f *facts, code identity.Secret) (step int64, ok bool, err error) {
+	held, _ := f.totp()
+	secret, err := e.box.open(f.account.UUID, held.Sealed)
 	if err != nil {
 		return 0, false, err
 	}
 	defer secret.Wipe()
 	step, ok, err = identity.TOTPStep(secret, code, e.now())
-	return step, ok && step > f.totp.LastStep, err
+	return step, ok && step > held.LastStep, err
 }
 
 func (e *engine) replacePassword(ctx context.Context, s *session, f facts, step int64, phc string) (answer, error) {
 	ctx, cancel := recording(ctx)
 	defer cancel()
+	code, hasTOTP := f.totp()
 	err := e.write(ctx, func(tx *store.Tx) error {
 		held, err := tx.Password(f.account.UUID)
-		if err == nil && held.Epoch != f.password.Epoch {
+		if err == nil && held.Epoch != f.password().Epoch {
 			err = store.ErrChanged
 		}
 		if err != nil {
 			return err
 		}
 		switch now, err := tx.TOTP(f.account.UUID); {
-		case errors.Is(err, identity.ErrNotFound) && !f.hasTOTP:
+		case errors.Is(err, identity.ErrNotFound) && !hasTOTP:
 		case err != nil:
 			return err
-		case !f.hasTOTP:
+		case !hasTOTP:
 			return store.ErrChanged // enrolled meanwhile
-		case now.Epoch != f.totp.Epoch:
+		case now.Epoch != code.Epoch:
 			return store.ErrChanged
 		case step != 0: // 0: it was used by the login
-			if err := tx.UseTOTPStep(f.account.UUID, f.totp.Epoch, step); err != nil {
+			if err := tx.UseTOTPStep(f.account.UUID, code.Epoch, step); err != nil {
 				return errors.Join(err, store.ErrChanged)
 			}
 		default:

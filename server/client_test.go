@@ -29,7 +29,7 @@ func TestAClientOfNoKindIsGrantedNothing(t *testing.T) {
 		if cookie, err = b.sessions.put(s, b.now()); err != nil {
 			t.Fatal(err)
 		}
-		if a, err = b.step(t.Context(), c, cookie, identity.Password, identity.NewSecret([]byte(right)), false); a.allow || len(a.offers) > 0 {
+		if a, err = b.step(t.Context(), c, cookie, identity.Password, identity.NewSecret([]byte(right)), false); err != nil || a.outcome() != "deny" {
 			t.Errorf("%s: a session of nobody's: %+v, %v", name, a, err)
 		}
 		_, err = b.changePassword(t.Context(), c, "alice", "seat", identity.NewSecret([]byte(right)), identity.Secret{}, identity.NewSecret([]byte("another long one")))

@@ -61,7 +61,8 @@ func (d *dueCodes) counts(f *facts, now time.Time) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	c, ok := d.kept[dueLogin{f.client, f.account.UUID}]
-	return ok && f.hasTOTP && now.Before(c.until) && c.password == f.password.Epoch && c.totp == f.totp.Epoch
+	held, hasTOTP := f.totp()
+	return ok && hasTOTP && now.Before(c.until) && c.password == f.password().Epoch && c.totp == held.Epoch
 }
 
 func (d *dueCodes) forget(client, account uuid.UUID) {

@@ -14,38 +14,24 @@ import (
 
 // facts are what a step is judged by, read at one moment.
 type facts struct {
-	now      time.Time
-	known    bool
-	account  store.Account
-	password store.Password
-	totp     store.TOTP
-	hasTOTP  bool
-	cards    []store.Card // those that were revoked too
-	backup   store.BackupCodes
-	points   identity.Points
-	held     []identity.FactorKind
+	now     time.Time
+	known   bool
+	account store.Account
+	// holds is what the account holds of each kind, as the factor has read it, and spent
+	// are kinds of which nothing is left to ask for.
+	holds  map[identity.FactorKind]any
+	spent  []identity.FactorKind
+	points identity.Points
+	held   []identity.FactorKind
 	// until is how long failures lock each factor for this attempt.
 	until map[identity.FactorKind]time.Time
 	// client is whose share of the work this takes.
 	client uuid.UUID
 }
 
-// locked tells whether failures of that factor lock it. Both kinds of code are one.
+// locked tells whether failures of that factor lock it.
 func (f *facts) locked(kind identity.FactorKind) bool {
-	return f.now.Before(f.until[counted(kind)])
-}
-
-// counted is what failures of a kind are counted for: a backup code is guessed at the
-// same prompt as a one-time code, and one line begins with a password.
-func counted(kind identity.FactorKind) identity.FactorKind {
-	switch kind {
-	case identity.BackupCode:
-		return identity.TOTP
-	case identity.PasswordAndTOTP:
-		return identity.Password
-	default:
-		return kind
-	}
+	return f.now.Before(f.until[kind])
 }
 
 func (e *engine) facts(ctx context.Context, s *session) (f facts, err error) {
@@ -54,7 +40,7 @@ func (e *engine) facts(ctx context.Context, s *session) (f facts, err error) {
 		if f.now, err = tx.Seen(e.now()); err != nil {
 			return err
 		}
-		if err := f.locks(tx, s); err != nil {
+		if err := f.locks(tx, s, e.factors); err != nil {
 			return err
 		}
 		if f.points, err = tx.Points(); err != nil {
@@ -68,13 +54,13 @@ func (e *engine) facts(ctx context.Context, s *session) (f facts, err error) {
 			return err
 		}
 		f.known = true
-		return f.credentials(tx)
+		return f.credentials(tx, e.factors)
 	})
 	return f, err
 }
 
 // locks finds what failures lock for this attempt.
-func (f *facts) locks(tx *store.Tx, s *session) error {
+func (f *facts) locks(tx *store.Tx, s *session, all factors) error {
 	before, err := known(tx, s, f.now)
 	if err != nil {
 		return err
@@ -84,34 +70,35 @@ func (f *facts) locks(tx *store.Tx, s *session) error {
 		return err
 	}
 	f.until = make(map[identity.FactorKind]time.Time)
-	for _, k := range []identity.FactorKind{identity.Password, identity.TOTP, identity.PIV} {
-		f.until[k] = lockedUntil(brakes(k, s.client.id, s.origin, before), tallies)
+	for _, one := range all {
+		if by := one.traits(); by.counted != "" {
+			f.until[by.kind] = lockedUntil(brakes(by.counted, s.client.id, s.origin, before), tallies)
+		}
 	}
 	return nil
 }
 
-func (f *facts) credentials(tx *store.Tx) error {
-	id := f.account.UUID
-	factors, err := tx.Factors(id)
+func (f *facts) credentials(tx *store.Tx, all factors) error {
+	factors, err := tx.Factors(f.account.UUID)
 	if err != nil {
 		return err
 	}
-	f.held = identity.Kinds(factors)
-	if f.password, err = tx.Password(id); err != nil && !errors.Is(err, identity.ErrNotFound) {
-		return err
+	f.held, f.holds = identity.Kinds(factors), make(map[identity.FactorKind]any)
+	for _, one := range all {
+		by, ok := one.(holder)
+		if !ok {
+			continue
+		}
+		kind := one.traits().kind
+		held, left, err := by.read(tx, f.account.UUID)
+		if err != nil {
+			return err
+		}
+		if f.holds[kind] = held; !left {
+			f.spent = append(f.spent, kind)
+		}
 	}
-	if f.totp, err = tx.TOTP(id); err != nil && !errors.Is(err, identity.ErrNotFound) {
-		return err
-	}
-	f.hasTOTP = err == nil
-	if f.cards, err = tx.Cards(id); err != nil {
-		return err
-	}
-	f.backup, err = tx.BackupCodes(id)
-	if errors.Is(err, identity.ErrNotFound) {
-		return nil
-	}
-	return err
+	return nil
 }
 
 // enough is what the session has to prove: what a login takes, and to make or take
@@ -137,7 +124,7 @@ func (f *facts) enough(s *session) func([]identity.FactorKind) bool {
 // and is not asked for more, when there is nothing more, or when it cannot get there.
 func (f *facts) next(s *session, more bool) []identity.FactorKind {
 	askable := slices.DeleteFunc(slices.Clone(f.held), func(k identity.FactorKind) bool {
-		return k == identity.BackupCode && f.backup.Left == 0
+		return slices.Contains(f.spent, k)
 	})
 	proved, enough := s.methods(), f.enough(s)
 	if !enough(proved) {

@@ -38,10 +38,9 @@ type brake struct {
 	spot store.Spot
 }
 
-// brakes are the rules by which an attempt may be locked. Its failures count by the
+// brakes are the rules by which an attempt may be locked, of what is counted as that kind. Its failures count by the
 // same ones and by no other: so what one place can do never adds to another's lock.
 func brakes(kind identity.FactorKind, machine uuid.UUID, origin string, f familiar) []brake {
-	kind = counted(kind)
 	list := []brake{{originBrake, store.Spot{Kind: kind, Machine: machine, Origin: origin}}}
 	if !f.fromOrigin && origin != identity.Seat().String() {
 		list = append(list, brake{machineBrake, store.Spot{Kind: kind, Machine: machine}})
@@ -121,7 +120,7 @@ func (e *engine) countFailure(tx *store.Tx, s *session, kind identity.FactorKind
 	if err != nil {
 		return err
 	}
-	for _, b := range brakes(kind, s.client.id, s.origin, f) {
+	for _, b := range brakes(e.factors.counted(kind), s.client.id, s.origin, f) {
 		if outside && b.spot.Machine == uuid.Nil {
 			continue // what a machine may not begin for, it may not lock over the realm
 		}
@@ -135,9 +134,9 @@ func (e *engine) countFailure(tx *store.Tx, s *session, kind identity.FactorKind
 // clearProved forgets the failures of what was proved, at the origin where it was, and
 // of nothing else: who holds a card must not get more guesses at a code by it, and
 // nobody's success gives another more guesses.
-func clearProved(tx *store.Tx, s *session) error {
+func (e *engine) clearProved(tx *store.Tx, s *session) error {
 	for _, k := range s.methods() {
-		if err := tx.ClearFailuresAt(s.name, store.Spot{Kind: counted(k), Machine: s.client.id, Origin: s.origin}); err != nil {
+		if err := tx.ClearFailuresAt(s.name, store.Spot{Kind: e.factors.counted(k), Machine: s.client.id, Origin: s.origin}); err != nil {
 			return err
 		}
 	}

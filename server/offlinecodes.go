@@ -6,8 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
-	"slices"
 
 	"connectrpc.com/connect"
 
@@ -25,37 +23,21 @@ type sealedFactor struct {
 	key      []byte // SHA-256 of what it was sealed to
 }
 
-// sealFactors seals the TOTP secret of an account to the machine on which it has
-// just been proved, if the realm's policy lets that machine hold it.
-func (r *realm) sealFactors(tx *store.Tx, s *session, a store.Account) ([]sealedFactor, error) {
-	if s.client.sealTo == nil || !slices.Contains(s.methods(), identity.TOTP) {
-		return nil, nil
+// sealFactors seals what the client may hold of the factors that were proved on it.
+func (e *engine) sealFactors(tx *store.Tx, s *session, a store.Account) ([]sealedFactor, error) {
+	var all []sealedFactor
+	for _, f := range e.factors {
+		by, ok := f.(sealer)
+		if !ok {
+			continue
+		}
+		sealed, err := by.seal(e, tx, s, a)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, sealed...)
 	}
-	if may, err := tx.MayHoldCodes(s.client.id, a.UUID); err != nil || !may {
-		return nil, err
-	}
-	held, err := tx.TOTP(a.UUID)
-	if errors.Is(err, identity.ErrNotFound) {
-		return nil, nil // taken away just now
-	}
-	if err != nil {
-		return nil, err
-	}
-	secret, err := r.box.open(a.UUID, held.Sealed)
-	if err != nil {
-		return nil, err
-	}
-	defer secret.Wipe()
-	blob, err := identity.SealTo(s.client.sealTo, identity.SealInfo(r.Name, s.client.id, a.UUID, identity.TOTP, held.Epoch), secret)
-	if err != nil {
-		return nil, fmt.Errorf("seal for %s: %w", s.client.actor(), err)
-	}
-	err = tx.Record(store.Entry{
-		Time: r.now(), Actor: s.client.actor(), Action: "totp.seal", Subject: string(a.Name),
-		Detail: fmt.Sprintf("epoch=%d key=%s", held.Epoch, fingerprintOf(s.client.sealTo)),
-	})
-	sum := sha256.Sum256(s.client.sealTo)
-	return []sealedFactor{{identity.TOTP, held.Epoch, blob, held.LastStep, sum[:]}}, err
+	return all, nil
 }
 
 func fingerprintOf(key []byte) string {

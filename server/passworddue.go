@@ -32,18 +32,18 @@ const (
 
 // due tells whether the session proved a password that has to be changed.
 func (f *facts) due(s *session) bool {
-	p := identity.Factor{Kind: identity.Password, ChangeBy: f.password.ChangeBy}
+	p := identity.Factor{Kind: identity.Password, ChangeBy: f.password().ChangeBy}
 	return slices.Contains(s.methods(), identity.Password) && p.Due(f.now)
 }
 
 // mustChange ends a session that may not go on with a password that is due. What was
 // proved is used, as by every answer.
-func (e *engine) mustChange(ctx context.Context, s *session, g gain) (answer, error) {
-	if err := e.spend(ctx, s, g); err != nil {
-		return e.outdated(ctx, s, err)
+func (t *attempt) mustChange(ctx context.Context, r result) (answer, error) {
+	if err := t.consume(ctx, t.s, r); err != nil {
+		return t.outdated(ctx, t.s, err)
 	}
-	if s.enrol != "" || s.remove != "" {
-		return e.deny(ctx, s, answer{message: dueFirst, reason: "the password is due"})
+	if t.s.enrol != "" || t.s.remove != "" {
+		return t.deny(ctx, answer{message: dueFirst, reason: "the password is due"})
 	}
-	return e.deny(ctx, s, answer{message: dueElsewhere, reason: "the password is due, and the machine's release cannot ask for a new one: upgrade it"})
+	return t.deny(ctx, answer{message: dueElsewhere, reason: "the password is due, and the machine's release cannot ask for a new one: upgrade it"})
 }

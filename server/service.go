@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -62,7 +63,7 @@ func (e *engine) Begin(ctx context.Context, req *v1.BeginRequest) (*v1.BeginResp
 	if err != nil {
 		return nil, connect.NewError(connect.CodeInvalidArgument, err)
 	}
-	if err := checkAlteration(req); err != nil {
+	if err := e.factors.checkAlteration(req); err != nil {
 		return nil, connect.NewError(connect.CodeInvalidArgument, err)
 	}
 	origin, err := originOf(req.GetOrigin())
@@ -85,19 +86,37 @@ func (e *engine) Begin(ctx context.Context, req *v1.BeginRequest) (*v1.BeginResp
 }
 
 // checkAlteration refuses what cannot be made or taken away, whoever asks.
-func checkAlteration(req *v1.BeginRequest) error {
+func (l factors) checkAlteration(req *v1.BeginRequest) error {
 	enrol, remove := identity.FactorKind(req.GetEnrol()), identity.FactorKind(req.GetRemove())
-	able := []identity.FactorKind{"", identity.TOTP, identity.PIV, identity.BackupCode}
+	able := l.kinds(isAlterable)
+	may := func(k identity.FactorKind) bool { return k == "" || slices.Contains(able, k) }
+	named := false
+	if f, ok := l.of(remove); ok {
+		named = f.traits().several
+	}
 	switch {
-	case !slices.Contains(able, enrol), !slices.Contains(able, remove):
-		return errors.New("\"totp\", \"piv\" and \"backup-code\" can be enrolled and removed")
+	case !may(enrol), !may(remove):
+		return fmt.Errorf("%s can be enrolled and removed", sentence(able))
 	case enrol != "" && remove != "":
 		return errors.New("enrol or remove, not both")
-	case (remove == identity.PIV) != (len(req.GetRemoveCard()) > 0), remove == identity.PIV && len(req.GetRemoveCard()) != sha256.Size:
+	case named != (len(req.GetRemoveCard()) > 0), named && len(req.GetRemoveCard()) != sha256.Size:
 		return errors.New("a card to remove is named by the SHA-256 of its certificate, and nothing else is")
 	default:
 		return nil
 	}
+}
+
+// sentence lists kinds for people.
+func sentence(kinds []identity.FactorKind) string {
+	quoted := make([]string, len(kinds))
+	for i, k := range kinds {
+		quoted[i] = strconv.Quote(string(k))
+	}
+	last := len(quoted) - 1
+	if last < 1 {
+		return strings.Join(quoted, "")
+	}
+	return strings.Join(quoted[:last], ", ") + " and " + quoted[last]
 }
 
 // nonce is the answer's, nil where no card may come next.

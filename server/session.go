@@ -23,8 +23,10 @@ type session struct {
 	origin string
 	// offers are the kinds that the next step may be of, and nonce, with a card among
 	// them, is for its challenge.
-	offers   []identity.FactorKind
-	nonce    identity.Nonce
+	offers []identity.FactorKind
+	nonce  identity.Nonce
+	// patience is how long the next step may take, where that is longer than usual.
+	patience time.Duration
 	proved   []proof
 	begun    time.Time // zero: Begin is not part of it
 	deadline time.Time
@@ -56,7 +58,7 @@ type proof struct {
 // proofOf is what proves that factor of the account, as it is now.
 func proofOf(account uuid.UUID, f identity.Factor) proof {
 	p := proof{kind: f.Kind, account: account, epoch: f.Epoch}
-	if f.Kind == identity.PIV {
+	if len(f.Certificate) > 0 {
 		p.card = string(identity.CardFingerprint(f.Certificate))
 	}
 	return p
@@ -100,10 +102,7 @@ func newSessions(timeout time.Duration, limit int) *sessions {
 // each time.
 func (t *sessions) put(s *session, now time.Time) (string, error) {
 	cookie := rand.Text()
-	s.deadline = now.Add(t.timeout)
-	if slices.Contains(s.offers, identity.NewTOTP) || slices.Contains(s.offers, identity.NewPIV) { // someone has to find the telephone, or the card
-		s.deadline = now.Add(max(t.timeout, enrolTimeout))
-	}
+	s.deadline = now.Add(max(t.timeout, s.patience))
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.count[s.client.id] >= t.limit {

@@ -91,6 +91,9 @@ func historyFor(ctx context.Context, tx *store.Tx) (uuid.UUID, error) {
 	return h.ID, nil
 }
 
+// errTokenFull says that an account holds more than its token can say.
+const errTokenFull = refusal("The account holds too much to describe. Nothing was changed; ask your administrator.")
+
 // freshToken is idToken of a revision that this transaction made, which may still
 // come to nothing: so it is not kept. What would be too long is refused.
 func (r *realm) freshToken(ctx context.Context, tx *store.Tx, a store.Account) ([]byte, error) {

@@ -137,7 +137,7 @@ func (e *engine) conclude(ctx context.Context, tx *store.Tx, s *session, account
 	if err != nil {
 		return err
 	}
-	if err := clearProved(tx, s); err != nil {
+	if err := e.clearProved(tx, s); err != nil {
 		return err
 	}
 	if err := tx.SignedIn(account.UUID, s.client.id, s.origin, now); err != nil {

@@ -22,6 +22,7 @@ const denial = identity.Refused
 // engine runs stepped authentications. Its states are in the package comment.
 type engine struct {
 	*realm
+	factors  factors
 	sessions *sessions
 	// turns lets one step at a time work on a name, so that guesses sent at once are
 	// counted one after the other and cannot outrun the locks; machines take turns.
@@ -34,7 +35,7 @@ type engine struct {
 
 func newEngine(r *realm, timeout time.Duration) *engine {
 	return &engine{
-		realm: r, sessions: newSessions(timeout, sessionsPerMachine), turns: newFairs[identity.Name, uuid.UUID](1, maxWaiting),
+		realm: r, factors: newFactors(), sessions: newSessions(timeout, sessionsPerMachine), turns: newFairs[identity.Name, uuid.UUID](1, maxWaiting),
 		shares: newFairs[uuid.UUID, string](machineShare, maxWaiting),
 	}
 }
@@ -110,7 +111,7 @@ func (e *engine) admit(s *session) (answer, error) {
 		s.origin = identity.Origin{}.String()
 	}
 	s.begun = e.now()
-	return e.offer(s, []identity.FactorKind{identity.Password, identity.PasswordAndTOTP, identity.PIV}, answer{})
+	return e.offer(s, e.factors.kinds(isFirst), answer{})
 }
 
 // step moves a session on by one credential, or ends it. more asks to go on when it
@@ -128,22 +129,9 @@ func (e *engine) step(ctx context.Context, c client, cookie string, kind identit
 		return answer{}, err
 	}
 	defer done()
-	switch kind {
-	case identity.Password:
-		return e.stepPassword(ctx, s, f, credential, more)
-	case identity.PasswordAndTOTP:
-		return e.stepOneLine(ctx, s, f, credential, more)
-	case identity.TOTP:
-		return e.stepTOTP(ctx, s, f, credential, more)
-	case identity.BackupCode:
-		return e.stepBackupCode(ctx, s, f, credential, more)
-	case identity.PIV:
-		return e.stepPIV(ctx, s, f, credential, more)
-	case identity.NewTOTP:
-		return e.confirmTOTP(ctx, s, credential)
-	case identity.NewPIV:
-		return e.takeCard(ctx, s, f, credential)
-	default:
+	by, ok := e.factors.of(kind)
+	if !ok {
 		return e.deny(ctx, s, answer{reason: "an offer without a step"})
 	}
+	return by.step(ctx, &attempt{engine: e, s: s, f: f, more: more}, credential)
 }
