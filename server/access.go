@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"time"
 
 	"connectrpc.com/connect"
 
@@ -83,6 +82,9 @@ func (r *realm) machine(ctx context.Context) (store.Machine, error) {
 	return m, nil
 }
 
+// errTooMany refuses what would take more than its share.
+var errTooMany = errors.New("too many authentications at once")
+
 // fault logs what went wrong here and tells the caller only that it did.
 func (r *realm) fault(ctx context.Context, doing string, err error) error {
 	if ctx.Err() != nil {
@@ -110,38 +112,3 @@ func diskFull() error {
 	}
 	return e
 }
-
-// How long a request body may take to arrive, and one write to be taken. A
-// machine that does not read its change stream is cut off; it comes again.
-const (
-	bodyTimeout  = 10 * time.Second
-	writeTimeout = 20 * time.Second
-)
-
-// patience sets those deadlines for each request.
-func patience(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		rc := http.NewResponseController(w)
-		if r.ProtoMajor >= 2 { // on HTTP/1 the deadline would outlast the body
-			_ = rc.SetReadDeadline(time.Now().Add(bodyTimeout))
-		}
-		next.ServeHTTP(&impatient{ResponseWriter: w, rc: rc}, r)
-	})
-}
-
-// impatient gives each write its own deadline.
-type impatient struct {
-	http.ResponseWriter
-	rc *http.ResponseController
-}
-
-func (w *impatient) Write(b []byte) (int, error) {
-	_ = w.rc.SetWriteDeadline(time.Now().Add(writeTimeout))
-	return w.ResponseWriter.Write(b) //nolint:wrapcheck // an io.Writer
-}
-
-// Flush implements http.Flusher.
-func (w *impatient) Flush() { _ = w.rc.Flush() }
-
-// Unwrap is for http.ResponseController.
-func (w *impatient) Unwrap() http.ResponseWriter { return w.ResponseWriter }

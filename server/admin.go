@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"connectrpc.com/connect"
 
+	"github.com/google/uuid"
 	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
@@ -17,7 +19,33 @@ import (
 // also is the client of those who hold the folder themselves.
 type admin struct {
 	*realm
+	credentials
+	locks
 }
+
+// credentials are how what people prove themselves with is made and judged. Their errors
+// are for administrators.
+type credentials interface {
+	// newPassword judges a password for the account that find returns, and hashes it.
+	newPassword(ctx context.Context, find func(*store.Tx) (store.Account, error), password identity.Secret) (account uuid.UUID, phc string, err error)
+	// commonPasswords says what list of common passwords is in use.
+	commonPasswords() (entries int, path string, fault error)
+	// newTOTP makes a secret and the address that authenticator apps scan.
+	newTOTP(name identity.Name) (secret identity.Secret, url string, err error)
+	parseTOTP([]byte) (identity.Secret, error)
+	newBackupCodes(tx *store.Tx, account uuid.UUID) ([]identity.Secret, store.BackupCodes, error)
+	// newCard is a card of a certificate, and addCard makes it the account's.
+	newCard(certificate []byte, label string) (store.Card, error)
+	addCard(tx *store.Tx, account uuid.UUID, c store.Card) (store.Card, error)
+}
+
+// locks tell what failures still count, and who counts as having signed in somewhere.
+type locks interface {
+	tallyNow(f store.Failures, now time.Time) identity.Tally
+	signedInSince(now time.Time) time.Time
+}
+
+func newAdmin(r *realm, c credentials, l locks) *admin { return &admin{r, c, l} }
 
 var (
 	_ sallyportv1connect.AdminServiceHandler = (*admin)(nil)
@@ -25,6 +53,11 @@ var (
 )
 
 type actorKey struct{}
+
+// withActor says who gives the orders of a request.
+func withActor(ctx context.Context, who string) context.Context {
+	return context.WithValue(ctx, actorKey{}, who)
+}
 
 // actor is who gives the orders, from the socket's peer credentials or, without
 // a socket, from this process.
@@ -74,9 +107,6 @@ func (s *admin) told(ctx context.Context, doing, subject string, err error) erro
 	}
 	return connect.NewError(code, fmt.Errorf("%s %s: %w", doing, subject, err))
 }
-
-// errInput says that what was asked for can never be.
-var errInput = errors.New("not accepted")
 
 // named finds the account that a command names.
 func named(tx *store.Tx, name string) (store.Account, error) {

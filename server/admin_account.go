@@ -7,13 +7,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"golang.org/x/crypto/ssh"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
-	"github.com/sallyport-auth/sallyport/server/passwords"
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
@@ -198,7 +196,7 @@ func (s *admin) UnlockAccount(ctx context.Context, req *v1.NameRequest) (*v1.Acc
 func (s *admin) SetPassword(ctx context.Context, req *v1.SetPasswordRequest) (*v1.AccountView, error) {
 	password := identity.NewSecret(req.GetPassword())
 	defer password.Wipe()
-	judged, phc, err := s.newHash(ctx, req.GetName(), password)
+	judged, phc, err := s.newPassword(ctx, func(tx *store.Tx) (store.Account, error) { return named(tx, req.GetName()) }, password)
 	if err != nil {
 		return nil, s.told(ctx, "set password of", req.GetName(), err)
 	}
@@ -215,32 +213,6 @@ func (s *admin) SetPassword(ctx context.Context, req *v1.SetPasswordRequest) (*v
 		}
 		return tx.MustChangePassword(a.UUID, true)
 	})
-}
-
-// newHash judges a password that an administrator sets, and hashes it.
-func (s *admin) newHash(ctx context.Context, name string, password identity.Secret) (account uuid.UUID, phc string, err error) {
-	var n newPasswordFor
-	err = s.store.Read(ctx, func(tx *store.Tx) error {
-		a, err := named(tx, name)
-		if err == nil {
-			n, err = s.forNewPassword(tx, a)
-		}
-		return err
-	})
-	if err == nil {
-		err = s.good(n, password)
-	}
-	if err == nil {
-		err = s.unused(ctx, uuid.Nil, n, password)
-	}
-	if why, is := passwords.IsRefusal(err); is {
-		err = fmt.Errorf("%w: %w Choose another one. Nothing was changed", errInput, why)
-	}
-	if err != nil {
-		return uuid.Nil, "", err
-	}
-	phc, err = s.hasher.hash(ctx, uuid.Nil, password)
-	return n.account, phc, err
 }
 
 // AddSSHKey implements AdminService.
@@ -292,8 +264,8 @@ func (s *admin) AddTOTP(ctx context.Context, req *v1.AddTOTPRequest) (*v1.AddTOT
 	var err error
 	resp := &v1.AddTOTPResponse{}
 	if len(req.GetSecret()) == 0 {
-		secret, resp.OtpauthUrl, err = newTOTP(s.Name, identity.Name(req.GetName()))
-	} else if secret, err = parseTOTP(req.GetSecret()); err != nil {
+		secret, resp.OtpauthUrl, err = s.newTOTP(identity.Name(req.GetName()))
+	} else if secret, err = s.parseTOTP(req.GetSecret()); err != nil {
 		err = fmt.Errorf("%w: %w", errInput, err)
 	}
 	if err == nil {

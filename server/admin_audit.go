@@ -17,7 +17,7 @@ import (
 
 // SignAudit implements AdminService. A log that does not verify is not signed.
 func (s *admin) SignAudit(ctx context.Context, req *v1.SignAuditRequest) (*v1.SignAuditResponse, error) {
-	k, err := s.dir.findRealmKey(req.GetRealmKey(), s.list.Load().bundle.RealmKey)
+	k, err := s.realmSigner(req.GetRealmKey())
 	if err != nil {
 		return nil, s.told(ctx, "sign", "audit log", err)
 	}
@@ -54,7 +54,7 @@ func (s *admin) VerifyAudit(ctx context.Context, req *v1.VerifyAuditRequest) (*v
 
 // compareHead holds the log to a row of it that was signed before.
 func (s *admin) compareHead(tx *store.Tx, base store.AuditHead, signed []byte, resp *v1.VerifyAuditResponse) error {
-	h, err := identity.OpenAuditHead(s.list.Load().bundle.RealmKey, signed)
+	h, err := identity.OpenAuditHead(s.realmKey(), signed)
 	if err != nil {
 		return fmt.Errorf("%w: the signed head is not of this realm's present realm key; after a new one, sign the head again: %w", errInput, err)
 	}

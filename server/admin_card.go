@@ -2,6 +2,10 @@ package server
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
 	"fmt"
@@ -25,14 +29,13 @@ func cardView(c store.Card, now time.Time) (*v1.CardView, error) {
 		NotBefore: timestamppb.New(cert.NotBefore), NotAfter: timestamppb.New(cert.NotAfter),
 		State: "active", Attested: c.Attested, Serial: c.Serial,
 	}
-	switch cardDates(cert, now) {
-	case cardNotYet:
-		v.State = "not yet valid"
-	case cardExpired:
-		v.State = "expired"
-	}
-	if c.Revoked {
+	switch {
+	case c.Revoked:
 		v.State = "revoked"
+	case now.Before(cert.NotBefore):
+		v.State = "not yet valid"
+	case now.After(cert.NotAfter):
+		v.State = "expired"
 	}
 	return v, nil
 }
@@ -44,19 +47,12 @@ func (s *admin) AddCard(ctx context.Context, req *v1.AddCardRequest) (*v1.Accoun
 	if block, _ := pem.Decode(der); block != nil && block.Type == "CERTIFICATE" {
 		der = block.Bytes
 	}
-	if err := identity.CheckText(req.GetLabel(), maxLabel); err != nil {
-		return nil, s.told(ctx, "add card to", req.GetName(), fmt.Errorf("%w: label: %w", errInput, err))
-	}
-	cert, err := identity.ParseCard(der)
-	if err == nil && len(cert.Raw) > identity.MaxCertificate {
-		err = fmt.Errorf("certificate of %d bytes, at most %d", len(cert.Raw), identity.MaxCertificate)
-	}
+	card, err := s.newCard(der, req.GetLabel())
 	if err != nil {
 		return nil, s.told(ctx, "add card to", req.GetName(), fmt.Errorf("%w: %w", errInput, err))
 	}
-	card := describeCard(cert, req.GetLabel())
-	return s.onAccount(ctx, "account.add-card", req.GetName(), cardDetail(card), func(tx *store.Tx, a store.Account) error {
-		if _, err := addCard(tx, a.UUID, card); err != nil {
+	return s.onAccount(ctx, "account.add-card", req.GetName(), card.Detail(), func(tx *store.Tx, a store.Account) error {
+		if _, err := s.addCard(tx, a.UUID, card); err != nil {
 			return err
 		}
 		now, err := tx.Account(a.UUID)
@@ -119,7 +115,7 @@ func (s *admin) onCard(ctx context.Context, action string, req *v1.CardRequest, 
 func (s *admin) NewBackupCodes(ctx context.Context, req *v1.NameRequest) (*v1.NewBackupCodesResponse, error) {
 	var codes []identity.Secret
 	view, err := s.onAccount(ctx, "account.backup-codes", req.GetName(), "", func(tx *store.Tx, a store.Account) (err error) {
-		codes, _, err = s.makeBackupCodes(tx, a.UUID)
+		codes, _, err = s.newBackupCodes(tx, a.UUID)
 		return err
 	})
 	if err != nil {
@@ -138,4 +134,18 @@ func (s *admin) RemoveBackupCodes(ctx context.Context, req *v1.NameRequest) (*v1
 	return s.onAccount(ctx, "account.remove-backup-codes", req.GetName(), "", func(tx *store.Tx, a store.Account) error {
 		return tx.RemoveBackupCodes(a.UUID)
 	})
+}
+
+// keyType names a card's key for people.
+func keyType(c *x509.Certificate) string {
+	switch k := c.PublicKey.(type) {
+	case *rsa.PublicKey:
+		return fmt.Sprintf("RSA %d", k.N.BitLen())
+	case *ecdsa.PublicKey:
+		return k.Curve.Params().Name
+	case ed25519.PublicKey:
+		return "Ed25519"
+	default:
+		return "unknown"
+	}
 }

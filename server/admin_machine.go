@@ -39,7 +39,8 @@ func machineView(m store.Machine) *v1.MachineView {
 	v.LastSeen, v.LastAddress, v.Version = stampOf(m.Seen), m.SeenHost, m.Version
 	v.Duplicated, v.Quarantined = stampOf(m.Duplicated), stampOf(m.Quarantined)
 	if m.SealingKey != nil {
-		v.SealingKeyFingerprint = fingerprintOf(m.SealingKey)
+		sum := sha256.Sum256(m.SealingKey)
+		v.SealingKeyFingerprint = hex.EncodeToString(sum[:])
 	}
 	if m.Key != nil {
 		sum := sha256.Sum256(m.Key)
@@ -70,13 +71,12 @@ func (s *admin) invite(ctx context.Context, doing, action, typed string,
 	if err != nil {
 		return nil, s.told(ctx, doing, typed, err)
 	}
-	is := s.list.Load()
-	if is.problem != "" {
-		return nil, s.told(ctx, doing, typed, refusal(is.problem))
+	keys := s.keysView()
+	if why := keys.GetProblem(); why != "" {
+		return nil, s.told(ctx, doing, typed, refusal(why))
 	}
-	print := is.fingerprint()
 	code, until := newCode(), s.now().Add(codeLife)
-	resp := &v1.AddMachineResponse{Code: code, Expires: timestamppb.New(until.Truncate(time.Second)), Fingerprint: hex.EncodeToString(print[:])}
+	resp := &v1.AddMachineResponse{Code: code, Expires: timestamppb.New(until.Truncate(time.Second)), Fingerprint: keys.GetFingerprint()}
 	err = s.change(ctx, action, typed, "", func(tx *store.Tx) error {
 		m, err := how(tx, name, hashCode(code), until)
 		resp.Machine = machineView(m)

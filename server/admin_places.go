@@ -20,7 +20,7 @@ func (s *admin) viewPlaces(tx *store.Tx, a store.Account, v *v1.AccountView) err
 	if err != nil {
 		return err
 	}
-	if err := viewFailures(tx, a, v, now); err != nil {
+	if err := s.viewFailures(tx, a, v, now); err != nil {
 		return err
 	}
 	places, err := tx.Places(a.UUID)
@@ -28,14 +28,14 @@ func (s *admin) viewPlaces(tx *store.Tx, a store.Account, v *v1.AccountView) err
 		return err
 	}
 	for _, p := range places {
-		if p.Last.After(now.Add(-placeFor)) && len(v.Places) < shownPlaces {
+		if p.Last.After(s.signedInSince(now)) && len(v.Places) < shownPlaces {
 			v.Places = append(v.Places, &v1.PlaceView{Machine: string(p.Machine), Origin: p.Origin, Last: timestamppb.New(p.Last)})
 		}
 	}
 	return nil
 }
 
-func viewFailures(tx *store.Tx, a store.Account, v *v1.AccountView, now time.Time) error {
+func (s *admin) viewFailures(tx *store.Tx, a store.Account, v *v1.AccountView, now time.Time) error {
 	failures, err := tx.Failures(a.Name)
 	if err != nil || len(failures) == 0 {
 		return err
@@ -50,7 +50,7 @@ func viewFailures(tx *store.Tx, a store.Account, v *v1.AccountView, now time.Tim
 	}
 	until := now
 	for _, f := range failures {
-		f.Tally = brakeAt(f.Spot).Now(f.Tally, now)
+		f.Tally = s.tallyNow(f, now)
 		if f.Count == 0 && !f.Locked(now) {
 			continue
 		}

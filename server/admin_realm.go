@@ -48,7 +48,7 @@ func (s *admin) realmView(tx *store.Tx) (*v1.RealmView, error) {
 		Name: s.Name, RequireAttestation: trusted.Required,
 		PasswordMaxAge: rules.MaxAge, PasswordMinLength: rules.MinLength, PasswordHistory: rules.History,
 	}
-	entries, path, fault := s.common.State()
+	entries, path, fault := s.commonPasswords()
 	if v.CommonPasswords, v.CommonPasswordsFile = uint32(entries), path; fault != nil { //nolint:gosec // bounded by the size of the file
 		v.CommonPasswordsFault = fault.Error()
 	}

@@ -21,7 +21,7 @@ import (
 // socketPath names DIR/admin.sock through an open folder, because a socket's
 // address holds 108 bytes and a folder's path may be longer. Close the file when
 // the address has been used.
-func (d dir) socketPath() (string, *os.File, error) {
+func socketPath(d dir) (string, *os.File, error) {
 	f, err := os.Open(string(d))
 	if err != nil {
 		return "", nil, fmt.Errorf("admin socket: %w", err)
@@ -29,8 +29,8 @@ func (d dir) socketPath() (string, *os.File, error) {
 	return fmt.Sprintf("/proc/self/fd/%d/admin.sock", f.Fd()), f, nil
 }
 
-func (d dir) listenAdmin(ctx context.Context) (net.Listener, error) {
-	path, f, err := d.socketPath()
+func listenAdmin(ctx context.Context, d dir) (net.Listener, error) {
+	path, f, err := socketPath(d)
 	if err != nil {
 		return nil, err
 	}
@@ -78,8 +78,8 @@ func peerUID(c net.Conn) (uint32, error) {
 // as own.
 func mayAdminister(peer, own uint32) bool { return peer == 0 || peer == own }
 
-func (r *realm) adminServer() *http.Server {
-	path, handler := sallyportv1connect.NewAdminServiceHandler(&admin{r}, connect.WithReadMaxBytes(maxRequest))
+func adminServer(a *admin, log *slog.Logger) *http.Server {
+	path, handler := sallyportv1connect.NewAdminServiceHandler(a, connect.WithReadMaxBytes(maxRequest))
 	mux := http.NewServeMux()
 	mux.Handle(path, handler)
 	return &http.Server{
@@ -89,7 +89,7 @@ func (r *realm) adminServer() *http.Server {
 				http.Error(w, "only root and the server's own user may use the admin socket", http.StatusForbidden)
 				return
 			}
-			ctx := context.WithValue(req.Context(), actorKey{}, fmt.Sprintf("uid %d", uid))
+			ctx := withActor(req.Context(), fmt.Sprintf("uid %d", uid))
 			mux.ServeHTTP(w, req.WithContext(ctx))
 		}),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
@@ -99,7 +99,7 @@ func (r *realm) adminServer() *http.Server {
 			return ctx
 		},
 		ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout,
-		ErrorLog: slog.NewLogLogger(r.log.Handler(), slog.LevelDebug),
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 }
 
@@ -114,12 +114,13 @@ func Admin(ctx context.Context, folder string, log *slog.Logger) (sallyportv1con
 	for {
 		r, err := openRealm(ctx, d, "", log, time.Now)
 		if err == nil {
-			return &admin{r}, r, nil
+			e := newEngine(r, stepTimeout)
+			return newAdmin(r, e, e), r, nil
 		}
 		if !errors.Is(err, errBusy) {
 			return nil, nil, err
 		}
-		conn, dialErr := d.dialAdmin(ctx)
+		conn, dialErr := dialAdmin(ctx, d)
 		if dialErr == nil {
 			return adminClient(d, conn)
 		}
@@ -131,8 +132,8 @@ func Admin(ctx context.Context, folder string, log *slog.Logger) (sallyportv1con
 	}
 }
 
-func (d dir) dialAdmin(ctx context.Context) (net.Conn, error) {
-	path, f, err := d.socketPath()
+func dialAdmin(ctx context.Context, d dir) (net.Conn, error) {
+	path, f, err := socketPath(d)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +153,7 @@ func adminClient(d dir, first net.Conn) (sallyportv1connect.AdminServiceClient, 
 		case c := <-conns:
 			return c, nil
 		default:
-			return d.dialAdmin(ctx)
+			return dialAdmin(ctx, d)
 		}
 	}}
 	return sallyportv1connect.NewAdminServiceClient(&http.Client{Transport: t}, "http://admin.sock"), closer(t.CloseIdleConnections), nil

@@ -100,11 +100,6 @@ func (e *engine) outdated(ctx context.Context, s *session, err error) (answer, e
 	}
 }
 
-// refusal is why something that was asked for is not done, for the person.
-type refusal string
-
-func (r refusal) Error() string { return string(r) }
-
 // cannot ends a session that proved all it can and still not enough.
 func (t *attempt) cannot(ctx context.Context) (answer, error) {
 	a := answer{reason: "what the account holds does not suffice"}

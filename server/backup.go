@@ -61,7 +61,7 @@ func Backup(ctx context.Context, folder, file string, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("backup: %w", err)
 	}
-	files, err := d.files(current)
+	files, err := filesOf(d, current)
 	if err != nil {
 		return fmt.Errorf("backup: %w", err)
 	}
@@ -108,7 +108,7 @@ type kept struct {
 // files reads everything in the folder but the database. The key that the copy of the
 // database signs with must be among it: when keys were rotated meanwhile it is gone, and
 // the backup is to be made again.
-func (d dir) files(current ed25519.PublicKey) ([]kept, error) {
+func filesOf(d dir, current ed25519.PublicKey) ([]kept, error) {
 	var list []kept
 	err := filepath.WalkDir(string(d), func(path string, e fs.DirEntry, err error) error {
 		if err != nil {
@@ -186,17 +186,6 @@ func addFile(t *tar.Writer, name string, size int64, made time.Time, from io.Rea
 	}
 	if err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
-	}
-	return nil
-}
-
-func syncFolder(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("sync %s: %w", path, err)
-	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("sync %s: %w", path, err)
 	}
 	return nil
 }

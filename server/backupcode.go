@@ -15,8 +15,8 @@ const errNoTOTP = refusal("Backup codes stand in for a one-time code, and the ac
 // backupCodes is how many are made at once.
 const backupCodes = 10
 
-// makeBackupCodes gives an account that holds a one-time code a new set.
-func (r *realm) makeBackupCodes(tx *store.Tx, account uuid.UUID) ([]identity.Secret, store.BackupCodes, error) {
+// newBackupCodes gives an account that holds a one-time code a new set.
+func (e *engine) newBackupCodes(tx *store.Tx, account uuid.UUID) ([]identity.Secret, store.BackupCodes, error) {
 	if _, err := tx.TOTP(account); errors.Is(err, identity.ErrNotFound) {
 		return nil, store.BackupCodes{}, errNoTOTP
 	} else if err != nil {
@@ -27,7 +27,7 @@ func (r *realm) makeBackupCodes(tx *store.Tx, account uuid.UUID) ([]identity.Sec
 	for range backupCodes {
 		shown := identity.NewBackupCode()
 		code, _ := identity.ParseBackupCode(shown)
-		codes, hashes = append(codes, shown), append(hashes, r.box.hashBackupCode(account, code))
+		codes, hashes = append(codes, shown), append(hashes, e.box.hashBackupCode(account, code))
 		code.Wipe()
 	}
 	set, err := tx.SetBackupCodes(account, hashes)

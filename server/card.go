@@ -1,9 +1,6 @@
 package server
 
 import (
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
@@ -22,6 +19,21 @@ const maxCards = 8
 // maxLabel bounds a card's label, which is shown in prompts.
 const maxLabel = 128
 
+// newCard is a card of that certificate, not yet anyone's.
+func (*engine) newCard(der []byte, label string) (store.Card, error) {
+	if err := identity.CheckText(label, maxLabel); err != nil {
+		return store.Card{}, fmt.Errorf("label: %w", err)
+	}
+	cert, err := identity.ParseCard(der)
+	if err == nil && len(cert.Raw) > identity.MaxCertificate {
+		err = fmt.Errorf("certificate of %d bytes, at most %d", len(cert.Raw), identity.MaxCertificate)
+	}
+	if err != nil {
+		return store.Card{}, err
+	}
+	return describeCard(cert, label), nil
+}
+
 // describeCard is a card of that certificate, not yet anyone's.
 func describeCard(c *x509.Certificate, label string) store.Card {
 	if label == "" {
@@ -35,7 +47,7 @@ func describeCard(c *x509.Certificate, label string) store.Card {
 }
 
 // addCard stores a card, and says to a person why it cannot be.
-func addCard(tx *store.Tx, account uuid.UUID, c store.Card) (store.Card, error) {
+func (*engine) addCard(tx *store.Tx, account uuid.UUID, c store.Card) (store.Card, error) {
 	cards, err := tx.Cards(account)
 	if err != nil {
 		return store.Card{}, err
@@ -59,24 +71,6 @@ func addCard(tx *store.Tx, account uuid.UUID, c store.Card) (store.Card, error) 
 		return store.Card{}, refusal("The account has this card already.")
 	}
 	return added, err
-}
-
-func cardDetail(c store.Card) string {
-	return fmt.Sprintf("card=%x attested=%t serial=%s", c.Fingerprint, c.Attested, c.Serial)
-}
-
-// keyType names a card's key for people.
-func keyType(c *x509.Certificate) string {
-	switch k := c.PublicKey.(type) {
-	case *rsa.PublicKey:
-		return fmt.Sprintf("RSA %d", k.N.BitLen())
-	case *ecdsa.PublicKey:
-		return k.Curve.Params().Name
-	case ed25519.PublicKey:
-		return "Ed25519"
-	default:
-		return "unknown"
-	}
 }
 
 // What people are told of a card that answered rightly and counts for nothing.

@@ -17,11 +17,19 @@ import (
 // batchBytes ends a batch of a list; it may be exceeded by one token.
 const batchBytes = 256 << 10
 
-// directory implements DirectoryService.
+// directory implements DirectoryService, and of MachineService what does not ask about an
+// authentication.
 type directory struct {
 	*realm
+	streams *streams
+	tries   *quota
 	// ending is closed when the server stops, so that streams do not hold it up.
 	ending <-chan struct{}
+}
+
+// newDirectory serves a realm until ending is closed.
+func newDirectory(r *realm, ending <-chan struct{}) *directory {
+	return &directory{realm: r, streams: newStreams(), tries: newQuota(10, 200), ending: ending}
 }
 
 // GetIDToken implements DirectoryService.

@@ -2,12 +2,14 @@ package server
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/server/passwords"
 )
 
 // Limits of an authentication's result and of recording it.
@@ -24,6 +26,8 @@ type engine struct {
 	*realm
 	factors  factors
 	sessions *sessions
+	hasher   *hasher
+	common   *passwords.List
 	// turns lets one step at a time work on a name, so that guesses sent at once are
 	// counted one after the other and cannot outrun the locks; machines take turns.
 	turns *fairs[identity.Name, uuid.UUID]
@@ -35,7 +39,8 @@ type engine struct {
 
 func newEngine(r *realm, timeout time.Duration) *engine {
 	return &engine{
-		realm: r, factors: newFactors(), sessions: newSessions(timeout, sessionsPerMachine), turns: newFairs[identity.Name, uuid.UUID](1, maxWaiting),
+		realm: r, factors: newFactors(), hasher: newHasher(owasp, runtime.NumCPU()), common: passwords.Open(r.dir.within(r.settings.CommonPasswords)),
+		sessions: newSessions(timeout, sessionsPerMachine), turns: newFairs[identity.Name, uuid.UUID](1, maxWaiting),
 		shares: newFairs[uuid.UUID, string](machineShare, maxWaiting),
 	}
 }

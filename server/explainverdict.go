@@ -13,18 +13,18 @@ import (
 )
 
 // GetVerdict implements MachineService. It only reads.
-func (m *machines) GetVerdict(ctx context.Context, req *v1.GetVerdictRequest) (*v1.GetVerdictResponse, error) {
-	caller, err := m.machine(ctx)
+func (e *engine) GetVerdict(ctx context.Context, req *v1.GetVerdictRequest) (*v1.GetVerdictResponse, error) {
+	caller, err := e.machine(ctx)
 	if err != nil {
 		return nil, err
 	}
-	now := m.now()
-	resp := &v1.GetVerdictResponse{ServerTime: timestamppb.New(now), DiskFull: m.store.NoSpace(), MachineName: string(caller.Name)}
+	now := e.now()
+	resp := &v1.GetVerdictResponse{ServerTime: timestamppb.New(now), DiskFull: e.store.NoSpace(), MachineName: string(caller.Name)}
 	name, err := identity.ParseShortName(req.GetName())
 	if err != nil {
 		return resp, nil //nolint:nilerr // nobody's name, or none was asked about
 	}
-	err = m.store.Read(ctx, func(tx *store.Tx) error {
+	err = e.store.Read(ctx, func(tx *store.Tx) error {
 		a, err := tx.AccountFor(caller.UUID, name)
 		if errors.Is(err, identity.ErrNotFound) {
 			return nil
@@ -43,7 +43,7 @@ func (m *machines) GetVerdict(ctx context.Context, req *v1.GetVerdictRequest) (*
 		return err
 	})
 	if err != nil {
-		return nil, m.fault(ctx, "explain an account", err)
+		return nil, e.fault(ctx, "explain an account", err)
 	}
 	return resp, nil
 }

@@ -24,7 +24,7 @@ func (b *bench) as(m store.Machine) context.Context {
 
 func TestAMachineIsToldTheServersVerdict(t *testing.T) {
 	b := newBench(t)
-	m := &machines{realm: b.realm}
+	m := b.engine
 	box, other := b.as(b.box), b.machine("other")
 	verdict := func(name string) *v1.GetVerdictResponse {
 		t.Helper()
@@ -60,7 +60,7 @@ func TestAMachineIsToldTheServersVerdict(t *testing.T) {
 
 func TestAMachineHearsOfNobodyBeyondItsScope(t *testing.T) {
 	b := newBench(t)
-	m := &machines{realm: b.realm}
+	m := b.engine
 	box := b.as(b.box)
 	b.must(b.admin.AddGroup(t.Context(), &v1.AddGroupRequest{Name: "crew"}))
 	b.must(b.admin.SetMachine(t.Context(), &v1.SetMachineRequest{Name: "box", Scope: &v1.Scope{Groups: []string{"crew"}}}))

@@ -65,7 +65,7 @@ func (backupCodeFactor) enrol(ctx context.Context, t *attempt) (answer, error) {
 	s := t.s
 	a, err := t.allow(ctx, s, func(tx *store.Tx, account store.Account) (err error) {
 		var set store.BackupCodes
-		if codes, set, err = t.makeBackupCodes(tx, account.UUID); err != nil {
+		if codes, set, err = t.newBackupCodes(tx, account.UUID); err != nil {
 			return err
 		}
 		for i := range s.proved { // one of the old set may have been proved

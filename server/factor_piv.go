@@ -104,7 +104,7 @@ func (newPIVFactor) traits() traits {
 // wrong answer is no failure, for it proves nothing; there is one try.
 func (newPIVFactor) step(ctx context.Context, t *attempt, credential identity.Secret) (answer, error) {
 	s := t.s
-	card, why, err := t.newCard(ctx, credential)
+	card, why, err := t.judgeCard(ctx, credential)
 	if err != nil {
 		return answer{}, err
 	}
@@ -112,18 +112,18 @@ func (newPIVFactor) step(ctx context.Context, t *attempt, credential identity.Se
 		return t.deny(ctx, answer{message: string(why), reason: "new-piv: " + string(why)})
 	}
 	return t.allow(ctx, s, func(tx *store.Tx, account store.Account) error {
-		added, err := addCard(tx, account.UUID, card)
+		added, err := t.addCard(tx, account.UUID, card)
 		if err != nil {
 			return err
 		}
 		s.proved = append(s.proved, provedCard(t.f.account, added))
-		return tx.Record(entry(t.now(), "account.enrol-piv", s, cardDetail(added)))
+		return tx.Record(entry(t.now(), "account.enrol-piv", s, added.Detail()))
 	})
 }
 
-// newCard judges the answer of a card that is to become the account's; why is set
+// judgeCard judges the answer of a card that is to become the account's; why is set
 // when it cannot.
-func (t *attempt) newCard(ctx context.Context, credential identity.Secret) (store.Card, refusal, error) {
+func (t *attempt) judgeCard(ctx context.Context, credential identity.Secret) (store.Card, refusal, error) {
 	p, err := identity.ParseCardProof(credential.Reveal())
 	if err != nil || len(p.Certificate) == 0 {
 		return store.Card{}, "The card's answer was not understood. Nothing was changed.", nil

@@ -38,7 +38,9 @@ func (phraseFactor) enrol(ctx context.Context, t *attempt) (answer, error) {
 }
 
 func (f phraseFactor) remove(*store.Tx, *session, uuid.UUID) error {
-	*f.removed++
+	if *f.removed++; *f.removed > 1 {
+		return identity.ErrNotFound
+	}
 	return nil
 }
 

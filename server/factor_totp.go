@@ -78,7 +78,7 @@ func usedElsewhere(s *session, held store.TOTP) int64 {
 func (totpFactor) enrol(_ context.Context, t *attempt) (answer, error) {
 	var a answer
 	var err error
-	if t.s.fresh, a.url, err = newTOTP(t.Name, t.s.name); err != nil {
+	if t.s.fresh, a.url, err = t.newTOTP(t.s.name); err != nil {
 		return answer{}, err
 	}
 	return t.offer(t.s, []identity.FactorKind{identity.NewTOTP}, a)

@@ -73,7 +73,7 @@ func (b *bench) histories(kind store.HistoryKind) (n int) {
 func TestOnlyASignedTokenProvesALoss(t *testing.T) {
 	b := newBench(t)
 	b.must(nil, b.realm.begin(t.Context()))
-	d := &directory{realm: b.realm}
+	d := newDirectory(b.realm, nil)
 	now := b.token(formsHistory)
 	sign := func(s *identity.Signer, history uuid.UUID, revision uint64) []byte {
 		t.Helper()
@@ -87,7 +87,7 @@ func TestOnlyASignedTokenProvesALoss(t *testing.T) {
 	b.must(nil, err)
 	stranger, err := identity.NewSigner(key)
 	b.must(nil, err)
-	own := b.signing.Load().signer
+	own := b.signer()
 	for what, newest := range map[string][]byte{
 		"nothing": nil, "nonsense": []byte("nonsense"),
 		"a stranger's token":           sign(stranger, uuid.New(), 1<<60),

@@ -29,30 +29,23 @@ func hashCode(code string) []byte {
 	return sum[:]
 }
 
-// machines implements MachineService.
-type machines struct {
-	*realm
-	tries *quota
-}
-
 // Join implements MachineService.
-func (m *machines) Join(ctx context.Context, req *v1.JoinRequest) (*v1.JoinResponse, error) {
+func (d *directory) Join(ctx context.Context, req *v1.JoinRequest) (*v1.JoinResponse, error) {
 	c := callerOf(ctx)
-	if !m.tries.use(c.host, m.now()) {
+	if !d.tries.use(c.host, d.now()) {
 		return nil, connect.NewError(connect.CodeResourceExhausted, errors.New("too many attempts to join: wait a minute"))
 	}
 	key := ed25519.PublicKey(req.GetPublicKey())
 	if c.key == nil || !c.key.Equal(key) {
 		return nil, connect.NewError(connect.CodeInvalidArgument, errors.New("the key to join with must be that of the TLS client certificate"))
 	}
-	is := m.list.Load()
-	resp := &v1.JoinResponse{Realm: m.Name, IdMin: m.IDs.Min, IdMax: m.IDs.Max, KeyList: is.encoded, RealmKey: is.bundle.RealmKey}
-	err := m.write(ctx, func(tx *store.Tx) error {
-		joined, err := tx.Join(hashCode(req.GetCode()), key, m.now())
+	resp := &v1.JoinResponse{Realm: d.Name, IdMin: d.IDs.Min, IdMax: d.IDs.Max, KeyList: d.keyList(), RealmKey: d.realmKey()}
+	err := d.write(ctx, func(tx *store.Tx) error {
+		joined, err := tx.Join(hashCode(req.GetCode()), key, d.now())
 		if err != nil {
 			return err
 		}
-		m.streams.forget(joined.UUID)
+		d.streams.forget(joined.UUID)
 		resp.MachineUuid, resp.MachineName = joined.UUID.String(), string(joined.Name)
 		keys, err := tx.SigningKeys()
 		if err != nil {
@@ -61,25 +54,25 @@ func (m *machines) Join(ctx context.Context, req *v1.JoinRequest) (*v1.JoinRespo
 		for _, k := range keys {
 			resp.SigningKeys = append(resp.SigningKeys, k)
 		}
-		return tx.Record(store.Entry{Time: m.now(), Actor: "machine " + string(joined.Name), Action: "machine.join", Subject: string(joined.Name), Detail: "from " + c.host})
+		return tx.Record(store.Entry{Time: d.now(), Actor: "machine " + string(joined.Name), Action: "machine.join", Subject: string(joined.Name), Detail: "from " + c.host})
 	})
 	switch {
 	case errors.Is(err, identity.ErrNotFound):
-		return nil, m.refuse(ctx, c)
+		return nil, d.refuse(ctx, c)
 	case errors.Is(err, store.ErrExists):
 		return nil, connect.NewError(connect.CodeAlreadyExists, errors.New("a machine has joined with this key already"))
 	case err != nil:
-		return nil, m.fault(ctx, "join", err)
+		return nil, d.fault(ctx, "join", err)
 	}
 	return resp, nil
 }
 
-func (m *machines) refuse(ctx context.Context, c caller) error {
-	err := m.store.Write(ctx, func(tx *store.Tx) error {
-		return tx.Record(store.Entry{Time: m.now(), Actor: "host " + c.host, Action: "machine.join.refused"})
+func (d *directory) refuse(ctx context.Context, c caller) error {
+	err := d.store.Write(ctx, func(tx *store.Tx) error {
+		return tx.Record(store.Entry{Time: d.now(), Actor: "host " + c.host, Action: "machine.join.refused"})
 	})
 	if err != nil {
-		return m.fault(ctx, "join", err)
+		return d.fault(ctx, "join", err)
 	}
 	return connect.NewError(connect.CodePermissionDenied,
 		errors.New("the join code is wrong, used or expired: get a new one with \"sallyport-server machine add NAME\""))

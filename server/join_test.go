@@ -38,7 +38,7 @@ func (b *bench) joinCode(name string) string {
 
 func TestAMachineJoinsOnlyWithTheKeyItsConnectionProves(t *testing.T) {
 	b := newBench(t)
-	m := &machines{realm: b.realm, tries: newQuota(100, 100)}
+	m := newDirectory(b.realm, nil)
 	mine, other := newKey(t), newKey(t)
 	code := b.joinCode("laptop")
 	for sentence, ctx := range map[string]context.Context{"another key": as(t, "h", other), "no certificate": as(t, "h", nil)} {
@@ -54,7 +54,8 @@ func TestAMachineJoinsOnlyWithTheKeyItsConnectionProves(t *testing.T) {
 
 func TestOneHostCannotUseUpTheJoinsOfAnother(t *testing.T) {
 	b := newBench(t)
-	m := &machines{realm: b.realm, tries: newQuota(3, 100)}
+	m := newDirectory(b.realm, nil)
+	m.tries = newQuota(3, 100)
 	key := newKey(t)
 	try := func(host string) error {
 		_, err := m.Join(as(t, host, key), &v1.JoinRequest{Code: "wrong", PublicKey: key})

@@ -180,3 +180,9 @@ func (r *realm) signingKeys(ctx context.Context) (keys []ed25519.PublicKey, err 
 	})
 	return keys, err
 }
+
+// realmKey is the public half of the key that signs the key list.
+func (r *realm) realmKey() ed25519.PublicKey { return r.list.Load().bundle.RealmKey }
+
+// keyList is the key list as machines are given it.
+func (r *realm) keyList() []byte { return r.list.Load().encoded }

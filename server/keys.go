@@ -25,6 +25,7 @@ import (
 // signingKey is the key that signs tokens now.
 type signingKey struct {
 	id     string
+	pub    ed25519.PublicKey
 	signer *identity.Signer
 }
 
@@ -67,7 +68,7 @@ func (d dir) loadSigningKey(pub ed25519.PublicKey) (*signingKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &signingKey{id: string(identity.KeyID(pub)), signer: signer}, nil
+	return &signingKey{id: string(identity.KeyID(pub)), pub: pub, signer: signer}, nil
 }
 
 const sealKeyLen = 32
@@ -141,3 +142,6 @@ func (d dir) removeOtherSigningKeys(current ed25519.PublicKey, log *slog.Logger)
 		}
 	}
 }
+
+// signer signs tokens with the key that is the current one.
+func (r *realm) signer() *identity.Signer { return r.signing.Load().signer }

@@ -153,3 +153,11 @@ func (e *engine) prune(ctx context.Context) error {
 		return tx.Prune(now.Add(-keepFailures), now.Add(-placeFor))
 	})
 }
+
+// tallyNow is what is still counted at a spot.
+func (*engine) tallyNow(f store.Failures, now time.Time) identity.Tally {
+	return brakeAt(f.Spot).Now(f.Tally, now)
+}
+
+// signedInSince is from when on somebody counts as having signed in somewhere.
+func (*engine) signedInSince(now time.Time) time.Time { return now.Add(-placeFor) }

@@ -65,6 +65,12 @@ func (f markFile) write(m mark) error {
 	return replace(string(f), append(b, '\n'))
 }
 
+// keepMarkIn has the mark kept in that folder; "" keeps none.
+func (r *realm) keepMarkIn(folder string) (err error) {
+	r.mark, err = markIn(folder, r.dir, r.Name)
+	return err
+}
+
 // keepMark notes where the realm stands.
 func (r *realm) keepMark(ctx context.Context) {
 	if r.mark == "" {

@@ -85,7 +85,7 @@ func TestAPasswordIsNotUsedAgainForAsLongAsTheRealmSays(t *testing.T) {
 		t.Errorf("a change with three remembered took %d hashes", n)
 	}
 	b.must(b.admin.SetPassword(t.Context(), &v1.SetPasswordRequest{Name: "carol", Password: []byte(word(5))})) // another's is not hers
-	if _, err := b.admin.SetRealm(t.Context(), &v1.SetRealmRequest{PasswordHistory: proto.Uint32(maxHistory + 1)}); err == nil {
+	if _, err := b.admin.SetRealm(t.Context(), &v1.SetRealmRequest{PasswordHistory: proto.Uint32(passwords.MaxHistory + 1)}); err == nil {
 		t.Error("a history without bound")
 	}
 }

@@ -7,14 +7,12 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"runtime"
 	"sync/atomic"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
-	"github.com/sallyport-auth/sallyport/server/passwords"
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
@@ -27,15 +25,12 @@ type realm struct {
 	store    *store.Store
 	certs    *certificates
 	box      *box
-	hasher   *hasher
-	common   *passwords.List
 	signing  atomic.Pointer[signingKey]
 	list     atomic.Pointer[issued]
 	tokens   *tokenCache
-	changed  *bell
+	changed  *notifier
 	rows     *rowBudget
-	streams  *streams
-	newKeys  *bell // the key list is another, and machines must ask for it
+	newKeys  *notifier // the key list is another, and machines must ask for it
 	log      *slog.Logger
 	now      func() time.Time
 	held     *os.File
@@ -63,9 +58,8 @@ func openRealm(ctx context.Context, d dir, listen string, log *slog.Logger, now 
 // openHeld opens a folder that held has locked, and closes held where it fails.
 func openHeld(ctx context.Context, d dir, set settings, held *os.File, log *slog.Logger, now func() time.Time) (*realm, error) {
 	r := &realm{
-		dir: d, settings: set, held: held, log: log, now: now, changed: newBell(), newKeys: newBell(), tokens: newTokenCache(),
-		rows: newRowBudget(), streams: newStreams(),
-		hasher: newHasher(owasp, runtime.NumCPU()), common: passwords.Open(d.within(set.CommonPasswords)),
+		dir: d, settings: set, held: held, log: log, now: now, changed: newNotifier(), newKeys: newNotifier(), tokens: newTokenCache(),
+		rows: newRowBudget(),
 	}
 	if err := r.open(ctx); err != nil {
 		return nil, errors.Join(err, r.Close())
@@ -120,7 +114,7 @@ func (r *realm) write(ctx context.Context, f func(*store.Tx) error) error {
 	if err := r.store.Write(ctx, f); err != nil {
 		return err
 	}
-	r.changed.ring()
+	r.changed.notify()
 	return nil
 }
 

@@ -57,9 +57,10 @@ func (b *bench) open(folder string) {
 		b.t.Fatal(err)
 	}
 	b.t.Cleanup(func() { _ = r.Close() })
+	b.engine = newEngine(r, stepTimeout)
 	// Cheap hashes: what is tested here is when they are made, not what they cost.
-	r.hasher = newHasher(params{memory: 64, time: 1, lanes: 1}, 2)
-	b.engine, b.admin = newEngine(r, stepTimeout), &admin{r}
+	b.hasher = newHasher(params{memory: 64, time: 1, lanes: 1}, 2)
+	b.admin = newAdmin(r, b.engine, b.engine)
 }
 
 // machine is one that was invited.

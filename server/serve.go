@@ -12,6 +12,7 @@ import (
 
 	"connectrpc.com/connect"
 
+	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
 )
 
@@ -65,10 +66,10 @@ func Serve(ctx context.Context, o ServeOptions) error {
 	if err != nil {
 		return busyHint(err, "another server or a command works on it: stop that first")
 	}
-	if r.mark, err = markIn(o.Mark, r.dir, r.Name); err != nil {
+	if err := r.keepMarkIn(o.Mark); err != nil {
 		return errors.Join(err, r.Close())
 	}
-	err = r.serve(ctx, o)
+	err = serve(ctx, r, o)
 	r.keepMark(context.WithoutCancel(ctx))
 	return errors.Join(err, r.Close())
 }
@@ -80,7 +81,7 @@ func busyHint(err error, hint string) error {
 	return err
 }
 
-func (r *realm) serve(ctx context.Context, o ServeOptions) error {
+func serve(ctx context.Context, r *realm, o ServeOptions) error {
 	cards, err := newCardService(r, o.CardService)
 	if err != nil {
 		return err
@@ -88,14 +89,15 @@ func (r *realm) serve(ctx context.Context, o ServeOptions) error {
 	if err := r.warnReserved(ctx); err != nil {
 		return err
 	}
-	if _, path, fault := r.common.State(); fault != nil {
+	e := newEngine(r, o.StepTimeout)
+	if _, path, fault := e.commonPasswords(); fault != nil {
 		r.log.WarnContext(ctx, "the list of common passwords cannot be read, so the built-in list holds", "file", path, "error", fault)
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", r.settings.Listen)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	adminListener, err := r.dir.listenAdmin(ctx)
+	adminListener, err := listenAdmin(ctx, r.dir)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -103,16 +105,15 @@ func (r *realm) serve(ctx context.Context, o ServeOptions) error {
 		return errors.Join(err, listener.Close(), adminListener.Close())
 	}
 	ending := make(chan struct{})
-	e := newEngine(r, o.StepTimeout)
-	public := r.publicServer(e, cards, ending)
-	private := r.adminServer()
+	public := publicServer(r, e, cards, ending)
+	private := adminServer(newAdmin(r, e, e), r.log)
 	failed := make(chan error, 2)
 	go func() { failed <- public.ServeTLS(listener, "", "") }()
 	go func() { failed <- private.Serve(adminListener) }()
 	if o.Ready != nil {
 		o.Ready(listener.Addr(), r.Name)
 	}
-	err = r.wait(ctx, e, failed)
+	err = wait(ctx, r, e, failed)
 	close(ending)
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
@@ -125,7 +126,7 @@ func (r *realm) serve(ctx context.Context, o ServeOptions) error {
 }
 
 // wait returns nil when ctx ends, an error when a listener does before.
-func (r *realm) wait(ctx context.Context, e *engine, failed <-chan error) error {
+func wait(ctx context.Context, r *realm, e *engine, failed <-chan error) error {
 	purge := time.NewTicker(purgeEvery)
 	defer purge.Stop()
 	prune := time.NewTicker(pruneEvery)
@@ -149,12 +150,13 @@ func (r *realm) wait(ctx context.Context, e *engine, failed <-chan error) error 
 	}
 }
 
-func (r *realm) publicServer(e *engine, cards *cardService, ending <-chan struct{}) *http.Server {
+func publicServer(r *realm, e *engine, cards *cardService, ending <-chan struct{}) *http.Server {
 	limit := connect.WithReadMaxBytes(maxRequest)
 	mux := http.NewServeMux()
 	mux.Handle(sallyportv1connect.NewRealmServiceHandler(r, limit))
-	mux.Handle(sallyportv1connect.NewMachineServiceHandler(&machines{r, newQuota(10, 200)}, limit))
-	mux.Handle(sallyportv1connect.NewDirectoryServiceHandler(&directory{r, ending}, limit))
+	d := newDirectory(r, ending)
+	mux.Handle(sallyportv1connect.NewMachineServiceHandler(machineService{d, e}, limit))
+	mux.Handle(sallyportv1connect.NewDirectoryServiceHandler(d, limit))
 	mux.Handle(sallyportv1connect.NewAuthenticationServiceHandler(e, limit))
 	mux.Handle(sallyportv1connect.NewCardServiceHandler(cards, limit))
 	return &http.Server{
@@ -168,4 +170,14 @@ func (r *realm) publicServer(e *engine, cards *cardService, ending <-chan struct
 		HTTP2:    &http.HTTP2Config{MaxConcurrentStreams: maxStreams, SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second},
 		ErrorLog: slog.NewLogLogger(r.log.Handler(), slog.LevelDebug),
 	}
+}
+
+// machineService is MachineService, of which an authentication's part is another room's.
+type machineService struct {
+	*directory
+	verdicts
+}
+
+type verdicts interface {
+	GetVerdict(context.Context, *v1.GetVerdictRequest) (*v1.GetVerdictResponse, error)
 }

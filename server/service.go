@@ -19,24 +19,6 @@ import (
 	"github.com/sallyport-auth/sallyport/server/passwords"
 )
 
-// maxAuditText bounds what machines say for the audit log.
-const maxAuditText = 256
-
-func clip(s string) string {
-	if len(s) > maxAuditText {
-		return s[:maxAuditText]
-	}
-	return s
-}
-
-func words(kinds []identity.FactorKind) []string {
-	w := make([]string, len(kinds))
-	for i, k := range kinds {
-		w[i] = string(k)
-	}
-	return w
-}
-
 // maxOrigin bounds where an attempt comes from; no machine of ours says more.
 const maxOrigin = 160
 

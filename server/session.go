@@ -2,7 +2,6 @@ package server
 
 import (
 	"crypto/rand"
-	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -81,8 +80,6 @@ const (
 	enrolTimeout       = 10 * time.Minute
 	sessionsPerMachine = 4096
 )
-
-var errTooMany = errors.New("too many authentications at once")
 
 type sessions struct {
 	timeout time.Duration

@@ -12,13 +12,16 @@ import (
 )
 
 // newTOTP makes a secret and the address that authenticator apps scan.
-func newTOTP(realm string, name identity.Name) (secret identity.Secret, url string, err error) {
-	k, err := totp.Generate(totp.GenerateOpts{Issuer: realm, AccountName: string(name)})
+func (e *engine) newTOTP(name identity.Name) (secret identity.Secret, url string, err error) {
+	k, err := totp.Generate(totp.GenerateOpts{Issuer: e.Name, AccountName: string(name)})
 	if err != nil {
 		return identity.Secret{}, "", fmt.Errorf("make totp secret: %w", err)
 	}
 	return identity.NewSecret([]byte(k.Secret())), k.URL(), nil
 }
+
+// parseTOTP accepts a secret that an administrator brings.
+func (*engine) parseTOTP(b []byte) (identity.Secret, error) { return parseTOTP(b) }
 
 // parseTOTP accepts a base32 secret as people copy it: spaces, lower case and
 // padding are let pass.

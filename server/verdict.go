@@ -124,7 +124,7 @@ func (e *engine) allow(ctx context.Context, s *session, also func(*store.Tx, sto
 		return e.outdated(ctx, s, err)
 	}
 	if touched {
-		e.changed.ring()
+		e.changed.notify()
 	}
 	e.dues.put(s, e.now())
 	return a, nil
@@ -226,7 +226,7 @@ func (e *engine) sessionToken(tx *store.Tx, s *session, a store.Account) ([]byte
 			t.Groups = append(t.Groups, groups[i].UUID)
 		}
 	}
-	signed, err := e.signing.Load().signer.SignSessionToken(t)
+	signed, err := e.signer().SignSessionToken(t)
 	if err != nil {
 		return nil, fmt.Errorf("session token: %w", err)
 	}

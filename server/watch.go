@@ -47,7 +47,7 @@ func (d *directory) Watch(ctx context.Context, req *v1.WatchRequest, out *connec
 	}
 	newKeys := d.newKeys.next()
 	for first := true; ; first = false {
-		rung := d.changed.next()
+		changed := d.changed.next()
 		// Looked up each time: a machine that was removed hears nothing more.
 		if w.machine, err = d.machine(ctx); err != nil {
 			return err
@@ -67,7 +67,7 @@ func (d *directory) Watch(ctx context.Context, req *v1.WatchRequest, out *connec
 			return err
 		}
 		select {
-		case <-rung:
+		case <-changed:
 		case <-beat.C:
 			if err := w.send(&v1.WatchResponse{Event: &v1.WatchResponse_Alive{Alive: &v1.Alive{}}}); err != nil {
 				return err
