@@ -16,12 +16,16 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
+
+	"github.com/sallyport-auth/sallyport/server/admin"
+	"github.com/sallyport-auth/sallyport/server/auth"
+	"github.com/sallyport-auth/sallyport/server/realm"
 )
 
 // socketPath names DIR/admin.sock through an open folder, because a socket's
 // address holds 108 bytes and a folder's path may be longer. Close the file when
 // the address has been used.
-func socketPath(d dir) (string, *os.File, error) {
+func socketPath(d realm.Dir) (string, *os.File, error) {
 	f, err := os.Open(string(d))
 	if err != nil {
 		return "", nil, fmt.Errorf("admin socket: %w", err)
@@ -29,7 +33,7 @@ func socketPath(d dir) (string, *os.File, error) {
 	return fmt.Sprintf("/proc/self/fd/%d/admin.sock", f.Fd()), f, nil
 }
 
-func listenAdmin(ctx context.Context, d dir) (net.Listener, error) {
+func listenAdmin(ctx context.Context, d realm.Dir) (net.Listener, error) {
 	path, f, err := socketPath(d)
 	if err != nil {
 		return nil, err
@@ -78,7 +82,7 @@ func peerUID(c net.Conn) (uint32, error) {
 // as own.
 func mayAdminister(peer, own uint32) bool { return peer == 0 || peer == own }
 
-func adminServer(a *admin, log *slog.Logger) *http.Server {
+func adminServer(a *admin.Admin, log *slog.Logger) *http.Server {
 	path, handler := sallyportv1connect.NewAdminServiceHandler(a, connect.WithReadMaxBytes(maxRequest))
 	mux := http.NewServeMux()
 	mux.Handle(path, handler)
@@ -89,7 +93,7 @@ func adminServer(a *admin, log *slog.Logger) *http.Server {
 				http.Error(w, "only root and the server's own user may use the admin socket", http.StatusForbidden)
 				return
 			}
-			ctx := withActor(req.Context(), fmt.Sprintf("uid %d", uid))
+			ctx := admin.WithActor(req.Context(), fmt.Sprintf("uid %d", uid))
 			mux.ServeHTTP(w, req.WithContext(ctx))
 		}),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
@@ -107,17 +111,17 @@ func adminServer(a *admin, log *slog.Logger) *http.Server {
 // admin socket when a server runs, by itself holding the folder when none does.
 // While another command holds the folder it waits, as long as ctx lets it. A nil log means nowhere.
 func Admin(ctx context.Context, folder string, log *slog.Logger) (sallyportv1connect.AdminServiceClient, io.Closer, error) {
-	d := dir(folder)
+	d := realm.Dir(folder)
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
 	for {
-		r, err := openRealm(ctx, d, "", log, time.Now)
+		r, err := realm.Open(ctx, d, "", log, time.Now)
 		if err == nil {
-			e := newEngine(r, stepTimeout)
-			return newAdmin(r, e, e), r, nil
+			e := auth.New(r, 0)
+			return admin.New(r, e, e), r, nil
 		}
-		if !errors.Is(err, errBusy) {
+		if !errors.Is(err, realm.ErrBusy) {
 			return nil, nil, err
 		}
 		conn, dialErr := dialAdmin(ctx, d)
@@ -132,7 +136,7 @@ func Admin(ctx context.Context, folder string, log *slog.Logger) (sallyportv1con
 	}
 }
 
-func dialAdmin(ctx context.Context, d dir) (net.Conn, error) {
+func dialAdmin(ctx context.Context, d realm.Dir) (net.Conn, error) {
 	path, f, err := socketPath(d)
 	if err != nil {
 		return nil, err
@@ -145,7 +149,7 @@ func dialAdmin(ctx context.Context, d dir) (net.Conn, error) {
 	return conn, nil
 }
 
-func adminClient(d dir, first net.Conn) (sallyportv1connect.AdminServiceClient, io.Closer, error) {
+func adminClient(d realm.Dir, first net.Conn) (sallyportv1connect.AdminServiceClient, io.Closer, error) {
 	conns := make(chan net.Conn, 1)
 	conns <- first
 	t := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {

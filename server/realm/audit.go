@@ -1,0 +1,21 @@
+package realm
+
+import "github.com/sallyport-auth/sallyport/identity"
+
+// maxAuditText bounds what machines say for the audit log.
+const maxAuditText = 256
+
+func Clip(s string) string {
+	if len(s) > maxAuditText {
+		return s[:maxAuditText]
+	}
+	return s
+}
+
+func Words(kinds []identity.FactorKind) []string {
+	w := make([]string, len(kinds))
+	for i, k := range kinds {
+		w[i] = string(k)
+	}
+	return w
+}
