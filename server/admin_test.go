@@ -12,7 +12,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
-
 	"github.com/sallyport-auth/sallyport/server/realm"
 )
 

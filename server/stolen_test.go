@@ -14,10 +14,9 @@ import (
 	"github.com/google/uuid"
 
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
-	"github.com/sallyport-auth/sallyport/server/store"
-
 	"github.com/sallyport-auth/sallyport/server/realm"
 	"github.com/sallyport-auth/sallyport/server/servertest"
+	"github.com/sallyport-auth/sallyport/server/store"
 )
 
 // TestADatabaseAloneOpensNothing: the thief has sallyport.db, and makes all other files

@@ -17,9 +17,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/sallyport-auth/sallyport/terminal"
-
 	"github.com/sallyport-auth/sallyport/server/realm"
+	"github.com/sallyport-auth/sallyport/terminal"
 )
 
 const (

@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
-
 	"github.com/sallyport-auth/sallyport/server/servertest"
 )
 

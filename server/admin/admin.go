@@ -7,47 +7,51 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
-
 	"github.com/google/uuid"
+
 	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
-	"github.com/sallyport-auth/sallyport/server/store"
-
 	"github.com/sallyport-auth/sallyport/server/realm"
+	"github.com/sallyport-auth/sallyport/server/store"
 )
 
-// admin implements AdminService. Handler and client have the same methods, so it
+// Admin implements AdminService. Handler and client have the same methods, so it
 // also is the client of those who hold the folder themselves.
 type Admin struct {
 	*realm.Realm
-	credentials credentials
-	locks       locks
+	credentials Credentials
+	locks       Locks
 }
 
-// credentials are how what people prove themselves with is made and judged. Their errors
+// Credentials are how what people prove themselves with is made and judged. Their errors
 // are for administrators.
-type credentials interface {
-	// newPassword judges a password for the account that find returns, and hashes it.
+type Credentials interface {
+	// NewPassword judges a password for the account that find returns, and hashes it.
 	NewPassword(ctx context.Context, find func(*store.Tx) (store.Account, error), password identity.Secret) (account uuid.UUID, phc string, err error)
-	// commonPasswords says what list of common passwords is in use.
+	// CommonPasswords says what list of common passwords is in use.
 	CommonPasswords() (entries int, path string, fault error)
-	// newTOTP makes a secret and the address that authenticator apps scan.
+	// NewTOTP makes a secret and the address that authenticator apps scan.
 	NewTOTP(name identity.Name) (secret identity.Secret, url string, err error)
+	// ParseTOTP takes a secret as people copy it.
 	ParseTOTP([]byte) (identity.Secret, error)
+	// NewBackupCodes gives an account a new set in place of the old one.
 	NewBackupCodes(tx *store.Tx, account uuid.UUID) ([]identity.Secret, store.BackupCodes, error)
-	// newCard is a card of a certificate, and addCard makes it the account's.
+	// NewCard is a card of a certificate, and AddCard makes it the account's.
 	NewCard(certificate []byte, label string) (store.Card, error)
 	AddCard(tx *store.Tx, account uuid.UUID, c store.Card) (store.Card, error)
 }
 
-// locks tell what failures still count, and who counts as having signed in somewhere.
-type locks interface {
+// Locks tell what failures still count, and who counts as having signed in somewhere.
+type Locks interface {
+	// TallyNow is what is still counted of failures.
 	TallyNow(f store.Failures, now time.Time) identity.Tally
+	// SignedInSince is from when on a place counts as one where somebody has signed in.
 	SignedInSince(now time.Time) time.Time
 }
 
-func New(r *realm.Realm, c credentials, l locks) *Admin { return &Admin{r, c, l} }
+// New is the administrators' side of an open realm.
+func New(r *realm.Realm, c Credentials, l Locks) *Admin { return &Admin{r, c, l} }
 
 var (
 	_ sallyportv1connect.AdminServiceHandler = (*Admin)(nil)
@@ -56,7 +60,7 @@ var (
 
 type actorKey struct{}
 
-// withActor says who gives the orders of a request.
+// WithActor says who gives the orders of a request.
 func WithActor(ctx context.Context, who string) context.Context {
 	return context.WithValue(ctx, actorKey{}, who)
 }

@@ -9,9 +9,8 @@ import (
 	"time"
 
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
-	"github.com/sallyport-auth/sallyport/server/store"
-
 	"github.com/sallyport-auth/sallyport/server/servertest"
+	"github.com/sallyport-auth/sallyport/server/store"
 )
 
 // forgeAudit changes a row of the log in the database file, and gives it and all that

@@ -4,9 +4,8 @@ import (
 	"fmt"
 
 	"github.com/sallyport-auth/sallyport/server/passwords"
-	"github.com/sallyport-auth/sallyport/server/store"
-
 	"github.com/sallyport-auth/sallyport/server/realm"
+	"github.com/sallyport-auth/sallyport/server/store"
 )
 
 func setPasswordRules(tx *store.Tx, min, history, age *uint32) error {

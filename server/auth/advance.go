@@ -6,9 +6,8 @@ import (
 	"time"
 
 	"github.com/sallyport-auth/sallyport/identity"
-	"github.com/sallyport-auth/sallyport/server/store"
-
 	"github.com/sallyport-auth/sallyport/server/realm"
+	"github.com/sallyport-auth/sallyport/server/store"
 )
 
 // advance goes on with what a step has proved: to the next offers, to what Begin

@@ -6,9 +6,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sallyport-auth/sallyport/identity"
-	"github.com/sallyport-auth/sallyport/server/store"
-
 	"github.com/sallyport-auth/sallyport/server/realm"
+	"github.com/sallyport-auth/sallyport/server/store"
 )
 
 // errNoTOTP says that backup codes would stand in for nothing.
@@ -17,7 +16,7 @@ const errNoTOTP = realm.RefusalError("Backup codes stand in for a one-time code,
 // backupCodes is how many are made at once.
 const backupCodes = 10
 
-// newBackupCodes gives an account that holds a one-time code a new set.
+// NewBackupCodes gives an account that holds a one-time code a new set.
 func (e *Engine) NewBackupCodes(tx *store.Tx, account uuid.UUID) ([]identity.Secret, store.BackupCodes, error) {
 	if _, err := tx.TOTP(account); errors.Is(err, identity.ErrNotFound) {
 		return nil, store.BackupCodes{}, errNoTOTP

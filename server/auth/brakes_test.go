@@ -217,7 +217,7 @@ func TestUnlockClearsEveryCount(t *testing.T) {
 	if b.lockLeft(b.box, "seat") <= 0 {
 		t.Fatal("not locked")
 	}
-	v, err := b.admin.UnlockAccount(t.Context(), nameOf("alice"))
+	v, err := b.admin.UnlockAccount(t.Context(), alice())
 	b.must(nil, err)
 	if b.lockLeft(b.box, "seat") > 0 || len(v.GetFailuresAt()) > 0 {
 		t.Errorf("still locked: %v", v.GetFailuresAt())
@@ -230,7 +230,7 @@ func TestTheAdministratorSeesWhereFailuresComeFrom(t *testing.T) {
 	for range originBrake.From {
 		b.from(b.box, "host 203.0.113.9", "wrong")
 	}
-	v, err := b.admin.ShowAccount(t.Context(), nameOf("alice"))
+	v, err := b.admin.ShowAccount(t.Context(), alice())
 	b.must(nil, err)
 	if p := v.GetPlaces(); len(p) != 1 || p[0].GetMachine() != "box" || p[0].GetOrigin() != "seat" {
 		t.Errorf("places %v", p)

@@ -10,9 +10,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sallyport-auth/sallyport/identity"
-	"github.com/sallyport-auth/sallyport/server/store"
-
 	"github.com/sallyport-auth/sallyport/server/realm"
+	"github.com/sallyport-auth/sallyport/server/store"
 )
 
 // maxCards is how many cards an account may hold.
@@ -21,7 +20,7 @@ const maxCards = 8
 // maxLabel bounds a card's label, which is shown in prompts.
 const maxLabel = 128
 
-// newCard is a card of that certificate, not yet anyone's.
+// NewCard is a card of that certificate, not yet anyone's.
 func (*Engine) NewCard(der []byte, label string) (store.Card, error) {
 	if err := identity.CheckText(label, maxLabel); err != nil {
 		return store.Card{}, fmt.Errorf("label: %w", err)
@@ -48,7 +47,7 @@ func describeCard(c *x509.Certificate, label string) store.Card {
 	return store.Card{Fingerprint: identity.CardFingerprint(c.Raw), PublicKey: key[:], Certificate: c.Raw, Label: label}
 }
 
-// addCard stores a card, and says to a person why it cannot be.
+// AddCard stores a card, and says to a person why it cannot be.
 func (*Engine) AddCard(tx *store.Tx, account uuid.UUID, c store.Card) (store.Card, error) {
 	cards, err := tx.Cards(account)
 	if err != nil {

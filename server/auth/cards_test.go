@@ -18,9 +18,8 @@ import (
 
 	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
-	"github.com/sallyport-auth/sallyport/server/store"
-
 	"github.com/sallyport-auth/sallyport/server/realm"
+	"github.com/sallyport-auth/sallyport/server/store"
 )
 
 // softCard is a card whose key lies in memory.
@@ -129,7 +128,7 @@ func (b *bench) failures(name identity.Name) (n uint32) {
 	return n
 }
 
-// beginHistory begins as a machine does, with what else it asks for.
+// begin begins as a machine does, with what else it asks for.
 func (b *bench) begin(s session) answer {
 	b.t.Helper()
 	s.client = machineAsClient(b.box)

@@ -96,7 +96,7 @@ func TestWhatChangedMeanwhileIsNotOverwritten(t *testing.T) {
 		"another password":     {func(*bench) {}, func(b *bench) { b.password("alice", "set by somebody else") }},
 		"a generator":          {func(*bench) {}, func(b *bench) { b.totp() }},
 		"another generator":    {func(b *bench) { b.totp() }, func(b *bench) { b.totp() }},
-		"the generator is off": {func(b *bench) { b.totp() }, func(b *bench) { b.must(b.admin.RemoveTOTP(b.t.Context(), nameOf("alice"))) }},
+		"the generator is off": {func(b *bench) { b.totp() }, func(b *bench) { b.must(b.admin.RemoveTOTP(b.t.Context(), alice())) }},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			b := newBench(t)

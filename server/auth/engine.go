@@ -10,7 +10,6 @@ import (
 
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/server/passwords"
-
 	"github.com/sallyport-auth/sallyport/server/realm"
 )
 
@@ -23,7 +22,7 @@ const (
 // denial is what everyone is told whose proof was not accepted.
 const denial = identity.Refused
 
-// engine runs stepped authentications. Its states are in the package comment.
+// Engine runs stepped authentications. Its states are in the package comment.
 type Engine struct {
 	*realm.Realm
 	factors  factors
@@ -39,7 +38,7 @@ type Engine struct {
 	dues dueCodes
 }
 
-// newEngine authenticates the people of a realm. timeout is how long it waits for a next
+// New authenticates the people of a realm. timeout is how long it waits for a next
 // step; zero means two minutes.
 func New(r *realm.Realm, timeout time.Duration) *Engine {
 	if timeout == 0 {

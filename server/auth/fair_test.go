@@ -14,9 +14,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sallyport-auth/sallyport/identity"
-	"github.com/sallyport-auth/sallyport/server/store"
-
 	"github.com/sallyport-auth/sallyport/server/realm"
+	"github.com/sallyport-auth/sallyport/server/store"
 )
 
 func TestThoseWhoWaitAreServedByTurns(t *testing.T) {

@@ -143,7 +143,7 @@ func (e *Engine) clearProved(tx *store.Tx, s *session) error {
 	return nil
 }
 
-// prune forgets what no brake counts any more, and places of long ago.
+// Prune forgets what no brake counts any more, and places of long ago.
 func (e *Engine) Prune(ctx context.Context) error {
 	return e.Store.Write(ctx, func(tx *store.Tx) error {
 		now, err := tx.Clock(e.Now())
@@ -154,10 +154,10 @@ func (e *Engine) Prune(ctx context.Context) error {
 	})
 }
 
-// tallyNow is what is still counted at a spot.
+// TallyNow is what is still counted at a spot.
 func (*Engine) TallyNow(f store.Failures, now time.Time) identity.Tally {
 	return brakeAt(f.Spot).Now(f.Tally, now)
 }
 
-// signedInSince is from when on somebody counts as having signed in somewhere.
+// SignedInSince is from when on somebody counts as having signed in somewhere.
 func (*Engine) SignedInSince(now time.Time) time.Time { return now.Add(-placeFor) }

@@ -8,9 +8,8 @@ import (
 
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/server/passwords"
-	"github.com/sallyport-auth/sallyport/server/store"
-
 	"github.com/sallyport-auth/sallyport/server/realm"
+	"github.com/sallyport-auth/sallyport/server/store"
 )
 
 // newPasswordFor is what a new password of an account is judged by.
@@ -63,7 +62,7 @@ func (e *Engine) unused(ctx context.Context, who uuid.UUID, n newPasswordFor, pa
 	return nil
 }
 
-// newPassword judges a password that an administrator sets for the account that find
+// NewPassword judges a password that an administrator sets for the account that find
 // returns, and hashes it.
 func (e *Engine) NewPassword(ctx context.Context, find func(*store.Tx) (store.Account, error), password identity.Secret) (account uuid.UUID, phc string, err error) {
 	var n newPasswordFor
@@ -90,5 +89,5 @@ func (e *Engine) NewPassword(ctx context.Context, find func(*store.Tx) (store.Ac
 	return n.account, phc, err
 }
 
-// commonPasswords says what list of common passwords is in use.
+// CommonPasswords says what list of common passwords is in use.
 func (e *Engine) CommonPasswords() (entries int, path string, fault error) { return e.common.State() }

@@ -121,7 +121,7 @@ func TestTwoFormsAreOneGuess(t *testing.T) {
 	if long := cost("alice", strings.Repeat("u\u0308", 4000)); long != 1 {
 		t.Errorf("what is too long took %d hashes", long)
 	}
-	view, err := b.admin.ShowAccount(t.Context(), nameOf("alice"))
+	view, err := b.admin.ShowAccount(t.Context(), alice())
 	b.must(nil, err)
 	if view.GetFailures() != 2 {
 		t.Errorf("two wrong answers were counted as %d", view.GetFailures())

@@ -12,10 +12,9 @@ import (
 
 	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
-	"github.com/sallyport-auth/sallyport/server/store"
-
 	"github.com/sallyport-auth/sallyport/server/admin"
 	"github.com/sallyport-auth/sallyport/server/realm"
+	"github.com/sallyport-auth/sallyport/server/store"
 )
 
 const (
@@ -146,7 +145,7 @@ func (a answer) outcome() string {
 	}
 }
 
-func nameOf(name string) *v1.NameRequest { return &v1.NameRequest{Name: name} }
+func alice() *v1.NameRequest { return &v1.NameRequest{Name: "alice"} }
 
 // until waits for a condition that others bring about.
 func until(t testing.TB, what string, is func() bool) {

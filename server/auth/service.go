@@ -17,7 +17,6 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/server/passwords"
-
 	"github.com/sallyport-auth/sallyport/server/realm"
 )
 

@@ -9,7 +9,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sallyport-auth/sallyport/identity"
-
 	"github.com/sallyport-auth/sallyport/server/realm"
 )
 

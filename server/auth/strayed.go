@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/sallyport-auth/sallyport/server/store"
-
 	"github.com/sallyport-auth/sallyport/server/realm"
+	"github.com/sallyport-auth/sallyport/server/store"
 )
 
 // strayed answers a step that belongs to no session.

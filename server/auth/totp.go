@@ -11,7 +11,7 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
-// newTOTP makes a secret and the address that authenticator apps scan.
+// NewTOTP makes a secret and the address that authenticator apps scan.
 func (e *Engine) NewTOTP(name identity.Name) (secret identity.Secret, url string, err error) {
 	k, err := totp.Generate(totp.GenerateOpts{Issuer: e.Name, AccountName: string(name)})
 	if err != nil {
@@ -20,7 +20,7 @@ func (e *Engine) NewTOTP(name identity.Name) (secret identity.Secret, url string
 	return identity.NewSecret([]byte(k.Secret())), k.URL(), nil
 }
 
-// parseTOTP accepts a secret that an administrator brings.
+// ParseTOTP accepts a secret that an administrator brings.
 func (*Engine) ParseTOTP(b []byte) (identity.Secret, error) { return parseTOTP(b) }
 
 // parseTOTP accepts a base32 secret as people copy it: spaces, lower case and

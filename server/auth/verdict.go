@@ -11,9 +11,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sallyport-auth/sallyport/identity"
-	"github.com/sallyport-auth/sallyport/server/store"
-
 	"github.com/sallyport-auth/sallyport/server/realm"
+	"github.com/sallyport-auth/sallyport/server/store"
 )
 
 // record writes down how a session ended, and before it when it began: two rows
@@ -28,7 +27,7 @@ func (e *Engine) record(tx *store.Tx, action string, s *session, reason string) 
 	return tx.Record(entry(e.Now(), action, s, reason))
 }
 
-// abandoned drops sessions whose time is over, and writes them down, with what got no
+// Abandoned drops sessions whose time is over, and writes them down, with what got no
 // row of its own.
 func (e *Engine) Abandoned(ctx context.Context) error {
 	var stale []*session

@@ -18,9 +18,8 @@ import (
 	"time"
 
 	"github.com/sallyport-auth/sallyport/identity"
-	"github.com/sallyport-auth/sallyport/server/store"
-
 	"github.com/sallyport-auth/sallyport/server/realm"
+	"github.com/sallyport-auth/sallyport/server/store"
 )
 
 // manifest is the first file of a backup: what it is of.
@@ -38,7 +37,7 @@ const (
 	maxBackupFile = 16 << 20
 )
 
-// Backup writes the realm in that folder to a file that must not exist: a tar of the
+// Make writes the realm in that folder to a file that must not exist: a tar of the
 // database at one moment, all keys and the settings, 0600, whole or not at all. A server
 // may be serving the folder meanwhile. What the settings name elsewhere, such as a
 // certificate of --tls-cert, is not in it.

@@ -11,9 +11,8 @@ import (
 	"time"
 
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
-	"github.com/sallyport-auth/sallyport/server/store"
-
 	"github.com/sallyport-auth/sallyport/server/servertest"
+	"github.com/sallyport-auth/sallyport/server/store"
 )
 
 func TestABackupOfARunningServerIsWhole(t *testing.T) {
@@ -109,7 +108,7 @@ func TestAServerSignsItsKeyListAnewAtEachStart(t *testing.T) {
 	b.Must(Restore(t.Context(), RestoreOptions{File: file, Dir: to, Now: b.Now()}))
 	for range 2 {
 		b.Open(to)
-		b.Must(nil, b.Realm.BeginHistory(t.Context()))
+		b.Must(nil, b.BeginHistory(t.Context()))
 		now := b.KeysView()
 		if now.GetVersion() <= seen || len(now.GetSigningKeys()) != 1 {
 			t.Errorf("version %d with %d keys; a machine saw version %d", now.GetVersion(), len(now.GetSigningKeys()), seen)
@@ -119,7 +118,7 @@ func TestAServerSignsItsKeyListAnewAtEachStart(t *testing.T) {
 	}
 	b.Must(nil, os.Remove(filepath.Join(to, "realm.key")))
 	b.Open(to)
-	b.Must(nil, b.Realm.BeginHistory(t.Context()))
+	b.Must(nil, b.BeginHistory(t.Context()))
 	if now := b.KeysView().GetVersion(); now != seen {
 		t.Error("it is signed without the realm key")
 	}

@@ -16,9 +16,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/sallyport-auth/sallyport/server/store"
-
 	"github.com/sallyport-auth/sallyport/server/realm"
+	"github.com/sallyport-auth/sallyport/server/store"
 )
 
 // RestoreOptions say what to restore, and where.

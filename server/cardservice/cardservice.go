@@ -13,15 +13,13 @@ import (
 	"fmt"
 	"os"
 
-	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
-
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/keyfile"
-
+	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/server/realm"
 )
 
-// CardOptions says with what the server proves itself to the card services of
+// Options say with what the server proves itself to the card services of
 // machines, and knows them. All three files, or none: then it does neither.
 type Options struct {
 	// MiddlewareKeys is a PEM file of the card services' public keys ("PUBLIC KEY"),
@@ -39,7 +37,7 @@ func (c Options) set() bool { return c != Options{} }
 // maxCardCertificate bounds the opaque certificate, in bytes.
 const maxCardCertificate = 32 << 10
 
-// cardService implements CardService; the zero value is one that is not set up.
+// Handler implements CardService; the zero value is one that is not set up.
 type Handler struct {
 	*realm.Realm
 	certificate string // the file

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
-
 	"github.com/sallyport-auth/sallyport/server/servertest"
 )
 

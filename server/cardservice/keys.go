@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/sallyport-auth/sallyport/identity"
-
 	"github.com/sallyport-auth/sallyport/server/realm"
 )
 
@@ -27,7 +26,7 @@ const clockBehind = time.Hour
 // MadeFile is a file that was made, and what it is for.
 type MadeFile struct{ Path, For string }
 
-// MakeCardKeys makes all that the mutual authentication with card services needs,
+// MakeKeys makes all that the mutual authentication with card services needs,
 // in a new folder: an authority whose key it throws away, the server's key with a
 // certificate of that authority, and a key for the card services.
 func MakeKeys(folder, name string) ([]MadeFile, error) {

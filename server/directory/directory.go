@@ -11,15 +11,14 @@ import (
 
 	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
-	"github.com/sallyport-auth/sallyport/server/store"
-
 	"github.com/sallyport-auth/sallyport/server/realm"
+	"github.com/sallyport-auth/sallyport/server/store"
 )
 
 // batchBytes ends a batch of a list; it may be exceeded by one token.
 const batchBytes = 256 << 10
 
-// directory implements DirectoryService, and of MachineService what does not ask about an
+// Directory implements DirectoryService, and of MachineService what does not ask about an
 // authentication.
 type Directory struct {
 	*realm.Realm
@@ -29,7 +28,7 @@ type Directory struct {
 	ending <-chan struct{}
 }
 
-// newDirectory serves a realm until ending is closed.
+// New serves a realm until ending is closed.
 func New(r *realm.Realm, ending <-chan struct{}) *Directory {
 	return &Directory{Realm: r, streams: newStreams(), tries: newQuota(10, 200), ending: ending}
 }

@@ -10,7 +10,6 @@ import (
 	"connectrpc.com/connect"
 
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
-
 	"github.com/sallyport-auth/sallyport/server/realm"
 	"github.com/sallyport-auth/sallyport/server/servertest"
 )

@@ -7,11 +7,11 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
-	"github.com/sallyport-auth/sallyport/identity"
-	"github.com/sallyport-auth/sallyport/server/store"
 
+	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/server/realm"
 	"github.com/sallyport-auth/sallyport/server/servertest"
+	"github.com/sallyport-auth/sallyport/server/store"
 )
 
 // formsOfToday is what machines say that know histories.
@@ -57,7 +57,7 @@ func histories(b *servertest.Bench, kind store.HistoryKind) (n int) {
 
 func TestOnlyASignedTokenProvesALoss(t *testing.T) {
 	b := servertest.New(t)
-	b.Must(nil, b.Realm.BeginHistory(t.Context()))
+	b.Must(nil, b.BeginHistory(t.Context()))
 	d := New(b.Realm, nil)
 	now := token(b, formsOfToday)
 	sign := func(s *identity.Signer, history uuid.UUID, revision uint64) []byte {

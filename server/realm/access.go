@@ -15,12 +15,12 @@ import (
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
-// caller is what the transport proves about a request: the key of the TLS client
+// Caller is what the transport proves about a request: the key of the TLS client
 // certificate, and where it came from.
 type Caller struct {
 	Key  ed25519.PublicKey // nil without a certificate
 	Host string
-	// forms is the newest form of tokens that the caller understands.
+	// Forms is the newest form of tokens that the caller understands.
 	Forms int
 }
 
@@ -33,7 +33,7 @@ const (
 
 type callerKey struct{}
 
-// withCallers notes who calls. A client certificate is only a carrier for its
+// WithCallers notes who calls. A client certificate is only a carrier for its
 // key: the handshake proved that the caller holds it, and whether it has joined
 // is looked up for each request, so a machine that was removed is out at once.
 func WithCallers(next http.Handler) http.Handler {
@@ -48,12 +48,12 @@ func WithCallers(next http.Handler) http.Handler {
 	})
 }
 
-// withCaller is the context of a call of that caller.
+// WithCaller is the context of a call of that caller.
 func WithCaller(ctx context.Context, c Caller) context.Context {
 	return context.WithValue(ctx, callerKey{}, c)
 }
 
-// callerOf is who calls; the zero value where nobody is known.
+// CallerOf is who calls; the zero value where nobody is known.
 func CallerOf(ctx context.Context) Caller {
 	c, _ := ctx.Value(callerKey{}).(Caller)
 	return c
@@ -65,7 +65,7 @@ var ErrNotJoined = connect.NewError(connect.CodeUnauthenticated,
 var errQuarantined = connect.NewError(connect.CodePermissionDenied,
 	errors.New("this machine is in quarantine: the administrators of the realm have shut it out for now"))
 
-// machine is the joined machine that calls, or errNotJoined, or errQuarantined.
+// Machine is the joined machine that calls, or ErrNotJoined, or errQuarantined.
 func (r *Realm) Machine(ctx context.Context) (store.Machine, error) {
 	key := CallerOf(ctx).Key
 	if key == nil {
@@ -88,10 +88,10 @@ func (r *Realm) Machine(ctx context.Context) (store.Machine, error) {
 	return m, nil
 }
 
-// errTooMany refuses what would take more than its share.
+// ErrTooMany refuses what would take more than its share.
 var ErrTooMany = errors.New("too many authentications at once")
 
-// fault logs what went wrong here and tells the caller only that it did.
+// Fault logs what went wrong here and tells the caller only that it did.
 func (r *Realm) Fault(ctx context.Context, doing string, err error) error {
 	if ctx.Err() != nil {
 		return connect.NewError(connect.CodeCanceled, ctx.Err())

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dir is the folder that a realm lives in, mode 0700. All files in it are 0600.
+// Dir is the folder that a realm lives in, mode 0700. All files in it are 0600.
 type Dir string
 
 func (d Dir) Database() string { return filepath.Join(string(d), "sallyport.db") }
@@ -20,7 +20,7 @@ func (d Dir) caKey() string    { return filepath.Join(string(d), "ca.key") }
 func (d Dir) sealKey() string  { return filepath.Join(string(d), "seal.key") }
 func (d Dir) signing() string  { return filepath.Join(string(d), "signing") }
 
-// settings are what init was told about the listener, kept in server.json.
+// Settings are what init was told about the listener, kept in server.json.
 type Settings struct {
 	Listen string `json:"listen"`
 	// Names are added to the certificate that the realm's own CA makes.
@@ -62,10 +62,10 @@ func (d Dir) Load() (Settings, error) {
 	return s, nil
 }
 
-// errBusy says that another process works on the folder.
+// ErrBusy says that another process works on the folder.
 var ErrBusy = errors.New("the folder is in use")
 
-// lock takes the folder for this process, until the file is closed.
+// Lock takes the folder for this process, until the file is closed.
 func (d Dir) Lock() (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(string(d), "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -81,7 +81,7 @@ func (d Dir) Lock() (*os.File, error) {
 	return f, nil
 }
 
-// writeNew writes a file that must not exist yet, 0600, and syncs it.
+// WriteNew writes a file that must not exist yet, 0600, and syncs it.
 func WriteNew(path string, b []byte) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -105,7 +105,7 @@ func SyncFolder(path string) error {
 	return nil
 }
 
-// busyHint says what to do where another process works on the folder.
+// BusyHint says what to do where another process works on the folder.
 func BusyHint(err error, hint string) error {
 	if errors.Is(err, ErrBusy) {
 		return fmt.Errorf("%w: %s", err, hint)

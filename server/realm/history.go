@@ -20,7 +20,7 @@ const DefaultIDGap = 1000
 // A machine that was away for longer lists afresh.
 const keepGone = 90 * 24 * time.Hour
 
-// beginHistory begins the history of this start, and forgets what the change log need not
+// BeginHistory begins the history of this start, and forgets what the change log need not
 // remember any more. The mark outside the folder tells whether that was put back.
 func (r *Realm) BeginHistory(ctx context.Context) error {
 	mark, err := r.mark.read()
@@ -98,7 +98,7 @@ func (r *Realm) recordLoss(tx *store.Tx, h store.History, subject string) error 
 	return tx.Record(store.Entry{Time: r.Now(), Actor: "server", Action: "realm.loss", Subject: subject, Detail: h.Why})
 }
 
-// signedHere opens a token that this realm signed, else its error is identity.ErrToken.
+// SignedHere opens a token that this realm signed, else its error is identity.ErrToken.
 func (r *Realm) SignedHere(tx *store.Tx, signed []byte) (*identity.IDToken, error) {
 	keys, err := tx.SigningKeys()
 	if err != nil {
@@ -111,7 +111,7 @@ func (r *Realm) SignedHere(tx *store.Tx, signed []byte) (*identity.IDToken, erro
 	return ring.IDToken(signed)
 }
 
-// lost notes a lost history, and begins a new one when nothing has yet.
+// Lost notes a lost history, and begins a new one when nothing has yet.
 func (r *Realm) Lost(tx *store.Tx, machine identity.Name, t *identity.IDToken) error {
 	news, err := tx.NoteLost(t.History, t.Revision, r.Now())
 	if err != nil || !news {

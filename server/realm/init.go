@@ -155,5 +155,5 @@ func (d Dir) firstKey(ctx context.Context, s *store.Store) error {
 	})
 }
 
-// localActor is who runs this process, as the audit log writes it.
+// LocalActor is who runs this process, as the audit log writes it.
 func LocalActor() string { return fmt.Sprintf("uid %d", os.Getuid()) }

@@ -181,8 +181,8 @@ func (r *Realm) signingKeys(ctx context.Context) (keys []ed25519.PublicKey, err 
 	return keys, err
 }
 
-// realmKey is the public half of the key that signs the key list.
+// RealmKey is the public half of the key that signs the key list.
 func (r *Realm) RealmKey() ed25519.PublicKey { return r.list.Load().bundle.RealmKey }
 
-// keyList is the key list as machines are given it.
+// KeyList is the key list as machines are given it.
 func (r *Realm) KeyList() []byte { return r.list.Load().encoded }

@@ -22,8 +22,8 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
-// signingKey is the key that signs tokens now.
-type signingKey struct {
+// SigningKey is the key that signs tokens now.
+type SigningKey struct {
 	ID     string
 	Pub    ed25519.PublicKey
 	signer *identity.Signer
@@ -47,7 +47,7 @@ func (d Dir) newSigningKey() (ed25519.PublicKey, error) {
 	return pub, WriteNew(d.keyFile(pub), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 }
 
-func (d Dir) loadSigningKey(pub ed25519.PublicKey) (*signingKey, error) {
+func (d Dir) loadSigningKey(pub ed25519.PublicKey) (*SigningKey, error) {
 	b, err := os.ReadFile(d.keyFile(pub))
 	if err != nil {
 		return nil, fmt.Errorf("read signing key: %w", err)
@@ -68,20 +68,20 @@ func (d Dir) loadSigningKey(pub ed25519.PublicKey) (*signingKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &signingKey{ID: string(identity.KeyID(pub)), Pub: pub, signer: signer}, nil
+	return &SigningKey{ID: string(identity.KeyID(pub)), Pub: pub, signer: signer}, nil
 }
 
 const sealKeyLen = 32
 
-// box encrypts TOTP secrets for the database: AES-256-GCM with a random nonce in
+// Box encrypts TOTP secrets for the database: AES-256-GCM with a random nonce in
 // front, bound to the account. Its key is in a file beside the database, so that
 // a copy of the database alone tells nothing.
-type box struct {
+type Box struct {
 	aead cipher.AEAD
 	mac  []byte // the key of hashBackupCode
 }
 
-func (d Dir) openBox() (*box, error) {
+func (d Dir) openBox() (*Box, error) {
 	key, err := os.ReadFile(d.sealKey())
 	if err != nil {
 		return nil, fmt.Errorf("read seal key: %w", err)
@@ -101,24 +101,24 @@ func (d Dir) openBox() (*box, error) {
 	if err != nil {
 		return nil, fmt.Errorf("seal key: %w", err)
 	}
-	return &box{aead, mac}, nil
+	return &Box{aead, mac}, nil
 }
 
-// hashBackupCode is what is kept of a code: HMAC-SHA-256 with a key of the same
+// HashBackupCode is what is kept of a code: HMAC-SHA-256 with a key of the same
 // file. A slow hash is for what people choose; a code is 60 random bits, and who has
 // only the database cannot try any.
-func (b *box) HashBackupCode(account uuid.UUID, code identity.Secret) []byte {
+func (b *Box) HashBackupCode(account uuid.UUID, code identity.Secret) []byte {
 	h := hmac.New(sha256.New, b.mac)
 	_, _ = h.Write(account[:]) // never fails, see hash.Hash
 	_, _ = h.Write(code.Reveal())
 	return h.Sum(nil)
 }
 
-func (b *box) Seal(account uuid.UUID, secret identity.Secret) []byte {
+func (b *Box) Seal(account uuid.UUID, secret identity.Secret) []byte {
 	return b.aead.Seal(nil, nil, secret.Reveal(), account[:]) //nolint:gosec // it makes its own random nonce
 }
 
-func (b *box) Open(account uuid.UUID, sealed []byte) (identity.Secret, error) {
+func (b *Box) Open(account uuid.UUID, sealed []byte) (identity.Secret, error) {
 	plain, err := b.aead.Open(nil, nil, sealed, account[:])
 	if err != nil {
 		return identity.Secret{}, errors.New("a sealed secret does not open: seal.key is not the one it was sealed with")
@@ -143,5 +143,5 @@ func (d Dir) removeOtherSigningKeys(current ed25519.PublicKey, log *slog.Logger)
 	}
 }
 
-// signer signs tokens with the key that is the current one.
+// Signer signs tokens with the key that is the current one.
 func (r *Realm) Signer() *identity.Signer { return r.signing.Load().signer }

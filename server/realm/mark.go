@@ -65,13 +65,13 @@ func (f markFile) write(m mark) error {
 	return replace(string(f), append(b, '\n'))
 }
 
-// keepMarkIn has the mark kept in that folder; "" keeps none.
+// KeepMarkIn has the mark kept in that folder; "" keeps none.
 func (r *Realm) KeepMarkIn(folder string) (err error) {
 	r.mark, err = markIn(folder, r.Dir, r.Name)
 	return err
 }
 
-// keepMark notes where the realm stands.
+// KeepMark notes where the realm stands.
 func (r *Realm) KeepMark(ctx context.Context) {
 	if r.mark == "" {
 		return

@@ -7,7 +7,7 @@ import (
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
-// warnReserved names accounts and groups that were added before their names were
+// WarnReserved names accounts and groups that were added before their names were
 // reserved. They stay; machines refuse the accounts and leave out the groups.
 func (r *Realm) WarnReserved(ctx context.Context) error {
 	return r.Store.Read(ctx, func(tx *store.Tx) error {
@@ -35,5 +35,5 @@ func (r *Realm) WarnReserved(ctx context.Context) error {
 	})
 }
 
-// commonPasswordsFile is the list of passwords that nobody may have; "" is the built-in one.
+// CommonPasswordsFile is the list of passwords that nobody may have; "" is the built-in one.
 func (r *Realm) CommonPasswordsFile() string { return r.Dir.within(r.Settings.CommonPasswords) }

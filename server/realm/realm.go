@@ -16,29 +16,33 @@ import (
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
-// realm is an open realm: what all services work on. Opening it takes the
+// Realm is an open realm: what all services work on. Opening it takes the
 // folder, so there is one at a time.
 type Realm struct {
-	store.Realm
-	Dir      Dir
-	Settings Settings
-	Store    *store.Store
-	certs    *certificates
-	Box      *box
-	signing  atomic.Pointer[signingKey]
-	list     atomic.Pointer[issued]
-	tokens   *tokenCache
-	Changed  *notifier
-	Rows     *rowBudget
-	NewKeys  *notifier // the key list is another, and machines must ask for it
-	Log      *slog.Logger
-	Now      func() time.Time
-	held     *os.File
-	mark     markFile
-	marked   mark // what was last written there
+	store.Realm // as the database has it
+	Dir         Dir
+	Settings    Settings
+	Store       *store.Store
+	// Box encrypts secrets for the database.
+	Box *Box
+	// Changed is notified of every change that machines are to hear of, and NewKeys when the
+	// key list is another, so that they ask for it.
+	Changed, NewKeys *Notifier
+	// Rows bounds what clients write into the audit log.
+	Rows *RowBudget
+	Log  *slog.Logger
+	Now  func() time.Time
+
+	certs   *certificates
+	signing atomic.Pointer[SigningKey]
+	list    atomic.Pointer[issued]
+	tokens  *tokenCache
+	held    *os.File
+	mark    markFile
+	marked  mark // what was last written there
 }
 
-// openRealm opens the realm in d, which no other process may hold. listen, when
+// Open opens the realm in d, which no other process may hold. listen, when
 // not empty, replaces the address that init was told.
 func Open(ctx context.Context, d Dir, listen string, log *slog.Logger, now func() time.Time) (*Realm, error) {
 	set, err := d.Load()
@@ -109,7 +113,7 @@ func (r *Realm) Close() error {
 	return errors.Join(err, r.held.Close())
 }
 
-// write runs f in a transaction and then wakes those who watch for changes.
+// Write runs f in a transaction and then wakes those who watch for changes.
 func (r *Realm) Write(ctx context.Context, f func(*store.Tx) error) error {
 	if err := r.Store.Write(ctx, f); err != nil {
 		return err

@@ -8,12 +8,13 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
-	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
-// keysView is what administrators are shown of the keys.
+// KeysView is what administrators are shown of the keys.
 func (r *Realm) KeysView() *v1.KeysView {
 	is := r.list.Load()
 	print := is.fingerprint()
@@ -30,9 +31,9 @@ func (r *Realm) KeysView() *v1.KeysView {
 	return v
 }
 
-// nextSigningKey makes a signing key and a key list that names it. It signs nothing until
-// the database names it as the current one, and signWith is told.
-func (r *Realm) NextSigningKey(ctx context.Context, realmKey []byte, emergency bool) (*signingKey, error) {
+// NextSigningKey makes a signing key and a key list that names it. It signs nothing until
+// the database names it as the current one, and SignWith is told.
+func (r *Realm) NextSigningKey(ctx context.Context, realmKey []byte, emergency bool) (*SigningKey, error) {
 	old, err := r.signingKeys(ctx)
 	if err != nil {
 		return nil, err
@@ -60,7 +61,7 @@ func (r *Realm) NextSigningKey(ctx context.Context, realmKey []byte, emergency b
 // introduce has the new signing key vouch for the realm's first key as well: machines
 // that joined before there was one may have learned this signing key alone. In an
 // emergency no word of the old keys is left.
-func (r *Realm) introduce(b *identity.KeyBundle, next *signingKey, emergency bool) error {
+func (r *Realm) introduce(b *identity.KeyBundle, next *SigningKey, emergency bool) error {
 	if len(b.Introductions) == 0 {
 		return nil
 	}
@@ -73,8 +74,8 @@ func (r *Realm) introduce(b *identity.KeyBundle, next *signingKey, emergency boo
 	return err
 }
 
-// signWith signs with the key that the database now names, and removes the older ones.
-func (r *Realm) SignWith(next *signingKey, emergency bool) {
+// SignWith signs with the key that the database now names, and removes the older ones.
+func (r *Realm) SignWith(next *SigningKey, emergency bool) {
 	r.signing.Store(next)
 	r.Dir.removeOtherSigningKeys(next.Pub, r.Log)
 	if emergency {
@@ -82,7 +83,7 @@ func (r *Realm) SignWith(next *signingKey, emergency bool) {
 	}
 }
 
-// signList signs the key list anew.
+// SignList signs the key list anew.
 func (r *Realm) SignList(ctx context.Context, realmKey []byte) error {
 	keys, err := r.signingKeys(ctx)
 	if err != nil {
@@ -97,7 +98,7 @@ func (r *Realm) realmSigner(given []byte) (*realmSigner, error) {
 	return r.Dir.findRealmKey(given, r.list.Load().bundle.RealmKey)
 }
 
-// auditSigner is the realm key, as realmSigner finds it, to sign heads of the audit log.
+// AuditSigner is the realm key, as realmSigner finds it, to sign heads of the audit log.
 func (r *Realm) AuditSigner(given []byte) (*identity.Signer, error) {
 	k, err := r.realmSigner(given)
 	if err != nil {

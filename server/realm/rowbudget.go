@@ -19,16 +19,17 @@ const (
 	rowsEvery  = time.Minute
 )
 
-// rowKind is what rows are counted for.
-type rowKind string
+// RowKind is what rows are counted for.
+type RowKind string
 
+// The kinds, as the audit log calls them.
 const (
-	RowStray  rowKind = "no such session"
-	RowDenial rowKind = "refused or given up"
-	RowKey    rowKind = "sealing key"
+	RowStray  RowKind = "no such session"
+	RowDenial RowKind = "refused or given up"
+	RowKey    RowKind = "sealing key"
 )
 
-func (k rowKind) most() int {
+func (k RowKind) most() int {
 	switch k {
 	case RowStray:
 		return strayRows
@@ -39,29 +40,30 @@ func (k rowKind) most() int {
 	}
 }
 
-// rowBudget counts the rows of each client.
-type rowBudget struct {
+// RowBudget counts the rows of each client.
+type RowBudget struct {
 	mu sync.Mutex
 	m  map[rowsOf]*Spent
 }
 
 type rowsOf struct {
 	client uuid.UUID
-	kind   rowKind
+	kind   RowKind
 }
 
+// Spent is what one client had of one kind in a minute.
 type Spent struct {
 	Actor string
-	Kind  rowKind
+	Kind  RowKind
 	Since time.Time
 	rows  int
 	More  uint64 // that no row tells of yet
 }
 
-func newRowBudget() *rowBudget { return &rowBudget{m: make(map[rowsOf]*Spent)} }
+func newRowBudget() *RowBudget { return &RowBudget{m: make(map[rowsOf]*Spent)} }
 
-// note tells whether this one gets a row.
-func (b *rowBudget) Note(client uuid.UUID, actor string, kind rowKind, now time.Time) bool {
+// Note tells whether this one gets a row.
+func (b *RowBudget) Note(client uuid.UUID, actor string, kind RowKind, now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	of := rowsOf{client, kind}
@@ -78,9 +80,9 @@ func (b *rowBudget) Note(client uuid.UUID, actor string, kind rowKind, now time.
 	return true
 }
 
-// drain returns what no row tells of, and begins a new minute for those whose minute
+// Drain returns what no row tells of, and begins a new minute for those whose minute
 // is over.
-func (b *rowBudget) Drain(now time.Time) []Spent {
+func (b *RowBudget) Drain(now time.Time) []Spent {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var told []Spent

@@ -215,7 +215,7 @@ func (d Dir) readCA() (*tls.Certificate, error) {
 	return readCertificate(d.caCert(), d.caKey())
 }
 
-// getCertificate is for tls.Config.GetCertificate.
+// GetCertificate is for tls.Config.GetCertificate.
 func (r *Realm) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return r.certs.get(hello)
 }

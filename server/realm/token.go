@@ -58,7 +58,7 @@ func (c *tokenCache) put(of tokenFor, t cachedToken) {
 	c.m[of] = t
 }
 
-// idToken returns the signed ID token of the account as the transaction sees it, in the
+// IDToken returns the signed ID token of the account as the transaction sees it, in the
 // form that the caller understands.
 func (r *Realm) IDToken(ctx context.Context, tx *store.Tx, a store.Account) ([]byte, error) {
 	key, now := r.signing.Load(), r.Now()
@@ -94,7 +94,7 @@ func historyFor(ctx context.Context, tx *store.Tx) (uuid.UUID, error) {
 // errTokenFull says that an account holds more than its token can say.
 const errTokenFull = RefusalError("The account holds too much to describe. Nothing was changed; ask your administrator.")
 
-// freshToken is idToken of a revision that this transaction made, which may still
+// FreshToken is IDToken of a revision that this transaction made, which may still
 // come to nothing: so it is not kept. What would be too long is refused.
 func (r *Realm) FreshToken(ctx context.Context, tx *store.Tx, a store.Account) ([]byte, error) {
 	h, err := historyFor(ctx, tx)
@@ -108,7 +108,7 @@ func (r *Realm) FreshToken(ctx context.Context, tx *store.Tx, a store.Account) (
 	return signed, err
 }
 
-func (r *Realm) sign(tx *store.Tx, a store.Account, history uuid.UUID, key *signingKey, now time.Time) ([]byte, error) {
+func (r *Realm) sign(tx *store.Tx, a store.Account, history uuid.UUID, key *SigningKey, now time.Time) ([]byte, error) {
 	t, err := r.Claims(tx, a)
 	if err != nil {
 		return nil, err
@@ -121,7 +121,7 @@ func (r *Realm) sign(tx *store.Tx, a store.Account, history uuid.UUID, key *sign
 	return signed, nil
 }
 
-// describe gathers all that the token says, but for the time it is issued.
+// Claims gathers all that the token says, but for the time it is issued.
 func (r *Realm) Claims(tx *store.Tx, a store.Account) (*identity.IDToken, error) {
 	t := &identity.IDToken{
 		Realm: r.Name, Account: a.Account, State: a.State,

@@ -13,11 +13,10 @@ import (
 
 	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
-	"github.com/sallyport-auth/sallyport/server/store"
-
 	"github.com/sallyport-auth/sallyport/server/admin"
 	"github.com/sallyport-auth/sallyport/server/auth"
 	"github.com/sallyport-auth/sallyport/server/realm"
+	"github.com/sallyport-auth/sallyport/server/store"
 )
 
 // Right is alice's password and dora's, and TOTPKey a secret of one-time codes.
@@ -38,7 +37,7 @@ type Bench struct {
 	box    context.Context
 }
 
-// NewBench makes one.
+// New makes one.
 func New(t testing.TB) *Bench {
 	t.Helper()
 	b := &Bench{T: t}
