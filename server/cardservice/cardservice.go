@@ -46,6 +46,7 @@ type Handler struct {
 	given       *challenges
 }
 
+// New serves with these files; without any it is a service that is not set up.
 func New(r *realm.Realm, c Options) (*Handler, error) {
 	s := &Handler{Realm: r}
 	if !c.set() {

@@ -59,6 +59,7 @@ func CallerOf(ctx context.Context) Caller {
 	return c
 }
 
+// ErrNotJoined is what a caller is told that is no machine of the realm.
 var ErrNotJoined = connect.NewError(connect.CodeUnauthenticated,
 	errors.New("this machine has not joined the realm, or was removed from it"))
 

@@ -13,6 +13,7 @@ import (
 // Dir is the folder that a realm lives in, mode 0700. All files in it are 0600.
 type Dir string
 
+// Database is the file that package store opens.
 func (d Dir) Database() string { return filepath.Join(string(d), "sallyport.db") }
 func (d Dir) settings() string { return filepath.Join(string(d), "server.json") }
 func (d Dir) caCert() string   { return filepath.Join(string(d), "ca.crt") }
@@ -44,6 +45,7 @@ func (d Dir) within(path string) string {
 	return filepath.Join(string(d), path)
 }
 
+// Load reads the settings, without which there is no realm.
 func (d Dir) Load() (Settings, error) {
 	var s Settings
 	b, err := os.ReadFile(d.settings())
@@ -94,6 +96,7 @@ func WriteNew(path string, b []byte) error {
 	return nil
 }
 
+// SyncFolder makes what was renamed into a folder stay.
 func SyncFolder(path string) error {
 	f, err := os.Open(path)
 	if err != nil {

@@ -68,6 +68,7 @@ func (r *Realm) relist(ctx context.Context) error {
 	return nil
 }
 
+// Day is a time as reasons say it.
 func Day(t time.Time) string { return t.UTC().Format("2 January 2006 15:04 UTC") }
 
 // behind tells whether the mark is of changes that the database does not know, and that

@@ -114,10 +114,12 @@ func (b *Box) HashBackupCode(account uuid.UUID, code identity.Secret) []byte {
 	return h.Sum(nil)
 }
 
+// Seal encrypts a secret of an account.
 func (b *Box) Seal(account uuid.UUID, secret identity.Secret) []byte {
 	return b.aead.Seal(nil, nil, secret.Reveal(), account[:]) //nolint:gosec // it makes its own random nonce
 }
 
+// Open decrypts what was sealed for that account.
 func (b *Box) Open(account uuid.UUID, sealed []byte) (identity.Secret, error) {
 	plain, err := b.aead.Open(nil, nil, sealed, account[:])
 	if err != nil {

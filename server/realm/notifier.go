@@ -19,6 +19,7 @@ func (b *Notifier) Next() <-chan struct{} {
 	return b.c
 }
 
+// Notify wakes all who wait.
 func (b *Notifier) Notify() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
