@@ -87,8 +87,13 @@ func TestAFactorMoreTakesARowOfTheTable(t *testing.T) {
 
 func TestEveryKindOfTheTableIsThereOnce(t *testing.T) {
 	all := newFactors()
+	seen := make(map[identity.FactorKind]bool)
 	for i, f := range all {
 		kind := f.traits().kind
+		if seen[kind] {
+			t.Errorf("row %d: %q is there twice", i, kind)
+		}
+		seen[kind] = true
 		if by, ok := all.of(kind); !ok || by != f {
 			t.Errorf("row %d: %q leads to %T", i, kind, by)
 		}
