@@ -16,8 +16,8 @@
 //	ca.crt, ca.key             the realm's own certificate authority, if it has one
 //	lock, admin.sock           of the process that has it open
 //
-// Files are written whole or not at all, 0600. What was cut off half-way is finished or
-// undone by the next opening.
+// All files are 0600. One that takes another's place is written whole or not at all, and a
+// change of keys that was cut off is finished or undone by the next opening.
 //
 // # Keys
 //
