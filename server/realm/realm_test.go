@@ -3,21 +3,24 @@ package realm
 import (
 	"log/slog"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
-// board is an open realm that a test closes and opens again.
+// board is an open realm that a test closes and opens again, with a clock that it sets.
 type board struct {
 	*Realm
-	t testing.TB
+	t    testing.TB
+	unix atomic.Int64 // the clock
 }
 
 func newBoard(t testing.TB) *board {
 	t.Helper()
 	b := &board{t: t}
+	b.unix.Store(1_800_000_000)
 	folder := filepath.Join(t.TempDir(), "realm")
 	b.must(nil, Init(t.Context(), InitOptions{Dir: folder, Realm: "example.org", Listen: "127.0.0.1:0", OfflineDays: 14}))
 	b.open(folder)
@@ -26,7 +29,7 @@ func newBoard(t testing.TB) *board {
 
 func (b *board) open(folder string) {
 	b.t.Helper()
-	r, err := Open(b.t.Context(), Dir(folder), "", slog.New(slog.DiscardHandler), func() time.Time { return time.Unix(1_800_000_000, 0) })
+	r, err := Open(b.t.Context(), Dir(folder), "", slog.New(slog.DiscardHandler), func() time.Time { return time.Unix(b.unix.Load(), 0) })
 	b.must(nil, err)
 	b.t.Cleanup(func() { _ = r.Close() })
 	b.Realm = r
