@@ -16,12 +16,15 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
+	"github.com/sallyport-auth/sallyport/server/admin"
+	"github.com/sallyport-auth/sallyport/server/auth"
+	"github.com/sallyport-auth/sallyport/server/realm"
 )
 
 // socketPath names DIR/admin.sock through an open folder, because a socket's
 // address holds 108 bytes and a folder's path may be longer. Close the file when
 // the address has been used.
-func (d dir) socketPath() (string, *os.File, error) {
+func socketPath(d realm.Dir) (string, *os.File, error) {
 	f, err := os.Open(string(d))
 	if err != nil {
 		return "", nil, fmt.Errorf("admin socket: %w", err)
@@ -29,8 +32,8 @@ func (d dir) socketPath() (string, *os.File, error) {
 	return fmt.Sprintf("/proc/self/fd/%d/admin.sock", f.Fd()), f, nil
 }
 
-func (d dir) listenAdmin(ctx context.Context) (net.Listener, error) {
-	path, f, err := d.socketPath()
+func listenAdmin(ctx context.Context, d realm.Dir) (net.Listener, error) {
+	path, f, err := socketPath(d)
 	if err != nil {
 		return nil, err
 	}
@@ -78,8 +81,8 @@ func peerUID(c net.Conn) (uint32, error) {
 // as own.
 func mayAdminister(peer, own uint32) bool { return peer == 0 || peer == own }
 
-func (r *realm) adminServer() *http.Server {
-	path, handler := sallyportv1connect.NewAdminServiceHandler(&admin{r}, connect.WithReadMaxBytes(maxRequest))
+func adminServer(a *admin.Admin, log *slog.Logger) *http.Server {
+	path, handler := sallyportv1connect.NewAdminServiceHandler(a, connect.WithReadMaxBytes(maxRequest))
 	mux := http.NewServeMux()
 	mux.Handle(path, handler)
 	return &http.Server{
@@ -89,7 +92,7 @@ func (r *realm) adminServer() *http.Server {
 				http.Error(w, "only root and the server's own user may use the admin socket", http.StatusForbidden)
 				return
 			}
-			ctx := context.WithValue(req.Context(), actorKey{}, fmt.Sprintf("uid %d", uid))
+			ctx := admin.WithActor(req.Context(), fmt.Sprintf("uid %d", uid))
 			mux.ServeHTTP(w, req.WithContext(ctx))
 		}),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
@@ -99,7 +102,7 @@ func (r *realm) adminServer() *http.Server {
 			return ctx
 		},
 		ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout,
-		ErrorLog: slog.NewLogLogger(r.log.Handler(), slog.LevelDebug),
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 }
 
@@ -107,19 +110,20 @@ func (r *realm) adminServer() *http.Server {
 // admin socket when a server runs, by itself holding the folder when none does.
 // While another command holds the folder it waits, as long as ctx lets it. A nil log means nowhere.
 func Admin(ctx context.Context, folder string, log *slog.Logger) (sallyportv1connect.AdminServiceClient, io.Closer, error) {
-	d := dir(folder)
+	d := realm.Dir(folder)
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
 	for {
-		r, err := openRealm(ctx, d, "", log, time.Now)
+		r, err := realm.Open(ctx, d, "", log, time.Now)
 		if err == nil {
-			return &admin{r}, r, nil
+			e := auth.New(r, 0)
+			return admin.New(r, e, e), r, nil
 		}
-		if !errors.Is(err, errBusy) {
+		if !errors.Is(err, realm.ErrBusy) {
 			return nil, nil, err
 		}
-		conn, dialErr := d.dialAdmin(ctx)
+		conn, dialErr := dialAdmin(ctx, d)
 		if dialErr == nil {
 			return adminClient(d, conn)
 		}
@@ -131,8 +135,8 @@ func Admin(ctx context.Context, folder string, log *slog.Logger) (sallyportv1con
 	}
 }
 
-func (d dir) dialAdmin(ctx context.Context) (net.Conn, error) {
-	path, f, err := d.socketPath()
+func dialAdmin(ctx context.Context, d realm.Dir) (net.Conn, error) {
+	path, f, err := socketPath(d)
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +148,7 @@ func (d dir) dialAdmin(ctx context.Context) (net.Conn, error) {
 	return conn, nil
 }
 
-func adminClient(d dir, first net.Conn) (sallyportv1connect.AdminServiceClient, io.Closer, error) {
+func adminClient(d realm.Dir, first net.Conn) (sallyportv1connect.AdminServiceClient, io.Closer, error) {
 	conns := make(chan net.Conn, 1)
 	conns <- first
 	t := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -152,7 +156,7 @@ func adminClient(d dir, first net.Conn) (sallyportv1connect.AdminServiceClient, 
 		case c := <-conns:
 			return c, nil
 		default:
-			return d.dialAdmin(ctx)
+			return dialAdmin(ctx, d)
 		}
 	}}
 	return sallyportv1connect.NewAdminServiceClient(&http.Client{Transport: t}, "http://admin.sock"), closer(t.CloseIdleConnections), nil

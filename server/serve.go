@@ -12,7 +12,13 @@ import (
 
 	"connectrpc.com/connect"
 
+	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
+	"github.com/sallyport-auth/sallyport/server/admin"
+	"github.com/sallyport-auth/sallyport/server/auth"
+	"github.com/sallyport-auth/sallyport/server/cardservice"
+	"github.com/sallyport-auth/sallyport/server/directory"
+	"github.com/sallyport-auth/sallyport/server/realm"
 )
 
 // ServeOptions say what to serve and how.
@@ -31,7 +37,7 @@ type ServeOptions struct {
 	// means two minutes.
 	StepTimeout time.Duration
 	// CardService is off unless set.
-	CardService CardService
+	CardService cardservice.Options
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -44,9 +50,6 @@ const (
 	idleTimeout       = 2 * time.Minute
 	shutdownTimeout   = 5 * time.Second
 	purgeEvery        = 30 * time.Second
-	// keepGone is how long the change log remembers accounts that were removed.
-	// A machine that was away for longer lists afresh.
-	keepGone = 90 * 24 * time.Hour
 )
 
 // Serve serves the realm until ctx ends, then finishes what is under way and
@@ -58,61 +61,51 @@ func Serve(ctx context.Context, o ServeOptions) error {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.StepTimeout == 0 {
-		o.StepTimeout = stepTimeout
-	}
-	r, err := openRealm(ctx, dir(o.Dir), o.Listen, o.Log, o.Now)
+	r, err := realm.Open(ctx, realm.Dir(o.Dir), o.Listen, o.Log, o.Now)
 	if err != nil {
-		return busyHint(err, "another server or a command works on it: stop that first")
+		return realm.BusyHint(err, "another server or a command works on it: stop that first")
 	}
-	if r.mark, err = markIn(o.Mark, r.dir, r.Name); err != nil {
+	if err := r.KeepMarkIn(o.Mark); err != nil {
 		return errors.Join(err, r.Close())
 	}
-	err = r.serve(ctx, o)
-	r.keepMark(context.WithoutCancel(ctx))
+	err = serve(ctx, r, o)
+	r.KeepMark(context.WithoutCancel(ctx))
 	return errors.Join(err, r.Close())
 }
 
-func busyHint(err error, hint string) error {
-	if errors.Is(err, errBusy) {
-		return fmt.Errorf("%w: %s", err, hint)
-	}
-	return err
-}
-
-func (r *realm) serve(ctx context.Context, o ServeOptions) error {
-	cards, err := newCardService(r, o.CardService)
+func serve(ctx context.Context, r *realm.Realm, o ServeOptions) error {
+	cards, err := cardservice.New(r, o.CardService)
 	if err != nil {
 		return err
 	}
-	if err := r.warnReserved(ctx); err != nil {
+	if err := r.WarnReserved(ctx); err != nil {
 		return err
 	}
-	if _, path, fault := r.common.State(); fault != nil {
-		r.log.WarnContext(ctx, "the list of common passwords cannot be read, so the built-in list holds", "file", path, "error", fault)
+	e := auth.New(r, o.StepTimeout)
+	if _, path, fault := e.CommonPasswords(); fault != nil {
+		r.Log.WarnContext(ctx, "the list of common passwords cannot be read, so the built-in list holds", "file", path, "error", fault)
 	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", r.settings.Listen)
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", r.Settings.Listen)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	adminListener, err := r.dir.listenAdmin(ctx)
+	adminListener, err := listenAdmin(ctx, r.Dir)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	if err := r.begin(ctx); err != nil {
+	if err := r.BeginHistory(ctx); err != nil {
 		return errors.Join(err, listener.Close(), adminListener.Close())
 	}
 	ending := make(chan struct{})
-	e := newEngine(r, o.StepTimeout)
-	public := r.publicServer(e, cards, ending)
-	private := r.adminServer()
+	public := publicServer(r, e, cards, ending)
+	private := adminServer(admin.New(r, e, e), r.Log)
 	failed := make(chan error, 2)
 	go func() { failed <- public.ServeTLS(listener, "", "") }()
 	go func() { failed <- private.Serve(adminListener) }()
 	if o.Ready != nil {
 		o.Ready(listener.Addr(), r.Name)
 	}
-	err = r.wait(ctx, e, failed)
+	err = wait(ctx, r, e, failed)
 	close(ending)
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
@@ -125,10 +118,10 @@ func (r *realm) serve(ctx context.Context, o ServeOptions) error {
 }
 
 // wait returns nil when ctx ends, an error when a listener does before.
-func (r *realm) wait(ctx context.Context, e *engine, failed <-chan error) error {
+func wait(ctx context.Context, r *realm.Realm, e *auth.Engine, failed <-chan error) error {
 	purge := time.NewTicker(purgeEvery)
 	defer purge.Stop()
-	prune := time.NewTicker(pruneEvery)
+	prune := time.NewTicker(auth.PruneEvery)
 	defer prune.Stop()
 	for {
 		select {
@@ -137,35 +130,46 @@ func (r *realm) wait(ctx context.Context, e *engine, failed <-chan error) error 
 		case err := <-failed:
 			return fmt.Errorf("serve: %w", err)
 		case <-purge.C:
-			r.keepMark(ctx)
-			if err := e.abandoned(ctx); err != nil {
-				r.log.WarnContext(ctx, "abandoned authentications are not in the audit log", "error", err)
+			r.KeepMark(ctx)
+			if err := e.Abandoned(ctx); err != nil {
+				r.Log.WarnContext(ctx, "abandoned authentications are not in the audit log", "error", err)
 			}
 		case <-prune.C:
-			if err := e.prune(ctx); err != nil {
-				r.log.WarnContext(ctx, "old failures and places are not pruned", "error", err)
+			if err := e.Prune(ctx); err != nil {
+				r.Log.WarnContext(ctx, "old failures and places are not pruned", "error", err)
 			}
 		}
 	}
 }
 
-func (r *realm) publicServer(e *engine, cards *cardService, ending <-chan struct{}) *http.Server {
+func publicServer(r *realm.Realm, e *auth.Engine, cards *cardservice.Handler, ending <-chan struct{}) *http.Server {
 	limit := connect.WithReadMaxBytes(maxRequest)
 	mux := http.NewServeMux()
 	mux.Handle(sallyportv1connect.NewRealmServiceHandler(r, limit))
-	mux.Handle(sallyportv1connect.NewMachineServiceHandler(&machines{r, newQuota(10, 200)}, limit))
-	mux.Handle(sallyportv1connect.NewDirectoryServiceHandler(&directory{r, ending}, limit))
+	d := directory.New(r, ending)
+	mux.Handle(sallyportv1connect.NewMachineServiceHandler(machineService{d, e}, limit))
+	mux.Handle(sallyportv1connect.NewDirectoryServiceHandler(d, limit))
 	mux.Handle(sallyportv1connect.NewAuthenticationServiceHandler(e, limit))
 	mux.Handle(sallyportv1connect.NewCardServiceHandler(cards, limit))
 	return &http.Server{
-		Handler: patience(withCaller(http.MaxBytesHandler(mux, maxRequest))),
+		Handler: patience(realm.WithCallers(http.MaxBytesHandler(mux, maxRequest))),
 		TLSConfig: &tls.Config{
-			MinVersion: tls.VersionTLS13, GetCertificate: r.certs.get,
-			// Any certificate will do: only its key counts, see withCaller.
+			MinVersion: tls.VersionTLS13, GetCertificate: r.GetCertificate,
+			// Any certificate will do: only its key counts, see package realm.
 			ClientAuth: tls.RequestClientCert,
 		},
 		ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: 16 << 10,
 		HTTP2:    &http.HTTP2Config{MaxConcurrentStreams: maxStreams, SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second},
-		ErrorLog: slog.NewLogLogger(r.log.Handler(), slog.LevelDebug),
+		ErrorLog: slog.NewLogLogger(r.Log.Handler(), slog.LevelDebug),
 	}
+}
+
+// machineService is MachineService, of which an authentication's part is another room's.
+type machineService struct {
+	*directory.Directory
+	verdicts
+}
+
+type verdicts interface {
+	GetVerdict(context.Context, *v1.GetVerdictRequest) (*v1.GetVerdictResponse, error)
 }

@@ -14,6 +14,7 @@ import (
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
 	"github.com/sallyport-auth/sallyport/server"
+	"github.com/sallyport-auth/sallyport/server/realm"
 )
 
 // adminTimeout bounds a command, waiting for another one included.
@@ -45,7 +46,7 @@ func runAdmin(ctx context.Context, args []string) error {
 	var folder string
 	var asJSON bool
 	f := newFlags(verb)
-	f.StringVar(&folder, "dir", server.DefaultDir, "")
+	f.StringVar(&folder, "dir", realm.DefaultDir, "")
 	f.BoolVar(&asJSON, "json", false, "")
 	call := c.flags(f)
 	if err := f.parseRange(rest, c.names, max(c.names, c.most)); err != nil {
@@ -55,7 +56,7 @@ func runAdmin(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	return finish(ctx, client, closer, f, call, shower{url: server.Address(folder), asJSON: asJSON})
+	return finish(ctx, client, closer, f, call, shower{url: realm.Address(folder), asJSON: asJSON})
 }
 
 func finish(ctx context.Context, client sallyportv1connect.AdminServiceClient, closer io.Closer, f *flags, call request, out shower) error {

@@ -11,16 +11,17 @@ import (
 
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
-	"github.com/sallyport-auth/sallyport/server"
+	"github.com/sallyport-auth/sallyport/server/backup"
+	"github.com/sallyport-auth/sallyport/server/realm"
 )
 
 func runBackup(ctx context.Context, args []string) error {
 	f := newFlags("backup")
-	folder := f.String("dir", server.DefaultDir, "")
+	folder := f.String("dir", realm.DefaultDir, "")
 	if err := f.parse(args, 1); err != nil {
 		return err
 	}
-	if err := server.Backup(ctx, *folder, f.name(0), time.Now()); err != nil {
+	if err := backup.Make(ctx, *folder, f.name(0), time.Now()); err != nil {
 		return err
 	}
 	fmt.Printf("backup written to %s\nIt holds all keys of the realm: keep it as safe as the server itself.\n", f.name(0))
@@ -28,10 +29,10 @@ func runBackup(ctx context.Context, args []string) error {
 }
 
 func runRestore(ctx context.Context, args []string) error {
-	o := server.RestoreOptions{Now: time.Now()}
-	gap := uint(server.DefaultIDGap)
+	o := backup.RestoreOptions{Now: time.Now()}
+	gap := uint(realm.DefaultIDGap)
 	f := newFlags("restore")
-	f.StringVar(&o.Dir, "dir", server.DefaultDir, "")
+	f.StringVar(&o.Dir, "dir", realm.DefaultDir, "")
 	f.BoolVar(&o.Replace, "replace", false, "")
 	f.UintVar(&gap, "id-gap", gap, "")
 	if err := f.parse(args, 1); err != nil {
@@ -41,7 +42,7 @@ func runRestore(ctx context.Context, args []string) error {
 		return fmt.Errorf("%w: --id-gap wants a number from 1 to %d", errUsage, 1<<24)
 	}
 	o.File, o.IDGap = f.name(0), uint32(gap)
-	r, err := server.Restore(ctx, o)
+	r, err := backup.Restore(ctx, o)
 	if err != nil {
 		return err
 	}

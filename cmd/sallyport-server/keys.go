@@ -11,7 +11,7 @@ import (
 
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
-	"github.com/sallyport-auth/sallyport/server"
+	"github.com/sallyport-auth/sallyport/server/realm"
 )
 
 // realmKeyFlag reads the realm key from the file that is named.
@@ -52,7 +52,7 @@ func withRealmKey(call func(ctx context.Context, c sallyportv1connect.AdminServi
 func runRealmKeyFile(verb string, args []string) error {
 	var folder, copied string
 	f := newFlags("realm-key " + verb)
-	f.StringVar(&folder, "dir", server.DefaultDir, "")
+	f.StringVar(&folder, "dir", realm.DefaultDir, "")
 	names := 1
 	if verb == "remove" {
 		names = 0
@@ -62,7 +62,7 @@ func runRealmKeyFile(verb string, args []string) error {
 		return err
 	}
 	if verb == "export" {
-		if err := server.ExportRealmKey(folder, f.name(0)); err != nil {
+		if err := realm.ExportRealmKey(folder, f.name(0)); err != nil {
 			return err
 		}
 		fmt.Printf("The realm key is copied to %s. Keep that where nobody but the realm's owner can read it.\n", f.name(0))
@@ -71,7 +71,7 @@ func runRealmKeyFile(verb string, args []string) error {
 	if copied == "" {
 		return fmt.Errorf("%w: --copy FILE is missing: the copy that is kept elsewhere, to be compared first", errUsage)
 	}
-	if err := server.RemoveRealmKey(folder, copied); err != nil {
+	if err := realm.RemoveRealmKey(folder, copied); err != nil {
 		return err
 	}
 	fmt.Println("The realm key is out of the folder. Commands that need it take --realm-key FILE.")

@@ -21,6 +21,8 @@ import (
 
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/server"
+	"github.com/sallyport-auth/sallyport/server/cardservice"
+	"github.com/sallyport-auth/sallyport/server/realm"
 )
 
 const usage = `sallyport-server keeps a realm's accounts and serves them to its machines.
@@ -80,7 +82,7 @@ const usage = `sallyport-server keeps a realm's accounts and serves them to its 
   sallyport-server audit prune --before TIME
   sallyport-server version
 
-All others but card-keys and version take --dir DIR, which is ` + server.DefaultDir + ` where it is left out.
+All others but card-keys and version take --dir DIR, which is ` + realm.DefaultDir + ` where it is left out.
 All but those, setup, serve, backup and restore take --json. TIME is 2006-01-02 or RFC 3339.
 `
 
@@ -141,7 +143,7 @@ func run(ctx context.Context, args []string) error {
 }
 
 func runInit(ctx context.Context, args []string) error {
-	var o server.InitOptions
+	var o realm.InitOptions
 	var days uint
 	var ids string
 	f := newFlags("init")
@@ -165,7 +167,7 @@ func runInit(ctx context.Context, args []string) error {
 		}
 	}
 	o.OfflineDays = uint32(min(days, 1<<20))
-	if err := server.Init(ctx, o); err != nil {
+	if err := realm.Init(ctx, o); err != nil {
 		return err
 	}
 	fmt.Printf("realm %s made in %s\nnow run: sallyport-server serve --dir %s\n", o.Realm, o.Dir, o.Dir)
@@ -181,7 +183,7 @@ func runCardKeys(args []string) error {
 	if *realm == "" {
 		return fmt.Errorf("%w: --realm NAME is missing", errUsage)
 	}
-	made, err := server.MakeCardKeys(f.name(0), *realm)
+	made, err := cardservice.MakeKeys(f.name(0), *realm)
 	if err != nil {
 		return err
 	}
@@ -194,7 +196,7 @@ func runCardKeys(args []string) error {
 func runServe(ctx context.Context, args []string) error {
 	o := server.ServeOptions{Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
 	f := newFlags("serve")
-	f.StringVar(&o.Dir, "dir", server.DefaultDir, "")
+	f.StringVar(&o.Dir, "dir", realm.DefaultDir, "")
 	f.StringVar(&o.Listen, "listen", "", "")
 	f.StringVar(&o.Mark, "mark", "", "")
 	f.StringVar(&o.CardService.MiddlewareKeys, "card-middleware-keys", "", "")

@@ -17,9 +17,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/server/realm"
 	"github.com/sallyport-auth/sallyport/terminal"
-
-	"github.com/sallyport-auth/sallyport/server"
 )
 
 const (
@@ -41,7 +40,7 @@ type setup struct {
 func runSetup(ctx context.Context, args []string) error {
 	s := &setup{}
 	f := newFlags("setup")
-	f.StringVar(&s.dir, "dir", server.DefaultDir, "")
+	f.StringVar(&s.dir, "dir", realm.DefaultDir, "")
 	f.StringVar(&s.realm, "realm", "", "")
 	f.StringVar(&s.listen, "listen", "", "")
 	f.StringVar(&s.account, "account", "", "")
@@ -258,8 +257,8 @@ func (s *setup) run(ctx context.Context, input []byte, words ...string) ([]byte,
 
 // start enables the unit and starts it; it is ready when that returns.
 func (s *setup) start(ctx context.Context) error {
-	if s.dir != server.DefaultDir {
-		fmt.Printf("The unit %s serves %s alone. To serve this one, run as user %s: sallyport-server serve --dir %s\n", serverUnit, server.DefaultDir, serverUser, s.dir)
+	if s.dir != realm.DefaultDir {
+		fmt.Printf("The unit %s serves %s alone. To serve this one, run as user %s: sallyport-server serve --dir %s\n", serverUnit, realm.DefaultDir, serverUser, s.dir)
 		return nil
 	}
 	words := []string{"enable", "--now", serverUnit}

@@ -65,7 +65,7 @@ func (s shower) people(w io.Writer, m proto.Message) {
 	case *v1.NewBackupCodesResponse:
 		newCodes(w, m)
 	case *v1.RealmView:
-		realm(w, m)
+		realmSettings(w, m)
 	case *v1.ListHistoriesResponse:
 		histories(w, m)
 	case *v1.GroupView:

@@ -128,7 +128,7 @@ func newCodes(w io.Writer, m *v1.NewBackupCodesResponse) {
 	}
 }
 
-func realm(w io.Writer, m *v1.RealmView) {
+func realmSettings(w io.Writer, m *v1.RealmView) {
 	fmt.Fprintf(w, "name\t%s\n", m.GetName())
 	var points []string
 	for _, k := range m.GetPoints() {

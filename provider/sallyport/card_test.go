@@ -20,7 +20,8 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/provider/sallyport"
-	"github.com/sallyport-auth/sallyport/server"
+	"github.com/sallyport-auth/sallyport/server/cardservice"
+	"github.com/sallyport-auth/sallyport/server/realm"
 )
 
 // oneCard is a reader with a card in it; it notes whether a PIN reached it.
@@ -57,7 +58,7 @@ type cardKeys struct {
 func makeCardKeys(t testing.TB, realm string) cardKeys {
 	t.Helper()
 	k := cardKeys{t, filepath.Join(t.TempDir(), "cards")}
-	if _, err := server.MakeCardKeys(k.dir, realm); err != nil {
+	if _, err := cardservice.MakeKeys(k.dir, realm); err != nil {
 		t.Fatal(err)
 	}
 	return k
@@ -81,8 +82,8 @@ func (k cardKeys) write(name string, b []byte) {
 	}
 }
 
-func (k cardKeys) server() server.CardService {
-	return server.CardService{
+func (k cardKeys) server() cardservice.Options {
+	return cardservice.Options{
 		MiddlewareKeys: k.path("middleware-keys.pem"), ServiceKey: k.path("service.key"), ServiceCertificate: k.path("service.cert"),
 	}
 }
@@ -103,8 +104,8 @@ func (k cardKeys) middleware(index uint32, now func() time.Time) *mutual.Middlew
 // cardRealm is a realm that serves with these files; nil is without.
 func cardRealm(t testing.TB, k *cardKeys) *sallyport.Provider {
 	t.Helper()
-	r := &realm{t: t, dir: filepath.Join(t.TempDir(), "realm")}
-	if err := server.Init(t.Context(), server.InitOptions{Dir: r.dir, Realm: "example.org", Listen: "127.0.0.1:0", OfflineDays: 14}); err != nil {
+	r := &liveRealm{t: t, dir: filepath.Join(t.TempDir(), "realm")}
+	if err := realm.Init(t.Context(), realm.InitOptions{Dir: r.dir, Realm: "example.org", Listen: "127.0.0.1:0", OfflineDays: 14}); err != nil {
 		t.Fatal(err)
 	}
 	if k != nil {

@@ -17,7 +17,7 @@ import (
 	"github.com/sallyport-auth/sallyport/seal"
 )
 
-func (r *realm) do(_ any, err error) {
+func (r *liveRealm) do(_ any, err error) {
 	r.t.Helper()
 	if err != nil {
 		r.t.Fatal(err)
@@ -25,7 +25,7 @@ func (r *realm) do(_ any, err error) {
 }
 
 // listed names the accounts that a machine is told of.
-func (r *realm) listed(p *sallyport.Provider) (names []string, at provider.Position) {
+func (r *liveRealm) listed(p *sallyport.Provider) (names []string, at provider.Position) {
 	r.t.Helper()
 	at, err := p.List(r.t.Context(), func(rec provider.Record) error {
 		names = append(names, string(rec.Token.Account.Name))
@@ -151,14 +151,14 @@ func TestAMachineLearnsOnlyWhomItsScopeAdmits(t *testing.T) {
 	}
 }
 
-func (r *realm) uuid(name string) uuid.UUID {
+func (r *liveRealm) uuid(name string) uuid.UUID {
 	r.t.Helper()
 	v, err := r.admin.ShowAccount(r.t.Context(), &v1.NameRequest{Name: name})
 	r.do(v, err)
 	return uuid.MustParse(v.GetUuid())
 }
 
-func (r *realm) box() *v1.MachineView {
+func (r *liveRealm) box() *v1.MachineView {
 	r.t.Helper()
 	list, err := r.admin.ListMachines(r.t.Context(), &v1.ListRequest{})
 	r.do(list, err)

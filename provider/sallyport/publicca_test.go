@@ -19,7 +19,7 @@ import (
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/provider/sallyport"
-	"github.com/sallyport-auth/sallyport/server"
+	"github.com/sallyport-auth/sallyport/server/realm"
 )
 
 // publicCA is an authority that signs for everybody, by an intermediate.
@@ -81,8 +81,8 @@ func TestARenewedPublicCertificateKeepsMachinesOnline(t *testing.T) {
 	folder := t.TempDir()
 	certFile, keyFile := filepath.Join(folder, "cert.pem"), filepath.Join(folder, "key.pem")
 	install(t, first.leaf(t), certFile, keyFile)
-	r := &realm{t: t, dir: filepath.Join(folder, "realm")}
-	ok(t, nil, server.Init(t.Context(), server.InitOptions{
+	r := &liveRealm{t: t, dir: filepath.Join(folder, "realm")}
+	ok(t, nil, realm.Init(t.Context(), realm.InitOptions{
 		Dir: r.dir, Realm: "example.org", Listen: "127.0.0.1:0", OfflineDays: 14, TLSCert: certFile, TLSKey: keyFile,
 	}))
 	r.start("")
@@ -104,8 +104,8 @@ func TestARenewedPublicCertificateKeepsMachinesOnline(t *testing.T) {
 	}
 	// Without the realm key the server cannot say that its certificate is a new one.
 	key := filepath.Join(folder, "safe.key")
-	ok(t, nil, server.ExportRealmKey(r.dir, key))
-	ok(t, nil, server.RemoveRealmKey(r.dir, key))
+	ok(t, nil, realm.ExportRealmKey(r.dir, key))
+	ok(t, nil, realm.RemoveRealmKey(r.dir, key))
 	r.stop()
 	install(t, first.leaf(t), certFile, keyFile)
 	r.start(address)

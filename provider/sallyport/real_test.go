@@ -18,6 +18,8 @@ import (
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/provider/sallyport"
 	"github.com/sallyport-auth/sallyport/server"
+	"github.com/sallyport-auth/sallyport/server/cardservice"
+	"github.com/sallyport-auth/sallyport/server/realm"
 )
 
 const testPassword = "correct horse battery"
@@ -37,20 +39,20 @@ func (m *memory) Remember(_ context.Context, key string, value []byte) error {
 	return nil
 }
 
-// realm is a real server on loopback, with its administrator.
-type realm struct {
+// liveRealm is a real server on loopback, with its administrator.
+type liveRealm struct {
 	t     testing.TB
 	dir   string
 	url   string
 	admin sallyportv1connect.AdminServiceClient
 	stop  func()
-	cards server.CardService // for start
+	cards cardservice.Options // for start
 }
 
-func newRealm(t testing.TB) *realm {
+func newRealm(t testing.TB) *liveRealm {
 	t.Helper()
-	r := &realm{t: t, dir: filepath.Join(t.TempDir(), "realm")}
-	err := server.Init(t.Context(), server.InitOptions{Dir: r.dir, Realm: "example.org", Listen: "127.0.0.1:0", OfflineDays: 14})
+	r := &liveRealm{t: t, dir: filepath.Join(t.TempDir(), "realm")}
+	err := realm.Init(t.Context(), realm.InitOptions{Dir: r.dir, Realm: "example.org", Listen: "127.0.0.1:0", OfflineDays: 14})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +60,7 @@ func newRealm(t testing.TB) *realm {
 	return r
 }
 
-func (r *realm) start(listen string) {
+func (r *liveRealm) start(listen string) {
 	r.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan string, 1), make(chan error, 1)
@@ -88,7 +90,7 @@ func (r *realm) start(listen string) {
 	r.t.Cleanup(r.stop)
 }
 
-func (r *realm) account(name string) {
+func (r *liveRealm) account(name string) {
 	r.t.Helper()
 	if _, err := r.admin.AddAccount(r.t.Context(), &v1.AddAccountRequest{Name: name}); err != nil {
 		r.t.Fatal(err)
@@ -98,7 +100,7 @@ func (r *realm) account(name string) {
 	}
 }
 
-func (r *realm) options(machine string) sallyport.Options {
+func (r *liveRealm) options(machine string) sallyport.Options {
 	r.t.Helper()
 	m, err := r.admin.AddMachine(r.t.Context(), &v1.NameRequest{Name: machine})
 	if err != nil {
@@ -111,7 +113,7 @@ func (r *realm) options(machine string) sallyport.Options {
 	return sallyport.Options{URL: r.url, RootPEM: j.RootPEM, MachineKey: j.Key, MachineID: j.MachineID, Realm: j.Realm, Memory: &memory{}}
 }
 
-func (r *realm) machine() *sallyport.Provider { return open(r.t, r.options("box")) }
+func (r *liveRealm) machine() *sallyport.Provider { return open(r.t, r.options("box")) }
 
 func open(t testing.TB, o sallyport.Options) *sallyport.Provider {
 	t.Helper()

@@ -119,7 +119,7 @@ type login struct {
 
 // account is what a login is made with.
 type account struct {
-	*realm
+	*liveRealm
 	*tap
 	id    [16]byte
 	key   *ecdsa.PrivateKey
@@ -159,10 +159,10 @@ func byCard(a account, n *v1.Nonce) (identity.FactorKind, []byte) {
 }
 
 // holder is alice with all that the logins need.
-func holder(t testing.TB, r *realm, withTOTP bool) account {
+func holder(t testing.TB, r *liveRealm, withTOTP bool) account {
 	t.Helper()
 	r.account("alice")
-	a := account{realm: r, tap: newTap(t, r.options("box"))}
+	a := account{liveRealm: r, tap: newTap(t, r.options("box"))}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	ok(t, nil, err)
 	a.key = key

@@ -139,7 +139,7 @@ func TestANewAuthorityForTLSNeedsNoVisit(t *testing.T) {
 }
 
 // older makes a machine's state what it was before there were realm keys.
-func (r *realm) older(o sallyport.Options, keys ...[]byte) sallyport.Options {
+func (r *liveRealm) older(o sallyport.Options, keys ...[]byte) sallyport.Options {
 	r.t.Helper()
 	for rest := o.RootPEM; ; {
 		var b *pem.Block
@@ -164,7 +164,7 @@ func (r *realm) older(o sallyport.Options, keys ...[]byte) sallyport.Options {
 }
 
 // keys are what the server names to machines from before there were realm keys.
-func (r *realm) keys() [][]byte {
+func (r *liveRealm) keys() [][]byte {
 	r.t.Helper()
 	h := insecure()
 	defer h.CloseIdleConnections()
@@ -218,7 +218,7 @@ func TestAMachineOfBeforeTakesNoRealmKeyUnvouched(t *testing.T) {
 func TestAnOldServerIsGoodForKnownKeysAlone(t *testing.T) {
 	h := newHouse(t)
 	o := h.machine
-	r := &realm{t: t}
+	r := &liveRealm{t: t}
 	o = r.older(sallyport.Options{
 		URL: o.URL, Realm: o.Realm, MachineKey: o.MachineKey, MachineID: o.MachineID,
 		RootPEM: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: h.cert.Certificate[0]}),

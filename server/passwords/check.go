@@ -21,6 +21,10 @@ const (
 	MostMin = 64
 )
 
+// MaxHistory is how many passwords of an account are remembered at most: each costs a
+// change of password one Argon2id computation.
+const MaxHistory = 10
+
 const (
 	// shortWord is the longest word of the context that does not count: "al" is in many.
 	shortWord = 2

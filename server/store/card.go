@@ -25,6 +25,11 @@ type Card struct {
 	Revoked bool
 }
 
+// Detail is the card as the audit log writes it.
+func (c Card) Detail() string {
+	return fmt.Sprintf("card=%x attested=%t serial=%s", c.Fingerprint, c.Attested, c.Serial)
+}
+
 // Errors of AddCard.
 var (
 	// ErrOthers says that a card is another account's.

@@ -20,7 +20,7 @@ type Password struct {
 	MustChange bool
 }
 
-// TOTP is an account's TOTP secret, sealed by package server.
+// TOTP is an account's TOTP secret, sealed by package realm.
 type TOTP struct {
 	Sealed []byte
 	Label  string

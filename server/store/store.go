@@ -12,7 +12,7 @@
 // rewritten with these means, that revisions only grow and never meet those of another
 // copy of the database (history.go), and that a name belongs
 // to one account or one group. It decides nothing about people: who is let in is
-// decided in package server. No SQL leaves this package, so another database can
+// decided in package auth. No SQL leaves this package, so another database can
 // take SQLite's place behind the same methods.
 package store
 

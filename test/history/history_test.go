@@ -9,7 +9,8 @@ import (
 
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/report"
-	"github.com/sallyport-auth/sallyport/server"
+	"github.com/sallyport-auth/sallyport/server/backup"
+	"github.com/sallyport-auth/sallyport/server/realm"
 )
 
 const (
@@ -213,7 +214,7 @@ func TestIDsOfLostAccountsAreGivenToNobodyElse(t *testing.T) {
 	s.restore(backup)
 	b.caughtUp()
 	dave := s.add("dave")
-	if dave.GetUid() < carol+server.DefaultIDGap {
+	if dave.GetUid() < carol+realm.DefaultIDGap {
 		t.Errorf("dave has uid %d, carol had %d", dave.GetUid(), carol)
 	}
 	if _, err := s.admin.AddAccount(t.Context(), &v1.AddAccountRequest{Name: "eve", Uid: &carol}); err == nil {
@@ -252,18 +253,18 @@ func uid(t *testing.T, s *site, name string) uint32 {
 func TestARestoreKeepsTheIDsOfTheFolderThatItReplaces(t *testing.T) {
 	s := newSite(t)
 	s.add("alice")
-	backup := s.backup()
+	file := s.backup()
 	carol := s.add("carol").GetUid()
-	o := server.RestoreOptions{File: backup, Dir: s.dir, Now: time.Now()}
-	if _, err := server.Restore(t.Context(), o); err == nil || !strings.Contains(err.Error(), "is not empty") {
+	o := backup.RestoreOptions{File: file, Dir: s.dir, Now: time.Now()}
+	if _, err := backup.Restore(t.Context(), o); err == nil || !strings.Contains(err.Error(), "is not empty") {
 		t.Errorf("a folder that is not empty, unasked: %v", err)
 	}
 	o.Replace = true
-	if _, err := server.Restore(t.Context(), o); err == nil || !strings.Contains(err.Error(), "stop that first") {
+	if _, err := backup.Restore(t.Context(), o); err == nil || !strings.Contains(err.Error(), "stop that first") {
 		t.Errorf("under a running server: %v", err)
 	}
 	s.end()
-	r, err := server.Restore(t.Context(), o)
+	r, err := backup.Restore(t.Context(), o)
 	must(t, err)
 	if _, err := os.Stat(filepath.Join(r.Aside, "sallyport.db")); err != nil {
 		t.Error(err)

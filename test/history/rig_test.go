@@ -29,10 +29,12 @@ import (
 	"github.com/sallyport-auth/sallyport/report"
 	"github.com/sallyport-auth/sallyport/seal"
 	"github.com/sallyport-auth/sallyport/server"
+	"github.com/sallyport-auth/sallyport/server/backup"
+	"github.com/sallyport-auth/sallyport/server/realm"
 	"golang.org/x/crypto/ssh"
 )
 
-const realm = "example.org"
+const realmName = "example.org"
 
 // newKey is a public key in the form of authorized_keys.
 func newKey(t testing.TB) string {
@@ -83,7 +85,7 @@ func newSite(t testing.TB) *site {
 
 func (s *site) init() {
 	s.t.Helper()
-	must(s.t, server.Init(s.t.Context(), server.InitOptions{Dir: s.dir, Realm: realm, Listen: "127.0.0.1:0", OfflineDays: 14}))
+	must(s.t, realm.Init(s.t.Context(), realm.InitOptions{Dir: s.dir, Realm: realmName, Listen: "127.0.0.1:0", OfflineDays: 14}))
 }
 
 func (s *site) start() {
@@ -146,7 +148,7 @@ func (s *site) backup() string {
 	s.t.Helper()
 	s.copies++
 	to := fmt.Sprintf("%s.backup%d", s.dir, s.copies)
-	must(s.t, server.Backup(s.t.Context(), s.dir, to, time.Now()))
+	must(s.t, backup.Make(s.t.Context(), s.dir, to, time.Now()))
 	return to
 }
 
@@ -155,7 +157,7 @@ func (s *site) restore(file string) {
 	s.t.Helper()
 	s.end()
 	must(s.t, os.RemoveAll(s.dir))
-	_, err := server.Restore(s.t.Context(), server.RestoreOptions{File: file, Dir: s.dir, Now: time.Now()})
+	_, err := backup.Restore(s.t.Context(), backup.RestoreOptions{File: file, Dir: s.dir, Now: time.Now()})
 	must(s.t, err)
 	s.start()
 }
@@ -263,7 +265,7 @@ func (b *box) start() {
 	}
 	must(b.t, err)
 	b.d, err = daemon.New(daemon.Options{
-		Provider: p, Cache: c, Sealer: sealer, Machine: o.MachineID, Realm: realm, Version: "test", Log: quiet(), LocalFiles: b.root,
+		Provider: p, Cache: c, Sealer: sealer, Machine: o.MachineID, Realm: realmName, Version: "test", Log: quiet(), LocalFiles: b.root,
 		Policy: policy.Policy{
 			AllowAll: true, IDs: []identity.IDRange{identity.DefaultIDRange}, Argon: policy.Argon{Memory: 64, Time: 1, Threads: 1},
 			OfflineMax: 400 * 24 * time.Hour, ServerTimeout: deadline, LookupTimeout: deadline,

@@ -1,0 +1,11 @@
+package server
+
+import "testing"
+
+func TestOnlyRootAndTheServersOwnUserMayAdminister(t *testing.T) {
+	for peer, want := range map[uint32]bool{0: true, 990: true, 1000: false, 65534: false} {
+		if mayAdminister(peer, 990) != want {
+			t.Errorf("uid %d: want %v", peer, want)
+		}
+	}
+}

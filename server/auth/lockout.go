@@ -1,0 +1,163 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/server/store"
+)
+
+// The brakes. Their numbers, and what they leave to a guesser, are in the package
+// comment and in docs/operating.md.
+var (
+	originBrake  = identity.Brake{From: 5, First: 30 * time.Second, Most: 15 * time.Minute, Quiet: 24 * time.Hour} //nolint:gochecknoglobals // a constant
+	machineBrake = identity.Brake{From: 20, First: time.Minute, Most: time.Hour, Forget: time.Hour}                //nolint:gochecknoglobals // a constant
+	realmBrake   = identity.Brake{From: 50, First: 5 * time.Minute, Most: time.Hour, Forget: 30 * time.Minute}     //nolint:gochecknoglobals // a constant
+)
+
+const (
+	// placeFor is how long somebody counts as having signed in somewhere.
+	placeFor = 90 * 24 * time.Hour
+	// keepFailures is when every brake has forgotten what is not added to.
+	keepFailures = 48 * time.Hour
+	PruneEvery   = time.Hour
+)
+
+// familiar is what a person has done before where an attempt comes from.
+type familiar struct {
+	onMachine, fromOrigin bool
+}
+
+// brake is one of the rules that hold for an attempt, and where it counts.
+type brake struct {
+	identity.Brake
+	spot store.Spot
+}
+
+// brakes are the rules by which an attempt may be locked, of what is counted as that kind. Its failures count by the
+// same ones and by no other: so what one place can do never adds to another's lock.
+func brakes(kind identity.FactorKind, machine uuid.UUID, origin string, f familiar) []brake {
+	list := []brake{{originBrake, store.Spot{Kind: kind, Machine: machine, Origin: origin}}}
+	if !f.fromOrigin && origin != identity.Seat().String() {
+		list = append(list, brake{machineBrake, store.Spot{Kind: kind, Machine: machine}})
+	}
+	if !f.onMachine {
+		list = append(list, brake{realmBrake, store.Spot{Kind: kind}})
+	}
+	return list
+}
+
+// brakeAt is the rule that counts at such a spot.
+func brakeAt(s store.Spot) identity.Brake {
+	switch {
+	case s.Machine == uuid.Nil:
+		return realmBrake
+	case s.Origin == "":
+		return machineBrake
+	default:
+		return originBrake
+	}
+}
+
+// lockedUntil is when the last of the locks ends that hold for an attempt, or a time
+// that has passed.
+func lockedUntil(list []brake, tallies map[store.Spot]identity.Tally) time.Time {
+	var until time.Time
+	for _, b := range list {
+		if t := tallies[b.spot].LockedUntil; t.After(until) {
+			until = t
+		}
+	}
+	return until
+}
+
+// known tells what the owner of the name has done there; of nobody's name it is nothing.
+func known(tx *store.Tx, s *session, now time.Time) (familiar, error) {
+	a, err := tx.AccountFor(s.client.id, s.name)
+	if errors.Is(err, identity.ErrNotFound) {
+		return familiar{}, nil
+	}
+	if err != nil {
+		return familiar{}, err
+	}
+	var f familiar
+	f.onMachine, f.fromOrigin, err = tx.HasSignedIn(a.UUID, s.client.id, s.origin, now.Add(-placeFor))
+	return f, err
+}
+
+// beyond tells whether the name is an account's that is not within the machine's scope.
+func beyond(tx *store.Tx, s *session) (bool, error) {
+	a, err := tx.AccountByName(s.name)
+	if errors.Is(err, identity.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	yes, err := tx.Admits(s.client.id, a.UUID)
+	return !yes, err
+}
+
+// countFailure counts a wrong answer wherever it could be locked.
+func (e *Engine) countFailure(tx *store.Tx, s *session, kind identity.FactorKind) error {
+	now, err := tx.Clock(e.Now())
+	if err != nil {
+		return err
+	}
+	f, err := known(tx, s, now)
+	if err != nil {
+		return err
+	}
+	tallies, err := tx.FailuresAt(s.name, s.client.id, s.origin)
+	if err != nil {
+		return err
+	}
+	outside, err := beyond(tx, s)
+	if err != nil {
+		return err
+	}
+	for _, b := range brakes(e.factors.counted(kind), s.client.id, s.origin, f) {
+		if outside && b.spot.Machine == uuid.Nil {
+			continue // what a machine may not begin for, it may not lock over the realm
+		}
+		if err := tx.SetFailures(s.name, store.Failures{Spot: b.spot, Tally: b.Fail(tallies[b.spot], now)}, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// clearProved forgets the failures of what was proved, at the origin where it was, and
+// of nothing else: who holds a card must not get more guesses at a code by it, and
+// nobody's success gives another more guesses.
+func (e *Engine) clearProved(tx *store.Tx, s *session) error {
+	for _, k := range s.methods() {
+		if err := tx.ClearFailuresAt(s.name, store.Spot{Kind: e.factors.counted(k), Machine: s.client.id, Origin: s.origin}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Prune forgets what no brake counts any more, and places of long ago.
+func (e *Engine) Prune(ctx context.Context) error {
+	return e.Store.Write(ctx, func(tx *store.Tx) error {
+		now, err := tx.Clock(e.Now())
+		if err != nil {
+			return err
+		}
+		return tx.Prune(now.Add(-keepFailures), now.Add(-placeFor))
+	})
+}
+
+// TallyNow is what is still counted at a spot.
+func (*Engine) TallyNow(f store.Failures, now time.Time) identity.Tally {
+	return brakeAt(f.Spot).Now(f.Tally, now)
+}
+
+// SignedInSince is from when on somebody counts as having signed in somewhere.
+func (*Engine) SignedInSince(now time.Time) time.Time { return now.Add(-placeFor) }

@@ -1,0 +1,235 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/server/realm"
+	"github.com/sallyport-auth/sallyport/server/store"
+)
+
+// record writes down how a session ended, and before it when it began: two rows
+// for one wait for the disk. One that nobody goes on with is written down by
+// abandoned.
+func (e *Engine) record(tx *store.Tx, action string, s *session, reason string) error {
+	if !s.begun.IsZero() {
+		if err := tx.Record(entry(s.begun, "auth.begin", s, "")); err != nil {
+			return err
+		}
+	}
+	return tx.Record(entry(e.Now(), action, s, reason))
+}
+
+// Abandoned drops sessions whose time is over, and writes them down, with what got no
+// row of its own.
+func (e *Engine) Abandoned(ctx context.Context) error {
+	var stale []*session
+	for _, s := range e.sessions.purge(e.Now()) {
+		if e.Rows.Note(s.client.id, s.client.actor(), realm.RowDenial, e.Now()) {
+			stale = append(stale, s)
+		}
+	}
+	rest := e.Rows.Drain(e.Now())
+	if len(stale)+len(rest) == 0 {
+		return nil
+	}
+	return e.Store.Write(ctx, func(tx *store.Tx) error {
+		if err := e.recordRest(tx, rest); err != nil {
+			return err
+		}
+		for _, s := range stale {
+			if err := e.record(tx, "auth.abandon", s, ""); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func entry(at time.Time, action string, s *session, reason string) store.Entry {
+	detail := fmt.Sprintf("service=%q remote_host=%q origin=%q", s.service, s.remoteHost, s.origin)
+	if action == "auth.allow" {
+		detail += fmt.Sprintf(" proved=%q", strings.Join(realm.Words(s.methods()), " "))
+	}
+	if reason != "" {
+		detail += fmt.Sprintf(" reason=%q", reason)
+	}
+	return store.Entry{Time: at, Actor: s.client.actor(), Action: action, Subject: string(s.name), Detail: detail}
+}
+
+// recording outlives the client's patience: an attempt counts also when whoever
+// made it hangs up before the answer.
+func recording(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+}
+
+// deny ends a session without counting a failure.
+func (e *Engine) deny(ctx context.Context, s *session, a answer) (answer, error) {
+	ctx, cancel := recording(ctx)
+	defer cancel()
+	if a.message == "" {
+		a.message = denial
+	}
+	if !e.Rows.Note(s.client.id, s.client.actor(), realm.RowDenial, e.Now()) {
+		return a, nil
+	}
+	return a, e.Store.Write(ctx, func(tx *store.Tx) error {
+		return e.record(tx, "auth.deny", s, a.reason)
+	})
+}
+
+// failed ends a session with a wrong proof of that kind.
+func (e *Engine) failed(ctx context.Context, s *session, kind identity.FactorKind, reason string) (answer, error) {
+	ctx, cancel := recording(ctx)
+	defer cancel()
+	a := answer{message: denial, reason: reason}
+	row := e.Rows.Note(s.client.id, s.client.actor(), realm.RowDenial, e.Now())
+	return a, e.Store.Write(ctx, func(tx *store.Tx) error {
+		err := e.countFailure(tx, s, kind)
+		if row {
+			err = errors.Join(err, e.record(tx, "auth.deny", s, reason))
+		}
+		return err
+	})
+}
+
+// allow ends a session well, if what was proved still holds as it is recorded.
+// also is done in the same transaction: what is used, made or taken away.
+func (e *Engine) allow(ctx context.Context, s *session, also func(*store.Tx, store.Account) error) (answer, error) {
+	rec, cancel := recording(ctx)
+	defer cancel()
+	a, touched := answer{allow: true}, false
+	err := e.Store.Write(rec, func(tx *store.Tx) error {
+		account, err := e.recheck(tx, s)
+		if err != nil {
+			return err
+		}
+		before := account.Revision
+		if err := also(tx, account); err != nil {
+			return err
+		}
+		if account, err = tx.Account(account.UUID); err != nil {
+			return err
+		}
+		touched = account.Revision != before
+		return e.conclude(rec, tx, s, account, touched, &a)
+	})
+	if err != nil {
+		return e.outdated(ctx, s, err)
+	}
+	if touched {
+		e.Changed.Notify()
+	}
+	e.dues.put(s, e.Now())
+	return a, nil
+}
+
+// conclude makes what an allow brings. A token of a revision that this transaction
+// made is not kept: it may come to nothing.
+func (e *Engine) conclude(ctx context.Context, tx *store.Tx, s *session, account store.Account, touched bool, a *answer) error {
+	now, err := tx.Clock(e.Now())
+	if err != nil {
+		return err
+	}
+	if err := e.clearProved(tx, s); err != nil {
+		return err
+	}
+	if err := tx.SignedIn(account.UUID, s.client.id, s.origin, now); err != nil {
+		return err
+	}
+	token := e.IDToken
+	if touched {
+		token = e.FreshToken
+	}
+	if a.id, err = token(ctx, tx, account); err != nil {
+		return err
+	}
+	if a.session, err = e.sessionToken(tx, s, account); err != nil {
+		return err
+	}
+	if !s.due {
+		if a.sealed, err = e.sealFactors(tx, s, account); err != nil {
+			return err
+		}
+	}
+	return e.record(tx, "auth.allow", s, "")
+}
+
+// holds is store.ErrChanged unless every proof is of a credential that the account
+// holds now, and it may be used.
+func (e *Engine) holds(tx *store.Tx, s *session) (store.Account, []identity.Factor, error) {
+	account, err := tx.AccountFor(s.client.id, s.name)
+	if err != nil {
+		return store.Account{}, nil, err
+	}
+	factors, err := tx.Factors(account.UUID)
+	if err != nil {
+		return store.Account{}, nil, err
+	}
+	if standing(account, e.Now()) != "" {
+		return store.Account{}, nil, store.ErrChanged
+	}
+	for _, p := range s.proved {
+		if !slices.ContainsFunc(factors, func(f identity.Factor) bool { return p == proofOf(account.UUID, f) }) {
+			return store.Account{}, nil, store.ErrChanged
+		}
+	}
+	return account, factors, nil
+}
+
+// recheck is holds, and what was proved is enough by what the account holds now:
+// between the proof and the confirmation of a new factor there may be minutes.
+func (e *Engine) recheck(tx *store.Tx, s *session) (store.Account, error) {
+	account, factors, err := e.holds(tx, s)
+	if err != nil {
+		return store.Account{}, err
+	}
+	now := facts{held: identity.Kinds(factors)}
+	if now.points, err = tx.Points(); err != nil {
+		return store.Account{}, err
+	}
+	if !now.enough(s)(s.methods()) {
+		return store.Account{}, store.ErrChanged
+	}
+	return account, nil
+}
+
+// sessionToken says what was proved, and which groups that earned.
+func (e *Engine) sessionToken(tx *store.Tx, s *session, a store.Account) ([]byte, error) {
+	if s.client.kind != machineClient {
+		return nil, fmt.Errorf("session token: there is none for a client of kind %q", s.client.kind)
+	}
+	groups, err := tx.GroupsOf(a)
+	if err != nil {
+		return nil, err
+	}
+	points, err := tx.Points()
+	if err != nil {
+		return nil, err
+	}
+	now := e.Now()
+	t := &identity.SessionToken{
+		Realm: e.Name, ID: uuid.New(), Account: a.UUID, Machine: s.client.id, Methods: s.methods(),
+		AuthenticatedAt: now.Unix(), ExpiresAt: now.Add(sessionLife).Unix(),
+	}
+	if s.due {
+		t.ExpiresAt, groups = now.Add(dueSessionLife).Unix(), nil
+	}
+	for i := range groups {
+		if groups[i].Demand().Met(points, t.Methods) {
+			t.Groups = append(t.Groups, groups[i].UUID)
+		}
+	}
+	signed, err := e.Signer().SignSessionToken(t)
+	if err != nil {
+		return nil, fmt.Errorf("session token: %w", err)
+	}
+	return signed, nil
+}

@@ -1,0 +1,140 @@
+package backup
+
+import (
+	"archive/tar"
+	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
+	"github.com/sallyport-auth/sallyport/server/servertest"
+	"github.com/sallyport-auth/sallyport/server/store"
+)
+
+func TestABackupOfARunningServerIsWhole(t *testing.T) {
+	b := servertest.New(t)
+	file := filepath.Join(t.TempDir(), "backup")
+	b.Must(nil, Make(t.Context(), string(b.Dir), file, time.Now()))
+	info, err := os.Stat(file)
+	b.Must(nil, err)
+	if info.Mode() != 0o600 {
+		t.Errorf("mode %v", info.Mode())
+	}
+	if err := Make(t.Context(), string(b.Dir), file, time.Now()); err == nil || !strings.Contains(err.Error(), "exists already") {
+		t.Errorf("over another file: %v", err)
+	}
+	left, err := filepath.Glob(filepath.Join(filepath.Dir(file), ".sallyport-*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+	b.Must(b.Admin.AddAccount(t.Context(), &v1.AddAccountRequest{Name: "later"}))
+	to := filepath.Join(t.TempDir(), "realm")
+	r, err := Restore(t.Context(), RestoreOptions{File: file, Dir: to, Now: time.Now()})
+	if err != nil || r.Realm != b.Name || r.Aside != "" {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	b.Must(nil, filepath.WalkDir(to, func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if i, err := e.Info(); err != nil || i.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s: %v, %v", path, i.Mode(), err)
+		}
+		return nil
+	}))
+	b.Must(nil, b.Close())
+	b.Open(to)
+	b.Must(b.Admin.ShowAccount(t.Context(), servertest.Named("alice")))
+	if _, err := b.Admin.ShowAccount(t.Context(), servertest.Named("later")); err == nil {
+		t.Error("what was made after the backup is in it")
+	}
+	b.Must(b.Admin.VerifyAudit(t.Context(), &v1.VerifyAuditRequest{}))
+	if n := begun(b, store.Restored); n != 1 {
+		t.Errorf("%d histories began by a restore", n)
+	}
+}
+
+func TestWhatIsNoBackupIsNotRestored(t *testing.T) {
+	b := servertest.New(t)
+	whole := filepath.Join(t.TempDir(), "backup")
+	b.Must(nil, Make(t.Context(), string(b.Dir), whole, time.Now()))
+	good, err := os.ReadFile(whole)
+	b.Must(nil, err)
+	tarred := func(h tar.Header, body string) []byte {
+		var out bytes.Buffer
+		w := tar.NewWriter(&out)
+		h.Size = int64(len(body))
+		b.Must(nil, w.WriteHeader(&h))
+		_, err := w.Write([]byte(body))
+		b.Must(nil, err)
+		b.Must(nil, w.Close())
+		return out.Bytes()
+	}
+	for what, content := range map[string][]byte{
+		"nothing": nil, "nonsense": []byte(strings.Repeat("nonsense", 200)), "cut short": good[:len(good)/2],
+		"a name outside":    tarred(tar.Header{Typeflag: tar.TypeReg, Name: "../escaped"}, "x"),
+		"an absolute name":  tarred(tar.Header{Typeflag: tar.TypeReg, Name: "/tmp/escaped"}, "x"),
+		"a link":            tarred(tar.Header{Typeflag: tar.TypeSymlink, Name: "sallyport.db", Linkname: "/etc/passwd"}, ""),
+		"a newer form":      tarred(tar.Header{Typeflag: tar.TypeReg, Name: manifestName}, `{"format":9}`),
+		"no realm in it":    tarred(tar.Header{Typeflag: tar.TypeReg, Name: manifestName}, `{"format":1}`),
+		"a broken manifest": tarred(tar.Header{Typeflag: tar.TypeReg, Name: manifestName}, `{`),
+	} {
+		file := filepath.Join(t.TempDir(), "backup")
+		b.Must(nil, os.WriteFile(file, content, 0o600))
+		parent := t.TempDir()
+		if _, err := Restore(t.Context(), RestoreOptions{File: file, Dir: filepath.Join(parent, "realm"), Now: time.Now()}); err == nil {
+			t.Errorf("%s is restored", what)
+		}
+		if left, err := os.ReadDir(parent); err != nil || len(left) > 0 {
+			t.Errorf("%s leaves %v, %v", what, left, err)
+		}
+	}
+}
+
+// TestAServerSignsItsKeyListAnewAtEachStart: machines that saw a later list take none of a
+// lower version, and a folder that was put back does not know what they saw.
+func TestAServerSignsItsKeyListAnewAtEachStart(t *testing.T) {
+	b := servertest.New(t)
+	file, to := filepath.Join(t.TempDir(), "backup.tar"), filepath.Join(t.TempDir(), "restored")
+	b.Must(nil, Make(t.Context(), string(b.Dir), file, b.Now()))
+	b.Must(b.Admin.RotateKeys(t.Context(), &v1.RotateKeysRequest{}))
+	seen := b.KeysView().GetVersion()
+	b.Must(nil, b.Close())
+	b.Unix.Add(60)
+	b.Must(Restore(t.Context(), RestoreOptions{File: file, Dir: to, Now: b.Now()}))
+	for range 2 {
+		b.Open(to)
+		b.Must(nil, b.BeginHistory(t.Context()))
+		now := b.KeysView()
+		if now.GetVersion() <= seen || len(now.GetSigningKeys()) != 1 {
+			t.Errorf("version %d with %d keys; a machine saw version %d", now.GetVersion(), len(now.GetSigningKeys()), seen)
+		}
+		seen = now.GetVersion()
+		b.Must(nil, b.Close())
+	}
+	b.Must(nil, os.Remove(filepath.Join(to, "realm.key")))
+	b.Open(to)
+	b.Must(nil, b.BeginHistory(t.Context()))
+	if now := b.KeysView().GetVersion(); now != seen {
+		t.Error("it is signed without the realm key")
+	}
+}
+
+// begun counts the histories of that kind.
+func begun(b *servertest.Bench, kind store.HistoryKind) (n int) {
+	b.T.Helper()
+	b.Must(nil, b.Store.Read(b.T.Context(), func(tx *store.Tx) error {
+		list, err := tx.Histories()
+		for _, h := range list {
+			if h.Kind == kind {
+				n++
+			}
+		}
+		return err
+	}))
+	return n
+}

@@ -1,0 +1,41 @@
+package server
+
+import (
+	"net/http"
+	"time"
+)
+
+// How long a request body may take to arrive, and one write to be taken. A
+// machine that does not read its change stream is cut off; it comes again.
+const (
+	bodyTimeout  = 10 * time.Second
+	writeTimeout = 20 * time.Second
+)
+
+// patience sets those deadlines for each request.
+func patience(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rc := http.NewResponseController(w)
+		if r.ProtoMajor >= 2 { // on HTTP/1 the deadline would outlast the body
+			_ = rc.SetReadDeadline(time.Now().Add(bodyTimeout))
+		}
+		next.ServeHTTP(&impatient{ResponseWriter: w, rc: rc}, r)
+	})
+}
+
+// impatient gives each write its own deadline.
+type impatient struct {
+	http.ResponseWriter
+	rc *http.ResponseController
+}
+
+func (w *impatient) Write(b []byte) (int, error) {
+	_ = w.rc.SetWriteDeadline(time.Now().Add(writeTimeout))
+	return w.ResponseWriter.Write(b) //nolint:wrapcheck // an io.Writer
+}
+
+// Flush implements http.Flusher.
+func (w *impatient) Flush() { _ = w.rc.Flush() }
+
+// Unwrap is for http.ResponseController.
+func (w *impatient) Unwrap() http.ResponseWriter { return w.ResponseWriter }

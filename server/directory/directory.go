@@ -1,0 +1,161 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"connectrpc.com/connect"
+	"github.com/google/uuid"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
+	"github.com/sallyport-auth/sallyport/server/realm"
+	"github.com/sallyport-auth/sallyport/server/store"
+)
+
+// batchBytes ends a batch of a list; it may be exceeded by one token.
+const batchBytes = 256 << 10
+
+// Directory implements DirectoryService, and of MachineService what does not ask about an
+// authentication.
+type Directory struct {
+	*realm.Realm
+	streams *streams
+	tries   *quota
+	// ending is closed when the server stops, so that streams do not hold it up.
+	ending <-chan struct{}
+}
+
+// New serves a realm until ending is closed.
+func New(r *realm.Realm, ending <-chan struct{}) *Directory {
+	return &Directory{Realm: r, streams: newStreams(), tries: newQuota(10, 200), ending: ending}
+}
+
+// GetIDToken implements DirectoryService.
+func (d *Directory) GetIDToken(ctx context.Context, req *v1.GetIDTokenRequest) (*v1.GetIDTokenResponse, error) {
+	m, err := d.Machine(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var signed []byte
+	err = d.Store.Read(ctx, func(tx *store.Tx) error {
+		a, err := find(tx, req)
+		if err == nil {
+			err = admitted(tx, m, a.UUID)
+		}
+		if err == nil {
+			signed, err = d.IDToken(ctx, tx, a)
+		}
+		return err
+	})
+	if errors.Is(err, identity.ErrNotFound) {
+		return nil, d.noSuchAccount()
+	}
+	if err != nil {
+		return nil, d.Fault(ctx, "get id token", err)
+	}
+	return &v1.GetIDTokenResponse{IdToken: signed, ServerTime: timestamppb.New(d.Now())}, nil
+}
+
+func find(tx *store.Tx, req *v1.GetIDTokenRequest) (store.Account, error) {
+	switch by := req.GetBy().(type) {
+	case *v1.GetIDTokenRequest_Name:
+		return tx.AccountByName(identity.Name(by.Name))
+	case *v1.GetIDTokenRequest_Uid:
+		return tx.AccountByUID(by.Uid)
+	case *v1.GetIDTokenRequest_Uuid:
+		id, err := uuid.Parse(by.Uuid)
+		if err != nil {
+			return store.Account{}, connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("uuid: %w", err))
+		}
+		return tx.Account(id)
+	default:
+		return store.Account{}, connect.NewError(connect.CodeInvalidArgument, errors.New("say by name, uid or uuid"))
+	}
+}
+
+func (d *Directory) noSuchAccount() error {
+	e := connect.NewError(connect.CodeNotFound, errors.New("no such account"))
+	if detail, err := connect.NewErrorDetail(&v1.NoSuchAccount{Realm: d.Name}); err == nil {
+		e.AddDetail(detail)
+	}
+	return e
+}
+
+// ListIDTokens implements DirectoryService. Accounts are named at one moment and
+// fetched after it; what changes in between comes again with Watch from the
+// position of that moment.
+func (d *Directory) ListIDTokens(ctx context.Context, _ *v1.ListIDTokensRequest, out *connect.ServerStream[v1.ListIDTokensResponse]) error {
+	m, err := d.Machine(ctx)
+	if err != nil {
+		return err
+	}
+	var accounts []store.Account
+	var position uint64
+	var history store.History
+	err = d.Store.Read(ctx, func(tx *store.Tx) (err error) {
+		if position, err = tx.Position(); err != nil {
+			return err
+		}
+		if history, err = tx.History(); err != nil {
+			return err
+		}
+		accounts, err = tx.Accounts()
+		return err
+	})
+	if err != nil {
+		return d.Fault(ctx, "list", err)
+	}
+	batch, size := &v1.ListIDTokensResponse{}, 0
+	for _, a := range accounts {
+		signed, err := d.current(ctx, m, a.UUID)
+		if errors.Is(err, identity.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return d.Fault(ctx, "list", err)
+		}
+		batch.IdTokens = append(batch.IdTokens, signed)
+		if size += len(signed); size >= batchBytes {
+			if err := out.Send(batch); err != nil {
+				return fmt.Errorf("list: %w", err)
+			}
+			batch, size = &v1.ListIDTokensResponse{}, 0
+		}
+	}
+	batch.Done, batch.Position, batch.History = true, position, history.ID[:]
+	if err := out.Send(batch); err != nil {
+		return fmt.Errorf("list: %w", err)
+	}
+	return nil
+}
+
+// admitted is identity.ErrNotFound for an account beyond the machine's scope.
+func admitted(tx *store.Tx, m store.Machine, account uuid.UUID) error {
+	if !m.Scoped {
+		return nil
+	}
+	yes, err := tx.Admits(m.UUID, account)
+	if err == nil && !yes {
+		err = fmt.Errorf("%w: beyond the machine's scope", identity.ErrNotFound)
+	}
+	return err
+}
+
+// current is the account's token for that machine, identity.ErrNotFound where there is
+// no such account for it.
+func (d *Directory) current(ctx context.Context, m store.Machine, account uuid.UUID) (signed []byte, err error) {
+	err = d.Store.Read(ctx, func(tx *store.Tx) error {
+		a, err := tx.Account(account)
+		if err == nil {
+			err = admitted(tx, m, account)
+		}
+		if err == nil {
+			signed, err = d.IDToken(ctx, tx, a)
+		}
+		return err
+	})
+	return signed, err
+}

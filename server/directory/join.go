@@ -1,0 +1,92 @@
+package directory
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"sync"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
+	"github.com/sallyport-auth/sallyport/server/realm"
+	"github.com/sallyport-auth/sallyport/server/store"
+)
+
+// Join implements MachineService.
+func (d *Directory) Join(ctx context.Context, req *v1.JoinRequest) (*v1.JoinResponse, error) {
+	c := realm.CallerOf(ctx)
+	if !d.tries.use(c.Host, d.Now()) {
+		return nil, connect.NewError(connect.CodeResourceExhausted, errors.New("too many attempts to join: wait a minute"))
+	}
+	key := ed25519.PublicKey(req.GetPublicKey())
+	if c.Key == nil || !c.Key.Equal(key) {
+		return nil, connect.NewError(connect.CodeInvalidArgument, errors.New("the key to join with must be that of the TLS client certificate"))
+	}
+	resp := &v1.JoinResponse{Realm: d.Name, IdMin: d.IDs.Min, IdMax: d.IDs.Max, KeyList: d.KeyList(), RealmKey: d.RealmKey()}
+	err := d.Write(ctx, func(tx *store.Tx) error {
+		joined, err := tx.Join(realm.HashJoinCode(req.GetCode()), key, d.Now())
+		if err != nil {
+			return err
+		}
+		d.streams.forget(joined.UUID)
+		resp.MachineUuid, resp.MachineName = joined.UUID.String(), string(joined.Name)
+		keys, err := tx.SigningKeys()
+		if err != nil {
+			return err
+		}
+		for _, k := range keys {
+			resp.SigningKeys = append(resp.SigningKeys, k)
+		}
+		return tx.Record(store.Entry{Time: d.Now(), Actor: "machine " + string(joined.Name), Action: "machine.join", Subject: string(joined.Name), Detail: "from " + c.Host})
+	})
+	switch {
+	case errors.Is(err, identity.ErrNotFound):
+		return nil, d.refuse(ctx, c)
+	case errors.Is(err, store.ErrExists):
+		return nil, connect.NewError(connect.CodeAlreadyExists, errors.New("a machine has joined with this key already"))
+	case err != nil:
+		return nil, d.Fault(ctx, "join", err)
+	}
+	return resp, nil
+}
+
+func (d *Directory) refuse(ctx context.Context, c realm.Caller) error {
+	err := d.Store.Write(ctx, func(tx *store.Tx) error {
+		return tx.Record(store.Entry{Time: d.Now(), Actor: "host " + c.Host, Action: "machine.join.refused"})
+	})
+	if err != nil {
+		return d.Fault(ctx, "join", err)
+	}
+	return connect.NewError(connect.CodePermissionDenied,
+		errors.New("the join code is wrong, used or expired: get a new one with \"sallyport-server machine add NAME\""))
+}
+
+// quota lets each host, and all of them together, try so often a minute.
+type quota struct {
+	each, all int
+
+	mu    sync.Mutex
+	since time.Time
+	total int
+	used  map[string]int
+}
+
+func newQuota(each, all int) *quota { return &quota{each: each, all: all, used: make(map[string]int)} }
+
+func (q *quota) use(host string, now time.Time) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if age := now.Sub(q.since); age >= time.Minute || age < 0 {
+		q.since, q.total = now, 0
+		clear(q.used)
+	}
+	if q.total >= q.all || q.used[host] >= q.each {
+		return false
+	}
+	q.total++
+	q.used[host]++
+	return true
+}

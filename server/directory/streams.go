@@ -1,0 +1,117 @@
+package directory
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/server/realm"
+	"github.com/sallyport-auth/sallyport/server/store"
+)
+
+// A machine's daemon chooses a random number, its instance, each time that it starts, and
+// says it with its change stream. Two that live at once are told from one that started
+// anew by this:
+//
+//	the instance that comes   is                          then
+//	the present one           the present one             nothing
+//	another                   never seen                  it is the present one; the stream of
+//	                                                      the one before ends
+//	another                   one of before the present   two live under one name: an alarm
+//
+// One that ended does not come back. One that still lives does, because its stream was
+// ended. After the alarm both are served, as before it: who of the two is the copy is not
+// for the server to say. A machine of an older release says no instance and is not told
+// from its copy.
+type streams struct {
+	mu sync.Mutex
+	m  map[uuid.UUID]*instances
+}
+
+type instances struct {
+	now    uuid.UUID
+	end    context.CancelFunc // of its stream
+	before []uuid.UUID        // the newest last
+}
+
+// maxBefore bounds the instances of one machine that are remembered.
+const maxBefore = 32
+
+func newStreams() *streams { return &streams{m: make(map[uuid.UUID]*instances)} }
+
+// come notes a stream, and tells whether two live. alarmed says that this is known.
+func (s *streams) come(machine, instance uuid.UUID, alarmed bool, end context.CancelFunc) (two bool) {
+	if instance == uuid.Nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := s.m[machine]
+	switch {
+	case i == nil:
+		s.m[machine] = &instances{now: instance, end: end}
+		return false
+	case i.now == instance:
+		i.end = end
+		return false
+	}
+	two = slices.Contains(i.before, instance)
+	if !two && !alarmed {
+		i.end()
+	}
+	i.before = append(slices.DeleteFunc(i.before, func(o uuid.UUID) bool { return o == instance }), i.now)
+	if len(i.before) > maxBefore {
+		i.before = i.before[1:]
+	}
+	i.now, i.end = instance, end
+	return two
+}
+
+// forget is for a machine that joined anew.
+func (s *streams) forget(machine uuid.UUID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.m, machine)
+}
+
+// sawEvery is how often it is stored that a machine is still there.
+const sawEvery = 5 * time.Minute
+
+// saw stores where the machine was seen, and that it is duplicated.
+func (d *Directory) saw(ctx context.Context, m store.Machine, version string, two bool) error {
+	host := realm.CallerOf(ctx).Host
+	if !two && m.SeenHost == host && m.Version == version && d.Now().Sub(m.Seen) < sawEvery && !m.Seen.After(d.Now()) {
+		return nil
+	}
+	return d.Store.Write(ctx, func(tx *store.Tx) error {
+		if err := tx.Saw(m.UUID, host, version, d.Now()); err != nil {
+			return err
+		}
+		if !two {
+			return nil
+		}
+		news, err := tx.Duplicated(m.UUID, d.Now())
+		if err != nil || !news {
+			return err
+		}
+		d.Log.ErrorContext(ctx, "ALARM: two machines use one identity; one of them is a copy", "machine", string(m.Name), "host", host, "host_before", m.SeenHost)
+		return tx.Record(store.Entry{
+			Time: d.Now(), Actor: "machine " + string(m.Name), Action: "machine.duplicate", Subject: string(m.Name),
+			Detail: "from " + host + ", before from " + m.SeenHost,
+		})
+	})
+}
+
+// maxVersion bounds what a machine says it runs.
+const maxVersion = 64
+
+func versionOf(s string) string {
+	if len(s) > maxVersion || identity.CheckText(s, maxVersion) != nil {
+		return ""
+	}
+	return s
+}

@@ -1,0 +1,159 @@
+package realm
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/server/store"
+)
+
+// InitOptions describe a new realm.
+type InitOptions struct {
+	Dir    string // made if missing; must hold no realm yet
+	Realm  string
+	Listen string // host:port
+	// TLSNames are further names and addresses for the certificate.
+	TLSNames []string
+	// TLSCert and TLSKey are PEM files to serve instead of a certificate from
+	// the realm's own CA.
+	TLSCert, TLSKey string
+	// IDs is where ids are allotted from; the zero value means
+	// identity.DefaultIDRange.
+	IDs identity.IDRange
+	// OfflineDays is for how many days machines may go on without contact.
+	OfflineDays uint32
+}
+
+// Init makes a realm: folder, keys, certificate authority and database. The
+// settings file is written last but for the realm key, so a folder without one is no
+// realm; whoever opens a realm without a realm key makes it.
+func Init(ctx context.Context, o InitOptions) error {
+	if o.IDs == (identity.IDRange{}) {
+		o.IDs = identity.DefaultIDRange
+	}
+	if err := o.check(); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return fmt.Errorf("make folder: %w", err)
+	}
+	if err := os.Chmod(o.Dir, 0o700); err != nil { //nolint:gosec // a folder
+		return fmt.Errorf("make folder: %w", err)
+	}
+	d := Dir(o.Dir)
+	held, err := d.Lock()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = held.Close() }()
+	if _, err := os.Stat(d.Database()); err == nil {
+		return fmt.Errorf("%s holds a realm already: choose another --dir", d)
+	}
+	if err := d.fill(ctx, o); err != nil {
+		return err
+	}
+	return d.firstOpening(ctx, held)
+}
+
+// firstOpening makes the realm key and the first key list.
+func (d Dir) firstOpening(ctx context.Context, held *os.File) error {
+	set, err := d.Load()
+	if err != nil {
+		return err
+	}
+	r, err := openHeld(ctx, d, set, held, slog.New(slog.DiscardHandler), time.Now)
+	if err != nil {
+		return err
+	}
+	return r.Store.Close()
+}
+
+func (o InitOptions) check() error {
+	if o.Realm == "" {
+		return errors.New("a realm needs a name: --realm NAME")
+	}
+	if err := identity.CheckText(o.Realm, identity.MaxRealmLen); err != nil {
+		return fmt.Errorf("realm name: %w", err)
+	}
+	if _, _, err := net.SplitHostPort(o.Listen); err != nil {
+		return fmt.Errorf("--listen wants HOST:PORT: %w", err)
+	}
+	if (o.TLSCert == "") != (o.TLSKey == "") {
+		return errors.New("--tls-cert and --tls-key come together")
+	}
+	if err := o.IDs.Validate(); err != nil {
+		return fmt.Errorf("--id-range: %w", err)
+	}
+	if o.OfflineDays > 3650 {
+		return fmt.Errorf("--offline-days %d: at most 3650", o.OfflineDays)
+	}
+	return nil
+}
+
+func (d Dir) fill(ctx context.Context, o InitOptions) error {
+	set := Settings{Listen: o.Listen, Names: o.TLSNames}
+	if o.TLSCert != "" {
+		cert, err1 := filepath.Abs(o.TLSCert)
+		key, err2 := filepath.Abs(o.TLSKey)
+		if err := errors.Join(err1, err2); err != nil {
+			return fmt.Errorf("certificate: %w", err)
+		}
+		set.TLSCert, set.TLSKey = cert, key
+		if _, err := readCertificate(cert, key); err != nil {
+			return err
+		}
+	} else if err := d.makeCA(o.Realm, time.Now()); err != nil {
+		return err
+	}
+	seal := make([]byte, sealKeyLen)
+	if _, err := rand.Read(seal); err != nil {
+		return fmt.Errorf("make key: %w", err)
+	}
+	if err := WriteNew(d.sealKey(), seal); err != nil {
+		return err
+	}
+	if err := os.Mkdir(d.signing(), 0o700); err != nil {
+		return fmt.Errorf("make folder: %w", err)
+	}
+	r := store.Realm{Name: o.Realm, IDs: o.IDs, OfflineFor: o.OfflineDays * 24 * 60 * 60}
+	if err := store.Create(ctx, d.Database(), r); err != nil {
+		return err
+	}
+	s, err := store.Open(ctx, d.Database())
+	if err != nil {
+		return err
+	}
+	err = errors.Join(d.firstKey(ctx, s), s.Close())
+	if err != nil {
+		return err
+	}
+	b, err := json.MarshalIndent(set, "", "\t")
+	if err != nil {
+		return fmt.Errorf("write settings: %w", err)
+	}
+	return WriteNew(d.settings(), append(b, '\n'))
+}
+
+func (d Dir) firstKey(ctx context.Context, s *store.Store) error {
+	pub, err := d.newSigningKey()
+	if err != nil {
+		return err
+	}
+	return s.Write(ctx, func(tx *store.Tx) error {
+		now := time.Now()
+		return errors.Join(tx.AddSigningKey(pub, now),
+			tx.Record(store.Entry{Time: now, Actor: LocalActor(), Action: "realm.init"}))
+	})
+}
+
+// LocalActor is who runs this process, as the audit log writes it.
+func LocalActor() string { return fmt.Sprintf("uid %d", os.Getuid()) }

@@ -1,0 +1,140 @@
+package realm
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
+	"github.com/sallyport-auth/sallyport/server/store"
+)
+
+// Realm is an open realm: what all services work on. Opening it takes the
+// folder, so there is one at a time.
+type Realm struct {
+	store.Realm // as the database has it
+	Dir         Dir
+	Settings    Settings
+	Store       *store.Store
+	// Box encrypts secrets for the database.
+	Box *Box
+	// Changed is notified of every change that machines are to hear of, and NewKeys when the
+	// key list is another, so that they ask for it.
+	Changed, NewKeys *Notifier
+	// Rows bounds what clients write into the audit log.
+	Rows *RowBudget
+	Log  *slog.Logger
+	Now  func() time.Time
+
+	certs   *certificates
+	signing atomic.Pointer[SigningKey]
+	list    atomic.Pointer[issued]
+	tokens  *tokenCache
+	held    *os.File
+	mark    markFile
+	marked  mark // what was last written there
+}
+
+// Open opens the realm in d, which no other process may hold. listen, when
+// not empty, replaces the address that init was told.
+func Open(ctx context.Context, d Dir, listen string, log *slog.Logger, now func() time.Time) (*Realm, error) {
+	set, err := d.Load()
+	if err != nil {
+		return nil, err
+	}
+	if listen != "" {
+		set.Listen = listen
+	}
+	held, err := d.Lock()
+	if err != nil {
+		return nil, err
+	}
+	return openHeld(ctx, d, set, held, log, now)
+}
+
+// openHeld opens a folder that held has locked, and closes held where it fails.
+func openHeld(ctx context.Context, d Dir, set Settings, held *os.File, log *slog.Logger, now func() time.Time) (*Realm, error) {
+	r := &Realm{
+		Dir: d, Settings: set, held: held, Log: log, Now: now, Changed: newNotifier(), NewKeys: newNotifier(), tokens: newTokenCache(),
+		Rows: newRowBudget(),
+	}
+	if err := r.open(ctx); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return r, nil
+}
+
+func (r *Realm) open(ctx context.Context) error {
+	var err error
+	if r.certs, err = r.Dir.certificates(r.Settings, r.Now); err != nil {
+		return err
+	}
+	if r.Box, err = r.Dir.openBox(); err != nil {
+		return err
+	}
+	if r.Store, err = store.Open(ctx, r.Dir.Database()); err != nil {
+		return err
+	}
+	var keys []ed25519.PublicKey
+	err = r.Store.Read(ctx, func(tx *store.Tx) error {
+		if r.Realm, err = tx.Realm(); err != nil {
+			return err
+		}
+		keys, err = tx.SigningKeys()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if len(keys) == 0 {
+		return fmt.Errorf("the realm in %s has no signing key", r.Dir)
+	}
+	key, err := r.Dir.loadSigningKey(keys[0])
+	if err != nil {
+		return err
+	}
+	r.signing.Store(key)
+	return r.openList(ctx, keys)
+}
+
+// Close lets the folder go.
+func (r *Realm) Close() error {
+	var err error
+	if r.Store != nil {
+		err = r.Store.Close()
+	}
+	return errors.Join(err, r.held.Close())
+}
+
+// Write runs f in a transaction and then wakes those who watch for changes.
+func (r *Realm) Write(ctx context.Context, f func(*store.Tx) error) error {
+	if err := r.Store.Write(ctx, f); err != nil {
+		return err
+	}
+	r.Changed.Notify()
+	return nil
+}
+
+// Describe implements RealmService.
+func (r *Realm) Describe(ctx context.Context, _ *v1.DescribeRequest) (*v1.DescribeResponse, error) {
+	is := r.list.Load()
+	resp := &v1.DescribeResponse{Realm: r.Name, ServerTime: timestamppb.New(r.Now()), KeyList: is.encoded, RealmKey: is.bundle.RealmKey}
+	err := r.Store.Read(ctx, func(tx *store.Tx) error {
+		keys, err := tx.SigningKeys()
+		for _, k := range keys {
+			resp.SigningKeys = append(resp.SigningKeys, k)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, r.Fault(ctx, "describe", err)
+	}
+	return resp, nil
+}

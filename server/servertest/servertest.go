@@ -1,0 +1,125 @@
+// Package servertest is a realm for the tests of the server's rooms: without sockets, with
+// a clock that the test sets, and a few people and one machine in it.
+package servertest
+
+import (
+	"context"
+	"crypto/ed25519"
+	"log/slog"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
+	"github.com/sallyport-auth/sallyport/server/admin"
+	"github.com/sallyport-auth/sallyport/server/auth"
+	"github.com/sallyport-auth/sallyport/server/realm"
+	"github.com/sallyport-auth/sallyport/server/store"
+)
+
+// Right is alice's password and dora's, and TOTPKey a secret of one-time codes.
+const (
+	Right   = "correct horse battery"
+	TOTPKey = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+)
+
+// Bench is an open realm with alice and dora, who have passwords, carol, who has none, and
+// the machine box. Dora is disabled.
+type Bench struct {
+	*realm.Realm
+	T      testing.TB
+	Engine *auth.Engine
+	Admin  *admin.Admin
+	Unix   atomic.Int64 // the clock
+	Box    store.Machine
+	box    context.Context
+}
+
+// New makes one.
+func New(t testing.TB) *Bench {
+	t.Helper()
+	b := &Bench{T: t}
+	b.Unix.Store(1_800_000_000)
+	folder := filepath.Join(t.TempDir(), "realm")
+	b.Must(nil, realm.Init(t.Context(), realm.InitOptions{Dir: folder, Realm: "example.org", Listen: "127.0.0.1:0", OfflineDays: 14}))
+	b.Open(folder)
+	b.Box, b.box = b.Machine("box")
+	for _, name := range []string{"alice", "carol", "dora"} {
+		b.Must(b.Admin.AddAccount(t.Context(), &v1.AddAccountRequest{Name: name}))
+	}
+	b.Password("alice", Right)
+	b.Password("dora", Right)
+	b.Must(b.Admin.SetAccountState(t.Context(), &v1.SetAccountStateRequest{Name: "dora", Disabled: true}))
+	return b
+}
+
+// Open opens a realm in place of the one that is open, which is closed.
+func (b *Bench) Open(folder string) {
+	b.T.Helper()
+	r, err := realm.Open(b.T.Context(), realm.Dir(folder), "", slog.New(slog.DiscardHandler), func() time.Time { return time.Unix(b.Unix.Load(), 0) })
+	b.Must(nil, err)
+	b.T.Cleanup(func() { _ = r.Close() })
+	b.Realm, b.Engine = r, auth.New(r, time.Minute)
+	b.Admin = admin.New(r, b.Engine, b.Engine)
+}
+
+// Must ends the test where there is an error.
+func (b *Bench) Must(_ any, err error) {
+	b.T.Helper()
+	if err != nil {
+		b.T.Fatal(err)
+	}
+}
+
+// Machine joins a machine, and returns the context of its calls.
+func (b *Bench) Machine(name identity.Name) (m store.Machine, calls context.Context) {
+	b.T.Helper()
+	pub, _, err := ed25519.GenerateKey(nil)
+	b.Must(nil, err)
+	b.Must(nil, b.Store.Write(b.T.Context(), func(tx *store.Tx) (err error) {
+		if _, err = tx.Invite(name, []byte(name), b.Now().Add(time.Hour)); err == nil {
+			m, err = tx.Join([]byte(name), pub, b.Now())
+		}
+		return err
+	}))
+	return m, realm.WithCaller(b.T.Context(), realm.Caller{Key: pub})
+}
+
+// Password gives somebody a password.
+func (b *Bench) Password(name, p string) {
+	b.T.Helper()
+	b.Must(b.Admin.SetPassword(b.T.Context(), &v1.SetPasswordRequest{Name: name, Password: []byte(p)}))
+}
+
+// TOTP gives alice one-time codes.
+func (b *Bench) TOTP() {
+	b.T.Helper()
+	b.Must(b.Admin.AddTOTP(b.T.Context(), &v1.AddTOTPRequest{Name: "alice", Secret: []byte(TOTPKey)}))
+}
+
+// Begin begins a login on the box.
+func (b *Bench) Begin(name string) (session string) {
+	b.T.Helper()
+	resp, err := b.Engine.Begin(b.box, &v1.BeginRequest{Name: name, Service: "test", Origin: "host 192.0.2.1"})
+	b.Must(nil, err)
+	return resp.GetSession()
+}
+
+// Answer tells whether that password ends a login well.
+func (b *Bench) Answer(session, password string) bool {
+	b.T.Helper()
+	resp, err := b.Engine.Step(b.box, &v1.StepRequest{Session: session, Kind: string(identity.Password), Credential: []byte(password)})
+	b.Must(nil, err)
+	return resp.GetOutcome() == v1.Outcome_OUTCOME_ALLOW
+}
+
+// LogsIn tells whether somebody gets in on the box by that password.
+func (b *Bench) LogsIn(name, password string) bool {
+	b.T.Helper()
+	return b.Answer(b.Begin(name), password)
+}
+
+// Named is a request for that name.
+func Named(name string) *v1.NameRequest { return &v1.NameRequest{Name: name} }
