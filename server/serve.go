@@ -137,6 +137,7 @@ func (r *realm) wait(ctx context.Context, e *engine, failed <-chan error) error 
 		case err := <-failed:
 			return fmt.Errorf("serve: %w", err)
 		case <-purge.C:
+			r.renewed(ctx)
 			r.keepMark(ctx)
 			if err := e.abandoned(ctx); err != nil {
 				r.log.WarnContext(ctx, "abandoned authentications are not in the audit log", "error", err)

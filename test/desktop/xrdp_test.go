@@ -14,7 +14,7 @@ func xrdp() manager {
 		files: map[string]string{
 			"/etc/X11/xorg.conf.d/10-dummy.conf": "",
 			"/etc/xrdp/startwm.sh":               "#!/bin/sh\nexec openbox-session\n",
-			"/etc/xdg/openbox/autostart":         "xterm -fa Monospace -fs 14 -geometry 80x20+0+0 &\n",
+			"/etc/xdg/openbox/autostart":         "xterm -fa Monospace -fs 20 -geometry 50x12+0+0 &\n",
 			// The client begins anew when a session has ended.
 			"/lib/systemd/system/remote.service": `[Service]
 EnvironmentFile=-/etc/remote
@@ -43,7 +43,8 @@ func (s *seat) calls(name, password string) {
 // remote waits until the person's desktop is there, and ends it again.
 func (s *seat) remote(name string) {
 	s.t.Helper()
-	s.sees(name, name+"@desk")
+	s.untilIn("pgrep -x -u " + name + " xterm")
+	s.sees(name, "@desk", "desk:")
 	s.in("loginctl list-sessions --no-legend | grep -w " + name)
 	s.in("pkill -x -u " + name + " openbox")
 	s.untilIn("! loginctl list-sessions --no-legend | grep -w " + name)
