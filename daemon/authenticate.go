@@ -119,6 +119,11 @@ func (s *login) restart() {
 	}
 }
 
+// attemptLife is how long somebody may think about one prompt before the server, which
+// waits for two minutes, is asked to begin anew. A server that was started anew meanwhile
+// knows of no attempt at all.
+const attemptLife = 100 * time.Second
+
 // begun is the server's answer with the exchange that it belongs to.
 type begun struct {
 	exchange provider.Exchange
@@ -134,10 +139,14 @@ func (s *login) online(ctx context.Context) (identity.Verdict, error) {
 	s.local = nil
 	a := provider.Attempt{Name: s.q.Entry.Account().Name, Service: s.Service, RemoteHost: s.RemoteHost, Origin: s.Origin(), StepUp: s.steppingUp()}
 	a.UsedStep, a.UsedEpoch = d.codes.Used(ctx, s.q.Entry)
-	b, err := withSlot(ctx, d, func(ctx context.Context) (begun, error) {
-		x, r, err := d.o.Provider.Begin(ctx, a)
-		return begun{x, r}, err
-	})
+	begin := func() (begun, error) {
+		return withSlot(ctx, d, func(ctx context.Context) (begun, error) {
+			x, r, err := d.o.Provider.Begin(ctx, a)
+			return begun{x, r}, err
+		})
+	}
+	b, err := begin()
+	renewed := false
 	var proved []identity.FactorKind
 	var last identity.FactorKind // that was answered for
 	for range maxSteps {
@@ -156,9 +165,16 @@ func (s *login) online(ctx context.Context) (identity.Verdict, error) {
 		if b.exchange == nil {
 			return s.end(ctx, notAskable()), nil
 		}
+		heard, link := d.Clock().Now(), d.Link().View().Since
 		answer, r := s.next(ctx, step{proved: proved, offers: b.reply.Offers, nonce: b.reply.Nonce})
 		if r.Code != identity.Granted {
 			return s.end(ctx, r), nil
+		}
+		if !renewed && (d.Clock().Now().Sub(heard) > attemptLife || !d.Link().View().Since.Equal(link)) {
+			// What was typed answers for the new attempt as well.
+			renewed, proved = true, nil
+			b, err = begin()
+			continue
 		}
 		last = answer.Kind
 		if b.reply, err = s.send(ctx, b.exchange, answer); err == nil {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/sallyport-auth/sallyport/daemon/cards"
@@ -51,7 +52,7 @@ func (h *house) door(service string, conv identity.Conversation, change ...func(
 }
 
 const (
-	pinPrompt   = "PIN for card blue (Enter for another way): "
+	pinPrompt   = "PIN (blue): "
 	blockedText = "The card is blocked"
 )
 
@@ -70,15 +71,15 @@ func TestACardIsAskedForWhereThePersonIsAtIt(t *testing.T) {
 		told    string
 	}{
 		"in the reader":        {service: "login", answers: one("123456"), prompts: pinPrompt, want: identity.Granted},
-		"passed over":          {service: "login", answers: all("", "secret"), prompts: pinPrompt + "|Password: |One-time code (Enter for another way): ", want: identity.Granted},
+		"passed over":          {service: "login", answers: all("", "secret"), prompts: pinPrompt + "|Password: |One-time code: ", want: identity.Granted},
 		"round and round":      {service: "login", answers: one("", "", "", "123456"), prompts: pinPrompt + "|Password: |" + pinPrompt + "|Password: ", want: identity.Denied},
 		"round, and then":      {service: "login", answers: one("", "", "123456"), prompts: pinPrompt + "|Password: |" + pinPrompt, want: identity.Granted},
 		"not in the reader":    {service: "login", before: takenOut, answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Granted},
 		"another's":            {service: "login", before: another, answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Granted, told: "not one of this account"},
 		"from afar":            {service: "sshd", change: fromAfar, answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Granted},
 		"forbidden":            {service: "nocards", answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Granted},
-		"demanded":             {service: "vault", answers: one("123456"), prompts: "PIN for card blue: ", want: identity.Granted},
-		"demanded, no answer":  {service: "vault", answers: one(""), prompts: "PIN for card blue: ", want: identity.Denied},
+		"demanded":             {service: "vault", answers: one("123456"), prompts: "PIN (blue): ", want: identity.Granted},
+		"demanded, no answer":  {service: "vault", answers: one(""), prompts: "PIN (blue): ", want: identity.Denied},
 		"demanded, not there":  {service: "vault", before: takenOut, answers: one(), prompts: "", want: identity.Denied, told: "No card is in the reader."},
 		"demanded, from afar":  {service: "vault", change: fromAfar, answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Denied, told: "it takes a card"},
 		"demanded, forbidden":  {service: "nocards, vault", answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Denied, told: "it takes a card"},
@@ -88,7 +89,7 @@ func TestACardIsAskedForWhereThePersonIsAtIt(t *testing.T) {
 		"blocked and demanded": {service: "vault", before: tries(0), answers: one(), prompts: "", want: identity.Denied, told: blockedText},
 		"a first pass": {
 			service: "login", change: func(l *identity.Login) { l.FirstPass = identity.NewSecret([]byte("secret")) },
-			answers: func(h *house) []string { return []string{h.code(0)} }, prompts: "One-time code (Enter for another way): ", want: identity.Granted,
+			answers: func(h *house) []string { return []string{h.code(0)} }, prompts: "One-time code: ", want: identity.Granted,
 		},
 		"one line": {
 			service: "sshd", change: fromAfar, answers: func(h *house) []string { return []string{"secret" + h.code(0)} },
@@ -101,7 +102,7 @@ func TestACardIsAskedForWhereThePersonIsAtIt(t *testing.T) {
 		"a wrong PIN once":         {service: "login", answers: one("111111", "123456"), prompts: pinPrompt + "|" + pinPrompt, want: identity.Granted, told: "2 tries left"},
 		"a wrong PIN twice":        {service: "login", answers: all("111111", "222222", "secret"), prompts: pinPrompt + "|" + pinPrompt + "|Password: |One-time code: ", want: identity.Granted, told: "One try is left"},
 		"a wrong PIN, two left":    {service: "login", before: tries(2), answers: all("111111", "secret"), prompts: pinPrompt + "|Password: |One-time code: ", want: identity.Granted, told: "The PIN is wrong. One try is left"},
-		"a wrong PIN, demanded":    {service: "vault", answers: one("111111", "222222"), prompts: "PIN for card blue: |PIN for card blue: ", want: identity.Denied, told: "One try is left"},
+		"a wrong PIN, demanded":    {service: "vault", answers: one("111111", "222222"), prompts: "PIN (blue): |PIN (blue): ", want: identity.Denied, told: "One try is left"},
 		"taken out in between":     {service: "login", before: goes(identity.CardRemoved), answers: all("123456", "secret"), prompts: pinPrompt + "|Password: |One-time code: ", want: identity.Granted, told: "The card was removed"},
 		"not touched":              {service: "login", before: goes(identity.CardUntouched), answers: all("123456", "secret"), prompts: pinPrompt + "|Password: |One-time code: ", want: identity.Granted, told: "not touched in time"},
 		"held by another":          {service: "login", before: goes(identity.CardBusy), answers: all("123456", "secret"), prompts: pinPrompt + "|Password: |One-time code: ", want: identity.Granted, told: "Another program"},
@@ -172,7 +173,7 @@ func revoked(h *house, c *softCard) {
 }
 
 func TestACardThatWasAnsweredForIsNotAskedForAgainWhenTheServerIsLost(t *testing.T) {
-	for at, prompts := range map[int64]string{1: pinPrompt, 2: "PIN for card blue (Enter for another way): |One-time code (Enter for another way): "} {
+	for at, prompts := range map[int64]string{1: pinPrompt, 2: "PIN (blue): |One-time code: "} {
 		h, _ := cardHouse(t, func(h *house) { h.policy.Services["login"] = policy.Service{Points: 40} })
 		if at == 1 {
 			h.d.p.Services["login"] = policy.Service{}
@@ -379,5 +380,28 @@ func TestAStoredTokenThatIsNotTheNewestNamesNoCard(t *testing.T) {
 	}
 	if _, err := cards.Fits(&identity.IDToken{Factors: []identity.Factor{{Kind: piv, Certificate: card.der}}}, identity.CardSeen{Fingerprint: []byte("other")}, h.clk.now()); err == nil {
 		t.Error("a card that is not the account's is taken")
+	}
+}
+
+// A greeter's entry shows 28 letters of a prompt, and a line below it 60.
+func TestACardsPromptFitsIntoAGreetersEntry(t *testing.T) {
+	for label, want := range map[string]string{
+		"": "PIN: ", "blue": "PIN (blue): ", "ada@example (YubiKey 5 NFC)": "PIN (ada@example (YubiKe…): ", "zwanzig Buchstaben äö": "PIN (zwanzig Buchstaben …): ",
+	} {
+		got := (&atReader{factor: identity.Factor{Label: label}}).prompt()
+		if n := utf8.RuneCountInString(strings.TrimSuffix(got, " ")); got != want || n > 28 {
+			t.Errorf("%q has the prompt %q of %d letters, want %q", label, got, n, want)
+		}
+	}
+	for silent, c := range map[bool]struct{ prompt, told string }{
+		false: {pinPrompt, anotherWay},
+		true:  {"PIN (blue) (Enter for another way): ", ""},
+	} {
+		h, _ := cardHouse(t)
+		conv := typing("123456")
+		h.door("login", conv, func(l *identity.Login) { l.Silent = silent })
+		if got := strings.Join(conv.told, "|"); conv.prompts[0] != c.prompt || got != c.told {
+			t.Errorf("silent %t: prompts %q, told %q", silent, conv.prompts, got)
+		}
 	}
 }

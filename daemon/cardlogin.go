@@ -40,18 +40,19 @@ type atReader struct {
 	challenge identity.CardChallenge
 }
 
-func (c *atReader) prompt(others bool) string {
-	label := identity.Printable(c.factor.Label)
-	if label == "" {
-		label = "card"
-	} else {
-		label = "card " + label
+// labelRoom is how long a label may be, in letters: an entry of a greeter shows 28 of a prompt.
+const labelRoom = 20
+
+// prompt names the card, so that its owner sees which PIN is meant.
+func (c *atReader) prompt() string {
+	label := []rune(identity.Printable(c.factor.Label))
+	switch {
+	case len(label) == 0:
+		return "PIN: "
+	case len(label) > labelRoom:
+		label = append(label[:labelRoom-1], '…')
 	}
-	text := "PIN for " + label
-	if others {
-		text += anotherWay
-	}
-	return text + ": "
+	return "PIN (" + string(label) + "): "
 }
 
 // forget wipes the PIN.

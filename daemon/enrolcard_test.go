@@ -92,7 +92,7 @@ func TestACardIsEnrolledAndOpensTheDoorWithTheServerAndWithout(t *testing.T) {
 	}
 	m.insert(m.fresh)
 	v, conv := h.login("alice", cardPIN)
-	if v.Code != identity.Granted || len(conv.prompts) != 1 || !strings.HasPrefix(conv.prompts[0], "PIN for card green") {
+	if v.Code != identity.Granted || len(conv.prompts) != 1 || !strings.HasPrefix(conv.prompts[0], "PIN (green)") {
 		t.Fatalf("%d, prompts %q, told %q", v.Code, conv.prompts, conv.told)
 	}
 	h.lost()

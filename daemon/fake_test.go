@@ -43,6 +43,7 @@ type server struct {
 	keyring    *identity.Keyring
 	machine    uuid.UUID
 	now        func() time.Time
+	starts     atomic.Int64
 	people     map[uuid.UUID]*person
 	log        []provider.Event
 	changed    chan struct{}
@@ -298,6 +299,8 @@ type exchange struct {
 	fresh string // a new secret that waits for its code
 	ready bool   // what is enrolled waits for its confirmation
 	nonce identity.Nonce
+	heard time.Time // of it; it waits two minutes for a step
+	start int64     // of the server; it knows no attempt of an earlier one
 }
 
 func (s *server) Begin(ctx context.Context, a provider.Attempt) (provider.Exchange, provider.Reply, error) {
@@ -314,14 +317,14 @@ func (s *server) Begin(ctx context.Context, a provider.Attempt) (provider.Exchan
 		if p.locked {
 			return nil, provider.Reply{Locked: true, Message: "Locked for 5 min."}, nil
 		}
-		x := &exchange{s: s, p: p, a: a}
+		x := &exchange{s: s, p: p, a: a, start: s.starts.Load()}
 		return x, x.offer(identity.Password, identity.PasswordAndTOTP, identity.PIV), nil
 	}
 	return nil, provider.Reply{}, provider.ErrNotFound
 }
 
 func (x *exchange) offer(kinds ...identity.FactorKind) provider.Reply {
-	x.nonce = identity.Nonce{Time: x.s.now().Unix()}
+	x.nonce, x.heard = identity.Nonce{Time: x.s.now().Unix()}, x.s.now()
 	_, _ = rand.Read(x.nonce.Value[:])
 	return provider.Reply{Outcome: provider.Continue, Offers: kinds, ServerTime: x.s.now(), Nonce: x.nonce}
 }
@@ -361,6 +364,9 @@ func (x *exchange) Step(ctx context.Context, a provider.Answer) (provider.Reply,
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if x.start != s.starts.Load() || s.now().Sub(x.heard) > 2*time.Minute {
+		return provider.Reply{Message: identity.Refused}, nil
+	}
 	if !x.right(a.Kind, a.Credential) {
 		x.p.failures++
 		return provider.Reply{Message: identity.Refused}, nil

@@ -25,7 +25,8 @@ const (
 	codePrompt       = "One-time code: "
 	codeOrBackup     = "One-time code or backup code: "
 	backupCodePrompt = "Backup code: "
-	anotherWay       = " (Enter for another way)"
+	anotherWay       = "Enter alone: another way."
+	anotherWayBehind = " (Enter for another way)"
 	// maxAsks bounds the prompts of one step.
 	maxAsks = 12
 )
@@ -174,10 +175,6 @@ func (s *login) noMethod() checks.Ruling {
 }
 
 func (s *login) prompt(ctx context.Context, k identity.FactorKind, t step, others bool) (identity.Secret, error) {
-	hint := ""
-	if others {
-		hint = anotherWay
-	}
 	switch k {
 	case identity.Password:
 		s.asked = true
@@ -189,19 +186,33 @@ func (s *login) prompt(ctx context.Context, k identity.FactorKind, t step, other
 		}
 		return s.conv.Ask(ctx, identity.AskSecret, text) //nolint:wrapcheck // all are one to the caller
 	case identity.PIV:
-		return s.conv.Ask(ctx, identity.AskSecret, s.card.prompt(others)) //nolint:wrapcheck // the same
+		return s.conv.Ask(ctx, identity.AskSecret, s.hinted(ctx, s.card.prompt(), others)) //nolint:wrapcheck // the same
 	case identity.BackupCode:
-		return s.conv.Ask(ctx, identity.AskText, withHint(backupCodePrompt, hint)) //nolint:wrapcheck // the same
+		return s.conv.Ask(ctx, identity.AskText, s.hinted(ctx, backupCodePrompt, others)) //nolint:wrapcheck // the same
 	default:
 		text := codePrompt
 		if s.takesBackup(t) {
 			text = codeOrBackup
 		}
-		return s.conv.Ask(ctx, identity.AskText, withHint(text, hint)) //nolint:wrapcheck // the same
+		return s.conv.Ask(ctx, identity.AskText, s.hinted(ctx, text, others)) //nolint:wrapcheck // the same
 	}
 }
 
-func withHint(text, hint string) string { return text[:len(text)-2] + hint + ": " }
+// hinted is a prompt, and says that there is another way than to answer it. A greeter cuts
+// a long prompt off, so the hint is a line before it; sudo, which asks us to be silent, shows
+// no such line, and its prompt has a line of its own.
+func (s *login) hinted(ctx context.Context, text string, others bool) string {
+	switch {
+	case !others:
+		return text
+	case s.Silent:
+		return text[:len(text)-len(": ")] + anotherWayBehind + ": "
+	}
+	if err := s.conv.Tell(ctx, identity.TellInfo, anotherWay); err != nil {
+		s.d.log.DebugContext(ctx, "nobody to tell", "error", err)
+	}
+	return text
+}
 
 // keep holds what was typed until the attempt ends, and tells what it answers: by
 // its form, for a one-time code is six digits.

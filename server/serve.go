@@ -130,6 +130,7 @@ func wait(ctx context.Context, r *realm.Realm, e *auth.Engine, failed <-chan err
 		case err := <-failed:
 			return fmt.Errorf("serve: %w", err)
 		case <-purge.C:
+			r.RenewCertificate(ctx)
 			r.KeepMark(ctx)
 			if err := e.Abandoned(ctx); err != nil {
 				r.Log.WarnContext(ctx, "abandoned authentications are not in the audit log", "error", err)

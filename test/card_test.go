@@ -148,15 +148,15 @@ func (d *desk) logsIn(turns ...string) string {
 func TestACardIsEnrolledAndOpensTheDoor(t *testing.T) {
 	d := carded(t)
 	c, in := d.mine()
-	d.step("at login", func(d *desk) { d.logsIn("PIN for card", cardPIN) })
+	d.step("at login", func(d *desk) { d.logsIn("PIN (", cardPIN) })
 	d.step("for sudo", func(d *desk) {
-		o := d.talks("sudo -k; sudo id", "PIN for card", cardPIN)
+		o := d.talks("sudo -k; sudo id", "PIN (", cardPIN)
 		if o.Code != 0 || !strings.Contains(o.Screen, "uid=0(root)") {
 			d.t.Fatalf("%d\n%s", o.Code, o.Screen)
 		}
 	})
 	d.step("a wrong PIN tells what is left", func(d *desk) {
-		d.reads("2 tries left", "PIN for card", "654321", "PIN for card", cardPIN)
+		d.reads("2 tries left", "PIN (", "654321", "PIN (", cardPIN)
 		if n := c.Retries(); n != 3 {
 			d.t.Errorf("%d tries are left after the right one", n)
 		}
@@ -164,7 +164,7 @@ func TestACardIsEnrolledAndOpensTheDoor(t *testing.T) {
 	d.step("offline", func(d *desk) {
 		must(d.t, d.Server.Stop(d.t.Context()))
 		must(d.t, d.WaitOffline(d.t.Context()))
-		d.logsIn("PIN for card", cardPIN)
+		d.logsIn("PIN (", cardPIN)
 	})
 	d.step("without the card the password will do", func(d *desk) {
 		in.Remove()
@@ -192,7 +192,7 @@ func TestEachTroubleWithACardIsSaidAtTheDoor(t *testing.T) {
 			}
 			return vcard.None
 		})
-		d.reads("The card was removed.", "PIN for card", cardPIN, "assword: ", adaPass)
+		d.reads("The card was removed.", "PIN (", cardPIN, "assword: ", adaPass)
 		c.OnCommand(nil)
 		in.Remove()
 		d.empty()

@@ -71,7 +71,7 @@ func TestACardsPINIsItsOwnersAlone(t *testing.T) {
 	})
 	t.Run("herself, in front of it", func(t *testing.T) {
 		d.sits(ada)
-		o := d.talks("sudo -k; sudo id", "PIN for card", cardPIN)
+		o := d.talks("sudo -k; sudo id", "PIN (", cardPIN)
 		if !o.OK() {
 			t.Errorf("exit code %d:\n%s", o.Code, o.Screen)
 		}

@@ -109,6 +109,6 @@ func TestASecondCardTakesTheFirst(t *testing.T) {
 	})
 	d.step("the other is as good as before", func(d *desk) {
 		in.Remove()
-		d.logsIn("PIN for card", cardPIN)
+		d.logsIn("PIN (", cardPIN)
 	})
 }

@@ -89,8 +89,8 @@ func TestAPINIsAskedForOnlyWhereServerAndCardServiceProveThemselves(t *testing.T
 	d.serveCards(ourKeys)
 	d.step("both are right", func(d *desk) {
 		d.trusts("always", ourKeys, ourKeys, 0)
-		d.logsIn("PIN for card", cardPIN)
-		d.logsIn("PIN for card", "", "assword: ", adaPass) // for later, offline
+		d.logsIn("PIN (", cardPIN)
+		d.logsIn("PIN (", "", "assword: ", adaPass) // for later, offline
 		if out := script(d.t, d.Realm, "sallyport status || true"); strings.Contains(out, "prove themselves") {
 			d.t.Errorf("status says %s", out)
 		}
@@ -107,7 +107,7 @@ func TestAPINIsAskedForOnlyWhereServerAndCardServiceProveThemselves(t *testing.T
 		d.trusts("online", ourKeys, ourKeys, 0)
 		must(d.t, d.Server.Stop(d.t.Context()))
 		must(d.t, d.WaitOffline(d.t.Context()))
-		d.logsIn("PIN for card", cardPIN)
+		d.logsIn("PIN (", cardPIN)
 		d.startServerFor(ourKeys)
 		must(d.t, d.WaitOnline(d.t.Context()))
 	})
@@ -156,6 +156,6 @@ func TestAPINIsAskedForOnlyWhereServerAndCardServiceProveThemselves(t *testing.T
 	})
 	d.step("both are right again", func(d *desk) {
 		d.serveCards(ourKeys)
-		d.logsIn("PIN for card", cardPIN)
+		d.logsIn("PIN (", cardPIN)
 	})
 }

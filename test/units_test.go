@@ -25,7 +25,9 @@ func in(t *testing.T, b *machine.Booted, lines string) string {
 	return out
 }
 
-func TestTheUnitsRunServerAndDaemonAsSystemdDoes(t *testing.T) {
+// bootedAndJoined has a server with ada in its realm, and is joined; its daemon does not run yet.
+func bootedAndJoined(t *testing.T) *machine.Booted {
+	t.Helper()
 	b := booted(t)
 	in(t, b, `
 		install -d -o sallyport-server -g sallyport-server -m 0700 /var/lib/sallyport-server
@@ -45,7 +47,11 @@ func TestTheUnitsRunServerAndDaemonAsSystemdDoes(t *testing.T) {
 		t.Fatalf("machine add printed %s", out)
 	}
 	in(t, b, fmt.Sprintf("sallyport join --server https://127.0.0.1:8443 --code '%s' --fingerprint '%s' --yes --no-host", code[1], pin[1]))
+	return b
+}
 
+func TestTheUnitsRunServerAndDaemonAsSystemdDoes(t *testing.T) {
+	b := bootedAndJoined(t)
 	t.Run("the sockets alone start the daemon", func(t *testing.T) {
 		in(t, b, "systemctl start sallyportd.socket; ! systemctl is-active -q sallyportd.service")
 		must(t, b.Eventually(t.Context(), func() error {

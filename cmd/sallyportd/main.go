@@ -32,6 +32,7 @@ func main() {
 	f := flag.NewFlagSet("sallyportd", flag.ContinueOnError)
 	path := f.String("config", config.DefaultPath, "configuration `file`")
 	check := f.Bool("check", false, "read the configuration, say whether it is sound, and end")
+	reload := f.Int("reload", 0, "look whether the settings and the files that they name are sound, and have the daemon with this process `id` read them anew")
 	showVersion := f.Bool("version", false, "print the version")
 	if err := f.Parse(os.Args[1:]); errors.Is(err, flag.ErrHelp) {
 		return
@@ -47,9 +48,19 @@ func main() {
 		os.Exit(exitUsage)
 	}
 	c, err := config.Load(*path)
+	if err == nil && *reload > 0 {
+		err = sound(c)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "sallyportd:", err)
 		os.Exit(exitConfig)
+	}
+	if *reload > 0 {
+		if err := syscall.Kill(*reload, syscall.SIGHUP); err != nil {
+			fmt.Fprintf(os.Stderr, "sallyportd: the daemon %d cannot be told: %v\n", *reload, err)
+			os.Exit(exitFailed)
+		}
+		return
 	}
 	if *check {
 		fmt.Println(*path, "is sound")
@@ -64,12 +75,15 @@ func main() {
 	// start and 67 MB after the file for programs was written, where Go's own measure
 	// lets them grow to 95 MB. See docs/benchmarks.md.
 	debug.SetGCPercent(25)
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.Level(c.Log.Level)}))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err = serve(ctx, c, log)
+	err = run(ctx, *path, c)
 	stop()
 	if err != nil {
-		log.Error("sallyportd ends", "error", err)
+		logger(c).Error("sallyportd ends", "error", err)
 		os.Exit(exitFailed)
 	}
+}
+
+func logger(c *config.Config) *slog.Logger {
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.Level(c.Log.Level)}))
 }

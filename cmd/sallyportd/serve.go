@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"crypto"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,7 +16,6 @@ import (
 	"github.com/sallyport-auth/sallyport/daemon"
 	"github.com/sallyport-auth/sallyport/daemon/policy"
 	"github.com/sallyport-auth/sallyport/identity"
-	"github.com/sallyport-auth/sallyport/keyfile"
 	"github.com/sallyport-auth/sallyport/nss"
 	"github.com/sallyport-auth/sallyport/nss/snapshot"
 	"github.com/sallyport-auth/sallyport/pam"
@@ -33,14 +30,14 @@ import (
 )
 
 // serve opens everything, serves until the context ends, and closes it again.
-func serve(ctx context.Context, c *config.Config, log *slog.Logger) error {
+func serve(ctx context.Context, c *config.Config, from doors, log *slog.Logger) error {
 	// Before any socket is touched: they may be those of a daemon that runs.
 	alone, err := wire.Alone(c.Paths.State)
 	if err != nil {
 		return inUse(err)
 	}
 	defer alone.Close() //nolint:errcheck // the process ends
-	socks, err := listen(c.Paths.Run, log)
+	socks, err := listen(c.Paths.Run, from, log)
 	if err != nil {
 		return inUse(err)
 	}
@@ -189,21 +186,17 @@ func services(c *config.Config, realm string) map[string]policy.Service {
 }
 
 func openProvider(c *config.Config, p *config.Provider, store *cache.Cache) (provider.Provider, error) {
-	root, err := os.ReadFile(p.CA)
+	f, err := readFiles(c, p)
 	if err != nil {
-		return nil, fmt.Errorf("read the server's certificate: %w", err)
-	}
-	key, err := keyfile.Read(c.Machine.Key)
-	if err != nil {
-		return nil, fmt.Errorf("read the machine's key: %w", err)
+		return nil, err
 	}
 	var source provider.Provider
 	switch p.Kind.String() {
 	case config.Kanidm:
-		source, err = openKanidm(c, p, root, key, store)
+		source, err = openKanidm(c, p, f, store)
 	default:
 		source, err = sallyport.New(sallyport.Options{
-			URL: p.URL.String(), Proxy: p.Proxy.String(), Realm: p.Realm, RootPEM: root, MachineKey: key, MachineID: c.Machine.ID, Version: version,
+			URL: p.URL.String(), Proxy: p.Proxy.String(), Realm: p.Realm, RootPEM: f.root, MachineKey: f.key, MachineID: c.Machine.ID, Version: version,
 			Memory: store, Timeouts: sallyport.Timeouts{Dial: time.Duration(p.Timeout)},
 		})
 	}
@@ -213,21 +206,13 @@ func openProvider(c *config.Config, p *config.Provider, store *cache.Cache) (pro
 	return source, nil
 }
 
-func openKanidm(c *config.Config, p *config.Provider, root []byte, key crypto.Signer, store *cache.Cache) (provider.Provider, error) {
-	o := kanidm.Options{
-		URL: p.URL.String(), Proxy: p.Proxy.String(), Realm: p.Realm, RootPEM: root, MachineKey: key, MachineID: c.Machine.ID, Memory: store,
+func openKanidm(c *config.Config, p *config.Provider, f files, store *cache.Cache) (provider.Provider, error) {
+	return kanidm.New(kanidm.Options{ //nolint:wrapcheck // the caller says what it was for
+		URL: p.URL.String(), Proxy: p.Proxy.String(), Realm: p.Realm, RootPEM: f.root, MachineKey: f.key, Token: f.token, MachineID: c.Machine.ID, Memory: store,
 		Stepped: p.SignIn.String() == config.Stepped, Dial: time.Duration(p.Timeout), OfflineFor: time.Duration(c.Offline.MaxAge),
 		Mapping: kanidm.Mapping{
 			QualifiedUsers: p.UserName.Qualified(), QualifiedGroups: p.GroupName.Qualified(),
 			HomePrefix: p.HomePrefix, HomeName: kanidm.Attribute(p.HomeName.String()), Shell: p.Shell,
 		},
-	}
-	if p.Token != "" {
-		text, err := keyfile.ReadSecret(p.Token)
-		if err != nil {
-			return nil, fmt.Errorf("read the service account's token: %w", err)
-		}
-		o.Token = identity.NewSecret(bytes.TrimSpace(text))
-	}
-	return kanidm.New(o) //nolint:wrapcheck // the caller says what it was for
+	})
 }

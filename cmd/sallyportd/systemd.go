@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/activation"
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"github.com/sallyport-auth/sallyport/wire"
@@ -27,8 +26,8 @@ const rootSocket = "root/pam.sock"
 
 // listen takes the sockets that systemd passed, known by their file names, and
 // makes those that it did not.
-func listen(run string, log *slog.Logger) (sockets, error) {
-	byName, err := passed()
+func listen(run string, from doors, log *slog.Logger) (sockets, error) {
+	byName, err := from.listeners()
 	if err != nil {
 		return sockets{}, err
 	}
@@ -64,14 +63,18 @@ func listen(run string, log *slog.Logger) (sockets, error) {
 	return s, nil
 }
 
-// passed are systemd's sockets.
-func passed() (map[string]*net.UnixListener, error) {
-	all, err := activation.Listeners()
-	if err != nil {
-		return nil, fmt.Errorf("sockets from systemd: %w", err)
-	}
+// doors are systemd's sockets. They stay open while the daemon reads its settings anew, so
+// that nobody is turned away meanwhile.
+type doors []*os.File
+
+// listeners are the sockets by their names, for one time of serving.
+func (d doors) listeners() (map[string]*net.UnixListener, error) {
 	byName := map[string]*net.UnixListener{}
-	for _, l := range all {
+	for _, f := range d {
+		l, err := net.FileListener(f)
+		if err != nil {
+			return nil, fmt.Errorf("sockets from systemd: %w", err)
+		}
 		u, ok := l.(*net.UnixListener)
 		if !ok || u.Addr().Network() != "unixpacket" {
 			return nil, fmt.Errorf("socket %v from systemd is not SOCK_SEQPACKET", l)
@@ -94,7 +97,6 @@ func watchdog(ctx context.Context, log *slog.Logger) error {
 	if _, err := daemon.SdNotify(false, daemon.SdNotifyReady); err != nil {
 		log.Warn("systemd was not told that we are ready", "error", err)
 	}
-	defer daemon.SdNotify(false, daemon.SdNotifyStopping) //nolint:errcheck // it will notice
 	every, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {
 		return fmt.Errorf("watchdog: %w", err)

@@ -60,10 +60,16 @@ func (r *Realm) openList(ctx context.Context, keys []ed25519.PublicKey) error {
 		return err
 	}
 	r.list.Store(is)
+	return r.bringUpToDate(ctx, keys)
+}
+
+// bringUpToDate signs a new list where the one in force does not name the keys in use.
+func (r *Realm) bringUpToDate(ctx context.Context, keys []ed25519.PublicKey) error {
+	is := r.list.Load()
 	if r.upToDate(is, keys) {
 		return nil
 	}
-	err = r.reissue(nil, keys, nil)
+	err := r.reissue(nil, keys, nil)
 	if err == nil {
 		r.Log.InfoContext(ctx, "the key list was signed anew", "version", r.list.Load().list.Version)
 		return nil

@@ -84,6 +84,7 @@ type certificates struct {
 	ca    *tls.Certificate // nil when current came from files
 	names []string
 	now   func() time.Time
+	read  []stamp // of the files, when they were read
 
 	mu      sync.Mutex
 	current *tls.Certificate
@@ -91,8 +92,12 @@ type certificates struct {
 
 func (d Dir) certificates(s Settings, now func() time.Time) (*certificates, error) {
 	if s.TLSCert != "" {
+		at, err := stampsOf(s.TLSCert, s.TLSKey)
+		if err != nil {
+			return nil, err
+		}
 		c, err := readCertificate(s.TLSCert, s.TLSKey)
-		return &certificates{current: c}, err
+		return &certificates{current: c, read: at}, err
 	}
 	ca, err := d.readCA()
 	if err != nil {

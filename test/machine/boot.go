@@ -7,9 +7,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // Booted is a machine whose first process is systemd, in a container of
@@ -133,3 +136,22 @@ func containerInit(nspawn int) (int, error) {
 
 // Console is what systemd printed while it started.
 func (b *Booted) Console() string { return b.console.Output.String() }
+
+// InNetwork runs f in the container's network, on a thread of its own.
+func (b *Booted) InNetwork(f func() error) error {
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		network, err := os.Open(filepath.Join("/proc", strconv.Itoa(b.init), "ns", "net"))
+		if err == nil {
+			err = unix.Setns(int(network.Fd()), unix.CLONE_NEWNET)
+			_ = network.Close()
+		}
+		if err != nil {
+			done <- fmt.Errorf("enter the container's network: %w", err)
+			return
+		}
+		done <- f()
+	}()
+	return <-done
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/coreos/go-systemd/v22/activation"
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"github.com/sallyport-auth/sallyport/config"
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/keyfile"
+)
+
+// run serves until the context ends. SIGHUP has everything closed and opened again with
+// the settings and files of then, like a restart that keeps the process and systemd's
+// sockets. Settings or files that are not sound change nothing.
+func run(ctx context.Context, path string, c *config.Config) error {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	defer daemon.SdNotify(false, daemon.SdNotifyStopping) //nolint:errcheck // it will notice
+	from := doors(activation.Files(true))
+	for {
+		next, err := serveUntil(ctx, hangup, path, c, from)
+		if err != nil || next == nil {
+			return err
+		}
+		c = next
+	}
+}
+
+// serveUntil returns the settings to go on with, and none at the end.
+func serveUntil(ctx context.Context, hangup <-chan os.Signal, path string, c *config.Config, from doors) (*config.Config, error) {
+	log := logger(c)
+	serving, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- serve(serving, c, from, log) }()
+	for {
+		select {
+		case err := <-ended:
+			return nil, err
+		case <-hangup:
+		}
+		next, err := config.Load(path)
+		if err == nil {
+			err = sound(next)
+		}
+		if err != nil {
+			log.Error("the settings are not read anew, and the old ones hold", "error", err)
+			continue
+		}
+		log.Info("the settings are read anew", "file", path)
+		stop()
+		return next, <-ended
+	}
+}
+
+// files are what one realm's settings name.
+type files struct {
+	root  []byte // PEM
+	key   crypto.Signer
+	token identity.Secret // of Kanidm's service account; may be empty
+}
+
+func readFiles(c *config.Config, p *config.Provider) (f files, err error) {
+	if f.root, err = os.ReadFile(p.CA); err != nil {
+		return files{}, fmt.Errorf("read the server's certificate: %w", err)
+	}
+	if f.key, err = keyfile.Read(c.Machine.Key); err != nil {
+		return files{}, fmt.Errorf("read the machine's key: %w", err)
+	}
+	if p.Token != "" {
+		text, err := keyfile.ReadSecret(p.Token)
+		if err != nil {
+			return files{}, fmt.Errorf("read the service account's token: %w", err)
+		}
+		f.token = identity.NewSecret(bytes.TrimSpace(text))
+	}
+	return f, nil
+}
+
+var errNoCertificate = errors.New("it has no certificate in PEM")
+
+// sound tells whether the daemon can read what the settings name.
+func sound(c *config.Config) error {
+	for i := range c.Providers {
+		p := &c.Providers[i]
+		f, err := readFiles(c, p)
+		if err == nil && !x509.NewCertPool().AppendCertsFromPEM(f.root) {
+			err = fmt.Errorf("read the server's certificate %s: %w", p.CA, errNoCertificate)
+		}
+		f.token.Wipe()
+		if err != nil {
+			return fmt.Errorf("realm %s: %w", p.Realm, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,65 @@
+package desktop
+
+import (
+	"encoding/pem"
+	"testing"
+	"time"
+
+	"github.com/sallyport-auth/sallyport/test/vcard"
+)
+
+// withReaders adds readers to a machine. Their pcscd stays, as cards are in them.
+func withReaders(by manager) manager {
+	by.files["/etc/reader.conf.d/vpcd"] = vcard.ReaderConf
+	by.files["/etc/systemd/system/pcscd.service.d/test.conf"] = "[Service]\nExecStart=\nExecStart=/usr/sbin/pcscd --foreground\n"
+	return by
+}
+
+// card gives ada one, and puts it into the reader.
+func (s *seat) card() {
+	s.t.Helper()
+	c := vcard.New()
+	cert, err := c.Put(vcard.Authentication, vcard.Key{Algorithm: vcard.P256, PIN: vcard.PINOnce, Touch: vcard.TouchNever}, ada,
+		time.Now().Add(-time.Hour), time.Now().Add(24*time.Hour))
+	must(s.t, err)
+	must(s.t, s.WriteFile("/var/tmp/card.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})), 0o644))
+	s.in("sallyport-server account add-card ada --label blue" + server + " </var/tmp/card.pem; systemctl start pcscd")
+	s.until(func() error {
+		return s.InNetwork(func() error {
+			in, err := c.Insert(0)
+			if err == nil {
+				s.t.Cleanup(in.Remove)
+			}
+			return err
+		})
+	})
+	s.untilIn("runuser -u ada -- sallyport card | tee /dev/stderr | grep ': yours'")
+}
+
+func TestACardsPINIsAskedForAtGDM(t *testing.T) {
+	s := seated(t, withReaders(gdm()))
+	s.card()
+	s.scene("a wrong PIN, and the right one behind it", func() {
+		s.signIn(ada)
+		s.sees(greeter, "PIN (blue)")
+		s.told("654321", "The PIN is wrong. 2 tries left", "PIN (blue)")
+		s.types(greeter, vcard.DefaultPIN)
+		s.desktop(ada)
+		s.logOut(ada)
+	})
+	s.scene("Enter alone leads to the password", func() {
+		s.signIn(ada)
+		s.sees(greeter, "Enter alone: another way.")
+		s.asks("PIN (blue)")
+		s.told("", "Password", "Password")
+		s.types(greeter, adaPass)
+		s.desktop(ada)
+		s.logOut(ada)
+	})
+	s.scene("without the server", func() {
+		s.in("systemctl stop sallyport-server")
+		s.offline()
+		s.signIn(ada, "PIN (blue)", vcard.DefaultPIN)
+		s.desktop(ada)
+	})
+}

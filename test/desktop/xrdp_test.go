@@ -1,0 +1,92 @@
+package desktop
+
+import (
+	"testing"
+)
+
+// xrdp is reached by FreeRDP in a window of its own, as from another machine. Its X server
+// runs on this one, and people get Openbox.
+func xrdp() manager {
+	return manager{
+		unit:     "remote",
+		enabled:  []string{"xrdp.service", "xrdp-sesman.service"},
+		question: "username",
+		files: map[string]string{
+			"/etc/X11/xorg.conf.d/10-dummy.conf": "",
+			"/etc/xrdp/startwm.sh":               "#!/bin/sh\nexec openbox-session\n",
+			"/etc/xdg/openbox/autostart":         "xterm -fa Monospace -fs 20 -geometry 50x12+0+0 &\n",
+			// The client begins anew when a session has ended.
+			"/lib/systemd/system/remote.service": `[Service]
+EnvironmentFile=-/etc/remote
+ExecStartPre=/bin/sh -c 'chmod +x /etc/xrdp/startwm.sh; id -nG xrdp | grep -qw ssl-cert || { usermod -aG ssl-cert xrdp; systemctl restart xrdp; }'
+ExecStart=/bin/sh -c 'Xvfb :20 -ac -nolisten tcp -screen 0 1024x768x24 & \
+	c=$(command -v xfreerdp3 || command -v xfreerdp); \
+	until DISPLAY=:20 xset q >/dev/null; do :; done; \
+	while DISPLAY=:20 $c /v:127.0.0.1 /cert:ignore /sec:tls /u:$$WHO /size:1024x768 -decorations; do :; done'
+Environment=HOME=/root
+Restart=always
+RestartSec=1
+`,
+		},
+		display: func(string) string { return "export DISPLAY=:20\n" },
+	}
+}
+
+// calls opens the client for a person, whose name is then in xrdp's form, and types a password.
+func (s *seat) calls(name, password string) {
+	s.t.Helper()
+	s.in("echo WHO=" + name + " >/etc/remote; systemctl restart " + s.manager.unit)
+	s.watches(name, "a form with that name", func(screen string) bool { return shows(screen, s.manager.question) && shows(screen, name) })
+	s.in(s.manager.display(name) + "xdotool mousemove 500 460; xdotool type --delay 40 -- '" + password + "'; xdotool key Return")
+}
+
+// remote waits until the person's desktop is there, and ends it again.
+func (s *seat) remote(name string) {
+	s.t.Helper()
+	s.untilIn("pgrep -x -u " + name + " xterm")
+	s.sees(name, "@desk", "desk:")
+	s.in("loginctl list-sessions --no-legend | grep -w " + name)
+	s.in("pkill -x -u " + name + " openbox")
+	s.untilIn("! loginctl list-sessions --no-legend | grep -w " + name)
+}
+
+func TestPeopleSignInByXRDP(t *testing.T) {
+	s := seated(t, xrdp())
+	p := s.enrol()
+	scene := func(name string, play func()) { s.run(name, func(*testing.T) { play() }) }
+	refused := func(name, password string) {
+		s.t.Helper()
+		before := s.decisions()
+		s.calls(name, password)
+		s.decided(before)
+		s.sees(name, "login failed")
+	}
+	enters := func(name, password string) {
+		s.t.Helper()
+		s.calls(name, password)
+		s.remote(name)
+	}
+	scene("a wrong password, and the right one", func() {
+		refused(bob, "not bobs password")
+		enters(bob, bobPass)
+	})
+	scene("a code behind the password, in one line", func() {
+		refused(ada, adaPass) // xrdp asks for no code
+		refused(ada, adaPass+s.wrong(p))
+		enters(ada, adaPass+s.code(p))
+	})
+	scene("the daemon is stopped, and a local person gets in", func() {
+		s.in("systemctl stop sallyportd.socket sallyportd")
+		s.calls(bob, bobPass)
+		s.sees(bob, "login failed")
+		enters(lena, lenaPass)
+		s.in("systemctl start sallyportd.socket sallyportd")
+		s.online()
+	})
+	scene("offline", func() {
+		s.in("systemctl stop sallyport-server")
+		s.offline()
+		refused(bob, "not bobs password")
+		enters(bob, bobPass)
+	})
+}
