@@ -1,0 +1,171 @@
+package server
+
+import (
+	"bytes"
+	"database/sql"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
+	"github.com/sallyport-auth/sallyport/server/store"
+)
+
+// withoutEach calls f for each table of the database, while that cannot be read.
+func (b *bench) withoutEach(f func(table string)) {
+	b.t.Helper()
+	db, err := sql.Open("sqlite3", filepath.Join(string(b.dir), "sallyport.db"))
+	b.must(nil, err)
+	defer db.Close()
+	rows, err := db.QueryContext(b.t.Context(), `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name`)
+	b.must(nil, err)
+	var names []string
+	for rows.Next() {
+		var n string
+		b.must(nil, rows.Scan(&n))
+		names = append(names, n)
+	}
+	b.must(nil, rows.Err())
+	for _, n := range names {
+		_, err := db.ExecContext(b.t.Context(), `ALTER TABLE "`+n+`" RENAME TO gone`)
+		b.must(nil, err)
+		f(n)
+		_, err = db.ExecContext(b.t.Context(), `ALTER TABLE gone RENAME TO "`+n+`"`)
+		b.must(nil, err)
+	}
+}
+
+// proves goes through a login by these, and tells whether it is allowed.
+func (b *bench) proves(password, code string) bool {
+	a, err := b.admit(&session{machine: b.box.UUID, machineName: b.box.Name, name: "alice", origin: "host 192.0.2.1", service: "test", remoteHost: "host"})
+	if err != nil {
+		return false
+	}
+	a, err = b.step(b.t.Context(), b.box, a.cookie, identity.Password, identity.NewSecret([]byte(password)), false)
+	if err == nil && code != "" && !a.allow {
+		a, err = b.step(b.t.Context(), b.box, a.cookie, identity.TOTP, identity.NewSecret([]byte(code)), false)
+	}
+	return err == nil && a.allow
+}
+
+// signs goes through a login by card.
+func (b *bench) signs(c *softCard, what identity.CardChallenge) bool {
+	a, err := b.admit(&session{machine: b.box.UUID, machineName: b.box.Name, name: "alice", origin: "seat", service: "test"})
+	if err != nil {
+		return false
+	}
+	what.Nonce = a.nonce
+	if what.Nonce == (identity.Nonce{}) { // no card is asked for
+		what.Nonce = identity.Nonce{Value: [identity.NonceLen]byte{1}, Time: b.unix.Load()}
+	}
+	a, err = b.step(b.t.Context(), b.box, a.cookie, identity.PIV, identity.NewSecret([]byte(encoded(b.t, c.proof(b.t, what)))), false)
+	return err == nil && a.allow
+}
+
+// Whatever of the database cannot be read, nobody is let in who would not be otherwise.
+func TestAHoleInTheDatabaseLetsNobodyIn(t *testing.T) {
+	for what, make := range map[string]func(b *bench) (attempt func() bool){
+		"a wrong password": func(b *bench) func() bool { return func() bool { b.unix.Add(7200); return b.proves("wrong", "") } },
+		"a password without its code": func(b *bench) func() bool {
+			b.totp()
+			return func() bool { b.unix.Add(7200); return b.proves(right, "") }
+		},
+		"a wrong code": func(b *bench) func() bool {
+			b.totp()
+			return func() bool { b.unix.Add(7200); return b.proves(right, "000000") }
+		},
+		"a code that was used": func(b *bench) func() bool {
+			b.totp()
+			code := b.code(0)
+			if !b.proves(right, code) {
+				b.t.Error("the code is no good at all")
+			}
+			return func() bool { return b.proves(right, code) }
+		},
+		"a name that is locked": func(b *bench) func() bool {
+			for range originBrake.From {
+				b.proves("wrong", "")
+			}
+			return func() bool { return b.proves(right, "") }
+		},
+		"an account that is disabled": func(b *bench) func() bool {
+			b.must(b.admin.SetAccountState(b.t.Context(), &v1.SetAccountStateRequest{Name: "alice", Disabled: true}))
+			return func() bool { return b.proves(right, "") }
+		},
+		"beyond the machine's scope": func(b *bench) func() bool {
+			b.must(b.admin.AddGroup(b.t.Context(), &v1.AddGroupRequest{Name: "crew"}))
+			b.must(b.admin.SetMachine(b.t.Context(), &v1.SetMachineRequest{Name: "box", Scope: &v1.Scope{Groups: []string{"crew"}}}))
+			return func() bool { return b.proves(right, "") }
+		},
+		"an earlier password": func(b *bench) func() bool {
+			b.password("alice", longer)
+			return func() bool { b.unix.Add(7200); return b.proves(right, "") }
+		},
+		"a card that is revoked": func(b *bench) func() bool {
+			c := b.card("P-256", "card")
+			b.give("alice", c)
+			what := identity.CardChallenge{Realm: b.Name, Machine: b.box.UUID, Account: b.uuid("alice"), Service: "test"}
+			if !b.signs(c, what) {
+				b.t.Error("the card is no good at all")
+			}
+			b.must(b.admin.RevokeCard(b.t.Context(), &v1.CardRequest{Name: "alice", Fingerprint: hexOf(c)}))
+			return func() bool { b.unix.Add(7200); return b.signs(c, what) }
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			b := newBench(t)
+			b.t = t
+			attempt := make(b)
+			if attempt() {
+				t.Fatal("let in without any hole")
+			}
+			b.withoutEach(func(table string) {
+				if attempt() {
+					t.Errorf("without %s: let in", table)
+				}
+			})
+		})
+	}
+}
+
+func TestNoTokenIsSignedOfHalfOfAnAccount(t *testing.T) {
+	b := newBench(t)
+	b.totp()
+	kept, gone := b.card("P-256", "kept"), b.card("P-256", "gone")
+	b.give("alice", kept)
+	b.give("alice", gone)
+	b.must(b.admin.RevokeCard(t.Context(), &v1.CardRequest{Name: "alice", Fingerprint: hexOf(gone)}))
+	b.must(b.admin.AddGroup(t.Context(), &v1.AddGroupRequest{Name: "crew"}))
+	b.must(b.admin.AddMember(t.Context(), &v1.MemberRequest{Group: "crew", Member: "alice"}))
+	signed := func() (token []byte, err error) {
+		b.tokens = newTokenCache()
+		err = b.store.Read(t.Context(), func(tx *store.Tx) error {
+			a, err := tx.AccountByName("alice")
+			if err == nil {
+				token, err = b.idToken(asForm(t.Context(), formsHistory), tx, a)
+			}
+			return err
+		})
+		return token, err
+	}
+	whole, err := signed()
+	b.must(nil, err)
+	refused := 0
+	b.withoutEach(func(table string) {
+		token, err := signed()
+		if err == nil && !bytes.Equal(token, whole) {
+			t.Errorf("without %s another token is signed", table)
+		}
+		if err != nil {
+			refused++
+		}
+	})
+	if refused < 5 {
+		t.Errorf("only %d tables are asked", refused)
+	}
+	b.unix.Add(int64(time.Hour.Seconds()))
+	if again, err := signed(); err != nil || bytes.Equal(again, whole) {
+		t.Errorf("the next one: %v", err)
+	}
+}
