@@ -63,3 +63,23 @@ func TestTheEndOfOneSessionMakesRoomForOne(t *testing.T) {
 		t.Errorf("%t; counted in the end: %v", ok, s.count)
 	}
 }
+
+// The code of the login may count for the change: then no code is used with it.
+func TestANewSecretMeanwhileEndsTheChangeOfAPassword(t *testing.T) {
+	for what, meanwhile := range map[string]func(*bench){
+		"another secret": func(b *bench) { b.totp() },
+		"nothing":        func(*bench) {},
+	} {
+		b := newBench(t)
+		b.totp()
+		s := &session{machine: b.box.UUID, machineName: b.box.Name, name: "alice", origin: "seat", service: "change-password"}
+		f, err := b.facts(t.Context(), s)
+		b.must(nil, err)
+		meanwhile(b)
+		phc, err := b.hasher.hash(t.Context(), b.box.UUID, identity.NewSecret([]byte(longer)))
+		b.must(nil, err)
+		if a, err := b.replacePassword(t.Context(), b.box, s, f, 0, phc); a.allow != (what == "nothing") || (err == nil) != a.allow {
+			t.Errorf("%s: %s, %v", what, a.outcome(), err)
+		}
+	}
+}
