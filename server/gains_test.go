@@ -10,6 +10,7 @@ import (
 
 	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
+	"github.com/sallyport-auth/sallyport/server/passwords"
 )
 
 func TestADuePasswordBringsNoSecretToAMachine(t *testing.T) {
@@ -82,4 +83,66 @@ func TestANewSecretMeanwhileEndsTheChangeOfAPassword(t *testing.T) {
 			t.Errorf("%s: %s, %v", what, a.outcome(), err)
 		}
 	}
+}
+
+func TestACodeCountsForTheChangeOfItsOwnPasswordAlone(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	machine, account := uuid.New(), uuid.New()
+	ended := func(due bool, kinds ...identity.FactorKind) *session {
+		s := &session{machine: machine, due: due}
+		for i, k := range kinds {
+			s.proved = append(s.proved, proof{kind: k, account: account, epoch: uint64(i + 1)})
+		}
+		return s
+	}
+	both := ended(true, identity.Password, identity.TOTP)
+	of := func(password, totp uint64) *facts {
+		f := &facts{machine: machine, hasTOTP: totp != 0}
+		f.account.UUID, f.password.Epoch, f.totp.Epoch = account, password, totp
+		return f
+	}
+	for what, c := range map[string]struct {
+		s    *session
+		f    *facts
+		want bool
+	}{
+		"its own":                    {both, of(1, 2), true},
+		"another password":           {both, of(3, 2), false},
+		"another secret":             {both, of(1, 3), false},
+		"no secret any more":         {both, of(1, 0), false},
+		"a password that is not due": {ended(false, identity.Password, identity.TOTP), of(1, 2), false},
+		"a password alone":           {ended(true, identity.Password), of(1, 0), false},
+		"a code alone":               {ended(true, identity.TOTP), of(0, 1), false},
+		"nothing at all":             {ended(true), of(0, 0), false},
+	} {
+		var d dueCodes
+		if d.counts(c.f, now) {
+			t.Errorf("%s: counts without a login", what)
+		}
+		d.put(c.s, now)
+		if got := d.counts(c.f, now); got != c.want {
+			t.Errorf("%s: %t", what, got)
+		}
+		if d.counts(c.f, now.Add(dueSessionLife)) {
+			t.Errorf("%s: counts too late", what)
+		}
+	}
+}
+
+func TestAnAdministratorCannotSetWeakPasswordRules(t *testing.T) {
+	b := newBench(t)
+	for what, req := range map[string]*v1.SetRealmRequest{
+		"too short":     {PasswordMinLength: proto.Uint32(passwords.LeastMin - 1)},
+		"none at all":   {PasswordMinLength: proto.Uint32(0)},
+		"too long":      {PasswordMinLength: proto.Uint32(passwords.MostMin + 1)},
+		"too many":      {PasswordHistory: proto.Uint32(maxHistory + 1)},
+		"an age beyond": {PasswordMaxAge: proto.Uint32(maxPasswordAge + 1)},
+	} {
+		if _, err := b.admin.SetRealm(t.Context(), req); err == nil {
+			t.Errorf("%s: taken", what)
+		}
+	}
+	b.must(b.admin.SetRealm(t.Context(), &v1.SetRealmRequest{
+		PasswordMinLength: proto.Uint32(passwords.LeastMin), PasswordHistory: proto.Uint32(maxHistory), PasswordMaxAge: proto.Uint32(maxPasswordAge),
+	}))
 }
