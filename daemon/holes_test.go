@@ -123,8 +123,8 @@ func TestACodeOrCardThatCannotBeCountedLetsNobodyIn(t *testing.T) {
 		service string
 		types   func(h *house) []string
 	}{
-		kindCard: {"vault", func(*house) []string { return []string{cardPIN} }},
-		kindCode: {"nocards", func(h *house) []string { return []string{"secret", h.code(0)} }},
+		"piv":  {"vault", func(*house) []string { return []string{cardPIN} }},
+		"totp": {"nocards", func(h *house) []string { return []string{"secret", h.code(0)} }},
 	} {
 		t.Run(kind, func(t *testing.T) {
 			h, _ := cardHouse(t)
