@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 )
@@ -180,5 +181,34 @@ func TestALocalNameThatTheRealmCouldNotHaveIsLocal(t *testing.T) {
 		if got := h.phase(identity.OpAccount, name); got != want {
 			t.Errorf("%s: %s", name, got)
 		}
+	}
+}
+
+func TestADamagedVerifierIsOfNoPassword(t *testing.T) {
+	h := remembered(t, nil)
+	whole := h.verifierOfAlice()
+	check := func(what string, v cache.Verifier, typed string, want, fault bool) {
+		t.Helper()
+		right, err := h.d.checkVerifier(bg, v, identity.NewSecret([]byte(typed)))
+		if right != want || (err != nil) != fault {
+			t.Errorf("%s: %t, %v", what, right, err)
+		}
+	}
+	check("as it is", whole, "secret", true, false)
+	check("another password", whole, "wrong", false, false)
+	check("no password", whole, "", false, false)
+	for what, damage := range map[string]func(v *cache.Verifier){
+		"no salt":     func(v *cache.Verifier) { v.Salt = nil },
+		"half a salt": func(v *cache.Verifier) { v.Salt = v.Salt[:saltLen/2] },
+		"no passes":   func(v *cache.Verifier) { v.Time = 0 },
+		"no threads":  func(v *cache.Verifier) { v.Threads = 0 },
+		"much memory": func(v *cache.Verifier) { v.Memory = maxMemory + 1 },
+	} {
+		v := whole
+		damage(&v)
+		check(what, v, "secret", false, true)
+	}
+	if mac, err := h.d.verifier(bg, whole, identity.Secret{}); err == nil || mac != nil {
+		t.Errorf("of no password: %x, %v", mac, err)
 	}
 }
