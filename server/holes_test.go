@@ -21,22 +21,27 @@ func (b *bench) withoutEach(f func(table string)) {
 	db, err := sql.Open("sqlite3", filepath.Join(string(b.dir), "sallyport.db"))
 	b.must(nil, err)
 	defer db.Close()
-	rows, err := db.QueryContext(b.t.Context(), `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name`)
-	b.must(nil, err)
-	var names []string
-	for rows.Next() {
-		var n string
-		b.must(nil, rows.Scan(&n))
-		names = append(names, n)
-	}
-	b.must(nil, rows.Err())
-	for _, n := range names {
+	for _, n := range tablesOf(b, db) {
 		_, err := db.ExecContext(b.t.Context(), `ALTER TABLE "`+n+`" RENAME TO gone`)
 		b.must(nil, err)
 		f(n)
 		_, err = db.ExecContext(b.t.Context(), `ALTER TABLE gone RENAME TO "`+n+`"`)
 		b.must(nil, err)
 	}
+}
+
+func tablesOf(b *bench, db *sql.DB) (names []string) {
+	b.t.Helper()
+	rows, err := db.QueryContext(b.t.Context(), `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name`)
+	b.must(nil, err)
+	defer rows.Close()
+	for rows.Next() {
+		var n string
+		b.must(nil, rows.Scan(&n))
+		names = append(names, n)
+	}
+	b.must(nil, rows.Err())
+	return names
 }
 
 // proves goes through a login by these, and tells whether it is allowed.
