@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/ssh"
+
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/sshkeys"
 	"github.com/sallyport-auth/sallyport/wire"
@@ -18,6 +20,15 @@ import (
 const (
 	key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIrSMHaEoyGBBK0J9vPOAHYgNQDDcQM1W2U0RXyJZuVM"
 )
+
+func fingerprint(t *testing.T) string {
+	t.Helper()
+	k, _, _, _, err := ssh.ParseAuthorizedKey([]byte(key)) //nolint:dogsled // the key alone
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ssh.FingerprintSHA256(k)
+}
 
 func TestOnlyBareKeysArePrinted(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -31,6 +42,7 @@ func TestOnlyBareKeysArePrinted(t *testing.T) {
 		"a second line":                {line: key + "\n" + key},
 		"no key":                       {line: "ssh-ed25519 AAAA"},
 		"another key than asked for":   {line: key, o: sshkeys.Options{Fingerprint: "SHA256:other"}},
+		"the key that is asked for":    {line: key, o: sshkeys.Options{Fingerprint: fingerprint(t)}, want: "no-agent-forwarding " + key + "\n"},
 		"nothing":                      {line: ""},
 	} {
 		t.Run(name, func(t *testing.T) {

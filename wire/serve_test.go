@@ -26,6 +26,9 @@ func TestNobodyTakesThePlacesOfOthers(t *testing.T) {
 	if !p.take(1000) {
 		t.Error("a place that was left is not free")
 	}
+	if p.take(1000) {
+		t.Error("one place that was left is free more than once")
+	}
 	for uid := uint32(2000); p.take(uid); uid++ {
 	}
 	n := 0

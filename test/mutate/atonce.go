@@ -25,14 +25,22 @@ func (r *runner) golang(ctx context.Context, files []string) (survived int, err 
 		return 0, fmt.Errorf("mutate: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
-	b := binary{runner: r, temp: temp, path: filepath.Join(temp, "broken.test")}
-	list, err := b.build(ctx, files)
+	b := broken{runner: r, temp: temp}
+	list, err := b.write(files)
 	if err != nil {
 		return 0, err
 	}
-	tests, err := b.tests(ctx)
-	if err != nil {
-		return 0, err
+	var tests []test
+	for _, pkg := range r.packages {
+		of, err := b.build(ctx, pkg)
+		if err != nil {
+			return 0, err
+		}
+		more, err := b.tests(ctx, of)
+		if err != nil {
+			return 0, err
+		}
+		tests = append(tests, more...)
 	}
 	list = slices.DeleteFunc(list, func(m mutant) bool { return !r.at.MatchString(m.String()) })
 	return r.each(ctx, list, func() (job, error) {
@@ -40,24 +48,27 @@ func (r *runner) golang(ctx context.Context, files []string) (survived int, err 
 	})
 }
 
-// binary is the test binary of a package with every break in it.
-type binary struct {
+// broken is the tree with every break in it.
+type broken struct {
 	*runner
 
-	temp, path, dir string // dir is where its tests run
-	kills           kills
+	temp, overlay string
+	kills         kills
 }
+
+// binary is the test binary of one package of it, and the folder where its tests run.
+type binary struct{ path, dir string }
 
 // test is one top-level test, what it takes alone and the breaks that it gets to.
 type test struct {
+	in    binary
 	name  string
 	takes time.Duration
 	gets  map[int]bool
 }
 
-// build writes each file with all of its breaks beside the tree, and compiles the
-// package's tests as if those stood in it.
-func (b *binary) build(ctx context.Context, files []string) (list []mutant, err error) {
+// write writes each file with all of its breaks beside the tree.
+func (b *broken) write(files []string) (list []mutant, err error) {
 	replace, packages := map[string]string{}, map[string]string{}
 	for i, f := range files {
 		source, err := os.ReadFile(f)
@@ -90,19 +101,24 @@ func (b *binary) build(ctx context.Context, files []string) (list []mutant, err 
 	if err != nil {
 		return nil, fmt.Errorf("mutate: %w", err)
 	}
-	at := filepath.Join(b.temp, "overlay.json")
-	if err := os.WriteFile(at, overlay, 0o600); err != nil {
+	b.overlay = filepath.Join(b.temp, "overlay.json")
+	if err := os.WriteFile(b.overlay, overlay, 0o600); err != nil {
 		return nil, fmt.Errorf("mutate: %w", err)
 	}
-	if out, err := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay", at, "-o", b.path, b.pkg).CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("build the tests: %w\n%s", err, out)
-	}
-	out, err := exec.CommandContext(ctx, "go", "list", "-f", "{{.Dir}}", b.pkg).Output()
-	if err != nil {
-		return nil, fmt.Errorf("find %s: %w", b.pkg, err)
-	}
-	b.dir = strings.TrimSpace(string(out))
 	return list, nil
+}
+
+// build compiles a package's tests as if the broken files stood in the tree.
+func (b *broken) build(ctx context.Context, pkg string) (binary, error) {
+	path := filepath.Join(b.temp, strings.NewReplacer("/", "_", ".", "_").Replace(pkg)+".test")
+	if out, err := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay", b.overlay, "-o", path, pkg).CombinedOutput(); err != nil {
+		return binary{}, fmt.Errorf("build the tests: %w\n%s", err, out)
+	}
+	out, err := exec.CommandContext(ctx, "go", "list", "-f", "{{.Dir}}", pkg).Output()
+	if err != nil {
+		return binary{}, fmt.Errorf("find %s: %w", pkg, err)
+	}
+	return binary{path, strings.TrimSpace(string(out))}, nil
 }
 
 // onSwitch is the file that each package with breaks gets: its name, and one more than
@@ -130,9 +146,9 @@ func mutateIs(n int) bool {
 }
 `
 
-// tests runs each test alone and without any break.
-func (b *binary) tests(ctx context.Context) ([]test, error) {
-	out, err := b.command(ctx, "-test.list", cmp.Or(b.run, ".")).Output()
+// tests runs each test of a package alone and without any break.
+func (b *broken) tests(ctx context.Context, in binary) ([]test, error) {
+	out, err := in.command(ctx, "-test.list", cmp.Or(b.run, ".")).Output()
 	if err != nil {
 		return nil, fmt.Errorf("list the tests: %w", err)
 	}
@@ -142,7 +158,7 @@ func (b *binary) tests(ctx context.Context) ([]test, error) {
 		if !strings.HasPrefix(name, "Test") && !strings.HasPrefix(name, "Fuzz") {
 			continue
 		}
-		t, err := b.alone(ctx, name)
+		t, err := b.alone(ctx, in, name)
 		if errors.Is(err, errLong) {
 			fmt.Printf("left out   %s takes more than %s\n", name, b.longest)
 			continue
@@ -158,12 +174,12 @@ func (b *binary) tests(ctx context.Context) ([]test, error) {
 var errLong = errors.New("the test takes too long")
 
 // alone runs one test, to learn what it takes and which breaks it gets to.
-func (b *binary) alone(ctx context.Context, name string) (test, error) {
+func (b *broken) alone(ctx context.Context, in binary, name string) (test, error) {
 	ctx, stop := context.WithTimeoutCause(ctx, b.longest, errLong)
 	defer stop()
-	t, gets := test{name: name, gets: map[int]bool{}}, filepath.Join(b.temp, "gets")
+	t, gets := test{in: in, name: name, gets: map[int]bool{}}, filepath.Join(b.temp, "gets")
 	defer os.Remove(gets)
-	c := b.command(ctx, "-test.run", "^"+name+"$", "-test.timeout", b.timeout.String())
+	c := in.command(ctx, "-test.run", "^"+name+"$", "-test.timeout", b.timeout.String())
 	c.Env = append(c.Environ(), "MUTATE_GETS="+gets)
 	begun := time.Now()
 	if out, err := c.CombinedOutput(); err != nil {
@@ -182,8 +198,9 @@ func (b *binary) alone(ctx context.Context, name string) (test, error) {
 }
 
 // try runs the tests that get to a break with the break in place: first what killed its
-// neighbours and as many others as take a second, then three times as long, and so on.
-func (b *binary) try(ctx context.Context, tests []test, m mutant) (fate, error) {
+// neighbours and as many others of the same package as take a second, then three times as
+// long, and so on.
+func (b *broken) try(ctx context.Context, tests []test, m mutant) (fate, error) {
 	tests = slices.DeleteFunc(slices.Clone(tests), func(t test) bool { return !t.gets[m.number] })
 	slices.SortStableFunc(tests, func(x, y test) int {
 		return cmp.Or(cmp.Compare(b.kills.of(y.name), b.kills.of(x.name)), cmp.Compare(x.price(), y.price()))
@@ -192,12 +209,13 @@ func (b *binary) try(ctx context.Context, tests []test, m mutant) (fate, error) 
 	for limit := time.Second; len(tests) > 0 && (spent == 0 || spent+tests[0].takes <= b.patience); limit *= 3 {
 		var names []string
 		var takes time.Duration
-		for len(tests) > 0 && (takes == 0 || takes+tests[0].takes <= limit && spent+takes+tests[0].takes <= b.patience) {
+		in := tests[0].in
+		for len(tests) > 0 && tests[0].in == in && (takes == 0 || takes+tests[0].takes <= limit && spent+takes+tests[0].takes <= b.patience) {
 			names, takes = append(names, tests[0].name), takes+tests[0].takes
 			tests = tests[1:]
 		}
 		what, spent = lived, spent+takes
-		c := b.command(ctx, "-test.failfast", "-test.run", "^("+strings.Join(names, "|")+")$",
+		c := in.command(ctx, "-test.failfast", "-test.run", "^("+strings.Join(names, "|")+")$",
 			"-test.timeout", min(b.timeout, 5*time.Second+5*takes).String())
 		c.Env = append(c.Environ(), "MUTATE="+strconv.Itoa(m.number))
 		if out, err := c.Output(); err != nil {
@@ -240,7 +258,7 @@ func (k *kills) add(name string) {
 	}
 }
 
-func (b *binary) command(ctx context.Context, args ...string) *exec.Cmd {
+func (b binary) command(ctx context.Context, args ...string) *exec.Cmd {
 	c := exec.CommandContext(ctx, b.path, args...)
 	c.Dir, c.WaitDelay = b.dir, time.Second
 	return c

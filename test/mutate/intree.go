@@ -76,13 +76,13 @@ func (r *runner) try(ctx context.Context, tree string, m mutant) (fate, error) {
 	return what, ctx.Err()
 }
 
-// test runs the package's tests in a tree.
+// test runs the packages' tests in a tree.
 func (r *runner) test(ctx context.Context, tree string) error {
 	args := []string{"test", "-count=1", "-failfast", "-vet=off", "-timeout", r.timeout.String()}
 	if r.run != "" {
 		args = append(args, "-run", r.run)
 	}
-	c := exec.CommandContext(ctx, "go", append(args, r.pkg)...)
+	c := exec.CommandContext(ctx, "go", append(args, r.packages...)...)
 	c.Dir = tree
 	out, err := c.CombinedOutput()
 	if err != nil {

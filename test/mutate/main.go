@@ -1,10 +1,10 @@
 // Command mutate breaks a package on purpose, one condition at a time, and tells which
 // breaks its tests let live.
 //
-//	go run ./test/mutate [-j N] [-timeout 3m] [-run REGEXP] [-at REGEXP] [-longest D] [-patience D] PACKAGE FILE...
+//	go run ./test/mutate [-j N] [-timeout 3m] [-run REGEXP] [-at REGEXP] [-longest D] [-patience D] PACKAGE[,PACKAGE] FILE...
 //
-// PACKAGE is the one whose tests run, FILEs are Go or C files of any package that it is
-// built from. Nothing in the tree is changed. One line is printed for each break:
+// PACKAGEs are those whose tests run, FILEs are Go or C files of any package that
+// these are built from. Nothing in the tree is changed. One line is printed for each break:
 //
 //	killed     a test fails, or the file does not compile
 //	SURVIVED   the tests pass: a check that nothing would miss
@@ -34,6 +34,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 )
@@ -51,7 +52,7 @@ func run() (status int) {
 	at := flag.String("at", "", "try only the breaks whose printed line matches")
 	flag.StringVar(&r.run, "run", "", "run only the tests that match")
 	flag.Usage = func() {
-		fmt.Fprintln(os.Stderr, "usage: mutate [-j N] [-timeout 3m] [-run REGEXP] [-at REGEXP] [-longest D] [-patience D] PACKAGE FILE...")
+		fmt.Fprintln(os.Stderr, "usage: mutate [-j N] [-timeout 3m] [-run REGEXP] [-at REGEXP] [-longest D] [-patience D] PACKAGE[,PACKAGE] FILE...")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
@@ -59,7 +60,7 @@ func run() (status int) {
 		flag.Usage()
 		return 64
 	}
-	r.pkg = flag.Arg(0)
+	r.packages = strings.Split(flag.Arg(0), ",")
 	var err error
 	if r.at, err = regexp.Compile(*at); err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)
@@ -73,9 +74,10 @@ func run() (status int) {
 	return min(survived, 1)
 }
 
-// runner tries breaks against the tests of one package.
+// runner tries breaks against the tests of packages.
 type runner struct {
-	pkg, run                   string
+	packages                   []string
+	run                        string
 	at                         *regexp.Regexp
 	jobs                       int
 	timeout, longest, patience time.Duration
