@@ -166,7 +166,7 @@ func (h *house) member(name identity.Name, g identity.Group) {
 }
 
 // The second has a group by the name of one of the first's, which nobody asked for yet.
-func TestAGroupOfARealmAheadIsSeenBeforeAnybodyIsInAnothersOfThatName(t *testing.T) {
+func TestAGroupOfAHigherRealmIsSeenBeforeOneOfItsName(t *testing.T) {
 	for kind, check := range map[string]func(*twoRealms, identity.Group){
 		"somebody new": func(w *twoRealms, imposed identity.Group) {
 			w.second.member("carol", imposed)

@@ -10,7 +10,7 @@ import (
 	"github.com/sallyport-auth/sallyport/report"
 )
 
-func TestSignaturesThatDoNotVerifyAreCountedApartAndLockTheCardAlone(t *testing.T) {
+func TestBadSignaturesAreCountedApartAndLockTheCardAlone(t *testing.T) {
 	h, _ := cardHouse(t)
 	h.lost()
 	h.cards.forge = true

@@ -172,7 +172,7 @@ func revoked(h *house, c *softCard) {
 	})
 }
 
-func TestACardThatWasAnsweredForIsNotAskedForAgainWhenTheServerIsLost(t *testing.T) {
+func TestAPINIsNotAskedForAgainWhenTheServerIsLost(t *testing.T) {
 	for at, prompts := range map[int64]string{1: pinPrompt, 2: "PIN (blue): |One-time code: "} {
 		h, _ := cardHouse(t, func(h *house) { h.policy.Services["login"] = policy.Service{Points: 40} })
 		if at == 1 {

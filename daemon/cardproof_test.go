@@ -36,7 +36,7 @@ func (m guardedMaker) proves(err error) {
 	}
 }
 
-func TestNoCardIsMadeReadyBeforeServerAndCardServiceProvedThemselves(t *testing.T) {
+func TestNoCardIsMadeReadyBeforeTheMutualProof(t *testing.T) {
 	h, g := guardedHouse(t)
 	g.proves(identity.ErrCardServiceKey)
 	_, err := h.enrol(aliceUID, report.VerbEnrolPIV, report.EnrolArgs{Password: "secret"})

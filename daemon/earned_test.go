@@ -51,7 +51,7 @@ func (h *house) signsIn(p identity.Process) {
 	}
 }
 
-func TestASessionEarnsItsGroupByTheProcessThatAuthenticatedAndNoOther(t *testing.T) {
+func TestAGatedGroupIsOfTheProcessThatAuthenticated(t *testing.T) {
 	other := at(70, 50)
 	other.Started++
 	for sentence, c := range map[string]struct {

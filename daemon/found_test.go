@@ -300,7 +300,7 @@ func TestANewerAnswerCorrectsAFoundGroup(t *testing.T) {
 	})
 }
 
-func TestAGIDOnceSeenIsNeverAnotherGroupsAlsoWhenTheFirstIsForgotten(t *testing.T) {
+func TestAGIDOnceSeenIsNeverAnotherGroups(t *testing.T) {
 	h := newGroups(t)
 	h.expectGroup(stuff)
 	h.groups.remove(stuff.UUID)

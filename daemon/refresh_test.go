@@ -151,7 +151,7 @@ func (h *house) expectNobody(uid uint32) {
 	}
 }
 
-func TestAnAccountWhoseNewerStateIsRefusedIsAskedForAsOftenAsOthers(t *testing.T) {
+func TestAnAccountThatIsRefusedIsAskedForAsOftenAsOthers(t *testing.T) {
 	h := newGroups(t)
 	alice := token("alice", 1900000100)
 	h.srv.set(t, alice, nil)

@@ -170,7 +170,7 @@ func TestACardProofTravelsAndNothingElseIsTakenForOne(t *testing.T) {
 	}
 }
 
-func TestNoHalfOfAMutualProofIsGoodForTheOtherOrForAnotherExchange(t *testing.T) {
+func TestNoHalfOfAMutualProofIsGoodForAnotherUse(t *testing.T) {
 	x := identity.CardServiceExchange{Challenge: make([]byte, 32), ServerChallenge: append(make([]byte, 31), 1)}
 	for name, key := range keysOfEveryKind(t) {
 		sig, err := x.Sign(identity.ServerSide, key)

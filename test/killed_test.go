@@ -186,7 +186,7 @@ func (l *life) inspect(t *testing.T) {
 	}
 }
 
-func TestADaemonThatIsKilledAtAnyInstantLosesNothingItAcknowledged(t *testing.T) {
+func TestAKilledDaemonLosesNothingThatItAcknowledged(t *testing.T) {
 	r := joined(t)
 	ctx := t.Context()
 	must(t, r.AddPerson(ctx, "grace", adaPass, adaKey+".pub", "others"))

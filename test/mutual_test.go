@@ -78,9 +78,9 @@ func (d *desk) administratorReads(detail, mend string) {
 	}
 }
 
-// TestAPINIsAskedForOnlyWhereServerAndCardServiceProveThemselves has a right card in
+// TestAPINIsAskedForOnlyAfterTheMutualProof has a right card in
 // the reader all the time, and changes what the two know of each other.
-func TestAPINIsAskedForOnlyWhereServerAndCardServiceProveThemselves(t *testing.T) {
+func TestAPINIsAskedForOnlyAfterTheMutualProof(t *testing.T) {
 	d := carded(t)
 	d.mine()
 	script(t, d.Realm, "sallyport-server card-keys "+ourKeys+" --realm example; sallyport-server card-keys "+otherKeys+" --realm other; "+

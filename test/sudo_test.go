@@ -195,7 +195,7 @@ func TestWhoeverIsRevokedBetweenTwoSudosStaysOut(t *testing.T) {
 	}
 }
 
-func TestADaemonThatIsGoneOrHangsRefusesSudoToTheRealmAndToNobodyElse(t *testing.T) {
+func TestWithoutTheDaemonSudoIsRefusedToTheRealmAlone(t *testing.T) {
 	r := joined(t)
 	hers, theirs := sits(t, r, ada), sits(t, r, local)
 	hers.becomesRoot(1, "sudo id", adaPass)

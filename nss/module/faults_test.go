@@ -11,7 +11,7 @@ import (
 )
 
 // A listener that never accepts is what a stopped daemon looks like.
-func TestAStoppedDaemonDelaysAnUnknownNameByFiftyMillisecondsAndRootByNothing(t *testing.T) {
+func TestAStoppedDaemonDelaysAnUnknownNameBy50msAtMost(t *testing.T) {
 	l, err := wire.Listen(the.socket, 0o666)
 	if err != nil {
 		t.Fatal(err)

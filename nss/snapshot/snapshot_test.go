@@ -189,7 +189,7 @@ func TestAliasesFindTheAccountWherePolicyAllows(t *testing.T) {
 	}
 }
 
-func TestAGroupIsFoldedIntoItsAccountOnlyWhenItIsThatAccountsAlone(t *testing.T) {
+func TestOnlyAGroupOfOneAccountIsFoldedIntoIt(t *testing.T) {
 	v := &fixed{}
 	alone, visited, renamed, elsewhere := person(0), person(1), person(2), person(3, base+1)
 	elsewhere.GID, elsewhere.GIDs = base+9, []uint32{base + 9, base + 1}

@@ -109,7 +109,7 @@ func TestEveryWayToSignInComesOutAsItShould(t *testing.T) {
 	}
 }
 
-func TestWhoHoldsASecondFactorIsRememberedUntilThePasswordAloneSuffices(t *testing.T) {
+func TestWhoHoldsASecondFactorIsRemembered(t *testing.T) {
 	d := newRig(t)
 	d.With(func(p *person) { p.TOTP = "012345" })
 	p := d.machine(stepped)
@@ -133,7 +133,7 @@ func TestWhoHoldsASecondFactorIsRememberedUntilThePasswordAloneSuffices(t *testi
 	}
 }
 
-func TestAServerThatIsStartedAnewInTheMidstOfALoginIsOfflineAndTheAccountLives(t *testing.T) {
+func TestAServerThatRestartsDuringALoginIsOffline(t *testing.T) {
 	d := newRig(t)
 	d.With(func(p *person) { p.TOTP = "012345" })
 	x, r, err := d.machine(stepped).Begin(t.Context(), provider.Attempt{Name: "bob"})

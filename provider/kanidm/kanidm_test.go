@@ -232,7 +232,7 @@ func TestEveryAnswerMeansWhatTheTableSays(t *testing.T) {
 	}
 }
 
-func TestAServerThatIsAwayOrNotItselfIsOfflineAndThatIsAllButAnAlarm(t *testing.T) {
+func TestAServerThatIsAwayOrNotItselfIsOffline(t *testing.T) {
 	d := newRig(t)
 	strange := d.machine(func(o *kanidm.Options) { o.RootPEM = otherCA(t) })
 	_, err := strange.Fetch(t.Context(), "bob")
@@ -262,7 +262,7 @@ func TestAServerThatIsAwayOrNotItselfIsOfflineAndThatIsAllButAnAlarm(t *testing.
 	}
 }
 
-func TestAnAnonymousSessionIsMadeOnceAndAnewWhenTheServerHasForgottenIt(t *testing.T) {
+func TestAnAnonymousSessionIsMadeAnewWhenItIsForgotten(t *testing.T) {
 	d := newRig(t)
 	p := d.machine(nil)
 	fetch := func() {

@@ -226,7 +226,7 @@ func (m *moody) Recall(ctx context.Context, key string) ([]byte, error) {
 	return m.memory.Recall(ctx, key)
 }
 
-func TestWhereItCannotBeRecalledWhatAnAccountNeedsThePasswordAloneIsNotGoneOnFrom(t *testing.T) {
+func TestAPasswordAloneIsNotEnoughWhereTheNeedIsUnknown(t *testing.T) {
 	d := newRig(t)
 	m := &moody{}
 	p := d.machine(func(o *kanidm.Options) { o.Stepped, o.Memory = true, m })

@@ -20,7 +20,7 @@ func (silentServer) CardCertificate(ctx context.Context) (identity.CardServiceOf
 	return identity.CardServiceOffer{}, fmt.Errorf("%w: %w", provider.ErrOffline, ctx.Err())
 }
 
-func TestAServerThatDoesNotAnswerIsGivenUpWhileThePersonIsStillThere(t *testing.T) {
+func TestASilentServerIsGivenUpWhileThePersonIsThere(t *testing.T) {
 	k := makeCardKeys(t, "example.org")
 	for mode, ok := range map[mutual.Mode]bool{mutual.Always: false, mutual.Online: true} {
 		g, _ := guard(k.middleware(0, nil), silentServer{})

@@ -60,7 +60,7 @@ func TestWhatIsNoSessionLeavesNoBeginInTheAuditLog(t *testing.T) {
 	}
 }
 
-func TestAPasswordIsNotChangedByThePasswordAloneWhereACodeIsDemanded(t *testing.T) {
+func TestWhereACodeIsDemandedAPasswordAloneChangesNone(t *testing.T) {
 	b := newBench(t)
 	b.totp()
 	change := func(old string) error {

@@ -107,7 +107,7 @@ func TestWhetherAKeyWasMadeInACardIsShownAndCanBeRequired(t *testing.T) {
 	}
 }
 
-func TestAChainThatShowsNothingIsRefusedWhereAttestationIsRequired(t *testing.T) {
+func TestAChainThatShowsNothingIsRefusedWhereItMustShow(t *testing.T) {
 	b := newBench(t)
 	m, stranger := b.maker(), b.maker()
 	c, other := b.card("P-256", "card"), b.card("P-256", "other")

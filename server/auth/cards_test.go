@@ -305,7 +305,7 @@ func TestWhatIsNoRightAnswerOfAnyCardIsOneFailureWhoeverItIsFor(t *testing.T) {
 	}
 }
 
-func TestACardThatAnswersRightlyAndCountsForNothingIsToldWhyAndNotCounted(t *testing.T) {
+func TestARightCardThatDoesNotCountIsToldWhyAndNotCounted(t *testing.T) {
 	for state, spoil := range map[string]struct {
 		how  func(b *bench, c *softCard)
 		says string

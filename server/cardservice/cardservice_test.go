@@ -13,7 +13,7 @@ import (
 	"github.com/sallyport-auth/sallyport/server/servertest"
 )
 
-func TestAChallengeIsGoodOnceAndForTwoMinutesAtTheServerThatGaveIt(t *testing.T) {
+func TestAChallengeIsGoodOnceAndForTwoMinutes(t *testing.T) {
 	clock := time.Unix(1_800_000_000, 0)
 	now := func() time.Time { return clock }
 	c := newChallenges(now)
