@@ -2,8 +2,8 @@
 // shows the answer to a person, or with --json to a program.
 //
 // Every command prints its answer on standard output and its troubles on
-// standard error, and ends with one of the exit codes below, which are an
-// interface (sallyport(1)). It decides nothing: rights are the daemon's to check.
+// standard error, and ends with one of the exit codes of package command,
+// which are an interface (sallyport(1)). It decides nothing: rights are the daemon's to check.
 //
 // join and leave move a machine between three states. Each step may be done again, and
 // a machine that stopped between two states lets its local accounts in.
@@ -33,21 +33,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/cli/command"
 	"github.com/sallyport-auth/sallyport/control"
 	"github.com/sallyport-auth/sallyport/doctor"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
-)
-
-// Exit codes.
-const (
-	ExitOK          = 0  // done, or the answer is yes
-	ExitNo          = 1  // the answer is no: may not log in, a problem was found, refused
-	ExitUsage       = 64 // wrong words
-	ExitNotFound    = 66 // nobody of that name
-	ExitUnavailable = 69 // no daemon, or no server, answers
-	ExitFailed      = 70 // anything else
-	ExitForbidden   = 77 // needs root, or one's own name
 )
 
 // App is one run of the command. Every field but Share must be set.
@@ -60,8 +50,8 @@ type App struct {
 	Share string
 }
 
-// command is one word after "sallyport".
-type command struct {
+// verb is one command: the words after "sallyport".
+type verb struct {
 	name, args, help string
 	run              func(ctx context.Context, a *App, in *invocation) error
 }
@@ -76,8 +66,8 @@ type invocation struct {
 	help   io.Writer // where -h prints
 }
 
-func commands() []command {
-	return []command{
+func commands() []verb {
+	return []verb{
 		{"status", "", "how this machine and its daemon are", status},
 		{"doctor", "", "examine this host and say what to mend", examine},
 		{"explain", "NAME [--service S]", "why this person may or may not log in here", explain},
@@ -114,29 +104,29 @@ func (a *App) Run(ctx context.Context, args []string) int {
 	err := a.dispatch(ctx, args)
 	switch {
 	case err == nil:
-		return ExitOK
+		return command.ExitOK
 	case errors.Is(err, flag.ErrHelp):
-		return ExitOK
+		return command.ExitOK
 	case errors.Is(err, errSaid):
-		return ExitNo
+		return command.ExitNo
 	}
 	fmt.Fprintf(a.Stderr, "sallyport: %v\n", err)
 	switch {
 	case errors.Is(err, errUsage):
 		fmt.Fprintf(a.Stderr, "usage: sallyport %s\nSee \"sallyport --help\" and sallyport(1).\n", usageOf(args))
-		return ExitUsage
+		return command.ExitUsage
 	case errors.Is(err, identity.ErrNotFound):
-		return ExitNotFound
+		return command.ExitNotFound
 	case errors.Is(err, report.ErrForbidden):
 		fmt.Fprintln(a.Stderr, "Run it with sudo, or ask about your own name.")
-		return ExitForbidden
+		return command.ExitForbidden
 	case errors.Is(err, errServer):
-		return ExitUnavailable
+		return command.ExitUnavailable
 	case errors.Is(err, identity.ErrUnavailable):
 		a.why(ctx, err)
-		return ExitUnavailable
+		return command.ExitUnavailable
 	default:
-		return ExitFailed
+		return command.ExitFailed
 	}
 }
 
@@ -185,7 +175,15 @@ func (a *App) dispatch(ctx context.Context, args []string) error {
 			return c.run(ctx, a, in)
 		}
 	}
-	return fmt.Errorf("%w: there is no command %q", errUsage, args[0])
+	known := []string{}
+	for _, c := range commands() {
+		known = append(known, c.name)
+	}
+	typed := args[0]
+	if len(args) > 1 && !strings.HasPrefix(args[1], "-") && slices.ContainsFunc(known, func(k string) bool { return strings.HasPrefix(k, args[0]+" ") }) {
+		typed += " " + args[1]
+	}
+	return fmt.Errorf("%w: %s", errUsage, command.Unknown(typed, known))
 }
 
 // match takes the words of a command's name off the front of args.

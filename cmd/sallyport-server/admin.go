@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/sallyport-auth/sallyport/cli/command"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
 	"github.com/sallyport-auth/sallyport/server"
@@ -20,8 +23,8 @@ import (
 // adminTimeout bounds a command, waiting for another one included.
 const adminTimeout = 30 * time.Second
 
-// command is one administrator's command: its names, its flags, what it calls.
-type command struct {
+// verb is one administrator's command: its names, its flags, what it calls.
+type verb struct {
 	names, most int // most is 0 when it is names
 	flags       func(*flags) request
 }
@@ -41,7 +44,7 @@ func runAdmin(ctx context.Context, args []string) error {
 	}
 	c, ok := commands()[verb]
 	if !ok {
-		return fmt.Errorf("%w: there is no command %q", errUsage, verb)
+		return fmt.Errorf("%w: %s", errUsage, command.Unknown(verb, names()))
 	}
 	var folder string
 	var asJSON bool
@@ -71,27 +74,33 @@ func finish(ctx context.Context, client sallyportv1connect.AdminServiceClient, c
 }
 
 // simple is a command that takes names and nothing else.
-func simple(names int, call request) command {
-	return command{names: names, flags: func(*flags) request { return call }}
+func simple(names int, call request) verb {
+	return verb{names: names, flags: func(*flags) request { return call }}
 }
 
 // on is a command on one name.
-func on[M proto.Message](method func(sallyportv1connect.AdminServiceClient, context.Context, *v1.NameRequest) (M, error)) command {
+func on[M proto.Message](method func(sallyportv1connect.AdminServiceClient, context.Context, *v1.NameRequest) (M, error)) verb {
 	return simple(1, func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
 		return method(c, ctx, &v1.NameRequest{Name: f.name(0)})
 	})
 }
 
 // all is a command that lists.
-func all[M proto.Message](method func(sallyportv1connect.AdminServiceClient, context.Context, *v1.ListRequest) (M, error)) command {
+func all[M proto.Message](method func(sallyportv1connect.AdminServiceClient, context.Context, *v1.ListRequest) (M, error)) verb {
 	return simple(0, func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *flags) (proto.Message, error) {
 		return method(c, ctx, &v1.ListRequest{})
 	})
 }
 
-func commands() map[string]command {
+// names are those of all commands, for who typed one that is none.
+func names() []string {
+	own := []string{"setup", "init", "serve", "backup", "restore", "card-keys", "realm-key export", "realm-key remove", "version", "help"}
+	return append(slices.Collect(maps.Keys(commands())), own...)
+}
+
+func commands() map[string]verb {
 	type client = sallyportv1connect.AdminServiceClient
-	return map[string]command{
+	return map[string]verb{
 		"account add":          {names: 1, flags: accountAdd},
 		"account show":         on(client.ShowAccount),
 		"account list":         all(client.ListAccounts),

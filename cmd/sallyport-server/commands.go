@@ -40,7 +40,7 @@ func accountAdd(f *flags) request {
 	}
 }
 
-func setState(disabled bool) command {
+func setState(disabled bool) verb {
 	return simple(1, func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
 		return c.SetAccountState(ctx, &v1.SetAccountStateRequest{Name: f.name(0), Disabled: disabled})
 	})

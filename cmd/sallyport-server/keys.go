@@ -37,8 +37,8 @@ func keysRotate(f *flags) request {
 }
 
 // withRealmKey is a command that takes the realm key and nothing else.
-func withRealmKey(call func(ctx context.Context, c sallyportv1connect.AdminServiceClient, realmKey []byte) (proto.Message, error)) command {
-	return command{flags: func(f *flags) request {
+func withRealmKey(call func(ctx context.Context, c sallyportv1connect.AdminServiceClient, realmKey []byte) (proto.Message, error)) verb {
+	return verb{flags: func(f *flags) request {
 		var key []byte
 		realmKeyFlag(f, &key)
 		return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *flags) (proto.Message, error) {

@@ -19,6 +19,7 @@ import (
 	"connectrpc.com/connect"
 	"github.com/coreos/go-systemd/v22/daemon"
 
+	"github.com/sallyport-auth/sallyport/cli/command"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/server"
 	"github.com/sallyport-auth/sallyport/server/cardservice"
@@ -89,12 +90,6 @@ All but those, setup, serve, backup and restore take --json. TIME is 2006-01-02 
 // version is set by the linker.
 var version = "unknown"
 
-// Exit codes.
-const (
-	exitFailed = 1
-	exitUsage  = 2
-)
-
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	err := run(ctx, os.Args[1:])
@@ -106,13 +101,13 @@ func main() {
 		_, _ = io.WriteString(os.Stdout, helpOn(os.Args[1:]))
 	case errors.Is(err, errUsage):
 		fmt.Fprintf(os.Stderr, "sallyport-server: %v\nTry \"sallyport-server help\".\n", err)
-		os.Exit(exitUsage)
+		os.Exit(command.ExitUsage)
 	case errors.As(err, &told):
 		fmt.Fprintf(os.Stderr, "sallyport-server: %s\n", told.Message())
-		os.Exit(exitFailed)
+		os.Exit(command.ExitNo)
 	default:
 		fmt.Fprintf(os.Stderr, "sallyport-server: %v\n", err)
-		os.Exit(exitFailed)
+		os.Exit(command.ExitNo)
 	}
 }
 

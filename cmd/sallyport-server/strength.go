@@ -52,7 +52,7 @@ func addCard(f *flags) request {
 }
 
 // onCard is a command on one card of an account.
-func onCard(method func(sallyportv1connect.AdminServiceClient, context.Context, *v1.CardRequest) (*v1.AccountView, error)) command {
+func onCard(method func(sallyportv1connect.AdminServiceClient, context.Context, *v1.CardRequest) (*v1.AccountView, error)) verb {
 	return simple(2, func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
 		return method(c, ctx, &v1.CardRequest{Name: f.name(0), Fingerprint: f.name(1)})
 	})
