@@ -10,7 +10,7 @@ func xrdp() manager {
 	return manager{
 		unit:     "remote",
 		enabled:  []string{"xrdp.service", "xrdp-sesman.service"},
-		question: "login failed", // of the one who is named at first
+		question: "sesman connect ok", // in the log of a refusal, which the one who is named at first meets
 		files: map[string]string{
 			"/etc/X11/xorg.conf.d/10-dummy.conf": "",
 			"/etc/xrdp/startwm.sh":               "#!/bin/sh\nexec openbox-session\n",
@@ -34,6 +34,9 @@ Environment=HOME=/root
 		display: func(string) string { return "export DISPLAY=:20\n" },
 	}
 }
+
+// noReason is what xrdp says of a refusal: releases before 0.10, and later ones.
+func noReason() []string { return []string{"login failed", "could not be"} }
 
 // calls opens the client for a person, and gives xrdp a name and a password.
 func (s *seat) calls(name, password string) {
@@ -60,7 +63,7 @@ func TestPeopleSignInByXRDP(t *testing.T) {
 		before := s.decisions()
 		s.calls(name, password)
 		s.decided(before)
-		s.sees(name, "login failed for user "+name, "login failed")
+		s.sees(name, noReason()...)
 	}
 	enters := func(name, password string) {
 		s.t.Helper()
@@ -79,7 +82,7 @@ func TestPeopleSignInByXRDP(t *testing.T) {
 	scene("the daemon is stopped, and a local person gets in", func() {
 		s.in("systemctl stop sallyportd.socket sallyportd")
 		s.calls(bob, bobPass)
-		s.sees(bob, "login failed for user bob")
+		s.sees(bob, noReason()...)
 		enters(lena, lenaPass)
 		s.in("systemctl start sallyportd.socket sallyportd")
 		s.online()
