@@ -10,7 +10,7 @@ func xrdp() manager {
 	return manager{
 		unit:     "remote",
 		enabled:  []string{"xrdp.service", "xrdp-sesman.service"},
-		question: "sesman connect ok", // in the log of a refusal, which the one who is named at first meets
+		question: "sesman connect", // in the log of a refusal, which the one who is named at first meets
 		files: map[string]string{
 			"/etc/X11/xorg.conf.d/10-dummy.conf": "",
 			"/etc/xrdp/startwm.sh":               "#!/bin/sh\nexec openbox-session\n",
