@@ -10,34 +10,38 @@ func xrdp() manager {
 	return manager{
 		unit:     "remote",
 		enabled:  []string{"xrdp.service", "xrdp-sesman.service"},
-		question: "username",
+		question: "sesman connect", // in the log of a refusal, which the one who is named at first meets
 		files: map[string]string{
 			"/etc/X11/xorg.conf.d/10-dummy.conf": "",
 			"/etc/xrdp/startwm.sh":               "#!/bin/sh\nexec openbox-session\n",
 			"/etc/xdg/openbox/autostart":         "xterm -fa Monospace -fs 20 -geometry 50x12+0+0 &\n",
-			// The client begins anew when a session has ended.
-			"/lib/systemd/system/remote.service": `[Service]
-EnvironmentFile=-/etc/remote
+			"/etc/remote":                        "WHO=stranger\nWORD=x\n",
+			// The client gives name and password.
+			"/lib/systemd/system/remote.service": `[Unit]
+StartLimitIntervalSec=0
+
+[Service]
+EnvironmentFile=/etc/remote
 ExecStartPre=/bin/sh -c 'chmod +x /etc/xrdp/startwm.sh; id -nG xrdp | grep -qw ssl-cert || { usermod -aG ssl-cert xrdp; systemctl restart xrdp; }'
 ExecStart=/bin/sh -c 'Xvfb :20 -ac -nolisten tcp -screen 0 1024x768x24 & \
 	c=$(command -v xfreerdp3 || command -v xfreerdp); \
 	until DISPLAY=:20 xset q >/dev/null; do :; done; \
-	while DISPLAY=:20 $c /v:127.0.0.1 /cert:ignore /sec:tls /u:$$WHO /size:1024x768 -decorations; do :; done'
+	until ss -tln | grep -q :3389; do :; done; \
+	DISPLAY=:20 $c /v:127.0.0.1 /cert:ignore /sec:tls "/u:$$WHO" "/p:$$WORD" /d:desk /size:1024x768 -decorations; sleep infinity'
 Environment=HOME=/root
-Restart=always
-RestartSec=1
 `,
 		},
 		display: func(string) string { return "export DISPLAY=:20\n" },
 	}
 }
 
-// calls opens the client for a person, whose name is then in xrdp's form, and types a password.
+// noReason is what xrdp says of a refusal: releases before 0.10, and later ones.
+func noReason() []string { return []string{"login failed", "could not be"} }
+
+// calls opens the client for a person, and gives xrdp a name and a password.
 func (s *seat) calls(name, password string) {
 	s.t.Helper()
-	s.in("echo WHO=" + name + " >/etc/remote; systemctl restart " + s.manager.unit)
-	s.watches(name, "a form with that name", func(screen string) bool { return shows(screen, s.manager.question) && shows(screen, name) })
-	s.in(s.manager.display(name) + "xdotool mousemove 500 460; xdotool type --delay 40 -- '" + password + "'; xdotool key Return")
+	s.in("printf 'WHO=%s\\nWORD=\"%s\"\\n' " + name + " '" + password + "' >/etc/remote; systemctl restart " + s.manager.unit)
 }
 
 // remote waits until the person's desktop is there, and ends it again.
@@ -59,7 +63,7 @@ func TestPeopleSignInByXRDP(t *testing.T) {
 		before := s.decisions()
 		s.calls(name, password)
 		s.decided(before)
-		s.sees(name, "login failed")
+		s.sees(name, noReason()...)
 	}
 	enters := func(name, password string) {
 		s.t.Helper()
@@ -78,7 +82,7 @@ func TestPeopleSignInByXRDP(t *testing.T) {
 	scene("the daemon is stopped, and a local person gets in", func() {
 		s.in("systemctl stop sallyportd.socket sallyportd")
 		s.calls(bob, bobPass)
-		s.sees(bob, "login failed")
+		s.sees(bob, noReason()...)
 		enters(lena, lenaPass)
 		s.in("systemctl start sallyportd.socket sallyportd")
 		s.online()
