@@ -167,3 +167,30 @@ func FuzzASealFileIsWholeOrRefused(f *testing.F) {
 		_, _ = b.point() // no panic
 	})
 }
+
+// A file whose sum is right is not sound for that.
+func TestEachPartOfASealFileIsLookedAtByItself(t *testing.T) {
+	whole := encoded(t, sample(t))
+	body := whole[:len(whole)-sha256.Size]
+	first := len(tpmMagic) // where the length of the first field is
+	for what, change := range map[string]func(b []byte) []byte{
+		"another kind of file":       func(b []byte) []byte { b[0]++; return b },
+		"a field beyond the end":     func(b []byte) []byte { b[first], b[first+1] = 3, 255; return b },
+		"a field longer than may be": func(b []byte) []byte { return append(append(b[:first], 4, 1), make([]byte, 4<<10)...) },
+		"more behind it":             func(b []byte) []byte { return append(b, 0) },
+		"less at its end":            func(b []byte) []byte { return b[:len(b)-1] },
+		"a time beyond all times":    func(b []byte) []byte { b[len(b)-8] |= 0x80; return b },
+		"a file beyond all sizes":    func(b []byte) []byte { return append(b, make([]byte, maxBlob)...) },
+		"nothing":                    func([]byte) []byte { return nil },
+	} {
+		changed := change(bytes.Clone(body))
+		sum := sha256.Sum256(changed)
+		if b, err := parseBlob(append(changed, sum[:]...)); err == nil {
+			t.Errorf("%s: %+v", what, b)
+		}
+	}
+	sum := sha256.Sum256(body)
+	if _, err := parseBlob(append(bytes.Clone(body), sum[:]...)); err != nil {
+		t.Error(err)
+	}
+}
