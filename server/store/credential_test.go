@@ -70,7 +70,10 @@ func TestAMachineThatHasJoinedIsNotInvitedAgain(t *testing.T) {
 	if err := errors.Join(invite(), invite()); err != nil {
 		t.Fatalf("before it has joined: %v", err)
 	}
-	write(t, s, func(tx *Tx) error { _, err := tx.Join([]byte("code"), make(ed25519.PublicKey, ed25519.PublicKeySize), now); return err })
+	write(t, s, func(tx *Tx) error {
+		_, err := tx.Join([]byte("code"), make(ed25519.PublicKey, ed25519.PublicKeySize), now)
+		return err
+	})
 	if err := invite(); !errors.Is(err, ErrExists) {
 		t.Errorf("after it has: %v", err)
 	}
