@@ -11,7 +11,7 @@ import (
 // noFor is for how long a no is remembered.
 const noFor = 5 * time.Second
 
-func (h *house) unknown(name string) {
+func (h *testMachine) unknown(name string) {
 	h.t.Helper()
 	if _, err := h.d.AccountByName(bg, name); !errors.Is(err, identity.ErrNotFound) {
 		h.t.Errorf("%s: %v", name, err)
@@ -19,14 +19,14 @@ func (h *house) unknown(name string) {
 }
 
 // asks is how often the server is asked by a call.
-func (h *house) asks(call func()) int64 {
+func (h *testMachine) asks(call func()) int64 {
 	was := h.srv.fetches.Load()
 	call()
 	return h.srv.fetches.Load() - was
 }
 
 func TestAnUnknownNameIsAskedForOnceInAWhile(t *testing.T) {
-	h := newHouse(t, onlyFetches)
+	h := newTestMachine(t, onlyFetches)
 	if n := h.asks(func() {
 		for range 100 {
 			h.unknown("nobody")
@@ -49,7 +49,7 @@ func TestAnUnknownNameIsAskedForOnceInAWhile(t *testing.T) {
 }
 
 func TestANoOfALookupIsNoneForALogin(t *testing.T) {
-	h := newHouse(t, onlyFetches)
+	h := newTestMachine(t, onlyFetches)
 	h.unknown("alice")
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.expect(identity.Granted, "alice", "secret")
@@ -62,7 +62,7 @@ func TestANoOfALookupIsNoneForALogin(t *testing.T) {
 }
 
 func TestANoIsOverWhenSomebodyAsksForEverythingAnew(t *testing.T) {
-	h := newHouse(t, onlyFetches)
+	h := newTestMachine(t, onlyFetches)
 	for sentence, anew := range map[string]func(){
 		"cache refresh": func() { _, err := h.refresh(""); must(t, err) },
 		"cache clear":   func() { must(t, h.d.ForgetEverything(bg)) },
@@ -76,7 +76,7 @@ func TestANoIsOverWhenSomebodyAsksForEverythingAnew(t *testing.T) {
 }
 
 func TestANoIsNoneWhileTheServerIsAway(t *testing.T) {
-	h := newHouse(t, onlyFetches)
+	h := newTestMachine(t, onlyFetches)
 	h.unknown("alice")
 	h.comes(down)
 	_, _ = h.d.AccountByName(bg, "nobody") // it is seen to be away
@@ -86,7 +86,7 @@ func TestANoIsNoneWhileTheServerIsAway(t *testing.T) {
 }
 
 func BenchmarkUnknownName(b *testing.B) {
-	h := newHouse(b, onlyFetches)
+	h := newTestMachine(b, onlyFetches)
 	for b.Loop() {
 		_, _ = h.d.AccountByName(bg, "nobody")
 	}

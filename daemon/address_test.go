@@ -17,7 +17,7 @@ const (
 )
 
 // moved starts the machine with another address of the same server.
-func (h *house) moved(address string) {
+func (h *testMachine) moved(address string) {
 	h.t.Helper()
 	h.stop()
 	h.srv.address = address
@@ -26,7 +26,7 @@ func (h *house) moved(address string) {
 }
 
 // stores changes the database as an older release had left it.
-func (h *house) stores(queries ...string) {
+func (h *testMachine) stores(queries ...string) {
 	h.t.Helper()
 	db, err := sql.Open("sqlite3", filepath.Join(h.dir, "cache.db"))
 	must(h.t, err)
@@ -38,14 +38,14 @@ func (h *house) stores(queries ...string) {
 }
 
 // subIDs are those that alice was given.
-func (h *house) subIDs() uint32 {
+func (h *testMachine) subIDs() uint32 {
 	h.t.Helper()
 	r, err := h.d.SubIDsOf(bg, identity.Peer{}, "alice")
 	must(h.t, err)
 	return r.Min
 }
 
-func remembersAlice(h *house, subs uint32) {
+func remembersAlice(h *testMachine, subs uint32) {
 	h.t.Helper()
 	if h.known("alice") == nil || h.d.Directory().BoundUID(h.alice()) != 1900000100 {
 		h.t.Error("alice, or whose uid hers is, is forgotten")
@@ -76,7 +76,7 @@ func TestAnotherAddressOfTheServerChangesNothing(t *testing.T) {
 // suffered is the database of a machine whose server's address was changed, and changed
 // back, under an older release: the tokens lie under the one name, what else there is
 // under the other, and each of both claims to have everything.
-func (h *house) suffered() {
+func (h *testMachine) suffered() {
 	h.stores(
 		`UPDATE tokens SET provider = 'fake `+otherAddress+`'`,
 		`UPDATE ids SET provider = 'fake `+oneAddress+`'`,

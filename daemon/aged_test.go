@@ -13,7 +13,7 @@ import (
 
 // The account phase is all that sshd asks after a key.
 func TestAServerThatDoesNotAnswerMakesNothingFresh(t *testing.T) {
-	h := newHouse(t, onlyFetches)
+	h := newTestMachine(t, onlyFetches)
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.run()
 	if c := h.phase(identity.OpAccount, "alice"); c != identity.Granted {
@@ -50,7 +50,7 @@ func (l interrupted) List(ctx context.Context, each func(provider.Record) error)
 }
 
 func TestAListDoesNotUndoWhatCameSinceItBegan(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.online()
 	must(t, h.d.List(bg, interrupted{h.srv, func() {

@@ -11,10 +11,10 @@ import (
 	"github.com/sallyport-auth/sallyport/report"
 )
 
-func onlyFetches(h *house) { h.only = true }
+func onlyFetches(h *testMachine) { h.only = true }
 
 // comes sets how a realm's server behaves, and waits for the end of its pause.
-func (h *house) comes(m mode) {
+func (h *testMachine) comes(m mode) {
 	h.t.Helper()
 	h.srv.be(m)
 	h.wait("the end of its pause", func() bool { return !h.d.Link().JustFailed() })
@@ -81,8 +81,8 @@ func TestANameOfARealmAheadIsFoundByTheOthersNumber(t *testing.T) {
 // The first gets somebody by the name of one that the second has had for long: whoever
 // logs in by it, and with whatever, makes it known.
 func TestANewcomerOfARealmAheadIsSeenAtALogin(t *testing.T) {
-	for kind, tweak := range map[string]func(*house){
-		"that is asked": onlyFetches, "that tells": func(h *house) { h.only = h.policy.IDs[0].Min == 1900000000 },
+	for kind, tweak := range map[string]func(*testMachine){
+		"that is asked": onlyFetches, "that tells": func(h *testMachine) { h.only = h.policy.IDs[0].Min == 1900000000 },
 	} {
 		t.Run("beside one "+kind, func(t *testing.T) {
 			w := newTwoRealms(t, tweak)
@@ -154,7 +154,7 @@ func TestWhoCouldNotTellRefuses(t *testing.T) {
 }
 
 // member puts somebody of a realm into a group more.
-func (h *house) member(name identity.Name, g identity.Group) {
+func (h *testMachine) member(name identity.Name, g identity.Group) {
 	h.t.Helper()
 	for _, p := range h.srv.people {
 		if p.token.Account.Name == name {

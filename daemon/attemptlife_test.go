@@ -25,9 +25,9 @@ func (c *slow) Ask(ctx context.Context, style identity.Style, text string) (iden
 
 // The server waits for two minutes, a prompt for longer: nobody is refused for that.
 func TestARightAnswerOutlivesTheServersAttempt(t *testing.T) {
-	for sentence, happens := range map[string]func(h *house){
-		"three minutes": func(h *house) { h.clk.pass(3 * time.Minute); h.truth.pass(3 * time.Minute) },
-		"a new start": func(h *house) {
+	for sentence, happens := range map[string]func(h *testMachine){
+		"three minutes": func(h *testMachine) { h.clk.pass(3 * time.Minute); h.truth.pass(3 * time.Minute) },
+		"a new start": func(h *testMachine) {
 			h.clk.pass(time.Second)
 			h.truth.pass(time.Second)
 			h.lost()
@@ -38,7 +38,7 @@ func TestARightAnswerOutlivesTheServersAttempt(t *testing.T) {
 	} {
 		for _, prompt := range []string{"Password: ", "One-time code: "} {
 			t.Run(sentence+" at "+prompt, func(t *testing.T) {
-				h := newHouse(t)
+				h := newTestMachine(t)
 				h.srv.set(t, token("alice", 1900000100), withTOTP)
 				h.online()
 				h.wait("alice", func() bool { return h.d.Directory().Named("alice") != nil })

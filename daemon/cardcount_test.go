@@ -11,7 +11,7 @@ import (
 )
 
 func TestBadSignaturesAreCountedApartAndLockTheCardAlone(t *testing.T) {
-	h, _ := cardHouse(t)
+	h, _ := machineWithCard(t)
 	h.lost()
 	h.cards.forge = true
 	for i := range h.d.p.OfflineTries {
@@ -46,7 +46,7 @@ func TestBadSignaturesAreCountedApartAndLockTheCardAlone(t *testing.T) {
 // TestWhoMayLogInByCardGetsNoMoreGuessesAtTheRest: a thief of card and PIN guesses
 // at what more a service demands.
 func TestWhoMayLogInByCardGetsNoMoreGuessesAtTheRest(t *testing.T) {
-	h, _ := cardHouse(t)
+	h, _ := machineWithCard(t)
 	h.lost()
 	if v := h.door("login", typing("", "secret", "000000x")); v.Code != identity.Denied {
 		t.Fatalf("a wrong code: %s", v.Code)
@@ -68,7 +68,7 @@ func TestWhoMayLogInByCardGetsNoMoreGuessesAtTheRest(t *testing.T) {
 // TestALoginByCardLeavesTheCodeThatIsKeptHere: the server seals a secret only when a
 // code was proved, and by a card it says nothing of it.
 func TestALoginByCardLeavesTheCodeThatIsKeptHere(t *testing.T) {
-	h, _ := cardHouse(t)
+	h, _ := machineWithCard(t)
 	if v := h.door("login", typing("123456")); v.Code != identity.Granted {
 		t.Fatalf("the card: %s", v.Code)
 	}
@@ -79,7 +79,7 @@ func TestALoginByCardLeavesTheCodeThatIsKeptHere(t *testing.T) {
 }
 
 func TestAWrongPINIsNoFailureOfTheAccount(t *testing.T) {
-	h, _ := cardHouse(t)
+	h, _ := machineWithCard(t)
 	h.lost()
 	h.door("vault", typing("111111", "222222"))
 	for _, kind := range []string{lockout.Password, lockout.Code, lockout.Card} {
@@ -92,7 +92,7 @@ func TestAWrongPINIsNoFailureOfTheAccount(t *testing.T) {
 // TestWrongPINsAreCountedHereToo: a card forgets its wrong PINs at the next right one, and
 // whoever sits at the reader now and then must not live on that.
 func TestWrongPINsAreCountedHereToo(t *testing.T) {
-	h, c := cardHouse(t)
+	h, c := machineWithCard(t)
 	h.lost()
 	wrong := func() identity.Code { return h.door("vault", typing("111111", "")).Code }
 	for range lockout.PINBrake().From {
@@ -126,7 +126,7 @@ func TestWrongPINsAreCountedHereToo(t *testing.T) {
 
 // TestOnlyAWrongPINCountsAsOne: what else goes wrong with a card is nobody's guess.
 func TestOnlyAWrongPINCountsAsOne(t *testing.T) {
-	h, _ := cardHouse(t)
+	h, _ := machineWithCard(t)
 	h.lost()
 	for _, f := range []identity.CardFault{identity.CardRemoved, identity.CardBusy, identity.CardUntouched, identity.CardUnknown} {
 		h.cards.before = func() error { return fault(f) }
@@ -138,7 +138,7 @@ func TestOnlyAWrongPINCountsAsOne(t *testing.T) {
 }
 
 func TestAPINThatCannotBeCountedIsNotTold(t *testing.T) {
-	h, _ := cardHouse(t)
+	h, _ := machineWithCard(t)
 	h.lost()
 	signs := h.cards.signs
 	must(t, h.cache.Close())

@@ -16,12 +16,12 @@ import (
 	"github.com/sallyport-auth/sallyport/provider"
 )
 
-// cardHouse is a machine with a reader where alice's card is in; she has a password
+// machineWithCard is a machine with a reader where alice's card is in; she has a password
 // and a code too, and logged in once.
-func cardHouse(t *testing.T, tweak ...func(*house)) (*house, *softCard) {
+func machineWithCard(t *testing.T, tweak ...func(*testMachine)) (*testMachine, *softCard) {
 	t.Helper()
 	card := validCard(t)
-	h := newHouse(t, append([]func(*house){func(h *house) {
+	h := newTestMachine(t, append([]func(*testMachine){func(h *testMachine) {
 		h.cards = &reader{}
 		h.policy.Services = map[string]policy.Service{
 			"sudo": {StepUp: true}, "vault": {Factors: kinds{piv}}, "nocards": {NoCards: true}, "nocards, vault": {NoCards: true, Factors: kinds{piv}},
@@ -42,7 +42,7 @@ func cardHouse(t *testing.T, tweak ...func(*house)) (*house, *softCard) {
 }
 
 // door asks for a login by a service.
-func (h *house) door(service string, conv identity.Conversation, change ...func(*identity.Login)) identity.Verdict {
+func (h *testMachine) door(service string, conv identity.Conversation, change ...func(*identity.Login)) identity.Verdict {
 	h.t.Helper()
 	l := identity.Login{Operation: identity.OpAuthenticate, Service: service, User: "alice", RemoteUser: "alice", Session: desk()}
 	for _, f := range change {
@@ -64,8 +64,8 @@ func TestACardIsAskedForWhereThePersonIsAtIt(t *testing.T) {
 	for sentence, c := range map[string]struct {
 		service string
 		change  func(*identity.Login)
-		before  func(h *house, card *softCard)
-		answers func(h *house) []string
+		before  func(h *testMachine, card *softCard)
+		answers func(h *testMachine) []string
 		prompts string
 		want    identity.Code
 		told    string
@@ -89,14 +89,14 @@ func TestACardIsAskedForWhereThePersonIsAtIt(t *testing.T) {
 		"blocked and demanded": {service: "vault", before: tries(0), answers: one(), prompts: "", want: identity.Denied, told: blockedText},
 		"a first pass": {
 			service: "login", change: func(l *identity.Login) { l.FirstPass = identity.NewSecret([]byte("secret")) },
-			answers: func(h *house) []string { return []string{h.code(0)} }, prompts: "One-time code: ", want: identity.Granted,
+			answers: func(h *testMachine) []string { return []string{h.code(0)} }, prompts: "One-time code: ", want: identity.Granted,
 		},
 		"one line": {
-			service: "sshd", change: fromAfar, answers: func(h *house) []string { return []string{"secret" + h.code(0)} },
+			service: "sshd", change: fromAfar, answers: func(h *testMachine) []string { return []string{"secret" + h.code(0)} },
 			prompts: "Password: ", want: identity.Granted,
 		},
 		"one line, and the card is there": {
-			service: "sudo", answers: func(h *house) []string { return []string{"secret" + h.code(0)} },
+			service: "sudo", answers: func(h *testMachine) []string { return []string{"secret" + h.code(0)} },
 			prompts: pinPrompt, want: identity.Granted,
 		},
 		"a wrong PIN once":         {service: "login", answers: one("111111", "123456"), prompts: pinPrompt + "|" + pinPrompt, want: identity.Granted, told: "2 tries left"},
@@ -106,7 +106,7 @@ func TestACardIsAskedForWhereThePersonIsAtIt(t *testing.T) {
 		"taken out in between":     {service: "login", before: goes(identity.CardRemoved), answers: all("123456", "secret"), prompts: pinPrompt + "|Password: |One-time code: ", want: identity.Granted, told: "The card was removed"},
 		"not touched":              {service: "login", before: goes(identity.CardUntouched), answers: all("123456", "secret"), prompts: pinPrompt + "|Password: |One-time code: ", want: identity.Granted, told: "not touched in time"},
 		"held by another":          {service: "login", before: goes(identity.CardBusy), answers: all("123456", "secret"), prompts: pinPrompt + "|Password: |One-time code: ", want: identity.Granted, told: "Another program"},
-		"touched":                  {service: "login", before: func(_ *house, c *softCard) { c.touch = true }, answers: one("123456"), prompts: pinPrompt, want: identity.Granted, told: "Touch your card."},
+		"touched":                  {service: "login", before: func(_ *testMachine, c *softCard) { c.touch = true }, answers: one("123456"), prompts: pinPrompt, want: identity.Granted, told: "Touch your card."},
 		"a panic":                  {service: "login", before: panics, answers: all("123456", "secret"), prompts: pinPrompt + "|Password: |One-time code: ", want: identity.Granted, told: "could not be used"},
 		"a signature of elsewhere": {service: "login", before: forges, answers: one("123456"), prompts: pinPrompt, want: identity.Denied},
 		"out of date":              {service: "login", before: outOfDate, answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Granted, told: "has expired"},
@@ -114,7 +114,7 @@ func TestACardIsAskedForWhereThePersonIsAtIt(t *testing.T) {
 	} {
 		for _, where := range []string{"online", "offline"} {
 			t.Run(sentence+", "+where, func(t *testing.T) {
-				h, card := cardHouse(t)
+				h, card := machineWithCard(t)
 				if c.before != nil {
 					c.before(h, card)
 				}
@@ -141,32 +141,38 @@ func TestACardIsAskedForWhereThePersonIsAtIt(t *testing.T) {
 	}
 }
 
-func one(answers ...string) func(*house) []string { return func(*house) []string { return answers } }
-
-// all ends with the code of now.
-func all(answers ...string) func(*house) []string {
-	return func(h *house) []string { return append(append([]string{}, answers...), h.code(0)) }
+func one(answers ...string) func(*testMachine) []string {
+	return func(*testMachine) []string { return answers }
 }
 
-func takenOut(h *house, _ *softCard) { h.cards.insert(nil) }
-func another(h *house, _ *softCard)  { h.cards.insert(validCard(h.t)) }
-func forges(h *house, _ *softCard)   { h.cards.forge = true }
-func panics(h *house, _ *softCard)   { h.cards.before = func() error { panic("the reader is on fire") } }
+// all ends with the code of now.
+func all(answers ...string) func(*testMachine) []string {
+	return func(h *testMachine) []string { return append(append([]string{}, answers...), h.code(0)) }
+}
 
-func tries(n int) func(*house, *softCard) { return func(_ *house, c *softCard) { c.retries = n } }
+func takenOut(h *testMachine, _ *softCard) { h.cards.insert(nil) }
+func another(h *testMachine, _ *softCard)  { h.cards.insert(validCard(h.t)) }
+func forges(h *testMachine, _ *softCard)   { h.cards.forge = true }
+func panics(h *testMachine, _ *softCard) {
+	h.cards.before = func() error { panic("the reader is on fire") }
+}
 
-func goes(f identity.CardFault) func(*house, *softCard) {
-	return func(h *house, _ *softCard) { h.cards.before = func() error { return fault(f) } }
+func tries(n int) func(*testMachine, *softCard) {
+	return func(_ *testMachine, c *softCard) { c.retries = n }
+}
+
+func goes(f identity.CardFault) func(*testMachine, *softCard) {
+	return func(h *testMachine, _ *softCard) { h.cards.before = func() error { return fault(f) } }
 }
 
 // outOfDate gives her a card that was valid when she got it.
-func outOfDate(h *house, _ *softCard) {
+func outOfDate(h *testMachine, _ *softCard) {
 	old := newCard(h.t, h.clk.now().Add(-time.Hour), h.clk.now().Add(-time.Minute))
 	h.changed(func(t *identity.IDToken) { t.Factors[2].Certificate = old.der })
 	h.cards.insert(old)
 }
 
-func revoked(h *house, c *softCard) {
+func revoked(h *testMachine, c *softCard) {
 	h.changed(func(t *identity.IDToken) {
 		t.Factors[2].Certificate, t.RevokedCards = validCard(h.t).der, [][]byte{c.fingerprint()}
 	})
@@ -174,7 +180,7 @@ func revoked(h *house, c *softCard) {
 
 func TestAPINIsNotAskedForAgainWhenTheServerIsLost(t *testing.T) {
 	for at, prompts := range map[int64]string{1: pinPrompt, 2: "PIN (blue): |One-time code: "} {
-		h, _ := cardHouse(t, func(h *house) { h.policy.Services["login"] = policy.Service{Points: 40} })
+		h, _ := machineWithCard(t, func(h *testMachine) { h.policy.Services["login"] = policy.Service{Points: 40} })
 		if at == 1 {
 			h.d.p.Services["login"] = policy.Service{}
 		}
@@ -190,7 +196,7 @@ func TestAPINIsNotAskedForAgainWhenTheServerIsLost(t *testing.T) {
 }
 
 func TestACardThatHangsHoldsNobodyUpForEver(t *testing.T) {
-	h, _ := cardHouse(t)
+	h, _ := machineWithCard(t)
 	hang := make(chan struct{})
 	defer close(hang)
 	ctx, cancel := context.WithCancel(bg)
@@ -203,7 +209,7 @@ func TestACardThatHangsHoldsNobodyUpForEver(t *testing.T) {
 }
 
 func TestAPasswordThatWasNotProvedIsNotHandedOn(t *testing.T) {
-	h, _ := cardHouse(t)
+	h, _ := machineWithCard(t)
 	v := h.door("vault", typing("123456"), func(l *identity.Login) { l.FirstPass = identity.NewSecret([]byte("anything")) })
 	if v.Code != identity.Granted || v.Password.Len() != 0 {
 		t.Errorf("%s, with a password of %d bytes", v.Code, v.Password.Len())
@@ -215,7 +221,7 @@ func TestOneAllowedGroupWhoseDemandIsMetSuffices(t *testing.T) {
 	strongest.Earned, strongest.Demands, strongest.Points = false, kinds{piv}, 50
 	for sentence, c := range map[string]struct {
 		groups  []identity.Group // of alice, among those allowed
-		answers func(h *house) []string
+		answers func(h *testMachine) []string
 		want    identity.Code
 	}{
 		"a group that demands nothing":          {[]identity.Group{stuff}, one("123456"), identity.Granted},
@@ -227,7 +233,7 @@ func TestOneAllowedGroupWhoseDemandIsMetSuffices(t *testing.T) {
 	} {
 		for _, where := range []string{"online", "offline"} {
 			t.Run(sentence+", "+where, func(t *testing.T) {
-				h, _ := cardHouse(t)
+				h, _ := machineWithCard(t)
 				h.changed(func(t *identity.IDToken) { t.Groups = append(t.Groups, c.groups...) })
 				h.d.p.AllowAll, h.d.p.AllowGroups = false, []uuid.UUID{stuff.UUID, strongest.UUID}
 				if where == "offline" {
@@ -243,7 +249,7 @@ func TestOneAllowedGroupWhoseDemandIsMetSuffices(t *testing.T) {
 }
 
 func TestNoReaderIsLookedAtForWhoHasNoCard(t *testing.T) {
-	h, _ := cardHouse(t)
+	h, _ := machineWithCard(t)
 	h.srv.set(t, token("bob", 1900000101), nil)
 	h.wait("bob", func() bool { return h.d.Directory().Named("bob") != nil })
 	h.cards.finds = 0
@@ -256,7 +262,7 @@ func TestNoReaderIsLookedAtForWhoHasNoCard(t *testing.T) {
 }
 
 func TestAProofByACardEndsWithThatVeryCard(t *testing.T) {
-	h, card := cardHouse(t)
+	h, card := machineWithCard(t)
 	if v := h.door("sudo", typing("123456")); v.Code != identity.Granted {
 		t.Fatal(v.Code)
 	}
@@ -278,7 +284,7 @@ func TestAProofByACardEndsWithThatVeryCard(t *testing.T) {
 
 func TestTheLastBackupCodeProvesAsMuchAsAnyOther(t *testing.T) {
 	for _, n := range []int{1, 2} {
-		h, _ := cardHouse(t, func(h *house) { h.cards = nil })
+		h, _ := machineWithCard(t, func(h *testMachine) { h.cards = nil })
 		h.changed(func(t *identity.IDToken) {
 			t.Factors = append(t.Factors[:2:2], identity.Factor{Kind: backup, Epoch: 9})
 		})
@@ -302,7 +308,7 @@ func TestTheLastBackupCodeProvesAsMuchAsAnyOther(t *testing.T) {
 }
 
 func TestABackupCodeIsNeverTakenOffline(t *testing.T) {
-	h, _ := cardHouse(t, func(h *house) { h.cards = nil })
+	h, _ := machineWithCard(t, func(h *testMachine) { h.cards = nil })
 	h.changed(func(t *identity.IDToken) {
 		t.Factors = append(t.Factors[:2:2], identity.Factor{Kind: backup, Epoch: 9})
 	})
@@ -323,7 +329,7 @@ func TestABackupCodeIsNeverTakenOffline(t *testing.T) {
 }
 
 func TestTheServersMoreIsAskedExactlyWhenThisMachineDemandsMore(t *testing.T) {
-	h, _ := cardHouse(t)
+	h, _ := machineWithCard(t)
 	for service, c := range map[string]struct {
 		answers []string
 		want    string
@@ -335,7 +341,7 @@ func TestTheServersMoreIsAskedExactlyWhenThisMachineDemandsMore(t *testing.T) {
 		"too far": {[]string{"123456"}, "[piv false]"},
 	} {
 		t.Run(service, func(t *testing.T) {
-			h, _ := cardHouse(t, func(h *house) {
+			h, _ := machineWithCard(t, func(h *testMachine) {
 				h.policy.Services["two"], h.policy.Services["all"] = policy.Service{Points: 50}, policy.Service{Points: 60}
 				h.policy.Services["too far"] = policy.Service{Points: 61}
 			})
@@ -371,7 +377,7 @@ func (o overheard) Step(ctx context.Context, a provider.Answer) (provider.Reply,
 }
 
 func TestAStoredTokenThatIsNotTheNewestNamesNoCard(t *testing.T) {
-	h, card := cardHouse(t)
+	h, card := machineWithCard(t)
 	newer := token("alice", aliceUID)
 	newer.Revision = h.d.Directory().WithUUID(h.alice()).Revision() + 1
 	e := directory.NewEntry(&newer, h.clk.now())
@@ -397,7 +403,7 @@ func TestACardsPromptFitsIntoAGreetersEntry(t *testing.T) {
 		false: {pinPrompt, anotherWay},
 		true:  {"PIN (blue) (Enter for another way): ", ""},
 	} {
-		h, _ := cardHouse(t)
+		h, _ := machineWithCard(t)
 		conv := typing("123456")
 		h.door("login", conv, func(l *identity.Login) { l.Silent = silent })
 		if got := strings.Join(conv.told, "|"); conv.prompts[0] != c.prompt || got != c.told {

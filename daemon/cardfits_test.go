@@ -10,7 +10,7 @@ import (
 )
 
 func TestACardFitsOnlyWithItsOwnValidCertificate(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	now := h.d.Clock().Now()
 	valid, second, other := validCard(t), validCard(t), validCard(t)
 	old, young := newCard(t, now.Add(-time.Hour), now.Add(-time.Second)), newCard(t, now.Add(time.Minute), now.Add(time.Hour))
@@ -51,7 +51,7 @@ func TestACardFitsOnlyWithItsOwnValidCertificate(t *testing.T) {
 func TestASecondCardSignsInWithoutTheServer(t *testing.T) {
 	first, second := validCard(t), validCard(t)
 	r := &reader{card: second}
-	h := newHouse(t, func(h *house) { h.cards = r })
+	h := newTestMachine(t, func(h *testMachine) { h.cards = r })
 	h.srv.set(t, token("alice", aliceUID), func(p *person) { carded(first)(p); carded(second)(p) })
 	h.online()
 	h.lost()

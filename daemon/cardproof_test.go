@@ -11,11 +11,11 @@ import (
 	"github.com/sallyport-auth/sallyport/report"
 )
 
-// guardedHouse is makes, with the mutual authentication in front of the cards.
-func guardedHouse(t *testing.T, held ...*softCard) (*house, guardedMaker) {
+// machineWithGuard is makes, with the mutual authentication in front of the cards.
+func machineWithGuard(t *testing.T, held ...*softCard) (*testMachine, guardedMaker) {
 	t.Helper()
 	g := guardedMaker{newMaker(validCard(t))}
-	h := newHouse(t, func(h *house) { h.enrols = g })
+	h := newTestMachine(t, func(h *testMachine) { h.enrols = g })
 	h.srv.set(t, token("alice", aliceUID), func(p *person) {
 		for _, c := range held {
 			carded(c)(p)
@@ -37,7 +37,7 @@ func (m guardedMaker) proves(err error) {
 }
 
 func TestNoCardIsMadeReadyBeforeTheMutualProof(t *testing.T) {
-	h, g := guardedHouse(t)
+	h, g := machineWithGuard(t)
 	g.proves(identity.ErrCardServiceKey)
 	_, err := h.enrol(aliceUID, report.VerbEnrolPIV, report.EnrolArgs{Password: "secret"})
 	if !errors.Is(err, errEnrol) || !strings.Contains(err.Error(), "did not prove themselves") || h.srv.begins.Load() != 0 {
@@ -51,7 +51,7 @@ func TestNoCardIsMadeReadyBeforeTheMutualProof(t *testing.T) {
 }
 
 func TestStatusSaysWhyNoPINIsAskedForAndHowToMendIt(t *testing.T) {
-	h, g := guardedHouse(t)
+	h, g := machineWithGuard(t)
 	finding := func() (f report.Finding) {
 		h.clk.pass(10 * time.Second)
 		a, err := h.enrol(1000, report.VerbStatus, nil)

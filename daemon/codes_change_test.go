@@ -9,7 +9,7 @@ import (
 )
 
 func TestAMachineThatCouldNotRegisterItsKeySaysSo(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.refusesKey.Store(true)
 	h.srv.set(t, token("alice", 1900000100), coded)
 	h.online()
@@ -25,7 +25,7 @@ func TestAMachineThatCouldNotRegisterItsKeySaysSo(t *testing.T) {
 }
 
 func TestEnrollingDuringAnOfflineLoginCounts(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.online()
 	h.expect(identity.Granted, "alice", "secret")

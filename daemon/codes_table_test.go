@@ -15,38 +15,38 @@ func TestWhatIsAskedForIsTheSameOnlineAndOffline(t *testing.T) {
 		"password and code":       coded,
 		"a code that is not here": func(p *person) { coded(p); p.shared = false },
 	}
-	network := map[string]func(h *house){
-		"online":                  func(*house) {},
-		"offline":                 func(h *house) { h.lost() },
-		"lost before the word":    func(h *house) { h.srv.mode.Store(int32(down)) },
-		"lost after the password": func(h *house) { h.srv.lostStepAt(1) },
-		"lost after the code":     func(h *house) { h.srv.lostStepAt(2) },
+	network := map[string]func(h *testMachine){
+		"online":                  func(*testMachine) {},
+		"offline":                 func(h *testMachine) { h.lost() },
+		"lost before the word":    func(h *testMachine) { h.srv.mode.Store(int32(down)) },
+		"lost after the password": func(h *testMachine) { h.srv.lostStepAt(1) },
+		"lost after the code":     func(h *testMachine) { h.srv.lostStepAt(2) },
 	}
 	typed := map[string]struct {
-		answers func(h *house) []string
+		answers func(h *testMachine) []string
 		coded   bool // lets in who holds a code
 		plain   bool // lets in who holds none
 	}{
-		"right":              {func(h *house) []string { return []string{"secret", h.code(0)} }, true, true},
-		"one step late":      {func(h *house) []string { return []string{"secret", h.code(-1)} }, true, true},
-		"one step early":     {func(h *house) []string { return []string{"secret", h.code(1)} }, true, true},
-		"two steps late":     {func(h *house) []string { return []string{"secret", h.code(-2)} }, false, true},
-		"two steps early":    {func(h *house) []string { return []string{"secret", h.code(2)} }, false, true},
-		"a wrong code":       {func(*house) []string { return []string{"secret", "no code"} }, false, true},
-		"an empty code":      {func(*house) []string { return []string{"secret", ""} }, false, true},
-		"a wrong password":   {func(h *house) []string { return []string{"wrong", h.code(0)} }, false, false},
-		"one line":           {func(h *house) []string { return []string{"secret" + h.code(0)} }, true, false},
-		"one line, late":     {func(h *house) []string { return []string{"secret" + h.code(-1)} }, true, false},
-		"one line, too late": {func(h *house) []string { return []string{"secret" + h.code(-2)} }, false, false},
-		"one line, wrong":    {func(h *house) []string { return []string{"wrong" + h.code(0)} }, false, false},
-		"only a code":        {func(h *house) []string { return []string{h.code(0)} }, false, false},
+		"right":              {func(h *testMachine) []string { return []string{"secret", h.code(0)} }, true, true},
+		"one step late":      {func(h *testMachine) []string { return []string{"secret", h.code(-1)} }, true, true},
+		"one step early":     {func(h *testMachine) []string { return []string{"secret", h.code(1)} }, true, true},
+		"two steps late":     {func(h *testMachine) []string { return []string{"secret", h.code(-2)} }, false, true},
+		"two steps early":    {func(h *testMachine) []string { return []string{"secret", h.code(2)} }, false, true},
+		"a wrong code":       {func(*testMachine) []string { return []string{"secret", "no code"} }, false, true},
+		"an empty code":      {func(*testMachine) []string { return []string{"secret", ""} }, false, true},
+		"a wrong password":   {func(h *testMachine) []string { return []string{"wrong", h.code(0)} }, false, false},
+		"one line":           {func(h *testMachine) []string { return []string{"secret" + h.code(0)} }, true, false},
+		"one line, late":     {func(h *testMachine) []string { return []string{"secret" + h.code(-1)} }, true, false},
+		"one line, too late": {func(h *testMachine) []string { return []string{"secret" + h.code(-2)} }, false, false},
+		"one line, wrong":    {func(h *testMachine) []string { return []string{"wrong" + h.code(0)} }, false, false},
+		"only a code":        {func(h *testMachine) []string { return []string{h.code(0)} }, false, false},
 	}
 	for holds, give := range held {
 		for where, lose := range network {
 			for what, row := range typed {
 				t.Run(holds+", "+where+", "+what, func(t *testing.T) {
 					t.Parallel()
-					h := newHouse(t)
+					h := newTestMachine(t)
 					h.srv.set(t, token("alice", 1900000100), give)
 					h.online()
 					h.expect(identity.Granted, "alice", "secret", h.code(0))

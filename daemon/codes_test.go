@@ -30,7 +30,7 @@ func coded(p *person) {
 }
 
 // code is what the generator shows so many steps from now.
-func (h *house) code(drift int) string {
+func (h *testMachine) code(drift int) string {
 	h.t.Helper()
 	c, err := totp.GenerateCode(aliceSecret, h.clk.now().Add(time.Duration(drift)*identity.TOTPPeriod*time.Second))
 	must(h.t, err)
@@ -38,7 +38,7 @@ func (h *house) code(drift int) string {
 }
 
 // later lets time go by until no earlier code is good any more.
-func (h *house) later() {
+func (h *testMachine) later() {
 	h.t.Helper()
 	// What the server said before is heard first: its time counts.
 	h.wait("the changes", func() bool {
@@ -51,9 +51,9 @@ func (h *house) later() {
 }
 
 // sealedHere is a machine on which alice logged in once with a code.
-func sealedHere(t *testing.T) *house {
+func sealedHere(t *testing.T) *testMachine {
 	t.Helper()
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), coded)
 	h.online()
 	h.expect(identity.Granted, "alice", "secret", h.code(0))
@@ -61,14 +61,14 @@ func sealedHere(t *testing.T) *house {
 	return h
 }
 
-func away(t *testing.T) *house {
+func away(t *testing.T) *testMachine {
 	t.Helper()
 	h := sealedHere(t)
 	h.lost()
 	return h
 }
 
-func (h *house) alice() uuid.UUID { t := token("alice", 1900000100); return t.Account.UUID }
+func (h *testMachine) alice() uuid.UUID { t := token("alice", 1900000100); return t.Account.UUID }
 
 func TestOfflineAsksPasswordThenCodeAndEachOnce(t *testing.T) {
 	h := away(t)
@@ -88,7 +88,7 @@ func TestOfflineAsksPasswordThenCodeAndEachOnce(t *testing.T) {
 }
 
 func TestAPasswordThatEndsInSixDigitsIsStillOne(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), func(p *person) { coded(p); p.password = "horse123456" })
 	h.online()
 	h.expect(identity.Granted, "alice", "horse123456", h.code(0))
@@ -105,7 +105,7 @@ func TestAPasswordThatEndsInSixDigitsIsStillOne(t *testing.T) {
 // TestAPasswordIsNotCutWhereTheServerTookNoCode: the machine still believes in a
 // generator that the server has just taken away.
 func TestAPasswordIsNotCutWhereTheServerTookNoCode(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), func(p *person) { coded(p); p.password = "horse123456" })
 	h.online()
 	h.srv.mu.Lock()
@@ -219,30 +219,36 @@ func TestOneLineThatIsWrongIsOneFailure(t *testing.T) {
 }
 
 func TestWhatIsSealedForAnotherPurposeLetsNobodyIn(t *testing.T) {
-	reseal := func(h *house, machine, account uuid.UUID, kind identity.FactorKind, epoch uint64) func(*provider.SealedFactor) {
+	reseal := func(h *testMachine, machine, account uuid.UUID, kind identity.FactorKind, epoch uint64) func(*provider.SealedFactor) {
 		return func(f *provider.SealedFactor) {
 			blob, err := identity.SealTo(h.srv.sealTo, identity.SealInfo(realm, machine, account, kind, epoch), identity.NewSecret([]byte(aliceSecret)))
 			must(h.t, err)
 			f.Blob = blob
 		}
 	}
-	for sentence, tamper := range map[string]func(h *house) func(*provider.SealedFactor){
-		"another machine": func(h *house) func(*provider.SealedFactor) {
+	for sentence, tamper := range map[string]func(h *testMachine) func(*provider.SealedFactor){
+		"another machine": func(h *testMachine) func(*provider.SealedFactor) {
 			return reseal(h, uuid.New(), h.alice(), identity.TOTP, 1)
 		},
-		"another account": func(h *house) func(*provider.SealedFactor) {
+		"another account": func(h *testMachine) func(*provider.SealedFactor) {
 			return reseal(h, h.machine, uuid.New(), identity.TOTP, 1)
 		},
-		"another kind":  func(h *house) func(*provider.SealedFactor) { return reseal(h, h.machine, h.alice(), "piv", 1) },
-		"another epoch": func(h *house) func(*provider.SealedFactor) { return reseal(h, h.machine, h.alice(), identity.TOTP, 2) },
-		"an epoch that is not the token's": func(*house) func(*provider.SealedFactor) {
+		"another kind": func(h *testMachine) func(*provider.SealedFactor) { return reseal(h, h.machine, h.alice(), "piv", 1) },
+		"another epoch": func(h *testMachine) func(*provider.SealedFactor) {
+			return reseal(h, h.machine, h.alice(), identity.TOTP, 2)
+		},
+		"an epoch that is not the token's": func(*testMachine) func(*provider.SealedFactor) {
 			return func(f *provider.SealedFactor) { f.Epoch = 2 }
 		},
-		"nothing": func(*house) func(*provider.SealedFactor) { return func(f *provider.SealedFactor) { f.Blob = nil } },
-		"no one":  func(*house) func(*provider.SealedFactor) { return func(f *provider.SealedFactor) { f.Blob[3] ^= 1 } },
+		"nothing": func(*testMachine) func(*provider.SealedFactor) {
+			return func(f *provider.SealedFactor) { f.Blob = nil }
+		},
+		"no one": func(*testMachine) func(*provider.SealedFactor) {
+			return func(f *provider.SealedFactor) { f.Blob[3] ^= 1 }
+		},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			h := newHouse(t)
+			h := newTestMachine(t)
 			h.srv.tampered = tamper(h)
 			h.srv.set(t, token("alice", 1900000100), coded)
 			h.online()
@@ -258,33 +264,36 @@ func TestWhatIsSealedForAnotherPurposeLetsNobodyIn(t *testing.T) {
 }
 
 func TestASealedSecretEndsWithItsEpochWithPolicyAndWithTheAccount(t *testing.T) {
-	kept := func(h *house) bool {
+	kept := func(h *testMachine) bool {
 		_, err := h.cache.Sealed(bg, h.alice(), identity.TOTP)
 		return err == nil
 	}
 	tok := token("alice", 1900000100)
-	revision := func(h *house, n uint64) {
+	revision := func(h *testMachine, n uint64) {
 		h.wait("the change", func() bool { e := h.d.Directory().WithUUID(h.alice()); return e == nil || e.Revision() == n })
 	}
-	for sentence, end := range map[string]func(h *house){
-		"another epoch": func(h *house) { h.srv.set(h.t, tok, func(p *person) { p.token.Factors[1].Epoch = 2 }); revision(h, 2) },
-		"taken away": func(h *house) {
+	for sentence, end := range map[string]func(h *testMachine){
+		"another epoch": func(h *testMachine) {
+			h.srv.set(h.t, tok, func(p *person) { p.token.Factors[1].Epoch = 2 })
+			revision(h, 2)
+		},
+		"taken away": func(h *testMachine) {
 			h.srv.set(h.t, tok, func(p *person) { p.token.Factors = p.token.Factors[:1] })
 			revision(h, 2)
 		},
-		"disabled": func(h *house) {
+		"disabled": func(h *testMachine) {
 			h.srv.set(h.t, tok, func(p *person) { p.token.State = identity.Disabled })
 			revision(h, 2)
 		},
-		"gone": func(h *house) { h.srv.remove(h.alice()); revision(h, 99) },
-		"policy changed, seen at the next login": func(h *house) {
+		"gone": func(h *testMachine) { h.srv.remove(h.alice()); revision(h, 99) },
+		"policy changed, seen at the next login": func(h *testMachine) {
 			h.srv.mu.Lock()
 			h.srv.people[h.alice()].shared = false
 			h.srv.mu.Unlock()
 			h.expect(identity.Granted, "alice", "secret", h.code(0))
 		},
-		"cache cleared": func(h *house) { must(h.t, h.d.Handle(bg, identity.Peer{}, report.VerbCacheClear, nil, nil)) },
-		"forgotten": func(h *house) {
+		"cache cleared": func(h *testMachine) { must(h.t, h.d.Handle(bg, identity.Peer{}, report.VerbCacheClear, nil, nil)) },
+		"forgotten": func(h *testMachine) {
 			must(h.t, h.d.Handle(bg, identity.Peer{}, report.VerbCacheForget, []byte(`{"name":"alice"}`), nil))
 		},
 	} {

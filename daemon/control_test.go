@@ -16,7 +16,7 @@ import (
 )
 
 func TestEveryVerbIsAuthorisedByThePeer(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.online()
 	alice, stranger, root := uint32(1900000100), uint32(4711), uint32(0)
@@ -63,7 +63,7 @@ func TestEveryVerbIsAuthorisedByThePeer(t *testing.T) {
 func TestForgettingAndClearingStartFromTheServerAgain(t *testing.T) {
 	for _, verb := range []string{report.VerbCacheForget, report.VerbCacheClear} {
 		t.Run(verb, func(t *testing.T) {
-			h := newHouse(t)
+			h := newTestMachine(t)
 			h.srv.set(t, token("alice", 1900000100), nil)
 			h.online()
 			h.expect(identity.Granted, "alice", "secret")
@@ -85,7 +85,7 @@ func TestForgettingAndClearingStartFromTheServerAgain(t *testing.T) {
 }
 
 func TestClearingBetweenAChangeAndItsStoringStartsFromTheList(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.online()
 	was := h.d.Contact()
@@ -98,7 +98,7 @@ func TestClearingBetweenAChangeAndItsStoringStartsFromTheList(t *testing.T) {
 }
 
 func TestForgettingLetsRootAcceptNewNumbers(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	old := token("alice", 1900000100)
 	h.srv.set(t, old, nil)
 	h.online()
@@ -111,32 +111,34 @@ func TestForgettingLetsRootAcceptNewNumbers(t *testing.T) {
 }
 
 func TestExplainSaysWhatDecideDoes(t *testing.T) {
-	for sentence, change := range map[string]func(h *house, tok identity.IDToken){
-		"all is well": func(*house, identity.IDToken) {},
-		"disabled": func(h *house, tok identity.IDToken) {
+	for sentence, change := range map[string]func(h *testMachine, tok identity.IDToken){
+		"all is well": func(*testMachine, identity.IDToken) {},
+		"disabled": func(h *testMachine, tok identity.IDToken) {
 			h.srv.set(h.t, tok, func(p *person) { p.token.State = identity.Disabled })
 		},
-		"expired": func(h *house, tok identity.IDToken) { h.srv.set(h.t, tok, func(p *person) { p.token.ValidUntil = 1 }) },
-		"not yet valid": func(h *house, tok identity.IDToken) {
+		"expired": func(h *testMachine, tok identity.IDToken) {
+			h.srv.set(h.t, tok, func(p *person) { p.token.ValidUntil = 1 })
+		},
+		"not yet valid": func(h *testMachine, tok identity.IDToken) {
 			h.srv.set(h.t, tok, func(p *person) { p.token.ValidFrom = identity.Never })
 		},
-		"not in the group": func(h *house, tok identity.IDToken) {
+		"not in the group": func(h *testMachine, tok identity.IDToken) {
 			h.srv.set(h.t, tok, func(p *person) { p.token.Groups = p.token.Groups[:1] })
 		},
-		"gone":        func(h *house, tok identity.IDToken) { h.srv.remove(tok.Account.UUID) },
-		"local":       func(h *house, _ identity.IDToken) { h.local("passwd", "alice:x:1:1::/:/bin/sh\n") },
-		"a local uid": func(h *house, _ identity.IDToken) { h.local("passwd", "al:x:1900000100:1::/:/bin/sh\n") },
-		"offline":     func(h *house, _ identity.IDToken) { h.lost() },
-		"too old":     func(h *house, _ identity.IDToken) { h.lost(); h.clk.pass(1e6 * 3600 * 1e9) },
-		"refused":     func(h *house, tok identity.IDToken) { tok.Revision, tok.Account.UID = 99, 1; h.give(tok) },
-		"unreadable file": func(h *house, _ identity.IDToken) {
+		"gone":        func(h *testMachine, tok identity.IDToken) { h.srv.remove(tok.Account.UUID) },
+		"local":       func(h *testMachine, _ identity.IDToken) { h.local("passwd", "alice:x:1:1::/:/bin/sh\n") },
+		"a local uid": func(h *testMachine, _ identity.IDToken) { h.local("passwd", "al:x:1900000100:1::/:/bin/sh\n") },
+		"offline":     func(h *testMachine, _ identity.IDToken) { h.lost() },
+		"too old":     func(h *testMachine, _ identity.IDToken) { h.lost(); h.clk.pass(1e6 * 3600 * 1e9) },
+		"refused":     func(h *testMachine, tok identity.IDToken) { tok.Revision, tok.Account.UID = 99, 1; h.give(tok) },
+		"unreadable file": func(h *testMachine, _ identity.IDToken) {
 			passwd := filepath.Join(h.root, "etc/passwd")
 			must(h.t, os.Remove(passwd))
 			must(h.t, os.Mkdir(passwd, 0o755)) // root reads all but a folder
 		},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			h := newHouse(t, func(h *house) { h.policy.AllowAll, h.policy.AllowGroups = false, []uuid.UUID{stuff.UUID} })
+			h := newTestMachine(t, func(h *testMachine) { h.policy.AllowAll, h.policy.AllowGroups = false, []uuid.UUID{stuff.UUID} })
 			tok := token("alice", 1900000100, stuff)
 			h.srv.set(t, tok, nil)
 			h.online()
@@ -161,7 +163,7 @@ func TestExplainSaysWhatDecideDoes(t *testing.T) {
 }
 
 func TestStatusSaysSinceWhenTheDaemonRuns(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	begun := h.clk.now()
 	h.clk.pass(time.Hour)
 	if at := h.status().Started; at.IsZero() || at.Sub(begun).Abs() > time.Minute {

@@ -22,7 +22,7 @@ func atSeat() identity.Login {
 	return identity.Login{Service: "login", Caller: identity.Caller{Known: true, LoginUID: identity.NoLoginUID}}
 }
 
-func (h *house) as(l identity.Login, password string) identity.Code {
+func (h *testMachine) as(l identity.Login, password string) identity.Code {
 	h.t.Helper()
 	l.Operation, l.User = identity.OpAuthenticate, "alice"
 	h.d.p.RemoteReasons = true // for the codes

@@ -9,7 +9,7 @@ import (
 )
 
 func TestACrowdQueuesHereAndNotAtTheServer(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.online()
 	goOn := make(chan struct{})
@@ -40,7 +40,7 @@ func TestACrowdQueuesHereAndNotAtTheServer(t *testing.T) {
 }
 
 func TestWhoQueuedWhileTheServerWentAwayGoesOffline(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.online()
 	h.expect(identity.Granted, "alice", "secret")

@@ -7,7 +7,7 @@ import (
 )
 
 func TestAPersonLogsInOnlineAndThenOffline(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100, stuff), nil)
 	h.online()
 	h.expect(identity.Denied, "alice", "wrong")

@@ -11,7 +11,7 @@ import (
 )
 
 func TestWhatNoKeyVouchesForIsForgotten(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.srv.set(t, token("bob", 1900000101), nil)
 	h.online()
@@ -62,7 +62,7 @@ func TestWhatNoKeyVouchesForIsForgotten(t *testing.T) {
 }
 
 func TestNoVerifierOutlivesAKeyThatWasTakenBack(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.online()
 	h.expect(identity.Granted, "alice", "secret")

@@ -26,7 +26,7 @@ func at(pid, parent uint32) identity.Process {
 }
 
 // phases runs one operation by one process.
-func (h *house) by(op identity.Operation, p identity.Process, change func(*identity.Login), answers ...string) identity.Verdict {
+func (h *testMachine) by(op identity.Operation, p identity.Process, change func(*identity.Login), answers ...string) identity.Verdict {
 	h.t.Helper()
 	l := identity.Login{Operation: op, Service: "sshd", User: "alice", Process: p, TTY: "tty1", Caller: nobodysLogin()}
 	if change != nil {
@@ -35,16 +35,16 @@ func (h *house) by(op identity.Operation, p identity.Process, change func(*ident
 	return h.d.Decide(bg, l, typing(answers...))
 }
 
-func vaultHouse(t *testing.T) *house {
+func machineWithVault(t *testing.T) *testMachine {
 	t.Helper()
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100, stuff, vault()), coded)
 	h.srv.set(t, token("bob", 1900000101, vault()), coded)
 	h.online()
 	return h
 }
 
-func (h *house) signsIn(p identity.Process) {
+func (h *testMachine) signsIn(p identity.Process) {
 	h.t.Helper()
 	if v := h.by(identity.OpAuthenticate, p, nil, "secret", h.code(0)); v.Code != identity.Granted {
 		h.t.Fatal(v.Code)
@@ -56,7 +56,7 @@ func TestAGatedGroupIsOfTheProcessThatAuthenticated(t *testing.T) {
 	other.Started++
 	for sentence, c := range map[string]struct {
 		by   identity.Process
-		then func(h *house)
+		then func(h *testMachine)
 		as   func(*identity.Login)
 		want bool
 	}{
@@ -72,26 +72,26 @@ func TestAGatedGroupIsOfTheProcessThatAuthenticated(t *testing.T) {
 		"itself, for another account":       {by: at(70, 50), as: func(l *identity.Login) { l.User = "bob" }},
 		"itself, by its own word":           {by: at(70, 50), as: func(l *identity.Login) { l.Peer.UID = 1900000100 }},
 		"itself, when it opens a session":   {by: at(70, 50), as: func(l *identity.Login) { l.Operation = identity.OpOpenSession }},
-		"itself, after two minutes":         {by: at(70, 50), then: func(h *house) { h.clk.pass(2*time.Minute + time.Second) }},
-		"itself, within two minutes":        {by: at(70, 50), then: func(h *house) { h.clk.pass(2 * time.Minute) }, want: true},
-		"itself, a second time":             {by: at(70, 50), then: func(h *house) { h.by(identity.OpSetCredentials, at(70, 50), nil) }},
-		"a child, after the process":        {by: at(71, 70), then: func(h *house) { h.by(identity.OpSetCredentials, at(70, 50), nil) }, want: true},
-		"a brother, after the parent":       {by: at(71, 50), then: func(h *house) { h.by(identity.OpSetCredentials, at(50, 1), nil) }, want: true},
+		"itself, after two minutes":         {by: at(70, 50), then: func(h *testMachine) { h.clk.pass(2*time.Minute + time.Second) }},
+		"itself, within two minutes":        {by: at(70, 50), then: func(h *testMachine) { h.clk.pass(2 * time.Minute) }, want: true},
+		"itself, a second time":             {by: at(70, 50), then: func(h *testMachine) { h.by(identity.OpSetCredentials, at(70, 50), nil) }},
+		"a child, after the process":        {by: at(71, 70), then: func(h *testMachine) { h.by(identity.OpSetCredentials, at(70, 50), nil) }, want: true},
+		"a brother, after the parent":       {by: at(71, 50), then: func(h *testMachine) { h.by(identity.OpSetCredentials, at(50, 1), nil) }, want: true},
 		"a brother's second, after that":    {by: at(71, 50), then: twice},
-		"the process, after its child":      {by: at(70, 50), then: func(h *house) { h.by(identity.OpSetCredentials, at(71, 70), nil) }},
-		"itself, after a restart":           {by: at(70, 50), then: func(h *house) { h.restart(); h.online() }},
-		"itself, when all was forgotten":    {by: at(70, 50), then: func(h *house) { must(h.t, h.d.ForgetEverything(bg)); h.wait("alice", h.knowsAlice) }},
-		"itself, with another generator":    {by: at(70, 50), then: func(h *house) { h.changed(func(t *identity.IDToken) { t.Factors[1].Epoch = 9 }) }},
-		"itself, no longer a member":        {by: at(70, 50), then: func(h *house) { h.changed(func(t *identity.IDToken) { t.Groups = t.Groups[:2] }) }},
-		"itself, when more is demanded":     {by: at(70, 50), then: func(h *house) { h.changed(func(t *identity.IDToken) { t.Groups[2].Points = 99 }) }},
-		"itself, when it is earned no more": {by: at(70, 50), then: func(h *house) { h.changed(func(t *identity.IDToken) { t.Groups[2].Earned = false }) }},
-		"itself, when the gid is another":   {by: at(70, 50), then: func(h *house) { h.changed(func(t *identity.IDToken) { t.Groups[2].GID++ }) }},
-		"itself, while a local group has the gid": {by: at(70, 50), then: func(h *house) {
+		"the process, after its child":      {by: at(70, 50), then: func(h *testMachine) { h.by(identity.OpSetCredentials, at(71, 70), nil) }},
+		"itself, after a restart":           {by: at(70, 50), then: func(h *testMachine) { h.restart(); h.online() }},
+		"itself, when all was forgotten":    {by: at(70, 50), then: func(h *testMachine) { must(h.t, h.d.ForgetEverything(bg)); h.wait("alice", h.knowsAlice) }},
+		"itself, with another generator":    {by: at(70, 50), then: func(h *testMachine) { h.changed(func(t *identity.IDToken) { t.Factors[1].Epoch = 9 }) }},
+		"itself, no longer a member":        {by: at(70, 50), then: func(h *testMachine) { h.changed(func(t *identity.IDToken) { t.Groups = t.Groups[:2] }) }},
+		"itself, when more is demanded":     {by: at(70, 50), then: func(h *testMachine) { h.changed(func(t *identity.IDToken) { t.Groups[2].Points = 99 }) }},
+		"itself, when it is earned no more": {by: at(70, 50), then: func(h *testMachine) { h.changed(func(t *identity.IDToken) { t.Groups[2].Earned = false }) }},
+		"itself, when the gid is another":   {by: at(70, 50), then: func(h *testMachine) { h.changed(func(t *identity.IDToken) { t.Groups[2].GID++ }) }},
+		"itself, while a local group has the gid": {by: at(70, 50), then: func(h *testMachine) {
 			h.local("group", "root:x:0:\nsudo:x:27:\nmine:x:1900000055:\n")
 		}},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			h := vaultHouse(t)
+			h := machineWithVault(t)
 			h.signsIn(at(70, 50))
 			if c.then != nil {
 				c.then(h)
@@ -108,15 +108,15 @@ func TestAGatedGroupIsOfTheProcessThatAuthenticated(t *testing.T) {
 	}
 }
 
-func twice(h *house) {
+func twice(h *testMachine) {
 	h.by(identity.OpSetCredentials, at(50, 1), nil)
 	h.by(identity.OpSetCredentials, at(71, 50), nil)
 }
 
-func (h *house) knowsAlice() bool { return h.d.Directory().WithUUID(h.alice()) != nil }
+func (h *testMachine) knowsAlice() bool { return h.d.Directory().WithUUID(h.alice()) != nil }
 
 // changed pushes alice as she is now, with a change.
-func (h *house) changed(change func(*identity.IDToken)) {
+func (h *testMachine) changed(change func(*identity.IDToken)) {
 	h.t.Helper()
 	h.srv.mu.Lock()
 	tok := h.srv.people[h.alice()].token
@@ -129,23 +129,23 @@ func TestAWeakerProofEarnsNothing(t *testing.T) {
 	card := validCard(t)
 	for sentence, c := range map[string]struct {
 		group   func(*identity.Group)
-		answers func(h *house) []string
+		answers func(h *testMachine) []string
 		want    bool
 	}{
-		"a code, where a code is demanded":   {nil, func(h *house) []string { return []string{"", "secret", h.code(0)} }, true},
-		"a card, where a code is demanded":   {nil, func(*house) []string { return []string{"123456"} }, false},
-		"a card, where a card is demanded":   {func(g *identity.Group) { g.Demands = kinds{piv} }, func(*house) []string { return []string{"123456"} }, true},
-		"a code, where 30 points are":        {func(g *identity.Group) { g.Demands, g.Points = nil, 30 }, func(h *house) []string { return []string{"", "secret", h.code(0)} }, true},
-		"a code, where 31 points are":        {func(g *identity.Group) { g.Demands, g.Points = nil, 31 }, func(h *house) []string { return []string{"", "secret", h.code(0)} }, false},
-		"anything, where nothing is":         {func(g *identity.Group) { g.Demands = nil }, func(*house) []string { return []string{"123456"} }, true},
-		"nothing, where nothing is":          {func(g *identity.Group) { g.Demands = nil }, func(*house) []string { return nil }, false},
-		"a wrong code":                       {nil, func(*house) []string { return []string{"", "secret", "000000x"} }, false},
-		"nothing, as with an ssh key":        {nil, func(*house) []string { return nil }, false},
-		"a person who goes away at the code": {nil, func(*house) []string { return []string{"", "secret"} }, false},
+		"a code, where a code is demanded":   {nil, func(h *testMachine) []string { return []string{"", "secret", h.code(0)} }, true},
+		"a card, where a code is demanded":   {nil, func(*testMachine) []string { return []string{"123456"} }, false},
+		"a card, where a card is demanded":   {func(g *identity.Group) { g.Demands = kinds{piv} }, func(*testMachine) []string { return []string{"123456"} }, true},
+		"a code, where 30 points are":        {func(g *identity.Group) { g.Demands, g.Points = nil, 30 }, func(h *testMachine) []string { return []string{"", "secret", h.code(0)} }, true},
+		"a code, where 31 points are":        {func(g *identity.Group) { g.Demands, g.Points = nil, 31 }, func(h *testMachine) []string { return []string{"", "secret", h.code(0)} }, false},
+		"anything, where nothing is":         {func(g *identity.Group) { g.Demands = nil }, func(*testMachine) []string { return []string{"123456"} }, true},
+		"nothing, where nothing is":          {func(g *identity.Group) { g.Demands = nil }, func(*testMachine) []string { return nil }, false},
+		"a wrong code":                       {nil, func(*testMachine) []string { return []string{"", "secret", "000000x"} }, false},
+		"nothing, as with an ssh key":        {nil, func(*testMachine) []string { return nil }, false},
+		"a person who goes away at the code": {nil, func(*testMachine) []string { return []string{"", "secret"} }, false},
 	} {
 		for _, where := range []string{"online", "offline"} {
 			t.Run(sentence+", "+where, func(t *testing.T) {
-				h := newHouse(t, func(h *house) { h.cards = &reader{card: card} })
+				h := newTestMachine(t, func(h *testMachine) { h.cards = &reader{card: card} })
 				g := vault()
 				if c.group != nil {
 					c.group(&g)
@@ -171,7 +171,7 @@ func TestAWeakerProofEarnsNothing(t *testing.T) {
 }
 
 func TestAMembershipThatMustBeEarnedIsToldToNobody(t *testing.T) {
-	h := newHouse(t, func(h *house) {
+	h := newTestMachine(t, func(h *testMachine) {
 		h.local("group", "root:x:0:\nsudo:x:27:\n")
 		h.policy.LocalGroups = map[string]uuid.UUID{"sudo": vault().UUID}
 	})
@@ -219,7 +219,7 @@ func TestAMembershipThatMustBeEarnedIsToldToNobody(t *testing.T) {
 }
 
 func TestAGroupThatBecomesOneToEarnIsALossSeenAtOnce(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	open := vault()
 	open.Earned = false
 	h.srv.set(t, token("alice", 1900000100, stuff, open), nil)
@@ -234,7 +234,7 @@ func TestAGroupThatBecomesOneToEarnIsALossSeenAtOnce(t *testing.T) {
 }
 
 func TestAnAccountWhoseOwnGroupMustBeEarnedIsRefused(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	tok := token("alice", 1900000100)
 	tok.Groups[0].Earned = true
 	h.srv.set(t, tok, nil)
@@ -247,7 +247,7 @@ func TestAnAccountWhoseOwnGroupMustBeEarnedIsRefused(t *testing.T) {
 }
 
 func TestWhoamiTellsWhatThisSessionEarned(t *testing.T) {
-	h := vaultHouse(t)
+	h := machineWithVault(t)
 	h.wait("alice", h.knowsAlice)
 	for args, here := range map[string]bool{`"groups":[1900000055,27],`: true, `"groups":[27],`: false, ``: false} {
 		var w report.Whoami
@@ -276,7 +276,7 @@ func TestWhoCannotBeToldEarnsNothing(t *testing.T) {
 		"a parent of which only the start is":   {identity.Process{PID: 70, Started: 700, ParentStarted: 500}, identity.Process{Started: 500}, nil},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			h := vaultHouse(t)
+			h := machineWithVault(t)
 			if v := h.by(identity.OpAuthenticate, c.proves, c.as, "secret", h.code(0)); v.Code != identity.Granted {
 				t.Fatal(v.Code)
 			}
@@ -289,7 +289,7 @@ func TestWhoCannotBeToldEarnsNothing(t *testing.T) {
 
 func TestAStrongerProofBeforeTheLastOneEarnsNothing(t *testing.T) {
 	card := validCard(t)
-	h := newHouse(t, func(h *house) { h.cards = &reader{card: card} })
+	h := newTestMachine(t, func(h *testMachine) { h.cards = &reader{card: card} })
 	h.srv.set(t, token("alice", 1900000100, vault()), func(p *person) { coded(p); carded(card)(p) })
 	h.online()
 	for _, answers := range [][]string{{"", "secret", h.code(0)}, {"123456"}} {

@@ -16,7 +16,7 @@ import (
 const aliceUID = 1900000100
 
 // enrol asks as a uid, and returns what came.
-func (h *house) enrol(uid uint32, verb string, args any) (answer any, err error) {
+func (h *testMachine) enrol(uid uint32, verb string, args any) (answer any, err error) {
 	h.t.Helper()
 	b, err := json.Marshal(args)
 	must(h.t, err)
@@ -24,23 +24,23 @@ func (h *house) enrol(uid uint32, verb string, args any) (answer any, err error)
 	return answer, err
 }
 
-func (h *house) begun(args report.EnrolArgs) report.Enrolment {
+func (h *testMachine) begun(args report.EnrolArgs) report.Enrolment {
 	h.t.Helper()
 	a, err := h.enrol(aliceUID, report.VerbEnrolTOTP, args)
 	must(h.t, err)
 	return a.(report.Enrolment)
 }
 
-func (h *house) newCode() string {
+func (h *testMachine) newCode() string {
 	h.t.Helper()
 	c, err := totp.GenerateCode(newSecret, h.clk.now())
 	must(h.t, err)
 	return c
 }
 
-func plainAlice(t *testing.T) *house {
+func plainAlice(t *testing.T) *testMachine {
 	t.Helper()
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", aliceUID), func(p *person) { p.shared = true })
 	h.online()
 	return h

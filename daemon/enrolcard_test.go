@@ -17,10 +17,10 @@ const cardPIN = "123456"
 
 // makes is a machine with a reader where alice, who has a password, may enrol the
 // card that lies there, and with the cards that she has already.
-func makes(t *testing.T, held ...*softCard) (*house, *maker) {
+func makes(t *testing.T, held ...*softCard) (*testMachine, *maker) {
 	t.Helper()
 	m := newMaker(validCard(t))
-	h := newHouse(t, func(h *house) { h.enrols = m })
+	h := newTestMachine(t, func(h *testMachine) { h.enrols = m })
 	h.srv.set(t, token("alice", aliceUID), func(p *person) {
 		for _, c := range held {
 			carded(c)(p)
@@ -32,7 +32,7 @@ func makes(t *testing.T, held ...*softCard) (*house, *maker) {
 }
 
 // begins proves who alice is by her password, and wants a handle for a card.
-func (h *house) begins() string {
+func (h *testMachine) begins() string {
 	h.t.Helper()
 	a, err := h.enrol(aliceUID, report.VerbEnrolPIV, report.EnrolArgs{Password: "secret"})
 	must(h.t, err)
@@ -44,21 +44,21 @@ func (h *house) begins() string {
 }
 
 // ready makes the card ready.
-func (h *house) ready(uid uint32, handle string) (report.CardMade, error) {
+func (h *testMachine) ready(uid uint32, handle string) (report.CardMade, error) {
 	a, err := h.enrol(uid, report.VerbEnrolCard, report.CardArgs{Handle: handle, PIN: cardPIN, Generate: true, ManagementKey: strings.Repeat("0f", 24)})
 	made, _ := a.(report.CardMade)
 	return made, err
 }
 
 // confirms lets it sign.
-func (h *house) confirms(uid uint32, handle string) (report.Enrolled, error) {
+func (h *testMachine) confirms(uid uint32, handle string) (report.Enrolled, error) {
 	a, err := h.enrol(uid, report.VerbEnrolPIVDone, report.ConfirmArgs{Handle: handle, PIN: cardPIN})
 	done, _ := a.(report.Enrolled)
 	return done, err
 }
 
 // enrols goes the whole way.
-func (h *house) enrolsCard(handle string) {
+func (h *testMachine) enrolsCard(handle string) {
 	h.t.Helper()
 	made, err := h.ready(aliceUID, handle)
 	if err != nil || made.Card == nil || made.Problem != "" {
@@ -71,7 +71,7 @@ func (h *house) enrolsCard(handle string) {
 }
 
 // holds is how many cards alice has, as this machine knows it.
-func (h *house) holds() int {
+func (h *testMachine) holds() int {
 	h.t.Helper()
 	t, err := h.d.SignedToken(bg, h.d.Directory().Named("alice"))
 	must(h.t, err)

@@ -11,9 +11,9 @@ import (
 )
 
 // withVerifier is a machine online that could check alice's password by itself.
-func withVerifier(t *testing.T) *house {
+func withVerifier(t *testing.T) *testMachine {
 	t.Helper()
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100, stuff), nil)
 	h.online()
 	h.expect(identity.Granted, "alice", "secret")

@@ -41,7 +41,7 @@ func TestWhatProgramsCanSeeGrowsContentAndALossIsUrgent(t *testing.T) {
 		"refused and blocked": {func(t *identity.IDToken) { t.Account.UID = 1900000999 }, urgent},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			h := newHouse(t)
+			h := newTestMachine(t)
 			h.give(token("alice", 1900000100, stuff, tools))
 			<-h.d.Changed()
 			before := h.d.Revisions()
@@ -71,17 +71,17 @@ func TestWhatProgramsCanSeeGrowsContentAndALossIsUrgent(t *testing.T) {
 }
 
 func TestLosingAnAccountIsUrgentHoweverItGoes(t *testing.T) {
-	for sentence, lose := range map[string]func(h *house, id uuid.UUID) error{
-		"gone": func(h *house, id uuid.UUID) error { return h.d.Apply(bg, resolver.Update{Gone: []uuid.UUID{id}}) },
-		"cleared": func(h *house, _ uuid.UUID) error {
+	for sentence, lose := range map[string]func(h *testMachine, id uuid.UUID) error{
+		"gone": func(h *testMachine, id uuid.UUID) error { return h.d.Apply(bg, resolver.Update{Gone: []uuid.UUID{id}}) },
+		"cleared": func(h *testMachine, _ uuid.UUID) error {
 			return h.d.Handle(bg, identity.Peer{}, report.VerbCacheClear, nil, nil)
 		},
-		"forgotten": func(h *house, _ uuid.UUID) error {
+		"forgotten": func(h *testMachine, _ uuid.UUID) error {
 			return h.d.Handle(bg, identity.Peer{}, report.VerbCacheForget, []byte(`{"name":"alice"}`), nil)
 		},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			h := newHouse(t)
+			h := newTestMachine(t)
 			tok := token("alice", 1900000100)
 			h.give(tok)
 			before := h.d.Revisions()
@@ -95,7 +95,7 @@ func TestLosingAnAccountIsUrgentHoweverItGoes(t *testing.T) {
 }
 
 func TestALossCountsAlsoWhenItCannotBeStored(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	tok := token("alice", 1900000100)
 	h.give(tok)
 	before := h.d.Revisions()
@@ -109,7 +109,7 @@ func TestALossCountsAlsoWhenItCannotBeStored(t *testing.T) {
 }
 
 func TestAChangeOfTheLocalFilesIsSeenByWhoFollows(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100, stuff), nil)
 	h.online()
 	h.wait("alice", func() bool { return h.d.Directory().Named("alice") != nil })
@@ -138,7 +138,7 @@ func TestAChangeOfTheLocalFilesIsSeenByWhoFollows(t *testing.T) {
 }
 
 func TestAFolderThatCannotBeWatchedIsLookedAt(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
 	must(t, os.RemoveAll(filepath.Join(h.root, "etc")))
 	h.online()
@@ -149,7 +149,7 @@ func TestAFolderThatCannotBeWatchedIsLookedAt(t *testing.T) {
 }
 
 func TestAnAbsentNameIsAnAnswerOnlyWhileTheListIsWhole(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	absent := func() bool { return h.d.DirectoryStanding().Absent }
 	if absent() {
 		t.Error("before anything was heard")
@@ -181,7 +181,7 @@ func TestAnAbsentNameIsAnAnswerOnlyWhileTheListIsWhole(t *testing.T) {
 }
 
 func TestNamesAreAnsweredForAsLongAsPolicySays(t *testing.T) {
-	h := newHouse(t, func(h *house) { h.policy.KeepNames = 24 * time.Hour })
+	h := newTestMachine(t, func(h *testMachine) { h.policy.KeepNames = 24 * time.Hour })
 	h.srv.set(t, token("alice", 1900000100, stuff), nil)
 	h.online()
 	h.wait("alice", func() bool { return h.d.Directory().Named("alice") != nil })
@@ -231,7 +231,7 @@ func TestNamesAreAnsweredForAsLongAsPolicySays(t *testing.T) {
 }
 
 func TestTheStatusSaysHowTheFileStands(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.give(token("alice", 1900000100))
 	if h.status().Directory != nil {
 		t.Fatal("nobody publishes")

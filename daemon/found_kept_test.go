@@ -17,7 +17,7 @@ import (
 )
 
 func TestAFoundGroupMakesNobodyAMemberAndATokenDoes(t *testing.T) {
-	h := newGroups(t, func(h *house) {
+	h := newGroups(t, func(h *testMachine) {
 		h.policy.AllowAll, h.policy.AllowGroups = false, []uuid.UUID{stuff.UUID}
 		h.policy.LocalGroups = map[string]uuid.UUID{"sudo": stuff.UUID}
 	})
@@ -90,7 +90,7 @@ func TestWhoLeavesAGroupWhileADecisionRunsIsInNoOther(t *testing.T) {
 }
 
 func TestACrowdThatAsksForManyGroupsFillsNeitherMemoryNorDisk(t *testing.T) {
-	h := newGroups(t, func(h *house) {
+	h := newGroups(t, func(h *testMachine) {
 		h.policy.MaxGroups, h.policy.AllowGroups = 8, []uuid.UUID{stuff.UUID}
 	})
 	h.expectGroup(stuff) // policy names it: it stays
@@ -131,7 +131,7 @@ func TestACrowdThatAsksForManyGroupsFillsNeitherMemoryNorDisk(t *testing.T) {
 }
 
 func TestAFoundGroupIsAnsweredForAsLongAsPolicySays(t *testing.T) {
-	h := newGroups(t, func(h *house) { h.policy.KeepNames = 24 * time.Hour })
+	h := newGroups(t, func(h *testMachine) { h.policy.KeepNames = 24 * time.Hour })
 	h.expectGroup(stuff)
 	h.srv.be(down)
 	h.clk.pass(23 * time.Hour)

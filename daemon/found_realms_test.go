@@ -13,13 +13,13 @@ import (
 // newTwoGroupRealms are two realms whose servers find groups, each with ada or carol
 // in none. The second has a group with the name and the uuid of the first's stuff, and
 // the group tools of its own.
-func newTwoGroupRealms(t *testing.T, tweak ...func(*house)) (w *twoRealms, imposed, ours identity.Group) {
+func newTwoGroupRealms(t *testing.T, tweak ...func(*testMachine)) (w *twoRealms, imposed, ours identity.Group) {
 	t.Helper()
 	all := NewRealms()
 	imposed, ours = stuff, tools
 	imposed.GID, ours.GID = 1900100001, 1900100002
-	join := func(first, last uint32, person string, groups ...identity.Group) *house {
-		h := newHouse(t, append([]func(*house){func(h *house) {
+	join := func(first, last uint32, person string, groups ...identity.Group) *testMachine {
+		h := newTestMachine(t, append([]func(*testMachine){func(h *testMachine) {
 			h.realms, h.policy.IDs = all, []identity.IDRange{{Min: first, Max: last}}
 			h.groups = &groupServer{groups: map[uuid.UUID]identity.Group{}}
 			h.groups.set(groups...)
@@ -64,7 +64,7 @@ func TestAGroupThatTwoRealmsHaveIsTheFirsts(t *testing.T) {
 func TestAGroupThatIsRememberedIsAskedOfNoOtherRealm(t *testing.T) {
 	for sentence, qualified := range map[string]bool{"by its short name": false, "with its realm": true} {
 		t.Run(sentence, func(t *testing.T) {
-			w, _, ours := newTwoGroupRealms(t, func(h *house) { h.policy.QualifiedGroups = qualified })
+			w, _, ours := newTwoGroupRealms(t, func(h *testMachine) { h.policy.QualifiedGroups = qualified })
 			if qualified {
 				ours.Name += "@" + realm
 				w.second.groups.set(ours)
@@ -95,7 +95,7 @@ func TestAGroupThatIsRememberedIsAskedOfNoOtherRealm(t *testing.T) {
 // group she has nothing of it, whoever asks for the second's and however many others
 // are asked for.
 func TestBeingAskedForAGroupNeverMakesItAnotherRealms(t *testing.T) {
-	w, imposed, _ := newTwoGroupRealms(t, func(h *house) {
+	w, imposed, _ := newTwoGroupRealms(t, func(h *testMachine) {
 		h.policy.AllowAll, h.policy.AllowGroups = false, []uuid.UUID{stuff.UUID}
 		h.policy.LocalGroups, h.policy.MaxGroups = map[string]uuid.UUID{"docker": stuff.UUID}, 2
 		h.local("group", "root:x:0:\ndocker:x:998:\n")

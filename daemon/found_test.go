@@ -16,10 +16,10 @@ import (
 	"github.com/sallyport-auth/sallyport/report"
 )
 
-// newGroups is a house whose server has the group stuff, and nobody in it.
-func newGroups(t testing.TB, tweak ...func(*house)) *house {
+// newGroups is a testMachine whose server has the group stuff, and nobody in it.
+func newGroups(t testing.TB, tweak ...func(*testMachine)) *testMachine {
 	t.Helper()
-	return newHouse(t, append([]func(*house){func(h *house) {
+	return newTestMachine(t, append([]func(*testMachine){func(h *testMachine) {
 		h.groups = &groupServer{groups: map[uuid.UUID]identity.Group{stuff.UUID: stuff}}
 	}}, tweak...)...)
 }
@@ -27,7 +27,7 @@ func newGroups(t testing.TB, tweak ...func(*house)) *house {
 var tools = identity.Group{UUID: uuid.MustParse("22222222-2222-4222-8222-222222222222"), Name: "tools", GID: 1900000002}
 
 // expectGroup asks by name and by gid, and wants these members.
-func (h *house) expectGroup(want identity.Group, members ...identity.Name) {
+func (h *testMachine) expectGroup(want identity.Group, members ...identity.Name) {
 	h.t.Helper()
 	for how, ask := range map[string]func() (identity.GroupEntry, error){
 		"by name": func() (identity.GroupEntry, error) { return h.d.GroupByName(bg, string(want.Name)) },
@@ -41,7 +41,7 @@ func (h *house) expectGroup(want identity.Group, members ...identity.Name) {
 }
 
 // expectNoGroup wants this error by name and by gid.
-func (h *house) expectNoGroup(want error, g identity.Group) {
+func (h *testMachine) expectNoGroup(want error, g identity.Group) {
 	h.t.Helper()
 	if got, err := h.d.GroupByName(bg, string(g.Name)); !errors.Is(err, want) {
 		h.t.Errorf("%s: %+v, %v; want %v", g.Name, got, err, want)
@@ -52,7 +52,7 @@ func (h *house) expectNoGroup(want error, g identity.Group) {
 }
 
 // listed are the names of the groups in the list and in the view, which are the same.
-func (h *house) listed() string {
+func (h *testMachine) listed() string {
 	h.t.Helper()
 	var list, view []string
 	must(h.t, h.d.Groups(bg, func(g identity.GroupEntry) error { list = append(list, string(g.Name)); return nil }))
@@ -123,7 +123,7 @@ func TestAGroupThatIsMadeALittleLaterIsFound(t *testing.T) {
 }
 
 func TestOneQuestionForAGroupIsAskedForAllAndHoldsUpNobodyElse(t *testing.T) {
-	h := newGroups(t, func(h *house) { h.policy.LookupTimeout = time.Minute })
+	h := newGroups(t, func(h *testMachine) { h.policy.LookupTimeout = time.Minute })
 	h.groups.set(tools)
 	h.expectGroup(tools)
 	before := h.groups.asked.Load()
@@ -189,14 +189,14 @@ func TestAFoundGroupIsRefusedByTheRulesForAllGroups(t *testing.T) {
 }
 
 // refreshed makes everything old, and fetches it anew.
-func (h *house) refreshed() {
+func (h *testMachine) refreshed() {
 	h.t.Helper()
 	h.clk.pass(h.d.p.RefreshEvery)
 	h.truth.pass(h.d.p.RefreshEvery)
 	must(h.t, h.d.Refresh(bg))
 }
 
-func (h *house) refuses(name string) bool {
+func (h *testMachine) refuses(name string) bool {
 	h.t.Helper()
 	return slices.ContainsFunc(h.status().Providers[0].Refused, func(r report.Refusal) bool { return r.Name == name })
 }
@@ -258,7 +258,7 @@ func TestANewerAnswerCorrectsAFoundGroup(t *testing.T) {
 		h.refreshed()
 		h.expectGroup(stuff)
 	})
-	inherited := func(t *testing.T) (*house, identity.Group) {
+	inherited := func(t *testing.T) (*testMachine, identity.Group) {
 		h := newGroups(t)
 		h.expectGroup(stuff)
 		heir := tools
@@ -333,7 +333,7 @@ func TestWhatIsLocalIsNotAskedForAndNotServed(t *testing.T) {
 	}
 }
 
-func (h *house) expectNoGroupByName(name string) {
+func (h *testMachine) expectNoGroupByName(name string) {
 	h.t.Helper()
 	if g, err := h.d.GroupByName(bg, name); !errors.Is(err, identity.ErrNotFound) {
 		h.t.Errorf("%+v, %v", g, err)

@@ -10,7 +10,7 @@ import (
 
 func TestNothingIsKeptOfWhoMayNotLogInOffline(t *testing.T) {
 	for days, want := range map[uint32]int{0: 0, 14: 1} {
-		h := newHouse(t)
+		h := newTestMachine(t)
 		tok := token("alice", 1900000100)
 		tok.OfflineFor = days * 86400
 		h.srv.set(t, tok, nil)
@@ -23,7 +23,7 @@ func TestNothingIsKeptOfWhoMayNotLogInOffline(t *testing.T) {
 }
 
 func TestAFactorThatCameMeanwhileIsAskedForToo(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	tok := token("alice", 1900000100)
 	h.srv.set(t, tok, nil)
 	h.online()
@@ -42,7 +42,7 @@ func TestAFactorThatCameMeanwhileIsAskedForToo(t *testing.T) {
 }
 
 func TestAProofIsOfTheCardThatSigned(t *testing.T) {
-	h, _ := cardHouse(t)
+	h, _ := machineWithCard(t)
 	second := validCard(t)
 	h.changed(func(t *identity.IDToken) {
 		t.Factors = append(t.Factors, identity.Factor{Kind: piv, Epoch: 50, Certificate: second.der})

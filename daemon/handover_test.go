@@ -14,16 +14,19 @@ import (
 )
 
 // onePerson is a Realms with alice, who has a uid and a list to be handed over.
-func onePerson(t *testing.T) (h *house, list string) {
+func onePerson(t *testing.T) (h *testMachine, list string) {
 	t.Helper()
-	h = newHouse(t, func(h *house) { h.local("subuid", "local:100000:65536\n"); h.local("subgid", "local:100000:65536\n") })
+	h = newTestMachine(t, func(h *testMachine) {
+		h.local("subuid", "local:100000:65536\n")
+		h.local("subgid", "local:100000:65536\n")
+	})
 	h.give(token("alice", 1900000100))
 	list = filepath.Join(h.dir, "subids")
 	h.d.o.SubIDList = list
 	return h, list
 }
 
-func session(h *house, name string, peer identity.Peer, op identity.Operation) identity.Code {
+func session(h *testMachine, name string, peer identity.Peer, op identity.Operation) identity.Code {
 	l := identity.Login{Operation: op, Service: "sshd", User: name, Peer: peer}
 	return h.d.Decide(bg, l, nil).Code
 }

@@ -12,11 +12,11 @@ import (
 	"github.com/sallyport-auth/sallyport/report"
 )
 
-// untoldHouse is a machine whose server tells of no change, and whose entries last for
+// machineWithStaticEpoch is a machine whose server tells of no change, and whose entries last for
 // an hour.
-func untoldHouse(t *testing.T) (*house, identity.IDToken) {
+func machineWithStaticEpoch(t *testing.T) (*testMachine, identity.IDToken) {
 	t.Helper()
-	h := newHouse(t, func(h *house) {
+	h := newTestMachine(t, func(h *testMachine) {
 		h.groups = &groupServer{groups: map[uuid.UUID]identity.Group{stuff.UUID: stuff}}
 		h.policy.RefreshEvery = time.Hour
 	})
@@ -32,12 +32,12 @@ func untoldHouse(t *testing.T) (*house, identity.IDToken) {
 	return h, tok
 }
 
-func (h *house) refresh(args string) (r report.Refreshed, err error) {
+func (h *testMachine) refresh(args string) (r report.Refreshed, err error) {
 	err = h.d.Handle(bg, identity.Peer{}, report.VerbCacheRefresh, []byte(args), func(v any) error { r = v.(report.Refreshed); return nil })
 	return r, err
 }
 
-func (h *house) home() string {
+func (h *testMachine) home() string {
 	a, err := h.d.AccountByName(bg, "alice")
 	if err != nil {
 		return err.Error()
@@ -46,7 +46,7 @@ func (h *house) home() string {
 }
 
 func TestOneAccountIsFetchedAnewWhenRootAsks(t *testing.T) {
-	h, tok := untoldHouse(t)
+	h, tok := machineWithStaticEpoch(t)
 	h.srv.set(t, tok, func(p *person) { p.token.Account.Home = "/moved" })
 	if got := h.home(); got != "/home/alice" {
 		t.Fatalf("it is told at once: %s", got)
@@ -71,7 +71,7 @@ func TestOneAccountIsFetchedAnewWhenRootAsks(t *testing.T) {
 }
 
 func TestOneThatIsGoneIsForgottenWhenRootAsks(t *testing.T) {
-	h, tok := untoldHouse(t)
+	h, tok := machineWithStaticEpoch(t)
 	h.srv.remove(tok.Account.UUID)
 	if r, err := h.refresh(`{"name":"alice"}`); err != nil || !r.Gone || h.d.Directory().Named("alice") != nil {
 		t.Errorf("%+v, %v", r, err)
@@ -79,7 +79,7 @@ func TestOneThatIsGoneIsForgottenWhenRootAsks(t *testing.T) {
 }
 
 func TestAllThatIsRememberedIsFetchedAnewWhenRootAsks(t *testing.T) {
-	h, tok := untoldHouse(t)
+	h, tok := machineWithStaticEpoch(t)
 	h.srv.set(t, tok, func(p *person) { p.token.Account.Home = "/moved" })
 	renamed := stuff
 	renamed.Name = "crew"
@@ -105,7 +105,7 @@ func TestAllThatIsRememberedIsFetchedAnewWhenRootAsks(t *testing.T) {
 }
 
 func TestWhereTheServerTellsThereIsNothingToFetch(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.online()
 	if r, err := h.refresh(""); err != nil || r != (report.Refreshed{Told: true}) {

@@ -24,10 +24,10 @@ func (s *server) in(h uuid.UUID) {
 	}
 }
 
-// ofHistory is a house whose server keeps histories, with alice in it.
-func ofHistory(t *testing.T) (*house, uuid.UUID) {
+// ofHistory is a testMachine whose server keeps histories, with alice in it.
+func ofHistory(t *testing.T) (*testMachine, uuid.UUID) {
 	t.Helper()
-	h := newHouse(t)
+	h := newTestMachine(t)
 	one := uuid.New()
 	h.srv.in(one)
 	a := token("alice", 1900000100)
@@ -38,7 +38,7 @@ func ofHistory(t *testing.T) (*house, uuid.UUID) {
 	return h, one
 }
 
-func (h *house) known(name identity.Name) *directory.Entry { return h.d.Directory().Named(name) }
+func (h *testMachine) known(name identity.Name) *directory.Entry { return h.d.Directory().Named(name) }
 
 func TestADisownedTokenLetsNobodyIn(t *testing.T) {
 	h, _ := ofHistory(t)

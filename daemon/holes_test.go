@@ -11,7 +11,7 @@ import (
 )
 
 // cacheTables are those of the cache.
-func (h *house) cacheTables() (names []string) {
+func (h *testMachine) cacheTables() (names []string) {
 	h.t.Helper()
 	h.inCache(func(db *sql.DB) {
 		rows, err := db.QueryContext(bg, `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name`)
@@ -27,7 +27,7 @@ func (h *house) cacheTables() (names []string) {
 	return names
 }
 
-func (h *house) inCache(f func(*sql.DB)) {
+func (h *testMachine) inCache(f func(*sql.DB)) {
 	h.t.Helper()
 	db, err := sql.Open("sqlite3", h.cache.Path())
 	must(h.t, err)
@@ -38,18 +38,18 @@ func (h *house) inCache(f func(*sql.DB)) {
 // Whatever of the cache cannot be read, nobody is let in who would not be otherwise.
 func TestAHoleInTheCacheLetsNobodyIn(t *testing.T) {
 	for what, c := range map[string]struct {
-		make  func(t *testing.T) *house
-		types func(h *house) []string
+		make  func(t *testing.T) *testMachine
+		types func(h *testMachine) []string
 	}{
-		"a wrong password":         {away, func(h *house) []string { return []string{"wrong", h.code(0)} }},
-		"a wrong code":             {away, func(*house) []string { return []string{"secret", "000000"} }},
-		"a code that was used":     {usedCode, func(h *house) []string { return []string{"secret", h.code(0)} }},
-		"a locked account":         {lockedHere, func(*house) []string { return []string{"secret"} }},
-		"one that was disabled":    {disabledHere, func(*house) []string { return []string{"secret"} }},
-		"one without a verifier":   {neverHere, func(*house) []string { return []string{"secret"} }},
-		"an earlier password":      {changedHere, func(*house) []string { return []string{"secret"} }},
-		"a password and no code":   {away, func(*house) []string { return []string{"secret", ""} }},
-		"nothing that anyone knew": {away, func(*house) []string { return []string{"", ""} }},
+		"a wrong password":         {away, func(h *testMachine) []string { return []string{"wrong", h.code(0)} }},
+		"a wrong code":             {away, func(*testMachine) []string { return []string{"secret", "000000"} }},
+		"a code that was used":     {usedCode, func(h *testMachine) []string { return []string{"secret", h.code(0)} }},
+		"a locked account":         {lockedHere, func(*testMachine) []string { return []string{"secret"} }},
+		"one that was disabled":    {disabledHere, func(*testMachine) []string { return []string{"secret"} }},
+		"one without a verifier":   {neverHere, func(*testMachine) []string { return []string{"secret"} }},
+		"an earlier password":      {changedHere, func(*testMachine) []string { return []string{"secret"} }},
+		"a password and no code":   {away, func(*testMachine) []string { return []string{"secret", ""} }},
+		"nothing that anyone knew": {away, func(*testMachine) []string { return []string{"", ""} }},
 	} {
 		t.Run(what, func(t *testing.T) {
 			for _, table := range c.make(t).cacheTables() {
@@ -66,14 +66,14 @@ func TestAHoleInTheCacheLetsNobodyIn(t *testing.T) {
 	}
 }
 
-func usedCode(t *testing.T) *house {
+func usedCode(t *testing.T) *testMachine {
 	t.Helper()
 	h := away(t)
 	h.expect(identity.Granted, "alice", "secret", h.code(0))
 	return h
 }
 
-func lockedHere(t *testing.T) *house {
+func lockedHere(t *testing.T) *testMachine {
 	t.Helper()
 	h := remembered(t, nil)
 	for range h.d.p.OfflineTries {
@@ -83,9 +83,9 @@ func lockedHere(t *testing.T) *house {
 	return h
 }
 
-func disabledHere(t *testing.T) *house {
+func disabledHere(t *testing.T) *testMachine {
 	t.Helper()
-	h := newHouse(t)
+	h := newTestMachine(t)
 	tok := token("alice", 1900000100)
 	h.srv.set(t, tok, nil)
 	h.online()
@@ -96,9 +96,9 @@ func disabledHere(t *testing.T) *house {
 	return h
 }
 
-func changedHere(t *testing.T) *house {
+func changedHere(t *testing.T) *testMachine {
 	t.Helper()
-	h := newHouse(t)
+	h := newTestMachine(t)
 	tok := token("alice", 1900000100)
 	h.srv.set(t, tok, nil)
 	h.online()
@@ -109,9 +109,9 @@ func changedHere(t *testing.T) *house {
 	return h
 }
 
-func neverHere(t *testing.T) *house {
+func neverHere(t *testing.T) *testMachine {
 	t.Helper()
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.online()
 	h.lost()
@@ -122,13 +122,13 @@ func neverHere(t *testing.T) *house {
 func TestACodeOrCardThatCannotBeCountedLetsNobodyIn(t *testing.T) {
 	for kind, c := range map[string]struct {
 		service string
-		types   func(h *house) []string
+		types   func(h *testMachine) []string
 	}{
-		"piv":  {"vault", func(*house) []string { return []string{cardPIN} }},
-		"totp": {"nocards", func(h *house) []string { return []string{"secret", h.code(0)} }},
+		"piv":  {"vault", func(*testMachine) []string { return []string{cardPIN} }},
+		"totp": {"nocards", func(h *testMachine) []string { return []string{"secret", h.code(0)} }},
 	} {
 		t.Run(kind, func(t *testing.T) {
-			h, _ := cardHouse(t)
+			h, _ := machineWithCard(t)
 			h.lost()
 			if v := h.door(c.service, typing(c.types(h)...)); v.Code != identity.Granted {
 				t.Fatalf("counted: %s", v.Code)
@@ -146,7 +146,7 @@ func TestACodeOrCardThatCannotBeCountedLetsNobodyIn(t *testing.T) {
 }
 
 func TestOnlyAWrongCodeAfterAProofIsCalledOne(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.online()
 	const another = "This account is disabled."
@@ -174,7 +174,7 @@ func TestOnlyAWrongCodeAfterAProofIsCalledOne(t *testing.T) {
 }
 
 func TestALocalNameThatTheRealmCouldNotHaveIsLocal(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.local("passwd", "root:x:0:0::/root:/bin/sh\nbackup$:x:1001:1001::/:/bin/sh\n")
 	h.wait("the file", func() bool { local, err := h.d.Files().AccountNamed("backup$"); return err == nil && local })
 	for name, want := range map[string]identity.Code{"backup$": identity.NotOurs, "nobody$": identity.UnknownUser} {

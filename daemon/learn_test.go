@@ -11,7 +11,7 @@ import (
 )
 
 // give makes the machine learn a token as if the server had sent it.
-func (h *house) give(tok identity.IDToken) {
+func (h *testMachine) give(tok identity.IDToken) {
 	h.t.Helper()
 	h.srv.mu.Lock()
 	defer h.srv.mu.Unlock()
@@ -42,7 +42,7 @@ func TestTokensAgainstTheRulesAreRefusedAndReported(t *testing.T) {
 		"alice's gid as another group": func(t *identity.IDToken) { t.Account.GID, t.Groups[0].GID = 1900000100, 1900000100 },
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			h := newHouse(t)
+			h := newTestMachine(t)
 			h.srv.set(t, token("alice", 1900000100), nil)
 			h.online()
 			tok := token("mallory", 1900000199)
@@ -66,7 +66,7 @@ func TestTokensAgainstTheRulesAreRefusedAndReported(t *testing.T) {
 }
 
 func TestANumberOnceSeenIsNeverAnothers(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	old := token("alice", 1900000100)
 	h.srv.set(t, old, nil)
 	h.online()
@@ -92,7 +92,7 @@ func TestANumberOnceSeenIsNeverAnothers(t *testing.T) {
 }
 
 func TestANewerTokenThatIsRefusedBlocksTheOldOne(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	tok := token("alice", 1900000100, stuff)
 	h.srv.set(t, tok, nil)
 	h.online()
@@ -122,7 +122,7 @@ func TestANewerTokenThatIsRefusedBlocksTheOldOne(t *testing.T) {
 }
 
 func TestAnOlderTokenNeverReplacesANewerOne(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	tok := token("alice", 1900000100)
 	tok.Revision, tok.State = 5, identity.Disabled
 	h.give(tok)
@@ -138,7 +138,7 @@ func TestAnOlderTokenNeverReplacesANewerOne(t *testing.T) {
 }
 
 func TestGroupsAreMatchedByUUIDNotByName(t *testing.T) {
-	h := newHouse(t, func(h *house) { h.policy.AllowAll, h.policy.AllowGroups = false, []uuid.UUID{stuff.UUID} })
+	h := newTestMachine(t, func(h *testMachine) { h.policy.AllowAll, h.policy.AllowGroups = false, []uuid.UUID{stuff.UUID} })
 	fake := identity.Group{UUID: uuid.New(), Name: stuff.Name, GID: 1900000555}
 	renamed := stuff
 	renamed.Name = "personnel"
@@ -163,7 +163,7 @@ func TestGroupsAreMatchedByUUIDNotByName(t *testing.T) {
 func TestAGroupCountsOnlyForTheStrengthThatItDemands(t *testing.T) {
 	strong := stuff
 	strong.Demands = []identity.FactorKind{identity.TOTP}
-	h := newHouse(t, func(h *house) { h.policy.AllowAll, h.policy.AllowGroups = false, []uuid.UUID{stuff.UUID} })
+	h := newTestMachine(t, func(h *testMachine) { h.policy.AllowAll, h.policy.AllowGroups = false, []uuid.UUID{stuff.UUID} })
 	h.srv.set(t, token("alice", 1900000100, strong), nil)
 	h.srv.set(t, token("bob", 1900000101, strong), withTOTP)
 	h.online()
@@ -172,11 +172,11 @@ func TestAGroupCountsOnlyForTheStrengthThatItDemands(t *testing.T) {
 }
 
 func TestAnEmptyPolicyLetsNobodyInAndTakesNoID(t *testing.T) {
-	h := newHouse(t, func(h *house) { h.policy.AllowAll = false })
+	h := newTestMachine(t, func(h *testMachine) { h.policy.AllowAll = false })
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.online()
 	h.expect(identity.Denied, "alice", "secret")
-	h = newHouse(t, func(h *house) { h.policy.IDs = nil })
+	h = newTestMachine(t, func(h *testMachine) { h.policy.IDs = nil })
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.online()
 	h.expect(identity.UnknownUser, "alice", "secret")

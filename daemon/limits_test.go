@@ -12,7 +12,7 @@ import (
 // explained is what explain says of alice at a server that can all, or only fetch.
 func explained(t *testing.T, only bool, factors ...identity.FactorKind) report.Explanation {
 	t.Helper()
-	h := newHouse(t, func(h *house) { h.only = only })
+	h := newTestMachine(t, func(h *testMachine) { h.only = only })
 	tok := token("alice", 1900000100)
 	for _, k := range factors {
 		tok.Factors = append(tok.Factors, identity.Factor{Kind: k, Epoch: 1})

@@ -35,7 +35,7 @@ func (x lockingExchange) Step(context.Context, provider.Answer) (provider.Reply,
 }
 
 func TestALockEndsNoPasswordThatIsAskedForAgain(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.online()
 	h.expect(identity.Granted, "alice", "secret")

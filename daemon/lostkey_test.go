@@ -12,21 +12,21 @@ import (
 )
 
 // losesItsKey is a machine that starts with another sealing key than it had.
-func (h *house) losesItsKey() {
+func (h *testMachine) losesItsKey() {
 	h.t.Helper()
 	h.stop()
 	must(h.t, os.Remove(filepath.Join(h.dir, "seal.key")))
 	h.start()
 }
 
-func (h *house) explained() (x report.Explanation) {
+func (h *testMachine) explained() (x report.Explanation) {
 	h.t.Helper()
 	must(h.t, h.d.Handle(bg, identity.Peer{}, report.VerbExplain, []byte(`{"name":"alice"}`), func(v any) error { x = v.(report.Explanation); return nil }))
 	return x
 }
 
 // finds tells whether status has a finding of that check.
-func (h *house) finds(check string, s report.Severity) bool {
+func (h *testMachine) finds(check string, s report.Severity) bool {
 	for _, f := range h.status().Findings {
 		if f.Check == check && f.Severity == s {
 			return true
@@ -98,7 +98,7 @@ func TestALostSealingKeyIsNoWrongCode(t *testing.T) {
 // TestACodeSealedToAnotherKeyIsNotKept: a copy of this machine's disk has told the server
 // a key of its own.
 func TestACodeSealedToAnotherKeyIsNotKept(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), coded)
 	h.online()
 	h.expect(identity.Granted, "alice", "secret", h.code(0))
@@ -106,7 +106,7 @@ func TestACodeSealedToAnotherKeyIsNotKept(t *testing.T) {
 		t.Fatal("an alarm without a reason")
 	}
 	h.later()
-	clone := newHouse(t)
+	clone := newTestMachine(t)
 	public, err := clone.sealer.Public(bg)
 	must(t, err)
 	must(t, h.srv.SetSealingKey(bg, public))

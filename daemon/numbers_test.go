@@ -11,7 +11,7 @@ import (
 )
 
 func TestAGroupThatWasRefusedForAnothersNameGetsItWhenThatIsFree(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	alice := token("alice", 1900000100)
 	h.give(alice)
 	taker := token("bob", 1900000101, identity.Group{UUID: uuid.New(), Name: "alice", GID: 1900000900})
@@ -37,7 +37,7 @@ func TestAGroupThatWasRefusedForAnothersNameGetsItWhenThatIsFree(t *testing.T) {
 }
 
 func TestWhoIsForgottenWhileADecisionRunsHasNoGroupsOfOthers(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.give(token("alice", 1900000100, stuff))
 	e := h.d.Directory().Named("alice")
 	h.d.Directory().Clear()
@@ -55,7 +55,7 @@ func TestANumberStaysItsOwnersInMemoryToo(t *testing.T) {
 		t.Groups[0].UUID = uuid.New()
 		return t
 	}
-	h := newHouse(t)
+	h := newTestMachine(t)
 	alice := token("alice", 1900000100, stuff)
 	h.give(alice)
 	h.d.Directory().Remove(alice.Account.UUID)
@@ -94,7 +94,7 @@ func TestANumberStaysItsOwnersInMemoryToo(t *testing.T) {
 }
 
 func TestNumbersAreRememberedOverARestart(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	alice := token("alice", 1900000100)
 	h.give(alice)
 	must(t, h.d.Apply(bg, resolver.Update{Gone: []uuid.UUID{alice.Account.UUID}}))
@@ -111,7 +111,7 @@ func TestNumbersAreRememberedOverARestart(t *testing.T) {
 }
 
 func TestAnOwnGroupIsNotRenumberedWhileItsAccountIsHere(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	alice := token("alice", 1900000100)
 	h.give(alice)
 	moved := token("alice", 1900000100)
@@ -126,7 +126,7 @@ func TestAnOwnGroupIsNotRenumberedWhileItsAccountIsHere(t *testing.T) {
 }
 
 func TestATokenThatDoesNotVerifyAnyMoreMakesTheListIncomplete(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.srv.set(t, token("bob", 1900000101), nil)
 	h.online()

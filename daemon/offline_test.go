@@ -14,9 +14,9 @@ import (
 )
 
 // remembered is a machine on which alice logged in once, now without a network.
-func remembered(t *testing.T, change func(*identity.IDToken), tweak ...func(*house)) *house {
+func remembered(t *testing.T, change func(*identity.IDToken), tweak ...func(*testMachine)) *testMachine {
 	t.Helper()
-	h := newHouse(t, tweak...)
+	h := newTestMachine(t, tweak...)
 	tok := token("alice", 1900000100)
 	if change != nil {
 		change(&tok)
@@ -44,7 +44,7 @@ func TestOfflineAgeIsLimitedByTokenAndPolicy(t *testing.T) {
 		"the policy allows none":     {86400, 0, 0, identity.NotPermitted},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			h := remembered(t, func(tok *identity.IDToken) { tok.OfflineFor = c.token }, func(h *house) { h.policy.OfflineMax = c.policy })
+			h := remembered(t, func(tok *identity.IDToken) { tok.OfflineFor = c.token }, func(h *testMachine) { h.policy.OfflineMax = c.policy })
 			h.clk.pass(c.pass)
 			h.expect(atLogin(c.want), "alice", "secret")
 			if got := h.phase(identity.OpAccount, "alice"); got != c.want {
@@ -123,7 +123,7 @@ func TestALockEndsWithAnOnlineSuccessOrByRoot(t *testing.T) {
 }
 
 func TestLockTimesGrowToTheirLimit(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	now := h.clk.now()
 	for count, want := range map[uint32]time.Duration{
 		5: 30 * time.Second, 6: time.Minute, 7: 2 * time.Minute, 11: 32 * time.Minute, 12: time.Hour, 1 << 30: time.Hour,
@@ -158,7 +158,7 @@ func TestManyGuessesAtOnceGetNoMoreThanOneByOne(t *testing.T) {
 }
 
 func TestAnOnlineWrongPasswordLeavesTheVerifier(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.online()
 	h.expect(identity.Granted, "alice", "secret")
@@ -170,7 +170,7 @@ func TestAnOnlineWrongPasswordLeavesTheVerifier(t *testing.T) {
 }
 
 func TestOfflineSaysWhatItCannotCheckHere(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), withTOTP)
 	h.srv.set(t, token("bob", 1900000101), nil)
 	h.online()
@@ -185,16 +185,16 @@ func TestOfflineSaysWhatItCannotCheckHere(t *testing.T) {
 }
 
 func TestTheNetworkMayGoAtAnyMoment(t *testing.T) {
-	for sentence, lose := range map[string]func(h *house){
-		"refused before the first word": func(h *house) { h.srv.mode.Store(int32(down)) },
-		"hanging from the first word":   func(h *house) { h.srv.mode.Store(int32(hanging)) },
-		"untrusted":                     func(h *house) { h.srv.mode.Store(int32(untrusted)) },
-		"the machine is refused":        func(h *house) { h.srv.mode.Store(int32(unjoined)) },
-		"lost in the step":              func(h *house) { h.srv.mu.Lock(); h.srv.lostStep = true; h.srv.mu.Unlock() },
-		"hanging in the step":           func(h *house) { h.srv.mu.Lock(); h.srv.holdStep = make(chan struct{}); h.srv.mu.Unlock() },
+	for sentence, lose := range map[string]func(h *testMachine){
+		"refused before the first word": func(h *testMachine) { h.srv.mode.Store(int32(down)) },
+		"hanging from the first word":   func(h *testMachine) { h.srv.mode.Store(int32(hanging)) },
+		"untrusted":                     func(h *testMachine) { h.srv.mode.Store(int32(untrusted)) },
+		"the machine is refused":        func(h *testMachine) { h.srv.mode.Store(int32(unjoined)) },
+		"lost in the step":              func(h *testMachine) { h.srv.mu.Lock(); h.srv.lostStep = true; h.srv.mu.Unlock() },
+		"hanging in the step":           func(h *testMachine) { h.srv.mu.Lock(); h.srv.holdStep = make(chan struct{}); h.srv.mu.Unlock() },
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			h := newHouse(t)
+			h := newTestMachine(t)
 			h.srv.set(t, token("alice", 1900000100), nil)
 			h.online()
 			h.expect(identity.Granted, "alice", "secret")
@@ -210,7 +210,7 @@ func TestTheNetworkMayGoAtAnyMoment(t *testing.T) {
 }
 
 func TestSomeoneWhoCannotProveToBeTheServerIsAnAlarm(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.online()
 	h.srv.be(untrusted)
@@ -223,7 +223,7 @@ func TestSomeoneWhoCannotProveToBeTheServerIsAnAlarm(t *testing.T) {
 }
 
 func TestAChangeStreamThatFallsSilentIsLost(t *testing.T) {
-	h := newHouse(t, func(h *house) { h.policy.WatchSilence = 50 * time.Millisecond })
+	h := newTestMachine(t, func(h *testMachine) { h.policy.WatchSilence = 50 * time.Millisecond })
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.run()
 	h.wait("the loss", func() bool { return strings.Contains(h.d.Link().View().LastErr, "silent") })
@@ -276,7 +276,7 @@ func TestADamagedCacheLocksNobodyOutWhoIsOnline(t *testing.T) {
 }
 
 func TestACacheThatCannotBeWrittenLocksNobodyOutWhoIsOnline(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	tok := token("alice", 1900000100)
 	h.srv.set(t, tok, nil)
 	h.online()
@@ -294,7 +294,7 @@ func TestACacheThatCannotBeWrittenLocksNobodyOutWhoIsOnline(t *testing.T) {
 }
 
 func TestAPositionIsNotKeptBeyondAChangeThatWasNotStored(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	tok := token("alice", 1900000100)
 	h.srv.set(t, tok, nil)
 	h.online()
@@ -316,7 +316,7 @@ func TestAPositionIsNotKeptBeyondAChangeThatWasNotStored(t *testing.T) {
 	})
 }
 
-func (h *house) status() report.Status {
+func (h *testMachine) status() report.Status {
 	h.t.Helper()
 	var s report.Status
 	must(h.t, h.d.Handle(context.Background(), identity.Peer{UID: 12345}, report.VerbStatus, nil, func(v any) error {

@@ -44,7 +44,7 @@ func TestAYesThatIsNotForThisAccountHereAndNowGrantsNothing(t *testing.T) {
 		"its outcome is out of the table": func(r *provider.Reply) { r.Outcome = 77 },
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			h := newHouse(t)
+			h := newTestMachine(t)
 			h.srv.set(t, token("alice", 1900000100), withTOTP)
 			h.online()
 			h.expect(identity.Granted, "alice", "secret", "123456")
@@ -62,7 +62,7 @@ func TestAYesThatIsNotForThisAccountHereAndNowGrantsNothing(t *testing.T) {
 }
 
 func TestAskingFollowsTheServersOffers(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), withTOTP)
 	h.online()
 	conv := h.expect(identity.Granted, "alice", "secret", "123456")
@@ -77,7 +77,7 @@ func TestAskingFollowsTheServersOffers(t *testing.T) {
 }
 
 func TestANoOfTheServerIsFinalThoughTheVerifierWouldSayYes(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	tok := token("alice", 1900000100)
 	h.srv.set(t, tok, nil)
 	h.online()
@@ -95,7 +95,7 @@ func TestANoOfTheServerIsFinalThoughTheVerifierWouldSayYes(t *testing.T) {
 }
 
 func TestWhatAnEarlierModuleLeftIsTriedFirst(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.online()
 	for sentence, c := range map[string]struct {
@@ -125,7 +125,7 @@ func TestWhatAnEarlierModuleLeftIsTriedFirst(t *testing.T) {
 }
 
 func TestOnlyRootMayAskForOthersAndOthersAreCounted(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.online()
 	as := func(uid uint32, op identity.Operation, answers ...string) identity.Code {
@@ -158,7 +158,7 @@ func TestOnlyRootMayAskForOthersAndOthersAreCounted(t *testing.T) {
 
 func TestATrustedUserMayAuthenticateOthersAndNoMore(t *testing.T) {
 	const web, other = 33, 34
-	h := newHouse(t, func(h *house) {
+	h := newTestMachine(t, func(h *testMachine) {
 		h.policy.Services = map[string]policy.Service{
 			"nginx": {TrustedUsers: []string{"gone", "www-data"}}, "sudo": {StepUp: true, TrustedUsers: []string{"www-data"}},
 		}
@@ -232,7 +232,7 @@ func TestRevocationsArriveBeforeTheNextDecision(t *testing.T) {
 	} {
 		for _, how := range []string{"connected", "away"} {
 			t.Run(sentence+" while "+how, func(t *testing.T) {
-				h := newHouse(t, func(h *house) {
+				h := newTestMachine(t, func(h *testMachine) {
 					h.policy.AllowAll, h.policy.AllowGroups = false, []uuid.UUID{stuff.UUID}
 				})
 				tok := token("alice", 1900000100, stuff)
@@ -270,7 +270,7 @@ func TestRevocationsArriveBeforeTheNextDecision(t *testing.T) {
 }
 
 func TestNothingIsGrantedOnTheStrengthOfBeingOnlineBeforeCaughtUp(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.srv.silent = true
 	h.run()
@@ -281,7 +281,7 @@ func TestNothingIsGrantedOnTheStrengthOfBeingOnlineBeforeCaughtUp(t *testing.T) 
 }
 
 func TestAGoneAccountIsGone(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	tok := token("alice", 1900000100)
 	h.srv.set(t, tok, nil)
 	h.online()
@@ -297,7 +297,7 @@ func TestAGoneAccountIsGone(t *testing.T) {
 }
 
 func TestAResetReadsTheWholeListAgain(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	a, b := token("alice", 1900000100), token("bob", 1900000101)
 	h.srv.set(t, a, nil)
 	h.srv.set(t, b, nil)
@@ -316,7 +316,7 @@ func TestAThousandLogInAtOnce(t *testing.T) {
 	for _, state := range []string{"online", "offline"} {
 		t.Run(state, func(t *testing.T) {
 			const people, each = 50, 20
-			h := newHouse(t)
+			h := newTestMachine(t)
 			for i := range people {
 				h.srv.set(t, token(fmt.Sprintf("p%d", i), 1900000100+uint32(i)), nil)
 			}
@@ -346,7 +346,7 @@ func TestAThousandLogInAtOnce(t *testing.T) {
 }
 
 func TestAPanicGrantsNothing(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.online()
 	v := h.d.Decide(context.Background(), identity.Login{Operation: identity.OpAuthenticate, User: "alice"}, nil)
@@ -367,7 +367,7 @@ func TestAYesThatDoesNotFitIsNoReasonToGoOnOffline(t *testing.T) {
 		"for nothing whatsoever": func(r *provider.Reply) { r.Session.Methods = nil },
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			h := newHouse(t)
+			h := newTestMachine(t)
 			h.srv.set(t, token("alice", 1900000100), nil)
 			h.online()
 			h.expect(identity.Granted, "alice", "secret") // so that she could log in offline

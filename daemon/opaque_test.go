@@ -26,7 +26,7 @@ func (s *server) knows(password string) {
 }
 
 // verifierOfBefore is alice's as it was made before passwords were prepared.
-func (h *house) verifierOfBefore(typed string) cache.Verifier {
+func (h *testMachine) verifierOfBefore(typed string) cache.Verifier {
 	h.t.Helper()
 	v := h.verifierOfAlice()
 	data := append([]byte("sallyport offline verifier v1\x00"), v.UUID[:]...)
@@ -42,7 +42,7 @@ func (h *house) verifierOfBefore(typed string) cache.Verifier {
 
 func TestAnUmlautTypedEitherWayLogsInOffline(t *testing.T) {
 	for _, typed := range []string{composed, decomposed} {
-		h := newHouse(t)
+		h := newTestMachine(t)
 		h.srv.set(t, token("alice", 1900000100), nil)
 		h.srv.knows(typed)
 		h.online()
@@ -66,7 +66,7 @@ func TestAVerifierOfBeforeGoesOnAndIsMadeAnew(t *testing.T) {
 }
 
 func TestALoginOnlineRenewsAVerifierOfAnotherForm(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.online()
 	h.expect(identity.Granted, "alice", "secret")

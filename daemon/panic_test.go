@@ -13,7 +13,7 @@ import (
 )
 
 func TestAProviderThatPanicsIsANonAnswerAndNothingItHeldIsLogged(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
 	var log buffer
 	h.d.log = slog.New(slog.NewTextHandler(&log, nil))
@@ -29,7 +29,7 @@ func TestAProviderThatPanicsIsANonAnswerAndNothingItHeldIsLogged(t *testing.T) {
 }
 
 func TestADecisionThatPanicsGrantsNothingAndLogsNothingThatItHeld(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
 	var log buffer
 	h.d.log = slog.New(slog.NewTextHandler(&log, nil))

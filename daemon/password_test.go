@@ -9,7 +9,7 @@ import (
 )
 
 func TestPasswordsAreChangedOnTheServerOnly(t *testing.T) {
-	change := func(h *house, prelim bool, old string, answers ...string) (identity.Verdict, *typist) {
+	change := func(h *testMachine, prelim bool, old string, answers ...string) (identity.Verdict, *typist) {
 		conv := typing(answers...)
 		return h.d.Decide(context.Background(), identity.Login{
 			Operation: identity.OpChangePassword, User: "alice", Prelim: prelim, OldPass: identity.NewSecret([]byte(old)),
@@ -34,7 +34,7 @@ func TestPasswordsAreChangedOnTheServerOnly(t *testing.T) {
 		"it is left behind a weak one":        {false, "secret", []string{"x", "x"}, identity.ConversationFailed, "at least 6 characters"},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			h := newHouse(t)
+			h := newTestMachine(t)
 			h.srv.set(t, token("alice", 1900000100), nil)
 			h.online()
 			v, conv := change(h, c.prelim, c.old, c.answers...)
@@ -43,7 +43,7 @@ func TestPasswordsAreChangedOnTheServerOnly(t *testing.T) {
 			}
 		})
 	}
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.online()
 	h.expect(identity.Granted, "alice", "secret")

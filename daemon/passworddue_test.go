@@ -31,7 +31,7 @@ func TestAPasswordThatIsDueIsAskedForWhereItLetSomebodyIn(t *testing.T) {
 		"the server is away, and it isn't": {0, false, nil, true, identity.Granted, false},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			h := newHouse(t)
+			h := newTestMachine(t)
 			tok := token("alice", 1900000100, stuff)
 			if tok.Factors[0].ChangeBy = c.changeBy; c.changeBy != 0 && c.changeBy != identity.ChangeNow {
 				tok.Factors[0].ChangeBy += h.clk.now().Unix()
@@ -63,7 +63,7 @@ func TestAPasswordThatIsDueIsAskedForWhereItLetSomebodyIn(t *testing.T) {
 
 // Who has to change the password in the login has earned what they proved before it.
 func TestAChangeInTheLoginLosesNoGroupThatWasEarned(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	tok := token("alice", 1900000100, stuff, vault())
 	h.srv.set(t, tok, coded)
 	h.online()
@@ -80,7 +80,7 @@ func TestAChangeInTheLoginLosesNoGroupThatWasEarned(t *testing.T) {
 }
 
 func TestExplainSaysThatAPasswordIsDue(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.online()
 	now := h.clk.now().Unix()
 	for sentence, c := range map[string]struct {
@@ -119,7 +119,7 @@ func TestACodeOfTheLoginIsNotAskedForAgain(t *testing.T) {
 		"another process was let in by it": {true, true, at(70, 51), "[New password:  Retype new password:  One-time code: ]"},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			h := newHouse(t)
+			h := newTestMachine(t)
 			tok := token("alice", 1900000100)
 			h.srv.set(t, tok, func(p *person) {
 				coded(p)

@@ -28,7 +28,7 @@ func (m *meanwhile) HMAC(ctx context.Context, data []byte) ([]byte, error) {
 }
 
 // sealsAside seals by a meanwhile, see whileSealing.
-func sealsAside(h *house) {
+func sealsAside(h *testMachine) {
 	h.seal = func(dir string) seal.Sealer {
 		f, err := seal.CreateFile(filepath.Join(dir, "seal.key"))
 		must(h.t, err)
@@ -37,7 +37,7 @@ func sealsAside(h *house) {
 }
 
 // whileSealing lets something happen at each seal from now on.
-func (h *house) whileSealing(happens func()) {
+func (h *testMachine) whileSealing(happens func()) {
 	h.sealer.(*meanwhile).happens.Store(&happens)
 }
 
@@ -60,7 +60,7 @@ func TestARevocationDuringTheHashCounts(t *testing.T) {
 			h.expect(c.want, "alice", "secret")
 		})
 		t.Run(sentence+", when the verifier is made", func(t *testing.T) {
-			h := newHouse(t, sealsAside)
+			h := newTestMachine(t, sealsAside)
 			h.srv.set(t, token("alice", 1900000100), nil)
 			h.online()
 			h.whileSealing(func() {
@@ -78,7 +78,7 @@ func TestARevocationDuringTheHashCounts(t *testing.T) {
 }
 
 func TestPhasesAfterTheAccountPhaseConfirmOnly(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	tok := token("alice", 1900000100)
 	h.srv.set(t, tok, nil)
 	h.online()
@@ -103,7 +103,7 @@ func TestPhasesAfterTheAccountPhaseConfirmOnly(t *testing.T) {
 }
 
 func TestALocalAccountNeverWaitsForTheServer(t *testing.T) {
-	h := newHouse(t, func(h *house) { h.policy.LookupTimeout = time.Hour; h.policy.ServerTimeout = time.Hour })
+	h := newTestMachine(t, func(h *testMachine) { h.policy.LookupTimeout = time.Hour; h.policy.ServerTimeout = time.Hour })
 	h.srv.be(hanging)
 	for op := identity.OpAuthenticate; op <= identity.OpChangePassword; op++ {
 		for _, name := range []string{"root", "local"} {
@@ -124,7 +124,7 @@ func TestALocalAccountNeverWaitsForTheServer(t *testing.T) {
 }
 
 // fault makes every insert into a table of the open cache fail.
-func (h *house) fault(table string) {
+func (h *testMachine) fault(table string) {
 	h.t.Helper()
 	db, err := sql.Open("sqlite3", h.cache.Path())
 	must(h.t, err)
@@ -134,7 +134,7 @@ func (h *house) fault(table string) {
 }
 
 func TestAListThatCouldNotBeStoredIsReadAgain(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	tok := token("alice", 1900000100)
 	h.srv.set(t, tok, nil)
 	h.fault("tokens")
@@ -154,7 +154,7 @@ func TestAListThatCouldNotBeStoredIsReadAgain(t *testing.T) {
 }
 
 func TestUseFirstPassStillAsksForTheCode(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), withTOTP)
 	h.online()
 	conv := typing("123456")
@@ -174,7 +174,7 @@ func TestATryThatCannotBeCountedIsNone(t *testing.T) {
 }
 
 func TestAVerifierThatCannotBeKeptStopsNoLogin(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.online()
 	h.fault("verifiers")

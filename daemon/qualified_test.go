@@ -13,7 +13,7 @@ import (
 )
 
 // qualified makes the realm q.org, whose names end in it.
-func qualified(h *house) {
+func qualified(h *testMachine) {
 	h.realm, h.srv = "q.org", newServerOf(h.t, "q.org", h.machine, h.truth.now)
 	h.policy.QualifiedUsers, h.policy.QualifiedGroups = true, true
 }
@@ -30,7 +30,7 @@ func as(realm string, tok identity.IDToken) identity.IDToken {
 }
 
 func TestQualifiedNamesAreAnsweredAsTheyAreByEitherForm(t *testing.T) {
-	h := newHouse(t, qualified)
+	h := newTestMachine(t, qualified)
 	h.srv.set(t, as("q.org", token("alice", 1900000100, stuff)), func(p *person) { p.password = "hers" })
 	h.srv.set(t, as("q.org", token("local", 1900000101)), func(p *person) { p.password = "theirs" })
 	h.online()
@@ -62,7 +62,7 @@ func TestQualifiedNamesAreAnsweredAsTheyAreByEitherForm(t *testing.T) {
 }
 
 func TestWithoutAliasesOnlyTheNameItselfIsOne(t *testing.T) {
-	h := newHouse(t, qualified, func(h *house) { h.policy.Aliases = false })
+	h := newTestMachine(t, qualified, func(h *testMachine) { h.policy.Aliases = false })
 	h.srv.set(t, as("q.org", token("alice", 1900000100, stuff)), nil)
 	h.online()
 	for typed, ok := range map[string]bool{"alice@q.org": true, "alice": false, "Alice@q.org": false} {
@@ -80,7 +80,7 @@ func TestAnAccountWhoseNamesHaveNotTheFormOfTheSettingsIsRefused(t *testing.T) {
 	short := token("alice", 1900000100)
 	short.Realm = "q.org"
 	for name, tok := range map[string]identity.IDToken{"short": short, "a short group": inOne} {
-		h := newHouse(t, qualified)
+		h := newTestMachine(t, qualified)
 		h.srv.set(t, tok, nil)
 		h.online()
 		if why := h.d.RefusedWhy(tok.Account.Name); !strings.Contains(why, "another form") {
@@ -90,7 +90,7 @@ func TestAnAccountWhoseNamesHaveNotTheFormOfTheSettingsIsRefused(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, as(realm, token("alice", 1900000100)), nil)
 	h.online()
 	if _, err := h.d.AccountByUID(bg, 1900000100); !errors.Is(err, identity.ErrNotFound) {
@@ -101,7 +101,7 @@ func TestAnAccountWhoseNamesHaveNotTheFormOfTheSettingsIsRefused(t *testing.T) {
 // A provider may vouch for what is remembered in the form of other settings: it is not
 // answered, and is replaced when it is asked for.
 func TestNamesOfOtherSettingsAreFetchedAnew(t *testing.T) {
-	h := newHouse(t, func(h *house) { h.only = true })
+	h := newTestMachine(t, func(h *testMachine) { h.only = true })
 	tok := token("alice", 1900000100)
 	h.srv.set(t, tok, nil)
 	h.run()
@@ -121,11 +121,11 @@ func TestNamesOfOtherSettingsAreFetchedAnew(t *testing.T) {
 }
 
 // shortAndQualified are two realms with an "eve" each, and "dora" in the second alone.
-func shortAndQualified(t *testing.T, order func(short, q func(*house)) [2]func(*house)) *Realms {
+func shortAndQualified(t *testing.T, order func(short, q func(*testMachine)) [2]func(*testMachine)) *Realms {
 	t.Helper()
 	all := NewRealms()
-	fill := func(ids identity.IDRange, tokens ...identity.IDToken) func(*house) {
-		return func(h *house) {
+	fill := func(ids identity.IDRange, tokens ...identity.IDToken) func(*testMachine) {
+		return func(h *testMachine) {
 			h.realms, h.policy.IDs = all, []identity.IDRange{ids}
 			for _, tok := range tokens {
 				tok.Account.UUID, tok.Groups[0].UUID = uuid.New(), uuid.New()
@@ -134,18 +134,18 @@ func shortAndQualified(t *testing.T, order func(short, q func(*house)) [2]func(*
 		}
 	}
 	short := fill(identity.IDRange{Min: 1900000000, Max: 1900099999}, token("eve", 1900000105))
-	other := func(h *house) {
+	other := func(h *testMachine) {
 		qualified(h)
 		fill(identity.IDRange{Min: 1900100000, Max: 1900199999}, as("q.org", token("eve", 1900100105)), as("q.org", token("dora", 1900100110)))(h)
 	}
 	for _, f := range order(short, other) {
-		newHouse(t, f).online()
+		newTestMachine(t, f).online()
 	}
 	return all
 }
 
 func TestAQualifiedRealmBehindAnotherHasNoClashes(t *testing.T) {
-	all := shortAndQualified(t, func(s, q func(*house)) [2]func(*house) { return [2]func(*house){s, q} })
+	all := shortAndQualified(t, func(s, q func(*testMachine)) [2]func(*testMachine) { return [2]func(*testMachine){s, q} })
 	for typed, uid := range map[string]uint32{
 		"eve": 1900000105, "eve@example.org": 1900000105, "eve@q.org": 1900100105, "dora": 1900100110, "dora@q.org": 1900100110,
 	} {
@@ -175,7 +175,7 @@ func TestAQualifiedRealmBehindAnotherHasNoClashes(t *testing.T) {
 // Whatever finds an account of the first realm is no name of another: it would not
 // lead back to whom it belongs.
 func TestANameThatIsAnotherSpellingInTheFirstRealmIsTheFirsts(t *testing.T) {
-	all := shortAndQualified(t, func(s, q func(*house)) [2]func(*house) { return [2]func(*house){q, s} })
+	all := shortAndQualified(t, func(s, q func(*testMachine)) [2]func(*testMachine) { return [2]func(*testMachine){q, s} })
 	if a, err := all.AccountByName(bg, "eve"); err != nil || a.UID != 1900100105 {
 		t.Errorf("%+v, %v", a, err)
 	}

@@ -12,7 +12,7 @@ import (
 
 func TestOfflineNobodyIsAskedForAPasswordThatCannotBeChanged(t *testing.T) {
 	// The machine is offline and has not tried for a while.
-	h := newHouse(t, func(h *house) { h.policy.BackoffMin, h.policy.BackoffMax = time.Hour, time.Hour })
+	h := newTestMachine(t, func(h *testMachine) { h.policy.BackoffMin, h.policy.BackoffMax = time.Hour, time.Hour })
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.online()
 	h.srv.be(down)

@@ -18,35 +18,35 @@ import (
 // first, and of the second carol and another bob.
 type twoRealms struct {
 	*Realms
-	first, second *house
+	first, second *testMachine
 }
 
-func newTwoRealms(t *testing.T, tweak ...func(*house)) *twoRealms {
+func newTwoRealms(t *testing.T, tweak ...func(*testMachine)) *twoRealms {
 	t.Helper()
 	all := NewRealms()
-	person := func(h *house, name string, uid uint32, groups ...identity.Group) {
+	person := func(h *testMachine, name string, uid uint32, groups ...identity.Group) {
 		tok := token(name, uid, groups...)
 		tok.Account.UUID, tok.Groups[0].UUID = uuid.New(), uuid.New()
 		h.srv.set(t, tok, func(p *person) { p.password = name + "'s" })
 	}
-	join := func(ids identity.IDRange, fill func(*house)) *house {
-		return newHouse(t, append([]func(*house){func(h *house) {
+	join := func(ids identity.IDRange, fill func(*testMachine)) *testMachine {
+		return newTestMachine(t, append([]func(*testMachine){func(h *testMachine) {
 			h.realms, h.policy.IDs = all, []identity.IDRange{ids}
 			fill(h)
 		}}, tweak...)...)
 	}
 	w := &twoRealms{Realms: all}
-	w.first = join(identity.IDRange{Min: 1900000000, Max: 1900099999}, func(h *house) {
+	w.first = join(identity.IDRange{Min: 1900000000, Max: 1900099999}, func(h *testMachine) {
 		person(h, "ada", 1900000100, stuff)
 		person(h, "bob", 1900000101)
 	})
-	w.second = join(identity.IDRange{Min: 1900100000, Max: 1900199999}, func(h *house) {
+	w.second = join(identity.IDRange{Min: 1900100000, Max: 1900199999}, func(h *testMachine) {
 		imposed := stuff
 		imposed.GID = 1900100001
 		person(h, "carol", 1900100100, imposed)
 		person(h, "bob", 1900100101)
 	})
-	for _, h := range []*house{w.first, w.second} {
+	for _, h := range []*testMachine{w.first, w.second} {
 		h.run()
 		if h.only {
 			continue // it is online when it has answered
@@ -126,7 +126,7 @@ func TestANameThatTwoRealmsHaveIsTheFirstsAndStatusSaysSo(t *testing.T) {
 // The second server puts carol into a group with the uuid of one of the first's, which
 // may log in here and gives the group docker.
 func TestNoRealmPutsItsPeopleIntoAnothersGroups(t *testing.T) {
-	w := newTwoRealms(t, func(h *house) {
+	w := newTwoRealms(t, func(h *testMachine) {
 		h.policy.AllowAll, h.policy.AllowGroups = false, []uuid.UUID{stuff.UUID}
 		h.policy.LocalGroups = map[string]uuid.UUID{"docker": stuff.UUID}
 		h.local("group", "root:x:0:\ndocker:x:998:\n")
@@ -171,7 +171,7 @@ func TestARealmThatHangsHoldsUpNobodyOfAnother(t *testing.T) {
 }
 
 func TestWhoIsRememberedIsAskedOfNoOtherRealm(t *testing.T) {
-	w := newTwoRealms(t, func(h *house) { h.only = true })
+	w := newTwoRealms(t, func(h *testMachine) { h.only = true })
 	if _, err := w.AccountByName(bg, "carol"); err != nil {
 		t.Fatal(err)
 	}
@@ -211,17 +211,17 @@ func TestSubordinateIDsOfTwoRealmsNeverOverlap(t *testing.T) {
 // Each change wakes who follows, be there one realm or two: what one listener takes
 // off the channel no other gets.
 func TestWhoeverFollowsIsToldOfEveryChangeOfEveryRealm(t *testing.T) {
-	for name, build := range map[string]func(t *testing.T) (*Realms, *house){
-		"one": func(t *testing.T) (*Realms, *house) {
+	for name, build := range map[string]func(t *testing.T) (*Realms, *testMachine){
+		"one": func(t *testing.T) (*Realms, *testMachine) {
 			all := NewRealms()
-			return all, newHouse(t, func(h *house) { h.realms = all })
+			return all, newTestMachine(t, func(h *testMachine) { h.realms = all })
 		},
-		"two": func(t *testing.T) (*Realms, *house) {
+		"two": func(t *testing.T) (*Realms, *testMachine) {
 			all := NewRealms()
-			newHouse(t, func(h *house) {
+			newTestMachine(t, func(h *testMachine) {
 				h.realms, h.policy.IDs = all, []identity.IDRange{{Min: 1900100000, Max: 1900199999}}
 			})
-			return all, newHouse(t, func(h *house) {
+			return all, newTestMachine(t, func(h *testMachine) {
 				h.realms, h.policy.IDs = all, []identity.IDRange{{Min: 1900000000, Max: 1900099999}}
 			})
 		},
@@ -281,11 +281,11 @@ func TestAFileIsNotOutOfDateForAStandingThatChanged(t *testing.T) {
 }
 
 func TestNobodyIsUnknownWhileOneRealmCannotTell(t *testing.T) {
-	w := newTwoRealms(t, func(h *house) { h.only = true })
+	w := newTwoRealms(t, func(h *testMachine) { h.only = true })
 	if _, err := w.AccountByName(bg, "dora"); !errors.Is(err, identity.ErrNotFound) {
 		t.Errorf("both say no: %v", err)
 	}
-	for _, h := range []*house{w.first, w.second} {
+	for _, h := range []*testMachine{w.first, w.second} {
 		h.srv.be(down)
 		w.first.clk.pass(noFor) // what both said before is no longer remembered
 		w.second.clk.pass(noFor)

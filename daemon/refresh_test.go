@@ -21,7 +21,7 @@ const (
 )
 
 func TestNoEntryGetsOlderThanItsAge(t *testing.T) {
-	h := newGroups(t, func(h *house) { h.policy.RefreshEvery = 16 * time.Minute })
+	h := newGroups(t, func(h *testMachine) { h.policy.RefreshEvery = 16 * time.Minute })
 	h.srv.set(t, token("alice", 1900000100), nil)
 	step := h.d.LookEvery()
 	for offset := step / 8; offset < step; offset += step / 4 {
@@ -144,7 +144,7 @@ func TestANameThatIsAnothersNowLeavesWithWhoeverHadIt(t *testing.T) {
 	h.expect(identity.Denied, "alice", "secret")
 }
 
-func (h *house) expectNobody(uid uint32) {
+func (h *testMachine) expectNobody(uid uint32) {
 	h.t.Helper()
 	if a, err := h.d.AccountByUID(bg, uid); !errors.Is(err, identity.ErrNotFound) {
 		h.t.Errorf("%+v, %v", a, err)

@@ -9,7 +9,7 @@ import (
 )
 
 // refusedFor is the reason that status gives for a name.
-func (h *house) refusedFor(name string) string {
+func (h *testMachine) refusedFor(name string) string {
 	h.t.Helper()
 	for _, r := range h.status().Providers[0].Refused {
 		if r.Name == name {
@@ -20,9 +20,9 @@ func (h *house) refusedFor(name string) string {
 }
 
 // outside has carol, whose uid is outside of the machine's range.
-func outside(t *testing.T) *house {
+func outside(t *testing.T) *testMachine {
 	t.Helper()
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.srv.set(t, token("carol", 70000), nil)
 	h.online()
@@ -74,16 +74,16 @@ func TestAWiderRangeLetsTheRefusedInAtTheNextStart(t *testing.T) {
 }
 
 func TestARefusalEndsWithItsAccount(t *testing.T) {
-	for sentence, end := range map[string]func(h *house){
-		"the account is removed": func(h *house) { tok := token("carol", 70000); h.srv.remove(tok.Account.UUID) },
-		"its uid is mended": func(h *house) {
+	for sentence, end := range map[string]func(h *testMachine){
+		"the account is removed": func(h *testMachine) { tok := token("carol", 70000); h.srv.remove(tok.Account.UUID) },
+		"its uid is mended": func(h *testMachine) {
 			h.srv.set(h.t, token("carol", 70000), func(p *person) {
 				p.token.Account.UID = 1900000107
 				p.token.Account.GID = 1900000107
 				p.token.Groups[0].GID = 1900000107
 			})
 		},
-		"a whole list is without it": func(h *house) {
+		"a whole list is without it": func(h *testMachine) {
 			tok := token("carol", 70000)
 			h.srv.mu.Lock()
 			delete(h.srv.people, tok.Account.UUID)
@@ -107,7 +107,7 @@ func TestARefusalEndsWithItsAccount(t *testing.T) {
 }
 
 func TestARefusalIsToldWithWhatCanBeDoneAboutIt(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.online()
 	for name, c := range map[string]struct {
@@ -129,10 +129,10 @@ func TestARefusalIsToldWithWhatCanBeDoneAboutIt(t *testing.T) {
 // What the server has lost lets nobody in until the list is read, whatever else makes the
 // machine read it again.
 func TestWhatIsDisownedStaysSoWhenTheListIsDue(t *testing.T) {
-	for sentence, due := range map[string]func(h *house){
-		"a wider range":             func(h *house) { h.policy.IDs = append(h.policy.IDs, identity.IDRange{Min: 70000, Max: 80000}) },
-		"a token that is damaged":   func(h *house) { h.stores(`UPDATE tokens SET signed = x'00' WHERE name = 'bob'`) },
-		"somebody who is forgotten": func(h *house) { h.start(); must(h.t, h.d.ForgetAccount(bg, h.known("bob"))); h.stop() },
+	for sentence, due := range map[string]func(h *testMachine){
+		"a wider range":             func(h *testMachine) { h.policy.IDs = append(h.policy.IDs, identity.IDRange{Min: 70000, Max: 80000}) },
+		"a token that is damaged":   func(h *testMachine) { h.stores(`UPDATE tokens SET signed = x'00' WHERE name = 'bob'`) },
+		"somebody who is forgotten": func(h *testMachine) { h.start(); must(h.t, h.d.ForgetAccount(bg, h.known("bob"))); h.stop() },
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			h := outside(t)

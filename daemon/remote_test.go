@@ -10,7 +10,7 @@ import (
 	"github.com/sallyport-auth/sallyport/provider"
 )
 
-func (h *house) remote(password ...string) (identity.Verdict, *typist) {
+func (h *testMachine) remote(password ...string) (identity.Verdict, *typist) {
 	h.t.Helper()
 	l := bySSH("203.0.113.9")
 	l.Operation, l.User = identity.OpAuthenticate, "alice"
@@ -23,33 +23,33 @@ func (h *house) remote(password ...string) (identity.Verdict, *typist) {
 func TestANameCannotBeTriedOutFromAnotherHost(t *testing.T) {
 	for state, c := range map[string]struct {
 		make    func(p *person)
-		then    func(h *house)
+		then    func(h *testMachine)
 		away    bool
 		reason  string // that whoever knows the password is told; "" none
 		granted bool   // with the right password
 	}{
 		"a wrong password":         {granted: true},
 		"a wrong password offline": {away: true, granted: true},
-		"locked by the server": {then: func(h *house) {
+		"locked by the server": {then: func(h *testMachine) {
 			h.srv.mu.Lock()
 			defer h.srv.mu.Unlock()
 			for _, p := range h.srv.people {
 				p.locked = true
 			}
 		}},
-		"locked here": {away: true, then: func(h *house) {
+		"locked here": {away: true, then: func(h *testMachine) {
 			for range h.d.p.OfflineTries {
 				h.remote("wrong")
 			}
 		}},
-		"not allowed here":                 {then: func(h *house) { h.d.p.AllowAll = false }, reason: "may not log in"},
-		"no password that is known here":   {away: true, then: func(h *house) { must(h.t, h.cache.Clear(bg)) }},
+		"not allowed here":                 {then: func(h *testMachine) { h.d.p.AllowAll = false }, reason: "may not log in"},
+		"no password that is known here":   {away: true, then: func(h *testMachine) { must(h.t, h.cache.Clear(bg)) }},
 		"a code that cannot be checked":    {make: withTOTP, away: true, reason: "one-time code"},
-		"away for too long":                {away: true, then: func(h *house) { h.clk.pass(1000 * 24 * time.Hour) }, reason: "Offline"},
-		"disabled while it was not looked": {away: true, then: func(h *house) { h.renumbered() }, reason: "refuses"},
+		"away for too long":                {away: true, then: func(h *testMachine) { h.clk.pass(1000 * 24 * time.Hour) }, reason: "Offline"},
+		"disabled while it was not looked": {away: true, then: func(h *testMachine) { h.renumbered() }, reason: "refuses"},
 	} {
 		t.Run(state, func(t *testing.T) {
-			h := newHouse(t)
+			h := newTestMachine(t)
 			h.srv.set(t, token("alice", 1900000100), c.make)
 			h.online()
 			h.expect(identity.Granted, "alice", "secret", "123456")
@@ -75,7 +75,7 @@ func TestANameCannotBeTriedOutFromAnotherHost(t *testing.T) {
 }
 
 func TestReasonsAreToldAtTheSeatOrWhereTheSettingsSay(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), withTOTP)
 	h.online()
 	h.expect(identity.Granted, "alice", "secret", "123456")
@@ -91,7 +91,7 @@ func TestReasonsAreToldAtTheSeatOrWhereTheSettingsSay(t *testing.T) {
 
 func TestTheServersReasonIsToldOnlyWithAProof(t *testing.T) {
 	for _, proved := range []bool{false, true} {
-		h := newHouse(t)
+		h := newTestMachine(t)
 		h.srv.set(t, token("alice", 1900000100), nil)
 		h.online()
 		h.srv.mu.Lock()
@@ -104,7 +104,7 @@ func TestTheServersReasonIsToldOnlyWithAProof(t *testing.T) {
 }
 
 func TestTheDelayIsWhatIsLeftOfIt(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	now := h.clk.now()
 	s := &login{d: h.d.Gate, answered: now}
 	h.clk.pass(700 * time.Millisecond)
@@ -123,7 +123,7 @@ func TestTheDelayIsWhatIsLeftOfIt(t *testing.T) {
 }
 
 // renumbered has the server say, in memory alone, that alice has another uid.
-func (h *house) renumbered() {
+func (h *testMachine) renumbered() {
 	h.t.Helper()
 	tok := token("alice", 1900000100)
 	tok.Revision, tok.Account.UID = 99, 1900000999

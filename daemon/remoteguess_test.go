@@ -12,7 +12,7 @@ import (
 // Whoever is away for too long is asked all the same from another host, and told that with
 // the right password.
 func TestGuessesBehindARefusalAreCountedAsAnyOthers(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.online()
 	h.expect(identity.Granted, "alice", "secret")
@@ -45,7 +45,7 @@ func TestGuessesBehindARefusalAreCountedAsAnyOthers(t *testing.T) {
 }
 
 func TestNothingIsTakenBackThatWasNotCounted(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.give(token("alice", 1900000100))
 	from := identity.Origin{}
 	h.d.tries.TakeBack(bg, h.alice(), lockout.Password, from)

@@ -11,7 +11,7 @@ import (
 	"github.com/sallyport-auth/sallyport/report"
 )
 
-func (h *house) refusal(name string) string {
+func (h *testMachine) refusal(name string) string {
 	h.t.Helper()
 	var s report.Status
 	must(h.t, h.d.Handle(bg, identity.Peer{}, report.VerbStatus, nil, func(v any) error { s = v.(report.Status); return nil }))
@@ -24,7 +24,7 @@ func (h *house) refusal(name string) string {
 }
 
 func TestNoNameOfTheSystemComesFromARealm(t *testing.T) {
-	h := newHouse(t, func(h *house) {
+	h := newTestMachine(t, func(h *testMachine) {
 		h.policy.Reserved = []string{"mine"}
 		h.policy.LocalGroups = map[string]uuid.UUID{"docker": uuid.MustParse("77777777-7777-4777-8777-777777777777")}
 	})
@@ -61,7 +61,7 @@ func TestAnIDThatIsSubordinateHereIsNobodys(t *testing.T) {
 	} {
 		for _, when := range []string{"before", "after"} {
 			t.Run(file+" "+when, func(t *testing.T) {
-				h := newHouse(t)
+				h := newTestMachine(t)
 				h.srv.set(t, token("alice", 1900000100), nil)
 				h.srv.set(t, token("bob", 1910000000), nil)
 				if when == "before" {

@@ -21,7 +21,7 @@ import (
 var bg = context.Background()
 
 func TestKnownAccountsAndGroupsAreAnswered(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100, stuff), nil)
 	h.srv.set(t, token("bob", 1900000101, stuff), nil)
 	h.online()
@@ -64,7 +64,7 @@ func TestKnownAccountsAndGroupsAreAnswered(t *testing.T) {
 }
 
 func TestLocalNamesAndIDsAreNeverAnswered(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	key := []identity.SSHKey{{Tag: "a", Line: "ssh-ed25519 AAAA"}}
 	tools := identity.Group{UUID: uuid.New(), Name: "tools", GID: 1900000600}
 	for i, name := range []string{"alice", "bob", "carol", "dave"} {
@@ -126,7 +126,7 @@ func TestLocalNamesAndIDsAreNeverAnswered(t *testing.T) {
 }
 
 func TestUnreadableLocalFilesGrantNothing(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.online()
 	passwd := filepath.Join(h.root, "etc/passwd")
@@ -141,7 +141,7 @@ func TestUnreadableLocalFilesGrantNothing(t *testing.T) {
 func TestAnUnknownNameDoesNotStick(t *testing.T) {
 	for sentence, only := range map[string]bool{"with a change stream": false, "with a provider that can only fetch": true} {
 		t.Run(sentence, func(t *testing.T) {
-			h := newHouse(t, func(h *house) { h.only = only })
+			h := newTestMachine(t, func(h *testMachine) { h.only = only })
 			if !only {
 				h.online()
 			}
@@ -160,7 +160,7 @@ func TestAnUnknownNameDoesNotStick(t *testing.T) {
 }
 
 func TestAWholeListAnswersForAbsentNamesWithoutTheServer(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
 	if _, err := h.d.GroupByName(bg, "stuff"); !errors.Is(err, identity.ErrUnavailable) {
 		t.Errorf("before the first list: %v", err)
@@ -186,7 +186,7 @@ func TestAWholeListAnswersForAbsentNamesWithoutTheServer(t *testing.T) {
 		t.Errorf("%d questions to the server", n)
 	}
 	h.srv.be(down)
-	h = newHouse(t) // a machine that never saw the list
+	h = newTestMachine(t) // a machine that never saw the list
 	h.srv.be(down)
 	if _, err := h.d.AccountByName(bg, "nobody-here"); !errors.Is(err, identity.ErrUnavailable) {
 		t.Errorf("never listed: %v", err)
@@ -194,7 +194,7 @@ func TestAWholeListAnswersForAbsentNamesWithoutTheServer(t *testing.T) {
 }
 
 func TestTheSameQuestionIsAskedOnceAtATimeAndDelaysNobodyElse(t *testing.T) {
-	h := newHouse(t, func(h *house) { h.only = true; h.policy.LookupTimeout = time.Minute })
+	h := newTestMachine(t, func(h *testMachine) { h.only = true; h.policy.LookupTimeout = time.Minute })
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.srv.set(t, token("bob", 1900000101), nil)
 	if _, err := h.d.AccountByName(bg, "bob"); err != nil {
@@ -230,7 +230,7 @@ func TestTheSameQuestionIsAskedOnceAtATimeAndDelaysNobodyElse(t *testing.T) {
 }
 
 func TestAServerThatAnswersWithAnotherAccountIsNotBelieved(t *testing.T) {
-	h := newHouse(t, func(h *house) { h.only = true })
+	h := newTestMachine(t, func(h *testMachine) { h.only = true })
 	h.srv.set(t, token("bob", 1900000101), nil)
 	h.srv.instead.Store(identity.Name("bob"))
 	err := h.d.FetchName(bg, "alice")
@@ -240,7 +240,7 @@ func TestAServerThatAnswersWithAnotherAccountIsNotBelieved(t *testing.T) {
 }
 
 func TestAccountsAreRefreshedWhereNothingIsPushed(t *testing.T) {
-	h := newHouse(t, func(h *house) { h.only = true; h.policy.RefreshEvery = time.Millisecond })
+	h := newTestMachine(t, func(h *testMachine) { h.only = true; h.policy.RefreshEvery = time.Millisecond })
 	tok := token("alice", 1900000100)
 	h.srv.set(t, tok, nil)
 	h.expect(identity.Granted, "alice", "secret")
@@ -256,7 +256,7 @@ func TestAccountsAreRefreshedWhereNothingIsPushed(t *testing.T) {
 }
 
 func TestTheAccountPhaseAsksTheServerWhenNothingIsPushed(t *testing.T) {
-	h := newHouse(t, func(h *house) { h.only = true })
+	h := newTestMachine(t, func(h *testMachine) { h.only = true })
 	tok := token("alice", 1900000100)
 	h.srv.set(t, tok, nil)
 	if c := h.phase(identity.OpAccount, "alice"); c != identity.Granted {
@@ -269,7 +269,7 @@ func TestTheAccountPhaseAsksTheServerWhenNothingIsPushed(t *testing.T) {
 }
 
 func BenchmarkTenThousandAccounts(b *testing.B) {
-	h := newHouse(b)
+	h := newTestMachine(b)
 	var groups []identity.Group
 	for i := range uint32(100) {
 		groups = append(groups, identity.Group{

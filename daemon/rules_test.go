@@ -13,7 +13,7 @@ import (
 )
 
 func TestATokenThatBreaksTheRulesIsRefusedByName(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.online()
 	for name, id := range map[string]uint32{"zero": 0, "dynamic": 61200, "minus": 4294967295} {

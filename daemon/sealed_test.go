@@ -17,9 +17,9 @@ import (
 	"github.com/sallyport-auth/sallyport/test/swtpm"
 )
 
-// sealedBy makes a house take its sealer as cmd/sallyportd does.
-func sealedBy(t *testing.T, kind string, tpm *swtpm.TPM) func(*house) {
-	return func(h *house) {
+// sealedBy makes a testMachine take its sealer as cmd/sallyportd does.
+func sealedBy(t *testing.T, kind string, tpm *swtpm.TPM) func(*testMachine) {
+	return func(h *testMachine) {
 		h.seal = func(dir string) seal.Sealer {
 			c, err := seal.Open(context.Background(), seal.Options{Dir: dir, Kind: kind, Device: tpm.Device, Now: h.clk.now})
 			must(t, err)
@@ -29,7 +29,7 @@ func sealedBy(t *testing.T, kind string, tpm *swtpm.TPM) func(*house) {
 	}
 }
 
-func (h *house) verifierOfAlice() cache.Verifier {
+func (h *testMachine) verifierOfAlice() cache.Verifier {
 	h.t.Helper()
 	v, err := h.cache.Verifier(context.Background(), h.d.Directory().Named("alice").Account().UUID, identity.Password)
 	must(h.t, err)
@@ -37,7 +37,7 @@ func (h *house) verifierOfAlice() cache.Verifier {
 }
 
 // troubled tells what status says of the seal.
-func (h *house) troubled() report.Severity {
+func (h *testMachine) troubled() report.Severity {
 	for _, f := range h.status().Findings {
 		if f.Check == "seal" {
 			return f.Severity
@@ -178,7 +178,7 @@ func TestALoginWithTheServerRenewsWhatTheFileHadSealed(t *testing.T) {
 }
 
 func TestStatusSaysWhatSealsAndWhatWouldBeStronger(t *testing.T) {
-	h := newHouse(t, func(h *house) { h.sealWords = [2]string{"/state/seal.key: there is a reason", "Move."} })
+	h := newTestMachine(t, func(h *testMachine) { h.sealWords = [2]string{"/state/seal.key: there is a reason", "Move."} })
 	s := h.status()
 	if s.Seal != (report.Seal{Kind: "file", Detail: "/state/seal.key: there is a reason"}) {
 		t.Errorf("%+v", s.Seal)

@@ -31,7 +31,7 @@ func TestASecretForCodesIsKeptOnlyWhereItMayBe(t *testing.T) {
 		"it has no generator":        {func(t *identity.IDToken) { t.Factors = t.Factors[:1] }, both, nil, false},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			h := newHouse(t)
+			h := newTestMachine(t)
 			tok := aliceHeld(true)
 			if c.token != nil {
 				c.token(&tok)
@@ -52,21 +52,21 @@ func TestASecretForCodesIsKeptOnlyWhereItMayBe(t *testing.T) {
 
 func TestAVerifierIsKeptOnlyOfWhoMayStillLogIn(t *testing.T) {
 	for sentence, c := range map[string]struct {
-		change func(*house, *identity.IDToken)
+		change func(*testMachine, *identity.IDToken)
 		epoch  uint64
 		kept   bool
 	}{
-		"it may":               {func(*house, *identity.IDToken) {}, 1, true},
-		"of another password":  {func(*house, *identity.IDToken) {}, 2, false},
-		"disabled meanwhile":   {func(_ *house, t *identity.IDToken) { t.State = identity.Disabled }, 1, false},
-		"refused meanwhile":    {func(_ *house, t *identity.IDToken) { t.Account.UID++ }, 1, false},
-		"no password any more": {func(_ *house, t *identity.IDToken) { t.Factors = t.Factors[1:] }, 1, false},
-		"gone from here by now": {func(h *house, t *identity.IDToken) {
+		"it may":               {func(*testMachine, *identity.IDToken) {}, 1, true},
+		"of another password":  {func(*testMachine, *identity.IDToken) {}, 2, false},
+		"disabled meanwhile":   {func(_ *testMachine, t *identity.IDToken) { t.State = identity.Disabled }, 1, false},
+		"refused meanwhile":    {func(_ *testMachine, t *identity.IDToken) { t.Account.UID++ }, 1, false},
+		"no password any more": {func(_ *testMachine, t *identity.IDToken) { t.Factors = t.Factors[1:] }, 1, false},
+		"gone from here by now": {func(h *testMachine, t *identity.IDToken) {
 			must(h.t, h.d.Apply(bg, resolver.Update{Gone: []uuid.UUID{t.Account.UUID}}))
 		}, 1, false},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			h := newHouse(t)
+			h := newTestMachine(t)
 			tok := aliceHeld(true)
 			h.give(tok)
 			id := tok.Account.UUID
@@ -92,7 +92,7 @@ func TestALoginRenewsAVerifierMadeInAnotherWay(t *testing.T) {
 		"of an earlier password": func(v *cache.Verifier) { v.Epoch += 7 },
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			h := newHouse(t)
+			h := newTestMachine(t)
 			h.srv.set(t, token("alice", 1900000100), nil)
 			h.online()
 			h.expect(identity.Granted, "alice", "secret")

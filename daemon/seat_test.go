@@ -21,7 +21,7 @@ func (s seats) Session(id string, uid uint32) (bool, error) {
 func (s seats) User(uid uint32) (bool, error) { return !s.away && uid == aliceUID, s.err }
 
 // sitting has only these sit at the machine.
-func (h *house) sitting(who seats) {
+func (h *testMachine) sitting(who seats) {
 	h.t.Helper()
 	h.stop()
 	h.seats = who

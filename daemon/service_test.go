@@ -36,7 +36,7 @@ func TestEachDemandOfAServiceIsJudgedByItself(t *testing.T) {
 		"a group of another realm":            {policy.Service{Require: []uuid.UUID{uuid.Nil}}, nil, identity.NotPermitted},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			h := newHouse(t, func(h *house) { h.policy.Services = map[string]policy.Service{"sudo": c.service} })
+			h := newTestMachine(t, func(h *testMachine) { h.policy.Services = map[string]policy.Service{"sudo": c.service} })
 			h.give(aliceHeld(true))
 			q := checks.Question{Typed: "alice", Service: "sudo", Entry: h.d.Directory().WithUID(1900000100), Methods: c.proved}
 			if r := h.d.checks.Run(bg, serviceCheck(), &q, nil); r.Code != c.want {
@@ -52,7 +52,7 @@ func serviceCheck() []checks.Check {
 }
 
 func TestWhatEndsAProofEndsItByItself(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.give(aliceHeld(true))
 	e := h.d.Directory().WithUID(1900000100)
 	password, code := identity.Factor{Kind: identity.Password, Epoch: 1}, identity.Factor{Kind: identity.TOTP, Epoch: 1}
@@ -103,7 +103,7 @@ func TestAServiceLooksForProofsWhereItKeepsThem(t *testing.T) {
 }
 
 func TestOnlyWhoIsSignedInHereStepsUp(t *testing.T) {
-	h := sudoHouse(t)
+	h := machineWithSudo(t)
 	for sentence, c := range map[string]struct {
 		service string
 		peer    uint32
@@ -125,7 +125,7 @@ func TestOnlyWhoIsSignedInHereStepsUp(t *testing.T) {
 
 // alice proved her password, and is refused for what sudo demands beyond it.
 func TestWhatWasProvedInARefusedAttemptIsNotRemembered(t *testing.T) {
-	h := newHouse(t, func(h *house) {
+	h := newTestMachine(t, func(h *testMachine) {
 		h.policy.Services = map[string]policy.Service{"sudo": {StepUp: true, Require: []uuid.UUID{uuid.Nil}}}
 	})
 	h.srv.set(t, token("alice", 1900000100, stuff), nil)
@@ -140,7 +140,7 @@ func TestWhatWasProvedInARefusedAttemptIsNotRemembered(t *testing.T) {
 }
 
 func TestARememberedProofIsWhatTheSessionEarnsBy(t *testing.T) {
-	h := sudoHouse(t)
+	h := machineWithSudo(t)
 	if c, _ := h.sudo(identity.OpAuthenticate, ofAlice(), "secret"); c != identity.Granted {
 		t.Fatal(c)
 	}
@@ -155,7 +155,7 @@ func TestARememberedProofIsWhatTheSessionEarnsBy(t *testing.T) {
 }
 
 func TestWhatEndsNoSessionOfHersVoidsNoProof(t *testing.T) {
-	h := sudoHouse(t)
+	h := machineWithSudo(t)
 	if c, _ := h.sudo(identity.OpAuthenticate, ofAlice(), "secret"); c != identity.Granted {
 		t.Fatal(c)
 	}
@@ -170,7 +170,7 @@ func TestWhatEndsNoSessionOfHersVoidsNoProof(t *testing.T) {
 
 // Her uid changed on the server, which this machine refuses.
 func TestWhoIsRefusedHereLosesWhatWasProved(t *testing.T) {
-	h := sudoHouse(t)
+	h := machineWithSudo(t)
 	if c, _ := h.sudo(identity.OpAuthenticate, ofAlice(), "secret"); c != identity.Granted {
 		t.Fatal(c)
 	}

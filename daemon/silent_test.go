@@ -10,7 +10,7 @@ import (
 )
 
 func TestASilentHostShowsReasonsAlone(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100, stuff), nil)
 	h.online()
 	for message, always := range map[string]bool{identity.Refused: false, "This account has expired.": true} {

@@ -9,7 +9,7 @@ import (
 )
 
 func TestARevocationWhileTheVerifierIsMadeIsNotGranted(t *testing.T) {
-	h := newHouse(t, sealsAside)
+	h := newTestMachine(t, sealsAside)
 	tok := token("alice", 1900000100)
 	h.srv.set(t, tok, nil)
 	h.online()
@@ -25,7 +25,7 @@ func TestARevocationWhileTheVerifierIsMadeIsNotGranted(t *testing.T) {
 }
 
 func TestAPasswordChangedWhileItsVerifierIsMadeIsNotGranted(t *testing.T) {
-	h := newHouse(t, sealsAside)
+	h := newTestMachine(t, sealsAside)
 	tok := token("alice", 1900000100)
 	h.srv.set(t, tok, nil)
 	h.online()
@@ -40,7 +40,7 @@ func TestAPasswordChangedWhileItsVerifierIsMadeIsNotGranted(t *testing.T) {
 }
 
 func TestALoginDoesNotWaitForAVerifierThatIsLongInTheMaking(t *testing.T) {
-	h := newHouse(t, sealsAside)
+	h := newTestMachine(t, sealsAside)
 	tok := token("alice", 1900000100)
 	h.srv.set(t, tok, nil)
 	h.online()
@@ -58,7 +58,7 @@ func TestALoginDoesNotWaitForAVerifierThatIsLongInTheMaking(t *testing.T) {
 }
 
 func TestWhileOneVerifierIsMadeSomeoneOfflineIsStillAnswered(t *testing.T) {
-	h := newHouse(t, sealsAside)
+	h := newTestMachine(t, sealsAside)
 	alice, bob := token("alice", 1900000100), token("bob", 1900000101)
 	h.srv.set(t, alice, nil)
 	h.srv.set(t, bob, nil)

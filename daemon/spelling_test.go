@@ -9,7 +9,7 @@ import (
 )
 
 func TestAnotherSpellingFindsAndDoesNotLogIn(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	tok := token("alice", 1900000100, stuff)
 	tok.SSHKeys = []identity.SSHKey{{Tag: "a", Line: "ssh-ed25519 AAAA"}}
 	h.srv.set(t, tok, nil)

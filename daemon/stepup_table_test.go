@@ -34,52 +34,55 @@ type fate struct {
 	out   bool // refused whatever is typed
 	close bool // the daemon or the machine began anew
 	ends  bool // nothing can be checked offline any more, so nothing is asked there
-	do    func(h *house, s *sudo)
+	do    func(h *testMachine, s *sudo)
 }
 
 func fates(code bool) map[string]fate {
 	held := func() identity.IDToken { return aliceHeld(code) }
 	return map[string]fate{
-		"none":              {asks: true, do: func(h *house, _ *sudo) { h.d.proofs.ForgetAll() }},
-		"fresh":             {do: func(*house, *sudo) {}},
-		"nearly old":        {do: func(h *house, _ *sudo) { h.clk.pass(59 * time.Second); h.truth.pass(59 * time.Second) }},
-		"old":               {asks: true, do: func(h *house, _ *sudo) { h.clk.pass(5*time.Minute + 1); h.truth.pass(5*time.Minute + 1) }},
-		"old, clock back":   {asks: true, do: func(h *house, _ *sudo) { h.clk.pass(6 * time.Minute); h.clk.set(h.clk.now().Add(-6 * time.Minute)) }},
-		"other terminal":    {asks: true, do: func(_ *house, s *sudo) { s.session.Terminal++ }},
-		"other session":     {asks: true, do: func(_ *house, s *sudo) { s.session.Audit++ }},
-		"other leader":      {asks: true, do: func(_ *house, s *sudo) { s.session.Leader++ }},
-		"leader came again": {asks: true, do: func(_ *house, s *sudo) { s.session.Started++ }},
-		"no place":          {asks: true, do: func(_ *house, s *sudo) { s.session = identity.LoginSession{} }},
-		"other asker":       {asks: true, do: func(_ *house, s *sudo) { s.asker = "local" }},
-		"not root's word":   {asks: true, do: func(_ *house, s *sudo) { s.uid = 1900000100 }},
-		"another uid":       {asks: true, out: true, do: func(_ *house, s *sudo) { s.uid = 1900000101 }},
-		"dropped": {asks: true, do: func(h *house, _ *sudo) {
+		"none":       {asks: true, do: func(h *testMachine, _ *sudo) { h.d.proofs.ForgetAll() }},
+		"fresh":      {do: func(*testMachine, *sudo) {}},
+		"nearly old": {do: func(h *testMachine, _ *sudo) { h.clk.pass(59 * time.Second); h.truth.pass(59 * time.Second) }},
+		"old":        {asks: true, do: func(h *testMachine, _ *sudo) { h.clk.pass(5*time.Minute + 1); h.truth.pass(5*time.Minute + 1) }},
+		"old, clock back": {asks: true, do: func(h *testMachine, _ *sudo) {
+			h.clk.pass(6 * time.Minute)
+			h.clk.set(h.clk.now().Add(-6 * time.Minute))
+		}},
+		"other terminal":    {asks: true, do: func(_ *testMachine, s *sudo) { s.session.Terminal++ }},
+		"other session":     {asks: true, do: func(_ *testMachine, s *sudo) { s.session.Audit++ }},
+		"other leader":      {asks: true, do: func(_ *testMachine, s *sudo) { s.session.Leader++ }},
+		"leader came again": {asks: true, do: func(_ *testMachine, s *sudo) { s.session.Started++ }},
+		"no place":          {asks: true, do: func(_ *testMachine, s *sudo) { s.session = identity.LoginSession{} }},
+		"other asker":       {asks: true, do: func(_ *testMachine, s *sudo) { s.asker = "local" }},
+		"not root's word":   {asks: true, do: func(_ *testMachine, s *sudo) { s.uid = 1900000100 }},
+		"another uid":       {asks: true, out: true, do: func(_ *testMachine, s *sudo) { s.uid = 1900000101 }},
+		"dropped": {asks: true, do: func(h *testMachine, _ *sudo) {
 			must(h.t, h.d.Handle(bg, identity.Peer{UID: 1900000100}, "drop", []byte(`{}`), func(any) error { return nil }))
 		}},
-		"logged out": {asks: true, do: func(h *house, s *sudo) {
+		"logged out": {asks: true, do: func(h *testMachine, s *sudo) {
 			h.sudo(identity.OpCloseSession, sudo{service: "login", user: "alice", session: identity.LoginSession{Audit: 7, Leader: 1, Started: 1}})
 		}},
-		"another logged out": {do: func(h *house, s *sudo) {
+		"another logged out": {do: func(h *testMachine, s *sudo) {
 			h.sudo(identity.OpCloseSession, sudo{service: "login", user: "alice", session: identity.LoginSession{Audit: 8, Terminal: 5, Leader: 1, Started: 1}})
 		}},
-		"sudo's session ends": {do: func(h *house, s *sudo) { h.sudo(identity.OpCloseSession, *s) }},
-		"other boot":          {asks: true, close: true, do: func(h *house, _ *sudo) { h.clk.reboot(time.Minute); h.truth.pass(time.Minute) }},
-		"disabled": {asks: true, out: true, do: func(h *house, _ *sudo) {
+		"sudo's session ends": {do: func(h *testMachine, s *sudo) { h.sudo(identity.OpCloseSession, *s) }},
+		"other boot":          {asks: true, close: true, do: func(h *testMachine, _ *sudo) { h.clk.reboot(time.Minute); h.truth.pass(time.Minute) }},
+		"disabled": {asks: true, out: true, do: func(h *testMachine, _ *sudo) {
 			h.push(held(), func(t *identity.IDToken) { t.State = identity.Disabled })
 		}},
-		"disabled and enabled": {asks: true, ends: true, do: func(h *house, _ *sudo) {
+		"disabled and enabled": {asks: true, ends: true, do: func(h *testMachine, _ *sudo) {
 			h.push(held(), func(t *identity.IDToken) { t.State = identity.Disabled })
 			h.push(held(), func(*identity.IDToken) {})
 		}},
-		"another password": {asks: true, ends: true, do: func(h *house, _ *sudo) {
+		"another password": {asks: true, ends: true, do: func(h *testMachine, _ *sudo) {
 			h.push(held(), func(t *identity.IDToken) { t.Factors[0].Epoch++ })
 		}},
-		"another factor": {asks: true, ends: true, do: func(h *house, _ *sudo) {
+		"another factor": {asks: true, ends: true, do: func(h *testMachine, _ *sudo) {
 			h.push(held(), func(t *identity.IDToken) {
 				t.Factors = append(t.Factors[:1:1], identity.Factor{Kind: identity.TOTP, Epoch: 9})
 			})
 		}},
-		"gone": {asks: true, out: true, do: func(h *house, _ *sudo) {
+		"gone": {asks: true, out: true, do: func(h *testMachine, _ *sudo) {
 			must(h.t, h.d.Apply(bg, resolver.Update{Gone: []uuid.UUID{held().Account.UUID}}))
 			h.srv.remove(held().Account.UUID)
 		}},
@@ -95,7 +98,7 @@ func aliceHeld(code bool) identity.IDToken {
 }
 
 // push brings a change of an account, as if the server had sent it just now.
-func (h *house) push(tok identity.IDToken, change func(*identity.IDToken)) {
+func (h *testMachine) push(tok identity.IDToken, change func(*identity.IDToken)) {
 	h.t.Helper()
 	change(&tok)
 	h.srv.set(h.t, tok, func(p *person) { p.token = tok })
@@ -133,7 +136,7 @@ func TestEveryPolicyMeetsEveryProof(t *testing.T) {
 
 func tableRow(t *testing.T, where string, code bool, name string, p policy.Service, f fate) {
 	t.Helper()
-	h := newHouse(t, func(h *house) { h.policy.Services = map[string]policy.Service{"sudo": p} })
+	h := newTestMachine(t, func(h *testMachine) { h.policy.Services = map[string]policy.Service{"sudo": p} })
 	h.srv.set(t, aliceHeld(code), func(who *person) {
 		if code {
 			who.secret, who.shared = aliceSecret, true
@@ -203,13 +206,13 @@ func tableRow(t *testing.T, where string, code bool, name string, p policy.Servi
 }
 
 // remembered is what alice and bob have proved, as a text that can be compared.
-func (h *house) remembered() string {
+func (h *testMachine) remembered() string {
 	of := &h.d.proofs.StepUps
 	return fmt.Sprint(of.Of(token("alice", 1).Account.UUID, 0), of.Of(token("bob", 1).Account.UUID, 0))
 }
 
 // lostAgain begins offline, after a restart.
-func (h *house) lostAgain() {
+func (h *testMachine) lostAgain() {
 	h.t.Helper()
 	h.run()
 	h.wait("offline", func() bool { return h.d.Link().Now() == resolver.Offline })

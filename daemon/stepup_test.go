@@ -34,7 +34,7 @@ type sudo struct {
 
 func ofAlice() sudo { return sudo{service: "sudo", user: "alice", asker: "alice", session: desk()} }
 
-func (h *house) sudo(op identity.Operation, s sudo, answers ...string) (identity.Code, *typist) {
+func (h *testMachine) sudo(op identity.Operation, s sudo, answers ...string) (identity.Code, *typist) {
 	h.t.Helper()
 	conv := typing(answers...)
 	v := h.d.Decide(bg, identity.Login{
@@ -43,10 +43,10 @@ func (h *house) sudo(op identity.Operation, s sudo, answers ...string) (identity
 	return v.Code, conv
 }
 
-// sudoHouse is a machine online where alice has a password, and sudo wants a proof.
-func sudoHouse(t *testing.T) *house {
+// machineWithSudo is a machine online where alice has a password, and sudo wants a proof.
+func machineWithSudo(t *testing.T) *testMachine {
 	t.Helper()
-	h := newHouse(t, func(h *house) {
+	h := newTestMachine(t, func(h *testMachine) {
 		h.policy.Services = map[string]policy.Service{"sudo": {StepUp: true}, "su": {StepUp: true}}
 	})
 	h.srv.set(t, token("alice", 1900000100, stuff), nil)
@@ -56,7 +56,7 @@ func sudoHouse(t *testing.T) *house {
 }
 
 func TestAReplayedLoginGrantsNothingElsewhere(t *testing.T) {
-	h := sudoHouse(t)
+	h := machineWithSudo(t)
 	recorded := ofAlice()
 	if c, _ := h.sudo(identity.OpAuthenticate, recorded, "secret"); c != identity.Granted {
 		t.Fatal(c)
@@ -85,7 +85,7 @@ func TestAReplayedLoginGrantsNothingElsewhere(t *testing.T) {
 }
 
 func TestNothingIsRememberedWhereNobodyCanVouchForThePlace(t *testing.T) {
-	h := sudoHouse(t)
+	h := machineWithSudo(t)
 	for sentence, s := range map[string]sudo{
 		"no place":            {service: "sudo", user: "alice", asker: "alice"},
 		"a leader of no time": {service: "sudo", user: "alice", asker: "alice", session: identity.LoginSession{Terminal: 1, Leader: 7}},
@@ -105,7 +105,7 @@ func TestNothingIsRememberedWhereNobodyCanVouchForThePlace(t *testing.T) {
 }
 
 func TestAProofOfASessionCountsInAllOfItAndNowhereElse(t *testing.T) {
-	h := newHouse(t, func(h *house) {
+	h := newTestMachine(t, func(h *testMachine) {
 		h.policy.Services = map[string]policy.Service{"sudo": {StepUp: true, WholeSession: true}, "su": {StepUp: true}}
 	})
 	h.srv.set(t, token("alice", 1900000100, stuff), nil)
@@ -152,7 +152,7 @@ func TestAProofOfASessionCountsInAllOfItAndNowhereElse(t *testing.T) {
 
 // The server says for how long its word counts, whatever the age that policy allows.
 func TestAProofDoesNotOutliveTheServersWord(t *testing.T) {
-	h := newHouse(t, func(h *house) {
+	h := newTestMachine(t, func(h *testMachine) {
 		h.policy.Services = map[string]policy.Service{"sudo": {StepUp: true, MaxAge: 24 * time.Hour}}
 	})
 	h.srv.set(t, token("alice", 1900000100, stuff), nil)
@@ -184,16 +184,16 @@ func TestAProofDoesNotOutliveTheServersWord(t *testing.T) {
 }
 
 func TestAProofThatIsForgottenWhileItIsMadeIsNotKept(t *testing.T) {
-	for sentence, forget := range map[string]func(h *house){
-		"dropped": func(h *house) { h.d.proofs.StepUps.Forget(token("alice", 1).Account.UUID, nil) },
-		"cleared": func(h *house) { must(h.t, h.d.ForgetEverything(bg)); h.give(token("alice", 1900000100, stuff)) },
-		"disabled and enabled": func(h *house) {
+	for sentence, forget := range map[string]func(h *testMachine){
+		"dropped": func(h *testMachine) { h.d.proofs.StepUps.Forget(token("alice", 1).Account.UUID, nil) },
+		"cleared": func(h *testMachine) { must(h.t, h.d.ForgetEverything(bg)); h.give(token("alice", 1900000100, stuff)) },
+		"disabled and enabled": func(h *testMachine) {
 			h.push(token("alice", 1900000100, stuff), func(t *identity.IDToken) { t.State = identity.Disabled })
 			h.push(token("alice", 1900000100, stuff), func(*identity.IDToken) {})
 		},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			h := sudoHouse(t)
+			h := machineWithSudo(t)
 			w := h.d.proofs.StepUps.Begin(proofs.Place{Account: token("alice", 1).Account.UUID})
 			forget(h)
 			h.d.proofs.StepUps.Keep(w, proofs.Proof{})
@@ -231,7 +231,7 @@ func TestASessionThatEndsElsewhereVoidsNoProof(t *testing.T) {
 		"one as little known":         {identity.LoginSession{Leader: 6, Started: 6}, identity.LoginSession{Leader: 5, Started: 5}, false},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			h := sudoHouse(t)
+			h := machineWithSudo(t)
 			at := proofs.Place{Account: token("alice", 1).Account.UUID, Session: c.at}
 			before, during := at, at
 			before.Asker = "alice"
@@ -250,7 +250,9 @@ func TestASessionThatEndsElsewhereVoidsNoProof(t *testing.T) {
 }
 
 func TestAProofForOneServiceIsNoneWhereNoneIsRemembered(t *testing.T) {
-	h := newHouse(t, func(h *house) { h.policy.Services = map[string]policy.Service{"sudo": {StepUp: true}, "vlock": {}} })
+	h := newTestMachine(t, func(h *testMachine) {
+		h.policy.Services = map[string]policy.Service{"sudo": {StepUp: true}, "vlock": {}}
+	})
 	h.srv.set(t, token("alice", 1900000100, stuff), nil)
 	h.online()
 	if c, _ := h.sudo(identity.OpAuthenticate, ofAlice(), "secret"); c != identity.Granted {
@@ -266,7 +268,7 @@ func TestAProofForOneServiceIsNoneWhereNoneIsRemembered(t *testing.T) {
 }
 
 func TestAProofThatEndsWhileItIsJudgedIsNone(t *testing.T) {
-	h := sudoHouse(t)
+	h := machineWithSudo(t)
 	s := ofAlice()
 	if c, _ := h.sudo(identity.OpAuthenticate, s, "secret"); c != identity.Granted {
 		t.Fatal(c)
@@ -289,7 +291,7 @@ func TestAProofThatEndsWhileItIsJudgedIsNone(t *testing.T) {
 }
 
 func TestRootItselfIsAskedForNoProof(t *testing.T) {
-	h := sudoHouse(t)
+	h := machineWithSudo(t)
 	for sentence, c := range map[string]struct {
 		s    sudo
 		free bool
@@ -310,7 +312,7 @@ func TestRootItselfIsAskedForNoProof(t *testing.T) {
 }
 
 func TestTheAccountPhaseAsksAndSaysWhatIsWrong(t *testing.T) {
-	h := sudoHouse(t)
+	h := machineWithSudo(t)
 	got, conv := h.sudo(identity.OpAccount, ofAlice(), "wrong")
 	if got != identity.NotPermitted || len(conv.told) == 0 || conv.told[len(conv.told)-1] != "That was not right, and sudo demands a fresh proof. Run the command again." {
 		t.Errorf("%s, told %q", got, conv.told)
@@ -347,7 +349,7 @@ func TestOnlyRootDropsAndSeesOthersProofs(t *testing.T) {
 		"without saying where she is": {1900000100, "whoami", `nonsense`, 2, true},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			h := sudoHouse(t)
+			h := machineWithSudo(t)
 			bob := ofAlice()
 			bob.user, bob.asker = "bob", "bob"
 			for _, s := range []sudo{ofAlice(), bob} {

@@ -23,7 +23,7 @@ type kinds = []identity.FactorKind
 
 // sitter is a person with everything at hand, and a habit.
 type sitter struct {
-	h       *house
+	h       *testMachine
 	habit   string
 	prompts []string
 	told    []string
@@ -118,9 +118,9 @@ func strengths() map[string]policy.Service {
 }
 
 // strong is a machine where alice, who holds these kinds, logged in once.
-func strong(t *testing.T, held kinds, services map[string]policy.Service) (*house, *softCard) {
+func strong(t *testing.T, held kinds, services map[string]policy.Service) (*testMachine, *softCard) {
 	t.Helper()
-	h := newHouse(t, func(h *house) { h.policy.Services, h.cards = services, &reader{} })
+	h := newTestMachine(t, func(h *testMachine) { h.policy.Services, h.cards = services, &reader{} })
 	card := validCard(t)
 	h.srv.set(t, token("alice", 1900000100), func(p *person) {
 		p.token.Factors, p.token.Points = nil, identity.DefaultPoints()
@@ -145,14 +145,14 @@ func strong(t *testing.T, held kinds, services map[string]policy.Service) (*hous
 	return h, card
 }
 
-func (h *house) refill() {
+func (h *testMachine) refill() {
 	h.srv.mu.Lock()
 	defer h.srv.mu.Unlock()
 	h.srv.people[h.alice()].backup = []string{"abcd efgh jkmn", "another"}
 }
 
 // present puts the card into the reader, or not, as the habit has it.
-func (h *house) present(card *softCard, habit string) {
+func (h *testMachine) present(card *softCard, habit string) {
 	card.retries = 3
 	h.cards.insert(card)
 	if habit == "no card" {
@@ -187,7 +187,7 @@ func TestEveryStrengthIsAskedOfEverythingHeldWhereverTheServerIs(t *testing.T) {
 	}
 }
 
-func strengthRow(t *testing.T, h *house, card *softCard, held kinds, where, habit, name string) {
+func strengthRow(t *testing.T, h *testMachine, card *softCard, held kinds, where, habit, name string) {
 	t.Helper()
 	policy := h.d.p.Services[name]
 	h.later()
@@ -243,7 +243,7 @@ func strengthRow(t *testing.T, h *house, card *softCard, held kinds, where, habi
 }
 
 // checkProof holds what was proved against the rule: enough, and nothing in vain.
-func checkProof(h *house, policy policy.Service, held kinds, habit string, v identity.Verdict, fail func(string, ...any)) {
+func checkProof(h *testMachine, policy policy.Service, held kinds, habit string, v identity.Verdict, fail func(string, ...any)) {
 	h.t.Helper()
 	list := h.d.proofs.StepUps.Of(h.alice(), 0)
 	if len(list) != 1 {

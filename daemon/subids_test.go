@@ -21,7 +21,7 @@ var (
 )
 
 func TestRootAndTheAccountItselfAreGivenSubordinateIDs(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.give(token("alice", 1900000100))
 	h.give(token("bob", 1900000101))
 	if _, err := h.d.SubIDsOf(bg, identity.Peer{UID: 1900000101}, "alice"); !errors.Is(err, identity.ErrUnavailable) || !strings.Contains(err.Error(), "only root") {
@@ -57,7 +57,7 @@ func TestRootAndTheAccountItselfAreGivenSubordinateIDs(t *testing.T) {
 }
 
 func TestARangeIsNeverGivenTwiceAndNeverTakenBack(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	alice := token("alice", 1900000100)
 	h.give(alice)
 	r, err := h.d.SubIDsOf(bg, asRoot, "alice")
@@ -86,7 +86,7 @@ func TestARangeIsNeverGivenTwiceAndNeverTakenBack(t *testing.T) {
 
 func TestRangesKeepClearOfWhatIsInUse(t *testing.T) {
 	first := identity.SubIDRange.Min
-	h := newHouse(t, func(h *house) {
+	h := newTestMachine(t, func(h *testMachine) {
 		h.policy.IDs = []identity.IDRange{{Min: 600000000, Max: 2000000000}}
 		h.local("passwd", fmt.Sprintf("x:x:%d:1::/:/\n", first+3*share+7))
 		h.local("group", fmt.Sprintf("x:x:%d:\n", first+4*share))
@@ -111,7 +111,7 @@ func TestRangesKeepClearOfWhatIsInUse(t *testing.T) {
 }
 
 func TestAFullRangeIsAnErrorAndAFinding(t *testing.T) {
-	h := newHouse(t, func(h *house) { h.policy.SubIDs = identity.IDRange{Min: 600113152, Max: 600113152 + 2*share - 2} })
+	h := newTestMachine(t, func(h *testMachine) { h.policy.SubIDs = identity.IDRange{Min: 600113152, Max: 600113152 + 2*share - 2} })
 	h.give(token("alice", 1900000100))
 	h.give(token("bob", 1900000101))
 	if _, err := h.d.SubIDsOf(bg, asRoot, "alice"); err != nil {
@@ -126,7 +126,7 @@ func TestAFullRangeIsAnErrorAndAFinding(t *testing.T) {
 }
 
 func TestWhatCannotBeStoredIsNotGiven(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.give(token("alice", 1900000100))
 	must(t, h.cache.Close())
 	if r, err := h.d.SubIDsOf(bg, asRoot, "alice"); !errors.Is(err, identity.ErrUnavailable) {
@@ -138,7 +138,7 @@ func TestWhatCannotBeStoredIsNotGiven(t *testing.T) {
 }
 
 func TestACrowdThatAsksForSubordinateIDsGetsOneRangeEach(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	const people, each = 20, 5
 	for i := range uint32(people) {
 		h.give(token(fmt.Sprintf("p%d", i), 1900000100+i))
@@ -165,7 +165,7 @@ func TestACrowdThatAsksForSubordinateIDsGetsOneRangeEach(t *testing.T) {
 }
 
 func TestUnreadableSubordinateFilesGiveNothing(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.give(token("alice", 1900000100))
 	must(t, os.Mkdir(filepath.Join(h.root, "etc/subuid"), 0o755))
 	if r, err := h.d.SubIDsOf(bg, asRoot, "alice"); !errors.Is(err, identity.ErrUnavailable) {

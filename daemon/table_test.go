@@ -11,7 +11,7 @@ import (
 )
 
 func TestTheClockGoesBackOnlyWhenTheServerSaysSo(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	c, k := h.d.Clock(), h.clk
 	start := k.now()
 	expect := func(what string, want time.Duration) {
@@ -60,7 +60,7 @@ func FuzzNamesAtTheDoor(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
-	h := newHouse(f)
+	h := newTestMachine(f)
 	h.d.p.AllowAll = true
 	tok := token("alice", 1900000100)
 	h.give(tok)

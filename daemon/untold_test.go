@@ -16,7 +16,7 @@ type mute struct{ *server }
 func (mute) PasswordEpochsStatic() {}
 
 // changeUnseen gives alice another password under the same epoch.
-func (h *house) changeUnseen(password string) {
+func (h *testMachine) changeUnseen(password string) {
 	h.srv.mu.Lock()
 	defer h.srv.mu.Unlock()
 	h.srv.people[h.alice()].password = password
@@ -25,24 +25,24 @@ func (h *house) changeUnseen(password string) {
 func TestAServersNoEndsThePasswordThatItIsAbout(t *testing.T) {
 	for sentence, c := range map[string]struct {
 		coded  bool
-		before func(h *house)
-		typed  func(h *house) []string
+		before func(h *testMachine)
+		typed  func(h *testMachine) []string
 		left   int
 	}{
-		"a no to the one that is kept": {false, func(h *house) { h.changeUnseen("other") }, func(*house) []string { return []string{"secret"} }, 0},
-		"a no to another":              {false, func(*house) {}, func(*house) []string { return []string{"wrong"} }, 1},
-		"a lock": {false, func(h *house) {
+		"a no to the one that is kept": {false, func(h *testMachine) { h.changeUnseen("other") }, func(*testMachine) []string { return []string{"secret"} }, 0},
+		"a no to another":              {false, func(*testMachine) {}, func(*testMachine) []string { return []string{"wrong"} }, 1},
+		"a lock": {false, func(h *testMachine) {
 			h.srv.mu.Lock()
 			defer h.srv.mu.Unlock()
 			h.srv.people[h.alice()].locked = true
-		}, func(*house) []string { return []string{"secret"} }, 1},
-		"a no to the code beside it":         {true, func(*house) {}, func(*house) []string { return []string{"secret", "000000"} }, 1},
-		"a no to the backup code beside it":  {true, func(*house) {}, func(*house) []string { return []string{"secret", "cccc-cccc-cccc"} }, 1},
-		"a yes to the one that is kept":      {false, func(*house) {}, func(*house) []string { return []string{"secret"} }, 1},
-		"a no where nothing can be compared": {false, func(h *house) { must(h.t, h.cache.DeleteVerifiers(bg, h.alice())) }, func(*house) []string { return []string{"wrong"} }, 0},
+		}, func(*testMachine) []string { return []string{"secret"} }, 1},
+		"a no to the code beside it":         {true, func(*testMachine) {}, func(*testMachine) []string { return []string{"secret", "000000"} }, 1},
+		"a no to the backup code beside it":  {true, func(*testMachine) {}, func(*testMachine) []string { return []string{"secret", "cccc-cccc-cccc"} }, 1},
+		"a yes to the one that is kept":      {false, func(*testMachine) {}, func(*testMachine) []string { return []string{"secret"} }, 1},
+		"a no where nothing can be compared": {false, func(h *testMachine) { must(h.t, h.cache.DeleteVerifiers(bg, h.alice())) }, func(*testMachine) []string { return []string{"wrong"} }, 0},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			h := newHouse(t)
+			h := newTestMachine(t)
 			h.srv.set(t, token("alice", 1900000100), func(p *person) {
 				if c.coded {
 					coded(p)
@@ -66,7 +66,7 @@ func TestAServersNoEndsThePasswordThatItIsAbout(t *testing.T) {
 }
 
 func TestAYesToAnotherPasswordReplacesTheOneThatIsKept(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.online()
 	h.expect(identity.Granted, "alice", "secret")
@@ -106,7 +106,7 @@ func (x doubtfulExchange) Step(ctx context.Context, a provider.Answer) (provider
 func TestANoThatMayBeALockEndsNothingUntilItIsSaidAgain(t *testing.T) {
 	for sentence, c := range map[string]struct{ noes, left int }{"once": {1, 1}, "twice": {2, 0}} {
 		t.Run(sentence, func(t *testing.T) {
-			h := newHouse(t)
+			h := newTestMachine(t)
 			h.srv.set(t, token("alice", 1900000100), nil)
 			h.online()
 			h.expect(identity.Granted, "alice", "secret")

@@ -48,7 +48,7 @@ func TestStatusCountsWhoCouldLogInOffline(t *testing.T) {
 }
 
 func TestRootIsToldACommandAndOthersWhomToAsk(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	crew := identity.Group{UUID: uuid.New(), Name: "crew", GID: 1900000777}
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.srv.set(t, token("bob", 1900000200, crew), nil)
@@ -100,7 +100,7 @@ func TestTheServersWordIsPartOfAnExplanation(t *testing.T) {
 		"silence":             {speaking{hangs: true}, trouble.UnknownAtServer, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := remembered(t, nil, func(h *house) {
+			h := remembered(t, nil, func(h *testMachine) {
 				c.s.server = h.srv
 				h.front = &c.s
 			})

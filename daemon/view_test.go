@@ -12,7 +12,7 @@ import (
 )
 
 // seen writes a view down, one line for each account, group and range.
-func (h *house) seen() []string {
+func (h *testMachine) seen() []string {
 	h.t.Helper()
 	v, err := h.d.View(bg)
 	must(h.t, err)
@@ -31,7 +31,7 @@ func lines(v identity.View) []string {
 }
 
 // asked writes down what lookups answer one by one, in the order of a view.
-func (h *house) asked() []string {
+func (h *testMachine) asked() []string {
 	h.t.Helper()
 	var accounts []identity.Account
 	must(h.t, h.d.Accounts(bg, func(a identity.Account) error { accounts = append(accounts, a); return nil }))
@@ -61,35 +61,35 @@ func TestAViewSaysWhatLookupsSay(t *testing.T) {
 	early := identity.Group{UUID: uuid.New(), Name: "early", GID: 1880000000}
 	fake := identity.Group{UUID: uuid.New(), Name: stuff.Name, GID: 1900000555}
 	for sentence, c := range map[string]struct {
-		change func(h *house)
+		change func(h *testMachine)
 		want   []string
 		// forgets: a refused token is not remembered, and of two groups with one name
 		// the first to be known is served.
 		forgets bool
 	}{
-		"as the realm has it": {change: func(*house) {}, want: []string{
+		"as the realm has it": {change: func(*testMachine) {}, want: []string{
 			"alice 1900000100 [1900000100 1900000001] []", "bob 1900000101 [1900000101 1900000001 1900000600 1880000000] []",
 			"group early 1880000000", "group stuff 1900000001", "group alice 1900000100", "group bob 1900000101", "group tools 1900000600",
 		}},
-		"without a local name": {change: func(h *house) { h.local("passwd", "alice:x:1:1::/:/\n") }, want: []string{
+		"without a local name": {change: func(h *testMachine) { h.local("passwd", "alice:x:1:1::/:/\n") }, want: []string{
 			"bob 1900000101 [1900000101 1900000001 1900000600 1880000000] []",
 			"group early 1880000000", "group stuff 1900000001", "group bob 1900000101", "group tools 1900000600",
 		}},
-		"without a local uid, and groups that nobody else lists": {change: func(h *house) { h.local("passwd", "x:x:1900000101:1::/:/\n") }, want: []string{
+		"without a local uid, and groups that nobody else lists": {change: func(h *testMachine) { h.local("passwd", "x:x:1900000101:1::/:/\n") }, want: []string{
 			"alice 1900000100 [1900000100 1900000001] []", "group stuff 1900000001", "group alice 1900000100",
 		}},
-		"without an account whose gid is a local group's": {change: func(h *house) { h.local("group", "x:x:1900000101:\n") }, want: []string{
+		"without an account whose gid is a local group's": {change: func(h *testMachine) { h.local("group", "x:x:1900000101:\n") }, want: []string{
 			"alice 1900000100 [1900000100 1900000001] []", "group stuff 1900000001", "group alice 1900000100",
 		}},
-		"without a local group's name or gid": {change: func(h *house) { h.local("group", "stuff:x:9:\nx:x:1900000600:\n") }, want: []string{
+		"without a local group's name or gid": {change: func(h *testMachine) { h.local("group", "stuff:x:9:\nx:x:1900000600:\n") }, want: []string{
 			"alice 1900000100 [1900000100] []", "bob 1900000101 [1900000101 1880000000] []",
 			"group early 1880000000", "group alice 1900000100", "group bob 1900000101",
 		}},
-		"without an account's own group where a local one has its name": {change: func(h *house) { h.local("group", "alice:x:9:\n") }, want: []string{
+		"without an account's own group where a local one has its name": {change: func(h *testMachine) { h.local("group", "alice:x:9:\n") }, want: []string{
 			"alice 1900000100 [1900000001] []", "bob 1900000101 [1900000101 1900000001 1900000600 1880000000] []",
 			"group early 1880000000", "group stuff 1900000001", "group bob 1900000101", "group tools 1900000600",
 		}},
-		"without a group that has another's name": {forgets: true, change: func(h *house) {
+		"without a group that has another's name": {forgets: true, change: func(h *testMachine) {
 			tok := token("carol", 1900000102, fake)
 			tok.Revision = 9
 			h.give(tok)
@@ -98,13 +98,13 @@ func TestAViewSaysWhatLookupsSay(t *testing.T) {
 			"alice 1900000100 [1900000100 1900000001] []", "carol 1900000102 [1900000102] []",
 			"group stuff 1900000001", "group alice 1900000100", "group carol 1900000102",
 		}},
-		"with one that is blocked": {forgets: true, change: func(h *house) {
+		"with one that is blocked": {forgets: true, change: func(h *testMachine) {
 			tok := token("alice", 1900000777)
 			tok.Revision = 9
 			h.give(tok)
 			h.local("passwd", "bob:x:1:1::/:/\n")
 		}, want: []string{"alice 1900000100 [1900000100 1900000001] []", "group stuff 1900000001", "group alice 1900000100"}},
-		"with somebody in another's own group": {change: func(h *house) {
+		"with somebody in another's own group": {change: func(h *testMachine) {
 			tok := token("carol", 1900000102, token("alice", 1900000100).Groups[0])
 			tok.Revision = 9
 			h.give(tok)
@@ -115,7 +115,7 @@ func TestAViewSaysWhatLookupsSay(t *testing.T) {
 		}},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			h := newHouse(t, func(h *house) { h.policy.IDs = []identity.IDRange{{Min: 1880000000, Max: 2000000000}} })
+			h := newTestMachine(t, func(h *testMachine) { h.policy.IDs = []identity.IDRange{{Min: 1880000000, Max: 2000000000}} })
 			h.local("passwd", "root:x:0:0::/:/\n")
 			h.local("group", "root:x:0:\n")
 			h.give(token("alice", 1900000100, stuff))
@@ -137,7 +137,7 @@ func TestAViewSaysWhatLookupsSay(t *testing.T) {
 }
 
 func TestAViewDoesNotChangeWithTheDirectory(t *testing.T) {
-	h := newHouse(t)
+	h := newTestMachine(t)
 	alice := token("alice", 1900000100, stuff)
 	h.give(alice)
 	v, err := h.d.View(bg)
@@ -155,7 +155,7 @@ func TestAViewDoesNotChangeWithTheDirectory(t *testing.T) {
 
 func TestLocalGroupsComeWithTheRealmsByUUID(t *testing.T) {
 	fake := identity.Group{UUID: uuid.New(), Name: stuff.Name, GID: 1900000555}
-	h := newHouse(t, func(h *house) {
+	h := newTestMachine(t, func(h *testMachine) {
 		h.policy.LocalGroups = map[string]uuid.UUID{"docker": stuff.UUID, "kvm": stuff.UUID, "wheel": stuff.UUID, "absent": stuff.UUID}
 	})
 	h.local("group", "root:x:0:\nkvm:x:108:\ndocker:x:107:\ndocker:x:27:\nwheel:x:0:\n")
@@ -188,7 +188,7 @@ func TestLocalGroupsComeWithTheRealmsByUUID(t *testing.T) {
 }
 
 func TestWithoutAliasesOnlyTheExactNameCounts(t *testing.T) {
-	h := newHouse(t, func(h *house) { h.policy.Aliases = false })
+	h := newTestMachine(t, func(h *testMachine) { h.policy.Aliases = false })
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.online()
 	for _, name := range []string{"ALICE", "alice@example.org"} {

@@ -100,12 +100,12 @@ func TestARecordInAListThatBreaksARuleIsPassedOver(t *testing.T) {
 }
 
 func TestSixtyFourThreadsAtOnce(t *testing.T) {
-	serve(t, village())
+	serve(t, smallDirectory())
 	both(t, func(t *testing.T, v variant) { want(t, v.run(t, "threads=64"), "threads found 1280") })
 }
 
 func TestAHostMayForkAndCloseItsStandardDescriptors(t *testing.T) {
-	serve(t, village())
+	serve(t, smallDirectory())
 	both(t, func(t *testing.T, v variant) {
 		want(t, v.run(t, "pwnam=alice", "close-stdio", "pwnam=alice", "fork", "pwnam=alice", "walk=passwd", "fork", "walk=group"),
 			"pwnam: "+alice, "pwnam: "+alice, "pwnam: "+alice, "pw: "+alice,

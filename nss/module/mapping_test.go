@@ -50,7 +50,7 @@ func calls(t *testing.T, v variant, steps ...string) []string {
 }
 
 func TestTheFirstLookupMapsAndEveryOtherMakesNoSystemCall(t *testing.T) {
-	publish(t, hamlet(), whole())
+	publish(t, fewPeople(), whole())
 	plain := the.variants[0]
 	// What the host prints is written; nothing else is called.
 	for _, c := range []struct{ steps, want []string }{
@@ -76,16 +76,16 @@ func TestTheFirstLookupMapsAndEveryOtherMakesNoSystemCall(t *testing.T) {
 }
 
 func TestAFilterThatAllowsNothingButMappingIsEnough(t *testing.T) {
-	publish(t, hamlet(), whole())
+	publish(t, fewPeople(), whole())
 	want(t, the.variants[0].ask(t, "seccomp", "pwnam=alice", "grnam=crew", "pwnam=carol", "pwent=1"), alice, crew, absent, alice)
 }
 
 func TestARunningProgramSeesANewerFileAtItsNextLookup(t *testing.T) {
 	all(t, func(t *testing.T, v variant) {
-		publish(t, hamlet(), whole())
+		publish(t, fewPeople(), whole())
 		s := v.start(t, "pwnam=alice", "pwnam=carol", "wait", "pwnam=carol", "pwnam=alice", "kept")
 		s.want(alice, absent)
-		more := hamlet()
+		more := fewPeople()
 		more.add("carol", 70003)
 		publish(t, more, whole())
 		s.goOn()
@@ -110,7 +110,7 @@ func TestAHitOutlivesAFileThatCannotBeReplaced(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			both(t, func(t *testing.T, v variant) {
-				publish(t, hamlet(), whole())
+				publish(t, fewPeople(), whole())
 				m, err := snapshot.OpenMarks(the.path())
 				if err != nil {
 					t.Fatal(err)
@@ -123,7 +123,7 @@ func TestAHitOutlivesAFileThatCannotBeReplaced(t *testing.T) {
 				s.goOn()
 				// Whoever is not in it may be in the one that nobody can read.
 				s.want(alice, unsaid, "mappings=1 descriptors=0")
-				more := hamlet()
+				more := fewPeople()
 				more.add("carol", 70003)
 				publish(t, more, whole())
 				s.goOn()
@@ -149,11 +149,11 @@ func place(t testing.TB, b []byte) {
 
 func TestThreadsLookUpWhileAThousandFilesComeAndGo(t *testing.T) {
 	all(t, func(t *testing.T, v variant) {
-		publish(t, hamlet(), whole())
+		publish(t, fewPeople(), whole())
 		s := v.start(t, "hammer=4", "kept")
 		s.want("hammering")
 		for range 1000 {
-			publish(t, hamlet(), whole())
+			publish(t, fewPeople(), whole())
 		}
 		s.goOn()
 		s.want("wrong=0")
@@ -166,12 +166,12 @@ func TestThreadsLookUpWhileAThousandFilesComeAndGo(t *testing.T) {
 
 func TestAForkInTheMiddleOfALookupDoesNoHarm(t *testing.T) {
 	both(t, func(t *testing.T, v variant) {
-		publish(t, hamlet(), whole())
+		publish(t, fewPeople(), whole())
 		want(t, v.ask(t, "fork-often=200"), "wrong=0")
 		s := v.start(t, "fork-hammer")
 		s.want("hammering")
 		for range 100 {
-			publish(t, hamlet(), whole())
+			publish(t, fewPeople(), whole())
 		}
 		s.goOn()
 		s.want("wrong=0", "child=0")
@@ -180,25 +180,25 @@ func TestAForkInTheMiddleOfALookupDoesNoHarm(t *testing.T) {
 }
 
 func TestLoadingAThousandTimesKeepsOneMapping(t *testing.T) {
-	publish(t, hamlet(), whole())
+	publish(t, fewPeople(), whole())
 	both(t, func(t *testing.T, v variant) {
 		want(t, v.ask(t, "pwnam=alice", "reload=1000", "kept", "unload", "kept"), alice, "mappings=1 descriptors=0", "mappings=1 descriptors=0")
 	})
 }
 
 func TestNoRoomForAMappingIsNoHarm(t *testing.T) {
-	v := hamlet()
+	v := fewPeople()
 	for i := range uint32(10000) {
 		v.add(fmt.Sprintf("person-%d", i), 200000+i)
 	}
 	publish(t, v, whole())
 	want(t, the.variants[0].ask(t, "limit=65536", "pwnam=alice", "grnam=crew"), unsaid, unsaid)
-	serve(t, village())
+	serve(t, smallDirectory())
 	want(t, the.variants[0].ask(t, "limit=65536", "pwnam=alice", "grnam=crew"), alice, crew)
 }
 
 func TestAChrootWithTheFolderBoundReadOnlyHasNames(t *testing.T) {
-	publish(t, hamlet(), whole())
+	publish(t, fewPeople(), whole())
 	root := t.TempDir()
 	inside := filepath.Join(root, the.cache)
 	if err := os.MkdirAll(inside, 0o755); err != nil {
@@ -216,14 +216,14 @@ func TestAChrootWithTheFolderBoundReadOnlyHasNames(t *testing.T) {
 	// A program that looked up before it changed its root goes on with what it has.
 	s := v.start(t, "pwnam=alice", "chroot="+t.TempDir(), "wait", "pwnam=alice", "pwnam=carol")
 	s.want(alice)
-	publish(t, hamlet(), whole())
+	publish(t, fewPeople(), whole())
 	s.goOn()
 	s.want(alice, unsaid)
 	s.end()
 }
 
 func TestADaemonThatHangsChangesNoAnswer(t *testing.T) {
-	publish(t, hamlet(), whole())
+	publish(t, fewPeople(), whole())
 	l, err := wire.Listen(the.socket, 0o666) // and never accepts
 	if err != nil {
 		t.Fatal(err)
@@ -240,7 +240,7 @@ func TestADaemonThatHangsChangesNoAnswer(t *testing.T) {
 }
 
 func TestALocalAccountNeverGetsTheDirectorysGroups(t *testing.T) {
-	v := hamlet()
+	v := fewPeople()
 	v.add("local", 70004, 70100) // published before the machine's own was made
 	publish(t, v, whole())
 	both(t, func(t *testing.T, variant variant) {
@@ -251,7 +251,7 @@ func TestALocalAccountNeverGetsTheDirectorysGroups(t *testing.T) {
 
 func TestAWalkGoesOnInANewerFile(t *testing.T) {
 	both(t, func(t *testing.T, v variant) {
-		before, after := hamlet(), hamlet()
+		before, after := fewPeople(), fewPeople()
 		before.add("dave", 70010)
 		before.groups = append(before.groups, listed("elders", 70300))
 		before.accounts[1].GIDs = append(before.accounts[1].GIDs, 70300)
@@ -270,11 +270,11 @@ func TestAWalkGoesOnInANewerFile(t *testing.T) {
 }
 
 func TestAWalkThatBeganWithTheDaemonStaysWithIt(t *testing.T) {
-	serve(t, village())
+	serve(t, smallDirectory())
 	both(t, func(t *testing.T, v variant) {
 		s := v.start(t, "pwent=1", "wait", "pwent=9", "setpwent", "pwent=9")
 		s.want(alice)
-		more := hamlet()
+		more := fewPeople()
 		more.add("carol", 70003)
 		publish(t, more, whole())
 		s.goOn()
@@ -286,7 +286,7 @@ func TestAWalkThatBeganWithTheDaemonStaysWithIt(t *testing.T) {
 
 func TestEveryBitThatFlipsIsSeenAndNeverFollowed(t *testing.T) {
 	both(t, func(t *testing.T, v variant) {
-		publish(t, hamlet(), whole())
+		publish(t, fewPeople(), whole())
 		want(t, v.ask(t, "flip="+the.path()), "all bits, wrong=0, some undecided")
 	})
 }
@@ -298,7 +298,7 @@ func sealed(b []byte) []byte {
 }
 
 func TestAFileThatIsNotWhollySoundIsNotMapped(t *testing.T) {
-	publish(t, hamlet(), whole())
+	publish(t, fewPeople(), whole())
 	good, err := os.ReadFile(the.path())
 	if err != nil {
 		t.Fatal(err)

@@ -15,7 +15,7 @@ import (
 // check of the file holds; only what the members say is wrong.
 func TestMembersThatAreNoNamesEnterNoProgram(t *testing.T) {
 	const size = 150
-	v := hamlet()
+	v := fewPeople()
 	for i := range size / 5 {
 		v.add(fmt.Sprintf("m%03d", i), uint32(70500+i), 70800)
 	}

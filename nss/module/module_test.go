@@ -101,7 +101,7 @@ func aGroup(name string, gid uint32, members ...identity.Name) identity.GroupEnt
 	return identity.GroupEntry{Group: identity.Group{Name: identity.Name(name), GID: gid}, Members: members}
 }
 
-func village() *people {
+func smallDirectory() *people {
 	return &people{
 		accounts: []identity.Account{anAccount("alice", 70001), anAccount("bob", 70002)},
 		groups:   []identity.GroupEntry{aGroup("alice", 70001), aGroup("crew", 70100, "alice", "bob")},
@@ -112,7 +112,7 @@ func village() *people {
 const alice = "alice:x:70001:70001:Person alice:/home/alice:/bin/bash"
 
 func TestGlibcFindsAccountsAndGroups(t *testing.T) {
-	serve(t, village())
+	serve(t, smallDirectory())
 	both(t, func(t *testing.T, v variant) {
 		want(t, v.run(t, "pwnam=alice", "pwuid=70001", "grnam=crew", "grgid=70100", "groups=alice",
 			"pwnam=carol", "pwuid=70003", "grnam=carol", "grgid=70003"),
@@ -125,7 +125,7 @@ func TestGlibcFindsAccountsAndGroups(t *testing.T) {
 }
 
 func TestGlibcListsAll(t *testing.T) {
-	serve(t, village())
+	serve(t, smallDirectory())
 	both(t, func(t *testing.T, v variant) {
 		want(t, v.run(t, "walk=passwd", "walk=group"), "pw: "+alice,
 			"pw: bob:x:70002:70002:Person bob:/home/bob:/bin/bash", "2 of passwd",
@@ -140,7 +140,7 @@ func TestAGroupOfTenThousandArrivesWhole(t *testing.T) {
 		n := identity.Name(fmt.Sprintf("member-number-%05d", i))
 		members, bytes = append(members, n), bytes+len(n)
 	}
-	p := village()
+	p := smallDirectory()
 	p.groups = append(p.groups, aGroup("many", 70200, members...))
 	p.of["alice"] = nil
 	for i := range uint32(4096) {
@@ -156,7 +156,7 @@ func TestAGroupOfTenThousandArrivesWhole(t *testing.T) {
 }
 
 func TestABufferIsEnoughOrItIsERANGE(t *testing.T) {
-	serve(t, village())
+	serve(t, smallDirectory())
 	both(t, func(t *testing.T, v variant) {
 		passwd := len("alice") + len("x") + len("Person alice") + len("/home/alice") + len("/bin/bash") + 5
 		group := len("crew") + len("x") + len("alice") + len("bob") + 4 + 3*8
@@ -167,14 +167,14 @@ func TestABufferIsEnoughOrItIsERANGE(t *testing.T) {
 
 // NSS statuses: -1 UNAVAIL, 0 NOTFOUND, 1 SUCCESS.
 func TestNotFoundIsOnlySaidWithAuthority(t *testing.T) {
-	serve(t, village())
+	serve(t, smallDirectory())
 	both(t, func(t *testing.T, v variant) {
 		want(t, v.run(t, "direct=alice", "direct=carol"), "status=1 error=0 errno=77", "status=0 error=ENOENT errno=77")
 	})
 }
 
 func TestADirectoryThatCannotTellIsUnavailable(t *testing.T) {
-	p := village()
+	p := smallDirectory()
 	p.err = identity.ErrUnavailable
 	serve(t, p)
 	both(t, func(t *testing.T, v variant) {

@@ -17,10 +17,10 @@ const (
 	deck = "deck@q.org:x:70200:dora@q.org,local@q.org"
 )
 
-// port has people of three realms: the hamlet, one whose names are qualified, and one
+// port has people of three realms: the fewPeople, one whose names are qualified, and one
 // whose names are short again. "eve" is a name in all, as far as they go together.
 func port() (*view, snapshot.Options) {
-	v := hamlet()
+	v := fewPeople()
 	v.add("eve", 70005)
 	realm := func(n int, add func()) {
 		accounts, had := len(v.accounts), make(map[uint32]bool)
@@ -108,7 +108,7 @@ func TestALocalAccountGetsNoGroupOfOneWhoseShortNameIsItsOwn(t *testing.T) {
 }
 
 func TestTheLongestNamesAreFound(t *testing.T) {
-	v := hamlet()
+	v := fewPeople()
 	short, realm := strings.Repeat("a", 64), strings.Repeat("r", 90)
 	v.add(short+"@"+realm, 70020).Realm = 1
 	v.groups = slices.DeleteFunc(v.groups, func(g identity.ListedGroup) bool { return g.GID == 70020 })

@@ -51,8 +51,8 @@ func (v *view) add(name string, id uint32, gids ...uint32) *identity.Listed {
 	return &v.accounts[len(v.accounts)-1]
 }
 
-// hamlet is the village with more in it: bob is in a group of the machine's own.
-func hamlet() *view {
+// fewPeople is the smallDirectory with more in it: bob is in a group of the machine's own.
+func fewPeople() *view {
 	v := &view{groups: []identity.ListedGroup{listed("crew", 70100)}}
 	v.add("alice", 70001, 70100)
 	v.add("bob", 70002, 70100).Local = []uint32{44, 998}
@@ -161,7 +161,7 @@ func (s *session) end() {
 }
 
 func TestTheSnapshotAnswersEveryQuestionWithoutTheDaemon(t *testing.T) {
-	publish(t, hamlet(), whole())
+	publish(t, fewPeople(), whole())
 	both(t, func(t *testing.T, v variant) {
 		want(t, v.ask(t, "pwnam=alice", "pwuid=70002", "grnam=crew", "grgid=70100", "grnam=alice", "grgid=70002",
 			"groups=alice/70001", "groups=bob/70100", "errno-pwnam=alice", "errno-pwnam=carol"),
@@ -179,13 +179,13 @@ func TestTheSnapshotAnswersEveryQuestionWithoutTheDaemon(t *testing.T) {
 
 func TestAliasesFindTheAccountWherePolicyAllows(t *testing.T) {
 	typed := []string{"pwnam=ALICE", "pwnam=Alice@Example.Org", "grnam=Crew", "grnam=CREW@example.org", "pwnam=alice@elsewhere.org", "pwnam=alice@example.or", "pwnam=alice@example.orgy"}
-	publish(t, hamlet(), whole())
+	publish(t, fewPeople(), whole())
 	both(t, func(t *testing.T, v variant) {
 		want(t, v.ask(t, typed...), alice, alice, crew, crew, absent, absent, absent)
 	})
 	o := whole()
 	o.Aliases = false
-	publish(t, hamlet(), o)
+	publish(t, fewPeople(), o)
 	both(t, func(t *testing.T, v variant) {
 		want(t, v.ask(t, append(typed, "pwnam=alice")...), absent, absent, absent, absent, absent, absent, absent, alice)
 	})
@@ -208,7 +208,7 @@ func TestAbsenceIsAnAnswerOnlyWithAuthority(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o := whole()
 			c.change(&o)
-			publish(t, hamlet(), o)
+			publish(t, fewPeople(), o)
 			both(t, func(t *testing.T, v variant) {
 				want(t, v.ask(t, "pwnam=alice", "pwnam=carol", "pwuid=70003", "grnam=carol", "grgid=70003"),
 					c.known, c.other, c.other, c.other, c.other)
@@ -220,8 +220,8 @@ func TestAbsenceIsAnAnswerOnlyWithAuthority(t *testing.T) {
 func TestTheDaemonIsAskedForWhatTheSnapshotCannotDecide(t *testing.T) {
 	o := whole()
 	o.Standing.Absent = false
-	publish(t, hamlet(), o)
-	p := village()
+	publish(t, fewPeople(), o)
+	p := smallDirectory()
 	p.accounts = append(p.accounts, anAccount("carol", 70003))
 	serve(t, p)
 	both(t, func(t *testing.T, v variant) {
@@ -231,7 +231,7 @@ func TestTheDaemonIsAskedForWhatTheSnapshotCannotDecide(t *testing.T) {
 }
 
 func TestASnapshotNeedsARoomOfExactlyItsSize(t *testing.T) {
-	publish(t, hamlet(), whole())
+	publish(t, fewPeople(), whole())
 	passwd, group := len("alice..x..Person alice../home/alice../bin/bash.")-4, len("crew.x.alice.bob.")+3*8
 	both(t, func(t *testing.T, v variant) {
 		want(t, v.run(t, "squeeze-passwd=alice", "squeeze-group=crew"),
@@ -240,7 +240,7 @@ func TestASnapshotNeedsARoomOfExactlyItsSize(t *testing.T) {
 }
 
 func TestAGroupOfFiftyThousandIsOneBlock(t *testing.T) {
-	v, bytes := hamlet(), len("alice")+len("bob")
+	v, bytes := fewPeople(), len("alice")+len("bob")
 	for i := range uint32(50000) {
 		name := fmt.Sprintf("member-%05d", i)
 		v.add(name, 200000+i, 70100)
@@ -255,7 +255,7 @@ func TestAGroupOfFiftyThousandIsOneBlock(t *testing.T) {
 }
 
 func TestNothingIsAllocatedForAHitOrAMissOrASmallRoom(t *testing.T) {
-	publish(t, hamlet(), whole())
+	publish(t, fewPeople(), whole())
 	out := the.variants[0].ask(t, "pwnam=alice", "pwuid=70002", "grnam=crew", "grgid=70100", "grnam=alice", "pwnam=carol",
 		"pwuid=70003", "grgid=70003", "pwent=1", "grent=1", "room=8", "pwnam=alice", "grnam=crew", "pwent=1", "allocations", "kept")
 	if !strings.HasSuffix(out, "\nallocations=0\nmappings=1 descriptors=0\n") {

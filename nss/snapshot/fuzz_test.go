@@ -12,7 +12,7 @@ import (
 // FuzzOpen: whatever a file holds, it is refused or read within its bounds.
 func FuzzOpen(f *testing.F) {
 	for _, n := range []uint32{0, 1, 20} {
-		v := village(n)
+		v := directoryOf(n)
 		b, err := os.ReadFile(write(f, v, current()))
 		if err != nil {
 			f.Fatal(err)

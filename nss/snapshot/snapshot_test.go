@@ -51,8 +51,8 @@ func person(i uint32, gids ...uint32) identity.Listed {
 	}
 }
 
-// village has n people with groups of their own, in a few shared groups.
-func village(n uint32) *fixed {
+// directoryOf has n people with groups of their own, in a few shared groups.
+func directoryOf(n uint32) *fixed {
 	f := &fixed{}
 	for i := range n {
 		f.accounts = append(f.accounts, person(i, base+n+i%3, base+n+3))
@@ -98,7 +98,7 @@ func open(t testing.TB, path string) *snapshot.Reader {
 
 func TestEverybodyIsFoundByNameAndByNumber(t *testing.T) {
 	for _, n := range []uint32{0, 1, 7, 100, 5000} {
-		v := village(n)
+		v := directoryOf(n)
 		r := open(t, write(t, v, current()))
 		if err := r.Check(); err != nil {
 			t.Fatalf("%d people: %v", n, err)
@@ -135,7 +135,7 @@ func TestAnAbsentNameIsAnAnswerOnlyWhileTheFileIsCurrent(t *testing.T) {
 		"current until far too late": {with(func(o *snapshot.Options) { o.AbsentUntil = time.Now().Add(2 * time.Hour) }), identity.ErrUnavailable},
 	} {
 		t.Run(what, func(t *testing.T) {
-			r := open(t, write(t, village(3), c.o))
+			r := open(t, write(t, directoryOf(3), c.o))
 			for what, ask := range questions(r) {
 				if err := ask("nobody", 42424242); !errors.Is(err, c.want) {
 					t.Errorf("%s: %v", what, err)
@@ -150,7 +150,7 @@ func TestAnAbsentNameIsAnAnswerOnlyWhileTheFileIsCurrent(t *testing.T) {
 
 func TestAFileThatIsTooOldAnswersNothing(t *testing.T) {
 	for what, until := range map[string]time.Time{"never valid": {}, "no longer": time.Now().Add(-time.Second)} {
-		r := open(t, write(t, village(3), with(func(o *snapshot.Options) { o.Standing.Until = until })))
+		r := open(t, write(t, directoryOf(3), with(func(o *snapshot.Options) { o.Standing.Until = until })))
 		for kind, ask := range questions(r) {
 			if err := ask("user1", base+1); !errors.Is(err, identity.ErrUnavailable) {
 				t.Errorf("%s, %s: %v", what, kind, err)
@@ -177,7 +177,7 @@ func questions(r *snapshot.Reader) map[string]func(string, uint32) error {
 func TestAliasesFindTheAccountWherePolicyAllows(t *testing.T) {
 	for typed, policy := range map[string]bool{"user1": false, "USER1": true, "User1@Example.ORG": true, "user1@example.org": true} {
 		for _, aliases := range []bool{true, false} {
-			r := open(t, write(t, village(3), with(func(o *snapshot.Options) { o.Aliases = aliases })))
+			r := open(t, write(t, directoryOf(3), with(func(o *snapshot.Options) { o.Aliases = aliases })))
 			a, err := r.AccountByName(typed)
 			if found := err == nil && a.Name == "user1"; found != (aliases || !policy) {
 				t.Errorf("%q with aliases %v: found %v, %v", typed, aliases, found, err)
@@ -219,7 +219,7 @@ func TestOnlyAGroupOfOneAccountIsFoldedIntoIt(t *testing.T) {
 }
 
 func TestWhatBreaksARuleIsLeftOut(t *testing.T) {
-	v := village(8)
+	v := directoryOf(8)
 	for i, spoil := range []func(*identity.Listed){
 		func(a *identity.Listed) { a.Name = "a:b" },
 		func(a *identity.Listed) { a.UID, a.GID = 0, 0 },
@@ -245,7 +245,7 @@ func TestWhatBreaksARuleIsLeftOut(t *testing.T) {
 }
 
 func TestLocalGroupsAreKept(t *testing.T) {
-	v := village(20)
+	v := directoryOf(20)
 	v.accounts[3].Local = []uint32{998, 27}
 	r := open(t, write(t, v, current()))
 	if a, err := r.AccountByUID(base + 3); err != nil || !slices.Equal(a.Local, []uint32{998, 27}) {
@@ -254,7 +254,7 @@ func TestLocalGroupsAreKept(t *testing.T) {
 }
 
 func TestMarksReachAReaderThatHasTheFileMapped(t *testing.T) {
-	path := write(t, village(3), current())
+	path := write(t, directoryOf(3), current())
 	r := open(t, path)
 	m, err := snapshot.OpenMarks(path)
 	if err != nil {
@@ -329,7 +329,7 @@ func judge(t *testing.T, path string, v *fixed) (refused bool) {
 }
 
 func TestABitThatFlippedIsRefusedAndNeverFollowed(t *testing.T) {
-	v := village(6)
+	v := directoryOf(6)
 	path := write(t, v, current())
 	good, err := os.ReadFile(path)
 	if err != nil {
@@ -366,7 +366,7 @@ func TestAFullDiskIsAnErrorAndNoFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if _, err := snapshot.Write(f, village(100), current()); err == nil {
+	if _, err := snapshot.Write(f, directoryOf(100), current()); err == nil {
 		t.Error("no error")
 	}
 }

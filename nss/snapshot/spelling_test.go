@@ -63,7 +63,7 @@ func TestRealmsThatTheHeaderHasNoRoomForAreRefused(t *testing.T) {
 			t.Errorf("%s: it is written", name)
 		}
 	}
-	v := village(1)
+	v := directoryOf(1)
 	v.accounts[0].Realm = 1
 	if i := open(t, write(t, v, current())).Info(); i.Accounts != 0 {
 		t.Error("an account of a realm that is not named is written")

@@ -21,7 +21,7 @@ import (
 // question goes to a server that takes 50 ms, with one and with a hundred at a time.
 func BenchmarkLookup(b *testing.B) {
 	d := newRig(b)
-	h := d.house()
+	h := d.testMachine()
 	if _, err := h.AccountByName(b.Context(), "bob"); err != nil {
 		b.Fatal(err)
 	}
@@ -111,16 +111,16 @@ func BenchmarkSomebodyNew(b *testing.B) {
 		time.Sleep(50 * time.Millisecond)
 		return false
 	}
-	second := func(b *testing.B, realms *daemon.Realms) (*rig, *house) {
+	second := func(b *testing.B, realms *daemon.Realms) (*rig, *testMachine) {
 		d := &rig{Double: double.StartAs(realm), t: b, realm: realm}
 		b.Cleanup(d.Close)
 		d.Before = slow
 		d.among = func(o *daemon.Options) {
 			o.Realms, o.Policy.IDs = realms, []identity.IDRange{{Min: lowest, Max: lowest + 1<<20}}
 		}
-		return d, d.house()
+		return d, d.testMachine()
 	}
-	run := func(b *testing.B, d *rig, h *house, groups int) {
+	run := func(b *testing.B, d *rig, h *testMachine, groups int) {
 		var list []map[string]any
 		for i := range groups {
 			name := fmt.Sprintf("group%d", i)
@@ -145,7 +145,7 @@ func BenchmarkSomebodyNew(b *testing.B) {
 			realms, first := daemon.NewRealms(), newRig(b)
 			first.Before = slow
 			first.among = func(o *daemon.Options) { o.Realms = realms }
-			first.house()
+			first.testMachine()
 			d, h := second(b, realms)
 			run(b, d, h, groups)
 		})

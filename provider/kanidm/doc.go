@@ -1,7 +1,7 @@
 // Package kanidm is a Kanidm server as a source of accounts, over its HTTP API.
 //
 // The server has no signed tokens, so the provider makes them: one from each answer,
-// of an account or of a group, signed with this machine's own key, for the rest of the house has one form
+// of an account or of a group, signed with this machine's own key, for the rest of the project has one form
 // to trust. Only what this machine made verifies, so a cache that is copied from
 // another machine names nobody here.
 //

@@ -19,7 +19,7 @@ func (d *rig) with(g *double.Group) *double.Group {
 	return g
 }
 
-func TestAGroupIsWhatTheServerSaysInTheFormOfTheHouse(t *testing.T) {
+func TestAGroupIsWhatTheServerSaysInOurForm(t *testing.T) {
 	d := newRig(t)
 	g := d.with(&double.Group{Name: "developers", GID: 70200, UUID: uuid.New()})
 	p := d.machine(nil)

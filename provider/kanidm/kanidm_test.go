@@ -18,7 +18,7 @@ import (
 	"github.com/sallyport-auth/sallyport/trouble"
 )
 
-func TestAnAccountIsWhatTheServerSaysInTheFormOfTheHouse(t *testing.T) {
+func TestAnAccountIsWhatTheServerSaysInOurForm(t *testing.T) {
 	d := newRig(t)
 	p := d.machine(nil)
 	r, err := p.Fetch(t.Context(), "bob")

@@ -21,7 +21,7 @@ func crew(name string, gid any) map[string]any {
 }
 
 // leftOut is what status says was left out of bob.
-func (h *house) leftOut() string {
+func (h *testMachine) leftOut() string {
 	h.t.Helper()
 	for _, l := range h.status().Providers[0].LeftOut {
 		if l.Name == "bob" {
@@ -71,7 +71,7 @@ func TestAnOddPartOfAnAccountKeepsNobodyOut(t *testing.T) {
 		t.Run(sentence, func(t *testing.T) {
 			d := newRig(t)
 			d.With(c.odd)
-			h := d.house()
+			h := d.testMachine()
 			if code := h.login("correct horse"); code != identity.Granted {
 				t.Fatal(code)
 			}
@@ -115,7 +115,7 @@ func TestAFactorThatTheSignInCannotAskForIsNotDemanded(t *testing.T) {
 	if err != nil || !slices.Contains(r.Record.Token.Held(), identity.TOTP) {
 		t.Fatalf("%v, %v", r, err)
 	}
-	h := d.house(func(o *kanidm.Options) { o.Memory = memory })
+	h := d.testMachine(func(o *kanidm.Options) { o.Memory = memory })
 	if code := h.login("correct horse"); code != identity.Granted {
 		t.Error("by the POSIX password:", code)
 	}
@@ -137,7 +137,7 @@ func TestADemandThatTheSignInCannotMeetNamesTheSetting(t *testing.T) {
 	d.among = func(o *daemon.Options) {
 		o.Policy.Services = map[string]policy.Service{"vault": {Factors: []identity.FactorKind{identity.TOTP}}}
 	}
-	h := d.house()
+	h := d.testMachine()
 	p := &listening{typing: typing{[]string{"correct horse"}}}
 	v := h.Decide(t.Context(), identity.Login{Operation: identity.OpAuthenticate, Service: "vault", User: "bob"}, p)
 	told := strings.Join(p.told, " ")
@@ -160,9 +160,9 @@ func (p *listening) Tell(_ context.Context, _ identity.Style, text string) error
 	return nil
 }
 
-func (h *house) state() string { return h.status().Providers[0].State }
+func (h *testMachine) state() string { return h.status().Providers[0].State }
 
-func (h *house) status() (s report.Status) {
+func (h *testMachine) status() (s report.Status) {
 	h.t.Helper()
 	if err := h.Handle(h.t.Context(), identity.Peer{}, report.VerbStatus, nil, func(v any) error { s = v.(report.Status); return nil }); err != nil {
 		h.t.Fatal(err)
@@ -171,7 +171,7 @@ func (h *house) status() (s report.Status) {
 }
 
 // until waits for what status says.
-func (h *house) until(what string, is func(report.Status) bool) {
+func (h *testMachine) until(what string, is func(report.Status) bool) {
 	h.t.Helper()
 	ctx, cancel := context.WithTimeout(h.t.Context(), 20*time.Second)
 	defer cancel()
@@ -197,7 +197,7 @@ func TestALockAtTheServerEndsNothingHere(t *testing.T) {
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			d := newRig(t)
-			h := d.house(c.how)
+			h := d.testMachine(c.how)
 			if code := h.login(c.password); code != identity.Granted {
 				t.Fatal(code)
 			}
@@ -216,7 +216,7 @@ func TestALockAtTheServerEndsNothingHere(t *testing.T) {
 }
 
 // asked waits, where the server did not say why it refused, until it was asked once more.
-func (h *house) asked(d *rig) {
+func (h *testMachine) asked(d *rig) {
 	h.t.Helper()
 	h.until("a second question", func(report.Status) bool { return d.Count("POST /v1/account/bob/_unix/_auth") != 2 })
 }
@@ -241,7 +241,7 @@ func TestWhatIsNoWordOnThePasswordEndsNothing(t *testing.T) {
 			t.Run(mode+", "+sentence, func(t *testing.T) {
 				d := newRig(t)
 				password := map[string]string{"posix": "correct horse", "stepped": "battery staple"}[mode]
-				h := d.house(change)
+				h := d.testMachine(change)
 				if code := h.login(password); code != identity.Granted {
 					t.Fatal(code)
 				}

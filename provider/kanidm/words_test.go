@@ -19,7 +19,7 @@ func (p *asked) Ask(ctx context.Context, s identity.Style, question string) (ide
 	return p.listening.Ask(ctx, s, question)
 }
 
-func (h *house) talks(answers ...string) (identity.Code, *asked) {
+func (h *testMachine) talks(answers ...string) (identity.Code, *asked) {
 	h.t.Helper()
 	p := &asked{listening: listening{typing: typing{answers}}}
 	v := h.Decide(h.t.Context(), identity.Login{Operation: identity.OpAuthenticate, Service: "login", User: "bob"}, p)
@@ -29,7 +29,7 @@ func (h *house) talks(answers ...string) (identity.Code, *asked) {
 func TestAPromptSaysThatABackupCodeIsTakenToo(t *testing.T) {
 	d := newRig(t)
 	d.With(two)
-	h := d.house(stepped)
+	h := d.testMachine(stepped)
 	for _, when := range []string{"at the first sign-in", "at the next"} {
 		code, p := h.talks("battery staple", "012345")
 		if code != identity.Granted || len(p.questions) != 2 || !strings.Contains(p.questions[1], "backup code") {
@@ -40,7 +40,7 @@ func TestAPromptSaysThatABackupCodeIsTakenToo(t *testing.T) {
 
 func TestAnOldNameAfterARenameIsAskedForNothingTwice(t *testing.T) {
 	d := newRig(t)
-	h := d.house()
+	h := d.testMachine()
 	if code, _ := h.talks("correct horse"); code != identity.Granted {
 		t.Fatal(code)
 	}
@@ -53,7 +53,7 @@ func TestAnOldNameAfterARenameIsAskedForNothingTwice(t *testing.T) {
 
 func TestANewDatabaseAtTheAddressIsNotOffline(t *testing.T) {
 	d := newRig(t)
-	h := d.house()
+	h := d.testMachine()
 	if code, _ := h.talks("correct horse"); code != identity.Granted {
 		t.Fatal(code)
 	}

@@ -45,8 +45,8 @@ func (c *clocks) reboot(off time.Duration) {
 	c.boot = 0
 }
 
-// house is a machine under test.
-type house struct {
+// testMachine is a machine under test.
+type testMachine struct {
 	t       testing.TB
 	srv     *server
 	clk     *clocks // this machine's
@@ -72,10 +72,10 @@ type house struct {
 	end       func()
 }
 
-func newHouse(t testing.TB, tweak ...func(*house)) *house {
+func newTestMachine(t testing.TB, tweak ...func(*testMachine)) *testMachine {
 	t.Helper()
 	start := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
-	h := &house{
+	h := &testMachine{
 		t: t, dir: filepath.Join(t.TempDir(), "state"), root: t.TempDir(), machine: uuid.New(),
 		clk: &clocks{wall: start, boot: time.Hour}, truth: &clocks{wall: start}, realm: realm,
 		policy: policy.Policy{
@@ -94,14 +94,14 @@ func newHouse(t testing.TB, tweak ...func(*house)) *house {
 	return h
 }
 
-func (h *house) local(file, content string) {
+func (h *testMachine) local(file, content string) {
 	h.t.Helper()
 	must(h.t, os.MkdirAll(filepath.Join(h.root, "etc"), 0o755))
 	must(h.t, os.WriteFile(filepath.Join(h.root, "etc", file), []byte(content), 0o644))
 }
 
 // start opens the cache and makes the daemon; run runs it too.
-func (h *house) start() {
+func (h *testMachine) start() {
 	h.t.Helper()
 	var err error
 	h.cache, err = cache.Open(context.Background(), filepath.Join(h.dir, "cache.db"), cache.Options{Log: quiet(), Now: h.clk.now})
@@ -148,29 +148,29 @@ func (h *house) start() {
 	h.end = func() {}
 }
 
-func (h *house) run() {
+func (h *testMachine) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); _ = h.d.Run(ctx) }()
 	h.end = func() { cancel(); <-done }
 }
 
-func (h *house) stop() {
+func (h *testMachine) stop() {
 	h.t.Helper()
 	h.end()
 	must(h.t, h.cache.Close())
 }
 
-func (h *house) restart() { h.t.Helper(); h.stop(); h.start() }
+func (h *testMachine) restart() { h.t.Helper(); h.stop(); h.start() }
 
-func (h *house) online() {
+func (h *testMachine) online() {
 	h.t.Helper()
 	h.run()
 	h.wait("online", func() bool { return h.d.Link().Now() == resolver.Online })
 }
 
 // wait waits for a condition, and fails when it does not come.
-func (h *house) wait(what string, ok func() bool) {
+func (h *testMachine) wait(what string, ok func() bool) {
 	h.t.Helper()
 	deadline := time.Now().Add(20 * time.Second)
 	for !ok() {
@@ -182,7 +182,7 @@ func (h *house) wait(what string, ok func() bool) {
 }
 
 // lost takes the network away, and waits until the machine knows.
-func (h *house) lost() {
+func (h *testMachine) lost() {
 	h.t.Helper()
 	h.srv.be(down)
 	h.wait("offline", func() bool { return h.d.Link().Now() == resolver.Offline && h.d.Link().JustFailed() })
@@ -229,7 +229,7 @@ func (c *typist) Tell(_ context.Context, _ identity.Style, text string) error {
 }
 
 // login asks as root, by the password phase.
-func (h *house) login(name string, answers ...string) (identity.Verdict, *typist) {
+func (h *testMachine) login(name string, answers ...string) (identity.Verdict, *typist) {
 	h.t.Helper()
 	conv := typing(answers...)
 	return h.d.Decide(context.Background(), identity.Login{
@@ -237,7 +237,7 @@ func (h *house) login(name string, answers ...string) (identity.Verdict, *typist
 	}, conv), conv
 }
 
-func (h *house) expect(want identity.Code, name string, answers ...string) *typist {
+func (h *testMachine) expect(want identity.Code, name string, answers ...string) *typist {
 	h.t.Helper()
 	v, conv := h.login(name, answers...)
 	if v.Code != want {
@@ -249,7 +249,7 @@ func (h *house) expect(want identity.Code, name string, answers ...string) *typi
 	return conv
 }
 
-func (h *house) phase(op identity.Operation, name string) identity.Code {
+func (h *testMachine) phase(op identity.Operation, name string) identity.Code {
 	h.t.Helper()
 	return h.d.Decide(context.Background(), identity.Login{Operation: op, Service: "test", User: name}, typing()).Code
 }

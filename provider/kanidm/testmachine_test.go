@@ -19,13 +19,13 @@ import (
 	"github.com/sallyport-auth/sallyport/seal"
 )
 
-// house is a resolver with a Kanidm server behind it.
-type house struct {
+// testMachine is a resolver with a Kanidm server behind it.
+type testMachine struct {
 	*daemon.Daemon
 	t testing.TB
 }
 
-func (d *rig) house(change ...func(*kanidm.Options)) *house {
+func (d *rig) testMachine(change ...func(*kanidm.Options)) *testMachine {
 	t := d.t
 	t.Helper()
 	dir := t.TempDir()
@@ -68,7 +68,7 @@ func (d *rig) house(change ...func(*kanidm.Options)) *house {
 		}
 		_ = store.Close()
 	})
-	return &house{h, t}
+	return &testMachine{h, t}
 }
 
 // typing is a person who types these, one after the other.
@@ -85,12 +85,12 @@ func (p *typing) Ask(context.Context, identity.Style, string) (identity.Secret, 
 
 func (p *typing) Tell(context.Context, identity.Style, string) error { return nil }
 
-func (h *house) login(answers ...string) identity.Code {
+func (h *testMachine) login(answers ...string) identity.Code {
 	h.t.Helper()
 	return h.decides(identity.Login{Operation: identity.OpAuthenticate, Service: "login", User: "bob"}, answers...)
 }
 
-func (h *house) decides(l identity.Login, answers ...string) identity.Code {
+func (h *testMachine) decides(l identity.Login, answers ...string) identity.Code {
 	h.t.Helper()
 	return h.Decide(h.t.Context(), l, &typing{answers}).Code
 }
@@ -117,7 +117,7 @@ func TestOnlyAStepUpOfSomebodySignedInGoesOnFromTheSignIn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := newRig(t)
 			d.With(two)
-			h := d.house(stepped)
+			h := d.testMachine(stepped)
 			if code := h.login("battery staple", "012345"); code != identity.Granted {
 				t.Fatal(code)
 			}
@@ -138,7 +138,7 @@ func TestOnlyAStepUpOfSomebodySignedInGoesOnFromTheSignIn(t *testing.T) {
 // a login.
 func TestASlowAnswerForOneDelaysNobodyElse(t *testing.T) {
 	d := newRig(t)
-	h := d.house()
+	h := d.testMachine()
 	if _, err := h.AccountByName(t.Context(), "bob"); err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func TestASlowAnswerForOneDelaysNobodyElse(t *testing.T) {
 
 func TestWhoSignedInOnceSignsInWithoutTheServer(t *testing.T) {
 	d := newRig(t)
-	h := d.house()
+	h := d.testMachine()
 	if code := h.login("correct horse"); code != identity.Granted {
 		t.Fatal(code)
 	}
@@ -194,7 +194,7 @@ func TestAnOldPasswordIsDeadOfflineOnceTheServerHasSpoken(t *testing.T) {
 	for name, seen := range map[string]string{"the old one is refused": "correct horse", "the new one is accepted": "another horse"} {
 		t.Run(name, func(t *testing.T) {
 			d := newRig(t)
-			h := d.house(func(o *kanidm.Options) { o.SoftLock = time.Millisecond })
+			h := d.testMachine(func(o *kanidm.Options) { o.SoftLock = time.Millisecond })
 			if code := h.login("correct horse"); code != identity.Granted {
 				t.Fatal(code)
 			}
@@ -216,7 +216,7 @@ func TestAnOldPasswordIsDeadOfflineOnceTheServerHasSpoken(t *testing.T) {
 	}
 	t.Run("a wrong one changes nothing", func(t *testing.T) {
 		d := newRig(t)
-		h := d.house()
+		h := d.testMachine()
 		if h.login("correct horse") != identity.Granted || h.login("wrong") != identity.Denied {
 			t.Fatal("not as it should be")
 		}
