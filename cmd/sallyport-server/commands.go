@@ -73,6 +73,8 @@ func accountSet(f *flags) request {
 	given(f, "home", &req.Home)
 	given(f, "shell", &req.Shell)
 	maybe(f, "must-change", &req.MustChange)
+	f.Func("valid-from", "", timeOrNone(&req.ValidFrom))
+	f.Func("valid-until", "", timeOrNone(&req.ValidUntil))
 	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
 		req.Name = f.name(0)
 		a, err := c.SetAccount(ctx, req)

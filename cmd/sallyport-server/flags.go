@@ -105,6 +105,17 @@ func timeFlag(into **timestamppb.Timestamp) func(string) error {
 	}
 }
 
+// timeOrNone is timeFlag, and takes "none" for a limit that is taken away.
+func timeOrNone(into **timestamppb.Timestamp) func(string) error {
+	return func(s string) error {
+		if s == "none" {
+			*into = timestamppb.New(time.Unix(0, 0))
+			return nil
+		}
+		return timeFlag(into)(s)
+	}
+}
+
 // readLine reads one line from standard input; from a terminal with a prompt,
 // and without echo when it is a secret.
 func readLine(prompt string, secret bool) ([]byte, error) {

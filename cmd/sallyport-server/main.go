@@ -43,7 +43,8 @@ const usage = `sallyport-server keeps a realm's accounts and serves them to its 
   sallyport-server account show|disable|enable|unlock|remove NAME
   sallyport-server account list
   sallyport-server account set NAME [--name NEW] [--full-name TEXT] [--home PATH] [--shell PATH]
-                                    [--must-change=true|false]
+                                    [--must-change=true|false] [--valid-from TIME|none]
+                                    [--valid-until TIME|none]
   sallyport-server account set-password NAME [--must-change]  the password on standard input
   sallyport-server account add-key NAME [KEY] [--tag T] the key, or its line on standard input
   sallyport-server account remove-key NAME TAG

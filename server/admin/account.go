@@ -125,10 +125,15 @@ func newAccount(req *v1.AddAccountRequest) (store.Account, error) {
 	if req.GetValidUntil() != nil {
 		a.ValidUntil = req.GetValidUntil().AsTime().Unix()
 	}
+	return a, checkDates(a)
+}
+
+// checkDates refuses what is no time of validity.
+func checkDates(a store.Account) error {
 	if a.ValidFrom > a.ValidUntil || a.ValidFrom < 0 || a.ValidUntil > identity.Never {
-		return store.Account{}, fmt.Errorf("%w: valid until is before valid from", realm.ErrInput)
+		return fmt.Errorf("%w: valid until is before valid from", realm.ErrInput)
 	}
-	return a, nil
+	return nil
 }
 
 // ShowAccount implements AdminService.

@@ -53,8 +53,11 @@ func (s *Admin) SetAccount(ctx context.Context, req *v1.SetAccountRequest) (*v1.
 			}
 			a.Name = name
 		}
-		if req.NewName == nil && req.FullName == nil && req.Home == nil && req.Shell == nil {
+		if req.NewName == nil && req.FullName == nil && req.Home == nil && req.Shell == nil && req.GetValidFrom() == nil && req.GetValidUntil() == nil {
 			return nil
+		}
+		if err := setDates(&a, req); err != nil {
+			return err
 		}
 		for from, into := range map[*string]*string{req.FullName: &a.FullName, req.Home: &a.Home, req.Shell: &a.Shell} {
 			if from != nil {
@@ -73,6 +76,19 @@ func (s *Admin) SetAccount(ctx context.Context, req *v1.SetAccountRequest) (*v1.
 	})
 }
 
+// setDates changes what is given of an account's validity.
+func setDates(a *store.Account, req *v1.SetAccountRequest) error {
+	if t := req.GetValidFrom(); t != nil {
+		a.ValidFrom = t.AsTime().Unix()
+	}
+	if t := req.GetValidUntil(); t != nil {
+		if a.ValidUntil = t.AsTime().Unix(); a.ValidUntil == 0 {
+			a.ValidUntil = identity.Never
+		}
+	}
+	return checkDates(*a)
+}
+
 func accountDetail(req *v1.SetAccountRequest) string {
 	var detail []string
 	if req.NewName != nil {
@@ -89,6 +105,12 @@ func accountDetail(req *v1.SetAccountRequest) string {
 	}
 	if req.MustChange != nil {
 		detail = append(detail, fmt.Sprintf("must_change=%t", req.GetMustChange()))
+	}
+	if t := req.GetValidFrom(); t != nil {
+		detail = append(detail, "valid_from="+t.AsTime().Format(time.RFC3339))
+	}
+	if t := req.GetValidUntil(); t != nil {
+		detail = append(detail, "valid_until="+t.AsTime().Format(time.RFC3339))
 	}
 	return strings.Join(detail, " ")
 }

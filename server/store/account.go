@@ -96,7 +96,8 @@ func (t *Tx) SetState(account uuid.UUID, s identity.State) error {
 
 // SetAccount replaces the account's full name, home and shell.
 func (t *Tx) SetAccount(a Account) error {
-	if err := t.one(`UPDATE accounts SET full_name = ?, home = ?, shell = ? WHERE uuid = ?`, a.FullName, a.Home, a.Shell, a.UUID); err != nil {
+	if err := t.one(`UPDATE accounts SET full_name = ?, home = ?, shell = ?, valid_from = ?, valid_until = ? WHERE uuid = ?`,
+		a.FullName, a.Home, a.Shell, a.ValidFrom, a.ValidUntil, a.UUID); err != nil {
 		return err
 	}
 	_, err := t.touch(a.UUID)

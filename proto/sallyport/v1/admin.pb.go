@@ -1394,7 +1394,10 @@ type SetAccountRequest struct {
 	Home     *string `protobuf:"bytes,4,opt,name=home,proto3,oneof" json:"home,omitempty"`
 	Shell    *string `protobuf:"bytes,5,opt,name=shell,proto3,oneof" json:"shell,omitempty"`
 	// The password must be changed at the next login by password.
-	MustChange    *bool `protobuf:"varint,6,opt,name=must_change,json=mustChange,proto3,oneof" json:"must_change,omitempty"`
+	MustChange *bool `protobuf:"varint,6,opt,name=must_change,json=mustChange,proto3,oneof" json:"must_change,omitempty"`
+	// The beginning and the end of its validity; at 1970-01-01 there is none.
+	ValidFrom     *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=valid_from,json=validFrom,proto3" json:"valid_from,omitempty"`
+	ValidUntil    *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=valid_until,json=validUntil,proto3" json:"valid_until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1469,6 +1472,20 @@ func (x *SetAccountRequest) GetMustChange() bool {
 		return *x.MustChange
 	}
 	return false
+}
+
+func (x *SetAccountRequest) GetValidFrom() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ValidFrom
+	}
+	return nil
+}
+
+func (x *SetAccountRequest) GetValidUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ValidUntil
+	}
+	return nil
 }
 
 type AddSSHKeyRequest struct {
@@ -3857,7 +3874,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\bpassword\x18\x02 \x01(\fR\bpassword\x12\x1f\n" +
 	"\vmust_change\x18\x03 \x01(\bR\n" +
-	"mustChange\"\x81\x02\n" +
+	"mustChange\"\xf9\x02\n" +
 	"\x11SetAccountRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1e\n" +
 	"\bnew_name\x18\x02 \x01(\tH\x00R\anewName\x88\x01\x01\x12 \n" +
@@ -3865,7 +3882,11 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x04home\x18\x04 \x01(\tH\x02R\x04home\x88\x01\x01\x12\x19\n" +
 	"\x05shell\x18\x05 \x01(\tH\x03R\x05shell\x88\x01\x01\x12$\n" +
 	"\vmust_change\x18\x06 \x01(\bH\x04R\n" +
-	"mustChange\x88\x01\x01B\v\n" +
+	"mustChange\x88\x01\x01\x129\n" +
+	"\n" +
+	"valid_from\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\tvalidFrom\x12;\n" +
+	"\vvalid_until\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"validUntilB\v\n" +
 	"\t_new_nameB\f\n" +
 	"\n" +
 	"_full_nameB\a\n" +
@@ -4196,119 +4217,121 @@ var file_sallyport_v1_admin_proto_depIdxs = []int32{
 	56, // 17: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
 	9,  // 18: sallyport.v1.NewBackupCodesResponse.account:type_name -> sallyport.v1.AccountView
 	9,  // 19: sallyport.v1.ListAccountsResponse.accounts:type_name -> sallyport.v1.AccountView
-	9,  // 20: sallyport.v1.AddTOTPResponse.account:type_name -> sallyport.v1.AccountView
-	26, // 21: sallyport.v1.SetGroupRequest.demands:type_name -> sallyport.v1.Kinds
-	28, // 22: sallyport.v1.ListGroupsResponse.groups:type_name -> sallyport.v1.GroupView
-	32, // 23: sallyport.v1.AddMachineResponse.machine:type_name -> sallyport.v1.MachineView
-	56, // 24: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
-	56, // 25: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
-	56, // 26: sallyport.v1.MachineView.last_seen:type_name -> google.protobuf.Timestamp
-	56, // 27: sallyport.v1.MachineView.duplicated:type_name -> google.protobuf.Timestamp
-	56, // 28: sallyport.v1.MachineView.quarantined:type_name -> google.protobuf.Timestamp
-	34, // 29: sallyport.v1.SetMachineRequest.scope:type_name -> sallyport.v1.Scope
-	32, // 30: sallyport.v1.ListMachinesResponse.machines:type_name -> sallyport.v1.MachineView
-	56, // 31: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
-	56, // 32: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
-	37, // 33: sallyport.v1.ListAuditResponse.rows:type_name -> sallyport.v1.AuditRow
-	56, // 34: sallyport.v1.VerifyAuditResponse.signed_at:type_name -> google.protobuf.Timestamp
-	56, // 35: sallyport.v1.PruneAuditRequest.before:type_name -> google.protobuf.Timestamp
-	51, // 36: sallyport.v1.RotateKeysResponse.keys:type_name -> sallyport.v1.KeysView
-	56, // 37: sallyport.v1.KeysView.signed:type_name -> google.protobuf.Timestamp
-	53, // 38: sallyport.v1.SetRealmRequest.points:type_name -> sallyport.v1.KindPoints
-	53, // 39: sallyport.v1.RealmView.points:type_name -> sallyport.v1.KindPoints
-	8,  // 40: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
-	1,  // 41: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
-	2,  // 42: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
-	18, // 43: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
-	20, // 44: sallyport.v1.AdminService.SetAccount:input_type -> sallyport.v1.SetAccountRequest
-	1,  // 45: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
-	1,  // 46: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
-	19, // 47: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
-	21, // 48: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
-	22, // 49: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
-	23, // 50: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
-	1,  // 51: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
-	13, // 52: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
-	14, // 53: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
-	14, // 54: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
-	1,  // 55: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
-	1,  // 56: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
-	25, // 57: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
-	1,  // 58: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
-	2,  // 59: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
-	1,  // 60: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
-	30, // 61: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
-	30, // 62: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
-	27, // 63: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
-	1,  // 64: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
-	2,  // 65: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
-	1,  // 66: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
-	33, // 67: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
-	1,  // 68: sallyport.v1.AdminService.RejoinMachine:input_type -> sallyport.v1.NameRequest
-	1,  // 69: sallyport.v1.AdminService.QuarantineMachine:input_type -> sallyport.v1.NameRequest
-	1,  // 70: sallyport.v1.AdminService.ReleaseMachine:input_type -> sallyport.v1.NameRequest
-	52, // 71: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
-	54, // 72: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
-	2,  // 73: sallyport.v1.AdminService.ListHistories:input_type -> sallyport.v1.ListRequest
-	6,  // 74: sallyport.v1.AdminService.ReleaseID:input_type -> sallyport.v1.ReleaseIDRequest
-	36, // 75: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
-	39, // 76: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
-	40, // 77: sallyport.v1.AdminService.SignAudit:input_type -> sallyport.v1.SignAuditRequest
-	43, // 78: sallyport.v1.AdminService.PruneAudit:input_type -> sallyport.v1.PruneAuditRequest
-	45, // 79: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
-	47, // 80: sallyport.v1.AdminService.ShowKeys:input_type -> sallyport.v1.ShowKeysRequest
-	48, // 81: sallyport.v1.AdminService.SignKeys:input_type -> sallyport.v1.SignKeysRequest
-	49, // 82: sallyport.v1.AdminService.RotateRealmKey:input_type -> sallyport.v1.RotateRealmKeyRequest
-	50, // 83: sallyport.v1.AdminService.RenewCA:input_type -> sallyport.v1.RenewCARequest
-	9,  // 84: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
-	9,  // 85: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
-	17, // 86: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
-	9,  // 87: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
-	9,  // 88: sallyport.v1.AdminService.SetAccount:output_type -> sallyport.v1.AccountView
-	0,  // 89: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
-	9,  // 90: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
-	9,  // 91: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
-	9,  // 92: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
-	9,  // 93: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
-	24, // 94: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
-	9,  // 95: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
-	9,  // 96: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
-	9,  // 97: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
-	9,  // 98: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
-	15, // 99: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
-	9,  // 100: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
-	28, // 101: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
-	28, // 102: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
-	29, // 103: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
-	0,  // 104: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
-	28, // 105: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
-	28, // 106: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
-	28, // 107: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
-	31, // 108: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
-	35, // 109: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
-	0,  // 110: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
-	32, // 111: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
-	31, // 112: sallyport.v1.AdminService.RejoinMachine:output_type -> sallyport.v1.AddMachineResponse
-	32, // 113: sallyport.v1.AdminService.QuarantineMachine:output_type -> sallyport.v1.MachineView
-	32, // 114: sallyport.v1.AdminService.ReleaseMachine:output_type -> sallyport.v1.MachineView
-	55, // 115: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
-	55, // 116: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
-	3,  // 117: sallyport.v1.AdminService.ListHistories:output_type -> sallyport.v1.ListHistoriesResponse
-	7,  // 118: sallyport.v1.AdminService.ReleaseID:output_type -> sallyport.v1.ReleaseIDResponse
-	38, // 119: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
-	42, // 120: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
-	41, // 121: sallyport.v1.AdminService.SignAudit:output_type -> sallyport.v1.SignAuditResponse
-	44, // 122: sallyport.v1.AdminService.PruneAudit:output_type -> sallyport.v1.PruneAuditResponse
-	46, // 123: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
-	51, // 124: sallyport.v1.AdminService.ShowKeys:output_type -> sallyport.v1.KeysView
-	51, // 125: sallyport.v1.AdminService.SignKeys:output_type -> sallyport.v1.KeysView
-	51, // 126: sallyport.v1.AdminService.RotateRealmKey:output_type -> sallyport.v1.KeysView
-	51, // 127: sallyport.v1.AdminService.RenewCA:output_type -> sallyport.v1.KeysView
-	84, // [84:128] is the sub-list for method output_type
-	40, // [40:84] is the sub-list for method input_type
-	40, // [40:40] is the sub-list for extension type_name
-	40, // [40:40] is the sub-list for extension extendee
-	0,  // [0:40] is the sub-list for field type_name
+	56, // 20: sallyport.v1.SetAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
+	56, // 21: sallyport.v1.SetAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
+	9,  // 22: sallyport.v1.AddTOTPResponse.account:type_name -> sallyport.v1.AccountView
+	26, // 23: sallyport.v1.SetGroupRequest.demands:type_name -> sallyport.v1.Kinds
+	28, // 24: sallyport.v1.ListGroupsResponse.groups:type_name -> sallyport.v1.GroupView
+	32, // 25: sallyport.v1.AddMachineResponse.machine:type_name -> sallyport.v1.MachineView
+	56, // 26: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
+	56, // 27: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
+	56, // 28: sallyport.v1.MachineView.last_seen:type_name -> google.protobuf.Timestamp
+	56, // 29: sallyport.v1.MachineView.duplicated:type_name -> google.protobuf.Timestamp
+	56, // 30: sallyport.v1.MachineView.quarantined:type_name -> google.protobuf.Timestamp
+	34, // 31: sallyport.v1.SetMachineRequest.scope:type_name -> sallyport.v1.Scope
+	32, // 32: sallyport.v1.ListMachinesResponse.machines:type_name -> sallyport.v1.MachineView
+	56, // 33: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
+	56, // 34: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
+	37, // 35: sallyport.v1.ListAuditResponse.rows:type_name -> sallyport.v1.AuditRow
+	56, // 36: sallyport.v1.VerifyAuditResponse.signed_at:type_name -> google.protobuf.Timestamp
+	56, // 37: sallyport.v1.PruneAuditRequest.before:type_name -> google.protobuf.Timestamp
+	51, // 38: sallyport.v1.RotateKeysResponse.keys:type_name -> sallyport.v1.KeysView
+	56, // 39: sallyport.v1.KeysView.signed:type_name -> google.protobuf.Timestamp
+	53, // 40: sallyport.v1.SetRealmRequest.points:type_name -> sallyport.v1.KindPoints
+	53, // 41: sallyport.v1.RealmView.points:type_name -> sallyport.v1.KindPoints
+	8,  // 42: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
+	1,  // 43: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
+	2,  // 44: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
+	18, // 45: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
+	20, // 46: sallyport.v1.AdminService.SetAccount:input_type -> sallyport.v1.SetAccountRequest
+	1,  // 47: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
+	1,  // 48: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
+	19, // 49: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
+	21, // 50: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
+	22, // 51: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
+	23, // 52: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
+	1,  // 53: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
+	13, // 54: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
+	14, // 55: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
+	14, // 56: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
+	1,  // 57: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
+	1,  // 58: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
+	25, // 59: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
+	1,  // 60: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
+	2,  // 61: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
+	1,  // 62: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
+	30, // 63: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
+	30, // 64: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
+	27, // 65: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
+	1,  // 66: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
+	2,  // 67: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
+	1,  // 68: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
+	33, // 69: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
+	1,  // 70: sallyport.v1.AdminService.RejoinMachine:input_type -> sallyport.v1.NameRequest
+	1,  // 71: sallyport.v1.AdminService.QuarantineMachine:input_type -> sallyport.v1.NameRequest
+	1,  // 72: sallyport.v1.AdminService.ReleaseMachine:input_type -> sallyport.v1.NameRequest
+	52, // 73: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
+	54, // 74: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
+	2,  // 75: sallyport.v1.AdminService.ListHistories:input_type -> sallyport.v1.ListRequest
+	6,  // 76: sallyport.v1.AdminService.ReleaseID:input_type -> sallyport.v1.ReleaseIDRequest
+	36, // 77: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
+	39, // 78: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
+	40, // 79: sallyport.v1.AdminService.SignAudit:input_type -> sallyport.v1.SignAuditRequest
+	43, // 80: sallyport.v1.AdminService.PruneAudit:input_type -> sallyport.v1.PruneAuditRequest
+	45, // 81: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
+	47, // 82: sallyport.v1.AdminService.ShowKeys:input_type -> sallyport.v1.ShowKeysRequest
+	48, // 83: sallyport.v1.AdminService.SignKeys:input_type -> sallyport.v1.SignKeysRequest
+	49, // 84: sallyport.v1.AdminService.RotateRealmKey:input_type -> sallyport.v1.RotateRealmKeyRequest
+	50, // 85: sallyport.v1.AdminService.RenewCA:input_type -> sallyport.v1.RenewCARequest
+	9,  // 86: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
+	9,  // 87: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
+	17, // 88: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
+	9,  // 89: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
+	9,  // 90: sallyport.v1.AdminService.SetAccount:output_type -> sallyport.v1.AccountView
+	0,  // 91: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
+	9,  // 92: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
+	9,  // 93: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
+	9,  // 94: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
+	9,  // 95: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
+	24, // 96: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
+	9,  // 97: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
+	9,  // 98: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
+	9,  // 99: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
+	9,  // 100: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
+	15, // 101: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
+	9,  // 102: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
+	28, // 103: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
+	28, // 104: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
+	29, // 105: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
+	0,  // 106: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
+	28, // 107: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
+	28, // 108: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
+	28, // 109: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
+	31, // 110: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
+	35, // 111: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
+	0,  // 112: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
+	32, // 113: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
+	31, // 114: sallyport.v1.AdminService.RejoinMachine:output_type -> sallyport.v1.AddMachineResponse
+	32, // 115: sallyport.v1.AdminService.QuarantineMachine:output_type -> sallyport.v1.MachineView
+	32, // 116: sallyport.v1.AdminService.ReleaseMachine:output_type -> sallyport.v1.MachineView
+	55, // 117: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
+	55, // 118: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
+	3,  // 119: sallyport.v1.AdminService.ListHistories:output_type -> sallyport.v1.ListHistoriesResponse
+	7,  // 120: sallyport.v1.AdminService.ReleaseID:output_type -> sallyport.v1.ReleaseIDResponse
+	38, // 121: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
+	42, // 122: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
+	41, // 123: sallyport.v1.AdminService.SignAudit:output_type -> sallyport.v1.SignAuditResponse
+	44, // 124: sallyport.v1.AdminService.PruneAudit:output_type -> sallyport.v1.PruneAuditResponse
+	46, // 125: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
+	51, // 126: sallyport.v1.AdminService.ShowKeys:output_type -> sallyport.v1.KeysView
+	51, // 127: sallyport.v1.AdminService.SignKeys:output_type -> sallyport.v1.KeysView
+	51, // 128: sallyport.v1.AdminService.RotateRealmKey:output_type -> sallyport.v1.KeysView
+	51, // 129: sallyport.v1.AdminService.RenewCA:output_type -> sallyport.v1.KeysView
+	86, // [86:130] is the sub-list for method output_type
+	42, // [42:86] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 func init() { file_sallyport_v1_admin_proto_init() }
