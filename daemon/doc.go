@@ -97,7 +97,7 @@
 //
 // # Step-up
 //
-// A service with [Service.StepUp] demands a fresh proof in both phases, and is
+// A service with [policy.Service.StepUp] demands a fresh proof in both phases, and is
 // satisfied by one that it took before. For a root peer that says where it runs:
 //
 //	what is remembered for it              authenticate       account

@@ -1,14 +1,10 @@
 package daemon
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -90,7 +86,7 @@ func (r *Realms) handOnce(again bool) int {
 	given := r.givenSubIDs()
 	p, err := subid.Host{Root: o.LocalFiles}.Plan(given)
 	missing := p.Missing()
-	if keep := keepList(o.SubIDList, subid.Marshal(given), again && missing > 0); keep != nil {
+	if keep := subid.WriteList(o.SubIDList, given, again && missing > 0); keep != nil {
 		err = errors.Join(err, keep)
 	}
 	if err != nil {
@@ -119,35 +115,6 @@ func (r *Realms) givenSubIDs() []identity.SubIDs {
 	}
 	slices.SortFunc(all, func(a, b identity.SubIDs) int { return cmp.Compare(a.Start, b.Start) })
 	return all
-}
-
-// keepList replaces the file by rename, where it is not so already or must be seen to
-// change.
-func keepList(path string, text []byte, again bool) error {
-	was, err := os.ReadFile(path)
-	switch {
-	case err == nil && !again && bytes.Equal(was, text):
-		return nil
-	case errors.Is(err, fs.ErrNotExist) && len(text) == 0:
-		return nil
-	}
-	next := path + ".new"
-	f, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err //nolint:wrapcheck // names the file
-	}
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", next, err)
-	}
-	if err := os.Rename(next, path); err != nil {
-		return err //nolint:wrapcheck // names the files
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err //nolint:wrapcheck // names the folder
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }
 
 const subIDsCheck = "subordinate ids"
