@@ -39,7 +39,7 @@ func TestTheFuzzersFindNothingSoon(t *testing.T) {
 
 // The inputs that the fuzzer of the snapshot begins with are what the daemon writes.
 func TestTheFuzzersSeedIsASoundFile(t *testing.T) {
-	b, err := os.ReadFile("fuzz/corpus/snapshot/fewPeople")
+	b, err := os.ReadFile("fuzz/corpus/snapshot/few-people")
 	if err != nil {
 		t.Fatal(err)
 	}

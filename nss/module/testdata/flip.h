@@ -54,7 +54,7 @@ static const char *show_gids(char *out, const char *name, gid_t gid)
 	return s == NSS_STATUS_SUCCESS ? out : s == NSS_STATUS_NOTFOUND ? "not found" : "undecided";
 }
 
-/* Question i about the village of the tests; what is said, as text. */
+/* Question i about the directory of the tests; what is said, as text. */
 static const char *question(int i, char *out)
 {
 	static const char *const names[] = {"alice", "bob", "crew", "nobody-at-all"};
