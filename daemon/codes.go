@@ -69,10 +69,10 @@ func (s *login) verifyCode(ctx context.Context) (identity.Factor, checks.Ruling)
 		}
 		return none, r
 	}
-	epoch, _ := s.q.Entry.Epoch(identity.TOTP)
 	// On disk before anyone is told yes: a crash in between costs a code, and lets
 	// nobody use one twice.
-	switch err := s.d.o.Cache.UseStep(ctx, id, cache.Epoch{Kind: identity.TOTP, Epoch: epoch}, step); {
+	epoch, err := s.d.codes.Use(ctx, s.q.Entry, step)
+	switch {
 	case errors.Is(err, cache.ErrUsed):
 		return none, checks.Ruling{Code: identity.Denied}
 	case err != nil:

@@ -70,7 +70,7 @@ func (d *Gate) explainOffline(ctx context.Context, e *directory.Entry) (*report.
 		}
 	}
 	var locks []report.Lock
-	for _, f := range d.tries.Now(all) {
+	for _, f := range d.tries.InForce(all) {
 		locks = append(locks, report.Lock{Factor: f.Kind, Origin: f.Origin, Until: f.LockedUntil, Failures: int(f.Count)})
 	}
 	if len(locks) == 0 {
@@ -141,12 +141,7 @@ func (d *Gate) explainLimits(e *directory.Entry) []string {
 
 // Unlock forgets what was counted against the account.
 func (d *Gate) Unlock(ctx context.Context, e *directory.Entry) error {
-	release, err := d.tries.Lock(ctx, e.Account().UUID)
-	if err != nil {
-		return err
-	}
-	defer release()
-	if err := d.o.Cache.ClearFailures(ctx, e.Account().UUID); err != nil {
+	if err := d.tries.Clear(ctx, e.Account().UUID); err != nil {
 		return fmt.Errorf("unlock: %w", err)
 	}
 	return nil

@@ -202,8 +202,18 @@ func (d *Tallies) SignedIn(ctx context.Context, id uuid.UUID, from identity.Orig
 	}
 }
 
-// Now is what the counts of an account lock now, the longest first.
-func (d *Tallies) Now(list []cache.Failures) []cache.Failures {
+// Clear forgets all that was counted against the account.
+func (d *Tallies) Clear(ctx context.Context, id uuid.UUID) error {
+	unlock, err := d.Lock(ctx, id)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return d.cache.ClearFailures(ctx, id) //nolint:wrapcheck // the caller says what it was for
+}
+
+// InForce is what the counts of an account lock now, the longest first.
+func (d *Tallies) InForce(list []cache.Failures) []cache.Failures {
 	now := d.clock.Now()
 	list = slices.DeleteFunc(slices.Clone(list), func(f cache.Failures) bool { return !f.Locked(now) })
 	slices.SortFunc(list, func(a, b cache.Failures) int { return b.LockedUntil.Compare(a.LockedUntil) })

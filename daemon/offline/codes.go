@@ -135,6 +135,13 @@ func (k *Codes) Used(ctx context.Context, e *directory.Entry) (step int64, epoch
 	return step, epoch
 }
 
+// Use writes down that the step was used, and returns the epoch of its secret. It is
+// [cache.ErrUsed] when that step or a later one was used before.
+func (k *Codes) Use(ctx context.Context, e *directory.Entry, step int64) (epoch uint64, err error) {
+	epoch, _ = e.Epoch(identity.TOTP)
+	return epoch, k.o.Cache.UseStep(ctx, e.Account().UUID, cache.Epoch{Kind: identity.TOTP, Epoch: epoch}, step)
+}
+
 // Keep keeps what came with the server's yes, or ends what was kept when nothing came: the
 // realm's policy may have changed. Only a yes to a one-time code says anything of that. It
 // undoes no login: what goes wrong is logged, and then the account cannot log in offline.

@@ -1,0 +1,32 @@
+package daemon
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/sallyport-auth/sallyport/identity"
+)
+
+// A greeter's entry shows 28 letters of a prompt, and a line below it 60.
+func TestACardsPromptFitsIntoAGreetersEntry(t *testing.T) {
+	for label, want := range map[string]string{
+		"": "PIN: ", "blue": "PIN (blue): ", "ada@example (YubiKey 5 NFC)": "PIN (ada@example (YubiKe…): ", "zwanzig Buchstaben äö": "PIN (zwanzig Buchstaben …): ",
+	} {
+		got := (&atReader{factor: identity.Factor{Label: label}}).prompt()
+		if n := utf8.RuneCountInString(strings.TrimSuffix(got, " ")); got != want || n > 28 {
+			t.Errorf("%q has the prompt %q of %d letters, want %q", label, got, n, want)
+		}
+	}
+	for silent, c := range map[bool]struct{ prompt, told string }{
+		false: {pinPrompt, anotherWay},
+		true:  {"PIN (blue) (Enter for another way): ", ""},
+	} {
+		h, _ := machineWithCard(t)
+		conv := typing("123456")
+		h.door("login", conv, func(l *identity.Login) { l.Silent = silent })
+		if got := strings.Join(conv.told, "|"); conv.prompts[0] != c.prompt || got != c.told {
+			t.Errorf("silent %t: prompts %q, told %q", silent, conv.prompts, got)
+		}
+	}
+}
