@@ -53,7 +53,7 @@ func TestABackupOfARunningServerIsWhole(t *testing.T) {
 		t.Error("what was made after the backup is in it")
 	}
 	b.Must(b.Admin.VerifyAudit(t.Context(), &v1.VerifyAuditRequest{}))
-	if n := begun(b, store.Restored); n != 1 {
+	if n := b.Histories(store.Restored); n != 1 {
 		t.Errorf("%d histories began by a restore", n)
 	}
 }
@@ -122,19 +122,4 @@ func TestAServerSignsItsKeyListAnewAtEachStart(t *testing.T) {
 	if now := b.KeysView().GetVersion(); now != seen {
 		t.Error("it is signed without the realm key")
 	}
-}
-
-// begun counts the histories of that kind.
-func begun(b *servertest.Bench, kind store.HistoryKind) (n int) {
-	b.T.Helper()
-	b.Must(nil, b.Store.Read(b.T.Context(), func(tx *store.Tx) error {
-		list, err := tx.Histories()
-		for _, h := range list {
-			if h.Kind == kind {
-				n++
-			}
-		}
-		return err
-	}))
-	return n
 }

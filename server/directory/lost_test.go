@@ -40,21 +40,6 @@ func token(b *servertest.Bench, forms int) (t *identity.IDToken) {
 	return t
 }
 
-// histories counts those of that kind.
-func histories(b *servertest.Bench, kind store.HistoryKind) (n int) {
-	b.T.Helper()
-	b.Must(nil, b.Store.Read(b.T.Context(), func(tx *store.Tx) error {
-		list, err := tx.Histories()
-		for _, h := range list {
-			if h.Kind == kind {
-				n++
-			}
-		}
-		return err
-	}))
-	return n
-}
-
 func TestOnlyASignedTokenProvesALoss(t *testing.T) {
 	b := servertest.New(t)
 	b.Must(nil, b.BeginHistory(t.Context()))
@@ -81,14 +66,14 @@ func TestOnlyASignedTokenProvesALoss(t *testing.T) {
 		"what this realm said earlier": sign(own, now.History, 1),
 	} {
 		b.Must(nil, d.proof(t.Context(), b.Box, newest))
-		if n := histories(b, store.Lost); n != 0 {
+		if n := b.Histories(store.Lost); n != 0 {
 			t.Fatalf("%s is taken for a proof", what)
 		}
 	}
 	lost := sign(own, uuid.New(), 5)
 	for range 2 {
 		b.Must(nil, d.proof(t.Context(), b.Box, lost))
-		if n := histories(b, store.Lost); n != 1 {
+		if n := b.Histories(store.Lost); n != 1 {
 			t.Fatalf("a signed token of a lost history began %d histories", n)
 		}
 	}

@@ -121,5 +121,20 @@ func (b *Bench) LogsIn(name, password string) bool {
 	return b.Answer(b.Begin(name), password)
 }
 
+// Histories counts those of that kind.
+func (b *Bench) Histories(kind store.HistoryKind) (n int) {
+	b.T.Helper()
+	b.Must(nil, b.Store.Read(b.T.Context(), func(tx *store.Tx) error {
+		list, err := tx.Histories()
+		for _, h := range list {
+			if h.Kind == kind {
+				n++
+			}
+		}
+		return err
+	}))
+	return n
+}
+
 // Named is a request for that name.
 func Named(name string) *v1.NameRequest { return &v1.NameRequest{Name: name} }
