@@ -141,7 +141,7 @@ func (p *place) writeToken(path string, token identity.Secret) error {
 // realm's, by uuid.
 func (s *unixdSettings) lookGroupsUp(ctx context.Context, root []byte, key ed25519.PrivateKey, token identity.Secret, realm string) error {
 	j := &s.provider
-	o := kanidm.Options{URL: j.URL, Realm: "migrate", RootPEM: root, MachineKey: key, MachineID: j.Machine, Memory: forgetful{}, Token: token, Dial: 5 * time.Second}
+	o := kanidm.Options{URL: j.URL, Realm: "migrate", RootPEM: root, MachineKey: key, MachineID: j.Machine, Memory: provider.Forgetful{}, Token: token, Dial: 5 * time.Second}
 	server, err := kanidm.New(o)
 	if err != nil {
 		return fmt.Errorf("ask the server: %w", err)
@@ -194,12 +194,6 @@ func (s *unixdSettings) lookGroupsUp(ctx context.Context, root []byte, key ed255
 	}
 	return nil
 }
-
-// forgetful is for a provider that lives for one command.
-type forgetful struct{}
-
-func (forgetful) Recall(context.Context, string) ([]byte, error) { return nil, identity.ErrNotFound }
-func (forgetful) Remember(context.Context, string, []byte) error { return nil }
 
 func printMigration(w io.Writer, m migration) {
 	for _, k := range m.Moved {

@@ -98,7 +98,7 @@ func TestAChangeOfAnothersPasswordIsNone(t *testing.T) {
 		"another's":  func() provider.Record { return h.srv.record(t, &person{token: bob}) },
 		"no account": func() provider.Record { return provider.Record{} },
 	} {
-		h.d.Gate.o.Provider = mistaken{h.srv, record}
+		h.d.Gate.o.Provider = provider.SourceOf(mistaken{h.srv, record})
 		v := h.d.Decide(bg, identity.Login{Operation: identity.OpChangePassword, User: "alice", OldPass: identity.NewSecret([]byte("secret"))}, typing("longer", "longer"))
 		if v.Code != identity.PasswordUnchanged || v.Password.Len() != 0 || h.known("bob") != nil {
 			t.Errorf("%s: %s", sentence, v.Code)

@@ -345,7 +345,7 @@ func TestTheServersMoreIsAskedExactlyWhenThisMachineDemandsMore(t *testing.T) {
 				h.policy.Services["too far"] = policy.Service{Points: 61}
 			})
 			p := &listening{server: h.srv}
-			h.d.Gate.o.Provider = p
+			h.d.Gate.o.Provider = provider.SourceOf(p)
 			h.door(service, typing(c.answers...))
 			if got := fmt.Sprint(p.heard); got != c.want {
 				t.Errorf("%s, want %s", got, c.want)

@@ -49,7 +49,7 @@ func (s forgetful) Begin(ctx context.Context, a provider.Attempt) (provider.Exch
 
 func TestAYesToNoOfferIsNoEnrolment(t *testing.T) {
 	h := plainAlice(t)
-	h.d.Gate.o.Provider = forgetful{h.srv}
+	h.d.Gate.o.Provider = provider.SourceOf(forgetful{h.srv})
 	a, err := h.enrol(aliceUID, report.VerbEnrolTOTP, report.EnrolArgs{Password: "secret"})
 	if !errors.Is(err, errEnrol) || !strings.Contains(err.Error(), "cannot enrol that") {
 		t.Errorf("%+v, %v", a, err)

@@ -63,7 +63,7 @@ func TestWhoHangsUpDoesNotMakeTheServerLookLost(t *testing.T) {
 // A server that says to go on and gives nothing to go on with.
 func TestAnExchangeThatIsNotThereIsRefused(t *testing.T) {
 	h := withVerifier(t)
-	h.d.Gate.o.Provider = noExchange{h.srv}
+	h.d.Gate.o.Provider = provider.SourceOf(noExchange{h.srv})
 	if v, conv := h.login("alice", "secret"); v.Code != identity.Denied || len(conv.told) != 1 {
 		t.Errorf("%s, told %q", v.Code, conv.told)
 	}

@@ -44,7 +44,7 @@ type accounts interface {
 
 // gateOptions are for [newGate]. All but Cards and Seats must be set.
 type gateOptions struct {
-	Provider provider.Provider
+	Provider provider.Source
 	Cache    *cache.Cache
 	Sealer   seal.Sealer
 	// Cards are the smartcards of this machine; nil: it has none.
@@ -91,11 +91,11 @@ type Gate struct {
 // newGate makes one.
 func newGate(o gateOptions) *Gate {
 	return &Gate{
-		accounts: o.Accounts, o: o, p: o.Policy, log: o.Log, proofs: o.Proofs, checks: checks.New(o.Accounts, o.Policy, o.Realm, o.Provider),
+		accounts: o.Accounts, o: o, p: o.Policy, log: o.Log, proofs: o.Proofs, checks: checks.New(o.Accounts, o.Policy, o.Realm, o.Provider.Limited),
 		tries:     lockout.New(o.Cache, o.Accounts.Clock(), o.Policy, o.Log),
 		verifiers: offline.NewVerifiers(o.Cache, o.Sealer, o.Accounts.Clock().Now, o.Policy.Argon, o.Log, o.Accounts.KeepVerifier),
 		codes: offline.NewCodes(offline.Options{
-			Accounts: o.Accounts, Provider: o.Provider, Cache: o.Cache, Sealer: o.Sealer, Realm: o.Realm, Machine: o.Machine,
+			Accounts: o.Accounts, Registrar: o.Provider.KeyRegistrar, Cache: o.Cache, Sealer: o.Sealer, Realm: o.Realm, Machine: o.Machine,
 			Timeout: o.Policy.ServerTimeout, Log: o.Log,
 		}),
 		reader: cards.New(o.Cards, o.Seats, o.Now, o.Log),

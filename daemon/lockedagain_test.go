@@ -39,7 +39,7 @@ func TestALockEndsNoPasswordThatIsAskedForAgain(t *testing.T) {
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.online()
 	h.expect(identity.Granted, "alice", "secret")
-	h.d.Gate.o.Provider = locking{mute{h.srv}, h.alice()}
+	h.d.Gate.o.Provider = provider.SourceOf(locking{mute{h.srv}, h.alice()})
 	begins := h.srv.begins.Load()
 	h.expect(identity.Denied, "alice", "secret")
 	h.wait("the second question", func() bool { return h.srv.begins.Load() == begins+2 })

@@ -93,17 +93,17 @@ func New(o Options) (*Daemon, error) {
 		o.Realms = NewRealms()
 	}
 	d := &Daemon{o: o, p: o.Policy.WithDefaults()}
-	kept := &proofs.Store{}
+	source, kept := provider.SourceOf(o.Provider), &proofs.Store{}
 	var err error
-	if d.Resolver, err = resolver.New(d.resolverOptions(kept)); err != nil {
+	if d.Resolver, err = resolver.New(d.resolverOptions(source, kept)); err != nil {
 		return nil, fmt.Errorf("resolver: %w", err)
 	}
 	d.Gate = newGate(gateOptions{
-		Provider: o.Provider, Cache: o.Cache, Sealer: o.Sealer, Cards: o.Cards, Seats: o.Seats, Policy: &d.p, Machine: o.Machine,
+		Provider: source, Cache: o.Cache, Sealer: o.Sealer, Cards: o.Cards, Seats: o.Seats, Policy: &d.p, Machine: o.Machine,
 		Realm: o.Realm, Log: o.Log, Now: o.Now, Accounts: d.Resolver, AllRealms: o.Realms.accounts, Proofs: kept,
 	})
 	d.health = status.New(d.Resolver, status.Options{
-		Provider: o.Provider, Cache: o.Cache, Sealer: o.Sealer, Policy: &d.p, Codes: d.codes, Reader: d.reader,
+		Provider: source, Cache: o.Cache, Sealer: o.Sealer, Policy: &d.p, Codes: d.codes, Reader: d.reader,
 		SealDetail: o.SealDetail, SealMend: o.SealMend, Machine: o.Machine, Realm: o.Realm, Version: o.Version, Now: o.Now,
 		Able: d.AbleOffline, Others: func() []report.Finding { return o.Realms.handOver.findings(o.Now()) },
 	})
@@ -111,9 +111,9 @@ func New(o Options) (*Daemon, error) {
 	return d, nil
 }
 
-func (d *Daemon) resolverOptions(kept *proofs.Store) resolver.Options {
+func (d *Daemon) resolverOptions(source provider.Source, kept *proofs.Store) resolver.Options {
 	return resolver.Options{
-		Provider: d.o.Provider, Cache: d.o.Cache, Realm: d.o.Realm, Log: d.o.Log, Now: d.o.Now, Boottime: d.o.Boottime,
+		Provider: source, Cache: d.o.Cache, Realm: d.o.Realm, Log: d.o.Log, Now: d.o.Now, Boottime: d.o.Boottime,
 		LocalFiles: d.o.LocalFiles, Peers: d.o.Realms.peers, Proofs: kept, BeforeWatch: func(ctx context.Context) { d.codes.Register(ctx) },
 		Policy: resolver.Policy{
 			QualifiedUsers: d.p.QualifiedUsers, QualifiedGroups: d.p.QualifiedGroups, Aliases: d.p.Aliases, IDs: d.p.IDs,

@@ -34,8 +34,8 @@ func (s *login) changePassword(ctx context.Context) identity.Verdict {
 	if r := s.preChecks(ctx); r.Code != identity.Granted {
 		return s.end(ctx, r)
 	}
-	changer, ok := s.d.o.Provider.(provider.PasswordChanger)
-	if !ok {
+	changer := s.d.o.Provider.PasswordChanger
+	if changer == nil {
 		return s.end(ctx, unchanged("This server does not let a machine change passwords.", "Change it on the server."))
 	}
 	if s.Prelim {

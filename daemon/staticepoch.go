@@ -32,8 +32,7 @@ import (
 // as for a wrong password (provider.Reply.AskAgain).
 
 func (d *Gate) staticEpoch() bool {
-	_, is := d.o.Provider.(provider.StaticEpoch)
-	return is
+	return d.o.Provider.StaticEpoch
 }
 
 // outdated tells whether the verifier is of another password than the one that the

@@ -55,7 +55,7 @@ func TestAServersNoEndsThePasswordThatItIsAbout(t *testing.T) {
 			}
 			h.expect(identity.Granted, "alice", first...)
 			h.later()
-			h.d.Gate.o.Provider = mute{h.srv}
+			h.d.Gate.o.Provider = provider.SourceOf(mute{h.srv})
 			c.before(h)
 			h.login("alice", c.typed(h)...)
 			if n := h.status().Cache.Verifiers; n != c.left {
@@ -70,7 +70,7 @@ func TestAYesToAnotherPasswordReplacesTheOneThatIsKept(t *testing.T) {
 	h.srv.set(t, token("alice", 1900000100), nil)
 	h.online()
 	h.expect(identity.Granted, "alice", "secret")
-	h.d.Gate.o.Provider = mute{h.srv}
+	h.d.Gate.o.Provider = provider.SourceOf(mute{h.srv})
 	h.changeUnseen("newer1")
 	h.expect(identity.Granted, "alice", "newer1")
 	h.lost()
@@ -114,7 +114,7 @@ func TestANoThatMayBeALockEndsNothingUntilItIsSaidAgain(t *testing.T) {
 			for range c.noes {
 				no <- struct{}{}
 			}
-			h.d.Gate.o.Provider = doubtful{mute{h.srv}, no}
+			h.d.Gate.o.Provider = provider.SourceOf(doubtful{mute{h.srv}, no})
 			begins := h.srv.begins.Load()
 			h.expect(identity.Denied, "alice", "secret")
 			h.wait("the second question", func() bool { return h.srv.begins.Load() == begins+2 })

@@ -28,6 +28,10 @@ func (e *CauseError) Unwrap() error { return e.Err }
 // the cause is not known by name.
 func Trouble(err error, name string) (report.Finding, bool) {
 	var c *CauseError
+	var u *UnreadyError
+	if errors.As(err, &u) {
+		return u.Finding(), true
+	}
 	if !errors.As(err, &c) {
 		return report.Finding{}, false
 	}

@@ -2,9 +2,9 @@
 // folder below implements it for one kind of server; adding one touches no other.
 //
 // A Provider fetches and relays, it decides nothing and remembers nothing
-// beyond its [Memory]. What it cannot do it does not implement: the optional
-// interfaces [Lister], [Watcher], [GroupFinder], [PasswordChanger] and [KeyRegistrar] are asked
-// for by type assertion, and what is missing is said in status.
+// beyond its [Memory]. What it cannot do it does not implement: [SourceOf] finds out which
+// of the optional interfaces it has, and what is missing is said in status. One whose files
+// are missing is a [Deferred], and keeps no other realm out.
 //
 // Every error wraps one of the sentinels below; anything else counts as
 // [ErrOffline]. Every call ends by its context's deadline.
@@ -283,6 +283,12 @@ type Limited interface {
 	Unprovable(kind identity.FactorKind) string
 }
 
+// Disowner is a provider whose realm takes back signing keys. Disowning: it took one back,
+// and the accounts have not been listed since.
+type Disowner interface {
+	Disowning() bool
+}
+
 // CardProver is a server that proves itself to the card service of this machine, and
 // has that one prove itself. Its errors, beside the sentinels above, are
 // identity.ErrCardServiceOff, ErrCardServiceKey and ErrCardServiceProof.
@@ -325,3 +331,12 @@ type Memory interface {
 	Recall(ctx context.Context, key string) ([]byte, error)
 	Remember(ctx context.Context, key string, value []byte) error
 }
+
+// Forgetful is a Memory that keeps nothing.
+type Forgetful struct{}
+
+// Recall implements Memory.
+func (Forgetful) Recall(context.Context, string) ([]byte, error) { return nil, identity.ErrNotFound }
+
+// Remember implements Memory.
+func (Forgetful) Remember(context.Context, string, []byte) error { return nil }

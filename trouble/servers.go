@@ -37,6 +37,7 @@ const (
 	NotConnected     ID = "not-connected"
 	Unproved         ID = "server-unproved"
 	ConnectionBroken ID = "connection-broken"
+	RealmUnready     ID = "realm-unready"
 )
 
 func servers() []Cause {
@@ -72,5 +73,6 @@ func servers() []Cause {
 		{NotConnected, report.Note, "{NAME}: {STATE} since {SINCE}: {WHY}", "Known people can log in offline for as long as their accounts allow."},
 		{Unproved, report.Problem, "Whoever answers at {URL} cannot prove to be the server: {WHY}.", "Compare \"sudo sallyport-server keys show\" on the server with what this machine was told to trust."},
 		{ConnectionBroken, report.Problem, "The connection to {ADDRESS} breaks off: {WHY}.", "See what lies between this machine and the server: a firewall, a proxy, a bad line." + again},
+		{RealmUnready, report.Problem, "The server of this realm cannot be asked: {WHY}. People whom this machine remembers log in offline meanwhile; other realms are not touched.", "Correct what is named. sallyportd tries again by itself, and \"sallyport status\" shows it."},
 	}
 }

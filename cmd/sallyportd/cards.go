@@ -25,8 +25,8 @@ func guarded(c *config.Config, p *config.Provider, cards *card.Service, source p
 	if m := c.Cards.Mutual.String(); m == "" || m == config.MutualOff {
 		return cards
 	}
-	server, can := source.(provider.CardProver)
-	if !can { // nor have people of such a realm cards
+	server := provider.SourceOf(source).CardProver
+	if server == nil { // nor have people of such a realm cards
 		return nil
 	}
 	g, err := guard(c, p, cards, server)

@@ -1,12 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"crypto"
-	"crypto/x509"
-	"errors"
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -15,8 +10,6 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"github.com/sallyport-auth/sallyport/config"
-	"github.com/sallyport-auth/sallyport/identity"
-	"github.com/sallyport-auth/sallyport/keyfile"
 )
 
 // run serves until the context ends. SIGHUP has everything closed and opened again with
@@ -62,46 +55,4 @@ func serveUntil(ctx context.Context, hangup <-chan os.Signal, path string, c *co
 		stop()
 		return next, <-ended
 	}
-}
-
-// files are what one realm's settings name.
-type files struct {
-	root  []byte // PEM
-	key   crypto.Signer
-	token identity.Secret // of Kanidm's service account; may be empty
-}
-
-func readFiles(c *config.Config, p *config.Provider) (f files, err error) {
-	if f.root, err = os.ReadFile(p.CA); err != nil {
-		return files{}, fmt.Errorf("read the server's certificate: %w", err)
-	}
-	if f.key, err = keyfile.Read(c.Machine.Key); err != nil {
-		return files{}, fmt.Errorf("read the machine's key: %w", err)
-	}
-	if p.Token != "" {
-		text, err := keyfile.ReadSecret(p.Token)
-		if err != nil {
-			return files{}, fmt.Errorf("read the service account's token: %w", err)
-		}
-		f.token = identity.NewSecret(bytes.TrimSpace(text))
-	}
-	return f, nil
-}
-
-var errNoCertificate = errors.New("it has no certificate in PEM")
-
-// sound tells whether the daemon can read what the settings name.
-func sound(c *config.Config) error {
-	for i := range c.Providers {
-		p := &c.Providers[i]
-		f, err := readFiles(c, p)
-		if err == nil && !x509.NewCertPool().AppendCertsFromPEM(f.root) {
-			err = fmt.Errorf("read the server's certificate %s: %w", p.CA, errNoCertificate)
-		}
-		f.token.Wipe()
-		if err != nil {
-			return fmt.Errorf("realm %s: %w", p.Realm, err)
-		}
-	}
-	return nil
 }

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/card"
 	"github.com/sallyport-auth/sallyport/config"
 	"github.com/sallyport-auth/sallyport/control"
@@ -19,12 +18,7 @@ import (
 	"github.com/sallyport-auth/sallyport/nss"
 	"github.com/sallyport-auth/sallyport/nss/snapshot"
 	"github.com/sallyport-auth/sallyport/pam"
-	"github.com/sallyport-auth/sallyport/provider"
-	"github.com/sallyport-auth/sallyport/provider/kanidm"
-	"github.com/sallyport-auth/sallyport/provider/sallyport"
 	"github.com/sallyport-auth/sallyport/report"
-	"github.com/sallyport-auth/sallyport/seal"
-	"github.com/sallyport-auth/sallyport/seat"
 	"github.com/sallyport-auth/sallyport/wire"
 	"golang.org/x/sync/errgroup"
 )
@@ -41,12 +35,8 @@ func serve(ctx context.Context, c *config.Config, from doors, log *slog.Logger) 
 	if err != nil {
 		return inUse(err)
 	}
-	sealed, err := seal.Open(ctx, seal.Options{Dir: c.Paths.State, Kind: c.Seal.Kind.String(), Device: c.Seal.Device})
-	if err != nil {
-		return err //nolint:wrapcheck // it says what it is about, and what to do
-	}
+	sealed := openSeal(ctx, c, log)
 	defer sealed.Close() //nolint:errcheck // the process ends
-	log.Info("secrets are sealed", "by", sealed.Sealer.Kind(), "detail", sealed.Detail)
 	var cards *card.Service
 	if c.Cards.Enabled {
 		cards = card.New(card.Options{
@@ -54,16 +44,14 @@ func serve(ctx context.Context, c *config.Config, from doors, log *slog.Logger) 
 		})
 	}
 	d := daemon.NewRealms()
-	for i := range c.Providers {
-		closer, err := addRealm(ctx, c, &c.Providers[i], cards, daemon.Options{
-			Log: log, Sealer: sealed.Sealer, SealDetail: sealed.Detail, SealMend: sealed.Mend, Realms: d, Machine: c.Machine.ID, Version: version,
-			SubIDList: filepath.Join(c.Paths.State, "subids"),
-		})
-		if err != nil {
-			return fmt.Errorf("realm %s: %w", c.Providers[i].Realm, err)
-		}
-		defer closer()
+	closer, err := openRealms(ctx, c, cards, daemon.Options{
+		Log: log, Sealer: sealed.Sealer, SealDetail: sealed.Detail, SealMend: sealed.Mend, Realms: d, Machine: c.Machine.ID, Version: version,
+		SubIDList: filepath.Join(c.Paths.State, "subids"),
+	})
+	if err != nil {
+		return err
 	}
+	defer closer()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.Run(ctx) })
 	g.Go(func() error {
@@ -121,33 +109,6 @@ func realmsOf(c *config.Config) []snapshot.Realm {
 	return list
 }
 
-// addRealm opens what one realm has for itself, and adds it to the others.
-func addRealm(ctx context.Context, c *config.Config, p *config.Provider, cards *card.Service, o daemon.Options) (closer func(), err error) {
-	file, err := cacheFile(c, p)
-	if err != nil {
-		return nil, err
-	}
-	store, err := cache.Open(ctx, file, cache.Options{Log: o.Log})
-	if err != nil {
-		return nil, fmt.Errorf("open cache: %w", err)
-	}
-	source, err := openProvider(c, p, store)
-	if err != nil {
-		return nil, errors.Join(err, store.Close())
-	}
-	closer = func() {
-		_ = source.Close() // the process ends
-		_ = store.Close()  // every write was acknowledged before
-	}
-	o.Cache, o.Provider, o.Realm, o.Policy = store, source, p.Realm, policyOf(c, p)
-	o.Cards, o.Seats = guarded(c, p, cards, source, o.Log), seat.Seats{}
-	if _, err := daemon.New(o); err != nil {
-		closer()
-		return nil, fmt.Errorf("start resolver: %w", err)
-	}
-	return closer, nil
-}
-
 func policyOf(c *config.Config, p *config.Provider) policy.Policy {
 	everybody, groups := c.Login.Allowed(p.Realm)
 	return policy.Policy{
@@ -183,36 +144,4 @@ func services(c *config.Config, realm string) map[string]policy.Service {
 		}
 	}
 	return all
-}
-
-func openProvider(c *config.Config, p *config.Provider, store *cache.Cache) (provider.Provider, error) {
-	f, err := readFiles(c, p)
-	if err != nil {
-		return nil, err
-	}
-	var source provider.Provider
-	switch p.Kind.String() {
-	case config.Kanidm:
-		source, err = openKanidm(c, p, f, store)
-	default:
-		source, err = sallyport.New(sallyport.Options{
-			URL: p.URL.String(), Proxy: p.Proxy.String(), Realm: p.Realm, RootPEM: f.root, MachineKey: f.key, MachineID: c.Machine.ID, Version: version,
-			Memory: store, Timeouts: sallyport.Timeouts{Dial: time.Duration(p.Timeout)},
-		})
-	}
-	if err != nil {
-		return nil, fmt.Errorf("start provider: %w", err)
-	}
-	return source, nil
-}
-
-func openKanidm(c *config.Config, p *config.Provider, f files, store *cache.Cache) (provider.Provider, error) {
-	return kanidm.New(kanidm.Options{ //nolint:wrapcheck // the caller says what it was for
-		URL: p.URL.String(), Proxy: p.Proxy.String(), Realm: p.Realm, RootPEM: f.root, MachineKey: f.key, Token: f.token, MachineID: c.Machine.ID, Memory: store,
-		Stepped: p.SignIn.String() == config.Stepped, Dial: time.Duration(p.Timeout), OfflineFor: time.Duration(c.Offline.MaxAge),
-		Mapping: kanidm.Mapping{
-			QualifiedUsers: p.UserName.Qualified(), QualifiedGroups: p.GroupName.Qualified(),
-			HomePrefix: p.HomePrefix, HomeName: kanidm.Attribute(p.HomeName.String()), Shell: p.Shell,
-		},
-	})
 }

@@ -36,15 +36,15 @@ type Accounts interface {
 
 // Checker runs checks for one realm.
 type Checker struct {
-	known    Accounts
-	p        *policy.Policy
-	realm    string
-	provider provider.Provider
+	known   Accounts
+	p       *policy.Policy
+	realm   string
+	limited provider.Limited
 }
 
-// New makes one. The provider is asked only whether it is a [provider.Limited].
-func New(k Accounts, p *policy.Policy, realm string, from provider.Provider) *Checker {
-	return &Checker{known: k, p: p, realm: realm, provider: from}
+// New makes one. Limited is what the provider cannot ask for; nil: it can ask for all.
+func New(k Accounts, p *policy.Policy, realm string, limited provider.Limited) *Checker {
+	return &Checker{known: k, p: p, realm: realm, limited: limited}
 }
 
 // Question is one decision in the making.

@@ -9,7 +9,6 @@ import (
 	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/daemon/policy"
 	"github.com/sallyport-auth/sallyport/identity"
-	"github.com/sallyport-auth/sallyport/provider"
 )
 
 // checkService is a row of the decision: what the service demands beyond a login.
@@ -47,13 +46,12 @@ func checkService(d *Checker, _ context.Context, q *Question) Ruling {
 // missingFactor says what to do about a demand that was not met: where the provider cannot
 // ask for a kind that is named, its settings have to change.
 func (d *Checker) missingFactor(g policy.Goal, otherwise string) string {
-	l, ok := d.provider.(provider.Limited)
-	if !ok {
+	if d.limited == nil {
 		return otherwise
 	}
 	for _, one := range slices.Concat(g.Required, g.Allowed) {
 		for _, k := range one.Kinds {
-			if why := l.Unprovable(k); why != "" {
+			if why := d.limited.Unprovable(k); why != "" {
 				return why
 			}
 		}

@@ -36,13 +36,14 @@ type accounts interface {
 // Options are for [NewCodes]. All must be set.
 type Options struct {
 	Accounts accounts
-	Provider provider.Provider
-	Cache    *cache.Cache
-	Sealer   seal.Sealer
-	Realm    string
-	Machine  uuid.UUID     // this machine's uuid at the server
-	Timeout  time.Duration // for the server to be told a key
-	Log      *slog.Logger
+	// Registrar is told this machine's sealing key; nil: the provider gives no codes.
+	Registrar provider.KeyRegistrar
+	Cache     *cache.Cache
+	Sealer    seal.Sealer
+	Realm     string
+	Machine   uuid.UUID     // this machine's uuid at the server
+	Timeout   time.Duration // for the server to be told a key
+	Log       *slog.Logger
 }
 
 // Codes check one-time codes with the secrets that the server sealed to this machine. They
@@ -219,24 +220,22 @@ func (k *Codes) Problem() string {
 
 // Given tells whether the provider gives machines what codes are checked with.
 func (k *Codes) Given() bool {
-	_, can := k.o.Provider.(provider.KeyRegistrar)
-	return can
+	return k.o.Registrar != nil
 }
 
 // Register tells the server once in the life of the daemon what to seal to. It is called
 // between the list and the change stream, by one goroutine: who is online has registered.
 func (k *Codes) Register(ctx context.Context) {
-	r, can := k.o.Provider.(provider.KeyRegistrar)
 	k.mu.Lock()
 	known := k.known
 	k.mu.Unlock()
-	if !can || known {
+	if k.o.Registrar == nil || known {
 		return
 	}
 	_, err := resolver.WithProviderTimeout(ctx, k.o.Timeout, func(ctx context.Context) (struct{}, error) {
 		public, err := k.o.Sealer.Public(ctx)
 		if err == nil {
-			err = r.SetSealingKey(ctx, public)
+			err = k.o.Registrar.SetSealingKey(ctx, public)
 		}
 		return struct{}{}, err
 	})

@@ -34,17 +34,11 @@ func (d *Resolver) Disown(ctx context.Context) error {
 	return d.Apply(ctx, n)
 }
 
-// disowner is a provider whose realm took back a signing key, and whose accounts have
-// not been listed since.
-type disowner interface {
-	Disowning() bool
-}
-
 // keeps lists the verifiers that may live on beside a token. Until what the realm
 // disowned is forgotten, none may: they may be of a password that a forger let in, and
 // the true token that comes with a login has the same epoch.
 func (d *Resolver) keeps(t *identity.IDToken) []cache.Epoch {
-	if p, ok := d.o.Provider.(disowner); ok && p.Disowning() {
+	if p := d.o.Provider.Disowner; p != nil && p.Disowning() {
 		return nil
 	}
 	return keep(t)

@@ -16,8 +16,8 @@ import (
 // has named all that are answered.
 func (d *Resolver) Finder() (provider.GroupFinder, bool) {
 	lists, _ := d.Capable()
-	f, ok := d.o.Provider.(provider.GroupFinder)
-	return f, ok && !lists
+	f := d.o.Provider.GroupFinder
+	return f, f != nil && !lists
 }
 
 // groupQuestion is one way to ask for a group.

@@ -55,8 +55,8 @@ const maxLost = 4096
 // here, so that their ids are given to nobody else. It is to help: this machine refuses
 // an id that it first saw for another in any case.
 func (d *Resolver) reportLost(ctx context.Context, gone []uuid.UUID) {
-	r, ok := d.o.Provider.(provider.LossReporter)
-	if !ok || len(gone) == 0 {
+	r := d.o.Provider.LossReporter
+	if r == nil || len(gone) == 0 {
 		return
 	}
 	var signed [][]byte

@@ -163,7 +163,9 @@ func (l *loading) groups(ctx context.Context) error {
 		t, err := finder.VerifyGroup(c.Signed)
 		if err != nil || t.Group.UUID != c.UUID || d.index.AdmitGroup(t) != "" {
 			d.log.WarnContext(ctx, "a remembered group is not taken", "uuid", c.UUID, "error", err)
-			b.Ungroup = append(b.Ungroup, c.UUID)
+			if d.o.Provider.Unready() == nil { // else it may verify once the provider is open
+				b.Ungroup = append(b.Ungroup, c.UUID)
+			}
 			continue
 		}
 		d.index.LoadGroup(t, c.Fetched, c.Asked)

@@ -59,7 +59,7 @@ type Proofs interface {
 
 // Options must all be set.
 type Options struct {
-	Provider provider.Provider
+	Provider provider.Source
 	Cache    *cache.Cache
 	Policy   Policy
 	Realm    string
@@ -117,7 +117,6 @@ type Resolver struct {
 // New loads what the cache remembers, verifying each token. A cache that cannot
 // be read is an error; a token that does not verify is left out and reported.
 func New(o Options) (*Resolver, error) {
-	_, watches := o.Provider.(provider.Watcher)
 	d := &Resolver{o: o, p: o.Policy, log: o.Log, higher: &higher{}, refreshNow: make(chan struct{}, 1)}
 	d.local = directory.NewFiles(o.LocalFiles, d.higher)
 	d.index = directory.New(directory.Rules{
@@ -131,7 +130,7 @@ func New(o Options) (*Resolver, error) {
 		return nil, err
 	}
 	d.started = d.clock.Now()
-	d.link = newLink(watches, d.started, o.Now)
+	d.link = newLink(o.Provider.Watcher != nil, d.started, o.Now)
 	d.link.source = o.Provider.Name()
 	if err := d.load(d.base); err != nil {
 		return nil, err
@@ -211,9 +210,7 @@ func (d *Resolver) InOrder(do func()) {
 
 // Capable tells what the provider can do besides fetching.
 func (d *Resolver) Capable() (lists, watches bool) {
-	_, lists = d.o.Provider.(provider.Lister)
-	_, watches = d.o.Provider.(provider.Watcher)
-	return lists, watches
+	return d.o.Provider.Lister != nil, d.o.Provider.Watcher != nil
 }
 
 // RemembersName tells whether an account is known by that name, as it is typed.

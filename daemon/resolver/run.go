@@ -129,12 +129,11 @@ func pause(ctx context.Context, d time.Duration, woken <-chan struct{}) bool {
 // once lists when that is due, and follows changes until the stream ends. Lived
 // tells whether the server was there.
 func (d *Resolver) once(ctx context.Context) (lived bool, err error) {
-	w, watches := d.o.Provider.(provider.Watcher)
-	l, lists := d.o.Provider.(provider.Lister)
+	lists, watches := d.Capable()
 	k := d.kept.Load()
 	unstored := d.TakeUnstored()
 	if lists && (!watches || !k.Complete || k.Position == 0 || unstored) {
-		if err := d.List(ctx, l); err != nil {
+		if err := d.List(ctx, d.o.Provider.Lister); err != nil {
 			return false, err
 		}
 		lived = true
@@ -147,7 +146,7 @@ func (d *Resolver) once(ctx context.Context) (lived bool, err error) {
 		d.Note(Answered, nil)
 		return true, nil
 	}
-	saw, err := d.watch(ctx, w)
+	saw, err := d.watch(ctx)
 	return lived || saw, err
 }
 
@@ -156,6 +155,10 @@ const batchSize = 256
 
 // List reads every account, and forgets those that are not in a whole list.
 func (d *Resolver) List(ctx context.Context, l provider.Lister) error {
+	// One that is not open vouches for nothing yet, and disowns nothing.
+	if err := d.o.Provider.Unready(); err != nil {
+		return fmt.Errorf("list: %w", err)
+	}
 	if err := d.Disown(ctx); err != nil {
 		return err
 	}
@@ -209,7 +212,7 @@ func (d *Resolver) List(ctx context.Context, l provider.Lister) error {
 }
 
 // watch follows one change stream to its end.
-func (d *Resolver) watch(ctx context.Context, w provider.Watcher) (saw bool, err error) {
+func (d *Resolver) watch(ctx context.Context) (saw bool, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	d.relist.Store(&cancel)
@@ -217,7 +220,7 @@ func (d *Resolver) watch(ctx context.Context, w provider.Watcher) (saw bool, err
 	silence := time.AfterFunc(d.p.WatchSilence, func() { cancel(errSilent) })
 	defer silence.Stop()
 	s := stream{d: d}
-	err = w.Watch(ctx, d.position(), d.newest(ctx), func(e provider.Event) error {
+	err = d.o.Provider.Watcher.Watch(ctx, d.position(), d.newest(ctx), func(e provider.Event) error {
 		silence.Reset(d.p.WatchSilence)
 		saw = true
 		return s.event(ctx, e)

@@ -18,7 +18,7 @@ import (
 
 // Options are for [New]. All must be set but SealDetail and SealMend.
 type Options struct {
-	Provider provider.Provider
+	Provider provider.Source
 	Cache    *cache.Cache
 	Sealer   seal.Sealer
 	Policy   *policy.Policy

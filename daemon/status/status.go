@@ -11,7 +11,6 @@ import (
 	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/daemon/offline"
 	"github.com/sallyport-auth/sallyport/daemon/resolver"
-	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/report"
 	"github.com/sallyport-auth/sallyport/trouble"
 )
@@ -57,9 +56,8 @@ type capability struct {
 
 func (d *Realm) capabilities() []capability {
 	lists, watches := d.Capable()
-	_, changes := d.o.Provider.(provider.PasswordChanger)
 	_, finds := d.Finder()
-	return []capability{{"list", lists}, {"watch", watches}, {"find groups", finds || lists}, {"change password", changes}, {"offline codes", d.o.Codes.Given()}}
+	return []capability{{"list", lists}, {"watch", watches}, {"find groups", finds || lists}, {"change password", d.o.Provider.PasswordChanger != nil}, {"offline codes", d.o.Codes.Given()}}
 }
 
 // allRefused adds to what was refused on arrival what this machine hides now.
@@ -86,7 +84,9 @@ func (d *Realm) findings(l resolver.LinkView, p report.Provider, cacheErr error)
 			list = append(list, report.Finding{Check: check, Severity: s, Detail: detail, Mend: mend})
 		}
 	}
-	if f := l.Cause; f.Cause != "" && l.State != resolver.Online {
+	if f, unready := d.unready(); unready {
+		list = append(list, f)
+	} else if f := l.Cause; f.Cause != "" && l.State != resolver.Online {
 		f.Check = "server"
 		f.Detail, f.Mend = d.fill(f.Detail), d.fill(f.Mend)
 		list = append(list, f)

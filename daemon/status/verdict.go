@@ -30,8 +30,8 @@ type heard struct {
 
 // askVerdict asks the server, bounded. It is false where the server cannot say.
 func (d *Realm) askVerdict(ctx context.Context, name identity.Name) (provider.Verdict, bool, error) {
-	g, can := d.o.Provider.(provider.VerdictGiver)
-	if !can {
+	g := d.o.Provider.VerdictGiver
+	if g == nil {
 		return provider.Verdict{}, false, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, verdictWait)
@@ -41,6 +41,13 @@ func (d *Realm) askVerdict(ctx context.Context, name identity.Name) (provider.Ve
 		d.verdict.Store(&heard{Verdict: v, at: time.Now(), err: err})
 	}
 	return v, true, err
+}
+
+// unready is what keeps the server from being asked at all.
+func (d *Realm) unready() (report.Finding, bool) {
+	f, is := provider.Trouble(d.o.Provider.Unready(), d.o.Provider.Name())
+	f.Check = "server"
+	return f, is
 }
 
 // serverFindings are what the server says of itself while it can be reached.
@@ -69,6 +76,10 @@ func (d *Realm) atServer(id trouble.ID, places ...string) report.Finding {
 // lock that holds wherever the person comes from keeps them out all the same.
 func (d *Realm) ExplainVerdict(ctx context.Context, name identity.Name, x *report.Explanation) {
 	add := func(f report.Finding) { x.Steps = append(x.Steps, f) }
+	if f, unready := d.unready(); unready {
+		add(d.atServer(trouble.UnknownAtServer, "WHY", strings.TrimSuffix(f.Detail, ".")))
+		return
+	}
 	if l := d.Link().View(); l.State != resolver.Online {
 		why := l.LastErr
 		if l.Cause.Cause != "" {

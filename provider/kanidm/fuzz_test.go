@@ -2,7 +2,6 @@ package kanidm //nolint:testpackage // what reads answers is not exported
 
 import (
 	"bytes"
-	"context"
 	"crypto/ed25519"
 	"encoding/json"
 	"io"
@@ -16,12 +15,6 @@ import (
 	"github.com/sallyport-auth/sallyport/provider"
 	double "github.com/sallyport-auth/sallyport/test/kanidm"
 )
-
-// forgetful keeps nothing.
-type forgetful struct{}
-
-func (forgetful) Recall(context.Context, string) ([]byte, error) { return nil, identity.ErrNotFound }
-func (forgetful) Remember(context.Context, string, []byte) error { return nil }
 
 // says answers one request after the other with what is in it, and the last for ever.
 type says [][]byte
@@ -42,7 +35,7 @@ func fuzzed(f *testing.F, stepped bool) *Provider {
 	d := double.New(f)
 	p, err := New(Options{
 		URL: d.URL, Realm: "r", RootPEM: d.CA(), MachineKey: ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)),
-		MachineID: uuid.MustParse("11111111-1111-4111-8111-111111111111"), Memory: forgetful{}, Token: identity.NewSecret([]byte("t")), Stepped: stepped,
+		MachineID: uuid.MustParse("11111111-1111-4111-8111-111111111111"), Memory: provider.Forgetful{}, Token: identity.NewSecret([]byte("t")), Stepped: stepped,
 	})
 	if err != nil {
 		f.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/provider/kanidm"
+	"github.com/sallyport-auth/sallyport/provider/providertest"
 	double "github.com/sallyport-auth/sallyport/test/kanidm"
 	"github.com/sallyport-auth/sallyport/trouble"
 )
@@ -78,7 +79,7 @@ func TestARevisionNeverGoesBackEvenWhenMemoryIsLost(t *testing.T) {
 	}
 	d.With(func(p *person) { p.Shell = "/bin/zsh" })
 	second := revision(open())
-	o.Memory = &memory{}
+	o.Memory = &providertest.Memory{}
 	now = now.Add(time.Hour)
 	if third := revision(open()); second <= first || third <= second {
 		t.Errorf("revisions %d, %d, %d", first, second, third)

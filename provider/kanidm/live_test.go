@@ -30,6 +30,7 @@ import (
 
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider/kanidm"
+	"github.com/sallyport-auth/sallyport/provider/providertest"
 )
 
 // live is a real server, which the environment names: KANIDM_URL, KANIDM_CA (a PEM
@@ -273,7 +274,7 @@ func (l *live) machine(change func(*kanidm.Options)) *kanidm.Provider {
 		l.t.Fatal(err)
 	}
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: l.between.Certificate().Raw})
-	o := kanidm.Options{URL: l.between.URL, Realm: "live", RootPEM: ca, MachineKey: key, MachineID: uuid.New(), Memory: &memory{}, Installed: everything}
+	o := kanidm.Options{URL: l.between.URL, Realm: "live", RootPEM: ca, MachineKey: key, MachineID: uuid.New(), Memory: &providertest.Memory{}, Installed: everything}
 	if change != nil {
 		change(&o)
 	}

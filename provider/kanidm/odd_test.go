@@ -9,10 +9,12 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
 	"github.com/sallyport-auth/sallyport/daemon"
 	"github.com/sallyport-auth/sallyport/daemon/policy"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider/kanidm"
+	"github.com/sallyport-auth/sallyport/provider/providertest"
 	"github.com/sallyport-auth/sallyport/report"
 )
 
@@ -108,7 +110,7 @@ func TestAnOddPartOfAnAccountKeepsNobodyOut(t *testing.T) {
 func TestAFactorThatTheSignInCannotAskForIsNotDemanded(t *testing.T) {
 	d := newRig(t)
 	d.With(two)
-	memory := &memory{}
+	memory := &providertest.Memory{}
 	share := func(o *kanidm.Options) { o.Memory = memory }
 	p := d.machine(func(o *kanidm.Options) { stepped(o); share(o) })
 	r, err := login(t, p, "bob", given{identity.Password, "battery staple"}, given{identity.TOTP, "012345"})

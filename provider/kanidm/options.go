@@ -83,6 +83,7 @@ type Provider struct {
 	http   *http.Client
 	pool   *http.Transport
 	signer *identity.Signer
+	public ed25519.PublicKey // of the machine's key
 	ring   *identity.Keyring
 	roots  *x509.CertPool
 
@@ -129,7 +130,7 @@ func New(o Options) (*Provider, error) {
 	if !roots.AppendCertsFromPEM(o.RootPEM) {
 		return nil, errors.New("kanidm provider: no root certificate in PEM form")
 	}
-	p := &Provider{o: o, session: session{lock: make(chan struct{}, 1)}}
+	p := &Provider{o: o, public: public, session: session{lock: make(chan struct{}, 1)}}
 	var err error
 	if p.signer, err = identity.NewSigner(o.MachineKey); err != nil {
 		return nil, fmt.Errorf("kanidm provider: %w", err)

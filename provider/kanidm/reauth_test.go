@@ -17,6 +17,7 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/provider/kanidm"
+	"github.com/sallyport-auth/sallyport/provider/providertest"
 	double "github.com/sallyport-auth/sallyport/test/kanidm"
 )
 
@@ -215,7 +216,7 @@ func TestAYesBeforeEverythingWasSentIsNone(t *testing.T) {
 
 // moody is a memory that fails once when it is told to.
 type moody struct {
-	memory
+	providertest.Memory
 	fails atomic.Bool
 }
 
@@ -223,7 +224,7 @@ func (m *moody) Recall(ctx context.Context, key string) ([]byte, error) {
 	if m.fails.Swap(false) {
 		return nil, errors.New("disk on fire")
 	}
-	return m.memory.Recall(ctx, key)
+	return m.Memory.Recall(ctx, key)
 }
 
 func TestAPasswordAloneIsNotEnoughWhereTheNeedIsUnknown(t *testing.T) {

@@ -1,13 +1,11 @@
 package kanidm_test
 
 import (
-	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
 	"math/big"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,6 +14,7 @@ import (
 	"github.com/sallyport-auth/sallyport/daemon"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider/kanidm"
+	"github.com/sallyport-auth/sallyport/provider/providertest"
 	double "github.com/sallyport-auth/sallyport/test/kanidm"
 )
 
@@ -40,21 +39,6 @@ var bobID = uuid.MustParse("0b0b0b0b-0000-4000-8000-000000000001")
 // otherBob is who has the name in a database that was made anew.
 var otherBob = uuid.MustParse("0b0b0b0b-0000-4000-8000-00000000000f")
 
-// memory is a provider.Memory that forgets when the test ends.
-type memory struct{ m sync.Map }
-
-func (m *memory) Recall(_ context.Context, key string) ([]byte, error) {
-	if v, ok := m.m.Load(key); ok {
-		return v.([]byte), nil
-	}
-	return nil, identity.ErrNotFound
-}
-
-func (m *memory) Remember(_ context.Context, key string, value []byte) error {
-	m.m.Store(key, value)
-	return nil
-}
-
 var box = uuid.MustParse("11111111-1111-4111-8111-111111111111")
 
 func (d *rig) options() kanidm.Options {
@@ -63,7 +47,7 @@ func (d *rig) options() kanidm.Options {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	return kanidm.Options{URL: d.URL, Realm: d.realm, RootPEM: d.CA(), MachineKey: key, MachineID: box, Memory: &memory{}, Installed: everything}
+	return kanidm.Options{URL: d.URL, Realm: d.realm, RootPEM: d.CA(), MachineKey: key, MachineID: box, Memory: &providertest.Memory{}, Installed: everything}
 }
 
 // everything is what a machine has where it does not matter.

@@ -17,6 +17,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/provider/providertest"
 	"github.com/sallyport-auth/sallyport/provider/sallyport"
 )
 
@@ -39,7 +40,7 @@ func hostile(t *testing.T, h http.HandlerFunc) *sallyport.Provider {
 	}
 	return open(t, sallyport.Options{
 		URL: s.URL, RootPEM: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}),
-		MachineKey: key, MachineID: uuid.New(), Memory: &memory{},
+		MachineKey: key, MachineID: uuid.New(), Memory: &providertest.Memory{},
 		Timeouts: sallyport.Timeouts{Dial: 5 * time.Second, Call: 500 * time.Millisecond, Silence: 500 * time.Millisecond},
 	})
 }

@@ -16,6 +16,7 @@ import (
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
 	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/provider/providertest"
 	"github.com/sallyport-auth/sallyport/provider/sallyport"
 )
 
@@ -131,6 +132,6 @@ func (l *liar) reached(t *testing.T, h http.Handler, machine uuid.UUID) *sallypo
 	}
 	return open(t, sallyport.Options{
 		URL: s.URL, RootPEM: l.trusted(t, s),
-		MachineKey: machineKey, MachineID: machine, Memory: &memory{},
+		MachineKey: machineKey, MachineID: machine, Memory: &providertest.Memory{},
 	})
 }

@@ -13,6 +13,7 @@ import (
 
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/provider/providertest"
 	"github.com/sallyport-auth/sallyport/provider/sallyport"
 	"github.com/sallyport-auth/sallyport/trouble"
 )
@@ -64,7 +65,7 @@ func TestAServerIsReachedByAProxyAndByNothingElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := sallyport.Options{URL: r.url, Proxy: address, RootPEM: j.RootPEM, MachineKey: j.Key, MachineID: j.MachineID, Realm: j.Realm, Memory: &memory{}}
+	o := sallyport.Options{URL: r.url, Proxy: address, RootPEM: j.RootPEM, MachineKey: j.Key, MachineID: j.MachineID, Realm: j.Realm, Memory: &providertest.Memory{}}
 	if _, err := open(t, o).Fetch(t.Context(), "alice"); err != nil {
 		t.Fatal(err)
 	}

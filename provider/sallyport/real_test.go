@@ -16,6 +16,7 @@ import (
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
 	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/provider/providertest"
 	"github.com/sallyport-auth/sallyport/provider/sallyport"
 	"github.com/sallyport-auth/sallyport/server"
 	"github.com/sallyport-auth/sallyport/server/cardservice"
@@ -23,21 +24,6 @@ import (
 )
 
 const testPassword = "correct horse battery"
-
-// memory is a provider.Memory that forgets when the test ends.
-type memory struct{ m sync.Map }
-
-func (m *memory) Recall(_ context.Context, key string) ([]byte, error) {
-	if v, ok := m.m.Load(key); ok {
-		return v.([]byte), nil
-	}
-	return nil, identity.ErrNotFound
-}
-
-func (m *memory) Remember(_ context.Context, key string, value []byte) error {
-	m.m.Store(key, value)
-	return nil
-}
 
 // liveRealm is a real server on loopback, with its administrator.
 type liveRealm struct {
@@ -110,7 +96,7 @@ func (r *liveRealm) options(machine string) sallyport.Options {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return sallyport.Options{URL: r.url, RootPEM: j.RootPEM, MachineKey: j.Key, MachineID: j.MachineID, Realm: j.Realm, Memory: &memory{}}
+	return sallyport.Options{URL: r.url, RootPEM: j.RootPEM, MachineKey: j.Key, MachineID: j.MachineID, Realm: j.Realm, Memory: &providertest.Memory{}}
 }
 
 func (r *liveRealm) machine() *sallyport.Provider { return open(r.t, r.options("box")) }

@@ -18,6 +18,7 @@ import (
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
 	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/provider/providertest"
 	"github.com/sallyport-auth/sallyport/provider/sallyport"
 )
 
@@ -156,7 +157,7 @@ func (r *liveRealm) older(o sallyport.Options, keys ...[]byte) sallyport.Options
 	}
 	b, err := cbor.Marshal(trusted{o.Realm, keys})
 	ok(r.t, nil, err)
-	o.Memory = &memory{}
+	o.Memory = &providertest.Memory{}
 	if len(keys) > 0 {
 		ok(r.t, nil, o.Memory.Remember(r.t.Context(), "sallyport realm keys", b))
 	}

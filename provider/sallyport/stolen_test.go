@@ -10,6 +10,7 @@ import (
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
 	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/provider/providertest"
 )
 
 // TestAStolenMachineKeyIsThatMachineAndNoMore: the thief has machine.key and what lies
@@ -21,7 +22,7 @@ func TestAStolenMachineKeyIsThatMachineAndNoMore(t *testing.T) {
 	r.do(r.admin.AddGroup(t.Context(), &v1.AddGroupRequest{Name: "crew"}))
 	r.do(r.admin.AddMember(t.Context(), &v1.MemberRequest{Group: "crew", Member: "alice"}))
 	stolen := r.options("box")
-	stolen.Memory = &memory{}
+	stolen.Memory = &providertest.Memory{}
 	r.do(r.admin.SetMachine(t.Context(), &v1.SetMachineRequest{Name: "box", Scope: &v1.Scope{Groups: []string{"crew"}}}))
 	thief := open(t, stolen)
 

@@ -16,6 +16,7 @@ import (
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
 	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/provider/providertest"
 	"github.com/sallyport-auth/sallyport/provider/sallyport"
 )
 
@@ -115,7 +116,7 @@ func TestACardIsNeverAskedToSignANonceThatIsNone(t *testing.T) {
 		t.Cleanup(s.Close)
 		p := open(t, sallyport.Options{
 			URL: s.URL, RootPEM: c.trusted(t, s),
-			MachineKey: machineKey, MachineID: uuid.New(), Memory: &memory{},
+			MachineKey: machineKey, MachineID: uuid.New(), Memory: &providertest.Memory{},
 		})
 		e, _, err := p.Begin(t.Context(), provider.Attempt{Name: "alice"})
 		ok(t, nil, err)

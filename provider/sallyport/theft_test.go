@@ -26,6 +26,7 @@ import (
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
 	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/provider/providertest"
 	"github.com/sallyport-auth/sallyport/provider/sallyport"
 )
 
@@ -37,7 +38,7 @@ type house struct {
 	signing ed25519.PrivateKey
 	cert    tls.Certificate
 	list    []byte // version 1, of signing and cert
-	memory  *memory
+	memory  *providertest.Memory
 	machine sallyport.Options
 
 	now   atomic.Pointer[answers]
@@ -60,7 +61,7 @@ type answers struct {
 
 func newHouse(t testing.TB) *house {
 	t.Helper()
-	h := &house{t: t, root: newRootKey(t), signing: newKey(t), cert: selfSigned(t), memory: &memory{}}
+	h := &house{t: t, root: newRootKey(t), signing: newKey(t), cert: selfSigned(t), memory: &providertest.Memory{}}
 	h.list = h.root.bundle(1, h.cert.Leaf, public(h.signing))
 	mux := http.NewServeMux()
 	mux.Handle(sallyportv1connect.NewRealmServiceHandler(h))

@@ -134,7 +134,9 @@ func (p *Provider) wrongRealm(realm string) bool { return p.o.Realm != "" && p.o
 func (p *Provider) adopt(t *trust) {
 	p.trust.Store(t)
 	p.keys.Store(t.ring)
-	p.transport.renew()
+	if p.transport != nil { // one that can ask nobody has none
+		p.transport.renew()
+	}
 }
 
 // offered judges what a server says about itself, whoever it is: nothing that it says

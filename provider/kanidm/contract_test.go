@@ -1,0 +1,90 @@
+package kanidm_test
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/provider/kanidm"
+	"github.com/sallyport-auth/sallyport/provider/providertest"
+)
+
+// settings writes what a machine has into files.
+func (d *rig) settings(t *testing.T) kanidm.Settings {
+	t.Helper()
+	o, dir := d.options(), t.TempDir()
+	der, err := x509.MarshalPKCS8PrivateKey(o.MachineKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := provider.Settings{
+		URL: o.URL, Realm: o.Realm, CA: filepath.Join(dir, "ca.pem"), MachineKey: filepath.Join(dir, "machine.key"),
+		MachineID: o.MachineID, Memory: o.Memory, Timeout: 5 * time.Second,
+	}
+	for path, text := range map[string][]byte{s.CA: o.RootPEM, s.MachineKey: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})} {
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return kanidm.Settings{Settings: s}
+}
+
+func TestItKeepsTheContractOfProviders(t *testing.T) {
+	for stepped, password := range map[bool]string{false: "correct horse", true: "battery staple"} {
+		providertest.Run(t, func(t *testing.T) providertest.Subject {
+			d := newRig(t)
+			s := d.settings(t)
+			return providertest.Subject{
+				Settings: s.Settings, Person: "bob", UID: 70001, Password: password, OtherCA: otherCA(t), Leave: d.Close,
+				Open: func(common provider.Settings) provider.Provider {
+					return kanidm.Open(kanidm.Settings{Settings: common, Stepped: stepped})
+				},
+			}
+		})
+	}
+}
+
+// TestWhatAnotherMachineMadeVerifiesNowhereElse: also where the machine's own key is gone,
+// and its cache was copied from the other.
+func TestWhatAnotherMachineMadeVerifiesNowhereElse(t *testing.T) {
+	d := newRig(t)
+	s := d.settings(t)
+	p := kanidm.Open(s)
+	defer p.Close()
+	r, err := p.Fetch(t.Context(), "bob")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(s.MachineKey); err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[uuid.UUID]bool{s.MachineID: true, uuid.New(): false} {
+		here := s
+		here.MachineID = id
+		if _, err := kanidm.Open(here).Verify(r.Signed); (err == nil) != want {
+			t.Errorf("at machine %s: %v", id, err)
+		}
+	}
+}
+
+func TestATokenFileThatIsMissingIsWaitedFor(t *testing.T) {
+	d := newRig(t)
+	s := d.settings(t)
+	s.Token = filepath.Join(t.TempDir(), "token")
+	p := kanidm.Open(s)
+	defer p.Close()
+	why := provider.SourceOf(p).Unready()
+	if why == nil || kanidm.Sound(s) == nil {
+		t.Fatal("a missing token is no fault:", why)
+	}
+	s.Token = ""
+	if err := kanidm.Sound(s); err != nil {
+		t.Error("without a token it is sound:", err)
+	}
+}
