@@ -6,21 +6,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/cli/command"
 	"github.com/sallyport-auth/sallyport/config"
 	"github.com/sallyport-auth/sallyport/control"
 	"github.com/sallyport-auth/sallyport/doctor"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
 )
-
-func splitWords(s string) iter.Seq[string] { return strings.FieldsSeq(s) }
 
 // controlPath follows the configuration, and the default where it cannot be read.
 func controlPath(path string) string {
@@ -34,25 +32,24 @@ func controlPath(path string) string {
 	return filepath.Join(run, "control.sock")
 }
 
-func status(ctx context.Context, a *App, in *invocation) error {
-	if _, err := in.parse(0); err != nil {
-		return err
+func status(a *App, in *invocation) command.Action {
+	return func(ctx context.Context) error {
+		s, err := control.One[report.Status](ctx, in.daemon(), report.VerbStatus, nil)
+		if errors.Is(err, identity.ErrUnavailable) && *in.json {
+			found := a.host(in).Unreachable(ctx, err)
+			return errors.Join(a.show(in, report.Status{Findings: found}, nil), fmt.Errorf("status: %w", err))
+		}
+		if err != nil {
+			return fmt.Errorf("status: %w", err)
+		}
+		if err := a.show(in, s, func(w io.Writer) { printStatus(w, s, a.Now()) }); err != nil {
+			return err
+		}
+		if doctor.Worst(s.Findings) == report.Problem {
+			return errSaid
+		}
+		return nil
 	}
-	s, err := control.One[report.Status](ctx, in.daemon(), report.VerbStatus, nil)
-	if errors.Is(err, identity.ErrUnavailable) && *in.json {
-		found := a.host(in).Unreachable(ctx, err)
-		return errors.Join(a.show(in, report.Status{Findings: found}, nil), fmt.Errorf("status: %w", err))
-	}
-	if err != nil {
-		return fmt.Errorf("status: %w", err)
-	}
-	if err := a.show(in, s, func(w io.Writer) { printStatus(w, s, a.Now()) }); err != nil {
-		return err
-	}
-	if doctor.Worst(s.Findings) == report.Problem {
-		return errSaid
-	}
-	return nil
 }
 
 // host is this machine, for doctor.
@@ -133,22 +130,21 @@ func inWords(missing string) string {
 	}
 }
 
-func examine(ctx context.Context, a *App, in *invocation) error {
-	root := in.flags.String("root", "", "examine the host below this `folder`")
-	if _, err := in.parse(0); err != nil {
-		return err
+func examine(a *App, in *invocation) command.Action {
+	root := in.String("root", "", "examine the host below this `folder`")
+	return func(ctx context.Context) error {
+		h := a.host(in)
+		h.Root = *root
+		found := h.Examine(ctx)
+		worst := doctor.Worst(found)
+		if err := a.show(in, found, func(w io.Writer) { printFindings(w, found) }); err != nil {
+			return err
+		}
+		if worst == report.Problem {
+			return errSaid
+		}
+		return nil
 	}
-	h := a.host(in)
-	h.Root = *root
-	found := h.Examine(ctx)
-	worst := doctor.Worst(found)
-	if err := a.show(in, found, func(w io.Writer) { printFindings(w, found) }); err != nil {
-		return err
-	}
-	if worst == report.Problem {
-		return errSaid
-	}
-	return nil
 }
 
 // marks are what stands in front of a finding.
@@ -174,101 +170,97 @@ func printFindings(w io.Writer, found []report.Finding) {
 	}
 }
 
-func cacheList(ctx context.Context, a *App, in *invocation) error {
-	if _, err := in.parse(0); err != nil {
-		return err
-	}
-	all := []report.CachedAccount{}
-	err := in.daemon().Ask(ctx, report.VerbCacheList, nil, func(b json.RawMessage) error {
-		var c report.CachedAccount
-		if err := json.Unmarshal(b, &c); err != nil {
+func cacheList(a *App, in *invocation) command.Action {
+	return func(ctx context.Context) error {
+		all := []report.CachedAccount{}
+		err := in.daemon().Ask(ctx, report.VerbCacheList, nil, func(b json.RawMessage) error {
+			var c report.CachedAccount
+			if err := json.Unmarshal(b, &c); err != nil {
+				return fmt.Errorf("cache list: %w", err)
+			}
+			all = append(all, c)
+			return nil
+		})
+		if err != nil {
 			return fmt.Errorf("cache list: %w", err)
 		}
-		all = append(all, c)
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("cache list: %w", err)
-	}
-	return a.show(in, all, func(w io.Writer) {
-		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-		defer t.Flush() //nolint:errcheck // standard output
-		fmt.Fprintln(t, "NAME\tUID\tSTATE\tFETCHED\tOFFLINE\tKEYS")
-		for _, c := range all {
-			offline := "no"
-			if c.Verifier {
-				offline = "yes"
+		return a.show(in, all, func(w io.Writer) {
+			t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+			defer t.Flush() //nolint:errcheck // standard output
+			fmt.Fprintln(t, "NAME\tUID\tSTATE\tFETCHED\tOFFLINE\tKEYS")
+			for _, c := range all {
+				offline := "no"
+				if c.Verifier {
+					offline = "yes"
+				}
+				fmt.Fprintf(t, "%s\t%d\t%s\t%s ago\t%s\t%d\n", c.Name, c.UID, c.State, span(a.Now().Sub(c.Fetched)), offline, c.Keys)
 			}
-			fmt.Fprintf(t, "%s\t%d\t%s\t%s ago\t%s\t%d\n", c.Name, c.UID, c.State, span(a.Now().Sub(c.Fetched)), offline, c.Keys)
+		})
+	}
+}
+
+// do asks for something that has no answer but yes or no, of the one whose name was given
+// if any was.
+func do(a *App, in *invocation, verb, done string) command.Action {
+	return func(ctx context.Context) error {
+		var args any
+		if len(in.Names()) == 1 {
+			args = report.NameArgs{Name: in.Name(0)}
+			done = fmt.Sprintf(done, spoken(in.Name(0)))
 		}
-	})
-}
-
-// do asks for something that has no answer but yes or no.
-func do(ctx context.Context, a *App, in *invocation, names int, verb, done string) error {
-	words, err := in.parse(names)
-	if err != nil {
-		return err
-	}
-	var args any
-	if names == 1 {
-		args = report.NameArgs{Name: words[0]}
-		done = fmt.Sprintf(done, spoken(words[0]))
-	}
-	if err := in.daemon().Ask(ctx, verb, args, func(json.RawMessage) error { return nil }); err != nil {
-		return fmt.Errorf("%s: %w", verb, err)
-	}
-	return a.show(in, map[string]bool{"done": true}, func(w io.Writer) { fmt.Fprintln(w, done) })
-}
-
-func cacheForget(ctx context.Context, a *App, in *invocation) error {
-	return do(ctx, a, in, 1, report.VerbCacheForget, "%s is forgotten here; the next question asks the server.")
-}
-
-func cacheClear(ctx context.Context, a *App, in *invocation) error {
-	return do(ctx, a, in, 0, report.VerbCacheClear, "Everybody is forgotten here. Nobody can log in offline until after one login online.")
-}
-
-func cacheRefresh(ctx context.Context, a *App, in *invocation) error {
-	words, err := in.parseFrom(0, 1)
-	if err != nil {
-		return err
-	}
-	var args any
-	if len(words) == 1 {
-		args = report.NameArgs{Name: words[0]}
-	}
-	var all report.Refreshed
-	told := true
-	err = in.daemon().Ask(ctx, report.VerbCacheRefresh, args, func(b json.RawMessage) error {
-		var r report.Refreshed // of one realm
-		if err := json.Unmarshal(b, &r); err != nil {
-			return fmt.Errorf("read the answer: %w", err)
+		if err := in.daemon().Ask(ctx, verb, args, func(json.RawMessage) error { return nil }); err != nil {
+			return fmt.Errorf("%s: %w", verb, err)
 		}
-		all.Accounts, all.Groups, all.Gone = all.Accounts+r.Accounts, all.Groups+r.Groups, all.Gone || r.Gone
-		told = told && r.Told
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("cache refresh: %w", err)
+		return a.show(in, map[string]bool{"done": true}, func(w io.Writer) { fmt.Fprintln(w, done) })
 	}
-	all.Told = told
-	return a.show(in, all, func(w io.Writer) {
-		switch {
-		case all.Gone:
-			fmt.Fprintf(w, "%s is not on the server any more, and forgotten here.\n", spoken(words[0]))
-		case len(words) == 1:
-			fmt.Fprintf(w, "%s is here as the server has it now.\n", spoken(words[0]))
-		case all.Told:
-			fmt.Fprintln(w, "The server tells this machine of every change; there is nothing to fetch.")
-		default:
-			fmt.Fprintf(w, "Being fetched anew: %d accounts, %d groups. They are answered as before meanwhile.\n", all.Accounts, all.Groups)
-		}
-	})
 }
 
-func unlock(ctx context.Context, a *App, in *invocation) error {
-	return do(ctx, a, in, 1, report.VerbUnlock, "%s may try again.")
+func cacheForget(a *App, in *invocation) command.Action {
+	return do(a, in, report.VerbCacheForget, "%s is forgotten here; the next question asks the server.")
+}
+
+func cacheClear(a *App, in *invocation) command.Action {
+	return do(a, in, report.VerbCacheClear, "Everybody is forgotten here. Nobody can log in offline until after one login online.")
+}
+
+func cacheRefresh(a *App, in *invocation) command.Action {
+	return func(ctx context.Context) error {
+		var args any
+		if len(in.Names()) == 1 {
+			args = report.NameArgs{Name: in.Name(0)}
+		}
+		var all report.Refreshed
+		told := true
+		err := in.daemon().Ask(ctx, report.VerbCacheRefresh, args, func(b json.RawMessage) error {
+			var r report.Refreshed // of one realm
+			if err := json.Unmarshal(b, &r); err != nil {
+				return fmt.Errorf("read the answer: %w", err)
+			}
+			all.Accounts, all.Groups, all.Gone = all.Accounts+r.Accounts, all.Groups+r.Groups, all.Gone || r.Gone
+			told = told && r.Told
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("cache refresh: %w", err)
+		}
+		all.Told = told
+		return a.show(in, all, func(w io.Writer) {
+			switch {
+			case all.Gone:
+				fmt.Fprintf(w, "%s is not on the server any more, and forgotten here.\n", spoken(in.Name(0)))
+			case len(in.Names()) == 1:
+				fmt.Fprintf(w, "%s is here as the server has it now.\n", spoken(in.Name(0)))
+			case all.Told:
+				fmt.Fprintln(w, "The server tells this machine of every change; there is nothing to fetch.")
+			default:
+				fmt.Fprintf(w, "Being fetched anew: %d accounts, %d groups. They are answered as before meanwhile.\n", all.Accounts, all.Groups)
+			}
+		})
+	}
+}
+
+func unlock(a *App, in *invocation) command.Action {
+	return do(a, in, report.VerbUnlock, "%s may try again.")
 }
 
 // spoken is a name as a terminal may show it.

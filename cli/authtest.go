@@ -11,6 +11,7 @@ import (
 
 	"github.com/msteinert/pam/v2"
 
+	"github.com/sallyport-auth/sallyport/cli/command"
 	"github.com/sallyport-auth/sallyport/terminal"
 )
 
@@ -26,25 +27,23 @@ type authResult struct {
 
 // authTest runs the authentication and account phases of a PAM service, as a
 // host program would, and opens no session.
-func authTest(_ context.Context, a *App, in *invocation) error {
-	service := in.flags.String("service", "login", "the PAM `service`")
-	confdir := in.flags.String("confdir", "", "look for the service in this `folder` instead of /etc/pam.d")
-	words, err := in.parse(1)
-	if err != nil {
-		return err
+func authTest(a *App, in *invocation) command.Action {
+	service := in.String("service", "login", "the PAM `service`")
+	confdir := in.String("confdir", "", "look for the service in this `folder` instead of /etc/pam.d")
+	return func(context.Context) error {
+		res := authResult{Name: in.Name(0), Service: *service}
+		err := a.signIn(&res, *confdir)
+		if err != nil {
+			res.Reason = err.Error()
+		}
+		if err := a.show(in, res, func(w io.Writer) { printAuth(w, res) }); err != nil {
+			return err
+		}
+		if err != nil {
+			return errSaid
+		}
+		return nil
 	}
-	res := authResult{Name: words[0], Service: *service}
-	err = a.signIn(&res, *confdir)
-	if err != nil {
-		res.Reason = err.Error()
-	}
-	if err := a.show(in, res, func(w io.Writer) { printAuth(w, res) }); err != nil {
-		return err
-	}
-	if err != nil {
-		return errSaid
-	}
-	return nil
 }
 
 func printAuth(w io.Writer, r authResult) {

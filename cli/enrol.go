@@ -14,6 +14,7 @@ import (
 	"github.com/boombuler/barcode/qr"
 	"github.com/msteinert/pam/v2"
 
+	"github.com/sallyport-auth/sallyport/cli/command"
 	"github.com/sallyport-auth/sallyport/control"
 	"github.com/sallyport-auth/sallyport/report"
 	"github.com/sallyport-auth/sallyport/seat"
@@ -23,30 +24,29 @@ import (
 var errNotEnrolled = errors.New("no code of the new generator was given; nothing was changed")
 
 // enrolTOTP gives who runs it a one-time code generator, in place of the one before.
-func enrolTOTP(ctx context.Context, a *App, in *invocation) error {
+func enrolTOTP(a *App, in *invocation) command.Action {
 	byCard := in.byCard()
-	if _, err := in.parse(0); err != nil {
-		return err
+	return func(ctx context.Context) error {
+		t := newAsker(a.Stdin, a.Stderr)
+		e, err := beginEnrolment(t, *byCard, asking(ctx, in, report.VerbEnrolTOTP))
+		if err != nil {
+			return fmt.Errorf("enrol totp: %w", err)
+		}
+		secret, err := secretOf(e.URL)
+		if err != nil {
+			return fmt.Errorf("enrol totp: %w", err)
+		}
+		if err := a.show(in, e, func(w io.Writer) { printSecret(w, e.URL, secret, e.Until.Sub(a.Now())) }); err != nil {
+			return err
+		}
+		done, err := confirmEnrolment(ctx, in, t, e.Handle)
+		if err != nil {
+			return fmt.Errorf("enrol totp: %w", err)
+		}
+		return a.show(in, done, func(w io.Writer) {
+			fmt.Fprintln(w, "Enrolled. From now on you are asked for a code after your password. An earlier generator works no more.")
+		})
 	}
-	t := newAsker(a.Stdin, a.Stderr)
-	e, err := beginEnrolment(t, *byCard, asking(ctx, in, report.VerbEnrolTOTP))
-	if err != nil {
-		return fmt.Errorf("enrol totp: %w", err)
-	}
-	secret, err := secretOf(e.URL)
-	if err != nil {
-		return fmt.Errorf("enrol totp: %w", err)
-	}
-	if err := a.show(in, e, func(w io.Writer) { printSecret(w, e.URL, secret, e.Until.Sub(a.Now())) }); err != nil {
-		return err
-	}
-	done, err := confirmEnrolment(ctx, in, t, e.Handle)
-	if err != nil {
-		return fmt.Errorf("enrol totp: %w", err)
-	}
-	return a.show(in, done, func(w io.Writer) {
-		fmt.Fprintln(w, "Enrolled. From now on you are asked for a code after your password. An earlier generator works no more.")
-	})
 }
 
 // beginEnrolment asks for the password, and for a code of the present generator
@@ -86,7 +86,7 @@ func asking(ctx context.Context, in *invocation, verb string) func(report.EnrolA
 }
 
 func (in *invocation) byCard() *bool {
-	return in.flags.Bool("by-card", false, "prove who you are with a card that you have already, in place of the password")
+	return in.Bool("by-card", false, "prove who you are with a card that you have already, in place of the password")
 }
 
 func confirmEnrolment(ctx context.Context, in *invocation, t *asker, handle string) (report.Enrolled, error) {

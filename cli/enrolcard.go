@@ -11,6 +11,7 @@ import (
 
 	"github.com/msteinert/pam/v2"
 
+	"github.com/sallyport-auth/sallyport/cli/command"
 	"github.com/sallyport-auth/sallyport/control"
 	"github.com/sallyport-auth/sallyport/report"
 )
@@ -21,46 +22,45 @@ var errNoCard = errors.New("no card was enrolled; nothing was changed on the ser
 const touchNow = "Touch your card."
 
 // enrolPIV makes a card the account's own.
-func enrolPIV(ctx context.Context, a *App, in *invocation) error {
+func enrolPIV(a *App, in *invocation) command.Action {
 	var c report.CardArgs
-	in.flags.BoolVar(&c.Generate, "generate", false, "make a new key in the card, and a certificate for it")
-	in.flags.StringVar(&c.Key, "algorithm", "", "with --generate: p256, p384, ed25519 or rsa2048 (default p256)")
-	in.flags.BoolVar(&c.Touch, "touch", false, "with --generate: the key wants to be touched at each use")
-	in.flags.BoolVar(&c.Force, "force", false, "with --generate: in place of a certificate that is there")
-	in.flags.StringVar(&c.Label, "label", "", "with --generate: the certificate's name, which prompts show (default NAME@REALM)")
-	in.flags.IntVar(&c.ValidDays, "valid", 0, "with --generate: `days` that the certificate is valid (default 3653)")
-	in.flags.StringVar(&c.Reader, "reader", "", "the reader, when there is more than one card")
+	in.BoolVar(&c.Generate, "generate", false, "make a new key in the card, and a certificate for it")
+	in.StringVar(&c.Key, "algorithm", "", "`kind` of the new key, with --generate: p256, p384, ed25519 or rsa2048 (default p256)")
+	in.BoolVar(&c.Touch, "touch", false, "with --generate: the key wants to be touched at each use")
+	in.BoolVar(&c.Force, "force", false, "with --generate: in place of a certificate that is there")
+	in.StringVar(&c.Label, "label", "", "`name` of the certificate, with --generate, which prompts show (default NAME@REALM)")
+	in.IntVar(&c.ValidDays, "valid", 0, "with --generate: `days` that the certificate is valid (default 3653)")
+	in.StringVar(&c.Reader, "reader", "", "`name` of the reader, when there is more than one card")
 	byCard := in.byCard()
-	if _, err := in.parse(0); err != nil {
-		return err
-	}
-	if !c.Generate && (c.Key != "" || c.Touch || c.Force || c.Label != "" || c.ValidDays != 0) {
-		return fmt.Errorf("%w: --algorithm, --touch, --force, --label and --valid go with --generate", errUsage)
-	}
-	t := newAsker(a.Stdin, a.Stderr)
-	e, err := beginEnrolment(t, *byCard, asking(ctx, in, report.VerbEnrolPIV))
-	if err != nil {
-		return fmt.Errorf("enrol piv: %w", err)
-	}
-	c.Handle = e.Handle
-	made, err := readyCard(ctx, in, t, &c)
-	if err != nil {
-		return fmt.Errorf("enrol piv: %w", err)
-	}
-	if made.FactoryKey {
-		fmt.Fprintln(t.out, "The card still has the management key that it left the factory with, which everybody knows:")
-		fmt.Fprintln(t.out, "whoever holds the card can replace its key. Change it, for example with \"ykman piv access change-management-key\".")
-	}
-	if err := signIn(ctx, in, t, c); err != nil {
-		return fmt.Errorf("enrol piv: %w", err)
-	}
-	return a.show(in, made, func(w io.Writer) {
-		fmt.Fprintf(w, "Enrolled: %s, %s, until %s\n", spoken(made.Card.Subject), spoken(made.Card.Key), made.Card.NotAfter.Format(time.DateOnly))
-		fmt.Fprintf(w, "    %s\n", spoken(made.Card.Fingerprint))
-		if !made.Attested {
-			fmt.Fprintln(w, "The card could not show that its key was made in it.")
+	return func(ctx context.Context) error {
+		if !c.Generate && (c.Key != "" || c.Touch || c.Force || c.Label != "" || c.ValidDays != 0) {
+			return fmt.Errorf("%w: --algorithm, --touch, --force, --label and --valid go with --generate", command.ErrUsage)
 		}
-	})
+		t := newAsker(a.Stdin, a.Stderr)
+		e, err := beginEnrolment(t, *byCard, asking(ctx, in, report.VerbEnrolPIV))
+		if err != nil {
+			return fmt.Errorf("enrol piv: %w", err)
+		}
+		c.Handle = e.Handle
+		made, err := readyCard(ctx, in, t, &c)
+		if err != nil {
+			return fmt.Errorf("enrol piv: %w", err)
+		}
+		if made.FactoryKey {
+			fmt.Fprintln(t.out, "The card still has the management key that it left the factory with, which everybody knows:")
+			fmt.Fprintln(t.out, "whoever holds the card can replace its key. Change it, for example with \"ykman piv access change-management-key\".")
+		}
+		if err := signIn(ctx, in, t, c); err != nil {
+			return fmt.Errorf("enrol piv: %w", err)
+		}
+		return a.show(in, made, func(w io.Writer) {
+			fmt.Fprintf(w, "Enrolled: %s, %s, until %s\n", spoken(made.Card.Subject), spoken(made.Card.Key), made.Card.NotAfter.Format(time.DateOnly))
+			fmt.Fprintf(w, "    %s\n", spoken(made.Card.Fingerprint))
+			if !made.Attested {
+				fmt.Fprintln(w, "The card could not show that its key was made in it.")
+			}
+		})
+	}
 }
 
 // readyCard asks for the PIN, and for the management key where that is needed,
@@ -135,66 +135,63 @@ func last[T any](ctx context.Context, in *invocation, t *asker, verb string, arg
 }
 
 // enrolBackupCodes prints new codes, once.
-func enrolBackupCodes(ctx context.Context, a *App, in *invocation) error {
+func enrolBackupCodes(a *App, in *invocation) command.Action {
 	byCard := in.byCard()
-	if _, err := in.parse(0); err != nil {
-		return err
-	}
-	e, err := beginEnrolment(newAsker(a.Stdin, a.Stderr), *byCard, asking(ctx, in, report.VerbEnrolCodes))
-	if err != nil {
-		return fmt.Errorf("enrol backup-codes: %w", err)
-	}
-	if !e.Done || len(e.BackupCodes) == 0 {
-		return errors.New("enrol backup-codes: the server gave none")
-	}
-	return a.show(in, e, func(w io.Writer) {
-		for _, c := range e.BackupCodes {
-			fmt.Fprintln(w, "    "+spoken(c))
+	return func(ctx context.Context) error {
+		e, err := beginEnrolment(newAsker(a.Stdin, a.Stderr), *byCard, asking(ctx, in, report.VerbEnrolCodes))
+		if err != nil {
+			return fmt.Errorf("enrol backup-codes: %w", err)
 		}
-		fmt.Fprintln(w, "Write them down: they are shown this once. Each is good once, in place of a one-time code,")
-		fmt.Fprintln(w, "while the server can be reached. Codes from earlier count no more.")
-	})
+		if !e.Done || len(e.BackupCodes) == 0 {
+			return errors.New("enrol backup-codes: the server gave none")
+		}
+		return a.show(in, e, func(w io.Writer) {
+			for _, c := range e.BackupCodes {
+				fmt.Fprintln(w, "    "+spoken(c))
+			}
+			fmt.Fprintln(w, "Write them down: they are shown this once. Each is good once, in place of a one-time code,")
+			fmt.Fprintln(w, "while the server can be reached. Codes from earlier count no more.")
+		})
+	}
 }
 
 // enrolRemove gives up a factor.
-func enrolRemove(ctx context.Context, a *App, in *invocation) error {
-	kind := in.flags.String("remove", "", "what to give up: totp, piv or backup-codes")
-	card := in.flags.String("card", "", "with piv, and several cards: its fingerprint, as \"sallyport card\" shows it")
+func enrolRemove(a *App, in *invocation) command.Action {
+	kind := in.String("remove", "", "`factor` to give up: totp, piv or backup-codes")
+	card := in.String("card", "", "`fingerprint` of the card, where there are several, as \"sallyport card\" shows it")
 	byCard := in.byCard()
-	if _, err := in.parse(0); err != nil {
-		return err
+	return func(ctx context.Context) error {
+		args := report.RemoveArgs{Kind: *kind, Card: *card}
+		switch *kind {
+		case "totp", "piv":
+		case "backup-codes":
+			args.Kind = "backup-code"
+		default:
+			return fmt.Errorf("%w: enrol what? totp, piv or backup-codes; or --remove one of them", command.ErrUsage)
+		}
+		e, err := beginEnrolment(newAsker(a.Stdin, a.Stderr), *byCard, func(proof report.EnrolArgs) (report.Enrolment, error) {
+			args.EnrolArgs = proof
+			return control.One[report.Enrolment](ctx, in.daemon(), report.VerbEnrolRemove, args)
+		})
+		if err != nil {
+			return fmt.Errorf("enrol --remove: %w", err)
+		}
+		if !e.Done {
+			return errors.New("enrol --remove: the server did not say that it is done")
+		}
+		return a.show(in, e, func(w io.Writer) { fmt.Fprintln(w, "Removed.") })
 	}
-	args := report.RemoveArgs{Kind: *kind, Card: *card}
-	switch *kind {
-	case "totp", "piv":
-	case "backup-codes":
-		args.Kind = "backup-code"
-	default:
-		return fmt.Errorf("%w: enrol what? totp, piv or backup-codes; or --remove one of them", errUsage)
-	}
-	e, err := beginEnrolment(newAsker(a.Stdin, a.Stderr), *byCard, func(proof report.EnrolArgs) (report.Enrolment, error) {
-		args.EnrolArgs = proof
-		return control.One[report.Enrolment](ctx, in.daemon(), report.VerbEnrolRemove, args)
-	})
-	if err != nil {
-		return fmt.Errorf("enrol --remove: %w", err)
-	}
-	if !e.Done {
-		return errors.New("enrol --remove: the server did not say that it is done")
-	}
-	return a.show(in, e, func(w io.Writer) { fmt.Fprintln(w, "Removed.") })
 }
 
 // cards shows what is in the readers.
-func cards(ctx context.Context, a *App, in *invocation) error {
-	if _, err := in.parse(0); err != nil {
-		return err
+func cards(a *App, in *invocation) command.Action {
+	return func(ctx context.Context) error {
+		c, err := control.One[report.Cards](ctx, in.daemon(), report.VerbCards, nil)
+		if err != nil {
+			return fmt.Errorf("card: %w", err)
+		}
+		return a.show(in, c, func(w io.Writer) { printCards(w, c) })
 	}
-	c, err := control.One[report.Cards](ctx, in.daemon(), report.VerbCards, nil)
-	if err != nil {
-		return fmt.Errorf("card: %w", err)
-	}
-	return a.show(in, c, func(w io.Writer) { printCards(w, c) })
 }
 
 func printCards(w io.Writer, c report.Cards) {

@@ -7,29 +7,28 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/cli/command"
 	"github.com/sallyport-auth/sallyport/control"
 	"github.com/sallyport-auth/sallyport/doctor"
 	"github.com/sallyport-auth/sallyport/report"
 )
 
-func explain(ctx context.Context, a *App, in *invocation) error {
-	service := in.flags.String("service", "", "the PAM `service` that is asked, such as sshd")
-	words, err := in.parse(1)
-	if err != nil {
-		return err
+func explain(a *App, in *invocation) command.Action {
+	service := in.String("service", "", "the PAM `service` that is asked, such as sshd")
+	return func(ctx context.Context) error {
+		e, err := control.One[report.Explanation](ctx, in.daemon(), report.VerbExplain, report.ExplainArgs{Name: in.Name(0), Service: *service})
+		if err != nil {
+			return fmt.Errorf("explain %s: %w", spoken(in.Name(0)), err)
+		}
+		a.explainHere(ctx, in, &e)
+		if err := a.show(in, e, func(w io.Writer) { printExplanation(w, e, a.Now()) }); err != nil {
+			return err
+		}
+		if !e.MayLogin {
+			return errSaid
+		}
+		return nil
 	}
-	e, err := control.One[report.Explanation](ctx, in.daemon(), report.VerbExplain, report.ExplainArgs{Name: words[0], Service: *service})
-	if err != nil {
-		return fmt.Errorf("explain %s: %w", spoken(words[0]), err)
-	}
-	a.explainHere(ctx, in, &e)
-	if err := a.show(in, e, func(w io.Writer) { printExplanation(w, e, a.Now()) }); err != nil {
-		return err
-	}
-	if !e.MayLogin {
-		return errSaid
-	}
-	return nil
 }
 
 // explainHere adds what the daemon cannot see of this host, and what keeps the person out

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/cli/command"
 	"github.com/sallyport-auth/sallyport/report"
 	"github.com/sallyport-auth/sallyport/terminal"
 )
@@ -143,8 +144,8 @@ type changing struct {
 
 func changingFlags(in *invocation) changing {
 	return changing{
-		in.flags.Bool("yes", false, "do it without asking"),
-		in.flags.Bool("dry-run", false, "show each line that would change, and change nothing"),
+		in.Bool("yes", false, "do it without asking"),
+		in.Bool("dry-run", false, "show each line that would change, and change nothing"),
 	}
 }
 
@@ -153,7 +154,7 @@ func changingFlags(in *invocation) changing {
 func (c changing) ready(a *App, name string) error {
 	if !*c.yes && !*c.dryRun && !terminal.Is(a.Stdin) {
 		return fmt.Errorf("%w: %s changes this host and asks first, and here is no terminal to ask at. "+
-			"Nothing was done. Look at the changes with --dry-run, then say --yes", errUsage, name)
+			"Nothing was done. Look at the changes with --dry-run, then say --yes", command.ErrUsage, name)
 	}
 	if os.Geteuid() != 0 {
 		return fmt.Errorf("%s: %w: it writes below /etc", name, report.ErrForbidden)

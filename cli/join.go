@@ -11,6 +11,7 @@ import (
 
 	"connectrpc.com/connect"
 
+	"github.com/sallyport-auth/sallyport/cli/command"
 	"github.com/sallyport-auth/sallyport/config"
 	"github.com/sallyport-auth/sallyport/control"
 	"github.com/sallyport-auth/sallyport/doctor"
@@ -59,34 +60,33 @@ type joining struct {
 // configuration, certificate and key, and sets the host up. What can go wrong on this
 // machine is tried before the code is spent. Each step leaves local accounts alone, and
 // may be done again: without a code, join goes on where it stopped.
-func join(ctx context.Context, a *App, in *invocation) error {
+func join(a *App, in *invocation) command.Action {
 	j := &joining{a: a, in: in}
-	j.server = in.flags.String("server", "", "`URL` of the realm's server: https://HOST:PORT")
-	j.code = in.flags.String("code", "", "one-time `code` from \"sallyport-server machine add\"")
-	j.fingerprint = in.flags.String("fingerprint", "", "`SHA256` of the realm's key and the server's, printed beside the code")
-	j.proxyURL = in.flags.String("proxy", "", "`URL` of an HTTP proxy to reach the server by: http://HOST:PORT")
-	in.flags.Var(&j.allow, "allow", "`uuid` of a group that may log in here; may be given more than once; default everybody")
-	j.noHost = in.flags.Bool("no-host", false, "leave nsswitch.conf, PAM, sshd and the units as they are")
+	j.server = in.String("server", "", "`URL` of the realm's server: https://HOST:PORT")
+	j.code = in.String("code", "", "one-time `code` from \"sallyport-server machine add\"")
+	j.fingerprint = in.String("fingerprint", "", "`SHA256` of the realm's key and the server's, printed beside the code")
+	j.proxyURL = in.String("proxy", "", "`URL` of an HTTP proxy to reach the server by: http://HOST:PORT")
+	in.Var(&j.allow, "allow", "`uuid` of a group that may log in here; may be given more than once; default everybody")
+	j.noHost = in.Bool("no-host", false, "leave nsswitch.conf, PAM, sshd and the units as they are")
 	j.changing = changingFlags(in)
-	if _, err := in.parse(0); err != nil {
-		return err
+	return func(ctx context.Context) error {
+		j.place = placeAt(*in.config)
+		j.was = membership(j.place.config)
+		if err := j.check(); err != nil {
+			return err
+		}
+		if err := j.changing.ready(a, "join"); err != nil {
+			return err
+		}
+		plan, diff, err := j.plan(ctx)
+		if err != nil {
+			return fmt.Errorf("%w\nNothing was changed, and the code is still good. --no-host joins without touching these files", err)
+		}
+		if do, err := j.changing.agreed(a, in, plan, diff); !do {
+			return err
+		}
+		return j.do(ctx)
 	}
-	j.place = placeAt(*in.config)
-	j.was = membership(j.place.config)
-	if err := j.check(); err != nil {
-		return err
-	}
-	if err := j.changing.ready(a, "join"); err != nil {
-		return err
-	}
-	plan, diff, err := j.plan(ctx)
-	if err != nil {
-		return fmt.Errorf("%w\nNothing was changed, and the code is still good. --no-host joins without touching these files", err)
-	}
-	if do, err := j.changing.agreed(a, in, plan, diff); !do {
-		return err
-	}
-	return j.do(ctx)
 }
 
 // finishing: this machine is in a realm, and only the host is set up.
@@ -99,14 +99,14 @@ func (j *joining) check() error {
 		return nil
 	}
 	if *j.server == "" || *j.code == "" || *j.fingerprint == "" {
-		return fmt.Errorf("%w: join takes --server, --code and --fingerprint, as \"sallyport-server machine add\" prints them", errUsage)
+		return fmt.Errorf("%w: join takes --server, --code and --fingerprint, as \"sallyport-server machine add\" prints them", command.ErrUsage)
 	}
 	if err := config.CheckURL(*j.server); err != nil {
-		return fmt.Errorf("%w: --server %w", errUsage, err)
+		return fmt.Errorf("%w: --server %w", command.ErrUsage, err)
 	}
 	if *j.proxyURL != "" {
 		if err := j.proxy.UnmarshalText([]byte(*j.proxyURL)); err != nil {
-			return fmt.Errorf("%w: --proxy %w", errUsage, err)
+			return fmt.Errorf("%w: --proxy %w", command.ErrUsage, err)
 		}
 	}
 	if len(j.allow) == 0 {
@@ -114,7 +114,7 @@ func (j *joining) check() error {
 	}
 	for _, g := range j.allow {
 		if err := new(config.Allow).UnmarshalText([]byte(g)); err != nil {
-			return fmt.Errorf("%w: --allow %w", errUsage, err)
+			return fmt.Errorf("%w: --allow %w", command.ErrUsage, err)
 		}
 	}
 	return nil

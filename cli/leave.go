@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sallyport-auth/sallyport/cli/command"
 	"github.com/sallyport-auth/sallyport/config"
 )
 
@@ -25,49 +26,48 @@ type left struct {
 
 // leave takes out what join put in. The host's own files come first: when they cannot be
 // given back, nothing else is done, and people of the realm go on to log in.
-func leave(ctx context.Context, a *App, in *invocation) error {
+func leave(a *App, in *invocation) command.Action {
 	c := changingFlags(in)
-	if _, err := in.parse(0); err != nil {
-		return err
-	}
-	if err := c.ready(a, "leave"); err != nil {
-		return err
-	}
-	p := placeAt(*in.config)
-	was := membership(p.config)
-	h, err := a.configureHost(ctx, "disable", "--dry-run")
-	if err != nil {
-		return fmt.Errorf("%w\nNothing was changed", err)
-	}
-	remove, spared := leftovers(p, was)
-	plan := leavePlan(p, was, h, remove, spared)
-	if do, err := c.agreed(a, in, plan, h.diff); !do {
-		return err
-	}
-	h, err = a.configureHost(ctx, "disable")
-	if err != nil {
-		return fmt.Errorf("%w\nThis machine is still in its realm", err)
-	}
-	told, err := stopUnits(ctx)
-	if err != nil {
-		return fmt.Errorf("%w\nnsswitch.conf, PAM and sshd are as before joining; \"sudo sallyport leave\" goes on from here", err)
-	}
-	out := left{Removed: remove}
-	if was.c != nil {
-		out.Machine, out.Realm = was.c.Machine.ID.String(), was.realm.Realm
-	}
-	if out.Kept, err = forget(p, was, remove); err != nil {
-		return fmt.Errorf("%w\nnsswitch.conf, PAM and sshd are as before joining; \"sudo sallyport leave\" goes on from here", err)
-	}
-	return a.show(in, out, func(w io.Writer) {
-		printLines(w, h.said)
-		printLines(w, told)
-		fmt.Fprintln(w, "This machine is in no realm. nsswitch.conf, PAM and sshd are as before joining; homes stay.")
-		if out.Kept != "" {
-			fmt.Fprintf(w, "Its configuration is kept as %s.\n", out.Kept)
+	return func(ctx context.Context) error {
+		if err := c.ready(a, "leave"); err != nil {
+			return err
 		}
-		printLines(w, was.leftBehind())
-	})
+		p := placeAt(*in.config)
+		was := membership(p.config)
+		h, err := a.configureHost(ctx, "disable", "--dry-run")
+		if err != nil {
+			return fmt.Errorf("%w\nNothing was changed", err)
+		}
+		remove, spared := leftovers(p, was)
+		plan := leavePlan(p, was, h, remove, spared)
+		if do, err := c.agreed(a, in, plan, h.diff); !do {
+			return err
+		}
+		h, err = a.configureHost(ctx, "disable")
+		if err != nil {
+			return fmt.Errorf("%w\nThis machine is still in its realm", err)
+		}
+		told, err := stopUnits(ctx)
+		if err != nil {
+			return fmt.Errorf("%w\nnsswitch.conf, PAM and sshd are as before joining; \"sudo sallyport leave\" goes on from here", err)
+		}
+		out := left{Removed: remove}
+		if was.c != nil {
+			out.Machine, out.Realm = was.c.Machine.ID.String(), was.realm.Realm
+		}
+		if out.Kept, err = forget(p, was, remove); err != nil {
+			return fmt.Errorf("%w\nnsswitch.conf, PAM and sshd are as before joining; \"sudo sallyport leave\" goes on from here", err)
+		}
+		return a.show(in, out, func(w io.Writer) {
+			printLines(w, h.said)
+			printLines(w, told)
+			fmt.Fprintln(w, "This machine is in no realm. nsswitch.conf, PAM and sshd are as before joining; homes stay.")
+			if out.Kept != "" {
+				fmt.Fprintf(w, "Its configuration is kept as %s.\n", out.Kept)
+			}
+			printLines(w, was.leftBehind())
+		})
+	}
 }
 
 func leavePlan(p *place, was member, h hostFiles, remove, spared []string) string {

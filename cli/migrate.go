@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/sallyport-auth/sallyport/cli/command"
 	"github.com/sallyport-auth/sallyport/config"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
@@ -37,58 +38,57 @@ type migration struct {
 // migrateUnixd reads kanidm-unixd's files, asks its server for the uuids of the
 // groups that they name, and writes a configuration and a machine key of ours. It
 // changes nothing of kanidm-unixd's.
-func migrateUnixd(ctx context.Context, a *App, in *invocation) error {
-	daemonFile := in.flags.String("unixd", "/etc/kanidm/unixd", "kanidm-unixd's configuration `file`")
-	clientFile := in.flags.String("client", "/etc/kanidm/config", "kanidm's client configuration `file`")
-	ca := in.flags.String("ca", "", "PEM `file` of the authority that vouches for the server; default: ca_path of the client's, or the system's")
-	realm := in.flags.String("realm", "", "the realm's `name`; default: the domain of the server's groups, or its host")
-	dry := in.flags.Bool("dry-run", false, "say what would be written, and write nothing")
-	if _, err := in.parse(0); err != nil {
-		return err
-	}
-	s, root, err := readMigration(*daemonFile, *clientFile, *ca)
-	if err != nil {
-		return err
-	}
-	var p *place
-	if !*dry {
-		if p, err = preparePlace(*in.config); err != nil {
+func migrateUnixd(a *App, in *invocation) command.Action {
+	daemonFile := in.String("unixd", "/etc/kanidm/unixd", "kanidm-unixd's configuration `file`")
+	clientFile := in.String("client", "/etc/kanidm/config", "kanidm's client configuration `file`")
+	ca := in.String("ca", "", "PEM `file` of the authority that vouches for the server; default: ca_path of the client's, or the system's")
+	realm := in.String("realm", "", "the realm's `name`; default: the domain of the server's groups, or its host")
+	dry := in.Bool("dry-run", false, "say what would be written, and write nothing")
+	return func(ctx context.Context) error {
+		s, root, err := readMigration(*daemonFile, *clientFile, *ca)
+		if err != nil {
 			return err
 		}
-		if _, err := os.Stat(p.config); !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("%s is there already: move it away first, or see with --dry-run what would stand in it", p.config)
+		var p *place
+		if !*dry {
+			if p, err = preparePlace(*in.config); err != nil {
+				return err
+			}
+			if _, err := os.Stat(p.config); !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("%s is there already: move it away first, or see with --dry-run what would stand in it", p.config)
+			}
+			s.provider.CA = p.ca
 		}
-		s.provider.CA = p.ca
-	}
-	_, key, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return fmt.Errorf("make machine key: %w", err)
-	}
-	s.provider.Machine = uuid.New()
-	s.provider.IDs = config.AnyID
-	s.provider.IDsWhy = "Every id that kanidm-unixd took. Narrow it to the ids of your realm: an id that a local user may get is that user's."
-	token, err := s.readToken()
-	if err != nil {
-		return err
-	}
-	defer token.Wipe()
-	if err := s.lookGroupsUp(ctx, root, key, token, *realm); err != nil {
-		return err
-	}
-	if !*dry && s.provider.Token != "" {
-		s.provider.Token = filepath.Join(filepath.Dir(p.config), "kanidm.token")
-	}
-	out := migration{Moved: s.moved, Text: string(s.provider.Text()), DryRun: *dry}
-	if !*dry {
-		out.Config = p.config
-		if err := p.writeToken(s.provider.Token, token); err != nil {
+		_, key, err := ed25519.GenerateKey(rand.Reader)
+		if err != nil {
+			return fmt.Errorf("make machine key: %w", err)
+		}
+		s.provider.Machine = uuid.New()
+		s.provider.IDs = config.AnyID
+		s.provider.IDsWhy = "Every id that kanidm-unixd took. Narrow it to the ids of your realm: an id that a local user may get is that user's."
+		token, err := s.readToken()
+		if err != nil {
 			return err
 		}
-		if err := p.writeAll(key, root, s.provider); err != nil {
+		defer token.Wipe()
+		if err := s.lookGroupsUp(ctx, root, key, token, *realm); err != nil {
 			return err
 		}
+		if !*dry && s.provider.Token != "" {
+			s.provider.Token = filepath.Join(filepath.Dir(p.config), "kanidm.token")
+		}
+		out := migration{Moved: s.moved, Text: string(s.provider.Text()), DryRun: *dry}
+		if !*dry {
+			out.Config = p.config
+			if err := p.writeToken(s.provider.Token, token); err != nil {
+				return err
+			}
+			if err := p.writeAll(key, root, s.provider); err != nil {
+				return err
+			}
+		}
+		return a.show(in, out, func(w io.Writer) { printMigration(w, out) })
 	}
-	return a.show(in, out, func(w io.Writer) { printMigration(w, out) })
 }
 
 func readMigration(daemonFile, clientFile, ca string) (*unixdSettings, []byte, error) {

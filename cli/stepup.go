@@ -12,51 +12,50 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/cli/command"
 	"github.com/sallyport-auth/sallyport/control"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
 )
 
-func drop(ctx context.Context, a *App, in *invocation) error {
-	session := in.flags.Bool("session", false, "only what was proved in this login session")
-	name := in.flags.String("user", "", "whose; root's only, and its default is nobody")
-	if _, err := in.parse(0); err != nil {
-		return err
-	}
-	args := report.DropArgs{Name: *name}
-	if *session {
-		s, err := here("/proc")
+func drop(a *App, in *invocation) command.Action {
+	session := in.Bool("session", false, "only what was proved in this login session")
+	name := in.String("user", "", "`name` of another account; for root only")
+	return func(ctx context.Context) error {
+		args := report.DropArgs{Name: *name}
+		if *session {
+			s, err := here("/proc")
+			if err != nil {
+				return fmt.Errorf("drop: %w", err)
+			}
+			args.Session = &s
+		}
+		d, err := control.One[report.Dropped](ctx, in.daemon(), report.VerbDrop, args)
 		if err != nil {
 			return fmt.Errorf("drop: %w", err)
 		}
-		args.Session = &s
+		return a.show(in, d, func(w io.Writer) {
+			if d.Proofs == 0 {
+				fmt.Fprintln(w, "Nothing was remembered; the next sudo asks.")
+				return
+			}
+			fmt.Fprintf(w, "Forgotten: %d. The next sudo asks.\n", d.Proofs)
+		})
 	}
-	d, err := control.One[report.Dropped](ctx, in.daemon(), report.VerbDrop, args)
-	if err != nil {
-		return fmt.Errorf("drop: %w", err)
-	}
-	return a.show(in, d, func(w io.Writer) {
-		if d.Proofs == 0 {
-			fmt.Fprintln(w, "Nothing was remembered; the next sudo asks.")
-			return
-		}
-		fmt.Fprintf(w, "Forgotten: %d. The next sudo asks.\n", d.Proofs)
-	})
 }
 
-func whoami(ctx context.Context, a *App, in *invocation) error {
-	if _, err := in.parse(0); err != nil {
-		return err
+func whoami(a *App, in *invocation) command.Action {
+	return func(ctx context.Context) error {
+		s, err := here("/proc")
+		if err != nil {
+			return fmt.Errorf("whoami: %w", err)
+		}
+		who, err := control.One[report.Whoami](ctx, in.daemon(), report.VerbWhoami, report.WhoamiArgs{Session: s, Groups: gids()})
+		if err != nil {
+			return fmt.Errorf("whoami: %w", err)
+		}
+		return a.show(in, who, func(w io.Writer) { printWhoami(w, who, a.Now()) })
 	}
-	s, err := here("/proc")
-	if err != nil {
-		return fmt.Errorf("whoami: %w", err)
-	}
-	who, err := control.One[report.Whoami](ctx, in.daemon(), report.VerbWhoami, report.WhoamiArgs{Session: s, Groups: gids()})
-	if err != nil {
-		return fmt.Errorf("whoami: %w", err)
-	}
-	return a.show(in, who, func(w io.Writer) { printWhoami(w, who, a.Now()) })
 }
 
 func printWhoami(w io.Writer, who report.Whoami, now time.Time) {

@@ -7,6 +7,7 @@ import (
 	"os/user"
 	"path/filepath"
 
+	"github.com/sallyport-auth/sallyport/cli/command"
 	"github.com/sallyport-auth/sallyport/control"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/wire"
@@ -14,25 +15,24 @@ import (
 
 // subIDs asks for an account's range; the daemon gives one to root and to the account
 // itself where there was none.
-func subIDs(ctx context.Context, a *App, in *invocation) error {
-	words, err := in.parseFrom(0, 1)
-	if err != nil {
-		return err
-	}
-	if len(words) == 0 {
-		u, err := user.Current()
+func subIDs(a *App, in *invocation) command.Action {
+	return func(ctx context.Context) error {
+		name := in.Name(0)
+		if name == "" {
+			u, err := user.Current()
+			if err != nil {
+				return fmt.Errorf("subids: %w", err)
+			}
+			name = u.Username
+		}
+		start, count, err := askSubIDs(ctx, filepath.Join(filepath.Dir(in.daemon().Path), "lookup.sock"), name)
 		if err != nil {
 			return fmt.Errorf("subids: %w", err)
 		}
-		words = []string{u.Username}
+		return a.show(in, map[string]uint32{"start": start, "count": count}, func(w io.Writer) {
+			fmt.Fprintf(w, "%s has %d user and group ids from %d.\n", spoken(name), count, start)
+		})
 	}
-	start, count, err := askSubIDs(ctx, filepath.Join(filepath.Dir(in.daemon().Path), "lookup.sock"), words[0])
-	if err != nil {
-		return fmt.Errorf("subids: %w", err)
-	}
-	return a.show(in, map[string]uint32{"start": start, "count": count}, func(w io.Writer) {
-		fmt.Fprintf(w, "%s has %d user and group ids from %d.\n", spoken(words[0]), count, start)
-	})
 }
 
 func askSubIDs(ctx context.Context, socket, name string) (start, count uint32, err error) {

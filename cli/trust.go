@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/sallyport-auth/sallyport/cli/command"
 	"github.com/sallyport-auth/sallyport/config"
 	"github.com/sallyport-auth/sallyport/provider/sallyport"
 	"github.com/sallyport-auth/sallyport/report"
@@ -20,41 +21,40 @@ type trusted struct {
 // trust pins the realm key that a fingerprint names, on a machine that has joined
 // already: after the realm's key was lost and made anew, or where no signing key that
 // the machine knows vouches for the first one.
-func trust(ctx context.Context, a *App, in *invocation) error {
-	fingerprint := in.flags.String("fingerprint", "", "`SHA256` that \"sallyport-server keys show\" prints on the server")
-	if _, err := in.parse(0); err != nil {
-		return err
-	}
-	if *fingerprint == "" {
-		return fmt.Errorf("%w: trust takes --fingerprint, as \"sallyport-server keys show\" prints it on the server", errUsage)
-	}
-	if os.Geteuid() != 0 {
-		return fmt.Errorf("trust: %w: it writes below /etc", report.ErrForbidden)
-	}
-	path := *in.config
-	if path == "" {
-		path = config.DefaultPath
-	}
-	c, err := config.Load(path)
-	if err != nil {
-		return err //nolint:wrapcheck // it says which line of which file
-	}
-	for i := range c.Providers {
-		p := &c.Providers[i]
-		if p.Kind.String() != config.Sallyport {
-			continue
+func trust(a *App, in *invocation) command.Action {
+	fingerprint := in.String("fingerprint", "", "`SHA256` that \"sallyport-server keys show\" prints on the server")
+	return func(ctx context.Context) error {
+		if *fingerprint == "" {
+			return fmt.Errorf("%w: trust takes --fingerprint, as \"sallyport-server keys show\" prints it on the server", command.ErrUsage)
 		}
-		root, err := sallyport.Trust(ctx, sallyport.Server{URL: p.URL.String(), Proxy: p.Proxy.String()}, p.Realm, *fingerprint)
+		if os.Geteuid() != 0 {
+			return fmt.Errorf("trust: %w: it writes below /etc", report.ErrForbidden)
+		}
+		path := *in.config
+		if path == "" {
+			path = config.DefaultPath
+		}
+		c, err := config.Load(path)
 		if err != nil {
-			return explainJoin(p.URL.String(), err)
+			return err //nolint:wrapcheck // it says which line of which file
 		}
-		if err := writeOwned(p.CA, root, 0o644, 0, 0); err != nil {
-			return err
+		for i := range c.Providers {
+			p := &c.Providers[i]
+			if p.Kind.String() != config.Sallyport {
+				continue
+			}
+			root, err := sallyport.Trust(ctx, sallyport.Server{URL: p.URL.String(), Proxy: p.Proxy.String()}, p.Realm, *fingerprint)
+			if err != nil {
+				return explainJoin(p.URL.String(), err)
+			}
+			if err := writeOwned(p.CA, root, 0o644, 0, 0); err != nil {
+				return err
+			}
+			changed := changeOver(ctx, true)
+			return a.show(in, trusted{Realm: p.Realm, File: p.CA}, func(w io.Writer) {
+				fmt.Fprintf(w, "This machine trusts the key of realm %s from now on; it is in %s.\n%s\n", p.Realm, p.CA, changed)
+			})
 		}
-		changed := changeOver(ctx, true)
-		return a.show(in, trusted{Realm: p.Realm, File: p.CA}, func(w io.Writer) {
-			fmt.Fprintf(w, "This machine trusts the key of realm %s from now on; it is in %s.\n%s\n", p.Realm, p.CA, changed)
-		})
+		return fmt.Errorf("trust: %s names no realm with a Sallyport server", path)
 	}
-	return fmt.Errorf("trust: %s names no realm with a Sallyport server", path)
 }

@@ -114,16 +114,16 @@ func TestSudoAsksOnceForEachTerminal(t *testing.T) {
 	t.Run("another session on the same terminal has none", func(t *testing.T) {
 		one.staysOut("setsid -w sudo -n id")
 	})
-	t.Run("sudo -k does not forget it, sallyport drop does", func(t *testing.T) {
+	t.Run("sudo -k does not forget it, sallyport logout does", func(t *testing.T) {
 		one.becomesRoot(0, "sudo -k; sudo id")
-		if s, code, _ := one.types("sallyport drop"); code != 0 {
+		if s, code, _ := one.types("sallyport logout"); code != 0 {
 			t.Errorf("drop: %s", s)
 		}
 		one.becomesRoot(1, "sudo id", adaPass)
 		two.becomesRoot(1, "sudo id", adaPass)
 	})
 	t.Run("drop --session leaves the others", func(t *testing.T) {
-		if s, code, _ := one.types("sallyport drop --session"); code != 0 {
+		if s, code, _ := one.types("sallyport logout --session"); code != 0 {
 			t.Errorf("drop: %s", s)
 		}
 		one.becomesRoot(1, "sudo id", adaPass)
@@ -241,7 +241,7 @@ func TestTheDropInOfSudoLeavesTheRememberingToUs(t *testing.T) {
 	hers.becomesRoot(2, "sudo id", "wrong", adaPass)
 	hers.becomesRoot(0, "sudo id")
 	hers.becomesRoot(0, "sudo -n id")
-	if s, code, _ := hers.types("sallyport drop"); code != 0 {
+	if s, code, _ := hers.types("sallyport logout"); code != 0 {
 		t.Errorf("drop: %s", s)
 	}
 	hers.staysOut("sudo -n id")

@@ -1,5 +1,7 @@
-// Package command is what the command lines of both programs have in common: their exit
-// codes, and what is said to somebody who typed a word that is none.
+// Package command is the command line of the programs: a [Table] of commands, from which
+// come what runs, help at every level, the list that completions are made of and the test
+// of manual pages; the exit codes; and what is said to somebody who typed a word that is
+// none. It prints to what it is given and does nothing else.
 package command
 
 import (
@@ -15,7 +17,9 @@ const (
 	ExitNotFound    = 66 // nobody of that name
 	ExitUnavailable = 69 // no daemon, or no server, answers
 	ExitFailed      = 70 // anything else
+	ExitTempFail    = 75 // no answer now; later there may be one
 	ExitForbidden   = 77 // needs root, or one's own name
+	ExitConfig      = 78 // the configuration is not sound
 )
 
 // Unknown says that there is no command of that name, and names the known one that looks

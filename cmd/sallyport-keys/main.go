@@ -10,20 +10,13 @@ import (
 	"os"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/cli/command"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/sshkeys"
 )
 
 // timeout is for the whole command; sshd waits for it before it goes on.
 const timeout = 10 * time.Second
-
-// Exit codes, after sysexits(3).
-const (
-	exitOK       = 0
-	exitUsage    = 64
-	exitFailed   = 70
-	exitTempFail = 75
-)
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
@@ -41,36 +34,36 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
-			return exitOK
+			return command.ExitOK
 		}
-		return exitUsage
+		return command.ExitUsage
 	}
 	if f.NArg() != 1 {
 		f.Usage()
-		return exitUsage
+		return command.ExitUsage
 	}
 	if sshkeys.Local("/etc/passwd", f.Arg(0)) {
-		return exitOK // their own authorized_keys are sshd's affair
+		return command.ExitOK // their own authorized_keys are sshd's affair
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	lines, err := sshkeys.Fetch(ctx, *socket, f.Arg(0))
 	switch {
 	case errors.Is(err, identity.ErrNotFound):
-		return exitOK // nobody of ours: sshd goes on to authorized_keys
+		return command.ExitOK // nobody of ours: sshd goes on to authorized_keys
 	case errors.Is(err, identity.ErrUnavailable):
 		fmt.Fprintln(stderr, "sallyport-keys:", err)
 		if *chained {
-			return exitOK
+			return command.ExitOK
 		}
-		return exitTempFail
+		return command.ExitTempFail
 	case err != nil:
 		fmt.Fprintln(stderr, "sallyport-keys:", err)
-		return exitFailed
+		return command.ExitFailed
 	}
 	if err := sshkeys.Write(stdout, lines, o); err != nil {
 		fmt.Fprintln(stderr, "sallyport-keys:", err)
-		return exitFailed
+		return command.ExitFailed
 	}
-	return exitOK
+	return command.ExitOK
 }

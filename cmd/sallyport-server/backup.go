@@ -9,55 +9,52 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/sallyport-auth/sallyport/cli/command"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
 	"github.com/sallyport-auth/sallyport/server/backup"
 	"github.com/sallyport-auth/sallyport/server/realm"
 )
 
-func runBackup(ctx context.Context, args []string) error {
-	f := newFlags("backup")
-	folder := f.String("dir", realm.DefaultDir, "")
-	if err := f.parse(args, 1); err != nil {
-		return err
+func runBackup(f *command.Flags) command.Action {
+	folder := dirFlag(f)
+	return func(ctx context.Context) error {
+		if err := backup.Make(ctx, *folder, f.Name(0), time.Now()); err != nil {
+			return err
+		}
+		fmt.Printf("backup written to %s\nIt holds all keys of the realm: keep it as safe as the server itself.\n", f.Name(0))
+		return nil
 	}
-	if err := backup.Make(ctx, *folder, f.name(0), time.Now()); err != nil {
-		return err
-	}
-	fmt.Printf("backup written to %s\nIt holds all keys of the realm: keep it as safe as the server itself.\n", f.name(0))
-	return nil
 }
 
-func runRestore(ctx context.Context, args []string) error {
+func runRestore(f *command.Flags) command.Action {
 	o := backup.RestoreOptions{Now: time.Now()}
 	gap := uint(realm.DefaultIDGap)
-	f := newFlags("restore")
-	f.StringVar(&o.Dir, "dir", realm.DefaultDir, "")
-	f.BoolVar(&o.Replace, "replace", false, "")
-	f.UintVar(&gap, "id-gap", gap, "")
-	if err := f.parse(args, 1); err != nil {
-		return err
+	f.StringVar(&o.Dir, "dir", realm.DefaultDir, "`path` of the realm's folder")
+	f.BoolVar(&o.Replace, "replace", false, "move what is there aside")
+	f.UintVar(&gap, "id-gap", gap, "how many ids to skip: `number` of accounts and groups that may be lost")
+	return func(ctx context.Context) error {
+		if gap == 0 || gap > 1<<24 {
+			return command.Usage("--id-gap wants a number from 1 to %d", 1<<24)
+		}
+		o.File, o.IDGap = f.Name(0), uint32(gap)
+		r, err := backup.Restore(ctx, o)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("realm %s restored in %s from the backup of %s\n", r.Realm, o.Dir, r.Made.Local().Format("2 January 2006 15:04"))
+		if r.Aside != "" {
+			fmt.Printf("the old folder is %s; it holds keys: delete it when nobody needs it any more\n", r.Aside)
+		}
+		fmt.Println("Changes made after that backup are lost. Machines drop them at their next contact.")
+		return nil
 	}
-	if gap == 0 || gap > 1<<24 {
-		return fmt.Errorf("%w: --id-gap wants a number from 1 to %d", errUsage, 1<<24)
-	}
-	o.File, o.IDGap = f.name(0), uint32(gap)
-	r, err := backup.Restore(ctx, o)
-	if err != nil {
-		return err
-	}
-	fmt.Printf("realm %s restored in %s from the backup of %s\n", r.Realm, o.Dir, r.Made.Local().Format("2 January 2006 15:04"))
-	if r.Aside != "" {
-		fmt.Printf("the old folder is %s; it holds keys: delete it when nobody needs it any more\n", r.Aside)
-	}
-	fmt.Println("Changes made after that backup are lost. Machines drop them at their next contact.")
-	return nil
 }
 
-func releaseID(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
-	id, err := strconv.ParseUint(f.name(0), 10, 32)
+func releaseID(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *command.Flags) (proto.Message, error) {
+	id, err := strconv.ParseUint(f.Name(0), 10, 32)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %q is not an id", errUsage, f.name(0))
+		return nil, command.Usage("%q is not an id", f.Name(0))
 	}
 	return c.ReleaseID(ctx, &v1.ReleaseIDRequest{Id: uint32(id)})
 }

@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/sallyport-auth/sallyport/cli/command"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
 )
@@ -26,57 +27,57 @@ func idFlag(into **uint32) func(string) error {
 	}
 }
 
-func accountAdd(f *flags) request {
+func accountAdd(f *command.Flags) request {
 	req := &v1.AddAccountRequest{}
-	f.StringVar(&req.FullName, "full-name", "", "")
-	f.StringVar(&req.Home, "home", "", "")
-	f.StringVar(&req.Shell, "shell", "", "")
-	f.Func("uid", "", idFlag(&req.Uid))
-	f.Func("valid-from", "", timeFlag(&req.ValidFrom))
-	f.Func("valid-until", "", timeFlag(&req.ValidUntil))
-	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
-		req.Name = f.name(0)
+	f.StringVar(&req.FullName, "full-name", "", "`text`: the full name")
+	f.StringVar(&req.Home, "home", "", "`path` of the home directory")
+	f.StringVar(&req.Shell, "shell", "", "`path` of the login shell")
+	f.Func("uid", "`number`: the user id; left out: the next of the realm", idFlag(&req.Uid))
+	f.Func("valid-from", "no login before this `time`", timeFlag(&req.ValidFrom))
+	f.Func("valid-until", "no login from this `time` on", timeFlag(&req.ValidUntil))
+	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *command.Flags) (proto.Message, error) {
+		req.Name = f.Name(0)
 		return c.AddAccount(ctx, req)
 	}
 }
 
-func setState(disabled bool) verb {
-	return simple(1, func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
-		return c.SetAccountState(ctx, &v1.SetAccountStateRequest{Name: f.name(0), Disabled: disabled})
+func setState(disabled bool) prepare {
+	return plain(func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *command.Flags) (proto.Message, error) {
+		return c.SetAccountState(ctx, &v1.SetAccountStateRequest{Name: f.Name(0), Disabled: disabled})
 	})
 }
 
-func setPassword(f *flags) request {
-	must := f.Bool("must-change", false, "")
-	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
+func setPassword(f *command.Flags) request {
+	must := f.Bool("must-change", false, "the person has to change it at the next login")
+	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *command.Flags) (proto.Message, error) {
 		password, err := readLine("New password", true)
 		if err != nil {
 			return nil, err
 		}
 		defer clear(password)
-		return c.SetPassword(ctx, &v1.SetPasswordRequest{Name: f.name(0), Password: password, MustChange: *must})
+		return c.SetPassword(ctx, &v1.SetPasswordRequest{Name: f.Name(0), Password: password, MustChange: *must})
 	}
 }
 
 // given reads a text, and tells absent from empty.
-func given(f *flags, name string, into **string) {
-	f.Func(name, "", func(s string) error {
+func given(f *command.Flags, name, usage string, into **string) {
+	f.Func(name, usage, func(s string) error {
 		*into = &s
 		return nil
 	})
 }
 
-func accountSet(f *flags) request {
+func accountSet(f *command.Flags) request {
 	req := &v1.SetAccountRequest{}
-	given(f, "name", &req.NewName)
-	given(f, "full-name", &req.FullName)
-	given(f, "home", &req.Home)
-	given(f, "shell", &req.Shell)
-	maybe(f, "must-change", &req.MustChange)
-	f.Func("valid-from", "", timeOrNone(&req.ValidFrom))
-	f.Func("valid-until", "", timeOrNone(&req.ValidUntil))
-	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
-		req.Name = f.name(0)
+	given(f, "name", "the `new` name", &req.NewName)
+	given(f, "full-name", "`text`: the full name", &req.FullName)
+	given(f, "home", "`path` of the home directory", &req.Home)
+	given(f, "shell", "`path` of the login shell", &req.Shell)
+	maybe(f, "must-change", "`true|false`: the password has to be changed at the next login", &req.MustChange)
+	f.Func("valid-from", "no login before this `time`, or none", timeOrNone(&req.ValidFrom))
+	f.Func("valid-until", "no login from this `time` on, or none", timeOrNone(&req.ValidUntil))
+	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *command.Flags) (proto.Message, error) {
+		req.Name = f.Name(0)
 		a, err := c.SetAccount(ctx, req)
 		if err == nil && req.NewName != nil {
 			fmt.Fprintf(os.Stderr, renamedAccount, req.GetName(), a.GetName(), a.GetHome())
@@ -85,11 +86,11 @@ func accountSet(f *flags) request {
 	}
 }
 
-func addKey(f *flags) request {
+func addKey(f *command.Flags) request {
 	req := &v1.AddSSHKeyRequest{}
-	f.StringVar(&req.Tag, "tag", "", "")
-	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
-		req.Name, req.Line = f.name(0), f.name(1)
+	f.StringVar(&req.Tag, "tag", "", "`tag` that the key is called by; left out: its comment")
+	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *command.Flags) (proto.Message, error) {
+		req.Name, req.Line = f.Name(0), f.Name(1)
 		if req.Line == "" {
 			line, err := readLine("Public key", false)
 			if err != nil {
@@ -101,12 +102,12 @@ func addKey(f *flags) request {
 	}
 }
 
-func addTOTP(f *flags) request {
+func addTOTP(f *command.Flags) request {
 	req := &v1.AddTOTPRequest{}
-	generate := f.Bool("generate", false, "")
-	f.StringVar(&req.Label, "label", "", "")
-	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
-		req.Name = f.name(0)
+	generate := f.Bool("generate", false, "make a new secret and print it")
+	f.StringVar(&req.Label, "label", "", "`text`: what prompts and lists call it")
+	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *command.Flags) (proto.Message, error) {
+		req.Name = f.Name(0)
 		if !*generate {
 			var err error
 			if req.Secret, err = readLine("TOTP secret", true); err != nil {
@@ -118,19 +119,19 @@ func addTOTP(f *flags) request {
 	}
 }
 
-func groupAdd(f *flags) request {
+func groupAdd(f *command.Flags) request {
 	req := &v1.AddGroupRequest{}
-	f.Func("gid", "", idFlag(&req.Gid))
-	f.Func("demands", "", func(s string) error {
+	f.Func("gid", "`number`: the group id; left out: the next of the realm", idFlag(&req.Gid))
+	f.Func("demands", "`factors` with commas between: what a login by this group takes", func(s string) error {
 		req.Demands = words(s)
 		return nil
 	})
 	var points *uint32
-	number(f, "points", &points)
-	f.BoolVar(&req.Earned, "earned", false, "")
-	f.BoolVar(&req.OfflineCodes, "offline-codes", false, "")
-	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
-		req.Name = f.name(0)
+	number(f, "points", "`number` of points that a login by this group takes", &points)
+	f.BoolVar(&req.Earned, "earned", false, "only a login that proves its demands has the group")
+	f.BoolVar(&req.OfflineCodes, "offline-codes", false, "its members may use one-time codes offline")
+	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *command.Flags) (proto.Message, error) {
+		req.Name = f.Name(0)
 		if points != nil {
 			req.Points = *points
 		}
@@ -139,8 +140,8 @@ func groupAdd(f *flags) request {
 }
 
 // maybe reads yes or no, and tells absent from no.
-func maybe(f *flags, name string, into **bool) {
-	f.BoolFunc(name, "", func(s string) error {
+func maybe(f *command.Flags, name, usage string, into **bool) {
+	f.BoolFunc(name, usage, func(s string) error {
 		b, err := strconv.ParseBool(s)
 		if err != nil {
 			return fmt.Errorf("%q is neither true nor false", s)
@@ -150,18 +151,18 @@ func maybe(f *flags, name string, into **bool) {
 	})
 }
 
-func groupSet(f *flags) request {
+func groupSet(f *command.Flags) request {
 	req := &v1.SetGroupRequest{}
-	given(f, "name", &req.NewName)
-	maybe(f, "offline-codes", &req.OfflineCodes)
-	maybe(f, "earned", &req.Earned)
-	number(f, "points", &req.Points)
-	f.Func("demands", "", func(s string) error {
+	given(f, "name", "the `new` name", &req.NewName)
+	maybe(f, "offline-codes", "`true|false`: its members may use one-time codes offline", &req.OfflineCodes)
+	maybe(f, "earned", "`true|false`: only a login that proves its demands has the group", &req.Earned)
+	number(f, "points", "`number` of points that a login by this group takes", &req.Points)
+	f.Func("demands", "`factors` with commas between: what a login by this group takes", func(s string) error {
 		req.Demands = &v1.Kinds{Kinds: words(s)}
 		return nil
 	})
-	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
-		req.Name = f.name(0)
+	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *command.Flags) (proto.Message, error) {
+		req.Name = f.Name(0)
 		g, err := c.SetGroup(ctx, req)
 		if err == nil && req.NewName != nil {
 			fmt.Fprintf(os.Stderr, renamedGroup, req.GetName(), g.GetName())
@@ -171,16 +172,16 @@ func groupSet(f *flags) request {
 }
 
 // machineAdd invites a machine, and marks it before its code is shown.
-func machineAdd(f *flags) request {
+func machineAdd(f *command.Flags) request {
 	set := &v1.SetMachineRequest{}
-	maybe(f, "offline-codes", &set.OfflineCodes)
+	maybe(f, "offline-codes", "`true|false`: one-time codes may be checked there offline", &set.OfflineCodes)
 	admits(f, set)
-	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
-		added, err := c.AddMachine(ctx, &v1.NameRequest{Name: f.name(0)})
+	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *command.Flags) (proto.Message, error) {
+		added, err := c.AddMachine(ctx, &v1.NameRequest{Name: f.Name(0)})
 		if err != nil || set.OfflineCodes == nil && set.Scope == nil {
 			return added, err
 		}
-		set.Name = f.name(0)
+		set.Name = f.Name(0)
 		added.Machine, err = c.SetMachine(ctx, set)
 		return added, err
 	}
@@ -188,8 +189,8 @@ func machineAdd(f *flags) request {
 
 // admits limits a machine to the members of groups: a list with commas, or "*" for
 // everybody.
-func admits(f *flags, req *v1.SetMachineRequest) {
-	f.Func("admits", "", func(s string) error {
+func admits(f *command.Flags, req *v1.SetMachineRequest) {
+	f.Func("admits", "`groups` whose members this machine may know, with commas between, or '*'", func(s string) error {
 		if req.Scope == nil {
 			req.Scope = &v1.Scope{}
 		}
@@ -202,12 +203,12 @@ func admits(f *flags, req *v1.SetMachineRequest) {
 	})
 }
 
-func machineSet(f *flags) request {
+func machineSet(f *command.Flags) request {
 	req := &v1.SetMachineRequest{}
-	maybe(f, "offline-codes", &req.OfflineCodes)
+	maybe(f, "offline-codes", "`true|false`: one-time codes may be checked there offline", &req.OfflineCodes)
 	admits(f, req)
-	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
-		req.Name = f.name(0)
+	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *command.Flags) (proto.Message, error) {
+		req.Name = f.Name(0)
 		return c.SetMachine(ctx, req)
 	}
 }
@@ -215,9 +216,9 @@ func machineSet(f *flags) request {
 // headBlock is how a signed head is kept in a file.
 const headBlock = "SALLYPORT AUDIT HEAD"
 
-func auditVerify(f *flags) request {
+func auditVerify(f *command.Flags) request {
 	req := &v1.VerifyAuditRequest{}
-	f.Func("signed", "", func(file string) error {
+	f.Func("signed", "compare with the `file` that \"audit sign\" made", func(file string) error {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			return fmt.Errorf("read signed head: %w", err)
@@ -229,24 +230,24 @@ func auditVerify(f *flags) request {
 		req.Signed = block.Bytes
 		return nil
 	})
-	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *flags) (proto.Message, error) {
+	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *command.Flags) (proto.Message, error) {
 		return c.VerifyAudit(ctx, req)
 	}
 }
 
-func auditPrune(f *flags) request {
+func auditPrune(f *command.Flags) request {
 	req := &v1.PruneAuditRequest{}
-	f.Func("before", "", timeFlag(&req.Before))
-	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *flags) (proto.Message, error) {
+	f.Func("before", "remove what is older than this `time`", timeFlag(&req.Before))
+	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *command.Flags) (proto.Message, error) {
 		return c.PruneAudit(ctx, req)
 	}
 }
 
 // audit fetches every page.
-func audit(f *flags) request {
+func audit(f *command.Flags) request {
 	req := &v1.ListAuditRequest{}
-	f.Func("since", "", timeFlag(&req.Since))
-	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *flags) (proto.Message, error) {
+	f.Func("since", "only what came after this `time`", timeFlag(&req.Since))
+	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *command.Flags) (proto.Message, error) {
 		log := &v1.ListAuditResponse{}
 		for {
 			page, err := c.ListAudit(ctx, req)

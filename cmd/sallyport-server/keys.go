@@ -9,14 +9,15 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/sallyport-auth/sallyport/cli/command"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
 	"github.com/sallyport-auth/sallyport/server/realm"
 )
 
 // realmKeyFlag reads the realm key from the file that is named.
-func realmKeyFlag(f *flags, into *[]byte) {
-	f.Func("realm-key", "", func(file string) error {
+func realmKeyFlag(f *command.Flags, into *[]byte) {
+	f.Func("realm-key", "`file` of the realm key, where it is kept elsewhere", func(file string) error {
 		b, err := os.ReadFile(file)
 		if err != nil {
 			return fmt.Errorf("read realm key: %w", err)
@@ -26,56 +27,54 @@ func realmKeyFlag(f *flags, into *[]byte) {
 	})
 }
 
-func keysRotate(f *flags) request {
+func keysRotate(f *command.Flags) request {
 	req := &v1.RotateKeysRequest{}
-	f.BoolVar(&req.Emergency, "emergency", false, "")
+	f.BoolVar(&req.Emergency, "emergency", false, "drop the old key at once: it was stolen")
 	realmKeyFlag(f, &req.RealmKey)
-	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *flags) (proto.Message, error) {
+	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *command.Flags) (proto.Message, error) {
 		defer clear(req.RealmKey)
 		return c.RotateKeys(ctx, req)
 	}
 }
 
 // withRealmKey is a command that takes the realm key and nothing else.
-func withRealmKey(call func(ctx context.Context, c sallyportv1connect.AdminServiceClient, realmKey []byte) (proto.Message, error)) verb {
-	return verb{flags: func(f *flags) request {
+func withRealmKey(call func(ctx context.Context, c sallyportv1connect.AdminServiceClient, realmKey []byte) (proto.Message, error)) prepare {
+	return func(f *command.Flags) request {
 		var key []byte
 		realmKeyFlag(f, &key)
-		return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *flags) (proto.Message, error) {
+		return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *command.Flags) (proto.Message, error) {
 			defer clear(key)
 			return call(ctx, c, key)
 		}
-	}}
+	}
 }
 
-// runRealmKeyFile copies the realm key out of the folder, or takes it away.
-func runRealmKeyFile(verb string, args []string) error {
-	var folder, copied string
-	f := newFlags("realm-key " + verb)
-	f.StringVar(&folder, "dir", realm.DefaultDir, "")
-	names := 1
-	if verb == "remove" {
-		names = 0
-		f.StringVar(&copied, "copy", "", "")
-	}
-	if err := f.parse(args, names); err != nil {
-		return err
-	}
-	if verb == "export" {
-		if err := realm.ExportRealmKey(folder, f.name(0)); err != nil {
+// realmKeyExport copies the realm key out of the folder.
+func realmKeyExport(f *command.Flags) command.Action {
+	folder := dirFlag(f)
+	return func(context.Context) error {
+		if err := realm.ExportRealmKey(*folder, f.Name(0)); err != nil {
 			return err
 		}
-		fmt.Printf("The realm key is copied to %s. Keep that where nobody but the realm's owner can read it.\n", f.name(0))
+		fmt.Printf("The realm key is copied to %s. Keep that where nobody but the realm's owner can read it.\n", f.Name(0))
 		return nil
 	}
-	if copied == "" {
-		return fmt.Errorf("%w: --copy FILE is missing: the copy that is kept elsewhere, to be compared first", errUsage)
+}
+
+// realmKeyRemove takes it out of the folder.
+func realmKeyRemove(f *command.Flags) command.Action {
+	folder := dirFlag(f)
+	copied := f.String("copy", "", "`file` of the copy that is kept elsewhere, which is compared first")
+	return func(context.Context) error {
+		if *copied == "" {
+			return command.Usage("--copy FILE is missing: the copy that is kept elsewhere, to be compared first")
+		}
+		if err := realm.RemoveRealmKey(*folder, *copied); err != nil {
+			return err
+		}
+		fmt.Println("The realm key is out of the folder. Commands that need it take --realm-key FILE.")
+		return nil
 	}
-	if err := realm.RemoveRealmKey(folder, copied); err != nil {
-		return err
-	}
-	fmt.Println("The realm key is out of the folder. Commands that need it take --realm-key FILE.")
-	return nil
 }
 
 // keys writes the realm's keys.

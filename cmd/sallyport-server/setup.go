@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/cli/command"
 	"github.com/sallyport-auth/sallyport/server/realm"
 	"github.com/sallyport-auth/sallyport/terminal"
 )
@@ -37,39 +38,37 @@ type setup struct {
 	uid, gid                             uint32
 }
 
-func runSetup(ctx context.Context, args []string) error {
+func runSetup(f *command.Flags) command.Action {
 	s := &setup{}
-	f := newFlags("setup")
-	f.StringVar(&s.dir, "dir", realm.DefaultDir, "")
-	f.StringVar(&s.realm, "realm", "", "")
-	f.StringVar(&s.listen, "listen", "", "")
-	f.StringVar(&s.account, "account", "", "")
-	f.StringVar(&s.machine, "machine", "", "")
-	f.BoolVar(&s.yes, "yes", false, "")
-	f.Func("tls-name", "", func(n string) error { s.names = append(s.names, n); return nil })
-	if err := f.parse(args, 0); err != nil {
-		return err
+	f.StringVar(&s.dir, "dir", realm.DefaultDir, "`path` of the realm's folder")
+	f.StringVar(&s.realm, "realm", "", "the realm's `name`")
+	f.StringVar(&s.listen, "listen", "", "`address` to listen at, HOST:PORT")
+	f.StringVar(&s.account, "account", "", "`name` of a first account")
+	f.StringVar(&s.machine, "machine", "", "`name` of a first machine")
+	f.BoolVar(&s.yes, "yes", false, "ask nothing")
+	f.Func("tls-name", "`name` that machines reach the server by; may be given more than once", func(n string) error { s.names = append(s.names, n); return nil })
+	return func(ctx context.Context) error {
+		if !s.yes && !terminal.Is(os.Stdin) {
+			return command.Usage("setup asks for what it is not told, and here is no terminal to ask at. " +
+				"Nothing was done. Give --realm and what else you want, and --yes")
+		}
+		if os.Geteuid() != 0 {
+			return errors.New("setup makes a folder for the user " + serverUser + " and starts its unit: run it as root, with sudo")
+		}
+		if err := s.findUser(); err != nil {
+			return err
+		}
+		if err := s.makeRealm(ctx); err != nil {
+			return err
+		}
+		if err := s.start(ctx); err != nil {
+			return err
+		}
+		if err := s.firstAccount(ctx); err != nil {
+			return err
+		}
+		return s.firstMachine(ctx)
 	}
-	if !s.yes && !terminal.Is(os.Stdin) {
-		return fmt.Errorf("%w: setup asks for what it is not told, and here is no terminal to ask at. "+
-			"Nothing was done. Give --realm and what else you want, and --yes", errUsage)
-	}
-	if os.Geteuid() != 0 {
-		return errors.New("setup makes a folder for the user " + serverUser + " and starts its unit: run it as root, with sudo")
-	}
-	if err := s.findUser(); err != nil {
-		return err
-	}
-	if err := s.makeRealm(ctx); err != nil {
-		return err
-	}
-	if err := s.start(ctx); err != nil {
-		return err
-	}
-	if err := s.firstAccount(ctx); err != nil {
-		return err
-	}
-	return s.firstMachine(ctx)
 }
 
 func (s *setup) findUser() error {
@@ -161,7 +160,7 @@ func (s *setup) makeRealm(ctx context.Context) error {
 		return err
 	}
 	if s.realm == "" {
-		return fmt.Errorf("%w: a realm needs a name: --realm NAME", errUsage)
+		return command.Usage("a realm needs a name: --realm NAME")
 	}
 	if len(s.names) == 0 {
 		var name string

@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/sallyport-auth/sallyport/cli/command"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
 )
@@ -38,23 +39,23 @@ func readFile(what, name string) ([]byte, error) {
 	return b, nil
 }
 
-func addCard(f *flags) request {
+func addCard(f *command.Flags) request {
 	req := &v1.AddCardRequest{}
-	f.StringVar(&req.Label, "label", "", "")
-	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
+	f.StringVar(&req.Label, "label", "", "`text`: what prompts and lists call it")
+	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *command.Flags) (proto.Message, error) {
 		var err error
-		if req.Certificate, err = readFile("certificate", f.name(1)); err != nil {
+		if req.Certificate, err = readFile("certificate", f.Name(1)); err != nil {
 			return nil, err
 		}
-		req.Name = f.name(0)
+		req.Name = f.Name(0)
 		return c.AddCard(ctx, req)
 	}
 }
 
 // onCard is a command on one card of an account.
-func onCard(method func(sallyportv1connect.AdminServiceClient, context.Context, *v1.CardRequest) (*v1.AccountView, error)) verb {
-	return simple(2, func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *flags) (proto.Message, error) {
-		return method(c, ctx, &v1.CardRequest{Name: f.name(0), Fingerprint: f.name(1)})
+func onCard(method func(sallyportv1connect.AdminServiceClient, context.Context, *v1.CardRequest) (*v1.AccountView, error)) prepare {
+	return plain(func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *command.Flags) (proto.Message, error) {
+		return method(c, ctx, &v1.CardRequest{Name: f.Name(0), Fingerprint: f.Name(1)})
 	})
 }
 
@@ -64,8 +65,8 @@ func words(s string) []string {
 }
 
 // number reads one, and tells absent from zero.
-func number(f *flags, name string, into **uint32) {
-	f.Func(name, "", func(s string) error {
+func number(f *command.Flags, name, usage string, into **uint32) {
+	f.Func(name, usage, func(s string) error {
 		n, err := strconv.ParseUint(s, 10, 32)
 		if err != nil {
 			return fmt.Errorf("%q is not a number", s)
@@ -75,9 +76,9 @@ func number(f *flags, name string, into **uint32) {
 	})
 }
 
-func realmSet(f *flags) request {
+func realmSet(f *command.Flags) request {
 	req := &v1.SetRealmRequest{}
-	f.Func("points", "", func(s string) error {
+	f.Func("points", "what each factor is worth: `factor=n`,...", func(s string) error {
 		for _, word := range words(s) {
 			kind, count, ok := strings.Cut(word, "=")
 			n, err := strconv.ParseUint(count, 10, 32)
@@ -88,7 +89,7 @@ func realmSet(f *flags) request {
 		}
 		return nil
 	})
-	f.Func("attestation-ca", "", func(name string) error {
+	f.Func("attestation-ca", "PEM `file` of those who certify cards; empty: none", func(name string) error {
 		req.AttestationCa = []byte{}
 		if name == "" {
 			return nil
@@ -97,11 +98,11 @@ func realmSet(f *flags) request {
 		req.AttestationCa, err = readFile("attestation authorities", name)
 		return err
 	})
-	maybe(f, "require-attestation", &req.RequireAttestation)
-	number(f, "password-max-age", &req.PasswordMaxAge)
-	number(f, "password-min-length", &req.PasswordMinLength)
-	number(f, "password-history", &req.PasswordHistory)
-	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *flags) (proto.Message, error) {
+	maybe(f, "require-attestation", "`true|false`: take only cards that are certified", &req.RequireAttestation)
+	number(f, "password-max-age", "after how many `days` a password is due; 0: never", &req.PasswordMaxAge)
+	number(f, "password-min-length", "least `number` of characters", &req.PasswordMinLength)
+	number(f, "password-history", "`number` of earlier passwords that are refused", &req.PasswordHistory)
+	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *command.Flags) (proto.Message, error) {
 		return c.SetRealm(ctx, req)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/cli/command"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/subid"
 )
@@ -18,13 +19,6 @@ import (
 // patience is how long useradd(8) and its kin may hold their locks: as long as they
 // wait for each other.
 const patience = 15 * time.Second
-
-// Exit codes, after sysexits(3).
-const (
-	exitUsage    = 64
-	exitFailed   = 70
-	exitTempFail = 75
-)
 
 func main() {
 	f := flag.NewFlagSet("sallyport-subids", flag.ContinueOnError)
@@ -34,7 +28,7 @@ func main() {
 		return
 	} else if err != nil || f.NArg() > 0 {
 		f.Usage()
-		os.Exit(exitUsage)
+		os.Exit(command.ExitUsage)
 	}
 	os.Exit(run(*list, subid.Host{Root: *root}))
 }
@@ -46,7 +40,7 @@ func run(list string, host subid.Host) int {
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "sallyport-subids:", err)
-		return exitFailed
+		return command.ExitFailed
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -60,10 +54,10 @@ func run(list string, host subid.Host) int {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		fmt.Fprintln(os.Stderr, "sallyport-subids:", err)
-		return exitTempFail
+		return command.ExitTempFail
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "sallyport-subids:", err)
-		return exitFailed
+		return command.ExitFailed
 	}
 	for name, added := range p.Add {
 		for _, s := range added {

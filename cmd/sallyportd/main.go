@@ -14,19 +14,13 @@ import (
 	"runtime/debug"
 	"syscall"
 
+	"github.com/sallyport-auth/sallyport/cli/command"
 	"github.com/sallyport-auth/sallyport/config"
 	"github.com/sallyport-auth/sallyport/daemon"
 )
 
 // version is set by the linker.
 var version = "unknown"
-
-// Exit codes, after sysexits(3).
-const (
-	exitFailed = 1
-	exitUsage  = 64
-	exitConfig = 78
-)
 
 func main() {
 	f := flag.NewFlagSet("sallyportd", flag.ContinueOnError)
@@ -37,7 +31,7 @@ func main() {
 	if err := f.Parse(os.Args[1:]); errors.Is(err, flag.ErrHelp) {
 		return
 	} else if err != nil {
-		os.Exit(exitUsage)
+		os.Exit(command.ExitUsage)
 	}
 	if *showVersion {
 		fmt.Println("sallyportd", version)
@@ -45,7 +39,7 @@ func main() {
 	}
 	if f.NArg() > 0 {
 		f.Usage()
-		os.Exit(exitUsage)
+		os.Exit(command.ExitUsage)
 	}
 	c, err := config.Load(*path)
 	if err == nil && *reload > 0 {
@@ -53,12 +47,12 @@ func main() {
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "sallyportd:", err)
-		os.Exit(exitConfig)
+		os.Exit(command.ExitConfig)
 	}
 	if *reload > 0 {
 		if err := syscall.Kill(*reload, syscall.SIGHUP); err != nil {
 			fmt.Fprintf(os.Stderr, "sallyportd: the daemon %d cannot be told: %v\n", *reload, err)
-			os.Exit(exitFailed)
+			os.Exit(command.ExitNo)
 		}
 		return
 	}
@@ -80,7 +74,7 @@ func main() {
 	stop()
 	if err != nil {
 		logger(c).Error("sallyportd ends", "error", err)
-		os.Exit(exitFailed)
+		os.Exit(command.ExitNo)
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/sallyport-auth/sallyport/card"
 	"github.com/sallyport-auth/sallyport/config"
 	"github.com/sallyport-auth/sallyport/control"
@@ -20,7 +22,6 @@ import (
 	"github.com/sallyport-auth/sallyport/pam"
 	"github.com/sallyport-auth/sallyport/report"
 	"github.com/sallyport-auth/sallyport/wire"
-	"golang.org/x/sync/errgroup"
 )
 
 // serve opens everything, serves until the context ends, and closes it again.

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/sallyport-auth/sallyport/cli/command"
+	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
+	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
+)
+
+func table() command.Table {
+	rows := []command.Row{
+		{Name: "setup", Help: "make a realm, start its unit and add the first account", Prepare: runSetup},
+		{Name: "init", Help: "make a realm in a folder", Prepare: runInit},
+		{Name: "serve", Help: "serve the realm", Prepare: runServe},
+		{Name: "backup", Args: "FILE", Help: "write all of the realm into a file, also while the server runs", Prepare: runBackup},
+		{Name: "restore", Args: "FILE", Help: "make the realm of a backup", Prepare: runRestore},
+		{Name: "card-keys", Args: "FOLDER", Help: "make all keys that mutual authentication with cards needs", Prepare: runCardKeys},
+		{Name: "realm-key export", Args: "FILE", Help: "copy the realm key, to be kept elsewhere", Prepare: realmKeyExport},
+		{Name: "realm-key remove", Help: "take the realm key out of the folder", Prepare: realmKeyRemove},
+		{Name: "version", Help: "print the version", Prepare: func(*command.Flags) command.Action {
+			return func(context.Context) error {
+				_, err := fmt.Println("sallyport-server", version)
+				return err
+			}
+		}},
+	}
+	return command.Table{
+		Program: "sallyport-server", Manual: "sallyport-server(8)", Rows: append(append(accountRows(), groupRows()...), append(realmRows(), rows...)...),
+		About: "sallyport-server keeps a realm's accounts and serves them to its machines.",
+		After: "Those on a realm take --dir DIR; most take --json. TIME is 2006-01-02 or RFC 3339.",
+	}
+}
+
+type client = sallyportv1connect.AdminServiceClient
+
+func accountRows() []command.Row {
+	return []command.Row{
+		admin("account add", "NAME", "add an account", accountAdd),
+		admin("account show", "NAME", "show an account", on(client.ShowAccount)),
+		admin("account list", "", "list accounts", all(client.ListAccounts)),
+		admin("account disable", "NAME", "keep the account out until it is enabled", setState(true)),
+		admin("account enable", "NAME", "let it in again", setState(false)),
+		admin("account unlock", "NAME", "lift the lock that wrong answers left", on(client.UnlockAccount)),
+		admin("account remove", "NAME", "remove an account for good; its ids are given to nobody else", on(client.RemoveAccount)),
+		admin("account set", "NAME", "change an account", accountSet),
+		admin("account set-password", "NAME", "set a password, read from standard input", setPassword),
+		admin("account add-key", "NAME [KEY]", "add an ssh key, given or read from standard input", addKey),
+		admin("account remove-key", "NAME TAG", "remove an ssh key", plain(func(ctx context.Context, c client, f *command.Flags) (proto.Message, error) {
+			return c.RemoveSSHKey(ctx, &v1.RemoveSSHKeyRequest{Name: f.Name(0), Tag: f.Name(1)})
+		})),
+		admin("account add-totp", "NAME", "add a one-time code generator, its secret read from standard input", addTOTP),
+		admin("account remove-totp", "NAME", "remove the one-time code generator", on(client.RemoveTOTP)),
+		admin("account add-card", "NAME [FILE]", "add a smartcard by its certificate, a file or standard input", addCard),
+		admin("account revoke-card", "NAME FINGERPRINT", "refuse a card for good", onCard(client.RevokeCard)),
+		admin("account remove-card", "NAME FINGERPRINT", "remove a card", onCard(client.RemoveCard)),
+		admin("account backup-codes", "NAME", "make new backup codes and print them", on(client.NewBackupCodes)),
+		admin("account remove-backup-codes", "NAME", "remove the backup codes", on(client.RemoveBackupCodes)),
+	}
+}
+
+func groupRows() []command.Row {
+	return []command.Row{
+		admin("group add", "NAME", "add a group", groupAdd),
+		admin("group show", "NAME", "show a group", on(client.ShowGroup)),
+		admin("group list", "", "list groups", all(client.ListGroups)),
+		admin("group set", "NAME", "change a group", groupSet),
+		admin("group remove", "NAME", "remove a group", on(client.RemoveGroup)),
+		admin("group add-member", "GROUP MEMBER", "add an account or a group to a group", plain(func(ctx context.Context, c client, f *command.Flags) (proto.Message, error) {
+			return c.AddMember(ctx, &v1.MemberRequest{Group: f.Name(0), Member: f.Name(1)})
+		})),
+		admin("group remove-member", "GROUP MEMBER", "take a member out of a group", plain(func(ctx context.Context, c client, f *command.Flags) (proto.Message, error) {
+			return c.RemoveMember(ctx, &v1.MemberRequest{Group: f.Name(0), Member: f.Name(1)})
+		})),
+		admin("machine add", "NAME", "invite a machine: prints the code that it joins with", machineAdd),
+		admin("machine list", "", "list machines", all(client.ListMachines)),
+		admin("machine set", "NAME", "change what a machine may do", machineSet),
+		admin("machine remove", "NAME", "remove a machine from the realm", on(client.RemoveMachine)),
+		admin("machine rejoin", "NAME", "have a machine join anew, and shut a copy of it out", on(client.RejoinMachine)),
+		admin("machine quarantine", "NAME", "refuse a machine everything until it is released", on(client.QuarantineMachine)),
+		admin("machine release", "NAME", "end its quarantine", on(client.ReleaseMachine)),
+	}
+}
+
+func realmRows() []command.Row {
+	return []command.Row{
+		admin("realm show", "", "show what the realm demands", plain(func(ctx context.Context, c client, _ *command.Flags) (proto.Message, error) {
+			return c.ShowRealm(ctx, &v1.ShowRealmRequest{})
+		})),
+		admin("realm set", "", "change what the realm demands", realmSet),
+		admin("realm histories", "", "list restores and losses, and the ids kept for lost accounts", all(client.ListHistories)),
+		admin("realm release-id", "ID", "let an id that was kept be given out again", plain(releaseID)),
+		admin("keys show", "", "show the realm's keys and the fingerprint", plain(func(ctx context.Context, c client, _ *command.Flags) (proto.Message, error) {
+			return c.ShowKeys(ctx, &v1.ShowKeysRequest{})
+		})),
+		admin("keys rotate", "", "make a new signing key", keysRotate),
+		admin("keys sign", "", "sign the key list anew", withRealmKey(func(ctx context.Context, c client, key []byte) (proto.Message, error) {
+			return c.SignKeys(ctx, &v1.SignKeysRequest{RealmKey: key})
+		})),
+		admin("keys new-ca", "", "make a new certificate authority", withRealmKey(func(ctx context.Context, c client, key []byte) (proto.Message, error) {
+			return c.RenewCA(ctx, &v1.RenewCARequest{RealmKey: key})
+		})),
+		admin("realm-key rotate", "", "make a new realm key, signed by the old one", withRealmKey(func(ctx context.Context, c client, key []byte) (proto.Message, error) {
+			return c.RotateRealmKey(ctx, &v1.RotateRealmKeyRequest{RealmKey: key})
+		})),
+		admin("realm-key new", "", "make a new realm key when the old one is lost", plain(func(ctx context.Context, c client, _ *command.Flags) (proto.Message, error) {
+			return c.RotateRealmKey(ctx, &v1.RotateRealmKeyRequest{Lost: true})
+		})),
+		admin("audit", "", "print the audit log", audit),
+		admin("audit verify", "", "check that no row of the audit log was changed or removed", auditVerify),
+		admin("audit sign", "", "print the signed head of the audit log", withRealmKey(func(ctx context.Context, c client, key []byte) (proto.Message, error) {
+			return c.SignAudit(ctx, &v1.SignAuditRequest{RealmKey: key})
+		})),
+		admin("audit prune", "", "remove old rows of the audit log, and keep it verifiable", auditPrune),
+	}
+}
