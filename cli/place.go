@@ -82,14 +82,14 @@ func membership(path string) member {
 		return member{there: true, broken: err}
 	}
 	m := member{there: true, c: c, realm: c.Providers[0]}
-	if at := slices.IndexFunc(c.Providers, func(r config.Provider) bool { return r.Kind.String() == config.Sallyport }); at >= 0 {
+	if at := slices.IndexFunc(c.Providers, func(r config.Provider) bool { return r.Kind.Joined() }); at >= 0 {
 		m.realm = c.Providers[at]
 	}
 	return m
 }
 
 // joined tells whether this machine has an entry at a Sallyport server.
-func (m member) joined() bool { return m.c != nil && m.realm.Kind.String() == config.Sallyport }
+func (m member) joined() bool { return m.c != nil && m.realm.Kind.Joined() }
 
 // of tells whether this machine is in a realm at that server.
 func (m member) of(server string) bool {
@@ -132,7 +132,7 @@ func (p *place) again(j sallyport.Joined) *place {
 		return nil
 	}
 	for _, r := range m.c.Providers {
-		if r.Kind.String() == config.Sallyport && r.Realm == j.Realm {
+		if r.Kind.Joined() && r.Realm == j.Realm {
 			return &place{config: p.config, key: m.c.Machine.Key, ca: r.CA, uid: p.uid, gid: p.gid}
 		}
 	}

@@ -40,7 +40,7 @@ func trust(a *App, in *invocation) command.Action {
 		}
 		for i := range c.Providers {
 			p := &c.Providers[i]
-			if p.Kind.String() != config.Sallyport {
+			if !p.Kind.Joined() {
 				continue
 			}
 			root, err := sallyport.Trust(ctx, sallyport.Server{URL: p.URL.String(), Proxy: p.Proxy.String()}, p.Realm, *fingerprint)

@@ -31,7 +31,7 @@ func nearest(key []string) string {
 		return ""
 	}
 	typed, best, distance := key[len(key)-1], "", 3
-	for f := range t.Fields() {
+	for _, f := range reflect.VisibleFields(t) {
 		tag := f.Tag.Get("toml")
 		if d := edits(strings.ToLower(typed), tag); d < distance {
 			best, distance = tag, d

@@ -39,30 +39,11 @@ func (d *Duration) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// Kind is a kind of provider.
-type Kind struct{ text }
-
-// The kinds: a server of this project, and one of Kanidm.
-const (
-	Sallyport = "sallyport"
-	Kanidm    = "kanidm"
-)
-
 // text is a checked string.
 type text string
 
 // String gives the text; "" when the file has none.
 func (t text) String() string { return string(t) }
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (k *Kind) UnmarshalText(b []byte) error {
-	switch string(b) {
-	case Sallyport, Kanidm:
-		k.text = text(b)
-		return nil
-	}
-	return fmt.Errorf("unknown kind %q; this version knows %q and %q", b, Sallyport, Kanidm)
-}
 
 // Mutual says when card service and server prove themselves to each other.
 type Mutual struct{ text }

@@ -8,6 +8,7 @@ import (
 	"github.com/sallyport-auth/sallyport/daemon/resolver"
 
 	_ "github.com/mattn/go-sqlite3"
+
 	"github.com/sallyport-auth/sallyport/identity"
 )
 

@@ -2,7 +2,8 @@
 // resolver finds the accounts of a realm, and package directory is what is known of them;
 // policy is what the administrator decided, checks judges an account by it, lockout counts
 // wrong answers, offline checks what can be checked without the server, cards is the reader,
-// proofs remembers what was proved, and status tells how all of it stands.
+// proofs remembers what was proved, handover takes subordinate ids to the machine's files,
+// and status tells how all of it stands. Each kind of proof is a [factor], a file each.
 // A [Gate] decides; a [Daemon] is one with its resolver; [Realms] joins several of them.
 // Transports ask it; it imports no transport and knows no
 // server.

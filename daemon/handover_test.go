@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/handover"
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
@@ -22,7 +23,7 @@ func onePerson(t *testing.T) (h *testMachine, list string) {
 	})
 	h.give(token("alice", 1900000100))
 	list = filepath.Join(h.dir, "subids")
-	h.d.o.SubIDList = list
+	h.d.o.Realms.handOver.List = list
 	return h, list
 }
 
@@ -50,8 +51,8 @@ func TestASessionThatRootBeginsGivesSubordinateIDs(t *testing.T) {
 			if got := len(h.d.GivenSubIDs()); got != c.want {
 				t.Errorf("%d ranges", got)
 			}
-			if got := len(h.d.o.Realms.handOver.changed); got != c.want {
-				t.Errorf("handed over: %d", got)
+			if got := h.d.o.Realms.handOver.Woken(); got != (c.want == 1) {
+				t.Errorf("handed over: %v", got)
 			}
 		})
 	}
@@ -103,13 +104,13 @@ func TestARangeThatTheFilesHaveIsGivenAgain(t *testing.T) {
 func TestTheListIsWrittenWhenItChangesAndAgainUntilItArrives(t *testing.T) {
 	h, list := onePerson(t)
 	r := h.d.o.Realms
-	must(t, h.d.o.Realms.keepNothing())
+	r.handOver.Once(false)
 	if _, err := os.Stat(list); err == nil {
 		t.Error("an empty list was written")
 	}
 	_, err := h.d.SubIDsOf(bg, asRoot, "alice")
 	must(t, err)
-	if missing := r.handOnce(false); missing != 1 {
+	if missing := r.handOver.Once(false); missing != 1 {
 		t.Errorf("%d missing", missing)
 	}
 	line := fmt.Sprintf("1900000100:%d:65536\n", identity.SubIDRange.Min)
@@ -117,32 +118,26 @@ func TestTheListIsWrittenWhenItChangesAndAgainUntilItArrives(t *testing.T) {
 	if b, err := os.ReadFile(list); err != nil || string(b) != line || before.Mode().Perm() != 0o600 {
 		t.Fatalf("%q, %v, %v", b, before.Mode(), err)
 	}
-	r.handOnce(false)
+	r.handOver.Once(false)
 	if after := statOf(t, list); !os.SameFile(before, after) {
 		t.Error("what is the same was written again")
 	}
-	r.handOnce(true)
+	r.handOver.Once(true)
 	if after := statOf(t, list); os.SameFile(before, after) {
 		t.Error("what did not arrive was not written again")
 	}
 	h.local("subuid", "local:100000:65536\n"+line)
-	if missing := r.handOnce(false); missing != 1 {
+	if missing := r.handOver.Once(false); missing != 1 {
 		t.Error("subgid does not count")
 	}
 	h.local("subgid", line)
 	before = statOf(t, list)
-	if missing := r.handOnce(true); missing != 0 {
+	if missing := r.handOver.Once(true); missing != 0 {
 		t.Errorf("%d missing", missing)
 	}
 	if after := statOf(t, list); !os.SameFile(before, after) {
 		t.Error("what has arrived was written again")
 	}
-}
-
-// keepNothing is the first look, when nobody has a range.
-func (r *Realms) keepNothing() error {
-	r.handOnce(false)
-	return r.handOver.fault
 }
 
 func statOf(t *testing.T, path string) os.FileInfo {
@@ -157,7 +152,7 @@ func TestStatusSaysWhichRangesHaveNotArrived(t *testing.T) {
 	_, err := h.d.SubIDsOf(bg, asRoot, "alice")
 	must(t, err)
 	findings := func() string {
-		h.d.o.Realms.handOnce(false)
+		h.d.o.Realms.handOver.Once(false)
 		return fmt.Sprint(h.status().Findings)
 	}
 	if got := findings(); strings.Contains(got, "have not reached") {
@@ -187,12 +182,13 @@ func TestAListThatIsOverlookedIsSeenLater(t *testing.T) {
 	h, list := onePerson(t)
 	_, err := h.d.SubIDsOf(bg, asRoot, "alice")
 	must(t, err)
-	h.d.o.Realms.handOver.changed = nil // of another bubble
 	synctest.Test(t, func(t *testing.T) {
-		h.d.o.Realms.handOver.changed = make(chan struct{}, 1)
+		o := h.d.o
+		hand := handover.New(o.Realms.givenSubIDs) // of this bubble
+		hand.List, hand.Root, hand.Now, hand.Log = list, o.LocalFiles, o.Now, o.Log
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
-		go func() { defer close(done); h.d.o.Realms.handOverSubIDs(ctx) }()
+		go func() { defer close(done); hand.Run(ctx) }()
 		synctest.Wait()
 		first := statOf(t, list)
 		var at []time.Duration

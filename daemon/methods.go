@@ -106,7 +106,8 @@ func (s *login) leading(t step) []identity.FactorKind {
 
 func (s *login) askable(t step, can []identity.FactorKind) []identity.FactorKind {
 	var list []identity.FactorKind
-	for _, k := range []identity.FactorKind{identity.Password, identity.TOTP, identity.BackupCode, identity.PIV} {
+	for _, row := range factors() {
+		k := row.kind
 		if slices.Contains(t.offers, k) && !slices.Contains(t.proved, k) && (k != identity.PIV || slices.Contains(can, k)) {
 			list = append(list, k)
 		}
@@ -115,20 +116,7 @@ func (s *login) askable(t step, can []identity.FactorKind) []identity.FactorKind
 }
 
 // typed tells whether the person, or an earlier module, has answered for it already.
-func (s *login) typed(k identity.FactorKind) bool {
-	switch k {
-	case identity.Password:
-		return s.secret.Len() > 0
-	case identity.TOTP:
-		return s.code.Len() > 0
-	case identity.BackupCode:
-		return s.backup.Len() > 0
-	case identity.PIV:
-		return s.card.pin.Len() > 0
-	default:
-		return false
-	}
-}
+func (s *login) typed(k identity.FactorKind) bool { return factorOf(k).typed(s).Len() > 0 }
 
 // collect asks until one of the factors was answered for, and tells which. It says
 // nothing of whether the answer is right.
@@ -145,7 +133,7 @@ func (s *login) collect(ctx context.Context, t step) (identity.FactorKind, check
 		if k == identity.Password && s.OnlyFirstPass {
 			return "", checks.Ruling{Code: identity.Denied}
 		}
-		line, err := s.prompt(ctx, k, t, len(list) > 1)
+		line, err := factorOf(k).ask(ctx, s, t, len(list) > 1)
 		switch {
 		case err != nil:
 			return "", checks.Ruling{Code: identity.ConversationFailed}
@@ -174,30 +162,6 @@ func (s *login) noMethod() checks.Ruling {
 	return checks.Ruling{Code: identity.Denied, Tell: true, Detail: detail, Mend: mend}
 }
 
-func (s *login) prompt(ctx context.Context, k identity.FactorKind, t step, others bool) (identity.Secret, error) {
-	switch k {
-	case identity.Password:
-		s.asked = true
-		text := identity.PasswordPrompt
-		if s.Operation == identity.OpAccount {
-			// sudo puts its own prompt in the usual one's place, which it has not filled
-			// in yet when it has asked nothing: the person would see "%p".
-			text = "Password for " + string(s.q.Entry.Account().Name) + ": "
-		}
-		return s.conv.Ask(ctx, identity.AskSecret, text) //nolint:wrapcheck // all are one to the caller
-	case identity.PIV:
-		return s.conv.Ask(ctx, identity.AskSecret, s.hinted(ctx, s.card.prompt(), others)) //nolint:wrapcheck // the same
-	case identity.BackupCode:
-		return s.conv.Ask(ctx, identity.AskText, s.hinted(ctx, backupCodePrompt, others)) //nolint:wrapcheck // the same
-	default:
-		text := codePrompt
-		if s.takesBackup(t) {
-			text = codeOrBackup
-		}
-		return s.conv.Ask(ctx, identity.AskText, s.hinted(ctx, text, others)) //nolint:wrapcheck // the same
-	}
-}
-
 // hinted is a prompt, and says that there is another way than to answer it. A greeter cuts
 // a long prompt off, so the hint is a line before it; sudo, which asks us to be silent, shows
 // no such line, and its prompt has a line of its own.
@@ -220,16 +184,7 @@ func (s *login) keep(k identity.FactorKind, t step, line identity.Secret) identi
 	if k == identity.TOTP && !isCode(line) && s.takesBackup(t) {
 		k = identity.BackupCode
 	}
-	switch k {
-	case identity.Password:
-		s.secret = line
-	case identity.PIV:
-		s.card.pin = line
-	case identity.BackupCode:
-		s.backup = line
-	default:
-		s.code = line
-	}
+	*factorOf(k).typed(s) = line
 	return k
 }
 
@@ -248,24 +203,12 @@ func (s *login) next(ctx context.Context, t step) (provider.Answer, checks.Rulin
 		if r.Code != identity.Granted {
 			return provider.Answer{}, r
 		}
-		a := provider.Answer{Kind: k}
-		switch k {
-		case identity.Password:
-			a.Credential = s.secret
-			if s.mayBeOneLine(t.offers) {
-				a.Kind = identity.PasswordAndTOTP
+		a, r := factorOf(k).answer(ctx, s, t)
+		if r.Code != identity.Granted {
+			if r.Tell {
+				return provider.Answer{}, r
 			}
-		case identity.PIV:
-			if a.Credential, r = s.signed(ctx, t.nonce); r.Code != identity.Granted {
-				if r.Tell {
-					return provider.Answer{}, r
-				}
-				continue
-			}
-		case identity.BackupCode:
-			a.Credential = s.backup
-		default:
-			a.Credential = s.code
+			continue
 		}
 		a.More = s.more(t, a.Kind)
 		return a, checks.Fine("")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 
-	"github.com/sallyport-auth/sallyport/daemon/cards"
 	"github.com/sallyport-auth/sallyport/daemon/checks"
 	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/daemon/lockout"
@@ -51,37 +50,26 @@ func (h offlineMethods) why(otherwise string) checks.Ruling {
 	return checks.Ruling{Code: identity.NotPermitted, Tell: true, Detail: otherwise, Mend: connect}
 }
 
-// checkable goes through the account's factors. Backup codes are the server's alone.
+// checkable goes through the account's factors. The first reason is that of a code, which
+// takes the most to be had.
 func (d *Gate) checkable(ctx context.Context, e *directory.Entry) offlineMethods {
 	var h offlineMethods
-	note := func(k identity.FactorKind, r checks.Ruling) {
-		if r.Code == identity.Granted {
-			h.can = append(h.can, k)
-		} else {
+	held := identity.Kinds(e.Factors())
+	for _, row := range factors() {
+		if !slices.Contains(held, row.kind) {
+			continue
+		}
+		switch r := row.checkable(ctx, d, e); {
+		case r.Code == identity.Granted:
+			h.can = append(h.can, row.kind)
+		case r.Detail == "": // it never can, and is no reason
+		case row.kind == identity.TOTP:
+			h.out = slices.Insert(h.out, 0, r)
+		default:
 			h.out = append(h.out, r)
 		}
 	}
-	held := identity.Kinds(e.Factors())
-	if slices.Contains(held, identity.TOTP) {
-		note(identity.TOTP, d.codes.MayCheck(ctx, e))
-	}
-	if slices.Contains(held, identity.Password) {
-		_, r := d.verifiers.Of(ctx, e)
-		note(identity.Password, r)
-	}
-	if slices.Contains(held, identity.PIV) {
-		note(identity.PIV, d.mayCard())
-	}
 	return h
-}
-
-func (d *Gate) mayCard() checks.Ruling {
-	if !d.reader.Exists() {
-		return checks.Ruling{
-			Code: identity.NotPermitted, Tell: true, Detail: "Offline, and this machine has no card service.", Mend: connect,
-		}
-	}
-	return checks.Fine("")
 }
 
 // goOffline is judge for a caller without the account's lock: another attempt that
@@ -127,7 +115,7 @@ func (s *login) judge(ctx context.Context) checks.Ruling {
 // anyone may go on. A count that cannot be read locks all.
 func (d *Gate) locks(ctx context.Context, h *offlineMethods, e *directory.Entry, from identity.Origin) checks.Ruling {
 	now := d.Clock().Now()
-	for _, k := range []identity.FactorKind{identity.Password, identity.TOTP, identity.PIV} {
+	for _, k := range slices.Clone(h.can) {
 		until, err := d.tries.LockedUntil(ctx, e.Account().UUID, lockout.KindOf(k), from)
 		if err != nil {
 			return lockout.Uncounted(err)
@@ -178,18 +166,7 @@ func (s *login) check(ctx context.Context, a provider.Answer) (done bool, out ch
 	if out = s.judge(ctx); out.Code != identity.Granted {
 		return false, out
 	}
-	var f identity.Factor
-	var r checks.Ruling
-	switch a.Kind {
-	case identity.Password:
-		f, r = s.verifyPassword(ctx)
-	case identity.TOTP:
-		f, r = s.verifyCode(ctx)
-	case identity.PIV:
-		f, r = s.verifyCard(ctx, a)
-	default:
-		r.Code = identity.Denied
-	}
+	f, r := factorOf(a.Kind).verify(ctx, s, a)
 	if r.Code == identity.Denied && r.Detail == "" && s.proven && isCodeKind(a.Kind) {
 		r.Detail, r.Tell = identity.WrongCode, true
 	}
@@ -210,53 +187,6 @@ func (s *login) check(ctx context.Context, a provider.Answer) (done bool, out ch
 	}
 	s.d.tries.SignedIn(ctx, id, s.Origin(), cleared...)
 	return true, out
-}
-
-func (s *login) verifyPassword(ctx context.Context) (identity.Factor, checks.Ruling) {
-	d, none := s.d, identity.Factor{}
-	v, r := d.verifiers.Of(ctx, s.q.Entry)
-	if r.Code != identity.Granted {
-		return none, r
-	}
-	if r = d.tries.Reserve(ctx, v.UUID, lockout.Password, s.Origin()); r.Code != identity.Granted {
-		return none, r
-	}
-	right, err := s.rightPassword(ctx, v)
-	switch {
-	case err != nil:
-		d.tries.TakeBack(ctx, v.UUID, lockout.Password, s.Origin())
-		d.log.ErrorContext(ctx, "offline verifier", "error", err)
-		return none, checks.Ruling{Code: identity.Unavailable}
-	case !right:
-		return none, checks.Ruling{Code: identity.Denied}
-	}
-	return identity.Factor{Kind: identity.Password, Epoch: v.Epoch}, checks.Fine("")
-}
-
-// verifyCard checks a card's signature over this machine's own challenge, with the
-// certificate of the account's present token.
-func (s *login) verifyCard(ctx context.Context, a provider.Answer) (identity.Factor, checks.Ruling) {
-	d, none := s.d, identity.Factor{}
-	t, err := d.SignedToken(ctx, s.q.Entry)
-	if err == nil {
-		s.card.factor, err = cards.Fits(t, s.card.seen, d.Clock().Now())
-	}
-	if err != nil {
-		s.cardFault(ctx, err)
-		return none, s.noMethod()
-	}
-	if r := d.tries.Reserve(ctx, s.q.Entry.Account().UUID, lockout.Card, s.Origin()); r.Code != identity.Granted {
-		return none, r
-	}
-	proof, err := identity.ParseCardProof(a.Credential.Reveal())
-	if err == nil {
-		err = proof.Verify(s.card.factor.Certificate, s.card.challenge)
-	}
-	if err != nil {
-		d.log.WarnContext(ctx, "a card's answer is refused", "account", s.q.Entry.Account().Name, "error", err)
-		return none, checks.Ruling{Code: identity.Denied}
-	}
-	return identity.Factor{Kind: identity.PIV, Epoch: s.card.factor.Epoch}, checks.Fine("")
 }
 
 // grantOffline is the end of an attempt that proved all that was asked for.

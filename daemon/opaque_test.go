@@ -5,9 +5,10 @@ import (
 	"encoding/binary"
 	"testing"
 
+	"golang.org/x/crypto/argon2"
+
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/identity"
-	"golang.org/x/crypto/argon2"
 )
 
 // One password as two keyboards type it: the ü of one character, and of two.

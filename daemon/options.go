@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/sys/unix"
+
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/daemon/cards"
 	"github.com/sallyport-auth/sallyport/daemon/offline"
@@ -19,7 +21,6 @@ import (
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/report"
 	"github.com/sallyport-auth/sallyport/seal"
-	"golang.org/x/sys/unix"
 )
 
 // Hashes is how many passwords are hashed at a time.
@@ -105,7 +106,7 @@ func New(o Options) (*Daemon, error) {
 	d.health = status.New(d.Resolver, status.Options{
 		Provider: source, Cache: o.Cache, Sealer: o.Sealer, Policy: &d.p, Codes: d.codes, Reader: d.reader,
 		SealDetail: o.SealDetail, SealMend: o.SealMend, Machine: o.Machine, Realm: o.Realm, Version: o.Version, Now: o.Now,
-		Able: d.AbleOffline, Others: func() []report.Finding { return o.Realms.handOver.findings(o.Now()) },
+		Able: d.AbleOffline, Others: func() []report.Finding { return o.Realms.handOver.Findings(o.Now()) },
 	})
 	o.Realms.add(d)
 	return d, nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/google/uuid"
+
 	"github.com/sallyport-auth/sallyport/daemon/cards"
 	"github.com/sallyport-auth/sallyport/daemon/lockout"
 	"github.com/sallyport-auth/sallyport/identity"

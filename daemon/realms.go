@@ -1,16 +1,19 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sallyport-auth/sallyport/daemon/handover"
 	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
-	"golang.org/x/sync/errgroup"
 )
 
 // Realms are the realms that one machine asks, in their stated order, each with a
@@ -33,7 +36,7 @@ import (
 // config), and subordinate ids are given out by one after the other.
 type Realms struct {
 	peers    *resolver.Peers
-	handOver *handOver
+	handOver *handover.HandOver
 
 	mu  sync.RWMutex
 	all []*Daemon
@@ -43,15 +46,19 @@ type Realms struct {
 
 // NewRealms makes an empty family; [New] adds to it what has it in its Options.
 func NewRealms() *Realms {
-	h := newHandOver()
-	return &Realms{changed: make(chan struct{}, 1), handOver: h, peers: &resolver.Peers{Given: h.wake}}
+	r := &Realms{changed: make(chan struct{}, 1)}
+	r.handOver = handover.New(r.givenSubIDs)
+	r.peers = &resolver.Peers{Given: r.handOver.Wake}
+	return r
 }
 
 // add puts a Daemon behind those that are there.
 func (r *Realms) add(d *Daemon) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.all = append(r.all, d)
+	if r.all = append(r.all, d); len(r.all) == 1 {
+		r.handOver.List, r.handOver.Root, r.handOver.Now, r.handOver.Log = d.o.SubIDList, d.o.LocalFiles, d.o.Now, d.o.Log
+	}
 }
 
 func (r *Realms) list() []*Daemon {
@@ -69,10 +76,20 @@ func (r *Realms) accounts() []accounts {
 	return all
 }
 
+// givenSubIDs are those of all realms, by where they begin.
+func (r *Realms) givenSubIDs() []identity.SubIDs {
+	var all []identity.SubIDs
+	for _, d := range r.list() {
+		all = append(all, d.GivenSubIDs()...)
+	}
+	slices.SortFunc(all, func(a, b identity.SubIDs) int { return cmp.Compare(a.Start, b.Start) })
+	return all
+}
+
 // Run runs them all until ctx ends.
 func (r *Realms) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { r.handOverSubIDs(ctx); return nil })
+	g.Go(func() error { r.handOver.Run(ctx); return nil })
 	for _, d := range r.list() {
 		g.Go(func() error { return d.Run(ctx) })
 		g.Go(func() error { r.relay(ctx, d.Changed()); return nil })

@@ -35,7 +35,7 @@ func TestRootAndTheAccountItselfAreGivenSubordinateIDs(t *testing.T) {
 	if err != nil || r != (identity.IDRange{Min: first, Max: first + share - 1}) || identity.CheckSubIDs(r) != nil {
 		t.Fatalf("alice: %v, %v", r, err)
 	}
-	if len(h.d.o.Realms.handOver.changed) != 1 {
+	if !h.d.o.Realms.handOver.Woken() {
 		t.Error("nobody hands it over")
 	}
 	if again, err := h.d.SubIDsOf(bg, identity.Peer{UID: 1900000101}, "alice"); err != nil || again != r {

@@ -302,7 +302,7 @@ func lookConfig(ctx context.Context, h *Host, _ *config.Config) []report.Finding
 	}
 	if p := guessable(c); p != nil {
 		mend := `set user_name = "spn" there; it renames its people, see sallyportd.toml(5)`
-		if p.Kind.String() != config.Kanidm {
+		if !p.Kind.Named() {
 			mend = "let it stand first in the file"
 		}
 		all = append(all, finding(report.Warning, mend,

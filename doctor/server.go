@@ -99,7 +99,7 @@ func (h *Host) judgeOf(p *config.Provider, text []byte) (judge, error) {
 	if u, err := url.Parse(host); err == nil {
 		host = u.Hostname()
 	}
-	if p.Kind.String() == config.Sallyport {
+	if p.Kind.Joined() {
 		return sallyport.Judge(text, host) //nolint:wrapcheck // it says what it was doing
 	}
 	roots := x509.NewCertPool()
@@ -120,7 +120,7 @@ func (h *Host) judgeOf(p *config.Provider, text []byte) (judge, error) {
 func (h *Host) meet(ctx context.Context, p *config.Provider) (seen, error) {
 	var s seen
 	version := uint16(tls.VersionTLS13)
-	if p.Kind.String() == config.Kanidm {
+	if !p.Kind.Joined() {
 		version = tls.VersionTLS12 // as its provider: others' servers may stand behind others' proxies
 	}
 	t := https.Transport(&tls.Config{
@@ -161,7 +161,7 @@ func (h *Host) judgeMet(ctx context.Context, p *config.Provider, s seen, known j
 		if timely := https.Timely(s.chain, now, s.date, known); timely != nil {
 			return []report.Finding{h.judgeDial(p, timely)}
 		}
-		if p.Kind.String() == config.Sallyport && h.daemonOnline(ctx, p) {
+		if p.Kind.Joined() && h.daemonOnline(ctx, p) {
 			err = nil // the daemon knows a newer key list than the file that joining wrote
 		}
 	}
@@ -176,7 +176,7 @@ func (h *Host) judgeMet(ctx context.Context, p *config.Provider, s seen, known j
 	switch {
 	case s.status >= 500:
 		all = append(all, trouble.ServerFault.Finding(h.places(p, "WHY", fmt.Sprintf("HTTP status %d", s.status))...))
-	case s.status == http.StatusProxyAuthRequired || s.page && p.Kind.String() == config.Sallyport:
+	case s.status == http.StatusProxyAuthRequired || s.page && p.Kind.Joined():
 		all = append(all, trouble.Proxy.Finding(h.places(p, "WHY", fmt.Sprintf("HTTP status %d with a page for people", s.status))...))
 	}
 	return append(all, judgeAnswer(h, p, s)...)

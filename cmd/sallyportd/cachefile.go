@@ -35,7 +35,7 @@ func cacheFile(c *config.Config, p *config.Provider) (string, error) {
 
 // cacheName: of a realm of ours there is one.
 func cacheName(p *config.Provider) string {
-	if p.Kind.String() == config.Sallyport {
+	if p.Kind.Joined() {
 		return "cache.db"
 	}
 	return hashedName(p.Kind.String() + " " + p.Realm)
@@ -55,7 +55,7 @@ func earlierName(p *config.Provider) string {
 // address, or, where that was changed, the one that is nobody else's. It is "" when
 // there is none, or more than one that it could be.
 func earlierCache(c *config.Config, p *config.Provider) (string, error) {
-	if p.Kind.String() == config.Sallyport {
+	if p.Kind.Joined() {
 		return "", nil
 	}
 	exact := filepath.Join(c.Paths.State, earlierName(p))

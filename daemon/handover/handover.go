@@ -1,11 +1,13 @@
-package daemon
+// Package handover takes the ranges of subordinate ids that were given out to the files of
+// the machine. It writes one file, the list in the state folder, and reads /etc/subuid and
+// /etc/subgid. It knows nothing of realms and accounts.
+package handover
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -14,7 +16,7 @@ import (
 	"github.com/sallyport-auth/sallyport/subid"
 )
 
-// The daemon may not write /etc/subuid. It keeps a list of the ranges in its state
+// HandOver keeps the list. The daemon may not write /etc/subuid. It keeps a list of the ranges in its state
 // folder; a unit of systemd watches that file and starts sallyport-subids, which may.
 // What did not arrive is handed over again by writing the file again:
 //
@@ -24,7 +26,14 @@ import (
 //	a look, and all ranges are in the files   nothing                          after 10 min
 //	a look, and some are missing              the file is written again        twice as
 //	                                                                           long after
-type handOver struct {
+type HandOver struct {
+	// List is the file; "": none is kept. Root is the folder under which etc/subuid lies.
+	List, Root string
+	// Given are the ranges that were given out, by where they begin.
+	Given func() []identity.SubIDs
+	Now   func() time.Time
+	Log   *slog.Logger
+
 	changed chan struct{}
 
 	mu      sync.Mutex
@@ -34,71 +43,75 @@ type handOver struct {
 	fault   error     // of the last attempt
 }
 
-// Times of a handOver.
+// Times of a HandOver.
 const (
-	handOverSoon  = 5 * time.Second
-	handOverEvery = 10 * time.Minute
+	soon  = 5 * time.Second
+	every = 10 * time.Minute
 )
 
-func newHandOver() *handOver { return &handOver{changed: make(chan struct{}, 1)} }
+// New makes one of those ranges. It is run once its fields are set.
+func New(given func() []identity.SubIDs) *HandOver {
+	return &HandOver{Given: given, changed: make(chan struct{}, 1)}
+}
 
-func (h *handOver) wake() {
+// Wake says that a range was given out.
+func (h *HandOver) Wake() {
 	select {
 	case h.changed <- struct{}{}:
 	default: // one is waiting to be read
 	}
 }
 
-// handOverSubIDs keeps the list until ctx ends.
-func (r *Realms) handOverSubIDs(ctx context.Context) {
-	o := r.list()[0].o
-	if o.SubIDList == "" {
+// Woken tells whether a range was given out that Run has not looked at.
+func (h *HandOver) Woken() bool { return len(h.changed) > 0 }
+
+// Run keeps the list until ctx ends.
+func (h *HandOver) Run(ctx context.Context) {
+	if h.List == "" {
 		return
 	}
-	wait, again := handOverSoon, false
+	wait, again := soon, false
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-r.handOver.changed:
-			wait, again = handOverSoon, false
+		case <-h.changed:
+			wait, again = soon, false
 		case <-timer.C:
 		}
-		missing := r.handOnce(again)
+		missing := h.Once(again)
 		switch {
 		case missing == 0:
-			wait, again = handOverEvery, false
+			wait, again = every, false
 		case again:
-			wait = min(2*wait, handOverEvery)
+			wait = min(2*wait, every)
 		default:
-			wait, again = handOverSoon, true
+			wait, again = soon, true
 		}
 		timer.Reset(wait)
 	}
 }
 
-// handOnce writes the list where that is needed, and counts whose range is missing in
-// the machine's files.
-func (r *Realms) handOnce(again bool) int {
-	o := r.list()[0].o
-	given := r.givenSubIDs()
-	p, err := subid.Host{Root: o.LocalFiles}.Plan(given)
+// Once writes the list where that is needed, and counts whose range is missing in the
+// machine's files. Again writes it also when it is as it should be.
+func (h *HandOver) Once(again bool) int {
+	given := h.Given()
+	p, err := subid.Host{Root: h.Root}.Plan(given)
 	missing := p.Missing()
-	if keep := subid.WriteList(o.SubIDList, given, again && missing > 0); keep != nil {
+	if keep := subid.WriteList(h.List, given, again && missing > 0); keep != nil {
 		err = errors.Join(err, keep)
 	}
 	if err != nil {
-		o.Log.Error("subordinate ids are not handed over", "error", err)
+		h.Log.Error("subordinate ids are not handed over", "error", err)
 	}
-	h := r.handOver
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if missing == 0 {
 		h.since = time.Time{}
 	} else if h.since.IsZero() {
-		h.since = o.Now()
+		h.since = h.Now()
 	}
 	h.missing, h.absent, h.fault = missing, p.Absent, err
 	if len(given) == 0 {
@@ -107,41 +120,31 @@ func (r *Realms) handOnce(again bool) int {
 	return missing
 }
 
-// givenSubIDs are those of all realms, by where they begin.
-func (r *Realms) givenSubIDs() []identity.SubIDs {
-	var all []identity.SubIDs
-	for _, d := range r.list() {
-		all = append(all, d.GivenSubIDs()...)
-	}
-	slices.SortFunc(all, func(a, b identity.SubIDs) int { return cmp.Compare(a.Start, b.Start) })
-	return all
-}
-
-const subIDsCheck = "subordinate ids"
+const check = "subordinate ids"
 
 // arrivesWithin is how long a range may take before it is a finding.
 const arrivesWithin = 10 * time.Second
 
-// findings say what did not arrive. The first seconds are the other program's.
-func (h *handOver) findings(now time.Time) []report.Finding {
+// Findings say what did not arrive. The first seconds are the other program's.
+func (h *HandOver) Findings(now time.Time) []report.Finding {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var list []report.Finding
 	if h.fault != nil {
 		list = append(list, report.Finding{
-			Check: subIDsCheck, Severity: report.Warning, Detail: "Subordinate ids are not handed over: " + h.fault.Error() + ".",
+			Check: check, Severity: report.Warning, Detail: "Subordinate ids are not handed over: " + h.fault.Error() + ".",
 			Mend: "Look at the log of sallyportd.",
 		})
 	}
 	if len(h.absent) > 0 {
 		list = append(list, report.Finding{
-			Check: subIDsCheck, Severity: report.Note, Detail: h.absent[0] + " does not exist, so people of the realm get no subordinate ids, which rootless containers need.",
+			Check: check, Severity: report.Note, Detail: h.absent[0] + " does not exist, so people of the realm get no subordinate ids, which rootless containers need.",
 			Mend: "To allow them: touch /etc/subuid /etc/subgid",
 		})
 	}
 	if h.missing > 0 && now.Sub(h.since) > arrivesWithin {
 		list = append(list, report.Finding{
-			Check: subIDsCheck, Severity: report.Warning,
+			Check: check, Severity: report.Warning,
 			Detail: fmt.Sprintf("The subordinate ids of %d people have not reached /etc/subuid and /etc/subgid, so their rootless containers do not start.", h.missing),
 			Mend:   "systemctl enable --now sallyport-subids.path; journalctl -u sallyport-subids shows why.",
 		})
