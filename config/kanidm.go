@@ -17,8 +17,8 @@ type KanidmSettings struct {
 	GroupName  NameForm `toml:"group_name"`  // default "name"
 }
 
-// first names the first setting that the file has; "" for none.
-func (k *KanidmSettings) first() string {
+// firstOf names the first setting that the file has; "" for none.
+func firstOf(k *KanidmSettings) string {
 	for _, s := range [...]struct{ name, value string }{
 		{"sign_in", k.SignIn.String()},
 		{"token", k.Token},

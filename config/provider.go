@@ -72,8 +72,8 @@ func (p *Provider) check() error {
 		return errors.New("[[provider]] timeout must be above zero")
 	case !filepath.IsAbs(p.CA):
 		return fmt.Errorf("[[provider]] ca: %q is not an absolute path", p.CA)
-	case p.Kind.row().own == nil && p.KanidmSettings.first() != "":
-		return fmt.Errorf("[[provider]] %s is for kind = %q alone", p.KanidmSettings.first(), Kanidm)
+	case p.Kind.row().own == nil && firstOf(&p.KanidmSettings) != "":
+		return fmt.Errorf("[[provider]] %s is for kind = %q alone", firstOf(&p.KanidmSettings), Kanidm)
 	}
 	return p.KanidmSettings.check(p.Realm)
 }
