@@ -57,6 +57,7 @@ func remembersAlice(h *testMachine, subs uint32) {
 	}
 }
 
+// Promise server-address.
 func TestAnotherAddressOfTheServerChangesNothing(t *testing.T) {
 	h := remembered(t, nil)
 	subs := h.subIDs()
@@ -86,6 +87,7 @@ func (h *testMachine) suffered() {
 	)
 }
 
+// Promise server-address.
 func TestADatabaseTornByAnAddressChangeIsHealed(t *testing.T) {
 	for sentence, address := range map[string]string{
 		"at the first address": oneAddress, "at the second": otherAddress, "at a third": "https://id.third.example",
@@ -114,6 +116,7 @@ func TestADatabaseTornByAnAddressChangeIsHealed(t *testing.T) {
 	}
 }
 
+// Promise server-address.
 func TestRowsOfAnotherRealmAreNotAdopted(t *testing.T) {
 	h := remembered(t, nil)
 	h.stop()

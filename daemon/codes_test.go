@@ -70,6 +70,7 @@ func away(t *testing.T) *testMachine {
 
 func (h *testMachine) alice() uuid.UUID { t := token("alice", 1900000100); return t.Account.UUID }
 
+// Promise otp-same-offline.
 func TestOfflineAsksPasswordThenCodeAndEachOnce(t *testing.T) {
 	h := away(t)
 	conv := h.expect(identity.Granted, "alice", "secret", h.code(0))
@@ -121,6 +122,7 @@ func TestAPasswordIsNotCutWhereTheServerTookNoCode(t *testing.T) {
 	h.expect(identity.Granted, "alice", "horse123456")
 }
 
+// Promise otp-once.
 func TestACodeIsGoodOnceHoweverOftenTheDaemonStarts(t *testing.T) {
 	h := away(t)
 	h.expect(identity.Granted, "alice", "secret", h.code(0))
@@ -132,6 +134,7 @@ func TestACodeIsGoodOnceHoweverOftenTheDaemonStarts(t *testing.T) {
 	h.expect(identity.Granted, "alice", "secret", h.code(1))
 }
 
+// Promise otp-once.
 func TestACodeUsedOnlineIsUsedOfflineAndBack(t *testing.T) {
 	h := sealedHere(t)
 	h.expect(identity.Granted, "alice", "secret", h.code(0))
@@ -145,6 +148,7 @@ func TestACodeUsedOnlineIsUsedOfflineAndBack(t *testing.T) {
 	h.expect(identity.Granted, "alice", "secret", h.code(0))
 }
 
+// Promise otp-once.
 func TestACodeThatCannotBeMarkedAsUsedLetsNobodyIn(t *testing.T) {
 	h := away(t)
 	db, err := sql.Open("sqlite3", filepath.Join(h.dir, "cache.db"))
@@ -158,6 +162,7 @@ func TestACodeThatCannotBeMarkedAsUsedLetsNobodyIn(t *testing.T) {
 	h.expect(identity.Granted, "alice", "secret", h.code(0))
 }
 
+// Promise otp-counted.
 func TestWrongCodesAreCountedApartAndLock(t *testing.T) {
 	h := away(t)
 	id := h.alice()
@@ -195,6 +200,7 @@ func TestWrongCodesAreCountedApartAndLock(t *testing.T) {
 	}
 }
 
+// Promise otp-counted.
 func TestOneLineThatIsWrongIsOneFailure(t *testing.T) {
 	for _, line := range []string{"wrong", "secret"} {
 		h := sealedHere(t)
@@ -218,6 +224,7 @@ func TestOneLineThatIsWrongIsOneFailure(t *testing.T) {
 	}
 }
 
+// Promise otp-sealed-here.
 func TestWhatIsSealedForAnotherPurposeLetsNobodyIn(t *testing.T) {
 	reseal := func(h *testMachine, machine, account uuid.UUID, kind identity.FactorKind, epoch uint64) func(*provider.SealedFactor) {
 		return func(f *provider.SealedFactor) {
@@ -263,6 +270,7 @@ func TestWhatIsSealedForAnotherPurposeLetsNobodyIn(t *testing.T) {
 	}
 }
 
+// Promise otp-sealed-ends.
 func TestASealedSecretEndsWithItsEpochWithPolicyAndWithTheAccount(t *testing.T) {
 	kept := func(h *testMachine) bool {
 		_, err := h.cache.Sealed(bg, h.alice(), identity.TOTP)
@@ -318,6 +326,7 @@ func TestASealedSecretEndsWithItsEpochWithPolicyAndWithTheAccount(t *testing.T) 
 	}
 }
 
+// Promise otp-sealed-here.
 func TestNoSecretLiesOpenInTheCache(t *testing.T) {
 	h := away(t)
 	h.expect(identity.Granted, "alice", "secret", h.code(0))
@@ -329,6 +338,7 @@ func TestNoSecretLiesOpenInTheCache(t *testing.T) {
 	}
 }
 
+// Promise otp-clock.
 func TestAClockThatIsBehindIsNamedAsTheReason(t *testing.T) {
 	h := away(t)
 	must(t, h.d.Clock().Keep(bg))
@@ -354,6 +364,7 @@ func TestAClockThatIsBehindIsNamedAsTheReason(t *testing.T) {
 	}
 }
 
+// Promise otp-wrong-named.
 func TestAWrongCodeIsCalledAWrongCode(t *testing.T) {
 	h := sealedHere(t)
 	if c := h.expect(identity.Denied, "alice", "secret", "000000"); !slices.Equal(c.told, []string{identity.WrongCode}) {

@@ -13,6 +13,7 @@ import (
 	"github.com/sallyport-auth/sallyport/report"
 )
 
+// Promise names-losses-urgent.
 func TestWhatProgramsCanSeeGrowsContentAndALossIsUrgent(t *testing.T) {
 	const nothing, content, urgent = 0, 1, 2
 	tools := identity.Group{UUID: uuid.New(), Name: "tools", GID: 1900000600}
@@ -70,6 +71,7 @@ func TestWhatProgramsCanSeeGrowsContentAndALossIsUrgent(t *testing.T) {
 	}
 }
 
+// Promise names-losses-urgent.
 func TestLosingAnAccountIsUrgentHoweverItGoes(t *testing.T) {
 	for sentence, lose := range map[string]func(h *testMachine, id uuid.UUID) error{
 		"gone": func(h *testMachine, id uuid.UUID) error { return h.d.Apply(bg, resolver.Update{Gone: []uuid.UUID{id}}) },
@@ -94,6 +96,7 @@ func TestLosingAnAccountIsUrgentHoweverItGoes(t *testing.T) {
 	}
 }
 
+// Promise names-losses-urgent.
 func TestALossCountsAlsoWhenItCannotBeStored(t *testing.T) {
 	h := newTestMachine(t)
 	tok := token("alice", 1900000100)
@@ -108,6 +111,7 @@ func TestALossCountsAlsoWhenItCannotBeStored(t *testing.T) {
 	}
 }
 
+// Promise names-losses-urgent.
 func TestAChangeOfTheLocalFilesIsSeenByWhoFollows(t *testing.T) {
 	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100, stuff), nil)
@@ -148,6 +152,7 @@ func TestAFolderThatCannotBeWatchedIsLookedAt(t *testing.T) {
 	h.wait("the loss", func() bool { return h.d.Revisions().Urgent > before.Urgent })
 }
 
+// Promise names-absence.
 func TestAnAbsentNameIsAnAnswerOnlyWhileTheListIsWhole(t *testing.T) {
 	h := newTestMachine(t)
 	absent := func() bool { return h.d.DirectoryStanding().Absent }
@@ -180,6 +185,7 @@ func TestAnAbsentNameIsAnAnswerOnlyWhileTheListIsWhole(t *testing.T) {
 	}
 }
 
+// Promise names-age.
 func TestNamesAreAnsweredForAsLongAsPolicySays(t *testing.T) {
 	h := newTestMachine(t, func(h *testMachine) { h.policy.KeepNames = 24 * time.Hour })
 	h.srv.set(t, token("alice", 1900000100, stuff), nil)

@@ -65,6 +65,7 @@ func TestTokensAgainstTheRulesAreRefusedAndReported(t *testing.T) {
 	}
 }
 
+// Promise 3.
 func TestANumberOnceSeenIsNeverAnothers(t *testing.T) {
 	h := newTestMachine(t)
 	old := token("alice", 1900000100)
@@ -121,6 +122,7 @@ func TestANewerTokenThatIsRefusedBlocksTheOldOne(t *testing.T) {
 	}
 }
 
+// Promise 7.
 func TestAnOlderTokenNeverReplacesANewerOne(t *testing.T) {
 	h := newTestMachine(t)
 	tok := token("alice", 1900000100)
@@ -137,6 +139,7 @@ func TestAnOlderTokenNeverReplacesANewerOne(t *testing.T) {
 	}
 }
 
+// Promise 3.
 func TestGroupsAreMatchedByUUIDNotByName(t *testing.T) {
 	h := newTestMachine(t, func(h *testMachine) { h.policy.AllowAll, h.policy.AllowGroups = false, []uuid.UUID{stuff.UUID} })
 	fake := identity.Group{UUID: uuid.New(), Name: stuff.Name, GID: 1900000555}

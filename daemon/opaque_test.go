@@ -40,6 +40,7 @@ func (h *testMachine) verifierOfBefore(typed string) cache.Verifier {
 	return v
 }
 
+// Promise password-form.
 func TestAnUmlautTypedEitherWayLogsInOffline(t *testing.T) {
 	for _, typed := range []string{composed, decomposed} {
 		h := newTestMachine(t)
@@ -54,6 +55,7 @@ func TestAnUmlautTypedEitherWayLogsInOffline(t *testing.T) {
 	}
 }
 
+// Promise password-form.
 func TestAVerifierOfBeforeGoesOnAndIsMadeAnew(t *testing.T) {
 	h := remembered(t, nil)
 	before := h.verifierOfBefore(decomposed)
@@ -65,6 +67,7 @@ func TestAVerifierOfBeforeGoesOnAndIsMadeAnew(t *testing.T) {
 	h.expect(identity.Granted, "alice", composed)
 }
 
+// Promise password-form.
 func TestALoginOnlineRenewsAVerifierOfAnotherForm(t *testing.T) {
 	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
@@ -78,6 +81,7 @@ func TestALoginOnlineRenewsAVerifierOfAnotherForm(t *testing.T) {
 	h.expect(identity.Granted, "alice", composed)
 }
 
+// Promise password-form-guess.
 func TestTwoFormsAreOneGuessOffline(t *testing.T) {
 	h := remembered(t, nil)
 	h.expect(identity.Denied, "alice", decomposed)

@@ -134,28 +134,30 @@ func isCommand(usage, text string) bool {
 	return false
 }
 
-// The table of attacks has a test in every cell.
+// Each attacker is tried with each aim: TestThePageOfPromisesIsWhatTheTestsSay sees that
+// there is a test under each attempt.
 func TestEveryAttackIsTried(t *testing.T) {
-	text, err := os.ReadFile("promises.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, table, _ := strings.Cut(string(text), "\n## Attacks\n")
-	table, _, _ = strings.Cut(table, "\n## ")
-	rows := 0
-	for line := range strings.Lines(table) {
-		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
-		if len(cells) != 5 || strings.HasPrefix(cells[0], "---") || strings.TrimSpace(cells[0]) == "who" {
-			continue
-		}
-		rows++
-		for _, cell := range cells[1:] {
-			if !named.MatchString(cell) {
-				t.Errorf("%s: no test in %q", cells[0], cell)
-			}
+	tried := map[string]map[string]int{}
+	var attacker, aim string
+	for _, l := range gather(t) {
+		switch {
+		case strings.HasPrefix(l.text, "## "):
+			attacker, aim = "", ""
+		case strings.HasPrefix(l.text, "### "):
+			attacker, aim = l.text, ""
+			tried[attacker] = map[string]int{}
+		case strings.HasPrefix(l.text, "#### ") && attacker != "":
+			aim = l.text
+		case l.promise != nil && aim != "":
+			tried[attacker][aim]++
 		}
 	}
-	if rows != 4 {
-		t.Errorf("%d rows, want 4", rows)
+	for attacker, aims := range tried {
+		if len(aims) != 4 {
+			t.Errorf("%s: %d aims are tried, want 4", attacker, len(aims))
+		}
+	}
+	if len(tried) != 4 {
+		t.Errorf("%d attackers, want 4", len(tried))
 	}
 }

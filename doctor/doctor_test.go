@@ -154,6 +154,7 @@ func of(all []report.Finding, check string) string {
 	return b.String()
 }
 
+// Promise hints-mend.
 func TestEveryFaultOfAHostIsFoundWithItsMend(t *testing.T) {
 	for name, c := range map[string]struct {
 		path, text string // "-" removes the file
@@ -297,6 +298,7 @@ func ofKanidm(url string) string {
 	return strings.Replace(conf(url), `"sallyport"`, `"kanidm"`, 1) + "token = \"/var/lib/sallyport/token\"\n"
 }
 
+// Promise kanidm-migration-files.
 func TestWhatAKanidmServersRealmNeedsIsLookedAtToo(t *testing.T) {
 	s := httptest.NewUnstartedServer(http.NotFoundHandler())
 	s.TLS = &tls.Config{MaxVersion: tls.VersionTLS12}
@@ -341,6 +343,7 @@ func TestShortNamesBehindAnotherRealmAreAWarning(t *testing.T) {
 	}
 }
 
+// Promise clock-no-forgery.
 func TestTheServerIsJudgedByCertificateAndClock(t *testing.T) {
 	s := httptest.NewUnstartedServer(http.NotFoundHandler())
 	s.TLS = &tls.Config{MinVersion: tls.VersionTLS13}

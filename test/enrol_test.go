@@ -50,6 +50,7 @@ const presentCode = "Code of your present generator, or a backup code: "
 
 // TestFactorsAreEnrolledUsedAndGivenUpFromTheCommandLine is one person's way from a
 // password to more, and back.
+// Promise factor-change.
 func TestFactorsAreEnrolledUsedAndGivenUpFromTheCommandLine(t *testing.T) {
 	r := joined(t)
 	phone := enrolHerself(t, r)
@@ -80,6 +81,7 @@ func TestFactorsAreEnrolledUsedAndGivenUpFromTheCommandLine(t *testing.T) {
 }
 
 // TestASecondCardTakesTheFirst adds one, and gives the first up.
+// Promise enrol-second-card (daemon and whole machine).
 func TestASecondCardTakesTheFirst(t *testing.T) {
 	d := carded(t)
 	first, in := d.mine()

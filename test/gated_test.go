@@ -11,6 +11,7 @@ import (
 // A strength-gated group is given to the session and not to the user manager, which all
 // sessions of an account share: whoever came in by a key alone could have it start
 // programs. GNOME starts its programs there.
+// Promise attack-person-gated, gated-session-only.
 func TestAGatedGroupIsNotTheUserManagers(t *testing.T) {
 	b := settled(t)
 	in(t, b, `
@@ -69,6 +70,7 @@ func TestAGatedGroupIsNotTheUserManagers(t *testing.T) {
 }
 
 // What docs/operating.md says of set-group-ID programs is so, and nosuid helps.
+// Promise attack-person-gated, gated-session-only.
 func TestNosuidEndsAGatedGroupWithItsSession(t *testing.T) {
 	r := vaulted(t)
 	phone := enrol(t, r)

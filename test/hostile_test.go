@@ -212,6 +212,7 @@ func TestAServerMakesNoAccountThatAMachineCannotTake(t *testing.T) {
 	}
 }
 
+// Promise 4, kanidm-odd-parts.
 func TestAMachineTakesNoAccountThatItMustNot(t *testing.T) {
 	r := bare(t)
 	lies := newRealmOfLies(t)

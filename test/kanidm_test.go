@@ -88,6 +88,7 @@ func (w *workstation) explains(t *testing.T, texts ...string) {
 	}
 }
 
+// Promise kanidm-hosts, kanidm-limits.
 func TestAPersonOfAKanidmServerSignsInThroughEveryHost(t *testing.T) {
 	w := onKanidm(t, "")
 	r := w.Realm
@@ -165,6 +166,7 @@ func (w *workstation) seen(t *testing.T, command, text string) {
 	})
 }
 
+// Promise kanidm-hosts.
 func TestWhatHappensToAnAccountOnAKanidmServerHappensOnTheMachine(t *testing.T) {
 	w := onKanidm(t, "")
 	r := w.Realm
@@ -209,6 +211,7 @@ func TestWhatHappensToAnAccountOnAKanidmServerHappensOnTheMachine(t *testing.T) 
 	})
 }
 
+// Promise kanidm-hosts.
 func TestAStrangerCannotTakeAKanidmServersPlace(t *testing.T) {
 	w := onKanidm(t, "")
 	lets(t, ways(w.Realm, bob, bobPass)["su"], bob)
@@ -226,6 +229,7 @@ func TestAStrangerCannotTakeAKanidmServersPlace(t *testing.T) {
 	}
 }
 
+// Promise kanidm-hosts.
 func TestKanidmsOwnAuthenticationAsksForACodeAndOfflineSaysWhyNot(t *testing.T) {
 	w := onKanidm(t, `sign_in = "stepped"`)
 	r := w.Realm
@@ -312,6 +316,7 @@ func (w *workstation) lists(t *testing.T, want string) error {
 	return err
 }
 
+// Promise realms-separate.
 func TestTwoRealmsLiveOnOneMachine(t *testing.T) {
 	r := joined(t)
 	w := kanidmServer(t, r)
@@ -357,6 +362,7 @@ func TestTwoRealmsLiveOnOneMachine(t *testing.T) {
 	})
 }
 
+// Promise kanidm-migration-files.
 func TestAMachineThatHadKanidmUnixdGoesOnWithItsSettings(t *testing.T) {
 	w, ctx := kanidmServer(t, bare(t)), t.Context()
 	r := w.Realm

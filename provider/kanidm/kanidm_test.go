@@ -18,6 +18,7 @@ import (
 	"github.com/sallyport-auth/sallyport/trouble"
 )
 
+// Promise kanidm-tokens.
 func TestAnAccountIsWhatTheServerSaysInOurForm(t *testing.T) {
 	d := newRig(t)
 	p := d.machine(nil)
@@ -51,6 +52,7 @@ func TestAnAccountIsWhatTheServerSaysInOurForm(t *testing.T) {
 	}
 }
 
+// Promise kanidm-tokens.
 func TestARevisionNeverGoesBackEvenWhenMemoryIsLost(t *testing.T) {
 	d := newRig(t)
 	now := time.Now()
@@ -176,6 +178,7 @@ func TestPeopleAndGroupsAreCalledAsTheAdministratorSays(t *testing.T) {
 }
 
 // TestEveryAnswerMeansWhatTheTableSays is the table of the package comment.
+// Promise kanidm-answers, groups-no-accounts.
 func TestEveryAnswerMeansWhatTheTableSays(t *testing.T) {
 	say := func(status int, contentType, body string) func(http.ResponseWriter, *http.Request) bool {
 		return func(w http.ResponseWriter, r *http.Request) bool {
@@ -232,6 +235,7 @@ func TestEveryAnswerMeansWhatTheTableSays(t *testing.T) {
 	}
 }
 
+// Promise kanidm-answers.
 func TestAServerThatIsAwayOrNotItselfIsOffline(t *testing.T) {
 	d := newRig(t)
 	strange := d.machine(func(o *kanidm.Options) { o.RootPEM = otherCA(t) })
@@ -292,6 +296,7 @@ func TestAnAnonymousSessionIsMadeAnewWhenItIsForgotten(t *testing.T) {
 	}
 }
 
+// Promise kanidm-answers.
 func TestNoNameLeadsToAnotherPlaceOnTheServer(t *testing.T) {
 	d := newRig(t)
 	p := d.machine(func(o *kanidm.Options) { o.Token = secret("service") })

@@ -32,6 +32,7 @@ func (h *testMachine) leftOut() string {
 }
 
 // An odd part costs that part: the server of people who have used it for years holds some.
+// Promise kanidm-odd-parts.
 func TestAnOddPartOfAnAccountKeepsNobodyOut(t *testing.T) {
 	for sentence, c := range map[string]struct {
 		odd  func(p *person)
@@ -105,6 +106,7 @@ func TestAnOddPartOfAnAccountKeepsNobodyOut(t *testing.T) {
 }
 
 // What an account was seen to hold counts only for a sign-in that can ask for it.
+// Promise kanidm-unmeetable.
 func TestAFactorThatTheSignInCannotAskForIsNotDemanded(t *testing.T) {
 	d := newRig(t)
 	d.With(two)
@@ -131,6 +133,7 @@ func TestAFactorThatTheSignInCannotAskForIsNotDemanded(t *testing.T) {
 	}
 }
 
+// Promise kanidm-unmeetable.
 func TestADemandThatTheSignInCannotMeetNamesTheSetting(t *testing.T) {
 	d := newRig(t)
 	d.With(two)
@@ -186,6 +189,7 @@ func (h *testMachine) until(what string, is func(report.Status) bool) {
 
 // Somebody else's wrong guesses lock the account at the server, which says no to the right
 // password, too: that ends nothing here.
+// Promise kanidm-lock.
 func TestALockAtTheServerEndsNothingHere(t *testing.T) {
 	for sentence, c := range map[string]struct {
 		how      func(*kanidm.Options)
@@ -223,6 +227,7 @@ func (h *testMachine) asked(d *rig) {
 
 // Of all that a server can answer at a sign-in, only its word on this password ends what is
 // remembered of it.
+// Promise kanidm-password-word.
 func TestWhatIsNoWordOnThePasswordEndsNothing(t *testing.T) {
 	answers := map[string]func(w http.ResponseWriter){
 		"too many requests": func(w http.ResponseWriter) { w.WriteHeader(http.StatusTooManyRequests) },
