@@ -78,7 +78,7 @@ func TestHomesThatCannotBeMadeAreSaidAndStopNobody(t *testing.T) {
 func TestSudoForAGroupIsOneLineOfTheManual(t *testing.T) {
 	root, err := machine.RepoRoot()
 	must(t, err)
-	manual, err := os.ReadFile(filepath.Join(root, "docs/operating.md"))
+	manual, err := os.ReadFile(filepath.Join(root, "docs/sudo.md"))
 	must(t, err)
 	line := regexp.MustCompile(`(?m)^    (echo '%admins .* \| sudo .*)$`).FindSubmatch(manual)
 	if line == nil {
