@@ -68,8 +68,8 @@ type invocation struct {
 
 func commands() []verb {
 	return []verb{
-		{"status", "", "how this machine and its daemon are", status},
-		{"doctor", "", "examine this host and say what to mend", examine},
+		{"status", "", "show the state of this machine and its daemon", status},
+		{"doctor", "", "examine this host and say what to repair", examine},
 		{"explain", "NAME [--service S]", "why this person may or may not log in here", explain},
 		{"cache list", "", "accounts that this machine remembers", cacheList},
 		{"cache forget", "NAME", "forget one account: its token and verifiers", cacheForget},
@@ -87,7 +87,7 @@ func commands() []verb {
 		{"auth-test", "NAME [--service S]", "sign in through PAM, without opening a session", authTest},
 		{"join", "--server URL --code CODE --fingerprint SHA256", "join this machine to a realm, and set the host up", join},
 		{"leave", "", "take out what join put in", leave},
-		{"trust", "--fingerprint SHA256", "trust the realm's key that this fingerprint names", trust},
+		{"trust", "--fingerprint SHA256", "trust the realm key with this fingerprint", trust},
 		{"migrate kanidm-unixd", "[--dry-run]", "take over kanidm-unixd's configuration", migrateUnixd},
 		{"version", "", "print the version", version},
 	}

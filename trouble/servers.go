@@ -42,12 +42,12 @@ const (
 func servers() []Cause {
 	const synced = "sudo date -u --set='{TIME}'" + restart
 	return []Cause{
-		{ClockWrong, report.Problem, "This machine's clock is wrong: it says {HERE}, and the server says {THERE} (look at a watch that is right). Certificates, codes and days of grace are judged by it; nothing else that is said about the server counts before it is right.", synced},
+		{ClockWrong, report.Problem, "This machine's clock is wrong: it says {HERE}, and the server says {THERE} (compare both with a watch). Certificates, codes and offline limits depend on it. Set it first: until then, other findings about the server may be wrong.", synced},
 		{ClockBehind, report.Warning, "The clock is {BY} behind a time that this machine knows for sure; one-time codes may be refused offline.", "sudo timedatectl set-ntp true"},
-		{CertExpired, report.Problem, "The certificate of the server at {URL} expired on {DATE}. The server is not doubted for it; people log in offline meanwhile. A certificate that the server made itself is made anew at its start; one that was given to it as a file has to be renewed there first.", OnServer + "sudo systemctl restart sallyport-server"},
+		{CertExpired, report.Problem, "The certificate of the server at {URL} expired on {DATE}. That is no sign of an attack, and people log in offline meanwhile. The server renews its own certificate at its start; a certificate that was given to it as a file must be renewed there first.", OnServer + "sudo systemctl restart sallyport-server"},
 		{CertNotYet, report.Problem, "The certificate of the server at {URL} is valid only from {DATE}. The server's clock, or whoever made the certificate, was ahead.", "Wait until then, or make the server a new certificate." + again},
 		{CertEnds, report.Warning, "The certificate of the server at {URL} ends on {DATE}.", "Have it renewed on the server before that day. Machines need nothing for it."},
-		{CertUnknown, report.Problem, "Whoever answers at {URL} shows a certificate that this machine has no reason to believe (issuer: {ISSUER}). That is a new certificate that the realm's key list does not name, a proxy that looks into TLS, or another server.", "Compare \"sudo sallyport-server keys show\" on the server with \"sudo sallyport trust\" here. If the server has a new certificate, run on the server: sudo sallyport-server keys sign"},
+		{CertUnknown, report.Problem, "The certificate shown at {URL} is not one that this machine trusts (issuer: {ISSUER}). The cause is a new certificate that the realm's key list does not name, a proxy that inspects TLS, or another server in its place.", "Compare \"sudo sallyport-server keys show\" on the server with \"sudo sallyport trust\" here. If the server has a new certificate, run on the server: sudo sallyport-server keys sign"},
 		{CertName, report.Problem, "The certificate of the server is not for the name in {URL}; it is for {NAMES}.", "sudo sed -i 's#https://{WRONG}#https://{BETTER}#' {FILE}" + restart},
 		{NoDNS, report.Problem, "The name {HOST} does not exist in DNS, so the server cannot be found.", "Correct the url in {FILE}, or the name in DNS or /etc/hosts, then: sudo systemctl restart sallyportd"},
 		{DNSDown, report.Problem, "The name {HOST} cannot be resolved: the name server does not answer ({WHY}).", "Mend the name service of this machine (resolvectl status, /etc/resolv.conf)." + again},
@@ -57,7 +57,7 @@ func servers() []Cause {
 		{Filtered, report.Problem, "This machine may not connect to {ADDRESS}: a local firewall or a security module forbids it ({WHY}).", "Let sallyportd connect to {ADDRESS} in this machine's firewall." + again},
 		{NotTLS, report.Problem, "What answers at {URL} does not speak TLS: another program, a plain HTTP server, or a proxy.", "Correct the url in {FILE}, or what listens there, then: sudo systemctl restart sallyportd"},
 		{Proxy, report.Problem, "A proxy or a login page of the network answers in place of the server at {URL}: {WHY}.", "Sign in to the network, or have the proxy let connections to {URL} through untouched." + again},
-		{ProxyNeeded, report.Note, "This machine is set to use an HTTP proxy ({WHERE}). Sallyport takes none from there: it connects to {ADDRESS} itself.", "Write it into {FILE}, below [[provider]], as proxy = \"http://HOST:PORT\", then: sudo systemctl restart sallyportd"},
+		{ProxyNeeded, report.Note, "This machine is set to use an HTTP proxy ({WHERE}). Sallyport does not use that setting: it connects to {ADDRESS} directly.", "Write it into {FILE}, below [[provider]], as proxy = \"http://HOST:PORT\", then: sudo systemctl restart sallyportd"},
 		{ProxyDown, report.Problem, "The proxy {PROXY} cannot be reached: {WHY}.", "See that the proxy runs, or correct proxy in {FILE} and then: sudo systemctl restart sallyportd"},
 		{ProxyRefuses, report.Problem, "The proxy {PROXY} does not let this machine connect to {ADDRESS}: {WHY}.", "Have the proxy allow CONNECT to {ADDRESS} without a password, or correct proxy in {FILE} and then: sudo systemctl restart sallyportd"},
 		{Redirected, report.Problem, "What answers at {URL} sends the machine to another address ({WHY}), which is never followed.", "Put the right address into the url in {FILE}, then: sudo systemctl restart sallyportd"},
@@ -65,12 +65,12 @@ func servers() []Cause {
 		{ServerFull, report.Problem, "The disk of the server at {URL} is full: it can write nothing down and lets nobody sign in online.", "Free some space on the server's disk (df -h shows it). The server goes on by itself."},
 		{MachineRemoved, report.Problem, "The server does not know this machine any more: it was removed from the realm, or joined again elsewhere.", "Type on the server: sudo sallyport-server machine add {NAME} and then here, with what it printed: sudo sallyport join --server {URL} --code CODE --fingerprint SHA256"},
 		{MachineShutOut, report.Problem, "The server has put this machine in quarantine.", OnServer + "sudo sallyport-server machine release {NAME}"},
-		{TokenRefused, report.Problem, "The server at {URL} does not accept this machine's token.", "Put a new token of the service account into the file that token of [[provider]] names in {FILE}, then: sudo systemctl restart sallyportd"},
+		{TokenRefused, report.Problem, "The server at {URL} does not accept this machine's token.", "Put a new token of the service account into the file that \"token\" of [[provider]] in {FILE} names, then: sudo systemctl restart sallyportd"},
 		{OtherRealm, report.Problem, "The server at {URL} serves the realm {GOT}, and this machine is of {WANT}.", "Correct the url in {FILE}, or join this machine to the other realm, then: sudo systemctl restart sallyportd"},
-		{CAMissing, report.Problem, "What this machine trusts the server by cannot be read: {WHY}.", "sudo sallyport join --server {URL} --code CODE --fingerprint SHA256"},
+		{CAMissing, report.Problem, "The file by which this machine recognises the server cannot be read: {WHY}.", "sudo sallyport join --server {URL} --code CODE --fingerprint SHA256"},
 		{CAWrong, report.Problem, "{FILE} holds neither a realm key nor a certificate.", "sudo sallyport join --server {URL} --code CODE --fingerprint SHA256"},
 		{NotConnected, report.Note, "{NAME}: {STATE} since {SINCE}: {WHY}", "Known people can log in offline for as long as their accounts allow."},
-		{Unproved, report.Problem, "Whoever answers at {URL} cannot prove to be the server: {WHY}.", "Compare \"sudo sallyport-server keys show\" on the server with what this machine was told to trust."},
+		{Unproved, report.Problem, "What answers at {URL} cannot prove that it is the server: {WHY}.", "Compare \"sudo sallyport-server keys show\" on the server with what this machine was told to trust."},
 		{ConnectionBroken, report.Problem, "The connection to {ADDRESS} breaks off: {WHY}.", "See what lies between this machine and the server: a firewall, a proxy, a bad line." + again},
 	}
 }
