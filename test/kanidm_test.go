@@ -123,7 +123,7 @@ func TestAPersonOfAKanidmServerSignsInThroughEveryHost(t *testing.T) {
 		s := w.status(t)
 		for _, text := range []string{
 			"kanidm " + w.server.URL, "online for", "known here are people who signed in or were looked up", "it cannot list the realm", "it cannot tell of changes",
-			"it cannot change a password", "it cannot let one-time codes be checked without it",
+			"it cannot change a password", "it cannot let one-time codes be checked offline",
 		} {
 			if !strings.Contains(s, text) {
 				t.Errorf("status lacks %q:\n%s", text, s)
@@ -131,7 +131,7 @@ func TestAPersonOfAKanidmServerSignsInThroughEveryHost(t *testing.T) {
 		}
 	})
 	t.Run("explain says what that means for him", func(t *testing.T) {
-		w.explains(t, "bob may log in here", "does not tell of changes", "an old one works here offline until", "offline: works")
+		w.explains(t, "bob may log in here", "does not tell of changes", "an old password works here offline until", "offline: works")
 	})
 	t.Run("passwd(1) says where to go", func(t *testing.T) {
 		says(t, passwd(r, bob), false, "This server does not let a machine change passwords. Change it on the server.")
@@ -278,7 +278,7 @@ func TestKanidmsOwnAuthenticationAsksForACodeAndOfflineSaysWhyNot(t *testing.T) 
 			t.Errorf("%d reauthentications by a daemon that has seen no sign-in, want 2", n)
 		}
 	})
-	w.explains(t, "it is asked for: password, then totp", "offline: does not work", "cannot be checked on this machine offline", "nobody with a one-time code can log in without it")
+	w.explains(t, "it is asked for: password, then totp", "offline: does not work", "cannot be checked on this machine offline", "people with a code cannot log in offline")
 	t.Run("offline", func(t *testing.T) {
 		w.server.Close()
 		screen := keepsOut(t, ways(r, bob, bobOwn)["su"])
