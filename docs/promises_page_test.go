@@ -266,6 +266,10 @@ func TestThePageOfPromisesIsWhatTheTestsSay(t *testing.T) {
 			if len(p.tests) == 0 && p.also == "" {
 				t.Errorf("no test holds the promise %q: %s", p.key, p.sentence)
 			}
+			seen := p.red != "" || slices.ContainsFunc(p.tests, func(h holder) bool { return h.red != "" })
+			if !seen && !strings.HasPrefix(p.key, "attack-") {
+				t.Errorf("nothing says what was broken to see the tests of %q red", p.key)
+			}
 		}
 	}
 	if os.Getenv("UPDATE_PROMISES") != "" {

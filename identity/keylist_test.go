@@ -207,6 +207,7 @@ func TestATLSKeyOfAnUnknownKindTrustsNobody(t *testing.T) {
 }
 
 // Promise keys-decoder.
+// Seen red: an error of the decoder that is no token error passed on.
 func FuzzKeyBundle(f *testing.F) {
 	for n := byte(1); n < 4; n++ {
 		b, err := chained(f, n, "example.org").Encode()

@@ -212,6 +212,7 @@ func TestWhatHappensToAnAccountOnAKanidmServerHappensOnTheMachine(t *testing.T) 
 }
 
 // Promise kanidm-hosts.
+// Seen red: a certificate that is not trusted taken for a server that is away.
 func TestAStrangerCannotTakeAKanidmServersPlace(t *testing.T) {
 	w := onKanidm(t, "")
 	lets(t, ways(w.Realm, bob, bobPass)["su"], bob)

@@ -53,6 +53,7 @@ func TestAnAccountIsWhatTheServerSaysInOurForm(t *testing.T) {
 }
 
 // Promise kanidm-tokens.
+// Seen red: the first revision not held at the time of day at least.
 func TestARevisionNeverGoesBackEvenWhenMemoryIsLost(t *testing.T) {
 	d := newRig(t)
 	now := time.Now()
@@ -179,6 +180,7 @@ func TestPeopleAndGroupsAreCalledAsTheAdministratorSays(t *testing.T) {
 
 // TestEveryAnswerMeansWhatTheTableSays is the table of the package comment.
 // Promise kanidm-answers, groups-no-accounts.
+// Seen red: any 404 taken for "not found".
 func TestEveryAnswerMeansWhatTheTableSays(t *testing.T) {
 	say := func(status int, contentType, body string) func(http.ResponseWriter, *http.Request) bool {
 		return func(w http.ResponseWriter, r *http.Request) bool {
