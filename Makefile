@@ -1,5 +1,5 @@
 # Sallyport. "make" builds; "sudo make demo" shows it; "sudo make test" proves it.
-# The README has the two commands, docs/operating.md the rest.
+# The README has the two commands, docs/index.md the way to the rest.
 
 GO      ?= go
 CC       = gcc

@@ -267,6 +267,7 @@ func TestAMigrationThatFailsAtAnyStatementLeavesTheOneBefore(t *testing.T) {
 	must(t, migrate(bg, &failing{conn, total + 1})) // that were all statements
 }
 
+// Promise 7.
 func TestADeletedVerifierLeavesNoByteInAnyFile(t *testing.T) {
 	id := tokenFor("bob", 1).UUID
 	for sentence, end := range map[string]func(c *Cache, all []uuid.UUID) error{

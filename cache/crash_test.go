@@ -76,6 +76,7 @@ func writeOne(c *Cache, n uint64) error {
 	return c.Apply(bg, Batch{Realm: "p", Put: []Put{a, b}, Groups: []Group{groupFor("crew", n)}, Contact: &Contact{Position: n, At: time.Unix(0, 0)}})
 }
 
+// Promise 10, otp-once.
 func TestKillingTheWriterAnywhereLosesNothingAcknowledged(t *testing.T) {
 	const rounds = 200
 	dir := t.TempDir()

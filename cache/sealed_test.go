@@ -16,6 +16,7 @@ func sealedFor(id uuid.UUID, epoch uint64, mark string) Sealed {
 	return Sealed{UUID: id, Kind: identity.TOTP, Epoch: epoch, Blob: []byte("blob-" + mark)}
 }
 
+// Promise otp-sealed-ends.
 func TestASealedFactorEndsWithItsEpochAndLeavesNoByte(t *testing.T) {
 	for sentence, end := range map[string]func(c *Cache, p Put) error{
 		"another epoch": func(c *Cache, p Put) error {

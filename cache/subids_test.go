@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 )
 
+// Promise subids-once.
 func TestARangeOfSubordinateIDsIsKeptForGood(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "c.db")
 	c := openAt(t, path)

@@ -53,6 +53,7 @@ func TestACardMakesAKeyOfEachKindAndShowsWhereItWasMade(t *testing.T) {
 	}
 }
 
+// Promise enrol-overwrite.
 func TestACertificateThatIsThereIsNotOverwrittenUnlessForced(t *testing.T) {
 	vcard.Start(t)
 	s := service()
@@ -151,6 +152,7 @@ func TestOfSeveralCardsOneIsToBeNamed(t *testing.T) {
 
 // Whoever has an account may enrol, also somebody else's card that was left in a
 // reader: with guesses nobody shall block it.
+// Promise card-last-try, enrol-last-try.
 func TestEnrollingNeverUsesUpTheLastTry(t *testing.T) {
 	vcard.Start(t)
 	s := service()
@@ -169,6 +171,7 @@ func TestEnrollingNeverUsesUpTheLastTry(t *testing.T) {
 	}
 }
 
+// Promise card-last-try.
 func TestSigningNeverUsesUpTheLastTry(t *testing.T) {
 	vcard.Start(t)
 	s := service()
@@ -191,6 +194,7 @@ func TestSigningNeverUsesUpTheLastTry(t *testing.T) {
 
 // Whoever may enrol must not try PINs of a card that is another's, nor replace its key
 // when they know the PIN.
+// Promise attack-person-card, card-last-try.
 func TestAnothersCardIsToldNoPINAndLosesNoKey(t *testing.T) {
 	vcard.Start(t)
 	s := service()
@@ -216,6 +220,7 @@ func TestAnothersCardIsToldNoPINAndLosesNoKey(t *testing.T) {
 	}
 }
 
+// Promise card-library.
 func TestACardThatAnswersTooLittleEndsNoDaemon(t *testing.T) {
 	vcard.Start(t)
 	s := service()

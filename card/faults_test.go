@@ -55,6 +55,7 @@ func TestWhatIsInTheReadersIsToldAsWhatItIs(t *testing.T) {
 	}
 }
 
+// Promise enrol-other-cards.
 func TestAnEmptyCardAndOneWithoutTheApplicationAreNoPIV(t *testing.T) {
 	vcard.Start(t)
 	s := service()
@@ -92,6 +93,7 @@ func TestAKeyInTheSignatureSlotWillDo(t *testing.T) {
 	must(t, proof.Verify(c.Certificate(vcard.Signature), challenge()))
 }
 
+// Promise enrol-pin-card.
 func TestThePINGoesToNoOtherCard(t *testing.T) {
 	vcard.Start(t)
 	s := service()
@@ -259,6 +261,7 @@ func TestACardThatHangsIsGivenUpAndGivenBack(t *testing.T) {
 	until(t, "the service works again", func() bool { _, err := s.Find(bg, live(f)); return err == nil })
 }
 
+// Promise enrol-pin-forgotten.
 func TestTheCardForgetsThePINBeforeAnyoneElseGetsIt(t *testing.T) {
 	vcard.Start(t)
 	s := service()

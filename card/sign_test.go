@@ -53,6 +53,7 @@ func TestAWrongPINTellsWhatIsLeft(t *testing.T) {
 	}
 }
 
+// Promise enrol-pin-form.
 func TestWhatHasNotTheFormOfAPINCostsNoTry(t *testing.T) {
 	vcard.Start(t)
 	s := service()

@@ -81,7 +81,7 @@ func printStatus(w io.Writer, s report.Status, now time.Time) {
 			whole = "not all accounts of the realm are known here yet"
 		}
 		if slices.Contains(p.Missing, "list") {
-			whole = "who has signed in or was asked for is known here"
+			whole = "known here are people who signed in or were looked up"
 		}
 		fmt.Fprintf(t, "\t%s\n", whole)
 		for _, m := range p.Missing {
@@ -120,11 +120,11 @@ func inWords(missing string) string {
 	case "watch":
 		return "tell of changes: they are seen at the next login, or as entries age"
 	case "find groups":
-		return "find groups: one that nobody known here is in has no name here"
+		return "find groups: a group without a member who is known here has no name here"
 	case "change password":
 		return "change a password for a machine: people do it on the server"
 	case "offline codes":
-		return "let one-time codes be checked without it: who has one needs the network"
+		return "let one-time codes be checked offline: people with a code need the network"
 	default:
 		return missing
 	}
@@ -220,7 +220,7 @@ func cacheForget(a *App, in *invocation) command.Action {
 }
 
 func cacheClear(a *App, in *invocation) command.Action {
-	return do(a, in, report.VerbCacheClear, "Everybody is forgotten here. Nobody can log in offline until after one login online.")
+	return do(a, in, report.VerbCacheClear, "All accounts are forgotten here. Each person must log in online once before they can log in offline.")
 }
 
 func cacheRefresh(a *App, in *invocation) command.Action {

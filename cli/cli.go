@@ -69,8 +69,8 @@ func (a *App) table() command.Table {
 	logout := a.row("logout", "", "forget what was proved: the next sudo asks", drop)
 	logout.Old = "drop"
 	return command.Table{Program: "sallyport", Manual: "sallyport(1)", Rows: []command.Row{
-		a.row("status", "", "how this machine and its daemon are", status),
-		a.row("doctor", "", "examine this host and say what to mend", examine),
+		a.row("status", "", "show the state of this machine and its daemon", status),
+		a.row("doctor", "", "examine this host and say what to repair", examine),
 		a.row("explain", "NAME", "why this person may or may not log in here", explain),
 		a.row("cache list", "", "accounts that this machine remembers", cacheList),
 		a.row("cache forget", "NAME", "forget one account: its token and verifiers", cacheForget),
@@ -88,7 +88,7 @@ func (a *App) table() command.Table {
 		a.row("auth-test", "NAME", "sign in through PAM, without opening a session", authTest),
 		a.row("join", "", "join this machine to a realm, and set the host up", join),
 		a.row("leave", "", "take out what join put in", leave),
-		a.row("trust", "", "trust the realm's key that a fingerprint names", trust),
+		a.row("trust", "", "trust the realm key with this fingerprint", trust),
 		a.row("migrate kanidm-unixd", "", "take over kanidm-unixd's configuration", migrateUnixd),
 		a.row("version", "", "print the version", version),
 	}}

@@ -44,7 +44,7 @@ func enrolTOTP(a *App, in *invocation) command.Action {
 			return fmt.Errorf("enrol totp: %w", err)
 		}
 		return a.show(in, done, func(w io.Writer) {
-			fmt.Fprintln(w, "Enrolled. From now on you are asked for a code after your password. An earlier generator works no more.")
+			fmt.Fprintln(w, "Enrolled. From now on you are asked for a code after your password. An earlier generator no longer works.")
 		})
 	}
 }

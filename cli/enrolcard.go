@@ -150,7 +150,7 @@ func enrolBackupCodes(a *App, in *invocation) command.Action {
 				fmt.Fprintln(w, "    "+spoken(c))
 			}
 			fmt.Fprintln(w, "Write them down: they are shown this once. Each is good once, in place of a one-time code,")
-			fmt.Fprintln(w, "while the server can be reached. Codes from earlier count no more.")
+			fmt.Fprintln(w, "while the server can be reached. Earlier codes no longer work.")
 		})
 	}
 }

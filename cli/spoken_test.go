@@ -2,6 +2,7 @@ package cli
 
 import "testing"
 
+// Promise 9.
 func TestANameCannotWriteToTheTerminal(t *testing.T) {
 	for name, want := range map[string]string{
 		"ada": "ada", "müller": "müller", "a b": "a b",

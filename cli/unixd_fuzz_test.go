@@ -11,6 +11,7 @@ import (
 // FuzzReadUnixd: whatever stands in kanidm-unixd's files, what would be written is
 // refused, or is one provider with just these settings: nothing of a value becomes a
 // line of its own, and no server is taken that need not prove who it is.
+// Promise kanidm-migration-files.
 func FuzzReadUnixd(f *testing.F) {
 	const client = "uri = 'https://idm.example.com'\nca_path = '/etc/ca.pem'\n"
 	for _, s := range [][2]string{

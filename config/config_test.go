@@ -24,6 +24,8 @@ ca = "/etc/sallyport/server-ca.pem"
 allow = ["*"]
 `
 
+// Promise 12, mutual-off.
+// Seen red: keys for card services accepted while mutual is off.
 func TestAFaultNamesItsLineAndColumn(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"unknown key":          {good + "alow = 1\n", `f.toml:10:1: unknown key "login.alow"; did you mean "allow"?`},
@@ -114,6 +116,7 @@ func TestDefaultsStandWhereTheFileIsSilent(t *testing.T) {
 }
 
 // What useradd(8) gives to local users, and to them as subordinate ids, is no realm's.
+// Promise reserved-ids.
 func TestIDsOfLocalUsersAreTakenOnlyIfTheFileSaysSo(t *testing.T) {
 	for kind, want := range map[string]string{"sallyport": "[1879048192-2147352575]", "kanidm": "[65536-99999 1879048192-2147352575 2147418112-2147483647]"} {
 		text := strings.Replace(good, `kind = "sallyport"`, "kind = \""+kind+"\"", 1)
@@ -304,6 +307,7 @@ func TestAKanidmServerHasSettingsOfItsOwn(t *testing.T) {
 }
 
 // The uuid of a realm's group means nothing in another's mouth.
+// Promise realms-separate.
 func TestOfSeveralRealmsEachGroupSaysWhoseItIs(t *testing.T) {
 	const (
 		one = "0b6d2c9e-55f1-4c35-8a5e-4a4f1a3f7f10"
@@ -349,6 +353,7 @@ func TestOfSeveralRealmsEachGroupSaysWhoseItIs(t *testing.T) {
 	}
 }
 
+// Promise realms-separate.
 func TestSeveralProvidersShareNothingButTheMachine(t *testing.T) {
 	const machine = "[machine]\nid = \"6c9d2f0e-3a1b-4f6d-9d5e-0c2f5a7b8e11\"\n"
 	one := func(kind, realm, rest string) string {
@@ -376,6 +381,7 @@ func TestSeveralProvidersShareNothingButTheMachine(t *testing.T) {
 	}
 }
 
+// Promise mutual-off.
 func TestMutualAuthenticationOfCardsIsOffUnlessItIsSetUp(t *testing.T) {
 	for name, c := range map[string]struct {
 		text, mode string

@@ -34,6 +34,7 @@ func TestAServiceIsWeakerByWhateverItLeavesOut(t *testing.T) {
 	}
 }
 
+// Promise service-twins.
 func TestEveryTwinHoldsTheRulesOfItsService(t *testing.T) {
 	for _, twin := range []string{
 		"sudo-i", "su-l", "runuser-l", "remote", "gdm-smartcard", "gdm-fingerprint", "gdm-pin", "gdm-autologin",

@@ -65,6 +65,7 @@ func TestAnAnswerOfAnySizeArrivesWhole(t *testing.T) {
 	}
 }
 
+// Promise 5.
 func TestTheOperatorLearnsThePeerFromTheKernel(t *testing.T) {
 	cl := serve(t, func(_ context.Context, p identity.Peer, _ string, _ []byte, emit func(any) error) error {
 		return emit(p)

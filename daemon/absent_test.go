@@ -25,6 +25,7 @@ func (h *testMachine) asks(call func()) int64 {
 	return h.srv.fetches.Load() - was
 }
 
+// Promise kanidm-unknown-name.
 func TestAnUnknownNameIsAskedForOnceInAWhile(t *testing.T) {
 	h := newTestMachine(t, onlyFetches)
 	if n := h.asks(func() {
@@ -48,6 +49,7 @@ func TestAnUnknownNameIsAskedForOnceInAWhile(t *testing.T) {
 	}
 }
 
+// Promise kanidm-unknown-name.
 func TestANoOfALookupIsNoneForALogin(t *testing.T) {
 	h := newTestMachine(t, onlyFetches)
 	h.unknown("alice")
@@ -61,6 +63,7 @@ func TestANoOfALookupIsNoneForALogin(t *testing.T) {
 	}
 }
 
+// Promise kanidm-unknown-name.
 func TestANoIsOverWhenSomebodyAsksForEverythingAnew(t *testing.T) {
 	h := newTestMachine(t, onlyFetches)
 	for sentence, anew := range map[string]func(){
@@ -75,6 +78,7 @@ func TestANoIsOverWhenSomebodyAsksForEverythingAnew(t *testing.T) {
 	}
 }
 
+// Promise kanidm-unknown-name.
 func TestANoIsNoneWhileTheServerIsAway(t *testing.T) {
 	h := newTestMachine(t, onlyFetches)
 	h.unknown("alice")

@@ -58,6 +58,7 @@ func remembersAlice(h *testMachine, subs uint32) {
 	}
 }
 
+// Promise server-address.
 func TestAnotherAddressOfTheServerChangesNothing(t *testing.T) {
 	h := remembered(t, nil)
 	subs := h.subIDs()
@@ -87,6 +88,7 @@ func (h *testMachine) suffered() {
 	)
 }
 
+// Promise server-address.
 func TestADatabaseTornByAnAddressChangeIsHealed(t *testing.T) {
 	for sentence, address := range map[string]string{
 		"at the first address": oneAddress, "at the second": otherAddress, "at a third": "https://id.third.example",
@@ -115,6 +117,7 @@ func TestADatabaseTornByAnAddressChangeIsHealed(t *testing.T) {
 	}
 }
 
+// Promise server-address.
 func TestRowsOfAnotherRealmAreNotAdopted(t *testing.T) {
 	h := remembered(t, nil)
 	h.stop()

@@ -21,6 +21,7 @@ func (h *testMachine) comes(m mode) {
 	h.wait("the end of its pause", func() bool { return !h.d.Link().JustFailed() })
 }
 
+// Promise realms-newcomer.
 func TestSomebodyNewIsTakenOnceTheRealmsAheadHaveSaid(t *testing.T) {
 	for way, look := range map[string]func(*twoRealms) error{
 		"by name": func(w *twoRealms) error { _, err := w.AccountByName(bg, "carol"); return err },
@@ -64,6 +65,7 @@ func TestSomebodyNewIsTakenOnceTheRealmsAheadHaveSaid(t *testing.T) {
 	}
 }
 
+// Promise realms-newcomer.
 func TestANameOfARealmAheadIsFoundByTheOthersNumber(t *testing.T) {
 	w := newTwoRealms(t, onlyFetches)
 	if _, err := w.AccountByUID(bg, 1900100101); !errors.Is(err, identity.ErrNotFound) {
@@ -81,6 +83,7 @@ func TestANameOfARealmAheadIsFoundByTheOthersNumber(t *testing.T) {
 
 // The first gets somebody by the name of one that the second has had for long: whoever
 // logs in by it, and with whatever, makes it known.
+// Promise realms-newcomer.
 func TestANewcomerOfARealmAheadIsSeenAtALogin(t *testing.T) {
 	for kind, tweak := range map[string]func(*testMachine){
 		"that is asked": onlyFetches, "that tells": func(h *testMachine) { h.only = h.policy.IDs[0].Min == 1900000000 },
@@ -110,6 +113,7 @@ func TestANewcomerOfARealmAheadIsSeenAtALogin(t *testing.T) {
 	}
 }
 
+// Promise realms-newcomer.
 func TestAKnownPersonsLoginDoesNotWaitForARealmAhead(t *testing.T) {
 	w := newTwoRealms(t, onlyFetches)
 	if _, err := w.AccountByName(bg, "carol"); err != nil {
@@ -124,6 +128,7 @@ func TestAKnownPersonsLoginDoesNotWaitForARealmAhead(t *testing.T) {
 	}
 }
 
+// Promise realms-newcomer.
 func TestWhatBecomesOfAKnownPersonIsLearntWithoutARealmAhead(t *testing.T) {
 	w := newTwoRealms(t, onlyFetches)
 	if _, err := w.AccountByName(bg, "carol"); err != nil {
@@ -142,6 +147,7 @@ func TestWhatBecomesOfAKnownPersonIsLearntWithoutARealmAhead(t *testing.T) {
 	}
 }
 
+// Promise realms-newcomer.
 func TestWhoCouldNotTellRefuses(t *testing.T) {
 	w := newTwoRealms(t, onlyFetches)
 	w.second.srv.be(down)
@@ -167,6 +173,7 @@ func (h *testMachine) member(name identity.Name, g identity.Group) {
 }
 
 // The second has a group by the name of one of the first's, which nobody asked for yet.
+// Promise realms-newcomer.
 func TestAGroupOfAHigherRealmIsSeenBeforeOneOfItsName(t *testing.T) {
 	for kind, check := range map[string]func(*twoRealms, identity.Group){
 		"somebody new": func(w *twoRealms, imposed identity.Group) {

@@ -24,6 +24,7 @@ func (c *slow) Ask(ctx context.Context, style identity.Style, text string) (iden
 }
 
 // The server waits for two minutes, a prompt for longer: nobody is refused for that.
+// Promise screen-left-open.
 func TestARightAnswerOutlivesTheServersAttempt(t *testing.T) {
 	for sentence, happens := range map[string]func(h *testMachine){
 		"three minutes": func(h *testMachine) { h.clk.pass(3 * time.Minute); h.truth.pass(3 * time.Minute) },

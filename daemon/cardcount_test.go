@@ -10,6 +10,7 @@ import (
 	"github.com/sallyport-auth/sallyport/report"
 )
 
+// Promise card-signature.
 func TestBadSignaturesAreCountedApartAndLockTheCardAlone(t *testing.T) {
 	h, _ := machineWithCard(t)
 	h.lost()
@@ -45,6 +46,7 @@ func TestBadSignaturesAreCountedApartAndLockTheCardAlone(t *testing.T) {
 
 // TestWhoMayLogInByCardGetsNoMoreGuessesAtTheRest: a thief of card and PIN guesses
 // at what more a service demands.
+// Promise failures-by-factor, card-signature.
 func TestWhoMayLogInByCardGetsNoMoreGuessesAtTheRest(t *testing.T) {
 	h, _ := machineWithCard(t)
 	h.lost()
@@ -78,6 +80,7 @@ func TestALoginByCardLeavesTheCodeThatIsKeptHere(t *testing.T) {
 	}
 }
 
+// Promise card-signature.
 func TestAWrongPINIsNoFailureOfTheAccount(t *testing.T) {
 	h, _ := machineWithCard(t)
 	h.lost()
@@ -91,6 +94,7 @@ func TestAWrongPINIsNoFailureOfTheAccount(t *testing.T) {
 
 // TestWrongPINsAreCountedHereToo: a card forgets its wrong PINs at the next right one, and
 // whoever sits at the reader now and then must not live on that.
+// Promise card-pins-counted.
 func TestWrongPINsAreCountedHereToo(t *testing.T) {
 	h, c := machineWithCard(t)
 	h.lost()
@@ -125,6 +129,7 @@ func TestWrongPINsAreCountedHereToo(t *testing.T) {
 }
 
 // TestOnlyAWrongPINCountsAsOne: what else goes wrong with a card is nobody's guess.
+// Promise card-pins-counted.
 func TestOnlyAWrongPINCountsAsOne(t *testing.T) {
 	h, _ := machineWithCard(t)
 	h.lost()
@@ -137,6 +142,7 @@ func TestOnlyAWrongPINCountsAsOne(t *testing.T) {
 	}
 }
 
+// Promise card-pins-counted.
 func TestAPINThatCannotBeCountedIsNotTold(t *testing.T) {
 	h, _ := machineWithCard(t)
 	h.lost()

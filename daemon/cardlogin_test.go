@@ -60,6 +60,7 @@ func fromAfar(l *identity.Login) { l.RemoteHost = "192.0.2.7" }
 
 // TestACardIsAskedForWhereThePersonIsAtIt is the table of whether a card is asked
 // for, and what the prompts are.
+// Promise card-prompt.
 func TestACardIsAskedForWhereThePersonIsAtIt(t *testing.T) {
 	for sentence, c := range map[string]struct {
 		service string
@@ -195,6 +196,7 @@ func TestAPINIsNotAskedForAgainWhenTheServerIsLost(t *testing.T) {
 	}
 }
 
+// Promise card-prompt.
 func TestACardThatHangsHoldsNobodyUpForEver(t *testing.T) {
 	h, _ := machineWithCard(t)
 	hang := make(chan struct{})
@@ -208,6 +210,7 @@ func TestACardThatHangsHoldsNobodyUpForEver(t *testing.T) {
 	}
 }
 
+// Promise proof-of-card.
 func TestAPasswordThatWasNotProvedIsNotHandedOn(t *testing.T) {
 	h, _ := machineWithCard(t)
 	v := h.door("vault", typing("123456"), func(l *identity.Login) { l.FirstPass = identity.NewSecret([]byte("anything")) })
@@ -216,6 +219,7 @@ func TestAPasswordThatWasNotProvedIsNotHandedOn(t *testing.T) {
 	}
 }
 
+// Promise strength-asked.
 func TestOneAllowedGroupWhoseDemandIsMetSuffices(t *testing.T) {
 	strongest := vault()
 	strongest.Earned, strongest.Demands, strongest.Points = false, kinds{piv}, 50
@@ -248,6 +252,7 @@ func TestOneAllowedGroupWhoseDemandIsMetSuffices(t *testing.T) {
 	}
 }
 
+// Promise card-prompt.
 func TestNoReaderIsLookedAtForWhoHasNoCard(t *testing.T) {
 	h, _ := machineWithCard(t)
 	h.srv.set(t, token("bob", 1900000101), nil)
@@ -261,6 +266,7 @@ func TestNoReaderIsLookedAtForWhoHasNoCard(t *testing.T) {
 	}
 }
 
+// Promise proof-of-card.
 func TestAProofByACardEndsWithThatVeryCard(t *testing.T) {
 	h, card := machineWithCard(t)
 	if v := h.door("sudo", typing("123456")); v.Code != identity.Granted {
@@ -282,6 +288,7 @@ func TestAProofByACardEndsWithThatVeryCard(t *testing.T) {
 	}
 }
 
+// Promise proof-of-card.
 func TestTheLastBackupCodeProvesAsMuchAsAnyOther(t *testing.T) {
 	for _, n := range []int{1, 2} {
 		h, _ := machineWithCard(t, func(h *testMachine) { h.cards = nil })
@@ -328,6 +335,7 @@ func TestABackupCodeIsNeverTakenOffline(t *testing.T) {
 	}
 }
 
+// Promise strength-asked.
 func TestTheServersMoreIsAskedExactlyWhenThisMachineDemandsMore(t *testing.T) {
 	h, _ := machineWithCard(t)
 	for service, c := range map[string]struct {
@@ -376,6 +384,7 @@ func (o overheard) Step(ctx context.Context, a provider.Answer) (provider.Reply,
 	return o.Exchange.Step(ctx, a)
 }
 
+// Promise card-signature.
 func TestAStoredTokenThatIsNotTheNewestNamesNoCard(t *testing.T) {
 	h, card := machineWithCard(t)
 	newer := token("alice", aliceUID)

@@ -9,6 +9,7 @@ import (
 )
 
 // A greeter's entry shows 28 letters of a prompt, and a line below it 60.
+// Promise screen-card.
 func TestACardsPromptFitsIntoAGreetersEntry(t *testing.T) {
 	for label, want := range map[string]string{
 		"": "PIN: ", "blue": "PIN (blue): ", "ada@example (YubiKey 5 NFC)": "PIN (ada@example (YubiKe…): ", "zwanzig Buchstaben äö": "PIN (zwanzig Buchstaben …): ",

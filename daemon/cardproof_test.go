@@ -36,6 +36,7 @@ func (m guardedMaker) proves(err error) {
 	}
 }
 
+// Promise mutual-machine.
 func TestNoCardIsMadeReadyBeforeTheMutualProof(t *testing.T) {
 	h, g := machineWithGuard(t)
 	g.proves(identity.ErrCardServiceKey)
@@ -50,6 +51,7 @@ func TestNoCardIsMadeReadyBeforeTheMutualProof(t *testing.T) {
 	}
 }
 
+// Promise mutual-machine.
 func TestStatusSaysWhyNoPINIsAskedForAndHowToMendIt(t *testing.T) {
 	h, g := machineWithGuard(t)
 	finding := func() (f report.Finding) {

@@ -24,6 +24,7 @@ func TestAMachineThatCouldNotRegisterItsKeySaysSo(t *testing.T) {
 	}
 }
 
+// Promise otp-same-offline.
 func TestEnrollingDuringAnOfflineLoginCounts(t *testing.T) {
 	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
@@ -41,6 +42,7 @@ func TestEnrollingDuringAnOfflineLoginCounts(t *testing.T) {
 	h.expect(identity.Denied, "alice", "secret")
 }
 
+// Promise otp-password-change.
 func TestAChangeOfPasswordProvesTheCodeToo(t *testing.T) {
 	h := sealedHere(t)
 	change := func(code string) identity.Code {

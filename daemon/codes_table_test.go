@@ -9,6 +9,7 @@ import (
 
 // TestWhatIsAskedForIsTheSameOnlineAndOffline goes through the factors that are
 // held, where the network is, and what is typed.
+// Promise otp-same-offline.
 func TestWhatIsAskedForIsTheSameOnlineAndOffline(t *testing.T) {
 	held := map[string]func(*person){
 		"password":                func(*person) {},

@@ -71,6 +71,7 @@ func away(t *testing.T) *testMachine {
 
 func (h *testMachine) alice() uuid.UUID { t := token("alice", 1900000100); return t.Account.UUID }
 
+// Promise otp-same-offline.
 func TestOfflineAsksPasswordThenCodeAndEachOnce(t *testing.T) {
 	h := away(t)
 	conv := h.expect(identity.Granted, "alice", "secret", h.code(0))
@@ -122,6 +123,7 @@ func TestAPasswordIsNotCutWhereTheServerTookNoCode(t *testing.T) {
 	h.expect(identity.Granted, "alice", "horse123456")
 }
 
+// Promise otp-once.
 func TestACodeIsGoodOnceHoweverOftenTheDaemonStarts(t *testing.T) {
 	h := away(t)
 	h.expect(identity.Granted, "alice", "secret", h.code(0))
@@ -133,6 +135,7 @@ func TestACodeIsGoodOnceHoweverOftenTheDaemonStarts(t *testing.T) {
 	h.expect(identity.Granted, "alice", "secret", h.code(1))
 }
 
+// Promise otp-once.
 func TestACodeUsedOnlineIsUsedOfflineAndBack(t *testing.T) {
 	h := sealedHere(t)
 	h.expect(identity.Granted, "alice", "secret", h.code(0))
@@ -146,6 +149,7 @@ func TestACodeUsedOnlineIsUsedOfflineAndBack(t *testing.T) {
 	h.expect(identity.Granted, "alice", "secret", h.code(0))
 }
 
+// Promise otp-once.
 func TestACodeThatCannotBeMarkedAsUsedLetsNobodyIn(t *testing.T) {
 	h := away(t)
 	db, err := sql.Open("sqlite3", filepath.Join(h.dir, "cache.db"))
@@ -159,6 +163,7 @@ func TestACodeThatCannotBeMarkedAsUsedLetsNobodyIn(t *testing.T) {
 	h.expect(identity.Granted, "alice", "secret", h.code(0))
 }
 
+// Promise otp-counted.
 func TestWrongCodesAreCountedApartAndLock(t *testing.T) {
 	h := away(t)
 	id := h.alice()
@@ -196,6 +201,7 @@ func TestWrongCodesAreCountedApartAndLock(t *testing.T) {
 	}
 }
 
+// Promise otp-counted.
 func TestOneLineThatIsWrongIsOneFailure(t *testing.T) {
 	for _, line := range []string{"wrong", "secret"} {
 		h := sealedHere(t)
@@ -219,6 +225,7 @@ func TestOneLineThatIsWrongIsOneFailure(t *testing.T) {
 	}
 }
 
+// Promise otp-sealed-here.
 func TestWhatIsSealedForAnotherPurposeLetsNobodyIn(t *testing.T) {
 	reseal := func(h *testMachine, machine, account uuid.UUID, kind identity.FactorKind, epoch uint64) func(*provider.SealedFactor) {
 		return func(f *provider.SealedFactor) {
@@ -264,6 +271,7 @@ func TestWhatIsSealedForAnotherPurposeLetsNobodyIn(t *testing.T) {
 	}
 }
 
+// Promise otp-sealed-ends.
 func TestASealedSecretEndsWithItsEpochWithPolicyAndWithTheAccount(t *testing.T) {
 	kept := func(h *testMachine) bool {
 		_, err := h.cache.Sealed(bg, h.alice(), identity.TOTP)
@@ -319,6 +327,7 @@ func TestASealedSecretEndsWithItsEpochWithPolicyAndWithTheAccount(t *testing.T) 
 	}
 }
 
+// Promise otp-sealed-here.
 func TestNoSecretLiesOpenInTheCache(t *testing.T) {
 	h := away(t)
 	h.expect(identity.Granted, "alice", "secret", h.code(0))
@@ -330,6 +339,7 @@ func TestNoSecretLiesOpenInTheCache(t *testing.T) {
 	}
 }
 
+// Promise otp-clock.
 func TestAClockThatIsBehindIsNamedAsTheReason(t *testing.T) {
 	h := away(t)
 	must(t, h.d.Clock().Keep(bg))
@@ -355,6 +365,7 @@ func TestAClockThatIsBehindIsNamedAsTheReason(t *testing.T) {
 	}
 }
 
+// Promise otp-wrong-named.
 func TestAWrongCodeIsCalledAWrongCode(t *testing.T) {
 	h := sealedHere(t)
 	if c := h.expect(identity.Denied, "alice", "secret", "000000"); !slices.Equal(c.told, []string{identity.WrongCode}) {

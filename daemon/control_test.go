@@ -16,6 +16,7 @@ import (
 	"github.com/sallyport-auth/sallyport/report"
 )
 
+// Promise 5, attack-local-logins, attack-local-others.
 func TestEveryVerbIsAuthorisedByThePeer(t *testing.T) {
 	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)

@@ -29,6 +29,7 @@ func (h *testMachine) as(l identity.Login, password string) identity.Code {
 	return h.d.Decide(context.Background(), l, typing(password)).Code
 }
 
+// Promise attack-person-passwords, guess-own-place.
 func TestAGuesserUsesUpHisOwnTriesAndNoOthers(t *testing.T) {
 	for name, guesser := range map[string]identity.Login{"su": bySu(1000), "ssh": bySSH("127.0.0.2"), "the seat": atSeat()} {
 		t.Run(name, func(t *testing.T) {
@@ -55,6 +56,7 @@ func TestAGuesserUsesUpHisOwnTriesAndNoOthers(t *testing.T) {
 	}
 }
 
+// Promise attack-machine-failures, guess-own-place.
 func TestManyPlacesLockOnlyPlacesWithoutASignIn(t *testing.T) {
 	h := remembered(t, nil)
 	usual := bySSH("198.51.100.7")

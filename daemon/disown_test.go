@@ -10,6 +10,7 @@ import (
 	"github.com/sallyport-auth/sallyport/provider"
 )
 
+// Promise keys-emergency.
 func TestWhatNoKeyVouchesForIsForgotten(t *testing.T) {
 	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
@@ -61,6 +62,7 @@ func TestWhatNoKeyVouchesForIsForgotten(t *testing.T) {
 	}
 }
 
+// Promise keys-emergency.
 func TestNoVerifierOutlivesAKeyThatWasTakenBack(t *testing.T) {
 	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)

@@ -51,6 +51,7 @@ func (h *testMachine) signsIn(p identity.Process) {
 	}
 }
 
+// Promise gated-strength.
 func TestAGatedGroupIsOfTheProcessThatAuthenticated(t *testing.T) {
 	other := at(70, 50)
 	other.Started++
@@ -125,6 +126,7 @@ func (h *testMachine) changed(change func(*identity.IDToken)) {
 	h.push(tok, change)
 }
 
+// Promise attack-person-weak-proof, gated-strength.
 func TestAWeakerProofEarnsNothing(t *testing.T) {
 	card := validCard(t)
 	for sentence, c := range map[string]struct {
@@ -170,6 +172,7 @@ func TestAWeakerProofEarnsNothing(t *testing.T) {
 	}
 }
 
+// Promise attack-person-gated-members, gated-told-nobody.
 func TestAMembershipThatMustBeEarnedIsToldToNobody(t *testing.T) {
 	h := newTestMachine(t, func(h *testMachine) {
 		h.local("group", "root:x:0:\nsudo:x:27:\n")
@@ -218,6 +221,7 @@ func TestAMembershipThatMustBeEarnedIsToldToNobody(t *testing.T) {
 	}
 }
 
+// Promise gated-told-nobody.
 func TestAGroupThatBecomesOneToEarnIsALossSeenAtOnce(t *testing.T) {
 	h := newTestMachine(t)
 	open := vault()
@@ -233,6 +237,7 @@ func TestAGroupThatBecomesOneToEarnIsALossSeenAtOnce(t *testing.T) {
 	}
 }
 
+// Promise gated-told-nobody.
 func TestAnAccountWhoseOwnGroupMustBeEarnedIsRefused(t *testing.T) {
 	h := newTestMachine(t)
 	tok := token("alice", 1900000100)

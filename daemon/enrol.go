@@ -282,7 +282,7 @@ func (s *login) given(ctx context.Context, r provider.Reply, used []identity.Fac
 	case s.code.Len() > 0 && may(code):
 		return code, s.code, ""
 	case len(used) > 0 && may(identity.PIV):
-		return "", identity.Secret{}, "It takes a card that the account has already: run it again with --by-card."
+		return "", identity.Secret{}, "This takes a proof by a card that the account has already: run the command again with --by-card."
 	default:
 		return "", identity.Secret{}, ""
 	}

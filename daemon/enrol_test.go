@@ -88,6 +88,7 @@ func TestWhoHasAGeneratorProvesItToGetAnother(t *testing.T) {
 	h.expect(identity.Granted, "alice", "secret", h.newCode())
 }
 
+// Promise otp-new.
 func TestNobodyEnrolsForAnother(t *testing.T) {
 	h := plainAlice(t)
 	h.srv.set(t, token("bob", 1900000101), nil)
@@ -131,6 +132,7 @@ func TestAnEnrolmentEndsInTimeAndWithTheNext(t *testing.T) {
 	}
 }
 
+// Promise otp-new.
 func TestGuessingByEnrollingIsCounted(t *testing.T) {
 	h := plainAlice(t)
 	for range h.d.p.OfflineTries {

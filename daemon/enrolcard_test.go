@@ -101,6 +101,7 @@ func TestACardIsEnrolledAndOpensTheDoorWithTheServerAndWithout(t *testing.T) {
 	}
 }
 
+// Promise attack-person-handle, enrol-order.
 func TestNobodyGoesOnWithWhatAnotherBegan(t *testing.T) {
 	h, m := makes(t)
 	handle := h.begins()
@@ -130,6 +131,7 @@ func TestNobodyGoesOnWithWhatAnotherBegan(t *testing.T) {
 	}
 }
 
+// Promise enrol-order.
 func TestTheStepsOfACardsEnrolmentComeInTheirOrderAndOnce(t *testing.T) {
 	h, m := makes(t)
 	handle := h.begins()
@@ -151,6 +153,7 @@ func TestTheStepsOfACardsEnrolmentComeInTheirOrderAndOnce(t *testing.T) {
 	}
 }
 
+// Promise enrol-order.
 func TestAnEnrolmentIsConfirmedAsWhatItIs(t *testing.T) {
 	h, m := makes(t)
 	handle := h.begins()
@@ -167,6 +170,7 @@ func TestAnEnrolmentIsConfirmedAsWhatItIs(t *testing.T) {
 	}
 }
 
+// Promise enrol-order.
 func TestOneHandleMakesOneCardReadyAtATime(t *testing.T) {
 	h, m := makes(t)
 	handle := h.begins()
@@ -194,6 +198,7 @@ func TestOneHandleMakesOneCardReadyAtATime(t *testing.T) {
 	h.enrolsCard(other)
 }
 
+// Promise enrol-order.
 func TestACardsEnrolmentThatTakesTooLongIsOver(t *testing.T) {
 	for _, at := range []string{"before the card is ready", "after"} {
 		h, m := makes(t)
@@ -212,6 +217,7 @@ func TestACardsEnrolmentThatTakesTooLongIsOver(t *testing.T) {
 	}
 }
 
+// Promise enrol-faults.
 func TestTheServerCanBeLostAtEachStepOfACardsEnrolment(t *testing.T) {
 	h, m := makes(t)
 	h.srv.lostStepAt(1)
@@ -250,6 +256,7 @@ func TestTheServerCanBeLostAtEachStepOfACardsEnrolment(t *testing.T) {
 	}
 }
 
+// Promise enrol-faults.
 func TestTroubleWithTheCardEndsNoEnrolment(t *testing.T) {
 	h, m := makes(t)
 	handle := h.begins()
@@ -299,6 +306,7 @@ func TestTroubleWithTheCardEndsNoEnrolment(t *testing.T) {
 	}
 }
 
+// Promise enrol-faults.
 func TestASignatureThatTheServerRefusesEnrolsNothing(t *testing.T) {
 	h, m := makes(t)
 	m.forge = true
@@ -314,6 +322,7 @@ func TestASignatureThatTheServerRefusesEnrolsNothing(t *testing.T) {
 	}
 }
 
+// Promise enrol-second-card (daemon and whole machine).
 func TestASecondCardTakesTheFirst(t *testing.T) {
 	first := validCard(t)
 	h, m := makes(t, first)
@@ -355,6 +364,7 @@ func TestASecondCardTakesTheFirst(t *testing.T) {
 	})
 }
 
+// Promise enrol-wiped.
 func TestSecretsOfAnEnrolmentAreWiped(t *testing.T) {
 	h, m := makes(t)
 	handle := h.begins()

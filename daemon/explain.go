@@ -131,10 +131,10 @@ func (d *Gate) explainLimits(e *directory.Entry) []string {
 		list = append(list, "The server does not tell of changes: they are seen here at the next login, and within "+report.Friendly(d.p.RefreshEvery)+" while it can be reached.")
 	}
 	if d.staticEpoch() && e.OfflineFor() > 0 {
-		list = append(list, "Nor does it tell when a password changes: an old one works here offline until the server has refused it or accepted the new one.")
+		list = append(list, "The server does not tell when a password changes: an old password works here offline until the server has refused it or accepted the new one.")
 	}
 	if _, held := e.Epoch(identity.TOTP); held && !d.codes.Given() {
-		list = append(list, "It gives no machine what codes are checked with, so nobody with a one-time code can log in without it.")
+		list = append(list, "The server gives no machine the secrets of one-time codes, so people with a code cannot log in offline.")
 	}
 	return list
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/sallyport-auth/sallyport/report"
 )
 
+// Promise names-losses-urgent.
 func TestWhatProgramsCanSeeGrowsContentAndALossIsUrgent(t *testing.T) {
 	const nothing, content, urgent = 0, 1, 2
 	tools := identity.Group{UUID: uuid.New(), Name: "tools", GID: 1900000600}
@@ -71,6 +72,7 @@ func TestWhatProgramsCanSeeGrowsContentAndALossIsUrgent(t *testing.T) {
 	}
 }
 
+// Promise names-losses-urgent.
 func TestLosingAnAccountIsUrgentHoweverItGoes(t *testing.T) {
 	for sentence, lose := range map[string]func(h *testMachine, id uuid.UUID) error{
 		"gone": func(h *testMachine, id uuid.UUID) error { return h.d.Apply(bg, resolver.Update{Gone: []uuid.UUID{id}}) },
@@ -95,6 +97,7 @@ func TestLosingAnAccountIsUrgentHoweverItGoes(t *testing.T) {
 	}
 }
 
+// Promise names-losses-urgent.
 func TestALossCountsAlsoWhenItCannotBeStored(t *testing.T) {
 	h := newTestMachine(t)
 	tok := token("alice", 1900000100)
@@ -109,6 +112,7 @@ func TestALossCountsAlsoWhenItCannotBeStored(t *testing.T) {
 	}
 }
 
+// Promise names-losses-urgent.
 func TestAChangeOfTheLocalFilesIsSeenByWhoFollows(t *testing.T) {
 	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100, stuff), nil)
@@ -149,6 +153,7 @@ func TestAFolderThatCannotBeWatchedIsLookedAt(t *testing.T) {
 	h.wait("the loss", func() bool { return h.d.Revisions().Urgent > before.Urgent })
 }
 
+// Promise names-absence.
 func TestAnAbsentNameIsAnAnswerOnlyWhileTheListIsWhole(t *testing.T) {
 	h := newTestMachine(t)
 	absent := func() bool { return h.d.DirectoryStanding().Absent }
@@ -181,6 +186,7 @@ func TestAnAbsentNameIsAnAnswerOnlyWhileTheListIsWhole(t *testing.T) {
 	}
 }
 
+// Promise names-age.
 func TestNamesAreAnsweredForAsLongAsPolicySays(t *testing.T) {
 	h := newTestMachine(t, func(h *testMachine) { h.policy.KeepNames = 24 * time.Hour })
 	h.srv.set(t, token("alice", 1900000100, stuff), nil)

@@ -16,6 +16,7 @@ import (
 	"github.com/sallyport-auth/sallyport/report"
 )
 
+// Promise groups-on-demand-members.
 func TestAFoundGroupMakesNobodyAMemberAndATokenDoes(t *testing.T) {
 	h := newGroups(t, func(h *testMachine) {
 		h.policy.AllowAll, h.policy.AllowGroups = false, []uuid.UUID{stuff.UUID}
@@ -74,6 +75,7 @@ func TestAnAccountsOwnGroupIsFoundBeforeTheAccountAndIsItsOwnThen(t *testing.T) 
 	}
 }
 
+// Promise groups-on-demand-members.
 func TestWhoLeavesAGroupWhileADecisionRunsIsInNoOther(t *testing.T) {
 	h := newGroups(t)
 	alice := token("alice", 1900000100, tools)
@@ -89,6 +91,7 @@ func TestWhoLeavesAGroupWhileADecisionRunsIsInNoOther(t *testing.T) {
 	}
 }
 
+// Promise attack-local-questions, groups-on-demand-bounded.
 func TestACrowdThatAsksForManyGroupsFillsNeitherMemoryNorDisk(t *testing.T) {
 	h := newGroups(t, func(h *testMachine) {
 		h.policy.MaxGroups, h.policy.AllowGroups = 8, []uuid.UUID{stuff.UUID}
@@ -130,6 +133,7 @@ func TestACrowdThatAsksForManyGroupsFillsNeitherMemoryNorDisk(t *testing.T) {
 	}
 }
 
+// Promise groups-on-demand.
 func TestAFoundGroupIsAnsweredForAsLongAsPolicySays(t *testing.T) {
 	h := newGroups(t, func(h *testMachine) { h.policy.KeepNames = 24 * time.Hour })
 	h.expectGroup(stuff)
@@ -143,6 +147,7 @@ func TestAFoundGroupIsAnsweredForAsLongAsPolicySays(t *testing.T) {
 	h.expectGroup(stuff)
 }
 
+// Promise groups-on-demand-signed.
 func TestARememberedGroupThatDoesNotVerifyIsNotBelieved(t *testing.T) {
 	h := newGroups(t)
 	h.groups.set(tools)
@@ -169,6 +174,7 @@ func TestARememberedGroupThatDoesNotVerifyIsNotBelieved(t *testing.T) {
 	}
 }
 
+// Promise groups-on-demand.
 func TestAGroupsAnswerThatCannotBeStoredCountsAllTheSame(t *testing.T) {
 	h := newGroups(t)
 	must(t, h.cache.Close()) // every write is an error now
@@ -179,6 +185,7 @@ func TestAGroupsAnswerThatCannotBeStoredCountsAllTheSame(t *testing.T) {
 }
 
 // Which token is newer says how the group is called, be it one of an account or its own.
+// Promise groups-on-demand-rules.
 func TestOfTwoThatSpeakOfAGroupTheNewerCountsAlsoAfterARestart(t *testing.T) {
 	for sentence, later := range map[string]bool{"the account's": false, "its own": true} {
 		t.Run(sentence+" is newer", func(t *testing.T) {
@@ -211,6 +218,7 @@ func TestOfTwoThatSpeakOfAGroupTheNewerCountsAlsoAfterARestart(t *testing.T) {
 	}
 }
 
+// Promise groups-on-demand-rules.
 func TestAFoundGroupIsCalledAsTheSettingsSay(t *testing.T) {
 	h := newGroups(t, qualified)
 	long := stuff

@@ -39,6 +39,7 @@ func newTwoGroupRealms(t *testing.T, tweak ...func(*testMachine)) (w *twoRealms,
 // someone is a person of a server.
 type someone = person
 
+// Promise groups-on-demand-members.
 func TestAGroupThatTwoRealmsHaveIsTheFirsts(t *testing.T) {
 	w, imposed, ours := newTwoGroupRealms(t)
 	if g, err := w.GroupByName(bg, "stuff"); err != nil || g.GID != stuff.GID {
@@ -61,6 +62,7 @@ func TestAGroupThatTwoRealmsHaveIsTheFirsts(t *testing.T) {
 	}
 }
 
+// Promise groups-on-demand-members.
 func TestAGroupThatIsRememberedIsAskedOfNoOtherRealm(t *testing.T) {
 	for sentence, qualified := range map[string]bool{"by its short name": false, "with its realm": true} {
 		t.Run(sentence, func(t *testing.T) {
@@ -94,6 +96,7 @@ func TestAGroupThatIsRememberedIsAskedOfNoOtherRealm(t *testing.T) {
 // here and gives the group docker, and puts carol into it. Once the first has shown the
 // group she has nothing of it, whoever asks for the second's and however many others
 // are asked for.
+// Promise groups-on-demand-members.
 func TestBeingAskedForAGroupNeverMakesItAnotherRealms(t *testing.T) {
 	w, imposed, _ := newTwoGroupRealms(t, func(h *testMachine) {
 		h.policy.AllowAll, h.policy.AllowGroups = false, []uuid.UUID{stuff.UUID}

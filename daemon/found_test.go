@@ -75,6 +75,7 @@ func (h *testMachine) listed() string {
 	return strings.Join(list, " ")
 }
 
+// Promise groups-on-demand.
 func TestAGroupThatNobodyIsInIsFoundListedAndKept(t *testing.T) {
 	h := newGroups(t)
 	for _, by := range []struct {
@@ -115,6 +116,7 @@ func TestAGroupThatNobodyIsInIsFoundListedAndKept(t *testing.T) {
 	h.srv.be(up)
 }
 
+// Promise groups-on-demand.
 func TestAGroupThatIsMadeALittleLaterIsFound(t *testing.T) {
 	h := newGroups(t)
 	h.expectNoGroup(identity.ErrNotFound, tools)
@@ -123,6 +125,7 @@ func TestAGroupThatIsMadeALittleLaterIsFound(t *testing.T) {
 	h.expectGroup(tools)
 }
 
+// Promise groups-on-demand.
 func TestOneQuestionForAGroupIsAskedForAllAndHoldsUpNobodyElse(t *testing.T) {
 	h := newGroups(t, func(h *testMachine) { h.policy.LookupTimeout = time.Minute })
 	h.groups.set(tools)
@@ -153,6 +156,7 @@ func TestOneQuestionForAGroupIsAskedForAllAndHoldsUpNobodyElse(t *testing.T) {
 	h.wait("the group", func() bool { return h.d.Directory().CountOnDemand() == 2 })
 }
 
+// Promise groups-on-demand-rules.
 func TestAServerThatAnswersWithAnotherGroupIsNotBelieved(t *testing.T) {
 	h := newGroups(t)
 	h.groups.instead.Store(identity.Name("stuff"))
@@ -161,6 +165,7 @@ func TestAServerThatAnswersWithAnotherGroupIsNotBelieved(t *testing.T) {
 	}
 }
 
+// Promise groups-on-demand-rules.
 func TestAFoundGroupIsRefusedByTheRulesForAllGroups(t *testing.T) {
 	outside, reserved, odd := tools, tools, tools
 	outside.GID, reserved.GID, odd.Name = 70000, 61184, "To:ols"
@@ -202,6 +207,7 @@ func (h *testMachine) refuses(name string) bool {
 	return slices.ContainsFunc(h.status().Providers[0].Refused, func(r report.Refusal) bool { return r.Name == name })
 }
 
+// Promise groups-on-demand-rules.
 func TestANewerAnswerCorrectsAFoundGroup(t *testing.T) {
 	t.Run("renamed", func(t *testing.T) {
 		h := newGroups(t)
@@ -301,6 +307,7 @@ func TestANewerAnswerCorrectsAFoundGroup(t *testing.T) {
 	})
 }
 
+// Promise groups-on-demand-rules.
 func TestAGIDOnceSeenIsNeverAnotherGroups(t *testing.T) {
 	h := newGroups(t)
 	h.expectGroup(stuff)
@@ -314,6 +321,7 @@ func TestAGIDOnceSeenIsNeverAnotherGroups(t *testing.T) {
 	h.expectNoGroup(identity.ErrNotFound, heir)
 }
 
+// Promise groups-on-demand-rules.
 func TestWhatIsLocalIsNotAskedForAndNotServed(t *testing.T) {
 	h := newGroups(t)
 	h.local("group", "stuff:x:50:\nwheel:x:1900000002:\n")

@@ -12,6 +12,7 @@ import (
 	"github.com/sallyport-auth/sallyport/report"
 )
 
+// Promise enrol-second-card.
 func TestWhatIsGivenUpIsNamedRightly(t *testing.T) {
 	h, _ := makes(t)
 	proof := report.EnrolArgs{Password: "secret"}
@@ -125,6 +126,7 @@ func TestAMachineWithoutCardsEnrolsNone(t *testing.T) {
 	}
 }
 
+// Promise enrol-offline.
 func TestTryingToEnrolWithoutTheServerIsNoWrongAnswer(t *testing.T) {
 	h, _ := makes(t)
 	try := func() {
@@ -146,6 +148,7 @@ func TestTryingToEnrolWithoutTheServerIsNoWrongAnswer(t *testing.T) {
 	}
 }
 
+// Promise enrol-offline.
 func TestALostAnswerToAPasswordStaysCounted(t *testing.T) {
 	h, _ := makes(t)
 	h.srv.lostStepAt(1)

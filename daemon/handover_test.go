@@ -32,6 +32,7 @@ func session(h *testMachine, name string, peer identity.Peer, op identity.Operat
 	return h.d.Decide(bg, l, nil).Code
 }
 
+// Promise subids-given.
 func TestASessionThatRootBeginsGivesSubordinateIDs(t *testing.T) {
 	for name, c := range map[string]struct {
 		peer identity.Peer
@@ -72,6 +73,7 @@ func TestASessionThatRootBeginsGivesSubordinateIDs(t *testing.T) {
 	})
 }
 
+// Promise subids-given.
 func TestARangeThatTheFilesHaveIsGivenAgain(t *testing.T) {
 	first := identity.SubIDRange.Min
 	own := func(start uint32) string { return fmt.Sprintf("1900000100:%d:65536\n", start) }
@@ -101,6 +103,7 @@ func TestARangeThatTheFilesHaveIsGivenAgain(t *testing.T) {
 	}
 }
 
+// Promise subids-given.
 func TestTheListIsWrittenWhenItChangesAndAgainUntilItArrives(t *testing.T) {
 	h, list := onePerson(t)
 	r := h.d.o.Realms
@@ -147,6 +150,7 @@ func statOf(t *testing.T, path string) os.FileInfo {
 	return info
 }
 
+// Promise subids-given.
 func TestStatusSaysWhichRangesHaveNotArrived(t *testing.T) {
 	h, _ := onePerson(t)
 	_, err := h.d.SubIDsOf(bg, asRoot, "alice")
@@ -178,6 +182,7 @@ func TestStatusSaysWhichRangesHaveNotArrived(t *testing.T) {
 	}
 }
 
+// Promise subids-given.
 func TestAListThatIsOverlookedIsSeenLater(t *testing.T) {
 	h, list := onePerson(t)
 	_, err := h.d.SubIDsOf(bg, asRoot, "alice")

@@ -45,6 +45,7 @@ func (h *testMachine) home() string {
 	return a.Home
 }
 
+// Promise refresh-forced.
 func TestOneAccountIsFetchedAnewWhenRootAsks(t *testing.T) {
 	h, tok := machineWithStaticEpoch(t)
 	h.srv.set(t, tok, func(p *person) { p.token.Account.Home = "/moved" })
@@ -70,6 +71,7 @@ func TestOneAccountIsFetchedAnewWhenRootAsks(t *testing.T) {
 	}
 }
 
+// Promise refresh-forced.
 func TestOneThatIsGoneIsForgottenWhenRootAsks(t *testing.T) {
 	h, tok := machineWithStaticEpoch(t)
 	h.srv.remove(tok.Account.UUID)
@@ -78,6 +80,7 @@ func TestOneThatIsGoneIsForgottenWhenRootAsks(t *testing.T) {
 	}
 }
 
+// Promise refresh-forced.
 func TestAllThatIsRememberedIsFetchedAnewWhenRootAsks(t *testing.T) {
 	h, tok := machineWithStaticEpoch(t)
 	h.srv.set(t, tok, func(p *person) { p.token.Account.Home = "/moved" })
@@ -104,6 +107,7 @@ func TestAllThatIsRememberedIsFetchedAnewWhenRootAsks(t *testing.T) {
 	}
 }
 
+// Promise refresh-forced.
 func TestWhereTheServerTellsThereIsNothingToFetch(t *testing.T) {
 	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)

@@ -41,6 +41,7 @@ func ofHistory(t *testing.T) (*testMachine, uuid.UUID) {
 
 func (h *testMachine) known(name identity.Name) *directory.Entry { return h.d.Directory().Named(name) }
 
+// Promise history-disowned.
 func TestADisownedTokenLetsNobodyIn(t *testing.T) {
 	h, _ := ofHistory(t)
 	h.expect(identity.Granted, "alice", "secret")
@@ -115,6 +116,7 @@ func TestAListWinsOverWhatIsHeld(t *testing.T) {
 	h.wait("what the list says of the group", func() bool { return points() == 0 })
 }
 
+// Promise history-late-token.
 func TestATokenOfALeftHistoryIsNotTaken(t *testing.T) {
 	h, one := ofHistory(t)
 	late := token("alice", 1900000100)
@@ -139,6 +141,7 @@ func TestATokenOfALeftHistoryIsNotTaken(t *testing.T) {
 	}
 }
 
+// Promise history-late-token.
 func TestATokenOfAnotherHistoryAsksTheServer(t *testing.T) {
 	h, _ := ofHistory(t)
 	two := uuid.New()

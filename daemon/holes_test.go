@@ -36,6 +36,7 @@ func (h *testMachine) inCache(f func(*sql.DB)) {
 }
 
 // Whatever of the cache cannot be read, nobody is let in who would not be otherwise.
+// Promise damage-unreadable.
 func TestAHoleInTheCacheLetsNobodyIn(t *testing.T) {
 	for what, c := range map[string]struct {
 		make  func(t *testing.T) *testMachine
@@ -119,6 +120,7 @@ func neverHere(t *testing.T) *testMachine {
 }
 
 // A count that cannot be written ends each kind of proof that is checked here.
+// Promise damage-uncounted.
 func TestACodeOrCardThatCannotBeCountedLetsNobodyIn(t *testing.T) {
 	for kind, c := range map[string]struct {
 		service string
@@ -184,6 +186,7 @@ func TestALocalNameThatTheRealmCouldNotHaveIsLocal(t *testing.T) {
 	}
 }
 
+// Promise damage-hash.
 func TestADamagedVerifierIsOfNoPassword(t *testing.T) {
 	h := remembered(t, nil)
 	whole := h.verifierOfAlice()

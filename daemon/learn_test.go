@@ -66,6 +66,7 @@ func TestTokensAgainstTheRulesAreRefusedAndReported(t *testing.T) {
 	}
 }
 
+// Promise 3.
 func TestANumberOnceSeenIsNeverAnothers(t *testing.T) {
 	h := newTestMachine(t)
 	old := token("alice", 1900000100)
@@ -122,6 +123,7 @@ func TestANewerTokenThatIsRefusedBlocksTheOldOne(t *testing.T) {
 	}
 }
 
+// Promise 7.
 func TestAnOlderTokenNeverReplacesANewerOne(t *testing.T) {
 	h := newTestMachine(t)
 	tok := token("alice", 1900000100)
@@ -138,6 +140,7 @@ func TestAnOlderTokenNeverReplacesANewerOne(t *testing.T) {
 	}
 }
 
+// Promise 3.
 func TestGroupsAreMatchedByUUIDNotByName(t *testing.T) {
 	h := newTestMachine(t, func(h *testMachine) { h.policy.AllowAll, h.policy.AllowGroups = false, []uuid.UUID{stuff.UUID} })
 	fake := identity.Group{UUID: uuid.New(), Name: stuff.Name, GID: 1900000555}

@@ -25,8 +25,9 @@ func explained(t *testing.T, only bool, factors ...identity.FactorKind) report.E
 	return x
 }
 
+// Promise kanidm-limits.
 func TestExplainSaysWhatTheServerCannotDoWhereItMatters(t *testing.T) {
-	const changes, codes = "does not tell of changes", "no machine what codes are checked with"
+	const changes, codes = "does not tell of changes", "no machine the secrets of one-time codes"
 	for name, c := range map[string]struct {
 		only    bool
 		factors []identity.FactorKind

@@ -35,6 +35,7 @@ func (h *testMachine) finds(check string, s report.Severity) bool {
 	return false
 }
 
+// Promise seal-named-key.
 func TestALostSealingKeyIsNoWrongPassword(t *testing.T) {
 	h := remembered(t, nil)
 	h.losesItsKey()
@@ -59,6 +60,7 @@ func TestALostSealingKeyIsNoWrongPassword(t *testing.T) {
 }
 
 // TestAVerifierOfNoNamedKeyIsRenewed: an older release did not say which key it was.
+// Promise seal-named-key.
 func TestAVerifierOfNoNamedKeyIsRenewed(t *testing.T) {
 	h := remembered(t, nil)
 	v := h.verifierOfAlice()
@@ -76,6 +78,7 @@ func TestAVerifierOfNoNamedKeyIsRenewed(t *testing.T) {
 	}
 }
 
+// Promise seal-named-key.
 func TestALostSealingKeyIsNoWrongCode(t *testing.T) {
 	h := sealedHere(t)
 	h.losesItsKey()
@@ -97,6 +100,7 @@ func TestALostSealingKeyIsNoWrongCode(t *testing.T) {
 
 // TestACodeSealedToAnotherKeyIsNotKept: a copy of this machine's disk has told the server
 // a key of its own.
+// Promise otp-wrong-seal.
 func TestACodeSealedToAnotherKeyIsNotKept(t *testing.T) {
 	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), coded)

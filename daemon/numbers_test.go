@@ -37,6 +37,7 @@ func TestAGroupThatWasRefusedForAnothersNameGetsItWhenThatIsFree(t *testing.T) {
 	}
 }
 
+// Promise names-index.
 func TestWhoIsForgottenWhileADecisionRunsHasNoGroupsOfOthers(t *testing.T) {
 	h := newTestMachine(t)
 	h.give(token("alice", 1900000100, stuff))
@@ -50,6 +51,7 @@ func TestWhoIsForgottenWhileADecisionRunsHasNoGroupsOfOthers(t *testing.T) {
 	}
 }
 
+// Promise names-index.
 func TestANumberStaysItsOwnersInMemoryToo(t *testing.T) {
 	own := func(name identity.Name, id uint32) identity.IDToken {
 		t := token(string(name), id)
@@ -94,6 +96,7 @@ func TestANumberStaysItsOwnersInMemoryToo(t *testing.T) {
 	}
 }
 
+// Promise names-index.
 func TestNumbersAreRememberedOverARestart(t *testing.T) {
 	h := newTestMachine(t)
 	alice := token("alice", 1900000100)
@@ -111,6 +114,7 @@ func TestNumbersAreRememberedOverARestart(t *testing.T) {
 	}
 }
 
+// Promise names-index.
 func TestAnOwnGroupIsNotRenumberedWhileItsAccountIsHere(t *testing.T) {
 	h := newTestMachine(t)
 	alice := token("alice", 1900000100)
@@ -126,6 +130,7 @@ func TestAnOwnGroupIsNotRenumberedWhileItsAccountIsHere(t *testing.T) {
 	}
 }
 
+// Promise names-absence.
 func TestATokenThatDoesNotVerifyAnyMoreMakesTheListIncomplete(t *testing.T) {
 	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)

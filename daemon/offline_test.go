@@ -184,6 +184,7 @@ func TestOfflineSaysWhatItCannotCheckHere(t *testing.T) {
 	}
 }
 
+// Promise 12.
 func TestTheNetworkMayGoAtAnyMoment(t *testing.T) {
 	for sentence, lose := range map[string]func(h *testMachine){
 		"refused before the first word": func(h *testMachine) { h.srv.mode.Store(int32(down)) },

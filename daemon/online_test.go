@@ -23,6 +23,7 @@ func withTOTP(p *person) {
 	p.token.Factors = append(p.token.Factors, identity.Factor{Kind: identity.TOTP, Epoch: 1})
 }
 
+// Promise 1, attack-machine-login.
 func TestAYesThatIsNotForThisAccountHereAndNowGrantsNothing(t *testing.T) {
 	for sentence, tamper := range map[string]func(*provider.Reply){
 		"it has no session token":    func(r *provider.Reply) { r.Session = nil },
@@ -125,6 +126,7 @@ func TestWhatAnEarlierModuleLeftIsTriedFirst(t *testing.T) {
 	}
 }
 
+// Promise 5, attack-local-logins, proof-asker.
 func TestOnlyRootMayAskForOthersAndOthersAreCounted(t *testing.T) {
 	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
@@ -157,6 +159,7 @@ func TestOnlyRootMayAskForOthersAndOthersAreCounted(t *testing.T) {
 	h.expect(identity.Granted, "alice", "secret") // sshd is not locked out by her processes
 }
 
+// Promise proof-asker.
 func TestATrustedUserMayAuthenticateOthersAndNoMore(t *testing.T) {
 	const web, other = 33, 34
 	h := newTestMachine(t, func(h *testMachine) {
@@ -346,6 +349,7 @@ func TestAThousandLogInAtOnce(t *testing.T) {
 	}
 }
 
+// Promise 1.
 func TestAPanicGrantsNothing(t *testing.T) {
 	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
@@ -356,6 +360,7 @@ func TestAPanicGrantsNothing(t *testing.T) {
 	}
 }
 
+// Promise kanidm-yes-fits.
 func TestAYesThatDoesNotFitIsNoReasonToGoOnOffline(t *testing.T) {
 	for sentence, tamper := range map[string]func(*provider.Reply){
 		"without a session":   func(r *provider.Reply) { r.Session = nil },

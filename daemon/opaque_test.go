@@ -41,6 +41,7 @@ func (h *testMachine) verifierOfBefore(typed string) cache.Verifier {
 	return v
 }
 
+// Promise password-form.
 func TestAnUmlautTypedEitherWayLogsInOffline(t *testing.T) {
 	for _, typed := range []string{composed, decomposed} {
 		h := newTestMachine(t)
@@ -55,6 +56,7 @@ func TestAnUmlautTypedEitherWayLogsInOffline(t *testing.T) {
 	}
 }
 
+// Promise password-form.
 func TestAVerifierOfBeforeGoesOnAndIsMadeAnew(t *testing.T) {
 	h := remembered(t, nil)
 	before := h.verifierOfBefore(decomposed)
@@ -66,6 +68,7 @@ func TestAVerifierOfBeforeGoesOnAndIsMadeAnew(t *testing.T) {
 	h.expect(identity.Granted, "alice", composed)
 }
 
+// Promise password-form.
 func TestALoginOnlineRenewsAVerifierOfAnotherForm(t *testing.T) {
 	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), nil)
@@ -79,6 +82,7 @@ func TestALoginOnlineRenewsAVerifierOfAnotherForm(t *testing.T) {
 	h.expect(identity.Granted, "alice", composed)
 }
 
+// Promise password-form-guess.
 func TestTwoFormsAreOneGuessOffline(t *testing.T) {
 	h := remembered(t, nil)
 	h.expect(identity.Denied, "alice", decomposed)

@@ -9,6 +9,7 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
+// Promise password-due-changed, password-due-who.
 func TestAPasswordThatIsDueIsAskedForWhereItLetSomebodyIn(t *testing.T) {
 	for sentence, c := range map[string]struct {
 		changeBy int64 // from now on, where it is not ChangeNow
@@ -62,6 +63,7 @@ func TestAPasswordThatIsDueIsAskedForWhereItLetSomebodyIn(t *testing.T) {
 }
 
 // Who has to change the password in the login has earned what they proved before it.
+// Promise password-change-groups.
 func TestAChangeInTheLoginLosesNoGroupThatWasEarned(t *testing.T) {
 	h := newTestMachine(t)
 	tok := token("alice", 1900000100, stuff, vault())
@@ -79,6 +81,7 @@ func TestAChangeInTheLoginLosesNoGroupThatWasEarned(t *testing.T) {
 	}
 }
 
+// Promise password-due-no-more.
 func TestExplainSaysThatAPasswordIsDue(t *testing.T) {
 	h := newTestMachine(t)
 	h.online()
@@ -107,6 +110,7 @@ func TestExplainSaysThatAPasswordIsDue(t *testing.T) {
 	}
 }
 
+// Promise password-due-code.
 func TestACodeOfTheLoginIsNotAskedForAgain(t *testing.T) {
 	for sentence, c := range map[string]struct {
 		due, counts bool

@@ -42,6 +42,7 @@ func (h *testMachine) whileSealing(happens func()) {
 	h.sealer.(*meanwhile).happens.Store(&happens)
 }
 
+// Promise 7.
 func TestARevocationDuringTheHashCounts(t *testing.T) {
 	for sentence, c := range map[string]struct {
 		change func(*identity.IDToken)
@@ -167,6 +168,7 @@ func TestUseFirstPassStillAsksForTheCode(t *testing.T) {
 	}
 }
 
+// Promise damage-uncounted.
 func TestATryThatCannotBeCountedIsNone(t *testing.T) {
 	h := remembered(t, nil)
 	h.fault("failures")
@@ -182,6 +184,7 @@ func TestAVerifierThatCannotBeKeptStopsNoLogin(t *testing.T) {
 	h.expect(identity.Granted, "alice", "secret")
 }
 
+// Promise 7.
 func TestAVerifierOfAnotherEpochIsNone(t *testing.T) {
 	h := remembered(t, nil)
 	v, err := h.cache.Verifier(context.Background(), h.d.Directory().Named("alice").Account().UUID, identity.Password)

@@ -29,6 +29,7 @@ func as(realm string, tok identity.IDToken) identity.IDToken {
 	return tok
 }
 
+// Promise realms-qualified.
 func TestQualifiedNamesAreAnsweredAsTheyAreByEitherForm(t *testing.T) {
 	h := newTestMachine(t, qualified)
 	h.srv.set(t, as("q.org", token("alice", 1900000100, stuff)), func(p *person) { p.password = "hers" })
@@ -74,6 +75,7 @@ func TestWithoutAliasesOnlyTheNameItselfIsOne(t *testing.T) {
 
 // A server that qualifies names where the settings say otherwise, or does not where
 // they do, could pass one account off as another's alias.
+// Promise realms-qualified.
 func TestAnAccountWhoseNamesHaveNotTheFormOfTheSettingsIsRefused(t *testing.T) {
 	inOne := as("q.org", token("alice", 1900000100, stuff))
 	inOne.Groups[1].Name = "stuff"
@@ -174,6 +176,7 @@ func TestAQualifiedRealmBehindAnotherHasNoClashes(t *testing.T) {
 
 // Whatever finds an account of the first realm is no name of another: it would not
 // lead back to whom it belongs.
+// Promise realms-qualified.
 func TestANameThatIsAnotherSpellingInTheFirstRealmIsTheFirsts(t *testing.T) {
 	all := shortAndQualified(t, func(s, q func(*testMachine)) [2]func(*testMachine) { return [2]func(*testMachine){q, s} })
 	if a, err := all.AccountByName(bg, "eve"); err != nil || a.UID != 1900100105 {

@@ -63,6 +63,7 @@ func (w *twoRealms) login(name, password string) identity.Code {
 	return w.Decide(bg, l, typing(password)).Code
 }
 
+// Promise realms-separate.
 func TestEachRealmAnswersForItsOwnPeople(t *testing.T) {
 	w := newTwoRealms(t)
 	for name, uid := range map[string]uint32{"ada": 1900000100, "bob": 1900000101, "carol": 1900100100} {
@@ -88,6 +89,7 @@ func TestEachRealmAnswersForItsOwnPeople(t *testing.T) {
 	}
 }
 
+// Promise realms-separate.
 func TestANameThatTwoRealmsHaveIsTheFirstsAndStatusSaysSo(t *testing.T) {
 	w := newTwoRealms(t)
 	if _, err := w.AccountByUID(bg, 1900100101); !errors.Is(err, identity.ErrNotFound) {
@@ -126,6 +128,7 @@ func TestANameThatTwoRealmsHaveIsTheFirstsAndStatusSaysSo(t *testing.T) {
 
 // The second server puts carol into a group with the uuid of one of the first's, which
 // may log in here and gives the group docker.
+// Promise realms-separate.
 func TestNoRealmPutsItsPeopleIntoAnothersGroups(t *testing.T) {
 	w := newTwoRealms(t, func(h *testMachine) {
 		h.policy.AllowAll, h.policy.AllowGroups = false, []uuid.UUID{stuff.UUID}
@@ -157,6 +160,7 @@ func TestNoRealmPutsItsPeopleIntoAnothersGroups(t *testing.T) {
 	}
 }
 
+// Promise realms-slow-answer.
 func TestARealmThatHangsHoldsUpNobodyOfAnother(t *testing.T) {
 	w := newTwoRealms(t)
 	w.first.srv.be(hanging)
@@ -171,6 +175,7 @@ func TestARealmThatHangsHoldsUpNobodyOfAnother(t *testing.T) {
 	}
 }
 
+// Promise realms-slow-answer.
 func TestWhoIsRememberedIsAskedOfNoOtherRealm(t *testing.T) {
 	w := newTwoRealms(t, func(h *testMachine) { h.only = true })
 	if _, err := w.AccountByName(bg, "carol"); err != nil {
@@ -191,6 +196,7 @@ func TestWhoIsRememberedIsAskedOfNoOtherRealm(t *testing.T) {
 	}
 }
 
+// Promise realms-separate.
 func TestSubordinateIDsOfTwoRealmsNeverOverlap(t *testing.T) {
 	w := newTwoRealms(t)
 	var given []identity.IDRange
@@ -211,6 +217,7 @@ func TestSubordinateIDsOfTwoRealmsNeverOverlap(t *testing.T) {
 
 // Each change wakes who follows, be there one realm or two: what one listener takes
 // off the channel no other gets.
+// Promise refresh-told.
 func TestWhoeverFollowsIsToldOfEveryChangeOfEveryRealm(t *testing.T) {
 	for name, build := range map[string]func(t *testing.T) (*Realms, *testMachine){
 		"one": func(t *testing.T) (*Realms, *testMachine) {
@@ -281,6 +288,7 @@ func TestAFileIsNotOutOfDateForAStandingThatChanged(t *testing.T) {
 	}
 }
 
+// Promise realms-slow-answer.
 func TestNobodyIsUnknownWhileOneRealmCannotTell(t *testing.T) {
 	w := newTwoRealms(t, func(h *testMachine) { h.only = true })
 	if _, err := w.AccountByName(bg, "dora"); !errors.Is(err, identity.ErrNotFound) {

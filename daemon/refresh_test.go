@@ -21,6 +21,7 @@ const (
 	fetchedAtOnce = 8
 )
 
+// Promise refresh-age.
 func TestNoEntryGetsOlderThanItsAge(t *testing.T) {
 	h := newGroups(t, func(h *testMachine) { h.policy.RefreshEvery = 16 * time.Minute })
 	h.srv.set(t, token("alice", 1900000100), nil)
@@ -56,6 +57,7 @@ func TestNoEntryGetsOlderThanItsAge(t *testing.T) {
 	}
 }
 
+// Promise refresh-age.
 func TestAnEntryThatTheServerHasNoAnswerForKeepsNoOtherOld(t *testing.T) {
 	h := newGroups(t)
 	must(t, h.d.Apply(bg, resolver.Update{}))
@@ -126,6 +128,7 @@ func TestSeveralAreFetchedAnewAtATime(t *testing.T) {
 }
 
 // The server has removed somebody and made another of that name.
+// Promise refresh-age.
 func TestANameThatIsAnothersNowLeavesWithWhoeverHadIt(t *testing.T) {
 	h := newGroups(t)
 	was := token("alice", 1900000100)
@@ -152,6 +155,7 @@ func (h *testMachine) expectNobody(uid uint32) {
 	}
 }
 
+// Promise refresh-age.
 func TestAnAccountThatIsRefusedIsAskedForAsOftenAsOthers(t *testing.T) {
 	h := newGroups(t)
 	alice := token("alice", 1900000100)

@@ -32,6 +32,7 @@ func outside(t *testing.T) *testMachine {
 	return h
 }
 
+// Promise names-refusals.
 func TestARefusalAndItsReasonOutliveARestart(t *testing.T) {
 	h := outside(t)
 	was := h.refusedFor("carol")
@@ -50,6 +51,7 @@ func TestARefusalAndItsReasonOutliveARestart(t *testing.T) {
 	}
 }
 
+// Promise names-refusals.
 func TestAWiderRangeLetsTheRefusedInAtTheNextStart(t *testing.T) {
 	h := outside(t)
 	h.stop()
@@ -73,6 +75,7 @@ func TestAWiderRangeLetsTheRefusedInAtTheNextStart(t *testing.T) {
 	}
 }
 
+// Promise names-refusals.
 func TestARefusalEndsWithItsAccount(t *testing.T) {
 	for sentence, end := range map[string]func(h *testMachine){
 		"the account is removed": func(h *testMachine) { tok := token("carol", 70000); h.srv.remove(tok.Account.UUID) },
@@ -128,6 +131,7 @@ func TestARefusalIsToldWithWhatCanBeDoneAboutIt(t *testing.T) {
 
 // What the server has lost lets nobody in until the list is read, whatever else makes the
 // machine read it again.
+// Promise history-disowned.
 func TestWhatIsDisownedStaysSoWhenTheListIsDue(t *testing.T) {
 	for sentence, due := range map[string]func(h *testMachine){
 		"a wider range":             func(h *testMachine) { h.policy.IDs = append(h.policy.IDs, identity.IDRange{Min: 70000, Max: 80000}) },

@@ -20,6 +20,7 @@ func (h *testMachine) remote(password ...string) (identity.Verdict, *typist) {
 
 // Whatever is the matter with the name, a guess from another host looks like one at a
 // name that nobody has, which pam_unix asks for.
+// Promise attack-network-names, guess-names.
 func TestANameCannotBeTriedOutFromAnotherHost(t *testing.T) {
 	for state, c := range map[string]struct {
 		make    func(p *person)
@@ -74,6 +75,7 @@ func TestANameCannotBeTriedOutFromAnotherHost(t *testing.T) {
 	}
 }
 
+// Promise guess-names.
 func TestReasonsAreToldAtTheSeatOrWhereTheSettingsSay(t *testing.T) {
 	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100), withTOTP)
@@ -89,6 +91,7 @@ func TestReasonsAreToldAtTheSeatOrWhereTheSettingsSay(t *testing.T) {
 	}
 }
 
+// Promise guess-names.
 func TestTheServersReasonIsToldOnlyWithAProof(t *testing.T) {
 	for _, proved := range []bool{false, true} {
 		h := newTestMachine(t)
@@ -103,6 +106,7 @@ func TestTheServersReasonIsToldOnlyWithAProof(t *testing.T) {
 	}
 }
 
+// Promise guess-names.
 func TestTheDelayIsWhatIsLeftOfIt(t *testing.T) {
 	h := newTestMachine(t)
 	now := h.clk.now()

@@ -23,6 +23,7 @@ func (h *testMachine) refusal(name string) string {
 	return ""
 }
 
+// Promise attack-local-system-group, reserved-names.
 func TestNoNameOfTheSystemComesFromARealm(t *testing.T) {
 	h := newTestMachine(t, func(h *testMachine) {
 		h.policy.Reserved = []string{"mine"}
@@ -55,6 +56,7 @@ func TestNoNameOfTheSystemComesFromARealm(t *testing.T) {
 }
 
 // Whoever owns a range of /etc/subuid can become every id in it.
+// Promise attack-local-subuid, reserved-ids.
 func TestAnIDThatIsSubordinateHereIsNobodys(t *testing.T) {
 	for file, text := range map[string]string{
 		"subuid": "local:1900000000:65536\n", "subgid": "# x\nlocal:1:1\nother:1900000100:1\n",

@@ -64,6 +64,7 @@ func TestKnownAccountsAndGroupsAreAnswered(t *testing.T) {
 	check()
 }
 
+// Promise 2.
 func TestLocalNamesAndIDsAreNeverAnswered(t *testing.T) {
 	h := newTestMachine(t)
 	key := []identity.SSHKey{{Tag: "a", Line: "ssh-ed25519 AAAA"}}

@@ -46,6 +46,7 @@ func (h *testMachine) troubled() report.Severity {
 	return report.OK
 }
 
+// Promise seal-copied-disk.
 func TestACopyOfTheDiskSignsNobodyInWithoutItsTPM(t *testing.T) {
 	own, other := swtpm.New(t), swtpm.New(t)
 	h := remembered(t, nil, sealedBy(t, seal.KindAuto, own))
@@ -94,6 +95,7 @@ func TestACopyOfTheDiskSignsNobodyInWithoutItsTPM(t *testing.T) {
 	h.expect(identity.Granted, "alice", "secret")
 }
 
+// Promise seal-tpm-silent.
 func TestATPMThatIsGoneDeniesNobodyAndLetsNobodyInOffline(t *testing.T) {
 	tpm := swtpm.New(t)
 	h := remembered(t, nil, sealedBy(t, seal.KindAuto, tpm))
@@ -117,6 +119,7 @@ func TestATPMThatIsGoneDeniesNobodyAndLetsNobodyInOffline(t *testing.T) {
 	h.expect(identity.TooManyTries, "alice", "secret") // and lifts no lock
 }
 
+// Promise seal-tpm-silent.
 func TestATPMThatIsGoneKeepsNobodyFromTheServer(t *testing.T) {
 	tpm := swtpm.New(t)
 	h := remembered(t, nil, sealedBy(t, seal.KindAuto, tpm))
@@ -133,6 +136,7 @@ func TestATPMThatIsGoneKeepsNobodyFromTheServer(t *testing.T) {
 	h.expect(identity.Granted, "bob", "secret")
 }
 
+// Promise seal-move.
 func TestWhoCouldLogInOfflineStillCanAfterTheMoveToTheTPM(t *testing.T) {
 	tpm := swtpm.New(t)
 	h := remembered(t, nil, sealedBy(t, seal.KindFile, tpm))
@@ -161,6 +165,7 @@ func TestWhoCouldLogInOfflineStillCanAfterTheMoveToTheTPM(t *testing.T) {
 	}
 }
 
+// Promise seal-move.
 func TestALoginWithTheServerRenewsWhatTheFileHadSealed(t *testing.T) {
 	tpm := swtpm.New(t)
 	h := remembered(t, nil, sealedBy(t, seal.KindFile, tpm))
@@ -177,6 +182,7 @@ func TestALoginWithTheServerRenewsWhatTheFileHadSealed(t *testing.T) {
 	}
 }
 
+// Promise seal-no-silent-choice.
 func TestStatusSaysWhatSealsAndWhatWouldBeStronger(t *testing.T) {
 	h := newTestMachine(t, func(h *testMachine) { h.sealWords = [2]string{"/state/seal.key: there is a reason", "Move."} })
 	s := h.status()

@@ -43,6 +43,7 @@ func TestACardIsEnrolledAtTheReaderAlone(t *testing.T) {
 	}
 }
 
+// Promise attack-person-handle, card-last-try.
 func TestACardOfAnotherAccountIsNotEnrolled(t *testing.T) {
 	h, m := makes(t)
 	h.srv.set(t, token("bob", 1900000101), carded(m.fresh))

@@ -9,6 +9,7 @@ import (
 	"github.com/sallyport-auth/sallyport/provider"
 )
 
+// Promise pam-silent.
 func TestASilentHostShowsReasonsAlone(t *testing.T) {
 	h := newTestMachine(t)
 	h.srv.set(t, token("alice", 1900000100, stuff), nil)

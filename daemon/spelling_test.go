@@ -8,6 +8,7 @@ import (
 	"github.com/sallyport-auth/sallyport/report"
 )
 
+// Promise 18.
 func TestAnotherSpellingFindsAndDoesNotLogIn(t *testing.T) {
 	h := newTestMachine(t)
 	tok := token("alice", 1900000100, stuff)

@@ -121,6 +121,7 @@ func (h *testMachine) push(tok identity.IDToken, change func(*identity.IDToken))
 
 // TestEveryPolicyMeetsEveryProof is the table of step-up: what a service demands,
 // what became of the proof, online and offline, and with a code or without.
+// Promise proof-place, proof-fresh, proof-ends, strength-everything.
 func TestEveryPolicyMeetsEveryProof(t *testing.T) {
 	for _, where := range []string{"online", "offline"} {
 		for _, code := range []bool{false, true} {

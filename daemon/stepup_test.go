@@ -56,6 +56,7 @@ func machineWithSudo(t *testing.T) *testMachine {
 	return h
 }
 
+// Promise attack-local-proof, proof-place.
 func TestAReplayedLoginGrantsNothingElsewhere(t *testing.T) {
 	h := machineWithSudo(t)
 	recorded := ofAlice()
@@ -85,6 +86,7 @@ func TestAReplayedLoginGrantsNothingElsewhere(t *testing.T) {
 	}
 }
 
+// Promise proof-place.
 func TestNothingIsRememberedWhereNobodyCanVouchForThePlace(t *testing.T) {
 	h := machineWithSudo(t)
 	for sentence, s := range map[string]sudo{
@@ -105,6 +107,7 @@ func TestNothingIsRememberedWhereNobodyCanVouchForThePlace(t *testing.T) {
 	}
 }
 
+// Promise proof-session.
 func TestAProofOfASessionCountsInAllOfItAndNowhereElse(t *testing.T) {
 	h := newTestMachine(t, func(h *testMachine) {
 		h.policy.Services = map[string]policy.Service{"sudo": {StepUp: true, WholeSession: true}, "su": {StepUp: true}}
@@ -152,6 +155,7 @@ func TestAProofOfASessionCountsInAllOfItAndNowhereElse(t *testing.T) {
 }
 
 // The server says for how long its word counts, whatever the age that policy allows.
+// Promise attack-person-weak-proof, proof-server-word.
 func TestAProofDoesNotOutliveTheServersWord(t *testing.T) {
 	h := newTestMachine(t, func(h *testMachine) {
 		h.policy.Services = map[string]policy.Service{"sudo": {StepUp: true, MaxAge: 24 * time.Hour}}
@@ -184,6 +188,7 @@ func TestAProofDoesNotOutliveTheServersWord(t *testing.T) {
 	}
 }
 
+// Promise proof-ends.
 func TestAProofThatIsForgottenWhileItIsMadeIsNotKept(t *testing.T) {
 	for sentence, forget := range map[string]func(h *testMachine){
 		"dropped": func(h *testMachine) { h.d.proofs.StepUps.Forget(token("alice", 1).Account.UUID, nil) },
@@ -208,6 +213,7 @@ func TestAProofThatIsForgottenWhileItIsMadeIsNotKept(t *testing.T) {
 
 // While somebody types a password for sudo, other sessions of theirs come and go: cron's,
 // root's su, another ssh.
+// Promise proof-other-session.
 func TestASessionThatEndsElsewhereVoidsNoProof(t *testing.T) {
 	other := identity.LoginSession{Audit: 8, Terminal: 34817, Leader: 4321, Started: 88888}
 	unaudited := desk()
@@ -291,6 +297,7 @@ func TestAProofThatEndsWhileItIsJudgedIsNone(t *testing.T) {
 	}
 }
 
+// Promise sudo-local.
 func TestRootItselfIsAskedForNoProof(t *testing.T) {
 	h := machineWithSudo(t)
 	for sentence, c := range map[string]struct {
@@ -312,6 +319,7 @@ func TestRootItselfIsAskedForNoProof(t *testing.T) {
 	}
 }
 
+// Promise proof-fresh.
 func TestTheAccountPhaseAsksAndSaysWhatIsWrong(t *testing.T) {
 	h := machineWithSudo(t)
 	got, conv := h.sudo(identity.OpAccount, ofAlice(), "wrong")
@@ -326,6 +334,7 @@ func TestTheAccountPhaseAsksAndSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
+// Promise attack-local-others, proof-ends.
 func TestOnlyRootDropsAndSeesOthersProofs(t *testing.T) {
 	for sentence, c := range map[string]struct {
 		peer uint32

@@ -165,6 +165,7 @@ func (h *testMachine) present(card *softCard, habit string) {
 
 // TestEveryStrengthIsAskedOfEverythingHeldWhereverTheServerIs is the table of what
 // is held, what is demanded, where the server is lost, and what the person does.
+// Promise strength-everything.
 func TestEveryStrengthIsAskedOfEverythingHeldWhereverTheServerIs(t *testing.T) {
 	for _, held := range []kinds{{pw}, {piv}, {pw, totpK}, {pw, piv}, {pw, totpK, piv}, {pw, totpK, backup}, {pw, totpK, backup, piv}} {
 		t.Run(fmt.Sprint(held), func(t *testing.T) {

@@ -20,6 +20,7 @@ var (
 	share  = uint32(identity.SubIDCount)
 )
 
+// Promise subids-once.
 func TestRootAndTheAccountItselfAreGivenSubordinateIDs(t *testing.T) {
 	h := newTestMachine(t)
 	h.give(token("alice", 1900000100))
@@ -56,6 +57,7 @@ func TestRootAndTheAccountItselfAreGivenSubordinateIDs(t *testing.T) {
 	}
 }
 
+// Promise subids-once.
 func TestARangeIsNeverGivenTwiceAndNeverTakenBack(t *testing.T) {
 	h := newTestMachine(t)
 	alice := token("alice", 1900000100)
@@ -84,6 +86,7 @@ func TestARangeIsNeverGivenTwiceAndNeverTakenBack(t *testing.T) {
 	}
 }
 
+// Promise subids-once.
 func TestRangesKeepClearOfWhatIsInUse(t *testing.T) {
 	first := identity.SubIDRange.Min
 	h := newTestMachine(t, func(h *testMachine) {
@@ -125,6 +128,7 @@ func TestAFullRangeIsAnErrorAndAFinding(t *testing.T) {
 	}
 }
 
+// Promise subids-once.
 func TestWhatCannotBeStoredIsNotGiven(t *testing.T) {
 	h := newTestMachine(t)
 	h.give(token("alice", 1900000100))
@@ -137,6 +141,7 @@ func TestWhatCannotBeStoredIsNotGiven(t *testing.T) {
 	}
 }
 
+// Promise attack-local-questions.
 func TestACrowdThatAsksForSubordinateIDsGetsOneRangeEach(t *testing.T) {
 	h := newTestMachine(t)
 	const people, each = 20, 5

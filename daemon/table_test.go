@@ -53,6 +53,7 @@ func TestTheClockGoesBackOnlyWhenTheServerSaysSo(t *testing.T) {
 	expect("an answer without a time", 4*time.Hour)
 }
 
+// Promise 18.
 func FuzzNamesAtTheDoor(f *testing.F) {
 	for _, seed := range []string{
 		"alice", "ALICE", "alice@example.org", "root", "ROOT@Example.ORG", "", "a:b", "../alice", "alice\n", "alice\x00", "\xff", "K@",

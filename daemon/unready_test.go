@@ -34,6 +34,7 @@ func unready(list []report.Finding) bool {
 	})
 }
 
+// Promise 19.
 func TestOneRealmThatCannotBeOpenedEndsNoOther(t *testing.T) {
 	w := newTwoRealms(t)
 	for name := range map[string]bool{"ada": true, "carol": true} {
@@ -101,6 +102,7 @@ type blindFinder struct {
 
 func (blindFinder) VerifyGroup([]byte) (*identity.GroupToken, error) { return nil, identity.ErrToken }
 
+// Promise 19.
 func TestARealmThatCannotBeOpenedDisownsNothing(t *testing.T) {
 	odd := identity.Group{UUID: uuid.New(), Name: "odd", GID: 1900000999} // that nobody known here is in
 	never := func() (provider.Provider, error) { return nil, errors.New("no key") }

@@ -56,6 +56,7 @@ func (h *testMachine) asked() []string {
 	return list
 }
 
+// Promise names-one-view.
 func TestAViewSaysWhatLookupsSay(t *testing.T) {
 	tools := identity.Group{UUID: uuid.New(), Name: "tools", GID: 1900000600}
 	early := identity.Group{UUID: uuid.New(), Name: "early", GID: 1880000000}
@@ -136,6 +137,7 @@ func TestAViewSaysWhatLookupsSay(t *testing.T) {
 	}
 }
 
+// Promise names-one-view.
 func TestAViewDoesNotChangeWithTheDirectory(t *testing.T) {
 	h := newTestMachine(t)
 	alice := token("alice", 1900000100, stuff)
@@ -153,6 +155,7 @@ func TestAViewDoesNotChangeWithTheDirectory(t *testing.T) {
 	}
 }
 
+// Promise names-local-groups.
 func TestLocalGroupsComeWithTheRealmsByUUID(t *testing.T) {
 	fake := identity.Group{UUID: uuid.New(), Name: stuff.Name, GID: 1900000555}
 	h := newTestMachine(t, func(h *testMachine) {

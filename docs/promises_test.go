@@ -4,10 +4,8 @@ package docs_test
 import (
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -73,10 +71,7 @@ func TestEveryStolenThingIsTried(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := exec.CommandContext(t.Context(), "go", "run", "../cmd/sallyport-server", "help", "--list").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
+	server := programOf(t, "sallyport-server")
 	rows := 0
 	for line := range strings.Lines(string(page)) {
 		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
@@ -96,8 +91,12 @@ func TestEveryStolenThingIsTried(t *testing.T) {
 			t.Errorf("%s: no test in %q", cells[0], cells[4])
 		}
 		for _, m := range quoted.FindAllStringSubmatch(cells[3], -1) {
-			if !isCommand(string(list), m[1]) {
-				t.Errorf("%s: there is no command %q", cells[0], m[1])
+			words := strings.Fields(m[1])
+			if words[0] == "sallyport" || strings.Contains(words[0], ".") {
+				continue // of a machine, or a file
+			}
+			if w := server.wrong(words); w != "" {
+				t.Errorf("%s: %q: %s", cells[0], m[1], w)
 			}
 		}
 	}
@@ -106,53 +105,30 @@ func TestEveryStolenThingIsTried(t *testing.T) {
 	}
 }
 
-// isCommand says whether the list of sallyport-server's commands has that one and the options
-// that are named with it. Commands of a machine and names of files are not its business.
-func isCommand(list, text string) bool {
-	words := strings.Fields(text)
-	if words[0] == "sallyport" || strings.Contains(words[0], ".") {
-		return true
-	}
-	var name []string // without options, and what the reader fills in
-	for _, w := range words {
-		if !strings.HasPrefix(w, "--") && w != strings.ToUpper(w) {
-			name = append(name, w)
-		}
-	}
-	for line := range strings.Lines(list) {
-		command, options, _ := strings.Cut(strings.TrimSpace(line), "\t")
-		if command != strings.Join(name, " ") {
-			continue
-		}
-		return !slices.ContainsFunc(words, func(w string) bool {
-			return strings.HasPrefix(w, "--") && !slices.Contains(strings.Fields(options), w)
-		})
-	}
-	return false
-}
-
-// The table of attacks has a test in every cell.
+// Each attacker is tried with each aim: TestThePageOfPromisesIsWhatTheTestsSay sees that
+// there is a test under each attempt.
 func TestEveryAttackIsTried(t *testing.T) {
-	text, err := os.ReadFile("promises.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, table, _ := strings.Cut(string(text), "\n## Attacks\n")
-	table, _, _ = strings.Cut(table, "\n## ")
-	rows := 0
-	for line := range strings.Lines(table) {
-		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
-		if len(cells) != 5 || strings.HasPrefix(cells[0], "---") || strings.TrimSpace(cells[0]) == "who" {
-			continue
-		}
-		rows++
-		for _, cell := range cells[1:] {
-			if !named.MatchString(cell) {
-				t.Errorf("%s: no test in %q", cells[0], cell)
-			}
+	tried := map[string]map[string]int{}
+	var attacker, aim string
+	for _, l := range gather(t) {
+		switch {
+		case strings.HasPrefix(l.text, "## "):
+			attacker, aim = "", ""
+		case strings.HasPrefix(l.text, "### "):
+			attacker, aim = l.text, ""
+			tried[attacker] = map[string]int{}
+		case strings.HasPrefix(l.text, "#### ") && attacker != "":
+			aim = l.text
+		case l.promise != nil && aim != "":
+			tried[attacker][aim]++
 		}
 	}
-	if rows != 4 {
-		t.Errorf("%d rows, want 4", rows)
+	for attacker, aims := range tried {
+		if len(aims) != 4 {
+			t.Errorf("%s: %d aims are tried, want 4", attacker, len(aims))
+		}
+	}
+	if len(tried) != 4 {
+		t.Errorf("%d attackers, want 4", len(tried))
 	}
 }

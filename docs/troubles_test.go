@@ -8,6 +8,7 @@ import (
 )
 
 // The page is printed: UPDATE_TROUBLES=1 go test ./docs -run TestThePageOfTroublesIsTheTable
+// Promise troubles-page.
 func TestThePageOfTroublesIsTheTable(t *testing.T) {
 	const page = "troubles.md"
 	if os.Getenv("UPDATE_TROUBLES") != "" {

@@ -154,6 +154,7 @@ func of(all []report.Finding, check string) string {
 	return b.String()
 }
 
+// Promise hints-mend.
 func TestEveryFaultOfAHostIsFoundWithItsMend(t *testing.T) {
 	for name, c := range map[string]struct {
 		path, text string // "-" removes the file
@@ -185,7 +186,7 @@ func TestEveryFaultOfAHostIsFoundWithItsMend(t *testing.T) {
 		"an old user database":    {"/run/systemd/userdb/io.sallyport", "", "user database", "problem an earlier version of Sallyport left"},
 		"no configuration":        {"/etc/sallyport/sallyportd.toml", "-", "configuration", "problem "},
 		"typo in configuration":   {"/etc/sallyport/sallyportd.toml", "[machin]\n", "configuration", "problem "},
-		"no CA":                   {"/etc/sallyport/server-ca.pem", "-", "server", "problem What this machine trusts the server by cannot be read"},
+		"no CA":                   {"/etc/sallyport/server-ca.pem", "-", "server", "problem The file by which this machine recognises the server cannot be read"},
 		"a CA that is none":       {"/etc/sallyport/server-ca.pem", "x", "server", "problem /etc/sallyport/server-ca.pem holds neither a realm key nor a certificate"},
 		"no daemon":               {"/unrelated", "", "daemon", "problem The daemon does not answer"},
 	} {
@@ -217,7 +218,7 @@ func TestNothingIsWrongWithASoundHost(t *testing.T) {
 func TestSSHDIsJudgedByItsOwnWord(t *testing.T) {
 	for name, c := range map[string]struct{ line, with, want string }{
 		"no PAM":     {"usepam yes", "usepam no", "problem sshd does not use PAM"},
-		"no command": {"/usr/bin/sallyport-keys %u", "none", "problem sshd asks no AuthorizedKeysCommand of ours"},
+		"no command": {"/usr/bin/sallyport-keys %u", "none", "problem sshd does not run sallyport-keys"},
 		"gone":       {"/usr/bin/sallyport-keys %u", "/usr/bin/setpriv sallyport-keys", "problem sshd asks /usr/bin/setpriv for keys, which is not there"},
 		"another":    {"/usr/bin/sallyport-keys %u", "/usr/bin/keys", "warning sshd asks /usr/bin/keys and not"},
 		"as root":    {"authorizedkeyscommanduser sallyport-keys", "authorizedkeyscommanduser root", "warning sshd runs sallyport-keys as"},
@@ -237,9 +238,9 @@ func TestSSHDIsJudgedByItsOwnWord(t *testing.T) {
 func TestWhereAnotherKeysCommandComesFromIsSeen(t *testing.T) {
 	const own = "/etc/ssh/sshd_config.d/10-own.conf"
 	for name, c := range map[string]struct{ file, command, want, mend string }{
-		"systemd's own":           {"/etc/ssh/sshd_config.d/20-systemd-userdb.conf", "/usr/bin/userdbctl ssh-authorized-keys %u", "sshd asks no AuthorizedKeysCommand of ours", "sudo /usr/share/sallyport/configure-host enable"},
+		"systemd's own":           {"/etc/ssh/sshd_config.d/20-systemd-userdb.conf", "/usr/bin/userdbctl ssh-authorized-keys %u", "sshd does not run sallyport-keys", "sudo /usr/share/sallyport/configure-host enable"},
 		"systemd's, by their own": {own, "/usr/bin/userdbctl ssh-authorized-keys %u", "sshd asks /usr/bin/userdbctl", "Let that command also run"},
-		"none, by their own":      {own, "none", "sshd asks no AuthorizedKeysCommand of ours", "sudo sed -i '2s/^/#/' " + own + " && sudo /usr/share/sallyport/configure-host enable"},
+		"none, by their own":      {own, "none", "sshd does not run sallyport-keys", "sudo sed -i '2s/^/#/' " + own + " && sudo /usr/share/sallyport/configure-host enable"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			files := sound()
@@ -297,6 +298,7 @@ func ofKanidm(url string) string {
 	return strings.Replace(conf(url), `"sallyport"`, `"kanidm"`, 1) + "token = \"/var/lib/sallyport/token\"\n"
 }
 
+// Promise kanidm-migration-files.
 func TestWhatAKanidmServersRealmNeedsIsLookedAtToo(t *testing.T) {
 	s := httptest.NewUnstartedServer(http.NotFoundHandler())
 	s.TLS = &tls.Config{MaxVersion: tls.VersionTLS12}
@@ -341,6 +343,7 @@ func TestShortNamesBehindAnotherRealmAreAWarning(t *testing.T) {
 	}
 }
 
+// Promise clock-no-forgery.
 func TestTheServerIsJudgedByCertificateAndClock(t *testing.T) {
 	s := httptest.NewUnstartedServer(http.NotFoundHandler())
 	s.TLS = &tls.Config{MinVersion: tls.VersionTLS13}
@@ -356,7 +359,7 @@ func TestTheServerIsJudgedByCertificateAndClock(t *testing.T) {
 		"clock behind":    {ca, func() time.Time { return time.Now().Add(-time.Hour - 2*time.Second) }, "problem This machine's clock is wrong: it says "},
 		"near its end":    {ca, func() time.Time { return s.Certificate().NotAfter.Add(-time.Hour) }, "problem This machine's clock is wrong: it says 2084"},
 		"expired":         {ca, func() time.Time { return s.Certificate().NotAfter.Add(time.Hour) }, "problem This machine's clock is wrong: it says 2084"},
-		"someone else":    {selfSigned(t), time.Now, "problem Whoever answers at"},
+		"someone else":    {selfSigned(t), time.Now, "problem The certificate shown at"},
 		"nobody is there": {ca, nil, "problem The machine at 127.0.0.1:1 is up and refuses the connection"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package doctor_test
 
 import "testing"
 
+// Promise service-twins.
 func TestAServiceThatAStricterTwinLeavesBehindIsNamed(t *testing.T) {
 	const includes = "@include common-all\n"
 	for name, c := range map[string]struct {

@@ -11,6 +11,7 @@ import (
 	"github.com/sallyport-auth/sallyport/report"
 )
 
+// Promise gated-session-only.
 func TestFoldersWhereAGatedGroupCanBeKeptAreNamed(t *testing.T) {
 	for name, c := range map[string]struct {
 		mounts string

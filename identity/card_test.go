@@ -170,6 +170,7 @@ func TestACardProofTravelsAndNothingElseIsTakenForOne(t *testing.T) {
 	}
 }
 
+// Promise mutual-once.
 func TestNoHalfOfAMutualProofIsGoodForAnotherUse(t *testing.T) {
 	x := identity.CardServiceExchange{Challenge: make([]byte, 32), ServerChallenge: append(make([]byte, 31), 1)}
 	for name, key := range keysOfEveryKind(t) {

@@ -17,6 +17,7 @@ func groupToken() *identity.GroupToken {
 	}
 }
 
+// Promise groups-on-demand-signed.
 func TestAGroupTokenComesBackAsItWasAndIsTakenForNoOther(t *testing.T) {
 	s, pub := pair(t, 1)
 	other, _ := pair(t, 2)
@@ -57,6 +58,7 @@ func TestAGroupTokenComesBackAsItWasAndIsTakenForNoOther(t *testing.T) {
 	}
 }
 
+// Promise groups-on-demand-signed.
 func TestAGroupTokenThatBreaksARuleIsNotSigned(t *testing.T) {
 	s, _ := pair(t, 1)
 	for name, change := range map[string]func(*identity.GroupToken){
@@ -77,6 +79,7 @@ func TestAGroupTokenThatBreaksARuleIsNotSigned(t *testing.T) {
 	}
 }
 
+// Promise groups-on-demand-signed.
 func FuzzGroupToken(f *testing.F) {
 	s, pub := pair(f, 1)
 	signed, err := s.SignGroupToken(groupToken())

@@ -13,6 +13,7 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
+// Promise 4.
 func TestNoReservedIDComesFromADirectory(t *testing.T) {
 	for id, ok := range map[uint32]bool{
 		0: false, 1: false, 999: false, 1000: true, 60000: true, 60001: false, 61184: false, 61200: false, 65519: false,
@@ -32,6 +33,7 @@ func TestNoReservedIDComesFromADirectory(t *testing.T) {
 	}
 }
 
+// Promise 8.
 func TestASecretIsNeverPrinted(t *testing.T) {
 	s := identity.NewSecret([]byte("hunter2"))
 	holder := struct{ Password identity.Secret }{s}

@@ -32,6 +32,7 @@ func someList(keys ...[]byte) *identity.KeyList {
 	}
 }
 
+// Promise keys-list.
 func TestAKeyListVerifiesWithItsRealmKeyAlone(t *testing.T) {
 	pub, realm := realmPair(t, 1)
 	other, signing := realmPair(t, 2)
@@ -111,6 +112,7 @@ func chained(t testing.TB, n byte, realm string) *identity.KeyBundle {
 	return b
 }
 
+// Promise keys-realm-key.
 func TestAChainLeadsFromAnyEarlierRealmKey(t *testing.T) {
 	b := chained(t, 4, "example.org")
 	for n := byte(1); n <= 4; n++ {
@@ -134,6 +136,7 @@ func TestAChainLeadsFromAnyEarlierRealmKey(t *testing.T) {
 	}
 }
 
+// Promise keys-list, keys-from-before.
 func TestOnlyAKnownSigningKeyIntroducesARealmKey(t *testing.T) {
 	realm, _ := realmPair(t, 1)
 	known, by := realmPair(t, 2)
@@ -172,6 +175,7 @@ func TestOnlyAKnownSigningKeyIntroducesARealmKey(t *testing.T) {
 }
 
 // docs/keys.md shows people how to make this by hand.
+// Promise keys-join.
 func TestTheFingerprintIsOfAReadableText(t *testing.T) {
 	pub, _ := realmPair(t, 1)
 	trust := someList(pub).TLS[0]
@@ -202,6 +206,8 @@ func TestATLSKeyOfAnUnknownKindTrustsNobody(t *testing.T) {
 	}
 }
 
+// Promise keys-decoder.
+// Seen red: an error of the decoder that is no token error passed on.
 func FuzzKeyBundle(f *testing.F) {
 	for n := byte(1); n < 4; n++ {
 		b, err := chained(f, n, "example.org").Encode()

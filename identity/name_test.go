@@ -8,6 +8,7 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
+// Promise 9.
 func TestOnlyCanonicalNamesAreNames(t *testing.T) {
 	long := strings.Repeat("a", 64)
 	for _, good := range []string{
@@ -59,6 +60,7 @@ func TestWhatPeopleTypeFindsTheCanonicalName(t *testing.T) {
 }
 
 // A realm that says "ada@other" could otherwise be taken for the other one.
+// Promise realms-qualified.
 func TestNoTokenNamesAnybodyOfAnotherRealm(t *testing.T) {
 	for name, ok := range map[identity.Name]bool{"ada": true, "ada@example": true, "ada@other": false} {
 		account, group := token(), token()
@@ -73,6 +75,7 @@ func TestNoTokenNamesAnybodyOfAnotherRealm(t *testing.T) {
 	}
 }
 
+// Promise realms-qualified.
 func FuzzCanonical(f *testing.F) {
 	for _, s := range []string{"ada", "ADA@example", "../x", "a:b", "x\n", "a@b@c"} {
 		f.Add(s, "example", false)

@@ -6,6 +6,7 @@ import (
 	"testing"
 )
 
+// Promise reserved-names.
 func TestSystemNamesAreNobodysInARealm(t *testing.T) {
 	for _, n := range strings.Fields(`docker admin wheel lxd sudo root adm libvirt kvm shadow disk video nobody staff users
 		systemd-network systemd-anything _apt _x www-data sallyport mine`) {

@@ -23,6 +23,7 @@ func oddToken() *IDToken {
 	}
 }
 
+// Promise kanidm-odd-parts.
 func TestAnOddPartIsLeftOutOrMadeSafeAndNamed(t *testing.T) {
 	long := strings.Repeat("x", MaxText+5)
 	for sentence, c := range map[string]struct {
@@ -91,6 +92,7 @@ func clone(t *IDToken) *IDToken {
 	return &c
 }
 
+// Promise kanidm-odd-parts.
 func TestTheAccountItselfIsNeverMadeSafe(t *testing.T) {
 	for sentence, odd := range map[string]func(t *IDToken){
 		"no uuid":            func(t *IDToken) { t.Account.UUID = uuid.Nil },
@@ -118,6 +120,7 @@ func TestTheAccountItselfIsNeverMadeSafe(t *testing.T) {
 }
 
 // TestTooManyPartsCostThoseBeyond: and a code that the account holds is never among them.
+// Promise kanidm-odd-parts.
 func TestTooManyPartsCostThoseBeyond(t *testing.T) {
 	tok := oddToken()
 	for i := range MaxGroups + 7 {
@@ -144,6 +147,7 @@ func TestTooManyPartsCostThoseBeyond(t *testing.T) {
 }
 
 // TestWhatWasLeftOutIsToldAfterwards: a machine keeps tokens that it made itself.
+// Promise kanidm-odd-parts.
 func TestWhatWasLeftOutIsToldAfterwards(t *testing.T) {
 	tok := oddToken()
 	tok.Account.Shell = "rbash"

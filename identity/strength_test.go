@@ -49,6 +49,7 @@ func truth(held []FactorKind) (enough [][]FactorKind) {
 	return enough
 }
 
+// Promise strength-everything.
 func TestEnoughIsWhatTheTableOfItsPackageSays(t *testing.T) {
 	kinds, _ := everyKind()
 	for _, held := range subsets(kinds) {
@@ -61,6 +62,7 @@ func TestEnoughIsWhatTheTableOfItsPackageSays(t *testing.T) {
 	}
 }
 
+// Promise strength-everything.
 func TestADemandIsMetByEachNamedKindAndByThePoints(t *testing.T) {
 	kinds, table := everyKind()
 	for _, named := range subsets(kinds[:3]) {
@@ -101,6 +103,7 @@ func TestNoPointsCountTwiceAndNoneOutsideTheTable(t *testing.T) {
 // TestNextNamesExactlyTheFirstStepsOfTheShortestWays walks every order in which the
 // kinds that are left could be proved, and keeps those that lose the goal with any
 // step taken out.
+// Promise strength-everything.
 func TestNextNamesExactlyTheFirstStepsOfTheShortestWays(t *testing.T) {
 	kinds, table := everyKind()
 	for _, held := range subsets(kinds) {

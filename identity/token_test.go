@@ -127,6 +127,7 @@ func TestATokenIsRefusedUnlessTheRealmSignedItForThisUse(t *testing.T) {
 	}
 }
 
+// Promise 4.
 func TestATokenThatBreaksARuleIsNeitherSignedNorTaken(t *testing.T) {
 	for name, change := range map[string]func(*identity.IDToken){
 		"name of root's kind":   func(t *identity.IDToken) { t.Account.Name = "ro:ot" },
@@ -192,6 +193,7 @@ func TestStandingIsGoodOnlyWithinTheDatesOfAnActiveAccount(t *testing.T) {
 	}
 }
 
+// Promise attack-machine-login.
 func TestASessionTokenIsGoodHereNowForThisAccountOnly(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*identity.SessionToken)

@@ -13,6 +13,7 @@ import (
 
 // TestCodesAreThoseOfRFC6238 takes the SHA-1 vectors of its appendix B; six digits
 // are the last six of the eight printed there.
+// Promise otp-same-offline.
 func TestCodesAreThoseOfRFC6238(t *testing.T) {
 	secret := NewSecret([]byte(base32.StdEncoding.EncodeToString([]byte("12345678901234567890"))))
 	for at, code := range map[int64]string{
@@ -51,6 +52,7 @@ func TestALineIsSplitOnlyBeforeSixDigits(t *testing.T) {
 	}
 }
 
+// Promise otp-sealed-here.
 func TestEveryPurposeIsSealedForItselfAlone(t *testing.T) {
 	seen := map[string]string{}
 	a, b := uuid.New(), uuid.New()

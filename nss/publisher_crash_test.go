@@ -65,6 +65,7 @@ func child(t *testing.T, dir string) (*exec.Cmd, *bufio.Reader) {
 	return c, bufio.NewReader(out)
 }
 
+// Promise snapshot-whole.
 func TestAPublisherThatIsKilledAtAnyInstantLeavesAWholeFile(t *testing.T) {
 	dir := t.TempDir()
 	var old []*snapshot.Reader // all that anyone ever had mapped
@@ -98,6 +99,7 @@ func TestAPublisherThatIsKilledAtAnyInstantLeavesAWholeFile(t *testing.T) {
 
 // TestADiskThatIsFullAtAnyByteKeepsTheOldFile: the kernel lets no file of the
 // child grow beyond n bytes.
+// Promise snapshot-whole.
 func TestADiskThatIsFullAtAnyByteKeepsTheOldFile(t *testing.T) {
 	dir := t.TempDir()
 	_, end := publish(t, newTown(3), dir)
@@ -131,6 +133,7 @@ func TestADiskThatIsFullAtAnyByteKeepsTheOldFile(t *testing.T) {
 }
 
 // TestEveryStepThatACrashCanLeaveIsFinished lays out what is there after each.
+// Promise snapshot-whole.
 func TestEveryStepThatACrashCanLeaveIsFinished(t *testing.T) {
 	link := func(t *testing.T, dir, from, to string) {
 		t.Helper()
@@ -188,6 +191,7 @@ func TestEveryStepThatACrashCanLeaveIsFinished(t *testing.T) {
 }
 
 // TestReadersNeverSeeAnythingButAWholeFile: many of them, while files come and go.
+// Promise snapshot-whole.
 func TestReadersNeverSeeAnythingButAWholeFile(t *testing.T) {
 	dir := t.TempDir()
 	w := newTown(1)

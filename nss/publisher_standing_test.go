@@ -12,6 +12,7 @@ import (
 	"github.com/sallyport-auth/sallyport/nss/snapshot"
 )
 
+// Promise snapshot-absence.
 func TestAbsenceIsSaidOnlyWhileSomebodyKnows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, dir := newTown(2), t.TempDir()
@@ -48,6 +49,7 @@ func TestAbsenceIsSaidOnlyWhileSomebodyKnows(t *testing.T) {
 	})
 }
 
+// Promise snapshot-absence.
 func TestAbsenceIsNotSaidOfAFileThatLacksWhatIsKnown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, dir := newTown(2), t.TempDir()
@@ -81,6 +83,7 @@ func TestAbsenceIsNotSaidOfAFileThatLacksWhatIsKnown(t *testing.T) {
 	})
 }
 
+// Promise snapshot-absence.
 func TestAFileOfBeforeSaysNothingIsAbsentUntilTheSourceDoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, dir := newTown(2), t.TempDir()

@@ -171,6 +171,7 @@ func onlyTheFile(t *testing.T, dir string) {
 	}
 }
 
+// Promise snapshot-prompt.
 func TestAChangeIsInTheFileWithinTwoTenthsOfASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, dir := newTown(3), t.TempDir()
@@ -196,6 +197,7 @@ func TestAChangeIsInTheFileWithinTwoTenthsOfASecond(t *testing.T) {
 	})
 }
 
+// Promise snapshot-prompt.
 func TestABurstOfChangesMakesAHandfulOfFiles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, dir := newTown(0), t.TempDir()
@@ -219,6 +221,7 @@ func TestABurstOfChangesMakesAHandfulOfFiles(t *testing.T) {
 	})
 }
 
+// Promise snapshot-prompt.
 func TestALargeDirectoryTakesAThirdOfOneProcessor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, dir := newTown(1), t.TempDir()
@@ -239,6 +242,7 @@ func TestALargeDirectoryTakesAThirdOfOneProcessor(t *testing.T) {
 	})
 }
 
+// Promise snapshot-prompt.
 func TestWhatIsUrgentWaitsForNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, dir := newTown(5), t.TempDir()

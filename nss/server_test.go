@@ -185,6 +185,7 @@ func TestOnlyNotFoundIsNotFound(t *testing.T) {
 	}
 }
 
+// Promise 12.
 func TestADirectoryThatTakesTooLongIsUnavailable(t *testing.T) {
 	c, ctx := open(t, &nss.Server{Directory: &answers{wait: true}, Keys: &answers{wait: true}, Deadline: 10 * time.Millisecond})
 	exchange(t, ctx, c, wire.New(wire.GetAccountByName).AddString(wire.Name, "alice"), wire.Unavailable)

@@ -44,6 +44,7 @@ func (d *door) answers(c *wire.Conn) identity.Code {
 	return d.verdict(c)
 }
 
+// Promise prompts-by-origin.
 func TestOnePersonsPromptsNeverKeepAnotherOut(t *testing.T) {
 	d := open(t, &pam.Server{Authority: asker})
 	mine, theirs := d.asked(2000), make([]*wire.Conn, 200)
@@ -117,6 +118,7 @@ func TestWhoFindsNoPlaceIsToldWhy(t *testing.T) {
 	}
 }
 
+// Promise connections-silent.
 func TestWhoSaysNothingTakesNoPlaceOfThoseWhoDo(t *testing.T) {
 	d := open(t, &pam.Server{Authority: asker})
 	var silent []*wire.Conn

@@ -35,6 +35,7 @@ func small() *places {
 	return newPlaces(capacity{origin: 4, class: [classes]int{hosts: 8, people: 8, seat: 4, root: 4}})
 }
 
+// Promise prompts-oldest-first.
 func TestTheLongestPromptOfTheSameOriginGoesFirst(t *testing.T) {
 	p := small()
 	all, ended := crowdOf(t, p, 4, func(int) identity.Origin { return fromUser(1000) })
@@ -52,6 +53,7 @@ func TestTheLongestPromptOfTheSameOriginGoesFirst(t *testing.T) {
 	}
 }
 
+// Promise prompts-oldest-first.
 func TestWhoIsBeingDecidedLosesNoPlace(t *testing.T) {
 	p := small()
 	for range 4 {
@@ -64,6 +66,7 @@ func TestWhoIsBeingDecidedLosesNoPlace(t *testing.T) {
 	}
 }
 
+// Promise prompts-oldest-first.
 func TestAClassThatIsFullTakesFromWhoHoldsMost(t *testing.T) {
 	p := small()
 	_, ended := crowdOf(t, p, 8, func(i int) identity.Origin { return fromHost([]int{1, 2, 2, 2, 2, 3, 3, 4}[i]) })
@@ -78,6 +81,7 @@ func TestAClassThatIsFullTakesFromWhoHoldsMost(t *testing.T) {
 	}
 }
 
+// Promise prompts-oldest-first.
 func TestWhoHoldsMostTakesNothingFromWhoHoldsLess(t *testing.T) {
 	p := small()
 	for range 3 {
@@ -91,6 +95,7 @@ func TestWhoHoldsMostTakesNothingFromWhoHoldsLess(t *testing.T) {
 	}
 }
 
+// Promise prompts-by-origin.
 func TestNoClassTakesThePlacesOfAnother(t *testing.T) {
 	p := newPlaces(promptCapacity())
 	_, _ = crowdOf(t, p, 5000, fromHost)

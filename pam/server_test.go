@@ -129,6 +129,7 @@ func TestAPanicEndsItsOwnConversationOnly(t *testing.T) {
 	}
 }
 
+// Promise process-place.
 func TestAMalformedPacketEndsItsConnectionOnly(t *testing.T) {
 	asked := make(chan string, 100)
 	d := open(t, &pam.Server{Authority: decide(func(_ context.Context, l identity.Login, _ identity.Conversation) identity.Verdict {

@@ -19,6 +19,7 @@ func (p *plainSource) Name() string                             { return "plain"
 func (p *plainSource) Verify([]byte) (*identity.IDToken, error) { return nil, p.says }
 func (p *plainSource) Close() error                             { p.ended++; return nil }
 
+// Promise 19.
 func TestASourceIsOpenedOnceInASecondAtMost(t *testing.T) {
 	var now time.Time
 	tries, fails := 0, true

@@ -62,6 +62,7 @@ func TestASealFileIsReadAsItWasWritten(t *testing.T) {
 	}
 }
 
+// Promise seal-files.
 func TestASealFileWithABitTurnedOrAByteMissingIsRefused(t *testing.T) {
 	text := encoded(t, sample(t))
 	for i := range text {
@@ -103,6 +104,7 @@ func TestASealFileThatLacksAnythingIsRefused(t *testing.T) {
 	}
 }
 
+// Promise seal-files.
 func TestASealFileThatCannotBeTrustedIsRefused(t *testing.T) {
 	text := encoded(t, sample(t))
 	bad := sample(t)

@@ -18,6 +18,7 @@ import (
 )
 
 // The table at the top of the package, with every condition of the TPM.
+// Promise seal-no-silent-choice.
 func TestTheChoiceOfSealerFollowsItsTable(t *testing.T) {
 	const (
 		file    = "file"
@@ -167,6 +168,7 @@ func (b before) counts(t *testing.T, c *seal.Choice, want seal.Match) {
 	}
 }
 
+// Promise seal-move.
 func TestMovingToTheTPMKeepsWhatWasSealedAndGetsRidOfTheFile(t *testing.T) {
 	dir, s := t.TempDir(), swtpm.New(t)
 	b := sealedBefore(t, dir)
@@ -231,6 +233,7 @@ func keyID(t *testing.T, c *seal.Choice) []byte {
 
 func lost(c *seal.Choice, id []byte) bool { return seal.Lost(context.Background(), c.Sealer, id) }
 
+// Promise seal-named-key.
 func TestAKeyIsLostOnceAnotherTookItsPlace(t *testing.T) {
 	dir, s := t.TempDir(), swtpm.New(t)
 	c := open(t, seal.KindAuto, dir, s)
@@ -267,6 +270,7 @@ func TestAKeyFileThatIsNotWhatWasMovedIsLeftAlone(t *testing.T) {
 	}
 }
 
+// Promise seal-kill.
 func TestAMoveThatWasCutOffWhileItOverwroteTheFileIsFinished(t *testing.T) {
 	dir, s := t.TempDir(), swtpm.New(t)
 	b := sealedBefore(t, dir)
@@ -292,6 +296,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// Promise seal-kill.
 func TestAMachineThatIsKilledWhileItSealsIsUsableAfterwards(t *testing.T) {
 	for _, moving := range []bool{false, true} {
 		t.Run(fmt.Sprintf("moving %v", moving), func(t *testing.T) {

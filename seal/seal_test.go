@@ -64,6 +64,7 @@ func TestTheZeroFileSealsNothing(t *testing.T) {
 }
 
 // The verifiers of machines that are in use were made with it.
+// Promise seal-files.
 func TestAKeyFilesMACsAreWhatTheyAlwaysWere(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "seal.key")
 	if err := os.WriteFile(path, bytes.Repeat([]byte{7}, seal.KeyLen), 0o600); err != nil {
@@ -139,6 +140,7 @@ func opensHereOnly(t *testing.T, here, elsewhere seal.Sealer) {
 	}
 }
 
+// Promise seal-files.
 func TestAKeyFileThatCannotBeTrustedIsRefused(t *testing.T) {
 	key := bytes.Repeat([]byte{7}, seal.KeyLen)
 	for sentence, make := range map[string]func(path string) error{

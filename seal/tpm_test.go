@@ -94,6 +94,7 @@ func public(t testing.TB, c *seal.Choice) []byte {
 	return p
 }
 
+// Promise seal-copied-disk.
 func TestWhatIsSealedToATPMOpensThereAndNowhereElse(t *testing.T) {
 	here := open(t, seal.KindTPM, t.TempDir(), swtpm.New(t))
 	there := open(t, seal.KindTPM, t.TempDir(), swtpm.New(t))
@@ -126,6 +127,7 @@ func useless(t *testing.T, c *seal.Choice, sealed []byte, why error) {
 	}
 }
 
+// Promise seal-copied-disk.
 func TestACopiedDiskWithoutItsTPMIsOfNoUse(t *testing.T) {
 	dir, s := t.TempDir(), swtpm.New(t)
 	here := open(t, seal.KindTPM, dir, s)
@@ -144,6 +146,7 @@ func TestACopiedDiskWithoutItsTPMIsOfNoUse(t *testing.T) {
 	}
 }
 
+// Promise seal-copied-disk.
 func TestATPMThatWasClearedIsAnother(t *testing.T) {
 	dir, s := t.TempDir(), swtpm.New(t)
 	c := open(t, seal.KindTPM, dir, s)
@@ -155,6 +158,7 @@ func TestATPMThatWasClearedIsAnother(t *testing.T) {
 	}
 }
 
+// Promise seal-tpm-silent.
 func TestATPMThatGoesAndComesBackIsWaitedFor(t *testing.T) {
 	dir, s := t.TempDir(), swtpm.New(t)
 	c := open(t, seal.KindAuto, dir, s)
@@ -184,6 +188,7 @@ func TestATPMThatGoesAndComesBackIsWaitedFor(t *testing.T) {
 	useless(t, c, sealed, seal.ErrNoTPM)
 }
 
+// Promise seal-tpm-silent.
 func TestATPMThatHangsDelaysNobodyBeyondTheirDeadline(t *testing.T) {
 	s := swtpm.New(t)
 	c := open(t, seal.KindTPM, t.TempDir(), s)
@@ -234,6 +239,7 @@ func TestManyAtOnceEachGetTheirOwnAnswer(t *testing.T) {
 	all.Wait()
 }
 
+// Promise seal-bus.
 func TestWhoListensOnTheBusHearsNoSecret(t *testing.T) {
 	dir, s := t.TempDir(), swtpm.New(t)
 	key := bytes.Repeat([]byte("filekey!"), 4)

@@ -20,6 +20,7 @@ func write(t *testing.T, root, path, text string) {
 	}
 }
 
+// Promise card-owner.
 func TestOnlyAnActiveSessionOnASeatIsAtIt(t *testing.T) {
 	with := func(lines string) string { return active + lines } // a later line counts
 	for sentence, c := range map[string]struct {

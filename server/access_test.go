@@ -17,6 +17,7 @@ import (
 	"github.com/sallyport-auth/sallyport/server/servertest"
 )
 
+// Promise procedures-joined-only.
 func TestOnlyAJoinedMachineThatIsNotShutOutIsServed(t *testing.T) {
 	b := servertest.New(t)
 	key := joins(b, "laptop")
@@ -43,6 +44,7 @@ func TestOnlyAJoinedMachineThatIsNotShutOutIsServed(t *testing.T) {
 	served("removed", by(key), connect.CodeUnauthenticated)
 }
 
+// Promise procedures-joined-only.
 func TestNoKeyIsNoKeyToJoinWith(t *testing.T) {
 	b := servertest.New(t)
 	d := directory.New(b.Realm, make(chan struct{}))
@@ -61,6 +63,7 @@ func TestNoKeyIsNoKeyToJoinWith(t *testing.T) {
 	}
 }
 
+// Promise 5.
 func TestTheAdminSocketServesRootAndItsOwnUserAlone(t *testing.T) {
 	b := servertest.New(t)
 	h := adminServer(b.Admin, slog.New(slog.DiscardHandler)).Handler

@@ -68,6 +68,7 @@ func joins(b *servertest.Bench, name identity.Name) ed25519.PublicKey {
 // What anybody may ask, without having joined.
 const openToAll = "Describe, Join, GetCertificate, AnswerChallenge"
 
+// Promise attack-network-accounts, procedures-joined-only.
 func TestNobodyIsAnsweredWhoHasNotJoined(t *testing.T) {
 	b := servertest.New(t)
 	joined, shut, gone := joins(b, "laptop"), joins(b, "shut"), joins(b, "gone")

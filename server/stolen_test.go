@@ -21,6 +21,7 @@ import (
 
 // TestADatabaseAloneOpensNothing: the thief has sallyport.db, and makes all other files
 // himself.
+// Promise stolen-database.
 func TestADatabaseAloneOpensNothing(t *testing.T) {
 	b := servertest.New(t)
 	b.TOTP()

@@ -113,6 +113,7 @@ func TestEveryAnswerOfTheDaemonHasItsMeaning(t *testing.T) {
 	}
 }
 
+// Promise host-local-keys.
 func TestADaemonThatHangsIsGivenUpSoon(t *testing.T) {
 	for name, packets := range map[string][]*wire.Message{"before it answers": nil, "after it began": {wire.New(wire.Working)}} {
 		t.Run(name, func(t *testing.T) {
@@ -148,6 +149,7 @@ func TestADaemonThatHangsIsGivenUpSoon(t *testing.T) {
 	}
 }
 
+// Promise host-local-keys.
 func TestALocalNameIsFoundInPasswd(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "passwd")
 	long := strings.Repeat("x", 100000)

@@ -71,6 +71,7 @@ func soon(t *testing.T) context.Context {
 
 func line(s identity.SubIDs) string { return fmt.Sprintf("%d:%d:65536\n", s.UID, s.Start) }
 
+// Promise subids-files.
 func TestARangeIsAddedOnceAndOthersStay(t *testing.T) {
 	for name, c := range map[string]struct{ was, want string }{
 		"after others":            {localLine, localLine + line(at(ada, first))},
@@ -108,6 +109,7 @@ func TestARangeIsAddedOnceAndOthersStay(t *testing.T) {
 	}
 }
 
+// Promise subids-files.
 func TestWhatTheListMustNotSayIsRefused(t *testing.T) {
 	good := at(bob, 700000000)
 	for name, c := range map[string]struct {
@@ -164,6 +166,7 @@ func TestWhatTheListMustNotSayIsRefused(t *testing.T) {
 	})
 }
 
+// Promise subids-files.
 func TestAFileThatIsNotThereIsNotMade(t *testing.T) {
 	h := host(t, map[string]string{"subuid": "-", "subgid": "-"})
 	p, err := h.Add(soon(t), []identity.SubIDs{at(ada, first)})
@@ -175,6 +178,7 @@ func TestAFileThatIsNotThereIsNotMade(t *testing.T) {
 	}
 }
 
+// Promise subids-files.
 func TestModeAndOwnerOfTheFilesStay(t *testing.T) {
 	h := host(t, nil)
 	path := filepath.Join(h.Root, "etc/subuid")
@@ -190,6 +194,7 @@ func TestModeAndOwnerOfTheFilesStay(t *testing.T) {
 	}
 }
 
+// Promise subids-files.
 func TestTheLocksOfUseraddAreKept(t *testing.T) {
 	list := []identity.SubIDs{at(ada, first)}
 	t.Run("another holds subuid.lock", func(t *testing.T) {
@@ -244,6 +249,7 @@ func TestTheLocksOfUseraddAreKept(t *testing.T) {
 	})
 }
 
+// Promise subids-files.
 func TestOnlyAPlainFileIsReadAndWritten(t *testing.T) {
 	h := host(t, map[string]string{"other": "secret\n", "subuid": "-"})
 	etc := filepath.Join(h.Root, "etc")
@@ -269,6 +275,7 @@ func TestOnlyAPlainFileIsReadAndWritten(t *testing.T) {
 	}
 }
 
+// Promise subids-files.
 func TestAListIsReadAsItWasWrittenOrNotAtAll(t *testing.T) {
 	list := []identity.SubIDs{at(ada, first), at(bob, first+65536)}
 	if got, err := subid.Unmarshal(subid.Marshal(list)); err != nil || !slices.Equal(got, list) {

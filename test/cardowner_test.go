@@ -13,6 +13,8 @@ import (
 )
 
 // While ada's card lies in the reader, nobody else gets a PIN to it.
+// Promise attack-local-card, attack-local-card-tries, attack-person-card, card-owner.
+// Promise card-last-try.
 func TestACardsPINIsItsOwnersAlone(t *testing.T) {
 	d := carded(t)
 	must(t, d.AddPerson(t.Context(), bob, adaPass, adaKey+".pub", "others"))
@@ -79,6 +81,7 @@ func TestACardsPINIsItsOwnersAlone(t *testing.T) {
 }
 
 // What package seat reads is what this release's logind writes.
+// Promise card-owner.
 func TestLogindSaysWhoSitsInFront(t *testing.T) {
 	b := settled(t)
 	out := in(t, b, `

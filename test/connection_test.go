@@ -6,6 +6,7 @@ import (
 )
 
 // What Ansible does: many commands in one connection, a new terminal or none for each.
+// Promise proof-session.
 func TestAProofOfAConnectionServesAllItsCommands(t *testing.T) {
 	r := configured(t, "[service.sudo]\nproof_scope = \"session\"")
 	said := script(t, r, `

@@ -32,6 +32,7 @@ func burden(t *testing.T, r *machine.Realm) (fds, rss int) {
 	return len(list), rss
 }
 
+// Promise prompts-by-origin.
 func TestAThousandPeopleAtThePromptKeepNobodyOut(t *testing.T) {
 	r := joined(t)
 	lets(t, ways(r, ada, adaPass)["su"], ada)

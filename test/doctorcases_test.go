@@ -8,6 +8,7 @@ import (
 
 const toml = "/etc/sallyport/sallyportd.toml"
 
+// Promise hints-mend, status-exit.
 func TestDoctorMendsTheDaemonAndItsFiles(t *testing.T) {
 	tryAll(t, []sick{
 		{name: "configuration that root alone reads", breaks: "chmod 0600 " + toml + "; systemctl restart sallyportd || true", cause: trouble.ConfigUnreadable},
@@ -52,6 +53,7 @@ func TestDoctorMendsTheDaemonAndItsFiles(t *testing.T) {
 	})
 }
 
+// Promise hints-mend.
 func TestDoctorMendsNamesAndPAM(t *testing.T) {
 	const nss, pam = "/etc/nsswitch.conf", "/etc/pam.d/"
 	own := `for f in auth account session; do sed -i "s/^@include common-$f/$f required pam_unix.so/" ` + pam + `su; done`
@@ -90,6 +92,7 @@ func TestDoctorMendsNamesAndPAM(t *testing.T) {
 	})
 }
 
+// Promise hints-mend.
 func TestDoctorMendsSSH(t *testing.T) {
 	const conf, dropin = "/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d/"
 	tryAll(t, []sick{
@@ -108,6 +111,7 @@ func TestDoctorMendsSSH(t *testing.T) {
 	})
 }
 
+// Promise hints-mend, server-faults-named.
 func TestDoctorMendsTheWayToTheServer(t *testing.T) {
 	back := func(url string) string {
 		return "sed -i 's#" + url + "#https://127.0.0.1:8443#' " + toml + "; systemctl restart sallyportd"
@@ -163,6 +167,7 @@ func to(address string) string {
 	return "sed -i 's#https://127.0.0.1:8443#" + address + "#' " + toml + "; systemctl restart sallyportd"
 }
 
+// Promise hints-mend, explain-server.
 func TestExplainMendsWhatIsWrongWithOnePerson(t *testing.T) {
 	const ask = "sallyport explain ada"
 	tryAll(t, []sick{

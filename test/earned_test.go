@@ -43,6 +43,7 @@ func hasVault(screen string) bool {
 
 // TestASessionHasTheGroupThatItsStrengthEarned looks at the kernel's credentials of
 // sessions that real hosts began, with the server and without.
+// Promise gated-strength.
 func TestASessionHasTheGroupThatItsStrengthEarned(t *testing.T) {
 	r := vaulted(t)
 	admin(t, r, "", "machine", "set", "laptop", "--offline-codes=true")
@@ -103,6 +104,7 @@ func TestASessionHasTheGroupThatItsStrengthEarned(t *testing.T) {
 
 // TestSudoGoesByTheGroupThatTheSessionEarned has a rule for the group and no other,
 // and takes no proof of sudo's own: the group is all there is.
+// Promise gated-strength.
 func TestSudoGoesByTheGroupThatTheSessionEarned(t *testing.T) {
 	r := vaulted(t)
 	reconfigure(t, r, "[service.sudo]\nstep_up = false")

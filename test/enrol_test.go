@@ -50,6 +50,7 @@ const presentCode = "Code of your present generator, or a backup code: "
 
 // TestFactorsAreEnrolledUsedAndGivenUpFromTheCommandLine is one person's way from a
 // password to more, and back.
+// Promise factor-change.
 func TestFactorsAreEnrolledUsedAndGivenUpFromTheCommandLine(t *testing.T) {
 	r := joined(t)
 	phone := enrolHerself(t, r)
@@ -80,6 +81,7 @@ func TestFactorsAreEnrolledUsedAndGivenUpFromTheCommandLine(t *testing.T) {
 }
 
 // TestASecondCardTakesTheFirst adds one, and gives the first up.
+// Promise enrol-second-card (daemon and whole machine).
 func TestASecondCardTakesTheFirst(t *testing.T) {
 	d := carded(t)
 	first, in := d.mine()
@@ -96,7 +98,7 @@ func TestASecondCardTakesTheFirst(t *testing.T) {
 	}))
 	line := "sallyport enrol piv --generate --reader '" + vcard.Reader1 + "'"
 	d.step("a password is not enough", func(d *desk) {
-		asAda(d.t, d.Realm, false, "It takes a card that the account has already: run it again with --by-card.", line, "Password: ", adaPass)
+		asAda(d.t, d.Realm, false, "This takes a proof by a card that the account has already: run the command again with --by-card.", line, "Password: ", adaPass)
 	})
 	d.step("the card that is there is", func(d *desk) {
 		asAda(d.t, d.Realm, true, "Enrolled: ", line+" --by-card", "have already: ", cardPIN, "PIN of the card to enrol: ", cardPIN)

@@ -11,6 +11,7 @@ import (
 // A strength-gated group is given to the session and not to the user manager, which all
 // sessions of an account share: whoever came in by a key alone could have it start
 // programs. GNOME starts its programs there.
+// Promise attack-person-gated, gated-session-only.
 func TestAGatedGroupIsNotTheUserManagers(t *testing.T) {
 	b := settled(t)
 	in(t, b, `
@@ -68,7 +69,8 @@ func TestAGatedGroupIsNotTheUserManagers(t *testing.T) {
 	}
 }
 
-// What docs/operating.md says of set-group-ID programs is so, and nosuid helps.
+// What docs/factors.md says of set-group-ID programs is so, and nosuid helps.
+// Promise attack-person-gated, gated-session-only.
 func TestNosuidEndsAGatedGroupWithItsSession(t *testing.T) {
 	r := vaulted(t)
 	phone := enrol(t, r)
@@ -80,7 +82,7 @@ func TestNosuidEndsAGatedGroupWithItsSession(t *testing.T) {
 	}
 	weak := func() string { return script(t, r, "su - ada -c '/var/tmp/kept -gn'") }
 	if s := weak(); !strings.Contains(s, "vault") {
-		t.Errorf("without nosuid a later session's program has the group %q; then docs/operating.md and doctor say too much", s)
+		t.Errorf("without nosuid a later session's program has the group %q; then docs/factors.md and doctor say too much", s)
 	}
 	if out, _ := r.Run(t.Context(), "/usr/bin/sallyport", "doctor"); !strings.Contains(out, "can keep it for weaker sessions by a set-group-ID program in /home, ") {
 		t.Errorf("doctor says:\n%s", out)

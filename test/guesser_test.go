@@ -12,6 +12,7 @@ const neighbour = "neighbour"
 
 // Whoever guesses at ada's password uses up their own tries. Before, five wrong ones from
 // anywhere locked her out of the whole realm, and one guess at each expiry renewed it.
+// Promise attack-local-passwords, attack-network-guesses, guess-own-place (whole machine).
 func TestAGuesserLocksNobodyElseOut(t *testing.T) {
 	for _, state := range []string{"online", "with the server stopped"} {
 		t.Run(state, func(t *testing.T) {

@@ -18,6 +18,7 @@ const skeleton = `echo welcome > /etc/skel/.from-skel
 const homeIsNew = `test "$(stat -c '%a %U %G' /home/ada)" = "710 ada ada"
 	test "$(cat /home/ada/.from-skel)" = welcome; test "$(stat -c %U /home/ada/.from-skel)" = ada`
 
+// Promise homes.
 func TestHomesAreMadeAtTheFirstLoginOnEveryWayIn(t *testing.T) {
 	r := joined(t)
 	script(t, r, skeleton+`
@@ -43,6 +44,7 @@ func TestHomesAreMadeAtTheFirstLoginOnEveryWayIn(t *testing.T) {
 	}
 }
 
+// Promise homes.
 func TestHomesAreMadeForPeopleOfTheRealmAlone(t *testing.T) {
 	r := joined(t)
 	script(t, r, "useradd -M -s /bin/bash homeless; echo 'homeless:"+localPass+"' | chpasswd")
@@ -54,6 +56,7 @@ func TestHomesAreMadeForPeopleOfTheRealmAlone(t *testing.T) {
 	script(t, r, "test ! -e /home/homeless")
 }
 
+// Promise homes.
 func TestHomesThatCannotBeMadeAreSaidAndStopNobody(t *testing.T) {
 	r := joined(t)
 	// As below an autofs mount point: nothing can be made there.
@@ -71,10 +74,11 @@ func TestHomesThatCannotBeMadeAreSaidAndStopNobody(t *testing.T) {
 }
 
 // The manual's one line lets a group of the realm use sudo, and nobody else.
+// Promise sudo-one-line.
 func TestSudoForAGroupIsOneLineOfTheManual(t *testing.T) {
 	root, err := machine.RepoRoot()
 	must(t, err)
-	manual, err := os.ReadFile(filepath.Join(root, "docs/operating.md"))
+	manual, err := os.ReadFile(filepath.Join(root, "docs/sudo.md"))
 	must(t, err)
 	line := regexp.MustCompile(`(?m)^    (echo '%admins .* \| sudo .*)$`).FindSubmatch(manual)
 	if line == nil {
@@ -90,6 +94,7 @@ func TestSudoForAGroupIsOneLineOfTheManual(t *testing.T) {
 }
 
 // pam-auth-update keeps arguments that an administrator adds, and still takes the line out.
+// Promise homes.
 func TestHomesTakeAnAdministratorsArguments(t *testing.T) {
 	r := joined(t)
 	script(t, r, skeleton+`

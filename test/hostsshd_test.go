@@ -49,6 +49,7 @@ func asSSHD(t *testing.T, r *machine.Realm) []string {
 // userdbCommand is what systemd-userdbd brings, on Debian 13.
 const userdbCommand = "authorizedkeyscommand /usr/bin/userdbctl ssh-authorized-keys %u"
 
+// Promise attack-network-keys-only, host-sshd.
 func TestHostThatTakesKeysOnlyStaysSo(t *testing.T) {
 	r := without(t, "PasswordAuthentication no\nMatch User "+local+"\n\tX11Forwarding no\n\tPermitTTY no\n")
 	before := asSSHD(t, r)
@@ -80,6 +81,7 @@ func TestHostThatTakesKeysOnlyStaysSo(t *testing.T) {
 	}
 }
 
+// Promise host-keys-command.
 func TestHostKeysCommandOfAnAdministratorStays(t *testing.T) {
 	const theirs = "AuthorizedKeysCommand /usr/local/bin/their-keys %u\nAuthorizedKeysCommandUser nobody\n"
 	for name, c := range map[string]struct {
@@ -116,6 +118,7 @@ func TestHostKeysCommandOfAnAdministratorStays(t *testing.T) {
 	}
 }
 
+// Promise host-shown-first.
 func TestHostChangesAreShownBeforeTheyAreMade(t *testing.T) {
 	r := without(t, "")
 	must(t, r.Install(t.Context()))
@@ -164,6 +167,7 @@ func TestHostChangesAreShownBeforeTheyAreMade(t *testing.T) {
 	})
 }
 
+// Promise host-local-keys.
 func TestHostKeysOfLocalAccountsWaitForNobody(t *testing.T) {
 	r := joined(t)
 	script(t, r, `
@@ -192,6 +196,7 @@ func TestHostKeysOfLocalAccountsWaitForNobody(t *testing.T) {
 	}
 }
 
+// Promise host-keys-command.
 func TestHostKeysOfSystemdsUserDatabaseStay(t *testing.T) {
 	r := without(t, "")
 	script(t, r, "rm -f /etc/ssh/sshd_config.d/20-systemd-userdb.conf")

@@ -60,6 +60,7 @@ func afterTools(t *testing.T, m *machine.Machine) []string {
 	return all
 }
 
+// Promise host-tools.
 func TestHostAccountToolsWorkAsWithoutUs(t *testing.T) {
 	without, err := machine.New()
 	must(t, err)
@@ -124,6 +125,7 @@ func withRanges(t *testing.T) *machine.Realm {
 	return r
 }
 
+// Promise host-tools.
 func TestHostSubordinateIDsOfANewLocalUserAreTheirOwn(t *testing.T) {
 	r := withRanges(t)
 	script(t, r, "useradd -m fresh")

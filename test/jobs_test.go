@@ -4,6 +4,7 @@ import "testing"
 
 // A job is not tried again. While the daemon is being restarted its sockets are systemd's,
 // and a job of a person of the realm waits there.
+// Promise jobs-restart.
 func TestJobsOfPeopleRunWhileTheDaemonIsRestarted(t *testing.T) {
 	w := newWard(t)
 	w.do(`

@@ -93,6 +93,7 @@ func mentions(t *testing.T, out string, all ...string) {
 	}
 }
 
+// Promise join, leave, server-certificate.
 func TestJoinSetsTheHostUpAndLeaveGivesItBackToTheByte(t *testing.T) {
 	b := newcomer(t)
 	before := inEtc(t, b)
@@ -179,6 +180,7 @@ func TestJoinSetsTheHostUpAndLeaveGivesItBackToTheByte(t *testing.T) {
 	})
 }
 
+// Promise join, host-files-kept.
 func TestJoinKeepsWhatAnAdministratorWrote(t *testing.T) {
 	b := newcomer(t)
 	in(t, b, "systemctl stop ssh; systemctl start ssh.socket") // sshd begins with each connection

@@ -12,6 +12,7 @@ import (
 
 // What kanidm-unixd 1.11.1 answered for such people, with Kanidm's own example file. Where
 // ours is another by choice, docs/kanidm.md says so and the line is ours.
+// Promise kanidm-migration.
 func TestAMigratedMachineAnswersAsKanidmUnixdDid(t *testing.T) {
 	w := kanidmServer(t, bare(t))
 	r := w.Realm

@@ -12,6 +12,7 @@ import (
 )
 
 // Nobody on the machine is in the group, and nobody was ever asked for.
+// Promise groups-on-demand.
 func TestAGroupOfAKanidmServerIsNamedWithoutAnybodyInIt(t *testing.T) {
 	w := onKanidm(t, "")
 	r := w.Realm

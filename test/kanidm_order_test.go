@@ -16,6 +16,7 @@ const labCA = "/etc/sallyport/lab-ca.pem"
 
 // Both servers have a bob and a group admins, which sudoers(5) means as the first's.
 // The second alone has carol, and says that she is of admins.
+// Promise realms-newcomer.
 func TestOfTwoKanidmServersTheFirstHasItsNames(t *testing.T) {
 	r := bare(t)
 	w, second, ctx := kanidmServer(t, r), kanidm.StartAs("lab.example.com"), t.Context()

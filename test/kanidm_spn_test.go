@@ -15,6 +15,7 @@ const bobSPN = bob + "@" + kanidm.Domain
 
 const bySPN = "user_name = \"spn\"\ngroup_name = \"spn\"\n"
 
+// Promise realms-qualified.
 func TestPeopleOfAKanidmServerMayBeCalledByNameAndDomain(t *testing.T) {
 	w := onKanidm(t, bySPN)
 	r, crew := w.Realm, "crew@"+kanidm.Domain
@@ -102,6 +103,7 @@ func TestPeopleOfAKanidmServerMayBeCalledByNameAndDomain(t *testing.T) {
 }
 
 // sudoers and files that name people keep their meaning.
+// Promise realms-qualified.
 func TestARealmWithQualifiedNamesLivesBesideOneWithout(t *testing.T) {
 	r := joined(t)
 	w := kanidmServer(t, r)
@@ -136,6 +138,7 @@ func TestARealmWithQualifiedNamesLivesBesideOneWithout(t *testing.T) {
 }
 
 // systemd boots a machine that has seen him before, far from the server.
+// Promise systemd-names.
 func TestSystemdKnowsPeopleOfAKanidmServerByNameAndDomain(t *testing.T) {
 	w := onKanidm(t, bySPN)
 	script(t, w.Realm, "id "+bobSPN)

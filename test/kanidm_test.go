@@ -88,6 +88,7 @@ func (w *workstation) explains(t *testing.T, texts ...string) {
 	}
 }
 
+// Promise kanidm-hosts, kanidm-limits.
 func TestAPersonOfAKanidmServerSignsInThroughEveryHost(t *testing.T) {
 	w := onKanidm(t, "")
 	r := w.Realm
@@ -121,8 +122,8 @@ func TestAPersonOfAKanidmServerSignsInThroughEveryHost(t *testing.T) {
 	t.Run("status says what the server cannot do", func(t *testing.T) {
 		s := w.status(t)
 		for _, text := range []string{
-			"kanidm " + w.server.URL, "online for", "who has signed in or was asked for is known here", "it cannot list the realm", "it cannot tell of changes",
-			"it cannot change a password", "it cannot let one-time codes be checked without it",
+			"kanidm " + w.server.URL, "online for", "known here are people who signed in or were looked up", "it cannot list the realm", "it cannot tell of changes",
+			"it cannot change a password", "it cannot let one-time codes be checked offline",
 		} {
 			if !strings.Contains(s, text) {
 				t.Errorf("status lacks %q:\n%s", text, s)
@@ -130,7 +131,7 @@ func TestAPersonOfAKanidmServerSignsInThroughEveryHost(t *testing.T) {
 		}
 	})
 	t.Run("explain says what that means for him", func(t *testing.T) {
-		w.explains(t, "bob may log in here", "does not tell of changes", "an old one works here offline until", "offline: works")
+		w.explains(t, "bob may log in here", "does not tell of changes", "an old password works here offline until", "offline: works")
 	})
 	t.Run("passwd(1) says where to go", func(t *testing.T) {
 		says(t, passwd(r, bob), false, "This server does not let a machine change passwords. Change it on the server.")
@@ -165,6 +166,7 @@ func (w *workstation) seen(t *testing.T, command, text string) {
 	})
 }
 
+// Promise kanidm-hosts.
 func TestWhatHappensToAnAccountOnAKanidmServerHappensOnTheMachine(t *testing.T) {
 	w := onKanidm(t, "")
 	r := w.Realm
@@ -209,6 +211,8 @@ func TestWhatHappensToAnAccountOnAKanidmServerHappensOnTheMachine(t *testing.T) 
 	})
 }
 
+// Promise kanidm-hosts.
+// Seen red: a certificate that is not trusted taken for a server that is away.
 func TestAStrangerCannotTakeAKanidmServersPlace(t *testing.T) {
 	w := onKanidm(t, "")
 	lets(t, ways(w.Realm, bob, bobPass)["su"], bob)
@@ -226,6 +230,7 @@ func TestAStrangerCannotTakeAKanidmServersPlace(t *testing.T) {
 	}
 }
 
+// Promise kanidm-hosts.
 func TestKanidmsOwnAuthenticationAsksForACodeAndOfflineSaysWhyNot(t *testing.T) {
 	w := onKanidm(t, `sign_in = "stepped"`)
 	r := w.Realm
@@ -274,7 +279,7 @@ func TestKanidmsOwnAuthenticationAsksForACodeAndOfflineSaysWhyNot(t *testing.T) 
 			t.Errorf("%d reauthentications by a daemon that has seen no sign-in, want 2", n)
 		}
 	})
-	w.explains(t, "it is asked for: password, then totp", "offline: does not work", "cannot be checked on this machine offline", "nobody with a one-time code can log in without it")
+	w.explains(t, "it is asked for: password, then totp", "offline: does not work", "cannot be checked on this machine offline", "people with a code cannot log in offline")
 	t.Run("offline", func(t *testing.T) {
 		w.server.Close()
 		screen := keepsOut(t, ways(r, bob, bobOwn)["su"])
@@ -312,6 +317,7 @@ func (w *workstation) lists(t *testing.T, want string) error {
 	return err
 }
 
+// Promise realms-separate.
 func TestTwoRealmsLiveOnOneMachine(t *testing.T) {
 	r := joined(t)
 	w := kanidmServer(t, r)
@@ -357,6 +363,7 @@ func TestTwoRealmsLiveOnOneMachine(t *testing.T) {
 	})
 }
 
+// Promise kanidm-migration-files.
 func TestAMachineThatHadKanidmUnixdGoesOnWithItsSettings(t *testing.T) {
 	w, ctx := kanidmServer(t, bare(t)), t.Context()
 	r := w.Realm

@@ -186,6 +186,7 @@ func (l *life) inspect(t *testing.T) {
 	}
 }
 
+// Promise 10.
 func TestAKilledDaemonLosesNothingThatItAcknowledged(t *testing.T) {
 	r := joined(t)
 	ctx := t.Context()

@@ -33,6 +33,7 @@ func states() map[string]func(t *testing.T, r *machine.Realm) {
 	}
 }
 
+// Promise 6, 11 (package taken out, module missing).
 func TestLocalAccountsLogInWhateverIsWrongWithUs(t *testing.T) {
 	for name, bring := range states() {
 		t.Run(name, func(t *testing.T) {
@@ -62,6 +63,7 @@ func TestLocalAccountsLogInWhateverIsWrongWithUs(t *testing.T) {
 	}
 }
 
+// Promise 6.
 func TestALoginOfALocalAccountNeverConnectsToTheDaemon(t *testing.T) {
 	r := joined(t)
 	out := script(t, r, fmt.Sprintf(
@@ -74,6 +76,7 @@ func TestALoginOfALocalAccountNeverConnectsToTheDaemon(t *testing.T) {
 	}
 }
 
+// Promise 2.
 func TestALocalNameIsNeverAnsweredByTheRealm(t *testing.T) {
 	r := joined(t)
 	// The realm gets accounts that the machine has, or will have.
@@ -89,6 +92,7 @@ func TestALocalNameIsNeverAnsweredByTheRealm(t *testing.T) {
 	})
 }
 
+// Promise 2.
 func TestAnExpiredLocalAccountIsStillRefused(t *testing.T) {
 	r := joined(t)
 	script(t, r, "chage -E 1 local; mkdir -p /home/local/.ssh; cp "+adaKey+".pub /home/local/.ssh/authorized_keys; chown -R local: /home/local/.ssh; chmod 700 /home/local/.ssh")

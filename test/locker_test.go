@@ -19,6 +19,7 @@ func unlockScreen(r *machine.Realm, who, asks, password string) attempt {
 	}
 }
 
+// Promise 5, screen-lockers.
 func TestAScreenLockerChecksItsOwnPersonOnly(t *testing.T) {
 	r := joined(t)
 	must(t, r.AddPerson(t.Context(), "grace", adaPass, adaKey+".pub", "others"))

@@ -7,6 +7,7 @@ import (
 
 // TestAMachineThatLostItsSealingKeyNeedsOneLogin: what was remembered under the old key
 // cannot be checked any more. That is said, and is no wrong password.
+// Promise seal-named-key.
 func TestAMachineThatLostItsSealingKeyNeedsOneLogin(t *testing.T) {
 	r := joined(t)
 	su := ways(r, ada, adaPass)["su"]

@@ -10,6 +10,7 @@ import (
 
 // TestAMachineIsScopedShutOutAndJoinedAnew: what an administrator does about a machine
 // that holds too much, or that somebody took over, by the commands.
+// Promise machine-quarantine.
 func TestAMachineIsScopedShutOutAndJoinedAnew(t *testing.T) {
 	r := joined(t)
 	su := ways(r, ada, adaPass)["su"]

@@ -80,6 +80,7 @@ func (d *desk) administratorReads(detail, mend string) {
 
 // TestAPINIsAskedForOnlyAfterTheMutualProof has a right card in
 // the reader all the time, and changes what the two know of each other.
+// Promise mutual-machine.
 func TestAPINIsAskedForOnlyAfterTheMutualProof(t *testing.T) {
 	d := carded(t)
 	d.mine()

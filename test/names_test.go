@@ -76,6 +76,7 @@ func files(t *testing.T, r *machine.Realm) []string {
 	return all
 }
 
+// Promise 9.
 func TestAnOddNameFindsNobodyAndReachesNothing(t *testing.T) {
 	r := joined(t)
 	quietly(t, r, "/usr/bin/sallyport", "auth-test", "nobodyhere") // whatever a first call makes
@@ -162,6 +163,7 @@ func TestUpperCaseFindsTheAccount(t *testing.T) {
 
 // A name with NUL can come through no argument; whoever writes to the sockets
 // can still send one.
+// Promise 9.
 func TestANULInANameEndsTheConnectionAndNoOther(t *testing.T) {
 	r := joined(t)
 	for socket, kind := range map[string]wire.Type{"lookup.sock": wire.GetAccountByName, "pam.sock": wire.Begin, "control.sock": wire.Control} {

@@ -22,6 +22,7 @@ func oneLineSudo(r *machine.Realm, code string) attempt {
 
 // TestAOneTimeCodeWorksWithoutTheServerOnceAndNeverTwice gives every host a new
 // generator, uses one of its codes online, and the next one without the server.
+// Promise otp-once.
 func TestAOneTimeCodeWorksWithoutTheServerOnceAndNeverTwice(t *testing.T) {
 	r := joined(t)
 	admin(t, r, "", "machine", "set", "laptop", "--offline-codes=true")

@@ -7,6 +7,8 @@ import (
 	"github.com/sallyport-auth/sallyport/test/machine"
 )
 
+// Promise 11, package-install, package-upgrade, package-sshd, package-changed-files.
+// Promise package-purge.
 func TestThePackageComesAndGoesWithoutATrace(t *testing.T) {
 	b := packaged(t, packages(t))
 	before := in(t, b, "find "+hostFiles+" -type f | sort | xargs sha256sum")

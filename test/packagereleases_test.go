@@ -26,6 +26,7 @@ const apt = "DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-
 
 // TestAPackageTakesOverFromAnEarlierRelease goes its whole life with each state, from the
 // true packages: those configured the host when they were installed, so it stays configured.
+// Promise package-upgrade, package-downgrade, package-no-questions.
 func TestAPackageTakesOverFromAnEarlierRelease(t *testing.T) {
 	today := packages(t)
 	for _, release := range releases(t) {
@@ -77,6 +78,7 @@ func TestAPackageWithoutItsServerSaysSo(t *testing.T) {
 
 // TestAPackageOutlivesAKillAtEachInstant kills dpkg at one rename after the other, in
 // each state.
+// Promise package-any-state.
 func TestAPackageOutlivesAKillAtEachInstant(t *testing.T) {
 	dist := packages(t)
 	for name, s := range lifeStates() {

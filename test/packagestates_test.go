@@ -90,6 +90,7 @@ kill -KILL $p $last
 	return err != nil
 }
 
+// Promise 11, package-upgrade, package-any-state, package-downgrade.
 func TestThePackageLivesThroughEachState(t *testing.T) {
 	dist := packages(t)
 	for name, s := range lifeStates() {
@@ -127,6 +128,7 @@ func TestThePackageLivesThroughEachState(t *testing.T) {
 	}
 }
 
+// Promise package-any-state.
 func TestThePackageOutlivesAKilledUpgrade(t *testing.T) {
 	dist := packages(t)
 	b := inState(t, dist, lifeStates()["joined"])

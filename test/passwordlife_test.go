@@ -36,6 +36,7 @@ func revision(t *testing.T, r *machine.Realm) string {
 	return strings.Fields(rev + " ?")[0]
 }
 
+// Promise password-due-changed, password-due-who, password-due-offline.
 func TestADuePasswordIsChangedInTheSameLogin(t *testing.T) {
 	r := joined(t)
 	old := adaPass
@@ -76,6 +77,7 @@ func TestADuePasswordIsChangedInTheSameLogin(t *testing.T) {
 	})
 }
 
+// Promise password-form.
 func TestAnUmlautLogsInFromEitherKeyboard(t *testing.T) {
 	r := joined(t)
 	const composed, decomposed = "gr\u00fcn ist die hoffnung", "gru\u0308n ist die hoffnung"

@@ -22,6 +22,7 @@ const inContainer = `
 	while read l; do echo map $l; done </proc/self/gid_map
 	: >/out/left`
 
+// Promise subids-podman.
 func TestEverybodyRunsContainersOfTheirOwn(t *testing.T) {
 	b := settled(t)
 	// The kernel lets nobody mount a /proc of their own where all that they see is masked,

@@ -64,6 +64,7 @@ func alarm(t *testing.T, r *machine.Realm, says string) {
 	}
 }
 
+// Promise keys-list.
 func TestAThiefOfTheTLSAuthorityForgesNothing(t *testing.T) {
 	r := joined(t)
 	lets(t, ways(r, ada, adaPass)["su"], ada)
@@ -109,6 +110,7 @@ func TestAThiefOfTheTLSAuthorityForgesNothing(t *testing.T) {
 	}
 }
 
+// Promise keys-alarms.
 func TestARealmWithoutAccountsToldOfAStranger(t *testing.T) {
 	r, ctx := bare(t), t.Context()
 	must(t, r.StartServer(ctx))
@@ -126,6 +128,7 @@ func TestARealmWithoutAccountsToldOfAStranger(t *testing.T) {
 	alarm(t, r, "is signed by another realm key")
 }
 
+// Promise keys-emergency.
 func TestAnEmergencyRotationEndsWhatAThiefOfBothKeysMade(t *testing.T) {
 	r := joined(t)
 	lets(t, ways(r, ada, adaPass)["su"], ada)
@@ -170,6 +173,7 @@ func TestAnEmergencyRotationEndsWhatAThiefOfBothKeysMade(t *testing.T) {
 	}
 }
 
+// Promise keys-any-authority.
 func TestARenewedCertificateNeedsNoVisit(t *testing.T) {
 	r, ctx := bare(t), t.Context()
 	install := func(a authority) {
@@ -238,6 +242,7 @@ func asBefore(t *testing.T, r *machine.Realm) {
 		cp `+machine.ServerDir+`/ca.crt /etc/sallyport/server-ca.pem`)
 }
 
+// Promise keys-from-before.
 func TestAJoinedMachineMovesOverByItself(t *testing.T) {
 	r, ctx := bare(t), t.Context()
 	must(t, r.StartServer(ctx))
@@ -264,6 +269,7 @@ func TestAJoinedMachineMovesOverByItself(t *testing.T) {
 	}
 }
 
+// Promise keys-realm-key.
 func TestALostRealmKeyIsReplacedByANamedCommand(t *testing.T) {
 	r := joined(t)
 	script(t, r, "rm "+machine.ServerDir+"/realm.key")

@@ -24,6 +24,7 @@ func knowsName(t *testing.T, r *machine.Realm, database, name string, want bool)
 	})
 }
 
+// Promise rename-account.
 func TestARenamedPersonSignsInAsTheNewName(t *testing.T) {
 	r := joined(t)
 	lets(t, ways(r, ada, adaPass)["su"], ada)
@@ -66,6 +67,7 @@ func TestARenamedPersonSignsInAsTheNewName(t *testing.T) {
 	})
 }
 
+// Promise rename-account.
 func TestARenamedPersonSignsInOfflineWithoutALoginBefore(t *testing.T) {
 	r := joined(t)
 	lets(t, ways(r, ada, adaPass)["su"], ada)
@@ -76,6 +78,7 @@ func TestARenamedPersonSignsInOfflineWithoutALoginBefore(t *testing.T) {
 	lets(t, ways(r, countess, adaPass)["su"], countess)
 }
 
+// Promise rename-group.
 func TestARenamedGroupCountsByItsNewName(t *testing.T) {
 	r := joined(t)
 	must(t, r.WriteFile("/etc/sudoers.d/renamed", "%admins ALL=(ALL:ALL) ALL\n%engineers ALL=(ALL:ALL) ALL\n", 0o440))

@@ -74,6 +74,7 @@ func isAsRestored(t *testing.T, r *machine.Realm) {
 	}
 }
 
+// Promise history-machine-follows.
 func TestAMachineGoesByARestoredServer(t *testing.T) {
 	for name, restore := range map[string]struct {
 		keep, back string

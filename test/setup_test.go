@@ -30,6 +30,7 @@ func unpacked(t *testing.T) *machine.Booted {
 	return b
 }
 
+// Promise server-setup.
 func TestServerSetupMakesARealmInOneCommand(t *testing.T) {
 	b := unpacked(t)
 	t.Run("it asks, so it needs a terminal or --yes", func(t *testing.T) {

@@ -123,6 +123,7 @@ func TestOfflineIsTheSameAgain(t *testing.T) {
 	})
 }
 
+// Promise 7.
 func TestWhatIsRevokedIsOut(t *testing.T) {
 	r := joined(t)
 	lets(t, ways(r, ada, adaPass)["su"], ada)

@@ -10,6 +10,7 @@ import (
 // spellings find ada in lookups and are not her name.
 var spellings = []string{"ADA", "Ada", "ada@" + machine.RealmName, "ADA@EXAMPLE"}
 
+// Promise 18, attack-person-spelling.
 func TestAnotherSpellingLogsNobodyIn(t *testing.T) {
 	r := joined(t)
 	ownKey(t, r)
@@ -45,6 +46,7 @@ func TestAnotherSpellingLogsNobodyIn(t *testing.T) {
 
 // Each of these compares a name with a list of an administrator's. Whoever is on the
 // list must meet it by every spelling.
+// Promise 18, attack-person-spelling.
 func TestWhateverComparesNamesMeetsTheAccountsOwn(t *testing.T) {
 	r := joined(t)
 	lets(t, byKey(r, ada), ada)
@@ -83,6 +85,7 @@ func TestWhateverComparesNamesMeetsTheAccountsOwn(t *testing.T) {
 
 // These programs look the name up first and go on with the record's own, so a rule for
 // ada holds whatever was typed.
+// Promise 18.
 func TestProgramsThatLookANameUpGoOnWithItsOwn(t *testing.T) {
 	r := joined(t)
 	lets(t, byKey(r, ada), ada)

@@ -47,6 +47,7 @@ func uidOf(t *testing.T, r *machine.Realm, name string) uint32 {
 	return uid
 }
 
+// Promise attack-local-prompts, prompts-by-origin.
 func TestNobodyFillsTheDoorWithOpenPrompts(t *testing.T) {
 	r := joined(t)
 	lets(t, ways(r, ada, adaPass)["su"], ada)
@@ -122,6 +123,7 @@ int main(int n, char **v)
 }
 `
 
+// Promise attack-local-storm, connections-silent.
 func TestAStormOfConnectionsKeepsNobodyOut(t *testing.T) {
 	r := joined(t)
 	must(t, r.WriteFile("/tmp/storm.c", stormC, 0o644))

@@ -87,6 +87,7 @@ func reconfigure(t *testing.T, r *machine.Realm, lines string) {
 	must(t, r.WaitOnline(t.Context()))
 }
 
+// Promise proof-place.
 func TestSudoAsksOnceForEachTerminal(t *testing.T) {
 	r := joined(t)
 	one, two := sits(t, r, ada), sits(t, r, ada)
@@ -147,6 +148,7 @@ func TestSudoAsksOnceForEachTerminal(t *testing.T) {
 	})
 }
 
+// Promise proof-fresh.
 func TestAProofThatIsTooOldIsAskedForAgain(t *testing.T) {
 	r := configured(t, "[service.sudo]\nmax_age = \"3s\"")
 	one := sits(t, r, ada)
@@ -166,6 +168,7 @@ func TestAProofThatIsTooOldIsAskedForAgain(t *testing.T) {
 	one.becomesRoot(1, "sudo id", adaPass)
 }
 
+// Promise proof-ends.
 func TestWhoeverIsRevokedBetweenTwoSudosStaysOut(t *testing.T) {
 	for what, revoke := range map[string]func(t *testing.T, r *machine.Realm){
 		"disabled": func(t *testing.T, r *machine.Realm) { t.Helper(); admin(t, r, "", "account", "disable", ada) },
@@ -195,6 +198,7 @@ func TestWhoeverIsRevokedBetweenTwoSudosStaysOut(t *testing.T) {
 	}
 }
 
+// Promise sudo-local.
 func TestWithoutTheDaemonSudoIsRefusedToTheRealmAlone(t *testing.T) {
 	r := joined(t)
 	hers, theirs := sits(t, r, ada), sits(t, r, local)
@@ -215,6 +219,7 @@ func TestWithoutTheDaemonSudoIsRefusedToTheRealmAlone(t *testing.T) {
 	theirs.becomesRoot(0, "sudo id")
 }
 
+// Promise sudo-local.
 func TestStepUpLeavesRootAlone(t *testing.T) {
 	r := configured(t, "[service.su]\nstep_up = true")
 	if out := script(t, r, "su - ada -c 'id -un'"); strings.TrimSpace(out) != ada {

@@ -5,6 +5,7 @@ import (
 )
 
 // A web server that checks passwords runs as a user of its own.
+// Promise proof-asker.
 func TestATrustedUsersProgramChecksPasswordsOfOthers(t *testing.T) {
 	r := configured(t, "[service.web]\ntrusted_users = [\"webserver\"]")
 	out := script(t, r, `

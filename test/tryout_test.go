@@ -9,6 +9,7 @@ import (
 )
 
 // Whoever guesses over ssh sees the same of every name, and learns not even which exist.
+// Promise attack-network-names, guess-names (whole machine).
 func TestSSHSaysTheSameOfEveryNameThatIsGuessed(t *testing.T) {
 	r := joined(t)
 	const bob, eve = "bob", "eve"

@@ -8,6 +8,7 @@ import (
 	"github.com/sallyport-auth/sallyport/test/machine"
 )
 
+// Promise attack-local-twin, service-twins.
 func TestTheRulesOfAServiceHoldForItsLoginTwin(t *testing.T) {
 	r := joined(t)
 	sudo := func(options string) attempt {

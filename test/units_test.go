@@ -50,6 +50,7 @@ func bootedAndJoined(t *testing.T) *machine.Booted {
 	return b
 }
 
+// Promise sockets-taken.
 func TestTheUnitsRunServerAndDaemonAsSystemdDoes(t *testing.T) {
 	b := bootedAndJoined(t)
 	t.Run("the sockets alone start the daemon", func(t *testing.T) {

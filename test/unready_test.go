@@ -8,6 +8,8 @@ import (
 // TestARealmWithoutItsFilesGoesOnOffline: a file of the realm that is missing at the
 // daemon's start is no end of it: who is remembered logs in, status says what is missing,
 // and once the file is back the machine is online, without a restart.
+//
+// Promise 19.
 func TestARealmWithoutItsFilesGoesOnOffline(t *testing.T) {
 	r := joined(t)
 	lets(t, ways(r, ada, adaPass)["su"], ada) // so that ada is remembered

@@ -11,6 +11,7 @@ import (
 
 // A person of the realm may be kept out when we are unwell, and is never let in
 // for it.
+// Promise 1.
 func TestNobodyOfTheRealmIsLetInForAFault(t *testing.T) {
 	for name, bring := range states() {
 		if name == "all is well" || strings.HasPrefix(name, "server ") {

@@ -63,6 +63,7 @@ func bsays(t *testing.T, b *machine.Booted, lines string, want ...string) {
 	}
 }
 
+// Promise systemd-names.
 func TestSystemdKnowsThePeopleOfTheRealm(t *testing.T) {
 	b := settled(t)
 	in(t, b, "systemctl start systemd-userdbd.socket")
@@ -112,6 +113,7 @@ func mapped(name string, start string) string {
 		cat /proc/$p/uid_map /proc/$p/gid_map'`
 }
 
+// Promise subids-files.
 func TestEverybodyHasSubordinateIDsOfTheirOwn(t *testing.T) {
 	b := settled(t)
 	start := func(name string) string {

@@ -38,7 +38,7 @@ func files() []Cause {
 		{ConfigWritable, report.Problem, "{FILE} can be written by others than its owner (mode {MODE}).", "sudo chmod 0644 {FILE}"},
 		{ConfigUnreadable, report.Problem, "The daemon's user sallyport cannot read {FILE} (mode {MODE}, owner {OWNER}), so the daemon cannot start.", "sudo chmod 0644 {FILE}" + restart},
 		{ConfigNewer, report.Warning, "{FILE} was changed after the daemon had read it: the daemon goes by the older one.", "sudo systemctl restart sallyportd"},
-		{NobodyAllowed, report.Problem, "The configuration lets nobody log in: [login] allow is empty.", "Name groups in [login] allow of sallyportd.toml, or \"all\", then: sudo systemctl restart sallyportd"},
+		{NobodyAllowed, report.Problem, "The configuration lets nobody log in: [login] allow is empty.", "Name groups in [login] allow of sallyportd.toml, or \"*\" for everybody, then: sudo systemctl restart sallyportd"},
 		{FolderClosed, report.Problem, "The daemon's user sallyport cannot pass the folder {FOLDER} (mode {MODE}, owner {OWNER}), and so cannot use {FILE}.", "sudo chmod {WANT} {FOLDER}" + restart},
 		{FileUnreadable, report.Problem, "The daemon's user sallyport cannot use {FILE} (mode {MODE}, owner {OWNER}).", "sudo chmod {WANT} {FILE}" + restart},
 		{FileOpen, report.Problem, "{FILE} has mode {MODE}: others can reach secrets.", "sudo chmod {WANT} {FILE}"},

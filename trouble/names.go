@@ -34,7 +34,7 @@ func names() []Cause {
 		{NSSOrder, report.Problem, "/etc/nsswitch.conf: the line \"{DB}\" names sallyport before files: local names must come first.", configure},
 		{NSSNoFiles, report.Problem, "/etc/nsswitch.conf: the line \"{DB}\" names no files, so that local accounts, root too, have no names.", "sudo sed -i -E '/^{DB}:/ s/:.*/: files sallyport systemd/' /etc/nsswitch.conf"},
 		{NSSCut, report.Problem, "/etc/nsswitch.conf: the line \"{DB}\" ends a lookup before sallyport is asked: {LINE}.", "sudo sed -i -E '/^{DB}:/ s/\\[[^]]*\\]//g' /etc/nsswitch.conf"},
-		{NSSShadow, report.Warning, "/etc/nsswitch.conf: the line \"{DB}\" names sallyport, which has no such entries: every look at it asks for nothing.", "sudo sed -i -E '/^{DB}:/ s/[[:space:]]+sallyport\\b//' /etc/nsswitch.conf"},
+		{NSSShadow, report.Warning, "/etc/nsswitch.conf: the line \"{DB}\" names sallyport, which has no such entries: every such lookup asks it in vain.", "sudo sed -i -E '/^{DB}:/ s/[[:space:]]+sallyport\\b//' /etc/nsswitch.conf"},
 		{SnapshotMissing, report.Warning, "There is no directory snapshot ({WHY}), so every name is asked of the daemon, and unknown without it.", "sudo systemctl restart sallyportd"},
 		{SnapshotFolder, report.Problem, "{FOLDER} has mode {MODE}: programs of people cannot read names.", "sudo chmod 0755 {FOLDER}"},
 		{SnapshotMode, report.Problem, "{FILE} has mode {MODE}, want 0644: programs of people cannot read names, or anybody can write them.", "sudo chmod 0644 {FILE}"},

@@ -33,7 +33,7 @@ func stacks() []Cause {
 		{PAMLocalOut, report.Problem, "The PAM service {SERVICE} refuses local accounts, root too, in its {FACILITY} stack: {FILE}:{LINE} decides, with \"{TEXT}\".", "Put pam_unix.so back into that stack."},
 		{PAMOpen, report.Problem, "The PAM service {SERVICE} lets people of the realm in with any password: {FILE}:{LINE} decides, with \"{TEXT}\".", "Take that line out, or put it behind one that ends the stack for a wrong password."},
 		{PAMUnread, report.Problem, "libpam cannot read the stack of {SERVICE}: {FILE}:{LINE}: {WHY}. It refuses everybody there.", "sudo sed -i '{LINE}s/^/#/' {FILE}"},
-		{PAMSession, report.Warning, "The PAM service {SERVICE} does not reach pam_sallyport.so in its session stack: sudo's remembered proofs and groups that must be earned do not work there.", "Let /etc/pam.d/{SERVICE} include the stack that calls it: @include common-session"},
+		{PAMSession, report.Warning, "The PAM service {SERVICE} does not reach pam_sallyport.so in its session stack: sudo's remembered proofs and strength-gated groups do not work there.", "Let /etc/pam.d/{SERVICE} include the stack that calls it: @include common-session"},
 		{PAMPassword, report.Warning, "The PAM service {SERVICE} does not reach pam_sallyport.so in its password stack, so people of the realm cannot change their password by it.", configure},
 		{PAMMode, report.Problem, "{FILE} has mode {MODE}: {WHY}.", "sudo chmod 0644 {FILE}"},
 		{RulesAvoided, report.Warning, "The PAM service {SERVICE} does what {OTHER} does and demands less ({LESS}): the rules of [service.{OTHER}] can be avoided by it.", "Give [service.{SERVICE}] in sallyportd.toml the rules of [service.{OTHER}], then: sudo systemctl restart sallyportd"},

@@ -109,7 +109,7 @@ func Page() string {
 	var b strings.Builder
 	b.WriteString(head)
 	for _, s := range Table() {
-		fmt.Fprintf(&b, "\n## %s\n\n| cause | grave | what is said | what to do |\n|---|---|---|---|\n", s.Title)
+		fmt.Fprintf(&b, "\n## %s\n\n| cause | severity | message | what to do |\n|---|---|---|---|\n", s.Title)
 		for _, c := range s.Causes {
 			mend := plain(c.Mend)
 			switch command, server := strings.CutPrefix(mend, OnServer); {
@@ -130,13 +130,13 @@ func cell(text string) string { return strings.ReplaceAll(text, "|", `\|`) }
 
 const head = `# Troubles: what can be wrong, and what to do
 
-This page is printed from the table that "sallyport doctor", "sallyport status" and "sallyport explain" take their words
-from (package trouble); a test compares the two. Words in capitals stand for what is so on your machine.
+This page is printed from the table of messages of "sallyport doctor", "sallyport status" and "sallyport explain" (package
+trouble); a test compares the two. Words in capitals stand for what they are on your machine.
 
-Start with "sudo sallyport doctor". If one person alone cannot sign in, use "sudo sallyport explain NAME" and, where one
-service alone refuses them, "--service SERVICE". What stands behind "do:" and begins with "sudo" is a command: type it as it
-is printed. Then run doctor again. The first finding is the one to mend first: others may come from it.
+Start with "sudo sallyport doctor". If only one person cannot sign in, use "sudo sallyport explain NAME". If only one service
+refuses them, add "--service SERVICE". A text behind "do:" that begins with "sudo" is a command: type it as it is printed.
+Then run doctor again. Correct the first finding first, because others may come from it.
 
-"problem" means that somebody cannot sign in, or that somebody could who must not. doctor and status then end with exit code
-1; with --json each finding carries its cause by the name in the first column.
+"problem" means that somebody cannot sign in, or that somebody who must not could. doctor and status then end with exit code
+1. With --json each finding has a cause, by the name in the first column.
 `

@@ -12,6 +12,7 @@ import (
 
 var word = regexp.MustCompile(`^[a-z0-9-]+$`)
 
+// Promise troubles-page.
 func TestEveryCauseHasOneRowAndAMend(t *testing.T) {
 	seen := map[trouble.ID]bool{}
 	for _, s := range trouble.Table() {
@@ -29,6 +30,7 @@ func TestEveryCauseHasOneRowAndAMend(t *testing.T) {
 	}
 }
 
+// Promise troubles-page.
 func TestAMendThatIsACommandCanBeTyped(t *testing.T) {
 	place := regexp.MustCompile(`\{[A-Z]+\}`)
 	for _, s := range trouble.Table() {

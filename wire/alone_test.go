@@ -12,6 +12,7 @@ import (
 	"github.com/sallyport-auth/sallyport/wire"
 )
 
+// Promise sockets-taken.
 func TestAFolderIsOneProcesssAndTheSecondLearnsWhose(t *testing.T) {
 	dir := t.TempDir()
 	f, err := wire.Alone(dir)
@@ -31,6 +32,7 @@ func TestAFolderIsOneProcesssAndTheSecondLearnsWhose(t *testing.T) {
 	_ = f.Close()
 }
 
+// Promise sockets-taken.
 func TestASocketIsTakenOnlyFromTheDead(t *testing.T) {
 	for kind, living := range map[string]bool{"unixpacket": true, "unix": true, "dead": false} {
 		t.Run(kind, func(t *testing.T) {

@@ -94,6 +94,7 @@ func TestADoorTurnsAwayWhoHasNoPlaceAndEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// Promise connections-silent.
 func TestWhoHasSettledHoldsNoPlaceAtTheDoor(t *testing.T) {
 	ctx, end := context.WithTimeout(t.Context(), time.Minute)
 	defer end()
@@ -129,6 +130,7 @@ func TestWhoHasSettledHoldsNoPlaceAtTheDoor(t *testing.T) {
 	}
 }
 
+// Promise connections-silent.
 func TestWhoHangsUpAtOnceIsNotServed(t *testing.T) {
 	ctx, end := context.WithTimeout(t.Context(), time.Minute)
 	defer end()

@@ -132,6 +132,7 @@ func checkMust(t *testing.T, typ wire.Type) {
 	}
 }
 
+// Promise 4.
 func TestGoAndCRefuseTheSameIDs(t *testing.T) {
 	edges := []uint32{
 		0, 1, 999, 1000, 60000, 60001, 61184, 65519, 65534, 65535, 65536, 524288, 1879048191, 1879048192,
@@ -173,6 +174,7 @@ func TestCFindsALocalNameHoweverTheFileArrives(t *testing.T) {
 	}
 }
 
+// Promise 8.
 func TestWipeClearsSecretsAndNothingElse(t *testing.T) {
 	m := wire.New(wire.Verdict).AddNumbers(wire.Code, 1).AddString(wire.Secret, "hunter2").AddString(wire.Environment, "A=1")
 	m.Wipe()

@@ -21,6 +21,7 @@ func realmAt(t *testing.T, kind, realm, url string) config.Provider {
 	return p
 }
 
+// Promise server-address.
 func TestACacheIsNamedByItsRealmAndTakenOver(t *testing.T) {
 	idm := realmAt(t, config.Kanidm, "idm.example", "https://idm.example")
 	moved := realmAt(t, config.Kanidm, "idm.example", "https://idm.example.net")

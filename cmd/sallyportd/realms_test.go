@@ -114,6 +114,8 @@ func (m *machine) served(seal, says string) (explain func(name string) report.Ex
 
 // TestTheDaemonServesWithoutWhatIsMissing: whatever one realm or one part lacks, the
 // daemon starts, says so, and the first realm's bob may log in.
+//
+// Promise 19.
 func TestTheDaemonServesWithoutWhatIsMissing(t *testing.T) {
 	for sentence, c := range map[string]struct {
 		breaks func(m *machine) error
@@ -149,6 +151,8 @@ func TestTheDaemonServesWithoutWhatIsMissing(t *testing.T) {
 
 // TestNoSubordinateIDIsGivenWhileARealmsMemoryIsLost: nobody knows then whose range is
 // whose, and the list that was handed over stays.
+//
+// Promise 19.
 func TestNoSubordinateIDIsGivenWhileARealmsMemoryIsLost(t *testing.T) {
 	for lost, want := range map[bool]error{false: nil, true: identity.ErrUnavailable} {
 		m := newMachine(t)

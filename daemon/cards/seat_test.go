@@ -24,6 +24,7 @@ func (s seats) Session(id string, uid uint32) (bool, error) {
 
 func (s seats) User(uid uint32) (bool, error) { return !s.away && uid == aliceUID, s.err }
 
+// Promise card-owner.
 func TestACardIsForItsOwnerAtTheReaderAlone(t *testing.T) {
 	const pts, console = 34816, 1025 // device numbers of pts/0 and tty1
 	from := func(login, uid uint32) identity.Caller {

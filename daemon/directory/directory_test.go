@@ -49,6 +49,7 @@ func listed(name string, id uint32) identity.IDToken {
 // model is the index as simply as it can be said.
 type model map[uuid.UUID]identity.IDToken
 
+// Promise names-index, groups-on-demand-bounded.
 func TestTheIndexIsWhatItWasTold(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	teams := make([]identity.Group, 6)

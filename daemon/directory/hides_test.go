@@ -17,6 +17,7 @@ func (before) HasAccount(n identity.Name) bool { return n == "first" }
 func (before) HasGroup(n identity.Name) bool   { return n == "firsts" }
 func (b before) Claims(id uuid.UUID) bool      { return id == b.claimed }
 
+// Promise 2.
 func TestEachLocalNameAndIDHidesByItself(t *testing.T) {
 	root, a := t.TempDir(), before{uuid.New()}
 	if err := os.Mkdir(filepath.Join(root, "etc"), 0o755); err != nil {
@@ -92,6 +93,7 @@ func TestEachLocalNameAndIDHidesByItself(t *testing.T) {
 	}
 }
 
+// Promise 2.
 func TestALocalFileThatCannotBeReadIsAFault(t *testing.T) {
 	for _, name := range []string{"passwd", "group", "subuid", "subgid"} {
 		root := t.TempDir()

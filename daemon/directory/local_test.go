@@ -38,6 +38,7 @@ func FuzzParseNames(f *testing.F) {
 	})
 }
 
+// Promise reserved-ids.
 func TestSubordinateRangesAreReadGenerously(t *testing.T) {
 	s := parseSubordinates([]byte("a:100:10\n1000:105:10\nbad\n:x:y\nc:4294967290:99999999999\nd:50:0\ne:200:1\n"))
 	for id, want := range map[uint32]bool{99: false, 100: true, 109: true, 114: true, 115: false, 50: false, 200: true, 201: false, 4294967289: false, 4294967295: true} {

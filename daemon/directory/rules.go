@@ -69,7 +69,7 @@ func (x *Directory) admit(t *identity.IDToken) string {
 	a := t.Account
 	switch {
 	case t.Groups[0].Earned:
-		return "its own group is one that must be earned"
+		return "its own group is a strength-gated group"
 	case t.Realm != x.rules.Realm:
 		return fmt.Sprintf("it is of realm %q", t.Realm)
 	case !x.hasForm(t):

@@ -6,6 +6,7 @@ import (
 )
 
 // The table is held to a map, with hashes so poor that everything collides.
+// Promise names-index.
 func TestATableFindsWhatIsInItAndNothingElse(t *testing.T) {
 	for sentence, hash := range map[string]func(uint32) uint64{
 		"all hashes the same":       func(uint32) uint64 { return 7 },

@@ -35,6 +35,7 @@ func TestTheLinkFollowsItsTable(t *testing.T) {
 	}
 }
 
+// Promise kanidm-unknown-name.
 func TestACrowdOfUnknownNamesFillsNoMemory(t *testing.T) {
 	var a absent
 	for i := range 10 * maxAbsent {
@@ -70,6 +71,7 @@ func FuzzFirstFree(f *testing.F) {
 }
 
 // The list was whole when the server was last there; now it names somebody new.
+// Promise realms-newcomer.
 func TestSomebodyNewIsNotUnknownForAListThatWasWhole(t *testing.T) {
 	d := &Resolver{clock: newClock(nil, time.Now, func() time.Duration { return time.Hour }), link: newLink(true, time.Now(), time.Now)}
 	d.kept.Store(&cache.Contact{Complete: true})

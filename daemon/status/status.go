@@ -104,7 +104,7 @@ func (d *Realm) findings(l resolver.LinkView, p report.Provider, cacheErr error)
 		f.Check = "policy"
 		list = append(list, f)
 	}
-	add(len(d.o.Policy.IDs) == 0, "policy", report.Problem, "No id is allowed, so no account is taken.", "Set a range of ids in the configuration.")
+	add(len(d.o.Policy.IDs) == 0, "policy", report.Problem, "No range of ids is allowed, so no account is accepted.", "Set a range of ids in the configuration.")
 	add(d.o.Cache.Rebuilt() != "", "cache", report.Warning, "The cache was damaged and moved to "+d.o.Cache.Rebuilt()+".",
 		"Delete that file once nobody wants to look at it; people must log in online once.")
 	add(len(p.Refused) > 0, "refused", report.Warning, fmt.Sprintf("%d accounts or groups are refused here.", len(p.Refused)),

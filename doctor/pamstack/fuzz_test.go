@@ -10,6 +10,7 @@ import (
 
 // FuzzStack: whatever a file says, reading and walking it ends, and no stack is called one
 // that lets people of the realm in unless our module was asked or something else did.
+// Promise pam-walk.
 func FuzzStack(f *testing.F) {
 	for _, s := range []string{
 		"auth [success=2 default=ignore] pam_sallyport.so\nauth [success=1 default=ignore] pam_unix.so\nauth requisite pam_deny.so\nauth required pam_permit.so\n",

@@ -35,6 +35,7 @@ func randomStack(r *rand.Rand, inner string) string {
 	return b.String()
 }
 
+// Promise pam-walk.
 func TestAWalkGoesWhereLibpamGoes(t *testing.T) {
 	dir := t.TempDir()
 	r := rand.New(rand.NewPCG(1, 2)) // the same stacks each time

@@ -10,6 +10,7 @@ import (
 
 func secret(s string) identity.Secret { return identity.NewSecret([]byte(s)) }
 
+// Promise password-form.
 func TestOnePasswordIsTheSameOnEveryKeyboard(t *testing.T) {
 	for name, pair := range map[string][2]string{
 		"one character or two":  {"gr\u00fcn wie gras", "gru\u0308n wie gras"},
@@ -36,6 +37,7 @@ func TestOnePasswordIsTheSameOnEveryKeyboard(t *testing.T) {
 	}
 }
 
+// Promise password-form-guess.
 func TestWhatHasNoFormIsRefused(t *testing.T) {
 	for name, p := range map[string]string{
 		"empty": "", "a tab": "a\tb", "a zero byte": "a\x00b", "no UTF-8": "a\xffb", "unassigned": "a\U000e0fffb",
@@ -50,6 +52,7 @@ func TestWhatHasNoFormIsRefused(t *testing.T) {
 	}
 }
 
+// Promise password-form-guess.
 func TestFormsAreThePreparedOneAndWhatWasTyped(t *testing.T) {
 	for name, c := range map[string]struct {
 		typed string

@@ -48,6 +48,7 @@ func TestTheFuzzersSeedIsASoundFile(t *testing.T) {
 }
 
 // FuzzName: C asks for what Go can take for a name, and for nothing else.
+// Promise realms-qualified.
 func FuzzName(f *testing.F) {
 	for _, s := range []string{
 		"alice", "ALICE", "alice@example.org", "a-b.c_d", "1000", "1a", "", "@", "a@", "a:b", "é", "a@b@c", "a@-b", "1@b", "A@B.C",

@@ -99,6 +99,7 @@ func TestARunningProgramSeesANewerFileAtItsNextLookup(t *testing.T) {
 	})
 }
 
+// Promise 6.
 func TestAHitOutlivesAFileThatCannotBeReplaced(t *testing.T) {
 	for name, broken := range map[string]func(t *testing.T){
 		"gone":    func(t *testing.T) { _ = os.Remove(the.path()) },
@@ -222,6 +223,7 @@ func TestAChrootWithTheFolderBoundReadOnlyHasNames(t *testing.T) {
 	s.end()
 }
 
+// Promise 6.
 func TestADaemonThatHangsChangesNoAnswer(t *testing.T) {
 	publish(t, fewPeople(), whole())
 	l, err := wire.Listen(the.socket, 0o666) // and never accepts
@@ -239,6 +241,7 @@ func TestADaemonThatHangsChangesNoAnswer(t *testing.T) {
 	}
 }
 
+// Promise 6, attack-person-local-group.
 func TestALocalAccountNeverGetsTheDirectorysGroups(t *testing.T) {
 	v := fewPeople()
 	v.add("local", 70004, 70100) // published before the machine's own was made
@@ -284,6 +287,7 @@ func TestAWalkThatBeganWithTheDaemonStaysWithIt(t *testing.T) {
 	})
 }
 
+// Promise 10, snapshot-checked.
 func TestEveryBitThatFlipsIsSeenAndNeverFollowed(t *testing.T) {
 	both(t, func(t *testing.T, v variant) {
 		publish(t, fewPeople(), whole())
@@ -297,6 +301,7 @@ func sealed(b []byte) []byte {
 	return b
 }
 
+// Promise 10.
 func TestAFileThatIsNotWhollySoundIsNotMapped(t *testing.T) {
 	publish(t, fewPeople(), whole())
 	good, err := os.ReadFile(the.path())

@@ -13,6 +13,7 @@ import (
 
 // Members are read 64 bytes at a time: names end within, across and behind them. Every
 // check of the file holds; only what the members say is wrong.
+// Promise snapshot-checked.
 func TestMembersThatAreNoNamesEnterNoProgram(t *testing.T) {
 	const size = 150
 	v := fewPeople()

@@ -242,6 +242,7 @@ func TestGroupsOfAnAccountAreCheckedWhole(t *testing.T) {
 	})
 }
 
+// Promise 6.
 func TestLocalGroupListsNeverWaitForUs(t *testing.T) {
 	asked := make(chan struct{}, 100)
 	fake(t, func(c *net.UnixConn) { hear(c); asked <- struct{}{} })

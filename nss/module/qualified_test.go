@@ -74,6 +74,7 @@ func TestQualifiedNamesAreFoundByEitherForm(t *testing.T) {
 
 // A spelling finds nobody of a realm that it does not name, and the name itself
 // comes before any other spelling.
+// Promise realms-qualified (in Go and in C).
 func TestASpellingFindsOnlyItsOwnRealm(t *testing.T) {
 	v, o := port()
 	publish(t, v, o)
@@ -98,6 +99,7 @@ func TestASpellingFindsOnlyItsOwnRealm(t *testing.T) {
 }
 
 // glibc asks every service for the groups of every user.
+// Promise realms-qualified.
 func TestALocalAccountGetsNoGroupOfOneWhoseShortNameIsItsOwn(t *testing.T) {
 	v, o := port()
 	publish(t, v, o)
@@ -126,6 +128,7 @@ func TestTheLongestNamesAreFound(t *testing.T) {
 }
 
 // Every check holds: only what a name says is wrong.
+// Promise realms-qualified.
 func TestAQualifiedNameThatIsNoneEntersNoProgram(t *testing.T) {
 	v, o := port()
 	publish(t, v, o)

@@ -12,6 +12,7 @@ import (
 
 // Every check over a record holds here: only what it says is wrong. Nothing may
 // rest on the checks but the guess that the file is as it was written.
+// Promise 9, snapshot-checked.
 func TestARecordThatLiesAboutItselfIsNotBelieved(t *testing.T) {
 	publish(t, fewPeople(), whole())
 	good, err := os.ReadFile(the.path())

@@ -160,6 +160,7 @@ func (s *session) end() {
 	}
 }
 
+// Promise 6.
 func TestTheSnapshotAnswersEveryQuestionWithoutTheDaemon(t *testing.T) {
 	publish(t, fewPeople(), whole())
 	both(t, func(t *testing.T, v variant) {
@@ -191,6 +192,7 @@ func TestAliasesFindTheAccountWherePolicyAllows(t *testing.T) {
 	})
 }
 
+// Promise 6.
 func TestAbsenceIsAnAnswerOnlyWithAuthority(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*snapshot.Options)

@@ -9,6 +9,7 @@ import (
 )
 
 // The reader in C has the same rule, and the same test.
+// Promise realms-qualified (in Go and in C).
 func TestASpellingFindsOnlyItsOwnRealm(t *testing.T) {
 	v := &fixed{}
 	for i, name := range []identity.Name{"ada", "eve", "dora@q.org", "eve@q.org", "frank"} {

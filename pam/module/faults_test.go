@@ -39,6 +39,7 @@ func TestWithoutADaemonNobodyIsLetInAndThePersonIsToldWhy(t *testing.T) {
 	})
 }
 
+// Promise 1.
 func TestABrokenDaemonLetsNobodyIn(t *testing.T) {
 	packet := func(m *wire.Message) string {
 		b, err := m.Marshal()
@@ -100,6 +101,7 @@ func slicesRepeat(s string, n int) []string {
 
 // A listener that never accepts is what a stopped daemon looks like: the kernel
 // still takes connections for it, until its backlog is full.
+// Promise 6.
 func TestAStoppedDaemonCostsFiftyMilliseconds(t *testing.T) {
 	r := newRig(t, the.prompt)
 	l, err := wire.Listen(r.socket, 0o666)
@@ -138,6 +140,7 @@ func fillBacklog(t *testing.T, socket string) int {
 	}
 }
 
+// Promise 12.
 func TestADaemonThatHangsAfterWorkingMeetsTheTimeoutArgument(t *testing.T) {
 	both(t, func(t *testing.T, r *rig) {
 		r.stack("timeout=1")
@@ -299,6 +302,7 @@ func (r *rig) ends(prompts int, how ...string) (begun *atomic.Int32) {
 	return begun
 }
 
+// Promise prompts-answer-kept.
 func TestAnAnswerToAPromptThatWasEndedIsNotLost(t *testing.T) {
 	ended := "\x01\x52\x00\x00\x20\x00\x04\x00\x0c\x00\x00\x00"
 	both(t, func(t *testing.T, r *rig) {
@@ -333,6 +337,7 @@ func TestAnAnswerToAPromptThatWasEndedIsNotLost(t *testing.T) {
 }
 
 // Of two prompts the second is lost: the person sees the first one again.
+// Promise prompts-answer-kept.
 func TestWhatFollowsAnotherAnswerIsAskedAgain(t *testing.T) {
 	both(t, func(t *testing.T, r *rig) {
 		s := &pam.Server{Log: slog.New(slog.DiscardHandler), PromptTimeout: time.Hour}
@@ -358,6 +363,7 @@ func TestWhatFollowsAnotherAnswerIsAskedAgain(t *testing.T) {
 	})
 }
 
+// Promise connections-silent.
 func TestRootTriesItsOwnSocketFirst(t *testing.T) {
 	both(t, func(t *testing.T, r *rig) {
 		own := &rig{t: t, v: r.v, socket: filepath.Join(r.confdir, "root.sock")}

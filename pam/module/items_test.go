@@ -48,6 +48,7 @@ func (s *seen) then(v identity.Verdict) decide {
 	}
 }
 
+// Promise 3.
 func TestTheAuthorityLearnsWhatTheHostSaid(t *testing.T) {
 	both(t, func(t *testing.T, r *rig) {
 		s := &seen{}
@@ -162,6 +163,7 @@ func TestEnvironmentAndGroupsComeWithCredentials(t *testing.T) {
 	})
 }
 
+// Promise 1.
 func TestAYesWithABadPartIsNoYes(t *testing.T) {
 	bad := map[string]identity.Verdict{
 		"a variable without '='":     {Environment: []string{"PATH"}},

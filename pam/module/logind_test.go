@@ -32,6 +32,7 @@ var cgroups = map[string]string{
 	"0::/session-" + strings.Repeat("1", 65) + ".scope":                                       "",
 }
 
+// Promise card-owner.
 func TestLogindsSessionIsReadOfTheCgroup(t *testing.T) {
 	for text, want := range cgroups {
 		if id, ok := module.LogindSession([]byte(text)); id != want || ok != (want != "") {
@@ -48,6 +49,7 @@ func TestLogindsSessionIsReadOfTheCgroup(t *testing.T) {
 	}
 }
 
+// Promise card-owner.
 func FuzzCgroup(f *testing.F) {
 	for text := range cgroups {
 		f.Add([]byte(text))

@@ -26,6 +26,7 @@ const (
 	pamIgnore          = 25
 )
 
+// Promise 1, guess-names (no PAM_MAXTRIES).
 func TestOnlyAnExplicitYesIsSuccess(t *testing.T) {
 	table := map[uint32]int{
 		0: pamAuthinfoUnavail, 1: pamSuccess, 2: pamAuthErr, 3: pamUserUnknown, 4: pamAcctExpired,
@@ -78,6 +79,7 @@ func TestALocalAccountIsLeftToOthersWithoutADaemon(t *testing.T) {
 	})
 }
 
+// Promise pam-silent.
 func TestThePersonIsAskedAndTold(t *testing.T) {
 	both(t, func(t *testing.T, r *rig) {
 		r.serve(decide(func(ctx context.Context, l identity.Login, c identity.Conversation) identity.Verdict {

@@ -38,6 +38,7 @@ func (r *rig) sessionLines(touched string) string {
 
 // In the closing phase a jump may count as the module's own result (pam.conf(5)), so no
 // line of ours jumps on anything but a success.
+// Promise homes.
 func TestTheProfileMakesHomesForOursAndClosesForAll(t *testing.T) {
 	both(t, func(t *testing.T, r *rig) {
 		var code atomic.Uint32 // the server reads it

@@ -13,6 +13,7 @@ import (
 
 // While the daemon is being restarted, systemd keeps its socket: connections wait there.
 // A job begins with the account phase, and nobody is there to try it again.
+// Promise jobs-restart.
 func TestAJobWaitsForADaemonThatIsBeingRestarted(t *testing.T) {
 	r := newRig(t, the.prompt) // which waits 50 ms for the first word of an authentication
 	l, err := wire.Listen(r.socket, 0o666)

@@ -19,6 +19,7 @@ func line(name string, session, terminal int64, started uint64) string {
 	return fmt.Sprintf("4711 (%s) S 1 4711 %d %d 4711 4194560 1 2 3 4 5 6 7 8 20 0 1 0 %d 2 3 18446744073709551615\n", name, session, terminal, started)
 }
 
+// Promise process-place.
 func TestWhereAProcessRunsIsReadAsTheKernelWritesIt(t *testing.T) {
 	for _, name := range []string{"sudo", "", ")", "a) S 1 2 3 4 5", "two words", "x\ny", "((", ") R 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1"} {
 		pid, session, terminal, started, ok := module.Stat([]byte(line(name, 4000, 34816, 1<<40)))
@@ -38,6 +39,7 @@ func TestWhereAProcessRunsIsReadAsTheKernelWritesIt(t *testing.T) {
 	}
 }
 
+// Promise process-place.
 func TestAProcessWithoutATerminalStandsForItself(t *testing.T) {
 	text, err := os.ReadFile("/proc/self/stat")
 	if err != nil {
@@ -97,6 +99,7 @@ func TestAHostSaysWhoRunsIt(t *testing.T) {
 	}
 }
 
+// Promise process-place.
 func FuzzStat(f *testing.F) {
 	f.Add([]byte(line("sudo", 4000, 34816, 99)))
 	f.Add([]byte(line("a) S 1 2", 1, 0, 1<<63)))

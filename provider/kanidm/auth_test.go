@@ -40,6 +40,7 @@ func stepped(o *kanidm.Options) { o.Stepped = true }
 
 // TestEveryWayToSignInComesOutAsItShould: what the account is, what is given, and
 // whether the server's yes is one here.
+// Promise otp-wrong-named, kanidm-login.
 func TestEveryWayToSignInComesOutAsItShould(t *testing.T) {
 	for name, c := range map[string]struct {
 		posix   bool
@@ -133,6 +134,7 @@ func TestWhoHoldsASecondFactorIsRemembered(t *testing.T) {
 	}
 }
 
+// Promise kanidm-answers.
 func TestAServerThatRestartsDuringALoginIsOffline(t *testing.T) {
 	d := newRig(t)
 	d.With(func(p *person) { p.TOTP = "012345" })
@@ -166,6 +168,7 @@ func TestAServerThatRestartsDuringALoginIsOffline(t *testing.T) {
 	}
 }
 
+// Promise kanidm-login.
 func TestAnOfferIsAnsweredOnce(t *testing.T) {
 	d := newRig(t)
 	x, _, err := d.machine(stepped).Begin(t.Context(), provider.Attempt{Name: "bob"})

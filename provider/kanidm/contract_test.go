@@ -35,6 +35,7 @@ func (d *rig) settings(t *testing.T) kanidm.Settings {
 	return kanidm.Settings{Settings: s}
 }
 
+// Promise 19.
 func TestItKeepsTheContractOfProviders(t *testing.T) {
 	for stepped, password := range map[bool]string{false: "correct horse", true: "battery staple"} {
 		providertest.Run(t, func(t *testing.T) providertest.Subject {
@@ -52,6 +53,8 @@ func TestItKeepsTheContractOfProviders(t *testing.T) {
 
 // TestWhatAnotherMachineMadeVerifiesNowhereElse: also where the machine's own key is gone,
 // and its cache was copied from the other.
+//
+// Promise 19.
 func TestWhatAnotherMachineMadeVerifiesNowhereElse(t *testing.T) {
 	d := newRig(t)
 	s := d.settings(t)

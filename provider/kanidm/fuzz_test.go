@@ -49,6 +49,7 @@ const bobsToken = `{"name":"bob","spn":"bob@r","displayname":"Bob","gidnumber":7
 
 // FuzzAccount: whatever the server answers, it becomes a token that verifies and says
 // what the answer said of the one who was asked for, or an error.
+// Promise kanidm-odd-answers.
 func FuzzAccount(f *testing.F) {
 	p := fuzzed(f, false)
 	for _, s := range []string{
@@ -85,6 +86,7 @@ func FuzzAccount(f *testing.F) {
 
 // FuzzGroup: whatever the server answers, it becomes the group that was asked for, in a
 // token that verifies or that breaks a rule, or an error.
+// Promise groups-on-demand-rules.
 func FuzzGroup(f *testing.F) {
 	p := fuzzed(f, false)
 	for _, s := range []string{
@@ -125,6 +127,7 @@ func FuzzGroup(f *testing.F) {
 
 // FuzzAuthentication: whatever the server answers to the steps of an authentication,
 // only its "success" and then a valid account of that name is a yes.
+// Promise kanidm-odd-answers.
 func FuzzAuthentication(f *testing.F) {
 	p := fuzzed(f, true)
 	const choose, success = `{"sessionid":"s","state":{"choose":["password"]}}`, `{"state":{"success":"bearer"}}`
@@ -160,6 +163,7 @@ func FuzzAuthentication(f *testing.F) {
 
 // FuzzReauthentication: whatever the server answers to who proves themselves again, only
 // a "success" after the password, and then the account whose session was kept, is a yes.
+// Promise kanidm-step-up.
 func FuzzReauthentication(f *testing.F) {
 	p := fuzzed(f, true)
 	const ask, success = `{"state":{"continue":["password"]}}`, `{"state":{"success":"bearer"}}`

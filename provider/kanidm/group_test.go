@@ -52,6 +52,7 @@ func TestAGroupIsWhatTheServerSaysInOurForm(t *testing.T) {
 }
 
 // The server finds a group by its spn and its uuid too, and in upper case.
+// Promise groups-on-demand-rules.
 func TestAGroupHasOneNameHere(t *testing.T) {
 	d := newRig(t)
 	g := d.with(&double.Group{Name: "developers", GID: 70200, UUID: uuid.New()})
@@ -109,6 +110,7 @@ func TestAnAnswerThatIsNoGroupIsNoAnswer(t *testing.T) {
 	}
 }
 
+// Promise groups-on-demand-rules.
 func TestAGroupIsCalledAsTheMappingSays(t *testing.T) {
 	d := newRig(t)
 	g := d.with(&double.Group{Name: "developers", GID: 70200, UUID: uuid.New()})

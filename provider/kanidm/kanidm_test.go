@@ -19,6 +19,7 @@ import (
 	"github.com/sallyport-auth/sallyport/trouble"
 )
 
+// Promise kanidm-tokens.
 func TestAnAccountIsWhatTheServerSaysInOurForm(t *testing.T) {
 	d := newRig(t)
 	p := d.machine(nil)
@@ -52,6 +53,8 @@ func TestAnAccountIsWhatTheServerSaysInOurForm(t *testing.T) {
 	}
 }
 
+// Promise kanidm-tokens.
+// Seen red: the first revision not held at the time of day at least.
 func TestARevisionNeverGoesBackEvenWhenMemoryIsLost(t *testing.T) {
 	d := newRig(t)
 	now := time.Now()
@@ -177,6 +180,8 @@ func TestPeopleAndGroupsAreCalledAsTheAdministratorSays(t *testing.T) {
 }
 
 // TestEveryAnswerMeansWhatTheTableSays is the table of the package comment.
+// Promise kanidm-answers, groups-no-accounts.
+// Seen red: any 404 taken for "not found".
 func TestEveryAnswerMeansWhatTheTableSays(t *testing.T) {
 	say := func(status int, contentType, body string) func(http.ResponseWriter, *http.Request) bool {
 		return func(w http.ResponseWriter, r *http.Request) bool {
@@ -233,6 +238,7 @@ func TestEveryAnswerMeansWhatTheTableSays(t *testing.T) {
 	}
 }
 
+// Promise kanidm-answers.
 func TestAServerThatIsAwayOrNotItselfIsOffline(t *testing.T) {
 	d := newRig(t)
 	strange := d.machine(func(o *kanidm.Options) { o.RootPEM = otherCA(t) })
@@ -293,6 +299,7 @@ func TestAnAnonymousSessionIsMadeAnewWhenItIsForgotten(t *testing.T) {
 	}
 }
 
+// Promise kanidm-answers.
 func TestNoNameLeadsToAnotherPlaceOnTheServer(t *testing.T) {
 	d := newRig(t)
 	p := d.machine(func(o *kanidm.Options) { o.Token = secret("service") })

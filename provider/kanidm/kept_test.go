@@ -13,6 +13,7 @@ func keeping(name string, account uuid.UUID) kept {
 	return kept{account: account, name: identity.Name(name), bearer: identity.NewSecret([]byte("bearer of " + name))}
 }
 
+// Promise kanidm-step-up.
 func TestOneSessionIsKeptOfEachAccountAndOfEachName(t *testing.T) {
 	bob, other := uuid.New(), uuid.New()
 	for name, c := range map[string]struct {

@@ -34,6 +34,7 @@ func (h *testMachine) leftOut() string {
 }
 
 // An odd part costs that part: the server of people who have used it for years holds some.
+// Promise kanidm-odd-parts.
 func TestAnOddPartOfAnAccountKeepsNobodyOut(t *testing.T) {
 	for sentence, c := range map[string]struct {
 		odd  func(p *person)
@@ -107,6 +108,7 @@ func TestAnOddPartOfAnAccountKeepsNobodyOut(t *testing.T) {
 }
 
 // What an account was seen to hold counts only for a sign-in that can ask for it.
+// Promise kanidm-unmeetable.
 func TestAFactorThatTheSignInCannotAskForIsNotDemanded(t *testing.T) {
 	d := newRig(t)
 	d.With(two)
@@ -133,6 +135,7 @@ func TestAFactorThatTheSignInCannotAskForIsNotDemanded(t *testing.T) {
 	}
 }
 
+// Promise kanidm-unmeetable.
 func TestADemandThatTheSignInCannotMeetNamesTheSetting(t *testing.T) {
 	d := newRig(t)
 	d.With(two)
@@ -188,6 +191,7 @@ func (h *testMachine) until(what string, is func(report.Status) bool) {
 
 // Somebody else's wrong guesses lock the account at the server, which says no to the right
 // password, too: that ends nothing here.
+// Promise kanidm-lock.
 func TestALockAtTheServerEndsNothingHere(t *testing.T) {
 	for sentence, c := range map[string]struct {
 		how      func(*kanidm.Options)
@@ -225,6 +229,7 @@ func (h *testMachine) asked(d *rig) {
 
 // Of all that a server can answer at a sign-in, only its word on this password ends what is
 // remembered of it.
+// Promise kanidm-password-word.
 func TestWhatIsNoWordOnThePasswordEndsNothing(t *testing.T) {
 	answers := map[string]func(w http.ResponseWriter){
 		"too many requests": func(w http.ResponseWriter) { w.WriteHeader(http.StatusTooManyRequests) },

@@ -68,6 +68,7 @@ func onReauth(status int, body string) func(http.ResponseWriter, *http.Request) 
 	}
 }
 
+// Promise kanidm-step-up.
 func TestAStepUpGoesOnFromTheSignInAndAPlainLoginDoesNot(t *testing.T) {
 	for name, give := range map[string][]given{"password": {right}, "password and code": {right, code}} {
 		t.Run(name, func(t *testing.T) {
@@ -111,6 +112,7 @@ func TestByThePOSIXPasswordAStepUpIsASignIn(t *testing.T) {
 
 // TestEveryStepUpComesOutAsItShould: after a sign-in by password and code something
 // happens; then somebody steps up, and once more with everything right.
+// Promise kanidm-step-up.
 func TestEveryStepUpComesOutAsItShould(t *testing.T) {
 	both := []given{right, code}
 	newOnes := func(p *person) { p.Password, p.TOTP = "another staple", "543210" }
@@ -194,6 +196,7 @@ func TestEveryStepUpComesOutAsItShould(t *testing.T) {
 }
 
 // A server that is content with less than it was told to ask for proves less.
+// Promise kanidm-step-up.
 func TestAYesBeforeEverythingWasSentIsNone(t *testing.T) {
 	for name, how := range map[string]func(testing.TB, *kanidm.Provider, identity.Name, ...given) (provider.Reply, error){"a login": login, "a step-up": stepUp} {
 		t.Run(name, func(t *testing.T) {
@@ -247,6 +250,7 @@ func (d *rig) taken() {
 	d.Add(&person{Name: "bob", UID: 70009, UUID: uuid.New(), Password: "eve's", TOTP: "111111"})
 }
 
+// Promise kanidm-step-up.
 func TestAnotherWhoHasTheNameByNowIsNotLetInByWhoHadIt(t *testing.T) {
 	d, p := signedIn(t)
 	d.taken()
@@ -263,6 +267,7 @@ func TestAnotherWhoHasTheNameByNowIsNotLetInByWhoHadIt(t *testing.T) {
 	}
 }
 
+// Promise kanidm-step-up.
 func TestASignInByBackupCodeKeepsNoSession(t *testing.T) {
 	d, p := signedIn(t)
 	r, err := login(t, p, "bob", right, backup)
@@ -293,6 +298,7 @@ func TestWhoHasNoBackupCodeIsToldSoAndMayTryAgain(t *testing.T) {
 	}
 }
 
+// Promise kanidm-step-up.
 func TestAStepUpThatTheServerLosesIsOfflineAndTheSessionIsKept(t *testing.T) {
 	d, p := signedIn(t)
 	x, r, err := p.Begin(t.Context(), provider.Attempt{Name: "bob", StepUp: true})
@@ -326,6 +332,7 @@ func TestAStepUpThatTheServerLosesIsOfflineAndTheSessionIsKept(t *testing.T) {
 	}
 }
 
+// Promise kanidm-step-up.
 func TestTheSessionsThatAreKeptEndWithTheProvider(t *testing.T) {
 	d, p := signedIn(t)
 	if n := d.Sessions("bob"); n != 1 {
@@ -344,6 +351,7 @@ func TestTheSessionsThatAreKeptEndWithTheProvider(t *testing.T) {
 	}
 }
 
+// Promise kanidm-step-up.
 func TestManyStepUpAtOnceAndEachIsTheirOwn(t *testing.T) {
 	d, p := signedIn(t)
 	names := []string{"bob"}

@@ -238,6 +238,7 @@ func (d *doubled) renew() {
 
 func (d *doubled) server() (string, *http.Client) { return d.URL, d.Client() }
 
+// Promise kanidm-login, kanidm-step-up, groups-on-demand, groups-no-accounts.
 func TestTheDoubleDoesWhatARealServerIsAskedToDo(t *testing.T) {
 	d := newRig(t)
 	d.WithGroups(func([]*double.Group) []*double.Group {

@@ -9,6 +9,7 @@ import (
 )
 
 // Kanidm's own unixd gives the default shell for each that it does not find, nologin too.
+// Promise shells.
 func TestAShellThatIsNotHereKeepsNobodyOutWhoWasToComeIn(t *testing.T) {
 	has := []string{"/bin/sh", "/bin/bash", "/usr/bin/bash", "/usr/local/bin/fish", "/usr/bin/git-shell", "/usr/sbin/nologin"}
 	for _, c := range []struct{ asked, here string }{

@@ -98,6 +98,7 @@ func (h *testMachine) decides(l identity.Login, answers ...string) identity.Code
 // What is a step-up the resolver says: a service that demands a fresh proof of somebody
 // who is signed in, in either phase. A login and a screen lock are none, nor is a sudo of which
 // it is not known who runs it.
+// Promise kanidm-step-up.
 func TestOnlyAStepUpOfSomebodySignedInGoesOnFromTheSignIn(t *testing.T) {
 	at := identity.LoginSession{Audit: 7, Leader: 1234, Started: 99999}
 	sudo := identity.Login{Operation: identity.OpAuthenticate, Service: "sudo", User: "bob", RemoteUser: "bob", Session: at}
@@ -136,6 +137,7 @@ func TestOnlyAStepUpOfSomebodySignedInGoesOnFromTheSignIn(t *testing.T) {
 
 // A request that hangs holds up the one who asked, and nobody else: not a lookup, not
 // a login.
+// Promise realms-slow-answer.
 func TestASlowAnswerForOneDelaysNobodyElse(t *testing.T) {
 	d := newRig(t)
 	h := d.testMachine()
@@ -190,6 +192,7 @@ func TestWhoSignedInOnceSignsInWithoutTheServer(t *testing.T) {
 
 // Kanidm does not tell when a password changes, so the first login after it does: the
 // old one is refused or the new one accepted, and then the old is dead offline too.
+// Promise kanidm-old-password, kanidm-lock.
 func TestAnOldPasswordIsDeadOfflineOnceTheServerHasSpoken(t *testing.T) {
 	for name, seen := range map[string]string{"the old one is refused": "correct horse", "the new one is accepted": "another horse"} {
 		t.Run(name, func(t *testing.T) {

@@ -51,6 +51,7 @@ func TestAnOldNameAfterARenameIsAskedForNothingTwice(t *testing.T) {
 	}
 }
 
+// Promise kanidm-yes-fits.
 func TestANewDatabaseAtTheAddressIsNotOffline(t *testing.T) {
 	d := newRig(t)
 	h := d.testMachine()

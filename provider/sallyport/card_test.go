@@ -128,6 +128,7 @@ func sign(t testing.TB, g *mutual.Guard, seen identity.CardSeen) error {
 	return err
 }
 
+// Promise mutual-pin.
 func TestAPINReachesTheCardOnlyAfterBothSidesHaveProvedThemselves(t *testing.T) {
 	k := makeCardKeys(t, "example.org")
 	g, c := guard(k.middleware(0, nil), cardRealm(t, &k))
@@ -175,6 +176,7 @@ func unproved(err error) bool {
 }
 
 // Each is one thing that is not as it should be, and what it is refused for.
+// Promise mutual-pin.
 func TestWhoCannotProveWhatTheyAreGetsNoPIN(t *testing.T) {
 	other := makeCardKeys(t, "example.org")
 	elsewhere := makeCardKeys(t, "example.net")
@@ -233,6 +235,7 @@ func authorityAsCertificate(k cardKeys) {
 	k.write("service.cert", []byte(base64.StdEncoding.EncodeToString(block.Bytes)))
 }
 
+// Promise mutual-pin.
 func TestWithoutTheServerTheModeDecides(t *testing.T) {
 	k := makeCardKeys(t, "example.org")
 	m := k.middleware(0, nil)
@@ -267,6 +270,7 @@ func (lostServer) CardChallenge(context.Context, identity.CardServiceClaim) ([]b
 	return nil, provider.ErrOffline
 }
 
+// Promise mutual-once.
 func TestNothingOfAnExchangeIsGoodForAnother(t *testing.T) {
 	k := makeCardKeys(t, "example.org")
 	clock := time.Now()
@@ -353,6 +357,7 @@ func TestNothingOfAnExchangeIsGoodForAnother(t *testing.T) {
 }
 
 // A server that plays back what the card service itself has signed proves nothing.
+// Promise mutual-once.
 func TestACardServiceTakesNoSignatureOfItsOwnForTheServers(t *testing.T) {
 	k := makeCardKeys(t, "example.org")
 	m := k.middleware(0, nil)

@@ -20,6 +20,7 @@ func (silentServer) CardCertificate(ctx context.Context) (identity.CardServiceOf
 	return identity.CardServiceOffer{}, fmt.Errorf("%w: %w", provider.ErrOffline, ctx.Err())
 }
 
+// Promise mutual-hang.
 func TestASilentServerIsGivenUpWhileThePersonIsThere(t *testing.T) {
 	k := makeCardKeys(t, "example.org")
 	for mode, ok := range map[mutual.Mode]bool{mutual.Always: false, mutual.Online: true} {
@@ -34,6 +35,7 @@ func TestASilentServerIsGivenUpWhileThePersonIsThere(t *testing.T) {
 	}
 }
 
+// Promise mutual-machine.
 func TestWhereNoProofCanBeHadNoPINReachesACard(t *testing.T) {
 	c := &oneCard{}
 	shut := &mutual.Closed{Cards: c, Why: identity.ErrCardServiceOff}

@@ -19,6 +19,7 @@ import (
 
 // The server's own key with dates that do not fit is told from a forger, and a wrong clock
 // here from an old certificate there.
+// Promise clock-no-forgery.
 func TestDatesThatDoNotFitAreNoForgery(t *testing.T) {
 	for name, c := range map[string]struct {
 		here, there time.Duration // from now, of the clocks
@@ -56,6 +57,7 @@ func TestDatesThatDoNotFitAreNoForgery(t *testing.T) {
 	})
 }
 
+// Promise server-faults-named.
 func TestEachFaultOfTheWayHasItsOwnName(t *testing.T) {
 	dial := func(err error) error {
 		return &net.OpError{Op: "dial", Addr: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 8443}, Err: os.NewSyscallError("connect", err)}

@@ -10,6 +10,7 @@ import (
 	"github.com/sallyport-auth/sallyport/provider"
 )
 
+// Promise otp-password-change.
 func TestChangingThePasswordOfAnAccountWithACodeNeedsTheCode(t *testing.T) {
 	r := newRealm(t)
 	r.account("alice")

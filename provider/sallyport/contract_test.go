@@ -33,6 +33,7 @@ func settings(t *testing.T, o sallyport.Options) provider.Settings {
 	return s
 }
 
+// Promise 19.
 func TestItKeepsTheContractOfProviders(t *testing.T) {
 	other := newRealm(t).options("box").RootPEM
 	providertest.Run(t, func(t *testing.T) providertest.Subject {

@@ -38,6 +38,7 @@ func newKey(t *testing.T) ed25519.PrivateKey {
 	return key
 }
 
+// Promise server-certificate.
 func TestOnlyTheRightServerIsCalledItByAnotherName(t *testing.T) {
 	now := time.Now()
 	caKey, key := newKey(t), newKey(t)

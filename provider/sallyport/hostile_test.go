@@ -45,6 +45,7 @@ func hostile(t *testing.T, h http.HandlerFunc) *sallyport.Provider {
 	})
 }
 
+// Promise attack-network-server.
 func TestWhateverAHostileServerAnswersCountsAsOffline(t *testing.T) {
 	status := func(code int) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }

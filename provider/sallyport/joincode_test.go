@@ -10,6 +10,7 @@ import (
 	"github.com/sallyport-auth/sallyport/provider/sallyport"
 )
 
+// Promise keys-join.
 func TestTheJoinCodeIsSaidOnlyToTheRightServer(t *testing.T) {
 	thief := selfSigned(t)
 	for sentence, c := range map[string]struct {
@@ -52,6 +53,7 @@ func TestTheJoinCodeIsSaidOnlyToTheRightServer(t *testing.T) {
 	}
 }
 
+// Promise keys-stranger.
 func TestANewListIsFollowedOnNewConnections(t *testing.T) {
 	h := newHouse(t)
 	p := h.start()

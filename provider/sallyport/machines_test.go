@@ -92,6 +92,7 @@ func (w *watching) ends() error {
 	}
 }
 
+// Promise machine-scope.
 func TestAMachineLearnsOnlyWhomItsScopeAdmits(t *testing.T) {
 	r := newRealm(t)
 	for _, n := range []string{"ada", "bob", "eve"} {
@@ -171,6 +172,7 @@ func (r *liveRealm) box() *v1.MachineView {
 	return nil
 }
 
+// Promise machine-quarantine.
 func TestAMachineInQuarantineIsShutOutUntilItIsReleased(t *testing.T) {
 	r := newRealm(t)
 	r.account("ada")
@@ -197,6 +199,7 @@ func TestAMachineInQuarantineIsShutOutUntilItIsReleased(t *testing.T) {
 	}
 }
 
+// Promise machine-copies.
 func TestTwoMachinesOfOneIdentityRaiseAnAlarm(t *testing.T) {
 	r := newRealm(t)
 	o := r.options("box")
@@ -256,6 +259,7 @@ func TestTwoMachinesOfOneIdentityRaiseAnAlarm(t *testing.T) {
 	}
 }
 
+// Promise machine-copies.
 func TestACodeToRejoinIsForAMachineThatHasJoined(t *testing.T) {
 	r := newRealm(t)
 	r.do(r.admin.AddMachine(t.Context(), &v1.NameRequest{Name: "invited"}))
@@ -268,6 +272,7 @@ func TestACodeToRejoinIsForAMachineThatHasJoined(t *testing.T) {
 
 // TestAnotherSealingKeyIsWrittenDownAndNotTakenForEver: two that share an identity tell
 // the server their keys by turns.
+// Promise otp-wrong-seal.
 func TestAnotherSealingKeyIsWrittenDownAndNotTakenForEver(t *testing.T) {
 	r := newRealm(t)
 	p := r.machine()

@@ -76,6 +76,7 @@ func install(t testing.TB, c tls.Certificate, certFile, keyFile string) {
 	ok(t, nil, os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), 0o600))
 }
 
+// Promise keys-any-authority.
 func TestARenewedPublicCertificateKeepsMachinesOnline(t *testing.T) {
 	first, other := newPublicCA(t), newPublicCA(t)
 	folder := t.TempDir()
@@ -122,6 +123,7 @@ func TestARenewedPublicCertificateKeepsMachinesOnline(t *testing.T) {
 	ok(t, nil, fetches(t, open(t, o)))
 }
 
+// Promise keys-any-authority.
 func TestAPublicAuthoritysOtherCustomersAreStrangers(t *testing.T) {
 	ca := newPublicCA(t)
 	h := newHouse(t)

@@ -205,6 +205,7 @@ func TestARemovedMachineIsRefused(t *testing.T) {
 	}
 }
 
+// Promise attack-network-join, keys-join.
 func TestAJoinCodeWorksOnceAndOnlyForTheRightServer(t *testing.T) {
 	r := newRealm(t)
 	m, err := r.admin.AddMachine(t.Context(), &v1.NameRequest{Name: "box"})

@@ -197,6 +197,7 @@ func (a account) begin() *v1.BeginResponse {
 	return b
 }
 
+// Promise attack-network-overheard, login-overheard.
 func TestNoMessageOfALoginLetsAnyoneInAgain(t *testing.T) {
 	type step = func(account, *v1.Nonce) (identity.FactorKind, []byte)
 	for _, l := range []login{

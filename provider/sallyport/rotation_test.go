@@ -39,6 +39,7 @@ func resume(t testing.TB, p *sallyport.Provider) (provider.EventKind, error) {
 	return first, err
 }
 
+// Promise keys-emergency.
 func TestAnEmergencyRotationVoidsWhatTheOldKeysSigned(t *testing.T) {
 	r := newRealm(t)
 	r.account("alice")
@@ -86,6 +87,7 @@ func TestAnEmergencyRotationVoidsWhatTheOldKeysSigned(t *testing.T) {
 	}
 }
 
+// Promise keys-realm-key.
 func TestMachinesFollowTheRealmKeyAndStopAtALostOne(t *testing.T) {
 	r := newRealm(t)
 	r.account("alice")
@@ -118,6 +120,7 @@ func TestMachinesFollowTheRealmKeyAndStopAtALostOne(t *testing.T) {
 	ok(t, nil, err)
 }
 
+// Promise keys-any-authority.
 func TestANewAuthorityForTLSNeedsNoVisit(t *testing.T) {
 	r := newRealm(t)
 	r.account("alice")
@@ -174,6 +177,7 @@ func (r *liveRealm) keys() [][]byte {
 	return resp.GetSigningKeys()
 }
 
+// Promise keys-from-before.
 func TestMachinesOfBeforeMoveOverByASignedStep(t *testing.T) {
 	r := newRealm(t)
 	r.account("alice")
@@ -198,6 +202,7 @@ func TestMachinesOfBeforeMoveOverByASignedStep(t *testing.T) {
 	ok(t, nil, fetches(t, open(t, old)))
 }
 
+// Promise keys-from-before.
 func TestAMachineOfBeforeTakesNoRealmKeyUnvouched(t *testing.T) {
 	r := newRealm(t)
 	r.account("alice")
@@ -216,6 +221,7 @@ func TestAMachineOfBeforeTakesNoRealmKeyUnvouched(t *testing.T) {
 	}
 }
 
+// Promise keys-from-before.
 func TestAnOldServerIsGoodForKnownKeysAlone(t *testing.T) {
 	h := newHouse(t)
 	o := h.machine
@@ -242,6 +248,7 @@ func TestAnOldServerIsGoodForKnownKeysAlone(t *testing.T) {
 	}
 }
 
+// Promise keys-join.
 func TestAnOldFingerprintIsSaidToBeOne(t *testing.T) {
 	r := newRealm(t)
 	ca, err := tls.LoadX509KeyPair(filepath.Join(r.dir, "ca.crt"), filepath.Join(r.dir, "ca.key"))
@@ -252,6 +259,7 @@ func TestAnOldFingerprintIsSaidToBeOne(t *testing.T) {
 	}
 }
 
+// Promise keys-version.
 func TestACopiedBackFolderSignsNewerLists(t *testing.T) {
 	r := newRealm(t)
 	p := r.machine()

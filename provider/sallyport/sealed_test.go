@@ -50,6 +50,7 @@ func codeOf(t testing.TB, key string, ahead time.Duration) string {
 	return c
 }
 
+// Promise otp-sealed-by-policy.
 func TestASealedSecretReachesOnlyTheMachineThatRegisteredItsKey(t *testing.T) {
 	r := newRealm(t)
 	r.account("alice")

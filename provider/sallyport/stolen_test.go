@@ -15,6 +15,7 @@ import (
 
 // TestAStolenMachineKeyIsThatMachineAndNoMore: the thief has machine.key and what lies
 // beside it, and nothing of what the machine remembers.
+// Promise stolen-machine-key.
 func TestAStolenMachineKeyIsThatMachineAndNoMore(t *testing.T) {
 	r := newRealm(t)
 	r.account("alice")

@@ -37,6 +37,7 @@ func (a account) enrolled(r provider.Reply) identity.Secret {
 
 // TestCardsMoreAndBackupCodesGoOverTheWire goes through a person's ways with a card
 // and with codes as the resolver does.
+// Promise card-wire.
 func TestCardsMoreAndBackupCodesGoOverTheWire(t *testing.T) {
 	r := newRealm(t)
 	a := holder(t, r, true)
@@ -102,6 +103,7 @@ func (c *careless) Step(context.Context, *v1.StepRequest) (*v1.StepResponse, err
 	return &v1.StepResponse{Outcome: v1.Outcome_OUTCOME_CONTINUE, Session: "s", Offers: []string{"piv"}, Nonce: c.nonce}, nil
 }
 
+// Promise card-wire.
 func TestACardIsNeverAskedToSignANonceThatIsNone(t *testing.T) {
 	for _, n := range []*v1.Nonce{nil, {}, {Value: make([]byte, 31)}, {Value: make([]byte, 33), Time: 1}} {
 		pub, _, err := ed25519.GenerateKey(rand.Reader)

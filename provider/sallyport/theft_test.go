@@ -178,6 +178,7 @@ func fetches(t testing.TB, p *sallyport.Provider) error {
 	return err
 }
 
+// Promise keys-list.
 func TestNoStolenKeyAloneForgesAToken(t *testing.T) {
 	thief := newKey(t)
 	for sentence, c := range map[string]struct {
@@ -250,6 +251,7 @@ func introduced(t testing.TB, by ed25519.PrivateKey, root *rootKey, server *x509
 	return encoded
 }
 
+// Promise keys-stranger.
 func TestTheMachineShowsItselfOnlyToAKnownServer(t *testing.T) {
 	h := newHouse(t)
 	shown := make(chan int, 8)
@@ -296,6 +298,7 @@ func TestARenewedCertificateNeedsNoVisitToTheMachine(t *testing.T) {
 	}
 }
 
+// Promise keys-stranger.
 func TestAStrangerIsAskedForTheListOnceInAWhile(t *testing.T) {
 	h := newHouse(t)
 	at := time.Now()
@@ -317,6 +320,7 @@ func TestAStrangerIsAskedForTheListOnceInAWhile(t *testing.T) {
 	}
 }
 
+// Promise keys-version, keys-alarms.
 func TestARealmWithoutAccountsRaisesTheAlarmToo(t *testing.T) {
 	other := selfSigned(t)
 	for sentence, answer := range map[string]func(h *house) *answers{

@@ -48,6 +48,7 @@ func forgeAudit(b *servertest.Bench, id int64) {
 
 // TestASignedHeadShowsALogThatWasMadeAnew: somebody who may write to the database rewrites
 // a row and every hash after it, so that the chain verifies.
+// Promise audit-head.
 func TestASignedHeadShowsALogThatWasMadeAnew(t *testing.T) {
 	b := servertest.New(t)
 	signed, err := b.Admin.SignAudit(t.Context(), &v1.SignAuditRequest{})
@@ -78,6 +79,7 @@ func TestASignedHeadShowsALogThatWasMadeAnew(t *testing.T) {
 	}
 }
 
+// Promise audit-head.
 func TestAPrunedRowThatWasSignedIsSaidSo(t *testing.T) {
 	b := servertest.New(t)
 	early, err := b.Admin.SignAudit(t.Context(), &v1.SignAuditRequest{})

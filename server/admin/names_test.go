@@ -13,6 +13,7 @@ import (
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
+// Promise attack-person-reserved-name, reserved-names.
 func TestReservedNamesAndForeignIDsAreRefused(t *testing.T) {
 	b := servertest.New(t)
 	b.Settings.Reserved = []string{"mine"}
@@ -30,6 +31,7 @@ func TestReservedNamesAndForeignIDsAreRefused(t *testing.T) {
 	b.Must(b.Admin.AddGroup(t.Context(), &v1.AddGroupRequest{Name: "admins"}))
 }
 
+// Promise reserved-names.
 func TestReservedNamesOfOldAreNamedAndStay(t *testing.T) {
 	b := servertest.New(t)
 	b.Must(nil, b.Store.Write(t.Context(), func(tx *store.Tx) error {

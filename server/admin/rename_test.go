@@ -13,6 +13,7 @@ import (
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
+// Promise rename-account.
 func TestARenamedAccountIsTheSameByAnotherName(t *testing.T) {
 	b := servertest.New(t)
 	b.Must(b.Admin.AddGroup(t.Context(), &v1.AddGroupRequest{Name: "admins"}))
@@ -42,6 +43,7 @@ func TestARenamedAccountIsTheSameByAnotherName(t *testing.T) {
 	}
 }
 
+// Promise rename-group.
 func TestARenamedGroupIsTheSameByAnotherName(t *testing.T) {
 	b := servertest.New(t)
 	for _, g := range []string{"outer", "inner"} {
@@ -66,6 +68,7 @@ func TestARenamedGroupIsTheSameByAnotherName(t *testing.T) {
 	}
 }
 
+// Promise rename-rules.
 func TestANewNameKeepsTheRulesOfNames(t *testing.T) {
 	b := servertest.New(t)
 	b.Settings.Reserved = []string{"mine"}
@@ -87,6 +90,7 @@ func TestANewNameKeepsTheRulesOfNames(t *testing.T) {
 	}
 }
 
+// Promise rename-rules.
 func TestARenameGivesNobodyMoreGuesses(t *testing.T) {
 	b := servertest.New(t)
 	for range 5 {

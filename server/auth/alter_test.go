@@ -25,6 +25,7 @@ func (b *bench) adding() answer {
 	return b.send(b.begin(session{enrol: identity.PIV}).cookie, identity.Password, right, false)
 }
 
+// Promise card-one-account.
 func TestACardIsEnrolledByItsOwnSignature(t *testing.T) {
 	b := newBench(t)
 	c := b.card("P-384", "Alice: card") // what may not stand in a label is not taken
@@ -52,6 +53,7 @@ func TestACardIsEnrolledByItsOwnSignature(t *testing.T) {
 	}
 }
 
+// Promise card-one-account.
 func TestACardThatMayNotBecomeTheAccountsIsRefusedWithTheReason(t *testing.T) {
 	b := newBench(t)
 	theirs, gone, mine := b.card("P-256", "a"), b.card("P-256", "b"), b.card("P-256", "c")
@@ -98,6 +100,7 @@ func (b *bench) reissue(c *softCard) []byte {
 
 // TestWhoHoldsSomethingStrongMustProveItToAddMore keeps a stolen password from
 // adding a card, and with it a way into all that demands one.
+// Promise factor-change.
 func TestWhoHoldsSomethingStrongMustProveItToAddMore(t *testing.T) {
 	b := newBench(t)
 	first, second := b.card("P-256", "first"), b.card("P-256", "second")
@@ -119,6 +122,7 @@ func TestWhoHoldsSomethingStrongMustProveItToAddMore(t *testing.T) {
 
 // TestWhatIsHeldMeanwhileMustBeProvedToo: a thief of the password begins before the
 // owner has a card, and confirms after.
+// Promise factor-change.
 func TestWhatIsHeldMeanwhileMustBeProvedToo(t *testing.T) {
 	for what, kind := range map[string]identity.FactorKind{"a card": identity.PIV, "a generator": identity.TOTP} {
 		b := newBench(t)
@@ -165,6 +169,7 @@ func TestAPersonMakesBackupCodesWithWhatIsEnough(t *testing.T) {
 	}
 }
 
+// Promise factor-change.
 func TestAFactorIsGivenUpOnlyWithAProofAsStrong(t *testing.T) {
 	b := newBench(t)
 	b.totp()
@@ -199,6 +204,7 @@ func TestAFactorIsGivenUpOnlyWithAProofAsStrong(t *testing.T) {
 	}
 }
 
+// Promise factor-change.
 func TestTheOnlyWayInIsNotGivenUp(t *testing.T) {
 	b := newBench(t)
 	c := b.card("P-256", "card")

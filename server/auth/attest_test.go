@@ -81,6 +81,7 @@ func (b *bench) cardOf() *v1.CardView {
 	return v.GetCards()[0]
 }
 
+// Promise card-attested.
 func TestWhetherAKeyWasMadeInACardIsShownAndCanBeRequired(t *testing.T) {
 	b := newBench(t)
 	m, c := b.maker(), b.card("P-256", "card")
@@ -107,6 +108,7 @@ func TestWhetherAKeyWasMadeInACardIsShownAndCanBeRequired(t *testing.T) {
 	}
 }
 
+// Promise card-attested.
 func TestAChainThatShowsNothingIsRefusedWhereItMustShow(t *testing.T) {
 	b := newBench(t)
 	m, stranger := b.maker(), b.maker()

@@ -27,6 +27,7 @@ func (b *bench) lockLeft(m store.Machine, origin string) time.Duration {
 	return max(0, f.until[identity.Password].Sub(f.now))
 }
 
+// Promise guess-own-place.
 func TestEveryRowOfTheTableOfBrakesHolds(t *testing.T) {
 	m := uuid.New()
 	const here, seat = "host 192.0.2.1", "seat"
@@ -92,6 +93,7 @@ func (b *bench) attack(days int, next func(i int) (store.Machine, string), daily
 }
 
 // Two weeks of an attacker who never rests, and alice beside it.
+// Promise attack-network-guesses, guess-own-place.
 func TestWhoGetsInWhileSomeoneGuessesForWeeks(t *testing.T) {
 	type machines struct{ laptop, box, spare store.Machine }
 	for name, c := range map[string]struct {
@@ -163,6 +165,7 @@ func TestWhoGetsInWhileSomeoneGuessesForWeeks(t *testing.T) {
 	}
 }
 
+// Promise guess-places.
 func TestPlacesAreForgottenAfterNinetyDays(t *testing.T) {
 	b := newBench(t)
 	if !b.from(b.box, "host 198.51.100.7", right).allow {
@@ -194,6 +197,7 @@ func TestPlacesAreForgottenAfterNinetyDays(t *testing.T) {
 	}))
 }
 
+// Promise attack-machine-failures, guess-own-place.
 func TestAMachineSpeaksOnlyOfItsOwnPlaces(t *testing.T) {
 	b := newBench(t)
 	laptop, evil := b.machine("laptop"), b.machine("evil")
@@ -208,6 +212,7 @@ func TestAMachineSpeaksOnlyOfItsOwnPlaces(t *testing.T) {
 	}
 }
 
+// Promise guess-unlock.
 func TestUnlockClearsEveryCount(t *testing.T) {
 	b := newBench(t)
 	for i := range 60 {
@@ -224,6 +229,7 @@ func TestUnlockClearsEveryCount(t *testing.T) {
 	}
 }
 
+// Promise guess-unlock.
 func TestTheAdministratorSeesWhereFailuresComeFrom(t *testing.T) {
 	b := newBench(t)
 	b.from(b.box, "seat", right)

@@ -162,6 +162,7 @@ func (b *bench) send(cookie string, kind identity.FactorKind, credential string,
 	return a
 }
 
+// Promise card-answer-once.
 func TestACardOfEachKindOfKeySignsInByItself(t *testing.T) {
 	for _, kind := range []string{"RSA 2048", "P-256", "P-384", "Ed25519"} {
 		t.Run(kind, func(t *testing.T) {
@@ -185,6 +186,7 @@ func TestACardOfEachKindOfKeySignsInByItself(t *testing.T) {
 }
 
 // TestACardSignsOneAuthenticationAndNoOther changes each part of what is signed.
+// Promise card-answer-once.
 func TestACardSignsOneAuthenticationAndNoOther(t *testing.T) {
 	for part, change := range map[string]func(*identity.CardChallenge){
 		"realm":   func(c *identity.CardChallenge) { c.Realm = "elsewhere" },
@@ -212,6 +214,7 @@ func TestACardSignsOneAuthenticationAndNoOther(t *testing.T) {
 	}
 }
 
+// Promise card-answer-once.
 func TestACardSignsTheServiceThatWasBegun(t *testing.T) {
 	b := newBench(t)
 	c := b.card("P-256", "card")
@@ -227,6 +230,7 @@ func TestACardSignsTheServiceThatWasBegun(t *testing.T) {
 	}
 }
 
+// Promise card-answer-once.
 func TestANonceIsGoodForOneStepOfItsSessionAndNotForLong(t *testing.T) {
 	b := newBench(t)
 	c := b.card("P-256", "card")
@@ -262,6 +266,7 @@ func TestANonceIsGoodForOneStepOfItsSessionAndNotForLong(t *testing.T) {
 
 // TestWhatIsNoRightAnswerOfAnyCardIsOneFailureWhoeverItIsFor has every name and
 // every wrong answer look the same.
+// Promise card-wrong-answer.
 func TestWhatIsNoRightAnswerOfAnyCardIsOneFailureWhoeverItIsFor(t *testing.T) {
 	b := newBench(t)
 	mine, other := b.card("P-256", "card"), b.card("Ed25519", "another")
@@ -305,6 +310,7 @@ func TestWhatIsNoRightAnswerOfAnyCardIsOneFailureWhoeverItIsFor(t *testing.T) {
 	}
 }
 
+// Promise card-wrong-answer.
 func TestARightCardThatDoesNotCountIsToldWhyAndNotCounted(t *testing.T) {
 	for state, spoil := range map[string]struct {
 		how  func(b *bench, c *softCard)
@@ -332,6 +338,7 @@ func TestARightCardThatDoesNotCountIsToldWhyAndNotCounted(t *testing.T) {
 	}
 }
 
+// Promise strength-offered.
 func TestACardThatIsRevokedInTheMiddleLetsNobodyIn(t *testing.T) {
 	b := newBench(t)
 	b.totp()

@@ -9,6 +9,7 @@ import (
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
+// Promise client-kinds.
 func TestAClientOfNoKindIsGrantedNothing(t *testing.T) {
 	b := newBench(t)
 	for name, c := range map[string]client{
@@ -40,6 +41,7 @@ func TestAClientOfNoKindIsGrantedNothing(t *testing.T) {
 }
 
 // A session token is a machine's. What other clients are given is theirs to say.
+// Promise client-kinds.
 func TestAClientThatIsNoMachineGetsNoSessionToken(t *testing.T) {
 	b := newBench(t)
 	s := &session{client: client{kind: "browser", id: uuid.New(), name: "box"}, name: "alice", origin: "seat"}

@@ -7,6 +7,7 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
+// Promise stolen-code.
 func TestAOneTimeCodeAloneLetsNobodyIn(t *testing.T) {
 	b := newBench(t)
 	b.totp()

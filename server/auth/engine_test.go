@@ -17,6 +17,7 @@ import (
 
 // TestEveryRowOfTheStateTableHolds walks the table of the package comment: every
 // state against every event.
+// Promise strength-offered.
 func TestEveryRowOfTheStateTableHolds(t *testing.T) {
 	states := map[string]func(*bench) string{
 		"none":     func(*bench) string { return "no such cookie" },
@@ -213,6 +214,7 @@ func TestTokensOfAKeyThatWasRotatedOutStillVerify(t *testing.T) {
 	}
 }
 
+// Promise 8, attack-machine-secrets.
 func TestEveryAttemptIsInTheAuditLogAndNoSecretIs(t *testing.T) {
 	b := newBench(t)
 	b.totp()

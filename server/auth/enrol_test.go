@@ -30,6 +30,7 @@ func (b *bench) shown(a answer) string {
 	return c
 }
 
+// Promise otp-new.
 func TestANewSecretTakesEffectOnlyWhenACodeOfItWasGiven(t *testing.T) {
 	b := newBench(t)
 	a := b.answer(b.box, b.enrolling(), identity.Password, right)
@@ -63,6 +64,7 @@ func TestANewSecretTakesEffectOnlyWhenACodeOfItWasGiven(t *testing.T) {
 	}
 }
 
+// Promise otp-new.
 func TestEnrollingDemandsAllThatIsHeldAndReplacesIt(t *testing.T) {
 	b := newBench(t)
 	b.totp()
@@ -91,6 +93,7 @@ func TestEnrollingDemandsAllThatIsHeldAndReplacesIt(t *testing.T) {
 	}
 }
 
+// Promise otp-new.
 func TestAnEnrolmentEndsWithoutEffect(t *testing.T) {
 	for sentence, end := range map[string]func(b *bench, a answer) answer{
 		"three wrong codes": func(b *bench, a answer) answer {

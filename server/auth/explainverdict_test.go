@@ -23,6 +23,7 @@ func (b *bench) as(m store.Machine) context.Context {
 	return realm.WithCaller(b.t.Context(), realm.Caller{Key: pub})
 }
 
+// Promise explain-server.
 func TestAMachineIsToldTheServersVerdict(t *testing.T) {
 	b := newBench(t)
 	m := b.Engine
@@ -59,6 +60,7 @@ func TestAMachineIsToldTheServersVerdict(t *testing.T) {
 	}
 }
 
+// Promise explain-server.
 func TestAMachineHearsOfNobodyBeyondItsScope(t *testing.T) {
 	b := newBench(t)
 	m := b.Engine

@@ -31,6 +31,7 @@ func (b *bench) withBackup(code string) answer {
 	return b.send(b.send(b.begin(session{}).cookie, identity.Password, right, false).cookie, identity.BackupCode, code, false)
 }
 
+// Promise backup-codes-once.
 func TestABackupCodeStandsInForAOneTimeCodeOnce(t *testing.T) {
 	b := newBench(t)
 	b.totp()
@@ -89,6 +90,7 @@ func (b *bench) epochs() (s string) {
 	return s
 }
 
+// Promise backup-codes-once.
 func TestABackupCodeSentTwiceAtOnceLetsOneIn(t *testing.T) {
 	b := newBench(t)
 	b.totp()
@@ -116,6 +118,7 @@ func TestABackupCodeSentTwiceAtOnceLetsOneIn(t *testing.T) {
 	}
 }
 
+// Promise backup-codes-once.
 func TestACodeThatLedOnIsUsedAlthoughTheLoginWasNotFinished(t *testing.T) {
 	b := newBench(t)
 	b.totp()
@@ -138,6 +141,7 @@ func TestACodeThatLedOnIsUsedAlthoughTheLoginWasNotFinished(t *testing.T) {
 	}
 }
 
+// Promise backup-codes-once.
 func TestBackupCodesAreOnlyForWhoHoldsAOneTimeCodeAndGoWithIt(t *testing.T) {
 	b := newBench(t)
 	if _, err := b.admin.NewBackupCodes(t.Context(), &v1.NameRequest{Name: "alice"}); err == nil || !strings.Contains(err.Error(), "one-time code") {
@@ -160,6 +164,7 @@ func TestBackupCodesAreOnlyForWhoHoldsAOneTimeCodeAndGoWithIt(t *testing.T) {
 	}
 }
 
+// Promise backup-codes-once.
 func TestNoBackupCodeLiesInTheDatabase(t *testing.T) {
 	b := newBench(t)
 	b.totp()
@@ -184,6 +189,7 @@ const killedAt = "SALLYPORT_TEST_KILLED_AT"
 
 // TestABackupCodeThatLetSomeoneInIsUsedAlsoAfterKill9 has a process of its own let
 // someone in, say so and die of SIGKILL in the same breath.
+// Promise backup-codes-once.
 func TestABackupCodeThatLetSomeoneInIsUsedAlsoAfterKill9(t *testing.T) {
 	if folder := os.Getenv(killedAt); folder != "" {
 		b := &bench{t: t}

@@ -44,6 +44,7 @@ func (f phraseFactor) remove(*store.Tx, *session, uuid.UUID) error {
 	return nil
 }
 
+// Promise factor-table.
 func TestAFactorMoreTakesARowOfTheTable(t *testing.T) {
 	b := newBench(t)
 	if got := b.answer(b.box, b.start("alice"), "phrase", "open sesame"); got.outcome() != "deny" || got.proved() {
@@ -85,6 +86,7 @@ func TestAFactorMoreTakesARowOfTheTable(t *testing.T) {
 	}
 }
 
+// Promise factor-table.
 func TestEveryKindOfTheTableIsThereOnce(t *testing.T) {
 	all := newFactors()
 	seen := make(map[identity.FactorKind]bool)

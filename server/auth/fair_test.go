@@ -18,6 +18,7 @@ import (
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
+// Promise guess-server-work.
 func TestThoseWhoWaitAreServedByTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFair[string](1, 3)
@@ -66,6 +67,7 @@ func TestThoseWhoWaitAreServedByTurns(t *testing.T) {
 }
 
 // One machine asks for as much as it can; a login on another takes its turn.
+// Promise attack-machine-work, guess-server-work.
 func TestOneMachineCannotUseUpTheHashing(t *testing.T) {
 	b := newBench(t)
 	other := b.machine("other")
@@ -107,6 +109,7 @@ const (
 
 // TestRefusalsFillNoAuditLog: all that a machine can have refused is counted together, and
 // failures count for the locks whether they get a row or not.
+// Promise audit-bounded.
 func TestRefusalsFillNoAuditLog(t *testing.T) {
 	b := newBench(t)
 	other := b.machine("other")
@@ -145,6 +148,7 @@ func TestRefusalsFillNoAuditLog(t *testing.T) {
 	}
 }
 
+// Promise attack-machine-work, audit-bounded, guess-server-work.
 func TestStepsOfNoSessionFillNoAuditLog(t *testing.T) {
 	b := newBench(t)
 	other := b.machine("other")

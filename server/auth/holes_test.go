@@ -94,6 +94,7 @@ func (b *bench) enrols(c *softCard) bool {
 }
 
 // Whatever of the database cannot be read, nobody is let in who would not be otherwise.
+// Promise damage-unreadable.
 func TestAHoleInTheDatabaseLetsNobodyIn(t *testing.T) {
 	for what, make := range map[string]func(b *bench) (attempt func() bool){
 		"a wrong password": func(b *bench) func() bool { return func() bool { b.unix.Add(7200); return b.proves("wrong", "") } },
@@ -163,6 +164,7 @@ func TestAHoleInTheDatabaseLetsNobodyIn(t *testing.T) {
 	}
 }
 
+// Promise damage-unreadable.
 func TestNoTokenIsSignedOfHalfOfAnAccount(t *testing.T) {
 	b := newBench(t)
 	b.totp()

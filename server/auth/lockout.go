@@ -12,7 +12,7 @@ import (
 )
 
 // The brakes. Their numbers, and what they leave to a guesser, are in the package
-// comment and in docs/operating.md.
+// comment and in docs/troubleshooting.md.
 var (
 	originBrake  = identity.Brake{From: 5, First: 30 * time.Second, Most: 15 * time.Minute, Quiet: 24 * time.Hour} //nolint:gochecknoglobals // a constant
 	machineBrake = identity.Brake{From: 20, First: time.Minute, Most: time.Hour, Forget: time.Hour}                //nolint:gochecknoglobals // a constant

@@ -9,6 +9,7 @@ import (
 
 // Who holds a card and has its PIN gets no more guesses at the code by it: what a
 // login did not prove stays counted.
+// Promise failures-by-factor.
 func TestALoginByCardForgetsNoWrongCodes(t *testing.T) {
 	b := newBench(t)
 	b.totp()
@@ -36,6 +37,7 @@ func TestALoginByCardForgetsNoWrongCodes(t *testing.T) {
 
 // Anyone at a prompt can guess at a name's password: that locks its passwords, and
 // keeps nobody out who has a card. Nor do wrong codes lock passwords or cards.
+// Promise failures-by-factor.
 func TestFailuresLockTheFactorThatWasGuessedAtAndNoOther(t *testing.T) {
 	for name, c := range map[string]struct {
 		guess                 func(b *bench)

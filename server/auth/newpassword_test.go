@@ -33,6 +33,7 @@ func refused(err error, why string) bool {
 	return errors.As(err, &r) && strings.Contains(string(r), why)
 }
 
+// Promise password-rules.
 func TestABadPasswordIsRefusedWhereverItIsSet(t *testing.T) {
 	b := newBench(t)
 	b.must(b.admin.SetAccount(t.Context(), &v1.SetAccountRequest{Name: "alice", FullName: proto.String("Alice Liddell")}))
@@ -57,6 +58,7 @@ func TestABadPasswordIsRefusedWhereverItIsSet(t *testing.T) {
 	}
 }
 
+// Promise password-history.
 func TestAPasswordIsNotUsedAgainForAsLongAsTheRealmSays(t *testing.T) {
 	b := newBench(t)
 	b.rules(&v1.SetRealmRequest{PasswordHistory: proto.Uint32(3)})
@@ -90,6 +92,7 @@ func TestAPasswordIsNotUsedAgainForAsLongAsTheRealmSays(t *testing.T) {
 	}
 }
 
+// Promise password-history.
 func TestOldPasswordsAreToldOnlyToWhoProvesTheCode(t *testing.T) {
 	b := newBench(t)
 	b.totp()
@@ -107,6 +110,7 @@ func TestOldPasswordsAreToldOnlyToWhoProvesTheCode(t *testing.T) {
 	}
 }
 
+// Promise password-list.
 func TestRealmShowTellsWhichListHolds(t *testing.T) {
 	b := newBench(t)
 	list := filepath.Join(t.TempDir(), "list")
@@ -125,6 +129,7 @@ func TestRealmShowTellsWhichListHolds(t *testing.T) {
 	}
 }
 
+// Promise password-day.
 func TestTheDayOfAPasswordIsTheRealms(t *testing.T) {
 	b := newBench(t)
 	b.rules(&v1.SetRealmRequest{PasswordMaxAge: proto.Uint32(1)})

@@ -59,6 +59,7 @@ func (b *bench) both(code string) answer {
 	return b.answer(b.box, b.try("alice", right).cookie, identity.TOTP, code)
 }
 
+// Promise attack-machine-codes, otp-sealed-by-policy.
 func TestASecretIsSealedOnlyWhereMachineAndGroupMay(t *testing.T) {
 	for _, machine := range []bool{false, true} {
 		for _, group := range []bool{false, true} {
@@ -96,6 +97,7 @@ func TestASecretIsSealedOnlyWhereMachineAndGroupMay(t *testing.T) {
 	}
 }
 
+// Promise attack-machine-secrets, otp-sealed-here.
 func TestWhatIsSealedOpensOnThatMachineForThatPurposeOnly(t *testing.T) {
 	b, f := travelling(t)
 	b.policy(true, true)
@@ -123,6 +125,7 @@ func TestWhatIsSealedOpensOnThatMachineForThatPurposeOnly(t *testing.T) {
 	}
 }
 
+// Promise otp-sealed-by-policy.
 func TestASecretIsSealedOnlyRightAfterACodeWasProvedAndIsAudited(t *testing.T) {
 	b, _ := travelling(t)
 	b.policy(true, true)
@@ -160,6 +163,7 @@ func (b *bench) audited(action string) (rows []string) {
 	return rows
 }
 
+// Promise otp-once, otp-used-both.
 func TestACodeThatAMachineTookByItselfIsUsed(t *testing.T) {
 	b := newBench(t)
 	b.totp()
@@ -178,6 +182,7 @@ func TestACodeThatAMachineTookByItselfIsUsed(t *testing.T) {
 
 // TestAUsedCodeIsOfItsSecretAlone: who has just got a new secret may be at a machine that
 // has not heard of it, and that used a code of the old one in this very half minute.
+// Promise otp-used-both.
 func TestAUsedCodeIsOfItsSecretAlone(t *testing.T) {
 	b := newBench(t)
 	b.totp()
@@ -202,6 +207,7 @@ func TestAUsedCodeIsOfItsSecretAlone(t *testing.T) {
 	}
 }
 
+// Promise otp-counted.
 func TestOneLineIsPasswordAndCodeOrAPassword(t *testing.T) {
 	for sentence, c := range map[string]struct {
 		totp     bool

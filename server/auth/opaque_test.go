@@ -50,6 +50,7 @@ func (b *bench) passwordOfAlice() (p store.Password) {
 	return p
 }
 
+// Promise password-form.
 func TestAnUmlautTypedEitherWayIsOnePassword(t *testing.T) {
 	b := newBench(t)
 	for _, set := range []string{composed, decomposed} {
@@ -76,6 +77,7 @@ func TestAnUmlautTypedEitherWayIsOnePassword(t *testing.T) {
 	}
 }
 
+// Promise password-form.
 func TestAHashOfBeforeGoesOnAndIsMadeAnew(t *testing.T) {
 	b := newBench(t)
 	b.keep(b.hashOfOld(decomposed))
@@ -106,6 +108,7 @@ func TestAHashOfBeforeGoesOnAndIsMadeAnew(t *testing.T) {
 	}
 }
 
+// Promise password-form-guess.
 func TestTwoFormsAreOneGuess(t *testing.T) {
 	b := newBench(t)
 	wrong := decomposed + " nicht"

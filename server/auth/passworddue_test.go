@@ -35,6 +35,7 @@ func (b *bench) sessionOf(a answer) *identity.SessionToken {
 	return t
 }
 
+// Promise password-due-no-more.
 func TestADuePasswordBringsNoMoreThanItsChangeTakes(t *testing.T) {
 	b := newBench(t)
 	b.must(b.admin.AddGroup(t.Context(), &v1.AddGroupRequest{Name: "admins", Demands: []string{"password"}}))
@@ -55,6 +56,7 @@ func TestADuePasswordBringsNoMoreThanItsChangeTakes(t *testing.T) {
 	}
 }
 
+// Promise password-due-no-more.
 func TestAMachineThatCannotAskLetsNobodyInWithADuePassword(t *testing.T) {
 	b := newBench(t)
 	old := func(s *session) { s.asksNew = false }
@@ -91,6 +93,7 @@ func TestAMachineThatCannotAskLetsNobodyInWithADuePassword(t *testing.T) {
 	}
 }
 
+// Promise password-due-code.
 func TestACodeOfTheLoginCountsForTheChangeOnce(t *testing.T) {
 	b := newBench(t)
 	b.totp()

@@ -35,6 +35,7 @@ func (b *bench) earned(a answer) string {
 	return strings.Join(names, " ")
 }
 
+// Promise groups-earned.
 func TestAGroupIsEarnedByItsKindsAndItsPoints(t *testing.T) {
 	b := newBench(t)
 	b.totp()
@@ -63,6 +64,7 @@ func TestAGroupIsEarnedByItsKindsAndItsPoints(t *testing.T) {
 	}
 }
 
+// Promise groups-earned.
 func TestWhatTheRealmCountsIsInEveryTokenAndReachesEveryone(t *testing.T) {
 	b := newBench(t)
 	before := b.revisions()
@@ -105,6 +107,7 @@ func (b *bench) revisions() map[identity.Name]uint64 {
 	return m
 }
 
+// Promise groups-earned.
 func TestAChangeOfWhatAGroupDemandsReachesItsMembers(t *testing.T) {
 	b := newBench(t)
 	b.group(&v1.AddGroupRequest{Name: "inner"})

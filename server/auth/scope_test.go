@@ -12,6 +12,7 @@ import (
 
 // TestAMachineLocksNobodyBeyondItsScopeOverTheRealm: it may be lied to that there is such
 // an account, and what it guesses is its own affair.
+// Promise machine-scope.
 func TestAMachineLocksNobodyBeyondItsScopeOverTheRealm(t *testing.T) {
 	b := newBench(t)
 	b.must(b.admin.AddGroup(t.Context(), &v1.AddGroupRequest{Name: "crew"}))

@@ -11,6 +11,7 @@ import (
 	"github.com/sallyport-auth/sallyport/identity/opaque"
 )
 
+// Promise damage-hash.
 func TestWhatHasNoFormIsNobodysPassword(t *testing.T) {
 	h := newHasher(params{memory: 64, time: 1, lanes: 1}, 1)
 	salt := random(saltLen)
@@ -28,6 +29,7 @@ func TestWhatHasNoFormIsNobodysPassword(t *testing.T) {
 	}
 }
 
+// Promise damage-hash.
 func TestADamagedPasswordHashIsAFault(t *testing.T) {
 	h := newHasher(params{memory: 64, time: 1, lanes: 1}, 1)
 	const salt, sum = "$AAAAAAAAAAAAAAAAAAAAAA", "$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"

@@ -49,6 +49,7 @@ func (r rule) says(done []string, more bool) string {
 // TestWhatIsHeldAndAskedForDecidesOffersAndVerdict walks every path through every
 // account, with and without more: the verdict and each offer are what the plain
 // rule says.
+// Promise strength-offered.
 func TestWhatIsHeldAndAskedForDecidesOffersAndVerdict(t *testing.T) {
 	for i := range 16 {
 		r := rule{i&1 > 0, i&2 > 0, i&4 > 0, i&8 > 0}

@@ -15,6 +15,7 @@ import (
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
+// Promise backup-whole.
 func TestABackupOfARunningServerIsWhole(t *testing.T) {
 	b := servertest.New(t)
 	file := filepath.Join(t.TempDir(), "backup")
@@ -58,6 +59,7 @@ func TestABackupOfARunningServerIsWhole(t *testing.T) {
 	}
 }
 
+// Promise backup-whole.
 func TestWhatIsNoBackupIsNotRestored(t *testing.T) {
 	b := servertest.New(t)
 	whole := filepath.Join(t.TempDir(), "backup")
@@ -97,6 +99,7 @@ func TestWhatIsNoBackupIsNotRestored(t *testing.T) {
 
 // TestAServerSignsItsKeyListAnewAtEachStart: machines that saw a later list take none of a
 // lower version, and a folder that was put back does not know what they saw.
+// Promise history-key-list.
 func TestAServerSignsItsKeyListAnewAtEachStart(t *testing.T) {
 	b := servertest.New(t)
 	file, to := filepath.Join(t.TempDir(), "backup.tar"), filepath.Join(t.TempDir(), "restored")

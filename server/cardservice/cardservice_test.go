@@ -13,6 +13,7 @@ import (
 	"github.com/sallyport-auth/sallyport/server/servertest"
 )
 
+// Promise mutual-once.
 func TestAChallengeIsGoodOnceAndForTwoMinutes(t *testing.T) {
 	clock := time.Unix(1_800_000_000, 0)
 	now := func() time.Time { return clock }
@@ -47,6 +48,8 @@ func TestAChallengeIsGoodOnceAndForTwoMinutes(t *testing.T) {
 	}
 }
 
+// Promise mutual-off.
+// Seen red: one of the three files taken as enough.
 func TestTheCardServiceIsOffUnlessItIsSetUpWhole(t *testing.T) {
 	b := servertest.New(t)
 	off, err := New(b.Realm, Options{})

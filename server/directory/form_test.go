@@ -8,6 +8,7 @@ import (
 	"github.com/sallyport-auth/sallyport/server/servertest"
 )
 
+// Promise release-token-form.
 func TestACallerOfTheLastReleaseGetsTokensInItsForm(t *testing.T) {
 	b := servertest.New(t)
 	for range 2 { // the second time from what is kept

@@ -38,6 +38,7 @@ func joinCode(b *servertest.Bench, name string) string {
 	return m.GetCode()
 }
 
+// Promise attack-network-join.
 func TestAMachineJoinsOnlyWithTheKeyItsConnectionProves(t *testing.T) {
 	b := servertest.New(t)
 	m := New(b.Realm, nil)
@@ -54,6 +55,7 @@ func TestAMachineJoinsOnlyWithTheKeyItsConnectionProves(t *testing.T) {
 	}
 }
 
+// Promise attack-network-joins.
 func TestOneHostCannotUseUpTheJoinsOfAnother(t *testing.T) {
 	b := servertest.New(t)
 	m := New(b.Realm, nil)

@@ -40,6 +40,7 @@ func token(b *servertest.Bench, forms int) (t *identity.IDToken) {
 	return t
 }
 
+// Promise history-proof.
 func TestOnlyASignedTokenProvesALoss(t *testing.T) {
 	b := servertest.New(t)
 	b.Must(nil, b.BeginHistory(t.Context()))

@@ -7,6 +7,7 @@ import (
 )
 
 // TestTwoInstancesAreToldFromOneThatComesAgain is the table of streams.go.
+// Promise machine-copies.
 func TestTwoInstancesAreToldFromOneThatComesAgain(t *testing.T) {
 	a, b, none := uuid.New(), uuid.New(), uuid.Nil
 	for sentence, c := range map[string]struct {

@@ -15,6 +15,7 @@ func ada() Subject {
 	return Subject{Name: "ada", FullName: "Ada Lovelace", Realm: "corp.example.org"}
 }
 
+// Promise password-rules.
 func TestBadPasswordsAreRefusedWithTheReason(t *testing.T) {
 	list := Open("")
 	for password, why := range map[string]string{
@@ -59,6 +60,7 @@ func TestBadPasswordsAreRefusedWithTheReason(t *testing.T) {
 	}
 }
 
+// Promise password-rules.
 func TestGoodPasswordsAreTaken(t *testing.T) {
 	list := Open("")
 	for _, password := range []string{
@@ -71,6 +73,7 @@ func TestGoodPasswordsAreTaken(t *testing.T) {
 	}
 }
 
+// Promise password-rules.
 func TestTheLengthIsTheRealmsAndNeverBelowEight(t *testing.T) {
 	list := Open("")
 	check := func(password string, least int) error {
@@ -87,6 +90,7 @@ func TestTheLengthIsTheRealmsAndNeverBelowEight(t *testing.T) {
 	}
 }
 
+// Promise password-list.
 func TestAnAdministratorsListReplacesTheBuiltInOne(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "common")
 	write := func(text string, at int64) {

@@ -27,6 +27,7 @@ func someKey(t *testing.T) ed25519.PublicKey {
 	return key
 }
 
+// Promise procedures-joined-only.
 func TestACallerIsTheKeyThatItsConnectionProves(t *testing.T) {
 	key := someKey(t)
 	for what, c := range map[string]struct {
@@ -50,6 +51,7 @@ func TestACallerIsTheKeyThatItsConnectionProves(t *testing.T) {
 	}
 }
 
+// Promise damage-reasons.
 func TestAFaultTellsACallerNothingOfItsNature(t *testing.T) {
 	b := newBoard(t)
 	inner := errors.New("open /var/lib/secret: no such table")

@@ -113,7 +113,7 @@ func (r *Realm) firstList(ctx context.Context, keys []ed25519.PublicKey) error {
 	}
 	err = r.issue(k, identity.KeyBundle{RealmKey: k.pub, Introductions: [][]byte{introduction}}, keys)
 	if err == nil {
-		r.Log.InfoContext(ctx, "the realm has its realm key: keep a copy of it elsewhere, see docs/keys.md", "file", r.Dir.realmKey())
+		r.Log.InfoContext(ctx, "the realm has its realm key: keep a copy of it elsewhere, see realm-key in sallyport-server(8)", "file", r.Dir.realmKey())
 	}
 	return err
 }

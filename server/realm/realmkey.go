@@ -70,7 +70,7 @@ func (d Dir) findRealmKey(given []byte, known ed25519.PublicKey) (*realmSigner, 
 		var err error
 		text, err = os.ReadFile(d.realmKey())
 		if errors.Is(err, os.ErrNotExist) {
-			return nil, RefusalError(fmt.Sprintf("%v: give its file with --realm-key FILE. If it is lost, see \"sallyport-server realm-key new\" in docs/keys.md", errNoRealmKey))
+			return nil, RefusalError(fmt.Sprintf("%v: give its file with --realm-key FILE. If it is lost, see \"realm-key new\" in sallyport-server(8)", errNoRealmKey))
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read realm key: %w", err)

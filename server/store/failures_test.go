@@ -10,6 +10,7 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
+// Promise attack-machine-failures, guess-places.
 func TestMadeUpNamesPushOutOneAnotherAndNobodyElse(t *testing.T) {
 	s, _ := newStore(t)
 	now := time.Unix(1_800_000_000, 0)
@@ -45,6 +46,7 @@ func TestMadeUpNamesPushOutOneAnotherAndNobodyElse(t *testing.T) {
 	}
 }
 
+// Promise guess-places.
 func TestOnlySoManyPlacesOfOneMachineAreKept(t *testing.T) {
 	s, _ := newStore(t)
 	now := time.Unix(1_800_000_000, 0)

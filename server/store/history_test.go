@@ -14,6 +14,7 @@ func begin(t *testing.T, s *Store, kind HistoryKind) (h History) {
 	return h
 }
 
+// Promise history-restart.
 func TestOnlyAPositionThatTheChainHasIsKnown(t *testing.T) {
 	s, _ := newStore(t)
 	one := begin(t, s, Started)

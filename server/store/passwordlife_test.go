@@ -9,6 +9,7 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
+// Promise password-due-changed.
 func TestAPasswordIsDueByItsAgeOrByTheAdministratorsWord(t *testing.T) {
 	s, _ := newStore(t)
 	a := add(t, s, "alice")
@@ -58,6 +59,7 @@ func TestAPasswordIsDueByItsAgeOrByTheAdministratorsWord(t *testing.T) {
 	}
 }
 
+// Promise password-history.
 func TestUsedPasswordsAreAsManyAsTheRealmAsksFor(t *testing.T) {
 	s, _ := newStore(t)
 	a, b := add(t, s, "alice"), add(t, s, "bob")

@@ -71,6 +71,7 @@ func strong(tx *Tx, account uuid.UUID) error {
 	return err
 }
 
+// Promise 10.
 func TestAFaultInAnyStatementOrInTheCommitLeavesNoHalfState(t *testing.T) {
 	for sentence, change := range everything() {
 		t.Run(sentence, func(t *testing.T) {
@@ -113,6 +114,7 @@ func TestAFaultInAnyStatementOrInTheCommitLeavesNoHalfState(t *testing.T) {
 	}
 }
 
+// Promise 10.
 func TestAFaultInAnyStatementOfAMigrationLeavesItUndone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "m.db")
 	d := &faulty{Driver: &sqlite3.SQLiteDriver{}}

@@ -58,6 +58,7 @@ func addGroup(t *testing.T, s *Store, name identity.Name) (g identity.Group) {
 	return g
 }
 
+// Promise 3.
 func TestAnIDIsNeverGivenOutTwice(t *testing.T) {
 	s, _ := newStore(t)
 	first := add(t, s, "first")
@@ -178,6 +179,7 @@ func TestAPositionThatTheLogCannotGoOnFromIsSaidSo(t *testing.T) {
 	}
 }
 
+// Promise audit-prune.
 func TestTheAuditLogRefusesChangesAndShowsThoseThatWereForced(t *testing.T) {
 	s, _ := newStore(t)
 	for i := range 5 {
@@ -216,6 +218,7 @@ func TestTheAuditLogRefusesChangesAndShowsThoseThatWereForced(t *testing.T) {
 	}
 }
 
+// Promise audit-prune.
 func TestAPrunedAuditLogStillVerifies(t *testing.T) {
 	s, _ := newStore(t)
 	at := func(sec int64) time.Time { return time.Unix(sec, 0) }

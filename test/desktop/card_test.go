@@ -36,6 +36,7 @@ func (s *seat) card() {
 	s.untilIn("runuser -u ada -- sallyport card | tee /dev/stderr | grep ': yours'")
 }
 
+// Promise screen-card.
 func TestACardsPINIsAskedForAtGDM(t *testing.T) {
 	s := seated(t, withReaders(gdm()))
 	s.card()

@@ -2,6 +2,7 @@ package desktop
 
 import "testing"
 
+// Promise screen-offline-code.
 func TestACodeAtGDMWithoutTheServer(t *testing.T) {
 	s := seated(t, gdm())
 	p := s.enrol()

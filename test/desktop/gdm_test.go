@@ -56,6 +56,7 @@ const (
 	gdmRefused = "Sorry, password authentication didn't work. Please try again."
 )
 
+// Promise screen-refusal.
 func TestAWrongAnswerAtGDMIsFollowedByAPrompt(t *testing.T) {
 	s := seated(t, gdm())
 	p := s.enrol()
@@ -85,6 +86,7 @@ func TestAWrongAnswerAtGDMIsFollowedByAPrompt(t *testing.T) {
 	})
 }
 
+// Promise screen-offline.
 func TestPeopleSignInAtGDMOffline(t *testing.T) {
 	s := seated(t, gdm())
 	s.scene("online first", func() {
@@ -113,6 +115,7 @@ func TestPeopleSignInAtGDMOffline(t *testing.T) {
 	})
 }
 
+// Promise screen-offline.
 func TestGDMWhileTheDaemonComesAndGoes(t *testing.T) {
 	s := seated(t, gdm())
 	s.scene("started anew under an open prompt", func() {
@@ -143,6 +146,7 @@ func TestGDMWhileTheDaemonComesAndGoes(t *testing.T) {
 	})
 }
 
+// Promise screen-new-password.
 func TestAPasswordThatIsDueIsChangedAtGDM(t *testing.T) {
 	s := seated(t, gdm())
 	s.scene("the sign-in asks for a new one, and goes on", func() {
@@ -163,6 +167,7 @@ func TestAPasswordThatIsDueIsChangedAtGDM(t *testing.T) {
 	})
 }
 
+// Promise screen-refusal.
 func TestGDMSaysWhyAnAccountIsKeptOut(t *testing.T) {
 	s := seated(t, gdm())
 	s.scene("it has expired", func() {

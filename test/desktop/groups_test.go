@@ -72,6 +72,7 @@ const (
 // A strength-gated group is the session's that earned it. GNOME runs its shell, and all
 // that a person starts in it, below the user manager, which weaker sessions of the same
 // account share: none of these has the group. A session that begins in a terminal has.
+// Promise gated-gnome (`make test-desktop`).
 func TestAGatedGroupReachesTheSessionAndNothingInGNOME(t *testing.T) {
 	s := seated(t, gdm())
 	s.vaulted()

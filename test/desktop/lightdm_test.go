@@ -58,6 +58,7 @@ func scenesAt(t *testing.T) (s *seat, scene func(name string, play func())) {
 	}
 }
 
+// Promise screen-refusal, screen-new-password.
 func TestPeopleSignInAtLightDM(t *testing.T) {
 	s, scene := scenesAt(t)
 	p := s.enrol()
@@ -93,6 +94,7 @@ func TestPeopleSignInAtLightDM(t *testing.T) {
 	})
 }
 
+// Promise screen-offline.
 func TestLightDMOfflineAndWithoutTheDaemon(t *testing.T) {
 	s, scene := scenesAt(t)
 	scene("online first", func() {

@@ -61,6 +61,7 @@ func (s *seat) asksInNoLoop() {
 	}
 }
 
+// Promise screen-lockers.
 func TestALockedScreenOfGNOME(t *testing.T) {
 	s := seated(t, gdm())
 	s.signIn(bob, "Password", bobPass)

@@ -22,6 +22,7 @@ type locker struct {
 
 const xscreensaver = "DISPLAY=:0 XAUTHORITY=/run/lightdm/root/:0 xscreensaver-command "
 
+// Promise screen-lockers.
 func TestScreenLockersBesideADesktop(t *testing.T) {
 	for name, l := range map[string]locker{
 		"i3lock":       {"i3lock", "i3lock -n -c 000000", "true", "pgrep -x i3lock", ""},

@@ -18,6 +18,7 @@ func (s *seat) letGo() {
 }
 
 // A greeter asks for hours. The daemon waits for minutes, which are seconds here.
+// Promise screen-left-open.
 func TestAGreeterThatWasLeftOpenForANightLetsPeopleIn(t *testing.T) {
 	s := seated(t, gdm())
 	p := s.enrol()

@@ -75,6 +75,7 @@ func (s *seat) clears() {
 	must(s.t, os.WriteFile("/dev/tty"+strconv.Itoa(s.manager.terminal), []byte("\033[2J\033[H"), 0))
 }
 
+// Promise screen-offline, screen-new-password.
 func TestPeopleSignInAtATerminal(t *testing.T) {
 	for name, by := range map[string]manager{"greetd": greetd(), "getty": getty()} {
 		t.Run(name, func(t *testing.T) { atTerminal(t, by) })

@@ -54,6 +54,7 @@ func (s *seat) remote(name string) {
 	s.untilIn("! loginctl list-sessions --no-legend | grep -w " + name)
 }
 
+// Promise screen-xrdp.
 func TestPeopleSignInByXRDP(t *testing.T) {
 	s := seated(t, xrdp())
 	p := s.enrol()

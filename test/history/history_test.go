@@ -68,6 +68,7 @@ func gone(t *testing.T, s *site, b *box) {
 	}
 }
 
+// Promise history-machine-follows.
 func TestAConnectedMachineGoesByAServerThatWasPutBack(t *testing.T) {
 	s, b := peopled(t)
 	old := s.copy()
@@ -81,6 +82,7 @@ func TestAConnectedMachineGoesByAServerThatWasPutBack(t *testing.T) {
 	}
 }
 
+// Promise history-machine-follows.
 func TestAMachineThatWasAwayLearnsOfALossBehindManyChanges(t *testing.T) {
 	s, b := peopled(t)
 	old := s.copy()
@@ -97,6 +99,7 @@ func TestAMachineThatWasAwayLearnsOfALossBehindManyChanges(t *testing.T) {
 	gone(t, s, b)
 }
 
+// Promise history-machine-follows.
 func TestARestoredServerIsBelievedAndSaysWhy(t *testing.T) {
 	s, b := peopled(t)
 	backup := s.backup()
@@ -136,6 +139,7 @@ func finding(s report.Status, check string) bool {
 	return false
 }
 
+// Promise history-restart.
 func TestARestartIsNoLossAndNobodyIsAskedAgain(t *testing.T) {
 	s, b := peopled(t)
 	change(t, s, b)
@@ -153,6 +157,7 @@ func TestARestartIsNoLossAndNobodyIsAskedAgain(t *testing.T) {
 	}
 }
 
+// Promise history-lost-password.
 func TestARestoreOfAllThatWasHeardIsNoLoss(t *testing.T) {
 	s, b := peopled(t)
 	change(t, s, b)
@@ -169,6 +174,7 @@ func TestARestoreOfAllThatWasHeardIsNoLoss(t *testing.T) {
 	}
 }
 
+// Promise history-lost-password.
 func TestALostPasswordEndsAndTheRightOneStays(t *testing.T) {
 	s, b := peopled(t)
 	backup := s.backup()
@@ -191,6 +197,7 @@ func TestALostPasswordEndsAndTheRightOneStays(t *testing.T) {
 	}
 }
 
+// Promise history-disowned.
 func TestAnOfflineMachineGoesOnUntilItHearsOfTheLoss(t *testing.T) {
 	s, b := peopled(t)
 	backup := s.backup()
@@ -206,6 +213,7 @@ func TestAnOfflineMachineGoesOnUntilItHearsOfTheLoss(t *testing.T) {
 	gone(t, s, b)
 }
 
+// Promise history-lost-ids.
 func TestIDsOfLostAccountsAreGivenToNobodyElse(t *testing.T) {
 	s, b := peopled(t)
 	backup := s.backup()
@@ -250,6 +258,7 @@ func uid(t *testing.T, s *site, name string) uint32 {
 	return a.GetUid()
 }
 
+// Promise history-lost-ids.
 func TestARestoreKeepsTheIDsOfTheFolderThatItReplaces(t *testing.T) {
 	s := newSite(t)
 	s.add("alice")
@@ -275,6 +284,7 @@ func TestARestoreKeepsTheIDsOfTheFolderThatItReplaces(t *testing.T) {
 	}
 }
 
+// Promise history-proof.
 func TestAMachinesProofBeginsANewHistoryOnce(t *testing.T) {
 	s, b := peopled(t)
 	old := s.copy()
@@ -327,6 +337,7 @@ func TestOneMachinesProofResetsNoOther(t *testing.T) {
 	}
 }
 
+// Promise history-proof.
 func TestAMarkOutsideShowsAFolderThatWasPutBack(t *testing.T) {
 	s := newSite(t)
 	s.mark = t.TempDir()

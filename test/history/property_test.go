@@ -190,6 +190,7 @@ func (w *world) judge(name string, want *v1.AccountView) {
 	}
 }
 
+// Promise history-machine-follows, history-key-list.
 func TestTheMachineGrantsWhatTheServerSaysNowOrNothing(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)

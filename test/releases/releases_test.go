@@ -10,6 +10,7 @@ import (
 	"github.com/sallyport-auth/sallyport/test/machine"
 )
 
+// Promise release-token-form (`make test-releases`).
 func TestAMachineOfTheLastReleaseWorksWithThisServer(t *testing.T) {
 	p := lastRelease(t)
 	p.serverOf(p.today)
