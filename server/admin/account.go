@@ -245,7 +245,7 @@ func parseSSHKey(tag, line string) (identity.SSHKey, error) {
 		return identity.SSHKey{}, fmt.Errorf("not a public key as in authorized_keys: %w", err)
 	}
 	if len(options) > 0 || len(rest) > 0 {
-		return identity.SSHKey{}, fmt.Errorf("one key without options, please")
+		return identity.SSHKey{}, fmt.Errorf("give one key, without options")
 	}
 	if tag == "" {
 		tag = comment

@@ -105,7 +105,7 @@ func (e *Engine) outdated(ctx context.Context, s *session, err error) (answer, e
 func (t *attempt) cannot(ctx context.Context) (answer, error) {
 	a := answer{reason: "what the account holds does not suffice"}
 	if identity.Enough(t.f.held, t.s.methods()) {
-		a.message = "This takes a proof as strong as what is to change, and the account has none. Ask your administrator."
+		a.message = "This change takes a proof of at least equal strength, and the account has none. Ask your administrator."
 	}
 	return t.deny(ctx, a)
 }

@@ -154,7 +154,7 @@ func (t *attempt) judgeCard(ctx context.Context, credential identity.Secret) (st
 	case err == nil:
 		card.Attested, card.Serial = true, serial
 	case errors.Is(err, errNoPIN):
-		return store.Card{}, "The card's key can be used without a PIN. Make one that asks for it. Nothing was changed.", nil
+		return store.Card{}, "The card's key can be used without a PIN. Make a key that asks for the PIN. Nothing was changed.", nil
 	case trusted.Required:
 		t.Log.InfoContext(ctx, "a card could not show where its key was made", "account", t.s.name, "error", err)
 		return store.Card{}, "This realm takes only cards that show that their key was made in them, and this one did not. Nothing was changed.", nil
