@@ -55,6 +55,7 @@ func runInit(f *command.Flags) command.Action {
 	f.StringVar(&o.Listen, "listen", "", "`address` to listen at, HOST:PORT")
 	f.StringVar(&o.TLSCert, "tls-cert", "", "PEM `file` of a certificate of your own")
 	f.StringVar(&o.TLSKey, "tls-key", "", "PEM `file` of its key")
+	f.StringVar(&o.Database, "database", "", "`address` of a PostgreSQL database, postgres://HOST/NAME; left out: a file in the folder")
 	f.StringVar(&ids, "id-range", "", "`min-max` of the ids that the realm gives out")
 	f.UintVar(&days, "offline-days", 14, "for how many `days` machines may do without the server")
 	f.Func("tls-name", "`name` that machines reach the server by; may be given more than once", func(s string) error { o.TLSNames = append(o.TLSNames, s); return nil })

@@ -2,8 +2,8 @@ package admin_test
 
 import (
 	"crypto/sha256"
-	"database/sql"
 	"encoding/binary"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -11,19 +11,23 @@ import (
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/server/servertest"
 	"github.com/sallyport-auth/sallyport/server/store"
+	"github.com/sallyport-auth/sallyport/test/postgres"
 )
 
 // forgeAudit changes a row of the log in the database file, and gives it and all that
 // follow the hashes that they would have.
 func forgeAudit(b *servertest.Bench, id int64) {
 	b.T.Helper()
-	db, err := sql.Open("sqlite3", b.Dir.Database())
-	b.Must(nil, err)
-	defer db.Close()
-	b.Must(db.Exec(`DROP TRIGGER audit_no_update; UPDATE audit SET subject = 'forged' WHERE id = ?`, id))
+	db := postgres.Raw(b.T, b.Settings.Database, b.Dir.Database())
+	drop := `DROP TRIGGER audit_no_update`
+	if b.Settings.Database != "" {
+		drop += ` ON audit`
+	}
+	b.Must(db.Exec(drop))
+	b.Must(db.Exec(`UPDATE audit SET subject = 'forged' WHERE id = $1`, id))
 	var hash []byte
 	b.Must(nil, b.Store.Read(b.T.Context(), func(tx *store.Tx) error {
-		return tx.Audit(0, time.Time{}, -1, func(e store.Entry) error {
+		return tx.Audit(0, time.Time{}, math.MaxInt64, func(e store.Entry) error {
 			if e.ID < id {
 				hash = e.Hash
 				return nil
@@ -40,7 +44,7 @@ func forgeAudit(b *servertest.Bench, id int64) {
 				put([]byte(text))
 			}
 			hash = h.Sum(nil)
-			_, err := db.Exec(`UPDATE audit SET hash = ? WHERE id = ?`, hash, e.ID)
+			_, err := db.Exec(`UPDATE audit SET hash = $1 WHERE id = $2`, hash, e.ID)
 			return err
 		})
 	}))

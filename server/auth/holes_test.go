@@ -3,7 +3,6 @@ package auth
 import (
 	"database/sql"
 	"fmt"
-	"path/filepath"
 	"testing"
 
 	"github.com/google/uuid"
@@ -12,14 +11,13 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/server/store"
+	"github.com/sallyport-auth/sallyport/test/postgres"
 )
 
 // withoutEach calls f for each table of the database, while that cannot be read.
 func (b *bench) withoutEach(f func(table string)) {
 	b.t.Helper()
-	db, err := sql.Open("sqlite3", filepath.Join(string(b.Dir), "sallyport.db"))
-	b.must(nil, err)
-	defer db.Close()
+	db := postgres.Raw(b.t, b.Settings.Database, b.Dir.Database())
 	for _, n := range tablesOf(b, db) {
 		_, err := db.ExecContext(b.t.Context(), `ALTER TABLE "`+n+`" RENAME TO gone`)
 		b.must(nil, err)
@@ -31,7 +29,11 @@ func (b *bench) withoutEach(f func(table string)) {
 
 func tablesOf(b *bench, db *sql.DB) (names []string) {
 	b.t.Helper()
-	rows, err := db.QueryContext(b.t.Context(), `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name`)
+	list := `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name`
+	if shared != nil {
+		list = `SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename`
+	}
+	rows, err := db.QueryContext(b.t.Context(), list)
 	b.must(nil, err)
 	defer rows.Close()
 	for rows.Next() {

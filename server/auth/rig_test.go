@@ -36,7 +36,7 @@ func newBench(t testing.TB) *bench {
 	b := &bench{t: t}
 	b.unix.Store(1_800_000_000)
 	folder := filepath.Join(t.TempDir(), "realm")
-	if err := realm.Init(t.Context(), realm.InitOptions{Dir: folder, Realm: "example.org", Listen: "127.0.0.1:0", OfflineDays: 14}); err != nil {
+	if err := realm.Init(t.Context(), realm.InitOptions{Dir: folder, Realm: "example.org", Listen: "127.0.0.1:0", OfflineDays: 14, Database: shared.Realm(t)}); err != nil {
 		t.Fatal(err)
 	}
 	b.open(folder)

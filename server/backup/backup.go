@@ -37,14 +37,22 @@ const (
 	maxBackupFile = 16 << 20
 )
 
+// errElsewhere: what PostgreSQL holds its own tools copy.
+var errElsewhere = errors.New("the database of this realm is PostgreSQL's, which this command does not copy: " +
+	"copy it with pg_dump, or by PostgreSQL's continuous archiving, and this folder, which has the keys, beside it")
+
 // Make writes the realm in that folder to a file that must not exist: a tar of the
 // database at one moment, all keys and the settings, 0600, whole or not at all. A server
 // may be serving the folder meanwhile. What the settings name elsewhere, such as a
 // certificate of --tls-cert, is not in it.
 func Make(ctx context.Context, folder, file string, now time.Time) error {
 	d := realm.Dir(folder)
-	if _, err := d.Load(); err != nil {
+	set, err := d.Load()
+	if err != nil {
 		return err
+	}
+	if set.Database != "" {
+		return errElsewhere
 	}
 	if _, err := os.Lstat(file); err == nil {
 		return fmt.Errorf("%s exists already: give the backup another name", file)

@@ -24,6 +24,8 @@ func (d Dir) signing() string  { return filepath.Join(string(d), "signing") }
 // Settings are what init was told about the listener, kept in server.json.
 type Settings struct {
 	Listen string `json:"listen"`
+	// Database is the address of the realm's database; "": a file in the folder.
+	Database string `json:"database,omitempty"`
 	// Names are added to the certificate that the realm's own CA makes.
 	Names []string `json:"tls_names,omitempty"`
 	// TLSCert and TLSKey are PEM files to serve instead.
@@ -43,6 +45,14 @@ func (d Dir) within(path string) string {
 		return path
 	}
 	return filepath.Join(string(d), path)
+}
+
+// DatabaseOf is where the realm's database is, for store.Open.
+func (d Dir) DatabaseOf(s Settings) string {
+	if s.Database != "" {
+		return s.Database
+	}
+	return d.Database()
 }
 
 // Load reads the settings, without which there is no realm.

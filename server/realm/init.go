@@ -29,6 +29,8 @@ type InitOptions struct {
 	// IDs is where ids are allotted from; the zero value means
 	// identity.DefaultIDRange.
 	IDs identity.IDRange
+	// Database is the address of a PostgreSQL database; "": a file in the folder.
+	Database string
 	// OfflineDays is for how many days machines may go on without contact.
 	OfflineDays uint32
 }
@@ -55,7 +57,9 @@ func Init(ctx context.Context, o InitOptions) error {
 		return err
 	}
 	defer func() { _ = held.Close() }()
-	if _, err := os.Stat(d.Database()); err == nil {
+	_, err1 := os.Stat(d.Database())
+	_, err2 := os.Stat(d.settings())
+	if err1 == nil || err2 == nil {
 		return fmt.Errorf("%s holds a realm already: choose another --dir", d)
 	}
 	if err := d.fill(ctx, o); err != nil {
@@ -90,6 +94,11 @@ func (o InitOptions) check() error {
 	if (o.TLSCert == "") != (o.TLSKey == "") {
 		return errors.New("--tls-cert and --tls-key come together")
 	}
+	if o.Database != "" {
+		if err := store.CheckAddress(o.Database); err != nil {
+			return fmt.Errorf("--database: %w", err)
+		}
+	}
 	if err := o.IDs.Validate(); err != nil {
 		return fmt.Errorf("--id-range: %w", err)
 	}
@@ -100,7 +109,7 @@ func (o InitOptions) check() error {
 }
 
 func (d Dir) fill(ctx context.Context, o InitOptions) error {
-	set := Settings{Listen: o.Listen, Names: o.TLSNames}
+	set := Settings{Listen: o.Listen, Names: o.TLSNames, Database: o.Database}
 	if o.TLSCert != "" {
 		cert, err1 := filepath.Abs(o.TLSCert)
 		key, err2 := filepath.Abs(o.TLSKey)
@@ -125,10 +134,10 @@ func (d Dir) fill(ctx context.Context, o InitOptions) error {
 		return fmt.Errorf("make folder: %w", err)
 	}
 	r := store.Realm{Name: o.Realm, IDs: o.IDs, OfflineFor: o.OfflineDays * 24 * 60 * 60}
-	if err := store.Create(ctx, d.Database(), r); err != nil {
+	if err := store.Create(ctx, d.DatabaseOf(set), r); err != nil {
 		return err
 	}
-	s, err := store.Open(ctx, d.Database())
+	s, err := store.Open(ctx, d.DatabaseOf(set))
 	if err != nil {
 		return err
 	}

@@ -79,7 +79,7 @@ func (r *Realm) open(ctx context.Context) error {
 	if r.Box, err = r.Dir.openBox(); err != nil {
 		return err
 	}
-	if r.Store, err = store.Open(ctx, r.Dir.Database()); err != nil {
+	if r.Store, err = store.Open(ctx, r.Dir.DatabaseOf(r.Settings)); err != nil {
 		return err
 	}
 	var keys []ed25519.PublicKey

@@ -17,6 +17,7 @@ import (
 	"github.com/sallyport-auth/sallyport/server/auth"
 	"github.com/sallyport-auth/sallyport/server/realm"
 	"github.com/sallyport-auth/sallyport/server/store"
+	"github.com/sallyport-auth/sallyport/test/postgres"
 )
 
 // Right is alice's password and dora's, and TOTPKey a secret of one-time codes.
@@ -37,13 +38,21 @@ type Bench struct {
 	box    context.Context
 }
 
+// shared is PostgreSQL while a package's tests are run on it; nil: they are run on SQLite.
+var shared *postgres.Server //nolint:gochecknoglobals // set by OnEach alone, before the tests
+
+// OnEach is for TestMain: the package's tests are run on each database.
+func OnEach(m *testing.M) int {
+	return postgres.OnEach(m, func(s *postgres.Server) { shared = s })
+}
+
 // New makes one.
 func New(t testing.TB) *Bench {
 	t.Helper()
 	b := &Bench{T: t}
 	b.Unix.Store(1_800_000_000)
 	folder := filepath.Join(t.TempDir(), "realm")
-	b.Must(nil, realm.Init(t.Context(), realm.InitOptions{Dir: folder, Realm: "example.org", Listen: "127.0.0.1:0", OfflineDays: 14}))
+	b.Must(nil, realm.Init(t.Context(), realm.InitOptions{Dir: folder, Realm: "example.org", Listen: "127.0.0.1:0", OfflineDays: 14, Database: shared.Realm(t)}))
 	b.Open(folder)
 	b.Box, b.box = b.Machine("box")
 	for _, name := range []string{"alice", "carol", "dora"} {

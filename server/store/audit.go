@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"math"
 	"time"
 
 	"github.com/sallyport-auth/sallyport/identity"
@@ -105,7 +106,7 @@ func (t *Tx) VerifyAudit() (rows int64, head AuditHead, err error) {
 	if head, err = t.AuditBase(); err != nil {
 		return 0, head, err
 	}
-	err = t.Audit(head.ID, time.Time{}, -1, func(e Entry) error {
+	err = t.Audit(head.ID, time.Time{}, math.MaxInt64, func(e Entry) error {
 		rows++
 		if e.ID != head.ID+1 {
 			return fmt.Errorf("%w: row %d is missing", ErrAudit, head.ID+1)

@@ -91,11 +91,11 @@ func (t *Tx) Changes(history uuid.UUID, after uint64, limit int) (changes []Chan
 // CompactChanges forgets accounts that went before the given time. A position
 // from before the newest of them is answered with a reset from then on.
 func (t *Tx) CompactChanges(before time.Time) error {
-	_, err := t.exec(`UPDATE realm SET compacted_to = MAX(compacted_to,
-		COALESCE((SELECT MAX(revision) FROM changes WHERE gone AND made < ?), 0))`, before.Unix())
+	_, err := t.exec(`UPDATE realm SET compacted_to = (SELECT MAX(at) FROM (
+		SELECT compacted_to AS at FROM realm UNION ALL SELECT revision FROM changes WHERE gone = 1 AND made < ?) AS candidates)`, before.Unix())
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(`DELETE FROM changes WHERE gone AND made < ?`, before.Unix())
+	_, err = t.exec(`DELETE FROM changes WHERE gone = 1 AND made < ?`, before.Unix())
 	return err
 }

@@ -78,7 +78,7 @@ func (s Spot) machine() string {
 // nobody's are forgotten, oldest first, when there are too many of them.
 func (t *Tx) SetFailures(name identity.Name, f Failures, now time.Time) error {
 	_, err := t.exec(`INSERT INTO failures (name, kind, machine, origin, count, since, locked_until, last, stranger)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, NOT EXISTS (SELECT 1 FROM accounts WHERE name = ?))
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, CASE WHEN EXISTS (SELECT 1 FROM accounts WHERE name = ?) THEN 0 ELSE 1 END)
 		ON CONFLICT (name, kind, machine, origin) DO UPDATE SET count = excluded.count, since = excluded.since,
 		locked_until = excluded.locked_until, last = excluded.last, stranger = excluded.stranger`,
 		name, f.Kind, f.machine(), f.Origin, f.Count, unix(f.Since), unix(f.LockedUntil), now.Unix(), name)
@@ -120,7 +120,7 @@ const maxPlaces = 64
 func (t *Tx) SignedIn(account, machine uuid.UUID, origin string, now time.Time) error {
 	_, err := t.exec(`INSERT INTO places (account_uuid, machine_uuid, origin, last)
 		SELECT ?, uuid, ?, ? FROM machines WHERE uuid = ?
-		ON CONFLICT (account_uuid, machine_uuid, origin) DO UPDATE SET last = MAX(last, excluded.last)`,
+		ON CONFLICT (account_uuid, machine_uuid, origin) DO UPDATE SET last = CASE WHEN excluded.last > places.last THEN excluded.last ELSE places.last END`,
 		account, origin, now.Unix(), machine)
 	if err != nil {
 		return err
@@ -134,7 +134,7 @@ func (t *Tx) SignedIn(account, machine uuid.UUID, origin string, now time.Time) 
 // HasSignedIn tells whether the account has signed in, at that time or later, on that
 // machine, and from that origin of it.
 func (t *Tx) HasSignedIn(account, machine uuid.UUID, origin string, since time.Time) (onMachine, fromOrigin bool, err error) {
-	err = t.get([]any{&onMachine, &fromOrigin}, `SELECT COUNT(*) > 0, COALESCE(MAX(origin = ?), 0) FROM places
+	err = t.get([]any{&onMachine, &fromOrigin}, `SELECT COUNT(*) > 0, COALESCE(MAX(CASE WHEN origin = ? THEN 1 ELSE 0 END), 0) FROM places
 		WHERE account_uuid = ? AND machine_uuid = ? AND last >= ?`, origin, account, machine, since.Unix())
 	return onMachine, fromOrigin, err
 }

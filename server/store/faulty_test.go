@@ -109,7 +109,7 @@ func dump(t *testing.T, s *Store) string {
 // all returns the rows of a query, each with its columns side by side.
 func all(t *testing.T, s *Store, query string) []string {
 	t.Helper()
-	rows, err := s.reader.Query(query)
+	rows, err := s.engine.(*sqlite).reader.Query(query)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -110,7 +110,8 @@ func (t *Tx) Begin(kind HistoryKind, why string, idGap uint32, now time.Time) (H
 
 func (t *Tx) afterLoss(idGap uint32) error {
 	// Not more than half of what is left: a small range must not end by it.
-	if _, err := t.exec(`UPDATE realm SET id_next = id_next + MIN(?, MAX(id_max - id_next, 0) / 2)`, idGap); err != nil {
+	if _, err := t.exec(`UPDATE realm SET id_next = id_next + CASE WHEN id_max - id_next < 0 THEN 0
+		WHEN (id_max - id_next) / 2 < ? THEN (id_max - id_next) / 2 ELSE ? END`, idGap, idGap); err != nil {
 		return err
 	}
 	accounts, err := t.Accounts()
@@ -139,16 +140,16 @@ func scanHistory(scan func(into ...any) error) (History, error) {
 
 // History is the one that is written now.
 func (t *Tx) History() (History, error) {
-	h, err := scanHistory(t.tx.QueryRowContext(t.ctx, historyColumns+`ORDER BY seq DESC LIMIT 1`).Scan)
-	return h, wrap(err)
+	h, err := scanHistory(t.row(historyColumns + `ORDER BY seq DESC LIMIT 1`).Scan)
+	return h, t.wrap(err)
 }
 
 // Loss is the newest history that began because changes were lost, or
 // identity.ErrNotFound.
 func (t *Tx) Loss() (History, error) {
-	h, err := scanHistory(t.tx.QueryRowContext(t.ctx, historyColumns+`WHERE kind IN (?, ?) ORDER BY seq DESC LIMIT 1`,
+	h, err := scanHistory(t.row(historyColumns+`WHERE kind IN (?, ?) ORDER BY seq DESC LIMIT 1`,
 		string(Restored), string(Lost)).Scan)
-	return h, wrap(err)
+	return h, t.wrap(err)
 }
 
 // Histories lists them, the newest first.

@@ -106,11 +106,7 @@ func TestTheFirstChangeOfAProcessBeginsItsHistory(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	s, err := Open(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s = reopened(t, path)
 	add(t, s, "carol")
 	if now := position(t, s); now <= first+2 {
 		t.Errorf("after a restart the next change has revision %d, the last had %d", now, first+1)

@@ -25,7 +25,8 @@ type ReservedID struct {
 // it tells whether it was free.
 func (t *Tx) Reserve(r ReservedID) (bool, error) {
 	n, err := t.exec(`INSERT INTO reserved_ids (id, owner, name, machine, seen)
-		SELECT ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM posix_ids WHERE id = ?) ON CONFLICT DO NOTHING`,
+		SELECT CAST(? AS BIGINT), CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS BIGINT)
+		WHERE NOT EXISTS (SELECT 1 FROM posix_ids WHERE id = ?) ON CONFLICT DO NOTHING`,
 		r.ID, r.Owner, string(r.Name), r.Machine, r.Seen.Unix(), r.ID)
 	return n == 1, err
 }

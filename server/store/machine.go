@@ -38,7 +38,7 @@ type Machine struct {
 // A name that was invited and has not joined is invited afresh.
 func (t *Tx) Invite(name identity.Name, codeHash []byte, until time.Time) (Machine, error) {
 	_, err := t.exec(`INSERT INTO machines (uuid, name, joined, code_hash, code_expires) VALUES (?, ?, 0, ?, ?)
-		ON CONFLICT (name) DO UPDATE SET code_hash = excluded.code_hash, code_expires = excluded.code_expires WHERE public_key IS NULL`,
+		ON CONFLICT (name) DO UPDATE SET code_hash = excluded.code_hash, code_expires = excluded.code_expires WHERE machines.public_key IS NULL`,
 		uuid.New(), name, codeHash, until.Unix())
 	if err != nil {
 		return Machine{}, err

@@ -2,31 +2,31 @@ package store
 
 import (
 	"context"
-	"embed"
 	"fmt"
 	"io/fs"
 	"time"
 )
 
-//go:embed migrations/*.sql
-var migrations embed.FS
-
 // migrate applies, in the order of their names, the migrations that this
 // database has not seen, each in one transaction with the row that records it.
 func (s *Store) migrate(ctx context.Context) error {
-	names, err := fs.Glob(migrations, "migrations/*.sql")
+	scripts, err := s.scripts()
+	if err != nil {
+		return fmt.Errorf("list migrations: %w", err)
+	}
+	names, err := fs.Glob(scripts, "*.sql")
 	if err != nil {
 		return fmt.Errorf("list migrations: %w", err)
 	}
 	err = s.Write(ctx, func(tx *Tx) error {
-		_, err := tx.exec(`CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY, applied INTEGER NOT NULL) STRICT`)
+		_, err := tx.exec(`CREATE TABLE IF NOT EXISTS migrations (version BIGINT PRIMARY KEY, applied BIGINT NOT NULL)`)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
 	for i, name := range names {
-		script, err := migrations.ReadFile(name)
+		script, err := fs.ReadFile(scripts, name)
 		if err != nil {
 			return fmt.Errorf("read migration: %w", err)
 		}

@@ -9,7 +9,7 @@ import (
 // SetSealingKey stores what secrets for a machine are sealed to, and tells whether
 // that is new.
 func (t *Tx) SetSealingKey(machine uuid.UUID, key []byte) (changed bool, err error) {
-	n, err := t.exec(`UPDATE machines SET sealing_key = ? WHERE uuid = ? AND sealing_key IS NOT ?`, key, machine, key)
+	n, err := t.exec(`UPDATE machines SET sealing_key = ? WHERE uuid = ? AND sealing_key IS DISTINCT FROM ?`, key, machine, key)
 	return n == 1, err
 }
 

@@ -62,7 +62,7 @@ func (t *Tx) keepOldPassword(account uuid.UUID) error {
 func (t *Tx) dropOldPasswords(history uint32) error {
 	_, err := t.exec(`DELETE FROM old_passwords WHERE (account_uuid, epoch) IN (
 		SELECT account_uuid, epoch FROM (
-			SELECT account_uuid, epoch, ROW_NUMBER() OVER (PARTITION BY account_uuid ORDER BY epoch DESC) AS place FROM old_passwords)
+			SELECT account_uuid, epoch, ROW_NUMBER() OVER (PARTITION BY account_uuid ORDER BY epoch DESC) AS place FROM old_passwords) AS placed
 		WHERE place >= ?)`, max(history, 1))
 	return err
 }
@@ -83,6 +83,6 @@ func (t *Tx) UsedPasswords(account uuid.UUID) ([]string, error) {
 		used = append(used, phc)
 		return nil
 	}, `SELECT phc FROM (SELECT epoch, phc FROM passwords WHERE account_uuid = ?
-		UNION ALL SELECT epoch, phc FROM old_passwords WHERE account_uuid = ?) ORDER BY epoch DESC LIMIT ?`, account, account, rules.History)
+		UNION ALL SELECT epoch, phc FROM old_passwords WHERE account_uuid = ?) AS used ORDER BY epoch DESC LIMIT ?`, account, account, rules.History)
 	return used, err
 }

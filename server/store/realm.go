@@ -42,7 +42,7 @@ func (t *Tx) Realm() (Realm, error) {
 // remembers it: a clock that is set back does not turn time back here.
 func (t *Tx) Clock(now time.Time) (time.Time, error) {
 	var seen int64
-	err := t.get([]any{&seen}, `UPDATE realm SET clock = MAX(clock, ?) RETURNING clock`, now.Unix())
+	err := t.get([]any{&seen}, `UPDATE realm SET clock = CASE WHEN clock < ? THEN ? ELSE clock END RETURNING clock`, now.Unix(), now.Unix())
 	return time.Unix(seen, 0), err
 }
 

@@ -75,7 +75,7 @@ func strong(tx *Tx, account uuid.UUID) error {
 func TestAFaultInAnyStatementOrInTheCommitLeavesNoHalfState(t *testing.T) {
 	for sentence, change := range everything() {
 		t.Run(sentence, func(t *testing.T) {
-			s, path := newStore(t)
+			s, path := newFile(t)
 			alice := add(t, s, "alice")
 			gone := add(t, s, "gone")
 			inner := addGroup(t, s, "inner")
@@ -84,7 +84,7 @@ func TestAFaultInAnyStatementOrInTheCommitLeavesNoHalfState(t *testing.T) {
 			write(t, s, func(tx *Tx) error { return tx.RemoveAccount(gone.UUID) })
 			write(t, s, func(tx *Tx) error { return strong(tx, alice.UUID) })
 			d := &faulty{Driver: &sqlite3.SQLiteDriver{}}
-			broken, err := open(t.Context(), d, path)
+			broken, err := opened(t.Context(), openSQLite(d, path))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -120,7 +120,7 @@ func TestAFaultInAnyStatementOfAMigrationLeavesItUndone(t *testing.T) {
 	d := &faulty{Driver: &sqlite3.SQLiteDriver{}}
 	for n := int64(1); ; n++ {
 		d.arm(n)
-		s, err := open(context.Background(), d, path)
+		s, err := opened(context.Background(), openSQLite(d, path))
 		hit := d.disarm()
 		if !hit {
 			if err != nil {
@@ -149,12 +149,12 @@ func TestAFaultInAnyStatementOfAMigrationLeavesItUndone(t *testing.T) {
 }
 
 func TestAMigrationThatFailsInItsMiddleIsUndoneWhole(t *testing.T) {
-	script, err := migrations.ReadFile("migrations/0001_realm.sql")
+	script, err := migrations.ReadFile("migrations/sqlite/0001_realm.sql")
 	if err != nil {
 		t.Fatal(err)
 	}
 	db := sql.OpenDB(connector{&sqlite3.SQLiteDriver{}, dsn(filepath.Join(t.TempDir(), "m.db"), "")})
-	s := &Store{writer: db, reader: db}
+	s := &Store{engine: &sqlite{writer: db, reader: db}}
 	defer func() { _ = db.Close() }()
 	if _, err := db.Exec(`CREATE TABLE migrations (version INTEGER PRIMARY KEY, applied INTEGER NOT NULL) STRICT`); err != nil {
 		t.Fatal(err)

@@ -4,32 +4,29 @@
 //
 // Everything happens in a transaction: [Store.Write] and [Store.Read] run a
 // function on a [Tx], whose methods are the whole vocabulary. What Write did is
-// durable when it returns nil (SQLite WAL, synchronous=FULL) and has not
-// happened at all when it returns an error. One writer runs at a time; readers
-// see one moment and never wait for it.
+// durable when it returns nil (SQLite WAL, synchronous=FULL; PostgreSQL by its
+// synchronous_commit) and has not happened at all when it returns an error. One writer
+// runs at a time in the whole realm; readers see one moment and never wait for it.
 //
 // It promises that no id is ever given out twice, that the audit log cannot be
 // rewritten with these means, that revisions only grow and never meet those of another
 // copy of the database (history.go), and that a name belongs
 // to one account or one group. It decides nothing about people: who is let in is
-// decided in package auth. No SQL leaves this package, so another database can
-// take SQLite's place behind the same methods.
+// decided in package auth. No SQL leaves this package. It is written once, for SQLite and
+// PostgreSQL both; what each does in its own way is an engine.
 package store
 
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
-	"net/url"
+	"io/fs"
 	"os"
-	"runtime"
+	"strings"
 	"sync/atomic"
-	"syscall"
 
 	"github.com/mattn/go-sqlite3"
-	sys "golang.org/x/sys/unix"
 
 	"github.com/sallyport-auth/sallyport/identity"
 )
@@ -56,37 +53,44 @@ var (
 
 // Store is an open database. It is safe for concurrent use.
 type Store struct {
-	writer, reader *sql.DB
+	engine
 	// begun: this process has begun its history.
 	begun atomic.Bool
-	path  string
-	// full: the last write failed because the disk was.
-	full atomic.Bool
+}
+
+// engine is what one kind of database does in its own way. The SQL of this package is
+// what SQLite and PostgreSQL both understand.
+type engine interface {
+	// begin begins a transaction: of writers there is one at a time in the whole realm, and
+	// a reader sees one moment.
+	begin(ctx context.Context, write bool) (*sql.Tx, error)
+	// native is a statement with its parameters as the driver wants them.
+	native(query string) string
+	// told turns the driver's words into this package's errors; what it does not know stays.
+	told(err error) error
+	// scripts are the migrations, in the order of their names.
+	scripts() (fs.FS, error)
+	// wrote is told how each write ended; NoSpace tells whether there is room for one.
+	wrote(err error)
+	NoSpace() bool
+	shut() error
 }
 
 // Tx is one transaction. It belongs to the function it was given to.
 type Tx struct {
-	ctx   context.Context //nolint:containedctx // a Tx lives no longer than its function
-	tx    *sql.Tx
-	begun bool // the history of this process has begun, if this transaction is committed
+	ctx    context.Context //nolint:containedctx // a Tx lives no longer than its function
+	tx     *sql.Tx
+	engine engine
+	begun  bool // the history of this process has begun, if this transaction is committed
 }
 
-type connector struct {
-	driver driver.Driver
-	dsn    string
-}
-
-func (c connector) Connect(context.Context) (driver.Conn, error) { return c.driver.Open(c.dsn) }
-func (c connector) Driver() driver.Driver                        { return c.driver }
-
-func dsn(path string, more string) string {
-	u := url.URL{Scheme: "file", OmitHost: true, Path: path}
-	return u.String() + "?_journal_mode=WAL&_foreign_keys=on&_busy_timeout=10000&_synchronous=FULL" + more
-}
-
-// Create makes a new database file, mode 0600, for that realm. It refuses a path
-// that exists.
+// Create makes a new database for that realm: a file, mode 0600, or tables where there are
+// none in the PostgreSQL database of an address (postgres://…). It refuses a path that
+// exists, and a database that holds a realm.
 func Create(ctx context.Context, path string, r Realm) error {
+	if IsAddress(path) {
+		return createPostgres(ctx, path, r)
+	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
 		return fmt.Errorf("create database: %w", err)
@@ -98,27 +102,32 @@ func Create(ctx context.Context, path string, r Realm) error {
 	if err != nil {
 		return err
 	}
-	err = s.Write(ctx, func(tx *Tx) error { return tx.createRealm(r) })
-	return errors.Join(err, s.Close())
+	return errors.Join(s.found(ctx, r), s.Close())
 }
 
-// Open opens an existing database and brings its tables up to date.
+// found makes the realm in a database that has none.
+func (s *Store) found(ctx context.Context, r Realm) error {
+	return s.Write(ctx, func(tx *Tx) error { return tx.createRealm(r) })
+}
+
+// IsAddress tells an address of a database server from the path of a file.
+func IsAddress(path string) bool {
+	return strings.HasPrefix(path, "postgres://") || strings.HasPrefix(path, "postgresql://")
+}
+
+// Open opens an existing database, as [Create] has it, and brings its tables up to date.
 func Open(ctx context.Context, path string) (*Store, error) {
+	if IsAddress(path) {
+		return openAddress(ctx, path)
+	}
 	if _, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	return open(ctx, &sqlite3.SQLiteDriver{}, path)
+	return opened(ctx, openSQLite(&sqlite3.SQLiteDriver{}, path))
 }
 
-func open(ctx context.Context, d driver.Driver, path string) (*Store, error) {
-	s := &Store{
-		path:   path,
-		writer: sql.OpenDB(connector{d, dsn(path, "&_txlock=immediate")}),
-		reader: sql.OpenDB(connector{d, dsn(path, "&_query_only=on")}),
-	}
-	s.writer.SetMaxOpenConns(1)
-	s.reader.SetMaxOpenConns(2 + 2*runtime.NumCPU())
-	s.reader.SetMaxIdleConns(2 + 2*runtime.NumCPU())
+func opened(ctx context.Context, e engine) (*Store, error) {
+	s := &Store{engine: e}
 	if err := s.migrate(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -127,7 +136,7 @@ func open(ctx context.Context, d driver.Driver, path string) (*Store, error) {
 
 // Close closes the database.
 func (s *Store) Close() error {
-	if err := errors.Join(s.reader.Close(), s.writer.Close()); err != nil {
+	if err := s.shut(); err != nil {
 		return fmt.Errorf("close database: %w", err)
 	}
 	return nil
@@ -136,40 +145,29 @@ func (s *Store) Close() error {
 // Write runs f in a transaction that is committed when f returns nil, and undone
 // when it returns an error or panics.
 func (s *Store) Write(ctx context.Context, f func(*Tx) error) error {
-	err := within(ctx, s, s.writer, nil, f)
-	if full := errors.Is(err, ErrNoSpace); full || err == nil {
-		s.full.Store(full)
-	}
+	err := s.within(ctx, true, f)
+	s.wrote(err)
 	return err
-}
-
-// NoSpace tells whether the disk has no room for a write.
-func (s *Store) NoSpace() bool {
-	var fs sys.Statfs_t
-	if err := sys.Statfs(s.path, &fs); err != nil {
-		return s.full.Load()
-	}
-	return fs.Bavail == 0 || s.full.Load() && fs.Bavail*uint64(fs.Bsize) < 1<<20 //nolint:gosec // a block has a size
 }
 
 // Read runs f on one moment's state, which it cannot change.
 func (s *Store) Read(ctx context.Context, f func(*Tx) error) error {
-	return within(ctx, s, s.reader, &sql.TxOptions{ReadOnly: true}, f)
+	return s.within(ctx, false, f)
 }
 
-func within(ctx context.Context, s *Store, db *sql.DB, opts *sql.TxOptions, f func(*Tx) error) error {
-	tx, err := db.BeginTx(ctx, opts)
+func (s *Store) within(ctx context.Context, write bool, f func(*Tx) error) error {
+	tx, err := s.begin(ctx, write)
 	if err != nil {
-		return fmt.Errorf("begin transaction: %w", err)
+		return fmt.Errorf("begin transaction: %w", wrap(s.engine, err))
 	}
 	// After a commit this does nothing; on every other way out it undoes.
 	defer func() { _ = tx.Rollback() }()
-	t := &Tx{ctx: ctx, tx: tx, begun: s.begun.Load()}
+	t := &Tx{ctx: ctx, tx: tx, engine: s.engine, begun: s.begun.Load()}
 	if err := f(t); err != nil {
 		return err
 	}
 	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", wrap(err))
+		return fmt.Errorf("commit: %w", wrap(s.engine, err))
 	}
 	if t.begun {
 		s.begun.Store(true)
@@ -179,13 +177,13 @@ func within(ctx context.Context, s *Store, db *sql.DB, opts *sql.TxOptions, f fu
 
 // exec runs one statement and tells how many rows it changed.
 func (t *Tx) exec(query string, args ...any) (int64, error) {
-	res, err := t.tx.ExecContext(t.ctx, query, args...)
+	res, err := t.tx.ExecContext(t.ctx, t.engine.native(query), plain(args)...)
 	if err != nil {
-		return 0, wrap(err)
+		return 0, t.wrap(err)
 	}
 	n, err := res.RowsAffected()
 	if err != nil {
-		return 0, wrap(err)
+		return 0, t.wrap(err)
 	}
 	return n, nil
 }
@@ -201,37 +199,50 @@ func (t *Tx) one(query string, args ...any) error {
 
 // get scans one row; no row is identity.ErrNotFound.
 func (t *Tx) get(into []any, query string, args ...any) error {
-	return wrap(t.tx.QueryRowContext(t.ctx, query, args...).Scan(into...))
+	return t.wrap(t.row(query, args...).Scan(into...))
 }
 
 // each calls scan for every row.
 func (t *Tx) each(scan func(row *sql.Rows) error, query string, args ...any) error {
-	rows, err := t.tx.QueryContext(t.ctx, query, args...)
+	rows, err := t.tx.QueryContext(t.ctx, t.engine.native(query), plain(args)...)
 	if err != nil {
-		return wrap(err)
+		return t.wrap(err)
 	}
 	defer func() { _ = rows.Close() }()
 	for rows.Next() {
 		if err := scan(rows); err != nil {
-			return wrap(err)
+			return t.wrap(err)
 		}
 	}
-	return wrap(rows.Err())
+	return t.wrap(rows.Err())
 }
 
-// wrap turns the driver's words into this package's.
-func wrap(err error) error {
-	var e sqlite3.Error
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, sql.ErrNoRows):
-		return identity.ErrNotFound
-	case errors.As(err, &e) && (e.Code == sqlite3.ErrFull || e.SystemErrno == syscall.ENOSPC):
-		return fmt.Errorf("%w: %w", ErrNoSpace, err)
-	case errors.As(err, &e) && (e.ExtendedCode == sqlite3.ErrConstraintUnique || e.ExtendedCode == sqlite3.ErrConstraintPrimaryKey):
-		return fmt.Errorf("%w: %w", ErrExists, err)
-	default:
-		return fmt.Errorf("database: %w", err)
+func (t *Tx) row(query string, args ...any) *sql.Row {
+	return t.tx.QueryRowContext(t.ctx, t.engine.native(query), plain(args)...)
+}
+
+// plain has yes and no as numbers, which is how the tables have them.
+func plain(args []any) []any {
+	for i, a := range args {
+		if b, is := a.(bool); is {
+			args[i] = map[bool]int64{true: 1}[b]
+		}
 	}
+	return args
+}
+
+func (t *Tx) wrap(err error) error { return wrap(t.engine, err) }
+
+// wrap turns the driver's words into this package's.
+func wrap(e engine, err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, sql.ErrNoRows) {
+		return identity.ErrNotFound
+	}
+	if told := e.told(err); told != nil {
+		return told
+	}
+	return fmt.Errorf("database: %w", err)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -11,11 +12,44 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/test/postgres"
 )
 
 var smallRange = identity.IDRange{Min: 2_000_000_000, Max: 2_000_000_099}
 
+// server is PostgreSQL while the tests are run on it; nil: they are run on SQLite.
+var server *postgres.Server
+
+// Every test is run on each database.
+func TestMain(m *testing.M) {
+	os.Exit(postgres.OnEach(m, func(s *postgres.Server) { server = s }))
+}
+
+// newStore makes one, and tells where it is.
 func newStore(t *testing.T) (*Store, string) {
+	t.Helper()
+	if server == nil {
+		return newFile(t)
+	}
+	address := server.Realm(t)
+	if err := Create(t.Context(), address, Realm{Name: "r", IDs: smallRange, OfflineFor: 60}); err != nil {
+		t.Fatal(err)
+	}
+	return reopened(t, address), address
+}
+
+// reopened opens what newStore made once more.
+func reopened(t *testing.T, where string) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), where)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func newFile(t *testing.T) (*Store, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "a ? % # b.db")
 	if err := Create(t.Context(), path, Realm{Name: "r", IDs: smallRange, OfflineFor: 60}); err != nil {
@@ -27,6 +61,14 @@ func newStore(t *testing.T) (*Store, string) {
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	return s, path
+}
+
+// dropped takes a trigger of the audit log away.
+func dropped(trigger string) string {
+	if server == nil {
+		return "DROP TRIGGER " + trigger
+	}
+	return "DROP TRIGGER " + trigger + " ON audit"
 }
 
 func write(t *testing.T, s *Store, f func(*Tx) error) {
@@ -76,7 +118,7 @@ func TestAnIDIsNeverGivenOutTwice(t *testing.T) {
 	if !errors.Is(err, ErrUsedID) {
 		t.Fatalf("asked for a used id: %v", err)
 	}
-	if _, err := s.writer.Exec(`DELETE FROM posix_ids`); err == nil {
+	if err := s.Write(t.Context(), func(tx *Tx) error { _, err := tx.exec(`DELETE FROM posix_ids`); return err }); err == nil {
 		t.Fatal("ids were given back")
 	}
 }
@@ -197,19 +239,19 @@ func TestTheAuditLogRefusesChangesAndShowsThoseThatWereForced(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, q := range []string{`UPDATE audit SET subject = 'x' WHERE id = 2`, `DELETE FROM audit WHERE id = 2`} {
-		if _, err := s.writer.Exec(q); err == nil {
+		if err := s.Write(t.Context(), func(tx *Tx) error { _, err := tx.exec(q); return err }); err == nil {
 			t.Fatal("accepted:", q)
 		}
-		tx, err := s.writer.Begin()
+		tx, err := s.begin(t.Context(), true)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, forced := range []string{`DROP TRIGGER audit_no_update`, `DROP TRIGGER audit_no_delete`, q} {
+		for _, forced := range []string{dropped(`audit_no_update`), dropped(`audit_no_delete`), q} {
 			if _, err := tx.Exec(forced); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if _, _, err := (&Tx{ctx: t.Context(), tx: tx}).VerifyAudit(); !errors.Is(err, ErrAudit) {
+		if _, _, err := (&Tx{ctx: t.Context(), tx: tx, engine: s.engine}).VerifyAudit(); !errors.Is(err, ErrAudit) {
 			t.Fatalf("after %s: %v", q, err)
 		}
 		if err := tx.Rollback(); err != nil {
@@ -255,12 +297,12 @@ func TestAPrunedAuditLogStillVerifies(t *testing.T) {
 	write(t, s, func(tx *Tx) error { return tx.Record(Entry{Time: at(9), Action: "test"}) })
 	verify(2, 6)
 	for _, q := range []string{`DELETE FROM audit WHERE id = 5`, `UPDATE audit_base SET pruned_to = 3`, `UPDATE audit SET action = 'x' WHERE id = 5`} {
-		if _, err := s.writer.Exec(q); err == nil {
+		if err := s.Write(t.Context(), func(tx *Tx) error { _, err := tx.exec(q); return err }); err == nil {
 			t.Error("accepted:", q)
 		}
 	}
 	write(t, s, func(tx *Tx) error {
-		if _, err := tx.exec(`UPDATE audit_base SET hash = x'00'`); err != nil {
+		if _, err := tx.exec(`UPDATE audit_base SET hash = ?`, []byte{0}); err != nil {
 			return err
 		}
 		if _, _, err := tx.VerifyAudit(); !errors.Is(err, ErrAudit) {
@@ -295,7 +337,7 @@ func TestARowRewrittenWithAFreshHashOfItsOwnBreaksTheChain(t *testing.T) {
 			return err
 		}
 		forged := Entry{ID: 2, Time: time.Unix(1, 0), Action: "forged"}
-		if _, err := tx.exec(`DROP TRIGGER audit_no_update`); err != nil {
+		if _, err := tx.exec(dropped(`audit_no_update`)); err != nil {
 			return err
 		}
 		if _, err := tx.exec(`UPDATE audit SET action = 'forged', hash = ? WHERE id = 2`, forged.chain(first)); err != nil {

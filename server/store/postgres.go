@@ -1,0 +1,149 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync/atomic"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+// Codes of PostgreSQL's errors (appendix A of its manual).
+const (
+	pgUnique   = "23505"
+	pgDiskFull = "53100"
+	pgShutdown = "57P" // its beginning
+)
+
+// pg is a database that several servers share.
+type pg struct {
+	db    *sql.DB
+	conns int         // most connections
+	full  atomic.Bool // the last write failed because the disk was
+}
+
+func openAddress(ctx context.Context, address string) (*Store, error) {
+	e, err := openPostgres(address)
+	if err != nil {
+		return nil, err
+	}
+	return opened(ctx, e)
+}
+
+// createPostgres makes a realm in a database that has none.
+func createPostgres(ctx context.Context, address string, r Realm) error {
+	s, err := openAddress(ctx, address)
+	if err != nil {
+		return err
+	}
+	err = s.found(ctx, r)
+	if errors.Is(err, ErrExists) {
+		err = fmt.Errorf("the database holds a realm, which %w", ErrExists)
+	}
+	return errors.Join(err, s.Close())
+}
+
+// CheckAddress refuses an address that nobody may write into a file that is no secret.
+func CheckAddress(address string) error {
+	u, err := url.Parse(address)
+	if err != nil || !IsAddress(address) {
+		return errors.New("the address of a database is postgres://HOST/NAME")
+	}
+	if _, has := u.User.Password(); has || u.Query().Has("password") {
+		return errors.New("the password of the database does not belong into its address: put it into a file and name that with ?passfile=PATH, or use ?service=NAME (libpq's pg_service.conf)")
+	}
+	return nil
+}
+
+func openPostgres(address string) (*pg, error) {
+	c, err := pgx.ParseConfig(address)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err) // pgx leaves the password out
+	}
+	p := &pg{db: stdlib.OpenDB(*c), conns: 4 + 2*runtime.NumCPU()}
+	p.db.SetMaxOpenConns(p.conns)
+	p.db.SetMaxIdleConns(p.conns)
+	return p, nil
+}
+
+// begin takes a lock of the whole realm for a writer: revisions and audit rows are then in
+// the order of commits, whichever server writes them. It is let go with the transaction.
+func (p *pg) begin(ctx context.Context, write bool) (*sql.Tx, error) {
+	if !write {
+		return p.first(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+	}
+	tx, err := p.first(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock(hashtext('sallyport'), hashtext(current_schema()))`); err != nil {
+		return nil, errors.Join(err, tx.Rollback())
+	}
+	return tx, nil
+}
+
+// first begins on a connection that is there. One that was kept open may have died with
+// its server, and shows it only when it is used: nothing was done on it yet, so the next
+// is taken, and at last a new one.
+func (p *pg) first(ctx context.Context, o *sql.TxOptions) (*sql.Tx, error) {
+	for n := 0; ; n++ {
+		tx, err := p.db.BeginTx(ctx, o)
+		var said *pgconn.PgError
+		if err == nil || errors.As(err, &said) && !gone(said) || n == p.conns || ctx.Err() != nil {
+			return tx, err
+		}
+	}
+}
+
+// gone tells whether the server said that it ends.
+func gone(e *pgconn.PgError) bool { return strings.HasPrefix(e.Code, pgShutdown) }
+
+// native numbers the parameters. No statement of this package has a "?" in a text.
+func (p *pg) native(query string) string {
+	var b strings.Builder
+	n := 0
+	for part := range strings.SplitSeq(query, "?") {
+		if n > 0 {
+			b.WriteString("$" + strconv.Itoa(n))
+		}
+		b.WriteString(part)
+		n++
+	}
+	return b.String()
+}
+
+func (p *pg) scripts() (fs.FS, error) { return fs.Sub(migrations, "migrations/postgres") }
+
+func (p *pg) shut() error { return p.db.Close() }
+
+func (p *pg) wrote(err error) {
+	if full := errors.Is(err, ErrNoSpace); full || err == nil {
+		p.full.Store(full)
+	}
+}
+
+// NoSpace tells whether the last write found the disk of the database full.
+func (p *pg) NoSpace() bool { return p.full.Load() }
+
+func (p *pg) told(err error) error {
+	var e *pgconn.PgError
+	switch {
+	case !errors.As(err, &e):
+		return nil
+	case e.Code == pgUnique:
+		return fmt.Errorf("%w: %w", ErrExists, err)
+	case e.Code == pgDiskFull:
+		return fmt.Errorf("%w: %w", ErrNoSpace, err)
+	default:
+		return nil
+	}
+}

@@ -1,0 +1,95 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"runtime"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/mattn/go-sqlite3"
+	sys "golang.org/x/sys/unix"
+)
+
+//go:embed migrations/sqlite/*.sql migrations/postgres/*.sql
+var migrations embed.FS
+
+// sqlite is a file: one connection writes, and several read.
+type sqlite struct {
+	writer, reader *sql.DB
+	path           string
+	full           atomic.Bool // the last write failed because the disk was
+}
+
+func openSQLite(d driver.Driver, path string) *sqlite {
+	s := &sqlite{
+		path:   path,
+		writer: sql.OpenDB(connector{d, dsn(path, "&_txlock=immediate")}),
+		reader: sql.OpenDB(connector{d, dsn(path, "&_query_only=on")}),
+	}
+	s.writer.SetMaxOpenConns(1)
+	s.reader.SetMaxOpenConns(2 + 2*runtime.NumCPU())
+	s.reader.SetMaxIdleConns(2 + 2*runtime.NumCPU())
+	return s
+}
+
+type connector struct {
+	driver driver.Driver
+	dsn    string
+}
+
+func (c connector) Connect(context.Context) (driver.Conn, error) { return c.driver.Open(c.dsn) }
+func (c connector) Driver() driver.Driver                        { return c.driver }
+
+func dsn(path string, more string) string {
+	u := url.URL{Scheme: "file", OmitHost: true, Path: path}
+	return u.String() + "?_journal_mode=WAL&_foreign_keys=on&_busy_timeout=10000&_synchronous=FULL" + more
+}
+
+func (s *sqlite) begin(ctx context.Context, write bool) (*sql.Tx, error) {
+	if write {
+		return s.writer.BeginTx(ctx, nil)
+	}
+	return s.reader.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+}
+
+func (s *sqlite) native(query string) string { return query }
+
+func (s *sqlite) scripts() (fs.FS, error) { return fs.Sub(migrations, "migrations/sqlite") }
+
+func (s *sqlite) shut() error { return errors.Join(s.reader.Close(), s.writer.Close()) }
+
+func (s *sqlite) wrote(err error) {
+	if full := errors.Is(err, ErrNoSpace); full || err == nil {
+		s.full.Store(full)
+	}
+}
+
+// NoSpace tells whether the disk has no room for a write.
+func (s *sqlite) NoSpace() bool {
+	var fs sys.Statfs_t
+	if err := sys.Statfs(s.path, &fs); err != nil {
+		return s.full.Load()
+	}
+	return fs.Bavail == 0 || s.full.Load() && fs.Bavail*uint64(fs.Bsize) < 1<<20 //nolint:gosec // a block has a size
+}
+
+func (s *sqlite) told(err error) error {
+	var e sqlite3.Error
+	switch {
+	case !errors.As(err, &e):
+		return nil
+	case e.Code == sqlite3.ErrFull || e.SystemErrno == syscall.ENOSPC:
+		return fmt.Errorf("%w: %w", ErrNoSpace, err)
+	case e.ExtendedCode == sqlite3.ErrConstraintUnique || e.ExtendedCode == sqlite3.ErrConstraintPrimaryKey:
+		return fmt.Errorf("%w: %w", ErrExists, err)
+	default:
+		return nil
+	}
+}
