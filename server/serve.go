@@ -102,6 +102,7 @@ func serve(ctx context.Context, r *realm.Realm, o ServeOptions) error {
 	failed := make(chan error, 2)
 	go func() { failed <- public.ServeTLS(listener, "", "") }()
 	go func() { failed <- private.Serve(adminListener) }()
+	go r.Follow(ctx)
 	if o.Ready != nil {
 		o.Ready(listener.Addr(), r.Name)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,6 +43,18 @@ func TestADatabaseThatIsKilledIsNoNoOfTheAccount(t *testing.T) {
 	if len(names) != 1 {
 		t.Fatal(names)
 	}
+	watching, stop := context.WithTimeout(t.Context(), 20*time.Second)
+	defer stop()
+	watched, caughtUp := make(chan error, 1), make(chan struct{}, 1)
+	go func() {
+		watched <- p.Watch(watching, at, nil, func(e provider.Event) error {
+			if e.Kind == provider.CaughtUp {
+				caughtUp <- struct{}{}
+			}
+			return nil
+		})
+	}()
+	<-caughtUp
 	for range 3 {
 		if err := db.Kill(); err != nil {
 			t.Fatal(err)
@@ -52,6 +65,13 @@ func TestADatabaseThatIsKilledIsNoNoOfTheAccount(t *testing.T) {
 		}
 		if _, err := p.Fetch(t.Context(), "ada"); !errors.Is(err, provider.ErrOffline) {
 			t.Errorf("a lookup without the database: %v", err)
+		}
+		if watched != nil {
+			// A stream that went on would say that nothing has changed.
+			if err := <-watched; !errors.Is(err, provider.ErrOffline) || strings.Contains(err.Error(), "deadline") {
+				t.Errorf("a change stream without the database: %v", err)
+			}
+			watched = nil
 		}
 		if err := db.Run(t.Context()); err != nil {
 			t.Fatal(err)

@@ -48,7 +48,8 @@ func (d *Directory) Watch(ctx context.Context, req *v1.WatchRequest, out *connec
 	newKeys := d.NewKeys.Next()
 	for first := true; ; first = false {
 		changed := d.Changed.Next()
-		// Looked up each time: a machine that was removed hears nothing more.
+		// Looked up at each change: a machine that was removed hears nothing more.
+		looked := d.Now()
 		if w.machine, err = d.Machine(ctx); err != nil {
 			return err
 		}
@@ -66,15 +67,29 @@ func (d *Directory) Watch(ctx context.Context, req *v1.WatchRequest, out *connec
 		if err != nil {
 			return err
 		}
+		if err := w.quiet(ctx, beat.C, looked, changed, newKeys); err != nil {
+			return err
+		}
+	}
+}
+
+// quiet says that the server is there until something has changed, or it is time to store
+// that the machine is there. Nothing is read for it.
+func (w *watcher) quiet(ctx context.Context, beat <-chan time.Time, looked time.Time, changed, newKeys <-chan struct{}) error {
+	for {
 		select {
 		case <-changed:
-		case <-beat.C:
+			return nil
+		case <-beat:
 			if err := w.send(&v1.WatchResponse{Event: &v1.WatchResponse_Alive{Alive: &v1.Alive{}}}); err != nil {
 				return err
 			}
+			if age := w.Now().Sub(looked); age >= sawEvery || age < 0 {
+				return nil
+			}
 		case <-newKeys: // whoever comes back asks for the key list first
 			return connect.NewError(connect.CodeUnavailable, errors.New("the realm's key list has changed: ask for it"))
-		case <-d.ending:
+		case <-w.ending:
 			return connect.NewError(connect.CodeUnavailable, errors.New("the server is stopping"))
 		case <-ctx.Done():
 			return connect.NewError(connect.CodeCanceled, ctx.Err())
