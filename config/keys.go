@@ -2,8 +2,8 @@ package config
 
 import (
 	"reflect"
-	"slices"
-	"strings"
+
+	"github.com/sallyport-auth/sallyport/spelling"
 )
 
 // nearest finds the key that was probably meant: one at most two edits away
@@ -30,14 +30,13 @@ func nearest(key []string) string {
 	if t.Kind() != reflect.Struct {
 		return ""
 	}
-	typed, best, distance := key[len(key)-1], "", 3
+	var known []string
 	for _, f := range reflect.VisibleFields(t) {
-		tag := f.Tag.Get("toml")
-		if d := edits(strings.ToLower(typed), tag); d < distance {
-			best, distance = tag, d
+		if tag := f.Tag.Get("toml"); tag != "" {
+			known = append(known, tag)
 		}
 	}
-	return best
+	return spelling.Nearest(key[len(key)-1], known)
 }
 
 func byTag(t reflect.Type, tag string) (reflect.StructField, bool) {
@@ -47,25 +46,4 @@ func byTag(t reflect.Type, tag string) (reflect.StructField, bool) {
 		}
 	}
 	return reflect.StructField{}, false
-}
-
-// edits is the Levenshtein distance.
-func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = slices.Min([]int{cost, row[j] + 1, row[j+1] + 1})
-		}
-	}
-	return row[len(b)]
 }

@@ -8,6 +8,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/sallyport-auth/sallyport/spelling"
 )
 
 // Table is every command of a program: what runs, what its help shows, and what is
@@ -137,7 +139,7 @@ func (t Table) unknown(args []string, out io.Writer) error {
 		known = append(known, r.Name)
 	}
 	two := strings.Join(typed[:min(2, len(typed))], " ")
-	if len(group) > 0 || nearest(two, known) != "" {
+	if len(group) > 0 || spelling.Nearest(two, known) != "" {
 		return Usage("%s", Unknown(two, known))
 	}
 	return Usage("%s", Unknown(typed[0], known))
