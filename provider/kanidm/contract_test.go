@@ -1,12 +1,9 @@
 package kanidm_test
 
 import (
-	"crypto/x509"
-	"encoding/pem"
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -18,21 +15,9 @@ import (
 // settings writes what a machine has into files.
 func (d *rig) settings(t *testing.T) kanidm.Settings {
 	t.Helper()
-	o, dir := d.options(), t.TempDir()
-	der, err := x509.MarshalPKCS8PrivateKey(o.MachineKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := provider.Settings{
-		URL: o.URL, Realm: o.Realm, CA: filepath.Join(dir, "ca.pem"), MachineKey: filepath.Join(dir, "machine.key"),
-		MachineID: o.MachineID, Memory: o.Memory, Timeout: 5 * time.Second,
-	}
-	for path, text := range map[string][]byte{s.CA: o.RootPEM, s.MachineKey: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})} {
-		if err := os.WriteFile(path, text, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return kanidm.Settings{Settings: s}
+	o := d.options()
+	s := provider.Settings{URL: o.URL, Realm: o.Realm, MachineID: o.MachineID, Memory: o.Memory}
+	return kanidm.Settings{Settings: providertest.Write(t, s, o.RootPEM, o.MachineKey)}
 }
 
 // Promise 19.

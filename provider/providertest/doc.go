@@ -5,8 +5,14 @@ package providertest
 
 import (
 	"context"
+	"crypto"
+	"crypto/x509"
+	"encoding/pem"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
@@ -49,6 +55,24 @@ func (s Subject) open(t *testing.T) provider.Source {
 	p := s.Open(s.Settings)
 	t.Cleanup(func() { _ = p.Close() })
 	return provider.SourceOf(p)
+}
+
+// Write writes what a machine has after it joined into files of the test's own, and names
+// them in s.
+func Write(t *testing.T, s provider.Settings, ca []byte, key crypto.Signer) provider.Settings {
+	t.Helper()
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	s.CA, s.MachineKey, s.Timeout = filepath.Join(dir, "realm.pem"), filepath.Join(dir, "machine.key"), 5*time.Second
+	for path, text := range map[string][]byte{s.CA: ca, s.MachineKey: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})} {
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
 }
 
 // Memory is a provider.Memory that forgets when the test ends. Its zero value is ready.

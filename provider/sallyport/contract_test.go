@@ -1,12 +1,7 @@
 package sallyport_test
 
 import (
-	"crypto/x509"
-	"encoding/pem"
-	"os"
-	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/provider/providertest"
@@ -16,21 +11,7 @@ import (
 // settings writes what a machine has after joining into files.
 func settings(t *testing.T, o sallyport.Options) provider.Settings {
 	t.Helper()
-	dir := t.TempDir()
-	der, err := x509.MarshalPKCS8PrivateKey(o.MachineKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := provider.Settings{
-		URL: o.URL, Realm: o.Realm, CA: filepath.Join(dir, "realm.pem"), MachineKey: filepath.Join(dir, "machine.key"),
-		MachineID: o.MachineID, Memory: o.Memory, Timeout: 5 * time.Second,
-	}
-	for path, text := range map[string][]byte{s.CA: o.RootPEM, s.MachineKey: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})} {
-		if err := os.WriteFile(path, text, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return s
+	return providertest.Write(t, provider.Settings{URL: o.URL, Realm: o.Realm, MachineID: o.MachineID, Memory: o.Memory}, o.RootPEM, o.MachineKey)
 }
 
 // Promise 19.
