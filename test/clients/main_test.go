@@ -107,13 +107,13 @@ func joined(t *testing.T, w wants) *host {
 	return h
 }
 
-// run is [testing.T.Run] on this host.
-func (h *host) run(name string, play func(t *testing.T)) {
+// scene is [testing.T.Run] on this host.
+func (h *host) scene(name string, play func()) {
 	outer := h.t
 	outer.Run(name, func(t *testing.T) {
 		h.t = t
 		defer func() { h.t = outer }()
-		play(t)
+		play()
 	})
 }
 
