@@ -1,0 +1,123 @@
+package clients
+
+import (
+	"strings"
+	"testing"
+)
+
+// At a terminal of an ssh session a person runs a command, and is asked by it. Each is
+// keyed by what they expect; it says "I am NAME" where it lets them.
+func commands() map[string]asking {
+	return map[string]asking{
+		"sudo-rs makes me root":               {command: `sudo-rs sh -c 'echo "I am $(id -un)"'`, only: "trixie", becomes: "root"},
+		"doas makes me root":                  {command: `doas sh -c 'echo "I am $(id -un)"'`, becomes: "root"},
+		"pkexec makes me root":                {command: `pkexec sh -c 'echo "I am $(id -un)"'`, becomes: "root"},
+		"run0 makes me root":                  {command: `run0 sh -c 'echo "I am $(id -un)"'`, only: "trixie", becomes: "root"},
+		"machinectl shell makes me root":      {command: `machinectl -q shell root@.host /bin/sh -c 'echo "I am $(id -un)"'`, becomes: "root"},
+		"su makes me lena by her password":    {command: `su lena -c 'echo "I am $(id -un)"'`, becomes: lena, word: lenaPass},
+		"pkcheck asks at a terminal's agent":  {command: `pkttyagent --process $$ & sleep 0.2; pkcheck --process $$ --action-id org.freedesktop.hostname1.set-hostname -u && echo "I am root"`, becomes: "root"},
+		"vlock gives my terminal back to me":  {command: `vlock -c && echo "I am $(id -un)"`, locks: true},
+		"tmux gives it back when I unlock it": {command: `tmux -f /dev/null new-session 'sudo sh -c "echo I am \$(id -un); sleep 1"'`, becomes: "root"},
+	}
+}
+
+// asking is a command that asks for a password.
+type asking struct {
+	command string
+	only    string // the release that has the program, where one has not
+	becomes string // who one is then; empty: oneself
+	word    string // another's password that it asks for
+	locks   bool   // it asks until the answer is right
+}
+
+// asks runs the command as somebody and answers what it asks, and tells whether it let
+// them. Where it asks for more than there are answers, they walk away.
+func (h *host) asks(who string, a asking, answers ...string) (string, bool) {
+	h.t.Helper()
+	h.in("cat >/var/tmp/command <<'EOF'\n" + a.command + "\nEOF\nchmod 0755 /var/tmp/command")
+	c, err := h.At(h.t.Context(), "export TERM=xterm; ssh -F none -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -tt -i "+
+		adaKey+" "+who+"@127.0.0.1 'sh /var/tmp/command && echo ended well || echo ended badly'")
+	must(h.t, err)
+	defer c.Hangup()
+	for {
+		seen, err := c.Expect(h.t.Context(), "assword: ", "assword for ada: ", "assword for carol: ", "code: ", "ENTER]", "I am ", "ended")
+		must(h.t, err)
+		switch {
+		case strings.HasSuffix(seen, "I am "):
+			rest, err := c.Expect(h.t.Context(), "\n")
+			must(h.t, err)
+			want := a.becomes
+			if want == "" {
+				want = who
+			}
+			return c.Screen(), strings.TrimSpace(rest) == want
+		case strings.HasSuffix(seen, "ended"):
+			_, _, err := c.Wait(h.t.Context())
+			must(h.t, err)
+			return c.Screen(), false
+		case strings.HasSuffix(seen, "ENTER]"):
+			must(h.t, c.Send(""))
+		case len(answers) == 0:
+			return c.Screen(), false
+		default:
+			must(h.t, c.Send(answers[0]))
+			answers = answers[1:]
+		}
+	}
+}
+
+func (h *host) askedWell(who string, a asking, answers ...string) {
+	h.t.Helper()
+	if screen, in := h.asks(who, a, answers...); !in {
+		h.t.Errorf("%s is refused:\n%s", who, screen)
+	}
+}
+
+func (h *host) askedInVain(who string, a asking, answers ...string) string {
+	h.t.Helper()
+	screen, in := h.asks(who, a, answers...)
+	if in {
+		h.t.Errorf("%s is let in:\n%s", who, screen)
+	}
+	return screen
+}
+
+func TestCommandsAtATerminalAskForAPassword(t *testing.T) {
+	h := joined(t, wants{
+		units: []string{"ssh", "polkit"},
+		files: map[string]string{
+			"/etc/doas.conf":                      "permit :crew\n",
+			"/etc/polkit-1/rules.d/10-crew.rules": "polkit.addAdminRule(function() { return [\"unix-group:crew\"]; });\n",
+		},
+	})
+	h.untilIn("sallyport-keys " + ada + " | grep -q ssh-ed25519 && sallyport-keys " + carol + " | grep -q ssh-ed25519")
+	all, release := commands(), strings.TrimSpace(h.in(". /etc/os-release; echo $VERSION_CODENAME"))
+	for expects, a := range all {
+		if a.only != "" && a.only != release {
+			delete(all, expects)
+			continue
+		}
+		h.scene(expects, func() {
+			if a.word != "" {
+				h.askedInVain(ada, a, "not her password")
+				h.askedWell(ada, a, a.word)
+				return
+			}
+			h.askedInVain(ada, a, "not her password")
+			h.askedWell(ada, a, adaPass)
+			h.askedInVain(carol, a, carolPas, "000000")
+			h.in("sallyport-server account unlock " + carol + server)
+			h.askedWell(carol, a, carolPas, h.code())
+		})
+	}
+	h.offline()
+	for expects, a := range all {
+		if a.word == "" {
+			h.scene(expects+", offline", func() {
+				h.askedInVain(ada, a, "not her password")
+				h.askedWell(ada, a, adaPass)
+				h.in("sallyport unlock " + ada)
+			})
+		}
+	}
+}
