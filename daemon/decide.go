@@ -30,8 +30,7 @@ func (d *Gate) Decide(ctx context.Context, l identity.Login, conv identity.Conve
 		if v.Code != identity.Granted {
 			v = identity.Verdict{Code: v.Code, DelayMicros: s.delay(v.Code)}
 		}
-		d.log.InfoContext(ctx, "decided", "operation", l.Operation.String(), "service", l.Service, "account", l.User,
-			"peer", l.Peer.UID, "verdict", v.Code.String())
+		d.log.InfoContext(ctx, "decided", s.logged(v.Code)...)
 	}()
 	switch l.Operation {
 	case identity.OpAuthenticate, identity.OpAccount:
@@ -88,6 +87,21 @@ type login struct {
 	hush, proven, prompted bool
 	unsaid                 string
 	answered               time.Time
+}
+
+// logged is what the log has of a decision. A name that no account has is left out: people
+// type passwords where a name is asked for. The host comes last, where only what nobody can
+// type follows "verdict", and is believed of those who may ask for others.
+func (s *login) logged(c identity.Code) []any {
+	account := "(unknown)"
+	if s.q.Entry != nil {
+		account = s.User
+	}
+	words := []any{"operation", s.Operation.String(), "service", s.Service, "account", account, "peer", s.Peer.UID, "verdict", c.String()}
+	if s.RemoteHost != "" && (s.Peer.UID == 0 || s.d.trusts(&s.Login)) {
+		words = append(words, "host", s.RemoteHost)
+	}
+	return words
 }
 
 // preChecks finds the account and judges who asks.

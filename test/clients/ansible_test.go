@@ -9,14 +9,15 @@ import (
 	"github.com/sallyport-auth/sallyport/test/machine"
 )
 
-// page is docs/ansible.md: its settings and commands are what is run here.
-func page(t *testing.T) map[string]string {
+// blocks are the settings and commands of a page in docs, each by its section and its
+// first word: they are what is run here.
+func blocks(t *testing.T, page string) map[string]string {
 	t.Helper()
 	root, err := machine.RepoRoot()
 	must(t, err)
-	text, err := os.ReadFile(filepath.Join(root, "docs", "ansible.md"))
+	text, err := os.ReadFile(filepath.Join(root, "docs", page))
 	must(t, err)
-	blocks := map[string]string{} // by its section, and its first word where a section has several
+	all := map[string]string{}
 	var section, block string
 	for line := range strings.Lines(string(text) + "\n") {
 		title, isTitle := strings.CutPrefix(line, "## ")
@@ -27,11 +28,11 @@ func page(t *testing.T) map[string]string {
 		case isCode:
 			block += code
 		case block != "":
-			blocks[section+"|"+strings.Fields(block)[0]] = block
+			all[section+"|"+strings.Fields(block)[0]] = block
 			block = ""
 		}
 	}
-	return blocks
+	return all
 }
 
 const (
@@ -107,7 +108,7 @@ func (h *host) playFails(command, who, word string) {
 
 // An administrator runs a playbook that becomes root twice, and types one password.
 func TestAnsibleBecomesRootAsThePageSays(t *testing.T) {
-	p := page(t)
+	p := blocks(t, "ansible.md")
 	settings, run := p[whoSits+"|[service.sudo]"], p[whoSits+"|"+playbook]
 	keep := p[whoSits+"|[ssh_connection]"]
 	h := controlled(t, settings)
@@ -135,14 +136,14 @@ func TestAnsibleBecomesRootAsThePageSays(t *testing.T) {
 // Without any setting each task is asked, and Ansible answers each with the password.
 func TestAnsibleWithAPasswordNeedsNoSetting(t *testing.T) {
 	h := controlled(t, "")
-	run := page(t)[whoSits+"|"+playbook]
+	run := blocks(t, "ansible.md")[whoSits+"|"+playbook]
 	h.playsWell(run, ada, adaPass)
 	h.playFails(run, carol, carolPas+h.code()) // its code is good for the first task alone
 }
 
 // A playbook that starts by itself is asked for nothing.
 func TestAnsibleWithoutAPasswordAsThePageSays(t *testing.T) {
-	p := page(t)
+	p := blocks(t, "ansible.md")
 	h := controlled(t, p[noProof+"|[service.sudo]"])
 	h.playFails(p[noProof+"|"+playbook], ada, "")
 	h.in("echo '%crew ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/crew")

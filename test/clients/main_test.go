@@ -61,7 +61,7 @@ type wants struct {
 	settings string   // lines at the end of sallyportd.toml
 	units    []string // of systemd, that run
 	files    map[string]string
-	setup    string // lines of sh, before it boots
+	proxy    string // by which it reaches its server
 }
 
 // joined boots a machine, makes a realm on it, and joins it.
@@ -74,7 +74,7 @@ func joined(t *testing.T, w wants) *host {
 		if t.Failed() && h.Booted != nil {
 			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 			defer cancel()
-			log, err := h.In(ctx, "journalctl -b --no-pager -o short-monotonic -n 80")
+			log, err := h.In(ctx, "journalctl -b --no-pager -o short-monotonic -n 400")
 			t.Logf("the journal (%v):\n%s", err, log)
 		}
 		must(t, m.Close())
@@ -96,11 +96,11 @@ func joined(t *testing.T, w wants) *host {
 		ssh-keygen -q -t ed25519 -N '' -f `+adaKey+`
 		useradd -m -s /bin/bash `+lena+`
 		printf '%s:%s\n' `+lena+` '`+lenaPass+`' | chpasswd
-		`+w.setup)
+`)
 	must(t, err)
 	h.Booted, err = m.BootWith(t.Context(), machine.Extras{Units: []string{"systemd-userdbd.socket"}})
 	must(t, err)
-	h.realm(w.settings)
+	h.realm(w)
 	for _, u := range w.units {
 		h.in("systemctl start " + u)
 	}
@@ -139,8 +139,8 @@ var (
 	joinFingerprint = regexp.MustCompile(`"fingerprint":\s*"([^"]+)"`)
 )
 
-// realm makes a server on this machine, and joins the machine with more lines of settings.
-func (h *host) realm(settings string) {
+// realm makes a server on this machine, and joins the machine.
+func (h *host) realm(w wants) {
 	h.t.Helper()
 	h.in(`
 		install -d -o sallyport-server -g sallyport-server -m 0700 /var/lib/sallyport-server
@@ -156,17 +156,22 @@ func (h *host) realm(settings string) {
 		echo '` + carolPas + `' | sallyport-server account set-password ` + carol + server)
 	h.enrol()
 	h.in("sallyport-server machine add desk --offline-codes --json" + server + " >/root/joining")
-	h.join("")
-	if settings != "" {
-		h.in("cat >>/etc/sallyport/sallyportd.toml <<'EOF'\n" + settings + "\nEOF\nsystemctl restart sallyportd")
+	h.join(w.proxy)
+	if w.settings != "" {
+		h.in("cat >>/etc/sallyport/sallyportd.toml <<'EOF'\n" + w.settings + "\nEOF\nsystemctl restart sallyportd")
 	}
 	h.online()
 	h.untilIn("getent passwd " + ada + " && getent passwd " + carol)
 }
 
-// join joins this machine, with more options.
-func (h *host) join(options string) {
+// join joins this machine, by a proxy if there is one.
+func (h *host) join(proxy string) {
 	h.t.Helper()
+	options := ""
+	if proxy != "" {
+		options = "--proxy " + proxy
+		h.in("systemctl start tinyproxy")
+	}
 	out := h.in("cat /root/joining")
 	code, pin := joinCode.FindStringSubmatch(out), joinFingerprint.FindStringSubmatch(out)
 	if code == nil || pin == nil {

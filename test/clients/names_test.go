@@ -72,10 +72,9 @@ func TestFilesGoOverSSH(t *testing.T) {
 	h := joined(t, wants{
 		units: []string{"ssh"},
 		files: map[string]string{"/etc/ssh/sshd_config.d/80-sftp.conf": "Match User carol\nChrootDirectory /srv/in\nForceCommand internal-sftp\n"},
-		setup: "mkdir -p /srv/in/drop",
 	})
 	h.untilIn("sallyport-keys " + ada + " | grep -q ssh-ed25519 && sallyport-keys " + carol + " | grep -q ssh-ed25519")
-	h.in("su -l ada -c true")
+	h.in("mkdir -p /srv/in/drop; su -l ada -c true")
 	h.names(transfers(), "")
 	h.offline()
 	h.names(transfers(), ", offline")

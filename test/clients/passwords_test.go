@@ -12,7 +12,10 @@ type program struct {
 	localToo bool
 }
 
-const webPage = "nginx shows a page to people who have an account"
+const (
+	webPage = "nginx shows a page to people who have an account"
+	mail    = "dovecot gives people their mail"
+)
 
 // programs are keyed by what the person who uses them expects.
 func programs() map[string]program {
@@ -29,7 +32,7 @@ func programs() map[string]program {
 			},
 			login: `curl -fsS -u "$WHO:$WORD" http://127.0.0.1:8081/index.html | grep -x "the page"`,
 		},
-		"dovecot gives people their mail": {
+		mail: {
 			wants:    wants{units: []string{"dovecot"}},
 			login:    `su -l "$WHO" -c true || true; curl -fsS -u "$WHO:$WORD" imap://127.0.0.1/ | grep INBOX`,
 			localToo: true,

@@ -9,15 +9,17 @@ import (
 // keyed by what they expect; it says "I am NAME" where it lets them.
 func commands() map[string]asking {
 	return map[string]asking{
-		"sudo-rs makes me root":               {command: `sudo-rs sh -c 'echo "I am $(id -un)"'`, only: "trixie", becomes: "root"},
-		"doas makes me root":                  {command: `doas sh -c 'echo "I am $(id -un)"'`, becomes: "root"},
-		"pkexec makes me root":                {command: `pkexec sh -c 'echo "I am $(id -un)"'`, becomes: "root"},
+		"sudo-rs makes me root": {command: `sudo-rs sh -c 'echo "I am $(id -un)"'`, only: "trixie", becomes: "root"},
+		"doas makes me root":    {command: `doas sh -c 'echo "I am $(id -un)"'`, becomes: "root"},
+		// pkexec's own agent for a terminal does not work over ssh, also for local accounts
+		// ("No session for cookie"); polkit's own does.
+		"pkexec makes me root":                {command: `pkttyagent --process $$ & sleep 0.2; pkexec --disable-internal-agent sh -c 'echo "I am $(id -un)"'`, becomes: "root"},
 		"run0 makes me root":                  {command: `run0 sh -c 'echo "I am $(id -un)"'`, only: "trixie", becomes: "root"},
 		"machinectl shell makes me root":      {command: `machinectl -q shell root@.host /bin/sh -c 'echo "I am $(id -un)"'`, becomes: "root"},
 		"su makes me lena by her password":    {command: `su lena -c 'echo "I am $(id -un)"'`, becomes: lena, word: lenaPass},
 		"pkcheck asks at a terminal's agent":  {command: `pkttyagent --process $$ & sleep 0.2; pkcheck --process $$ --action-id org.freedesktop.hostname1.set-hostname -u && echo "I am root"`, becomes: "root"},
 		"vlock gives my terminal back to me":  {command: `vlock -c && echo "I am $(id -un)"`, locks: true},
-		"tmux gives it back when I unlock it": {command: `tmux -f /dev/null new-session 'sudo sh -c "echo I am \$(id -un); sleep 1"'`, becomes: "root"},
+		"tmux gives it back when I unlock it": {command: `tmux -f /dev/null new-session 'tty >/var/tmp/tty; sudo sh -c "echo I am \$(id -un); sleep 1"'`, becomes: "root"},
 	}
 }
 
@@ -34,13 +36,13 @@ type asking struct {
 // them. Where it asks for more than there are answers, they walk away.
 func (h *host) asks(who string, a asking, answers ...string) (string, bool) {
 	h.t.Helper()
-	h.in("cat >/var/tmp/command <<'EOF'\n" + a.command + "\nEOF\nchmod 0755 /var/tmp/command")
+	h.in("cat >/var/tmp/command <<'EOF'\n" + a.command + "\nEOF\nchmod 0755 /var/tmp/command; echo >/var/tmp/tty; chmod 0666 /var/tmp/tty")
 	c, err := h.At(h.t.Context(), "export TERM=xterm; ssh -F none -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -tt -i "+
-		adaKey+" "+who+"@127.0.0.1 'sh /var/tmp/command && echo ended well || echo ended badly'")
+		adaKey+" "+who+"@127.0.0.1 'tty >/var/tmp/tty; sh /var/tmp/command && echo ended well || echo ended badly'")
 	must(h.t, err)
 	defer c.Hangup()
 	for {
-		seen, err := c.Expect(h.t.Context(), "assword: ", "assword for ada: ", "assword for carol: ", "code: ", "ENTER]", "I am ", "ended")
+		seen, err := c.Expect(h.t.Context(), "assword: ", "assword for ada: ", "assword for carol: ", "code: ", "as (1-2): ", "ENTER]", "I am ", "ended")
 		must(h.t, err)
 		switch {
 		case strings.HasSuffix(seen, "I am "):
@@ -50,16 +52,22 @@ func (h *host) asks(who string, a asking, answers ...string) (string, bool) {
 			if want == "" {
 				want = who
 			}
-			return c.Screen(), strings.TrimSpace(rest) == want
+			return c.Screen(), strings.HasPrefix(rest, want)
 		case strings.HasSuffix(seen, "ended"):
 			_, _, err := c.Wait(h.t.Context())
 			must(h.t, err)
 			return c.Screen(), false
+		case strings.HasSuffix(seen, "as (1-2): "): // polkit's, of those who may
+			must(h.t, c.Send(map[string]string{ada: "1", carol: "2"}[who]))
 		case strings.HasSuffix(seen, "ENTER]"):
 			must(h.t, c.Send(""))
 		case len(answers) == 0:
 			return c.Screen(), false
 		default:
+			// Some throw away what was typed before they turned the echo off.
+			if !strings.HasSuffix(seen, "code: ") {
+				h.untilIn("stty -a -F $(cat /var/tmp/tty) | grep -qw -- -echo")
+			}
 			must(h.t, c.Send(answers[0]))
 			answers = answers[1:]
 		}
