@@ -46,7 +46,7 @@ func TestFail2banReadsOurOwnLine(t *testing.T) {
 	}
 	p.refuses(h, "nobodyhere", "a guess")
 	out := h.in("fail2ban-regex --print-all-matched systemd-journal /etc/fail2ban/filter.d/sallyport.conf")
-	if !strings.Contains(out, "2 matched") || !strings.Contains(out, "127.0.0.1") {
+	if !strings.Contains(out, "3 matched") || !strings.Contains(out, "127.0.0.1") {
 		t.Errorf("it reads:\n%s", out)
 	}
 }

@@ -9,16 +9,16 @@ import (
 // keyed by what they expect; it says "I am NAME" where it lets them.
 func commands() map[string]asking {
 	return map[string]asking{
-		"sudo-rs makes me root": {command: `sudo-rs sh -c 'echo "I am $(id -un)"'`, only: "trixie", becomes: "root"},
-		"doas makes me root":    {command: `doas sh -c 'echo "I am $(id -un)"'`, becomes: "root"},
+		"sudo-rs makes me root": {command: `sudo-rs sh -c 'echo I" "am $(id -un)'`, only: "trixie", becomes: "root"},
+		"doas makes me root":    {command: `doas sh -c 'echo I" "am $(id -un)'`, becomes: "root"},
 		// pkexec's own agent for a terminal does not work over ssh, also for local accounts
 		// ("No session for cookie"); polkit's own does.
-		"pkexec makes me root":                {command: `pkttyagent --process $$ & sleep 0.2; pkexec --disable-internal-agent sh -c 'echo "I am $(id -un)"'`, becomes: "root"},
-		"run0 makes me root":                  {command: `run0 sh -c 'echo "I am $(id -un)"'`, only: "trixie", becomes: "root"},
-		"machinectl shell makes me root":      {command: `machinectl -q shell root@.host /bin/sh -c 'echo "I am $(id -un)"'`, becomes: "root"},
-		"su makes me lena by her password":    {command: `su lena -c 'echo "I am $(id -un)"'`, becomes: lena, word: lenaPass},
-		"pkcheck asks at a terminal's agent":  {command: `pkttyagent --process $$ & sleep 0.2; pkcheck --process $$ --action-id org.freedesktop.hostname1.set-hostname -u && echo "I am root"`, becomes: "root"},
-		"vlock gives my terminal back to me":  {command: `vlock -c && echo "I am $(id -un)"`, locks: true},
+		"pkexec makes me root":                {command: `pkttyagent --process $$ & sleep 0.2; pkexec --disable-internal-agent sh -c 'echo I" "am $(id -un)'`, becomes: "root", hides: true},
+		"run0 makes me root":                  {command: `run0 sh -c 'echo I" "am $(id -un)'`, only: "trixie", becomes: "root", hides: true},
+		"machinectl shell makes me root":      {command: `machinectl -q shell root@.host /bin/sh -c 'echo I" "am $(id -un)'`, becomes: "root", hides: true},
+		"su makes me lena by her password":    {command: `su lena -c 'echo I" "am $(id -un)'`, becomes: lena, word: lenaPass},
+		"pkcheck asks at a terminal's agent":  {command: `pkttyagent --process $$ & sleep 0.2; pkcheck --process $$ --action-id org.freedesktop.hostname1.set-hostname -u && echo I" "am root`, becomes: "root", hides: true},
+		"vlock gives my terminal back to me":  {command: `vlock -c && echo I" "am $(id -un)`},
 		"tmux gives it back when I unlock it": {command: `tmux -f /dev/null new-session 'tty >/var/tmp/tty; sudo sh -c "echo I am \$(id -un); sleep 1"'`, becomes: "root"},
 	}
 }
@@ -29,7 +29,7 @@ type asking struct {
 	only    string // the release that has the program, where one has not
 	becomes string // who one is then; empty: oneself
 	word    string // another's password that it asks for
-	locks   bool   // it asks until the answer is right
+	hides   bool   // it shows no letter of a code either
 }
 
 // asks runs the command as somebody and answers what it asks, and tells whether it let
@@ -65,7 +65,7 @@ func (h *host) asks(who string, a asking, answers ...string) (string, bool) {
 			return c.Screen(), false
 		default:
 			// Some throw away what was typed before they turned the echo off.
-			if !strings.HasSuffix(seen, "code: ") {
+			if a.hides || !strings.HasSuffix(seen, "code: ") {
 				h.untilIn("stty -a -F $(cat /var/tmp/tty) | grep -qw -- -echo")
 			}
 			must(h.t, c.Send(answers[0]))
