@@ -33,6 +33,9 @@ func (s *login) authenticate(ctx context.Context) identity.Verdict {
 	if r := s.preChecks(ctx); r.Code != identity.Granted {
 		return s.end(ctx, r)
 	}
+	if r := s.d.checks.Run(ctx, checks.Vain(), &s.q, nil); r.Code != identity.Granted {
+		return s.end(ctx, r)
+	}
 	if s.again(ctx, slices.Concat(checks.Fresh(), checks.Access())...) {
 		return identity.Verdict{Code: identity.Granted}
 	}

@@ -147,6 +147,22 @@ func TestSudoAsksOnceForEachTerminal(t *testing.T) {
 	})
 }
 
+// A cron job of the same account, or root's su to it, comes and goes while she types.
+func TestASudoQuestionOutlivesOtherSessions(t *testing.T) {
+	r := joined(t)
+	one := sits(t, r, ada)
+	must(t, one.Send("sudo id"))
+	_, err := one.Expect(t.Context(), "assword for ada: ")
+	must(t, err)
+	script(t, r, "su ada -c true; su - ada -c true")
+	must(t, one.Send(adaPass))
+	seen, err := one.Expect(t.Context(), "uid=0(root)", "assword for ada: ")
+	must(t, err)
+	if !strings.HasSuffix(seen, "uid=0(root)") {
+		t.Errorf("she is asked again:\n%s", seen)
+	}
+}
+
 func TestAProofThatIsTooOldIsAskedForAgain(t *testing.T) {
 	r := configured(t, "[service.sudo]\nmax_age = \"3s\"")
 	one := sits(t, r, ada)
