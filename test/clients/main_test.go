@@ -170,7 +170,7 @@ func (h *host) join(proxy string) {
 	options := ""
 	if proxy != "" {
 		options = "--proxy " + proxy
-		h.in("systemctl start tinyproxy")
+		h.in("systemctl start tinyproxy; until nc -z 127.0.0.1 8888; do :; done")
 	}
 	out := h.in("cat /root/joining")
 	code, pin := joinCode.FindStringSubmatch(out), joinFingerprint.FindStringSubmatch(out)
