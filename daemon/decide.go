@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/sallyport-auth/sallyport/daemon/checks"
@@ -124,6 +125,21 @@ func (s *login) end(ctx context.Context, r checks.Ruling) identity.Verdict {
 		}
 	}
 	return identity.Verdict{Code: r.Code}
+}
+
+// authenticate asks for the password first and for the server after: an exchange
+// begun early would grow old while someone types.
+func (s *login) authenticate(ctx context.Context) identity.Verdict {
+	if r := s.preChecks(ctx); r.Code != identity.Granted {
+		return s.end(ctx, r)
+	}
+	if r := s.d.checks.Run(ctx, checks.Vain(), &s.q, nil); r.Code != identity.Granted {
+		return s.end(ctx, r)
+	}
+	if s.again(ctx, slices.Concat(checks.Fresh(), checks.Access())...) {
+		return identity.Verdict{Code: identity.Granted}
+	}
+	return s.proving(ctx)
 }
 
 // account is the account phase: it runs after any authentication, ours or an ssh

@@ -27,7 +27,7 @@ func namings() map[string]naming {
 			`groupadd -f tapes; gpasswd -a ada tapes; id -nG ada; gpasswd -d ada tapes`, "tapes",
 		},
 		"tmux belongs to who began it": {
-			`su -l ada -c 'tmux -L t new-session -d "id -un >/tmp/in-tmux; sleep 9"'; until test -s /tmp/in-tmux; do sleep 0.1; done; cat /tmp/in-tmux; rm /tmp/in-tmux`, "ada",
+			`su -l ada -c 'tmux -L t new-session -d "id -un >/tmp/in-tmux; sleep 9"'; until test -s /tmp/in-tmux; do :; done; cat /tmp/in-tmux; rm /tmp/in-tmux`, "ada",
 		},
 	}
 }

@@ -13,14 +13,17 @@ func commands() map[string]asking {
 		"doas makes me root":    {command: `doas sh -c 'echo I" "am $(id -un)'`, becomes: "root"},
 		// pkexec's own agent for a terminal does not work over ssh, also for local accounts
 		// ("No session for cookie"); polkit's own does.
-		"pkexec makes me root":               {command: `pkttyagent --process $$ & sleep 0.2; pkexec --disable-internal-agent sh -c 'echo I" "am $(id -un)'`, becomes: "root", hides: true},
+		"pkexec makes me root":               {command: `` + agent + `pkexec --disable-internal-agent sh -c 'echo I" "am $(id -un)'`, becomes: "root", hides: true},
 		"run0 makes me root":                 {command: `run0 sh -c 'echo I" "am $(id -un)'`, only: "trixie", becomes: "root", hides: true},
 		"machinectl shell makes me root":     {command: `machinectl -q shell root@.host /bin/sh -c 'echo I" "am $(id -un)'`, becomes: "root", hides: true},
 		"su makes me lena by her password":   {command: `su lena -c 'echo I" "am $(id -un)'`, becomes: lena, word: lenaPass},
-		"pkcheck asks at a terminal's agent": {command: `pkttyagent --process $$ & sleep 0.2; pkcheck --process $$ --action-id org.freedesktop.hostname1.set-hostname -u && echo I" "am root`, becomes: "root", hides: true},
+		"pkcheck asks at a terminal's agent": {command: `` + agent + `pkcheck --process $$ --action-id org.freedesktop.hostname1.set-hostname -u && echo I" "am root`, becomes: "root", hides: true},
 		"vlock gives my terminal back to me": {command: `vlock -c && echo I" "am $(id -un)`},
 	}
 }
+
+// agent begins polkit's agent for this terminal, and waits until polkit knows it.
+const agent = `{ pkttyagent --process $$ --notify-fd 3 3>&1 >/dev/tty & } | cat; `
 
 // asking is a command that asks for a password.
 type asking struct {
