@@ -23,7 +23,7 @@ PROGRAMS = sallyportd sallyport sallyport-keys sallyport-subids sallyport-server
 MODULES  = pam_sallyport.so libnss_sallyport.so.2
 MANPAGES = $(wildcard docs/man/*.[1-8])
 
-.PHONY: all programs can-build install uninstall packages deb rpm check-packages demo demo-shell test test-go test-c test-machine test-distro test-desktop test-releases test-packages test-kanidm fuzz bench bench-nss check-docs mutants lint fmt generate clean deps-% $(PROGRAMS)
+.PHONY: all programs can-build install uninstall packages deb rpm check-packages demo demo-shell test test-go test-c test-machine test-distro test-desktop test-clients test-releases test-packages test-kanidm fuzz bench bench-nss check-docs mutants lint fmt generate clean deps-% $(PROGRAMS)
 
 all: programs $(addprefix build/,$(MODULES))
 programs: $(PROGRAMS)
@@ -95,7 +95,7 @@ test: deps-test all
 test-go:
 	$(GO) vet ./...
 	$(GO) vet -tags 'packages releases' ./test/...
-	$(GO) test -race -count=1 $(shell $(GO) list ./... | grep -Ev '/test(/desktop)?$$')
+	$(GO) test -race -count=1 $(shell $(GO) list ./... | grep -Ev '/test(/desktop|/clients)?$$')
 
 # The C that Go tests call, with the address sanitizer. The libraries in host programs were
 # tested with it, and with the undefined-behaviour sanitizer, by test-go.
@@ -116,6 +116,11 @@ test-distro: deps-distro
 # RELEASE=trixie on a newer one, TESTS=regexp those that match. Pictures go to build/desktop.
 test-desktop: deps-desktop all
 	packaging/test-distro --desktop '$(RELEASE)' '$(TESTS)'
+
+# Programs of every day that log people in, in the same way: a web server, Ansible, cron
+# and others, each as its package installs it.
+test-clients: deps-clients all
+	packaging/test-distro --clients '$(RELEASE)' '$(TESTS)'
 
 # The last release, with which today's programs must work: docs/upgrade.md. Its commit is
 # set anew at each release.

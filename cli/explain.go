@@ -115,6 +115,15 @@ func printPassword(w io.Writer, p *report.PasswordLife) {
 	default:
 		fmt.Fprintf(w, "password: good until %s\n", p.ChangeBy.Local().Format(time.DateOnly))
 	}
+	if p == nil {
+		return
+	}
+	switch p.WithoutIt {
+	case "ask":
+		fmt.Fprintln(w, "password: a login without it, such as by ssh key, asks for a new one as well")
+	case "refuse":
+		fmt.Fprintln(w, "password: a login without it, such as by ssh key, is refused until it is changed")
+	}
 }
 
 func lockedFactor(kind string) string {

@@ -31,6 +31,9 @@ type Service struct {
 	Trusted []string `toml:"trusted_users"`
 	// Cards: a card may be asked for where one is in a reader; default true.
 	Cards *bool `toml:"cards"`
+	// DueWithKey is what happens to a login that a password did not let in, such as one by ssh
+	// key, while the account's password has to be changed; default DueLetIn.
+	DueWithKey *DueWithKey `toml:"password_due_with_key"`
 }
 
 // Limits and defaults of a service.
@@ -57,6 +60,26 @@ func (p *ProofScope) UnmarshalText(b []byte) error {
 		return nil
 	}
 	return fmt.Errorf("%q is neither %q nor %q", b, ScopeTerminal, ScopeSession)
+}
+
+// DueWithKey is what a password that has to be changed means for a login without it.
+type DueWithKey struct{ text }
+
+// The login goes on; it is let in and the password changed at once; it is refused.
+const (
+	DueLetIn  = "let in"
+	DueAsk    = "ask"
+	DueRefuse = "refuse"
+)
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (d *DueWithKey) UnmarshalText(b []byte) error {
+	switch string(b) {
+	case DueLetIn, DueAsk, DueRefuse:
+		d.text = text(b)
+		return nil
+	}
+	return fmt.Errorf("%q is none of %q, %q and %q", b, DueLetIn, DueAsk, DueRefuse)
 }
 
 // Demanded is a kind of factor.
@@ -129,7 +152,7 @@ func (c *Config) ServiceOf(name string) Service {
 
 // noRules is the default.
 func noRules() Service {
-	return Service{StepUp: new(false), MaxAge: new(defaultMaxAge), Scope: &ProofScope{ScopeTerminal}, Points: new(uint16(0)), Cards: new(true)}
+	return Service{StepUp: new(false), MaxAge: new(defaultMaxAge), Scope: &ProofScope{ScopeTerminal}, Points: new(uint16(0)), Cards: new(true), DueWithKey: &DueWithKey{DueLetIn}}
 }
 
 func checkServices(all map[string]Service) error {

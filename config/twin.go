@@ -54,6 +54,9 @@ func (s Service) over(base Service) Service {
 	if s.Cards == nil {
 		s.Cards = base.Cards
 	}
+	if s.DueWithKey == nil {
+		s.DueWithKey = base.DueWithKey
+	}
 	return s
 }
 
@@ -69,6 +72,8 @@ func (s Service) Weaker(other Service) string {
 		return "proof_scope"
 	case *s.Points < *other.Points:
 		return "points"
+	case s.DueWithKey.String() != DueRefuse && other.DueWithKey.String() != s.DueWithKey.String() && other.DueWithKey.String() != DueLetIn:
+		return "password_due_with_key"
 	}
 	for _, f := range other.Factors {
 		if !slices.Contains(s.Factors, f) {

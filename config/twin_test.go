@@ -7,21 +7,24 @@ import (
 )
 
 func TestAServiceIsWeakerByWhateverItLeavesOut(t *testing.T) {
-	const strict = "[service.sudo]\nmax_age = \"1m\"\nrequire = [\"0b6d2c9e-55f1-4c35-8a5e-4a4f1a3f7f10\"]\nfactors = [\"totp\"]\npoints = 50\n"
+	const strict = "[service.sudo]\nmax_age = \"1m\"\nrequire = [\"0b6d2c9e-55f1-4c35-8a5e-4a4f1a3f7f10\"]\nfactors = [\"totp\"]\npoints = 50\npassword_due_with_key = \"ask\"\n"
 	for rules, want := range map[string]string{
-		"":                              "",
-		"step_up = false":               "step_up",
-		"max_age = \"2m\"":              "max_age",
-		"max_age = \"30s\"":             "",
-		"proof_scope = \"session\"":     "proof_scope",
-		"proof_scope = \"terminal\"":    "",
-		"points = 49":                   "points",
-		"points = 51":                   "",
-		"factors = []":                  "factors",
-		"factors = [\"piv\"]":           "factors",
-		"require = []":                  "require",
-		"cards = false":                 "",
-		"factors = [\"totp\", \"piv\"]": "",
+		"":                           "",
+		"step_up = false":            "step_up",
+		"max_age = \"2m\"":           "max_age",
+		"max_age = \"30s\"":          "",
+		"proof_scope = \"session\"":  "proof_scope",
+		"proof_scope = \"terminal\"": "",
+		"points = 49":                "points",
+		"points = 51":                "",
+		"factors = []":               "factors",
+		"factors = [\"piv\"]":        "factors",
+		"require = []":               "require",
+		"cards = false":              "",
+
+		"password_due_with_key = \"let in\"": "password_due_with_key",
+		"password_due_with_key = \"refuse\"": "",
+		"factors = [\"totp\", \"piv\"]":      "",
 	} {
 		conf, err := config.Parse("f.toml", []byte(good+strict+"[service.sudo-i]\n"+rules+"\n"))
 		if err != nil {

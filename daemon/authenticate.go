@@ -28,18 +28,6 @@ const (
 	skew = 2 * time.Minute
 )
 
-// authenticate asks for the password first and for the server after: an exchange
-// begun early would grow old while someone types.
-func (s *login) authenticate(ctx context.Context) identity.Verdict {
-	if r := s.preChecks(ctx); r.Code != identity.Granted {
-		return s.end(ctx, r)
-	}
-	if s.again(ctx, slices.Concat(checks.Fresh(), checks.Access())...) {
-		return identity.Verdict{Code: identity.Granted}
-	}
-	return s.proving(ctx)
-}
-
 // prove asks until there is an answer that counts.
 func (s *login) prove(ctx context.Context) identity.Verdict {
 	for {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/sallyport-auth/sallyport/daemon/checks"
@@ -30,8 +31,7 @@ func (d *Gate) Decide(ctx context.Context, l identity.Login, conv identity.Conve
 		if v.Code != identity.Granted {
 			v = identity.Verdict{Code: v.Code, DelayMicros: s.delay(v.Code)}
 		}
-		d.log.InfoContext(ctx, "decided", "operation", l.Operation.String(), "service", l.Service, "account", l.User,
-			"peer", l.Peer.UID, "verdict", v.Code.String())
+		d.log.InfoContext(ctx, "decided", s.logged(v.Code)...)
 	}()
 	switch l.Operation {
 	case identity.OpAuthenticate, identity.OpAccount:
@@ -90,6 +90,21 @@ type login struct {
 	answered               time.Time
 }
 
+// logged is what the log has of a decision. A name that no account has is left out: people
+// type passwords where a name is asked for. The host comes last, where only what nobody can
+// type follows "verdict", and is believed of those who may ask for others.
+func (s *login) logged(c identity.Code) []any {
+	account := "(unknown)"
+	if s.q.Entry != nil {
+		account = s.User
+	}
+	words := []any{"operation", s.Operation.String(), "service", s.Service, "account", account, "peer", s.Peer.UID, "verdict", c.String()}
+	if s.RemoteHost != "" && (s.Peer.UID == 0 || s.d.trusts(&s.Login)) {
+		words = append(words, "host", s.RemoteHost)
+	}
+	return words
+}
+
 // preChecks finds the account and judges who asks.
 func (s *login) preChecks(ctx context.Context) checks.Ruling {
 	r := s.d.checks.Run(ctx, checks.Pre(), &s.q, nil)
@@ -110,6 +125,21 @@ func (s *login) end(ctx context.Context, r checks.Ruling) identity.Verdict {
 		}
 	}
 	return identity.Verdict{Code: r.Code}
+}
+
+// authenticate asks for the password first and for the server after: an exchange
+// begun early would grow old while someone types.
+func (s *login) authenticate(ctx context.Context) identity.Verdict {
+	if r := s.preChecks(ctx); r.Code != identity.Granted {
+		return s.end(ctx, r)
+	}
+	if r := s.d.checks.Run(ctx, checks.Vain(), &s.q, nil); r.Code != identity.Granted {
+		return s.end(ctx, r)
+	}
+	if s.again(ctx, slices.Concat(checks.Fresh(), checks.Access())...) {
+		return identity.Verdict{Code: identity.Granted}
+	}
+	return s.proving(ctx)
 }
 
 // account is the account phase: it runs after any authentication, ours or an ssh

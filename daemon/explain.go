@@ -34,7 +34,7 @@ func (d *Gate) Explain(ctx context.Context, a report.ExplainArgs, root bool) rep
 	for _, f := range q.Entry.Factors() {
 		x.Factors = append(x.Factors, string(f.Kind))
 	}
-	x.Password = d.explainPassword(q.Entry)
+	x.Password = d.explainPassword(q.Entry, d.p.Services[q.Service].DueByKey)
 	x.Offline, x.Locked, x.Locks = d.explainOffline(ctx, q.Entry)
 	x.StepUp, x.Limits = d.explainStepUp(a.Service, q.Entry), d.explainLimits(q.Entry)
 	// Who may not log in at all is not told what else is in the way offline.

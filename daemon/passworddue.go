@@ -5,7 +5,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/checks"
 	"github.com/sallyport-auth/sallyport/daemon/directory"
+	"github.com/sallyport-auth/sallyport/daemon/policy"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
 )
@@ -17,7 +19,9 @@ import (
 //	a password that is due   can be reached    NewPasswordNeeded: the host asks for a new one;
 //	                                           and tells it
 //	a password that is due   cannot            Granted, and tells it
-//	no password (an ssh key) any               Granted
+//	no password (an ssh key, any               by password_due_with_key of the service: Granted;
+//	a card, or nothing at                      the same as above; or NotPermitted, and tells it
+//	all, as a job of cron)
 //
 // Only what this process proved counts, as root says it (see package proofs): a locker that a
 // person runs lets in.
@@ -31,7 +35,17 @@ func (s *login) passwordDue(ctx context.Context) identity.Verdict {
 		return granted
 	}
 	if !slices.Contains(s.letInWith(), identity.Password) {
-		return granted
+		switch s.d.p.Services[s.Service].DueByKey {
+		case policy.DueAsks:
+		case policy.DueRefuses:
+			return s.end(ctx, checks.Ruling{
+				Code: identity.NotPermitted, Tell: true,
+				Detail: "Your password must be changed, and until then " + s.Service + " lets nobody in without it.",
+				Mend:   "Log in with the password.",
+			})
+		default:
+			return granted
+		}
 	}
 	out, told := granted, "Your password must be changed. Run passwd when online."
 	if s.d.reachable(ctx, e.Account().Name) {
@@ -59,13 +73,16 @@ func (s *login) isDue() bool {
 }
 
 // explainPassword says whether, and from when on, a login by password asks for a new one.
-func (d *Gate) explainPassword(e *directory.Entry) *report.PasswordLife {
+func (d *Gate) explainPassword(e *directory.Entry, without policy.DueByKey) *report.PasswordLife {
 	at := slices.IndexFunc(e.Factors(), func(f identity.Factor) bool { return f.ChangeBy != 0 })
 	if at < 0 {
 		return nil
 	}
 	f := e.Factors()[at]
 	p := &report.PasswordLife{Due: f.Due(d.Clock().Now())}
+	if p.Due {
+		p.WithoutIt = [...]string{policy.DueLetsIn: "", policy.DueAsks: "ask", policy.DueRefuses: "refuse"}[without]
+	}
 	if f.ChangeBy != identity.ChangeNow {
 		by := time.Unix(f.ChangeBy, 0)
 		p.ChangeBy = &by

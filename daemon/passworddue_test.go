@@ -3,11 +3,68 @@ package daemon
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/policy"
 	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/report"
 )
+
+// What an administrator decides about ssh keys of people whose password has to be changed.
+// Promise password-due-key.
+func TestADuePasswordMayBarALoginWithoutIt(t *testing.T) {
+	const refused = "Your password must be changed, and until then sshd lets nobody in without it. Log in with the password."
+	for sentence, c := range map[string]struct {
+		rule     policy.DueByKey
+		service  string
+		due      bool
+		password bool // let in by it, and not by an ssh key
+		offline  bool
+		want     identity.Code
+		told     string
+		explain  string // that a login without it meets
+	}{
+		"refuse, a key":                  {policy.DueRefuses, "sshd", true, false, false, identity.NotPermitted, refused, "refuse"},
+		"refuse, a key, offline":         {policy.DueRefuses, "sshd", true, false, true, identity.NotPermitted, refused, "refuse"},
+		"refuse, the password":           {policy.DueRefuses, "sshd", true, true, false, identity.NewPasswordNeeded, "Your password must be changed now.", "refuse"},
+		"refuse, it need not change":     {policy.DueRefuses, "sshd", false, false, false, identity.Granted, "", ""},
+		"refuse, a job of cron":          {policy.DueRefuses, "cron", true, false, false, identity.Granted, "", ""},
+		"ask, a key":                     {policy.DueAsks, "sshd", true, false, false, identity.NewPasswordNeeded, "Your password must be changed now.", "ask"},
+		"ask, a key, offline":            {policy.DueAsks, "sshd", true, false, true, identity.Granted, "Your password must be changed. Run passwd when online.", "ask"},
+		"ask, it need not change":        {policy.DueAsks, "sshd", false, false, false, identity.Granted, "", ""},
+		"let in, which is what is meant": {policy.DueLetsIn, "sshd", true, false, false, identity.Granted, "", ""},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			h := newTestMachine(t, func(h *testMachine) { h.policy.Services = map[string]policy.Service{"sshd": {DueByKey: c.rule}} })
+			tok := token("alice", 1900000100, stuff)
+			if c.due {
+				tok.Factors[0].ChangeBy = identity.ChangeNow
+			}
+			h.srv.set(t, tok, nil)
+			h.online()
+			p := at(60, 50)
+			if c.password {
+				if v := h.by(identity.OpAuthenticate, p, nil, "secret"); v.Code != identity.Granted {
+					t.Fatal(v.Code)
+				}
+			}
+			if c.offline {
+				h.lost()
+			}
+			conv := typing()
+			l := identity.Login{Operation: identity.OpAccount, Service: c.service, User: "alice", Process: p, TTY: "tty1", Caller: nobodysLogin()}
+			if v := h.d.Decide(bg, l, conv); v.Code != c.want || strings.Join(conv.told, "|") != c.told {
+				t.Errorf("%s, told %q", v.Code, conv.told)
+			}
+			x := h.d.Explain(bg, report.ExplainArgs{Name: "alice", Service: c.service}, true)
+			if (x.Password != nil) != c.due || c.due && x.Password.WithoutIt != c.explain {
+				t.Errorf("explain says %+v", x.Password)
+			}
+		})
+	}
+}
 
 // Promise password-due-changed, password-due-who.
 func TestAPasswordThatIsDueIsAskedForWhereItLetSomebodyIn(t *testing.T) {

@@ -214,6 +214,7 @@ func TestAProofThatIsForgottenWhileItIsMadeIsNotKept(t *testing.T) {
 // While somebody types a password for sudo, other sessions of theirs come and go: cron's,
 // root's su, another ssh.
 // Promise proof-other-session.
+// Promise clients-sudo-question.
 func TestASessionThatEndsElsewhereVoidsNoProof(t *testing.T) {
 	other := identity.LoginSession{Audit: 8, Terminal: 34817, Leader: 4321, Started: 88888}
 	unaudited := desk()

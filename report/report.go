@@ -198,6 +198,9 @@ type PasswordLife struct {
 	// ChangeBy is absent where the administrator asked for it.
 	ChangeBy *time.Time `json:"change_by,omitempty"`
 	Due      bool       `json:"due"`
+	// WithoutIt is what then happens to a login through the service without the password, such
+	// as by ssh key: "ask" for a new one, or "refuse". Absent: it is let in.
+	WithoutIt string `json:"without_it,omitempty"`
 }
 
 // Lock is what wrong answers have locked.

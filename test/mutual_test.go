@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -81,6 +82,7 @@ func (d *desk) administratorReads(detail, mend string) {
 // TestAPINIsAskedForOnlyAfterTheMutualProof has a right card in
 // the reader all the time, and changes what the two know of each other.
 // Promise mutual-machine.
+// Promise clients-renewed.
 func TestAPINIsAskedForOnlyAfterTheMutualProof(t *testing.T) {
 	d := carded(t)
 	d.mine()
@@ -95,6 +97,15 @@ func TestAPINIsAskedForOnlyAfterTheMutualProof(t *testing.T) {
 		if out := script(d.t, d.Realm, "sallyport status || true"); strings.Contains(out, "prove themselves") {
 			d.t.Errorf("status says %s", out)
 		}
+	})
+	d.step("other authorities count from a reload on", func(d *desk) {
+		must(d.t, d.WriteFile("/etc/sallyport/card-roots.pem", string(readOn(d, strangerKeys+"/card-service-roots.pem")), 0o644))
+		d.logsIn("PIN (", cardPIN)
+		must(d.t, d.Daemon.Signal(syscall.SIGHUP))
+		must(d.t, ready(d.t, d.Realm, "the settings are read anew"))
+		must(d.t, d.WaitOnline(d.t.Context()))
+		d.noPIN(unproved)
+		d.trusts("always", ourKeys, ourKeys, 0)
 	})
 	d.step("offline, always", func(d *desk) {
 		must(d.t, d.Server.Stop(d.t.Context()))

@@ -42,6 +42,22 @@ func says(t *testing.T, try attempt, ok bool, text string) {
 	}
 }
 
+// They can change nothing for her, so they say so and ask for no password.
+// Promise clients-chsh.
+func TestChshAndChfnSayWhoKeepsShellAndName(t *testing.T) {
+	r := joined(t)
+	for command, what := range map[string]string{"chsh -s /bin/sh": "The login shell of ada is kept on the server", "chfn -r 5": "The full name of ada is kept on the server"} {
+		for _, who := range []string{ada, "root"} {
+			o, err := r.RunAs(t.Context(), who, command+" ada")
+			must(t, err)
+			if o.OK() || strings.Contains(o.Screen, "assword: ") || who == ada && !strings.Contains(o.Screen, what) {
+				t.Errorf("%s by %s ends with %d:\n%s", command, who, o.Code, o.Screen)
+			}
+		}
+	}
+	script(t, r, "chsh -s /bin/sh "+local+"; getent passwd "+local+" | grep :/bin/sh$")
+}
+
 // verifier reads what the machine keeps of ada's password.
 func verifier(t *testing.T, r *machine.Realm) (salt, mac []byte) {
 	t.Helper()

@@ -77,6 +77,43 @@ func TestADuePasswordIsChangedInTheSameLogin(t *testing.T) {
 	})
 }
 
+// sshd has a password changed by passwd(1) in the session of somebody who came by key.
+// Promise password-due-key.
+func TestADuePasswordConcernsKeysWherePolicySaysSo(t *testing.T) {
+	r := joined(t)
+	lets(t, byKey(r, ada), ada)
+	mustChange(t, r)
+	rule := func(value string) {
+		reconfigure(t, r, "[service.sshd]\npassword_due_with_key = \""+value+"\"")
+	}
+	t.Run("refuse", func(t *testing.T) {
+		before := script(t, r, "cat /etc/sallyport/sallyportd.toml")
+		rule("refuse")
+		keepsOut(t, byKey(r, ada))
+		said := script(t, r, "ssh -F none -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o BatchMode=yes -i "+adaKey+" "+ada+"@127.0.0.1 true 2>&1 || true")
+		mentions(t, said, "Your password must be changed, and until then sshd lets nobody in without it.", "Log in with the password.")
+		mentions(t, script(t, r, "sallyport explain ada --service sshd"), "a login without it, such as by ssh key, is refused until it is changed")
+		lets(t, func(ctx context.Context) (machine.Outcome, error) {
+			return r.SSHTalk(ctx, ada, dueTurns(adaPass, nextPass))
+		}, ada)
+		lets(t, byKey(r, ada), ada)
+		must(t, r.WriteFile("/etc/sallyport/sallyportd.toml", before, 0o644))
+	})
+	t.Run("ask", func(t *testing.T) {
+		rule("ask")
+		const third = nextPass + " of this year"
+		mustChange(t, r)
+		keepsOut(t, byKey(r, ada)) // a command, with nobody to ask
+		c, err := r.Console(t.Context(), "/usr/bin/ssh", "-F", "none", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-i", adaKey, "-tt", ada+"@127.0.0.1")
+		must(t, err)
+		must(t, c.Talk(t.Context(), "urrent password: ", nextPass, "ew password: ", third, "etype new password: ", third))
+		_, _, err = c.Wait(t.Context())
+		must(t, err)
+		lets(t, byKey(r, ada), ada)
+		lets(t, ways(r, ada, third)["su"], ada)
+	})
+}
+
 // Promise password-form.
 func TestAnUmlautLogsInFromEitherKeyboard(t *testing.T) {
 	r := joined(t)

@@ -8,6 +8,7 @@ import (
 // What an administrator expects of "systemctl reload": settings and files of now, the same
 // process and sockets, and nothing lost where what is new is wrong.
 // Promise reload.
+// Promise clients-renewed.
 func TestAReloadReadsSettingsAndFilesAnew(t *testing.T) {
 	b := bootedAndJoined(t)
 	in(t, b, "systemctl start sallyportd.socket sallyportd")

@@ -148,6 +148,23 @@ func TestSudoAsksOnceForEachTerminal(t *testing.T) {
 	})
 }
 
+// A cron job of the same account, or root's su to it, comes and goes while she types.
+// Promise clients-sudo-question.
+func TestASudoQuestionOutlivesOtherSessions(t *testing.T) {
+	r := joined(t)
+	one := sits(t, r, ada)
+	must(t, one.Send("sudo id"))
+	_, err := one.Expect(t.Context(), "assword for ada: ")
+	must(t, err)
+	script(t, r, "su ada -c true; su - ada -c true")
+	must(t, one.Send(adaPass))
+	seen, err := one.Expect(t.Context(), "uid=0(root)", "assword for ada: ")
+	must(t, err)
+	if !strings.HasSuffix(seen, "uid=0(root)") {
+		t.Errorf("she is asked again:\n%s", seen)
+	}
+}
+
 // Promise proof-fresh.
 func TestAProofThatIsTooOldIsAskedForAgain(t *testing.T) {
 	r := configured(t, "[service.sudo]\nmax_age = \"3s\"")
@@ -217,6 +234,10 @@ func TestWithoutTheDaemonSudoIsRefusedToTheRealmAlone(t *testing.T) {
 	hers.staysOut("sudo -n id")
 	hers.staysOut("sudo id", adaPass, adaPass, adaPass)
 	theirs.becomesRoot(0, "sudo id")
+	out, err := r.Run(t.Context(), "/bin/su", ada, "-c", "true")
+	if err == nil || !strings.Contains(out, "Sallyport is not running, so ada cannot be checked.") {
+		t.Errorf("root's su says (%v)\n%s", err, out)
+	}
 }
 
 // Promise sudo-local.

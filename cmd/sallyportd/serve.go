@@ -142,6 +142,7 @@ func services(c *config.Config, realm string) map[string]policy.Service {
 		all[name] = policy.Service{
 			StepUp: *s.StepUp, MaxAge: time.Duration(*s.MaxAge), WholeSession: s.Scope.String() == config.ScopeSession, Require: s.Groups(realm), Factors: s.Kinds(),
 			Points: *s.Points, TrustedUsers: s.Trusted, NoCards: !*s.Cards,
+			DueByKey: map[string]policy.DueByKey{config.DueLetIn: policy.DueLetsIn, config.DueAsk: policy.DueAsks, config.DueRefuse: policy.DueRefuses}[s.DueWithKey.String()],
 		}
 	}
 	return all

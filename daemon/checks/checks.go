@@ -95,6 +95,9 @@ func Pre() []Check { return []Check{{"name", checkName}, {"local", checkLocal}, 
 // Fresh makes sure that what is known is new enough.
 func Fresh() []Check { return []Check{{"fresh", checkFresh}} }
 
+// Vain are the checks of whether there is any use in a proof.
+func Vain() []Check { return []Check{{"service", checkFiles}} }
+
 // Access are the checks of what the account may do here.
 func Access() []Check {
 	return []Check{{"spelling", checkSpelling}, {"accepted", checkAccepted}, {"standing", checkStanding}, {"allowed", checkAllowed}, {"service", checkService}}

@@ -10,7 +10,8 @@
 //	accepted  does its newest token keep our rules?         NotPermitted
 //	standing  is it active and within its dates?            AccountExpired
 //	allowed   may it log in here, by policy?                NotPermitted
-//	service   does PAM's service demand no more?            NotPermitted
+//	service   does PAM's service demand no more? can it     NotPermitted
+//	          do anything for an account of a realm?
 //
 // A [Ruling] says no until a check says yes: its zero value refuses. Each has the reason and
 // what can be done about it, and says whether the person at the prompt may read that.

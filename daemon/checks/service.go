@@ -13,7 +13,10 @@ import (
 
 // checkService is a row of the decision: what the service demands beyond a login.
 // Where it is not known what was proved, only membership is judged.
-func checkService(d *Checker, _ context.Context, q *Question) Ruling {
+func checkService(d *Checker, ctx context.Context, q *Question) Ruling {
+	if r := checkFiles(d, ctx, q); r.Code != identity.Granted {
+		return r
+	}
 	p, has := d.p.Services[q.Service]
 	if !has || len(p.Require)+len(p.Factors) == 0 && p.Points == 0 {
 		return Fine("the service demands no more than a login")
@@ -41,6 +44,19 @@ func checkService(d *Checker, _ context.Context, q *Question) Ruling {
 		}
 	}
 	return Fine("what the service demands: " + g.Describe())
+}
+
+// checkFiles refuses programs that change a line of /etc/passwd, which nobody of a realm has.
+func checkFiles(_ *Checker, _ context.Context, q *Question) Ruling {
+	what, has := map[string]string{"chsh": "The login shell", "chfn": "The full name"}[q.Service]
+	if !has {
+		return Fine("it changes nothing of the account")
+	}
+	return Ruling{
+		Code: identity.NotPermitted, Tell: true,
+		Detail: fmt.Sprintf("%s of %s is kept on the server, and not in /etc/passwd.", what, q.Entry.Account().Name),
+		Mend:   "Ask your administrator to change it there.",
+	}
 }
 
 // missingFactor says what to do about a demand that was not met: where the provider cannot

@@ -30,7 +30,19 @@ type Service struct {
 	TrustedUsers []string
 	// NoCards asks for no card here, whoever logs in.
 	NoCards bool
+	// DueByKey is what happens to who was let in without a password, such as by an ssh key,
+	// while theirs has to be changed.
+	DueByKey DueByKey
 }
+
+// DueByKey is one of these.
+type DueByKey uint8
+
+const (
+	DueLetsIn  DueByKey = iota // as if it had not to be changed
+	DueAsks                    // the host has it changed, where the server can be reached
+	DueRefuses                 // they stay out until it is changed
+)
 
 // DefaultMaxAge is how old a proof may be where the policy does not say.
 const DefaultMaxAge = 5 * time.Minute

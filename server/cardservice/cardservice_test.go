@@ -50,6 +50,7 @@ func TestAChallengeIsGoodOnceAndForTwoMinutes(t *testing.T) {
 
 // Promise mutual-off.
 // Seen red: one of the three files taken as enough.
+// Promise clients-renewed.
 func TestTheCardServiceIsOffUnlessItIsSetUpWhole(t *testing.T) {
 	b := servertest.New(t)
 	off, err := New(b.Realm, Options{})

@@ -42,6 +42,7 @@ func ownCertificate(t *testing.T, cert, key string, number int64) {
 }
 
 // Promise keys-renewed.
+// Promise clients-renewed.
 func TestARenewedCertificateIsServedWithoutARestart(t *testing.T) {
 	b := newBoard(t)
 	folder := t.TempDir()

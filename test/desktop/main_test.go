@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 }
 
 // rootFolder is the variable that says where the root folder is.
-const rootFolder = "SALLYPORT_DESKTOP_ROOT"
+const rootFolder = "SALLYPORT_TEST_ROOT"
 
 func must(t *testing.T, err error) {
 	t.Helper()
