@@ -1,11 +1,9 @@
 package daemon
 
 import (
-	"cmp"
 	"context"
-	"iter"
-	"slices"
 
+	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
@@ -54,50 +52,5 @@ func (r *Realms) View(ctx context.Context) (identity.View, error) {
 		}
 		views = append(views, v)
 	}
-	return manyViews(views), nil
-}
-
-// manyViews are the views of several realms, whose ids are all different.
-type manyViews []identity.View
-
-func (m manyViews) Accounts() iter.Seq[*identity.Listed] {
-	return merged(m, identity.View.Accounts, func(a, b *identity.Listed) int { return cmp.Compare(a.UID, b.UID) },
-		func(a *identity.Listed, realm int) *identity.Listed { a.Realm = realm; return a })
-}
-
-func (m manyViews) Groups() iter.Seq[identity.ListedGroup] {
-	return merged(m, identity.View.Groups, func(a, b identity.ListedGroup) int { return cmp.Compare(a.GID, b.GID) },
-		func(g identity.ListedGroup, realm int) identity.ListedGroup { g.Realm = realm; return g })
-}
-
-// merged yields what sorted sequences yield, sorted, and marks each with the number of
-// its realm. What one of them yielded stays valid until it is asked for the next.
-func merged[T any](m manyViews, seq func(identity.View) iter.Seq[T], order func(a, b T) int, mark func(v T, realm int) T) iter.Seq[T] {
-	return func(yield func(T) bool) {
-		type source struct {
-			next  func() (T, bool)
-			head  T
-			realm int
-		}
-		var all []*source
-		for i, v := range m {
-			next, stop := iter.Pull(seq(v))
-			defer stop()
-			s := &source{next: next, realm: i}
-			var ok bool
-			if s.head, ok = next(); ok {
-				all = append(all, s)
-			}
-		}
-		for len(all) > 0 {
-			least := slices.MinFunc(all, func(a, b *source) int { return order(a.head, b.head) })
-			if !yield(mark(least.head, least.realm)) {
-				return
-			}
-			var ok bool
-			if least.head, ok = least.next(); !ok {
-				all = slices.DeleteFunc(all, func(s *source) bool { return s == least })
-			}
-		}
-	}
+	return directory.Views(views), nil
 }
