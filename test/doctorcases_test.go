@@ -41,8 +41,13 @@ func TestDoctorMendsTheDaemonAndItsFiles(t *testing.T) {
 		{name: "a socket for root alone", breaks: "chmod 0600 /run/sallyport/pam.sock", cause: trouble.SocketMode},
 		{name: "a closed folder of sockets", breaks: "chmod 0700 /run/sallyport", cause: trouble.RunFolder},
 		{
-			name: "a machine key that is none", cause: trouble.UnitFailed, typed: func(*ward) string { return "mv /root/key /var/lib/sallyport/machine.key; systemctl restart sallyportd" },
+			name: "a machine key that is none", cause: trouble.RealmUnready, typed: func(*ward) string { return "mv /root/key /var/lib/sallyport/machine.key" },
 			breaks: "cp -p /var/lib/sallyport/machine.key /root/key; echo x > /var/lib/sallyport/machine.key; systemctl restart sallyportd || true",
+		},
+		{
+			name: "a state folder that another process holds", cause: trouble.UnitFailed, typed: func(*ward) string { return "pkill -f 'sleep 600'; systemctl restart sallyportd" },
+			breaks: `systemctl stop sallyportd.socket sallyportd; setsid -f flock /var/lib/sallyport sleep 600 >/dev/null 2>&1
+				while flock -n /var/lib/sallyport true; do :; done; systemctl start sallyportd || true`,
 		},
 		{name: "a daemon that hangs", breaks: "kill -STOP $(systemctl show sallyportd -p MainPID --value)", cause: trouble.DaemonHangs},
 		{
