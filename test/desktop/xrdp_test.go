@@ -79,6 +79,13 @@ func TestPeopleSignInByXRDP(t *testing.T) {
 		refused(ada, adaPass+s.wrong(p))
 		enters(ada, adaPass+s.code(p))
 	})
+	scene("a password that must be changed: the reason is in the journal", func() {
+		s.mustChange()
+		s.calls(bob, bobPass)
+		s.sees(bob, noReason()...)
+		s.in("journalctl -b -u xrdp-sesman --no-pager | tail -n 20 >&2; sallyport explain bob --service xrdp-sesman >&2 || sallyport explain bob >&2; false")
+		s.in("sallyport-server account set bob --must-change=false" + server)
+	})
 	scene("the daemon is stopped, and a local person gets in", func() {
 		s.in("systemctl stop sallyportd.socket sallyportd")
 		s.calls(bob, bobPass)
