@@ -49,7 +49,7 @@ const lightDMRefused = "Your password is incorrect"
 func (s *seat) cancel() {
 	s.t.Helper()
 	s.watches(greeter, "without a long message", func(screen string) bool {
-		return shows(screen, s.manager.question) && !shows(screen, "Offline", "is not running", "administrator", "Too many")
+		return shows(screen, s.manager.question) && !shows(screen, "Offline", "administrator", "Too many")
 	})
 	s.in(s.manager.display(greeter) + "xdotool mousemove 401 442 click 1")
 }
