@@ -14,11 +14,16 @@ func (s *seat) anew() {
 	s.t.Helper()
 	s.watches(greeter, "at its first question", func(screen string) bool {
 		if shows(screen, s.manager.question) {
-			return true
+			return !says(screen)
 		}
 		s.key(greeter, "Escape")
 		return false
 	})
+}
+
+// says tells whether a greeter still says why it refused. It drops what is typed meanwhile.
+func says(screen string) bool {
+	return shows(screen, "password authentication", refused, "Offline", "is not running", "administrator", "Wrong code", "Too many")
 }
 
 // told types an answer at the greeter and films what follows: the message must be read, and where there
@@ -33,6 +38,9 @@ func (s *seat) told(answer, message string, prompts ...string) {
 		}))
 		return good
 	})
+	if good && s.manager.gnome && len(prompts) > 0 {
+		s.watches(greeter, "asking again", func(screen string) bool { return shows(screen, prompts...) && !says(screen) })
+	}
 	if good {
 		return
 	}
