@@ -21,9 +21,10 @@ func (s *seat) anew() {
 	})
 }
 
-// says tells whether a greeter still says why it refused. It drops what is typed meanwhile.
+// says tells whether a greeter still says why it refused. It drops what is typed meanwhile. That
+// sallyportd is not running stands until somebody answers the prompt for local accounts behind it.
 func says(screen string) bool {
-	return shows(screen, "password authentication", refused, "Offline", "is not running", "administrator", "Wrong code", "Too many")
+	return shows(screen, "password authentication", refused, "Offline", "administrator", "Wrong code", "Too many")
 }
 
 // told types an answer at the greeter and films what follows: the message must be read, and where there
