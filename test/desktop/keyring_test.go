@@ -79,6 +79,9 @@ func TestAKeyringOpensWithThePassword(t *testing.T) {
 		s.mustChange()
 		s.signIn(bob, "Password", bobNext, "Current password", bobNext, "New password", bobPass, "Retype new password", bobPass)
 		s.desktop(bob)
+		s.goesHome(bob)
+		s.signIn(bob, "Password", bobPass)
+		s.desktop(bob)
 		if got := s.onBus(bob, theLock); got != "b true\n" {
 			s.t.Errorf("is the keyring locked? %s", got)
 		}

@@ -25,10 +25,12 @@ func (s *seat) answers(lines ...string) {
 	}
 }
 
-// prompted waits for a prompt beyond so many.
+// prompted waits for a prompt beyond so many, and until the greeter shows it: while it changes, it
+// loses what is typed.
 func (s *seat) prompted(before int) {
 	s.t.Helper()
 	s.untilIn(fmt.Sprintf("test $(%s) -gt %d", promptCount, before))
+	s.untilIn(s.manager.display(greeter) + "import -window root /var/tmp/one.ppm; sleep 0.1; import -window root /var/tmp/two.ppm; cmp -s /var/tmp/one.ppm /var/tmp/two.ppm")
 }
 
 // toldAt types an answer and waits for a message, and for a prompt behind it.
