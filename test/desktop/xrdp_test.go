@@ -82,7 +82,7 @@ func TestPeopleSignInByXRDP(t *testing.T) {
 	scene("a password that must be changed: the reason is in the journal", func() {
 		s.mustChange()
 		s.calls(bob, bobPass)
-		s.sees(bob, noReason()...)
+		s.sees(bob, append(noReason(), "is not authorized")...)
 		s.in("journalctl -b -u xrdp-sesman --no-pager | grep 'Your password must be changed now.'")
 		s.in("sallyport explain bob | grep 'must be changed at the next login'")
 		s.in("sallyport-server account set bob --must-change=false" + server)
