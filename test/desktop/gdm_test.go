@@ -137,7 +137,7 @@ func TestGDMWhileTheDaemonComesAndGoes(t *testing.T) {
 		s.signIn(bob)
 		s.sees(greeter, "Password")
 		s.in("systemctl stop sallyportd.socket sallyportd")
-		s.told(bobPass, "Sallyport is not running, so bob cannot be checked.", "Password", "Username")
+		s.told(bobPass, "Sallyport is not running, so bob cannot be checked", "Password", "Username")
 	})
 	s.scene("a local person gets in meanwhile", func() {
 		s.signIn(lena, "Password", lenaPass)

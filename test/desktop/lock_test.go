@@ -119,7 +119,7 @@ func TestALockedScreenOfGNOME(t *testing.T) {
 		s.locks(bob)
 		s.in("systemctl stop sallyportd.socket sallyportd")
 		s.types(bob, bobPass)
-		s.sees(bob, "Sallyport is not running, so bob cannot be checked.", "didn't work")
+		s.sees(bob, "Sallyport is not running, so bob cannot be checked", "didn't work")
 		s.sees(bob, "Password")
 		s.in("systemctl start sallyportd.socket sallyportd")
 		s.online()
