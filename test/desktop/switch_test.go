@@ -69,8 +69,7 @@ func TestTwoPeopleShareAScreenOfGDM(t *testing.T) {
 		s.locks(bob)
 		s.switches(bob)
 		s.signIn(ada, "Password", adaPass)
-		s.unlocked(ada)
-		s.inFront(ada)
+		s.unlocked(ada) // GDM 48 may bring its greeter back in front of her, when it has just been used
 		s.in(s.lockedIs(bob, "yes"))
 	})
 }
