@@ -36,6 +36,7 @@ type atReader struct {
 	fault  error // why no card can be asked for; nil while one can
 	told   bool  // the person knows
 	looked bool
+	reason bool // is the last line that was said
 	// challenge is the last one that was signed.
 	challenge identity.CardChallenge
 }
@@ -120,6 +121,7 @@ func (s *login) cardFault(ctx context.Context, err error) {
 // tellCard says something about the card. Whether the person is still there shows
 // at the next prompt.
 func (s *login) tellCard(ctx context.Context, r checks.Ruling) {
+	s.card.reason = true
 	if err := s.conv.Tell(ctx, identity.TellError, r.Text()); err != nil {
 		s.d.log.DebugContext(ctx, "nobody to tell", "error", err)
 	}

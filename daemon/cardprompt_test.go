@@ -20,7 +20,7 @@ func TestACardsPromptFitsIntoAGreetersEntry(t *testing.T) {
 		}
 	}
 	for silent, c := range map[bool]struct{ prompt, told string }{
-		false: {pinPrompt, anotherWay},
+		false: {pinPrompt, typePIN + anotherWay},
 		true:  {"PIN (blue) (Enter for another way): ", ""},
 	} {
 		h, _ := machineWithCard(t)
@@ -29,5 +29,16 @@ func TestACardsPromptFitsIntoAGreetersEntry(t *testing.T) {
 		if got := strings.Join(conv.told, "|"); conv.prompts[0] != c.prompt || got != c.told {
 			t.Errorf("silent %t: prompts %q, told %q", silent, conv.prompts, got)
 		}
+	}
+}
+
+// LightDM's greeter shows the last line alone.
+// Promise screen-card.
+func TestAHintDoesNotCoverTheReason(t *testing.T) {
+	h, _ := machineWithCard(t)
+	conv := typing("111111", "123456")
+	h.door("lightdm", conv)
+	if got, want := strings.Join(conv.told, "|"), typePIN+anotherWay+"|The PIN is wrong. 2 tries left."; got != want {
+		t.Errorf("told %q, want %q", got, want)
 	}
 }

@@ -14,7 +14,7 @@ type backupFactor struct{ unknownFactor }
 func (backupFactor) typed(s *login) *identity.Secret { return &s.backup }
 
 func (backupFactor) ask(ctx context.Context, s *login, _ step, others bool) (identity.Secret, error) {
-	return s.conv.Ask(ctx, identity.AskText, s.hinted(ctx, backupCodePrompt, others)) //nolint:wrapcheck // all are one to the caller
+	return s.conv.Ask(ctx, identity.AskText, s.hinted(ctx, "", backupCodePrompt, others)) //nolint:wrapcheck // all are one to the caller
 }
 
 func (backupFactor) answer(_ context.Context, s *login, _ step) (provider.Answer, checks.Ruling) {

@@ -17,7 +17,7 @@ type cardFactor struct{}
 func (cardFactor) typed(s *login) *identity.Secret { return &s.card.pin }
 
 func (cardFactor) ask(ctx context.Context, s *login, _ step, others bool) (identity.Secret, error) {
-	return s.conv.Ask(ctx, identity.AskSecret, s.hinted(ctx, s.card.prompt(), others)) //nolint:wrapcheck // all are one to the caller
+	return s.conv.Ask(ctx, identity.AskSecret, s.hinted(ctx, typePIN, s.card.prompt(), others)) //nolint:wrapcheck // all are one to the caller
 }
 
 func (cardFactor) answer(ctx context.Context, s *login, t step) (provider.Answer, checks.Ruling) {

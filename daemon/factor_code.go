@@ -25,7 +25,7 @@ func (codeFactor) ask(ctx context.Context, s *login, t step, others bool) (ident
 	if s.takesBackup(t) {
 		text = codeOrBackup
 	}
-	return s.conv.Ask(ctx, identity.AskText, s.hinted(ctx, text, others)) //nolint:wrapcheck // all are one to the caller
+	return s.conv.Ask(ctx, identity.AskText, s.hinted(ctx, "", text, others)) //nolint:wrapcheck // all are one to the caller
 }
 
 func (codeFactor) answer(_ context.Context, s *login, _ step) (provider.Answer, checks.Ruling) {

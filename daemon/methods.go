@@ -26,6 +26,7 @@ const (
 	codeOrBackup     = "One-time code or backup code: "
 	backupCodePrompt = "Backup code: "
 	anotherWay       = "Enter alone: another way."
+	typePIN          = "Type the card's PIN. " // some greeters hide the prompt in their entry
 	anotherWayBehind = " (Enter for another way)"
 	// maxAsks bounds the prompts of one step.
 	maxAsks = 12
@@ -164,15 +165,20 @@ func (s *login) noMethod() checks.Ruling {
 
 // hinted is a prompt, and says that there is another way than to answer it. A greeter cuts
 // a long prompt off, so the hint is a line before it; sudo, which asks us to be silent, shows
-// no such line, and its prompt has a line of its own.
-func (s *login) hinted(ctx context.Context, text string, others bool) string {
+// no such line, and its prompt has a line of its own. Some greeters show the last line alone:
+// where that is the reason why the card is of no use, the hint does not take its place.
+func (s *login) hinted(ctx context.Context, what, text string, others bool) string {
+	reason := s.card.reason
+	s.card.reason = false
 	switch {
 	case !others:
 		return text
 	case s.Silent:
 		return text[:len(text)-len(": ")] + anotherWayBehind + ": "
+	case reason:
+		return text
 	}
-	if err := s.conv.Tell(ctx, identity.TellInfo, anotherWay); err != nil {
+	if err := s.conv.Tell(ctx, identity.TellInfo, what+anotherWay); err != nil {
 		s.d.log.DebugContext(ctx, "nobody to tell", "error", err)
 	}
 	return text

@@ -45,7 +45,7 @@ func TestDoctorMendsTheDaemonAndItsFiles(t *testing.T) {
 			breaks: "cp -p /var/lib/sallyport/machine.key /root/key; echo x > /var/lib/sallyport/machine.key; systemctl restart sallyportd || true",
 		},
 		{
-			name: "a state folder that another process holds", cause: trouble.UnitFailed, typed: func(*ward) string { return "pkill -f 'sleep 600'; systemctl restart sallyportd" },
+			name: "a state folder that another process holds", cause: trouble.UnitFailed, typed: func(*ward) string { return "pkill -f '[s]leep 600'; systemctl restart sallyportd" },
 			breaks: `systemctl stop sallyportd.socket sallyportd; setsid -f flock /var/lib/sallyport sleep 600 >/dev/null 2>&1
 				while flock -n /var/lib/sallyport true; do :; done; systemctl start sallyportd || true`,
 		},

@@ -64,3 +64,58 @@ func TestACardsPINIsAskedForAtGDM(t *testing.T) {
 		s.desktop(ada)
 	})
 }
+
+// Promise screen-card.
+func TestACardsPINIsAskedForAtLightDM(t *testing.T) {
+	s, scene := scenesAt(t, withReaders(lightDM()))
+	s.card()
+	scene("a wrong PIN, and the right one behind it", func() {
+		s.answers(ada)
+		s.sees(greeter, "Type the card's PIN. Enter alone: another way.")
+		s.toldAt("654321", "The PIN is wrong. 2 tries left")
+		s.types(greeter, vcard.DefaultPIN)
+		s.desktop(ada)
+		s.logOut(ada)
+	})
+	scene("Enter alone leads to the password", func() {
+		s.answers(ada, "")
+		s.types(greeter, adaPass)
+		s.desktop(ada)
+		s.logOut(ada)
+	})
+	scene("without the server", func() {
+		s.in("systemctl stop sallyport-server")
+		s.offline()
+		s.answers(ada)
+		s.types(greeter, vcard.DefaultPIN)
+		s.desktop(ada)
+	})
+}
+
+// Promise screen-card.
+func TestACardsPINIsAskedForAtAConsole(t *testing.T) {
+	s, scene := scenesAtTerminal(t, withReaders(getty()))
+	s.card()
+	scene("a wrong PIN, and the right one behind it", func() {
+		s.signIn(ada)
+		s.sees(ada, "Enter alone: another way.")
+		s.asks("PIN (blue)")
+		s.types(ada, "654321")
+		s.sees(ada, "The PIN is wrong. 2 tries left")
+		s.asks("PIN (blue)")
+		s.types(ada, vcard.DefaultPIN)
+		s.entered(ada)
+		s.exits(ada)
+	})
+	scene("Enter alone leads to the password", func() {
+		s.signIn(ada, "PIN (blue)", "", "assword", adaPass)
+		s.entered(ada)
+		s.exits(ada)
+	})
+	scene("without the server", func() {
+		s.in("systemctl stop sallyport-server")
+		s.offline()
+		s.signIn(ada, "PIN (blue)", vcard.DefaultPIN)
+		s.entered(ada)
+	})
+}

@@ -2,6 +2,13 @@ package desktop
 
 import "testing"
 
+// offlineCodes lets this machine check codes of the crew without the server.
+func (s *seat) offlineCodes() {
+	s.t.Helper()
+	s.in("sallyport-server group set crew --offline-codes=true" + server + "; sallyport-server machine set desk --offline-codes=true" + server)
+	s.online()
+}
+
 // Promise screen-offline-code.
 func TestACodeAtGDMWithoutTheServer(t *testing.T) {
 	s := seated(t, gdm())
@@ -19,9 +26,8 @@ func TestACodeAtGDMWithoutTheServer(t *testing.T) {
 		s.told("", "Offline, and this account needs a one-time code", "Password", "Username")
 	})
 	s.scene("where it may be, it is asked for", func() {
-		s.in("systemctl start sallyport-server; sallyport-server group set crew --offline-codes=true" + server +
-			"; sallyport-server machine set desk --offline-codes=true" + server)
-		s.online()
+		s.in("systemctl start sallyport-server")
+		s.offlineCodes()
 		s.anew() // the greeter may have begun by itself
 		online()
 		s.signIn(ada, "Password", adaPass)

@@ -24,6 +24,7 @@ const (
 	bob     = "bob" // holds a password alone
 	bobPass = "bobs long password"
 	bobNext = "bobs password of tomorrow"
+	olga    = "olga" // has expired, and ada's password: see [seat.expired]
 	lena    = "lena" // local
 	// lenaPass is unlike the others, so that nobody gets in by a mix-up.
 	lenaPass = "lenas own words"
@@ -283,4 +284,12 @@ func (s *seat) mustChange() {
 	before := strings.TrimSpace(s.in(revision))
 	s.in("sallyport-server account set " + bob + " --must-change=true" + server)
 	s.untilIn(revision + " | grep -vx '" + before + "'")
+}
+
+// expired adds olga.
+func (s *seat) expired() {
+	s.t.Helper()
+	s.in("sallyport-server account add " + olga + " --valid-until 2020-01-01T00:00:00Z" + server +
+		"; echo '" + adaPass + "' | sallyport-server account set-password " + olga + server)
+	s.untilIn("getent passwd " + olga)
 }

@@ -1,6 +1,7 @@
 package desktop
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -141,8 +142,19 @@ func (s *seat) logOut(user string) {
 		runuser -u ` + user + ` -- env XDG_RUNTIME_DIR=/run/user/$uid DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/$uid/bus \
 			gnome-session-quit --logout --no-prompt`)
 	}
-	s.untilIn("! loginctl list-sessions --no-legend | grep -w " + user + " | grep -w seat0")
+	s.gone(user)
 	s.sees(greeter, s.manager.question)
+}
+
+// gone waits until a session has been closed. logind waits for what was left running in it, and we do not.
+func (s *seat) gone(user string) {
+	s.t.Helper()
+	sessions := "loginctl list-sessions --no-legend | awk '$3 == \"" + user + "\"'"
+	s.untilIn(`
+		for n in $(` + sessions + ` | awk '{ print $1 }'); do
+			if loginctl show-session -p State "$n" | grep -qx State=closing; then loginctl kill-session "$n"; fi
+		done
+		! ` + sessions + ` | grep -w seat0`)
 }
 
 // frame is what a screen showed from some time on.
@@ -151,35 +163,68 @@ type frame struct {
 	text string
 }
 
-// film types a line, and looks at the middle of the screen from before it for so long,
-// some pictures a second; then it reads each that differs from the one before. A screen
-// that goes away meanwhile, as the greeter's does at a login, is filmed until then.
-func (s *seat) film(user, line string, length time.Duration) []frame {
+// film types a line, and takes some pictures a second of the middle of the screen from before it
+// for so long. It reads each that differs from the one before, until it has seen enough. A screen that
+// goes away meanwhile, as the greeter's does at a login, is filmed until then.
+func (s *seat) film(user, line string, length time.Duration, enough func([]frame) bool) []frame {
 	s.t.Helper()
-	out := s.in(s.manager.display(user) + fmt.Sprintf(`
+	s.in(s.manager.display(user) + fmt.Sprintf(`
 		rm -rf /var/tmp/film; mkdir /var/tmp/film; cd /var/tmp/film
-		now() { date +%%s%%3N; }
 		xdotool type --delay 20 -- '%s'
+		now() { date +%%s%%3N; }
 		began=$(now)
-		{ until at=$(($(now) - began)); [ "$at" -gt %d ]; do
-			timeout 5 import -window root -crop 640x400+192+230 "$(printf %%06d "$at").ppm" 2>/dev/null || continue
-		done; } &
-		xdotool key Return
-		wait
-		last=
-		for f in *.ppm; do
-			if [ -z "$last" ] || ! cmp -s "$f" "$last"; then convert "$f" "${f%%.ppm}.png"; echo "${f%%.ppm}"; fi
-			last=$f
-		done`, line, length.Milliseconds()))
+		{ until at=$(($(now) - began)); [ -e enough ] || [ "$at" -gt %d ]; do
+			sleep 0.15
+			timeout 5 import -window root -crop 640x400+192+230 ppm:next || continue
+			mv next "$(printf %%06d "$at").ppm"
+		done; touch over; } >/dev/null 2>&1 &
+		xdotool key Return`, line, length.Milliseconds()))
+	defer s.in("touch /var/tmp/film/enough")
 	var frames []frame
-	for ms := range strings.FieldsSeq(out) {
-		n, err := strconv.Atoi(ms)
+	var last []byte
+	for seen := ""; ; {
+		next := s.filmed(seen)
+		if next == "" {
+			return frames
+		}
+		seen = next
+		raw, err := os.ReadFile(next)
 		must(s.t, err)
-		picture, err := os.ReadFile(s.Path("/var/tmp/film/" + ms + ".png"))
-		must(s.t, err)
-		text, err := s.read(s.t.Context(), user, "-film-"+ms, picture)
-		must(s.t, err)
-		frames = append(frames, frame{time.Duration(n) * time.Millisecond, text})
+		if bytes.Equal(raw, last) {
+			continue
+		}
+		last = raw
+		if frames = append(frames, s.frameOf(user, strings.TrimSuffix(filepath.Base(next), ".ppm"))); enough(frames) {
+			return frames
+		}
 	}
-	return frames
+}
+
+// filmed waits for the picture after the one that was seen, and is empty where there is none.
+func (s *seat) filmed(seen string) (next string) {
+	s.t.Helper()
+	s.until(func() error {
+		_, over := os.Stat(s.Path("/var/tmp/film/over"))
+		list, err := filepath.Glob(s.Path("/var/tmp/film/*.ppm"))
+		list = slices.DeleteFunc(list, func(name string) bool { return name <= seen })
+		if len(list) > 0 {
+			next = list[0]
+			return err
+		}
+		return over
+	})
+	return next
+}
+
+// frameOf reads a picture of a film.
+func (s *seat) frameOf(user, at string) frame {
+	s.t.Helper()
+	ms, err := strconv.Atoi(at)
+	must(s.t, err)
+	s.in("cd /var/tmp/film; convert " + at + ".ppm " + at + ".png")
+	picture, err := os.ReadFile(s.Path("/var/tmp/film/" + at + ".png"))
+	must(s.t, err)
+	text, err := s.read(s.t.Context(), user, "-film-"+at, picture)
+	must(s.t, err)
+	return frame{time.Duration(ms) * time.Millisecond, text}
 }

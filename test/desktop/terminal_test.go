@@ -32,6 +32,7 @@ func getty() manager {
 		unit:     "getty@tty3",
 		question: "desk login",
 		terminal: 3,
+		files:    map[string]string{},
 	}
 }
 
@@ -76,24 +77,49 @@ func (s *seat) clears() {
 }
 
 // Promise screen-offline, screen-new-password.
+// Promise screen-refusal.
+// Promise screen-offline-code.
+// Promise screen-left-open.
 func TestPeopleSignInAtATerminal(t *testing.T) {
 	for name, by := range map[string]manager{"greetd": greetd(), "getty": getty()} {
 		t.Run(name, func(t *testing.T) { atTerminal(t, by) })
 	}
 }
 
-func atTerminal(t *testing.T, by manager) {
-	s := seated(t, by)
-	p := s.enrol()
-	s.vaulted()
-	scene := func(name string, play func(t *testing.T)) {
-		s.run(name, func(t *testing.T) {
+// scenesAtTerminal are scenes at a program that a terminal has, which begins anew for each.
+func scenesAtTerminal(t *testing.T, by manager) (s *seat, scene func(name string, play func())) {
+	t.Helper()
+	s = seated(t, by)
+	return s, func(name string, play func()) {
+		t.Helper()
+		s.run(name, func(*testing.T) {
 			s.in("systemctl stop " + s.manager.unit)
 			s.clears()
 			s.in("systemctl reset-failed; systemctl start " + s.manager.unit)
-			play(t)
+			play()
 		})
 	}
+}
+
+// entered waits for a person's shell.
+func (s *seat) entered(name string) {
+	s.t.Helper()
+	s.sees(name, name+"@desk")
+	s.untilIn("loginctl list-sessions --no-legend | grep -w " + name + " | grep -w seat0")
+}
+
+// exits ends a person's shell.
+func (s *seat) exits(name string) {
+	s.t.Helper()
+	s.types(name, "exit")
+	s.untilIn("! loginctl list-sessions --no-legend | grep -w " + name + " | grep -w seat0")
+}
+
+func atTerminal(t *testing.T, by manager) {
+	s, scene := scenesAtTerminal(t, by)
+	p := s.enrol()
+	s.vaulted()
+	s.offlineCodes()
 	// refuses signs in wrongly, and waits for the reason.
 	refuses := func(reason, name string, answers ...string) {
 		s.signIn(name, answers...)
@@ -101,29 +127,25 @@ func atTerminal(t *testing.T, by manager) {
 	}
 	enters := func(name string, answers ...string) {
 		s.signIn(name, answers...)
-		s.sees(name, name+"@desk")
-		s.untilIn("loginctl list-sessions --no-legend | grep -w " + name + " | grep -w seat0")
+		s.entered(name)
 	}
-	leaves := func(name string) {
-		s.types(name, "exit")
-		s.untilIn("! loginctl list-sessions --no-legend | grep -w " + name + " | grep -w seat0")
-	}
-	scene("a wrong password, and the right one behind it", func(*testing.T) {
+	leaves := s.exits
+	scene("a wrong password, and the right one behind it", func() {
 		refuses(refused, bob, "assword", "not bobs password")
 		enters(bob, "assword", bobPass)
 		leaves(bob)
 	})
-	scene("a code, and the group that it earns", func(t *testing.T) {
+	scene("a code, and the group that it earns", func() {
 		refuses("Wrong code. Each code is good once.", ada, "assword", adaPass, "One-time code", s.wrong(p))
 		enters(ada, "assword", adaPass, "One-time code", s.code(p))
 		s.types(ada, "id -Gn >/var/tmp/groups; mv /var/tmp/groups /var/tmp/told")
 		s.untilIn("test -e /var/tmp/told")
 		if groups := strings.Fields(s.in("cat /var/tmp/told")); slices.Contains(groups, vault) != (by.program == "") {
-			t.Errorf("the session has the groups %q", groups)
+			s.t.Errorf("the session has the groups %q", groups)
 		}
 		leaves(ada)
 	})
-	scene("a password that must be changed", func(*testing.T) {
+	scene("a password that must be changed", func() {
 		s.mustChange()
 		if by.program != "" { // greetd asks for no new password
 			refuses("Your password must be changed now.", bob, "assword", bobPass)
@@ -133,7 +155,7 @@ func atTerminal(t *testing.T, by manager) {
 		enters(bob, "assword", bobPass, "Current password", bobPass, "New password", bobNext, "Retype new password", bobNext)
 		leaves(bob)
 	})
-	scene("the daemon is started anew under an open prompt", func(*testing.T) {
+	scene("the daemon is started anew under an open prompt", func() {
 		s.signIn(bob)
 		s.sees(bob, "assword")
 		s.in("systemctl restart sallyportd")
@@ -142,7 +164,17 @@ func atTerminal(t *testing.T, by manager) {
 		s.sees(bob, "bob@desk")
 		leaves(bob)
 	})
-	scene("the daemon is stopped, and a local person gets in", func(*testing.T) {
+	scene("the prompt was left open", func() {
+		s.thinks("4s")
+		s.signIn(bob)
+		s.sees(bob, "assword")
+		s.letGo()
+		s.types(bob, bobNext)
+		s.entered(bob)
+		leaves(bob)
+		s.thinks("5m")
+	})
+	scene("the daemon is stopped, and a local person gets in", func() {
 		s.in("systemctl stop sallyportd.socket sallyportd")
 		refuses("Sallyport is not running, so bob cannot be checked.", bob, "assword", bobNext)
 		enters(lena, "assword", lenaPass)
@@ -150,16 +182,30 @@ func atTerminal(t *testing.T, by manager) {
 		s.in("systemctl start sallyportd.socket sallyportd")
 		s.online()
 	})
-	scene("offline", func(*testing.T) {
+	scene("offline", func() {
 		s.in("systemctl stop sallyport-server")
 		s.offline()
 		refuses("ncorrect", bob, "assword", "not bobs password")
 		enters(bob, "assword", bobNext)
 		leaves(bob)
+		refuses("Wrong code. Each code is good once.", ada, "assword", adaPass, "One-time code", s.wrong(p))
+		enters(ada, "assword", adaPass, "One-time code", s.code(p))
+		leaves(ada)
 	})
-	scene("an account that is disabled", func(*testing.T) {
+	scene("too many wrong answers", func() {
+		for range 5 {
+			before := s.decisions()
+			s.signIn(bob, "assword", "not bobs password")
+			s.decided(before)
+		}
+		s.signIn(bob)
+		s.sees(greeter, "Too many wrong answers. Try again in")
+	})
+	scene("an account that has expired, and one that is disabled", func() {
 		s.in("systemctl start sallyport-server")
 		s.online()
+		s.expired()
+		refuses("This account has expired. Ask your administrator.", olga, "assword", adaPass)
 		s.in("sallyport-server account disable bob" + server)
 		refuses("This account is disabled. Ask your administrator.", bob, "assword", bobNext)
 	})

@@ -80,6 +80,14 @@ func TestPeopleSignInByXRDP(t *testing.T) {
 		refused(ada, adaPass+s.wrong(p))
 		enters(ada, adaPass+s.code(p))
 	})
+	scene("a password that must be changed: the reason is in the journal", func() {
+		s.mustChange()
+		s.calls(bob, bobPass)
+		s.sees(bob, append(noReason(), "is not authorized")...)
+		s.in("journalctl -b -u xrdp-sesman --no-pager | grep 'Your password must be changed now.'")
+		s.in("sallyport explain bob | grep 'must be changed at the next login'")
+		s.in("sallyport-server account set bob --must-change=false" + server)
+	})
 	scene("the daemon is stopped, and a local person gets in", func() {
 		s.in("systemctl stop sallyportd.socket sallyportd")
 		s.calls(bob, bobPass)

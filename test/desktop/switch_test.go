@@ -1,0 +1,76 @@
+package desktop
+
+import (
+	"fmt"
+	"testing"
+)
+
+// inFront waits until a person's session is the one at the screen.
+func (s *seat) inFront(user string) {
+	s.t.Helper()
+	s.untilIn("loginctl show-session -p State $(loginctl list-sessions --no-legend | awk '$3 == \"" + user + "\" && /seat0/ { print $1 }') | grep -x State=active")
+}
+
+// switches clicks on the lock screen's button for another person, and waits for the greeter.
+func (s *seat) switches(user string) {
+	s.t.Helper()
+	s.watches(user, "left for the greeter", func(string) bool {
+		s.in(s.manager.display(user) + "xdotool mousemove 981 725 click 1")
+		screen, err := s.look(s.t.Context(), greeter)
+		return err == nil && shows(screen, s.manager.question)
+	})
+}
+
+// keeps tells that a screen is locked still, once the daemon has decided beyond before.
+func (s *seat) keeps(user string, before int) {
+	s.t.Helper()
+	s.decided(before)
+	s.sees(user, "didn't work", refused)
+	s.in(s.lockedIs(user, "yes"))
+}
+
+// Promise screen-two.
+func TestTwoPeopleShareAScreenOfGDM(t *testing.T) {
+	s := seated(t, gdm())
+	s.in("useradd -m max") // with lena two that GNOME knows of: with fewer it shows no button
+	s.scene("a second one signs in beside a locked screen", func() {
+		s.signIn(bob, "Password", bobPass)
+		s.desktop(bob)
+		s.locks(bob)
+		s.switches(bob)
+		s.signIn(ada, "Password", adaPass)
+		s.desktop(ada)
+		s.inFront(ada)
+		s.in(s.lockedIs(bob, "yes"))
+	})
+	s.run("nobody's password but one's own opens a screen", func(*testing.T) {
+		s.locks(ada)
+		before := s.decisions()
+		s.types(ada, bobPass)
+		s.keeps(ada, before)
+		s.switches(ada)
+		before = s.decisions()
+		s.signIn(bob, "Password", adaPass)
+		s.sees(greeter, refused, "didn't work")
+		s.decided(before)
+		s.in(s.lockedIs(bob, "yes") + " && " + s.lockedIs(ada, "yes"))
+	})
+	s.run("the first comes back to what was left", func(*testing.T) {
+		s.anew()
+		before := s.in("loginctl list-sessions --no-legend | grep -w seat0 | grep -wc " + bob)
+		s.signIn(bob, "Password", bobPass)
+		s.unlocked(bob)
+		s.inFront(bob)
+		if after := s.in("loginctl list-sessions --no-legend | grep -w seat0 | grep -wc " + bob); after != before {
+			s.t.Error(fmt.Errorf("bob has %s sessions and had %s", after, before))
+		}
+		s.in(s.lockedIs(ada, "yes"))
+	})
+	s.run("and the second, after the first has locked again", func(*testing.T) {
+		s.locks(bob)
+		s.switches(bob)
+		s.signIn(ada, "Password", adaPass)
+		s.unlocked(ada) // GDM 48 may bring its greeter back in front of her, when it has just been used
+		s.in(s.lockedIs(bob, "yes"))
+	})
+}
