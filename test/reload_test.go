@@ -43,7 +43,7 @@ func TestAReloadReadsSettingsAndFilesAnew(t *testing.T) {
 	})
 	for name, c := range map[string]struct{ spoil, want string }{
 		"a mistyped setting":              {"echo '[offlin]' >> " + settings, "unknown key"},
-		"a certificate that is none":      {"echo nonsense > /etc/sallyport/$(cd /etc/sallyport; ls *.pem *.crt 2>/dev/null | head -n 1)", "it has no certificate in PEM"},
+		"a certificate that is none":      {"echo nonsense > /etc/sallyport/$(cd /etc/sallyport; ls *.pem *.crt 2>/dev/null | head -n 1)", "neither a realm key nor a root certificate in PEM"},
 		"a machine key that is not there": {"mv /var/lib/sallyport/machine.key /root/", "machine's key"},
 	} {
 		t.Run(name+" is refused, and what was holds", func(t *testing.T) {
