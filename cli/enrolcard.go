@@ -34,7 +34,7 @@ func enrolPIV(a *App, in *invocation) command.Action {
 	byCard := in.byCard()
 	return func(ctx context.Context) error {
 		if !c.Generate && (c.Key != "" || c.Touch || c.Force || c.Label != "" || c.ValidDays != 0) {
-			return fmt.Errorf("%w: --algorithm, --touch, --force, --label and --valid go with --generate", command.ErrUsage)
+			return command.Usage("--algorithm, --touch, --force, --label and --valid go with --generate")
 		}
 		t := newAsker(a.Stdin, a.Stderr)
 		e, err := beginEnrolment(t, *byCard, asking(ctx, in, report.VerbEnrolPIV))
@@ -167,7 +167,7 @@ func enrolRemove(a *App, in *invocation) command.Action {
 		case "backup-codes":
 			args.Kind = "backup-code"
 		default:
-			return fmt.Errorf("%w: enrol what? totp, piv or backup-codes; or --remove one of them", command.ErrUsage)
+			return command.Usage("enrol what? totp, piv or backup-codes; or --remove one of them")
 		}
 		e, err := beginEnrolment(newAsker(a.Stdin, a.Stderr), *byCard, func(proof report.EnrolArgs) (report.Enrolment, error) {
 			args.EnrolArgs = proof

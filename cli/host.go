@@ -153,8 +153,8 @@ func changingFlags(in *invocation) changing {
 // where nobody can be asked and nobody has said yes.
 func (c changing) ready(a *App, name string) error {
 	if !*c.yes && !*c.dryRun && !terminal.Is(a.Stdin) {
-		return fmt.Errorf("%w: %s changes this host and asks first, and here is no terminal to ask at. "+
-			"Nothing was done. Look at the changes with --dry-run, then say --yes", command.ErrUsage, name)
+		return command.Usage("%s changes this host and asks first, and here is no terminal to ask at. "+
+			"Nothing was done. Look at the changes with --dry-run, then say --yes", name)
 	}
 	if os.Geteuid() != 0 {
 		return fmt.Errorf("%s: %w: it writes below /etc", name, report.ErrForbidden)

@@ -99,14 +99,14 @@ func (j *joining) check() error {
 		return nil
 	}
 	if *j.server == "" || *j.code == "" || *j.fingerprint == "" {
-		return fmt.Errorf("%w: join takes --server, --code and --fingerprint, as \"sallyport-server machine add\" prints them", command.ErrUsage)
+		return command.Usage("join takes --server, --code and --fingerprint, as \"sallyport-server machine add\" prints them")
 	}
 	if err := config.CheckURL(*j.server); err != nil {
-		return fmt.Errorf("%w: --server %w", command.ErrUsage, err)
+		return command.Usage("--server %w", err)
 	}
 	if *j.proxyURL != "" {
 		if err := j.proxy.UnmarshalText([]byte(*j.proxyURL)); err != nil {
-			return fmt.Errorf("%w: --proxy %w", command.ErrUsage, err)
+			return command.Usage("--proxy %w", err)
 		}
 	}
 	if len(j.allow) == 0 {
@@ -114,7 +114,7 @@ func (j *joining) check() error {
 	}
 	for _, g := range j.allow {
 		if err := new(config.Allow).UnmarshalText([]byte(g)); err != nil {
-			return fmt.Errorf("%w: --allow %w", command.ErrUsage, err)
+			return command.Usage("--allow %w", err)
 		}
 	}
 	return nil

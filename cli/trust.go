@@ -25,7 +25,7 @@ func trust(a *App, in *invocation) command.Action {
 	fingerprint := in.String("fingerprint", "", "`SHA256` that \"sallyport-server keys show\" prints on the server")
 	return func(ctx context.Context) error {
 		if *fingerprint == "" {
-			return fmt.Errorf("%w: trust takes --fingerprint, as \"sallyport-server keys show\" prints it on the server", command.ErrUsage)
+			return command.Usage("trust takes --fingerprint, as \"sallyport-server keys show\" prints it on the server")
 		}
 		if os.Geteuid() != 0 {
 			return fmt.Errorf("trust: %w: it writes below /etc", report.ErrForbidden)

@@ -22,8 +22,8 @@ type kindRow struct {
 	name string
 	// joined: a machine joins such a realm and trusts its key. It can have joined one.
 	joined bool
-	// own are settings that no other kind has; nil: none.
-	own func(*Provider) *KanidmSettings
+	// mapped: the file says how accounts look here (KanidmSettings), as the server does not.
+	mapped bool
 	// ids are what such a server gives out by itself.
 	ids []identity.IDRange
 }
@@ -31,7 +31,7 @@ type kindRow struct {
 func kindRows() []kindRow {
 	return []kindRow{
 		{name: Sallyport, joined: true, ids: []identity.IDRange{identity.DefaultIDRange}},
-		{name: Kanidm, own: func(p *Provider) *KanidmSettings { return &p.KanidmSettings }, ids: KanidmIDs},
+		{name: Kanidm, mapped: true, ids: KanidmIDs},
 	}
 }
 
@@ -50,7 +50,7 @@ func (k Kind) row() kindRow {
 func (k Kind) Joined() bool { return k.row().joined }
 
 // Named tells whether the settings say how people and groups of such a realm are called.
-func (k Kind) Named() bool { return k.row().own != nil }
+func (k Kind) Named() bool { return k.row().mapped }
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (k *Kind) UnmarshalText(b []byte) error {

@@ -72,7 +72,7 @@ func (p *Provider) check() error {
 		return errors.New("[[provider]] timeout must be above zero")
 	case !filepath.IsAbs(p.CA):
 		return fmt.Errorf("[[provider]] ca: %q is not an absolute path", p.CA)
-	case p.Kind.row().own == nil && firstOf(&p.KanidmSettings) != "":
+	case !p.Kind.row().mapped && firstOf(&p.KanidmSettings) != "":
 		return fmt.Errorf("[[provider]] %s is for kind = %q alone", firstOf(&p.KanidmSettings), Kanidm)
 	}
 	return p.KanidmSettings.check(p.Realm)

@@ -60,6 +60,35 @@ func Defer(standIn Provider, open func() (Provider, error), now func() time.Time
 	return &Deferred{standIn: SourceOf(standIn), open: open, now: now}
 }
 
+// Open opens a source, or defers it: until open works, standIn goes by what is remembered.
+// A source that was opened later than that has to fit it, because what the stand-in
+// verified is in use: fits says why it does not, and it is closed.
+func Open[P Provider](open func() (P, error), standIn func() P, fits func(was, is P) error) Provider {
+	if p, err := open(); err == nil {
+		return p
+	}
+	was := standIn()
+	return Defer(was, func() (Provider, error) {
+		p, err := open()
+		if err != nil {
+			return nil, err
+		}
+		if err := fits(was, p); err != nil {
+			return nil, errors.Join(err, p.Close())
+		}
+		return p, nil
+	}, nil)
+}
+
+// Sound tells what keeps a source from being opened.
+func Sound[P Provider](open func() (P, error)) error {
+	p, err := open()
+	if err != nil {
+		return err
+	}
+	return p.Close() //nolint:wrapcheck // the source's own
+}
+
 // source is what the stand-in can do, done by the Deferred.
 func (d *Deferred) source() Source {
 	s := Source{Provider: d, StaticEpoch: d.standIn.StaticEpoch, deferred: d}

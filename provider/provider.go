@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
 	"github.com/sallyport-auth/sallyport/identity"
 )
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
-	"errors"
 	"fmt"
 	"time"
 
@@ -31,30 +30,18 @@ const recallTimeout = 5 * time.Second
 // a [provider.Deferred] that goes by the public half of the machine's key, which is
 // remembered for that.
 func Open(s Settings) provider.Provider {
-	if p, err := opened(s); err == nil {
-		return p
-	}
-	standIn := remembered(s)
-	return provider.Defer(standIn, func() (provider.Provider, error) {
-		p, err := opened(s)
-		if err != nil {
-			return nil, err
+	return provider.Open(func() (*Provider, error) { return opened(s) }, func() *Provider { return remembered(s) }, func(was, is *Provider) error {
+		if was.public == nil || bytes.Equal(was.public, is.public) {
+			return nil
 		}
-		if was := standIn.public; was != nil && !bytes.Equal(was, p.public) {
-			return nil, errors.Join(fmt.Errorf("%s is another key than this machine had; if that is meant: sudo systemctl restart sallyportd", s.MachineKey), p.Close())
-		}
-		return p, nil
-	}, nil)
+		return fmt.Errorf("%s is another key than this machine had; if that is meant: sudo systemctl restart sallyportd", s.MachineKey)
+	})
 }
 
 // Sound tells what keeps the source from being opened, as far as its files tell.
 func Sound(s Settings) error {
 	s.Memory = provider.Forgetful{}
-	p, err := opened(s)
-	if err != nil {
-		return err
-	}
-	return p.Close()
+	return provider.Sound(func() (*Provider, error) { return opened(s) }) //nolint:wrapcheck // this package's own
 }
 
 func opened(s Settings) (*Provider, error) {

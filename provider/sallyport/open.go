@@ -2,7 +2,6 @@ package sallyport
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -13,30 +12,18 @@ import (
 // Open makes the source that the settings describe. While its files cannot be read, it is
 // a [provider.Deferred] that goes by the remembered key list.
 func Open(s provider.Settings) provider.Provider {
-	if p, err := opened(s); err == nil {
-		return p
-	}
-	standIn := remembered(s)
-	return provider.Defer(standIn, func() (provider.Provider, error) {
-		p, err := opened(s)
-		if err != nil {
-			return nil, err
+	return provider.Open(func() (*Provider, error) { return opened(s) }, func() *Provider { return remembered(s) }, func(was, is *Provider) error {
+		if was.agrees(is) {
+			return nil
 		}
-		if !standIn.agrees(p) {
-			return nil, errors.Join(fmt.Errorf("%s is of another realm key than this machine has remembered; if that is meant: sudo systemctl restart sallyportd", s.CA), p.Close())
-		}
-		return p, nil
-	}, nil)
+		return fmt.Errorf("%s is of another realm key than this machine has remembered; if that is meant: sudo systemctl restart sallyportd", s.CA)
+	})
 }
 
 // Sound tells what keeps the source from being opened, as far as its files tell.
 func Sound(s provider.Settings) error {
 	s.Memory = provider.Forgetful{}
-	p, err := opened(s)
-	if err != nil {
-		return err
-	}
-	return p.Close()
+	return provider.Sound(func() (*Provider, error) { return opened(s) }) //nolint:wrapcheck // this package's own
 }
 
 func opened(s provider.Settings) (*Provider, error) {

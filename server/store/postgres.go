@@ -10,7 +10,6 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -27,8 +26,7 @@ const (
 // pg is a database that several servers share.
 type pg struct {
 	db    *sql.DB
-	conns int         // most connections
-	full  atomic.Bool // the last write failed because the disk was
+	conns int // most connections
 }
 
 func openAddress(ctx context.Context, address string) (*Store, error) {
@@ -55,7 +53,7 @@ func createPostgres(ctx context.Context, address string, r Realm) error {
 // CheckAddress refuses an address that nobody may write into a file that is no secret.
 func CheckAddress(address string) error {
 	u, err := url.Parse(address)
-	if err != nil || !IsAddress(address) {
+	if err != nil || !isAddress(address) {
 		return errors.New("the address of a database is postgres://HOST/NAME")
 	}
 	if _, has := u.User.Password(); has || u.Query().Has("password") {
@@ -125,14 +123,8 @@ func (p *pg) scripts() (fs.FS, error) { return fs.Sub(migrations, "migrations/po
 
 func (p *pg) shut() error { return p.db.Close() }
 
-func (p *pg) wrote(err error) {
-	if full := errors.Is(err, ErrNoSpace); full || err == nil {
-		p.full.Store(full)
-	}
-}
-
-// NoSpace tells whether the last write found the disk of the database full.
-func (p *pg) NoSpace() bool { return p.full.Load() }
+// noSpace knows of the database's disk what the last write met.
+func (p *pg) noSpace(full bool) bool { return full }
 
 func (p *pg) told(err error) error {
 	var e *pgconn.PgError

@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"net/url"
 	"runtime"
-	"sync/atomic"
 	"syscall"
 
 	"github.com/mattn/go-sqlite3"
@@ -24,7 +23,6 @@ var migrations embed.FS
 type sqlite struct {
 	writer, reader *sql.DB
 	path           string
-	full           atomic.Bool // the last write failed because the disk was
 }
 
 func openSQLite(d driver.Driver, path string) *sqlite {
@@ -65,19 +63,12 @@ func (s *sqlite) scripts() (fs.FS, error) { return fs.Sub(migrations, "migration
 
 func (s *sqlite) shut() error { return errors.Join(s.reader.Close(), s.writer.Close()) }
 
-func (s *sqlite) wrote(err error) {
-	if full := errors.Is(err, ErrNoSpace); full || err == nil {
-		s.full.Store(full)
-	}
-}
-
-// NoSpace tells whether the disk has no room for a write.
-func (s *sqlite) NoSpace() bool {
+func (s *sqlite) noSpace(full bool) bool {
 	var fs sys.Statfs_t
 	if err := sys.Statfs(s.path, &fs); err != nil {
-		return s.full.Load()
+		return full
 	}
-	return fs.Bavail == 0 || s.full.Load() && fs.Bavail*uint64(fs.Bsize) < 1<<20 //nolint:gosec // a block has a size
+	return fs.Bavail == 0 || full && fs.Bavail*uint64(fs.Bsize) < 1<<20 //nolint:gosec // a block has a size
 }
 
 func (s *sqlite) told(err error) error {

@@ -54,8 +54,9 @@ var (
 // Store is an open database. It is safe for concurrent use.
 type Store struct {
 	engine
-	// begun: this process has begun its history.
-	begun atomic.Bool
+	// begun: this process has begun its history. full: the last write failed because the
+	// disk was.
+	begun, full atomic.Bool
 }
 
 // engine is what one kind of database does in its own way. The SQL of this package is
@@ -70,9 +71,8 @@ type engine interface {
 	told(err error) error
 	// scripts are the migrations, in the order of their names.
 	scripts() (fs.FS, error)
-	// wrote is told how each write ended; NoSpace tells whether there is room for one.
-	wrote(err error)
-	NoSpace() bool
+	// noSpace tells whether there is room for a write; full, whether the last one found none.
+	noSpace(full bool) bool
 	shut() error
 }
 
@@ -88,7 +88,7 @@ type Tx struct {
 // none in the PostgreSQL database of an address (postgres://…). It refuses a path that
 // exists, and a database that holds a realm.
 func Create(ctx context.Context, path string, r Realm) error {
-	if IsAddress(path) {
+	if isAddress(path) {
 		return createPostgres(ctx, path, r)
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
@@ -110,14 +110,14 @@ func (s *Store) found(ctx context.Context, r Realm) error {
 	return s.Write(ctx, func(tx *Tx) error { return tx.createRealm(r) })
 }
 
-// IsAddress tells an address of a database server from the path of a file.
-func IsAddress(path string) bool {
+// isAddress tells an address of a database server from the path of a file.
+func isAddress(path string) bool {
 	return strings.HasPrefix(path, "postgres://") || strings.HasPrefix(path, "postgresql://")
 }
 
 // Open opens an existing database, as [Create] has it, and brings its tables up to date.
 func Open(ctx context.Context, path string) (*Store, error) {
-	if IsAddress(path) {
+	if isAddress(path) {
 		return openAddress(ctx, path)
 	}
 	if _, err := os.Stat(path); err != nil {
@@ -146,9 +146,14 @@ func (s *Store) Close() error {
 // when it returns an error or panics.
 func (s *Store) Write(ctx context.Context, f func(*Tx) error) error {
 	err := s.within(ctx, true, f)
-	s.wrote(err)
+	if full := errors.Is(err, ErrNoSpace); full || err == nil {
+		s.full.Store(full)
+	}
 	return err
 }
+
+// NoSpace tells whether the disk has no room for a write.
+func (s *Store) NoSpace() bool { return s.noSpace(s.full.Load()) }
 
 // Read runs f on one moment's state, which it cannot change.
 func (s *Store) Read(ctx context.Context, f func(*Tx) error) error {
