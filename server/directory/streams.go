@@ -87,15 +87,18 @@ func (d *Directory) saw(ctx context.Context, m store.Machine, version string, tw
 	if !two && m.SeenHost == host && m.Version == version && d.Now().Sub(m.Seen) < sawEvery && !m.Seen.After(d.Now()) {
 		return nil
 	}
-	news := false
-	err := d.Store.Write(ctx, func(tx *store.Tx) (err error) {
-		if err = tx.Saw(m.UUID, host, version, d.Now()); err != nil {
+	write := d.Store.Write
+	if two {
+		write = d.Write // the other one's stream says it as well
+	}
+	return write(ctx, func(tx *store.Tx) error {
+		if err := tx.Saw(m.UUID, host, version, d.Now()); err != nil {
 			return err
 		}
 		if !two {
 			return nil
 		}
-		if news, err = tx.Duplicated(m.UUID, d.Now()); err != nil || !news {
+		if news, err := tx.Duplicated(m.UUID, d.Now()); err != nil || !news {
 			return err
 		}
 		d.Log.ErrorContext(ctx, "ALARM: two machines use one identity; one of them is a copy", "machine", string(m.Name), "host", host, "host_before", m.SeenHost)
@@ -104,10 +107,6 @@ func (d *Directory) saw(ctx context.Context, m store.Machine, version string, tw
 			Detail: "from " + host + ", before from " + m.SeenHost,
 		})
 	})
-	if err == nil && news {
-		d.Changed.Notify() // the other one's stream says it as well
-	}
-	return err
 }
 
 // maxVersion bounds what a machine says it runs.

@@ -113,9 +113,16 @@ func (r *Realm) Close() error {
 	return errors.Join(err, r.held.Close())
 }
 
-// Write runs f in a transaction and then wakes those who watch for changes.
+// Write runs f in a transaction and then wakes those who watch for changes, at other
+// servers of the realm as well.
 func (r *Realm) Write(ctx context.Context, f func(*store.Tx) error) error {
-	if err := r.Store.Write(ctx, f); err != nil {
+	err := r.Store.Write(ctx, func(tx *store.Tx) error {
+		if err := f(tx); err != nil {
+			return err
+		}
+		return tx.Announce()
+	})
+	if err != nil {
 		return err
 	}
 	r.Changed.Notify()

@@ -16,16 +16,20 @@ type Change struct {
 }
 
 // nextRevision makes the realm one revision older. The first change of a process begins
-// its history, if nothing has before.
+// its history, if nothing has before; so does the first of a copy of the database.
 func (t *Tx) nextRevision() (uint64, error) {
-	if !t.begun {
-		if _, err := t.Begin(Started, "", 0, time.Now()); err != nil {
-			return 0, err
+	for {
+		if !t.begun {
+			if _, err := t.Begin(Started, "", 0, time.Now()); err != nil {
+				return 0, err
+			}
+		}
+		var rev uint64
+		err := t.get([]any{&rev, &t.begun}, `UPDATE realm SET revision = revision + 1 RETURNING revision, copy = `+t.engine.copied())
+		if err != nil || t.begun {
+			return rev, err
 		}
 	}
-	var rev uint64
-	err := t.get([]any{&rev}, `UPDATE realm SET revision = revision + 1 RETURNING revision`)
-	return rev, err
 }
 
 // touch gives the account a revision of its own and puts it into the change log.

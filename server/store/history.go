@@ -91,7 +91,7 @@ func (t *Tx) Begin(kind HistoryKind, why string, idGap uint32, now time.Time) (H
 	if h.First >= lastRevision {
 		return History{}, ErrRevisions
 	}
-	if err := t.one(`UPDATE realm SET revision = ?`, int64(h.First)); err != nil {
+	if err := t.one(`UPDATE realm SET revision = ?, copy = `+t.engine.copied(), int64(h.First)); err != nil {
 		return History{}, err
 	}
 	if _, err := t.exec(`INSERT INTO histories (id, branch, first, began, kind, why) VALUES (?, ?, ?, ?, ?, ?)`,

@@ -54,6 +54,9 @@ func (t *Tx) Invite(name identity.Name, codeHash []byte, until time.Time) (Machi
 // code is of [Tx.Rejoin]. It is identity.ErrNotFound
 // when no such code is open, and ErrExists when the key is known already.
 func (t *Tx) Join(codeHash []byte, key ed25519.PublicKey, now time.Time) (Machine, error) {
+	if err := t.machinesChanged(); err != nil {
+		return Machine{}, err
+	}
 	return scanMachine(func(into ...any) error {
 		return t.get(into, `UPDATE machines SET public_key = ?, joined = ?, code_hash = NULL, code_expires = 0
 			, sealing_key = NULL, duplicated = 0, seen = 0, seen_host = '', version = ''
@@ -111,5 +114,5 @@ func (t *Tx) Machines() ([]Machine, error) {
 
 // RemoveMachine forgets a machine: its key opens nothing from then on.
 func (t *Tx) RemoveMachine(name identity.Name) error {
-	return t.one(`DELETE FROM machines WHERE name = ?`, name)
+	return t.aboutMachine(`DELETE FROM machines WHERE name = ?`, name)
 }

@@ -10,12 +10,15 @@ import (
 // that is new.
 func (t *Tx) SetSealingKey(machine uuid.UUID, key []byte) (changed bool, err error) {
 	n, err := t.exec(`UPDATE machines SET sealing_key = ? WHERE uuid = ? AND sealing_key IS DISTINCT FROM ?`, key, machine, key)
+	if err == nil && n == 1 {
+		err = t.machinesChanged()
+	}
 	return n == 1, err
 }
 
 // SetMachineOfflineCodes says whether a machine may check one-time codes offline.
 func (t *Tx) SetMachineOfflineCodes(name identity.Name, may bool) error {
-	return t.one(`UPDATE machines SET offline_codes = ? WHERE name = ?`, may, name)
+	return t.aboutMachine(`UPDATE machines SET offline_codes = ? WHERE name = ?`, may, name)
 }
 
 // SetGroupOfflineCodes says whether the codes of a group's members may be checked

@@ -25,8 +25,9 @@ const (
 
 // pg is a database that several servers share.
 type pg struct {
-	db    *sql.DB
-	conns int // most connections
+	config *pgx.ConnConfig
+	db     *sql.DB
+	conns  int // most connections
 }
 
 func openAddress(ctx context.Context, address string) (*Store, error) {
@@ -67,7 +68,7 @@ func openPostgres(address string) (*pg, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err) // pgx leaves the password out
 	}
-	p := &pg{db: stdlib.OpenDB(*c), conns: 4 + 2*runtime.NumCPU()}
+	p := &pg{config: c, db: stdlib.OpenDB(*c), conns: 4 + 2*runtime.NumCPU()}
 	p.db.SetMaxOpenConns(p.conns)
 	p.db.SetMaxIdleConns(p.conns)
 	return p, nil
@@ -120,6 +121,47 @@ func (p *pg) native(query string) string {
 }
 
 func (p *pg) scripts() (fs.FS, error) { return fs.Sub(migrations, "migrations/postgres") }
+
+// channel is where servers of the realm tell each other of news.
+const channel = `'sallyport_' || current_schema()`
+
+func (p *pg) announce(t *Tx) error {
+	_, err := t.exec(`SELECT pg_notify(` + channel + `, '')`)
+	return err
+}
+
+// copied names the cluster, the timeline of its log, and the database in it. A standby that
+// is promoted, and a cluster that is recovered to an earlier point, begin another timeline
+// (PostgreSQL's manual, section 26.3.6); what pg_dump made is another database.
+func (p *pg) copied() string {
+	return `(SELECT system_identifier FROM pg_control_system()) || '/' || CASE WHEN pg_is_in_recovery() THEN 'standby'
+		ELSE substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END || '/' || (SELECT oid FROM pg_database WHERE datname = current_database())`
+}
+
+func (p *pg) clock() string { return `CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)` }
+
+// listen uses a connection of its own. Behind a pooler that shares connections between
+// transactions it hears nothing, and on a standby nothing is said.
+func (p *pg) listen(ctx context.Context, woken func()) error {
+	c, err := pgx.ConnectConfig(ctx, p.config.Copy())
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	defer func() { _ = c.Close(context.WithoutCancel(ctx)) }()
+	var name string
+	if err := c.QueryRow(ctx, `SELECT quote_ident(`+channel+`)`).Scan(&name); err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	if _, err := c.Exec(ctx, `LISTEN `+name); err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	for {
+		if _, err := c.WaitForNotification(ctx); err != nil {
+			return fmt.Errorf("listen: %w", err)
+		}
+		woken()
+	}
+}
 
 func (p *pg) shut() error { return p.db.Close() }
 

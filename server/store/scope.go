@@ -21,7 +21,7 @@ func (t *Tx) SetScope(machine uuid.UUID, groups []uuid.UUID) error {
 	if err != nil {
 		return err
 	}
-	if err := t.one(`UPDATE machines SET scoped = ?, scoped_at = ? WHERE uuid = ?`, groups != nil, rev, machine); err != nil {
+	if err := t.aboutMachine(`UPDATE machines SET scoped = ?, scoped_at = ? WHERE uuid = ?`, groups != nil, rev, machine); err != nil {
 		return err
 	}
 	if _, err := t.exec(`DELETE FROM machine_admits WHERE machine_uuid = ?`, machine); err != nil {
@@ -80,6 +80,9 @@ func (t *Tx) Saw(machine uuid.UUID, host, version string, now time.Time) error {
 // Duplicated notes that two live under a machine's name, and tells whether that is new.
 func (t *Tx) Duplicated(machine uuid.UUID, now time.Time) (news bool, err error) {
 	n, err := t.exec(`UPDATE machines SET duplicated = ? WHERE uuid = ? AND duplicated = 0`, now.Unix(), machine)
+	if err == nil && n == 1 {
+		err = t.machinesChanged()
+	}
 	return n == 1, err
 }
 
@@ -89,7 +92,7 @@ func (t *Tx) Quarantine(name identity.Name, since time.Time) error {
 	if !since.IsZero() {
 		at = since.Unix()
 	}
-	return t.one(`UPDATE machines SET quarantined = ? WHERE name = ?`, at, name)
+	return t.aboutMachine(`UPDATE machines SET quarantined = ? WHERE name = ?`, at, name)
 }
 
 // Rejoin lets a machine that has joined do so once more, with a code of that hash: until

@@ -25,6 +25,9 @@ type sqlite struct {
 	path           string
 }
 
+// errAlone: nobody else writes to the file.
+var errAlone = errors.New("the database is one server's own")
+
 func openSQLite(d driver.Driver, path string) *sqlite {
 	s := &sqlite{
 		path:   path,
@@ -60,6 +63,13 @@ func (s *sqlite) begin(ctx context.Context, write bool) (*sql.Tx, error) {
 func (s *sqlite) native(query string) string { return query }
 
 func (s *sqlite) scripts() (fs.FS, error) { return fs.Sub(migrations, "migrations/sqlite") }
+
+// A file has one server: nobody else is to be told, and its copies are told apart by their
+// histories alone.
+func (s *sqlite) announce(*Tx) error                   { return nil }
+func (s *sqlite) listen(context.Context, func()) error { return errAlone }
+func (s *sqlite) copied() string                       { return `''` }
+func (s *sqlite) clock() string                        { return `0` }
 
 func (s *sqlite) shut() error { return errors.Join(s.reader.Close(), s.writer.Close()) }
 

@@ -71,6 +71,13 @@ type engine interface {
 	told(err error) error
 	// scripts are the migrations, in the order of their names.
 	scripts() (fs.FS, error)
+	// announce tells all servers, once the transaction is committed, that there is news, and
+	// listen calls woken for each time. clock and copied are expressions of SQL: the
+	// database's clock in milliseconds, and a text that is another in each copy of it.
+	announce(t *Tx) error
+	listen(ctx context.Context, woken func()) error
+	clock() string
+	copied() string
 	// noSpace tells whether there is room for a write; full, whether the last one found none.
 	noSpace(full bool) bool
 	shut() error
