@@ -33,6 +33,8 @@ type ServeOptions struct {
 	// Mark is a folder outside Dir in which to keep how far the server came, so that a
 	// Dir that was put back from a copy is noticed at the start. "" keeps nothing.
 	Mark string
+	// Version is what the list of servers says that this one is.
+	Version string
 	// StepTimeout is how long an authentication waits for its next step; zero
 	// means two minutes.
 	StepTimeout time.Duration
@@ -96,6 +98,10 @@ func serve(ctx context.Context, r *realm.Realm, o ServeOptions) error {
 	if err := r.BeginHistory(ctx); err != nil {
 		return errors.Join(err, listener.Close(), adminListener.Close())
 	}
+	began := r.Now()
+	if err := r.Register(ctx, o.Version, began); err != nil {
+		return errors.Join(err, listener.Close(), adminListener.Close())
+	}
 	ending := make(chan struct{})
 	public := publicServer(r, e, cards, ending)
 	private := adminServer(admin.New(r, e, e), r.Log)
@@ -106,7 +112,7 @@ func serve(ctx context.Context, r *realm.Realm, o ServeOptions) error {
 	if o.Ready != nil {
 		o.Ready(listener.Addr(), r.Name)
 	}
-	err = wait(ctx, r, e, failed)
+	err = wait(ctx, r, e, failed, func() error { return r.Register(ctx, o.Version, began) })
 	close(ending)
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
@@ -119,7 +125,7 @@ func serve(ctx context.Context, r *realm.Realm, o ServeOptions) error {
 }
 
 // wait returns nil when ctx ends, an error when a listener does before.
-func wait(ctx context.Context, r *realm.Realm, e *auth.Engine, failed <-chan error) error {
+func wait(ctx context.Context, r *realm.Realm, e *auth.Engine, failed <-chan error, register func() error) error {
 	purge := time.NewTicker(purgeEvery)
 	defer purge.Stop()
 	prune := time.NewTicker(auth.PruneEvery)
@@ -133,6 +139,9 @@ func wait(ctx context.Context, r *realm.Realm, e *auth.Engine, failed <-chan err
 		case <-purge.C:
 			r.RenewCertificate(ctx)
 			r.KeepMark(ctx)
+			if err := register(); err != nil {
+				r.Log.WarnContext(ctx, "it is not noted that this server is there", "error", err)
+			}
 			if err := e.Abandoned(ctx); err != nil {
 				r.Log.WarnContext(ctx, "abandoned authentications are not in the audit log", "error", err)
 			}

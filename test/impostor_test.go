@@ -26,6 +26,7 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
+	"github.com/sallyport-auth/sallyport/server/servertest"
 	"github.com/sallyport-auth/sallyport/test/machine"
 )
 
@@ -90,9 +91,7 @@ type authority struct{ tls.Certificate }
 // realmAuthority is the one that the machine trusts.
 func realmAuthority(t *testing.T, r *machine.Realm) authority {
 	t.Helper()
-	c, err := tls.LoadX509KeyPair(r.Path(machine.ServerDir+"/ca.crt"), r.Path(machine.ServerDir+"/ca.key"))
-	must(t, err)
-	return authority{c}
+	return authority{*servertest.Steal(t, r.Path(machine.ServerDir)).Authority}
 }
 
 // newAuthority is one that nobody trusts yet.

@@ -18,15 +18,15 @@ import (
 
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/server/servertest"
 	"github.com/sallyport-auth/sallyport/test/machine"
+	"github.com/sallyport-auth/sallyport/test/postgres"
 )
 
 // realmList is the realm's own key list, which anybody may have.
 func realmList(t *testing.T, r *machine.Realm) []byte {
 	t.Helper()
-	b, err := os.ReadFile(r.Path(machine.ServerDir + "/realm.list"))
-	must(t, err)
-	return b
+	return servertest.Steal(t, r.Path(machine.ServerDir)).List
 }
 
 // found gives the realm of lies a realm key and a list of its own, and returns the
@@ -133,13 +133,11 @@ func TestAnEmergencyRotationEndsWhatAThiefOfBothKeysMade(t *testing.T) {
 	r := joined(t)
 	lets(t, ways(r, ada, adaPass)["su"], ada)
 	stolen, list := realmAuthority(t, r), realmList(t, r)
-	files := strings.Fields(script(t, r, "cat "+machine.ServerDir+"/signing/*.pem | openssl pkey -outform DER | tail -c 32 | od -An -v -tx1 | tr -d ' \\n'"))
-	seed, err := hex.DecodeString(strings.Join(files, ""))
-	must(t, err)
+	signing := servertest.Steal(t, r.Path(machine.ServerDir)).Signing
 	must(t, r.Server.Stop(t.Context()))
 
 	lies := newRealmOfLies(t)
-	lies.key, lies.list = ed25519.NewKeyFromSeed(seed), list
+	lies.key, lies.list = signing, list
 	mallory := person("mallory", 1900000200)
 	mallory.Revision = 1 << 40
 	lies.tokens = []*identity.IDToken{mallory}
@@ -237,8 +235,12 @@ func asBefore(t *testing.T, r *machine.Realm) {
 	must(t, err)
 	must(t, c.Remember(ctx, "sallyport realm keys", b))
 	must(t, c.Close())
+	db := postgres.Raw(t, "", r.Path(machine.ServerDir+"/sallyport.db"))
+	_, err = db.ExecContext(ctx, `DELETE FROM key_list`)
+	must(t, err)
+	must(t, db.Close())
 	script(t, r, `chown sallyport:sallyport /var/lib/sallyport/*
-		rm `+machine.ServerDir+`/realm.key `+machine.ServerDir+`/realm.list
+		rm `+machine.ServerDir+`/realm.key
 		cp `+machine.ServerDir+`/ca.crt /etc/sallyport/server-ca.pem`)
 }
 

@@ -56,6 +56,8 @@ func runInit(f *command.Flags) command.Action {
 	f.StringVar(&o.TLSCert, "tls-cert", "", "PEM `file` of a certificate of your own")
 	f.StringVar(&o.TLSKey, "tls-key", "", "PEM `file` of its key")
 	f.StringVar(&o.Database, "database", "", "`address` of a PostgreSQL database, postgres://HOST/NAME; left out: a file in the folder")
+	f.StringVar(&o.SealKey, "seal-key", "", "`file` seal.key of a server of the realm that the database holds: make another server of it")
+	f.StringVar(&o.URL, "url", "", "`URL` at which machines reach this server, https://HOST:PORT; they are told of it")
 	f.StringVar(&ids, "id-range", "", "`min-max` of the ids that the realm gives out")
 	f.UintVar(&days, "offline-days", 14, "for how many `days` machines may do without the server")
 	f.Func("tls-name", "`name` that machines reach the server by; may be given more than once", func(s string) error { o.TLSNames = append(o.TLSNames, s); return nil })
@@ -69,10 +71,19 @@ func runInit(f *command.Flags) command.Action {
 			}
 		}
 		o.OfflineDays = uint32(min(days, 1<<20))
-		if err := realm.Init(ctx, o); err != nil {
+		make := realm.Init
+		if o.SealKey != "" {
+			make = realm.InitAnother
+		}
+		if err := make(ctx, o); err != nil {
 			return err
 		}
-		fmt.Printf("realm %s made in %s\nnow run: sallyport-server serve --dir %s\n", o.Realm, o.Dir, o.Dir)
+		if o.SealKey != "" {
+			fmt.Printf("another server of the realm, with its folder in %s\n", o.Dir)
+		} else {
+			fmt.Printf("realm %s made in %s\n", o.Realm, o.Dir)
+		}
+		fmt.Printf("now run: sallyport-server serve --dir %s\n", o.Dir)
 		return nil
 	}
 }
@@ -95,7 +106,7 @@ func runCardKeys(f *command.Flags) command.Action {
 }
 
 func runServe(f *command.Flags) command.Action {
-	o := server.ServeOptions{Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
+	o := server.ServeOptions{Version: version, Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
 	f.StringVar(&o.Dir, "dir", realm.DefaultDir, "`path` of the realm's folder")
 	f.StringVar(&o.Listen, "listen", "", "`address` to listen at, HOST:PORT")
 	f.StringVar(&o.Mark, "mark", "", "`folder` outside the realm for the mark that shows a loss")

@@ -89,6 +89,11 @@ func (s shower) people(w io.Writer, m proto.Message) {
 			}
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", c.GetName(), c.GetUuid(), state, stamp(c.GetJoined()), stamp(c.GetLastSeen()), c.GetLastAddress(), c.GetVersion())
 		}
+	case *v1.ListServersResponse:
+		for _, o := range m.GetServers() {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", o.GetId(), cmp.Or(o.GetUrl(), "no URL"), stamp(o.GetBegan()), stamp(o.GetLastSeen()), o.GetVersion(),
+				map[bool]string{true: "this one"}[o.GetHere()])
+		}
 	case *v1.ListAuditResponse:
 		for _, r := range m.GetRows() {
 			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\n", r.GetId(), stamp(r.GetTime()), r.GetActor(), r.GetAction(), r.GetSubject(), r.GetDetail())

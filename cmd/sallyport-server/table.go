@@ -81,6 +81,8 @@ func groupRows() []command.Row {
 		admin("machine remove", "NAME", "remove a machine from the realm", on(client.RemoveMachine)),
 		admin("machine rejoin", "NAME", "have a machine join anew, and shut a copy of it out", on(client.RejoinMachine)),
 		admin("machine quarantine", "NAME", "refuse a machine everything until it is released", on(client.QuarantineMachine)),
+		admin("server list", "", "list the servers of the realm", all(client.ListServers)),
+		admin("server remove", "ID", "forget a server that is gone for good", on(client.RemoveServer)),
 		admin("machine release", "NAME", "end its quarantine", on(client.ReleaseMachine)),
 	}
 }

@@ -3,7 +3,6 @@ package sallyport_test
 import (
 	"context"
 	"crypto/ed25519"
-	"crypto/tls"
 	"encoding/pem"
 	"errors"
 	"os"
@@ -20,6 +19,8 @@ import (
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/provider/providertest"
 	"github.com/sallyport-auth/sallyport/provider/sallyport"
+	"github.com/sallyport-auth/sallyport/server/servertest"
+	"github.com/sallyport-auth/sallyport/test/postgres"
 )
 
 // resume follows changes until the first thing is heard, and returns its kind.
@@ -126,16 +127,15 @@ func TestANewAuthorityForTLSNeedsNoVisit(t *testing.T) {
 	r.account("alice")
 	p := r.machine()
 	ok(t, nil, fetches(t, p))
-	stolen, err := tls.LoadX509KeyPair(filepath.Join(r.dir, "ca.crt"), filepath.Join(r.dir, "ca.key"))
-	ok(t, nil, err)
-	_, err = r.admin.RenewCA(t.Context(), &v1.RenewCARequest{})
+	stolen := servertest.Steal(t, r.dir).Authority.Leaf
+	_, err := r.admin.RenewCA(t.Context(), &v1.RenewCARequest{})
 	ok(t, nil, err)
 	_ = p.Close()
 	ok(t, nil, fetches(t, p))
 	_, err = resume(t, p)
 	ok(t, nil, err)
-	if now, err := tls.LoadX509KeyPair(filepath.Join(r.dir, "ca.crt"), filepath.Join(r.dir, "ca.key")); err != nil || now.Leaf.Equal(stolen.Leaf) {
-		t.Errorf("the authority is the same (%v)", err)
+	if servertest.Steal(t, r.dir).Authority.Leaf.Equal(stolen) {
+		t.Error("the authority is the same")
 	}
 	r.stop()
 	r.start("")
@@ -167,6 +167,18 @@ func (r *liveRealm) older(o sallyport.Options, keys ...[]byte) sallyport.Options
 	return o
 }
 
+// list puts another key list into the database, or none.
+func (r *liveRealm) list(signed []byte) {
+	r.t.Helper()
+	db := postgres.Raw(r.t, "", filepath.Join(r.dir, "sallyport.db"))
+	_, err := db.ExecContext(r.t.Context(), `DELETE FROM key_list`)
+	ok(r.t, nil, err)
+	if signed != nil {
+		_, err = db.ExecContext(r.t.Context(), `INSERT INTO key_list (one, bundle) VALUES (1, $1)`, signed)
+		ok(r.t, nil, err)
+	}
+}
+
 // keys are what the server names to machines from before there were realm keys.
 func (r *liveRealm) keys() [][]byte {
 	r.t.Helper()
@@ -185,7 +197,7 @@ func TestMachinesOfBeforeMoveOverByASignedStep(t *testing.T) {
 	// The folder as it was: without realm key and list.
 	r.stop()
 	ok(t, nil, os.Remove(filepath.Join(r.dir, "realm.key")))
-	ok(t, nil, os.Remove(filepath.Join(r.dir, "realm.list")))
+	r.list(nil)
 	r.start("")
 	joined.URL = r.url
 	old := r.older(joined, r.keys()...)
@@ -251,8 +263,7 @@ func TestAnOldServerIsGoodForKnownKeysAlone(t *testing.T) {
 // Promise keys-join.
 func TestAnOldFingerprintIsSaidToBeOne(t *testing.T) {
 	r := newRealm(t)
-	ca, err := tls.LoadX509KeyPair(filepath.Join(r.dir, "ca.crt"), filepath.Join(r.dir, "ca.key"))
-	ok(t, nil, err)
+	ca := servertest.Steal(t, r.dir).Authority
 	var doubt *provider.DoubtError
 	if _, err := sallyport.Join(t.Context(), sallyport.Server{URL: r.url}, "code", fingerprintOf(ca.Certificate[0])); !errors.As(err, &doubt) || !strings.Contains(doubt.What, "older program") {
 		t.Errorf("got %v", err)
@@ -263,9 +274,8 @@ func TestAnOldFingerprintIsSaidToBeOne(t *testing.T) {
 func TestACopiedBackFolderSignsNewerLists(t *testing.T) {
 	r := newRealm(t)
 	p := r.machine()
-	list, key := filepath.Join(r.dir, "realm.list"), filepath.Join(r.dir, "realm.key")
-	old, err := os.ReadFile(list)
-	ok(t, nil, err)
+	key := filepath.Join(r.dir, "realm.key")
+	old := servertest.Steal(t, r.dir).List
 	realmKey, err := os.ReadFile(key)
 	ok(t, nil, err)
 	for range 3 {
@@ -276,14 +286,14 @@ func TestACopiedBackFolderSignsNewerLists(t *testing.T) {
 	ok(t, nil, err)
 	o := r.url[len("https://"):]
 	r.stop()
-	ok(t, nil, os.WriteFile(list, old, 0o600))
+	r.list(old)
 	r.start(o)
 	_, err = resume(t, p)
 	ok(t, nil, err)
 
 	// A realm key that is kept elsewhere signs nothing by itself.
 	r.stop()
-	ok(t, nil, os.WriteFile(list, old, 0o600))
+	r.list(old)
 	ok(t, nil, os.Remove(key))
 	r.start(o)
 	var doubt *provider.DoubtError

@@ -18,12 +18,12 @@ import (
 
 // SignAudit implements AdminService. A log that does not verify is not signed.
 func (s *Admin) SignAudit(ctx context.Context, req *v1.SignAuditRequest) (*v1.SignAuditResponse, error) {
-	k, err := s.AuditSigner(req.GetRealmKey())
-	if err != nil {
-		return nil, s.told(ctx, "sign", "audit log", err)
-	}
 	resp := &v1.SignAuditResponse{}
-	err = s.read(ctx, "sign", "audit log", func(tx *store.Tx) error {
+	err := s.read(ctx, "sign", "audit log", func(tx *store.Tx) error {
+		k, err := s.AuditSigner(tx, req.GetRealmKey())
+		if err != nil {
+			return err
+		}
 		_, head, err := tx.VerifyAudit()
 		if err != nil {
 			return err
@@ -55,7 +55,11 @@ func (s *Admin) VerifyAudit(ctx context.Context, req *v1.VerifyAuditRequest) (*v
 
 // compareHead holds the log to a row of it that was signed before.
 func (s *Admin) compareHead(tx *store.Tx, base store.AuditHead, signed []byte, resp *v1.VerifyAuditResponse) error {
-	h, err := identity.OpenAuditHead(s.RealmKey(), signed)
+	_, realmKey, err := s.KeyList(tx)
+	if err != nil {
+		return err
+	}
+	h, err := identity.OpenAuditHead(realmKey, signed)
 	if err != nil {
 		return fmt.Errorf("%w: the signed head is not of this realm's present realm key; after a new one, sign the head again: %w", realm.ErrInput, err)
 	}

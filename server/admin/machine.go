@@ -72,13 +72,17 @@ func (s *Admin) invite(ctx context.Context, doing, action, typed string,
 	if err != nil {
 		return nil, s.told(ctx, doing, typed, err)
 	}
-	keys := s.KeysView()
-	if why := keys.GetProblem(); why != "" {
-		return nil, s.told(ctx, doing, typed, realm.RefusalError(why))
-	}
 	code, until := realm.NewJoinCode(), s.Now().Add(realm.JoinCodeLife)
-	resp := &v1.AddMachineResponse{Code: code, Expires: timestamppb.New(until.Truncate(time.Second)), Fingerprint: keys.GetFingerprint()}
+	resp := &v1.AddMachineResponse{Code: code, Expires: timestamppb.New(until.Truncate(time.Second))}
 	err = s.change(ctx, action, typed, "", func(tx *store.Tx) error {
+		keys, err := s.KeysView(tx)
+		if err != nil {
+			return err
+		}
+		if why := keys.GetProblem(); why != "" {
+			return realm.RefusalError(why)
+		}
+		resp.Fingerprint = keys.GetFingerprint()
 		m, err := how(tx, name, realm.HashJoinCode(code), until)
 		resp.Machine = machineView(m)
 		return err

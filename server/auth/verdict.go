@@ -227,7 +227,11 @@ func (e *Engine) sessionToken(tx *store.Tx, s *session, a store.Account) ([]byte
 			t.Groups = append(t.Groups, groups[i].UUID)
 		}
 	}
-	signed, err := e.Signer().SignSessionToken(t)
+	signer, err := e.Signer(tx)
+	if err != nil {
+		return nil, err
+	}
+	signed, err := signer.SignSessionToken(t)
 	if err != nil {
 		return nil, fmt.Errorf("session token: %w", err)
 	}

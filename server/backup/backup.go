@@ -4,8 +4,6 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
-	"crypto/ed25519"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,7 +15,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/server/realm"
 	"github.com/sallyport-auth/sallyport/server/store"
 )
@@ -66,11 +63,11 @@ func Make(ctx context.Context, folder, file string, now time.Time) error {
 	if err := store.Copy(ctx, d.Database(), copied); err != nil {
 		return fmt.Errorf("backup: %w", err)
 	}
-	name, current, err := ofCopy(ctx, copied)
+	name, err := ofCopy(ctx, copied)
 	if err != nil {
 		return fmt.Errorf("backup: %w", err)
 	}
-	files, err := filesOf(d, current)
+	files, err := filesOf(d)
 	if err != nil {
 		return fmt.Errorf("backup: %w", err)
 	}
@@ -85,27 +82,18 @@ func Make(ctx context.Context, folder, file string, now time.Time) error {
 	return realm.SyncFolder(filepath.Dir(file))
 }
 
-// ofCopy reads what a database is of: its realm, and the key that signs.
-func ofCopy(ctx context.Context, path string) (name string, current ed25519.PublicKey, err error) {
+// ofCopy reads of which realm a database is.
+func ofCopy(ctx context.Context, path string) (string, error) {
 	s, err := store.Open(ctx, path)
 	if err != nil {
-		return "", nil, err
+		return "", err
 	}
+	var r store.Realm
 	err = s.Read(ctx, func(tx *store.Tx) error {
-		r, err := tx.Realm()
-		if err != nil {
-			return err
-		}
-		keys, err := tx.SigningKeys()
-		if err == nil && len(keys) == 0 {
-			err = errors.New("the realm has no signing key")
-		}
-		if err == nil {
-			name, current = r.Name, keys[0]
-		}
+		r, err = tx.Realm()
 		return err
 	})
-	return name, current, errors.Join(err, s.Close())
+	return r.Name, errors.Join(err, s.Close())
 }
 
 // kept is one file of a backup.
@@ -114,10 +102,8 @@ type kept struct {
 	data []byte
 }
 
-// files reads everything in the folder but the database. The key that the copy of the
-// database signs with must be among it: when keys were rotated meanwhile it is gone, and
-// the backup is to be made again.
-func filesOf(d realm.Dir, current ed25519.PublicKey) ([]kept, error) {
+// filesOf reads everything in the folder but the database.
+func filesOf(d realm.Dir) ([]kept, error) {
 	var list []kept
 	err := filepath.WalkDir(string(d), func(path string, e fs.DirEntry, err error) error {
 		if err != nil {
@@ -136,10 +122,6 @@ func filesOf(d realm.Dir, current ed25519.PublicKey) ([]kept, error) {
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", d, err)
-	}
-	key := "signing/" + hex.EncodeToString(identity.KeyID(current)) + ".pem"
-	if !slices.ContainsFunc(list, func(k kept) bool { return k.name == key }) {
-		return nil, errors.New("the signing keys were rotated meanwhile: make the backup again")
 	}
 	return list, nil
 }

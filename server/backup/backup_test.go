@@ -105,14 +105,14 @@ func TestAServerSignsItsKeyListAnewAtEachStart(t *testing.T) {
 	file, to := filepath.Join(t.TempDir(), "backup.tar"), filepath.Join(t.TempDir(), "restored")
 	b.Must(nil, Make(t.Context(), string(b.Dir), file, b.Now()))
 	b.Must(b.Admin.RotateKeys(t.Context(), &v1.RotateKeysRequest{}))
-	seen := b.KeysView().GetVersion()
+	seen := b.Keys().GetVersion()
 	b.Must(nil, b.Close())
 	b.Unix.Add(60)
 	b.Must(Restore(t.Context(), RestoreOptions{File: file, Dir: to, Now: b.Now()}))
 	for range 2 {
 		b.Open(to)
 		b.Must(nil, b.BeginHistory(t.Context()))
-		now := b.KeysView()
+		now := b.Keys()
 		if now.GetVersion() <= seen || len(now.GetSigningKeys()) != 1 {
 			t.Errorf("version %d with %d keys; a machine saw version %d", now.GetVersion(), len(now.GetSigningKeys()), seen)
 		}
@@ -122,7 +122,7 @@ func TestAServerSignsItsKeyListAnewAtEachStart(t *testing.T) {
 	b.Must(nil, os.Remove(filepath.Join(to, "realm.key")))
 	b.Open(to)
 	b.Must(nil, b.BeginHistory(t.Context()))
-	if now := b.KeysView().GetVersion(); now != seen {
+	if now := b.Keys().GetVersion(); now != seen {
 		t.Error("it is signed without the realm key")
 	}
 }

@@ -25,8 +25,11 @@ func (d *Directory) Join(ctx context.Context, req *v1.JoinRequest) (*v1.JoinResp
 	if c.Key == nil || !c.Key.Equal(key) {
 		return nil, connect.NewError(connect.CodeInvalidArgument, errors.New("the key to join with must be that of the TLS client certificate"))
 	}
-	resp := &v1.JoinResponse{Realm: d.Name, IdMin: d.IDs.Min, IdMax: d.IDs.Max, KeyList: d.KeyList(), RealmKey: d.RealmKey()}
-	err := d.Write(ctx, func(tx *store.Tx) error {
+	resp := &v1.JoinResponse{Realm: d.Name, IdMin: d.IDs.Min, IdMax: d.IDs.Max}
+	err := d.Write(ctx, func(tx *store.Tx) (err error) {
+		if resp.KeyList, resp.RealmKey, err = d.KeyList(tx); err != nil {
+			return err
+		}
 		joined, err := tx.Join(realm.HashJoinCode(req.GetCode()), key, d.Now())
 		if err != nil {
 			return err

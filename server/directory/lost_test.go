@@ -58,7 +58,11 @@ func TestOnlyASignedTokenProvesALoss(t *testing.T) {
 	b.Must(nil, err)
 	stranger, err := identity.NewSigner(key)
 	b.Must(nil, err)
-	own := b.Signer()
+	var own *identity.Signer
+	b.Must(nil, b.Store.Read(t.Context(), func(tx *store.Tx) (err error) {
+		own, err = b.Signer(tx)
+		return err
+	}))
 	for what, newest := range map[string][]byte{
 		"nothing": nil, "nonsense": []byte("nonsense"),
 		"a stranger's token":           sign(stranger, uuid.New(), 1<<60),

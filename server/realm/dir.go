@@ -17,15 +17,16 @@ type Dir string
 func (d Dir) Database() string { return filepath.Join(string(d), "sallyport.db") }
 func (d Dir) settings() string { return filepath.Join(string(d), "server.json") }
 func (d Dir) caCert() string   { return filepath.Join(string(d), "ca.crt") }
-func (d Dir) caKey() string    { return filepath.Join(string(d), "ca.key") }
 func (d Dir) sealKey() string  { return filepath.Join(string(d), "seal.key") }
-func (d Dir) signing() string  { return filepath.Join(string(d), "signing") }
+func (d Dir) serverID() string { return filepath.Join(string(d), "server.id") }
 
 // Settings are what init was told about the listener, kept in server.json.
 type Settings struct {
 	Listen string `json:"listen"`
 	// Database is the address of the realm's database; "": a file in the folder.
 	Database string `json:"database,omitempty"`
+	// URL is where machines reach this server; "": they are not told.
+	URL string `json:"url,omitempty"`
 	// Names are added to the certificate that the realm's own CA makes.
 	Names []string `json:"tls_names,omitempty"`
 	// TLSCert and TLSKey are PEM files to serve instead.

@@ -8,24 +8,32 @@
 //
 // # The folder
 //
-//	sallyport.db               the database
-//	server.json                the settings, written last: without it there is no realm
-//	seal.key                   encrypts TOTP secrets in the database, keys backup codes
-//	signing/ID.pem             the key that signs tokens
-//	realm.key, realm.list      the realm key, and the key list that it signed
-//	ca.crt, ca.key             the realm's own certificate authority, if it has one
-//	lock, admin.sock           of the process that has it open
+//	sallyport.db       the database, if that is a file
+//	server.json        the settings, written last: without it there is no realm
+//	seal.key           encrypts TOTP secrets and private keys in the database, keys
+//	                   backup codes; all servers of a realm have the same
+//	realm.key          the realm key, if it is not kept elsewhere
+//	ca.crt             the certificate of the realm's own authority, for others to read
+//	server.id          which of the realm's servers this is
+//	lock, admin.sock   of the process that has it open
 //
 // All files are 0600. One that takes another's place is written whole or not at all, and a
 // change of keys that was cut off is finished or undone by the next opening.
 //
 // # Keys
 //
-// The realm key signs the key list, in the folder or by commands that bring it. The
-// list is written before the database names a new signing key, so that no machine sees
-// a token whose key it cannot know; whoever opens the folder signs it anew where it does
-// not say what is so. Without the realm key that is a problem that ShowKeys tells, and
-// serving goes on. docs/keys.md is the page for people.
+// Keys and the key list are in the database, whose transactions are what they are read and
+// changed in: a token is signed with the key of its transaction's moment, and no machine
+// sees a token whose key it cannot know, whichever server it asks. The realm key signs the
+// list, in the folder or by commands that bring it; whoever opens the folder signs it anew
+// where it does not say what is so. Without the realm key that is a problem that ShowKeys
+// tells, and serving goes on. docs/keys.md is the page for people.
+//
+// # Several servers
+//
+// Servers share a PostgreSQL database and nothing else. [Realm.Follow] notices what the
+// others have changed. Each has a row of its own, by which the key list names what all of
+// them are known by ([Realm.Register]).
 //
 // # Histories
 //

@@ -32,6 +32,11 @@ func (r *Realm) Follow(ctx context.Context) {
 		case <-tick.C:
 		}
 		now, err := r.look(ctx)
+		if err == nil && now.News != was.News {
+			if err := r.noticeKeys(ctx); err != nil {
+				r.Log.WarnContext(ctx, "the realm's keys cannot be read, so this server goes on with those that it has", "error", err)
+			}
+		}
 		if err != nil || now.Revision != was.Revision || now.News != was.News || now.History != was.History {
 			r.Changed.Notify()
 		}

@@ -62,7 +62,15 @@ func (r *Realm) relist(ctx context.Context) error {
 	if !r.Dir.hasRealmKey() {
 		return nil
 	}
-	if err := r.SignList(ctx, nil); err != nil {
+	err := r.changeKeys(ctx, func(tx *store.Tx) error {
+		_, err := r.reissue(tx, nil, nil)
+		return err
+	})
+	if errors.Is(err, ErrInput) { // another server made a new one
+		r.Log.WarnContext(ctx, "the realm key in the folder is not the one that machines know now, so it signs nothing: remove it", "file", r.Dir.realmKey(), "error", err)
+		return nil
+	}
+	if err != nil {
 		return fmt.Errorf("sign the key list anew: %w", err)
 	}
 	return nil

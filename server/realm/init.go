@@ -31,6 +31,11 @@ type InitOptions struct {
 	IDs identity.IDRange
 	// Database is the address of a PostgreSQL database; "": a file in the folder.
 	Database string
+	// SealKey is the file seal.key of a server of the realm that the database holds, for
+	// InitAnother.
+	SealKey string
+	// URL is where machines reach this server; "": they are not told.
+	URL string
 	// OfflineDays is for how many days machines may go on without contact.
 	OfflineDays uint32
 }
@@ -45,27 +50,36 @@ func Init(ctx context.Context, o InitOptions) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
-		return fmt.Errorf("make folder: %w", err)
-	}
-	if err := os.Chmod(o.Dir, 0o700); err != nil { //nolint:gosec // a folder
-		return fmt.Errorf("make folder: %w", err)
-	}
-	d := Dir(o.Dir)
-	held, err := d.Lock()
+	d, held, err := o.folder()
 	if err != nil {
 		return err
 	}
 	defer func() { _ = held.Close() }()
-	_, err1 := os.Stat(d.Database())
-	_, err2 := os.Stat(d.settings())
-	if err1 == nil || err2 == nil {
-		return fmt.Errorf("%s holds a realm already: choose another --dir", d)
-	}
 	if err := d.fill(ctx, o); err != nil {
 		return err
 	}
 	return d.firstOpening(ctx, held)
+}
+
+// folder makes the folder, where there is none, and takes it. It must hold no realm.
+func (o InitOptions) folder() (Dir, *os.File, error) {
+	d := Dir(o.Dir)
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return d, nil, fmt.Errorf("make folder: %w", err)
+	}
+	if err := os.Chmod(o.Dir, 0o700); err != nil { //nolint:gosec // a folder
+		return d, nil, fmt.Errorf("make folder: %w", err)
+	}
+	held, err := d.Lock()
+	if err != nil {
+		return d, nil, err
+	}
+	_, err1 := os.Stat(d.Database())
+	_, err2 := os.Stat(d.settings())
+	if err1 == nil || err2 == nil {
+		return d, nil, errors.Join(fmt.Errorf("%s holds a realm already: choose another --dir", d), held.Close())
+	}
+	return d, held, nil
 }
 
 // firstOpening makes the realm key and the first key list.
@@ -78,7 +92,10 @@ func (d Dir) firstOpening(ctx context.Context, held *os.File) error {
 	if err != nil {
 		return err
 	}
-	return r.Store.Close()
+	if ca := r.certs.ca; ca != nil {
+		err = d.showAuthority(ca)
+	}
+	return errors.Join(err, r.Store.Close())
 }
 
 func (o InitOptions) check() error {
@@ -99,6 +116,9 @@ func (o InitOptions) check() error {
 			return fmt.Errorf("--database: %w", err)
 		}
 	}
+	if err := checkURL(o.URL); err != nil {
+		return fmt.Errorf("--url: %w", err)
+	}
 	if err := o.IDs.Validate(); err != nil {
 		return fmt.Errorf("--id-range: %w", err)
 	}
@@ -109,18 +129,8 @@ func (o InitOptions) check() error {
 }
 
 func (d Dir) fill(ctx context.Context, o InitOptions) error {
-	set := Settings{Listen: o.Listen, Names: o.TLSNames, Database: o.Database}
-	if o.TLSCert != "" {
-		cert, err1 := filepath.Abs(o.TLSCert)
-		key, err2 := filepath.Abs(o.TLSKey)
-		if err := errors.Join(err1, err2); err != nil {
-			return fmt.Errorf("certificate: %w", err)
-		}
-		set.TLSCert, set.TLSKey = cert, key
-		if _, err := readCertificate(cert, key); err != nil {
-			return err
-		}
-	} else if err := d.makeCA(o.Realm, time.Now()); err != nil {
+	set, err := o.settings()
+	if err != nil {
 		return err
 	}
 	seal := make([]byte, sealKeyLen)
@@ -130,9 +140,15 @@ func (d Dir) fill(ctx context.Context, o InitOptions) error {
 	if err := WriteNew(d.sealKey(), seal); err != nil {
 		return err
 	}
-	if err := os.Mkdir(d.signing(), 0o700); err != nil {
-		return fmt.Errorf("make folder: %w", err)
+	if err := d.found(ctx, o, set); err != nil {
+		// Nothing stands in the way of the next try.
+		return errors.Join(err, os.Remove(d.sealKey()))
 	}
+	return d.keep(set)
+}
+
+// found makes the realm in its database, with its first keys.
+func (d Dir) found(ctx context.Context, o InitOptions, set Settings) error {
 	r := store.Realm{Name: o.Realm, IDs: o.IDs, OfflineFor: o.OfflineDays * 24 * 60 * 60}
 	if err := store.Create(ctx, d.DatabaseOf(set), r); err != nil {
 		return err
@@ -141,10 +157,27 @@ func (d Dir) fill(ctx context.Context, o InitOptions) error {
 	if err != nil {
 		return err
 	}
-	err = errors.Join(d.firstKey(ctx, s), s.Close())
-	if err != nil {
-		return err
+	return errors.Join(d.firstKeys(ctx, s, o), s.Close())
+}
+
+// settings are what the server is to go by.
+func (o InitOptions) settings() (Settings, error) {
+	set := Settings{Listen: o.Listen, Names: o.TLSNames, Database: o.Database, URL: o.URL}
+	if o.TLSCert == "" {
+		return set, nil
 	}
+	cert, err1 := filepath.Abs(o.TLSCert)
+	key, err2 := filepath.Abs(o.TLSKey)
+	if err := errors.Join(err1, err2); err != nil {
+		return set, fmt.Errorf("certificate: %w", err)
+	}
+	set.TLSCert, set.TLSKey = cert, key
+	_, err := readCertificate(cert, key)
+	return set, err
+}
+
+// keep writes the settings, with which the folder is one of a realm.
+func (d Dir) keep(set Settings) error {
 	b, err := json.MarshalIndent(set, "", "\t")
 	if err != nil {
 		return fmt.Errorf("write settings: %w", err)
@@ -152,15 +185,22 @@ func (d Dir) fill(ctx context.Context, o InitOptions) error {
 	return WriteNew(d.settings(), append(b, '\n'))
 }
 
-func (d Dir) firstKey(ctx context.Context, s *store.Store) error {
-	pub, err := d.newSigningKey()
+func (d Dir) firstKeys(ctx context.Context, s *store.Store, o InitOptions) error {
+	box, err := d.OpenBox()
 	if err != nil {
 		return err
 	}
 	return s.Write(ctx, func(tx *store.Tx) error {
 		now := time.Now()
-		return errors.Join(tx.AddSigningKey(pub, now),
-			tx.Record(store.Entry{Time: now, Actor: LocalActor(), Action: "realm.init"}))
+		if _, err := box.addSigningKey(tx, now); err != nil {
+			return err
+		}
+		if o.TLSCert == "" {
+			if err := box.newAuthority(tx, o.Realm, now); err != nil {
+				return err
+			}
+		}
+		return tx.Record(store.Entry{Time: now, Actor: LocalActor(), Action: "realm.init"})
 	})
 }
 

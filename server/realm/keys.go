@@ -3,105 +3,102 @@ package realm
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/ed25519"
 	"crypto/hkdf"
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
-	"encoding/hex"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
-	"path/filepath"
 
 	"github.com/google/uuid"
 
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
-// SigningKey is the key that signs tokens now.
-type SigningKey struct {
-	ID     string
-	Pub    ed25519.PublicKey
-	signer *identity.Signer
-}
+// KeyUse is what a private key in the database is for.
+type KeyUse string
 
-func (d Dir) keyFile(pub ed25519.PublicKey) string {
-	return filepath.Join(d.signing(), hex.EncodeToString(identity.KeyID(pub))+".pem")
-}
+// The uses. A key that was stored for one does not open for another.
+const (
+	ForTokens       KeyUse = "tokens"
+	ForCertificates KeyUse = "certificates"
+)
 
-// newSigningKey makes a key and its file. It signs nothing until the database
-// names it as the current one.
-func (d Dir) newSigningKey() (ed25519.PublicKey, error) {
-	pub, key, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return nil, fmt.Errorf("make signing key: %w", err)
-	}
+// sealKey encrypts a private key for the database, bound to its use and public half.
+func (b *Box) sealKey(use KeyUse, pub []byte, key any) ([]byte, error) {
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		return nil, fmt.Errorf("make signing key: %w", err)
+		return nil, fmt.Errorf("seal a private key: %w", err)
 	}
-	return pub, WriteNew(d.keyFile(pub), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	defer clear(der)
+	return b.keys.Seal(nil, nil, der, about(use, pub)), nil //nolint:gosec // it makes its own random nonce
 }
 
-func (d Dir) loadSigningKey(pub ed25519.PublicKey) (*SigningKey, error) {
-	b, err := os.ReadFile(d.keyFile(pub))
+// OpenKey decrypts a private key of the database.
+func (b *Box) OpenKey(use KeyUse, pub, sealed []byte) (any, error) {
+	der, err := b.keys.Open(nil, nil, sealed, about(use, pub))
 	if err != nil {
-		return nil, fmt.Errorf("read signing key: %w", err)
+		return nil, errors.New("a private key does not open: seal.key is not the one it was sealed with")
 	}
-	block, _ := pem.Decode(b)
-	if block == nil {
-		return nil, fmt.Errorf("read signing key %s: not PEM", d.keyFile(pub))
-	}
-	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	defer clear(der)
+	key, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
-		return nil, fmt.Errorf("read signing key %s: %w", d.keyFile(pub), err)
+		return nil, fmt.Errorf("a private key: %w", err)
 	}
-	key, ok := parsed.(ed25519.PrivateKey)
-	if !ok || !pub.Equal(key.Public()) {
-		return nil, fmt.Errorf("read signing key %s: not the key that the database names", d.keyFile(pub))
-	}
-	signer, err := identity.NewSigner(key)
-	if err != nil {
-		return nil, err
-	}
-	return &SigningKey{ID: string(identity.KeyID(pub)), Pub: pub, signer: signer}, nil
+	return key, nil
 }
+
+// about is what a sealed key is bound to.
+func about(use KeyUse, pub []byte) []byte { return append([]byte(string(use)+"\x00"), pub...) }
 
 const sealKeyLen = 32
 
-// Box encrypts TOTP secrets for the database: AES-256-GCM with a random nonce in
-// front, bound to the account. Its key is in a file beside the database, so that
-// a copy of the database alone tells nothing.
+// Box encrypts for the database: TOTP secrets, bound to the account, and the realm's
+// private keys, with AES-256-GCM and a random nonce in front. Its key is in a file beside
+// the database, so that a copy of the database alone tells nothing. All servers of a realm
+// have the same.
 type Box struct {
 	aead cipher.AEAD
-	mac  []byte // the key of hashBackupCode
+	keys cipher.AEAD // of private keys
+	mac  []byte      // the key of HashBackupCode
 }
 
-func (d Dir) openBox() (*Box, error) {
-	key, err := os.ReadFile(d.sealKey())
+// OpenBox opens the folder's.
+func (d Dir) OpenBox() (*Box, error) { return openBox(d.sealKey()) }
+
+func openBox(file string) (*Box, error) {
+	key, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("read seal key: %w", err)
 	}
+	defer clear(key)
 	if len(key) != sealKeyLen {
-		return nil, fmt.Errorf("read seal key %s: %d bytes, want %d", d.sealKey(), len(key), sealKeyLen)
+		return nil, fmt.Errorf("read seal key %s: %d bytes, want %d", file, len(key), sealKeyLen)
 	}
-	block, err := aes.NewCipher(key)
+	aead, err1 := aesGCM(key)
+	other, err2 := hkdf.Key(sha256.New, key, nil, "sallyport private keys 1", sealKeyLen)
+	mac, err3 := hkdf.Key(sha256.New, key, nil, "sallyport backup codes 1", sha256.Size)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return nil, fmt.Errorf("seal key: %w", err)
+	}
+	keys, err := aesGCM(other)
 	if err != nil {
 		return nil, fmt.Errorf("seal key: %w", err)
+	}
+	return &Box{aead, keys, mac}, nil
+}
+
+func aesGCM(key []byte) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, fmt.Errorf("cipher: %w", err)
 	}
 	aead, err := cipher.NewGCMWithRandomNonce(block)
 	if err != nil {
-		return nil, fmt.Errorf("seal key: %w", err)
+		return nil, fmt.Errorf("cipher: %w", err)
 	}
-	mac, err := hkdf.Key(sha256.New, key, nil, "sallyport backup codes 1", sha256.Size)
-	if err != nil {
-		return nil, fmt.Errorf("seal key: %w", err)
-	}
-	return &Box{aead, mac}, nil
+	return aead, nil
 }
 
 // HashBackupCode is what is kept of a code: HMAC-SHA-256 with a key of the same
@@ -127,23 +124,3 @@ func (b *Box) Open(account uuid.UUID, sealed []byte) (identity.Secret, error) {
 	}
 	return identity.NewSecret(plain), nil
 }
-
-// removeOtherSigningKeys removes private keys that sign nothing any more. Their
-// public halves stay in the database.
-func (d Dir) removeOtherSigningKeys(current ed25519.PublicKey, log *slog.Logger) {
-	files, err := filepath.Glob(filepath.Join(d.signing(), "*.pem"))
-	if err != nil {
-		return
-	}
-	for _, f := range files {
-		if f == d.keyFile(current) {
-			continue
-		}
-		if err := os.Remove(f); err != nil {
-			log.Warn("an old signing key could not be removed", "file", f, "error", err)
-		}
-	}
-}
-
-// Signer signs tokens with the key that is the current one.
-func (r *Realm) Signer() *identity.Signer { return r.signing.Load().signer }

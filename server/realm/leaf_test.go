@@ -10,8 +10,8 @@ import (
 func TestALeafIsMadeAnewBeforeItEnds(t *testing.T) {
 	b := newBoard(t)
 	now := b.Now()
-	c, err := b.Dir.certificates(b.Settings, func() time.Time { return now })
-	b.must(nil, err)
+	c := b.certs
+	c.now = func() time.Time { return now }
 	number := func(after time.Duration) string {
 		t.Helper()
 		now = b.Now().Add(after)

@@ -2,14 +2,13 @@ package realm
 
 import (
 	"context"
-	"crypto/ed25519"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
-	"sync/atomic"
+	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
@@ -34,12 +33,15 @@ type Realm struct {
 	Now  func() time.Time
 
 	certs   *certificates
-	signing atomic.Pointer[SigningKey]
-	list    atomic.Pointer[issued]
+	signers signers
+	self    uuid.UUID // of this server; uuid.Nil before it served
 	tokens  *tokenCache
-	held    *os.File
-	mark    markFile
-	marked  mark // what was last written there
+	// noticed is the key list that machines were last told of.
+	noticing sync.Mutex
+	noticed  *issued
+	held     *os.File
+	mark     markFile
+	marked   mark // what was last written there
 }
 
 // Open opens the realm in d, which no other process may hold. listen, when
@@ -73,35 +75,35 @@ func openHeld(ctx context.Context, d Dir, set Settings, held *os.File, log *slog
 
 func (r *Realm) open(ctx context.Context) error {
 	var err error
-	if r.certs, err = r.Dir.certificates(r.Settings, r.Now); err != nil {
+	if r.Box, err = r.Dir.OpenBox(); err != nil {
 		return err
 	}
-	if r.Box, err = r.Dir.openBox(); err != nil {
+	if r.self, err = r.Dir.identity(); err != nil {
 		return err
 	}
 	if r.Store, err = store.Open(ctx, r.Dir.DatabaseOf(r.Settings)); err != nil {
 		return err
 	}
-	var keys []ed25519.PublicKey
+	if err := r.adoptFiles(ctx); err != nil {
+		return err
+	}
 	err = r.Store.Read(ctx, func(tx *store.Tx) error {
 		if r.Realm, err = tx.Realm(); err != nil {
 			return err
 		}
-		keys, err = tx.SigningKeys()
+		if _, err := r.signing(tx); err != nil {
+			return err
+		}
+		r.certs, err = r.certificates(tx)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	if len(keys) == 0 {
-		return fmt.Errorf("the realm in %s has no signing key", r.Dir)
-	}
-	key, err := r.Dir.loadSigningKey(keys[0])
-	if err != nil {
+	if err := r.settleKeys(ctx); err != nil {
 		return err
 	}
-	r.signing.Store(key)
-	return r.openList(ctx, keys)
+	return r.noticeKeys(ctx)
 }
 
 // Close lets the folder go.
@@ -131,9 +133,11 @@ func (r *Realm) Write(ctx context.Context, f func(*store.Tx) error) error {
 
 // Describe implements RealmService.
 func (r *Realm) Describe(ctx context.Context, _ *v1.DescribeRequest) (*v1.DescribeResponse, error) {
-	is := r.list.Load()
-	resp := &v1.DescribeResponse{Realm: r.Name, ServerTime: timestamppb.New(r.Now()), KeyList: is.encoded, RealmKey: is.bundle.RealmKey}
-	err := r.Store.Read(ctx, func(tx *store.Tx) error {
+	resp := &v1.DescribeResponse{Realm: r.Name, ServerTime: timestamppb.New(r.Now())}
+	err := r.Store.Read(ctx, func(tx *store.Tx) (err error) {
+		if resp.KeyList, resp.RealmKey, err = r.KeyList(tx); err != nil {
+			return err
+		}
 		keys, err := tx.SigningKeys()
 		for _, k := range keys {
 			resp.SigningKeys = append(resp.SigningKeys, k)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
@@ -49,11 +50,34 @@ func (b *board) must(_ any, err error) {
 	}
 }
 
+// changer is who changes the keys, and writes down nothing.
+func (b *board) changer() Keys {
+	return Keys{Realm: b.Realm, Record: func(*store.Tx, *v1.KeysView) error { return nil }}
+}
+
 // rotate signs with a new key from now on.
 func (b *board) rotate() {
 	b.t.Helper()
-	next, err := b.NextSigningKey(b.t.Context(), nil, false)
+	_, _, err := b.changer().Rotate(b.t.Context(), nil, false)
 	b.must(nil, err)
-	b.must(nil, b.Write(b.t.Context(), func(tx *store.Tx) error { return tx.AddSigningKey(next.Pub, b.Now()) }))
-	b.SignWith(next, false)
+}
+
+// keys are as administrators see them.
+func (b *board) keys() (v *v1.KeysView) {
+	b.t.Helper()
+	b.must(nil, b.Store.Read(b.t.Context(), func(tx *store.Tx) (err error) {
+		v, err = b.KeysView(tx)
+		return err
+	}))
+	return v
+}
+
+// key is the one that signs tokens.
+func (b *board) key() (k *SigningKey) {
+	b.t.Helper()
+	b.must(nil, b.Store.Read(b.t.Context(), func(tx *store.Tx) (err error) {
+		k, err = b.signing(tx)
+		return err
+	}))
+	return k
 }

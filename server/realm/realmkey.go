@@ -17,7 +17,6 @@ import (
 )
 
 func (d Dir) realmKey() string { return filepath.Join(string(d), "realm.key") }
-func (d Dir) keyList() string  { return filepath.Join(string(d), "realm.list") }
 
 // errNoRealmKey says that a command needs the realm key and has none.
 var errNoRealmKey = errors.New("the realm key is not in the folder")
@@ -85,6 +84,22 @@ func (d Dir) findRealmKey(given []byte, known ed25519.PublicKey) (*realmSigner, 
 		return nil, fmt.Errorf("%w: this is not the realm key that signs now: it is %x, and machines know %x", ErrInput, k.pub, known)
 	}
 	return k, nil
+}
+
+// firstRealmKey is the one that an earlier try, which was cut off, made; or a new one.
+func (d Dir) firstRealmKey() (*realmSigner, error) {
+	text, err := os.ReadFile(d.realmKey())
+	if err == nil {
+		return parseRealmKey(text)
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("read realm key: %w", err)
+	}
+	k, err := newRealmKey()
+	if err != nil {
+		return nil, err
+	}
+	return k, replace(d.realmKey(), k.pem)
 }
 
 func (d Dir) hasRealmKey() bool {

@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"os"
@@ -14,7 +15,8 @@ import (
 
 func TestOnlyTheRealmsOwnKeySignsItsList(t *testing.T) {
 	b := newBoard(t)
-	known := b.list.Load().bundle.RealmKey
+	known, err := hex.DecodeString(b.keys().GetRealmKey())
+	b.must(nil, err)
 	text, err := os.ReadFile(b.Dir.realmKey())
 	b.must(nil, err)
 	b.must(b.Dir.findRealmKey(nil, known))

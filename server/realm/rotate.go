@@ -2,7 +2,6 @@ package realm
 
 import (
 	"context"
-	"crypto/ed25519"
 	"encoding/hex"
 	"slices"
 	"strings"
@@ -12,15 +11,26 @@ import (
 
 	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
+	"github.com/sallyport-auth/sallyport/server/store"
 )
 
 // KeysView is what administrators are shown of the keys.
-func (r *Realm) KeysView() *v1.KeysView {
-	is := r.list.Load()
+func (r *Realm) KeysView(tx *store.Tx) (*v1.KeysView, error) {
+	is, err := r.issued(tx)
+	if err != nil {
+		return nil, err
+	}
+	current, err := r.names(tx, is)
+	if err != nil {
+		return nil, err
+	}
 	print := is.fingerprint()
 	v := &v1.KeysView{
 		Realm: r.Name, RealmKey: hex.EncodeToString(is.bundle.RealmKey), RealmKeyHere: r.Dir.hasRealmKey(),
-		Version: is.list.Version, Signed: timestamppb.New(time.Unix(is.list.Time, 0)), Fingerprint: hex.EncodeToString(print[:]), Problem: is.problem,
+		Version: is.list.Version, Signed: timestamppb.New(time.Unix(is.list.Time, 0)), Fingerprint: hex.EncodeToString(print[:]),
+	}
+	if !current {
+		v.Problem = staleList
 	}
 	for _, k := range is.list.Keys {
 		v.SigningKeys = append(v.SigningKeys, hex.EncodeToString(k))
@@ -28,34 +38,61 @@ func (r *Realm) KeysView() *v1.KeysView {
 	for _, t := range is.list.TLS {
 		v.Tls = append(v.Tls, strings.Join(append([]string{string(t.Kind), hex.EncodeToString(t.Key)}, t.Names...), " "))
 	}
-	return v
+	return v, nil
 }
 
-// NextSigningKey makes a signing key and a key list that names it. It signs nothing until
-// the database names it as the current one, and SignWith is told.
-func (r *Realm) NextSigningKey(ctx context.Context, realmKey []byte, emergency bool) (*SigningKey, error) {
-	old, err := r.signingKeys(ctx)
-	if err != nil {
-		return nil, err
+// changeKeys changes the keys in one transaction, so that no server and no machine sees a
+// token whose key it cannot know.
+func (r *Realm) changeKeys(ctx context.Context, f func(*store.Tx) error) error {
+	if err := r.Write(ctx, f); err != nil {
+		return err
 	}
-	if _, err := r.realmSigner(realmKey); err != nil {
-		return nil, err // before a key is made
-	}
-	pub, err := r.Dir.newSigningKey()
-	if err != nil {
-		return nil, err
-	}
-	next, err := r.Dir.loadSigningKey(pub)
-	if err != nil {
-		return nil, err
-	}
-	keys := append([]ed25519.PublicKey{pub}, old...)
-	if emergency {
-		keys = keys[:1]
-	}
-	return next, r.reissue(realmKey, keys, func(b *identity.KeyBundle, _ *realmSigner) error {
-		return r.introduce(b, next, emergency)
+	return r.noticeKeys(ctx)
+}
+
+// Keys are the changes that administrators make to the keys. Each happens whole, with what
+// and records of it, or not at all; and is then is shown of them.
+type Keys struct {
+	*Realm
+	// Record writes the change into the audit log.
+	Record func(tx *store.Tx, v *v1.KeysView) error
+}
+
+// change runs one of them.
+func (k Keys) change(ctx context.Context, f func(*store.Tx) error) (v *v1.KeysView, err error) {
+	err = k.changeKeys(ctx, func(tx *store.Tx) error {
+		if err := f(tx); err != nil {
+			return err
+		}
+		if v, err = k.KeysView(tx); err != nil {
+			return err
+		}
+		return k.Record(tx, v)
 	})
+	return v, err
+}
+
+// Rotate has a new key sign tokens from now on. In an emergency the old ones count no more.
+func (k Keys) Rotate(ctx context.Context, realmKey []byte, emergency bool) (id string, v *v1.KeysView, err error) {
+	v, err = k.change(ctx, func(tx *store.Tx) error {
+		next, err := k.Box.addSigningKey(tx, k.Now())
+		if err != nil {
+			return err
+		}
+		if emergency {
+			// A new history begins here: what the old keys signed is not to be believed.
+			err = tx.RemoveOtherSigningKeys(next.Pub)
+		} else {
+			err = tx.ForgetOtherPrivateKeys(next.Pub)
+		}
+		if err != nil {
+			return err
+		}
+		id = next.ID
+		_, err = k.reissue(tx, realmKey, func(b *identity.KeyBundle, _ *realmSigner) error { return k.introduce(b, next, emergency) })
+		return err
+	})
+	return id, v, err
 }
 
 // introduce has the new signing key vouch for the realm's first key as well: machines
@@ -74,33 +111,22 @@ func (r *Realm) introduce(b *identity.KeyBundle, next *SigningKey, emergency boo
 	return err
 }
 
-// SignWith signs with the key that the database now names, and removes the older ones.
-func (r *Realm) SignWith(next *SigningKey, emergency bool) {
-	r.signing.Store(next)
-	r.Dir.removeOtherSigningKeys(next.Pub, r.Log)
-	if emergency {
-		r.NewKeys.Notify() // otherwise the first token shows machines that there is a new list
-	}
-}
-
 // SignList signs the key list anew.
-func (r *Realm) SignList(ctx context.Context, realmKey []byte) error {
-	keys, err := r.signingKeys(ctx)
-	if err != nil {
+func (k Keys) SignList(ctx context.Context, realmKey []byte) (*v1.KeysView, error) {
+	return k.change(ctx, func(tx *store.Tx) error {
+		_, err := k.reissue(tx, realmKey, nil)
 		return err
+	})
+}
+
+// AuditSigner is the realm key that machines know: the one that was given, or the one in
+// the folder. It signs heads of the audit log.
+func (r *Realm) AuditSigner(tx *store.Tx, given []byte) (*identity.Signer, error) {
+	is, err := r.issued(tx)
+	if err != nil {
+		return nil, err
 	}
-	return r.reissue(realmKey, keys, nil)
-}
-
-// realmSigner is the realm key that machines know: the one that was given, or the one in
-// the folder.
-func (r *Realm) realmSigner(given []byte) (*realmSigner, error) {
-	return r.Dir.findRealmKey(given, r.list.Load().bundle.RealmKey)
-}
-
-// AuditSigner is the realm key, as realmSigner finds it, to sign heads of the audit log.
-func (r *Realm) AuditSigner(given []byte) (*identity.Signer, error) {
-	k, err := r.realmSigner(given)
+	k, err := r.Dir.findRealmKey(given, is.bundle.RealmKey)
 	if err != nil {
 		return nil, err
 	}
@@ -108,59 +134,56 @@ func (r *Realm) AuditSigner(given []byte) (*identity.Signer, error) {
 }
 
 // NewRealmKey makes a new realm key, which the old one vouches for unless it is lost.
-func (r *Realm) NewRealmKey(ctx context.Context, realmKey []byte, lost bool) error {
-	keys, err := r.signingKeys(ctx)
-	if err != nil {
-		return err
+func (k Keys) NewRealmKey(ctx context.Context, realmKey []byte, lost bool) (*v1.KeysView, error) {
+	if lost && k.Dir.hasRealmKey() {
+		return nil, RefusalError("the realm key is in the folder, so it is not lost: use \"sallyport-server realm-key rotate\", which machines follow")
 	}
-	b := identity.KeyBundle{}
 	next, err := newRealmKey()
 	if err != nil {
-		return err
-	}
-	if lost {
-		if r.Dir.hasRealmKey() {
-			return RefusalError("the realm key is in the folder, so it is not lost: use \"sallyport-server realm-key rotate\", which machines follow")
-		}
-	} else {
-		was := r.list.Load().bundle
-		k, err := r.realmSigner(realmKey)
-		if err != nil {
-			return err
-		}
-		link, err := k.signer.SignRealmKey(r.Name, next.pub, r.Now().Unix())
-		if err != nil {
-			return err
-		}
-		b.Chain, b.Introductions = slices.Concat(was.Chain, [][]byte{link}), was.Introductions
+		return nil, err
 	}
 	// The key before the list: a list whose key is nowhere could not be followed.
-	if err := replace(r.Dir.nextRealmKey(), next.pem); err != nil {
+	written := false
+	v, err := k.change(ctx, func(tx *store.Tx) error {
+		was, err := k.issued(tx)
+		if err != nil {
+			return err
+		}
+		b := identity.KeyBundle{}
+		if !lost {
+			old, err := k.Dir.findRealmKey(realmKey, was.bundle.RealmKey)
+			if err != nil {
+				return err
+			}
+			link, err := old.signer.SignRealmKey(k.Name, next.pub, k.Now().Unix())
+			if err != nil {
+				return err
+			}
+			b.Chain, b.Introductions = slices.Concat(was.bundle.Chain, [][]byte{link}), was.bundle.Introductions
+		}
+		if err := replace(k.Dir.nextRealmKey(), next.pem); err != nil {
+			return err
+		}
+		written = true
+		_, err = k.issue(tx, next, b, was)
 		return err
+	})
+	if err != nil || !written {
+		return nil, err
 	}
-	if err := r.issue(next, b, keys); err != nil {
-		return err
-	}
-	return r.Dir.takeNextRealmKey()
+	return v, k.Dir.takeNextRealmKey()
 }
 
 // NewCA makes a new certificate authority and serves by it.
-func (r *Realm) NewCA(ctx context.Context, realmKey []byte) error {
-	if r.Settings.TLSCert != "" {
-		return RefusalError("this realm has no certificate authority of its own: its certificate is " + r.Settings.TLSCert)
+func (k Keys) NewCA(ctx context.Context, realmKey []byte) (*v1.KeysView, error) {
+	if k.Settings.TLSCert != "" {
+		return nil, RefusalError("this realm has no certificate authority of its own: its certificate is " + k.Settings.TLSCert)
 	}
-	if _, err := r.realmSigner(realmKey); err != nil {
+	return k.change(ctx, func(tx *store.Tx) error {
+		if err := k.Box.newAuthority(tx, k.Name, k.Now()); err != nil {
+			return err
+		}
+		_, err := k.reissue(tx, realmKey, nil)
 		return err
-	}
-	if err := r.Dir.renewCA(r.Name, r.Now()); err != nil {
-		return err
-	}
-	ca, err := readCertificate(r.Dir.caCert(), r.Dir.caKey())
-	if err != nil {
-		return err
-	}
-	if err := r.certs.replace(ca); err != nil {
-		return err
-	}
-	return r.SignList(ctx, realmKey)
+	})
 }

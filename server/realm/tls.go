@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/server/store"
 )
 
 // How long certificates of the realm's own authority live. A leaf exists in
@@ -27,16 +28,42 @@ const (
 	clockSlack = time.Hour // machines whose clock is a little behind
 )
 
-// makeCA makes the realm's first certificate authority.
-func (d Dir) makeCA(realm string, now time.Time) error {
+// newAuthority makes a certificate authority and stores it in place of the one before.
+func (b *Box) newAuthority(tx *store.Tx, realm string, now time.Time) error {
 	cert, key, err := newCA(realm, now)
 	if err != nil {
 		return err
 	}
-	if err := WriteNew(d.caKey(), key); err != nil {
+	ca, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return fmt.Errorf("make certificate authority: %w", err)
+	}
+	return b.storeAuthority(tx, &ca)
+}
+
+func (b *Box) storeAuthority(tx *store.Tx, ca *tls.Certificate) error {
+	sealed, err := b.sealKey(ForCertificates, ca.Leaf.RawSubjectPublicKeyInfo, ca.PrivateKey)
+	if err != nil {
 		return err
 	}
-	return WriteNew(d.caCert(), cert)
+	return tx.SetAuthority(ca.Leaf.Raw, sealed)
+}
+
+// authority is the realm's own certificate authority.
+func (b *Box) authority(tx *store.Tx) (*tls.Certificate, error) {
+	der, sealed, err := tx.Authority()
+	if err != nil {
+		return nil, fmt.Errorf("certificate authority: %w", err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, fmt.Errorf("certificate authority: %w", err)
+	}
+	key, err := b.OpenKey(ForCertificates, leaf.RawSubjectPublicKeyInfo, sealed)
+	if err != nil {
+		return nil, fmt.Errorf("certificate authority: %w", err)
+	}
+	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, nil
 }
 
 // newCA makes a certificate authority, in PEM. Its key is P-256, not Ed25519,
@@ -90,7 +117,10 @@ type certificates struct {
 	current *tls.Certificate
 }
 
-func (d Dir) certificates(s Settings, now func() time.Time) (*certificates, error) {
+// certificates are those of the files that the settings name, or of the realm's own
+// authority.
+func (r *Realm) certificates(tx *store.Tx) (*certificates, error) {
+	s := r.Settings
 	if s.TLSCert != "" {
 		at, err := stampsOf(s.TLSCert, s.TLSKey)
 		if err != nil {
@@ -99,11 +129,11 @@ func (d Dir) certificates(s Settings, now func() time.Time) (*certificates, erro
 		c, err := readCertificate(s.TLSCert, s.TLSKey)
 		return &certificates{current: c, read: at}, err
 	}
-	ca, err := d.readCA()
+	ca, err := r.Box.authority(tx)
 	if err != nil {
 		return nil, err
 	}
-	c := &certificates{ca: ca, names: append([]string{"localhost", "127.0.0.1", "::1"}, s.Names...), now: now}
+	c := &certificates{ca: ca, names: append([]string{"localhost", "127.0.0.1", "::1"}, s.Names...), now: r.Now}
 	if host, _, err := net.SplitHostPort(s.Listen); err == nil && host != "" {
 		c.names = append(c.names, host)
 	}
@@ -171,6 +201,16 @@ func (c *certificates) trust() identity.TLSTrust {
 	return identity.TrustServer(c.current.Leaf)
 }
 
+// authority is the certificate of the one that signs them; nil where they come from files.
+func (c *certificates) authority() []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ca == nil {
+		return nil
+	}
+	return c.ca.Leaf.Raw
+}
+
 // replace serves certificates of another authority from now on.
 func (c *certificates) replace(ca *tls.Certificate) error {
 	c.mu.Lock()
@@ -180,44 +220,10 @@ func (c *certificates) replace(ca *tls.Certificate) error {
 	return err
 }
 
-// renewCA makes a new authority in place of the old one.
-func (d Dir) renewCA(realm string, now time.Time) error {
-	cert, key, err := newCA(realm, now)
-	if err != nil {
-		return err
-	}
-	if err := replace(d.nextCACert(), cert); err != nil {
-		return err
-	}
-	if err := replace(d.caKey(), key); err != nil {
-		return err
-	}
-	return d.takeNextCA()
-}
-
-func (d Dir) nextCACert() string { return d.caCert() + ".next" }
-
-func (d Dir) takeNextCA() error {
-	if err := os.Rename(d.nextCACert(), d.caCert()); err != nil {
-		return fmt.Errorf("put certificate authority in place: %w", err)
-	}
-	return nil
-}
-
-// readCA reads the realm's own authority. Where its renewal was cut off between the
-// key and the certificate, it finishes that.
-func (d Dir) readCA() (*tls.Certificate, error) {
-	ca, err := readCertificate(d.caCert(), d.caKey())
-	if err == nil {
-		return ca, nil
-	}
-	if _, nextErr := readCertificate(d.nextCACert(), d.caKey()); nextErr != nil {
-		return nil, err
-	}
-	if err := d.takeNextCA(); err != nil {
-		return nil, err
-	}
-	return readCertificate(d.caCert(), d.caKey())
+// showAuthority writes the authority's certificate, which is no secret, for people and
+// programs that want it.
+func (d Dir) showAuthority(ca *tls.Certificate) error {
+	return replace(d.caCert(), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.Leaf.Raw}))
 }
 
 // GetCertificate is for tls.Config.GetCertificate.

@@ -50,11 +50,7 @@ func (r *Realm) RenewCertificate(ctx context.Context) {
 	}
 	r.certs.take(c)
 	r.Log.InfoContext(ctx, "the certificate was read anew", "file", s.TLSCert, "until", c.Leaf.NotAfter)
-	keys, err := r.signingKeys(ctx)
-	if err == nil {
-		err = r.bringUpToDate(ctx, keys)
-	}
-	if err != nil {
+	if err := r.bringUpToDate(ctx); err != nil {
 		r.Log.ErrorContext(ctx, "the key list does not name the new certificate", "error", err)
 	}
 }

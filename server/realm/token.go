@@ -61,7 +61,11 @@ func (c *tokenCache) put(of tokenFor, t cachedToken) {
 // IDToken returns the signed ID token of the account as the transaction sees it, in the
 // form that the caller understands.
 func (r *Realm) IDToken(ctx context.Context, tx *store.Tx, a store.Account) ([]byte, error) {
-	key, now := r.signing.Load(), r.Now()
+	now := r.Now()
+	key, err := r.signing(tx)
+	if err != nil {
+		return nil, err
+	}
 	h, err := historyFor(ctx, tx)
 	if err != nil {
 		return nil, err
@@ -101,7 +105,11 @@ func (r *Realm) FreshToken(ctx context.Context, tx *store.Tx, a store.Account) (
 	if err != nil {
 		return nil, err
 	}
-	signed, err := r.sign(tx, a, h, r.signing.Load(), r.Now())
+	key, err := r.signing(tx)
+	if err != nil {
+		return nil, err
+	}
+	signed, err := r.sign(tx, a, h, key, r.Now())
 	if err == nil && len(signed) > identity.MaxTokenLen {
 		err = errTokenFull
 	}

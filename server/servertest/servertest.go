@@ -5,7 +5,9 @@ package servertest
 import (
 	"context"
 	"crypto/ed25519"
+	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
@@ -45,6 +47,41 @@ var shared *postgres.Server //nolint:gochecknoglobals // set by OnEach alone, be
 func OnEach(m *testing.M) int {
 	return postgres.OnEach(m, func(s *postgres.Server) { shared = s })
 }
+
+// OnPostgres runs a package's tests on PostgreSQL alone: those of several servers.
+func OnPostgres(m *testing.M) int {
+	s, err := postgres.Start(context.Background())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	shared = s
+	code := m.Run()
+	if err := s.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
+}
+
+// Postgres is the database server that the tests run on.
+func Postgres() *postgres.Server { return shared }
+
+// Another is another server of the same realm, with a clock and caller of its own.
+func (b *Bench) Another() *Bench {
+	b.T.Helper()
+	o := &Bench{T: b.T, Box: b.Box, box: b.box}
+	o.Unix.Store(b.Unix.Load())
+	folder := filepath.Join(b.T.TempDir(), "another")
+	b.Must(nil, realm.InitAnother(b.T.Context(), realm.InitOptions{
+		Dir: folder, Listen: "127.0.0.1:0", Database: b.Settings.Database, SealKey: filepath.Join(string(b.Dir), "seal.key"),
+	}))
+	o.Open(folder)
+	return o
+}
+
+// Call is the context of a call of the box.
+func (b *Bench) Call() context.Context { return b.box }
 
 // New makes one.
 func New(t testing.TB) *Bench {
@@ -128,6 +165,14 @@ func (b *Bench) Answer(session, password string) bool {
 func (b *Bench) LogsIn(name, password string) bool {
 	b.T.Helper()
 	return b.Answer(b.Begin(name), password)
+}
+
+// Keys are the realm's as administrators see them.
+func (b *Bench) Keys() *v1.KeysView {
+	b.T.Helper()
+	v, err := b.Admin.ShowKeys(b.T.Context(), &v1.ShowKeysRequest{})
+	b.Must(nil, err)
+	return v
 }
 
 // Histories counts those of that kind.

@@ -76,6 +76,12 @@ func (t *Tx) SealSigningKey(pub ed25519.PublicKey, sealed []byte) error {
 	return t.one(`UPDATE signing_keys SET sealed = ? WHERE public_key = ?`, sealed, []byte(pub))
 }
 
+// ForgetOtherPrivateKeys forgets every private half but that one's. The public halves stay.
+func (t *Tx) ForgetOtherPrivateKeys(pub ed25519.PublicKey) error {
+	_, err := t.exec(`UPDATE signing_keys SET sealed = NULL WHERE public_key <> ?`, []byte(pub))
+	return err
+}
+
 // Authority is the certificate of the realm's own certificate authority, and its key,
 // encrypted; identity.ErrNotFound where it has none.
 func (t *Tx) Authority() (certificate, sealed []byte, err error) {
@@ -118,6 +124,7 @@ type Server struct {
 // Serve notes that a server is there. It tells whether something about it is new that
 // machines go by.
 func (t *Tx) Serve(s Server) (news bool, err error) {
+	s.TLS = append([]byte{}, s.TLS...) // none is empty, not NULL
 	n, err := t.exec(`UPDATE servers SET version = ?, began = ?, seen = ? WHERE id = ? AND url = ? AND tls = ?`,
 		s.Version, s.Began.Unix(), s.Seen.Unix(), s.ID, s.URL, s.TLS)
 	if err != nil || n == 1 {

@@ -46,7 +46,7 @@ func createPostgres(ctx context.Context, address string, r Realm) error {
 	}
 	err = s.found(ctx, r)
 	if errors.Is(err, ErrExists) {
-		err = fmt.Errorf("the database holds a realm, which %w", ErrExists)
+		err = fmt.Errorf("the database holds a realm, which %w: to have another server of it, give the seal.key of one of its servers with --seal-key FILE", ErrExists)
 	}
 	return errors.Join(err, s.Close())
 }

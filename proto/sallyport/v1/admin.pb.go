@@ -2529,6 +2529,138 @@ func (x *ListMachinesResponse) GetMachines() []*MachineView {
 	return nil
 }
 
+// ServerView is one of the servers of the realm.
+type ServerView struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Where machines reach it; empty where that was not said.
+	Url     string                 `protobuf:"bytes,2,opt,name=url,proto3" json:"url,omitempty"`
+	Version string                 `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"`
+	Began   *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=began,proto3" json:"began,omitempty"`
+	// When it was last there, to half a minute.
+	LastSeen *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=last_seen,json=lastSeen,proto3" json:"last_seen,omitempty"`
+	// It is the one that answers.
+	Here          bool `protobuf:"varint,6,opt,name=here,proto3" json:"here,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ServerView) Reset() {
+	*x = ServerView{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ServerView) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ServerView) ProtoMessage() {}
+
+func (x *ServerView) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ServerView.ProtoReflect.Descriptor instead.
+func (*ServerView) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *ServerView) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ServerView) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *ServerView) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *ServerView) GetBegan() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Began
+	}
+	return nil
+}
+
+func (x *ServerView) GetLastSeen() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastSeen
+	}
+	return nil
+}
+
+func (x *ServerView) GetHere() bool {
+	if x != nil {
+		return x.Here
+	}
+	return false
+}
+
+type ListServersResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Servers       []*ServerView          `protobuf:"bytes,1,rep,name=servers,proto3" json:"servers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListServersResponse) Reset() {
+	*x = ListServersResponse{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListServersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListServersResponse) ProtoMessage() {}
+
+func (x *ListServersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListServersResponse.ProtoReflect.Descriptor instead.
+func (*ListServersResponse) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *ListServersResponse) GetServers() []*ServerView {
+	if x != nil {
+		return x.Servers
+	}
+	return nil
+}
+
 type ListAuditRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Since *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=since,proto3" json:"since,omitempty"`
@@ -2540,7 +2672,7 @@ type ListAuditRequest struct {
 
 func (x *ListAuditRequest) Reset() {
 	*x = ListAuditRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2552,7 +2684,7 @@ func (x *ListAuditRequest) String() string {
 func (*ListAuditRequest) ProtoMessage() {}
 
 func (x *ListAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2565,7 +2697,7 @@ func (x *ListAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditRequest.ProtoReflect.Descriptor instead.
 func (*ListAuditRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{36}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ListAuditRequest) GetSince() *timestamppb.Timestamp {
@@ -2597,7 +2729,7 @@ type AuditRow struct {
 
 func (x *AuditRow) Reset() {
 	*x = AuditRow{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2609,7 +2741,7 @@ func (x *AuditRow) String() string {
 func (*AuditRow) ProtoMessage() {}
 
 func (x *AuditRow) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2622,7 +2754,7 @@ func (x *AuditRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditRow.ProtoReflect.Descriptor instead.
 func (*AuditRow) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{37}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *AuditRow) GetId() int64 {
@@ -2677,7 +2809,7 @@ type ListAuditResponse struct {
 
 func (x *ListAuditResponse) Reset() {
 	*x = ListAuditResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[38]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2689,7 +2821,7 @@ func (x *ListAuditResponse) String() string {
 func (*ListAuditResponse) ProtoMessage() {}
 
 func (x *ListAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[38]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2702,7 +2834,7 @@ func (x *ListAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditResponse.ProtoReflect.Descriptor instead.
 func (*ListAuditResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{38}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ListAuditResponse) GetRows() []*AuditRow {
@@ -2729,7 +2861,7 @@ type VerifyAuditRequest struct {
 
 func (x *VerifyAuditRequest) Reset() {
 	*x = VerifyAuditRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2741,7 +2873,7 @@ func (x *VerifyAuditRequest) String() string {
 func (*VerifyAuditRequest) ProtoMessage() {}
 
 func (x *VerifyAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2754,7 +2886,7 @@ func (x *VerifyAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyAuditRequest.ProtoReflect.Descriptor instead.
 func (*VerifyAuditRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{39}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *VerifyAuditRequest) GetSigned() []byte {
@@ -2774,7 +2906,7 @@ type SignAuditRequest struct {
 
 func (x *SignAuditRequest) Reset() {
 	*x = SignAuditRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[40]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2786,7 +2918,7 @@ func (x *SignAuditRequest) String() string {
 func (*SignAuditRequest) ProtoMessage() {}
 
 func (x *SignAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[40]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2799,7 +2931,7 @@ func (x *SignAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignAuditRequest.ProtoReflect.Descriptor instead.
 func (*SignAuditRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{40}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *SignAuditRequest) GetRealmKey() []byte {
@@ -2821,7 +2953,7 @@ type SignAuditResponse struct {
 
 func (x *SignAuditResponse) Reset() {
 	*x = SignAuditResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[41]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2833,7 +2965,7 @@ func (x *SignAuditResponse) String() string {
 func (*SignAuditResponse) ProtoMessage() {}
 
 func (x *SignAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[41]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2846,7 +2978,7 @@ func (x *SignAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignAuditResponse.ProtoReflect.Descriptor instead.
 func (*SignAuditResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{41}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *SignAuditResponse) GetSigned() []byte {
@@ -2888,7 +3020,7 @@ type VerifyAuditResponse struct {
 
 func (x *VerifyAuditResponse) Reset() {
 	*x = VerifyAuditResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[42]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2900,7 +3032,7 @@ func (x *VerifyAuditResponse) String() string {
 func (*VerifyAuditResponse) ProtoMessage() {}
 
 func (x *VerifyAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[42]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2913,7 +3045,7 @@ func (x *VerifyAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyAuditResponse.ProtoReflect.Descriptor instead.
 func (*VerifyAuditResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{42}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *VerifyAuditResponse) GetRows() int64 {
@@ -2968,7 +3100,7 @@ type PruneAuditRequest struct {
 
 func (x *PruneAuditRequest) Reset() {
 	*x = PruneAuditRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[43]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2980,7 +3112,7 @@ func (x *PruneAuditRequest) String() string {
 func (*PruneAuditRequest) ProtoMessage() {}
 
 func (x *PruneAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[43]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2993,7 +3125,7 @@ func (x *PruneAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PruneAuditRequest.ProtoReflect.Descriptor instead.
 func (*PruneAuditRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{43}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *PruneAuditRequest) GetBefore() *timestamppb.Timestamp {
@@ -3015,7 +3147,7 @@ type PruneAuditResponse struct {
 
 func (x *PruneAuditResponse) Reset() {
 	*x = PruneAuditResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[44]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3027,7 +3159,7 @@ func (x *PruneAuditResponse) String() string {
 func (*PruneAuditResponse) ProtoMessage() {}
 
 func (x *PruneAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[44]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3040,7 +3172,7 @@ func (x *PruneAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PruneAuditResponse.ProtoReflect.Descriptor instead.
 func (*PruneAuditResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{44}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *PruneAuditResponse) GetRows() int64 {
@@ -3076,7 +3208,7 @@ type RotateKeysRequest struct {
 
 func (x *RotateKeysRequest) Reset() {
 	*x = RotateKeysRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[45]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3088,7 +3220,7 @@ func (x *RotateKeysRequest) String() string {
 func (*RotateKeysRequest) ProtoMessage() {}
 
 func (x *RotateKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[45]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3101,7 +3233,7 @@ func (x *RotateKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateKeysRequest.ProtoReflect.Descriptor instead.
 func (*RotateKeysRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{45}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *RotateKeysRequest) GetEmergency() bool {
@@ -3128,7 +3260,7 @@ type RotateKeysResponse struct {
 
 func (x *RotateKeysResponse) Reset() {
 	*x = RotateKeysResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[46]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3140,7 +3272,7 @@ func (x *RotateKeysResponse) String() string {
 func (*RotateKeysResponse) ProtoMessage() {}
 
 func (x *RotateKeysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[46]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3153,7 +3285,7 @@ func (x *RotateKeysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateKeysResponse.ProtoReflect.Descriptor instead.
 func (*RotateKeysResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{46}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *RotateKeysResponse) GetKeyId() string {
@@ -3178,7 +3310,7 @@ type ShowKeysRequest struct {
 
 func (x *ShowKeysRequest) Reset() {
 	*x = ShowKeysRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[47]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3190,7 +3322,7 @@ func (x *ShowKeysRequest) String() string {
 func (*ShowKeysRequest) ProtoMessage() {}
 
 func (x *ShowKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[47]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3203,7 +3335,7 @@ func (x *ShowKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowKeysRequest.ProtoReflect.Descriptor instead.
 func (*ShowKeysRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{47}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{49}
 }
 
 type SignKeysRequest struct {
@@ -3215,7 +3347,7 @@ type SignKeysRequest struct {
 
 func (x *SignKeysRequest) Reset() {
 	*x = SignKeysRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[48]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3227,7 +3359,7 @@ func (x *SignKeysRequest) String() string {
 func (*SignKeysRequest) ProtoMessage() {}
 
 func (x *SignKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[48]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3240,7 +3372,7 @@ func (x *SignKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignKeysRequest.ProtoReflect.Descriptor instead.
 func (*SignKeysRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{48}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *SignKeysRequest) GetRealmKey() []byte {
@@ -3261,7 +3393,7 @@ type RotateRealmKeyRequest struct {
 
 func (x *RotateRealmKeyRequest) Reset() {
 	*x = RotateRealmKeyRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[49]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3273,7 +3405,7 @@ func (x *RotateRealmKeyRequest) String() string {
 func (*RotateRealmKeyRequest) ProtoMessage() {}
 
 func (x *RotateRealmKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[49]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3286,7 +3418,7 @@ func (x *RotateRealmKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateRealmKeyRequest.ProtoReflect.Descriptor instead.
 func (*RotateRealmKeyRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{49}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *RotateRealmKeyRequest) GetRealmKey() []byte {
@@ -3312,7 +3444,7 @@ type RenewCARequest struct {
 
 func (x *RenewCARequest) Reset() {
 	*x = RenewCARequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[50]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3324,7 +3456,7 @@ func (x *RenewCARequest) String() string {
 func (*RenewCARequest) ProtoMessage() {}
 
 func (x *RenewCARequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[50]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3337,7 +3469,7 @@ func (x *RenewCARequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewCARequest.ProtoReflect.Descriptor instead.
 func (*RenewCARequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{50}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *RenewCARequest) GetRealmKey() []byte {
@@ -3369,7 +3501,7 @@ type KeysView struct {
 
 func (x *KeysView) Reset() {
 	*x = KeysView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[51]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3381,7 +3513,7 @@ func (x *KeysView) String() string {
 func (*KeysView) ProtoMessage() {}
 
 func (x *KeysView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[51]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3394,7 +3526,7 @@ func (x *KeysView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeysView.ProtoReflect.Descriptor instead.
 func (*KeysView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{51}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *KeysView) GetRealm() string {
@@ -3468,7 +3600,7 @@ type ShowRealmRequest struct {
 
 func (x *ShowRealmRequest) Reset() {
 	*x = ShowRealmRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[52]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3480,7 +3612,7 @@ func (x *ShowRealmRequest) String() string {
 func (*ShowRealmRequest) ProtoMessage() {}
 
 func (x *ShowRealmRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[52]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3493,7 +3625,7 @@ func (x *ShowRealmRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowRealmRequest.ProtoReflect.Descriptor instead.
 func (*ShowRealmRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{52}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{54}
 }
 
 // KindPoints is what one kind of factor counts.
@@ -3507,7 +3639,7 @@ type KindPoints struct {
 
 func (x *KindPoints) Reset() {
 	*x = KindPoints{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[53]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3519,7 +3651,7 @@ func (x *KindPoints) String() string {
 func (*KindPoints) ProtoMessage() {}
 
 func (x *KindPoints) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[53]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3532,7 +3664,7 @@ func (x *KindPoints) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KindPoints.ProtoReflect.Descriptor instead.
 func (*KindPoints) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{53}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *KindPoints) GetKind() string {
@@ -3572,7 +3704,7 @@ type SetRealmRequest struct {
 
 func (x *SetRealmRequest) Reset() {
 	*x = SetRealmRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[54]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3584,7 +3716,7 @@ func (x *SetRealmRequest) String() string {
 func (*SetRealmRequest) ProtoMessage() {}
 
 func (x *SetRealmRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[54]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3597,7 +3729,7 @@ func (x *SetRealmRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetRealmRequest.ProtoReflect.Descriptor instead.
 func (*SetRealmRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{54}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *SetRealmRequest) GetPoints() []*KindPoints {
@@ -3665,7 +3797,7 @@ type RealmView struct {
 
 func (x *RealmView) Reset() {
 	*x = RealmView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[55]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3677,7 +3809,7 @@ func (x *RealmView) String() string {
 func (*RealmView) ProtoMessage() {}
 
 func (x *RealmView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[55]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3690,7 +3822,7 @@ func (x *RealmView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RealmView.ProtoReflect.Descriptor instead.
 func (*RealmView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{55}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *RealmView) GetName() string {
@@ -3979,7 +4111,17 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\teverybody\x18\x01 \x01(\bR\teverybody\x12\x16\n" +
 	"\x06groups\x18\x02 \x03(\tR\x06groups\"M\n" +
 	"\x14ListMachinesResponse\x125\n" +
-	"\bmachines\x18\x01 \x03(\v2\x19.sallyport.v1.MachineViewR\bmachines\"Z\n" +
+	"\bmachines\x18\x01 \x03(\v2\x19.sallyport.v1.MachineViewR\bmachines\"\xc7\x01\n" +
+	"\n" +
+	"ServerView\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n" +
+	"\x03url\x18\x02 \x01(\tR\x03url\x12\x18\n" +
+	"\aversion\x18\x03 \x01(\tR\aversion\x120\n" +
+	"\x05began\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05began\x127\n" +
+	"\tlast_seen\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\blastSeen\x12\x12\n" +
+	"\x04here\x18\x06 \x01(\bR\x04here\"I\n" +
+	"\x13ListServersResponse\x122\n" +
+	"\aservers\x18\x01 \x03(\v2\x18.sallyport.v1.ServerViewR\aservers\"Z\n" +
 	"\x10ListAuditRequest\x120\n" +
 	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x14\n" +
 	"\x05after\x18\x02 \x01(\x03R\x05after\"\xaa\x01\n" +
@@ -4067,7 +4209,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x10common_passwords\x18\b \x01(\rR\x0fcommonPasswords\x122\n" +
 	"\x15common_passwords_file\x18\t \x01(\tR\x13commonPasswordsFile\x124\n" +
 	"\x16common_passwords_fault\x18\n" +
-	" \x01(\tR\x14commonPasswordsFault2\x9a\x19\n" +
+	" \x01(\tR\x14commonPasswordsFault2\xa6\x1a\n" +
 	"\fAdminService\x12H\n" +
 	"\n" +
 	"AddAccount\x12\x1f.sallyport.v1.AddAccountRequest\x1a\x19.sallyport.v1.AccountView\x12C\n" +
@@ -4107,7 +4249,9 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"SetMachine\x12\x1f.sallyport.v1.SetMachineRequest\x1a\x19.sallyport.v1.MachineView\x12L\n" +
 	"\rRejoinMachine\x12\x19.sallyport.v1.NameRequest\x1a .sallyport.v1.AddMachineResponse\x12I\n" +
 	"\x11QuarantineMachine\x12\x19.sallyport.v1.NameRequest\x1a\x19.sallyport.v1.MachineView\x12F\n" +
-	"\x0eReleaseMachine\x12\x19.sallyport.v1.NameRequest\x1a\x19.sallyport.v1.MachineView\x12D\n" +
+	"\x0eReleaseMachine\x12\x19.sallyport.v1.NameRequest\x1a\x19.sallyport.v1.MachineView\x12K\n" +
+	"\vListServers\x12\x19.sallyport.v1.ListRequest\x1a!.sallyport.v1.ListServersResponse\x12=\n" +
+	"\fRemoveServer\x12\x19.sallyport.v1.NameRequest\x1a\x12.sallyport.v1.Done\x12D\n" +
 	"\tShowRealm\x12\x1e.sallyport.v1.ShowRealmRequest\x1a\x17.sallyport.v1.RealmView\x12B\n" +
 	"\bSetRealm\x12\x1d.sallyport.v1.SetRealmRequest\x1a\x17.sallyport.v1.RealmView\x12O\n" +
 	"\rListHistories\x12\x19.sallyport.v1.ListRequest\x1a#.sallyport.v1.ListHistoriesResponse\x12L\n" +
@@ -4136,7 +4280,7 @@ func file_sallyport_v1_admin_proto_rawDescGZIP() []byte {
 	return file_sallyport_v1_admin_proto_rawDescData
 }
 
-var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 56)
+var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 58)
 var file_sallyport_v1_admin_proto_goTypes = []any{
 	(*Done)(nil),                   // 0: sallyport.v1.Done
 	(*NameRequest)(nil),            // 1: sallyport.v1.NameRequest
@@ -4174,164 +4318,173 @@ var file_sallyport_v1_admin_proto_goTypes = []any{
 	(*SetMachineRequest)(nil),      // 33: sallyport.v1.SetMachineRequest
 	(*Scope)(nil),                  // 34: sallyport.v1.Scope
 	(*ListMachinesResponse)(nil),   // 35: sallyport.v1.ListMachinesResponse
-	(*ListAuditRequest)(nil),       // 36: sallyport.v1.ListAuditRequest
-	(*AuditRow)(nil),               // 37: sallyport.v1.AuditRow
-	(*ListAuditResponse)(nil),      // 38: sallyport.v1.ListAuditResponse
-	(*VerifyAuditRequest)(nil),     // 39: sallyport.v1.VerifyAuditRequest
-	(*SignAuditRequest)(nil),       // 40: sallyport.v1.SignAuditRequest
-	(*SignAuditResponse)(nil),      // 41: sallyport.v1.SignAuditResponse
-	(*VerifyAuditResponse)(nil),    // 42: sallyport.v1.VerifyAuditResponse
-	(*PruneAuditRequest)(nil),      // 43: sallyport.v1.PruneAuditRequest
-	(*PruneAuditResponse)(nil),     // 44: sallyport.v1.PruneAuditResponse
-	(*RotateKeysRequest)(nil),      // 45: sallyport.v1.RotateKeysRequest
-	(*RotateKeysResponse)(nil),     // 46: sallyport.v1.RotateKeysResponse
-	(*ShowKeysRequest)(nil),        // 47: sallyport.v1.ShowKeysRequest
-	(*SignKeysRequest)(nil),        // 48: sallyport.v1.SignKeysRequest
-	(*RotateRealmKeyRequest)(nil),  // 49: sallyport.v1.RotateRealmKeyRequest
-	(*RenewCARequest)(nil),         // 50: sallyport.v1.RenewCARequest
-	(*KeysView)(nil),               // 51: sallyport.v1.KeysView
-	(*ShowRealmRequest)(nil),       // 52: sallyport.v1.ShowRealmRequest
-	(*KindPoints)(nil),             // 53: sallyport.v1.KindPoints
-	(*SetRealmRequest)(nil),        // 54: sallyport.v1.SetRealmRequest
-	(*RealmView)(nil),              // 55: sallyport.v1.RealmView
-	(*timestamppb.Timestamp)(nil),  // 56: google.protobuf.Timestamp
+	(*ServerView)(nil),             // 36: sallyport.v1.ServerView
+	(*ListServersResponse)(nil),    // 37: sallyport.v1.ListServersResponse
+	(*ListAuditRequest)(nil),       // 38: sallyport.v1.ListAuditRequest
+	(*AuditRow)(nil),               // 39: sallyport.v1.AuditRow
+	(*ListAuditResponse)(nil),      // 40: sallyport.v1.ListAuditResponse
+	(*VerifyAuditRequest)(nil),     // 41: sallyport.v1.VerifyAuditRequest
+	(*SignAuditRequest)(nil),       // 42: sallyport.v1.SignAuditRequest
+	(*SignAuditResponse)(nil),      // 43: sallyport.v1.SignAuditResponse
+	(*VerifyAuditResponse)(nil),    // 44: sallyport.v1.VerifyAuditResponse
+	(*PruneAuditRequest)(nil),      // 45: sallyport.v1.PruneAuditRequest
+	(*PruneAuditResponse)(nil),     // 46: sallyport.v1.PruneAuditResponse
+	(*RotateKeysRequest)(nil),      // 47: sallyport.v1.RotateKeysRequest
+	(*RotateKeysResponse)(nil),     // 48: sallyport.v1.RotateKeysResponse
+	(*ShowKeysRequest)(nil),        // 49: sallyport.v1.ShowKeysRequest
+	(*SignKeysRequest)(nil),        // 50: sallyport.v1.SignKeysRequest
+	(*RotateRealmKeyRequest)(nil),  // 51: sallyport.v1.RotateRealmKeyRequest
+	(*RenewCARequest)(nil),         // 52: sallyport.v1.RenewCARequest
+	(*KeysView)(nil),               // 53: sallyport.v1.KeysView
+	(*ShowRealmRequest)(nil),       // 54: sallyport.v1.ShowRealmRequest
+	(*KindPoints)(nil),             // 55: sallyport.v1.KindPoints
+	(*SetRealmRequest)(nil),        // 56: sallyport.v1.SetRealmRequest
+	(*RealmView)(nil),              // 57: sallyport.v1.RealmView
+	(*timestamppb.Timestamp)(nil),  // 58: google.protobuf.Timestamp
 }
 var file_sallyport_v1_admin_proto_depIdxs = []int32{
 	4,  // 0: sallyport.v1.ListHistoriesResponse.histories:type_name -> sallyport.v1.History
 	5,  // 1: sallyport.v1.ListHistoriesResponse.reserved:type_name -> sallyport.v1.ReservedID
-	56, // 2: sallyport.v1.History.began:type_name -> google.protobuf.Timestamp
-	56, // 3: sallyport.v1.ReservedID.seen:type_name -> google.protobuf.Timestamp
-	56, // 4: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
-	56, // 5: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
-	56, // 6: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
-	56, // 7: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
+	58, // 2: sallyport.v1.History.began:type_name -> google.protobuf.Timestamp
+	58, // 3: sallyport.v1.ReservedID.seen:type_name -> google.protobuf.Timestamp
+	58, // 4: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
+	58, // 5: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
+	58, // 6: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
+	58, // 7: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
 	16, // 8: sallyport.v1.AccountView.ssh_keys:type_name -> sallyport.v1.SSHKeyView
-	56, // 9: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
+	58, // 9: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
 	12, // 10: sallyport.v1.AccountView.cards:type_name -> sallyport.v1.CardView
 	10, // 11: sallyport.v1.AccountView.failures_at:type_name -> sallyport.v1.FailureView
 	11, // 12: sallyport.v1.AccountView.places:type_name -> sallyport.v1.PlaceView
-	56, // 13: sallyport.v1.AccountView.password_change_by:type_name -> google.protobuf.Timestamp
-	56, // 14: sallyport.v1.FailureView.locked_until:type_name -> google.protobuf.Timestamp
-	56, // 15: sallyport.v1.PlaceView.last:type_name -> google.protobuf.Timestamp
-	56, // 16: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
-	56, // 17: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
+	58, // 13: sallyport.v1.AccountView.password_change_by:type_name -> google.protobuf.Timestamp
+	58, // 14: sallyport.v1.FailureView.locked_until:type_name -> google.protobuf.Timestamp
+	58, // 15: sallyport.v1.PlaceView.last:type_name -> google.protobuf.Timestamp
+	58, // 16: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
+	58, // 17: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
 	9,  // 18: sallyport.v1.NewBackupCodesResponse.account:type_name -> sallyport.v1.AccountView
 	9,  // 19: sallyport.v1.ListAccountsResponse.accounts:type_name -> sallyport.v1.AccountView
-	56, // 20: sallyport.v1.SetAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
-	56, // 21: sallyport.v1.SetAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
+	58, // 20: sallyport.v1.SetAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
+	58, // 21: sallyport.v1.SetAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
 	9,  // 22: sallyport.v1.AddTOTPResponse.account:type_name -> sallyport.v1.AccountView
 	26, // 23: sallyport.v1.SetGroupRequest.demands:type_name -> sallyport.v1.Kinds
 	28, // 24: sallyport.v1.ListGroupsResponse.groups:type_name -> sallyport.v1.GroupView
 	32, // 25: sallyport.v1.AddMachineResponse.machine:type_name -> sallyport.v1.MachineView
-	56, // 26: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
-	56, // 27: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
-	56, // 28: sallyport.v1.MachineView.last_seen:type_name -> google.protobuf.Timestamp
-	56, // 29: sallyport.v1.MachineView.duplicated:type_name -> google.protobuf.Timestamp
-	56, // 30: sallyport.v1.MachineView.quarantined:type_name -> google.protobuf.Timestamp
+	58, // 26: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
+	58, // 27: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
+	58, // 28: sallyport.v1.MachineView.last_seen:type_name -> google.protobuf.Timestamp
+	58, // 29: sallyport.v1.MachineView.duplicated:type_name -> google.protobuf.Timestamp
+	58, // 30: sallyport.v1.MachineView.quarantined:type_name -> google.protobuf.Timestamp
 	34, // 31: sallyport.v1.SetMachineRequest.scope:type_name -> sallyport.v1.Scope
 	32, // 32: sallyport.v1.ListMachinesResponse.machines:type_name -> sallyport.v1.MachineView
-	56, // 33: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
-	56, // 34: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
-	37, // 35: sallyport.v1.ListAuditResponse.rows:type_name -> sallyport.v1.AuditRow
-	56, // 36: sallyport.v1.VerifyAuditResponse.signed_at:type_name -> google.protobuf.Timestamp
-	56, // 37: sallyport.v1.PruneAuditRequest.before:type_name -> google.protobuf.Timestamp
-	51, // 38: sallyport.v1.RotateKeysResponse.keys:type_name -> sallyport.v1.KeysView
-	56, // 39: sallyport.v1.KeysView.signed:type_name -> google.protobuf.Timestamp
-	53, // 40: sallyport.v1.SetRealmRequest.points:type_name -> sallyport.v1.KindPoints
-	53, // 41: sallyport.v1.RealmView.points:type_name -> sallyport.v1.KindPoints
-	8,  // 42: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
-	1,  // 43: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
-	2,  // 44: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
-	18, // 45: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
-	20, // 46: sallyport.v1.AdminService.SetAccount:input_type -> sallyport.v1.SetAccountRequest
-	1,  // 47: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
-	1,  // 48: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
-	19, // 49: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
-	21, // 50: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
-	22, // 51: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
-	23, // 52: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
-	1,  // 53: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
-	13, // 54: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
-	14, // 55: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
-	14, // 56: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
-	1,  // 57: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
-	1,  // 58: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
-	25, // 59: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
-	1,  // 60: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
-	2,  // 61: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
-	1,  // 62: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
-	30, // 63: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
-	30, // 64: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
-	27, // 65: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
-	1,  // 66: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
-	2,  // 67: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
-	1,  // 68: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
-	33, // 69: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
-	1,  // 70: sallyport.v1.AdminService.RejoinMachine:input_type -> sallyport.v1.NameRequest
-	1,  // 71: sallyport.v1.AdminService.QuarantineMachine:input_type -> sallyport.v1.NameRequest
-	1,  // 72: sallyport.v1.AdminService.ReleaseMachine:input_type -> sallyport.v1.NameRequest
-	52, // 73: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
-	54, // 74: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
-	2,  // 75: sallyport.v1.AdminService.ListHistories:input_type -> sallyport.v1.ListRequest
-	6,  // 76: sallyport.v1.AdminService.ReleaseID:input_type -> sallyport.v1.ReleaseIDRequest
-	36, // 77: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
-	39, // 78: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
-	40, // 79: sallyport.v1.AdminService.SignAudit:input_type -> sallyport.v1.SignAuditRequest
-	43, // 80: sallyport.v1.AdminService.PruneAudit:input_type -> sallyport.v1.PruneAuditRequest
-	45, // 81: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
-	47, // 82: sallyport.v1.AdminService.ShowKeys:input_type -> sallyport.v1.ShowKeysRequest
-	48, // 83: sallyport.v1.AdminService.SignKeys:input_type -> sallyport.v1.SignKeysRequest
-	49, // 84: sallyport.v1.AdminService.RotateRealmKey:input_type -> sallyport.v1.RotateRealmKeyRequest
-	50, // 85: sallyport.v1.AdminService.RenewCA:input_type -> sallyport.v1.RenewCARequest
-	9,  // 86: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
-	9,  // 87: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
-	17, // 88: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
-	9,  // 89: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
-	9,  // 90: sallyport.v1.AdminService.SetAccount:output_type -> sallyport.v1.AccountView
-	0,  // 91: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
-	9,  // 92: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
-	9,  // 93: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
-	9,  // 94: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
-	9,  // 95: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
-	24, // 96: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
-	9,  // 97: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
-	9,  // 98: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
-	9,  // 99: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
-	9,  // 100: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
-	15, // 101: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
-	9,  // 102: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
-	28, // 103: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
-	28, // 104: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
-	29, // 105: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
-	0,  // 106: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
-	28, // 107: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
-	28, // 108: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
-	28, // 109: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
-	31, // 110: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
-	35, // 111: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
-	0,  // 112: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
-	32, // 113: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
-	31, // 114: sallyport.v1.AdminService.RejoinMachine:output_type -> sallyport.v1.AddMachineResponse
-	32, // 115: sallyport.v1.AdminService.QuarantineMachine:output_type -> sallyport.v1.MachineView
-	32, // 116: sallyport.v1.AdminService.ReleaseMachine:output_type -> sallyport.v1.MachineView
-	55, // 117: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
-	55, // 118: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
-	3,  // 119: sallyport.v1.AdminService.ListHistories:output_type -> sallyport.v1.ListHistoriesResponse
-	7,  // 120: sallyport.v1.AdminService.ReleaseID:output_type -> sallyport.v1.ReleaseIDResponse
-	38, // 121: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
-	42, // 122: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
-	41, // 123: sallyport.v1.AdminService.SignAudit:output_type -> sallyport.v1.SignAuditResponse
-	44, // 124: sallyport.v1.AdminService.PruneAudit:output_type -> sallyport.v1.PruneAuditResponse
-	46, // 125: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
-	51, // 126: sallyport.v1.AdminService.ShowKeys:output_type -> sallyport.v1.KeysView
-	51, // 127: sallyport.v1.AdminService.SignKeys:output_type -> sallyport.v1.KeysView
-	51, // 128: sallyport.v1.AdminService.RotateRealmKey:output_type -> sallyport.v1.KeysView
-	51, // 129: sallyport.v1.AdminService.RenewCA:output_type -> sallyport.v1.KeysView
-	86, // [86:130] is the sub-list for method output_type
-	42, // [42:86] is the sub-list for method input_type
-	42, // [42:42] is the sub-list for extension type_name
-	42, // [42:42] is the sub-list for extension extendee
-	0,  // [0:42] is the sub-list for field type_name
+	58, // 33: sallyport.v1.ServerView.began:type_name -> google.protobuf.Timestamp
+	58, // 34: sallyport.v1.ServerView.last_seen:type_name -> google.protobuf.Timestamp
+	36, // 35: sallyport.v1.ListServersResponse.servers:type_name -> sallyport.v1.ServerView
+	58, // 36: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
+	58, // 37: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
+	39, // 38: sallyport.v1.ListAuditResponse.rows:type_name -> sallyport.v1.AuditRow
+	58, // 39: sallyport.v1.VerifyAuditResponse.signed_at:type_name -> google.protobuf.Timestamp
+	58, // 40: sallyport.v1.PruneAuditRequest.before:type_name -> google.protobuf.Timestamp
+	53, // 41: sallyport.v1.RotateKeysResponse.keys:type_name -> sallyport.v1.KeysView
+	58, // 42: sallyport.v1.KeysView.signed:type_name -> google.protobuf.Timestamp
+	55, // 43: sallyport.v1.SetRealmRequest.points:type_name -> sallyport.v1.KindPoints
+	55, // 44: sallyport.v1.RealmView.points:type_name -> sallyport.v1.KindPoints
+	8,  // 45: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
+	1,  // 46: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
+	2,  // 47: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
+	18, // 48: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
+	20, // 49: sallyport.v1.AdminService.SetAccount:input_type -> sallyport.v1.SetAccountRequest
+	1,  // 50: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
+	1,  // 51: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
+	19, // 52: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
+	21, // 53: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
+	22, // 54: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
+	23, // 55: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
+	1,  // 56: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
+	13, // 57: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
+	14, // 58: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
+	14, // 59: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
+	1,  // 60: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
+	1,  // 61: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
+	25, // 62: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
+	1,  // 63: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
+	2,  // 64: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
+	1,  // 65: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
+	30, // 66: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
+	30, // 67: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
+	27, // 68: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
+	1,  // 69: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
+	2,  // 70: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
+	1,  // 71: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
+	33, // 72: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
+	1,  // 73: sallyport.v1.AdminService.RejoinMachine:input_type -> sallyport.v1.NameRequest
+	1,  // 74: sallyport.v1.AdminService.QuarantineMachine:input_type -> sallyport.v1.NameRequest
+	1,  // 75: sallyport.v1.AdminService.ReleaseMachine:input_type -> sallyport.v1.NameRequest
+	2,  // 76: sallyport.v1.AdminService.ListServers:input_type -> sallyport.v1.ListRequest
+	1,  // 77: sallyport.v1.AdminService.RemoveServer:input_type -> sallyport.v1.NameRequest
+	54, // 78: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
+	56, // 79: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
+	2,  // 80: sallyport.v1.AdminService.ListHistories:input_type -> sallyport.v1.ListRequest
+	6,  // 81: sallyport.v1.AdminService.ReleaseID:input_type -> sallyport.v1.ReleaseIDRequest
+	38, // 82: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
+	41, // 83: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
+	42, // 84: sallyport.v1.AdminService.SignAudit:input_type -> sallyport.v1.SignAuditRequest
+	45, // 85: sallyport.v1.AdminService.PruneAudit:input_type -> sallyport.v1.PruneAuditRequest
+	47, // 86: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
+	49, // 87: sallyport.v1.AdminService.ShowKeys:input_type -> sallyport.v1.ShowKeysRequest
+	50, // 88: sallyport.v1.AdminService.SignKeys:input_type -> sallyport.v1.SignKeysRequest
+	51, // 89: sallyport.v1.AdminService.RotateRealmKey:input_type -> sallyport.v1.RotateRealmKeyRequest
+	52, // 90: sallyport.v1.AdminService.RenewCA:input_type -> sallyport.v1.RenewCARequest
+	9,  // 91: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
+	9,  // 92: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
+	17, // 93: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
+	9,  // 94: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
+	9,  // 95: sallyport.v1.AdminService.SetAccount:output_type -> sallyport.v1.AccountView
+	0,  // 96: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
+	9,  // 97: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
+	9,  // 98: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
+	9,  // 99: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
+	9,  // 100: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
+	24, // 101: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
+	9,  // 102: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
+	9,  // 103: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
+	9,  // 104: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
+	9,  // 105: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
+	15, // 106: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
+	9,  // 107: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
+	28, // 108: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
+	28, // 109: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
+	29, // 110: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
+	0,  // 111: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
+	28, // 112: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
+	28, // 113: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
+	28, // 114: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
+	31, // 115: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
+	35, // 116: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
+	0,  // 117: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
+	32, // 118: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
+	31, // 119: sallyport.v1.AdminService.RejoinMachine:output_type -> sallyport.v1.AddMachineResponse
+	32, // 120: sallyport.v1.AdminService.QuarantineMachine:output_type -> sallyport.v1.MachineView
+	32, // 121: sallyport.v1.AdminService.ReleaseMachine:output_type -> sallyport.v1.MachineView
+	37, // 122: sallyport.v1.AdminService.ListServers:output_type -> sallyport.v1.ListServersResponse
+	0,  // 123: sallyport.v1.AdminService.RemoveServer:output_type -> sallyport.v1.Done
+	57, // 124: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
+	57, // 125: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
+	3,  // 126: sallyport.v1.AdminService.ListHistories:output_type -> sallyport.v1.ListHistoriesResponse
+	7,  // 127: sallyport.v1.AdminService.ReleaseID:output_type -> sallyport.v1.ReleaseIDResponse
+	40, // 128: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
+	44, // 129: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
+	43, // 130: sallyport.v1.AdminService.SignAudit:output_type -> sallyport.v1.SignAuditResponse
+	46, // 131: sallyport.v1.AdminService.PruneAudit:output_type -> sallyport.v1.PruneAuditResponse
+	48, // 132: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
+	53, // 133: sallyport.v1.AdminService.ShowKeys:output_type -> sallyport.v1.KeysView
+	53, // 134: sallyport.v1.AdminService.SignKeys:output_type -> sallyport.v1.KeysView
+	53, // 135: sallyport.v1.AdminService.RotateRealmKey:output_type -> sallyport.v1.KeysView
+	53, // 136: sallyport.v1.AdminService.RenewCA:output_type -> sallyport.v1.KeysView
+	91, // [91:137] is the sub-list for method output_type
+	45, // [45:91] is the sub-list for method input_type
+	45, // [45:45] is the sub-list for extension type_name
+	45, // [45:45] is the sub-list for extension extendee
+	0,  // [0:45] is the sub-list for field type_name
 }
 
 func init() { file_sallyport_v1_admin_proto_init() }
@@ -4344,14 +4497,14 @@ func file_sallyport_v1_admin_proto_init() {
 	file_sallyport_v1_admin_proto_msgTypes[25].OneofWrappers = []any{}
 	file_sallyport_v1_admin_proto_msgTypes[27].OneofWrappers = []any{}
 	file_sallyport_v1_admin_proto_msgTypes[33].OneofWrappers = []any{}
-	file_sallyport_v1_admin_proto_msgTypes[54].OneofWrappers = []any{}
+	file_sallyport_v1_admin_proto_msgTypes[56].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sallyport_v1_admin_proto_rawDesc), len(file_sallyport_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   56,
+			NumMessages:   58,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -111,6 +111,12 @@ const (
 	// AdminServiceReleaseMachineProcedure is the fully-qualified name of the AdminService's
 	// ReleaseMachine RPC.
 	AdminServiceReleaseMachineProcedure = "/sallyport.v1.AdminService/ReleaseMachine"
+	// AdminServiceListServersProcedure is the fully-qualified name of the AdminService's ListServers
+	// RPC.
+	AdminServiceListServersProcedure = "/sallyport.v1.AdminService/ListServers"
+	// AdminServiceRemoveServerProcedure is the fully-qualified name of the AdminService's RemoveServer
+	// RPC.
+	AdminServiceRemoveServerProcedure = "/sallyport.v1.AdminService/RemoveServer"
 	// AdminServiceShowRealmProcedure is the fully-qualified name of the AdminService's ShowRealm RPC.
 	AdminServiceShowRealmProcedure = "/sallyport.v1.AdminService/ShowRealm"
 	// AdminServiceSetRealmProcedure is the fully-qualified name of the AdminService's SetRealm RPC.
@@ -183,6 +189,9 @@ type AdminServiceClient interface {
 	// QuarantineMachine shuts a machine out until ReleaseMachine.
 	QuarantineMachine(context.Context, *v1.NameRequest) (*v1.MachineView, error)
 	ReleaseMachine(context.Context, *v1.NameRequest) (*v1.MachineView, error)
+	ListServers(context.Context, *v1.ListRequest) (*v1.ListServersResponse, error)
+	// RemoveServer forgets a server that is gone for good. One that runs registers again.
+	RemoveServer(context.Context, *v1.NameRequest) (*v1.Done, error)
 	ShowRealm(context.Context, *v1.ShowRealmRequest) (*v1.RealmView, error)
 	SetRealm(context.Context, *v1.SetRealmRequest) (*v1.RealmView, error)
 	// ListHistories lists the realm's histories, and the ids that are kept for accounts
@@ -401,6 +410,18 @@ func NewAdminServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(adminServiceMethods.ByName("ReleaseMachine")),
 			connect.WithClientOptions(opts...),
 		),
+		listServers: connect.NewClient[v1.ListRequest, v1.ListServersResponse](
+			httpClient,
+			baseURL+AdminServiceListServersProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("ListServers")),
+			connect.WithClientOptions(opts...),
+		),
+		removeServer: connect.NewClient[v1.NameRequest, v1.Done](
+			httpClient,
+			baseURL+AdminServiceRemoveServerProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("RemoveServer")),
+			connect.WithClientOptions(opts...),
+		),
 		showRealm: connect.NewClient[v1.ShowRealmRequest, v1.RealmView](
 			httpClient,
 			baseURL+AdminServiceShowRealmProcedure,
@@ -515,6 +536,8 @@ type adminServiceClient struct {
 	rejoinMachine     *connect.Client[v1.NameRequest, v1.AddMachineResponse]
 	quarantineMachine *connect.Client[v1.NameRequest, v1.MachineView]
 	releaseMachine    *connect.Client[v1.NameRequest, v1.MachineView]
+	listServers       *connect.Client[v1.ListRequest, v1.ListServersResponse]
+	removeServer      *connect.Client[v1.NameRequest, v1.Done]
 	showRealm         *connect.Client[v1.ShowRealmRequest, v1.RealmView]
 	setRealm          *connect.Client[v1.SetRealmRequest, v1.RealmView]
 	listHistories     *connect.Client[v1.ListRequest, v1.ListHistoriesResponse]
@@ -809,6 +832,24 @@ func (c *adminServiceClient) ReleaseMachine(ctx context.Context, req *v1.NameReq
 	return nil, err
 }
 
+// ListServers calls sallyport.v1.AdminService.ListServers.
+func (c *adminServiceClient) ListServers(ctx context.Context, req *v1.ListRequest) (*v1.ListServersResponse, error) {
+	response, err := c.listServers.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// RemoveServer calls sallyport.v1.AdminService.RemoveServer.
+func (c *adminServiceClient) RemoveServer(ctx context.Context, req *v1.NameRequest) (*v1.Done, error) {
+	response, err := c.removeServer.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // ShowRealm calls sallyport.v1.AdminService.ShowRealm.
 func (c *adminServiceClient) ShowRealm(ctx context.Context, req *v1.ShowRealmRequest) (*v1.RealmView, error) {
 	response, err := c.showRealm.CallUnary(ctx, connect.NewRequest(req))
@@ -967,6 +1008,9 @@ type AdminServiceHandler interface {
 	// QuarantineMachine shuts a machine out until ReleaseMachine.
 	QuarantineMachine(context.Context, *v1.NameRequest) (*v1.MachineView, error)
 	ReleaseMachine(context.Context, *v1.NameRequest) (*v1.MachineView, error)
+	ListServers(context.Context, *v1.ListRequest) (*v1.ListServersResponse, error)
+	// RemoveServer forgets a server that is gone for good. One that runs registers again.
+	RemoveServer(context.Context, *v1.NameRequest) (*v1.Done, error)
 	ShowRealm(context.Context, *v1.ShowRealmRequest) (*v1.RealmView, error)
 	SetRealm(context.Context, *v1.SetRealmRequest) (*v1.RealmView, error)
 	// ListHistories lists the realm's histories, and the ids that are kept for accounts
@@ -1181,6 +1225,18 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(adminServiceMethods.ByName("ReleaseMachine")),
 		connect.WithHandlerOptions(opts...),
 	)
+	adminServiceListServersHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceListServersProcedure,
+		svc.ListServers,
+		connect.WithSchema(adminServiceMethods.ByName("ListServers")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceRemoveServerHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceRemoveServerProcedure,
+		svc.RemoveServer,
+		connect.WithSchema(adminServiceMethods.ByName("RemoveServer")),
+		connect.WithHandlerOptions(opts...),
+	)
 	adminServiceShowRealmHandler := connect.NewUnaryHandlerSimple(
 		AdminServiceShowRealmProcedure,
 		svc.ShowRealm,
@@ -1323,6 +1379,10 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 			adminServiceQuarantineMachineHandler.ServeHTTP(w, r)
 		case AdminServiceReleaseMachineProcedure:
 			adminServiceReleaseMachineHandler.ServeHTTP(w, r)
+		case AdminServiceListServersProcedure:
+			adminServiceListServersHandler.ServeHTTP(w, r)
+		case AdminServiceRemoveServerProcedure:
+			adminServiceRemoveServerHandler.ServeHTTP(w, r)
 		case AdminServiceShowRealmProcedure:
 			adminServiceShowRealmHandler.ServeHTTP(w, r)
 		case AdminServiceSetRealmProcedure:
@@ -1480,6 +1540,14 @@ func (UnimplementedAdminServiceHandler) QuarantineMachine(context.Context, *v1.N
 
 func (UnimplementedAdminServiceHandler) ReleaseMachine(context.Context, *v1.NameRequest) (*v1.MachineView, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.ReleaseMachine is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) ListServers(context.Context, *v1.ListRequest) (*v1.ListServersResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.ListServers is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) RemoveServer(context.Context, *v1.NameRequest) (*v1.Done, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.RemoveServer is not implemented"))
 }
 
 func (UnimplementedAdminServiceHandler) ShowRealm(context.Context, *v1.ShowRealmRequest) (*v1.RealmView, error) {
