@@ -1,6 +1,7 @@
 package store
 
 import (
+	"database/sql"
 	"testing"
 	"time"
 
@@ -195,4 +196,28 @@ func TestAPromotedStandbyBeginsAHistory(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// TestEveryTableIsMoved: one that is added later is not forgotten.
+// Promise fleet-move.
+func TestEveryTableIsMoved(t *testing.T) {
+	s, _ := newFile(t)
+	known := map[string]bool{}
+	for _, n := range Tables() {
+		known[n] = true
+	}
+	found := 0
+	look(t, s, func(tx *Tx) error {
+		return tx.each(func(row *sql.Rows) error {
+			var n string
+			err := row.Scan(&n)
+			if found++; !known[n] {
+				t.Errorf("table %s is not moved", n)
+			}
+			return err
+		}, `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> 'migrations'`)
+	})
+	if found != len(known) {
+		t.Errorf("%d tables, and %d are moved", found, len(known))
+	}
 }
