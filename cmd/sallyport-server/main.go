@@ -56,6 +56,7 @@ func runInit(f *command.Flags) command.Action {
 	f.StringVar(&o.TLSCert, "tls-cert", "", "PEM `file` of a certificate of your own")
 	f.StringVar(&o.TLSKey, "tls-key", "", "PEM `file` of its key")
 	f.StringVar(&o.Database, "database", "", "`address` of a PostgreSQL database, postgres://HOST/NAME; left out: a file in the folder")
+	f.StringVar(&o.Owner, "owner", "", "`address` by which the role that owns the tables signs in; left out: the role that serves owns them")
 	f.StringVar(&o.SealKey, "seal-key", "", "`file` seal.key of a server of the realm that the database holds: make another server of it")
 	f.StringVar(&o.URL, "url", "", "`URL` at which machines reach this server, https://HOST:PORT; they are told of it")
 	f.StringVar(&ids, "id-range", "", "`min-max` of the ids that the realm gives out")

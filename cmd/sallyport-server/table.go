@@ -19,6 +19,7 @@ func table() command.Table {
 		{Name: "backup", Args: "FILE", Help: "write all of the realm into a file, also while the server runs", Prepare: runBackup},
 		{Name: "restore", Args: "FILE", Help: "make the realm of a backup", Prepare: runRestore},
 		{Name: "move", Help: "move a realm from its file into a PostgreSQL database", Prepare: runMove},
+		{Name: "migrate", Help: "bring the tables of a PostgreSQL database up to date", Prepare: runMigrate},
 		{Name: "card-keys", Args: "FOLDER", Help: "make all keys that mutual authentication with cards needs", Prepare: runCardKeys},
 		{Name: "realm-key export", Args: "FILE", Help: "copy the realm key, to be kept elsewhere", Prepare: realmKeyExport},
 		{Name: "realm-key remove", Help: "take the realm key out of the folder", Prepare: realmKeyRemove},

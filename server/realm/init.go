@@ -1,6 +1,7 @@
 package realm
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -31,6 +32,9 @@ type InitOptions struct {
 	IDs identity.IDRange
 	// Database is the address of a PostgreSQL database; "": a file in the folder.
 	Database string
+	// Owner is the address by which the role that owns the tables signs in to that database;
+	// "": the one that serves owns them.
+	Owner string
 	// SealKey is the file seal.key of a server of the realm that the database holds, for
 	// InitAnother.
 	SealKey string
@@ -116,6 +120,9 @@ func (o InitOptions) check() error {
 			return fmt.Errorf("--database: %w", err)
 		}
 	}
+	if o.Owner != "" && o.Database == "" {
+		return errors.New("--owner goes with --database")
+	}
 	if err := checkURL(o.URL); err != nil {
 		return fmt.Errorf("--url: %w", err)
 	}
@@ -149,6 +156,11 @@ func (d Dir) fill(ctx context.Context, o InitOptions) error {
 
 // found makes the realm in its database, with its first keys.
 func (d Dir) found(ctx context.Context, o InitOptions, set Settings) error {
+	if set.Database != "" {
+		if err := store.Migrate(ctx, cmp.Or(o.Owner, set.Database), set.Database); err != nil {
+			return err
+		}
+	}
 	r := store.Realm{Name: o.Realm, IDs: o.IDs, OfflineFor: o.OfflineDays * 24 * 60 * 60}
 	if err := store.Create(ctx, d.DatabaseOf(set), r); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package realm
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,7 +17,10 @@ import (
 // keys and the audit log. What it does can be cut off anywhere and run again: until the
 // settings name the new database, the file is the realm. It is kept, under another name,
 // which is returned.
-func Move(ctx context.Context, folder, to string, told func(table string, rows int64)) (kept string, err error) {
+//
+// owner is the address by which the role that owns the tables signs in, "" where it is the
+// one that serves.
+func Move(ctx context.Context, folder, to, owner string, told func(table string, rows int64)) (kept string, err error) {
 	d := Dir(folder)
 	if err := store.CheckAddress(to); err != nil {
 		return "", fmt.Errorf("--to: %w", err)
@@ -37,7 +41,7 @@ func Move(ctx context.Context, folder, to string, told func(table string, rows i
 	default:
 		return "", errors.New("this realm is in PostgreSQL already: to have it elsewhere, copy that database by PostgreSQL's own means, and name it in server.json")
 	}
-	if err := d.copyTo(ctx, set, to, told); err != nil {
+	if err := d.copyTo(ctx, set, to, cmp.Or(owner, to), told); err != nil {
 		return "", err
 	}
 	next := set
@@ -62,6 +66,18 @@ func Move(ctx context.Context, folder, to string, told func(table string, rows i
 	})
 }
 
+// Migrate brings the tables of a realm in PostgreSQL up to date.
+func Migrate(ctx context.Context, folder, owner string) error {
+	set, err := Dir(folder).Load()
+	if err != nil {
+		return err
+	}
+	if set.Database == "" {
+		return errors.New("this realm is in a file, whose tables are brought up to date by whatever opens it")
+	}
+	return store.Migrate(ctx, cmp.Or(owner, set.Database), set.Database)
+}
+
 // reopen opens a folder that is held already, by those settings.
 func (d Dir) reopen(ctx context.Context, set Settings) (*Realm, error) {
 	held, err := os.Open(os.DevNull) // the folder's own lock is held by the caller
@@ -71,7 +87,7 @@ func (d Dir) reopen(ctx context.Context, set Settings) (*Realm, error) {
 	return openHeld(ctx, d, set, held, slog.New(slog.DiscardHandler), time.Now)
 }
 
-func (d Dir) copyTo(ctx context.Context, set Settings, to string, told func(string, int64)) error {
+func (d Dir) copyTo(ctx context.Context, set Settings, to, owner string, told func(string, int64)) error {
 	r, err := d.reopen(ctx, set) // so that the keys are in the database
 	if err != nil {
 		return err
@@ -81,7 +97,7 @@ func (d Dir) copyTo(ctx context.Context, set Settings, to string, told func(stri
 		return err
 	})
 	if err == nil {
-		err = store.Move(ctx, r.Store, to, told)
+		err = store.Move(ctx, r.Store, to, owner, told)
 	}
 	return errors.Join(err, r.Close())
 }

@@ -82,7 +82,7 @@ func TestARealmIsMovedWhole(t *testing.T) {
 	b := newBoard(t)
 	b.lived()
 	was, signs, file := b.keys(), b.key().ID, b.Dir.Database()
-	if _, err := Move(t.Context(), string(b.Dir), server.Realm(t), nil); !errors.Is(err, ErrBusy) {
+	if _, err := Move(t.Context(), string(b.Dir), server.Realm(t), "", nil); !errors.Is(err, ErrBusy) {
 		t.Errorf("while it is served: %v", err)
 	}
 	b.must(nil, b.Close())
@@ -95,11 +95,11 @@ func TestARealmIsMovedWhole(t *testing.T) {
 	others := newBoard(t)
 	b.must(nil, others.Close())
 	taken := server.Realm(t)
-	b.must(Move(t.Context(), string(others.Dir), taken, quiet))
+	b.must(Move(t.Context(), string(others.Dir), taken, "", quiet))
 	for what, to := range map[string]string{
 		"somebody's tables": occupied, "another realm": taken, "no database": "postgres:///nowhere?host=/nowhere", "a password": "postgres://u:p@h/n",
 	} {
-		if _, err := Move(t.Context(), string(b.Dir), to, quiet); err == nil {
+		if _, err := Move(t.Context(), string(b.Dir), to, "", quiet); err == nil {
 			t.Errorf("%s: it is moved", what)
 		}
 		if now, err := os.ReadFile(b.Dir.settings()); err != nil || !bytes.Equal(now, settings) {
@@ -116,7 +116,7 @@ func TestARealmIsMovedWhole(t *testing.T) {
 				t.Errorf("recovered %v", r)
 			}
 		}()
-		_, _ = Move(t.Context(), string(b.Dir), to, func(table string, _ int64) {
+		_, _ = Move(t.Context(), string(b.Dir), to, "", func(table string, _ int64) {
 			if table == "audit" {
 				panic(cut) // as kill -9 does
 			}
@@ -126,11 +126,11 @@ func TestARealmIsMovedWhole(t *testing.T) {
 		t.Error("after a cut the file is another")
 	}
 	// Cut off after the copy, and before the settings.
-	b.must(nil, b.Dir.copyTo(t.Context(), Settings{}, to, quiet))
+	b.must(nil, b.Dir.copyTo(t.Context(), Settings{}, to, to, quiet))
 	if now := content(t, to, ""); !slices.Equal(now, before) {
 		t.Errorf("the copy differs:\n%s\n\n%s", strings.Join(before, "\n"), strings.Join(now, "\n"))
 	}
-	kept, err := Move(t.Context(), string(b.Dir), to, func(table string, _ int64) { t.Errorf("%s is copied again", table) })
+	kept, err := Move(t.Context(), string(b.Dir), to, "", func(table string, _ int64) { t.Errorf("%s is copied again", table) })
 	b.must(nil, err)
 	if _, err := os.Stat(file); err == nil {
 		t.Error("the file is still in its place")
@@ -138,7 +138,7 @@ func TestARealmIsMovedWhole(t *testing.T) {
 	if _, err := os.Stat(kept); err != nil {
 		t.Error(err)
 	}
-	b.must(Move(t.Context(), string(b.Dir), to, quiet)) // once more is no fault
+	b.must(Move(t.Context(), string(b.Dir), to, "", quiet)) // once more is no fault
 	b.open(string(b.Dir))
 	if now := b.keys(); now.GetFingerprint() != was.GetFingerprint() || b.key().ID != signs {
 		t.Error("the realm has other keys")
@@ -163,13 +163,13 @@ func TestAnEarlierCopyIsNoMove(t *testing.T) {
 	b.lived()
 	b.must(nil, b.Close())
 	to := server.Realm(t)
-	b.must(nil, b.Dir.copyTo(t.Context(), Settings{}, to, func(string, int64) {}))
+	b.must(nil, b.Dir.copyTo(t.Context(), Settings{}, to, to, func(string, int64) {}))
 	b.open(string(b.Dir))
 	b.must(nil, b.Write(t.Context(), func(tx *store.Tx) error {
 		return tx.Record(store.Entry{Time: time.Now(), Actor: "somebody", Action: "anything"})
 	}))
 	b.must(nil, b.Close())
-	if _, err := Move(t.Context(), string(b.Dir), to, func(string, int64) {}); !errors.Is(err, store.ErrOccupied) {
+	if _, err := Move(t.Context(), string(b.Dir), to, "", func(string, int64) {}); !errors.Is(err, store.ErrOccupied) {
 		t.Errorf("over an earlier copy: %v", err)
 	}
 }

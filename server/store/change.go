@@ -2,10 +2,13 @@ package store
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
 )
 
 // Change is the newest change of one account.
@@ -23,12 +26,14 @@ func (t *Tx) nextRevision() (uint64, error) {
 			if _, err := t.Begin(Started, "", 0, time.Now()); err != nil {
 				return 0, err
 			}
+			t.begun = true
 		}
 		var rev uint64
-		err := t.get([]any{&rev, &t.begun}, `UPDATE realm SET revision = revision + 1 RETURNING revision, copy = `+t.engine.copied())
-		if err != nil || t.begun {
+		err := t.get([]any{&rev}, `UPDATE realm SET revision = revision + 1 WHERE copy = `+t.engine.copied()+` RETURNING revision`)
+		if !errors.Is(err, identity.ErrNotFound) {
 			return rev, err
 		}
+		t.begun = false
 	}
 }
 

@@ -53,7 +53,7 @@ var ErrOccupied = errors.New("the database holds something already, and is left 
 // Move copies a realm, at one moment, into an empty PostgreSQL database: all of it or
 // nothing. Where an earlier Move has copied this very state, that is enough. told hears of
 // each table. Whoever opens the copy begins a history by its first change.
-func Move(ctx context.Context, from *Store, to string, told func(table string, rows int64)) error {
+func Move(ctx context.Context, from *Store, to, owner string, told func(table string, rows int64)) error {
 	e, err := openPostgres(to)
 	if err != nil {
 		return err
@@ -61,7 +61,10 @@ func Move(ctx context.Context, from *Store, to string, told func(table string, r
 	if err := errors.Join(vacant(ctx, e), e.shut()); err != nil {
 		return err
 	}
-	s, err := openAddress(ctx, to) // makes the tables
+	if err := Migrate(ctx, owner, to); err != nil {
+		return err
+	}
+	s, err := openAddress(ctx, to)
 	if err != nil {
 		return err
 	}

@@ -6,14 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/url"
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
+	sys "golang.org/x/sys/unix"
 )
 
 // Codes of PostgreSQL's errors (appendix A of its manual).
@@ -21,6 +25,7 @@ const (
 	pgUnique   = "23505"
 	pgDiskFull = "53100"
 	pgShutdown = "57P" // its beginning
+	pgTooMany  = "53300"
 )
 
 // pg is a database that several servers share.
@@ -30,16 +35,60 @@ type pg struct {
 	conns  int // most connections
 }
 
+// openAddress opens a database whose tables are there and up to date.
 func openAddress(ctx context.Context, address string) (*Store, error) {
 	e, err := openPostgres(address)
 	if err != nil {
 		return nil, err
 	}
-	return opened(ctx, e)
+	s := &Store{engine: e}
+	list, err := s.scriptList()
+	if err == nil {
+		err = s.check(ctx, len(list))
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// How long a database may keep a server waiting. One that is cut off by the network is
+// noticed by TCP itself.
+const (
+	pgPatience = 10 * time.Second
+	pgSilence  = 10 * time.Second
+	pgRetry    = 20 * time.Millisecond
+)
+
+func (p *pg) patience() time.Duration { return pgPatience }
+
+func (p *pg) hasColumn() string {
+	return `SELECT EXISTS (SELECT 1 FROM information_schema.columns WHERE table_schema = current_schema() AND table_name = ? AND column_name = ?)`
+}
+
+// dialer connects, and gives a connection up that is silent while something is to be sent.
+func dialer() *net.Dialer {
+	return &net.Dialer{
+		Timeout:         pgSilence,
+		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: pgSilence / 2, Interval: pgSilence / 5, Count: 3},
+		Control: func(network, _ string, c syscall.RawConn) error {
+			if !strings.HasPrefix(network, "tcp") {
+				return nil
+			}
+			var failed error
+			err := c.Control(func(fd uintptr) {
+				failed = sys.SetsockoptInt(int(fd), sys.IPPROTO_TCP, sys.TCP_USER_TIMEOUT, int(pgSilence.Milliseconds()))
+			})
+			return errors.Join(err, failed)
+		},
+	}
 }
 
 // createPostgres makes a realm in a database that has none.
 func createPostgres(ctx context.Context, address string, r Realm) error {
+	if err := Migrate(ctx, address, address); err != nil {
+		return err
+	}
 	s, err := openAddress(ctx, address)
 	if err != nil {
 		return err
@@ -68,6 +117,7 @@ func openPostgres(address string) (*pg, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err) // pgx leaves the password out
 	}
+	c.DialFunc = dialer().DialContext
 	p := &pg{config: c, db: stdlib.OpenDB(*c), conns: 4 + 2*runtime.NumCPU()}
 	p.db.SetMaxOpenConns(p.conns)
 	p.db.SetMaxIdleConns(p.conns)
@@ -97,7 +147,19 @@ func (p *pg) first(ctx context.Context, o *sql.TxOptions) (*sql.Tx, error) {
 	for n := 0; ; n++ {
 		tx, err := p.db.BeginTx(ctx, o)
 		var said *pgconn.PgError
-		if err == nil || errors.As(err, &said) && !gone(said) || n == p.conns || ctx.Err() != nil {
+		if err == nil || ctx.Err() != nil {
+			return tx, err
+		}
+		if errors.As(err, &said) && said.Code == pgTooMany {
+			// Somebody's ends soon, or ctx does.
+			select {
+			case <-ctx.Done():
+			case <-time.After(pgRetry):
+			}
+			n = 0
+			continue
+		}
+		if errors.As(err, &said) && !gone(said) || n >= p.conns {
 			return tx, err
 		}
 	}

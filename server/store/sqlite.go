@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"runtime"
 	"syscall"
+	"time"
 
 	"github.com/mattn/go-sqlite3"
 	sys "golang.org/x/sys/unix"
@@ -70,6 +71,10 @@ func (s *sqlite) announce(*Tx) error                   { return nil }
 func (s *sqlite) listen(context.Context, func()) error { return errAlone }
 func (s *sqlite) copied() string                       { return `''` }
 func (s *sqlite) clock() string                        { return `0` }
+func (s *sqlite) hasColumn() string {
+	return `SELECT EXISTS (SELECT 1 FROM pragma_table_info(?) WHERE name = ?)`
+}
+func (s *sqlite) patience() time.Duration { return 0 } // a busy file has its own
 
 func (s *sqlite) shut() error { return errors.Join(s.reader.Close(), s.writer.Close()) }
 

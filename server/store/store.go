@@ -25,6 +25,7 @@ import (
 	"os"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/mattn/go-sqlite3"
 
@@ -47,6 +48,8 @@ var (
 	ErrKeptID = errors.New("the id is kept for an account that this server has lost (\"realm histories\" lists such ids)")
 	// ErrChanged says that what a decision rested on has changed meanwhile.
 	ErrChanged = errors.New("changed meanwhile")
+	// ErrBusyDatabase says that the database did not answer in time.
+	ErrBusyDatabase = errors.New("the database does not answer in time")
 	// ErrAudit says that the audit log's chain is broken.
 	ErrAudit = errors.New("the audit log was tampered with")
 )
@@ -78,6 +81,10 @@ type engine interface {
 	listen(ctx context.Context, woken func()) error
 	clock() string
 	copied() string
+	// hasColumn is a query for a table's name and a column's.
+	hasColumn() string
+	// patience bounds the wait for a transaction to begin; 0: nothing does.
+	patience() time.Duration
 	// noSpace tells whether there is room for a write; full, whether the last one found none.
 	noSpace(full bool) bool
 	shut() error
@@ -122,10 +129,15 @@ func isAddress(path string) bool {
 	return strings.HasPrefix(path, "postgres://") || strings.HasPrefix(path, "postgresql://")
 }
 
-// Open opens an existing database, as [Create] has it, and brings its tables up to date.
+// Open opens an existing database, as [Create] has it. The tables of a file are brought up
+// to date by it; those of PostgreSQL by [Migrate] alone, for which the error is ErrOld.
 func Open(ctx context.Context, path string) (*Store, error) {
 	if isAddress(path) {
-		return openAddress(ctx, path)
+		s, err := openAddress(ctx, path)
+		if errors.Is(err, ErrOld) {
+			err = fmt.Errorf("%w: run \"sallyport-server migrate\" once, whatever number of servers there is", err)
+		}
+		return s, err
 	}
 	if _, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
@@ -133,6 +145,7 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	return opened(ctx, openSQLite(&sqlite3.SQLiteDriver{}, path))
 }
 
+// opened opens what nobody else uses, and brings it up to date.
 func opened(ctx context.Context, e engine) (*Store, error) {
 	s := &Store{engine: e}
 	if err := s.migrate(ctx); err != nil {
@@ -168,9 +181,11 @@ func (s *Store) Read(ctx context.Context, f func(*Tx) error) error {
 }
 
 func (s *Store) within(ctx context.Context, write bool, f func(*Tx) error) error {
-	tx, err := s.begin(ctx, write)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	tx, err := s.inTime(ctx, cancel, write)
 	if err != nil {
-		return fmt.Errorf("begin transaction: %w", wrap(s.engine, err))
+		return fmt.Errorf("begin transaction: %w", err)
 	}
 	// After a commit this does nothing; on every other way out it undoes.
 	defer func() { _ = tx.Rollback() }()
@@ -185,6 +200,23 @@ func (s *Store) within(ctx context.Context, write bool, f func(*Tx) error) error
 		s.begun.Store(true)
 	}
 	return nil
+}
+
+// inTime begins a transaction, with as much patience as the engine has. cancel ends ctx,
+// which the transaction lives in.
+func (s *Store) inTime(ctx context.Context, cancel func(), write bool) (*sql.Tx, error) {
+	if s.patience() > 0 {
+		late := time.AfterFunc(s.patience(), cancel)
+		defer late.Stop()
+	}
+	tx, err := s.begin(ctx, write)
+	if err == nil {
+		return tx, nil
+	}
+	if ctx.Err() != nil {
+		err = errors.Join(ErrBusyDatabase, err)
+	}
+	return nil, wrap(s.engine, err)
 }
 
 // exec runs one statement and tells how many rows it changed.

@@ -54,21 +54,25 @@ func (s *Server) Standby(ctx context.Context) (*Server, error) {
 	return o, o.Run(ctx)
 }
 
-// At is the same database at that server.
-func (s *Server) At(address string) string {
+// Or is the same database at whichever of the two is the primary.
+func (s *Server) Or(o *Server, address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
 		return ""
 	}
 	q := u.Query()
-	q.Set("host", s.dir)
+	q.Set("host", s.dir+","+o.dir)
+	q.Set("target_session_attrs", "read-write")
 	u.RawQuery = q.Encode()
 	return u.String()
 }
 
 // Freeze cuts a standby off from its primary: what that writes from then on it never gets.
 func (s *Server) Freeze(ctx context.Context) error {
-	return s.run(ctx, `ALTER SYSTEM SET primary_conninfo = ''`, `SELECT pg_reload_conf()`)
+	if err := s.run(ctx, `ALTER SYSTEM SET primary_conninfo = ''`, `SELECT pg_reload_conf()`); err != nil {
+		return err
+	}
+	return s.until(ctx, `SELECT NOT EXISTS (SELECT 1 FROM pg_stat_wal_receiver)`)
 }
 
 // Promote makes a standby a primary, and waits until it is one.
@@ -85,21 +89,26 @@ func (s *Server) Caught(ctx context.Context, primary *Server) error {
 	if err := errors.Join(err, c.Close(ctx)); err != nil {
 		return fmt.Errorf("catch up: %w", err)
 	}
-	o, err := pgx.Connect(ctx, s.Address(""))
+	return s.until(ctx, `SELECT pg_last_wal_replay_lsn() >= $1::text::pg_lsn`, lsn)
+}
+
+// until waits until the query says yes.
+func (s *Server) until(ctx context.Context, query string, args ...any) error {
+	c, err := pgx.Connect(ctx, s.Address(""))
 	if err != nil {
-		return fmt.Errorf("catch up: %w", err)
+		return fmt.Errorf("connect: %w", err)
 	}
-	defer func() { _ = o.Close(ctx) }()
+	defer func() { _ = c.Close(ctx) }()
 	for end := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
-		var there bool
-		if err := o.QueryRow(ctx, `SELECT pg_last_wal_replay_lsn() >= $1::text::pg_lsn`, lsn).Scan(&there); err != nil {
-			return fmt.Errorf("catch up: %w", err)
+		var yes bool
+		if err := c.QueryRow(ctx, query, args...).Scan(&yes); err != nil {
+			return fmt.Errorf("%s: %w", query, err)
 		}
-		if there {
+		if yes {
 			return nil
 		}
 		if time.Now().After(end) {
-			return errors.New("the standby does not catch up")
+			return fmt.Errorf("it never comes true: %s", query)
 		}
 	}
 }

@@ -1,4 +1,6 @@
+-- breaking
 -- The tables and columns of the SQLite migration 0012, whose comments say what they are for.
+ALTER TABLE migrations ADD COLUMN breaking BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE realm ADD COLUMN news BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE realm ADD COLUMN machines_at BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE realm ADD COLUMN copy TEXT NOT NULL DEFAULT '';

@@ -1,9 +1,11 @@
+-- breaking
 -- For several servers on one database (PostgreSQL); on SQLite the same, for the one that
 -- there is.
 --
 -- news grows with every change that servers and machines are to hear of, machines_at with
 -- every change of a machine's standing. copy is which copy of the database the newest
 -- history is of.
+ALTER TABLE migrations ADD COLUMN breaking INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE realm ADD COLUMN news INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE realm ADD COLUMN machines_at INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE realm ADD COLUMN copy TEXT NOT NULL DEFAULT '';
