@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 
 	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/metrics"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/server/cardservice"
 	"github.com/sallyport-auth/sallyport/server/realm"
@@ -80,7 +81,7 @@ func TestNobodyIsAnsweredWhoHasNotJoined(t *testing.T) {
 	b.Must(nil, err)
 	ending := make(chan struct{})
 	close(ending) // so that a stream that was let in ends
-	h := publicServer(b.Realm, b.Engine, cards, ending).Handler
+	h := publicServer(b.Realm, b.Engine, cards, ending, attend(b.Realm, metrics.New())).Handler
 	asked := 0
 	for _, m := range procedures() {
 		if strings.Contains(openToAll, string(m.Name())) {

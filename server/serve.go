@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/sallyport-auth/sallyport/metrics"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
 	"github.com/sallyport-auth/sallyport/server/admin"
@@ -35,6 +37,8 @@ type ServeOptions struct {
 	Mark string
 	// Version is what the list of servers says that this one is.
 	Version string
+	// Metrics is where monitoring asks, see metrics.Listen; "": nowhere.
+	Metrics string
 	// StepTimeout is how long an authentication waits for its next step; zero
 	// means two minutes.
 	StepTimeout time.Duration
@@ -63,6 +67,7 @@ func Serve(ctx context.Context, o ServeOptions) error {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	o.Log = slog.New(byRequest{o.Log.Handler()})
 	r, err := realm.Open(ctx, realm.Dir(o.Dir), o.Listen, o.Log, o.Now)
 	if err != nil {
 		return realm.BusyHint(err, "another server or a command works on it: stop that first")
@@ -102,10 +107,14 @@ func serve(ctx context.Context, r *realm.Realm, o ServeOptions) error {
 	if err := r.Register(ctx, o.Version, began); err != nil {
 		return errors.Join(err, listener.Close(), adminListener.Close())
 	}
+	numbers := metrics.New()
 	ending := make(chan struct{})
-	public := publicServer(r, e, cards, ending)
+	public := publicServer(r, e, cards, ending, attend(r, numbers))
 	private := adminServer(admin.New(r, e, e), r.Log)
-	failed := make(chan error, 2)
+	failed := make(chan error, 3)
+	if err := monitor(ctx, r, o.Metrics, numbers, failed); err != nil {
+		return errors.Join(err, listener.Close(), adminListener.Close())
+	}
 	go func() { failed <- public.ServeTLS(listener, "", "") }()
 	go func() { failed <- private.Serve(adminListener) }()
 	go r.Follow(ctx)
@@ -153,8 +162,25 @@ func wait(ctx context.Context, r *realm.Realm, e *auth.Engine, failed <-chan err
 	}
 }
 
-func publicServer(r *realm.Realm, e *auth.Engine, cards *cardservice.Handler, ending <-chan struct{}) *http.Server {
-	limit := connect.WithReadMaxBytes(maxRequest)
+// monitor answers monitoring, where it is to ask.
+func monitor(ctx context.Context, r *realm.Realm, address string, numbers *prometheus.Registry, failed chan<- error) error {
+	if address == "" {
+		return nil
+	}
+	l, err := metrics.Listen(ctx, address)
+	if err != nil {
+		return err
+	}
+	go func() {
+		if err := metrics.Serve(ctx, l, numbers, r.Ready); err != nil {
+			failed <- err
+		}
+	}()
+	return nil
+}
+
+func publicServer(r *realm.Realm, e *auth.Engine, cards *cardservice.Handler, ending <-chan struct{}, each connect.Interceptor) *http.Server {
+	limit := connect.WithHandlerOptions(connect.WithReadMaxBytes(maxRequest), connect.WithInterceptors(each))
 	mux := http.NewServeMux()
 	mux.Handle(sallyportv1connect.NewRealmServiceHandler(r, limit))
 	d := directory.New(r, ending)

@@ -76,11 +76,11 @@ func (r *Realm) listen(ctx context.Context, woken chan<- struct{}) {
 func (r *Realm) look(ctx context.Context) (s store.Standing, err error) {
 	ctx, end := context.WithTimeout(ctx, followEvery)
 	defer end()
-	err = r.Store.Read(ctx, func(tx *store.Tx) (err error) {
-		s, err = tx.Standing()
-		return err
-	})
-	if err != nil || !s.Moved {
+	if s, err = r.standing(ctx); err != nil {
+		return s, err
+	}
+	r.noteClock(ctx, s.Clock)
+	if !s.Moved {
 		return s, err
 	}
 	err = r.Write(ctx, func(tx *store.Tx) error {
@@ -90,6 +90,14 @@ func (r *Realm) look(ctx context.Context) (s store.Standing, err error) {
 		}
 		h, err := tx.Begin(store.Started, "Another copy of the database serves now: a standby took its primary's place, or it was restored.", 0, r.Now())
 		r.Log.WarnContext(ctx, h.Why, "history", h.ID)
+		return err
+	})
+	return s, err
+}
+
+func (r *Realm) standing(ctx context.Context) (s store.Standing, err error) {
+	err = r.Store.Read(ctx, func(tx *store.Tx) (err error) {
+		s, err = tx.Standing()
 		return err
 	})
 	return s, err

@@ -52,6 +52,9 @@ func (r *Realm) BeginHistory(ctx context.Context) error {
 		return fmt.Errorf("begin the history of this start: %w", err)
 	}
 	r.KeepMark(ctx)
+	if _, err := r.look(ctx); err != nil { // at the clocks
+		r.Log.WarnContext(ctx, "the clock is not compared with the database's yet", "error", err)
+	}
 	return r.relist(ctx)
 }
 

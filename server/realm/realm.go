@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -36,6 +37,7 @@ type Realm struct {
 	signers signers
 	self    uuid.UUID // of this server; uuid.Nil before it served
 	tokens  *tokenCache
+	skew    atomic.Int64 // of the clock, a time.Duration
 	// noticed is the key list that machines were last told of.
 	noticing sync.Mutex
 	noticed  *issued

@@ -56,6 +56,7 @@ func (t *Tx) Record(e Entry) error {
 	if err != nil {
 		return fmt.Errorf("audit: %w", err)
 	}
+	t.rows = append(t.rows, e.Action)
 	return nil
 }
 

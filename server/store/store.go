@@ -60,6 +60,7 @@ type Store struct {
 	// begun: this process has begun its history. full: the last write failed because the
 	// disk was.
 	begun, full atomic.Bool
+	recorded    atomic.Pointer[func(action string)]
 }
 
 // engine is what one kind of database does in its own way. The SQL of this package is
@@ -95,7 +96,8 @@ type Tx struct {
 	ctx    context.Context //nolint:containedctx // a Tx lives no longer than its function
 	tx     *sql.Tx
 	engine engine
-	begun  bool // the history of this process has begun, if this transaction is committed
+	begun  bool     // the history of this process has begun, if this transaction is committed
+	rows   []string // actions of rows of the audit log
 }
 
 // Create makes a new database for that realm: a file, mode 0600, or tables where there are
@@ -199,8 +201,16 @@ func (s *Store) within(ctx context.Context, write bool, f func(*Tx) error) error
 	if t.begun {
 		s.begun.Store(true)
 	}
+	if f := s.recorded.Load(); f != nil {
+		for _, action := range t.rows {
+			(*f)(action)
+		}
+	}
 	return nil
 }
+
+// OnRecord has f called for each row of the audit log that this process has written.
+func (s *Store) OnRecord(f func(action string)) { s.recorded.Store(&f) }
 
 // inTime begins a transaction, with as much patience as the engine has. cancel ends ctx,
 // which the transaction lives in.
