@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"connectrpc.com/connect"
@@ -23,6 +24,8 @@ type Directory struct {
 	streams   *streams
 	tries     *quota
 	feed      *feed
+	pulse     *pulse
+	begun     sync.Once // feed and pulse, with the first stream
 	gate      gate
 	sightings *sightings
 	slow      time.Duration
@@ -34,7 +37,7 @@ type Directory struct {
 func New(r *realm.Realm, ending <-chan struct{}) *Directory {
 	return &Directory{
 		Realm: r, streams: newStreams(), tries: newQuota(10, 200), ending: ending,
-		feed: newFeed(r), gate: newGate(), sightings: newSightings(r, ending), slow: slow,
+		feed: newFeed(r), pulse: newPulse(), gate: newGate(), sightings: newSightings(r, ending), slow: slow,
 	}
 }
 

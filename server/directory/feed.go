@@ -45,10 +45,9 @@ const (
 )
 
 // feed reads the change log for all streams of this server, and keeps the newest of it in a
-// ring. It begins with the first stream.
+// ring.
 type feed struct {
 	*realm.Realm
-	once    sync.Once
 	current atomic.Pointer[view]
 	// there counts the streams of each form: what nobody understands is not signed.
 	there [forms]atomic.Int64

@@ -13,11 +13,8 @@ import (
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
-const (
-	heartbeat = 2 * time.Second
-	// changeBatch is how many changes are read at once.
-	changeBatch = 256
-)
+// changeBatch is how many changes are read at once.
+const changeBatch = 256
 
 // Watch implements DirectoryService.
 func (d *Directory) Watch(ctx context.Context, req *v1.WatchRequest, out *connect.ServerStream[v1.WatchResponse]) error {
@@ -29,17 +26,18 @@ func (d *Directory) Watch(ctx context.Context, req *v1.WatchRequest, out *connec
 	if err != nil {
 		return err
 	}
-	beat := time.NewTicker(heartbeat)
-	defer beat.Stop()
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	w := &watcher{
-		Directory: d, out: out, form: formOf(ctx), history: history, position: req.GetPosition(), heard: req.GetPosition(),
+		Directory: d, out: out, form: formOf(ctx), phase: d.pulse.phase(), history: history, position: req.GetPosition(), heard: req.GetPosition(),
 		version: versionOf(req.GetVersion()), newKeys: d.NewKeys.Next(),
 	}
 	d.feed.there[w.form].Add(1)
 	defer d.feed.there[w.form].Add(-1)
-	d.feed.once.Do(func() { go d.feed.follow(d.ending) })
+	d.begun.Do(func() {
+		go d.feed.follow(d.ending)
+		go d.pulse.run(d.ending)
+	})
 	now := d.feed.current.Load() // before anything is read: what comes after that is waited for
 	if err := w.look(ctx, nil); err != nil {
 		return err
@@ -49,7 +47,7 @@ func (d *Directory) Watch(ctx context.Context, req *v1.WatchRequest, out *connec
 		if err != nil || !goOn {
 			return err
 		}
-		if now, err = w.quiet(ctx, beat.C, now); err != nil {
+		if now, err = w.quiet(ctx, now); err != nil {
 			return err
 		}
 	}
@@ -61,6 +59,7 @@ type watcher struct {
 	out     *connect.ServerStream[v1.WatchResponse]
 	newKeys <-chan struct{}
 	form    int
+	phase   int // of its heartbeats
 	version string
 	machine store.Machine
 	// at is where the realm stood when the machine's row was read: nothing that is newer is
@@ -97,12 +96,12 @@ func (w *watcher) begin(ctx context.Context, newest []byte, two bool) (bool, err
 
 // quiet says that the server is there until the feed has read something. Nothing is read
 // for it.
-func (w *watcher) quiet(ctx context.Context, beat <-chan time.Time, now *view) (*view, error) {
+func (w *watcher) quiet(ctx context.Context, now *view) (*view, error) {
 	for {
 		select {
 		case <-now.next:
 			return w.feed.current.Load(), nil
-		case <-beat:
+		case <-w.pulse.next(w.phase):
 			if err := w.send(ctx, &v1.WatchResponse{Event: &v1.WatchResponse_Alive{Alive: &v1.Alive{}}}); err != nil {
 				return nil, err
 			}

@@ -13,6 +13,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime"
 	"syscall"
 	"time"
 )
@@ -41,6 +42,7 @@ func main() {
 	flag.StringVar(&o.binary, "server", "build/sallyport-server", "the server")
 	flag.BoolVar(&o.postgres, "postgres", true, "measure PostgreSQL as well")
 	flag.Parse()
+	runtime.LockOSThread() // the kernel ends a process that we started with the thread that did
 	// Every connection is an open file, of both processes.
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err == nil {
