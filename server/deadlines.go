@@ -23,14 +23,19 @@ func patience(next http.Handler) http.Handler {
 	})
 }
 
-// impatient gives each write its own deadline.
+// impatient gives each write its own deadline, of at least three quarters
+// of writeTimeout: the deadline of the one before is good for the next that soon follows.
 type impatient struct {
 	http.ResponseWriter
-	rc *http.ResponseController
+	rc    *http.ResponseController
+	until time.Time
 }
 
 func (w *impatient) Write(b []byte) (int, error) {
-	_ = w.rc.SetWriteDeadline(time.Now().Add(writeTimeout))
+	if now := time.Now(); w.until.Sub(now) < writeTimeout*3/4 {
+		w.until = now.Add(writeTimeout)
+		_ = w.rc.SetWriteDeadline(w.until)
+	}
 	return w.ResponseWriter.Write(b) //nolint:wrapcheck // an io.Writer
 }
 

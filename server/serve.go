@@ -52,6 +52,7 @@ type ServeOptions struct {
 const (
 	maxRequest        = 64 << 10
 	maxStreams        = 250
+	compressFrom      = 16 << 10 // a batch of tokens; what a change stream says costs more than it saves
 	readHeaderTimeout = 10 * time.Second
 	idleTimeout       = 2 * time.Minute
 	shutdownTimeout   = 5 * time.Second
@@ -185,7 +186,7 @@ func publicServer(r *realm.Realm, e *auth.Engine, cards *cardservice.Handler, en
 	mux.Handle(sallyportv1connect.NewRealmServiceHandler(r, limit))
 	d := directory.New(r, ending)
 	mux.Handle(sallyportv1connect.NewMachineServiceHandler(machineService{d, e}, limit))
-	mux.Handle(sallyportv1connect.NewDirectoryServiceHandler(d, limit))
+	mux.Handle(sallyportv1connect.NewDirectoryServiceHandler(d, limit, connect.WithCompressMinBytes(compressFrom)))
 	mux.Handle(sallyportv1connect.NewAuthenticationServiceHandler(e, limit))
 	mux.Handle(sallyportv1connect.NewCardServiceHandler(cards, limit))
 	return &http.Server{

@@ -29,7 +29,7 @@ type Timeouts struct {
 	// Call is for one request and its answer: 15 s.
 	Call time.Duration
 	// Silence is for how long a stream may bring nothing: 10 s. The server says
-	// something every 2 s.
+	// something every 4 s.
 	Silence time.Duration
 }
 

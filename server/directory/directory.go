@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
+	"time"
 
 	"connectrpc.com/connect"
 	"github.com/google/uuid"
@@ -15,22 +17,28 @@ import (
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
-// batchBytes ends a batch of a list; it may be exceeded by one token.
-const batchBytes = 256 << 10
-
 // Directory implements DirectoryService, and of MachineService what does not ask about an
 // authentication.
 type Directory struct {
 	*realm.Realm
-	streams *streams
-	tries   *quota
+	streams   *streams
+	tries     *quota
+	feed      *feed
+	pulse     *pulse
+	begun     sync.Once // feed and pulse, with the first stream
+	gate      gate
+	sightings *sightings
+	slow      time.Duration
 	// ending is closed when the server stops, so that streams do not hold it up.
 	ending <-chan struct{}
 }
 
 // New serves a realm until ending is closed.
 func New(r *realm.Realm, ending <-chan struct{}) *Directory {
-	return &Directory{Realm: r, streams: newStreams(), tries: newQuota(10, 200), ending: ending}
+	return &Directory{
+		Realm: r, streams: newStreams(), tries: newQuota(10, 200), ending: ending,
+		feed: newFeed(r), pulse: newPulse(), gate: newGate(), sightings: newSightings(r, ending), slow: slow,
+	}
 }
 
 // GetIDToken implements DirectoryService.
@@ -84,54 +92,6 @@ func (d *Directory) noSuchAccount() error {
 	return e
 }
 
-// ListIDTokens implements DirectoryService. Accounts are named at one moment and
-// fetched after it; what changes in between comes again with Watch from the
-// position of that moment.
-func (d *Directory) ListIDTokens(ctx context.Context, _ *v1.ListIDTokensRequest, out *connect.ServerStream[v1.ListIDTokensResponse]) error {
-	m, err := d.Machine(ctx)
-	if err != nil {
-		return err
-	}
-	var accounts []store.Account
-	var position uint64
-	var history store.History
-	err = d.Store.Read(ctx, func(tx *store.Tx) (err error) {
-		if position, err = tx.Position(); err != nil {
-			return err
-		}
-		if history, err = tx.History(); err != nil {
-			return err
-		}
-		accounts, err = tx.Accounts()
-		return err
-	})
-	if err != nil {
-		return d.Fault(ctx, "list", err)
-	}
-	batch, size := &v1.ListIDTokensResponse{}, 0
-	for _, a := range accounts {
-		signed, err := d.current(ctx, m, a.UUID)
-		if errors.Is(err, identity.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return d.Fault(ctx, "list", err)
-		}
-		batch.IdTokens = append(batch.IdTokens, signed)
-		if size += len(signed); size >= batchBytes {
-			if err := out.Send(batch); err != nil {
-				return fmt.Errorf("list: %w", err)
-			}
-			batch, size = &v1.ListIDTokensResponse{}, 0
-		}
-	}
-	batch.Done, batch.Position, batch.History = true, position, history.ID[:]
-	if err := out.Send(batch); err != nil {
-		return fmt.Errorf("list: %w", err)
-	}
-	return nil
-}
-
 // admitted is identity.ErrNotFound for an account beyond the machine's scope.
 func admitted(tx *store.Tx, m store.Machine, account uuid.UUID) error {
 	if !m.Scoped {
@@ -146,16 +106,13 @@ func admitted(tx *store.Tx, m store.Machine, account uuid.UUID) error {
 
 // current is the account's token for that machine, identity.ErrNotFound where there is
 // no such account for it.
-func (d *Directory) current(ctx context.Context, m store.Machine, account uuid.UUID) (signed []byte, err error) {
-	err = d.Store.Read(ctx, func(tx *store.Tx) error {
-		a, err := tx.Account(account)
-		if err == nil {
-			err = admitted(tx, m, account)
-		}
-		if err == nil {
-			signed, err = d.IDToken(ctx, tx, a)
-		}
-		return err
-	})
-	return signed, err
+func (d *Directory) current(ctx context.Context, tx *store.Tx, m store.Machine, account uuid.UUID) ([]byte, error) {
+	a, err := tx.Account(account)
+	if err == nil {
+		err = admitted(tx, m, account)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return d.IDToken(ctx, tx, a)
 }

@@ -4,13 +4,10 @@ import (
 	"context"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/sallyport-auth/sallyport/identity"
-	"github.com/sallyport-auth/sallyport/server/realm"
-	"github.com/sallyport-auth/sallyport/server/store"
 )
 
 // A machine's daemon chooses a random number, its instance, each time that it starts, and
@@ -76,37 +73,6 @@ func (s *streams) forget(machine uuid.UUID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.m, machine)
-}
-
-// sawEvery is how often it is stored that a machine is still there.
-const sawEvery = 5 * time.Minute
-
-// saw stores where the machine was seen, and that it is duplicated.
-func (d *Directory) saw(ctx context.Context, m store.Machine, version string, two bool) error {
-	host := realm.CallerOf(ctx).Host
-	if !two && m.SeenHost == host && m.Version == version && d.Now().Sub(m.Seen) < sawEvery && !m.Seen.After(d.Now()) {
-		return nil
-	}
-	write := d.Store.Write
-	if two {
-		write = d.Write // the other one's stream says it as well
-	}
-	return write(ctx, func(tx *store.Tx) error {
-		if err := tx.Saw(m.UUID, host, version, d.Now()); err != nil {
-			return err
-		}
-		if !two {
-			return nil
-		}
-		if news, err := tx.Duplicated(m.UUID, d.Now()); err != nil || !news {
-			return err
-		}
-		d.Log.ErrorContext(ctx, "ALARM: two machines use one identity; one of them is a copy", "machine", string(m.Name), "host", host, "host_before", m.SeenHost)
-		return tx.Record(store.Entry{
-			Time: d.Now(), Actor: "machine " + string(m.Name), Action: "machine.duplicate", Subject: string(m.Name),
-			Detail: "from " + host + ", before from " + m.SeenHost,
-		})
-	})
 }
 
 // maxVersion bounds what a machine says it runs.

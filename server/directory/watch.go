@@ -8,18 +8,13 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/google/uuid"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
-const (
-	heartbeat = 2 * time.Second
-	// changeBatch is how many changes are read at once.
-	changeBatch = 256
-)
+// changeBatch is how many changes are read at once.
+const changeBatch = 256
 
 // Watch implements DirectoryService.
 func (d *Directory) Watch(ctx context.Context, req *v1.WatchRequest, out *connect.ServerStream[v1.WatchResponse]) error {
@@ -31,68 +26,29 @@ func (d *Directory) Watch(ctx context.Context, req *v1.WatchRequest, out *connec
 	if err != nil {
 		return err
 	}
-	beat := time.NewTicker(heartbeat)
-	defer beat.Stop()
-	m, err := d.Machine(ctx)
-	if err != nil {
-		return err
-	}
 	ctx, end := context.WithCancel(ctx)
 	defer end()
-	two := d.streams.come(m.UUID, instance, !m.Duplicated.IsZero(), end)
-	version := versionOf(req.GetVersion())
-	w := watcher{Directory: d, out: out, history: history, position: req.GetPosition()}
-	if err := d.proof(ctx, m, req.GetNewest()); err != nil {
-		return d.Fault(ctx, "proof of a loss", err)
+	w := &watcher{
+		Directory: d, out: out, form: formOf(ctx), phase: d.pulse.phase(), history: history, position: req.GetPosition(), heard: req.GetPosition(),
+		version: versionOf(req.GetVersion()), newKeys: d.NewKeys.Next(),
 	}
-	newKeys := d.NewKeys.Next()
-	for first := true; ; first = false {
-		changed := d.Changed.Next()
-		// Looked up at each change: a machine that was removed hears nothing more.
-		looked := d.Now()
-		if w.machine, err = d.Machine(ctx); err != nil {
-			return err
-		}
-		if err := d.saw(ctx, w.machine, version, two); err != nil {
-			return d.Fault(ctx, "note a machine", err)
-		}
-		w.duplicated, two = two || !w.machine.Duplicated.IsZero(), false
-		goOn, err := w.backlog(ctx)
+	d.feed.there[w.form].Add(1)
+	defer d.feed.there[w.form].Add(-1)
+	d.begun.Do(func() {
+		go d.feed.follow(d.ending)
+		go d.pulse.run(d.ending)
+	})
+	now := d.feed.current.Load() // before anything is read: what comes after that is waited for
+	if err := w.look(ctx, nil); err != nil {
+		return err
+	}
+	two := d.streams.come(w.machine.UUID, instance, !w.machine.Duplicated.IsZero(), end)
+	for goOn, err := w.begin(ctx, req.GetNewest(), two); ; goOn, err = w.follow(ctx, now) {
 		if err != nil || !goOn {
 			return err
 		}
-		if first {
-			err = w.send(&v1.WatchResponse{Event: &v1.WatchResponse_CaughtUp{CaughtUp: &v1.CaughtUp{}}})
-		}
-		if err != nil {
+		if now, err = w.quiet(ctx, now); err != nil {
 			return err
-		}
-		if err := w.quiet(ctx, beat.C, looked, changed, newKeys); err != nil {
-			return err
-		}
-	}
-}
-
-// quiet says that the server is there until something has changed, or it is time to store
-// that the machine is there. Nothing is read for it.
-func (w *watcher) quiet(ctx context.Context, beat <-chan time.Time, looked time.Time, changed, newKeys <-chan struct{}) error {
-	for {
-		select {
-		case <-changed:
-			return nil
-		case <-beat:
-			if err := w.send(&v1.WatchResponse{Event: &v1.WatchResponse_Alive{Alive: &v1.Alive{}}}); err != nil {
-				return err
-			}
-			if age := w.Now().Sub(looked); age >= sawEvery || age < 0 {
-				return nil
-			}
-		case <-newKeys: // whoever comes back asks for the key list first
-			return connect.NewError(connect.CodeUnavailable, errors.New("the realm's key list has changed: ask for it"))
-		case <-w.ending:
-			return connect.NewError(connect.CodeUnavailable, errors.New("the server is stopping"))
-		case <-ctx.Done():
-			return connect.NewError(connect.CodeCanceled, ctx.Err())
 		}
 	}
 }
@@ -101,11 +57,87 @@ func (w *watcher) quiet(ctx context.Context, beat <-chan time.Time, looked time.
 type watcher struct {
 	*Directory
 	out     *connect.ServerStream[v1.WatchResponse]
+	newKeys <-chan struct{}
+	form    int
+	phase   int // of its heartbeats
+	version string
 	machine store.Machine
+	// at is where the realm stood when the machine's row was read: nothing that is newer is
+	// sent by what the row says.
+	at    store.Standing
+	noted time.Time // when it was last noted that the machine is there
 	// duplicated: two live under the machine's name.
 	duplicated bool
 	history    uuid.UUID // at first the one that was asked for, then the one that is written
-	position   uint64
+	position   uint64    // of the last change that was sent
+	heard      uint64    // there are no other changes up to here
+}
+
+// begin sends what the machine has not heard yet, and that it has caught up.
+func (w *watcher) begin(ctx context.Context, newest []byte, two bool) (bool, error) {
+	if err := w.proof(ctx, w.machine, newest); err != nil {
+		return false, w.Fault(ctx, "proof of a loss", err)
+	}
+	w.duplicated = two || !w.machine.Duplicated.IsZero()
+	if two {
+		if err := w.duplicate(ctx); err != nil {
+			return false, w.Fault(ctx, "note a copy", err)
+		}
+		w.noted = w.Now()
+	} else {
+		w.saw(ctx)
+	}
+	goOn, err := w.backlog(ctx)
+	if err != nil || !goOn {
+		return false, err
+	}
+	return true, w.send(ctx, &v1.WatchResponse{Event: &v1.WatchResponse_CaughtUp{CaughtUp: &v1.CaughtUp{}}})
+}
+
+// quiet says that the server is there until the feed has read something. Nothing is read
+// for it.
+func (w *watcher) quiet(ctx context.Context, now *view) (*view, error) {
+	for {
+		select {
+		case <-now.next:
+			return w.feed.current.Load(), nil
+		case <-w.pulse.next(w.phase):
+			if err := w.send(ctx, &v1.WatchResponse{Event: &v1.WatchResponse_Alive{Alive: &v1.Alive{}}}); err != nil {
+				return nil, err
+			}
+			if age := w.Now().Sub(w.noted); age >= sawEvery || age < 0 {
+				w.saw(ctx)
+			}
+		case <-w.newKeys: // whoever comes back asks for the key list first
+			return nil, connect.NewError(connect.CodeUnavailable, errors.New("the realm's key list has changed: ask for it"))
+		case <-w.ending:
+			return nil, connect.NewError(connect.CodeUnavailable, errors.New("the server is stopping"))
+		case <-ctx.Done():
+			return nil, connect.NewError(connect.CodeCanceled, ctx.Err())
+		}
+	}
+}
+
+// follow does what the newest view asks for. It returns false after a reset, which ends
+// the stream.
+func (w *watcher) follow(ctx context.Context, now *view) (bool, error) {
+	if now.err != nil {
+		return false, now.err
+	}
+	// A machine that was removed hears nothing more. The feed's word counts where it is as
+	// new as this stream's own, and lets the machine go on; else the database is asked.
+	m, known := now.machines[w.machine.UUID]
+	if known && now.standing.History == w.at.History && now.standing.Machines >= w.at.Machines &&
+		m.Key.Equal(w.machine.Key) && m.Quarantined.IsZero() {
+		w.machine, w.at = m, now.standing
+	} else if err := w.look(ctx, nil); err != nil {
+		return false, err
+	}
+	w.duplicated = !w.machine.Duplicated.IsZero()
+	if now.standing.History == w.history && now.standing.Revision <= w.heard && w.position >= w.machine.ScopedAt {
+		return true, nil // it was news for others
+	}
+	return w.backlog(ctx)
 }
 
 // historyOf reads a history from the wire; none is uuid.Nil.
@@ -118,81 +150,4 @@ func historyOf(b []byte) (uuid.UUID, error) {
 		return uuid.Nil, connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("history: %w", err))
 	}
 	return h, nil
-}
-
-func (w *watcher) send(m *v1.WatchResponse) error {
-	m.Position, m.History, m.ServerTime = w.position, w.history[:], timestamppb.New(w.Now())
-	m.Duplicated = w.duplicated
-	if err := w.out.Send(m); err != nil {
-		return fmt.Errorf("watch: %w", err)
-	}
-	return nil
-}
-
-// backlog sends every change after the position. It returns false after a reset,
-// which ends the stream.
-func (w *watcher) backlog(ctx context.Context) (bool, error) {
-	for {
-		var changes []store.Change
-		var ok bool
-		var reset v1.Reset
-		err := w.Store.Read(ctx, func(tx *store.Tx) (err error) {
-			if changes, ok, err = tx.Changes(w.history, w.position, changeBatch); err != nil {
-				return err
-			}
-			ok = ok && w.position >= w.machine.ScopedAt
-			if !ok {
-				if err := w.why(tx, &reset); err != nil {
-					return err
-				}
-			}
-			now, err := tx.History()
-			w.history = now.ID
-			return err
-		})
-		if err != nil {
-			return false, w.Fault(ctx, "watch", err)
-		}
-		if !ok {
-			return false, w.send(&v1.WatchResponse{Event: &v1.WatchResponse_Reset_{Reset_: &reset}})
-		}
-		for _, c := range changes {
-			if err := w.sendChange(ctx, c); err != nil {
-				return false, err
-			}
-		}
-		if len(changes) < changeBatch {
-			return true, nil
-		}
-	}
-}
-
-// why fills in a reset: whether what the machine heard was lost, and why that is.
-func (w *watcher) why(tx *store.Tx, reset *v1.Reset) error {
-	known, err := tx.Knows(w.history, w.position)
-	if err != nil || known {
-		return err
-	}
-	reset.Lost = true
-	loss, err := tx.Loss()
-	if errors.Is(err, identity.ErrNotFound) {
-		return nil
-	}
-	reset.Reason = loss.Why
-	return err
-}
-
-func (w *watcher) sendChange(ctx context.Context, c store.Change) error {
-	m := &v1.WatchResponse{Event: &v1.WatchResponse_Gone{Gone: c.Account.String()}}
-	if !c.Gone {
-		signed, err := w.current(ctx, w.machine, c.Account)
-		if err != nil && !errors.Is(err, identity.ErrNotFound) {
-			return w.Fault(ctx, "watch", err)
-		}
-		if err == nil {
-			m.Event = &v1.WatchResponse_Changed{Changed: signed}
-		}
-	}
-	w.position = c.Revision
-	return w.send(m)
 }

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
+	"github.com/sallyport-auth/sallyport/server"
+	"github.com/sallyport-auth/sallyport/server/realm"
+	"github.com/sallyport-auth/sallyport/server/store"
+)
+
+const (
+	keysFile = "bench.keys" // the seeds of the machines' keys
+	people   = 16
+	password = "correct horse battery"
+)
+
+// makeRealm makes a realm with a few people who have passwords, and so many machines that
+// have joined.
+func makeRealm(ctx context.Context, folder, listen, database string, machines int) error {
+	if err := realm.Init(ctx, realm.InitOptions{Dir: folder, Realm: "example.org", Listen: listen, OfflineDays: 14, Database: database}); err != nil {
+		return err //nolint:wrapcheck // it says what it is about
+	}
+	admin, closer, err := server.Admin(ctx, folder, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err //nolint:wrapcheck // it says what it is about
+	}
+	for i := range people {
+		name := fmt.Sprintf("u%d", i)
+		if _, err := admin.AddAccount(ctx, &v1.AddAccountRequest{Name: name}); err != nil {
+			return err //nolint:wrapcheck // it says what it is about
+		}
+		if _, err := admin.SetPassword(ctx, &v1.SetPasswordRequest{Name: name, Password: []byte(password)}); err != nil {
+			return err //nolint:wrapcheck // it says what it is about
+		}
+	}
+	if err := closer.Close(); err != nil {
+		return fmt.Errorf("close the realm: %w", err)
+	}
+	if database == "" {
+		database = filepath.Join(folder, "sallyport.db")
+	}
+	s, err := store.Open(ctx, database)
+	if err != nil {
+		return err //nolint:wrapcheck // it says what it is about
+	}
+	var seeds []byte
+	err = s.Write(ctx, func(tx *store.Tx) error {
+		now := time.Now()
+		for i := range machines {
+			pub, key, err := ed25519.GenerateKey(nil)
+			if err != nil {
+				return fmt.Errorf("make a key: %w", err)
+			}
+			seeds = append(seeds, key.Seed()...)
+			code := fmt.Appendf(nil, "code %d", i)
+			if _, err := tx.Invite(identity.Name(fmt.Sprintf("m%d", i)), code, now.Add(time.Hour)); err != nil {
+				return err //nolint:wrapcheck // it says what it is about
+			}
+			if _, err := tx.Join(code, pub, now); err != nil {
+				return err //nolint:wrapcheck // it says what it is about
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err //nolint:wrapcheck // it says what it is about
+	}
+	if err := s.Close(); err != nil {
+		return err //nolint:wrapcheck // it says what it is about
+	}
+	return os.WriteFile(filepath.Join(folder, keysFile), seeds, 0o600) //nolint:wrapcheck // it says what it is about
+}
