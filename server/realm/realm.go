@@ -32,6 +32,8 @@ type Realm struct {
 	Rows *RowBudget
 	Log  *slog.Logger
 	Now  func() time.Time
+	// Servers is nil where the realm has no list of its servers. It is set before serving.
+	Servers ServerSource
 
 	certs   *certificates
 	signing atomic.Pointer[SigningKey]
@@ -41,6 +43,10 @@ type Realm struct {
 	mark    markFile
 	marked  mark // what was last written there
 }
+
+// ServerSource is the realm's list of its own servers for machines, signed
+// (identity.ServerList); nothing: there is none.
+type ServerSource func(tx *store.Tx) ([]byte, error)
 
 // Open opens the realm in d, which no other process may hold. listen, when
 // not empty, replaces the address that init was told.
@@ -130,6 +136,9 @@ func (r *Realm) Describe(ctx context.Context, _ *v1.DescribeRequest) (*v1.Descri
 		keys, err := tx.SigningKeys()
 		for _, k := range keys {
 			resp.SigningKeys = append(resp.SigningKeys, k)
+		}
+		if err == nil && r.Servers != nil {
+			resp.Servers, err = r.Servers(tx)
 		}
 		return err
 	})
