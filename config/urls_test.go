@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"github.com/sallyport-auth/sallyport/config"
 )
 
@@ -53,5 +55,26 @@ func TestTheListOfServersNamesItsFault(t *testing.T) {
 				t.Errorf("got  %v\nwant %s…", err, c.want)
 			}
 		})
+	}
+}
+
+// Promise servers-url.
+func TestWhatJoiningWritesOfSeveralServersIsReadAgain(t *testing.T) {
+	for _, others := range [][]string{nil, {"https://b.example"}, {"https://b.example", "https://[::1]:8443"}} {
+		j := config.Joined{
+			Machine: uuid.MustParse("6c9d2f0e-3a1b-4f6d-9d5e-0c2f5a7b8e11"), URL: "https://a.example", Others: others, Realm: "example", CA: "/ca.pem", Allow: []string{"*"},
+		}
+		c, err := config.Parse("f.toml", j.Text())
+		if err != nil {
+			t.Errorf("%v\n%s", err, j.Text())
+			continue
+		}
+		if got := c.Providers[0].URL; got.String() != "https://a.example" || !slices.Equal(got.Others(), others) {
+			t.Errorf("%q was read as %q", others, got.All())
+		}
+		// An older program reads the configuration of a machine with one server.
+		if one := strings.Contains(string(j.Text()), "\nurl = \"https://a.example\"\n"); one != (others == nil) {
+			t.Errorf("written as\n%s", j.Text())
+		}
 	}
 }

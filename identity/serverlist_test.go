@@ -8,7 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fxamacker/cbor/v2"
 	"github.com/google/uuid"
+	"github.com/veraison/go-cose"
 
 	"github.com/sallyport-auth/sallyport/identity"
 )
@@ -88,4 +90,39 @@ func TestTheListOfServersVerifiesWithASigningKeyAlone(t *testing.T) {
 	if _, err := ring.ServerList(group); !errors.Is(err, identity.ErrToken) {
 		t.Errorf("a group as the list: %v", err)
 	}
+	// Nor is anything else of the same fields, whoever signed it.
+	for sort, good := range map[string]bool{"application/sallyport-servers+cbor": true, "application/sallyport-other+cbor": false} {
+		if _, err := ring.ServerList(signedAs(t, sort, 2, "r", 7, []string{"https://a.example"})); (err == nil) != good {
+			t.Errorf("%s: %v", sort, err)
+		}
+	}
+}
+
+// signedAs signs a list under any content type.
+func signedAs(t *testing.T, contentType string, seed byte, fields ...any) []byte {
+	t.Helper()
+	pub, _ := realmPair(t, seed)
+	signer, err := cose.NewSigner(cose.AlgorithmEdDSA, ed25519.NewKeyFromSeed(bytes.Repeat([]byte{seed}, ed25519.SeedSize)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[int]any{}
+	for i, f := range fields {
+		all[i+1] = f
+	}
+	m := cose.NewSign1Message()
+	m.Headers.Protected.SetAlgorithm(cose.AlgorithmEdDSA)
+	m.Headers.Protected[cose.HeaderLabelKeyID] = identity.KeyID(pub)
+	m.Headers.Protected[cose.HeaderLabelContentType] = contentType
+	if m.Payload, err = cbor.Marshal(all); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Sign(nil, nil, signer); err != nil {
+		t.Fatal(err)
+	}
+	signed, err := m.MarshalCBOR()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signed
 }

@@ -117,7 +117,7 @@ var errStray = errors.New("the server does not know of this attempt any more")
 func (e *exchange) step(ctx context.Context, req *v1.StepRequest) (*v1.StepResponse, error) {
 	others := e.at.p.fleet.others(e.at)
 	l := limit{}
-	if others {
+	if e.at.p.fleet.upBeside(e.at) {
 		l = limitOf(ctx, shareOnce)
 	}
 	var resp *v1.StepResponse

@@ -65,8 +65,10 @@ type limit struct{ connect, whole time.Duration }
 const (
 	// mostConnect is for how long a connection is waited for while another server is left.
 	mostConnect = 2 * time.Second
-	// leastBlame is how long a server may take before it counts as down for being slow.
-	leastBlame = time.Second
+	// leastBlame is how long a server may take before it counts as down for being slow, and
+	// leastConnect, to be connected to.
+	leastBlame   = time.Second
+	leastConnect = 500 * time.Millisecond
 )
 
 // limitOf leaves enough of the caller's time for another server: a third of it for
@@ -121,11 +123,17 @@ func (e *endpoint) try(ctx context.Context, l limit, call func(context.Context, 
 	if slow {
 		t.err = errors.Join(cause, context.DeadlineExceeded)
 	}
-	switch {
-	case errors.Is(parent.Err(), context.Canceled), (slow || parent.Err() != nil) && t.sent && time.Since(began) < leastBlame:
+	blame := leastBlame
+	if !connected.Load() {
+		blame = leastConnect
+	}
+	if errors.Is(parent.Err(), context.Canceled) || (slow || parent.Err() != nil) && time.Since(began) < blame {
 		e.note(unclear, nil)
-	default:
-		e.note(failed, t.err)
+		return t
+	}
+	e.note(failed, t.err)
+	if slow && connected.Load() {
+		e.transport.renew() // the next try is not to wait on the same dead connection
 	}
 	return t
 }

@@ -112,7 +112,7 @@ func (p *Provider) askAt(ctx context.Context, again bool, call func(context.Cont
 	}
 	for e, more := range p.fleet.pick() {
 		l := limit{}
-		if more {
+		if more && (again || p.fleet.upBeside(e)) {
 			l = limitOf(ctx, share)
 		}
 		t := e.try(ctx, l, call)
@@ -145,6 +145,12 @@ func (l lostError) Error() string {
 }
 
 func (l lostError) Unwrap() []error { return l }
+
+// upBeside tells whether another server than e is worth leaving time for, as far as is
+// known. Whoever is working on a step is not given up for one that is down.
+func (f *fleet) upBeside(e *endpoint) bool {
+	return slices.ContainsFunc(f.all(), func(o *endpoint) bool { return o != e && o.health.view().is == up })
+}
 
 // others tells whether there is another server than e.
 func (f *fleet) others(e *endpoint) bool {

@@ -11,22 +11,23 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/provider/providertest"
 	"github.com/sallyport-auth/sallyport/provider/sallyport"
 )
 
 // pair is a realm with two servers, as far as its machine can tell.
 type pair struct {
 	*liveRealm
-	first, second *front
+	first, second *providertest.Front
 	o             sallyport.Options
 }
 
 func newPair(t *testing.T) *pair {
 	t.Helper()
 	r := newRealm(t)
-	p := &pair{liveRealm: r, first: newFront(t, r.url), second: newFront(t, r.url)}
+	p := &pair{liveRealm: r, first: providertest.NewFront(t, r.url), second: providertest.NewFront(t, r.url)}
 	p.o = r.options("box")
-	p.o.URL, p.o.Others = p.first.url(), []string{p.second.url()}
+	p.o.URL, p.o.Others = p.first.URL(), []string{p.second.URL()}
 	return p
 }
 
@@ -115,19 +116,19 @@ func (p *pair) failures() int {
 func TestALoginIsFinishedAtAnotherServerWhenItsOwnGoesAway(t *testing.T) {
 	for sentence, c := range map[string]struct {
 		at        int // before which step: 0 is Begin
-		goes      func(*front)
+		goes      func(*providertest.Front)
 		anew      int
 		lostCodes int
 	}{
-		"cut before it begins":     {0, (*front).cut, 0, 0},
-		"cut before the password":  {1, (*front).cut, 1, 0},
-		"cut before the code":      {2, (*front).cut, 1, 0},
-		"hangs before it begins":   {0, (*front).stall, 0, 0},
-		"hangs at the password":    {1, (*front).stall, 1, 1},
-		"hangs at the code":        {2, (*front).stall, 1, 1},
-		"no answer to its begin":   {0, (*front).silence, 0, 0},
-		"no answer to a password":  {1, (*front).silence, 1, 1},
-		"no answer to a code":      {2, (*front).silence, 1, 1},
+		"cut before it begins":     {0, (*providertest.Front).Cut, 0, 0},
+		"cut before the password":  {1, (*providertest.Front).Cut, 1, 0},
+		"cut before the code":      {2, (*providertest.Front).Cut, 1, 0},
+		"hangs before it begins":   {0, (*providertest.Front).Stall, 0, 0},
+		"hangs at the password":    {1, (*providertest.Front).Stall, 1, 1},
+		"hangs at the code":        {2, (*providertest.Front).Stall, 1, 1},
+		"no answer to its begin":   {0, (*providertest.Front).Silence, 0, 0},
+		"no answer to a password":  {1, (*providertest.Front).Silence, 1, 1},
+		"no answer to a code":      {2, (*providertest.Front).Silence, 1, 1},
 		"nothing happens":          {-1, nil, 0, 0},
 		"the other one is cut off": {0, nil, 0, 0},
 	} {
@@ -137,13 +138,13 @@ func TestALoginIsFinishedAtAnotherServerWhenItsOwnGoesAway(t *testing.T) {
 			p.withCode()
 			m := open(t, p.o)
 			if c.goes == nil {
-				p.second.cut()
+				p.second.Cut()
 			}
 			out, anew, spent := p.signIn(m, func(step int) {
 				if step != c.at || c.goes == nil {
 					return
 				}
-				if c.goes(p.first); p.first.isCut() {
+				if c.goes(p.first); p.first.IsCut() {
 					// Until this machine has noticed, a request may be on its way for all it knows.
 					_, err := m.Fetch(within(t), "alice")
 					p.do(nil, err)
@@ -159,7 +160,7 @@ func TestALoginIsFinishedAtAnotherServerWhenItsOwnGoesAway(t *testing.T) {
 				return
 			}
 			for _, s := range m.Servers() {
-				if down := s.URL == p.first.url(); s.InUse == down || (s.State == "down") != down || (s.Down != nil) != down {
+				if down := s.URL == p.first.URL(); s.InUse == down || (s.State == "down") != down || (s.Down != nil) != down {
 					t.Errorf("status says %+v", s)
 				}
 			}
@@ -199,8 +200,8 @@ func TestWhereNoServerAnswersTheMachineIsOffline(t *testing.T) {
 	}
 	e, _, err := m.Begin(within(t), provider.Attempt{Name: "alice", Service: "test"})
 	p.do(nil, err)
-	p.first.cut()
-	p.second.cut()
+	p.first.Cut()
+	p.second.Cut()
 	var lost *provider.AnewError
 	if _, err := e.Step(within(t), provider.Answer{Kind: identity.Password, Credential: secret(testPassword)}); !errors.As(err, &lost) || lost.Sent {
 		t.Errorf("a step: %v", err)
@@ -225,7 +226,7 @@ func TestWhereNoServerAnswersTheMachineIsOffline(t *testing.T) {
 		}
 	}
 	// No wait keeps it from a server that is back.
-	p.second.restore()
+	p.second.Restore()
 	if _, err := m.Fetch(within(t), "alice"); err != nil {
 		t.Errorf("one is back: %v", err)
 	}
@@ -236,12 +237,12 @@ func TestWhereNoServerAnswersTheMachineIsOffline(t *testing.T) {
 // Promise servers-login.
 func TestAPasswordIsNotChangedTwice(t *testing.T) {
 	for sentence, c := range map[string]struct {
-		goes func(*front)
+		goes func(*providertest.Front)
 		done bool
 		sent bool
 	}{
-		"it never got there": {(*front).cut, true, false},
-		"no answer":          {(*front).silence, false, true},
+		"it never got there": {(*providertest.Front).Cut, true, false},
+		"no answer":          {(*providertest.Front).Silence, false, true},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			t.Parallel()
@@ -259,5 +260,69 @@ func TestAPasswordIsNotChangedTwice(t *testing.T) {
 				t.Errorf("it ends with %v", err)
 			}
 		})
+	}
+}
+
+// A crowd in the middle of its logins finishes at the other server, and nothing is counted.
+// Promise servers-login.
+func TestACrowdIsFinishedAtAnotherServer(t *testing.T) {
+	const crowd = 16 // as many as the daemon asks for at once
+	p := newPair(t)
+	p.account("alice")
+	m := open(t, p.o)
+	begin := func(ctx context.Context) (provider.Exchange, error) {
+		e, _, err := m.Begin(ctx, provider.Attempt{Name: "alice", Service: "test", Origin: identity.Seat()})
+		return e, err
+	}
+	var waiting []provider.Exchange
+	for range crowd {
+		e, err := begin(within(t))
+		p.do(nil, err)
+		waiting = append(waiting, e)
+	}
+	p.first.Cut()
+	errs := make(chan error, crowd)
+	for _, e := range waiting {
+		go func() {
+			right := provider.Answer{Kind: identity.Password, Credential: secret(testPassword)}
+			reply, err := e.Step(t.Context(), right)
+			var lost *provider.AnewError
+			if errors.As(err, &lost) {
+				if e, err = begin(t.Context()); err == nil {
+					reply, err = e.Step(t.Context(), right)
+				}
+			}
+			if err == nil && reply.Outcome != provider.Allow {
+				err = errors.New("refused: " + reply.Message)
+			}
+			errs <- err
+		}()
+	}
+	for range crowd {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+	if n := p.failures(); n != 0 {
+		t.Errorf("%d failures are counted", n)
+	}
+}
+
+// Whoever goes away before the answer says nothing about the server.
+// Promise servers-health.
+func TestAnAbandonedRequestBlamesNobody(t *testing.T) {
+	p := newPair(t)
+	p.account("alice")
+	m := open(t, p.o)
+	_, err := m.Fetch(within(t), "alice")
+	p.do(nil, err)
+	p.first.Stall()
+	ctx, leave := context.WithCancel(t.Context())
+	time.AfterFunc(20*time.Millisecond, leave)
+	if _, err := m.Fetch(ctx, "alice"); err == nil {
+		t.Error("it was answered")
+	}
+	if s := m.Servers()[0]; s.State != "up" {
+		t.Errorf("%+v", s)
 	}
 }

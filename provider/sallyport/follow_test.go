@@ -7,6 +7,7 @@ import (
 
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/provider/providertest"
 	"github.com/sallyport-auth/sallyport/provider/sallyport"
 )
 
@@ -21,11 +22,11 @@ func inUse(m *sallyport.Provider) string {
 }
 
 // at waits until the machine uses that server.
-func (p *pair) at(m *sallyport.Provider, f *front) {
+func (p *pair) at(m *sallyport.Provider, f *providertest.Front) {
 	p.t.Helper()
-	for end := time.Now().Add(20 * time.Second); inUse(m) != f.url(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(20 * time.Second); inUse(m) != f.URL(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			p.t.Fatalf("it uses %s, not %s: %+v", inUse(m), f.url(), m.Servers())
+			p.t.Fatalf("it uses %s, not %s: %+v", inUse(m), f.URL(), m.Servers())
 		}
 	}
 }
@@ -37,7 +38,7 @@ func (p *pair) disable(name string, is bool) {
 
 // Promise servers-stream.
 func TestTheChangeStreamGoesOnAtAnotherServerAndReturns(t *testing.T) {
-	for sentence, goes := range map[string]func(*front){"cut off": (*front).cut, "it hangs": (*front).stall, "no answers": (*front).silence} {
+	for sentence, goes := range map[string]func(*providertest.Front){"cut off": (*providertest.Front).Cut, "it hangs": (*providertest.Front).Stall, "no answers": (*providertest.Front).Silence} {
 		t.Run(sentence, func(t *testing.T) {
 			t.Parallel()
 			p := newPair(t)
@@ -71,7 +72,7 @@ func TestTheChangeStreamGoesOnAtAnotherServerAndReturns(t *testing.T) {
 			changes(false, func() { goes(p.first) })
 			p.at(m, p.second)
 			changes(true, nil)
-			p.first.restore()
+			p.first.Restore()
 			p.at(m, p.first)
 			changes(false, nil)
 			goes(p.second)
@@ -88,12 +89,12 @@ func TestAStreamEndsWhenNoServerIsLeft(t *testing.T) {
 	_, from := p.listed(m)
 	w := watch(t, m, from)
 	w.until("the present", caughtUp)
-	p.second.cut()
-	p.first.cut()
+	p.second.Cut()
+	p.first.Cut()
 	if err := w.ends(); !errors.Is(err, provider.ErrOffline) || errors.Is(err, provider.ErrUntrusted) {
 		t.Errorf("it ends with %v", err)
 	}
-	p.second.restore()
+	p.second.Restore()
 	watch(t, m, from).until("the present", caughtUp)
 	p.at(m, p.second)
 }
@@ -104,17 +105,17 @@ func TestAListIsGivenByOneServer(t *testing.T) {
 	p.account("alice")
 	p.account("bob")
 	m := open(t, p.o)
-	p.first.cut()
+	p.first.Cut()
 	if names, _ := p.listed(m); len(names) != 2 {
 		t.Errorf("listed: %v", names)
 	}
 	// One that ends in its middle is begun anew by whoever wants it, not put together of two.
-	p.first.restore()
+	p.first.Restore()
 	again := open(t, p.o)
 	calls := 0
 	_, err := again.List(t.Context(), func(provider.Record) error {
 		if calls++; calls == 1 {
-			p.first.cut()
+			p.first.Cut()
 		}
 		return nil
 	})

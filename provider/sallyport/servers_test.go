@@ -9,6 +9,7 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/keyfile"
 	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/provider/providertest"
 	"github.com/sallyport-auth/sallyport/provider/sallyport"
 )
 
@@ -61,9 +62,9 @@ func TestAServerThatOnlyTheRealmNamesIsUsed(t *testing.T) {
 	if m.Servers() != nil {
 		t.Errorf("it knows %v", addresses(m))
 	}
-	p.publishes(p.signer(), identity.ServerList{Realm: "example.org", Version: 1, URLs: []string{nonsense, p.second.url(), p.first.url()}})
+	p.publishes(p.signer(), identity.ServerList{Realm: "example.org", Version: 1, URLs: []string{nonsense, p.second.URL(), p.first.URL()}})
 	p.asks(m)
-	want := []string{p.first.url(), nonsense, p.second.url()}
+	want := []string{p.first.URL(), nonsense, p.second.URL()}
 	if got := addresses(m); strings.Join(got, " ") != strings.Join(want, " ") || m.ServersIgnored() != "" {
 		t.Fatalf("it knows %v, ignored: %q", got, m.ServersIgnored())
 	}
@@ -72,7 +73,7 @@ func TestAServerThatOnlyTheRealmNamesIsUsed(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 	}
-	p.first.cut()
+	p.first.Cut()
 	if _, err := m.Fetch(within(t), "alice"); err != nil {
 		t.Errorf("the first is gone: %v", err)
 	}
@@ -82,7 +83,7 @@ func TestAServerThatOnlyTheRealmNamesIsUsed(t *testing.T) {
 		t.Errorf("after a new start: %v", err)
 	}
 	// A newer list takes its place, also one that names nobody.
-	p.first.restore()
+	p.first.Restore()
 	p.publishes(p.signer(), identity.ServerList{Realm: "example.org", Version: 2})
 	p.asks(again)
 	if again.Servers() != nil {
@@ -95,9 +96,9 @@ func TestAListOfServersThatIsNotTheRealmsNewestIsIgnored(t *testing.T) {
 	p := newPair(t)
 	p.account("alice")
 	p.o.Others = nil
-	evil := newFront(t, p.url)
+	evil := providertest.NewFront(t, p.url)
 	m := open(t, p.o)
-	good := []string{p.second.url()}
+	good := []string{p.second.URL()}
 	p.publishes(p.signer(), identity.ServerList{Realm: "example.org", Version: 5, URLs: good})
 	p.asks(m)
 	_, other, err := ed25519.GenerateKey(nil)
@@ -109,10 +110,10 @@ func TestAListOfServersThatIsNotTheRealmsNewestIsIgnored(t *testing.T) {
 		by            *identity.Signer
 		list          identity.ServerList
 	}{
-		{"an older version", "version 4, and 5 was seen", p.signer(), identity.ServerList{Realm: "example.org", Version: 4, URLs: []string{evil.url()}}},
-		{"the same version, and other servers", "another list of version 5", p.signer(), identity.ServerList{Realm: "example.org", Version: 5, URLs: []string{evil.url()}}},
-		{"by another key", "does not verify", forger, identity.ServerList{Realm: "example.org", Version: 6, URLs: []string{evil.url()}}},
-		{"of another realm", "does not verify", p.signer(), identity.ServerList{Realm: "example.net", Version: 6, URLs: []string{evil.url()}}},
+		{"an older version", "version 4, and 5 was seen", p.signer(), identity.ServerList{Realm: "example.org", Version: 4, URLs: []string{evil.URL()}}},
+		{"the same version, and other servers", "another list of version 5", p.signer(), identity.ServerList{Realm: "example.org", Version: 5, URLs: []string{evil.URL()}}},
+		{"by another key", "does not verify", forger, identity.ServerList{Realm: "example.org", Version: 6, URLs: []string{evil.URL()}}},
+		{"of another realm", "does not verify", p.signer(), identity.ServerList{Realm: "example.net", Version: 6, URLs: []string{evil.URL()}}},
 	} {
 		p.publishes(c.by, c.list)
 		for _, one := range []*sallyport.Provider{m, open(t, p.o)} { // and one that starts anew
@@ -129,7 +130,7 @@ func TestAListOfServersThatIsNotTheRealmsNewestIsIgnored(t *testing.T) {
 		}
 	}
 	// Cut in its middle it is no list at all.
-	half := p.publishes(p.signer(), identity.ServerList{Realm: "example.org", Version: 6, URLs: []string{evil.url()}})
+	half := p.publishes(p.signer(), identity.ServerList{Realm: "example.org", Version: 6, URLs: []string{evil.URL()}})
 	half = half[:len(half)/2]
 	p.servers.Store(&half)
 	p.asks(m)
@@ -156,7 +157,7 @@ func TestARememberedListThatMakesNoSenseLeavesTheConfiguredServers(t *testing.T)
 	if _, err := m.Fetch(within(t), "alice"); err != nil || m.Servers() != nil {
 		t.Errorf("%v, %v", addresses(m), err)
 	}
-	p.publishes(p.signer(), identity.ServerList{Realm: "example.org", Version: 1, URLs: []string{p.second.url()}})
+	p.publishes(p.signer(), identity.ServerList{Realm: "example.org", Version: 1, URLs: []string{p.second.URL()}})
 	p.asks(m)
 	if len(m.Servers()) != 2 {
 		t.Error("it takes no list any more")

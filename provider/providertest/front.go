@@ -1,4 +1,4 @@
-package sallyport_test
+package providertest
 
 import (
 	"net"
@@ -6,10 +6,10 @@ import (
 	"testing"
 )
 
-// front is an address of a realm's server that a test cuts, stalls and restores: a TCP
+// Front is an address of a realm's server that a test cuts, stalls and restores: a TCP
 // forwarder. Two of them before one server are two servers of one realm, as far as a machine
 // can tell.
-type front struct {
+type Front struct {
 	t      testing.TB
 	addr   string
 	behind string
@@ -22,19 +22,21 @@ type front struct {
 	mute    bool // nothing is handed back
 }
 
-func newFront(t testing.TB, url string) *front {
+// NewFront makes one before the server at that address.
+func NewFront(t testing.TB, url string) *Front {
 	t.Helper()
-	f := &front{t: t, addr: "127.0.0.1:0", behind: url[len("https://"):], conns: map[net.Conn]bool{}}
+	f := &Front{t: t, addr: "127.0.0.1:0", behind: url[len("https://"):], conns: map[net.Conn]bool{}}
 	f.changed = sync.NewCond(&f.mu)
-	f.restore()
-	t.Cleanup(f.cut)
+	f.Restore()
+	t.Cleanup(f.Cut)
 	return f
 }
 
-func (f *front) url() string { return "https://" + f.addr }
+// URL is its address.
+func (f *Front) URL() string { return "https://" + f.addr }
 
-// restore listens, and hands everything on.
-func (f *front) restore() {
+// Restore listens, and hands everything on.
+func (f *Front) Restore() {
 	f.t.Helper()
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -51,8 +53,8 @@ func (f *front) restore() {
 	go f.accept(l)
 }
 
-// cut ends every connection and refuses new ones.
-func (f *front) cut() {
+// Cut ends every connection and refuses new ones.
+func (f *Front) Cut() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.l != nil {
@@ -66,27 +68,28 @@ func (f *front) cut() {
 	f.changed.Broadcast()
 }
 
-// stall accepts connections, and neither hands anything on nor answers.
-func (f *front) stall() {
+// Stall accepts connections, and neither hands anything on nor answers.
+func (f *Front) Stall() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.stalled = true
 }
 
-// silence hands on what a machine says, and not what the server answers.
-func (f *front) silence() {
+// Silence hands on what a machine says, and not what the server answers.
+func (f *Front) Silence() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.mute = true
 }
 
-func (f *front) isCut() bool {
+// IsCut tells whether it is cut.
+func (f *Front) IsCut() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.l == nil
 }
 
-func (f *front) accept(l net.Listener) {
+func (f *Front) accept(l net.Listener) {
 	for {
 		c, err := l.Accept()
 		if err != nil {
@@ -110,7 +113,7 @@ func (f *front) accept(l net.Listener) {
 }
 
 // copy hands on, while held says that it may.
-func (f *front) copy(to, from net.Conn, held func() bool) {
+func (f *Front) copy(to, from net.Conn, held func() bool) {
 	defer f.end(to, from)
 	b := make([]byte, 32<<10)
 	for {
@@ -131,7 +134,7 @@ func (f *front) copy(to, from net.Conn, held func() bool) {
 	}
 }
 
-func (f *front) end(conns ...net.Conn) {
+func (f *Front) end(conns ...net.Conn) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, c := range conns {
