@@ -76,3 +76,18 @@ func TestALoginGoesOnOfflineWhereEveryServerIsLost(t *testing.T) {
 	h.srv.mu.Unlock()
 	h.expect(identity.Granted, "alice", "secret")
 }
+
+// One server that is lost is not the realm: nobody who comes next is sent the offline way.
+// Promise servers-login.
+func TestALostServerAmongSeveralIsNoSignOfBeingOffline(t *testing.T) {
+	h := newTestMachine(t)
+	h.online()
+	h.d.Note(resolver.Failed, &provider.AnewError{Sent: true, Err: provider.ErrOffline})
+	if h.d.Link().Now() != resolver.Online || h.d.Link().JustFailed() {
+		t.Error("the machine takes itself for offline")
+	}
+	h.d.Note(resolver.Failed, provider.ErrOffline)
+	if !h.d.Link().JustFailed() {
+		t.Error("and when no server answers, it does not")
+	}
+}

@@ -22,6 +22,8 @@ type Server struct {
 	Since time.Time
 	// Down is what it failed with; nil while it is up.
 	Down error
+	// Untrusted: whoever answers there could not prove to be the server.
+	Untrusted bool
 	// FromRealm: it is in the realm's own list, and not in the configuration.
 	FromRealm bool
 }

@@ -121,6 +121,8 @@ type Server struct {
 	Since *time.Time `json:"since,omitempty"`
 	// Why is the reason for being down.
 	Why string `json:"why,omitempty"`
+	// Untrusted: whoever answers there could not prove to be the server.
+	Untrusted bool `json:"untrusted,omitempty"`
 	// FromRealm: it is in the realm's own list of servers, and not in the configuration.
 	FromRealm bool `json:"from_realm,omitempty"`
 }

@@ -18,7 +18,7 @@ func (d *Realm) servers(p *report.Provider) {
 	}
 	p.ServersIgnored = fleet.ServersIgnored()
 	for _, s := range fleet.Servers() {
-		r := report.Server{URL: s.URL, State: s.State, InUse: s.InUse, FromRealm: s.FromRealm}
+		r := report.Server{URL: s.URL, State: s.State, InUse: s.InUse, Untrusted: s.Untrusted, FromRealm: s.FromRealm}
 		if !s.Since.IsZero() {
 			since := s.Since.UTC().Truncate(time.Second)
 			r.Since = &since
@@ -43,7 +43,10 @@ func (d *Realm) fleetFindings(p report.Provider) []report.Finding {
 		list = append(list, f)
 	}
 	for _, s := range p.Servers {
-		if s.State != "up" && s.Since != nil && d.Link().Now() == resolver.Online {
+		switch {
+		case s.Untrusted:
+			add(trouble.Unproved, "URL", s.URL, "WHY", s.Why)
+		case s.State != "up" && s.Since != nil && d.Link().Now() == resolver.Online:
 			add(trouble.OneServerDown, "URL", s.URL, "SINCE", report.Friendly(d.o.Now().Sub(*s.Since)), "WHY", s.Why)
 		}
 	}

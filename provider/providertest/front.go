@@ -1,6 +1,7 @@
 package providertest
 
 import (
+	"context"
 	"net"
 	"sync"
 	"testing"
@@ -45,7 +46,7 @@ func (f *Front) Restore() {
 	if f.l != nil {
 		return
 	}
-	l, err := net.Listen("tcp", f.addr)
+	l, err := new(net.ListenConfig).Listen(f.t.Context(), "tcp", f.addr)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -95,7 +96,7 @@ func (f *Front) accept(l net.Listener) {
 		if err != nil {
 			return
 		}
-		s, err := net.Dial("tcp", f.behind)
+		s, err := new(net.Dialer).DialContext(context.Background(), "tcp", f.behind)
 		if err != nil {
 			_ = c.Close()
 			continue

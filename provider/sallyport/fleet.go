@@ -3,6 +3,7 @@ package sallyport
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"iter"
 	"slices"
 	"strings"
@@ -172,7 +173,7 @@ func (p *Provider) Servers() []provider.Server {
 			list[i].State = provider.ServerUnasked
 		}
 		if v.is != up && v.why != nil {
-			list[i].Down = e.says(v.why)
+			list[i].Down, list[i].Untrusted = e.says(v.why), errors.Is(sentinel(v.why), provider.ErrUntrusted)
 		}
 		if at == nil && v.is == up { // without a stream it is the one that is asked first
 			list[i].InUse, at = true, e

@@ -81,8 +81,7 @@ type Provider struct {
 	asked atomic.Int64
 	// listing guards what is held of the realm's own list of servers.
 	listing        sync.Mutex
-	serversSeen    uint64                 // the highest version
-	serversURLs    []string               // of it; nil where it does not verify
+	listed         listed
 	serversIgnored atomic.Pointer[string] // why the last one that was sent is not gone by
 	challenged     atomic.Pointer[challenged]
 }

@@ -12,13 +12,20 @@ import (
 // serversKey is where the realm's own list of servers is kept.
 const serversKey = "sallyport servers"
 
-// keptServers is how the realm's list is remembered. The version is remembered apart: it
-// counts also when no key is left that verifies the list.
+// keptServers is how the realm's list is remembered.
 type keptServers struct {
 	// Anchor is kept.Anchor. With another one, what was remembered counts for nothing.
-	Anchor  []byte `cbor:"1,keyasint"`
-	Version uint64 `cbor:"2,keyasint"`
-	List    []byte `cbor:"3,keyasint"`
+	Anchor []byte `cbor:"1,keyasint"`
+	List   []byte `cbor:"2,keyasint"`
+}
+
+// listed is the newest list that is held. It counts for as long as the key that signed it
+// does: a thief of a signing key must not be able to set a version that the realm, once it
+// has taken that key away, could never reach.
+type listed struct {
+	version uint64
+	urls    []string
+	signed  []byte
 }
 
 // recallServers takes up the list that was remembered. One that does not verify any more
@@ -30,17 +37,14 @@ func (p *Provider) recallServers() error {
 	if err := p.remembered(ctx, serversKey, &k); err != nil {
 		return err
 	}
-	var urls []string
-	if ring := p.keys.Load(); bytes.Equal(k.Anchor, p.anchor.realmKey) && k.Version > 0 {
-		p.serversSeen, p.serversURLs = k.Version, nil
-		if ring != nil {
-			if l, err := ring.ServerList(k.List); err == nil {
-				urls = l.URLs
-				p.serversURLs = l.URLs
-			}
-		}
+	ring := p.keys.Load()
+	if ring == nil || !bytes.Equal(k.Anchor, p.anchor.realmKey) {
+		return nil
 	}
-	p.setServers(urls)
+	if l, err := ring.ServerList(k.List); err == nil {
+		p.listed = listed{l.Version, l.URLs, k.List}
+		p.setServers(l.URLs)
+	}
 	return nil
 }
 
@@ -64,18 +68,21 @@ func (p *Provider) takeServers(ctx context.Context, signed []byte) string {
 	if ring == nil {
 		return "no key of the realm is known that could verify it"
 	}
+	if _, err := ring.ServerList(p.listed.signed); err != nil {
+		p.listed = listed{}
+	}
 	l, err := ring.ServerList(signed)
-	switch {
+	switch was := p.listed; {
 	case err != nil:
 		return "it does not verify: " + err.Error()
-	case l.Version < p.serversSeen:
-		return fmt.Sprintf("it is older than one that this machine has seen: version %d, and %d was seen", l.Version, p.serversSeen)
-	case l.Version == p.serversSeen && p.serversURLs != nil && slices.Equal(l.URLs, p.serversURLs):
+	case l.Version < was.version:
+		return fmt.Sprintf("it is older than one that this machine has seen: version %d, and %d was seen", l.Version, was.version)
+	case l.Version == was.version && slices.Equal(l.URLs, was.urls):
 		return ""
-	case l.Version == p.serversSeen && p.serversURLs != nil:
+	case l.Version == was.version:
 		return fmt.Sprintf("it is another list of version %d than this machine has seen", l.Version)
 	}
-	k, err := cbor.Marshal(keptServers{Anchor: p.anchor.realmKey, Version: l.Version, List: signed})
+	k, err := cbor.Marshal(keptServers{Anchor: p.anchor.realmKey, List: signed})
 	if err == nil {
 		// A login that goes away must not tear what everybody needs.
 		err = p.o.Memory.Remember(context.WithoutCancel(ctx), serversKey, k)
@@ -83,9 +90,7 @@ func (p *Provider) takeServers(ctx context.Context, signed []byte) string {
 	if err != nil {
 		return "it cannot be remembered: " + err.Error()
 	}
-	if p.serversSeen, p.serversURLs = l.Version, l.URLs; l.URLs == nil {
-		p.serversURLs = []string{}
-	}
+	p.listed = listed{l.Version, l.URLs, signed}
 	p.setServers(l.URLs)
 	return ""
 }

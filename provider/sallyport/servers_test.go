@@ -2,12 +2,14 @@ package sallyport_test
 
 import (
 	"crypto/ed25519"
+	"math"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/keyfile"
+	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/provider/providertest"
 	"github.com/sallyport-auth/sallyport/provider/sallyport"
@@ -161,5 +163,54 @@ func TestARememberedListThatMakesNoSenseLeavesTheConfiguredServers(t *testing.T)
 	p.asks(m)
 	if len(m.Servers()) != 2 {
 		t.Error("it takes no list any more")
+	}
+}
+
+// A thief of a signing key could set a version that nobody can exceed: it counts for as long
+// as the key does.
+// Promise servers-list-forged.
+func TestAListCountsForAsLongAsItsKey(t *testing.T) {
+	p := newPair(t)
+	p.account("alice")
+	p.o.Others = nil
+	m := open(t, p.o)
+	stolen := p.signer()
+	p.publishes(stolen, identity.ServerList{Realm: "example.org", Version: math.MaxUint64, URLs: []string{"https://no-such-host.invalid:1"}})
+	p.asks(m)
+	if got := addresses(m); len(got) != 2 || m.ServersIgnored() != "" {
+		t.Fatalf("%v, %q", got, m.ServersIgnored())
+	}
+	p.do(p.admin.RotateKeys(t.Context(), &v1.RotateKeysRequest{Emergency: true}))
+	right := p.publishes(p.signer(), identity.ServerList{Realm: "example.org", Version: 1, URLs: []string{p.second.URL()}})
+	for _, one := range []*sallyport.Provider{m, open(t, p.o)} {
+		p.servers.Store(&right)
+		p.listed(one) // the key list that takes a key away has the accounts listed anew
+		p.asks(one)
+		if got := addresses(one); len(got) != 2 || got[1] != p.second.URL() || one.ServersIgnored() != "" {
+			t.Errorf("%v, %q", got, one.ServersIgnored())
+		}
+		p.publishes(stolen, identity.ServerList{Realm: "example.org", Version: math.MaxUint64, URLs: []string{"https://no-such-host.invalid:1"}})
+		p.asks(one)
+		if got := addresses(one); len(got) != 2 || got[1] != p.second.URL() || one.ServersIgnored() == "" {
+			t.Errorf("by the stolen key: %v, %q", got, one.ServersIgnored())
+		}
+	}
+}
+
+// Promise servers-login.
+func TestAnImpostorAmongTheServersIsAnAlarmAndKeepsNobodyOut(t *testing.T) {
+	p := newPair(t)
+	p.account("alice")
+	other := newRealm(t)
+	p.o.URL, p.o.Others = other.url, []string{p.second.URL()}
+	m := open(t, p.o)
+	if _, err := m.Fetch(within(t), "alice"); err != nil {
+		t.Error(err)
+	}
+	if r := try(t, m, "alice", testPassword); r.Outcome != provider.Allow {
+		t.Errorf("%+v", r)
+	}
+	if s := m.Servers(); s[0].State != "down" || !s[0].Untrusted || s[1].Untrusted {
+		t.Errorf("%+v", s)
 	}
 }
