@@ -76,6 +76,7 @@ func printStatus(w io.Writer, s report.Status, now time.Time) {
 		if p.Alarm != "" {
 			fmt.Fprintf(t, "\tALARM: %s\n", p.Alarm)
 		}
+		printServers(t, p, now)
 		whole := "all accounts of the realm are known here"
 		if !p.Complete {
 			whole = "not all accounts of the realm are known here yet"
@@ -109,6 +110,29 @@ func printStatus(w io.Writer, s report.Status, now time.Time) {
 		if f.Mend != "" {
 			fmt.Fprintf(t, "\tdo: %s\n", f.Mend)
 		}
+	}
+}
+
+// printServers shows each of several servers of a realm.
+func printServers(w io.Writer, p report.Provider, now time.Time) {
+	for _, s := range p.Servers {
+		line := s.State
+		if s.Since != nil {
+			line += " for " + span(now.Sub(*s.Since))
+		}
+		if s.InUse {
+			line += ", in use"
+		}
+		if s.FromRealm {
+			line += ", named by the realm"
+		}
+		fmt.Fprintf(w, "\t%s: %s\n", s.URL, line)
+		if s.Why != "" {
+			fmt.Fprintf(w, "\t  why: %s\n", s.Why)
+		}
+	}
+	if p.ServersIgnored != "" {
+		fmt.Fprintf(w, "\tthe realm's list of servers is ignored: %s\n", p.ServersIgnored)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/sallyport-auth/sallyport/config"
 	"github.com/sallyport-auth/sallyport/control"
 	"github.com/sallyport-auth/sallyport/doctor"
+	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/provider/sallyport"
 	"github.com/sallyport-auth/sallyport/report"
@@ -43,17 +44,18 @@ func (l *list) Set(s string) error { *l = append(*l, s); return nil }
 
 // joining is one run of join.
 type joining struct {
-	a                         *App
-	in                        *invocation
-	changing                  changing
-	server, code, fingerprint *string
-	proxyURL                  *string
-	proxy                     config.Proxy
-	allow                     list
-	noHost                    *bool
-	was                       member
-	place                     *place
-	wrote                     bool // a configuration or a key that a running daemon does not know
+	a                 *App
+	in                *invocation
+	changing          changing
+	servers           list
+	code, fingerprint *string
+	proxyURL          *string
+	proxy             config.Proxy
+	allow             list
+	noHost            *bool
+	was               member
+	place             *place
+	wrote             bool // a configuration or a key that a running daemon does not know
 }
 
 // join makes the machine's key, trades the code for a place in the realm, writes
@@ -62,7 +64,7 @@ type joining struct {
 // may be done again: without a code, join goes on where it stopped.
 func join(a *App, in *invocation) command.Action {
 	j := &joining{a: a, in: in}
-	j.server = in.String("server", "", "`URL` of the realm's server: https://HOST:PORT")
+	in.Var(&j.servers, "server", "`URL` of the realm's server: https://HOST:PORT; of a realm with several, give it for each, the preferred one first")
 	j.code = in.String("code", "", "one-time `code` from \"sallyport-server machine add\"")
 	j.fingerprint = in.String("fingerprint", "", "`SHA256` of the realm's key and the server's, printed beside the code")
 	j.proxyURL = in.String("proxy", "", "`URL` of an HTTP proxy to reach the server by: http://HOST:PORT")
@@ -91,18 +93,18 @@ func join(a *App, in *invocation) command.Action {
 
 // finishing: this machine is in a realm, and only the host is set up.
 func (j *joining) finishing() bool {
-	return *j.server == "" && *j.code == "" && *j.fingerprint == "" && j.was.c != nil
+	return len(j.servers) == 0 && *j.code == "" && *j.fingerprint == "" && j.was.c != nil
 }
 
 func (j *joining) check() error {
 	if j.finishing() {
 		return nil
 	}
-	if *j.server == "" || *j.code == "" || *j.fingerprint == "" {
+	if len(j.servers) == 0 || *j.code == "" || *j.fingerprint == "" {
 		return command.Usage("join takes --server, --code and --fingerprint, as \"sallyport-server machine add\" prints them")
 	}
-	if err := config.CheckURL(*j.server); err != nil {
-		return command.Usage("--server %w", err)
+	if err := j.checkServers(); err != nil {
+		return err
 	}
 	if *j.proxyURL != "" {
 		if err := j.proxy.UnmarshalText([]byte(*j.proxyURL)); err != nil {
@@ -116,6 +118,24 @@ func (j *joining) check() error {
 		if err := new(config.Allow).UnmarshalText([]byte(g)); err != nil {
 			return command.Usage("--allow %w", err)
 		}
+	}
+	return nil
+}
+
+func (j *joining) checkServers() error {
+	if len(j.servers) > identity.MaxServers {
+		return command.Usage("--server: %d servers, at most %d", len(j.servers), identity.MaxServers)
+	}
+	var known config.URLs
+	for _, s := range j.servers {
+		var u config.URL
+		if err := u.UnmarshalText([]byte(s)); err != nil {
+			return command.Usage("--server %w", err)
+		}
+		if known.Has(s) {
+			return command.Usage("--server %s is given twice", s)
+		}
+		known = append(known, u)
 	}
 	return nil
 }
@@ -198,15 +218,15 @@ func (j *joining) enter(ctx context.Context) (joined, []string, error) {
 	if err != nil {
 		return joined{}, nil, err
 	}
-	got, err := sallyport.Join(ctx, sallyport.Server{URL: *j.server, Proxy: j.proxy.String()}, *j.code, *j.fingerprint)
-	if errors.Is(err, sallyport.ErrCode) && j.was.of(*j.server) {
+	got, err := sallyport.Join(ctx, j.to(), *j.code, *j.fingerprint)
+	if errors.Is(err, sallyport.ErrCode) && slices.ContainsFunc(j.servers, j.was.of) {
 		return joined{Machine: j.was.c.Machine.ID.String(), Realm: j.was.realm.Realm, Config: p.config},
 			[]string{fmt.Sprintf("The code is spent or expired, and this machine %s: its place there stays as it is.", j.was)}, nil
 	}
 	if err != nil {
-		return joined{}, nil, explainJoin(*j.server, err)
+		return joined{}, nil, explainJoin(strings.Join(j.servers, ", "), err)
 	}
-	kept, err := p.write(got, config.Joined{URL: *j.server, Proxy: j.proxy.String(), Allow: j.allow})
+	kept, err := p.write(got, config.Joined{URL: j.servers[0], Others: j.servers[1:], Proxy: j.proxy.String(), Allow: j.allow})
 	if err != nil {
 		return joined{}, nil, fmt.Errorf("%w (the code is spent: get a new one with \"sallyport-server machine add\")", err)
 	}
@@ -218,6 +238,11 @@ func (j *joining) enter(ctx context.Context) (joined, []string, error) {
 		told = append(told, j.was.leftBehind()...)
 	}
 	return out, told, nil
+}
+
+// to are the servers to join at: the first that answers.
+func (j *joining) to() sallyport.Server {
+	return sallyport.Server{URL: j.servers[0], Others: j.servers[1:], Proxy: j.proxy.String()}
 }
 
 // leftBehind says what a server still has of this machine.

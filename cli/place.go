@@ -93,7 +93,7 @@ func (m member) joined() bool { return m.c != nil && m.realm.Kind.Joined() }
 
 // of tells whether this machine is in a realm at that server.
 func (m member) of(server string) bool {
-	return m.joined() && m.realm.URL.String() == server
+	return m.joined() && m.realm.URL.Has(server)
 }
 
 // String is for people.

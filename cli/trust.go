@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/sallyport-auth/sallyport/cli/command"
 	"github.com/sallyport-auth/sallyport/config"
@@ -43,9 +44,9 @@ func trust(a *App, in *invocation) command.Action {
 			if !p.Kind.Joined() {
 				continue
 			}
-			root, err := sallyport.Trust(ctx, sallyport.Server{URL: p.URL.String(), Proxy: p.Proxy.String()}, p.Realm, *fingerprint)
+			root, err := sallyport.Trust(ctx, sallyport.Server{URL: p.URL.String(), Others: p.URL.Others(), Proxy: p.Proxy.String()}, p.Realm, *fingerprint)
 			if err != nil {
-				return explainJoin(p.URL.String(), err)
+				return explainJoin(strings.Join(p.URL.All(), ", "), err)
 			}
 			if err := writeOwned(p.CA, root, 0o644, 0, 0); err != nil {
 				return err

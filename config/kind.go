@@ -22,6 +22,8 @@ type kindRow struct {
 	name string
 	// joined: a machine joins such a realm and trusts its key. It can have joined one.
 	joined bool
+	// fleet: such a realm may have several servers, which all know the same.
+	fleet bool
 	// mapped: the file says how accounts look here (KanidmSettings), as the server does not.
 	mapped bool
 	// ids are what such a server gives out by itself.
@@ -30,7 +32,7 @@ type kindRow struct {
 
 func kindRows() []kindRow {
 	return []kindRow{
-		{name: Sallyport, joined: true, ids: []identity.IDRange{identity.DefaultIDRange}},
+		{name: Sallyport, joined: true, fleet: true, ids: []identity.IDRange{identity.DefaultIDRange}},
 		{name: Kanidm, mapped: true, ids: KanidmIDs},
 	}
 }

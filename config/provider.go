@@ -11,7 +11,7 @@ import (
 // Provider is one source of accounts.
 type Provider struct {
 	Kind    Kind     `toml:"kind"`
-	URL     URL      `toml:"url"`
+	URL     URLs     `toml:"url"` // one, or for a kind that knows several a list
 	Realm   string   `toml:"realm"`
 	Proxy   Proxy    `toml:"proxy"`   // that CONNECTs to the server; default none
 	CA      string   `toml:"ca"`      // PEM: the only certificates that may vouch for the server
@@ -60,7 +60,7 @@ func (p *Provider) check() error {
 	switch {
 	case p.Kind.text == "":
 		return errors.New("[[provider]] kind is missing; this version knows " + known())
-	case p.URL.text == "":
+	case len(p.URL) == 0:
 		return errors.New("[[provider]] url is missing")
 	case p.Realm == "":
 		return errors.New("[[provider]] realm is missing")
@@ -75,7 +75,26 @@ func (p *Provider) check() error {
 	case !p.Kind.row().mapped && firstOf(&p.KanidmSettings) != "":
 		return fmt.Errorf("[[provider]] %s is for kind = %q alone", firstOf(&p.KanidmSettings), Kanidm)
 	}
+	if err := p.checkServers(); err != nil {
+		return err
+	}
 	return p.KanidmSettings.check(p.Realm)
+}
+
+// checkServers refuses a list of servers that could not be meant.
+func (p *Provider) checkServers() error {
+	if len(p.URL) > identity.MaxServers {
+		return fmt.Errorf("[[provider]] url: %d servers, at most %d", len(p.URL), identity.MaxServers)
+	}
+	if len(p.URL) > 1 && !p.Kind.row().fleet {
+		return fmt.Errorf("[[provider]] url: a realm of kind %q has one server, so url is one address and no list", p.Kind)
+	}
+	for i, u := range p.URL {
+		if p.URL[:i].Has(u.String()) {
+			return fmt.Errorf("[[provider]] url: %s is in the list twice", u)
+		}
+	}
+	return nil
 }
 
 // qualifies tells whether a name may end in "@" and the realm.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -146,17 +147,51 @@ func (u *URL) UnmarshalText(b []byte) error {
 }
 
 // CheckURL tells whether s is a server's address: "https://HOST[:PORT]".
-func CheckURL(s string) error {
-	p, err := url.Parse(s)
-	switch {
-	case err != nil:
-		return fmt.Errorf("%q is no URL", s)
-	case p.Scheme != "https":
-		return fmt.Errorf("%q must begin with https://", s)
-	case p.Host == "" || p.User != nil || strings.Trim(p.Path, "/") != "" || p.RawQuery != "" || p.Fragment != "":
-		return fmt.Errorf("%q must be https://HOST or https://HOST:PORT and nothing more", s)
+func CheckURL(s string) error { return identity.CheckServerURL(s) } //nolint:wrapcheck // it says what it was about
+
+// URLs are the addresses of one realm's servers, the preferred first: in the file one
+// string, or a list of them. It is a slice so that go-toml reads a list by itself, and gives
+// a string to UnmarshalText.
+type URLs []URL
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (u *URLs) UnmarshalText(b []byte) error {
+	var one URL
+	if err := one.UnmarshalText(b); err != nil {
+		return err
 	}
+	*u = URLs{one}
 	return nil
+}
+
+// String is the preferred one; "" where there is none.
+func (u URLs) String() string {
+	if len(u) == 0 {
+		return ""
+	}
+	return u[0].String()
+}
+
+// All are all of them, the preferred first.
+func (u URLs) All() []string {
+	all := make([]string, len(u))
+	for i, one := range u {
+		all[i] = one.String()
+	}
+	return all
+}
+
+// Others are those behind the preferred one.
+func (u URLs) Others() []string {
+	if len(u) < 2 {
+		return nil
+	}
+	return u.All()[1:]
+}
+
+// Has tells whether an address is among them, however it is written.
+func (u URLs) Has(address string) bool {
+	return slices.ContainsFunc(u, func(o URL) bool { return identity.ServerKey(o.String()) == identity.ServerKey(address) })
 }
 
 // Proxy is HOST:PORT of an HTTP proxy.

@@ -18,9 +18,11 @@ type Joined struct {
 	Kind    string // "": Sallyport
 	Proxy   string // HOST:PORT
 	URL     string
-	Realm   string
-	CA      string // path of the PEM file
-	Allow   []string
+	// Others are further servers of the realm, each preferred to those behind it.
+	Others []string
+	Realm  string
+	CA     string // path of the PEM file
+	Allow  []string
 	// IDs is [ids] allow, where it is not the kind's default; IDsWhy is a comment on it.
 	IDs    []identity.IDRange
 	IDsWhy string
@@ -55,7 +57,7 @@ kind = %s
 url = %s
 realm = %s
 ca = %s
-`, map[bool]string{true: "join", false: "migrate"}[j.Kind == Sallyport], j.Machine, quote(j.Kind), quote(j.URL), quote(j.Realm), quote(j.CA))
+`, map[bool]string{true: "join", false: "migrate"}[j.Kind == Sallyport], j.Machine, quote(j.Kind), j.servers(), quote(j.Realm), quote(j.CA))
 	line := func(key, value string) {
 		if value != "" {
 			b = fmt.Appendf(b, "%s = %s\n", key, quote(value))
@@ -98,6 +100,18 @@ allow = [%s]
 		}
 	}
 	return b
+}
+
+// servers are one text, as older programs read it, or a list.
+func (j Joined) servers() string {
+	if len(j.Others) == 0 {
+		return quote(j.URL)
+	}
+	all := []string{quote(j.URL)}
+	for _, o := range j.Others {
+		all = append(all, quote(o))
+	}
+	return "[" + strings.Join(all, ", ") + "]"
 }
 
 // quote writes a TOML basic string. Go's own quoting has escapes that TOML does

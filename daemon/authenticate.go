@@ -24,6 +24,8 @@ var errLost = errors.New("the exchange was lost")
 const (
 	// maxSteps ends an exchange with a server that never comes to a decision.
 	maxSteps = 8
+	// maxAnew is how often one login goes on at another server.
+	maxAnew = 2
 	// skew is how far the server's clock and ours may differ.
 	skew = 2 * time.Minute
 )
@@ -135,10 +137,19 @@ func (s *login) online(ctx context.Context) (identity.Verdict, error) {
 		})
 	}
 	b, err := begin()
-	renewed := false
+	renewed, anew := false, 0
 	var proved []identity.FactorKind
 	var last identity.FactorKind // that was answered for
 	for range maxSteps {
+		if lost := new(provider.AnewError); errors.As(err, &lost) && anew < maxAnew {
+			anew, proved = anew+1, nil
+			if b, err = begin(); err == nil && lost.Sent && !s.spent(ctx, last) {
+				err = lost
+			}
+			if err == nil {
+				continue
+			}
+		}
 		if err != nil {
 			return s.failed(ctx, err)
 		}

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"slices"
 
 	"github.com/sallyport-auth/sallyport/identity"
@@ -25,7 +26,20 @@ func (s *login) takeApart() {
 func (s *login) forgetCode() {
 	s.code.Wipe()
 	s.backup.Wipe()
-	s.code, s.backup = identity.Secret{}, identity.Secret{}
+	s.usedUp.Wipe()
+	s.code, s.backup, s.usedUp = identity.Secret{}, identity.Secret{}, identity.Secret{}
 	s.card.forget()
 	s.card = atReader{}
+}
+
+// spent forgets an answer that is good once, and that a server which is lost may have
+// taken: the next server would call it wrong. It is false where it cannot be asked for again.
+func (s *login) spent(ctx context.Context, kind identity.FactorKind) bool {
+	typed := map[identity.FactorKind]*identity.Secret{identity.TOTP: &s.code, identity.BackupCode: &s.backup, identity.PasswordAndTOTP: &s.secret}[kind]
+	if typed == nil {
+		return true
+	}
+	s.usedUp, *typed = *typed, identity.Secret{}
+	err := s.conv.Tell(ctx, identity.TellError, "The server went away while it checked your code, so the code may be used up. Type the next one.")
+	return err == nil && (kind != identity.PasswordAndTOTP || !s.OnlyFirstPass)
 }

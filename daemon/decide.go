@@ -72,6 +72,7 @@ type login struct {
 	code   identity.Secret // one-time
 	retype bool            // another new password may be accepted
 	backup identity.Secret // code
+	usedUp identity.Secret // that a server which went away may have taken
 	card   atReader        // with its PIN
 	// oneLine tells that secret may be password and code, which the server knows.
 	oneLine bool

@@ -42,8 +42,9 @@ const (
 
 // These are for people; their text says what to do.
 var (
-	errEnrol    = errors.New("nothing was changed")
-	errNoServer = fmt.Errorf("%w: the server cannot be reached. Connect to the network and try again", errEnrol)
+	errEnrol       = errors.New("nothing was changed")
+	errOtherServer = fmt.Errorf("%w: the server went away in the middle of it. Try again, with a new code", errEnrol)
+	errNoServer    = fmt.Errorf("%w: the server cannot be reached. Connect to the network and try again", errEnrol)
 )
 
 type enrolments struct {
@@ -230,6 +231,9 @@ func (s *login) proveForEnrolment(ctx context.Context, w wish) (begun, error) {
 			}
 			if len(used) == 0 {
 				d.tries.Unreserve(ctx, s.q.Entry.Account().UUID, lockout.Locker, s.Origin())
+			}
+			if lost := new(provider.AnewError); errors.As(err, &lost) {
+				return begun{}, errOtherServer
 			}
 			return begun{}, errNoServer
 		}

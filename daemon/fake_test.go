@@ -52,6 +52,7 @@ type server struct {
 	tamper     func(*provider.Reply)
 	holdStep   chan struct{} // when set, a step waits for it or its context
 	lostStep   bool          // steps fail as if the network went
+	lostBy     error         // by which; nil: ErrOffline
 	lostAt     int64         // so does the step of that number, from the next on
 	broken     atomic.Value  // an identity.Name: fetching it gets no answer
 	refusesKey atomic.Bool   // SetSealingKey
@@ -351,7 +352,7 @@ func (x *exchange) Step(ctx context.Context, a provider.Answer) (provider.Reply,
 	}
 	s.mu.Unlock()
 	if lost {
-		return provider.Reply{}, provider.ErrOffline
+		return provider.Reply{}, cmp.Or(s.lostBy, provider.ErrOffline)
 	}
 	if hold != nil {
 		select {

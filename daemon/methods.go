@@ -216,6 +216,9 @@ func (s *login) next(ctx context.Context, t step) (provider.Answer, checks.Rulin
 			}
 			continue
 		}
+		if a.Credential.Len() > 0 && bytes.Equal(a.Credential.Reveal(), s.usedUp.Reveal()) && s.spent(ctx, a.Kind) {
+			continue
+		}
 		a.More = s.more(t, a.Kind)
 		return a, checks.Fine("")
 	}

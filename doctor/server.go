@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,7 +35,7 @@ func lookServer(ctx context.Context, h *Host, c *config.Config) []report.Finding
 	}
 	var all []report.Finding
 	for i := range c.Providers {
-		found := h.lookAt(ctx, &c.Providers[i])
+		found := h.lookAtServers(ctx, c, &c.Providers[i])
 		if slicesHas(found, trouble.NoRoute, trouble.Refused, trouble.Timeout, trouble.DNSDown, trouble.NoDNS) && c.Providers[i].Proxy.String() == "" {
 			found = append(found, h.judgeProxy(&c.Providers[i])...)
 		}
@@ -52,6 +53,58 @@ func slicesHas(all []report.Finding, ids ...trouble.ID) bool {
 		}
 	}
 	return false
+}
+
+// lookAtServers looks at each server of a realm. Where another one is as it should be, what
+// is wrong with one is a warning: it keeps nobody out.
+func (h *Host) lookAtServers(ctx context.Context, c *config.Config, p *config.Provider) []report.Finding {
+	urls := h.serversOf(ctx, c, p)
+	if len(urls) < 2 {
+		return h.lookAt(ctx, p)
+	}
+	found := make([][]report.Finding, len(urls))
+	well := false
+	for i, u := range urls {
+		one := *p
+		one.URL = config.URLs{u}
+		found[i] = h.lookAt(ctx, &one)
+		well = well || Worst(found[i]) != report.Problem
+	}
+	var all []report.Finding
+	for i, u := range urls {
+		for _, f := range found[i] {
+			if well && f.Severity == report.Problem {
+				f.Severity = report.Warning
+			}
+			if !strings.Contains(f.Detail, u.String()) {
+				f.Detail = u.String() + ": " + f.Detail
+			}
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+// serversOf are the servers that the configuration names, and those of the realm's own list
+// that the daemon knows besides.
+func (h *Host) serversOf(ctx context.Context, c *config.Config, p *config.Provider) config.URLs {
+	urls := slices.Clone(p.URL)
+	if !p.Kind.Joined() {
+		return urls
+	}
+	st, err := h.askDaemon(ctx, c)
+	if err != nil {
+		return urls
+	}
+	for _, r := range st.Providers {
+		for _, s := range r.Servers {
+			var u config.URL
+			if s.FromRealm && !urls.Has(s.URL) && u.UnmarshalText([]byte(s.URL)) == nil {
+				urls = append(urls, u)
+			}
+		}
+	}
+	return urls
 }
 
 // places are those of a provider's findings.
@@ -193,7 +246,8 @@ func (h *Host) daemonOnline(ctx context.Context, p *config.Provider) bool {
 		return false
 	}
 	for _, r := range st.Providers {
-		if strings.HasSuffix(r.Name, " "+p.URL.String()) && r.State == "online" {
+		up := func(s report.Server) bool { return p.URL.Has(s.URL) && s.State == "up" }
+		if len(r.Servers) == 0 && strings.HasSuffix(r.Name, " "+p.URL.String()) && r.State == "online" || slices.ContainsFunc(r.Servers, up) {
 			return true
 		}
 	}

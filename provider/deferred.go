@@ -51,7 +51,7 @@ type Deferred struct {
 }
 
 // Defer makes a source that open opens. The stand-in is of the same kind; of it Name,
-// Verify, VerifyGroup, Unprovable and Disowning are called. An error of open is
+// Verify, VerifyGroup, Unprovable, Disowning and the Fleet's are called. An error of open is
 // its last word on one attempt. now is the monotonic clock; nil: time.Now.
 func Defer(standIn Provider, open func() (Provider, error), now func() time.Time) *Deferred {
 	if now == nil {
@@ -122,6 +122,9 @@ func (d *Deferred) source() Source {
 	}
 	if can.Disowner != nil {
 		s.Disowner = d
+	}
+	if can.Fleet != nil {
+		s.Fleet = d
 	}
 	return s
 }
@@ -278,3 +281,9 @@ func (d *Deferred) Unprovable(kind identity.FactorKind) string {
 
 // Disowning implements [Disowner].
 func (d *Deferred) Disowning() bool { return d.offline().Disowner.Disowning() }
+
+// Servers implements [Fleet].
+func (d *Deferred) Servers() []Server { return d.offline().Fleet.Servers() }
+
+// ServersIgnored implements [Fleet].
+func (d *Deferred) ServersIgnored() string { return d.offline().Fleet.ServersIgnored() }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"time"
 
@@ -19,7 +20,9 @@ import (
 type Settings struct {
 	// URL is the server's address, and Proxy that of the HTTP proxy before it; "": none.
 	URL, Proxy string
-	Realm      string
+	// Others are further servers of the realm, for a kind that knows several.
+	Others []string
+	Realm  string
 	// CA is the file of what vouches for the server, and MachineKey that of this
 	// machine's key.
 	CA, MachineKey string
@@ -29,6 +32,8 @@ type Settings struct {
 	// Timeout is for connecting.
 	Timeout time.Duration
 	Memory  Memory
+	// Log is told of servers that come and go; nil: nobody is.
+	Log *slog.Logger
 	// Closed says why the realm must not be opened, whatever its files say; nil: it may be.
 	Closed error
 }

@@ -14,6 +14,7 @@ type Source struct {
 	CardProver      CardProver
 	Limited         Limited
 	Disowner        Disowner
+	Fleet           Fleet
 	// StaticEpoch tells that it is a [StaticEpoch].
 	StaticEpoch bool
 	deferred    *Deferred
@@ -35,6 +36,7 @@ func SourceOf(p Provider) Source {
 	s.CardProver, _ = p.(CardProver)
 	s.Limited, _ = p.(Limited)
 	s.Disowner, _ = p.(Disowner)
+	s.Fleet, _ = p.(Fleet)
 	_, s.StaticEpoch = p.(StaticEpoch)
 	return s
 }

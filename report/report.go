@@ -104,6 +104,27 @@ type Provider struct {
 	Refused []Refusal `json:"refused,omitempty"`
 	// LeftOut are accounts that were taken without some part, which Reason names.
 	LeftOut []Refusal `json:"left_out,omitempty"`
+	// Servers are those of the realm, the preferred first; absent where there is one.
+	Servers []Server `json:"servers,omitempty"`
+	// ServersIgnored says why the realm's own list of servers is not gone by.
+	ServersIgnored string `json:"servers_ignored,omitempty"`
+}
+
+// Server is one of several servers of a realm.
+type Server struct {
+	URL string `json:"url"`
+	// State is "up", "down", "trying" (it was down, and is being asked), or "not asked".
+	State string `json:"state"`
+	// InUse: changes are followed there; where none are, it is asked first.
+	InUse bool `json:"in_use,omitempty"`
+	// Since is when State began; absent while it is "not asked".
+	Since *time.Time `json:"since,omitempty"`
+	// Why is the reason for being down.
+	Why string `json:"why,omitempty"`
+	// Untrusted: whoever answers there could not prove to be the server.
+	Untrusted bool `json:"untrusted,omitempty"`
+	// FromRealm: it is in the realm's own list of servers, and not in the configuration.
+	FromRealm bool `json:"from_realm,omitempty"`
 }
 
 // Refusal is an account that this machine will not take from its server.

@@ -44,6 +44,8 @@ type ServeOptions struct {
 	StepTimeout time.Duration
 	// CardService is off unless set.
 	CardService cardservice.Options
+	// Servers is used in place of the list of the realm's servers; for tests.
+	Servers realm.ServerSource
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -73,6 +75,7 @@ func Serve(ctx context.Context, o ServeOptions) error {
 	if err != nil {
 		return realm.BusyHint(err, "another server or a command works on it: stop that first")
 	}
+	r.Servers = o.Servers
 	if err := r.KeepMarkIn(o.Mark); err != nil {
 		return errors.Join(err, r.Close())
 	}

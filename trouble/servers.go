@@ -38,6 +38,8 @@ const (
 	Unproved         ID = "server-unproved"
 	ConnectionBroken ID = "connection-broken"
 	RealmUnready     ID = "realm-unready"
+	OneServerDown    ID = "one-server-down"
+	ServersIgnored   ID = "servers-ignored"
 )
 
 func servers() []Cause {
@@ -74,5 +76,7 @@ func servers() []Cause {
 		{Unproved, report.Problem, "What answers at {URL} cannot prove that it is the server: {WHY}.", "Compare \"sudo sallyport-server keys show\" on the server with what this machine was told to trust."},
 		{ConnectionBroken, report.Problem, "The connection to {ADDRESS} breaks off: {WHY}.", "See what lies between this machine and the server: a firewall, a proxy, a bad line." + again},
 		{RealmUnready, report.Problem, "The server of this realm cannot be asked: {WHY}. People whom this machine remembers log in offline meanwhile; other realms are not touched.", "Correct what is named. sallyportd tries again by itself, and \"sallyport status\" shows it."},
+		{OneServerDown, report.Warning, "The server at {URL}, one of several of the realm, does not answer for {SINCE}: {WHY}. Another server is used meanwhile, and nobody is kept out.", "See on that server whether it runs: systemctl status sallyport-server." + again},
+		{ServersIgnored, report.Warning, "The realm's list of its servers is not gone by: {WHY}. This machine goes on with the servers that it knows.", "Have the realm's administrator publish the list anew; a newer version of it is taken by itself."},
 	}
 }

@@ -51,7 +51,7 @@ func kanidmSettings(c *config.Config, p *config.Provider, s provider.Settings) k
 // settingsOf are those that every kind has.
 func settingsOf(c *config.Config, p *config.Provider) provider.Settings {
 	return provider.Settings{
-		URL: p.URL.String(), Proxy: p.Proxy.String(), Realm: p.Realm, CA: p.CA, MachineKey: c.Machine.Key, MachineID: c.Machine.ID,
+		URL: p.URL.String(), Others: p.URL.Others(), Proxy: p.Proxy.String(), Realm: p.Realm, CA: p.CA, MachineKey: c.Machine.Key, MachineID: c.Machine.ID,
 		Version: version, Timeout: time.Duration(p.Timeout),
 	}
 }

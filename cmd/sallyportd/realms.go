@@ -93,7 +93,7 @@ func openRealms(ctx context.Context, c *config.Config, cards *card.Service, o da
 	for i := range c.Providers {
 		p := &c.Providers[i]
 		s := settingsOf(c, p)
-		s.Memory, s.Closed = all[i], all[i].lost
+		s.Memory, s.Closed, s.Log = all[i], all[i].lost, o.Log
 		source := kinds()[p.Kind.String()].open(c, p, s)
 		opened = append([]func(){func() { _ = source.Close() }}, opened...)
 		if err := provider.SourceOf(source).Unready(); err != nil {

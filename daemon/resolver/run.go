@@ -53,6 +53,9 @@ func (d *Resolver) keepTime(ctx context.Context) {
 
 // Note applies an event to the link and logs what changed.
 func (d *Resolver) Note(e Event, err error) {
+	if lost := new(provider.AnewError); e == Failed && errors.As(err, &lost) {
+		return // one server of several: another may answer
+	}
 	before, after := d.link.note(e, err)
 	if !d.link.watches && e == Answered {
 		d.contactAt.Store(d.clock.Now().UnixNano())

@@ -29,6 +29,7 @@ func (d *Realm) Report(ctx context.Context) report.Status {
 		p.LastContact = &at
 	}
 	d.historyStatus(&p)
+	d.servers(&p)
 	for _, c := range d.capabilities() {
 		if c.has {
 			p.Capabilities = append(p.Capabilities, c.name)
@@ -44,7 +45,7 @@ func (d *Realm) Report(ctx context.Context) report.Status {
 	}
 	s.StrengthGated = d.Directory().StrengthGated()
 	s.Directory, s.Cards = d.directory(), d.o.Reader.Status(ctx)
-	s.Findings = slices.Concat(d.sealFindings(), d.identityFindings(), d.findings(l, p, err), d.historyFindings(), d.lockFindings(ctx), d.o.Reader.Findings(ctx, l.State == resolver.Online),
+	s.Findings = slices.Concat(d.sealFindings(), d.identityFindings(), d.findings(l, p, err), d.fleetFindings(p), d.historyFindings(), d.lockFindings(ctx), d.o.Reader.Findings(ctx, l.State == resolver.Online),
 		d.directoryFindings(s.Directory), d.serverFindings(ctx))
 	return s
 }

@@ -92,6 +92,7 @@ func (d *Realm) ExplainVerdict(ctx context.Context, name identity.Name, x *repor
 		return
 	}
 	v, can, err := d.askVerdict(ctx, name)
+	d.explainFleet(add)
 	switch {
 	case !can:
 		return

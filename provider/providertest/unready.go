@@ -23,7 +23,7 @@ func abilities(s provider.Source) string {
 	for name, can := range map[string]bool{
 		"list": s.Lister != nil, "watch": s.Watcher != nil, "find groups": s.GroupFinder != nil, "change passwords": s.PasswordChanger != nil,
 		"register keys": s.KeyRegistrar != nil, "report losses": s.LossReporter != nil, "give verdicts": s.VerdictGiver != nil,
-		"prove itself to cards": s.CardProver != nil, "be limited": s.Limited != nil, "disown": s.Disowner != nil, "static epochs": s.StaticEpoch,
+		"prove itself to cards": s.CardProver != nil, "be limited": s.Limited != nil, "disown": s.Disowner != nil, "have several servers": s.Fleet != nil, "static epochs": s.StaticEpoch,
 	} {
 		if can {
 			all = append(all, name)

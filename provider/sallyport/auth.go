@@ -2,6 +2,7 @@ package sallyport
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,9 +21,10 @@ import (
 // session token to be accepted.
 const clockSkew = 5 * time.Minute
 
-// exchange is one authentication; it holds the cookie for the next step.
+// exchange is one authentication; it holds the cookie for the next step. All its steps go
+// to the server where it began: no other knows of it.
 type exchange struct {
-	p      *Provider
+	at     *endpoint
 	name   identity.Name
 	cookie string // empty: ended
 }
@@ -31,15 +33,20 @@ type exchange struct {
 func (p *Provider) Begin(ctx context.Context, a provider.Attempt) (provider.Exchange, provider.Reply, error) {
 	ctx, cancel := bounded(ctx, p.o.Timeouts.Call)
 	defer cancel()
-	resp, err := p.auth.Begin(ctx, &v1.BeginRequest{
-		Name: string(a.Name), Service: a.Service, RemoteHost: a.RemoteHost, UsedStep: a.UsedStep, UsedEpoch: a.UsedEpoch, Origin: a.Origin.String(),
-		Enrol: string(a.Enrol), Remove: string(a.Remove), RemoveCard: a.RemoveCard,
-		ChangesDuePasswords: true, // see daemon/passworddue.go
+	var resp *v1.BeginResponse
+	// An attempt that nobody goes on with costs nothing, so it may begin twice.
+	at, err := p.askAt(ctx, true, func(ctx context.Context, e *endpoint) (err error) {
+		resp, err = e.auth.Begin(ctx, &v1.BeginRequest{
+			Name: string(a.Name), Service: a.Service, RemoteHost: a.RemoteHost, UsedStep: a.UsedStep, UsedEpoch: a.UsedEpoch, Origin: a.Origin.String(),
+			Enrol: string(a.Enrol), Remove: string(a.Remove), RemoveCard: a.RemoveCard,
+			ChangesDuePasswords: true, // see daemon/passworddue.go
+		})
+		return err //nolint:wrapcheck // below
 	})
 	if err != nil {
 		return nil, provider.Reply{}, meaning("begin authentication", err)
 	}
-	e := &exchange{p: p, name: a.Name}
+	e := &exchange{at: at, name: a.Name}
 	reply := provider.Reply{Message: resp.GetMessage(), ServerTime: moment(resp.GetServerTime())}
 	if resp.GetOutcome() == v1.Outcome_OUTCOME_CONTINUE && len(resp.GetOffers()) > 0 {
 		if err := e.proceed(resp.GetSession(), resp.GetOffers(), resp.GetNonce(), &reply); err != nil {
@@ -77,9 +84,9 @@ func (e *exchange) Step(ctx context.Context, a provider.Answer) (provider.Reply,
 	if cookie == "" {
 		return provider.Reply{}, nil
 	}
-	ctx, cancel := bounded(ctx, e.p.o.Timeouts.Call)
+	ctx, cancel := bounded(ctx, e.at.p.o.Timeouts.Call)
 	defer cancel()
-	resp, err := e.p.auth.Step(ctx, &v1.StepRequest{Session: cookie, Kind: string(a.Kind), Credential: a.Credential.Reveal(), More: a.More})
+	resp, err := e.step(ctx, &v1.StepRequest{Session: cookie, Kind: string(a.Kind), Credential: a.Credential.Reveal(), More: a.More})
 	if err != nil {
 		return provider.Reply{}, meaning("authenticate", err)
 	}
@@ -101,9 +108,37 @@ func (e *exchange) Step(ctx context.Context, a provider.Answer) (provider.Reply,
 	return reply, nil
 }
 
+// errStray says that the server knows nothing of the attempt: it was started anew, or
+// another one answers at its address.
+var errStray = errors.New("the server does not know of this attempt any more")
+
+// step makes the request. Where the server is lost and another is left, and where the
+// server knows of no such attempt, the error is a provider.AnewError.
+func (e *exchange) step(ctx context.Context, req *v1.StepRequest) (*v1.StepResponse, error) {
+	others := e.at.p.fleet.others(e.at)
+	l := limit{}
+	if e.at.p.fleet.upBeside(e.at) {
+		l = limitOf(ctx, shareOnce)
+	}
+	var resp *v1.StepResponse
+	t := e.at.try(ctx, l, func(ctx context.Context, at *endpoint) (err error) {
+		resp, err = at.auth.Step(ctx, req)
+		return err //nolint:wrapcheck // by the caller
+	})
+	switch {
+	case t.lost && others:
+		return nil, &provider.AnewError{Sent: t.sent, Err: e.at.says(t.err)}
+	case t.err != nil:
+		return nil, t.err
+	case resp.GetStray() && resp.GetOutcome() != v1.Outcome_OUTCOME_ALLOW:
+		return nil, &provider.AnewError{Err: errStray}
+	}
+	return resp, nil
+}
+
 // allowed fills in an Allow, after checking all that it rests on.
 func (e *exchange) allowed(ctx context.Context, resp *v1.StepResponse, reply *provider.Reply) error {
-	r, err := e.p.record(ctx, resp.GetIdToken())
+	r, err := e.at.record(ctx, resp.GetIdToken())
 	if err != nil {
 		return err
 	}
@@ -111,17 +146,18 @@ func (e *exchange) allowed(ctx context.Context, resp *v1.StepResponse, reply *pr
 		return fmt.Errorf("%w: it allowed another account than was asked for", provider.ErrUntrusted)
 	}
 	var session *identity.SessionToken
-	err = e.p.check(ctx, func(ring *identity.Keyring) (err error) {
+	err = e.at.check(ctx, func(ring *identity.Keyring) (err error) {
 		session, err = ring.SessionToken(resp.GetSessionToken())
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	now := e.p.o.Now()
-	if err := session.Check(r.Token.Account.UUID, e.p.o.MachineID, now, clockSkew); err != nil {
+	p := e.at.p
+	now := p.o.Now()
+	if err := session.Check(r.Token.Account.UUID, p.o.MachineID, now, clockSkew); err != nil {
 		// It is new, and right for the server's time: then the clock here is not.
-		if server := moment(resp.GetServerTime()); !server.IsZero() && session.Check(r.Token.Account.UUID, e.p.o.MachineID, server, clockSkew) == nil {
+		if server := moment(resp.GetServerTime()); !server.IsZero() && session.Check(r.Token.Account.UUID, p.o.MachineID, server, clockSkew) == nil {
 			return &provider.CauseError{Cause: trouble.ClockWrong, Places: https.ClockPlaces(now, server), Err: err}
 		}
 		return err
@@ -142,7 +178,10 @@ func (e *exchange) allowed(ctx context.Context, resp *v1.StepResponse, reply *pr
 func (p *Provider) SetSealingKey(ctx context.Context, public []byte) error {
 	ctx, cancel := bounded(ctx, p.o.Timeouts.Call)
 	defer cancel()
-	_, err := p.machines.SetSealingKey(ctx, &v1.SetSealingKeyRequest{SealingKey: public})
+	err := p.ask(ctx, true, func(ctx context.Context, e *endpoint) error {
+		_, err := e.machines.SetSealingKey(ctx, &v1.SetSealingKeyRequest{SealingKey: public})
+		return err //nolint:wrapcheck // below
+	})
 	return meaning("register the sealing key", err)
 }
 
@@ -150,8 +189,12 @@ func (p *Provider) SetSealingKey(ctx context.Context, public []byte) error {
 func (p *Provider) ChangePassword(ctx context.Context, name identity.Name, from identity.Origin, old, code, replacement identity.Secret) (provider.Record, error) {
 	ctx, cancel := bounded(ctx, p.o.Timeouts.Call)
 	defer cancel()
-	resp, err := p.auth.ChangePassword(ctx, &v1.ChangePasswordRequest{
-		Name: string(name), OldPassword: old.Reveal(), Code: code.Reveal(), Origin: from.String(), NewPassword: replacement.Reveal(),
+	var resp *v1.ChangePasswordResponse
+	at, err := p.askAt(ctx, false, func(ctx context.Context, e *endpoint) (err error) {
+		resp, err = e.auth.ChangePassword(ctx, &v1.ChangePasswordRequest{
+			Name: string(name), OldPassword: old.Reveal(), Code: code.Reveal(), Origin: from.String(), NewPassword: replacement.Reveal(),
+		})
+		return err //nolint:wrapcheck // below
 	})
 	if connect.IsWireError(err) && connect.CodeOf(err) == connect.CodeFailedPrecondition {
 		return provider.Record{}, fmt.Errorf("%w: %w", provider.ErrElsewhere, err)
@@ -161,7 +204,7 @@ func (p *Provider) ChangePassword(ctx context.Context, name identity.Name, from 
 	}
 	switch resp.GetResult() {
 	case v1.ChangePasswordResponse_RESULT_CHANGED:
-		r, err := p.record(ctx, resp.GetIdToken())
+		r, err := at.record(ctx, resp.GetIdToken())
 		if err == nil && r.Token.Account.Name != name {
 			err = fmt.Errorf("%w: it changed another account than was asked for", provider.ErrUntrusted)
 		}

@@ -1,6 +1,7 @@
 package sallyport
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 
@@ -13,12 +14,17 @@ import (
 func (p *Provider) CardCertificate(ctx context.Context) (identity.CardServiceOffer, error) {
 	ctx, cancel := bounded(ctx, p.o.Timeouts.Call)
 	defer cancel()
-	resp, err := p.cards.GetCertificate(ctx, &v1.GetCertificateRequest{})
+	var resp *v1.GetCertificateResponse
+	at, err := p.askAt(ctx, true, func(ctx context.Context, e *endpoint) (err error) {
+		resp, err = e.cards.GetCertificate(ctx, &v1.GetCertificateRequest{})
+		return err //nolint:wrapcheck // below
+	})
 	if err != nil {
 		return identity.CardServiceOffer{}, meaning("get the card service certificate", err)
 	}
 	switch resp.GetStatus() {
 	case v1.GetCertificateResponse_STATUS_OK:
+		p.challenged.Store(&challenged{at, resp.GetChallenge()})
 		return identity.CardServiceOffer{Certificate: resp.GetCertificate(), Challenge: resp.GetChallenge()}, nil
 	case v1.GetCertificateResponse_STATUS_NOT_AVAILABLE:
 		return identity.CardServiceOffer{}, identity.ErrCardServiceOff
@@ -31,9 +37,19 @@ func (p *Provider) CardCertificate(ctx context.Context) (identity.CardServiceOff
 func (p *Provider) CardChallenge(ctx context.Context, c identity.CardServiceClaim) ([]byte, error) {
 	ctx, cancel := bounded(ctx, p.o.Timeouts.Call)
 	defer cancel()
-	resp, err := p.cards.AnswerChallenge(ctx, &v1.AnswerChallengeRequest{
-		MiddlewareChallenge: c.Challenge, MiddlewareSignature: c.Signature, ServerChallenge: c.ServerChallenge, PubkeyId: c.KeyIndex,
-	})
+	var resp *v1.AnswerChallengeResponse
+	answer := func(ctx context.Context, e *endpoint) (err error) {
+		resp, err = e.cards.AnswerChallenge(ctx, &v1.AnswerChallengeRequest{
+			MiddlewareChallenge: c.Challenge, MiddlewareSignature: c.Signature, ServerChallenge: c.ServerChallenge, PubkeyId: c.KeyIndex,
+		})
+		return err //nolint:wrapcheck // below
+	}
+	var err error
+	if given := p.challenged.Load(); given != nil && bytes.Equal(given.challenge, c.Challenge) {
+		err = given.at.try(ctx, limit{}, answer).err // no other server knows the challenge
+	} else {
+		err = p.ask(ctx, false, answer)
+	}
 	if err != nil {
 		return nil, meaning("prove the card service", err)
 	}
@@ -49,6 +65,12 @@ func (p *Provider) CardChallenge(ctx context.Context, c identity.CardServiceClai
 	default:
 		return nil, unknownStatus(resp.GetStatus())
 	}
+}
+
+// challenged is the last challenge for a card service, and which server gave it.
+type challenged struct {
+	at        *endpoint
+	challenge []byte
 }
 
 // unknownStatus is a refusal: the server was reached, and did not say yes.

@@ -46,4 +46,41 @@
 // The last two count only when they come as a whole answer of the API; a bare
 // HTTP status may be some proxy's. Redirects are never followed. No lock is held
 // while waiting for the network.
+//
+// # Several servers
+//
+// A realm may have several servers, which all know the same. They stand in an order of
+// preference: those of the configuration, then those that only the realm's own signed list
+// names (identity.ServerList; servers.go). Each has a condition (health.go):
+//
+//	        claimed  answered  failed  unclear
+//	up      up       up        down    up
+//	trying  trying   up        down    down *
+//	down    trying   up        down    down
+//
+//	* and due at once
+//
+// Claimed: a request goes there because the wait is over, one request at a time. Failed:
+// the answer, or its lack, is a provider.ErrOffline. Unclear: whoever asked went away, or
+// gave it too little time to blame it. The wait grows from one second to thirty, and is
+// shortened by a random part.
+//
+// A request goes to the first server that is up or due, then to the next, and when none of
+// these has answered, to the others after all: no wait makes a machine offline. While
+// another server is left, one that does not answer is given a third of the caller's time to
+// connect, and half of it, or for a step three quarters, to answer.
+//
+//	what                                     when a server may have got it
+//	fetch, describe, begin, verdict,         asked of the next one
+//	sealing key, losses
+//	a list of which nothing was handed on    asked of the next one
+//	a list in its middle                     provider.AnewError: listed anew
+//	a step, a change of the password         provider.AnewError: never repeated
+//	a step that did not get there            provider.AnewError: nothing was sent
+//	a step that the server calls stray       provider.AnewError, also with one server
+//	a card service's challenge               is answered where it was given
+//
+// All steps of an attempt go to the server where it began. The change stream follows one
+// server, goes on at another from the same position, and returns to a preferred one at a
+// random moment once that answers (follow.go).
 package sallyport

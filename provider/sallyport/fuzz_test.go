@@ -77,7 +77,7 @@ func FuzzEvent(f *testing.F) {
 		if proto.Unmarshal(b, m) != nil {
 			return
 		}
-		e, err := p.event(ended, m)
+		e, err := p.fleet.all()[0].event(ended, m)
 		if err != nil {
 			return
 		}

@@ -21,6 +21,7 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
+	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/provider/https"
 )
 
@@ -37,8 +38,10 @@ type Joined struct {
 
 // Server is a server that is not joined yet.
 type Server struct {
-	URL   string // https://HOST or https://HOST:PORT
-	Proxy string // https.Way's
+	URL string // https://HOST or https://HOST:PORT
+	// Others are further servers of the realm, of which the first that answers is taken.
+	Others []string
+	Proxy  string // https.Way's
 }
 
 func (s Server) way() https.Way { return https.Way{Proxy: s.Proxy, Dial: joinTimeout} }
@@ -64,6 +67,7 @@ func Join(ctx context.Context, to Server, code, fingerprint string) (Joined, err
 	if err != nil {
 		return Joined{}, err
 	}
+	to.URL = pin.url
 	pub, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return Joined{}, fmt.Errorf("make machine key: %w", err)
@@ -116,15 +120,35 @@ func Trust(ctx context.Context, to Server, realm, fingerprint string) ([]byte, e
 
 // pin is a realm key and a server's TLS key that a fingerprint vouches for.
 type pin struct {
-	host string
-	list *identity.KeyList
-	tls  identity.TLSTrust
-	pem  []byte
+	url, host string
+	list      *identity.KeyList
+	tls       identity.TLSTrust
+	pem       []byte
 }
 
-// pinned asks whoever answers what it says about itself, and believes it where that
-// gives the fingerprint.
+// pinned asks one server after the other until one answers. One that shows something wrong
+// is an answer: whoever typed the fingerprint has to look.
 func pinned(ctx context.Context, to Server, fingerprint string) (*pin, error) {
+	var lost lostError
+	for _, address := range append([]string{to.URL}, to.Others...) {
+		one := Server{URL: address, Proxy: to.Proxy}
+		ctx, cancel := ctx, context.CancelFunc(func() {})
+		if len(to.Others) > 0 {
+			ctx, cancel = context.WithTimeout(ctx, joinTimeout/3)
+		}
+		p, err := pinnedAt(ctx, one, fingerprint)
+		cancel()
+		if err == nil || !errors.Is(err, provider.ErrOffline) || errors.Is(err, provider.ErrUntrusted) || len(to.Others) == 0 {
+			return p, err
+		}
+		lost = append(lost, &endpointError{address, err})
+	}
+	return nil, lost
+}
+
+// pinnedAt asks whoever answers what it says about itself, and believes it where that
+// gives the fingerprint.
+func pinnedAt(ctx context.Context, to Server, fingerprint string) (*pin, error) {
 	server := to.URL
 	if err := https.CheckURL(server); err != nil {
 		return nil, err
@@ -161,7 +185,7 @@ func pinned(ctx context.Context, to Server, fingerprint string) (*pin, error) {
 			verify := func(host string, now time.Time) error { return t.Verify(chain, host, now) }
 			return nil, meaning("join", otherTLSKey(server, chain[0], distrusted(chain, err), verify))
 		}
-		p := &pin{host: u.Hostname(), list: list, tls: t}
+		p := &pin{url: server, host: u.Hostname(), list: list, tls: t}
 		// For programs from before there were realm keys. Never an intermediate.
 		certificate := chain[0]
 		if t.Kind == identity.TLSAuthority {

@@ -16,13 +16,18 @@ import (
 // each of them two requests.
 const askAgain = 2 * time.Second
 
-// learn asks the server for its key list, and goes by it where it is newer.
-func (p *Provider) learn(ctx context.Context) error {
-	resp, err := p.realms.Describe(ctx, &v1.DescribeRequest{})
+// learn asks a server for the key list and the list of servers, and goes by them where
+// they are newer.
+func (e *endpoint) learn(ctx context.Context) error {
+	resp, err := e.realms.Describe(ctx, &v1.DescribeRequest{})
 	if err != nil {
 		return fmt.Errorf("ask for the key list: %w", err)
 	}
-	return p.offered(ctx, resp)
+	if err := e.p.offered(ctx, resp); err != nil {
+		return err
+	}
+	e.p.offeredServers(ctx, resp.GetServers())
+	return nil
 }
 
 // Verify implements provider.Provider.
@@ -34,9 +39,10 @@ func (p *Provider) Verify(signed []byte) (*identity.IDToken, error) {
 	return ring.IDToken(signed)
 }
 
-// check runs verify with the keyring, and once more after asking for the key list
-// when the token's key is unknown: the realm may have a new one.
-func (p *Provider) check(ctx context.Context, verify func(*identity.Keyring) error) error {
+// check runs verify with the keyring, and once more after asking that server for the key
+// list when the token's key is unknown: the realm may have a new one.
+func (e *endpoint) check(ctx context.Context, verify func(*identity.Keyring) error) error {
+	p := e.p
 	ring := p.keys.Load()
 	unknown := fmt.Errorf("%w: %w: the realm's keys are not known yet", identity.ErrToken, identity.ErrUnknownKey)
 	if ring != nil {
@@ -48,7 +54,7 @@ func (p *Provider) check(ctx context.Context, verify func(*identity.Keyring) err
 			return verify(p.keys.Load())
 		}
 	}
-	if err := p.learn(ctx); errors.Is(err, errNoList) {
+	if err := e.learn(ctx); errors.Is(err, errNoList) {
 		return keyUnvouched(unknown)
 	} else if err != nil {
 		return err
@@ -61,9 +67,9 @@ func (p *Provider) check(ctx context.Context, verify func(*identity.Keyring) err
 
 // record verifies what the server sent just now. That it keeps the rules of a
 // token is the resolver's to judge.
-func (p *Provider) record(ctx context.Context, signed []byte) (provider.Record, error) {
+func (e *endpoint) record(ctx context.Context, signed []byte) (provider.Record, error) {
 	r := provider.Record{Signed: signed}
-	err := p.check(ctx, func(ring *identity.Keyring) (err error) {
+	err := e.check(ctx, func(ring *identity.Keyring) (err error) {
 		r.Token, err = ring.Vouched(signed)
 		return err
 	})

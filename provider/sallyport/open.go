@@ -3,7 +3,6 @@ package sallyport
 import (
 	"bytes"
 	"fmt"
-	"net/url"
 	"os"
 
 	"github.com/sallyport-auth/sallyport/provider"
@@ -42,7 +41,7 @@ func opened(s provider.Settings) (*Provider, error) {
 
 func options(s provider.Settings) Options {
 	return Options{
-		URL: s.URL, Proxy: s.Proxy, Realm: s.Realm, MachineID: s.MachineID, Version: s.Version, Memory: s.Memory,
+		URL: s.URL, Others: s.Others, Log: s.Log, Proxy: s.Proxy, Realm: s.Realm, MachineID: s.MachineID, Version: s.Version, Memory: s.Memory,
 		Timeouts: Timeouts{Dial: s.Timeout},
 	}
 }
@@ -51,9 +50,9 @@ func options(s provider.Settings) Options {
 // file of the realm key it goes by the realm key that is remembered itself.
 func remembered(s provider.Settings) *Provider {
 	p := &Provider{o: options(s)}
-	if u, err := url.Parse(s.URL); err == nil {
-		p.host = u.Hostname()
-	}
+	p.o.defaults()
+	p.fleet.configured = []string{s.URL}
+	p.setServers(nil)
 	if text, err := os.ReadFile(s.CA); err == nil {
 		p.anchor, _ = readAnchor(text) // one that makes no sense is none
 	}

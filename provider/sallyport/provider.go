@@ -6,17 +6,15 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"net/url"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
-	"golang.org/x/sync/singleflight"
 
 	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
-	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/provider/https"
 )
@@ -31,12 +29,18 @@ type Timeouts struct {
 	// Silence is for how long a stream may bring nothing: 10 s. The server says
 	// something every 4 s.
 	Silence time.Duration
+	// Return is within which time the change stream returns to a server that is preferred
+	// to the one where it is, once that server answers again: 30 s. The moment is random.
+	Return time.Duration
 }
 
 // Options configure a Provider.
 type Options struct {
 	// URL is https://HOST or https://HOST:PORT.
 	URL string
+	// Others are further servers of the realm. URL is preferred to them, and each to those
+	// behind it.
+	Others []string
 	// Proxy is https.Way's.
 	Proxy string
 	// RootPEM is what the machine pinned when it joined: the realm key and a key list,
@@ -54,32 +58,32 @@ type Options struct {
 	// Memory keeps the realm's public keys over restarts.
 	Memory   provider.Memory
 	Timeouts Timeouts
+	// Log is told of servers that come and go; nil: nobody is.
+	Log *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+
+	jitter func(time.Duration) time.Duration
 }
 
-// Provider is one server as a source of accounts. It is safe for concurrent use.
+// Provider is the servers of one realm as a source of accounts. It is safe for concurrent use.
 type Provider struct {
-	o         Options
-	host      string // of URL
-	anchor    anchor
-	transport *transport
-	realms    sallyportv1connect.RealmServiceClient
-	directory sallyportv1connect.DirectoryServiceClient
-	auth      sallyportv1connect.AuthenticationServiceClient
-	machines  sallyportv1connect.MachineServiceClient
-	cards     sallyportv1connect.CardServiceClient
-	trust     atomic.Pointer[trust]            // nil until known
-	keys      atomic.Pointer[identity.Keyring] // the trust's, or a legacy machine's; nil until known
+	o      Options
+	anchor anchor
+	fleet  fleet
+	trust  atomic.Pointer[trust]            // nil until known
+	keys   atomic.Pointer[identity.Keyring] // the trust's, or a legacy machine's; nil until known
 	// instance tells this process from a copy of the machine.
 	instance uuid.UUID
 	// taking lets one list in at a time. Nobody waits for the network under it.
 	taking sync.Mutex
-	// asked and looked are when the key list was last asked for because of an unknown
-	// signing key, and because of an unknown TLS key.
-	asked, looked atomic.Int64
-	looking       singleflight.Group
-	judged        atomic.Pointer[judgement] // the last certificate that was not known
+	// asked is when the key list was last asked for because of an unknown signing key.
+	asked atomic.Int64
+	// listing guards what is held of the realm's own list of servers.
+	listing        sync.Mutex
+	listed         listed
+	serversIgnored atomic.Pointer[string] // why the last one that was sent is not gone by
+	challenged     atomic.Pointer[challenged]
 }
 
 var (
@@ -94,8 +98,10 @@ var (
 // New makes a Provider. It does not touch the network; its errors are about the
 // options or the memory.
 func New(o Options) (*Provider, error) {
-	if err := https.CheckURL(o.URL); err != nil {
-		return nil, err
+	for _, address := range append([]string{o.URL}, o.Others...) {
+		if err := https.CheckURL(address); err != nil {
+			return nil, err
+		}
 	}
 	if o.MachineKey == nil || o.MachineID == uuid.Nil || o.Memory == nil {
 		return nil, errors.New("sallyport provider: machine key, machine id and memory are needed")
@@ -103,12 +109,7 @@ func New(o Options) (*Provider, error) {
 	if _, ok := o.MachineKey.Public().(ed25519.PublicKey); !ok {
 		return nil, errors.New("sallyport provider: the machine key is not Ed25519")
 	}
-	setDefault(&o.Timeouts.Dial, 5*time.Second)
-	setDefault(&o.Timeouts.Call, 15*time.Second)
-	setDefault(&o.Timeouts.Silence, 10*time.Second)
-	if o.Now == nil {
-		o.Now = time.Now
-	}
+	o.defaults()
 	anchor, err := readAnchor(o.RootPEM)
 	if err != nil {
 		return nil, err
@@ -117,19 +118,29 @@ func New(o Options) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	u, err := url.Parse(o.URL)
-	if err != nil {
-		return nil, fmt.Errorf("server address: %w", err)
+	p := &Provider{o: o, instance: uuid.New(), anchor: anchor}
+	p.fleet.cert, p.fleet.configured = cert, append([]string{o.URL}, o.Others...)
+	p.setServers(nil)
+	if err := p.recall(); err != nil {
+		return nil, err
 	}
-	p := &Provider{o: o, instance: uuid.New(), host: u.Hostname(), anchor: anchor}
-	p.transport = newTransport(tlsConfig(cert, p.verifyServer), p.way())
-	hc := https.Client(p.transport)
-	p.realms = sallyportv1connect.NewRealmServiceClient(hc, o.URL, limits())
-	p.directory = sallyportv1connect.NewDirectoryServiceClient(hc, o.URL, limits())
-	p.auth = sallyportv1connect.NewAuthenticationServiceClient(hc, o.URL, limits())
-	p.machines = sallyportv1connect.NewMachineServiceClient(hc, o.URL, limits())
-	p.cards = sallyportv1connect.NewCardServiceClient(hc, o.URL, limits())
-	return p, p.recall()
+	return p, p.recallServers()
+}
+
+func (o *Options) defaults() {
+	setDefault(&o.Timeouts.Dial, 5*time.Second)
+	setDefault(&o.Timeouts.Call, 15*time.Second)
+	setDefault(&o.Timeouts.Silence, 10*time.Second)
+	setDefault(&o.Timeouts.Return, 30*time.Second)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.jitter == nil {
+		o.jitter = jittered
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
 }
 
 func (p *Provider) way() https.Way { return https.Way{Proxy: p.o.Proxy, Dial: p.o.Timeouts.Dial} }
@@ -145,7 +156,9 @@ func (p *Provider) Name() string { return "sallyport " + p.o.URL }
 
 // Close implements provider.Provider.
 func (p *Provider) Close() error {
-	p.transport.CloseIdleConnections()
+	for _, e := range p.fleet.all() {
+		e.transport.CloseIdleConnections()
+	}
 	return nil
 }
 
@@ -164,56 +177,19 @@ func (p *Provider) FetchUID(ctx context.Context, uid uint32) (provider.Record, e
 func (p *Provider) fetch(ctx context.Context, req *v1.GetIDTokenRequest, asked func(*identity.Account) bool) (provider.Record, error) {
 	ctx, cancel := bounded(ctx, p.o.Timeouts.Call)
 	defer cancel()
-	resp, err := p.directory.GetIDToken(ctx, req)
-	if err != nil {
-		return provider.Record{}, meaning("fetch account", err)
-	}
-	r, err := p.record(ctx, resp.GetIdToken())
-	if err == nil && !asked(&r.Token.Account) {
-		err = fmt.Errorf("%w: it sent another account than was asked for", provider.ErrUntrusted)
-	}
+	var r provider.Record
+	err := p.ask(ctx, true, func(ctx context.Context, e *endpoint) error {
+		resp, err := e.directory.GetIDToken(ctx, req)
+		if err != nil {
+			return err //nolint:wrapcheck // below
+		}
+		if r, err = e.record(ctx, resp.GetIdToken()); err == nil && !asked(&r.Token.Account) {
+			err = fmt.Errorf("%w: it sent another account than was asked for", provider.ErrUntrusted)
+		}
+		return err
+	})
 	if err != nil {
 		return provider.Record{}, meaning("fetch account", err)
 	}
 	return r, nil
 }
-
-// List implements provider.Lister.
-func (p *Provider) List(ctx context.Context, each func(provider.Record) error) (provider.Position, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	quiet := time.AfterFunc(p.o.Timeouts.Silence, cancel)
-	defer quiet.Stop()
-	by := p.trust.Load()
-	stream, err := p.directory.ListIDTokens(ctx, &v1.ListIDTokensRequest{})
-	if err != nil {
-		return provider.Position{}, meaning("list accounts", err)
-	}
-	defer func() { _ = stream.Close() }()
-	var position provider.Position
-	done := false
-	for !done && stream.Receive() {
-		// The silence is the server's; what the caller does in between is not.
-		quiet.Stop()
-		for _, signed := range stream.Msg().GetIdTokens() {
-			r, err := p.record(ctx, signed)
-			if err != nil {
-				return provider.Position{}, meaning("list accounts", err)
-			}
-			if err := each(r); err != nil {
-				return provider.Position{}, err
-			}
-		}
-		done = stream.Msg().GetDone()
-		if position, err = positionOf(stream.Msg()); err != nil {
-			return provider.Position{}, meaning("list accounts", err)
-		}
-		quiet.Reset(p.o.Timeouts.Silence)
-	}
-	if !done {
-		return provider.Position{}, meaning("list accounts", errors.Join(provider.ErrOffline, errShort, stream.Err()))
-	}
-	return position, meaning("list accounts", p.relisted(ctx, by))
-}
-
-var errShort = errors.New("the list ended before its end")

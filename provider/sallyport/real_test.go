@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 	"github.com/sallyport-auth/sallyport/server"
 	"github.com/sallyport-auth/sallyport/server/cardservice"
 	"github.com/sallyport-auth/sallyport/server/realm"
+	"github.com/sallyport-auth/sallyport/server/store"
 )
 
 const testPassword = "correct horse battery"
@@ -33,6 +35,8 @@ type liveRealm struct {
 	admin sallyportv1connect.AdminServiceClient
 	stop  func()
 	cards cardservice.Options // for start
+	// servers is the list that it tells machines, signed.
+	servers atomic.Pointer[[]byte]
 }
 
 func newRealm(t testing.TB) *liveRealm {
@@ -52,7 +56,7 @@ func (r *liveRealm) start(listen string) {
 	ready, ended := make(chan string, 1), make(chan error, 1)
 	go func() {
 		ended <- server.Serve(ctx, server.ServeOptions{
-			Dir: r.dir, Listen: listen, CardService: r.cards, Ready: func(a net.Addr, _ string) { ready <- a.String() },
+			Dir: r.dir, Listen: listen, CardService: r.cards, Servers: r.serverList, Ready: func(a net.Addr, _ string) { ready <- a.String() },
 		})
 	}()
 	select {
@@ -74,6 +78,14 @@ func (r *liveRealm) start(listen string) {
 		}
 	})
 	r.t.Cleanup(r.stop)
+}
+
+// serverList is what Describe says.
+func (r *liveRealm) serverList(*store.Tx) ([]byte, error) {
+	if l := r.servers.Load(); l != nil {
+		return *l, nil
+	}
+	return nil, nil
 }
 
 func (r *liveRealm) account(name string) {

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"math/big"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -111,16 +112,17 @@ func (t *transport) CloseIdleConnections() { t.current.Load().CloseIdleConnectio
 // root certificate of a machine that has none yet. When it is another than the list
 // names, whoever presented it is asked once for a newer list, so that a renewed
 // certificate needs no visit here.
-func (p *Provider) verifyServer(chain []*x509.Certificate) error {
-	err := p.knownServer(chain)
+func (e *endpoint) verifyServer(chain []*x509.Certificate) error {
+	p := e.p
+	err := e.knownServer(chain)
 	if err == nil || len(chain) == 0 || p.anchor.realmKey == nil && p.trust.Load() == nil {
-		if timely := p.timely(chain, time.Time{}); timely != nil {
+		if timely := e.timely(chain, time.Time{}); timely != nil {
 			err = timely
 		}
 		return distrusted(chain, err)
 	}
-	judged, _, _ := p.looking.Do(string(chain[0].Raw), func() (any, error) { return p.judge(chain, err), nil })
-	if p.knownServer(chain) == nil {
+	judged, _, _ := e.looking.Do(string(chain[0].Raw), func() (any, error) { return e.judge(chain, err), nil })
+	if e.knownServer(chain) == nil {
 		return nil
 	}
 	j, _ := judged.(*judgement)
@@ -139,53 +141,55 @@ type judgement struct {
 // judge asks whoever shows that certificate for a newer list, and says why it is not
 // known after that. It is bounded: nobody can make the machine ask all the time. Nil
 // means that nobody was asked about this certificate.
-func (p *Provider) judge(chain []*x509.Certificate, err error) *judgement {
+func (e *endpoint) judge(chain []*x509.Certificate, err error) *judgement {
 	leaf := chain[0]
-	if p.mayAsk(&p.looked) {
-		at, said := p.lookAgain()
+	if e.p.mayAsk(&e.looked) {
+		at, said := e.lookAgain()
 		why := otherCertificate(err, said)
-		if timely := p.timely(chain, at); timely != nil {
+		if timely := e.timely(chain, at); timely != nil {
 			why = timely
 		}
-		p.judged.Store(&judgement{leaf.Raw, why})
+		e.judged.Store(&judgement{leaf.Raw, why})
 	}
-	if j := p.judged.Load(); j != nil && bytes.Equal(j.certificate, leaf.Raw) {
+	if j := e.judged.Load(); j != nil && bytes.Equal(j.certificate, leaf.Raw) {
 		return j
 	}
 	return nil
 }
 
 // lookAgain also returns the server's own time, zero where it was not told.
-func (p *Provider) lookAgain() (time.Time, error) {
+func (e *endpoint) lookAgain() (time.Time, error) {
+	p := e.p
 	ctx, cancel := context.WithTimeout(context.Background(), p.o.Timeouts.Dial)
 	defer cancel()
-	resp, _, err := look(ctx, p.o.URL, p.host, p.way())
+	resp, _, err := look(ctx, e.url, e.host, p.way())
 	if err != nil {
 		return time.Time{}, err
 	}
 	return moment(resp.GetServerTime()), p.offered(ctx, resp)
 }
 
-func (p *Provider) knownServer(chain []*x509.Certificate) error {
-	return p.knownAt(chain, p.o.Now())
+func (e *endpoint) knownServer(chain []*x509.Certificate) error {
+	return e.knownAt(chain, e.p.o.Now())
 }
 
 // knownAt is whether the chain would be the server's at another time than now.
-func (p *Provider) knownAt(chain []*x509.Certificate, now time.Time) error {
+func (e *endpoint) knownAt(chain []*x509.Certificate, now time.Time) error {
+	p := e.p
 	if t := p.trust.Load(); t != nil {
-		return t.list.VerifyTLS(chain, p.host, now)
+		return t.list.VerifyTLS(chain, e.host, now)
 	}
 	if p.anchor.realmKey != nil {
 		return errors.New("no key list is known yet")
 	}
-	return verifyRoots(p.anchor.roots, chain, p.host, now)
+	return verifyRoots(p.anchor.roots, chain, e.host, now)
 }
 
 // timely is what is wrong where everything but the time is right with the server's chain:
 // whoever shows it holds the server's key, so nobody is called a forger for it. Whether
 // the clock here is wrong or the certificate old is told by the server's own time.
-func (p *Provider) timely(chain []*x509.Certificate, server time.Time) error {
-	return https.Timely(chain, p.o.Now(), server, p.knownAt)
+func (e *endpoint) timely(chain []*x509.Certificate, server time.Time) error {
+	return https.Timely(chain, e.p.o.Now(), server, e.knownAt)
 }
 
 func distrusted(chain []*x509.Certificate, err error) error {
@@ -241,3 +245,6 @@ func (forms) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.Str
 func bounded(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, d)
 }
+
+// hostPort is an address as it is connected to.
+func hostPort(address string) string { return strings.TrimPrefix(address, "https://") }

@@ -134,8 +134,10 @@ func (p *Provider) wrongRealm(realm string) bool { return p.o.Realm != "" && p.o
 func (p *Provider) adopt(t *trust) {
 	p.trust.Store(t)
 	p.keys.Store(t.ring)
-	if p.transport != nil { // one that can ask nobody has none
-		p.transport.renew()
+	for _, e := range p.fleet.all() {
+		if e.transport != nil { // one that can ask nobody has none
+			e.transport.renew()
+		}
 	}
 }
 

@@ -14,7 +14,11 @@ var _ provider.VerdictGiver = (*Provider)(nil)
 func (p *Provider) Verdict(ctx context.Context, name identity.Name) (provider.Verdict, error) {
 	ctx, cancel := bounded(ctx, p.o.Timeouts.Call)
 	defer cancel()
-	resp, err := p.machines.GetVerdict(ctx, &v1.GetVerdictRequest{Name: string(name)})
+	var resp *v1.GetVerdictResponse
+	err := p.ask(ctx, true, func(ctx context.Context, e *endpoint) (err error) {
+		resp, err = e.machines.GetVerdict(ctx, &v1.GetVerdictRequest{Name: string(name)})
+		return err //nolint:wrapcheck // below
+	})
 	if err != nil {
 		return provider.Verdict{}, meaning("ask for the server's verdict", err)
 	}

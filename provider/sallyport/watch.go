@@ -16,50 +16,9 @@ import (
 var (
 	errSilent = errors.New("nothing was heard for too long")
 	errEnded  = errors.New("the change stream ended")
+	// errPreferred ends a stream because a server that is preferred answers again.
+	errPreferred = errors.New("a preferred server answers again")
 )
-
-// Watch implements provider.Watcher.
-func (p *Provider) Watch(ctx context.Context, from provider.Position, newest []byte, each func(provider.Event) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	quiet := time.AfterFunc(p.o.Timeouts.Silence, func() { cancel(errSilent) })
-	defer quiet.Stop()
-	// Also where no token ever comes that would show a key to be unknown.
-	if err := p.learn(ctx); err != nil && !errors.Is(err, errNoList) {
-		return meaning("watch", err)
-	}
-	if t := p.trust.Load(); t != nil && t.Relist {
-		if err := each(provider.Event{Kind: provider.Reset}); err != nil {
-			return err
-		}
-		return meaning("watch", errEnded)
-	}
-	stream, err := p.directory.Watch(ctx, p.watchRequest(from, newest))
-	if err != nil {
-		return meaning("watch", err)
-	}
-	defer func() { _ = stream.Close() }()
-	for stream.Receive() {
-		quiet.Stop()
-		e, err := p.event(ctx, stream.Msg())
-		if err != nil {
-			return meaning("watch", err)
-		}
-		if e.Kind != provider.EventNone {
-			if err := each(e); err != nil {
-				return err
-			}
-		}
-		quiet.Reset(p.o.Timeouts.Silence)
-	}
-	if err := stream.Err(); err != nil {
-		if cause := context.Cause(ctx); errors.Is(cause, errSilent) {
-			err = errors.Join(cause, err)
-		}
-		return meaning("watch", err)
-	}
-	return meaning("watch", errEnded)
-}
 
 // maxProof bounds the token that is shown as the newest, so that the request stays
 // within what the server reads.
@@ -96,7 +55,10 @@ func (p *Provider) ReportLost(ctx context.Context, signed [][]byte) error {
 			signed = signed[1:]
 		}
 		call, cancel := bounded(ctx, p.o.Timeouts.Call)
-		_, err := p.directory.ReportLost(call, &v1.ReportLostRequest{IdTokens: batch})
+		err := p.ask(call, true, func(ctx context.Context, e *endpoint) error {
+			_, err := e.directory.ReportLost(ctx, &v1.ReportLostRequest{IdTokens: batch})
+			return err //nolint:wrapcheck // below
+		})
 		cancel()
 		if err != nil {
 			return meaning("report lost accounts", err)
@@ -133,29 +95,29 @@ func moment(t *timestamppb.Timestamp) time.Time {
 
 // event understands one message. What a newer server may send besides is
 // EventNone.
-func (p *Provider) event(ctx context.Context, m *v1.WatchResponse) (provider.Event, error) {
-	e := provider.Event{ServerTime: moment(m.GetServerTime()), Duplicated: m.GetDuplicated()}
+func (e *endpoint) event(ctx context.Context, m *v1.WatchResponse) (provider.Event, error) {
+	ev := provider.Event{ServerTime: moment(m.GetServerTime()), Duplicated: m.GetDuplicated()}
 	var err error
-	if e.Position, err = positionOf(m); err != nil {
-		return e, err
+	if ev.Position, err = positionOf(m); err != nil {
+		return ev, err
 	}
 	switch of := m.GetEvent().(type) {
 	case *v1.WatchResponse_Changed:
-		e.Kind = provider.Changed
-		if e.Record, err = p.record(ctx, of.Changed); err == nil {
-			e.UUID = e.Record.Token.Account.UUID
+		ev.Kind = provider.Changed
+		if ev.Record, err = e.record(ctx, of.Changed); err == nil {
+			ev.UUID = ev.Record.Token.Account.UUID
 		}
 	case *v1.WatchResponse_Gone:
-		e.Kind = provider.Gone
-		if e.UUID, err = uuid.Parse(of.Gone); err != nil {
+		ev.Kind = provider.Gone
+		if ev.UUID, err = uuid.Parse(of.Gone); err != nil {
 			err = fmt.Errorf("%w: gone account: %w", provider.ErrOffline, err)
 		}
 	case *v1.WatchResponse_CaughtUp:
-		e.Kind = provider.CaughtUp
+		ev.Kind = provider.CaughtUp
 	case *v1.WatchResponse_Reset_:
-		e.Kind, e.Lost, e.Reason = provider.Reset, of.Reset_.GetLost(), of.Reset_.GetReason()
+		ev.Kind, ev.Lost, ev.Reason = provider.Reset, of.Reset_.GetLost(), of.Reset_.GetReason()
 	case *v1.WatchResponse_Alive:
-		e.Kind = provider.Alive
+		ev.Kind = provider.Alive
 	}
-	return e, err
+	return ev, err
 }

@@ -32,5 +32,5 @@ func (s *Admin) RemoveServer(ctx context.Context, req *v1.NameRequest) (*v1.Done
 	if err != nil {
 		return nil, s.told(ctx, "remove server", req.GetName(), fmt.Errorf("%w: %w", realm.ErrInput, err))
 	}
-	return &v1.Done{}, s.change(ctx, "server.remove", id.String(), "", func(tx *store.Tx) error { return tx.RemoveServer(id) })
+	return &v1.Done{}, s.change(ctx, "server.remove", id.String(), "", func(tx *store.Tx) error { return tx.RemoveServer(id, s.Now()) })
 }

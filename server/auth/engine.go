@@ -60,6 +60,7 @@ type answer struct {
 	// With a denial.
 	message string
 	locked  bool
+	stray   bool   // there is no such session here, and nothing was checked
 	reason  string // for the audit log only
 	// With allow.
 	session, id []byte

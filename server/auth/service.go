@@ -123,6 +123,7 @@ func (e *Engine) Step(ctx context.Context, req *v1.StepRequest) (*v1.StepRespons
 		return nil, e.Fault(ctx, "step", err)
 	}
 	resp := &v1.StepResponse{Outcome: v1.Outcome_OUTCOME_DENY, Message: a.message, Locked: a.locked, Proved: a.proved(), ServerTime: timestamppb.New(e.Now())}
+	resp.Stray = a.stray
 	switch {
 	case a.allow:
 		resp.Outcome, resp.SessionToken, resp.IdToken = v1.Outcome_OUTCOME_ALLOW, a.session, a.id

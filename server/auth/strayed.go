@@ -11,7 +11,7 @@ import (
 
 // strayed answers a step that belongs to no session.
 func (e *Engine) strayed(ctx context.Context, c client) (answer, error) {
-	a := answer{message: denial, reason: string(realm.RowStray)}
+	a := answer{message: denial, stray: true, reason: string(realm.RowStray)}
 	if !e.Rows.Note(c.id, c.actor(), realm.RowStray, e.Now()) {
 		return a, nil
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"os"
 	"time"
 
@@ -57,15 +56,3 @@ func InitAnother(ctx context.Context, o InitOptions) error {
 	}
 	return err
 }
-
-// checkURL refuses what machines cannot reach a server by.
-func checkURL(s string) error {
-	u, err := url.Parse(s)
-	if s != "" && (err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || len(s) > maxURL) {
-		return fmt.Errorf("%q is not https://HOST:PORT", s)
-	}
-	return nil
-}
-
-// maxURL bounds the address of a server.
-const maxURL = 512

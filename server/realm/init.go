@@ -123,8 +123,10 @@ func (o InitOptions) check() error {
 	if o.Owner != "" && o.Database == "" {
 		return errors.New("--owner goes with --database")
 	}
-	if err := checkURL(o.URL); err != nil {
-		return fmt.Errorf("--url: %w", err)
+	if o.URL != "" {
+		if err := identity.CheckServerURL(o.URL); err != nil {
+			return fmt.Errorf("--url: %w", err)
+		}
 	}
 	if err := o.IDs.Validate(); err != nil {
 		return fmt.Errorf("--id-range: %w", err)

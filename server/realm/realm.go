@@ -32,6 +32,8 @@ type Realm struct {
 	Rows *RowBudget
 	Log  *slog.Logger
 	Now  func() time.Time
+	// Servers is used in place of the list that the database gives; for tests.
+	Servers ServerSource
 
 	certs   *certificates
 	signers signers
@@ -45,6 +47,10 @@ type Realm struct {
 	mark     markFile
 	marked   mark // what was last written there
 }
+
+// ServerSource is a list of the realm's servers for machines, signed (identity.ServerList);
+// nothing: there is none.
+type ServerSource func(tx *store.Tx) ([]byte, error)
 
 // Open opens the realm in d, which no other process may hold. listen, when
 // not empty, replaces the address that init was told.
@@ -143,6 +149,14 @@ func (r *Realm) Describe(ctx context.Context, _ *v1.DescribeRequest) (*v1.Descri
 		keys, err := tx.SigningKeys()
 		for _, k := range keys {
 			resp.SigningKeys = append(resp.SigningKeys, k)
+		}
+		if err != nil {
+			return err
+		}
+		if r.Servers == nil {
+			resp.Servers, err = r.serverList(tx)
+		} else {
+			resp.Servers, err = r.Servers(tx)
 		}
 		return err
 	})

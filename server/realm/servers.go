@@ -65,6 +65,34 @@ func (d Dir) identity() (uuid.UUID, error) {
 	return id, nil
 }
 
+// serverList is the realm's servers that machines can reach, signed; nil where none of them
+// said by which URL.
+func (r *Realm) serverList(tx *store.Tx) ([]byte, error) {
+	servers, err := tx.Servers()
+	if err != nil {
+		return nil, err
+	}
+	version, err := tx.ServersVersion()
+	if err != nil {
+		return nil, err
+	}
+	l := &identity.ServerList{Realm: r.Name, Version: version}
+	for _, s := range servers {
+		same := func(u string) bool { return identity.ServerKey(u) == identity.ServerKey(s.URL) }
+		if s.URL != "" && len(l.URLs) < identity.MaxServers && !slices.ContainsFunc(l.URLs, same) {
+			l.URLs = append(l.URLs, s.URL)
+		}
+	}
+	if len(l.URLs) == 0 {
+		return nil, nil
+	}
+	k, err := r.signing(tx)
+	if err != nil {
+		return nil, err
+	}
+	return k.signer.SignServerList(l)
+}
+
 // trusts are what the realm's servers are known by in TLS: this one's first.
 func (r *Realm) trusts(tx *store.Tx) ([]identity.TLSTrust, error) {
 	servers, err := tx.Servers()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"database/sql"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -133,7 +134,18 @@ func (t *Tx) Serve(s Server) (news bool, err error) {
 	_, err = t.exec(`INSERT INTO servers (id, url, tls, version, began, seen) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET url = excluded.url, tls = excluded.tls, version = excluded.version, began = excluded.began, seen = excluded.seen`,
 		s.ID, s.URL, s.TLS, s.Version, s.Began.Unix(), s.Seen.Unix())
-	return true, err
+	return true, errors.Join(err, t.serversChanged(s.Seen))
+}
+
+func (t *Tx) serversChanged(now time.Time) error {
+	at := now.UnixNano()
+	return t.one(`UPDATE realm SET servers_at = CASE WHEN servers_at < ? THEN ? ELSE servers_at + 1 END`, at, at)
+}
+
+// ServersVersion grows with each change of the servers that machines are told of.
+func (t *Tx) ServersVersion() (version uint64, err error) {
+	err = t.get([]any{&version}, `SELECT servers_at FROM realm`)
+	return version, err
 }
 
 // Servers lists them, by their URLs.
@@ -150,4 +162,9 @@ func (t *Tx) Servers() (list []Server, err error) {
 }
 
 // RemoveServer forgets one.
-func (t *Tx) RemoveServer(id uuid.UUID) error { return t.one(`DELETE FROM servers WHERE id = ?`, id) }
+func (t *Tx) RemoveServer(id uuid.UUID, now time.Time) error {
+	if err := t.one(`DELETE FROM servers WHERE id = ?`, id); err != nil {
+		return err
+	}
+	return t.serversChanged(now)
+}

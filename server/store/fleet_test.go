@@ -92,7 +92,7 @@ func TestAServerIsNewsOnlyWhereMachinesGoByIt(t *testing.T) {
 		}
 		return err
 	})
-	write(t, s, func(tx *Tx) error { return tx.RemoveServer(one.ID) })
+	write(t, s, func(tx *Tx) error { return tx.RemoveServer(one.ID, time.Unix(1, 0)) })
 }
 
 // TestAnotherCopyOfTheDatabaseBeginsAHistory: a copy by PostgreSQL's own means says nothing

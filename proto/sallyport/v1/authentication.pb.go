@@ -502,7 +502,11 @@ type StepResponse struct {
 	BackupCodes [][]byte `protobuf:"bytes,12,rep,name=backup_codes,json=backupCodes,proto3" json:"backup_codes,omitempty"`
 	// With deny: what was answered was right, and message says why it does not suffice.
 	// Without it a machine tells nobody at a distance why.
-	Proved        bool `protobuf:"varint,13,opt,name=proved,proto3" json:"proved,omitempty"`
+	Proved bool `protobuf:"varint,13,opt,name=proved,proto3" json:"proved,omitempty"`
+	// With deny: this server knows of no such attempt, because it began at another server,
+	// before this one was started anew, or too long ago. Nothing was checked or counted; the
+	// machine begins anew.
+	Stray         bool `protobuf:"varint,14,opt,name=stray,proto3" json:"stray,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -624,6 +628,13 @@ func (x *StepResponse) GetBackupCodes() [][]byte {
 func (x *StepResponse) GetProved() bool {
 	if x != nil {
 		return x.Proved
+	}
+	return false
+}
+
+func (x *StepResponse) GetStray() bool {
+	if x != nil {
+		return x.Stray
 	}
 	return false
 }
@@ -891,7 +902,7 @@ const file_sallyport_v1_authentication_proto_rawDesc = "" +
 	"\n" +
 	"credential\x18\x03 \x01(\fR\n" +
 	"credential\x12\x12\n" +
-	"\x04more\x18\x04 \x01(\bR\x04more\"\xdb\x03\n" +
+	"\x04more\x18\x04 \x01(\bR\x04more\"\xf1\x03\n" +
 	"\fStepResponse\x12/\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2\x15.sallyport.v1.OutcomeR\aoutcome\x12\x16\n" +
 	"\x06offers\x18\x02 \x03(\tR\x06offers\x12\x18\n" +
@@ -908,7 +919,8 @@ const file_sallyport_v1_authentication_proto_rawDesc = "" +
 	"otpauthUrl\x12)\n" +
 	"\x05nonce\x18\v \x01(\v2\x13.sallyport.v1.NonceR\x05nonce\x12!\n" +
 	"\fbackup_codes\x18\f \x03(\fR\vbackupCodes\x12\x16\n" +
-	"\x06proved\x18\r \x01(\bR\x06proved\"\x8a\x01\n" +
+	"\x06proved\x18\r \x01(\bR\x06proved\x12\x14\n" +
+	"\x05stray\x18\x0e \x01(\bR\x05stray\"\x8a\x01\n" +
 	"\fSealedFactor\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x12\n" +

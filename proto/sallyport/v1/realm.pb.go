@@ -73,7 +73,10 @@ type DescribeResponse struct {
 	// KeyBundle of package identity.
 	KeyList []byte `protobuf:"bytes,10,opt,name=key_list,json=keyList,proto3" json:"key_list,omitempty"`
 	// The realm key that signed it, raw Ed25519. Only a fingerprint makes it believed.
-	RealmKey      []byte `protobuf:"bytes,11,opt,name=realm_key,json=realmKey,proto3" json:"realm_key,omitempty"`
+	RealmKey []byte `protobuf:"bytes,11,opt,name=realm_key,json=realmKey,proto3" json:"realm_key,omitempty"`
+	// The servers of the realm, signed by a signing key: a ServerList of package identity.
+	// Absent where the realm has no such list.
+	Servers       []byte `protobuf:"bytes,12,opt,name=servers,proto3" json:"servers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -139,6 +142,13 @@ func (x *DescribeResponse) GetKeyList() []byte {
 func (x *DescribeResponse) GetRealmKey() []byte {
 	if x != nil {
 		return x.RealmKey
+	}
+	return nil
+}
+
+func (x *DescribeResponse) GetServers() []byte {
+	if x != nil {
+		return x.Servers
 	}
 	return nil
 }
@@ -636,7 +646,7 @@ var File_sallyport_v1_realm_proto protoreflect.FileDescriptor
 const file_sallyport_v1_realm_proto_rawDesc = "" +
 	"\n" +
 	"\x18sallyport/v1/realm.proto\x12\fsallyport.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x11\n" +
-	"\x0fDescribeRequest\"\xc0\x01\n" +
+	"\x0fDescribeRequest\"\xda\x01\n" +
 	"\x10DescribeResponse\x12\x14\n" +
 	"\x05realm\x18\x01 \x01(\tR\x05realm\x12!\n" +
 	"\fsigning_keys\x18\x02 \x03(\fR\vsigningKeys\x12;\n" +
@@ -644,7 +654,8 @@ const file_sallyport_v1_realm_proto_rawDesc = "" +
 	"serverTime\x12\x19\n" +
 	"\bkey_list\x18\n" +
 	" \x01(\fR\akeyList\x12\x1b\n" +
-	"\trealm_key\x18\v \x01(\fR\brealmKey\"'\n" +
+	"\trealm_key\x18\v \x01(\fR\brealmKey\x12\x18\n" +
+	"\aservers\x18\f \x01(\fR\aservers\"'\n" +
 	"\x11GetVerdictRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"\xee\x01\n" +
 	"\x12GetVerdictResponse\x12;\n" +

@@ -3,11 +3,13 @@
 -- there is.
 --
 -- news grows with every change that servers and machines are to hear of, machines_at with
--- every change of a machine's standing. copy is which copy of the database the newest
+-- every change of a machine's standing; servers_at is when it last changed, in nanoseconds,
+-- which servers machines are told of. copy is which copy of the database the newest
 -- history is of.
 ALTER TABLE migrations ADD COLUMN breaking INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE realm ADD COLUMN news INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE realm ADD COLUMN machines_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE realm ADD COLUMN servers_at INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE realm ADD COLUMN copy TEXT NOT NULL DEFAULT '';
 
 -- The private half of the key that signs, encrypted with seal.key; NULL: it signs nothing

@@ -1,0 +1,185 @@
+package sallyport
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http/httptrace"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
+	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/provider/https"
+)
+
+// endpoint is one server of the realm: its address, the connections to it and its health.
+type endpoint struct {
+	p         *Provider
+	url, host string // host of url, without a port
+	transport *transport
+	realms    sallyportv1connect.RealmServiceClient
+	directory sallyportv1connect.DirectoryServiceClient
+	auth      sallyportv1connect.AuthenticationServiceClient
+	machines  sallyportv1connect.MachineServiceClient
+	cards     sallyportv1connect.CardServiceClient
+	health    health
+	// looked is when the key list was last asked for because of an unknown TLS key.
+	looked  atomic.Int64
+	looking singleflight.Group
+	judged  atomic.Pointer[judgement] // the last certificate that was not known
+}
+
+// newEndpoint makes no connection. Without a certificate it can ask nobody.
+func (p *Provider) newEndpoint(address string, cert *tls.Certificate) *endpoint {
+	e := &endpoint{p: p, url: address, health: health{now: p.o.Now, jitter: p.o.jitter}}
+	if u, err := url.Parse(address); err == nil {
+		e.host = u.Hostname()
+	}
+	if cert == nil {
+		return e
+	}
+	e.transport = newTransport(tlsConfig(cert, e.verifyServer), p.way())
+	hc := https.Client(e.transport)
+	e.realms = sallyportv1connect.NewRealmServiceClient(hc, address, limits())
+	e.directory = sallyportv1connect.NewDirectoryServiceClient(hc, address, limits())
+	e.auth = sallyportv1connect.NewAuthenticationServiceClient(hc, address, limits())
+	e.machines = sallyportv1connect.NewMachineServiceClient(hc, address, limits())
+	e.cards = sallyportv1connect.NewCardServiceClient(hc, address, limits())
+	return e
+}
+
+// Reasons to leave a server that does not answer, while another one is left.
+var (
+	errSlowConnect = errors.New("it cannot be connected to in time")
+	errSlowAnswer  = errors.New("it does not answer in time")
+)
+
+// limit bounds a request at a server while another server is left to ask. Zero is none.
+type limit struct{ connect, whole time.Duration }
+
+const (
+	// mostConnect is for how long a connection is waited for while another server is left.
+	mostConnect = 2 * time.Second
+	// leastBlame is how long a server may take before it counts as down for being slow, and
+	// leastConnect, to be connected to.
+	leastBlame   = time.Second
+	leastConnect = 500 * time.Millisecond
+)
+
+// limitOf leaves enough of the caller's time for another server: a third of it for
+// connecting, and that share of it for the whole request.
+func limitOf(ctx context.Context, share float64) limit {
+	end, has := ctx.Deadline()
+	if !has {
+		return limit{connect: mostConnect}
+	}
+	left := time.Until(end)
+	return limit{connect: min(left/3, mostConnect), whole: time.Duration(share * float64(left))}
+}
+
+// tried is what came of a request at one server.
+type tried struct {
+	err  error
+	lost bool // it gave no answer that counts
+	sent bool // it may have got the request
+}
+
+// try makes a request there and notes what that says of the server's health.
+func (e *endpoint) try(ctx context.Context, l limit, call func(context.Context, *endpoint) error) tried {
+	parent, began := ctx, time.Now()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var connected, written atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn:      func(httptrace.GotConnInfo) { connected.Store(true) },
+		WroteRequest: func(i httptrace.WroteRequestInfo) { written.Store(written.Load() || i.Err == nil) },
+	})
+	if l.connect > 0 {
+		slow := time.AfterFunc(l.connect, func() {
+			if !connected.Load() {
+				cancel(errSlowConnect)
+			}
+		})
+		defer slow.Stop()
+	}
+	if l.whole > 0 {
+		slow := time.AfterFunc(l.whole, func() { cancel(errSlowAnswer) })
+		defer slow.Stop()
+	}
+	t := tried{err: call(ctx, e)}
+	t.sent = written.Load() || connected.Load() && !isWrite(t.err)
+	t.lost = t.err != nil && errors.Is(sentinel(t.err), provider.ErrOffline)
+	if !t.lost {
+		e.note(answered, nil)
+		return t
+	}
+	cause := context.Cause(ctx)
+	slow := errors.Is(cause, errSlowConnect) || errors.Is(cause, errSlowAnswer)
+	if slow {
+		t.err = errors.Join(cause, context.DeadlineExceeded)
+	}
+	blame := leastBlame
+	if !connected.Load() {
+		blame = leastConnect
+	}
+	if errors.Is(parent.Err(), context.Canceled) || (slow || parent.Err() != nil) && time.Since(began) < blame {
+		e.note(unclear, nil)
+		return t
+	}
+	e.note(failed, t.err)
+	if slow && connected.Load() {
+		e.transport.renew() // the next try is not to wait on the same dead connection
+	}
+	return t
+}
+
+// isWrite tells whether a connection broke while the request was written: a server that did
+// not get the end of a request has not begun with it.
+func isWrite(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "write"
+}
+
+// note applies what came of a request, and writes down what changed.
+func (e *endpoint) note(what happening, why error) {
+	if !e.health.note(what, why) || len(e.p.fleet.all()) < 2 {
+		return
+	}
+	if what != failed {
+		e.p.o.Log.Info("a server of the realm answers again", "realm", e.p.o.Realm, "server", e.url)
+		return
+	}
+	if errors.Is(sentinel(why), provider.ErrUntrusted) {
+		e.p.o.Log.Error("ALARM: someone answered at a server's address who could not prove to be the server", "realm", e.p.o.Realm, "server", e.url, "error", why)
+		return
+	}
+	e.p.o.Log.Warn("a server of the realm does not answer", "realm", e.p.o.Realm, "server", e.url, "error", why)
+}
+
+// says puts the server's address into an error's cause, where there are several.
+func (e *endpoint) says(err error) error {
+	if len(e.p.fleet.all()) < 2 {
+		return err
+	}
+	cause := new(provider.CauseError)
+	if !errors.As(caused(err), &cause) {
+		return &endpointError{e.url, err}
+	}
+	places := append([]string{}, cause.Places...)
+	places = append(places, "URL", e.url, "HOST", e.host, "ADDRESS", hostPort(e.url))
+	return &provider.CauseError{Cause: cause.Cause, Places: places, Err: &endpointError{e.url, err}}
+}
+
+// endpointError says which of several servers an error is of.
+type endpointError struct {
+	url string
+	err error
+}
+
+func (e *endpointError) Error() string { return e.url + ": " + e.err.Error() }
+func (e *endpointError) Unwrap() error { return e.err }

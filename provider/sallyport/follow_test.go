@@ -1,0 +1,129 @@
+package sallyport_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
+	"github.com/sallyport-auth/sallyport/provider"
+	"github.com/sallyport-auth/sallyport/provider/providertest"
+	"github.com/sallyport-auth/sallyport/provider/sallyport"
+)
+
+// inUse is the address of the server that is used.
+func inUse(m *sallyport.Provider) string {
+	for _, s := range m.Servers() {
+		if s.InUse {
+			return s.URL
+		}
+	}
+	return ""
+}
+
+// at waits until the machine uses that server.
+func (p *pair) at(m *sallyport.Provider, f *providertest.Front) {
+	p.t.Helper()
+	for end := time.Now().Add(20 * time.Second); inUse(m) != f.URL(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			p.t.Fatalf("it uses %s, not %s: %+v", inUse(m), f.URL(), m.Servers())
+		}
+	}
+}
+
+func (p *pair) disable(name string, is bool) {
+	p.t.Helper()
+	p.do(p.admin.SetAccountState(p.t.Context(), &v1.SetAccountStateRequest{Name: name, Disabled: is}))
+}
+
+// Promise servers-stream.
+func TestTheChangeStreamGoesOnAtAnotherServerAndReturns(t *testing.T) {
+	for sentence, goes := range map[string]func(*providertest.Front){"cut off": (*providertest.Front).Cut, "it hangs": (*providertest.Front).Stall, "no answers": (*providertest.Front).Silence} {
+		t.Run(sentence, func(t *testing.T) {
+			t.Parallel()
+			p := newPair(t)
+			p.account("alice")
+			p.o.Timeouts = sallyport.Timeouts{Silence: 3 * time.Second, Return: 50 * time.Millisecond}
+			m := open(t, p.o)
+			_, from := p.listed(m)
+			w := watch(t, m, from)
+			last := from
+			// changes makes one, and sees it come next, with nothing in between but that all is well.
+			changes := func(is bool, meanwhile func()) {
+				t.Helper()
+				if meanwhile != nil {
+					meanwhile()
+				}
+				p.disable("alice", is)
+				e := w.until("the change", func(e provider.Event) bool {
+					if e.Kind == provider.Reset || e.Kind == provider.Gone || e.Duplicated {
+						t.Errorf("there came %+v", e)
+					}
+					return e.Kind == provider.Changed
+				})
+				if e.Position.History != last.History || e.Position.Revision <= last.Revision {
+					t.Errorf("from %+v to %+v", last, e.Position)
+				}
+				last = e.Position
+			}
+			w.until("the present", caughtUp)
+			p.at(m, p.first)
+			changes(true, nil)
+			changes(false, func() { goes(p.first) })
+			p.at(m, p.second)
+			changes(true, nil)
+			p.first.Restore()
+			p.at(m, p.first)
+			changes(false, nil)
+			goes(p.second)
+			changes(true, nil)
+			p.at(m, p.first)
+		})
+	}
+}
+
+// Promise servers-stream.
+func TestAStreamEndsWhenNoServerIsLeft(t *testing.T) {
+	p := newPair(t)
+	m := open(t, p.o)
+	_, from := p.listed(m)
+	w := watch(t, m, from)
+	w.until("the present", caughtUp)
+	p.second.Cut()
+	p.first.Cut()
+	if err := w.ends(); !errors.Is(err, provider.ErrOffline) || errors.Is(err, provider.ErrUntrusted) {
+		t.Errorf("it ends with %v", err)
+	}
+	p.second.Restore()
+	watch(t, m, from).until("the present", caughtUp)
+	p.at(m, p.second)
+}
+
+// Promise servers-stream.
+func TestAListIsGivenByOneServer(t *testing.T) {
+	p := newPair(t)
+	p.account("alice")
+	p.account("bob")
+	m := open(t, p.o)
+	p.first.Cut()
+	if names, _ := p.listed(m); len(names) != 2 {
+		t.Errorf("listed: %v", names)
+	}
+	// One that ends in its middle is begun anew by whoever wants it, not put together of two.
+	p.first.Restore()
+	again := open(t, p.o)
+	calls := 0
+	_, err := again.List(t.Context(), func(provider.Record) error {
+		if calls++; calls == 1 {
+			p.first.Cut()
+		}
+		return nil
+	})
+	if err == nil && calls != 2 {
+		t.Errorf("a list of %d", calls)
+	}
+	var lost *provider.AnewError
+	if err != nil && !errors.As(err, &lost) {
+		t.Errorf("it ends with %v", err)
+	}
+}
