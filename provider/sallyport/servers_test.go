@@ -3,28 +3,21 @@ package sallyport_test
 import (
 	"crypto/ed25519"
 	"math"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/sallyport-auth/sallyport/identity"
-	"github.com/sallyport-auth/sallyport/keyfile"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/provider/providertest"
 	"github.com/sallyport-auth/sallyport/provider/sallyport"
+	"github.com/sallyport-auth/sallyport/server/servertest"
 )
 
 // signer is one with the realm's signing key.
 func (r *liveRealm) signer() *identity.Signer {
 	r.t.Helper()
-	files, err := filepath.Glob(filepath.Join(r.dir, "signing", "*.pem"))
-	if err != nil || len(files) != 1 {
-		r.t.Fatal(files, err)
-	}
-	key, err := keyfile.Read(files[0])
-	r.do(key, err)
-	s, err := identity.NewSigner(key)
+	s, err := identity.NewSigner(servertest.Steal(r.t, r.dir).Signing)
 	r.do(s, err)
 	return s
 }
