@@ -1,11 +1,20 @@
 package sallyport_test
 
 import (
+	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"connectrpc.com/connect"
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
+	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/provider/providertest"
 	"github.com/sallyport-auth/sallyport/provider/sallyport"
@@ -109,21 +118,52 @@ func TestAListIsGivenByOneServer(t *testing.T) {
 	if names, _ := p.listed(m); len(names) != 2 {
 		t.Errorf("listed: %v", names)
 	}
-	// One that ends in its middle is begun anew by whoever wants it, not put together of two.
-	p.first.Restore()
-	again := open(t, p.o)
-	calls := 0
-	_, err := again.List(t.Context(), func(provider.Record) error {
-		if calls++; calls == 1 {
-			p.first.Cut()
-		}
-		return nil
+}
+
+// halfLister gives half of a list at its first address, and a whole one at the other.
+type halfLister struct {
+	*liar
+	lists atomic.Int64
+}
+
+func (l *halfLister) ListIDTokens(_ context.Context, _ *v1.ListIDTokensRequest, out *connect.ServerStream[v1.ListIDTokensResponse]) error {
+	first := l.lists.Add(1) == 1
+	if err := out.Send(&v1.ListIDTokensResponse{IdTokens: [][]byte{l.id}, Done: !first}); err != nil {
+		return err
+	}
+	if first {
+		return connect.NewError(connect.CodeUnavailable, errors.New("going away"))
+	}
+	return nil
+}
+
+// A list that breaks off is begun anew by whoever wants it, and not put together of two: an
+// account that was removed in between would stay.
+// Promise servers-stream.
+func TestAListIsNotPutTogetherOfTwo(t *testing.T) {
+	account := uuid.New()
+	l := &halfLister{liar: newLiar(t, account, &identity.SessionToken{Realm: "r", ID: uuid.New(), Account: account, Machine: uuid.New()})}
+	mux := http.NewServeMux()
+	mux.Handle(sallyportv1connect.NewRealmServiceHandler(l))
+	mux.Handle(sallyportv1connect.NewDirectoryServiceHandler(l))
+	s := httptest.NewUnstartedServer(mux)
+	s.EnableHTTP2 = true
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	m := open(t, sallyport.Options{
+		URL: providertest.NewFront(t, s.URL).URL(), Others: []string{s.URL}, RootPEM: l.trusted(t, s),
+		MachineKey: newKey(t), MachineID: uuid.New(), Memory: &providertest.Memory{},
 	})
-	if err == nil && calls != 2 {
-		t.Errorf("a list of %d", calls)
+	seen := 0
+	list := func() error {
+		_, err := m.List(within(t), func(provider.Record) error { seen++; return nil })
+		return err
 	}
 	var lost *provider.AnewError
-	if err != nil && !errors.As(err, &lost) {
-		t.Errorf("it ends with %v", err)
+	if err := list(); !errors.As(err, &lost) || seen != 1 {
+		t.Errorf("half a list: %d accounts, %v", seen, err)
+	}
+	if err := list(); err != nil || seen != 2 {
+		t.Errorf("the next list: %d accounts in all, %v", seen, err)
 	}
 }
