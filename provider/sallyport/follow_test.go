@@ -167,3 +167,58 @@ func TestAListIsNotPutTogetherOfTwo(t *testing.T) {
 		t.Errorf("the next list: %d accounts in all, %v", seen, err)
 	}
 }
+
+// cardServer gives challenges and counts who asks for an answer.
+type cardServer struct {
+	sallyportv1connect.UnimplementedCardServiceHandler
+	name    string
+	answers atomic.Int64
+}
+
+func (c *cardServer) GetCertificate(context.Context, *v1.GetCertificateRequest) (*v1.GetCertificateResponse, error) {
+	return &v1.GetCertificateResponse{Status: v1.GetCertificateResponse_STATUS_OK, Challenge: []byte(c.name)}, nil
+}
+
+func (c *cardServer) AnswerChallenge(context.Context, *v1.AnswerChallengeRequest) (*v1.AnswerChallengeResponse, error) {
+	c.answers.Add(1)
+	return &v1.AnswerChallengeResponse{Status: v1.AnswerChallengeResponse_STATUS_OK}, nil
+}
+
+// A server knows the challenges that it gave itself, and no other does.
+// Promise servers-login.
+func TestACardServicesChallengeIsAnsweredWhereItWasGiven(t *testing.T) {
+	account := uuid.New()
+	l := newLiar(t, account, &identity.SessionToken{Realm: "r", ID: uuid.New(), Account: account, Machine: uuid.New()})
+	var servers []*httptest.Server
+	var cards []*cardServer
+	for _, name := range []string{"first", "second"} {
+		c := &cardServer{name: name}
+		mux := http.NewServeMux()
+		mux.Handle(sallyportv1connect.NewRealmServiceHandler(l))
+		mux.Handle(sallyportv1connect.NewCardServiceHandler(c))
+		s := httptest.NewUnstartedServer(mux)
+		s.EnableHTTP2 = true
+		s.StartTLS()
+		t.Cleanup(s.Close)
+		servers, cards = append(servers, s), append(cards, c)
+	}
+	first := providertest.NewFront(t, servers[0].URL)
+	var later atomic.Int64
+	m := open(t, sallyport.Options{
+		URL: first.URL(), Others: []string{servers[1].URL}, RootPEM: l.trusted(t, servers[0]), MachineKey: newKey(t), MachineID: uuid.New(),
+		Memory: &providertest.Memory{}, Now: func() time.Time { return time.Now().Add(time.Duration(later.Load())) },
+	})
+	first.Cut()
+	offer, err := m.CardCertificate(within(t))
+	if err != nil || string(offer.Challenge) != "second" {
+		t.Fatal(offer, err)
+	}
+	first.Restore()
+	later.Store(int64(time.Minute)) // the first is due to be tried again
+	if _, err := m.CardChallenge(within(t), identity.CardServiceClaim{CardServiceExchange: identity.CardServiceExchange{Challenge: offer.Challenge}}); err != nil || cards[1].answers.Load() != 1 {
+		t.Errorf("the second was asked %d times, the first %d times: %v", cards[1].answers.Load(), cards[0].answers.Load(), err)
+	}
+	if offer, err = m.CardCertificate(within(t)); err != nil || string(offer.Challenge) != "first" {
+		t.Errorf("the next one is given by %q: %v", offer.Challenge, err)
+	}
+}
