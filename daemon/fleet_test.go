@@ -20,12 +20,14 @@ func TestALoginBeginsAnewWhereItsServerIsLost(t *testing.T) {
 		prompts string
 		told    bool
 	}{
-		"before the password got there":     {1, false, "secret 654321", "Password: |One-time code: ", false},
-		"with the password on its way":      {1, true, "secret 654321", "Password: |One-time code: ", false},
-		"before the code got there":         {2, false, "secret 654321", "Password: |One-time code: ", false},
-		"with the code on its way":          {2, true, "secret 123456 654321", "Password: |One-time code: |One-time code: ", true},
-		"and the same code is typed again":  {2, true, "secret 123456 123456 654321", "Password: |One-time code: |One-time code: |One-time code: ", true},
-		"and nothing else is typed at last": {2, true, "secret 123456 123456 123456", "Password: |One-time code: |One-time code: |One-time code: |One-time code: ", true},
+		"before the password got there":      {1, false, "secret 654321", "Password: |One-time code: ", false},
+		"with the password on its way":       {1, true, "secret 654321", "Password: |One-time code: ", false},
+		"before the code got there":          {2, false, "secret 654321", "Password: |One-time code: ", false},
+		"with the code on its way":           {2, true, "secret 123456 654321", "Password: |One-time code: |One-time code: ", true},
+		"and the same code is typed again":   {2, true, "secret 123456 123456 654321", "Password: |One-time code: |One-time code: |One-time code: ", true},
+		"with password and code in one line": {1, true, "secret654321 secret 654321", "Password: |Password: |One-time code: ", true},
+		"and the same line is typed again":   {1, true, "secret654321 secret654321 secret 654321", "Password: |Password: |Password: |One-time code: ", true},
+		"and nothing else is typed at last":  {2, true, "secret 123456 123456 123456", "Password: |One-time code: |One-time code: |One-time code: |One-time code: ", true},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			h := newTestMachine(t)

@@ -92,6 +92,12 @@ type tried struct {
 // try makes a request there and notes what that says of the server's health.
 func (e *endpoint) try(ctx context.Context, l limit, call func(context.Context, *endpoint) error) tried {
 	parent, began := ctx, time.Now()
+	ended := false
+	defer func() {
+		if !ended { // a panic: whoever comes next finds out
+			e.note(unclear, nil)
+		}
+	}()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var connected, written atomic.Bool
@@ -112,6 +118,7 @@ func (e *endpoint) try(ctx context.Context, l limit, call func(context.Context, 
 		defer slow.Stop()
 	}
 	t := tried{err: call(ctx, e)}
+	ended = true
 	t.sent = written.Load() || connected.Load() && !isWrite(t.err)
 	t.lost = t.err != nil && errors.Is(sentinel(t.err), provider.ErrOffline)
 	if !t.lost {

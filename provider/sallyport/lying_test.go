@@ -91,6 +91,16 @@ func TestASignedAnswerToAnotherQuestionIsRefused(t *testing.T) {
 // lie starts a server that answers about alice whatever it is asked.
 func lie(t *testing.T, machine, account uuid.UUID, session *identity.SessionToken) *sallyport.Provider {
 	t.Helper()
+	l := newLiar(t, account, session)
+	mux := http.NewServeMux()
+	mux.Handle(sallyportv1connect.NewRealmServiceHandler(l))
+	mux.Handle(sallyportv1connect.NewDirectoryServiceHandler(l))
+	mux.Handle(sallyportv1connect.NewAuthenticationServiceHandler(l))
+	return l.reached(t, mux, machine)
+}
+
+func newLiar(t *testing.T, account uuid.UUID, session *identity.SessionToken) *liar {
+	t.Helper()
 	pub, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -112,11 +122,7 @@ func lie(t *testing.T, machine, account uuid.UUID, session *identity.SessionToke
 	if l.session, err = signer.SignSessionToken(session); err != nil {
 		t.Fatal(err)
 	}
-	mux := http.NewServeMux()
-	mux.Handle(sallyportv1connect.NewRealmServiceHandler(l))
-	mux.Handle(sallyportv1connect.NewDirectoryServiceHandler(l))
-	mux.Handle(sallyportv1connect.NewAuthenticationServiceHandler(l))
-	return l.reached(t, mux, machine)
+	return l
 }
 
 // reached is a provider of that machine, whose server answers by the handler.
