@@ -23,7 +23,7 @@ PROGRAMS = sallyportd sallyport sallyport-keys sallyport-subids sallyport-server
 MODULES  = pam_sallyport.so libnss_sallyport.so.2
 MANPAGES = $(wildcard docs/man/*.[1-8])
 
-.PHONY: all programs can-build install uninstall packages deb rpm check-packages demo demo-shell test test-go test-c test-machine test-distro test-desktop test-clients test-releases test-packages test-kanidm fuzz bench bench-nss check-docs mutants lint fmt generate clean deps-% $(PROGRAMS)
+.PHONY: all programs can-build install uninstall packages deb rpm check-packages demo demo-shell demo-fleet test-fleet test test-go test-c test-machine test-distro test-desktop test-clients test-releases test-packages test-kanidm fuzz bench bench-nss check-docs mutants lint fmt generate clean deps-% $(PROGRAMS)
 
 all: programs $(addprefix build/,$(MODULES))
 programs: $(PROGRAMS)
@@ -87,6 +87,15 @@ demo: deps-demo all
 
 demo-shell: deps-demo all
 	$(GO) run ./test/demo --shell
+
+# Two servers on one PostgreSQL, and one of them killed.
+demo-fleet: deps-demo-fleet
+	$(GO) run ./test/demofleet
+
+# The same under load, with 200 kills of servers and database.
+KILLS ?= 200
+test-fleet: deps-demo-fleet
+	SALLYPORT_KILLS=$(KILLS) $(GO) test -race -count=1 -timeout 60m -v -run 'Kill' ./test/fleet
 
 test: deps-test all
 	@$(MAKE) --no-print-directory test-go test-c test-machine check-docs

@@ -65,8 +65,8 @@ func (d Dir) identity() (uuid.UUID, error) {
 	return id, nil
 }
 
-// serverList is the realm's servers that machines can reach, signed; nil where none of them
-// said by which URL.
+// serverList is the realm's servers that machines can reach, signed. One that says none
+// withdraws what was said before; nil is before the first server registered.
 func (r *Realm) serverList(tx *store.Tx) ([]byte, error) {
 	servers, err := tx.Servers()
 	if err != nil {
@@ -79,11 +79,11 @@ func (r *Realm) serverList(tx *store.Tx) ([]byte, error) {
 	l := &identity.ServerList{Realm: r.Name, Version: version}
 	for _, s := range servers {
 		same := func(u string) bool { return identity.ServerKey(u) == identity.ServerKey(s.URL) }
-		if s.URL != "" && len(l.URLs) < identity.MaxServers && !slices.ContainsFunc(l.URLs, same) {
+		if identity.CheckServerURL(s.URL) == nil && len(l.URLs) < identity.MaxServers && !slices.ContainsFunc(l.URLs, same) {
 			l.URLs = append(l.URLs, s.URL)
 		}
 	}
-	if len(l.URLs) == 0 {
+	if version == 0 {
 		return nil, nil
 	}
 	k, err := r.signing(tx)
