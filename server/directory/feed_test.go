@@ -121,9 +121,9 @@ func (w *stream) changed() (t *identity.IDToken) {
 	return t
 }
 
-func (s *served) disable(name string, yes bool) {
+func (s *served) disableAlice(yes bool) {
 	s.T.Helper()
-	s.Must(s.Admin.SetAccountState(s.T.Context(), &v1.SetAccountStateRequest{Name: name, Disabled: yes}))
+	s.Must(s.Admin.SetAccountState(s.T.Context(), &v1.SetAccountStateRequest{Name: "alice", Disabled: yes}))
 }
 
 // TestStreamsReadNothingForAChange: while no stream may read the database, each change comes
@@ -138,7 +138,7 @@ func TestStreamsReadNothingForAChange(t *testing.T) {
 		s.joined("m"+name, formsOfToday)
 		all = append(all, s.watch("m"+name, nil).caughtUp())
 	}
-	s.disable("alice", true) // the machines are in the feed's table
+	s.disableAlice(true) // the machines are in the feed's table
 	for _, w := range all {
 		w.changed()
 	}
@@ -149,7 +149,7 @@ func TestStreamsReadNothingForAChange(t *testing.T) {
 		if i == 2 {
 			s.Must(s.Admin.RemoveMachine(t.Context(), servertest.Named("leaves")))
 		}
-		s.disable("alice", i%2 == 1)
+		s.disableAlice(i%2 == 1)
 		for _, w := range all {
 			if got := w.changed(); got.Account.Name != "alice" || (got.State == identity.Disabled) != (i%2 == 1) {
 				t.Fatalf("change %d: %s is %v", i, got.Account.Name, got.State)
@@ -190,11 +190,11 @@ func TestAScopedMachineHearsNothingFromTheRing(t *testing.T) {
 	s.joined("scoped", formsOfToday)
 	s.joined("free", formsOfToday)
 	scoped, free := s.watch("scoped", nil).caughtUp(), s.watch("free", nil).caughtUp()
-	s.disable("alice", true)
+	s.disableAlice(true)
 	scoped.changed()
 	free.changed()
 	s.Must(s.Admin.SetMachine(t.Context(), &v1.SetMachineRequest{Name: "scoped", Scope: &v1.Scope{Groups: []string{"crew"}}}))
-	s.disable("alice", false)
+	s.disableAlice(false)
 	free.changed() // it is in the ring
 	if m := scoped.next(); m.GetReset_() == nil {
 		t.Fatalf("it is told %v", m)
@@ -202,7 +202,7 @@ func TestAScopedMachineHearsNothingFromTheRing(t *testing.T) {
 	var at uint64
 	s.Must(nil, s.Store.Read(t.Context(), func(tx *store.Tx) (err error) { at, err = tx.Position(); return err }))
 	again := s.watch("scoped", &stream{history: scoped.history, position: at}).caughtUp()
-	s.disable("alice", true)
+	s.disableAlice(true)
 	free.changed()
 	if m := again.next(); m.GetGone() == "" {
 		t.Errorf("somebody beyond its scope: %v", m)
@@ -215,14 +215,14 @@ func TestTheFeedSignsInTheFormOfEachMachine(t *testing.T) {
 	s.joined("old", 0)
 	s.joined("new", formsOfToday)
 	newer := s.watch("new", nil).caughtUp()
-	s.disable("alice", true) // nobody of the old form is there yet
+	s.disableAlice(true) // nobody of the old form is there yet
 	newer.changed()
 	older := s.watch("old", &stream{history: newer.history, position: newer.position - 1})
 	if got := older.changed(); got.History != uuid.Nil {
 		t.Error("from the database: a field that it refuses")
 	}
 	older.caughtUp()
-	s.disable("alice", false)
+	s.disableAlice(false)
 	if got := older.changed(); got.History != uuid.Nil {
 		t.Error("from the feed: a field that it refuses")
 	}
@@ -242,7 +242,7 @@ func TestAHistoryThatBeginsMeanwhileLosesNoChange(t *testing.T) {
 			_, err := tx.Begin(store.Started, "a test", 0, s.Now())
 			return err
 		}))
-		s.disable("alice", i%2 == 0)
+		s.disableAlice(i%2 == 0)
 		if got := w.changed(); got.Account.Name != "alice" || (got.State == identity.Disabled) != (i%2 == 0) {
 			t.Fatalf("%s is %v", got.Account.Name, got.State)
 		}
@@ -287,7 +287,7 @@ func TestASlowReaderIsCutOffAndHoldsUpNobody(t *testing.T) {
 	head := "POST " + sallyportv1connect.DirectoryServiceWatchProcedure + " HTTP/1.1\r\nHost: pipe\r\nMachine: slow\r\nContent-Type: application/connect+proto\r\nContent-Length: 5\r\n\r\n\x00\x00\x00\x00\x00"
 	s.Must(here.Write([]byte(head)))
 	for i := range 3 { // nobody waits for it
-		s.disable("alice", i%2 == 0)
+		s.disableAlice(i%2 == 0)
 		quick.changed()
 	}
 	select {

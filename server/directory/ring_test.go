@@ -20,7 +20,7 @@ func TestTheRingMissesNothing(t *testing.T) {
 		accounts[i] = uuid.New()
 	}
 	for round := range 200 {
-		random := rand.New(rand.NewPCG(1, uint64(round))) //nolint:gosec // a test
+		random := rand.New(rand.NewPCG(1, uint64(round)))
 		r, h := newRing(), uuid.New()
 		r.maxKept, r.maxBytes = 1+random.IntN(6), 200+random.IntN(2000)
 		r.begin(h, 10)
