@@ -23,7 +23,7 @@ PROGRAMS = sallyportd sallyport sallyport-keys sallyport-subids sallyport-server
 MODULES  = pam_sallyport.so libnss_sallyport.so.2
 MANPAGES = $(wildcard docs/man/*.[1-8])
 
-.PHONY: all programs can-build install uninstall packages deb rpm check-packages demo demo-shell demo-fleet test-fleet test test-go test-c test-machine test-distro test-desktop test-clients test-releases test-packages test-kanidm fuzz bench bench-nss check-docs mutants lint fmt generate clean deps-% $(PROGRAMS)
+.PHONY: all programs can-build install uninstall packages deb rpm check-packages demo demo-shell demo-fleet test-fleet test test-go test-c test-machine test-distro test-desktop test-clients test-releases test-packages test-kanidm fuzz bench bench-nss bench-fleet check-docs mutants lint fmt generate clean deps-% $(PROGRAMS)
 
 all: programs $(addprefix build/,$(MODULES))
 programs: $(PROGRAMS)
@@ -162,6 +162,10 @@ bench: deps-bench all
 # Name lookups beside SSSD and libnss-cache; prints the table of docs/benchmarks.md.
 bench-nss: deps-bench all
 	$(GO) run ./test/benchnss
+
+# Many connected machines; prints the tables of docs/benchmarks.md.
+bench-fleet: deps-bench deps-test programs
+	$(GO) run ./test/benchfleet
 
 # The scenarios of provider/kanidm on a real server, which the caller provides:
 #   make test-kanidm KANIDM_URL=https://idm.example.com KANIDM_CA=/path/ca.pem KANIDM_ADMIN_PASSWORD=…

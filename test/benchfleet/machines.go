@@ -23,8 +23,8 @@ import (
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
 )
 
-// dialing is how many connect at once.
-const dialing = 32
+// atOnce is how many connect at once.
+const atOnce = 32
 
 // fleet is a process full of machines.
 type fleet struct {
@@ -76,7 +76,7 @@ func (f *fleet) connect(ctx context.Context, kind, count string) (any, error) {
 	each := map[string]func(context.Context, int) (any, error){"tls": f.tls, "h2": f.h2, "watch": f.watch}[kind]
 	f.held = make([]any, n)
 	var g errgroup.Group
-	g.SetLimit(dialing)
+	g.SetLimit(atOnce)
 	for i := range n {
 		g.Go(func() (err error) {
 			f.held[i], err = each(ctx, i)
@@ -89,7 +89,7 @@ func (f *fleet) connect(ctx context.Context, kind, count string) (any, error) {
 // config is of a machine that looks at no certificate of the server.
 func (f *fleet) config(i int) (*tls.Config, error) {
 	cert, err := certificate(f.keys[i])
-	return &tls.Config{MinVersion: tls.VersionTLS13, InsecureSkipVerify: true, Certificates: []tls.Certificate{cert}}, err //nolint:gosec // a measurement
+	return &tls.Config{MinVersion: tls.VersionTLS13, InsecureSkipVerify: true, Certificates: []tls.Certificate{cert}}, err
 }
 
 func (f *fleet) tls(ctx context.Context, i int) (any, error) {
@@ -114,7 +114,7 @@ func (f *fleet) h2(ctx context.Context, i int) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("h2: %w", err)
 	}
-	resp, err := c.Do(req)
+	resp, err := c.Do(req) //nolint:bodyclose // it is held open as long as the process lives
 	if err != nil {
 		return nil, fmt.Errorf("h2: %w", err)
 	}

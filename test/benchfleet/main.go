@@ -48,7 +48,7 @@ func main() {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err == nil {
 		limit.Cur = limit.Max
 		_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
-		if most := int(limit.Cur) - 500; o.machines > most { //nolint:gosec // not that many
+		if most := int(limit.Cur) - 500; o.machines > most {
 			fmt.Fprintf(os.Stderr, "benchfleet: %d machines, as open files are limited\n", most)
 			o.machines = most
 		}

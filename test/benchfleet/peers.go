@@ -55,8 +55,8 @@ func beServer(ctx context.Context, role, folder string) error {
 		go func() { failed <- bare(role, l) }()
 	}
 	return answers(func(words []string) (any, error) {
-		switch {
-		case words[0] == "memory":
+		switch words[0] {
+		case "memory":
 			return measured(), nil
 		default:
 			select {

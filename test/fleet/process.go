@@ -39,7 +39,7 @@ type Process struct {
 	ended   chan error
 }
 
-var ready = regexp.MustCompile(`ready on https://(\S+)`) //nolint:gochecknoglobals // a constant
+var ready = regexp.MustCompile(`ready on https://(\S+)`)
 
 // Start starts it, at the same port each time, and waits until it answers.
 func (p *Process) Start(ctx context.Context) error {
