@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -49,7 +50,7 @@ type joining struct {
 	changing          changing
 	servers           list
 	code, fingerprint *string
-	proxyURL          *string
+	name, proxyURL    *string
 	proxy             config.Proxy
 	allow             list
 	noHost            *bool
@@ -67,6 +68,7 @@ func join(a *App, in *invocation) command.Action {
 	in.Var(&j.servers, "server", "`URL` of the realm's server: https://HOST:PORT; of a realm with several, give it for each, the preferred one first")
 	j.code = in.String("code", "", "one-time `code` from \"sallyport-server machine add\"")
 	j.fingerprint = in.String("fingerprint", "", "`SHA256` of the realm's key and the server's, printed beside the code")
+	j.name = in.String("name", "", "what this machine is called in the realm, for a code that many join with: `NAME`; default its host name")
 	j.proxyURL = in.String("proxy", "", "`URL` of an HTTP proxy to reach the server by: http://HOST:PORT")
 	in.Var(&j.allow, "allow", "`uuid` of a group that may log in here; may be given more than once; default everybody")
 	j.noHost = in.Bool("no-host", false, "leave nsswitch.conf, PAM, sshd and the units as they are")
@@ -242,7 +244,20 @@ func (j *joining) enter(ctx context.Context) (joined, []string, error) {
 
 // to are the servers to join at: the first that answers.
 func (j *joining) to() sallyport.Server {
-	return sallyport.Server{URL: j.servers[0], Others: j.servers[1:], Proxy: j.proxy.String()}
+	return sallyport.Server{URL: j.servers[0], Others: j.servers[1:], Proxy: j.proxy.String(), Machine: j.machineName()}
+}
+
+// machineName is what a code of many machines has this one be called.
+func (j *joining) machineName() string {
+	if *j.name != "" {
+		return *j.name
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return "" // a code of one machine needs none
+	}
+	short, _, _ := strings.Cut(strings.ToLower(host), ".")
+	return short
 }
 
 // leftBehind says what a server still has of this machine.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -175,7 +176,7 @@ func groupSet(f *command.Flags) request {
 func machineAdd(f *command.Flags) request {
 	set := &v1.SetMachineRequest{}
 	maybe(f, "offline-codes", "`true|false`: one-time codes may be checked there offline", &set.OfflineCodes)
-	admits(f, set)
+	admits(f, &set.Scope)
 	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *command.Flags) (proto.Message, error) {
 		added, err := c.AddMachine(ctx, &v1.NameRequest{Name: f.Name(0)})
 		if err != nil || set.OfflineCodes == nil && set.Scope == nil {
@@ -189,16 +190,16 @@ func machineAdd(f *command.Flags) request {
 
 // admits limits a machine to the members of groups: a list with commas, or "*" for
 // everybody.
-func admits(f *command.Flags, req *v1.SetMachineRequest) {
+func admits(f *command.Flags, scope **v1.Scope) {
 	f.Func("admits", "`groups` whose members this machine may know, with commas between, or '*'", func(s string) error {
-		if req.Scope == nil {
-			req.Scope = &v1.Scope{}
+		if *scope == nil {
+			*scope = &v1.Scope{}
 		}
 		if s == "*" {
-			req.Scope.Everybody = true
+			(*scope).Everybody = true
 			return nil
 		}
-		req.Scope.Groups = append(req.Scope.Groups, strings.Split(s, ",")...)
+		(*scope).Groups = append((*scope).Groups, strings.Split(s, ",")...)
 		return nil
 	})
 }
@@ -206,10 +207,24 @@ func admits(f *command.Flags, req *v1.SetMachineRequest) {
 func machineSet(f *command.Flags) request {
 	req := &v1.SetMachineRequest{}
 	maybe(f, "offline-codes", "`true|false`: one-time codes may be checked there offline", &req.OfflineCodes)
-	admits(f, req)
+	admits(f, &req.Scope)
 	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *command.Flags) (proto.Message, error) {
 		req.Name = f.Name(0)
 		return c.SetMachine(ctx, req)
+	}
+}
+
+func tokenAdd(f *command.Flags) request {
+	req := &v1.AddTokenRequest{}
+	count := f.Uint("count", 0, "how many machines may join with it: `number`")
+	life := f.Duration("expires", 24*time.Hour, "for how long: `time`, such as 8h, at most 744h")
+	admits(f, &req.Scope)
+	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *command.Flags) (proto.Message, error) {
+		if *count == 0 {
+			return nil, command.Usage("--count NUMBER is missing")
+		}
+		req.Name, req.Count, req.Seconds = f.Name(0), uint32(min(*count, 1<<30)), uint32(min(max(*life, 0), 1<<30*time.Second)/time.Second)
+		return c.AddToken(ctx, req)
 	}
 }
 

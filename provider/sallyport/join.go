@@ -42,6 +42,8 @@ type Server struct {
 	// Others are further servers of the realm, of which the first that answers is taken.
 	Others []string
 	Proxy  string // https.Way's
+	// Machine is what this machine wants to be called, for a code that many join with.
+	Machine string
 }
 
 func (s Server) way() https.Way { return https.Way{Proxy: s.Proxy, Dial: joinTimeout} }
@@ -80,7 +82,7 @@ func Join(ctx context.Context, to Server, code, fingerprint string) (Joined, err
 		return distrusted(chain, pin.tls.Verify(chain, pin.host, time.Now()))
 	}), to.way())
 	defer t.CloseIdleConnections()
-	resp, err := sallyportv1connect.NewMachineServiceClient(https.Client(t), to.URL, limits()).Join(ctx, &v1.JoinRequest{Code: code, PublicKey: pub})
+	resp, err := sallyportv1connect.NewMachineServiceClient(https.Client(t), to.URL, limits()).Join(ctx, &v1.JoinRequest{Code: code, PublicKey: pub, Name: to.Machine})
 	if err != nil {
 		if connect.IsWireError(err) && connect.CodeOf(err) == connect.CodePermissionDenied {
 			return Joined{}, fmt.Errorf("join: %w: %w", ErrCode, err)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
+	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,19 +20,39 @@ import (
 // Join implements MachineService.
 func (d *Directory) Join(ctx context.Context, req *v1.JoinRequest) (*v1.JoinResponse, error) {
 	c := realm.CallerOf(ctx)
-	if !d.tries.use(c.Host, d.Now()) {
-		return nil, connect.NewError(connect.CodeResourceExhausted, errors.New("too many attempts to join: wait a minute"))
-	}
 	key := ed25519.PublicKey(req.GetPublicKey())
 	if c.Key == nil || !c.Key.Equal(key) {
 		return nil, connect.NewError(connect.CodeInvalidArgument, errors.New("the key to join with must be that of the TLS client certificate"))
 	}
+	hash := realm.HashJoinCode(req.GetCode())
+	one, many := false, false
+	err := d.Store.Read(ctx, func(tx *store.Tx) (err error) {
+		one, many, err = tx.IsCode(hash, d.Now())
+		return err
+	})
+	if err != nil {
+		return nil, d.Fault(ctx, "join", err)
+	}
+	if !one && !many {
+		return nil, d.refuse(ctx, c)
+	}
+	name := identity.Name("")
+	if many {
+		if name, err = identity.ParseShortName(req.GetName()); err != nil {
+			return nil, connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("the code is of a join token, so the machine says its name: %w (upgrade sallyport on it if it is older than the server)", err))
+		}
+	}
 	resp := &v1.JoinResponse{Realm: d.Name, IdMin: d.IDs.Min, IdMax: d.IDs.Max}
-	err := d.Write(ctx, func(tx *store.Tx) (err error) {
+	err = d.Write(ctx, func(tx *store.Tx) (err error) {
 		if resp.KeyList, resp.RealmKey, err = d.KeyList(tx); err != nil {
 			return err
 		}
-		joined, err := tx.Join(realm.HashJoinCode(req.GetCode()), key, d.Now())
+		var joined store.Machine
+		if many {
+			joined, err = tx.JoinByToken(hash, name, key, d.Now())
+		} else {
+			joined, err = tx.Join(hash, key, d.Now())
+		}
 		if err != nil {
 			return err
 		}
@@ -43,11 +65,14 @@ func (d *Directory) Join(ctx context.Context, req *v1.JoinRequest) (*v1.JoinResp
 		for _, k := range keys {
 			resp.SigningKeys = append(resp.SigningKeys, k)
 		}
-		return tx.Record(store.Entry{Time: d.Now(), Actor: "machine " + string(joined.Name), Action: "machine.join", Subject: string(joined.Name), Detail: "from " + c.Host})
+		return tx.Record(store.Entry{Time: d.Now(), Actor: "machine " + string(joined.Name), Action: "machine.join", Subject: string(joined.Name), Detail: strings.TrimSpace("from " + c.Host + " " + byToken(joined))})
 	})
 	switch {
 	case errors.Is(err, identity.ErrNotFound):
 		return nil, d.refuse(ctx, c)
+	case errors.Is(err, store.ErrExists) && many:
+		return nil, connect.NewError(connect.CodeAlreadyExists, fmt.Errorf(
+			"a machine called %s is in the realm already: join under another name (--name), or take the old one out with \"sallyport-server machine remove %[1]s\"", name))
 	case errors.Is(err, store.ErrExists):
 		return nil, connect.NewError(connect.CodeAlreadyExists, errors.New("a machine has joined with this key already"))
 	case err != nil:
@@ -56,7 +81,19 @@ func (d *Directory) Join(ctx context.Context, req *v1.JoinRequest) (*v1.JoinResp
 	return resp, nil
 }
 
+func byToken(m store.Machine) string {
+	if m.Token == "" {
+		return ""
+	}
+	return "token=" + string(m.Token)
+}
+
+// refuse answers a wrong code. Of those each host, and all of them together, have so many a
+// minute; a right one is never kept waiting by them.
 func (d *Directory) refuse(ctx context.Context, c realm.Caller) error {
+	if !d.tries.use(c.Host, d.Now()) {
+		return connect.NewError(connect.CodeResourceExhausted, errors.New("too many wrong codes to join with: wait a minute"))
+	}
 	err := d.Store.Write(ctx, func(tx *store.Tx) error {
 		return tx.Record(store.Entry{Time: d.Now(), Actor: "host " + c.Host, Action: "machine.join.refused"})
 	})

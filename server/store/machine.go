@@ -32,6 +32,8 @@ type Machine struct {
 	// the revision ScopedAt on.
 	Scoped   bool
 	ScopedAt uint64
+	// Token is the join token that it joined by, "": a code of its own.
+	Token identity.Name
 }
 
 // Invite stores a machine that may join with the code of that hash until then.
@@ -64,13 +66,13 @@ func (t *Tx) Join(codeHash []byte, key ed25519.PublicKey, now time.Time) (Machin
 	})
 }
 
-const machineColumns = `uuid, name, public_key, joined, sealing_key, offline_codes, seen, seen_host, version, duplicated, quarantined, scoped, scoped_at`
+const machineColumns = `uuid, name, public_key, joined, sealing_key, offline_codes, seen, seen_host, version, duplicated, quarantined, scoped, scoped_at, token`
 
 func scanMachine(scan func(...any) error) (Machine, error) {
 	var m Machine
 	var key []byte
 	var joined, seen, duplicated, quarantined int64
-	err := scan(&m.UUID, &m.Name, &key, &joined, &m.SealingKey, &m.OfflineCodes, &seen, &m.SeenHost, &m.Version, &duplicated, &quarantined, &m.Scoped, &m.ScopedAt)
+	err := scan(&m.UUID, &m.Name, &key, &joined, &m.SealingKey, &m.OfflineCodes, &seen, &m.SeenHost, &m.Version, &duplicated, &quarantined, &m.Scoped, &m.ScopedAt, &m.Token)
 	if err != nil {
 		return Machine{}, err
 	}

@@ -32,7 +32,7 @@ var tables = []struct{ name, restarts string }{ //nolint:gochecknoglobals // a c
 	{"points", ""},
 	{"attestation_cas", "seq"},
 	{"machines", ""},
-	{"machine_admits", ""},
+	{"machine_admits", ""}, {"join_tokens", ""},
 	{"failures", ""},
 	{"places", ""},
 	{"signing_keys", "seq"},

@@ -2236,8 +2236,10 @@ type MachineView struct {
 	// Since when it is shut out; absent: it is not.
 	Quarantined *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=quarantined,proto3" json:"quarantined,omitempty"`
 	// It knows the members of these groups alone.
-	Scoped        bool     `protobuf:"varint,13,opt,name=scoped,proto3" json:"scoped,omitempty"`
-	Admits        []string `protobuf:"bytes,14,rep,name=admits,proto3" json:"admits,omitempty"`
+	Scoped bool     `protobuf:"varint,13,opt,name=scoped,proto3" json:"scoped,omitempty"`
+	Admits []string `protobuf:"bytes,14,rep,name=admits,proto3" json:"admits,omitempty"`
+	// The join token that it joined by; empty: a code of its own.
+	Token         string `protobuf:"bytes,15,opt,name=token,proto3" json:"token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2368,6 +2370,13 @@ func (x *MachineView) GetAdmits() []string {
 		return x.Admits
 	}
 	return nil
+}
+
+func (x *MachineView) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
 }
 
 // SetMachineRequest changes what is present.
@@ -2529,6 +2538,260 @@ func (x *ListMachinesResponse) GetMachines() []*MachineView {
 	return nil
 }
 
+type AddTokenRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// How many machines may join with it: 1 to 100000.
+	Count uint32 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	// For how many seconds: at most 31 days.
+	Seconds uint32 `protobuf:"varint,3,opt,name=seconds,proto3" json:"seconds,omitempty"`
+	// Whose people they may know; absent: everybody's.
+	Scope         *Scope `protobuf:"bytes,4,opt,name=scope,proto3" json:"scope,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddTokenRequest) Reset() {
+	*x = AddTokenRequest{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddTokenRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddTokenRequest) ProtoMessage() {}
+
+func (x *AddTokenRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddTokenRequest.ProtoReflect.Descriptor instead.
+func (*AddTokenRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *AddTokenRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *AddTokenRequest) GetCount() uint32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *AddTokenRequest) GetSeconds() uint32 {
+	if x != nil {
+		return x.Seconds
+	}
+	return 0
+}
+
+func (x *AddTokenRequest) GetScope() *Scope {
+	if x != nil {
+		return x.Scope
+	}
+	return nil
+}
+
+type AddTokenResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Token *TokenView             `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
+	// Shown once, kept only as a hash.
+	Code string `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`
+	// As of AddMachine.
+	Fingerprint   string `protobuf:"bytes,3,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddTokenResponse) Reset() {
+	*x = AddTokenResponse{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddTokenResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddTokenResponse) ProtoMessage() {}
+
+func (x *AddTokenResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddTokenResponse.ProtoReflect.Descriptor instead.
+func (*AddTokenResponse) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *AddTokenResponse) GetToken() *TokenView {
+	if x != nil {
+		return x.Token
+	}
+	return nil
+}
+
+func (x *AddTokenResponse) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *AddTokenResponse) GetFingerprint() string {
+	if x != nil {
+		return x.Fingerprint
+	}
+	return ""
+}
+
+type TokenView struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// How many machines may still join with it.
+	Remaining     uint32                 `protobuf:"varint,2,opt,name=remaining,proto3" json:"remaining,omitempty"`
+	Expires       *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=expires,proto3" json:"expires,omitempty"`
+	Scoped        bool                   `protobuf:"varint,4,opt,name=scoped,proto3" json:"scoped,omitempty"`
+	Admits        []string               `protobuf:"bytes,5,rep,name=admits,proto3" json:"admits,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TokenView) Reset() {
+	*x = TokenView{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TokenView) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TokenView) ProtoMessage() {}
+
+func (x *TokenView) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TokenView.ProtoReflect.Descriptor instead.
+func (*TokenView) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *TokenView) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *TokenView) GetRemaining() uint32 {
+	if x != nil {
+		return x.Remaining
+	}
+	return 0
+}
+
+func (x *TokenView) GetExpires() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Expires
+	}
+	return nil
+}
+
+func (x *TokenView) GetScoped() bool {
+	if x != nil {
+		return x.Scoped
+	}
+	return false
+}
+
+func (x *TokenView) GetAdmits() []string {
+	if x != nil {
+		return x.Admits
+	}
+	return nil
+}
+
+type ListTokensResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Tokens        []*TokenView           `protobuf:"bytes,1,rep,name=tokens,proto3" json:"tokens,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListTokensResponse) Reset() {
+	*x = ListTokensResponse{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListTokensResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListTokensResponse) ProtoMessage() {}
+
+func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListTokensResponse.ProtoReflect.Descriptor instead.
+func (*ListTokensResponse) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *ListTokensResponse) GetTokens() []*TokenView {
+	if x != nil {
+		return x.Tokens
+	}
+	return nil
+}
+
 // ServerView is one of the servers of the realm.
 type ServerView struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2547,7 +2810,7 @@ type ServerView struct {
 
 func (x *ServerView) Reset() {
 	*x = ServerView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2559,7 +2822,7 @@ func (x *ServerView) String() string {
 func (*ServerView) ProtoMessage() {}
 
 func (x *ServerView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2572,7 +2835,7 @@ func (x *ServerView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServerView.ProtoReflect.Descriptor instead.
 func (*ServerView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{36}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ServerView) GetId() string {
@@ -2626,7 +2889,7 @@ type ListServersResponse struct {
 
 func (x *ListServersResponse) Reset() {
 	*x = ListServersResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2638,7 +2901,7 @@ func (x *ListServersResponse) String() string {
 func (*ListServersResponse) ProtoMessage() {}
 
 func (x *ListServersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2651,7 +2914,7 @@ func (x *ListServersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListServersResponse.ProtoReflect.Descriptor instead.
 func (*ListServersResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{37}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ListServersResponse) GetServers() []*ServerView {
@@ -2672,7 +2935,7 @@ type ListAuditRequest struct {
 
 func (x *ListAuditRequest) Reset() {
 	*x = ListAuditRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[38]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2684,7 +2947,7 @@ func (x *ListAuditRequest) String() string {
 func (*ListAuditRequest) ProtoMessage() {}
 
 func (x *ListAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[38]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2697,7 +2960,7 @@ func (x *ListAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditRequest.ProtoReflect.Descriptor instead.
 func (*ListAuditRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{38}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ListAuditRequest) GetSince() *timestamppb.Timestamp {
@@ -2729,7 +2992,7 @@ type AuditRow struct {
 
 func (x *AuditRow) Reset() {
 	*x = AuditRow{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2741,7 +3004,7 @@ func (x *AuditRow) String() string {
 func (*AuditRow) ProtoMessage() {}
 
 func (x *AuditRow) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2754,7 +3017,7 @@ func (x *AuditRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditRow.ProtoReflect.Descriptor instead.
 func (*AuditRow) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{39}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *AuditRow) GetId() int64 {
@@ -2809,7 +3072,7 @@ type ListAuditResponse struct {
 
 func (x *ListAuditResponse) Reset() {
 	*x = ListAuditResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[40]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2821,7 +3084,7 @@ func (x *ListAuditResponse) String() string {
 func (*ListAuditResponse) ProtoMessage() {}
 
 func (x *ListAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[40]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2834,7 +3097,7 @@ func (x *ListAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditResponse.ProtoReflect.Descriptor instead.
 func (*ListAuditResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{40}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ListAuditResponse) GetRows() []*AuditRow {
@@ -2861,7 +3124,7 @@ type VerifyAuditRequest struct {
 
 func (x *VerifyAuditRequest) Reset() {
 	*x = VerifyAuditRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[41]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2873,7 +3136,7 @@ func (x *VerifyAuditRequest) String() string {
 func (*VerifyAuditRequest) ProtoMessage() {}
 
 func (x *VerifyAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[41]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2886,7 +3149,7 @@ func (x *VerifyAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyAuditRequest.ProtoReflect.Descriptor instead.
 func (*VerifyAuditRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{41}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *VerifyAuditRequest) GetSigned() []byte {
@@ -2906,7 +3169,7 @@ type SignAuditRequest struct {
 
 func (x *SignAuditRequest) Reset() {
 	*x = SignAuditRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[42]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2918,7 +3181,7 @@ func (x *SignAuditRequest) String() string {
 func (*SignAuditRequest) ProtoMessage() {}
 
 func (x *SignAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[42]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2931,7 +3194,7 @@ func (x *SignAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignAuditRequest.ProtoReflect.Descriptor instead.
 func (*SignAuditRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{42}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *SignAuditRequest) GetRealmKey() []byte {
@@ -2953,7 +3216,7 @@ type SignAuditResponse struct {
 
 func (x *SignAuditResponse) Reset() {
 	*x = SignAuditResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[43]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2965,7 +3228,7 @@ func (x *SignAuditResponse) String() string {
 func (*SignAuditResponse) ProtoMessage() {}
 
 func (x *SignAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[43]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2978,7 +3241,7 @@ func (x *SignAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignAuditResponse.ProtoReflect.Descriptor instead.
 func (*SignAuditResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{43}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *SignAuditResponse) GetSigned() []byte {
@@ -3020,7 +3283,7 @@ type VerifyAuditResponse struct {
 
 func (x *VerifyAuditResponse) Reset() {
 	*x = VerifyAuditResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[44]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3032,7 +3295,7 @@ func (x *VerifyAuditResponse) String() string {
 func (*VerifyAuditResponse) ProtoMessage() {}
 
 func (x *VerifyAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[44]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3045,7 +3308,7 @@ func (x *VerifyAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyAuditResponse.ProtoReflect.Descriptor instead.
 func (*VerifyAuditResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{44}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *VerifyAuditResponse) GetRows() int64 {
@@ -3100,7 +3363,7 @@ type PruneAuditRequest struct {
 
 func (x *PruneAuditRequest) Reset() {
 	*x = PruneAuditRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[45]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3112,7 +3375,7 @@ func (x *PruneAuditRequest) String() string {
 func (*PruneAuditRequest) ProtoMessage() {}
 
 func (x *PruneAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[45]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3125,7 +3388,7 @@ func (x *PruneAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PruneAuditRequest.ProtoReflect.Descriptor instead.
 func (*PruneAuditRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{45}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *PruneAuditRequest) GetBefore() *timestamppb.Timestamp {
@@ -3147,7 +3410,7 @@ type PruneAuditResponse struct {
 
 func (x *PruneAuditResponse) Reset() {
 	*x = PruneAuditResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[46]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3159,7 +3422,7 @@ func (x *PruneAuditResponse) String() string {
 func (*PruneAuditResponse) ProtoMessage() {}
 
 func (x *PruneAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[46]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3172,7 +3435,7 @@ func (x *PruneAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PruneAuditResponse.ProtoReflect.Descriptor instead.
 func (*PruneAuditResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{46}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *PruneAuditResponse) GetRows() int64 {
@@ -3208,7 +3471,7 @@ type RotateKeysRequest struct {
 
 func (x *RotateKeysRequest) Reset() {
 	*x = RotateKeysRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[47]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3220,7 +3483,7 @@ func (x *RotateKeysRequest) String() string {
 func (*RotateKeysRequest) ProtoMessage() {}
 
 func (x *RotateKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[47]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3233,7 +3496,7 @@ func (x *RotateKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateKeysRequest.ProtoReflect.Descriptor instead.
 func (*RotateKeysRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{47}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *RotateKeysRequest) GetEmergency() bool {
@@ -3260,7 +3523,7 @@ type RotateKeysResponse struct {
 
 func (x *RotateKeysResponse) Reset() {
 	*x = RotateKeysResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[48]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3272,7 +3535,7 @@ func (x *RotateKeysResponse) String() string {
 func (*RotateKeysResponse) ProtoMessage() {}
 
 func (x *RotateKeysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[48]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3285,7 +3548,7 @@ func (x *RotateKeysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateKeysResponse.ProtoReflect.Descriptor instead.
 func (*RotateKeysResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{48}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *RotateKeysResponse) GetKeyId() string {
@@ -3310,7 +3573,7 @@ type ShowKeysRequest struct {
 
 func (x *ShowKeysRequest) Reset() {
 	*x = ShowKeysRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[49]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3322,7 +3585,7 @@ func (x *ShowKeysRequest) String() string {
 func (*ShowKeysRequest) ProtoMessage() {}
 
 func (x *ShowKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[49]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3335,7 +3598,7 @@ func (x *ShowKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowKeysRequest.ProtoReflect.Descriptor instead.
 func (*ShowKeysRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{49}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{53}
 }
 
 type SignKeysRequest struct {
@@ -3347,7 +3610,7 @@ type SignKeysRequest struct {
 
 func (x *SignKeysRequest) Reset() {
 	*x = SignKeysRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[50]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3359,7 +3622,7 @@ func (x *SignKeysRequest) String() string {
 func (*SignKeysRequest) ProtoMessage() {}
 
 func (x *SignKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[50]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3372,7 +3635,7 @@ func (x *SignKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignKeysRequest.ProtoReflect.Descriptor instead.
 func (*SignKeysRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{50}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *SignKeysRequest) GetRealmKey() []byte {
@@ -3393,7 +3656,7 @@ type RotateRealmKeyRequest struct {
 
 func (x *RotateRealmKeyRequest) Reset() {
 	*x = RotateRealmKeyRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[51]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3405,7 +3668,7 @@ func (x *RotateRealmKeyRequest) String() string {
 func (*RotateRealmKeyRequest) ProtoMessage() {}
 
 func (x *RotateRealmKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[51]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3418,7 +3681,7 @@ func (x *RotateRealmKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateRealmKeyRequest.ProtoReflect.Descriptor instead.
 func (*RotateRealmKeyRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{51}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *RotateRealmKeyRequest) GetRealmKey() []byte {
@@ -3444,7 +3707,7 @@ type RenewCARequest struct {
 
 func (x *RenewCARequest) Reset() {
 	*x = RenewCARequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[52]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3456,7 +3719,7 @@ func (x *RenewCARequest) String() string {
 func (*RenewCARequest) ProtoMessage() {}
 
 func (x *RenewCARequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[52]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3469,7 +3732,7 @@ func (x *RenewCARequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewCARequest.ProtoReflect.Descriptor instead.
 func (*RenewCARequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{52}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *RenewCARequest) GetRealmKey() []byte {
@@ -3501,7 +3764,7 @@ type KeysView struct {
 
 func (x *KeysView) Reset() {
 	*x = KeysView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[53]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3513,7 +3776,7 @@ func (x *KeysView) String() string {
 func (*KeysView) ProtoMessage() {}
 
 func (x *KeysView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[53]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3526,7 +3789,7 @@ func (x *KeysView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeysView.ProtoReflect.Descriptor instead.
 func (*KeysView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{53}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *KeysView) GetRealm() string {
@@ -3600,7 +3863,7 @@ type ShowRealmRequest struct {
 
 func (x *ShowRealmRequest) Reset() {
 	*x = ShowRealmRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[54]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3612,7 +3875,7 @@ func (x *ShowRealmRequest) String() string {
 func (*ShowRealmRequest) ProtoMessage() {}
 
 func (x *ShowRealmRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[54]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3625,7 +3888,7 @@ func (x *ShowRealmRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowRealmRequest.ProtoReflect.Descriptor instead.
 func (*ShowRealmRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{54}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{58}
 }
 
 // KindPoints is what one kind of factor counts.
@@ -3639,7 +3902,7 @@ type KindPoints struct {
 
 func (x *KindPoints) Reset() {
 	*x = KindPoints{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[55]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3651,7 +3914,7 @@ func (x *KindPoints) String() string {
 func (*KindPoints) ProtoMessage() {}
 
 func (x *KindPoints) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[55]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3664,7 +3927,7 @@ func (x *KindPoints) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KindPoints.ProtoReflect.Descriptor instead.
 func (*KindPoints) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{55}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *KindPoints) GetKind() string {
@@ -3704,7 +3967,7 @@ type SetRealmRequest struct {
 
 func (x *SetRealmRequest) Reset() {
 	*x = SetRealmRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[56]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3716,7 +3979,7 @@ func (x *SetRealmRequest) String() string {
 func (*SetRealmRequest) ProtoMessage() {}
 
 func (x *SetRealmRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[56]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3729,7 +3992,7 @@ func (x *SetRealmRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetRealmRequest.ProtoReflect.Descriptor instead.
 func (*SetRealmRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{56}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *SetRealmRequest) GetPoints() []*KindPoints {
@@ -3797,7 +4060,7 @@ type RealmView struct {
 
 func (x *RealmView) Reset() {
 	*x = RealmView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[57]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3809,7 +4072,7 @@ func (x *RealmView) String() string {
 func (*RealmView) ProtoMessage() {}
 
 func (x *RealmView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[57]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3822,7 +4085,7 @@ func (x *RealmView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RealmView.ProtoReflect.Descriptor instead.
 func (*RealmView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{57}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *RealmView) GetName() string {
@@ -4083,7 +4346,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\amachine\x18\x01 \x01(\v2\x19.sallyport.v1.MachineViewR\amachine\x12\x12\n" +
 	"\x04code\x18\x02 \x01(\tR\x04code\x124\n" +
 	"\aexpires\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\x12 \n" +
-	"\vfingerprint\x18\x04 \x01(\tR\vfingerprint\"\xa5\x04\n" +
+	"\vfingerprint\x18\x04 \x01(\tR\vfingerprint\"\xbb\x04\n" +
 	"\vMachineView\x12\x12\n" +
 	"\x04uuid\x18\x01 \x01(\tR\x04uuid\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
@@ -4101,7 +4364,8 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"duplicated\x12<\n" +
 	"\vquarantined\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\vquarantined\x12\x16\n" +
 	"\x06scoped\x18\r \x01(\bR\x06scoped\x12\x16\n" +
-	"\x06admits\x18\x0e \x03(\tR\x06admits\"\x8e\x01\n" +
+	"\x06admits\x18\x0e \x03(\tR\x06admits\x12\x14\n" +
+	"\x05token\x18\x0f \x01(\tR\x05token\"\x8e\x01\n" +
 	"\x11SetMachineRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12(\n" +
 	"\roffline_codes\x18\x06 \x01(\bH\x00R\fofflineCodes\x88\x01\x01\x12)\n" +
@@ -4111,7 +4375,24 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\teverybody\x18\x01 \x01(\bR\teverybody\x12\x16\n" +
 	"\x06groups\x18\x02 \x03(\tR\x06groups\"M\n" +
 	"\x14ListMachinesResponse\x125\n" +
-	"\bmachines\x18\x01 \x03(\v2\x19.sallyport.v1.MachineViewR\bmachines\"\xc7\x01\n" +
+	"\bmachines\x18\x01 \x03(\v2\x19.sallyport.v1.MachineViewR\bmachines\"\x80\x01\n" +
+	"\x0fAddTokenRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05count\x18\x02 \x01(\rR\x05count\x12\x18\n" +
+	"\aseconds\x18\x03 \x01(\rR\aseconds\x12)\n" +
+	"\x05scope\x18\x04 \x01(\v2\x13.sallyport.v1.ScopeR\x05scope\"w\n" +
+	"\x10AddTokenResponse\x12-\n" +
+	"\x05token\x18\x01 \x01(\v2\x17.sallyport.v1.TokenViewR\x05token\x12\x12\n" +
+	"\x04code\x18\x02 \x01(\tR\x04code\x12 \n" +
+	"\vfingerprint\x18\x03 \x01(\tR\vfingerprint\"\xa3\x01\n" +
+	"\tTokenView\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1c\n" +
+	"\tremaining\x18\x02 \x01(\rR\tremaining\x124\n" +
+	"\aexpires\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\x12\x16\n" +
+	"\x06scoped\x18\x04 \x01(\bR\x06scoped\x12\x16\n" +
+	"\x06admits\x18\x05 \x03(\tR\x06admits\"E\n" +
+	"\x12ListTokensResponse\x12/\n" +
+	"\x06tokens\x18\x01 \x03(\v2\x17.sallyport.v1.TokenViewR\x06tokens\"\xc7\x01\n" +
 	"\n" +
 	"ServerView\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n" +
@@ -4209,7 +4490,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x10common_passwords\x18\b \x01(\rR\x0fcommonPasswords\x122\n" +
 	"\x15common_passwords_file\x18\t \x01(\tR\x13commonPasswordsFile\x124\n" +
 	"\x16common_passwords_fault\x18\n" +
-	" \x01(\tR\x14commonPasswordsFault2\xa6\x1a\n" +
+	" \x01(\tR\x14commonPasswordsFault2\xfa\x1b\n" +
 	"\fAdminService\x12H\n" +
 	"\n" +
 	"AddAccount\x12\x1f.sallyport.v1.AddAccountRequest\x1a\x19.sallyport.v1.AccountView\x12C\n" +
@@ -4249,7 +4530,11 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"SetMachine\x12\x1f.sallyport.v1.SetMachineRequest\x1a\x19.sallyport.v1.MachineView\x12L\n" +
 	"\rRejoinMachine\x12\x19.sallyport.v1.NameRequest\x1a .sallyport.v1.AddMachineResponse\x12I\n" +
 	"\x11QuarantineMachine\x12\x19.sallyport.v1.NameRequest\x1a\x19.sallyport.v1.MachineView\x12F\n" +
-	"\x0eReleaseMachine\x12\x19.sallyport.v1.NameRequest\x1a\x19.sallyport.v1.MachineView\x12K\n" +
+	"\x0eReleaseMachine\x12\x19.sallyport.v1.NameRequest\x1a\x19.sallyport.v1.MachineView\x12I\n" +
+	"\bAddToken\x12\x1d.sallyport.v1.AddTokenRequest\x1a\x1e.sallyport.v1.AddTokenResponse\x12I\n" +
+	"\n" +
+	"ListTokens\x12\x19.sallyport.v1.ListRequest\x1a .sallyport.v1.ListTokensResponse\x12<\n" +
+	"\vRemoveToken\x12\x19.sallyport.v1.NameRequest\x1a\x12.sallyport.v1.Done\x12K\n" +
 	"\vListServers\x12\x19.sallyport.v1.ListRequest\x1a!.sallyport.v1.ListServersResponse\x12=\n" +
 	"\fRemoveServer\x12\x19.sallyport.v1.NameRequest\x1a\x12.sallyport.v1.Done\x12D\n" +
 	"\tShowRealm\x12\x1e.sallyport.v1.ShowRealmRequest\x1a\x17.sallyport.v1.RealmView\x12B\n" +
@@ -4280,7 +4565,7 @@ func file_sallyport_v1_admin_proto_rawDescGZIP() []byte {
 	return file_sallyport_v1_admin_proto_rawDescData
 }
 
-var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 58)
+var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 62)
 var file_sallyport_v1_admin_proto_goTypes = []any{
 	(*Done)(nil),                   // 0: sallyport.v1.Done
 	(*NameRequest)(nil),            // 1: sallyport.v1.NameRequest
@@ -4318,173 +4603,187 @@ var file_sallyport_v1_admin_proto_goTypes = []any{
 	(*SetMachineRequest)(nil),      // 33: sallyport.v1.SetMachineRequest
 	(*Scope)(nil),                  // 34: sallyport.v1.Scope
 	(*ListMachinesResponse)(nil),   // 35: sallyport.v1.ListMachinesResponse
-	(*ServerView)(nil),             // 36: sallyport.v1.ServerView
-	(*ListServersResponse)(nil),    // 37: sallyport.v1.ListServersResponse
-	(*ListAuditRequest)(nil),       // 38: sallyport.v1.ListAuditRequest
-	(*AuditRow)(nil),               // 39: sallyport.v1.AuditRow
-	(*ListAuditResponse)(nil),      // 40: sallyport.v1.ListAuditResponse
-	(*VerifyAuditRequest)(nil),     // 41: sallyport.v1.VerifyAuditRequest
-	(*SignAuditRequest)(nil),       // 42: sallyport.v1.SignAuditRequest
-	(*SignAuditResponse)(nil),      // 43: sallyport.v1.SignAuditResponse
-	(*VerifyAuditResponse)(nil),    // 44: sallyport.v1.VerifyAuditResponse
-	(*PruneAuditRequest)(nil),      // 45: sallyport.v1.PruneAuditRequest
-	(*PruneAuditResponse)(nil),     // 46: sallyport.v1.PruneAuditResponse
-	(*RotateKeysRequest)(nil),      // 47: sallyport.v1.RotateKeysRequest
-	(*RotateKeysResponse)(nil),     // 48: sallyport.v1.RotateKeysResponse
-	(*ShowKeysRequest)(nil),        // 49: sallyport.v1.ShowKeysRequest
-	(*SignKeysRequest)(nil),        // 50: sallyport.v1.SignKeysRequest
-	(*RotateRealmKeyRequest)(nil),  // 51: sallyport.v1.RotateRealmKeyRequest
-	(*RenewCARequest)(nil),         // 52: sallyport.v1.RenewCARequest
-	(*KeysView)(nil),               // 53: sallyport.v1.KeysView
-	(*ShowRealmRequest)(nil),       // 54: sallyport.v1.ShowRealmRequest
-	(*KindPoints)(nil),             // 55: sallyport.v1.KindPoints
-	(*SetRealmRequest)(nil),        // 56: sallyport.v1.SetRealmRequest
-	(*RealmView)(nil),              // 57: sallyport.v1.RealmView
-	(*timestamppb.Timestamp)(nil),  // 58: google.protobuf.Timestamp
+	(*AddTokenRequest)(nil),        // 36: sallyport.v1.AddTokenRequest
+	(*AddTokenResponse)(nil),       // 37: sallyport.v1.AddTokenResponse
+	(*TokenView)(nil),              // 38: sallyport.v1.TokenView
+	(*ListTokensResponse)(nil),     // 39: sallyport.v1.ListTokensResponse
+	(*ServerView)(nil),             // 40: sallyport.v1.ServerView
+	(*ListServersResponse)(nil),    // 41: sallyport.v1.ListServersResponse
+	(*ListAuditRequest)(nil),       // 42: sallyport.v1.ListAuditRequest
+	(*AuditRow)(nil),               // 43: sallyport.v1.AuditRow
+	(*ListAuditResponse)(nil),      // 44: sallyport.v1.ListAuditResponse
+	(*VerifyAuditRequest)(nil),     // 45: sallyport.v1.VerifyAuditRequest
+	(*SignAuditRequest)(nil),       // 46: sallyport.v1.SignAuditRequest
+	(*SignAuditResponse)(nil),      // 47: sallyport.v1.SignAuditResponse
+	(*VerifyAuditResponse)(nil),    // 48: sallyport.v1.VerifyAuditResponse
+	(*PruneAuditRequest)(nil),      // 49: sallyport.v1.PruneAuditRequest
+	(*PruneAuditResponse)(nil),     // 50: sallyport.v1.PruneAuditResponse
+	(*RotateKeysRequest)(nil),      // 51: sallyport.v1.RotateKeysRequest
+	(*RotateKeysResponse)(nil),     // 52: sallyport.v1.RotateKeysResponse
+	(*ShowKeysRequest)(nil),        // 53: sallyport.v1.ShowKeysRequest
+	(*SignKeysRequest)(nil),        // 54: sallyport.v1.SignKeysRequest
+	(*RotateRealmKeyRequest)(nil),  // 55: sallyport.v1.RotateRealmKeyRequest
+	(*RenewCARequest)(nil),         // 56: sallyport.v1.RenewCARequest
+	(*KeysView)(nil),               // 57: sallyport.v1.KeysView
+	(*ShowRealmRequest)(nil),       // 58: sallyport.v1.ShowRealmRequest
+	(*KindPoints)(nil),             // 59: sallyport.v1.KindPoints
+	(*SetRealmRequest)(nil),        // 60: sallyport.v1.SetRealmRequest
+	(*RealmView)(nil),              // 61: sallyport.v1.RealmView
+	(*timestamppb.Timestamp)(nil),  // 62: google.protobuf.Timestamp
 }
 var file_sallyport_v1_admin_proto_depIdxs = []int32{
 	4,  // 0: sallyport.v1.ListHistoriesResponse.histories:type_name -> sallyport.v1.History
 	5,  // 1: sallyport.v1.ListHistoriesResponse.reserved:type_name -> sallyport.v1.ReservedID
-	58, // 2: sallyport.v1.History.began:type_name -> google.protobuf.Timestamp
-	58, // 3: sallyport.v1.ReservedID.seen:type_name -> google.protobuf.Timestamp
-	58, // 4: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
-	58, // 5: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
-	58, // 6: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
-	58, // 7: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
+	62, // 2: sallyport.v1.History.began:type_name -> google.protobuf.Timestamp
+	62, // 3: sallyport.v1.ReservedID.seen:type_name -> google.protobuf.Timestamp
+	62, // 4: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
+	62, // 5: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
+	62, // 6: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
+	62, // 7: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
 	16, // 8: sallyport.v1.AccountView.ssh_keys:type_name -> sallyport.v1.SSHKeyView
-	58, // 9: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
+	62, // 9: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
 	12, // 10: sallyport.v1.AccountView.cards:type_name -> sallyport.v1.CardView
 	10, // 11: sallyport.v1.AccountView.failures_at:type_name -> sallyport.v1.FailureView
 	11, // 12: sallyport.v1.AccountView.places:type_name -> sallyport.v1.PlaceView
-	58, // 13: sallyport.v1.AccountView.password_change_by:type_name -> google.protobuf.Timestamp
-	58, // 14: sallyport.v1.FailureView.locked_until:type_name -> google.protobuf.Timestamp
-	58, // 15: sallyport.v1.PlaceView.last:type_name -> google.protobuf.Timestamp
-	58, // 16: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
-	58, // 17: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
+	62, // 13: sallyport.v1.AccountView.password_change_by:type_name -> google.protobuf.Timestamp
+	62, // 14: sallyport.v1.FailureView.locked_until:type_name -> google.protobuf.Timestamp
+	62, // 15: sallyport.v1.PlaceView.last:type_name -> google.protobuf.Timestamp
+	62, // 16: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
+	62, // 17: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
 	9,  // 18: sallyport.v1.NewBackupCodesResponse.account:type_name -> sallyport.v1.AccountView
 	9,  // 19: sallyport.v1.ListAccountsResponse.accounts:type_name -> sallyport.v1.AccountView
-	58, // 20: sallyport.v1.SetAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
-	58, // 21: sallyport.v1.SetAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
+	62, // 20: sallyport.v1.SetAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
+	62, // 21: sallyport.v1.SetAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
 	9,  // 22: sallyport.v1.AddTOTPResponse.account:type_name -> sallyport.v1.AccountView
 	26, // 23: sallyport.v1.SetGroupRequest.demands:type_name -> sallyport.v1.Kinds
 	28, // 24: sallyport.v1.ListGroupsResponse.groups:type_name -> sallyport.v1.GroupView
 	32, // 25: sallyport.v1.AddMachineResponse.machine:type_name -> sallyport.v1.MachineView
-	58, // 26: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
-	58, // 27: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
-	58, // 28: sallyport.v1.MachineView.last_seen:type_name -> google.protobuf.Timestamp
-	58, // 29: sallyport.v1.MachineView.duplicated:type_name -> google.protobuf.Timestamp
-	58, // 30: sallyport.v1.MachineView.quarantined:type_name -> google.protobuf.Timestamp
+	62, // 26: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
+	62, // 27: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
+	62, // 28: sallyport.v1.MachineView.last_seen:type_name -> google.protobuf.Timestamp
+	62, // 29: sallyport.v1.MachineView.duplicated:type_name -> google.protobuf.Timestamp
+	62, // 30: sallyport.v1.MachineView.quarantined:type_name -> google.protobuf.Timestamp
 	34, // 31: sallyport.v1.SetMachineRequest.scope:type_name -> sallyport.v1.Scope
 	32, // 32: sallyport.v1.ListMachinesResponse.machines:type_name -> sallyport.v1.MachineView
-	58, // 33: sallyport.v1.ServerView.began:type_name -> google.protobuf.Timestamp
-	58, // 34: sallyport.v1.ServerView.last_seen:type_name -> google.protobuf.Timestamp
-	36, // 35: sallyport.v1.ListServersResponse.servers:type_name -> sallyport.v1.ServerView
-	58, // 36: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
-	58, // 37: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
-	39, // 38: sallyport.v1.ListAuditResponse.rows:type_name -> sallyport.v1.AuditRow
-	58, // 39: sallyport.v1.VerifyAuditResponse.signed_at:type_name -> google.protobuf.Timestamp
-	58, // 40: sallyport.v1.PruneAuditRequest.before:type_name -> google.protobuf.Timestamp
-	53, // 41: sallyport.v1.RotateKeysResponse.keys:type_name -> sallyport.v1.KeysView
-	58, // 42: sallyport.v1.KeysView.signed:type_name -> google.protobuf.Timestamp
-	55, // 43: sallyport.v1.SetRealmRequest.points:type_name -> sallyport.v1.KindPoints
-	55, // 44: sallyport.v1.RealmView.points:type_name -> sallyport.v1.KindPoints
-	8,  // 45: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
-	1,  // 46: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
-	2,  // 47: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
-	18, // 48: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
-	20, // 49: sallyport.v1.AdminService.SetAccount:input_type -> sallyport.v1.SetAccountRequest
-	1,  // 50: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
-	1,  // 51: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
-	19, // 52: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
-	21, // 53: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
-	22, // 54: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
-	23, // 55: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
-	1,  // 56: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
-	13, // 57: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
-	14, // 58: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
-	14, // 59: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
-	1,  // 60: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
-	1,  // 61: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
-	25, // 62: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
-	1,  // 63: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
-	2,  // 64: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
-	1,  // 65: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
-	30, // 66: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
-	30, // 67: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
-	27, // 68: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
-	1,  // 69: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
-	2,  // 70: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
-	1,  // 71: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
-	33, // 72: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
-	1,  // 73: sallyport.v1.AdminService.RejoinMachine:input_type -> sallyport.v1.NameRequest
-	1,  // 74: sallyport.v1.AdminService.QuarantineMachine:input_type -> sallyport.v1.NameRequest
-	1,  // 75: sallyport.v1.AdminService.ReleaseMachine:input_type -> sallyport.v1.NameRequest
-	2,  // 76: sallyport.v1.AdminService.ListServers:input_type -> sallyport.v1.ListRequest
-	1,  // 77: sallyport.v1.AdminService.RemoveServer:input_type -> sallyport.v1.NameRequest
-	54, // 78: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
-	56, // 79: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
-	2,  // 80: sallyport.v1.AdminService.ListHistories:input_type -> sallyport.v1.ListRequest
-	6,  // 81: sallyport.v1.AdminService.ReleaseID:input_type -> sallyport.v1.ReleaseIDRequest
-	38, // 82: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
-	41, // 83: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
-	42, // 84: sallyport.v1.AdminService.SignAudit:input_type -> sallyport.v1.SignAuditRequest
-	45, // 85: sallyport.v1.AdminService.PruneAudit:input_type -> sallyport.v1.PruneAuditRequest
-	47, // 86: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
-	49, // 87: sallyport.v1.AdminService.ShowKeys:input_type -> sallyport.v1.ShowKeysRequest
-	50, // 88: sallyport.v1.AdminService.SignKeys:input_type -> sallyport.v1.SignKeysRequest
-	51, // 89: sallyport.v1.AdminService.RotateRealmKey:input_type -> sallyport.v1.RotateRealmKeyRequest
-	52, // 90: sallyport.v1.AdminService.RenewCA:input_type -> sallyport.v1.RenewCARequest
-	9,  // 91: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
-	9,  // 92: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
-	17, // 93: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
-	9,  // 94: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
-	9,  // 95: sallyport.v1.AdminService.SetAccount:output_type -> sallyport.v1.AccountView
-	0,  // 96: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
-	9,  // 97: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
-	9,  // 98: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
-	9,  // 99: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
-	9,  // 100: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
-	24, // 101: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
-	9,  // 102: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
-	9,  // 103: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
-	9,  // 104: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
-	9,  // 105: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
-	15, // 106: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
-	9,  // 107: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
-	28, // 108: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
-	28, // 109: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
-	29, // 110: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
-	0,  // 111: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
-	28, // 112: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
-	28, // 113: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
-	28, // 114: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
-	31, // 115: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
-	35, // 116: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
-	0,  // 117: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
-	32, // 118: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
-	31, // 119: sallyport.v1.AdminService.RejoinMachine:output_type -> sallyport.v1.AddMachineResponse
-	32, // 120: sallyport.v1.AdminService.QuarantineMachine:output_type -> sallyport.v1.MachineView
-	32, // 121: sallyport.v1.AdminService.ReleaseMachine:output_type -> sallyport.v1.MachineView
-	37, // 122: sallyport.v1.AdminService.ListServers:output_type -> sallyport.v1.ListServersResponse
-	0,  // 123: sallyport.v1.AdminService.RemoveServer:output_type -> sallyport.v1.Done
-	57, // 124: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
-	57, // 125: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
-	3,  // 126: sallyport.v1.AdminService.ListHistories:output_type -> sallyport.v1.ListHistoriesResponse
-	7,  // 127: sallyport.v1.AdminService.ReleaseID:output_type -> sallyport.v1.ReleaseIDResponse
-	40, // 128: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
-	44, // 129: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
-	43, // 130: sallyport.v1.AdminService.SignAudit:output_type -> sallyport.v1.SignAuditResponse
-	46, // 131: sallyport.v1.AdminService.PruneAudit:output_type -> sallyport.v1.PruneAuditResponse
-	48, // 132: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
-	53, // 133: sallyport.v1.AdminService.ShowKeys:output_type -> sallyport.v1.KeysView
-	53, // 134: sallyport.v1.AdminService.SignKeys:output_type -> sallyport.v1.KeysView
-	53, // 135: sallyport.v1.AdminService.RotateRealmKey:output_type -> sallyport.v1.KeysView
-	53, // 136: sallyport.v1.AdminService.RenewCA:output_type -> sallyport.v1.KeysView
-	91, // [91:137] is the sub-list for method output_type
-	45, // [45:91] is the sub-list for method input_type
-	45, // [45:45] is the sub-list for extension type_name
-	45, // [45:45] is the sub-list for extension extendee
-	0,  // [0:45] is the sub-list for field type_name
+	34, // 33: sallyport.v1.AddTokenRequest.scope:type_name -> sallyport.v1.Scope
+	38, // 34: sallyport.v1.AddTokenResponse.token:type_name -> sallyport.v1.TokenView
+	62, // 35: sallyport.v1.TokenView.expires:type_name -> google.protobuf.Timestamp
+	38, // 36: sallyport.v1.ListTokensResponse.tokens:type_name -> sallyport.v1.TokenView
+	62, // 37: sallyport.v1.ServerView.began:type_name -> google.protobuf.Timestamp
+	62, // 38: sallyport.v1.ServerView.last_seen:type_name -> google.protobuf.Timestamp
+	40, // 39: sallyport.v1.ListServersResponse.servers:type_name -> sallyport.v1.ServerView
+	62, // 40: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
+	62, // 41: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
+	43, // 42: sallyport.v1.ListAuditResponse.rows:type_name -> sallyport.v1.AuditRow
+	62, // 43: sallyport.v1.VerifyAuditResponse.signed_at:type_name -> google.protobuf.Timestamp
+	62, // 44: sallyport.v1.PruneAuditRequest.before:type_name -> google.protobuf.Timestamp
+	57, // 45: sallyport.v1.RotateKeysResponse.keys:type_name -> sallyport.v1.KeysView
+	62, // 46: sallyport.v1.KeysView.signed:type_name -> google.protobuf.Timestamp
+	59, // 47: sallyport.v1.SetRealmRequest.points:type_name -> sallyport.v1.KindPoints
+	59, // 48: sallyport.v1.RealmView.points:type_name -> sallyport.v1.KindPoints
+	8,  // 49: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
+	1,  // 50: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
+	2,  // 51: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
+	18, // 52: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
+	20, // 53: sallyport.v1.AdminService.SetAccount:input_type -> sallyport.v1.SetAccountRequest
+	1,  // 54: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
+	1,  // 55: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
+	19, // 56: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
+	21, // 57: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
+	22, // 58: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
+	23, // 59: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
+	1,  // 60: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
+	13, // 61: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
+	14, // 62: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
+	14, // 63: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
+	1,  // 64: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
+	1,  // 65: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
+	25, // 66: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
+	1,  // 67: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
+	2,  // 68: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
+	1,  // 69: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
+	30, // 70: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
+	30, // 71: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
+	27, // 72: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
+	1,  // 73: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
+	2,  // 74: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
+	1,  // 75: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
+	33, // 76: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
+	1,  // 77: sallyport.v1.AdminService.RejoinMachine:input_type -> sallyport.v1.NameRequest
+	1,  // 78: sallyport.v1.AdminService.QuarantineMachine:input_type -> sallyport.v1.NameRequest
+	1,  // 79: sallyport.v1.AdminService.ReleaseMachine:input_type -> sallyport.v1.NameRequest
+	36, // 80: sallyport.v1.AdminService.AddToken:input_type -> sallyport.v1.AddTokenRequest
+	2,  // 81: sallyport.v1.AdminService.ListTokens:input_type -> sallyport.v1.ListRequest
+	1,  // 82: sallyport.v1.AdminService.RemoveToken:input_type -> sallyport.v1.NameRequest
+	2,  // 83: sallyport.v1.AdminService.ListServers:input_type -> sallyport.v1.ListRequest
+	1,  // 84: sallyport.v1.AdminService.RemoveServer:input_type -> sallyport.v1.NameRequest
+	58, // 85: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
+	60, // 86: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
+	2,  // 87: sallyport.v1.AdminService.ListHistories:input_type -> sallyport.v1.ListRequest
+	6,  // 88: sallyport.v1.AdminService.ReleaseID:input_type -> sallyport.v1.ReleaseIDRequest
+	42, // 89: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
+	45, // 90: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
+	46, // 91: sallyport.v1.AdminService.SignAudit:input_type -> sallyport.v1.SignAuditRequest
+	49, // 92: sallyport.v1.AdminService.PruneAudit:input_type -> sallyport.v1.PruneAuditRequest
+	51, // 93: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
+	53, // 94: sallyport.v1.AdminService.ShowKeys:input_type -> sallyport.v1.ShowKeysRequest
+	54, // 95: sallyport.v1.AdminService.SignKeys:input_type -> sallyport.v1.SignKeysRequest
+	55, // 96: sallyport.v1.AdminService.RotateRealmKey:input_type -> sallyport.v1.RotateRealmKeyRequest
+	56, // 97: sallyport.v1.AdminService.RenewCA:input_type -> sallyport.v1.RenewCARequest
+	9,  // 98: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
+	9,  // 99: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
+	17, // 100: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
+	9,  // 101: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
+	9,  // 102: sallyport.v1.AdminService.SetAccount:output_type -> sallyport.v1.AccountView
+	0,  // 103: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
+	9,  // 104: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
+	9,  // 105: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
+	9,  // 106: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
+	9,  // 107: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
+	24, // 108: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
+	9,  // 109: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
+	9,  // 110: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
+	9,  // 111: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
+	9,  // 112: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
+	15, // 113: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
+	9,  // 114: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
+	28, // 115: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
+	28, // 116: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
+	29, // 117: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
+	0,  // 118: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
+	28, // 119: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
+	28, // 120: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
+	28, // 121: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
+	31, // 122: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
+	35, // 123: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
+	0,  // 124: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
+	32, // 125: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
+	31, // 126: sallyport.v1.AdminService.RejoinMachine:output_type -> sallyport.v1.AddMachineResponse
+	32, // 127: sallyport.v1.AdminService.QuarantineMachine:output_type -> sallyport.v1.MachineView
+	32, // 128: sallyport.v1.AdminService.ReleaseMachine:output_type -> sallyport.v1.MachineView
+	37, // 129: sallyport.v1.AdminService.AddToken:output_type -> sallyport.v1.AddTokenResponse
+	39, // 130: sallyport.v1.AdminService.ListTokens:output_type -> sallyport.v1.ListTokensResponse
+	0,  // 131: sallyport.v1.AdminService.RemoveToken:output_type -> sallyport.v1.Done
+	41, // 132: sallyport.v1.AdminService.ListServers:output_type -> sallyport.v1.ListServersResponse
+	0,  // 133: sallyport.v1.AdminService.RemoveServer:output_type -> sallyport.v1.Done
+	61, // 134: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
+	61, // 135: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
+	3,  // 136: sallyport.v1.AdminService.ListHistories:output_type -> sallyport.v1.ListHistoriesResponse
+	7,  // 137: sallyport.v1.AdminService.ReleaseID:output_type -> sallyport.v1.ReleaseIDResponse
+	44, // 138: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
+	48, // 139: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
+	47, // 140: sallyport.v1.AdminService.SignAudit:output_type -> sallyport.v1.SignAuditResponse
+	50, // 141: sallyport.v1.AdminService.PruneAudit:output_type -> sallyport.v1.PruneAuditResponse
+	52, // 142: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
+	57, // 143: sallyport.v1.AdminService.ShowKeys:output_type -> sallyport.v1.KeysView
+	57, // 144: sallyport.v1.AdminService.SignKeys:output_type -> sallyport.v1.KeysView
+	57, // 145: sallyport.v1.AdminService.RotateRealmKey:output_type -> sallyport.v1.KeysView
+	57, // 146: sallyport.v1.AdminService.RenewCA:output_type -> sallyport.v1.KeysView
+	98, // [98:147] is the sub-list for method output_type
+	49, // [49:98] is the sub-list for method input_type
+	49, // [49:49] is the sub-list for extension type_name
+	49, // [49:49] is the sub-list for extension extendee
+	0,  // [0:49] is the sub-list for field type_name
 }
 
 func init() { file_sallyport_v1_admin_proto_init() }
@@ -4497,14 +4796,14 @@ func file_sallyport_v1_admin_proto_init() {
 	file_sallyport_v1_admin_proto_msgTypes[25].OneofWrappers = []any{}
 	file_sallyport_v1_admin_proto_msgTypes[27].OneofWrappers = []any{}
 	file_sallyport_v1_admin_proto_msgTypes[33].OneofWrappers = []any{}
-	file_sallyport_v1_admin_proto_msgTypes[56].OneofWrappers = []any{}
+	file_sallyport_v1_admin_proto_msgTypes[60].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sallyport_v1_admin_proto_rawDesc), len(file_sallyport_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   58,
+			NumMessages:   62,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -111,6 +111,13 @@ const (
 	// AdminServiceReleaseMachineProcedure is the fully-qualified name of the AdminService's
 	// ReleaseMachine RPC.
 	AdminServiceReleaseMachineProcedure = "/sallyport.v1.AdminService/ReleaseMachine"
+	// AdminServiceAddTokenProcedure is the fully-qualified name of the AdminService's AddToken RPC.
+	AdminServiceAddTokenProcedure = "/sallyport.v1.AdminService/AddToken"
+	// AdminServiceListTokensProcedure is the fully-qualified name of the AdminService's ListTokens RPC.
+	AdminServiceListTokensProcedure = "/sallyport.v1.AdminService/ListTokens"
+	// AdminServiceRemoveTokenProcedure is the fully-qualified name of the AdminService's RemoveToken
+	// RPC.
+	AdminServiceRemoveTokenProcedure = "/sallyport.v1.AdminService/RemoveToken"
 	// AdminServiceListServersProcedure is the fully-qualified name of the AdminService's ListServers
 	// RPC.
 	AdminServiceListServersProcedure = "/sallyport.v1.AdminService/ListServers"
@@ -189,6 +196,10 @@ type AdminServiceClient interface {
 	// QuarantineMachine shuts a machine out until ReleaseMachine.
 	QuarantineMachine(context.Context, *v1.NameRequest) (*v1.MachineView, error)
 	ReleaseMachine(context.Context, *v1.NameRequest) (*v1.MachineView, error)
+	// AddToken makes a code that a number of machines join with.
+	AddToken(context.Context, *v1.AddTokenRequest) (*v1.AddTokenResponse, error)
+	ListTokens(context.Context, *v1.ListRequest) (*v1.ListTokensResponse, error)
+	RemoveToken(context.Context, *v1.NameRequest) (*v1.Done, error)
 	ListServers(context.Context, *v1.ListRequest) (*v1.ListServersResponse, error)
 	// RemoveServer forgets a server that is gone for good. One that runs registers again.
 	RemoveServer(context.Context, *v1.NameRequest) (*v1.Done, error)
@@ -410,6 +421,24 @@ func NewAdminServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(adminServiceMethods.ByName("ReleaseMachine")),
 			connect.WithClientOptions(opts...),
 		),
+		addToken: connect.NewClient[v1.AddTokenRequest, v1.AddTokenResponse](
+			httpClient,
+			baseURL+AdminServiceAddTokenProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("AddToken")),
+			connect.WithClientOptions(opts...),
+		),
+		listTokens: connect.NewClient[v1.ListRequest, v1.ListTokensResponse](
+			httpClient,
+			baseURL+AdminServiceListTokensProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("ListTokens")),
+			connect.WithClientOptions(opts...),
+		),
+		removeToken: connect.NewClient[v1.NameRequest, v1.Done](
+			httpClient,
+			baseURL+AdminServiceRemoveTokenProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("RemoveToken")),
+			connect.WithClientOptions(opts...),
+		),
 		listServers: connect.NewClient[v1.ListRequest, v1.ListServersResponse](
 			httpClient,
 			baseURL+AdminServiceListServersProcedure,
@@ -536,6 +565,9 @@ type adminServiceClient struct {
 	rejoinMachine     *connect.Client[v1.NameRequest, v1.AddMachineResponse]
 	quarantineMachine *connect.Client[v1.NameRequest, v1.MachineView]
 	releaseMachine    *connect.Client[v1.NameRequest, v1.MachineView]
+	addToken          *connect.Client[v1.AddTokenRequest, v1.AddTokenResponse]
+	listTokens        *connect.Client[v1.ListRequest, v1.ListTokensResponse]
+	removeToken       *connect.Client[v1.NameRequest, v1.Done]
 	listServers       *connect.Client[v1.ListRequest, v1.ListServersResponse]
 	removeServer      *connect.Client[v1.NameRequest, v1.Done]
 	showRealm         *connect.Client[v1.ShowRealmRequest, v1.RealmView]
@@ -832,6 +864,33 @@ func (c *adminServiceClient) ReleaseMachine(ctx context.Context, req *v1.NameReq
 	return nil, err
 }
 
+// AddToken calls sallyport.v1.AdminService.AddToken.
+func (c *adminServiceClient) AddToken(ctx context.Context, req *v1.AddTokenRequest) (*v1.AddTokenResponse, error) {
+	response, err := c.addToken.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListTokens calls sallyport.v1.AdminService.ListTokens.
+func (c *adminServiceClient) ListTokens(ctx context.Context, req *v1.ListRequest) (*v1.ListTokensResponse, error) {
+	response, err := c.listTokens.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// RemoveToken calls sallyport.v1.AdminService.RemoveToken.
+func (c *adminServiceClient) RemoveToken(ctx context.Context, req *v1.NameRequest) (*v1.Done, error) {
+	response, err := c.removeToken.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // ListServers calls sallyport.v1.AdminService.ListServers.
 func (c *adminServiceClient) ListServers(ctx context.Context, req *v1.ListRequest) (*v1.ListServersResponse, error) {
 	response, err := c.listServers.CallUnary(ctx, connect.NewRequest(req))
@@ -1008,6 +1067,10 @@ type AdminServiceHandler interface {
 	// QuarantineMachine shuts a machine out until ReleaseMachine.
 	QuarantineMachine(context.Context, *v1.NameRequest) (*v1.MachineView, error)
 	ReleaseMachine(context.Context, *v1.NameRequest) (*v1.MachineView, error)
+	// AddToken makes a code that a number of machines join with.
+	AddToken(context.Context, *v1.AddTokenRequest) (*v1.AddTokenResponse, error)
+	ListTokens(context.Context, *v1.ListRequest) (*v1.ListTokensResponse, error)
+	RemoveToken(context.Context, *v1.NameRequest) (*v1.Done, error)
 	ListServers(context.Context, *v1.ListRequest) (*v1.ListServersResponse, error)
 	// RemoveServer forgets a server that is gone for good. One that runs registers again.
 	RemoveServer(context.Context, *v1.NameRequest) (*v1.Done, error)
@@ -1225,6 +1288,24 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(adminServiceMethods.ByName("ReleaseMachine")),
 		connect.WithHandlerOptions(opts...),
 	)
+	adminServiceAddTokenHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceAddTokenProcedure,
+		svc.AddToken,
+		connect.WithSchema(adminServiceMethods.ByName("AddToken")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceListTokensHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceListTokensProcedure,
+		svc.ListTokens,
+		connect.WithSchema(adminServiceMethods.ByName("ListTokens")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceRemoveTokenHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceRemoveTokenProcedure,
+		svc.RemoveToken,
+		connect.WithSchema(adminServiceMethods.ByName("RemoveToken")),
+		connect.WithHandlerOptions(opts...),
+	)
 	adminServiceListServersHandler := connect.NewUnaryHandlerSimple(
 		AdminServiceListServersProcedure,
 		svc.ListServers,
@@ -1379,6 +1460,12 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 			adminServiceQuarantineMachineHandler.ServeHTTP(w, r)
 		case AdminServiceReleaseMachineProcedure:
 			adminServiceReleaseMachineHandler.ServeHTTP(w, r)
+		case AdminServiceAddTokenProcedure:
+			adminServiceAddTokenHandler.ServeHTTP(w, r)
+		case AdminServiceListTokensProcedure:
+			adminServiceListTokensHandler.ServeHTTP(w, r)
+		case AdminServiceRemoveTokenProcedure:
+			adminServiceRemoveTokenHandler.ServeHTTP(w, r)
 		case AdminServiceListServersProcedure:
 			adminServiceListServersHandler.ServeHTTP(w, r)
 		case AdminServiceRemoveServerProcedure:
@@ -1540,6 +1627,18 @@ func (UnimplementedAdminServiceHandler) QuarantineMachine(context.Context, *v1.N
 
 func (UnimplementedAdminServiceHandler) ReleaseMachine(context.Context, *v1.NameRequest) (*v1.MachineView, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.ReleaseMachine is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) AddToken(context.Context, *v1.AddTokenRequest) (*v1.AddTokenResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.AddToken is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) ListTokens(context.Context, *v1.ListRequest) (*v1.ListTokensResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.ListTokens is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) RemoveToken(context.Context, *v1.NameRequest) (*v1.Done, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.RemoveToken is not implemented"))
 }
 
 func (UnimplementedAdminServiceHandler) ListServers(context.Context, *v1.ListRequest) (*v1.ListServersResponse, error) {

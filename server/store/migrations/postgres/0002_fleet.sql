@@ -23,3 +23,12 @@ CREATE TABLE servers (
 	began   BIGINT NOT NULL,
 	seen    BIGINT NOT NULL
 );
+CREATE TABLE join_tokens (
+	name      TEXT   PRIMARY KEY,
+	code_hash BYTEA  NOT NULL UNIQUE,
+	remaining BIGINT NOT NULL,
+	expires   BIGINT NOT NULL,
+	scoped    BIGINT NOT NULL,
+	admits    TEXT   NOT NULL
+);
+ALTER TABLE machines ADD COLUMN token TEXT NOT NULL DEFAULT '';

@@ -39,3 +39,16 @@ CREATE TABLE servers (
 	began   INTEGER NOT NULL,
 	seen    INTEGER NOT NULL
 ) STRICT;
+
+-- Codes that a number of machines join with, each under a name of its own. admits are the
+-- groups of their scope, by uuid and with a space between, where scoped is 1.
+CREATE TABLE join_tokens (
+	name      TEXT    PRIMARY KEY,
+	code_hash BLOB    NOT NULL UNIQUE,
+	remaining INTEGER NOT NULL,
+	expires   INTEGER NOT NULL,
+	scoped    INTEGER NOT NULL,
+	admits    TEXT    NOT NULL
+) STRICT;
+-- The token that a machine joined by; '': a code of its own.
+ALTER TABLE machines ADD COLUMN token TEXT NOT NULL DEFAULT '';
