@@ -89,22 +89,8 @@ func (s shower) people(w io.Writer, m proto.Message) {
 			}
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", c.GetName(), c.GetUuid(), state, stamp(c.GetJoined()), stamp(c.GetLastSeen()), c.GetLastAddress(), c.GetVersion())
 		}
-	case *v1.AddTokenResponse:
-		fmt.Fprintf(w, "code\t%s\nfingerprint\t%s\nmachines\t%d\nexpires\t%s\n\nOn each machine: sudo sallyport join --server %s --code %s --fingerprint %s\n",
-			m.GetCode(), m.GetFingerprint(), m.GetToken().GetRemaining(), stamp(m.GetToken().GetExpires()), cmp.Or(s.url, "URL"), m.GetCode(), m.GetFingerprint())
-	case *v1.ListTokensResponse:
-		for _, o := range m.GetTokens() {
-			admits := "everybody"
-			if o.GetScoped() {
-				admits = strings.Join(o.GetAdmits(), ",")
-			}
-			fmt.Fprintf(w, "%s\t%d left\t%s\t%s\n", o.GetName(), o.GetRemaining(), stamp(o.GetExpires()), admits)
-		}
-	case *v1.ListServersResponse:
-		for _, o := range m.GetServers() {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", o.GetId(), cmp.Or(o.GetUrl(), "no URL"), stamp(o.GetBegan()), stamp(o.GetLastSeen()), o.GetVersion(),
-				map[bool]string{true: "this one"}[o.GetHere()])
-		}
+	case *v1.AddTokenResponse, *v1.ListTokensResponse, *v1.ListServersResponse:
+		s.fleet(w, m)
 	case *v1.ListAuditResponse:
 		for _, r := range m.GetRows() {
 			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\n", r.GetId(), stamp(r.GetTime()), r.GetActor(), r.GetAction(), r.GetSubject(), r.GetDetail())

@@ -1,10 +1,13 @@
 package directory
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -270,6 +273,8 @@ func (p pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe"} }
 func TestASlowReaderIsCutOffAndHoldsUpNobody(t *testing.T) {
 	s := newServed(t)
 	s.d.slow = time.Millisecond
+	var said bytes.Buffer
+	s.Log = slog.New(slog.NewTextHandler(&said, nil))
 	s.joined("slow", formsOfToday)
 	s.joined("quick", formsOfToday)
 	quick := s.watch("quick", nil).caughtUp()
@@ -294,6 +299,9 @@ func TestASlowReaderIsCutOffAndHoldsUpNobody(t *testing.T) {
 	case <-over:
 	case <-time.After(20 * time.Second):
 		t.Fatal("a machine that reads nothing keeps its stream")
+	}
+	if !strings.Contains(said.String(), "does not read its change stream") || !strings.Contains(said.String(), "machine=slow") {
+		t.Errorf("the log says %q", said.String())
 	}
 	// It comes again, and hears all.
 	if got := s.watch("slow", nil).caughtUp(); got.position != quick.position {
