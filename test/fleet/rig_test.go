@@ -36,9 +36,17 @@ func newRig(t testing.TB) *rig {
 	r.database, err = postgres.Start(t.Context())
 	r.must(nil, err)
 	t.Cleanup(func() { _ = r.database.Stop() })
+	r.serve(r.database.Realm(t))
+	return r
+}
+
+// serve makes a realm in that database, and serves it.
+func (r *rig) serve(address string) {
+	t := r.t
+	t.Helper()
 	binary, err := Build(t.Context(), t.TempDir())
 	r.must(nil, err)
-	o := realm.InitOptions{Dir: filepath.Join(t.TempDir(), "first"), Realm: "example.org", Listen: "127.0.0.1:0", OfflineDays: 14, Database: r.database.Realm(t)}
+	o := realm.InitOptions{Dir: filepath.Join(t.TempDir(), "first"), Realm: "example.org", Listen: "127.0.0.1:0", OfflineDays: 14, Database: address}
 	r.must(nil, realm.Init(t.Context(), o))
 	first := &Process{Binary: binary, Dir: o.Dir}
 	o.SealKey, o.Dir = first.SealKey(), filepath.Join(t.TempDir(), "second")
@@ -55,7 +63,6 @@ func newRig(t testing.TB) *rig {
 		r.must(nil, s.Start(t.Context()))
 		t.Cleanup(func() { _ = s.Kill() })
 	}
-	return r
 }
 
 func (r *rig) must(_ any, err error) {

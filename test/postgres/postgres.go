@@ -140,5 +140,10 @@ func (s *Server) Kill() error {
 
 // Stop ends the server and removes the cluster.
 func (s *Server) Stop() error {
-	return errors.Join(s.Kill(), os.RemoveAll(s.dir))
+	if s.process == nil {
+		return nil // it is stopped already
+	}
+	err := s.Kill()
+	s.process = nil
+	return errors.Join(err, os.RemoveAll(s.dir))
 }
