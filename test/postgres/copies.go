@@ -7,7 +7,9 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -123,6 +125,35 @@ func (s *Server) run(ctx context.Context, statements ...string) error {
 		if _, err := c.Exec(ctx, q); err != nil {
 			return fmt.Errorf("%s: %w", strings.Fields(q)[0], err)
 		}
+	}
+	return nil
+}
+
+// Suspend stops all processes of the server where they stand, as a machine that hangs, or a
+// network that swallows everything, looks from outside.
+func (s *Server) Suspend() error { return s.signal(syscall.SIGSTOP) }
+
+// Resume lets them go on.
+func (s *Server) Resume() error { return s.signal(syscall.SIGCONT) }
+
+func (s *Server) signal(sig syscall.Signal) error {
+	pid := s.process.Process.Pid
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", pid))
+	if err != nil {
+		return fmt.Errorf("processes of postgres: %w", err)
+	}
+	err = syscall.Kill(pid, sig) // first, so that it makes no new ones
+	for _, f := range strings.Fields(string(b)) {
+		child, perr := strconv.Atoi(f)
+		if perr != nil {
+			return fmt.Errorf("processes of postgres: %w", perr)
+		}
+		if kerr := syscall.Kill(child, sig); kerr != nil && !errors.Is(kerr, syscall.ESRCH) {
+			err = errors.Join(err, kerr)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("signal postgres: %w", err)
 	}
 	return nil
 }
