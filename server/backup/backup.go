@@ -34,22 +34,16 @@ const (
 	maxBackupFile = 16 << 20
 )
 
-// errElsewhere: what PostgreSQL holds its own tools copy.
-var errElsewhere = errors.New("the database of this realm is PostgreSQL's, which this command does not copy: " +
-	"copy it with pg_dump, or by PostgreSQL's continuous archiving, and this folder, which has the keys, beside it")
-
 // Make writes the realm in that folder to a file that must not exist: a tar of the
-// database at one moment, all keys and the settings, 0600, whole or not at all. A server
-// may be serving the folder meanwhile. What the settings name elsewhere, such as a
+// database at one moment, all keys and the settings, 0600, whole or not at all. Servers
+// may be serving the realm meanwhile. What is in PostgreSQL is written as a file of SQLite,
+// and the settings say so: what is restored is a realm in a file, whatever it was. What the settings name elsewhere, such as a
 // certificate of --tls-cert, is not in it.
 func Make(ctx context.Context, folder, file string, now time.Time) error {
 	d := realm.Dir(folder)
 	set, err := d.Load()
 	if err != nil {
 		return err
-	}
-	if set.Database != "" {
-		return errElsewhere
 	}
 	if _, err := os.Lstat(file); err == nil {
 		return fmt.Errorf("%s exists already: give the backup another name", file)
@@ -60,14 +54,14 @@ func Make(ctx context.Context, folder, file string, now time.Time) error {
 	}
 	defer func() { _ = os.RemoveAll(work) }()
 	copied := filepath.Join(work, databaseName)
-	if err := store.Copy(ctx, d.Database(), copied); err != nil {
+	if err := store.Copy(ctx, d.DatabaseOf(set), copied); err != nil {
 		return fmt.Errorf("backup: %w", err)
 	}
 	name, err := ofCopy(ctx, copied)
 	if err != nil {
 		return fmt.Errorf("backup: %w", err)
 	}
-	files, err := filesOf(d)
+	files, err := filesOf(d, set)
 	if err != nil {
 		return fmt.Errorf("backup: %w", err)
 	}
@@ -103,7 +97,7 @@ type kept struct {
 }
 
 // filesOf reads everything in the folder but the database.
-func filesOf(d realm.Dir) ([]kept, error) {
+func filesOf(d realm.Dir, set realm.Settings) ([]kept, error) {
 	var list []kept
 	err := filepath.WalkDir(string(d), func(path string, e fs.DirEntry, err error) error {
 		if err != nil {
@@ -114,6 +108,11 @@ func filesOf(d realm.Dir) ([]kept, error) {
 			return err
 		}
 		data, err := readBounded(path)
+		if name == "server.json" && err == nil && set.Database != "" {
+			inFile := set
+			inFile.Database = ""
+			data, err = json.MarshalIndent(inFile, "", "\t")
+		}
 		if err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/server/servertest"
 	"github.com/sallyport-auth/sallyport/server/store"
@@ -18,6 +19,10 @@ import (
 // Promise backup-whole.
 func TestABackupOfARunningServerIsWhole(t *testing.T) {
 	b := servertest.New(t)
+	b.TOTP()
+	codes, err := b.Admin.NewBackupCodes(t.Context(), servertest.Named("alice"))
+	b.Must(nil, err)
+	signs := b.Keys().GetSigningKeys()
 	file := filepath.Join(t.TempDir(), "backup")
 	b.Must(nil, Make(t.Context(), string(b.Dir), file, time.Now()))
 	info, err := os.Stat(file)
@@ -50,6 +55,20 @@ func TestABackupOfARunningServerIsWhole(t *testing.T) {
 	b.Must(nil, b.Close())
 	b.Open(to)
 	b.Must(b.Admin.ShowAccount(t.Context(), servertest.Named("alice")))
+	if b.Settings.Database != "" {
+		t.Errorf("what was restored is in %s", b.Settings.Database)
+	}
+	if now := b.Keys().GetSigningKeys(); len(now) != 1 || now[0] != signs[0] {
+		t.Error("the restored realm signs with another key")
+	}
+	// Secrets that the seal key holds open.
+	after := b.Begin("alice")
+	resp, err := b.Engine.Step(b.Call(), &v1.StepRequest{Session: after, Kind: string(identity.Password), Credential: []byte(servertest.Right)})
+	b.Must(nil, err)
+	resp, err = b.Engine.Step(b.Call(), &v1.StepRequest{Session: resp.GetSession(), Kind: string(identity.BackupCode), Credential: []byte(codes.GetCodes()[0])})
+	if err != nil || resp.GetOutcome() != v1.Outcome_OUTCOME_ALLOW {
+		t.Errorf("password and backup code after the restore: %v, %v", resp, err)
+	}
 	if _, err := b.Admin.ShowAccount(t.Context(), servertest.Named("later")); err == nil {
 		t.Error("what was made after the backup is in it")
 	}
