@@ -125,7 +125,8 @@ func serve(ctx context.Context, r *realm.Realm, o ServeOptions) error {
 	if o.Ready != nil {
 		o.Ready(listener.Addr(), r.Name)
 	}
-	err = wait(ctx, r, e, failed, func() error { return r.Register(ctx, o.Version, began) })
+	register := func(ctx context.Context) error { return r.Register(ctx, o.Version, began) }
+	err = wait(ctx, failed, upkeep(r, e, register), pruning(r, e))
 	close(ending)
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
@@ -138,11 +139,17 @@ func serve(ctx context.Context, r *realm.Realm, o ServeOptions) error {
 }
 
 // wait returns nil when ctx ends, an error when a listener does before.
-func wait(ctx context.Context, r *realm.Realm, e *auth.Engine, failed <-chan error, register func() error) error {
+func wait(ctx context.Context, failed <-chan error, now, then func(context.Context)) error {
 	purge := time.NewTicker(purgeEvery)
 	defer purge.Stop()
 	prune := time.NewTicker(auth.PruneEvery)
 	defer prune.Stop()
+	// What is done meanwhile ends, also where a database is silent.
+	within := func(d time.Duration, f func(context.Context)) {
+		ctx, end := context.WithTimeout(ctx, d)
+		defer end()
+		f(ctx)
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -150,18 +157,32 @@ func wait(ctx context.Context, r *realm.Realm, e *auth.Engine, failed <-chan err
 		case err := <-failed:
 			return fmt.Errorf("serve: %w", err)
 		case <-purge.C:
-			r.RenewCertificate(ctx)
-			r.KeepMark(ctx)
-			if err := register(); err != nil {
-				r.Log.WarnContext(ctx, "it is not noted that this server is there", "error", err)
-			}
-			if err := e.Abandoned(ctx); err != nil {
-				r.Log.WarnContext(ctx, "abandoned authentications are not in the audit log", "error", err)
-			}
+			within(purgeEvery, now)
 		case <-prune.C:
-			if err := e.Prune(ctx); err != nil {
-				r.Log.WarnContext(ctx, "old failures and places are not pruned", "error", err)
-			}
+			within(auth.PruneEvery, then)
+		}
+	}
+}
+
+// upkeep is what a server does each half minute.
+func upkeep(r *realm.Realm, e *auth.Engine, register func(context.Context) error) func(context.Context) {
+	return func(ctx context.Context) {
+		r.RenewCertificate(ctx)
+		r.KeepMark(ctx)
+		if err := register(ctx); err != nil {
+			r.Log.WarnContext(ctx, "it is not noted that this server is there", "error", err)
+		}
+		if err := e.Abandoned(ctx); err != nil {
+			r.Log.WarnContext(ctx, "abandoned authentications are not in the audit log", "error", err)
+		}
+	}
+}
+
+// pruning forgets old failures and places.
+func pruning(r *realm.Realm, e *auth.Engine) func(context.Context) {
+	return func(ctx context.Context) {
+		if err := e.Prune(ctx); err != nil {
+			r.Log.WarnContext(ctx, "old failures and places are not pruned", "error", err)
 		}
 	}
 }

@@ -143,7 +143,6 @@ func (k Keys) NewRealmKey(ctx context.Context, realmKey []byte, lost bool) (*v1.
 		return nil, err
 	}
 	// The key before the list: a list whose key is nowhere could not be followed.
-	written := false
 	v, err := k.change(ctx, func(tx *store.Tx) error {
 		was, err := k.issued(tx)
 		if err != nil {
@@ -164,11 +163,10 @@ func (k Keys) NewRealmKey(ctx context.Context, realmKey []byte, lost bool) (*v1.
 		if err := replace(k.Dir.nextRealmKey(), next.pem); err != nil {
 			return err
 		}
-		written = true
 		_, err = k.issue(tx, next, b, was)
 		return err
 	})
-	if err != nil || !written {
+	if err != nil {
 		return nil, err
 	}
 	return v, k.Dir.takeNextRealmKey()
