@@ -60,7 +60,8 @@ func (s *seat) scene(name string, play func()) {
 }
 
 const (
-	refused = "Sign-in refused."
+	refused  = "Sign-in refused."
+	disabled = "This account is disabled. Ask your administrator."
 	// gdmRefused is GDM's own, where we give no reason.
 	gdmRefused = "Sorry, password authentication didn't work. Please try again."
 )
@@ -91,7 +92,7 @@ func TestAWrongAnswerAtGDMIsFollowedByAPrompt(t *testing.T) {
 		s.in("sallyport-server account disable bob" + server)
 		s.signIn(bob)
 		s.sees(greeter, "Password")
-		s.told(bobPass, "This account is disabled. Ask your administrator.", "Password", "Username")
+		s.told(bobPass, disabled, "Password", "Username")
 	})
 }
 

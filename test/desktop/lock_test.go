@@ -10,17 +10,23 @@ import (
 // locks locks a person's screen, and lifts its curtain.
 func (s *seat) locks(user string) {
 	s.t.Helper()
+	s.locksFor(user, "Password")
+}
+
+// locksFor does so where the prompt is another one.
+func (s *seat) locksFor(user, prompt string) {
+	s.t.Helper()
 	s.in("loginctl lock-session $(loginctl list-sessions --no-legend | awk '$3 == \"" + user + "\" && /seat0/ { print $1 }')")
 	s.untilIn(s.lockedIs(user, "yes"))
-	s.lifts(user)
+	s.lifts(user, prompt)
 }
 
 // lifts lifts the curtain, unless it is up. A key may come too early for it.
-func (s *seat) lifts(user string) {
+func (s *seat) lifts(user, prompt string) {
 	s.t.Helper()
 	looks := 0
-	s.watches(user, "asking for a password", func(screen string) bool {
-		if shows(screen, "Password") && !says(screen) {
+	s.watches(user, "asking for "+prompt, func(screen string) bool {
+		if shows(screen, prompt) && !says(screen) {
 			return true
 		}
 		if looks++; looks%4 == 1 {
@@ -108,11 +114,11 @@ func TestALockedScreenOfGNOME(t *testing.T) {
 		s.locks(bob)
 		s.in("sallyport-server account disable bob" + server)
 		s.types(bob, bobPass)
-		s.sees(bob, "This account is disabled. Ask your administrator.")
+		s.sees(bob, disabled)
 		s.asksInNoLoop()
 		s.in(s.lockedIs(bob, "yes"))
 		s.in("sallyport-server account enable bob" + server)
-		s.lifts(bob)
+		s.lifts(bob, "Password")
 		s.types(bob, bobPass)
 		s.unlocked(bob)
 	})
@@ -126,7 +132,7 @@ func TestALockedScreenOfGNOME(t *testing.T) {
 		s.online()
 		s.asksInNoLoop()
 		s.key(bob, "Escape") // ends the prompt for local accounts, which came meanwhile
-		s.lifts(bob)
+		s.lifts(bob, "Password")
 		s.types(bob, bobPass)
 		s.unlocked(bob)
 	})
