@@ -48,7 +48,8 @@ func TestACardsPINIsAskedForAtGDM(t *testing.T) {
 		s.desktop(ada)
 	})
 	s.run("and at the lock screen", func(*testing.T) {
-		s.locksFor(ada, "PIN (blue)")
+		s.curtain(ada)
+		s.lifts(ada, "PIN (blue)")
 		s.types(ada, "654321")
 		s.sees(ada, "The PIN is wrong. 2 tries left")
 		s.in(s.lockedIs(ada, "yes"))
@@ -57,7 +58,8 @@ func TestACardsPINIsAskedForAtGDM(t *testing.T) {
 		s.unlocked(ada)
 	})
 	s.run("where Enter alone leads to the password, too", func(*testing.T) {
-		s.locksFor(ada, "PIN (blue)")
+		s.curtain(ada)
+		s.lifts(ada, "PIN (blue)")
 		s.types(ada, "")
 		s.sees(ada, "Password")
 		s.types(ada, adaPass)

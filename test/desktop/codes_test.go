@@ -23,7 +23,7 @@ func TestACodeAtGDMWithoutTheServer(t *testing.T) {
 	s.scene("where no code may be checked here, the reason is said", func() {
 		online()
 		s.signIn(ada)
-		s.told("", "Offline, and this account needs a one-time code", "Password", "Username")
+		s.told("", needsCode, "Password", "Username")
 	})
 	s.scene("where it may be, it is asked for", func() {
 		s.in("systemctl start sallyport-server")

@@ -62,6 +62,8 @@ func (s *seat) scene(name string, play func()) {
 const (
 	refused  = "Sign-in refused."
 	disabled = "This account is disabled. Ask your administrator."
+	// needsCode is said before anything is typed.
+	needsCode = "Offline, and this account needs a one-time code"
 	// gdmRefused is GDM's own, where we give no reason.
 	gdmRefused = "Sorry, password authentication didn't work. Please try again."
 )
