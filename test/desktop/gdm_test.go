@@ -62,8 +62,9 @@ func (s *seat) scene(name string, play func()) {
 const (
 	refused  = "Sign-in refused."
 	disabled = "This account is disabled. Ask your administrator."
-	// needsCode is said before anything is typed.
+	// needsCode is said before anything is typed, and waits for Enter.
 	needsCode = "Offline, and this account needs a one-time code"
+	again     = "Press Enter to try again"
 	// gdmRefused is GDM's own, where we give no reason.
 	gdmRefused = "Sorry, password authentication didn't work. Please try again."
 )
@@ -112,7 +113,8 @@ func TestPeopleSignInAtGDMOffline(t *testing.T) {
 	})
 	s.scene("who was never here", func() {
 		s.signIn(ada)
-		s.told("", "Offline, and your password was not yet used here.", "Password", "Username")
+		s.sees(greeter, "Offline, and your password was not yet used here.")
+		s.sees(greeter, again)
 	})
 	s.scene("a wrong password", func() {
 		s.signIn(bob)
@@ -202,5 +204,6 @@ func TestGDMSaysWhyAnAccountIsKeptOut(t *testing.T) {
 		}
 		s.signIn(bob)
 		s.sees(greeter, "Too many wrong answers. Try again in")
+		s.sees(greeter, again)
 	})
 }

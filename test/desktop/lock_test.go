@@ -187,11 +187,12 @@ func TestALockedScreenOfGNOMEAsksForACode(t *testing.T) {
 		s.offline()
 		s.curtain(ada)
 		s.liftsTo(ada, needsCode, func(screen string) bool { return shows(screen, needsCode) })
+		s.sees(ada, again)
 		s.asksInNoLoop()
 		s.in(s.lockedIs(ada, "yes"))
 		s.in("systemctl start sallyport-server")
 		s.offlineCodes()
-		s.key(ada, "Escape") // this conversation has had its answer
+		s.types(ada, "")
 		s.lifts(ada, "Password")
 		code()
 	})
@@ -207,14 +208,15 @@ func TestALockedScreenOfGNOMEAsksForACode(t *testing.T) {
 		code()
 	})
 	s.run("too many wrong answers", func(*testing.T) {
-		s.locks(ada)
+		s.curtain(ada)
 		for range 5 {
+			s.lifts(ada, "Password")
 			before := s.decisions()
 			s.types(ada, "not adas password")
 			s.decided(before)
-			s.lifts(ada, "Password")
 		}
 		s.sees(ada, "Too many wrong answers. Try again in")
+		s.sees(ada, again)
 		s.asksInNoLoop()
 		s.in(s.lockedIs(ada, "yes"))
 	})
