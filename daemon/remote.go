@@ -21,8 +21,17 @@ import (
 //	here, or where      any      as ever                     yes           the ruling's
 //	remote_reasons
 //	is set
+//	here, in GDM        nothing  "Press Enter to try again",  yes           the ruling's
+//	                             if there was none
 //
 // Who is not ours, unknown, or cannot be judged is left to the next module, which asks.
+
+// After a refusal GNOME's lock screen begins anew by itself, and would do so for ever where nothing was
+// asked: the reason stands for a moment, and no entry for longer. It cannot be told from GDM's greeter.
+const (
+	gdm         = "gdm-password"
+	againPrompt = "Press Enter to try again: "
+)
 
 // unixDelay is what pam_unix(8) asks pam_fail_delay(3) for.
 const unixDelay = 2 * time.Second
@@ -55,6 +64,13 @@ func (s *login) hide(ctx context.Context, v identity.Verdict) identity.Verdict {
 	case identity.Denied, identity.NotPermitted, identity.TooManyTries, identity.AccountExpired:
 	default:
 		return v
+	}
+	if !s.hush && s.Service == gdm && s.Operation == identity.OpAuthenticate && !s.prompted && !s.OnlyFirstPass {
+		typed, err := s.conv.Ask(ctx, identity.AskSecret, againPrompt)
+		typed.Wipe()
+		if err != nil {
+			return identity.Verdict{Code: identity.ConversationFailed}
+		}
 	}
 	if !s.hush || s.proven {
 		return v

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -88,6 +89,48 @@ func TestReasonsAreToldAtTheSeatOrWhereTheSettingsSay(t *testing.T) {
 	h.d.p.RemoteReasons = true
 	if _, conv := h.remote("wrong"); len(conv.told) == 0 || len(conv.prompts) > 0 {
 		t.Errorf("set: told %q after %q", conv.told, conv.prompts)
+	}
+}
+
+// Promise screen-lockers.
+func TestARefusalBeforeAnyPromptWaitsForThePersonInGDM(t *testing.T) {
+	h := newTestMachine(t)
+	h.srv.set(t, token("alice", 1900000100), withTOTP)
+	h.srv.set(t, token("bob", 1900000101), nil)
+	h.srv.set(t, token("carol", 1900000102), func(p *person) { p.token.ValidUntil = 1 })
+	h.online()
+	h.expect(identity.Granted, "alice", "secret", "123456")
+	h.expect(identity.Granted, "bob", "secret")
+	h.lost()
+	for sentence, c := range map[string]struct {
+		login   identity.Login
+		answers []string
+		want    identity.Code
+		prompts string
+	}{
+		"nothing can be asked":           {identity.Login{User: "alice"}, []string{""}, identity.Denied, "[Press Enter to try again: ]"},
+		"and the person leaves":          {identity.Login{User: "alice"}, nil, identity.ConversationFailed, "[Press Enter to try again: ]"},
+		"by an earlier module's word":    {identity.Login{User: "alice", OnlyFirstPass: true}, nil, identity.Denied, "[]"},
+		"elsewhere it waits for nobody":  {identity.Login{User: "alice", Service: "sudo"}, nil, identity.Denied, "[]"},
+		"something was asked":            {identity.Login{User: "bob"}, []string{"wrong"}, identity.Denied, "[Password: ]"},
+		"from another host, as pam_unix": {identity.Login{User: "alice", RemoteHost: "192.0.2.1"}, []string{"wrong"}, identity.Denied, "[Password: ]"},
+		"in another phase":               {identity.Login{User: "carol", Operation: identity.OpAccount}, nil, identity.AccountExpired, "[]"},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			l, conv := c.login, typing(c.answers...)
+			if l.TTY, l.Caller = "tty1", nobodysLogin(); l.Service == "" {
+				l.Service = "gdm-password"
+			}
+			if l.Operation == 0 {
+				l.Operation = identity.OpAuthenticate
+			}
+			if v := h.d.Decide(t.Context(), l, conv); v.Code != c.want || fmt.Sprint(conv.prompts) != c.prompts {
+				t.Errorf("%v after %q, told %q", v.Code, conv.prompts, conv.told)
+			}
+			if c.prompts == "[Press Enter to try again: ]" && len(conv.told) != 1 {
+				t.Errorf("told %q", conv.told)
+			}
+		})
 	}
 }
 

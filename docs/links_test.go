@@ -1,9 +1,11 @@
 package docs_test
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -76,6 +78,40 @@ func TestEveryLinkLeadsToAPageAndASection(t *testing.T) {
 	}
 	if links < 150 {
 		t.Errorf("%d links", links)
+	}
+}
+
+// A page that is cut up or renamed is still named by tests that run what it says, and by comments.
+func TestEveryPageThatTheSourceNamesIsThere(t *testing.T) {
+	named := regexp.MustCompile(`docs/[a-z0-9/-]+\.md`)
+	names := 0
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && slices.Contains([]string{".git", "build", "dist"}, d.Name()) {
+			return fs.SkipDir
+		}
+		if !d.Type().IsRegular() {
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		for _, name := range named.FindAllString(string(text), -1) {
+			names++
+			if _, err := os.Stat(filepath.Join("..", name)); err != nil {
+				t.Errorf("%s names %s, which is not there", path, name)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if names < 50 {
+		t.Errorf("%d names", names)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/sallyport-auth/sallyport/test/machine"
 )
 
-// The rows of "Files that are renewed" in docs/operating.md, as far as they are files of the
+// The rows of "Files that are renewed" in docs/server.md, as far as they are files of the
 // machine. TestAReloadReadsSettingsAndFilesAnew has those that a reload reads.
 // Promise clients-renewed.
 func TestFilesOfTheMachineAreReadAgainAsThePageSays(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 //	the host program says                     asked for by             at the reader
 //	a remote host                             anyone                   no
 //	no remote host, the origin is the seat    a console or a greeter   if the terminal is a real one
+//	the same, and no terminal                 greetd                   yes
 //	no remote host, in a session of logind    the account itself       if that session is its own, and in front
 //	the same, in none                         the account itself       if it has one in front, or the
 //	                                                                   terminal is a real one
@@ -24,7 +25,7 @@ func (r *Reader) AtSeat(l *identity.Login, a identity.Account) bool {
 	case l.RemoteHost != "":
 		return false
 	case from.AtSeat():
-		return realTerminal(l.TTY)
+		return realTerminal(l.TTY) || isGreetd(l)
 	case from != own[0] && from != own[1]:
 		return false
 	case r.seats == nil:
@@ -45,6 +46,12 @@ func (r *Reader) inFront(l *identity.Login, uid uint32) (bool, error) {
 	}
 	at, err := r.seats.User(uid)
 	return at || err == nil && realConsole(l.Session.Terminal), err //nolint:wrapcheck // it says what it was doing
+}
+
+// isGreetd tells whether greetd asks: it names its terminal to PAM only when the person is proved. Nobody but
+// its greeter reaches its socket. Other programs that name none may speak for anybody, as saslauthd does.
+func isGreetd(l *identity.Login) bool {
+	return l.Service == "greetd" && l.TTY == "" && l.LogindSession == ""
 }
 
 // realTerminal tells whether PAM_TTY names the machine's own console, or the display of

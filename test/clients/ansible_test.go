@@ -9,13 +9,18 @@ import (
 	"github.com/sallyport-auth/sallyport/test/machine"
 )
 
-// blocks are the settings and commands of a page in docs, each by its section and its
+// page has the settings and commands of a page of the manual, each by its section and its
 // first word: they are what is run here.
-func blocks(t *testing.T, page string) map[string]string {
+type page struct {
+	t      *testing.T
+	blocks map[string]string
+}
+
+func readPage(t *testing.T, name string) page {
 	t.Helper()
 	root, err := machine.RepoRoot()
 	must(t, err)
-	text, err := os.ReadFile(filepath.Join(root, "docs", page))
+	text, err := os.ReadFile(filepath.Join(root, name))
 	must(t, err)
 	all := map[string]string{}
 	var section, block string
@@ -32,10 +37,22 @@ func blocks(t *testing.T, page string) map[string]string {
 			block = ""
 		}
 	}
-	return all
+	return page{t, all}
+}
+
+// block is one of them, which must be there.
+func (p page) block(section, first string) string {
+	p.t.Helper()
+	text := p.blocks[section+"|"+first]
+	if text == "" {
+		p.t.Fatalf("the page has no %q in its section %q", first, section)
+	}
+	return text
 }
 
 const (
+	ansiblePage = "docs/ansible.md"
+
 	whoSits  = "A person's own account, who types their password at the start"
 	noProof  = "No proof for sudo at all"
 	playbook = "ansible-playbook"
@@ -109,9 +126,9 @@ func (h *host) playFails(command, who, word string) {
 // An administrator runs a playbook that becomes root twice, and types one password.
 // Promise clients-ansible.
 func TestAnsibleBecomesRootAsThePageSays(t *testing.T) {
-	p := blocks(t, "ansible.md")
-	settings, run := p[whoSits+"|[service.sudo]"], p[whoSits+"|"+playbook]
-	keep := p[whoSits+"|[ssh_connection]"]
+	p := readPage(t, ansiblePage)
+	settings, run := p.block(whoSits, "[service.sudo]"), p.block(whoSits, playbook)
+	keep := p.block(whoSits, "[ssh_connection]")
 	h := controlled(t, settings)
 	h.scene("with a password", func() {
 		h.playFails(run, ada, "not her password")
@@ -138,7 +155,7 @@ func TestAnsibleBecomesRootAsThePageSays(t *testing.T) {
 // Promise clients-ansible.
 func TestAnsibleWithAPasswordNeedsNoSetting(t *testing.T) {
 	h := controlled(t, "")
-	run := blocks(t, "ansible.md")[whoSits+"|"+playbook]
+	run := readPage(t, ansiblePage).block(whoSits, playbook)
 	h.playsWell(run, ada, adaPass)
 	h.playFails(run, carol, carolPas+h.code()) // its code is good for the first task alone
 }
@@ -146,10 +163,11 @@ func TestAnsibleWithAPasswordNeedsNoSetting(t *testing.T) {
 // A playbook that starts by itself is asked for nothing.
 // Promise clients-ansible.
 func TestAnsibleWithoutAPasswordAsThePageSays(t *testing.T) {
-	p := blocks(t, "ansible.md")
-	h := controlled(t, p[noProof+"|[service.sudo]"])
-	h.playFails(p[noProof+"|"+playbook], ada, "")
+	p := readPage(t, ansiblePage)
+	run := p.block(noProof, playbook)
+	h := controlled(t, p.block(noProof, "[service.sudo]"))
+	h.playFails(run, ada, "")
 	h.in("echo '%crew ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/crew")
-	h.playsWell(p[noProof+"|"+playbook], ada, "")
-	h.playsWell(p[noProof+"|"+playbook], carol, "")
+	h.playsWell(run, ada, "")
+	h.playsWell(run, carol, "")
 }

@@ -5,8 +5,6 @@ import (
 	"testing"
 )
 
-const guesses = "Wrong passwords and locks"
-
 // banned is an action of fail2ban that writes down whom it shuts out, and nothing else.
 const banned = "[Definition]\nactionban = echo <ip> >>/var/tmp/banned\nactionunban = true\n"
 
@@ -40,7 +38,7 @@ func TestFail2banShutsOutWhoGuessesOverSSH(t *testing.T) {
 // Promise clients-fail2ban.
 func TestFail2banReadsOurOwnLine(t *testing.T) {
 	p := programs()[mail]
-	p.files = map[string]string{"/etc/fail2ban/filter.d/sallyport.conf": blocks(t, "operating.md")[guesses+"|[Definition]"]}
+	p.files = map[string]string{"/etc/fail2ban/filter.d/sallyport.conf": readPage(t, "docs/jobs.md").block("fail2ban", "[Definition]")}
 	h := joined(t, p.wants)
 	p.enters(h, ada, adaPass)
 	for range 2 {

@@ -125,13 +125,19 @@ func (h *host) in(lines string) string {
 	return out
 }
 
+// until asks again until there is no error.
+func (h *host) until(ask func() error) {
+	h.t.Helper()
+	must(h.t, h.Eventually(h.t.Context(), ask))
+}
+
 // untilIn waits until lines of sh succeed.
 func (h *host) untilIn(lines string) {
 	h.t.Helper()
-	must(h.t, h.Eventually(h.t.Context(), func() error {
+	h.until(func() error {
 		_, err := h.In(h.t.Context(), lines)
 		return err
-	}))
+	})
 }
 
 var (
@@ -214,7 +220,7 @@ func (h *host) enrol() {
 // code is one that was not used yet. A person who has just used one waits for the next.
 func (h *host) code() string {
 	h.t.Helper()
-	must(h.t, h.Eventually(h.t.Context(), func() error {
+	h.until(func() error {
 		c, err := totp.GenerateCode(h.phone.secret, time.Now())
 		if err == nil && c == h.phone.last {
 			err = errors.New("the telephone still shows the last code")
@@ -223,6 +229,6 @@ func (h *host) code() string {
 			h.phone.last = c
 		}
 		return err
-	}))
+	})
 	return h.phone.last
 }

@@ -1,6 +1,9 @@
 package clients
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+)
 
 // A program of this table has one field for a name and one for a password.
 type program struct {
@@ -10,6 +13,8 @@ type program struct {
 	login string
 	// localToo: it can check local accounts, which takes root or the group shadow.
 	localToo bool
+	// remembers: it lets in again for a second without asking.
+	remembers bool
 }
 
 const (
@@ -48,6 +53,22 @@ func programs() map[string]program {
 				echo "$out" | grep mine && ! echo "$out" | grep passwd`,
 			localToo: true,
 		},
+		// Its helper, which runs as a user of its own, asks with one PAM handle for many names.
+		"squid lets people out": {
+			wants: wants{
+				units:    []string{"nginx", "squid"},
+				settings: "[service.squid]\ntrusted_users = [\"proxy\"]",
+				files: map[string]string{
+					"/etc/pam.d/squid":         "@include common-auth\n@include common-account\n",
+					"/var/www/html/index.html": "the page\n",
+					"/etc/squid/squid.conf": "http_port 127.0.0.1:3128\ncache deny all\nauth_param basic program /usr/lib/squid/basic_pam_auth\n" +
+						"auth_param basic children 2\nauth_param basic credentialsttl 1 second\nacl people proxy_auth REQUIRED\n" +
+						"http_access allow people\nhttp_access deny all\n",
+				},
+			},
+			login:     `curl -fsS -x http://127.0.0.1:3128 -U "$WHO:$WORD" http://127.0.0.1/index.html | grep -x "the page"`,
+			remembers: true,
+		},
 		"cockpit lets people administer the machine": {
 			wants: wants{
 				units: []string{"cockpit.socket"},
@@ -75,9 +96,16 @@ func (p *program) enters(h *host, who, word string) {
 
 func (p *program) refuses(h *host, who, word string) {
 	h.t.Helper()
-	if out, in := p.as(h, who, word); in {
-		h.t.Errorf("%s is in by %q:\n%s", who, word, out)
-	}
+	h.until(func() error {
+		out, in := p.as(h, who, word)
+		if in && p.remembers {
+			return fmt.Errorf("%s is in by %q still:\n%s", who, word, out)
+		}
+		if in {
+			h.t.Errorf("%s is in by %q:\n%s", who, word, out)
+		}
+		return nil
+	})
 }
 
 // Promise clients-passwords.

@@ -46,6 +46,24 @@ func TestACardsPINIsAskedForAtGDM(t *testing.T) {
 		s.told("654321", "The PIN is wrong. 2 tries left", "PIN (blue)")
 		s.types(greeter, vcard.DefaultPIN)
 		s.desktop(ada)
+	})
+	s.run("and at the lock screen", func(*testing.T) {
+		s.curtain(ada)
+		s.lifts(ada, "PIN (blue)")
+		s.types(ada, "654321")
+		s.sees(ada, "The PIN is wrong. 2 tries left")
+		s.in(s.lockedIs(ada, "yes"))
+		s.sees(ada, "PIN (blue)")
+		s.types(ada, vcard.DefaultPIN)
+		s.unlocked(ada)
+	})
+	s.run("where Enter alone leads to the password, too", func(*testing.T) {
+		s.curtain(ada)
+		s.lifts(ada, "PIN (blue)")
+		s.types(ada, "")
+		s.sees(ada, "Password")
+		s.types(ada, adaPass)
+		s.unlocked(ada)
 		s.logOut(ada)
 	})
 	s.scene("Enter alone leads to the password", func() {
@@ -93,8 +111,14 @@ func TestACardsPINIsAskedForAtLightDM(t *testing.T) {
 }
 
 // Promise screen-card.
-func TestACardsPINIsAskedForAtAConsole(t *testing.T) {
-	s, scene := scenesAtTerminal(t, withReaders(getty()))
+func TestACardsPINIsAskedForAtATerminal(t *testing.T) {
+	for name, by := range map[string]manager{"greetd": greetd(), "getty": getty()} {
+		t.Run(name, func(t *testing.T) { cardAtTerminal(t, withReaders(by)) })
+	}
+}
+
+func cardAtTerminal(t *testing.T, by manager) {
+	s, scene := scenesAtTerminal(t, by)
 	s.card()
 	scene("a wrong PIN, and the right one behind it", func() {
 		s.signIn(ada)

@@ -23,12 +23,13 @@ func TestACodeAtGDMWithoutTheServer(t *testing.T) {
 	s.scene("where no code may be checked here, the reason is said", func() {
 		online()
 		s.signIn(ada)
-		s.told("", "Offline, and this account needs a one-time code", "Password", "Username")
+		s.sees(greeter, needsCode)
+		s.sees(greeter, again)
 	})
 	s.scene("where it may be, it is asked for", func() {
 		s.in("systemctl start sallyport-server")
 		s.offlineCodes()
-		s.anew() // the greeter may have begun by itself
+		s.anew()
 		online()
 		s.signIn(ada, "Password", adaPass)
 		s.sees(greeter, "One-time code")

@@ -60,7 +60,11 @@ func (s *seat) scene(name string, play func()) {
 }
 
 const (
-	refused = "Sign-in refused."
+	refused  = "Sign-in refused."
+	disabled = "This account is disabled. Ask your administrator."
+	// needsCode is said before anything is typed, and waits for Enter.
+	needsCode = "Offline, and this account needs a one-time code"
+	again     = "Press Enter to try again"
 	// gdmRefused is GDM's own, where we give no reason.
 	gdmRefused = "Sorry, password authentication didn't work. Please try again."
 )
@@ -91,7 +95,7 @@ func TestAWrongAnswerAtGDMIsFollowedByAPrompt(t *testing.T) {
 		s.in("sallyport-server account disable bob" + server)
 		s.signIn(bob)
 		s.sees(greeter, "Password")
-		s.told(bobPass, "This account is disabled. Ask your administrator.", "Password", "Username")
+		s.told(bobPass, disabled, "Password", "Username")
 	})
 }
 
@@ -109,7 +113,8 @@ func TestPeopleSignInAtGDMOffline(t *testing.T) {
 	})
 	s.scene("who was never here", func() {
 		s.signIn(ada)
-		s.told("", "Offline, and your password was not yet used here.", "Password", "Username")
+		s.sees(greeter, "Offline, and your password was not yet used here.")
+		s.sees(greeter, again)
 	})
 	s.scene("a wrong password", func() {
 		s.signIn(bob)
@@ -199,5 +204,6 @@ func TestGDMSaysWhyAnAccountIsKeptOut(t *testing.T) {
 		}
 		s.signIn(bob)
 		s.sees(greeter, "Too many wrong answers. Try again in")
+		s.sees(greeter, again)
 	})
 }

@@ -91,7 +91,7 @@ func TestPeopleSignInAtLightDM(t *testing.T) {
 	scene("an account that is disabled", func() {
 		s.in("sallyport-server account disable ada" + server)
 		s.answers(ada)
-		s.told(adaPass, "This account is disabled. Ask your administrator.")
+		s.told(adaPass, disabled)
 	})
 	scene("an account that has expired", func() {
 		s.expired()

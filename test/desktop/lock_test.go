@@ -10,17 +10,29 @@ import (
 // locks locks a person's screen, and lifts its curtain.
 func (s *seat) locks(user string) {
 	s.t.Helper()
-	s.in("loginctl lock-session $(loginctl list-sessions --no-legend | awk '$3 == \"" + user + "\" && /seat0/ { print $1 }')")
-	s.untilIn(s.lockedIs(user, "yes"))
-	s.lifts(user)
+	s.curtain(user)
+	s.lifts(user, "Password")
 }
 
-// lifts lifts the curtain, unless it is up. A key may come too early for it.
-func (s *seat) lifts(user string) {
+// curtain locks a person's screen.
+func (s *seat) curtain(user string) {
+	s.t.Helper()
+	s.in("loginctl lock-session $(loginctl list-sessions --no-legend | awk '$3 == \"" + user + "\" && /seat0/ { print $1 }')")
+	s.untilIn(s.lockedIs(user, "yes"))
+}
+
+// lifts lifts the curtain, and waits for a prompt without any message.
+func (s *seat) lifts(user, prompt string) {
+	s.t.Helper()
+	s.liftsTo(user, "asking for "+prompt, func(screen string) bool { return shows(screen, prompt) && !says(screen) })
+}
+
+// liftsTo lifts the curtain, unless it is up. A key may come too early for it.
+func (s *seat) liftsTo(user, what string, wanted func(screen string) bool) {
 	s.t.Helper()
 	looks := 0
-	s.watches(user, "asking for a password", func(screen string) bool {
-		if shows(screen, "Password") && !says(screen) {
+	s.watches(user, what, func(screen string) bool {
+		if wanted(screen) {
 			return true
 		}
 		if looks++; looks%4 == 1 {
@@ -95,6 +107,28 @@ func TestALockedScreenOfGNOME(t *testing.T) {
 		s.types(bob, bobPass)
 		s.unlocked(bob)
 	})
+	s.run("the prompt was left open", func(*testing.T) {
+		s.thinks("4s")
+		s.locks(bob)
+		s.letGo()
+		s.types(bob, bobPass)
+		s.unlocked(bob)
+		s.thinks("5m")
+	})
+	s.run("a password that must be changed", func(*testing.T) {
+		s.locks(bob)
+		s.mustChange()
+		s.types(bob, bobPass)
+		for _, answer := range [][2]string{{"Current password", bobPass}, {"New password", bobNext}, {"Retype new password", bobNext}} {
+			s.sees(bob, answer[0])
+			s.types(bob, answer[1])
+		}
+		s.unlocked(bob)
+		s.in("echo '" + bobPass + "' | sallyport-server account set-password bob" + server)
+		s.locks(bob)
+		s.types(bob, bobPass)
+		s.unlocked(bob)
+	})
 	s.run("offline", func(*testing.T) {
 		s.in("systemctl stop sallyport-server")
 		s.offline()
@@ -108,11 +142,11 @@ func TestALockedScreenOfGNOME(t *testing.T) {
 		s.locks(bob)
 		s.in("sallyport-server account disable bob" + server)
 		s.types(bob, bobPass)
-		s.sees(bob, "This account is disabled. Ask your administrator.")
+		s.sees(bob, disabled)
 		s.asksInNoLoop()
 		s.in(s.lockedIs(bob, "yes"))
 		s.in("sallyport-server account enable bob" + server)
-		s.lifts(bob)
+		s.lifts(bob, "Password")
 		s.types(bob, bobPass)
 		s.unlocked(bob)
 	})
@@ -126,19 +160,64 @@ func TestALockedScreenOfGNOME(t *testing.T) {
 		s.online()
 		s.asksInNoLoop()
 		s.key(bob, "Escape") // ends the prompt for local accounts, which came meanwhile
-		s.lifts(bob)
+		s.lifts(bob, "Password")
 		s.types(bob, bobPass)
 		s.unlocked(bob)
 	})
-	s.run("a code", func(*testing.T) {
-		s.logOut(bob)
-		p := s.enrol()
-		s.signIn(ada, "Password", adaPass, "One-time code", s.code(p))
-		s.desktop(ada)
-		s.locks(ada)
+}
+
+// Promise screen-lockers, screen-offline-code.
+func TestALockedScreenOfGNOMEAsksForACode(t *testing.T) {
+	s := seated(t, gdm())
+	p := s.enrol()
+	code := func() {
 		s.types(ada, adaPass)
 		s.sees(ada, "One-time code")
 		s.types(ada, s.code(p))
 		s.unlocked(ada)
+	}
+	s.signIn(ada, "Password", adaPass, "One-time code", s.code(p))
+	s.desktop(ada)
+	s.run("online", func(*testing.T) {
+		s.locks(ada)
+		code()
+	})
+	s.run("without the server, and no code may be checked here", func(*testing.T) {
+		s.in("systemctl stop sallyport-server")
+		s.offline()
+		s.curtain(ada)
+		s.liftsTo(ada, needsCode, func(screen string) bool { return shows(screen, needsCode) })
+		s.sees(ada, again)
+		s.asksInNoLoop()
+		s.in(s.lockedIs(ada, "yes"))
+		s.in("systemctl start sallyport-server")
+		s.offlineCodes()
+		s.types(ada, "")
+		s.lifts(ada, "Password")
+		code()
+	})
+	s.run("without the server, where it may be", func(*testing.T) {
+		s.in("systemctl stop sallyport-server")
+		s.offline()
+		s.locks(ada)
+		s.types(ada, adaPass)
+		s.sees(ada, "One-time code")
+		s.types(ada, s.wrong(p))
+		s.sees(ada, "Wrong code. Each code is good once.")
+		s.sees(ada, "Password")
+		code()
+	})
+	s.run("too many wrong answers", func(*testing.T) {
+		s.curtain(ada)
+		for range 5 {
+			s.lifts(ada, "Password")
+			before := s.decisions()
+			s.types(ada, "not adas password")
+			s.decided(before)
+		}
+		s.sees(ada, "Too many wrong answers. Try again in")
+		s.sees(ada, again)
+		s.asksInNoLoop()
+		s.in(s.lockedIs(ada, "yes"))
 	})
 }

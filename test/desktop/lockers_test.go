@@ -43,7 +43,7 @@ func locksAndUnlocks(t *testing.T, l locker) {
 					return true
 				}
 				switch {
-				case !shows(screen, "is not running"):
+				case !shows(screen, "is not running", disabled):
 					s.key(user, "x BackSpace")
 				case reasons%4 == 0: // once is enough, and a second one would answer the prompt
 					s.key(user, "Return") // a reason waits for its OK
@@ -94,6 +94,21 @@ func locksAndUnlocks(t *testing.T, l locker) {
 		unlocks(bob, bobPass)
 		s.in("systemctl start sallyport-server")
 		s.online()
+	})
+	s.run("an account that is disabled", func(*testing.T) {
+		locks(bob)
+		s.in("sallyport-server account disable bob" + server)
+		before := s.decisions()
+		s.types(bob, bobPass)
+		s.decided(before)
+		if l.prompt != "" {
+			s.sees(bob, disabled)
+		}
+		asked(bob)
+		s.in(l.locked)
+		s.asksInNoLoop()
+		s.in("sallyport-server account enable bob" + server)
+		unlocks(bob, bobPass)
 	})
 	s.run("the daemon is stopped, and started again", func(*testing.T) {
 		locks(bob)

@@ -207,6 +207,6 @@ func atTerminal(t *testing.T, by manager) {
 		s.expired()
 		refuses("This account has expired. Ask your administrator.", olga, "assword", adaPass)
 		s.in("sallyport-server account disable bob" + server)
-		refuses("This account is disabled. Ask your administrator.", bob, "assword", bobNext)
+		refuses(disabled, bob, "assword", bobNext)
 	})
 }

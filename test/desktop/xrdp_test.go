@@ -88,6 +88,13 @@ func TestPeopleSignInByXRDP(t *testing.T) {
 		s.in("sallyport explain bob | grep 'must be changed at the next login'")
 		s.in("sallyport-server account set bob --must-change=false" + server)
 	})
+	scene("an account that is disabled", func() {
+		s.in("sallyport-server account disable bob" + server)
+		refused(bob, bobPass)
+		s.in("journalctl -b -u xrdp-sesman --no-pager | grep '" + disabled + "'")
+		s.in("sallyport-server account enable bob" + server)
+		enters(bob, bobPass)
+	})
 	scene("the daemon is stopped, and a local person gets in", func() {
 		s.in("systemctl stop sallyportd.socket sallyportd")
 		s.calls(bob, bobPass)
