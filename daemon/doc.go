@@ -1,12 +1,11 @@
-// Package daemon decides who may log in here, and joins the rooms behind that: package
-// resolver finds the accounts of a realm, and package directory is what is known of them;
-// policy is what the administrator decided, checks judges an account by it, lockout counts
-// wrong answers, offline checks what can be checked without the server, cards is the reader,
-// proofs remembers what was proved, handover takes subordinate ids to the machine's files,
-// and status tells how all of it stands. Each kind of proof is a [factor], a file each.
-// A [Gate] decides; a [Daemon] is one with its resolver; [Realms] joins several of them.
-// Transports ask it; it imports no transport and knows no
-// server.
+// Package daemon decides who may log in here, and joins the rooms behind that: package resolver
+// finds the accounts of a realm, and package directory is what is known of them; policy is what the
+// administrator decided, checks judges an account by it, lockout counts wrong answers, offline
+// checks what can be checked without the server, cards is the reader, proofs remembers what was
+// proved, handover takes subordinate ids to the machine's files, and status tells how all of it
+// stands. Each kind of proof is a [factor], a file each. A [Gate] decides; a [Daemon] is one with
+// its resolver; [Realms] joins several of them. Transports ask it; it imports no transport and
+// knows no server.
 //
 // # How a decision is taken
 //
@@ -17,21 +16,19 @@
 // ([provider.VerdictGiver]); that decides nothing. Root is told a command where there is
 // one, others whom to ask.
 //
-// Authentication runs the first three, takes the proof, and only then runs the
-// last ones, so that only who knows the password learns why it does not help.
-// A peer that is not root may ask for its own account only, and its attempts are
-// counted. Whatever breaks on the way is [identity.Unavailable]: only an
-// explicit yes of every step is [identity.Granted]. An account that we know and
-// cannot let in is refused, never unavailable: unavailable leaves it to the next
-// module of the stack, which knows nothing of it. While someone authenticates,
-// NotPermitted is given as Denied, which hosts show with its reason.
+// Authentication runs the first three, takes the proof, and only then runs the last ones, so that
+// only who knows the password learns why it does not help. A peer that is not root may ask for its
+// own account only, and its attempts are counted. Whatever breaks on the way is
+// [identity.Unavailable]: only an explicit yes of every step is [identity.Granted]. An account that
+// we know and cannot let in is refused, never unavailable: unavailable leaves it to the next module
+// of the stack, which knows nothing of it. While someone authenticates, NotPermitted is given as
+// Denied, which hosts show with its reason.
 //
-// The proof is the server's if it can be had: its yes must be bound to this
-// account and machine and prove what package identity says is enough for a login.
-// Its no is final. If the exchange is lost at any step (no route, a time limit, an
-// answer that makes no sense), this machine takes the server's place, with what was
-// typed until then; age, failures and factors are judged first. A failure is counted
-// before the check and taken back after it, so a crash gives no further try.
+// The proof is the server's if it can be had: its yes must be bound to this account and machine and
+// prove what package identity says is enough for a login. Its no is final. If the exchange is lost
+// at any step (no route, a time limit, an answer that makes no sense), this machine takes the
+// server's place, with what was typed until then; age, failures and factors are judged first. A
+// failure is counted before the check and taken back after it, so a crash gives no further try.
 //
 // # What is asked for
 //
@@ -50,23 +47,21 @@
 //	could be by a card that is not there    refused before, with the      the same
 //	                                        reason
 //
-// A factor that was answered for already comes first, and is not asked for again when
-// the server is lost: a card signs this machine's nonce with the PIN that was typed.
-// At a login a card that is in a reader comes next, at a step-up the strongest
-// factor. An empty line passes to the next factor, round and round. Cards have a table
-// of their own in cardlogin.go.
+// A factor that was answered for already comes first, and is not asked for again when the server is
+// lost: a card signs this machine's nonce with the PIN that was typed. At a login a card that is in
+// a reader comes next, at a step-up the strongest factor. An empty line passes to the next factor,
+// round and round. Cards have a table of their own in cardlogin.go.
 //
 // # What this machine checks
 //
-// A password against the offline verifier, which must be of its current epoch. A
-// card's signature over this machine's own challenge, with the certificate of the
-// token as it was signed. A one-time code with its secret, which is here only if the
-// server sealed it to this machine after a whole authentication: of the present
-// epoch, and for exactly this realm, machine and account. It is opened for each
-// check and wiped after it. Backup codes only the server checks. Wrong answers are
-// counted for each kind where they come from (package lockout) and lock that kind there,
-// until it is proved there or the server has said yes. Wrong PINs the card counts, and this
-// machine too; see pintries.go.
+// A password against the offline verifier, which must be of its current epoch. A card's signature
+// over this machine's own challenge, with the certificate of the token as it was signed. A one-time
+// code with its secret, which is here only if the server sealed it to this machine after a whole
+// authentication: of the present epoch, and for exactly this realm, machine and account. It is
+// opened for each check and wiped after it. Backup codes only the server checks. Wrong answers are
+// counted for each kind where they come from (package lockout) and lock that kind there, until it
+// is proved there or the server has said yes. Wrong PINs the card counts, and this machine too; see
+// pintries.go.
 //
 //	typed, by an account with a code                 then
 //	a wrong password                                 Denied; counted as a password
@@ -78,9 +73,8 @@
 //	way, later than any that was used                only then Granted
 //	one line that is both                            the same, in one answer
 //
-// A code that was typed before the network was lost is not asked for again. The
-// server tells which step was used last with each yes, and is told at each Begin
-// which was used here.
+// A code that was typed before the network was lost is not asked for again. The server tells which
+// step was used last with each yes, and is told at each Begin which was used here.
 //
 // # Groups that are earned
 //
@@ -90,11 +84,10 @@
 //
 // # Enrolling
 //
-// Over control.sock an account, by its peer uid, adds a one-time code, a card or
-// backup codes, or gives one up: proved like a login, counted like a screen locker's
-// attempt, and with a factor as strong where the account holds one, which the server
-// judges. What has to be confirmed waits here in between, for that uid alone; see
-// enrol.go.
+// Over control.sock an account, by its peer uid, adds a one-time code, a card or backup codes, or
+// gives one up: proved like a login, counted like a screen locker's attempt, and with a factor as
+// strong where the account holds one, which the server judges. What has to be confirmed waits here
+// in between, for that uid alone; see enrol.go.
 //
 // # Step-up
 //
@@ -116,8 +109,7 @@
 //
 // # What it does not do
 //
-// It makes no home, kills no process of a disabled account, and outside step-up
-// does not hold a session to the strength that a group demands once the
-// authentication is over. A session keeps the groups that it earned until its last
-// process ends.
+// It makes no home, kills no process of a disabled account, and outside step-up does not hold a
+// session to the strength that a group demands once the authentication is over. A session keeps the
+// groups that it earned until its last process ends.
 package daemon

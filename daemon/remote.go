@@ -26,15 +26,12 @@ import (
 //
 // Who is not ours, unknown, or cannot be judged is left to the next module, which asks.
 
-// After a refusal GNOME's lock screen begins anew by itself, and would do so for ever where nothing was
-// asked: the reason stands for a moment, and no entry for longer. It cannot be told from GDM's greeter.
 const (
-	gdm         = "gdm-password"
-	againPrompt = "Press Enter to try again: "
+	// unixDelay is what pam_unix(8) asks pam_fail_delay(3) for.
+	unixDelay = 2 * time.Second
+	// GNOME's lock screen begins anew by itself after a refusal, for ever where nothing was asked.
+	gdm, againPrompt = "gdm-password", "Press Enter to try again: "
 )
-
-// unixDelay is what pam_unix(8) asks pam_fail_delay(3) for.
-const unixDelay = 2 * time.Second
 
 // hushed is the conversation with somebody at another host.
 type hushed struct {
@@ -65,30 +62,28 @@ func (s *login) hide(ctx context.Context, v identity.Verdict) identity.Verdict {
 	default:
 		return v
 	}
-	if !s.hush && s.Service == gdm && s.Operation == identity.OpAuthenticate && !s.prompted && !s.OnlyFirstPass {
-		typed, err := s.conv.Ask(ctx, identity.AskSecret, againPrompt)
-		typed.Wipe()
-		if err != nil {
-			return identity.Verdict{Code: identity.ConversationFailed}
-		}
-	}
-	if !s.hush || s.proven {
+	if s.hush && s.proven || !s.hush && (s.Service != gdm || s.Operation != identity.OpAuthenticate) {
 		return v
 	}
 	if !s.prompted && !s.OnlyFirstPass {
-		typed, err := s.conv.Ask(ctx, identity.AskSecret, identity.PasswordPrompt)
+		typed, err := s.conv.Ask(ctx, identity.AskSecret, map[bool]string{true: identity.PasswordPrompt, false: againPrompt}[s.hush])
 		if err != nil {
 			return identity.Verdict{Code: identity.ConversationFailed}
 		}
 		defer typed.Wipe()
-		s.secret = typed
-		if s.unsaid != "" && s.ownsPassword(ctx) {
+		if s.hush {
+			s.secret = typed
+		}
+		if s.hush && s.unsaid != "" && s.ownsPassword(ctx) {
 			s.proven = true
 			if err := s.conv.Tell(ctx, identity.TellError, s.unsaid); err != nil {
 				return identity.Verdict{Code: identity.ConversationFailed}
 			}
 			return v
 		}
+	}
+	if !s.hush {
+		return v
 	}
 	return identity.Verdict{Code: identity.Denied}
 }
