@@ -227,11 +227,19 @@ func FuzzKeyring(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(signed)
+	servers, err := s.SignServerList(&identity.ServerList{Realm: token().Realm, Version: 1})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(servers)
 	f.Add([]byte{0xd2, 0x84})
 	k := ring(f, pub)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if tok, err := k.IDToken(b); err == nil && tok.Account != token().Account {
 			t.Errorf("forged: %+v", tok)
+		}
+		if l, err := k.ServerList(b); err == nil && l.Version != 1 {
+			t.Errorf("forged: %+v", l)
 		}
 	})
 }
