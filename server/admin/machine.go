@@ -76,14 +76,10 @@ func (s *Admin) invite(ctx context.Context, doing, action, typed string,
 	code, until := realm.NewJoinCode(), s.Now().Add(realm.JoinCodeLife)
 	resp := &v1.AddMachineResponse{Code: code, Expires: timestamppb.New(until.Truncate(time.Second))}
 	err = s.change(ctx, action, typed, "", func(tx *store.Tx) error {
-		keys, err := s.KeysView(tx)
-		if err != nil {
+		var err error
+		if resp.Fingerprint, err = s.fingerprint(tx); err != nil {
 			return err
 		}
-		if why := keys.GetProblem(); why != "" {
-			return realm.RefusalError(why)
-		}
-		resp.Fingerprint = keys.GetFingerprint()
 		m, err := how(tx, name, realm.HashJoinCode(code), until)
 		resp.Machine = machineView(m)
 		return err
@@ -92,6 +88,19 @@ func (s *Admin) invite(ctx context.Context, doing, action, typed string,
 		return nil, err
 	}
 	return resp, nil
+}
+
+// fingerprint is what whoever joins a machine compares. There is none while machines may
+// refuse this server.
+func (s *Admin) fingerprint(tx *store.Tx) (string, error) {
+	keys, err := s.KeysView(tx)
+	if err != nil {
+		return "", err
+	}
+	if why := keys.GetProblem(); why != "" {
+		return "", realm.RefusalError(why)
+	}
+	return keys.GetFingerprint(), nil
 }
 
 // QuarantineMachine implements AdminService.

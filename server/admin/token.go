@@ -40,14 +40,10 @@ func (s *Admin) AddToken(ctx context.Context, req *v1.AddTokenRequest) (*v1.AddT
 	resp := &v1.AddTokenResponse{Code: code}
 	detail := fmt.Sprintf("count=%d expires=%s admits=%q", j.Remaining, j.Expires.UTC().Format(time.RFC3339), strings.Join(req.GetScope().GetGroups(), " "))
 	err = s.change(ctx, "token.add", req.GetName(), detail, func(tx *store.Tx) error {
-		keys, err := s.KeysView(tx)
-		if err != nil {
+		var err error
+		if resp.Fingerprint, err = s.fingerprint(tx); err != nil {
 			return err
 		}
-		if why := keys.GetProblem(); why != "" {
-			return realm.RefusalError(why)
-		}
-		resp.Fingerprint = keys.GetFingerprint()
 		if j.Scoped {
 			if j.Admits, err = scopeOf(tx, req.GetScope()); err != nil {
 				return err

@@ -111,7 +111,7 @@ func filesOf(d realm.Dir, set realm.Settings) ([]kept, error) {
 		if name == "server.json" && err == nil && set.Database != "" {
 			inFile := set
 			inFile.Database = ""
-			data, err = json.MarshalIndent(inFile, "", "\t")
+			data, err = inFile.Encode()
 		}
 		if err != nil {
 			return err

@@ -40,6 +40,15 @@ type Settings struct {
 	CommonPasswords string `json:"common_passwords,omitempty"`
 }
 
+// Encode is the text of server.json.
+func (s Settings) Encode() ([]byte, error) {
+	b, err := json.MarshalIndent(s, "", "\t")
+	if err != nil {
+		return nil, fmt.Errorf("write settings: %w", err)
+	}
+	return append(b, '\n'), nil
+}
+
 // within is a path of the settings: one that is not absolute lies in the folder.
 func (d Dir) within(path string) string {
 	if path == "" || filepath.IsAbs(path) {

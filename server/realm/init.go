@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -192,11 +191,11 @@ func (o InitOptions) settings() (Settings, error) {
 
 // keep writes the settings, with which the folder is one of a realm.
 func (d Dir) keep(set Settings) error {
-	b, err := json.MarshalIndent(set, "", "\t")
+	b, err := set.Encode()
 	if err != nil {
-		return fmt.Errorf("write settings: %w", err)
+		return err
 	}
-	return WriteNew(d.settings(), append(b, '\n'))
+	return WriteNew(d.settings(), b)
 }
 
 func (d Dir) firstKeys(ctx context.Context, s *store.Store, o InitOptions) error {

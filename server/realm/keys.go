@@ -65,16 +65,14 @@ type Box struct {
 }
 
 // OpenBox opens the folder's.
-func (d Dir) OpenBox() (*Box, error) { return openBox(d.sealKey()) }
-
-func openBox(file string) (*Box, error) {
-	key, err := os.ReadFile(file)
+func (d Dir) OpenBox() (*Box, error) {
+	key, err := os.ReadFile(d.sealKey())
 	if err != nil {
 		return nil, fmt.Errorf("read seal key: %w", err)
 	}
 	defer clear(key)
 	if len(key) != sealKeyLen {
-		return nil, fmt.Errorf("read seal key %s: %d bytes, want %d", file, len(key), sealKeyLen)
+		return nil, fmt.Errorf("read seal key %s: %d bytes, want %d", d.sealKey(), len(key), sealKeyLen)
 	}
 	aead, err1 := aesGCM(key)
 	other, err2 := hkdf.Key(sha256.New, key, nil, "sallyport private keys 1", sealKeyLen)

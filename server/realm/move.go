@@ -3,7 +3,6 @@ package realm
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -51,11 +50,11 @@ func Move(ctx context.Context, folder, to, owner string, told func(table string,
 		return "", err
 	}
 	defer func() { err = errors.Join(err, moved.Close()) }()
-	b, err := json.MarshalIndent(next, "", "\t")
+	b, err := next.Encode()
 	if err != nil {
-		return "", fmt.Errorf("write settings: %w", err)
+		return "", err
 	}
-	if err := replace(d.settings(), append(b, '\n')); err != nil {
+	if err := replace(d.settings(), b); err != nil {
 		return "", err
 	}
 	if kept, err = d.setAside(); err != nil {
