@@ -98,7 +98,7 @@ test-fleet: deps-demo-fleet
 	SALLYPORT_KILLS=$(KILLS) $(GO) test -race -count=1 -timeout 60m -v -run 'Kill' ./test/fleet
 
 test: deps-test all
-	@$(MAKE) --no-print-directory test-go test-c test-machine check-docs
+	@$(MAKE) --no-print-directory check-docs test-go test-c test-machine
 
 # One folder after the other on two cores; the race detector needs the room.
 test-go:
