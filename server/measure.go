@@ -54,10 +54,11 @@ func (a *attendant) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 			a.seconds.WithLabelValues(req.Spec().Procedure).Observe(time.Since(began).Seconds())
 			a.count(req.Spec(), err)
 		}()
-		if err := a.realm.Fit(); err != nil {
+		if err := mayAsk(a.realm, req.Spec().Procedure, req.Header().Get(realm.FormsHeader)); err != nil {
 			return nil, err
 		}
-		return next(numbered(ctx), req)
+		resp, err = next(numbered(ctx), req)
+		return resp, certain(a.realm, err)
 	}
 }
 
@@ -74,10 +75,10 @@ func (a *attendant) WrapStreamingHandler(next connect.StreamingHandlerFunc) conn
 			a.streams.Dec()
 			a.count(conn.Spec(), err)
 		}()
-		if err := a.realm.Fit(); err != nil {
+		if err := mayAsk(a.realm, conn.Spec().Procedure, conn.RequestHeader().Get(realm.FormsHeader)); err != nil {
 			return err
 		}
-		return next(numbered(ctx), &fitConn{conn, a.realm})
+		return certain(a.realm, next(numbered(ctx), &fitConn{conn, a.realm}))
 	}
 }
 

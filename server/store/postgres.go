@@ -26,6 +26,7 @@ const (
 	pgDiskFull = "53100"
 	pgShutdown = "57P" // its beginning
 	pgTooMany  = "53300"
+	pgReadOnly = "25006"
 )
 
 // pg is a database that several servers share.
@@ -202,6 +203,12 @@ func (p *pg) copied() string {
 
 func (p *pg) clock() string { return `CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)` }
 
+// replication goes by the newest commit that was heard: each full server writes twice a
+// minute, so while one is there it is recent.
+func (p *pg) replication() string {
+	return `CASE WHEN pg_is_in_recovery() THEN 1 ELSE 0 END, COALESCE(CAST(EXTRACT(EPOCH FROM pg_last_xact_replay_timestamp()) * 1000 AS BIGINT), 0)`
+}
+
 // listen uses a connection of its own. Behind a pooler that shares connections between
 // transactions it hears nothing, and on a standby nothing is said.
 func (p *pg) listen(ctx context.Context, woken func()) error {
@@ -237,6 +244,8 @@ func (p *pg) told(err error) error {
 		return nil
 	case e.Code == pgUnique:
 		return fmt.Errorf("%w: %w", ErrExists, err)
+	case e.Code == pgReadOnly:
+		return fmt.Errorf("%w: %w", ErrReadOnly, err)
 	case e.Code == pgDiskFull:
 		return fmt.Errorf("%w: %w", ErrNoSpace, err)
 	default:
