@@ -39,7 +39,11 @@ func attend(r *realm.Realm, into *prometheus.Registry) *attendant {
 	actions := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "sallyport_audit_rows_total", Help: "Rows that this server wrote into the audit log, by their action: sign-ins, refusals, changes.",
 	}, []string{"action"})
-	r.Store.OnRecord(func(action string) { actions.WithLabelValues(action).Inc() })
+	count := func(action string) { actions.WithLabelValues(action).Inc() }
+	r.Store.OnRecord(count)
+	if d := r.Reads(); d != nil {
+		d.Memory.OnRecord(count)
+	}
 	into.MustRegister(a.requests, a.seconds, a.streams, actions, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "sallyport_clock_skew_seconds", Help: "By how much this server's clock is before the database's.",
 	}, func() float64 { return r.Skew().Seconds() }))

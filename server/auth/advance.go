@@ -87,6 +87,7 @@ func (e *Engine) consume(ctx context.Context, s *session, r result) error {
 		if err != nil {
 			return err
 		}
+		defer d.Left.Notify()
 		return d.Memory.Write(rec, r.use)
 	}
 	return e.Write(rec, func(tx *store.Tx) error {

@@ -96,7 +96,7 @@ func (e *Engine) failedHere(ctx context.Context, s *session, kind identity.Facto
 	if err != nil {
 		return err
 	}
-	return e.memory().Write(ctx, func(tx *store.Tx) error {
+	err = e.memory().Write(ctx, func(tx *store.Tx) error {
 		now, err := tx.Clock(e.Now())
 		if err != nil {
 			return err
@@ -115,6 +115,8 @@ func (e *Engine) failedHere(ctx context.Context, s *session, kind identity.Facto
 		err = tx.Unreport(store.Unreported{Made: now, Name: s.name, Kind: e.factors.counted(kind), Machine: s.client.id, Origin: s.origin})
 		return errors.Join(err, record(tx))
 	})
+	e.Reads().Left.Notify()
+	return err
 }
 
 // allowHere ends a session well at a server that only reads: what was used is marked in its
@@ -152,6 +154,7 @@ func (e *Engine) allowHere(ctx context.Context, s *session, use func(*store.Tx) 
 	if err != nil {
 		return e.outdated(ctx, s, err)
 	}
+	e.Reads().Left.Notify()
 	return a, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"crypto/ed25519"
 	"crypto/hpke"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/url"
@@ -28,6 +29,8 @@ type Reader struct {
 	ID uuid.UUID
 	// Memory is a small database in the folder, for failures, used codes and the audit log.
 	Memory *store.Store
+	// Left is notified when there is something to report.
+	Left *Notifier
 
 	key    ed25519.PrivateKey
 	signs  *SigningKey
@@ -74,7 +77,7 @@ func (r *Realm) openReading(ctx context.Context) error {
 	}
 	pub := k.server.Public().(ed25519.PublicKey) //nolint:forcetypeassert // an Ed25519 key has no other
 	r.reader = &Reader{
-		ID: r.self, key: k.server, codes: k.codes, maxLag: r.Settings.lag(),
+		ID: r.self, Left: newNotifier(), key: k.server, codes: k.codes, maxLag: r.Settings.lag(),
 		signs: &SigningKey{ID: string(identity.KeyID(pub)), Pub: pub, signer: signer},
 	}
 	if r.certs, err = r.ownCertificate(k); err != nil {
@@ -192,6 +195,17 @@ func (d *Reader) fit() error {
 		return connect.NewError(connect.CodeUnavailable, errors.New("this server only reads, and has not looked at its standby yet"))
 	}
 	return *why
+}
+
+// KnowsServer tells whether a chain is that of a server of the realm at that host.
+func (r *Realm) KnowsServer(chain []*x509.Certificate, host string) error {
+	r.noticing.Lock()
+	is := r.noticed
+	r.noticing.Unlock()
+	if is == nil {
+		return errors.New("no key list is known yet")
+	}
+	return is.list.VerifyTLS(chain, host, r.Now())
 }
 
 // ClientCertificate proves in TLS to be this server.
