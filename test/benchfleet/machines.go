@@ -142,7 +142,12 @@ func (f *fleet) watch(ctx context.Context, i int) (any, error) {
 	if err := errors.Join(list.Err(), list.Close()); err != nil {
 		return nil, fmt.Errorf("list: %w", err)
 	}
-	s, err := d.Watch(ctx, &v1.WatchRequest{Position: at.GetPosition(), History: at.GetHistory(), Version: "bench"})
+	c.CloseIdleConnections() // as a machine does after a while; the stream has its own
+	if c, err = f.client(i); err != nil {
+		return nil, err
+	}
+	d = sallyportv1connect.NewDirectoryServiceClient(withForms{c}, f.url)
+	s, err := d.Watch(ctx, &v1.WatchRequest{Position: at.GetPosition(), History: at.GetHistory(), Version: "bench", Patience: 30})
 	if err != nil {
 		return nil, fmt.Errorf("watch: %w", err)
 	}
