@@ -60,6 +60,12 @@ func beMachines(ctx context.Context, url, folder string) error {
 			return f.times(words[1])
 		case "load":
 			return f.load(ctx, words[1], words[2])
+		case "list":
+			i, err := strconv.Atoi(words[1])
+			if err != nil {
+				return nil, fmt.Errorf("list: %w", err)
+			}
+			return f.list(ctx, i)
 		default:
 			return f.connect(ctx, words[0], words[1])
 		}
