@@ -70,8 +70,8 @@ func (p *Provider) setServers(more, reading []string) {
 	next = append(next, last...)
 	f.list.Store(&next)
 	for _, e := range was {
-		if !slices.Contains(next, e) && e.transport != nil {
-			e.transport.CloseIdleConnections()
+		if !slices.Contains(next, e) {
+			e.closeIdle()
 		}
 	}
 }

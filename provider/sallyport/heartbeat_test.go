@@ -18,7 +18,9 @@ import (
 func TestAHeartbeatReadsNoDatabase(t *testing.T) {
 	r := newRealm(t)
 	r.account("ada")
-	p := r.machine()
+	o := r.options("box")
+	o.Timeouts.Silence = 10 * time.Second // so that it hears a word every 4 s
+	p := open(t, o)
 	_, at := r.listed(p)
 	ctx, end := context.WithTimeout(t.Context(), 30*time.Second)
 	defer end()
