@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -96,11 +97,38 @@ func (b *branch) machine(name string) *sallyport.Provider {
 	b.must(nil, err)
 	j, err := sallyport.Join(b.t.Context(), sallyport.Server{URL: b.full.URL}, m.GetCode(), m.GetFingerprint())
 	b.must(nil, err)
+	return b.open(j, b.full.URL, b.reads.URL)
+}
+
+// alone joins one that knows one server.
+func (b *branch) alone(name, url string) *sallyport.Provider {
+	b.t.Helper()
+	m, err := b.admin.AddMachine(b.t.Context(), &v1.NameRequest{Name: name})
+	b.must(nil, err)
+	j, err := sallyport.Join(b.t.Context(), sallyport.Server{URL: b.full.URL}, m.GetCode(), m.GetFingerprint())
+	b.must(nil, err)
+	b.caughtUp()
+	return b.open(j, url)
+}
+
+// open is a joined machine's provider.
+func (b *branch) open(j sallyport.Joined, urls ...string) *sallyport.Provider {
+	b.t.Helper()
 	p, err := sallyport.New(sallyport.Options{
-		URL: b.full.URL, Others: []string{b.reads.URL}, RootPEM: j.RootPEM, MachineKey: j.Key,
+		URL: urls[0], Others: urls[1:], RootPEM: j.RootPEM, MachineKey: j.Key,
 		MachineID: j.MachineID, Realm: j.Realm, Memory: &providertest.Memory{},
 	})
 	b.must(nil, err)
 	b.t.Cleanup(func() { _ = p.Close() })
 	return p
+}
+
+// countsOf reads how many failures and codes a row about a report counts.
+func countsOf(action, detail string) (n int) {
+	var failures, codes, ignored int
+	if action != "server.report" {
+		return 0
+	}
+	_, _ = fmt.Sscanf(detail, "failures=%d codes=%d ignored=%d", &failures, &codes, &ignored)
+	return failures + codes
 }
