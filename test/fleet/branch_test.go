@@ -1,15 +1,28 @@
 package fleet
 
 import (
+	"crypto/ecdh"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"log/slog"
+	"math/big"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
+	"github.com/sallyport-auth/sallyport/server/store"
 	"github.com/sallyport-auth/sallyport/provider/providertest"
 	"github.com/sallyport-auth/sallyport/provider/sallyport"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
@@ -93,22 +106,24 @@ func (b *branch) caughtUp() {
 // machine joins one that knows both servers.
 func (b *branch) machine(name string) *sallyport.Provider {
 	b.t.Helper()
-	m, err := b.admin.AddMachine(b.t.Context(), &v1.NameRequest{Name: name})
-	b.must(nil, err)
-	j, err := sallyport.Join(b.t.Context(), sallyport.Server{URL: b.full.URL}, m.GetCode(), m.GetFingerprint())
-	b.must(nil, err)
-	return b.open(j, b.full.URL, b.reads.URL)
+	return b.open(b.join(name), b.full.URL, b.reads.URL)
 }
 
-// alone joins one that knows one server.
-func (b *branch) alone(name, url string) *sallyport.Provider {
+// joined joins one that knows those servers, once the standby knows it.
+func (b *branch) joined(name string, urls ...string) *sallyport.Provider {
+	b.t.Helper()
+	j := b.join(name)
+	b.caughtUp()
+	return b.open(j, urls...)
+}
+
+func (b *branch) join(name string) sallyport.Joined {
 	b.t.Helper()
 	m, err := b.admin.AddMachine(b.t.Context(), &v1.NameRequest{Name: name})
 	b.must(nil, err)
 	j, err := sallyport.Join(b.t.Context(), sallyport.Server{URL: b.full.URL}, m.GetCode(), m.GetFingerprint())
 	b.must(nil, err)
-	b.caughtUp()
-	return b.open(j, url)
+	return j
 }
 
 // open is a joined machine's provider.
@@ -131,4 +146,67 @@ func countsOf(action, detail string) (n int) {
 	}
 	_, _ = fmt.Sscanf(detail, "failures=%d codes=%d ignored=%d", &failures, &codes, &ignored)
 	return failures + codes
+}
+
+// readsKey is the branch's own key, as a thief has it.
+func (b *branch) readsKey() *identity.Signer {
+	b.t.Helper()
+	s, err := identity.NewSigner(b.stolen())
+	b.must(nil, err)
+	return s
+}
+
+func (b *branch) stolen() ed25519.PrivateKey {
+	b.t.Helper()
+	text, err := os.ReadFile(filepath.Join(b.reads.Dir, "server.key"))
+	b.must(nil, err)
+	block, _ := pem.Decode(text)
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	b.must(nil, err)
+	return key.(ed25519.PrivateKey)
+}
+
+// report reports to the full server as the branch.
+func (b *branch) report(req *v1.ReportRequest) (*v1.ReportResponse, error) {
+	b.t.Helper()
+	key := b.stolen()
+	t := &x509.Certificate{SerialNumber: big.NewInt(1)}
+	der, err := x509.CreateCertificate(rand.Reader, t, t, key.Public(), key)
+	b.must(nil, err)
+	c := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{
+		InsecureSkipVerify: true, //nolint:gosec // a test
+		Certificates:       []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}},
+	}}}
+	defer c.CloseIdleConnections()
+	return sallyportv1connect.NewReportServiceClient(c, b.full.URL).Report(b.t.Context(), req)
+}
+
+func (b *branch) account(name string) (id string) {
+	b.t.Helper()
+	b.must(nil, b.realm.Store.Read(b.t.Context(), func(tx *store.Tx) error {
+		a, err := tx.AccountByName(identity.Name(name))
+		id = a.UUID.String()
+		return err
+	}))
+	return id
+}
+
+func (b *branch) codeEpoch(name string) (epoch uint64) {
+	b.t.Helper()
+	b.must(nil, b.realm.Store.Read(b.t.Context(), func(tx *store.Tx) error {
+		held, err := tx.TOTP(uuid.MustParse(b.account(name)))
+		epoch = held.Epoch
+		return err
+	}))
+	return epoch
+}
+
+// sealingKey is what a machine has secrets sealed to.
+func sealingKey(t *testing.T) []byte {
+	t.Helper()
+	k, err := ecdh.P256().GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k.PublicKey().Bytes()
 }
