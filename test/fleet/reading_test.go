@@ -2,7 +2,9 @@ package fleet
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +17,7 @@ import (
 
 	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
+	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/provider/sallyport"
 	"github.com/sallyport-auth/sallyport/server/store"
@@ -235,6 +238,13 @@ func TestABranchChangesNothing(t *testing.T) {
 			t.Errorf("%s with a full server behind: %v", name, err)
 		}
 	}
+	// A machine of before says no forms that know such servers.
+	before := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} //nolint:gosec // a test
+	defer before.CloseIdleConnections()
+	_, err := sallyportv1connect.NewRealmServiceClient(before, b.reads.URL).Describe(t.Context(), &v1.DescribeRequest{})
+	if connect.CodeOf(err) != connect.CodeUnavailable || !strings.Contains(err.Error(), "too old") {
+		t.Errorf("a machine of an older release: %v", err)
+	}
 	m, err := b.admin.AddMachine(t.Context(), &v1.NameRequest{Name: "third"})
 	b.must(nil, err)
 	b.caughtUp()
@@ -304,15 +314,20 @@ func TestAReportCountsOnceAndLocksNobody(t *testing.T) {
 		})
 	}
 	req.Entries = append(req.Entries, &v1.Reported{Seq: 201, Made: timestamppb.New(now), Name: "ada", Account: account, Epoch: b.codeEpoch("ada"), Step: now.Unix()/30 + 1})
+	for i := range 2 { // of these it is told by the count if they count twice
+		req.Entries = append(req.Entries, &v1.Reported{
+			Seq: int64(i) + 202, Made: timestamppb.New(now), Name: "ada", Kind: string(identity.Password), Machine: box, Origin: identity.Seat().String(),
+		})
+	}
 	for range 2 {
 		resp, err := b.report(req)
 		b.must(nil, err)
-		if resp.GetUpTo() != 201 {
+		if resp.GetUpTo() != 203 {
 			t.Errorf("%v", resp)
 		}
 	}
-	if b.rows("server.report") != 1 || b.reported() != 200 {
-		t.Errorf("%d reports with %d entries that count", b.rows("server.report"), b.reported())
+	if b.rows("server.report") != 1 || b.reported() != 202 || b.failures("ada") != 2 {
+		t.Errorf("%d reports with %d entries that count, %d failures of ada", b.rows("server.report"), b.reported(), b.failures("ada"))
 	}
 	if reply, err := login(t.Context(), m, "bob", ""); err != nil || reply.Outcome != provider.Allow {
 		t.Errorf("200 failures that a branch made up: %+v, %v", reply, err)
