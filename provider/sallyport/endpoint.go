@@ -32,6 +32,7 @@ type endpoint struct {
 	looked  atomic.Int64
 	looking singleflight.Group
 	judged  atomic.Pointer[judgement] // the last certificate that was not known
+	term    atomic.Uint64             // that it said last; 0: it says none
 }
 
 // newEndpoint makes no connection. Without a certificate it can ask nobody.
@@ -44,7 +45,7 @@ func (p *Provider) newEndpoint(address string, cert *tls.Certificate) *endpoint 
 		return e
 	}
 	e.transport = newTransport(tlsConfig(cert, e.verifyServer), p.way())
-	hc := https.Client(e.transport)
+	hc := https.Client(termed{e})
 	e.realms = sallyportv1connect.NewRealmServiceClient(hc, address, limits())
 	e.directory = sallyportv1connect.NewDirectoryServiceClient(hc, address, limits())
 	e.auth = sallyportv1connect.NewAuthenticationServiceClient(hc, address, limits())
@@ -159,6 +160,10 @@ func (e *endpoint) note(what happening, why error) {
 	}
 	if what != failed {
 		e.p.o.Log.Info("a server of the realm answers again", "realm", e.p.o.Realm, "server", e.url)
+		return
+	}
+	if isOlder(why) {
+		e.p.o.Log.Error("ALARM: a server serves an older copy of the realm's database", "realm", e.p.o.Realm, "server", e.url, "error", why)
 		return
 	}
 	if errors.Is(sentinel(why), provider.ErrUntrusted) {

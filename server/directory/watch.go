@@ -42,6 +42,8 @@ func (d *Directory) Watch(ctx context.Context, req *v1.WatchRequest, out *connec
 	if err := w.look(ctx, nil); err != nil {
 		return err
 	}
+	w.term = w.at.Term
+	d.SayTerm(out.ResponseHeader()) // as new as what was read
 	two := d.streams.come(w.machine.UUID, instance, !w.machine.Duplicated.IsZero(), end)
 	for goOn, err := w.begin(ctx, req.GetNewest(), two); ; goOn, err = w.follow(ctx, now) {
 		if err != nil || !goOn {
@@ -65,6 +67,7 @@ type watcher struct {
 	// at is where the realm stood when the machine's row was read: nothing that is newer is
 	// sent by what the row says.
 	at    store.Standing
+	term  uint64    // that the machine was told when the stream began
 	noted time.Time // when it was last noted that the machine is there
 	// duplicated: two live under the machine's name.
 	duplicated bool
@@ -123,6 +126,9 @@ func (w *watcher) quiet(ctx context.Context, now *view) (*view, error) {
 func (w *watcher) follow(ctx context.Context, now *view) (bool, error) {
 	if now.err != nil {
 		return false, now.err
+	}
+	if now.standing.Term > w.term { // whoever comes back is told it
+		return false, connect.NewError(connect.CodeUnavailable, errors.New("the server has another copy of the database now: ask again"))
 	}
 	// A machine that was removed hears nothing more. The feed's word counts where it is as
 	// new as this stream's own, and lets the machine go on; else the database is asked.

@@ -66,7 +66,7 @@ func (r *Realm) IDToken(ctx context.Context, tx *store.Tx, a store.Account) ([]b
 	if err != nil {
 		return nil, err
 	}
-	h, err := historyFor(ctx, tx)
+	h, err := r.historyFor(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
@@ -83,16 +83,19 @@ func (r *Realm) IDToken(ctx context.Context, tx *store.Tx, a store.Account) ([]b
 }
 
 // historyFor is what a token for this caller says of the history; uuid.Nil when the
-// caller would not understand it.
-func historyFor(ctx context.Context, tx *store.Tx) (uuid.UUID, error) {
-	if CallerOf(ctx).Forms < formsHistory {
-		return uuid.Nil, nil
-	}
-	h, err := tx.History()
+// caller would not understand it. No token is made of an older copy of the database.
+func (r *Realm) historyFor(ctx context.Context, tx *store.Tx) (uuid.UUID, error) {
+	h, term, err := tx.Term()
 	if err != nil {
 		return uuid.Nil, fmt.Errorf("history: %w", err)
 	}
-	return h.ID, nil
+	if term < r.terms.highest() {
+		return uuid.Nil, older()
+	}
+	if CallerOf(ctx).Forms < formsHistory {
+		return uuid.Nil, nil
+	}
+	return h, nil
 }
 
 // errTokenFull says that an account holds more than its token can say.
@@ -101,7 +104,7 @@ const errTokenFull = RefusalError("The account holds too much to describe. Nothi
 // FreshToken is IDToken of a revision that this transaction made, which may still
 // come to nothing: so it is not kept. What would be too long is refused.
 func (r *Realm) FreshToken(ctx context.Context, tx *store.Tx, a store.Account) ([]byte, error) {
-	h, err := historyFor(ctx, tx)
+	h, err := r.historyFor(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
