@@ -29,7 +29,7 @@ func (d *Directory) Watch(ctx context.Context, req *v1.WatchRequest, out *connec
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	w := &watcher{
-		Directory: d, out: out, form: formOf(ctx), phase: d.pulse.phase(), history: history, position: req.GetPosition(), heard: req.GetPosition(),
+		Directory: d, out: out, form: formOf(ctx), phase: d.pulse.phase(), instance: instance, history: history, position: req.GetPosition(), heard: req.GetPosition(),
 		version: versionOf(req.GetVersion()), newKeys: d.NewKeys.Next(),
 	}
 	d.feed.there[w.form].Add(1)
@@ -45,6 +45,7 @@ func (d *Directory) Watch(ctx context.Context, req *v1.WatchRequest, out *connec
 	w.term = w.at.Term
 	d.SayTerm(out.ResponseHeader()) // as new as what was read
 	two := d.streams.come(w.machine.UUID, instance, !w.machine.Duplicated.IsZero(), end)
+	two = w.lease(ctx) || two
 	for goOn, err := w.begin(ctx, req.GetNewest(), two); ; goOn, err = w.follow(ctx, now) {
 		if err != nil || !goOn {
 			return err
@@ -64,6 +65,10 @@ type watcher struct {
 	phase   int // of its heartbeats
 	version string
 	machine store.Machine
+	// instance is the machine's, uuid.Nil where it says none, and before the one in its row
+	// when the stream began.
+	instance uuid.UUID
+	before   string
 	// at is where the realm stood when the machine's row was read: nothing that is newer is
 	// sent by what the row says.
 	at    store.Standing
@@ -138,6 +143,9 @@ func (w *watcher) follow(ctx context.Context, now *view) (bool, error) {
 		w.machine, w.at = m, now.standing
 	} else if err := w.look(ctx, nil); err != nil {
 		return false, err
+	}
+	if w.displaced() {
+		return false, connect.NewError(connect.CodeUnavailable, errors.New("another daemon of this machine has come: if this one lives, it comes again"))
 	}
 	w.duplicated = !w.machine.Duplicated.IsZero()
 	if now.standing.History == w.history && now.standing.Revision <= w.heard && w.position >= w.machine.ScopedAt {
