@@ -13,13 +13,14 @@ import (
 // stream ends.
 type followed struct {
 	caughtUp, alarmed chan struct{}
+	changed           chan struct{} // an account
 	stop              func()
 }
 
 func (r *rig) follows(m *sallyport.Provider) *followed {
 	r.t.Helper()
 	ctx, end := context.WithTimeout(r.t.Context(), within)
-	f := &followed{caughtUp: make(chan struct{}, 100), alarmed: make(chan struct{}, 1)}
+	f := &followed{caughtUp: make(chan struct{}, 100), alarmed: make(chan struct{}, 1), changed: make(chan struct{}, 100)}
 	over := make(chan struct{})
 	f.stop = func() { end(); <-over }
 	r.t.Cleanup(f.stop)
@@ -34,8 +35,12 @@ func (r *rig) follows(m *sallyport.Provider) *followed {
 					default:
 					}
 				}
-				if e.Kind == provider.CaughtUp {
+				switch e.Kind {
+				case provider.CaughtUp:
 					f.caughtUp <- struct{}{}
+				case provider.Changed:
+					f.changed <- struct{}{}
+				default:
 				}
 				return nil
 			})
