@@ -49,7 +49,7 @@ func (s *Server) Pooler(ctx context.Context, address string) (*Pooler, error) {
 		return nil, fmt.Errorf("start pgbouncer: %w", err)
 	}
 	settings := fmt.Sprintf(pooled, s.dir, p.dir, u.Query().Get("search_path"))
-	if err := os.WriteFile(filepath.Join(p.dir, "pgbouncer.ini"), []byte(settings), 0o644); err != nil { //nolint:gosec // no secret, and read by another user
+	if err := os.WriteFile(filepath.Join(p.dir, "pgbouncer.ini"), []byte(settings), 0o644); err != nil {
 		return nil, fmt.Errorf("start pgbouncer: %w", err)
 	}
 	if s.as != nil {
