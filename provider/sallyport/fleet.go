@@ -58,8 +58,8 @@ func (p *Provider) setServers(more []string) {
 	}
 	f.list.Store(&next)
 	for _, e := range was {
-		if !slices.Contains(next, e) && e.transport != nil {
-			e.transport.CloseIdleConnections()
+		if !slices.Contains(next, e) {
+			e.closeIdle()
 		}
 	}
 }

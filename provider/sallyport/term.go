@@ -47,7 +47,10 @@ type highest struct {
 
 // termed makes the requests of one server with the term, and lets no answer pass that comes
 // from an older copy of the database: no yes, no no, and no change.
-type termed struct{ e *endpoint }
+type termed struct {
+	e *endpoint
+	t *transport
+}
 
 // RoundTrip implements http.RoundTripper.
 func (t termed) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -56,7 +59,7 @@ func (t termed) RoundTrip(r *http.Request) (*http.Response, error) {
 		r = r.Clone(r.Context())
 		r.Header.Set(termHeader, text)
 	}
-	resp, err := t.e.transport.RoundTrip(r)
+	resp, err := t.t.RoundTrip(r)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +71,7 @@ func (t termed) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // CloseIdleConnections is for http.Client.
-func (t termed) CloseIdleConnections() { t.e.transport.CloseIdleConnections() }
+func (t termed) CloseIdleConnections() { t.t.CloseIdleConnections() }
 
 func (h *highest) said() string {
 	h.mu.Lock()

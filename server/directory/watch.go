@@ -18,33 +18,51 @@ const changeBatch = 256
 
 // Watch implements DirectoryService.
 func (d *Directory) Watch(ctx context.Context, req *v1.WatchRequest, out *connect.ServerStream[v1.WatchResponse]) error {
-	history, err := historyOf(req.GetHistory())
-	if err != nil {
-		return err
-	}
-	instance, err := historyOf(req.GetInstance())
+	w, err := d.watcher(ctx, req, out)
 	if err != nil {
 		return err
 	}
 	ctx, end := context.WithCancel(ctx)
-	defer end()
-	w := &watcher{
-		Directory: d, out: out, form: formOf(ctx), phase: d.pulse.phase(), instance: instance, history: history, position: req.GetPosition(), heard: req.GetPosition(),
-		version: versionOf(req.GetVersion()), newKeys: d.NewKeys.Next(),
-	}
 	d.feed.there[w.form].Add(1)
-	defer d.feed.there[w.form].Add(-1)
+	err = w.run(ctx, end, req)
+	d.feed.there[w.form].Add(-1)
+	end()
+	return err
+}
+
+// watcher is a new stream's. It is apart from Watch, which stays on the stack of each
+// stream that waits: with all of it there, most stacks are twice as large.
+func (d *Directory) watcher(ctx context.Context, req *v1.WatchRequest, out *connect.ServerStream[v1.WatchResponse]) (*watcher, error) {
+	history, err := historyOf(req.GetHistory())
+	if err != nil {
+		return nil, err
+	}
+	instance, err := historyOf(req.GetInstance())
+	if err != nil {
+		return nil, err
+	}
 	d.begun.Do(func() {
 		go d.feed.follow(d.ending)
-		go d.pulse.run(d.ending)
+		go d.pulses.run(d.ending)
 	})
-	now := d.feed.current.Load() // before anything is read: what comes after that is waited for
+	w := &watcher{
+		Directory: d, out: out, form: formOf(ctx), pulse: d.pulses.of(req.GetPatience()), instance: instance,
+		history: history, position: req.GetPosition(), heard: req.GetPosition(),
+		version: versionOf(req.GetVersion()), newKeys: d.NewKeys.Next(),
+	}
+	w.phase = w.pulse.phase()
+	return w, nil
+}
+
+// run is the whole life of a stream, which end ends.
+func (w *watcher) run(ctx context.Context, end context.CancelFunc, req *v1.WatchRequest) error {
+	now := w.feed.current.Load() // before anything is read: what comes after that is waited for
 	if err := w.look(ctx, nil); err != nil {
 		return err
 	}
 	w.term = w.at.Term
-	d.SayTerm(out.ResponseHeader()) // as new as what was read
-	two := d.streams.come(w.machine.UUID, instance, !w.machine.Duplicated.IsZero(), end)
+	w.SayTerm(w.out.ResponseHeader()) // as new as what was read
+	two := w.streams.come(w.machine.UUID, w.instance, !w.machine.Duplicated.IsZero(), end)
 	two = w.lease(ctx) || two
 	for goOn, err := w.begin(ctx, req.GetNewest(), two); ; goOn, err = w.follow(ctx, now) {
 		if err != nil || !goOn {
@@ -62,6 +80,7 @@ type watcher struct {
 	out     *connect.ServerStream[v1.WatchResponse]
 	newKeys <-chan struct{}
 	form    int
+	pulse   *pulse
 	phase   int // of its heartbeats
 	version string
 	machine store.Machine
