@@ -1,9 +1,11 @@
 package identity
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Limits of a key list and of what leads to it.
@@ -14,6 +16,9 @@ const (
 	maxListNames     = 64
 	maxChain         = 16
 	maxIntroductions = 16
+	// MaxReadOnly is how many servers that only read a list may name: each has a TLS key in
+	// it, beside the one of the others.
+	MaxReadOnly = maxListTLS - 1
 )
 
 // The content types of what a realm key signs, and of an introduction, which a
@@ -37,6 +42,10 @@ type KeyList struct {
 	TLS []TLSTrust `cbor:"4,keyasint"`
 	// Time is when the list was signed, in Unix seconds. It is for people.
 	Time int64 `cbor:"5,keyasint"`
+	// ReadOnly are raw Ed25519 public keys of servers that only read: what they sign lets
+	// somebody in at a machine, and is no word of the realm's about anything else. A program
+	// of before does not know them, and takes nothing that they signed.
+	ReadOnly [][]byte `cbor:"6,keyasint,omitempty"`
 }
 
 // Validate tells whether the list says something that a machine can use.
@@ -55,6 +64,14 @@ func (l *KeyList) Validate() error {
 			return fmt.Errorf("%w: key list: a signing key of %d bytes", ErrToken, len(k))
 		}
 	}
+	if len(l.ReadOnly) > MaxReadOnly {
+		return fmt.Errorf("%w: key list with %d keys of servers that only read", ErrToken, len(l.ReadOnly))
+	}
+	for _, k := range l.ReadOnly {
+		if len(k) != ed25519.PublicKeySize || slices.ContainsFunc(l.Keys, func(full []byte) bool { return bytes.Equal(k, full) }) {
+			return fmt.Errorf("%w: key list: a key of a server that only reads, of %d bytes", ErrToken, len(k))
+		}
+	}
 	if len(l.TLS) == 0 || len(l.TLS) > maxListTLS {
 		return fmt.Errorf("%w: key list with %d TLS keys", ErrToken, len(l.TLS))
 	}
@@ -66,13 +83,21 @@ func (l *KeyList) Validate() error {
 	return nil
 }
 
-// Keyring trusts the list's signing keys for tokens of its realm.
+// Keyring trusts the list's signing keys for tokens of its realm, and those of servers that
+// only read for what lets somebody in.
 func (l *KeyList) Keyring() (*Keyring, error) {
-	keys := make([]ed25519.PublicKey, len(l.Keys))
-	for i, k := range l.Keys {
-		keys[i] = k
+	keys := func(raw [][]byte) []ed25519.PublicKey {
+		list := make([]ed25519.PublicKey, len(raw))
+		for i, k := range raw {
+			list[i] = k
+		}
+		return list
 	}
-	return NewKeyring(l.Realm, keys)
+	k, err := NewKeyring(l.Realm, keys(l.Keys))
+	if err != nil {
+		return nil, err
+	}
+	return k, k.letIn(keys(l.ReadOnly))
 }
 
 // SignKeyList validates and signs l. The signer's key is the realm key.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -29,6 +30,9 @@ type ServerList struct {
 	// URLs are https://HOST or https://HOST:PORT, the one to prefer first. An empty list
 	// withdraws those before it.
 	URLs []string `cbor:"3,keyasint"`
+	// ReadOnly are the addresses of servers that only read: for when none of the others
+	// answers. A program of before does not know them.
+	ReadOnly []string `cbor:"4,keyasint,omitempty"`
 }
 
 // Validate checks every rule that the list must keep wherever it came from.
@@ -39,11 +43,12 @@ func (l *ServerList) Validate() error {
 	if l.Version == 0 {
 		return fmt.Errorf("%w: server list without a version", ErrToken)
 	}
-	if len(l.URLs) > MaxServers {
-		return fmt.Errorf("%w: server list with %d servers, at most %d", ErrToken, len(l.URLs), MaxServers)
+	all := slices.Concat(l.URLs, l.ReadOnly)
+	if len(all) > MaxServers {
+		return fmt.Errorf("%w: server list with %d servers, at most %d", ErrToken, len(all), MaxServers)
 	}
-	seen := make(map[string]bool, len(l.URLs))
-	for _, u := range l.URLs {
+	seen := make(map[string]bool, len(all))
+	for _, u := range all {
 		if strings.ContainsFunc(u, func(r rune) bool { return r <= ' ' || r > '~' }) { // status shows it
 			return fmt.Errorf("%w: server list: %q is not of printable ASCII letters", ErrToken, u)
 		}

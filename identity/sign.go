@@ -94,25 +94,54 @@ func (s *Signer) sign(contentType string, v any) ([]byte, error) {
 // replaced, whose tokens still verify. Make it with [NewKeyring]; it does not
 // change afterwards and is safe for concurrent use. The zero value trusts
 // nothing.
+//
+// Keys of servers that only read are kept apart: they verify ID tokens and session tokens,
+// and only in a ring that [KeyList.Keyring] made. One that [NewKeyring] made holds none, so
+// whoever changes something by a token goes by such a ring.
 type Keyring struct {
 	realm     string
 	verifiers map[string]cose.Verifier
+	readers   map[string]cose.Verifier
 }
 
 // NewKeyring trusts exactly these keys for tokens of exactly this realm.
 func NewKeyring(realm string, keys []ed25519.PublicKey) (*Keyring, error) {
-	k := &Keyring{realm: realm, verifiers: make(map[string]cose.Verifier, len(keys))}
+	v, err := verifiers(keys)
+	if err != nil {
+		return nil, err
+	}
+	return &Keyring{realm: realm, verifiers: v}, nil
+}
+
+func verifiers(keys []ed25519.PublicKey) (map[string]cose.Verifier, error) {
+	m := make(map[string]cose.Verifier, len(keys))
 	for _, pub := range keys {
 		v, err := cose.NewVerifier(cose.AlgorithmEdDSA, pub)
 		if err != nil {
 			return nil, fmt.Errorf("keyring: %w", err)
 		}
-		k.verifiers[string(KeyID(pub))] = v
+		m[string(KeyID(pub))] = v
 	}
-	return k, nil
+	return m, nil
 }
 
-// KeyIDs lists the trusted keys, sorted.
+// letIn trusts keys of servers that only read, for what lets somebody in.
+func (k *Keyring) letIn(keys []ed25519.PublicKey) (err error) {
+	k.readers, err = verifiers(keys)
+	return err
+}
+
+// lettingIn is the ring for what lets somebody in.
+func (k *Keyring) lettingIn() *Keyring {
+	if len(k.readers) == 0 {
+		return k
+	}
+	both := maps.Clone(k.verifiers)
+	maps.Copy(both, k.readers)
+	return &Keyring{realm: k.realm, verifiers: both}
+}
+
+// KeyIDs lists the trusted keys, sorted, but for those of servers that only read.
 func (k *Keyring) KeyIDs() [][]byte {
 	ids := make([][]byte, 0, len(k.verifiers))
 	for _, id := range slices.Sorted(maps.Keys(k.verifiers)) {
@@ -141,7 +170,7 @@ func (k *Keyring) IDToken(signed []byte) (*IDToken, error) {
 // is [ErrToken].
 func (k *Keyring) Vouched(signed []byte) (*IDToken, error) {
 	t := new(IDToken)
-	if err := k.open(typeIDToken, signed, t, &t.Realm); err != nil {
+	if err := k.lettingIn().open(typeIDToken, signed, t, &t.Realm); err != nil {
 		return nil, err
 	}
 	t.MakeSafe()
@@ -152,7 +181,7 @@ func (k *Keyring) Vouched(signed []byte) (*IDToken, error) {
 // [ErrToken]. Whom it is for is checked by [SessionToken.Check].
 func (k *Keyring) SessionToken(signed []byte) (*SessionToken, error) {
 	t := new(SessionToken)
-	if err := k.open(typeSessionToken, signed, t, &t.Realm); err != nil {
+	if err := k.lettingIn().open(typeSessionToken, signed, t, &t.Realm); err != nil {
 		return nil, err
 	}
 	return t, nil

@@ -80,6 +80,8 @@ type Status struct {
 // Provider is one source of accounts.
 type Provider struct {
 	Name string `json:"name"`
+	// Realm is whose accounts they are.
+	Realm string `json:"realm"`
 	// State is "starting", "online" or "offline".
 	State string `json:"state"`
 	// Since is when State began.

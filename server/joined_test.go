@@ -99,6 +99,9 @@ func TestNobodyIsAnsweredWhoHasNotJoined(t *testing.T) {
 			"one that has joined ": {joined, ""},
 		} {
 			got := told(t, h, m, c.key)
+			if m.Parent().Name() == "ReportService" { // for servers that only read, and for no machine
+				c.want = "unauthenticated"
+			}
 			refused := strings.Contains(got, `"unauthenticated"`) || strings.Contains(got, `"permission_denied"`)
 			if refused != (c.want != "") || !strings.Contains(got, c.want) || refused && strings.Contains(got, "idTokens") {
 				t.Errorf("%s, %s: %s", m.FullName(), what, got)

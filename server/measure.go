@@ -39,7 +39,11 @@ func attend(r *realm.Realm, into *prometheus.Registry) *attendant {
 	actions := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "sallyport_audit_rows_total", Help: "Rows that this server wrote into the audit log, by their action: sign-ins, refusals, changes.",
 	}, []string{"action"})
-	r.Store.OnRecord(func(action string) { actions.WithLabelValues(action).Inc() })
+	count := func(action string) { actions.WithLabelValues(action).Inc() }
+	r.Store.OnRecord(count)
+	if d := r.Reads(); d != nil {
+		d.Memory.OnRecord(count)
+	}
 	into.MustRegister(a.requests, a.seconds, a.streams, actions, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "sallyport_clock_skew_seconds", Help: "By how much this server's clock is before the database's.",
 	}, func() float64 { return r.Skew().Seconds() }))
@@ -54,10 +58,11 @@ func (a *attendant) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc {
 			a.seconds.WithLabelValues(req.Spec().Procedure).Observe(time.Since(began).Seconds())
 			a.count(req.Spec(), err)
 		}()
-		if err := a.realm.Fit(); err != nil {
+		if err := mayAsk(a.realm, req.Spec().Procedure, req.Header().Get(realm.FormsHeader)); err != nil {
 			return nil, err
 		}
-		return next(numbered(ctx), req)
+		resp, err = next(numbered(ctx), req)
+		return resp, certain(a.realm, err)
 	}
 }
 
@@ -74,10 +79,10 @@ func (a *attendant) WrapStreamingHandler(next connect.StreamingHandlerFunc) conn
 			a.streams.Dec()
 			a.count(conn.Spec(), err)
 		}()
-		if err := a.realm.Fit(); err != nil {
+		if err := mayAsk(a.realm, conn.Spec().Procedure, conn.RequestHeader().Get(realm.FormsHeader)); err != nil {
 			return err
 		}
-		return next(numbered(ctx), &fitConn{conn, a.realm})
+		return certain(a.realm, next(numbered(ctx), &fitConn{conn, a.realm}))
 	}
 }
 

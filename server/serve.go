@@ -122,6 +122,9 @@ func serve(ctx context.Context, r *realm.Realm, o ServeOptions) error {
 	go func() { failed <- public.ServeTLS(listener, "", "") }()
 	go func() { failed <- private.Serve(adminListener) }()
 	go r.Follow(ctx)
+	if r.Reads() != nil {
+		go (&reporter{Realm: r}).run(ctx)
+	}
 	if o.Ready != nil {
 		o.Ready(listener.Addr(), r.Name)
 	}
@@ -213,6 +216,7 @@ func publicServer(r *realm.Realm, e *auth.Engine, cards *cardservice.Handler, en
 	mux.Handle(sallyportv1connect.NewDirectoryServiceHandler(d, limit, connect.WithCompressMinBytes(compressFrom)))
 	mux.Handle(sallyportv1connect.NewAuthenticationServiceHandler(e, limit))
 	mux.Handle(sallyportv1connect.NewCardServiceHandler(cards, limit))
+	mux.Handle(sallyportv1connect.NewReportServiceHandler(e, limit))
 	return &http.Server{
 		Handler: patience(realm.WithCallers(r.WithTerms(mux))),
 		TLSConfig: &tls.Config{

@@ -50,6 +50,7 @@ func runInit(f *command.Flags) command.Action {
 	var o realm.InitOptions
 	var days uint
 	var ids string
+	var reading readingInit
 	f.StringVar(&o.Dir, "dir", "", "`path` of the realm's folder")
 	f.StringVar(&o.Realm, "realm", "", "the realm's `name`")
 	f.StringVar(&o.Listen, "listen", "", "`address` to listen at, HOST:PORT")
@@ -59,6 +60,8 @@ func runInit(f *command.Flags) command.Action {
 	f.StringVar(&o.Owner, "owner", "", "`address` by which the role that owns the tables signs in; left out: the role that serves owns them")
 	f.StringVar(&o.SealKey, "seal-key", "", "`file` seal.key of a server of the realm that the database holds: make another server of it")
 	f.StringVar(&o.URL, "url", "", "`URL` at which machines reach this server, https://HOST:PORT; they are told of it")
+	f.StringVar(&reading.file, "read-only", "", "`file` to write, by which a full server admits this one: make a server that only reads, whose --database is a standby")
+	f.DurationVar(&o.MaxLag, "max-lag", 0, "with --read-only, how old what the standby knows may be: `time`, such as 12h; left out: 24h")
 	f.StringVar(&ids, "id-range", "", "`min-max` of the ids that the realm gives out")
 	f.UintVar(&days, "offline-days", 14, "for how many `days` machines may do without the server")
 	f.Func("tls-name", "`name` that machines reach the server by; may be given more than once", func(s string) error { o.TLSNames = append(o.TLSNames, s); return nil })
@@ -72,6 +75,9 @@ func runInit(f *command.Flags) command.Action {
 			}
 		}
 		o.OfflineDays = uint32(min(days, 1<<20))
+		if reading.file != "" {
+			return reading.run(ctx, o)
+		}
 		make := realm.Init
 		if o.SealKey != "" {
 			make = realm.InitAnother

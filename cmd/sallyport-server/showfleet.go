@@ -27,8 +27,22 @@ func (s shower) fleet(w io.Writer, m proto.Message) {
 		}
 	case *v1.ListServersResponse:
 		for _, o := range m.GetServers() {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", o.GetId(), cmp.Or(o.GetUrl(), "no URL"), stamp(o.GetBegan()), stamp(o.GetLastSeen()), o.GetVersion(),
-				map[bool]string{true: "this one"}[o.GetHere()])
+			showServer(w, o)
 		}
+	case *v1.ServerView:
+		showServer(w, m)
 	}
+}
+
+// showServer shows one. Of one that only reads it is known when it was admitted, and when it
+// reported last.
+func showServer(w io.Writer, o *v1.ServerView) {
+	var notes []string
+	if o.GetReadOnly() {
+		notes = append(notes, map[bool]string{false: "read-only, without codes", true: "read-only, with codes"}[o.GetCodes()])
+	}
+	if o.GetHere() {
+		notes = append(notes, "this one")
+	}
+	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", o.GetId(), cmp.Or(o.GetUrl(), "no URL"), stamp(o.GetBegan()), stamp(o.GetLastSeen()), o.GetVersion(), strings.Join(notes, ", "))
 }

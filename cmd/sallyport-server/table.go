@@ -87,7 +87,8 @@ func groupRows() []command.Row {
 		admin("token list", "", "list the codes that a number of machines join with", all(client.ListTokens)),
 		admin("token remove", "NAME", "let nobody join with that code any more", on(client.RemoveToken)),
 		admin("server list", "", "list the servers of the realm", all(client.ListServers)),
-		admin("server remove", "ID", "forget a server that is gone for good", on(client.RemoveServer)),
+		admin("server admit", "FILE", "admit a server that only reads, by the file that \"init --read-only\" wrote", serverAdmit),
+		admin("server remove", "ID", "forget a server that is gone for good", serverRemove),
 		admin("machine release", "NAME", "end its quarantine", on(client.ReleaseMachine)),
 	}
 }

@@ -127,7 +127,7 @@ func (e *exchange) step(ctx context.Context, req *v1.StepRequest) (*v1.StepRespo
 	})
 	switch {
 	case t.lost && others:
-		return nil, &provider.AnewError{Sent: t.sent, Err: e.at.says(t.err)}
+		return nil, &provider.AnewError{Sent: t.sent && !onlyReads(t.err), Err: e.at.says(t.err)}
 	case t.err != nil:
 		return nil, t.err
 	case resp.GetStray() && resp.GetOutcome() != v1.Outcome_OUTCOME_ALLOW:

@@ -10,8 +10,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"connectrpc.com/connect"
 	"golang.org/x/sync/singleflight"
 
+	"github.com/sallyport-auth/sallyport/identity"
+	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/provider/https"
@@ -166,7 +169,7 @@ func (e *endpoint) try(ctx context.Context, l limit, call func(context.Context, 
 	ended = true
 	t.sent = written.Load() || connected.Load() && !isWrite(t.err)
 	t.lost = t.err != nil && errors.Is(sentinel(t.err), provider.ErrOffline)
-	if !t.lost {
+	if !t.lost || onlyReads(t.err) {
 		e.note(answered, nil)
 		return t
 	}
@@ -188,6 +191,18 @@ func (e *endpoint) try(ctx context.Context, l limit, call func(context.Context, 
 		e.renew() // the next try is not to wait on the same dead connection
 	}
 	return t
+}
+
+// is tells whether that is its address.
+func (e *endpoint) is(address string) bool {
+	return identity.ServerKey(address) == identity.ServerKey(e.url)
+}
+
+// onlyReads tells whether a server said that it only reads, and so did nothing: another one
+// has to be asked, and this one is well.
+func onlyReads(err error) bool {
+	var e *connect.Error
+	return errors.As(err, &e) && connect.IsWireError(err) && hasDetail[*v1.OnlyReads](e)
 }
 
 // isWrite tells whether a connection broke while the request was written: a server that did

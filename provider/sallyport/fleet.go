@@ -34,28 +34,40 @@ func (f *fleet) all() []*endpoint {
 	return nil
 }
 
-// set takes the realm's own list over. Servers that stay keep their connections and their
-// health; an exchange or a stream at one that goes is left to its end.
-func (p *Provider) setServers(more []string) {
+// setServers takes the realm's own list over. Servers that stay keep their connections and
+// their health; an exchange or a stream at one that goes is left to its end. Those that only
+// read come last, wherever they are named.
+func (p *Provider) setServers(more, reading []string) {
 	f := &p.fleet
 	f.setting.Lock()
 	defer f.setting.Unlock()
 	was := f.all()
-	var next []*endpoint
+	reads := make(map[string]bool)
+	for _, address := range reading {
+		reads[identity.ServerKey(address)] = true
+	}
+	var next, last []*endpoint
 	seen := make(map[string]bool)
-	for _, address := range append(slices.Clone(f.configured), more...) {
+	for _, address := range slices.Concat(f.configured, more, reading) {
 		key := identity.ServerKey(address)
 		if seen[key] {
 			continue
 		}
 		seen[key] = true
 		at := slices.IndexFunc(was, func(e *endpoint) bool { return identity.ServerKey(e.url) == key })
+		e := (*endpoint)(nil)
 		if at >= 0 {
-			next = append(next, was[at])
-			continue
+			e = was[at]
+		} else {
+			e = p.newEndpoint(address, f.cert)
 		}
-		next = append(next, p.newEndpoint(address, f.cert))
+		if reads[key] {
+			last = append(last, e)
+		} else {
+			next = append(next, e)
+		}
 	}
+	next = append(next, last...)
 	f.list.Store(&next)
 	for _, e := range was {
 		if !slices.Contains(next, e) {
@@ -120,6 +132,9 @@ func (p *Provider) askAt(ctx context.Context, again bool, call func(context.Cont
 		switch {
 		case !t.lost:
 			return e, t.err
+		case onlyReads(t.err): // nothing was done there
+			lost = append(lost, e.says(t.err))
+			continue
 		case len(p.fleet.all()) < 2:
 			return nil, t.err
 		}
@@ -168,7 +183,7 @@ func (p *Provider) Servers() []provider.Server {
 	list := make([]provider.Server, len(all))
 	for i, e := range all {
 		v := e.health.view()
-		list[i] = provider.Server{URL: e.url, State: v.is.String(), InUse: e == at, Since: v.since, FromRealm: i >= len(p.fleet.configured)}
+		list[i] = provider.Server{URL: e.url, State: v.is.String(), InUse: e == at, Since: v.since, FromRealm: !slices.ContainsFunc(p.fleet.configured, e.is)}
 		if v.since.IsZero() {
 			list[i].State = provider.ServerUnasked
 		}

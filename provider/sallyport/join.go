@@ -163,7 +163,7 @@ func pinnedAt(ctx context.Context, to Server, fingerprint string) (*pin, error) 
 	if err != nil {
 		return nil, fmt.Errorf("server address: %w", err)
 	}
-	resp, chain, err := look(ctx, server, u.Hostname(), to.way())
+	resp, chain, err := look(ctx, server, u.Hostname(), to.way(), 0)
 	if err != nil {
 		return nil, meaning("join", err)
 	}

@@ -20,7 +20,7 @@ const askAgain = 2 * time.Second
 // learn asks a server for the key list and the list of servers, and goes by them where
 // they are newer.
 func (e *endpoint) learn(ctx context.Context, by sallyportv1connect.RealmServiceClient) error {
-	resp, err := by.Describe(ctx, &v1.DescribeRequest{})
+	resp, err := by.Describe(ctx, &v1.DescribeRequest{KeyListVersion: e.p.listVersion()})
 	if err != nil {
 		return fmt.Errorf("ask for the key list: %w", err)
 	}
@@ -29,6 +29,14 @@ func (e *endpoint) learn(ctx context.Context, by sallyportv1connect.RealmService
 	}
 	e.p.offeredServers(ctx, resp.GetServers())
 	return nil
+}
+
+// listVersion is the version of the key list that is known; 0: none is.
+func (p *Provider) listVersion() uint64 {
+	if t := p.trust.Load(); t != nil {
+		return t.list.Version
+	}
+	return 0
 }
 
 // Verify implements provider.Provider.

@@ -52,7 +52,7 @@ func remembered(s provider.Settings) *Provider {
 	p := &Provider{o: options(s)}
 	p.o.defaults()
 	p.fleet.configured = []string{s.URL}
-	p.setServers(nil)
+	p.setServers(nil, nil)
 	if text, err := os.ReadFile(s.CA); err == nil {
 		p.anchor, _ = readAnchor(text) // one that makes no sense is none
 	}

@@ -121,7 +121,7 @@ func New(o Options) (*Provider, error) {
 	}
 	p := &Provider{o: o, instance: uuid.New(), anchor: anchor}
 	p.fleet.cert, p.fleet.configured = cert, append([]string{o.URL}, o.Others...)
-	p.setServers(nil)
+	p.setServers(nil, nil)
 	if err := p.recall(); err != nil {
 		return nil, err
 	}

@@ -25,6 +25,7 @@ type keptServers struct {
 type listed struct {
 	version uint64
 	urls    []string
+	reading []string // of servers that only read
 	signed  []byte
 }
 
@@ -42,8 +43,8 @@ func (p *Provider) recallServers() error {
 		return nil
 	}
 	if l, err := ring.ServerList(k.List); err == nil {
-		p.listed = listed{l.Version, l.URLs, k.List}
-		p.setServers(l.URLs)
+		p.listed = listed{l.Version, l.URLs, l.ReadOnly, k.List}
+		p.setServers(l.URLs, l.ReadOnly)
 	}
 	return nil
 }
@@ -77,7 +78,7 @@ func (p *Provider) takeServers(ctx context.Context, signed []byte) string {
 		return "it does not verify: " + err.Error()
 	case l.Version < was.version:
 		return fmt.Sprintf("it is older than one that this machine has seen: version %d, and %d was seen", l.Version, was.version)
-	case l.Version == was.version && slices.Equal(l.URLs, was.urls):
+	case l.Version == was.version && slices.Equal(l.URLs, was.urls) && slices.Equal(l.ReadOnly, was.reading):
 		return ""
 	case l.Version == was.version:
 		return fmt.Sprintf("it is another list of version %d than this machine has seen", l.Version)
@@ -90,8 +91,8 @@ func (p *Provider) takeServers(ctx context.Context, signed []byte) string {
 	if err != nil {
 		return "it cannot be remembered: " + err.Error()
 	}
-	p.listed = listed{l.Version, l.URLs, signed}
-	p.setServers(l.URLs)
+	p.listed = listed{l.Version, l.URLs, l.ReadOnly, signed}
+	p.setServers(l.URLs, l.ReadOnly)
 	return ""
 }
 

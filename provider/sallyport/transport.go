@@ -69,11 +69,11 @@ func lookConfig(host string, chain *[]*x509.Certificate) *tls.Config {
 }
 
 // look asks whoever answers there what it says about itself.
-func look(ctx context.Context, server, host string, way https.Way) (*v1.DescribeResponse, []*x509.Certificate, error) {
+func look(ctx context.Context, server, host string, way https.Way, known uint64) (*v1.DescribeResponse, []*x509.Certificate, error) {
 	var chain []*x509.Certificate
 	t := https.Transport(lookConfig(host, &chain), way)
 	defer t.CloseIdleConnections()
-	resp, err := sallyportv1connect.NewRealmServiceClient(https.Client(t), server, limits()).Describe(ctx, &v1.DescribeRequest{})
+	resp, err := sallyportv1connect.NewRealmServiceClient(https.Client(t), server, limits()).Describe(ctx, &v1.DescribeRequest{KeyListVersion: known})
 	if err != nil {
 		return nil, chain, fmt.Errorf("ask for the key list: %w", err)
 	}
@@ -162,7 +162,7 @@ func (e *endpoint) lookAgain() (time.Time, error) {
 	p := e.p
 	ctx, cancel := context.WithTimeout(context.Background(), p.o.Timeouts.Dial)
 	defer cancel()
-	resp, _, err := look(ctx, e.url, e.host, p.way())
+	resp, _, err := look(ctx, e.url, e.host, p.way(), p.listVersion())
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -215,8 +215,8 @@ type forms struct{}
 
 const (
 	formsHeader = "Sallyport-Forms"
-	// formsKnown: 2 is ID tokens with their history.
-	formsKnown = "2"
+	// formsKnown: 2 is ID tokens with their history, 3 knows keys of servers that only read.
+	formsKnown = "3"
 )
 
 // WrapUnary implements connect.Interceptor.

@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
@@ -225,8 +226,8 @@ func (p *Provider) follow(was *trust, b *identity.KeyBundle) (*trust, error) {
 
 // drops tells whether a signing key left the list.
 func drops(was, next *identity.KeyList) bool {
-	for _, k := range was.Keys {
-		if !containsKey(next.Keys, k) {
+	for _, k := range slices.Concat(was.Keys, was.ReadOnly) {
+		if !containsKey(next.Keys, k) && !containsKey(next.ReadOnly, k) {
 			return true
 		}
 	}

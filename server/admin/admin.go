@@ -106,6 +106,9 @@ func (s *Admin) told(ctx context.Context, doing, subject string, err error) erro
 	case errors.Is(err, identity.ErrName), errors.Is(err, identity.ErrID), errors.Is(err, realm.ErrInput),
 		errors.Is(err, store.ErrCycle), errors.Is(err, identity.ErrToken):
 		code = connect.CodeInvalidArgument
+	case errors.Is(err, store.ErrReadOnly):
+		code = connect.CodeFailedPrecondition
+		err = fmt.Errorf("%w: give this command at a full server of the realm (\"sallyport-server server list\" shows them)", store.ErrReadOnly)
 	case errors.Is(err, store.ErrFull), errors.Is(err, store.ErrUsedID), errors.Is(err, store.ErrKeptID), errors.Is(err, store.ErrAudit), errors.As(err, &no):
 		code = connect.CodeFailedPrecondition
 	default:

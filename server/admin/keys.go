@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/server/realm"
@@ -18,10 +19,11 @@ func (s *Admin) ShowKeys(ctx context.Context, _ *v1.ShowKeysRequest) (v *v1.Keys
 	return v, err
 }
 
-// keys changes the realm's keys, and writes it down as that action.
-func (s *Admin) keys(ctx context.Context, action, subject string) realm.Keys {
+// keys changes the realm's keys, and writes it down as that action, with more about it.
+func (s *Admin) keys(ctx context.Context, action, subject string, more ...string) realm.Keys {
 	return realm.Keys{Realm: s.Realm, Record: func(tx *store.Tx, v *v1.KeysView) error {
 		detail := fmt.Sprintf("version=%d realm_key=%s signs=%s", v.GetVersion(), v.GetRealmKey(), v.GetSigningKeys()[0])
+		detail = strings.Join(append([]string{detail}, more...), " ")
 		return tx.Record(store.Entry{Time: s.Now(), Actor: actor(ctx), Action: action, Subject: subject, Detail: detail})
 	}}
 }

@@ -79,6 +79,17 @@ func (e *Engine) consume(ctx context.Context, s *session, r result) error {
 	}
 	rec, cancel := recording(ctx)
 	defer cancel()
+	if d := e.Reads(); d != nil {
+		err := e.Store.Read(rec, func(tx *store.Tx) error {
+			_, _, err := e.holds(tx, s)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		defer d.Left.Notify()
+		return d.Memory.Write(rec, r.use)
+	}
 	return e.Write(rec, func(tx *store.Tx) error {
 		if _, _, err := e.holds(tx, s); err != nil {
 			return err

@@ -145,5 +145,9 @@ func (e *Engine) step(ctx context.Context, c client, cookie string, kind identit
 	if !ok {
 		return e.deny(ctx, s, answer{reason: "an offer without a step"})
 	}
-	return by.step(ctx, &attempt{Engine: e, s: s, f: f, more: more}, credential)
+	a, err := by.step(ctx, &attempt{Engine: e, s: s, f: f, more: more}, credential)
+	if err == nil && !f.known && e.Reads() != nil {
+		return answer{}, errUnknownHere
+	}
+	return a, err
 }

@@ -38,6 +38,9 @@ func (e *Engine) GetVerdict(ctx context.Context, req *v1.GetVerdictRequest) (*v1
 		if err != nil {
 			return err
 		}
+		if f, err = e.withHere(ctx, name, f); err != nil {
+			return err
+		}
 		onMachine, _, err := tx.HasSignedIn(a.UUID, caller.UUID, "", now.Add(-placeFor))
 		resp.Locks = locksFor(f, caller, onMachine, now)
 		return err

@@ -34,6 +34,9 @@ func (f *facts) backupCodes() store.BackupCodes {
 // step takes a backup code. What is typed is hashed once and looked up,
 // whatever it is: there is nothing to learn from the time.
 func (backupCodeFactor) step(ctx context.Context, t *attempt, typed identity.Secret) (answer, error) {
+	if t.Reads() != nil {
+		return answer{}, errChangesNothing
+	}
 	if t.f.locked(identity.BackupCode) {
 		return t.locked(ctx)
 	}

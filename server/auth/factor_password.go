@@ -67,7 +67,7 @@ func (e *Engine) provePassword(ctx context.Context, f *facts, password identity.
 		phc = ""
 	}
 	ok, outdated, err := e.hasher.verify(ctx, f.client, phc, password)
-	if err == nil && outdated {
+	if err == nil && outdated && e.Reads() == nil {
 		rehash, err = e.hasher.hash(ctx, f.client, password)
 	}
 	if errors.Is(err, opaque.ErrUnusable) {

@@ -48,7 +48,7 @@ func (t *attempt) takeCode(ctx context.Context, code identity.Secret, before ...
 		return t.failed(ctx, identity.TOTP, "totp taken away")
 	}
 	id := t.f.account.UUID
-	secret, err := t.Box.Open(id, held.Sealed)
+	secret, err := t.CodeSecret(ctx, id, held)
 	if err != nil {
 		return answer{}, err
 	}
@@ -57,12 +57,16 @@ func (t *attempt) takeCode(ctx context.Context, code identity.Secret, before ...
 	if err != nil {
 		return answer{}, err
 	}
-	if !ok || step <= max(held.LastStep, usedElsewhere(t.s, held)) {
+	here, err := t.usedHere(ctx, t.f.account, held)
+	if err != nil {
+		return answer{}, err
+	}
+	if !ok || step <= max(held.LastStep, here, usedElsewhere(t.s, held)) {
 		return t.failed(ctx, identity.TOTP, "totp")
 	}
 	return t.advance(ctx, result{
 		proofs: append(before, proof{kind: identity.TOTP, account: id, epoch: held.Epoch}),
-		use:    func(tx *store.Tx) error { return tx.UseTOTPStep(id, held.Epoch, step) },
+		use:    func(tx *store.Tx) error { return t.useCode(tx, t.s, held, t.f.account, step) },
 	})
 }
 

@@ -25,6 +25,8 @@ type facts struct {
 	held   []identity.FactorKind
 	// until is how long failures lock each factor for this attempt.
 	until map[identity.FactorKind]time.Time
+	// here are the failures that a server that only reads has counted by itself.
+	here map[store.Spot]identity.Tally
 	// client is whose share of the work this takes.
 	client uuid.UUID
 }
@@ -35,9 +37,12 @@ func (f *facts) locked(kind identity.FactorKind) bool {
 }
 
 func (e *Engine) facts(ctx context.Context, s *session) (f facts, err error) {
-	f.client = s.client.id
+	f.client, f.now = s.client.id, e.Now()
+	if err := e.recalled(ctx, &f, s); err != nil {
+		return f, err
+	}
 	err = e.Store.Read(ctx, func(tx *store.Tx) error {
-		if f.now, err = tx.Seen(e.Now()); err != nil {
+		if f.now, err = tx.Seen(f.now); err != nil {
 			return err
 		}
 		if err := f.locks(tx, s, e.factors); err != nil {
@@ -54,7 +59,13 @@ func (e *Engine) facts(ctx context.Context, s *session) (f facts, err error) {
 			return err
 		}
 		f.known = true
-		return f.credentials(tx, e.factors)
+		if err := f.credentials(tx, e.factors); err != nil {
+			return err
+		}
+		if e.Reads() != nil { // what cannot be used up here is not offered
+			f.spent = append(f.spent, identity.BackupCode)
+		}
+		return nil
 	})
 	return f, err
 }
@@ -69,6 +80,7 @@ func (f *facts) locks(tx *store.Tx, s *session, all factors) error {
 	if err != nil {
 		return err
 	}
+	tallies = f.merged(tallies)
 	f.until = make(map[identity.FactorKind]time.Time)
 	for _, one := range all {
 		if by := one.traits(); by.counted != "" {

@@ -145,7 +145,7 @@ func (e *Engine) clearProved(tx *store.Tx, s *session) error {
 
 // Prune forgets what no brake counts any more, and places of long ago.
 func (e *Engine) Prune(ctx context.Context) error {
-	return e.Store.Write(ctx, func(tx *store.Tx) error {
+	return e.memory().Write(ctx, func(tx *store.Tx) error {
 		now, err := tx.Clock(e.Now())
 		if err != nil {
 			return err

@@ -53,6 +53,9 @@ func (e *Engine) Begin(ctx context.Context, req *v1.BeginRequest) (*v1.BeginResp
 	if err != nil {
 		return nil, connect.NewError(connect.CodeInvalidArgument, err)
 	}
+	if e.Reads() != nil && (req.GetEnrol() != "" || req.GetRemove() != "") {
+		return nil, errChangesNothing
+	}
 	a, err := e.admit(&session{
 		client: machineAsClient(m), name: name, origin: origin, service: realm.Clip(req.GetService()), remoteHost: realm.Clip(req.GetRemoteHost()),
 		usedStep: req.GetUsedStep(), usedEpoch: req.GetUsedEpoch(), enrol: identity.FactorKind(req.GetEnrol()),

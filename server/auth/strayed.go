@@ -17,7 +17,7 @@ func (e *Engine) strayed(ctx context.Context, c client) (answer, error) {
 	}
 	ctx, cancel := recording(ctx)
 	defer cancel()
-	return a, e.Store.Write(ctx, func(tx *store.Tx) error { return e.record(tx, "auth.deny", &session{client: c}, a.reason) })
+	return a, e.memory().Write(ctx, func(tx *store.Tx) error { return e.record(tx, "auth.deny", &session{client: c}, a.reason) })
 }
 
 // recordRest writes down what got no row of its own.

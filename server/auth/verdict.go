@@ -40,7 +40,7 @@ func (e *Engine) Abandoned(ctx context.Context) error {
 	if len(stale)+len(rest) == 0 {
 		return nil
 	}
-	return e.Store.Write(ctx, func(tx *store.Tx) error {
+	return e.memory().Write(ctx, func(tx *store.Tx) error {
 		if err := e.recordRest(tx, rest); err != nil {
 			return err
 		}
@@ -80,7 +80,7 @@ func (e *Engine) deny(ctx context.Context, s *session, a answer) (answer, error)
 	if !e.Rows.Note(s.client.id, s.client.actor(), realm.RowDenial, e.Now()) {
 		return a, nil
 	}
-	return a, e.Store.Write(ctx, func(tx *store.Tx) error {
+	return a, e.memory().Write(ctx, func(tx *store.Tx) error {
 		return e.record(tx, "auth.deny", s, a.reason)
 	})
 }
@@ -91,6 +91,14 @@ func (e *Engine) failed(ctx context.Context, s *session, kind identity.FactorKin
 	defer cancel()
 	a := answer{message: denial, reason: reason}
 	row := e.Rows.Note(s.client.id, s.client.actor(), realm.RowDenial, e.Now())
+	if e.Reads() != nil {
+		return a, e.failedHere(ctx, s, kind, func(tx *store.Tx) error {
+			if !row {
+				return nil
+			}
+			return e.record(tx, "auth.deny", s, reason)
+		})
+	}
 	return a, e.Store.Write(ctx, func(tx *store.Tx) error {
 		err := e.countFailure(tx, s, kind)
 		if row {
@@ -105,6 +113,13 @@ func (e *Engine) failed(ctx context.Context, s *session, kind identity.FactorKin
 func (e *Engine) allow(ctx context.Context, s *session, also func(*store.Tx, store.Account) error) (answer, error) {
 	rec, cancel := recording(ctx)
 	defer cancel()
+	if e.Reads() != nil {
+		a, err := e.allowHere(rec, s, func(tx *store.Tx) error { return also(tx, store.Account{}) })
+		if a.allow {
+			e.dues.put(s, e.Now())
+		}
+		return a, err
+	}
 	a, touched := answer{allow: true}, false
 	err := e.Store.Write(rec, func(tx *store.Tx) error {
 		account, err := e.recheck(tx, s)

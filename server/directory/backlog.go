@@ -135,6 +135,11 @@ func (w *watcher) why(tx *store.Tx, reset *v1.Reset) error {
 	if err != nil || known {
 		return err
 	}
+	if w.Reads() != nil {
+		// The machine has heard more than the standby, or of a history that it has not heard
+		// of: whether that was lost, a full server says.
+		return realm.OnlyReads("its standby has not heard yet what the machine knows")
+	}
 	reset.Lost = true
 	loss, err := tx.Loss()
 	if errors.Is(err, identity.ErrNotFound) {

@@ -74,6 +74,10 @@ func (s *sightings) store(some []store.Sighting) error {
 func (w *watcher) saw(ctx context.Context) {
 	now, host := w.Now(), realm.CallerOf(ctx).Host
 	m := w.machine
+	if w.Reads() != nil { // a full server notes where machines are
+		w.noted = now
+		return
+	}
 	if m.SeenHost == host && m.Version == w.version && now.Sub(m.Seen) < sawEvery && !m.Seen.After(now) {
 		w.noted = m.Seen
 		return
@@ -85,6 +89,10 @@ func (w *watcher) saw(ctx context.Context) {
 // duplicate stores that two live under the machine's name.
 func (w *watcher) duplicate(ctx context.Context) error {
 	host, m := realm.CallerOf(ctx).Host, w.machine
+	if w.Reads() != nil {
+		w.Log.ErrorContext(ctx, "ALARM: two machines use one identity; one of them is a copy. A full server has to be told: this one only reads", "machine", string(m.Name), "host", host)
+		return nil
+	}
 	// The other one's stream says it as well.
 	return w.Write(ctx, func(tx *store.Tx) error {
 		if err := tx.Saw(m.UUID, host, w.version, w.Now()); err != nil {

@@ -24,10 +24,10 @@ type Caller struct {
 	Forms int
 }
 
-// formsHeader says which forms of tokens a caller understands. A machine of the last
+// FormsHeader says which forms of tokens a caller understands. A machine of the last
 // release says nothing and refuses fields that it does not know, so it is given none.
 const (
-	formsHeader  = "Sallyport-Forms"
+	FormsHeader  = "Sallyport-Forms"
 	formsHistory = 2 // ID tokens with their history
 )
 
@@ -40,7 +40,7 @@ func WithCallers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var c Caller
 		c.Host, _, _ = net.SplitHostPort(r.RemoteAddr)
-		c.Forms, _ = strconv.Atoi(r.Header.Get(formsHeader)) // absent or nonsense is 0
+		c.Forms, _ = strconv.Atoi(r.Header.Get(FormsHeader)) // absent or nonsense is 0
 		if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
 			c.Key, _ = r.TLS.PeerCertificates[0].PublicKey.(ed25519.PublicKey)
 		}
@@ -103,6 +103,9 @@ func (r *Realm) Fault(ctx context.Context, doing string, err error) error {
 	}
 	if errors.Is(err, ErrTooMany) {
 		return connect.NewError(connect.CodeResourceExhausted, ErrTooMany)
+	}
+	if errors.Is(err, store.ErrReadOnly) {
+		return OnlyReads("a full server of the realm makes changes")
 	}
 	r.Log.ErrorContext(ctx, "request failed", "doing", doing, "error", err)
 	if errors.Is(err, store.ErrNoSpace) {

@@ -38,6 +38,10 @@ type Settings struct {
 	// CommonPasswords is a file of passwords that nobody may have, in place of the
 	// built-in list. It may be relative to the folder.
 	CommonPasswords string `json:"common_passwords,omitempty"`
+	// ReadOnly: the database is a standby, and this server changes nothing.
+	ReadOnly bool `json:"read_only,omitempty"`
+	// MaxLag is how many seconds old what the standby knows may be; 0: DefaultMaxLag.
+	MaxLag int64 `json:"max_lag,omitempty"`
 }
 
 // Encode is the text of server.json.

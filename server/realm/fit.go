@@ -43,6 +43,9 @@ func (r *Realm) Fit() error {
 	if r.terms.older() {
 		return older()
 	}
+	if r.reader != nil {
+		return r.reader.fit()
+	}
 	return nil
 }
 

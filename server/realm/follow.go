@@ -20,7 +20,9 @@ func (r *Realm) Follow(ctx context.Context) {
 		return
 	}
 	woken := make(chan struct{}, 1)
-	go r.listen(ctx, woken)
+	if r.reader == nil { // on a standby nothing is said
+		go r.listen(ctx, woken)
+	}
 	tick := time.NewTicker(followEvery)
 	defer tick.Stop()
 	var was store.Standing
@@ -35,6 +37,9 @@ func (r *Realm) Follow(ctx context.Context) {
 		if err == nil && now.News != was.News {
 			if err := r.noticeKeys(ctx); err != nil {
 				r.Log.WarnContext(ctx, "the realm's keys cannot be read, so this server goes on with those that it has", "error", err)
+			}
+			if err := r.SealCodes(ctx); err != nil {
+				r.Log.WarnContext(ctx, "servers that only read have no copy of the newest one-time codes", "error", err)
 			}
 		}
 		if err != nil || now.Revision != was.Revision || now.News != was.News || now.History != was.History {
@@ -80,6 +85,9 @@ func (r *Realm) look(ctx context.Context) (s store.Standing, err error) {
 		return s, err
 	}
 	r.noteClock(ctx, s.Clock)
+	if r.reader != nil {
+		return s, r.lookAtStandby(ctx)
+	}
 	if !s.Moved {
 		return s, nil
 	}

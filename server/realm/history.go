@@ -23,6 +23,10 @@ const keepGone = 90 * 24 * time.Hour
 // BeginHistory begins the history of this start, and forgets what the change log need not
 // remember any more. The mark outside the folder tells whether that was put back.
 func (r *Realm) BeginHistory(ctx context.Context) error {
+	if r.reader != nil { // it writes none
+		_, err := r.look(ctx)
+		return err
+	}
 	mark, err := r.mark.read()
 	if err != nil {
 		r.Log.WarnContext(ctx, "the mark that shows a folder that was put back cannot be read", "error", err)

@@ -41,6 +41,8 @@ type InitOptions struct {
 	URL string
 	// OfflineDays is for how many days machines may go on without contact.
 	OfflineDays uint32
+	// MaxLag is for InitReading: how old what the standby knows may be; 0: DefaultMaxLag.
+	MaxLag time.Duration
 }
 
 // Init makes a realm: folder, keys, certificate authority and database. The

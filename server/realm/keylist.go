@@ -124,7 +124,12 @@ func (r *Realm) names(tx *store.Tx, is *issued) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	readers, err := tx.Readers()
+	if err != nil {
+		return false, err
+	}
 	return slices.EqualFunc(is.list.Keys, listed(keys), func(a []byte, b ed25519.PublicKey) bool { return bytes.Equal(a, b) }) &&
+		slices.EqualFunc(is.list.ReadOnly, readers, func(a []byte, b store.Reader) bool { return bytes.Equal(a, b.Key) }) &&
 		!slices.ContainsFunc(trusts, func(t identity.TLSTrust) bool { return !slices.ContainsFunc(is.list.TLS, t.Equal) }), nil
 }
 
@@ -194,6 +199,13 @@ func (r *Realm) issue(tx *store.Tx, k *realmSigner, b identity.KeyBundle, was *i
 	}
 	for _, pub := range listed(keys) {
 		l.Keys = append(l.Keys, pub)
+	}
+	readers, err := tx.Readers()
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range readers {
+		l.ReadOnly = append(l.ReadOnly, d.Key)
 	}
 	if b.List, err = k.signer.SignKeyList(l); err != nil {
 		return nil, err

@@ -25,7 +25,7 @@ func (r *Realm) noticeKeys(ctx context.Context) error {
 		if err := r.NoteTerm(tx, term); err != nil { // by the key that signs now
 			return err
 		}
-		if is, err = r.issued(tx); err != nil || r.Settings.TLSCert != "" {
+		if is, err = r.issued(tx); err != nil || r.Settings.TLSCert != "" || r.reader != nil {
 			return err
 		}
 		ca, _, err = tx.Authority()
@@ -53,6 +53,7 @@ func adds(was, is *issued) bool {
 		!slices.ContainsFunc(was.list.Keys, func(k []byte) bool {
 			return len(is.list.Keys) < identity.MaxListKeys && !slices.ContainsFunc(is.list.Keys, func(n []byte) bool { return bytes.Equal(k, n) })
 		}) &&
+		!slices.ContainsFunc(was.list.ReadOnly, func(k []byte) bool { return !is.reads(k) }) &&
 		slices.EqualFunc(was.list.TLS, is.list.TLS, identity.TLSTrust.Equal)
 }
 

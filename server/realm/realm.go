@@ -37,6 +37,7 @@ type Realm struct {
 
 	certs   *certificates
 	signers signers
+	reader  *Reader   // nil at a full server
 	self    uuid.UUID // of this server; uuid.Nil before it served
 	tokens  *tokenCache
 	skew    atomic.Int64 // of the clock, a time.Duration
@@ -84,6 +85,9 @@ func openHeld(ctx context.Context, d Dir, set Settings, held *os.File, log *slog
 
 func (r *Realm) open(ctx context.Context) error {
 	var err error
+	if r.Settings.ReadOnly {
+		return r.openReading(ctx)
+	}
 	if r.Box, err = r.Dir.OpenBox(); err != nil {
 		return err
 	}
@@ -91,6 +95,9 @@ func (r *Realm) open(ctx context.Context) error {
 		return err
 	}
 	if r.Store, err = store.Open(ctx, r.Dir.DatabaseOf(r.Settings)); err != nil {
+		return err
+	}
+	if err := r.mayWrite(ctx); err != nil {
 		return err
 	}
 	if err := r.adoptFiles(ctx); err != nil {
@@ -121,7 +128,25 @@ func (r *Realm) Close() error {
 	if r.Store != nil {
 		err = r.Store.Close()
 	}
+	if r.reader != nil && r.reader.Memory != nil {
+		err = errors.Join(err, r.reader.Memory.Close())
+	}
 	return errors.Join(err, r.held.Close())
+}
+
+// mayWrite refuses a full server on a standby.
+func (r *Realm) mayWrite(ctx context.Context) error {
+	var is store.Replication
+	err := r.Store.Read(ctx, func(tx *store.Tx) (err error) {
+		is, err = tx.Replication()
+		return err
+	})
+	if err == nil && is.Standby {
+		err = errors.New("the database is a standby, which follows another one: nothing can be changed there. " +
+			"Give the primary's address in server.json (several hosts, with target_session_attrs=read-write, if either may be the primary), " +
+			"or make a server that only reads with \"sallyport-server init --read-only\"")
+	}
+	return err
 }
 
 // Write runs f in a transaction and then wakes those who watch for changes, at other
@@ -141,11 +166,14 @@ func (r *Realm) Write(ctx context.Context, f func(*store.Tx) error) error {
 }
 
 // Describe implements RealmService.
-func (r *Realm) Describe(ctx context.Context, _ *v1.DescribeRequest) (*v1.DescribeResponse, error) {
+func (r *Realm) Describe(ctx context.Context, req *v1.DescribeRequest) (*v1.DescribeResponse, error) {
 	resp := &v1.DescribeResponse{Realm: r.Name, ServerTime: timestamppb.New(r.Now())}
 	err := r.Store.Read(ctx, func(tx *store.Tx) (err error) {
 		if resp.KeyList, resp.RealmKey, err = r.KeyList(tx); err != nil {
 			return err
+		}
+		if r.reader != nil { // it signs no list of servers
+			return r.behindKeys(tx, req.GetKeyListVersion())
 		}
 		keys, err := tx.SigningKeys()
 		for _, k := range keys {

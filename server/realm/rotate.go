@@ -20,9 +20,11 @@ func (r *Realm) KeysView(tx *store.Tx) (*v1.KeysView, error) {
 	if err != nil {
 		return nil, err
 	}
-	current, err := r.names(tx, is)
-	if err != nil {
-		return nil, err
+	current := r.reader != nil // another signs
+	if !current {
+		if current, err = r.names(tx, is); err != nil {
+			return nil, err
+		}
 	}
 	print := is.fingerprint()
 	v := &v1.KeysView{

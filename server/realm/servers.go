@@ -22,6 +22,9 @@ const maxTrusts = 8
 // Register notes that this server is there. What it is known by is in the key list then,
 // if the realm key is here to sign it.
 func (r *Realm) Register(ctx context.Context, version string, began time.Time) error {
+	if r.reader != nil {
+		return nil // it is known since it was admitted
+	}
 	var err error
 	if r.self == uuid.Nil {
 		r.self = uuid.New()
@@ -86,6 +89,16 @@ func (r *Realm) serverList(tx *store.Tx) ([]byte, error) {
 	if version == 0 {
 		return nil, nil
 	}
+	readers, err := tx.Readers()
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range readers {
+		same := func(u string) bool { return identity.ServerKey(u) == identity.ServerKey(d.URL) }
+		if len(l.URLs)+len(l.ReadOnly) < identity.MaxServers && !slices.ContainsFunc(slices.Concat(l.URLs, l.ReadOnly), same) {
+			l.ReadOnly = append(l.ReadOnly, d.URL)
+		}
+	}
 	k, err := r.signing(tx)
 	if err != nil {
 		return nil, err
@@ -108,8 +121,16 @@ func (r *Realm) trusts(tx *store.Tx) ([]identity.TLSTrust, error) {
 			return nil, fmt.Errorf("what this server is known by: %w", err)
 		}
 	}
+	readers, err := tx.Readers()
+	if err != nil {
+		return nil, err
+	}
+	known := []store.Server{own}
+	for _, d := range readers {
+		known = append(known, store.Server{ID: d.ID, TLS: d.TLS})
+	}
 	var all []identity.TLSTrust
-	for _, s := range append([]store.Server{own}, servers...) {
+	for _, s := range append(known, servers...) {
 		t, err := r.trustOf(tx, s)
 		if err != nil {
 			return nil, err

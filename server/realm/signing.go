@@ -31,6 +31,9 @@ type signers struct {
 // signing is the key that signs tokens at the moment of the transaction: whichever server
 // of the realm made it, and whatever this one has signed with before.
 func (r *Realm) signing(tx *store.Tx) (*SigningKey, error) {
+	if r.reader != nil {
+		return r.reader.signing(r, tx)
+	}
 	pub, sealed, err := tx.SignsNow()
 	if err != nil {
 		return nil, fmt.Errorf("signing key: %w", err)

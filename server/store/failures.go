@@ -77,11 +77,20 @@ func (s Spot) machine() string {
 // SetFailures stores the failures of a name at one spot. Rows of names that are
 // nobody's are forgotten, oldest first, when there are too many of them.
 func (t *Tx) SetFailures(name identity.Name, f Failures, now time.Time) error {
+	var known bool
+	if err := t.get([]any{&known}, `SELECT EXISTS (SELECT 1 FROM accounts WHERE name = ?)`, name); err != nil {
+		return err
+	}
+	return t.SetFailuresOf(name, known, f, now)
+}
+
+// SetFailuresOf is SetFailures where it is known whether the name is an account's.
+func (t *Tx) SetFailuresOf(name identity.Name, known bool, f Failures, now time.Time) error {
 	_, err := t.exec(`INSERT INTO failures (name, kind, machine, origin, count, since, locked_until, last, stranger)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, CASE WHEN EXISTS (SELECT 1 FROM accounts WHERE name = ?) THEN 0 ELSE 1 END)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (name, kind, machine, origin) DO UPDATE SET count = excluded.count, since = excluded.since,
 		locked_until = excluded.locked_until, last = excluded.last, stranger = excluded.stranger`,
-		name, f.Kind, f.machine(), f.Origin, f.Count, unix(f.Since), unix(f.LockedUntil), now.Unix(), name)
+		name, f.Kind, f.machine(), f.Origin, f.Count, unix(f.Since), unix(f.LockedUntil), now.Unix(), !known)
 	if err != nil {
 		return err
 	}

@@ -100,6 +100,12 @@ func (t *Tx) MachineByName(name identity.Name) (Machine, error) {
 	})
 }
 
+// HasMachine tells whether there is such a machine.
+func (t *Tx) HasMachine(id uuid.UUID) (is bool, err error) {
+	err = t.get([]any{&is}, `SELECT EXISTS (SELECT 1 FROM machines WHERE uuid = ?)`, id)
+	return is, err
+}
+
 // MachineByKey finds the machine that joined with that key.
 func (t *Tx) MachineByKey(key ed25519.PublicKey) (Machine, error) {
 	return scanMachine(func(into ...any) error {

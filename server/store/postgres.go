@@ -29,6 +29,7 @@ const (
 	// A statement was prepared on a connection that a pooler gave to somebody else.
 	pgPreparedTwice = "42P05"
 	pgNotPrepared   = "26000"
+	pgReadOnly = "25006"
 )
 
 // pg is a database that several servers share.
@@ -208,6 +209,12 @@ func (p *pg) copied() string {
 
 func (p *pg) clock() string { return `CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)` }
 
+// replication goes by the newest commit that was heard: each full server writes twice a
+// minute, so while one is there it is recent.
+func (p *pg) replication() string {
+	return `CASE WHEN pg_is_in_recovery() THEN 1 ELSE 0 END, COALESCE(CAST(EXTRACT(EPOCH FROM pg_last_xact_replay_timestamp()) * 1000 AS BIGINT), 0)`
+}
+
 // listen uses a connection of its own. Behind a pooler that shares connections between
 // transactions it hears nothing, and on a standby nothing is said.
 func (p *pg) listen(ctx context.Context, woken func()) error {
@@ -245,6 +252,8 @@ func (p *pg) told(err error) error {
 		return fmt.Errorf("%w: %w", ErrExists, err)
 	case e.Code == pgPreparedTwice || e.Code == pgNotPrepared:
 		return fmt.Errorf("database: %w: behind a pooler that shares connections, add default_query_exec_mode=exec to the address", err)
+	case e.Code == pgReadOnly:
+		return fmt.Errorf("%w: %w", ErrReadOnly, err)
 	case e.Code == pgDiskFull:
 		return fmt.Errorf("%w: %w", ErrNoSpace, err)
 	default:

@@ -71,6 +71,7 @@ func (s *sqlite) announce(*Tx) error                   { return nil }
 func (s *sqlite) listen(context.Context, func()) error { return errAlone }
 func (s *sqlite) copied() string                       { return `''` }
 func (s *sqlite) clock() string                        { return `0` }
+func (s *sqlite) replication() string                  { return `0, 0` }
 func (s *sqlite) hasColumn() string {
 	return `SELECT EXISTS (SELECT 1 FROM pragma_table_info(?) WHERE name = ?)`
 }

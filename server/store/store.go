@@ -50,6 +50,9 @@ var (
 	ErrChanged = errors.New("changed meanwhile")
 	// ErrBusyDatabase says that the database did not answer in time.
 	ErrBusyDatabase = errors.New("the database does not answer in time")
+	// ErrReadOnly says that nothing can be written here: this server only reads, or its
+	// database follows another one.
+	ErrReadOnly = errors.New("nothing can be changed at this server, which only reads")
 	// ErrAudit says that the audit log's chain is broken.
 	ErrAudit = errors.New("the audit log was tampered with")
 )
@@ -60,6 +63,7 @@ type Store struct {
 	// begun: this process has begun its history. full: the last write failed because the
 	// disk was.
 	begun, full atomic.Bool
+	reads       bool // and writes nothing, whatever the database would let it
 	recorded    atomic.Pointer[func(action string)]
 }
 
@@ -81,6 +85,9 @@ type engine interface {
 	announce(t *Tx) error
 	listen(ctx context.Context, woken func()) error
 	clock() string
+	// replication are two expressions: whether nothing can be written because the database
+	// follows another one, and what Replication.Heard says, in milliseconds.
+	replication() string
 	copied() string
 	// hasColumn is a query for a table's name and a column's.
 	hasColumn() string
@@ -147,6 +154,19 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	return opened(ctx, openSQLite(&sqlite3.SQLiteDriver{}, path))
 }
 
+// OpenReading opens the database of an address, and writes nothing to it.
+func OpenReading(ctx context.Context, address string) (*Store, error) {
+	if !isAddress(address) {
+		return nil, errors.New("a server that only reads has a standby of PostgreSQL: postgres://HOST/NAME")
+	}
+	s, err := openAddress(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	s.reads = true
+	return s, nil
+}
+
 // opened opens what nobody else uses, and brings it up to date.
 func opened(ctx context.Context, e engine) (*Store, error) {
 	s := &Store{engine: e}
@@ -167,6 +187,9 @@ func (s *Store) Close() error {
 // Write runs f in a transaction that is committed when f returns nil, and undone
 // when it returns an error or panics.
 func (s *Store) Write(ctx context.Context, f func(*Tx) error) error {
+	if s.reads {
+		return ErrReadOnly
+	}
 	err := s.within(ctx, true, f)
 	if full := errors.Is(err, ErrNoSpace); full || err == nil {
 		s.full.Store(full)

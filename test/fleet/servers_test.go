@@ -47,7 +47,7 @@ func TestMachinesAreToldTheServersThatSaidAURL(t *testing.T) {
 			t.Errorf("%v", s)
 		}
 		if !s.GetHere() {
-			a.Must(a.Admin.RemoveServer(t.Context(), servertest.Named(s.GetId())))
+			a.Must(a.Admin.RemoveServer(t.Context(), &v1.RemoveServerRequest{Name: s.GetId()}))
 		}
 	}
 	if l := told(b); !slices.Equal(l.URLs, []string{a.Settings.URL}) || l.Version <= both.Version {

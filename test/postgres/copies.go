@@ -157,3 +157,15 @@ func (s *Server) signal(sig syscall.Signal) error {
 	}
 	return nil
 }
+
+// Same is that database at this server.
+func (s *Server) Same(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	q := u.Query()
+	q.Set("host", s.dir)
+	u.RawQuery = q.Encode()
+	return u.String()
+}

@@ -153,9 +153,13 @@ func (s *Server) Schema(ctx context.Context) (string, error) {
 	return s.Address(name), nil
 }
 
-// Kill ends the server as a crash does.
+// Kill ends the server as a crash does. One that has ended stays as it is.
 func (s *Server) Kill() error {
+	if s.process == nil {
+		return nil
+	}
 	err := s.process.Process.Signal(syscall.SIGQUIT)
+	s.process = nil
 	var exit *exec.ExitError
 	if werr := <-s.ended; !errors.As(werr, &exit) {
 		err = errors.Join(err, werr)
@@ -164,11 +168,4 @@ func (s *Server) Kill() error {
 }
 
 // Stop ends the server and removes the cluster.
-func (s *Server) Stop() error {
-	if s.process == nil {
-		return nil // it is stopped already
-	}
-	err := s.Kill()
-	s.process = nil
-	return errors.Join(err, os.RemoveAll(s.dir))
-}
+func (s *Server) Stop() error { return errors.Join(s.Kill(), os.RemoveAll(s.dir)) }

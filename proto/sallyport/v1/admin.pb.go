@@ -2803,7 +2803,11 @@ type ServerView struct {
 	// When it was last there, to half a minute.
 	LastSeen *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=last_seen,json=lastSeen,proto3" json:"last_seen,omitempty"`
 	// It is the one that answers.
-	Here          bool `protobuf:"varint,6,opt,name=here,proto3" json:"here,omitempty"`
+	Here bool `protobuf:"varint,6,opt,name=here,proto3" json:"here,omitempty"`
+	// It only reads; last_seen is when it reported last, if it ever did.
+	ReadOnly bool `protobuf:"varint,7,opt,name=read_only,json=readOnly,proto3" json:"read_only,omitempty"`
+	// It holds the secrets of one-time codes.
+	Codes         bool `protobuf:"varint,8,opt,name=codes,proto3" json:"codes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2880,6 +2884,135 @@ func (x *ServerView) GetHere() bool {
 	return false
 }
 
+func (x *ServerView) GetReadOnly() bool {
+	if x != nil {
+		return x.ReadOnly
+	}
+	return false
+}
+
+func (x *ServerView) GetCodes() bool {
+	if x != nil {
+		return x.Codes
+	}
+	return false
+}
+
+type AdmitServerRequest struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Request []byte                 `protobuf:"bytes,1,opt,name=request,proto3" json:"request,omitempty"`
+	// Let it check one-time codes: their secrets are encrypted to its key.
+	Codes bool `protobuf:"varint,2,opt,name=codes,proto3" json:"codes,omitempty"`
+	// The realm key in PEM, where it is not in the folder.
+	RealmKey      []byte `protobuf:"bytes,3,opt,name=realm_key,json=realmKey,proto3" json:"realm_key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AdmitServerRequest) Reset() {
+	*x = AdmitServerRequest{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AdmitServerRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AdmitServerRequest) ProtoMessage() {}
+
+func (x *AdmitServerRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AdmitServerRequest.ProtoReflect.Descriptor instead.
+func (*AdmitServerRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *AdmitServerRequest) GetRequest() []byte {
+	if x != nil {
+		return x.Request
+	}
+	return nil
+}
+
+func (x *AdmitServerRequest) GetCodes() bool {
+	if x != nil {
+		return x.Codes
+	}
+	return false
+}
+
+func (x *AdmitServerRequest) GetRealmKey() []byte {
+	if x != nil {
+		return x.RealmKey
+	}
+	return nil
+}
+
+type RemoveServerRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// For a server that only reads: the realm key in PEM, where it is not in the folder.
+	RealmKey      []byte `protobuf:"bytes,2,opt,name=realm_key,json=realmKey,proto3" json:"realm_key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveServerRequest) Reset() {
+	*x = RemoveServerRequest{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveServerRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveServerRequest) ProtoMessage() {}
+
+func (x *RemoveServerRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveServerRequest.ProtoReflect.Descriptor instead.
+func (*RemoveServerRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *RemoveServerRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RemoveServerRequest) GetRealmKey() []byte {
+	if x != nil {
+		return x.RealmKey
+	}
+	return nil
+}
+
 type ListServersResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Servers       []*ServerView          `protobuf:"bytes,1,rep,name=servers,proto3" json:"servers,omitempty"`
@@ -2889,7 +3022,7 @@ type ListServersResponse struct {
 
 func (x *ListServersResponse) Reset() {
 	*x = ListServersResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[41]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2901,7 +3034,7 @@ func (x *ListServersResponse) String() string {
 func (*ListServersResponse) ProtoMessage() {}
 
 func (x *ListServersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[41]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2914,7 +3047,7 @@ func (x *ListServersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListServersResponse.ProtoReflect.Descriptor instead.
 func (*ListServersResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{41}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ListServersResponse) GetServers() []*ServerView {
@@ -2935,7 +3068,7 @@ type ListAuditRequest struct {
 
 func (x *ListAuditRequest) Reset() {
 	*x = ListAuditRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[42]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2947,7 +3080,7 @@ func (x *ListAuditRequest) String() string {
 func (*ListAuditRequest) ProtoMessage() {}
 
 func (x *ListAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[42]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2960,7 +3093,7 @@ func (x *ListAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditRequest.ProtoReflect.Descriptor instead.
 func (*ListAuditRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{42}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ListAuditRequest) GetSince() *timestamppb.Timestamp {
@@ -2992,7 +3125,7 @@ type AuditRow struct {
 
 func (x *AuditRow) Reset() {
 	*x = AuditRow{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[43]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3004,7 +3137,7 @@ func (x *AuditRow) String() string {
 func (*AuditRow) ProtoMessage() {}
 
 func (x *AuditRow) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[43]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3017,7 +3150,7 @@ func (x *AuditRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditRow.ProtoReflect.Descriptor instead.
 func (*AuditRow) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{43}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *AuditRow) GetId() int64 {
@@ -3072,7 +3205,7 @@ type ListAuditResponse struct {
 
 func (x *ListAuditResponse) Reset() {
 	*x = ListAuditResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[44]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3084,7 +3217,7 @@ func (x *ListAuditResponse) String() string {
 func (*ListAuditResponse) ProtoMessage() {}
 
 func (x *ListAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[44]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3097,7 +3230,7 @@ func (x *ListAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditResponse.ProtoReflect.Descriptor instead.
 func (*ListAuditResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{44}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ListAuditResponse) GetRows() []*AuditRow {
@@ -3124,7 +3257,7 @@ type VerifyAuditRequest struct {
 
 func (x *VerifyAuditRequest) Reset() {
 	*x = VerifyAuditRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[45]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3136,7 +3269,7 @@ func (x *VerifyAuditRequest) String() string {
 func (*VerifyAuditRequest) ProtoMessage() {}
 
 func (x *VerifyAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[45]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3149,7 +3282,7 @@ func (x *VerifyAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyAuditRequest.ProtoReflect.Descriptor instead.
 func (*VerifyAuditRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{45}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *VerifyAuditRequest) GetSigned() []byte {
@@ -3169,7 +3302,7 @@ type SignAuditRequest struct {
 
 func (x *SignAuditRequest) Reset() {
 	*x = SignAuditRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[46]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3181,7 +3314,7 @@ func (x *SignAuditRequest) String() string {
 func (*SignAuditRequest) ProtoMessage() {}
 
 func (x *SignAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[46]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3194,7 +3327,7 @@ func (x *SignAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignAuditRequest.ProtoReflect.Descriptor instead.
 func (*SignAuditRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{46}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *SignAuditRequest) GetRealmKey() []byte {
@@ -3216,7 +3349,7 @@ type SignAuditResponse struct {
 
 func (x *SignAuditResponse) Reset() {
 	*x = SignAuditResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[47]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3228,7 +3361,7 @@ func (x *SignAuditResponse) String() string {
 func (*SignAuditResponse) ProtoMessage() {}
 
 func (x *SignAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[47]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3241,7 +3374,7 @@ func (x *SignAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignAuditResponse.ProtoReflect.Descriptor instead.
 func (*SignAuditResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{47}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *SignAuditResponse) GetSigned() []byte {
@@ -3283,7 +3416,7 @@ type VerifyAuditResponse struct {
 
 func (x *VerifyAuditResponse) Reset() {
 	*x = VerifyAuditResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[48]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3295,7 +3428,7 @@ func (x *VerifyAuditResponse) String() string {
 func (*VerifyAuditResponse) ProtoMessage() {}
 
 func (x *VerifyAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[48]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3308,7 +3441,7 @@ func (x *VerifyAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyAuditResponse.ProtoReflect.Descriptor instead.
 func (*VerifyAuditResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{48}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *VerifyAuditResponse) GetRows() int64 {
@@ -3363,7 +3496,7 @@ type PruneAuditRequest struct {
 
 func (x *PruneAuditRequest) Reset() {
 	*x = PruneAuditRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[49]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3375,7 +3508,7 @@ func (x *PruneAuditRequest) String() string {
 func (*PruneAuditRequest) ProtoMessage() {}
 
 func (x *PruneAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[49]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3388,7 +3521,7 @@ func (x *PruneAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PruneAuditRequest.ProtoReflect.Descriptor instead.
 func (*PruneAuditRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{49}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *PruneAuditRequest) GetBefore() *timestamppb.Timestamp {
@@ -3410,7 +3543,7 @@ type PruneAuditResponse struct {
 
 func (x *PruneAuditResponse) Reset() {
 	*x = PruneAuditResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[50]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3422,7 +3555,7 @@ func (x *PruneAuditResponse) String() string {
 func (*PruneAuditResponse) ProtoMessage() {}
 
 func (x *PruneAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[50]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3435,7 +3568,7 @@ func (x *PruneAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PruneAuditResponse.ProtoReflect.Descriptor instead.
 func (*PruneAuditResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{50}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *PruneAuditResponse) GetRows() int64 {
@@ -3471,7 +3604,7 @@ type RotateKeysRequest struct {
 
 func (x *RotateKeysRequest) Reset() {
 	*x = RotateKeysRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[51]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3483,7 +3616,7 @@ func (x *RotateKeysRequest) String() string {
 func (*RotateKeysRequest) ProtoMessage() {}
 
 func (x *RotateKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[51]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3496,7 +3629,7 @@ func (x *RotateKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateKeysRequest.ProtoReflect.Descriptor instead.
 func (*RotateKeysRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{51}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *RotateKeysRequest) GetEmergency() bool {
@@ -3523,7 +3656,7 @@ type RotateKeysResponse struct {
 
 func (x *RotateKeysResponse) Reset() {
 	*x = RotateKeysResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[52]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3535,7 +3668,7 @@ func (x *RotateKeysResponse) String() string {
 func (*RotateKeysResponse) ProtoMessage() {}
 
 func (x *RotateKeysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[52]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3548,7 +3681,7 @@ func (x *RotateKeysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateKeysResponse.ProtoReflect.Descriptor instead.
 func (*RotateKeysResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{52}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *RotateKeysResponse) GetKeyId() string {
@@ -3573,7 +3706,7 @@ type ShowKeysRequest struct {
 
 func (x *ShowKeysRequest) Reset() {
 	*x = ShowKeysRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[53]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3585,7 +3718,7 @@ func (x *ShowKeysRequest) String() string {
 func (*ShowKeysRequest) ProtoMessage() {}
 
 func (x *ShowKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[53]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3598,7 +3731,7 @@ func (x *ShowKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowKeysRequest.ProtoReflect.Descriptor instead.
 func (*ShowKeysRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{53}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{55}
 }
 
 type SignKeysRequest struct {
@@ -3610,7 +3743,7 @@ type SignKeysRequest struct {
 
 func (x *SignKeysRequest) Reset() {
 	*x = SignKeysRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[54]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3622,7 +3755,7 @@ func (x *SignKeysRequest) String() string {
 func (*SignKeysRequest) ProtoMessage() {}
 
 func (x *SignKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[54]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3635,7 +3768,7 @@ func (x *SignKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignKeysRequest.ProtoReflect.Descriptor instead.
 func (*SignKeysRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{54}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *SignKeysRequest) GetRealmKey() []byte {
@@ -3656,7 +3789,7 @@ type RotateRealmKeyRequest struct {
 
 func (x *RotateRealmKeyRequest) Reset() {
 	*x = RotateRealmKeyRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[55]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3668,7 +3801,7 @@ func (x *RotateRealmKeyRequest) String() string {
 func (*RotateRealmKeyRequest) ProtoMessage() {}
 
 func (x *RotateRealmKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[55]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3681,7 +3814,7 @@ func (x *RotateRealmKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateRealmKeyRequest.ProtoReflect.Descriptor instead.
 func (*RotateRealmKeyRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{55}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *RotateRealmKeyRequest) GetRealmKey() []byte {
@@ -3707,7 +3840,7 @@ type RenewCARequest struct {
 
 func (x *RenewCARequest) Reset() {
 	*x = RenewCARequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[56]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3719,7 +3852,7 @@ func (x *RenewCARequest) String() string {
 func (*RenewCARequest) ProtoMessage() {}
 
 func (x *RenewCARequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[56]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3732,7 +3865,7 @@ func (x *RenewCARequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewCARequest.ProtoReflect.Descriptor instead.
 func (*RenewCARequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{56}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *RenewCARequest) GetRealmKey() []byte {
@@ -3764,7 +3897,7 @@ type KeysView struct {
 
 func (x *KeysView) Reset() {
 	*x = KeysView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[57]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3776,7 +3909,7 @@ func (x *KeysView) String() string {
 func (*KeysView) ProtoMessage() {}
 
 func (x *KeysView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[57]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3789,7 +3922,7 @@ func (x *KeysView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeysView.ProtoReflect.Descriptor instead.
 func (*KeysView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{57}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *KeysView) GetRealm() string {
@@ -3863,7 +3996,7 @@ type ShowRealmRequest struct {
 
 func (x *ShowRealmRequest) Reset() {
 	*x = ShowRealmRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[58]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3875,7 +4008,7 @@ func (x *ShowRealmRequest) String() string {
 func (*ShowRealmRequest) ProtoMessage() {}
 
 func (x *ShowRealmRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[58]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3888,7 +4021,7 @@ func (x *ShowRealmRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowRealmRequest.ProtoReflect.Descriptor instead.
 func (*ShowRealmRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{58}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{60}
 }
 
 // KindPoints is what one kind of factor counts.
@@ -3902,7 +4035,7 @@ type KindPoints struct {
 
 func (x *KindPoints) Reset() {
 	*x = KindPoints{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[59]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3914,7 +4047,7 @@ func (x *KindPoints) String() string {
 func (*KindPoints) ProtoMessage() {}
 
 func (x *KindPoints) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[59]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3927,7 +4060,7 @@ func (x *KindPoints) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KindPoints.ProtoReflect.Descriptor instead.
 func (*KindPoints) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{59}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *KindPoints) GetKind() string {
@@ -3970,7 +4103,7 @@ type SetRealmRequest struct {
 
 func (x *SetRealmRequest) Reset() {
 	*x = SetRealmRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[60]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3982,7 +4115,7 @@ func (x *SetRealmRequest) String() string {
 func (*SetRealmRequest) ProtoMessage() {}
 
 func (x *SetRealmRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[60]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3995,7 +4128,7 @@ func (x *SetRealmRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetRealmRequest.ProtoReflect.Descriptor instead.
 func (*SetRealmRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{60}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *SetRealmRequest) GetPoints() []*KindPoints {
@@ -4070,7 +4203,7 @@ type RealmView struct {
 
 func (x *RealmView) Reset() {
 	*x = RealmView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[61]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4082,7 +4215,7 @@ func (x *RealmView) String() string {
 func (*RealmView) ProtoMessage() {}
 
 func (x *RealmView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[61]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4095,7 +4228,7 @@ func (x *RealmView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RealmView.ProtoReflect.Descriptor instead.
 func (*RealmView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{61}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *RealmView) GetName() string {
@@ -4402,7 +4535,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x06scoped\x18\x04 \x01(\bR\x06scoped\x12\x16\n" +
 	"\x06admits\x18\x05 \x03(\tR\x06admits\"E\n" +
 	"\x12ListTokensResponse\x12/\n" +
-	"\x06tokens\x18\x01 \x03(\v2\x17.sallyport.v1.TokenViewR\x06tokens\"\xc7\x01\n" +
+	"\x06tokens\x18\x01 \x03(\v2\x17.sallyport.v1.TokenViewR\x06tokens\"\xfa\x01\n" +
 	"\n" +
 	"ServerView\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n" +
@@ -4410,7 +4543,16 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\aversion\x18\x03 \x01(\tR\aversion\x120\n" +
 	"\x05began\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05began\x127\n" +
 	"\tlast_seen\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\blastSeen\x12\x12\n" +
-	"\x04here\x18\x06 \x01(\bR\x04here\"I\n" +
+	"\x04here\x18\x06 \x01(\bR\x04here\x12\x1b\n" +
+	"\tread_only\x18\a \x01(\bR\breadOnly\x12\x14\n" +
+	"\x05codes\x18\b \x01(\bR\x05codes\"a\n" +
+	"\x12AdmitServerRequest\x12\x18\n" +
+	"\arequest\x18\x01 \x01(\fR\arequest\x12\x14\n" +
+	"\x05codes\x18\x02 \x01(\bR\x05codes\x12\x1b\n" +
+	"\trealm_key\x18\x03 \x01(\fR\brealmKey\"F\n" +
+	"\x13RemoveServerRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1b\n" +
+	"\trealm_key\x18\x02 \x01(\fR\brealmKey\"I\n" +
 	"\x13ListServersResponse\x122\n" +
 	"\aservers\x18\x01 \x03(\v2\x18.sallyport.v1.ServerViewR\aservers\"Z\n" +
 	"\x10ListAuditRequest\x120\n" +
@@ -4502,7 +4644,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x10common_passwords\x18\b \x01(\rR\x0fcommonPasswords\x122\n" +
 	"\x15common_passwords_file\x18\t \x01(\tR\x13commonPasswordsFile\x124\n" +
 	"\x16common_passwords_fault\x18\n" +
-	" \x01(\tR\x14commonPasswordsFault2\xfa\x1b\n" +
+	" \x01(\tR\x14commonPasswordsFault2\xcd\x1c\n" +
 	"\fAdminService\x12H\n" +
 	"\n" +
 	"AddAccount\x12\x1f.sallyport.v1.AddAccountRequest\x1a\x19.sallyport.v1.AccountView\x12C\n" +
@@ -4547,8 +4689,9 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"ListTokens\x12\x19.sallyport.v1.ListRequest\x1a .sallyport.v1.ListTokensResponse\x12<\n" +
 	"\vRemoveToken\x12\x19.sallyport.v1.NameRequest\x1a\x12.sallyport.v1.Done\x12K\n" +
-	"\vListServers\x12\x19.sallyport.v1.ListRequest\x1a!.sallyport.v1.ListServersResponse\x12=\n" +
-	"\fRemoveServer\x12\x19.sallyport.v1.NameRequest\x1a\x12.sallyport.v1.Done\x12D\n" +
+	"\vListServers\x12\x19.sallyport.v1.ListRequest\x1a!.sallyport.v1.ListServersResponse\x12E\n" +
+	"\fRemoveServer\x12!.sallyport.v1.RemoveServerRequest\x1a\x12.sallyport.v1.Done\x12I\n" +
+	"\vAdmitServer\x12 .sallyport.v1.AdmitServerRequest\x1a\x18.sallyport.v1.ServerView\x12D\n" +
 	"\tShowRealm\x12\x1e.sallyport.v1.ShowRealmRequest\x1a\x17.sallyport.v1.RealmView\x12B\n" +
 	"\bSetRealm\x12\x1d.sallyport.v1.SetRealmRequest\x1a\x17.sallyport.v1.RealmView\x12O\n" +
 	"\rListHistories\x12\x19.sallyport.v1.ListRequest\x1a#.sallyport.v1.ListHistoriesResponse\x12L\n" +
@@ -4577,7 +4720,7 @@ func file_sallyport_v1_admin_proto_rawDescGZIP() []byte {
 	return file_sallyport_v1_admin_proto_rawDescData
 }
 
-var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 62)
+var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 64)
 var file_sallyport_v1_admin_proto_goTypes = []any{
 	(*Done)(nil),                   // 0: sallyport.v1.Done
 	(*NameRequest)(nil),            // 1: sallyport.v1.NameRequest
@@ -4620,79 +4763,81 @@ var file_sallyport_v1_admin_proto_goTypes = []any{
 	(*TokenView)(nil),              // 38: sallyport.v1.TokenView
 	(*ListTokensResponse)(nil),     // 39: sallyport.v1.ListTokensResponse
 	(*ServerView)(nil),             // 40: sallyport.v1.ServerView
-	(*ListServersResponse)(nil),    // 41: sallyport.v1.ListServersResponse
-	(*ListAuditRequest)(nil),       // 42: sallyport.v1.ListAuditRequest
-	(*AuditRow)(nil),               // 43: sallyport.v1.AuditRow
-	(*ListAuditResponse)(nil),      // 44: sallyport.v1.ListAuditResponse
-	(*VerifyAuditRequest)(nil),     // 45: sallyport.v1.VerifyAuditRequest
-	(*SignAuditRequest)(nil),       // 46: sallyport.v1.SignAuditRequest
-	(*SignAuditResponse)(nil),      // 47: sallyport.v1.SignAuditResponse
-	(*VerifyAuditResponse)(nil),    // 48: sallyport.v1.VerifyAuditResponse
-	(*PruneAuditRequest)(nil),      // 49: sallyport.v1.PruneAuditRequest
-	(*PruneAuditResponse)(nil),     // 50: sallyport.v1.PruneAuditResponse
-	(*RotateKeysRequest)(nil),      // 51: sallyport.v1.RotateKeysRequest
-	(*RotateKeysResponse)(nil),     // 52: sallyport.v1.RotateKeysResponse
-	(*ShowKeysRequest)(nil),        // 53: sallyport.v1.ShowKeysRequest
-	(*SignKeysRequest)(nil),        // 54: sallyport.v1.SignKeysRequest
-	(*RotateRealmKeyRequest)(nil),  // 55: sallyport.v1.RotateRealmKeyRequest
-	(*RenewCARequest)(nil),         // 56: sallyport.v1.RenewCARequest
-	(*KeysView)(nil),               // 57: sallyport.v1.KeysView
-	(*ShowRealmRequest)(nil),       // 58: sallyport.v1.ShowRealmRequest
-	(*KindPoints)(nil),             // 59: sallyport.v1.KindPoints
-	(*SetRealmRequest)(nil),        // 60: sallyport.v1.SetRealmRequest
-	(*RealmView)(nil),              // 61: sallyport.v1.RealmView
-	(*timestamppb.Timestamp)(nil),  // 62: google.protobuf.Timestamp
+	(*AdmitServerRequest)(nil),     // 41: sallyport.v1.AdmitServerRequest
+	(*RemoveServerRequest)(nil),    // 42: sallyport.v1.RemoveServerRequest
+	(*ListServersResponse)(nil),    // 43: sallyport.v1.ListServersResponse
+	(*ListAuditRequest)(nil),       // 44: sallyport.v1.ListAuditRequest
+	(*AuditRow)(nil),               // 45: sallyport.v1.AuditRow
+	(*ListAuditResponse)(nil),      // 46: sallyport.v1.ListAuditResponse
+	(*VerifyAuditRequest)(nil),     // 47: sallyport.v1.VerifyAuditRequest
+	(*SignAuditRequest)(nil),       // 48: sallyport.v1.SignAuditRequest
+	(*SignAuditResponse)(nil),      // 49: sallyport.v1.SignAuditResponse
+	(*VerifyAuditResponse)(nil),    // 50: sallyport.v1.VerifyAuditResponse
+	(*PruneAuditRequest)(nil),      // 51: sallyport.v1.PruneAuditRequest
+	(*PruneAuditResponse)(nil),     // 52: sallyport.v1.PruneAuditResponse
+	(*RotateKeysRequest)(nil),      // 53: sallyport.v1.RotateKeysRequest
+	(*RotateKeysResponse)(nil),     // 54: sallyport.v1.RotateKeysResponse
+	(*ShowKeysRequest)(nil),        // 55: sallyport.v1.ShowKeysRequest
+	(*SignKeysRequest)(nil),        // 56: sallyport.v1.SignKeysRequest
+	(*RotateRealmKeyRequest)(nil),  // 57: sallyport.v1.RotateRealmKeyRequest
+	(*RenewCARequest)(nil),         // 58: sallyport.v1.RenewCARequest
+	(*KeysView)(nil),               // 59: sallyport.v1.KeysView
+	(*ShowRealmRequest)(nil),       // 60: sallyport.v1.ShowRealmRequest
+	(*KindPoints)(nil),             // 61: sallyport.v1.KindPoints
+	(*SetRealmRequest)(nil),        // 62: sallyport.v1.SetRealmRequest
+	(*RealmView)(nil),              // 63: sallyport.v1.RealmView
+	(*timestamppb.Timestamp)(nil),  // 64: google.protobuf.Timestamp
 }
 var file_sallyport_v1_admin_proto_depIdxs = []int32{
 	4,  // 0: sallyport.v1.ListHistoriesResponse.histories:type_name -> sallyport.v1.History
 	5,  // 1: sallyport.v1.ListHistoriesResponse.reserved:type_name -> sallyport.v1.ReservedID
-	62, // 2: sallyport.v1.History.began:type_name -> google.protobuf.Timestamp
-	62, // 3: sallyport.v1.ReservedID.seen:type_name -> google.protobuf.Timestamp
-	62, // 4: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
-	62, // 5: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
-	62, // 6: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
-	62, // 7: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
+	64, // 2: sallyport.v1.History.began:type_name -> google.protobuf.Timestamp
+	64, // 3: sallyport.v1.ReservedID.seen:type_name -> google.protobuf.Timestamp
+	64, // 4: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
+	64, // 5: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
+	64, // 6: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
+	64, // 7: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
 	16, // 8: sallyport.v1.AccountView.ssh_keys:type_name -> sallyport.v1.SSHKeyView
-	62, // 9: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
+	64, // 9: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
 	12, // 10: sallyport.v1.AccountView.cards:type_name -> sallyport.v1.CardView
 	10, // 11: sallyport.v1.AccountView.failures_at:type_name -> sallyport.v1.FailureView
 	11, // 12: sallyport.v1.AccountView.places:type_name -> sallyport.v1.PlaceView
-	62, // 13: sallyport.v1.AccountView.password_change_by:type_name -> google.protobuf.Timestamp
-	62, // 14: sallyport.v1.FailureView.locked_until:type_name -> google.protobuf.Timestamp
-	62, // 15: sallyport.v1.PlaceView.last:type_name -> google.protobuf.Timestamp
-	62, // 16: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
-	62, // 17: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
+	64, // 13: sallyport.v1.AccountView.password_change_by:type_name -> google.protobuf.Timestamp
+	64, // 14: sallyport.v1.FailureView.locked_until:type_name -> google.protobuf.Timestamp
+	64, // 15: sallyport.v1.PlaceView.last:type_name -> google.protobuf.Timestamp
+	64, // 16: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
+	64, // 17: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
 	9,  // 18: sallyport.v1.NewBackupCodesResponse.account:type_name -> sallyport.v1.AccountView
 	9,  // 19: sallyport.v1.ListAccountsResponse.accounts:type_name -> sallyport.v1.AccountView
-	62, // 20: sallyport.v1.SetAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
-	62, // 21: sallyport.v1.SetAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
+	64, // 20: sallyport.v1.SetAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
+	64, // 21: sallyport.v1.SetAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
 	9,  // 22: sallyport.v1.AddTOTPResponse.account:type_name -> sallyport.v1.AccountView
 	26, // 23: sallyport.v1.SetGroupRequest.demands:type_name -> sallyport.v1.Kinds
 	28, // 24: sallyport.v1.ListGroupsResponse.groups:type_name -> sallyport.v1.GroupView
 	32, // 25: sallyport.v1.AddMachineResponse.machine:type_name -> sallyport.v1.MachineView
-	62, // 26: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
-	62, // 27: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
-	62, // 28: sallyport.v1.MachineView.last_seen:type_name -> google.protobuf.Timestamp
-	62, // 29: sallyport.v1.MachineView.duplicated:type_name -> google.protobuf.Timestamp
-	62, // 30: sallyport.v1.MachineView.quarantined:type_name -> google.protobuf.Timestamp
+	64, // 26: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
+	64, // 27: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
+	64, // 28: sallyport.v1.MachineView.last_seen:type_name -> google.protobuf.Timestamp
+	64, // 29: sallyport.v1.MachineView.duplicated:type_name -> google.protobuf.Timestamp
+	64, // 30: sallyport.v1.MachineView.quarantined:type_name -> google.protobuf.Timestamp
 	34, // 31: sallyport.v1.SetMachineRequest.scope:type_name -> sallyport.v1.Scope
 	32, // 32: sallyport.v1.ListMachinesResponse.machines:type_name -> sallyport.v1.MachineView
 	34, // 33: sallyport.v1.AddTokenRequest.scope:type_name -> sallyport.v1.Scope
 	38, // 34: sallyport.v1.AddTokenResponse.token:type_name -> sallyport.v1.TokenView
-	62, // 35: sallyport.v1.TokenView.expires:type_name -> google.protobuf.Timestamp
+	64, // 35: sallyport.v1.TokenView.expires:type_name -> google.protobuf.Timestamp
 	38, // 36: sallyport.v1.ListTokensResponse.tokens:type_name -> sallyport.v1.TokenView
-	62, // 37: sallyport.v1.ServerView.began:type_name -> google.protobuf.Timestamp
-	62, // 38: sallyport.v1.ServerView.last_seen:type_name -> google.protobuf.Timestamp
+	64, // 37: sallyport.v1.ServerView.began:type_name -> google.protobuf.Timestamp
+	64, // 38: sallyport.v1.ServerView.last_seen:type_name -> google.protobuf.Timestamp
 	40, // 39: sallyport.v1.ListServersResponse.servers:type_name -> sallyport.v1.ServerView
-	62, // 40: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
-	62, // 41: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
-	43, // 42: sallyport.v1.ListAuditResponse.rows:type_name -> sallyport.v1.AuditRow
-	62, // 43: sallyport.v1.VerifyAuditResponse.signed_at:type_name -> google.protobuf.Timestamp
-	62, // 44: sallyport.v1.PruneAuditRequest.before:type_name -> google.protobuf.Timestamp
-	57, // 45: sallyport.v1.RotateKeysResponse.keys:type_name -> sallyport.v1.KeysView
-	62, // 46: sallyport.v1.KeysView.signed:type_name -> google.protobuf.Timestamp
-	59, // 47: sallyport.v1.SetRealmRequest.points:type_name -> sallyport.v1.KindPoints
-	59, // 48: sallyport.v1.RealmView.points:type_name -> sallyport.v1.KindPoints
+	64, // 40: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
+	64, // 41: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
+	45, // 42: sallyport.v1.ListAuditResponse.rows:type_name -> sallyport.v1.AuditRow
+	64, // 43: sallyport.v1.VerifyAuditResponse.signed_at:type_name -> google.protobuf.Timestamp
+	64, // 44: sallyport.v1.PruneAuditRequest.before:type_name -> google.protobuf.Timestamp
+	59, // 45: sallyport.v1.RotateKeysResponse.keys:type_name -> sallyport.v1.KeysView
+	64, // 46: sallyport.v1.KeysView.signed:type_name -> google.protobuf.Timestamp
+	61, // 47: sallyport.v1.SetRealmRequest.points:type_name -> sallyport.v1.KindPoints
+	61, // 48: sallyport.v1.RealmView.points:type_name -> sallyport.v1.KindPoints
 	8,  // 49: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
 	1,  // 50: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
 	2,  // 51: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
@@ -4728,71 +4873,73 @@ var file_sallyport_v1_admin_proto_depIdxs = []int32{
 	2,  // 81: sallyport.v1.AdminService.ListTokens:input_type -> sallyport.v1.ListRequest
 	1,  // 82: sallyport.v1.AdminService.RemoveToken:input_type -> sallyport.v1.NameRequest
 	2,  // 83: sallyport.v1.AdminService.ListServers:input_type -> sallyport.v1.ListRequest
-	1,  // 84: sallyport.v1.AdminService.RemoveServer:input_type -> sallyport.v1.NameRequest
-	58, // 85: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
-	60, // 86: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
-	2,  // 87: sallyport.v1.AdminService.ListHistories:input_type -> sallyport.v1.ListRequest
-	6,  // 88: sallyport.v1.AdminService.ReleaseID:input_type -> sallyport.v1.ReleaseIDRequest
-	42, // 89: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
-	45, // 90: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
-	46, // 91: sallyport.v1.AdminService.SignAudit:input_type -> sallyport.v1.SignAuditRequest
-	49, // 92: sallyport.v1.AdminService.PruneAudit:input_type -> sallyport.v1.PruneAuditRequest
-	51, // 93: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
-	53, // 94: sallyport.v1.AdminService.ShowKeys:input_type -> sallyport.v1.ShowKeysRequest
-	54, // 95: sallyport.v1.AdminService.SignKeys:input_type -> sallyport.v1.SignKeysRequest
-	55, // 96: sallyport.v1.AdminService.RotateRealmKey:input_type -> sallyport.v1.RotateRealmKeyRequest
-	56, // 97: sallyport.v1.AdminService.RenewCA:input_type -> sallyport.v1.RenewCARequest
-	9,  // 98: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
-	9,  // 99: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
-	17, // 100: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
-	9,  // 101: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
-	9,  // 102: sallyport.v1.AdminService.SetAccount:output_type -> sallyport.v1.AccountView
-	0,  // 103: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
-	9,  // 104: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
-	9,  // 105: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
-	9,  // 106: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
-	9,  // 107: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
-	24, // 108: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
-	9,  // 109: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
-	9,  // 110: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
-	9,  // 111: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
-	9,  // 112: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
-	15, // 113: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
-	9,  // 114: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
-	28, // 115: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
-	28, // 116: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
-	29, // 117: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
-	0,  // 118: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
-	28, // 119: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
-	28, // 120: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
-	28, // 121: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
-	31, // 122: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
-	35, // 123: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
-	0,  // 124: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
-	32, // 125: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
-	31, // 126: sallyport.v1.AdminService.RejoinMachine:output_type -> sallyport.v1.AddMachineResponse
-	32, // 127: sallyport.v1.AdminService.QuarantineMachine:output_type -> sallyport.v1.MachineView
-	32, // 128: sallyport.v1.AdminService.ReleaseMachine:output_type -> sallyport.v1.MachineView
-	37, // 129: sallyport.v1.AdminService.AddToken:output_type -> sallyport.v1.AddTokenResponse
-	39, // 130: sallyport.v1.AdminService.ListTokens:output_type -> sallyport.v1.ListTokensResponse
-	0,  // 131: sallyport.v1.AdminService.RemoveToken:output_type -> sallyport.v1.Done
-	41, // 132: sallyport.v1.AdminService.ListServers:output_type -> sallyport.v1.ListServersResponse
-	0,  // 133: sallyport.v1.AdminService.RemoveServer:output_type -> sallyport.v1.Done
-	61, // 134: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
-	61, // 135: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
-	3,  // 136: sallyport.v1.AdminService.ListHistories:output_type -> sallyport.v1.ListHistoriesResponse
-	7,  // 137: sallyport.v1.AdminService.ReleaseID:output_type -> sallyport.v1.ReleaseIDResponse
-	44, // 138: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
-	48, // 139: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
-	47, // 140: sallyport.v1.AdminService.SignAudit:output_type -> sallyport.v1.SignAuditResponse
-	50, // 141: sallyport.v1.AdminService.PruneAudit:output_type -> sallyport.v1.PruneAuditResponse
-	52, // 142: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
-	57, // 143: sallyport.v1.AdminService.ShowKeys:output_type -> sallyport.v1.KeysView
-	57, // 144: sallyport.v1.AdminService.SignKeys:output_type -> sallyport.v1.KeysView
-	57, // 145: sallyport.v1.AdminService.RotateRealmKey:output_type -> sallyport.v1.KeysView
-	57, // 146: sallyport.v1.AdminService.RenewCA:output_type -> sallyport.v1.KeysView
-	98, // [98:147] is the sub-list for method output_type
-	49, // [49:98] is the sub-list for method input_type
+	42, // 84: sallyport.v1.AdminService.RemoveServer:input_type -> sallyport.v1.RemoveServerRequest
+	41, // 85: sallyport.v1.AdminService.AdmitServer:input_type -> sallyport.v1.AdmitServerRequest
+	60, // 86: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
+	62, // 87: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
+	2,  // 88: sallyport.v1.AdminService.ListHistories:input_type -> sallyport.v1.ListRequest
+	6,  // 89: sallyport.v1.AdminService.ReleaseID:input_type -> sallyport.v1.ReleaseIDRequest
+	44, // 90: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
+	47, // 91: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
+	48, // 92: sallyport.v1.AdminService.SignAudit:input_type -> sallyport.v1.SignAuditRequest
+	51, // 93: sallyport.v1.AdminService.PruneAudit:input_type -> sallyport.v1.PruneAuditRequest
+	53, // 94: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
+	55, // 95: sallyport.v1.AdminService.ShowKeys:input_type -> sallyport.v1.ShowKeysRequest
+	56, // 96: sallyport.v1.AdminService.SignKeys:input_type -> sallyport.v1.SignKeysRequest
+	57, // 97: sallyport.v1.AdminService.RotateRealmKey:input_type -> sallyport.v1.RotateRealmKeyRequest
+	58, // 98: sallyport.v1.AdminService.RenewCA:input_type -> sallyport.v1.RenewCARequest
+	9,  // 99: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
+	9,  // 100: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
+	17, // 101: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
+	9,  // 102: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
+	9,  // 103: sallyport.v1.AdminService.SetAccount:output_type -> sallyport.v1.AccountView
+	0,  // 104: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
+	9,  // 105: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
+	9,  // 106: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
+	9,  // 107: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
+	9,  // 108: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
+	24, // 109: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
+	9,  // 110: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
+	9,  // 111: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
+	9,  // 112: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
+	9,  // 113: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
+	15, // 114: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
+	9,  // 115: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
+	28, // 116: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
+	28, // 117: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
+	29, // 118: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
+	0,  // 119: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
+	28, // 120: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
+	28, // 121: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
+	28, // 122: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
+	31, // 123: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
+	35, // 124: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
+	0,  // 125: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
+	32, // 126: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
+	31, // 127: sallyport.v1.AdminService.RejoinMachine:output_type -> sallyport.v1.AddMachineResponse
+	32, // 128: sallyport.v1.AdminService.QuarantineMachine:output_type -> sallyport.v1.MachineView
+	32, // 129: sallyport.v1.AdminService.ReleaseMachine:output_type -> sallyport.v1.MachineView
+	37, // 130: sallyport.v1.AdminService.AddToken:output_type -> sallyport.v1.AddTokenResponse
+	39, // 131: sallyport.v1.AdminService.ListTokens:output_type -> sallyport.v1.ListTokensResponse
+	0,  // 132: sallyport.v1.AdminService.RemoveToken:output_type -> sallyport.v1.Done
+	43, // 133: sallyport.v1.AdminService.ListServers:output_type -> sallyport.v1.ListServersResponse
+	0,  // 134: sallyport.v1.AdminService.RemoveServer:output_type -> sallyport.v1.Done
+	40, // 135: sallyport.v1.AdminService.AdmitServer:output_type -> sallyport.v1.ServerView
+	63, // 136: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
+	63, // 137: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
+	3,  // 138: sallyport.v1.AdminService.ListHistories:output_type -> sallyport.v1.ListHistoriesResponse
+	7,  // 139: sallyport.v1.AdminService.ReleaseID:output_type -> sallyport.v1.ReleaseIDResponse
+	46, // 140: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
+	50, // 141: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
+	49, // 142: sallyport.v1.AdminService.SignAudit:output_type -> sallyport.v1.SignAuditResponse
+	52, // 143: sallyport.v1.AdminService.PruneAudit:output_type -> sallyport.v1.PruneAuditResponse
+	54, // 144: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
+	59, // 145: sallyport.v1.AdminService.ShowKeys:output_type -> sallyport.v1.KeysView
+	59, // 146: sallyport.v1.AdminService.SignKeys:output_type -> sallyport.v1.KeysView
+	59, // 147: sallyport.v1.AdminService.RotateRealmKey:output_type -> sallyport.v1.KeysView
+	59, // 148: sallyport.v1.AdminService.RenewCA:output_type -> sallyport.v1.KeysView
+	99, // [99:149] is the sub-list for method output_type
+	49, // [49:99] is the sub-list for method input_type
 	49, // [49:49] is the sub-list for extension type_name
 	49, // [49:49] is the sub-list for extension extendee
 	0,  // [0:49] is the sub-list for field type_name
@@ -4808,14 +4955,14 @@ func file_sallyport_v1_admin_proto_init() {
 	file_sallyport_v1_admin_proto_msgTypes[25].OneofWrappers = []any{}
 	file_sallyport_v1_admin_proto_msgTypes[27].OneofWrappers = []any{}
 	file_sallyport_v1_admin_proto_msgTypes[33].OneofWrappers = []any{}
-	file_sallyport_v1_admin_proto_msgTypes[60].OneofWrappers = []any{}
+	file_sallyport_v1_admin_proto_msgTypes[62].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sallyport_v1_admin_proto_rawDesc), len(file_sallyport_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   62,
+			NumMessages:   64,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

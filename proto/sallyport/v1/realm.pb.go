@@ -27,9 +27,12 @@ const (
 )
 
 type DescribeRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The version of the newest key list that the caller knows; 0: none. A server that only
+	// reads and knows an older one says that it is behind.
+	KeyListVersion uint64 `protobuf:"varint,1,opt,name=key_list_version,json=keyListVersion,proto3" json:"key_list_version,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *DescribeRequest) Reset() {
@@ -60,6 +63,13 @@ func (x *DescribeRequest) ProtoReflect() protoreflect.Message {
 // Deprecated: Use DescribeRequest.ProtoReflect.Descriptor instead.
 func (*DescribeRequest) Descriptor() ([]byte, []int) {
 	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *DescribeRequest) GetKeyListVersion() uint64 {
+	if x != nil {
+		return x.KeyListVersion
+	}
+	return 0
 }
 
 type DescribeResponse struct {
@@ -368,6 +378,45 @@ func (x *VerdictLock) GetFailures() uint32 {
 	return 0
 }
 
+// OnlyReads is the detail of an error of a server that only reads, which cannot do what was
+// asked of it: another server can. Nothing was done, and nothing is said about the machine
+// or the account.
+type OnlyReads struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OnlyReads) Reset() {
+	*x = OnlyReads{}
+	mi := &file_sallyport_v1_realm_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OnlyReads) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OnlyReads) ProtoMessage() {}
+
+func (x *OnlyReads) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_realm_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OnlyReads.ProtoReflect.Descriptor instead.
+func (*OnlyReads) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{5}
+}
+
 // DiskFull is the detail of an error that came because the server can write nothing down.
 type DiskFull struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -377,7 +426,7 @@ type DiskFull struct {
 
 func (x *DiskFull) Reset() {
 	*x = DiskFull{}
-	mi := &file_sallyport_v1_realm_proto_msgTypes[5]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -389,7 +438,7 @@ func (x *DiskFull) String() string {
 func (*DiskFull) ProtoMessage() {}
 
 func (x *DiskFull) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_realm_proto_msgTypes[5]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -402,7 +451,7 @@ func (x *DiskFull) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiskFull.ProtoReflect.Descriptor instead.
 func (*DiskFull) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{5}
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{6}
 }
 
 type SetSealingKeyRequest struct {
@@ -415,7 +464,7 @@ type SetSealingKeyRequest struct {
 
 func (x *SetSealingKeyRequest) Reset() {
 	*x = SetSealingKeyRequest{}
-	mi := &file_sallyport_v1_realm_proto_msgTypes[6]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -427,7 +476,7 @@ func (x *SetSealingKeyRequest) String() string {
 func (*SetSealingKeyRequest) ProtoMessage() {}
 
 func (x *SetSealingKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_realm_proto_msgTypes[6]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -440,7 +489,7 @@ func (x *SetSealingKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSealingKeyRequest.ProtoReflect.Descriptor instead.
 func (*SetSealingKeyRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{6}
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *SetSealingKeyRequest) GetSealingKey() []byte {
@@ -458,7 +507,7 @@ type SetSealingKeyResponse struct {
 
 func (x *SetSealingKeyResponse) Reset() {
 	*x = SetSealingKeyResponse{}
-	mi := &file_sallyport_v1_realm_proto_msgTypes[7]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -470,7 +519,7 @@ func (x *SetSealingKeyResponse) String() string {
 func (*SetSealingKeyResponse) ProtoMessage() {}
 
 func (x *SetSealingKeyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_realm_proto_msgTypes[7]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -483,7 +532,7 @@ func (x *SetSealingKeyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSealingKeyResponse.ProtoReflect.Descriptor instead.
 func (*SetSealingKeyResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{7}
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{8}
 }
 
 type JoinRequest struct {
@@ -500,7 +549,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_sallyport_v1_realm_proto_msgTypes[8]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -512,7 +561,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_realm_proto_msgTypes[8]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -525,7 +574,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{8}
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *JoinRequest) GetCode() string {
@@ -567,7 +616,7 @@ type JoinResponse struct {
 
 func (x *JoinResponse) Reset() {
 	*x = JoinResponse{}
-	mi := &file_sallyport_v1_realm_proto_msgTypes[9]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -579,7 +628,7 @@ func (x *JoinResponse) String() string {
 func (*JoinResponse) ProtoMessage() {}
 
 func (x *JoinResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_realm_proto_msgTypes[9]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -592,7 +641,7 @@ func (x *JoinResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinResponse.ProtoReflect.Descriptor instead.
 func (*JoinResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{9}
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *JoinResponse) GetMachineUuid() string {
@@ -651,12 +700,215 @@ func (x *JoinResponse) GetRealmKey() []byte {
 	return nil
 }
 
+type ReportRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In the order of their numbers, at most 256.
+	Entries       []*Reported `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportRequest) Reset() {
+	*x = ReportRequest{}
+	mi := &file_sallyport_v1_realm_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportRequest) ProtoMessage() {}
+
+func (x *ReportRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_realm_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportRequest.ProtoReflect.Descriptor instead.
+func (*ReportRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ReportRequest) GetEntries() []*Reported {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+// Reported is a wrong answer, or where step is not 0 a one-time code that was used.
+type Reported struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Seq   int64                  `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`
+	Made  *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=made,proto3" json:"made,omitempty"`
+	// A wrong answer: the name that was typed, what its failures are counted for, and the
+	// machine and the origin.
+	Name    string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Kind    string `protobuf:"bytes,4,opt,name=kind,proto3" json:"kind,omitempty"`
+	Machine string `protobuf:"bytes,5,opt,name=machine,proto3" json:"machine,omitempty"`
+	Origin  string `protobuf:"bytes,6,opt,name=origin,proto3" json:"origin,omitempty"`
+	// A code: whose, of which secret, and its time step.
+	Account       string `protobuf:"bytes,7,opt,name=account,proto3" json:"account,omitempty"`
+	Epoch         uint64 `protobuf:"varint,8,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Step          int64  `protobuf:"varint,9,opt,name=step,proto3" json:"step,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reported) Reset() {
+	*x = Reported{}
+	mi := &file_sallyport_v1_realm_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reported) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reported) ProtoMessage() {}
+
+func (x *Reported) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_realm_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reported.ProtoReflect.Descriptor instead.
+func (*Reported) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Reported) GetSeq() int64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *Reported) GetMade() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Made
+	}
+	return nil
+}
+
+func (x *Reported) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Reported) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Reported) GetMachine() string {
+	if x != nil {
+		return x.Machine
+	}
+	return ""
+}
+
+func (x *Reported) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
+func (x *Reported) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *Reported) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Reported) GetStep() int64 {
+	if x != nil {
+		return x.Step
+	}
+	return 0
+}
+
+type ReportResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// All up to here need not be reported again.
+	UpTo          int64 `protobuf:"varint,1,opt,name=up_to,json=upTo,proto3" json:"up_to,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportResponse) Reset() {
+	*x = ReportResponse{}
+	mi := &file_sallyport_v1_realm_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportResponse) ProtoMessage() {}
+
+func (x *ReportResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_realm_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportResponse.ProtoReflect.Descriptor instead.
+func (*ReportResponse) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ReportResponse) GetUpTo() int64 {
+	if x != nil {
+		return x.UpTo
+	}
+	return 0
+}
+
 var File_sallyport_v1_realm_proto protoreflect.FileDescriptor
 
 const file_sallyport_v1_realm_proto_rawDesc = "" +
 	"\n" +
-	"\x18sallyport/v1/realm.proto\x12\fsallyport.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x11\n" +
-	"\x0fDescribeRequest\"\xda\x01\n" +
+	"\x18sallyport/v1/realm.proto\x12\fsallyport.v1\x1a\x1fgoogle/protobuf/timestamp.proto\";\n" +
+	"\x0fDescribeRequest\x12(\n" +
+	"\x10key_list_version\x18\x01 \x01(\x04R\x0ekeyListVersion\"\xda\x01\n" +
 	"\x10DescribeResponse\x12\x14\n" +
 	"\x05realm\x18\x01 \x01(\tR\x05realm\x12!\n" +
 	"\fsigning_keys\x18\x02 \x03(\fR\vsigningKeys\x12;\n" +
@@ -681,7 +933,8 @@ const file_sallyport_v1_realm_proto_rawDesc = "" +
 	"\x06origin\x18\x02 \x01(\tR\x06origin\x12\x14\n" +
 	"\x05realm\x18\x03 \x01(\bR\x05realm\x120\n" +
 	"\x05until\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x1a\n" +
-	"\bfailures\x18\x05 \x01(\rR\bfailures\"\n" +
+	"\bfailures\x18\x05 \x01(\rR\bfailures\"\v\n" +
+	"\tOnlyReads\"\n" +
 	"\n" +
 	"\bDiskFull\"7\n" +
 	"\x14SetSealingKeyRequest\x12\x1f\n" +
@@ -702,14 +955,30 @@ const file_sallyport_v1_realm_proto_rawDesc = "" +
 	"\x06id_max\x18\x06 \x01(\rR\x05idMax\x12\x19\n" +
 	"\bkey_list\x18\n" +
 	" \x01(\fR\akeyList\x12\x1b\n" +
-	"\trealm_key\x18\v \x01(\fR\brealmKey2Y\n" +
+	"\trealm_key\x18\v \x01(\fR\brealmKey\"A\n" +
+	"\rReportRequest\x120\n" +
+	"\aentries\x18\x01 \x03(\v2\x16.sallyport.v1.ReportedR\aentries\"\xea\x01\n" +
+	"\bReported\x12\x10\n" +
+	"\x03seq\x18\x01 \x01(\x03R\x03seq\x12.\n" +
+	"\x04made\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04made\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x12\n" +
+	"\x04kind\x18\x04 \x01(\tR\x04kind\x12\x18\n" +
+	"\amachine\x18\x05 \x01(\tR\amachine\x12\x16\n" +
+	"\x06origin\x18\x06 \x01(\tR\x06origin\x12\x18\n" +
+	"\aaccount\x18\a \x01(\tR\aaccount\x12\x14\n" +
+	"\x05epoch\x18\b \x01(\x04R\x05epoch\x12\x12\n" +
+	"\x04step\x18\t \x01(\x03R\x04step\"%\n" +
+	"\x0eReportResponse\x12\x13\n" +
+	"\x05up_to\x18\x01 \x01(\x03R\x04upTo2Y\n" +
 	"\fRealmService\x12I\n" +
 	"\bDescribe\x12\x1d.sallyport.v1.DescribeRequest\x1a\x1e.sallyport.v1.DescribeResponse2\xfa\x01\n" +
 	"\x0eMachineService\x12=\n" +
 	"\x04Join\x12\x19.sallyport.v1.JoinRequest\x1a\x1a.sallyport.v1.JoinResponse\x12X\n" +
 	"\rSetSealingKey\x12\".sallyport.v1.SetSealingKeyRequest\x1a#.sallyport.v1.SetSealingKeyResponse\x12O\n" +
 	"\n" +
-	"GetVerdict\x12\x1f.sallyport.v1.GetVerdictRequest\x1a .sallyport.v1.GetVerdictResponseBDZBgithub.com/sallyport-auth/sallyport/proto/sallyport/v1;sallyportv1b\x06proto3"
+	"GetVerdict\x12\x1f.sallyport.v1.GetVerdictRequest\x1a .sallyport.v1.GetVerdictResponse2T\n" +
+	"\rReportService\x12C\n" +
+	"\x06Report\x12\x1b.sallyport.v1.ReportRequest\x1a\x1c.sallyport.v1.ReportResponseBDZBgithub.com/sallyport-auth/sallyport/proto/sallyport/v1;sallyportv1b\x06proto3"
 
 var (
 	file_sallyport_v1_realm_proto_rawDescOnce sync.Once
@@ -723,38 +992,46 @@ func file_sallyport_v1_realm_proto_rawDescGZIP() []byte {
 	return file_sallyport_v1_realm_proto_rawDescData
 }
 
-var file_sallyport_v1_realm_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_sallyport_v1_realm_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_sallyport_v1_realm_proto_goTypes = []any{
 	(*DescribeRequest)(nil),       // 0: sallyport.v1.DescribeRequest
 	(*DescribeResponse)(nil),      // 1: sallyport.v1.DescribeResponse
 	(*GetVerdictRequest)(nil),     // 2: sallyport.v1.GetVerdictRequest
 	(*GetVerdictResponse)(nil),    // 3: sallyport.v1.GetVerdictResponse
 	(*VerdictLock)(nil),           // 4: sallyport.v1.VerdictLock
-	(*DiskFull)(nil),              // 5: sallyport.v1.DiskFull
-	(*SetSealingKeyRequest)(nil),  // 6: sallyport.v1.SetSealingKeyRequest
-	(*SetSealingKeyResponse)(nil), // 7: sallyport.v1.SetSealingKeyResponse
-	(*JoinRequest)(nil),           // 8: sallyport.v1.JoinRequest
-	(*JoinResponse)(nil),          // 9: sallyport.v1.JoinResponse
-	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
+	(*OnlyReads)(nil),             // 5: sallyport.v1.OnlyReads
+	(*DiskFull)(nil),              // 6: sallyport.v1.DiskFull
+	(*SetSealingKeyRequest)(nil),  // 7: sallyport.v1.SetSealingKeyRequest
+	(*SetSealingKeyResponse)(nil), // 8: sallyport.v1.SetSealingKeyResponse
+	(*JoinRequest)(nil),           // 9: sallyport.v1.JoinRequest
+	(*JoinResponse)(nil),          // 10: sallyport.v1.JoinResponse
+	(*ReportRequest)(nil),         // 11: sallyport.v1.ReportRequest
+	(*Reported)(nil),              // 12: sallyport.v1.Reported
+	(*ReportResponse)(nil),        // 13: sallyport.v1.ReportResponse
+	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
 }
 var file_sallyport_v1_realm_proto_depIdxs = []int32{
-	10, // 0: sallyport.v1.DescribeResponse.server_time:type_name -> google.protobuf.Timestamp
-	10, // 1: sallyport.v1.GetVerdictResponse.server_time:type_name -> google.protobuf.Timestamp
+	14, // 0: sallyport.v1.DescribeResponse.server_time:type_name -> google.protobuf.Timestamp
+	14, // 1: sallyport.v1.GetVerdictResponse.server_time:type_name -> google.protobuf.Timestamp
 	4,  // 2: sallyport.v1.GetVerdictResponse.locks:type_name -> sallyport.v1.VerdictLock
-	10, // 3: sallyport.v1.VerdictLock.until:type_name -> google.protobuf.Timestamp
-	0,  // 4: sallyport.v1.RealmService.Describe:input_type -> sallyport.v1.DescribeRequest
-	8,  // 5: sallyport.v1.MachineService.Join:input_type -> sallyport.v1.JoinRequest
-	6,  // 6: sallyport.v1.MachineService.SetSealingKey:input_type -> sallyport.v1.SetSealingKeyRequest
-	2,  // 7: sallyport.v1.MachineService.GetVerdict:input_type -> sallyport.v1.GetVerdictRequest
-	1,  // 8: sallyport.v1.RealmService.Describe:output_type -> sallyport.v1.DescribeResponse
-	9,  // 9: sallyport.v1.MachineService.Join:output_type -> sallyport.v1.JoinResponse
-	7,  // 10: sallyport.v1.MachineService.SetSealingKey:output_type -> sallyport.v1.SetSealingKeyResponse
-	3,  // 11: sallyport.v1.MachineService.GetVerdict:output_type -> sallyport.v1.GetVerdictResponse
-	8,  // [8:12] is the sub-list for method output_type
-	4,  // [4:8] is the sub-list for method input_type
-	4,  // [4:4] is the sub-list for extension type_name
-	4,  // [4:4] is the sub-list for extension extendee
-	0,  // [0:4] is the sub-list for field type_name
+	14, // 3: sallyport.v1.VerdictLock.until:type_name -> google.protobuf.Timestamp
+	12, // 4: sallyport.v1.ReportRequest.entries:type_name -> sallyport.v1.Reported
+	14, // 5: sallyport.v1.Reported.made:type_name -> google.protobuf.Timestamp
+	0,  // 6: sallyport.v1.RealmService.Describe:input_type -> sallyport.v1.DescribeRequest
+	9,  // 7: sallyport.v1.MachineService.Join:input_type -> sallyport.v1.JoinRequest
+	7,  // 8: sallyport.v1.MachineService.SetSealingKey:input_type -> sallyport.v1.SetSealingKeyRequest
+	2,  // 9: sallyport.v1.MachineService.GetVerdict:input_type -> sallyport.v1.GetVerdictRequest
+	11, // 10: sallyport.v1.ReportService.Report:input_type -> sallyport.v1.ReportRequest
+	1,  // 11: sallyport.v1.RealmService.Describe:output_type -> sallyport.v1.DescribeResponse
+	10, // 12: sallyport.v1.MachineService.Join:output_type -> sallyport.v1.JoinResponse
+	8,  // 13: sallyport.v1.MachineService.SetSealingKey:output_type -> sallyport.v1.SetSealingKeyResponse
+	3,  // 14: sallyport.v1.MachineService.GetVerdict:output_type -> sallyport.v1.GetVerdictResponse
+	13, // 15: sallyport.v1.ReportService.Report:output_type -> sallyport.v1.ReportResponse
+	11, // [11:16] is the sub-list for method output_type
+	6,  // [6:11] is the sub-list for method input_type
+	6,  // [6:6] is the sub-list for extension type_name
+	6,  // [6:6] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_sallyport_v1_realm_proto_init() }
@@ -768,9 +1045,9 @@ func file_sallyport_v1_realm_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sallyport_v1_realm_proto_rawDesc), len(file_sallyport_v1_realm_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   14,
 			NumExtensions: 0,
-			NumServices:   2,
+			NumServices:   3,
 		},
 		GoTypes:           file_sallyport_v1_realm_proto_goTypes,
 		DependencyIndexes: file_sallyport_v1_realm_proto_depIdxs,

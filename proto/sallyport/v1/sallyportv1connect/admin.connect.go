@@ -124,6 +124,9 @@ const (
 	// AdminServiceRemoveServerProcedure is the fully-qualified name of the AdminService's RemoveServer
 	// RPC.
 	AdminServiceRemoveServerProcedure = "/sallyport.v1.AdminService/RemoveServer"
+	// AdminServiceAdmitServerProcedure is the fully-qualified name of the AdminService's AdmitServer
+	// RPC.
+	AdminServiceAdmitServerProcedure = "/sallyport.v1.AdminService/AdmitServer"
 	// AdminServiceShowRealmProcedure is the fully-qualified name of the AdminService's ShowRealm RPC.
 	AdminServiceShowRealmProcedure = "/sallyport.v1.AdminService/ShowRealm"
 	// AdminServiceSetRealmProcedure is the fully-qualified name of the AdminService's SetRealm RPC.
@@ -202,7 +205,9 @@ type AdminServiceClient interface {
 	RemoveToken(context.Context, *v1.NameRequest) (*v1.Done, error)
 	ListServers(context.Context, *v1.ListRequest) (*v1.ListServersResponse, error)
 	// RemoveServer forgets a server that is gone for good. One that runs registers again.
-	RemoveServer(context.Context, *v1.NameRequest) (*v1.Done, error)
+	RemoveServer(context.Context, *v1.RemoveServerRequest) (*v1.Done, error)
+	// AdmitServer admits a server that only reads, by what "init --read-only" wrote.
+	AdmitServer(context.Context, *v1.AdmitServerRequest) (*v1.ServerView, error)
 	ShowRealm(context.Context, *v1.ShowRealmRequest) (*v1.RealmView, error)
 	SetRealm(context.Context, *v1.SetRealmRequest) (*v1.RealmView, error)
 	// ListHistories lists the realm's histories, and the ids that are kept for accounts
@@ -445,10 +450,16 @@ func NewAdminServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(adminServiceMethods.ByName("ListServers")),
 			connect.WithClientOptions(opts...),
 		),
-		removeServer: connect.NewClient[v1.NameRequest, v1.Done](
+		removeServer: connect.NewClient[v1.RemoveServerRequest, v1.Done](
 			httpClient,
 			baseURL+AdminServiceRemoveServerProcedure,
 			connect.WithSchema(adminServiceMethods.ByName("RemoveServer")),
+			connect.WithClientOptions(opts...),
+		),
+		admitServer: connect.NewClient[v1.AdmitServerRequest, v1.ServerView](
+			httpClient,
+			baseURL+AdminServiceAdmitServerProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("AdmitServer")),
 			connect.WithClientOptions(opts...),
 		),
 		showRealm: connect.NewClient[v1.ShowRealmRequest, v1.RealmView](
@@ -569,7 +580,8 @@ type adminServiceClient struct {
 	listTokens        *connect.Client[v1.ListRequest, v1.ListTokensResponse]
 	removeToken       *connect.Client[v1.NameRequest, v1.Done]
 	listServers       *connect.Client[v1.ListRequest, v1.ListServersResponse]
-	removeServer      *connect.Client[v1.NameRequest, v1.Done]
+	removeServer      *connect.Client[v1.RemoveServerRequest, v1.Done]
+	admitServer       *connect.Client[v1.AdmitServerRequest, v1.ServerView]
 	showRealm         *connect.Client[v1.ShowRealmRequest, v1.RealmView]
 	setRealm          *connect.Client[v1.SetRealmRequest, v1.RealmView]
 	listHistories     *connect.Client[v1.ListRequest, v1.ListHistoriesResponse]
@@ -901,8 +913,17 @@ func (c *adminServiceClient) ListServers(ctx context.Context, req *v1.ListReques
 }
 
 // RemoveServer calls sallyport.v1.AdminService.RemoveServer.
-func (c *adminServiceClient) RemoveServer(ctx context.Context, req *v1.NameRequest) (*v1.Done, error) {
+func (c *adminServiceClient) RemoveServer(ctx context.Context, req *v1.RemoveServerRequest) (*v1.Done, error) {
 	response, err := c.removeServer.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// AdmitServer calls sallyport.v1.AdminService.AdmitServer.
+func (c *adminServiceClient) AdmitServer(ctx context.Context, req *v1.AdmitServerRequest) (*v1.ServerView, error) {
+	response, err := c.admitServer.CallUnary(ctx, connect.NewRequest(req))
 	if response != nil {
 		return response.Msg, err
 	}
@@ -1073,7 +1094,9 @@ type AdminServiceHandler interface {
 	RemoveToken(context.Context, *v1.NameRequest) (*v1.Done, error)
 	ListServers(context.Context, *v1.ListRequest) (*v1.ListServersResponse, error)
 	// RemoveServer forgets a server that is gone for good. One that runs registers again.
-	RemoveServer(context.Context, *v1.NameRequest) (*v1.Done, error)
+	RemoveServer(context.Context, *v1.RemoveServerRequest) (*v1.Done, error)
+	// AdmitServer admits a server that only reads, by what "init --read-only" wrote.
+	AdmitServer(context.Context, *v1.AdmitServerRequest) (*v1.ServerView, error)
 	ShowRealm(context.Context, *v1.ShowRealmRequest) (*v1.RealmView, error)
 	SetRealm(context.Context, *v1.SetRealmRequest) (*v1.RealmView, error)
 	// ListHistories lists the realm's histories, and the ids that are kept for accounts
@@ -1318,6 +1341,12 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(adminServiceMethods.ByName("RemoveServer")),
 		connect.WithHandlerOptions(opts...),
 	)
+	adminServiceAdmitServerHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceAdmitServerProcedure,
+		svc.AdmitServer,
+		connect.WithSchema(adminServiceMethods.ByName("AdmitServer")),
+		connect.WithHandlerOptions(opts...),
+	)
 	adminServiceShowRealmHandler := connect.NewUnaryHandlerSimple(
 		AdminServiceShowRealmProcedure,
 		svc.ShowRealm,
@@ -1470,6 +1499,8 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 			adminServiceListServersHandler.ServeHTTP(w, r)
 		case AdminServiceRemoveServerProcedure:
 			adminServiceRemoveServerHandler.ServeHTTP(w, r)
+		case AdminServiceAdmitServerProcedure:
+			adminServiceAdmitServerHandler.ServeHTTP(w, r)
 		case AdminServiceShowRealmProcedure:
 			adminServiceShowRealmHandler.ServeHTTP(w, r)
 		case AdminServiceSetRealmProcedure:
@@ -1645,8 +1676,12 @@ func (UnimplementedAdminServiceHandler) ListServers(context.Context, *v1.ListReq
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.ListServers is not implemented"))
 }
 
-func (UnimplementedAdminServiceHandler) RemoveServer(context.Context, *v1.NameRequest) (*v1.Done, error) {
+func (UnimplementedAdminServiceHandler) RemoveServer(context.Context, *v1.RemoveServerRequest) (*v1.Done, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.RemoveServer is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) AdmitServer(context.Context, *v1.AdmitServerRequest) (*v1.ServerView, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.AdmitServer is not implemented"))
 }
 
 func (UnimplementedAdminServiceHandler) ShowRealm(context.Context, *v1.ShowRealmRequest) (*v1.RealmView, error) {

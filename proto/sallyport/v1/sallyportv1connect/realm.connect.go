@@ -29,6 +29,8 @@ const (
 	RealmServiceName = "sallyport.v1.RealmService"
 	// MachineServiceName is the fully-qualified name of the MachineService service.
 	MachineServiceName = "sallyport.v1.MachineService"
+	// ReportServiceName is the fully-qualified name of the ReportService service.
+	ReportServiceName = "sallyport.v1.ReportService"
 )
 
 // These constants are the fully-qualified names of the RPCs defined in this package. They're
@@ -49,6 +51,8 @@ const (
 	// MachineServiceGetVerdictProcedure is the fully-qualified name of the MachineService's GetVerdict
 	// RPC.
 	MachineServiceGetVerdictProcedure = "/sallyport.v1.MachineService/GetVerdict"
+	// ReportServiceReportProcedure is the fully-qualified name of the ReportService's Report RPC.
+	ReportServiceReportProcedure = "/sallyport.v1.ReportService/Report"
 )
 
 // RealmServiceClient is a client for the sallyport.v1.RealmService service.
@@ -271,4 +275,80 @@ func (UnimplementedMachineServiceHandler) SetSealingKey(context.Context, *v1.Set
 
 func (UnimplementedMachineServiceHandler) GetVerdict(context.Context, *v1.GetVerdictRequest) (*v1.GetVerdictResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.MachineService.GetVerdict is not implemented"))
+}
+
+// ReportServiceClient is a client for the sallyport.v1.ReportService service.
+type ReportServiceClient interface {
+	// Report can be repeated: what was reported before counts once.
+	Report(context.Context, *v1.ReportRequest) (*v1.ReportResponse, error)
+}
+
+// NewReportServiceClient constructs a client for the sallyport.v1.ReportService service. By
+// default, it uses the Connect protocol with the binary Protobuf Codec, asks for gzipped responses,
+// and sends uncompressed requests. To use the gRPC or gRPC-Web protocols, supply the
+// connect.WithGRPC() or connect.WithGRPCWeb() options.
+//
+// The URL supplied here should be the base URL for the Connect or gRPC server (for example,
+// http://api.acme.com or https://acme.com/grpc).
+func NewReportServiceClient(httpClient connect.HTTPClient, baseURL string, opts ...connect.ClientOption) ReportServiceClient {
+	baseURL = strings.TrimRight(baseURL, "/")
+	reportServiceMethods := v1.File_sallyport_v1_realm_proto.Services().ByName("ReportService").Methods()
+	return &reportServiceClient{
+		report: connect.NewClient[v1.ReportRequest, v1.ReportResponse](
+			httpClient,
+			baseURL+ReportServiceReportProcedure,
+			connect.WithSchema(reportServiceMethods.ByName("Report")),
+			connect.WithClientOptions(opts...),
+		),
+	}
+}
+
+// reportServiceClient implements ReportServiceClient.
+type reportServiceClient struct {
+	report *connect.Client[v1.ReportRequest, v1.ReportResponse]
+}
+
+// Report calls sallyport.v1.ReportService.Report.
+func (c *reportServiceClient) Report(ctx context.Context, req *v1.ReportRequest) (*v1.ReportResponse, error) {
+	response, err := c.report.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ReportServiceHandler is an implementation of the sallyport.v1.ReportService service.
+type ReportServiceHandler interface {
+	// Report can be repeated: what was reported before counts once.
+	Report(context.Context, *v1.ReportRequest) (*v1.ReportResponse, error)
+}
+
+// NewReportServiceHandler builds an HTTP handler from the service implementation. It returns the
+// path on which to mount the handler and the handler itself.
+//
+// By default, handlers support the Connect, gRPC, and gRPC-Web protocols with the binary Protobuf
+// and JSON codecs. They also support gzip compression.
+func NewReportServiceHandler(svc ReportServiceHandler, opts ...connect.HandlerOption) (string, http.Handler) {
+	reportServiceMethods := v1.File_sallyport_v1_realm_proto.Services().ByName("ReportService").Methods()
+	reportServiceReportHandler := connect.NewUnaryHandlerSimple(
+		ReportServiceReportProcedure,
+		svc.Report,
+		connect.WithSchema(reportServiceMethods.ByName("Report")),
+		connect.WithHandlerOptions(opts...),
+	)
+	return "/sallyport.v1.ReportService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case ReportServiceReportProcedure:
+			reportServiceReportHandler.ServeHTTP(w, r)
+		default:
+			http.NotFound(w, r)
+		}
+	})
+}
+
+// UnimplementedReportServiceHandler returns CodeUnimplemented from all methods.
+type UnimplementedReportServiceHandler struct{}
+
+func (UnimplementedReportServiceHandler) Report(context.Context, *v1.ReportRequest) (*v1.ReportResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.ReportService.Report is not implemented"))
 }
