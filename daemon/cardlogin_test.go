@@ -85,7 +85,7 @@ func TestACardIsAskedForWhereThePersonIsAtIt(t *testing.T) {
 		"demanded, from afar":  {service: "vault", change: fromAfar, answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Denied, told: "it takes a card"},
 		"demanded, forbidden":  {service: "nocards, vault", answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Denied, told: "it takes a card"},
 		"a step-up":            {service: "sudo", answers: one("123456"), prompts: pinPrompt, want: identity.Granted},
-		"one try left":         {service: "login", before: tries(1), answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Granted, told: "does not use it up"},
+		"one try left":         {service: "login", before: tries(1), answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Granted, told: "does not use up"},
 		"blocked":              {service: "login", before: tries(0), answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Granted, told: blockedText},
 		"blocked and demanded": {service: "vault", before: tries(0), answers: one(), prompts: "", want: identity.Denied, told: blockedText},
 		"a first pass": {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/checks"
 	"github.com/sallyport-auth/sallyport/daemon/lockout"
 	"github.com/sallyport-auth/sallyport/identity"
 )
@@ -52,7 +53,7 @@ func (h *hushed) Tell(ctx context.Context, style identity.Style, text string) er
 		h.s.unsaid = text
 		return nil
 	}
-	return h.Conversation.Tell(ctx, style, text) //nolint:wrapcheck // the same
+	return h.Conversation.Tell(ctx, style, checks.Lines(text)) //nolint:wrapcheck // the same
 }
 
 // hide makes a refusal of somebody at another host look like that of an unknown name.
