@@ -182,8 +182,7 @@ func TestACodeAtLightDMWithoutTheServer(t *testing.T) {
 		s.types(greeter, s.code(p))
 		s.desktop(ada)
 		s.logOut(ada)
-		s.in("systemctl start sallyport-server")
-		s.online()
+		s.back()
 	})
 	scene("the greeter was left open", func() {
 		s.thinks("4s")

@@ -231,6 +231,13 @@ func (s *seat) online() {
 	s.untilIn(`sallyport status --json | grep -q '"state": "online"'`)
 }
 
+// back starts the server again, and has the daemon look for it at once: it would within half a minute.
+func (s *seat) back() {
+	s.t.Helper()
+	s.in("systemctl start sallyport-server; systemctl reload sallyportd")
+	s.online()
+}
+
 func (s *seat) offline() {
 	s.t.Helper()
 	s.untilIn(`sallyport status --json | grep -q '"state": "offline"'`)

@@ -204,8 +204,7 @@ func atTerminal(t *testing.T, by manager) {
 		s.sees(greeter, "Too many wrong answers. Try again in")
 	})
 	scene("an account that has expired, and one that is disabled", func() {
-		s.in("systemctl start sallyport-server")
-		s.online()
+		s.back()
 		s.expired()
 		refuses("This account has expired. Ask your administrator.", olga, "assword", adaPass)
 		s.in("sallyport-server account disable bob" + server)
