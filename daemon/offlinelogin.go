@@ -196,11 +196,8 @@ func (s *login) grantOffline(ctx context.Context, age string) identity.Verdict {
 	if out := s.stillRight(ctx); out.Code != identity.Granted {
 		return s.end(ctx, out)
 	}
-	// Programs of their own, which are not root, are lockers: some wait for OK at each line.
-	if !s.Silent && s.Peer.UID == 0 {
-		if err := s.conv.Tell(ctx, identity.TellInfo, age); err != nil {
-			return identity.Verdict{Code: identity.ConversationFailed}
-		}
+	if !s.Silent && s.conv.Tell(ctx, identity.TellInfo, age) != nil {
+		return identity.Verdict{Code: identity.ConversationFailed}
 	}
 	return identity.Verdict{Code: identity.Granted, Password: s.handedOn()}
 }

@@ -49,8 +49,11 @@ func (h *hushed) Ask(ctx context.Context, style identity.Style, text string) (id
 
 // Tell implements identity.Conversation.
 func (h *hushed) Tell(ctx context.Context, style identity.Style, text string) error {
-	if h.s.hush && !h.s.proven {
+	switch {
+	case h.s.hush && !h.s.proven:
 		h.s.unsaid = text
+		return nil
+	case style == identity.TellInfo && h.s.Peer.UID != 0: // a locker, and some wait for OK at each line
 		return nil
 	}
 	return h.Conversation.Tell(ctx, style, checks.Lines(text)) //nolint:wrapcheck // the same

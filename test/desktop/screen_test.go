@@ -60,7 +60,9 @@ func (s *seat) read(ctx context.Context, user, at string, picture []byte) (strin
 // blanks, and where they are large, none: blanks do not count, nor do capitals, nor full stops,
 // which it misses. Nor does the first letter: in an entry the cursor stands on it.
 func shows(screen string, texts ...string) bool {
-	squeeze := func(s string) string { return strings.ToLower(strings.ReplaceAll(strings.Join(strings.Fields(s), ""), ".", "")) }
+	squeeze := func(s string) string {
+		return strings.ToLower(strings.ReplaceAll(strings.Join(strings.Fields(s), ""), ".", ""))
+	}
 	return slices.ContainsFunc(texts, func(t string) bool {
 		return strings.Contains(squeeze(screen), strings.TrimPrefix(squeeze(t), squeeze(t)[:min(1, len(squeeze(t)))]))
 	})
