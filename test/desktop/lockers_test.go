@@ -44,7 +44,7 @@ func (l locker) asked(user, prompt string) {
 			return true
 		}
 		switch {
-		case !shows(screen, "is not running", "administrator", "Offline", "Too many"):
+		case !shows(screen, "is not running", "administrator", "Offline", "Too many", "tries left"):
 			l.key(user, "x BackSpace")
 		case reasons%4 == 0: // once is enough, and a second one would answer the prompt
 			l.key(user, "Return")
