@@ -31,6 +31,6 @@
 //	the keyring opens                 x              x
 //
 // Where a program cannot do it, the scene shows what a person is told instead. xrdp asks
-// for name and password in a window of its own before it begins anything: the scene leaves that window
-// open, and starts sallyportd anew under it.
+// for name and password in a window of its own, and begins a conversation when it has both: no prompt of
+// ours is open meanwhile, which could grow old or under which sallyportd could be started anew.
 package desktop

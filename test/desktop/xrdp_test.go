@@ -92,17 +92,6 @@ func TestPeopleSignInByXRDP(t *testing.T) {
 		s.in("sallyport explain bob | grep 'must be changed at the next login'")
 		s.in("sallyport-server account set bob --must-change=false" + server)
 	})
-	// xrdp asks for name and password by itself, and PAM when it has both: nothing of ours is open.
-	scene("its own window was left open, and the daemon started anew", func() {
-		s.calls(bob, "")
-		s.sees(bob, "Session")
-		s.thinks("4s")
-		s.in("systemctl restart sallyportd")
-		s.online()
-		s.letGo()
-		s.types(bob, bobPass)
-		s.remote(bob)
-	})
 	scene("an account that is disabled, and one that has expired", func() {
 		s.in("sallyport-server account disable bob" + server)
 		refused(bob, bobPass)
