@@ -241,12 +241,13 @@ func TestACodeAndACardAtLockersBesideADesktop(t *testing.T) {
 	s.offline()
 	s.each("too many wrong answers", func(l locker) {
 		l.curtain(ada)
-		if !l.says { // the other one finds it locked
+		if !l.says { // so that the other one finds it locked
 			for range tries {
 				l.keeps(ada, "not adas password", "")
 			}
 		}
-		l.tells(ada, vcard.DefaultPIN, "Too many wrong answers. Try again in")
+		l.asked(ada, "Password")
+		l.keeps(ada, adaPass, "Too many wrong answers. Try again in")
 		l.ends(ada)
 	})
 }
