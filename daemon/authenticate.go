@@ -130,14 +130,14 @@ func (s *login) online(ctx context.Context) (identity.Verdict, error) {
 	s.local = nil
 	a := provider.Attempt{Name: s.q.Entry.Account().Name, Service: s.Service, RemoteHost: s.RemoteHost, Origin: s.Origin(), StepUp: s.steppingUp()}
 	a.UsedStep, a.UsedEpoch = d.codes.Used(ctx, s.q.Entry)
+	renewed, anew := false, 0
 	begin := func() (begun, error) {
-		return withSlot(ctx, d, func(ctx context.Context) (begun, error) {
+		return withSlot(ctx, d, !renewed && anew == 0, func(ctx context.Context) (begun, error) {
 			x, r, err := d.o.Provider.Begin(ctx, a)
 			return begun{x, r}, err
 		})
 	}
 	b, err := begin()
-	renewed, anew := false, 0
 	var proved []identity.FactorKind
 	var last identity.FactorKind // that was answered for
 	for range maxSteps {
@@ -214,7 +214,7 @@ func (s *login) step(ctx context.Context, x provider.Exchange, kind identity.Fac
 // may still run while the caller wipes what was typed.
 func (s *login) send(ctx context.Context, x provider.Exchange, a provider.Answer) (provider.Reply, error) {
 	a.Credential = identity.NewSecret(bytes.Clone(a.Credential.Reveal()))
-	return withSlot(ctx, s.d, func(ctx context.Context) (provider.Reply, error) {
+	return withSlot(ctx, s.d, false, func(ctx context.Context) (provider.Reply, error) {
 		defer a.Credential.Wipe()
 		return x.Step(ctx, a)
 	})
@@ -226,16 +226,18 @@ func (s *login) send(ctx context.Context, x provider.Exchange, a provider.Answer
 const asking = 16
 
 // withSlot is bounded for a step of an authentication, when its turn has come. Who
-// waited while the server went away is spared the wait for it.
-func withSlot[T any](ctx context.Context, d *Gate, call func(context.Context) (T, error)) (T, error) {
+// begins when the server has just gone away, or waited meanwhile, is spared the wait for
+// it; what goes on is sent all the same: the server may be back, and what was typed is right.
+func withSlot[T any](ctx context.Context, d *Gate, begins bool, call func(context.Context) (T, error)) (T, error) {
 	var none T
+	spared := begins || len(d.asking) == cap(d.asking)
 	select {
 	case d.asking <- struct{}{}:
 		defer func() { <-d.asking }()
 	case <-ctx.Done():
 		return none, fmt.Errorf("%w: %w", provider.ErrOffline, ctx.Err())
 	}
-	if d.Link().JustFailed() {
+	if spared && d.Link().JustFailed() {
 		return none, errLost
 	}
 	return resolver.WithProviderTimeout(ctx, d.p.ServerTimeout, call)

@@ -137,8 +137,7 @@ func (s *login) signed(ctx context.Context, nonce identity.Nonce) (identity.Secr
 	}
 	credential, err := proof.Encode()
 	if err != nil {
-		s.cardFault(ctx, err)
-		return identity.Secret{}, checks.Ruling{}
+		return identity.Secret{}, s.notSigned(ctx, err)
 	}
 	return credential, checks.Fine("")
 }

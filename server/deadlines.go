@@ -5,20 +5,22 @@ import (
 	"time"
 )
 
-// How long a request body may take to arrive, and one write to be taken. A
+// How long a request body may be and may take to arrive, and one write to be taken. A
 // machine that does not read its change stream is cut off; it comes again.
 const (
+	maxRequest   = 64 << 10
 	bodyTimeout  = 10 * time.Second
 	writeTimeout = 20 * time.Second
 )
 
-// patience sets those deadlines for each request.
+// patience sets those limits for each request.
 func patience(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rc := http.NewResponseController(w)
 		if r.ProtoMajor >= 2 { // on HTTP/1 the deadline would outlast the body
 			_ = rc.SetReadDeadline(time.Now().Add(bodyTimeout))
 		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxRequest)
 		next.ServeHTTP(&impatient{ResponseWriter: w, rc: rc}, r)
 	})
 }

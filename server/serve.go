@@ -52,9 +52,9 @@ type ServeOptions struct {
 
 // Limits of the listener.
 const (
-	maxRequest        = 64 << 10
 	maxStreams        = 250
 	compressFrom      = 16 << 10 // a batch of tokens; what a change stream says costs more than it saves
+	headerTable       = 1        // bytes of headers that are remembered for each machine: none
 	readHeaderTimeout = 10 * time.Second
 	idleTimeout       = 2 * time.Minute
 	shutdownTimeout   = 5 * time.Second
@@ -214,14 +214,19 @@ func publicServer(r *realm.Realm, e *auth.Engine, cards *cardservice.Handler, en
 	mux.Handle(sallyportv1connect.NewAuthenticationServiceHandler(e, limit))
 	mux.Handle(sallyportv1connect.NewCardServiceHandler(cards, limit))
 	return &http.Server{
-		Handler: patience(realm.WithCallers(http.MaxBytesHandler(mux, maxRequest))),
+		Handler: patience(realm.WithCallers(r.WithTerms(mux))),
 		TLSConfig: &tls.Config{
 			MinVersion: tls.VersionTLS13, GetCertificate: r.GetCertificate,
 			// Any certificate will do: only its key counts, see package realm.
 			ClientAuth: tls.RequestClientCert,
 		},
 		ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: 16 << 10,
-		HTTP2:    &http.HTTP2Config{MaxConcurrentStreams: maxStreams, SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second},
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: maxStreams, SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second,
+			// The table for what machines send stays as it is: net/http goes by a smaller one
+			// before the machine knows of it, and ends connections for that.
+			MaxEncoderHeaderTableSize: headerTable,
+		},
 		ErrorLog: slog.NewLogLogger(r.Log.Handler(), slog.LevelDebug),
 	}
 }

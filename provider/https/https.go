@@ -3,6 +3,7 @@
 package https
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -38,6 +39,11 @@ type Way struct {
 	Proxy string
 	// Dial bounds connecting, and the handshake, each.
 	Dial time.Duration
+	// Quiet is for how long a connection may bring nothing until a ping asks whether it is
+	// alive: zero is 5 s.
+	Quiet time.Duration
+	// Keep is for how long a connection is kept that nobody uses: zero is 5 min.
+	Keep time.Duration
 }
 
 // ProxyError says that the proxy did not connect.
@@ -61,16 +67,17 @@ func (e *ProxyError) Unwrap() error { return e.Err }
 // Transport connects with that TLS configuration. A dead connection is noticed by pings,
 // so that no request waits on it.
 func Transport(c *tls.Config, way Way) *http.Transport {
+	way.Quiet, way.Keep = cmp.Or(way.Quiet, 5*time.Second), cmp.Or(way.Keep, 5*time.Minute)
 	t := &http.Transport{
 		Proxy:                  nil,
 		DialContext:            (&net.Dialer{Timeout: way.Dial, KeepAlive: 15 * time.Second}).DialContext,
 		TLSClientConfig:        c,
 		TLSHandshakeTimeout:    way.Dial,
 		ForceAttemptHTTP2:      true,
-		IdleConnTimeout:        5 * time.Minute,
+		IdleConnTimeout:        way.Keep,
 		MaxIdleConns:           8,
 		MaxIdleConnsPerHost:    8,
-		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 3 * time.Second},
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: way.Quiet, PingTimeout: 3 * time.Second},
 		MaxResponseHeaderBytes: 64 << 10,
 	}
 	if way.Proxy == "" {

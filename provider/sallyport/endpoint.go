@@ -20,8 +20,9 @@ import (
 // endpoint is one server of the realm: its address, the connections to it and its health.
 type endpoint struct {
 	p         *Provider
-	url, host string // host of url, without a port
-	transport *transport
+	url, host string     // host of url, without a port
+	calls     *transport // of all requests but the change stream
+	line      line
 	realms    sallyportv1connect.RealmServiceClient
 	directory sallyportv1connect.DirectoryServiceClient
 	auth      sallyportv1connect.AuthenticationServiceClient
@@ -32,6 +33,48 @@ type endpoint struct {
 	looked  atomic.Int64
 	looking singleflight.Group
 	judged  atomic.Pointer[judgement] // the last certificate that was not known
+	term    atomic.Uint64             // that it said last; 0: it says none
+}
+
+// line is a connection of its own for the change stream. It stays for days, so a ping on it
+// is rare, and no list goes over it: HTTP/2 at the server would keep room for the largest
+// piece of it as long as the connection lives. A request goes over a connection that was made
+// or used a moment ago, so that it does not wait for one whose network is gone.
+type line struct {
+	*transport
+	realms    sallyportv1connect.RealmServiceClient
+	directory sallyportv1connect.DirectoryServiceClient
+}
+
+const (
+	// keepCalls is for how long a connection is kept for the next request.
+	keepCalls = 30 * time.Second
+	// quietLine is after how long without a word a ping asks on the change stream's
+	// connection. The server says something every 12 s.
+	quietLine = 15 * time.Second
+)
+
+func (e *endpoint) newLine(address string, config *tls.Config) line {
+	way := e.p.way()
+	way.Quiet = quietLine
+	t := newTransport(config, way)
+	hc := https.Client(termed{e, t})
+	return line{t, sallyportv1connect.NewRealmServiceClient(hc, address, limits()), sallyportv1connect.NewDirectoryServiceClient(hc, address, limits())}
+}
+
+// renew has what begins from now on make connections of its own.
+func (e *endpoint) renew() {
+	if e.calls != nil { // one that can ask nobody has none
+		e.calls.renew()
+		e.line.renew()
+	}
+}
+
+func (e *endpoint) closeIdle() {
+	if e.calls != nil {
+		e.calls.CloseIdleConnections()
+		e.line.CloseIdleConnections()
+	}
 }
 
 // newEndpoint makes no connection. Without a certificate it can ask nobody.
@@ -43,8 +86,10 @@ func (p *Provider) newEndpoint(address string, cert *tls.Certificate) *endpoint 
 	if cert == nil {
 		return e
 	}
-	e.transport = newTransport(tlsConfig(cert, e.verifyServer), p.way())
-	hc := https.Client(e.transport)
+	config, way := tlsConfig(cert, e.verifyServer), p.way()
+	way.Keep = keepCalls
+	e.calls, e.line = newTransport(config, way), e.newLine(address, config)
+	hc := https.Client(termed{e, e.calls})
 	e.realms = sallyportv1connect.NewRealmServiceClient(hc, address, limits())
 	e.directory = sallyportv1connect.NewDirectoryServiceClient(hc, address, limits())
 	e.auth = sallyportv1connect.NewAuthenticationServiceClient(hc, address, limits())
@@ -140,7 +185,7 @@ func (e *endpoint) try(ctx context.Context, l limit, call func(context.Context, 
 	}
 	e.note(failed, t.err)
 	if slow && connected.Load() {
-		e.transport.renew() // the next try is not to wait on the same dead connection
+		e.renew() // the next try is not to wait on the same dead connection
 	}
 	return t
 }
@@ -159,6 +204,10 @@ func (e *endpoint) note(what happening, why error) {
 	}
 	if what != failed {
 		e.p.o.Log.Info("a server of the realm answers again", "realm", e.p.o.Realm, "server", e.url)
+		return
+	}
+	if isOlder(why) {
+		e.p.o.Log.Error("ALARM: a server serves an older copy of the realm's database", "realm", e.p.o.Realm, "server", e.url, "error", why)
 		return
 	}
 	if errors.Is(sentinel(why), provider.ErrUntrusted) {

@@ -63,7 +63,7 @@ func (f *following) round(ctx context.Context) (again bool, err error) { //nolin
 }
 
 // firstWord is how long a server may take to say something on a new stream while another
-// is left. It says something every two seconds.
+// is left: that the machine has caught up.
 const firstWord = 4 * time.Second
 
 // at follows one server until its stream ends. It is nil where something else than the
@@ -101,7 +101,7 @@ func (f *following) at(ctx context.Context, e *endpoint, more bool) error {
 // read hands on what the server says.
 func (f *following) read(ctx context.Context, e *endpoint, quiet *time.Timer) error {
 	// Also where no token ever comes that would show a key to be unknown.
-	if err := e.learn(ctx); err != nil && !errors.Is(err, errNoList) {
+	if err := e.learn(ctx, e.line.realms); err != nil && !errors.Is(err, errNoList) {
 		return err
 	}
 	if t := f.p.trust.Load(); t != nil && t.Relist {
@@ -110,13 +110,16 @@ func (f *following) read(ctx context.Context, e *endpoint, quiet *time.Timer) er
 		}
 		return errEnded
 	}
-	stream, err := e.directory.Watch(ctx, f.p.watchRequest(f.from, f.newest))
+	stream, err := e.line.directory.Watch(ctx, f.p.watchRequest(f.from, f.newest))
 	if err != nil {
 		return err //nolint:wrapcheck // by Watch
 	}
 	defer func() { _ = stream.Close() }()
 	for stream.Receive() {
 		quiet.Stop()
+		if err := e.newest(); err != nil { // another server has said a higher term meanwhile
+			return err
+		}
 		ev, err := e.event(ctx, stream.Msg())
 		if err != nil {
 			return err
@@ -185,7 +188,7 @@ func (p *Provider) answersBefore(ctx context.Context, e *endpoint) bool {
 			continue
 		}
 		ctx, cancel := context.WithTimeout(ctx, 2*mostConnect)
-		t := o.try(ctx, limit{connect: mostConnect}, func(ctx context.Context, o *endpoint) error { return o.learn(ctx) })
+		t := o.try(ctx, limit{connect: mostConnect}, func(ctx context.Context, o *endpoint) error { return o.learn(ctx, o.realms) })
 		cancel()
 		if t.err == nil {
 			return true

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
+	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
 	"github.com/sallyport-auth/sallyport/provider"
 )
 
@@ -18,8 +19,8 @@ const askAgain = 2 * time.Second
 
 // learn asks a server for the key list and the list of servers, and goes by them where
 // they are newer.
-func (e *endpoint) learn(ctx context.Context) error {
-	resp, err := e.realms.Describe(ctx, &v1.DescribeRequest{})
+func (e *endpoint) learn(ctx context.Context, by sallyportv1connect.RealmServiceClient) error {
+	resp, err := by.Describe(ctx, &v1.DescribeRequest{})
 	if err != nil {
 		return fmt.Errorf("ask for the key list: %w", err)
 	}
@@ -54,7 +55,7 @@ func (e *endpoint) check(ctx context.Context, verify func(*identity.Keyring) err
 			return verify(p.keys.Load())
 		}
 	}
-	if err := e.learn(ctx); errors.Is(err, errNoList) {
+	if err := e.learn(ctx, e.realms); errors.Is(err, errNoList) {
 		return keyUnvouched(unknown)
 	} else if err != nil {
 		return err

@@ -26,8 +26,8 @@ type Timeouts struct {
 	Dial time.Duration
 	// Call is for one request and its answer: 15 s.
 	Call time.Duration
-	// Silence is for how long a stream may bring nothing: 10 s. The server says
-	// something every 4 s.
+	// Silence is for how long a stream may bring nothing: 30 s. The server is told, and
+	// says something every 12 s, or every 4 s if this is less than 30 s.
 	Silence time.Duration
 	// Return is within which time the change stream returns to a server that is preferred
 	// to the one where it is, once that server answers again: 30 s. The moment is random.
@@ -84,6 +84,7 @@ type Provider struct {
 	listed         listed
 	serversIgnored atomic.Pointer[string] // why the last one that was sent is not gone by
 	challenged     atomic.Pointer[challenged]
+	term           highest
 }
 
 var (
@@ -124,13 +125,13 @@ func New(o Options) (*Provider, error) {
 	if err := p.recall(); err != nil {
 		return nil, err
 	}
-	return p, p.recallServers()
+	return p, errors.Join(p.recallServers(), p.recallTerm())
 }
 
 func (o *Options) defaults() {
 	setDefault(&o.Timeouts.Dial, 5*time.Second)
 	setDefault(&o.Timeouts.Call, 15*time.Second)
-	setDefault(&o.Timeouts.Silence, 10*time.Second)
+	setDefault(&o.Timeouts.Silence, 30*time.Second)
 	setDefault(&o.Timeouts.Return, 30*time.Second)
 	if o.Now == nil {
 		o.Now = time.Now
@@ -157,7 +158,7 @@ func (p *Provider) Name() string { return "sallyport " + p.o.URL }
 // Close implements provider.Provider.
 func (p *Provider) Close() error {
 	for _, e := range p.fleet.all() {
-		e.transport.CloseIdleConnections()
+		e.closeIdle()
 	}
 	return nil
 }

@@ -135,9 +135,7 @@ func (p *Provider) adopt(t *trust) {
 	p.trust.Store(t)
 	p.keys.Store(t.ring)
 	for _, e := range p.fleet.all() {
-		if e.transport != nil { // one that can ask nobody has none
-			e.transport.renew()
-		}
+		e.renew()
 	}
 }
 

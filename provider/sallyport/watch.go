@@ -25,7 +25,7 @@ var (
 const maxProof = 48 << 10
 
 func (p *Provider) watchRequest(from provider.Position, newest []byte) *v1.WatchRequest {
-	req := &v1.WatchRequest{Position: from.Revision, Instance: p.instance[:], Version: p.o.Version}
+	req := &v1.WatchRequest{Position: from.Revision, Instance: p.instance[:], Version: p.o.Version, Patience: uint32(p.o.Timeouts.Silence.Seconds())}
 	if from.History != uuid.Nil {
 		req.History = from.History[:]
 	}

@@ -24,8 +24,8 @@ type Directory struct {
 	streams   *streams
 	tries     *quota
 	feed      *feed
-	pulse     *pulse
-	begun     sync.Once // feed and pulse, with the first stream
+	pulses    pulses
+	begun     sync.Once // feed and pulses, with the first stream
 	gate      gate
 	sightings *sightings
 	slow      time.Duration
@@ -37,7 +37,7 @@ type Directory struct {
 func New(r *realm.Realm, ending <-chan struct{}) *Directory {
 	return &Directory{
 		Realm: r, streams: newStreams(), tries: newQuota(10, 200), ending: ending,
-		feed: newFeed(r), pulse: newPulse(), gate: newGate(), sightings: newSightings(r, ending), slow: slow,
+		feed: newFeed(r), pulses: newPulses(), gate: newGate(), sightings: newSightings(r, ending), slow: slow,
 	}
 }
 

@@ -9,7 +9,7 @@
 // # Change streams
 //
 // A stream says everything after a position in a history, then that the machine has caught
-// up, then each change as it comes, and every 4 seconds that it is alive. To a
+// up, then each change as it comes, and every 4 or 12 seconds that it is alive (pulse.go). To a
 // position that the chain of histories does not contain it says reset, lost. Two machines
 // of one identity are told apart in streams.go, which has the table.
 //

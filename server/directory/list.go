@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"connectrpc.com/connect"
 
 	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
+	"github.com/sallyport-auth/sallyport/server/realm"
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
@@ -20,30 +20,25 @@ const (
 	listAtOnce = 256
 )
 
-// ListIDTokens implements DirectoryService. Accounts are named at one moment and
-// fetched after it; what changes in between comes again with Watch from the
-// position of that moment.
+// ListIDTokens implements DirectoryService. Accounts are read one part after the other, by
+// their names; what changes in between comes again with Watch from the position of before.
 func (d *Directory) ListIDTokens(ctx context.Context, _ *v1.ListIDTokensRequest, out *connect.ServerStream[v1.ListIDTokensResponse]) error {
 	m, err := d.Machine(ctx)
 	if err != nil {
 		return err
 	}
-	var accounts []store.Account
 	var at store.Standing
 	err = d.reading(ctx, func(tx *store.Tx) (err error) {
-		if at, err = tx.Standing(); err != nil {
-			return err
-		}
-		accounts, err = tx.Accounts()
+		at, err = tx.Standing()
 		return err
 	})
 	if err != nil {
 		return d.Fault(ctx, "list", err)
 	}
 	batch, size := &v1.ListIDTokensResponse{}, 0
-	for some := range slices.Chunk(accounts, listAtOnce) {
-		tokens, err := d.tokens(ctx, m, some)
-		if err != nil {
+	for after, more := identity.Name(""), true; more; {
+		var tokens [][]byte
+		if tokens, after, more, err = d.tokens(ctx, m, after); err != nil {
 			return d.Fault(ctx, "list", err)
 		}
 		for _, signed := range tokens {
@@ -63,20 +58,30 @@ func (d *Directory) ListIDTokens(ctx context.Context, _ *v1.ListIDTokensRequest,
 	return nil
 }
 
-// tokens are those of the accounts that there still are, of one moment.
-func (d *Directory) tokens(ctx context.Context, m store.Machine, some []store.Account) (list [][]byte, err error) {
+// tokens are those of the next accounts after that name, of one moment, and more tells
+// whether there are others behind.
+func (d *Directory) tokens(ctx context.Context, m store.Machine, after identity.Name) (list [][]byte, last identity.Name, more bool, err error) {
 	err = d.reading(ctx, func(tx *store.Tx) error {
+		some, err := tx.AccountsFor(m.UUID, after, listAtOnce)
+		if errors.Is(err, identity.ErrNotFound) {
+			return realm.ErrNotJoined // any more
+		}
+		if err != nil || len(some) == 0 {
+			return err
+		}
+		tokens, err := d.Tokens(ctx, tx)
+		if err != nil {
+			return err
+		}
 		for _, a := range some {
-			signed, err := d.current(ctx, tx, m, a.UUID)
-			if errors.Is(err, identity.ErrNotFound) {
-				continue
-			}
+			signed, err := tokens.Of(a)
 			if err != nil {
 				return err
 			}
 			list = append(list, signed)
 		}
+		last, more = some[len(some)-1].Name, len(some) == listAtOnce
 		return nil
 	})
-	return list, err
+	return list, last, more, err
 }

@@ -18,31 +18,52 @@ const changeBatch = 256
 
 // Watch implements DirectoryService.
 func (d *Directory) Watch(ctx context.Context, req *v1.WatchRequest, out *connect.ServerStream[v1.WatchResponse]) error {
-	history, err := historyOf(req.GetHistory())
-	if err != nil {
-		return err
-	}
-	instance, err := historyOf(req.GetInstance())
+	w, err := d.watcher(ctx, req, out)
 	if err != nil {
 		return err
 	}
 	ctx, end := context.WithCancel(ctx)
-	defer end()
-	w := &watcher{
-		Directory: d, out: out, form: formOf(ctx), phase: d.pulse.phase(), history: history, position: req.GetPosition(), heard: req.GetPosition(),
-		version: versionOf(req.GetVersion()), newKeys: d.NewKeys.Next(),
-	}
 	d.feed.there[w.form].Add(1)
-	defer d.feed.there[w.form].Add(-1)
+	err = w.run(ctx, end, req)
+	d.feed.there[w.form].Add(-1)
+	end()
+	return err
+}
+
+// watcher is a new stream's. It is apart from Watch, which stays on the stack of each
+// stream that waits: with all of it there, most stacks are twice as large.
+func (d *Directory) watcher(ctx context.Context, req *v1.WatchRequest, out *connect.ServerStream[v1.WatchResponse]) (*watcher, error) {
+	history, err := historyOf(req.GetHistory())
+	if err != nil {
+		return nil, err
+	}
+	instance, err := historyOf(req.GetInstance())
+	if err != nil {
+		return nil, err
+	}
 	d.begun.Do(func() {
 		go d.feed.follow(d.ending)
-		go d.pulse.run(d.ending)
+		go d.pulses.run(d.ending)
 	})
-	now := d.feed.current.Load() // before anything is read: what comes after that is waited for
+	w := &watcher{
+		Directory: d, out: out, form: formOf(ctx), pulse: d.pulses.of(req.GetPatience()), instance: instance,
+		history: history, position: req.GetPosition(), heard: req.GetPosition(),
+		version: versionOf(req.GetVersion()), newKeys: d.NewKeys.Next(),
+	}
+	w.phase = w.pulse.phase()
+	return w, nil
+}
+
+// run is the whole life of a stream, which end ends.
+func (w *watcher) run(ctx context.Context, end context.CancelFunc, req *v1.WatchRequest) error {
+	now := w.feed.current.Load() // before anything is read: what comes after that is waited for
 	if err := w.look(ctx, nil); err != nil {
 		return err
 	}
-	two := d.streams.come(w.machine.UUID, instance, !w.machine.Duplicated.IsZero(), end)
+	w.term = w.at.Term
+	w.SayTerm(w.out.ResponseHeader()) // as new as what was read
+	two := w.streams.come(w.machine.UUID, w.instance, !w.machine.Duplicated.IsZero(), end)
+	two = w.lease(ctx) || two
 	for goOn, err := w.begin(ctx, req.GetNewest(), two); ; goOn, err = w.follow(ctx, now) {
 		if err != nil || !goOn {
 			return err
@@ -59,12 +80,18 @@ type watcher struct {
 	out     *connect.ServerStream[v1.WatchResponse]
 	newKeys <-chan struct{}
 	form    int
+	pulse   *pulse
 	phase   int // of its heartbeats
 	version string
 	machine store.Machine
+	// instance is the machine's, uuid.Nil where it says none, and before the one in its row
+	// when the stream began.
+	instance uuid.UUID
+	before   string
 	// at is where the realm stood when the machine's row was read: nothing that is newer is
 	// sent by what the row says.
 	at    store.Standing
+	term  uint64    // that the machine was told when the stream began
 	noted time.Time // when it was last noted that the machine is there
 	// duplicated: two live under the machine's name.
 	duplicated bool
@@ -124,6 +151,9 @@ func (w *watcher) follow(ctx context.Context, now *view) (bool, error) {
 	if now.err != nil {
 		return false, now.err
 	}
+	if now.standing.Term > w.term { // whoever comes back is told it
+		return false, connect.NewError(connect.CodeUnavailable, errors.New("the server has another copy of the database now: ask again"))
+	}
 	// A machine that was removed hears nothing more. The feed's word counts where it is as
 	// new as this stream's own, and lets the machine go on; else the database is asked.
 	m, known := now.machines[w.machine.UUID]
@@ -132,6 +162,9 @@ func (w *watcher) follow(ctx context.Context, now *view) (bool, error) {
 		w.machine, w.at = m, now.standing
 	} else if err := w.look(ctx, nil); err != nil {
 		return false, err
+	}
+	if w.displaced() {
+		return false, connect.NewError(connect.CodeUnavailable, errors.New("another daemon of this machine has come: if this one lives, it comes again"))
 	}
 	w.duplicated = !w.machine.Duplicated.IsZero()
 	if now.standing.History == w.history && now.standing.Revision <= w.heard && w.position >= w.machine.ScopedAt {

@@ -65,3 +65,22 @@ func TestATokenIsHandedOutAgainOnlyAsItWasSigned(t *testing.T) {
 		}
 	}
 }
+
+// TestTokensThatAreKeptHaveABound, and what was asked for a moment ago is not what goes.
+func TestTokensThatAreKeptHaveABound(t *testing.T) {
+	c, now := newTokenCache(), time.Unix(1_800_000_000, 0)
+	const fit = 10
+	c.maxBytes = fit * (overCached + len("signed"))
+	for n := range 100 {
+		of := tokenFor{account: uuid.New()}
+		for range 3 { // once more is not one more
+			c.put(of, cachedToken{revision: uint64(n), key: "k1", made: now, signed: []byte("signed")})
+		}
+		if kept := len(c.new) + len(c.old); kept > fit || n >= fit && kept < fit/2 {
+			t.Fatalf("%d tokens are kept, and %d fit", kept, fit)
+		}
+		if _, ok := c.get(of, uint64(n), "k1", now); !ok {
+			t.Fatal("the last one is gone")
+		}
+	}
+}

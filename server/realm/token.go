@@ -18,10 +18,12 @@ const tokenLife = 10 * time.Minute
 
 // tokenCache keeps signed ID tokens. A token is used only for the revision and
 // the key that it was made for, so nothing needs to be dropped from the cache to
-// be correct.
+// be correct. What was not put there since the cache was half full goes first.
 type tokenCache struct {
-	mu sync.Mutex
-	m  map[tokenFor]cachedToken
+	mu       sync.Mutex
+	new, old map[tokenFor]cachedToken
+	bytes    int // of new
+	maxBytes int
 }
 
 // tokenFor is what a token is kept under: machines of the last release get another form.
@@ -37,14 +39,25 @@ type cachedToken struct {
 	signed   []byte
 }
 
-const maxCachedTokens = 50_000
+const (
+	// maxCachedBytes is for the tokens of some 200,000 accounts, so that a realm of that
+	// size signs once and not for each machine that lists it.
+	maxCachedBytes = 128 << 20
+	// overCached is about what a token takes beside its own bytes.
+	overCached = 200
+)
 
-func newTokenCache() *tokenCache { return &tokenCache{m: make(map[tokenFor]cachedToken)} }
+func newTokenCache() *tokenCache {
+	return &tokenCache{new: make(map[tokenFor]cachedToken), maxBytes: maxCachedBytes}
+}
 
 func (c *tokenCache) get(of tokenFor, revision uint64, key string, now time.Time) ([]byte, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	t, ok := c.m[of]
+	t, ok := c.new[of]
+	if !ok {
+		t, ok = c.old[of]
+	}
 	age := now.Sub(t.made)
 	return t.signed, ok && t.revision == revision && t.key == key && age >= 0 && age < tokenLife
 }
@@ -52,47 +65,79 @@ func (c *tokenCache) get(of tokenFor, revision uint64, key string, now time.Time
 func (c *tokenCache) put(of tokenFor, t cachedToken) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.m) >= maxCachedTokens {
-		clear(c.m)
+	if was, ok := c.new[of]; ok {
+		c.bytes -= len(was.signed) + overCached
 	}
-	c.m[of] = t
+	size := len(t.signed) + overCached
+	if c.bytes+size > c.maxBytes/2 {
+		c.new, c.old, c.bytes = make(map[tokenFor]cachedToken), c.new, 0
+	}
+	c.new[of] = t
+	c.bytes += size
 }
 
-// IDToken returns the signed ID token of the account as the transaction sees it, in the
-// form that the caller understands.
-func (r *Realm) IDToken(ctx context.Context, tx *store.Tx, a store.Account) ([]byte, error) {
-	now := r.Now()
+// Tokens gives out ID tokens as one transaction sees them, in the form that one caller
+// understands. What they have in common was read once.
+type Tokens struct {
+	realm   *Realm
+	tx      *store.Tx
+	key     *SigningKey
+	history uuid.UUID
+	points  identity.Points
+	now     time.Time
+}
+
+// Tokens begins to give out ID tokens.
+func (r *Realm) Tokens(ctx context.Context, tx *store.Tx) (*Tokens, error) {
 	key, err := r.signing(tx)
 	if err != nil {
 		return nil, err
 	}
-	h, err := historyFor(ctx, tx)
+	h, err := r.historyFor(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
-	of := tokenFor{a.UUID, h}
-	if signed, ok := r.tokens.get(of, a.Revision, key.ID, now); ok {
+	points, err := tx.Points()
+	return &Tokens{r, tx, key, h, points, r.Now()}, err
+}
+
+// Of returns the account's token, which may be one that was signed before.
+func (t *Tokens) Of(a store.Account) ([]byte, error) {
+	of := tokenFor{a.UUID, t.history}
+	if signed, ok := t.realm.tokens.get(of, a.Revision, t.key.ID, t.now); ok {
 		return signed, nil
 	}
-	signed, err := r.sign(tx, a, of.history, key, now)
+	signed, err := t.sign(a)
 	if err != nil {
 		return nil, err
 	}
-	r.tokens.put(of, cachedToken{a.Revision, key.ID, now, signed})
+	t.realm.tokens.put(of, cachedToken{a.Revision, t.key.ID, t.now, signed})
 	return signed, nil
 }
 
-// historyFor is what a token for this caller says of the history; uuid.Nil when the
-// caller would not understand it.
-func historyFor(ctx context.Context, tx *store.Tx) (uuid.UUID, error) {
-	if CallerOf(ctx).Forms < formsHistory {
-		return uuid.Nil, nil
+// IDToken is Tokens for one account.
+func (r *Realm) IDToken(ctx context.Context, tx *store.Tx, a store.Account) ([]byte, error) {
+	t, err := r.Tokens(ctx, tx)
+	if err != nil {
+		return nil, err
 	}
-	h, err := tx.History()
+	return t.Of(a)
+}
+
+// historyFor is what a token for this caller says of the history; uuid.Nil when the
+// caller would not understand it. No token is made of an older copy of the database.
+func (r *Realm) historyFor(ctx context.Context, tx *store.Tx) (uuid.UUID, error) {
+	h, term, err := tx.Term()
 	if err != nil {
 		return uuid.Nil, fmt.Errorf("history: %w", err)
 	}
-	return h.ID, nil
+	if term < r.terms.highest() {
+		return uuid.Nil, older()
+	}
+	if CallerOf(ctx).Forms < formsHistory {
+		return uuid.Nil, nil
+	}
+	return h, nil
 }
 
 // errTokenFull says that an account holds more than its token can say.
@@ -101,28 +146,24 @@ const errTokenFull = RefusalError("The account holds too much to describe. Nothi
 // FreshToken is IDToken of a revision that this transaction made, which may still
 // come to nothing: so it is not kept. What would be too long is refused.
 func (r *Realm) FreshToken(ctx context.Context, tx *store.Tx, a store.Account) ([]byte, error) {
-	h, err := historyFor(ctx, tx)
+	t, err := r.Tokens(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
-	key, err := r.signing(tx)
-	if err != nil {
-		return nil, err
-	}
-	signed, err := r.sign(tx, a, h, key, r.Now())
+	signed, err := t.sign(a)
 	if err == nil && len(signed) > identity.MaxTokenLen {
 		err = errTokenFull
 	}
 	return signed, err
 }
 
-func (r *Realm) sign(tx *store.Tx, a store.Account, history uuid.UUID, key *SigningKey, now time.Time) ([]byte, error) {
-	t, err := r.Claims(tx, a)
+func (t *Tokens) sign(a store.Account) ([]byte, error) {
+	c, err := t.realm.claims(t.tx, a, t.points)
 	if err != nil {
 		return nil, err
 	}
-	t.IssuedAt, t.History = now.Unix(), history
-	signed, err := key.signer.SignIDToken(t)
+	c.IssuedAt, c.History = t.now.Unix(), t.history
+	signed, err := t.key.signer.SignIDToken(c)
 	if err != nil {
 		return nil, fmt.Errorf("token of %s: %w", a.Name, err)
 	}
@@ -131,9 +172,17 @@ func (r *Realm) sign(tx *store.Tx, a store.Account, history uuid.UUID, key *Sign
 
 // Claims gathers all that the token says, but for the time it is issued.
 func (r *Realm) Claims(tx *store.Tx, a store.Account) (*identity.IDToken, error) {
+	points, err := tx.Points()
+	if err != nil {
+		return nil, err
+	}
+	return r.claims(tx, a, points)
+}
+
+func (r *Realm) claims(tx *store.Tx, a store.Account, points identity.Points) (*identity.IDToken, error) {
 	t := &identity.IDToken{
 		Realm: r.Name, Account: a.Account, State: a.State,
-		ValidFrom: a.ValidFrom, ValidUntil: a.ValidUntil, OfflineFor: r.OfflineFor, Revision: a.Revision,
+		ValidFrom: a.ValidFrom, ValidUntil: a.ValidUntil, OfflineFor: r.OfflineFor, Revision: a.Revision, Points: points,
 	}
 	var err error
 	if t.Groups, err = tx.GroupsOf(a); err != nil {
@@ -145,9 +194,6 @@ func (r *Realm) Claims(tx *store.Tx, a store.Account) (*identity.IDToken, error)
 	if t.Factors, err = tx.Factors(a.UUID); err != nil {
 		return nil, err
 	}
-	if t.RevokedCards, err = tx.RevokedCards(a.UUID); err != nil {
-		return nil, err
-	}
-	t.Points, err = tx.Points()
+	t.RevokedCards, err = tx.RevokedCards(a.UUID)
 	return t, err
 }

@@ -75,13 +75,15 @@ func (t *Tx) AccountByUID(uid uint32) (Account, error) { return t.account("uid",
 func (t *Tx) Account(id uuid.UUID) (Account, error) { return t.account("uuid", id) }
 
 // Accounts lists every account by name.
-func (t *Tx) Accounts() ([]Account, error) {
+func (t *Tx) Accounts() ([]Account, error) { return t.accounts(`ORDER BY name`) }
+
+func (t *Tx) accounts(which string, args ...any) ([]Account, error) {
 	var all []Account
 	err := t.each(func(row *sql.Rows) error {
 		a, err := scanAccount(row.Scan)
 		all = append(all, a)
 		return err
-	}, `SELECT `+accountColumns+` FROM accounts ORDER BY name`)
+	}, `SELECT `+accountColumns+` FROM accounts `+which, args...)
 	return all, err
 }
 

@@ -55,6 +55,24 @@ func (t *Tx) Admits(machine, account uuid.UUID) (yes bool, err error) {
 	return yes, err
 }
 
+// AccountsFor lists the accounts within a machine's scope by name, at most limit of them,
+// beginning after that name; "" is before all.
+func (t *Tx) AccountsFor(machine uuid.UUID, after identity.Name, limit int) ([]Account, error) {
+	var scoped bool
+	if err := t.get([]any{&scoped}, `SELECT scoped FROM machines WHERE uuid = ?`, machine); err != nil {
+		return nil, err
+	}
+	if !scoped {
+		return t.accounts(`WHERE name > ? ORDER BY name LIMIT ?`, after, limit)
+	}
+	return t.accounts(`WHERE name > ? AND uuid IN (
+		WITH RECURSIVE down(id) AS (
+			SELECT group_uuid FROM machine_admits WHERE machine_uuid = ?
+			UNION SELECT child FROM group_groups JOIN down ON parent = down.id)
+		SELECT account_uuid FROM group_accounts JOIN down ON group_uuid = down.id)
+		ORDER BY name LIMIT ?`, after, machine, limit)
+}
+
 // AccountFor is [Tx.AccountByName] for a machine: an account beyond its scope is
 // identity.ErrNotFound.
 func (t *Tx) AccountFor(machine uuid.UUID, name identity.Name) (Account, error) {

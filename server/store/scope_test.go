@@ -32,6 +32,22 @@ func TestAScopeAdmitsTheMembersOfItsGroupsAndNobodyElse(t *testing.T) {
 				t.Errorf("%s, %s: %v", when, a.Name, err)
 			}
 		}
+		if machine != m.UUID {
+			return
+		}
+		var listed []identity.Name
+		err := s.Read(t.Context(), func(tx *Tx) error {
+			for after := identity.Name(""); ; after = listed[len(listed)-1] {
+				some, err := tx.AccountsFor(machine, after, 1)
+				if err != nil || len(some) == 0 {
+					return err
+				}
+				listed = append(listed, some[0].Name)
+			}
+		})
+		if err != nil || !slices.Equal(listed, want) {
+			t.Errorf("%s, the list is %v: %v", when, listed, err)
+		}
 	}
 	scope := func(groups []uuid.UUID, names ...identity.Name) {
 		t.Helper()

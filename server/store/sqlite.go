@@ -51,7 +51,7 @@ func (c connector) Driver() driver.Driver                        { return c.driv
 
 func dsn(path string, more string) string {
 	u := url.URL{Scheme: "file", OmitHost: true, Path: path}
-	return u.String() + "?_journal_mode=WAL&_foreign_keys=on&_busy_timeout=10000&_synchronous=FULL" + more
+	return u.String() + "?_journal_mode=WAL&_foreign_keys=on&_busy_timeout=10000&_synchronous=FULL&_stmt_cache_size=128" + more
 }
 
 func (s *sqlite) begin(ctx context.Context, write bool) (*sql.Tx, error) {

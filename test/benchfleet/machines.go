@@ -60,6 +60,12 @@ func beMachines(ctx context.Context, url, folder string) error {
 			return f.times(words[1])
 		case "load":
 			return f.load(ctx, words[1], words[2])
+		case "list":
+			i, err := strconv.Atoi(words[1])
+			if err != nil {
+				return nil, fmt.Errorf("list: %w", err)
+			}
+			return f.list(ctx, i)
 		default:
 			return f.connect(ctx, words[0], words[1])
 		}
@@ -142,7 +148,12 @@ func (f *fleet) watch(ctx context.Context, i int) (any, error) {
 	if err := errors.Join(list.Err(), list.Close()); err != nil {
 		return nil, fmt.Errorf("list: %w", err)
 	}
-	s, err := d.Watch(ctx, &v1.WatchRequest{Position: at.GetPosition(), History: at.GetHistory(), Version: "bench"})
+	c.CloseIdleConnections() // as a machine does after a while; the stream has its own
+	if c, err = f.client(i); err != nil {
+		return nil, err
+	}
+	d = sallyportv1connect.NewDirectoryServiceClient(withForms{c}, f.url)
+	s, err := d.Watch(ctx, &v1.WatchRequest{Position: at.GetPosition(), History: at.GetHistory(), Version: "bench", Patience: 30})
 	if err != nil {
 		return nil, fmt.Errorf("watch: %w", err)
 	}

@@ -27,6 +27,7 @@ type options struct {
 	load     time.Duration
 	binary   string
 	postgres bool
+	accounts int
 }
 
 func main() {
@@ -40,6 +41,7 @@ func main() {
 	flag.IntVar(&o.changes, "changes", 10, "changes whose way to all machines is measured")
 	flag.DurationVar(&o.load, "load", 10*time.Second, "how long each kind of request is made")
 	flag.StringVar(&o.binary, "server", "build/sallyport-server", "the server")
+	flag.IntVar(&o.accounts, "accounts", 100000, "accounts of the realm whose lists are measured")
 	flag.BoolVar(&o.postgres, "postgres", true, "measure PostgreSQL as well")
 	flag.Parse()
 	runtime.LockOSThread() // the kernel ends a process that we started with the thread that did

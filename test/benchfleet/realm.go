@@ -55,18 +55,11 @@ func makeRealm(ctx context.Context, folder, listen, database string, machines in
 	err = s.Write(ctx, func(tx *store.Tx) error {
 		now := time.Now()
 		for i := range machines {
-			pub, key, err := ed25519.GenerateKey(nil)
+			_, seed, err := joined(tx, i, now)
 			if err != nil {
-				return fmt.Errorf("make a key: %w", err)
+				return err
 			}
-			seeds = append(seeds, key.Seed()...)
-			code := fmt.Appendf(nil, "code %d", i)
-			if _, err := tx.Invite(identity.Name(fmt.Sprintf("m%d", i)), code, now.Add(time.Hour)); err != nil {
-				return err //nolint:wrapcheck // it says what it is about
-			}
-			if _, err := tx.Join(code, pub, now); err != nil {
-				return err //nolint:wrapcheck // it says what it is about
-			}
+			seeds = append(seeds, seed...)
 		}
 		return nil
 	})
@@ -77,4 +70,18 @@ func makeRealm(ctx context.Context, folder, listen, database string, machines in
 		return err //nolint:wrapcheck // it says what it is about
 	}
 	return os.WriteFile(filepath.Join(folder, keysFile), seeds, 0o600) //nolint:wrapcheck // it says what it is about
+}
+
+// joined is a machine that has joined, and the seed of its key.
+func joined(tx *store.Tx, i int, now time.Time) (store.Machine, []byte, error) {
+	pub, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		return store.Machine{}, nil, fmt.Errorf("make a key: %w", err)
+	}
+	code := fmt.Appendf(nil, "code %d", i)
+	if _, err := tx.Invite(identity.Name(fmt.Sprintf("m%d", i)), code, now.Add(time.Hour)); err != nil {
+		return store.Machine{}, nil, err //nolint:wrapcheck // it says what it is about
+	}
+	m, err := tx.Join(code, pub, now)
+	return m, key.Seed(), err //nolint:wrapcheck // as above
 }

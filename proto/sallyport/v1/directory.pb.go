@@ -424,7 +424,11 @@ type WatchRequest struct {
 	// live under one name are told from one that started anew.
 	Instance []byte `protobuf:"bytes,4,opt,name=instance,proto3" json:"instance,omitempty"`
 	// The daemon's release, for "machine list".
-	Version       string `protobuf:"bytes,5,opt,name=version,proto3" json:"version,omitempty"`
+	Version string `protobuf:"bytes,5,opt,name=version,proto3" json:"version,omitempty"`
+	// For how many seconds the machine waits for a word on the stream before it takes the
+	// server for gone. The server says something at least twice in that time, but it may
+	// count what is less than ten as ten, and more than thirty as thirty; 0 is ten.
+	Patience      uint32 `protobuf:"varint,6,opt,name=patience,proto3" json:"patience,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -492,6 +496,13 @@ func (x *WatchRequest) GetVersion() string {
 		return x.Version
 	}
 	return ""
+}
+
+func (x *WatchRequest) GetPatience() uint32 {
+	if x != nil {
+		return x.Patience
+	}
+	return 0
 }
 
 type WatchResponse struct {
@@ -816,13 +827,14 @@ const file_sallyport_v1_directory_proto_rawDesc = "" +
 	"\tid_tokens\x18\x01 \x03(\fR\bidTokens\x12\x1a\n" +
 	"\bposition\x18\x02 \x01(\x04R\bposition\x12\x12\n" +
 	"\x04done\x18\x03 \x01(\bR\x04done\x12\x18\n" +
-	"\ahistory\x18\x04 \x01(\fR\ahistory\"\x92\x01\n" +
+	"\ahistory\x18\x04 \x01(\fR\ahistory\"\xae\x01\n" +
 	"\fWatchRequest\x12\x1a\n" +
 	"\bposition\x18\x01 \x01(\x04R\bposition\x12\x18\n" +
 	"\ahistory\x18\x02 \x01(\fR\ahistory\x12\x16\n" +
 	"\x06newest\x18\x03 \x01(\fR\x06newest\x12\x1a\n" +
 	"\binstance\x18\x04 \x01(\fR\binstance\x12\x18\n" +
-	"\aversion\x18\x05 \x01(\tR\aversion\"\xee\x02\n" +
+	"\aversion\x18\x05 \x01(\tR\aversion\x12\x1a\n" +
+	"\bpatience\x18\x06 \x01(\rR\bpatience\"\xee\x02\n" +
 	"\rWatchResponse\x12\x1a\n" +
 	"\bposition\x18\x01 \x01(\x04R\bposition\x12;\n" +
 	"\vserver_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
