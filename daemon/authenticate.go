@@ -187,7 +187,7 @@ func (s *login) online(ctx context.Context) (identity.Verdict, error) {
 
 func notAskable() checks.Ruling {
 	return checks.Ruling{
-		Code: identity.Denied, Tell: true, Detail: "The server asks for a proof that this machine cannot ask you for.",
+		Code: identity.Denied, Tell: true, Detail: "The server wants a proof that cannot be asked for here.",
 		Mend: "Ask your administrator to bring Sallyport up to date here.",
 	}
 }
@@ -274,7 +274,7 @@ func (s *login) refusedBy(ctx context.Context, r provider.Reply, of identity.Fac
 	if r.Locked {
 		out.Code, out.Tell = identity.TooManyTries, true
 		if out.Detail == "" {
-			out.Detail = "Too many wrong answers: the server has locked this account for a while."
+			out.Detail = "Too many wrong answers. The server has locked this account."
 			out.Mend = "Wait some minutes and try again, or ask your administrator."
 		}
 	}
@@ -375,8 +375,8 @@ func (s *login) wrongYes(ctx context.Context, err error) identity.Verdict {
 		Mend: "Try again; if that does not help, ask your administrator.",
 	}
 	if errors.Is(err, errAnother) {
-		out.Detail = "The server has another account called " + name + " now than the one that this machine remembers."
-		out.Mend = "Ask your administrator. Once it is certain that this is meant: sudo sallyport cache forget " + name
+		out.Detail = "The server has another account called " + name + " now."
+		out.Mend = "Ask your administrator. If it is meant: sudo sallyport cache forget " + name
 	}
 	return s.end(ctx, out)
 }
