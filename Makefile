@@ -117,7 +117,7 @@ test-machine: all
 
 # The same on another release of Debian: "make test-distro RELEASE=trixie" runs all,
 # TESTS=regexp the whole-machine tests that match, TESTS=host those that depend on the
-# host's own programs most.
+# host's own programs most, TESTS=fleet those of its PostgreSQL and PgBouncer.
 test-distro: deps-distro
 	packaging/test-distro '$(RELEASE)' '$(TESTS)'
 

@@ -38,6 +38,7 @@ type Config struct {
 	Offline   Offline    `toml:"offline"`
 	Lookup    Lookup     `toml:"lookup"`
 	PAM       PAM        `toml:"pam"`
+	Metrics   Metrics    `toml:"metrics"`
 	Directory Directory  `toml:"directory"`
 	Groups    Groups     `toml:"groups"`
 	SubIDs    SubIDs     `toml:"subids"`
@@ -95,6 +96,12 @@ type Lookup struct {
 // PAM bounds conversations.
 type PAM struct {
 	PromptTimeout Duration `toml:"prompt_timeout"`
+}
+
+// Metrics says where monitoring is answered.
+type Metrics struct {
+	// Listen is an address of package metrics; "": nowhere.
+	Listen string `toml:"listen"`
 }
 
 // Directory says how names are answered.

@@ -130,14 +130,14 @@ func (s *login) online(ctx context.Context) (identity.Verdict, error) {
 	s.local = nil
 	a := provider.Attempt{Name: s.q.Entry.Account().Name, Service: s.Service, RemoteHost: s.RemoteHost, Origin: s.Origin(), StepUp: s.steppingUp()}
 	a.UsedStep, a.UsedEpoch = d.codes.Used(ctx, s.q.Entry)
+	renewed, anew := false, 0
 	begin := func() (begun, error) {
-		return withSlot(ctx, d, func(ctx context.Context) (begun, error) {
+		return withSlot(ctx, d, !renewed && anew == 0, func(ctx context.Context) (begun, error) {
 			x, r, err := d.o.Provider.Begin(ctx, a)
 			return begun{x, r}, err
 		})
 	}
 	b, err := begin()
-	renewed, anew := false, 0
 	var proved []identity.FactorKind
 	var last identity.FactorKind // that was answered for
 	for range maxSteps {
@@ -187,7 +187,7 @@ func (s *login) online(ctx context.Context) (identity.Verdict, error) {
 
 func notAskable() checks.Ruling {
 	return checks.Ruling{
-		Code: identity.Denied, Tell: true, Detail: "The server asks for a proof that this machine cannot ask you for.",
+		Code: identity.Denied, Tell: true, Detail: "The server wants a proof that cannot be asked for here.",
 		Mend: "Ask your administrator to bring Sallyport up to date here.",
 	}
 }
@@ -214,7 +214,7 @@ func (s *login) step(ctx context.Context, x provider.Exchange, kind identity.Fac
 // may still run while the caller wipes what was typed.
 func (s *login) send(ctx context.Context, x provider.Exchange, a provider.Answer) (provider.Reply, error) {
 	a.Credential = identity.NewSecret(bytes.Clone(a.Credential.Reveal()))
-	return withSlot(ctx, s.d, func(ctx context.Context) (provider.Reply, error) {
+	return withSlot(ctx, s.d, false, func(ctx context.Context) (provider.Reply, error) {
 		defer a.Credential.Wipe()
 		return x.Step(ctx, a)
 	})
@@ -226,16 +226,18 @@ func (s *login) send(ctx context.Context, x provider.Exchange, a provider.Answer
 const asking = 16
 
 // withSlot is bounded for a step of an authentication, when its turn has come. Who
-// waited while the server went away is spared the wait for it.
-func withSlot[T any](ctx context.Context, d *Gate, call func(context.Context) (T, error)) (T, error) {
+// begins when the server has just gone away, or waited meanwhile, is spared the wait for
+// it; what goes on is sent all the same: the server may be back, and what was typed is right.
+func withSlot[T any](ctx context.Context, d *Gate, begins bool, call func(context.Context) (T, error)) (T, error) {
 	var none T
+	spared := begins || len(d.asking) == cap(d.asking)
 	select {
 	case d.asking <- struct{}{}:
 		defer func() { <-d.asking }()
 	case <-ctx.Done():
 		return none, fmt.Errorf("%w: %w", provider.ErrOffline, ctx.Err())
 	}
-	if d.Link().JustFailed() {
+	if spared && d.Link().JustFailed() {
 		return none, errLost
 	}
 	return resolver.WithProviderTimeout(ctx, d.p.ServerTimeout, call)
@@ -272,7 +274,7 @@ func (s *login) refusedBy(ctx context.Context, r provider.Reply, of identity.Fac
 	if r.Locked {
 		out.Code, out.Tell = identity.TooManyTries, true
 		if out.Detail == "" {
-			out.Detail = "Too many wrong answers: the server has locked this account for a while."
+			out.Detail = "Too many wrong answers. The server has locked this account."
 			out.Mend = "Wait some minutes and try again, or ask your administrator."
 		}
 	}
@@ -373,8 +375,8 @@ func (s *login) wrongYes(ctx context.Context, err error) identity.Verdict {
 		Mend: "Try again; if that does not help, ask your administrator.",
 	}
 	if errors.Is(err, errAnother) {
-		out.Detail = "The server has another account called " + name + " now than the one that this machine remembers."
-		out.Mend = "Ask your administrator. Once it is certain that this is meant: sudo sallyport cache forget " + name
+		out.Detail = "The server has another account called " + name + " now."
+		out.Mend = "Ask your administrator. If it is meant: sudo sallyport cache forget " + name
 	}
 	return s.end(ctx, out)
 }

@@ -133,13 +133,11 @@ func (s *login) signed(ctx context.Context, nonce identity.Nonce) (identity.Secr
 	s.card.challenge = s.challenge(nonce)
 	proof, err := s.sign(ctx, s.card.challenge)
 	if err != nil {
-		s.notSigned(ctx, err)
-		return identity.Secret{}, checks.Ruling{}
+		return identity.Secret{}, s.notSigned(ctx, err)
 	}
 	credential, err := proof.Encode()
 	if err != nil {
-		s.cardFault(ctx, err)
-		return identity.Secret{}, checks.Ruling{}
+		return identity.Secret{}, s.notSigned(ctx, err)
 	}
 	return credential, checks.Fine("")
 }
@@ -170,22 +168,23 @@ func (s *login) tellTouch(ctx context.Context) {
 	}
 }
 
-// notSigned says why. The PIN may be typed again while the card bears more than one
-// wrong one.
-func (s *login) notSigned(ctx context.Context, err error) {
-	var e *identity.CardError
-	if !errors.As(err, &e) || e.Fault != identity.CardWrongPIN {
-		s.cardFault(ctx, err)
-		return
-	}
-	if e.Retries <= 1 {
-		s.cardFault(ctx, err)
-		return
-	}
-	s.card.forget()
-	s.card.seen.Retries = e.Retries
+// notSigned says why. The PIN may be typed again while the card bears more than one wrong one. A
+// locker begins anew by itself: some answer each prompt alike, and would send a wrong PIN twice.
+func (s *login) notSigned(ctx context.Context, err error) checks.Ruling {
+	e := new(identity.CardError)
+	wrong := errors.As(err, &e) && e.Fault == identity.CardWrongPIN
 	detail, _ := cards.Words(err)
-	s.tellCard(ctx, checks.Ruling{Detail: detail})
+	switch {
+	case wrong && s.Peer.UID != 0:
+		return checks.Ruling{Code: identity.Denied, Tell: true, Detail: detail}
+	case !wrong || e.Retries <= 1:
+		s.cardFault(ctx, err)
+	default:
+		s.card.forget()
+		s.card.seen.Retries = e.Retries
+		s.tellCard(ctx, checks.Ruling{Detail: detail})
+	}
+	return checks.Ruling{}
 }
 
 // newNonce is for a challenge that this machine checks itself.

@@ -56,6 +56,9 @@ const (
 	blockedText = "The card is blocked"
 )
 
+// locker is a program of the person's.
+func locker(l *identity.Login) { l.Peer.UID = aliceUID }
+
 func fromAfar(l *identity.Login) { l.RemoteHost = "192.0.2.7" }
 
 // TestACardIsAskedForWhereThePersonIsAtIt is the table of whether a card is asked
@@ -85,7 +88,7 @@ func TestACardIsAskedForWhereThePersonIsAtIt(t *testing.T) {
 		"demanded, from afar":  {service: "vault", change: fromAfar, answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Denied, told: "it takes a card"},
 		"demanded, forbidden":  {service: "nocards, vault", answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Denied, told: "it takes a card"},
 		"a step-up":            {service: "sudo", answers: one("123456"), prompts: pinPrompt, want: identity.Granted},
-		"one try left":         {service: "login", before: tries(1), answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Granted, told: "does not use it up"},
+		"one try left":         {service: "login", before: tries(1), answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Granted, told: "does not use up"},
 		"blocked":              {service: "login", before: tries(0), answers: all("secret"), prompts: "Password: |One-time code: ", want: identity.Granted, told: blockedText},
 		"blocked and demanded": {service: "vault", before: tries(0), answers: one(), prompts: "", want: identity.Denied, told: blockedText},
 		"a first pass": {
@@ -104,6 +107,8 @@ func TestACardIsAskedForWhereThePersonIsAtIt(t *testing.T) {
 		"a wrong PIN twice":        {service: "login", answers: all("111111", "222222", "secret"), prompts: pinPrompt + "|" + pinPrompt + "|Password: |One-time code: ", want: identity.Granted, told: "One try is left"},
 		"a wrong PIN, two left":    {service: "login", before: tries(2), answers: all("111111", "secret"), prompts: pinPrompt + "|Password: |One-time code: ", want: identity.Granted, told: "The PIN is wrong. One try is left"},
 		"a wrong PIN, demanded":    {service: "vault", answers: one("111111", "222222"), prompts: "PIN (blue): |PIN (blue): ", want: identity.Denied, told: "One try is left"},
+		"a wrong PIN at a locker":  {service: "login", change: locker, answers: one("111111", "111111"), prompts: pinPrompt, want: identity.Denied, told: "2 tries left"},
+		"a PIN at a locker":        {service: "login", change: locker, before: func(_ *testMachine, c *softCard) { c.touch = true }, answers: one("123456"), prompts: pinPrompt, want: identity.Granted, told: ""},
 		"taken out in between":     {service: "login", before: goes(identity.CardRemoved), answers: all("123456", "secret"), prompts: pinPrompt + "|Password: |One-time code: ", want: identity.Granted, told: "The card was removed"},
 		"not touched":              {service: "login", before: goes(identity.CardUntouched), answers: all("123456", "secret"), prompts: pinPrompt + "|Password: |One-time code: ", want: identity.Granted, told: "not touched in time"},
 		"held by another":          {service: "login", before: goes(identity.CardBusy), answers: all("123456", "secret"), prompts: pinPrompt + "|Password: |One-time code: ", want: identity.Granted, told: "Another program"},
@@ -130,7 +135,7 @@ func TestACardIsAskedForWhereThePersonIsAtIt(t *testing.T) {
 				if got := strings.Join(conv.prompts, "|"); v.Code != c.want || got != c.prompts {
 					t.Errorf("%s, want %s; prompts %q, want %q; told %q", v.Code, c.want, got, c.prompts, conv.told)
 				}
-				if !strings.Contains(strings.Join(conv.told, "|"), c.told) {
+				if !strings.Contains(strings.Join(conv.told, "|"), c.told) || sentence == "a PIN at a locker" && len(conv.told) > 0 {
 					t.Errorf("told %q, want %q", conv.told, c.told)
 				}
 				typed := sentence == "a first pass" || strings.Contains(c.prompts, "One-time code") || strings.HasPrefix(sentence, "one line")

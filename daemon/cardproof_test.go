@@ -41,7 +41,7 @@ func TestNoCardIsMadeReadyBeforeTheMutualProof(t *testing.T) {
 	h, g := machineWithGuard(t)
 	g.proves(identity.ErrCardServiceKey)
 	_, err := h.enrol(aliceUID, report.VerbEnrolPIV, report.EnrolArgs{Password: "secret"})
-	if !errors.Is(err, errEnrol) || !strings.Contains(err.Error(), "did not prove themselves") || h.srv.begins.Load() != 0 {
+	if !errors.Is(err, errEnrol) || !strings.Contains(err.Error(), "are not proved to each other") || h.srv.begins.Load() != 0 {
 		t.Fatalf("%v; the server was asked %d times", err, h.srv.begins.Load())
 	}
 	g.proves(nil)

@@ -40,6 +40,6 @@ func (s *login) spent(ctx context.Context, kind identity.FactorKind) bool {
 		return true
 	}
 	s.usedUp, *typed = *typed, identity.Secret{}
-	err := s.conv.Tell(ctx, identity.TellError, "The server went away while it checked your code, so the code may be used up. Type the next one.")
+	err := s.conv.Tell(ctx, identity.TellError, "The server went away, so your code may be used up. Type the next one.")
 	return err == nil && (kind != identity.PasswordAndTOTP || !s.OnlyFirstPass)
 }

@@ -219,7 +219,7 @@ func (s *login) proveForEnrolment(ctx context.Context, w wish) (begun, error) {
 		Name: s.q.Entry.Account().Name, Service: s.Service, Origin: s.Origin(), StepUp: true, Enrol: w.enrol, Remove: w.remove, RemoveCard: w.card,
 	}
 	a.UsedStep, a.UsedEpoch = d.codes.Used(ctx, s.q.Entry)
-	b, err := withSlot(ctx, d, func(ctx context.Context) (begun, error) {
+	b, err := withSlot(ctx, d, true, func(ctx context.Context) (begun, error) {
 		x, r, err := d.o.Provider.Begin(ctx, a)
 		return begun{x, r}, err
 	})

@@ -66,7 +66,7 @@ func (s *login) codeStep(ctx context.Context) (int64, checks.Ruling) {
 	step, r := d.codes.Step(ctx, s.q.Entry, s.code, d.Clock().Now())
 	if by := d.Clock().Behind(); r.Code == identity.Denied && by > offline.ClockTrouble {
 		r.Tell = true
-		r.Detail = "Refused. This machine's clock is " + report.Friendly(by) + " behind a time that is known for sure, so even a right code may be refused."
+		r.Detail = "Refused. This machine's clock is " + report.Friendly(by) + " behind. Even a right code may be refused."
 		r.Mend = "Set the clock, or connect to the network."
 	}
 	return step, r

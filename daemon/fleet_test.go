@@ -12,7 +12,7 @@ import (
 
 // Promise servers-login.
 func TestALoginBeginsAnewWhereItsServerIsLost(t *testing.T) {
-	const usedUp = "the code may be used up"
+	const usedUp = "your code may be used up"
 	for sentence, c := range map[string]struct {
 		at      int64 // the step that is lost
 		sent    bool

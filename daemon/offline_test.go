@@ -69,7 +69,7 @@ func TestWhatTheUserSeesOffline(t *testing.T) {
 	}
 	h.clk.pass(20 * 24 * time.Hour)
 	conv = h.expect(identity.Denied, "alice", "secret")
-	if len(conv.told) != 1 || !strings.Contains(conv.told[0], "more than the 14 days that are allowed. Connect to the network") {
+	if len(conv.told) != 1 || !strings.Contains(conv.told[0], "allowed are 14 days. Connect to the network") {
 		t.Fatalf("told %q", conv.told)
 	}
 }

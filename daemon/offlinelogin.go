@@ -29,7 +29,7 @@ func (d *Gate) mayOffline(ctx context.Context, e *directory.Entry) (offlineMetho
 		return offlineMethods{}, checks.Ruling{Code: identity.NotPermitted, Tell: true, Detail: detail, Mend: mend}
 	}
 	if e.Blocked() != "" {
-		return refuse("Offline, and the account changed on the server in a way that this machine refuses.", "Ask your administrator.")
+		return refuse("Offline, and this machine refuses the account's new state.", "Ask your administrator.")
 	}
 	a := d.checks.AgeOf(e)
 	if !a.Within {
@@ -37,7 +37,7 @@ func (d *Gate) mayOffline(ctx context.Context, e *directory.Entry) (offlineMetho
 	}
 	h := d.checkable(ctx, e)
 	if g := d.checks.GoalOf(e, policy.Service{}); g.Aim(h.can) == nil {
-		return offlineMethods{}, h.why("Offline, and this account has no factor that can be checked on this machine.")
+		return offlineMethods{}, h.why("Offline, and no factor of yours can be checked here.")
 	}
 	return h, checks.Fine(a.String())
 }
@@ -104,9 +104,9 @@ func (s *login) judge(ctx context.Context) checks.Ruling {
 	case aim == nil && s.card.fault != nil && slices.Contains(h.can, identity.PIV):
 		return s.noMethod()
 	case aim == nil:
-		return h.why("Offline, and what can be checked on this machine is not enough for this account.")
+		return h.why("Offline, and what can be checked here is not enough.")
 	case g.Met(g.Held) && !g.Met(h.can):
-		return h.why("Offline, and " + s.Service + " demands more than can be checked on this machine: it takes " + g.Describe() + ".")
+		return h.why("Offline. " + s.Service + " takes more than can be checked here: " + g.Describe() + ".")
 	}
 	return r
 }
@@ -196,11 +196,8 @@ func (s *login) grantOffline(ctx context.Context, age string) identity.Verdict {
 	if out := s.stillRight(ctx); out.Code != identity.Granted {
 		return s.end(ctx, out)
 	}
-	// Programs of their own, which are not root, are lockers: some wait for OK at each line.
-	if !s.Silent && s.Peer.UID == 0 {
-		if err := s.conv.Tell(ctx, identity.TellInfo, age); err != nil {
-			return identity.Verdict{Code: identity.ConversationFailed}
-		}
+	if !s.Silent && s.conv.Tell(ctx, identity.TellInfo, age) != nil {
+		return identity.Verdict{Code: identity.ConversationFailed}
 	}
 	return identity.Verdict{Code: identity.Granted, Password: s.handedOn()}
 }

@@ -116,11 +116,11 @@ func (d *Gate) reachable(ctx context.Context, name identity.Name) bool {
 }
 
 func offlineChange() checks.Ruling {
-	return unchanged("The server cannot be reached, so the password cannot be changed.", "Connect to the network and try again.")
+	return unchanged("The password cannot be changed without the server.", "Connect to the network and try again.")
 }
 
 func elsewhere() checks.Ruling {
-	return unchanged("This account must prove more for a change of its password than can be asked for here.", "Ask your administrator.")
+	return unchanged("A new password takes more proof than can be asked for here.", "Ask your administrator.")
 }
 
 // newPassword asks twice, unless an earlier module asked already.
@@ -203,7 +203,7 @@ func (s *login) change(ctx context.Context, changer provider.PasswordChanger, fr
 		fallthrough
 	case err != nil:
 		d.Note(resolver.Failed, err)
-		return s.end(ctx, unchanged("The server gave no answer; the password may or may not have been changed.",
+		return s.end(ctx, unchanged("The server gave no answer. Your password may have changed.",
 			"Try to log in with the new one, then with the old."))
 	}
 	d.Note(resolver.Answered, nil)

@@ -40,7 +40,7 @@ func (s *login) passwordDue(ctx context.Context) identity.Verdict {
 		case policy.DueRefuses:
 			return s.end(ctx, checks.Ruling{
 				Code: identity.NotPermitted, Tell: true,
-				Detail: "Your password must be changed, and until then " + s.Service + " lets nobody in without it.",
+				Detail: "Your password must be changed. Until then " + s.Service + " takes nothing else.",
 				Mend:   "Log in with the password.",
 			})
 		default:

@@ -15,7 +15,7 @@ import (
 // What an administrator decides about ssh keys of people whose password has to be changed.
 // Promise password-due-key.
 func TestADuePasswordMayBarALoginWithoutIt(t *testing.T) {
-	const refused = "Your password must be changed, and until then sshd lets nobody in without it. Log in with the password."
+	const refused = "Your password must be changed. Until then sshd takes nothing else. Log in with the password."
 	for sentence, c := range map[string]struct {
 		rule     policy.DueByKey
 		service  string

@@ -23,7 +23,7 @@ func TestOfflineNobodyIsAskedForAPasswordThatCannotBeChanged(t *testing.T) {
 			Operation: identity.OpChangePassword, User: "alice", Prelim: true,
 		}, conv), conv
 	}
-	if v, conv := ask(); v.Code != identity.PasswordUnchanged || len(conv.prompts) > 0 || !strings.Contains(conv.told[0], "cannot be reached") {
+	if v, conv := ask(); v.Code != identity.PasswordUnchanged || len(conv.prompts) > 0 || !strings.Contains(conv.told[0], "cannot be changed without the server") {
 		t.Errorf("code %d, prompts %q, told %q", v.Code, conv.prompts, conv.told)
 	}
 	h.srv.be(up)

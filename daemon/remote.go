@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/checks"
 	"github.com/sallyport-auth/sallyport/daemon/lockout"
 	"github.com/sallyport-auth/sallyport/identity"
 )
@@ -48,11 +49,14 @@ func (h *hushed) Ask(ctx context.Context, style identity.Style, text string) (id
 
 // Tell implements identity.Conversation.
 func (h *hushed) Tell(ctx context.Context, style identity.Style, text string) error {
-	if h.s.hush && !h.s.proven {
+	switch {
+	case h.s.hush && !h.s.proven:
 		h.s.unsaid = text
 		return nil
+	case style == identity.TellInfo && h.s.Peer.UID != 0: // a locker, and some wait for OK at each line
+		return nil
 	}
-	return h.Conversation.Tell(ctx, style, text) //nolint:wrapcheck // the same
+	return h.Conversation.Tell(ctx, style, checks.Lines(text)) //nolint:wrapcheck // the same
 }
 
 // hide makes a refusal of somebody at another host look like that of an unknown name.

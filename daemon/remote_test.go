@@ -44,7 +44,7 @@ func TestANameCannotBeTriedOutFromAnotherHost(t *testing.T) {
 				h.remote("wrong")
 			}
 		}},
-		"not allowed here":                 {then: func(h *testMachine) { h.d.p.AllowAll = false }, reason: "may not log in"},
+		"not allowed here":                 {then: func(h *testMachine) { h.d.p.AllowAll = false }, reason: "none of the groups that may log in here"},
 		"no password that is known here":   {away: true, then: func(h *testMachine) { must(h.t, h.cache.Clear(bg)) }},
 		"a code that cannot be checked":    {make: withTOTP, away: true, reason: "one-time code"},
 		"away for too long":                {away: true, then: func(h *testMachine) { h.clk.pass(1000 * 24 * time.Hour) }, reason: "Offline"},

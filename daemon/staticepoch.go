@@ -159,7 +159,7 @@ func (d *Gate) askAgain(ctx context.Context, e *directory.Entry, password identi
 
 // refusesStill asks by the password alone, and tells whether that is refused.
 func (d *Gate) refusesStill(ctx context.Context, e *directory.Entry, password identity.Secret) (bool, error) {
-	r, err := withSlot(ctx, d, func(ctx context.Context) (provider.Reply, error) {
+	r, err := withSlot(ctx, d, true, func(ctx context.Context) (provider.Reply, error) {
 		x, r, err := d.o.Provider.Begin(ctx, provider.Attempt{Name: e.Account().Name, Service: "sallyportd"})
 		if err != nil || r.Outcome != provider.Continue {
 			return r, err //nolint:wrapcheck // for the log

@@ -62,7 +62,7 @@ func (c *sitter) Ask(_ context.Context, _ identity.Style, text string) (identity
 }
 
 func (c *sitter) Tell(_ context.Context, _ identity.Style, text string) error {
-	c.told = append(c.told, text)
+	c.told = append(c.told, seen(text))
 	return nil
 }
 

@@ -222,7 +222,7 @@ func (c *typist) Ask(_ context.Context, _ identity.Style, text string) (identity
 func (c *typist) Tell(_ context.Context, _ identity.Style, text string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.told = append(c.told, text)
+	c.told = append(c.told, seen(text))
 	if c.leaves {
 		return errors.New("the person went away")
 	}

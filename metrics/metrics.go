@@ -16,6 +16,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -26,7 +27,8 @@ import (
 
 // Limits of the endpoint.
 const (
-	readyWithin = 2 * time.Second
+	// ReadyWithin is how long what is asked for may take to find out.
+	ReadyWithin = 2 * time.Second
 	patience    = 10 * time.Second
 )
 
@@ -37,16 +39,29 @@ func New() *prometheus.Registry {
 	return r
 }
 
-// Listen opens where monitoring asks: "unix:PATH", a socket of mode 0660 whose folder must
-// be there, or a port of a loopback address, "127.0.0.1:9477". It refuses every other
-// address.
-func Listen(ctx context.Context, address string) (net.Listener, error) {
-	if path, is := strings.CutPrefix(address, "unix:"); is {
-		return listenUnix(ctx, path)
+// CheckAddress refuses what [Listen] does not listen at: all but "unix:" and an absolute
+// path, and a port of a loopback address, as "127.0.0.1:9477".
+func CheckAddress(address string) error {
+	if path, is := strings.CutPrefix(address, unix); is && filepath.IsAbs(path) {
+		return nil
 	}
 	host, _, err := net.SplitHostPort(address)
 	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
-		return nil, fmt.Errorf("metrics at %q: only unix:PATH, or a port of 127.0.0.1 or [::1], because whoever reaches it is answered", address)
+		return fmt.Errorf("metrics at %q: only unix:/PATH, or a port of 127.0.0.1 or [::1], because whoever reaches it is answered", address)
+	}
+	return nil
+}
+
+const unix = "unix:"
+
+// Listen opens where monitoring asks: a socket of mode 0660 whose folder must be there, or
+// a port of a loopback address.
+func Listen(ctx context.Context, address string) (net.Listener, error) {
+	if err := CheckAddress(address); err != nil {
+		return nil, err
+	}
+	if path, is := strings.CutPrefix(address, unix); is {
+		return listenUnix(ctx, path)
 	}
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
@@ -57,7 +72,7 @@ func Listen(ctx context.Context, address string) (net.Listener, error) {
 
 func listenUnix(ctx context.Context, path string) (net.Listener, error) {
 	// What an earlier process left behind; one that still listens keeps its socket.
-	if c, err := (&net.Dialer{Timeout: readyWithin}).DialContext(ctx, "unix", path); err == nil {
+	if c, err := (&net.Dialer{Timeout: ReadyWithin}).DialContext(ctx, "unix", path); err == nil {
 		_ = c.Close()
 		return nil, fmt.Errorf("metrics: another process listens at %s", path)
 	}
@@ -93,7 +108,7 @@ func handler(numbers *prometheus.Registry, ready func(context.Context) error) ht
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		ctx, end := context.WithTimeout(r.Context(), readyWithin)
+		ctx, end := context.WithTimeout(r.Context(), ReadyWithin)
 		defer end()
 		if err := ready(ctx); err != nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)

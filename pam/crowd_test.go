@@ -104,7 +104,7 @@ func TestWhoFindsNoPlaceIsToldWhy(t *testing.T) {
 		all = append(all, c)
 	}
 	c := d.knock(by(1000, identity.OpAuthenticate, "su"))
-	if text := d.hear(c, wire.Tell).String(wire.Text); text != "Too many sign-ins are open for you. Close one, or try again in a moment." {
+	if text := d.hear(c, wire.Tell).String(wire.Text); text != "Too many sign-ins are open for you.\nClose one, or try again in a moment." {
 		t.Errorf("told %q", text)
 	}
 	if code := d.verdict(c); code != identity.Unavailable {

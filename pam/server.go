@@ -37,7 +37,7 @@ const (
 
 // What a person is told who has no place, or has one no more.
 const (
-	crowdedText = "Too many sign-ins are open for you. Close one, or try again in a moment."
+	crowdedText = "Too many sign-ins are open for you.\nClose one, or try again in a moment."
 	endedText   = "Too many sign-ins are open for you; this one was ended."
 )
 

@@ -24,6 +24,8 @@ type Server struct {
 	Down error
 	// Untrusted: whoever answers there could not prove to be the server.
 	Untrusted bool
+	// Older: it serves an older copy of the realm's database than was seen.
+	Older bool
 	// FromRealm: it is in the realm's own list, and not in the configuration.
 	FromRealm bool
 }

@@ -80,6 +80,8 @@ type Status struct {
 // Provider is one source of accounts.
 type Provider struct {
 	Name string `json:"name"`
+	// Realm is whose accounts they are.
+	Realm string `json:"realm"`
 	// State is "starting", "online" or "offline".
 	State string `json:"state"`
 	// Since is when State began.
@@ -123,6 +125,8 @@ type Server struct {
 	Why string `json:"why,omitempty"`
 	// Untrusted: whoever answers there could not prove to be the server.
 	Untrusted bool `json:"untrusted,omitempty"`
+	// Older: it serves an older copy of the realm's database than this machine has seen.
+	Older bool `json:"older,omitempty"`
 	// FromRealm: it is in the realm's own list of servers, and not in the configuration.
 	FromRealm bool `json:"from_realm,omitempty"`
 }

@@ -218,7 +218,7 @@ func publicServer(r *realm.Realm, e *auth.Engine, cards *cardservice.Handler, en
 	mux.Handle(sallyportv1connect.NewCardServiceHandler(cards, limit))
 	mux.Handle(sallyportv1connect.NewReportServiceHandler(e, limit))
 	return &http.Server{
-		Handler: patience(realm.WithCallers(mux)),
+		Handler: patience(realm.WithCallers(r.WithTerms(mux))),
 		TLSConfig: &tls.Config{
 			MinVersion: tls.VersionTLS13, GetCertificate: r.GetCertificate,
 			// Any certificate will do: only its key counts, see package realm.

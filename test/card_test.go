@@ -208,7 +208,7 @@ func TestEachTroubleWithACardIsSaidAtTheDoor(t *testing.T) {
 			d.t.Fatalf("%d tries are left", n)
 		}
 		must(d.t, unlockOnServer(d.t, d.Realm))
-		d.reads("Sallyport does not use it up", "assword: ", adaPass)
+		d.reads("which Sallyport does not use up", "assword: ", adaPass)
 		c.Block()
 		d.reads("The card is blocked", "assword: ", adaPass)
 		c.SetPIN(cardPIN)

@@ -152,7 +152,7 @@ func refusesOffline(t *testing.T, r *machine.Realm, line string) {
 	if strings.HasPrefix(line, "ssh ") { // from another host only whoever has the password learns why
 		must(t, c.Talk(t.Context(), "Password: ", adaPass))
 	}
-	_, err = c.Expect(t.Context(), "Offline, and this account needs a one-time code, which cannot be checked on this machine offline.")
+	_, err = c.Expect(t.Context(), "Offline, and your one-time code cannot be checked here.")
 	must(t, err)
 	if strings.Contains(c.Screen(), "I am ") {
 		t.Errorf("someone is in:\n%s", c.Screen())

@@ -283,7 +283,7 @@ func TestKanidmsOwnAuthenticationAsksForACodeAndOfflineSaysWhyNot(t *testing.T) 
 	t.Run("offline", func(t *testing.T) {
 		w.server.Close()
 		screen := keepsOut(t, ways(r, bob, bobOwn)["su"])
-		for _, text := range []string{"Offline, and this account needs a one-time code, which cannot be checked on this machine offline.", "Connect to the network: only the server can check it."} {
+		for _, text := range []string{"Offline, and your one-time code cannot be checked here.", "Connect to the network: only the server can check it."} {
 			if !strings.Contains(screen, text) {
 				t.Errorf("the person is not told %q:\n%s", text, screen)
 			}

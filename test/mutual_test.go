@@ -88,7 +88,7 @@ func TestAPINIsAskedForOnlyAfterTheMutualProof(t *testing.T) {
 	d.mine()
 	script(t, d.Realm, "sallyport-server card-keys "+ourKeys+" --realm example; sallyport-server card-keys "+otherKeys+" --realm other; "+
 		"sallyport-server card-keys "+strangerKeys+" --realm example")
-	const unproved = "did not prove themselves to each other, so no PIN is asked for."
+	const unproved = "Server and card service are not proved to each other."
 	d.serveCards(ourKeys)
 	d.step("both are right", func(d *desk) {
 		d.trusts("always", ourKeys, ourKeys, 0)
@@ -110,7 +110,7 @@ func TestAPINIsAskedForOnlyAfterTheMutualProof(t *testing.T) {
 	d.step("offline, always", func(d *desk) {
 		must(d.t, d.Server.Stop(d.t.Context()))
 		must(d.t, d.WaitOffline(d.t.Context()))
-		d.noPIN("The server cannot be reached, and without it this machine uses no card.")
+		d.noPIN("No card is used here without the server.")
 		d.administratorReads("did not prove themselves to each other", `mutual = "online"`)
 		d.startServerFor(ourKeys)
 		must(d.t, d.WaitOnline(d.t.Context()))

@@ -125,7 +125,7 @@ func TestPasswdChangesThePasswordOnTheServer(t *testing.T) {
 		keepsOut(t, ways(r, ada, adaPass)["su"])
 		lets(t, ways(r, ada, nextPass)["su"], ada)
 		t.Run("passwd says that it cannot, before it asks", func(t *testing.T) {
-			says(t, passwd(r, ada), false, "The server cannot be reached, so the password cannot be changed.")
+			says(t, passwd(r, ada), false, "The password cannot be changed without the server.")
 		})
 	})
 }

@@ -91,7 +91,7 @@ func TestADuePasswordConcernsKeysWherePolicySaysSo(t *testing.T) {
 		rule("refuse")
 		keepsOut(t, byKey(r, ada))
 		said := script(t, r, "ssh -F none -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o BatchMode=yes -i "+adaKey+" "+ada+"@127.0.0.1 true 2>&1 || true")
-		mentions(t, said, "Your password must be changed, and until then sshd lets nobody in without it.", "Log in with the password.")
+		mentions(t, said, "Your password must be changed.", "Until then sshd takes nothing else.", "Log in with the password.")
 		mentions(t, script(t, r, "sallyport explain ada --service sshd"), "a login without it, such as by ssh key, is refused until it is changed")
 		lets(t, func(ctx context.Context) (machine.Outcome, error) {
 			return r.SSHTalk(ctx, ada, dueTurns(adaPass, nextPass))

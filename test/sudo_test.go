@@ -235,7 +235,7 @@ func TestWithoutTheDaemonSudoIsRefusedToTheRealmAlone(t *testing.T) {
 	hers.staysOut("sudo id", adaPass, adaPass, adaPass)
 	theirs.becomesRoot(0, "sudo id")
 	out, err := r.Run(t.Context(), "/bin/su", ada, "-c", "true")
-	if err == nil || !strings.Contains(out, "Sallyport is not running, so ada cannot be checked.") {
+	if err == nil || !strings.Contains(out, "Sallyport is not running, so this account cannot be checked.") {
 		t.Errorf("root's su says (%v)\n%s", err, out)
 	}
 }

@@ -40,6 +40,7 @@ const (
 	RealmUnready     ID = "realm-unready"
 	OneServerDown    ID = "one-server-down"
 	ServersIgnored   ID = "servers-ignored"
+	OlderCopy        ID = "older-copy"
 )
 
 func servers() []Cause {
@@ -78,5 +79,6 @@ func servers() []Cause {
 		{RealmUnready, report.Problem, "The server of this realm cannot be asked: {WHY}. People whom this machine remembers log in offline meanwhile; other realms are not touched.", "Correct what is named. sallyportd tries again by itself, and \"sallyport status\" shows it."},
 		{OneServerDown, report.Warning, "The server at {URL}, one of several of the realm, does not answer for {SINCE}: {WHY}. Another server is used meanwhile, and nobody is kept out.", "See on that server whether it runs: systemctl status sallyport-server." + again},
 		{ServersIgnored, report.Warning, "The realm's list of its servers is not gone by: {WHY}. This machine goes on with the servers that it knows.", "Have the realm's administrator publish the list anew; a newer version of it is taken by itself."},
+		{OlderCopy, report.Problem, "The server at {URL} serves an older copy of the realm's database than this machine has seen: two databases are written to, or it is a standby that is behind. This machine takes nothing from that server.", "See on the servers which database is the realm's. Stop the other one (as a standby it can follow the right one), and let every server use the right one. If the older one is to go on, run on its server: sudo sallyport-server realm set --newest-copy"},
 	}
 }

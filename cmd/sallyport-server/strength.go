@@ -102,6 +102,7 @@ func realmSet(f *command.Flags) request {
 	number(f, "password-max-age", "after how many `days` a password is due; 0: never", &req.PasswordMaxAge)
 	number(f, "password-min-length", "least `number` of characters", &req.PasswordMinLength)
 	number(f, "password-history", "`number` of earlier passwords that are refused", &req.PasswordHistory)
+	f.BoolVar(&req.NewestCopy, "newest-copy", false, "this server's database is the one to go on with, of two that were written to")
 	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *command.Flags) (proto.Message, error) {
 		return c.SetRealm(ctx, req)
 	}

@@ -56,8 +56,12 @@ func settingsOf(c *config.Config, p *config.Provider) provider.Settings {
 	}
 }
 
-// sound tells whether every realm can be opened by what its settings name.
+// sound tells whether every realm can be opened by what its settings name, and whether
+// monitoring may be answered where they say.
 func sound(c *config.Config) error {
+	if err := soundMetrics(c); err != nil {
+		return err
+	}
 	all := kinds()
 	for i := range c.Providers {
 		p := &c.Providers[i]

@@ -42,8 +42,12 @@ func main() {
 		os.Exit(command.ExitUsage)
 	}
 	c, err := config.Load(*path)
-	if err == nil && *reload > 0 {
+	switch {
+	case err != nil:
+	case *reload > 0:
 		err = sound(c)
+	case *check:
+		err = soundMetrics(c)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "sallyportd:", err)

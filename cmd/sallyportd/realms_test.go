@@ -82,7 +82,11 @@ func (m *machine) settings(seal string) *config.Config {
 // served starts the daemon, and returns once status says that among its findings.
 func (m *machine) served(seal, says string) (explain func(name string) report.Explanation) {
 	m.t.Helper()
-	c := m.settings(seal)
+	return m.servedBy(m.settings(seal), says)
+}
+
+func (m *machine) servedBy(c *config.Config, says string) (explain func(name string) report.Explanation) {
+	m.t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- serve(ctx, c, nil, slog.New(slog.DiscardHandler)) }()

@@ -53,6 +53,7 @@ func serve(ctx context.Context, c *config.Config, from doors, log *slog.Logger) 
 		return err
 	}
 	defer closer()
+	watching := newMonitor(d)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.Run(ctx) })
 	g.Go(func() error {
@@ -61,11 +62,15 @@ func serve(ctx context.Context, c *config.Config, from doors, log *slog.Logger) 
 	})
 	g.Go(func() error { return publisher(c, d, log).Run(ctx) })
 	g.Go(func() error {
-		s := &pam.Server{Authority: d, Log: log, PromptTimeout: time.Duration(c.PAM.PromptTimeout)}
+		s := &pam.Server{Authority: counted{d, watching}, Log: log, PromptTimeout: time.Duration(c.PAM.PromptTimeout)}
 		return s.Serve(ctx, socks.pam...)
 	})
 	g.Go(func() error { return (&control.Server{Operator: d, Log: log}).Serve(ctx, socks.control) })
 	g.Go(func() error { return watchdog(ctx, log) })
+	g.Go(func() error {
+		watching.serve(ctx, c.Metrics.Listen, log)
+		return nil
+	})
 	log.Info("sallyportd serves", "version", version, "realm", c.Providers[0].Realm, "run", c.Paths.Run)
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return err

@@ -24,19 +24,19 @@ func Words(err error) (detail, mend string) {
 	case identity.CardWrongPIN:
 		return wrongPIN(e.Retries), "Try again, with the PIN of the card."
 	case identity.CardLastTry:
-		return "One try is left for the PIN of this card, and Sallyport does not use it up.", "Give the card its right PIN in another way first (for example with \"yubico-piv-tool -a verify-pin\"): then it has all its tries again."
+		return "One PIN try is left, which Sallyport does not use up.", "Give it the right PIN first: yubico-piv-tool -a verify-pin."
 	case identity.CardBlocked:
-		return "The card is blocked: its PIN was wrong too often.", "Unblock it with its PUK (for example with \"ykman piv access unblock-pin\"), or ask your administrator."
+		return "The card is blocked: its PIN was wrong too often.", "Unblock it (ykman piv access unblock-pin). Or ask your administrator."
 	case identity.CardNoService:
 		return "The card service does not answer.", "Install and start pcscd, or log in in another way."
 	case identity.CardNotAllowed:
-		return "The card service does not let Sallyport use the reader.", "Ask your administrator to look at \"sallyport doctor\": polkit's rule is missing or overruled."
+		return "The card service does not let Sallyport use the reader.", "Ask your administrator to look at \"sallyport doctor\"."
 	case identity.CardNoReader:
 		return "No card reader is connected.", "Connect your reader, or the key that is both."
 	case identity.CardNone:
 		return "No card is in the reader.", "Insert your card."
 	case identity.CardNotPIV:
-		return "The card in the reader is no PIV card, or has no certificate.", "Insert your own card, or enrol this one with \"sallyport enrol piv\"."
+		return "The card is no PIV card, or has no certificate.", "Insert your own card, or run \"sallyport enrol piv\"."
 	case identity.CardWrong:
 		return "The card in the reader is not one of this account.", "Insert your own card."
 	case identity.CardServiceUnproved:
@@ -50,29 +50,29 @@ func Words(err error) (detail, mend string) {
 func cardUseWords(f identity.CardFault) (detail, mend string) {
 	switch f {
 	case identity.CardRevoked:
-		return "This card was taken from the account and is not accepted any more.", "Use your present card, or ask your administrator."
+		return "This card was taken from the account.", "Use your present card, or ask your administrator."
 	case identity.CardExpired:
-		return "The card's certificate has expired.", "Enrol it anew with \"sallyport enrol piv --generate\", or ask your administrator."
+		return "The card's certificate has expired.", "Enrol it anew (sallyport enrol piv --generate). Or ask your administrator."
 	case identity.CardNotYet:
-		return "The card's certificate is not valid yet.", "Check this machine's clock, or wait until the certificate begins."
+		return "The card's certificate is not valid yet.", "Check this machine's clock, or wait until it is valid."
 	case identity.CardRemoved:
 		return "The card was removed.", "Insert it and leave it in until you are done."
 	case identity.CardBusy:
-		return "Another program is using the card.", "Close it (often a browser, gpg or another login) and try again."
+		return "Another program is using the card.", "Close it (a browser, gpg, another login) and try again."
 	case identity.CardUntouched:
 		return "The card was not touched in time.", "Try again, and touch it when it blinks."
 	case identity.CardUnsupported:
 		return "This card, or its key, cannot do what is asked.", "Use a key of RSA 2048, P-256, P-384 or Ed25519 in slot 9A."
 	default:
-		return "The card could not be used.", "Take it out, insert it again and try once more; the log of sallyportd says more."
+		return "The card could not be used.", "Insert it again and try. The log of sallyportd says more."
 	}
 }
 
 func unprovedWords(err error) (detail, mend string) {
 	if errors.Is(err, provider.ErrOffline) {
-		return "The server cannot be reached, and without it this machine uses no card.", "Log in in another way, or connect to the network."
+		return "No card is used here without the server.", "Log in in another way, or connect to the network."
 	}
-	return "The server and this machine's card service did not prove themselves to each other, so no PIN is asked for.",
+	return "Server and card service are not proved to each other. No PIN is asked for.",
 		"Log in in another way. Your administrator finds the reason with \"sallyport doctor\"."
 }
 

@@ -38,7 +38,7 @@ func (a Age) Refusal() string {
 		return disownedWhy
 	}
 	if a.Limit <= 0 {
-		return "Offline, and this account may be used only while the server can be reached."
+		return "Offline. This account may be used only with the server."
 	}
-	return fmt.Sprintf("Offline. Last checked %s ago, which is more than the %s that are allowed.", report.Friendly(a.Old), report.Friendly(a.Limit))
+	return fmt.Sprintf("Offline. Last checked %s ago; allowed are %s.", report.Friendly(a.Old), report.Friendly(a.Limit))
 }

@@ -62,7 +62,7 @@ func checkKnown(d *Checker, ctx context.Context, q *Question) Ruling {
 		}
 	case err != nil:
 		return Ruling{
-			Code: identity.Unavailable, Tell: true, Detail: "The server of " + d.realm + " cannot be reached, and this account was never seen here.",
+			Code: identity.Unavailable, Tell: true, Detail: "The server of " + d.realm + " cannot be reached. This account was never seen here.",
 			Mend: "Try again when the network is back.",
 		}
 	}
@@ -142,7 +142,7 @@ func checkSpelling(_ *Checker, _ context.Context, q *Question) Ruling {
 	name := string(q.Entry.Account().Name)
 	if q.Typed != name {
 		return Ruling{
-			Code: identity.NotPermitted, Tell: true, Detail: "This spelling of the name finds the account and cannot log in.",
+			Code: identity.NotPermitted, Tell: true, Detail: "This spelling of the name cannot log in.",
 			Mend: "Sign in as " + name + ".",
 		}
 	}
@@ -150,7 +150,7 @@ func checkSpelling(_ *Checker, _ context.Context, q *Question) Ruling {
 }
 
 const (
-	disownedWhy  = "The server was taken back to an earlier state, and this machine has not read its list of accounts since."
+	disownedWhy  = "The server was taken back to an earlier state. This machine waits for its list of accounts."
 	disownedMend = "Try again when the server can be reached."
 )
 
@@ -161,7 +161,7 @@ func checkAccepted(d *Checker, _ context.Context, q *Question) Ruling {
 	if q.Entry.Blocked() != "" {
 		return Ruling{
 			Code: identity.NotPermitted, Tell: true,
-			Detail: "The account changed on the server in a way that this machine refuses: " + q.Entry.Blocked() + ".",
+			Detail: "This machine refuses the account's new state: " + q.Entry.Blocked() + ".",
 			Mend:   "Ask your administrator.",
 		}
 	}
@@ -207,13 +207,13 @@ func checkAllowed(d *Checker, _ context.Context, q *Question) Ruling {
 			first = names[0]
 		}
 		return Ruling{
-			Code: identity.NotPermitted, Tell: true, Detail: "This account may not log in to this machine: it is in none of the allowed groups.",
+			Code: identity.NotPermitted, Tell: true, Detail: "This account is in none of the groups that may log in here.",
 			Mend:  "Ask your administrator to add it to one.",
 			Cause: trouble.NotInGroup, Places: []string{"NAME", string(q.Entry.Account().Name), "GROUPS", strings.Join(names, ", "), "GROUP", first},
 		}
 	case q.Methods != nil && !g.EnoughForGroups(q.Methods):
 		return Ruling{
-			Code: identity.NotPermitted, Tell: true, Detail: "This account may log in to this machine only with a stronger proof than this one.",
+			Code: identity.NotPermitted, Tell: true, Detail: "This account may log in here only with a stronger proof.",
 			Mend: d.missingFactor(g, "Use another factor, or ask your administrator to enrol one."),
 		}
 	}

@@ -26,13 +26,13 @@ func checkService(d *Checker, ctx context.Context, q *Question) Ruling {
 		return Ruling{
 			Code: identity.NotPermitted, Tell: true,
 			Detail: q.Service + " is for people of another realm here.",
-			Mend:   "Ask your administrator to name a group of this realm under [service." + q.Service + "] require.",
+			Mend:   "Ask your administrator to set [service." + q.Service + "] require.",
 		}
 	}
 	if len(g.Missing) > 0 {
 		return Ruling{
 			Code: identity.NotPermitted, Tell: true,
-			Detail: fmt.Sprintf("%s is for members of a group here that this account is not in.", q.Service),
+			Detail: fmt.Sprintf("%s is for a group here that this account is not in.", q.Service),
 			Mend:   "Ask your administrator to add it to the group " + g.Missing[0].String() + ".",
 		}
 	}
@@ -54,7 +54,7 @@ func checkFiles(_ *Checker, _ context.Context, q *Question) Ruling {
 	}
 	return Ruling{
 		Code: identity.NotPermitted, Tell: true,
-		Detail: fmt.Sprintf("%s of %s is kept on the server, and not in /etc/passwd.", what, q.Entry.Account().Name),
+		Detail: fmt.Sprintf("%s of %s is kept on the server.", what, q.Entry.Account().Name),
 		Mend:   "Ask your administrator to change it there.",
 	}
 }

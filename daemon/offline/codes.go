@@ -69,8 +69,8 @@ func (k *Codes) MayCheck(ctx context.Context, e *directory.Entry) checks.Ruling 
 	case errors.Is(err, identity.ErrNotFound), err == nil && s.Epoch != epoch:
 		r := checks.Ruling{
 			Code: identity.NotPermitted, Tell: true,
-			Detail: "Offline, and this account needs a one-time code, which cannot be checked on this machine offline.",
-			Mend:   "Connect to the network and log in once; if it stays so, ask your administrator to allow offline codes here.",
+			Detail: "Offline, and your one-time code cannot be checked here.",
+			Mend:   "Connect to the network and log in once. If it stays so, ask your administrator for offline codes.",
 		}
 		if !k.Given() {
 			r.Mend = "Connect to the network: only the server can check it."
@@ -79,13 +79,13 @@ func (k *Codes) MayCheck(ctx context.Context, e *directory.Entry) checks.Ruling 
 	case err == nil && seal.Lost(ctx, k.o.Sealer, s.Key):
 		return checks.Ruling{
 			Code: identity.NotPermitted, Tell: true,
-			Detail: "Offline, and this machine's sealing key is not the one that your one-time code was remembered for, so it cannot be checked.",
+			Detail: "Offline. Your code was kept with another sealing key.",
 			Mend:   "Connect to the network and log in once with a code.",
 		}
 	case err != nil:
 		k.o.Log.ErrorContext(ctx, "sealed factor", "error", err)
 		return checks.Ruling{
-			Code: identity.Unavailable, Tell: true, Detail: "Offline, and what is remembered of your one-time code cannot be read.",
+			Code: identity.Unavailable, Tell: true, Detail: "Offline, and what is kept of your code cannot be read.",
 			Mend: "Connect to the network and try again.",
 		}
 	}
@@ -112,7 +112,7 @@ func (k *Codes) Step(ctx context.Context, e *directory.Entry, code identity.Secr
 	case err != nil:
 		k.o.Log.ErrorContext(ctx, "a sealed factor cannot be used", "account", e.Account().Name, "error", err)
 		return 0, checks.Ruling{
-			Code: identity.NotPermitted, Tell: true, Detail: "Offline, and what is kept here of your one-time code cannot be opened.",
+			Code: identity.NotPermitted, Tell: true, Detail: "Offline, and what is kept of your code cannot be opened.",
 			Mend: "Connect to the network and log in once.",
 		}
 	case !ok:

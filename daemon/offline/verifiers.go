@@ -68,14 +68,14 @@ func (k *Verifiers) Of(ctx context.Context, e *directory.Entry) (cache.Verifier,
 	case err == nil && seal.Lost(ctx, k.sealer, v.Key):
 		return v, checks.Ruling{
 			Code: identity.NotPermitted, Tell: true,
-			Detail: "Offline, and this machine's sealing key is not the one that your password was remembered with, so it cannot be checked.",
+			Detail: "Offline. Your password was kept with another sealing key.",
 			Mend:   "Connect to the network and log in once.",
 		}
 	case err != nil:
 		k.log.ErrorContext(ctx, "offline verifier", "error", err)
 		return v, checks.Ruling{
 			Code: identity.Unavailable, // a fault, not a decision
-			Tell: true, Detail: "Offline, and what is remembered of your password cannot be read.", Mend: connect,
+			Tell: true, Detail: "Offline, and what is kept of your password cannot be read.", Mend: connect,
 		}
 	}
 	return v, checks.Fine("")

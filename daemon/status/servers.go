@@ -18,7 +18,7 @@ func (d *Realm) servers(p *report.Provider) {
 	}
 	p.ServersIgnored = fleet.ServersIgnored()
 	for _, s := range fleet.Servers() {
-		r := report.Server{URL: s.URL, State: s.State, InUse: s.InUse, Untrusted: s.Untrusted, FromRealm: s.FromRealm}
+		r := report.Server{URL: s.URL, State: s.State, InUse: s.InUse, Untrusted: s.Untrusted, Older: s.Older, FromRealm: s.FromRealm}
 		if !s.Since.IsZero() {
 			since := s.Since.UTC().Truncate(time.Second)
 			r.Since = &since
@@ -46,6 +46,8 @@ func (d *Realm) fleetFindings(p report.Provider) []report.Finding {
 		switch {
 		case s.Untrusted:
 			add(trouble.Unproved, "URL", s.URL, "WHY", s.Why)
+		case s.Older:
+			add(trouble.OlderCopy, "URL", s.URL)
 		case s.State != "up" && s.Since != nil && d.Link().Now() == resolver.Online:
 			add(trouble.OneServerDown, "URL", s.URL, "SINCE", report.Friendly(d.o.Now().Sub(*s.Since)), "WHY", s.Why)
 		}

@@ -21,7 +21,7 @@ func (d *Realm) Report(ctx context.Context) report.Status {
 	has, err := d.countVerifiers(ctx)
 	all := d.Directory().All()
 	p := report.Provider{
-		Name: d.o.Provider.Name(), State: l.State.String(), Since: l.Since, LastError: l.LastErr, Alarm: l.Alarm,
+		Name: d.o.Provider.Name(), Realm: d.o.Realm, State: l.State.String(), Since: l.Since, LastError: l.LastErr, Alarm: l.Alarm,
 		Complete: d.Contact().Complete, Position: d.Contact().Position, Refused: d.allRefused(all),
 		LeftOut: d.LeftOut(),
 	}

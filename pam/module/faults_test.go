@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	absent  = "error: Sallyport is not running, so alice cannot be checked.\nLocal accounts can still log in."
+	absent  = "error: Sallyport is not running, so this account cannot be checked.\nLocal accounts can still log in."
 	unasked = "error: A fresh proof is needed, and nobody can be asked here.\nUse a terminal (ssh -t)."
 	granted = "\x01\x52\x00\x00\x20\x00\x04\x00\x01\x00\x00\x00"
 )

@@ -272,8 +272,7 @@ static void tell_absent(const struct call *c)
 	if (c->op != OP_AUTHENTICATE && c->op != OP_ACCOUNT && !(c->op == OP_CHANGE_PASSWORD && (c->flags & PAM_PRELIM_CHECK)))
 		return;
 	(void)pam_prompt(c->pamh, PAM_ERROR_MSG, NULL,
-			 "Sallyport is not running, so %.24s cannot be checked.\nLocal accounts can still log in.",
-			 c->user);
+			 "Sallyport is not running, so this account cannot be checked.\nLocal accounts can still log in.");
 }
 
 /*

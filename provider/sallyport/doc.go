@@ -80,6 +80,9 @@
 //	a step that the server calls stray       provider.AnewError, also with one server
 //	a card service's challenge               is answered where it was given
 //
+// With each answer comes the term of the database that the server serves from (term.go). A
+// server of a lower term than the highest that was seen counts as one that does not answer.
+//
 // All steps of an attempt go to the server where it began. The change stream follows one
 // server, goes on at another from the same position, and returns to a preferred one at a
 // random moment once that answers (follow.go).

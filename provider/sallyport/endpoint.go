@@ -36,6 +36,7 @@ type endpoint struct {
 	looked  atomic.Int64
 	looking singleflight.Group
 	judged  atomic.Pointer[judgement] // the last certificate that was not known
+	term    atomic.Uint64             // that it said last; 0: it says none
 }
 
 // line is a connection of its own for the change stream. It stays for days, so a ping on it
@@ -56,11 +57,11 @@ const (
 	quietLine = 15 * time.Second
 )
 
-func (p *Provider) newLine(address string, config *tls.Config) line {
-	way := p.way()
+func (e *endpoint) newLine(address string, config *tls.Config) line {
+	way := e.p.way()
 	way.Quiet = quietLine
 	t := newTransport(config, way)
-	hc := https.Client(t)
+	hc := https.Client(termed{e, t})
 	return line{t, sallyportv1connect.NewRealmServiceClient(hc, address, limits()), sallyportv1connect.NewDirectoryServiceClient(hc, address, limits())}
 }
 
@@ -90,8 +91,8 @@ func (p *Provider) newEndpoint(address string, cert *tls.Certificate) *endpoint 
 	}
 	config, way := tlsConfig(cert, e.verifyServer), p.way()
 	way.Keep = keepCalls
-	e.calls, e.line = newTransport(config, way), p.newLine(address, config)
-	hc := https.Client(e.calls)
+	e.calls, e.line = newTransport(config, way), e.newLine(address, config)
+	hc := https.Client(termed{e, e.calls})
 	e.realms = sallyportv1connect.NewRealmServiceClient(hc, address, limits())
 	e.directory = sallyportv1connect.NewDirectoryServiceClient(hc, address, limits())
 	e.auth = sallyportv1connect.NewAuthenticationServiceClient(hc, address, limits())
@@ -218,6 +219,10 @@ func (e *endpoint) note(what happening, why error) {
 	}
 	if what != failed {
 		e.p.o.Log.Info("a server of the realm answers again", "realm", e.p.o.Realm, "server", e.url)
+		return
+	}
+	if isOlder(why) {
+		e.p.o.Log.Error("ALARM: a server serves an older copy of the realm's database", "realm", e.p.o.Realm, "server", e.url, "error", why)
 		return
 	}
 	if errors.Is(sentinel(why), provider.ErrUntrusted) {

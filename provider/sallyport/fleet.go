@@ -189,6 +189,7 @@ func (p *Provider) Servers() []provider.Server {
 		}
 		if v.is != up && v.why != nil {
 			list[i].Down, list[i].Untrusted = e.says(v.why), errors.Is(sentinel(v.why), provider.ErrUntrusted)
+			list[i].Older = isOlder(v.why)
 		}
 		if at == nil && v.is == up { // without a stream it is the one that is asked first
 			list[i].InUse, at = true, e

@@ -117,6 +117,9 @@ func (f *following) read(ctx context.Context, e *endpoint, quiet *time.Timer) er
 	defer func() { _ = stream.Close() }()
 	for stream.Receive() {
 		quiet.Stop()
+		if err := e.newest(); err != nil { // another server has said a higher term meanwhile
+			return err
+		}
 		ev, err := e.event(ctx, stream.Msg())
 		if err != nil {
 			return err

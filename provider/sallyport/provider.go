@@ -84,6 +84,7 @@ type Provider struct {
 	listed         listed
 	serversIgnored atomic.Pointer[string] // why the last one that was sent is not gone by
 	challenged     atomic.Pointer[challenged]
+	term           highest
 }
 
 var (
@@ -124,7 +125,7 @@ func New(o Options) (*Provider, error) {
 	if err := p.recall(); err != nil {
 		return nil, err
 	}
-	return p, p.recallServers()
+	return p, errors.Join(p.recallServers(), p.recallTerm())
 }
 
 func (o *Options) defaults() {

@@ -80,6 +80,11 @@ func (s *Admin) SetRealm(ctx context.Context, req *v1.SetRealmRequest) (*v1.Real
 	}
 	var view *v1.RealmView
 	err = s.change(ctx, "realm.set", s.Name, realmDetail(req, authorities), func(tx *store.Tx) error {
+		if req.GetNewestCopy() {
+			if err := s.Supersede(tx); err != nil {
+				return err
+			}
+		}
 		if len(points) > 0 {
 			if err := setPoints(tx, points); err != nil {
 				return err
@@ -114,6 +119,9 @@ func realmDetail(req *v1.SetRealmRequest, authorities [][]byte) string {
 	}
 	if req.PasswordHistory != nil {
 		detail = append(detail, fmt.Sprintf("password_history=%d", req.GetPasswordHistory()))
+	}
+	if req.GetNewestCopy() {
+		detail = append(detail, "newest_copy")
 	}
 	return strings.Join(detail, " ")
 }

@@ -101,6 +101,9 @@ func (w *watcher) look(ctx context.Context, more func(*store.Tx) error) error {
 		if w.at, err = tx.Standing(); err != nil {
 			return err
 		}
+		if err := w.NoteTerm(tx, w.at.Term); err != nil {
+			return err
+		}
 		m, err := tx.MachineByKey(realm.CallerOf(ctx).Key)
 		if out = errors.Is(err, identity.ErrNotFound) || !m.Quarantined.IsZero(); out {
 			return nil

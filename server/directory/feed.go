@@ -130,6 +130,9 @@ func (f *feed) look(ctx context.Context) (*view, error) {
 			return err
 		}
 		s := v.standing
+		if err := f.NoteTerm(tx, s.Term); err != nil {
+			return err
+		}
 		v.machines = was.machines
 		if v.machines == nil || s.History != was.standing.History || s.Machines != was.standing.Machines {
 			if v.machines, err = machines(tx); err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/server/store"
 )
 
 // A machine's daemon chooses a random number, its instance, each time that it starts, and
@@ -83,4 +84,38 @@ func versionOf(s string) string {
 		return ""
 	}
 	return s
+}
+
+// lease notes the machine's instance for all servers, and tells whether two live. Where
+// that cannot be stored, this server's own memory is all there is.
+func (w *watcher) lease(ctx context.Context) (two bool) {
+	w.before = w.machine.Instance
+	if w.instance == uuid.Nil || w.before == w.instance.String() {
+		return false
+	}
+	ctx, end := context.WithTimeout(ctx, sawTimeout)
+	defer end()
+	err := w.Write(ctx, func(tx *store.Tx) (err error) {
+		two, err = tx.Lives(w.machine.UUID, w.instance.String())
+		return err
+	})
+	if err != nil {
+		w.Log.WarnContext(ctx, "a copy of a machine at another server is not told from it", "machine", string(w.machine.Name), "error", err)
+	}
+	return err == nil && two
+}
+
+// displaced tells whether another instance has come under the machine's name since this
+// stream began.
+func (w *watcher) displaced() bool {
+	if w.instance == uuid.Nil || !w.machine.Duplicated.IsZero() {
+		return false
+	}
+	switch w.machine.Instance {
+	case w.instance.String():
+		w.before = w.machine.Instance
+		return false
+	default:
+		return w.machine.Instance != w.before
+	}
 }

@@ -1,9 +1,14 @@
 package directory
 
 import (
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/server/servertest"
+	"github.com/sallyport-auth/sallyport/server/store"
 )
 
 // TestTwoInstancesAreToldFromOneThatComesAgain is the table of streams.go.
@@ -43,5 +48,43 @@ func TestTwoInstancesAreToldFromOneThatComesAgain(t *testing.T) {
 	}
 	if n := len(s.m[m].before); n != maxBefore {
 		t.Errorf("%d instances are remembered", n)
+	}
+}
+
+// TestInstancesAreToldApartOverAllServers is the same table in the machine's row.
+// Promise fleet-machine-copies.
+func TestInstancesAreToldApartOverAllServers(t *testing.T) {
+	bench := servertest.New(t)
+	const a, b = "a", "b"
+	come := func(instance string) (two bool) {
+		bench.Must(nil, bench.Store.Write(t.Context(), func(tx *store.Tx) (err error) {
+			two, err = tx.Lives(bench.Box.UUID, instance)
+			return err
+		}))
+		return two
+	}
+	for i, c := range []struct {
+		come string
+		two  bool
+	}{{a, false}, {a, false}, {b, false}, {b, false}, {a, true}, {b, true}} {
+		if two := come(c.come); two != c.two {
+			t.Errorf("the %d. is %q: two is %t", i+1, c.come, two)
+		}
+	}
+	bench.Must(nil, bench.Store.Write(t.Context(), func(tx *store.Tx) error {
+		if _, err := tx.Rejoin("box", []byte("again"), bench.Now().Add(time.Hour)); err != nil {
+			return err
+		}
+		_, err := tx.Join([]byte("again"), bench.Box.Key, bench.Now())
+		return err
+	}))
+	if come(b) || come(a) {
+		t.Error("it has joined anew, and is told from those of before")
+	}
+	for n := range 100 {
+		come(fmt.Sprint(n))
+	}
+	if come(a) {
+		t.Error("all instances there ever were are remembered")
 	}
 }

@@ -60,7 +60,10 @@ func (w *watcher) run(ctx context.Context, end context.CancelFunc, req *v1.Watch
 	if err := w.look(ctx, nil); err != nil {
 		return err
 	}
+	w.term = w.at.Term
+	w.SayTerm(w.out.ResponseHeader()) // as new as what was read
 	two := w.streams.come(w.machine.UUID, w.instance, !w.machine.Duplicated.IsZero(), end)
+	two = w.lease(ctx) || two
 	for goOn, err := w.begin(ctx, req.GetNewest(), two); ; goOn, err = w.follow(ctx, now) {
 		if err != nil || !goOn {
 			return err
@@ -74,17 +77,21 @@ func (w *watcher) run(ctx context.Context, end context.CancelFunc, req *v1.Watch
 // watcher is one change stream.
 type watcher struct {
 	*Directory
-	out      *connect.ServerStream[v1.WatchResponse]
-	newKeys  <-chan struct{}
-	form     int
-	pulse    *pulse
-	phase    int // of its heartbeats
+	out     *connect.ServerStream[v1.WatchResponse]
+	newKeys <-chan struct{}
+	form    int
+	pulse   *pulse
+	phase   int // of its heartbeats
+	version string
+	machine store.Machine
+	// instance is the machine's, uuid.Nil where it says none, and before the one in its row
+	// when the stream began.
 	instance uuid.UUID
-	version  string
-	machine  store.Machine
+	before   string
 	// at is where the realm stood when the machine's row was read: nothing that is newer is
 	// sent by what the row says.
 	at    store.Standing
+	term  uint64    // that the machine was told when the stream began
 	noted time.Time // when it was last noted that the machine is there
 	// duplicated: two live under the machine's name.
 	duplicated bool
@@ -144,6 +151,9 @@ func (w *watcher) follow(ctx context.Context, now *view) (bool, error) {
 	if now.err != nil {
 		return false, now.err
 	}
+	if now.standing.Term > w.term { // whoever comes back is told it
+		return false, connect.NewError(connect.CodeUnavailable, errors.New("the server has another copy of the database now: ask again"))
+	}
 	// A machine that was removed hears nothing more. The feed's word counts where it is as
 	// new as this stream's own, and lets the machine go on; else the database is asked.
 	m, known := now.machines[w.machine.UUID]
@@ -152,6 +162,9 @@ func (w *watcher) follow(ctx context.Context, now *view) (bool, error) {
 		w.machine, w.at = m, now.standing
 	} else if err := w.look(ctx, nil); err != nil {
 		return false, err
+	}
+	if w.displaced() {
+		return false, connect.NewError(connect.CodeUnavailable, errors.New("another daemon of this machine has come: if this one lives, it comes again"))
 	}
 	w.duplicated = !w.machine.Duplicated.IsZero()
 	if now.standing.History == w.history && now.standing.Revision <= w.heard && w.position >= w.machine.ScopedAt {

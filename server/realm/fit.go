@@ -40,6 +40,9 @@ func (r *Realm) Fit() error {
 	if r.Skew().Abs() > maxSkew {
 		return connect.NewError(connect.CodeUnavailable, errClock)
 	}
+	if r.terms.older() {
+		return older()
+	}
 	if r.reader != nil {
 		return r.reader.fit()
 	}

@@ -89,7 +89,7 @@ func (r *Realm) look(ctx context.Context) (s store.Standing, err error) {
 		return s, r.lookAtStandby(ctx)
 	}
 	if !s.Moved {
-		return s, err
+		return s, nil
 	}
 	err = r.Write(ctx, func(tx *store.Tx) error {
 		now, err := tx.Standing()
@@ -100,13 +100,18 @@ func (r *Realm) look(ctx context.Context) (s store.Standing, err error) {
 		r.Log.WarnContext(ctx, h.Why, "history", h.ID)
 		return err
 	})
-	return s, err
+	if err != nil {
+		return s, err
+	}
+	return r.standing(ctx)
 }
 
 func (r *Realm) standing(ctx context.Context) (s store.Standing, err error) {
 	err = r.Store.Read(ctx, func(tx *store.Tx) (err error) {
-		s, err = tx.Standing()
-		return err
+		if s, err = tx.Standing(); err != nil {
+			return err
+		}
+		return r.NoteTerm(tx, s.Term)
 	})
 	return s, err
 }

@@ -33,6 +33,9 @@ func (r *Realm) BeginHistory(ctx context.Context) error {
 	}
 	err = r.Store.Write(ctx, func(tx *store.Tx) error {
 		kind, why := store.Started, ""
+		if err := r.recallTerm(tx, mark.Term); err != nil {
+			return err
+		}
 		behind, err := r.behind(tx, mark)
 		if err != nil {
 			return err
@@ -87,9 +90,9 @@ func (r *Realm) relist(ctx context.Context) error {
 func Day(t time.Time) string { return t.UTC().Format("2 January 2006 15:04 UTC") }
 
 // behind tells whether the mark is of changes that the database does not know, and that
-// no restore accounts for.
+// no restore accounts for. An older copy lacks them because another one is written to.
 func (r *Realm) behind(tx *store.Tx, m mark) (bool, error) {
-	if m.History == uuid.Nil {
+	if m.History == uuid.Nil || r.terms.older() {
 		return false, nil
 	}
 	known, err := tx.Knows(m.History, m.Revision)
@@ -116,15 +119,20 @@ func (r *Realm) recordLoss(tx *store.Tx, h store.History, subject string) error 
 
 // SignedHere opens a token that this realm signed, else its error is identity.ErrToken.
 func (r *Realm) SignedHere(tx *store.Tx, signed []byte) (*identity.IDToken, error) {
-	keys, err := tx.SigningKeys()
-	if err != nil {
-		return nil, err
-	}
-	ring, err := identity.NewKeyring(r.Name, keys)
+	ring, err := r.keyring(tx)
 	if err != nil {
 		return nil, err
 	}
 	return ring.IDToken(signed)
+}
+
+// keyring verifies what the realm has signed with keys that still count.
+func (r *Realm) keyring(tx *store.Tx) (*identity.Keyring, error) {
+	keys, err := tx.SigningKeys()
+	if err != nil {
+		return nil, err
+	}
+	return identity.NewKeyring(r.Name, keys)
 }
 
 // Lost notes a lost history, and begins a new one when nothing has yet.

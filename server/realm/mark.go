@@ -21,7 +21,9 @@ import (
 type mark struct {
 	History  uuid.UUID `json:"history"`
 	Revision uint64    `json:"revision"`
-	At       time.Time `json:"at"`
+	// Term is the highest that was seen of any copy of the database.
+	Term uint64    `json:"term,omitempty"`
+	At   time.Time `json:"at"`
 }
 
 // markFile is where the mark of one realm in one folder lies; "" keeps none.
@@ -86,7 +88,8 @@ func (r *Realm) KeepMark(ctx context.Context) {
 		m.Revision, err = tx.Position()
 		return err
 	})
-	if err == nil && (m.History != r.marked.History || m.Revision != r.marked.Revision) {
+	m.Term = r.terms.highest()
+	if err == nil && (m.History != r.marked.History || m.Revision != r.marked.Revision || m.Term != r.marked.Term) {
 		if err = r.mark.write(m); err == nil {
 			r.marked = m
 		}

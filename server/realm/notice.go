@@ -18,6 +18,13 @@ func (r *Realm) noticeKeys(ctx context.Context) error {
 	var is *issued
 	var ca []byte
 	err := r.Store.Read(ctx, func(tx *store.Tx) (err error) {
+		_, term, err := tx.Term()
+		if err != nil {
+			return err
+		}
+		if err := r.NoteTerm(tx, term); err != nil { // by the key that signs now
+			return err
+		}
 		if is, err = r.issued(tx); err != nil || r.Settings.TLSCert != "" || r.reader != nil {
 			return err
 		}

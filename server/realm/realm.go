@@ -41,6 +41,7 @@ type Realm struct {
 	self    uuid.UUID // of this server; uuid.Nil before it served
 	tokens  *tokenCache
 	skew    atomic.Int64 // of the clock, a time.Duration
+	terms   terms
 	// noticed is the key list that machines were last told of.
 	noticing sync.Mutex
 	noticed  *issued

@@ -93,7 +93,7 @@ func (r *Realm) Tokens(ctx context.Context, tx *store.Tx) (*Tokens, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err := historyFor(ctx, tx)
+	h, err := r.historyFor(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
@@ -125,16 +125,19 @@ func (r *Realm) IDToken(ctx context.Context, tx *store.Tx, a store.Account) ([]b
 }
 
 // historyFor is what a token for this caller says of the history; uuid.Nil when the
-// caller would not understand it.
-func historyFor(ctx context.Context, tx *store.Tx) (uuid.UUID, error) {
-	if CallerOf(ctx).Forms < formsHistory {
-		return uuid.Nil, nil
-	}
-	h, err := tx.History()
+// caller would not understand it. No token is made of an older copy of the database.
+func (r *Realm) historyFor(ctx context.Context, tx *store.Tx) (uuid.UUID, error) {
+	h, term, err := tx.Term()
 	if err != nil {
 		return uuid.Nil, fmt.Errorf("history: %w", err)
 	}
-	return h.ID, nil
+	if term < r.terms.highest() {
+		return uuid.Nil, older()
+	}
+	if CallerOf(ctx).Forms < formsHistory {
+		return uuid.Nil, nil
+	}
+	return h, nil
 }
 
 // errTokenFull says that an account holds more than its token can say.

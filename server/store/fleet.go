@@ -15,6 +15,7 @@ import (
 type Standing struct {
 	History  uuid.UUID
 	Revision uint64 // of the newest change of an account
+	Term     uint64 // see [Tx.Term]
 	// News grows with every change that servers and machines are to hear of, and Machines
 	// with every change of who is a machine and what it may.
 	News, Machines uint64
@@ -30,7 +31,7 @@ func (t *Tx) Standing() (Standing, error) {
 	var s Standing
 	var copied, wrote string
 	var millis int64
-	err := t.get([]any{&s.Revision, &s.News, &s.Machines, &wrote, &copied, &millis, &s.History}, `SELECT revision, news, machines_at, copy, `+
+	err := t.get([]any{&s.Revision, &s.Term, &s.News, &s.Machines, &wrote, &copied, &millis, &s.History}, `SELECT revision, term, news, machines_at, copy, `+
 		t.engine.copied()+`, `+t.engine.clock()+`, (SELECT id FROM histories ORDER BY seq DESC LIMIT 1) FROM realm`)
 	s.Moved = copied != wrote
 	if millis != 0 {

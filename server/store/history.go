@@ -91,7 +91,11 @@ func (t *Tx) Begin(kind HistoryKind, why string, idGap uint32, now time.Time) (H
 	if h.First >= lastRevision {
 		return History{}, ErrRevisions
 	}
-	if err := t.one(`UPDATE realm SET revision = ?, copy = `+t.engine.copied(), int64(h.First)); err != nil {
+	term, err := t.nextTerm(kind, now)
+	if err != nil {
+		return History{}, err
+	}
+	if err := t.one(`UPDATE realm SET revision = ?, term = ?, copy = `+t.engine.copied(), int64(h.First), int64(term)); err != nil { //nolint:gosec // below 2^63
 		return History{}, err
 	}
 	if _, err := t.exec(`INSERT INTO histories (id, branch, first, began, kind, why) VALUES (?, ?, ?, ?, ?, ?)`,

@@ -4,6 +4,8 @@ import (
 	"crypto/ed25519"
 	"database/sql"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -32,6 +34,8 @@ type Machine struct {
 	// the revision ScopedAt on.
 	Scoped   bool
 	ScopedAt uint64
+	// Instance is that of its daemon which came last, see [Tx.Lives].
+	Instance string
 	// Token is the join token that it joined by, "": a code of its own.
 	Token identity.Name
 }
@@ -61,18 +65,18 @@ func (t *Tx) Join(codeHash []byte, key ed25519.PublicKey, now time.Time) (Machin
 	}
 	return scanMachine(func(into ...any) error {
 		return t.get(into, `UPDATE machines SET public_key = ?, joined = ?, code_hash = NULL, code_expires = 0
-			, sealing_key = NULL, duplicated = 0, seen = 0, seen_host = '', version = ''
+			, sealing_key = NULL, duplicated = 0, seen = 0, seen_host = '', version = '', instance = '', instances_before = ''
 			WHERE code_hash = ? AND code_expires >= ? RETURNING `+machineColumns, []byte(key), now.Unix(), codeHash, now.Unix())
 	})
 }
 
-const machineColumns = `uuid, name, public_key, joined, sealing_key, offline_codes, seen, seen_host, version, duplicated, quarantined, scoped, scoped_at, token`
+const machineColumns = `uuid, name, public_key, joined, sealing_key, offline_codes, seen, seen_host, version, duplicated, quarantined, scoped, scoped_at, token, instance`
 
 func scanMachine(scan func(...any) error) (Machine, error) {
 	var m Machine
 	var key []byte
 	var joined, seen, duplicated, quarantined int64
-	err := scan(&m.UUID, &m.Name, &key, &joined, &m.SealingKey, &m.OfflineCodes, &seen, &m.SeenHost, &m.Version, &duplicated, &quarantined, &m.Scoped, &m.ScopedAt, &m.Token)
+	err := scan(&m.UUID, &m.Name, &key, &joined, &m.SealingKey, &m.OfflineCodes, &seen, &m.SeenHost, &m.Version, &duplicated, &quarantined, &m.Scoped, &m.ScopedAt, &m.Token, &m.Instance)
 	if err != nil {
 		return Machine{}, err
 	}
@@ -123,4 +127,22 @@ func (t *Tx) Machines() ([]Machine, error) {
 // RemoveMachine forgets a machine: its key opens nothing from then on.
 func (t *Tx) RemoveMachine(name identity.Name) error {
 	return t.aboutMachine(`DELETE FROM machines WHERE name = ?`, name)
+}
+
+// maxInstances bounds the instances of one machine that are remembered.
+const maxInstances = 32
+
+// Lives notes that an instance of a machine's daemon has come, at whichever server. It tells
+// whether two live: the instance was there before the one that came last. It is for one that
+// is not the last.
+func (t *Tx) Lives(machine uuid.UUID, instance string) (two bool, err error) {
+	var last, text string
+	if err := t.get([]any{&last, &text}, `SELECT instance, instances_before FROM machines WHERE uuid = ?`, machine); err != nil || last == instance {
+		return false, err
+	}
+	before := strings.Fields(text)
+	two = slices.Contains(before, instance)
+	before = append(slices.DeleteFunc(before, func(o string) bool { return o == instance }), last)
+	before = before[max(0, len(before)-maxInstances):]
+	return two, t.aboutMachine(`UPDATE machines SET instance = ?, instances_before = ? WHERE uuid = ?`, instance, strings.Join(before, " "), machine)
 }

@@ -26,6 +26,9 @@ const (
 	pgDiskFull = "53100"
 	pgShutdown = "57P" // its beginning
 	pgTooMany  = "53300"
+	// A statement was prepared on a connection that a pooler gave to somebody else.
+	pgPreparedTwice = "42P05"
+	pgNotPrepared   = "26000"
 	pgReadOnly = "25006"
 )
 
@@ -119,7 +122,10 @@ func openPostgres(address string) (*pg, error) {
 		return nil, fmt.Errorf("open database: %w", err) // pgx leaves the password out
 	}
 	c.DialFunc = dialer().DialContext
-	p := &pg{config: c, db: stdlib.OpenDB(*c), conns: 4 + 2*runtime.NumCPU()}
+	pool := c.Copy()
+	// Behind a pooler a connection may get what another one listens for.
+	pool.OnNotification = func(*pgconn.PgConn, *pgconn.Notification) {}
+	p := &pg{config: c, db: stdlib.OpenDB(*pool), conns: 4 + 2*runtime.NumCPU()}
 	p.db.SetMaxOpenConns(p.conns)
 	p.db.SetMaxIdleConns(p.conns)
 	return p, nil
@@ -244,6 +250,8 @@ func (p *pg) told(err error) error {
 		return nil
 	case e.Code == pgUnique:
 		return fmt.Errorf("%w: %w", ErrExists, err)
+	case e.Code == pgPreparedTwice || e.Code == pgNotPrepared:
+		return fmt.Errorf("database: %w: behind a pooler that shares connections, add default_query_exec_mode=exec to the address", err)
 	case e.Code == pgReadOnly:
 		return fmt.Errorf("%w: %w", ErrReadOnly, err)
 	case e.Code == pgDiskFull:

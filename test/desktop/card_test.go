@@ -2,6 +2,7 @@ package desktop
 
 import (
 	"encoding/pem"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,8 +16,8 @@ func withReaders(by manager) manager {
 	return by
 }
 
-// card gives ada one, and puts it into the reader.
-func (s *seat) card() {
+// card gives ada one, and puts it into the reader, until it is taken out.
+func (s *seat) card() (out func()) {
 	s.t.Helper()
 	c := vcard.New()
 	cert, err := c.Put(vcard.Authentication, vcard.Key{Algorithm: vcard.P256, PIN: vcard.PINOnce, Touch: vcard.TouchNever}, ada,
@@ -28,12 +29,14 @@ func (s *seat) card() {
 		return s.InNetwork(func() error {
 			in, err := c.Insert(0)
 			if err == nil {
-				s.t.Cleanup(in.Remove)
+				out = sync.OnceFunc(in.Remove)
+				s.t.Cleanup(out)
 			}
 			return err
 		})
 	})
 	s.untilIn("runuser -u ada -- sallyport card | tee /dev/stderr | grep ': yours'")
+	return out
 }
 
 // Promise screen-card.

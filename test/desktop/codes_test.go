@@ -27,7 +27,7 @@ func TestACodeAtGDMWithoutTheServer(t *testing.T) {
 		s.sees(greeter, again)
 	})
 	s.scene("where it may be, it is asked for", func() {
-		s.in("systemctl start sallyport-server")
+		s.back()
 		s.offlineCodes()
 		s.anew()
 		online()

@@ -63,7 +63,7 @@ const (
 	refused  = "Sign-in refused."
 	disabled = "This account is disabled. Ask your administrator."
 	// needsCode is said before anything is typed, and waits for Enter.
-	needsCode = "Offline, and this account needs a one-time code"
+	needsCode = "Offline, and your one-time code cannot be checked"
 	again     = "Press Enter to try again"
 	// gdmRefused is GDM's own, where we give no reason.
 	gdmRefused = "Sorry, password authentication didn't work. Please try again."
@@ -145,7 +145,7 @@ func TestGDMWhileTheDaemonComesAndGoes(t *testing.T) {
 		s.signIn(bob)
 		s.sees(greeter, "Password")
 		s.in("systemctl stop sallyportd.socket sallyportd")
-		s.told(bobPass, "Sallyport is not running, so bob cannot be checked", "Password", "Username")
+		s.told(bobPass, "Sallyport is not running, so this account cannot be checked", "Password", "Username")
 	})
 	s.scene("a local person gets in meanwhile", func() {
 		s.signIn(lena, "Password", lenaPass)
@@ -196,7 +196,7 @@ func TestGDMSaysWhyAnAccountIsKeptOut(t *testing.T) {
 		s.logOut(bob)
 		s.in("systemctl stop sallyport-server") // the machine counts alone
 		s.offline()
-		for range 5 {
+		for range tries {
 			before := s.decisions()
 			s.signIn(bob, "Password", "not bobs password")
 			s.decided(before)

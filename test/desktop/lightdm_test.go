@@ -118,20 +118,20 @@ func TestLightDMOfflineAndWithoutTheDaemon(t *testing.T) {
 		s.answers(bob)
 		s.types(greeter, bobPass)
 		s.desktop(bob)
-		s.logOut(bob)
+		s.goesHome(bob)
 	})
-	scene("the daemon is started anew under an open prompt", func() {
+	scene("the daemon is started anew under an open prompt, and the keyring opens", func() {
 		s.answers(bob)
 		s.in("systemctl restart sallyportd")
 		s.online()
 		s.types(greeter, bobPass)
-		s.desktop(bob)
+		s.opened(bob)
 		s.logOut(bob)
 	})
 	scene("the daemon is stopped, and a local person gets in", func() {
 		s.answers(bob)
 		s.in("systemctl stop sallyportd.socket sallyportd")
-		s.told(bobPass, "Sallyport is not running, so bob cannot be checked")
+		s.told(bobPass, "Sallyport is not running, so this account cannot be checked")
 		s.cancel()
 		s.answers(lena)
 		s.types(greeter, lenaPass)
@@ -153,7 +153,7 @@ func TestLightDMOfflineAndWithoutTheDaemon(t *testing.T) {
 	})
 	scene("too many wrong answers", func() {
 		s.answers(bob)
-		for range 4 {
+		for range tries - 1 {
 			s.answers("not bobs password")
 		}
 		s.told("not bobs password", "Too many wrong answers. Try again in")
@@ -167,21 +167,22 @@ func TestACodeAtLightDMWithoutTheServer(t *testing.T) {
 	p := s.enrol()
 	scene("where it may be checked here, it is asked for", func() {
 		s.offlineCodes()
-		s.cancel()
+		s.absent()
 		s.answers(ada, adaPass)
 		s.types(greeter, s.code(p))
 		s.desktop(ada)
 		s.logOut(ada)
 		s.in("systemctl stop sallyport-server")
 		s.offline()
+		s.told(cleo, needsCode)
+		s.cancel()
 		s.answers(ada, adaPass)
 		s.toldAt(s.wrong(p), "Wrong code. Each code is good once.")
 		s.answers(adaPass)
 		s.types(greeter, s.code(p))
 		s.desktop(ada)
 		s.logOut(ada)
-		s.in("systemctl start sallyport-server")
-		s.online()
+		s.back()
 	})
 	scene("the greeter was left open", func() {
 		s.thinks("4s")

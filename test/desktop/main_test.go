@@ -15,6 +15,7 @@ import (
 
 	"github.com/pquerna/otp/totp"
 
+	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/test/machine"
 )
 
@@ -25,6 +26,7 @@ const (
 	bobPass = "bobs long password"
 	bobNext = "bobs password of tomorrow"
 	olga    = "olga" // has expired, and ada's password: see [seat.expired]
+	cleo    = "cleo" // holds a one-time code, and was never here: see [seat.absent]
 	lena    = "lena" // local
 	// lenaPass is unlike the others, so that nobody gets in by a mix-up.
 	lenaPass = "lenas own words"
@@ -156,6 +158,9 @@ func (s *seat) leave() {
 	if journal, err := s.In(ctx, "journalctl -b --no-pager -o short-monotonic"); err == nil {
 		_ = os.WriteFile(filepath.Join(s.album, "journal.txt"), []byte(journal), 0o600)
 	}
+	if log, err := os.ReadFile(s.Path("/var/log/lightdm/lightdm.log")); err == nil {
+		_ = os.WriteFile(filepath.Join(s.album, "lightdm.txt"), log, 0o600)
+	}
 	_, _ = s.In(ctx, "systemctl stop display-manager")
 }
 
@@ -218,11 +223,19 @@ func (s *seat) realm() {
 	s.in("systemctl start sallyportd.socket sallyportd sallyport-subids.path")
 	s.online()
 	s.untilIn("getent passwd ada && getent passwd bob")
+	s.sets("offline", fmt.Sprintf("tries = %d", tries))
 }
 
 func (s *seat) online() {
 	s.t.Helper()
 	s.untilIn(`sallyport status --json | grep -q '"state": "online"'`)
+}
+
+// back starts the server again, and has the daemon look for it at once: it would within half a minute.
+func (s *seat) back() {
+	s.t.Helper()
+	s.in("systemctl start sallyport-server; systemctl reload sallyportd")
+	s.online()
 }
 
 func (s *seat) offline() {
@@ -233,7 +246,7 @@ func (s *seat) offline() {
 // phone is the authenticator app on ada's telephone.
 type phone struct {
 	secret string
-	last   string
+	last   int64 // time step whose code was used
 }
 
 // enrol gives ada a one-time code, in place of any earlier one.
@@ -252,20 +265,22 @@ func (s *seat) enrol() *phone {
 	return p
 }
 
-// code is one that was not used yet. A person who has just used one waits for the next.
+// code is one that was not used yet. The clock of this telephone may go ahead by half a minute: so a
+// person who has just used one need not wait for the next, and then has to for that behind it.
 func (s *seat) code(p *phone) string {
 	s.t.Helper()
+	const step = identity.TOTPPeriod
+	next := max(p.last+1, time.Now().Unix()/step)
 	s.until(func() error {
-		c, err := totp.GenerateCode(p.secret, time.Now())
-		if err == nil && c == p.last {
-			err = fmt.Errorf("the telephone still shows %s", c)
+		if wait := next - identity.TOTPDrift - time.Now().Unix()/step; wait > 0 {
+			return fmt.Errorf("the telephone is %d steps ahead", wait)
 		}
-		if err == nil {
-			p.last = c
-		}
-		return err
+		return nil
 	})
-	return p.last
+	p.last = next
+	c, err := totp.GenerateCode(p.secret, time.Unix(next*step, 0))
+	must(s.t, err)
+	return c
 }
 
 // wrong is a code that is none of this hour.
@@ -284,6 +299,28 @@ func (s *seat) mustChange() {
 	before := strings.TrimSpace(s.in(revision))
 	s.in("sallyport-server account set " + bob + " --must-change=true" + server)
 	s.untilIn(revision + " | grep -vx '" + before + "'")
+}
+
+// absent adds cleo.
+func (s *seat) absent() {
+	s.t.Helper()
+	s.in("sallyport-server account add " + cleo + server + "; echo '" + adaPass + "' | sallyport-server account set-password " + cleo + server +
+		"; sallyport-server account add-totp " + cleo + " --generate" + server)
+	s.untilIn("getent passwd " + cleo)
+}
+
+// tries is how many wrong answers lock a place while the server is away.
+const tries = 3
+
+// sets puts a line into a table of the daemon's settings, in place of what is there.
+func (s *seat) sets(table, line string) {
+	s.t.Helper()
+	const settings = "/etc/sallyport/sallyportd.toml"
+	const readAnew = "journalctl -b -u sallyportd -o cat --no-pager | grep -c 'read anew'"
+	before := s.count(readAnew)
+	s.in("sed -i '/^\\[" + table + "\\]/,/^$/d' " + settings + "; printf '\\n[" + table + "]\\n" + line + "\\n\\n' >> " + settings + "; systemctl reload sallyportd")
+	s.untilIn(fmt.Sprintf("test $(%s) -gt %d", readAnew, before))
+	s.online()
 }
 
 // expired adds olga.

@@ -1,19 +1,11 @@
 package desktop
 
-import (
-	"fmt"
-	"testing"
-)
+import "testing"
 
 // thinks sets how long somebody may think about a prompt.
 func (s *seat) thinks(time string) {
 	s.t.Helper()
-	const settings = "/etc/sallyport/sallyportd.toml"
-	const readAnew = "journalctl -b -u sallyportd -o cat --no-pager | grep -c 'read anew'"
-	before := s.count(readAnew)
-	s.in("sed -i '/^\\[pam\\]/,$d' " + settings + "; printf '[pam]\\nprompt_timeout = \"" + time + "\"\\n' >> " + settings + "; systemctl reload sallyportd")
-	s.untilIn(fmt.Sprintf("test $(%s) -gt %d", readAnew, before))
-	s.online()
+	s.sets("pam", "prompt_timeout = \""+time+"\"")
 }
 
 // letGo waits until the daemon has ended all conversations: none holds a place.

@@ -57,10 +57,12 @@ func (s *seat) read(ctx context.Context, user, at string, picture []byte) (strin
 }
 
 // shows tells whether one of the texts was read. Where letters stand far apart, OCR sees
-// blanks, and where they are large, none: blanks do not count, nor do capitals. Nor does
-// the first letter: in an entry the cursor stands on it.
+// blanks, and where they are large, none: blanks do not count, nor do capitals, nor full stops,
+// which it misses. Nor does the first letter: in an entry the cursor stands on it.
 func shows(screen string, texts ...string) bool {
-	squeeze := func(s string) string { return strings.ToLower(strings.Join(strings.Fields(s), "")) }
+	squeeze := func(s string) string {
+		return strings.ToLower(strings.ReplaceAll(strings.Join(strings.Fields(s), ""), ".", ""))
+	}
 	return slices.ContainsFunc(texts, func(t string) bool {
 		return strings.Contains(squeeze(screen), strings.TrimPrefix(squeeze(t), squeeze(t)[:min(1, len(squeeze(t)))]))
 	})

@@ -1,6 +1,7 @@
 package desktop
 
 import (
+	"cmp"
 	"fmt"
 	"testing"
 )
@@ -78,5 +79,41 @@ func TestTwoPeopleShareAScreenOfGDM(t *testing.T) {
 		s.unlocked(ada)
 		s.inFront(ada)
 		s.in(s.lockedIs(bob, "yes"))
+	})
+}
+
+// LightDM locks nothing by itself: dm-tool(1) brings its greeter, on an X server of its own, and whoever
+// signs in there again comes back to the session that is open.
+// Promise screen-two.
+func TestTwoPeopleShareAScreenOfLightDM(t *testing.T) {
+	by, screens := lightDM(), map[string]string{}
+	by.display = func(user string) string {
+		n := cmp.Or(screens[user], ":0")
+		return "export DISPLAY=" + n + " XAUTHORITY=/run/lightdm/root/" + n + "\n"
+	}
+	s := seated(t, by)
+	toGreeter := func(screen string) {
+		s.in("XDG_SEAT_PATH=/org/freedesktop/DisplayManager/Seat0 dm-tool switch-to-greeter")
+		screens[greeter] = screen
+		s.sees(greeter, s.manager.question)
+	}
+	s.answers(bob)
+	s.types(greeter, bobPass)
+	s.desktop(bob)
+	s.run("a second one signs in beside the first", func(*testing.T) {
+		toGreeter(":1")
+		s.answers(ada)
+		s.toldAt(bobPass, refused)
+		s.types(greeter, adaPass)
+		screens[ada] = ":1"
+		s.desktop(ada)
+		s.stands(bob, "online")
+	})
+	s.run("and the first comes back to what was left", func(*testing.T) {
+		toGreeter(":2")
+		s.answers(bob)
+		s.types(greeter, bobPass)
+		s.inFront(bob)
+		s.untilIn("test $(loginctl list-sessions --no-legend 2>/dev/null | grep -w seat0 | grep -wc " + bob + ") -eq 1")
 	})
 }

@@ -120,6 +120,7 @@ func atTerminal(t *testing.T, by manager) {
 	p := s.enrol()
 	s.vaulted()
 	s.offlineCodes()
+	s.absent()
 	// refuses signs in wrongly, and waits for the reason.
 	refuses := func(reason, name string, answers ...string) {
 		s.signIn(name, answers...)
@@ -176,7 +177,7 @@ func atTerminal(t *testing.T, by manager) {
 	})
 	scene("the daemon is stopped, and a local person gets in", func() {
 		s.in("systemctl stop sallyportd.socket sallyportd")
-		refuses("Sallyport is not running, so bob cannot be checked.", bob, "assword", bobNext)
+		refuses("Sallyport is not running, so this account cannot be checked.", bob, "assword", bobNext)
 		enters(lena, "assword", lenaPass)
 		leaves(lena)
 		s.in("systemctl start sallyportd.socket sallyportd")
@@ -185,6 +186,7 @@ func atTerminal(t *testing.T, by manager) {
 	scene("offline", func() {
 		s.in("systemctl stop sallyport-server")
 		s.offline()
+		refuses(needsCode, cleo)
 		refuses("ncorrect", bob, "assword", "not bobs password")
 		enters(bob, "assword", bobNext)
 		leaves(bob)
@@ -193,7 +195,7 @@ func atTerminal(t *testing.T, by manager) {
 		leaves(ada)
 	})
 	scene("too many wrong answers", func() {
-		for range 5 {
+		for range tries {
 			before := s.decisions()
 			s.signIn(bob, "assword", "not bobs password")
 			s.decided(before)
@@ -202,8 +204,7 @@ func atTerminal(t *testing.T, by manager) {
 		s.sees(greeter, "Too many wrong answers. Try again in")
 	})
 	scene("an account that has expired, and one that is disabled", func() {
-		s.in("systemctl start sallyport-server")
-		s.online()
+		s.back()
 		s.expired()
 		refuses("This account has expired. Ask your administrator.", olga, "assword", adaPass)
 		s.in("sallyport-server account disable bob" + server)

@@ -58,6 +58,9 @@ func (s *seat) remote(name string) {
 func TestPeopleSignInByXRDP(t *testing.T) {
 	s := seated(t, xrdp())
 	p := s.enrol()
+	s.offlineCodes()
+	s.absent()
+	s.expired()
 	scene := func(name string, play func()) { s.run(name, func(*testing.T) { play() }) }
 	refused := func(name, password string) {
 		s.t.Helper()
@@ -66,6 +69,7 @@ func TestPeopleSignInByXRDP(t *testing.T) {
 		s.decided(before)
 		s.sees(name, noReason()...)
 	}
+	reason := func(text string) { s.in("journalctl -b -u xrdp-sesman --no-pager | grep '" + text + "'") }
 	enters := func(name, password string) {
 		s.t.Helper()
 		s.calls(name, password)
@@ -84,14 +88,16 @@ func TestPeopleSignInByXRDP(t *testing.T) {
 		s.mustChange()
 		s.calls(bob, bobPass)
 		s.sees(bob, append(noReason(), "is not authorized")...)
-		s.in("journalctl -b -u xrdp-sesman --no-pager | grep 'Your password must be changed now.'")
+		reason("Your password must be changed now.")
 		s.in("sallyport explain bob | grep 'must be changed at the next login'")
 		s.in("sallyport-server account set bob --must-change=false" + server)
 	})
-	scene("an account that is disabled", func() {
+	scene("an account that is disabled, and one that has expired", func() {
 		s.in("sallyport-server account disable bob" + server)
 		refused(bob, bobPass)
-		s.in("journalctl -b -u xrdp-sesman --no-pager | grep '" + disabled + "'")
+		reason(disabled)
+		refused(olga, adaPass)
+		reason("This account has expired. Ask your administrator.")
 		s.in("sallyport-server account enable bob" + server)
 		enters(bob, bobPass)
 	})
@@ -108,5 +114,17 @@ func TestPeopleSignInByXRDP(t *testing.T) {
 		s.offline()
 		refused(bob, "not bobs password")
 		enters(bob, bobPass)
+	})
+	scene("offline, with a code, and where no code can be checked", func() {
+		enters(ada, adaPass+s.code(p))
+		refused(cleo, adaPass)
+		reason(needsCode)
+	})
+	scene("too many wrong answers", func() {
+		for range tries {
+			refused(bob, "not bobs password")
+		}
+		refused(bob, bobPass)
+		reason("Too many wrong answers. Try again in")
 	})
 }

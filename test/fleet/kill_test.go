@@ -53,3 +53,32 @@ func TestALoginWhoseServerIsKilledEndsAtAnother(t *testing.T) {
 		t.Errorf("disabled: %+v, %v", reply, err)
 	}
 }
+
+// TestWhatWasAcknowledgedOutlivesACrashOfTheDatabase: it is killed right after each answer,
+// so that what it has in its memory alone is lost. It goes red where commits are
+// acknowledged before they are written (synchronous_commit=off); what a power cut could
+// lose of what is written it cannot see.
+// Promise fleet-kill.
+func TestWhatWasAcknowledgedOutlivesACrashOfTheDatabase(t *testing.T) {
+	r := newRig(t)
+	m := r.machine("box", 0)
+	for n := range 5 {
+		name := fmt.Sprintf("ada%d", n)
+		r.person(name, codeKey)
+		code, err := totp.GenerateCode(codeKey, r.realm.Now())
+		r.must(nil, err)
+		reply, err := login(t.Context(), m, name, code)
+		if err != nil || reply.Outcome != provider.Allow {
+			t.Fatalf("%+v, %v", reply, err)
+		}
+		r.must(nil, r.database.Kill())
+		r.must(nil, r.database.Run(t.Context()))
+		again, err := login(t.Context(), m, name, code)
+		if again.Outcome == provider.Allow || err != nil {
+			t.Errorf("after the crash the same code of %s: %+v, %v", name, again, err)
+		}
+		if _, err := r.admin.ShowAccount(t.Context(), &v1.NameRequest{Name: name}); err != nil {
+			t.Errorf("%s was made and is not there: %v", name, err)
+		}
+	}
+}

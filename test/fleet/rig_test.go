@@ -88,14 +88,25 @@ func (r *rig) person(name string, code string) {
 // machine joins one, which prefers that server.
 func (r *rig) machine(name string, prefers int) *sallyport.Provider {
 	r.t.Helper()
+	return r.boot(r.joined(name, prefers))
+}
+
+// joined is what a machine that has joined is started with.
+func (r *rig) joined(name string, prefers int) sallyport.Options {
+	r.t.Helper()
 	m, err := r.admin.AddMachine(r.t.Context(), &v1.NameRequest{Name: name})
 	r.must(nil, err)
 	j, err := sallyport.Join(r.t.Context(), sallyport.Server{URL: r.servers[prefers].URL}, m.GetCode(), m.GetFingerprint())
 	r.must(nil, err)
-	p, err := sallyport.New(sallyport.Options{
+	return sallyport.Options{
 		URL: r.servers[prefers].URL, Others: []string{r.servers[1-prefers].URL}, RootPEM: j.RootPEM, MachineKey: j.Key,
 		MachineID: j.MachineID, Realm: j.Realm, Memory: &providertest.Memory{},
-	})
+	}
+}
+
+func (r *rig) boot(o sallyport.Options) *sallyport.Provider {
+	r.t.Helper()
+	p, err := sallyport.New(o)
 	r.must(nil, err)
 	r.t.Cleanup(func() { _ = p.Close() })
 	return p

@@ -36,6 +36,22 @@ const owner = "postgres"
 
 // Start makes a cluster and waits until it answers.
 func Start(ctx context.Context) (*Server, error) {
+	s, err := prepared()
+	if err != nil {
+		return nil, err
+	}
+	if out, err := s.command(ctx, "initdb", initdb(s.dir)...).CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("initdb: %w: %s", err, out)
+	}
+	return s, s.Run(ctx)
+}
+
+func initdb(dir string) []string {
+	return []string{"-D", filepath.Join(dir, "data"), "-U", owner, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"}
+}
+
+// prepared is one with a folder, and nothing in it.
+func prepared() (*Server, error) {
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin")
 	if err != nil || len(found) == 0 {
 		return nil, errors.Join(errors.New("no PostgreSQL is installed: sudo make deps-test"), err)
@@ -57,10 +73,7 @@ func Start(ctx context.Context) (*Server, error) {
 		}
 		s.as = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 	}
-	if out, err := s.command(ctx, "initdb", "-D", filepath.Join(s.dir, "data"), "-U", owner, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync").CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("initdb: %w: %s", err, out)
-	}
-	return s, s.Run(ctx)
+	return s, nil
 }
 
 func (s *Server) command(ctx context.Context, name string, args ...string) *exec.Cmd {
@@ -72,7 +85,19 @@ func (s *Server) command(ctx context.Context, name string, args ...string) *exec
 
 // Run starts the server of the cluster again.
 func (s *Server) Run(ctx context.Context) error {
-	s.process = s.command(context.WithoutCancel(ctx), "postgres", "-D", filepath.Join(s.dir, "data"), "-k", s.dir, "-c", "listen_addresses=", "-c", "max_connections=200", "-c", "fsync=off")
+	return s.serve(ctx, s.command(context.WithoutCancel(ctx), "postgres", s.options()...))
+}
+
+// options have what is committed reach the kernel by the commit itself and by nothing else, so
+// that a crash loses what was acknowledged too early. What the kernel has, the end of a
+// process does not lose: so fsync, which a power cut would need, is off.
+func (s *Server) options() []string {
+	return []string{"-D", filepath.Join(s.dir, "data"), "-k", s.dir, "-c", "listen_addresses=", "-c", "max_connections=200", "-c", "fsync=off", "-c", "wal_writer_delay=10s"}
+}
+
+// serve runs a command that becomes the server, and waits until that answers.
+func (s *Server) serve(ctx context.Context, c *exec.Cmd) error {
+	s.process = c
 	log, err := os.OpenFile(filepath.Join(s.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("start postgres: %w", err)

@@ -4094,8 +4094,11 @@ type SetRealmRequest struct {
 	// How many of an account's passwords cannot be used again, the one of today among
 	// them; at most 10.
 	PasswordHistory *uint32 `protobuf:"varint,6,opt,name=password_history,json=passwordHistory,proto3,oneof" json:"password_history,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// The database that this server serves from is the realm's newest copy from then on,
+	// whatever another one says.
+	NewestCopy    bool `protobuf:"varint,7,opt,name=newest_copy,json=newestCopy,proto3" json:"newest_copy,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SetRealmRequest) Reset() {
@@ -4168,6 +4171,13 @@ func (x *SetRealmRequest) GetPasswordHistory() uint32 {
 		return *x.PasswordHistory
 	}
 	return 0
+}
+
+func (x *SetRealmRequest) GetNewestCopy() bool {
+	if x != nil {
+		return x.NewestCopy
+	}
+	return false
 }
 
 type RealmView struct {
@@ -4608,14 +4618,16 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"KindPoints\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x16\n" +
-	"\x06points\x18\x02 \x01(\rR\x06points\"\xa6\x03\n" +
+	"\x06points\x18\x02 \x01(\rR\x06points\"\xc7\x03\n" +
 	"\x0fSetRealmRequest\x120\n" +
 	"\x06points\x18\x01 \x03(\v2\x18.sallyport.v1.KindPointsR\x06points\x12*\n" +
 	"\x0eattestation_ca\x18\x02 \x01(\fH\x00R\rattestationCa\x88\x01\x01\x124\n" +
 	"\x13require_attestation\x18\x03 \x01(\bH\x01R\x12requireAttestation\x88\x01\x01\x12-\n" +
 	"\x10password_max_age\x18\x04 \x01(\rH\x02R\x0epasswordMaxAge\x88\x01\x01\x123\n" +
 	"\x13password_min_length\x18\x05 \x01(\rH\x03R\x11passwordMinLength\x88\x01\x01\x12.\n" +
-	"\x10password_history\x18\x06 \x01(\rH\x04R\x0fpasswordHistory\x88\x01\x01B\x11\n" +
+	"\x10password_history\x18\x06 \x01(\rH\x04R\x0fpasswordHistory\x88\x01\x01\x12\x1f\n" +
+	"\vnewest_copy\x18\a \x01(\bR\n" +
+	"newestCopyB\x11\n" +
 	"\x0f_attestation_caB\x16\n" +
 	"\x14_require_attestationB\x13\n" +
 	"\x11_password_max_ageB\x16\n" +
