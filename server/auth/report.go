@@ -108,8 +108,8 @@ func (e *Engine) takeFailure(tx *store.Tx, _ store.Reader, r *v1.Reported, now t
 	name, err1 := identity.ParseShortName(r.GetName())
 	id, err2 := uuid.Parse(r.GetMachine())
 	origin, err3 := originOf(r.GetOrigin())
-	kind := identity.FactorKind(r.GetKind())
-	if errors.Join(err1, err2, err3) != nil || e.factors.counted(kind) != kind || kind == "" || now.Sub(r.GetMade().AsTime()) > keepFailures {
+	kind, makesSense := identity.FactorKind(r.GetKind()), errors.Join(err1, err2, err3) == nil
+	if !makesSense || e.factors.counted(kind) != kind || kind == "" || now.Sub(r.GetMade().AsTime()) > keepFailures {
 		return false, nil
 	}
 	if _, ok := e.factors.of(kind); !ok {
@@ -148,7 +148,7 @@ func (e *Engine) takeFailure(tx *store.Tx, _ store.Reader, r *v1.Reported, now t
 // yet to come would keep its owner out.
 func (*Engine) takeUsedCode(tx *store.Tx, from store.Reader, r *v1.Reported, now time.Time) (bool, error) {
 	account, err := uuid.Parse(r.GetAccount())
-	if err != nil || r.GetStep() > now.Unix()/identity.TOTPPeriod+1 {
+	if makesSense := err == nil; !makesSense || r.GetStep() > now.Unix()/identity.TOTPPeriod+1 {
 		return false, nil
 	}
 	if _, err := tx.CodeFor(from.ID, account, r.GetEpoch()); err != nil {
