@@ -278,7 +278,7 @@ func (s *login) given(ctx context.Context, r provider.Reply, used []identity.Fac
 		}
 		signature, ruled := s.signed(ctx, r.Nonce)
 		if ruled.Code != identity.Granted {
-			return "", identity.Secret{}, s.conv.(*silent).told //nolint:forcetypeassert // enrolBegin made it
+			return "", identity.Secret{}, s.conv.(*silent).told + ruled.Detail //nolint:forcetypeassert // enrolBegin made it; one says it
 		}
 		return identity.PIV, signature, ""
 	case s.secret.Len() > 0 && may(identity.Password):

@@ -81,7 +81,7 @@ type Status struct {
 type Provider struct {
 	Name string `json:"name"`
 	// Realm is whose accounts they are.
-	Realm string `json:"realm"`
+	Realm string `json:"realm,omitempty"`
 	// State is "starting", "online" or "offline".
 	State string `json:"state"`
 	// Since is when State began.

@@ -145,7 +145,7 @@ func TestADemandThatTheSignInCannotMeetNamesTheSetting(t *testing.T) {
 	h := d.testMachine()
 	p := &listening{typing: typing{[]string{"correct horse"}}}
 	v := h.Decide(t.Context(), identity.Login{Operation: identity.OpAuthenticate, Service: "vault", User: "bob"}, p)
-	told := strings.Join(p.told, " ")
+	told := strings.Join(strings.Fields(strings.Join(p.told, " ")), " ")
 	if v.Code == identity.Granted || !strings.Contains(told, "a one-time code") || !strings.Contains(told, `sign_in = "stepped"`) {
 		t.Errorf("%v, told %q", v.Code, told)
 	}
