@@ -55,7 +55,7 @@ func (p *Provider) setServers(more, reading []string) {
 		}
 		seen[key] = true
 		at := slices.IndexFunc(was, func(e *endpoint) bool { return identity.ServerKey(e.url) == key })
-		e := (*endpoint)(nil)
+		var e *endpoint
 		if at >= 0 {
 			e = was[at]
 		} else {

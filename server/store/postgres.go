@@ -29,7 +29,7 @@ const (
 	// A statement was prepared on a connection that a pooler gave to somebody else.
 	pgPreparedTwice = "42P05"
 	pgNotPrepared   = "26000"
-	pgReadOnly = "25006"
+	pgReadOnly      = "25006"
 )
 
 // pg is a database that several servers share.

@@ -21,14 +21,14 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sallyport-auth/sallyport/identity"
+	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
-	"github.com/sallyport-auth/sallyport/server/store"
 	"github.com/sallyport-auth/sallyport/provider/providertest"
 	"github.com/sallyport-auth/sallyport/provider/sallyport"
-	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/server/admin"
 	"github.com/sallyport-auth/sallyport/server/auth"
 	"github.com/sallyport-auth/sallyport/server/realm"
+	"github.com/sallyport-auth/sallyport/server/store"
 	"github.com/sallyport-auth/sallyport/test/postgres"
 )
 
@@ -174,7 +174,7 @@ func (b *branch) report(req *v1.ReportRequest) (*v1.ReportResponse, error) {
 	der, err := x509.CreateCertificate(rand.Reader, t, t, key.Public(), key)
 	b.must(nil, err)
 	c := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{
-		InsecureSkipVerify: true, //nolint:gosec // a test
+		InsecureSkipVerify: true,
 		Certificates:       []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}},
 	}}}
 	defer c.CloseIdleConnections()

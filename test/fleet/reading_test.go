@@ -239,7 +239,7 @@ func TestABranchChangesNothing(t *testing.T) {
 		}
 	}
 	// A machine of before says no forms that know such servers.
-	before := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} //nolint:gosec // a test
+	before := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	defer before.CloseIdleConnections()
 	_, err := sallyportv1connect.NewRealmServiceClient(before, b.reads.URL).Describe(t.Context(), &v1.DescribeRequest{})
 	if connect.CodeOf(err) != connect.CodeUnavailable || !strings.Contains(err.Error(), "too old") {

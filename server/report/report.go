@@ -1,4 +1,7 @@
-package server
+// Package report tells a full server what a server that only reads had to remember: wrong
+// answers, and one-time codes that were used there. It decides nothing; what a report counts
+// for is decided where it arrives, in package auth.
+package report
 
 import (
 	"context"
@@ -13,7 +16,6 @@ import (
 
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
-	"github.com/sallyport-auth/sallyport/server/auth"
 	"github.com/sallyport-auth/sallyport/server/realm"
 	"github.com/sallyport-auth/sallyport/server/store"
 )
@@ -30,6 +32,9 @@ type reporter struct {
 	*realm.Realm
 	told bool // that no report can be made
 }
+
+// Run reports until ctx ends.
+func Run(ctx context.Context, r *realm.Realm) { (&reporter{Realm: r}).run(ctx) }
 
 // run goes on until ctx ends: at once where something is left, and again where nobody took it.
 func (r *reporter) run(ctx context.Context) {
@@ -63,7 +68,7 @@ func (r *reporter) all(ctx context.Context) error {
 	for {
 		var list []store.Unreported
 		err := r.Reads().Memory.Read(ctx, func(tx *store.Tx) (err error) {
-			list, err = tx.Unreported(auth.MaxReport)
+			list, err = tx.Unreported(realm.MaxReport)
 			return err
 		})
 		if err != nil || len(list) == 0 {
