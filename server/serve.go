@@ -21,7 +21,7 @@ import (
 	"github.com/sallyport-auth/sallyport/server/cardservice"
 	"github.com/sallyport-auth/sallyport/server/directory"
 	"github.com/sallyport-auth/sallyport/server/realm"
-	"github.com/sallyport-auth/sallyport/server/report"
+	"github.com/sallyport-auth/sallyport/server/reporter"
 )
 
 // ServeOptions say what to serve and how.
@@ -124,7 +124,7 @@ func serve(ctx context.Context, r *realm.Realm, o ServeOptions) error {
 	go func() { failed <- private.Serve(adminListener) }()
 	go r.Follow(ctx)
 	if r.Reads() != nil {
-		go report.Run(ctx, r)
+		go reporter.Run(ctx, r)
 	}
 	if o.Ready != nil {
 		o.Ready(listener.Addr(), r.Name)

@@ -1,7 +1,7 @@
-// Package report tells a full server what a server that only reads had to remember: wrong
+// Package reporter tells a full server what a server that only reads had to remember: wrong
 // answers, and one-time codes that were used there. It decides nothing; what a report counts
 // for is decided where it arrives, in package auth.
-package report
+package reporter
 
 import (
 	"context"
