@@ -124,7 +124,7 @@ func serve(ctx context.Context, r *realm.Realm, o ServeOptions) error {
 	go func() { failed <- private.Serve(adminListener) }()
 	go r.Follow(ctx)
 	if r.Reads() != nil {
-		go reporter.Run(ctx, r)
+		go reporter.New(r).Run(ctx)
 	}
 	if o.Ready != nil {
 		o.Ready(listener.Addr(), r.Name)

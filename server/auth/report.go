@@ -28,6 +28,9 @@ import (
 // So whoever takes such a server over locks nobody out by reports, and can at most have the
 // codes of people refused whose secrets it holds.
 
+// MaxReport is how much one report may hold.
+const MaxReport = 256
+
 // errNoReader: the caller is no server of the realm that only reads.
 var errNoReader = connect.NewError(connect.CodeUnauthenticated,
 	errors.New("this is no server of the realm, or it was removed from it"))
@@ -38,8 +41,8 @@ func (e *Engine) Report(ctx context.Context, req *v1.ReportRequest) (*v1.ReportR
 	if key == nil {
 		return nil, errNoReader
 	}
-	if len(req.GetEntries()) > realm.MaxReport {
-		return nil, connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("at most %d entries in one report", realm.MaxReport))
+	if len(req.GetEntries()) > MaxReport {
+		return nil, connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("at most %d entries in one report", MaxReport))
 	}
 	resp := &v1.ReportResponse{}
 	err := e.Store.Write(ctx, func(tx *store.Tx) error {
@@ -105,9 +108,9 @@ func (e *Engine) takeFailure(tx *store.Tx, _ store.Reader, r *v1.Reported, now t
 	name, err1 := identity.ParseShortName(r.GetName())
 	id, err2 := uuid.Parse(r.GetMachine())
 	origin, err3 := originOf(r.GetOrigin())
-	kind := identity.FactorKind(r.GetKind())
-	if errors.Join(err1, err2, err3) != nil || e.factors.counted(kind) != kind || kind == "" || now.Sub(r.GetMade().AsTime()) > keepFailures {
-		return false, nil //nolint:nilerr // what makes no sense counts for nothing
+	kind, makesSense := identity.FactorKind(r.GetKind()), errors.Join(err1, err2, err3) == nil
+	if !makesSense || e.factors.counted(kind) != kind || kind == "" || now.Sub(r.GetMade().AsTime()) > keepFailures {
+		return false, nil
 	}
 	if _, ok := e.factors.of(kind); !ok {
 		return false, nil
@@ -145,8 +148,8 @@ func (e *Engine) takeFailure(tx *store.Tx, _ store.Reader, r *v1.Reported, now t
 // yet to come would keep its owner out.
 func (*Engine) takeUsedCode(tx *store.Tx, from store.Reader, r *v1.Reported, now time.Time) (bool, error) {
 	account, err := uuid.Parse(r.GetAccount())
-	if err != nil || r.GetStep() > now.Unix()/identity.TOTPPeriod+1 {
-		return false, nil //nolint:nilerr // what makes no sense counts for nothing
+	if makesSense := err == nil; !makesSense || r.GetStep() > now.Unix()/identity.TOTPPeriod+1 {
+		return false, nil
 	}
 	if _, err := tx.CodeFor(from.ID, account, r.GetEpoch()); err != nil {
 		if errors.Is(err, identity.ErrNotFound) {

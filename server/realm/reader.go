@@ -46,9 +46,6 @@ type Reader struct {
 // goes on alone.
 const DefaultMaxLag = 24 * time.Hour
 
-// MaxReport is how much one report of such a server may hold.
-const MaxReport = 256
-
 // Reads is the server's own where it only reads, nil at a full server.
 func (r *Realm) Reads() *Reader { return r.reader }
 

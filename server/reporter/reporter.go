@@ -1,6 +1,6 @@
-// Package reporter tells a full server what a server that only reads had to remember: wrong
-// answers, and one-time codes that were used there. It decides nothing; what a report counts
-// for is decided where it arrives, in package auth.
+// Package reporter tells a full server what a server that only reads had to remember:
+// failures, and time steps of codes that were used. It reads what is left to report, and
+// calls ReportService of the realm's servers, one after the other, until one takes it.
 package reporter
 
 import (
@@ -16,6 +16,7 @@ import (
 
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
+	"github.com/sallyport-auth/sallyport/server/auth"
 	"github.com/sallyport-auth/sallyport/server/realm"
 	"github.com/sallyport-auth/sallyport/server/store"
 )
@@ -27,17 +28,17 @@ const (
 	reportAgain   = 5 * time.Second
 )
 
-// reporter tells a full server what a server that only reads had to remember.
-type reporter struct {
+// Reporter reports for one server.
+type Reporter struct {
 	*realm.Realm
 	told bool // that no report can be made
 }
 
-// Run reports until ctx ends.
-func Run(ctx context.Context, r *realm.Realm) { (&reporter{Realm: r}).run(ctx) }
+// New is for a server that only reads.
+func New(r *realm.Realm) *Reporter { return &Reporter{Realm: r} }
 
-// run goes on until ctx ends: at once where something is left, and again where nobody took it.
-func (r *reporter) run(ctx context.Context) {
+// Run goes on until ctx ends: at once where something is left, and again where nobody took it.
+func (r *Reporter) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		left := r.Reads().Left.Next()
 		err := r.all(ctx)
@@ -64,11 +65,11 @@ func pick(yes bool, c <-chan struct{}) <-chan struct{} {
 }
 
 // all reports until nothing is left.
-func (r *reporter) all(ctx context.Context) error {
+func (r *Reporter) all(ctx context.Context) error {
 	for {
 		var list []store.Unreported
 		err := r.Reads().Memory.Read(ctx, func(tx *store.Tx) (err error) {
-			list, err = tx.Unreported(realm.MaxReport)
+			list, err = tx.Unreported(auth.MaxReport)
 			return err
 		})
 		if err != nil || len(list) == 0 {
@@ -89,7 +90,7 @@ func (r *reporter) all(ctx context.Context) error {
 }
 
 // toAny reports to the first full server that takes it.
-func (r *reporter) toAny(ctx context.Context, list []store.Unreported) (upTo int64, err error) {
+func (r *Reporter) toAny(ctx context.Context, list []store.Unreported) (upTo int64, err error) {
 	req := &v1.ReportRequest{}
 	for _, u := range list {
 		req.Entries = append(req.Entries, &v1.Reported{
@@ -123,7 +124,7 @@ func (r *reporter) toAny(ctx context.Context, list []store.Unreported) (upTo int
 }
 
 // to reports to one server, which has to prove by the key list to be the realm's.
-func (r *reporter) to(ctx context.Context, address string, req *v1.ReportRequest) (int64, error) {
+func (r *Reporter) to(ctx context.Context, address string, req *v1.ReportRequest) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
 	defer cancel()
 	u, err := url.Parse(address)
