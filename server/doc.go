@@ -7,6 +7,7 @@
 //	admin         the administrators' verbs
 //	backup        a backup, and a realm made of one
 //	cardservice   server and card services prove themselves to each other
+//	reporter      what a server that only reads tells a full one
 //	store         the only SQL
 //	passwords     whether a new password is good enough
 //	servertest    a realm for the tests of these rooms
