@@ -5,6 +5,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -177,9 +178,10 @@ func machineAdd(f *command.Flags) request {
 	set := &v1.SetMachineRequest{}
 	maybe(f, "offline-codes", "`true|false`: one-time codes may be checked there offline", &set.OfflineCodes)
 	admits(f, &set.Scope)
+	tagged(f, &set.Tags)
 	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *command.Flags) (proto.Message, error) {
 		added, err := c.AddMachine(ctx, &v1.NameRequest{Name: f.Name(0)})
-		if err != nil || set.OfflineCodes == nil && set.Scope == nil {
+		if err != nil || set.OfflineCodes == nil && set.Scope == nil && set.Tags == nil {
 			return added, err
 		}
 		set.Name = f.Name(0)
@@ -204,10 +206,36 @@ func admits(f *command.Flags, scope **v1.Scope) {
 	})
 }
 
+// tagged gives machines tags: a list with commas, or "" for none.
+func tagged(f *command.Flags, tags **v1.Tags) {
+	f.Func("tags", "`words` to tell machines apart by, with commas between; '' for none", func(s string) error {
+		if *tags == nil {
+			*tags = &v1.Tags{}
+		}
+		if s != "" {
+			(*tags).Words = append((*tags).Words, strings.Split(s, ",")...)
+		}
+		return nil
+	})
+}
+
+// machineList lists machines, or those that have a tag.
+func machineList(f *command.Flags) request {
+	tag := f.String("tag", "", "only machines with this `word` among their tags")
+	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *command.Flags) (proto.Message, error) {
+		list, err := c.ListMachines(ctx, &v1.ListRequest{})
+		if err == nil && *tag != "" {
+			list.Machines = slices.DeleteFunc(list.GetMachines(), func(m *v1.MachineView) bool { return !slices.Contains(m.GetTags(), *tag) })
+		}
+		return list, err
+	}
+}
+
 func machineSet(f *command.Flags) request {
 	req := &v1.SetMachineRequest{}
 	maybe(f, "offline-codes", "`true|false`: one-time codes may be checked there offline", &req.OfflineCodes)
 	admits(f, &req.Scope)
+	tagged(f, &req.Tags)
 	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *command.Flags) (proto.Message, error) {
 		req.Name = f.Name(0)
 		return c.SetMachine(ctx, req)
@@ -219,6 +247,7 @@ func tokenAdd(f *command.Flags) request {
 	count := f.Uint("count", 0, "how many machines may join with it: `number`")
 	life := f.Duration("expires", 24*time.Hour, "for how long: `time`, such as 8h, at most 744h")
 	admits(f, &req.Scope)
+	tagged(f, &req.Tags)
 	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *command.Flags) (proto.Message, error) {
 		if *count == 0 {
 			return nil, command.Usage("--count NUMBER is missing")

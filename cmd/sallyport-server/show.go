@@ -127,6 +127,9 @@ func machine(w io.Writer, m *v1.MachineView) {
 	if m.GetQuarantined() != nil {
 		fmt.Fprintf(w, "quarantined\tsince %s\n", stamp(m.GetQuarantined()))
 	}
+	if len(m.GetTags()) > 0 {
+		fmt.Fprintf(w, "tags\t%s\n", strings.Join(m.GetTags(), " "))
+	}
 	if m.GetScoped() {
 		fmt.Fprintf(w, "admits\tmembers of: %s\n", strings.Join(m.GetAdmits(), " "))
 	}

@@ -23,7 +23,7 @@ func (s shower) fleet(w io.Writer, m proto.Message) {
 			if o.GetScoped() {
 				admits = strings.Join(o.GetAdmits(), ",")
 			}
-			fmt.Fprintf(w, "%s\t%d left\t%s\t%s\n", o.GetName(), o.GetRemaining(), stamp(o.GetExpires()), admits)
+			fmt.Fprintf(w, "%s\t%d left\t%s\t%s\t%s\n", o.GetName(), o.GetRemaining(), stamp(o.GetExpires()), admits, strings.Join(o.GetTags(), ","))
 		}
 	case *v1.ListServersResponse:
 		for _, o := range m.GetServers() {

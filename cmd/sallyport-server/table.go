@@ -78,7 +78,7 @@ func groupRows() []command.Row {
 			return c.RemoveMember(ctx, &v1.MemberRequest{Group: f.Name(0), Member: f.Name(1)})
 		})),
 		admin("machine add", "NAME", "invite a machine: prints the code that it joins with", machineAdd),
-		admin("machine list", "", "list machines", all(client.ListMachines)),
+		admin("machine list", "", "list machines", machineList),
 		admin("machine set", "NAME", "change what a machine may do", machineSet),
 		admin("machine remove", "NAME", "remove a machine from the realm", on(client.RemoveMachine)),
 		admin("machine rejoin", "NAME", "have a machine join anew, and shut a copy of it out", on(client.RejoinMachine)),

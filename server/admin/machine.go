@@ -37,7 +37,7 @@ func stampOf(t time.Time) *timestamppb.Timestamp {
 
 func machineView(m store.Machine) *v1.MachineView {
 	v := &v1.MachineView{Uuid: m.UUID.String(), Name: string(m.Name), State: "invited", OfflineCodes: m.OfflineCodes, Scoped: m.Scoped}
-	v.Token = string(m.Token)
+	v.Token, v.Tags = string(m.Token), m.Tags.Strings()
 	v.LastSeen, v.LastAddress, v.Version = stampOf(m.Seen), m.SeenHost, m.Version
 	v.Duplicated, v.Quarantined = stampOf(m.Duplicated), stampOf(m.Quarantined)
 	if m.SealingKey != nil {
@@ -199,9 +199,21 @@ func (s *Admin) SetMachine(ctx context.Context, req *v1.SetMachineRequest) (*v1.
 	if scope != nil {
 		details = append(details, fmt.Sprintf("everybody=%t admits=%q", scope.GetEverybody(), strings.Join(scope.GetGroups(), " ")))
 	}
+	tags, err := store.ParseTags(req.GetTags().GetWords())
+	if err != nil {
+		return nil, s.told(ctx, "set machine", req.GetName(), err)
+	}
+	if req.GetTags() != nil {
+		details = append(details, fmt.Sprintf("tags=%q", strings.Join(tags.Strings(), " ")))
+	}
 	return s.onMachine(ctx, "machine.set", req.GetName(), strings.Join(details, " "), func(tx *store.Tx, m store.Machine) error {
 		if req.OfflineCodes != nil {
 			if err := tx.SetMachineOfflineCodes(m.Name, req.GetOfflineCodes()); err != nil {
+				return err
+			}
+		}
+		if req.GetTags() != nil {
+			if err := tx.SetTags(m.UUID, tags); err != nil {
 				return err
 			}
 		}

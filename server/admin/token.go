@@ -35,10 +35,15 @@ func (s *Admin) AddToken(ctx context.Context, req *v1.AddTokenRequest) (*v1.AddT
 	if err != nil {
 		return nil, s.told(ctx, doing, req.GetName(), err)
 	}
+	tags, err := store.ParseTags(req.GetTags().GetWords())
+	if err != nil {
+		return nil, s.told(ctx, doing, req.GetName(), err)
+	}
 	code := realm.NewJoinCode()
-	j := store.JoinToken{Name: name, Remaining: req.GetCount(), Expires: s.Now().Add(life), Scoped: req.GetScope() != nil && !req.GetScope().GetEverybody()}
+	j := store.JoinToken{Name: name, Remaining: req.GetCount(), Expires: s.Now().Add(life), Scoped: req.GetScope() != nil && !req.GetScope().GetEverybody(), Tags: tags}
 	resp := &v1.AddTokenResponse{Code: code}
-	detail := fmt.Sprintf("count=%d expires=%s admits=%q", j.Remaining, j.Expires.UTC().Format(time.RFC3339), strings.Join(req.GetScope().GetGroups(), " "))
+	detail := fmt.Sprintf("count=%d expires=%s admits=%q tags=%q", j.Remaining, j.Expires.UTC().Format(time.RFC3339),
+		strings.Join(req.GetScope().GetGroups(), " "), strings.Join(tags.Strings(), " "))
 	err = s.change(ctx, "token.add", req.GetName(), detail, func(tx *store.Tx) error {
 		var err error
 		if resp.Fingerprint, err = s.fingerprint(tx); err != nil {
@@ -62,7 +67,7 @@ func (s *Admin) AddToken(ctx context.Context, req *v1.AddTokenRequest) (*v1.AddT
 }
 
 func tokenView(tx *store.Tx, j store.JoinToken) (*v1.TokenView, error) {
-	v := &v1.TokenView{Name: string(j.Name), Remaining: j.Remaining, Expires: timestamppb.New(j.Expires.Truncate(time.Second)), Scoped: j.Scoped}
+	v := &v1.TokenView{Name: string(j.Name), Remaining: j.Remaining, Expires: timestamppb.New(j.Expires.Truncate(time.Second)), Scoped: j.Scoped, Tags: j.Tags.Strings()}
 	groups, err := tx.Groups()
 	if err != nil {
 		return nil, err

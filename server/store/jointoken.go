@@ -20,6 +20,8 @@ type JoinToken struct {
 	// Admits are the groups of their scope, where Scoped.
 	Scoped bool
 	Admits []uuid.UUID
+	// Tags are those that each machine gets.
+	Tags Tags
 }
 
 // AddToken stores one. Its name must be free.
@@ -28,8 +30,8 @@ func (t *Tx) AddToken(j JoinToken, codeHash []byte) error {
 	for _, g := range j.Admits {
 		groups = append(groups, g.String())
 	}
-	_, err := t.exec(`INSERT INTO join_tokens (name, code_hash, remaining, expires, scoped, admits) VALUES (?, ?, ?, ?, ?, ?)`,
-		j.Name, codeHash, j.Remaining, j.Expires.Unix(), j.Scoped, strings.Join(groups, " "))
+	_, err := t.exec(`INSERT INTO join_tokens (name, code_hash, remaining, expires, scoped, admits, tags) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		j.Name, codeHash, j.Remaining, j.Expires.Unix(), j.Scoped, strings.Join(groups, " "), j.Tags.stored())
 	return err
 }
 
@@ -43,16 +45,16 @@ func (t *Tx) Tokens() (list []JoinToken, err error) {
 	return list, err
 }
 
-const tokenColumns = `SELECT name, remaining, expires, scoped, admits FROM join_tokens`
+const tokenColumns = `SELECT name, remaining, expires, scoped, admits, tags FROM join_tokens`
 
 func scanToken(scan func(...any) error) (JoinToken, error) {
 	var j JoinToken
 	var expires int64
-	var admits string
-	if err := scan(&j.Name, &j.Remaining, &expires, &j.Scoped, &admits); err != nil {
+	var admits, tags string
+	if err := scan(&j.Name, &j.Remaining, &expires, &j.Scoped, &admits, &tags); err != nil {
 		return JoinToken{}, err
 	}
-	j.Expires = time.Unix(expires, 0)
+	j.Expires, j.Tags = time.Unix(expires, 0), storedTags(tags)
 	for _, s := range strings.Fields(admits) {
 		g, err := uuid.Parse(s)
 		if err != nil {
@@ -90,7 +92,7 @@ func (t *Tx) JoinByToken(codeHash []byte, name identity.Name, key []byte, now ti
 		return Machine{}, t.wrap(err)
 	}
 	id := uuid.New()
-	if _, err := t.exec(`INSERT INTO machines (uuid, name, public_key, joined, code_expires, token) VALUES (?, ?, ?, ?, 0, ?)`, id, name, key, now.Unix(), token); err != nil {
+	if _, err := t.exec(`INSERT INTO machines (uuid, name, public_key, joined, code_expires, token, tags) VALUES (?, ?, ?, ?, 0, ?, ?)`, id, name, key, now.Unix(), token, j.Tags.stored()); err != nil {
 		return Machine{}, err
 	}
 	if j.Scoped {

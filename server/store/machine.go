@@ -38,6 +38,8 @@ type Machine struct {
 	Instance string
 	// Token is the join token that it joined by, "": a code of its own.
 	Token identity.Name
+	// Tags are words that administrators gave it, sorted.
+	Tags Tags
 }
 
 // Invite stores a machine that may join with the code of that hash until then.
@@ -70,16 +72,18 @@ func (t *Tx) Join(codeHash []byte, key ed25519.PublicKey, now time.Time) (Machin
 	})
 }
 
-const machineColumns = `uuid, name, public_key, joined, sealing_key, offline_codes, seen, seen_host, version, duplicated, quarantined, scoped, scoped_at, token, instance`
+const machineColumns = `uuid, name, public_key, joined, sealing_key, offline_codes, seen, seen_host, version, duplicated, quarantined, scoped, scoped_at, token, instance, tags`
 
 func scanMachine(scan func(...any) error) (Machine, error) {
 	var m Machine
 	var key []byte
 	var joined, seen, duplicated, quarantined int64
-	err := scan(&m.UUID, &m.Name, &key, &joined, &m.SealingKey, &m.OfflineCodes, &seen, &m.SeenHost, &m.Version, &duplicated, &quarantined, &m.Scoped, &m.ScopedAt, &m.Token, &m.Instance)
+	var tags string
+	err := scan(&m.UUID, &m.Name, &key, &joined, &m.SealingKey, &m.OfflineCodes, &seen, &m.SeenHost, &m.Version, &duplicated, &quarantined, &m.Scoped, &m.ScopedAt, &m.Token, &m.Instance, &tags)
 	if err != nil {
 		return Machine{}, err
 	}
+	m.Tags = storedTags(tags)
 	m.Key, m.Joined = key, time.Unix(joined, 0)
 	m.Seen, m.Duplicated, m.Quarantined = moment(seen), moment(duplicated), moment(quarantined)
 	return m, nil

@@ -48,6 +48,8 @@ var (
 	ErrKeptID = errors.New("the id is kept for an account that this server has lost (\"realm histories\" lists such ids)")
 	// ErrChanged says that what a decision rested on has changed meanwhile.
 	ErrChanged = errors.New("changed meanwhile")
+	// ErrTags says that a machine would have more tags than it may.
+	ErrTags = errors.New("too many tags")
 	// ErrBusyDatabase says that the database did not answer in time.
 	ErrBusyDatabase = errors.New("the database does not answer in time")
 	// ErrReadOnly says that nothing can be written here: this server only reads, or its

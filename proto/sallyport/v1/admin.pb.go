@@ -2239,7 +2239,9 @@ type MachineView struct {
 	Scoped bool     `protobuf:"varint,13,opt,name=scoped,proto3" json:"scoped,omitempty"`
 	Admits []string `protobuf:"bytes,14,rep,name=admits,proto3" json:"admits,omitempty"`
 	// The join token that it joined by; empty: a code of its own.
-	Token         string `protobuf:"bytes,15,opt,name=token,proto3" json:"token,omitempty"`
+	Token string `protobuf:"bytes,15,opt,name=token,proto3" json:"token,omitempty"`
+	// Words that administrators gave it, sorted.
+	Tags          []string `protobuf:"bytes,16,rep,name=tags,proto3" json:"tags,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2379,13 +2381,22 @@ func (x *MachineView) GetToken() string {
 	return ""
 }
 
+func (x *MachineView) GetTags() []string {
+	if x != nil {
+		return x.Tags
+	}
+	return nil
+}
+
 // SetMachineRequest changes what is present.
 type SetMachineRequest struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
 	Name         string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	OfflineCodes *bool                  `protobuf:"varint,6,opt,name=offline_codes,json=offlineCodes,proto3,oneof" json:"offline_codes,omitempty"`
 	// Whose people it may know and begin sign-ins for, from then on.
-	Scope         *Scope `protobuf:"bytes,7,opt,name=scope,proto3" json:"scope,omitempty"`
+	Scope *Scope `protobuf:"bytes,7,opt,name=scope,proto3" json:"scope,omitempty"`
+	// Its tags from then on, in place of those that it has.
+	Tags          *Tags `protobuf:"bytes,8,opt,name=tags,proto3" json:"tags,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2441,6 +2452,59 @@ func (x *SetMachineRequest) GetScope() *Scope {
 	return nil
 }
 
+func (x *SetMachineRequest) GetTags() *Tags {
+	if x != nil {
+		return x.Tags
+	}
+	return nil
+}
+
+// Tags are words that machines are told apart by, each written as a short name is; at most
+// 16. They say nothing about what a machine may do.
+type Tags struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Words         []string               `protobuf:"bytes,1,rep,name=words,proto3" json:"words,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Tags) Reset() {
+	*x = Tags{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Tags) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Tags) ProtoMessage() {}
+
+func (x *Tags) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Tags.ProtoReflect.Descriptor instead.
+func (*Tags) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *Tags) GetWords() []string {
+	if x != nil {
+		return x.Words
+	}
+	return nil
+}
+
 // Scope is everybody, or the members of the groups named; no group is nobody.
 type Scope struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2452,7 +2516,7 @@ type Scope struct {
 
 func (x *Scope) Reset() {
 	*x = Scope{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[34]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2464,7 +2528,7 @@ func (x *Scope) String() string {
 func (*Scope) ProtoMessage() {}
 
 func (x *Scope) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[34]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2477,7 +2541,7 @@ func (x *Scope) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Scope.ProtoReflect.Descriptor instead.
 func (*Scope) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{34}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Scope) GetEverybody() bool {
@@ -2503,7 +2567,7 @@ type ListMachinesResponse struct {
 
 func (x *ListMachinesResponse) Reset() {
 	*x = ListMachinesResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[35]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2515,7 +2579,7 @@ func (x *ListMachinesResponse) String() string {
 func (*ListMachinesResponse) ProtoMessage() {}
 
 func (x *ListMachinesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[35]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2528,7 +2592,7 @@ func (x *ListMachinesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMachinesResponse.ProtoReflect.Descriptor instead.
 func (*ListMachinesResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{35}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ListMachinesResponse) GetMachines() []*MachineView {
@@ -2546,14 +2610,16 @@ type AddTokenRequest struct {
 	// For how many seconds: at most 31 days.
 	Seconds uint32 `protobuf:"varint,3,opt,name=seconds,proto3" json:"seconds,omitempty"`
 	// Whose people they may know; absent: everybody's.
-	Scope         *Scope `protobuf:"bytes,4,opt,name=scope,proto3" json:"scope,omitempty"`
+	Scope *Scope `protobuf:"bytes,4,opt,name=scope,proto3" json:"scope,omitempty"`
+	// The tags of each of them.
+	Tags          *Tags `protobuf:"bytes,5,opt,name=tags,proto3" json:"tags,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AddTokenRequest) Reset() {
 	*x = AddTokenRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2565,7 +2631,7 @@ func (x *AddTokenRequest) String() string {
 func (*AddTokenRequest) ProtoMessage() {}
 
 func (x *AddTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2578,7 +2644,7 @@ func (x *AddTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddTokenRequest.ProtoReflect.Descriptor instead.
 func (*AddTokenRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{36}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *AddTokenRequest) GetName() string {
@@ -2609,6 +2675,13 @@ func (x *AddTokenRequest) GetScope() *Scope {
 	return nil
 }
 
+func (x *AddTokenRequest) GetTags() *Tags {
+	if x != nil {
+		return x.Tags
+	}
+	return nil
+}
+
 type AddTokenResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Token *TokenView             `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
@@ -2622,7 +2695,7 @@ type AddTokenResponse struct {
 
 func (x *AddTokenResponse) Reset() {
 	*x = AddTokenResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2634,7 +2707,7 @@ func (x *AddTokenResponse) String() string {
 func (*AddTokenResponse) ProtoMessage() {}
 
 func (x *AddTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2647,7 +2720,7 @@ func (x *AddTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddTokenResponse.ProtoReflect.Descriptor instead.
 func (*AddTokenResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{37}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *AddTokenResponse) GetToken() *TokenView {
@@ -2679,13 +2752,14 @@ type TokenView struct {
 	Expires       *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=expires,proto3" json:"expires,omitempty"`
 	Scoped        bool                   `protobuf:"varint,4,opt,name=scoped,proto3" json:"scoped,omitempty"`
 	Admits        []string               `protobuf:"bytes,5,rep,name=admits,proto3" json:"admits,omitempty"`
+	Tags          []string               `protobuf:"bytes,6,rep,name=tags,proto3" json:"tags,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TokenView) Reset() {
 	*x = TokenView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[38]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2697,7 +2771,7 @@ func (x *TokenView) String() string {
 func (*TokenView) ProtoMessage() {}
 
 func (x *TokenView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[38]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2710,7 +2784,7 @@ func (x *TokenView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenView.ProtoReflect.Descriptor instead.
 func (*TokenView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{38}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *TokenView) GetName() string {
@@ -2748,6 +2822,13 @@ func (x *TokenView) GetAdmits() []string {
 	return nil
 }
 
+func (x *TokenView) GetTags() []string {
+	if x != nil {
+		return x.Tags
+	}
+	return nil
+}
+
 type ListTokensResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Tokens        []*TokenView           `protobuf:"bytes,1,rep,name=tokens,proto3" json:"tokens,omitempty"`
@@ -2757,7 +2838,7 @@ type ListTokensResponse struct {
 
 func (x *ListTokensResponse) Reset() {
 	*x = ListTokensResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2769,7 +2850,7 @@ func (x *ListTokensResponse) String() string {
 func (*ListTokensResponse) ProtoMessage() {}
 
 func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2782,7 +2863,7 @@ func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTokensResponse.ProtoReflect.Descriptor instead.
 func (*ListTokensResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{39}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ListTokensResponse) GetTokens() []*TokenView {
@@ -2814,7 +2895,7 @@ type ServerView struct {
 
 func (x *ServerView) Reset() {
 	*x = ServerView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[40]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2826,7 +2907,7 @@ func (x *ServerView) String() string {
 func (*ServerView) ProtoMessage() {}
 
 func (x *ServerView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[40]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2839,7 +2920,7 @@ func (x *ServerView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServerView.ProtoReflect.Descriptor instead.
 func (*ServerView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{40}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ServerView) GetId() string {
@@ -2911,7 +2992,7 @@ type AdmitServerRequest struct {
 
 func (x *AdmitServerRequest) Reset() {
 	*x = AdmitServerRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[41]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2923,7 +3004,7 @@ func (x *AdmitServerRequest) String() string {
 func (*AdmitServerRequest) ProtoMessage() {}
 
 func (x *AdmitServerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[41]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2936,7 +3017,7 @@ func (x *AdmitServerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdmitServerRequest.ProtoReflect.Descriptor instead.
 func (*AdmitServerRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{41}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *AdmitServerRequest) GetRequest() []byte {
@@ -2971,7 +3052,7 @@ type RemoveServerRequest struct {
 
 func (x *RemoveServerRequest) Reset() {
 	*x = RemoveServerRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[42]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2983,7 +3064,7 @@ func (x *RemoveServerRequest) String() string {
 func (*RemoveServerRequest) ProtoMessage() {}
 
 func (x *RemoveServerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[42]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2996,7 +3077,7 @@ func (x *RemoveServerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveServerRequest.ProtoReflect.Descriptor instead.
 func (*RemoveServerRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{42}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *RemoveServerRequest) GetName() string {
@@ -3022,7 +3103,7 @@ type ListServersResponse struct {
 
 func (x *ListServersResponse) Reset() {
 	*x = ListServersResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[43]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3034,7 +3115,7 @@ func (x *ListServersResponse) String() string {
 func (*ListServersResponse) ProtoMessage() {}
 
 func (x *ListServersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[43]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3047,7 +3128,7 @@ func (x *ListServersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListServersResponse.ProtoReflect.Descriptor instead.
 func (*ListServersResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{43}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ListServersResponse) GetServers() []*ServerView {
@@ -3068,7 +3149,7 @@ type ListAuditRequest struct {
 
 func (x *ListAuditRequest) Reset() {
 	*x = ListAuditRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[44]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3080,7 +3161,7 @@ func (x *ListAuditRequest) String() string {
 func (*ListAuditRequest) ProtoMessage() {}
 
 func (x *ListAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[44]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3093,7 +3174,7 @@ func (x *ListAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditRequest.ProtoReflect.Descriptor instead.
 func (*ListAuditRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{44}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ListAuditRequest) GetSince() *timestamppb.Timestamp {
@@ -3125,7 +3206,7 @@ type AuditRow struct {
 
 func (x *AuditRow) Reset() {
 	*x = AuditRow{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[45]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3137,7 +3218,7 @@ func (x *AuditRow) String() string {
 func (*AuditRow) ProtoMessage() {}
 
 func (x *AuditRow) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[45]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3150,7 +3231,7 @@ func (x *AuditRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditRow.ProtoReflect.Descriptor instead.
 func (*AuditRow) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{45}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *AuditRow) GetId() int64 {
@@ -3205,7 +3286,7 @@ type ListAuditResponse struct {
 
 func (x *ListAuditResponse) Reset() {
 	*x = ListAuditResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[46]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3217,7 +3298,7 @@ func (x *ListAuditResponse) String() string {
 func (*ListAuditResponse) ProtoMessage() {}
 
 func (x *ListAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[46]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3230,7 +3311,7 @@ func (x *ListAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditResponse.ProtoReflect.Descriptor instead.
 func (*ListAuditResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{46}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ListAuditResponse) GetRows() []*AuditRow {
@@ -3257,7 +3338,7 @@ type VerifyAuditRequest struct {
 
 func (x *VerifyAuditRequest) Reset() {
 	*x = VerifyAuditRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[47]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3269,7 +3350,7 @@ func (x *VerifyAuditRequest) String() string {
 func (*VerifyAuditRequest) ProtoMessage() {}
 
 func (x *VerifyAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[47]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3282,7 +3363,7 @@ func (x *VerifyAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyAuditRequest.ProtoReflect.Descriptor instead.
 func (*VerifyAuditRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{47}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *VerifyAuditRequest) GetSigned() []byte {
@@ -3302,7 +3383,7 @@ type SignAuditRequest struct {
 
 func (x *SignAuditRequest) Reset() {
 	*x = SignAuditRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[48]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3314,7 +3395,7 @@ func (x *SignAuditRequest) String() string {
 func (*SignAuditRequest) ProtoMessage() {}
 
 func (x *SignAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[48]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3327,7 +3408,7 @@ func (x *SignAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignAuditRequest.ProtoReflect.Descriptor instead.
 func (*SignAuditRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{48}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *SignAuditRequest) GetRealmKey() []byte {
@@ -3349,7 +3430,7 @@ type SignAuditResponse struct {
 
 func (x *SignAuditResponse) Reset() {
 	*x = SignAuditResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[49]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3361,7 +3442,7 @@ func (x *SignAuditResponse) String() string {
 func (*SignAuditResponse) ProtoMessage() {}
 
 func (x *SignAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[49]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3374,7 +3455,7 @@ func (x *SignAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignAuditResponse.ProtoReflect.Descriptor instead.
 func (*SignAuditResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{49}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *SignAuditResponse) GetSigned() []byte {
@@ -3416,7 +3497,7 @@ type VerifyAuditResponse struct {
 
 func (x *VerifyAuditResponse) Reset() {
 	*x = VerifyAuditResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[50]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3428,7 +3509,7 @@ func (x *VerifyAuditResponse) String() string {
 func (*VerifyAuditResponse) ProtoMessage() {}
 
 func (x *VerifyAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[50]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3441,7 +3522,7 @@ func (x *VerifyAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyAuditResponse.ProtoReflect.Descriptor instead.
 func (*VerifyAuditResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{50}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *VerifyAuditResponse) GetRows() int64 {
@@ -3496,7 +3577,7 @@ type PruneAuditRequest struct {
 
 func (x *PruneAuditRequest) Reset() {
 	*x = PruneAuditRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[51]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3508,7 +3589,7 @@ func (x *PruneAuditRequest) String() string {
 func (*PruneAuditRequest) ProtoMessage() {}
 
 func (x *PruneAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[51]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3521,7 +3602,7 @@ func (x *PruneAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PruneAuditRequest.ProtoReflect.Descriptor instead.
 func (*PruneAuditRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{51}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *PruneAuditRequest) GetBefore() *timestamppb.Timestamp {
@@ -3543,7 +3624,7 @@ type PruneAuditResponse struct {
 
 func (x *PruneAuditResponse) Reset() {
 	*x = PruneAuditResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[52]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3555,7 +3636,7 @@ func (x *PruneAuditResponse) String() string {
 func (*PruneAuditResponse) ProtoMessage() {}
 
 func (x *PruneAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[52]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3568,7 +3649,7 @@ func (x *PruneAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PruneAuditResponse.ProtoReflect.Descriptor instead.
 func (*PruneAuditResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{52}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *PruneAuditResponse) GetRows() int64 {
@@ -3604,7 +3685,7 @@ type RotateKeysRequest struct {
 
 func (x *RotateKeysRequest) Reset() {
 	*x = RotateKeysRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[53]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3616,7 +3697,7 @@ func (x *RotateKeysRequest) String() string {
 func (*RotateKeysRequest) ProtoMessage() {}
 
 func (x *RotateKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[53]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3629,7 +3710,7 @@ func (x *RotateKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateKeysRequest.ProtoReflect.Descriptor instead.
 func (*RotateKeysRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{53}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *RotateKeysRequest) GetEmergency() bool {
@@ -3656,7 +3737,7 @@ type RotateKeysResponse struct {
 
 func (x *RotateKeysResponse) Reset() {
 	*x = RotateKeysResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[54]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3668,7 +3749,7 @@ func (x *RotateKeysResponse) String() string {
 func (*RotateKeysResponse) ProtoMessage() {}
 
 func (x *RotateKeysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[54]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3681,7 +3762,7 @@ func (x *RotateKeysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateKeysResponse.ProtoReflect.Descriptor instead.
 func (*RotateKeysResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{54}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *RotateKeysResponse) GetKeyId() string {
@@ -3706,7 +3787,7 @@ type ShowKeysRequest struct {
 
 func (x *ShowKeysRequest) Reset() {
 	*x = ShowKeysRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[55]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3718,7 +3799,7 @@ func (x *ShowKeysRequest) String() string {
 func (*ShowKeysRequest) ProtoMessage() {}
 
 func (x *ShowKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[55]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3731,7 +3812,7 @@ func (x *ShowKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowKeysRequest.ProtoReflect.Descriptor instead.
 func (*ShowKeysRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{55}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{56}
 }
 
 type SignKeysRequest struct {
@@ -3743,7 +3824,7 @@ type SignKeysRequest struct {
 
 func (x *SignKeysRequest) Reset() {
 	*x = SignKeysRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[56]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3755,7 +3836,7 @@ func (x *SignKeysRequest) String() string {
 func (*SignKeysRequest) ProtoMessage() {}
 
 func (x *SignKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[56]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3768,7 +3849,7 @@ func (x *SignKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignKeysRequest.ProtoReflect.Descriptor instead.
 func (*SignKeysRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{56}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *SignKeysRequest) GetRealmKey() []byte {
@@ -3789,7 +3870,7 @@ type RotateRealmKeyRequest struct {
 
 func (x *RotateRealmKeyRequest) Reset() {
 	*x = RotateRealmKeyRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[57]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3801,7 +3882,7 @@ func (x *RotateRealmKeyRequest) String() string {
 func (*RotateRealmKeyRequest) ProtoMessage() {}
 
 func (x *RotateRealmKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[57]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3814,7 +3895,7 @@ func (x *RotateRealmKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateRealmKeyRequest.ProtoReflect.Descriptor instead.
 func (*RotateRealmKeyRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{57}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *RotateRealmKeyRequest) GetRealmKey() []byte {
@@ -3840,7 +3921,7 @@ type RenewCARequest struct {
 
 func (x *RenewCARequest) Reset() {
 	*x = RenewCARequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[58]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3852,7 +3933,7 @@ func (x *RenewCARequest) String() string {
 func (*RenewCARequest) ProtoMessage() {}
 
 func (x *RenewCARequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[58]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3865,7 +3946,7 @@ func (x *RenewCARequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewCARequest.ProtoReflect.Descriptor instead.
 func (*RenewCARequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{58}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *RenewCARequest) GetRealmKey() []byte {
@@ -3897,7 +3978,7 @@ type KeysView struct {
 
 func (x *KeysView) Reset() {
 	*x = KeysView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[59]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3909,7 +3990,7 @@ func (x *KeysView) String() string {
 func (*KeysView) ProtoMessage() {}
 
 func (x *KeysView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[59]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3922,7 +4003,7 @@ func (x *KeysView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeysView.ProtoReflect.Descriptor instead.
 func (*KeysView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{59}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *KeysView) GetRealm() string {
@@ -3996,7 +4077,7 @@ type ShowRealmRequest struct {
 
 func (x *ShowRealmRequest) Reset() {
 	*x = ShowRealmRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[60]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4008,7 +4089,7 @@ func (x *ShowRealmRequest) String() string {
 func (*ShowRealmRequest) ProtoMessage() {}
 
 func (x *ShowRealmRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[60]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4021,7 +4102,7 @@ func (x *ShowRealmRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowRealmRequest.ProtoReflect.Descriptor instead.
 func (*ShowRealmRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{60}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{61}
 }
 
 // KindPoints is what one kind of factor counts.
@@ -4035,7 +4116,7 @@ type KindPoints struct {
 
 func (x *KindPoints) Reset() {
 	*x = KindPoints{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[61]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4047,7 +4128,7 @@ func (x *KindPoints) String() string {
 func (*KindPoints) ProtoMessage() {}
 
 func (x *KindPoints) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[61]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4060,7 +4141,7 @@ func (x *KindPoints) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KindPoints.ProtoReflect.Descriptor instead.
 func (*KindPoints) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{61}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *KindPoints) GetKind() string {
@@ -4103,7 +4184,7 @@ type SetRealmRequest struct {
 
 func (x *SetRealmRequest) Reset() {
 	*x = SetRealmRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[62]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4115,7 +4196,7 @@ func (x *SetRealmRequest) String() string {
 func (*SetRealmRequest) ProtoMessage() {}
 
 func (x *SetRealmRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[62]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4128,7 +4209,7 @@ func (x *SetRealmRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetRealmRequest.ProtoReflect.Descriptor instead.
 func (*SetRealmRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{62}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *SetRealmRequest) GetPoints() []*KindPoints {
@@ -4203,7 +4284,7 @@ type RealmView struct {
 
 func (x *RealmView) Reset() {
 	*x = RealmView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[63]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4215,7 +4296,7 @@ func (x *RealmView) String() string {
 func (*RealmView) ProtoMessage() {}
 
 func (x *RealmView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[63]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4228,7 +4309,7 @@ func (x *RealmView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RealmView.ProtoReflect.Descriptor instead.
 func (*RealmView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{63}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *RealmView) GetName() string {
@@ -4489,7 +4570,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\amachine\x18\x01 \x01(\v2\x19.sallyport.v1.MachineViewR\amachine\x12\x12\n" +
 	"\x04code\x18\x02 \x01(\tR\x04code\x124\n" +
 	"\aexpires\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\x12 \n" +
-	"\vfingerprint\x18\x04 \x01(\tR\vfingerprint\"\xbb\x04\n" +
+	"\vfingerprint\x18\x04 \x01(\tR\vfingerprint\"\xcf\x04\n" +
 	"\vMachineView\x12\x12\n" +
 	"\x04uuid\x18\x01 \x01(\tR\x04uuid\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
@@ -4508,32 +4589,38 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\vquarantined\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\vquarantined\x12\x16\n" +
 	"\x06scoped\x18\r \x01(\bR\x06scoped\x12\x16\n" +
 	"\x06admits\x18\x0e \x03(\tR\x06admits\x12\x14\n" +
-	"\x05token\x18\x0f \x01(\tR\x05token\"\x8e\x01\n" +
+	"\x05token\x18\x0f \x01(\tR\x05token\x12\x12\n" +
+	"\x04tags\x18\x10 \x03(\tR\x04tags\"\xb6\x01\n" +
 	"\x11SetMachineRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12(\n" +
 	"\roffline_codes\x18\x06 \x01(\bH\x00R\fofflineCodes\x88\x01\x01\x12)\n" +
-	"\x05scope\x18\a \x01(\v2\x13.sallyport.v1.ScopeR\x05scopeB\x10\n" +
-	"\x0e_offline_codes\"=\n" +
+	"\x05scope\x18\a \x01(\v2\x13.sallyport.v1.ScopeR\x05scope\x12&\n" +
+	"\x04tags\x18\b \x01(\v2\x12.sallyport.v1.TagsR\x04tagsB\x10\n" +
+	"\x0e_offline_codes\"\x1c\n" +
+	"\x04Tags\x12\x14\n" +
+	"\x05words\x18\x01 \x03(\tR\x05words\"=\n" +
 	"\x05Scope\x12\x1c\n" +
 	"\teverybody\x18\x01 \x01(\bR\teverybody\x12\x16\n" +
 	"\x06groups\x18\x02 \x03(\tR\x06groups\"M\n" +
 	"\x14ListMachinesResponse\x125\n" +
-	"\bmachines\x18\x01 \x03(\v2\x19.sallyport.v1.MachineViewR\bmachines\"\x80\x01\n" +
+	"\bmachines\x18\x01 \x03(\v2\x19.sallyport.v1.MachineViewR\bmachines\"\xa8\x01\n" +
 	"\x0fAddTokenRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\rR\x05count\x12\x18\n" +
 	"\aseconds\x18\x03 \x01(\rR\aseconds\x12)\n" +
-	"\x05scope\x18\x04 \x01(\v2\x13.sallyport.v1.ScopeR\x05scope\"w\n" +
+	"\x05scope\x18\x04 \x01(\v2\x13.sallyport.v1.ScopeR\x05scope\x12&\n" +
+	"\x04tags\x18\x05 \x01(\v2\x12.sallyport.v1.TagsR\x04tags\"w\n" +
 	"\x10AddTokenResponse\x12-\n" +
 	"\x05token\x18\x01 \x01(\v2\x17.sallyport.v1.TokenViewR\x05token\x12\x12\n" +
 	"\x04code\x18\x02 \x01(\tR\x04code\x12 \n" +
-	"\vfingerprint\x18\x03 \x01(\tR\vfingerprint\"\xa3\x01\n" +
+	"\vfingerprint\x18\x03 \x01(\tR\vfingerprint\"\xb7\x01\n" +
 	"\tTokenView\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1c\n" +
 	"\tremaining\x18\x02 \x01(\rR\tremaining\x124\n" +
 	"\aexpires\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\x12\x16\n" +
 	"\x06scoped\x18\x04 \x01(\bR\x06scoped\x12\x16\n" +
-	"\x06admits\x18\x05 \x03(\tR\x06admits\"E\n" +
+	"\x06admits\x18\x05 \x03(\tR\x06admits\x12\x12\n" +
+	"\x04tags\x18\x06 \x03(\tR\x04tags\"E\n" +
 	"\x12ListTokensResponse\x12/\n" +
 	"\x06tokens\x18\x01 \x03(\v2\x17.sallyport.v1.TokenViewR\x06tokens\"\xfa\x01\n" +
 	"\n" +
@@ -4720,7 +4807,7 @@ func file_sallyport_v1_admin_proto_rawDescGZIP() []byte {
 	return file_sallyport_v1_admin_proto_rawDescData
 }
 
-var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 64)
+var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 65)
 var file_sallyport_v1_admin_proto_goTypes = []any{
 	(*Done)(nil),                   // 0: sallyport.v1.Done
 	(*NameRequest)(nil),            // 1: sallyport.v1.NameRequest
@@ -4756,193 +4843,196 @@ var file_sallyport_v1_admin_proto_goTypes = []any{
 	(*AddMachineResponse)(nil),     // 31: sallyport.v1.AddMachineResponse
 	(*MachineView)(nil),            // 32: sallyport.v1.MachineView
 	(*SetMachineRequest)(nil),      // 33: sallyport.v1.SetMachineRequest
-	(*Scope)(nil),                  // 34: sallyport.v1.Scope
-	(*ListMachinesResponse)(nil),   // 35: sallyport.v1.ListMachinesResponse
-	(*AddTokenRequest)(nil),        // 36: sallyport.v1.AddTokenRequest
-	(*AddTokenResponse)(nil),       // 37: sallyport.v1.AddTokenResponse
-	(*TokenView)(nil),              // 38: sallyport.v1.TokenView
-	(*ListTokensResponse)(nil),     // 39: sallyport.v1.ListTokensResponse
-	(*ServerView)(nil),             // 40: sallyport.v1.ServerView
-	(*AdmitServerRequest)(nil),     // 41: sallyport.v1.AdmitServerRequest
-	(*RemoveServerRequest)(nil),    // 42: sallyport.v1.RemoveServerRequest
-	(*ListServersResponse)(nil),    // 43: sallyport.v1.ListServersResponse
-	(*ListAuditRequest)(nil),       // 44: sallyport.v1.ListAuditRequest
-	(*AuditRow)(nil),               // 45: sallyport.v1.AuditRow
-	(*ListAuditResponse)(nil),      // 46: sallyport.v1.ListAuditResponse
-	(*VerifyAuditRequest)(nil),     // 47: sallyport.v1.VerifyAuditRequest
-	(*SignAuditRequest)(nil),       // 48: sallyport.v1.SignAuditRequest
-	(*SignAuditResponse)(nil),      // 49: sallyport.v1.SignAuditResponse
-	(*VerifyAuditResponse)(nil),    // 50: sallyport.v1.VerifyAuditResponse
-	(*PruneAuditRequest)(nil),      // 51: sallyport.v1.PruneAuditRequest
-	(*PruneAuditResponse)(nil),     // 52: sallyport.v1.PruneAuditResponse
-	(*RotateKeysRequest)(nil),      // 53: sallyport.v1.RotateKeysRequest
-	(*RotateKeysResponse)(nil),     // 54: sallyport.v1.RotateKeysResponse
-	(*ShowKeysRequest)(nil),        // 55: sallyport.v1.ShowKeysRequest
-	(*SignKeysRequest)(nil),        // 56: sallyport.v1.SignKeysRequest
-	(*RotateRealmKeyRequest)(nil),  // 57: sallyport.v1.RotateRealmKeyRequest
-	(*RenewCARequest)(nil),         // 58: sallyport.v1.RenewCARequest
-	(*KeysView)(nil),               // 59: sallyport.v1.KeysView
-	(*ShowRealmRequest)(nil),       // 60: sallyport.v1.ShowRealmRequest
-	(*KindPoints)(nil),             // 61: sallyport.v1.KindPoints
-	(*SetRealmRequest)(nil),        // 62: sallyport.v1.SetRealmRequest
-	(*RealmView)(nil),              // 63: sallyport.v1.RealmView
-	(*timestamppb.Timestamp)(nil),  // 64: google.protobuf.Timestamp
+	(*Tags)(nil),                   // 34: sallyport.v1.Tags
+	(*Scope)(nil),                  // 35: sallyport.v1.Scope
+	(*ListMachinesResponse)(nil),   // 36: sallyport.v1.ListMachinesResponse
+	(*AddTokenRequest)(nil),        // 37: sallyport.v1.AddTokenRequest
+	(*AddTokenResponse)(nil),       // 38: sallyport.v1.AddTokenResponse
+	(*TokenView)(nil),              // 39: sallyport.v1.TokenView
+	(*ListTokensResponse)(nil),     // 40: sallyport.v1.ListTokensResponse
+	(*ServerView)(nil),             // 41: sallyport.v1.ServerView
+	(*AdmitServerRequest)(nil),     // 42: sallyport.v1.AdmitServerRequest
+	(*RemoveServerRequest)(nil),    // 43: sallyport.v1.RemoveServerRequest
+	(*ListServersResponse)(nil),    // 44: sallyport.v1.ListServersResponse
+	(*ListAuditRequest)(nil),       // 45: sallyport.v1.ListAuditRequest
+	(*AuditRow)(nil),               // 46: sallyport.v1.AuditRow
+	(*ListAuditResponse)(nil),      // 47: sallyport.v1.ListAuditResponse
+	(*VerifyAuditRequest)(nil),     // 48: sallyport.v1.VerifyAuditRequest
+	(*SignAuditRequest)(nil),       // 49: sallyport.v1.SignAuditRequest
+	(*SignAuditResponse)(nil),      // 50: sallyport.v1.SignAuditResponse
+	(*VerifyAuditResponse)(nil),    // 51: sallyport.v1.VerifyAuditResponse
+	(*PruneAuditRequest)(nil),      // 52: sallyport.v1.PruneAuditRequest
+	(*PruneAuditResponse)(nil),     // 53: sallyport.v1.PruneAuditResponse
+	(*RotateKeysRequest)(nil),      // 54: sallyport.v1.RotateKeysRequest
+	(*RotateKeysResponse)(nil),     // 55: sallyport.v1.RotateKeysResponse
+	(*ShowKeysRequest)(nil),        // 56: sallyport.v1.ShowKeysRequest
+	(*SignKeysRequest)(nil),        // 57: sallyport.v1.SignKeysRequest
+	(*RotateRealmKeyRequest)(nil),  // 58: sallyport.v1.RotateRealmKeyRequest
+	(*RenewCARequest)(nil),         // 59: sallyport.v1.RenewCARequest
+	(*KeysView)(nil),               // 60: sallyport.v1.KeysView
+	(*ShowRealmRequest)(nil),       // 61: sallyport.v1.ShowRealmRequest
+	(*KindPoints)(nil),             // 62: sallyport.v1.KindPoints
+	(*SetRealmRequest)(nil),        // 63: sallyport.v1.SetRealmRequest
+	(*RealmView)(nil),              // 64: sallyport.v1.RealmView
+	(*timestamppb.Timestamp)(nil),  // 65: google.protobuf.Timestamp
 }
 var file_sallyport_v1_admin_proto_depIdxs = []int32{
-	4,  // 0: sallyport.v1.ListHistoriesResponse.histories:type_name -> sallyport.v1.History
-	5,  // 1: sallyport.v1.ListHistoriesResponse.reserved:type_name -> sallyport.v1.ReservedID
-	64, // 2: sallyport.v1.History.began:type_name -> google.protobuf.Timestamp
-	64, // 3: sallyport.v1.ReservedID.seen:type_name -> google.protobuf.Timestamp
-	64, // 4: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
-	64, // 5: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
-	64, // 6: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
-	64, // 7: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
-	16, // 8: sallyport.v1.AccountView.ssh_keys:type_name -> sallyport.v1.SSHKeyView
-	64, // 9: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
-	12, // 10: sallyport.v1.AccountView.cards:type_name -> sallyport.v1.CardView
-	10, // 11: sallyport.v1.AccountView.failures_at:type_name -> sallyport.v1.FailureView
-	11, // 12: sallyport.v1.AccountView.places:type_name -> sallyport.v1.PlaceView
-	64, // 13: sallyport.v1.AccountView.password_change_by:type_name -> google.protobuf.Timestamp
-	64, // 14: sallyport.v1.FailureView.locked_until:type_name -> google.protobuf.Timestamp
-	64, // 15: sallyport.v1.PlaceView.last:type_name -> google.protobuf.Timestamp
-	64, // 16: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
-	64, // 17: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
-	9,  // 18: sallyport.v1.NewBackupCodesResponse.account:type_name -> sallyport.v1.AccountView
-	9,  // 19: sallyport.v1.ListAccountsResponse.accounts:type_name -> sallyport.v1.AccountView
-	64, // 20: sallyport.v1.SetAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
-	64, // 21: sallyport.v1.SetAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
-	9,  // 22: sallyport.v1.AddTOTPResponse.account:type_name -> sallyport.v1.AccountView
-	26, // 23: sallyport.v1.SetGroupRequest.demands:type_name -> sallyport.v1.Kinds
-	28, // 24: sallyport.v1.ListGroupsResponse.groups:type_name -> sallyport.v1.GroupView
-	32, // 25: sallyport.v1.AddMachineResponse.machine:type_name -> sallyport.v1.MachineView
-	64, // 26: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
-	64, // 27: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
-	64, // 28: sallyport.v1.MachineView.last_seen:type_name -> google.protobuf.Timestamp
-	64, // 29: sallyport.v1.MachineView.duplicated:type_name -> google.protobuf.Timestamp
-	64, // 30: sallyport.v1.MachineView.quarantined:type_name -> google.protobuf.Timestamp
-	34, // 31: sallyport.v1.SetMachineRequest.scope:type_name -> sallyport.v1.Scope
-	32, // 32: sallyport.v1.ListMachinesResponse.machines:type_name -> sallyport.v1.MachineView
-	34, // 33: sallyport.v1.AddTokenRequest.scope:type_name -> sallyport.v1.Scope
-	38, // 34: sallyport.v1.AddTokenResponse.token:type_name -> sallyport.v1.TokenView
-	64, // 35: sallyport.v1.TokenView.expires:type_name -> google.protobuf.Timestamp
-	38, // 36: sallyport.v1.ListTokensResponse.tokens:type_name -> sallyport.v1.TokenView
-	64, // 37: sallyport.v1.ServerView.began:type_name -> google.protobuf.Timestamp
-	64, // 38: sallyport.v1.ServerView.last_seen:type_name -> google.protobuf.Timestamp
-	40, // 39: sallyport.v1.ListServersResponse.servers:type_name -> sallyport.v1.ServerView
-	64, // 40: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
-	64, // 41: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
-	45, // 42: sallyport.v1.ListAuditResponse.rows:type_name -> sallyport.v1.AuditRow
-	64, // 43: sallyport.v1.VerifyAuditResponse.signed_at:type_name -> google.protobuf.Timestamp
-	64, // 44: sallyport.v1.PruneAuditRequest.before:type_name -> google.protobuf.Timestamp
-	59, // 45: sallyport.v1.RotateKeysResponse.keys:type_name -> sallyport.v1.KeysView
-	64, // 46: sallyport.v1.KeysView.signed:type_name -> google.protobuf.Timestamp
-	61, // 47: sallyport.v1.SetRealmRequest.points:type_name -> sallyport.v1.KindPoints
-	61, // 48: sallyport.v1.RealmView.points:type_name -> sallyport.v1.KindPoints
-	8,  // 49: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
-	1,  // 50: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
-	2,  // 51: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
-	18, // 52: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
-	20, // 53: sallyport.v1.AdminService.SetAccount:input_type -> sallyport.v1.SetAccountRequest
-	1,  // 54: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
-	1,  // 55: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
-	19, // 56: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
-	21, // 57: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
-	22, // 58: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
-	23, // 59: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
-	1,  // 60: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
-	13, // 61: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
-	14, // 62: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
-	14, // 63: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
-	1,  // 64: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
-	1,  // 65: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
-	25, // 66: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
-	1,  // 67: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
-	2,  // 68: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
-	1,  // 69: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
-	30, // 70: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
-	30, // 71: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
-	27, // 72: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
-	1,  // 73: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
-	2,  // 74: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
-	1,  // 75: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
-	33, // 76: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
-	1,  // 77: sallyport.v1.AdminService.RejoinMachine:input_type -> sallyport.v1.NameRequest
-	1,  // 78: sallyport.v1.AdminService.QuarantineMachine:input_type -> sallyport.v1.NameRequest
-	1,  // 79: sallyport.v1.AdminService.ReleaseMachine:input_type -> sallyport.v1.NameRequest
-	36, // 80: sallyport.v1.AdminService.AddToken:input_type -> sallyport.v1.AddTokenRequest
-	2,  // 81: sallyport.v1.AdminService.ListTokens:input_type -> sallyport.v1.ListRequest
-	1,  // 82: sallyport.v1.AdminService.RemoveToken:input_type -> sallyport.v1.NameRequest
-	2,  // 83: sallyport.v1.AdminService.ListServers:input_type -> sallyport.v1.ListRequest
-	42, // 84: sallyport.v1.AdminService.RemoveServer:input_type -> sallyport.v1.RemoveServerRequest
-	41, // 85: sallyport.v1.AdminService.AdmitServer:input_type -> sallyport.v1.AdmitServerRequest
-	60, // 86: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
-	62, // 87: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
-	2,  // 88: sallyport.v1.AdminService.ListHistories:input_type -> sallyport.v1.ListRequest
-	6,  // 89: sallyport.v1.AdminService.ReleaseID:input_type -> sallyport.v1.ReleaseIDRequest
-	44, // 90: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
-	47, // 91: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
-	48, // 92: sallyport.v1.AdminService.SignAudit:input_type -> sallyport.v1.SignAuditRequest
-	51, // 93: sallyport.v1.AdminService.PruneAudit:input_type -> sallyport.v1.PruneAuditRequest
-	53, // 94: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
-	55, // 95: sallyport.v1.AdminService.ShowKeys:input_type -> sallyport.v1.ShowKeysRequest
-	56, // 96: sallyport.v1.AdminService.SignKeys:input_type -> sallyport.v1.SignKeysRequest
-	57, // 97: sallyport.v1.AdminService.RotateRealmKey:input_type -> sallyport.v1.RotateRealmKeyRequest
-	58, // 98: sallyport.v1.AdminService.RenewCA:input_type -> sallyport.v1.RenewCARequest
-	9,  // 99: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
-	9,  // 100: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
-	17, // 101: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
-	9,  // 102: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
-	9,  // 103: sallyport.v1.AdminService.SetAccount:output_type -> sallyport.v1.AccountView
-	0,  // 104: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
-	9,  // 105: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
-	9,  // 106: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
-	9,  // 107: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
-	9,  // 108: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
-	24, // 109: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
-	9,  // 110: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
-	9,  // 111: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
-	9,  // 112: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
-	9,  // 113: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
-	15, // 114: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
-	9,  // 115: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
-	28, // 116: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
-	28, // 117: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
-	29, // 118: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
-	0,  // 119: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
-	28, // 120: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
-	28, // 121: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
-	28, // 122: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
-	31, // 123: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
-	35, // 124: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
-	0,  // 125: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
-	32, // 126: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
-	31, // 127: sallyport.v1.AdminService.RejoinMachine:output_type -> sallyport.v1.AddMachineResponse
-	32, // 128: sallyport.v1.AdminService.QuarantineMachine:output_type -> sallyport.v1.MachineView
-	32, // 129: sallyport.v1.AdminService.ReleaseMachine:output_type -> sallyport.v1.MachineView
-	37, // 130: sallyport.v1.AdminService.AddToken:output_type -> sallyport.v1.AddTokenResponse
-	39, // 131: sallyport.v1.AdminService.ListTokens:output_type -> sallyport.v1.ListTokensResponse
-	0,  // 132: sallyport.v1.AdminService.RemoveToken:output_type -> sallyport.v1.Done
-	43, // 133: sallyport.v1.AdminService.ListServers:output_type -> sallyport.v1.ListServersResponse
-	0,  // 134: sallyport.v1.AdminService.RemoveServer:output_type -> sallyport.v1.Done
-	40, // 135: sallyport.v1.AdminService.AdmitServer:output_type -> sallyport.v1.ServerView
-	63, // 136: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
-	63, // 137: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
-	3,  // 138: sallyport.v1.AdminService.ListHistories:output_type -> sallyport.v1.ListHistoriesResponse
-	7,  // 139: sallyport.v1.AdminService.ReleaseID:output_type -> sallyport.v1.ReleaseIDResponse
-	46, // 140: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
-	50, // 141: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
-	49, // 142: sallyport.v1.AdminService.SignAudit:output_type -> sallyport.v1.SignAuditResponse
-	52, // 143: sallyport.v1.AdminService.PruneAudit:output_type -> sallyport.v1.PruneAuditResponse
-	54, // 144: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
-	59, // 145: sallyport.v1.AdminService.ShowKeys:output_type -> sallyport.v1.KeysView
-	59, // 146: sallyport.v1.AdminService.SignKeys:output_type -> sallyport.v1.KeysView
-	59, // 147: sallyport.v1.AdminService.RotateRealmKey:output_type -> sallyport.v1.KeysView
-	59, // 148: sallyport.v1.AdminService.RenewCA:output_type -> sallyport.v1.KeysView
-	99, // [99:149] is the sub-list for method output_type
-	49, // [49:99] is the sub-list for method input_type
-	49, // [49:49] is the sub-list for extension type_name
-	49, // [49:49] is the sub-list for extension extendee
-	0,  // [0:49] is the sub-list for field type_name
+	4,   // 0: sallyport.v1.ListHistoriesResponse.histories:type_name -> sallyport.v1.History
+	5,   // 1: sallyport.v1.ListHistoriesResponse.reserved:type_name -> sallyport.v1.ReservedID
+	65,  // 2: sallyport.v1.History.began:type_name -> google.protobuf.Timestamp
+	65,  // 3: sallyport.v1.ReservedID.seen:type_name -> google.protobuf.Timestamp
+	65,  // 4: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
+	65,  // 5: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
+	65,  // 6: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
+	65,  // 7: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
+	16,  // 8: sallyport.v1.AccountView.ssh_keys:type_name -> sallyport.v1.SSHKeyView
+	65,  // 9: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
+	12,  // 10: sallyport.v1.AccountView.cards:type_name -> sallyport.v1.CardView
+	10,  // 11: sallyport.v1.AccountView.failures_at:type_name -> sallyport.v1.FailureView
+	11,  // 12: sallyport.v1.AccountView.places:type_name -> sallyport.v1.PlaceView
+	65,  // 13: sallyport.v1.AccountView.password_change_by:type_name -> google.protobuf.Timestamp
+	65,  // 14: sallyport.v1.FailureView.locked_until:type_name -> google.protobuf.Timestamp
+	65,  // 15: sallyport.v1.PlaceView.last:type_name -> google.protobuf.Timestamp
+	65,  // 16: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
+	65,  // 17: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
+	9,   // 18: sallyport.v1.NewBackupCodesResponse.account:type_name -> sallyport.v1.AccountView
+	9,   // 19: sallyport.v1.ListAccountsResponse.accounts:type_name -> sallyport.v1.AccountView
+	65,  // 20: sallyport.v1.SetAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
+	65,  // 21: sallyport.v1.SetAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
+	9,   // 22: sallyport.v1.AddTOTPResponse.account:type_name -> sallyport.v1.AccountView
+	26,  // 23: sallyport.v1.SetGroupRequest.demands:type_name -> sallyport.v1.Kinds
+	28,  // 24: sallyport.v1.ListGroupsResponse.groups:type_name -> sallyport.v1.GroupView
+	32,  // 25: sallyport.v1.AddMachineResponse.machine:type_name -> sallyport.v1.MachineView
+	65,  // 26: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
+	65,  // 27: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
+	65,  // 28: sallyport.v1.MachineView.last_seen:type_name -> google.protobuf.Timestamp
+	65,  // 29: sallyport.v1.MachineView.duplicated:type_name -> google.protobuf.Timestamp
+	65,  // 30: sallyport.v1.MachineView.quarantined:type_name -> google.protobuf.Timestamp
+	35,  // 31: sallyport.v1.SetMachineRequest.scope:type_name -> sallyport.v1.Scope
+	34,  // 32: sallyport.v1.SetMachineRequest.tags:type_name -> sallyport.v1.Tags
+	32,  // 33: sallyport.v1.ListMachinesResponse.machines:type_name -> sallyport.v1.MachineView
+	35,  // 34: sallyport.v1.AddTokenRequest.scope:type_name -> sallyport.v1.Scope
+	34,  // 35: sallyport.v1.AddTokenRequest.tags:type_name -> sallyport.v1.Tags
+	39,  // 36: sallyport.v1.AddTokenResponse.token:type_name -> sallyport.v1.TokenView
+	65,  // 37: sallyport.v1.TokenView.expires:type_name -> google.protobuf.Timestamp
+	39,  // 38: sallyport.v1.ListTokensResponse.tokens:type_name -> sallyport.v1.TokenView
+	65,  // 39: sallyport.v1.ServerView.began:type_name -> google.protobuf.Timestamp
+	65,  // 40: sallyport.v1.ServerView.last_seen:type_name -> google.protobuf.Timestamp
+	41,  // 41: sallyport.v1.ListServersResponse.servers:type_name -> sallyport.v1.ServerView
+	65,  // 42: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
+	65,  // 43: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
+	46,  // 44: sallyport.v1.ListAuditResponse.rows:type_name -> sallyport.v1.AuditRow
+	65,  // 45: sallyport.v1.VerifyAuditResponse.signed_at:type_name -> google.protobuf.Timestamp
+	65,  // 46: sallyport.v1.PruneAuditRequest.before:type_name -> google.protobuf.Timestamp
+	60,  // 47: sallyport.v1.RotateKeysResponse.keys:type_name -> sallyport.v1.KeysView
+	65,  // 48: sallyport.v1.KeysView.signed:type_name -> google.protobuf.Timestamp
+	62,  // 49: sallyport.v1.SetRealmRequest.points:type_name -> sallyport.v1.KindPoints
+	62,  // 50: sallyport.v1.RealmView.points:type_name -> sallyport.v1.KindPoints
+	8,   // 51: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
+	1,   // 52: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
+	2,   // 53: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
+	18,  // 54: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
+	20,  // 55: sallyport.v1.AdminService.SetAccount:input_type -> sallyport.v1.SetAccountRequest
+	1,   // 56: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
+	1,   // 57: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
+	19,  // 58: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
+	21,  // 59: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
+	22,  // 60: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
+	23,  // 61: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
+	1,   // 62: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
+	13,  // 63: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
+	14,  // 64: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
+	14,  // 65: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
+	1,   // 66: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
+	1,   // 67: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
+	25,  // 68: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
+	1,   // 69: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
+	2,   // 70: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
+	1,   // 71: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
+	30,  // 72: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
+	30,  // 73: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
+	27,  // 74: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
+	1,   // 75: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
+	2,   // 76: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
+	1,   // 77: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
+	33,  // 78: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
+	1,   // 79: sallyport.v1.AdminService.RejoinMachine:input_type -> sallyport.v1.NameRequest
+	1,   // 80: sallyport.v1.AdminService.QuarantineMachine:input_type -> sallyport.v1.NameRequest
+	1,   // 81: sallyport.v1.AdminService.ReleaseMachine:input_type -> sallyport.v1.NameRequest
+	37,  // 82: sallyport.v1.AdminService.AddToken:input_type -> sallyport.v1.AddTokenRequest
+	2,   // 83: sallyport.v1.AdminService.ListTokens:input_type -> sallyport.v1.ListRequest
+	1,   // 84: sallyport.v1.AdminService.RemoveToken:input_type -> sallyport.v1.NameRequest
+	2,   // 85: sallyport.v1.AdminService.ListServers:input_type -> sallyport.v1.ListRequest
+	43,  // 86: sallyport.v1.AdminService.RemoveServer:input_type -> sallyport.v1.RemoveServerRequest
+	42,  // 87: sallyport.v1.AdminService.AdmitServer:input_type -> sallyport.v1.AdmitServerRequest
+	61,  // 88: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
+	63,  // 89: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
+	2,   // 90: sallyport.v1.AdminService.ListHistories:input_type -> sallyport.v1.ListRequest
+	6,   // 91: sallyport.v1.AdminService.ReleaseID:input_type -> sallyport.v1.ReleaseIDRequest
+	45,  // 92: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
+	48,  // 93: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
+	49,  // 94: sallyport.v1.AdminService.SignAudit:input_type -> sallyport.v1.SignAuditRequest
+	52,  // 95: sallyport.v1.AdminService.PruneAudit:input_type -> sallyport.v1.PruneAuditRequest
+	54,  // 96: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
+	56,  // 97: sallyport.v1.AdminService.ShowKeys:input_type -> sallyport.v1.ShowKeysRequest
+	57,  // 98: sallyport.v1.AdminService.SignKeys:input_type -> sallyport.v1.SignKeysRequest
+	58,  // 99: sallyport.v1.AdminService.RotateRealmKey:input_type -> sallyport.v1.RotateRealmKeyRequest
+	59,  // 100: sallyport.v1.AdminService.RenewCA:input_type -> sallyport.v1.RenewCARequest
+	9,   // 101: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
+	9,   // 102: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
+	17,  // 103: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
+	9,   // 104: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
+	9,   // 105: sallyport.v1.AdminService.SetAccount:output_type -> sallyport.v1.AccountView
+	0,   // 106: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
+	9,   // 107: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
+	9,   // 108: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
+	9,   // 109: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
+	9,   // 110: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
+	24,  // 111: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
+	9,   // 112: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
+	9,   // 113: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
+	9,   // 114: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
+	9,   // 115: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
+	15,  // 116: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
+	9,   // 117: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
+	28,  // 118: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
+	28,  // 119: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
+	29,  // 120: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
+	0,   // 121: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
+	28,  // 122: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
+	28,  // 123: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
+	28,  // 124: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
+	31,  // 125: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
+	36,  // 126: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
+	0,   // 127: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
+	32,  // 128: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
+	31,  // 129: sallyport.v1.AdminService.RejoinMachine:output_type -> sallyport.v1.AddMachineResponse
+	32,  // 130: sallyport.v1.AdminService.QuarantineMachine:output_type -> sallyport.v1.MachineView
+	32,  // 131: sallyport.v1.AdminService.ReleaseMachine:output_type -> sallyport.v1.MachineView
+	38,  // 132: sallyport.v1.AdminService.AddToken:output_type -> sallyport.v1.AddTokenResponse
+	40,  // 133: sallyport.v1.AdminService.ListTokens:output_type -> sallyport.v1.ListTokensResponse
+	0,   // 134: sallyport.v1.AdminService.RemoveToken:output_type -> sallyport.v1.Done
+	44,  // 135: sallyport.v1.AdminService.ListServers:output_type -> sallyport.v1.ListServersResponse
+	0,   // 136: sallyport.v1.AdminService.RemoveServer:output_type -> sallyport.v1.Done
+	41,  // 137: sallyport.v1.AdminService.AdmitServer:output_type -> sallyport.v1.ServerView
+	64,  // 138: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
+	64,  // 139: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
+	3,   // 140: sallyport.v1.AdminService.ListHistories:output_type -> sallyport.v1.ListHistoriesResponse
+	7,   // 141: sallyport.v1.AdminService.ReleaseID:output_type -> sallyport.v1.ReleaseIDResponse
+	47,  // 142: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
+	51,  // 143: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
+	50,  // 144: sallyport.v1.AdminService.SignAudit:output_type -> sallyport.v1.SignAuditResponse
+	53,  // 145: sallyport.v1.AdminService.PruneAudit:output_type -> sallyport.v1.PruneAuditResponse
+	55,  // 146: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
+	60,  // 147: sallyport.v1.AdminService.ShowKeys:output_type -> sallyport.v1.KeysView
+	60,  // 148: sallyport.v1.AdminService.SignKeys:output_type -> sallyport.v1.KeysView
+	60,  // 149: sallyport.v1.AdminService.RotateRealmKey:output_type -> sallyport.v1.KeysView
+	60,  // 150: sallyport.v1.AdminService.RenewCA:output_type -> sallyport.v1.KeysView
+	101, // [101:151] is the sub-list for method output_type
+	51,  // [51:101] is the sub-list for method input_type
+	51,  // [51:51] is the sub-list for extension type_name
+	51,  // [51:51] is the sub-list for extension extendee
+	0,   // [0:51] is the sub-list for field type_name
 }
 
 func init() { file_sallyport_v1_admin_proto_init() }
@@ -4955,14 +5045,14 @@ func file_sallyport_v1_admin_proto_init() {
 	file_sallyport_v1_admin_proto_msgTypes[25].OneofWrappers = []any{}
 	file_sallyport_v1_admin_proto_msgTypes[27].OneofWrappers = []any{}
 	file_sallyport_v1_admin_proto_msgTypes[33].OneofWrappers = []any{}
-	file_sallyport_v1_admin_proto_msgTypes[62].OneofWrappers = []any{}
+	file_sallyport_v1_admin_proto_msgTypes[63].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sallyport_v1_admin_proto_rawDesc), len(file_sallyport_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   64,
+			NumMessages:   65,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
