@@ -37,7 +37,8 @@ func says(t *testing.T, try attempt, ok bool, text string) {
 	t.Helper()
 	o, err := try(t.Context())
 	must(t, err)
-	if o.OK() != ok || !strings.Contains(o.Screen, text) {
+	// A message is broken into lines that a screen has room for.
+	if o.OK() != ok || !strings.Contains(strings.Join(strings.Fields(o.Screen), " "), text) {
 		t.Errorf("exit code %d, want success %v and %q:\n%s", o.Code, ok, text, o.Screen)
 	}
 }
