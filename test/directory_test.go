@@ -14,9 +14,10 @@ import (
 func published(t *testing.T, r *machine.Realm) {
 	t.Helper()
 	must(t, r.Eventually(t.Context(), func() error {
-		out, err := r.Script(t.Context(), "grep -ac 'ada' /var/cache/sallyport/directory")
+		// The file may be followed at once by one of what the daemon has learnt meanwhile.
+		out, err := r.Script(t.Context(), "grep -ac 'ada' /var/cache/sallyport/directory && ! sallyport status --json | grep stale_since")
 		if err != nil {
-			return fmt.Errorf("ada is not published: %w: %s", err, out)
+			return fmt.Errorf("ada and all else is not published: %w: %s", err, out)
 		}
 		return nil
 	}))

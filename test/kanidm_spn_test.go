@@ -1,6 +1,7 @@
 package test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -92,6 +93,14 @@ func TestPeopleOfAKanidmServerMayBeCalledByNameAndDomain(t *testing.T) {
 		must(t, r.Daemon.Stop(t.Context()))
 		script(t, r, `sed -i '/_name = "spn"/d' /etc/sallyport/sallyportd.toml`)
 		must(t, r.StartDaemon(t.Context()))
+		// su(1) asks by the name that the file has, which the daemon writes anew.
+		must(t, r.Eventually(t.Context(), func() error {
+			out, err := r.Script(t.Context(), `[ "$(getent passwd 70001 | cut -d: -f1)" = bob ]`)
+			if err != nil {
+				return fmt.Errorf("he is not bob yet: %w: %s", err, out)
+			}
+			return nil
+		}))
 		for _, typed := range []string{bob, bobSPN} {
 			lets(t, ways(r, typed, bobPass)["su"], bob)
 		}

@@ -279,7 +279,7 @@ func TestKanidmsOwnAuthenticationAsksForACodeAndOfflineSaysWhyNot(t *testing.T) 
 			t.Errorf("%d reauthentications by a daemon that has seen no sign-in, want 2", n)
 		}
 	})
-	w.explains(t, "it is asked for: password, then totp", "offline: does not work", "cannot be checked on this machine offline", "people with a code cannot log in offline")
+	w.explains(t, "it is asked for: password, then totp", "offline: does not work", "cannot be checked here", "people with a code cannot log in offline")
 	t.Run("offline", func(t *testing.T) {
 		w.server.Close()
 		screen := keepsOut(t, ways(r, bob, bobOwn)["su"])
