@@ -101,7 +101,8 @@ func (s *Signer) sign(contentType string, v any) ([]byte, error) {
 type Keyring struct {
 	realm     string
 	verifiers map[string]cose.Verifier
-	readers   map[string]cose.Verifier
+	// letting are the verifiers of what lets somebody in: those above, and the readers'.
+	letting map[string]cose.Verifier
 }
 
 // NewKeyring trusts exactly these keys for tokens of exactly this realm.
@@ -126,19 +127,22 @@ func verifiers(keys []ed25519.PublicKey) (map[string]cose.Verifier, error) {
 }
 
 // letIn trusts keys of servers that only read, for what lets somebody in.
-func (k *Keyring) letIn(keys []ed25519.PublicKey) (err error) {
-	k.readers, err = verifiers(keys)
-	return err
+func (k *Keyring) letIn(keys []ed25519.PublicKey) error {
+	readers, err := verifiers(keys)
+	if err != nil {
+		return err
+	}
+	k.letting = maps.Clone(k.verifiers)
+	maps.Copy(k.letting, readers)
+	return nil
 }
 
 // lettingIn is the ring for what lets somebody in.
 func (k *Keyring) lettingIn() *Keyring {
-	if len(k.readers) == 0 {
+	if k.letting == nil {
 		return k
 	}
-	both := maps.Clone(k.verifiers)
-	maps.Copy(both, k.readers)
-	return &Keyring{realm: k.realm, verifiers: both}
+	return &Keyring{realm: k.realm, verifiers: k.letting}
 }
 
 // KeyIDs lists the trusted keys, sorted, but for those of servers that only read.
