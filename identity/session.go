@@ -20,6 +20,14 @@ type SessionToken struct {
 	ExpiresAt       int64        `cbor:"7,keyasint"`
 	// Groups are the uuids of the groups that this strength earned.
 	Groups []uuid.UUID `cbor:"8,keyasint,omitempty"`
+	// Purpose is what the authentication was for, where it was no login: the token counts
+	// for that alone.
+	Purpose string `cbor:"9,keyasint,omitempty"`
+}
+
+// PurposeOf is the purpose of an authentication by which an account decides a request.
+func PurposeOf(request uuid.UUID, approve bool) string {
+	return map[bool]string{true: "approve ", false: "deny "}[approve] + request.String()
 }
 
 // Check accepts the token only for this account on this machine at this time,

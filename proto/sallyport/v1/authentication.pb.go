@@ -158,8 +158,11 @@ type BeginRequest struct {
 	// The machine has a password that is due changed in the same login. Without it a
 	// password that is due lets nobody in.
 	ChangesDuePasswords bool `protobuf:"varint,10,opt,name=changes_due_passwords,json=changesDuePasswords,proto3" json:"changes_due_passwords,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// What the authentication is for, where it is no login; at most 200 bytes. The session
+	// token says it, and counts for that alone: see RequestService.Decide.
+	Purpose       string `protobuf:"bytes,11,opt,name=purpose,proto3" json:"purpose,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *BeginRequest) Reset() {
@@ -260,6 +263,13 @@ func (x *BeginRequest) GetChangesDuePasswords() bool {
 		return x.ChangesDuePasswords
 	}
 	return false
+}
+
+func (x *BeginRequest) GetPurpose() string {
+	if x != nil {
+		return x.Purpose
+	}
+	return ""
 }
 
 // Nonce is for the challenge that a card signs. It is good for the next step alone.
@@ -869,7 +879,7 @@ var File_sallyport_v1_authentication_proto protoreflect.FileDescriptor
 
 const file_sallyport_v1_authentication_proto_rawDesc = "" +
 	"\n" +
-	"!sallyport/v1/authentication.proto\x12\fsallyport.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb4\x02\n" +
+	"!sallyport/v1/authentication.proto\x12\fsallyport.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xce\x02\n" +
 	"\fBeginRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aservice\x18\x02 \x01(\tR\aservice\x12\x1f\n" +
@@ -884,7 +894,8 @@ const file_sallyport_v1_authentication_proto_rawDesc = "" +
 	"removeCard\x12\x16\n" +
 	"\x06origin\x18\b \x01(\tR\x06origin\x122\n" +
 	"\x15changes_due_passwords\x18\n" +
-	" \x01(\bR\x13changesDuePasswords\"1\n" +
+	" \x01(\bR\x13changesDuePasswords\x12\x18\n" +
+	"\apurpose\x18\v \x01(\tR\apurpose\"1\n" +
 	"\x05Nonce\x12\x14\n" +
 	"\x05value\x18\x01 \x01(\fR\x05value\x12\x12\n" +
 	"\x04time\x18\x02 \x01(\x03R\x04time\"\xf4\x01\n" +

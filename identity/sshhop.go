@@ -1,0 +1,54 @@
+package identity
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// What stands in an ssh certificate for one hop. It is OpenSSH's PROTOCOL.certkeys; names of
+// extensions that are ours end in [HopExtension].
+const (
+	hopPrincipal = "sallyport/"
+	// HopExtension ends the names of our extensions.
+	HopExtension = "@sallyport"
+	// HopNext is the extension of a hop that only passes on: "HOST PORT" of the next one,
+	// which is all that may be connected to from there.
+	HopNext = "next" + HopExtension
+	// HopMethods is the extension that names the factors that its request was proved by.
+	HopMethods = "methods" + HopExtension
+)
+
+// HopPrincipal is the only principal of a certificate by which an account may be logged in
+// to at a machine. No account can have that name.
+func HopPrincipal(machine, account uuid.UUID) string {
+	return hopPrincipal + machine.String() + "/" + account.String()
+}
+
+// HostAlias is the name by which a machine's host certificate is known beside its host
+// names. No name server has it.
+func HostAlias(machine uuid.UUID) string { return machine.String() + ".machine.sallyport" }
+
+// HopID is what a certificate's key id says, which sshd writes into its log.
+type HopID struct {
+	// Asker asked at machine At to log in to To as As, by that request.
+	Asker, At, To, As Name
+	Request           uuid.UUID
+}
+
+// String is "ASKER@AT to=AS@TO request=UUID".
+func (h HopID) String() string {
+	return fmt.Sprintf("%s@%s to=%s@%s request=%s", h.Asker, h.At, h.As, h.To, h.Request)
+}
+
+// RequestOfHop reads the request from a certificate's key id.
+func RequestOfHop(keyID string) (uuid.UUID, error) {
+	_, text, found := strings.Cut(keyID, " request=")
+	id, err := uuid.Parse(text)
+	if !found || err != nil || id.String() != text {
+		return uuid.Nil, errors.New("a certificate that names no request")
+	}
+	return id, nil
+}
