@@ -85,6 +85,11 @@ func (a *App) table() command.Table {
 		a.row("whoami", "", "what this session has proved, and until when", whoami),
 		a.row("subids", "[NAME]", "which subordinate ids an account has, for rootless containers", subIDs),
 		logout,
+		rest(a.row("ssh", "SSH-ARGUMENTS", "log in to a machine of the realm with a key for this one time", sshHop)),
+		a.row("requests", "", "what you asked for, and what waits for you to decide", requests),
+		a.row("approve", "ID", "approve what somebody asked for", decide(true)),
+		a.row("deny", "ID", "deny what somebody asked for", decide(false)),
+		a.row("withdraw", "ID", "take a request back, or end its grant", withdraw),
 		a.row("auth-test", "NAME", "sign in through PAM, without opening a session", authTest),
 		a.row("join", "", "join this machine to a realm, and set the host up", join),
 		a.row("leave", "", "take out what join put in", leave),
@@ -94,6 +99,12 @@ func (a *App) table() command.Table {
 	}}
 }
 
+// rest makes a command take all words behind its own options as they are.
+func rest(r command.Row) command.Row {
+	r.Rest = true
+	return r
+}
+
 // errSaid ends a command whose answer has been printed already and is no.
 var errSaid = errors.New("the answer is no")
 
@@ -101,11 +112,14 @@ var errSaid = errors.New("the answer is no")
 func (a *App) Run(ctx context.Context, args []string) int {
 	t := a.table()
 	err := t.Run(ctx, args, a.Stdout)
+	var exit ExitError
 	switch {
 	case err == nil:
 		return command.ExitOK
 	case errors.Is(err, errSaid):
 		return command.ExitNo
+	case errors.As(err, &exit):
+		return int(exit)
 	case errors.Is(err, command.ErrUsage):
 		t.Fail(a.Stderr, args, err)
 		return command.ExitUsage

@@ -300,6 +300,7 @@ func (s *login) allowed(ctx context.Context, r provider.Reply) (identity.Verdict
 		return s.end(ctx, out), nil
 	}
 	d.codes.Keep(ctx, s.q.Entry, r.Session.Methods, r.Sealed)
+	d.proofs.Tokens.Keep(r.Session, r.SignedSession)
 	d.succeeded(ctx, s.q.Entry, s.Origin(), s.handedOn())
 	// That took its time: what was pushed meanwhile counts.
 	if out := s.stillRight(ctx); out.Code != identity.Granted {

@@ -68,6 +68,7 @@ type wish struct {
 	enrol, remove identity.FactorKind
 	card          []byte // with remove identity.PIV: its fingerprint
 	proved        string // with enrol identity.PIV: see proveCards
+	purpose       string // of what is no enrolment: see requests.go
 }
 
 // offer is what the server offers once enough is proved, "" for nothing.
@@ -145,40 +146,23 @@ func (d *Gate) enrolRemove(ctx context.Context, peer identity.Peer, args []byte,
 }
 
 func (d *Gate) enrolBegin(ctx context.Context, peer identity.Peer, a report.EnrolArgs, w wish, emit func(any) error) error {
-	e := d.Directory().WithUID(peer.UID)
-	if e == nil {
-		return fmt.Errorf("%w: uid %d is no account of the realm", report.ErrForbidden, peer.UID)
+	s, err := d.proving(ctx, peer, a, "sallyport enrol")
+	if err != nil {
+		return err
 	}
-	conv := &silent{}
-	s := &login{
-		d: d, conv: conv, q: checks.Question{Typed: string(e.Account().Name)}, secret: identity.NewSecret([]byte(a.Password)),
-		Login: identity.Login{Operation: identity.OpAuthenticate, Service: "sallyport enrol", User: string(e.Account().Name), Peer: peer, LogindSession: a.LogindSession},
-	}
-	s.code, s.card.pin = identity.NewSecret(bytes.TrimSpace([]byte(a.Code))), identity.NewSecret([]byte(a.PIN))
-	defer func() { s.secret.Wipe(); s.forgetCode(); s.card.forget() }()
-	if r := s.preChecks(ctx); r.Code != identity.Granted {
-		return fmt.Errorf("%w: %s", report.ErrForbidden, r.Text())
-	}
-	if _, held := s.q.Entry.Epoch(identity.TOTP); held && s.code.Len() == 0 && s.card.pin.Len() == 0 {
+	defer s.forgetProof()
+	if s.codeMissing() {
 		return emit(report.Enrolment{NeedsCode: true})
 	}
 	if w.remove == identity.PIV && len(w.card) == 0 {
-		var err error
 		if w.card, err = s.onlyCard(ctx); err != nil {
 			return err
 		}
 	}
-	if d.Link().JustFailed() { // so nothing is tried that would be counted
-		return errNoServer
-	}
-	if r := d.tries.ReserveAlone(ctx, s.q.Entry.Account().UUID, lockout.Locker, s.Origin()); r.Code != identity.Granted {
-		return refusedEnrolment(r.Text())
-	}
-	b, err := s.proveForEnrolment(ctx, w)
+	b, err := s.proveNow(ctx, w)
 	if err != nil {
 		return err
 	}
-	d.tries.SignedIn(ctx, s.q.Entry.Account().UUID, s.Origin(), lockout.All()...)
 	open := &enrolment{uid: peer.UID, login: s, exchange: b.exchange, until: d.o.Now().Add(enrolWait), wish: w, nonce: b.reply.Nonce}
 	if b.reply.Outcome == provider.Allow {
 		return d.altered(ctx, open, b.reply, emit)
@@ -189,6 +173,49 @@ func (d *Gate) enrolBegin(ctx context.Context, peer identity.Peer, a report.Enro
 	}
 	defer b.reply.OTPAuth.Wipe()
 	return emit(report.Enrolment{Handle: handle, Until: open.until, URL: string(b.reply.OTPAuth.Reveal())})
+}
+
+// proving begins an authentication of who asks over control.sock, by what came with the
+// request. Whoever gets it calls forgetProof in the end.
+func (d *Gate) proving(ctx context.Context, peer identity.Peer, a report.EnrolArgs, service string) (*login, error) {
+	e := d.Directory().WithUID(peer.UID)
+	if e == nil {
+		return nil, fmt.Errorf("%w: uid %d is no account of the realm", report.ErrForbidden, peer.UID)
+	}
+	s := &login{
+		d: d, conv: &silent{}, q: checks.Question{Typed: string(e.Account().Name)}, secret: identity.NewSecret([]byte(a.Password)),
+		Login: identity.Login{Operation: identity.OpAuthenticate, Service: service, User: string(e.Account().Name), Peer: peer, LogindSession: a.LogindSession},
+	}
+	s.code, s.card.pin = identity.NewSecret(bytes.TrimSpace([]byte(a.Code))), identity.NewSecret([]byte(a.PIN))
+	if r := s.preChecks(ctx); r.Code != identity.Granted {
+		s.forgetProof()
+		return nil, fmt.Errorf("%w: %s", report.ErrForbidden, r.Text())
+	}
+	return s, nil
+}
+
+func (s *login) forgetProof() { s.secret.Wipe(); s.forgetCode(); s.card.forget() }
+
+// codeMissing: the account has a generator, so nothing is tried without its code.
+func (s *login) codeMissing() bool {
+	_, held := s.q.Entry.Epoch(identity.TOTP)
+	return held && s.code.Len() == 0 && s.card.pin.Len() == 0
+}
+
+// proveNow answers the server's offers with what was given, counted as every attempt is.
+func (s *login) proveNow(ctx context.Context, w wish) (begun, error) {
+	d, id := s.d, s.q.Entry.Account().UUID
+	if d.Link().JustFailed() { // so nothing is tried that would be counted
+		return begun{}, errNoServer
+	}
+	if r := d.tries.ReserveAlone(ctx, id, lockout.Locker, s.Origin()); r.Code != identity.Granted {
+		return begun{}, refusedEnrolment(r.Text())
+	}
+	b, err := s.proveForEnrolment(ctx, w)
+	if err == nil {
+		d.tries.SignedIn(ctx, id, s.Origin(), lockout.All()...)
+	}
+	return b, err
 }
 
 // altered is the end of what needs no confirmation.
@@ -217,6 +244,7 @@ func (s *login) proveForEnrolment(ctx context.Context, w wish) (begun, error) {
 	d := s.d
 	a := provider.Attempt{
 		Name: s.q.Entry.Account().Name, Service: s.Service, Origin: s.Origin(), StepUp: true, Enrol: w.enrol, Remove: w.remove, RemoveCard: w.card,
+		Purpose: w.purpose,
 	}
 	a.UsedStep, a.UsedEpoch = d.codes.Used(ctx, s.q.Entry)
 	b, err := withSlot(ctx, d, true, func(ctx context.Context) (begun, error) {

@@ -12,6 +12,7 @@ import (
 	"github.com/sallyport-auth/sallyport/daemon/cards"
 	"github.com/sallyport-auth/sallyport/daemon/checks"
 	"github.com/sallyport-auth/sallyport/daemon/directory"
+	"github.com/sallyport-auth/sallyport/daemon/hops"
 	"github.com/sallyport-auth/sallyport/daemon/lockout"
 	"github.com/sallyport-auth/sallyport/daemon/offline"
 	"github.com/sallyport-auth/sallyport/daemon/policy"
@@ -81,6 +82,7 @@ type Gate struct {
 	verifiers *offline.Verifiers
 	codes     *offline.Codes
 	reader    *cards.Reader
+	hops      *hops.Judge
 
 	askedAgain pendingChecks
 	enrolling  enrolments
@@ -99,7 +101,7 @@ func newGate(o gateOptions) *Gate {
 			Accounts: o.Accounts, Registrar: o.Provider.KeyRegistrar, Cache: o.Cache, Sealer: o.Sealer, Realm: o.Realm, Machine: o.Machine,
 			Timeout: o.Policy.ServerTimeout, Log: o.Log,
 		}),
-		reader: cards.New(o.Cards, o.Seats, o.Now, o.Log),
+		reader: cards.New(o.Cards, o.Seats, o.Now, o.Log), hops: newJudge(o),
 		asking: make(chan struct{}, asking), making: make(chan struct{}, makePending),
 	}
 }

@@ -2,10 +2,13 @@ package daemon
 
 import (
 	"context"
+	"encoding/base64"
+	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/sallyport-auth/sallyport/daemon/checks"
+	"github.com/sallyport-auth/sallyport/daemon/hops"
 	"github.com/sallyport-auth/sallyport/identity"
 )
 
@@ -15,22 +18,47 @@ import (
 // learns public halves, and sshd asks as a user without rights. A local name is
 // identity.ErrNotFound.
 func (d *Gate) KeysFor(ctx context.Context, _ identity.Peer, name string) ([]identity.SSHKey, error) {
-	q := checks.Question{Typed: name}
-	switch r := d.checks.Run(ctx, checks.Account(), &q, nil); r.Code {
-	case identity.Granted:
-	case identity.Unavailable:
-		return nil, fmt.Errorf("%w: %s", identity.ErrUnavailable, r.Detail)
-	case identity.NotOurs, identity.UnknownUser:
-		return nil, fmt.Errorf("%w: %s", identity.ErrNotFound, r.Detail)
-	default:
-		return nil, nil
-	}
-	if q.Entry.Keys() == 0 {
-		return nil, nil
+	q, err := d.mayBeServed(ctx, name)
+	if err != nil || q == nil || q.Entry.Keys() == 0 {
+		return nil, err
 	}
 	t, err := d.SignedToken(ctx, q.Entry)
 	if err != nil {
 		return nil, fmt.Errorf("%w: keys: %w", identity.ErrUnavailable, err)
 	}
 	return slices.Clone(t.SSHKeys), nil
+}
+
+// mayBeServed finds the account that sshd asks for; nil where it may not log in here.
+func (d *Gate) mayBeServed(ctx context.Context, name string) (*checks.Question, error) {
+	q := &checks.Question{Typed: name}
+	switch r := d.checks.Run(ctx, checks.Account(), q, nil); r.Code {
+	case identity.Granted:
+		return q, nil
+	case identity.Unavailable:
+		return nil, fmt.Errorf("%w: %s", identity.ErrUnavailable, r.Detail)
+	case identity.NotOurs, identity.UnknownUser:
+		return nil, fmt.Errorf("%w: %s", identity.ErrNotFound, r.Detail)
+	default:
+		return nil, nil //nolint:nilnil // nobody is served
+	}
+}
+
+// CertificateFor is the line of authorized_keys(5) by which an ssh certificate, in base64,
+// lets somebody in as that account, by the rules of [Gate.KeysFor]. One that lets nobody in
+// has none, and the log says why.
+func (d *Gate) CertificateFor(ctx context.Context, _ identity.Peer, name, certificate string) (string, error) {
+	blob, err := base64.StdEncoding.DecodeString(certificate)
+	if err != nil {
+		return "", nil //nolint:nilerr // it is none
+	}
+	q, err := d.mayBeServed(ctx, name)
+	if err != nil || q == nil {
+		return "", err
+	}
+	line, err := d.hops.Line(q.Entry.Account().UUID, blob)
+	if no := new(hops.RefusedError); errors.As(err, &no) {
+		d.log.WarnContext(ctx, "an ssh certificate is refused", "account", name, "certificate", no.KeyID, "why", no.Why)
+	}
+	return line, nil
 }

@@ -166,6 +166,12 @@ func (r *Realms) KeysFor(ctx context.Context, peer identity.Peer, name string) (
 		func(d *Daemon) ([]identity.SSHKey, error) { return d.KeysFor(ctx, peer, name) })
 }
 
+// CertificateFor is [Daemon.CertificateFor].
+func (r *Realms) CertificateFor(ctx context.Context, peer identity.Peer, name, certificate string) (string, error) {
+	return firstAnswer(r, func(d *Daemon) bool { return d.RemembersName(name) },
+		func(d *Daemon) (string, error) { return d.CertificateFor(ctx, peer, name, certificate) })
+}
+
 // SubIDsOf is [Daemon.SubIDsOf].
 func (r *Realms) SubIDsOf(ctx context.Context, peer identity.Peer, name string) (identity.IDRange, error) {
 	return firstAnswer(r, func(d *Daemon) bool { return d.RemembersName(name) },

@@ -58,6 +58,12 @@ func verbs() []verb {
 		{report.VerbEnrolPIVDone, false, ofTheAccount, secretly((*Daemon).enrolCardDone)},
 		{report.VerbEnrolConfirm, false, ofTheAccount, secretly((*Daemon).enrolConfirm)},
 		{report.VerbEnrolRemove, false, ofTheAccount, secretly((*Daemon).enrolRemove)},
+		{report.VerbAsk, false, ofTheAccount, secretly((*Daemon).requestAsk)},
+		{report.VerbRequest, false, ofTheAccount, secretly((*Daemon).requestShow)},
+		{report.VerbRequests, false, ofTheAccount, secretly(requestVerb(nil, requestList))},
+		{report.VerbWithdraw, false, ofTheAccount, secretly(requestVerb(nil, requestWithdraw))},
+		{report.VerbDecide, false, ofTheAccount, secretly(requestVerb(decision, requestDecide))},
+		{report.VerbCertify, false, ofTheAccount, secretly(requestVerb(nil, requestCertify))},
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 // Drop forgets what the account proved in that session, nil meaning all, and tells how many
 // proofs there were.
 func (d *Gate) Drop(e *directory.Entry, session *identity.LoginSession) int {
+	d.proofs.Tokens.Forget(e.Account().UUID)
 	return d.proofs.StepUps.Forget(e.Account().UUID, func(at proofs.Place) bool { return session == nil || within(at.Session, *session) })
 }
 

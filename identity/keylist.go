@@ -19,6 +19,8 @@ const (
 	// MaxReadOnly is how many servers that only read a list may name: each has a TLS key in
 	// it, beside the one of the others.
 	MaxReadOnly = maxListTLS - 1
+	// MaxSSHAuthorities is how many keys of ssh certificates a list may name of each use.
+	MaxSSHAuthorities = 4
 )
 
 // The content types of what a realm key signs, and of an introduction, which a
@@ -46,6 +48,11 @@ type KeyList struct {
 	// somebody in at a machine, and is no word of the realm's about anything else. A program
 	// of before does not know them, and takes nothing that they signed.
 	ReadOnly [][]byte `cbor:"6,keyasint,omitempty"`
+	// SSHUsers and SSHHosts are raw Ed25519 public keys that sign ssh certificates, of
+	// people for hops and of machines for their host keys, the newest first. None: the realm
+	// makes no such certificates.
+	SSHUsers [][]byte `cbor:"7,keyasint,omitempty"`
+	SSHHosts [][]byte `cbor:"8,keyasint,omitempty"`
 }
 
 // Validate tells whether the list says something that a machine can use.
@@ -72,6 +79,9 @@ func (l *KeyList) Validate() error {
 			return fmt.Errorf("%w: key list: a key of a server that only reads, of %d bytes", ErrToken, len(k))
 		}
 	}
+	if err := l.validateSSH(); err != nil {
+		return err
+	}
 	if len(l.TLS) == 0 || len(l.TLS) > maxListTLS {
 		return fmt.Errorf("%w: key list with %d TLS keys", ErrToken, len(l.TLS))
 	}
@@ -79,6 +89,22 @@ func (l *KeyList) Validate() error {
 		if err := t.validate(); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// validateSSH tells whether each key has one use: a key that signs for people could
+// otherwise stand for a host.
+func (l *KeyList) validateSSH() error {
+	if len(l.SSHUsers) > MaxSSHAuthorities || len(l.SSHHosts) > MaxSSHAuthorities {
+		return fmt.Errorf("%w: key list with %d and %d keys of ssh certificates", ErrToken, len(l.SSHUsers), len(l.SSHHosts))
+	}
+	seen := slices.Concat(l.Keys, l.ReadOnly)
+	for _, k := range slices.Concat(l.SSHUsers, l.SSHHosts) {
+		if len(k) != ed25519.PublicKeySize || slices.ContainsFunc(seen, func(o []byte) bool { return bytes.Equal(k, o) }) {
+			return fmt.Errorf("%w: key list: a key of ssh certificates, of %d bytes", ErrToken, len(k))
+		}
+		seen = append(seen, k)
 	}
 	return nil
 }

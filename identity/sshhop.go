@@ -17,6 +17,9 @@ const (
 	// HopNext is the extension of a hop that only passes on: "HOST PORT" of the next one,
 	// which is all that may be connected to from there.
 	HopNext = "next" + HopExtension
+	// HopLocal and HopRemote say in which directions ports may be forwarded.
+	HopLocal  = "local" + HopExtension
+	HopRemote = "remote" + HopExtension
 	// HopMethods is the extension that names the factors that its request was proved by.
 	HopMethods = "methods" + HopExtension
 )

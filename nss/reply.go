@@ -100,6 +100,14 @@ func (r *reply) keys(ctx context.Context, keys []identity.SSHKey, err error) err
 	return r.end(ctx, err)
 }
 
+// certificate is a line for sshd, or none.
+func (r *reply) certificate(ctx context.Context, line string, err error) error {
+	if err == nil && line != "" {
+		err = r.s.send(ctx, r.c, wire.New(wire.SSHKey).AddString(wire.KeyLine, line))
+	}
+	return r.end(ctx, err)
+}
+
 // end closes a list that went well.
 func (r *reply) end(ctx context.Context, err error) error {
 	if err != nil {

@@ -22,6 +22,7 @@ type answers struct {
 	group   identity.GroupEntry
 	gids    []uint32
 	keys    []identity.SSHKey
+	lines   map[string]string
 	err     error
 	wait    bool // until the context ends
 	panics  bool
@@ -72,6 +73,13 @@ func (a *answers) Groups(ctx context.Context, each func(identity.GroupEntry) err
 	return each(a.group)
 }
 
+func (a *answers) CertificateFor(ctx context.Context, _ identity.Peer, name, certificate string) (string, error) {
+	if name != "alice" {
+		return "", identity.ErrNotFound
+	}
+	return a.lines[certificate], a.answer(ctx)
+}
+
 func (a *answers) KeysFor(ctx context.Context, peer identity.Peer, name string) ([]identity.SSHKey, error) {
 	if int(peer.PID) != os.Getpid() || name == "" {
 		return nil, errors.New("not from the kernel")
@@ -85,6 +93,7 @@ func good() *answers {
 		group:   identity.GroupEntry{Group: identity.Group{Name: "crew", GID: 70100}, Members: []identity.Name{"alice"}},
 		gids:    []uint32{70001, 70100},
 		keys:    []identity.SSHKey{{Tag: "a", Line: "ssh-ed25519 AAAA"}, {Tag: "b", Line: "ssh-ed25519 BBBB"}},
+		lines:   map[string]string{"GOOD": "cert-authority ssh-ed25519 CCCC"},
 	}
 }
 
@@ -139,6 +148,8 @@ func questions() map[string]struct {
 		"all accounts":           {wire.New(wire.ListAccounts), []wire.Type{wire.Account, wire.End}},
 		"all groups":             {wire.New(wire.ListGroups), []wire.Type{wire.Group, wire.End}},
 		"keys":                   {wire.New(wire.GetSSHKeys).AddString(wire.Name, "alice"), []wire.Type{wire.SSHKey, wire.SSHKey, wire.End}},
+		"a certificate":          {wire.New(wire.GetSSHKeys).AddString(wire.Name, "alice").AddString(wire.Certificate, "GOOD"), []wire.Type{wire.SSHKey, wire.End}},
+		"one that is refused":    {wire.New(wire.GetSSHKeys).AddString(wire.Name, "alice").AddString(wire.Certificate, "BAD"), []wire.Type{wire.End}},
 	}
 }
 

@@ -126,6 +126,12 @@ func (d *Deferred) source() Source {
 	if can.Fleet != nil {
 		s.Fleet = d
 	}
+	if can.Requester != nil {
+		s.Requester = d
+	}
+	if can.SSHTrust != nil {
+		s.SSHTrust = d
+	}
 	return s
 }
 

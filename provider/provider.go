@@ -179,6 +179,8 @@ type Attempt struct {
 	Enrol, Remove identity.FactorKind
 	// RemoveCard is, with Remove identity.PIV, the fingerprint of the card.
 	RemoveCard []byte
+	// Purpose is what it is for, where it is no login: the session token says so.
+	Purpose string
 }
 
 // Answer is one step: a credential for one of the kinds on offer.

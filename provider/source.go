@@ -15,6 +15,8 @@ type Source struct {
 	Limited         Limited
 	Disowner        Disowner
 	Fleet           Fleet
+	Requester       Requester
+	SSHTrust        SSHTrust
 	// StaticEpoch tells that it is a [StaticEpoch].
 	StaticEpoch bool
 	deferred    *Deferred
@@ -37,6 +39,8 @@ func SourceOf(p Provider) Source {
 	s.Limited, _ = p.(Limited)
 	s.Disowner, _ = p.(Disowner)
 	s.Fleet, _ = p.(Fleet)
+	s.Requester, _ = p.(Requester)
+	s.SSHTrust, _ = p.(SSHTrust)
 	_, s.StaticEpoch = p.(StaticEpoch)
 	return s
 }

@@ -36,6 +36,15 @@ const (
 	VerbCards        = "cards"              // root, or an account of the realm; one Cards
 	VerbDrop         = "drop"               // root, or one's own; DropArgs: forgets proofs; one Dropped
 	VerbWhoami       = "whoami"             // anyone, of themselves; WhoamiArgs; one Whoami
+
+	// Of requests, each for an account of the realm about itself, with one Requested as the
+	// answer.
+	VerbAsk      = "request ask"      // AskArgs: lodges one
+	VerbRequest  = "request show"     // RequestArgs: how it stands, asked at this machine
+	VerbRequests = "request list"     // ProofArgs
+	VerbWithdraw = "request withdraw" // RequestArgs
+	VerbDecide   = "request decide"   // RequestArgs, with a proof in any case
+	VerbCertify  = "request certify"  // RequestArgs
 )
 
 // Errors of control.sock that a caller decides on. A name that nobody knows is

@@ -10,6 +10,9 @@
 // name of passwd(5) is answered without asking anybody ([Local]), and a daemon that does
 // not say within 250 ms that it works on the question counts as gone.
 //
+// A certificate is another question ([FetchLine]): sshd says which one was offered, and the
+// daemon answers with a line for that one alone, or with none (package daemon/hops).
+//
 // Agent forwarding is off unless the administrator says otherwise: a forwarded
 // agent lets whoever is root on this machine use the key everywhere else.
 package sshkeys
@@ -21,6 +24,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -66,6 +70,10 @@ func Local(path, name string) bool {
 // identity.ErrNotFound and identity.ErrUnavailable are told apart. The context limits
 // the answer; that the daemon works on it must be known sooner.
 func Fetch(ctx context.Context, socket, name string) ([]string, error) {
+	return ask(ctx, socket, name, wire.New(wire.GetSSHKeys).AddString(wire.Name, name))
+}
+
+func ask(ctx context.Context, socket, name string, question *wire.Message) ([]string, error) {
 	soon, cancel := context.WithTimeout(ctx, acknowledge)
 	defer cancel()
 	c, err := wire.Dial(soon, socket)
@@ -73,7 +81,7 @@ func Fetch(ctx context.Context, socket, name string) ([]string, error) {
 		return nil, fmt.Errorf("%w: sallyportd does not answer: %w", identity.ErrUnavailable, err)
 	}
 	defer c.Close() //nolint:errcheck // read only
-	if err := c.Send(soon, wire.New(wire.GetSSHKeys).AddString(wire.Name, name)); err != nil {
+	if err := c.Send(soon, question); err != nil {
 		return nil, fmt.Errorf("%w: %w", identity.ErrUnavailable, err)
 	}
 	var lines []string
@@ -121,4 +129,32 @@ func Write(w io.Writer, lines []string, o Options) error {
 		return fmt.Errorf("print keys: %w", err)
 	}
 	return nil
+}
+
+// WriteLine prints the line that the daemon made for a certificate, if it is one: an
+// authority of certificates, for named principals.
+func WriteLine(w io.Writer, line string) error {
+	key, _, options, rest, err := ssh.ParseAuthorizedKey([]byte(line))
+	principals := func(o string) bool { return strings.HasPrefix(o, `principals="`) }
+	if err != nil || len(rest) > 0 || len(options) == 0 || options[0] != "cert-authority" || !slices.ContainsFunc(options, principals) {
+		return nil
+	}
+	if _, err := fmt.Fprintf(w, "%s %s", strings.Join(options, ","), ssh.MarshalAuthorizedKey(key)); err != nil {
+		return fmt.Errorf("print keys: %w", err)
+	}
+	return nil
+}
+
+// IsCertificate tells whether sshd's %t is that of a certificate.
+func IsCertificate(keyType string) bool { return strings.HasSuffix(keyType, "-cert-v01@openssh.com") }
+
+// FetchLine asks the daemon at socket for the line of authorized_keys(5) that a
+// certificate, sshd's %k, is good by for that account; "" where it is good for nothing. Its
+// errors are those of [Fetch].
+func FetchLine(ctx context.Context, socket, name, certificate string) (string, error) {
+	lines, err := ask(ctx, socket, name, wire.New(wire.GetSSHKeys).AddString(wire.Name, name).AddString(wire.Certificate, certificate))
+	if err != nil || len(lines) == 0 {
+		return "", err
+	}
+	return lines[0], nil
 }

@@ -84,6 +84,7 @@ const (
 	LocalGIDs   Tag = 11 // packed: groups of this machine's own that the administrator named
 	Start       Tag = 12
 	Count       Tag = 13
+	Certificate Tag = 14 // of ssh, as %k of sshd_config(5)
 	Operation   Tag = 20
 	Flags       Tag = 21
 	Service     Tag = 22
@@ -144,8 +145,10 @@ type Schema struct {
 // SchemaOf returns the rules of a type, and whether the type exists.
 func SchemaOf(t Type) (Schema, bool) {
 	switch t {
-	case GetAccountByName, GetGroupByName, GetGroupsOf, GetSSHKeys, GetSubIDs:
+	case GetAccountByName, GetGroupByName, GetGroupsOf, GetSubIDs:
 		return Schema{Must: []Tag{Name}}, true
+	case GetSSHKeys:
+		return Schema{Must: []Tag{Name}, May: []Tag{Certificate}}, true
 	case GetAccountByUID:
 		return Schema{Must: []Tag{UID}}, true
 	case GetGroupByGID:

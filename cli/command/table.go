@@ -29,6 +29,9 @@ type Row struct {
 	// Args are the names that follow: "NAME [KEY]". A command takes as many, those in
 	// brackets or none of them.
 	Args string
+	// Rest: its options come first, each with two dashes, and everything behind them is
+	// left as it is, at least one word.
+	Rest bool
 	// Help is one line.
 	Help string
 	// Prepare declares the options and returns what the command does. It does nothing else.
@@ -161,6 +164,9 @@ func (t Table) group(typed []string) []Row {
 
 // read reads options before, between and behind the names.
 func (f *Flags) read(args []string, r Row) error {
+	if r.Rest {
+		return f.readRest(args, r)
+	}
 	for {
 		if err := f.Parse(args); err != nil {
 			if errors.Is(err, flag.ErrHelp) {
@@ -182,6 +188,35 @@ func (f *Flags) read(args []string, r Row) error {
 		return Usage("%s takes no name, and %q was given", r.Name, f.names[0])
 	case len(f.names) > most:
 		return Usage("%s takes %s, and %d names were given", r.Name, r.Args, len(f.names))
+	}
+	return nil
+}
+
+// readRest reads options until a word that is none.
+func (f *Flags) readRest(args []string, r Row) error {
+	if len(args) > 0 && (args[0] == "-h" || args[0] == "-help") {
+		return flag.ErrHelp
+	}
+	own := 0
+	for own < len(args) && len(args[own]) > 2 && strings.HasPrefix(args[own], "--") {
+		name, _, whole := strings.Cut(args[own][2:], "=")
+		known := f.Lookup(name)
+		own++
+		if known == nil { // Parse says what is wrong with it, or it is --help
+			break
+		}
+		if b, is := known.Value.(interface{ IsBoolFlag() bool }); !whole && (!is || !b.IsBoolFlag()) {
+			own++
+		}
+	}
+	if err := f.Parse(args[:min(own, len(args))]); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return flag.ErrHelp
+		}
+		return Usage("%w", err)
+	}
+	if f.names = args[min(own, len(args)):]; len(f.names) == 0 {
+		return Usage("%s takes %s", r.Name, r.Args)
 	}
 	return nil
 }

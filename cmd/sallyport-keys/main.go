@@ -29,7 +29,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	chained := f.Bool("chained", false, "exit 0 also when the daemon cannot answer: the keys of another command count only then")
 	f.StringVar(&o.Fingerprint, "fingerprint", "", "only the key with this `SHA256:…` fingerprint (sshd's %f)")
 	f.Usage = func() {
-		fmt.Fprintln(stderr, "usage: sallyport-keys [--socket PATH] [--allow-agent-forwarding] [--chained] [--fingerprint SHA256:…] NAME")
+		fmt.Fprintln(stderr, "usage: sallyport-keys [--socket PATH] [--allow-agent-forwarding] [--chained] [--fingerprint SHA256:…] NAME [TYPE KEY]")
 		f.PrintDefaults()
 	}
 	if err := f.Parse(args); err != nil {
@@ -38,7 +38,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		}
 		return command.ExitUsage
 	}
-	if f.NArg() != 1 {
+	if f.NArg() != 1 && f.NArg() != 3 {
 		f.Usage()
 		return command.ExitUsage
 	}
@@ -47,7 +47,16 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	lines, err := sshkeys.Fetch(ctx, *socket, f.Arg(0))
+	print := func(lines []string) error { return sshkeys.Write(stdout, lines, o) }
+	var lines []string
+	var err error
+	if sshkeys.IsCertificate(f.Arg(1)) {
+		var line string
+		line, err = sshkeys.FetchLine(ctx, *socket, f.Arg(0), f.Arg(2))
+		print = func([]string) error { return sshkeys.WriteLine(stdout, line) }
+	} else {
+		lines, err = sshkeys.Fetch(ctx, *socket, f.Arg(0))
+	}
 	switch {
 	case errors.Is(err, identity.ErrNotFound):
 		return command.ExitOK // nobody of ours: sshd goes on to authorized_keys
@@ -61,7 +70,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "sallyport-keys:", err)
 		return command.ExitFailed
 	}
-	if err := sshkeys.Write(stdout, lines, o); err != nil {
+	if err := print(lines); err != nil {
 		fmt.Fprintln(stderr, "sallyport-keys:", err)
 		return command.ExitFailed
 	}

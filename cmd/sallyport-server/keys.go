@@ -37,6 +37,16 @@ func keysRotate(f *command.Flags) request {
 	}
 }
 
+func keysRotateSSH(f *command.Flags) request {
+	req := &v1.RotateKeysRequest{}
+	f.BoolVar(&req.Emergency, "emergency", false, "drop the old keys at once: one was stolen")
+	realmKeyFlag(f, &req.RealmKey)
+	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *command.Flags) (proto.Message, error) {
+		defer clear(req.RealmKey)
+		return c.RotateSSHKeys(ctx, req)
+	}
+}
+
 // withRealmKey is a command that takes the realm key and nothing else.
 func withRealmKey(call func(ctx context.Context, c sallyportv1connect.AdminServiceClient, realmKey []byte) (proto.Message, error)) prepare {
 	return func(f *command.Flags) request {
@@ -89,6 +99,12 @@ func keys(w io.Writer, k *v1.KeysView) {
 	}
 	for _, t := range k.GetTls() {
 		fmt.Fprintf(w, "tls\t%s\n", t)
+	}
+	for _, s := range k.GetSshUsers() {
+		fmt.Fprintf(w, "ssh users\t%s\n", s)
+	}
+	for _, s := range k.GetSshHosts() {
+		fmt.Fprintf(w, "ssh hosts\t%s\n", s)
 	}
 	fmt.Fprintf(w, "fingerprint\t%s\n", k.GetFingerprint())
 	if k.GetProblem() != "" {

@@ -102,7 +102,7 @@ func (m *fleetMachine) runs(c *config.Config) {
 	ctx, stop := context.WithCancel(context.Background())
 	sealed := openSeal(ctx, c, log)
 	m.d = daemon.NewRealms()
-	closer, err := openRealms(ctx, c, nil, daemon.Options{Log: log, Sealer: sealed.Sealer, Realms: m.d, Machine: c.Machine.ID, Version: version})
+	_, closer, err := openRealms(ctx, c, nil, daemon.Options{Log: log, Sealer: sealed.Sealer, Realms: m.d, Machine: c.Machine.ID, Version: version})
 	m.must(err)
 	ended := make(chan error, 1)
 	go func() { ended <- m.d.Run(ctx) }()

@@ -69,7 +69,8 @@ func (m memory) close() {
 }
 
 // openRealms opens what each realm has for itself, and adds them to o.Realms.
-func openRealms(ctx context.Context, c *config.Config, cards *card.Service, o daemon.Options) (closer func(), err error) {
+// It returns what each asks as well.
+func openRealms(ctx context.Context, c *config.Config, cards *card.Service, o daemon.Options) (sources []provider.Source, closer func(), err error) {
 	var opened []func()
 	closer = func() {
 		for _, end := range opened {
@@ -80,7 +81,7 @@ func openRealms(ctx context.Context, c *config.Config, cards *card.Service, o da
 	for i := range c.Providers {
 		if all[i], err = openMemory(ctx, c, &c.Providers[i], o.Log); err != nil {
 			closer()
-			return nil, fmt.Errorf("realm %s: %w", c.Providers[i].Realm, err)
+			return nil, nil, fmt.Errorf("realm %s: %w", c.Providers[i].Realm, err)
 		}
 		opened = append(opened, all[i].close)
 	}
@@ -96,7 +97,8 @@ func openRealms(ctx context.Context, c *config.Config, cards *card.Service, o da
 		s.Memory, s.Closed, s.Log = all[i], all[i].lost, o.Log
 		source := kinds()[p.Kind.String()].open(c, p, s)
 		opened = append([]func(){func() { _ = source.Close() }}, opened...)
-		if err := provider.SourceOf(source).Unready(); err != nil {
+		sources = append(sources, provider.SourceOf(source))
+		if err := sources[i].Unready(); err != nil {
 			o.Log.Error("a realm cannot be used yet", "realm", p.Realm, "error", err)
 		}
 		one := o
@@ -105,8 +107,8 @@ func openRealms(ctx context.Context, c *config.Config, cards *card.Service, o da
 		one.Cards, one.Seats = guarded(c, p, cards, source, o.Log), seat.Seats{}
 		if _, err := daemon.New(one); err != nil {
 			closer()
-			return nil, fmt.Errorf("realm %s: start resolver: %w", p.Realm, err)
+			return nil, nil, fmt.Errorf("realm %s: start resolver: %w", p.Realm, err)
 		}
 	}
-	return closer, nil
+	return sources, closer, nil
 }

@@ -166,7 +166,7 @@ func TestNoSubordinateIDIsGivenWhileARealmsMemoryIsLost(t *testing.T) {
 		}
 		d := daemon.NewRealms()
 		sealed := openSeal(t.Context(), c, slog.New(slog.DiscardHandler))
-		closer, err := openRealms(t.Context(), c, nil, daemon.Options{
+		_, closer, err := openRealms(t.Context(), c, nil, daemon.Options{
 			Log: slog.New(slog.DiscardHandler), Sealer: sealed.Sealer, Realms: d, Machine: c.Machine.ID, SubIDList: m.path("subids"), LocalFiles: m.dir,
 		})
 		m.must(err)

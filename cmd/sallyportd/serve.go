@@ -15,11 +15,13 @@ import (
 	"github.com/sallyport-auth/sallyport/config"
 	"github.com/sallyport-auth/sallyport/control"
 	"github.com/sallyport-auth/sallyport/daemon"
+	"github.com/sallyport-auth/sallyport/daemon/hostcert"
 	"github.com/sallyport-auth/sallyport/daemon/policy"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/nss"
 	"github.com/sallyport-auth/sallyport/nss/snapshot"
 	"github.com/sallyport-auth/sallyport/pam"
+	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/report"
 	"github.com/sallyport-auth/sallyport/wire"
 )
@@ -45,7 +47,7 @@ func serve(ctx context.Context, c *config.Config, from doors, log *slog.Logger) 
 		})
 	}
 	d := daemon.NewRealms()
-	closer, err := openRealms(ctx, c, cards, daemon.Options{
+	sources, closer, err := openRealms(ctx, c, cards, daemon.Options{
 		Log: log, Sealer: sealed.Sealer, SealDetail: sealed.Detail, SealMend: sealed.Mend, Realms: d, Machine: c.Machine.ID, Version: version,
 		SubIDList: filepath.Join(c.Paths.State, "subids"),
 	})
@@ -67,6 +69,12 @@ func serve(ctx context.Context, c *config.Config, from doors, log *slog.Logger) 
 	})
 	g.Go(func() error { return (&control.Server{Operator: d, Log: log}).Serve(ctx, socks.control) })
 	g.Go(func() error { return watchdog(ctx, log) })
+	if k := hostCertificates(c, sources, log); k != nil {
+		g.Go(func() error {
+			k.Run(ctx)
+			return nil
+		})
+	}
 	g.Go(func() error {
 		watching.serve(ctx, c.Metrics.Listen, log)
 		return nil
@@ -74,6 +82,23 @@ func serve(ctx context.Context, c *config.Config, from doors, log *slog.Logger) 
 	log.Info("sallyportd serves", "version", version, "realm", c.Providers[0].Realm, "run", c.Paths.Run)
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return err
+	}
+	return nil
+}
+
+// hostCertificates are of the first realm that could make some: sshd shows one for each key.
+func hostCertificates(c *config.Config, sources []provider.Source, log *slog.Logger) *hostcert.Keeper {
+	for _, s := range sources {
+		if s.Requester == nil || s.SSHTrust == nil {
+			continue
+		}
+		return &hostcert.Keeper{
+			Certify: s.Requester.CertifyHosts, Keys: "/etc/ssh", Folder: filepath.Join(c.Paths.State, "ssh"), Now: time.Now, Log: log,
+			Authorities: func() [][]byte {
+				_, hosts := s.SSHTrust.SSHAuthorities()
+				return hosts
+			},
+		}
 	}
 	return nil
 }

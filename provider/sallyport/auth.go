@@ -24,9 +24,11 @@ const clockSkew = 5 * time.Minute
 // exchange is one authentication; it holds the cookie for the next step. All its steps go
 // to the server where it began: no other knows of it.
 type exchange struct {
-	at     *endpoint
-	name   identity.Name
-	cookie string // empty: ended
+	at   *endpoint
+	name identity.Name
+	// purpose is what it is for, where it is no login.
+	purpose string
+	cookie  string // empty: ended
 }
 
 // Begin implements provider.Provider.
@@ -39,14 +41,15 @@ func (p *Provider) Begin(ctx context.Context, a provider.Attempt) (provider.Exch
 		resp, err = e.auth.Begin(ctx, &v1.BeginRequest{
 			Name: string(a.Name), Service: a.Service, RemoteHost: a.RemoteHost, UsedStep: a.UsedStep, UsedEpoch: a.UsedEpoch, Origin: a.Origin.String(),
 			Enrol: string(a.Enrol), Remove: string(a.Remove), RemoveCard: a.RemoveCard,
-			ChangesDuePasswords: true, // see daemon/passworddue.go
+			ChangesDuePasswords: a.Purpose == "", // see daemon/passworddue.go
+			Purpose:             a.Purpose,
 		})
 		return err //nolint:wrapcheck // below
 	})
 	if err != nil {
 		return nil, provider.Reply{}, meaning("begin authentication", err)
 	}
-	e := &exchange{at: at, name: a.Name}
+	e := &exchange{at: at, name: a.Name, purpose: a.Purpose}
 	reply := provider.Reply{Message: resp.GetMessage(), ServerTime: moment(resp.GetServerTime())}
 	if resp.GetOutcome() == v1.Outcome_OUTCOME_CONTINUE && len(resp.GetOffers()) > 0 {
 		if err := e.proceed(resp.GetSession(), resp.GetOffers(), resp.GetNonce(), &reply); err != nil {
@@ -154,6 +157,9 @@ func (e *exchange) allowed(ctx context.Context, resp *v1.StepResponse, reply *pr
 		return err
 	}
 	p := e.at.p
+	if session.Purpose != e.purpose {
+		return fmt.Errorf("%w: it allowed for another purpose than was asked for", provider.ErrUntrusted)
+	}
 	now := p.o.Now()
 	if err := session.Check(r.Token.Account.UUID, p.o.MachineID, now, clockSkew); err != nil {
 		// It is new, and right for the server's time: then the clock here is not.

@@ -31,6 +31,8 @@ type endpoint struct {
 	auth      sallyportv1connect.AuthenticationServiceClient
 	machines  sallyportv1connect.MachineServiceClient
 	cards     sallyportv1connect.CardServiceClient
+	requests  sallyportv1connect.RequestServiceClient
+	ssh       sallyportv1connect.SSHServiceClient
 	health    health
 	// looked is when the key list was last asked for because of an unknown TLS key.
 	looked  atomic.Int64
@@ -98,6 +100,8 @@ func (p *Provider) newEndpoint(address string, cert *tls.Certificate) *endpoint 
 	e.auth = sallyportv1connect.NewAuthenticationServiceClient(hc, address, limits())
 	e.machines = sallyportv1connect.NewMachineServiceClient(hc, address, limits())
 	e.cards = sallyportv1connect.NewCardServiceClient(hc, address, limits())
+	e.requests = sallyportv1connect.NewRequestServiceClient(hc, address, limits())
+	e.ssh = sallyportv1connect.NewSSHServiceClient(hc, address, limits())
 	return e
 }
 

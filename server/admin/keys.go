@@ -58,6 +58,16 @@ func (s *Admin) RotateRealmKey(ctx context.Context, req *v1.RotateRealmKeyReques
 	return v, s.told(ctx, "rotate", "realm key", err)
 }
 
+// RotateSSHKeys implements AdminService.
+func (s *Admin) RotateSSHKeys(ctx context.Context, req *v1.RotateKeysRequest) (*v1.KeysView, error) {
+	action := "keys.rotate_ssh"
+	if req.GetEmergency() {
+		action = "keys.rotate_ssh.emergency"
+	}
+	v, err := s.keys(ctx, action, "ssh keys").RotateSSH(ctx, req.GetRealmKey(), req.GetEmergency())
+	return v, s.told(ctx, "rotate", "ssh keys", err)
+}
+
 // RenewCA implements AdminService.
 func (s *Admin) RenewCA(ctx context.Context, req *v1.RenewCARequest) (*v1.KeysView, error) {
 	v, err := s.keys(ctx, "keys.new_ca", "key list").NewCA(ctx, req.GetRealmKey())

@@ -20,6 +20,9 @@ import (
 	"github.com/sallyport-auth/sallyport/server/realm"
 )
 
+// maxPurpose bounds what an authentication is for.
+const maxPurpose = 200
+
 // maxOrigin bounds where an attempt comes from; no machine of ours says more.
 const maxOrigin = 160
 
@@ -53,14 +56,17 @@ func (e *Engine) Begin(ctx context.Context, req *v1.BeginRequest) (*v1.BeginResp
 	if err != nil {
 		return nil, connect.NewError(connect.CodeInvalidArgument, err)
 	}
-	if e.Reads() != nil && (req.GetEnrol() != "" || req.GetRemove() != "") {
+	if len(req.GetPurpose()) > maxPurpose {
+		return nil, connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("a purpose of more than %d bytes", maxPurpose))
+	}
+	if e.Reads() != nil && (req.GetEnrol() != "" || req.GetRemove() != "" || req.GetPurpose() != "") {
 		return nil, errChangesNothing
 	}
 	a, err := e.admit(&session{
 		client: machineAsClient(m), name: name, origin: origin, service: realm.Clip(req.GetService()), remoteHost: realm.Clip(req.GetRemoteHost()),
 		usedStep: req.GetUsedStep(), usedEpoch: req.GetUsedEpoch(), enrol: identity.FactorKind(req.GetEnrol()),
 		remove: identity.FactorKind(req.GetRemove()), removeCard: req.GetRemoveCard(),
-		asksNew: req.GetChangesDuePasswords(),
+		asksNew: req.GetChangesDuePasswords() && req.GetPurpose() == "", purpose: req.GetPurpose(),
 	})
 	if err != nil {
 		return nil, e.Fault(ctx, "begin", err)

@@ -19,6 +19,8 @@ type session struct {
 	client              client
 	name                identity.Name
 	service, remoteHost string
+	// purpose is what it is for, where it is no login; the session token says so.
+	purpose string
 	// origin is where the machine says that the attempt comes from, see identity.Origin.
 	origin string
 	// offers are the kinds that the next step may be of, and nonce, with a card among

@@ -232,7 +232,7 @@ func (e *Engine) sessionToken(tx *store.Tx, s *session, a store.Account) ([]byte
 	now := e.Now()
 	t := &identity.SessionToken{
 		Realm: e.Name, ID: uuid.New(), Account: a.UUID, Machine: s.client.id, Methods: s.methods(),
-		AuthenticatedAt: now.Unix(), ExpiresAt: now.Add(sessionLife).Unix(),
+		AuthenticatedAt: now.Unix(), ExpiresAt: now.Add(sessionLife).Unix(), Purpose: s.purpose,
 	}
 	if s.due {
 		t.ExpiresAt, groups = now.Add(dueSessionLife).Unix(), nil

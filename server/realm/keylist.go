@@ -128,7 +128,12 @@ func (r *Realm) names(tx *store.Tx, is *issued) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return slices.EqualFunc(is.list.Keys, listed(keys), func(a []byte, b ed25519.PublicKey) bool { return bytes.Equal(a, b) }) &&
+	users, hosts, err := sshAuthorities(tx)
+	if err != nil {
+		return false, err
+	}
+	return slices.EqualFunc(is.list.SSHUsers, users, bytes.Equal) && slices.EqualFunc(is.list.SSHHosts, hosts, bytes.Equal) &&
+		slices.EqualFunc(is.list.Keys, listed(keys), func(a []byte, b ed25519.PublicKey) bool { return bytes.Equal(a, b) }) &&
 		slices.EqualFunc(is.list.ReadOnly, readers, func(a []byte, b store.Reader) bool { return bytes.Equal(a, b.Key) }) &&
 		!slices.ContainsFunc(trusts, func(t identity.TLSTrust) bool { return !slices.ContainsFunc(is.list.TLS, t.Equal) }), nil
 }
@@ -206,6 +211,9 @@ func (r *Realm) issue(tx *store.Tx, k *realmSigner, b identity.KeyBundle, was *i
 	}
 	for _, d := range readers {
 		l.ReadOnly = append(l.ReadOnly, d.Key)
+	}
+	if l.SSHUsers, l.SSHHosts, err = sshAuthorities(tx); err != nil {
+		return nil, err
 	}
 	if b.List, err = k.signer.SignKeyList(l); err != nil {
 		return nil, err

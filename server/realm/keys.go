@@ -23,6 +23,8 @@ type KeyUse string
 const (
 	ForTokens       KeyUse = "tokens"
 	ForCertificates KeyUse = "certificates"
+	ForSSHUsers     KeyUse = "ssh users"
+	ForSSHHosts     KeyUse = "ssh hosts"
 )
 
 // sealKey encrypts a private key for the database, bound to its use and public half.

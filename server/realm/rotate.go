@@ -34,6 +34,12 @@ func (r *Realm) KeysView(tx *store.Tx) (*v1.KeysView, error) {
 	if !current {
 		v.Problem = staleList
 	}
+	if v.SshUsers, err = sshLines(is.list.SSHUsers); err != nil {
+		return nil, err
+	}
+	if v.SshHosts, err = sshLines(is.list.SSHHosts); err != nil {
+		return nil, err
+	}
 	for _, k := range is.list.Keys {
 		v.SigningKeys = append(v.SigningKeys, hex.EncodeToString(k))
 	}

@@ -38,6 +38,7 @@ var tables = []struct{ name, restarts string }{ //nolint:gochecknoglobals // a c
 	{"places", ""},
 	{"signing_keys", "seq"},
 	{"authority", ""},
+	{"ssh_authorities", "seq"},
 	{"key_list", ""},
 	{"servers", ""},
 	{"readers", ""},

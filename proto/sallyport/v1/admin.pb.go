@@ -3971,7 +3971,11 @@ type KeysView struct {
 	// What a machine compares when it joins, hex.
 	Fingerprint string `protobuf:"bytes,8,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
 	// Why machines refuse the list as it is; empty when they do not.
-	Problem       string `protobuf:"bytes,9,opt,name=problem,proto3" json:"problem,omitempty"`
+	Problem string `protobuf:"bytes,9,opt,name=problem,proto3" json:"problem,omitempty"`
+	// The keys that sign ssh certificates of people and of hosts, as in authorized_keys, the
+	// newest first.
+	SshUsers      []string `protobuf:"bytes,10,rep,name=ssh_users,json=sshUsers,proto3" json:"ssh_users,omitempty"`
+	SshHosts      []string `protobuf:"bytes,11,rep,name=ssh_hosts,json=sshHosts,proto3" json:"ssh_hosts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4067,6 +4071,20 @@ func (x *KeysView) GetProblem() string {
 		return x.Problem
 	}
 	return ""
+}
+
+func (x *KeysView) GetSshUsers() []string {
+	if x != nil {
+		return x.SshUsers
+	}
+	return nil
+}
+
+func (x *KeysView) GetSshHosts() []string {
+	if x != nil {
+		return x.SshHosts
+	}
+	return nil
 }
 
 type ShowRealmRequest struct {
@@ -4690,7 +4708,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\trealm_key\x18\x01 \x01(\fR\brealmKey\x12\x12\n" +
 	"\x04lost\x18\x02 \x01(\bR\x04lost\"-\n" +
 	"\x0eRenewCARequest\x12\x1b\n" +
-	"\trealm_key\x18\x01 \x01(\fR\brealmKey\"\xa2\x02\n" +
+	"\trealm_key\x18\x01 \x01(\fR\brealmKey\"\xdc\x02\n" +
 	"\bKeysView\x12\x14\n" +
 	"\x05realm\x18\x01 \x01(\tR\x05realm\x12\x1b\n" +
 	"\trealm_key\x18\x02 \x01(\tR\brealmKey\x12$\n" +
@@ -4700,7 +4718,10 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\fsigning_keys\x18\x06 \x03(\tR\vsigningKeys\x12\x10\n" +
 	"\x03tls\x18\a \x03(\tR\x03tls\x12 \n" +
 	"\vfingerprint\x18\b \x01(\tR\vfingerprint\x12\x18\n" +
-	"\aproblem\x18\t \x01(\tR\aproblem\"\x12\n" +
+	"\aproblem\x18\t \x01(\tR\aproblem\x12\x1b\n" +
+	"\tssh_users\x18\n" +
+	" \x03(\tR\bsshUsers\x12\x1b\n" +
+	"\tssh_hosts\x18\v \x03(\tR\bsshHosts\"\x12\n" +
 	"\x10ShowRealmRequest\"8\n" +
 	"\n" +
 	"KindPoints\x12\x12\n" +
@@ -4731,7 +4752,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x10common_passwords\x18\b \x01(\rR\x0fcommonPasswords\x122\n" +
 	"\x15common_passwords_file\x18\t \x01(\tR\x13commonPasswordsFile\x124\n" +
 	"\x16common_passwords_fault\x18\n" +
-	" \x01(\tR\x14commonPasswordsFault2\xcd\x1c\n" +
+	" \x01(\tR\x14commonPasswordsFault2\x97\x1d\n" +
 	"\fAdminService\x12H\n" +
 	"\n" +
 	"AddAccount\x12\x1f.sallyport.v1.AddAccountRequest\x1a\x19.sallyport.v1.AccountView\x12C\n" +
@@ -4793,7 +4814,8 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\bShowKeys\x12\x1d.sallyport.v1.ShowKeysRequest\x1a\x16.sallyport.v1.KeysView\x12A\n" +
 	"\bSignKeys\x12\x1d.sallyport.v1.SignKeysRequest\x1a\x16.sallyport.v1.KeysView\x12M\n" +
 	"\x0eRotateRealmKey\x12#.sallyport.v1.RotateRealmKeyRequest\x1a\x16.sallyport.v1.KeysView\x12?\n" +
-	"\aRenewCA\x12\x1c.sallyport.v1.RenewCARequest\x1a\x16.sallyport.v1.KeysViewBDZBgithub.com/sallyport-auth/sallyport/proto/sallyport/v1;sallyportv1b\x06proto3"
+	"\aRenewCA\x12\x1c.sallyport.v1.RenewCARequest\x1a\x16.sallyport.v1.KeysView\x12H\n" +
+	"\rRotateSSHKeys\x12\x1f.sallyport.v1.RotateKeysRequest\x1a\x16.sallyport.v1.KeysViewBDZBgithub.com/sallyport-auth/sallyport/proto/sallyport/v1;sallyportv1b\x06proto3"
 
 var (
 	file_sallyport_v1_admin_proto_rawDescOnce sync.Once
@@ -4978,58 +5000,60 @@ var file_sallyport_v1_admin_proto_depIdxs = []int32{
 	57,  // 98: sallyport.v1.AdminService.SignKeys:input_type -> sallyport.v1.SignKeysRequest
 	58,  // 99: sallyport.v1.AdminService.RotateRealmKey:input_type -> sallyport.v1.RotateRealmKeyRequest
 	59,  // 100: sallyport.v1.AdminService.RenewCA:input_type -> sallyport.v1.RenewCARequest
-	9,   // 101: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
-	9,   // 102: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
-	17,  // 103: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
-	9,   // 104: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
-	9,   // 105: sallyport.v1.AdminService.SetAccount:output_type -> sallyport.v1.AccountView
-	0,   // 106: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
-	9,   // 107: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
-	9,   // 108: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
-	9,   // 109: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
-	9,   // 110: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
-	24,  // 111: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
-	9,   // 112: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
-	9,   // 113: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
-	9,   // 114: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
-	9,   // 115: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
-	15,  // 116: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
-	9,   // 117: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
-	28,  // 118: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
-	28,  // 119: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
-	29,  // 120: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
-	0,   // 121: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
-	28,  // 122: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
-	28,  // 123: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
-	28,  // 124: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
-	31,  // 125: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
-	36,  // 126: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
-	0,   // 127: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
-	32,  // 128: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
-	31,  // 129: sallyport.v1.AdminService.RejoinMachine:output_type -> sallyport.v1.AddMachineResponse
-	32,  // 130: sallyport.v1.AdminService.QuarantineMachine:output_type -> sallyport.v1.MachineView
-	32,  // 131: sallyport.v1.AdminService.ReleaseMachine:output_type -> sallyport.v1.MachineView
-	38,  // 132: sallyport.v1.AdminService.AddToken:output_type -> sallyport.v1.AddTokenResponse
-	40,  // 133: sallyport.v1.AdminService.ListTokens:output_type -> sallyport.v1.ListTokensResponse
-	0,   // 134: sallyport.v1.AdminService.RemoveToken:output_type -> sallyport.v1.Done
-	44,  // 135: sallyport.v1.AdminService.ListServers:output_type -> sallyport.v1.ListServersResponse
-	0,   // 136: sallyport.v1.AdminService.RemoveServer:output_type -> sallyport.v1.Done
-	41,  // 137: sallyport.v1.AdminService.AdmitServer:output_type -> sallyport.v1.ServerView
-	64,  // 138: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
-	64,  // 139: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
-	3,   // 140: sallyport.v1.AdminService.ListHistories:output_type -> sallyport.v1.ListHistoriesResponse
-	7,   // 141: sallyport.v1.AdminService.ReleaseID:output_type -> sallyport.v1.ReleaseIDResponse
-	47,  // 142: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
-	51,  // 143: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
-	50,  // 144: sallyport.v1.AdminService.SignAudit:output_type -> sallyport.v1.SignAuditResponse
-	53,  // 145: sallyport.v1.AdminService.PruneAudit:output_type -> sallyport.v1.PruneAuditResponse
-	55,  // 146: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
-	60,  // 147: sallyport.v1.AdminService.ShowKeys:output_type -> sallyport.v1.KeysView
-	60,  // 148: sallyport.v1.AdminService.SignKeys:output_type -> sallyport.v1.KeysView
-	60,  // 149: sallyport.v1.AdminService.RotateRealmKey:output_type -> sallyport.v1.KeysView
-	60,  // 150: sallyport.v1.AdminService.RenewCA:output_type -> sallyport.v1.KeysView
-	101, // [101:151] is the sub-list for method output_type
-	51,  // [51:101] is the sub-list for method input_type
+	54,  // 101: sallyport.v1.AdminService.RotateSSHKeys:input_type -> sallyport.v1.RotateKeysRequest
+	9,   // 102: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
+	9,   // 103: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
+	17,  // 104: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
+	9,   // 105: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
+	9,   // 106: sallyport.v1.AdminService.SetAccount:output_type -> sallyport.v1.AccountView
+	0,   // 107: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
+	9,   // 108: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
+	9,   // 109: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
+	9,   // 110: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
+	9,   // 111: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
+	24,  // 112: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
+	9,   // 113: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
+	9,   // 114: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
+	9,   // 115: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
+	9,   // 116: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
+	15,  // 117: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
+	9,   // 118: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
+	28,  // 119: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
+	28,  // 120: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
+	29,  // 121: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
+	0,   // 122: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
+	28,  // 123: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
+	28,  // 124: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
+	28,  // 125: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
+	31,  // 126: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
+	36,  // 127: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
+	0,   // 128: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
+	32,  // 129: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
+	31,  // 130: sallyport.v1.AdminService.RejoinMachine:output_type -> sallyport.v1.AddMachineResponse
+	32,  // 131: sallyport.v1.AdminService.QuarantineMachine:output_type -> sallyport.v1.MachineView
+	32,  // 132: sallyport.v1.AdminService.ReleaseMachine:output_type -> sallyport.v1.MachineView
+	38,  // 133: sallyport.v1.AdminService.AddToken:output_type -> sallyport.v1.AddTokenResponse
+	40,  // 134: sallyport.v1.AdminService.ListTokens:output_type -> sallyport.v1.ListTokensResponse
+	0,   // 135: sallyport.v1.AdminService.RemoveToken:output_type -> sallyport.v1.Done
+	44,  // 136: sallyport.v1.AdminService.ListServers:output_type -> sallyport.v1.ListServersResponse
+	0,   // 137: sallyport.v1.AdminService.RemoveServer:output_type -> sallyport.v1.Done
+	41,  // 138: sallyport.v1.AdminService.AdmitServer:output_type -> sallyport.v1.ServerView
+	64,  // 139: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
+	64,  // 140: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
+	3,   // 141: sallyport.v1.AdminService.ListHistories:output_type -> sallyport.v1.ListHistoriesResponse
+	7,   // 142: sallyport.v1.AdminService.ReleaseID:output_type -> sallyport.v1.ReleaseIDResponse
+	47,  // 143: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
+	51,  // 144: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
+	50,  // 145: sallyport.v1.AdminService.SignAudit:output_type -> sallyport.v1.SignAuditResponse
+	53,  // 146: sallyport.v1.AdminService.PruneAudit:output_type -> sallyport.v1.PruneAuditResponse
+	55,  // 147: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
+	60,  // 148: sallyport.v1.AdminService.ShowKeys:output_type -> sallyport.v1.KeysView
+	60,  // 149: sallyport.v1.AdminService.SignKeys:output_type -> sallyport.v1.KeysView
+	60,  // 150: sallyport.v1.AdminService.RotateRealmKey:output_type -> sallyport.v1.KeysView
+	60,  // 151: sallyport.v1.AdminService.RenewCA:output_type -> sallyport.v1.KeysView
+	60,  // 152: sallyport.v1.AdminService.RotateSSHKeys:output_type -> sallyport.v1.KeysView
+	102, // [102:153] is the sub-list for method output_type
+	51,  // [51:102] is the sub-list for method input_type
 	51,  // [51:51] is the sub-list for extension type_name
 	51,  // [51:51] is the sub-list for extension extendee
 	0,   // [0:51] is the sub-list for field type_name

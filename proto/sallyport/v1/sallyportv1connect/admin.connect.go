@@ -156,6 +156,9 @@ const (
 	AdminServiceRotateRealmKeyProcedure = "/sallyport.v1.AdminService/RotateRealmKey"
 	// AdminServiceRenewCAProcedure is the fully-qualified name of the AdminService's RenewCA RPC.
 	AdminServiceRenewCAProcedure = "/sallyport.v1.AdminService/RenewCA"
+	// AdminServiceRotateSSHKeysProcedure is the fully-qualified name of the AdminService's
+	// RotateSSHKeys RPC.
+	AdminServiceRotateSSHKeysProcedure = "/sallyport.v1.AdminService/RotateSSHKeys"
 )
 
 // AdminServiceClient is a client for the sallyport.v1.AdminService service.
@@ -227,6 +230,8 @@ type AdminServiceClient interface {
 	RotateRealmKey(context.Context, *v1.RotateRealmKeyRequest) (*v1.KeysView, error)
 	// RenewCA replaces the realm's own certificate authority.
 	RenewCA(context.Context, *v1.RenewCARequest) (*v1.KeysView, error)
+	// RotateSSHKeys makes new keys for ssh certificates; the first ones turn them on.
+	RotateSSHKeys(context.Context, *v1.RotateKeysRequest) (*v1.KeysView, error)
 }
 
 // NewAdminServiceClient constructs a client for the sallyport.v1.AdminService service. By default,
@@ -540,6 +545,12 @@ func NewAdminServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(adminServiceMethods.ByName("RenewCA")),
 			connect.WithClientOptions(opts...),
 		),
+		rotateSSHKeys: connect.NewClient[v1.RotateKeysRequest, v1.KeysView](
+			httpClient,
+			baseURL+AdminServiceRotateSSHKeysProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("RotateSSHKeys")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -595,6 +606,7 @@ type adminServiceClient struct {
 	signKeys          *connect.Client[v1.SignKeysRequest, v1.KeysView]
 	rotateRealmKey    *connect.Client[v1.RotateRealmKeyRequest, v1.KeysView]
 	renewCA           *connect.Client[v1.RenewCARequest, v1.KeysView]
+	rotateSSHKeys     *connect.Client[v1.RotateKeysRequest, v1.KeysView]
 }
 
 // AddAccount calls sallyport.v1.AdminService.AddAccount.
@@ -1047,6 +1059,15 @@ func (c *adminServiceClient) RenewCA(ctx context.Context, req *v1.RenewCARequest
 	return nil, err
 }
 
+// RotateSSHKeys calls sallyport.v1.AdminService.RotateSSHKeys.
+func (c *adminServiceClient) RotateSSHKeys(ctx context.Context, req *v1.RotateKeysRequest) (*v1.KeysView, error) {
+	response, err := c.rotateSSHKeys.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // AdminServiceHandler is an implementation of the sallyport.v1.AdminService service.
 type AdminServiceHandler interface {
 	AddAccount(context.Context, *v1.AddAccountRequest) (*v1.AccountView, error)
@@ -1116,6 +1137,8 @@ type AdminServiceHandler interface {
 	RotateRealmKey(context.Context, *v1.RotateRealmKeyRequest) (*v1.KeysView, error)
 	// RenewCA replaces the realm's own certificate authority.
 	RenewCA(context.Context, *v1.RenewCARequest) (*v1.KeysView, error)
+	// RotateSSHKeys makes new keys for ssh certificates; the first ones turn them on.
+	RotateSSHKeys(context.Context, *v1.RotateKeysRequest) (*v1.KeysView, error)
 }
 
 // NewAdminServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -1425,6 +1448,12 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(adminServiceMethods.ByName("RenewCA")),
 		connect.WithHandlerOptions(opts...),
 	)
+	adminServiceRotateSSHKeysHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceRotateSSHKeysProcedure,
+		svc.RotateSSHKeys,
+		connect.WithSchema(adminServiceMethods.ByName("RotateSSHKeys")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/sallyport.v1.AdminService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case AdminServiceAddAccountProcedure:
@@ -1527,6 +1556,8 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 			adminServiceRotateRealmKeyHandler.ServeHTTP(w, r)
 		case AdminServiceRenewCAProcedure:
 			adminServiceRenewCAHandler.ServeHTTP(w, r)
+		case AdminServiceRotateSSHKeysProcedure:
+			adminServiceRotateSSHKeysHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -1734,4 +1765,8 @@ func (UnimplementedAdminServiceHandler) RotateRealmKey(context.Context, *v1.Rota
 
 func (UnimplementedAdminServiceHandler) RenewCA(context.Context, *v1.RenewCARequest) (*v1.KeysView, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.RenewCA is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) RotateSSHKeys(context.Context, *v1.RotateKeysRequest) (*v1.KeysView, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.RotateSSHKeys is not implemented"))
 }

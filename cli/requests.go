@@ -1,0 +1,182 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/sallyport-auth/sallyport/cli/command"
+	"github.com/sallyport-auth/sallyport/report"
+)
+
+// proving is the prover of a command that a person types.
+func (a *App) proving(byCard *bool, now bool) *prover {
+	return &prover{ask: func() (*asker, error) { return newAsker(a.Stdin, a.Stderr), nil }, byCard: *byCard, now: now}
+}
+
+func requests(a *App, in *invocation) command.Action {
+	byCard := in.byCard()
+	return func(ctx context.Context) error {
+		r, err := requested(ctx, in, a.proving(byCard, false), report.VerbRequests, func(p report.ProofArgs) any { return report.RequestArgs{ProofArgs: p} })
+		if err != nil {
+			return fmt.Errorf("requests: %w", err)
+		}
+		return a.show(in, r, func(w io.Writer) { printRequests(w, r, a.Now()) })
+	}
+}
+
+func printRequests(w io.Writer, r report.Requested, now time.Time) {
+	list := func(title, none string, all []report.Request) {
+		if len(all) == 0 {
+			fmt.Fprintln(w, none)
+			return
+		}
+		fmt.Fprintln(w, title)
+		t := tabwriter.NewWriter(w, 2, 0, 2, ' ', 0)
+		for _, q := range all {
+			fmt.Fprintf(t, "  %s\t%s\t%s\t%s\n", q.ID, q.State, q.Subject, waits(q, now))
+			for _, line := range about(q) {
+				fmt.Fprintf(t, "  \t\t%s\n", line)
+			}
+		}
+		_ = t.Flush()
+	}
+	list("Yours:", "You have asked for nothing.", r.Own)
+	list("Of others, for you to decide:", "Nothing waits for you to decide.", r.Others)
+}
+
+// about are lines on who asks and why.
+func about(q report.Request) []string {
+	lines := []string{fmt.Sprintf("asked by %s at %s (%s)", q.Account, q.Machine, q.Origin)}
+	if q.Reason != "" {
+		lines = append(lines, "reason: "+q.Reason)
+	}
+	for _, d := range q.Decisions {
+		lines = append(lines, fmt.Sprintf("%s by %s %s", map[bool]string{true: "approved", false: "denied"}[d.Approved], d.Account, d.Reason))
+	}
+	if q.Why != "" {
+		lines = append(lines, q.Why)
+	}
+	return lines
+}
+
+// waits says what a request waits for, or until when it is good.
+func waits(q report.Request, now time.Time) string {
+	left := ""
+	if !q.Until.IsZero() && q.Until.After(now) {
+		left = " for " + span(q.Until.Sub(now))
+	}
+	switch q.State {
+	case "waiting":
+		var needs []string
+		for _, n := range q.Needs {
+			needs = append(needs, fmt.Sprintf("%d of %s", n.Count, n.Group))
+		}
+		return "needs " + strings.Join(needs, " and ") + left
+	case "granted", "used":
+		return "may be used" + left
+	case "asked":
+		return "needs a fresh proof of yours" + left
+	default:
+		return ""
+	}
+}
+
+// decide approves or denies what somebody asked for.
+func decide(approve bool) func(a *App, in *invocation) command.Action {
+	return func(a *App, in *invocation) command.Action {
+		byCard := in.byCard()
+		reason := in.String("reason", "", "`text`: why; who asked can read it")
+		return func(ctx context.Context) error {
+			if !approve && *reason == "" {
+				return command.Usage("--reason TEXT is missing: who asked is told why")
+			}
+			r, err := requested(ctx, in, a.proving(byCard, true), report.VerbDecide, func(p report.ProofArgs) any {
+				return report.RequestArgs{ProofArgs: p, ID: in.Name(0), Approve: approve, Reason: *reason}
+			})
+			if err != nil {
+				return fmt.Errorf("%s: %w", map[bool]string{true: "approve", false: "deny"}[approve], err)
+			}
+			return a.show(in, r.Request, func(w io.Writer) { printOutcome(w, r.Request, a.Now()) })
+		}
+	}
+}
+
+func withdraw(a *App, in *invocation) command.Action {
+	byCard := in.byCard()
+	reason := in.String("reason", "", "`text`: why")
+	return func(ctx context.Context) error {
+		r, err := requested(ctx, in, a.proving(byCard, false), report.VerbWithdraw, func(p report.ProofArgs) any {
+			return report.RequestArgs{ProofArgs: p, ID: in.Name(0), Reason: *reason}
+		})
+		if err != nil {
+			return fmt.Errorf("withdraw: %w", err)
+		}
+		return a.show(in, r.Request, func(w io.Writer) { printOutcome(w, r.Request, a.Now()) })
+	}
+}
+
+func printOutcome(w io.Writer, q *report.Request, now time.Time) {
+	if q == nil {
+		return
+	}
+	fmt.Fprintf(w, "%s: %s", q.Subject, q.State)
+	if more := waits(*q, now); more != "" {
+		fmt.Fprintf(w, " (%s)", more)
+	}
+	fmt.Fprintln(w)
+}
+
+// errNotGranted ends what was asked for in vain.
+var errNotGranted = errors.New("it was not granted")
+
+// awaited waits until a request is granted. told is called once when it has to wait. Where
+// ctx ends first the request is withdrawn.
+func awaited(ctx context.Context, in *invocation, p *prover, q *report.Request, told func(report.Request)) (report.Request, error) {
+	first := true
+	for q != nil {
+		switch q.State {
+		case "granted", "used":
+			return *q, nil
+		case "waiting":
+		default:
+			why := q.Why
+			if why == "" {
+				why = "it is " + q.State
+			}
+			return *q, fmt.Errorf("%w: %s", errNotGranted, why)
+		}
+		if first {
+			told(*q)
+			first = false
+		}
+		r, err := requested(ctx, in, p, report.VerbRequest, func(report.ProofArgs) any {
+			return report.RequestArgs{ID: q.ID, State: q.State, WaitSeconds: 20}
+		})
+		if ctx.Err() != nil {
+			return *q, takenBack(ctx, in, p, q.ID)
+		}
+		if err != nil {
+			return *q, err
+		}
+		q = r.Request
+	}
+	return report.Request{}, errNotGranted
+}
+
+// takenBack withdraws a request that nobody waits for any more.
+func takenBack(ctx context.Context, in *invocation, p *prover, id string) error {
+	after, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	_, err := requested(after, in, p, report.VerbWithdraw, func(proof report.ProofArgs) any {
+		return report.RequestArgs{ProofArgs: proof, ID: id, Reason: "no longer waited for"}
+	})
+	if err != nil {
+		return fmt.Errorf("interrupted; the request %s could not be withdrawn and expires by itself: %w", id, err)
+	}
+	return errors.New("interrupted; the request is withdrawn")
+}

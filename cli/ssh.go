@@ -1,0 +1,168 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/google/uuid"
+	"golang.org/x/crypto/ssh"
+
+	"github.com/sallyport-auth/sallyport/cli/command"
+	"github.com/sallyport-auth/sallyport/report"
+	"github.com/sallyport-auth/sallyport/sshkeys/hop"
+	"github.com/sallyport-auth/sallyport/terminal"
+)
+
+// sshProgram is the ssh that is run.
+const sshProgram = "ssh"
+
+// ExitError ends the program with that code: it is another program's, which has said why.
+type ExitError int
+
+func (e ExitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// sshFailed is ssh's own exit code for what went wrong before the command ran there.
+const sshFailed = 255
+
+// sshHop runs ssh with a key for this one time. What goes wrong before ssh runs ends with
+// ssh's own code for that.
+func sshHop(a *App, in *invocation) command.Action {
+	reason := in.String("reason", os.Getenv("SALLYPORT_REASON"), "`text`: why, for those who may have to approve it")
+	role := in.String("role", os.Getenv("SALLYPORT_ROLE"), "`word` that the realm's rules know")
+	byCard := in.byCard()
+	return func(ctx context.Context) error {
+		c, end, err := a.prepareHop(ctx, in, *reason, *role, &prover{ask: terminalAsker, byCard: *byCard})
+		if err != nil {
+			fmt.Fprintf(a.Stderr, "sallyport ssh: %v\n", err)
+			return ExitError(sshFailed)
+		}
+		defer end()
+		c.Stdin, c.Stdout, c.Stderr = a.Stdin, a.Stdout, a.Stderr
+		return a.through(c)
+	}
+}
+
+// prepareHop asks for the way and makes ssh ready for it; end ends the key.
+func (a *App) prepareHop(ctx context.Context, in *invocation, reason, role string, p *prover) (c *exec.Cmd, end func(), err error) {
+	line, err := hop.Parse(in.Names())
+	if err != nil {
+		return nil, nil, err //nolint:wrapcheck // it says what it was about
+	}
+	route, err := hop.Plan(ctx, sshProgram, line)
+	if err != nil {
+		return nil, nil, err //nolint:wrapcheck // it says what it was about
+	}
+	args := report.AskArgs{ID: uuid.NewString(), Reason: reason, Role: role, Forward: route.Forward}
+	for _, h := range route.Hops {
+		args.Hops = append(args.Hops, report.Hop{Host: h.Host, Port: h.Port, Account: h.User})
+	}
+	granted, err := a.granted(ctx, in, p, args)
+	if err != nil {
+		return nil, nil, err
+	}
+	key, err := hop.NewKey(context.WithoutCancel(ctx))
+	if err != nil {
+		return nil, nil, err //nolint:wrapcheck // it says what it was about
+	}
+	end = func() { _ = key.Close() }
+	c, err = a.certified(ctx, in, p, granted, key, line, route)
+	if err != nil {
+		end()
+		return nil, nil, err
+	}
+	return c, end, nil
+}
+
+// granted asks, and waits until it is granted.
+func (a *App) granted(ctx context.Context, in *invocation, p *prover, args report.AskArgs) (string, error) {
+	ask := func(proof report.ProofArgs) any { args.ProofArgs = proof; return args }
+	r, err := requested(ctx, in, p, report.VerbAsk, ask)
+	if err == nil && r.Request != nil && r.Request.State == "asked" {
+		fmt.Fprintln(a.Stderr, "sallyport ssh: this takes a fresh proof of who you are.")
+		fresh := *p
+		fresh.now = true
+		r, err = requested(ctx, in, &fresh, report.VerbAsk, ask)
+	}
+	if err != nil {
+		return "", err
+	}
+	q, err := awaited(ctx, in, p, r.Request, func(q report.Request) {
+		fmt.Fprintf(a.Stderr, "sallyport ssh: waiting: %s %s. The request is %s; Ctrl-C withdraws it.\n", q.Subject, waits(q, a.Now()), q.ID)
+	})
+	return q.ID, err
+}
+
+func (a *App) certified(ctx context.Context, in *invocation, p *prover, id string, key *hop.Key, line hop.Line, route hop.Route) (*exec.Cmd, error) {
+	r, err := requested(ctx, in, p, report.VerbCertify, func(proof report.ProofArgs) any {
+		return report.RequestArgs{ProofArgs: proof, ID: id, PublicKey: key.Public.Marshal()}
+	})
+	if err != nil {
+		return nil, err
+	}
+	if r.Certified == nil {
+		return nil, errors.New("the server sent no certificate")
+	}
+	var admissions []hop.Admission
+	for _, h := range r.Certified.Hops {
+		k, err := ssh.ParsePublicKey(h.Certificate)
+		c, is := k.(*ssh.Certificate)
+		if err != nil || !is || strings.Trim(h.HostAlias, "abcdefghijklmnopqrstuvwxyz0123456789.-") != "" {
+			return nil, errors.New("the server sent no certificate that ssh could use")
+		}
+		admissions = append(admissions, hop.Admission{Certificate: c, Alias: h.HostAlias})
+	}
+	var hosts []ssh.PublicKey
+	for _, b := range r.Certified.Hosts {
+		k, err := ssh.ParsePublicKey(b)
+		if err != nil {
+			return nil, fmt.Errorf("the realm's key of host certificates: %w", err)
+		}
+		hosts = append(hosts, k)
+	}
+	return key.Command(context.WithoutCancel(ctx), sshProgram, line, route, admissions, hosts) //nolint:wrapcheck // it says what it was about
+}
+
+// through runs a program in the place of this one: signals reach it, and its end is ours.
+func (a *App) through(c *exec.Cmd) error {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, os.Interrupt, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(signals)
+	if err := c.Start(); err != nil {
+		fmt.Fprintf(a.Stderr, "sallyport ssh: %v\n", err)
+		return ExitError(sshFailed)
+	}
+	ended := make(chan struct{})
+	go func() {
+		typed := terminal.Is(a.Stdin) // then the terminal has sent it to both
+		for {
+			select {
+			case s := <-signals:
+				if !typed || s != os.Interrupt && s != syscall.SIGQUIT {
+					_ = c.Process.Signal(s)
+				}
+			case <-ended:
+				return
+			}
+		}
+	}()
+	err := c.Wait()
+	close(ended)
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &exit):
+		fmt.Fprintf(a.Stderr, "sallyport ssh: %v\n", err)
+		return ExitError(sshFailed)
+	}
+	if w, is := exit.Sys().(syscall.WaitStatus); is && w.Signaled() {
+		return ExitError(128 + int(w.Signal()))
+	}
+	return ExitError(exit.ExitCode())
+}

@@ -1,0 +1,42 @@
+package store
+
+import (
+	"crypto/ed25519"
+	"database/sql"
+	"time"
+)
+
+// SSHAuthority is a key that ssh certificates are signed with.
+type SSHAuthority struct {
+	Public ed25519.PublicKey
+	// Sealed is its private half, encrypted; nil: it signs nothing any more.
+	Sealed []byte
+	Made   time.Time
+}
+
+// SSHAuthorities lists the keys of that use, the newest first.
+func (t *Tx) SSHAuthorities(use string) (list []SSHAuthority, err error) {
+	err = t.each(func(row *sql.Rows) error {
+		var public []byte
+		var a SSHAuthority
+		var made int64
+		if err := row.Scan(&public, &a.Sealed, &made); err != nil {
+			return err
+		}
+		a.Public, a.Made = public, time.Unix(made, 0)
+		list = append(list, a)
+		return nil
+	}, `SELECT public_key, sealed, made FROM ssh_authorities WHERE use = ? ORDER BY seq DESC`, use)
+	return list, err
+}
+
+// AddSSHAuthority stores a new key of that use.
+func (t *Tx) AddSSHAuthority(use string, a SSHAuthority) error {
+	_, err := t.exec(`INSERT INTO ssh_authorities (use, public_key, sealed, made) VALUES (?, ?, ?, ?)`, use, []byte(a.Public), a.Sealed, a.Made.Unix())
+	return err
+}
+
+// RemoveSSHAuthority forgets a key.
+func (t *Tx) RemoveSSHAuthority(public ed25519.PublicKey) error {
+	return t.one(`DELETE FROM ssh_authorities WHERE public_key = ?`, []byte(public))
+}
