@@ -19,6 +19,8 @@ import (
 	"github.com/sallyport-auth/sallyport/server/admin"
 	"github.com/sallyport-auth/sallyport/server/auth"
 	"github.com/sallyport-auth/sallyport/server/realm"
+	"github.com/sallyport-auth/sallyport/server/request"
+	"github.com/sallyport-auth/sallyport/server/sshca"
 )
 
 // socketPath names DIR/admin.sock through an open folder, because a socket's
@@ -118,7 +120,7 @@ func Admin(ctx context.Context, folder string, log *slog.Logger) (sallyportv1con
 		r, err := realm.Open(ctx, d, "", log, time.Now)
 		if err == nil {
 			e := auth.New(r, 0)
-			return admin.New(r, e, e), r, nil
+			return admin.New(r, e, e, request.New(r, nil, sshca.Kind{})), r, nil
 		}
 		if !errors.Is(err, realm.ErrBusy) {
 			return nil, nil, err

@@ -5,6 +5,8 @@
 //	auth          who proves to be whom: sessions, factors, locks
 //	directory     what machines are told: joining, tokens, change streams, losses
 //	admin         the administrators' verbs
+//	request       what becomes of what people ask for: rules, approvals, grants
+//	sshca         what logins by ssh are granted with
 //	backup        a backup, and a realm made of one
 //	cardservice   server and card services prove themselves to each other
 //	reporter      what a server that only reads tells a full one
@@ -12,15 +14,16 @@
 //	passwords     whether a new password is good enough
 //	servertest    a realm for the tests of these rooms
 //
-// auth, directory, admin, cardservice and backup stand on realm and store, and know
-// nothing of each other. What admin needs of auth it says itself ([admin.Credentials],
-// [admin.Locks]).
+// auth, directory, admin, request, cardservice and backup stand on realm and store, and know
+// nothing of each other; sshca is one of request's kinds. What admin needs of auth and of
+// request it says itself ([admin.Credentials], [admin.Locks], [admin.Requests]).
 //
 // # Who may call what
 //
 //	RealmService, MachineService.Join,
 //	CardService                         anyone who reaches the port
-//	DirectoryService, Authentication…   a machine that has joined, known by the
+//	DirectoryService, Authentication…,
+//	RequestService                      a machine that has joined, known by the
 //	                                    Ed25519 key of its TLS client certificate
 //	AdminService                        root or the server's own user, on the
 //	                                    socket DIR/admin.sock (SO_PEERCRED)

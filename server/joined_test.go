@@ -21,6 +21,7 @@ import (
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/server/cardservice"
 	"github.com/sallyport-auth/sallyport/server/realm"
+	"github.com/sallyport-auth/sallyport/server/request"
 	"github.com/sallyport-auth/sallyport/server/servertest"
 )
 
@@ -81,7 +82,7 @@ func TestNobodyIsAnsweredWhoHasNotJoined(t *testing.T) {
 	b.Must(nil, err)
 	ending := make(chan struct{})
 	close(ending) // so that a stream that was let in ends
-	h := publicServer(b.Realm, b.Engine, cards, ending, attend(b.Realm, metrics.New())).Handler
+	h := publicServer(b.Realm, b.Engine, request.New(b.Realm, nil), cards, ending, attend(b.Realm, metrics.New())).Handler
 	asked := 0
 	for _, m := range procedures() {
 		if strings.Contains(openToAll, string(m.Name())) {

@@ -22,6 +22,8 @@ import (
 	"github.com/sallyport-auth/sallyport/server/directory"
 	"github.com/sallyport-auth/sallyport/server/realm"
 	"github.com/sallyport-auth/sallyport/server/reporter"
+	"github.com/sallyport-auth/sallyport/server/request"
+	"github.com/sallyport-auth/sallyport/server/sshca"
 )
 
 // ServeOptions say what to serve and how.
@@ -114,8 +116,9 @@ func serve(ctx context.Context, r *realm.Realm, o ServeOptions) error {
 	}
 	numbers := metrics.New()
 	ending := make(chan struct{})
-	public := publicServer(r, e, cards, ending, attend(r, numbers))
-	private := adminServer(admin.New(r, e, e), r.Log)
+	requests := request.New(r, ending, sshca.Kind{})
+	public := publicServer(r, e, requests, cards, ending, attend(r, numbers))
+	private := adminServer(admin.New(r, e, e, requests), r.Log)
 	failed := make(chan error, 3)
 	if err := monitor(ctx, r, o.Metrics, numbers, failed); err != nil {
 		return errors.Join(err, listener.Close(), adminListener.Close())
@@ -130,7 +133,7 @@ func serve(ctx context.Context, r *realm.Realm, o ServeOptions) error {
 		o.Ready(listener.Addr(), r.Name)
 	}
 	register := func(ctx context.Context) error { return r.Register(ctx, o.Version, began) }
-	err = wait(ctx, failed, upkeep(r, e, register), pruning(r, e))
+	err = wait(ctx, failed, upkeep(r, e, requests, register), pruning(r, e))
 	close(ending)
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
@@ -169,12 +172,15 @@ func wait(ctx context.Context, failed <-chan error, now, then func(context.Conte
 }
 
 // upkeep is what a server does each half minute.
-func upkeep(r *realm.Realm, e *auth.Engine, register func(context.Context) error) func(context.Context) {
+func upkeep(r *realm.Realm, e *auth.Engine, requests *request.Engine, register func(context.Context) error) func(context.Context) {
 	return func(ctx context.Context) {
 		r.RenewCertificate(ctx)
 		r.KeepMark(ctx)
 		if err := register(ctx); err != nil {
 			r.Log.WarnContext(ctx, "it is not noted that this server is there", "error", err)
+		}
+		if err := requests.Tidy(ctx); err != nil {
+			r.Log.WarnContext(ctx, "it is not written down which requests are over", "error", err)
 		}
 		if err := e.Abandoned(ctx); err != nil {
 			r.Log.WarnContext(ctx, "abandoned authentications are not in the audit log", "error", err)
@@ -208,7 +214,7 @@ func monitor(ctx context.Context, r *realm.Realm, address string, numbers *prome
 	return nil
 }
 
-func publicServer(r *realm.Realm, e *auth.Engine, cards *cardservice.Handler, ending <-chan struct{}, each connect.Interceptor) *http.Server {
+func publicServer(r *realm.Realm, e *auth.Engine, requests *request.Engine, cards *cardservice.Handler, ending <-chan struct{}, each connect.Interceptor) *http.Server {
 	limit := connect.WithHandlerOptions(connect.WithReadMaxBytes(maxRequest), connect.WithInterceptors(each))
 	mux := http.NewServeMux()
 	mux.Handle(sallyportv1connect.NewRealmServiceHandler(r, limit))
@@ -218,6 +224,8 @@ func publicServer(r *realm.Realm, e *auth.Engine, cards *cardservice.Handler, en
 	mux.Handle(sallyportv1connect.NewAuthenticationServiceHandler(e, limit))
 	mux.Handle(sallyportv1connect.NewCardServiceHandler(cards, limit))
 	mux.Handle(sallyportv1connect.NewReportServiceHandler(e, limit))
+	mux.Handle(sallyportv1connect.NewRequestServiceHandler(requests, limit))
+	mux.Handle(sallyportv1connect.NewSSHServiceHandler(sshca.New(r, requests), limit))
 	return &http.Server{
 		Handler: patience(realm.WithCallers(r.WithTerms(mux))),
 		TLSConfig: &tls.Config{

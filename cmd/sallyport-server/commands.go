@@ -236,6 +236,8 @@ func machineSet(f *command.Flags) request {
 	maybe(f, "offline-codes", "`true|false`: one-time codes may be checked there offline", &req.OfflineCodes)
 	admits(f, &req.Scope)
 	tagged(f, &req.Tags)
+	hosts(f, "host-names", "`names` by which people reach it by ssh, with commas between; '' for none", &req.HostNames)
+	hosts(f, "addresses", "`addresses` by which people reach it by ssh, with commas between; '' for none", &req.Addresses)
 	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *command.Flags) (proto.Message, error) {
 		req.Name = f.Name(0)
 		return c.SetMachine(ctx, req)

@@ -89,6 +89,8 @@ func (s shower) people(w io.Writer, m proto.Message) {
 			}
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", c.GetName(), c.GetUuid(), state, stamp(c.GetJoined()), stamp(c.GetLastSeen()), c.GetLastAddress(), c.GetVersion())
 		}
+	case *v1.RuleView, *v1.ListRulesResponse, *v1.RequestView, *v1.ListAllRequestsResponse:
+		requests(w, m)
 	case *v1.AddTokenResponse, *v1.ListTokensResponse, *v1.ListServersResponse:
 		s.fleet(w, m)
 	case *v1.ListAuditResponse:
@@ -129,6 +131,12 @@ func machine(w io.Writer, m *v1.MachineView) {
 	}
 	if len(m.GetTags()) > 0 {
 		fmt.Fprintf(w, "tags\t%s\n", strings.Join(m.GetTags(), " "))
+	}
+	if len(m.GetHostNames()) > 0 {
+		fmt.Fprintf(w, "host names\t%s\n", strings.Join(m.GetHostNames(), " "))
+	}
+	if len(m.GetAddresses()) > 0 {
+		fmt.Fprintf(w, "addresses\t%s\n", strings.Join(m.GetAddresses(), " "))
 	}
 	if m.GetScoped() {
 		fmt.Fprintf(w, "admits\tmembers of: %s\n", strings.Join(m.GetAdmits(), " "))

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -31,7 +32,7 @@ func table() command.Table {
 		}},
 	}
 	return command.Table{
-		Program: "sallyport-server", Manual: "sallyport-server(8)", Rows: append(append(accountRows(), groupRows()...), append(realmRows(), rows...)...),
+		Program: "sallyport-server", Manual: "sallyport-server(8)", Rows: slices.Concat(accountRows(), groupRows(), requestRows(), realmRows(), rows),
 		About: "sallyport-server keeps a realm's accounts and serves them to its machines.",
 		After: "Those on a realm take --dir DIR; most take --json. TIME is 2006-01-02 or RFC 3339.",
 	}
@@ -93,6 +94,20 @@ func groupRows() []command.Row {
 	}
 }
 
+func requestRows() []command.Row {
+	return []command.Row{
+		admin("rule add", "NAME", "add a rule that requests are judged by", ruleAdd),
+		admin("rule list", "", "list the rules, in the order in which they are looked at", all(client.ListRules)),
+		admin("rule move", "NAME", "put a rule before another one, or last", ruleMove),
+		admin("rule remove", "NAME", "remove a rule", on(client.RemoveRule)),
+		admin("request list", "", "list what people asked for, the newest first", requestList),
+		admin("request show", "ID", "show one request", plain(func(ctx context.Context, c client, f *command.Flags) (proto.Message, error) {
+			return c.ShowRequest(ctx, &v1.RequestIDRequest{Id: f.Name(0)})
+		})),
+		admin("request end", "ID", "take a request back, or end its grant", requestEnd),
+	}
+}
+
 func realmRows() []command.Row {
 	return []command.Row{
 		admin("realm show", "", "show what the realm demands", plain(func(ctx context.Context, c client, _ *command.Flags) (proto.Message, error) {
@@ -108,6 +123,7 @@ func realmRows() []command.Row {
 		admin("keys sign", "", "sign the key list anew", withRealmKey(func(ctx context.Context, c client, key []byte) (proto.Message, error) {
 			return c.SignKeys(ctx, &v1.SignKeysRequest{RealmKey: key})
 		})),
+		admin("keys rotate-ssh", "", "make new keys for ssh certificates; the first ones turn them on", keysRotateSSH),
 		admin("keys new-ca", "", "make a new certificate authority", withRealmKey(func(ctx context.Context, c client, key []byte) (proto.Message, error) {
 			return c.RenewCA(ctx, &v1.RenewCARequest{RealmKey: key})
 		})),

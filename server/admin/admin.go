@@ -22,6 +22,7 @@ type Admin struct {
 	*realm.Realm
 	credentials Credentials
 	locks       Locks
+	requests    Requests
 }
 
 // Credentials are how what people prove themselves with is made and judged. Their errors
@@ -51,7 +52,7 @@ type Locks interface {
 }
 
 // New is the administrators' side of an open realm.
-func New(r *realm.Realm, c Credentials, l Locks) *Admin { return &Admin{r, c, l} }
+func New(r *realm.Realm, c Credentials, l Locks, q Requests) *Admin { return &Admin{r, c, l, q} }
 
 var (
 	_ sallyportv1connect.AdminServiceHandler = (*Admin)(nil)
@@ -109,7 +110,7 @@ func (s *Admin) told(ctx context.Context, doing, subject string, err error) erro
 	case errors.Is(err, store.ErrReadOnly):
 		code = connect.CodeFailedPrecondition
 		err = fmt.Errorf("%w: give this command at a full server of the realm (\"sallyport-server server list\" shows them)", store.ErrReadOnly)
-	case errors.Is(err, store.ErrFull), errors.Is(err, store.ErrUsedID), errors.Is(err, store.ErrKeptID), errors.Is(err, store.ErrAudit), errors.As(err, &no):
+	case errors.Is(err, store.ErrFull), errors.Is(err, store.ErrUsedID), errors.Is(err, store.ErrKeptID), errors.Is(err, store.ErrAudit), errors.Is(err, store.ErrInUse), errors.As(err, &no):
 		code = connect.CodeFailedPrecondition
 	default:
 		s.Log.ErrorContext(ctx, "administrator's command failed", "doing", doing, "error", err)

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -23,6 +22,14 @@ func fullView(tx *store.Tx, m store.Machine) (*v1.MachineView, error) {
 	groups, _, err := tx.Scope(m.UUID)
 	for _, g := range groups {
 		v.Admits = append(v.Admits, string(g))
+	}
+	if err != nil {
+		return v, err
+	}
+	hosts, err := tx.HostsOf(m.UUID)
+	v.HostNames = hosts.Names
+	for _, a := range hosts.Addresses {
+		v.Addresses = append(v.Addresses, a.String())
 	}
 	return v, err
 }
@@ -186,45 +193,6 @@ func (s *Admin) RemoveMachine(ctx context.Context, req *v1.NameRequest) (*v1.Don
 			return err
 		}
 		return tx.RemoveMachine(name)
-	})
-}
-
-// SetMachine implements AdminService.
-func (s *Admin) SetMachine(ctx context.Context, req *v1.SetMachineRequest) (*v1.MachineView, error) {
-	var details []string
-	if req.OfflineCodes != nil {
-		details = append(details, fmt.Sprintf("offline_codes=%t", req.GetOfflineCodes()))
-	}
-	scope := req.GetScope()
-	if scope != nil {
-		details = append(details, fmt.Sprintf("everybody=%t admits=%q", scope.GetEverybody(), strings.Join(scope.GetGroups(), " ")))
-	}
-	tags, err := store.ParseTags(req.GetTags().GetWords())
-	if err != nil {
-		return nil, s.told(ctx, "set machine", req.GetName(), err)
-	}
-	if req.GetTags() != nil {
-		details = append(details, fmt.Sprintf("tags=%q", strings.Join(tags.Strings(), " ")))
-	}
-	return s.onMachine(ctx, "machine.set", req.GetName(), strings.Join(details, " "), func(tx *store.Tx, m store.Machine) error {
-		if req.OfflineCodes != nil {
-			if err := tx.SetMachineOfflineCodes(m.Name, req.GetOfflineCodes()); err != nil {
-				return err
-			}
-		}
-		if req.GetTags() != nil {
-			if err := tx.SetTags(m.UUID, tags); err != nil {
-				return err
-			}
-		}
-		if scope == nil {
-			return nil
-		}
-		groups, err := scopeOf(tx, scope)
-		if err != nil {
-			return err
-		}
-		return tx.SetScope(m.UUID, groups)
 	})
 }
 

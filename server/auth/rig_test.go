@@ -14,6 +14,7 @@ import (
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/server/admin"
 	"github.com/sallyport-auth/sallyport/server/realm"
+	"github.com/sallyport-auth/sallyport/server/request"
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
@@ -62,7 +63,7 @@ func (b *bench) open(folder string) {
 	b.Engine = New(r, stepTimeout)
 	// Cheap hashes: what is tested here is when they are made, not what they cost.
 	b.hasher = newHasher(params{memory: 64, time: 1, lanes: 1}, 2)
-	b.admin = admin.New(r, b.Engine, b.Engine)
+	b.admin = admin.New(r, b.Engine, b.Engine, request.New(r, nil))
 }
 
 // machine is one that was invited.

@@ -16,6 +16,7 @@ const (
 	strayRows  = 10  // steps that belong to no session
 	denialRows = 600 // refusals, and authentications that were given up
 	keyRows    = 10  // changes of the sealing key; more are refused
+	askRows    = 300 // requests and what is done to them; more are refused
 	rowsEvery  = time.Minute
 )
 
@@ -24,9 +25,10 @@ type RowKind string
 
 // The kinds, as the audit log calls them.
 const (
-	RowStray  RowKind = "no such session"
-	RowDenial RowKind = "refused or given up"
-	RowKey    RowKind = "sealing key"
+	RowStray   RowKind = "no such session"
+	RowDenial  RowKind = "refused or given up"
+	RowKey     RowKind = "sealing key"
+	RowRequest RowKind = "request"
 )
 
 func (k RowKind) most() int {
@@ -35,6 +37,8 @@ func (k RowKind) most() int {
 		return strayRows
 	case RowDenial:
 		return denialRows
+	case RowRequest:
+		return askRows
 	default:
 		return keyRows
 	}

@@ -18,6 +18,8 @@ import (
 	"github.com/sallyport-auth/sallyport/server/admin"
 	"github.com/sallyport-auth/sallyport/server/auth"
 	"github.com/sallyport-auth/sallyport/server/realm"
+	"github.com/sallyport-auth/sallyport/server/request"
+	"github.com/sallyport-auth/sallyport/server/sshca"
 	"github.com/sallyport-auth/sallyport/server/store"
 	"github.com/sallyport-auth/sallyport/test/postgres"
 )
@@ -32,12 +34,13 @@ const (
 // the machine box. Dora is disabled.
 type Bench struct {
 	*realm.Realm
-	T      testing.TB
-	Engine *auth.Engine
-	Admin  *admin.Admin
-	Unix   atomic.Int64 // the clock
-	Box    store.Machine
-	box    context.Context
+	T        testing.TB
+	Engine   *auth.Engine
+	Admin    *admin.Admin
+	Requests *request.Engine
+	Unix     atomic.Int64 // the clock
+	Box      store.Machine
+	box      context.Context
 }
 
 // shared is PostgreSQL while a package's tests are run on it; nil: they are run on SQLite.
@@ -107,8 +110,8 @@ func (b *Bench) Open(folder string) {
 	r, err := realm.Open(b.T.Context(), realm.Dir(folder), "", slog.New(slog.DiscardHandler), func() time.Time { return time.Unix(b.Unix.Load(), 0) })
 	b.Must(nil, err)
 	b.T.Cleanup(func() { _ = r.Close() })
-	b.Realm, b.Engine = r, auth.New(r, time.Minute)
-	b.Admin = admin.New(r, b.Engine, b.Engine)
+	b.Realm, b.Engine, b.Requests = r, auth.New(r, time.Minute), request.New(r, nil, sshca.Kind{})
+	b.Admin = admin.New(r, b.Engine, b.Engine, b.Requests)
 }
 
 // Must ends the test where there is an error.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"database/sql"
+	"fmt"
 	"strings"
 
 	"github.com/google/uuid"
@@ -117,8 +118,16 @@ func (t *Tx) under(group uuid.UUID) ([]uuid.UUID, error) {
 	return ids, err
 }
 
-// RemoveGroup removes a group; its members lose it, and what it gave them.
+// RemoveGroup removes a group; its members lose it, and what it gave them. It is ErrInUse
+// while a rule for requests names it: what the rule refuses would be open.
 func (t *Tx) RemoveGroup(g identity.Group) error {
+	rule, err := t.ruleOf(g.UUID)
+	if err != nil {
+		return err
+	}
+	if rule != "" {
+		return fmt.Errorf("%w: rule %q names the group; change that first (\"rule list\" shows it)", ErrInUse, rule)
+	}
 	affected, err := t.under(g.UUID)
 	if err != nil {
 		return err

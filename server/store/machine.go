@@ -104,6 +104,13 @@ func (t *Tx) MachineByName(name identity.Name) (Machine, error) {
 	})
 }
 
+// Machine finds a machine by its uuid.
+func (t *Tx) Machine(id uuid.UUID) (Machine, error) {
+	return scanMachine(func(into ...any) error {
+		return t.get(into, `SELECT `+machineColumns+` FROM machines WHERE uuid = ?`, id)
+	})
+}
+
 // HasMachine tells whether there is such a machine.
 func (t *Tx) HasMachine(id uuid.UUID) (is bool, err error) {
 	err = t.get([]any{&is}, `SELECT EXISTS (SELECT 1 FROM machines WHERE uuid = ?)`, id)

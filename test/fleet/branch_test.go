@@ -28,6 +28,7 @@ import (
 	"github.com/sallyport-auth/sallyport/server/admin"
 	"github.com/sallyport-auth/sallyport/server/auth"
 	"github.com/sallyport-auth/sallyport/server/realm"
+	"github.com/sallyport-auth/sallyport/server/request"
 	"github.com/sallyport-auth/sallyport/server/store"
 	"github.com/sallyport-auth/sallyport/test/postgres"
 )
@@ -66,7 +67,7 @@ func newBranch(t testing.TB, codes bool, lag time.Duration) *branch {
 	b.must(nil, err)
 	t.Cleanup(func() { _ = b.realm.Close() })
 	e := auth.New(b.realm, time.Minute)
-	b.admin = admin.New(b.realm, e, e)
+	b.admin = admin.New(b.realm, e, e, request.New(b.realm, nil))
 	b.caughtUp()
 	at = b.port()
 	b.reads = &Process{Binary: binary, Dir: filepath.Join(t.TempDir(), "branch"), listen: at}

@@ -16,6 +16,7 @@ import (
 	"github.com/sallyport-auth/sallyport/server/admin"
 	"github.com/sallyport-auth/sallyport/server/auth"
 	"github.com/sallyport-auth/sallyport/server/realm"
+	"github.com/sallyport-auth/sallyport/server/request"
 	"github.com/sallyport-auth/sallyport/test/postgres"
 )
 
@@ -58,7 +59,7 @@ func (r *rig) serve(address string) {
 	r.must(nil, err)
 	t.Cleanup(func() { _ = r.realm.Close() })
 	e := auth.New(r.realm, time.Minute)
-	r.admin = admin.New(r.realm, e, e)
+	r.admin = admin.New(r.realm, e, e, request.New(r.realm, nil))
 	for _, s := range r.servers {
 		r.must(nil, s.Start(t.Context()))
 		t.Cleanup(func() { _ = s.Kill() })

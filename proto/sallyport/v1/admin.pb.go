@@ -2241,7 +2241,10 @@ type MachineView struct {
 	// The join token that it joined by; empty: a code of its own.
 	Token string `protobuf:"bytes,15,opt,name=token,proto3" json:"token,omitempty"`
 	// Words that administrators gave it, sorted.
-	Tags          []string `protobuf:"bytes,16,rep,name=tags,proto3" json:"tags,omitempty"`
+	Tags []string `protobuf:"bytes,16,rep,name=tags,proto3" json:"tags,omitempty"`
+	// Names and addresses by which people reach it by ssh, sorted.
+	HostNames     []string `protobuf:"bytes,17,rep,name=host_names,json=hostNames,proto3" json:"host_names,omitempty"`
+	Addresses     []string `protobuf:"bytes,18,rep,name=addresses,proto3" json:"addresses,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2388,6 +2391,20 @@ func (x *MachineView) GetTags() []string {
 	return nil
 }
 
+func (x *MachineView) GetHostNames() []string {
+	if x != nil {
+		return x.HostNames
+	}
+	return nil
+}
+
+func (x *MachineView) GetAddresses() []string {
+	if x != nil {
+		return x.Addresses
+	}
+	return nil
+}
+
 // SetMachineRequest changes what is present.
 type SetMachineRequest struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
@@ -2396,7 +2413,11 @@ type SetMachineRequest struct {
 	// Whose people it may know and begin sign-ins for, from then on.
 	Scope *Scope `protobuf:"bytes,7,opt,name=scope,proto3" json:"scope,omitempty"`
 	// Its tags from then on, in place of those that it has.
-	Tags          *Tags `protobuf:"bytes,8,opt,name=tags,proto3" json:"tags,omitempty"`
+	Tags *Tags `protobuf:"bytes,8,opt,name=tags,proto3" json:"tags,omitempty"`
+	// Names and addresses by which people reach it by ssh from then on, in place of those
+	// that it has. No two machines have the same.
+	HostNames     *Hosts `protobuf:"bytes,9,opt,name=host_names,json=hostNames,proto3" json:"host_names,omitempty"`
+	Addresses     *Hosts `protobuf:"bytes,10,opt,name=addresses,proto3" json:"addresses,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2459,6 +2480,588 @@ func (x *SetMachineRequest) GetTags() *Tags {
 	return nil
 }
 
+func (x *SetMachineRequest) GetHostNames() *Hosts {
+	if x != nil {
+		return x.HostNames
+	}
+	return nil
+}
+
+func (x *SetMachineRequest) GetAddresses() *Hosts {
+	if x != nil {
+		return x.Addresses
+	}
+	return nil
+}
+
+// Hosts are names or addresses; at most 16.
+type Hosts struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Hosts         []string               `protobuf:"bytes,1,rep,name=hosts,proto3" json:"hosts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Hosts) Reset() {
+	*x = Hosts{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Hosts) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Hosts) ProtoMessage() {}
+
+func (x *Hosts) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Hosts.ProtoReflect.Descriptor instead.
+func (*Hosts) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *Hosts) GetHosts() []string {
+	if x != nil {
+		return x.Hosts
+	}
+	return nil
+}
+
+// RuleView is a rule that requests are judged by. The first that matches decides.
+type RuleView struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// "ssh".
+	Kind string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	// A group's name; empty: everybody.
+	Who string `protobuf:"bytes,3,opt,name=who,proto3" json:"who,omitempty"`
+	// Machines' names and tags: either is enough; neither: everywhere.
+	Machines []string `protobuf:"bytes,4,rep,name=machines,proto3" json:"machines,omitempty"`
+	Tags     []string `protobuf:"bytes,5,rep,name=tags,proto3" json:"tags,omitempty"`
+	// Empty: any.
+	Role string `protobuf:"bytes,6,opt,name=role,proto3" json:"role,omitempty"`
+	// "self" for the asker's own, and names of other accounts; empty, with "refuse": any.
+	Accounts []string `protobuf:"bytes,7,rep,name=accounts,proto3" json:"accounts,omitempty"`
+	// "local", "remote", "x11".
+	Forward []string `protobuf:"bytes,8,rep,name=forward,proto3" json:"forward,omitempty"`
+	// "grant", "approve" or "refuse".
+	Effect string `protobuf:"bytes,9,opt,name=effect,proto3" json:"effect,omitempty"`
+	// With "approve": how many members of which group.
+	Approvers string `protobuf:"bytes,10,opt,name=approvers,proto3" json:"approvers,omitempty"`
+	Count     uint32 `protobuf:"varint,11,opt,name=count,proto3" json:"count,omitempty"`
+	// How old the authentication may be, and what it must have proved.
+	MaxAgeSeconds uint32   `protobuf:"varint,12,opt,name=max_age_seconds,json=maxAgeSeconds,proto3" json:"max_age_seconds,omitempty"`
+	Kinds         []string `protobuf:"bytes,13,rep,name=kinds,proto3" json:"kinds,omitempty"`
+	Points        uint32   `protobuf:"varint,14,opt,name=points,proto3" json:"points,omitempty"`
+	// For how long a grant is open, and one use of it counts.
+	GrantSeconds  uint32 `protobuf:"varint,15,opt,name=grant_seconds,json=grantSeconds,proto3" json:"grant_seconds,omitempty"`
+	UseSeconds    uint32 `protobuf:"varint,16,opt,name=use_seconds,json=useSeconds,proto3" json:"use_seconds,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RuleView) Reset() {
+	*x = RuleView{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RuleView) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RuleView) ProtoMessage() {}
+
+func (x *RuleView) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RuleView.ProtoReflect.Descriptor instead.
+func (*RuleView) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *RuleView) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RuleView) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *RuleView) GetWho() string {
+	if x != nil {
+		return x.Who
+	}
+	return ""
+}
+
+func (x *RuleView) GetMachines() []string {
+	if x != nil {
+		return x.Machines
+	}
+	return nil
+}
+
+func (x *RuleView) GetTags() []string {
+	if x != nil {
+		return x.Tags
+	}
+	return nil
+}
+
+func (x *RuleView) GetRole() string {
+	if x != nil {
+		return x.Role
+	}
+	return ""
+}
+
+func (x *RuleView) GetAccounts() []string {
+	if x != nil {
+		return x.Accounts
+	}
+	return nil
+}
+
+func (x *RuleView) GetForward() []string {
+	if x != nil {
+		return x.Forward
+	}
+	return nil
+}
+
+func (x *RuleView) GetEffect() string {
+	if x != nil {
+		return x.Effect
+	}
+	return ""
+}
+
+func (x *RuleView) GetApprovers() string {
+	if x != nil {
+		return x.Approvers
+	}
+	return ""
+}
+
+func (x *RuleView) GetCount() uint32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *RuleView) GetMaxAgeSeconds() uint32 {
+	if x != nil {
+		return x.MaxAgeSeconds
+	}
+	return 0
+}
+
+func (x *RuleView) GetKinds() []string {
+	if x != nil {
+		return x.Kinds
+	}
+	return nil
+}
+
+func (x *RuleView) GetPoints() uint32 {
+	if x != nil {
+		return x.Points
+	}
+	return 0
+}
+
+func (x *RuleView) GetGrantSeconds() uint32 {
+	if x != nil {
+		return x.GrantSeconds
+	}
+	return 0
+}
+
+func (x *RuleView) GetUseSeconds() uint32 {
+	if x != nil {
+		return x.UseSeconds
+	}
+	return 0
+}
+
+type AddRuleRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What is empty, or 0, is its default: kind "ssh", accounts "self", count 1, 8 hours, 1
+	// hour, 5 minutes.
+	Rule *RuleView `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
+	// The rule that it goes before; empty: it is the last.
+	Before        string `protobuf:"bytes,2,opt,name=before,proto3" json:"before,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddRuleRequest) Reset() {
+	*x = AddRuleRequest{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddRuleRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddRuleRequest) ProtoMessage() {}
+
+func (x *AddRuleRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddRuleRequest.ProtoReflect.Descriptor instead.
+func (*AddRuleRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *AddRuleRequest) GetRule() *RuleView {
+	if x != nil {
+		return x.Rule
+	}
+	return nil
+}
+
+func (x *AddRuleRequest) GetBefore() string {
+	if x != nil {
+		return x.Before
+	}
+	return ""
+}
+
+type ListRulesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In the order in which they are looked at.
+	Rules         []*RuleView `protobuf:"bytes,1,rep,name=rules,proto3" json:"rules,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRulesResponse) Reset() {
+	*x = ListRulesResponse{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRulesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRulesResponse) ProtoMessage() {}
+
+func (x *ListRulesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRulesResponse.ProtoReflect.Descriptor instead.
+func (*ListRulesResponse) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *ListRulesResponse) GetRules() []*RuleView {
+	if x != nil {
+		return x.Rules
+	}
+	return nil
+}
+
+type MoveRuleRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The rule that it goes before; empty: it is the last.
+	Before        string `protobuf:"bytes,2,opt,name=before,proto3" json:"before,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MoveRuleRequest) Reset() {
+	*x = MoveRuleRequest{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MoveRuleRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MoveRuleRequest) ProtoMessage() {}
+
+func (x *MoveRuleRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MoveRuleRequest.ProtoReflect.Descriptor instead.
+func (*MoveRuleRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *MoveRuleRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *MoveRuleRequest) GetBefore() string {
+	if x != nil {
+		return x.Before
+	}
+	return ""
+}
+
+type ListAllRequestsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A state; empty: any.
+	State         string `protobuf:"bytes,1,opt,name=state,proto3" json:"state,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAllRequestsRequest) Reset() {
+	*x = ListAllRequestsRequest{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAllRequestsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAllRequestsRequest) ProtoMessage() {}
+
+func (x *ListAllRequestsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAllRequestsRequest.ProtoReflect.Descriptor instead.
+func (*ListAllRequestsRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *ListAllRequestsRequest) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+type ListAllRequestsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The newest first, at most 1000.
+	Requests      []*RequestView `protobuf:"bytes,1,rep,name=requests,proto3" json:"requests,omitempty"`
+	More          bool           `protobuf:"varint,2,opt,name=more,proto3" json:"more,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAllRequestsResponse) Reset() {
+	*x = ListAllRequestsResponse{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAllRequestsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAllRequestsResponse) ProtoMessage() {}
+
+func (x *ListAllRequestsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAllRequestsResponse.ProtoReflect.Descriptor instead.
+func (*ListAllRequestsResponse) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *ListAllRequestsResponse) GetRequests() []*RequestView {
+	if x != nil {
+		return x.Requests
+	}
+	return nil
+}
+
+func (x *ListAllRequestsResponse) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
+type RequestIDRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RequestIDRequest) Reset() {
+	*x = RequestIDRequest{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RequestIDRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RequestIDRequest) ProtoMessage() {}
+
+func (x *RequestIDRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RequestIDRequest.ProtoReflect.Descriptor instead.
+func (*RequestIDRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *RequestIDRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+type EndRequestRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Why: those who asked are told.
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EndRequestRequest) Reset() {
+	*x = EndRequestRequest{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EndRequestRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EndRequestRequest) ProtoMessage() {}
+
+func (x *EndRequestRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EndRequestRequest.ProtoReflect.Descriptor instead.
+func (*EndRequestRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *EndRequestRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *EndRequestRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 // Tags are words that machines are told apart by, each written as a short name is; at most
 // 16. They say nothing about what a machine may do.
 type Tags struct {
@@ -2470,7 +3073,7 @@ type Tags struct {
 
 func (x *Tags) Reset() {
 	*x = Tags{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[34]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2482,7 +3085,7 @@ func (x *Tags) String() string {
 func (*Tags) ProtoMessage() {}
 
 func (x *Tags) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[34]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2495,7 +3098,7 @@ func (x *Tags) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tags.ProtoReflect.Descriptor instead.
 func (*Tags) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{34}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Tags) GetWords() []string {
@@ -2516,7 +3119,7 @@ type Scope struct {
 
 func (x *Scope) Reset() {
 	*x = Scope{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[35]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2528,7 +3131,7 @@ func (x *Scope) String() string {
 func (*Scope) ProtoMessage() {}
 
 func (x *Scope) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[35]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2541,7 +3144,7 @@ func (x *Scope) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Scope.ProtoReflect.Descriptor instead.
 func (*Scope) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{35}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Scope) GetEverybody() bool {
@@ -2567,7 +3170,7 @@ type ListMachinesResponse struct {
 
 func (x *ListMachinesResponse) Reset() {
 	*x = ListMachinesResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2579,7 +3182,7 @@ func (x *ListMachinesResponse) String() string {
 func (*ListMachinesResponse) ProtoMessage() {}
 
 func (x *ListMachinesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[36]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2592,7 +3195,7 @@ func (x *ListMachinesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMachinesResponse.ProtoReflect.Descriptor instead.
 func (*ListMachinesResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{36}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ListMachinesResponse) GetMachines() []*MachineView {
@@ -2619,7 +3222,7 @@ type AddTokenRequest struct {
 
 func (x *AddTokenRequest) Reset() {
 	*x = AddTokenRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2631,7 +3234,7 @@ func (x *AddTokenRequest) String() string {
 func (*AddTokenRequest) ProtoMessage() {}
 
 func (x *AddTokenRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[37]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2644,7 +3247,7 @@ func (x *AddTokenRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddTokenRequest.ProtoReflect.Descriptor instead.
 func (*AddTokenRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{37}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *AddTokenRequest) GetName() string {
@@ -2695,7 +3298,7 @@ type AddTokenResponse struct {
 
 func (x *AddTokenResponse) Reset() {
 	*x = AddTokenResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[38]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2707,7 +3310,7 @@ func (x *AddTokenResponse) String() string {
 func (*AddTokenResponse) ProtoMessage() {}
 
 func (x *AddTokenResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[38]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2720,7 +3323,7 @@ func (x *AddTokenResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddTokenResponse.ProtoReflect.Descriptor instead.
 func (*AddTokenResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{38}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *AddTokenResponse) GetToken() *TokenView {
@@ -2759,7 +3362,7 @@ type TokenView struct {
 
 func (x *TokenView) Reset() {
 	*x = TokenView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2771,7 +3374,7 @@ func (x *TokenView) String() string {
 func (*TokenView) ProtoMessage() {}
 
 func (x *TokenView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[39]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2784,7 +3387,7 @@ func (x *TokenView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenView.ProtoReflect.Descriptor instead.
 func (*TokenView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{39}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *TokenView) GetName() string {
@@ -2838,7 +3441,7 @@ type ListTokensResponse struct {
 
 func (x *ListTokensResponse) Reset() {
 	*x = ListTokensResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[40]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2850,7 +3453,7 @@ func (x *ListTokensResponse) String() string {
 func (*ListTokensResponse) ProtoMessage() {}
 
 func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[40]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2863,7 +3466,7 @@ func (x *ListTokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTokensResponse.ProtoReflect.Descriptor instead.
 func (*ListTokensResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{40}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ListTokensResponse) GetTokens() []*TokenView {
@@ -2895,7 +3498,7 @@ type ServerView struct {
 
 func (x *ServerView) Reset() {
 	*x = ServerView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[41]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2907,7 +3510,7 @@ func (x *ServerView) String() string {
 func (*ServerView) ProtoMessage() {}
 
 func (x *ServerView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[41]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2920,7 +3523,7 @@ func (x *ServerView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServerView.ProtoReflect.Descriptor instead.
 func (*ServerView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{41}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ServerView) GetId() string {
@@ -2992,7 +3595,7 @@ type AdmitServerRequest struct {
 
 func (x *AdmitServerRequest) Reset() {
 	*x = AdmitServerRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[42]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3004,7 +3607,7 @@ func (x *AdmitServerRequest) String() string {
 func (*AdmitServerRequest) ProtoMessage() {}
 
 func (x *AdmitServerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[42]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3017,7 +3620,7 @@ func (x *AdmitServerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdmitServerRequest.ProtoReflect.Descriptor instead.
 func (*AdmitServerRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{42}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *AdmitServerRequest) GetRequest() []byte {
@@ -3052,7 +3655,7 @@ type RemoveServerRequest struct {
 
 func (x *RemoveServerRequest) Reset() {
 	*x = RemoveServerRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[43]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3064,7 +3667,7 @@ func (x *RemoveServerRequest) String() string {
 func (*RemoveServerRequest) ProtoMessage() {}
 
 func (x *RemoveServerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[43]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3077,7 +3680,7 @@ func (x *RemoveServerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveServerRequest.ProtoReflect.Descriptor instead.
 func (*RemoveServerRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{43}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *RemoveServerRequest) GetName() string {
@@ -3103,7 +3706,7 @@ type ListServersResponse struct {
 
 func (x *ListServersResponse) Reset() {
 	*x = ListServersResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[44]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3115,7 +3718,7 @@ func (x *ListServersResponse) String() string {
 func (*ListServersResponse) ProtoMessage() {}
 
 func (x *ListServersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[44]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3128,7 +3731,7 @@ func (x *ListServersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListServersResponse.ProtoReflect.Descriptor instead.
 func (*ListServersResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{44}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ListServersResponse) GetServers() []*ServerView {
@@ -3149,7 +3752,7 @@ type ListAuditRequest struct {
 
 func (x *ListAuditRequest) Reset() {
 	*x = ListAuditRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[45]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3161,7 +3764,7 @@ func (x *ListAuditRequest) String() string {
 func (*ListAuditRequest) ProtoMessage() {}
 
 func (x *ListAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[45]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3174,7 +3777,7 @@ func (x *ListAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditRequest.ProtoReflect.Descriptor instead.
 func (*ListAuditRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{45}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ListAuditRequest) GetSince() *timestamppb.Timestamp {
@@ -3206,7 +3809,7 @@ type AuditRow struct {
 
 func (x *AuditRow) Reset() {
 	*x = AuditRow{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[46]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3218,7 +3821,7 @@ func (x *AuditRow) String() string {
 func (*AuditRow) ProtoMessage() {}
 
 func (x *AuditRow) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[46]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3231,7 +3834,7 @@ func (x *AuditRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditRow.ProtoReflect.Descriptor instead.
 func (*AuditRow) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{46}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *AuditRow) GetId() int64 {
@@ -3286,7 +3889,7 @@ type ListAuditResponse struct {
 
 func (x *ListAuditResponse) Reset() {
 	*x = ListAuditResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[47]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3298,7 +3901,7 @@ func (x *ListAuditResponse) String() string {
 func (*ListAuditResponse) ProtoMessage() {}
 
 func (x *ListAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[47]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3311,7 +3914,7 @@ func (x *ListAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAuditResponse.ProtoReflect.Descriptor instead.
 func (*ListAuditResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{47}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ListAuditResponse) GetRows() []*AuditRow {
@@ -3338,7 +3941,7 @@ type VerifyAuditRequest struct {
 
 func (x *VerifyAuditRequest) Reset() {
 	*x = VerifyAuditRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[48]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3350,7 +3953,7 @@ func (x *VerifyAuditRequest) String() string {
 func (*VerifyAuditRequest) ProtoMessage() {}
 
 func (x *VerifyAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[48]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3363,7 +3966,7 @@ func (x *VerifyAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyAuditRequest.ProtoReflect.Descriptor instead.
 func (*VerifyAuditRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{48}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *VerifyAuditRequest) GetSigned() []byte {
@@ -3383,7 +3986,7 @@ type SignAuditRequest struct {
 
 func (x *SignAuditRequest) Reset() {
 	*x = SignAuditRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[49]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3395,7 +3998,7 @@ func (x *SignAuditRequest) String() string {
 func (*SignAuditRequest) ProtoMessage() {}
 
 func (x *SignAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[49]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3408,7 +4011,7 @@ func (x *SignAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignAuditRequest.ProtoReflect.Descriptor instead.
 func (*SignAuditRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{49}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *SignAuditRequest) GetRealmKey() []byte {
@@ -3430,7 +4033,7 @@ type SignAuditResponse struct {
 
 func (x *SignAuditResponse) Reset() {
 	*x = SignAuditResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[50]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3442,7 +4045,7 @@ func (x *SignAuditResponse) String() string {
 func (*SignAuditResponse) ProtoMessage() {}
 
 func (x *SignAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[50]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3455,7 +4058,7 @@ func (x *SignAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignAuditResponse.ProtoReflect.Descriptor instead.
 func (*SignAuditResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{50}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *SignAuditResponse) GetSigned() []byte {
@@ -3497,7 +4100,7 @@ type VerifyAuditResponse struct {
 
 func (x *VerifyAuditResponse) Reset() {
 	*x = VerifyAuditResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[51]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3509,7 +4112,7 @@ func (x *VerifyAuditResponse) String() string {
 func (*VerifyAuditResponse) ProtoMessage() {}
 
 func (x *VerifyAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[51]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3522,7 +4125,7 @@ func (x *VerifyAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyAuditResponse.ProtoReflect.Descriptor instead.
 func (*VerifyAuditResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{51}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *VerifyAuditResponse) GetRows() int64 {
@@ -3577,7 +4180,7 @@ type PruneAuditRequest struct {
 
 func (x *PruneAuditRequest) Reset() {
 	*x = PruneAuditRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[52]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3589,7 +4192,7 @@ func (x *PruneAuditRequest) String() string {
 func (*PruneAuditRequest) ProtoMessage() {}
 
 func (x *PruneAuditRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[52]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3602,7 +4205,7 @@ func (x *PruneAuditRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PruneAuditRequest.ProtoReflect.Descriptor instead.
 func (*PruneAuditRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{52}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *PruneAuditRequest) GetBefore() *timestamppb.Timestamp {
@@ -3624,7 +4227,7 @@ type PruneAuditResponse struct {
 
 func (x *PruneAuditResponse) Reset() {
 	*x = PruneAuditResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[53]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3636,7 +4239,7 @@ func (x *PruneAuditResponse) String() string {
 func (*PruneAuditResponse) ProtoMessage() {}
 
 func (x *PruneAuditResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[53]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3649,7 +4252,7 @@ func (x *PruneAuditResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PruneAuditResponse.ProtoReflect.Descriptor instead.
 func (*PruneAuditResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{53}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *PruneAuditResponse) GetRows() int64 {
@@ -3685,7 +4288,7 @@ type RotateKeysRequest struct {
 
 func (x *RotateKeysRequest) Reset() {
 	*x = RotateKeysRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[54]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3697,7 +4300,7 @@ func (x *RotateKeysRequest) String() string {
 func (*RotateKeysRequest) ProtoMessage() {}
 
 func (x *RotateKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[54]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3710,7 +4313,7 @@ func (x *RotateKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateKeysRequest.ProtoReflect.Descriptor instead.
 func (*RotateKeysRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{54}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *RotateKeysRequest) GetEmergency() bool {
@@ -3737,7 +4340,7 @@ type RotateKeysResponse struct {
 
 func (x *RotateKeysResponse) Reset() {
 	*x = RotateKeysResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[55]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3749,7 +4352,7 @@ func (x *RotateKeysResponse) String() string {
 func (*RotateKeysResponse) ProtoMessage() {}
 
 func (x *RotateKeysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[55]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3762,7 +4365,7 @@ func (x *RotateKeysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateKeysResponse.ProtoReflect.Descriptor instead.
 func (*RotateKeysResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{55}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *RotateKeysResponse) GetKeyId() string {
@@ -3787,7 +4390,7 @@ type ShowKeysRequest struct {
 
 func (x *ShowKeysRequest) Reset() {
 	*x = ShowKeysRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[56]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3799,7 +4402,7 @@ func (x *ShowKeysRequest) String() string {
 func (*ShowKeysRequest) ProtoMessage() {}
 
 func (x *ShowKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[56]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3812,7 +4415,7 @@ func (x *ShowKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowKeysRequest.ProtoReflect.Descriptor instead.
 func (*ShowKeysRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{56}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{65}
 }
 
 type SignKeysRequest struct {
@@ -3824,7 +4427,7 @@ type SignKeysRequest struct {
 
 func (x *SignKeysRequest) Reset() {
 	*x = SignKeysRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[57]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3836,7 +4439,7 @@ func (x *SignKeysRequest) String() string {
 func (*SignKeysRequest) ProtoMessage() {}
 
 func (x *SignKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[57]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3849,7 +4452,7 @@ func (x *SignKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignKeysRequest.ProtoReflect.Descriptor instead.
 func (*SignKeysRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{57}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *SignKeysRequest) GetRealmKey() []byte {
@@ -3870,7 +4473,7 @@ type RotateRealmKeyRequest struct {
 
 func (x *RotateRealmKeyRequest) Reset() {
 	*x = RotateRealmKeyRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[58]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3882,7 +4485,7 @@ func (x *RotateRealmKeyRequest) String() string {
 func (*RotateRealmKeyRequest) ProtoMessage() {}
 
 func (x *RotateRealmKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[58]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3895,7 +4498,7 @@ func (x *RotateRealmKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateRealmKeyRequest.ProtoReflect.Descriptor instead.
 func (*RotateRealmKeyRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{58}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *RotateRealmKeyRequest) GetRealmKey() []byte {
@@ -3921,7 +4524,7 @@ type RenewCARequest struct {
 
 func (x *RenewCARequest) Reset() {
 	*x = RenewCARequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[59]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3933,7 +4536,7 @@ func (x *RenewCARequest) String() string {
 func (*RenewCARequest) ProtoMessage() {}
 
 func (x *RenewCARequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[59]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3946,7 +4549,7 @@ func (x *RenewCARequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewCARequest.ProtoReflect.Descriptor instead.
 func (*RenewCARequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{59}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *RenewCARequest) GetRealmKey() []byte {
@@ -3982,7 +4585,7 @@ type KeysView struct {
 
 func (x *KeysView) Reset() {
 	*x = KeysView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[60]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3994,7 +4597,7 @@ func (x *KeysView) String() string {
 func (*KeysView) ProtoMessage() {}
 
 func (x *KeysView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[60]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4007,7 +4610,7 @@ func (x *KeysView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeysView.ProtoReflect.Descriptor instead.
 func (*KeysView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{60}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *KeysView) GetRealm() string {
@@ -4095,7 +4698,7 @@ type ShowRealmRequest struct {
 
 func (x *ShowRealmRequest) Reset() {
 	*x = ShowRealmRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[61]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4107,7 +4710,7 @@ func (x *ShowRealmRequest) String() string {
 func (*ShowRealmRequest) ProtoMessage() {}
 
 func (x *ShowRealmRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[61]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4120,7 +4723,7 @@ func (x *ShowRealmRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowRealmRequest.ProtoReflect.Descriptor instead.
 func (*ShowRealmRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{61}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{70}
 }
 
 // KindPoints is what one kind of factor counts.
@@ -4134,7 +4737,7 @@ type KindPoints struct {
 
 func (x *KindPoints) Reset() {
 	*x = KindPoints{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[62]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4146,7 +4749,7 @@ func (x *KindPoints) String() string {
 func (*KindPoints) ProtoMessage() {}
 
 func (x *KindPoints) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[62]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4159,7 +4762,7 @@ func (x *KindPoints) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KindPoints.ProtoReflect.Descriptor instead.
 func (*KindPoints) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{62}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *KindPoints) GetKind() string {
@@ -4202,7 +4805,7 @@ type SetRealmRequest struct {
 
 func (x *SetRealmRequest) Reset() {
 	*x = SetRealmRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[63]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4214,7 +4817,7 @@ func (x *SetRealmRequest) String() string {
 func (*SetRealmRequest) ProtoMessage() {}
 
 func (x *SetRealmRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[63]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4227,7 +4830,7 @@ func (x *SetRealmRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetRealmRequest.ProtoReflect.Descriptor instead.
 func (*SetRealmRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{63}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *SetRealmRequest) GetPoints() []*KindPoints {
@@ -4302,7 +4905,7 @@ type RealmView struct {
 
 func (x *RealmView) Reset() {
 	*x = RealmView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[64]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4314,7 +4917,7 @@ func (x *RealmView) String() string {
 func (*RealmView) ProtoMessage() {}
 
 func (x *RealmView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[64]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4327,7 +4930,7 @@ func (x *RealmView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RealmView.ProtoReflect.Descriptor instead.
 func (*RealmView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{64}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *RealmView) GetName() string {
@@ -4404,7 +5007,7 @@ var File_sallyport_v1_admin_proto protoreflect.FileDescriptor
 
 const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\n" +
-	"\x18sallyport/v1/admin.proto\x12\fsallyport.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x06\n" +
+	"\x18sallyport/v1/admin.proto\x12\fsallyport.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1asallyport/v1/request.proto\"\x06\n" +
 	"\x04Done\"!\n" +
 	"\vNameRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"\r\n" +
@@ -4588,7 +5191,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\amachine\x18\x01 \x01(\v2\x19.sallyport.v1.MachineViewR\amachine\x12\x12\n" +
 	"\x04code\x18\x02 \x01(\tR\x04code\x124\n" +
 	"\aexpires\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\x12 \n" +
-	"\vfingerprint\x18\x04 \x01(\tR\vfingerprint\"\xcf\x04\n" +
+	"\vfingerprint\x18\x04 \x01(\tR\vfingerprint\"\x8c\x05\n" +
 	"\vMachineView\x12\x12\n" +
 	"\x04uuid\x18\x01 \x01(\tR\x04uuid\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
@@ -4608,13 +5211,59 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x06scoped\x18\r \x01(\bR\x06scoped\x12\x16\n" +
 	"\x06admits\x18\x0e \x03(\tR\x06admits\x12\x14\n" +
 	"\x05token\x18\x0f \x01(\tR\x05token\x12\x12\n" +
-	"\x04tags\x18\x10 \x03(\tR\x04tags\"\xb6\x01\n" +
+	"\x04tags\x18\x10 \x03(\tR\x04tags\x12\x1d\n" +
+	"\n" +
+	"host_names\x18\x11 \x03(\tR\thostNames\x12\x1c\n" +
+	"\taddresses\x18\x12 \x03(\tR\taddresses\"\x9d\x02\n" +
 	"\x11SetMachineRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12(\n" +
 	"\roffline_codes\x18\x06 \x01(\bH\x00R\fofflineCodes\x88\x01\x01\x12)\n" +
 	"\x05scope\x18\a \x01(\v2\x13.sallyport.v1.ScopeR\x05scope\x12&\n" +
-	"\x04tags\x18\b \x01(\v2\x12.sallyport.v1.TagsR\x04tagsB\x10\n" +
-	"\x0e_offline_codes\"\x1c\n" +
+	"\x04tags\x18\b \x01(\v2\x12.sallyport.v1.TagsR\x04tags\x122\n" +
+	"\n" +
+	"host_names\x18\t \x01(\v2\x13.sallyport.v1.HostsR\thostNames\x121\n" +
+	"\taddresses\x18\n" +
+	" \x01(\v2\x13.sallyport.v1.HostsR\taddressesB\x10\n" +
+	"\x0e_offline_codes\"\x1d\n" +
+	"\x05Hosts\x12\x14\n" +
+	"\x05hosts\x18\x01 \x03(\tR\x05hosts\"\xa6\x03\n" +
+	"\bRuleView\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x10\n" +
+	"\x03who\x18\x03 \x01(\tR\x03who\x12\x1a\n" +
+	"\bmachines\x18\x04 \x03(\tR\bmachines\x12\x12\n" +
+	"\x04tags\x18\x05 \x03(\tR\x04tags\x12\x12\n" +
+	"\x04role\x18\x06 \x01(\tR\x04role\x12\x1a\n" +
+	"\baccounts\x18\a \x03(\tR\baccounts\x12\x18\n" +
+	"\aforward\x18\b \x03(\tR\aforward\x12\x16\n" +
+	"\x06effect\x18\t \x01(\tR\x06effect\x12\x1c\n" +
+	"\tapprovers\x18\n" +
+	" \x01(\tR\tapprovers\x12\x14\n" +
+	"\x05count\x18\v \x01(\rR\x05count\x12&\n" +
+	"\x0fmax_age_seconds\x18\f \x01(\rR\rmaxAgeSeconds\x12\x14\n" +
+	"\x05kinds\x18\r \x03(\tR\x05kinds\x12\x16\n" +
+	"\x06points\x18\x0e \x01(\rR\x06points\x12#\n" +
+	"\rgrant_seconds\x18\x0f \x01(\rR\fgrantSeconds\x12\x1f\n" +
+	"\vuse_seconds\x18\x10 \x01(\rR\n" +
+	"useSeconds\"T\n" +
+	"\x0eAddRuleRequest\x12*\n" +
+	"\x04rule\x18\x01 \x01(\v2\x16.sallyport.v1.RuleViewR\x04rule\x12\x16\n" +
+	"\x06before\x18\x02 \x01(\tR\x06before\"A\n" +
+	"\x11ListRulesResponse\x12,\n" +
+	"\x05rules\x18\x01 \x03(\v2\x16.sallyport.v1.RuleViewR\x05rules\"=\n" +
+	"\x0fMoveRuleRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06before\x18\x02 \x01(\tR\x06before\".\n" +
+	"\x16ListAllRequestsRequest\x12\x14\n" +
+	"\x05state\x18\x01 \x01(\tR\x05state\"d\n" +
+	"\x17ListAllRequestsResponse\x125\n" +
+	"\brequests\x18\x01 \x03(\v2\x19.sallyport.v1.RequestViewR\brequests\x12\x12\n" +
+	"\x04more\x18\x02 \x01(\bR\x04more\"\"\n" +
+	"\x10RequestIDRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\";\n" +
+	"\x11EndRequestRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x1c\n" +
 	"\x04Tags\x12\x14\n" +
 	"\x05words\x18\x01 \x03(\tR\x05words\"=\n" +
 	"\x05Scope\x12\x1c\n" +
@@ -4752,7 +5401,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x10common_passwords\x18\b \x01(\rR\x0fcommonPasswords\x122\n" +
 	"\x15common_passwords_file\x18\t \x01(\tR\x13commonPasswordsFile\x124\n" +
 	"\x16common_passwords_fault\x18\n" +
-	" \x01(\tR\x14commonPasswordsFault2\x97\x1d\n" +
+	" \x01(\tR\x14commonPasswordsFault2\x9e!\n" +
 	"\fAdminService\x12H\n" +
 	"\n" +
 	"AddAccount\x12\x1f.sallyport.v1.AddAccountRequest\x1a\x19.sallyport.v1.AccountView\x12C\n" +
@@ -4799,7 +5448,16 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\vRemoveToken\x12\x19.sallyport.v1.NameRequest\x1a\x12.sallyport.v1.Done\x12K\n" +
 	"\vListServers\x12\x19.sallyport.v1.ListRequest\x1a!.sallyport.v1.ListServersResponse\x12E\n" +
 	"\fRemoveServer\x12!.sallyport.v1.RemoveServerRequest\x1a\x12.sallyport.v1.Done\x12I\n" +
-	"\vAdmitServer\x12 .sallyport.v1.AdmitServerRequest\x1a\x18.sallyport.v1.ServerView\x12D\n" +
+	"\vAdmitServer\x12 .sallyport.v1.AdmitServerRequest\x1a\x18.sallyport.v1.ServerView\x12?\n" +
+	"\aAddRule\x12\x1c.sallyport.v1.AddRuleRequest\x1a\x16.sallyport.v1.RuleView\x12G\n" +
+	"\tListRules\x12\x19.sallyport.v1.ListRequest\x1a\x1f.sallyport.v1.ListRulesResponse\x12;\n" +
+	"\n" +
+	"RemoveRule\x12\x19.sallyport.v1.NameRequest\x1a\x12.sallyport.v1.Done\x12J\n" +
+	"\bMoveRule\x12\x1d.sallyport.v1.MoveRuleRequest\x1a\x1f.sallyport.v1.ListRulesResponse\x12^\n" +
+	"\x0fListAllRequests\x12$.sallyport.v1.ListAllRequestsRequest\x1a%.sallyport.v1.ListAllRequestsResponse\x12H\n" +
+	"\vShowRequest\x12\x1e.sallyport.v1.RequestIDRequest\x1a\x19.sallyport.v1.RequestView\x12H\n" +
+	"\n" +
+	"EndRequest\x12\x1f.sallyport.v1.EndRequestRequest\x1a\x19.sallyport.v1.RequestView\x12D\n" +
 	"\tShowRealm\x12\x1e.sallyport.v1.ShowRealmRequest\x1a\x17.sallyport.v1.RealmView\x12B\n" +
 	"\bSetRealm\x12\x1d.sallyport.v1.SetRealmRequest\x1a\x17.sallyport.v1.RealmView\x12O\n" +
 	"\rListHistories\x12\x19.sallyport.v1.ListRequest\x1a#.sallyport.v1.ListHistoriesResponse\x12L\n" +
@@ -4829,234 +5487,263 @@ func file_sallyport_v1_admin_proto_rawDescGZIP() []byte {
 	return file_sallyport_v1_admin_proto_rawDescData
 }
 
-var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 65)
+var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 74)
 var file_sallyport_v1_admin_proto_goTypes = []any{
-	(*Done)(nil),                   // 0: sallyport.v1.Done
-	(*NameRequest)(nil),            // 1: sallyport.v1.NameRequest
-	(*ListRequest)(nil),            // 2: sallyport.v1.ListRequest
-	(*ListHistoriesResponse)(nil),  // 3: sallyport.v1.ListHistoriesResponse
-	(*History)(nil),                // 4: sallyport.v1.History
-	(*ReservedID)(nil),             // 5: sallyport.v1.ReservedID
-	(*ReleaseIDRequest)(nil),       // 6: sallyport.v1.ReleaseIDRequest
-	(*ReleaseIDResponse)(nil),      // 7: sallyport.v1.ReleaseIDResponse
-	(*AddAccountRequest)(nil),      // 8: sallyport.v1.AddAccountRequest
-	(*AccountView)(nil),            // 9: sallyport.v1.AccountView
-	(*FailureView)(nil),            // 10: sallyport.v1.FailureView
-	(*PlaceView)(nil),              // 11: sallyport.v1.PlaceView
-	(*CardView)(nil),               // 12: sallyport.v1.CardView
-	(*AddCardRequest)(nil),         // 13: sallyport.v1.AddCardRequest
-	(*CardRequest)(nil),            // 14: sallyport.v1.CardRequest
-	(*NewBackupCodesResponse)(nil), // 15: sallyport.v1.NewBackupCodesResponse
-	(*SSHKeyView)(nil),             // 16: sallyport.v1.SSHKeyView
-	(*ListAccountsResponse)(nil),   // 17: sallyport.v1.ListAccountsResponse
-	(*SetAccountStateRequest)(nil), // 18: sallyport.v1.SetAccountStateRequest
-	(*SetPasswordRequest)(nil),     // 19: sallyport.v1.SetPasswordRequest
-	(*SetAccountRequest)(nil),      // 20: sallyport.v1.SetAccountRequest
-	(*AddSSHKeyRequest)(nil),       // 21: sallyport.v1.AddSSHKeyRequest
-	(*RemoveSSHKeyRequest)(nil),    // 22: sallyport.v1.RemoveSSHKeyRequest
-	(*AddTOTPRequest)(nil),         // 23: sallyport.v1.AddTOTPRequest
-	(*AddTOTPResponse)(nil),        // 24: sallyport.v1.AddTOTPResponse
-	(*AddGroupRequest)(nil),        // 25: sallyport.v1.AddGroupRequest
-	(*Kinds)(nil),                  // 26: sallyport.v1.Kinds
-	(*SetGroupRequest)(nil),        // 27: sallyport.v1.SetGroupRequest
-	(*GroupView)(nil),              // 28: sallyport.v1.GroupView
-	(*ListGroupsResponse)(nil),     // 29: sallyport.v1.ListGroupsResponse
-	(*MemberRequest)(nil),          // 30: sallyport.v1.MemberRequest
-	(*AddMachineResponse)(nil),     // 31: sallyport.v1.AddMachineResponse
-	(*MachineView)(nil),            // 32: sallyport.v1.MachineView
-	(*SetMachineRequest)(nil),      // 33: sallyport.v1.SetMachineRequest
-	(*Tags)(nil),                   // 34: sallyport.v1.Tags
-	(*Scope)(nil),                  // 35: sallyport.v1.Scope
-	(*ListMachinesResponse)(nil),   // 36: sallyport.v1.ListMachinesResponse
-	(*AddTokenRequest)(nil),        // 37: sallyport.v1.AddTokenRequest
-	(*AddTokenResponse)(nil),       // 38: sallyport.v1.AddTokenResponse
-	(*TokenView)(nil),              // 39: sallyport.v1.TokenView
-	(*ListTokensResponse)(nil),     // 40: sallyport.v1.ListTokensResponse
-	(*ServerView)(nil),             // 41: sallyport.v1.ServerView
-	(*AdmitServerRequest)(nil),     // 42: sallyport.v1.AdmitServerRequest
-	(*RemoveServerRequest)(nil),    // 43: sallyport.v1.RemoveServerRequest
-	(*ListServersResponse)(nil),    // 44: sallyport.v1.ListServersResponse
-	(*ListAuditRequest)(nil),       // 45: sallyport.v1.ListAuditRequest
-	(*AuditRow)(nil),               // 46: sallyport.v1.AuditRow
-	(*ListAuditResponse)(nil),      // 47: sallyport.v1.ListAuditResponse
-	(*VerifyAuditRequest)(nil),     // 48: sallyport.v1.VerifyAuditRequest
-	(*SignAuditRequest)(nil),       // 49: sallyport.v1.SignAuditRequest
-	(*SignAuditResponse)(nil),      // 50: sallyport.v1.SignAuditResponse
-	(*VerifyAuditResponse)(nil),    // 51: sallyport.v1.VerifyAuditResponse
-	(*PruneAuditRequest)(nil),      // 52: sallyport.v1.PruneAuditRequest
-	(*PruneAuditResponse)(nil),     // 53: sallyport.v1.PruneAuditResponse
-	(*RotateKeysRequest)(nil),      // 54: sallyport.v1.RotateKeysRequest
-	(*RotateKeysResponse)(nil),     // 55: sallyport.v1.RotateKeysResponse
-	(*ShowKeysRequest)(nil),        // 56: sallyport.v1.ShowKeysRequest
-	(*SignKeysRequest)(nil),        // 57: sallyport.v1.SignKeysRequest
-	(*RotateRealmKeyRequest)(nil),  // 58: sallyport.v1.RotateRealmKeyRequest
-	(*RenewCARequest)(nil),         // 59: sallyport.v1.RenewCARequest
-	(*KeysView)(nil),               // 60: sallyport.v1.KeysView
-	(*ShowRealmRequest)(nil),       // 61: sallyport.v1.ShowRealmRequest
-	(*KindPoints)(nil),             // 62: sallyport.v1.KindPoints
-	(*SetRealmRequest)(nil),        // 63: sallyport.v1.SetRealmRequest
-	(*RealmView)(nil),              // 64: sallyport.v1.RealmView
-	(*timestamppb.Timestamp)(nil),  // 65: google.protobuf.Timestamp
+	(*Done)(nil),                    // 0: sallyport.v1.Done
+	(*NameRequest)(nil),             // 1: sallyport.v1.NameRequest
+	(*ListRequest)(nil),             // 2: sallyport.v1.ListRequest
+	(*ListHistoriesResponse)(nil),   // 3: sallyport.v1.ListHistoriesResponse
+	(*History)(nil),                 // 4: sallyport.v1.History
+	(*ReservedID)(nil),              // 5: sallyport.v1.ReservedID
+	(*ReleaseIDRequest)(nil),        // 6: sallyport.v1.ReleaseIDRequest
+	(*ReleaseIDResponse)(nil),       // 7: sallyport.v1.ReleaseIDResponse
+	(*AddAccountRequest)(nil),       // 8: sallyport.v1.AddAccountRequest
+	(*AccountView)(nil),             // 9: sallyport.v1.AccountView
+	(*FailureView)(nil),             // 10: sallyport.v1.FailureView
+	(*PlaceView)(nil),               // 11: sallyport.v1.PlaceView
+	(*CardView)(nil),                // 12: sallyport.v1.CardView
+	(*AddCardRequest)(nil),          // 13: sallyport.v1.AddCardRequest
+	(*CardRequest)(nil),             // 14: sallyport.v1.CardRequest
+	(*NewBackupCodesResponse)(nil),  // 15: sallyport.v1.NewBackupCodesResponse
+	(*SSHKeyView)(nil),              // 16: sallyport.v1.SSHKeyView
+	(*ListAccountsResponse)(nil),    // 17: sallyport.v1.ListAccountsResponse
+	(*SetAccountStateRequest)(nil),  // 18: sallyport.v1.SetAccountStateRequest
+	(*SetPasswordRequest)(nil),      // 19: sallyport.v1.SetPasswordRequest
+	(*SetAccountRequest)(nil),       // 20: sallyport.v1.SetAccountRequest
+	(*AddSSHKeyRequest)(nil),        // 21: sallyport.v1.AddSSHKeyRequest
+	(*RemoveSSHKeyRequest)(nil),     // 22: sallyport.v1.RemoveSSHKeyRequest
+	(*AddTOTPRequest)(nil),          // 23: sallyport.v1.AddTOTPRequest
+	(*AddTOTPResponse)(nil),         // 24: sallyport.v1.AddTOTPResponse
+	(*AddGroupRequest)(nil),         // 25: sallyport.v1.AddGroupRequest
+	(*Kinds)(nil),                   // 26: sallyport.v1.Kinds
+	(*SetGroupRequest)(nil),         // 27: sallyport.v1.SetGroupRequest
+	(*GroupView)(nil),               // 28: sallyport.v1.GroupView
+	(*ListGroupsResponse)(nil),      // 29: sallyport.v1.ListGroupsResponse
+	(*MemberRequest)(nil),           // 30: sallyport.v1.MemberRequest
+	(*AddMachineResponse)(nil),      // 31: sallyport.v1.AddMachineResponse
+	(*MachineView)(nil),             // 32: sallyport.v1.MachineView
+	(*SetMachineRequest)(nil),       // 33: sallyport.v1.SetMachineRequest
+	(*Hosts)(nil),                   // 34: sallyport.v1.Hosts
+	(*RuleView)(nil),                // 35: sallyport.v1.RuleView
+	(*AddRuleRequest)(nil),          // 36: sallyport.v1.AddRuleRequest
+	(*ListRulesResponse)(nil),       // 37: sallyport.v1.ListRulesResponse
+	(*MoveRuleRequest)(nil),         // 38: sallyport.v1.MoveRuleRequest
+	(*ListAllRequestsRequest)(nil),  // 39: sallyport.v1.ListAllRequestsRequest
+	(*ListAllRequestsResponse)(nil), // 40: sallyport.v1.ListAllRequestsResponse
+	(*RequestIDRequest)(nil),        // 41: sallyport.v1.RequestIDRequest
+	(*EndRequestRequest)(nil),       // 42: sallyport.v1.EndRequestRequest
+	(*Tags)(nil),                    // 43: sallyport.v1.Tags
+	(*Scope)(nil),                   // 44: sallyport.v1.Scope
+	(*ListMachinesResponse)(nil),    // 45: sallyport.v1.ListMachinesResponse
+	(*AddTokenRequest)(nil),         // 46: sallyport.v1.AddTokenRequest
+	(*AddTokenResponse)(nil),        // 47: sallyport.v1.AddTokenResponse
+	(*TokenView)(nil),               // 48: sallyport.v1.TokenView
+	(*ListTokensResponse)(nil),      // 49: sallyport.v1.ListTokensResponse
+	(*ServerView)(nil),              // 50: sallyport.v1.ServerView
+	(*AdmitServerRequest)(nil),      // 51: sallyport.v1.AdmitServerRequest
+	(*RemoveServerRequest)(nil),     // 52: sallyport.v1.RemoveServerRequest
+	(*ListServersResponse)(nil),     // 53: sallyport.v1.ListServersResponse
+	(*ListAuditRequest)(nil),        // 54: sallyport.v1.ListAuditRequest
+	(*AuditRow)(nil),                // 55: sallyport.v1.AuditRow
+	(*ListAuditResponse)(nil),       // 56: sallyport.v1.ListAuditResponse
+	(*VerifyAuditRequest)(nil),      // 57: sallyport.v1.VerifyAuditRequest
+	(*SignAuditRequest)(nil),        // 58: sallyport.v1.SignAuditRequest
+	(*SignAuditResponse)(nil),       // 59: sallyport.v1.SignAuditResponse
+	(*VerifyAuditResponse)(nil),     // 60: sallyport.v1.VerifyAuditResponse
+	(*PruneAuditRequest)(nil),       // 61: sallyport.v1.PruneAuditRequest
+	(*PruneAuditResponse)(nil),      // 62: sallyport.v1.PruneAuditResponse
+	(*RotateKeysRequest)(nil),       // 63: sallyport.v1.RotateKeysRequest
+	(*RotateKeysResponse)(nil),      // 64: sallyport.v1.RotateKeysResponse
+	(*ShowKeysRequest)(nil),         // 65: sallyport.v1.ShowKeysRequest
+	(*SignKeysRequest)(nil),         // 66: sallyport.v1.SignKeysRequest
+	(*RotateRealmKeyRequest)(nil),   // 67: sallyport.v1.RotateRealmKeyRequest
+	(*RenewCARequest)(nil),          // 68: sallyport.v1.RenewCARequest
+	(*KeysView)(nil),                // 69: sallyport.v1.KeysView
+	(*ShowRealmRequest)(nil),        // 70: sallyport.v1.ShowRealmRequest
+	(*KindPoints)(nil),              // 71: sallyport.v1.KindPoints
+	(*SetRealmRequest)(nil),         // 72: sallyport.v1.SetRealmRequest
+	(*RealmView)(nil),               // 73: sallyport.v1.RealmView
+	(*timestamppb.Timestamp)(nil),   // 74: google.protobuf.Timestamp
+	(*RequestView)(nil),             // 75: sallyport.v1.RequestView
 }
 var file_sallyport_v1_admin_proto_depIdxs = []int32{
 	4,   // 0: sallyport.v1.ListHistoriesResponse.histories:type_name -> sallyport.v1.History
 	5,   // 1: sallyport.v1.ListHistoriesResponse.reserved:type_name -> sallyport.v1.ReservedID
-	65,  // 2: sallyport.v1.History.began:type_name -> google.protobuf.Timestamp
-	65,  // 3: sallyport.v1.ReservedID.seen:type_name -> google.protobuf.Timestamp
-	65,  // 4: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
-	65,  // 5: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
-	65,  // 6: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
-	65,  // 7: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
+	74,  // 2: sallyport.v1.History.began:type_name -> google.protobuf.Timestamp
+	74,  // 3: sallyport.v1.ReservedID.seen:type_name -> google.protobuf.Timestamp
+	74,  // 4: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
+	74,  // 5: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
+	74,  // 6: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
+	74,  // 7: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
 	16,  // 8: sallyport.v1.AccountView.ssh_keys:type_name -> sallyport.v1.SSHKeyView
-	65,  // 9: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
+	74,  // 9: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
 	12,  // 10: sallyport.v1.AccountView.cards:type_name -> sallyport.v1.CardView
 	10,  // 11: sallyport.v1.AccountView.failures_at:type_name -> sallyport.v1.FailureView
 	11,  // 12: sallyport.v1.AccountView.places:type_name -> sallyport.v1.PlaceView
-	65,  // 13: sallyport.v1.AccountView.password_change_by:type_name -> google.protobuf.Timestamp
-	65,  // 14: sallyport.v1.FailureView.locked_until:type_name -> google.protobuf.Timestamp
-	65,  // 15: sallyport.v1.PlaceView.last:type_name -> google.protobuf.Timestamp
-	65,  // 16: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
-	65,  // 17: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
+	74,  // 13: sallyport.v1.AccountView.password_change_by:type_name -> google.protobuf.Timestamp
+	74,  // 14: sallyport.v1.FailureView.locked_until:type_name -> google.protobuf.Timestamp
+	74,  // 15: sallyport.v1.PlaceView.last:type_name -> google.protobuf.Timestamp
+	74,  // 16: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
+	74,  // 17: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
 	9,   // 18: sallyport.v1.NewBackupCodesResponse.account:type_name -> sallyport.v1.AccountView
 	9,   // 19: sallyport.v1.ListAccountsResponse.accounts:type_name -> sallyport.v1.AccountView
-	65,  // 20: sallyport.v1.SetAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
-	65,  // 21: sallyport.v1.SetAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
+	74,  // 20: sallyport.v1.SetAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
+	74,  // 21: sallyport.v1.SetAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
 	9,   // 22: sallyport.v1.AddTOTPResponse.account:type_name -> sallyport.v1.AccountView
 	26,  // 23: sallyport.v1.SetGroupRequest.demands:type_name -> sallyport.v1.Kinds
 	28,  // 24: sallyport.v1.ListGroupsResponse.groups:type_name -> sallyport.v1.GroupView
 	32,  // 25: sallyport.v1.AddMachineResponse.machine:type_name -> sallyport.v1.MachineView
-	65,  // 26: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
-	65,  // 27: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
-	65,  // 28: sallyport.v1.MachineView.last_seen:type_name -> google.protobuf.Timestamp
-	65,  // 29: sallyport.v1.MachineView.duplicated:type_name -> google.protobuf.Timestamp
-	65,  // 30: sallyport.v1.MachineView.quarantined:type_name -> google.protobuf.Timestamp
-	35,  // 31: sallyport.v1.SetMachineRequest.scope:type_name -> sallyport.v1.Scope
-	34,  // 32: sallyport.v1.SetMachineRequest.tags:type_name -> sallyport.v1.Tags
-	32,  // 33: sallyport.v1.ListMachinesResponse.machines:type_name -> sallyport.v1.MachineView
-	35,  // 34: sallyport.v1.AddTokenRequest.scope:type_name -> sallyport.v1.Scope
-	34,  // 35: sallyport.v1.AddTokenRequest.tags:type_name -> sallyport.v1.Tags
-	39,  // 36: sallyport.v1.AddTokenResponse.token:type_name -> sallyport.v1.TokenView
-	65,  // 37: sallyport.v1.TokenView.expires:type_name -> google.protobuf.Timestamp
-	39,  // 38: sallyport.v1.ListTokensResponse.tokens:type_name -> sallyport.v1.TokenView
-	65,  // 39: sallyport.v1.ServerView.began:type_name -> google.protobuf.Timestamp
-	65,  // 40: sallyport.v1.ServerView.last_seen:type_name -> google.protobuf.Timestamp
-	41,  // 41: sallyport.v1.ListServersResponse.servers:type_name -> sallyport.v1.ServerView
-	65,  // 42: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
-	65,  // 43: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
-	46,  // 44: sallyport.v1.ListAuditResponse.rows:type_name -> sallyport.v1.AuditRow
-	65,  // 45: sallyport.v1.VerifyAuditResponse.signed_at:type_name -> google.protobuf.Timestamp
-	65,  // 46: sallyport.v1.PruneAuditRequest.before:type_name -> google.protobuf.Timestamp
-	60,  // 47: sallyport.v1.RotateKeysResponse.keys:type_name -> sallyport.v1.KeysView
-	65,  // 48: sallyport.v1.KeysView.signed:type_name -> google.protobuf.Timestamp
-	62,  // 49: sallyport.v1.SetRealmRequest.points:type_name -> sallyport.v1.KindPoints
-	62,  // 50: sallyport.v1.RealmView.points:type_name -> sallyport.v1.KindPoints
-	8,   // 51: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
-	1,   // 52: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
-	2,   // 53: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
-	18,  // 54: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
-	20,  // 55: sallyport.v1.AdminService.SetAccount:input_type -> sallyport.v1.SetAccountRequest
-	1,   // 56: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
-	1,   // 57: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
-	19,  // 58: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
-	21,  // 59: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
-	22,  // 60: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
-	23,  // 61: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
-	1,   // 62: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
-	13,  // 63: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
-	14,  // 64: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
-	14,  // 65: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
-	1,   // 66: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
-	1,   // 67: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
-	25,  // 68: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
-	1,   // 69: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
-	2,   // 70: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
-	1,   // 71: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
-	30,  // 72: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
-	30,  // 73: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
-	27,  // 74: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
-	1,   // 75: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
-	2,   // 76: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
-	1,   // 77: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
-	33,  // 78: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
-	1,   // 79: sallyport.v1.AdminService.RejoinMachine:input_type -> sallyport.v1.NameRequest
-	1,   // 80: sallyport.v1.AdminService.QuarantineMachine:input_type -> sallyport.v1.NameRequest
-	1,   // 81: sallyport.v1.AdminService.ReleaseMachine:input_type -> sallyport.v1.NameRequest
-	37,  // 82: sallyport.v1.AdminService.AddToken:input_type -> sallyport.v1.AddTokenRequest
-	2,   // 83: sallyport.v1.AdminService.ListTokens:input_type -> sallyport.v1.ListRequest
-	1,   // 84: sallyport.v1.AdminService.RemoveToken:input_type -> sallyport.v1.NameRequest
-	2,   // 85: sallyport.v1.AdminService.ListServers:input_type -> sallyport.v1.ListRequest
-	43,  // 86: sallyport.v1.AdminService.RemoveServer:input_type -> sallyport.v1.RemoveServerRequest
-	42,  // 87: sallyport.v1.AdminService.AdmitServer:input_type -> sallyport.v1.AdmitServerRequest
-	61,  // 88: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
-	63,  // 89: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
-	2,   // 90: sallyport.v1.AdminService.ListHistories:input_type -> sallyport.v1.ListRequest
-	6,   // 91: sallyport.v1.AdminService.ReleaseID:input_type -> sallyport.v1.ReleaseIDRequest
-	45,  // 92: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
-	48,  // 93: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
-	49,  // 94: sallyport.v1.AdminService.SignAudit:input_type -> sallyport.v1.SignAuditRequest
-	52,  // 95: sallyport.v1.AdminService.PruneAudit:input_type -> sallyport.v1.PruneAuditRequest
-	54,  // 96: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
-	56,  // 97: sallyport.v1.AdminService.ShowKeys:input_type -> sallyport.v1.ShowKeysRequest
-	57,  // 98: sallyport.v1.AdminService.SignKeys:input_type -> sallyport.v1.SignKeysRequest
-	58,  // 99: sallyport.v1.AdminService.RotateRealmKey:input_type -> sallyport.v1.RotateRealmKeyRequest
-	59,  // 100: sallyport.v1.AdminService.RenewCA:input_type -> sallyport.v1.RenewCARequest
-	54,  // 101: sallyport.v1.AdminService.RotateSSHKeys:input_type -> sallyport.v1.RotateKeysRequest
-	9,   // 102: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
-	9,   // 103: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
-	17,  // 104: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
-	9,   // 105: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
-	9,   // 106: sallyport.v1.AdminService.SetAccount:output_type -> sallyport.v1.AccountView
-	0,   // 107: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
-	9,   // 108: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
-	9,   // 109: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
-	9,   // 110: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
-	9,   // 111: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
-	24,  // 112: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
-	9,   // 113: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
-	9,   // 114: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
-	9,   // 115: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
-	9,   // 116: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
-	15,  // 117: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
-	9,   // 118: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
-	28,  // 119: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
-	28,  // 120: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
-	29,  // 121: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
-	0,   // 122: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
-	28,  // 123: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
-	28,  // 124: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
-	28,  // 125: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
-	31,  // 126: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
-	36,  // 127: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
-	0,   // 128: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
-	32,  // 129: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
-	31,  // 130: sallyport.v1.AdminService.RejoinMachine:output_type -> sallyport.v1.AddMachineResponse
-	32,  // 131: sallyport.v1.AdminService.QuarantineMachine:output_type -> sallyport.v1.MachineView
-	32,  // 132: sallyport.v1.AdminService.ReleaseMachine:output_type -> sallyport.v1.MachineView
-	38,  // 133: sallyport.v1.AdminService.AddToken:output_type -> sallyport.v1.AddTokenResponse
-	40,  // 134: sallyport.v1.AdminService.ListTokens:output_type -> sallyport.v1.ListTokensResponse
-	0,   // 135: sallyport.v1.AdminService.RemoveToken:output_type -> sallyport.v1.Done
-	44,  // 136: sallyport.v1.AdminService.ListServers:output_type -> sallyport.v1.ListServersResponse
-	0,   // 137: sallyport.v1.AdminService.RemoveServer:output_type -> sallyport.v1.Done
-	41,  // 138: sallyport.v1.AdminService.AdmitServer:output_type -> sallyport.v1.ServerView
-	64,  // 139: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
-	64,  // 140: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
-	3,   // 141: sallyport.v1.AdminService.ListHistories:output_type -> sallyport.v1.ListHistoriesResponse
-	7,   // 142: sallyport.v1.AdminService.ReleaseID:output_type -> sallyport.v1.ReleaseIDResponse
-	47,  // 143: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
-	51,  // 144: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
-	50,  // 145: sallyport.v1.AdminService.SignAudit:output_type -> sallyport.v1.SignAuditResponse
-	53,  // 146: sallyport.v1.AdminService.PruneAudit:output_type -> sallyport.v1.PruneAuditResponse
-	55,  // 147: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
-	60,  // 148: sallyport.v1.AdminService.ShowKeys:output_type -> sallyport.v1.KeysView
-	60,  // 149: sallyport.v1.AdminService.SignKeys:output_type -> sallyport.v1.KeysView
-	60,  // 150: sallyport.v1.AdminService.RotateRealmKey:output_type -> sallyport.v1.KeysView
-	60,  // 151: sallyport.v1.AdminService.RenewCA:output_type -> sallyport.v1.KeysView
-	60,  // 152: sallyport.v1.AdminService.RotateSSHKeys:output_type -> sallyport.v1.KeysView
-	102, // [102:153] is the sub-list for method output_type
-	51,  // [51:102] is the sub-list for method input_type
-	51,  // [51:51] is the sub-list for extension type_name
-	51,  // [51:51] is the sub-list for extension extendee
-	0,   // [0:51] is the sub-list for field type_name
+	74,  // 26: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
+	74,  // 27: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
+	74,  // 28: sallyport.v1.MachineView.last_seen:type_name -> google.protobuf.Timestamp
+	74,  // 29: sallyport.v1.MachineView.duplicated:type_name -> google.protobuf.Timestamp
+	74,  // 30: sallyport.v1.MachineView.quarantined:type_name -> google.protobuf.Timestamp
+	44,  // 31: sallyport.v1.SetMachineRequest.scope:type_name -> sallyport.v1.Scope
+	43,  // 32: sallyport.v1.SetMachineRequest.tags:type_name -> sallyport.v1.Tags
+	34,  // 33: sallyport.v1.SetMachineRequest.host_names:type_name -> sallyport.v1.Hosts
+	34,  // 34: sallyport.v1.SetMachineRequest.addresses:type_name -> sallyport.v1.Hosts
+	35,  // 35: sallyport.v1.AddRuleRequest.rule:type_name -> sallyport.v1.RuleView
+	35,  // 36: sallyport.v1.ListRulesResponse.rules:type_name -> sallyport.v1.RuleView
+	75,  // 37: sallyport.v1.ListAllRequestsResponse.requests:type_name -> sallyport.v1.RequestView
+	32,  // 38: sallyport.v1.ListMachinesResponse.machines:type_name -> sallyport.v1.MachineView
+	44,  // 39: sallyport.v1.AddTokenRequest.scope:type_name -> sallyport.v1.Scope
+	43,  // 40: sallyport.v1.AddTokenRequest.tags:type_name -> sallyport.v1.Tags
+	48,  // 41: sallyport.v1.AddTokenResponse.token:type_name -> sallyport.v1.TokenView
+	74,  // 42: sallyport.v1.TokenView.expires:type_name -> google.protobuf.Timestamp
+	48,  // 43: sallyport.v1.ListTokensResponse.tokens:type_name -> sallyport.v1.TokenView
+	74,  // 44: sallyport.v1.ServerView.began:type_name -> google.protobuf.Timestamp
+	74,  // 45: sallyport.v1.ServerView.last_seen:type_name -> google.protobuf.Timestamp
+	50,  // 46: sallyport.v1.ListServersResponse.servers:type_name -> sallyport.v1.ServerView
+	74,  // 47: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
+	74,  // 48: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
+	55,  // 49: sallyport.v1.ListAuditResponse.rows:type_name -> sallyport.v1.AuditRow
+	74,  // 50: sallyport.v1.VerifyAuditResponse.signed_at:type_name -> google.protobuf.Timestamp
+	74,  // 51: sallyport.v1.PruneAuditRequest.before:type_name -> google.protobuf.Timestamp
+	69,  // 52: sallyport.v1.RotateKeysResponse.keys:type_name -> sallyport.v1.KeysView
+	74,  // 53: sallyport.v1.KeysView.signed:type_name -> google.protobuf.Timestamp
+	71,  // 54: sallyport.v1.SetRealmRequest.points:type_name -> sallyport.v1.KindPoints
+	71,  // 55: sallyport.v1.RealmView.points:type_name -> sallyport.v1.KindPoints
+	8,   // 56: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
+	1,   // 57: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
+	2,   // 58: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
+	18,  // 59: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
+	20,  // 60: sallyport.v1.AdminService.SetAccount:input_type -> sallyport.v1.SetAccountRequest
+	1,   // 61: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
+	1,   // 62: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
+	19,  // 63: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
+	21,  // 64: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
+	22,  // 65: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
+	23,  // 66: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
+	1,   // 67: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
+	13,  // 68: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
+	14,  // 69: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
+	14,  // 70: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
+	1,   // 71: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
+	1,   // 72: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
+	25,  // 73: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
+	1,   // 74: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
+	2,   // 75: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
+	1,   // 76: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
+	30,  // 77: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
+	30,  // 78: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
+	27,  // 79: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
+	1,   // 80: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
+	2,   // 81: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
+	1,   // 82: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
+	33,  // 83: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
+	1,   // 84: sallyport.v1.AdminService.RejoinMachine:input_type -> sallyport.v1.NameRequest
+	1,   // 85: sallyport.v1.AdminService.QuarantineMachine:input_type -> sallyport.v1.NameRequest
+	1,   // 86: sallyport.v1.AdminService.ReleaseMachine:input_type -> sallyport.v1.NameRequest
+	46,  // 87: sallyport.v1.AdminService.AddToken:input_type -> sallyport.v1.AddTokenRequest
+	2,   // 88: sallyport.v1.AdminService.ListTokens:input_type -> sallyport.v1.ListRequest
+	1,   // 89: sallyport.v1.AdminService.RemoveToken:input_type -> sallyport.v1.NameRequest
+	2,   // 90: sallyport.v1.AdminService.ListServers:input_type -> sallyport.v1.ListRequest
+	52,  // 91: sallyport.v1.AdminService.RemoveServer:input_type -> sallyport.v1.RemoveServerRequest
+	51,  // 92: sallyport.v1.AdminService.AdmitServer:input_type -> sallyport.v1.AdmitServerRequest
+	36,  // 93: sallyport.v1.AdminService.AddRule:input_type -> sallyport.v1.AddRuleRequest
+	2,   // 94: sallyport.v1.AdminService.ListRules:input_type -> sallyport.v1.ListRequest
+	1,   // 95: sallyport.v1.AdminService.RemoveRule:input_type -> sallyport.v1.NameRequest
+	38,  // 96: sallyport.v1.AdminService.MoveRule:input_type -> sallyport.v1.MoveRuleRequest
+	39,  // 97: sallyport.v1.AdminService.ListAllRequests:input_type -> sallyport.v1.ListAllRequestsRequest
+	41,  // 98: sallyport.v1.AdminService.ShowRequest:input_type -> sallyport.v1.RequestIDRequest
+	42,  // 99: sallyport.v1.AdminService.EndRequest:input_type -> sallyport.v1.EndRequestRequest
+	70,  // 100: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
+	72,  // 101: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
+	2,   // 102: sallyport.v1.AdminService.ListHistories:input_type -> sallyport.v1.ListRequest
+	6,   // 103: sallyport.v1.AdminService.ReleaseID:input_type -> sallyport.v1.ReleaseIDRequest
+	54,  // 104: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
+	57,  // 105: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
+	58,  // 106: sallyport.v1.AdminService.SignAudit:input_type -> sallyport.v1.SignAuditRequest
+	61,  // 107: sallyport.v1.AdminService.PruneAudit:input_type -> sallyport.v1.PruneAuditRequest
+	63,  // 108: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
+	65,  // 109: sallyport.v1.AdminService.ShowKeys:input_type -> sallyport.v1.ShowKeysRequest
+	66,  // 110: sallyport.v1.AdminService.SignKeys:input_type -> sallyport.v1.SignKeysRequest
+	67,  // 111: sallyport.v1.AdminService.RotateRealmKey:input_type -> sallyport.v1.RotateRealmKeyRequest
+	68,  // 112: sallyport.v1.AdminService.RenewCA:input_type -> sallyport.v1.RenewCARequest
+	63,  // 113: sallyport.v1.AdminService.RotateSSHKeys:input_type -> sallyport.v1.RotateKeysRequest
+	9,   // 114: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
+	9,   // 115: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
+	17,  // 116: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
+	9,   // 117: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
+	9,   // 118: sallyport.v1.AdminService.SetAccount:output_type -> sallyport.v1.AccountView
+	0,   // 119: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
+	9,   // 120: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
+	9,   // 121: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
+	9,   // 122: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
+	9,   // 123: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
+	24,  // 124: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
+	9,   // 125: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
+	9,   // 126: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
+	9,   // 127: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
+	9,   // 128: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
+	15,  // 129: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
+	9,   // 130: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
+	28,  // 131: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
+	28,  // 132: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
+	29,  // 133: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
+	0,   // 134: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
+	28,  // 135: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
+	28,  // 136: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
+	28,  // 137: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
+	31,  // 138: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
+	45,  // 139: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
+	0,   // 140: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
+	32,  // 141: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
+	31,  // 142: sallyport.v1.AdminService.RejoinMachine:output_type -> sallyport.v1.AddMachineResponse
+	32,  // 143: sallyport.v1.AdminService.QuarantineMachine:output_type -> sallyport.v1.MachineView
+	32,  // 144: sallyport.v1.AdminService.ReleaseMachine:output_type -> sallyport.v1.MachineView
+	47,  // 145: sallyport.v1.AdminService.AddToken:output_type -> sallyport.v1.AddTokenResponse
+	49,  // 146: sallyport.v1.AdminService.ListTokens:output_type -> sallyport.v1.ListTokensResponse
+	0,   // 147: sallyport.v1.AdminService.RemoveToken:output_type -> sallyport.v1.Done
+	53,  // 148: sallyport.v1.AdminService.ListServers:output_type -> sallyport.v1.ListServersResponse
+	0,   // 149: sallyport.v1.AdminService.RemoveServer:output_type -> sallyport.v1.Done
+	50,  // 150: sallyport.v1.AdminService.AdmitServer:output_type -> sallyport.v1.ServerView
+	35,  // 151: sallyport.v1.AdminService.AddRule:output_type -> sallyport.v1.RuleView
+	37,  // 152: sallyport.v1.AdminService.ListRules:output_type -> sallyport.v1.ListRulesResponse
+	0,   // 153: sallyport.v1.AdminService.RemoveRule:output_type -> sallyport.v1.Done
+	37,  // 154: sallyport.v1.AdminService.MoveRule:output_type -> sallyport.v1.ListRulesResponse
+	40,  // 155: sallyport.v1.AdminService.ListAllRequests:output_type -> sallyport.v1.ListAllRequestsResponse
+	75,  // 156: sallyport.v1.AdminService.ShowRequest:output_type -> sallyport.v1.RequestView
+	75,  // 157: sallyport.v1.AdminService.EndRequest:output_type -> sallyport.v1.RequestView
+	73,  // 158: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
+	73,  // 159: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
+	3,   // 160: sallyport.v1.AdminService.ListHistories:output_type -> sallyport.v1.ListHistoriesResponse
+	7,   // 161: sallyport.v1.AdminService.ReleaseID:output_type -> sallyport.v1.ReleaseIDResponse
+	56,  // 162: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
+	60,  // 163: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
+	59,  // 164: sallyport.v1.AdminService.SignAudit:output_type -> sallyport.v1.SignAuditResponse
+	62,  // 165: sallyport.v1.AdminService.PruneAudit:output_type -> sallyport.v1.PruneAuditResponse
+	64,  // 166: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
+	69,  // 167: sallyport.v1.AdminService.ShowKeys:output_type -> sallyport.v1.KeysView
+	69,  // 168: sallyport.v1.AdminService.SignKeys:output_type -> sallyport.v1.KeysView
+	69,  // 169: sallyport.v1.AdminService.RotateRealmKey:output_type -> sallyport.v1.KeysView
+	69,  // 170: sallyport.v1.AdminService.RenewCA:output_type -> sallyport.v1.KeysView
+	69,  // 171: sallyport.v1.AdminService.RotateSSHKeys:output_type -> sallyport.v1.KeysView
+	114, // [114:172] is the sub-list for method output_type
+	56,  // [56:114] is the sub-list for method input_type
+	56,  // [56:56] is the sub-list for extension type_name
+	56,  // [56:56] is the sub-list for extension extendee
+	0,   // [0:56] is the sub-list for field type_name
 }
 
 func init() { file_sallyport_v1_admin_proto_init() }
@@ -5064,19 +5751,20 @@ func file_sallyport_v1_admin_proto_init() {
 	if File_sallyport_v1_admin_proto != nil {
 		return
 	}
+	file_sallyport_v1_request_proto_init()
 	file_sallyport_v1_admin_proto_msgTypes[8].OneofWrappers = []any{}
 	file_sallyport_v1_admin_proto_msgTypes[20].OneofWrappers = []any{}
 	file_sallyport_v1_admin_proto_msgTypes[25].OneofWrappers = []any{}
 	file_sallyport_v1_admin_proto_msgTypes[27].OneofWrappers = []any{}
 	file_sallyport_v1_admin_proto_msgTypes[33].OneofWrappers = []any{}
-	file_sallyport_v1_admin_proto_msgTypes[63].OneofWrappers = []any{}
+	file_sallyport_v1_admin_proto_msgTypes[72].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sallyport_v1_admin_proto_rawDesc), len(file_sallyport_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   65,
+			NumMessages:   74,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -127,6 +127,22 @@ const (
 	// AdminServiceAdmitServerProcedure is the fully-qualified name of the AdminService's AdmitServer
 	// RPC.
 	AdminServiceAdmitServerProcedure = "/sallyport.v1.AdminService/AdmitServer"
+	// AdminServiceAddRuleProcedure is the fully-qualified name of the AdminService's AddRule RPC.
+	AdminServiceAddRuleProcedure = "/sallyport.v1.AdminService/AddRule"
+	// AdminServiceListRulesProcedure is the fully-qualified name of the AdminService's ListRules RPC.
+	AdminServiceListRulesProcedure = "/sallyport.v1.AdminService/ListRules"
+	// AdminServiceRemoveRuleProcedure is the fully-qualified name of the AdminService's RemoveRule RPC.
+	AdminServiceRemoveRuleProcedure = "/sallyport.v1.AdminService/RemoveRule"
+	// AdminServiceMoveRuleProcedure is the fully-qualified name of the AdminService's MoveRule RPC.
+	AdminServiceMoveRuleProcedure = "/sallyport.v1.AdminService/MoveRule"
+	// AdminServiceListAllRequestsProcedure is the fully-qualified name of the AdminService's
+	// ListAllRequests RPC.
+	AdminServiceListAllRequestsProcedure = "/sallyport.v1.AdminService/ListAllRequests"
+	// AdminServiceShowRequestProcedure is the fully-qualified name of the AdminService's ShowRequest
+	// RPC.
+	AdminServiceShowRequestProcedure = "/sallyport.v1.AdminService/ShowRequest"
+	// AdminServiceEndRequestProcedure is the fully-qualified name of the AdminService's EndRequest RPC.
+	AdminServiceEndRequestProcedure = "/sallyport.v1.AdminService/EndRequest"
 	// AdminServiceShowRealmProcedure is the fully-qualified name of the AdminService's ShowRealm RPC.
 	AdminServiceShowRealmProcedure = "/sallyport.v1.AdminService/ShowRealm"
 	// AdminServiceSetRealmProcedure is the fully-qualified name of the AdminService's SetRealm RPC.
@@ -211,6 +227,15 @@ type AdminServiceClient interface {
 	RemoveServer(context.Context, *v1.RemoveServerRequest) (*v1.Done, error)
 	// AdmitServer admits a server that only reads, by what "init --read-only" wrote.
 	AdmitServer(context.Context, *v1.AdmitServerRequest) (*v1.ServerView, error)
+	// AddRule adds a rule that requests are judged by.
+	AddRule(context.Context, *v1.AddRuleRequest) (*v1.RuleView, error)
+	ListRules(context.Context, *v1.ListRequest) (*v1.ListRulesResponse, error)
+	RemoveRule(context.Context, *v1.NameRequest) (*v1.Done, error)
+	MoveRule(context.Context, *v1.MoveRuleRequest) (*v1.ListRulesResponse, error)
+	ListAllRequests(context.Context, *v1.ListAllRequestsRequest) (*v1.ListAllRequestsResponse, error)
+	ShowRequest(context.Context, *v1.RequestIDRequest) (*v1.RequestView, error)
+	// EndRequest takes a request back, or ends its grant.
+	EndRequest(context.Context, *v1.EndRequestRequest) (*v1.RequestView, error)
 	ShowRealm(context.Context, *v1.ShowRealmRequest) (*v1.RealmView, error)
 	SetRealm(context.Context, *v1.SetRealmRequest) (*v1.RealmView, error)
 	// ListHistories lists the realm's histories, and the ids that are kept for accounts
@@ -467,6 +492,48 @@ func NewAdminServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(adminServiceMethods.ByName("AdmitServer")),
 			connect.WithClientOptions(opts...),
 		),
+		addRule: connect.NewClient[v1.AddRuleRequest, v1.RuleView](
+			httpClient,
+			baseURL+AdminServiceAddRuleProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("AddRule")),
+			connect.WithClientOptions(opts...),
+		),
+		listRules: connect.NewClient[v1.ListRequest, v1.ListRulesResponse](
+			httpClient,
+			baseURL+AdminServiceListRulesProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("ListRules")),
+			connect.WithClientOptions(opts...),
+		),
+		removeRule: connect.NewClient[v1.NameRequest, v1.Done](
+			httpClient,
+			baseURL+AdminServiceRemoveRuleProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("RemoveRule")),
+			connect.WithClientOptions(opts...),
+		),
+		moveRule: connect.NewClient[v1.MoveRuleRequest, v1.ListRulesResponse](
+			httpClient,
+			baseURL+AdminServiceMoveRuleProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("MoveRule")),
+			connect.WithClientOptions(opts...),
+		),
+		listAllRequests: connect.NewClient[v1.ListAllRequestsRequest, v1.ListAllRequestsResponse](
+			httpClient,
+			baseURL+AdminServiceListAllRequestsProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("ListAllRequests")),
+			connect.WithClientOptions(opts...),
+		),
+		showRequest: connect.NewClient[v1.RequestIDRequest, v1.RequestView](
+			httpClient,
+			baseURL+AdminServiceShowRequestProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("ShowRequest")),
+			connect.WithClientOptions(opts...),
+		),
+		endRequest: connect.NewClient[v1.EndRequestRequest, v1.RequestView](
+			httpClient,
+			baseURL+AdminServiceEndRequestProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("EndRequest")),
+			connect.WithClientOptions(opts...),
+		),
 		showRealm: connect.NewClient[v1.ShowRealmRequest, v1.RealmView](
 			httpClient,
 			baseURL+AdminServiceShowRealmProcedure,
@@ -593,6 +660,13 @@ type adminServiceClient struct {
 	listServers       *connect.Client[v1.ListRequest, v1.ListServersResponse]
 	removeServer      *connect.Client[v1.RemoveServerRequest, v1.Done]
 	admitServer       *connect.Client[v1.AdmitServerRequest, v1.ServerView]
+	addRule           *connect.Client[v1.AddRuleRequest, v1.RuleView]
+	listRules         *connect.Client[v1.ListRequest, v1.ListRulesResponse]
+	removeRule        *connect.Client[v1.NameRequest, v1.Done]
+	moveRule          *connect.Client[v1.MoveRuleRequest, v1.ListRulesResponse]
+	listAllRequests   *connect.Client[v1.ListAllRequestsRequest, v1.ListAllRequestsResponse]
+	showRequest       *connect.Client[v1.RequestIDRequest, v1.RequestView]
+	endRequest        *connect.Client[v1.EndRequestRequest, v1.RequestView]
 	showRealm         *connect.Client[v1.ShowRealmRequest, v1.RealmView]
 	setRealm          *connect.Client[v1.SetRealmRequest, v1.RealmView]
 	listHistories     *connect.Client[v1.ListRequest, v1.ListHistoriesResponse]
@@ -942,6 +1016,69 @@ func (c *adminServiceClient) AdmitServer(ctx context.Context, req *v1.AdmitServe
 	return nil, err
 }
 
+// AddRule calls sallyport.v1.AdminService.AddRule.
+func (c *adminServiceClient) AddRule(ctx context.Context, req *v1.AddRuleRequest) (*v1.RuleView, error) {
+	response, err := c.addRule.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListRules calls sallyport.v1.AdminService.ListRules.
+func (c *adminServiceClient) ListRules(ctx context.Context, req *v1.ListRequest) (*v1.ListRulesResponse, error) {
+	response, err := c.listRules.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// RemoveRule calls sallyport.v1.AdminService.RemoveRule.
+func (c *adminServiceClient) RemoveRule(ctx context.Context, req *v1.NameRequest) (*v1.Done, error) {
+	response, err := c.removeRule.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// MoveRule calls sallyport.v1.AdminService.MoveRule.
+func (c *adminServiceClient) MoveRule(ctx context.Context, req *v1.MoveRuleRequest) (*v1.ListRulesResponse, error) {
+	response, err := c.moveRule.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListAllRequests calls sallyport.v1.AdminService.ListAllRequests.
+func (c *adminServiceClient) ListAllRequests(ctx context.Context, req *v1.ListAllRequestsRequest) (*v1.ListAllRequestsResponse, error) {
+	response, err := c.listAllRequests.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ShowRequest calls sallyport.v1.AdminService.ShowRequest.
+func (c *adminServiceClient) ShowRequest(ctx context.Context, req *v1.RequestIDRequest) (*v1.RequestView, error) {
+	response, err := c.showRequest.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// EndRequest calls sallyport.v1.AdminService.EndRequest.
+func (c *adminServiceClient) EndRequest(ctx context.Context, req *v1.EndRequestRequest) (*v1.RequestView, error) {
+	response, err := c.endRequest.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // ShowRealm calls sallyport.v1.AdminService.ShowRealm.
 func (c *adminServiceClient) ShowRealm(ctx context.Context, req *v1.ShowRealmRequest) (*v1.RealmView, error) {
 	response, err := c.showRealm.CallUnary(ctx, connect.NewRequest(req))
@@ -1118,6 +1255,15 @@ type AdminServiceHandler interface {
 	RemoveServer(context.Context, *v1.RemoveServerRequest) (*v1.Done, error)
 	// AdmitServer admits a server that only reads, by what "init --read-only" wrote.
 	AdmitServer(context.Context, *v1.AdmitServerRequest) (*v1.ServerView, error)
+	// AddRule adds a rule that requests are judged by.
+	AddRule(context.Context, *v1.AddRuleRequest) (*v1.RuleView, error)
+	ListRules(context.Context, *v1.ListRequest) (*v1.ListRulesResponse, error)
+	RemoveRule(context.Context, *v1.NameRequest) (*v1.Done, error)
+	MoveRule(context.Context, *v1.MoveRuleRequest) (*v1.ListRulesResponse, error)
+	ListAllRequests(context.Context, *v1.ListAllRequestsRequest) (*v1.ListAllRequestsResponse, error)
+	ShowRequest(context.Context, *v1.RequestIDRequest) (*v1.RequestView, error)
+	// EndRequest takes a request back, or ends its grant.
+	EndRequest(context.Context, *v1.EndRequestRequest) (*v1.RequestView, error)
 	ShowRealm(context.Context, *v1.ShowRealmRequest) (*v1.RealmView, error)
 	SetRealm(context.Context, *v1.SetRealmRequest) (*v1.RealmView, error)
 	// ListHistories lists the realm's histories, and the ids that are kept for accounts
@@ -1370,6 +1516,48 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(adminServiceMethods.ByName("AdmitServer")),
 		connect.WithHandlerOptions(opts...),
 	)
+	adminServiceAddRuleHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceAddRuleProcedure,
+		svc.AddRule,
+		connect.WithSchema(adminServiceMethods.ByName("AddRule")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceListRulesHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceListRulesProcedure,
+		svc.ListRules,
+		connect.WithSchema(adminServiceMethods.ByName("ListRules")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceRemoveRuleHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceRemoveRuleProcedure,
+		svc.RemoveRule,
+		connect.WithSchema(adminServiceMethods.ByName("RemoveRule")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceMoveRuleHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceMoveRuleProcedure,
+		svc.MoveRule,
+		connect.WithSchema(adminServiceMethods.ByName("MoveRule")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceListAllRequestsHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceListAllRequestsProcedure,
+		svc.ListAllRequests,
+		connect.WithSchema(adminServiceMethods.ByName("ListAllRequests")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceShowRequestHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceShowRequestProcedure,
+		svc.ShowRequest,
+		connect.WithSchema(adminServiceMethods.ByName("ShowRequest")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceEndRequestHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceEndRequestProcedure,
+		svc.EndRequest,
+		connect.WithSchema(adminServiceMethods.ByName("EndRequest")),
+		connect.WithHandlerOptions(opts...),
+	)
 	adminServiceShowRealmHandler := connect.NewUnaryHandlerSimple(
 		AdminServiceShowRealmProcedure,
 		svc.ShowRealm,
@@ -1530,6 +1718,20 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 			adminServiceRemoveServerHandler.ServeHTTP(w, r)
 		case AdminServiceAdmitServerProcedure:
 			adminServiceAdmitServerHandler.ServeHTTP(w, r)
+		case AdminServiceAddRuleProcedure:
+			adminServiceAddRuleHandler.ServeHTTP(w, r)
+		case AdminServiceListRulesProcedure:
+			adminServiceListRulesHandler.ServeHTTP(w, r)
+		case AdminServiceRemoveRuleProcedure:
+			adminServiceRemoveRuleHandler.ServeHTTP(w, r)
+		case AdminServiceMoveRuleProcedure:
+			adminServiceMoveRuleHandler.ServeHTTP(w, r)
+		case AdminServiceListAllRequestsProcedure:
+			adminServiceListAllRequestsHandler.ServeHTTP(w, r)
+		case AdminServiceShowRequestProcedure:
+			adminServiceShowRequestHandler.ServeHTTP(w, r)
+		case AdminServiceEndRequestProcedure:
+			adminServiceEndRequestHandler.ServeHTTP(w, r)
 		case AdminServiceShowRealmProcedure:
 			adminServiceShowRealmHandler.ServeHTTP(w, r)
 		case AdminServiceSetRealmProcedure:
@@ -1713,6 +1915,34 @@ func (UnimplementedAdminServiceHandler) RemoveServer(context.Context, *v1.Remove
 
 func (UnimplementedAdminServiceHandler) AdmitServer(context.Context, *v1.AdmitServerRequest) (*v1.ServerView, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.AdmitServer is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) AddRule(context.Context, *v1.AddRuleRequest) (*v1.RuleView, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.AddRule is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) ListRules(context.Context, *v1.ListRequest) (*v1.ListRulesResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.ListRules is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) RemoveRule(context.Context, *v1.NameRequest) (*v1.Done, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.RemoveRule is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) MoveRule(context.Context, *v1.MoveRuleRequest) (*v1.ListRulesResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.MoveRule is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) ListAllRequests(context.Context, *v1.ListAllRequestsRequest) (*v1.ListAllRequestsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.ListAllRequests is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) ShowRequest(context.Context, *v1.RequestIDRequest) (*v1.RequestView, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.ShowRequest is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) EndRequest(context.Context, *v1.EndRequestRequest) (*v1.RequestView, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.EndRequest is not implemented"))
 }
 
 func (UnimplementedAdminServiceHandler) ShowRealm(context.Context, *v1.ShowRealmRequest) (*v1.RealmView, error) {
