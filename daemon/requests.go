@@ -185,7 +185,7 @@ func requestCertify(ctx context.Context, a asked, in report.RequestArgs) (report
 // is none of it.
 func newJudge(o gateOptions) *hops.Judge {
 	return &hops.Judge{
-		Machine: o.Machine, Now: o.Accounts.Clock().Now, Ended: func(uuid.UUID) bool { return false },
+		Machine: o.Machine, Now: o.Accounts.Clock().Now,
 		Authorities: func() [][]byte {
 			if o.Provider.SSHTrust == nil {
 				return nil
@@ -193,5 +193,6 @@ func newJudge(o gateOptions) *hops.Judge {
 			users, _ := o.Provider.SSHTrust.SSHAuthorities()
 			return users
 		},
+		Ended: func(request uuid.UUID) bool { return o.Provider.SSHTrust.GrantEnded(request) },
 	}
 }

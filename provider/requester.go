@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
 )
@@ -32,6 +34,9 @@ type Requester interface {
 type SSHTrust interface {
 	// SSHAuthorities are the raw Ed25519 keys that sign for people, and for hosts.
 	SSHAuthorities() (users, hosts [][]byte)
+	// GrantEnded tells whether the grant of that request was ended before its time, as far
+	// as the realm has said.
+	GrantEnded(request uuid.UUID) bool
 }
 
 // RequestError is why the server did not do what was asked of it, a sentence for people.
@@ -95,3 +100,6 @@ func (d *Deferred) CertifyHosts(ctx context.Context, public [][]byte) (certifica
 func (d *Deferred) SSHAuthorities() (users, hosts [][]byte) {
 	return d.offline().SSHTrust.SSHAuthorities()
 }
+
+// GrantEnded implements [SSHTrust].
+func (d *Deferred) GrantEnded(request uuid.UUID) bool { return d.offline().SSHTrust.GrantEnded(request) }

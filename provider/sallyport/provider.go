@@ -85,6 +85,7 @@ type Provider struct {
 	serversIgnored atomic.Pointer[string] // why the last one that was sent is not gone by
 	challenged     atomic.Pointer[challenged]
 	term           highest
+	ended          atomic.Pointer[endedGrants]
 }
 
 var (

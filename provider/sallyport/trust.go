@@ -82,6 +82,9 @@ func (t legacy) keyring() (*identity.Keyring, error) {
 func (p *Provider) recall() error {
 	ctx, cancel := context.WithTimeout(context.Background(), recallTimeout)
 	defer cancel()
+	if err := p.recallEnded(ctx); err != nil {
+		return err
+	}
 	var k kept
 	if err := p.remembered(ctx, trustKey, &k); err != nil {
 		return err

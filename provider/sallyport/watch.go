@@ -101,6 +101,11 @@ func (e *endpoint) event(ctx context.Context, m *v1.WatchResponse) (provider.Eve
 	if ev.Position, err = positionOf(m); err != nil {
 		return ev, err
 	}
+	if ended := m.GetEnded(); ended != nil {
+		if err := e.p.grantsEnded(ctx, ended.GetRequests()); err != nil {
+			return ev, err
+		}
+	}
 	switch of := m.GetEvent().(type) {
 	case *v1.WatchResponse_Changed:
 		ev.Kind = provider.Changed

@@ -67,6 +67,8 @@ type view struct {
 	// standing is of the same moment as machines, which is by uuid.
 	standing store.Standing
 	machines map[uuid.UUID]store.Machine
+	// ended are the grants that were ended early, of the same moment.
+	ended [][]byte
 	// more: there are changes that are not in the ring yet.
 	more bool
 }
@@ -139,6 +141,12 @@ func (f *feed) look(ctx context.Context) (*view, error) {
 				return err
 			}
 		}
+		v.ended = was.ended
+		if was.standing.History == uuid.Nil || s.Ended != was.standing.Ended {
+			if v.ended, err = endedGrants(tx, f.Now()); err != nil {
+				return err
+			}
+		}
 		if begins = begins || s.History != f.ring.history || s.Revision < f.ring.upTo; begins || s.Revision == f.ring.upTo {
 			return nil
 		}
@@ -164,6 +172,18 @@ func (f *feed) look(ctx context.Context) (*view, error) {
 		f.ring.upTo = v.standing.Revision
 	}
 	return v, nil
+}
+
+// endedFor is for how long machines are told of a grant that was ended early: longer than a
+// certificate counts.
+const endedFor = 20 * time.Minute
+
+func endedGrants(tx *store.Tx, now time.Time) (list [][]byte, err error) {
+	ended, err := tx.EndedGrants(now.Add(-endedFor))
+	for _, id := range ended.IDs {
+		list = append(list, id[:])
+	}
+	return list, err
 }
 
 func machines(tx *store.Tx) (map[uuid.UUID]store.Machine, error) {

@@ -68,6 +68,9 @@ func (w *watcher) run(ctx context.Context, end context.CancelFunc, req *v1.Watch
 		if err != nil || !goOn {
 			return err
 		}
+		if err := w.tellEnded(ctx, now); err != nil {
+			return err
+		}
 		if now, err = w.quiet(ctx, now); err != nil {
 			return err
 		}
@@ -98,6 +101,18 @@ type watcher struct {
 	history    uuid.UUID // at first the one that was asked for, then the one that is written
 	position   uint64    // of the last change that was sent
 	heard      uint64    // there are no other changes up to here
+	ended      uint64    // which ended grants the machine was told of
+}
+
+// tellEnded says which grants were ended early, where that is news.
+func (w *watcher) tellEnded(ctx context.Context, now *view) error {
+	if now.err != nil || now.standing.Ended == w.ended {
+		return nil
+	}
+	w.ended = now.standing.Ended
+	return w.send(ctx, &v1.WatchResponse{
+		Event: &v1.WatchResponse_Alive{Alive: &v1.Alive{}}, Ended: &v1.EndedGrants{Requests: now.ended},
+	})
 }
 
 // begin sends what the machine has not heard yet, and that it has caught up.

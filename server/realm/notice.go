@@ -47,14 +47,16 @@ func (r *Realm) noticeKeys(ctx context.Context) error {
 }
 
 // adds tells whether a machine that knows a list can go on with it until it meets a key
-// that is new to it: nothing that it names is gone.
+// that is new to it: nothing that it names is gone. A key of ssh certificates is not met: a
+// machine knows it or refuses what it signed.
 func adds(was, is *issued) bool {
 	return bytes.Equal(was.bundle.RealmKey, is.bundle.RealmKey) &&
 		!slices.ContainsFunc(was.list.Keys, func(k []byte) bool {
 			return len(is.list.Keys) < identity.MaxListKeys && !slices.ContainsFunc(is.list.Keys, func(n []byte) bool { return bytes.Equal(k, n) })
 		}) &&
 		!slices.ContainsFunc(was.list.ReadOnly, func(k []byte) bool { return !is.reads(k) }) &&
-		slices.EqualFunc(was.list.TLS, is.list.TLS, identity.TLSTrust.Equal)
+		slices.EqualFunc(was.list.TLS, is.list.TLS, identity.TLSTrust.Equal) &&
+		slices.EqualFunc(was.list.SSHUsers, is.list.SSHUsers, bytes.Equal) && slices.EqualFunc(was.list.SSHHosts, is.list.SSHHosts, bytes.Equal)
 }
 
 // takeAuthority serves certificates of the authority in the database.

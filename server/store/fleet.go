@@ -19,6 +19,8 @@ type Standing struct {
 	// News grows with every change that servers and machines are to hear of, and Machines
 	// with every change of who is a machine and what it may.
 	News, Machines uint64
+	// Ended grows with every grant that is ended before its time.
+	Ended uint64
 	// Moved says that the database is another copy than the one that the newest history is
 	// of: it was restored, or a standby took its primary's place.
 	Moved bool
@@ -31,7 +33,7 @@ func (t *Tx) Standing() (Standing, error) {
 	var s Standing
 	var copied, wrote string
 	var millis int64
-	err := t.get([]any{&s.Revision, &s.Term, &s.News, &s.Machines, &wrote, &copied, &millis, &s.History}, `SELECT revision, term, news, machines_at, copy, `+
+	err := t.get([]any{&s.Revision, &s.Term, &s.News, &s.Machines, &s.Ended, &wrote, &copied, &millis, &s.History}, `SELECT revision, term, news, machines_at, grants_ended, copy, `+
 		t.engine.copied()+`, `+t.engine.clock()+`, (SELECT id FROM histories ORDER BY seq DESC LIMIT 1) FROM realm`)
 	s.Moved = copied != wrote
 	if millis != 0 {

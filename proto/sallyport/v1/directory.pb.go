@@ -522,7 +522,10 @@ type WatchResponse struct {
 	// for, and there was no reset, nothing of that one was lost.
 	History []byte `protobuf:"bytes,8,opt,name=history,proto3" json:"history,omitempty"`
 	// Two machines live under this one's name: one of them is a copy.
-	Duplicated    bool `protobuf:"varint,9,opt,name=duplicated,proto3" json:"duplicated,omitempty"`
+	Duplicated bool `protobuf:"varint,9,opt,name=duplicated,proto3" json:"duplicated,omitempty"`
+	// The grants that were ended before their time within the last 20 minutes, in place of
+	// those that were said before; absent: nothing is new.
+	Ended         *EndedGrants `protobuf:"bytes,10,opt,name=ended,proto3" json:"ended,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -637,6 +640,13 @@ func (x *WatchResponse) GetDuplicated() bool {
 	return false
 }
 
+func (x *WatchResponse) GetEnded() *EndedGrants {
+	if x != nil {
+		return x.Ended
+	}
+	return nil
+}
+
 type isWatchResponse_Event interface {
 	isWatchResponse_Event()
 }
@@ -673,6 +683,52 @@ func (*WatchResponse_Reset_) isWatchResponse_Event() {}
 
 func (*WatchResponse_Alive) isWatchResponse_Event() {}
 
+// EndedGrants: no certificate of these counts any more.
+type EndedGrants struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The ids of their requests, 16 bytes each.
+	Requests      [][]byte `protobuf:"bytes,1,rep,name=requests,proto3" json:"requests,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EndedGrants) Reset() {
+	*x = EndedGrants{}
+	mi := &file_sallyport_v1_directory_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EndedGrants) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EndedGrants) ProtoMessage() {}
+
+func (x *EndedGrants) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_directory_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EndedGrants.ProtoReflect.Descriptor instead.
+func (*EndedGrants) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *EndedGrants) GetRequests() [][]byte {
+	if x != nil {
+		return x.Requests
+	}
+	return nil
+}
+
 type CaughtUp struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -681,7 +737,7 @@ type CaughtUp struct {
 
 func (x *CaughtUp) Reset() {
 	*x = CaughtUp{}
-	mi := &file_sallyport_v1_directory_proto_msgTypes[9]
+	mi := &file_sallyport_v1_directory_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -693,7 +749,7 @@ func (x *CaughtUp) String() string {
 func (*CaughtUp) ProtoMessage() {}
 
 func (x *CaughtUp) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_directory_proto_msgTypes[9]
+	mi := &file_sallyport_v1_directory_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -706,7 +762,7 @@ func (x *CaughtUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CaughtUp.ProtoReflect.Descriptor instead.
 func (*CaughtUp) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{9}
+	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{10}
 }
 
 // Reset: the position is not one that the log can go on from. List again, and let the
@@ -724,7 +780,7 @@ type Reset struct {
 
 func (x *Reset) Reset() {
 	*x = Reset{}
-	mi := &file_sallyport_v1_directory_proto_msgTypes[10]
+	mi := &file_sallyport_v1_directory_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -736,7 +792,7 @@ func (x *Reset) String() string {
 func (*Reset) ProtoMessage() {}
 
 func (x *Reset) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_directory_proto_msgTypes[10]
+	mi := &file_sallyport_v1_directory_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -749,7 +805,7 @@ func (x *Reset) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reset.ProtoReflect.Descriptor instead.
 func (*Reset) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{10}
+	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Reset) GetLost() bool {
@@ -774,7 +830,7 @@ type Alive struct {
 
 func (x *Alive) Reset() {
 	*x = Alive{}
-	mi := &file_sallyport_v1_directory_proto_msgTypes[11]
+	mi := &file_sallyport_v1_directory_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -786,7 +842,7 @@ func (x *Alive) String() string {
 func (*Alive) ProtoMessage() {}
 
 func (x *Alive) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_directory_proto_msgTypes[11]
+	mi := &file_sallyport_v1_directory_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -799,7 +855,7 @@ func (x *Alive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Alive.ProtoReflect.Descriptor instead.
 func (*Alive) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{11}
+	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{12}
 }
 
 var File_sallyport_v1_directory_proto protoreflect.FileDescriptor
@@ -834,7 +890,7 @@ const file_sallyport_v1_directory_proto_rawDesc = "" +
 	"\x06newest\x18\x03 \x01(\fR\x06newest\x12\x1a\n" +
 	"\binstance\x18\x04 \x01(\fR\binstance\x12\x18\n" +
 	"\aversion\x18\x05 \x01(\tR\aversion\x12\x1a\n" +
-	"\bpatience\x18\x06 \x01(\rR\bpatience\"\xee\x02\n" +
+	"\bpatience\x18\x06 \x01(\rR\bpatience\"\x9f\x03\n" +
 	"\rWatchResponse\x12\x1a\n" +
 	"\bposition\x18\x01 \x01(\x04R\bposition\x12;\n" +
 	"\vserver_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
@@ -847,8 +903,12 @@ const file_sallyport_v1_directory_proto_rawDesc = "" +
 	"\ahistory\x18\b \x01(\fR\ahistory\x12\x1e\n" +
 	"\n" +
 	"duplicated\x18\t \x01(\bR\n" +
-	"duplicatedB\a\n" +
-	"\x05event\"\n" +
+	"duplicated\x12/\n" +
+	"\x05ended\x18\n" +
+	" \x01(\v2\x19.sallyport.v1.EndedGrantsR\x05endedB\a\n" +
+	"\x05event\")\n" +
+	"\vEndedGrants\x12\x1a\n" +
+	"\brequests\x18\x01 \x03(\fR\brequests\"\n" +
 	"\n" +
 	"\bCaughtUp\"3\n" +
 	"\x05Reset\x12\x12\n" +
@@ -875,7 +935,7 @@ func file_sallyport_v1_directory_proto_rawDescGZIP() []byte {
 	return file_sallyport_v1_directory_proto_rawDescData
 }
 
-var file_sallyport_v1_directory_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_sallyport_v1_directory_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_sallyport_v1_directory_proto_goTypes = []any{
 	(*ReportLostRequest)(nil),     // 0: sallyport.v1.ReportLostRequest
 	(*ReportLostResponse)(nil),    // 1: sallyport.v1.ReportLostResponse
@@ -886,30 +946,32 @@ var file_sallyport_v1_directory_proto_goTypes = []any{
 	(*ListIDTokensResponse)(nil),  // 6: sallyport.v1.ListIDTokensResponse
 	(*WatchRequest)(nil),          // 7: sallyport.v1.WatchRequest
 	(*WatchResponse)(nil),         // 8: sallyport.v1.WatchResponse
-	(*CaughtUp)(nil),              // 9: sallyport.v1.CaughtUp
-	(*Reset)(nil),                 // 10: sallyport.v1.Reset
-	(*Alive)(nil),                 // 11: sallyport.v1.Alive
-	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
+	(*EndedGrants)(nil),           // 9: sallyport.v1.EndedGrants
+	(*CaughtUp)(nil),              // 10: sallyport.v1.CaughtUp
+	(*Reset)(nil),                 // 11: sallyport.v1.Reset
+	(*Alive)(nil),                 // 12: sallyport.v1.Alive
+	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
 }
 var file_sallyport_v1_directory_proto_depIdxs = []int32{
-	12, // 0: sallyport.v1.GetIDTokenResponse.server_time:type_name -> google.protobuf.Timestamp
-	12, // 1: sallyport.v1.WatchResponse.server_time:type_name -> google.protobuf.Timestamp
-	9,  // 2: sallyport.v1.WatchResponse.caught_up:type_name -> sallyport.v1.CaughtUp
-	10, // 3: sallyport.v1.WatchResponse.reset:type_name -> sallyport.v1.Reset
-	11, // 4: sallyport.v1.WatchResponse.alive:type_name -> sallyport.v1.Alive
-	2,  // 5: sallyport.v1.DirectoryService.GetIDToken:input_type -> sallyport.v1.GetIDTokenRequest
-	5,  // 6: sallyport.v1.DirectoryService.ListIDTokens:input_type -> sallyport.v1.ListIDTokensRequest
-	7,  // 7: sallyport.v1.DirectoryService.Watch:input_type -> sallyport.v1.WatchRequest
-	0,  // 8: sallyport.v1.DirectoryService.ReportLost:input_type -> sallyport.v1.ReportLostRequest
-	3,  // 9: sallyport.v1.DirectoryService.GetIDToken:output_type -> sallyport.v1.GetIDTokenResponse
-	6,  // 10: sallyport.v1.DirectoryService.ListIDTokens:output_type -> sallyport.v1.ListIDTokensResponse
-	8,  // 11: sallyport.v1.DirectoryService.Watch:output_type -> sallyport.v1.WatchResponse
-	1,  // 12: sallyport.v1.DirectoryService.ReportLost:output_type -> sallyport.v1.ReportLostResponse
-	9,  // [9:13] is the sub-list for method output_type
-	5,  // [5:9] is the sub-list for method input_type
-	5,  // [5:5] is the sub-list for extension type_name
-	5,  // [5:5] is the sub-list for extension extendee
-	0,  // [0:5] is the sub-list for field type_name
+	13, // 0: sallyport.v1.GetIDTokenResponse.server_time:type_name -> google.protobuf.Timestamp
+	13, // 1: sallyport.v1.WatchResponse.server_time:type_name -> google.protobuf.Timestamp
+	10, // 2: sallyport.v1.WatchResponse.caught_up:type_name -> sallyport.v1.CaughtUp
+	11, // 3: sallyport.v1.WatchResponse.reset:type_name -> sallyport.v1.Reset
+	12, // 4: sallyport.v1.WatchResponse.alive:type_name -> sallyport.v1.Alive
+	9,  // 5: sallyport.v1.WatchResponse.ended:type_name -> sallyport.v1.EndedGrants
+	2,  // 6: sallyport.v1.DirectoryService.GetIDToken:input_type -> sallyport.v1.GetIDTokenRequest
+	5,  // 7: sallyport.v1.DirectoryService.ListIDTokens:input_type -> sallyport.v1.ListIDTokensRequest
+	7,  // 8: sallyport.v1.DirectoryService.Watch:input_type -> sallyport.v1.WatchRequest
+	0,  // 9: sallyport.v1.DirectoryService.ReportLost:input_type -> sallyport.v1.ReportLostRequest
+	3,  // 10: sallyport.v1.DirectoryService.GetIDToken:output_type -> sallyport.v1.GetIDTokenResponse
+	6,  // 11: sallyport.v1.DirectoryService.ListIDTokens:output_type -> sallyport.v1.ListIDTokensResponse
+	8,  // 12: sallyport.v1.DirectoryService.Watch:output_type -> sallyport.v1.WatchResponse
+	1,  // 13: sallyport.v1.DirectoryService.ReportLost:output_type -> sallyport.v1.ReportLostResponse
+	10, // [10:14] is the sub-list for method output_type
+	6,  // [6:10] is the sub-list for method input_type
+	6,  // [6:6] is the sub-list for extension type_name
+	6,  // [6:6] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_sallyport_v1_directory_proto_init() }
@@ -935,7 +997,7 @@ func file_sallyport_v1_directory_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sallyport_v1_directory_proto_rawDesc), len(file_sallyport_v1_directory_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
