@@ -50,6 +50,7 @@ install: all
 	  $(PREFIX)/lib/sysusers.d $(PREFIX)/lib/tmpfiles.d $(PREFIX)/share/pam-configs $(PREFIX)/share/polkit-1/rules.d \
 	  /etc/sallyport /etc/apparmor.d/abstractions/nameservice.d)
 	install -m 0755 build/sallyport build/sallyport-keys $(DESTDIR)$(PREFIX)/bin/
+	ln -sf sallyport $(DESTDIR)$(PREFIX)/bin/sallyport-ssh
 	install -m 0755 build/sallyportd build/sallyport-subids build/sallyport-server $(DESTDIR)$(PREFIX)/sbin/
 	install -m 0644 build/pam_sallyport.so $(DESTDIR)$(PAMDIR)/
 	install -m 0644 build/libnss_sallyport.so.2 $(DESTDIR)$(LIBDIR)/

@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -17,7 +18,11 @@ var version = "unknown"
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	app := &cli.App{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Version: version, Now: time.Now}
-	code := app.Run(ctx, os.Args[1:])
+	args := os.Args[1:]
+	if filepath.Base(os.Args[0]) == "sallyport-ssh" { // for programs that take ssh's name alone
+		args = append([]string{"ssh"}, args...)
+	}
+	code := app.Run(ctx, args)
 	stop()
 	os.Exit(code)
 }
