@@ -18,7 +18,7 @@ import (
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
-// Promise backup-whole.
+// Promise backup-whole, request-restore.
 func TestABackupOfARunningServerIsWhole(t *testing.T) {
 	b := servertest.New(t)
 	b.TOTP()
