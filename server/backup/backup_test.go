@@ -10,19 +10,25 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/server/servertest"
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
-// Promise backup-whole.
+// Promise backup-whole, request-restore.
 func TestABackupOfARunningServerIsWhole(t *testing.T) {
 	b := servertest.New(t)
 	b.TOTP()
 	codes, err := b.Admin.NewBackupCodes(t.Context(), servertest.Named("alice"))
 	b.Must(nil, err)
 	signs := b.Keys().GetSigningKeys()
+	grant := uuid.New()
+	b.Must(nil, b.Store.Write(t.Context(), func(tx *store.Tx) error {
+		return tx.AddRequest(store.Request{ID: grant, Kind: "ssh", State: store.RequestGranted, Asked: b.Now(), Changed: b.Now(), Until: time.Now().Add(time.Hour), Detail: []byte("{}")})
+	}))
 	file := filepath.Join(t.TempDir(), "backup")
 	b.Must(nil, Make(t.Context(), string(b.Dir), file, time.Now()))
 	info, err := os.Stat(file)
@@ -60,6 +66,10 @@ func TestABackupOfARunningServerIsWhole(t *testing.T) {
 	}
 	if now := b.Keys().GetSigningKeys(); len(now) != 1 || now[0] != signs[0] {
 		t.Error("the restored realm signs with another key")
+	}
+	// It may have been ended after the backup.
+	if v, err := b.Admin.ShowRequest(t.Context(), &v1.RequestIDRequest{Id: grant.String()}); err != nil || v.GetState() != "ended" || !strings.Contains(v.GetWhy(), "restored") {
+		t.Errorf("a grant of before the backup: %v, %v", v, err)
 	}
 	// Secrets that the seal key holds open.
 	after := b.Begin("alice")

@@ -166,6 +166,10 @@ func beginRestored(ctx context.Context, d realm.Dir, target string, old bool, m 
 		if _, err := tx.Begin(store.Restored, why, o.IDGap, o.Now); err != nil {
 			return err
 		}
+		// What was ended after the backup must not be open again.
+		if err := tx.EndOpenRequests(o.Now, why); err != nil {
+			return err
+		}
 		for id, owner := range given {
 			if _, err := tx.Reserve(store.ReservedID{ID: id, Owner: owner, Machine: "the folder that was replaced", Seen: o.Now}); err != nil {
 				return err

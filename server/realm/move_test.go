@@ -67,6 +67,14 @@ func (b *board) lived() {
 		m, err := tx.Invite("box", []byte("h"), b.Now())
 		b.must(nil, err)
 		b.must(nil, tx.SetScope(m.UUID, []uuid.UUID{}))
+		b.must(nil, tx.SetHosts(m.UUID, store.Hosts{Names: []string{"box.example.org"}}))
+		g, err := tx.AddGroup(identity.Group{Name: "leads"})
+		b.must(nil, err)
+		b.must(nil, tx.AddRequestRule(store.RequestRule{Name: "one", Kind: "ssh", Everybody: true, Effect: store.RuleAsks, Approvers: g.UUID, Count: 1}, ""))
+		b.must(nil, tx.AddRequest(store.Request{
+			ID: uuid.New(), Kind: "ssh", State: store.RequestWaiting, Account: a.UUID, Machine: m.UUID, Asked: b.Now(), Changed: b.Now(), Until: b.Now(),
+			Detail: []byte("{}"), Reason: "ü", Parties: []uuid.UUID{a.UUID}, Needs: []store.RequestNeed{{Group: g.UUID, Name: "leads", Count: 1}},
+		}))
 		b.must(nil, tx.SetFailures("ada", store.Failures{Spot: store.Spot{Kind: identity.Password}, Tally: identity.Tally{Count: 3, Since: b.Now()}}, b.Now()))
 		return tx.Record(store.Entry{Time: b.Now(), Actor: "somebody", Action: "anything", Detail: "ü"})
 	}))

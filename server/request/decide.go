@@ -30,15 +30,15 @@ func (e *Engine) Decide(ctx context.Context, req *v1.DecideRequest) (*v1.DecideR
 		return nil, invalid("to deny takes a reason: those who asked read it")
 	}
 	var r store.Request
-	err = e.write(ctx, "decide", func(tx *store.Tx) (bool, error) {
+	err = e.write(ctx, "decide", func(tx *store.Tx) (news bool, err error) {
 		a, _, err := e.person(tx, m, req.GetSessionToken(), identity.PurposeOf(id, req.GetApprove()))
 		if err != nil {
 			return false, err
 		}
-		r, err = e.decide(tx, m, a, id, store.RequestDecision{
+		r, news, err = e.decide(tx, m, a, id, store.RequestDecision{
 			Account: a.UUID, Name: a.Name, Approved: req.GetApprove(), Reason: reason, At: e.Now().Unix(),
 		})
-		return true, err
+		return news, err
 	})
 	if err != nil {
 		return nil, err
@@ -46,35 +46,35 @@ func (e *Engine) Decide(ctx context.Context, req *v1.DecideRequest) (*v1.DecideR
 	return &v1.DecideResponse{Request: View(r, e.Now())}, nil
 }
 
-// decide takes one account's decision, once.
-func (e *Engine) decide(tx *store.Tx, m store.Machine, a store.Account, id uuid.UUID, d store.RequestDecision) (store.Request, error) {
-	r, err := e.find(tx, id, func(store.Request) bool { return true })
+// decide takes one account's decision, once, and tells whether it is new.
+func (e *Engine) decide(tx *store.Tx, m store.Machine, a store.Account, id uuid.UUID, d store.RequestDecision) (r store.Request, news bool, err error) {
+	r, err = e.find(tx, id, func(store.Request) bool { return true })
 	if err != nil {
-		return store.Request{}, err
+		return store.Request{}, false, err
 	}
 	if a.UUID == r.Account || slices.Contains(r.Parties, a.UUID) {
-		return store.Request{}, refusal("the request is about %s itself: somebody else decides it", a.Name)
+		return store.Request{}, false, refusal("the request is about %s itself: somebody else decides it", a.Name)
 	}
 	own := slices.IndexFunc(r.Decisions, func(o store.RequestDecision) bool { return o.Account == a.UUID })
 	if own >= 0 && r.Decisions[own].Approved == d.Approved {
-		return r, nil
+		return r, false, nil
 	}
 	v, err := e.again(tx, r)
 	if err != nil {
-		return store.Request{}, err
+		return store.Request{}, false, err
 	}
 	yes, err := e.decides(tx, a, r, append(slices.Clone(v.needs), r.Needs...))
 	if err != nil {
-		return store.Request{}, err
+		return store.Request{}, false, err
 	}
 	if !yes {
-		return store.Request{}, errNoSuch
+		return store.Request{}, false, errNoSuch
 	}
 	if r.State != store.RequestWaiting {
-		return store.Request{}, refusal("the request does not wait for a decision: it is %s", r.State)
+		return store.Request{}, false, refusal("the request does not wait for a decision: it is %s", r.State)
 	}
 	if err := e.spend(m); err != nil {
-		return store.Request{}, err
+		return store.Request{}, false, err
 	}
 	if own >= 0 {
 		r.Decisions = slices.Delete(r.Decisions, own, own+1)
@@ -83,15 +83,16 @@ func (e *Engine) decide(tx *store.Tx, m store.Machine, a store.Account, id uuid.
 	action := map[bool]string{true: "request.approve", false: "request.deny"}[d.Approved]
 	if d.Approved {
 		if err := e.record(tx, actorOf(m), action, a.Name, r, fmt.Sprintf("reason=%q", d.Reason)); err != nil {
-			return store.Request{}, err
+			return store.Request{}, false, err
 		}
-		return r, e.settle(tx, m, &r, v)
+		err := e.settle(tx, m, &r, v)
+		return r, true, err
 	}
 	happens(&r, denies, e.Now(), fmt.Sprintf("%s denied it: %s", a.Name, d.Reason))
 	if err := tx.SetRequest(r); err != nil {
-		return store.Request{}, fmt.Errorf("store: %w", err)
+		return store.Request{}, false, fmt.Errorf("store: %w", err)
 	}
-	return r, e.record(tx, actorOf(m), action, a.Name, r, fmt.Sprintf("reason=%q", d.Reason))
+	return r, true, e.record(tx, actorOf(m), action, a.Name, r, fmt.Sprintf("reason=%q", d.Reason))
 }
 
 // settle is what an approval comes to.

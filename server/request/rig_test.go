@@ -175,3 +175,17 @@ func (r *rig) refused(err error, code connect.Code) {
 }
 
 func (r *rig) later(d time.Duration) { r.Unix.Add(int64(d / time.Second)) }
+
+// rows counts those of the audit log with that action.
+func (r *rig) rows(action string) (n int) {
+	r.T.Helper()
+	r.Must(nil, r.Store.Read(r.T.Context(), func(tx *store.Tx) error {
+		return tx.Audit(0, time.Time{}, 1_000_000, func(e store.Entry) error {
+			if e.Action == action {
+				n++
+			}
+			return nil
+		})
+	}))
+	return n
+}

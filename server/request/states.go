@@ -21,9 +21,6 @@ const (
 	timeOver        // Until has come
 )
 
-// events are all of them.
-var events = []event{refuses, asksProof, waits, grants, denies, takesBack, uses, timeOver} //nolint:gochecknoglobals // a constant
-
 // transitions is the table of the package comment. What is not in it cannot happen.
 var transitions = map[store.RequestState]map[event]store.RequestState{ //nolint:gochecknoglobals // a constant
 	"": {

@@ -236,6 +236,22 @@ func (t *Tx) OverdueRequests(now time.Time, limit int) ([]Request, error) {
 	return t.requests(`WHERE state IN ('asked', 'waiting', 'granted', 'used') AND until <= ? ORDER BY until, uuid LIMIT ?`, now.Unix(), limit)
 }
 
+// EndOpenRequests takes back all that is open, and ends all grants.
+func (t *Tx) EndOpenRequests(now time.Time, why string) error {
+	list, err := t.requests(`WHERE state IN ('asked', 'waiting', 'granted', 'used')`)
+	if err != nil {
+		return err
+	}
+	for _, r := range list {
+		r.Early = r.State == RequestGranted || r.State == RequestUsed
+		r.State, r.Changed, r.Until, r.Why = map[bool]RequestState{true: RequestEnded, false: RequestWithdrawn}[r.Early], now, now, why
+		if err := t.SetRequest(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 const oldRequests = `requests WHERE state IN ('denied', 'withdrawn', 'expired', 'ended') AND changed < ?`
 
 // HasOldRequests tells whether there are some that ended before that time.

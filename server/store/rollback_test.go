@@ -54,6 +54,24 @@ func everything() map[string]func(*Tx) error {
 		"fail": func(tx *Tx) error {
 			return tx.SetFailures("alice", Failures{Spot: Spot{Kind: identity.Password}, Tally: identity.Tally{Count: 1}}, time.Unix(1, 0))
 		},
+		"add rule": func(tx *Tx) error { return tx.AddRequestRule(RequestRule{Name: "new", Effect: RuleGrants}, "") },
+		"add request": func(tx *Tx) error {
+			id := uuid.UUID{1}
+			return tx.AddRequest(Request{ID: id, State: RequestWaiting, Detail: []byte("{}"), Parties: []uuid.UUID{id}, Needs: []RequestNeed{{Group: id, Count: 1}}})
+		},
+		"end requests": func(tx *Tx) error {
+			if err := tx.AddRequest(Request{ID: uuid.UUID{1}, State: RequestGranted, Detail: []byte("{}")}); err != nil {
+				return err
+			}
+			return tx.EndOpenRequests(time.Unix(1, 0), "why")
+		},
+		"hosts": func(tx *Tx) error {
+			m, err := tx.Invite("box", []byte("hash"), time.Unix(1<<40, 0))
+			if err != nil {
+				return err
+			}
+			return tx.SetHosts(m.UUID, Hosts{Names: []string{"box.example.org"}})
+		},
 		"record":  func(tx *Tx) error { return tx.Record(Entry{Action: "new"}) },
 		"compact": func(tx *Tx) error { return tx.CompactChanges(time.Unix(1<<40, 0)) },
 	}
