@@ -161,7 +161,7 @@ func (a *App) through(c *exec.Cmd) error {
 		fmt.Fprintf(a.Stderr, "sallyport ssh: %v\n", err)
 		return ExitError(sshFailed)
 	}
-	if w, is := exit.Sys().(syscall.WaitStatus); is && w.Signaled() {
+	if w, is := exit.Sys().(syscall.WaitStatus); is && w.Signal() > 0 { // -1: it exited
 		return ExitError(128 + int(w.Signal()))
 	}
 	return ExitError(exit.ExitCode())

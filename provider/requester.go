@@ -102,4 +102,6 @@ func (d *Deferred) SSHAuthorities() (users, hosts [][]byte) {
 }
 
 // GrantEnded implements [SSHTrust].
-func (d *Deferred) GrantEnded(request uuid.UUID) bool { return d.offline().SSHTrust.GrantEnded(request) }
+func (d *Deferred) GrantEnded(request uuid.UUID) bool {
+	return d.offline().SSHTrust.GrantEnded(request)
+}

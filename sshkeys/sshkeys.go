@@ -136,7 +136,10 @@ func Write(w io.Writer, lines []string, o Options) error {
 func WriteLine(w io.Writer, line string) error {
 	key, _, options, rest, err := ssh.ParseAuthorizedKey([]byte(line))
 	principals := func(o string) bool { return strings.HasPrefix(o, `principals="`) }
-	if err != nil || len(rest) > 0 || len(options) == 0 || options[0] != "cert-authority" || !slices.ContainsFunc(options, principals) {
+	if err != nil {
+		return nil //nolint:nilerr // it is no line for sshd
+	}
+	if len(rest) > 0 || len(options) == 0 || options[0] != "cert-authority" || !slices.ContainsFunc(options, principals) {
 		return nil
 	}
 	if _, err := fmt.Fprintf(w, "%s %s", strings.Join(options, ","), ssh.MarshalAuthorizedKey(key)); err != nil {

@@ -108,26 +108,26 @@ func (n *hosts) signsIn(name, password string) {
 }
 
 // hops runs "sallyport ssh" as somebody at the laptop.
-func (n *hosts) hops(name, words string, turns ...string) machine.Outcome {
-	n.t.Helper()
-	o, err := n.TalkAs(n.t.Context(), name, turns, "sallyport ssh "+words)
-	must(n.t, err)
+func (n *hosts) hops(t *testing.T, name, words string) machine.Outcome {
+	t.Helper()
+	o, err := n.TalkAs(t.Context(), name, nil, "sallyport ssh "+words)
+	must(t, err)
 	return o
 }
 
 // in asserts that the command ran there, as that account.
-func (n *hosts) in(o machine.Outcome, host, as string) {
-	n.t.Helper()
+func (n *hosts) in(t *testing.T, o machine.Outcome, host, as string) {
+	t.Helper()
 	if !o.OK() || !strings.Contains(o.Screen, "I am "+as+" at "+host) {
-		n.t.Errorf("%s is not in at %s (exit code %d):\n%s", as, host, o.Code, o.Screen)
+		t.Errorf("%s is not in at %s (exit code %d):\n%s", as, host, o.Code, o.Screen)
 	}
 }
 
 // out asserts that no command ran anywhere.
-func (n *hosts) out(o machine.Outcome) {
-	n.t.Helper()
+func (n *hosts) out(t *testing.T, o machine.Outcome) {
+	t.Helper()
 	if o.OK() || strings.Contains(o.Screen, "I am ") {
-		n.t.Errorf("somebody is in (exit code %d):\n%s", o.Code, o.Screen)
+		t.Errorf("somebody is in (exit code %d):\n%s", o.Code, o.Screen)
 	}
 }
 

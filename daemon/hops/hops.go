@@ -101,7 +101,7 @@ func apart(date uint64, now int64) time.Duration {
 	if date > 1<<40 { // for ever, as good as
 		return time.Duration(1<<40) * time.Millisecond
 	}
-	d := time.Duration(int64(date)-now) * time.Second //nolint:gosec // bounded above
+	d := time.Duration(int64(date)-now) * time.Second
 	return d.Abs()
 }
 

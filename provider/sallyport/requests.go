@@ -80,8 +80,8 @@ func (p *Provider) Request(ctx context.Context, id, state string, wait time.Dura
 	defer cancel()
 	var resp *v1.GetRequestResponse
 	err := p.request(ctx, "look at a request", func(ctx context.Context, e *endpoint) (err error) {
-		resp, err = e.requests.GetRequest(ctx, &v1.GetRequestRequest{Id: id, State: state, WaitSeconds: uint32(wait / time.Second)})
-		return err //nolint:wrapcheck // by request
+		resp, err = e.requests.GetRequest(ctx, &v1.GetRequestRequest{Id: id, State: state, WaitSeconds: uint32(wait / time.Second)}) //nolint:gosec // 20 at most
+		return err                                                                                                                   //nolint:wrapcheck // by request
 	})
 	return requestOf(resp.GetRequest()), err
 }

@@ -181,7 +181,7 @@ func TestSSHReadsEachHopsPartOfTheConfiguration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer k.Close() //nolint:errcheck // a test
+	defer k.Close()
 	own := filepath.Join(t.TempDir(), "own")
 	if err := os.WriteFile(own, []byte("Host web1\n IdentityFile /x\n ForwardAgent yes\n StrictHostKeyChecking no\n Compression yes\n HostKeyAlias mine\nHost other\n IdentityFile /y\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -194,7 +194,7 @@ func TestSSHReadsEachHopsPartOfTheConfiguration(t *testing.T) {
 		t.Fatal(err)
 	}
 	says := func(host string) string {
-		out, err := exec.Command("ssh", "-G", "-F", cmd.Args[2], host).CombinedOutput() //nolint:gosec // a test
+		out, err := exec.Command("ssh", "-G", "-F", cmd.Args[2], host).CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}

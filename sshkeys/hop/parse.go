@@ -39,13 +39,11 @@ func Parse(args []string) (Line, error) {
 		switch {
 		case a == "--":
 			l.Args = append(l.Args, a)
-			i++
-			if l.Host != "" || i == len(args) {
-				return l.end(args[i:])
+			rest := args[i+1:]
+			if l.Host == "" && len(rest) > 0 {
+				l.Host = rest[0]
 			}
-			l.Host = args[i]
-			l.Args = append(l.Args, args[i])
-			return l.end(args[i+1:])
+			return l.end(rest)
 		case !strings.HasPrefix(a, "-") || a == "-":
 			l.Host = a
 			l.Args = append(l.Args, a)
