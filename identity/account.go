@@ -115,6 +115,9 @@ type IDToken struct {
 	// LeftOut are parts that broke a rule, see [IDToken.MakeSafe]. A realm signs none;
 	// a machine that makes a token of what another kind of server said does.
 	LeftOut []LeftOut `cbor:"15,keyasint,omitempty"`
+	// OnlyReads tells that a server that only reads signed it, which may be behind. It is
+	// not in the token; the [Keyring] says it.
+	OnlyReads bool `cbor:"-"`
 }
 
 // ErrToken says that a token is not well formed, not signed by the realm, or

@@ -48,6 +48,7 @@ type Deferred struct {
 	why    error
 	tried  time.Time
 	closed bool
+	heard  Position
 }
 
 // Defer makes a source that open opens. The stand-in is of the same kind; of it Name,
@@ -132,6 +133,9 @@ func (d *Deferred) source() Source {
 	if can.SSHTrust != nil {
 		s.SSHTrust = d
 	}
+	if can.Follower != nil {
+		s.Follower = d
+	}
 	return s
 }
 
@@ -155,6 +159,9 @@ func (d *Deferred) ready() (*Source, error) {
 		return nil, d.why
 	}
 	s := SourceOf(p)
+	if s.Follower != nil {
+		s.Follower.Heard(d.heard)
+	}
 	d.opened.Store(&s)
 	return &s, nil
 }
@@ -293,3 +300,13 @@ func (d *Deferred) Servers() []Server { return d.offline().Fleet.Servers() }
 
 // ServersIgnored implements [Fleet].
 func (d *Deferred) ServersIgnored() string { return d.offline().Fleet.ServersIgnored() }
+
+// Heard implements [Follower].
+func (d *Deferred) Heard(at Position) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.heard = at
+	if s := d.opened.Load(); s != nil && s.Follower != nil {
+		s.Follower.Heard(at)
+	}
+}

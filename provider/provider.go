@@ -102,6 +102,14 @@ type Position struct {
 	Revision uint64
 }
 
+// Follower takes no list from a server that has heard less of the realm's changes than this
+// machine: one that only reads, from a copy that is behind.
+type Follower interface {
+	// Heard says how far the machine has heard: before the first list, and whenever that
+	// changes. The zero position asks for nothing of a server.
+	Heard(Position)
+}
+
 // GroupRecord is one group as the provider vouches for it, like [Record].
 type GroupRecord struct {
 	Signed []byte

@@ -24,6 +24,10 @@ import (
 //	machine has left                                                     came late
 //	a token of a history never heard of     any                          the token is taken, and the
 //	                                                                     stream is begun anew
+//	one that a server that only reads       of a higher revision         the token is ignored: that
+//	signed, of whatever history                                          server is behind
+//	the same                                none, and the position is    the same: the account is gone
+//	                                        of a later revision
 
 // left are the histories that this machine has followed and left: what still comes of
 // them is late. They are kept in memory, as what could come late is.
@@ -94,7 +98,7 @@ func (x *Directory) late(t *identity.IDToken, held *Packed, in *Listing) string 
 	if in == nil && x.left.has(t.History) {
 		return "it is of a history that the server has left"
 	}
-	if held == nil || t.Revision >= held.revision || x.historyOf(held) != t.History {
+	if held == nil || t.Revision >= held.revision || x.historyOf(held) != t.History && !t.OnlyReads {
 		return ""
 	}
 	if in != nil && !in.Since(held) {

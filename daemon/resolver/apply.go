@@ -142,6 +142,10 @@ func (d *Resolver) Apply(ctx context.Context, n Update) error {
 		d.o.Proofs.Forget(id)
 	}
 	for _, r := range n.Records {
+		if d.isGone(n, r.Token) {
+			d.log.Info("a server that only reads, and is behind, still has an account that is gone", "account", string(r.Token.Account.Name))
+			continue
+		}
 		t := d.apply(r, now, n.List)
 		d.revoke(r.Token)
 		if t.put != nil {
@@ -152,7 +156,8 @@ func (d *Resolver) Apply(ctx context.Context, n Update) error {
 		if t.refused != nil {
 			batch.Refused = append(batch.Refused, *t.refused)
 		}
-		if n.List == nil {
+		if n.List == nil && r.Token != nil {
+			d.heard.token(r.Token)
 			d.foreign(r.Token)
 		}
 	}
@@ -173,6 +178,14 @@ func (d *Resolver) Apply(ctx context.Context, n Update) error {
 		d.kept.Store(batch.Contact)
 	}
 	return nil
+}
+
+// isGone tells whether a token that came by itself, from a server that only reads, is of an
+// account that this machine knows to be gone: it has heard of all changes up to a later one,
+// and does not hold it. Such a server's standby may be behind.
+func (d *Resolver) isGone(n Update, t *identity.IDToken) bool {
+	alone := n.List == nil && n.Contact == nil
+	return alone && t != nil && t.OnlyReads && t.Revision <= d.kept.Load().Position && d.index.WithUUID(t.Account.UUID) == nil
 }
 
 // taken is what the cache must store of one record.

@@ -28,8 +28,7 @@ func (d *Resolver) Disown(ctx context.Context) error {
 	}
 	d.log.WarnContext(ctx, "the realm took back a signing key: accounts that it vouched for are forgotten and asked for anew", "accounts", len(n.Gone))
 	n.After = d.kept.Load()
-	k := *n.After
-	k.Position, k.Complete = 0, false // what is left is not the whole list
+	k := listAgain(*n.After) // what is left is not the whole list
 	n.Contact = &k
 	return d.Apply(ctx, n)
 }

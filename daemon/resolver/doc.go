@@ -56,6 +56,10 @@
 // also after a restart, until the whole list was read. A list wins over what is held,
 // whatever the revisions. The table stands in directory/histories.go.
 //
+// A server that only reads may be behind and has lost nothing: no list is taken from one
+// that has heard less than this machine (heard.go), no token of it replaces a newer one,
+// and none brings back who is known to be gone.
+//
 // # Groups that nobody known here is in
 //
 // A provider that lists no realm may be able to find a group. It is asked like for an

@@ -11,6 +11,7 @@ import (
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/provider"
 )
 
 // ForgetAccount drops one account, its verifiers and its numbers. Where the
@@ -30,10 +31,11 @@ func (d *Resolver) ForgetAccount(ctx context.Context, e *directory.Entry) error 
 	d.refused.set(id, "", "")
 	d.leftOut.set(id, "", "")
 	d.announce()
-	return d.readAgain(ctx)
+	return d.readAgain(ctx, listAgain(*d.kept.Load()))
 }
 
-// ForgetEverything drops every account. Failures and locks stay.
+// ForgetEverything drops every account, and how far this machine has heard. Failures and
+// locks stay.
 func (d *Resolver) ForgetEverything(ctx context.Context) error {
 	d.writing.Lock()
 	defer d.writing.Unlock()
@@ -47,13 +49,15 @@ func (d *Resolver) ForgetEverything(ctx context.Context) error {
 	d.absent.clear()
 	d.o.Proofs.ForgetAll()
 	d.announce()
-	return d.readAgain(ctx)
+	k := listAgain(*d.kept.Load())
+	k.Position, k.History = 0, uuid.Nil
+	d.heard.set(provider.Position{})
+	return d.readAgain(ctx, k)
 }
 
 // readAgain makes the next contact begin with the whole list; the caller holds
 // d.writing. Until then an absent name is not known to be absent.
-func (d *Resolver) readAgain(ctx context.Context) error {
-	k := listAgain(*d.kept.Load())
+func (d *Resolver) readAgain(ctx context.Context, k cache.Contact) error {
 	if k.At.IsZero() {
 		k.At = time.Unix(0, 0)
 	}

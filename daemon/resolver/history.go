@@ -15,9 +15,11 @@ import (
 var errHistory = errors.New("the server has begun another history")
 
 // foreign notices a token of a history that is not the stream's: the stream is begun
-// anew, and the server says then whether anything was lost.
+// anew, and the server says then whether anything was lost. A server that only reads and is
+// behind signs in histories that are over.
 func (d *Resolver) foreign(t *identity.IDToken) {
-	if t == nil || t.History == d.kept.Load().History {
+	k := d.kept.Load()
+	if t == nil || t.History == k.History || t.OnlyReads && t.Revision <= k.Position {
 		return
 	}
 	d.endStream(errHistory)
@@ -41,6 +43,7 @@ func (d *Resolver) Reset(ctx context.Context, e provider.Event) error {
 	d.announce()
 	d.log.WarnContext(ctx, "the server was taken back to an earlier state; the whole list is read, and what it does not say is dropped", "reason", k.LostWhy, "history", k.History)
 	d.kept.Store(&k)
+	d.heard.set(d.position())
 	if err := d.o.Cache.Apply(context.WithoutCancel(ctx), cache.Batch{Realm: d.o.Realm, Contact: &k}); err != nil {
 		d.MarkUnstored()
 		d.log.ErrorContext(ctx, "that the server lost changes is not stored", "error", err)

@@ -49,6 +49,7 @@ func (d *Resolver) load(ctx context.Context) error {
 		k = listAgain(k) // something is missing
 	}
 	d.kept.Store(&k)
+	d.heard.set(d.position())
 	if k.Disowned {
 		x.Disown()
 	}
@@ -66,9 +67,10 @@ func (d *Resolver) load(ctx context.Context) error {
 }
 
 // listAgain is what is known of contact when the list has to be read again. What the server
-// has lost stays disowned until then.
+// has lost stays disowned until then, and the position is what the list must not be behind.
 func listAgain(k cache.Contact) cache.Contact {
-	return cache.Contact{At: k.At, Disowned: k.Disowned, LostAt: k.LostAt, LostWhy: k.LostWhy}
+	k.Complete = false
+	return k
 }
 
 // loading takes over remembered tokens, some at a time: their signatures are

@@ -98,6 +98,8 @@ type Resolver struct {
 	writing  sync.Mutex
 	holdBack atomic.Bool // a change was not stored: the kept position stays
 	kept     atomic.Pointer[cache.Contact]
+	listDue  atomic.Bool // the next round begins with the list
+	heard    heard
 	// contactAt is when the change stream last showed that we know everything,
 	// in Unix nanoseconds of the trusted clock.
 	contactAt  atomic.Int64
@@ -118,6 +120,7 @@ type Resolver struct {
 // be read is an error; a token that does not verify is left out and reported.
 func New(o Options) (*Resolver, error) {
 	d := &Resolver{o: o, p: o.Policy, log: o.Log, higher: &higher{}, refreshNow: make(chan struct{}, 1)}
+	d.heard.to = o.Provider.Follower
 	d.local = directory.NewFiles(o.LocalFiles, d.higher)
 	d.index = directory.New(directory.Rules{
 		Realm: o.Realm, Users: d.naming(d.p.QualifiedUsers), Groups: d.naming(d.p.QualifiedGroups), Reserved: d.p.Reserved,

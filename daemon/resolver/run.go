@@ -83,7 +83,7 @@ func (d *Resolver) follow(ctx context.Context) {
 			d.log.InfoContext(ctx, "asking the server where it stands", "reason", err)
 			continue
 		case errors.Is(err, errRelist):
-			d.fromTheStart()
+			d.listDue.Store(true)
 			d.log.InfoContext(ctx, "reading the whole list again", "reason", err)
 		case err == nil: // a provider without a change stream
 			if !pause(ctx, d.LookEvery(), d.refreshNow) {
@@ -106,15 +106,6 @@ func (d *Resolver) follow(ctx context.Context) {
 	}
 }
 
-// fromTheStart makes the next round begin with the list.
-func (d *Resolver) fromTheStart() {
-	d.writing.Lock()
-	defer d.writing.Unlock()
-	k := *d.kept.Load()
-	k.Position = 0
-	d.kept.Store(&k)
-}
-
 // pause waits for so long, or until it is woken; false when ctx has ended.
 func pause(ctx context.Context, d time.Duration, woken <-chan struct{}) bool {
 	t := time.NewTimer(d)
@@ -135,7 +126,7 @@ func (d *Resolver) once(ctx context.Context) (lived bool, err error) {
 	lists, watches := d.Capable()
 	k := d.kept.Load()
 	unstored := d.TakeUnstored()
-	if lists && (!watches || !k.Complete || k.Position == 0 || unstored) {
+	if lists && (!watches || !k.Complete || k.Position == 0 || unstored || d.listDue.Load()) {
 		if err := d.List(ctx, d.o.Provider.Lister); err != nil {
 			return false, err
 		}
@@ -187,6 +178,7 @@ func (d *Resolver) List(ctx context.Context, l provider.Lister) error {
 		Position: position.Revision, History: position.History, Complete: true, At: d.clock.Now(), LostAt: was.LostAt, LostWhy: was.LostWhy,
 	}}
 	d.index.Moved(was.History, position.History)
+	d.heard.set(position)
 	for _, p := range d.index.All() {
 		// What came meanwhile by another way may be newer than the list.
 		if !seen[p.UUID()] && !list.Since(p) {
@@ -206,6 +198,7 @@ func (d *Resolver) List(ctx context.Context, l provider.Lister) error {
 		return errRelist // the cache was cleared meanwhile
 	}
 	d.index.EndDisown()
+	d.listDue.Store(false)
 	if len(n.Gone) > 0 {
 		d.askAgain()
 	}
@@ -269,6 +262,7 @@ func (s *stream) event(ctx context.Context, e provider.Event) error {
 		d.log.InfoContext(ctx, "the server goes on in another history, and nothing was lost", "history", k.History)
 	}
 	k.Position = max(k.Position, e.Position.Revision)
+	d.heard.stream(provider.Position{History: k.History, Revision: k.Position})
 	if s.caught || e.Kind == provider.CaughtUp {
 		k.At = d.clock.Now()
 		d.contactAt.Store(k.At.UnixNano())

@@ -52,7 +52,11 @@ func (l *listing) from(ctx context.Context, e *endpoint) error {
 	defer cancel()
 	quiet := time.AfterFunc(e.p.o.Timeouts.Silence, cancel)
 	defer quiet.Stop()
-	stream, err := e.directory.ListIDTokens(ctx, &v1.ListIDTokensRequest{})
+	req := &v1.ListIDTokensRequest{}
+	if at := e.p.heard.Load(); at != nil {
+		req.Position, req.History = at.Revision, historyOf(*at)
+	}
+	stream, err := e.directory.ListIDTokens(ctx, req)
 	if err != nil {
 		return err //nolint:wrapcheck // by the caller
 	}

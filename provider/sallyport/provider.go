@@ -86,6 +86,7 @@ type Provider struct {
 	challenged     atomic.Pointer[challenged]
 	term           highest
 	ended          atomic.Pointer[endedGrants]
+	heard          atomic.Pointer[provider.Position]
 }
 
 var (
@@ -95,6 +96,7 @@ var (
 	_ provider.PasswordChanger = (*Provider)(nil)
 	_ provider.KeyRegistrar    = (*Provider)(nil)
 	_ provider.LossReporter    = (*Provider)(nil)
+	_ provider.Follower        = (*Provider)(nil)
 )
 
 // New makes a Provider. It does not touch the network; its errors are about the
@@ -175,6 +177,9 @@ func (p *Provider) FetchUID(ctx context.Context, uid uint32) (provider.Record, e
 	req := &v1.GetIDTokenRequest{By: &v1.GetIDTokenRequest_Uid{Uid: uid}}
 	return p.fetch(ctx, req, func(a *identity.Account) bool { return a.UID == uid })
 }
+
+// Heard implements provider.Follower.
+func (p *Provider) Heard(at provider.Position) { p.heard.Store(&at) }
 
 func (p *Provider) fetch(ctx context.Context, req *v1.GetIDTokenRequest, asked func(*identity.Account) bool) (provider.Record, error) {
 	ctx, cancel := bounded(ctx, p.o.Timeouts.Call)

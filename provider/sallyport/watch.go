@@ -25,10 +25,7 @@ var (
 const maxProof = 48 << 10
 
 func (p *Provider) watchRequest(from provider.Position, newest []byte) *v1.WatchRequest {
-	req := &v1.WatchRequest{Position: from.Revision, Instance: p.instance[:], Version: p.o.Version, Patience: uint32(p.o.Timeouts.Silence.Seconds())}
-	if from.History != uuid.Nil {
-		req.History = from.History[:]
-	}
+	req := &v1.WatchRequest{Position: from.Revision, History: historyOf(from), Instance: p.instance[:], Version: p.o.Version, Patience: uint32(p.o.Timeouts.Silence.Seconds())}
 	if len(newest) <= maxProof {
 		req.Newest = newest
 	}
@@ -65,6 +62,14 @@ func (p *Provider) ReportLost(ctx context.Context, signed [][]byte) error {
 		}
 	}
 	return nil
+}
+
+// historyOf is the history of a position in the form of requests.
+func historyOf(p provider.Position) []byte {
+	if p.History == uuid.Nil {
+		return nil
+	}
+	return p.History[:]
 }
 
 type positioned interface {

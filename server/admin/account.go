@@ -194,7 +194,7 @@ func (s *Admin) RemoveAccount(ctx context.Context, req *v1.NameRequest) (*v1.Don
 // UnlockAccount implements AdminService.
 func (s *Admin) UnlockAccount(ctx context.Context, req *v1.NameRequest) (*v1.AccountView, error) {
 	return s.onAccount(ctx, "account.unlock", req.GetName(), "", func(tx *store.Tx, a store.Account) error {
-		return tx.ClearFailures(a.Name)
+		return tx.Unlock(a.Name, s.Now())
 	})
 }
 

@@ -38,7 +38,7 @@ func (e *Engine) GetVerdict(ctx context.Context, req *v1.GetVerdictRequest) (*v1
 		if err != nil {
 			return err
 		}
-		if f, err = e.withHere(ctx, name, f); err != nil {
+		if f, err = e.withHere(ctx, tx, name, f); err != nil {
 			return err
 		}
 		onMachine, _, err := tx.HasSignedIn(a.UUID, caller.UUID, "", now.Add(-placeFor))

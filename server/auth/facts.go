@@ -27,6 +27,8 @@ type facts struct {
 	until map[identity.FactorKind]time.Time
 	// here are the failures that a server that only reads has counted by itself.
 	here map[store.Spot]identity.Tally
+	// unlocked is up to when this server has heard that the name was unlocked.
+	unlocked time.Time
 	// client is whose share of the work this takes.
 	client uuid.UUID
 }
@@ -43,6 +45,9 @@ func (e *Engine) facts(ctx context.Context, s *session) (f facts, err error) {
 	}
 	err = e.Store.Read(ctx, func(tx *store.Tx) error {
 		if f.now, err = tx.Seen(f.now); err != nil {
+			return err
+		}
+		if err := e.lifted(tx, &f, s.name); err != nil {
 			return err
 		}
 		if err := f.locks(tx, s, e.factors); err != nil {

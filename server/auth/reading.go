@@ -15,7 +15,8 @@ import (
 // At a server that only reads, what an authentication leaves behind goes into a database of
 // the server's own: failures, codes that were used, and rows of the audit log. What is true
 // of people and machines is read from the standby. A lock holds where either has it, and a
-// failure counts on from the higher of both.
+// failure counts on from the higher of both. An administrator's unlock comes with the
+// standby, and ends what was counted here before.
 
 // memory is where an authentication leaves what it leaves.
 func (e *Engine) memory() *store.Store {
@@ -41,9 +42,25 @@ func (e *Engine) recalled(ctx context.Context, f *facts, s *session) error {
 		if f.now, err = tx.Seen(f.now); err != nil {
 			return err
 		}
+		if f.unlocked, err = tx.Unlocked(s.name); err != nil {
+			return err
+		}
 		f.here, err = tx.FailuresAt(s.name, s.client.id, s.origin)
 		return err
 	})
+}
+
+// lifted drops what this server has counted of a name by itself, where an administrator has
+// unlocked it since. The next failure forgets it for good.
+func (e *Engine) lifted(tx *store.Tx, f *facts, name identity.Name) error {
+	if e.Reads() == nil {
+		return nil
+	}
+	at, err := tx.Unlocked(name)
+	if at.After(f.unlocked) {
+		f.here = nil
+	}
+	return err
 }
 
 // worse is the tally from which a failure counts on, of two of one spot.
@@ -71,6 +88,7 @@ func (f *facts) merged(stored map[store.Spot]identity.Tally) map[store.Spot]iden
 func (e *Engine) failedHere(ctx context.Context, s *session, kind identity.FactorKind, record func(*store.Tx) error) error {
 	var list []brake
 	var stored map[store.Spot]identity.Tally
+	var unlocked time.Time
 	anybody := false
 	err := e.Store.Read(ctx, func(tx *store.Tx) error {
 		before, err := known(tx, s, e.Now())
@@ -79,6 +97,9 @@ func (e *Engine) failedHere(ctx context.Context, s *session, kind identity.Facto
 		}
 		outside, err := beyond(tx, s)
 		if err != nil {
+			return err
+		}
+		if unlocked, err = tx.Unlocked(s.name); err != nil {
 			return err
 		}
 		_, err = tx.AccountByName(s.name)
@@ -100,6 +121,11 @@ func (e *Engine) failedHere(ctx context.Context, s *session, kind identity.Facto
 		now, err := tx.Clock(e.Now())
 		if err != nil {
 			return err
+		}
+		if anybody {
+			if err := tx.UnlockHere(s.name, unlocked); err != nil {
+				return err
+			}
 		}
 		f := facts{now: now}
 		if f.here, err = tx.FailuresAt(s.name, s.client.id, s.origin); err != nil {
@@ -185,13 +211,22 @@ func (e *Engine) usedHere(ctx context.Context, account store.Account, held store
 	return step, err
 }
 
-// withHere adds the failures of a name that this server has counted by itself.
-func (e *Engine) withHere(ctx context.Context, name identity.Name, list []store.Failures) ([]store.Failures, error) {
+// withHere adds the failures of a name that this server has counted by itself, unless it
+// was unlocked since.
+func (e *Engine) withHere(ctx context.Context, tx *store.Tx, name identity.Name, list []store.Failures) ([]store.Failures, error) {
 	d := e.Reads()
 	if d == nil {
 		return list, nil
 	}
-	err := d.Memory.Read(ctx, func(tx *store.Tx) error {
+	at, err := tx.Unlocked(name)
+	if err != nil {
+		return nil, err
+	}
+	err = d.Memory.Read(ctx, func(tx *store.Tx) error {
+		heard, err := tx.Unlocked(name)
+		if err != nil || at.After(heard) {
+			return err
+		}
 		here, err := tx.Failures(name)
 		list = append(list, here...)
 		return err

@@ -21,7 +21,8 @@ import (
 //
 //	what                       counts                             and never
 //	a wrong answer of a name   as here, at that machine and       brings a tally to where it
-//	                           origin; once                       locks: the next one here does
+//	                           origin; once, and not if the       locks: the next one here does
+//	                           name was unlocked since
 //	a code                     its time step is used, of secrets  of a step to come
 //	                           that the server holds
 //
@@ -117,6 +118,10 @@ func (e *Engine) takeFailure(tx *store.Tx, _ store.Reader, r *v1.Reported, now t
 	}
 	is, err := tx.HasMachine(id)
 	if err != nil || !is {
+		return false, err
+	}
+	unlocked, err := tx.Unlocked(name)
+	if err != nil || r.GetMade().AsTime().Before(unlocked) {
 		return false, err
 	}
 	s := &session{client: client{kind: machineClient, id: id}, name: name, origin: origin}

@@ -129,6 +129,9 @@ func (w *watcher) look(ctx context.Context, more func(*store.Tx) error) error {
 	return realm.ErrNotJoined // it was out a moment ago, and may come again
 }
 
+// errBehind is said to a machine that has heard more than the standby.
+var errBehind = realm.OnlyReads("its standby has not heard yet what the machine knows")
+
 // why fills in a reset: whether what the machine heard was lost, and why that is.
 func (w *watcher) why(tx *store.Tx, reset *v1.Reset) error {
 	known, err := tx.Knows(w.history, w.position)
@@ -138,7 +141,7 @@ func (w *watcher) why(tx *store.Tx, reset *v1.Reset) error {
 	if w.Reads() != nil {
 		// The machine has heard more than the standby, or of a history that it has not heard
 		// of: whether that was lost, a full server says.
-		return realm.OnlyReads("its standby has not heard yet what the machine knows")
+		return errBehind
 	}
 	reset.Lost = true
 	loss, err := tx.Loss()

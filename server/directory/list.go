@@ -22,13 +22,16 @@ const (
 
 // ListIDTokens implements DirectoryService. Accounts are read one part after the other, by
 // their names; what changes in between comes again with Watch from the position of before.
-func (d *Directory) ListIDTokens(ctx context.Context, _ *v1.ListIDTokensRequest, out *connect.ServerStream[v1.ListIDTokensResponse]) error {
+func (d *Directory) ListIDTokens(ctx context.Context, req *v1.ListIDTokensRequest, out *connect.ServerStream[v1.ListIDTokensResponse]) error {
 	m, err := d.Machine(ctx)
 	if err != nil {
 		return err
 	}
 	var at store.Standing
 	err = d.reading(ctx, func(tx *store.Tx) (err error) {
+		if err := d.heardOf(tx, req); err != nil {
+			return err
+		}
 		at, err = tx.Standing()
 		return err
 	})
@@ -56,6 +59,23 @@ func (d *Directory) ListIDTokens(ctx context.Context, _ *v1.ListIDTokensRequest,
 		return fmt.Errorf("list: %w", err)
 	}
 	return nil
+}
+
+// heardOf is where a server that only reads stops whose standby is behind what the machine
+// holds already.
+func (d *Directory) heardOf(tx *store.Tx, by *v1.ListIDTokensRequest) error {
+	if d.Reads() == nil {
+		return nil
+	}
+	history, err := historyOf(by.GetHistory())
+	if err != nil {
+		return err
+	}
+	known, err := tx.Knows(history, by.GetPosition())
+	if err == nil && !known {
+		err = errBehind
+	}
+	return err
 }
 
 // tokens are those of the next accounts after that name, of one moment, and more tells

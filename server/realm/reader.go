@@ -96,7 +96,10 @@ func (r *Realm) openReading(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.noticeKeys(ctx)
+	if err := r.noticeKeys(ctx); err != nil {
+		return err
+	}
+	return r.knownByKeyList(r.certs.current)
 }
 
 // ownCertificate is the one of --tls-cert, or one that the TLS key signs itself: machines

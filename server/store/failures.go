@@ -108,6 +108,35 @@ func (t *Tx) ClearFailures(name identity.Name) error {
 	return err
 }
 
+// Unlock forgets all failures of an account's name, and notes that for servers that only
+// read.
+func (t *Tx) Unlock(name identity.Name, now time.Time) error {
+	_, err := t.exec(`UPDATE names SET unlocked = CASE WHEN unlocked < ? THEN ? ELSE unlocked + 1 END WHERE name = ?`, now.UnixMilli(), now.UnixMilli(), name)
+	return errors.Join(err, t.ClearFailures(name))
+}
+
+// Unlocked is when the locks of a name were last lifted, and 1970 where they never were. No
+// two of a name are the same.
+func (t *Tx) Unlocked(name identity.Name) (time.Time, error) {
+	var at int64
+	err := t.get([]any{&at}, `SELECT COALESCE(MAX(unlocked), 0) FROM names WHERE name = ?`, name)
+	return time.UnixMilli(at), err
+}
+
+// UnlockHere forgets the failures of a name that a server that only reads has counted by
+// itself, once for each time that the realm's database names.
+func (t *Tx) UnlockHere(name identity.Name, at time.Time) error {
+	if at.UnixMilli() == 0 {
+		return nil
+	}
+	n, err := t.exec(`INSERT INTO names (name, unlocked) VALUES (?, ?)
+		ON CONFLICT (name) DO UPDATE SET unlocked = excluded.unlocked WHERE excluded.unlocked > names.unlocked`, name, at.UnixMilli())
+	if err != nil || n == 0 {
+		return err
+	}
+	return t.ClearFailures(name)
+}
+
 // ClearFailuresAt forgets the failures of a name at one spot.
 func (t *Tx) ClearFailuresAt(name identity.Name, s Spot) error {
 	_, err := t.exec(`DELETE FROM failures WHERE name = ? AND kind = ? AND machine = ? AND origin = ?`, name, s.Kind, s.machine(), s.Origin)

@@ -41,8 +41,9 @@ type branch struct {
 	id          string // of the one that only reads
 }
 
-// newBranch makes one. codes lets the branch check one-time codes.
-func newBranch(t testing.TB, codes bool, lag time.Duration) *branch {
+// newBranch makes one. codes lets the branch check one-time codes; words are further ones
+// for its init.
+func newBranch(t testing.TB, codes bool, lag time.Duration, words ...string) *branch {
 	t.Helper()
 	b := &branch{rig: &rig{t: t}}
 	var err error
@@ -72,7 +73,9 @@ func newBranch(t testing.TB, codes bool, lag time.Duration) *branch {
 	at = b.port()
 	b.reads = &Process{Binary: binary, Dir: filepath.Join(t.TempDir(), "branch"), listen: at}
 	request := filepath.Join(t.TempDir(), "request")
-	b.must(b.reads.Admin(t.Context(), "", "init", "--read-only", request, "--database", b.standby.Same(address), "--listen", at, "--url", "https://"+at, "--max-lag", lag.String()))
+	b.must(b.reads.Admin(t.Context(), "", append([]string{
+		"init", "--read-only", request, "--database", b.standby.Same(address), "--listen", at, "--url", "https://" + at, "--max-lag", lag.String(),
+	}, words...)...))
 	args := []string{"server", "admit", request, "--json"}
 	if codes {
 		args = append(args, "--codes")

@@ -28,6 +28,8 @@ func Build(ctx context.Context, into string) (string, error) {
 // Process is a sallyport-server that serves a realm's folder.
 type Process struct {
 	Binary, Dir string
+	// Words are further ones for serve.
+	Words []string
 	// URL is where it is reached, from its first start on.
 	URL string
 
@@ -46,7 +48,7 @@ func (p *Process) Start(ctx context.Context) error {
 	if p.listen == "" {
 		p.listen = "127.0.0.1:0"
 	}
-	c := exec.CommandContext(context.WithoutCancel(ctx), p.Binary, "serve", "--dir", p.Dir, "--listen", p.listen)
+	c := exec.CommandContext(context.WithoutCancel(ctx), p.Binary, append([]string{"serve", "--dir", p.Dir, "--listen", p.listen}, p.Words...)...)
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := c.StdoutPipe()
 	if err != nil {

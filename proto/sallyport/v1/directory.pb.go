@@ -307,7 +307,14 @@ func (x *NoSuchAccount) GetRealm() string {
 }
 
 type ListIDTokensRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How far the machine has heard of the realm's changes. A server that only reads and whose
+	// standby has not heard of it is unavailable, with an OnlyReads detail and before it sends
+	// anything: its list is older than what the machine holds. Other servers pass it over;
+	// what they lost Watch tells.
+	Position uint64 `protobuf:"varint,1,opt,name=position,proto3" json:"position,omitempty"`
+	// The history that the position is of, 16 bytes; empty when none is known.
+	History       []byte `protobuf:"bytes,2,opt,name=history,proto3" json:"history,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -340,6 +347,20 @@ func (x *ListIDTokensRequest) ProtoReflect() protoreflect.Message {
 // Deprecated: Use ListIDTokensRequest.ProtoReflect.Descriptor instead.
 func (*ListIDTokensRequest) Descriptor() ([]byte, []int) {
 	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ListIDTokensRequest) GetPosition() uint64 {
+	if x != nil {
+		return x.Position
+	}
+	return 0
+}
+
+func (x *ListIDTokensRequest) GetHistory() []byte {
+	if x != nil {
+		return x.History
+	}
+	return nil
 }
 
 type ListIDTokensResponse struct {
@@ -877,8 +898,10 @@ const file_sallyport_v1_directory_proto_rawDesc = "" +
 	"\vserver_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"serverTime\"%\n" +
 	"\rNoSuchAccount\x12\x14\n" +
-	"\x05realm\x18\x01 \x01(\tR\x05realm\"\x15\n" +
-	"\x13ListIDTokensRequest\"}\n" +
+	"\x05realm\x18\x01 \x01(\tR\x05realm\"K\n" +
+	"\x13ListIDTokensRequest\x12\x1a\n" +
+	"\bposition\x18\x01 \x01(\x04R\bposition\x12\x18\n" +
+	"\ahistory\x18\x02 \x01(\fR\ahistory\"}\n" +
 	"\x14ListIDTokensResponse\x12\x1b\n" +
 	"\tid_tokens\x18\x01 \x03(\fR\bidTokens\x12\x1a\n" +
 	"\bposition\x18\x02 \x01(\x04R\bposition\x12\x12\n" +
