@@ -1,6 +1,7 @@
 package store
 
 import (
+	"crypto/ed25519"
 	"database/sql"
 	"fmt"
 
@@ -59,20 +60,56 @@ func (t *Tx) claim(name identity.Name) error {
 	return err
 }
 
-func (t *Tx) account(where string, arg any) (Account, error) {
+// By is what one account is found by.
+type By struct {
+	column string
+	value  any
+}
+
+// ByName finds by the canonical name.
+func ByName(name identity.Name) By { return By{"name", name} }
+
+// ByUID finds by the user id.
+func ByUID(uid uint32) By { return By{"uid", uid} }
+
+// ByUUID finds by the uuid.
+func ByUUID(id uuid.UUID) By { return By{"uuid", id} }
+
+// AccountBy finds an account.
+func (t *Tx) AccountBy(by By) (Account, error) {
 	return scanAccount(func(into ...any) error {
-		return t.get(into, `SELECT `+accountColumns+` FROM accounts WHERE `+where+` = ?`, arg)
+		return t.get(into, `SELECT `+accountColumns+` FROM accounts WHERE `+by.column+` = ?`, by.value)
 	})
 }
 
+// AccountForKey asks, by one query, for an account that the machine of a key may know, and for
+// what signs tokens. It is identity.ErrNotFound where there is no such machine or account, or
+// the machine is shut out, or the account beyond its scope: only others know which.
+func (t *Tx) AccountForKey(key ed25519.PublicKey, by By) (Account, Signs, error) {
+	var s Signs
+	var pub []byte
+	a, err := scanAccount(func(into ...any) error {
+		return t.get(append(into, &pub, &s.Sealed, &s.Term, &s.History), `WITH RECURSIVE who AS (SELECT `+accountColumns+` FROM accounts WHERE `+by.column+` = ?),
+			up(id) AS (
+				SELECT m.group_uuid FROM group_accounts m JOIN who ON account_uuid = who.uuid
+				UNION SELECT parent FROM group_groups JOIN up ON child = up.id)
+			SELECT who.*, public_key, sealed, term, (SELECT id FROM histories ORDER BY seq DESC LIMIT 1)
+			FROM who, realm, signing_keys WHERE seq = (SELECT MAX(seq) FROM signing_keys)
+			AND EXISTS (SELECT 1 FROM machines m WHERE m.public_key = ? AND quarantined = 0 AND (scoped = 0
+				OR EXISTS (SELECT 1 FROM machine_admits JOIN up ON group_uuid = up.id WHERE machine_uuid = m.uuid)))`, by.value, []byte(key))
+	})
+	s.Key = pub
+	return a, s, err
+}
+
 // AccountByName finds an account by its canonical name.
-func (t *Tx) AccountByName(name identity.Name) (Account, error) { return t.account("name", name) }
+func (t *Tx) AccountByName(name identity.Name) (Account, error) { return t.AccountBy(ByName(name)) }
 
 // AccountByUID finds an account by its user id.
-func (t *Tx) AccountByUID(uid uint32) (Account, error) { return t.account("uid", uid) }
+func (t *Tx) AccountByUID(uid uint32) (Account, error) { return t.AccountBy(ByUID(uid)) }
 
 // Account finds an account by its uuid.
-func (t *Tx) Account(id uuid.UUID) (Account, error) { return t.account("uuid", id) }
+func (t *Tx) Account(id uuid.UUID) (Account, error) { return t.AccountBy(ByUUID(id)) }
 
 // Accounts lists every account by name.
 func (t *Tx) Accounts() ([]Account, error) { return t.accounts(`ORDER BY name`) }

@@ -247,7 +247,7 @@ func TestTheAuditLogRefusesChangesAndShowsThoseThatWereForced(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, forced := range []string{dropped(`audit_no_update`), dropped(`audit_no_delete`), q} {
-			if _, err := tx.Exec(forced); err != nil {
+			if _, err := tx.ExecContext(t.Context(), forced); err != nil {
 				t.Fatal(err)
 			}
 		}
