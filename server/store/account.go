@@ -82,21 +82,17 @@ func (t *Tx) AccountBy(by By) (Account, error) {
 	})
 }
 
-// AccountForKey asks, by one query, for an account that the machine of a key may know, and for
-// what signs tokens. It is identity.ErrNotFound where there is no such machine or account, or
-// the machine is shut out, or the account beyond its scope: only others know which.
+// AccountForKey asks, by one query, for an account and for the name of what signs tokens, on behalf of the
+// machine of a key that may know everybody. It is identity.ErrNotFound where there is no such
+// account or machine, or the machine is shut out or has a scope: others find out which.
 func (t *Tx) AccountForKey(key ed25519.PublicKey, by By) (Account, Signs, error) {
 	var s Signs
 	var pub []byte
 	a, err := scanAccount(func(into ...any) error {
-		return t.get(append(into, &pub, &s.Sealed, &s.Term, &s.History), `WITH RECURSIVE who AS (SELECT `+accountColumns+` FROM accounts WHERE `+by.column+` = ?),
-			up(id) AS (
-				SELECT m.group_uuid FROM group_accounts m JOIN who ON account_uuid = who.uuid
-				UNION SELECT parent FROM group_groups JOIN up ON child = up.id)
-			SELECT who.*, public_key, sealed, term, (SELECT id FROM histories ORDER BY seq DESC LIMIT 1)
-			FROM who, realm, signing_keys WHERE seq = (SELECT MAX(seq) FROM signing_keys)
-			AND EXISTS (SELECT 1 FROM machines m WHERE m.public_key = ? AND quarantined = 0 AND (scoped = 0
-				OR EXISTS (SELECT 1 FROM machine_admits JOIN up ON group_uuid = up.id WHERE machine_uuid = m.uuid)))`, by.value, []byte(key))
+		return t.get(append(into, &pub, &s.Term, &s.History), `SELECT `+accountColumns+`,
+			(SELECT public_key FROM signing_keys ORDER BY seq DESC LIMIT 1),
+			(SELECT term FROM realm), (SELECT id FROM histories ORDER BY seq DESC LIMIT 1)
+			FROM accounts WHERE `+by.column+` = ? AND (SELECT scoped + quarantined FROM machines WHERE public_key = ?) = 0`, by.value, []byte(key))
 	})
 	s.Key = pub
 	return a, s, err

@@ -51,6 +51,7 @@ type Person struct {
 	SSHKeys []identity.SSHKey
 
 	revoked map[string]int64 // when which card was
+	scoped  bool             // whether the account is within the machine's scope was not asked
 }
 
 // Attempt is what an attempt to sign in is judged by.
@@ -73,21 +74,21 @@ func (t *Tx) Common() (Common, error) {
 // Person is the account of that name as that machine may know it.
 func (t *Tx) Person(machine uuid.UUID, name identity.Name) (Person, error) {
 	var p Person
-	err := t.person(&p, `name = ?`, name, within(machine), t.tokenParts(&p)...)
+	err := t.person(&p, `name = ?`, name, &machine, t.tokenParts(&p)...)
 	return p, err
 }
 
 // PersonOf is an account that was read in this transaction, for whoever may know it.
 func (t *Tx) PersonOf(account uuid.UUID) (Person, error) {
 	var p Person
-	err := t.person(&p, `uuid = ?`, account, scope{`1`, nil}, t.tokenParts(&p)...)
+	err := t.person(&p, `uuid = ?`, account, nil, t.tokenParts(&p)...)
 	return p, err
 }
 
 // Attempt is of a name at an origin of a machine.
 func (t *Tx) Attempt(machine uuid.UUID, name identity.Name, origin string) (Attempt, error) {
 	a := Attempt{Failures: make(map[Spot]identity.Tally)}
-	err := t.person(&a.Person, `name = ?`, name, within(machine), part{
+	err := t.person(&a.Person, `name = ?`, name, &machine, part{
 		what: "failure", texts: []string{`kind`, `machine`, `origin`}, ints: []string{`count`, `since`, `locked_until`},
 		from: `failures WHERE name = ? AND ` + failuresAt, args: []any{name, machine.String(), origin},
 		read: func(r *wideRow) error {
@@ -103,7 +104,7 @@ func (t *Tx) Attempt(machine uuid.UUID, name identity.Name, origin string) (Atte
 		},
 	}, part{
 		what: "place", ints: []string{`MAX(last)`, `MAX(CASE WHEN origin = ? THEN last END)`},
-		from: `places JOIN who ON account_uuid = who.uuid WHERE machine_uuid = ?`, args: []any{origin, machine},
+		from: `places` + ofWho + ` AND machine_uuid = ?`, args: []any{origin, machine},
 		read: func(r *wideRow) error {
 			a.OnMachine, a.FromOrigin = moment(r.num(0)), moment(r.num(1))
 			return nil
@@ -115,20 +116,41 @@ func (t *Tx) Attempt(machine uuid.UUID, name identity.Name, origin string) (Atte
 	return a, err
 }
 
-// scope is an expression that is 1 for an account that may be known.
+// scope is an expression that is 1 for an account that may be known, and 2 where the machine
+// has a scope that the expression does not ask about.
 type scope struct {
 	may  string
 	args []any
 }
 
-func within(machine uuid.UUID) scope {
-	return scope{`CASE WHEN EXISTS (SELECT 1 FROM machines WHERE uuid = ? AND scoped = 0)
-		OR EXISTS (SELECT 1 FROM machine_admits JOIN up ON group_uuid = up.id WHERE machine_uuid = ?) THEN 1 ELSE 0 END`, []any{machine, machine}}
+// unlimited asks no more than whether the machine has a scope, which few have: memberships are
+// a recursion. limited asks for them.
+func unlimited(machine uuid.UUID) scope {
+	return scope{`COALESCE((SELECT CASE WHEN scoped = 0 THEN 1 ELSE 2 END FROM machines WHERE uuid = ?), 0)`, []any{machine}}
 }
 
-// person reads somebody, and more. A writer reads the end of the audit log as well, for the
-// rows that will come.
-func (t *Tx) person(p *Person, where string, is any, may scope, more ...part) error {
+func limited(machine uuid.UUID) scope {
+	return scope{`CASE WHEN EXISTS (SELECT 1 FROM machines WHERE uuid = ? AND scoped = 0)
+		OR EXISTS (SELECT 1 FROM machine_admits WHERE group_uuid IN (SELECT id FROM up) AND machine_uuid = ?) THEN 1 ELSE 0 END`, []any{machine, machine}}
+}
+
+// person reads somebody, and more, for a machine; nil: for whoever may know everybody.
+func (t *Tx) person(p *Person, where string, is any, machine *uuid.UUID, more ...part) error {
+	if machine == nil {
+		return t.personIn(p, where, is, scope{`1`, nil}, more...)
+	}
+	err := t.personIn(p, where, is, unlimited(*machine), more...)
+	if err == nil && p.scoped {
+		t.anew()
+		*p = Person{}
+		err = t.personIn(p, where, is, limited(*machine), more...)
+	}
+	return err
+}
+
+// personIn reads somebody within a scope. A writer reads the end of the audit log as well, for
+// the rows that will come.
+func (t *Tx) personIn(p *Person, where string, is any, may scope, more ...part) error {
 	parts := append(t.common(&p.Common), p.account(may))
 	parts = append(append(parts, p.holdings()...), more...)
 	head := &AuditHead{}
@@ -137,7 +159,7 @@ func (t *Tx) person(p *Person, where string, is any, may scope, more ...part) er
 		parts = append(parts, head.part())
 	}
 	err := t.wide(`WITH RECURSIVE who(uuid) AS (SELECT uuid FROM accounts WHERE `+where+`), up(id) AS (
-			SELECT group_uuid FROM group_accounts JOIN who ON account_uuid = who.uuid
+			SELECT group_uuid FROM group_accounts WHERE account_uuid = (SELECT uuid FROM who)
 			UNION SELECT parent FROM group_groups JOIN up ON child = up.id) `, []any{is}, parts...)
 	if err != nil {
 		return fmt.Errorf("somebody: %w", err)
@@ -145,7 +167,9 @@ func (t *Tx) person(p *Person, where string, is any, may scope, more ...part) er
 	if reads {
 		t.ours.head = head
 	}
-	p.settle()
+	if !p.scoped {
+		p.settle()
+	}
 	return nil
 }
 
@@ -185,9 +209,9 @@ func (t *Tx) common(c *Common) []part {
 	return []part{{
 		what:  "realm",
 		texts: []string{`(SELECT id FROM histories ORDER BY seq DESC LIMIT 1)`},
-		bytes: []string{`k.public_key`, `k.sealed`},
+		bytes: []string{`(SELECT public_key FROM signing_keys ORDER BY seq DESC LIMIT 1)`, `(SELECT sealed FROM signing_keys ORDER BY seq DESC LIMIT 1)`},
 		ints:  []string{`clock`, `term`, `password_max_age`, `password_min_length`, `password_history`},
-		from:  `realm LEFT JOIN signing_keys k ON k.seq = (SELECT MAX(seq) FROM signing_keys)`,
+		from:  `realm`,
 		read: func(r *wideRow) (err error) {
 			c.Clock = time.Unix(r.num(0), 0)
 			if t.ours.alone && t.ours.clock == nil {
@@ -228,15 +252,14 @@ func (p *Person) account(may scope) part {
 		what:  "account",
 		texts: []string{`a.uuid`, `name`, `full_name`, `home`, `shell`, `group_uuid`},
 		ints:  []string{`uid`, `state`, `valid_from`, `valid_until`, `revision`, may.may},
-		from:  `accounts a JOIN who ON a.uuid = who.uuid`, args: may.args,
+		from:  `accounts a WHERE uuid = (SELECT uuid FROM who)`, args: may.args,
 		read: func(r *wideRow) (err error) {
 			a := &p.Account
 			a.Name, a.FullName, a.Home, a.Shell = identity.Name(r.str(1)), r.str(2), r.str(3), r.str(4)
 			a.UID, a.State, a.ValidFrom, a.ValidUntil, a.Revision = r.small(0), identity.State(r.num(1)), r.num(2), r.num(3), r.big(4) //nolint:gosec // as it was stored
 			a.GID = a.UID
-			if p.Known = r.num(5) == 1; !p.Known {
-				p.Beyond = true
-			}
+			p.Known, p.scoped = r.num(5) == 1, r.num(5) == 2
+			p.Beyond = !p.Known && !p.scoped
 			if a.UUID, err = r.id(0); err != nil {
 				return err
 			}
@@ -247,7 +270,7 @@ func (p *Person) account(may scope) part {
 }
 
 // ofWho joins a table of what accounts hold.
-const ofWho = ` JOIN who ON account_uuid = who.uuid`
+const ofWho = ` WHERE account_uuid = (SELECT uuid FROM who)`
 
 func (p *Person) holdings() []part {
 	return []part{{
@@ -290,7 +313,7 @@ func (p *Person) holdings() []part {
 // tokenParts are what only a token says.
 func (t *Tx) tokenParts(p *Person) []part {
 	return []part{{
-		what: "group", texts: []string{`uuid`, `name`, `demands`}, ints: []string{`gid`, `points`, `earned`}, from: `groups JOIN up ON uuid = up.id`,
+		what: "group", texts: []string{`uuid`, `name`, `demands`}, ints: []string{`gid`, `points`, `earned`}, from: `groups WHERE uuid IN (SELECT id FROM up)`,
 		read: func(r *wideRow) error {
 			g := identity.Group{Name: identity.Name(r.str(1)), GID: r.small(0), Points: r.points(1), Earned: r.is(2)}
 			for _, k := range strings.Fields(r.str(2)) {

@@ -100,6 +100,14 @@ func (o *single) QueryContext(ctx context.Context, query string, args ...any) (*
 	return rows, err
 }
 
+// anew throws away what was read in [Store.Once]: the next query may be asked, and its moment
+// is the one that counts.
+func (t *Tx) anew() {
+	if o, ok := t.tx.(*single); ok {
+		o.asked = false
+	}
+}
+
 func (*single) ExecContext(context.Context, string, ...any) (sql.Result, error) {
 	return nil, errOneQuery
 }
