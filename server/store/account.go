@@ -82,7 +82,7 @@ func (t *Tx) AccountBy(by By) (Account, error) {
 	})
 }
 
-// AccountForKey asks, by one query, for an account and for the name of what signs tokens, on behalf of the
+// AccountForKey asks, by one query, for an account and for the public half of the key that signs tokens, on behalf of the
 // machine of a key that may know everybody. It is identity.ErrNotFound where there is no such
 // account or machine, or the machine is shut out or has a scope: others find out which.
 func (t *Tx) AccountForKey(key ed25519.PublicKey, by By) (Account, Signs, error) {

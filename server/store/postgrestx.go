@@ -59,6 +59,9 @@ func (p *pg) again(ctx context.Context, try func() error) error {
 	for n := 0; ; n++ {
 		err := try()
 		var said *pgconn.PgError
+		if at, ends := ctx.Deadline(); err != nil && ends && time.Until(at) <= 0 {
+			<-ctx.Done() // a connection knows it a moment earlier
+		}
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
