@@ -57,10 +57,13 @@ func holder(t *testing.T, s *Store, scoped, within bool) (machine uuid.UUID) {
 		must(t, tx.SignedIn(a.UUID, machine, "seat", time.Unix(900, 0)))
 		must(t, tx.SignedIn(a.UUID, machine, "host 192.0.2.1", time.Unix(800, 0)))
 		for i, spot := range []Spot{
-			{Kind: identity.Password}, {Kind: identity.Password, Machine: machine}, {Kind: identity.TOTP, Machine: machine, Origin: "host 192.0.2.1"},
-			{Kind: identity.TOTP, Machine: machine, Origin: "seat"}, {Kind: identity.TOTP, Machine: uuid.New()},
+			{Kind: identity.Password},
+			{Kind: identity.Password, Machine: machine},
+			{Kind: identity.TOTP, Machine: machine, Origin: "host 192.0.2.1"},
+			{Kind: identity.TOTP, Machine: machine, Origin: "seat"},
+			{Kind: identity.TOTP, Machine: uuid.New()},
 		} {
-			must(t, tx.SetFailures("alice", Failures{spot, identity.Tally{Count: uint32(i) + 1, Since: time.Unix(10, 0), LockedUntil: time.Unix(20, 0)}}, time.Unix(10, 0))) //nolint:gosec // small
+			must(t, tx.SetFailures("alice", Failures{spot, identity.Tally{Count: uint32(i) + 1, Since: time.Unix(10, 0), LockedUntil: time.Unix(20, 0)}}, time.Unix(10, 0)))
 		}
 		return nil
 	})

@@ -320,7 +320,7 @@ func (t *Tx) query(query string, args ...any) (*sql.Rows, error) {
 	if err := t.catchUp(); err != nil {
 		return nil, err
 	}
-	rows, err := t.tx.QueryContext(t.ctx, t.engine.native(query), plain(args)...) //nolint:sqlclosecheck // by those who call it
+	rows, err := t.tx.QueryContext(t.ctx, t.engine.native(query), plain(args)...)
 	return rows, t.wrap(err)
 }
 

@@ -93,7 +93,7 @@ func (o *single) QueryContext(ctx context.Context, query string, args ...any) (*
 		late := time.AfterFunc(p, o.cancel)
 		defer late.Stop()
 	}
-	rows, err := o.engine.ask(ctx, query, args...)
+	rows, err := o.engine.ask(ctx, query, args...) //nolint:sqlclosecheck // by whoever reads them
 	if err != nil && ctx.Err() != nil {
 		err = errors.Join(ErrBusyDatabase, err)
 	}

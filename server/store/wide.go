@@ -36,6 +36,7 @@ func (r *wideRow) num(i int) int64  { return r.int[i].Int64 }
 
 // big is a revision or an epoch.
 func (r *wideRow) big(i int) uint64 { return uint64(r.int[i].Int64) } //nolint:gosec // the same bits
+
 // small is an id or a few points.
 func (r *wideRow) small(i int) uint32  { return uint32(r.int[i].Int64) } //nolint:gosec // as it was stored
 func (r *wideRow) points(i int) uint16 { return uint16(r.int[i].Int64) } //nolint:gosec // likewise
