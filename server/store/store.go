@@ -3,7 +3,8 @@
 // package of the server that knows SQL.
 //
 // Everything happens in a transaction: [Store.Write] and [Store.Read] run a
-// function on a [Tx], whose methods are the whole vocabulary. What Write did is
+// function on a [Tx], whose methods are the whole vocabulary; [Store.Once] does for a
+// single query, which sees one moment by itself. What Write did is
 // durable when it returns nil (SQLite WAL, synchronous=FULL; PostgreSQL by its
 // synchronous_commit) and has not happened at all when it returns an error. One writer
 // runs at a time in the whole realm; readers see one moment and never wait for it.
