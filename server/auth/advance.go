@@ -81,7 +81,7 @@ func (e *Engine) consume(ctx context.Context, s *session, r result) error {
 	defer cancel()
 	if d := e.Reads(); d != nil {
 		err := e.Store.Read(rec, func(tx *store.Tx) error {
-			_, _, err := e.holds(tx, s)
+			_, err := e.holds(tx, s)
 			return err
 		})
 		if err != nil {
@@ -91,7 +91,7 @@ func (e *Engine) consume(ctx context.Context, s *session, r result) error {
 		return d.Memory.Write(rec, r.use)
 	}
 	return e.Write(rec, func(tx *store.Tx) error {
-		if _, _, err := e.holds(tx, s); err != nil {
+		if _, err := e.holds(tx, s); err != nil {
 			return err
 		}
 		return r.use(tx)

@@ -172,11 +172,12 @@ func TestPlacesAreForgottenAfterNinetyDays(t *testing.T) {
 		t.Fatal("refused")
 	}
 	knows := func() bool {
-		var f familiar
-		b.must(nil, b.Store.Read(t.Context(), func(tx *store.Tx) (err error) {
-			f, err = known(tx, &session{name: "alice", client: machineAsClient(b.box), origin: "host 198.51.100.7"}, b.Now())
+		var a store.Attempt
+		b.must(nil, b.Store.Once(t.Context(), func(tx *store.Tx) (err error) {
+			a, err = tx.Attempt(b.box.UUID, "alice", "host 198.51.100.7")
 			return err
 		}))
+		f := familiarWith(&a, b.Now())
 		return f.onMachine && f.fromOrigin
 	}
 	b.unix.Add(int64(placeFor/time.Second) - 1)

@@ -47,9 +47,9 @@ func TestAClientThatIsNoMachineGetsNoSessionToken(t *testing.T) {
 	s := &session{client: client{kind: "browser", id: uuid.New(), name: "box"}, name: "alice", origin: "seat"}
 	s.proved = []proof{{kind: identity.Password}}
 	err := b.Store.Read(t.Context(), func(tx *store.Tx) error {
-		a, err := tx.AccountByName("alice")
+		p, err := tx.Person(b.box.UUID, "alice")
 		b.must(nil, err)
-		signed, err := b.sessionToken(tx, s, a)
+		signed, err := b.sessionToken(tx, s, &p)
 		if err == nil || signed != nil {
 			t.Errorf("%x, %v", signed, err)
 		}

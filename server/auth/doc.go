@@ -149,6 +149,6 @@
 //
 // Sessions, turns and remembered codes are in memory, each under a lock of its own that
 // is held for moments. While a step is worked on, also across the database and the
-// hashing, it has one of its client's shares and the turn of its name; what is locked takes
-// no turn. Hashes have slots of their own. All three are shared out by fair.go.
+// hashing, it has one of its client's shares and the turn of its name; what is locked waits
+// for no turn and keeps none. Hashes have slots of their own. All three are shared out by fair.go.
 package auth

@@ -85,7 +85,7 @@ const (
 )
 
 // turn waits until a step may be worked on, and reads what it is judged by. What is
-// locked takes no turn of its name's: a flood of it is in nobody's way.
+// locked waits for no turn of its name's, and keeps none: a flood of it is in nobody's way.
 func (e *Engine) turn(ctx context.Context, s *session, kind identity.FactorKind) (facts, func(), error) {
 	if s.client.nobody() {
 		return facts{}, nil, realm.ErrNotJoined
@@ -94,24 +94,31 @@ func (e *Engine) turn(ctx context.Context, s *session, kind identity.FactorKind)
 	if err != nil {
 		return facts{}, nil, err
 	}
+	name, free := e.turns.try(s.name)
 	f, err := e.facts(ctx, s)
-	if err == nil && f.locked(kind) {
-		return f, share, nil
+	if err == nil && !free && !f.locked(kind) {
+		// Who had the turn may have changed what was read.
+		if name, err = e.turns.take(ctx, s.name, s.client.id); err == nil {
+			free = true
+			f, err = e.facts(ctx, s)
+		}
 	}
-	var name func()
-	if err == nil {
-		name, err = e.turns.take(ctx, s.name, s.client.id)
-	}
-	if err != nil {
+	done := func() {
+		if free {
+			name()
+		}
 		share()
-		return facts{}, nil, err
 	}
-	done := func() { name(); share() }
-	if f, err = e.facts(ctx, s); err != nil {
+	switch {
+	case err != nil:
 		done()
 		return facts{}, nil, err
+	case free && f.locked(kind):
+		name()
+		return f, share, nil
+	default:
+		return f, done, nil
 	}
-	return f, done, nil
 }
 
 // admit lets a session wait for its first step. It offers the same to every name.

@@ -38,9 +38,9 @@ type traits struct {
 
 // holder is a factor that accounts hold.
 type holder interface {
-	// read returns what the account holds of it, for the factor's own steps, and whether
-	// anything of it is left to be asked for. Nothing held is no error.
-	read(tx *store.Tx, account uuid.UUID) (held any, left bool, err error)
+	// held returns what somebody holds of it, for the factor's own steps, and whether
+	// anything of it is left to be asked for.
+	held(p *store.Person) (held any, left bool)
 }
 
 // alterable is a factor that people make and take away by themselves.

@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"errors"
 
 	"github.com/google/uuid"
 
@@ -18,12 +17,11 @@ func (backupCodeFactor) traits() traits {
 	return traits{kind: identity.BackupCode, counted: identity.TOTP}
 }
 
-func (backupCodeFactor) read(tx *store.Tx, account uuid.UUID) (held any, left bool, err error) {
-	b, err := tx.BackupCodes(account)
-	if errors.Is(err, identity.ErrNotFound) {
-		return nil, false, nil
+func (backupCodeFactor) held(p *store.Person) (held any, left bool) {
+	if p.BackupCodes == nil {
+		return nil, false
 	}
-	return b, b.Left > 0, err
+	return *p.BackupCodes, p.BackupCodes.Left > 0
 }
 
 func (f *facts) backupCodes() store.BackupCodes {

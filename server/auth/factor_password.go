@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/google/uuid"
-
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/identity/opaque"
 	"github.com/sallyport-auth/sallyport/server/store"
@@ -18,12 +16,11 @@ func (passwordFactor) traits() traits {
 	return traits{kind: identity.Password, counted: identity.Password, first: true}
 }
 
-func (passwordFactor) read(tx *store.Tx, account uuid.UUID) (held any, left bool, err error) {
-	p, err := tx.Password(account)
-	if errors.Is(err, identity.ErrNotFound) {
-		return nil, false, nil
+func (passwordFactor) held(p *store.Person) (held any, left bool) {
+	if p.Password == nil {
+		return nil, false
 	}
-	return p, true, err
+	return *p.Password, true
 }
 
 // password is the account's; the zero value is nobody's.

@@ -32,11 +32,8 @@ func (pivFactor) traits() traits {
 	return traits{kind: identity.PIV, counted: identity.PIV, first: true, signs: true, several: true}
 }
 
-// read returns those that were revoked too.
-func (pivFactor) read(tx *store.Tx, account uuid.UUID) (held any, left bool, err error) {
-	cards, err := tx.Cards(account)
-	return cards, true, err
-}
+// held returns those that were revoked too.
+func (pivFactor) held(p *store.Person) (held any, left bool) { return p.Cards, true }
 
 // step takes a card's answer. Whatever is not a right answer of a card that is
 // or was the account's is one failure, of a name that is nobody's as well. What is

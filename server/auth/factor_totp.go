@@ -20,12 +20,11 @@ func (totpFactor) traits() traits {
 	return traits{kind: identity.TOTP, counted: identity.TOTP}
 }
 
-func (totpFactor) read(tx *store.Tx, account uuid.UUID) (held any, left bool, err error) {
-	o, err := tx.TOTP(account)
-	if errors.Is(err, identity.ErrNotFound) {
-		return nil, false, nil
+func (totpFactor) held(p *store.Person) (held any, left bool) {
+	if p.TOTP == nil {
+		return nil, false
 	}
-	return o, true, err
+	return *p.TOTP, true
 }
 
 // totp is the account's, if it holds one.

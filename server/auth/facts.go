@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -43,79 +42,52 @@ func (e *Engine) facts(ctx context.Context, s *session) (f facts, err error) {
 	if err := e.recalled(ctx, &f, s); err != nil {
 		return f, err
 	}
-	err = e.Store.Read(ctx, func(tx *store.Tx) error {
-		if f.now, err = tx.Seen(f.now); err != nil {
-			return err
-		}
-		if err := e.lifted(tx, &f, s.name); err != nil {
-			return err
-		}
-		if err := f.locks(tx, s, e.factors); err != nil {
-			return err
-		}
-		if f.points, err = tx.Points(); err != nil {
-			return err
-		}
-		f.account, err = tx.AccountFor(s.client.id, s.name)
-		if errors.Is(err, identity.ErrNotFound) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		f.known = true
-		if err := f.credentials(tx, e.factors); err != nil {
-			return err
-		}
-		if e.Reads() != nil { // what cannot be used up here is not offered
-			f.spent = append(f.spent, identity.BackupCode)
-		}
-		return nil
+	var a store.Attempt
+	err = e.Store.Once(ctx, func(tx *store.Tx) (err error) {
+		a, err = tx.Attempt(s.client.id, s.name, s.origin)
+		return err
 	})
-	return f, err
+	if err != nil {
+		return f, err
+	}
+	f.now = time.Unix(max(a.Clock.Unix(), f.now.Unix()), 0)
+	e.lifted(&f, &a)
+	f.locks(&a, s, e.factors)
+	f.points, f.account, f.known = a.Points, a.Account, a.Known
+	if !f.known {
+		return f, nil
+	}
+	f.credentials(&a.Person, e.factors)
+	if e.Reads() != nil { // what cannot be used up here is not offered
+		f.spent = append(f.spent, identity.BackupCode)
+	}
+	return f, nil
 }
 
 // locks finds what failures lock for this attempt.
-func (f *facts) locks(tx *store.Tx, s *session, all factors) error {
-	before, err := known(tx, s, f.now)
-	if err != nil {
-		return err
-	}
-	tallies, err := tx.FailuresAt(s.name, s.client.id, s.origin)
-	if err != nil {
-		return err
-	}
-	tallies = f.merged(tallies)
+func (f *facts) locks(a *store.Attempt, s *session, all factors) {
+	before, tallies := familiarWith(a, f.now), f.merged(a.Failures)
 	f.until = make(map[identity.FactorKind]time.Time)
 	for _, one := range all {
 		if by := one.traits(); by.counted != "" {
 			f.until[by.kind] = lockedUntil(brakes(by.counted, s.client.id, s.origin, before), tallies)
 		}
 	}
-	return nil
 }
 
-func (f *facts) credentials(tx *store.Tx, all factors) error {
-	factors, err := tx.Factors(f.account.UUID)
-	if err != nil {
-		return err
-	}
-	f.held, f.holds = identity.Kinds(factors), make(map[identity.FactorKind]any)
+func (f *facts) credentials(p *store.Person, all factors) {
+	f.held, f.holds = identity.Kinds(p.Factors()), make(map[identity.FactorKind]any)
 	for _, one := range all {
 		by, ok := one.(holder)
 		if !ok {
 			continue
 		}
 		kind := one.traits().kind
-		held, left, err := by.read(tx, f.account.UUID)
-		if err != nil {
-			return err
-		}
+		held, left := by.held(p)
 		if f.holds[kind] = held; !left {
 			f.spent = append(f.spent, kind)
 		}
 	}
-	return nil
 }
 
 // enough is what the session has to prove: what a login takes, and to make or take

@@ -53,6 +53,17 @@ func (f *fair[K]) take(ctx context.Context, key K) (func(), error) {
 	}
 }
 
+// try is take where nobody has to wait for it.
+func (f *fair[K]) try() (func(), bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.free == 0 {
+		return nil, false
+	}
+	f.free--
+	return f.give, true
+}
+
 // give hands the place to the next who waits.
 func (f *fair[K]) give() {
 	f.mu.Lock()
@@ -105,25 +116,41 @@ func newFairs[N, K comparable](places, limit int) *fairs[N, K] {
 }
 
 func (f *fairs[N, K]) take(ctx context.Context, name N, key K) (func(), error) {
-	f.mu.Lock()
-	u, ok := f.m[name]
-	if !ok {
-		u = &used[K]{fair: newFair[K](f.places, f.limit)}
-		f.m[name] = u
-	}
-	u.by++
-	f.mu.Unlock()
-	leave := func() {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		if u.by--; u.by == 0 {
-			delete(f.m, name)
-		}
-	}
+	u, leave := f.enter(name)
 	give, err := u.take(ctx, key)
 	if err != nil {
 		leave()
 		return nil, err
 	}
 	return func() { give(); leave() }, nil
+}
+
+// try is take where nobody has to wait for it.
+func (f *fairs[N, K]) try(name N) (func(), bool) {
+	u, leave := f.enter(name)
+	give, ok := u.try()
+	if !ok {
+		leave()
+		return nil, false
+	}
+	return func() { give(); leave() }, true
+}
+
+// enter counts one more who uses a name's, until leave.
+func (f *fairs[N, K]) enter(name N) (u *used[K], leave func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	u, ok := f.m[name]
+	if !ok {
+		u = &used[K]{fair: newFair[K](f.places, f.limit)}
+		f.m[name] = u
+	}
+	u.by++
+	return u, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if u.by--; u.by == 0 {
+			delete(f.m, name)
+		}
+	}
 }

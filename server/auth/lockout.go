@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -75,56 +74,29 @@ func lockedUntil(list []brake, tallies map[store.Spot]identity.Tally) time.Time 
 	return until
 }
 
-// known tells what the owner of the name has done there; of nobody's name it is nothing.
-func known(tx *store.Tx, s *session, now time.Time) (familiar, error) {
-	a, err := tx.AccountFor(s.client.id, s.name)
-	if errors.Is(err, identity.ErrNotFound) {
-		return familiar{}, nil
-	}
-	if err != nil {
-		return familiar{}, err
-	}
-	var f familiar
-	f.onMachine, f.fromOrigin, err = tx.HasSignedIn(a.UUID, s.client.id, s.origin, now.Add(-placeFor))
-	return f, err
-}
-
-// beyond tells whether the name is an account's that is not within the machine's scope.
-func beyond(tx *store.Tx, s *session) (bool, error) {
-	a, err := tx.AccountByName(s.name)
-	if errors.Is(err, identity.ErrNotFound) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	yes, err := tx.Admits(s.client.id, a.UUID)
-	return !yes, err
+// familiarWith tells what the owner of the name has done there; of nobody's name, and of one
+// beyond the machine's scope, it is nothing.
+func familiarWith(a *store.Attempt, now time.Time) familiar {
+	since := now.Add(-placeFor).Unix()
+	return familiar{onMachine: a.OnMachine.Unix() >= since, fromOrigin: a.FromOrigin.Unix() >= since}
 }
 
 // countFailure counts a wrong answer wherever it could be locked.
 func (e *Engine) countFailure(tx *store.Tx, s *session, kind identity.FactorKind) error {
+	a, err := tx.Attempt(s.client.id, s.name, s.origin)
+	if err != nil {
+		return err
+	}
 	now, err := tx.Clock(e.Now())
 	if err != nil {
 		return err
 	}
-	f, err := known(tx, s, now)
-	if err != nil {
-		return err
-	}
-	tallies, err := tx.FailuresAt(s.name, s.client.id, s.origin)
-	if err != nil {
-		return err
-	}
-	outside, err := beyond(tx, s)
-	if err != nil {
-		return err
-	}
-	for _, b := range brakes(e.factors.counted(kind), s.client.id, s.origin, f) {
-		if outside && b.spot.Machine == uuid.Nil {
+	for _, b := range brakes(e.factors.counted(kind), s.client.id, s.origin, familiarWith(&a, now)) {
+		if a.Beyond && b.spot.Machine == uuid.Nil {
 			continue // what a machine may not begin for, it may not lock over the realm
 		}
-		if err := tx.SetFailures(s.name, store.Failures{Spot: b.spot, Tally: b.Fail(tallies[b.spot], now)}, now); err != nil {
+		one := store.Failures{Spot: b.spot, Tally: b.Fail(a.Failures[b.spot], now)}
+		if err := tx.SetFailuresOf(s.name, a.Known || a.Beyond, one, now); err != nil {
 			return err
 		}
 	}

@@ -52,15 +52,10 @@ func (e *Engine) recalled(ctx context.Context, f *facts, s *session) error {
 
 // lifted drops what this server has counted of a name by itself, where an administrator has
 // unlocked it since. The next failure forgets it for good.
-func (e *Engine) lifted(tx *store.Tx, f *facts, name identity.Name) error {
-	if e.Reads() == nil {
-		return nil
-	}
-	at, err := tx.Unlocked(name)
-	if at.After(f.unlocked) {
+func (e *Engine) lifted(f *facts, a *store.Attempt) {
+	if e.Reads() != nil && a.Unlocked.After(f.unlocked) {
 		f.here = nil
 	}
-	return err
 }
 
 // worse is the tally from which a failure counts on, of two of one spot.
@@ -87,43 +82,26 @@ func (f *facts) merged(stored map[store.Spot]identity.Tally) map[store.Spot]iden
 // report to a full one.
 func (e *Engine) failedHere(ctx context.Context, s *session, kind identity.FactorKind, record func(*store.Tx) error) error {
 	var list []brake
-	var stored map[store.Spot]identity.Tally
-	var unlocked time.Time
-	anybody := false
-	err := e.Store.Read(ctx, func(tx *store.Tx) error {
-		before, err := known(tx, s, e.Now())
-		if err != nil {
-			return err
-		}
-		outside, err := beyond(tx, s)
-		if err != nil {
-			return err
-		}
-		if unlocked, err = tx.Unlocked(s.name); err != nil {
-			return err
-		}
-		_, err = tx.AccountByName(s.name)
-		if anybody = err == nil; err != nil && !errors.Is(err, identity.ErrNotFound) {
-			return err
-		}
-		for _, b := range brakes(e.factors.counted(kind), s.client.id, s.origin, before) {
-			if !outside || b.spot.Machine != uuid.Nil { // as in countFailure
-				list = append(list, b)
-			}
-		}
-		stored, err = tx.FailuresAt(s.name, s.client.id, s.origin)
+	var a store.Attempt
+	err := e.Store.Once(ctx, func(tx *store.Tx) (err error) {
+		a, err = tx.Attempt(s.client.id, s.name, s.origin)
 		return err
 	})
 	if err != nil {
 		return err
+	}
+	for _, b := range brakes(e.factors.counted(kind), s.client.id, s.origin, familiarWith(&a, e.Now())) {
+		if !a.Beyond || b.spot.Machine != uuid.Nil { // as in countFailure
+			list = append(list, b)
+		}
 	}
 	err = e.memory().Write(ctx, func(tx *store.Tx) error {
 		now, err := tx.Clock(e.Now())
 		if err != nil {
 			return err
 		}
-		if anybody {
-			if err := tx.UnlockHere(s.name, unlocked); err != nil {
+		if a.Known || a.Beyond {
+			if err := tx.UnlockHere(s.name, a.Unlocked); err != nil {
 				return err
 			}
 		}
@@ -131,10 +109,10 @@ func (e *Engine) failedHere(ctx context.Context, s *session, kind identity.Facto
 		if f.here, err = tx.FailuresAt(s.name, s.client.id, s.origin); err != nil {
 			return err
 		}
-		tallies := f.merged(stored)
+		tallies := f.merged(a.Failures)
 		for _, b := range list {
 			one := store.Failures{Spot: b.spot, Tally: b.Fail(tallies[b.spot], now)}
-			if err := tx.SetFailuresOf(s.name, anybody, one, now); err != nil {
+			if err := tx.SetFailuresOf(s.name, a.Known || a.Beyond, one, now); err != nil {
 				return err
 			}
 		}
@@ -153,14 +131,14 @@ func (e *Engine) allowHere(ctx context.Context, s *session, use func(*store.Tx) 
 	}
 	a := answer{allow: true}
 	err := e.Store.Read(ctx, func(tx *store.Tx) error {
-		account, err := e.recheck(tx, s)
+		p, err := e.recheck(tx, s)
 		if err != nil {
 			return err
 		}
-		if a.id, err = e.IDToken(ctx, tx, account); err != nil {
+		if a.id, err = e.TokenOf(ctx, tx, &p, false); err != nil {
 			return err
 		}
-		a.session, err = e.sessionToken(tx, s, account)
+		a.session, err = e.sessionToken(tx, s, &p)
 		return err
 	})
 	if err == nil {

@@ -120,29 +120,16 @@ func (e *Engine) takeFailure(tx *store.Tx, _ store.Reader, r *v1.Reported, now t
 	if err != nil || !is {
 		return false, err
 	}
-	unlocked, err := tx.Unlocked(name)
-	if err != nil || r.GetMade().AsTime().Before(unlocked) {
+	a, err := tx.Attempt(id, name, origin)
+	if err != nil || r.GetMade().AsTime().Before(a.Unlocked) {
 		return false, err
 	}
-	s := &session{client: client{kind: machineClient, id: id}, name: name, origin: origin}
-	before, err := known(tx, s, now)
-	if err != nil {
-		return false, err
-	}
-	outside, err := beyond(tx, s)
-	if err != nil {
-		return false, err
-	}
-	tallies, err := tx.FailuresAt(name, id, origin)
-	if err != nil {
-		return false, err
-	}
-	for _, b := range brakes(kind, id, origin, before) {
-		t := b.Now(tallies[b.spot], now)
-		if outside && b.spot.Machine == uuid.Nil || t.Count+1 >= b.From {
+	for _, b := range brakes(kind, id, origin, familiarWith(&a, now)) {
+		t := b.Now(a.Failures[b.spot], now)
+		if a.Beyond && b.spot.Machine == uuid.Nil || t.Count+1 >= b.From {
 			continue
 		}
-		if err := tx.SetFailures(name, store.Failures{Spot: b.spot, Tally: b.Fail(t, now)}, now); err != nil {
+		if err := tx.SetFailuresOf(name, a.Known || a.Beyond, store.Failures{Spot: b.spot, Tally: b.Fail(t, now)}, now); err != nil {
 			return false, err
 		}
 	}

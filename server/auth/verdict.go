@@ -122,19 +122,21 @@ func (e *Engine) allow(ctx context.Context, s *session, also func(*store.Tx, sto
 	}
 	a, touched := answer{allow: true}, false
 	err := e.Store.Write(rec, func(tx *store.Tx) error {
-		account, err := e.recheck(tx, s)
+		p, err := e.recheck(tx, s)
 		if err != nil {
 			return err
 		}
-		before := account.Revision
-		if err := also(tx, account); err != nil {
+		if err := also(tx, p.Account); err != nil {
 			return err
 		}
-		if account, err = tx.Account(account.UUID); err != nil {
-			return err
+		if tx.Revised() {
+			before := p.Account.Revision
+			if p, err = tx.PersonOf(p.Account.UUID); err != nil {
+				return err
+			}
+			touched = p.Account.Revision != before
 		}
-		touched = account.Revision != before
-		return e.conclude(rec, tx, s, account, touched, &a)
+		return e.conclude(rec, tx, s, &p, touched, &a)
 	})
 	if err != nil {
 		return e.outdated(ctx, s, err)
@@ -148,7 +150,10 @@ func (e *Engine) allow(ctx context.Context, s *session, also func(*store.Tx, sto
 
 // conclude makes what an allow brings. A token of a revision that this transaction
 // made is not kept: it may come to nothing.
-func (e *Engine) conclude(ctx context.Context, tx *store.Tx, s *session, account store.Account, touched bool, a *answer) error {
+func (e *Engine) conclude(ctx context.Context, tx *store.Tx, s *session, p *store.Person, touched bool, a *answer) error {
+	if !p.Known {
+		return identity.ErrNotFound
+	}
 	now, err := tx.Clock(e.Now())
 	if err != nil {
 		return err
@@ -156,21 +161,17 @@ func (e *Engine) conclude(ctx context.Context, tx *store.Tx, s *session, account
 	if err := e.clearProved(tx, s); err != nil {
 		return err
 	}
-	if err := tx.SignedIn(account.UUID, s.client.id, s.origin, now); err != nil {
+	if err := tx.SignedIn(p.Account.UUID, s.client.id, s.origin, now); err != nil {
 		return err
 	}
-	token := e.IDToken
-	if touched {
-		token = e.FreshToken
-	}
-	if a.id, err = token(ctx, tx, account); err != nil {
+	if a.id, err = e.TokenOf(ctx, tx, p, touched); err != nil {
 		return err
 	}
-	if a.session, err = e.sessionToken(tx, s, account); err != nil {
+	if a.session, err = e.sessionToken(tx, s, p); err != nil {
 		return err
 	}
 	if !s.due {
-		if a.sealed, err = e.sealFactors(tx, s, account); err != nil {
+		if a.sealed, err = e.sealFactors(tx, s, p.Account); err != nil {
 			return err
 		}
 	}
@@ -179,70 +180,60 @@ func (e *Engine) conclude(ctx context.Context, tx *store.Tx, s *session, account
 
 // holds is store.ErrChanged unless every proof is of a credential that the account
 // holds now, and it may be used.
-func (e *Engine) holds(tx *store.Tx, s *session) (store.Account, []identity.Factor, error) {
-	account, err := tx.AccountFor(s.client.id, s.name)
+func (e *Engine) holds(tx *store.Tx, s *session) (store.Person, error) {
+	p, err := tx.Person(s.client.id, s.name)
 	if err != nil {
-		return store.Account{}, nil, err
+		return store.Person{}, err
 	}
-	factors, err := tx.Factors(account.UUID)
-	if err != nil {
-		return store.Account{}, nil, err
+	if !p.Known {
+		return store.Person{}, identity.ErrNotFound
 	}
-	if standing(account, e.Now()) != "" {
-		return store.Account{}, nil, store.ErrChanged
+	if standing(p.Account, e.Now()) != "" {
+		return store.Person{}, store.ErrChanged
 	}
-	for _, p := range s.proved {
-		if !slices.ContainsFunc(factors, func(f identity.Factor) bool { return p == proofOf(account.UUID, f) }) {
-			return store.Account{}, nil, store.ErrChanged
+	factors := p.Factors()
+	for _, one := range s.proved {
+		if !slices.ContainsFunc(factors, func(f identity.Factor) bool { return one == proofOf(p.Account.UUID, f) }) {
+			return store.Person{}, store.ErrChanged
 		}
 	}
-	return account, factors, nil
+	return p, nil
 }
 
 // recheck is holds, and what was proved is enough by what the account holds now:
 // between the proof and the confirmation of a new factor there may be minutes.
-func (e *Engine) recheck(tx *store.Tx, s *session) (store.Account, error) {
-	account, factors, err := e.holds(tx, s)
+func (e *Engine) recheck(tx *store.Tx, s *session) (store.Person, error) {
+	p, err := e.holds(tx, s)
 	if err != nil {
-		return store.Account{}, err
+		return store.Person{}, err
 	}
-	now := facts{held: identity.Kinds(factors)}
-	if now.points, err = tx.Points(); err != nil {
-		return store.Account{}, err
-	}
+	now := facts{held: identity.Kinds(p.Factors()), points: p.Points}
 	if !now.enough(s)(s.methods()) {
-		return store.Account{}, store.ErrChanged
+		return store.Person{}, store.ErrChanged
 	}
-	return account, nil
+	return p, nil
 }
 
 // sessionToken says what was proved, and which groups that earned.
-func (e *Engine) sessionToken(tx *store.Tx, s *session, a store.Account) ([]byte, error) {
+func (e *Engine) sessionToken(tx *store.Tx, s *session, p *store.Person) ([]byte, error) {
 	if s.client.kind != machineClient {
 		return nil, fmt.Errorf("session token: there is none for a client of kind %q", s.client.kind)
 	}
-	groups, err := tx.GroupsOf(a)
-	if err != nil {
-		return nil, err
-	}
-	points, err := tx.Points()
-	if err != nil {
-		return nil, err
-	}
+	groups := p.Groups
 	now := e.Now()
 	t := &identity.SessionToken{
-		Realm: e.Name, ID: uuid.New(), Account: a.UUID, Machine: s.client.id, Methods: s.methods(),
+		Realm: e.Name, ID: uuid.New(), Account: p.Account.UUID, Machine: s.client.id, Methods: s.methods(),
 		AuthenticatedAt: now.Unix(), ExpiresAt: now.Add(sessionLife).Unix(), Purpose: s.purpose,
 	}
 	if s.due {
 		t.ExpiresAt, groups = now.Add(dueSessionLife).Unix(), nil
 	}
 	for i := range groups {
-		if groups[i].Demand().Met(points, t.Methods) {
+		if groups[i].Demand().Met(p.Points, t.Methods) {
 			t.Groups = append(t.Groups, groups[i].UUID)
 		}
 	}
-	signer, err := e.Signer(tx)
+	signer, err := e.SignerBy(tx, p.Signs)
 	if err != nil {
 		return nil, err
 	}

@@ -41,23 +41,20 @@ func New(r *realm.Realm, ending <-chan struct{}) *Directory {
 	}
 }
 
-// GetIDToken implements DirectoryService.
+// GetIDToken implements DirectoryService. A token that was signed before, for a machine that
+// may have it, is found by one query; whatever is not so is looked at step by step.
 func (d *Directory) GetIDToken(ctx context.Context, req *v1.GetIDTokenRequest) (*v1.GetIDTokenResponse, error) {
-	m, err := d.Machine(ctx)
+	by, err := accountBy(req)
 	if err != nil {
+		if _, out := d.Machine(ctx); out != nil {
+			return nil, out
+		}
 		return nil, err
 	}
-	var signed []byte
-	err = d.Store.Read(ctx, func(tx *store.Tx) error {
-		a, err := find(tx, req)
-		if err == nil {
-			err = admitted(tx, m, a.UUID)
-		}
-		if err == nil {
-			signed, err = d.IDToken(ctx, tx, a)
-		}
-		return err
-	})
+	signed, err := d.kept(ctx, by)
+	if err == nil && signed == nil {
+		signed, err = d.token(ctx, by)
+	}
 	if errors.Is(err, identity.ErrNotFound) {
 		return nil, d.noSuchAccount()
 	}
@@ -67,20 +64,61 @@ func (d *Directory) GetIDToken(ctx context.Context, req *v1.GetIDTokenRequest) (
 	return &v1.GetIDTokenResponse{IdToken: signed, ServerTime: timestamppb.New(d.Now())}, nil
 }
 
-func find(tx *store.Tx, req *v1.GetIDTokenRequest) (store.Account, error) {
+// kept is a token that was signed before, nil where there is none for whoever calls.
+func (d *Directory) kept(ctx context.Context, by store.By) ([]byte, error) {
+	key := realm.CallerOf(ctx).Key
+	if key == nil {
+		return nil, nil
+	}
+	var a store.Account
+	var signs store.Signs
+	err := d.Store.Once(ctx, func(tx *store.Tx) (err error) {
+		a, signs, err = tx.AccountForKey(key, by)
+		return err
+	})
+	if errors.Is(err, identity.ErrNotFound) {
+		return nil, nil // token tells why
+	}
+	if err != nil {
+		return nil, err
+	}
+	signed, _ := d.KeptToken(ctx, a, signs)
+	return signed, nil
+}
+
+// token looks the machine up, and the account, and signs.
+func (d *Directory) token(ctx context.Context, by store.By) (signed []byte, err error) {
+	m, err := d.Machine(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = d.Store.Read(ctx, func(tx *store.Tx) error {
+		a, err := tx.AccountBy(by)
+		if err == nil {
+			err = admitted(tx, m, a.UUID)
+		}
+		if err == nil {
+			signed, err = d.IDToken(ctx, tx, a)
+		}
+		return err
+	})
+	return signed, err
+}
+
+func accountBy(req *v1.GetIDTokenRequest) (store.By, error) {
 	switch by := req.GetBy().(type) {
 	case *v1.GetIDTokenRequest_Name:
-		return tx.AccountByName(identity.Name(by.Name))
+		return store.ByName(identity.Name(by.Name)), nil
 	case *v1.GetIDTokenRequest_Uid:
-		return tx.AccountByUID(by.Uid)
+		return store.ByUID(by.Uid), nil
 	case *v1.GetIDTokenRequest_Uuid:
 		id, err := uuid.Parse(by.Uuid)
 		if err != nil {
-			return store.Account{}, connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("uuid: %w", err))
+			return store.By{}, connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("uuid: %w", err))
 		}
-		return tx.Account(id)
+		return store.ByUUID(id), nil
 	default:
-		return store.Account{}, connect.NewError(connect.CodeInvalidArgument, errors.New("say by name, uid or uuid"))
+		return store.By{}, connect.NewError(connect.CodeInvalidArgument, errors.New("say by name, uid or uuid"))
 	}
 }
 

@@ -106,7 +106,7 @@ type watcher struct {
 
 // tellEnded says which grants were ended early, where that is news.
 func (w *watcher) tellEnded(ctx context.Context, now *view) error {
-	if now.err != nil || now.standing.Ended == w.ended {
+	if now.standing.Ended == w.ended { // also where nothing could be read
 		return nil
 	}
 	w.ended = now.standing.Ended

@@ -73,7 +73,7 @@ func (r *Realm) Machine(ctx context.Context) (store.Machine, error) {
 		return store.Machine{}, ErrNotJoined
 	}
 	var m store.Machine
-	err := r.Store.Read(ctx, func(tx *store.Tx) (err error) {
+	err := r.Store.Once(ctx, func(tx *store.Tx) (err error) {
 		m, err = tx.MachineByKey(key)
 		return err
 	})

@@ -38,6 +38,22 @@ func (r *Realm) signing(tx *store.Tx) (*SigningKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("signing key: %w", err)
 	}
+	return r.opened(pub, sealed)
+}
+
+// signingBy is signing where the key was read with something else.
+func (r *Realm) signingBy(tx *store.Tx, s store.Signs) (*SigningKey, error) {
+	if r.reader != nil {
+		return r.reader.signing(r, tx)
+	}
+	if len(s.Key) == 0 {
+		return nil, errors.New("signing key: the database has none")
+	}
+	return r.opened(s.Key, s.Sealed)
+}
+
+// opened is a key of the database, opened once.
+func (r *Realm) opened(pub ed25519.PublicKey, sealed []byte) (*SigningKey, error) {
 	r.signers.mu.Lock()
 	defer r.signers.mu.Unlock()
 	if k, ok := r.signers.m[string(pub)]; ok {
@@ -52,6 +68,15 @@ func (r *Realm) signing(tx *store.Tx) (*SigningKey, error) {
 	}
 	r.signers.m[string(pub)] = k
 	return k, nil
+}
+
+// SignerBy is Signer where the key was read with something else.
+func (r *Realm) SignerBy(tx *store.Tx, s store.Signs) (*identity.Signer, error) {
+	k, err := r.signingBy(tx, s)
+	if err != nil {
+		return nil, err
+	}
+	return k.signer, nil
 }
 
 // Signer signs tokens with the key that is the current one.

@@ -83,35 +83,57 @@ type Tokens struct {
 	tx      *store.Tx
 	key     *SigningKey
 	history uuid.UUID
-	points  identity.Points
 	now     time.Time
 }
 
 // Tokens begins to give out ID tokens.
 func (r *Realm) Tokens(ctx context.Context, tx *store.Tx) (*Tokens, error) {
-	key, err := r.signing(tx)
+	c, err := tx.Common()
 	if err != nil {
 		return nil, err
 	}
-	h, err := r.historyFor(ctx, tx)
+	return r.tokensBy(ctx, tx, c.Signs)
+}
+
+func (r *Realm) tokensBy(ctx context.Context, tx *store.Tx, s store.Signs) (*Tokens, error) {
+	key, err := r.signingBy(tx, s)
 	if err != nil {
 		return nil, err
 	}
-	points, err := tx.Points()
-	return &Tokens{r, tx, key, h, points, r.Now()}, err
+	h, err := r.historyFor(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	return &Tokens{r, tx, key, h, r.Now()}, nil
 }
 
 // Of returns the account's token, which may be one that was signed before.
 func (t *Tokens) Of(a store.Account) ([]byte, error) {
-	of := tokenFor{a.UUID, t.history}
-	if signed, ok := t.realm.tokens.get(of, a.Revision, t.key.ID, t.now); ok {
+	if signed, ok := t.kept(a); ok {
 		return signed, nil
 	}
-	signed, err := t.sign(a)
+	p, err := t.tx.PersonOf(a.UUID)
 	if err != nil {
 		return nil, err
 	}
-	t.realm.tokens.put(of, cachedToken{a.Revision, t.key.ID, t.now, signed})
+	return t.of(&p)
+}
+
+// kept is a token that was signed before, if there is one of this revision.
+func (t *Tokens) kept(a store.Account) ([]byte, bool) {
+	return t.realm.tokens.get(tokenFor{a.UUID, t.history}, a.Revision, t.key.ID, t.now)
+}
+
+// of is Of for somebody of whom everything was read.
+func (t *Tokens) of(p *store.Person) ([]byte, error) {
+	if signed, ok := t.kept(p.Account); ok {
+		return signed, nil
+	}
+	signed, err := t.sign(p)
+	if err != nil {
+		return nil, err
+	}
+	t.realm.tokens.put(tokenFor{p.Account.UUID, t.history}, cachedToken{p.Account.Revision, t.key.ID, t.now, signed})
 	return signed, nil
 }
 
@@ -124,20 +146,40 @@ func (r *Realm) IDToken(ctx context.Context, tx *store.Tx, a store.Account) ([]b
 	return t.Of(a)
 }
 
+// KeptToken is an IDToken that was signed before, if it is still what would be signed now.
+func (r *Realm) KeptToken(ctx context.Context, a store.Account, s store.Signs) ([]byte, bool) {
+	if r.reader != nil { // whose key is not the database's
+		return nil, false
+	}
+	t, err := r.tokensBy(ctx, nil, s)
+	if err != nil { // which IDToken tells
+		return nil, false
+	}
+	return t.kept(a)
+}
+
+// TokenOf is IDToken for somebody of whom everything was read; fresh: it is FreshToken.
+func (r *Realm) TokenOf(ctx context.Context, tx *store.Tx, p *store.Person, fresh bool) ([]byte, error) {
+	t, err := r.tokensBy(ctx, tx, p.Signs)
+	if err != nil {
+		return nil, err
+	}
+	if fresh {
+		return t.fresh(p)
+	}
+	return t.of(p)
+}
+
 // historyFor is what a token for this caller says of the history; uuid.Nil when the
 // caller would not understand it. No token is made of an older copy of the database.
-func (r *Realm) historyFor(ctx context.Context, tx *store.Tx) (uuid.UUID, error) {
-	h, term, err := tx.Term()
-	if err != nil {
-		return uuid.Nil, fmt.Errorf("history: %w", err)
-	}
-	if term < r.terms.highest() {
+func (r *Realm) historyFor(ctx context.Context, s store.Signs) (uuid.UUID, error) {
+	if s.Term < r.terms.highest() {
 		return uuid.Nil, older()
 	}
 	if CallerOf(ctx).Forms < formsHistory {
 		return uuid.Nil, nil
 	}
-	return h, nil
+	return s.History, nil
 }
 
 // errTokenFull says that an account holds more than its token can say.
@@ -146,54 +188,51 @@ const errTokenFull = RefusalError("The account holds too much to describe. Nothi
 // FreshToken is IDToken of a revision that this transaction made, which may still
 // come to nothing: so it is not kept. What would be too long is refused.
 func (r *Realm) FreshToken(ctx context.Context, tx *store.Tx, a store.Account) ([]byte, error) {
-	t, err := r.Tokens(ctx, tx)
+	p, err := tx.PersonOf(a.UUID)
 	if err != nil {
 		return nil, err
 	}
-	signed, err := t.sign(a)
+	return r.TokenOf(ctx, tx, &p, true)
+}
+
+func (t *Tokens) fresh(p *store.Person) ([]byte, error) {
+	signed, err := t.sign(p)
 	if err == nil && len(signed) > identity.MaxTokenLen {
 		err = errTokenFull
 	}
 	return signed, err
 }
 
-func (t *Tokens) sign(a store.Account) ([]byte, error) {
-	c, err := t.realm.claims(t.tx, a, t.points)
+func (t *Tokens) sign(p *store.Person) ([]byte, error) {
+	c, err := t.realm.claims(p)
 	if err != nil {
 		return nil, err
 	}
 	c.IssuedAt, c.History = t.now.Unix(), t.history
 	signed, err := t.key.signer.SignIDToken(c)
 	if err != nil {
-		return nil, fmt.Errorf("token of %s: %w", a.Name, err)
+		return nil, fmt.Errorf("token of %s: %w", p.Account.Name, err)
 	}
 	return signed, nil
 }
 
 // Claims gathers all that the token says, but for the time it is issued.
 func (r *Realm) Claims(tx *store.Tx, a store.Account) (*identity.IDToken, error) {
-	points, err := tx.Points()
+	p, err := tx.PersonOf(a.UUID)
 	if err != nil {
 		return nil, err
 	}
-	return r.claims(tx, a, points)
+	return r.claims(&p)
 }
 
-func (r *Realm) claims(tx *store.Tx, a store.Account, points identity.Points) (*identity.IDToken, error) {
-	t := &identity.IDToken{
+func (r *Realm) claims(p *store.Person) (*identity.IDToken, error) {
+	if !p.Known {
+		return nil, fmt.Errorf("token: %w", identity.ErrNotFound)
+	}
+	a := p.Account
+	return &identity.IDToken{
 		Realm: r.Name, Account: a.Account, State: a.State,
-		ValidFrom: a.ValidFrom, ValidUntil: a.ValidUntil, OfflineFor: r.OfflineFor, Revision: a.Revision, Points: points,
-	}
-	var err error
-	if t.Groups, err = tx.GroupsOf(a); err != nil {
-		return nil, err
-	}
-	if t.SSHKeys, err = tx.SSHKeys(a.UUID); err != nil {
-		return nil, err
-	}
-	if t.Factors, err = tx.Factors(a.UUID); err != nil {
-		return nil, err
-	}
-	t.RevokedCards, err = tx.RevokedCards(a.UUID)
-	return t, err
+		ValidFrom: a.ValidFrom, ValidUntil: a.ValidUntil, OfflineFor: r.OfflineFor, Revision: a.Revision, Points: p.Points,
+		Groups: p.Groups, SSHKeys: p.SSHKeys, Factors: p.Factors(), RevokedCards: p.RevokedCards(),
+	}, nil
 }

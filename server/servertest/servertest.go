@@ -89,10 +89,16 @@ func (b *Bench) Call() context.Context { return b.box }
 // New makes one.
 func New(t testing.TB) *Bench {
 	t.Helper()
+	return On(t, shared.Realm(t))
+}
+
+// On makes one in the database of that address; "": in a file of its folder.
+func On(t testing.TB, database string) *Bench {
+	t.Helper()
 	b := &Bench{T: t}
 	b.Unix.Store(1_800_000_000)
 	folder := filepath.Join(t.TempDir(), "realm")
-	b.Must(nil, realm.Init(t.Context(), realm.InitOptions{Dir: folder, Realm: "example.org", Listen: "127.0.0.1:0", OfflineDays: 14, Database: shared.Realm(t)}))
+	b.Must(nil, realm.Init(t.Context(), realm.InitOptions{Dir: folder, Realm: "example.org", Listen: "127.0.0.1:0", OfflineDays: 14, Database: database}))
 	b.Open(folder)
 	b.Box, b.box = b.Machine("box")
 	for _, name := range []string{"alice", "carol", "dora"} {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"crypto/ed25519"
 	"database/sql"
 	"fmt"
 
@@ -59,20 +60,52 @@ func (t *Tx) claim(name identity.Name) error {
 	return err
 }
 
-func (t *Tx) account(where string, arg any) (Account, error) {
+// By is what one account is found by.
+type By struct {
+	column string
+	value  any
+}
+
+// ByName finds by the canonical name.
+func ByName(name identity.Name) By { return By{"name", name} }
+
+// ByUID finds by the user id.
+func ByUID(uid uint32) By { return By{"uid", uid} }
+
+// ByUUID finds by the uuid.
+func ByUUID(id uuid.UUID) By { return By{"uuid", id} }
+
+// AccountBy finds an account.
+func (t *Tx) AccountBy(by By) (Account, error) {
 	return scanAccount(func(into ...any) error {
-		return t.get(into, `SELECT `+accountColumns+` FROM accounts WHERE `+where+` = ?`, arg)
+		return t.get(into, `SELECT `+accountColumns+` FROM accounts WHERE `+by.column+` = ?`, by.value)
 	})
 }
 
+// AccountForKey asks, by one query, for an account and for the public half of the key that signs tokens, on behalf of the
+// machine of a key that may know everybody. It is identity.ErrNotFound where there is no such
+// account or machine, or the machine is shut out or has a scope: others find out which.
+func (t *Tx) AccountForKey(key ed25519.PublicKey, by By) (Account, Signs, error) {
+	var s Signs
+	var pub []byte
+	a, err := scanAccount(func(into ...any) error {
+		return t.get(append(into, &pub, &s.Term, &s.History), `SELECT `+accountColumns+`,
+			(SELECT public_key FROM signing_keys ORDER BY seq DESC LIMIT 1),
+			(SELECT term FROM realm), (SELECT id FROM histories ORDER BY seq DESC LIMIT 1)
+			FROM accounts WHERE `+by.column+` = ? AND (SELECT scoped + quarantined FROM machines WHERE public_key = ?) = 0`, by.value, []byte(key))
+	})
+	s.Key = pub
+	return a, s, err
+}
+
 // AccountByName finds an account by its canonical name.
-func (t *Tx) AccountByName(name identity.Name) (Account, error) { return t.account("name", name) }
+func (t *Tx) AccountByName(name identity.Name) (Account, error) { return t.AccountBy(ByName(name)) }
 
 // AccountByUID finds an account by its user id.
-func (t *Tx) AccountByUID(uid uint32) (Account, error) { return t.account("uid", uid) }
+func (t *Tx) AccountByUID(uid uint32) (Account, error) { return t.AccountBy(ByUID(uid)) }
 
 // Account finds an account by its uuid.
-func (t *Tx) Account(id uuid.UUID) (Account, error) { return t.account("uuid", id) }
+func (t *Tx) Account(id uuid.UUID) (Account, error) { return t.AccountBy(ByUUID(id)) }
 
 // Accounts lists every account by name.
 func (t *Tx) Accounts() ([]Account, error) { return t.accounts(`ORDER BY name`) }

@@ -45,17 +45,22 @@ func (e Entry) chain(before []byte) []byte {
 
 // Record appends a row to the audit log.
 func (t *Tx) Record(e Entry) error {
-	var before []byte
-	err := t.get([]any{&e.ID, &before}, `SELECT id, hash FROM audit ORDER BY id DESC LIMIT 1`)
-	if err != nil && !errors.Is(err, identity.ErrNotFound) {
-		return fmt.Errorf("audit: %w", err)
+	if t.ours.head == nil {
+		var head AuditHead
+		err := t.get([]any{&head.ID, &head.Hash}, `SELECT id, hash FROM audit ORDER BY id DESC LIMIT 1`)
+		if err != nil && !errors.Is(err, identity.ErrNotFound) {
+			return fmt.Errorf("audit: %w", err)
+		}
+		t.ours.head = &head
 	}
-	e.ID++
-	_, err = t.exec(`INSERT INTO audit (id, made, actor, action, subject, detail, hash) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-		e.ID, e.Time.UnixMilli(), e.Actor, e.Action, e.Subject, e.Detail, e.chain(before))
+	e.ID = t.ours.head.ID + 1
+	e.Hash = e.chain(t.ours.head.Hash)
+	err := t.later(`INSERT INTO audit (id, made, actor, action, subject, detail, hash) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		e.ID, e.Time.UnixMilli(), e.Actor, e.Action, e.Subject, e.Detail, e.Hash)
 	if err != nil {
 		return fmt.Errorf("audit: %w", err)
 	}
+	t.ours.head = &AuditHead{e.ID, e.Hash}
 	t.rows = append(t.rows, e.Action)
 	return nil
 }

@@ -21,6 +21,7 @@ type Change struct {
 // nextRevision makes the realm one revision older. The first change of a process begins
 // its history, if nothing has before; so does the first of a copy of the database.
 func (t *Tx) nextRevision() (uint64, error) {
+	t.ours.revised = true
 	for {
 		if !t.begun {
 			if _, err := t.Begin(Started, "", 0, time.Now()); err != nil {

@@ -78,7 +78,7 @@ func copyAddress(ctx context.Context, from, to string) error {
 }
 
 func (t *Tx) insertInto(into *Tx, table string) error {
-	rows, err := t.tx.QueryContext(t.ctx, `SELECT * FROM `+table) //nolint:gosec // one of ours
+	rows, err := t.tx.QueryContext(t.ctx, `SELECT * FROM `+table)
 	if err != nil {
 		return t.wrap(err)
 	}

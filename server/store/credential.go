@@ -1,7 +1,6 @@
 package store
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -18,6 +17,18 @@ type Password struct {
 	ChangeBy int64
 	// MustChange tells that the administrator asked for a new one.
 	MustChange bool
+	made       int64
+}
+
+func (p *Password) changeBy(rules PasswordRules) int64 {
+	switch {
+	case p.MustChange:
+		return identity.ChangeNow
+	case rules.MaxAge > 0:
+		return p.made + int64(rules.MaxAge)*int64(24*time.Hour/time.Second)
+	default:
+		return 0
+	}
 }
 
 // TOTP is an account's TOTP secret, sealed by package realm.
@@ -69,18 +80,10 @@ func (t *Tx) Rehash(account uuid.UUID, p Password) error {
 // Password returns the account's password hash, identity.ErrNotFound without one.
 func (t *Tx) Password(account uuid.UUID) (Password, error) {
 	var p Password
-	var made int64
-	err := t.get([]any{&p.PHC, &p.Epoch, &p.MustChange, &made}, `SELECT phc, epoch, must_change, made FROM passwords WHERE account_uuid = ?`, account)
-	if err != nil {
-		return p, err
-	}
-	rules, err := t.PasswordRules()
-	switch {
-	case p.MustChange:
-		p.ChangeBy = identity.ChangeNow
-	case rules.MaxAge > 0:
-		p.ChangeBy = made + int64(rules.MaxAge)*int64(24*time.Hour/time.Second)
-	}
+	var rules PasswordRules
+	err := t.get([]any{&p.PHC, &p.Epoch, &p.MustChange, &p.made, &rules.MaxAge},
+		`SELECT phc, epoch, must_change, made, password_max_age FROM passwords, realm WHERE account_uuid = ?`, account)
+	p.ChangeBy = p.changeBy(rules)
 	return p, err
 }
 
@@ -127,33 +130,9 @@ func (t *Tx) UseTOTPStep(account uuid.UUID, epoch uint64, step int64) error {
 
 // Factors lists the public halves of the account's credentials.
 func (t *Tx) Factors(account uuid.UUID) ([]identity.Factor, error) {
-	var factors []identity.Factor
-	switch p, err := t.Password(account); {
-	case err == nil:
-		factors = append(factors, identity.Factor{Kind: identity.Password, Epoch: p.Epoch, ChangeBy: p.ChangeBy})
-	case !errors.Is(err, identity.ErrNotFound):
-		return nil, fmt.Errorf("factors: %w", err)
-	}
-	switch o, err := t.TOTP(account); {
-	case err == nil:
-		factors = append(factors, identity.Factor{Kind: identity.TOTP, Epoch: o.Epoch, Label: o.Label})
-	case !errors.Is(err, identity.ErrNotFound):
-		return nil, fmt.Errorf("factors: %w", err)
-	}
-	cards, err := t.Cards(account)
+	p, err := t.PersonOf(account)
 	if err != nil {
 		return nil, fmt.Errorf("factors: %w", err)
 	}
-	for _, c := range cards {
-		if !c.Revoked {
-			factors = append(factors, identity.Factor{Kind: identity.PIV, Epoch: c.Epoch, Label: c.Label, Certificate: c.Certificate})
-		}
-	}
-	switch b, err := t.BackupCodes(account); {
-	case err == nil:
-		factors = append(factors, identity.Factor{Kind: identity.BackupCode, Epoch: b.Epoch, Label: b.Label()})
-	case !errors.Is(err, identity.ErrNotFound):
-		return nil, fmt.Errorf("factors: %w", err)
-	}
-	return factors, nil
+	return p.Factors(), nil
 }

@@ -33,11 +33,13 @@ func (t *Tx) Failures(name identity.Name) ([]Failures, error) {
 	return t.failures(`name = ? ORDER BY last DESC, kind, machine, origin`, name)
 }
 
+// failuresAt are those that concern an attempt on a machine from an origin of it.
+const failuresAt = `((machine = '' AND origin = '') OR (machine = ? AND origin IN ('', ?)))`
+
 // FailuresAt returns the failures of a name that concern an attempt from that origin
 // of that machine, over the machine and over the realm included.
 func (t *Tx) FailuresAt(name identity.Name, machine uuid.UUID, origin string) (map[Spot]identity.Tally, error) {
-	list, err := t.failures(`name = ? AND ((machine = '' AND origin = '') OR (machine = ? AND origin IN ('', ?)))`,
-		name, machine.String(), origin)
+	list, err := t.failures(`name = ? AND `+failuresAt, name, machine.String(), origin)
 	all := make(map[Spot]identity.Tally, len(list))
 	for _, f := range list {
 		all[f.Spot] = f.Tally
@@ -86,7 +88,7 @@ func (t *Tx) SetFailures(name identity.Name, f Failures, now time.Time) error {
 
 // SetFailuresOf is SetFailures where it is known whether the name is an account's.
 func (t *Tx) SetFailuresOf(name identity.Name, known bool, f Failures, now time.Time) error {
-	_, err := t.exec(`INSERT INTO failures (name, kind, machine, origin, count, since, locked_until, last, stranger)
+	err := t.later(`INSERT INTO failures (name, kind, machine, origin, count, since, locked_until, last, stranger)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (name, kind, machine, origin) DO UPDATE SET count = excluded.count, since = excluded.since,
 		locked_until = excluded.locked_until, last = excluded.last, stranger = excluded.stranger`,
@@ -94,9 +96,8 @@ func (t *Tx) SetFailuresOf(name identity.Name, known bool, f Failures, now time.
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(`DELETE FROM failures WHERE (SELECT COUNT(*) FROM failures WHERE stranger = 1) > ? AND (name, kind, machine, origin) = (
+	return t.later(`DELETE FROM failures WHERE (SELECT COUNT(*) FROM failures WHERE stranger = 1) > ? AND (name, kind, machine, origin) = (
 		SELECT name, kind, machine, origin FROM failures WHERE stranger = 1 ORDER BY last LIMIT 1)`, maxStrangers)
-	return err
 }
 
 // unix is 0 for no time at all.
@@ -139,8 +140,7 @@ func (t *Tx) UnlockHere(name identity.Name, at time.Time) error {
 
 // ClearFailuresAt forgets the failures of a name at one spot.
 func (t *Tx) ClearFailuresAt(name identity.Name, s Spot) error {
-	_, err := t.exec(`DELETE FROM failures WHERE name = ? AND kind = ? AND machine = ? AND origin = ?`, name, s.Kind, s.machine(), s.Origin)
-	return err
+	return t.later(`DELETE FROM failures WHERE name = ? AND kind = ? AND machine = ? AND origin = ?`, name, s.Kind, s.machine(), s.Origin)
 }
 
 // Place is where somebody has signed in.
@@ -156,17 +156,16 @@ const maxPlaces = 64
 // SignedIn remembers that the account has signed in from that origin of that machine.
 // It tells nothing of a machine that was removed meanwhile.
 func (t *Tx) SignedIn(account, machine uuid.UUID, origin string, now time.Time) error {
-	_, err := t.exec(`INSERT INTO places (account_uuid, machine_uuid, origin, last)
+	err := t.later(`INSERT INTO places (account_uuid, machine_uuid, origin, last)
 		SELECT ?, uuid, ?, ? FROM machines WHERE uuid = ?
 		ON CONFLICT (account_uuid, machine_uuid, origin) DO UPDATE SET last = CASE WHEN excluded.last > places.last THEN excluded.last ELSE places.last END`,
 		account, origin, now.Unix(), machine)
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(`DELETE FROM places WHERE account_uuid = ? AND machine_uuid = ? AND origin NOT IN (
+	return t.later(`DELETE FROM places WHERE account_uuid = ? AND machine_uuid = ? AND origin NOT IN (
 		SELECT origin FROM places WHERE account_uuid = ? AND machine_uuid = ? ORDER BY last DESC, origin LIMIT ?)`,
 		account, machine, account, machine, maxPlaces)
-	return err
 }
 
 // HasSignedIn tells whether the account has signed in, at that time or later, on that

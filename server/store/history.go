@@ -144,16 +144,17 @@ func scanHistory(scan func(into ...any) error) (History, error) {
 
 // History is the one that is written now.
 func (t *Tx) History() (History, error) {
-	h, err := scanHistory(t.row(historyColumns + `ORDER BY seq DESC LIMIT 1`).Scan)
-	return h, t.wrap(err)
+	return t.history(`ORDER BY seq DESC LIMIT 1`)
 }
 
 // Loss is the newest history that began because changes were lost, or
 // identity.ErrNotFound.
 func (t *Tx) Loss() (History, error) {
-	h, err := scanHistory(t.row(historyColumns+`WHERE kind IN (?, ?) ORDER BY seq DESC LIMIT 1`,
-		string(Restored), string(Lost)).Scan)
-	return h, t.wrap(err)
+	return t.history(`WHERE kind IN (?, ?) ORDER BY seq DESC LIMIT 1`, string(Restored), string(Lost))
+}
+
+func (t *Tx) history(which string, args ...any) (History, error) {
+	return scanHistory(func(into ...any) error { return t.get(into, historyColumns+which, args...) })
 }
 
 // Histories lists them, the newest first.

@@ -87,9 +87,9 @@ func (t *Tx) JoinByToken(codeHash []byte, name identity.Name, key []byte, now ti
 	if err != nil {
 		return Machine{}, err
 	}
-	j, err := scanToken(t.row(tokenColumns+` WHERE name = ?`, token).Scan)
+	j, err := scanToken(func(into ...any) error { return t.get(into, tokenColumns+` WHERE name = ?`, token) })
 	if err != nil {
-		return Machine{}, t.wrap(err)
+		return Machine{}, err
 	}
 	id := uuid.New()
 	if _, err := t.exec(`INSERT INTO machines (uuid, name, public_key, joined, code_expires, token, tags) VALUES (?, ?, ?, ?, 0, ?, ?)`, id, name, key, now.Unix(), token, j.Tags.stored()); err != nil {

@@ -131,47 +131,6 @@ func openPostgres(address string) (*pg, error) {
 	return p, nil
 }
 
-// begin takes a lock of the whole realm for a writer: revisions and audit rows are then in
-// the order of commits, whichever server writes them. It is let go with the transaction.
-func (p *pg) begin(ctx context.Context, write bool) (*sql.Tx, error) {
-	if !write {
-		return p.first(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
-	}
-	tx, err := p.first(ctx, nil)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock(hashtext('sallyport'), hashtext(current_schema()))`); err != nil {
-		return nil, errors.Join(err, tx.Rollback())
-	}
-	return tx, nil
-}
-
-// first begins on a connection that is there. One that was kept open may have died with
-// its server, and shows it only when it is used: nothing was done on it yet, so the next
-// is taken, and at last a new one.
-func (p *pg) first(ctx context.Context, o *sql.TxOptions) (*sql.Tx, error) {
-	for n := 0; ; n++ {
-		tx, err := p.db.BeginTx(ctx, o)
-		var said *pgconn.PgError
-		if err == nil || ctx.Err() != nil {
-			return tx, err
-		}
-		if errors.As(err, &said) && said.Code == pgTooMany {
-			// Somebody's ends soon, or ctx does.
-			select {
-			case <-ctx.Done():
-			case <-time.After(pgRetry):
-			}
-			n = 0
-			continue
-		}
-		if errors.As(err, &said) && !gone(said) || n >= p.conns {
-			return tx, err
-		}
-	}
-}
-
 // gone tells whether the server said that it ends.
 func gone(e *pgconn.PgError) bool { return strings.HasPrefix(e.Code, pgShutdown) }
 

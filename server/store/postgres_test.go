@@ -244,3 +244,27 @@ func TestAConnectionIsWaitedForWhereAllAreTaken(t *testing.T) {
 		_ = c.Close(t.Context())
 	}
 }
+
+// TestATransactionInWhichSomethingFailedIsNotCommitted: PostgreSQL answers such a COMMIT by
+// undoing, and calls that no error.
+// Promise database-trips.
+func TestATransactionInWhichSomethingFailedIsNotCommitted(t *testing.T) {
+	if !onPostgres(t) {
+		return
+	}
+	s, _ := newStore(t)
+	for _, waits := range []bool{false, true} {
+		err := s.Write(t.Context(), func(tx *Tx) error {
+			if _, err := tx.exec(`INSERT INTO names (name) VALUES ('x'), ('x')`); err == nil {
+				t.Error("twice the same name")
+			}
+			if waits {
+				return tx.Record(Entry{Action: "lost"})
+			}
+			return nil
+		})
+		if err == nil {
+			t.Errorf("said to be committed; waits %t", waits)
+		}
+	}
+}

@@ -41,9 +41,21 @@ func (t *Tx) Realm() (Realm, error) {
 // Clock returns the latest time that this database has seen, now included, and
 // remembers it: a clock that is set back does not turn time back here.
 func (t *Tx) Clock(now time.Time) (time.Time, error) {
-	var seen int64
-	err := t.get([]any{&seen}, `UPDATE realm SET clock = CASE WHEN clock < ? THEN ? ELSE clock END RETURNING clock`, now.Unix(), now.Unix())
-	return time.Unix(seen, 0), err
+	now = time.Unix(now.Unix(), 0)
+	if was := t.ours.clock; was != nil {
+		if !now.After(*was) {
+			return *was, nil
+		}
+		t.ours.clock = &now
+		return now, t.later(`UPDATE realm SET clock = ?`, now.Unix())
+	}
+	var unix int64
+	err := t.get([]any{&unix}, `UPDATE realm SET clock = CASE WHEN clock < ? THEN ? ELSE clock END RETURNING clock`, now.Unix(), now.Unix())
+	seen := time.Unix(unix, 0)
+	if err == nil {
+		t.ours.clock = &seen
+	}
+	return seen, err
 }
 
 // AddSigningKey makes the public key the current one.

@@ -54,11 +54,20 @@ func dsn(path string, more string) string {
 	return u.String() + "?_journal_mode=WAL&_foreign_keys=on&_busy_timeout=10000&_synchronous=FULL&_stmt_cache_size=128" + more
 }
 
-func (s *sqlite) begin(ctx context.Context, write bool) (*sql.Tx, error) {
+func (s *sqlite) begin(ctx context.Context, write bool) (transaction, error) {
+	db, o := s.reader, &sql.TxOptions{ReadOnly: true}
 	if write {
-		return s.writer.BeginTx(ctx, nil)
+		db, o = s.writer, nil
 	}
-	return s.reader.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	tx, err := db.BeginTx(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return sqliteTx{tx}, nil
+}
+
+func (s *sqlite) ask(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return s.reader.QueryContext(ctx, query, args...)
 }
 
 func (s *sqlite) native(query string) string { return query }

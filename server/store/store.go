@@ -3,7 +3,8 @@
 // package of the server that knows SQL.
 //
 // Everything happens in a transaction: [Store.Write] and [Store.Read] run a
-// function on a [Tx], whose methods are the whole vocabulary. What Write did is
+// function on a [Tx], whose methods are the whole vocabulary; [Store.Once] does for a
+// single query, which sees one moment by itself. What Write did is
 // durable when it returns nil (SQLite WAL, synchronous=FULL; PostgreSQL by its
 // synchronous_commit) and has not happened at all when it returns an error. One writer
 // runs at a time in the whole realm; readers see one moment and never wait for it.
@@ -74,7 +75,9 @@ type Store struct {
 type engine interface {
 	// begin begins a transaction: of writers there is one at a time in the whole realm, and
 	// a reader sees one moment.
-	begin(ctx context.Context, write bool) (*sql.Tx, error)
+	begin(ctx context.Context, write bool) (transaction, error)
+	// ask runs one query that changes nothing, in no transaction: it sees one moment by itself.
+	ask(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 	// native is a statement with its parameters as the driver wants them.
 	native(query string) string
 	// told turns the driver's words into this package's errors; what it does not know stays.
@@ -103,10 +106,11 @@ type engine interface {
 // Tx is one transaction. It belongs to the function it was given to.
 type Tx struct {
 	ctx    context.Context //nolint:containedctx // a Tx lives no longer than its function
-	tx     *sql.Tx
+	tx     transaction
 	engine engine
 	begun  bool     // the history of this process has begun, if this transaction is committed
 	rows   []string // actions of rows of the audit log
+	ours   ours
 }
 
 // Create makes a new database for that realm: a file, mode 0600, or tables where there are
@@ -216,11 +220,11 @@ func (s *Store) within(ctx context.Context, write bool, f func(*Tx) error) error
 	}
 	// After a commit this does nothing; on every other way out it undoes.
 	defer func() { _ = tx.Rollback() }()
-	t := &Tx{ctx: ctx, tx: tx, engine: s.engine, begun: s.begun.Load()}
+	t := &Tx{ctx: ctx, tx: tx, engine: s.engine, begun: s.begun.Load(), ours: ours{alone: write}}
 	if err := f(t); err != nil {
 		return err
 	}
-	if err := tx.Commit(); err != nil {
+	if err := tx.commit(ctx, t.ours.waiting); err != nil {
 		return fmt.Errorf("commit: %w", wrap(s.engine, err))
 	}
 	if t.begun {
@@ -239,7 +243,7 @@ func (s *Store) OnRecord(f func(action string)) { s.recorded.Store(&f) }
 
 // inTime begins a transaction, with as much patience as the engine has. cancel ends ctx,
 // which the transaction lives in.
-func (s *Store) inTime(ctx context.Context, cancel func(), write bool) (*sql.Tx, error) {
+func (s *Store) inTime(ctx context.Context, cancel func(), write bool) (transaction, error) {
 	if s.patience() > 0 {
 		late := time.AfterFunc(s.patience(), cancel)
 		defer late.Stop()
@@ -256,6 +260,9 @@ func (s *Store) inTime(ctx context.Context, cancel func(), write bool) (*sql.Tx,
 
 // exec runs one statement and tells how many rows it changed.
 func (t *Tx) exec(query string, args ...any) (int64, error) {
+	if err := t.catchUp(); err != nil {
+		return 0, err
+	}
 	res, err := t.tx.ExecContext(t.ctx, t.engine.native(query), plain(args)...)
 	if err != nil {
 		return 0, t.wrap(err)
@@ -278,14 +285,28 @@ func (t *Tx) one(query string, args ...any) error {
 
 // get scans one row; no row is identity.ErrNotFound.
 func (t *Tx) get(into []any, query string, args ...any) error {
-	return t.wrap(t.row(query, args...).Scan(into...))
+	rows, err := t.query(query, args...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	if !rows.Next() {
+		if err := rows.Err(); err != nil {
+			return t.wrap(err)
+		}
+		return identity.ErrNotFound
+	}
+	if err := rows.Scan(into...); err != nil {
+		return t.wrap(err)
+	}
+	return t.wrap(rows.Close())
 }
 
 // each calls scan for every row.
 func (t *Tx) each(scan func(row *sql.Rows) error, query string, args ...any) error {
-	rows, err := t.tx.QueryContext(t.ctx, t.engine.native(query), plain(args)...)
+	rows, err := t.query(query, args...)
 	if err != nil {
-		return t.wrap(err)
+		return err
 	}
 	defer func() { _ = rows.Close() }()
 	for rows.Next() {
@@ -296,8 +317,12 @@ func (t *Tx) each(scan func(row *sql.Rows) error, query string, args ...any) err
 	return t.wrap(rows.Err())
 }
 
-func (t *Tx) row(query string, args ...any) *sql.Row {
-	return t.tx.QueryRowContext(t.ctx, t.engine.native(query), plain(args)...)
+func (t *Tx) query(query string, args ...any) (*sql.Rows, error) {
+	if err := t.catchUp(); err != nil {
+		return nil, err
+	}
+	rows, err := t.tx.QueryContext(t.ctx, t.engine.native(query), plain(args)...)
+	return rows, t.wrap(err)
 }
 
 // plain has yes and no as numbers, which is how the tables have them.

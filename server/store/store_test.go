@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 }
 
 // newStore makes one, and tells where it is.
-func newStore(t *testing.T) (*Store, string) {
+func newStore(t testing.TB) (*Store, string) {
 	t.Helper()
 	if server == nil {
 		return newFile(t)
@@ -39,7 +39,7 @@ func newStore(t *testing.T) (*Store, string) {
 }
 
 // reopened opens what newStore made once more.
-func reopened(t *testing.T, where string) *Store {
+func reopened(t testing.TB, where string) *Store {
 	t.Helper()
 	s, err := Open(t.Context(), where)
 	if err != nil {
@@ -49,7 +49,7 @@ func reopened(t *testing.T, where string) *Store {
 	return s
 }
 
-func newFile(t *testing.T) (*Store, string) {
+func newFile(t testing.TB) (*Store, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "a ? % # b.db")
 	if err := Create(t.Context(), path, Realm{Name: "r", IDs: smallRange, OfflineFor: 60}); err != nil {
@@ -247,7 +247,7 @@ func TestTheAuditLogRefusesChangesAndShowsThoseThatWereForced(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, forced := range []string{dropped(`audit_no_update`), dropped(`audit_no_delete`), q} {
-			if _, err := tx.Exec(forced); err != nil {
+			if _, err := tx.ExecContext(t.Context(), forced); err != nil {
 				t.Fatal(err)
 			}
 		}
