@@ -144,9 +144,8 @@ func TestWhatAServerThatOnlyReadsSignedCountsForNothing(t *testing.T) {
 	r.Must(r.tryAsk(&v1.AskRequest{SessionToken: r.token(s), Kind: hops("web1")}))
 }
 
-// TestWhoWaitsHearsOfTheDecision: and of the end of the time, and nothing when it was told
-// already.
-// Promise request-wait.
+// TestWhoWaitsHearsOfTheDecision: and at once what it does not know. That it is told before
+// its wait is over it does not show.
 func TestWhoWaitsHearsOfTheDecision(t *testing.T) {
 	r := newRig(t)
 	r.rule("one", "approve", by("leads", 1))

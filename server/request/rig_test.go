@@ -59,8 +59,6 @@ func (r *rig) rule(name, effect string, change ...func(*v1.RuleView)) {
 	r.Must(r.Admin.AddRule(r.T.Context(), &v1.AddRuleRequest{Rule: v}))
 }
 
-func who(group string) func(*v1.RuleView) { return func(v *v1.RuleView) { v.Who = group } }
-
 func by(group string, count uint32) func(*v1.RuleView) {
 	return func(v *v1.RuleView) { v.Approvers, v.Count = group, count }
 }
