@@ -10,6 +10,7 @@ import (
 )
 
 // One network for all: a host takes some seconds.
+// Promise hop-login, hop-chain, hop-approval, hop-host, hop-ended.
 func TestAKeyForOneTimeIsGoodForWhatWasGrantedAlone(t *testing.T) {
 	n := network(t, "bastion", "target", "other")
 	admin(t, n.Realm, "", "rule", "add", "through", "--who", "admins", "--machines", "bastion", "--role", "pass", "--effect", "grant")
@@ -24,7 +25,6 @@ func TestAKeyForOneTimeIsGoodForWhatWasGrantedAlone(t *testing.T) {
 	t.Run("a host that is another", n.impostor)
 }
 
-// Promise hop-login.
 func (n *hosts) oneHost(t *testing.T) {
 	n.in(t, n.hops(t, ada, "target "+whoThere), "target", ada)
 	n.in(t, n.hops(t, ada, "target.example.org "+whoThere), "target", ada)
@@ -52,27 +52,26 @@ func (n *hosts) oneHost(t *testing.T) {
 const kept = `sallyport ssh -J bastion target 'sleep 1000' & held=$!
 trap 'kill $held' EXIT
 until d=$(ls -d /tmp/sallyport-ssh-*) 2>/dev/null && [ -s "$d/config" ]; do kill -0 $held; sleep 0.1; done
-own="-o BatchMode=yes -o IdentitiesOnly=yes -o IdentityAgent=$d/agent.sock -o IdentityFile=$d/key.pub -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
+own="-o IdentitiesOnly=yes -o IdentityAgent=$d/agent.sock -o IdentityFile=$d/key.pub -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
 way() { what=$1; shift; if timeout 20 "$@" </dev/null; then echo "$what: through"; else echo "$what: refused"; fi; }
-way "the chain itself" ssh -F $d/config -J bastion target true
+way "the chain itself" ssh -o BatchMode=yes -F $d/config -J bastion target true
 `
 
-// Promise hop-chain.
 func (n *hosts) chain(t *testing.T) {
 	n.in(t, n.hops(t, ada, "-J bastion target "+whoThere), "target", ada)
 	o, err := n.TalkAs(t.Context(), ada, nil, "set -e; "+kept+`
-way "the target without the bastion" ssh -F $d/config -o ProxyJump=none target true
-way "the target's at another host" ssh -F none $own -o CertificateFile=$d/hop2-cert.pub other true
-way "the target's at the bastion" ssh -F none $own -o CertificateFile=$d/hop2-cert.pub bastion true
-way "the bastion's at the target" ssh -F none $own -o CertificateFile=$d/hop1-cert.pub target true
-way "the key alone" ssh -F none $own target true
-way "a command at the bastion" ssh -F $d/config bastion true
-way "a terminal at the bastion" ssh -tt -F $d/config bastion
-way "another host behind the bastion" ssh -F $d/config -W other:22 bastion
-way "another port behind the bastion" ssh -F $d/config -W target:23 bastion
-way "the target by its address" ssh -F $d/config -W 10.9.0.11:22 bastion
-way "a port back from the bastion" ssh -F $d/config -N -o ExitOnForwardFailure=yes -R 9000:target:22 bastion
-way "a port from the target" ssh -F $d/config -J bastion -o ExitOnForwardFailure=yes -R 9000:other:22 target true
+way "the target without the bastion" ssh -o BatchMode=yes -F $d/config -o ProxyJump=none target true
+way "the target's at another host" ssh -o BatchMode=yes -F none $own -o CertificateFile=$d/hop2-cert.pub other true
+way "the target's at the bastion" ssh -o BatchMode=yes -F none $own -o CertificateFile=$d/hop2-cert.pub bastion true
+way "the bastion's at the target" ssh -o BatchMode=yes -F none $own -o CertificateFile=$d/hop1-cert.pub target true
+way "the key alone" ssh -o BatchMode=yes -F none $own target true
+way "a command at the bastion" ssh -o BatchMode=yes -F $d/config bastion true
+way "a terminal at the bastion" ssh -o BatchMode=yes -tt -F $d/config bastion
+way "another host behind the bastion" ssh -o BatchMode=yes -F $d/config -W other:22 bastion
+way "another port behind the bastion" ssh -o BatchMode=yes -F $d/config -W target:23 bastion
+way "the target by its address" ssh -o BatchMode=yes -F $d/config -W 10.9.0.11:22 bastion
+way "a port back from the bastion" ssh -o BatchMode=yes -F $d/config -N -o ExitOnForwardFailure=yes -R 9000:target:22 bastion
+way "a port from the target" ssh -o BatchMode=yes -F $d/config -J bastion -o ExitOnForwardFailure=yes -R 9000:other:22 target true
 `)
 	must(t, err)
 	if !strings.Contains(o.Screen, "the chain itself: through") || strings.Count(o.Screen, ": through") != 1 || strings.Count(o.Screen, ": refused") != 12 {
@@ -80,7 +79,6 @@ way "a port from the target" ssh -F $d/config -J bastion -o ExitOnForwardFailure
 	}
 }
 
-// Promise hop-approval.
 func (n *hosts) approval(t *testing.T) {
 	done := make(chan machine.Outcome, 1)
 	go func() {
@@ -117,8 +115,8 @@ func (n *hosts) approval(t *testing.T) {
 	n.in(t, n.hops(t, ada, "other "+whoThere), "other", ada) // the grant is open
 	o, err := n.TalkAs(t.Context(), ada, nil, strings.ReplaceAll(kept, "-J bastion target", "other")+`
 sallyport withdraw `+id+`
-way "until it is known to be ended" sh -c "while ssh -F $d/config other true; do sleep 0.1; done"
-way "with what was kept" ssh -F $d/config other true`)
+way "until it is known to be ended" sh -c "while ssh -o BatchMode=yes -F $d/config other true; do sleep 0.1; done"
+way "with what was kept" ssh -o BatchMode=yes -F $d/config other true`)
 	must(t, err)
 	if !strings.Contains(o.Screen, "the chain itself: through") || !strings.Contains(o.Screen, "with what was kept: refused") {
 		t.Errorf("an ended grant lets somebody in:\n%s", o.Screen)
@@ -128,7 +126,6 @@ way "with what was kept" ssh -F $d/config other true`)
 	}
 }
 
-// Promise hop-host.
 func (n *hosts) impostor(t *testing.T) {
 	script(t, n.Realm, "sed -i 's/^10.9.0.11 /10.9.0.99 /; s/^10.9.0.12 other/10.9.0.12 target other/' /etc/hosts")
 	o := n.hops(t, ada, "target "+whoThere)
