@@ -107,19 +107,19 @@ func (n *hosts) signsIn(name, password string) {
 	lets(n.t, func(ctx context.Context) (machine.Outcome, error) { return n.SU(ctx, local, name, password) }, name)
 }
 
-// hops runs "sallyport ssh" as somebody at the laptop.
-func (n *hosts) hops(t *testing.T, name, words string) machine.Outcome {
+// hops runs "sallyport ssh" as ada at the laptop.
+func (n *hosts) hops(t *testing.T, words string) machine.Outcome {
 	t.Helper()
-	o, err := n.TalkAs(t.Context(), name, nil, "sallyport ssh "+words)
+	o, err := n.TalkAs(t.Context(), ada, nil, "sallyport ssh "+words)
 	must(t, err)
 	return o
 }
 
-// in asserts that the command ran there, as that account.
-func (n *hosts) in(t *testing.T, o machine.Outcome, host, as string) {
+// in asserts that the command ran there, as ada.
+func (n *hosts) in(t *testing.T, o machine.Outcome, host string) {
 	t.Helper()
-	if !o.OK() || !strings.Contains(o.Screen, "I am "+as+" at "+host) {
-		t.Errorf("%s is not in at %s (exit code %d):\n%s", as, host, o.Code, o.Screen)
+	if !o.OK() || !strings.Contains(o.Screen, "I am "+ada+" at "+host) {
+		t.Errorf("%s is not in at %s (exit code %d):\n%s", ada, host, o.Code, o.Screen)
 	}
 }
 

@@ -26,9 +26,9 @@ func TestAKeyForOneTimeIsGoodForWhatWasGrantedAlone(t *testing.T) {
 }
 
 func (n *hosts) oneHost(t *testing.T) {
-	n.in(t, n.hops(t, ada, "target "+whoThere), "target", ada)
-	n.in(t, n.hops(t, ada, "target.example.org "+whoThere), "target", ada)
-	if o := n.hops(t, ada, "target exit 7"); o.Code != 7 {
+	n.in(t, n.hops(t, "target "+whoThere), "target")
+	n.in(t, n.hops(t, "target.example.org "+whoThere), "target")
+	if o := n.hops(t, "target exit 7"); o.Code != 7 {
 		t.Errorf("exit code %d, want 7:\n%s", o.Code, o.Screen)
 	}
 	for words, why := range map[string]string{
@@ -39,7 +39,7 @@ func (n *hosts) oneHost(t *testing.T) {
 		"-J target bastion true":  `in the role "pass"`,
 		"-L 1:x:2 target true":    "local",
 	} {
-		o := n.hops(t, ada, words)
+		o := n.hops(t, words)
 		n.out(t, o)
 		if !strings.Contains(o.Screen, why) {
 			t.Errorf("%s: it does not say %q:\n%s", words, why, o.Screen)
@@ -58,7 +58,7 @@ way "the chain itself" ssh -o BatchMode=yes -F $d/config -J bastion target true
 `
 
 func (n *hosts) chain(t *testing.T) {
-	n.in(t, n.hops(t, ada, "-J bastion target "+whoThere), "target", ada)
+	n.in(t, n.hops(t, "-J bastion target "+whoThere), "target")
 	o, err := n.TalkAs(t.Context(), ada, nil, "set -e; "+kept+`
 way "the target without the bastion" ssh -o BatchMode=yes -F $d/config -o ProxyJump=none target true
 way "the target's at another host" ssh -o BatchMode=yes -F none $own -o CertificateFile=$d/hop2-cert.pub other true
@@ -111,8 +111,8 @@ func (n *hosts) approval(t *testing.T) {
 	if s := screen("bob", bobPass, "sallyport approve "+id); !strings.Contains(s, "granted") {
 		t.Errorf("bob cannot approve:\n%s", s)
 	}
-	n.in(t, <-done, "other", ada)
-	n.in(t, n.hops(t, ada, "other "+whoThere), "other", ada) // the grant is open
+	n.in(t, <-done, "other")
+	n.in(t, n.hops(t, "other "+whoThere), "other") // the grant is open
 	o, err := n.TalkAs(t.Context(), ada, nil, strings.ReplaceAll(kept, "-J bastion target", "other")+`
 sallyport withdraw `+id+`
 way "until it is known to be ended" sh -c "while ssh -o BatchMode=yes -F $d/config other true; do sleep 0.1; done"
@@ -128,7 +128,7 @@ way "with what was kept" ssh -o BatchMode=yes -F $d/config other true`)
 
 func (n *hosts) impostor(t *testing.T) {
 	script(t, n.Realm, "sed -i 's/^10.9.0.11 /10.9.0.99 /; s/^10.9.0.12 other/10.9.0.12 target other/' /etc/hosts")
-	o := n.hops(t, ada, "target "+whoThere)
+	o := n.hops(t, "target "+whoThere)
 	n.out(t, o)
 	if !strings.Contains(o.Screen, "Host key verification failed") {
 		t.Errorf("it is not the host key that is refused:\n%s", o.Screen)

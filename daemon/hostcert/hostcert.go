@@ -2,9 +2,9 @@
 // signs. sshd shows them to people, so that nobody has to believe a key at first sight.
 //
 // It reads the public halves of sshd's keys and writes a file beside none of them: KEY-cert.pub
-// in a folder of the daemon's own, which sshd is told of. A certificate is renewed when half
-// of its life is over, when its key or the realm's is another one, and each day, because the
-// realm may call the machine by other names. What cannot be renewed stays until it is over.
+// in a folder of the daemon's own, which sshd is told of. A certificate is renewed each day,
+// because the realm may call the machine by other names, and when its key or the realm's is
+// another one. What cannot be renewed stays until it is over, which takes two weeks.
 //
 //	the realm makes      the file is
 //	certificates         there, and renewed
@@ -32,7 +32,7 @@ const (
 	// after how long the realm is asked again that did not answer.
 	lookEvery = 2 * time.Second
 	askAgain  = time.Minute
-	// daily is how old a certificate's names may be.
+	// daily is how old a certificate may be.
 	daily = 24 * time.Hour
 	// askTimeout bounds one question.
 	askTimeout = 20 * time.Second
@@ -87,7 +87,7 @@ func (k *Keeper) Keep(ctx context.Context) error {
 		return err
 	}
 	now := k.Now()
-	due := now.Sub(k.asked).Abs() >= daily || slices.ContainsFunc(keys, func(h hostKey) bool { return k.due(h, authorities, now) })
+	due := now.Sub(k.asked).Abs() >= daily || slices.ContainsFunc(keys, func(h hostKey) bool { return k.due(h, authorities) })
 	if !due || now.Sub(k.failed).Abs() < askAgain {
 		return nil
 	}
@@ -121,7 +121,7 @@ func (k *Keeper) keys() ([]hostKey, error) {
 }
 
 // due tells whether the certificate of that key has to be made anew.
-func (k *Keeper) due(h hostKey, authorities [][]byte, now time.Time) bool {
+func (*Keeper) due(h hostKey, authorities [][]byte) bool {
 	text, err := os.ReadFile(h.file)
 	if err != nil {
 		return true
@@ -131,8 +131,7 @@ func (k *Keeper) due(h hostKey, authorities [][]byte, now time.Time) bool {
 	if err != nil || !is {
 		return true
 	}
-	half := c.ValidAfter + (c.ValidBefore-c.ValidAfter)/2
-	return !bytes.Equal(c.Key.Marshal(), h.public.Marshal()) || !signedBy(c, authorities) || uint64(max(now.Unix(), 0)) >= half
+	return !bytes.Equal(c.Key.Marshal(), h.public.Marshal()) || !signedBy(c, authorities)
 }
 
 // signedBy tells whether one of the realm's keys signed it.

@@ -100,7 +100,6 @@ func TestAHostCertificateIsRenewedBeforeItIsNeeded(t *testing.T) {
 		asked int
 	}{
 		"at first":                      {func(*realm, *Keeper, string) {}, 1},
-		"half of its life is over":      {func(r *realm, _ *Keeper, _ string) { r.now = r.now.Add(8 * 24 * time.Hour) }, 2},
 		"a day is over":                 {func(r *realm, _ *Keeper, _ string) { r.now = r.now.Add(25 * time.Hour) }, 2},
 		"an hour is over":               {func(r *realm, _ *Keeper, _ string) { r.now = r.now.Add(time.Hour) }, 1},
 		"sshd has another key":          {func(r *realm, k *Keeper, _ string) { r.hostKey(k.Keys) }, 2},

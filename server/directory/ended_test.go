@@ -21,9 +21,9 @@ func TestMachinesHearOfGrantsThatWereEndedEarly(t *testing.T) {
 		ID: id, Kind: "ssh", State: store.RequestGranted, Account: alice, Machine: s.Box.UUID,
 		Asked: s.Now(), Changed: s.Now(), Until: s.Now().Add(time.Hour), Detail: []byte("{}"), Ask: []byte("{}"),
 	}
-	s.Must(nil, s.Realm.Write(t.Context(), func(tx *store.Tx) error { return tx.AddRequest(request) }))
+	s.Must(nil, s.Write(t.Context(), func(tx *store.Tx) error { return tx.AddRequest(request) }))
 	request.State, request.Early = store.RequestEnded, true
-	s.Must(nil, s.Realm.Write(t.Context(), func(tx *store.Tx) error { return tx.SetRequest(request) }))
+	s.Must(nil, s.Write(t.Context(), func(tx *store.Tx) error { return tx.SetRequest(request) }))
 	hears := func(what string, w *stream) {
 		t.Helper()
 		for w.Receive() {

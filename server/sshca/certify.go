@@ -26,8 +26,7 @@ const (
 	// early is by how much a certificate begins before it was made, for machines whose
 	// clock is slow. It ends no later for that.
 	early = time.Minute
-	// hostLife is for how long a host certificate is good; a machine has it renewed when
-	// half of it is over.
+	// hostLife is for how long a host certificate is good; a machine has it renewed each day.
 	hostLife = 14 * 24 * time.Hour
 	// maxHostKeys bounds the keys of one machine.
 	maxHostKeys = 8
