@@ -149,6 +149,8 @@ func inWords(missing string) string {
 		return "change a password for a machine: people do it on the server"
 	case "offline codes":
 		return "let one-time codes be checked offline: people with a code need the network"
+	case "requests":
+		return "take requests: \"sallyport ssh\" does not work with it"
 	default:
 		return missing
 	}

@@ -115,17 +115,29 @@ func (a *App) certified(ctx context.Context, in *invocation, p *prover, id strin
 		if err != nil || !is || strings.Trim(h.HostAlias, "abcdefghijklmnopqrstuvwxyz0123456789.-") != "" {
 			return nil, errors.New("the server sent no certificate that ssh could use")
 		}
-		admissions = append(admissions, hop.Admission{Certificate: c, Alias: h.HostAlias})
-	}
-	var hosts []ssh.PublicKey
-	for _, b := range r.Certified.Hosts {
-		k, err := ssh.ParsePublicKey(b)
+		keys, err := publicKeys(h.HostKeys)
 		if err != nil {
-			return nil, fmt.Errorf("the realm's key of host certificates: %w", err)
+			return nil, err
 		}
-		hosts = append(hosts, k)
+		admissions = append(admissions, hop.Admission{Certificate: c, Alias: h.HostAlias, Keys: keys})
+	}
+	hosts, err := publicKeys(r.Certified.Hosts)
+	if err != nil {
+		return nil, err
 	}
 	return key.Command(context.WithoutCancel(ctx), sshProgram, line, route, admissions, hosts) //nolint:wrapcheck // it says what it was about
+}
+
+// publicKeys are keys in ssh's wire form.
+func publicKeys(wire [][]byte) (list []ssh.PublicKey, err error) {
+	for _, b := range wire {
+		k, err := ssh.ParsePublicKey(b)
+		if err != nil {
+			return nil, fmt.Errorf("the server sent a host key that is none: %w", err)
+		}
+		list = append(list, k)
+	}
+	return list, nil
 }
 
 // through runs a program in the place of this one: signals reach it, and its end is ours.

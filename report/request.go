@@ -115,4 +115,6 @@ type CertifiedHop struct {
 	Machine     string `json:"machine"`
 	// HostAlias is what its host certificate calls the machine.
 	HostAlias string `json:"host_alias"`
+	// HostKeys are its sshd's, in ssh's wire form.
+	HostKeys [][]byte `json:"host_keys,omitempty"`
 }

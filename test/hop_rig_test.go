@@ -93,8 +93,11 @@ func (n *hosts) host(i int, name, etc string) {
 		nsenter -t %[2]d -n ip addr add %[3]s/24 dev e%[1]d
 		nsenter -t %[2]d -n ip link set e%[1]d up
 		nsenter -t %[2]d -n ip link set lo up`, i, pid, hostAddress(i)))
-	r.SSHD, err = r.Start(ctx, "/usr/bin/nsenter", "--net=/proc/"+strconv.Itoa(pid)+"/ns/net", "/usr/sbin/sshd", "-D", "-e",
-		"-o", "HostCertificate=/var/lib/sallyport/ssh/ssh_host_ed25519_key-cert.pub", "-o", "LogLevel=VERBOSE")
+	words := []string{"--net=/proc/" + strconv.Itoa(pid) + "/ns/net", "/usr/sbin/sshd", "-D", "-e", "-o", "LogLevel=VERBOSE"}
+	if i > 0 { // the first shows its keys alone
+		words = append(words, "-o", "HostCertificate=/var/lib/sallyport/ssh/ssh_host_ed25519_key-cert.pub")
+	}
+	r.SSHD, err = r.Start(ctx, "/usr/bin/nsenter", words...)
 	must(t, err)
 	ctx, cancel := context.WithTimeout(ctx, machine.Patience)
 	defer cancel()

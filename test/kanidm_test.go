@@ -123,7 +123,7 @@ func TestAPersonOfAKanidmServerSignsInThroughEveryHost(t *testing.T) {
 		s := w.status(t)
 		for _, text := range []string{
 			"kanidm " + w.server.URL, "online for", "known here are people who signed in or were looked up", "it cannot list the realm", "it cannot tell of changes",
-			"it cannot change a password", "it cannot let one-time codes be checked offline",
+			"it cannot change a password", "it cannot let one-time codes be checked offline", "it cannot take requests",
 		} {
 			if !strings.Contains(s, text) {
 				t.Errorf("status lacks %q:\n%s", text, s)

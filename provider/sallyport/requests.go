@@ -134,7 +134,7 @@ func (p *Provider) Certify(ctx context.Context, session []byte, id string, publi
 	})
 	var c report.Certified
 	for _, h := range resp.GetHops() {
-		c.Hops = append(c.Hops, report.CertifiedHop{Certificate: h.GetCertificate(), Machine: identity.Printable(h.GetMachine()), HostAlias: identity.Printable(h.GetHostAlias())})
+		c.Hops = append(c.Hops, report.CertifiedHop{Certificate: h.GetCertificate(), Machine: identity.Printable(h.GetMachine()), HostAlias: identity.Printable(h.GetHostAlias()), HostKeys: h.GetHostKeys()})
 	}
 	_, hosts := p.SSHAuthorities()
 	if c.Hosts, err = wireKeys(hosts, err); err != nil {

@@ -63,17 +63,25 @@ func (a *Authority) Certify(ctx context.Context, req *v1.CertifyRequest) (*v1.Ce
 	resp := &v1.CertifyResponse{ServerTime: timestamppb.New(a.Now())}
 	r, err := a.uses.Use(ctx, m, req.GetId(), req.GetSessionToken(), func(tx *store.Tx, r store.Request, s *identity.SessionToken, life time.Duration) error {
 		signer, err := a.SSHSigner(tx, realm.ForSSHUsers)
-		if err != nil {
-			return err //nolint:wrapcheck // for people
+		if err == nil {
+			resp.Hops, err = a.hops(tx, signer, key, r, s, life)
 		}
-		resp.Hops, err = a.hops(tx, signer, key, r, s, life)
-		return err
+		return told(err)
 	})
 	if err != nil {
 		return nil, err //nolint:wrapcheck // what the caller is told
 	}
 	resp.Request = a.uses.View(r)
 	return resp, nil
+}
+
+// told has people read why something is refused.
+func told(err error) error {
+	var no realm.RefusalError
+	if errors.As(err, &no) {
+		return connect.NewError(connect.CodeFailedPrecondition, no)
+	}
+	return err
 }
 
 // ed25519Key reads a key in ssh's wire form.
@@ -111,7 +119,11 @@ func (a *Authority) hops(tx *store.Tx, signer ssh.Signer, key ssh.PublicKey, r s
 		if err := c.SignCert(rand.Reader, signer); err != nil {
 			return nil, fmt.Errorf("sign an ssh certificate: %w", err)
 		}
-		list = append(list, &v1.HopCertificate{Certificate: c.Marshal(), Machine: string(h.Name), HostAlias: identity.HostAlias(h.Machine)})
+		keys, err := tx.HostKeys(h.Machine)
+		if err != nil {
+			return nil, fmt.Errorf("host keys: %w", err)
+		}
+		list = append(list, &v1.HopCertificate{Certificate: c.Marshal(), Machine: string(h.Name), HostAlias: identity.HostAlias(h.Machine), HostKeys: keys})
 	}
 	return list, nil
 }
@@ -182,6 +194,9 @@ func (a *Authority) CertifyHost(ctx context.Context, req *v1.CertifyHostRequest)
 	if n := len(req.GetPublicKeys()); n == 0 || n > maxHostKeys {
 		return nil, connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("%d host keys: 1 to %d can be certified", n, maxHostKeys))
 	}
+	if err := a.noteHostKeys(ctx, m, req.GetPublicKeys()); err != nil {
+		return nil, err
+	}
 	now := a.Now()
 	resp := &v1.CertifyHostResponse{Expires: timestamppb.New(now.Add(hostLife))}
 	err = a.Store.Read(ctx, func(tx *store.Tx) error {
@@ -209,14 +224,41 @@ func (a *Authority) CertifyHost(ctx context.Context, req *v1.CertifyHostRequest)
 		}
 		return nil
 	})
-	var no realm.RefusalError
-	if errors.As(err, &no) {
-		return nil, connect.NewError(connect.CodeFailedPrecondition, no)
-	}
-	if err != nil {
+	if err = told(err); err != nil {
 		return nil, a.Fault(ctx, "certify host keys", err) //nolint:wrapcheck // what the caller is told
 	}
 	return resp, nil
+}
+
+// noteHostKeys remembers a machine's host keys, for people who log in to it: they need not
+// wait until its sshd shows a certificate.
+func (a *Authority) noteHostKeys(ctx context.Context, m store.Machine, keys [][]byte) error {
+	keys = slices.Clone(keys)
+	slices.SortFunc(keys, bytes.Compare)
+	for _, wire := range keys {
+		if _, err := hostKey(wire); err != nil {
+			return connect.NewError(connect.CodeInvalidArgument, err)
+		}
+	}
+	var known [][]byte
+	err := a.Store.Read(ctx, func(tx *store.Tx) (err error) {
+		known, err = tx.HostKeys(m.UUID)
+		return err //nolint:wrapcheck // below
+	})
+	if err == nil && !slices.EqualFunc(known, keys, bytes.Equal) {
+		err = a.Store.Write(ctx, func(tx *store.Tx) error {
+			if err := tx.SetHostKeys(m.UUID, keys); err != nil {
+				return err //nolint:wrapcheck // below
+			}
+			return tx.Record(store.Entry{ //nolint:wrapcheck // below
+				Time: a.Now(), Actor: "machine " + string(m.Name), Action: "machine.host_keys", Subject: string(m.Name), Detail: fmt.Sprintf("keys=%d", len(keys)),
+			})
+		})
+	}
+	if err != nil {
+		return a.Fault(ctx, "note host keys", err) //nolint:wrapcheck // what the caller is told
+	}
+	return nil
 }
 
 // hostNames are what a machine's host certificate says that it is: the name that no name

@@ -33,6 +33,7 @@ var tables = []struct{ name, restarts string }{ //nolint:gochecknoglobals // a c
 	{"attestation_cas", "seq"},
 	{"machines", ""},
 	{"machine_admits", ""},
+	{"machine_host_keys", ""},
 	{"join_tokens", ""},
 	{"machine_hosts", ""},
 	{"request_rules", ""},

@@ -4,6 +4,8 @@ import (
 	"crypto/ed25519"
 	"database/sql"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // SSHAuthority is a key that ssh certificates are signed with.
@@ -39,4 +41,28 @@ func (t *Tx) AddSSHAuthority(use string, a SSHAuthority) error {
 // RemoveSSHAuthority forgets a key.
 func (t *Tx) RemoveSSHAuthority(public ed25519.PublicKey) error {
 	return t.one(`DELETE FROM ssh_authorities WHERE public_key = ?`, []byte(public))
+}
+
+// HostKeys are the keys of a machine's sshd, in ssh's wire form, sorted.
+func (t *Tx) HostKeys(machine uuid.UUID) (list [][]byte, err error) {
+	err = t.each(func(row *sql.Rows) error {
+		var k []byte
+		err := row.Scan(&k)
+		list = append(list, k)
+		return err
+	}, `SELECT public_key FROM machine_host_keys WHERE machine_uuid = ? ORDER BY public_key`, machine)
+	return list, err
+}
+
+// SetHostKeys stores them in place of those before.
+func (t *Tx) SetHostKeys(machine uuid.UUID, keys [][]byte) error {
+	if _, err := t.exec(`DELETE FROM machine_host_keys WHERE machine_uuid = ?`, machine); err != nil {
+		return err
+	}
+	for _, k := range keys {
+		if _, err := t.exec(`INSERT INTO machine_host_keys (machine_uuid, public_key) VALUES (?, ?) ON CONFLICT DO NOTHING`, machine, k); err != nil {
+			return err
+		}
+	}
+	return nil
 }

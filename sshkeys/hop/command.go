@@ -15,12 +15,15 @@ import (
 // Admission is what lets somebody in at one hop.
 type Admission struct {
 	Certificate *ssh.Certificate
-	// Alias is the name by which the machine's host certificate is known.
+	// Alias is the name by which the machine's host certificate is known, and Keys are those
+	// of its sshd.
 	Alias string
+	Keys  []ssh.PublicKey
 }
 
 // Command is ssh with the key, for a chain with an admission for each hop. hosts are the
-// keys that sign host certificates.
+// keys that sign host certificates: a machine is right that shows one for its alias, or one
+// of its own keys.
 func (k *Key) Command(ctx context.Context, program string, l Line, r Route, admissions []Admission, hosts []ssh.PublicKey) (*exec.Cmd, error) {
 	if len(admissions) != len(r.Hops) {
 		return nil, fmt.Errorf("%d certificates for %d machines", len(admissions), len(r.Hops))
@@ -39,6 +42,9 @@ func (k *Key) Command(ctx context.Context, program string, l Line, r Route, admi
 			return nil, err
 		}
 		k.section(&config, h.Typed, name, a.Alias)
+		for _, key := range a.Keys {
+			fmt.Fprintf(&known, "%s %s", a.Alias, ssh.MarshalAuthorizedKey(key))
+		}
 		for _, host := range hosts {
 			fmt.Fprintf(&known, "@cert-authority %s %s", a.Alias, ssh.MarshalAuthorizedKey(host))
 		}

@@ -1302,8 +1302,11 @@ type HopCertificate struct {
 	// In ssh's wire form.
 	Certificate []byte `protobuf:"bytes,1,opt,name=certificate,proto3" json:"certificate,omitempty"`
 	// The machine's name, and what its host certificate calls it.
-	Machine       string `protobuf:"bytes,2,opt,name=machine,proto3" json:"machine,omitempty"`
-	HostAlias     string `protobuf:"bytes,3,opt,name=host_alias,json=hostAlias,proto3" json:"host_alias,omitempty"`
+	Machine   string `protobuf:"bytes,2,opt,name=machine,proto3" json:"machine,omitempty"`
+	HostAlias string `protobuf:"bytes,3,opt,name=host_alias,json=hostAlias,proto3" json:"host_alias,omitempty"`
+	// The keys of its sshd, in ssh's wire form, as the machine has said over its own
+	// connection.
+	HostKeys      [][]byte `protobuf:"bytes,4,rep,name=host_keys,json=hostKeys,proto3" json:"host_keys,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1357,6 +1360,13 @@ func (x *HopCertificate) GetHostAlias() string {
 		return x.HostAlias
 	}
 	return ""
+}
+
+func (x *HopCertificate) GetHostKeys() [][]byte {
+	if x != nil {
+		return x.HostKeys
+	}
+	return nil
 }
 
 type CertifyHostRequest struct {
@@ -1550,12 +1560,13 @@ const file_sallyport_v1_request_proto_rawDesc = "" +
 	"\arequest\x18\x01 \x01(\v2\x19.sallyport.v1.RequestViewR\arequest\x120\n" +
 	"\x04hops\x18\x02 \x03(\v2\x1c.sallyport.v1.HopCertificateR\x04hops\x12;\n" +
 	"\vserver_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"serverTime\"k\n" +
+	"serverTime\"\x88\x01\n" +
 	"\x0eHopCertificate\x12 \n" +
 	"\vcertificate\x18\x01 \x01(\fR\vcertificate\x12\x18\n" +
 	"\amachine\x18\x02 \x01(\tR\amachine\x12\x1d\n" +
 	"\n" +
-	"host_alias\x18\x03 \x01(\tR\thostAlias\"5\n" +
+	"host_alias\x18\x03 \x01(\tR\thostAlias\x12\x1b\n" +
+	"\thost_keys\x18\x04 \x03(\fR\bhostKeys\"5\n" +
 	"\x12CertifyHostRequest\x12\x1f\n" +
 	"\vpublic_keys\x18\x01 \x03(\fR\n" +
 	"publicKeys\"o\n" +
