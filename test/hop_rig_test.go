@@ -68,7 +68,8 @@ func (n *hosts) host(i int, name, etc string) {
 	must(t, json.Unmarshal([]byte(out), &code))
 	_, err := r.Run(ctx, "/usr/bin/sallyport", r.JoinWords(ctx, code.Code, code.Fingerprint)...)
 	must(t, err)
-	script(t, r, "echo "+name+" > /etc/which-host; cat >> /etc/hosts <<'E'\n"+etc+"E")
+	// Each root has the host's own keys, and a host is known by them.
+	script(t, r, "rm /etc/ssh/ssh_host_*; ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key; echo "+name+" > /etc/which-host; cat >> /etc/hosts <<'E'\n"+etc+"E")
 	admin(t, n.Realm, "", "machine", "set", name, "--host-names", name+".example.org", "--addresses", hostAddress(i))
 	must(t, r.StartDaemon(ctx))
 	must(t, r.WaitOnline(ctx))

@@ -189,7 +189,7 @@ func TestSSHReadsEachHopsPartOfTheConfiguration(t *testing.T) {
 	c := &ssh.Certificate{Key: k.Public, SignatureKey: k.Public, Signature: &ssh.Signature{Format: "ssh-ed25519", Blob: make([]byte, 64)}}
 	l := Line{Args: []string{"web1"}, Config: own, Host: "web1"}
 	route := Route{Hops: []Hop{{Typed: "gate", Host: "gate", Port: 22, User: "ada"}, {Typed: "web1", Host: "web1", Port: 22, User: "ada"}}}
-	cmd, err := k.Command(context.Background(), "ssh", l, route, []Admission{{c, "alias-gate"}, {c, "alias-web"}}, []ssh.PublicKey{k.Public})
+	cmd, err := k.Command(context.Background(), "ssh", l, route, []Admission{{c, "alias-gate", nil}, {c, "alias-web", []ssh.PublicKey{k.Public}}}, []ssh.PublicKey{k.Public})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,6 +211,20 @@ func TestSSHReadsEachHopsPartOfTheConfiguration(t *testing.T) {
 				t.Errorf("%s: not %q in:\n%s", host, want, got)
 			}
 		}
+	}
+	knows := func(alias string) string {
+		out, _ := exec.Command("ssh-keygen", "-F", alias, "-f", k.path("known_hosts")).Output() // 1: it is not there
+		return string(out)
+	}
+	line := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(k.Public)))
+	if got := knows("alias-gate"); !strings.Contains(got, "@cert-authority alias-gate "+line) || strings.Contains(got, "\nalias-gate ") {
+		t.Errorf("the gate is known by:\n%s", got)
+	}
+	if got := knows("alias-web"); !strings.Contains(got, "@cert-authority alias-web "+line) || !strings.Contains(got, "\nalias-web "+line) {
+		t.Errorf("web1 is known by:\n%s", got)
+	}
+	if knows("web1") != "" {
+		t.Error("a host is known by its name")
 	}
 	if strings.Contains(says("other"), "hop") {
 		t.Error("a host that is not gone through is offered a certificate")
