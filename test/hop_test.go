@@ -18,7 +18,6 @@ func TestAKeyForOneTimeIsGoodForWhatWasGrantedAlone(t *testing.T) {
 	admin(t, n.Realm, "", "group", "add", "approvers")
 	admin(t, n.Realm, "", "group", "add-member", "approvers", "bob")
 	admin(t, n.Realm, "", "rule", "add", "asked", "--who", "admins", "--machines", "other", "--role", "login", "--effect", "approve", "--approvers", "approvers")
-	n.signsIn(ada, adaPass)
 	t.Run("one host", n.oneHost)
 	t.Run("a chain", n.chain)
 	t.Run("an approval", n.approval)
@@ -26,18 +25,18 @@ func TestAKeyForOneTimeIsGoodForWhatWasGrantedAlone(t *testing.T) {
 }
 
 func (n *hosts) oneHost(t *testing.T) {
-	n.in(t, n.hops(t, "target "+whoThere), "target")
-	n.in(t, n.hops(t, "target.example.org "+whoThere), "target")
+	n.in(t, n.hops(t, "target "+machine.WhereWho), "target")
+	n.in(t, n.hops(t, "target.example.org "+machine.WhereWho), "target")
 	if o := n.hops(t, "target exit 7"); o.Code != 7 {
 		t.Errorf("exit code %d, want 7:\n%s", o.Code, o.Screen)
 	}
 	for words, why := range map[string]string{
-		"bastion " + whoThere:     `in the role "login"`,
-		"bob@target " + whoThere:  "bob at target",
-		"root@target " + whoThere: `no account "root"`,
-		"elsewhere " + whoThere:   "no machine of the realm",
-		"-J target bastion true":  `in the role "pass"`,
-		"-L 1:x:2 target true":    "local",
+		"bastion " + machine.WhereWho:     `in the role "login"`,
+		"bob@target " + machine.WhereWho:  "bob at target",
+		"root@target " + machine.WhereWho: `no account "root"`,
+		"elsewhere " + machine.WhereWho:   "no machine of the realm",
+		"-J target bastion true":          `in the role "pass"`,
+		"-L 1:x:2 target true":            "local",
 	} {
 		o := n.hops(t, words)
 		n.out(t, o)
@@ -58,7 +57,7 @@ way "the chain itself" ssh -o BatchMode=yes -F $d/config -J bastion target true
 `
 
 func (n *hosts) chain(t *testing.T) {
-	n.in(t, n.hops(t, "-J bastion target "+whoThere), "target")
+	n.in(t, n.hops(t, "-J bastion target "+machine.WhereWho), "target")
 	o, err := n.TalkAs(t.Context(), ada, nil, "set -e; "+kept+`
 way "the target without the bastion" ssh -o BatchMode=yes -F $d/config -o ProxyJump=none target true
 way "the target's at another host" ssh -o BatchMode=yes -F none $own -o CertificateFile=$d/hop2-cert.pub other true
@@ -82,7 +81,7 @@ way "a port from the target" ssh -o BatchMode=yes -F $d/config -J bastion -o Exi
 func (n *hosts) approval(t *testing.T) {
 	done := make(chan machine.Outcome, 1)
 	go func() {
-		o, err := n.TalkAs(t.Context(), ada, nil, "sallyport ssh --reason 'the disk is full' other "+whoThere)
+		o, err := n.TalkAs(t.Context(), ada, nil, "sallyport ssh --reason 'the disk is full' other "+machine.WhereWho)
 		if err != nil {
 			o.Screen += err.Error()
 		}
@@ -112,7 +111,7 @@ func (n *hosts) approval(t *testing.T) {
 		t.Errorf("bob cannot approve:\n%s", s)
 	}
 	n.in(t, <-done, "other")
-	n.in(t, n.hops(t, "other "+whoThere), "other") // the grant is open
+	n.in(t, n.hops(t, "other "+machine.WhereWho), "other") // the grant is open
 	o, err := n.TalkAs(t.Context(), ada, nil, strings.ReplaceAll(kept, "-J bastion target", "other")+`
 sallyport withdraw `+id+`
 way "until it is known to be ended" sh -c "while ssh -o BatchMode=yes -F $d/config other true; do sleep 0.1; done"
@@ -121,14 +120,14 @@ way "with what was kept" ssh -o BatchMode=yes -F $d/config other true`)
 	if !strings.Contains(o.Screen, "the chain itself: through") || !strings.Contains(o.Screen, "with what was kept: refused") {
 		t.Errorf("an ended grant lets somebody in:\n%s", o.Screen)
 	}
-	if log := n.all["other"].Daemon.Output.String(); !strings.Contains(log, "its grant was ended") {
+	if log := n.Hosts["other"].Daemon.Output.String(); !strings.Contains(log, "its grant was ended") {
 		t.Errorf("the host does not say why:\n%s", log)
 	}
 }
 
 func (n *hosts) impostor(t *testing.T) {
 	script(t, n.Realm, "sed -i 's/^10.9.0.11 /10.9.0.99 /; s/^10.9.0.12 other/10.9.0.12 target other/' /etc/hosts")
-	o := n.hops(t, "target "+whoThere)
+	o := n.hops(t, "target "+machine.WhereWho)
 	n.out(t, o)
 	if !strings.Contains(o.Screen, "Host key verification failed") {
 		t.Errorf("it is not the host key that is refused:\n%s", o.Screen)

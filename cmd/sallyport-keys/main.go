@@ -15,8 +15,12 @@ import (
 	"github.com/sallyport-auth/sallyport/sshkeys"
 )
 
-// timeout is for the whole command; sshd waits for it before it goes on.
-const timeout = 10 * time.Second
+// timeout is for the whole command; sshd waits for it before it goes on. What a certificate
+// is good for the daemon knows without asking anybody.
+const (
+	timeout            = 10 * time.Second
+	certificateTimeout = time.Second
+)
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
@@ -45,12 +49,16 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if sshkeys.Local("/etc/passwd", f.Arg(0)) {
 		return command.ExitOK // their own authorized_keys are sshd's affair
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	certificate, within := sshkeys.IsCertificate(f.Arg(1)), timeout
+	if certificate {
+		within = certificateTimeout
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	print := func(lines []string) error { return sshkeys.Write(stdout, lines, o) }
 	var lines []string
 	var err error
-	if sshkeys.IsCertificate(f.Arg(1)) {
+	if certificate {
 		var line string
 		line, err = sshkeys.FetchLine(ctx, *socket, f.Arg(0), f.Arg(2))
 		print = func([]string) error { return sshkeys.WriteLine(stdout, line) }

@@ -12,6 +12,8 @@
 //	names another principal than this machine with
 //	this account, or more than one                    refused
 //	is not good yet, or any more                      refused, with by how much
+//	was changed, or has a critical option that is
+//	not known here                                    refused
 //	says nothing of its request, or of one whose
 //	grant was ended                                   refused
 //	anything else                                     a line

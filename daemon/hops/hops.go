@@ -54,8 +54,14 @@ func (j *Judge) Line(account uuid.UUID, blob []byte) (string, error) {
 	if !j.ours(c.SignatureKey) {
 		return "", ErrNone
 	}
-	if why := j.refuses(c, identity.HopPrincipal(j.Machine, account)); why != "" {
+	principal := identity.HopPrincipal(j.Machine, account)
+	if why := j.refuses(c, principal); why != "" {
 		return "", &RefusedError{identity.Printable(c.KeyId), why}
+	}
+	// sshd verifies it as well; what is read of it below is the realm's word all the same.
+	checker := ssh.CertChecker{SupportedCriticalOptions: []string{"source-address"}, Clock: j.Now}
+	if err := checker.CheckCert(principal, c); err != nil {
+		return "", &RefusedError{identity.Printable(c.KeyId), err.Error()}
 	}
 	options, err := options(c)
 	if err != nil {

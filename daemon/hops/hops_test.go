@@ -1,6 +1,7 @@
 package hops
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
@@ -123,6 +124,27 @@ func TestWhatTheRealmDidNotSignIsNotOurs(t *testing.T) {
 	j.Authorities = func() [][]byte { return nil }
 	if line, err := j.Line(s.account, s.certificate(nil)); line != "" || !errors.Is(err, ErrNone) {
 		t.Errorf("in a realm without keys: %q, %v", line, err)
+	}
+}
+
+// Promise hop-certificate.
+func TestACertificateThatWasChangedAnywhereIsGoodForNothing(t *testing.T) {
+	s := newScene(t)
+	blob := s.certificate(func(c *ssh.Certificate) { c.CriticalOptions["source-address"] = "192.0.2.1" })
+	if line, err := s.judge().Line(s.account, blob); line == "" || err != nil {
+		t.Fatalf("%q, %v", line, err)
+	}
+	for i := range blob {
+		for _, bit := range []byte{1, 128} {
+			changed := bytes.Clone(blob)
+			changed[i] ^= bit
+			if line, err := s.judge().Line(s.account, changed); line != "" || err == nil {
+				t.Errorf("byte %d: %q", i, line)
+			}
+		}
+	}
+	if line, err := s.judge().Line(s.account, s.certificate(func(c *ssh.Certificate) { c.CriticalOptions["verify-required"] = "" })); line != "" || err == nil {
+		t.Errorf("an option that is not known: %q", line)
 	}
 }
 

@@ -34,6 +34,7 @@ func scenes() []scene {
 		{"a wrong password is refused", wrongPassword},
 	}
 	all := append([]scene{}, online...)
+	all = append(all, scene{"ssh with a key for one time: a second person approves it; a chain of jumps; three ways round it", hops})
 	all = append(all, scene{"a one-time code, and a group that a session must earn by it", earn}, scene{"the server stops", stopServer})
 	for _, s := range online {
 		s.title = "offline: " + s.title
