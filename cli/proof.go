@@ -25,6 +25,9 @@ type prover struct {
 // errNoTerminal says that nobody can be asked.
 var errNoTerminal = errors.New("this takes your password, and there is no terminal to ask at: run it once at a terminal, for example \"sallyport requests\", and then again")
 
+// errNotEnough says that more is asked for than was given.
+var errNotEnough = errors.New("that proof does not suffice; nothing was done")
+
 // terminalAsker asks at the terminal, whatever standard input is.
 func terminalAsker() (*asker, error) {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
@@ -65,8 +68,11 @@ func requested(ctx context.Context, in *invocation, p *prover, verb string, args
 		return report.Requested{}, err
 	}
 	r, err := send(proof)
-	if err != nil || !r.NeedsCode {
+	if err != nil || !r.NeedsProof {
 		return r, err
+	}
+	if !r.NeedsCode {
+		return r, errNotEnough
 	}
 	code, err := t.respond(pam.PromptEchoOn, "Code of your generator, or a backup code: ")
 	if err != nil {
@@ -74,7 +80,7 @@ func requested(ctx context.Context, in *invocation, p *prover, verb string, args
 	}
 	proof.Code = strings.TrimSpace(code)
 	if r, err = send(proof); err == nil && r.NeedsProof {
-		return r, errors.New("a code is needed; nothing was done")
+		return r, errNotEnough
 	}
 	if err != nil {
 		return r, fmt.Errorf("with a code: %w", err)

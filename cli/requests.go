@@ -20,12 +20,58 @@ func (a *App) proving(byCard *bool, now bool) *prover {
 
 func requests(a *App, in *invocation) command.Action {
 	byCard := in.byCard()
+	watch := in.Bool("watch", false, "go on, and show what comes for you to decide")
 	return func(ctx context.Context) error {
-		r, err := requested(ctx, in, a.proving(byCard, false), report.VerbRequests, func(p report.ProofArgs) any { return report.RequestArgs{ProofArgs: p} })
-		if err != nil {
-			return fmt.Errorf("requests: %w", err)
+		list := func() (report.Requested, error) {
+			r, err := requested(ctx, in, a.proving(byCard, false), report.VerbRequests, func(p report.ProofArgs) any { return report.RequestArgs{ProofArgs: p} })
+			if err != nil {
+				return r, fmt.Errorf("requests: %w", err)
+			}
+			return r, nil
 		}
-		return a.show(in, r, func(w io.Writer) { printRequests(w, r, a.Now()) })
+		r, err := list()
+		if err != nil {
+			return err
+		}
+		if err := a.show(in, r, func(w io.Writer) { printRequests(w, r, a.Now()) }); err != nil || !*watch {
+			return err
+		}
+		return a.watchRequests(ctx, in, r, list)
+	}
+}
+
+// watchEvery is how often it is looked whether something new waits.
+const watchEvery = 2 * time.Second
+
+// watchRequests shows each request that comes for the person to decide, until ctx ends.
+func (a *App) watchRequests(ctx context.Context, in *invocation, r report.Requested, list func() (report.Requested, error)) error {
+	seen := map[string]bool{}
+	for first := true; ; first = false {
+		for _, q := range r.Others {
+			if q.State != "waiting" || seen[q.ID] {
+				continue
+			}
+			if seen[q.ID] = true; first {
+				continue // it was shown with the rest
+			}
+			if err := a.show(in, q, func(w io.Writer) {
+				fmt.Fprintf(w, "%s  %s  %s\n", q.ID, q.Subject, waits(q, a.Now()))
+				for _, line := range about(q) {
+					fmt.Fprintf(w, "    %s\n", line)
+				}
+			}); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(watchEvery):
+		}
+		var err error
+		if r, err = list(); err != nil && ctx.Err() == nil {
+			return err
+		}
 	}
 }
 
@@ -36,7 +82,8 @@ func printRequests(w io.Writer, r report.Requested, now time.Time) {
 			return
 		}
 		fmt.Fprintln(w, title)
-		t := tabwriter.NewWriter(w, 2, 0, 2, ' ', 0)
+		var table strings.Builder
+		t := tabwriter.NewWriter(&table, 2, 0, 2, ' ', 0)
 		for _, q := range all {
 			fmt.Fprintf(t, "  %s\t%s\t%s\t%s\n", q.ID, q.State, q.Subject, waits(q, now))
 			for _, line := range about(q) {
@@ -44,6 +91,9 @@ func printRequests(w io.Writer, r report.Requested, now time.Time) {
 			}
 		}
 		_ = t.Flush()
+		for line := range strings.Lines(table.String()) {
+			fmt.Fprintln(w, strings.TrimRight(line, " \n"))
+		}
 	}
 	list("Yours:", "You have asked for nothing.", r.Own)
 	list("Of others, for you to decide:", "Nothing waits for you to decide.", r.Others)
@@ -56,7 +106,7 @@ func about(q report.Request) []string {
 		lines = append(lines, "reason: "+q.Reason)
 	}
 	for _, d := range q.Decisions {
-		lines = append(lines, fmt.Sprintf("%s by %s %s", map[bool]string{true: "approved", false: "denied"}[d.Approved], d.Account, d.Reason))
+		lines = append(lines, strings.TrimSpace(fmt.Sprintf("%s by %s %s", map[bool]string{true: "approved", false: "denied"}[d.Approved], d.Account, d.Reason)))
 	}
 	if q.Why != "" {
 		lines = append(lines, q.Why)

@@ -141,6 +141,8 @@ func decode(d *json.Decoder, verb string) (any, error) {
 	switch verb {
 	case report.VerbStatus:
 		v = new(report.Status)
+	case report.VerbAsk, report.VerbRequest, report.VerbRequests, report.VerbWithdraw, report.VerbDecide, report.VerbCertify:
+		v = new(report.Requested)
 	case report.VerbExplain:
 		v = new(report.Explanation)
 	case report.VerbCacheList:
