@@ -17,8 +17,10 @@ func hops(ctx context.Context, r *machine.Realm) error {
 		input string
 		words string
 	}{
-		{"", "account add " + second}, {password, "account set-password " + second},
-		{"", "group add approvers"}, {"", "group add-member approvers " + second},
+		{"", "account add " + second},
+		{password, "account set-password " + second},
+		{"", "group add approvers"},
+		{"", "group add-member approvers " + second},
 	} {
 		if _, err := r.Admin(ctx, c.input, strings.Fields(c.words)...); err != nil {
 			return err
