@@ -68,6 +68,7 @@ enum wire_tag {
 	WIRE_LOCAL_GIDS = 11,
 	WIRE_START = 12,
 	WIRE_COUNT = 13,
+	WIRE_CERTIFICATE = 14,
 	WIRE_OPERATION = 20,
 	WIRE_FLAGS = 21,
 	WIRE_SERVICE = 22,
@@ -111,9 +112,12 @@ static inline bool wire_schema_of(uint8_t type, struct wire_schema *s)
 	case WIRE_GET_ACCOUNT_BY_NAME:
 	case WIRE_GET_GROUP_BY_NAME:
 	case WIRE_GET_GROUPS_OF:
-	case WIRE_GET_SSH_KEYS:
 	case WIRE_GET_SUBIDS:
 		s->must = WIRE_BIT(WIRE_NAME);
+		return true;
+	case WIRE_GET_SSH_KEYS:
+		s->must = WIRE_BIT(WIRE_NAME);
+		s->may = WIRE_BIT(WIRE_CERTIFICATE);
 		return true;
 	case WIRE_GET_ACCOUNT_BY_UID:
 		s->must = WIRE_BIT(WIRE_UID);
