@@ -56,14 +56,17 @@ func (r *Realm) Connect(ctx context.Context, names ...string) (*Network, error) 
 	return n, nil
 }
 
-// Disconnect ends the hosts; the laptop stays.
+// Disconnect ends the hosts; the laptop stays. Nothing is left of the networks when it
+// returns: the kernel ends a namespace when it comes to it.
 func (n *Network) Disconnect(ctx context.Context) error {
 	for _, h := range n.Hosts {
 		if err := h.Close(); err != nil {
 			return err
 		}
 	}
-	return outside(ctx, "ip link del br0")
+	return outside(ctx, `for l in br0 $(ip -o link | sed -n 's/^[0-9]*: \(v[0-9]*\)@.*/\1/p'); do
+		ip link del $l || ! ip link show $l >/dev/null 2>&1
+	done`)
 }
 
 // outside runs lines of sh where the networks meet.
