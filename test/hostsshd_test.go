@@ -69,11 +69,11 @@ func TestHostThatTakesKeysOnlyStaysSo(t *testing.T) {
 			differences = append(differences, line)
 		}
 	}
-	want := "[authorizedkeyscommand /usr/bin/sallyport-keys %u authorizedkeyscommanduser sallyport-keys" +
-		" authorizedkeyscommand /usr/bin/sallyport-keys %u authorizedkeyscommanduser sallyport-keys]"
+	want := "[authorizedkeyscommand /usr/bin/sallyport-keys %u %t %k authorizedkeyscommanduser sallyport-keys" +
+		" authorizedkeyscommand /usr/bin/sallyport-keys %u %t %k authorizedkeyscommanduser sallyport-keys]"
 	if slices.Contains(before, userdbCommand) {
 		// Debian 13 with systemd-userdbd: the command there goes on to be the first.
-		chained := userdbCommand + " --chain -- /usr/bin/setpriv --reuid=sallyport-keys --regid=sallyport-keys --clear-groups /usr/bin/sallyport-keys --chained %u"
+		chained := userdbCommand + " --chain -- /usr/bin/setpriv --reuid=sallyport-keys --regid=sallyport-keys --clear-groups /usr/bin/sallyport-keys --chained %u %t %k"
 		want = fmt.Sprint([]string{chained, chained})
 	}
 	if got := fmt.Sprint(differences); got != want {
@@ -158,12 +158,16 @@ func TestHostChangesAreShownBeforeTheyAreMade(t *testing.T) {
 		}
 	})
 	t.Run("that of an earlier version gives back what it took", func(t *testing.T) {
-		script(t, r, `cp /usr/share/sallyport/20-sallyport.conf /etc/ssh/sshd_config.d/
+		script(t, r, `sed 's/ %t %k$//' /usr/share/sallyport/20-sallyport.conf > /etc/ssh/sshd_config.d/20-sallyport.conf
 			printf '%s\n' '# More than one question (a one-time code after the password) needs this method.' 'KbdInteractiveAuthentication yes' 'UsePAM yes' >> /etc/ssh/sshd_config.d/20-sallyport.conf`)
 		out := script(t, r, configure+"enable; ! grep KbdInteractive /etc/ssh/sshd_config.d/20-sallyport.conf")
 		if !strings.Contains(out, "no longer gets KbdInteractiveAuthentication") {
 			t.Errorf("it says:\n%s", out)
 		}
+	})
+	t.Run("that of before certificates is brought up to date", func(t *testing.T) {
+		script(t, r, `sed 's/ %t %k$//' /etc/ssh/sshd_config.d/20-sallyport.conf > /root/before; cp /root/before /etc/ssh/sshd_config.d/20-sallyport.conf; ! grep %k /root/before
+			`+configure+`enable; grep %k /etc/ssh/sshd_config.d/20-sallyport.conf`)
 	})
 }
 
