@@ -108,7 +108,7 @@ LONGEST = /(test/fleet|daemon|server/auth|nss/module|provider/sallyport|cmd/sall
 test-go:
 	$(GO) vet ./...
 	$(GO) vet -tags 'packages releases' ./test/...
-	printf '%s\n' $(FOLDERS) | { cat >build/folders; grep -E '$(LONGEST)' build/folders; grep -Ev '$(LONGEST)' build/folders; } | \
+	mkdir -p build; printf '%s\n' $(FOLDERS) | { cat >build/folders; grep -E '$(LONGEST)' build/folders; grep -Ev '$(LONGEST)' build/folders; } | \
 	  xargs $(GO) test -race -count=1
 
 # The C that Go tests call, with the address sanitizer. The libraries in host programs were
