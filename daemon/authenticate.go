@@ -317,9 +317,8 @@ func (s *login) handedOn() identity.Secret {
 	return identity.Secret{}
 }
 
-// factorsOf are the credentials that the server's yes names, as they were then. It
-// is nil when one of them is not the account's: then nothing can be judged by it
-// later.
+// factorsOf are the credentials that the server's yes names, as they were then; nil when one
+// of them is not the account's: then nothing can be judged by it later.
 func (s *login) factorsOf(r provider.Reply) []identity.Factor {
 	list := make([]identity.Factor, 0, len(r.Session.Methods))
 	for _, kind := range r.Session.Methods {
