@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -17,7 +16,6 @@ import (
 	"github.com/sallyport-auth/sallyport/cli/command"
 	"github.com/sallyport-auth/sallyport/control"
 	"github.com/sallyport-auth/sallyport/report"
-	"github.com/sallyport-auth/sallyport/seat"
 )
 
 // errNotEnrolled says that no code confirmed the new secret.
@@ -52,28 +50,10 @@ func enrolTOTP(a *App, in *invocation) command.Action {
 // beginEnrolment asks for the password, and for a code of the present generator
 // when there is one; or for the PIN of a card that the account has. ask sends it.
 func beginEnrolment(t *asker, byCard bool, ask func(report.EnrolArgs) (report.Enrolment, error)) (report.Enrolment, error) {
-	cgroup, _ := os.ReadFile("/proc/self/cgroup") // without one the daemon sees nobody at the reader
-	a := report.EnrolArgs{LogindSession: seat.SessionOf(string(cgroup))}
-	var err error
-	if byCard {
-		a.PIN, err = t.respond(pam.PromptEchoOff, "PIN of the card that you have already: ")
-	} else {
-		a.Password, err = t.respond(pam.PromptEchoOff, "Password: ")
-	}
-	if err != nil {
-		return report.Enrolment{}, err
-	}
-	e, err := ask(a)
-	if err != nil || !e.NeedsCode {
-		return e, err
-	}
-	code, err := t.respond(pam.PromptEchoOn, "Code of your present generator, or a backup code: ")
-	if err != nil {
-		return report.Enrolment{}, err
-	}
-	a.Code = strings.TrimSpace(code)
-	if e, err = ask(a); err == nil && e.NeedsCode {
-		return e, errors.New("a code is needed; nothing was changed")
+	e, err := prove(t, byCard, "PIN of the card that you have already: ", "Code of your present generator, or a backup code: ", ask,
+		func(e report.Enrolment) bool { return e.NeedsCode })
+	if err == nil && e.NeedsCode {
+		err = errors.New("a code is needed; nothing was changed")
 	}
 	return e, err
 }

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"strings"
 
@@ -48,9 +47,8 @@ func requested(ctx context.Context, in *invocation, p *prover, verb string, args
 	send := func(proof report.EnrolArgs) (report.Requested, error) {
 		return control.One[report.Requested](ctx, in.daemon(), verb, args(report.ProofArgs{EnrolArgs: proof}))
 	}
-	proof := own()
 	if !p.now {
-		r, err := send(proof)
+		r, err := send(own())
 		if err != nil || !r.NeedsProof {
 			return r, err
 		}
@@ -59,31 +57,33 @@ func requested(ctx context.Context, in *invocation, p *prover, verb string, args
 	if err != nil {
 		return report.Requested{}, err
 	}
-	if p.byCard {
-		proof.PIN, err = t.respond(pam.PromptEchoOff, "PIN of your card: ")
+	r, err := prove(t, p.byCard, "PIN of your card: ", "Code of your generator, or a backup code: ", send, func(r report.Requested) bool { return r.NeedsCode })
+	if err == nil && r.NeedsProof {
+		err = errNotEnough
+	}
+	return r, err
+}
+
+// prove asks for a password, or for a card's PIN, and sends it; and where the answer is that
+// a code is needed as well, for that.
+func prove[T any](t *asker, byCard bool, pin, code string, send func(report.EnrolArgs) (T, error), needsCode func(T) bool) (r T, err error) {
+	a := own()
+	if byCard {
+		a.PIN, err = t.respond(pam.PromptEchoOff, pin)
 	} else {
-		proof.Password, err = t.respond(pam.PromptEchoOff, "Password: ")
+		a.Password, err = t.respond(pam.PromptEchoOff, "Password: ")
 	}
 	if err != nil {
-		return report.Requested{}, err
-	}
-	r, err := send(proof)
-	if err != nil || !r.NeedsProof {
 		return r, err
 	}
-	if !r.NeedsCode {
-		return r, errNotEnough
+	if r, err = send(a); err != nil || !needsCode(r) {
+		return r, err
 	}
-	code, err := t.respond(pam.PromptEchoOn, "Code of your generator, or a backup code: ")
+	typed, err := t.respond(pam.PromptEchoOn, code)
 	if err != nil {
-		return report.Requested{}, err
+		var none T
+		return none, err
 	}
-	proof.Code = strings.TrimSpace(code)
-	if r, err = send(proof); err == nil && r.NeedsProof {
-		return r, errNotEnough
-	}
-	if err != nil {
-		return r, fmt.Errorf("with a code: %w", err)
-	}
-	return r, nil
+	a.Code = strings.TrimSpace(typed)
+	return send(a)
 }

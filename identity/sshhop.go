@@ -34,6 +34,17 @@ func HopPrincipal(machine, account uuid.UUID) string {
 // names. No name server has it.
 func HostAlias(machine uuid.UUID) string { return machine.String() + ".machine.sallyport" }
 
+// PlainHost tells whether it is a name or an address of a host that means nothing else to a
+// shell, to ssh or to sshd: letters, digits, '.', '_', ':' and '-', which it does not begin
+// with; at most 255 bytes.
+func PlainHost(host string) bool {
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:-"
+	return host != "" && len(host) <= MaxHostLen && host[0] != '-' && strings.Trim(host, letters) == ""
+}
+
+// MaxHostLen is the longest name of a host, in bytes.
+const MaxHostLen = 255
+
 // HopID is what a certificate's key id says, which sshd writes into its log.
 type HopID struct {
 	// Asker asked at machine At to log in to To as As, by that request.

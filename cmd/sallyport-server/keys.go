@@ -27,23 +27,16 @@ func realmKeyFlag(f *command.Flags, into *[]byte) {
 	})
 }
 
-func keysRotate(f *command.Flags) request {
-	req := &v1.RotateKeysRequest{}
-	f.BoolVar(&req.Emergency, "emergency", false, "drop the old key at once: it was stolen")
-	realmKeyFlag(f, &req.RealmKey)
-	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *command.Flags) (proto.Message, error) {
-		defer clear(req.RealmKey)
-		return c.RotateKeys(ctx, req)
-	}
-}
-
-func keysRotateSSH(f *command.Flags) request {
-	req := &v1.RotateKeysRequest{}
-	f.BoolVar(&req.Emergency, "emergency", false, "drop the old keys at once: one was stolen")
-	realmKeyFlag(f, &req.RealmKey)
-	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *command.Flags) (proto.Message, error) {
-		defer clear(req.RealmKey)
-		return c.RotateSSHKeys(ctx, req)
+// rotation replaces keys; emergency says what that option does.
+func rotation[T proto.Message](emergency string, call func(sallyportv1connect.AdminServiceClient, context.Context, *v1.RotateKeysRequest) (T, error)) prepare {
+	return func(f *command.Flags) request {
+		req := &v1.RotateKeysRequest{}
+		f.BoolVar(&req.Emergency, "emergency", false, emergency)
+		realmKeyFlag(f, &req.RealmKey)
+		return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *command.Flags) (proto.Message, error) {
+			defer clear(req.RealmKey)
+			return call(c, ctx, req)
+		}
 	}
 }
 

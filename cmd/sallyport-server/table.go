@@ -119,11 +119,11 @@ func realmRows() []command.Row {
 		admin("keys show", "", "show the realm's keys and the fingerprint", plain(func(ctx context.Context, c client, _ *command.Flags) (proto.Message, error) {
 			return c.ShowKeys(ctx, &v1.ShowKeysRequest{})
 		})),
-		admin("keys rotate", "", "make a new signing key", keysRotate),
+		admin("keys rotate", "", "make a new signing key", rotation("drop the old key at once: it was stolen", client.RotateKeys)),
 		admin("keys sign", "", "sign the key list anew", withRealmKey(func(ctx context.Context, c client, key []byte) (proto.Message, error) {
 			return c.SignKeys(ctx, &v1.SignKeysRequest{RealmKey: key})
 		})),
-		admin("keys rotate-ssh", "", "make new keys for ssh certificates; the first ones turn them on", keysRotateSSH),
+		admin("keys rotate-ssh", "", "make new keys for ssh certificates; the first ones turn them on", rotation("drop the old keys at once: one was stolen", client.RotateSSHKeys)),
 		admin("keys new-ca", "", "make a new certificate authority", withRealmKey(func(ctx context.Context, c client, key []byte) (proto.Message, error) {
 			return c.RenewCA(ctx, &v1.RenewCARequest{RealmKey: key})
 		})),

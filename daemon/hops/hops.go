@@ -51,7 +51,7 @@ func (j *Judge) Line(account uuid.UUID, blob []byte) (string, error) {
 	if !is {
 		return "", ErrNone
 	}
-	if !j.ours(c.SignatureKey) {
+	if !SignedBy(c, j.Authorities()) {
 		return "", ErrNone
 	}
 	principal := identity.HopPrincipal(j.Machine, account)
@@ -70,14 +70,15 @@ func (j *Judge) Line(account uuid.UUID, blob []byte) (string, error) {
 	return strings.Join(options, ",") + " " + strings.TrimSpace(string(ssh.MarshalAuthorizedKey(c.SignatureKey))), nil
 }
 
-// ours tells whether it is a key of the realm that signs for people.
-func (j *Judge) ours(k ssh.PublicKey) bool {
-	wrapped, is := k.(ssh.CryptoPublicKey)
+// SignedBy tells whether one of these raw Ed25519 keys is said to have signed the
+// certificate.
+func SignedBy(c *ssh.Certificate, authorities [][]byte) bool {
+	wrapped, is := c.SignatureKey.(ssh.CryptoPublicKey)
 	if !is {
 		return false
 	}
 	key, is := wrapped.CryptoPublicKey().(ed25519.PublicKey)
-	return is && slices.ContainsFunc(j.Authorities(), func(raw []byte) bool { return bytes.Equal(raw, key) })
+	return is && slices.ContainsFunc(authorities, func(raw []byte) bool { return bytes.Equal(raw, key) })
 }
 
 // refuses says why not; "": nothing speaks against it.
@@ -125,7 +126,7 @@ func options(c *ssh.Certificate) ([]string, error) {
 	switch {
 	case passes:
 		host, port, found := strings.Cut(next, " ")
-		if n, err := strconv.ParseUint(port, 10, 16); !found || err != nil || n == 0 || !plainHost(host) {
+		if n, err := strconv.ParseUint(port, 10, 16); !found || err != nil || n == 0 || !identity.PlainHost(host) {
 			return nil, errors.New("the machine that it leads to is none")
 		}
 		return append(list, "no-pty", "no-X11-forwarding", `permitopen="`+net.JoinHostPort(host, port)+`"`, listenNothing, `command="/bin/false"`), nil
@@ -136,11 +137,4 @@ func options(c *ssh.Certificate) ([]string, error) {
 	default:
 		return list, nil
 	}
-}
-
-// plainHost tells whether it is a name or an address that means nothing else in a line of
-// authorized_keys(5).
-func plainHost(host string) bool {
-	return host != "" && len(host) <= 255 && host[0] != '-' &&
-		strings.Trim(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:-") == ""
 }

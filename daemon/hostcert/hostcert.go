@@ -14,7 +14,6 @@ package hostcert
 import (
 	"bytes"
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -25,13 +24,16 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/sallyport-auth/sallyport/daemon/hops"
 )
 
 const (
-	// lookEvery is how often it is seen whether something has changed here, and askAgain
-	// after how long the realm is asked again that did not answer.
-	lookEvery = 2 * time.Second
-	askAgain  = time.Minute
+	// lookEvery is how often the files here are looked at, and noticeEvery whether the realm
+	// has other keys. askAgain is after how long the realm is asked again that did not answer.
+	lookEvery   = time.Minute
+	noticeEvery = 2 * time.Second
+	askAgain    = time.Minute
 	// daily is how old a certificate may be.
 	daily = 24 * time.Hour
 	// askTimeout bounds one question.
@@ -56,11 +58,17 @@ type Keeper struct {
 
 // Run keeps them until ctx ends.
 func (k *Keeper) Run(ctx context.Context) {
-	tick := time.NewTicker(lookEvery)
+	tick := time.NewTicker(noticeEvery)
 	defer tick.Stop()
+	var by [][]byte
+	var looked time.Time
 	for {
-		if err := k.Keep(ctx); err != nil && ctx.Err() == nil {
-			k.Log.WarnContext(ctx, "the ssh host certificates of this machine are not renewed", "error", err)
+		now, is := k.Now(), k.Authorities()
+		if now.Sub(looked).Abs() >= lookEvery || !slices.EqualFunc(is, by, bytes.Equal) {
+			looked, by = now, is
+			if err := k.Keep(ctx); err != nil && ctx.Err() == nil {
+				k.Log.WarnContext(ctx, "the ssh host certificates of this machine are not renewed", "error", err)
+			}
 		}
 		select {
 		case <-tick.C:
@@ -131,17 +139,7 @@ func (*Keeper) due(h hostKey, authorities [][]byte) bool {
 	if err != nil || !is {
 		return true
 	}
-	return !bytes.Equal(c.Key.Marshal(), h.public.Marshal()) || !signedBy(c, authorities)
-}
-
-// signedBy tells whether one of the realm's keys signed it.
-func signedBy(c *ssh.Certificate, authorities [][]byte) bool {
-	wrapped, is := c.SignatureKey.(ssh.CryptoPublicKey)
-	if !is {
-		return false
-	}
-	key, is := wrapped.CryptoPublicKey().(ed25519.PublicKey)
-	return is && slices.ContainsFunc(authorities, func(raw []byte) bool { return bytes.Equal(raw, key) })
+	return !bytes.Equal(c.Key.Marshal(), h.public.Marshal()) || !hops.SignedBy(c, authorities)
 }
 
 func (k *Keeper) renew(ctx context.Context, keys []hostKey, authorities [][]byte) error {
@@ -164,7 +162,7 @@ func (k *Keeper) renew(ctx context.Context, keys []hostKey, authorities [][]byte
 	for i, h := range keys {
 		parsed, err := ssh.ParsePublicKey(certificates[i])
 		c, is := parsed.(*ssh.Certificate)
-		if err != nil || !is || c.CertType != ssh.HostCert || !bytes.Equal(c.Key.Marshal(), h.public.Marshal()) || !signedBy(c, authorities) {
+		if err != nil || !is || c.CertType != ssh.HostCert || !bytes.Equal(c.Key.Marshal(), h.public.Marshal()) || !hops.SignedBy(c, authorities) {
 			return errors.New("the realm sent something else than a certificate of this machine's key")
 		}
 		if err := write(h.file, ssh.MarshalAuthorizedKey(c)); err != nil {

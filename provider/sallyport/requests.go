@@ -9,7 +9,6 @@ import (
 
 	"connectrpc.com/connect"
 	"golang.org/x/crypto/ssh"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
@@ -132,28 +131,30 @@ func (p *Provider) Certify(ctx context.Context, session []byte, id string, publi
 		resp, err = e.ssh.Certify(ctx, &v1.CertifyRequest{Id: id, SessionToken: session, PublicKey: public})
 		return err //nolint:wrapcheck // by request
 	})
+	if err != nil {
+		return report.Request{}, report.Certified{}, err
+	}
 	var c report.Certified
 	for _, h := range resp.GetHops() {
 		c.Hops = append(c.Hops, report.CertifiedHop{Certificate: h.GetCertificate(), Machine: identity.Printable(h.GetMachine()), HostAlias: identity.Printable(h.GetHostAlias()), HostKeys: h.GetHostKeys()})
 	}
 	_, hosts := p.SSHAuthorities()
-	if c.Hosts, err = wireKeys(hosts, err); err != nil {
+	if c.Hosts, err = wireKeys(hosts); err != nil {
 		return report.Request{}, report.Certified{}, err
 	}
 	return requestOf(resp.GetRequest()), c, nil
 }
 
 // wireKeys are raw Ed25519 keys in ssh's wire form.
-func wireKeys(raw [][]byte, err error) ([][]byte, error) {
-	var list [][]byte
+func wireKeys(raw [][]byte) (list [][]byte, err error) {
 	for _, k := range raw {
-		public, wrong := ssh.NewPublicKey(ed25519.PublicKey(k))
-		if wrong != nil {
-			return nil, errors.Join(err, fmt.Errorf("ssh key: %w", wrong))
+		public, err := ssh.NewPublicKey(ed25519.PublicKey(k))
+		if err != nil {
+			return nil, fmt.Errorf("ssh key: %w", err)
 		}
 		list = append(list, public.Marshal())
 	}
-	return list, err
+	return list, nil
 }
 
 // CertifyHosts implements provider.Requester.
@@ -177,14 +178,6 @@ func (p *Provider) SSHAuthorities() (users, hosts [][]byte) {
 	return t.list.SSHUsers, t.list.SSHHosts
 }
 
-// stampOf is a time; zero where there is none.
-func stampOf(t *timestamppb.Timestamp) time.Time {
-	if t == nil {
-		return time.Time{}
-	}
-	return t.AsTime()
-}
-
 func requestsOf(list []*v1.RequestView) (all []report.Request) {
 	for _, v := range list {
 		all = append(all, requestOf(v))
@@ -201,7 +194,7 @@ func requestOf(v *v1.RequestView) report.Request {
 	r := report.Request{
 		ID: word(v.GetId()), Kind: word(v.GetKind()), State: word(v.GetState()), Account: word(v.GetAccount()), Machine: word(v.GetMachine()),
 		Origin: word(v.GetOrigin()), Reason: word(v.GetReason()), Subject: word(v.GetSubject()), Role: word(v.GetRole()),
-		Asked: stampOf(v.GetAsked()), Until: stampOf(v.GetUntil()), Why: word(v.GetWhy()), Yours: v.GetYours(),
+		Asked: moment(v.GetAsked()), Until: moment(v.GetUntil()), Why: word(v.GetWhy()), Yours: v.GetYours(),
 	}
 	if d := v.GetDemand(); d != nil {
 		r.Demand = &report.Demand{MaxAgeSeconds: d.GetMaxAgeSeconds(), Points: d.GetPoints()}
@@ -213,7 +206,7 @@ func requestOf(v *v1.RequestView) report.Request {
 		r.Needs = append(r.Needs, report.Need{Group: word(n.GetGroup()), Count: n.GetCount()})
 	}
 	for _, d := range v.GetDecisions() {
-		r.Decisions = append(r.Decisions, report.Decision{Account: word(d.GetAccount()), Approved: d.GetApproved(), Reason: word(d.GetReason()), At: stampOf(d.GetAt())})
+		r.Decisions = append(r.Decisions, report.Decision{Account: word(d.GetAccount()), Approved: d.GetApproved(), Reason: word(d.GetReason()), At: moment(d.GetAt())})
 	}
 	for _, n := range v.GetRules() {
 		r.Rules = append(r.Rules, word(n))

@@ -174,12 +174,8 @@ func (f *feed) look(ctx context.Context) (*view, error) {
 	return v, nil
 }
 
-// endedFor is for how long machines are told of a grant that was ended early: longer than a
-// certificate counts.
-const endedFor = 20 * time.Minute
-
 func endedGrants(tx *store.Tx, now time.Time) (list [][]byte, err error) {
-	ended, err := tx.EndedGrants(now.Add(-endedFor))
+	ended, err := tx.EndedGrants(now)
 	for _, id := range ended.IDs {
 		list = append(list, id[:])
 	}

@@ -207,7 +207,7 @@ func TestAGrantEndsForAll(t *testing.T) {
 	r.rule("one", "approve", by("leads", 1))
 	ended := func() (e store.EndedGrants) {
 		r.Must(nil, r.Store.Read(t.Context(), func(tx *store.Tx) (err error) {
-			e, err = r.Requests.EndedGrants(tx)
+			e, err = tx.EndedGrants(r.Now())
 			return err
 		}))
 		return e

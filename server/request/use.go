@@ -13,9 +13,6 @@ import (
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
-// endedFor is for how long a grant that was ended is told of: longer than any use counts.
-const endedFor = 20 * time.Minute
-
 // keepFinal is for how long requests are kept that are over.
 const keepFinal = 90 * 24 * time.Hour
 
@@ -106,11 +103,6 @@ func (e *Engine) refusedUse(ctx context.Context, m store.Machine, r store.Reques
 		return e.Fault(ctx, "use", fault)
 	}
 	return err
-}
-
-// EndedGrants are the grants that were ended before their time within the last 20 minutes.
-func (e *Engine) EndedGrants(tx *store.Tx) (store.EndedGrants, error) {
-	return tx.EndedGrants(e.Now().Add(-endedFor))
 }
 
 // tidyAtOnce bounds the requests of one transaction.

@@ -31,7 +31,6 @@ const (
 // Limits of what is asked for.
 const (
 	MaxHops = 8
-	maxHost = 255 // bytes
 	portSSH = 22
 	maxPort = 65535
 )
@@ -190,13 +189,10 @@ func machineOf(tx *store.Tx, host string) (store.Machine, string, error) {
 
 // CheckHost refuses what is no host name and no address. It is realm.ErrInput.
 func CheckHost(host string) error {
-	odd := func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("._:-", r)
-	}
 	switch {
-	case host == "" || len(host) > maxHost:
-		return fmt.Errorf("%w: a host of %d bytes: it has 1 to %d", realm.ErrInput, len(host), maxHost)
-	case strings.HasPrefix(host, "-") || strings.ContainsFunc(host, odd):
+	case host == "" || len(host) > identity.MaxHostLen:
+		return fmt.Errorf("%w: a host of %d bytes: it has 1 to %d", realm.ErrInput, len(host), identity.MaxHostLen)
+	case !identity.PlainHost(host):
 		return fmt.Errorf("%w: host %q: it has letters, digits, '.', '_', ':' and '-', and does not begin with '-'", realm.ErrInput, identity.Printable(host))
 	}
 	return nil

@@ -281,8 +281,11 @@ func (t *Tx) grantEnded() error {
 	return t.one(`UPDATE realm SET grants_ended = ?`, rev)
 }
 
-// EndedGrants lists those that were ended early since then.
-func (t *Tx) EndedGrants(since time.Time) (e EndedGrants, err error) {
+// endedFor is for how long a grant that was ended is told of: longer than any use counts.
+const endedFor = 20 * time.Minute
+
+// EndedGrants lists those that were ended early within the last 20 minutes.
+func (t *Tx) EndedGrants(now time.Time) (e EndedGrants, err error) {
 	if err := t.get([]any{&e.Version}, `SELECT grants_ended FROM realm`); err != nil {
 		return EndedGrants{}, err
 	}
@@ -291,7 +294,7 @@ func (t *Tx) EndedGrants(since time.Time) (e EndedGrants, err error) {
 		err := row.Scan(&id)
 		e.IDs = append(e.IDs, id)
 		return err
-	}, `SELECT uuid FROM requests WHERE early = 1 AND changed >= ? ORDER BY changed, uuid`, since.Unix())
+	}, `SELECT uuid FROM requests WHERE early = 1 AND changed >= ? ORDER BY changed, uuid`, now.Add(-endedFor).Unix())
 	return e, err
 }
 

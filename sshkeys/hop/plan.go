@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/sallyport-auth/sallyport/identity"
 )
 
 // MaxHops is how many machines a chain may have.
@@ -143,12 +145,8 @@ func hopOf(typed string, said answers) (Hop, error) {
 	return h, nil
 }
 
-// hostLetters are those of names and addresses; everything else means something in a shell,
-// in a pattern or in ssh's configuration.
-const hostLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:-"
-
 func checkHost(name string) error {
-	if name == "" || len(name) > 255 || name[0] == '-' || strings.Trim(name, hostLetters) != "" {
+	if !identity.PlainHost(name) {
 		return fmt.Errorf("%w: %q is no name or address of a host", ErrUsage, name)
 	}
 	return nil

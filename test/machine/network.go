@@ -2,7 +2,6 @@ package machine
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -92,11 +91,11 @@ func (n *Network) host(ctx context.Context, h *Realm, i int, name, etc string) e
 	if err != nil {
 		return err
 	}
-	var code struct{ Code, Fingerprint string }
-	if err := json.Unmarshal([]byte(out), &code); err != nil {
-		return fmt.Errorf("machine add: %w", err)
+	code, fingerprint, err := joinCode(out)
+	if err != nil {
+		return err
 	}
-	if _, err := h.Run(ctx, "/usr/bin/sallyport", h.JoinWords(ctx, code.Code, code.Fingerprint)...); err != nil {
+	if _, err := h.Run(ctx, "/usr/bin/sallyport", h.JoinWords(ctx, code, fingerprint)...); err != nil {
 		return err
 	}
 	if _, err := n.Admin(ctx, "", "machine", "set", name, "--host-names", name+".example.org", "--addresses", hostAddress(i)); err != nil {
