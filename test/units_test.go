@@ -21,7 +21,10 @@ func booted(t *testing.T) *machine.Booted {
 func in(t *testing.T, b *machine.Booted, lines string) string {
 	t.Helper()
 	out, err := b.In(t.Context(), lines)
-	must(t, err)
+	if err != nil {
+		log, _ := b.In(t.Context(), "journalctl -b --no-pager -o short-monotonic | tail -n 60") // what it can say
+		t.Fatalf("%v\nThe end of the journal:\n%s", err, log)
+	}
 	return out
 }
 

@@ -3,7 +3,7 @@
  *
  *   state     waits for               until                          then
  *   begun     Working or any other    250 ms after the first connect led
- *                                     5 s in the account phase, and
+ *                                     15 s in the account phase, and
  *                                     for credentials and sessions
  *   led       Working                 timeout=, begun anew           led
  *             Tell                    timeout=, begun anew           led, shown
@@ -43,10 +43,10 @@ enum style { ASK_SECRET = 1, ASK_TEXT = 2, TELL_INFO = 3, TELL_ERROR = 4 };
 #endif
 /*
  * The same where nobody has typed anything: a job of cron, a unit with User=. They do not
- * try again, and a daemon that is being restarted is back by then.
+ * try again, and a daemon that is being restarted is back by then, on a busy machine too.
  */
 #ifndef SALLYPORT_PAM_RESTART_MS
-#define SALLYPORT_PAM_RESTART_MS 5000
+#define SALLYPORT_PAM_RESTART_MS 15000
 #endif
 
 enum {
