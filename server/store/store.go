@@ -68,13 +68,13 @@ type Store struct {
 	begun, full atomic.Bool
 	reads       bool // and writes nothing, whatever the database would let it
 	recorded    atomic.Pointer[func(action string)]
-	accounts    map[string]*together[accountFor, signedFor] // by the column that they are found by
+	shared      shared
 }
 
 // over is a store on that database.
 func over(e engine) *Store {
 	s := &Store{engine: e}
-	s.accounts = s.accountReaders()
+	s.shared = newShared(s)
 	return s
 }
 

@@ -8,7 +8,7 @@ import (
 const (
 	// readersAtOnce is how many readings for several are under way at once. With one, the
 	// others would wait for an answer that is slow; with many, none would be for several.
-	readersAtOnce = 2
+	readersAtOnce = 4
 	// mostTogether is how many one of them is for. Their number is a power of two, so that
 	// there are few texts of the query.
 	mostTogether = 32

@@ -7,9 +7,76 @@ import (
 	"fmt"
 	"strings"
 
-
 	"github.com/sallyport-auth/sallyport/identity"
 )
+
+// What every request of a machine begins with is read for all that wait at the time.
+
+// shared are the readings of a store that are for several.
+type shared struct {
+	machines *together[string, machineOr]
+	// accounts are by the column that they are found by.
+	accounts map[string]*together[accountFor, signedFor]
+}
+
+func newShared(s *Store) shared {
+	r := shared{accounts: make(map[string]*together[accountFor, signedFor])}
+	r.machines = &together[string, machineOr]{read: func(ctx context.Context, keys []string) ([]machineOr, error) {
+		return once(ctx, s, func(tx *Tx) ([]machineOr, error) { return tx.machinesOf(keys) })
+	}}
+	for _, column := range []string{byName, byUID, byUUID} {
+		r.accounts[column] = &together[accountFor, signedFor]{read: func(ctx context.Context, list []accountFor) ([]signedFor, error) {
+			return once(ctx, s, func(tx *Tx) ([]signedFor, error) { return tx.accountsFor(column, list) })
+		}}
+	}
+	return r
+}
+
+func once[A any](ctx context.Context, s *Store, f func(*Tx) ([]A, error)) (found []A, err error) {
+	err = s.Once(ctx, func(tx *Tx) (err error) {
+		found, err = f(tx)
+		return err
+	})
+	return found, err
+}
+
+// machineOr is a machine, if there is one.
+type machineOr struct {
+	machine Machine
+	known   bool
+}
+
+// MachineForKey finds the machine that joined with that key, as [Tx.MachineByKey] does. Those
+// who ask at the same time are answered by one query.
+func (s *Store) MachineForKey(ctx context.Context, key ed25519.PublicKey) (Machine, error) {
+	m, err := s.shared.machines.ask(ctx, string(key))
+	if err == nil && !m.known {
+		err = identity.ErrNotFound
+	}
+	return m.machine, err
+}
+
+// machinesOf answers several by one query.
+func (t *Tx) machinesOf(keys []string) ([]machineOr, error) {
+	binary := make([][]byte, len(keys))
+	for i, k := range keys {
+		binary[i] = []byte(k)
+	}
+	args := padded(binary)
+	all, err := t.machines(`WHERE public_key IN (`+marks(len(args))+`)`, args...)
+	if err != nil {
+		return nil, err
+	}
+	found := make([]machineOr, len(keys))
+	for _, m := range all {
+		for i, k := range keys {
+			if string(m.Key) == k {
+				found[i] = machineOr{m, true}
+			}
+		}
+	}
+	return found, nil
+}
 
 // accountFor asks for an account on behalf of a machine that may know everybody.
 type accountFor struct {
@@ -29,7 +96,7 @@ type signedFor struct {
 // no such account or machine, or the machine is shut out or has a scope: others find out which.
 // Those who ask at the same time are answered by one query.
 func (s *Store) AccountForKey(ctx context.Context, key ed25519.PublicKey, by By) (Account, Signs, error) {
-	t := s.accounts[by.column]
+	t := s.shared.accounts[by.column]
 	if t == nil {
 		return Account{}, Signs{}, fmt.Errorf("an account by %q: %w", by.column, identity.ErrNotFound)
 	}
@@ -38,21 +105,6 @@ func (s *Store) AccountForKey(ctx context.Context, key ed25519.PublicKey, by By)
 		err = identity.ErrNotFound
 	}
 	return a.account, a.signs, err
-}
-
-// accountReaders are by the column that accounts are found by.
-func (s *Store) accountReaders() map[string]*together[accountFor, signedFor] {
-	m := make(map[string]*together[accountFor, signedFor])
-	for _, column := range []string{byName, byUID, byUUID} {
-		m[column] = &together[accountFor, signedFor]{read: func(ctx context.Context, list []accountFor) (found []signedFor, err error) {
-			err = s.Once(ctx, func(tx *Tx) (err error) {
-				found, err = tx.accountsFor(column, list)
-				return err
-			})
-			return found, err
-		}}
-	}
-	return m
 }
 
 // accountsFor answers several by one query.
@@ -135,4 +187,3 @@ func (a *Account) read(r *wideRow) (err error) {
 	a.OwnGroup, err = r.id(5)
 	return err
 }
-
