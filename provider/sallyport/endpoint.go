@@ -55,7 +55,7 @@ const (
 	// keepCalls is for how long a connection is kept for the next request.
 	keepCalls = 30 * time.Second
 	// quietLine is after how long without a word a ping asks on the change stream's
-	// connection. The server says something every 12 s.
+	// connection. The server says something every 14 s.
 	quietLine = 15 * time.Second
 )
 

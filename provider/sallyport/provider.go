@@ -27,7 +27,7 @@ type Timeouts struct {
 	// Call is for one request and its answer: 15 s.
 	Call time.Duration
 	// Silence is for how long a stream may bring nothing: 30 s. The server is told, and
-	// says something every 12 s, or every 4 s if this is less than 30 s.
+	// says something every 14 s, or every 4 s if this is less than 30 s.
 	Silence time.Duration
 	// Return is within which time the change stream returns to a server that is preferred
 	// to the one where it is, once that server answers again: 30 s. The moment is random.

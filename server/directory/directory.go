@@ -70,12 +70,7 @@ func (d *Directory) kept(ctx context.Context, by store.By) ([]byte, error) {
 	if key == nil {
 		return nil, nil
 	}
-	var a store.Account
-	var signs store.Signs
-	err := d.Store.Once(ctx, func(tx *store.Tx) (err error) {
-		a, signs, err = tx.AccountForKey(key, by)
-		return err
-	})
+	a, signs, err := d.Store.AccountForKey(ctx, key, by)
 	if errors.Is(err, identity.ErrNotFound) {
 		return nil, nil // token tells why
 	}

@@ -10,7 +10,7 @@ import (
 // for long is told less often.
 const (
 	heartbeat     = 4 * time.Second // for a machine that waits 10 s, or does not say how long
-	slowHeartbeat = 12 * time.Second
+	slowHeartbeat = 14 * time.Second
 	patient       = 30 * time.Second // who waits so long hears the slow one
 	// phases of the streams: those of one are woken together, which costs half of a timer
 	// for each, and not all at once.

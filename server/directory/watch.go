@@ -57,24 +57,50 @@ func (d *Directory) watcher(ctx context.Context, req *v1.WatchRequest, out *conn
 // run is the whole life of a stream, which end ends.
 func (w *watcher) run(ctx context.Context, end context.CancelFunc, req *v1.WatchRequest) error {
 	now := w.feed.current.Load() // before anything is read: what comes after that is waited for
+	does := func() (bool, error) { return w.arrive(ctx, end, req) }
+	for {
+		if goOn, err := apart(does); err != nil || !goOn {
+			return err
+		}
+		does = func() (bool, error) { return w.follow(ctx, now) }
+		if err := w.tellEnded(ctx, now); err != nil {
+			return err
+		}
+		next, err := w.quiet(ctx, now)
+		if err != nil {
+			return err
+		}
+		now = next
+	}
+}
+
+// arrive looks the machine up, and begins.
+func (w *watcher) arrive(ctx context.Context, end context.CancelFunc, req *v1.WatchRequest) (bool, error) {
 	if err := w.look(ctx, nil); err != nil {
-		return err
+		return false, err
 	}
 	w.term = w.at.Term
 	w.SayTerm(w.out.ResponseHeader()) // as new as what was read
 	two := w.streams.come(w.machine.UUID, w.instance, !w.machine.Duplicated.IsZero(), end)
 	two = w.lease(ctx) || two
-	for goOn, err := w.begin(ctx, req.GetNewest(), two); ; goOn, err = w.follow(ctx, now) {
-		if err != nil || !goOn {
-			return err
-		}
-		if err := w.tellEnded(ctx, now); err != nil {
-			return err
-		}
-		if now, err = w.quiet(ctx, now); err != nil {
-			return err
-		}
+	return w.begin(ctx, req.GetNewest(), two)
+}
+
+// apart runs f on a stack of its own. One that has been deep once, as for reading the
+// database, stays large for as long as the stream waits: that is 8 KB for each machine.
+func apart(f func() (bool, error)) (goOn bool, err error) {
+	var panicked any
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() { panicked = recover() }()
+		goOn, err = f()
+	}()
+	<-done
+	if panicked != nil {
+		panic(panicked) // which ends this stream alone
 	}
+	return goOn, err
 }
 
 // watcher is one change stream.

@@ -72,11 +72,7 @@ func (r *Realm) Machine(ctx context.Context) (store.Machine, error) {
 	if key == nil {
 		return store.Machine{}, ErrNotJoined
 	}
-	var m store.Machine
-	err := r.Store.Once(ctx, func(tx *store.Tx) (err error) {
-		m, err = tx.MachineByKey(key)
-		return err
-	})
+	m, err := r.Store.MachineForKey(ctx, key)
 	if errors.Is(err, identity.ErrNotFound) {
 		return store.Machine{}, ErrNotJoined
 	}

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"crypto/ed25519"
 	"database/sql"
 	"fmt"
 
@@ -66,36 +65,23 @@ type By struct {
 	value  any
 }
 
+// The columns of them.
+const byName, byUID, byUUID = "name", "uid", "uuid"
+
 // ByName finds by the canonical name.
-func ByName(name identity.Name) By { return By{"name", name} }
+func ByName(name identity.Name) By { return By{byName, name} }
 
 // ByUID finds by the user id.
-func ByUID(uid uint32) By { return By{"uid", uid} }
+func ByUID(uid uint32) By { return By{byUID, uid} }
 
 // ByUUID finds by the uuid.
-func ByUUID(id uuid.UUID) By { return By{"uuid", id} }
+func ByUUID(id uuid.UUID) By { return By{byUUID, id} }
 
 // AccountBy finds an account.
 func (t *Tx) AccountBy(by By) (Account, error) {
 	return scanAccount(func(into ...any) error {
 		return t.get(into, `SELECT `+accountColumns+` FROM accounts WHERE `+by.column+` = ?`, by.value)
 	})
-}
-
-// AccountForKey asks, by one query, for an account and for the public half of the key that signs tokens, on behalf of the
-// machine of a key that may know everybody. It is identity.ErrNotFound where there is no such
-// account or machine, or the machine is shut out or has a scope: others find out which.
-func (t *Tx) AccountForKey(key ed25519.PublicKey, by By) (Account, Signs, error) {
-	var s Signs
-	var pub []byte
-	a, err := scanAccount(func(into ...any) error {
-		return t.get(append(into, &pub, &s.Term, &s.History), `SELECT `+accountColumns+`,
-			(SELECT public_key FROM signing_keys ORDER BY seq DESC LIMIT 1),
-			(SELECT term FROM realm), (SELECT id FROM histories ORDER BY seq DESC LIMIT 1)
-			FROM accounts WHERE `+by.column+` = ? AND (SELECT scoped + quarantined FROM machines WHERE public_key = ?) = 0`, by.value, []byte(key))
-	})
-	s.Key = pub
-	return a, s, err
 }
 
 // AccountByName finds an account by its canonical name.

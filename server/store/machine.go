@@ -125,13 +125,15 @@ func (t *Tx) MachineByKey(key ed25519.PublicKey) (Machine, error) {
 }
 
 // Machines lists every machine by name.
-func (t *Tx) Machines() ([]Machine, error) {
+func (t *Tx) Machines() ([]Machine, error) { return t.machines(`ORDER BY name`) }
+
+func (t *Tx) machines(which string, args ...any) ([]Machine, error) {
 	var all []Machine
 	err := t.each(func(row *sql.Rows) error {
 		m, err := scanMachine(row.Scan)
 		all = append(all, m)
 		return err
-	}, `SELECT `+machineColumns+` FROM machines ORDER BY name`)
+	}, `SELECT `+machineColumns+` FROM machines `+which, args...)
 	return all, err
 }
 

@@ -135,7 +135,7 @@ func Migrate(ctx context.Context, owner, serving string) error {
 	if err != nil {
 		return err
 	}
-	s := &Store{engine: e}
+	s := over(e)
 	if err := s.migrate(ctx); err != nil {
 		return errors.Join(err, s.Close())
 	}

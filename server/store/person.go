@@ -261,18 +261,10 @@ func (p *Person) account(may scope) part {
 		texts: []string{`a.uuid`, `name`, `full_name`, `home`, `shell`, `group_uuid`},
 		ints:  []string{`uid`, `state`, `valid_from`, `valid_until`, `revision`, may.may},
 		from:  `accounts a WHERE uuid = (SELECT uuid FROM who)`, args: may.args,
-		read: func(r *wideRow) (err error) {
-			a := &p.Account
-			a.Name, a.FullName, a.Home, a.Shell = identity.Name(r.str(1)), r.str(2), r.str(3), r.str(4)
-			a.UID, a.State, a.ValidFrom, a.ValidUntil, a.Revision = r.small(0), identity.State(r.num(1)), r.num(2), r.num(3), r.big(4) //nolint:gosec // as it was stored
-			a.GID = a.UID
+		read: func(r *wideRow) error {
 			p.Known, p.scoped = r.num(5) == 1, r.num(5) == 2
 			p.Beyond = !p.Known && !p.scoped
-			if a.UUID, err = r.id(0); err != nil {
-				return err
-			}
-			a.OwnGroup, err = r.id(5)
-			return err
+			return p.Account.read(r)
 		},
 	}
 }

@@ -265,9 +265,7 @@ func TestAnAccountIsAskedForByAKeyThatMayKnowEverybody(t *testing.T) {
 			key := bytes.Repeat([]byte{9}, 32)
 			write(t, s, func(tx *Tx) error { _, err := tx.Join([]byte("code"), key, time.Unix(3, 0)); return err })
 			write(t, s, c.change)
-			var a Account
-			var signs Signs
-			err := s.Once(t.Context(), func(tx *Tx) (err error) { a, signs, err = tx.AccountForKey(key, ByName("alice")); return err })
+			a, signs, err := s.AccountForKey(t.Context(), key, ByName("alice"))
 			if found := err == nil; found != c.found || !found && !errors.Is(err, identity.ErrNotFound) {
 				t.Fatalf("%v", err)
 			}

@@ -45,7 +45,7 @@ func openAddress(ctx context.Context, address string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{engine: e}
+	s := over(e)
 	list, err := s.scriptList()
 	if err == nil {
 		err = s.check(ctx, len(list))

@@ -167,7 +167,7 @@ func TestAMigrationOfPostgreSQLThatIsCutOffIsUndoneWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	empty := &Store{engine: e}
+	empty := over(e)
 	t.Cleanup(func() { _ = empty.Close() })
 	cuts := 0
 	for _, m := range list[:1] {
@@ -225,7 +225,7 @@ func TestAConnectionIsWaitedForWhereAllAreTaken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := &Store{engine: e}
+	o := over(e)
 	t.Cleanup(func() { _ = o.Close() })
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()

@@ -172,7 +172,7 @@ func TestAMigrationThatFailsInItsMiddleIsUndoneWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	db := sql.OpenDB(connector{&sqlite3.SQLiteDriver{}, dsn(filepath.Join(t.TempDir(), "m.db"), "")})
-	s := &Store{engine: &sqlite{writer: db, reader: db}}
+	s := over(&sqlite{writer: db, reader: db})
 	defer func() { _ = db.Close() }()
 	if _, err := db.Exec(`CREATE TABLE migrations (version INTEGER PRIMARY KEY, applied INTEGER NOT NULL) STRICT`); err != nil {
 		t.Fatal(err)

@@ -68,6 +68,14 @@ type Store struct {
 	begun, full atomic.Bool
 	reads       bool // and writes nothing, whatever the database would let it
 	recorded    atomic.Pointer[func(action string)]
+	shared      shared
+}
+
+// over is a store on that database.
+func over(e engine) *Store {
+	s := &Store{engine: e}
+	s.shared = newShared(s)
+	return s
 }
 
 // engine is what one kind of database does in its own way. The SQL of this package is
@@ -175,7 +183,7 @@ func OpenReading(ctx context.Context, address string) (*Store, error) {
 
 // opened opens what nobody else uses, and brings it up to date.
 func opened(ctx context.Context, e engine) (*Store, error) {
-	s := &Store{engine: e}
+	s := over(e)
 	if err := s.migrate(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
