@@ -47,7 +47,7 @@ func (l *Login) Origin() Origin {
 	case l.Peer.UID != 0:
 		return OriginOfUID(l.Peer.UID)
 	case l.RemoteHost != "":
-		return originHost(l.RemoteHost)
+		return OriginOfHost(l.RemoteHost)
 	case l.Caller.Known && l.Caller.LoginUID != NoLoginUID:
 		return OriginOfUID(l.Caller.LoginUID)
 	case l.Caller.Known && l.Caller.RealUID != 0:
@@ -69,7 +69,8 @@ func OriginOfUID(uid uint32) Origin {
 // OriginOfUser is that of a local user whom only a name tells.
 func OriginOfUser(name string) Origin { return Origin{"user " + cut(name)} }
 
-func originHost(host string) Origin {
+// OriginOfHost is that of a host in the network: of IPv6 addresses the network of 64 bits.
+func OriginOfHost(host string) Origin {
 	a, err := netip.ParseAddr(host)
 	if err != nil {
 		return Origin{"host " + strings.ToLower(cut(host))}

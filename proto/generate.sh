@@ -9,4 +9,4 @@ protoc -I proto \
 	--plugin=build/tools/protoc-gen-go --plugin=build/tools/protoc-gen-connect-go \
 	--go_out=. --go_opt=module=github.com/sallyport-auth/sallyport \
 	--connect-go_out=. --connect-go_opt=module=github.com/sallyport-auth/sallyport,simple \
-	proto/sallyport/v1/*.proto
+	proto/sallyport/v1/*.proto proto/identity/*.proto

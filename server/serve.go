@@ -14,12 +14,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sallyport-auth/sallyport/metrics"
+	"github.com/sallyport-auth/sallyport/proto/identity/identitypbconnect"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
 	"github.com/sallyport-auth/sallyport/server/admin"
 	"github.com/sallyport-auth/sallyport/server/auth"
 	"github.com/sallyport-auth/sallyport/server/cardservice"
 	"github.com/sallyport-auth/sallyport/server/directory"
+	"github.com/sallyport-auth/sallyport/server/identityservice"
 	"github.com/sallyport-auth/sallyport/server/realm"
 	"github.com/sallyport-auth/sallyport/server/reporter"
 	"github.com/sallyport-auth/sallyport/server/request"
@@ -226,6 +228,7 @@ func publicServer(r *realm.Realm, e *auth.Engine, requests *request.Engine, card
 	mux.Handle(sallyportv1connect.NewReportServiceHandler(e, limit))
 	mux.Handle(sallyportv1connect.NewRequestServiceHandler(requests, limit))
 	mux.Handle(sallyportv1connect.NewSSHServiceHandler(sshca.New(r, requests), limit))
+	mux.Handle(identitypbconnect.NewIdentityServiceHandler(identityservice.New(r, e), limit))
 	return &http.Server{
 		Handler: patience(realm.WithCallers(r.WithTerms(mux))),
 		TLSConfig: &tls.Config{

@@ -14,7 +14,7 @@ import (
 // asked to make or take away, or to the end.
 func (t *attempt) advance(ctx context.Context, r result) (answer, error) {
 	s, f := t.s, &t.f
-	if why := standing(f.account, t.Now()); why != "" {
+	if why := Standing(f.account, t.Now()); why != "" {
 		return t.deny(ctx, answer{message: why, reason: why})
 	}
 	s.proved = append(s.proved, r.proofs...)
@@ -121,9 +121,9 @@ func (t *attempt) cannot(ctx context.Context) (answer, error) {
 	return t.deny(ctx, a)
 }
 
-// standing says, for someone who proved to be the account's owner, why it cannot
+// Standing says, for someone who proved to be the account's owner, why it cannot
 // be used; empty when it can.
-func standing(a store.Account, now time.Time) string {
+func Standing(a store.Account, now time.Time) string {
 	t := identity.IDToken{State: a.State, ValidFrom: a.ValidFrom, ValidUntil: a.ValidUntil}
 	switch t.StandingAt(now) {
 	case identity.Good:

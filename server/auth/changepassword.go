@@ -32,7 +32,7 @@ func (e *Engine) changePassword(ctx context.Context, c client, name identity.Nam
 	case !ok:
 		return e.failed(ctx, s, identity.Password, "password")
 	}
-	if why := standing(f.account, e.Now()); why != "" {
+	if why := Standing(f.account, e.Now()); why != "" {
 		return e.deny(ctx, s, answer{message: why, reason: why})
 	}
 	proved := code.Len() == 0 && e.dues.counts(&f, e.Now())

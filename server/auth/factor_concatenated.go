@@ -38,7 +38,7 @@ func (concatenatedFactor) step(ctx context.Context, t *attempt, line identity.Se
 	case !front || !hasTOTP:
 		return t.failed(ctx, identity.Password, "password")
 	}
-	if why := standing(t.f.account, t.Now()); why != "" {
+	if why := Standing(t.f.account, t.Now()); why != "" {
 		return t.deny(ctx, answer{message: why, reason: why})
 	}
 	return t.takeCode(ctx, code, t.f.provedPassword("").proofs...)

@@ -83,24 +83,31 @@ func familiarWith(a *store.Attempt, now time.Time) familiar {
 
 // countFailure counts a wrong answer wherever it could be locked.
 func (e *Engine) countFailure(tx *store.Tx, s *session, kind identity.FactorKind) error {
+	_, err := e.count(tx, s, kind)
+	return err
+}
+
+func (e *Engine) count(tx *store.Tx, s *session, kind identity.FactorKind) (all []counted, err error) {
 	a, err := tx.Attempt(s.client.id, s.name, s.origin)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	now, err := tx.Clock(e.Now())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, b := range brakes(e.factors.counted(kind), s.client.id, s.origin, familiarWith(&a, now)) {
 		if a.Beyond && b.spot.Machine == uuid.Nil {
 			continue // what a machine may not begin for, it may not lock over the realm
 		}
-		one := store.Failures{Spot: b.spot, Tally: b.Fail(a.Failures[b.spot], now)}
+		before := a.Failures[b.spot]
+		one := store.Failures{Spot: b.spot, Tally: b.Fail(before, now)}
 		if err := tx.SetFailuresOf(s.name, a.Known || a.Beyond, one, now); err != nil {
-			return err
+			return nil, err
 		}
+		all = append(all, counted{b.spot, before, one.Tally})
 	}
-	return nil
+	return all, nil
 }
 
 // clearProved forgets the failures of what was proved, at the origin where it was, and

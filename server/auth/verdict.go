@@ -188,7 +188,7 @@ func (e *Engine) holds(tx *store.Tx, s *session) (store.Person, error) {
 	if !p.Known {
 		return store.Person{}, identity.ErrNotFound
 	}
-	if standing(p.Account, e.Now()) != "" {
+	if Standing(p.Account, e.Now()) != "" {
 		return store.Person{}, store.ErrChanged
 	}
 	factors := p.Factors()

@@ -5003,6 +5003,370 @@ func (x *RealmView) GetCommonPasswordsFault() string {
 	return ""
 }
 
+type IdentityServiceView struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Enabled bool                   `protobuf:"varint,1,opt,name=enabled,proto3" json:"enabled,omitempty"`
+	// For how many days a token is good without being used, and at most.
+	IdleDays      uint32 `protobuf:"varint,2,opt,name=idle_days,json=idleDays,proto3" json:"idle_days,omitempty"`
+	MostDays      uint32 `protobuf:"varint,3,opt,name=most_days,json=mostDays,proto3" json:"most_days,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *IdentityServiceView) Reset() {
+	*x = IdentityServiceView{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[74]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *IdentityServiceView) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*IdentityServiceView) ProtoMessage() {}
+
+func (x *IdentityServiceView) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[74]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use IdentityServiceView.ProtoReflect.Descriptor instead.
+func (*IdentityServiceView) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{74}
+}
+
+func (x *IdentityServiceView) GetEnabled() bool {
+	if x != nil {
+		return x.Enabled
+	}
+	return false
+}
+
+func (x *IdentityServiceView) GetIdleDays() uint32 {
+	if x != nil {
+		return x.IdleDays
+	}
+	return 0
+}
+
+func (x *IdentityServiceView) GetMostDays() uint32 {
+	if x != nil {
+		return x.MostDays
+	}
+	return 0
+}
+
+// What is absent stays.
+type SetIdentityServiceRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Enabled       *bool                  `protobuf:"varint,1,opt,name=enabled,proto3,oneof" json:"enabled,omitempty"`
+	IdleDays      *uint32                `protobuf:"varint,2,opt,name=idle_days,json=idleDays,proto3,oneof" json:"idle_days,omitempty"` // 1 to 365
+	MostDays      *uint32                `protobuf:"varint,3,opt,name=most_days,json=mostDays,proto3,oneof" json:"most_days,omitempty"` // 1 to 3650
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetIdentityServiceRequest) Reset() {
+	*x = SetIdentityServiceRequest{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[75]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetIdentityServiceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetIdentityServiceRequest) ProtoMessage() {}
+
+func (x *SetIdentityServiceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[75]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetIdentityServiceRequest.ProtoReflect.Descriptor instead.
+func (*SetIdentityServiceRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{75}
+}
+
+func (x *SetIdentityServiceRequest) GetEnabled() bool {
+	if x != nil && x.Enabled != nil {
+		return *x.Enabled
+	}
+	return false
+}
+
+func (x *SetIdentityServiceRequest) GetIdleDays() uint32 {
+	if x != nil && x.IdleDays != nil {
+		return *x.IdleDays
+	}
+	return 0
+}
+
+func (x *SetIdentityServiceRequest) GetMostDays() uint32 {
+	if x != nil && x.MostDays != nil {
+		return *x.MostDays
+	}
+	return 0
+}
+
+type InviteIdentityResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Shown once, kept only as a hash.
+	Code          string                 `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`
+	Expires       *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=expires,proto3" json:"expires,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InviteIdentityResponse) Reset() {
+	*x = InviteIdentityResponse{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[76]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InviteIdentityResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InviteIdentityResponse) ProtoMessage() {}
+
+func (x *InviteIdentityResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[76]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InviteIdentityResponse.ProtoReflect.Descriptor instead.
+func (*InviteIdentityResponse) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{76}
+}
+
+func (x *InviteIdentityResponse) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *InviteIdentityResponse) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *InviteIdentityResponse) GetExpires() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Expires
+	}
+	return nil
+}
+
+type IdentityDevice struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Device        string                 `protobuf:"bytes,1,opt,name=device,proto3" json:"device,omitempty"`
+	AuthType      string                 `protobuf:"bytes,2,opt,name=auth_type,json=authType,proto3" json:"auth_type,omitempty"`
+	Created       *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=created,proto3" json:"created,omitempty"`
+	Used          *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=used,proto3" json:"used,omitempty"`
+	Expires       *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expires,proto3" json:"expires,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *IdentityDevice) Reset() {
+	*x = IdentityDevice{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[77]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *IdentityDevice) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*IdentityDevice) ProtoMessage() {}
+
+func (x *IdentityDevice) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[77]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use IdentityDevice.ProtoReflect.Descriptor instead.
+func (*IdentityDevice) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{77}
+}
+
+func (x *IdentityDevice) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+func (x *IdentityDevice) GetAuthType() string {
+	if x != nil {
+		return x.AuthType
+	}
+	return ""
+}
+
+func (x *IdentityDevice) GetCreated() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Created
+	}
+	return nil
+}
+
+func (x *IdentityDevice) GetUsed() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Used
+	}
+	return nil
+}
+
+func (x *IdentityDevice) GetExpires() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Expires
+	}
+	return nil
+}
+
+type ListIdentityDevicesResponse struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Devices []*IdentityDevice      `protobuf:"bytes,1,rep,name=devices,proto3" json:"devices,omitempty"`
+	// When the account has registered; absent: it has not.
+	Registered    *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=registered,proto3" json:"registered,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListIdentityDevicesResponse) Reset() {
+	*x = ListIdentityDevicesResponse{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[78]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListIdentityDevicesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListIdentityDevicesResponse) ProtoMessage() {}
+
+func (x *ListIdentityDevicesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[78]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListIdentityDevicesResponse.ProtoReflect.Descriptor instead.
+func (*ListIdentityDevicesResponse) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{78}
+}
+
+func (x *ListIdentityDevicesResponse) GetDevices() []*IdentityDevice {
+	if x != nil {
+		return x.Devices
+	}
+	return nil
+}
+
+func (x *ListIdentityDevicesResponse) GetRegistered() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Registered
+	}
+	return nil
+}
+
+type EndIdentityTokensRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Device        string                 `protobuf:"bytes,2,opt,name=device,proto3" json:"device,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EndIdentityTokensRequest) Reset() {
+	*x = EndIdentityTokensRequest{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[79]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EndIdentityTokensRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EndIdentityTokensRequest) ProtoMessage() {}
+
+func (x *EndIdentityTokensRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[79]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EndIdentityTokensRequest.ProtoReflect.Descriptor instead.
+func (*EndIdentityTokensRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{79}
+}
+
+func (x *EndIdentityTokensRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *EndIdentityTokensRequest) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
 var File_sallyport_v1_admin_proto protoreflect.FileDescriptor
 
 const file_sallyport_v1_admin_proto_rawDesc = "" +
@@ -5401,7 +5765,39 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x10common_passwords\x18\b \x01(\rR\x0fcommonPasswords\x122\n" +
 	"\x15common_passwords_file\x18\t \x01(\tR\x13commonPasswordsFile\x124\n" +
 	"\x16common_passwords_fault\x18\n" +
-	" \x01(\tR\x14commonPasswordsFault2\x9e!\n" +
+	" \x01(\tR\x14commonPasswordsFault\"i\n" +
+	"\x13IdentityServiceView\x12\x18\n" +
+	"\aenabled\x18\x01 \x01(\bR\aenabled\x12\x1b\n" +
+	"\tidle_days\x18\x02 \x01(\rR\bidleDays\x12\x1b\n" +
+	"\tmost_days\x18\x03 \x01(\rR\bmostDays\"\xa6\x01\n" +
+	"\x19SetIdentityServiceRequest\x12\x1d\n" +
+	"\aenabled\x18\x01 \x01(\bH\x00R\aenabled\x88\x01\x01\x12 \n" +
+	"\tidle_days\x18\x02 \x01(\rH\x01R\bidleDays\x88\x01\x01\x12 \n" +
+	"\tmost_days\x18\x03 \x01(\rH\x02R\bmostDays\x88\x01\x01B\n" +
+	"\n" +
+	"\b_enabledB\f\n" +
+	"\n" +
+	"_idle_daysB\f\n" +
+	"\n" +
+	"_most_days\"v\n" +
+	"\x16InviteIdentityResponse\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04code\x18\x02 \x01(\tR\x04code\x124\n" +
+	"\aexpires\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\"\xe1\x01\n" +
+	"\x0eIdentityDevice\x12\x16\n" +
+	"\x06device\x18\x01 \x01(\tR\x06device\x12\x1b\n" +
+	"\tauth_type\x18\x02 \x01(\tR\bauthType\x124\n" +
+	"\acreated\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x12.\n" +
+	"\x04used\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x04used\x124\n" +
+	"\aexpires\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\"\x91\x01\n" +
+	"\x1bListIdentityDevicesResponse\x126\n" +
+	"\adevices\x18\x01 \x03(\v2\x1c.sallyport.v1.IdentityDeviceR\adevices\x12:\n" +
+	"\n" +
+	"registered\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"registered\"F\n" +
+	"\x18EndIdentityTokensRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06device\x18\x02 \x01(\tR\x06device2\xae%\n" +
 	"\fAdminService\x12H\n" +
 	"\n" +
 	"AddAccount\x12\x1f.sallyport.v1.AddAccountRequest\x1a\x19.sallyport.v1.AccountView\x12C\n" +
@@ -5457,7 +5853,13 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x0fListAllRequests\x12$.sallyport.v1.ListAllRequestsRequest\x1a%.sallyport.v1.ListAllRequestsResponse\x12H\n" +
 	"\vShowRequest\x12\x1e.sallyport.v1.RequestIDRequest\x1a\x19.sallyport.v1.RequestView\x12H\n" +
 	"\n" +
-	"EndRequest\x12\x1f.sallyport.v1.EndRequestRequest\x1a\x19.sallyport.v1.RequestView\x12D\n" +
+	"EndRequest\x12\x1f.sallyport.v1.EndRequestRequest\x1a\x19.sallyport.v1.RequestView\x12S\n" +
+	"\x13ShowIdentityService\x12\x19.sallyport.v1.ListRequest\x1a!.sallyport.v1.IdentityServiceView\x12`\n" +
+	"\x12SetIdentityService\x12'.sallyport.v1.SetIdentityServiceRequest\x1a!.sallyport.v1.IdentityServiceView\x12Q\n" +
+	"\x0eInviteIdentity\x12\x19.sallyport.v1.NameRequest\x1a$.sallyport.v1.InviteIdentityResponse\x12[\n" +
+	"\x13ListIdentityDevices\x12\x19.sallyport.v1.NameRequest\x1a).sallyport.v1.ListIdentityDevicesResponse\x12f\n" +
+	"\x11EndIdentityTokens\x12&.sallyport.v1.EndIdentityTokensRequest\x1a).sallyport.v1.ListIdentityDevicesResponse\x12?\n" +
+	"\x0eRemoveIdentity\x12\x19.sallyport.v1.NameRequest\x1a\x12.sallyport.v1.Done\x12D\n" +
 	"\tShowRealm\x12\x1e.sallyport.v1.ShowRealmRequest\x1a\x17.sallyport.v1.RealmView\x12B\n" +
 	"\bSetRealm\x12\x1d.sallyport.v1.SetRealmRequest\x1a\x17.sallyport.v1.RealmView\x12O\n" +
 	"\rListHistories\x12\x19.sallyport.v1.ListRequest\x1a#.sallyport.v1.ListHistoriesResponse\x12L\n" +
@@ -5487,263 +5889,287 @@ func file_sallyport_v1_admin_proto_rawDescGZIP() []byte {
 	return file_sallyport_v1_admin_proto_rawDescData
 }
 
-var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 74)
+var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 80)
 var file_sallyport_v1_admin_proto_goTypes = []any{
-	(*Done)(nil),                    // 0: sallyport.v1.Done
-	(*NameRequest)(nil),             // 1: sallyport.v1.NameRequest
-	(*ListRequest)(nil),             // 2: sallyport.v1.ListRequest
-	(*ListHistoriesResponse)(nil),   // 3: sallyport.v1.ListHistoriesResponse
-	(*History)(nil),                 // 4: sallyport.v1.History
-	(*ReservedID)(nil),              // 5: sallyport.v1.ReservedID
-	(*ReleaseIDRequest)(nil),        // 6: sallyport.v1.ReleaseIDRequest
-	(*ReleaseIDResponse)(nil),       // 7: sallyport.v1.ReleaseIDResponse
-	(*AddAccountRequest)(nil),       // 8: sallyport.v1.AddAccountRequest
-	(*AccountView)(nil),             // 9: sallyport.v1.AccountView
-	(*FailureView)(nil),             // 10: sallyport.v1.FailureView
-	(*PlaceView)(nil),               // 11: sallyport.v1.PlaceView
-	(*CardView)(nil),                // 12: sallyport.v1.CardView
-	(*AddCardRequest)(nil),          // 13: sallyport.v1.AddCardRequest
-	(*CardRequest)(nil),             // 14: sallyport.v1.CardRequest
-	(*NewBackupCodesResponse)(nil),  // 15: sallyport.v1.NewBackupCodesResponse
-	(*SSHKeyView)(nil),              // 16: sallyport.v1.SSHKeyView
-	(*ListAccountsResponse)(nil),    // 17: sallyport.v1.ListAccountsResponse
-	(*SetAccountStateRequest)(nil),  // 18: sallyport.v1.SetAccountStateRequest
-	(*SetPasswordRequest)(nil),      // 19: sallyport.v1.SetPasswordRequest
-	(*SetAccountRequest)(nil),       // 20: sallyport.v1.SetAccountRequest
-	(*AddSSHKeyRequest)(nil),        // 21: sallyport.v1.AddSSHKeyRequest
-	(*RemoveSSHKeyRequest)(nil),     // 22: sallyport.v1.RemoveSSHKeyRequest
-	(*AddTOTPRequest)(nil),          // 23: sallyport.v1.AddTOTPRequest
-	(*AddTOTPResponse)(nil),         // 24: sallyport.v1.AddTOTPResponse
-	(*AddGroupRequest)(nil),         // 25: sallyport.v1.AddGroupRequest
-	(*Kinds)(nil),                   // 26: sallyport.v1.Kinds
-	(*SetGroupRequest)(nil),         // 27: sallyport.v1.SetGroupRequest
-	(*GroupView)(nil),               // 28: sallyport.v1.GroupView
-	(*ListGroupsResponse)(nil),      // 29: sallyport.v1.ListGroupsResponse
-	(*MemberRequest)(nil),           // 30: sallyport.v1.MemberRequest
-	(*AddMachineResponse)(nil),      // 31: sallyport.v1.AddMachineResponse
-	(*MachineView)(nil),             // 32: sallyport.v1.MachineView
-	(*SetMachineRequest)(nil),       // 33: sallyport.v1.SetMachineRequest
-	(*Hosts)(nil),                   // 34: sallyport.v1.Hosts
-	(*RuleView)(nil),                // 35: sallyport.v1.RuleView
-	(*AddRuleRequest)(nil),          // 36: sallyport.v1.AddRuleRequest
-	(*ListRulesResponse)(nil),       // 37: sallyport.v1.ListRulesResponse
-	(*MoveRuleRequest)(nil),         // 38: sallyport.v1.MoveRuleRequest
-	(*ListAllRequestsRequest)(nil),  // 39: sallyport.v1.ListAllRequestsRequest
-	(*ListAllRequestsResponse)(nil), // 40: sallyport.v1.ListAllRequestsResponse
-	(*RequestIDRequest)(nil),        // 41: sallyport.v1.RequestIDRequest
-	(*EndRequestRequest)(nil),       // 42: sallyport.v1.EndRequestRequest
-	(*Tags)(nil),                    // 43: sallyport.v1.Tags
-	(*Scope)(nil),                   // 44: sallyport.v1.Scope
-	(*ListMachinesResponse)(nil),    // 45: sallyport.v1.ListMachinesResponse
-	(*AddTokenRequest)(nil),         // 46: sallyport.v1.AddTokenRequest
-	(*AddTokenResponse)(nil),        // 47: sallyport.v1.AddTokenResponse
-	(*TokenView)(nil),               // 48: sallyport.v1.TokenView
-	(*ListTokensResponse)(nil),      // 49: sallyport.v1.ListTokensResponse
-	(*ServerView)(nil),              // 50: sallyport.v1.ServerView
-	(*AdmitServerRequest)(nil),      // 51: sallyport.v1.AdmitServerRequest
-	(*RemoveServerRequest)(nil),     // 52: sallyport.v1.RemoveServerRequest
-	(*ListServersResponse)(nil),     // 53: sallyport.v1.ListServersResponse
-	(*ListAuditRequest)(nil),        // 54: sallyport.v1.ListAuditRequest
-	(*AuditRow)(nil),                // 55: sallyport.v1.AuditRow
-	(*ListAuditResponse)(nil),       // 56: sallyport.v1.ListAuditResponse
-	(*VerifyAuditRequest)(nil),      // 57: sallyport.v1.VerifyAuditRequest
-	(*SignAuditRequest)(nil),        // 58: sallyport.v1.SignAuditRequest
-	(*SignAuditResponse)(nil),       // 59: sallyport.v1.SignAuditResponse
-	(*VerifyAuditResponse)(nil),     // 60: sallyport.v1.VerifyAuditResponse
-	(*PruneAuditRequest)(nil),       // 61: sallyport.v1.PruneAuditRequest
-	(*PruneAuditResponse)(nil),      // 62: sallyport.v1.PruneAuditResponse
-	(*RotateKeysRequest)(nil),       // 63: sallyport.v1.RotateKeysRequest
-	(*RotateKeysResponse)(nil),      // 64: sallyport.v1.RotateKeysResponse
-	(*ShowKeysRequest)(nil),         // 65: sallyport.v1.ShowKeysRequest
-	(*SignKeysRequest)(nil),         // 66: sallyport.v1.SignKeysRequest
-	(*RotateRealmKeyRequest)(nil),   // 67: sallyport.v1.RotateRealmKeyRequest
-	(*RenewCARequest)(nil),          // 68: sallyport.v1.RenewCARequest
-	(*KeysView)(nil),                // 69: sallyport.v1.KeysView
-	(*ShowRealmRequest)(nil),        // 70: sallyport.v1.ShowRealmRequest
-	(*KindPoints)(nil),              // 71: sallyport.v1.KindPoints
-	(*SetRealmRequest)(nil),         // 72: sallyport.v1.SetRealmRequest
-	(*RealmView)(nil),               // 73: sallyport.v1.RealmView
-	(*timestamppb.Timestamp)(nil),   // 74: google.protobuf.Timestamp
-	(*RequestView)(nil),             // 75: sallyport.v1.RequestView
+	(*Done)(nil),                        // 0: sallyport.v1.Done
+	(*NameRequest)(nil),                 // 1: sallyport.v1.NameRequest
+	(*ListRequest)(nil),                 // 2: sallyport.v1.ListRequest
+	(*ListHistoriesResponse)(nil),       // 3: sallyport.v1.ListHistoriesResponse
+	(*History)(nil),                     // 4: sallyport.v1.History
+	(*ReservedID)(nil),                  // 5: sallyport.v1.ReservedID
+	(*ReleaseIDRequest)(nil),            // 6: sallyport.v1.ReleaseIDRequest
+	(*ReleaseIDResponse)(nil),           // 7: sallyport.v1.ReleaseIDResponse
+	(*AddAccountRequest)(nil),           // 8: sallyport.v1.AddAccountRequest
+	(*AccountView)(nil),                 // 9: sallyport.v1.AccountView
+	(*FailureView)(nil),                 // 10: sallyport.v1.FailureView
+	(*PlaceView)(nil),                   // 11: sallyport.v1.PlaceView
+	(*CardView)(nil),                    // 12: sallyport.v1.CardView
+	(*AddCardRequest)(nil),              // 13: sallyport.v1.AddCardRequest
+	(*CardRequest)(nil),                 // 14: sallyport.v1.CardRequest
+	(*NewBackupCodesResponse)(nil),      // 15: sallyport.v1.NewBackupCodesResponse
+	(*SSHKeyView)(nil),                  // 16: sallyport.v1.SSHKeyView
+	(*ListAccountsResponse)(nil),        // 17: sallyport.v1.ListAccountsResponse
+	(*SetAccountStateRequest)(nil),      // 18: sallyport.v1.SetAccountStateRequest
+	(*SetPasswordRequest)(nil),          // 19: sallyport.v1.SetPasswordRequest
+	(*SetAccountRequest)(nil),           // 20: sallyport.v1.SetAccountRequest
+	(*AddSSHKeyRequest)(nil),            // 21: sallyport.v1.AddSSHKeyRequest
+	(*RemoveSSHKeyRequest)(nil),         // 22: sallyport.v1.RemoveSSHKeyRequest
+	(*AddTOTPRequest)(nil),              // 23: sallyport.v1.AddTOTPRequest
+	(*AddTOTPResponse)(nil),             // 24: sallyport.v1.AddTOTPResponse
+	(*AddGroupRequest)(nil),             // 25: sallyport.v1.AddGroupRequest
+	(*Kinds)(nil),                       // 26: sallyport.v1.Kinds
+	(*SetGroupRequest)(nil),             // 27: sallyport.v1.SetGroupRequest
+	(*GroupView)(nil),                   // 28: sallyport.v1.GroupView
+	(*ListGroupsResponse)(nil),          // 29: sallyport.v1.ListGroupsResponse
+	(*MemberRequest)(nil),               // 30: sallyport.v1.MemberRequest
+	(*AddMachineResponse)(nil),          // 31: sallyport.v1.AddMachineResponse
+	(*MachineView)(nil),                 // 32: sallyport.v1.MachineView
+	(*SetMachineRequest)(nil),           // 33: sallyport.v1.SetMachineRequest
+	(*Hosts)(nil),                       // 34: sallyport.v1.Hosts
+	(*RuleView)(nil),                    // 35: sallyport.v1.RuleView
+	(*AddRuleRequest)(nil),              // 36: sallyport.v1.AddRuleRequest
+	(*ListRulesResponse)(nil),           // 37: sallyport.v1.ListRulesResponse
+	(*MoveRuleRequest)(nil),             // 38: sallyport.v1.MoveRuleRequest
+	(*ListAllRequestsRequest)(nil),      // 39: sallyport.v1.ListAllRequestsRequest
+	(*ListAllRequestsResponse)(nil),     // 40: sallyport.v1.ListAllRequestsResponse
+	(*RequestIDRequest)(nil),            // 41: sallyport.v1.RequestIDRequest
+	(*EndRequestRequest)(nil),           // 42: sallyport.v1.EndRequestRequest
+	(*Tags)(nil),                        // 43: sallyport.v1.Tags
+	(*Scope)(nil),                       // 44: sallyport.v1.Scope
+	(*ListMachinesResponse)(nil),        // 45: sallyport.v1.ListMachinesResponse
+	(*AddTokenRequest)(nil),             // 46: sallyport.v1.AddTokenRequest
+	(*AddTokenResponse)(nil),            // 47: sallyport.v1.AddTokenResponse
+	(*TokenView)(nil),                   // 48: sallyport.v1.TokenView
+	(*ListTokensResponse)(nil),          // 49: sallyport.v1.ListTokensResponse
+	(*ServerView)(nil),                  // 50: sallyport.v1.ServerView
+	(*AdmitServerRequest)(nil),          // 51: sallyport.v1.AdmitServerRequest
+	(*RemoveServerRequest)(nil),         // 52: sallyport.v1.RemoveServerRequest
+	(*ListServersResponse)(nil),         // 53: sallyport.v1.ListServersResponse
+	(*ListAuditRequest)(nil),            // 54: sallyport.v1.ListAuditRequest
+	(*AuditRow)(nil),                    // 55: sallyport.v1.AuditRow
+	(*ListAuditResponse)(nil),           // 56: sallyport.v1.ListAuditResponse
+	(*VerifyAuditRequest)(nil),          // 57: sallyport.v1.VerifyAuditRequest
+	(*SignAuditRequest)(nil),            // 58: sallyport.v1.SignAuditRequest
+	(*SignAuditResponse)(nil),           // 59: sallyport.v1.SignAuditResponse
+	(*VerifyAuditResponse)(nil),         // 60: sallyport.v1.VerifyAuditResponse
+	(*PruneAuditRequest)(nil),           // 61: sallyport.v1.PruneAuditRequest
+	(*PruneAuditResponse)(nil),          // 62: sallyport.v1.PruneAuditResponse
+	(*RotateKeysRequest)(nil),           // 63: sallyport.v1.RotateKeysRequest
+	(*RotateKeysResponse)(nil),          // 64: sallyport.v1.RotateKeysResponse
+	(*ShowKeysRequest)(nil),             // 65: sallyport.v1.ShowKeysRequest
+	(*SignKeysRequest)(nil),             // 66: sallyport.v1.SignKeysRequest
+	(*RotateRealmKeyRequest)(nil),       // 67: sallyport.v1.RotateRealmKeyRequest
+	(*RenewCARequest)(nil),              // 68: sallyport.v1.RenewCARequest
+	(*KeysView)(nil),                    // 69: sallyport.v1.KeysView
+	(*ShowRealmRequest)(nil),            // 70: sallyport.v1.ShowRealmRequest
+	(*KindPoints)(nil),                  // 71: sallyport.v1.KindPoints
+	(*SetRealmRequest)(nil),             // 72: sallyport.v1.SetRealmRequest
+	(*RealmView)(nil),                   // 73: sallyport.v1.RealmView
+	(*IdentityServiceView)(nil),         // 74: sallyport.v1.IdentityServiceView
+	(*SetIdentityServiceRequest)(nil),   // 75: sallyport.v1.SetIdentityServiceRequest
+	(*InviteIdentityResponse)(nil),      // 76: sallyport.v1.InviteIdentityResponse
+	(*IdentityDevice)(nil),              // 77: sallyport.v1.IdentityDevice
+	(*ListIdentityDevicesResponse)(nil), // 78: sallyport.v1.ListIdentityDevicesResponse
+	(*EndIdentityTokensRequest)(nil),    // 79: sallyport.v1.EndIdentityTokensRequest
+	(*timestamppb.Timestamp)(nil),       // 80: google.protobuf.Timestamp
+	(*RequestView)(nil),                 // 81: sallyport.v1.RequestView
 }
 var file_sallyport_v1_admin_proto_depIdxs = []int32{
 	4,   // 0: sallyport.v1.ListHistoriesResponse.histories:type_name -> sallyport.v1.History
 	5,   // 1: sallyport.v1.ListHistoriesResponse.reserved:type_name -> sallyport.v1.ReservedID
-	74,  // 2: sallyport.v1.History.began:type_name -> google.protobuf.Timestamp
-	74,  // 3: sallyport.v1.ReservedID.seen:type_name -> google.protobuf.Timestamp
-	74,  // 4: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
-	74,  // 5: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
-	74,  // 6: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
-	74,  // 7: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
+	80,  // 2: sallyport.v1.History.began:type_name -> google.protobuf.Timestamp
+	80,  // 3: sallyport.v1.ReservedID.seen:type_name -> google.protobuf.Timestamp
+	80,  // 4: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
+	80,  // 5: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
+	80,  // 6: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
+	80,  // 7: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
 	16,  // 8: sallyport.v1.AccountView.ssh_keys:type_name -> sallyport.v1.SSHKeyView
-	74,  // 9: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
+	80,  // 9: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
 	12,  // 10: sallyport.v1.AccountView.cards:type_name -> sallyport.v1.CardView
 	10,  // 11: sallyport.v1.AccountView.failures_at:type_name -> sallyport.v1.FailureView
 	11,  // 12: sallyport.v1.AccountView.places:type_name -> sallyport.v1.PlaceView
-	74,  // 13: sallyport.v1.AccountView.password_change_by:type_name -> google.protobuf.Timestamp
-	74,  // 14: sallyport.v1.FailureView.locked_until:type_name -> google.protobuf.Timestamp
-	74,  // 15: sallyport.v1.PlaceView.last:type_name -> google.protobuf.Timestamp
-	74,  // 16: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
-	74,  // 17: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
+	80,  // 13: sallyport.v1.AccountView.password_change_by:type_name -> google.protobuf.Timestamp
+	80,  // 14: sallyport.v1.FailureView.locked_until:type_name -> google.protobuf.Timestamp
+	80,  // 15: sallyport.v1.PlaceView.last:type_name -> google.protobuf.Timestamp
+	80,  // 16: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
+	80,  // 17: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
 	9,   // 18: sallyport.v1.NewBackupCodesResponse.account:type_name -> sallyport.v1.AccountView
 	9,   // 19: sallyport.v1.ListAccountsResponse.accounts:type_name -> sallyport.v1.AccountView
-	74,  // 20: sallyport.v1.SetAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
-	74,  // 21: sallyport.v1.SetAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
+	80,  // 20: sallyport.v1.SetAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
+	80,  // 21: sallyport.v1.SetAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
 	9,   // 22: sallyport.v1.AddTOTPResponse.account:type_name -> sallyport.v1.AccountView
 	26,  // 23: sallyport.v1.SetGroupRequest.demands:type_name -> sallyport.v1.Kinds
 	28,  // 24: sallyport.v1.ListGroupsResponse.groups:type_name -> sallyport.v1.GroupView
 	32,  // 25: sallyport.v1.AddMachineResponse.machine:type_name -> sallyport.v1.MachineView
-	74,  // 26: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
-	74,  // 27: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
-	74,  // 28: sallyport.v1.MachineView.last_seen:type_name -> google.protobuf.Timestamp
-	74,  // 29: sallyport.v1.MachineView.duplicated:type_name -> google.protobuf.Timestamp
-	74,  // 30: sallyport.v1.MachineView.quarantined:type_name -> google.protobuf.Timestamp
+	80,  // 26: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
+	80,  // 27: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
+	80,  // 28: sallyport.v1.MachineView.last_seen:type_name -> google.protobuf.Timestamp
+	80,  // 29: sallyport.v1.MachineView.duplicated:type_name -> google.protobuf.Timestamp
+	80,  // 30: sallyport.v1.MachineView.quarantined:type_name -> google.protobuf.Timestamp
 	44,  // 31: sallyport.v1.SetMachineRequest.scope:type_name -> sallyport.v1.Scope
 	43,  // 32: sallyport.v1.SetMachineRequest.tags:type_name -> sallyport.v1.Tags
 	34,  // 33: sallyport.v1.SetMachineRequest.host_names:type_name -> sallyport.v1.Hosts
 	34,  // 34: sallyport.v1.SetMachineRequest.addresses:type_name -> sallyport.v1.Hosts
 	35,  // 35: sallyport.v1.AddRuleRequest.rule:type_name -> sallyport.v1.RuleView
 	35,  // 36: sallyport.v1.ListRulesResponse.rules:type_name -> sallyport.v1.RuleView
-	75,  // 37: sallyport.v1.ListAllRequestsResponse.requests:type_name -> sallyport.v1.RequestView
+	81,  // 37: sallyport.v1.ListAllRequestsResponse.requests:type_name -> sallyport.v1.RequestView
 	32,  // 38: sallyport.v1.ListMachinesResponse.machines:type_name -> sallyport.v1.MachineView
 	44,  // 39: sallyport.v1.AddTokenRequest.scope:type_name -> sallyport.v1.Scope
 	43,  // 40: sallyport.v1.AddTokenRequest.tags:type_name -> sallyport.v1.Tags
 	48,  // 41: sallyport.v1.AddTokenResponse.token:type_name -> sallyport.v1.TokenView
-	74,  // 42: sallyport.v1.TokenView.expires:type_name -> google.protobuf.Timestamp
+	80,  // 42: sallyport.v1.TokenView.expires:type_name -> google.protobuf.Timestamp
 	48,  // 43: sallyport.v1.ListTokensResponse.tokens:type_name -> sallyport.v1.TokenView
-	74,  // 44: sallyport.v1.ServerView.began:type_name -> google.protobuf.Timestamp
-	74,  // 45: sallyport.v1.ServerView.last_seen:type_name -> google.protobuf.Timestamp
+	80,  // 44: sallyport.v1.ServerView.began:type_name -> google.protobuf.Timestamp
+	80,  // 45: sallyport.v1.ServerView.last_seen:type_name -> google.protobuf.Timestamp
 	50,  // 46: sallyport.v1.ListServersResponse.servers:type_name -> sallyport.v1.ServerView
-	74,  // 47: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
-	74,  // 48: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
+	80,  // 47: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
+	80,  // 48: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
 	55,  // 49: sallyport.v1.ListAuditResponse.rows:type_name -> sallyport.v1.AuditRow
-	74,  // 50: sallyport.v1.VerifyAuditResponse.signed_at:type_name -> google.protobuf.Timestamp
-	74,  // 51: sallyport.v1.PruneAuditRequest.before:type_name -> google.protobuf.Timestamp
+	80,  // 50: sallyport.v1.VerifyAuditResponse.signed_at:type_name -> google.protobuf.Timestamp
+	80,  // 51: sallyport.v1.PruneAuditRequest.before:type_name -> google.protobuf.Timestamp
 	69,  // 52: sallyport.v1.RotateKeysResponse.keys:type_name -> sallyport.v1.KeysView
-	74,  // 53: sallyport.v1.KeysView.signed:type_name -> google.protobuf.Timestamp
+	80,  // 53: sallyport.v1.KeysView.signed:type_name -> google.protobuf.Timestamp
 	71,  // 54: sallyport.v1.SetRealmRequest.points:type_name -> sallyport.v1.KindPoints
 	71,  // 55: sallyport.v1.RealmView.points:type_name -> sallyport.v1.KindPoints
-	8,   // 56: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
-	1,   // 57: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
-	2,   // 58: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
-	18,  // 59: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
-	20,  // 60: sallyport.v1.AdminService.SetAccount:input_type -> sallyport.v1.SetAccountRequest
-	1,   // 61: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
-	1,   // 62: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
-	19,  // 63: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
-	21,  // 64: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
-	22,  // 65: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
-	23,  // 66: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
-	1,   // 67: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
-	13,  // 68: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
-	14,  // 69: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
-	14,  // 70: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
-	1,   // 71: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
-	1,   // 72: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
-	25,  // 73: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
-	1,   // 74: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
-	2,   // 75: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
-	1,   // 76: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
-	30,  // 77: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
-	30,  // 78: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
-	27,  // 79: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
-	1,   // 80: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
-	2,   // 81: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
-	1,   // 82: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
-	33,  // 83: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
-	1,   // 84: sallyport.v1.AdminService.RejoinMachine:input_type -> sallyport.v1.NameRequest
-	1,   // 85: sallyport.v1.AdminService.QuarantineMachine:input_type -> sallyport.v1.NameRequest
-	1,   // 86: sallyport.v1.AdminService.ReleaseMachine:input_type -> sallyport.v1.NameRequest
-	46,  // 87: sallyport.v1.AdminService.AddToken:input_type -> sallyport.v1.AddTokenRequest
-	2,   // 88: sallyport.v1.AdminService.ListTokens:input_type -> sallyport.v1.ListRequest
-	1,   // 89: sallyport.v1.AdminService.RemoveToken:input_type -> sallyport.v1.NameRequest
-	2,   // 90: sallyport.v1.AdminService.ListServers:input_type -> sallyport.v1.ListRequest
-	52,  // 91: sallyport.v1.AdminService.RemoveServer:input_type -> sallyport.v1.RemoveServerRequest
-	51,  // 92: sallyport.v1.AdminService.AdmitServer:input_type -> sallyport.v1.AdmitServerRequest
-	36,  // 93: sallyport.v1.AdminService.AddRule:input_type -> sallyport.v1.AddRuleRequest
-	2,   // 94: sallyport.v1.AdminService.ListRules:input_type -> sallyport.v1.ListRequest
-	1,   // 95: sallyport.v1.AdminService.RemoveRule:input_type -> sallyport.v1.NameRequest
-	38,  // 96: sallyport.v1.AdminService.MoveRule:input_type -> sallyport.v1.MoveRuleRequest
-	39,  // 97: sallyport.v1.AdminService.ListAllRequests:input_type -> sallyport.v1.ListAllRequestsRequest
-	41,  // 98: sallyport.v1.AdminService.ShowRequest:input_type -> sallyport.v1.RequestIDRequest
-	42,  // 99: sallyport.v1.AdminService.EndRequest:input_type -> sallyport.v1.EndRequestRequest
-	70,  // 100: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
-	72,  // 101: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
-	2,   // 102: sallyport.v1.AdminService.ListHistories:input_type -> sallyport.v1.ListRequest
-	6,   // 103: sallyport.v1.AdminService.ReleaseID:input_type -> sallyport.v1.ReleaseIDRequest
-	54,  // 104: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
-	57,  // 105: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
-	58,  // 106: sallyport.v1.AdminService.SignAudit:input_type -> sallyport.v1.SignAuditRequest
-	61,  // 107: sallyport.v1.AdminService.PruneAudit:input_type -> sallyport.v1.PruneAuditRequest
-	63,  // 108: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
-	65,  // 109: sallyport.v1.AdminService.ShowKeys:input_type -> sallyport.v1.ShowKeysRequest
-	66,  // 110: sallyport.v1.AdminService.SignKeys:input_type -> sallyport.v1.SignKeysRequest
-	67,  // 111: sallyport.v1.AdminService.RotateRealmKey:input_type -> sallyport.v1.RotateRealmKeyRequest
-	68,  // 112: sallyport.v1.AdminService.RenewCA:input_type -> sallyport.v1.RenewCARequest
-	63,  // 113: sallyport.v1.AdminService.RotateSSHKeys:input_type -> sallyport.v1.RotateKeysRequest
-	9,   // 114: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
-	9,   // 115: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
-	17,  // 116: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
-	9,   // 117: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
-	9,   // 118: sallyport.v1.AdminService.SetAccount:output_type -> sallyport.v1.AccountView
-	0,   // 119: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
-	9,   // 120: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
-	9,   // 121: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
-	9,   // 122: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
-	9,   // 123: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
-	24,  // 124: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
-	9,   // 125: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
-	9,   // 126: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
-	9,   // 127: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
-	9,   // 128: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
-	15,  // 129: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
-	9,   // 130: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
-	28,  // 131: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
-	28,  // 132: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
-	29,  // 133: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
-	0,   // 134: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
-	28,  // 135: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
-	28,  // 136: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
-	28,  // 137: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
-	31,  // 138: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
-	45,  // 139: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
-	0,   // 140: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
-	32,  // 141: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
-	31,  // 142: sallyport.v1.AdminService.RejoinMachine:output_type -> sallyport.v1.AddMachineResponse
-	32,  // 143: sallyport.v1.AdminService.QuarantineMachine:output_type -> sallyport.v1.MachineView
-	32,  // 144: sallyport.v1.AdminService.ReleaseMachine:output_type -> sallyport.v1.MachineView
-	47,  // 145: sallyport.v1.AdminService.AddToken:output_type -> sallyport.v1.AddTokenResponse
-	49,  // 146: sallyport.v1.AdminService.ListTokens:output_type -> sallyport.v1.ListTokensResponse
-	0,   // 147: sallyport.v1.AdminService.RemoveToken:output_type -> sallyport.v1.Done
-	53,  // 148: sallyport.v1.AdminService.ListServers:output_type -> sallyport.v1.ListServersResponse
-	0,   // 149: sallyport.v1.AdminService.RemoveServer:output_type -> sallyport.v1.Done
-	50,  // 150: sallyport.v1.AdminService.AdmitServer:output_type -> sallyport.v1.ServerView
-	35,  // 151: sallyport.v1.AdminService.AddRule:output_type -> sallyport.v1.RuleView
-	37,  // 152: sallyport.v1.AdminService.ListRules:output_type -> sallyport.v1.ListRulesResponse
-	0,   // 153: sallyport.v1.AdminService.RemoveRule:output_type -> sallyport.v1.Done
-	37,  // 154: sallyport.v1.AdminService.MoveRule:output_type -> sallyport.v1.ListRulesResponse
-	40,  // 155: sallyport.v1.AdminService.ListAllRequests:output_type -> sallyport.v1.ListAllRequestsResponse
-	75,  // 156: sallyport.v1.AdminService.ShowRequest:output_type -> sallyport.v1.RequestView
-	75,  // 157: sallyport.v1.AdminService.EndRequest:output_type -> sallyport.v1.RequestView
-	73,  // 158: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
-	73,  // 159: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
-	3,   // 160: sallyport.v1.AdminService.ListHistories:output_type -> sallyport.v1.ListHistoriesResponse
-	7,   // 161: sallyport.v1.AdminService.ReleaseID:output_type -> sallyport.v1.ReleaseIDResponse
-	56,  // 162: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
-	60,  // 163: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
-	59,  // 164: sallyport.v1.AdminService.SignAudit:output_type -> sallyport.v1.SignAuditResponse
-	62,  // 165: sallyport.v1.AdminService.PruneAudit:output_type -> sallyport.v1.PruneAuditResponse
-	64,  // 166: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
-	69,  // 167: sallyport.v1.AdminService.ShowKeys:output_type -> sallyport.v1.KeysView
-	69,  // 168: sallyport.v1.AdminService.SignKeys:output_type -> sallyport.v1.KeysView
-	69,  // 169: sallyport.v1.AdminService.RotateRealmKey:output_type -> sallyport.v1.KeysView
-	69,  // 170: sallyport.v1.AdminService.RenewCA:output_type -> sallyport.v1.KeysView
-	69,  // 171: sallyport.v1.AdminService.RotateSSHKeys:output_type -> sallyport.v1.KeysView
-	114, // [114:172] is the sub-list for method output_type
-	56,  // [56:114] is the sub-list for method input_type
-	56,  // [56:56] is the sub-list for extension type_name
-	56,  // [56:56] is the sub-list for extension extendee
-	0,   // [0:56] is the sub-list for field type_name
+	80,  // 56: sallyport.v1.InviteIdentityResponse.expires:type_name -> google.protobuf.Timestamp
+	80,  // 57: sallyport.v1.IdentityDevice.created:type_name -> google.protobuf.Timestamp
+	80,  // 58: sallyport.v1.IdentityDevice.used:type_name -> google.protobuf.Timestamp
+	80,  // 59: sallyport.v1.IdentityDevice.expires:type_name -> google.protobuf.Timestamp
+	77,  // 60: sallyport.v1.ListIdentityDevicesResponse.devices:type_name -> sallyport.v1.IdentityDevice
+	80,  // 61: sallyport.v1.ListIdentityDevicesResponse.registered:type_name -> google.protobuf.Timestamp
+	8,   // 62: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
+	1,   // 63: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
+	2,   // 64: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
+	18,  // 65: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
+	20,  // 66: sallyport.v1.AdminService.SetAccount:input_type -> sallyport.v1.SetAccountRequest
+	1,   // 67: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
+	1,   // 68: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
+	19,  // 69: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
+	21,  // 70: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
+	22,  // 71: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
+	23,  // 72: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
+	1,   // 73: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
+	13,  // 74: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
+	14,  // 75: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
+	14,  // 76: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
+	1,   // 77: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
+	1,   // 78: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
+	25,  // 79: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
+	1,   // 80: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
+	2,   // 81: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
+	1,   // 82: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
+	30,  // 83: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
+	30,  // 84: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
+	27,  // 85: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
+	1,   // 86: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
+	2,   // 87: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
+	1,   // 88: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
+	33,  // 89: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
+	1,   // 90: sallyport.v1.AdminService.RejoinMachine:input_type -> sallyport.v1.NameRequest
+	1,   // 91: sallyport.v1.AdminService.QuarantineMachine:input_type -> sallyport.v1.NameRequest
+	1,   // 92: sallyport.v1.AdminService.ReleaseMachine:input_type -> sallyport.v1.NameRequest
+	46,  // 93: sallyport.v1.AdminService.AddToken:input_type -> sallyport.v1.AddTokenRequest
+	2,   // 94: sallyport.v1.AdminService.ListTokens:input_type -> sallyport.v1.ListRequest
+	1,   // 95: sallyport.v1.AdminService.RemoveToken:input_type -> sallyport.v1.NameRequest
+	2,   // 96: sallyport.v1.AdminService.ListServers:input_type -> sallyport.v1.ListRequest
+	52,  // 97: sallyport.v1.AdminService.RemoveServer:input_type -> sallyport.v1.RemoveServerRequest
+	51,  // 98: sallyport.v1.AdminService.AdmitServer:input_type -> sallyport.v1.AdmitServerRequest
+	36,  // 99: sallyport.v1.AdminService.AddRule:input_type -> sallyport.v1.AddRuleRequest
+	2,   // 100: sallyport.v1.AdminService.ListRules:input_type -> sallyport.v1.ListRequest
+	1,   // 101: sallyport.v1.AdminService.RemoveRule:input_type -> sallyport.v1.NameRequest
+	38,  // 102: sallyport.v1.AdminService.MoveRule:input_type -> sallyport.v1.MoveRuleRequest
+	39,  // 103: sallyport.v1.AdminService.ListAllRequests:input_type -> sallyport.v1.ListAllRequestsRequest
+	41,  // 104: sallyport.v1.AdminService.ShowRequest:input_type -> sallyport.v1.RequestIDRequest
+	42,  // 105: sallyport.v1.AdminService.EndRequest:input_type -> sallyport.v1.EndRequestRequest
+	2,   // 106: sallyport.v1.AdminService.ShowIdentityService:input_type -> sallyport.v1.ListRequest
+	75,  // 107: sallyport.v1.AdminService.SetIdentityService:input_type -> sallyport.v1.SetIdentityServiceRequest
+	1,   // 108: sallyport.v1.AdminService.InviteIdentity:input_type -> sallyport.v1.NameRequest
+	1,   // 109: sallyport.v1.AdminService.ListIdentityDevices:input_type -> sallyport.v1.NameRequest
+	79,  // 110: sallyport.v1.AdminService.EndIdentityTokens:input_type -> sallyport.v1.EndIdentityTokensRequest
+	1,   // 111: sallyport.v1.AdminService.RemoveIdentity:input_type -> sallyport.v1.NameRequest
+	70,  // 112: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
+	72,  // 113: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
+	2,   // 114: sallyport.v1.AdminService.ListHistories:input_type -> sallyport.v1.ListRequest
+	6,   // 115: sallyport.v1.AdminService.ReleaseID:input_type -> sallyport.v1.ReleaseIDRequest
+	54,  // 116: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
+	57,  // 117: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
+	58,  // 118: sallyport.v1.AdminService.SignAudit:input_type -> sallyport.v1.SignAuditRequest
+	61,  // 119: sallyport.v1.AdminService.PruneAudit:input_type -> sallyport.v1.PruneAuditRequest
+	63,  // 120: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
+	65,  // 121: sallyport.v1.AdminService.ShowKeys:input_type -> sallyport.v1.ShowKeysRequest
+	66,  // 122: sallyport.v1.AdminService.SignKeys:input_type -> sallyport.v1.SignKeysRequest
+	67,  // 123: sallyport.v1.AdminService.RotateRealmKey:input_type -> sallyport.v1.RotateRealmKeyRequest
+	68,  // 124: sallyport.v1.AdminService.RenewCA:input_type -> sallyport.v1.RenewCARequest
+	63,  // 125: sallyport.v1.AdminService.RotateSSHKeys:input_type -> sallyport.v1.RotateKeysRequest
+	9,   // 126: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
+	9,   // 127: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
+	17,  // 128: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
+	9,   // 129: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
+	9,   // 130: sallyport.v1.AdminService.SetAccount:output_type -> sallyport.v1.AccountView
+	0,   // 131: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
+	9,   // 132: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
+	9,   // 133: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
+	9,   // 134: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
+	9,   // 135: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
+	24,  // 136: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
+	9,   // 137: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
+	9,   // 138: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
+	9,   // 139: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
+	9,   // 140: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
+	15,  // 141: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
+	9,   // 142: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
+	28,  // 143: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
+	28,  // 144: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
+	29,  // 145: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
+	0,   // 146: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
+	28,  // 147: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
+	28,  // 148: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
+	28,  // 149: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
+	31,  // 150: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
+	45,  // 151: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
+	0,   // 152: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
+	32,  // 153: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
+	31,  // 154: sallyport.v1.AdminService.RejoinMachine:output_type -> sallyport.v1.AddMachineResponse
+	32,  // 155: sallyport.v1.AdminService.QuarantineMachine:output_type -> sallyport.v1.MachineView
+	32,  // 156: sallyport.v1.AdminService.ReleaseMachine:output_type -> sallyport.v1.MachineView
+	47,  // 157: sallyport.v1.AdminService.AddToken:output_type -> sallyport.v1.AddTokenResponse
+	49,  // 158: sallyport.v1.AdminService.ListTokens:output_type -> sallyport.v1.ListTokensResponse
+	0,   // 159: sallyport.v1.AdminService.RemoveToken:output_type -> sallyport.v1.Done
+	53,  // 160: sallyport.v1.AdminService.ListServers:output_type -> sallyport.v1.ListServersResponse
+	0,   // 161: sallyport.v1.AdminService.RemoveServer:output_type -> sallyport.v1.Done
+	50,  // 162: sallyport.v1.AdminService.AdmitServer:output_type -> sallyport.v1.ServerView
+	35,  // 163: sallyport.v1.AdminService.AddRule:output_type -> sallyport.v1.RuleView
+	37,  // 164: sallyport.v1.AdminService.ListRules:output_type -> sallyport.v1.ListRulesResponse
+	0,   // 165: sallyport.v1.AdminService.RemoveRule:output_type -> sallyport.v1.Done
+	37,  // 166: sallyport.v1.AdminService.MoveRule:output_type -> sallyport.v1.ListRulesResponse
+	40,  // 167: sallyport.v1.AdminService.ListAllRequests:output_type -> sallyport.v1.ListAllRequestsResponse
+	81,  // 168: sallyport.v1.AdminService.ShowRequest:output_type -> sallyport.v1.RequestView
+	81,  // 169: sallyport.v1.AdminService.EndRequest:output_type -> sallyport.v1.RequestView
+	74,  // 170: sallyport.v1.AdminService.ShowIdentityService:output_type -> sallyport.v1.IdentityServiceView
+	74,  // 171: sallyport.v1.AdminService.SetIdentityService:output_type -> sallyport.v1.IdentityServiceView
+	76,  // 172: sallyport.v1.AdminService.InviteIdentity:output_type -> sallyport.v1.InviteIdentityResponse
+	78,  // 173: sallyport.v1.AdminService.ListIdentityDevices:output_type -> sallyport.v1.ListIdentityDevicesResponse
+	78,  // 174: sallyport.v1.AdminService.EndIdentityTokens:output_type -> sallyport.v1.ListIdentityDevicesResponse
+	0,   // 175: sallyport.v1.AdminService.RemoveIdentity:output_type -> sallyport.v1.Done
+	73,  // 176: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
+	73,  // 177: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
+	3,   // 178: sallyport.v1.AdminService.ListHistories:output_type -> sallyport.v1.ListHistoriesResponse
+	7,   // 179: sallyport.v1.AdminService.ReleaseID:output_type -> sallyport.v1.ReleaseIDResponse
+	56,  // 180: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
+	60,  // 181: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
+	59,  // 182: sallyport.v1.AdminService.SignAudit:output_type -> sallyport.v1.SignAuditResponse
+	62,  // 183: sallyport.v1.AdminService.PruneAudit:output_type -> sallyport.v1.PruneAuditResponse
+	64,  // 184: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
+	69,  // 185: sallyport.v1.AdminService.ShowKeys:output_type -> sallyport.v1.KeysView
+	69,  // 186: sallyport.v1.AdminService.SignKeys:output_type -> sallyport.v1.KeysView
+	69,  // 187: sallyport.v1.AdminService.RotateRealmKey:output_type -> sallyport.v1.KeysView
+	69,  // 188: sallyport.v1.AdminService.RenewCA:output_type -> sallyport.v1.KeysView
+	69,  // 189: sallyport.v1.AdminService.RotateSSHKeys:output_type -> sallyport.v1.KeysView
+	126, // [126:190] is the sub-list for method output_type
+	62,  // [62:126] is the sub-list for method input_type
+	62,  // [62:62] is the sub-list for extension type_name
+	62,  // [62:62] is the sub-list for extension extendee
+	0,   // [0:62] is the sub-list for field type_name
 }
 
 func init() { file_sallyport_v1_admin_proto_init() }
@@ -5758,13 +6184,14 @@ func file_sallyport_v1_admin_proto_init() {
 	file_sallyport_v1_admin_proto_msgTypes[27].OneofWrappers = []any{}
 	file_sallyport_v1_admin_proto_msgTypes[33].OneofWrappers = []any{}
 	file_sallyport_v1_admin_proto_msgTypes[72].OneofWrappers = []any{}
+	file_sallyport_v1_admin_proto_msgTypes[75].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sallyport_v1_admin_proto_rawDesc), len(file_sallyport_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   74,
+			NumMessages:   80,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

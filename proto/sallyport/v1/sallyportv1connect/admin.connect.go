@@ -143,6 +143,24 @@ const (
 	AdminServiceShowRequestProcedure = "/sallyport.v1.AdminService/ShowRequest"
 	// AdminServiceEndRequestProcedure is the fully-qualified name of the AdminService's EndRequest RPC.
 	AdminServiceEndRequestProcedure = "/sallyport.v1.AdminService/EndRequest"
+	// AdminServiceShowIdentityServiceProcedure is the fully-qualified name of the AdminService's
+	// ShowIdentityService RPC.
+	AdminServiceShowIdentityServiceProcedure = "/sallyport.v1.AdminService/ShowIdentityService"
+	// AdminServiceSetIdentityServiceProcedure is the fully-qualified name of the AdminService's
+	// SetIdentityService RPC.
+	AdminServiceSetIdentityServiceProcedure = "/sallyport.v1.AdminService/SetIdentityService"
+	// AdminServiceInviteIdentityProcedure is the fully-qualified name of the AdminService's
+	// InviteIdentity RPC.
+	AdminServiceInviteIdentityProcedure = "/sallyport.v1.AdminService/InviteIdentity"
+	// AdminServiceListIdentityDevicesProcedure is the fully-qualified name of the AdminService's
+	// ListIdentityDevices RPC.
+	AdminServiceListIdentityDevicesProcedure = "/sallyport.v1.AdminService/ListIdentityDevices"
+	// AdminServiceEndIdentityTokensProcedure is the fully-qualified name of the AdminService's
+	// EndIdentityTokens RPC.
+	AdminServiceEndIdentityTokensProcedure = "/sallyport.v1.AdminService/EndIdentityTokens"
+	// AdminServiceRemoveIdentityProcedure is the fully-qualified name of the AdminService's
+	// RemoveIdentity RPC.
+	AdminServiceRemoveIdentityProcedure = "/sallyport.v1.AdminService/RemoveIdentity"
 	// AdminServiceShowRealmProcedure is the fully-qualified name of the AdminService's ShowRealm RPC.
 	AdminServiceShowRealmProcedure = "/sallyport.v1.AdminService/ShowRealm"
 	// AdminServiceSetRealmProcedure is the fully-qualified name of the AdminService's SetRealm RPC.
@@ -236,6 +254,15 @@ type AdminServiceClient interface {
 	ShowRequest(context.Context, *v1.RequestIDRequest) (*v1.RequestView, error)
 	// EndRequest takes a request back, or ends its grant.
 	EndRequest(context.Context, *v1.EndRequestRequest) (*v1.RequestView, error)
+	// The identity service, which docs/identity-service.md describes.
+	ShowIdentityService(context.Context, *v1.ListRequest) (*v1.IdentityServiceView, error)
+	SetIdentityService(context.Context, *v1.SetIdentityServiceRequest) (*v1.IdentityServiceView, error)
+	InviteIdentity(context.Context, *v1.NameRequest) (*v1.InviteIdentityResponse, error)
+	ListIdentityDevices(context.Context, *v1.NameRequest) (*v1.ListIdentityDevicesResponse, error)
+	// Ends the token of one device, or, where none is named, of all.
+	EndIdentityTokens(context.Context, *v1.EndIdentityTokensRequest) (*v1.ListIdentityDevicesResponse, error)
+	// Takes away what an account has registered, with its tokens and its code.
+	RemoveIdentity(context.Context, *v1.NameRequest) (*v1.Done, error)
 	ShowRealm(context.Context, *v1.ShowRealmRequest) (*v1.RealmView, error)
 	SetRealm(context.Context, *v1.SetRealmRequest) (*v1.RealmView, error)
 	// ListHistories lists the realm's histories, and the ids that are kept for accounts
@@ -534,6 +561,42 @@ func NewAdminServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(adminServiceMethods.ByName("EndRequest")),
 			connect.WithClientOptions(opts...),
 		),
+		showIdentityService: connect.NewClient[v1.ListRequest, v1.IdentityServiceView](
+			httpClient,
+			baseURL+AdminServiceShowIdentityServiceProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("ShowIdentityService")),
+			connect.WithClientOptions(opts...),
+		),
+		setIdentityService: connect.NewClient[v1.SetIdentityServiceRequest, v1.IdentityServiceView](
+			httpClient,
+			baseURL+AdminServiceSetIdentityServiceProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("SetIdentityService")),
+			connect.WithClientOptions(opts...),
+		),
+		inviteIdentity: connect.NewClient[v1.NameRequest, v1.InviteIdentityResponse](
+			httpClient,
+			baseURL+AdminServiceInviteIdentityProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("InviteIdentity")),
+			connect.WithClientOptions(opts...),
+		),
+		listIdentityDevices: connect.NewClient[v1.NameRequest, v1.ListIdentityDevicesResponse](
+			httpClient,
+			baseURL+AdminServiceListIdentityDevicesProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("ListIdentityDevices")),
+			connect.WithClientOptions(opts...),
+		),
+		endIdentityTokens: connect.NewClient[v1.EndIdentityTokensRequest, v1.ListIdentityDevicesResponse](
+			httpClient,
+			baseURL+AdminServiceEndIdentityTokensProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("EndIdentityTokens")),
+			connect.WithClientOptions(opts...),
+		),
+		removeIdentity: connect.NewClient[v1.NameRequest, v1.Done](
+			httpClient,
+			baseURL+AdminServiceRemoveIdentityProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("RemoveIdentity")),
+			connect.WithClientOptions(opts...),
+		),
 		showRealm: connect.NewClient[v1.ShowRealmRequest, v1.RealmView](
 			httpClient,
 			baseURL+AdminServiceShowRealmProcedure,
@@ -623,64 +686,70 @@ func NewAdminServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 
 // adminServiceClient implements AdminServiceClient.
 type adminServiceClient struct {
-	addAccount        *connect.Client[v1.AddAccountRequest, v1.AccountView]
-	showAccount       *connect.Client[v1.NameRequest, v1.AccountView]
-	listAccounts      *connect.Client[v1.ListRequest, v1.ListAccountsResponse]
-	setAccountState   *connect.Client[v1.SetAccountStateRequest, v1.AccountView]
-	setAccount        *connect.Client[v1.SetAccountRequest, v1.AccountView]
-	removeAccount     *connect.Client[v1.NameRequest, v1.Done]
-	unlockAccount     *connect.Client[v1.NameRequest, v1.AccountView]
-	setPassword       *connect.Client[v1.SetPasswordRequest, v1.AccountView]
-	addSSHKey         *connect.Client[v1.AddSSHKeyRequest, v1.AccountView]
-	removeSSHKey      *connect.Client[v1.RemoveSSHKeyRequest, v1.AccountView]
-	addTOTP           *connect.Client[v1.AddTOTPRequest, v1.AddTOTPResponse]
-	removeTOTP        *connect.Client[v1.NameRequest, v1.AccountView]
-	addCard           *connect.Client[v1.AddCardRequest, v1.AccountView]
-	revokeCard        *connect.Client[v1.CardRequest, v1.AccountView]
-	removeCard        *connect.Client[v1.CardRequest, v1.AccountView]
-	newBackupCodes    *connect.Client[v1.NameRequest, v1.NewBackupCodesResponse]
-	removeBackupCodes *connect.Client[v1.NameRequest, v1.AccountView]
-	addGroup          *connect.Client[v1.AddGroupRequest, v1.GroupView]
-	showGroup         *connect.Client[v1.NameRequest, v1.GroupView]
-	listGroups        *connect.Client[v1.ListRequest, v1.ListGroupsResponse]
-	removeGroup       *connect.Client[v1.NameRequest, v1.Done]
-	addMember         *connect.Client[v1.MemberRequest, v1.GroupView]
-	removeMember      *connect.Client[v1.MemberRequest, v1.GroupView]
-	setGroup          *connect.Client[v1.SetGroupRequest, v1.GroupView]
-	addMachine        *connect.Client[v1.NameRequest, v1.AddMachineResponse]
-	listMachines      *connect.Client[v1.ListRequest, v1.ListMachinesResponse]
-	removeMachine     *connect.Client[v1.NameRequest, v1.Done]
-	setMachine        *connect.Client[v1.SetMachineRequest, v1.MachineView]
-	rejoinMachine     *connect.Client[v1.NameRequest, v1.AddMachineResponse]
-	quarantineMachine *connect.Client[v1.NameRequest, v1.MachineView]
-	releaseMachine    *connect.Client[v1.NameRequest, v1.MachineView]
-	addToken          *connect.Client[v1.AddTokenRequest, v1.AddTokenResponse]
-	listTokens        *connect.Client[v1.ListRequest, v1.ListTokensResponse]
-	removeToken       *connect.Client[v1.NameRequest, v1.Done]
-	listServers       *connect.Client[v1.ListRequest, v1.ListServersResponse]
-	removeServer      *connect.Client[v1.RemoveServerRequest, v1.Done]
-	admitServer       *connect.Client[v1.AdmitServerRequest, v1.ServerView]
-	addRule           *connect.Client[v1.AddRuleRequest, v1.RuleView]
-	listRules         *connect.Client[v1.ListRequest, v1.ListRulesResponse]
-	removeRule        *connect.Client[v1.NameRequest, v1.Done]
-	moveRule          *connect.Client[v1.MoveRuleRequest, v1.ListRulesResponse]
-	listAllRequests   *connect.Client[v1.ListAllRequestsRequest, v1.ListAllRequestsResponse]
-	showRequest       *connect.Client[v1.RequestIDRequest, v1.RequestView]
-	endRequest        *connect.Client[v1.EndRequestRequest, v1.RequestView]
-	showRealm         *connect.Client[v1.ShowRealmRequest, v1.RealmView]
-	setRealm          *connect.Client[v1.SetRealmRequest, v1.RealmView]
-	listHistories     *connect.Client[v1.ListRequest, v1.ListHistoriesResponse]
-	releaseID         *connect.Client[v1.ReleaseIDRequest, v1.ReleaseIDResponse]
-	listAudit         *connect.Client[v1.ListAuditRequest, v1.ListAuditResponse]
-	verifyAudit       *connect.Client[v1.VerifyAuditRequest, v1.VerifyAuditResponse]
-	signAudit         *connect.Client[v1.SignAuditRequest, v1.SignAuditResponse]
-	pruneAudit        *connect.Client[v1.PruneAuditRequest, v1.PruneAuditResponse]
-	rotateKeys        *connect.Client[v1.RotateKeysRequest, v1.RotateKeysResponse]
-	showKeys          *connect.Client[v1.ShowKeysRequest, v1.KeysView]
-	signKeys          *connect.Client[v1.SignKeysRequest, v1.KeysView]
-	rotateRealmKey    *connect.Client[v1.RotateRealmKeyRequest, v1.KeysView]
-	renewCA           *connect.Client[v1.RenewCARequest, v1.KeysView]
-	rotateSSHKeys     *connect.Client[v1.RotateKeysRequest, v1.KeysView]
+	addAccount          *connect.Client[v1.AddAccountRequest, v1.AccountView]
+	showAccount         *connect.Client[v1.NameRequest, v1.AccountView]
+	listAccounts        *connect.Client[v1.ListRequest, v1.ListAccountsResponse]
+	setAccountState     *connect.Client[v1.SetAccountStateRequest, v1.AccountView]
+	setAccount          *connect.Client[v1.SetAccountRequest, v1.AccountView]
+	removeAccount       *connect.Client[v1.NameRequest, v1.Done]
+	unlockAccount       *connect.Client[v1.NameRequest, v1.AccountView]
+	setPassword         *connect.Client[v1.SetPasswordRequest, v1.AccountView]
+	addSSHKey           *connect.Client[v1.AddSSHKeyRequest, v1.AccountView]
+	removeSSHKey        *connect.Client[v1.RemoveSSHKeyRequest, v1.AccountView]
+	addTOTP             *connect.Client[v1.AddTOTPRequest, v1.AddTOTPResponse]
+	removeTOTP          *connect.Client[v1.NameRequest, v1.AccountView]
+	addCard             *connect.Client[v1.AddCardRequest, v1.AccountView]
+	revokeCard          *connect.Client[v1.CardRequest, v1.AccountView]
+	removeCard          *connect.Client[v1.CardRequest, v1.AccountView]
+	newBackupCodes      *connect.Client[v1.NameRequest, v1.NewBackupCodesResponse]
+	removeBackupCodes   *connect.Client[v1.NameRequest, v1.AccountView]
+	addGroup            *connect.Client[v1.AddGroupRequest, v1.GroupView]
+	showGroup           *connect.Client[v1.NameRequest, v1.GroupView]
+	listGroups          *connect.Client[v1.ListRequest, v1.ListGroupsResponse]
+	removeGroup         *connect.Client[v1.NameRequest, v1.Done]
+	addMember           *connect.Client[v1.MemberRequest, v1.GroupView]
+	removeMember        *connect.Client[v1.MemberRequest, v1.GroupView]
+	setGroup            *connect.Client[v1.SetGroupRequest, v1.GroupView]
+	addMachine          *connect.Client[v1.NameRequest, v1.AddMachineResponse]
+	listMachines        *connect.Client[v1.ListRequest, v1.ListMachinesResponse]
+	removeMachine       *connect.Client[v1.NameRequest, v1.Done]
+	setMachine          *connect.Client[v1.SetMachineRequest, v1.MachineView]
+	rejoinMachine       *connect.Client[v1.NameRequest, v1.AddMachineResponse]
+	quarantineMachine   *connect.Client[v1.NameRequest, v1.MachineView]
+	releaseMachine      *connect.Client[v1.NameRequest, v1.MachineView]
+	addToken            *connect.Client[v1.AddTokenRequest, v1.AddTokenResponse]
+	listTokens          *connect.Client[v1.ListRequest, v1.ListTokensResponse]
+	removeToken         *connect.Client[v1.NameRequest, v1.Done]
+	listServers         *connect.Client[v1.ListRequest, v1.ListServersResponse]
+	removeServer        *connect.Client[v1.RemoveServerRequest, v1.Done]
+	admitServer         *connect.Client[v1.AdmitServerRequest, v1.ServerView]
+	addRule             *connect.Client[v1.AddRuleRequest, v1.RuleView]
+	listRules           *connect.Client[v1.ListRequest, v1.ListRulesResponse]
+	removeRule          *connect.Client[v1.NameRequest, v1.Done]
+	moveRule            *connect.Client[v1.MoveRuleRequest, v1.ListRulesResponse]
+	listAllRequests     *connect.Client[v1.ListAllRequestsRequest, v1.ListAllRequestsResponse]
+	showRequest         *connect.Client[v1.RequestIDRequest, v1.RequestView]
+	endRequest          *connect.Client[v1.EndRequestRequest, v1.RequestView]
+	showIdentityService *connect.Client[v1.ListRequest, v1.IdentityServiceView]
+	setIdentityService  *connect.Client[v1.SetIdentityServiceRequest, v1.IdentityServiceView]
+	inviteIdentity      *connect.Client[v1.NameRequest, v1.InviteIdentityResponse]
+	listIdentityDevices *connect.Client[v1.NameRequest, v1.ListIdentityDevicesResponse]
+	endIdentityTokens   *connect.Client[v1.EndIdentityTokensRequest, v1.ListIdentityDevicesResponse]
+	removeIdentity      *connect.Client[v1.NameRequest, v1.Done]
+	showRealm           *connect.Client[v1.ShowRealmRequest, v1.RealmView]
+	setRealm            *connect.Client[v1.SetRealmRequest, v1.RealmView]
+	listHistories       *connect.Client[v1.ListRequest, v1.ListHistoriesResponse]
+	releaseID           *connect.Client[v1.ReleaseIDRequest, v1.ReleaseIDResponse]
+	listAudit           *connect.Client[v1.ListAuditRequest, v1.ListAuditResponse]
+	verifyAudit         *connect.Client[v1.VerifyAuditRequest, v1.VerifyAuditResponse]
+	signAudit           *connect.Client[v1.SignAuditRequest, v1.SignAuditResponse]
+	pruneAudit          *connect.Client[v1.PruneAuditRequest, v1.PruneAuditResponse]
+	rotateKeys          *connect.Client[v1.RotateKeysRequest, v1.RotateKeysResponse]
+	showKeys            *connect.Client[v1.ShowKeysRequest, v1.KeysView]
+	signKeys            *connect.Client[v1.SignKeysRequest, v1.KeysView]
+	rotateRealmKey      *connect.Client[v1.RotateRealmKeyRequest, v1.KeysView]
+	renewCA             *connect.Client[v1.RenewCARequest, v1.KeysView]
+	rotateSSHKeys       *connect.Client[v1.RotateKeysRequest, v1.KeysView]
 }
 
 // AddAccount calls sallyport.v1.AdminService.AddAccount.
@@ -1079,6 +1148,60 @@ func (c *adminServiceClient) EndRequest(ctx context.Context, req *v1.EndRequestR
 	return nil, err
 }
 
+// ShowIdentityService calls sallyport.v1.AdminService.ShowIdentityService.
+func (c *adminServiceClient) ShowIdentityService(ctx context.Context, req *v1.ListRequest) (*v1.IdentityServiceView, error) {
+	response, err := c.showIdentityService.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// SetIdentityService calls sallyport.v1.AdminService.SetIdentityService.
+func (c *adminServiceClient) SetIdentityService(ctx context.Context, req *v1.SetIdentityServiceRequest) (*v1.IdentityServiceView, error) {
+	response, err := c.setIdentityService.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// InviteIdentity calls sallyport.v1.AdminService.InviteIdentity.
+func (c *adminServiceClient) InviteIdentity(ctx context.Context, req *v1.NameRequest) (*v1.InviteIdentityResponse, error) {
+	response, err := c.inviteIdentity.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListIdentityDevices calls sallyport.v1.AdminService.ListIdentityDevices.
+func (c *adminServiceClient) ListIdentityDevices(ctx context.Context, req *v1.NameRequest) (*v1.ListIdentityDevicesResponse, error) {
+	response, err := c.listIdentityDevices.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// EndIdentityTokens calls sallyport.v1.AdminService.EndIdentityTokens.
+func (c *adminServiceClient) EndIdentityTokens(ctx context.Context, req *v1.EndIdentityTokensRequest) (*v1.ListIdentityDevicesResponse, error) {
+	response, err := c.endIdentityTokens.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// RemoveIdentity calls sallyport.v1.AdminService.RemoveIdentity.
+func (c *adminServiceClient) RemoveIdentity(ctx context.Context, req *v1.NameRequest) (*v1.Done, error) {
+	response, err := c.removeIdentity.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // ShowRealm calls sallyport.v1.AdminService.ShowRealm.
 func (c *adminServiceClient) ShowRealm(ctx context.Context, req *v1.ShowRealmRequest) (*v1.RealmView, error) {
 	response, err := c.showRealm.CallUnary(ctx, connect.NewRequest(req))
@@ -1264,6 +1387,15 @@ type AdminServiceHandler interface {
 	ShowRequest(context.Context, *v1.RequestIDRequest) (*v1.RequestView, error)
 	// EndRequest takes a request back, or ends its grant.
 	EndRequest(context.Context, *v1.EndRequestRequest) (*v1.RequestView, error)
+	// The identity service, which docs/identity-service.md describes.
+	ShowIdentityService(context.Context, *v1.ListRequest) (*v1.IdentityServiceView, error)
+	SetIdentityService(context.Context, *v1.SetIdentityServiceRequest) (*v1.IdentityServiceView, error)
+	InviteIdentity(context.Context, *v1.NameRequest) (*v1.InviteIdentityResponse, error)
+	ListIdentityDevices(context.Context, *v1.NameRequest) (*v1.ListIdentityDevicesResponse, error)
+	// Ends the token of one device, or, where none is named, of all.
+	EndIdentityTokens(context.Context, *v1.EndIdentityTokensRequest) (*v1.ListIdentityDevicesResponse, error)
+	// Takes away what an account has registered, with its tokens and its code.
+	RemoveIdentity(context.Context, *v1.NameRequest) (*v1.Done, error)
 	ShowRealm(context.Context, *v1.ShowRealmRequest) (*v1.RealmView, error)
 	SetRealm(context.Context, *v1.SetRealmRequest) (*v1.RealmView, error)
 	// ListHistories lists the realm's histories, and the ids that are kept for accounts
@@ -1558,6 +1690,42 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(adminServiceMethods.ByName("EndRequest")),
 		connect.WithHandlerOptions(opts...),
 	)
+	adminServiceShowIdentityServiceHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceShowIdentityServiceProcedure,
+		svc.ShowIdentityService,
+		connect.WithSchema(adminServiceMethods.ByName("ShowIdentityService")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceSetIdentityServiceHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceSetIdentityServiceProcedure,
+		svc.SetIdentityService,
+		connect.WithSchema(adminServiceMethods.ByName("SetIdentityService")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceInviteIdentityHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceInviteIdentityProcedure,
+		svc.InviteIdentity,
+		connect.WithSchema(adminServiceMethods.ByName("InviteIdentity")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceListIdentityDevicesHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceListIdentityDevicesProcedure,
+		svc.ListIdentityDevices,
+		connect.WithSchema(adminServiceMethods.ByName("ListIdentityDevices")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceEndIdentityTokensHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceEndIdentityTokensProcedure,
+		svc.EndIdentityTokens,
+		connect.WithSchema(adminServiceMethods.ByName("EndIdentityTokens")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceRemoveIdentityHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceRemoveIdentityProcedure,
+		svc.RemoveIdentity,
+		connect.WithSchema(adminServiceMethods.ByName("RemoveIdentity")),
+		connect.WithHandlerOptions(opts...),
+	)
 	adminServiceShowRealmHandler := connect.NewUnaryHandlerSimple(
 		AdminServiceShowRealmProcedure,
 		svc.ShowRealm,
@@ -1732,6 +1900,18 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 			adminServiceShowRequestHandler.ServeHTTP(w, r)
 		case AdminServiceEndRequestProcedure:
 			adminServiceEndRequestHandler.ServeHTTP(w, r)
+		case AdminServiceShowIdentityServiceProcedure:
+			adminServiceShowIdentityServiceHandler.ServeHTTP(w, r)
+		case AdminServiceSetIdentityServiceProcedure:
+			adminServiceSetIdentityServiceHandler.ServeHTTP(w, r)
+		case AdminServiceInviteIdentityProcedure:
+			adminServiceInviteIdentityHandler.ServeHTTP(w, r)
+		case AdminServiceListIdentityDevicesProcedure:
+			adminServiceListIdentityDevicesHandler.ServeHTTP(w, r)
+		case AdminServiceEndIdentityTokensProcedure:
+			adminServiceEndIdentityTokensHandler.ServeHTTP(w, r)
+		case AdminServiceRemoveIdentityProcedure:
+			adminServiceRemoveIdentityHandler.ServeHTTP(w, r)
 		case AdminServiceShowRealmProcedure:
 			adminServiceShowRealmHandler.ServeHTTP(w, r)
 		case AdminServiceSetRealmProcedure:
@@ -1943,6 +2123,30 @@ func (UnimplementedAdminServiceHandler) ShowRequest(context.Context, *v1.Request
 
 func (UnimplementedAdminServiceHandler) EndRequest(context.Context, *v1.EndRequestRequest) (*v1.RequestView, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.EndRequest is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) ShowIdentityService(context.Context, *v1.ListRequest) (*v1.IdentityServiceView, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.ShowIdentityService is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) SetIdentityService(context.Context, *v1.SetIdentityServiceRequest) (*v1.IdentityServiceView, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.SetIdentityService is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) InviteIdentity(context.Context, *v1.NameRequest) (*v1.InviteIdentityResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.InviteIdentity is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) ListIdentityDevices(context.Context, *v1.NameRequest) (*v1.ListIdentityDevicesResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.ListIdentityDevices is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) EndIdentityTokens(context.Context, *v1.EndIdentityTokensRequest) (*v1.ListIdentityDevicesResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.EndIdentityTokens is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) RemoveIdentity(context.Context, *v1.NameRequest) (*v1.Done, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.RemoveIdentity is not implemented"))
 }
 
 func (UnimplementedAdminServiceHandler) ShowRealm(context.Context, *v1.ShowRealmRequest) (*v1.RealmView, error) {

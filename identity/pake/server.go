@@ -1,0 +1,132 @@
+package pake
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"fmt"
+
+	"github.com/bytemare/opaque"
+
+	"github.com/sallyport-auth/sallyport/identity"
+)
+
+// Server is the realm's end of all exchanges. It is safe for concurrent use.
+type Server struct {
+	s *opaque.Server
+}
+
+// NewKeys makes the realm's long-lived secrets: the key of its end, and the seed that all
+// passwords are registered under.
+func NewKeys(realm string) (identity.Secret, error) {
+	c := suite()
+	key, public := c.KeyGen()
+	m := &opaque.ServerKeyMaterial{PrivateKey: key, PublicKeyBytes: public.Encode(), OPRFGlobalSeed: c.GenerateOPRFSeed(), Identity: []byte(realm)}
+	return identity.NewSecret(m.Encode()), nil
+}
+
+// NewServer is the end of those secrets.
+func NewServer(keys identity.Secret) (*Server, error) {
+	m, err := suite().DecodeServerKeyMaterial(keys.Reveal())
+	if err != nil {
+		return nil, fmt.Errorf("keys of OPAQUE: %w", err)
+	}
+	s, err := suite().Server()
+	if err == nil {
+		err = s.SetKeyMaterial(m)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("keys of OPAQUE: %w", err)
+	}
+	return &Server{s}, nil
+}
+
+// NewCredential makes the identifier under which an account registers. It stays the account's
+// until it registers anew, and is nobody else's.
+func NewCredential() []byte {
+	b := make([]byte, sha256.Size)
+	_, _ = rand.Read(b) // never fails
+	return b
+}
+
+// Registration answers the client's first message.
+func (s *Server) Registration(request, credential []byte) ([]byte, error) {
+	m, err := s.s.Deserialize.RegistrationRequest(request)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMessage, err)
+	}
+	r, err := s.s.RegistrationResponse(m, credential, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMessage, err)
+	}
+	return r.Serialize(), nil
+}
+
+// Attempt is a login that waits for the client's last message.
+type Attempt struct {
+	s   *Server
+	mac []byte
+}
+
+// Registered is what is stored of somebody's registration.
+type Registered struct{ Credential, Record []byte }
+
+// Login answers KE1 with KE2, for somebody who has registered, or, where that is nil, for the
+// name of nobody: whoever asks can tell no difference, not by asking twice either.
+func (s *Server) Login(ke1 []byte, who *Registered, name string) ([]byte, *Attempt, error) {
+	m, err := s.s.Deserialize.KE1(ke1)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrMessage, err)
+	}
+	// Made for everybody, so that it takes as long for somebody as for nobody.
+	record, err := suite().GetFakeRecord(s.nobody(name))
+	if err != nil {
+		return nil, nil, fmt.Errorf("OPAQUE login: %w", err)
+	}
+	if who != nil {
+		r, err := s.s.Deserialize.RegistrationRecord(who.Record)
+		if err != nil {
+			return nil, nil, fmt.Errorf("a stored record of OPAQUE: %w", err)
+		}
+		record = &opaque.ClientRecord{RegistrationRecord: r, CredentialIdentifier: who.Credential}
+	}
+	ke2, out, err := s.s.GenerateKE2(m, record)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrMessage, err)
+	}
+	a := &Attempt{s: s}
+	if who != nil {
+		a.mac = out.ClientMAC
+	}
+	return ke2.Serialize(), a, nil
+}
+
+// nobody is the credential identifier of a name that nobody has: the same each time.
+func (s *Server) nobody(name string) []byte {
+	h := hmac.New(sha256.New, s.s.ServerKeyMaterial.OPRFGlobalSeed)
+	_, _ = h.Write([]byte("nobody\x00" + name)) // never fails, see hash.Hash
+	return h.Sum(nil)
+}
+
+// Finish is nil where KE3 proves the password, and ErrWrong for all else that is a KE3.
+func (a *Attempt) Finish(ke3 []byte) error {
+	m, err := a.s.s.Deserialize.KE3(ke3)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrMessage, err)
+	}
+	if len(a.mac) == 0 { // nobody's, whatever was sent
+		return ErrWrong
+	}
+	if err := a.s.s.LoginFinish(m, a.mac); err != nil {
+		return ErrWrong
+	}
+	return nil
+}
+
+// CheckRecord tells whether that is a record that a client may have made.
+func (s *Server) CheckRecord(record []byte) error {
+	if _, err := s.s.Deserialize.RegistrationRecord(record); err != nil {
+		return fmt.Errorf("%w: %w", ErrMessage, err)
+	}
+	return nil
+}
