@@ -44,6 +44,8 @@ type Part struct {
 	// Account is the one that is used there.
 	Account store.Account
 	Role    string
+	// Before is the machine that it is reached through; nil: it is reached directly.
+	Before *store.Machine
 	// Forward are words for what is to be forwarded.
 	Forward []string
 }

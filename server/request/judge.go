@@ -44,6 +44,13 @@ func judge(tx *store.Tx, kind string, asker store.Account, parts []Part) (verdic
 			v.refuse(fmt.Sprintf("no rule of the realm lets %s do this: %s", asker.Name, p))
 			continue
 		}
+		if rules[at].Effect != store.RuleRefuses && !reached(rules[at], p) {
+			why, err := elsewhere(tx, rules[at], p)
+			if err != nil {
+				return verdict{}, err
+			}
+			v.refuse(why)
+		}
 		v.join(rules[at], asker, p)
 	}
 	return v, v.name(tx)
@@ -72,10 +79,42 @@ func (v *verdict) refuse(why string) {
 // matches tells whether a rule is about that part.
 func matches(r store.RequestRule, kind string, asker store.Account, groups []identity.Group, p Part) bool {
 	who := r.Everybody || r.Who != uuid.Nil && slices.ContainsFunc(groups, func(g identity.Group) bool { return g.UUID == r.Who })
-	where := r.Everywhere || slices.Contains(r.Machines, p.Machine.UUID) ||
-		slices.ContainsFunc(p.Machine.Tags, func(t identity.Name) bool { return slices.Contains(r.Tags, t) })
+	where := r.Everywhere || isOne(p.Machine, r.Machines, r.Tags)
 	as := r.AnyAccount && r.Effect == store.RuleRefuses || r.Self && p.Account.UUID == asker.UUID || slices.Contains(r.Accounts, p.Account.UUID)
 	return r.Kind == kind && who && where && as && (r.Role == "" || r.Role == p.Role)
+}
+
+// reached tells whether a part is reached the way that the rule demands. It is no condition
+// by which a rule matches: another way must not fall through to a laxer rule.
+func reached(r store.RequestRule, p Part) bool {
+	if len(r.Through)+len(r.ThroughTags) == 0 {
+		return true
+	}
+	return p.Before != nil && isOne(*p.Before, r.Through, r.ThroughTags)
+}
+
+// isOne tells whether a machine is one of these, or has one of the tags.
+func isOne(m store.Machine, machines []uuid.UUID, tags []identity.Name) bool {
+	return slices.Contains(machines, m.UUID) || slices.ContainsFunc(m.Tags, func(t identity.Name) bool { return slices.Contains(tags, t) })
+}
+
+// maxNamed is how many machines a message names.
+const maxNamed = 3
+
+// elsewhere says which way a rule demands.
+func elsewhere(tx *store.Tx, r store.RequestRule, p Part) (string, error) {
+	names, err := tx.MachineNames(r.Through, r.ThroughTags, maxNamed)
+	if err != nil {
+		return "", fmt.Errorf("through: %w", err)
+	}
+	if len(names) == 0 {
+		return fmt.Sprintf("rule %q lets people reach %s only through machines of which there is none now: ask your administrator", r.Name, p.Machine.Name), nil
+	}
+	said := fmt.Sprint(names[0])
+	for _, n := range names[1:] {
+		said += fmt.Sprintf(" or %s", n)
+	}
+	return fmt.Sprintf("rule %q lets people reach %s only through %s: sallyport ssh -J %s %s", r.Name, p.Machine.Name, said, names[0], p.Machine.Name), nil
 }
 
 // join adds what a rule wants of a part.

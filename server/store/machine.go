@@ -135,6 +135,20 @@ func (t *Tx) Machines() ([]Machine, error) {
 	return all, err
 }
 
+// MachineNames are names of machines that are one of these or have one of the tags, and that
+// have joined and are not shut out: in their order, at most that many.
+func (t *Tx) MachineNames(ids []uuid.UUID, tags []identity.Name, most int) ([]identity.Name, error) {
+	is, args := []string{"FALSE"}, []any{}
+	for _, id := range ids {
+		is, args = append(is, "uuid = ?"), append(args, id)
+	}
+	for _, tag := range tags {
+		word := strings.ReplaceAll(string(tag), "_", `\_`)
+		is, args = append(is, `' ' || tags || ' ' LIKE ? ESCAPE '\'`), append(args, "% "+word+" %")
+	}
+	return t.names(`SELECT name FROM machines WHERE public_key IS NOT NULL AND quarantined = 0 AND (`+strings.Join(is, " OR ")+`) ORDER BY name LIMIT ?`, append(args, most)...)
+}
+
 // RemoveMachine forgets a machine: its key opens nothing from then on.
 func (t *Tx) RemoveMachine(name identity.Name) error {
 	return t.aboutMachine(`DELETE FROM machines WHERE name = ?`, name)

@@ -41,6 +41,10 @@ type RequestRule struct {
 	Self       bool        `json:"self,omitempty"`
 	Accounts   []uuid.UUID `json:"accounts,omitempty"`
 	AnyAccount bool        `json:"any_account,omitempty"`
+	// Through and ThroughTags say which machine must be just before in the chain: either is
+	// enough. Neither: any, or none.
+	Through     []uuid.UUID     `json:"through,omitempty"`
+	ThroughTags []identity.Name `json:"through_tags,omitempty"`
 	// Forward are words for what may be forwarded.
 	Forward []string   `json:"forward,omitempty"`
 	Effect  RuleEffect `json:"effect"`

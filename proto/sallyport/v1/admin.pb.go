@@ -2566,8 +2566,12 @@ type RuleView struct {
 	Kinds         []string `protobuf:"bytes,13,rep,name=kinds,proto3" json:"kinds,omitempty"`
 	Points        uint32   `protobuf:"varint,14,opt,name=points,proto3" json:"points,omitempty"`
 	// For how long a grant is open, and one use of it counts.
-	GrantSeconds  uint32 `protobuf:"varint,15,opt,name=grant_seconds,json=grantSeconds,proto3" json:"grant_seconds,omitempty"`
-	UseSeconds    uint32 `protobuf:"varint,16,opt,name=use_seconds,json=useSeconds,proto3" json:"use_seconds,omitempty"`
+	GrantSeconds uint32 `protobuf:"varint,15,opt,name=grant_seconds,json=grantSeconds,proto3" json:"grant_seconds,omitempty"`
+	UseSeconds   uint32 `protobuf:"varint,16,opt,name=use_seconds,json=useSeconds,proto3" json:"use_seconds,omitempty"`
+	// Machines' names and tags: the host just before in the chain must be one of these, or the
+	// rule refuses. Neither: any host, or none.
+	Through       []string `protobuf:"bytes,17,rep,name=through,proto3" json:"through,omitempty"`
+	ThroughTags   []string `protobuf:"bytes,18,rep,name=through_tags,json=throughTags,proto3" json:"through_tags,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2712,6 +2716,20 @@ func (x *RuleView) GetUseSeconds() uint32 {
 		return x.UseSeconds
 	}
 	return 0
+}
+
+func (x *RuleView) GetThrough() []string {
+	if x != nil {
+		return x.Through
+	}
+	return nil
+}
+
+func (x *RuleView) GetThroughTags() []string {
+	if x != nil {
+		return x.ThroughTags
+	}
+	return nil
 }
 
 type AddRuleRequest struct {
@@ -5226,7 +5244,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	" \x01(\v2\x13.sallyport.v1.HostsR\taddressesB\x10\n" +
 	"\x0e_offline_codes\"\x1d\n" +
 	"\x05Hosts\x12\x14\n" +
-	"\x05hosts\x18\x01 \x03(\tR\x05hosts\"\xa6\x03\n" +
+	"\x05hosts\x18\x01 \x03(\tR\x05hosts\"\xe3\x03\n" +
 	"\bRuleView\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x10\n" +
@@ -5245,7 +5263,9 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x06points\x18\x0e \x01(\rR\x06points\x12#\n" +
 	"\rgrant_seconds\x18\x0f \x01(\rR\fgrantSeconds\x12\x1f\n" +
 	"\vuse_seconds\x18\x10 \x01(\rR\n" +
-	"useSeconds\"T\n" +
+	"useSeconds\x12\x18\n" +
+	"\athrough\x18\x11 \x03(\tR\athrough\x12!\n" +
+	"\fthrough_tags\x18\x12 \x03(\tR\vthroughTags\"T\n" +
 	"\x0eAddRuleRequest\x12*\n" +
 	"\x04rule\x18\x01 \x01(\v2\x16.sallyport.v1.RuleViewR\x04rule\x12\x16\n" +
 	"\x06before\x18\x02 \x01(\tR\x06before\"A\n" +
