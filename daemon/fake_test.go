@@ -57,6 +57,9 @@ type server struct {
 	broken     atomic.Value  // an identity.Name: fetching it gets no answer
 	refusesKey atomic.Bool   // SetSealingKey
 	disowns    atomic.Bool   // the realm has taken back a key
+
+	certificatesOnly atomic.Bool
+
 	instead    atomic.Value  // an identity.Name: it is answered with, whoever is asked for
 	silent     bool          // a stream sends its backlog and no CaughtUp
 	reset      bool

@@ -223,6 +223,8 @@ type Explanation struct {
 	Locks []Lock `json:"locks,omitempty"`
 	// Limits are what the account's server cannot do, where it matters to the account.
 	Limits []string `json:"limits,omitempty"`
+	// CertificatesOnly: sshd here accepts none of the ssh keys that the realm has stored.
+	CertificatesOnly bool `json:"certificates_only,omitempty"`
 	// StepUp is absent for a service without a policy of its own.
 	StepUp *StepUp `json:"step_up,omitempty"`
 }

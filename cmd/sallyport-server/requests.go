@@ -26,6 +26,14 @@ func hosts(f *command.Flags, name, usage string, into **v1.Hosts) {
 	})
 }
 
+// storedKeys reads what becomes of stored ssh keys.
+func storedKeys(f *command.Flags, usage string, into **string) {
+	f.Func("stored-keys", usage, func(s string) error {
+		*into = &s
+		return nil
+	})
+}
+
 // list reads words with commas between.
 func list(f *command.Flags, name, usage string, into *[]string) {
 	f.Func(name, usage, func(s string) error {

@@ -20,6 +20,7 @@ type verdict struct {
 	maxAge    time.Duration
 	demand    identity.Demand
 	needs     []store.RequestNeed
+	waitLife  time.Duration
 	grantLife time.Duration
 	useLife   time.Duration
 }
@@ -37,7 +38,11 @@ func judge(tx *store.Tx, kind string, asker store.Account, parts []Part) (verdic
 	if err != nil {
 		return verdict{}, fmt.Errorf("groups: %w", err)
 	}
-	var v verdict
+	wait, err := tx.RequestWait()
+	if err != nil {
+		return verdict{}, fmt.Errorf("how long requests wait: %w", err)
+	}
+	v := verdict{waitLife: wait}
 	for _, p := range parts {
 		at := slices.IndexFunc(rules, func(r store.RequestRule) bool { return matches(r, kind, asker, groups, p) })
 		if at < 0 {
@@ -165,7 +170,8 @@ func least(so, now time.Duration) time.Duration {
 
 // onto writes what the rules come to into the request.
 func (v verdict) onto(r *store.Request) {
-	r.Rules, r.MaxAge, r.Demand, r.Needs, r.GrantLife, r.UseLife = v.rules, v.maxAge, v.demand, v.needs, v.grantLife, v.useLife
+	r.Rules, r.MaxAge, r.Demand, r.Needs = v.rules, v.maxAge, v.demand, v.needs
+	r.WaitLife, r.GrantLife, r.UseLife = v.waitLife, v.grantLife, v.useLife
 }
 
 // proof is what a session token shows.

@@ -40,6 +40,10 @@ type Machine struct {
 	Token identity.Name
 	// Tags are words that administrators gave it, sorted.
 	Tags Tags
+	// StoredKeys says what becomes of stored ssh keys there, see [Machine.AcceptsKeys], and
+	// StoredKeysAt at which revision that, or the realm's word, was said last.
+	StoredKeys, realmStoredKeys StoredKeys
+	StoredKeysAt                uint64
 }
 
 // Invite stores a machine that may join with the code of that hash until then.
@@ -72,18 +76,20 @@ func (t *Tx) Join(codeHash []byte, key ed25519.PublicKey, now time.Time) (Machin
 	})
 }
 
-const machineColumns = `uuid, name, public_key, joined, sealing_key, offline_codes, seen, seen_host, version, duplicated, quarantined, scoped, scoped_at, token, instance, tags`
+const machineColumns = `uuid, name, public_key, joined, sealing_key, offline_codes, seen, seen_host, version, duplicated, quarantined, scoped, scoped_at, token, instance, tags, stored_keys, stored_keys_at, ` + realmStoredKeys + `, (SELECT stored_keys_at FROM realm)`
 
 func scanMachine(scan func(...any) error) (Machine, error) {
 	var m Machine
 	var key []byte
 	var joined, seen, duplicated, quarantined int64
 	var tags string
-	err := scan(&m.UUID, &m.Name, &key, &joined, &m.SealingKey, &m.OfflineCodes, &seen, &m.SeenHost, &m.Version, &duplicated, &quarantined, &m.Scoped, &m.ScopedAt, &m.Token, &m.Instance, &tags)
+	var realmAt uint64
+	err := scan(&m.UUID, &m.Name, &key, &joined, &m.SealingKey, &m.OfflineCodes, &seen, &m.SeenHost, &m.Version, &duplicated, &quarantined, &m.Scoped, &m.ScopedAt, &m.Token, &m.Instance, &tags,
+		&m.StoredKeys, &m.StoredKeysAt, &m.realmStoredKeys, &realmAt)
 	if err != nil {
 		return Machine{}, err
 	}
-	m.Tags = storedTags(tags)
+	m.Tags, m.StoredKeysAt = storedTags(tags), max(m.StoredKeysAt, realmAt)
 	m.Key, m.Joined = key, time.Unix(joined, 0)
 	m.Seen, m.Duplicated, m.Quarantined = moment(seen), moment(duplicated), moment(quarantined)
 	return m, nil

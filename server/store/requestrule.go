@@ -134,6 +134,18 @@ func (t *Tx) MoveRequestRule(name, before identity.Name) error {
 	return nil
 }
 
+// RequestWait is for how long a request waits for approvals.
+func (t *Tx) RequestWait() (time.Duration, error) {
+	var seconds int64
+	err := t.get([]any{&seconds}, `SELECT request_wait FROM realm`)
+	return time.Duration(seconds) * time.Second, err
+}
+
+// SetRequestWait says it, for requests that begin to wait from then on.
+func (t *Tx) SetRequestWait(d time.Duration) error {
+	return t.one(`UPDATE realm SET request_wait = ?`, int64(d/time.Second))
+}
+
 // RemoveRequestRule removes one.
 func (t *Tx) RemoveRequestRule(name identity.Name) error {
 	return t.one(`DELETE FROM request_rules WHERE name = ?`, name)
