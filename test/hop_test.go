@@ -134,7 +134,10 @@ func (n *hosts) impostor(t *testing.T) {
 	}
 }
 
-var errNothingWaits = errors.New("no request waits")
+var (
+	errNothingWaits = errors.New("no request waits")
+	errUnchanged    = errors.New("it is as it was")
+)
 
 // waiting is the request that waits.
 func (n *hosts) waiting(t *testing.T) (string, error) {
