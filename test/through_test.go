@@ -9,13 +9,13 @@ import (
 )
 
 // One network for both: a host takes some seconds.
+// Promise request-through, stored-keys.
 func TestOnlyTheWaysThatAnAdministratorLeavesAreOpen(t *testing.T) {
 	n := network(t, "outer", "inner", "target")
 	t.Run("a series of bastions", n.series)
 	t.Run("certificates only", n.certificatesOnly)
 }
 
-// Promise request-through.
 func (n *hosts) series(t *testing.T) {
 	rule := func(name string, words ...string) {
 		t.Helper()
@@ -51,7 +51,6 @@ way "target from outer" ssh -o BatchMode=yes -F $d/config -W target:22 outer`)
 	}
 }
 
-// Promise stored-keys.
 func (n *hosts) certificatesOnly(t *testing.T) {
 	target := n.Hosts["target"]
 	key := func(ctx context.Context) (machine.Outcome, error) {
