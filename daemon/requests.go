@@ -25,7 +25,7 @@ import (
 //
 // The peer's uid says whose request it is. Root's word counts for nobody else here.
 
-var errNoRequests = errors.New("this machine's realm takes no requests: its server does not know of them")
+var errNoRequests = errors.New("this realm takes no requests and makes no ssh certificates, because its server does not know of them: use ssh itself")
 
 // maxRequestWait is below what a request over control.sock may take.
 const maxRequestWait = 20 * time.Second
