@@ -145,6 +145,9 @@ func (d *Gate) requestShow(ctx context.Context, peer identity.Peer, args []byte,
 		return fmt.Errorf("%w: uid %d is no account of the realm", report.ErrForbidden, peer.UID)
 	}
 	r, err := d.o.Provider.Requester.Request(ctx, in.ID, in.State, min(time.Duration(in.WaitSeconds)*time.Second, maxRequestWait))
+	if errors.Is(err, provider.ErrOffline) {
+		return fmt.Errorf("%w: %w", report.ErrAway, err)
+	}
 	if err != nil {
 		return err //nolint:wrapcheck // the server's words
 	}

@@ -54,6 +54,8 @@ var (
 	ErrForbidden = errors.New("not permitted")
 	// ErrVerb says that there is no such verb, or not with such arguments.
 	ErrVerb = errors.New("unknown request")
+	// ErrAway says that the realm's server does not answer now, and may later.
+	ErrAway = errors.New("the realm's server does not answer")
 )
 
 // NameArgs names an account.
