@@ -10,7 +10,7 @@ import (
 )
 
 // One network for all: a host takes some seconds.
-// Promise hop-login, hop-chain, hop-approval, hop-host, hop-ended, hop-waiting.
+// Promise hop-login, hop-chain, hop-approval, hop-host, hop-ended, hop-waiting, hop-certificate.
 func TestAKeyForOneTimeIsGoodForWhatWasGrantedAlone(t *testing.T) {
 	n := network(t, "bastion", "target", "other")
 	admin(t, n.Realm, "", "rule", "add", "through", "--who", "admins", "--machines", "bastion", "--role", "pass", "--effect", "grant")
@@ -21,6 +21,7 @@ func TestAKeyForOneTimeIsGoodForWhatWasGrantedAlone(t *testing.T) {
 	admin(t, n.Realm, "", "rule", "add", "asked", "--who", "admins", "--machines", "other", "--role", "login", "--effect", "approve", "--approvers", "approvers")
 	t.Run("one host", n.oneHost)
 	t.Run("a chain", n.chain)
+	t.Run("a certificate that was changed", n.changed)
 	t.Run("an approval", n.approval)
 	t.Run("one who goes away", n.interrupted)
 	t.Run("a host that is another", n.impostor)
