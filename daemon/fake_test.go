@@ -60,13 +60,13 @@ type server struct {
 
 	certificatesOnly atomic.Bool
 
-	instead    atomic.Value  // an identity.Name: it is answered with, whoever is asked for
-	silent     bool          // a stream sends its backlog and no CaughtUp
-	reset      bool
-	history    uuid.UUID
-	address    string                       // "": the one of always
-	sealTo     []byte                       // registered by the machine
-	tampered   func(*provider.SealedFactor) // what is sealed, on its way
+	instead  atomic.Value // an identity.Name: it is answered with, whoever is asked for
+	silent   bool         // a stream sends its backlog and no CaughtUp
+	reset    bool
+	history  uuid.UUID
+	address  string                       // "": the one of always
+	sealTo   []byte                       // registered by the machine
+	tampered func(*provider.SealedFactor) // what is sealed, on its way
 }
 
 type person struct {

@@ -162,9 +162,9 @@ func TestTheLineAllowsWhatTheCertificateDoesAndNoMore(t *testing.T) {
 		return rest
 	}
 	for want, extensions := range map[string]map[string]string{
-		"no-agent-forwarding,no-user-rc":                                {"permit-pty": ""},
-		`no-agent-forwarding,no-user-rc,permitlisten="127.0.0.1:1"`:     {identity.HopLocal: ""},
-		`no-agent-forwarding,no-user-rc,permitopen="nothing.invalid:1"`: {identity.HopRemote: ""},
+		"no-agent-forwarding,no-user-rc":                                                                                                          {"permit-pty": ""},
+		`no-agent-forwarding,no-user-rc,permitlisten="127.0.0.1:1"`:                                                                               {identity.HopLocal: ""},
+		`no-agent-forwarding,no-user-rc,permitopen="nothing.invalid:1"`:                                                                           {identity.HopRemote: ""},
 		`no-agent-forwarding,no-user-rc,no-pty,no-X11-forwarding,permitopen="web1:22",permitlisten="127.0.0.1:1",command="/bin/false"`:            {identity.HopNext: "web1 22", identity.HopRemote: ""},
 		`no-agent-forwarding,no-user-rc,no-pty,no-X11-forwarding,permitopen="[2001:db8::1]:2200",permitlisten="127.0.0.1:1",command="/bin/false"`: {identity.HopNext: "2001:db8::1 2200"},
 	} {
