@@ -82,6 +82,9 @@ func (n *hosts) certificatesOnly(t *testing.T) {
 	if says := script(t, target, "sallyport status || true"); !strings.Contains(says, "sallyport ssh target") {
 		t.Errorf("status does not say what to do:\n%s", says)
 	}
+	if says := script(t, target, "sallyport doctor || true"); !strings.Contains(says, "authorized_keys are read by sshd") {
+		t.Errorf("doctor does not say what is open all the same:\n%s", says)
+	}
 	must(t, n.Server.Stop(t.Context()))
 	keepsOut(t, key)
 	must(t, target.Daemon.Stop(t.Context()))
