@@ -21,8 +21,8 @@ const settingsKey = "sallyport machine settings"
 //	was said, or is remembered          sshd accepts
 //	nothing, of a realm that says none  keys and certificates
 //	keys too                            keys and certificates
-//	certificates only                   certificates, until a server says otherwise, and not
-//	                                    one that has heard less than has been said here
+//	certificates only                   certificates, until a full server says otherwise that
+//	                                    has heard no less than has been said here
 //	what cannot be read                 certificates
 type settings struct {
 	// AcceptsKeys is false where it is not known.
@@ -30,12 +30,17 @@ type settings struct {
 	Version     uint64 `cbor:"2,keyasint"`
 }
 
-// takeSettings takes over what the server says, and remembers it. A server that has heard
-// less than was said here, such as a standby that is behind, closes and does not open.
-func (p *Provider) takeSettings(ctx context.Context, said *v1.MachineSettings) error {
+// takeSettings takes over what the server says, and remembers it. A server that only reads,
+// or has heard less than was said here, closes and does not open.
+func (p *Provider) takeSettings(ctx context.Context, said *v1.MachineSettings, reads bool) error {
 	is := settings{AcceptsKeys: !said.GetCertificatesOnly(), Version: said.GetVersion()}
+	if reads {
+		is.Version = 0 // its word on that is none
+	}
 	was := p.settings.Load()
 	switch {
+	case reads && is.AcceptsKeys:
+		return nil
 	case was != nil && *was == is, was != nil && is.AcceptsKeys && is.Version < was.Version:
 		return nil
 	case was != nil:

@@ -35,7 +35,13 @@ func TestAMachineThatTakesCertificatesAloneGoesOnSo(t *testing.T) {
 	}
 	said := func(only bool, version uint64) {
 		t.Helper()
-		if err := p.takeSettings(t.Context(), &v1.MachineSettings{CertificatesOnly: only, Version: version}); err != nil {
+		if err := p.takeSettings(t.Context(), &v1.MachineSettings{CertificatesOnly: only, Version: version}, false); err != nil {
+			t.Error(err)
+		}
+	}
+	reads := func(only bool, version uint64) {
+		t.Helper()
+		if err := p.takeSettings(t.Context(), &v1.MachineSettings{CertificatesOnly: only, Version: version}, true); err != nil {
 			t.Error(err)
 		}
 	}
@@ -46,6 +52,9 @@ func TestAMachineThatTakesCertificatesAloneGoesOnSo(t *testing.T) {
 		t.Error(err)
 	}
 	is("nothing was said", false)
+	reads(true, 0)
+	reads(false, 0)
+	is("a server that only reads was the first to say something, and opens it", true)
 	said(true, 5)
 	is("certificates only", true)
 	said(false, 4)
@@ -59,6 +68,12 @@ func TestAMachineThatTakesCertificatesAloneGoesOnSo(t *testing.T) {
 	is("certificates, by one that has heard less", true)
 	said(false, 9)
 	is("keys", false)
+	reads(true, 1<<40)
+	is("certificates, by a server that only reads", true)
+	reads(false, 1<<41)
+	is("keys, by a server that only reads", true)
+	said(false, 9)
+	is("keys, by a full server again", false)
 	kept[settingsKey] = []byte("nonsense")
 	p = &Provider{o: Options{Memory: kept}}
 	if err := p.recall(); err != nil {
@@ -71,7 +86,7 @@ func TestAMachineThatTakesCertificatesAloneGoesOnSo(t *testing.T) {
 	if err := p.recall(); err == nil || !p.CertificatesOnly() {
 		t.Errorf("a memory that cannot be read: certificates only: %t, %v", p.CertificatesOnly(), err)
 	}
-	if err := p.takeSettings(t.Context(), &v1.MachineSettings{CertificatesOnly: true, Version: 1}); err == nil || !p.CertificatesOnly() {
+	if err := p.takeSettings(t.Context(), &v1.MachineSettings{CertificatesOnly: true, Version: 1}, false); err == nil || !p.CertificatesOnly() {
 		t.Errorf("a memory that cannot be written: %v", err)
 	}
 }

@@ -112,7 +112,7 @@ func (e *endpoint) event(ctx context.Context, m *v1.WatchResponse) (provider.Eve
 		}
 	}
 	if said := m.GetSettings(); said != nil {
-		if err := e.p.takeSettings(ctx, said); err != nil {
+		if err := e.p.takeSettings(ctx, said, e.reads.Load()); err != nil {
 			return ev, err
 		}
 	}
