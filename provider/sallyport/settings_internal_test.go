@@ -3,6 +3,7 @@ package sallyport
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
@@ -88,5 +89,31 @@ func TestAMachineThatTakesCertificatesAloneGoesOnSo(t *testing.T) {
 	}
 	if err := p.takeSettings(t.Context(), &v1.MachineSettings{CertificatesOnly: true, Version: 1}, false); err == nil || !p.CertificatesOnly() {
 		t.Errorf("a memory that cannot be written: %v", err)
+	}
+}
+
+// TestAServerThatOnlyReadsIsKnownAsSuch: by the realm's signed list, also where an
+// administrator named it here.
+// Promise stored-keys.
+func TestAServerThatOnlyReadsIsKnownAsSuch(t *testing.T) {
+	const full, branch = "https://full.example", "https://branch.example"
+	p := &Provider{o: Options{Memory: notes{}}}
+	p.o.defaults()
+	p.fleet.configured = []string{branch, full}
+	reads := func() (list []string) {
+		for _, e := range p.fleet.all() {
+			if e.reads.Load() {
+				list = append(list, e.url)
+			}
+		}
+		return list
+	}
+	p.setServers(nil, []string{branch})
+	if got := reads(); !slices.Equal(got, []string{branch}) {
+		t.Errorf("these only read: %q", got)
+	}
+	p.setServers([]string{branch}, nil)
+	if got := reads(); len(got) > 0 {
+		t.Errorf("after the list changed these only read: %q", got)
 	}
 }
