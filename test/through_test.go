@@ -29,7 +29,7 @@ func (n *hosts) series(t *testing.T) {
 	for words, why := range map[string]string{
 		"target " + machine.WhereWho:                "target only through inner: sallyport ssh -J inner target",
 		"-J outer target " + machine.WhereWho:       "target only through inner",
-		"-J inner target " + machine.WhereWho:       "inner only through outer: sallyport ssh -J outer inner",
+		"-J inner target " + machine.WhereWho:       "inner only through outer: sallyport ssh -J outer,inner target",
 		"-J inner,outer target " + machine.WhereWho: "inner only through outer",
 		"inner " + machine.WhereWho:                 "inner only through outer",
 	} {

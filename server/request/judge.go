@@ -43,14 +43,14 @@ func judge(tx *store.Tx, kind string, asker store.Account, parts []Part) (verdic
 		return verdict{}, fmt.Errorf("how long requests wait: %w", err)
 	}
 	v := verdict{waitLife: wait}
-	for _, p := range parts {
+	for i, p := range parts {
 		at := slices.IndexFunc(rules, func(r store.RequestRule) bool { return matches(r, kind, asker, groups, p) })
 		if at < 0 {
 			v.refuse(fmt.Sprintf("no rule of the realm lets %s do this: %s", asker.Name, p))
 			continue
 		}
 		if rules[at].Effect != store.RuleRefuses && !reached(rules[at], p) {
-			why, err := elsewhere(tx, rules[at], p)
+			why, err := elsewhere(tx, rules[at], parts[i:])
 			if err != nil {
 				return verdict{}, err
 			}
@@ -106,20 +106,26 @@ func isOne(m store.Machine, machines []uuid.UUID, tags []identity.Name) bool {
 // maxNamed is how many machines a message names.
 const maxNamed = 3
 
-// elsewhere says which way a rule demands.
-func elsewhere(tx *store.Tx, r store.RequestRule, p Part) (string, error) {
+// elsewhere says which way a rule demands of the first of these parts, before those behind it.
+func elsewhere(tx *store.Tx, r store.RequestRule, rest []Part) (string, error) {
+	is := rest[0].Machine.Name
 	names, err := tx.MachineNames(r.Through, r.ThroughTags, maxNamed)
 	if err != nil {
 		return "", fmt.Errorf("through: %w", err)
 	}
 	if len(names) == 0 {
-		return fmt.Sprintf("rule %q lets people reach %s only through machines of which there is none now: ask your administrator", r.Name, p.Machine.Name), nil
+		return fmt.Sprintf("rule %q lets people reach %s only through machines of which there is none now: ask your administrator", r.Name, is), nil
 	}
-	said := fmt.Sprint(names[0])
+	said, way, target := string(names[0]), string(names[0]), rest[len(rest)-1]
 	for _, n := range names[1:] {
-		said += fmt.Sprintf(" or %s", n)
+		said += " or " + string(n)
 	}
-	return fmt.Sprintf("rule %q lets people reach %s only through %s: sallyport ssh -J %s %s", r.Name, p.Machine.Name, said, names[0], p.Machine.Name), nil
+	for _, p := range rest[:len(rest)-1] {
+		if p.Machine.Name != names[0] {
+			way += "," + string(p.Machine.Name)
+		}
+	}
+	return fmt.Sprintf("rule %q lets people reach %s only through %s: sallyport ssh -J %s %s", r.Name, is, said, way, target.Machine.Name), nil
 }
 
 // join adds what a rule wants of a part.
