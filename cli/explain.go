@@ -59,7 +59,11 @@ func printExplanation(w io.Writer, e report.Explanation, now time.Time) {
 		for i, g := range acc.Groups {
 			names[i] = string(g)
 		}
-		fmt.Fprintf(w, "  groups: %s; ssh keys: %d\n", strings.Join(names, " "), acc.Keys)
+		keys := fmt.Sprint(acc.Keys)
+		if e.CertificatesOnly && acc.Keys > 0 {
+			keys += ", not accepted here"
+		}
+		fmt.Fprintf(w, "  groups: %s; ssh keys: %s\n", strings.Join(names, " "), keys)
 	}
 	for _, f := range e.Steps {
 		fmt.Fprintf(w, "%s  %s: %s\n", mark(f.Severity), f.Check, f.Detail)

@@ -184,10 +184,21 @@ func printOutcome(w io.Writer, q *report.Request, now time.Time) {
 // errNotGranted ends what was asked for in vain.
 var errNotGranted = errors.New("it was not granted")
 
-// awaited waits until a request is granted. told is called once when it has to wait. Where
-// ctx ends first the request is withdrawn.
-func awaited(ctx context.Context, in *invocation, p *prover, q *report.Request, told func(report.Request)) (report.Request, error) {
-	first := true
+// askAgain is how long a server is left alone that does not answer.
+const askAgain = 2 * time.Second
+
+// waiter says what a person who waits for a request reads: once that it waits, and each time
+// that the server does not answer any more.
+type waiter struct {
+	now   func() time.Time
+	waits func(report.Request)
+	away  func()
+}
+
+// awaited waits until a request is granted, also while the server is away: the request goes
+// on waiting there. Where ctx ends first the request is withdrawn.
+func awaited(ctx context.Context, in *invocation, p *prover, q *report.Request, told waiter) (report.Request, error) {
+	first, away := true, false
 	for q != nil {
 		switch q.State {
 		case "granted", "used":
@@ -201,7 +212,7 @@ func awaited(ctx context.Context, in *invocation, p *prover, q *report.Request, 
 			return *q, fmt.Errorf("%w: %s", errNotGranted, why)
 		}
 		if first {
-			told(*q)
+			told.waits(*q)
 			first = false
 		}
 		r, err := requested(ctx, in, p, report.VerbRequest, func(report.ProofArgs) any {
@@ -210,6 +221,19 @@ func awaited(ctx context.Context, in *invocation, p *prover, q *report.Request, 
 		if ctx.Err() != nil {
 			return *q, takenBack(ctx, in, p, q.ID)
 		}
+		if errors.Is(err, report.ErrAway) && told.now().Before(q.Until) {
+			if !away {
+				told.away()
+			}
+			away = true
+			select {
+			case <-ctx.Done():
+				return *q, takenBack(ctx, in, p, q.ID)
+			case <-time.After(askAgain):
+			}
+			continue
+		}
+		away = false
 		if err != nil {
 			return *q, err
 		}

@@ -92,8 +92,14 @@ func (a *App) granted(ctx context.Context, in *invocation, p *prover, args repor
 	if err != nil {
 		return "", err
 	}
-	q, err := awaited(ctx, in, p, r.Request, func(q report.Request) {
-		fmt.Fprintf(a.Stderr, "sallyport ssh: waiting: %s %s. The request is %s; Ctrl-C withdraws it.\n", q.Subject, waits(q, a.Now()), q.ID)
+	q, err := awaited(ctx, in, p, r.Request, waiter{
+		now: a.Now,
+		waits: func(q report.Request) {
+			fmt.Fprintf(a.Stderr, "sallyport ssh: waiting: %s %s. The request is %s; Ctrl-C withdraws it.\n", q.Subject, waits(q, a.Now()), q.ID)
+		},
+		away: func() {
+			fmt.Fprintln(a.Stderr, "sallyport ssh: the realm's server does not answer now. The request goes on waiting there, and so does this command.")
+		},
 	})
 	return q.ID, err
 }

@@ -40,11 +40,12 @@ const (
 	codeNotFound
 	codeForbidden
 	codeVerb
+	codeAway
 )
 
 // Operator answers requests. It calls emit for each value of the answer. Errors
-// that callers decide on are identity.ErrNotFound, report.ErrForbidden and
-// report.ErrVerb.
+// that callers decide on are identity.ErrNotFound, report.ErrForbidden, report.ErrVerb
+// and report.ErrAway.
 type Operator interface {
 	Handle(ctx context.Context, peer identity.Peer, verb string, args []byte, emit func(any) error) error
 }
@@ -101,6 +102,8 @@ func codeOf(err error) uint32 {
 		return codeForbidden
 	case errors.Is(err, report.ErrVerb):
 		return codeVerb
+	case errors.Is(err, report.ErrAway):
+		return codeAway
 	default:
 		return codeFailed
 	}
@@ -226,6 +229,7 @@ func verdict(m *wire.Message) error {
 		{codeNotFound, identity.ErrNotFound},
 		{codeForbidden, report.ErrForbidden},
 		{codeVerb, report.ErrVerb},
+		{codeAway, report.ErrAway},
 	} {
 		if m.Number(wire.Code) == c.code {
 			return &answerError{text, c.err}

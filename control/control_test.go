@@ -78,7 +78,7 @@ func TestTheOperatorLearnsThePeerFromTheKernel(t *testing.T) {
 
 func TestARefusalKeepsItsKindAndItsWords(t *testing.T) {
 	for name, kind := range map[string]error{
-		"not found": identity.ErrNotFound, "forbidden": report.ErrForbidden, "verb": report.ErrVerb, "other": errors.ErrUnsupported,
+		"not found": identity.ErrNotFound, "forbidden": report.ErrForbidden, "verb": report.ErrVerb, "away": report.ErrAway, "other": errors.ErrUnsupported,
 	} {
 		t.Run(name, func(t *testing.T) {
 			cl := serve(t, func(context.Context, identity.Peer, string, []byte, func(any) error) error {

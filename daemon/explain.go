@@ -36,6 +36,7 @@ func (d *Gate) Explain(ctx context.Context, a report.ExplainArgs, root bool) rep
 	}
 	x.Password = d.explainPassword(q.Entry, d.p.Services[q.Service].DueByKey)
 	x.Offline, x.Locked, x.Locks = d.explainOffline(ctx, q.Entry)
+	x.CertificatesOnly = d.certificatesOnly()
 	x.StepUp, x.Limits = d.explainStepUp(a.Service, q.Entry), d.explainLimits(q.Entry)
 	// Who may not log in at all is not told what else is in the way offline.
 	if r.Code != identity.Granted {
@@ -129,6 +130,9 @@ func (d *Gate) explainLimits(e *directory.Entry) []string {
 	var list []string
 	if _, watches := d.Capable(); !watches {
 		list = append(list, "The server does not tell of changes: they are seen here at the next login, and within "+report.Friendly(d.p.RefreshEvery)+" while it can be reached.")
+	}
+	if d.certificatesOnly() && e.Keys() > 0 {
+		list = append(list, "The realm has sshd here accept certificates only, so the ssh keys that it has stored are not accepted here: log in with \"sallyport ssh\" and the name of this machine.")
 	}
 	if d.staticEpoch() && e.OfflineFor() > 0 {
 		list = append(list, "The server does not tell when a password changes: an old password works here offline until the server has refused it or accepted the new one.")

@@ -57,13 +57,16 @@ type server struct {
 	broken     atomic.Value  // an identity.Name: fetching it gets no answer
 	refusesKey atomic.Bool   // SetSealingKey
 	disowns    atomic.Bool   // the realm has taken back a key
-	instead    atomic.Value  // an identity.Name: it is answered with, whoever is asked for
-	silent     bool          // a stream sends its backlog and no CaughtUp
-	reset      bool
-	history    uuid.UUID
-	address    string                       // "": the one of always
-	sealTo     []byte                       // registered by the machine
-	tampered   func(*provider.SealedFactor) // what is sealed, on its way
+
+	certificatesOnly atomic.Bool
+
+	instead  atomic.Value // an identity.Name: it is answered with, whoever is asked for
+	silent   bool         // a stream sends its backlog and no CaughtUp
+	reset    bool
+	history  uuid.UUID
+	address  string                       // "": the one of always
+	sealTo   []byte                       // registered by the machine
+	tampered func(*provider.SealedFactor) // what is sealed, on its way
 }
 
 type person struct {

@@ -16,17 +16,27 @@ import (
 // may not log in here: the rules are those of the account phase. The keys come
 // from the token as it was signed, which is verified again. Any peer may ask: it
 // learns public halves, and sshd asks as a user without rights. A local name is
-// identity.ErrNotFound.
+// identity.ErrNotFound. There are none where sshd here is to accept certificates only.
 func (d *Gate) KeysFor(ctx context.Context, _ identity.Peer, name string) ([]identity.SSHKey, error) {
 	q, err := d.mayBeServed(ctx, name)
 	if err != nil || q == nil || q.Entry.Keys() == 0 {
 		return nil, err
+	}
+	if d.certificatesOnly() {
+		d.log.InfoContext(ctx, "no ssh keys that are stored are accepted: the realm has sshd here accept certificates only, as \"sallyport ssh\" shows", "account", name)
+		return nil, nil
 	}
 	t, err := d.SignedToken(ctx, q.Entry)
 	if err != nil {
 		return nil, fmt.Errorf("%w: keys: %w", identity.ErrUnavailable, err)
 	}
 	return slices.Clone(t.SSHKeys), nil
+}
+
+// certificatesOnly tells whether the realm has sshd here accept no keys that it has stored.
+func (d *Gate) certificatesOnly() bool {
+	t := d.o.Provider.SSHTrust
+	return t != nil && t.CertificatesOnly()
 }
 
 // mayBeServed finds the account that sshd asks for; nil where it may not log in here.

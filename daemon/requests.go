@@ -25,7 +25,7 @@ import (
 //
 // The peer's uid says whose request it is. Root's word counts for nobody else here.
 
-var errNoRequests = errors.New("this machine's realm takes no requests: its server does not know of them")
+var errNoRequests = errors.New("this realm takes no requests and makes no ssh certificates, because its server does not know of them: use ssh itself")
 
 // maxRequestWait is below what a request over control.sock may take.
 const maxRequestWait = 20 * time.Second
@@ -145,6 +145,9 @@ func (d *Gate) requestShow(ctx context.Context, peer identity.Peer, args []byte,
 		return fmt.Errorf("%w: uid %d is no account of the realm", report.ErrForbidden, peer.UID)
 	}
 	r, err := d.o.Provider.Requester.Request(ctx, in.ID, in.State, min(time.Duration(in.WaitSeconds)*time.Second, maxRequestWait))
+	if errors.Is(err, provider.ErrOffline) {
+		return fmt.Errorf("%w: %w", report.ErrAway, err)
+	}
 	if err != nil {
 		return err //nolint:wrapcheck // the server's words
 	}

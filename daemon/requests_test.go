@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -127,10 +128,27 @@ func TestARequestIsShownToWhoAskedAlone(t *testing.T) {
 	if a, err := h.enrol(1000, report.VerbRequest, report.RequestArgs{ID: "hers"}); !errors.Is(err, report.ErrForbidden) {
 		t.Errorf("to another: %+v, %v", a, err)
 	}
-	h.d.Gate.o.Provider.Requester = nil
-	for _, verb := range []string{report.VerbRequest, report.VerbRequests} {
-		if a, err := h.enrol(aliceUID, verb, report.RequestArgs{ID: "hers"}); !errors.Is(err, errNoRequests) {
-			t.Errorf("%s where the server takes none: %+v, %v", verb, a, err)
+}
+
+// TestWhereTheServerKnowsOfNoRequestsEachVerbSaysSo: as with Kanidm. Nothing is asked of
+// anybody for it.
+// Promise request-session.
+func TestWhereTheServerKnowsOfNoRequestsEachVerbSaysSo(t *testing.T) {
+	h := plainAlice(t)
+	id := uuid.NewString()
+	for verb, args := range map[string]any{
+		report.VerbAsk:      report.AskArgs{ID: id, Hops: []report.Hop{{Host: "web1"}}},
+		report.VerbRequest:  report.RequestArgs{ID: id},
+		report.VerbRequests: report.RequestArgs{},
+		report.VerbWithdraw: report.RequestArgs{ID: id},
+		report.VerbDecide:   report.RequestArgs{ID: id, Approve: true},
+		report.VerbCertify:  report.RequestArgs{ID: id},
+	} {
+		if a, err := h.enrol(aliceUID, verb, args); !errors.Is(err, errNoRequests) {
+			t.Errorf("%s: %+v, %v", verb, a, err)
 		}
+	}
+	if !slices.Contains(h.status().Providers[0].Missing, "requests") {
+		t.Errorf("status does not say so: %q", h.status().Providers[0].Missing)
 	}
 }

@@ -37,6 +37,10 @@ type SSHTrust interface {
 	// GrantEnded tells whether the grant of that request was ended before its time, as far
 	// as the realm has said.
 	GrantEnded(request uuid.UUID) bool
+	// CertificatesOnly tells whether sshd of this machine accepts certificates of the
+	// realm's people alone, and no keys that the realm has stored. It is true where that
+	// cannot be known.
+	CertificatesOnly() bool
 }
 
 // RequestError is why the server did not do what was asked of it, a sentence for people.
@@ -100,6 +104,9 @@ func (d *Deferred) CertifyHosts(ctx context.Context, public [][]byte) (certifica
 func (d *Deferred) SSHAuthorities() (users, hosts [][]byte) {
 	return d.offline().SSHTrust.SSHAuthorities()
 }
+
+// CertificatesOnly implements [SSHTrust].
+func (d *Deferred) CertificatesOnly() bool { return d.offline().SSHTrust.CertificatesOnly() }
 
 // GrantEnded implements [SSHTrust].
 func (d *Deferred) GrantEnded(request uuid.UUID) bool {

@@ -54,6 +54,8 @@ var (
 	ErrForbidden = errors.New("not permitted")
 	// ErrVerb says that there is no such verb, or not with such arguments.
 	ErrVerb = errors.New("unknown request")
+	// ErrAway says that the realm's server does not answer now, and may later.
+	ErrAway = errors.New("the realm's server does not answer")
 )
 
 // NameArgs names an account.
@@ -223,6 +225,8 @@ type Explanation struct {
 	Locks []Lock `json:"locks,omitempty"`
 	// Limits are what the account's server cannot do, where it matters to the account.
 	Limits []string `json:"limits,omitempty"`
+	// CertificatesOnly: sshd here accepts none of the ssh keys that the realm has stored.
+	CertificatesOnly bool `json:"certificates_only,omitempty"`
 	// StepUp is absent for a service without a policy of its own.
 	StepUp *StepUp `json:"step_up,omitempty"`
 }

@@ -10,17 +10,20 @@ import (
 )
 
 // One network for all: a host takes some seconds.
-// Promise hop-login, hop-chain, hop-approval, hop-host, hop-ended.
+// Promise hop-login, hop-chain, hop-approval, hop-host, hop-ended, hop-waiting, hop-certificate.
 func TestAKeyForOneTimeIsGoodForWhatWasGrantedAlone(t *testing.T) {
 	n := network(t, "bastion", "target", "other")
 	admin(t, n.Realm, "", "rule", "add", "through", "--who", "admins", "--machines", "bastion", "--role", "pass", "--effect", "grant")
 	admin(t, n.Realm, "", "rule", "add", "login", "--who", "admins", "--machines", "target", "--role", "login", "--effect", "grant")
 	admin(t, n.Realm, "", "group", "add", "approvers")
 	admin(t, n.Realm, "", "group", "add-member", "approvers", "bob")
+	admin(t, n.Realm, "", "rule", "add", "withdrawn", "--who", "admins", "--machines", "other", "--role", "withdrawn", "--effect", "approve", "--approvers", "approvers")
 	admin(t, n.Realm, "", "rule", "add", "asked", "--who", "admins", "--machines", "other", "--role", "login", "--effect", "approve", "--approvers", "approvers")
 	t.Run("one host", n.oneHost)
 	t.Run("a chain", n.chain)
+	t.Run("a certificate that was changed", n.changed)
 	t.Run("an approval", n.approval)
+	t.Run("one who goes away", n.interrupted)
 	t.Run("a host that is another", n.impostor)
 }
 
@@ -107,10 +110,19 @@ func (n *hosts) approval(t *testing.T) {
 	if s := screen("bob", "wrong", "sallyport approve "+id); strings.Contains(s, "granted") {
 		t.Errorf("bob need not prove who he is:\n%s", s)
 	}
+	must(t, n.Server.Stop(t.Context()))
+	if s := screen("bob", bobPass, "sallyport approve "+id+"; echo code $?"); strings.Contains(s, "granted") || strings.Contains(s, "code 0") || !strings.Contains(s, "cannot be reached") {
+		t.Errorf("bob approves without the server, or does not read why not:\n%s", s)
+	}
+	must(t, n.StartServer(t.Context()))
+	must(t, n.WaitOnline(t.Context()))
 	if s := screen("bob", bobPass, "sallyport approve "+id); !strings.Contains(s, "granted") {
 		t.Errorf("bob cannot approve:\n%s", s)
 	}
-	n.in(t, <-done, "other")
+	waited := <-done
+	if n.in(t, waited, "other"); !strings.Contains(waited.Screen, "does not answer now") {
+		t.Errorf("who waits is not told that the server is away:\n%s", waited.Screen)
+	}
 	n.in(t, n.hops(t, "other "+machine.WhereWho), "other") // the grant is open
 	o, err := n.TalkAs(t.Context(), ada, nil, strings.ReplaceAll(kept, "-J bastion target", "other")+`
 sallyport withdraw `+id+`
@@ -125,6 +137,19 @@ way "with what was kept" ssh -o BatchMode=yes -F $d/config other true`)
 	}
 }
 
+// interrupted: who types Ctrl-C waits for nothing any more.
+func (n *hosts) interrupted(t *testing.T) {
+	o, err := n.TalkAs(t.Context(), ada, []string{"Ctrl-C withdraws it", "\x03"}, "sallyport ssh --role withdrawn other "+machine.WhereWho)
+	must(t, err)
+	n.out(t, o)
+	if !strings.Contains(o.Screen, "interrupted; the request is withdrawn") {
+		t.Errorf("Ctrl-C does not withdraw:\n%s", o.Screen)
+	}
+	if id, err := n.waiting(t); err == nil {
+		t.Errorf("the request %s still waits", id)
+	}
+}
+
 func (n *hosts) impostor(t *testing.T) {
 	script(t, n.Realm, "sed -i 's/^10.9.0.11 /10.9.0.99 /; s/^10.9.0.12 other/10.9.0.12 target other/' /etc/hosts")
 	o := n.hops(t, "target "+machine.WhereWho)
@@ -134,7 +159,10 @@ func (n *hosts) impostor(t *testing.T) {
 	}
 }
 
-var errNothingWaits = errors.New("no request waits")
+var (
+	errNothingWaits = errors.New("no request waits")
+	errUnchanged    = errors.New("it is as it was")
+)
 
 // waiting is the request that waits.
 func (n *hosts) waiting(t *testing.T) (string, error) {

@@ -6,23 +6,24 @@ const reloadSSH = " && sudo systemctl reload-or-restart ssh"
 
 // Of sshd.
 const (
-	SSHUnreadable    ID = "sshd-unreadable"
-	SSHWrong         ID = "sshd-wrong"
-	SSHStale         ID = "sshd-not-reloaded"
-	SSHStopped       ID = "sshd-stopped"
-	SSHNoPAM         ID = "sshd-without-pam"
-	SSHNoKeys        ID = "sshd-no-keys-command"
-	SSHOtherKeys     ID = "sshd-other-keys-command"
-	SSHKeysMissing   ID = "sshd-keys-program-missing"
-	SSHKeysMode      ID = "sshd-keys-program-mode"
-	SSHKeysUser      ID = "sshd-keys-user"
-	SSHKeysUserGone  ID = "sshd-keys-user-missing"
-	SSHKeysInMatch   ID = "sshd-keys-command-in-match"
-	SSHNoPubkey      ID = "sshd-no-public-keys"
-	SSHNoQuestions   ID = "sshd-no-questions"
-	SSHOneQuestion   ID = "sshd-one-question"
-	SSHNothing       ID = "sshd-accepts-nothing"
-	SSHDropInIgnored ID = "sshd-drop-in-ignored"
+	SSHUnreadable       ID = "sshd-unreadable"
+	SSHWrong            ID = "sshd-wrong"
+	SSHStale            ID = "sshd-not-reloaded"
+	SSHStopped          ID = "sshd-stopped"
+	SSHNoPAM            ID = "sshd-without-pam"
+	SSHNoKeys           ID = "sshd-no-keys-command"
+	SSHOtherKeys        ID = "sshd-other-keys-command"
+	SSHKeysMissing      ID = "sshd-keys-program-missing"
+	SSHKeysMode         ID = "sshd-keys-program-mode"
+	SSHKeysUser         ID = "sshd-keys-user"
+	SSHKeysUserGone     ID = "sshd-keys-user-missing"
+	SSHKeysInMatch      ID = "sshd-keys-command-in-match"
+	SSHNoPubkey         ID = "sshd-no-public-keys"
+	SSHNoQuestions      ID = "sshd-no-questions"
+	SSHOneQuestion      ID = "sshd-one-question"
+	SSHNothing          ID = "sshd-accepts-nothing"
+	SSHDropInIgnored    ID = "sshd-drop-in-ignored"
+	SSHCertificatesOnly ID = "ssh-certificates-only"
 )
 
 func ssh() []Cause {
@@ -44,6 +45,7 @@ func ssh() []Cause {
 		{SSHNoQuestions, report.Note, "sshd accepts no passwords, so people of the realm log in over ssh with keys only.", two},
 		{SSHOneQuestion, report.Note, "sshd asks for one line only: people with a one-time code type the code right behind their password, in one line.", two},
 		{SSHNothing, report.Problem, "sshd accepts neither passwords nor keys of the realm: nobody of the realm can log in over ssh.", configure + reloadSSH},
+		{SSHCertificatesOnly, report.Note, "sshd accepts certificates of the realm's people only, and none of the ssh keys that the realm has stored: its administrators set so. Keys in a person's own ~/.ssh/authorized_keys are read by sshd all the same.", "Log in with: sallyport ssh {NAME}. To close ~/.ssh/authorized_keys as well, end sshd_config with \"Match Group NAME\" and \"AuthorizedKeysFile none\" (NAME: a group of the realm's people), then: sudo systemctl reload ssh"},
 		{SSHDropInIgnored, report.Problem, "sshd does not read /etc/ssh/sshd_config.d: /etc/ssh/sshd_config has no Include line for it.", "sudo sed -i '1i Include /etc/ssh/sshd_config.d/*.conf' /etc/ssh/sshd_config" + reloadSSH},
 	}
 }

@@ -237,6 +237,7 @@ func machineSet(f *command.Flags) request {
 	admits(f, &req.Scope)
 	tagged(f, &req.Tags)
 	hosts(f, "host-names", "`names` by which people reach it by ssh, with commas between; '' for none", &req.HostNames)
+	storedKeys(f, "`accept|refuse|realm`: the ssh keys that the realm has stored; realm: as the realm says", &req.StoredKeys)
 	hosts(f, "addresses", "`addresses` by which people reach it by ssh, with commas between; '' for none", &req.Addresses)
 	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, f *command.Flags) (proto.Message, error) {
 		req.Name = f.Name(0)

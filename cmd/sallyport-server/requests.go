@@ -26,6 +26,14 @@ func hosts(f *command.Flags, name, usage string, into **v1.Hosts) {
 	})
 }
 
+// storedKeys reads what becomes of stored ssh keys.
+func storedKeys(f *command.Flags, usage string, into **string) {
+	f.Func("stored-keys", usage, func(s string) error {
+		*into = &s
+		return nil
+	})
+}
+
 // list reads words with commas between.
 func list(f *command.Flags, name, usage string, into *[]string) {
 	f.Func(name, usage, func(s string) error {
@@ -53,6 +61,8 @@ func ruleAdd(f *command.Flags) request {
 	f.StringVar(&r.Who, "who", "", "the `group` whose members it is about; left out: everybody")
 	list(f, "machines", "the `machines` that it is about, with commas between; left out, and no --tags: all", &r.Machines)
 	list(f, "tags", "`words`: it is about machines with one of these tags", &r.Tags)
+	list(f, "through", "the `machines`, with commas between, of which one must be the host just before in the chain, or it is refused; left out, and no --through-tags: any way", &r.Through)
+	list(f, "through-tags", "`words`: as --through, a machine with one of these tags", &r.ThroughTags)
 	f.StringVar(&r.Role, "role", "", "the `role` that is asked for; left out: any")
 	list(f, "accounts", "the `accounts` to log in as, with commas between: self, or names of others; left out: self", &r.Accounts)
 	list(f, "forward", "`words` for what may be forwarded: local, remote, x11; left out: nothing", &r.Forward)
@@ -141,13 +151,21 @@ func ruleText(r *v1.RuleView) string {
 	}
 	s += ", for " + cmp.Or(r.GetWho(), "everybody")
 	s += " as " + cmp.Or(strings.Join(r.GetAccounts(), ", "), "anybody")
-	where := strings.Join(r.GetMachines(), ", ")
-	if len(r.GetTags()) > 0 {
-		where = strings.TrimPrefix(where+" or ", " or ") + "machines with the tag " + strings.Join(r.GetTags(), " or ")
+	s += " at " + cmp.Or(whichMachines(r.GetMachines(), r.GetTags()), "all machines")
+	if before := whichMachines(r.GetThrough(), r.GetThroughTags()); before != "" {
+		s += " only through " + before
 	}
-	s += " at " + cmp.Or(where, "all machines")
 	if r.GetRole() != "" {
 		s += " in the role " + r.GetRole()
+	}
+	return s
+}
+
+// whichMachines are those that a rule names; "" where it names none.
+func whichMachines(names, tags []string) string {
+	s := strings.Join(names, ", ")
+	if len(tags) > 0 {
+		s = strings.TrimPrefix(s+" or ", " or ") + "machines with the tag " + strings.Join(tags, " or ")
 	}
 	return s
 }

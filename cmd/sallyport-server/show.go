@@ -129,6 +129,7 @@ func machine(w io.Writer, m *v1.MachineView) {
 	if m.GetQuarantined() != nil {
 		fmt.Fprintf(w, "quarantined\tsince %s\n", stamp(m.GetQuarantined()))
 	}
+	fmt.Fprintf(w, "stored ssh keys\t%s\n", cmp.Or(m.GetStoredKeys(), "as the realm says"))
 	if len(m.GetTags()) > 0 {
 		fmt.Fprintf(w, "tags\t%s\n", strings.Join(m.GetTags(), " "))
 	}

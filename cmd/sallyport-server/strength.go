@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -102,8 +103,14 @@ func realmSet(f *command.Flags) request {
 	number(f, "password-max-age", "after how many `days` a password is due; 0: never", &req.PasswordMaxAge)
 	number(f, "password-min-length", "least `number` of characters", &req.PasswordMinLength)
 	number(f, "password-history", "`number` of earlier passwords that are refused", &req.PasswordHistory)
+	storedKeys(f, "`accept|refuse` the ssh keys that the realm has stored, at its machines", &req.StoredKeys)
+	wait := uint32(0)
+	span(f, "request-wait", "for how long a request waits for approvals: `time`, 5m to 24h", &wait)
 	f.BoolVar(&req.NewestCopy, "newest-copy", false, "this server's database is the one to go on with, of two that were written to")
 	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *command.Flags) (proto.Message, error) {
+		if wait != 0 {
+			req.RequestWaitSeconds = &wait
+		}
 		return c.SetRealm(ctx, req)
 	}
 }
@@ -140,6 +147,7 @@ func realmSettings(w io.Writer, m *v1.RealmView) {
 	for _, name := range m.GetAttestationCa() {
 		fmt.Fprintf(w, "attestation CA\t%s\n", name)
 	}
+	fmt.Fprintf(w, "stored ssh keys\t%s\nrequest wait\t%s\n", m.GetStoredKeys(), time.Duration(m.GetRequestWaitSeconds())*time.Second)
 	fmt.Fprintf(w, "require attestation\t%s\n", yesNo(m.GetRequireAttestation()))
 	fmt.Fprintf(w, "password min length\t%d characters\n", m.GetPasswordMinLength())
 	fmt.Fprintf(w, "password history\t%d\n", m.GetPasswordHistory())

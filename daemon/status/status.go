@@ -115,6 +115,11 @@ func (d *Realm) findings(l resolver.LinkView, p report.Provider, cacheErr error)
 	why := d.o.Codes.Problem()
 	add(why != "" && l.State == resolver.Online, "seal", report.Warning, "The server does not know this machine's sealing key, so no one-time code can be checked offline: "+why,
 		"Look at the log of sallyportd, and start it again.")
+	if t := d.o.Provider.SSHTrust; t != nil && t.CertificatesOnly() {
+		f := trouble.SSHCertificatesOnly.Finding()
+		f.Check, f.Detail, f.Mend = "ssh", d.fill(f.Detail), d.fill(f.Mend)
+		list = append(list, f)
+	}
 	by := d.Clock().Behind()
 	if by > offline.ClockTrouble {
 		f := trouble.ClockBehind.Finding("BY", report.Friendly(by))

@@ -76,3 +76,16 @@ func TestATokenFileThatIsMissingIsWaitedFor(t *testing.T) {
 		t.Error("without a token it is sound:", err)
 	}
 }
+
+// TestItTakesNoRequestsAndMakesNoCertificates: Kanidm has none, so nothing is offered that
+// could only fail. The command says so, and status too.
+//
+// Promise 19.
+func TestItTakesNoRequestsAndMakesNoCertificates(t *testing.T) {
+	d := newRig(t)
+	s := provider.SourceOf(kanidm.Open(d.settings(t)))
+	defer s.Close()
+	if s.Requester != nil || s.SSHTrust != nil {
+		t.Errorf("requests: %v, certificates: %v", s.Requester, s.SSHTrust)
+	}
+}

@@ -39,6 +39,7 @@ type endpoint struct {
 	looking singleflight.Group
 	judged  atomic.Pointer[judgement] // the last certificate that was not known
 	term    atomic.Uint64             // that it said last; 0: it says none
+	reads   atomic.Bool               // the realm's list says that it only reads
 }
 
 // line is a connection of its own for the change stream. It stays for days, so a ping on it

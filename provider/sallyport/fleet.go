@@ -61,6 +61,7 @@ func (p *Provider) setServers(more, reading []string) {
 		} else {
 			e = p.newEndpoint(address, f.cert)
 		}
+		e.reads.Store(reads[key])
 		if reads[key] {
 			last = append(last, e)
 		} else {

@@ -86,6 +86,7 @@ type Provider struct {
 	challenged     atomic.Pointer[challenged]
 	term           highest
 	ended          atomic.Pointer[endedGrants]
+	settings       atomic.Pointer[settings] // nil until recalled
 	heard          atomic.Pointer[provider.Position]
 }
 

@@ -82,7 +82,7 @@ func (t legacy) keyring() (*identity.Keyring, error) {
 func (p *Provider) recall() error {
 	ctx, cancel := context.WithTimeout(context.Background(), recallTimeout)
 	defer cancel()
-	if err := p.recallEnded(ctx); err != nil {
+	if err := errors.Join(p.recallSettings(ctx), p.recallEnded(ctx)); err != nil {
 		return err
 	}
 	var k kept

@@ -111,6 +111,11 @@ func (e *endpoint) event(ctx context.Context, m *v1.WatchResponse) (provider.Eve
 			return ev, err
 		}
 	}
+	if said := m.GetSettings(); said != nil {
+		if err := e.p.takeSettings(ctx, said, e.reads.Load()); err != nil {
+			return ev, err
+		}
+	}
 	switch of := m.GetEvent().(type) {
 	case *v1.WatchResponse_Changed:
 		ev.Kind = provider.Changed

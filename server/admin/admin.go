@@ -105,7 +105,7 @@ func (s *Admin) told(ctx context.Context, doing, subject string, err error) erro
 			err = fmt.Errorf("%w; \"sallyport-server machine rejoin %s\" gives a new code to that machine", err, subject)
 		}
 	case errors.Is(err, identity.ErrName), errors.Is(err, identity.ErrID), errors.Is(err, realm.ErrInput),
-		errors.Is(err, store.ErrCycle), errors.Is(err, store.ErrTags), errors.Is(err, identity.ErrToken):
+		errors.Is(err, store.ErrCycle), errors.Is(err, store.ErrTags), errors.Is(err, store.ErrStoredKeys), errors.Is(err, identity.ErrToken):
 		code = connect.CodeInvalidArgument
 	case errors.Is(err, store.ErrReadOnly):
 		code = connect.CodeFailedPrecondition

@@ -44,7 +44,7 @@ func stampOf(t time.Time) *timestamppb.Timestamp {
 
 func machineView(m store.Machine) *v1.MachineView {
 	v := &v1.MachineView{Uuid: m.UUID.String(), Name: string(m.Name), State: "invited", OfflineCodes: m.OfflineCodes, Scoped: m.Scoped}
-	v.Token, v.Tags = string(m.Token), m.Tags.Strings()
+	v.Token, v.Tags, v.StoredKeys = string(m.Token), m.Tags.Strings(), string(m.StoredKeys)
 	v.LastSeen, v.LastAddress, v.Version = stampOf(m.Seen), m.SeenHost, m.Version
 	v.Duplicated, v.Quarantined = stampOf(m.Duplicated), stampOf(m.Quarantined)
 	if m.SealingKey != nil {

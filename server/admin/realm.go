@@ -45,7 +45,16 @@ func (s *Admin) realmView(tx *store.Tx) (*v1.RealmView, error) {
 	if err != nil {
 		return nil, err
 	}
+	stored, err := tx.StoredKeys()
+	if err != nil {
+		return nil, err
+	}
+	wait, err := tx.RequestWait()
+	if err != nil {
+		return nil, err
+	}
 	v := &v1.RealmView{
+		StoredKeys: string(stored), RequestWaitSeconds: seconds(wait),
 		Name: s.Name, RequireAttestation: trusted.Required,
 		PasswordMaxAge: rules.MaxAge, PasswordMinLength: rules.MinLength, PasswordHistory: rules.History,
 	}
@@ -78,6 +87,10 @@ func (s *Admin) SetRealm(ctx context.Context, req *v1.SetRealmRequest) (*v1.Real
 			return nil, s.told(ctx, "set", "realm", err)
 		}
 	}
+	stored, err := storedKeys(req.StoredKeys, false)
+	if err != nil {
+		return nil, s.told(ctx, "set", "realm", err)
+	}
 	var view *v1.RealmView
 	err = s.change(ctx, "realm.set", s.Name, realmDetail(req, authorities), func(tx *store.Tx) error {
 		if req.GetNewestCopy() {
@@ -90,7 +103,13 @@ func (s *Admin) SetRealm(ctx context.Context, req *v1.SetRealmRequest) (*v1.Real
 				return err
 			}
 		}
-		if err := errors.Join(setAttestation(tx, req, authorities), setPasswordRules(tx, req.PasswordMinLength, req.PasswordHistory, req.PasswordMaxAge)); err != nil {
+		if req.StoredKeys != nil {
+			if err := errors.Join(certifies(tx, stored), tx.SetStoredKeys(stored)); err != nil {
+				return err
+			}
+		}
+		if err := errors.Join(setAttestation(tx, req, authorities), setPasswordRules(tx, req.PasswordMinLength, req.PasswordHistory, req.PasswordMaxAge),
+			setRequestWait(tx, req.RequestWaitSeconds)); err != nil {
 			return err
 		}
 		var err error
@@ -119,6 +138,12 @@ func realmDetail(req *v1.SetRealmRequest, authorities [][]byte) string {
 	}
 	if req.PasswordHistory != nil {
 		detail = append(detail, fmt.Sprintf("password_history=%d", req.GetPasswordHistory()))
+	}
+	if req.StoredKeys != nil {
+		detail = append(detail, "stored_keys="+req.GetStoredKeys())
+	}
+	if req.RequestWaitSeconds != nil {
+		detail = append(detail, fmt.Sprintf("request_wait=%d", req.GetRequestWaitSeconds()))
 	}
 	if req.GetNewestCopy() {
 		detail = append(detail, "newest_copy")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -22,6 +23,23 @@ type Requests interface {
 
 // maxRequests is how many one answer holds.
 const maxRequests = 1000
+
+// How long a request may wait for approvals.
+const (
+	leastWait = 5 * time.Minute
+	mostWait  = 24 * time.Hour
+)
+
+func setRequestWait(tx *store.Tx, said *uint32) error {
+	if said == nil {
+		return nil
+	}
+	wait := time.Duration(*said) * time.Second
+	if wait < leastWait || wait > mostWait {
+		return inputError("a request cannot wait %s for approvals: it can be %s to %s", wait, leastWait, mostWait)
+	}
+	return tx.SetRequestWait(wait)
+}
 
 // ListAllRequests implements AdminService.
 func (s *Admin) ListAllRequests(ctx context.Context, req *v1.ListAllRequestsRequest) (*v1.ListAllRequestsResponse, error) {

@@ -52,10 +52,10 @@ func (s *Admin) AddRule(ctx context.Context, req *v1.AddRuleRequest) (*v1.RuleVi
 
 // ruleDetail is what the audit log has of a rule.
 func ruleDetail(v *v1.RuleView, before string) string {
-	return fmt.Sprintf("kind=%s who=%s machines=%q tags=%q role=%s accounts=%q forward=%q effect=%s approvers=%s count=%d max_age=%d kinds=%q points=%d grant=%d use=%d before=%s",
+	return fmt.Sprintf("kind=%s who=%s machines=%q tags=%q role=%s accounts=%q forward=%q effect=%s approvers=%s count=%d max_age=%d kinds=%q points=%d grant=%d use=%d through=%q through_tags=%q before=%s",
 		v.GetKind(), v.GetWho(), strings.Join(v.GetMachines(), " "), strings.Join(v.GetTags(), " "), v.GetRole(), strings.Join(v.GetAccounts(), " "),
 		strings.Join(v.GetForward(), " "), v.GetEffect(), v.GetApprovers(), v.GetCount(), v.GetMaxAgeSeconds(), strings.Join(v.GetKinds(), " "),
-		v.GetPoints(), v.GetGrantSeconds(), v.GetUseSeconds(), before)
+		v.GetPoints(), v.GetGrantSeconds(), v.GetUseSeconds(), strings.Join(v.GetThrough(), " "), strings.Join(v.GetThroughTags(), " "), before)
 }
 
 func inputError(format string, args ...any) error {
@@ -82,7 +82,7 @@ func ruleOf(tx *store.Tx, v *v1.RuleView) (store.RequestRule, error) {
 			return r, inputError("%q is not one of the words for forwarding: local, remote, x11", identity.Printable(w))
 		}
 	}
-	for _, part := range []func(*store.Tx, *v1.RuleView, *store.RequestRule) error{ruleKind, ruleWho, ruleWhere, ruleAccounts, ruleEffect, ruleProof, ruleTimes} {
+	for _, part := range []func(*store.Tx, *v1.RuleView, *store.RequestRule) error{ruleKind, ruleWho, ruleWhere, ruleThrough, ruleAccounts, ruleEffect, ruleProof, ruleTimes} {
 		if err := part(tx, v, &r); err != nil {
 			return r, err
 		}
@@ -113,29 +113,43 @@ func ruleWho(tx *store.Tx, v *v1.RuleView, r *store.RequestRule) (err error) {
 	return err
 }
 
-func ruleWhere(tx *store.Tx, v *v1.RuleView, r *store.RequestRule) error {
-	if len(v.GetMachines()) > maxRuleList || len(v.GetTags()) > maxRuleList {
-		return inputError("%d is the most of machines and of tags in one rule: give the machines a tag", maxRuleList)
+func ruleWhere(tx *store.Tx, v *v1.RuleView, r *store.RequestRule) (err error) {
+	r.Machines, r.Tags, err = ruleMachines(tx, v.GetMachines(), v.GetTags())
+	r.Everywhere = len(r.Machines)+len(r.Tags) == 0
+	return err
+}
+
+func ruleThrough(tx *store.Tx, v *v1.RuleView, r *store.RequestRule) (err error) {
+	if r.Effect == store.RuleRefuses && len(v.GetThrough())+len(v.GetThroughTags()) > 0 {
+		return inputError("a rule that refuses does so by every way: --through and --through-tags are for rules with another effect")
 	}
-	for _, name := range v.GetMachines() {
+	r.Through, r.ThroughTags, err = ruleMachines(tx, v.GetThrough(), v.GetThroughTags())
+	return err
+}
+
+// ruleMachines finds the machines that a rule names, and reads its tags.
+func ruleMachines(tx *store.Tx, names, words []string) (machines []uuid.UUID, tags []identity.Name, err error) {
+	if len(names) > maxRuleList || len(words) > maxRuleList {
+		return nil, nil, inputError("%d is the most of machines and of tags in one rule: give the machines a tag", maxRuleList)
+	}
+	for _, name := range names {
 		m, err := tx.MachineByName(identity.Name(name))
 		if errors.Is(err, identity.ErrNotFound) {
-			return inputError("there is no machine %q", identity.Printable(name))
+			return nil, nil, inputError("there is no machine %q", identity.Printable(name))
 		}
 		if err != nil {
-			return err
+			return nil, nil, err
 		}
-		r.Machines = append(r.Machines, m.UUID)
+		machines = append(machines, m.UUID)
 	}
-	for _, word := range v.GetTags() {
+	for _, word := range words {
 		tag, err := identity.ParseShortName(word)
 		if err != nil {
-			return inputError("tag: %w", err)
+			return nil, nil, inputError("tag: %w", err)
 		}
-		r.Tags = append(r.Tags, tag)
+		tags = append(tags, tag)
 	}
-	r.Everywhere = len(r.Machines)+len(r.Tags) == 0
-	return nil
+	return machines, tags, nil
 }
 
 func ruleAccounts(tx *store.Tx, v *v1.RuleView, r *store.RequestRule) error {
@@ -226,6 +240,7 @@ func ruleView(tx *store.Tx, r store.RequestRule) (*v1.RuleView, error) {
 		Name: string(r.Name), Kind: r.Kind, Role: r.Role, Forward: r.Forward, Effect: string(r.Effect), Count: uint32(r.Count),
 		MaxAgeSeconds: seconds(r.MaxAge), Kinds: realm.Words(r.Demand.Kinds), Points: uint32(r.Demand.Points),
 		GrantSeconds: seconds(r.GrantLife), UseSeconds: seconds(r.UseLife), Tags: store.Tags(r.Tags).Strings(),
+		ThroughTags: store.Tags(r.ThroughTags).Strings(),
 	}
 	var err error
 	name := func(is bool, id uuid.UUID, find func(uuid.UUID) (identity.Name, error)) string {
@@ -240,11 +255,15 @@ func ruleView(tx *store.Tx, r store.RequestRule) (*v1.RuleView, error) {
 	}
 	v.Who = name(!r.Everybody, r.Who, tx.GroupName)
 	v.Approvers = name(r.Effect == store.RuleAsks, r.Approvers, tx.GroupName)
+	machine := func(id uuid.UUID) (identity.Name, error) {
+		m, err := tx.Machine(id)
+		return m.Name, err
+	}
 	for _, id := range r.Machines {
-		v.Machines = append(v.Machines, name(true, id, func(id uuid.UUID) (identity.Name, error) {
-			m, err := tx.Machine(id)
-			return m.Name, err
-		}))
+		v.Machines = append(v.Machines, name(true, id, machine))
+	}
+	for _, id := range r.Through {
+		v.Through = append(v.Through, name(true, id, machine))
 	}
 	if r.Self {
 		v.Accounts = append(v.Accounts, self)

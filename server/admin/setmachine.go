@@ -10,6 +10,7 @@ import (
 
 	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
+	"github.com/sallyport-auth/sallyport/server/realm"
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
@@ -36,6 +37,13 @@ func (s *Admin) SetMachine(ctx context.Context, req *v1.SetMachineRequest) (*v1.
 	if req.GetAddresses() != nil {
 		details = append(details, fmt.Sprintf("addresses=%q", strings.Join(req.GetAddresses().GetHosts(), " ")))
 	}
+	stored, err := storedKeys(req.StoredKeys, true)
+	if err != nil {
+		return nil, s.told(ctx, "set machine", req.GetName(), err)
+	}
+	if req.StoredKeys != nil {
+		details = append(details, "stored_keys="+req.GetStoredKeys())
+	}
 	return s.onMachine(ctx, "machine.set", req.GetName(), strings.Join(details, " "), func(tx *store.Tx, m store.Machine) error {
 		if req.OfflineCodes != nil {
 			if err := tx.SetMachineOfflineCodes(m.Name, req.GetOfflineCodes()); err != nil {
@@ -44,6 +52,11 @@ func (s *Admin) SetMachine(ctx context.Context, req *v1.SetMachineRequest) (*v1.
 		}
 		if req.GetTags() != nil {
 			if err := tx.SetTags(m.UUID, tags); err != nil {
+				return err
+			}
+		}
+		if req.StoredKeys != nil {
+			if err := errors.Join(certifies(tx, stored), tx.SetMachineStoredKeys(m.UUID, stored)); err != nil {
 				return err
 			}
 		}
@@ -59,6 +72,26 @@ func (s *Admin) SetMachine(ctx context.Context, req *v1.SetMachineRequest) (*v1.
 		}
 		return tx.SetScope(m.UUID, groups)
 	})
+}
+
+// storedKeys reads what becomes of stored ssh keys, where that is said.
+func storedKeys(word *string, ofMachine bool) (store.StoredKeys, error) {
+	if word == nil {
+		return "", nil
+	}
+	return store.ParseStoredKeys(*word, ofMachine) //nolint:wrapcheck // for people
+}
+
+// certifies lets stored keys be refused only where the realm makes certificates.
+func certifies(tx *store.Tx, stored store.StoredKeys) error {
+	if stored != store.KeysRefused {
+		return nil
+	}
+	keys, err := tx.SSHAuthorities(string(realm.ForSSHUsers))
+	if err == nil && len(keys) == 0 {
+		err = realm.RefusalError("the realm makes no ssh certificates yet, so nobody could show one: \"sallyport-server keys rotate-ssh\" first")
+	}
+	return err
 }
 
 // maxHosts is how many names a machine may have, and how many addresses.

@@ -104,7 +104,9 @@ func filesOf(d realm.Dir, set realm.Settings) ([]kept, error) {
 			return err
 		}
 		name, err := filepath.Rel(string(d), path)
-		if err != nil || !e.Type().IsRegular() || name == "lock" || strings.HasPrefix(name, databaseName) {
+		// The seal key may lie elsewhere, as a credential of systemd's.
+		linked := name == "seal.key" && e.Type()&fs.ModeSymlink != 0
+		if err != nil || !e.Type().IsRegular() && !linked || name == "lock" || strings.HasPrefix(name, databaseName) {
 			return err
 		}
 		data, err := readBounded(path)

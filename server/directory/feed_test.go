@@ -91,7 +91,7 @@ func (s *served) watch(name string, from *stream) *stream {
 // next is the next message that is no heartbeat, nil at the end.
 func (w *stream) next() *v1.WatchResponse {
 	for w.Receive() {
-		if m := w.Msg(); m.GetAlive() == nil {
+		if m := w.Msg(); m.GetAlive() == nil && m.GetEvent() != nil {
 			w.history, w.position = m.GetHistory(), m.GetPosition()
 			return m
 		}

@@ -8,6 +8,7 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/google/uuid"
+	"google.golang.org/protobuf/proto"
 
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/server/store"
@@ -63,6 +64,9 @@ func (w *watcher) run(ctx context.Context, end context.CancelFunc, req *v1.Watch
 			return err
 		}
 		does = func() (bool, error) { return w.follow(ctx, now) }
+		if err := w.tellSettings(ctx); err != nil {
+			return err
+		}
 		if err := w.tellEnded(ctx, now); err != nil {
 			return err
 		}
@@ -128,6 +132,23 @@ type watcher struct {
 	position   uint64    // of the last change that was sent
 	heard      uint64    // there are no other changes up to here
 	ended      uint64    // which ended grants the machine was told of
+	settings   *v1.MachineSettings
+}
+
+// settingsOf are what a machine is to go by.
+func settingsOf(m store.Machine) *v1.MachineSettings {
+	return &v1.MachineSettings{CertificatesOnly: !m.AcceptsKeys(), Version: m.StoredKeysAt}
+}
+
+// tellSettings says what the machine is to go by, where that is news. To a machine that does
+// not know them the message says no more than that the server is there.
+func (w *watcher) tellSettings(ctx context.Context) error {
+	is := settingsOf(w.machine)
+	if proto.Equal(is, w.settings) {
+		return nil
+	}
+	w.settings = is
+	return w.send(ctx, &v1.WatchResponse{Settings: is})
 }
 
 // tellEnded says which grants were ended early, where that is news.
@@ -154,6 +175,9 @@ func (w *watcher) begin(ctx context.Context, newest []byte, two bool) (bool, err
 		w.noted = w.Now()
 	} else {
 		w.saw(ctx)
+	}
+	if err := w.tellSettings(ctx); err != nil { // before the machine goes by what it hears
+		return false, err
 	}
 	goOn, err := w.backlog(ctx)
 	if err != nil || !goOn {

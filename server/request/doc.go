@@ -19,7 +19,7 @@
 //	(none)     no rule matches, or one refuses              denied
 //	(none)     a rule wants a proof that is fresher or
 //	           stronger than the session token's            asked, for 10 minutes
-//	(none)     approvals are needed                         waiting, for 1 hour
+//	(none)     approvals are needed                         waiting, for the realm's time
 //	(none)     every rule is met                            granted, for as long as rules say
 //	asked      the same four, with the token of Prove       denied, asked, waiting, granted
 //	waiting    the same four, when somebody approves        denied, asked, waiting, granted

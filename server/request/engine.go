@@ -44,6 +44,8 @@ type Part struct {
 	// Account is the one that is used there.
 	Account store.Account
 	Role    string
+	// Before is the machine that it is reached through; nil: it is reached directly.
+	Before *store.Machine
 	// Forward are words for what is to be forwarded.
 	Forward []string
 }
@@ -151,16 +153,13 @@ func (e *Engine) resolve(tx *store.Tx, a store.Account, m store.Machine, ask *v1
 
 // told has the errors of kinds told to people.
 func told(err error) error {
-	var no realm.RefusalError
 	switch {
-	case errors.As(err, &no):
-		return connect.NewError(connect.CodeFailedPrecondition, err)
 	case errors.Is(err, realm.ErrInput), errors.Is(err, identity.ErrName):
 		return connect.NewError(connect.CodeInvalidArgument, err)
 	case errors.Is(err, identity.ErrNotFound):
 		return connect.NewError(connect.CodeNotFound, err)
 	default:
-		return err
+		return realm.Told(err) //nolint:wrapcheck // what the caller is told
 	}
 }
 

@@ -20,6 +20,7 @@ type verdict struct {
 	maxAge    time.Duration
 	demand    identity.Demand
 	needs     []store.RequestNeed
+	waitLife  time.Duration
 	grantLife time.Duration
 	useLife   time.Duration
 }
@@ -37,12 +38,23 @@ func judge(tx *store.Tx, kind string, asker store.Account, parts []Part) (verdic
 	if err != nil {
 		return verdict{}, fmt.Errorf("groups: %w", err)
 	}
-	var v verdict
-	for _, p := range parts {
+	wait, err := tx.RequestWait()
+	if err != nil {
+		return verdict{}, fmt.Errorf("how long requests wait: %w", err)
+	}
+	v := verdict{waitLife: wait}
+	for i, p := range parts {
 		at := slices.IndexFunc(rules, func(r store.RequestRule) bool { return matches(r, kind, asker, groups, p) })
 		if at < 0 {
 			v.refuse(fmt.Sprintf("no rule of the realm lets %s do this: %s", asker.Name, p))
 			continue
+		}
+		if rules[at].Effect != store.RuleRefuses && !reached(rules[at], p) {
+			why, err := elsewhere(tx, rules[at], parts[i:])
+			if err != nil {
+				return verdict{}, err
+			}
+			v.refuse(why)
 		}
 		v.join(rules[at], asker, p)
 	}
@@ -72,10 +84,48 @@ func (v *verdict) refuse(why string) {
 // matches tells whether a rule is about that part.
 func matches(r store.RequestRule, kind string, asker store.Account, groups []identity.Group, p Part) bool {
 	who := r.Everybody || r.Who != uuid.Nil && slices.ContainsFunc(groups, func(g identity.Group) bool { return g.UUID == r.Who })
-	where := r.Everywhere || slices.Contains(r.Machines, p.Machine.UUID) ||
-		slices.ContainsFunc(p.Machine.Tags, func(t identity.Name) bool { return slices.Contains(r.Tags, t) })
+	where := r.Everywhere || isOne(p.Machine, r.Machines, r.Tags)
 	as := r.AnyAccount && r.Effect == store.RuleRefuses || r.Self && p.Account.UUID == asker.UUID || slices.Contains(r.Accounts, p.Account.UUID)
 	return r.Kind == kind && who && where && as && (r.Role == "" || r.Role == p.Role)
+}
+
+// reached tells whether a part is reached the way that the rule demands. It is no condition
+// by which a rule matches: another way must not fall through to a laxer rule.
+func reached(r store.RequestRule, p Part) bool {
+	if len(r.Through)+len(r.ThroughTags) == 0 {
+		return true
+	}
+	return p.Before != nil && isOne(*p.Before, r.Through, r.ThroughTags)
+}
+
+// isOne tells whether a machine is one of these, or has one of the tags.
+func isOne(m store.Machine, machines []uuid.UUID, tags []identity.Name) bool {
+	return slices.Contains(machines, m.UUID) || slices.ContainsFunc(m.Tags, func(t identity.Name) bool { return slices.Contains(tags, t) })
+}
+
+// maxNamed is how many machines a message names.
+const maxNamed = 3
+
+// elsewhere says which way a rule demands of the first of these parts, before those behind it.
+func elsewhere(tx *store.Tx, r store.RequestRule, rest []Part) (string, error) {
+	is := rest[0].Machine.Name
+	names, err := tx.MachineNames(r.Through, r.ThroughTags, maxNamed)
+	if err != nil {
+		return "", fmt.Errorf("through: %w", err)
+	}
+	if len(names) == 0 {
+		return fmt.Sprintf("rule %q lets people reach %s only through machines of which there is none now: ask your administrator", r.Name, is), nil
+	}
+	said, way, target := string(names[0]), string(names[0]), rest[len(rest)-1]
+	for _, n := range names[1:] {
+		said += " or " + string(n)
+	}
+	for _, p := range rest[:len(rest)-1] {
+		if p.Machine.Name != names[0] {
+			way += "," + string(p.Machine.Name)
+		}
+	}
+	return fmt.Sprintf("rule %q lets people reach %s only through %s: sallyport ssh -J %s %s", r.Name, is, said, way, target.Machine.Name), nil
 }
 
 // join adds what a rule wants of a part.
@@ -126,7 +176,8 @@ func least(so, now time.Duration) time.Duration {
 
 // onto writes what the rules come to into the request.
 func (v verdict) onto(r *store.Request) {
-	r.Rules, r.MaxAge, r.Demand, r.Needs, r.GrantLife, r.UseLife = v.rules, v.maxAge, v.demand, v.needs, v.grantLife, v.useLife
+	r.Rules, r.MaxAge, r.Demand, r.Needs = v.rules, v.maxAge, v.demand, v.needs
+	r.WaitLife, r.GrantLife, r.UseLife = v.waitLife, v.grantLife, v.useLife
 }
 
 // proof is what a session token shows.

@@ -167,3 +167,30 @@ func TestWhoWaitsHearsOfTheDecision(t *testing.T) {
 	r.Must(nil, err)
 	r.is(resp.GetRequest(), store.RequestGranted)
 }
+
+// Promise request-wait.
+func TestARequestWaitsForAsLongAsTheRealmSays(t *testing.T) {
+	r := newRig(t)
+	r.rule("one", "approve", by("leads", 1))
+	waits := func(want time.Duration) {
+		t.Helper()
+		v := r.is(r.ask("alice", hops("web1")), store.RequestWaiting)
+		if life := v.GetUntil().AsTime().Sub(r.Now()); life != want {
+			t.Errorf("it waits %s, want %s", life, want)
+		}
+		r.later(want - time.Second)
+		r.is(r.get(v.GetId()), store.RequestWaiting)
+		r.later(time.Second)
+		r.is(r.get(v.GetId()), store.RequestExpired)
+	}
+	waits(time.Hour)
+	for _, wait := range []uint32{300, 86400} {
+		r.Must(r.Admin.SetRealm(t.Context(), &v1.SetRealmRequest{RequestWaitSeconds: &wait}))
+		waits(time.Duration(wait) * time.Second)
+	}
+	for _, wait := range []uint32{0, 299, 86401, 1 << 31} {
+		if _, err := r.Admin.SetRealm(t.Context(), &v1.SetRealmRequest{RequestWaitSeconds: &wait}); err == nil {
+			t.Errorf("%d seconds are accepted", wait)
+		}
+	}
+}

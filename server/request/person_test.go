@@ -93,6 +93,7 @@ func TestADecisionTakesAnAuthenticationForIt(t *testing.T) {
 		"a denial":        func(s *identity.SessionToken) { s.Purpose = identity.PurposeOf(id, false) },
 		"another request": func(s *identity.SessionToken) { s.Purpose = identity.PurposeOf(uuid.MustParse(other.GetId()), true) },
 		"another time":    func(s *identity.SessionToken) { s.AuthenticatedAt -= 121 },
+		"another machine": func(s *identity.SessionToken) { s.Machine = uuid.New() },
 	} {
 		s := r.session("bob", "box")
 		s.Purpose = identity.PurposeOf(id, true)

@@ -38,11 +38,9 @@ var transitions = map[store.RequestState]map[event]store.RequestState{ //nolint:
 	store.RequestUsed:    {uses: store.RequestUsed, takesBack: store.RequestEnded, timeOver: store.RequestEnded},
 }
 
-// How long a request stays in a state that ends by itself; a grant's life is its rules'.
-const (
-	askedLife   = 10 * time.Minute
-	waitingLife = time.Hour
-)
+// askedLife is for how long a proof is awaited. A grant's life is its rules', and for how long
+// approvals are waited for the realm says.
+const askedLife = 10 * time.Minute
 
 // at is the request as it is at that moment: what is over by time is over.
 func at(r store.Request, now time.Time) store.Request {
@@ -76,7 +74,7 @@ func happens(r *store.Request, e event, now time.Time, why string) bool {
 	case store.RequestAsked:
 		r.Until = now.Add(askedLife)
 	case store.RequestWaiting:
-		r.Until = now.Add(waitingLife)
+		r.Until = now.Add(r.WaitLife)
 	case store.RequestGranted:
 		r.Until = now.Add(r.GrantLife)
 	case store.RequestUsed: // until its grant ends

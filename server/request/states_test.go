@@ -38,7 +38,7 @@ func TestEveryEventInEveryStateHasOneOutcome(t *testing.T) {
 	}
 	for _, s := range states {
 		for e := event(0); e <= timeOver+1; e++ {
-			r := store.Request{State: s, Until: now.Add(time.Second), GrantLife: life["granted"]}
+			r := store.Request{State: s, Until: now.Add(time.Second), WaitLife: life["waiting"], GrantLife: life["granted"]}
 			next, can := want[string(s)][e]
 			if happens(&r, e, now, "why") != can {
 				t.Errorf("%q with event %d: it can be %t", s, e, !can)

@@ -66,22 +66,13 @@ func (a *Authority) Certify(ctx context.Context, req *v1.CertifyRequest) (*v1.Ce
 		if err == nil {
 			resp.Hops, err = a.hops(tx, signer, key, r, s, life)
 		}
-		return told(err)
+		return realm.Told(err) //nolint:wrapcheck // what the caller is told
 	})
 	if err != nil {
 		return nil, err //nolint:wrapcheck // what the caller is told
 	}
 	resp.Request = a.uses.View(r)
 	return resp, nil
-}
-
-// told has people read why something is refused.
-func told(err error) error {
-	var no realm.RefusalError
-	if errors.As(err, &no) {
-		return connect.NewError(connect.CodeFailedPrecondition, no)
-	}
-	return err
 }
 
 // ed25519Key reads a key in ssh's wire form.
@@ -194,71 +185,73 @@ func (a *Authority) CertifyHost(ctx context.Context, req *v1.CertifyHostRequest)
 	if n := len(req.GetPublicKeys()); n == 0 || n > maxHostKeys {
 		return nil, connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("%d host keys: 1 to %d can be certified", n, maxHostKeys))
 	}
-	if err := a.noteHostKeys(ctx, m, req.GetPublicKeys()); err != nil {
-		return nil, err
+	keys := slices.SortedFunc(slices.Values(req.GetPublicKeys()), bytes.Compare)
+	for _, wire := range keys {
+		if _, err := hostKey(wire); err != nil {
+			return nil, connect.NewError(connect.CodeInvalidArgument, err)
+		}
 	}
-	now := a.Now()
-	resp := &v1.CertifyHostResponse{Expires: timestamppb.New(now.Add(hostLife))}
+	resp := &v1.CertifyHostResponse{Expires: timestamppb.New(a.Now().Add(hostLife))}
+	news, none := false, error(nil)
 	err = a.Store.Read(ctx, func(tx *store.Tx) error {
-		signer, err := a.SSHSigner(tx, realm.ForSSHHosts)
-		if err != nil {
-			return err //nolint:wrapcheck // for people
+		known, err := tx.HostKeys(m.UUID)
+		if news = err == nil && !slices.EqualFunc(known, keys, bytes.Equal); err != nil || news {
+			return err //nolint:wrapcheck // below
 		}
-		names, err := hostNames(tx, m)
-		if err != nil {
-			return err
-		}
-		for _, wire := range req.GetPublicKeys() {
-			key, err := hostKey(wire)
-			if err != nil {
-				return connect.NewError(connect.CodeInvalidArgument, err)
-			}
-			c := &ssh.Certificate{
-				Key: key, CertType: ssh.HostCert, Serial: serial(), KeyId: "host " + string(m.Name), ValidPrincipals: names,
-				ValidAfter: uint64(now.Add(-early).Unix()), ValidBefore: uint64(now.Add(hostLife).Unix()), //nolint:gosec // times of today
-			}
-			if err := c.SignCert(rand.Reader, signer); err != nil {
-				return fmt.Errorf("sign a host certificate: %w", err)
-			}
-			resp.Certificates = append(resp.Certificates, c.Marshal())
-		}
+		resp.Certificates, none = a.hostCertificates(tx, m, req.GetPublicKeys())
 		return nil
 	})
-	if err = told(err); err != nil {
+	if err == nil && news {
+		// They are remembered also where the realm makes no certificates yet.
+		err = a.Store.Write(ctx, func(tx *store.Tx) error {
+			resp.Certificates, none = a.hostCertificates(tx, m, req.GetPublicKeys())
+			return a.noteHostKeys(tx, m, keys)
+		})
+	}
+	if err = errors.Join(err, realm.Told(none)); err != nil {
 		return nil, a.Fault(ctx, "certify host keys", err) //nolint:wrapcheck // what the caller is told
 	}
 	return resp, nil
 }
 
-// noteHostKeys remembers a machine's host keys, for people who log in to it: they need not
-// wait until its sshd shows a certificate.
-func (a *Authority) noteHostKeys(ctx context.Context, m store.Machine, keys [][]byte) error {
-	keys = slices.Clone(keys)
-	slices.SortFunc(keys, bytes.Compare)
-	for _, wire := range keys {
-		if _, err := hostKey(wire); err != nil {
-			return connect.NewError(connect.CodeInvalidArgument, err)
-		}
-	}
-	var known [][]byte
-	err := a.Store.Read(ctx, func(tx *store.Tx) (err error) {
-		known, err = tx.HostKeys(m.UUID)
-		return err //nolint:wrapcheck // below
-	})
-	if err == nil && !slices.EqualFunc(known, keys, bytes.Equal) {
-		err = a.Store.Write(ctx, func(tx *store.Tx) error {
-			if err := tx.SetHostKeys(m.UUID, keys); err != nil {
-				return err //nolint:wrapcheck // below
-			}
-			return tx.Record(store.Entry{ //nolint:wrapcheck // below
-				Time: a.Now(), Actor: "machine " + string(m.Name), Action: "machine.host_keys", Subject: string(m.Name), Detail: fmt.Sprintf("keys=%d", len(keys)),
-			})
-		})
-	}
+// hostCertificates makes a certificate of each of a machine's host keys.
+func (a *Authority) hostCertificates(tx *store.Tx, m store.Machine, keys [][]byte) ([][]byte, error) {
+	signer, err := a.SSHSigner(tx, realm.ForSSHHosts)
 	if err != nil {
-		return a.Fault(ctx, "note host keys", err) //nolint:wrapcheck // what the caller is told
+		return nil, err //nolint:wrapcheck // for people
 	}
-	return nil
+	names, err := hostNames(tx, m)
+	if err != nil {
+		return nil, err
+	}
+	now := a.Now()
+	var list [][]byte
+	for _, wire := range keys {
+		key, err := hostKey(wire)
+		if err != nil {
+			return nil, err
+		}
+		c := &ssh.Certificate{
+			Key: key, CertType: ssh.HostCert, Serial: serial(), KeyId: "host " + string(m.Name), ValidPrincipals: names,
+			ValidAfter: uint64(now.Add(-early).Unix()), ValidBefore: uint64(now.Add(hostLife).Unix()), //nolint:gosec // times of today
+		}
+		if err := c.SignCert(rand.Reader, signer); err != nil {
+			return nil, fmt.Errorf("sign a host certificate: %w", err)
+		}
+		list = append(list, c.Marshal())
+	}
+	return list, nil
+}
+
+// noteHostKeys remembers a machine's host keys, sorted, for people who log in to it: they
+// need not wait until its sshd shows a certificate.
+func (a *Authority) noteHostKeys(tx *store.Tx, m store.Machine, keys [][]byte) error {
+	if err := tx.SetHostKeys(m.UUID, keys); err != nil {
+		return err //nolint:wrapcheck // of CertifyHost
+	}
+	return tx.Record(store.Entry{ //nolint:wrapcheck // of CertifyHost
+		Time: a.Now(), Actor: "machine " + string(m.Name), Action: "machine.host_keys", Subject: string(m.Name), Detail: fmt.Sprintf("keys=%d", len(keys)),
+	})
 }
 
 // hostNames are what a machine's host certificate says that it is: the name that no name

@@ -242,8 +242,16 @@ func TestAHostsNamesAreTheRealmsAndNotItsOwn(t *testing.T) {
 
 func TestARealmWithoutKeysMakesNoCertificates(t *testing.T) {
 	c := &certifying{kindRig: newKindRig(t)}
-	_, err := sshca.New(c.Realm, c.Requests).CertifyHost(c.Call(), &v1.CertifyHostRequest{PublicKeys: [][]byte{c.newKey().Marshal()}})
+	host := c.newKey().Marshal()
+	_, err := sshca.New(c.Realm, c.Requests).CertifyHost(c.Call(), &v1.CertifyHostRequest{PublicKeys: [][]byte{host}})
 	if connect.CodeOf(err) != connect.CodeFailedPrecondition || !strings.Contains(err.Error(), realm.ErrNoSSH.Error()) {
 		t.Errorf("%v", err)
 	}
+	c.Must(nil, c.Store.Read(t.Context(), func(tx *store.Tx) error { // for when it makes some
+		keys, err := tx.HostKeys(c.Box.UUID)
+		if err == nil && (len(keys) != 1 || string(keys[0]) != string(host)) {
+			t.Errorf("%d host keys are remembered", len(keys))
+		}
+		return err
+	}))
 }

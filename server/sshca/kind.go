@@ -96,6 +96,9 @@ func (Kind) Resolve(tx *store.Tx, asker store.Account, _ store.Machine, ask *v1.
 			return request.Subject{}, fmt.Errorf("%w: the chain goes through %s twice", realm.ErrInput, h.Name)
 		}
 		part.Role = RolePass
+		if n := len(s.Parts); n > 0 {
+			part.Before = &s.Parts[n-1].Machine
+		}
 		d.Hops, s.Parts = append(d.Hops, h), append(s.Parts, part)
 	}
 	target := &s.Parts[len(s.Parts)-1]

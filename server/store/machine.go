@@ -40,6 +40,10 @@ type Machine struct {
 	Token identity.Name
 	// Tags are words that administrators gave it, sorted.
 	Tags Tags
+	// StoredKeys says what becomes of stored ssh keys there, see [Machine.AcceptsKeys], and
+	// StoredKeysAt at which revision that, or the realm's word, was said last.
+	StoredKeys, realmStoredKeys StoredKeys
+	StoredKeysAt                uint64
 }
 
 // Invite stores a machine that may join with the code of that hash until then.
@@ -72,18 +76,20 @@ func (t *Tx) Join(codeHash []byte, key ed25519.PublicKey, now time.Time) (Machin
 	})
 }
 
-const machineColumns = `uuid, name, public_key, joined, sealing_key, offline_codes, seen, seen_host, version, duplicated, quarantined, scoped, scoped_at, token, instance, tags`
+const machineColumns = `uuid, name, public_key, joined, sealing_key, offline_codes, seen, seen_host, version, duplicated, quarantined, scoped, scoped_at, token, instance, tags, stored_keys, stored_keys_at, ` + realmStoredKeys + `, (SELECT stored_keys_at FROM realm)`
 
 func scanMachine(scan func(...any) error) (Machine, error) {
 	var m Machine
 	var key []byte
 	var joined, seen, duplicated, quarantined int64
 	var tags string
-	err := scan(&m.UUID, &m.Name, &key, &joined, &m.SealingKey, &m.OfflineCodes, &seen, &m.SeenHost, &m.Version, &duplicated, &quarantined, &m.Scoped, &m.ScopedAt, &m.Token, &m.Instance, &tags)
+	var realmAt uint64
+	err := scan(&m.UUID, &m.Name, &key, &joined, &m.SealingKey, &m.OfflineCodes, &seen, &m.SeenHost, &m.Version, &duplicated, &quarantined, &m.Scoped, &m.ScopedAt, &m.Token, &m.Instance, &tags,
+		&m.StoredKeys, &m.StoredKeysAt, &m.realmStoredKeys, &realmAt)
 	if err != nil {
 		return Machine{}, err
 	}
-	m.Tags = storedTags(tags)
+	m.Tags, m.StoredKeysAt = storedTags(tags), max(m.StoredKeysAt, realmAt)
 	m.Key, m.Joined = key, time.Unix(joined, 0)
 	m.Seen, m.Duplicated, m.Quarantined = moment(seen), moment(duplicated), moment(quarantined)
 	return m, nil
@@ -135,6 +141,20 @@ func (t *Tx) machines(which string, args ...any) ([]Machine, error) {
 		return err
 	}, `SELECT `+machineColumns+` FROM machines `+which, args...)
 	return all, err
+}
+
+// MachineNames are names of machines that are one of these or have one of the tags, and that
+// have joined and are not shut out: in their order, at most that many.
+func (t *Tx) MachineNames(ids []uuid.UUID, tags []identity.Name, most int) ([]identity.Name, error) {
+	is, args := []string{"FALSE"}, []any{}
+	for _, id := range ids {
+		is, args = append(is, "uuid = ?"), append(args, id)
+	}
+	for _, tag := range tags {
+		word := strings.ReplaceAll(string(tag), "_", `\_`)
+		is, args = append(is, `' ' || tags || ' ' LIKE ? ESCAPE '\'`), append(args, "% "+word+" %")
+	}
+	return t.names(`SELECT name FROM machines WHERE public_key IS NOT NULL AND quarantined = 0 AND (`+strings.Join(is, " OR ")+`) ORDER BY name LIMIT ?`, append(args, most)...)
 }
 
 // RemoveMachine forgets a machine: its key opens nothing from then on.

@@ -65,7 +65,9 @@ type Request struct {
 	Demand    identity.Demand `json:"demand"`
 	Needs     []RequestNeed   `json:"needs,omitempty"`
 	GrantLife time.Duration   `json:"grant_life,omitempty"`
-	UseLife   time.Duration   `json:"use_life,omitempty"`
+	// WaitLife is for how long it waits from when it begins to; it is not stored.
+	WaitLife time.Duration `json:"-"`
+	UseLife  time.Duration `json:"use_life,omitempty"`
 	// Parties are the accounts that it is about: the asker and those that are logged in as.
 	Parties   []uuid.UUID       `json:"parties,omitempty"`
 	Decisions []RequestDecision `json:"decisions,omitempty"`

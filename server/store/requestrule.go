@@ -41,6 +41,10 @@ type RequestRule struct {
 	Self       bool        `json:"self,omitempty"`
 	Accounts   []uuid.UUID `json:"accounts,omitempty"`
 	AnyAccount bool        `json:"any_account,omitempty"`
+	// Through and ThroughTags say which machine must be just before in the chain: either is
+	// enough. Neither: any, or none.
+	Through     []uuid.UUID     `json:"through,omitempty"`
+	ThroughTags []identity.Name `json:"through_tags,omitempty"`
 	// Forward are words for what may be forwarded.
 	Forward []string   `json:"forward,omitempty"`
 	Effect  RuleEffect `json:"effect"`
@@ -128,6 +132,18 @@ func (t *Tx) MoveRequestRule(name, before identity.Name) error {
 		}
 	}
 	return nil
+}
+
+// RequestWait is for how long a request waits for approvals.
+func (t *Tx) RequestWait() (time.Duration, error) {
+	var seconds int64
+	err := t.get([]any{&seconds}, `SELECT request_wait FROM realm`)
+	return time.Duration(seconds) * time.Second, err
+}
+
+// SetRequestWait says it, for requests that begin to wait from then on.
+func (t *Tx) SetRequestWait(d time.Duration) error {
+	return t.one(`UPDATE realm SET request_wait = ?`, int64(d/time.Second))
 }
 
 // RemoveRequestRule removes one.

@@ -51,6 +51,8 @@ var (
 	ErrChanged = errors.New("changed meanwhile")
 	// ErrTags says that a machine would have more tags than it may.
 	ErrTags = errors.New("too many tags")
+	// ErrStoredKeys says that a word is none for what becomes of stored ssh keys.
+	ErrStoredKeys = errors.New("what becomes of stored ssh keys")
 	// ErrBusyDatabase says that the database did not answer in time.
 	ErrBusyDatabase = errors.New("the database does not answer in time")
 	// ErrReadOnly says that nothing can be written here: this server only reads, or its

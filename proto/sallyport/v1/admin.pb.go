@@ -2243,8 +2243,11 @@ type MachineView struct {
 	// Words that administrators gave it, sorted.
 	Tags []string `protobuf:"bytes,16,rep,name=tags,proto3" json:"tags,omitempty"`
 	// Names and addresses by which people reach it by ssh, sorted.
-	HostNames     []string `protobuf:"bytes,17,rep,name=host_names,json=hostNames,proto3" json:"host_names,omitempty"`
-	Addresses     []string `protobuf:"bytes,18,rep,name=addresses,proto3" json:"addresses,omitempty"`
+	HostNames []string `protobuf:"bytes,17,rep,name=host_names,json=hostNames,proto3" json:"host_names,omitempty"`
+	Addresses []string `protobuf:"bytes,18,rep,name=addresses,proto3" json:"addresses,omitempty"`
+	// What becomes of ssh keys that the realm has stored: "accept" or "refuse"; empty: what
+	// the realm says.
+	StoredKeys    string `protobuf:"bytes,19,opt,name=stored_keys,json=storedKeys,proto3" json:"stored_keys,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2405,6 +2408,13 @@ func (x *MachineView) GetAddresses() []string {
 	return nil
 }
 
+func (x *MachineView) GetStoredKeys() string {
+	if x != nil {
+		return x.StoredKeys
+	}
+	return ""
+}
+
 // SetMachineRequest changes what is present.
 type SetMachineRequest struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
@@ -2416,8 +2426,10 @@ type SetMachineRequest struct {
 	Tags *Tags `protobuf:"bytes,8,opt,name=tags,proto3" json:"tags,omitempty"`
 	// Names and addresses by which people reach it by ssh from then on, in place of those
 	// that it has. No two machines have the same.
-	HostNames     *Hosts `protobuf:"bytes,9,opt,name=host_names,json=hostNames,proto3" json:"host_names,omitempty"`
-	Addresses     *Hosts `protobuf:"bytes,10,opt,name=addresses,proto3" json:"addresses,omitempty"`
+	HostNames *Hosts `protobuf:"bytes,9,opt,name=host_names,json=hostNames,proto3" json:"host_names,omitempty"`
+	Addresses *Hosts `protobuf:"bytes,10,opt,name=addresses,proto3" json:"addresses,omitempty"`
+	// "accept", "refuse", or "realm" for what the realm says.
+	StoredKeys    *string `protobuf:"bytes,11,opt,name=stored_keys,json=storedKeys,proto3,oneof" json:"stored_keys,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2494,6 +2506,13 @@ func (x *SetMachineRequest) GetAddresses() *Hosts {
 	return nil
 }
 
+func (x *SetMachineRequest) GetStoredKeys() string {
+	if x != nil && x.StoredKeys != nil {
+		return *x.StoredKeys
+	}
+	return ""
+}
+
 // Hosts are names or addresses; at most 16.
 type Hosts struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2566,8 +2585,12 @@ type RuleView struct {
 	Kinds         []string `protobuf:"bytes,13,rep,name=kinds,proto3" json:"kinds,omitempty"`
 	Points        uint32   `protobuf:"varint,14,opt,name=points,proto3" json:"points,omitempty"`
 	// For how long a grant is open, and one use of it counts.
-	GrantSeconds  uint32 `protobuf:"varint,15,opt,name=grant_seconds,json=grantSeconds,proto3" json:"grant_seconds,omitempty"`
-	UseSeconds    uint32 `protobuf:"varint,16,opt,name=use_seconds,json=useSeconds,proto3" json:"use_seconds,omitempty"`
+	GrantSeconds uint32 `protobuf:"varint,15,opt,name=grant_seconds,json=grantSeconds,proto3" json:"grant_seconds,omitempty"`
+	UseSeconds   uint32 `protobuf:"varint,16,opt,name=use_seconds,json=useSeconds,proto3" json:"use_seconds,omitempty"`
+	// Machines' names and tags: the host just before in the chain must be one of these, or the
+	// rule refuses. Neither: any host, or none.
+	Through       []string `protobuf:"bytes,17,rep,name=through,proto3" json:"through,omitempty"`
+	ThroughTags   []string `protobuf:"bytes,18,rep,name=through_tags,json=throughTags,proto3" json:"through_tags,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2712,6 +2735,20 @@ func (x *RuleView) GetUseSeconds() uint32 {
 		return x.UseSeconds
 	}
 	return 0
+}
+
+func (x *RuleView) GetThrough() []string {
+	if x != nil {
+		return x.Through
+	}
+	return nil
+}
+
+func (x *RuleView) GetThroughTags() []string {
+	if x != nil {
+		return x.ThroughTags
+	}
+	return nil
 }
 
 type AddRuleRequest struct {
@@ -4798,9 +4835,13 @@ type SetRealmRequest struct {
 	PasswordHistory *uint32 `protobuf:"varint,6,opt,name=password_history,json=passwordHistory,proto3,oneof" json:"password_history,omitempty"`
 	// The database that this server serves from is the realm's newest copy from then on,
 	// whatever another one says.
-	NewestCopy    bool `protobuf:"varint,7,opt,name=newest_copy,json=newestCopy,proto3" json:"newest_copy,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	NewestCopy bool `protobuf:"varint,7,opt,name=newest_copy,json=newestCopy,proto3" json:"newest_copy,omitempty"`
+	// What becomes of ssh keys that the realm has stored: "accept" or "refuse".
+	StoredKeys *string `protobuf:"bytes,8,opt,name=stored_keys,json=storedKeys,proto3,oneof" json:"stored_keys,omitempty"`
+	// For how long a request waits for approvals: 5 minutes to 24 hours.
+	RequestWaitSeconds *uint32 `protobuf:"varint,9,opt,name=request_wait_seconds,json=requestWaitSeconds,proto3,oneof" json:"request_wait_seconds,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *SetRealmRequest) Reset() {
@@ -4882,6 +4923,20 @@ func (x *SetRealmRequest) GetNewestCopy() bool {
 	return false
 }
 
+func (x *SetRealmRequest) GetStoredKeys() string {
+	if x != nil && x.StoredKeys != nil {
+		return *x.StoredKeys
+	}
+	return ""
+}
+
+func (x *SetRealmRequest) GetRequestWaitSeconds() uint32 {
+	if x != nil && x.RequestWaitSeconds != nil {
+		return *x.RequestWaitSeconds
+	}
+	return 0
+}
+
 type RealmView struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Name   string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -4899,6 +4954,8 @@ type RealmView struct {
 	CommonPasswords      uint32 `protobuf:"varint,8,opt,name=common_passwords,json=commonPasswords,proto3" json:"common_passwords,omitempty"`
 	CommonPasswordsFile  string `protobuf:"bytes,9,opt,name=common_passwords_file,json=commonPasswordsFile,proto3" json:"common_passwords_file,omitempty"`
 	CommonPasswordsFault string `protobuf:"bytes,10,opt,name=common_passwords_fault,json=commonPasswordsFault,proto3" json:"common_passwords_fault,omitempty"`
+	StoredKeys           string `protobuf:"bytes,11,opt,name=stored_keys,json=storedKeys,proto3" json:"stored_keys,omitempty"`
+	RequestWaitSeconds   uint32 `protobuf:"varint,12,opt,name=request_wait_seconds,json=requestWaitSeconds,proto3" json:"request_wait_seconds,omitempty"`
 	unknownFields        protoimpl.UnknownFields
 	sizeCache            protoimpl.SizeCache
 }
@@ -5001,6 +5058,20 @@ func (x *RealmView) GetCommonPasswordsFault() string {
 		return x.CommonPasswordsFault
 	}
 	return ""
+}
+
+func (x *RealmView) GetStoredKeys() string {
+	if x != nil {
+		return x.StoredKeys
+	}
+	return ""
+}
+
+func (x *RealmView) GetRequestWaitSeconds() uint32 {
+	if x != nil {
+		return x.RequestWaitSeconds
+	}
+	return 0
 }
 
 type IdentityServiceView struct {
@@ -5555,7 +5626,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\amachine\x18\x01 \x01(\v2\x19.sallyport.v1.MachineViewR\amachine\x12\x12\n" +
 	"\x04code\x18\x02 \x01(\tR\x04code\x124\n" +
 	"\aexpires\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\x12 \n" +
-	"\vfingerprint\x18\x04 \x01(\tR\vfingerprint\"\x8c\x05\n" +
+	"\vfingerprint\x18\x04 \x01(\tR\vfingerprint\"\xad\x05\n" +
 	"\vMachineView\x12\x12\n" +
 	"\x04uuid\x18\x01 \x01(\tR\x04uuid\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
@@ -5578,7 +5649,9 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x04tags\x18\x10 \x03(\tR\x04tags\x12\x1d\n" +
 	"\n" +
 	"host_names\x18\x11 \x03(\tR\thostNames\x12\x1c\n" +
-	"\taddresses\x18\x12 \x03(\tR\taddresses\"\x9d\x02\n" +
+	"\taddresses\x18\x12 \x03(\tR\taddresses\x12\x1f\n" +
+	"\vstored_keys\x18\x13 \x01(\tR\n" +
+	"storedKeys\"\xd3\x02\n" +
 	"\x11SetMachineRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12(\n" +
 	"\roffline_codes\x18\x06 \x01(\bH\x00R\fofflineCodes\x88\x01\x01\x12)\n" +
@@ -5587,10 +5660,13 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"host_names\x18\t \x01(\v2\x13.sallyport.v1.HostsR\thostNames\x121\n" +
 	"\taddresses\x18\n" +
-	" \x01(\v2\x13.sallyport.v1.HostsR\taddressesB\x10\n" +
-	"\x0e_offline_codes\"\x1d\n" +
+	" \x01(\v2\x13.sallyport.v1.HostsR\taddresses\x12$\n" +
+	"\vstored_keys\x18\v \x01(\tH\x01R\n" +
+	"storedKeys\x88\x01\x01B\x10\n" +
+	"\x0e_offline_codesB\x0e\n" +
+	"\f_stored_keys\"\x1d\n" +
 	"\x05Hosts\x12\x14\n" +
-	"\x05hosts\x18\x01 \x03(\tR\x05hosts\"\xa6\x03\n" +
+	"\x05hosts\x18\x01 \x03(\tR\x05hosts\"\xe3\x03\n" +
 	"\bRuleView\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x10\n" +
@@ -5609,7 +5685,9 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x06points\x18\x0e \x01(\rR\x06points\x12#\n" +
 	"\rgrant_seconds\x18\x0f \x01(\rR\fgrantSeconds\x12\x1f\n" +
 	"\vuse_seconds\x18\x10 \x01(\rR\n" +
-	"useSeconds\"T\n" +
+	"useSeconds\x12\x18\n" +
+	"\athrough\x18\x11 \x03(\tR\athrough\x12!\n" +
+	"\fthrough_tags\x18\x12 \x03(\tR\vthroughTags\"T\n" +
 	"\x0eAddRuleRequest\x12*\n" +
 	"\x04rule\x18\x01 \x01(\v2\x16.sallyport.v1.RuleViewR\x04rule\x12\x16\n" +
 	"\x06before\x18\x02 \x01(\tR\x06before\"A\n" +
@@ -5739,7 +5817,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"KindPoints\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x16\n" +
-	"\x06points\x18\x02 \x01(\rR\x06points\"\xc7\x03\n" +
+	"\x06points\x18\x02 \x01(\rR\x06points\"\xcd\x04\n" +
 	"\x0fSetRealmRequest\x120\n" +
 	"\x06points\x18\x01 \x03(\v2\x18.sallyport.v1.KindPointsR\x06points\x12*\n" +
 	"\x0eattestation_ca\x18\x02 \x01(\fH\x00R\rattestationCa\x88\x01\x01\x124\n" +
@@ -5748,12 +5826,17 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x13password_min_length\x18\x05 \x01(\rH\x03R\x11passwordMinLength\x88\x01\x01\x12.\n" +
 	"\x10password_history\x18\x06 \x01(\rH\x04R\x0fpasswordHistory\x88\x01\x01\x12\x1f\n" +
 	"\vnewest_copy\x18\a \x01(\bR\n" +
-	"newestCopyB\x11\n" +
+	"newestCopy\x12$\n" +
+	"\vstored_keys\x18\b \x01(\tH\x05R\n" +
+	"storedKeys\x88\x01\x01\x125\n" +
+	"\x14request_wait_seconds\x18\t \x01(\rH\x06R\x12requestWaitSeconds\x88\x01\x01B\x11\n" +
 	"\x0f_attestation_caB\x16\n" +
 	"\x14_require_attestationB\x13\n" +
 	"\x11_password_max_ageB\x16\n" +
 	"\x14_password_min_lengthB\x13\n" +
-	"\x11_password_history\"\xc3\x03\n" +
+	"\x11_password_historyB\x0e\n" +
+	"\f_stored_keysB\x17\n" +
+	"\x15_request_wait_seconds\"\x96\x04\n" +
 	"\tRealmView\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
 	"\x06points\x18\x02 \x03(\v2\x18.sallyport.v1.KindPointsR\x06points\x12%\n" +
@@ -5765,7 +5848,10 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x10common_passwords\x18\b \x01(\rR\x0fcommonPasswords\x122\n" +
 	"\x15common_passwords_file\x18\t \x01(\tR\x13commonPasswordsFile\x124\n" +
 	"\x16common_passwords_fault\x18\n" +
-	" \x01(\tR\x14commonPasswordsFault\"i\n" +
+	" \x01(\tR\x14commonPasswordsFault\x12\x1f\n" +
+	"\vstored_keys\x18\v \x01(\tR\n" +
+	"storedKeys\x120\n" +
+	"\x14request_wait_seconds\x18\f \x01(\rR\x12requestWaitSeconds\"i\n" +
 	"\x13IdentityServiceView\x12\x18\n" +
 	"\aenabled\x18\x01 \x01(\bR\aenabled\x12\x1b\n" +
 	"\tidle_days\x18\x02 \x01(\rR\bidleDays\x12\x1b\n" +

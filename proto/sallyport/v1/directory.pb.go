@@ -546,7 +546,10 @@ type WatchResponse struct {
 	Duplicated bool `protobuf:"varint,9,opt,name=duplicated,proto3" json:"duplicated,omitempty"`
 	// The grants that were ended before their time within the last 20 minutes, in place of
 	// those that were said before; absent: nothing is new.
-	Ended         *EndedGrants `protobuf:"bytes,10,opt,name=ended,proto3" json:"ended,omitempty"`
+	Ended *EndedGrants `protobuf:"bytes,10,opt,name=ended,proto3" json:"ended,omitempty"`
+	// What the machine is to go by, before anything else on a new stream, and when it is
+	// news; absent: nothing is new.
+	Settings      *MachineSettings `protobuf:"bytes,11,opt,name=settings,proto3" json:"settings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -668,6 +671,13 @@ func (x *WatchResponse) GetEnded() *EndedGrants {
 	return nil
 }
 
+func (x *WatchResponse) GetSettings() *MachineSettings {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
 type isWatchResponse_Event interface {
 	isWatchResponse_Event()
 }
@@ -704,6 +714,62 @@ func (*WatchResponse_Reset_) isWatchResponse_Event() {}
 
 func (*WatchResponse_Alive) isWatchResponse_Event() {}
 
+// MachineSettings are what administrators set for a machine, or for all of the realm.
+type MachineSettings struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// sshd accepts certificates of people of the realm alone, and no keys that are stored.
+	CertificatesOnly bool `protobuf:"varint,1,opt,name=certificates_only,json=certificatesOnly,proto3" json:"certificates_only,omitempty"`
+	// Grows with each change, also over restores of the database. One that is lower opens
+	// nothing.
+	Version       uint64 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MachineSettings) Reset() {
+	*x = MachineSettings{}
+	mi := &file_sallyport_v1_directory_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MachineSettings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MachineSettings) ProtoMessage() {}
+
+func (x *MachineSettings) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_directory_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MachineSettings.ProtoReflect.Descriptor instead.
+func (*MachineSettings) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *MachineSettings) GetCertificatesOnly() bool {
+	if x != nil {
+		return x.CertificatesOnly
+	}
+	return false
+}
+
+func (x *MachineSettings) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
 // EndedGrants: no certificate of these counts any more.
 type EndedGrants struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -715,7 +781,7 @@ type EndedGrants struct {
 
 func (x *EndedGrants) Reset() {
 	*x = EndedGrants{}
-	mi := &file_sallyport_v1_directory_proto_msgTypes[9]
+	mi := &file_sallyport_v1_directory_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -727,7 +793,7 @@ func (x *EndedGrants) String() string {
 func (*EndedGrants) ProtoMessage() {}
 
 func (x *EndedGrants) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_directory_proto_msgTypes[9]
+	mi := &file_sallyport_v1_directory_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -740,7 +806,7 @@ func (x *EndedGrants) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndedGrants.ProtoReflect.Descriptor instead.
 func (*EndedGrants) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{9}
+	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *EndedGrants) GetRequests() [][]byte {
@@ -758,7 +824,7 @@ type CaughtUp struct {
 
 func (x *CaughtUp) Reset() {
 	*x = CaughtUp{}
-	mi := &file_sallyport_v1_directory_proto_msgTypes[10]
+	mi := &file_sallyport_v1_directory_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -770,7 +836,7 @@ func (x *CaughtUp) String() string {
 func (*CaughtUp) ProtoMessage() {}
 
 func (x *CaughtUp) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_directory_proto_msgTypes[10]
+	mi := &file_sallyport_v1_directory_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -783,7 +849,7 @@ func (x *CaughtUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CaughtUp.ProtoReflect.Descriptor instead.
 func (*CaughtUp) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{10}
+	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{11}
 }
 
 // Reset: the position is not one that the log can go on from. List again, and let the
@@ -801,7 +867,7 @@ type Reset struct {
 
 func (x *Reset) Reset() {
 	*x = Reset{}
-	mi := &file_sallyport_v1_directory_proto_msgTypes[11]
+	mi := &file_sallyport_v1_directory_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -813,7 +879,7 @@ func (x *Reset) String() string {
 func (*Reset) ProtoMessage() {}
 
 func (x *Reset) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_directory_proto_msgTypes[11]
+	mi := &file_sallyport_v1_directory_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -826,7 +892,7 @@ func (x *Reset) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reset.ProtoReflect.Descriptor instead.
 func (*Reset) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{11}
+	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Reset) GetLost() bool {
@@ -851,7 +917,7 @@ type Alive struct {
 
 func (x *Alive) Reset() {
 	*x = Alive{}
-	mi := &file_sallyport_v1_directory_proto_msgTypes[12]
+	mi := &file_sallyport_v1_directory_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -863,7 +929,7 @@ func (x *Alive) String() string {
 func (*Alive) ProtoMessage() {}
 
 func (x *Alive) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_directory_proto_msgTypes[12]
+	mi := &file_sallyport_v1_directory_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -876,7 +942,7 @@ func (x *Alive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Alive.ProtoReflect.Descriptor instead.
 func (*Alive) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{12}
+	return file_sallyport_v1_directory_proto_rawDescGZIP(), []int{13}
 }
 
 var File_sallyport_v1_directory_proto protoreflect.FileDescriptor
@@ -913,7 +979,7 @@ const file_sallyport_v1_directory_proto_rawDesc = "" +
 	"\x06newest\x18\x03 \x01(\fR\x06newest\x12\x1a\n" +
 	"\binstance\x18\x04 \x01(\fR\binstance\x12\x18\n" +
 	"\aversion\x18\x05 \x01(\tR\aversion\x12\x1a\n" +
-	"\bpatience\x18\x06 \x01(\rR\bpatience\"\x9f\x03\n" +
+	"\bpatience\x18\x06 \x01(\rR\bpatience\"\xda\x03\n" +
 	"\rWatchResponse\x12\x1a\n" +
 	"\bposition\x18\x01 \x01(\x04R\bposition\x12;\n" +
 	"\vserver_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
@@ -928,8 +994,12 @@ const file_sallyport_v1_directory_proto_rawDesc = "" +
 	"duplicated\x18\t \x01(\bR\n" +
 	"duplicated\x12/\n" +
 	"\x05ended\x18\n" +
-	" \x01(\v2\x19.sallyport.v1.EndedGrantsR\x05endedB\a\n" +
-	"\x05event\")\n" +
+	" \x01(\v2\x19.sallyport.v1.EndedGrantsR\x05ended\x129\n" +
+	"\bsettings\x18\v \x01(\v2\x1d.sallyport.v1.MachineSettingsR\bsettingsB\a\n" +
+	"\x05event\"X\n" +
+	"\x0fMachineSettings\x12+\n" +
+	"\x11certificates_only\x18\x01 \x01(\bR\x10certificatesOnly\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x04R\aversion\")\n" +
 	"\vEndedGrants\x12\x1a\n" +
 	"\brequests\x18\x01 \x03(\fR\brequests\"\n" +
 	"\n" +
@@ -958,7 +1028,7 @@ func file_sallyport_v1_directory_proto_rawDescGZIP() []byte {
 	return file_sallyport_v1_directory_proto_rawDescData
 }
 
-var file_sallyport_v1_directory_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_sallyport_v1_directory_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_sallyport_v1_directory_proto_goTypes = []any{
 	(*ReportLostRequest)(nil),     // 0: sallyport.v1.ReportLostRequest
 	(*ReportLostResponse)(nil),    // 1: sallyport.v1.ReportLostResponse
@@ -969,32 +1039,34 @@ var file_sallyport_v1_directory_proto_goTypes = []any{
 	(*ListIDTokensResponse)(nil),  // 6: sallyport.v1.ListIDTokensResponse
 	(*WatchRequest)(nil),          // 7: sallyport.v1.WatchRequest
 	(*WatchResponse)(nil),         // 8: sallyport.v1.WatchResponse
-	(*EndedGrants)(nil),           // 9: sallyport.v1.EndedGrants
-	(*CaughtUp)(nil),              // 10: sallyport.v1.CaughtUp
-	(*Reset)(nil),                 // 11: sallyport.v1.Reset
-	(*Alive)(nil),                 // 12: sallyport.v1.Alive
-	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
+	(*MachineSettings)(nil),       // 9: sallyport.v1.MachineSettings
+	(*EndedGrants)(nil),           // 10: sallyport.v1.EndedGrants
+	(*CaughtUp)(nil),              // 11: sallyport.v1.CaughtUp
+	(*Reset)(nil),                 // 12: sallyport.v1.Reset
+	(*Alive)(nil),                 // 13: sallyport.v1.Alive
+	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
 }
 var file_sallyport_v1_directory_proto_depIdxs = []int32{
-	13, // 0: sallyport.v1.GetIDTokenResponse.server_time:type_name -> google.protobuf.Timestamp
-	13, // 1: sallyport.v1.WatchResponse.server_time:type_name -> google.protobuf.Timestamp
-	10, // 2: sallyport.v1.WatchResponse.caught_up:type_name -> sallyport.v1.CaughtUp
-	11, // 3: sallyport.v1.WatchResponse.reset:type_name -> sallyport.v1.Reset
-	12, // 4: sallyport.v1.WatchResponse.alive:type_name -> sallyport.v1.Alive
-	9,  // 5: sallyport.v1.WatchResponse.ended:type_name -> sallyport.v1.EndedGrants
-	2,  // 6: sallyport.v1.DirectoryService.GetIDToken:input_type -> sallyport.v1.GetIDTokenRequest
-	5,  // 7: sallyport.v1.DirectoryService.ListIDTokens:input_type -> sallyport.v1.ListIDTokensRequest
-	7,  // 8: sallyport.v1.DirectoryService.Watch:input_type -> sallyport.v1.WatchRequest
-	0,  // 9: sallyport.v1.DirectoryService.ReportLost:input_type -> sallyport.v1.ReportLostRequest
-	3,  // 10: sallyport.v1.DirectoryService.GetIDToken:output_type -> sallyport.v1.GetIDTokenResponse
-	6,  // 11: sallyport.v1.DirectoryService.ListIDTokens:output_type -> sallyport.v1.ListIDTokensResponse
-	8,  // 12: sallyport.v1.DirectoryService.Watch:output_type -> sallyport.v1.WatchResponse
-	1,  // 13: sallyport.v1.DirectoryService.ReportLost:output_type -> sallyport.v1.ReportLostResponse
-	10, // [10:14] is the sub-list for method output_type
-	6,  // [6:10] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	14, // 0: sallyport.v1.GetIDTokenResponse.server_time:type_name -> google.protobuf.Timestamp
+	14, // 1: sallyport.v1.WatchResponse.server_time:type_name -> google.protobuf.Timestamp
+	11, // 2: sallyport.v1.WatchResponse.caught_up:type_name -> sallyport.v1.CaughtUp
+	12, // 3: sallyport.v1.WatchResponse.reset:type_name -> sallyport.v1.Reset
+	13, // 4: sallyport.v1.WatchResponse.alive:type_name -> sallyport.v1.Alive
+	10, // 5: sallyport.v1.WatchResponse.ended:type_name -> sallyport.v1.EndedGrants
+	9,  // 6: sallyport.v1.WatchResponse.settings:type_name -> sallyport.v1.MachineSettings
+	2,  // 7: sallyport.v1.DirectoryService.GetIDToken:input_type -> sallyport.v1.GetIDTokenRequest
+	5,  // 8: sallyport.v1.DirectoryService.ListIDTokens:input_type -> sallyport.v1.ListIDTokensRequest
+	7,  // 9: sallyport.v1.DirectoryService.Watch:input_type -> sallyport.v1.WatchRequest
+	0,  // 10: sallyport.v1.DirectoryService.ReportLost:input_type -> sallyport.v1.ReportLostRequest
+	3,  // 11: sallyport.v1.DirectoryService.GetIDToken:output_type -> sallyport.v1.GetIDTokenResponse
+	6,  // 12: sallyport.v1.DirectoryService.ListIDTokens:output_type -> sallyport.v1.ListIDTokensResponse
+	8,  // 13: sallyport.v1.DirectoryService.Watch:output_type -> sallyport.v1.WatchResponse
+	1,  // 14: sallyport.v1.DirectoryService.ReportLost:output_type -> sallyport.v1.ReportLostResponse
+	11, // [11:15] is the sub-list for method output_type
+	7,  // [7:11] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_sallyport_v1_directory_proto_init() }
@@ -1020,7 +1092,7 @@ func file_sallyport_v1_directory_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sallyport_v1_directory_proto_rawDesc), len(file_sallyport_v1_directory_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   13,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
