@@ -10,8 +10,8 @@
 //	client identity   none, which stands for the client's public key: an account that is
 //	                  renamed keeps its password
 //
-// The credential identifier is the server's own affair. Messages are those of RFC 9807, in
-// its serialization. The mathematics are of github.com/bytemare/opaque; this package holds no
+// The credential identifier is the server's own affair. Messages are those of RFC 9807, as
+// it writes them. The mathematics are of github.com/bytemare/opaque; this package holds no
 // state but an exchange's, logs nothing, and knows no account.
 package pake
 

@@ -34,7 +34,7 @@ func identityServiceView(set store.IdentityService) *v1.IdentityServiceView {
 // SetIdentityService implements AdminService.
 func (s *Admin) SetIdentityService(ctx context.Context, req *v1.SetIdentityServiceRequest) (v *v1.IdentityServiceView, err error) {
 	c := realm.IdentityChange{Enabled: req.Enabled, IdleDays: req.IdleDays, MostDays: req.MostDays} //nolint:protogetter // absent and zero differ
-	err = s.change(ctx, "identity.set", "", req.String(), func(tx *store.Tx) error {
+	err = s.change(ctx, "identity.set", s.Name, req.String(), func(tx *store.Tx) error {
 		set, err := s.Realm.SetIdentityService(tx, c)
 		v = identityServiceView(set)
 		return err
@@ -125,7 +125,7 @@ func (s *Admin) EndIdentityTokens(ctx context.Context, req *v1.EndIdentityTokens
 			}
 		}
 		if !ended {
-			return fmt.Errorf("device %q %w", req.GetDevice(), identity.ErrNotFound)
+			return fmt.Errorf("%w: the device %q has no token; \"identity devices\" lists those that do", realm.ErrInput, req.GetDevice())
 		}
 		resp, err = identityDevices(tx, a)
 		return err

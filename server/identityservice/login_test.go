@@ -127,7 +127,8 @@ func TestTheLocksAreThoseOfPasswords(t *testing.T) {
 	}))
 	for _, spot := range []store.Spot{
 		{Kind: identity.Password, Machine: d.machine.UUID, Origin: identity.OriginOfHost("127.0.0.1").String()},
-		{Kind: identity.Password, Machine: d.machine.UUID}, {Kind: identity.Password},
+		{Kind: identity.Password, Machine: d.machine.UUID},
+		{Kind: identity.Password},
 	} {
 		if f[spot].Count != 5 {
 			t.Errorf("%+v: %+v", spot, f[spot])

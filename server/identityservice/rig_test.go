@@ -61,7 +61,7 @@ type device struct {
 
 func (r *rig) client(key ed25519.PrivateKey) identitypbconnect.IdentityServiceClient {
 	r.T.Helper()
-	config := &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13} //nolint:gosec // a test
+	config := &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13}
 	if key != nil {
 		der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: big.NewInt(1)}, &x509.Certificate{SerialNumber: big.NewInt(1)}, key.Public(), key)
 		r.Must(nil, err)
@@ -96,7 +96,14 @@ func (r *rig) invite(name string) string {
 // cut is how far an exchange goes before its stream is cut off; whole: to the end.
 type cut int
 
-const whole cut = 9
+// forged: with a last message that proves nothing.
+const (
+	whole  cut = 9
+	forged cut = 8
+)
+
+// notRight is as long as a KE3.
+const notRight = "it is not right, and as long as a right one would be: 64 bytes.."
 
 // register goes through a registration, as far as cut.
 func (d device) register(user, dev, code, password string, far cut) ([]byte, error) {
@@ -131,6 +138,9 @@ func (d device) register(user, dev, code, password string, far cut) ([]byte, err
 	}
 	ke3, err := login.Finish(got.GetPakeLoginResponse().GetPakeCredentialResponse())
 	d.Must(nil, err)
+	if far == forged {
+		ke3 = []byte(notRight)
+	}
 	got, err = exchange(stream, &pb.RegistrationRequest{Data: &pb.RegistrationRequest_PakeCredentialFinalization{PakeCredentialFinalization: ke3}})
 	return got.GetPakeLoginResponse().GetToken(), err
 }
@@ -166,6 +176,11 @@ func exchange[Req, Resp any](s stream[Req, Resp], m *Req) (*Resp, error) {
 // login tries a password, as far as cut. Where the client finds that it is wrong it sends what
 // is no answer.
 func (d device) login(user, dev, password string, far cut) ([]byte, error) {
+	return d.loginWith(user, dev, password, far, func() {})
+}
+
+// loginWith does something before the last message.
+func (d device) loginWith(user, dev, password string, far cut, before func()) ([]byte, error) {
 	ctx, end := context.WithCancel(d.T.Context())
 	defer end()
 	stream, err := d.LoginUser(ctx)
@@ -184,8 +199,9 @@ func (d device) login(user, dev, password string, far cut) ([]byte, error) {
 	}
 	ke3, err := c.Finish(got.GetPakeLoginResponse().GetPakeCredentialResponse())
 	if err != nil {
-		ke3 = []byte("it is not right, and as long as a right one would be: 64 bytes..")
+		ke3 = []byte(notRight)
 	}
+	before()
 	got, err = exchange(stream, pakeLogin(&pb.PakeLoginRequest{Data: &pb.PakeLoginRequest_PakeCredentialFinalization{PakeCredentialFinalization: ke3}}))
 	return got.GetPakeLoginResponse().GetToken(), err
 }

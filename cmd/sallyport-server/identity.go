@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/sallyport-auth/sallyport/cli/command"
+	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
+)
+
+func identityRows() []command.Row {
+	return []command.Row{
+		admin("identity show", "", "show how the identity service is set", all(client.ShowIdentityService)),
+		admin("identity set", "", "switch the identity service on or off, or say how long its tokens are good", identitySet),
+		admin("identity invite", "NAME", "print a code with which somebody registers a password of the identity service", on(client.InviteIdentity)),
+		admin("identity devices", "NAME", "list somebody's devices that have a token", on(client.ListIdentityDevices)),
+		admin("identity revoke", "NAME", "end somebody's tokens, or that of one device", identityRevoke),
+		admin("identity remove", "NAME", "remove what somebody has registered, with the tokens", on(client.RemoveIdentity)),
+	}
+}
+
+func identitySet(f *command.Flags) request {
+	req := &v1.SetIdentityServiceRequest{}
+	f.Func("enabled", "`yes|no`: whether the service answers", func(s string) error {
+		if s != "yes" && s != "no" {
+			return fmt.Errorf("%q is neither yes nor no", s)
+		}
+		req.Enabled = proto.Bool(s == "yes")
+		return nil
+	})
+	number(f, "idle-days", "for how many `days` a token is good without being used: 1 to 365", &req.IdleDays)
+	number(f, "most-days", "for how many `days` a token is good at most: 1 to 3650", &req.MostDays)
+	return func(ctx context.Context, c client, _ *command.Flags) (proto.Message, error) {
+		if proto.Equal(req, &v1.SetIdentityServiceRequest{}) {
+			return nil, command.Usage("nothing to set: --enabled, --idle-days or --most-days is missing")
+		}
+		return c.SetIdentityService(ctx, req)
+	}
+}
+
+func identityRevoke(f *command.Flags) request {
+	device := f.String("device", "", "the `device` whose token ends; left out: all")
+	return func(ctx context.Context, c client, f *command.Flags) (proto.Message, error) {
+		return c.EndIdentityTokens(ctx, &v1.EndIdentityTokensRequest{Name: f.Name(0), Device: *device})
+	}
+}
+
+// identityService shows what it is about.
+func identityService(w io.Writer, m proto.Message) {
+	switch m := m.(type) {
+	case *v1.IdentityServiceView:
+		fmt.Fprintf(w, "enabled\t%s\na token is good\tfor %d days after its last use, and for %d at most\n", yesNo(m.GetEnabled()), m.GetIdleDays(), m.GetMostDays())
+	case *v1.InviteIdentityResponse:
+		fmt.Fprintf(w, "code\t%s\nexpires\t%s\n\nAt a machine of the realm, %s runs: sallyport identity register --code %s\n", m.GetCode(), stamp(m.GetExpires()), m.GetName(), m.GetCode())
+	case *v1.ListIdentityDevicesResponse:
+		registered := "never"
+		if m.GetRegistered() != nil {
+			registered = stamp(m.GetRegistered())
+		}
+		fmt.Fprintf(w, "registered\t%s\n", registered)
+		for _, d := range m.GetDevices() {
+			fmt.Fprintf(w, "%s\tby %s\tsince %s\tused %s\tuntil %s\n", strconv.Quote(d.GetDevice()), d.GetAuthType(), stamp(d.GetCreated()), stamp(d.GetUsed()), stamp(d.GetExpires()))
+		}
+	}
+}
