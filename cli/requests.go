@@ -184,10 +184,17 @@ func printOutcome(w io.Writer, q *report.Request, now time.Time) {
 // errNotGranted ends what was asked for in vain.
 var errNotGranted = errors.New("it was not granted")
 
-// awaited waits until a request is granted. told is called once when it has to wait. Where
-// ctx ends first the request is withdrawn.
-func awaited(ctx context.Context, in *invocation, p *prover, q *report.Request, told func(report.Request)) (report.Request, error) {
+// errStillWaiting says that nobody has decided yet.
+var errStillWaiting = errors.New("nobody has decided yet")
+
+// maxWait is how long one question waits for a decision.
+const maxWait = 20 * time.Second
+
+// awaited waits until a request is granted, for so long at most unless that is 0. told is
+// called once when it has to wait. Where ctx ends first the request is withdrawn.
+func awaited(ctx context.Context, in *invocation, p *prover, q *report.Request, patience time.Duration, told func(report.Request)) (report.Request, error) {
 	first := true
+	until := time.Now().Add(patience)
 	for q != nil {
 		switch q.State {
 		case "granted", "used":
@@ -204,8 +211,15 @@ func awaited(ctx context.Context, in *invocation, p *prover, q *report.Request, 
 			told(*q)
 			first = false
 		}
+		wait := maxWait
+		if patience > 0 {
+			wait = max(time.Second, min(wait, time.Until(until)))
+		}
+		if patience > 0 && !time.Now().Before(until) {
+			return *q, fmt.Errorf("%w: the request %s stays open. Run the same again once \"sallyport requests\" says that it may be used", errStillWaiting, q.ID)
+		}
 		r, err := requested(ctx, in, p, report.VerbRequest, func(report.ProofArgs) any {
-			return report.RequestArgs{ID: q.ID, State: q.State, WaitSeconds: 20}
+			return report.RequestArgs{ID: q.ID, State: q.State, WaitSeconds: uint32(wait / time.Second)} //nolint:gosec // 1 to 20
 		})
 		if ctx.Err() != nil {
 			return *q, takenBack(ctx, in, p, q.ID)

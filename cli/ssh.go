@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/google/uuid"
 	"golang.org/x/crypto/ssh"
@@ -62,7 +63,7 @@ func (a *App) prepareHop(ctx context.Context, in *invocation, reason, role strin
 	for _, h := range route.Hops {
 		args.Hops = append(args.Hops, report.Hop{Host: h.Host, Port: h.Port, Account: h.User})
 	}
-	granted, err := a.granted(ctx, in, p, args)
+	granted, err := a.granted(ctx, in, p, args, 0)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -79,12 +80,12 @@ func (a *App) prepareHop(ctx context.Context, in *invocation, reason, role strin
 	return c, end, nil
 }
 
-// granted asks, and waits until it is granted.
-func (a *App) granted(ctx context.Context, in *invocation, p *prover, args report.AskArgs) (string, error) {
+// granted asks, and waits until it is granted; for so long at most, unless that is 0.
+func (a *App) granted(ctx context.Context, in *invocation, p *prover, args report.AskArgs, patience time.Duration) (string, error) {
 	ask := func(proof report.ProofArgs) any { args.ProofArgs = proof; return args }
 	r, err := requested(ctx, in, p, report.VerbAsk, ask)
 	if err == nil && r.Request != nil && r.Request.State == "asked" {
-		fmt.Fprintln(a.Stderr, "sallyport ssh: this takes a fresh proof of who you are.")
+		fmt.Fprintln(a.Stderr, "sallyport: this takes a fresh proof of who you are.")
 		fresh := *p
 		fresh.now = true
 		r, err = requested(ctx, in, &fresh, report.VerbAsk, ask)
@@ -92,40 +93,50 @@ func (a *App) granted(ctx context.Context, in *invocation, p *prover, args repor
 	if err != nil {
 		return "", err
 	}
-	q, err := awaited(ctx, in, p, r.Request, func(q report.Request) {
-		fmt.Fprintf(a.Stderr, "sallyport ssh: waiting: %s %s. The request is %s; Ctrl-C withdraws it.\n", q.Subject, waits(q, a.Now()), q.ID)
+	q, err := awaited(ctx, in, p, r.Request, patience, func(q report.Request) {
+		how := "Ctrl-C withdraws it"
+		if patience > 0 {
+			how += fmt.Sprintf("; after %.0f seconds ssh ends, and the request stays", patience.Seconds())
+		}
+		fmt.Fprintf(a.Stderr, "sallyport: waiting: %s %s. The request is %s; %s.\n", q.Subject, waits(q, a.Now()), q.ID, how)
 	})
 	return q.ID, err
 }
 
 func (a *App) certified(ctx context.Context, in *invocation, p *prover, id string, key *hop.Key, line hop.Line, route hop.Route) (*exec.Cmd, error) {
-	r, err := requested(ctx, in, p, report.VerbCertify, func(proof report.ProofArgs) any {
-		return report.RequestArgs{ProofArgs: proof, ID: id, PublicKey: key.Public.Marshal()}
-	})
-	if err != nil {
-		return nil, err
-	}
-	if r.Certified == nil {
-		return nil, errors.New("the server sent no certificate")
-	}
-	var admissions []hop.Admission
-	for _, h := range r.Certified.Hops {
-		k, err := ssh.ParsePublicKey(h.Certificate)
-		c, is := k.(*ssh.Certificate)
-		if err != nil || !is || strings.Trim(h.HostAlias, "abcdefghijklmnopqrstuvwxyz0123456789.-") != "" {
-			return nil, errors.New("the server sent no certificate that ssh could use")
-		}
-		keys, err := publicKeys(h.HostKeys)
-		if err != nil {
-			return nil, err
-		}
-		admissions = append(admissions, hop.Admission{Certificate: c, Alias: h.HostAlias, Keys: keys})
-	}
-	hosts, err := publicKeys(r.Certified.Hosts)
+	admissions, hosts, err := certify(ctx, in, p, id, key.Public)
 	if err != nil {
 		return nil, err
 	}
 	return key.Command(context.WithoutCancel(ctx), sshProgram, line, route, admissions, hosts) //nolint:wrapcheck // it says what it was about
+}
+
+// certify fetches what lets a key in at each machine of a grant, and the keys that sign host
+// certificates.
+func certify(ctx context.Context, in *invocation, p *prover, id string, public ssh.PublicKey) (admissions []hop.Admission, hosts []ssh.PublicKey, err error) {
+	r, err := requested(ctx, in, p, report.VerbCertify, func(proof report.ProofArgs) any {
+		return report.RequestArgs{ProofArgs: proof, ID: id, PublicKey: public.Marshal()}
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	if r.Certified == nil {
+		return nil, nil, errors.New("the server sent no certificate")
+	}
+	for _, h := range r.Certified.Hops {
+		k, err := ssh.ParsePublicKey(h.Certificate)
+		c, is := k.(*ssh.Certificate)
+		if err != nil || !is || strings.Trim(h.HostAlias, "abcdefghijklmnopqrstuvwxyz0123456789.-") != "" {
+			return nil, nil, errors.New("the server sent no certificate that ssh could use")
+		}
+		keys, err := publicKeys(h.HostKeys)
+		if err != nil {
+			return nil, nil, err
+		}
+		admissions = append(admissions, hop.Admission{Certificate: c, Alias: h.HostAlias, Keys: keys})
+	}
+	hosts, err = publicKeys(r.Certified.Hosts)
+	return admissions, hosts, err
 }
 
 // publicKeys are keys in ssh's wire form.
