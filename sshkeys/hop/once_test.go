@@ -251,7 +251,7 @@ func TestTheAgentsFolderIsItsOwners(t *testing.T) {
 		t.Fatal(err)
 	}
 	over, cancel := context.WithCancel(t.Context())
-	cancel()                                        // where it serves it ends at once
+	cancel() // where it serves it ends at once
 	if err := os.Chmod(folder, 0o770); err != nil {
 		t.Fatal(err)
 	}
