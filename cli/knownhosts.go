@@ -176,7 +176,7 @@ func (a *App) ready(ctx context.Context, in *invocation, l login, p *prover) ([]
 	if err != nil {
 		return nil, fmt.Errorf("make a key: %w", err)
 	}
-	admissions, _, err := certify(ctx, in, p, id, key)
+	admissions, _, err := a.certify(ctx, in, p, id, key)
 	if err != nil {
 		return nil, err
 	}

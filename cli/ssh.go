@@ -104,7 +104,7 @@ func (a *App) granted(ctx context.Context, in *invocation, p *prover, args repor
 }
 
 func (a *App) certified(ctx context.Context, in *invocation, p *prover, id string, key *hop.Key, line hop.Line, route hop.Route) (*exec.Cmd, error) {
-	admissions, hosts, err := certify(ctx, in, p, id, key.Public)
+	admissions, hosts, err := a.certify(ctx, in, p, id, key.Public)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +113,7 @@ func (a *App) certified(ctx context.Context, in *invocation, p *prover, id strin
 
 // certify fetches what lets a key in at each machine of a grant, and the keys that sign host
 // certificates.
-func certify(ctx context.Context, in *invocation, p *prover, id string, public ssh.PublicKey) (admissions []hop.Admission, hosts []ssh.PublicKey, err error) {
+func (a *App) certify(ctx context.Context, in *invocation, p *prover, id string, public ssh.PublicKey) (admissions []hop.Admission, hosts []ssh.PublicKey, err error) {
 	r, err := requested(ctx, in, p, report.VerbCertify, func(proof report.ProofArgs) any {
 		return report.RequestArgs{ProofArgs: proof, ID: id, PublicKey: public.Marshal()}
 	})
@@ -123,6 +123,7 @@ func certify(ctx context.Context, in *invocation, p *prover, id string, public s
 	if r.Certified == nil {
 		return nil, nil, errors.New("the server sent no certificate")
 	}
+	a.sayClocks(*r.Certified)
 	for _, h := range r.Certified.Hops {
 		k, err := ssh.ParsePublicKey(h.Certificate)
 		c, is := k.(*ssh.Certificate)

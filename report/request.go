@@ -107,6 +107,8 @@ type Certified struct {
 	Hops []CertifiedHop `json:"hops"`
 	// Hosts are the keys that sign host certificates.
 	Hosts [][]byte `json:"hosts"`
+	// ServerTime is what the server's clock said.
+	ServerTime time.Time `json:"server_time,omitzero"`
 }
 
 // CertifiedHop lets somebody in at one machine.
@@ -117,4 +119,7 @@ type CertifiedHop struct {
 	HostAlias string `json:"host_alias"`
 	// HostKeys are its sshd's, in ssh's wire form.
 	HostKeys [][]byte `json:"host_keys,omitempty"`
+	// ClockAheadSeconds is by how much its clock is before the server's, negative: behind; 0
+	// where that is not known.
+	ClockAheadSeconds int64 `json:"clock_ahead_seconds,omitempty"`
 }

@@ -134,9 +134,9 @@ func (p *Provider) Certify(ctx context.Context, session []byte, id string, publi
 	if err != nil {
 		return report.Request{}, report.Certified{}, err
 	}
-	var c report.Certified
+	c := report.Certified{ServerTime: moment(resp.GetServerTime())}
 	for _, h := range resp.GetHops() {
-		c.Hops = append(c.Hops, report.CertifiedHop{Certificate: h.GetCertificate(), Machine: identity.Printable(h.GetMachine()), HostAlias: identity.Printable(h.GetHostAlias()), HostKeys: h.GetHostKeys()})
+		c.Hops = append(c.Hops, report.CertifiedHop{Certificate: h.GetCertificate(), Machine: identity.Printable(h.GetMachine()), HostAlias: identity.Printable(h.GetHostAlias()), HostKeys: h.GetHostKeys(), ClockAheadSeconds: h.GetClockAheadSeconds()})
 	}
 	_, hosts := p.SSHAuthorities()
 	if c.Hosts, err = wireKeys(hosts); err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/google/uuid"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/server/store"
@@ -62,6 +63,8 @@ func (w *watcher) run(ctx context.Context, end context.CancelFunc, req *v1.Watch
 	}
 	w.term = w.at.Term
 	w.SayTerm(w.out.ResponseHeader()) // as new as what was read
+	clock := w.ClockComes(w.machine.UUID, timeOf(req.GetMachineTime()))
+	defer w.ClockGoes(w.machine.UUID, clock)
 	two := w.streams.come(w.machine.UUID, w.instance, !w.machine.Duplicated.IsZero(), end)
 	two = w.lease(ctx) || two
 	for goOn, err := w.begin(ctx, req.GetNewest(), two); ; goOn, err = w.follow(ctx, now) {
@@ -75,6 +78,14 @@ func (w *watcher) run(ctx context.Context, end context.CancelFunc, req *v1.Watch
 			return err
 		}
 	}
+}
+
+// timeOf is a time that a machine says, zero where it says none.
+func timeOf(t *timestamppb.Timestamp) time.Time {
+	if !t.IsValid() {
+		return time.Time{}
+	}
+	return t.AsTime()
 }
 
 // watcher is one change stream.

@@ -1306,9 +1306,12 @@ type HopCertificate struct {
 	HostAlias string `protobuf:"bytes,3,opt,name=host_alias,json=hostAlias,proto3" json:"host_alias,omitempty"`
 	// The keys of its sshd, in ssh's wire form, as the machine has said over its own
 	// connection.
-	HostKeys      [][]byte `protobuf:"bytes,4,rep,name=host_keys,json=hostKeys,proto3" json:"host_keys,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	HostKeys [][]byte `protobuf:"bytes,4,rep,name=host_keys,json=hostKeys,proto3" json:"host_keys,omitempty"`
+	// By how many seconds the machine's clock is before the server's; negative: behind. 0
+	// where it is not known.
+	ClockAheadSeconds int64 `protobuf:"zigzag64,5,opt,name=clock_ahead_seconds,json=clockAheadSeconds,proto3" json:"clock_ahead_seconds,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *HopCertificate) Reset() {
@@ -1367,6 +1370,13 @@ func (x *HopCertificate) GetHostKeys() [][]byte {
 		return x.HostKeys
 	}
 	return nil
+}
+
+func (x *HopCertificate) GetClockAheadSeconds() int64 {
+	if x != nil {
+		return x.ClockAheadSeconds
+	}
+	return 0
 }
 
 type CertifyHostRequest struct {
@@ -1560,13 +1570,14 @@ const file_sallyport_v1_request_proto_rawDesc = "" +
 	"\arequest\x18\x01 \x01(\v2\x19.sallyport.v1.RequestViewR\arequest\x120\n" +
 	"\x04hops\x18\x02 \x03(\v2\x1c.sallyport.v1.HopCertificateR\x04hops\x12;\n" +
 	"\vserver_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"serverTime\"\x88\x01\n" +
+	"serverTime\"\xb8\x01\n" +
 	"\x0eHopCertificate\x12 \n" +
 	"\vcertificate\x18\x01 \x01(\fR\vcertificate\x12\x18\n" +
 	"\amachine\x18\x02 \x01(\tR\amachine\x12\x1d\n" +
 	"\n" +
 	"host_alias\x18\x03 \x01(\tR\thostAlias\x12\x1b\n" +
-	"\thost_keys\x18\x04 \x03(\fR\bhostKeys\"5\n" +
+	"\thost_keys\x18\x04 \x03(\fR\bhostKeys\x12.\n" +
+	"\x13clock_ahead_seconds\x18\x05 \x01(\x12R\x11clockAheadSeconds\"5\n" +
 	"\x12CertifyHostRequest\x12\x1f\n" +
 	"\vpublic_keys\x18\x01 \x03(\fR\n" +
 	"publicKeys\"o\n" +
