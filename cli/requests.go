@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sallyport-auth/sallyport/cli/command"
+	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
 )
 
@@ -21,7 +22,17 @@ func (a *App) proving(byCard *bool, now bool) *prover {
 func requests(a *App, in *invocation) command.Action {
 	byCard := in.byCard()
 	watch := in.Bool("watch", false, "go on, and show what comes for you to decide")
+	program := in.String("exec", "", "with --watch, a `program` that is run for each request that waits for you")
+	notify := in.Bool("notify", false, "with --watch, show each request that waits for you on the desktop")
 	return func(ctx context.Context) error {
+		if !*watch && (*program != "" || *notify) {
+			return command.Usage("--exec and --notify go with --watch")
+		}
+		n := &announcer{program: *program, notify: *notify, said: a.Stderr}
+		if err := n.check(); err != nil {
+			return err
+		}
+		defer n.stop()
 		list := func() (report.Requested, error) {
 			r, err := requested(ctx, in, a.proving(byCard, false), report.VerbRequests, func(p report.ProofArgs) any { return report.RequestArgs{ProofArgs: p} })
 			if err != nil {
@@ -36,7 +47,7 @@ func requests(a *App, in *invocation) command.Action {
 		if err := a.show(in, r, func(w io.Writer) { printRequests(w, r, a.Now()) }); err != nil || !*watch {
 			return err
 		}
-		return a.watchRequests(ctx, in, r, list)
+		return a.watchRequests(ctx, in, r, list, n)
 	}
 }
 
@@ -44,14 +55,16 @@ func requests(a *App, in *invocation) command.Action {
 const watchEvery = 2 * time.Second
 
 // watchRequests shows each request that comes for the person to decide, until ctx ends.
-func (a *App) watchRequests(ctx context.Context, in *invocation, r report.Requested, list func() (report.Requested, error)) error {
-	seen := map[string]bool{}
+func (a *App) watchRequests(ctx context.Context, in *invocation, r report.Requested, list func() (report.Requested, error), n *announcer) error {
+	seen, down := map[string]bool{}, false
 	for first := true; ; first = false {
 		for _, q := range r.Others {
 			if q.State != "waiting" || seen[q.ID] {
 				continue
 			}
-			if seen[q.ID] = true; first {
+			seen[q.ID] = true
+			n.announce(ctx, q)
+			if first {
 				continue // it was shown with the rest
 			}
 			if err := a.show(in, q, func(w io.Writer) {
@@ -69,8 +82,14 @@ func (a *App) watchRequests(ctx context.Context, in *invocation, r report.Reques
 		case <-time.After(watchEvery):
 		}
 		var err error
-		if r, err = list(); err != nil && ctx.Err() == nil {
+		switch r, err = list(); {
+		case err == nil || ctx.Err() != nil:
+			down = false
+		case !errors.Is(err, identity.ErrUnavailable):
 			return err
+		case !down: // a restart of the daemon is no end
+			down = true
+			fmt.Fprintf(a.Stderr, "sallyport: %v; it goes on once there is an answer\n", err)
 		}
 	}
 }
