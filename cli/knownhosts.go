@@ -164,10 +164,6 @@ func (a *App) ready(ctx context.Context, in *invocation, l login, p *prover) ([]
 	if keys, err := hop.Expect(ctx, l.socket, l.why != "ORDER"); err == nil {
 		return keys, nil
 	}
-	id, err := a.granted(ctx, in, p, l.ask, l.patience)
-	if err != nil {
-		return nil, err
-	}
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("make a key: %w", err)
@@ -176,7 +172,8 @@ func (a *App) ready(ctx context.Context, in *invocation, l login, p *prover) ([]
 	if err != nil {
 		return nil, fmt.Errorf("make a key: %w", err)
 	}
-	admissions, _, err := a.certify(ctx, in, p, id, key)
+	l.ask.PublicKey = key.Marshal()
+	admissions, _, err := a.admitted(ctx, in, p, l.ask, l.patience)
 	if err != nil {
 		return nil, err
 	}

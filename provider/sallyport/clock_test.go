@@ -35,7 +35,7 @@ func TestWhoIsGrantedALoginHearsOfTheMachinesClock(t *testing.T) {
 	// ahead is what is said of web1's clock, in seconds.
 	ahead := func() int64 {
 		t.Helper()
-		q, err := laptop.Ask(t.Context(), session, identity.Origin{}, report.AskArgs{ID: uuid.NewString(), Hops: []report.Hop{{Host: "web1", Port: 22, Account: "ada"}}})
+		q, _, err := laptop.Ask(t.Context(), session, identity.Origin{}, report.AskArgs{ID: uuid.NewString(), Hops: []report.Hop{{Host: "web1", Port: 22, Account: "ada"}}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -18,8 +18,8 @@ import (
 func BenchmarkCertify(b *testing.B) {
 	c := newCertifying(b)
 	var went atomic.Int64
-	begin := c.Realm.Now()
-	c.Realm.Now = func() time.Time { return begin.Add(time.Duration(went.Load())) }
+	begin := c.Now()
+	c.Now = func() time.Time { return begin.Add(time.Duration(went.Load())) }
 	id := ""
 	ask := func() {
 		r, err := c.Requests.Ask(c.Call(), &v1.AskRequest{SessionToken: c.session, Id: uuid.NewString(), Kind: &v1.AskRequest_Ssh{Ssh: to("web1")}})
@@ -31,7 +31,7 @@ func BenchmarkCertify(b *testing.B) {
 	for n := 1; b.Loop(); n++ {
 		went.Add(int64(300 * time.Millisecond))
 		if n%200 == 0 {
-			c.Rows.Drain(c.Realm.Now()) // as a server does each half minute
+			c.Rows.Drain(c.Now()) // as a server does each half minute
 		}
 		if n%10000 == 0 { // a grant is open for an hour
 			ask()
