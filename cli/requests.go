@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/sallyport-auth/sallyport/cli/command"
-	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
 )
 
@@ -34,11 +33,17 @@ func requests(a *App, in *invocation) command.Action {
 		}
 		defer n.stop()
 		list := func() (report.Requested, error) {
-			r, err := requested(ctx, in, a.proving(byCard, false), report.VerbRequests, func(p report.ProofArgs) any { return report.RequestArgs{ProofArgs: p} })
+			p, asked := a.proving(byCard, false), false
+			ask := p.ask
+			p.ask = func() (*asker, error) { asked = true; return ask() }
+			r, err := requested(ctx, in, p, report.VerbRequests, func(p report.ProofArgs) any { return report.RequestArgs{ProofArgs: p} })
 			if err != nil {
-				return r, fmt.Errorf("requests: %w", err)
+				err = fmt.Errorf("requests: %w", err)
 			}
-			return r, nil
+			if err != nil && !asked && !errors.Is(err, report.ErrForbidden) {
+				err = passingError{err}
+			}
+			return r, err
 		}
 		r, err := list()
 		if err != nil {
@@ -50,6 +55,11 @@ func requests(a *App, in *invocation) command.Action {
 		return a.watchRequests(ctx, in, r, list, n)
 	}
 }
+
+// passingError is one that passes: the daemon or the server is away, and nobody was asked.
+type passingError struct{ error }
+
+func (e passingError) Unwrap() error { return e.error }
 
 // watchEvery is how often it is looked whether something new waits.
 const watchEvery = 2 * time.Second
@@ -82,12 +92,13 @@ func (a *App) watchRequests(ctx context.Context, in *invocation, r report.Reques
 		case <-time.After(watchEvery):
 		}
 		var err error
+		var passes passingError
 		switch r, err = list(); {
 		case err == nil || ctx.Err() != nil:
 			down = false
-		case !errors.Is(err, identity.ErrUnavailable):
+		case !errors.As(err, &passes):
 			return err
-		case !down: // a restart of the daemon is no end
+		case !down: // a restart is no end
 			down = true
 			fmt.Fprintf(a.Stderr, "sallyport: %v; it goes on once there is an answer\n", err)
 		}
