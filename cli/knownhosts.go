@@ -69,7 +69,7 @@ func sshConfig(a *App, in *invocation) command.Action {
 
 func snippet(program, patterns, more string) string {
 	const socket = "/run/user/%i/sallyport-ssh/%C"
-	return `# Of "sallyport ssh-config". Put it at the top of ~/.ssh/config: what comes first counts.
+	return `# Of "sallyport ssh-config", for OpenSSH 8.9 or later. Put it at the top of ~/.ssh/config: what comes first counts.
 Host ` + patterns + `
 	KnownHostsCommand ` + program + ` known-hosts --agent ` + socket + more + ` %I %H %h %p %r
 	IdentityAgent ` + socket + `
