@@ -114,7 +114,10 @@ func (a *Authority) hops(tx *store.Tx, signer ssh.Signer, key ssh.PublicKey, r s
 		if err != nil {
 			return nil, fmt.Errorf("host keys: %w", err)
 		}
-		list = append(list, &v1.HopCertificate{Certificate: c.Marshal(), Machine: string(h.Name), HostAlias: identity.HostAlias(h.Machine), HostKeys: keys})
+		list = append(list, &v1.HopCertificate{
+			Certificate: c.Marshal(), Machine: string(h.Name), HostAlias: identity.HostAlias(h.Machine), HostKeys: keys,
+			ClockAheadSeconds: int64(a.ClockAhead(h.Machine) / time.Second),
+		})
 	}
 	return list, nil
 }

@@ -33,7 +33,7 @@ type certifying struct {
 	key       ssh.PublicKey
 }
 
-func newCertifying(t *testing.T) *certifying {
+func newCertifying(t testing.TB) *certifying {
 	t.Helper()
 	c := &certifying{kindRig: newKindRig(t)}
 	c.authority = sshca.New(c.Realm, c.Requests)
