@@ -167,9 +167,9 @@ func (r *Realms) KeysFor(ctx context.Context, peer identity.Peer, name string) (
 }
 
 // CertificateFor is [Daemon.CertificateFor].
-func (r *Realms) CertificateFor(ctx context.Context, peer identity.Peer, name, certificate string) (string, error) {
+func (r *Realms) CertificateFor(ctx context.Context, peer identity.Peer, name, certificate string) ([]string, error) {
 	return firstAnswer(r, func(d *Daemon) bool { return d.RemembersName(name) },
-		func(d *Daemon) (string, error) { return d.CertificateFor(ctx, peer, name, certificate) })
+		func(d *Daemon) ([]string, error) { return d.CertificateFor(ctx, peer, name, certificate) })
 }
 
 // SubIDsOf is [Daemon.SubIDsOf].

@@ -70,6 +70,30 @@ func (j *Judge) Line(account uuid.UUID, blob []byte) (string, error) {
 	return strings.Join(options, ",") + " " + strings.TrimSpace(string(ssh.MarshalAuthorizedKey(c.SignatureKey))), nil
 }
 
+// Stored are those of an account's stored keys that are the authority of a certificate which
+// is not the realm's: sshd judges it by them.
+func Stored(keys []identity.SSHKey, blob []byte) []string {
+	parsed, err := ssh.ParsePublicKey(blob)
+	if err != nil {
+		return nil
+	}
+	c, is := parsed.(*ssh.Certificate)
+	if !is {
+		return nil
+	}
+	var lines []string
+	for _, k := range keys {
+		line, err := identity.ParseKeyLine(k.Line)
+		if err != nil || !line.Has("cert-authority") {
+			continue
+		}
+		if key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(line.Key)); err == nil && bytes.Equal(key.Marshal(), c.SignatureKey.Marshal()) { //nolint:dogsled // the key alone
+			lines = append(lines, k.Line)
+		}
+	}
+	return lines
+}
+
 // SignedBy tells whether one of these raw Ed25519 keys is said to have signed the
 // certificate.
 func SignedBy(c *ssh.Certificate, authorities [][]byte) bool {

@@ -1493,7 +1493,8 @@ type AddSSHKeyRequest struct {
 	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Empty: the key's comment, or its fingerprint.
 	Tag string `protobuf:"bytes,2,opt,name=tag,proto3" json:"tag,omitempty"`
-	// A line as in authorized_keys, without options.
+	// A line as in authorized_keys(5). Its options are kept as they are given; one that
+	// sshd does not know is refused.
 	Line          string `protobuf:"bytes,3,opt,name=line,proto3" json:"line,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
