@@ -22,6 +22,10 @@ type verdict struct {
 	needs     []store.RequestNeed
 	grantLife time.Duration
 	useLife   time.Duration
+	// sessions is what becomes of sessions when the grant is ended early. earn is that of the
+	// last part: what is logged in to.
+	sessions identity.OnEnd
+	earn     bool
 }
 
 // judge judges each part by the first rule that matches it. Nothing is granted without one.
@@ -38,13 +42,14 @@ func judge(tx *store.Tx, kind string, asker store.Account, parts []Part) (verdic
 		return verdict{}, fmt.Errorf("groups: %w", err)
 	}
 	var v verdict
-	for _, p := range parts {
+	for i, p := range parts {
 		at := slices.IndexFunc(rules, func(r store.RequestRule) bool { return matches(r, kind, asker, groups, p) })
 		if at < 0 {
 			v.refuse(fmt.Sprintf("no rule of the realm lets %s do this: %s", asker.Name, p))
 			continue
 		}
 		v.join(rules[at], asker, p)
+		v.onSessions(rules[at], i == len(parts)-1)
 	}
 	return v, v.name(tx)
 }
@@ -106,6 +111,13 @@ func (v *verdict) join(r store.RequestRule, asker store.Account, p Part) {
 	}
 }
 
+// onSessions adds what a rule says of the sessions that begin with the grant.
+func (v *verdict) onSessions(r store.RequestRule, last bool) {
+	word, _ := identity.ParseOnEnd(string(r.Sessions))
+	v.sessions = v.sessions.Stricter(word)
+	v.earn = last && r.Earn
+}
+
 // need adds a need of approvals; of one group the greatest number counts.
 func (v *verdict) need(r store.RequestRule) {
 	count := max(r.Count, 1)
@@ -127,6 +139,7 @@ func least(so, now time.Duration) time.Duration {
 // onto writes what the rules come to into the request.
 func (v verdict) onto(r *store.Request) {
 	r.Rules, r.MaxAge, r.Demand, r.Needs, r.GrantLife, r.UseLife = v.rules, v.maxAge, v.demand, v.needs, v.grantLife, v.useLife
+	r.Sessions, r.Earn = v.sessions, v.earn
 }
 
 // proof is what a session token shows.

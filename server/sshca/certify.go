@@ -111,7 +111,7 @@ func (a *Authority) hops(tx *store.Tx, signer ssh.Signer, key ssh.PublicKey, r s
 			KeyId:           identity.HopID{Asker: r.AccountName, At: r.MachineName, To: h.Name, As: h.As, Request: r.ID}.String(),
 			ValidPrincipals: []string{identity.HopPrincipal(h.Machine, h.Account)},
 			ValidAfter:      uint64(now.Add(-early).Unix()), ValidBefore: uint64(now.Add(life).Unix()), //nolint:gosec // times of today
-			Permissions: ssh.Permissions{CriticalOptions: map[string]string{}, Extensions: extensions(d, i, s.Methods)},
+			Permissions: ssh.Permissions{CriticalOptions: map[string]string{}, Extensions: extensions(d, i, r, s.Methods)},
 		}
 		if from != "" {
 			c.CriticalOptions["source-address"] = from
@@ -152,8 +152,8 @@ func (a *Authority) sourceOf(tx *store.Tx, d Detail, i int) (string, error) {
 
 // extensions are what a hop allows: at the target what was granted, and at those before it
 // to go on to the next one and nothing else.
-func extensions(d Detail, i int, methods []identity.FactorKind) map[string]string {
-	e := map[string]string{}
+func extensions(d Detail, i int, r store.Request, methods []identity.FactorKind) map[string]string {
+	e := map[string]string{identity.HopSessions: string(r.Sessions)}
 	if i < len(d.Hops)-1 {
 		next := d.Hops[i+1]
 		e["permit-port-forwarding"] = ""
@@ -173,6 +173,9 @@ func extensions(d Detail, i int, methods []identity.FactorKind) map[string]strin
 	}
 	if slices.Contains(d.Forward, "x11") {
 		e["permit-X11-forwarding"] = ""
+	}
+	if r.Earn {
+		e[identity.HopEarn] = ""
 	}
 	e[identity.HopMethods] = strings.Join(realm.Words(methods), ",")
 	return e

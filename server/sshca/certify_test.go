@@ -93,8 +93,8 @@ func TestEachHopsCertificateIsForThatHopAlone(t *testing.T) {
 		machine, source string
 		extensions      map[string]string
 	}{
-		{"bastion", "", map[string]string{"permit-port-forwarding": "", identity.HopNext: "web1.example.org 2222"}},
-		{"web1", "192.0.2.9,2001:db8::9", map[string]string{"permit-pty": "", "permit-port-forwarding": "", identity.HopLocal: "", identity.HopMethods: "password"}},
+		{"bastion", "", map[string]string{"permit-port-forwarding": "", identity.HopNext: "web1.example.org 2222", identity.HopSessions: "tell"}},
+		{"web1", "192.0.2.9,2001:db8::9", map[string]string{"permit-pty": "", "permit-port-forwarding": "", identity.HopLocal: "", identity.HopMethods: "password", identity.HopSessions: "tell"}},
 	} {
 		hop, m := resp.GetHops()[i], c.machines[want.machine]
 		got := c.parsed(hop.GetCertificate())

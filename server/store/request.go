@@ -66,6 +66,8 @@ type Request struct {
 	Needs     []RequestNeed   `json:"needs,omitempty"`
 	GrantLife time.Duration   `json:"grant_life,omitempty"`
 	UseLife   time.Duration   `json:"use_life,omitempty"`
+	Sessions  identity.OnEnd  `json:"sessions,omitempty"`
+	Earn      bool            `json:"earn,omitempty"`
 	// Parties are the accounts that it is about: the asker and those that are logged in as.
 	Parties   []uuid.UUID       `json:"parties,omitempty"`
 	Decisions []RequestDecision `json:"decisions,omitempty"`

@@ -2567,8 +2567,12 @@ type RuleView struct {
 	Kinds         []string `protobuf:"bytes,13,rep,name=kinds,proto3" json:"kinds,omitempty"`
 	Points        uint32   `protobuf:"varint,14,opt,name=points,proto3" json:"points,omitempty"`
 	// For how long a grant is open, and one use of it counts.
-	GrantSeconds  uint32 `protobuf:"varint,15,opt,name=grant_seconds,json=grantSeconds,proto3" json:"grant_seconds,omitempty"`
-	UseSeconds    uint32 `protobuf:"varint,16,opt,name=use_seconds,json=useSeconds,proto3" json:"use_seconds,omitempty"`
+	GrantSeconds uint32 `protobuf:"varint,15,opt,name=grant_seconds,json=grantSeconds,proto3" json:"grant_seconds,omitempty"`
+	UseSeconds   uint32 `protobuf:"varint,16,opt,name=use_seconds,json=useSeconds,proto3" json:"use_seconds,omitempty"`
+	// "keep", "tell" or "end": what becomes of sessions when their grant is ended early.
+	Sessions string `protobuf:"bytes,20,opt,name=sessions,proto3" json:"sessions,omitempty"`
+	// Whether sessions earn strength-gated groups by what the request was proved with.
+	Earn          bool `protobuf:"varint,21,opt,name=earn,proto3" json:"earn,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2715,10 +2719,24 @@ func (x *RuleView) GetUseSeconds() uint32 {
 	return 0
 }
 
+func (x *RuleView) GetSessions() string {
+	if x != nil {
+		return x.Sessions
+	}
+	return ""
+}
+
+func (x *RuleView) GetEarn() bool {
+	if x != nil {
+		return x.Earn
+	}
+	return false
+}
+
 type AddRuleRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What is empty, or 0, is its default: kind "ssh", accounts "self", count 1, 8 hours, 1
-	// hour, 5 minutes.
+	// hour, 5 minutes, sessions "tell".
 	Rule *RuleView `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
 	// The rule that it goes before; empty: it is the last.
 	Before        string `protobuf:"bytes,2,opt,name=before,proto3" json:"before,omitempty"`
@@ -5227,7 +5245,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	" \x01(\v2\x13.sallyport.v1.HostsR\taddressesB\x10\n" +
 	"\x0e_offline_codes\"\x1d\n" +
 	"\x05Hosts\x12\x14\n" +
-	"\x05hosts\x18\x01 \x03(\tR\x05hosts\"\xa6\x03\n" +
+	"\x05hosts\x18\x01 \x03(\tR\x05hosts\"\xd6\x03\n" +
 	"\bRuleView\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x10\n" +
@@ -5246,7 +5264,9 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x06points\x18\x0e \x01(\rR\x06points\x12#\n" +
 	"\rgrant_seconds\x18\x0f \x01(\rR\fgrantSeconds\x12\x1f\n" +
 	"\vuse_seconds\x18\x10 \x01(\rR\n" +
-	"useSeconds\"T\n" +
+	"useSeconds\x12\x1a\n" +
+	"\bsessions\x18\x14 \x01(\tR\bsessions\x12\x12\n" +
+	"\x04earn\x18\x15 \x01(\bR\x04earn\"T\n" +
 	"\x0eAddRuleRequest\x12*\n" +
 	"\x04rule\x18\x01 \x01(\v2\x16.sallyport.v1.RuleViewR\x04rule\x12\x16\n" +
 	"\x06before\x18\x02 \x01(\tR\x06before\"A\n" +
