@@ -102,6 +102,7 @@ func realmSet(f *command.Flags) request {
 	number(f, "password-max-age", "after how many `days` a password is due; 0: never", &req.PasswordMaxAge)
 	number(f, "password-min-length", "least `number` of characters", &req.PasswordMinLength)
 	number(f, "password-history", "`number` of earlier passwords that are refused", &req.PasswordHistory)
+	number(f, "certificates-early", "by how many `minutes` ssh certificates begin before they were made, for clocks that are slow: 0 to 15", &req.CertificatesEarly)
 	f.BoolVar(&req.NewestCopy, "newest-copy", false, "this server's database is the one to go on with, of two that were written to")
 	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *command.Flags) (proto.Message, error) {
 		return c.SetRealm(ctx, req)
@@ -148,6 +149,7 @@ func realmSettings(w io.Writer, m *v1.RealmView) {
 		age = fmt.Sprintf("%d days", days)
 	}
 	fmt.Fprintf(w, "password max age\t%s\n", age)
+	fmt.Fprintf(w, "certificates early\t%d min\n", m.GetCertificatesEarly())
 	list := "built in"
 	if file := m.GetCommonPasswordsFile(); file != "" && m.GetCommonPasswordsFault() == "" {
 		list = file

@@ -177,6 +177,7 @@ func TestTheLineAllowsWhatTheCertificateDoesAndNoMore(t *testing.T) {
 	}
 }
 
+// Promise certificate-early.
 func TestClocksThatDifferAreNamed(t *testing.T) {
 	s := newScene(t)
 	blob := s.certificate(nil)

@@ -20,6 +20,7 @@ import (
 const (
 	maxPoints      = 1000 // of one kind
 	maxAuthorities = 32
+	maxEarly       = 15 // minutes
 )
 
 // ShowRealm implements AdminService.
@@ -45,9 +46,14 @@ func (s *Admin) realmView(tx *store.Tx) (*v1.RealmView, error) {
 	if err != nil {
 		return nil, err
 	}
+	early, err := tx.CertificatesEarly()
+	if err != nil {
+		return nil, err
+	}
 	v := &v1.RealmView{
 		Name: s.Name, RequireAttestation: trusted.Required,
 		PasswordMaxAge: rules.MaxAge, PasswordMinLength: rules.MinLength, PasswordHistory: rules.History,
+		CertificatesEarly: early,
 	}
 	entries, path, fault := s.credentials.CommonPasswords()
 	if v.CommonPasswords, v.CommonPasswordsFile = uint32(entries), path; fault != nil { //nolint:gosec // bounded by the size of the file
@@ -90,7 +96,7 @@ func (s *Admin) SetRealm(ctx context.Context, req *v1.SetRealmRequest) (*v1.Real
 				return err
 			}
 		}
-		if err := errors.Join(setAttestation(tx, req, authorities), setPasswordRules(tx, req.PasswordMinLength, req.PasswordHistory, req.PasswordMaxAge)); err != nil {
+		if err := errors.Join(setAttestation(tx, req, authorities), setPasswordRules(tx, req.PasswordMinLength, req.PasswordHistory, req.PasswordMaxAge), setEarly(tx, req)); err != nil {
 			return err
 		}
 		var err error
@@ -98,6 +104,18 @@ func (s *Admin) SetRealm(ctx context.Context, req *v1.SetRealmRequest) (*v1.Real
 		return err
 	})
 	return view, err
+}
+
+// setEarly changes by how much ssh certificates begin early.
+func setEarly(tx *store.Tx, req *v1.SetRealmRequest) error {
+	switch {
+	case req.CertificatesEarly == nil:
+		return nil
+	case req.GetCertificatesEarly() > maxEarly:
+		return inputError("certificates can begin %d minutes early at most, not %d", maxEarly, req.GetCertificatesEarly())
+	default:
+		return tx.SetCertificatesEarly(req.GetCertificatesEarly())
+	}
 }
 
 func realmDetail(req *v1.SetRealmRequest, authorities [][]byte) string {
@@ -119,6 +137,9 @@ func realmDetail(req *v1.SetRealmRequest, authorities [][]byte) string {
 	}
 	if req.PasswordHistory != nil {
 		detail = append(detail, fmt.Sprintf("password_history=%d", req.GetPasswordHistory()))
+	}
+	if req.CertificatesEarly != nil {
+		detail = append(detail, fmt.Sprintf("certificates_early=%d", req.GetCertificatesEarly()))
 	}
 	if req.GetNewestCopy() {
 		detail = append(detail, "newest_copy")

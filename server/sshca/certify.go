@@ -23,9 +23,6 @@ import (
 )
 
 const (
-	// early is by how much a certificate begins before it was made, for machines whose
-	// clock is slow. It ends no later for that.
-	early = time.Minute
 	// hostLife is for how long a host certificate is good; a machine has it renewed each day.
 	hostLife = 14 * 24 * time.Hour
 	// maxHostKeys bounds the keys of one machine.
@@ -99,6 +96,10 @@ func (a *Authority) hops(tx *store.Tx, signer ssh.Signer, key ssh.PublicKey, r s
 	if err != nil {
 		return nil, err
 	}
+	early, err := early(tx)
+	if err != nil {
+		return nil, err
+	}
 	var list []*v1.HopCertificate
 	for i, h := range d.Hops {
 		from, err := a.sourceOf(tx, d, i)
@@ -126,6 +127,16 @@ func (a *Authority) hops(tx *store.Tx, signer ssh.Signer, key ssh.PublicKey, r s
 		list = append(list, &v1.HopCertificate{Certificate: c.Marshal(), Machine: string(h.Name), HostAlias: identity.HostAlias(h.Machine), HostKeys: keys})
 	}
 	return list, nil
+}
+
+// early is by how much a certificate begins before it was made, for machines whose clock is
+// slow. It ends no later for that: its life is counted from now.
+func early(tx *store.Tx) (time.Duration, error) {
+	minutes, err := tx.CertificatesEarly()
+	if err != nil {
+		return 0, fmt.Errorf("when certificates begin: %w", err)
+	}
+	return time.Duration(minutes) * time.Minute, nil
 }
 
 // sourceOf are the addresses of the machine before, from which alone the hop may be
@@ -208,6 +219,10 @@ func (a *Authority) CertifyHost(ctx context.Context, req *v1.CertifyHostRequest)
 			return err //nolint:wrapcheck // for people
 		}
 		names, err := hostNames(tx, m)
+		if err != nil {
+			return err
+		}
+		early, err := early(tx)
 		if err != nil {
 			return err
 		}

@@ -124,6 +124,33 @@ func TestEachHopsCertificateIsForThatHopAlone(t *testing.T) {
 	}
 }
 
+// Promise certificate-early.
+func TestCertificatesBeginEarlyAndEndNoLater(t *testing.T) {
+	c := newCertifying(t)
+	for _, minutes := range []uint32{0, 1, 15} {
+		c.Must(c.Admin.SetRealm(t.Context(), &v1.SetRealmRequest{CertificatesEarly: &minutes}))
+		resp, err := c.certified(to("web1"), c.key.Marshal())
+		c.Must(resp, err)
+		host, err := c.authority.CertifyHost(c.Call(), &v1.CertifyHostRequest{PublicKeys: [][]byte{c.newKey().Marshal()}})
+		c.Must(host, err)
+		for life, got := range map[time.Duration]*ssh.Certificate{
+			5 * time.Minute: c.parsed(resp.GetHops()[0].GetCertificate()), 14 * 24 * time.Hour: c.parsed(host.GetCertificates()[0]),
+		} {
+			after, before := c.Now().Unix()-int64(got.ValidAfter), int64(got.ValidBefore)-c.Now().Unix()
+			if after != int64(minutes)*60 || before != int64(life/time.Second) {
+				t.Errorf("%d minutes early: it begins %d s ago, and ends in %d s, want %s", minutes, after, before, life)
+			}
+		}
+	}
+	more := uint32(16)
+	if _, err := c.Admin.SetRealm(t.Context(), &v1.SetRealmRequest{CertificatesEarly: &more}); err == nil {
+		t.Error("16 minutes are taken")
+	}
+	if v, err := c.Admin.ShowRealm(t.Context(), &v1.ShowRealmRequest{}); err != nil || v.GetCertificatesEarly() != 15 {
+		t.Errorf("%d minutes, %v", v.GetCertificatesEarly(), err)
+	}
+}
+
 func equal(a, b map[string]string) bool {
 	if len(a) != len(b) {
 		return false

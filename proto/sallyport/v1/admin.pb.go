@@ -4817,9 +4817,11 @@ type SetRealmRequest struct {
 	PasswordHistory *uint32 `protobuf:"varint,6,opt,name=password_history,json=passwordHistory,proto3,oneof" json:"password_history,omitempty"`
 	// The database that this server serves from is the realm's newest copy from then on,
 	// whatever another one says.
-	NewestCopy    bool `protobuf:"varint,7,opt,name=newest_copy,json=newestCopy,proto3" json:"newest_copy,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	NewestCopy bool `protobuf:"varint,7,opt,name=newest_copy,json=newestCopy,proto3" json:"newest_copy,omitempty"`
+	// By how many minutes an ssh certificate begins before it was made: 0 to 15.
+	CertificatesEarly *uint32 `protobuf:"varint,20,opt,name=certificates_early,json=certificatesEarly,proto3,oneof" json:"certificates_early,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *SetRealmRequest) Reset() {
@@ -4901,6 +4903,13 @@ func (x *SetRealmRequest) GetNewestCopy() bool {
 	return false
 }
 
+func (x *SetRealmRequest) GetCertificatesEarly() uint32 {
+	if x != nil && x.CertificatesEarly != nil {
+		return *x.CertificatesEarly
+	}
+	return 0
+}
+
 type RealmView struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Name   string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -4918,8 +4927,10 @@ type RealmView struct {
 	CommonPasswords      uint32 `protobuf:"varint,8,opt,name=common_passwords,json=commonPasswords,proto3" json:"common_passwords,omitempty"`
 	CommonPasswordsFile  string `protobuf:"bytes,9,opt,name=common_passwords_file,json=commonPasswordsFile,proto3" json:"common_passwords_file,omitempty"`
 	CommonPasswordsFault string `protobuf:"bytes,10,opt,name=common_passwords_fault,json=commonPasswordsFault,proto3" json:"common_passwords_fault,omitempty"`
-	unknownFields        protoimpl.UnknownFields
-	sizeCache            protoimpl.SizeCache
+	// In minutes.
+	CertificatesEarly uint32 `protobuf:"varint,20,opt,name=certificates_early,json=certificatesEarly,proto3" json:"certificates_early,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *RealmView) Reset() {
@@ -5020,6 +5031,13 @@ func (x *RealmView) GetCommonPasswordsFault() string {
 		return x.CommonPasswordsFault
 	}
 	return ""
+}
+
+func (x *RealmView) GetCertificatesEarly() uint32 {
+	if x != nil {
+		return x.CertificatesEarly
+	}
+	return 0
 }
 
 var File_sallyport_v1_admin_proto protoreflect.FileDescriptor
@@ -5396,7 +5414,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"KindPoints\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x16\n" +
-	"\x06points\x18\x02 \x01(\rR\x06points\"\xc7\x03\n" +
+	"\x06points\x18\x02 \x01(\rR\x06points\"\x92\x04\n" +
 	"\x0fSetRealmRequest\x120\n" +
 	"\x06points\x18\x01 \x03(\v2\x18.sallyport.v1.KindPointsR\x06points\x12*\n" +
 	"\x0eattestation_ca\x18\x02 \x01(\fH\x00R\rattestationCa\x88\x01\x01\x124\n" +
@@ -5405,12 +5423,14 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x13password_min_length\x18\x05 \x01(\rH\x03R\x11passwordMinLength\x88\x01\x01\x12.\n" +
 	"\x10password_history\x18\x06 \x01(\rH\x04R\x0fpasswordHistory\x88\x01\x01\x12\x1f\n" +
 	"\vnewest_copy\x18\a \x01(\bR\n" +
-	"newestCopyB\x11\n" +
+	"newestCopy\x122\n" +
+	"\x12certificates_early\x18\x14 \x01(\rH\x05R\x11certificatesEarly\x88\x01\x01B\x11\n" +
 	"\x0f_attestation_caB\x16\n" +
 	"\x14_require_attestationB\x13\n" +
 	"\x11_password_max_ageB\x16\n" +
 	"\x14_password_min_lengthB\x13\n" +
-	"\x11_password_history\"\xc3\x03\n" +
+	"\x11_password_historyB\x15\n" +
+	"\x13_certificates_early\"\xf2\x03\n" +
 	"\tRealmView\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
 	"\x06points\x18\x02 \x03(\v2\x18.sallyport.v1.KindPointsR\x06points\x12%\n" +
@@ -5422,7 +5442,8 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x10common_passwords\x18\b \x01(\rR\x0fcommonPasswords\x122\n" +
 	"\x15common_passwords_file\x18\t \x01(\tR\x13commonPasswordsFile\x124\n" +
 	"\x16common_passwords_fault\x18\n" +
-	" \x01(\tR\x14commonPasswordsFault2\x9e!\n" +
+	" \x01(\tR\x14commonPasswordsFault\x12-\n" +
+	"\x12certificates_early\x18\x14 \x01(\rR\x11certificatesEarly2\x9e!\n" +
 	"\fAdminService\x12H\n" +
 	"\n" +
 	"AddAccount\x12\x1f.sallyport.v1.AddAccountRequest\x1a\x19.sallyport.v1.AccountView\x12C\n" +
