@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -93,6 +94,30 @@ func TestTheOptionsOfAStoredKeyHoldAtSshd(t *testing.T) {
 		if out, err := k.Admin(t.Context(), "", "account", "add-key", ada, line+" "+script(t, k.Realm, "cat /root/uops.pub"), "--tag", "odd"); err == nil || !strings.Contains(out+err.Error(), why) {
 			t.Errorf("%s is taken: %s, %v", line, out, err)
 		}
+	}
+}
+
+// Promise keys-soon.
+func TestSshdRefusesACertificateSoonWhileTheDaemonHangs(t *testing.T) {
+	k := keyed{joined(t)}
+	script(t, k.Realm, "ssh-keygen -q -t ed25519 -N '' -f /root/ca; ssh-keygen -q -t ed25519 -N '' -f /root/u; ssh-keygen -q -s /root/ca -I x -n ada /root/u.pub")
+	k.store(t, "/root/ca", "cert-authority")
+	const who = " ada@127.0.0.1 'echo I am $(id -un)'"
+	if o := k.ssh(t, "/root/u", who); !strings.Contains(o.Screen, "I am ada") {
+		t.Fatalf("ada is not in:\n%s", o.Screen)
+	}
+	must(t, k.Daemon.Signal(syscall.SIGSTOP))
+	began := time.Now()
+	// The certificate and its key are asked about, each by AuthorizedKeysCommand once.
+	if o := k.ssh(t, "/root/u", who); !strings.Contains(o.Screen, "denied") || strings.Contains(o.Screen, "I am") {
+		t.Errorf("while the daemon hangs (exit code %d):\n%s", o.Code, o.Screen)
+	}
+	if took := time.Since(began); took > 4*time.Second {
+		t.Errorf("sshd took %s", took)
+	}
+	must(t, k.Daemon.Signal(syscall.SIGCONT))
+	if o := k.ssh(t, "/root/u", who); !strings.Contains(o.Screen, "I am ada") {
+		t.Errorf("ada is not in again:\n%s", o.Screen)
 	}
 }
 
