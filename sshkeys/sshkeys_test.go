@@ -66,6 +66,25 @@ func TestKeysArePrintedWithTheirOptionsAndNothingElseIs(t *testing.T) {
 	}
 }
 
+// Promise hop-certificate.
+func TestForACertificateAuthoritiesAloneArePrinted(t *testing.T) {
+	for line, want := range map[string]string{
+		`cert-authority,principals="a" ` + key:                     `cert-authority,principals="a",no-agent-forwarding ` + key + "\n",
+		`principals="a",cert-authority,no-agent-forwarding ` + key: `principals="a",cert-authority,no-agent-forwarding ` + key + "\n",
+		`principals="a" ` + key:                                    "",
+		key:                                                        "",
+		`cert-authority,principals="a` + key:                       "",
+		`cert-authority,principals="a" ` + key + "\n" + key:        "",
+		`cert-authority,command="cert-authority",odd ` + key:       "",
+		`command="cert-authority" ` + key:                          "",
+	} {
+		var out strings.Builder
+		if err := sshkeys.WriteFor(&out, []string{line}, sshkeys.Options{}); err != nil || out.String() != want {
+			t.Errorf("%s became %q, %v", line, &out, err)
+		}
+	}
+}
+
 // answer serves one lookup connection with the given packets.
 func answer(t *testing.T, packets ...*wire.Message) string {
 	t.Helper()

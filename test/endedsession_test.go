@@ -89,7 +89,13 @@ func TestSessionsGoOnOrEndWithTheirGrantAsTheRuleSays(t *testing.T) {
 	in(t, g.Booted, "sallyport-server rule remove own"+serverDir+"; sallyport-server rule add own --who crew --effect grant --sessions end --earn"+serverDir)
 	g.logsIn("terminal", `-tt laptop 'trap "" TERM HUP; (setsid sleep 2002 &); echo in; sleep 2001'`)
 	g.logsIn("command", `laptop 'echo in $(id -Gn); sleep 2003'`)
+	// One that runs no command is a session too.
+	in(t, g.Booted, "systemd-run -q --unit=forward --uid=ada sallyport ssh -N laptop")
 	g.until("1001 2001 2002 2003 9001")
+	must(t, g.Eventually(t.Context(), func() error {
+		_, err := g.In(t.Context(), "s=$(cat /var/lib/sallyport/sessions); echo \"$s\"; [ $(echo \"$s\" | grep -o '\"pid\"' | wc -l) = 4 ]")
+		return err
+	}))
 	// A certificate earns a group that demands a password, where the rule says so.
 	if told, ended := in(t, g.Booted, "cat /tmp/told"), in(t, g.Booted, "cat /tmp/command"); strings.Contains(told, "vault") || !strings.Contains(ended, "vault") {
 		t.Errorf("in the vault are not those of the second rule alone:\n%s\n%s", told, ended)
@@ -98,6 +104,10 @@ func TestSessionsGoOnOrEndWithTheirGrantAsTheRuleSays(t *testing.T) {
 	in(t, g.Booted, "systemctl restart sallyportd")
 	g.withdraws()
 	g.until("1001 9001")
+	must(t, g.Eventually(t.Context(), func() error {
+		_, err := g.In(t.Context(), "! systemctl is-active forward && [ \"$(grep -o '\"pid\"' /var/lib/sallyport/sessions | wc -l)\" = 1 ]")
+		return err
+	}))
 	if out := in(t, g.Booted, "cat /tmp/terminal"); !strings.Contains(out, "the session ends now") {
 		t.Errorf("who is put out is not told:\n%s", out)
 	}
