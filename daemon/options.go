@@ -109,7 +109,9 @@ func New(o Options) (*Daemon, error) {
 	d.health = status.New(d.Resolver, status.Options{
 		Provider: source, Cache: o.Cache, Sealer: o.Sealer, Policy: &d.p, Codes: d.codes, Reader: d.reader,
 		SealDetail: o.SealDetail, SealMend: o.SealMend, Machine: o.Machine, Realm: o.Realm, Version: o.Version, Now: o.Now,
-		Able: d.AbleOffline, Others: func() []report.Finding { return o.Realms.handOver.Findings(o.Now()) },
+		Able: d.AbleOffline, Others: func() []report.Finding {
+			return append(o.Realms.handOver.Findings(o.Now()), o.Realms.book.Findings()...)
+		},
 	})
 	o.Realms.add(d)
 	return d, nil

@@ -114,4 +114,10 @@ func TestSessionsGoOnOrEndWithTheirGrantAsTheRuleSays(t *testing.T) {
 	if n := strings.TrimSpace(in(t, g.Booted, "grep -c 'goes on' /tmp/told")); n != "1" {
 		t.Errorf("it is told %s times", n)
 	}
+	// A killed sshd closes no session; the daemon sees that it is gone.
+	in(t, g.Booted, `kill -KILL $(sed 's/.*"pid":\([0-9]*\).*/\1/' /var/lib/sallyport/sessions)`)
+	must(t, g.Eventually(t.Context(), func() error {
+		_, err := g.In(t.Context(), "! grep '\"pid\"' /var/lib/sallyport/sessions")
+		return err
+	}))
 }

@@ -4,16 +4,20 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
+	"math"
 	"os"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/sys/unix"
 
 	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/report"
 	"github.com/sallyport-auth/sallyport/sessions"
 )
 
@@ -36,7 +40,8 @@ func (s Session) is(p identity.Process) bool {
 //
 //	event                                  what happens
 //	sshd opens a session by a certificate  it is written down
-//	the same process closes it             it is forgotten
+//	the same process closes it, or is      it is forgotten
+//	gone
 //	its grant is ended (looked at each     by its certificate: nothing; or it is put on the
 //	second while there is a session)       list that sallyport-sessions(8) goes by
 //	it is on the list and does not end     the list is written again, after 5 s, 10 s, …
@@ -49,12 +54,16 @@ type Book struct {
 	// Ended tells whether the grant of a request was ended early.
 	Ended    func(request uuid.UUID) bool
 	Boottime func() time.Duration
-	Log      *slog.Logger
+	// Gone tells whether there is no process of that number.
+	Gone func(pid uint32) bool
+	Log  *slog.Logger
 
 	wake chan struct{}
 
 	mu   sync.Mutex
 	open []Session
+	// waits is since when some are to end that go on, by CLOCK_BOOTTIME; 0: none are.
+	waits time.Duration
 }
 
 // Times of a Book.
@@ -62,10 +71,17 @@ const (
 	lookEach = time.Second
 	againMin = 5 * time.Second
 	againMax = 10 * time.Minute
+	// endsWithin is how long a session may take to end before it is a finding.
+	endsWithin = 30 * time.Second
 )
 
 // NewBook makes an empty one. It is run once its fields are set.
-func NewBook() *Book { return &Book{wake: make(chan struct{}, 1)} }
+func NewBook() *Book { return &Book{wake: make(chan struct{}, 1), Gone: gone} }
+
+// gone asks the kernel: /proc does not show the daemon what others run.
+func gone(pid uint32) bool {
+	return pid > math.MaxInt32 || errors.Is(unix.Kill(int(pid), 0), unix.ESRCH)
+}
 
 // Begin says by which certificate a session began.
 func (b *Book) Begin(s Session) {
@@ -179,6 +195,8 @@ func (b *Book) any() bool {
 func (b *Book) look() (changed, waits bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	before := len(b.open)
+	b.open = slices.DeleteFunc(b.open, func(s Session) bool { return b.Gone(s.PID) })
 	for i := range b.open {
 		s := &b.open[i]
 		if !s.Ended && b.Ended(s.Request) {
@@ -187,10 +205,36 @@ func (b *Book) look() (changed, waits bool) {
 		}
 		waits = waits || s.Ended && s.OnEnd == identity.EndSessions
 	}
-	if changed {
+	if changed || len(b.open) != before {
 		b.keep()
 	}
+	switch {
+	case !waits:
+		b.waits = 0
+	case b.waits == 0:
+		b.waits = b.Boottime()
+	}
 	return changed, waits
+}
+
+// Findings say which sessions should have ended.
+func (b *Book) Findings() []report.Finding {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.waits == 0 || b.Boottime()-b.waits < endsWithin {
+		return nil
+	}
+	var n int
+	for _, s := range b.open {
+		if s.Ended && s.OnEnd == identity.EndSessions {
+			n++
+		}
+	}
+	return []report.Finding{{
+		Check: "ssh sessions", Severity: report.Warning,
+		Detail: fmt.Sprintf("%d ssh sessions go on that should have ended with their grant.", n),
+		Mend:   "systemctl start sallyport-sessions; journalctl -u sallyport-sessions shows why.",
+	}}
 }
 
 // hand writes the list that sallyport-sessions goes by.

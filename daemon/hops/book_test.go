@@ -5,8 +5,11 @@ import (
 	"encoding/base64"
 	"errors"
 	"log/slog"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -87,6 +90,7 @@ func newDesk(t *testing.T, dir string) *Book {
 	b := NewBook()
 	b.File, b.List, b.Log = filepath.Join(dir, "sessions"), filepath.Join(dir, "ended"), slog.New(slog.DiscardHandler)
 	b.Ended, b.Boottime = func(uuid.UUID) bool { return false }, func() time.Duration { return time.Hour }
+	b.Gone = func(uint32) bool { return false }
 	return b
 }
 
@@ -157,4 +161,41 @@ func TestAnEndedGrantIsSeenWithinASecond(t *testing.T) {
 	}
 	cancel()
 	<-done
+}
+
+// Promise session-ended.
+func TestASessionThatDoesNotEndIsAFinding(t *testing.T) {
+	b := newDesk(t, t.TempDir())
+	now, dead := time.Hour, false
+	b.Boottime, b.Gone = func() time.Duration { return now }, func(pid uint32) bool { return dead && pid == 1 }
+	b.Ended = func(uuid.UUID) bool { return true }
+	b.Begin(Session{PID: 1, Started: 10, UID: 1001, OnEnd: identity.EndSessions})
+	b.Begin(Session{PID: 2, Started: 10, UID: 1001, OnEnd: identity.TellSessions})
+	b.look()
+	if f := b.Findings(); len(f) != 0 {
+		t.Errorf("at once: %v", f)
+	}
+	now += endsWithin
+	b.look()
+	if f := b.Findings(); len(f) != 1 || !strings.HasPrefix(f[0].Detail, "1 ssh sessions") || f[0].Mend == "" {
+		t.Errorf("half a minute later: %v", f)
+	}
+	dead = true // killed, so that sshd closed no session
+	if changed, waits := b.look(); changed || waits || len(b.open) != 1 || len(b.Findings()) != 0 {
+		t.Errorf("once it is gone: %v, %v, %v, %v", changed, waits, b.open, b.Findings())
+	}
+	again := newDesk(t, filepath.Dir(b.File))
+	if again.recall(); len(again.open) != 1 {
+		t.Errorf("after a restart: %v", again.open)
+	}
+}
+
+func TestTheKernelSaysWhoIsGone(t *testing.T) {
+	c := exec.CommandContext(t.Context(), "true")
+	if err := c.Run(); err != nil {
+		t.Fatal(err)
+	}
+	if gone(1) || gone(uint32(os.Getpid())) || !gone(uint32(c.Process.Pid)) || !gone(1<<31) { //nolint:gosec // process ids are positive
+		t.Error("the wrong ones")
+	}
 }
