@@ -195,7 +195,7 @@ func TestTheKernelSaysWhoIsGone(t *testing.T) {
 	if err := c.Run(); err != nil {
 		t.Fatal(err)
 	}
-	if gone(1) || gone(uint32(os.Getpid())) || !gone(uint32(c.Process.Pid)) || !gone(1<<31) { //nolint:gosec // process ids are positive
+	if gone(1) || gone(uint32(os.Getpid())) || !gone(uint32(c.Process.Pid)) || !gone(1<<31) {
 		t.Error("the wrong ones")
 	}
 }
