@@ -196,6 +196,8 @@ func newJudge(o gateOptions) *hops.Judge {
 			users, _ := o.Provider.SSHTrust.SSHAuthorities()
 			return users
 		},
-		Ended: func(request uuid.UUID) bool { return o.Provider.SSHTrust.GrantEnded(request) },
+		Ended: func(request uuid.UUID) bool {
+			return o.Provider.SSHTrust != nil && o.Provider.SSHTrust.GrantEnded(request)
+		},
 	}
 }

@@ -553,8 +553,8 @@ type WatchResponse struct {
 	History []byte `protobuf:"bytes,8,opt,name=history,proto3" json:"history,omitempty"`
 	// Two machines live under this one's name: one of them is a copy.
 	Duplicated bool `protobuf:"varint,9,opt,name=duplicated,proto3" json:"duplicated,omitempty"`
-	// The grants that were ended before their time within the last 20 minutes, in place of
-	// those that were said before; absent: nothing is new.
+	// The grants that were ended before their time within the last 20 minutes, and the newest
+	// 1000 of the last day, in place of those that were said before; absent: nothing is new.
 	Ended *EndedGrants `protobuf:"bytes,10,opt,name=ended,proto3" json:"ended,omitempty"`
 	// What the machine is to go by, before anything else on a new stream, and when it is
 	// news; absent: nothing is new.
