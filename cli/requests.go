@@ -237,7 +237,7 @@ type waiter struct {
 // on waiting there. Where ctx ends first the request is withdrawn.
 func awaited(ctx context.Context, in *invocation, p *prover, q *report.Request, told waiter) (report.Request, error) {
 	first, away, patience := true, false, told.patience
-	until := told.now().Add(patience)
+	until := time.Now().Add(patience)
 	for q != nil {
 		switch q.State {
 		case "granted", "used":
@@ -256,9 +256,9 @@ func awaited(ctx context.Context, in *invocation, p *prover, q *report.Request, 
 		}
 		wait := maxWait
 		if patience > 0 {
-			wait = max(time.Second, min(wait, until.Sub(told.now())))
+			wait = max(time.Second, min(wait, time.Until(until)))
 		}
-		if patience > 0 && !told.now().Before(until) {
+		if patience > 0 && !time.Now().Before(until) {
 			return *q, fmt.Errorf("%w: the request %s stays open. Run the same again once \"sallyport requests\" says that it may be used", errStillWaiting, q.ID)
 		}
 		r, err := requested(ctx, in, p, report.VerbRequest, func(report.ProofArgs) any {
