@@ -19,7 +19,7 @@ CFLAGS_ALL  = -std=c11 -O2 -g -Wall -Wextra -Werror -Wshadow -Wformat=2 -Wconver
 LDFLAGS_ALL = -shared -Wl,-z,now,-z,relro,-z,defs,--as-needed $(LDFLAGS)
 GOFLAGS_ALL = -trimpath -buildvcs=false -buildmode=pie -ldflags "-s -w -bindnow -X main.version=$(VERSION)"
 
-PROGRAMS = sallyportd sallyport sallyport-keys sallyport-subids sallyport-server
+PROGRAMS = sallyportd sallyport sallyport-keys sallyport-subids sallyport-sessions sallyport-server
 MODULES  = pam_sallyport.so libnss_sallyport.so.2
 MANPAGES = $(wildcard docs/man/*.[1-8])
 
@@ -51,7 +51,7 @@ install: all
 	  /etc/sallyport /etc/apparmor.d/abstractions/nameservice.d)
 	install -m 0755 build/sallyport build/sallyport-keys $(DESTDIR)$(PREFIX)/bin/
 	ln -sf sallyport $(DESTDIR)$(PREFIX)/bin/sallyport-ssh
-	install -m 0755 build/sallyportd build/sallyport-subids build/sallyport-server $(DESTDIR)$(PREFIX)/sbin/
+	install -m 0755 build/sallyportd build/sallyport-subids build/sallyport-sessions build/sallyport-server $(DESTDIR)$(PREFIX)/sbin/
 	install -m 0644 build/pam_sallyport.so $(DESTDIR)$(PAMDIR)/
 	install -m 0644 build/libnss_sallyport.so.2 $(DESTDIR)$(LIBDIR)/
 	install -m 0644 packaging/apparmor/sallyport $(DESTDIR)/etc/apparmor.d/abstractions/nameservice.d/

@@ -86,6 +86,8 @@ func (a *App) table() command.Table {
 		a.row("subids", "[NAME]", "which subordinate ids an account has, for rootless containers", subIDs),
 		logout,
 		rest(a.row("ssh", "SSH-ARGUMENTS", "log in to a machine of the realm with a key for this one time", sshHop)),
+		a.row("ssh-config", "PATTERNS", "print what has plain ssh do so for some hosts", sshConfig),
+		rest(a.row("known-hosts", "TOKENS", "what ssh runs then (KnownHostsCommand)", knownHosts)),
 		a.row("requests", "", "what you asked for, and what waits for you to decide", requests),
 		a.row("approve", "ID", "approve what somebody asked for", decide(true)),
 		a.row("deny", "ID", "deny what somebody asked for", decide(false)),

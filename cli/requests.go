@@ -21,13 +21,29 @@ func (a *App) proving(byCard *bool, now bool) *prover {
 func requests(a *App, in *invocation) command.Action {
 	byCard := in.byCard()
 	watch := in.Bool("watch", false, "go on, and show what comes for you to decide")
+	program := in.String("exec", "", "with --watch, a `program` that is run for each request that waits for you")
+	notify := in.Bool("notify", false, "with --watch, show each request that waits for you on the desktop")
 	return func(ctx context.Context) error {
+		if !*watch && (*program != "" || *notify) {
+			return command.Usage("--exec and --notify go with --watch")
+		}
+		n := &announcer{program: *program, notify: *notify, said: a.Stderr}
+		if err := n.check(); err != nil {
+			return err
+		}
+		defer n.stop()
 		list := func() (report.Requested, error) {
-			r, err := requested(ctx, in, a.proving(byCard, false), report.VerbRequests, func(p report.ProofArgs) any { return report.RequestArgs{ProofArgs: p} })
+			p, asked := a.proving(byCard, false), false
+			ask := p.ask
+			p.ask = func() (*asker, error) { asked = true; return ask() }
+			r, err := requested(ctx, in, p, report.VerbRequests, func(p report.ProofArgs) any { return report.RequestArgs{ProofArgs: p} })
 			if err != nil {
-				return r, fmt.Errorf("requests: %w", err)
+				err = fmt.Errorf("requests: %w", err)
 			}
-			return r, nil
+			if err != nil && !asked && !errors.Is(err, report.ErrForbidden) {
+				err = passingError{err}
+			}
+			return r, err
 		}
 		r, err := list()
 		if err != nil {
@@ -36,22 +52,29 @@ func requests(a *App, in *invocation) command.Action {
 		if err := a.show(in, r, func(w io.Writer) { printRequests(w, r, a.Now()) }); err != nil || !*watch {
 			return err
 		}
-		return a.watchRequests(ctx, in, r, list)
+		return a.watchRequests(ctx, in, r, list, n)
 	}
 }
+
+// passingError is one that passes: the daemon or the server is away, and nobody was asked.
+type passingError struct{ error }
+
+func (e passingError) Unwrap() error { return e.error }
 
 // watchEvery is how often it is looked whether something new waits.
 const watchEvery = 2 * time.Second
 
 // watchRequests shows each request that comes for the person to decide, until ctx ends.
-func (a *App) watchRequests(ctx context.Context, in *invocation, r report.Requested, list func() (report.Requested, error)) error {
-	seen := map[string]bool{}
+func (a *App) watchRequests(ctx context.Context, in *invocation, r report.Requested, list func() (report.Requested, error), n *announcer) error {
+	seen, down := map[string]bool{}, false
 	for first := true; ; first = false {
 		for _, q := range r.Others {
 			if q.State != "waiting" || seen[q.ID] {
 				continue
 			}
-			if seen[q.ID] = true; first {
+			seen[q.ID] = true
+			n.announce(ctx, q)
+			if first {
 				continue // it was shown with the rest
 			}
 			if err := a.show(in, q, func(w io.Writer) {
@@ -69,8 +92,15 @@ func (a *App) watchRequests(ctx context.Context, in *invocation, r report.Reques
 		case <-time.After(watchEvery):
 		}
 		var err error
-		if r, err = list(); err != nil && ctx.Err() == nil {
+		var passes passingError
+		switch r, err = list(); {
+		case err == nil || ctx.Err() != nil:
+			down = false
+		case !errors.As(err, &passes):
 			return err
+		case !down: // a restart is no end
+			down = true
+			fmt.Fprintf(a.Stderr, "sallyport: %v; it goes on once there is an answer\n", err)
 		}
 	}
 }
@@ -184,21 +214,30 @@ func printOutcome(w io.Writer, q *report.Request, now time.Time) {
 // errNotGranted ends what was asked for in vain.
 var errNotGranted = errors.New("it was not granted")
 
-// askAgain is how long a server is left alone that does not answer.
-const askAgain = 2 * time.Second
+// errStillWaiting says that nobody has decided yet.
+var errStillWaiting = errors.New("nobody has decided yet")
+
+// maxWait is how long one question waits for a decision, and askAgain how long a server is left
+// alone that does not answer.
+const (
+	maxWait  = 20 * time.Second
+	askAgain = 2 * time.Second
+)
 
 // waiter says what a person who waits for a request reads: once that it waits, and each time
 // that the server does not answer any more.
 type waiter struct {
-	now   func() time.Time
-	waits func(report.Request)
-	away  func()
+	now      func() time.Time
+	patience time.Duration // how long it waits at most, unless that is 0
+	waits    func(report.Request)
+	away     func()
 }
 
 // awaited waits until a request is granted, also while the server is away: the request goes
 // on waiting there. Where ctx ends first the request is withdrawn.
 func awaited(ctx context.Context, in *invocation, p *prover, q *report.Request, told waiter) (report.Request, error) {
-	first, away := true, false
+	first, away, patience := true, false, told.patience
+	until := time.Now().Add(patience)
 	for q != nil {
 		switch q.State {
 		case "granted", "used":
@@ -215,8 +254,15 @@ func awaited(ctx context.Context, in *invocation, p *prover, q *report.Request, 
 			told.waits(*q)
 			first = false
 		}
+		wait := maxWait
+		if patience > 0 {
+			wait = max(time.Second, min(wait, time.Until(until)))
+		}
+		if patience > 0 && !time.Now().Before(until) {
+			return *q, fmt.Errorf("%w: the request %s stays open. Run the same again once \"sallyport requests\" says that it may be used", errStillWaiting, q.ID)
+		}
 		r, err := requested(ctx, in, p, report.VerbRequest, func(report.ProofArgs) any {
-			return report.RequestArgs{ID: q.ID, State: q.State, WaitSeconds: 20}
+			return report.RequestArgs{ID: q.ID, State: q.State, WaitSeconds: uint32(wait / time.Second)} //nolint:gosec // 1 to 20
 		})
 		if ctx.Err() != nil {
 			return *q, takenBack(ctx, in, p, q.ID)

@@ -32,7 +32,7 @@ import (
 //	daemon/VERB.error   a refusal: "not found", "forbidden" or "failed", then its text
 //
 // It writes each question to the file asked. The command's clock stands at $NOW.
-// Promise otp-terminal (enrol), join (`words.txtar`), kanidm-limits, kanidm-migration (migrate).
+// Promise otp-terminal (enrol), join (`words.txtar`), kanidm-limits, kanidm-migration (migrate), announced, hop-clock (clocks).
 func TestTheCommandLineDoesWhatItsScriptsSay(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",

@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/google/uuid"
 	"golang.org/x/crypto/ssh"
@@ -62,16 +63,16 @@ func (a *App) prepareHop(ctx context.Context, in *invocation, reason, role strin
 	for _, h := range route.Hops {
 		args.Hops = append(args.Hops, report.Hop{Host: h.Host, Port: h.Port, Account: h.User})
 	}
-	granted, err := a.granted(ctx, in, p, args)
-	if err != nil {
-		return nil, nil, err
-	}
 	key, err := hop.NewKey(context.WithoutCancel(ctx))
 	if err != nil {
 		return nil, nil, err //nolint:wrapcheck // it says what it was about
 	}
 	end = func() { _ = key.Close() }
-	c, err = a.certified(ctx, in, p, granted, key, line, route)
+	args.PublicKey = key.Public.Marshal()
+	admissions, hosts, err := a.admitted(ctx, in, p, args, 0)
+	if err == nil {
+		c, err = key.Command(context.WithoutCancel(ctx), sshProgram, line, route, admissions, hosts)
+	}
 	if err != nil {
 		end()
 		return nil, nil, err
@@ -79,59 +80,74 @@ func (a *App) prepareHop(ctx context.Context, in *invocation, reason, role strin
 	return c, end, nil
 }
 
-// granted asks, and waits until it is granted.
-func (a *App) granted(ctx context.Context, in *invocation, p *prover, args report.AskArgs) (string, error) {
+// admitted asks until it is granted, and returns what lets the key in at each machine, and
+// the keys that sign host certificates.
+func (a *App) admitted(ctx context.Context, in *invocation, p *prover, args report.AskArgs, patience time.Duration) ([]hop.Admission, []ssh.PublicKey, error) {
+	id, certified, err := a.granted(ctx, in, p, args, patience)
+	if err != nil {
+		return nil, nil, err
+	}
+	if certified == nil { // it was not granted at once, or by a server of before
+		r, err := requested(ctx, in, p, report.VerbCertify, func(proof report.ProofArgs) any {
+			return report.RequestArgs{ProofArgs: proof, ID: id, PublicKey: args.PublicKey}
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		certified = r.Certified
+	}
+	if certified == nil {
+		return nil, nil, errors.New("the server sent no certificate")
+	}
+	a.sayClocks(*certified)
+	return admissions(*certified)
+}
+
+// granted asks, and waits until it is granted; for so long at most, unless that is 0.
+func (a *App) granted(ctx context.Context, in *invocation, p *prover, args report.AskArgs, patience time.Duration) (string, *report.Certified, error) {
 	ask := func(proof report.ProofArgs) any { args.ProofArgs = proof; return args }
 	r, err := requested(ctx, in, p, report.VerbAsk, ask)
 	if err == nil && r.Request != nil && r.Request.State == "asked" {
-		fmt.Fprintln(a.Stderr, "sallyport ssh: this takes a fresh proof of who you are.")
+		fmt.Fprintln(a.Stderr, "sallyport: this takes a fresh proof of who you are.")
 		fresh := *p
 		fresh.now = true
 		r, err = requested(ctx, in, &fresh, report.VerbAsk, ask)
 	}
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	q, err := awaited(ctx, in, p, r.Request, waiter{
-		now: a.Now,
+		now: a.Now, patience: patience,
 		waits: func(q report.Request) {
-			fmt.Fprintf(a.Stderr, "sallyport ssh: waiting: %s %s. The request is %s; Ctrl-C withdraws it.\n", q.Subject, waits(q, a.Now()), q.ID)
+			how := "Ctrl-C withdraws it"
+			if patience > 0 {
+				how += fmt.Sprintf("; after %.0f seconds ssh ends, and the request stays", patience.Seconds())
+			}
+			fmt.Fprintf(a.Stderr, "sallyport: waiting: %s %s. The request is %s; %s.\n", q.Subject, waits(q, a.Now()), q.ID, how)
 		},
 		away: func() {
-			fmt.Fprintln(a.Stderr, "sallyport ssh: the realm's server does not answer now. The request goes on waiting there, and so does this command.")
+			fmt.Fprintln(a.Stderr, "sallyport: the realm's server does not answer now. The request goes on waiting there, and so does this command.")
 		},
 	})
-	return q.ID, err
+	return q.ID, r.Certified, err
 }
 
-func (a *App) certified(ctx context.Context, in *invocation, p *prover, id string, key *hop.Key, line hop.Line, route hop.Route) (*exec.Cmd, error) {
-	r, err := requested(ctx, in, p, report.VerbCertify, func(proof report.ProofArgs) any {
-		return report.RequestArgs{ProofArgs: proof, ID: id, PublicKey: key.Public.Marshal()}
-	})
-	if err != nil {
-		return nil, err
-	}
-	if r.Certified == nil {
-		return nil, errors.New("the server sent no certificate")
-	}
-	var admissions []hop.Admission
-	for _, h := range r.Certified.Hops {
+// admissions are certificates as ssh takes them, and the keys that sign host certificates.
+func admissions(certified report.Certified) (list []hop.Admission, hosts []ssh.PublicKey, err error) {
+	for _, h := range certified.Hops {
 		k, err := ssh.ParsePublicKey(h.Certificate)
 		c, is := k.(*ssh.Certificate)
 		if err != nil || !is || strings.Trim(h.HostAlias, "abcdefghijklmnopqrstuvwxyz0123456789.-") != "" {
-			return nil, errors.New("the server sent no certificate that ssh could use")
+			return nil, nil, errors.New("the server sent no certificate that ssh could use")
 		}
 		keys, err := publicKeys(h.HostKeys)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		admissions = append(admissions, hop.Admission{Certificate: c, Alias: h.HostAlias, Keys: keys})
+		list = append(list, hop.Admission{Certificate: c, Alias: h.HostAlias, Keys: keys})
 	}
-	hosts, err := publicKeys(r.Certified.Hosts)
-	if err != nil {
-		return nil, err
-	}
-	return key.Command(context.WithoutCancel(ctx), sshProgram, line, route, admissions, hosts) //nolint:wrapcheck // it says what it was about
+	hosts, err = publicKeys(certified.Hosts)
+	return list, hosts, err
 }
 
 // publicKeys are keys in ssh's wire form.

@@ -51,6 +51,9 @@ func (d *Gate) Decide(ctx context.Context, l identity.Login, conv identity.Conve
 		r := s.preChecks(ctx)
 		if r.Code == identity.Granted {
 			s.loggedOut()
+			if s.Peer.UID == 0 {
+				s.d.o.Book.Close(s.Process)
+			}
 		}
 		return s.end(ctx, r)
 	case identity.OpChangePassword:
@@ -176,12 +179,13 @@ func (s *login) confirm(ctx context.Context) identity.Verdict {
 	return v
 }
 
-// beginSession gives subordinate ids to whoever root's program begins a session for. A
-// session begins without them, too.
+// beginSession gives subordinate ids to whoever root's program begins a session for, and
+// notes by which grant it goes. A session begins without them, too.
 func (d *Gate) beginSession(ctx context.Context, s *login) {
 	if s.Operation != identity.OpOpenSession || s.Peer.UID != 0 {
 		return
 	}
+	s.byCertificate(ctx)
 	if err := d.EnsureSubIDs(ctx, s.q.Entry.Account().UUID); err != nil {
 		d.log.WarnContext(ctx, "no subordinate ids are given", "account", s.User, "error", err)
 	}

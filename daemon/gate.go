@@ -66,6 +66,8 @@ type gateOptions struct {
 	AllRealms func() []accounts
 	// Proofs are where it keeps what was proved.
 	Proofs *proofs.Store
+	// Book knows the sessions of all realms that began by certificates.
+	Book *hops.Book
 }
 
 // Gate decides who may log in, by what the accounts of one realm are and prove. It is made

@@ -54,21 +54,28 @@ func (d *Gate) mayBeServed(ctx context.Context, name string) (*checks.Question, 
 	}
 }
 
-// CertificateFor is the line of authorized_keys(5) by which an ssh certificate, in base64,
-// lets somebody in as that account, by the rules of [Gate.KeysFor]. One that lets nobody in
+// CertificateFor are the lines of authorized_keys(5) by which an ssh certificate, in base64,
+// lets somebody in as that account, by the rules of [Gate.KeysFor]: the realm's own by what
+// it says, and one that a stored cert-authority key signed by that. One that lets nobody in
 // has none, and the log says why.
-func (d *Gate) CertificateFor(ctx context.Context, _ identity.Peer, name, certificate string) (string, error) {
+func (d *Gate) CertificateFor(ctx context.Context, peer identity.Peer, name, certificate string) ([]string, error) {
 	blob, err := base64.StdEncoding.DecodeString(certificate)
 	if err != nil {
-		return "", nil //nolint:nilerr // it is none
+		return nil, nil //nolint:nilerr // it is none
 	}
 	q, err := d.mayBeServed(ctx, name)
 	if err != nil || q == nil {
-		return "", err
+		return nil, err
 	}
 	line, err := d.hops.Line(q.Entry.Account().UUID, blob)
-	if no := new(hops.RefusedError); errors.As(err, &no) {
+	no := new(hops.RefusedError)
+	switch {
+	case err == nil:
+		return []string{line}, nil
+	case errors.As(err, &no):
 		d.log.WarnContext(ctx, "an ssh certificate is refused", "account", name, "certificate", no.KeyID, "why", no.Why)
+		return nil, nil
 	}
-	return line, nil
+	keys, err := d.KeysFor(ctx, peer, name)
+	return hops.Stored(keys, blob), err
 }

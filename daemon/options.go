@@ -55,6 +55,9 @@ type Options struct {
 	// SubIDList is the file that tells the machine of the ranges of subordinate ids
 	// that were given out (package subid); "": there is none. The first realm's counts.
 	SubIDList string
+	// SessionFile keeps which ssh sessions go by which grant, and EndedList is the list of
+	// those whose grant was ended (package sessions); "": there is none. The first realm's count.
+	SessionFile, EndedList string
 }
 
 // Daemon decides. Make it with [New], run its background work with [Daemon.Run].
@@ -101,12 +104,14 @@ func New(o Options) (*Daemon, error) {
 	}
 	d.Gate = newGate(gateOptions{
 		Provider: source, Cache: o.Cache, Sealer: o.Sealer, Cards: o.Cards, Seats: o.Seats, Policy: &d.p, Machine: o.Machine,
-		Realm: o.Realm, Log: o.Log, Now: o.Now, Accounts: d.Resolver, AllRealms: o.Realms.accounts, Proofs: kept,
+		Realm: o.Realm, Log: o.Log, Now: o.Now, Accounts: d.Resolver, AllRealms: o.Realms.accounts, Proofs: kept, Book: o.Realms.book,
 	})
 	d.health = status.New(d.Resolver, status.Options{
 		Provider: source, Cache: o.Cache, Sealer: o.Sealer, Policy: &d.p, Codes: d.codes, Reader: d.reader,
 		SealDetail: o.SealDetail, SealMend: o.SealMend, Machine: o.Machine, Realm: o.Realm, Version: o.Version, Now: o.Now,
-		Able: d.AbleOffline, Others: func() []report.Finding { return o.Realms.handOver.Findings(o.Now()) },
+		Able: d.AbleOffline, Others: func() []report.Finding {
+			return append(o.Realms.handOver.Findings(o.Now()), o.Realms.book.Findings()...)
+		},
 	})
 	o.Realms.add(d)
 	return d, nil

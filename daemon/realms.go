@@ -8,9 +8,11 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sallyport-auth/sallyport/daemon/handover"
+	"github.com/sallyport-auth/sallyport/daemon/hops"
 	"github.com/sallyport-auth/sallyport/daemon/resolver"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/report"
@@ -37,6 +39,7 @@ import (
 type Realms struct {
 	peers    *resolver.Peers
 	handOver *handover.HandOver
+	book     *hops.Book
 
 	mu  sync.RWMutex
 	all []*Daemon
@@ -46,7 +49,8 @@ type Realms struct {
 
 // NewRealms makes an empty family; [New] adds to it what has it in its Options.
 func NewRealms() *Realms {
-	r := &Realms{changed: make(chan struct{}, 1)}
+	r := &Realms{changed: make(chan struct{}, 1), book: hops.NewBook()}
+	r.book.Ended = r.grantEnded
 	r.handOver = handover.New(r.givenSubIDs)
 	r.peers = &resolver.Peers{Given: r.handOver.Wake}
 	return r
@@ -58,7 +62,14 @@ func (r *Realms) add(d *Daemon) {
 	defer r.mu.Unlock()
 	if r.all = append(r.all, d); len(r.all) == 1 {
 		r.handOver.List, r.handOver.Root, r.handOver.Now, r.handOver.Log = d.o.SubIDList, d.o.LocalFiles, d.o.Now, d.o.Log
+		r.book.File, r.book.List, r.book.Boottime, r.book.Log = d.o.SessionFile, d.o.EndedList, d.o.Boottime, d.o.Log
 	}
+}
+
+// grantEnded tells whether the grant of a request was ended early; requests of two realms have
+// no id in common.
+func (r *Realms) grantEnded(request uuid.UUID) bool {
+	return slices.ContainsFunc(r.list(), func(d *Daemon) bool { return d.hops.Ended(request) })
 }
 
 func (r *Realms) list() []*Daemon {
@@ -90,6 +101,7 @@ func (r *Realms) givenSubIDs() []identity.SubIDs {
 func (r *Realms) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { r.handOver.Run(ctx); return nil })
+	g.Go(func() error { r.book.Run(ctx); return nil })
 	for _, d := range r.list() {
 		g.Go(func() error { return d.Run(ctx) })
 		g.Go(func() error { r.relay(ctx, d.Changed()); return nil })
@@ -167,9 +179,9 @@ func (r *Realms) KeysFor(ctx context.Context, peer identity.Peer, name string) (
 }
 
 // CertificateFor is [Daemon.CertificateFor].
-func (r *Realms) CertificateFor(ctx context.Context, peer identity.Peer, name, certificate string) (string, error) {
+func (r *Realms) CertificateFor(ctx context.Context, peer identity.Peer, name, certificate string) ([]string, error) {
 	return firstAnswer(r, func(d *Daemon) bool { return d.RemembersName(name) },
-		func(d *Daemon) (string, error) { return d.CertificateFor(ctx, peer, name, certificate) })
+		func(d *Daemon) ([]string, error) { return d.CertificateFor(ctx, peer, name, certificate) })
 }
 
 // SubIDsOf is [Daemon.SubIDsOf].

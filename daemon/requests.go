@@ -104,11 +104,11 @@ func (d *Gate) requestAsk(ctx context.Context, peer identity.Peer, args []byte, 
 	proof := in.EnrolArgs
 	in.ProofArgs = report.ProofArgs{}
 	return d.requesting(ctx, peer, proof, "", emit, func(ctx context.Context, a asked) (report.Requested, error) {
-		r, err := a.Ask(ctx, a.session, a.origin, in)
+		r, c, err := a.Ask(ctx, a.session, a.origin, in)
 		if err == nil && r.State == "asked" && (proof.Password != "" || proof.PIN != "") {
 			return oneRequest(a.Prove(ctx, a.session, r.ID)) // what came with it is as fresh as can be
 		}
-		return oneRequest(r, err)
+		return report.Requested{Request: &r, Certified: c}, err //nolint:wrapcheck // the server's words
 	})
 }
 
@@ -196,6 +196,8 @@ func newJudge(o gateOptions) *hops.Judge {
 			users, _ := o.Provider.SSHTrust.SSHAuthorities()
 			return users
 		},
-		Ended: func(request uuid.UUID) bool { return o.Provider.SSHTrust.GrantEnded(request) },
+		Ended: func(request uuid.UUID) bool {
+			return o.Provider.SSHTrust != nil && o.Provider.SSHTrust.GrantEnded(request)
+		},
 	}
 }

@@ -26,8 +26,9 @@ func (f *fakeRequests) note(what string, session []byte) (report.Request, error)
 	return report.Request{ID: "R", State: "granted", Account: "alice"}, nil
 }
 
-func (f *fakeRequests) Ask(_ context.Context, session []byte, from identity.Origin, a report.AskArgs) (report.Request, error) {
-	return f.note("ask "+a.Reason+" from "+from.String(), session)
+func (f *fakeRequests) Ask(_ context.Context, session []byte, from identity.Origin, a report.AskArgs) (report.Request, *report.Certified, error) {
+	r, err := f.note("ask "+a.Reason+" from "+from.String(), session)
+	return r, &report.Certified{Hops: []report.CertifiedHop{{Machine: string(a.PublicKey)}}}, err
 }
 
 func (f *fakeRequests) Decide(_ context.Context, session []byte, _ string, approve bool, _ string) (report.Request, error) {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -288,7 +289,7 @@ func (h *Host) judgeKeysCommand(cmd, user string, at setting) []report.Finding {
 	if _, rest, found := strings.Cut(cmd, "--reuid="); chained && found {
 		user, _, _ = strings.Cut(rest, " ")
 	} else if chained {
-		return nil
+		return judgeKeysWords(cmd, at)
 	}
 	switch _, there := h.localUser(user); {
 	case user == "none" || user == "root" || user == "":
@@ -296,7 +297,27 @@ func (h *Host) judgeKeysCommand(cmd, user string, at setting) []report.Finding {
 	case !there && h.Root == "":
 		return []report.Finding{trouble.SSHKeysUserGone.Finding("USER", user)}
 	}
-	return nil
+	return judgeKeysWords(cmd, at)
+}
+
+// judgeKeysWords looks whether the command is told which key was offered: without that it
+// cannot say what a certificate is good for.
+func judgeKeysWords(cmd string, at setting) []report.Finding {
+	words := strings.Fields(cmd)
+	i := slices.IndexFunc(words, func(w string) bool { return filepath.Base(w) == "sallyport-keys" })
+	if i < 0 || at.file == "" {
+		return nil // a program of somebody's own, which may ask ours
+	}
+	words = words[i+1:]
+	named := slices.Contains(words, "%u")
+	if named && slices.Contains(words, "%t") && slices.Contains(words, "%k") {
+		return nil
+	}
+	missing := " %t %k"
+	if !named { // without any word sshd itself adds the name
+		missing = " %u" + missing
+	}
+	return []report.Finding{trouble.SSHKeysBare.Finding("FILE", at.file, "LINE", strconv.Itoa(at.line), "WORDS", missing)}
 }
 
 // judgeKeysProgram checks what sshd checks (safe_path of OpenSSH): all that leads to the

@@ -61,11 +61,11 @@ type Group struct {
 	Earned bool `cbor:"6,keyasint,omitempty"`
 }
 
-// SSHKey is one public key in authorized_keys form without options.
+// SSHKey is one public key in the form of authorized_keys(5).
 type SSHKey struct {
 	// Tag is the label under which the key was added, unique for the account.
 	Tag string `cbor:"1,keyasint"`
-	// Line is "type base64", without options and comment.
+	// Line is "type base64", or that with options before it, and without a comment.
 	Line string `cbor:"2,keyasint"`
 }
 
@@ -240,24 +240,13 @@ func (g *Group) validate() error {
 	return CheckID(g.GID)
 }
 
-// Validate refuses a key line with options, a comment, a line break or anything
-// but printable ASCII. That it holds a key is checked where it is served.
+// Validate refuses a line that is not a key as it is stored: see [ParseKeyLine].
 func (k SSHKey) Validate() error {
 	if err := CheckText(k.Tag, MaxText); err != nil {
 		return fmt.Errorf("tag: %w", err)
 	}
-	if len(k.Line) > MaxKeyLine {
-		return fmt.Errorf("line of %d bytes", len(k.Line))
-	}
-	for i := range len(k.Line) {
-		if c := k.Line[i]; c < 0x20 || c > 0x7e {
-			return fmt.Errorf("byte %#02x at %d", c, i)
-		}
-	}
-	if f := strings.Split(k.Line, " "); len(f) != 2 || f[0] == "" || f[1] == "" {
-		return errors.New(`not "type base64"`)
-	}
-	return nil
+	_, err := ParseKeyLine(k.Line)
+	return err
 }
 
 // checkPath accepts a clean absolute path: no "..", no doubled or trailing '/'.

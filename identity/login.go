@@ -61,6 +61,9 @@ type Login struct {
 	// LogindSession is logind's session of the host program, e.g. "3" or "c1"; empty
 	// where it is in none. It says where to look, and logind whose session that is.
 	LogindSession string
+	// AuthInfo is what sshd authenticated by, when it opens a session; believed of a root
+	// peer's sshd only.
+	AuthInfo string
 	// Caller is who runs the host program; believed of a root peer only.
 	Caller Caller
 	Peer   Peer

@@ -21,7 +21,7 @@ import (
 //	                                  a well-known name without path   with the path of that shell
 //	                                  anything else that is no path    /usr/sbin/nologin
 //	another group                     no uuid, name or gid that may be left out
-//	ssh key                           not "type base64"                left out
+//	ssh key                           not as [ParseKeyLine] has it     left out
 //	label of a factor                 ':', control characters, …       left out
 //	card                              no certificate, one too long     left out
 //	another factor's certificate      any                              left out

@@ -3,6 +3,7 @@ package identity
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -22,7 +23,40 @@ const (
 	HopRemote = "remote" + HopExtension
 	// HopMethods is the extension that names the factors that its request was proved by.
 	HopMethods = "methods" + HopExtension
+	// HopSessions is the extension that says what becomes of sessions when their grant is
+	// ended before its time: an [OnEnd].
+	HopSessions = "sessions" + HopExtension
+	// HopEarn is the extension of a hop whose session earns the strength-gated groups that
+	// HopMethods prove enough for.
+	HopEarn = "earn" + HopExtension
 )
+
+// OnEnd is what becomes of sessions when the grant that they came by is ended before its
+// time.
+type OnEnd string
+
+// In the order of strictness.
+const (
+	KeepSessions OnEnd = "keep" // nothing
+	TellSessions OnEnd = "tell" // their terminals are told
+	EndSessions  OnEnd = "end"  // they are ended
+)
+
+// ParseOnEnd reads one. What is not known is told: nothing is ended that nobody said to end.
+func ParseOnEnd(word string) (o OnEnd, known bool) {
+	switch o = OnEnd(word); o {
+	case KeepSessions, TellSessions, EndSessions:
+		return o, true
+	default:
+		return TellSessions, word == ""
+	}
+}
+
+// Stricter is the stricter one of two.
+func (o OnEnd) Stricter(than OnEnd) OnEnd {
+	order := []OnEnd{KeepSessions, TellSessions, EndSessions}
+	return order[max(slices.Index(order, o), slices.Index(order, than), 0)]
+}
 
 // HopPrincipal is the only principal of a certificate by which an account may be logged in
 // to at a machine. No account can have that name.

@@ -155,7 +155,7 @@ func TestATokenThatBreaksARuleIsNeitherSignedNorTaken(t *testing.T) {
 		"no state":              func(t *identity.IDToken) { t.State = identity.StateUnknown },
 		"another state":         func(t *identity.IDToken) { t.State = 9 },
 		"no realm":              func(t *identity.IDToken) { t.Realm = "" },
-		"key with options":      func(t *identity.IDToken) { t.SSHKeys[0].Line = `command="x" ` + t.SSHKeys[0].Line },
+		"key, unknown option":   func(t *identity.IDToken) { t.SSHKeys[0].Line = `commands="x" ` + t.SSHKeys[0].Line },
 		"two keys in one":       func(t *identity.IDToken) { t.SSHKeys[0].Line += "\n" + t.SSHKeys[0].Line },
 		"too many groups":       func(t *identity.IDToken) { t.Groups = make([]identity.Group, identity.MaxGroups+1) },
 	} {

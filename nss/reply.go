@@ -100,10 +100,12 @@ func (r *reply) keys(ctx context.Context, keys []identity.SSHKey, err error) err
 	return r.end(ctx, err)
 }
 
-// certificate is a line for sshd, or none.
-func (r *reply) certificate(ctx context.Context, line string, err error) error {
-	if err == nil && line != "" {
-		err = r.s.send(ctx, r.c, wire.New(wire.SSHKey).AddString(wire.KeyLine, line))
+// certificate is lines for sshd, or none.
+func (r *reply) certificate(ctx context.Context, lines []string, err error) error {
+	for _, line := range lines {
+		if err == nil {
+			err = r.s.send(ctx, r.c, wire.New(wire.SSHKey).AddString(wire.KeyLine, line))
+		}
 	}
 	return r.end(ctx, err)
 }

@@ -34,9 +34,9 @@ type Directory interface {
 // the peer; identity.ErrNotFound means none.
 type Keys interface {
 	KeysFor(ctx context.Context, peer identity.Peer, name string) ([]identity.SSHKey, error)
-	// CertificateFor is the line of authorized_keys(5) that an ssh certificate, in base64,
-	// is good by for that account; "" where it is good for nothing.
-	CertificateFor(ctx context.Context, peer identity.Peer, name, certificate string) (string, error)
+	// CertificateFor are the lines of authorized_keys(5) that an ssh certificate, in base64,
+	// is good by for that account; none where it is good for nothing.
+	CertificateFor(ctx context.Context, peer identity.Peer, name, certificate string) ([]string, error)
 }
 
 // SubIDs answers "sallyport subids". Who may ask for whose range is its
@@ -169,8 +169,8 @@ func (s *Server) answer(ctx context.Context, r *reply, m *wire.Message, peer ide
 			return identity.ErrUnavailable
 		}
 		if certificate := m.String(wire.Certificate); certificate != "" {
-			line, err := s.Keys.CertificateFor(ctx, peer, name, certificate)
-			return r.certificate(ctx, line, err)
+			lines, err := s.Keys.CertificateFor(ctx, peer, name, certificate)
+			return r.certificate(ctx, lines, err)
 		}
 		keys, err := s.Keys.KeysFor(ctx, peer, name)
 		return r.keys(ctx, keys, err)

@@ -22,7 +22,7 @@ type answers struct {
 	group   identity.GroupEntry
 	gids    []uint32
 	keys    []identity.SSHKey
-	lines   map[string]string
+	lines   map[string][]string
 	err     error
 	wait    bool // until the context ends
 	panics  bool
@@ -73,9 +73,9 @@ func (a *answers) Groups(ctx context.Context, each func(identity.GroupEntry) err
 	return each(a.group)
 }
 
-func (a *answers) CertificateFor(ctx context.Context, _ identity.Peer, name, certificate string) (string, error) {
+func (a *answers) CertificateFor(ctx context.Context, _ identity.Peer, name, certificate string) ([]string, error) {
 	if name != "alice" {
-		return "", identity.ErrNotFound
+		return nil, identity.ErrNotFound
 	}
 	return a.lines[certificate], a.answer(ctx)
 }
@@ -93,7 +93,7 @@ func good() *answers {
 		group:   identity.GroupEntry{Group: identity.Group{Name: "crew", GID: 70100}, Members: []identity.Name{"alice"}},
 		gids:    []uint32{70001, 70100},
 		keys:    []identity.SSHKey{{Tag: "a", Line: "ssh-ed25519 AAAA"}, {Tag: "b", Line: "ssh-ed25519 BBBB"}},
-		lines:   map[string]string{"GOOD": "cert-authority ssh-ed25519 CCCC"},
+		lines:   map[string][]string{"GOOD": {"cert-authority ssh-ed25519 CCCC"}},
 	}
 }
 
@@ -228,8 +228,8 @@ func TestARecordThatBreaksARuleIsUnavailable(t *testing.T) {
 		}}, askGroup},
 		"a gid 0 among others": {&answers{gids: []uint32{70001, 0}}, wire.New(wire.GetGroupsOf).AddString(wire.Name, "alice")},
 		"too many gids":        {&answers{gids: make([]uint32, 5000)}, wire.New(wire.GetGroupsOf).AddString(wire.Name, "alice")},
-		"a key with options": {
-			&answers{keys: []identity.SSHKey{{Tag: "a", Line: `command="x" ssh-ed25519 AAAA`}}},
+		"a key with an option that sshd does not know": {
+			&answers{keys: []identity.SSHKey{{Tag: "a", Line: `commands="x" ssh-ed25519 AAAA`}}},
 			wire.New(wire.GetSSHKeys).AddString(wire.Name, "alice"),
 		},
 	} {

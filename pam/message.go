@@ -50,6 +50,7 @@ func parseBegin(m *wire.Message, peer identity.Peer) (identity.Login, error) {
 		Process:       process,
 		Caller:        caller,
 		LogindSession: m.String(wire.Logind),
+		AuthInfo:      m.String(wire.AuthInfo),
 		Peer:          peer,
 	}, nil
 }

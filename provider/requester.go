@@ -14,7 +14,8 @@ import (
 // ssh certificates of what it grants. session is a session token as the server signed it. An
 // error that people are to read is a [RequestError].
 type Requester interface {
-	Ask(ctx context.Context, session []byte, origin identity.Origin, a report.AskArgs) (report.Request, error)
+	// Ask returns certificates where there was a key to certify and it is granted at once.
+	Ask(ctx context.Context, session []byte, origin identity.Origin, a report.AskArgs) (report.Request, *report.Certified, error)
 	// Prove goes on with a request for which more had to be proved.
 	Prove(ctx context.Context, session []byte, id string) (report.Request, error)
 	// Request says how one stands that was asked at this machine; as soon as that is not the
@@ -49,8 +50,12 @@ type RequestError string
 func (r RequestError) Error() string { return string(r) }
 
 // Ask implements [Requester].
-func (d *Deferred) Ask(ctx context.Context, session []byte, origin identity.Origin, a report.AskArgs) (report.Request, error) {
-	return ask(d, func(s *Source) (report.Request, error) { return s.Requester.Ask(ctx, session, origin, a) })
+func (d *Deferred) Ask(ctx context.Context, session []byte, origin identity.Origin, a report.AskArgs) (r report.Request, c *report.Certified, err error) {
+	err = d.do(func(s *Source) error {
+		r, c, err = s.Requester.Ask(ctx, session, origin, a)
+		return err //nolint:wrapcheck // the source's own
+	})
+	return r, c, err
 }
 
 // Prove implements [Requester].

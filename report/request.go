@@ -18,6 +18,8 @@ type AskArgs struct {
 	Role   string `json:"role,omitempty"`
 	// Forward is what is to be forwarded: "local", "remote", "x11".
 	Forward []string `json:"forward,omitempty"`
+	// PublicKey, in ssh's wire form, is certified at once where that is granted at once.
+	PublicKey []byte `json:"public_key,omitempty"`
 }
 
 // Hop is one machine that is gone through; the last one is the target.
@@ -52,7 +54,7 @@ type Requested struct {
 	// Own and Others are those of [VerbRequests]: the account's, and those that it may decide.
 	Own    []Request `json:"own,omitempty"`
 	Others []Request `json:"others,omitempty"`
-	// Certified is of [VerbCertify].
+	// Certified is of [VerbCertify], and of [VerbAsk] where it was granted at once.
 	Certified *Certified `json:"certified,omitempty"`
 }
 
@@ -107,6 +109,8 @@ type Certified struct {
 	Hops []CertifiedHop `json:"hops"`
 	// Hosts are the keys that sign host certificates.
 	Hosts [][]byte `json:"hosts"`
+	// ServerTime is what the server's clock said.
+	ServerTime time.Time `json:"server_time,omitzero"`
 }
 
 // CertifiedHop lets somebody in at one machine.
@@ -117,4 +121,7 @@ type CertifiedHop struct {
 	HostAlias string `json:"host_alias"`
 	// HostKeys are its sshd's, in ssh's wire form.
 	HostKeys [][]byte `json:"host_keys,omitempty"`
+	// ClockAheadSeconds is by how much its clock is before the server's, negative: behind; 0
+	// where that is not known.
+	ClockAheadSeconds int64 `json:"clock_ahead_seconds,omitempty"`
 }

@@ -40,6 +40,20 @@ func (s Seats) Session(id string, uid uint32) (bool, error) {
 		(f["CLASS"] == "user" || f["CLASS"] == "user-early" || f["CLASS"] == "user-light"), nil
 }
 
+// LedBy tells whether that process leads the session, which a service began for the user
+// from another machine.
+func (s Seats) LedBy(id string, uid, leader uint32, service string) (bool, error) {
+	if !sound(id) {
+		return false, nil
+	}
+	f, err := s.read("sessions", id)
+	if err != nil {
+		return false, err
+	}
+	return f["UID"] == strconv.FormatUint(uint64(uid), 10) && f["LEADER"] == strconv.FormatUint(uint64(leader), 10) && f["SERVICE"] == service && f["REMOTE"] == "1" &&
+		(f["CLASS"] == "user" || f["CLASS"] == "user-early" || f["CLASS"] == "user-light"), nil
+}
+
 // User tells whether the user sits there in any session: for what a user manager
 // started (user@.service), which is in none.
 func (s Seats) User(uid uint32) (bool, error) {

@@ -226,8 +226,9 @@ func publicServer(r *realm.Realm, e *auth.Engine, requests *request.Engine, card
 	mux.Handle(sallyportv1connect.NewAuthenticationServiceHandler(e, limit))
 	mux.Handle(sallyportv1connect.NewCardServiceHandler(cards, limit))
 	mux.Handle(sallyportv1connect.NewReportServiceHandler(e, limit))
-	mux.Handle(sallyportv1connect.NewRequestServiceHandler(requests, limit))
-	mux.Handle(sallyportv1connect.NewSSHServiceHandler(sshca.New(r, requests), limit))
+	ca := sshca.New(r, requests)
+	mux.Handle(sallyportv1connect.NewRequestServiceHandler(requestService{requests, ca}, limit))
+	mux.Handle(sallyportv1connect.NewSSHServiceHandler(ca, limit))
 	mux.Handle(identitypbconnect.NewIdentityServiceHandler(identityservice.New(r, e), limit))
 	return &http.Server{
 		Handler: patience(realm.WithCallers(r.WithTerms(mux))),
@@ -251,6 +252,28 @@ func publicServer(r *realm.Realm, e *auth.Engine, requests *request.Engine, card
 type machineService struct {
 	*directory.Directory
 	verdicts
+}
+
+// requestService is RequestService, whose answers may have certificates with them, which are
+// another room's.
+type requestService struct {
+	*request.Engine
+	ca *sshca.Authority
+}
+
+// Ask implements RequestService.
+func (s requestService) Ask(ctx context.Context, req *v1.AskRequest) (*v1.AskResponse, error) {
+	resp, err := s.Engine.Ask(ctx, req)
+	if err != nil || len(req.GetPublicKey()) == 0 || !request.MayBeUsed(resp.GetRequest()) {
+		return resp, err //nolint:wrapcheck // what the caller is told
+	}
+	c, err := s.ca.Certify(ctx, &v1.CertifyRequest{Id: resp.GetRequest().GetId(), SessionToken: req.GetSessionToken(), PublicKey: req.GetPublicKey()})
+	if err != nil {
+		return resp, nil //nolint:nilerr // whoever asks for certificates is told why there are none
+	}
+	resp.Request, resp.Certified = c.GetRequest(), c
+	c.Request = nil // it is said once
+	return resp, nil
 }
 
 type verdicts interface {

@@ -3,18 +3,19 @@
 // It asks the daemon over lookup.sock for the keys of one account and prints
 // them in the form of authorized_keys(5). Whether the account may have any is
 // the daemon's decision: it serves none for a name that is local, disabled, out
-// of date or not allowed on this machine. This package only adds the options
-// and leaves out what is no key.
+// of date or not allowed on this machine. A key's options are printed as they are stored.
+// This package only adds one, and leaves out what is no key.
 //
 // sshd runs the command anew for each key that somebody offers, and waits for it. So a
 // name of passwd(5) is answered without asking anybody ([Local]), and a daemon that does
 // not say within 250 ms that it works on the question counts as gone.
 //
-// A certificate is another question ([FetchLine]): sshd says which one was offered, and the
-// daemon answers with a line for that one alone, or with none (package daemon/hops).
+// A certificate is another question ([FetchFor]): sshd says which one was offered, and the
+// daemon answers with lines for that one alone, or with none (package daemon/hops).
 //
-// Agent forwarding is off unless the administrator says otherwise: a forwarded
-// agent lets whoever is root on this machine use the key everywhere else.
+// Agent forwarding is off unless this machine's administrator says otherwise: a forwarded
+// agent lets whoever is root on this machine use the key everywhere else. That is said
+// behind the stored options, of which sshd goes by the last.
 package sshkeys
 
 import (
@@ -24,7 +25,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -108,20 +108,52 @@ func ask(ctx context.Context, socket, name string, question *wire.Message) ([]st
 	}
 }
 
-// Write prints the keys for sshd, one a line. A line that is not a bare public
-// key is left out: its options could grant what nobody meant to.
+// Write prints the keys for sshd, one a line. A line that is no stored key is left out: its
+// options could grant what nobody meant to.
 func Write(w io.Writer, lines []string, o Options) error {
+	return write(w, lines, func(line identity.KeyLine, key ssh.PublicKey) (string, bool) {
+		return line.Text + o.last(line), o.Fingerprint == "" || ssh.FingerprintSHA256(key) == o.Fingerprint
+	})
+}
+
+// last is what stands behind a line's options.
+func (o Options) last(line identity.KeyLine) string {
+	switch {
+	case o.AllowAgentForwarding || line.Has("no-agent-forwarding") && !line.Has("agent-forwarding"):
+		return ""
+	case line.Text == "":
+		return "no-agent-forwarding"
+	default:
+		return ",no-agent-forwarding"
+	}
+}
+
+// WriteFor prints the lines that the daemon has for a certificate: authorities of
+// certificates, and nothing else.
+func WriteFor(w io.Writer, lines []string, o Options) error {
+	return write(w, lines, func(line identity.KeyLine, _ ssh.PublicKey) (string, bool) {
+		return line.Text + o.last(line), line.Has("cert-authority")
+	})
+}
+
+// write prints those lines that are keys, with the options that f says.
+func write(w io.Writer, lines []string, f func(identity.KeyLine, ssh.PublicKey) (options string, print bool)) error {
 	var out bytes.Buffer
-	for _, line := range lines {
-		key, _, options, rest, err := ssh.ParseAuthorizedKey([]byte(line))
-		if err != nil || len(options) > 0 || len(rest) > 0 {
+	for _, text := range lines {
+		line, err := identity.ParseKeyLine(text)
+		if err != nil {
 			continue
 		}
-		if o.Fingerprint != "" && ssh.FingerprintSHA256(key) != o.Fingerprint {
+		key, _, others, rest, err := ssh.ParseAuthorizedKey([]byte(line.Key))
+		if err != nil || len(others) > 0 || len(rest) > 0 {
 			continue
 		}
-		if !o.AllowAgentForwarding {
-			out.WriteString("no-agent-forwarding ")
+		options, print := f(line, key)
+		if !print {
+			continue
+		}
+		if options != "" {
+			out.WriteString(options + " ")
 		}
 		out.Write(ssh.MarshalAuthorizedKey(key))
 	}
@@ -131,33 +163,12 @@ func Write(w io.Writer, lines []string, o Options) error {
 	return nil
 }
 
-// WriteLine prints the line that the daemon made for a certificate, if it is one: an
-// authority of certificates, for named principals.
-func WriteLine(w io.Writer, line string) error {
-	key, _, options, rest, err := ssh.ParseAuthorizedKey([]byte(line))
-	principals := func(o string) bool { return strings.HasPrefix(o, `principals="`) }
-	if err != nil {
-		return nil //nolint:nilerr // it is no line for sshd
-	}
-	if len(rest) > 0 || len(options) == 0 || options[0] != "cert-authority" || !slices.ContainsFunc(options, principals) {
-		return nil
-	}
-	if _, err := fmt.Fprintf(w, "%s %s", strings.Join(options, ","), ssh.MarshalAuthorizedKey(key)); err != nil {
-		return fmt.Errorf("print keys: %w", err)
-	}
-	return nil
-}
-
 // IsCertificate tells whether sshd's %t is that of a certificate.
 func IsCertificate(keyType string) bool { return strings.HasSuffix(keyType, "-cert-v01@openssh.com") }
 
-// FetchLine asks the daemon at socket for the line of authorized_keys(5) that a
-// certificate, sshd's %k, is good by for that account; "" where it is good for nothing. Its
-// errors are those of [Fetch].
-func FetchLine(ctx context.Context, socket, name, certificate string) (string, error) {
-	lines, err := ask(ctx, socket, name, wire.New(wire.GetSSHKeys).AddString(wire.Name, name).AddString(wire.Certificate, certificate))
-	if err != nil || len(lines) == 0 {
-		return "", err
-	}
-	return lines[0], nil
+// FetchFor asks the daemon at socket for the lines of authorized_keys(5) that a certificate,
+// sshd's %k, is good by for that account; none where it is good for nothing. Its errors are
+// those of [Fetch].
+func FetchFor(ctx context.Context, socket, name, certificate string) ([]string, error) {
+	return ask(ctx, socket, name, wire.New(wire.GetSSHKeys).AddString(wire.Name, name).AddString(wire.Certificate, certificate))
 }

@@ -18,7 +18,8 @@ import (
 )
 
 const (
-	key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIrSMHaEoyGBBK0J9vPOAHYgNQDDcQM1W2U0RXyJZuVM"
+	token = "sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4fAAAABHNzaDo="
+	key   = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIrSMHaEoyGBBK0J9vPOAHYgNQDDcQM1W2U0RXyJZuVM"
 )
 
 func fingerprint(t *testing.T) string {
@@ -30,7 +31,8 @@ func fingerprint(t *testing.T) string {
 	return ssh.FingerprintSHA256(k)
 }
 
-func TestOnlyBareKeysArePrinted(t *testing.T) {
+// Promise key-options.
+func TestKeysArePrintedWithTheirOptionsAndNothingElseIs(t *testing.T) {
 	for name, c := range map[string]struct {
 		line string
 		o    sshkeys.Options
@@ -38,7 +40,14 @@ func TestOnlyBareKeysArePrinted(t *testing.T) {
 	}{
 		"a key, agent forwarding off":  {line: key, want: "no-agent-forwarding " + key + "\n"},
 		"a key, forwarding left alone": {line: key, o: sshkeys.Options{AllowAgentForwarding: true}, want: key + "\n"},
-		"options before the key":       {line: `command="/bin/sh" ` + key},
+		"options before the key":       {line: `command="/bin/sh -c \"id\"",from="192.0.2.1" ` + key, want: `command="/bin/sh -c \"id\"",from="192.0.2.1",no-agent-forwarding ` + key + "\n"},
+		"agent forwarding of the key":  {line: "restrict,agent-forwarding " + key, want: "restrict,agent-forwarding,no-agent-forwarding " + key + "\n"},
+		"the same, left alone":         {line: "restrict,agent-forwarding " + key, o: sshkeys.Options{AllowAgentForwarding: true}, want: "restrict,agent-forwarding " + key + "\n"},
+		"a key of a token":             {line: "verify-required " + token, want: "verify-required,no-agent-forwarding " + token + "\n"},
+		"an option that sshd has not":  {line: "permit-everything " + key},
+		"options that do not end":      {line: `command="x ` + key},
+		"a key behind options":         {line: "restrict\n" + key},
+		"a key behind a key":           {line: "restrict " + key + " " + key},
 		"a second line":                {line: key + "\n" + key},
 		"no key":                       {line: "ssh-ed25519 AAAA"},
 		"another key than asked for":   {line: key, o: sshkeys.Options{Fingerprint: "SHA256:other"}},
@@ -54,6 +63,25 @@ func TestOnlyBareKeysArePrinted(t *testing.T) {
 				t.Errorf("printed %q, want %q", out.String(), c.want)
 			}
 		})
+	}
+}
+
+// Promise hop-certificate.
+func TestForACertificateAuthoritiesAloneArePrinted(t *testing.T) {
+	for line, want := range map[string]string{
+		`cert-authority,principals="a" ` + key:                     `cert-authority,principals="a",no-agent-forwarding ` + key + "\n",
+		`principals="a",cert-authority,no-agent-forwarding ` + key: `principals="a",cert-authority,no-agent-forwarding ` + key + "\n",
+		`principals="a" ` + key:                                    "",
+		key:                                                        "",
+		`cert-authority,principals="a` + key:                       "",
+		`cert-authority,principals="a" ` + key + "\n" + key:        "",
+		`cert-authority,command="cert-authority",odd ` + key:       "",
+		`command="cert-authority" ` + key:                          "",
+	} {
+		var out strings.Builder
+		if err := sshkeys.WriteFor(&out, []string{line}, sshkeys.Options{}); err != nil || out.String() != want {
+			t.Errorf("%s became %q, %v", line, &out, err)
+		}
 	}
 }
 
@@ -186,7 +214,8 @@ func FuzzWrite(f *testing.F) {
 		if got == "" {
 			return
 		}
-		if strings.Count(got, "\n") != 1 || !strings.HasPrefix(got, "no-agent-forwarding ") || len(strings.Fields(got)) != 3 {
+		first, _, _ := identity.CutKeyOptions(got)
+		if strings.Count(got, "\n") != 1 || !strings.HasSuffix(first, "no-agent-forwarding") {
 			t.Errorf("%q became %q", line, got)
 		}
 	})

@@ -108,6 +108,8 @@ func TestDoctorMendsSSH(t *testing.T) {
 		{name: "a command for keys within a Match block", breaks: `printf 'Match User ada\nAuthorizedKeysCommand /bin/true\nAuthorizedKeysCommandUser nobody\n' > ` + dropin + "95-match.conf; systemctl reload ssh", cause: trouble.SSHKeysInMatch, undo: "rm " + dropin + "95-match.conf; systemctl reload ssh"},
 		{name: "a key program that others can write", breaks: "chmod 0777 /usr/bin/sallyport-keys", cause: trouble.SSHKeysMode},
 		{name: "no user for the key program", breaks: "sed -i '/^sallyport-keys:/d' /etc/passwd /etc/shadow", cause: trouble.SSHKeysUserGone},
+		{name: "a drop-in of before certificates", breaks: "sed -i 's/ %t %k$//' " + dropin + "20-sallyport.conf; systemctl reload ssh", cause: trouble.SSHKeysBare},
+		{name: "a command for keys without words", breaks: `printf 'AuthorizedKeysCommand /usr/bin/sallyport-keys\nAuthorizedKeysCommandUser sallyport-keys\n' > ` + dropin + "10-own.conf; systemctl reload ssh", cause: trouble.SSHKeysBare},
 		{name: "keys switched off", breaks: "echo 'PubkeyAuthentication no' > " + dropin + "10-own.conf; systemctl reload ssh", cause: trouble.SSHNoPubkey},
 		{name: "no Include line", breaks: "sed -i '/^Include/d' " + conf + "; systemctl reload ssh", cause: trouble.SSHDropInIgnored},
 		{name: "a line that sshd refuses", breaks: "echo 'PermitRoot maybe' > " + dropin + "10-own.conf", cause: trouble.SSHWrong},

@@ -182,6 +182,10 @@ func (r *realmOfLies) Join(context.Context, *v1.JoinRequest) (*v1.JoinResponse, 
 	return &v1.JoinResponse{MachineUuid: r.machine.String(), Realm: machine.RealmName, SigningKeys: [][]byte{r.pub()}, KeyList: r.list, MachineName: "laptop"}, nil
 }
 
+func (r *realmOfLies) ReportClock(context.Context, *v1.ReportClockRequest) (*v1.ReportClockResponse, error) {
+	return &v1.ReportClockResponse{}, nil
+}
+
 func (r *realmOfLies) SetSealingKey(context.Context, *v1.SetSealingKeyRequest) (*v1.SetSealingKeyResponse, error) {
 	return &v1.SetSealingKeyResponse{}, nil
 }

@@ -17,6 +17,7 @@ const (
 	SSHKeysMode         ID = "sshd-keys-program-mode"
 	SSHKeysUser         ID = "sshd-keys-user"
 	SSHKeysUserGone     ID = "sshd-keys-user-missing"
+	SSHKeysBare         ID = "sshd-keys-without-certificates"
 	SSHKeysInMatch      ID = "sshd-keys-command-in-match"
 	SSHNoPubkey         ID = "sshd-no-public-keys"
 	SSHNoQuestions      ID = "sshd-no-questions"
@@ -40,6 +41,7 @@ func ssh() []Cause {
 		{SSHKeysMode, report.Problem, "sshd refuses to run {FILE} (mode {MODE}, owner {OWNER}): it must be root's, executable, and writable by nobody else; its folders too.", "sudo chown root:root {FILE} && sudo chmod 0755 {FILE}"},
 		{SSHKeysUser, report.Warning, "sshd runs sallyport-keys as {USER}; it needs no rights.", "sudo sed -i -E 's/^([[:space:]]*AuthorizedKeysCommandUser).*/\\1 sallyport-keys/I' {FILE}" + reloadSSH},
 		{SSHKeysUserGone, report.Problem, "sshd is to run sallyport-keys as {USER}, and there is no such user, so ssh keys of the realm are not accepted.", "sudo systemd-sysusers" + reloadSSH},
+		{SSHKeysBare, report.Warning, "sshd does not tell sallyport-keys what was offered ({FILE}:{LINE}), so ssh keys of the realm are accepted and certificates of \"sallyport ssh\" are not.", "sudo sed -i '{LINE}s/[[:space:]]*$/{WORDS}/' {FILE}" + reloadSSH},
 		{SSHKeysInMatch, report.Problem, "A Match block of sshd ({FILE}:{LINE}) has an AuthorizedKeysCommand of its own: the people that it matches get no ssh keys of the realm.", "sudo sed -i '{LINE}s/^/#/' {FILE}" + reloadSSH},
 		{SSHNoPubkey, report.Problem, "sshd accepts no keys at all (PubkeyAuthentication no in {FILE}:{LINE}).", "sudo sed -i '{LINE}s/.*/PubkeyAuthentication yes/' {FILE}" + reloadSSH},
 		{SSHNoQuestions, report.Note, "sshd accepts no passwords, so people of the realm log in over ssh with keys only.", two},

@@ -103,6 +103,7 @@ const (
 	Process     Tag = 35 // packed, six: process, its start (low, high word), its parent, that one's start
 	Caller      Tag = 36 // packed, two: login uid, real uid
 	Logind      Tag = 37 // logind's session of the process, e.g. "3" or "c1"
+	AuthInfo    Tag = 38 // what sshd authenticated by: SSH_AUTH_INFO_0 of sshd(8)
 	Verb        Tag = 40
 	JSON        Tag = 41
 )
@@ -170,7 +171,7 @@ func SchemaOf(t Type) (Schema, bool) {
 	case Begin:
 		return Schema{
 			Must: []Tag{Operation, Flags, Service, Name},
-			May:  []Tag{TTY, RemoteUser, RemoteHost, FirstPass, OldPass, Session, Process, Caller, Logind},
+			May:  []Tag{TTY, RemoteUser, RemoteHost, FirstPass, OldPass, Session, Process, Caller, Logind, AuthInfo},
 		}, true
 	case Answer:
 		return Schema{Must: []Tag{Secret}}, true

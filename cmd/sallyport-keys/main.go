@@ -55,13 +55,12 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
-	print := func(lines []string) error { return sshkeys.Write(stdout, lines, o) }
+	print := sshkeys.Write
 	var lines []string
 	var err error
 	if certificate {
-		var line string
-		line, err = sshkeys.FetchLine(ctx, *socket, f.Arg(0), f.Arg(2))
-		print = func([]string) error { return sshkeys.WriteLine(stdout, line) }
+		lines, err = sshkeys.FetchFor(ctx, *socket, f.Arg(0), f.Arg(2))
+		print = sshkeys.WriteFor
 	} else {
 		lines, err = sshkeys.Fetch(ctx, *socket, f.Arg(0))
 	}
@@ -78,7 +77,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "sallyport-keys:", err)
 		return command.ExitFailed
 	}
-	if err := print(lines); err != nil {
+	if err := print(stdout, lines, o); err != nil {
 		fmt.Fprintln(stderr, "sallyport-keys:", err)
 		return command.ExitFailed
 	}

@@ -86,6 +86,8 @@ func ruleAdd(f *command.Flags) request {
 	number(f, "points", "`number` of points that the authentication must come to", &points)
 	span(f, "grant-life", "for how long a grant is open: `time`, 1m to 168h; left out: 1h", &r.GrantSeconds)
 	span(f, "use-life", "for how long one use of it counts: `time`, 1m to 15m; left out: 5m", &r.UseSeconds)
+	f.StringVar(&r.Sessions, "sessions", "", "`keep|tell|end`: what becomes of sessions when their grant is ended early; left out: tell")
+	f.BoolVar(&r.Earn, "earn", false, "sessions earn the strength-gated groups that the request was proved enough for")
 	return func(ctx context.Context, c client, f *command.Flags) (proto.Message, error) {
 		if r.GetEffect() == "" {
 			return nil, command.Usage("--effect grant, approve or refuse is missing")
@@ -181,6 +183,11 @@ func rule(w io.Writer, r *v1.RuleView) {
 		fmt.Fprintf(w, ", with %d points", r.GetPoints())
 	}
 	fmt.Fprintf(w, "\ngrant\topen for %s, each use counts for %s\n", time.Duration(r.GetGrantSeconds())*time.Second, time.Duration(r.GetUseSeconds())*time.Second)
+	sessions := map[string]string{"keep": "go on", "tell": "are told", "end": "are ended"}[r.GetSessions()] + " when their grant is ended early"
+	if r.GetEarn() {
+		sessions += ", and earn strength-gated groups"
+	}
+	fmt.Fprintf(w, "sessions\t%s\n", sessions)
 }
 
 func requestView(w io.Writer, r *v1.RequestView) {

@@ -49,7 +49,8 @@ func serve(ctx context.Context, c *config.Config, from doors, log *slog.Logger) 
 	d := daemon.NewRealms()
 	sources, closer, err := openRealms(ctx, c, cards, daemon.Options{
 		Log: log, Sealer: sealed.Sealer, SealDetail: sealed.Detail, SealMend: sealed.Mend, Realms: d, Machine: c.Machine.ID, Version: version,
-		SubIDList: filepath.Join(c.Paths.State, "subids"),
+		SubIDList:   filepath.Join(c.Paths.State, "subids"),
+		SessionFile: filepath.Join(c.Paths.State, "sessions"), EndedList: filepath.Join(c.Paths.State, "ended-sessions"),
 	})
 	if err != nil {
 		return err

@@ -21,6 +21,10 @@
 // The line allows what the certificate does, and no agent forwarding. One that only passes
 // on (identity.HopNext) runs nothing and may connect to the next machine alone.
 //
+// sshd says afterwards what it authenticated by. The certificate is judged again then
+// ([Judge.Shown]), and a [Book] remembers by which grant a session began, so that the session
+// can be told or ended with it.
+//
 // Whether the account may log in here is not judged here: package daemon does, by the rules
 // of every login.
 package hops

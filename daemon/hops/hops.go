@@ -43,31 +43,61 @@ type Judge struct {
 
 // Line is what sshd is told of a certificate that is shown for that account.
 func (j *Judge) Line(account uuid.UUID, blob []byte) (string, error) {
-	parsed, err := ssh.ParsePublicKey(blob)
+	c, err := j.certificate(account, blob)
 	if err != nil {
-		return "", fmt.Errorf("%w: %w", ErrNone, err)
-	}
-	c, is := parsed.(*ssh.Certificate)
-	if !is {
-		return "", ErrNone
-	}
-	if !SignedBy(c, j.Authorities()) {
-		return "", ErrNone
-	}
-	principal := identity.HopPrincipal(j.Machine, account)
-	if why := j.refuses(c, principal); why != "" {
-		return "", &RefusedError{identity.Printable(c.KeyId), why}
-	}
-	// sshd verifies it as well; what is read of it below is the realm's word all the same.
-	checker := ssh.CertChecker{SupportedCriticalOptions: []string{"source-address"}, Clock: j.Now}
-	if err := checker.CheckCert(principal, c); err != nil {
-		return "", &RefusedError{identity.Printable(c.KeyId), err.Error()}
+		return "", err
 	}
 	options, err := options(c)
 	if err != nil {
 		return "", &RefusedError{identity.Printable(c.KeyId), err.Error()}
 	}
 	return strings.Join(options, ",") + " " + strings.TrimSpace(string(ssh.MarshalAuthorizedKey(c.SignatureKey))), nil
+}
+
+// certificate is one of the realm that is good for that account here and now.
+func (j *Judge) certificate(account uuid.UUID, blob []byte) (*ssh.Certificate, error) {
+	parsed, err := ssh.ParsePublicKey(blob)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNone, err)
+	}
+	c, is := parsed.(*ssh.Certificate)
+	if !is || !SignedBy(c, j.Authorities()) {
+		return nil, ErrNone
+	}
+	principal := identity.HopPrincipal(j.Machine, account)
+	if why := j.refuses(c, principal); why != "" {
+		return nil, &RefusedError{identity.Printable(c.KeyId), why}
+	}
+	// sshd verifies it as well; what is read of it is the realm's word all the same.
+	checker := ssh.CertChecker{SupportedCriticalOptions: []string{"source-address"}, Clock: j.Now}
+	if err := checker.CheckCert(principal, c); err != nil {
+		return nil, &RefusedError{identity.Printable(c.KeyId), err.Error()}
+	}
+	return c, nil
+}
+
+// Stored are those of an account's stored keys that are the authority of a certificate which
+// is not the realm's: sshd judges it by them.
+func Stored(keys []identity.SSHKey, blob []byte) []string {
+	parsed, err := ssh.ParsePublicKey(blob)
+	if err != nil {
+		return nil
+	}
+	c, is := parsed.(*ssh.Certificate)
+	if !is {
+		return nil
+	}
+	var lines []string
+	for _, k := range keys {
+		line, err := identity.ParseKeyLine(k.Line)
+		if err != nil || !line.Has("cert-authority") {
+			continue
+		}
+		if key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(line.Key)); err == nil && bytes.Equal(key.Marshal(), c.SignatureKey.Marshal()) { //nolint:dogsled // the key alone
+			lines = append(lines, k.Line)
+		}
+	}
+	return lines
 }
 
 // SignedBy tells whether one of these raw Ed25519 keys is said to have signed the

@@ -177,6 +177,7 @@ func TestTheLineAllowsWhatTheCertificateDoesAndNoMore(t *testing.T) {
 	}
 }
 
+// Promise certificate-early.
 func TestClocksThatDifferAreNamed(t *testing.T) {
 	s := newScene(t)
 	blob := s.certificate(nil)
@@ -199,4 +200,25 @@ func FuzzLine(f *testing.F) {
 			t.Errorf("a line for sshd: %q", line)
 		}
 	})
+}
+
+// Promise key-options.
+func TestAnotherAuthoritysCertificateIsForTheKeysThatSayCertAuthority(t *testing.T) {
+	s := newScene(t)
+	line := func(k ssh.Signer) string { return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(k.PublicKey()))) }
+	blob := s.certificate(func(c *ssh.Certificate) { c.SignatureKey = s.key.PublicKey() })
+	keys := []identity.SSHKey{
+		{Tag: "the key itself", Line: line(s.key)},
+		{Tag: "its authority", Line: `cert-authority,principals="ops" ` + line(s.key)},
+		{Tag: "another", Line: "cert-authority " + line(s.authority)},
+		{Tag: "odd", Line: "cert-authority,odd " + line(s.key)},
+	}
+	if got := Stored(keys, blob); len(got) != 1 || got[0] != keys[1].Line {
+		t.Errorf("%q", got)
+	}
+	for sentence, blob := range map[string][]byte{"nothing": nil, "a bare key": s.key.PublicKey().Marshal()} {
+		if got := Stored(keys, blob); len(got) != 0 {
+			t.Errorf("%s: %q", sentence, got)
+		}
+	}
 }

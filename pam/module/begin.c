@@ -4,6 +4,8 @@
  * daemon decides what follows from that.
  */
 #include <security/pam_ext.h>
+#include <security/pam_modules.h>
+#include <string.h>
 
 #include "relay.h"
 #include "session.h"
@@ -16,6 +18,7 @@ static void put_item(struct wire_writer *w, const struct call *c, int item, uint
 		wire_put_text(w, tag, v);
 }
 
+enum { MOST_AUTH_INFO = 32768 };
 enum { MOST_NUMBERS = 6 }; /* in one field of Begin */
 
 /* Numbers as the wire has them, the low byte first. */
@@ -75,6 +78,20 @@ static void put_logind(struct wire_writer *w)
 		wire_put_text(w, WIRE_LOGIND, id);
 }
 
+/*
+ * What sshd authenticated somebody by, if a certificate was in it. sshd says it in PAM's
+ * environment right before it opens the session, and not before the account check. pam_env
+ * may put what a user wrote there, so our line stands before its: see docs/protocol.md.
+ */
+static void put_auth_info(struct wire_writer *w, const struct call *c)
+{
+	const char *info = pam_getenv(c->pamh, "SSH_AUTH_INFO_0");
+
+	if (c->op == OP_OPEN_SESSION && info != NULL && strnlen(info, MOST_AUTH_INFO + 1) <= MOST_AUTH_INFO &&
+	    strstr(info, "-cert-v01@openssh.com ") != NULL)
+		wire_put_text(w, WIRE_AUTH_INFO, info);
+}
+
 void begin_put(struct wire_writer *w, const struct call *c)
 {
 	const void *service = NULL;
@@ -99,6 +116,7 @@ void begin_put(struct wire_writer *w, const struct call *c)
 	put_process(w);
 	put_caller(w);
 	put_logind(w);
+	put_auth_info(w, c);
 	if (c->op == OP_CHANGE_PASSWORD)
 		put_item(w, c, PAM_OLDAUTHTOK, WIRE_OLD_PASS);
 	if (c->options.try_first_pass && (c->op == OP_AUTHENTICATE || c->op == OP_CHANGE_PASSWORD))

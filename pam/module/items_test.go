@@ -73,6 +73,37 @@ func TestTheAuthorityLearnsWhatTheHostSaid(t *testing.T) {
 	})
 }
 
+// Promise session-ended.
+func TestWhatSshdAuthenticatedByIsSaidWhenASessionOpens(t *testing.T) {
+	both(t, func(t *testing.T, r *rig) {
+		s := &seen{}
+		r.serve(s.then(identity.Verdict{Code: identity.Granted}))
+		const line = "publickey ssh-ed25519-cert-v01@openssh.com AAAA"
+		const most = 32768
+		for _, c := range []struct{ step, info, want string }{
+			{"open", line, line},
+			{"open", line + strings.Repeat("A", most-len(line)), line + strings.Repeat("A", most-len(line))},
+			{"open", line + strings.Repeat("A", most-len(line)+1), ""},
+			{"open", "publickey ssh-ed25519 AAAA", ""},
+			{"open", "password", ""},
+			{"open", "", ""},
+			{"acct", line, ""},
+			{"auth", line, ""},
+			{"setcred", line, ""},
+			{"close", line, ""},
+		} {
+			r.run(nil, "alice", "putenv=SSH_AUTH_INFO_0="+c.info, c.step)
+			if l, _ := s.last(t); l.AuthInfo != c.want {
+				t.Errorf("%s with %.60q: %.60q", c.step, c.info, l.AuthInfo)
+			}
+		}
+		r.run(nil, "alice", "open")
+		if l, _ := s.last(t); l.AuthInfo != "" {
+			t.Errorf("nothing was said: %q", l.AuthInfo)
+		}
+	})
+}
+
 func TestAnEarlierPasswordIsUsedOnlyWhenAskedFor(t *testing.T) {
 	both(t, func(t *testing.T, r *rig) {
 		s := &seen{}

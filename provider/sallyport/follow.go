@@ -115,6 +115,7 @@ func (f *following) read(ctx context.Context, e *endpoint, quiet *time.Timer) er
 		return err //nolint:wrapcheck // by Watch
 	}
 	defer func() { _ = stream.Close() }()
+	var told clock
 	for stream.Receive() {
 		quiet.Stop()
 		if err := e.newest(); err != nil { // another server has said a higher term meanwhile
@@ -123,6 +124,9 @@ func (f *following) read(ctx context.Context, e *endpoint, quiet *time.Timer) er
 		ev, err := e.event(ctx, stream.Msg())
 		if err != nil {
 			return err
+		}
+		if now := ev.Kind == provider.Alive || ev.Kind == provider.CaughtUp; now && !ev.ServerTime.IsZero() && told.changed(f.p.o.Now().Sub(ev.ServerTime)) {
+			go e.reportClock(ctx)
 		}
 		if !f.heard {
 			f.heard = true

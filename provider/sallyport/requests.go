@@ -45,20 +45,24 @@ func (p *Provider) within(ctx context.Context) (context.Context, context.CancelF
 }
 
 // Ask implements provider.Requester.
-func (p *Provider) Ask(ctx context.Context, session []byte, origin identity.Origin, a report.AskArgs) (report.Request, error) {
+func (p *Provider) Ask(ctx context.Context, session []byte, origin identity.Origin, a report.AskArgs) (report.Request, *report.Certified, error) {
 	ctx, cancel := p.within(ctx)
 	defer cancel()
 	hops := &v1.SSHAsk{Role: a.Role, Forward: a.Forward}
 	for _, h := range a.Hops {
 		hops.Hops = append(hops.Hops, &v1.SSHHop{Host: h.Host, Port: uint32(h.Port), Account: h.Account})
 	}
-	req := &v1.AskRequest{SessionToken: session, Id: a.ID, Reason: a.Reason, Origin: origin.String(), Kind: &v1.AskRequest_Ssh{Ssh: hops}}
+	req := &v1.AskRequest{SessionToken: session, Id: a.ID, Reason: a.Reason, Origin: origin.String(), Kind: &v1.AskRequest_Ssh{Ssh: hops}, PublicKey: a.PublicKey}
 	var resp *v1.AskResponse
 	err := p.request(ctx, "ask", func(ctx context.Context, e *endpoint) (err error) {
 		resp, err = e.requests.Ask(ctx, req)
 		return err //nolint:wrapcheck // by request
 	})
-	return requestOf(resp.GetRequest()), err
+	if err != nil || resp.GetCertified() == nil {
+		return requestOf(resp.GetRequest()), nil, err
+	}
+	c, err := p.certified(resp.GetCertified())
+	return requestOf(resp.GetRequest()), &c, err
 }
 
 // Prove implements provider.Requester.
@@ -134,15 +138,20 @@ func (p *Provider) Certify(ctx context.Context, session []byte, id string, publi
 	if err != nil {
 		return report.Request{}, report.Certified{}, err
 	}
-	var c report.Certified
+	c, err := p.certified(resp)
+	return requestOf(resp.GetRequest()), c, err
+}
+
+// certified is what a server has certified, with the keys that sign for hosts as the key list
+// has them.
+func (p *Provider) certified(resp *v1.CertifyResponse) (c report.Certified, err error) {
+	c.ServerTime = moment(resp.GetServerTime())
 	for _, h := range resp.GetHops() {
-		c.Hops = append(c.Hops, report.CertifiedHop{Certificate: h.GetCertificate(), Machine: identity.Printable(h.GetMachine()), HostAlias: identity.Printable(h.GetHostAlias()), HostKeys: h.GetHostKeys()})
+		c.Hops = append(c.Hops, report.CertifiedHop{Certificate: h.GetCertificate(), Machine: identity.Printable(h.GetMachine()), HostAlias: identity.Printable(h.GetHostAlias()), HostKeys: h.GetHostKeys(), ClockAheadSeconds: h.GetClockAheadSeconds()})
 	}
 	_, hosts := p.SSHAuthorities()
-	if c.Hosts, err = wireKeys(hosts); err != nil {
-		return report.Request{}, report.Certified{}, err
-	}
-	return requestOf(resp.GetRequest()), c, nil
+	c.Hosts, err = wireKeys(hosts)
+	return c, err
 }
 
 // wireKeys are raw Ed25519 keys in ssh's wire form.

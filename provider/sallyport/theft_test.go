@@ -149,6 +149,10 @@ func (h *house) Join(context.Context, *v1.JoinRequest) (*v1.JoinResponse, error)
 	return &v1.JoinResponse{MachineUuid: uuid.NewString(), Realm: "r", MachineName: "box"}, nil
 }
 
+func (h *house) ReportClock(context.Context, *v1.ReportClockRequest) (*v1.ReportClockResponse, error) {
+	return &v1.ReportClockResponse{}, nil
+}
+
 func (h *house) SetSealingKey(context.Context, *v1.SetSealingKeyRequest) (*v1.SetSealingKeyResponse, error) {
 	return &v1.SetSealingKeyResponse{}, nil
 }

@@ -25,7 +25,7 @@ var (
 const maxProof = 48 << 10
 
 func (p *Provider) watchRequest(from provider.Position, newest []byte) *v1.WatchRequest {
-	req := &v1.WatchRequest{Position: from.Revision, History: historyOf(from), Instance: p.instance[:], Version: p.o.Version, Patience: uint32(p.o.Timeouts.Silence.Seconds())}
+	req := &v1.WatchRequest{Position: from.Revision, History: historyOf(from), Instance: p.instance[:], Version: p.o.Version, Patience: uint32(p.o.Timeouts.Silence.Seconds()), MachineTime: timestamppb.New(p.o.Now())}
 	if len(newest) <= maxProof {
 		req.Newest = newest
 	}

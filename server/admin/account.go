@@ -227,7 +227,11 @@ func (s *Admin) AddSSHKey(ctx context.Context, req *v1.AddSSHKeyRequest) (*v1.Ac
 	if err != nil {
 		return nil, s.told(ctx, "add key to", req.GetName(), fmt.Errorf("%w: %w", realm.ErrInput, err))
 	}
-	return s.onAccount(ctx, "account.add-key", req.GetName(), "tag="+key.Tag, func(tx *store.Tx, a store.Account) error {
+	detail := "tag=" + key.Tag
+	if line, err := identity.ParseKeyLine(key.Line); err == nil && line.Text != "" {
+		detail += fmt.Sprintf(" options=%q", line.Text)
+	}
+	return s.onAccount(ctx, "account.add-key", req.GetName(), detail, func(tx *store.Tx, a store.Account) error {
 		have, err := tx.SSHKeys(a.UUID)
 		if err != nil {
 			return err
@@ -239,13 +243,27 @@ func (s *Admin) AddSSHKey(ctx context.Context, req *v1.AddSSHKeyRequest) (*v1.Ac
 	})
 }
 
+// parseSSHKey reads one line of authorized_keys(5). Its options are kept as they were given.
 func parseSSHKey(tag, line string) (identity.SSHKey, error) {
-	pub, comment, options, rest, err := ssh.ParseAuthorizedKey([]byte(line))
+	line = strings.Trim(line, " \t\r\n")
+	if strings.ContainsAny(line, "\r\n\x00") {
+		return identity.SSHKey{}, errors.New("give one key, in one line")
+	}
+	before, text := "", line
+	if _, _, options, _, err := ssh.ParseAuthorizedKey([]byte(line)); err == nil && len(options) > 0 { //nolint:dogsled // whether it has options
+		before, text, _ = identity.CutKeyOptions(line) // they are read by sshd's own grammar below
+		before += " "
+	}
+	pub, comment, options, _, err := ssh.ParseAuthorizedKey([]byte(text))
+	if err == nil && (len(options) > 0 || !strings.HasPrefix(text, pub.Type()+" ")) {
+		err = errors.New("what stands before the key is neither its type nor options")
+	}
 	if err != nil {
 		return identity.SSHKey{}, fmt.Errorf("not a public key as in authorized_keys: %w", err)
 	}
-	if len(options) > 0 || len(rest) > 0 {
-		return identity.SSHKey{}, fmt.Errorf("give one key, without options")
+	if _, is := pub.(*ssh.Certificate); is {
+		return identity.SSHKey{}, errors.New("it is a certificate, which sshd accepts nobody by. Give the key itself, " +
+			"or the key of who signs certificates with the options cert-authority and principals")
 	}
 	if tag == "" {
 		tag = comment
@@ -253,7 +271,7 @@ func parseSSHKey(tag, line string) (identity.SSHKey, error) {
 	if tag == "" {
 		tag = strings.ReplaceAll(ssh.FingerprintSHA256(pub), ":", "-")
 	}
-	k := identity.SSHKey{Tag: tag, Line: strings.TrimSpace(string(ssh.MarshalAuthorizedKey(pub)))}
+	k := identity.SSHKey{Tag: tag, Line: before + strings.TrimSpace(string(ssh.MarshalAuthorizedKey(pub)))}
 	return k, k.Validate()
 }
 

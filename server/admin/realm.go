@@ -20,6 +20,7 @@ import (
 const (
 	maxPoints      = 1000 // of one kind
 	maxAuthorities = 32
+	maxEarly       = 15 // minutes
 )
 
 // ShowRealm implements AdminService.
@@ -53,10 +54,15 @@ func (s *Admin) realmView(tx *store.Tx) (*v1.RealmView, error) {
 	if err != nil {
 		return nil, err
 	}
+	early, err := tx.CertificatesEarly()
+	if err != nil {
+		return nil, err
+	}
 	v := &v1.RealmView{
 		StoredKeys: string(stored), RequestWaitSeconds: seconds(wait),
 		Name: s.Name, RequireAttestation: trusted.Required,
 		PasswordMaxAge: rules.MaxAge, PasswordMinLength: rules.MinLength, PasswordHistory: rules.History,
+		CertificatesEarly: early,
 	}
 	entries, path, fault := s.credentials.CommonPasswords()
 	if v.CommonPasswords, v.CommonPasswordsFile = uint32(entries), path; fault != nil { //nolint:gosec // bounded by the size of the file
@@ -109,7 +115,7 @@ func (s *Admin) SetRealm(ctx context.Context, req *v1.SetRealmRequest) (*v1.Real
 			}
 		}
 		if err := errors.Join(setAttestation(tx, req, authorities), setPasswordRules(tx, req.PasswordMinLength, req.PasswordHistory, req.PasswordMaxAge),
-			setRequestWait(tx, req.RequestWaitSeconds)); err != nil {
+			setRequestWait(tx, req.RequestWaitSeconds), setEarly(tx, req)); err != nil {
 			return err
 		}
 		var err error
@@ -117,6 +123,18 @@ func (s *Admin) SetRealm(ctx context.Context, req *v1.SetRealmRequest) (*v1.Real
 		return err
 	})
 	return view, err
+}
+
+// setEarly changes by how much ssh certificates begin early.
+func setEarly(tx *store.Tx, req *v1.SetRealmRequest) error {
+	switch {
+	case req.CertificatesEarly == nil:
+		return nil
+	case req.GetCertificatesEarly() > maxEarly:
+		return inputError("certificates can begin %d minutes early at most, not %d", maxEarly, req.GetCertificatesEarly())
+	default:
+		return tx.SetCertificatesEarly(req.GetCertificatesEarly())
+	}
 }
 
 func realmDetail(req *v1.SetRealmRequest, authorities [][]byte) string {
@@ -144,6 +162,9 @@ func realmDetail(req *v1.SetRealmRequest, authorities [][]byte) string {
 	}
 	if req.RequestWaitSeconds != nil {
 		detail = append(detail, fmt.Sprintf("request_wait=%d", req.GetRequestWaitSeconds()))
+	}
+	if req.CertificatesEarly != nil {
+		detail = append(detail, fmt.Sprintf("certificates_early=%d", req.GetCertificatesEarly()))
 	}
 	if req.GetNewestCopy() {
 		detail = append(detail, "newest_copy")

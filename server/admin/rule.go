@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,10 +53,10 @@ func (s *Admin) AddRule(ctx context.Context, req *v1.AddRuleRequest) (*v1.RuleVi
 
 // ruleDetail is what the audit log has of a rule.
 func ruleDetail(v *v1.RuleView, before string) string {
-	return fmt.Sprintf("kind=%s who=%s machines=%q tags=%q role=%s accounts=%q forward=%q effect=%s approvers=%s count=%d max_age=%d kinds=%q points=%d grant=%d use=%d through=%q through_tags=%q before=%s",
+	return fmt.Sprintf("kind=%s who=%s machines=%q tags=%q role=%s accounts=%q forward=%q effect=%s approvers=%s count=%d max_age=%d kinds=%q points=%d grant=%d use=%d through=%q through_tags=%q sessions=%s earn=%v before=%s",
 		v.GetKind(), v.GetWho(), strings.Join(v.GetMachines(), " "), strings.Join(v.GetTags(), " "), v.GetRole(), strings.Join(v.GetAccounts(), " "),
 		strings.Join(v.GetForward(), " "), v.GetEffect(), v.GetApprovers(), v.GetCount(), v.GetMaxAgeSeconds(), strings.Join(v.GetKinds(), " "),
-		v.GetPoints(), v.GetGrantSeconds(), v.GetUseSeconds(), strings.Join(v.GetThrough(), " "), strings.Join(v.GetThroughTags(), " "), before)
+		v.GetPoints(), v.GetGrantSeconds(), v.GetUseSeconds(), strings.Join(v.GetThrough(), " "), strings.Join(v.GetThroughTags(), " "), v.GetSessions(), v.GetEarn(), before)
 }
 
 func inputError(format string, args ...any) error {
@@ -82,7 +83,7 @@ func ruleOf(tx *store.Tx, v *v1.RuleView) (store.RequestRule, error) {
 			return r, inputError("%q is not one of the words for forwarding: local, remote, x11", identity.Printable(w))
 		}
 	}
-	for _, part := range []func(*store.Tx, *v1.RuleView, *store.RequestRule) error{ruleKind, ruleWho, ruleWhere, ruleThrough, ruleAccounts, ruleEffect, ruleProof, ruleTimes} {
+	for _, part := range []func(*store.Tx, *v1.RuleView, *store.RequestRule) error{ruleKind, ruleWho, ruleWhere, ruleThrough, ruleAccounts, ruleEffect, ruleProof, ruleTimes, ruleSessions} {
 		if err := part(tx, v, &r); err != nil {
 			return r, err
 		}
@@ -234,6 +235,17 @@ func ruleTimes(_ *store.Tx, v *v1.RuleView, r *store.RequestRule) error {
 	return nil
 }
 
+func ruleSessions(_ *store.Tx, v *v1.RuleView, r *store.RequestRule) error {
+	var known bool
+	if r.Sessions, known = identity.ParseOnEnd(v.GetSessions()); !known {
+		return inputError("%q for sessions: there are \"keep\", \"tell\" and \"end\"", identity.Printable(v.GetSessions()))
+	}
+	if r.Earn = v.GetEarn(); r.Earn && r.Effect == store.RuleRefuses {
+		return inputError("what is refused earns nothing")
+	}
+	return nil
+}
+
 // ruleView shows a rule, by the names that there are now.
 func ruleView(tx *store.Tx, r store.RequestRule) (*v1.RuleView, error) {
 	v := &v1.RuleView{
@@ -241,6 +253,7 @@ func ruleView(tx *store.Tx, r store.RequestRule) (*v1.RuleView, error) {
 		MaxAgeSeconds: seconds(r.MaxAge), Kinds: realm.Words(r.Demand.Kinds), Points: uint32(r.Demand.Points),
 		GrantSeconds: seconds(r.GrantLife), UseSeconds: seconds(r.UseLife), Tags: store.Tags(r.Tags).Strings(),
 		ThroughTags: store.Tags(r.ThroughTags).Strings(),
+		Sessions:    string(cmp.Or(r.Sessions, identity.TellSessions)), Earn: r.Earn,
 	}
 	var err error
 	name := func(is bool, id uuid.UUID, find func(uuid.UUID) (identity.Name, error)) string {

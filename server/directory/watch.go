@@ -9,6 +9,7 @@ import (
 	"connectrpc.com/connect"
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/server/store"
@@ -58,6 +59,7 @@ func (d *Directory) watcher(ctx context.Context, req *v1.WatchRequest, out *conn
 // run is the whole life of a stream, which end ends.
 func (w *watcher) run(ctx context.Context, end context.CancelFunc, req *v1.WatchRequest) error {
 	now := w.feed.current.Load() // before anything is read: what comes after that is waited for
+	defer func() { w.ClockGoes(w.machine.UUID, w.clock) }()
 	does := func() (bool, error) { return w.arrive(ctx, end, req) }
 	for {
 		if goOn, err := apart(does); err != nil || !goOn {
@@ -85,6 +87,7 @@ func (w *watcher) arrive(ctx context.Context, end context.CancelFunc, req *v1.Wa
 	}
 	w.term = w.at.Term
 	w.SayTerm(w.out.ResponseHeader()) // as new as what was read
+	w.clock = w.ClockComes(w.machine.UUID, timeOf(req.GetMachineTime()))
 	two := w.streams.come(w.machine.UUID, w.instance, !w.machine.Duplicated.IsZero(), end)
 	two = w.lease(ctx) || two
 	return w.begin(ctx, req.GetNewest(), two)
@@ -107,6 +110,14 @@ func apart(f func() (bool, error)) (goOn bool, err error) {
 	return goOn, err
 }
 
+// timeOf is a time that a machine says, zero where it says none.
+func timeOf(t *timestamppb.Timestamp) time.Time {
+	if !t.IsValid() {
+		return time.Time{}
+	}
+	return t.AsTime()
+}
+
 // watcher is one change stream.
 type watcher struct {
 	*Directory
@@ -124,6 +135,7 @@ type watcher struct {
 	// at is where the realm stood when the machine's row was read: nothing that is newer is
 	// sent by what the row says.
 	at    store.Standing
+	clock uint64    // of what the machine says of its clock
 	term  uint64    // that the machine was told when the stream began
 	noted time.Time // when it was last noted that the machine is there
 	// duplicated: two live under the machine's name.

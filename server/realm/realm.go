@@ -42,6 +42,7 @@ type Realm struct {
 	tokens  *tokenCache
 	skew    atomic.Int64 // of the clock, a time.Duration
 	terms   terms
+	clocks  clocks
 	// noticed is the key list that machines were last told of.
 	noticing sync.Mutex
 	noticed  *issued

@@ -59,11 +59,11 @@ func (e *Engine) Ask(ctx context.Context, req *v1.AskRequest) (*v1.AskResponse, 
 	return &v1.AskResponse{Request: View(r, e.Now())}, nil
 }
 
-// plain is an ask as it is stored: without the token, and with the person's words in one
+// plain is an ask as it is stored: without the token and the key, and with the person's words in one
 // line.
 func plain(req *v1.AskRequest) (*v1.AskRequest, error) {
 	ask := proto.CloneOf(req)
-	ask.SessionToken = nil
+	ask.SessionToken, ask.PublicKey = nil, nil
 	reason, err := line("reason", req.GetReason())
 	if err != nil {
 		return nil, err

@@ -23,6 +23,10 @@ type verdict struct {
 	waitLife  time.Duration
 	grantLife time.Duration
 	useLife   time.Duration
+	// sessions is what becomes of sessions when the grant is ended early. earn is that of the
+	// last part: what is logged in to.
+	sessions identity.OnEnd
+	earn     bool
 }
 
 // judge judges each part by the first rule that matches it. Nothing is granted without one.
@@ -57,6 +61,7 @@ func judge(tx *store.Tx, kind string, asker store.Account, parts []Part) (verdic
 			v.refuse(why)
 		}
 		v.join(rules[at], asker, p)
+		v.onSessions(rules[at], i == len(parts)-1)
 	}
 	return v, v.name(tx)
 }
@@ -156,6 +161,13 @@ func (v *verdict) join(r store.RequestRule, asker store.Account, p Part) {
 	}
 }
 
+// onSessions adds what a rule says of the sessions that begin with the grant.
+func (v *verdict) onSessions(r store.RequestRule, last bool) {
+	word, _ := identity.ParseOnEnd(string(r.Sessions))
+	v.sessions = v.sessions.Stricter(word)
+	v.earn = last && r.Earn
+}
+
 // need adds a need of approvals; of one group the greatest number counts.
 func (v *verdict) need(r store.RequestRule) {
 	count := max(r.Count, 1)
@@ -178,6 +190,7 @@ func least(so, now time.Duration) time.Duration {
 func (v verdict) onto(r *store.Request) {
 	r.Rules, r.MaxAge, r.Demand, r.Needs = v.rules, v.maxAge, v.demand, v.needs
 	r.WaitLife, r.GrantLife, r.UseLife = v.waitLife, v.grantLife, v.useLife
+	r.Sessions, r.Earn = v.sessions, v.earn
 }
 
 // proof is what a session token shows.

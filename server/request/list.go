@@ -45,6 +45,11 @@ func View(r store.Request, now time.Time) *v1.RequestView {
 	return v
 }
 
+// MayBeUsed tells whether a request stands for a grant that is open.
+func MayBeUsed(v *v1.RequestView) bool {
+	return v.GetState() == string(store.RequestGranted) || v.GetState() == string(store.RequestUsed)
+}
+
 // View is a request as people see it now.
 func (e *Engine) View(r store.Request) *v1.RequestView { return View(r, e.Now()) }
 

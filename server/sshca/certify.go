@@ -23,9 +23,6 @@ import (
 )
 
 const (
-	// early is by how much a certificate begins before it was made, for machines whose
-	// clock is slow. It ends no later for that.
-	early = time.Minute
 	// hostLife is for how long a host certificate is good; a machine has it renewed each day.
 	hostLife = 14 * 24 * time.Hour
 	// maxHostKeys bounds the keys of one machine.
@@ -90,6 +87,10 @@ func (a *Authority) hops(tx *store.Tx, signer ssh.Signer, key ssh.PublicKey, r s
 	if err != nil {
 		return nil, err
 	}
+	early, err := early(tx)
+	if err != nil {
+		return nil, err
+	}
 	var list []*v1.HopCertificate
 	for i, h := range d.Hops {
 		from, err := a.sourceOf(tx, d, i)
@@ -102,7 +103,7 @@ func (a *Authority) hops(tx *store.Tx, signer ssh.Signer, key ssh.PublicKey, r s
 			KeyId:           identity.HopID{Asker: r.AccountName, At: r.MachineName, To: h.Name, As: h.As, Request: r.ID}.String(),
 			ValidPrincipals: []string{identity.HopPrincipal(h.Machine, h.Account)},
 			ValidAfter:      uint64(now.Add(-early).Unix()), ValidBefore: uint64(now.Add(life).Unix()), //nolint:gosec // times of today
-			Permissions: ssh.Permissions{CriticalOptions: map[string]string{}, Extensions: extensions(d, i, s.Methods)},
+			Permissions: ssh.Permissions{CriticalOptions: map[string]string{}, Extensions: extensions(d, i, r, s.Methods)},
 		}
 		if from != "" {
 			c.CriticalOptions["source-address"] = from
@@ -114,9 +115,22 @@ func (a *Authority) hops(tx *store.Tx, signer ssh.Signer, key ssh.PublicKey, r s
 		if err != nil {
 			return nil, fmt.Errorf("host keys: %w", err)
 		}
-		list = append(list, &v1.HopCertificate{Certificate: c.Marshal(), Machine: string(h.Name), HostAlias: identity.HostAlias(h.Machine), HostKeys: keys})
+		list = append(list, &v1.HopCertificate{
+			Certificate: c.Marshal(), Machine: string(h.Name), HostAlias: identity.HostAlias(h.Machine), HostKeys: keys,
+			ClockAheadSeconds: int64(a.ClockAhead(h.Machine) / time.Second),
+		})
 	}
 	return list, nil
+}
+
+// early is by how much a certificate begins before it was made, for machines whose clock is
+// slow. It ends no later for that: its life is counted from now.
+func early(tx *store.Tx) (time.Duration, error) {
+	minutes, err := tx.CertificatesEarly()
+	if err != nil {
+		return 0, fmt.Errorf("when certificates begin: %w", err)
+	}
+	return time.Duration(minutes) * time.Minute, nil
 }
 
 // sourceOf are the addresses of the machine before, from which alone the hop may be
@@ -143,8 +157,8 @@ func (a *Authority) sourceOf(tx *store.Tx, d Detail, i int) (string, error) {
 
 // extensions are what a hop allows: at the target what was granted, and at those before it
 // to go on to the next one and nothing else.
-func extensions(d Detail, i int, methods []identity.FactorKind) map[string]string {
-	e := map[string]string{}
+func extensions(d Detail, i int, r store.Request, methods []identity.FactorKind) map[string]string {
+	e := map[string]string{identity.HopSessions: string(r.Sessions)}
 	if i < len(d.Hops)-1 {
 		next := d.Hops[i+1]
 		e["permit-port-forwarding"] = ""
@@ -164,6 +178,9 @@ func extensions(d Detail, i int, methods []identity.FactorKind) map[string]strin
 	}
 	if slices.Contains(d.Forward, "x11") {
 		e["permit-X11-forwarding"] = ""
+	}
+	if r.Earn {
+		e[identity.HopEarn] = ""
 	}
 	e[identity.HopMethods] = strings.Join(realm.Words(methods), ",")
 	return e
@@ -221,6 +238,10 @@ func (a *Authority) hostCertificates(tx *store.Tx, m store.Machine, keys [][]byt
 		return nil, err //nolint:wrapcheck // for people
 	}
 	names, err := hostNames(tx, m)
+	if err != nil {
+		return nil, err
+	}
+	early, err := early(tx)
 	if err != nil {
 		return nil, err
 	}

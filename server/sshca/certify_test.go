@@ -33,7 +33,7 @@ type certifying struct {
 	key       ssh.PublicKey
 }
 
-func newCertifying(t *testing.T) *certifying {
+func newCertifying(t testing.TB) *certifying {
 	t.Helper()
 	c := &certifying{kindRig: newKindRig(t)}
 	c.authority = sshca.New(c.Realm, c.Requests)
@@ -93,8 +93,8 @@ func TestEachHopsCertificateIsForThatHopAlone(t *testing.T) {
 		machine, source string
 		extensions      map[string]string
 	}{
-		{"bastion", "", map[string]string{"permit-port-forwarding": "", identity.HopNext: "web1.example.org 2222"}},
-		{"web1", "192.0.2.9,2001:db8::9", map[string]string{"permit-pty": "", "permit-port-forwarding": "", identity.HopLocal: "", identity.HopMethods: "password"}},
+		{"bastion", "", map[string]string{"permit-port-forwarding": "", identity.HopNext: "web1.example.org 2222", identity.HopSessions: "tell"}},
+		{"web1", "192.0.2.9,2001:db8::9", map[string]string{"permit-pty": "", "permit-port-forwarding": "", identity.HopLocal: "", identity.HopMethods: "password", identity.HopSessions: "tell"}},
 	} {
 		hop, m := resp.GetHops()[i], c.machines[want.machine]
 		got := c.parsed(hop.GetCertificate())
@@ -121,6 +121,33 @@ func TestEachHopsCertificateIsForThatHopAlone(t *testing.T) {
 		if err != nil || !strings.Contains(string(out), id) || !strings.Contains(string(out), got.ValidPrincipals[0]) {
 			t.Errorf("ssh-keygen says %v:\n%s", err, out)
 		}
+	}
+}
+
+// Promise certificate-early.
+func TestCertificatesBeginEarlyAndEndNoLater(t *testing.T) {
+	c := newCertifying(t)
+	for _, minutes := range []uint32{0, 1, 15} {
+		c.Must(c.Admin.SetRealm(t.Context(), &v1.SetRealmRequest{CertificatesEarly: &minutes}))
+		resp, err := c.certified(to("web1"), c.key.Marshal())
+		c.Must(resp, err)
+		host, err := c.authority.CertifyHost(c.Call(), &v1.CertifyHostRequest{PublicKeys: [][]byte{c.newKey().Marshal()}})
+		c.Must(host, err)
+		for life, got := range map[time.Duration]*ssh.Certificate{
+			5 * time.Minute: c.parsed(resp.GetHops()[0].GetCertificate()), 14 * 24 * time.Hour: c.parsed(host.GetCertificates()[0]),
+		} {
+			after, before := c.Now().Unix()-int64(got.ValidAfter), int64(got.ValidBefore)-c.Now().Unix()
+			if after != int64(minutes)*60 || before != int64(life/time.Second) {
+				t.Errorf("%d minutes early: it begins %d s ago, and ends in %d s, want %s", minutes, after, before, life)
+			}
+		}
+	}
+	more := uint32(16)
+	if _, err := c.Admin.SetRealm(t.Context(), &v1.SetRealmRequest{CertificatesEarly: &more}); err == nil {
+		t.Error("16 minutes are taken")
+	}
+	if v, err := c.Admin.ShowRealm(t.Context(), &v1.ShowRealmRequest{}); err != nil || v.GetCertificatesEarly() != 15 {
+		t.Errorf("%d minutes, %v", v.GetCertificatesEarly(), err)
 	}
 }
 

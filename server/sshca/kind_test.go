@@ -23,7 +23,7 @@ type kindRig struct {
 	machines map[string]store.Machine
 }
 
-func newKindRig(t *testing.T) *kindRig {
+func newKindRig(t testing.TB) *kindRig {
 	r := &kindRig{servertest.New(t), map[string]store.Machine{}}
 	for _, name := range []string{"web1", "bastion", "db1"} {
 		r.machines[name], _ = r.Machine(identity.Name(name))

@@ -66,8 +66,10 @@ type Request struct {
 	Needs     []RequestNeed   `json:"needs,omitempty"`
 	GrantLife time.Duration   `json:"grant_life,omitempty"`
 	// WaitLife is for how long it waits from when it begins to; it is not stored.
-	WaitLife time.Duration `json:"-"`
-	UseLife  time.Duration `json:"use_life,omitempty"`
+	WaitLife time.Duration  `json:"-"`
+	UseLife  time.Duration  `json:"use_life,omitempty"`
+	Sessions identity.OnEnd `json:"sessions,omitempty"`
+	Earn     bool           `json:"earn,omitempty"`
 	// Parties are the accounts that it is about: the asker and those that are logged in as.
 	Parties   []uuid.UUID       `json:"parties,omitempty"`
 	Decisions []RequestDecision `json:"decisions,omitempty"`
@@ -283,10 +285,17 @@ func (t *Tx) grantEnded() error {
 	return t.one(`UPDATE realm SET grants_ended = ?`, rev)
 }
 
-// endedFor is for how long a grant that was ended is told of: longer than any use counts.
-const endedFor = 20 * time.Minute
+// endedFor is for how long every grant that was ended is told of: longer than any use counts.
+// Sessions go on for longer: the newest of a day are told of as well, to machines that were
+// away.
+const (
+	endedFor      = 20 * time.Minute
+	endedAlsoFor  = 24 * time.Hour
+	endedAlsoMost = 1000
+)
 
-// EndedGrants lists those that were ended early within the last 20 minutes.
+// EndedGrants lists those that were ended early within the last 20 minutes, and the newest
+// 1000 of the last day.
 func (t *Tx) EndedGrants(now time.Time) (e EndedGrants, err error) {
 	if err := t.get([]any{&e.Version}, `SELECT grants_ended FROM realm`); err != nil {
 		return EndedGrants{}, err
@@ -296,7 +305,9 @@ func (t *Tx) EndedGrants(now time.Time) (e EndedGrants, err error) {
 		err := row.Scan(&id)
 		e.IDs = append(e.IDs, id)
 		return err
-	}, `SELECT uuid FROM requests WHERE early = 1 AND changed >= ? ORDER BY changed, uuid`, now.Add(-endedFor).Unix())
+	}, `SELECT uuid FROM requests WHERE early = 1 AND (changed >= ? OR uuid IN (
+			SELECT uuid FROM requests WHERE early = 1 AND changed >= ? ORDER BY changed DESC, uuid LIMIT ?))
+		ORDER BY changed, uuid`, now.Add(-endedFor).Unix(), now.Add(-endedAlsoFor).Unix(), endedAlsoMost)
 	return e, err
 }
 

@@ -57,6 +57,10 @@ type RequestRule struct {
 	// GrantLife is for how long a grant is open, UseLife for how long one use of it counts.
 	GrantLife time.Duration `json:"grant_life"`
 	UseLife   time.Duration `json:"use_life"`
+	// Sessions is what becomes of sessions when their grant is ended early; "" is "tell".
+	Sessions identity.OnEnd `json:"sessions,omitempty"`
+	// Earn lets sessions earn strength-gated groups.
+	Earn bool `json:"earn,omitempty"`
 }
 
 // RequestRules lists them in their order.

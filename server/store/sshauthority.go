@@ -66,3 +66,14 @@ func (t *Tx) SetHostKeys(machine uuid.UUID, keys [][]byte) error {
 	}
 	return nil
 }
+
+// CertificatesEarly is by how many minutes an ssh certificate begins before it was made.
+func (t *Tx) CertificatesEarly() (minutes uint32, err error) {
+	err = t.get([]any{&minutes}, `SELECT certificates_early FROM realm`)
+	return minutes, err
+}
+
+// SetCertificatesEarly changes that.
+func (t *Tx) SetCertificatesEarly(minutes uint32) error {
+	return t.one(`UPDATE realm SET certificates_early = ?`, minutes)
+}

@@ -12,5 +12,21 @@
 // the same configuration; so each hop is offered its own certificate and no other. Agents
 // are not forwarded.
 //
+// Plain ssh does the same where its KnownHostsCommand leaves an agent for it ([Once]) that
+// signs one login, and asks it for the host keys ([Expect]):
+//
+//	the agent is asked for              it answers
+//	host keys                           those of the machine; it counts the login to come
+//	its keys, before session-bind       none
+//	session-bind, of another host, or   no
+//	of a session that is forwarded
+//	its keys after that                 the certificate
+//	a signature of a login to that      yes
+//	machine, in that session, as the
+//	account
+//	anything else                       no
+//
+// It ends after the last login that was counted, and after two minutes in any case.
+//
 // The package asks nobody for anything: where certificates come from is the caller's.
 package hop

@@ -78,8 +78,13 @@ func (b *bench) median(ctx context.Context, input, name string, args ...string) 
 		}
 		all = append(all, time.Since(begin))
 	}
+	return middle(all), nil
+}
+
+// middle is the median.
+func middle(all []time.Duration) time.Duration {
 	slices.Sort(all)
-	return all[len(all)/2], nil
+	return all[len(all)/2]
 }
 
 func ms(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000) }

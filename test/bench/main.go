@@ -45,6 +45,8 @@ func run(ctx context.Context, runs, large int, only string) error {
 		{"sudo and ssh", b.hosts},
 		{"step-up", b.stepUps},
 		{"ssh keys", b.keys},
+		{"ssh for one hop", b.hops},
+		{"ssh certificates", b.certificates},
 		{"password logins", b.passwords},
 		{"card logins", b.cardLogins},
 		{"name service", b.lookups},

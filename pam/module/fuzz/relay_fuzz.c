@@ -33,6 +33,12 @@ int pam_get_item(const pam_handle_t *h, int item, const void **v)
 	return PAM_SUCCESS;
 }
 
+const char *pam_getenv(pam_handle_t *h, const char *name)
+{
+	(void)h, (void)name;
+	return "publickey ssh-ed25519-cert-v01@openssh.com AAAA";
+}
+
 int pam_set_item(pam_handle_t *h, int item, const void *v)
 {
 	(void)h;

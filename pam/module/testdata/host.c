@@ -271,6 +271,8 @@ int main(int argc, char **argv)
 			limit(RLIMIT_AS, argv[i] + 3);
 		} else if (strncmp(argv[i], "nproc=", 6) == 0) {
 			limit(RLIMIT_NPROC, argv[i] + 6);
+		} else if (strncmp(argv[i], "putenv=", 7) == 0) {
+			pam_putenv(h, argv[i] + 7);
 		} else if (strcmp(argv[i], "env") == 0) {
 			show_environment(h);
 		} else if (strncmp(argv[i], "in-group=", 9) == 0) {

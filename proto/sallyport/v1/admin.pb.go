@@ -1493,7 +1493,8 @@ type AddSSHKeyRequest struct {
 	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Empty: the key's comment, or its fingerprint.
 	Tag string `protobuf:"bytes,2,opt,name=tag,proto3" json:"tag,omitempty"`
-	// A line as in authorized_keys, without options.
+	// A line as in authorized_keys(5). Its options are kept as they are given; one that
+	// sshd does not know is refused.
 	Line          string `protobuf:"bytes,3,opt,name=line,proto3" json:"line,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2589,8 +2590,12 @@ type RuleView struct {
 	UseSeconds   uint32 `protobuf:"varint,16,opt,name=use_seconds,json=useSeconds,proto3" json:"use_seconds,omitempty"`
 	// Machines' names and tags: the host just before in the chain must be one of these, or the
 	// rule refuses. Neither: any host, or none.
-	Through       []string `protobuf:"bytes,17,rep,name=through,proto3" json:"through,omitempty"`
-	ThroughTags   []string `protobuf:"bytes,18,rep,name=through_tags,json=throughTags,proto3" json:"through_tags,omitempty"`
+	Through     []string `protobuf:"bytes,17,rep,name=through,proto3" json:"through,omitempty"`
+	ThroughTags []string `protobuf:"bytes,18,rep,name=through_tags,json=throughTags,proto3" json:"through_tags,omitempty"`
+	// "keep", "tell" or "end": what becomes of sessions when their grant is ended early.
+	Sessions string `protobuf:"bytes,20,opt,name=sessions,proto3" json:"sessions,omitempty"`
+	// Whether sessions earn strength-gated groups by what the request was proved with.
+	Earn          bool `protobuf:"varint,21,opt,name=earn,proto3" json:"earn,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2751,10 +2756,24 @@ func (x *RuleView) GetThroughTags() []string {
 	return nil
 }
 
+func (x *RuleView) GetSessions() string {
+	if x != nil {
+		return x.Sessions
+	}
+	return ""
+}
+
+func (x *RuleView) GetEarn() bool {
+	if x != nil {
+		return x.Earn
+	}
+	return false
+}
+
 type AddRuleRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What is empty, or 0, is its default: kind "ssh", accounts "self", count 1, 8 hours, 1
-	// hour, 5 minutes.
+	// hour, 5 minutes, sessions "tell".
 	Rule *RuleView `protobuf:"bytes,1,opt,name=rule,proto3" json:"rule,omitempty"`
 	// The rule that it goes before; empty: it is the last.
 	Before        string `protobuf:"bytes,2,opt,name=before,proto3" json:"before,omitempty"`
@@ -4840,8 +4859,10 @@ type SetRealmRequest struct {
 	StoredKeys *string `protobuf:"bytes,8,opt,name=stored_keys,json=storedKeys,proto3,oneof" json:"stored_keys,omitempty"`
 	// For how long a request waits for approvals: 5 minutes to 24 hours.
 	RequestWaitSeconds *uint32 `protobuf:"varint,9,opt,name=request_wait_seconds,json=requestWaitSeconds,proto3,oneof" json:"request_wait_seconds,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// By how many minutes an ssh certificate begins before it was made: 0 to 15.
+	CertificatesEarly *uint32 `protobuf:"varint,20,opt,name=certificates_early,json=certificatesEarly,proto3,oneof" json:"certificates_early,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *SetRealmRequest) Reset() {
@@ -4937,6 +4958,13 @@ func (x *SetRealmRequest) GetRequestWaitSeconds() uint32 {
 	return 0
 }
 
+func (x *SetRealmRequest) GetCertificatesEarly() uint32 {
+	if x != nil && x.CertificatesEarly != nil {
+		return *x.CertificatesEarly
+	}
+	return 0
+}
+
 type RealmView struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Name   string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -4956,8 +4984,10 @@ type RealmView struct {
 	CommonPasswordsFault string `protobuf:"bytes,10,opt,name=common_passwords_fault,json=commonPasswordsFault,proto3" json:"common_passwords_fault,omitempty"`
 	StoredKeys           string `protobuf:"bytes,11,opt,name=stored_keys,json=storedKeys,proto3" json:"stored_keys,omitempty"`
 	RequestWaitSeconds   uint32 `protobuf:"varint,12,opt,name=request_wait_seconds,json=requestWaitSeconds,proto3" json:"request_wait_seconds,omitempty"`
-	unknownFields        protoimpl.UnknownFields
-	sizeCache            protoimpl.SizeCache
+	// In minutes.
+	CertificatesEarly uint32 `protobuf:"varint,20,opt,name=certificates_early,json=certificatesEarly,proto3" json:"certificates_early,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *RealmView) Reset() {
@@ -5070,6 +5100,13 @@ func (x *RealmView) GetStoredKeys() string {
 func (x *RealmView) GetRequestWaitSeconds() uint32 {
 	if x != nil {
 		return x.RequestWaitSeconds
+	}
+	return 0
+}
+
+func (x *RealmView) GetCertificatesEarly() uint32 {
+	if x != nil {
+		return x.CertificatesEarly
 	}
 	return 0
 }
@@ -5666,7 +5703,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x0e_offline_codesB\x0e\n" +
 	"\f_stored_keys\"\x1d\n" +
 	"\x05Hosts\x12\x14\n" +
-	"\x05hosts\x18\x01 \x03(\tR\x05hosts\"\xe3\x03\n" +
+	"\x05hosts\x18\x01 \x03(\tR\x05hosts\"\x93\x04\n" +
 	"\bRuleView\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x10\n" +
@@ -5687,7 +5724,9 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\vuse_seconds\x18\x10 \x01(\rR\n" +
 	"useSeconds\x12\x18\n" +
 	"\athrough\x18\x11 \x03(\tR\athrough\x12!\n" +
-	"\fthrough_tags\x18\x12 \x03(\tR\vthroughTags\"T\n" +
+	"\fthrough_tags\x18\x12 \x03(\tR\vthroughTags\x12\x1a\n" +
+	"\bsessions\x18\x14 \x01(\tR\bsessions\x12\x12\n" +
+	"\x04earn\x18\x15 \x01(\bR\x04earn\"T\n" +
 	"\x0eAddRuleRequest\x12*\n" +
 	"\x04rule\x18\x01 \x01(\v2\x16.sallyport.v1.RuleViewR\x04rule\x12\x16\n" +
 	"\x06before\x18\x02 \x01(\tR\x06before\"A\n" +
@@ -5817,7 +5856,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"KindPoints\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x16\n" +
-	"\x06points\x18\x02 \x01(\rR\x06points\"\xcd\x04\n" +
+	"\x06points\x18\x02 \x01(\rR\x06points\"\x98\x05\n" +
 	"\x0fSetRealmRequest\x120\n" +
 	"\x06points\x18\x01 \x03(\v2\x18.sallyport.v1.KindPointsR\x06points\x12*\n" +
 	"\x0eattestation_ca\x18\x02 \x01(\fH\x00R\rattestationCa\x88\x01\x01\x124\n" +
@@ -5829,14 +5868,16 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"newestCopy\x12$\n" +
 	"\vstored_keys\x18\b \x01(\tH\x05R\n" +
 	"storedKeys\x88\x01\x01\x125\n" +
-	"\x14request_wait_seconds\x18\t \x01(\rH\x06R\x12requestWaitSeconds\x88\x01\x01B\x11\n" +
+	"\x14request_wait_seconds\x18\t \x01(\rH\x06R\x12requestWaitSeconds\x88\x01\x01\x122\n" +
+	"\x12certificates_early\x18\x14 \x01(\rH\aR\x11certificatesEarly\x88\x01\x01B\x11\n" +
 	"\x0f_attestation_caB\x16\n" +
 	"\x14_require_attestationB\x13\n" +
 	"\x11_password_max_ageB\x16\n" +
 	"\x14_password_min_lengthB\x13\n" +
 	"\x11_password_historyB\x0e\n" +
 	"\f_stored_keysB\x17\n" +
-	"\x15_request_wait_seconds\"\x96\x04\n" +
+	"\x15_request_wait_secondsB\x15\n" +
+	"\x13_certificates_early\"\xc5\x04\n" +
 	"\tRealmView\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
 	"\x06points\x18\x02 \x03(\v2\x18.sallyport.v1.KindPointsR\x06points\x12%\n" +
@@ -5851,7 +5892,8 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	" \x01(\tR\x14commonPasswordsFault\x12\x1f\n" +
 	"\vstored_keys\x18\v \x01(\tR\n" +
 	"storedKeys\x120\n" +
-	"\x14request_wait_seconds\x18\f \x01(\rR\x12requestWaitSeconds\"i\n" +
+	"\x14request_wait_seconds\x18\f \x01(\rR\x12requestWaitSeconds\x12-\n" +
+	"\x12certificates_early\x18\x14 \x01(\rR\x11certificatesEarly\"i\n" +
 	"\x13IdentityServiceView\x12\x18\n" +
 	"\aenabled\x18\x01 \x01(\bR\aenabled\x12\x1b\n" +
 	"\tidle_days\x18\x02 \x01(\rR\bidleDays\x12\x1b\n" +

@@ -449,7 +449,9 @@ type WatchRequest struct {
 	// For how many seconds the machine waits for a word on the stream before it takes the
 	// server for gone. The server says something at least twice in that time, but it may
 	// count what is less than ten as ten, and more than thirty as thirty; 0 is ten.
-	Patience      uint32 `protobuf:"varint,6,opt,name=patience,proto3" json:"patience,omitempty"`
+	Patience uint32 `protobuf:"varint,6,opt,name=patience,proto3" json:"patience,omitempty"`
+	// What the machine's clock says, for people who log in to it by an ssh certificate.
+	MachineTime   *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=machine_time,json=machineTime,proto3" json:"machine_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -526,6 +528,13 @@ func (x *WatchRequest) GetPatience() uint32 {
 	return 0
 }
 
+func (x *WatchRequest) GetMachineTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.MachineTime
+	}
+	return nil
+}
+
 type WatchResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Everything up to here has been sent.
@@ -544,8 +553,8 @@ type WatchResponse struct {
 	History []byte `protobuf:"bytes,8,opt,name=history,proto3" json:"history,omitempty"`
 	// Two machines live under this one's name: one of them is a copy.
 	Duplicated bool `protobuf:"varint,9,opt,name=duplicated,proto3" json:"duplicated,omitempty"`
-	// The grants that were ended before their time within the last 20 minutes, in place of
-	// those that were said before; absent: nothing is new.
+	// The grants that were ended before their time within the last 20 minutes, and the newest
+	// 1000 of the last day, in place of those that were said before; absent: nothing is new.
 	Ended *EndedGrants `protobuf:"bytes,10,opt,name=ended,proto3" json:"ended,omitempty"`
 	// What the machine is to go by, before anything else on a new stream, and when it is
 	// news; absent: nothing is new.
@@ -972,14 +981,15 @@ const file_sallyport_v1_directory_proto_rawDesc = "" +
 	"\tid_tokens\x18\x01 \x03(\fR\bidTokens\x12\x1a\n" +
 	"\bposition\x18\x02 \x01(\x04R\bposition\x12\x12\n" +
 	"\x04done\x18\x03 \x01(\bR\x04done\x12\x18\n" +
-	"\ahistory\x18\x04 \x01(\fR\ahistory\"\xae\x01\n" +
+	"\ahistory\x18\x04 \x01(\fR\ahistory\"\xed\x01\n" +
 	"\fWatchRequest\x12\x1a\n" +
 	"\bposition\x18\x01 \x01(\x04R\bposition\x12\x18\n" +
 	"\ahistory\x18\x02 \x01(\fR\ahistory\x12\x16\n" +
 	"\x06newest\x18\x03 \x01(\fR\x06newest\x12\x1a\n" +
 	"\binstance\x18\x04 \x01(\fR\binstance\x12\x18\n" +
 	"\aversion\x18\x05 \x01(\tR\aversion\x12\x1a\n" +
-	"\bpatience\x18\x06 \x01(\rR\bpatience\"\xda\x03\n" +
+	"\bpatience\x18\x06 \x01(\rR\bpatience\x12=\n" +
+	"\fmachine_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\vmachineTime\"\xda\x03\n" +
 	"\rWatchResponse\x12\x1a\n" +
 	"\bposition\x18\x01 \x01(\x04R\bposition\x12;\n" +
 	"\vserver_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
@@ -1048,25 +1058,26 @@ var file_sallyport_v1_directory_proto_goTypes = []any{
 }
 var file_sallyport_v1_directory_proto_depIdxs = []int32{
 	14, // 0: sallyport.v1.GetIDTokenResponse.server_time:type_name -> google.protobuf.Timestamp
-	14, // 1: sallyport.v1.WatchResponse.server_time:type_name -> google.protobuf.Timestamp
-	11, // 2: sallyport.v1.WatchResponse.caught_up:type_name -> sallyport.v1.CaughtUp
-	12, // 3: sallyport.v1.WatchResponse.reset:type_name -> sallyport.v1.Reset
-	13, // 4: sallyport.v1.WatchResponse.alive:type_name -> sallyport.v1.Alive
-	10, // 5: sallyport.v1.WatchResponse.ended:type_name -> sallyport.v1.EndedGrants
-	9,  // 6: sallyport.v1.WatchResponse.settings:type_name -> sallyport.v1.MachineSettings
-	2,  // 7: sallyport.v1.DirectoryService.GetIDToken:input_type -> sallyport.v1.GetIDTokenRequest
-	5,  // 8: sallyport.v1.DirectoryService.ListIDTokens:input_type -> sallyport.v1.ListIDTokensRequest
-	7,  // 9: sallyport.v1.DirectoryService.Watch:input_type -> sallyport.v1.WatchRequest
-	0,  // 10: sallyport.v1.DirectoryService.ReportLost:input_type -> sallyport.v1.ReportLostRequest
-	3,  // 11: sallyport.v1.DirectoryService.GetIDToken:output_type -> sallyport.v1.GetIDTokenResponse
-	6,  // 12: sallyport.v1.DirectoryService.ListIDTokens:output_type -> sallyport.v1.ListIDTokensResponse
-	8,  // 13: sallyport.v1.DirectoryService.Watch:output_type -> sallyport.v1.WatchResponse
-	1,  // 14: sallyport.v1.DirectoryService.ReportLost:output_type -> sallyport.v1.ReportLostResponse
-	11, // [11:15] is the sub-list for method output_type
-	7,  // [7:11] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	14, // 1: sallyport.v1.WatchRequest.machine_time:type_name -> google.protobuf.Timestamp
+	14, // 2: sallyport.v1.WatchResponse.server_time:type_name -> google.protobuf.Timestamp
+	11, // 3: sallyport.v1.WatchResponse.caught_up:type_name -> sallyport.v1.CaughtUp
+	12, // 4: sallyport.v1.WatchResponse.reset:type_name -> sallyport.v1.Reset
+	13, // 5: sallyport.v1.WatchResponse.alive:type_name -> sallyport.v1.Alive
+	10, // 6: sallyport.v1.WatchResponse.ended:type_name -> sallyport.v1.EndedGrants
+	9,  // 7: sallyport.v1.WatchResponse.settings:type_name -> sallyport.v1.MachineSettings
+	2,  // 8: sallyport.v1.DirectoryService.GetIDToken:input_type -> sallyport.v1.GetIDTokenRequest
+	5,  // 9: sallyport.v1.DirectoryService.ListIDTokens:input_type -> sallyport.v1.ListIDTokensRequest
+	7,  // 10: sallyport.v1.DirectoryService.Watch:input_type -> sallyport.v1.WatchRequest
+	0,  // 11: sallyport.v1.DirectoryService.ReportLost:input_type -> sallyport.v1.ReportLostRequest
+	3,  // 12: sallyport.v1.DirectoryService.GetIDToken:output_type -> sallyport.v1.GetIDTokenResponse
+	6,  // 13: sallyport.v1.DirectoryService.ListIDTokens:output_type -> sallyport.v1.ListIDTokensResponse
+	8,  // 14: sallyport.v1.DirectoryService.Watch:output_type -> sallyport.v1.WatchResponse
+	1,  // 15: sallyport.v1.DirectoryService.ReportLost:output_type -> sallyport.v1.ReportLostResponse
+	12, // [12:16] is the sub-list for method output_type
+	8,  // [8:12] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_sallyport_v1_directory_proto_init() }

@@ -163,6 +163,86 @@ func (x *DescribeResponse) GetServers() []byte {
 	return nil
 }
 
+type ReportClockRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	MachineTime   *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=machine_time,json=machineTime,proto3" json:"machine_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportClockRequest) Reset() {
+	*x = ReportClockRequest{}
+	mi := &file_sallyport_v1_realm_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportClockRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportClockRequest) ProtoMessage() {}
+
+func (x *ReportClockRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_realm_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportClockRequest.ProtoReflect.Descriptor instead.
+func (*ReportClockRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *ReportClockRequest) GetMachineTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.MachineTime
+	}
+	return nil
+}
+
+type ReportClockResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportClockResponse) Reset() {
+	*x = ReportClockResponse{}
+	mi := &file_sallyport_v1_realm_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportClockResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportClockResponse) ProtoMessage() {}
+
+func (x *ReportClockResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_realm_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportClockResponse.ProtoReflect.Descriptor instead.
+func (*ReportClockResponse) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{3}
+}
+
 type GetVerdictRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Empty: only the server's own state is asked for.
@@ -173,7 +253,7 @@ type GetVerdictRequest struct {
 
 func (x *GetVerdictRequest) Reset() {
 	*x = GetVerdictRequest{}
-	mi := &file_sallyport_v1_realm_proto_msgTypes[2]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -185,7 +265,7 @@ func (x *GetVerdictRequest) String() string {
 func (*GetVerdictRequest) ProtoMessage() {}
 
 func (x *GetVerdictRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_realm_proto_msgTypes[2]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -198,7 +278,7 @@ func (x *GetVerdictRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetVerdictRequest.ProtoReflect.Descriptor instead.
 func (*GetVerdictRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{2}
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *GetVerdictRequest) GetName() string {
@@ -228,7 +308,7 @@ type GetVerdictResponse struct {
 
 func (x *GetVerdictResponse) Reset() {
 	*x = GetVerdictResponse{}
-	mi := &file_sallyport_v1_realm_proto_msgTypes[3]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -240,7 +320,7 @@ func (x *GetVerdictResponse) String() string {
 func (*GetVerdictResponse) ProtoMessage() {}
 
 func (x *GetVerdictResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_realm_proto_msgTypes[3]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -253,7 +333,7 @@ func (x *GetVerdictResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetVerdictResponse.ProtoReflect.Descriptor instead.
 func (*GetVerdictResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{3}
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *GetVerdictResponse) GetServerTime() *timestamppb.Timestamp {
@@ -315,7 +395,7 @@ type VerdictLock struct {
 
 func (x *VerdictLock) Reset() {
 	*x = VerdictLock{}
-	mi := &file_sallyport_v1_realm_proto_msgTypes[4]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -327,7 +407,7 @@ func (x *VerdictLock) String() string {
 func (*VerdictLock) ProtoMessage() {}
 
 func (x *VerdictLock) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_realm_proto_msgTypes[4]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -340,7 +420,7 @@ func (x *VerdictLock) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerdictLock.ProtoReflect.Descriptor instead.
 func (*VerdictLock) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{4}
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *VerdictLock) GetFactor() string {
@@ -389,7 +469,7 @@ type OnlyReads struct {
 
 func (x *OnlyReads) Reset() {
 	*x = OnlyReads{}
-	mi := &file_sallyport_v1_realm_proto_msgTypes[5]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -401,7 +481,7 @@ func (x *OnlyReads) String() string {
 func (*OnlyReads) ProtoMessage() {}
 
 func (x *OnlyReads) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_realm_proto_msgTypes[5]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -414,7 +494,7 @@ func (x *OnlyReads) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OnlyReads.ProtoReflect.Descriptor instead.
 func (*OnlyReads) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{5}
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{7}
 }
 
 // DiskFull is the detail of an error that came because the server can write nothing down.
@@ -426,7 +506,7 @@ type DiskFull struct {
 
 func (x *DiskFull) Reset() {
 	*x = DiskFull{}
-	mi := &file_sallyport_v1_realm_proto_msgTypes[6]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -438,7 +518,7 @@ func (x *DiskFull) String() string {
 func (*DiskFull) ProtoMessage() {}
 
 func (x *DiskFull) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_realm_proto_msgTypes[6]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -451,7 +531,7 @@ func (x *DiskFull) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiskFull.ProtoReflect.Descriptor instead.
 func (*DiskFull) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{6}
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{8}
 }
 
 type SetSealingKeyRequest struct {
@@ -464,7 +544,7 @@ type SetSealingKeyRequest struct {
 
 func (x *SetSealingKeyRequest) Reset() {
 	*x = SetSealingKeyRequest{}
-	mi := &file_sallyport_v1_realm_proto_msgTypes[7]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -476,7 +556,7 @@ func (x *SetSealingKeyRequest) String() string {
 func (*SetSealingKeyRequest) ProtoMessage() {}
 
 func (x *SetSealingKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_realm_proto_msgTypes[7]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -489,7 +569,7 @@ func (x *SetSealingKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSealingKeyRequest.ProtoReflect.Descriptor instead.
 func (*SetSealingKeyRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{7}
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *SetSealingKeyRequest) GetSealingKey() []byte {
@@ -507,7 +587,7 @@ type SetSealingKeyResponse struct {
 
 func (x *SetSealingKeyResponse) Reset() {
 	*x = SetSealingKeyResponse{}
-	mi := &file_sallyport_v1_realm_proto_msgTypes[8]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -519,7 +599,7 @@ func (x *SetSealingKeyResponse) String() string {
 func (*SetSealingKeyResponse) ProtoMessage() {}
 
 func (x *SetSealingKeyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_realm_proto_msgTypes[8]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -532,7 +612,7 @@ func (x *SetSealingKeyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSealingKeyResponse.ProtoReflect.Descriptor instead.
 func (*SetSealingKeyResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{8}
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{10}
 }
 
 type JoinRequest struct {
@@ -549,7 +629,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_sallyport_v1_realm_proto_msgTypes[9]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -561,7 +641,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_realm_proto_msgTypes[9]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -574,7 +654,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{9}
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *JoinRequest) GetCode() string {
@@ -616,7 +696,7 @@ type JoinResponse struct {
 
 func (x *JoinResponse) Reset() {
 	*x = JoinResponse{}
-	mi := &file_sallyport_v1_realm_proto_msgTypes[10]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -628,7 +708,7 @@ func (x *JoinResponse) String() string {
 func (*JoinResponse) ProtoMessage() {}
 
 func (x *JoinResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_realm_proto_msgTypes[10]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -641,7 +721,7 @@ func (x *JoinResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinResponse.ProtoReflect.Descriptor instead.
 func (*JoinResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{10}
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *JoinResponse) GetMachineUuid() string {
@@ -710,7 +790,7 @@ type ReportRequest struct {
 
 func (x *ReportRequest) Reset() {
 	*x = ReportRequest{}
-	mi := &file_sallyport_v1_realm_proto_msgTypes[11]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -722,7 +802,7 @@ func (x *ReportRequest) String() string {
 func (*ReportRequest) ProtoMessage() {}
 
 func (x *ReportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_realm_proto_msgTypes[11]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -735,7 +815,7 @@ func (x *ReportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportRequest.ProtoReflect.Descriptor instead.
 func (*ReportRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{11}
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ReportRequest) GetEntries() []*Reported {
@@ -766,7 +846,7 @@ type Reported struct {
 
 func (x *Reported) Reset() {
 	*x = Reported{}
-	mi := &file_sallyport_v1_realm_proto_msgTypes[12]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -778,7 +858,7 @@ func (x *Reported) String() string {
 func (*Reported) ProtoMessage() {}
 
 func (x *Reported) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_realm_proto_msgTypes[12]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -791,7 +871,7 @@ func (x *Reported) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reported.ProtoReflect.Descriptor instead.
 func (*Reported) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{12}
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Reported) GetSeq() int64 {
@@ -867,7 +947,7 @@ type ReportResponse struct {
 
 func (x *ReportResponse) Reset() {
 	*x = ReportResponse{}
-	mi := &file_sallyport_v1_realm_proto_msgTypes[13]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -879,7 +959,7 @@ func (x *ReportResponse) String() string {
 func (*ReportResponse) ProtoMessage() {}
 
 func (x *ReportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_realm_proto_msgTypes[13]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -892,7 +972,7 @@ func (x *ReportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportResponse.ProtoReflect.Descriptor instead.
 func (*ReportResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{13}
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ReportResponse) GetUpTo() int64 {
@@ -917,7 +997,10 @@ const file_sallyport_v1_realm_proto_rawDesc = "" +
 	"\bkey_list\x18\n" +
 	" \x01(\fR\akeyList\x12\x1b\n" +
 	"\trealm_key\x18\v \x01(\fR\brealmKey\x12\x18\n" +
-	"\aservers\x18\f \x01(\fR\aservers\"'\n" +
+	"\aservers\x18\f \x01(\fR\aservers\"S\n" +
+	"\x12ReportClockRequest\x12=\n" +
+	"\fmachine_time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\vmachineTime\"\x15\n" +
+	"\x13ReportClockResponse\"'\n" +
 	"\x11GetVerdictRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"\xee\x01\n" +
 	"\x12GetVerdictResponse\x12;\n" +
@@ -971,12 +1054,13 @@ const file_sallyport_v1_realm_proto_rawDesc = "" +
 	"\x0eReportResponse\x12\x13\n" +
 	"\x05up_to\x18\x01 \x01(\x03R\x04upTo2Y\n" +
 	"\fRealmService\x12I\n" +
-	"\bDescribe\x12\x1d.sallyport.v1.DescribeRequest\x1a\x1e.sallyport.v1.DescribeResponse2\xfa\x01\n" +
+	"\bDescribe\x12\x1d.sallyport.v1.DescribeRequest\x1a\x1e.sallyport.v1.DescribeResponse2\xce\x02\n" +
 	"\x0eMachineService\x12=\n" +
 	"\x04Join\x12\x19.sallyport.v1.JoinRequest\x1a\x1a.sallyport.v1.JoinResponse\x12X\n" +
 	"\rSetSealingKey\x12\".sallyport.v1.SetSealingKeyRequest\x1a#.sallyport.v1.SetSealingKeyResponse\x12O\n" +
 	"\n" +
-	"GetVerdict\x12\x1f.sallyport.v1.GetVerdictRequest\x1a .sallyport.v1.GetVerdictResponse2T\n" +
+	"GetVerdict\x12\x1f.sallyport.v1.GetVerdictRequest\x1a .sallyport.v1.GetVerdictResponse\x12R\n" +
+	"\vReportClock\x12 .sallyport.v1.ReportClockRequest\x1a!.sallyport.v1.ReportClockResponse2T\n" +
 	"\rReportService\x12C\n" +
 	"\x06Report\x12\x1b.sallyport.v1.ReportRequest\x1a\x1c.sallyport.v1.ReportResponseBDZBgithub.com/sallyport-auth/sallyport/proto/sallyport/v1;sallyportv1b\x06proto3"
 
@@ -992,46 +1076,51 @@ func file_sallyport_v1_realm_proto_rawDescGZIP() []byte {
 	return file_sallyport_v1_realm_proto_rawDescData
 }
 
-var file_sallyport_v1_realm_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_sallyport_v1_realm_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_sallyport_v1_realm_proto_goTypes = []any{
 	(*DescribeRequest)(nil),       // 0: sallyport.v1.DescribeRequest
 	(*DescribeResponse)(nil),      // 1: sallyport.v1.DescribeResponse
-	(*GetVerdictRequest)(nil),     // 2: sallyport.v1.GetVerdictRequest
-	(*GetVerdictResponse)(nil),    // 3: sallyport.v1.GetVerdictResponse
-	(*VerdictLock)(nil),           // 4: sallyport.v1.VerdictLock
-	(*OnlyReads)(nil),             // 5: sallyport.v1.OnlyReads
-	(*DiskFull)(nil),              // 6: sallyport.v1.DiskFull
-	(*SetSealingKeyRequest)(nil),  // 7: sallyport.v1.SetSealingKeyRequest
-	(*SetSealingKeyResponse)(nil), // 8: sallyport.v1.SetSealingKeyResponse
-	(*JoinRequest)(nil),           // 9: sallyport.v1.JoinRequest
-	(*JoinResponse)(nil),          // 10: sallyport.v1.JoinResponse
-	(*ReportRequest)(nil),         // 11: sallyport.v1.ReportRequest
-	(*Reported)(nil),              // 12: sallyport.v1.Reported
-	(*ReportResponse)(nil),        // 13: sallyport.v1.ReportResponse
-	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(*ReportClockRequest)(nil),    // 2: sallyport.v1.ReportClockRequest
+	(*ReportClockResponse)(nil),   // 3: sallyport.v1.ReportClockResponse
+	(*GetVerdictRequest)(nil),     // 4: sallyport.v1.GetVerdictRequest
+	(*GetVerdictResponse)(nil),    // 5: sallyport.v1.GetVerdictResponse
+	(*VerdictLock)(nil),           // 6: sallyport.v1.VerdictLock
+	(*OnlyReads)(nil),             // 7: sallyport.v1.OnlyReads
+	(*DiskFull)(nil),              // 8: sallyport.v1.DiskFull
+	(*SetSealingKeyRequest)(nil),  // 9: sallyport.v1.SetSealingKeyRequest
+	(*SetSealingKeyResponse)(nil), // 10: sallyport.v1.SetSealingKeyResponse
+	(*JoinRequest)(nil),           // 11: sallyport.v1.JoinRequest
+	(*JoinResponse)(nil),          // 12: sallyport.v1.JoinResponse
+	(*ReportRequest)(nil),         // 13: sallyport.v1.ReportRequest
+	(*Reported)(nil),              // 14: sallyport.v1.Reported
+	(*ReportResponse)(nil),        // 15: sallyport.v1.ReportResponse
+	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
 }
 var file_sallyport_v1_realm_proto_depIdxs = []int32{
-	14, // 0: sallyport.v1.DescribeResponse.server_time:type_name -> google.protobuf.Timestamp
-	14, // 1: sallyport.v1.GetVerdictResponse.server_time:type_name -> google.protobuf.Timestamp
-	4,  // 2: sallyport.v1.GetVerdictResponse.locks:type_name -> sallyport.v1.VerdictLock
-	14, // 3: sallyport.v1.VerdictLock.until:type_name -> google.protobuf.Timestamp
-	12, // 4: sallyport.v1.ReportRequest.entries:type_name -> sallyport.v1.Reported
-	14, // 5: sallyport.v1.Reported.made:type_name -> google.protobuf.Timestamp
-	0,  // 6: sallyport.v1.RealmService.Describe:input_type -> sallyport.v1.DescribeRequest
-	9,  // 7: sallyport.v1.MachineService.Join:input_type -> sallyport.v1.JoinRequest
-	7,  // 8: sallyport.v1.MachineService.SetSealingKey:input_type -> sallyport.v1.SetSealingKeyRequest
-	2,  // 9: sallyport.v1.MachineService.GetVerdict:input_type -> sallyport.v1.GetVerdictRequest
-	11, // 10: sallyport.v1.ReportService.Report:input_type -> sallyport.v1.ReportRequest
-	1,  // 11: sallyport.v1.RealmService.Describe:output_type -> sallyport.v1.DescribeResponse
-	10, // 12: sallyport.v1.MachineService.Join:output_type -> sallyport.v1.JoinResponse
-	8,  // 13: sallyport.v1.MachineService.SetSealingKey:output_type -> sallyport.v1.SetSealingKeyResponse
-	3,  // 14: sallyport.v1.MachineService.GetVerdict:output_type -> sallyport.v1.GetVerdictResponse
-	13, // 15: sallyport.v1.ReportService.Report:output_type -> sallyport.v1.ReportResponse
-	11, // [11:16] is the sub-list for method output_type
-	6,  // [6:11] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	16, // 0: sallyport.v1.DescribeResponse.server_time:type_name -> google.protobuf.Timestamp
+	16, // 1: sallyport.v1.ReportClockRequest.machine_time:type_name -> google.protobuf.Timestamp
+	16, // 2: sallyport.v1.GetVerdictResponse.server_time:type_name -> google.protobuf.Timestamp
+	6,  // 3: sallyport.v1.GetVerdictResponse.locks:type_name -> sallyport.v1.VerdictLock
+	16, // 4: sallyport.v1.VerdictLock.until:type_name -> google.protobuf.Timestamp
+	14, // 5: sallyport.v1.ReportRequest.entries:type_name -> sallyport.v1.Reported
+	16, // 6: sallyport.v1.Reported.made:type_name -> google.protobuf.Timestamp
+	0,  // 7: sallyport.v1.RealmService.Describe:input_type -> sallyport.v1.DescribeRequest
+	11, // 8: sallyport.v1.MachineService.Join:input_type -> sallyport.v1.JoinRequest
+	9,  // 9: sallyport.v1.MachineService.SetSealingKey:input_type -> sallyport.v1.SetSealingKeyRequest
+	4,  // 10: sallyport.v1.MachineService.GetVerdict:input_type -> sallyport.v1.GetVerdictRequest
+	2,  // 11: sallyport.v1.MachineService.ReportClock:input_type -> sallyport.v1.ReportClockRequest
+	13, // 12: sallyport.v1.ReportService.Report:input_type -> sallyport.v1.ReportRequest
+	1,  // 13: sallyport.v1.RealmService.Describe:output_type -> sallyport.v1.DescribeResponse
+	12, // 14: sallyport.v1.MachineService.Join:output_type -> sallyport.v1.JoinResponse
+	10, // 15: sallyport.v1.MachineService.SetSealingKey:output_type -> sallyport.v1.SetSealingKeyResponse
+	5,  // 16: sallyport.v1.MachineService.GetVerdict:output_type -> sallyport.v1.GetVerdictResponse
+	3,  // 17: sallyport.v1.MachineService.ReportClock:output_type -> sallyport.v1.ReportClockResponse
+	15, // 18: sallyport.v1.ReportService.Report:output_type -> sallyport.v1.ReportResponse
+	13, // [13:19] is the sub-list for method output_type
+	7,  // [7:13] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_sallyport_v1_realm_proto_init() }
@@ -1045,7 +1134,7 @@ func file_sallyport_v1_realm_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sallyport_v1_realm_proto_rawDesc), len(file_sallyport_v1_realm_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   3,
 		},

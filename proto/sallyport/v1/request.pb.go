@@ -34,7 +34,10 @@ type AskRequest struct {
 	// Types that are valid to be assigned to Kind:
 	//
 	//	*AskRequest_Ssh
-	Kind          isAskRequest_Kind `protobuf_oneof:"kind"`
+	Kind isAskRequest_Kind `protobuf_oneof:"kind"`
+	// A key as in CertifyRequest. Where the request is granted at once, the key's
+	// certificates come with the answer.
+	PublicKey     []byte `protobuf:"bytes,11,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -109,6 +112,13 @@ func (x *AskRequest) GetSsh() *SSHAsk {
 		if x, ok := x.Kind.(*AskRequest_Ssh); ok {
 			return x.Ssh
 		}
+	}
+	return nil
+}
+
+func (x *AskRequest) GetPublicKey() []byte {
+	if x != nil {
+		return x.PublicKey
 	}
 	return nil
 }
@@ -251,8 +261,10 @@ func (x *SSHHop) GetAccount() string {
 }
 
 type AskResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Request       *RequestView           `protobuf:"bytes,1,opt,name=request,proto3" json:"request,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Request *RequestView           `protobuf:"bytes,1,opt,name=request,proto3" json:"request,omitempty"`
+	// Absent where there are none: Certify makes them, or says why not.
+	Certified     *CertifyResponse `protobuf:"bytes,2,opt,name=certified,proto3" json:"certified,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -290,6 +302,13 @@ func (*AskResponse) Descriptor() ([]byte, []int) {
 func (x *AskResponse) GetRequest() *RequestView {
 	if x != nil {
 		return x.Request
+	}
+	return nil
+}
+
+func (x *AskResponse) GetCertified() *CertifyResponse {
+	if x != nil {
+		return x.Certified
 	}
 	return nil
 }
@@ -1306,9 +1325,12 @@ type HopCertificate struct {
 	HostAlias string `protobuf:"bytes,3,opt,name=host_alias,json=hostAlias,proto3" json:"host_alias,omitempty"`
 	// The keys of its sshd, in ssh's wire form, as the machine has said over its own
 	// connection.
-	HostKeys      [][]byte `protobuf:"bytes,4,rep,name=host_keys,json=hostKeys,proto3" json:"host_keys,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	HostKeys [][]byte `protobuf:"bytes,4,rep,name=host_keys,json=hostKeys,proto3" json:"host_keys,omitempty"`
+	// By how many seconds the machine's clock is before the server's; negative: behind. 0
+	// where it is not known.
+	ClockAheadSeconds int64 `protobuf:"zigzag64,5,opt,name=clock_ahead_seconds,json=clockAheadSeconds,proto3" json:"clock_ahead_seconds,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *HopCertificate) Reset() {
@@ -1367,6 +1389,13 @@ func (x *HopCertificate) GetHostKeys() [][]byte {
 		return x.HostKeys
 	}
 	return nil
+}
+
+func (x *HopCertificate) GetClockAheadSeconds() int64 {
+	if x != nil {
+		return x.ClockAheadSeconds
+	}
+	return 0
 }
 
 type CertifyHostRequest struct {
@@ -1471,7 +1500,7 @@ var File_sallyport_v1_request_proto protoreflect.FileDescriptor
 
 const file_sallyport_v1_request_proto_rawDesc = "" +
 	"\n" +
-	"\x1asallyport/v1/request.proto\x12\fsallyport.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa3\x01\n" +
+	"\x1asallyport/v1/request.proto\x12\fsallyport.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc2\x01\n" +
 	"\n" +
 	"AskRequest\x12#\n" +
 	"\rsession_token\x18\x01 \x01(\fR\fsessionToken\x12\x0e\n" +
@@ -1479,7 +1508,9 @@ const file_sallyport_v1_request_proto_rawDesc = "" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x16\n" +
 	"\x06origin\x18\x04 \x01(\tR\x06origin\x12(\n" +
 	"\x03ssh\x18\n" +
-	" \x01(\v2\x14.sallyport.v1.SSHAskH\x00R\x03sshB\x06\n" +
+	" \x01(\v2\x14.sallyport.v1.SSHAskH\x00R\x03ssh\x12\x1d\n" +
+	"\n" +
+	"public_key\x18\v \x01(\fR\tpublicKeyB\x06\n" +
 	"\x04kind\"`\n" +
 	"\x06SSHAsk\x12(\n" +
 	"\x04hops\x18\x01 \x03(\v2\x14.sallyport.v1.SSHHopR\x04hops\x12\x12\n" +
@@ -1488,9 +1519,10 @@ const file_sallyport_v1_request_proto_rawDesc = "" +
 	"\x06SSHHop\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x12\n" +
 	"\x04port\x18\x02 \x01(\rR\x04port\x12\x18\n" +
-	"\aaccount\x18\x03 \x01(\tR\aaccount\"B\n" +
+	"\aaccount\x18\x03 \x01(\tR\aaccount\"\x7f\n" +
 	"\vAskResponse\x123\n" +
-	"\arequest\x18\x01 \x01(\v2\x19.sallyport.v1.RequestViewR\arequest\"\x96\x04\n" +
+	"\arequest\x18\x01 \x01(\v2\x19.sallyport.v1.RequestViewR\arequest\x12;\n" +
+	"\tcertified\x18\x02 \x01(\v2\x1d.sallyport.v1.CertifyResponseR\tcertified\"\x96\x04\n" +
 	"\vRequestView\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x14\n" +
@@ -1560,13 +1592,14 @@ const file_sallyport_v1_request_proto_rawDesc = "" +
 	"\arequest\x18\x01 \x01(\v2\x19.sallyport.v1.RequestViewR\arequest\x120\n" +
 	"\x04hops\x18\x02 \x03(\v2\x1c.sallyport.v1.HopCertificateR\x04hops\x12;\n" +
 	"\vserver_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"serverTime\"\x88\x01\n" +
+	"serverTime\"\xb8\x01\n" +
 	"\x0eHopCertificate\x12 \n" +
 	"\vcertificate\x18\x01 \x01(\fR\vcertificate\x12\x18\n" +
 	"\amachine\x18\x02 \x01(\tR\amachine\x12\x1d\n" +
 	"\n" +
 	"host_alias\x18\x03 \x01(\tR\thostAlias\x12\x1b\n" +
-	"\thost_keys\x18\x04 \x03(\fR\bhostKeys\"5\n" +
+	"\thost_keys\x18\x04 \x03(\fR\bhostKeys\x12.\n" +
+	"\x13clock_ahead_seconds\x18\x05 \x01(\x12R\x11clockAheadSeconds\"5\n" +
 	"\x12CertifyHostRequest\x12\x1f\n" +
 	"\vpublic_keys\x18\x01 \x03(\fR\n" +
 	"publicKeys\"o\n" +
@@ -1629,43 +1662,44 @@ var file_sallyport_v1_request_proto_depIdxs = []int32{
 	1,  // 0: sallyport.v1.AskRequest.ssh:type_name -> sallyport.v1.SSHAsk
 	2,  // 1: sallyport.v1.SSHAsk.hops:type_name -> sallyport.v1.SSHHop
 	4,  // 2: sallyport.v1.AskResponse.request:type_name -> sallyport.v1.RequestView
-	23, // 3: sallyport.v1.RequestView.asked:type_name -> google.protobuf.Timestamp
-	23, // 4: sallyport.v1.RequestView.until:type_name -> google.protobuf.Timestamp
-	5,  // 5: sallyport.v1.RequestView.demand:type_name -> sallyport.v1.ProofDemand
-	6,  // 6: sallyport.v1.RequestView.needs:type_name -> sallyport.v1.ApprovalNeed
-	7,  // 7: sallyport.v1.RequestView.decisions:type_name -> sallyport.v1.Decision
-	23, // 8: sallyport.v1.Decision.at:type_name -> google.protobuf.Timestamp
-	4,  // 9: sallyport.v1.ProveResponse.request:type_name -> sallyport.v1.RequestView
-	4,  // 10: sallyport.v1.GetRequestResponse.request:type_name -> sallyport.v1.RequestView
-	4,  // 11: sallyport.v1.WithdrawResponse.request:type_name -> sallyport.v1.RequestView
-	4,  // 12: sallyport.v1.ListRequestsResponse.own:type_name -> sallyport.v1.RequestView
-	4,  // 13: sallyport.v1.ListRequestsResponse.others:type_name -> sallyport.v1.RequestView
-	4,  // 14: sallyport.v1.DecideResponse.request:type_name -> sallyport.v1.RequestView
-	4,  // 15: sallyport.v1.CertifyResponse.request:type_name -> sallyport.v1.RequestView
-	20, // 16: sallyport.v1.CertifyResponse.hops:type_name -> sallyport.v1.HopCertificate
-	23, // 17: sallyport.v1.CertifyResponse.server_time:type_name -> google.protobuf.Timestamp
-	23, // 18: sallyport.v1.CertifyHostResponse.expires:type_name -> google.protobuf.Timestamp
-	0,  // 19: sallyport.v1.RequestService.Ask:input_type -> sallyport.v1.AskRequest
-	8,  // 20: sallyport.v1.RequestService.Prove:input_type -> sallyport.v1.ProveRequest
-	10, // 21: sallyport.v1.RequestService.GetRequest:input_type -> sallyport.v1.GetRequestRequest
-	12, // 22: sallyport.v1.RequestService.Withdraw:input_type -> sallyport.v1.WithdrawRequest
-	14, // 23: sallyport.v1.RequestService.ListRequests:input_type -> sallyport.v1.ListRequestsRequest
-	16, // 24: sallyport.v1.RequestService.Decide:input_type -> sallyport.v1.DecideRequest
-	18, // 25: sallyport.v1.SSHService.Certify:input_type -> sallyport.v1.CertifyRequest
-	21, // 26: sallyport.v1.SSHService.CertifyHost:input_type -> sallyport.v1.CertifyHostRequest
-	3,  // 27: sallyport.v1.RequestService.Ask:output_type -> sallyport.v1.AskResponse
-	9,  // 28: sallyport.v1.RequestService.Prove:output_type -> sallyport.v1.ProveResponse
-	11, // 29: sallyport.v1.RequestService.GetRequest:output_type -> sallyport.v1.GetRequestResponse
-	13, // 30: sallyport.v1.RequestService.Withdraw:output_type -> sallyport.v1.WithdrawResponse
-	15, // 31: sallyport.v1.RequestService.ListRequests:output_type -> sallyport.v1.ListRequestsResponse
-	17, // 32: sallyport.v1.RequestService.Decide:output_type -> sallyport.v1.DecideResponse
-	19, // 33: sallyport.v1.SSHService.Certify:output_type -> sallyport.v1.CertifyResponse
-	22, // 34: sallyport.v1.SSHService.CertifyHost:output_type -> sallyport.v1.CertifyHostResponse
-	27, // [27:35] is the sub-list for method output_type
-	19, // [19:27] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	19, // 3: sallyport.v1.AskResponse.certified:type_name -> sallyport.v1.CertifyResponse
+	23, // 4: sallyport.v1.RequestView.asked:type_name -> google.protobuf.Timestamp
+	23, // 5: sallyport.v1.RequestView.until:type_name -> google.protobuf.Timestamp
+	5,  // 6: sallyport.v1.RequestView.demand:type_name -> sallyport.v1.ProofDemand
+	6,  // 7: sallyport.v1.RequestView.needs:type_name -> sallyport.v1.ApprovalNeed
+	7,  // 8: sallyport.v1.RequestView.decisions:type_name -> sallyport.v1.Decision
+	23, // 9: sallyport.v1.Decision.at:type_name -> google.protobuf.Timestamp
+	4,  // 10: sallyport.v1.ProveResponse.request:type_name -> sallyport.v1.RequestView
+	4,  // 11: sallyport.v1.GetRequestResponse.request:type_name -> sallyport.v1.RequestView
+	4,  // 12: sallyport.v1.WithdrawResponse.request:type_name -> sallyport.v1.RequestView
+	4,  // 13: sallyport.v1.ListRequestsResponse.own:type_name -> sallyport.v1.RequestView
+	4,  // 14: sallyport.v1.ListRequestsResponse.others:type_name -> sallyport.v1.RequestView
+	4,  // 15: sallyport.v1.DecideResponse.request:type_name -> sallyport.v1.RequestView
+	4,  // 16: sallyport.v1.CertifyResponse.request:type_name -> sallyport.v1.RequestView
+	20, // 17: sallyport.v1.CertifyResponse.hops:type_name -> sallyport.v1.HopCertificate
+	23, // 18: sallyport.v1.CertifyResponse.server_time:type_name -> google.protobuf.Timestamp
+	23, // 19: sallyport.v1.CertifyHostResponse.expires:type_name -> google.protobuf.Timestamp
+	0,  // 20: sallyport.v1.RequestService.Ask:input_type -> sallyport.v1.AskRequest
+	8,  // 21: sallyport.v1.RequestService.Prove:input_type -> sallyport.v1.ProveRequest
+	10, // 22: sallyport.v1.RequestService.GetRequest:input_type -> sallyport.v1.GetRequestRequest
+	12, // 23: sallyport.v1.RequestService.Withdraw:input_type -> sallyport.v1.WithdrawRequest
+	14, // 24: sallyport.v1.RequestService.ListRequests:input_type -> sallyport.v1.ListRequestsRequest
+	16, // 25: sallyport.v1.RequestService.Decide:input_type -> sallyport.v1.DecideRequest
+	18, // 26: sallyport.v1.SSHService.Certify:input_type -> sallyport.v1.CertifyRequest
+	21, // 27: sallyport.v1.SSHService.CertifyHost:input_type -> sallyport.v1.CertifyHostRequest
+	3,  // 28: sallyport.v1.RequestService.Ask:output_type -> sallyport.v1.AskResponse
+	9,  // 29: sallyport.v1.RequestService.Prove:output_type -> sallyport.v1.ProveResponse
+	11, // 30: sallyport.v1.RequestService.GetRequest:output_type -> sallyport.v1.GetRequestResponse
+	13, // 31: sallyport.v1.RequestService.Withdraw:output_type -> sallyport.v1.WithdrawResponse
+	15, // 32: sallyport.v1.RequestService.ListRequests:output_type -> sallyport.v1.ListRequestsResponse
+	17, // 33: sallyport.v1.RequestService.Decide:output_type -> sallyport.v1.DecideResponse
+	19, // 34: sallyport.v1.SSHService.Certify:output_type -> sallyport.v1.CertifyResponse
+	22, // 35: sallyport.v1.SSHService.CertifyHost:output_type -> sallyport.v1.CertifyHostResponse
+	28, // [28:36] is the sub-list for method output_type
+	20, // [20:28] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_sallyport_v1_request_proto_init() }

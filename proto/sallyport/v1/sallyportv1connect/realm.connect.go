@@ -51,6 +51,9 @@ const (
 	// MachineServiceGetVerdictProcedure is the fully-qualified name of the MachineService's GetVerdict
 	// RPC.
 	MachineServiceGetVerdictProcedure = "/sallyport.v1.MachineService/GetVerdict"
+	// MachineServiceReportClockProcedure is the fully-qualified name of the MachineService's
+	// ReportClock RPC.
+	MachineServiceReportClockProcedure = "/sallyport.v1.MachineService/ReportClock"
 	// ReportServiceReportProcedure is the fully-qualified name of the ReportService's Report RPC.
 	ReportServiceReportProcedure = "/sallyport.v1.ReportService/Report"
 )
@@ -141,6 +144,9 @@ type MachineServiceClient interface {
 	// one account from the calling machine. It is for explaining, and decides nothing. Of
 	// an account that is not within the machine's scope it says what it says of none.
 	GetVerdict(context.Context, *v1.GetVerdictRequest) (*v1.GetVerdictResponse, error)
+	// ReportClock says that the clock of the calling machine has changed against the
+	// server's since its change stream began.
+	ReportClock(context.Context, *v1.ReportClockRequest) (*v1.ReportClockResponse, error)
 }
 
 // NewMachineServiceClient constructs a client for the sallyport.v1.MachineService service. By
@@ -172,6 +178,12 @@ func NewMachineServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithSchema(machineServiceMethods.ByName("GetVerdict")),
 			connect.WithClientOptions(opts...),
 		),
+		reportClock: connect.NewClient[v1.ReportClockRequest, v1.ReportClockResponse](
+			httpClient,
+			baseURL+MachineServiceReportClockProcedure,
+			connect.WithSchema(machineServiceMethods.ByName("ReportClock")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -180,6 +192,7 @@ type machineServiceClient struct {
 	join          *connect.Client[v1.JoinRequest, v1.JoinResponse]
 	setSealingKey *connect.Client[v1.SetSealingKeyRequest, v1.SetSealingKeyResponse]
 	getVerdict    *connect.Client[v1.GetVerdictRequest, v1.GetVerdictResponse]
+	reportClock   *connect.Client[v1.ReportClockRequest, v1.ReportClockResponse]
 }
 
 // Join calls sallyport.v1.MachineService.Join.
@@ -209,6 +222,15 @@ func (c *machineServiceClient) GetVerdict(ctx context.Context, req *v1.GetVerdic
 	return nil, err
 }
 
+// ReportClock calls sallyport.v1.MachineService.ReportClock.
+func (c *machineServiceClient) ReportClock(ctx context.Context, req *v1.ReportClockRequest) (*v1.ReportClockResponse, error) {
+	response, err := c.reportClock.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // MachineServiceHandler is an implementation of the sallyport.v1.MachineService service.
 type MachineServiceHandler interface {
 	// Join trades a one-time code for a place in the realm. The machine is known
@@ -221,6 +243,9 @@ type MachineServiceHandler interface {
 	// one account from the calling machine. It is for explaining, and decides nothing. Of
 	// an account that is not within the machine's scope it says what it says of none.
 	GetVerdict(context.Context, *v1.GetVerdictRequest) (*v1.GetVerdictResponse, error)
+	// ReportClock says that the clock of the calling machine has changed against the
+	// server's since its change stream began.
+	ReportClock(context.Context, *v1.ReportClockRequest) (*v1.ReportClockResponse, error)
 }
 
 // NewMachineServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -248,6 +273,12 @@ func NewMachineServiceHandler(svc MachineServiceHandler, opts ...connect.Handler
 		connect.WithSchema(machineServiceMethods.ByName("GetVerdict")),
 		connect.WithHandlerOptions(opts...),
 	)
+	machineServiceReportClockHandler := connect.NewUnaryHandlerSimple(
+		MachineServiceReportClockProcedure,
+		svc.ReportClock,
+		connect.WithSchema(machineServiceMethods.ByName("ReportClock")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/sallyport.v1.MachineService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case MachineServiceJoinProcedure:
@@ -256,6 +287,8 @@ func NewMachineServiceHandler(svc MachineServiceHandler, opts ...connect.Handler
 			machineServiceSetSealingKeyHandler.ServeHTTP(w, r)
 		case MachineServiceGetVerdictProcedure:
 			machineServiceGetVerdictHandler.ServeHTTP(w, r)
+		case MachineServiceReportClockProcedure:
+			machineServiceReportClockHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -275,6 +308,10 @@ func (UnimplementedMachineServiceHandler) SetSealingKey(context.Context, *v1.Set
 
 func (UnimplementedMachineServiceHandler) GetVerdict(context.Context, *v1.GetVerdictRequest) (*v1.GetVerdictResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.MachineService.GetVerdict is not implemented"))
+}
+
+func (UnimplementedMachineServiceHandler) ReportClock(context.Context, *v1.ReportClockRequest) (*v1.ReportClockResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.MachineService.ReportClock is not implemented"))
 }
 
 // ReportServiceClient is a client for the sallyport.v1.ReportService service.
