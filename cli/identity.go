@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,9 +25,6 @@ import (
 //
 //	register   code, new password twice; RegistrationRequest, then record and KE1, then KE3; token
 //	login      password; KE1, then KE3; token
-
-// tokenForm is how a token is written.
-var tokenForm = base64.RawURLEncoding
 
 // leastPassword is for passwords of the identity service, in bytes: the server cannot judge
 // what it does not see.
@@ -195,7 +191,7 @@ func (a *App) proveIdentity(ctx context.Context, in *invocation, device func() (
 	if err != nil {
 		return signedIn{}, err
 	}
-	k := keptToken{Realm: w.Realm, Account: w.Account.Name, Device: name, Token: tokenForm.EncodeToString(token)}
+	k := keptToken{Realm: w.Realm, Account: w.Account.Name, Device: name, Token: writtenToken(token)}
 	file, err := k.keep(folder)
 	return signedIn{Realm: w.Realm, Account: w.Account.Name, Device: name, File: file}, err
 }
@@ -213,7 +209,9 @@ func identityLogin(a *App, in *invocation) command.Action {
 		if err != nil {
 			return identityTrouble("login", err)
 		}
-		return a.show(in, s, func(w io.Writer) { fmt.Fprintf(w, "Logged in as %s on the device %s. The token is in %s.\n", s.Account, spoken(s.Device), s.File) })
+		return a.show(in, s, func(w io.Writer) {
+			fmt.Fprintf(w, "Logged in as %s on the device %s. The token is in %s.\n", s.Account, spoken(s.Device), s.File)
+		})
 	}
 }
 
@@ -271,8 +269,8 @@ func identityVerify(a *App, in *invocation) command.Action {
 		if err != nil {
 			return identityTrouble("verify", fmt.Errorf("read the token: %w", err))
 		}
-		token, err := tokenForm.DecodeString(strings.TrimSpace(string(text)))
-		if err != nil || len(token) == 0 {
+		token, err := tokenOf(strings.TrimSpace(string(text)))
+		if err != nil {
 			return command.Usage("standard input holds no token: it is base64url without padding, as \"sallyport identity token\" prints it")
 		}
 		v, err := control.One[report.IdentityVerified](ctx, in.daemon(), report.VerbIdentityVerify, report.IdentityToken{Name: in.Name(0), Device: in.Name(1), Token: token})

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -76,8 +77,8 @@ func readToken(folder, realm string, account identity.Name, device string) (kept
 	}
 	var k keptToken
 	err = json.Unmarshal(b, &k)
-	token, malformed := tokenForm.DecodeString(k.Token)
-	if want.Token = k.Token; err != nil || malformed != nil || len(token) == 0 || k != want {
+	token, malformed := tokenOf(k.Token)
+	if want.Token = k.Token; err != nil || malformed != nil || k != want {
 		return want, nil, fmt.Errorf("%s is damaged: remove it, and log in again with \"sallyport identity login\"", path)
 	}
 	return k, token, nil
@@ -93,4 +94,16 @@ func (k keptToken) forget() error {
 		return fmt.Errorf("the token is revoked, but its file is still there: %w", err)
 	}
 	return nil
+}
+
+// writtenToken is a token in base64url without padding (RFC 4648, section 5).
+func writtenToken(token []byte) string { return base64.RawURLEncoding.EncodeToString(token) }
+
+// tokenOf reads one.
+func tokenOf(text string) ([]byte, error) {
+	token, err := base64.RawURLEncoding.DecodeString(text)
+	if err == nil && len(token) == 0 {
+		err = errors.New("no bytes")
+	}
+	return token, err //nolint:wrapcheck // whoever reads it says more
 }

@@ -111,7 +111,7 @@ func TestAnExchangeOfAliceIsHersOverTheSocketToo(t *testing.T) {
 	}
 }
 
-// Promise identity-client-words.
+// Promise identity-client-words, identity-client-yes.
 func TestAnIdentityServiceThatDoesNotAnswerIsTold(t *testing.T) {
 	h, f := vouched(t)
 	for says, want := range map[error]error{

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptrace"
 	"time"
 
 	"connectrpc.com/connect"
@@ -24,6 +25,7 @@ const codeHeader = "Sallyport-Code"
 type pakeStream[Req, Resp any] struct {
 	stream *connect.BidiStreamForClientSimple[Req, Resp]
 	end    context.CancelFunc
+	alive  func() error // why it is over, if it is
 	// send makes the messages that are still to come, in their order.
 	send []func(report.IdentityMessage) *Req
 	read func(*Resp) report.IdentityStep
@@ -43,6 +45,10 @@ func (x *pakeStream[Req, Resp]) Next(m report.IdentityMessage) (report.IdentityS
 func (x *pakeStream[Req, Resp]) next(m report.IdentityMessage) (report.IdentityStep, error) {
 	if len(x.send) == 0 {
 		return report.IdentityStep{}, errOver
+	}
+	if err := x.alive(); err != nil {
+		x.Close()
+		return report.IdentityStep{}, err
 	}
 	req := x.send[0](m)
 	x.send = x.send[1:]
@@ -74,8 +80,7 @@ func (p *Provider) BeginIdentity(ctx context.Context, account string, b report.I
 	var first report.IdentityStep
 	err := p.identity(ctx, "begin with the identity service", func(tried context.Context, e *endpoint) error {
 		// The stream outlives the try, which gives up only on its beginning.
-		life, end := context.WithCancel(context.WithoutCancel(tried))
-		context.AfterFunc(ctx, end)
+		life, end := context.WithCancel(httptrace.WithClientTrace(ctx, httptrace.ContextClientTrace(tried)))
 		beginning := context.AfterFunc(tried, end)
 		x, err := e.exchange(life, end, account, b)
 		if err != nil {
@@ -113,7 +118,7 @@ func (e *endpoint) registration(ctx context.Context, end context.CancelFunc, acc
 		return nil, err //nolint:wrapcheck // by identity
 	}
 	return &pakeStream[pb.RegistrationRequest, pb.RegistrationResponse]{
-		stream: stream, end: end,
+		stream: stream, end: end, alive: ctx.Err,
 		send: []func(report.IdentityMessage) *pb.RegistrationRequest{
 			func(m report.IdentityMessage) *pb.RegistrationRequest {
 				return &pb.RegistrationRequest{Data: &pb.RegistrationRequest_PakeRegistrationRequestAndUserID{
@@ -147,7 +152,7 @@ func (e *endpoint) login(ctx context.Context, end context.CancelFunc, account st
 		return &pb.LoginRequest{Data: &pb.LoginRequest_PakeLoginRequest{PakeLoginRequest: m}}
 	}
 	return &pakeStream[pb.LoginRequest, pb.LoginResponse]{
-		stream: stream, end: end,
+		stream: stream, end: end, alive: ctx.Err,
 		send: []func(report.IdentityMessage) *pb.LoginRequest{
 			func(m report.IdentityMessage) *pb.LoginRequest {
 				return pake(&pb.PakeLoginRequest{Data: &pb.PakeLoginRequest_PakeCredentialRequestAndUserID{
@@ -173,7 +178,7 @@ func (p *Provider) identity(ctx context.Context, doing string, call func(context
 	err := p.ask(ctx, true, func(ctx context.Context, e *endpoint) error {
 		err := call(ctx, e)
 		if said = identityWord(err); said != nil {
-			return nil
+			return nil //nolint:nilerr // the server has answered
 		}
 		return err
 	})
