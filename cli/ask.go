@@ -151,6 +151,8 @@ func inWords(missing string) string {
 		return "let one-time codes be checked offline: people with a code need the network"
 	case "requests":
 		return "take requests: \"sallyport ssh\" does not work with it"
+	case "identity service":
+		return "vouch for people to other services: \"sallyport identity\" does not work with it"
 	default:
 		return missing
 	}

@@ -92,6 +92,12 @@ func (a *App) table() command.Table {
 		a.row("approve", "ID", "approve what somebody asked for", decide(true)),
 		a.row("deny", "ID", "deny what somebody asked for", decide(false)),
 		a.row("withdraw", "ID", "take a request back, or end its grant", withdraw),
+		a.row("identity register", "", "set a password that other services know you by, with an administrator's code", identityRegister),
+		a.row("identity login", "", "log in to the identity service, which gives a token", identityLogin),
+		a.row("identity token", "", "print the token of this device, for other programs", identityToken),
+		a.row("identity verify", "USER DEVICE", "tell whether a token, read from standard input, is good", identityVerify),
+		a.row("identity devices", "", "your devices with a token", identityDevices),
+		a.row("identity revoke", "[DEVICE]", "end the token of a device, this one where none is named", identityRevoke),
 		a.row("auth-test", "NAME", "sign in through PAM, without opening a session", authTest),
 		a.row("join", "", "join this machine to a realm, and set the host up", join),
 		a.row("leave", "", "take out what join put in", leave),
@@ -133,7 +139,9 @@ func (a *App) Run(ctx context.Context, args []string) int {
 	case errors.Is(err, report.ErrForbidden):
 		fmt.Fprintln(a.Stderr, "Run it with sudo, or ask about your own name.")
 		return command.ExitForbidden
-	case errors.Is(err, errServer):
+	case errors.Is(err, errWrongPassword):
+		return command.ExitNo
+	case errors.Is(err, errServer), errors.Is(err, report.ErrAway):
 		return command.ExitUnavailable
 	case errors.Is(err, identity.ErrUnavailable):
 		a.why(ctx, err)

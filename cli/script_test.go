@@ -29,10 +29,11 @@ import (
 // of them a daemon answers on $SOCK with what the script's own files say:
 //
 //	daemon/VERB.json    the values of the answer, one after the other
-//	daemon/VERB.error   a refusal: "not found", "forbidden" or "failed", then its text
+//	daemon/VERB.error   a refusal: "not found", "forbidden", "away" or "failed", then its text
 //
 // It writes each question to the file asked. The command's clock stands at $NOW.
 // Promise otp-terminal (enrol), join (`words.txtar`), kanidm-limits, kanidm-migration (migrate), announced, hop-clock (clocks).
+// Promise identity-client-yes (identity).
 func TestTheCommandLineDoesWhatItsScriptsSay(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
@@ -143,6 +144,12 @@ func decode(d *json.Decoder, verb string) (any, error) {
 		v = new(report.Status)
 	case report.VerbAsk, report.VerbRequest, report.VerbRequests, report.VerbWithdraw, report.VerbDecide, report.VerbCertify:
 		v = new(report.Requested)
+	case report.VerbIdentityBegin, report.VerbIdentityNext:
+		v = new(report.IdentityStep)
+	case report.VerbIdentityVerify:
+		v = new(report.IdentityVerified)
+	case report.VerbIdentityDevices:
+		v = new(report.IdentityDevice)
 	case report.VerbExplain:
 		v = new(report.Explanation)
 	case report.VerbCacheList:
@@ -168,7 +175,7 @@ func decode(d *json.Decoder, verb string) (any, error) {
 }
 
 func refusal(text string) error {
-	for kind, err := range map[string]error{"not found": identity.ErrNotFound, "forbidden": report.ErrForbidden} {
+	for kind, err := range map[string]error{"not found": identity.ErrNotFound, "forbidden": report.ErrForbidden, "away": report.ErrAway} {
 		if why, ok := strings.CutPrefix(text, kind+": "); ok {
 			return fmt.Errorf("%w: %s", err, why)
 		}

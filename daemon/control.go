@@ -88,7 +88,9 @@ func (d *Daemon) handleWhoami(_ context.Context, peer identity.Peer, args []byte
 	if err != nil {
 		return err
 	}
-	return emit(d.Whoami(e, a))
+	w := d.Whoami(e, a)
+	w.Realm = d.o.Realm
+	return emit(w)
 }
 
 func (d *Daemon) handleCacheList(ctx context.Context, _ identity.Peer, _ []byte, emit func(any) error) error {

@@ -13,6 +13,7 @@ import (
 	"github.com/sallyport-auth/sallyport/daemon/checks"
 	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/daemon/hops"
+	"github.com/sallyport-auth/sallyport/daemon/identitystream"
 	"github.com/sallyport-auth/sallyport/daemon/lockout"
 	"github.com/sallyport-auth/sallyport/daemon/offline"
 	"github.com/sallyport-auth/sallyport/daemon/policy"
@@ -85,6 +86,7 @@ type Gate struct {
 	codes     *offline.Codes
 	reader    *cards.Reader
 	hops      *hops.Judge
+	streams   *identitystream.Streams
 
 	askedAgain pendingChecks
 	enrolling  enrolments
@@ -103,7 +105,7 @@ func newGate(o gateOptions) *Gate {
 			Accounts: o.Accounts, Registrar: o.Provider.KeyRegistrar, Cache: o.Cache, Sealer: o.Sealer, Realm: o.Realm, Machine: o.Machine,
 			Timeout: o.Policy.ServerTimeout, Log: o.Log,
 		}),
-		reader: cards.New(o.Cards, o.Seats, o.Now, o.Log), hops: newJudge(o),
+		reader: cards.New(o.Cards, o.Seats, o.Now, o.Log), hops: newJudge(o), streams: identitystream.New(),
 		asking: make(chan struct{}, asking), making: make(chan struct{}, makePending),
 	}
 }

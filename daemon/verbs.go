@@ -64,6 +64,11 @@ func verbs() []verb {
 		{report.VerbWithdraw, false, ofTheAccount, secretly(requestVerb(nil, requestWithdraw))},
 		{report.VerbDecide, false, ofTheAccount, secretly(requestVerb(decision, requestDecide))},
 		{report.VerbCertify, false, ofTheAccount, secretly(requestVerb(nil, requestCertify))},
+		{report.VerbIdentityBegin, false, ofTheAccount, secretly((*Daemon).identityBegin)},
+		{report.VerbIdentityNext, false, ofTheAccount, secretly((*Daemon).identityNext)},
+		{report.VerbIdentityVerify, false, ofTheAccount, secretly((*Daemon).identityVerify)},
+		{report.VerbIdentityDevices, false, ofTheAccount, secretly((*Daemon).identityDevices)},
+		{report.VerbIdentityRevoke, false, ofTheAccount, secretly((*Daemon).identityRevoke)},
 	}
 }
 

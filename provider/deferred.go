@@ -133,6 +133,9 @@ func (d *Deferred) source() Source {
 	if can.SSHTrust != nil {
 		s.SSHTrust = d
 	}
+	if can.IdentityService != nil {
+		s.IdentityService = d
+	}
 	if can.Follower != nil {
 		s.Follower = d
 	}

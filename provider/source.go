@@ -17,6 +17,7 @@ type Source struct {
 	Fleet           Fleet
 	Requester       Requester
 	SSHTrust        SSHTrust
+	IdentityService IdentityService
 	Follower        Follower
 	// StaticEpoch tells that it is a [StaticEpoch].
 	StaticEpoch bool
@@ -42,6 +43,7 @@ func SourceOf(p Provider) Source {
 	s.Fleet, _ = p.(Fleet)
 	s.Requester, _ = p.(Requester)
 	s.SSHTrust, _ = p.(SSHTrust)
+	s.IdentityService, _ = p.(IdentityService)
 	s.Follower, _ = p.(Follower)
 	_, s.StaticEpoch = p.(StaticEpoch)
 	return s

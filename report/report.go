@@ -45,6 +45,13 @@ const (
 	VerbWithdraw = "request withdraw" // RequestArgs
 	VerbDecide   = "request decide"   // RequestArgs, with a proof in any case
 	VerbCertify  = "request certify"  // RequestArgs
+
+	// Of the identity service. But for verify each is for an account of the realm, about itself.
+	VerbIdentityBegin   = "identity begin"   // IdentityBegin; one IdentityStep
+	VerbIdentityNext    = "identity next"    // who began it; IdentityNext; one IdentityStep, or nothing where it ends it
+	VerbIdentityVerify  = "identity verify"  // anyone; IdentityToken; one IdentityVerified
+	VerbIdentityDevices = "identity devices" // IdentityToken; any number of IdentityDevice
+	VerbIdentityRevoke  = "identity revoke"  // IdentityToken; nothing
 )
 
 // Errors of control.sock that a caller decides on. A name that nobody knows is

@@ -27,6 +27,8 @@ type WhoamiArgs struct {
 
 // Whoami answers VerbWhoami.
 type Whoami struct {
+	// Realm is whose account it is.
+	Realm   string                `json:"realm,omitempty"`
 	Account Account               `json:"account"`
 	Session identity.LoginSession `json:"session"`
 	// Proofs are those made in this session and terminal, the newest first.

@@ -85,6 +85,9 @@ func TestItTakesNoRequestsAndMakesNoCertificates(t *testing.T) {
 	d := newRig(t)
 	s := provider.SourceOf(kanidm.Open(d.settings(t)))
 	defer s.Close()
+	if s.IdentityService != nil {
+		t.Errorf("an identity service: %v", s.IdentityService)
+	}
 	if s.Requester != nil || s.SSHTrust != nil {
 		t.Errorf("requests: %v, certificates: %v", s.Requester, s.SSHTrust)
 	}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/proto/identity/identitypbconnect"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
 	"github.com/sallyport-auth/sallyport/provider"
@@ -22,18 +23,19 @@ import (
 
 // endpoint is one server of the realm: its address, the connections to it and its health.
 type endpoint struct {
-	p         *Provider
-	url, host string     // host of url, without a port
-	calls     *transport // of all requests but the change stream
-	line      line
-	realms    sallyportv1connect.RealmServiceClient
-	directory sallyportv1connect.DirectoryServiceClient
-	auth      sallyportv1connect.AuthenticationServiceClient
-	machines  sallyportv1connect.MachineServiceClient
-	cards     sallyportv1connect.CardServiceClient
-	requests  sallyportv1connect.RequestServiceClient
-	ssh       sallyportv1connect.SSHServiceClient
-	health    health
+	p          *Provider
+	url, host  string     // host of url, without a port
+	calls      *transport // of all requests but the change stream
+	line       line
+	realms     sallyportv1connect.RealmServiceClient
+	directory  sallyportv1connect.DirectoryServiceClient
+	auth       sallyportv1connect.AuthenticationServiceClient
+	machines   sallyportv1connect.MachineServiceClient
+	cards      sallyportv1connect.CardServiceClient
+	requests   sallyportv1connect.RequestServiceClient
+	ssh        sallyportv1connect.SSHServiceClient
+	identities identitypbconnect.IdentityServiceClient
+	health     health
 	// looked is when the key list was last asked for because of an unknown TLS key.
 	looked  atomic.Int64
 	looking singleflight.Group
@@ -103,6 +105,7 @@ func (p *Provider) newEndpoint(address string, cert *tls.Certificate) *endpoint 
 	e.cards = sallyportv1connect.NewCardServiceClient(hc, address, limits())
 	e.requests = sallyportv1connect.NewRequestServiceClient(hc, address, limits())
 	e.ssh = sallyportv1connect.NewSSHServiceClient(hc, address, limits())
+	e.identities = identitypbconnect.NewIdentityServiceClient(hc, address, limits(), connect.WithGRPC())
 	return e
 }
 
