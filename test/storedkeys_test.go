@@ -112,7 +112,7 @@ func TestSshdRefusesACertificateSoonWhileTheDaemonHangs(t *testing.T) {
 	if o := k.ssh(t, "/root/u", who); !strings.Contains(o.Screen, "denied") || strings.Contains(o.Screen, "I am") {
 		t.Errorf("while the daemon hangs (exit code %d):\n%s", o.Code, o.Screen)
 	}
-	if took := time.Since(began); took > 4*time.Second {
+	if took := time.Since(began); took > 8*time.Second { // two, and what a crowded machine adds; keys alone have ten each
 		t.Errorf("sshd took %s", took)
 	}
 	must(t, k.Daemon.Signal(syscall.SIGCONT))

@@ -54,7 +54,7 @@ func TestWhatACertificateIsGoodForIsKnownWithinASecondOrItIsGoodForNothing(t *te
 		if code != command.ExitTempFail || out.Len() > 0 || !strings.Contains(errs.String(), "does not answer") {
 			t.Errorf("%s: exit code %d, %q, %q", sentence, code, &out, &errs)
 		}
-		if says == nil && took >= time.Second || took >= 2*time.Second { // one, and what a crowded machine adds
+		if took >= timeout/2 { // a second, and what a crowded machine adds; not what keys have
 			t.Errorf("%s: %s", sentence, took)
 		}
 	}
