@@ -97,24 +97,28 @@ func TestDoctorMendsNamesAndPAM(t *testing.T) {
 	})
 }
 
+// anew has sshd read its files. A reload returns before it has, and sshd ends where a file
+// goes meanwhile; and systemd starts nothing five times in ten seconds, unless it is told to.
+const anew = "systemctl reset-failed ssh; systemctl restart ssh"
+
 // Promise hints-mend.
 func TestDoctorMendsSSH(t *testing.T) {
 	const conf, dropin = "/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d/"
 	tryAll(t, []sick{
-		{name: "a drop-in that wins over UsePAM", breaks: "echo 'UsePAM no' > " + dropin + "10-own.conf; systemctl restart ssh", cause: trouble.SSHNoPAM},
+		{name: "a drop-in that wins over UsePAM", breaks: "echo 'UsePAM no' > " + dropin + "10-own.conf; " + anew, cause: trouble.SSHNoPAM},
 		{name: "a change that sshd has not read", breaks: "echo 'MaxStartups 50' > " + dropin + "80-own.conf", cause: trouble.SSHStale},
-		{name: "no command for keys", breaks: "rm " + dropin + "20-sallyport.conf; systemctl restart ssh", cause: trouble.SSHNoKeys},
-		{name: "a command for keys switched off", breaks: "printf '# ours\nAuthorizedKeysCommand none\n' > " + dropin + "10-own.conf; systemctl restart ssh", cause: trouble.SSHNoKeys},
-		{name: "a command for keys within a Match block", breaks: `printf 'Match User ada\nAuthorizedKeysCommand /bin/true\nAuthorizedKeysCommandUser nobody\n' > ` + dropin + "95-match.conf; systemctl restart ssh", cause: trouble.SSHKeysInMatch, undo: "rm " + dropin + "95-match.conf; systemctl restart ssh"},
+		{name: "no command for keys", breaks: "rm " + dropin + "20-sallyport.conf; " + anew, cause: trouble.SSHNoKeys},
+		{name: "a command for keys switched off", breaks: "printf '# ours\nAuthorizedKeysCommand none\n' > " + dropin + "10-own.conf; " + anew, cause: trouble.SSHNoKeys},
+		{name: "a command for keys within a Match block", breaks: `printf 'Match User ada\nAuthorizedKeysCommand /bin/true\nAuthorizedKeysCommandUser nobody\n' > ` + dropin + "95-match.conf; " + anew, cause: trouble.SSHKeysInMatch, undo: "rm " + dropin + "95-match.conf; " + anew},
 		{name: "a key program that others can write", breaks: "chmod 0777 /usr/bin/sallyport-keys", cause: trouble.SSHKeysMode},
 		{name: "no user for the key program", breaks: "sed -i '/^sallyport-keys:/d' /etc/passwd /etc/shadow", cause: trouble.SSHKeysUserGone},
-		{name: "a drop-in of before certificates", breaks: "sed -i 's/ %t %k$//' " + dropin + "20-sallyport.conf; systemctl restart ssh", cause: trouble.SSHKeysBare},
-		{name: "a command for keys without words", breaks: `printf 'AuthorizedKeysCommand /usr/bin/sallyport-keys\nAuthorizedKeysCommandUser sallyport-keys\n' > ` + dropin + "10-own.conf; systemctl restart ssh", cause: trouble.SSHKeysBare},
-		{name: "keys switched off", breaks: "echo 'PubkeyAuthentication no' > " + dropin + "10-own.conf; systemctl restart ssh", cause: trouble.SSHNoPubkey},
-		{name: "no Include line", breaks: "sed -i '/^Include/d' " + conf + "; systemctl restart ssh", cause: trouble.SSHDropInIgnored},
+		{name: "a drop-in of before certificates", breaks: "sed -i 's/ %t %k$//' " + dropin + "20-sallyport.conf; " + anew, cause: trouble.SSHKeysBare},
+		{name: "a command for keys without words", breaks: `printf 'AuthorizedKeysCommand /usr/bin/sallyport-keys\nAuthorizedKeysCommandUser sallyport-keys\n' > ` + dropin + "10-own.conf; " + anew, cause: trouble.SSHKeysBare},
+		{name: "keys switched off", breaks: "echo 'PubkeyAuthentication no' > " + dropin + "10-own.conf; " + anew, cause: trouble.SSHNoPubkey},
+		{name: "no Include line", breaks: "sed -i '/^Include/d' " + conf + "; " + anew, cause: trouble.SSHDropInIgnored},
 		{name: "a line that sshd refuses", breaks: "echo 'PermitRoot maybe' > " + dropin + "10-own.conf", cause: trouble.SSHWrong},
 		{name: "sshd stopped", breaks: "systemctl stop ssh", cause: trouble.SSHStopped},
-		{name: "sshd started by its socket", breaks: "systemctl stop ssh; rm -rf /run/sshd; systemctl start ssh.socket; echo 'UsePAM no' > " + dropin + "10-own.conf", cause: trouble.SSHNoPAM, undo: "systemctl stop ssh.socket; systemctl restart ssh"},
+		{name: "sshd started by its socket", breaks: "systemctl stop ssh; rm -rf /run/sshd; systemctl start ssh.socket; echo 'UsePAM no' > " + dropin + "10-own.conf", cause: trouble.SSHNoPAM, undo: "systemctl stop ssh.socket; " + anew},
 	})
 }
 
@@ -187,7 +191,7 @@ func TestExplainMendsWhatIsWrongWithOnePerson(t *testing.T) {
 			name: "pam_access", cause: trouble.AccessDenied, ask: ask + " --service login", undo: "sed -i '/pam_access/d' /etc/pam.d/login",
 			breaks: "echo '-:ALL EXCEPT root local:ALL' >> /etc/security/access.conf; sed -i '1i account required pam_access.so' /etc/pam.d/login",
 		},
-		{name: "AllowUsers", breaks: "echo 'AllowUsers root local' > /etc/ssh/sshd_config.d/10-own.conf; systemctl restart ssh", cause: trouble.SSHUserUnlisted, ask: ask},
+		{name: "AllowUsers", breaks: "echo 'AllowUsers root local' > /etc/ssh/sshd_config.d/10-own.conf; " + anew, cause: trouble.SSHUserUnlisted, ask: ask},
 		{name: "sudo gives nothing", breaks: "true", cause: trouble.SudoNothing, ask: ask + " --service sudo"},
 		{name: "disabled", breaks: "sallyport-server account disable ada --dir " + serverFolder, cause: trouble.Disabled, ask: ask, late: true},
 		{
