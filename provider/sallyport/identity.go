@@ -171,21 +171,9 @@ func stepOf(r *pb.PakeLoginResponse) report.IdentityStep {
 	return report.IdentityStep{Message: r.GetPakeCredentialResponse(), Token: r.GetToken()}
 }
 
-// identity makes a call of the identity service. What the server says to it is an answer, and
-// no reason to ask another server.
+// identity makes a call of the identity service.
 func (p *Provider) identity(ctx context.Context, doing string, call func(context.Context, *endpoint) error) error {
-	var said error
-	err := p.ask(ctx, true, func(ctx context.Context, e *endpoint) error {
-		err := call(ctx, e)
-		if said = identityWord(err); said != nil {
-			return nil //nolint:nilerr // the server has answered
-		}
-		return err
-	})
-	if said != nil {
-		return said
-	}
-	return meaning(doing, err)
+	return p.answered(ctx, doing, identityWord, call)
 }
 
 // identityWord is what a server of the realm says no with, in its own words; nil for all else.

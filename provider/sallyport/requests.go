@@ -24,10 +24,14 @@ var (
 // request makes one request of RequestService or SSHService. Each may be repeated at
 // another server: what was done once is done once.
 func (p *Provider) request(ctx context.Context, doing string, call func(context.Context, *endpoint) error) error {
-	err := p.ask(ctx, true, call)
+	return p.answered(ctx, doing, requestWord, call)
+}
+
+// requestWord is what a server of the realm says no to a request with; nil for all else.
+func requestWord(err error) error {
 	var e *connect.Error
-	if !errors.As(err, &e) || !connect.IsWireError(err) {
-		return meaning(doing, err)
+	if !errors.As(err, &e) || !connect.IsWireError(err) || onlyReads(err) {
+		return nil
 	}
 	switch e.Code() {
 	case connect.CodeInvalidArgument, connect.CodeFailedPrecondition, connect.CodeNotFound, connect.CodeAlreadyExists,
@@ -36,8 +40,26 @@ func (p *Provider) request(ctx context.Context, doing string, call func(context.
 	case connect.CodeUnimplemented:
 		return provider.RequestError("The realm's server is of an older release, which takes no requests.")
 	default:
-		return meaning(doing, err)
+		return nil
 	}
+}
+
+// answered makes a call to which a refusal is an answer, and no reason to ask another server or
+// to hold it against this one. word is what the person is told of an error, nil where that is no
+// server's answer.
+func (p *Provider) answered(ctx context.Context, doing string, word func(error) error, call func(context.Context, *endpoint) error) error {
+	var said error
+	err := p.ask(ctx, true, func(ctx context.Context, e *endpoint) error {
+		err := call(ctx, e)
+		if said = word(err); said != nil {
+			return nil //nolint:nilerr // the server has answered
+		}
+		return err
+	})
+	if said != nil {
+		return said
+	}
+	return meaning(doing, err)
 }
 
 func (p *Provider) within(ctx context.Context) (context.Context, context.CancelFunc) {
