@@ -79,18 +79,19 @@ func (s *Server) Login(ke1 []byte, who *Registered, name string) ([]byte, *Attem
 		return nil, nil, fmt.Errorf("%w: %w", ErrMessage, err)
 	}
 	// Made for everybody, so that it takes as long for somebody as for nobody.
-	record, err := suite().GetFakeRecord(s.nobody(name))
+	fake, err := suite().GetFakeRecord(s.nobody(name))
 	if err != nil {
 		return nil, nil, fmt.Errorf("OPAQUE login: %w", err)
 	}
+	credential, stored := fake.CredentialIdentifier, fake.Serialize()
 	if who != nil {
-		r, err := s.s.Deserialize.RegistrationRecord(who.Record)
-		if err != nil {
-			return nil, nil, fmt.Errorf("a stored record of OPAQUE: %w", err)
-		}
-		record = &opaque.ClientRecord{RegistrationRecord: r, CredentialIdentifier: who.Credential}
+		credential, stored = who.Credential, who.Record
 	}
-	ke2, out, err := s.s.GenerateKE2(m, record)
+	record, err := s.s.Deserialize.RegistrationRecord(stored)
+	if err != nil {
+		return nil, nil, fmt.Errorf("a record of OPAQUE: %w", err)
+	}
+	ke2, out, err := s.s.GenerateKE2(m, &opaque.ClientRecord{RegistrationRecord: record, CredentialIdentifier: credential})
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", ErrMessage, err)
 	}

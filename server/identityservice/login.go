@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+	"github.com/google/uuid"
 
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/identity/pake"
@@ -21,17 +22,13 @@ import (
 func (s *Service) LoginUser(ctx context.Context, stream *connect.BidiStream[pb.LoginRequest, pb.LoginResponse]) error {
 	first, err := receive(stream.Receive)
 	if err != nil {
-		return err
+		return s.refused(ctx, err)
 	}
 	if first.GetWalletLoginRequest() != nil {
 		return connect.NewError(connect.CodeUnimplemented, errors.New("this server knows no logins by wallet"))
 	}
 	m := first.GetPakeLoginRequest().GetPakeCredentialRequestAndUserID()
-	a, err := s.begin(ctx, m.GetUserID(), m.GetDeviceID())
-	if err != nil {
-		return err
-	}
-	leave, err := s.place(a.machine.UUID)
+	a, leave, err := s.enter(ctx, m.GetUserID(), m.GetDeviceID())
 	if err != nil {
 		return err
 	}
@@ -84,11 +81,12 @@ func (s *Service) guess(ctx context.Context, a asked) (g guessed, err error) {
 		wait := until.Sub(s.Now()).Round(time.Second)
 		return g, connect.NewError(connect.CodeResourceExhausted, fmt.Errorf("too many wrong answers: wait %s", max(wait, time.Second)))
 	}
-	if g.account == nil {
-		return g, nil
+	var of uuid.UUID // nobody's, which is looked up as well: it takes as long
+	if g.account != nil {
+		of = g.account.UUID
 	}
 	err = s.Store.Read(ctx, func(tx *store.Tx) error {
-		r, err := tx.IdentityRecord(g.account.UUID)
+		r, err := tx.IdentityRecord(of)
 		if err == nil {
 			g.registered, g.made = &pake.Registered{Credential: r.Credential, Record: r.Record}, r.Made
 		}

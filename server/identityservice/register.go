@@ -27,11 +27,7 @@ func (s *Service) RegisterUser(ctx context.Context, stream *connect.BidiStream[p
 		return s.refused(ctx, err)
 	}
 	m := first.GetPakeRegistrationRequestAndUserID()
-	a, err := s.begin(ctx, m.GetUserID(), m.GetDeviceID())
-	if err != nil {
-		return err
-	}
-	leave, err := s.place(a.machine.UUID)
+	a, leave, err := s.enter(ctx, m.GetUserID(), m.GetDeviceID())
 	if err != nil {
 		return err
 	}

@@ -88,6 +88,16 @@ func isDevice(d string) bool {
 		strings.TrimSpace(d) == d
 }
 
+// enter is begin for a stream, which takes a place; the function gives it back.
+func (s *Service) enter(ctx context.Context, user, device string) (asked, func(), error) {
+	a, err := s.begin(ctx, user, device)
+	if err != nil {
+		return a, nil, err
+	}
+	leave, err := s.place(a.machine.UUID)
+	return a, leave, err
+}
+
 // place takes one of the places of streams; the function gives it back.
 func (s *Service) place(machine uuid.UUID) (func(), error) {
 	s.mu.Lock()
