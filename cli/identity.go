@@ -59,13 +59,22 @@ func (in *invocation) device() func() (string, error) {
 	}
 }
 
-// caller is whose identity it is: the account of the realm that runs this command.
-func (in *invocation) caller(ctx context.Context) (report.Whoami, error) {
+// place is where the token of a device is kept, of the account of the realm that runs this
+// command.
+func (in *invocation) place(ctx context.Context, device func() (string, error)) (k keptToken, folder string, err error) {
 	w, err := control.One[report.Whoami](ctx, in.daemon(), report.VerbWhoami, report.WhoamiArgs{})
 	if err == nil && w.Realm == "" {
 		err = errors.New("the daemon does not say which realm this is: restart it, it is of an older release")
 	}
-	return w, err
+	if err != nil {
+		return k, "", err
+	}
+	k.Realm, k.Account = w.Realm, w.Account.Name
+	if k.Device, err = device(); err != nil {
+		return k, "", err
+	}
+	folder, err = tokensFolder()
+	return k, folder, err
 }
 
 // identityTrouble adds what to do where it is not in the daemon's words.
@@ -171,40 +180,32 @@ func (x *exchanging) register(realm, device, code string, password identity.Secr
 
 // proveIdentity asks for what is needed, runs the exchange, and keeps the token.
 func (a *App) proveIdentity(ctx context.Context, in *invocation, device func() (string, error),
-	run func(x *exchanging, t *asker, w report.Whoami, device string) ([]byte, error),
+	run func(x *exchanging, t *asker, k keptToken) ([]byte, error),
 ) (signedIn, error) {
-	w, err := in.caller(ctx)
-	if err != nil {
-		return signedIn{}, err
-	}
-	name, err := device()
-	if err != nil {
-		return signedIn{}, err
-	}
-	folder, err := tokensFolder()
+	k, folder, err := in.place(ctx, device)
 	if err != nil {
 		return signedIn{}, err
 	}
 	x := &exchanging{ctx: ctx, daemon: in.daemon()}
 	defer x.hangUp()
-	token, err := run(x, newAsker(a.Stdin, a.Stderr), w, name)
+	token, err := run(x, newAsker(a.Stdin, a.Stderr), k)
 	if err != nil {
 		return signedIn{}, err
 	}
-	k := keptToken{Realm: w.Realm, Account: w.Account.Name, Device: name, Token: writtenToken(token)}
+	k.Token = writtenToken(token)
 	file, err := k.keep(folder)
-	return signedIn{Realm: w.Realm, Account: w.Account.Name, Device: name, File: file}, err
+	return signedIn{Realm: k.Realm, Account: k.Account, Device: k.Device, File: file}, err
 }
 
 func identityLogin(a *App, in *invocation) command.Action {
 	device := in.device()
 	return func(ctx context.Context) error {
-		s, err := a.proveIdentity(ctx, in, device, func(x *exchanging, t *asker, w report.Whoami, device string) ([]byte, error) {
+		s, err := a.proveIdentity(ctx, in, device, func(x *exchanging, t *asker, k keptToken) ([]byte, error) {
 			password, err := t.respond(pam.PromptEchoOff, "Identity password: ")
 			if err != nil {
 				return nil, err
 			}
-			return x.login(w.Realm, device, identity.NewSecret([]byte(password)))
+			return x.login(k.Realm, k.Device, identity.NewSecret([]byte(password)))
 		})
 		if err != nil {
 			return identityTrouble("login", err)
@@ -219,7 +220,7 @@ func identityRegister(a *App, in *invocation) command.Action {
 	device := in.device()
 	code := in.String("code", "", "`code` that an administrator gave; without it you are asked")
 	return func(ctx context.Context) error {
-		s, err := a.proveIdentity(ctx, in, device, func(x *exchanging, t *asker, w report.Whoami, device string) ([]byte, error) {
+		s, err := a.proveIdentity(ctx, in, device, func(x *exchanging, t *asker, k keptToken) ([]byte, error) {
 			given := *code
 			if given == "" {
 				typed, err := t.respond(pam.PromptEchoOn, "Code: ")
@@ -232,7 +233,7 @@ func identityRegister(a *App, in *invocation) command.Action {
 			if err != nil {
 				return nil, err
 			}
-			return x.register(w.Realm, device, strings.TrimSpace(given), identity.NewSecret([]byte(password)))
+			return x.register(k.Realm, k.Device, strings.TrimSpace(given), identity.NewSecret([]byte(password)))
 		})
 		if err != nil {
 			return identityTrouble("register", err)
@@ -293,19 +294,11 @@ func identityVerify(a *App, in *invocation) command.Action {
 
 // kept is the stored token of this account and device.
 func (in *invocation) kept(ctx context.Context, device func() (string, error)) (keptToken, []byte, error) {
-	w, err := in.caller(ctx)
+	k, folder, err := in.place(ctx, device)
 	if err != nil {
 		return keptToken{}, nil, err
 	}
-	name, err := device()
-	if err != nil {
-		return keptToken{}, nil, err
-	}
-	folder, err := tokensFolder()
-	if err != nil {
-		return keptToken{}, nil, err
-	}
-	return readToken(folder, w.Realm, w.Account.Name, name)
+	return readToken(folder, k.Realm, k.Account, k.Device)
 }
 
 // identityToken prints the stored token, for other programs.

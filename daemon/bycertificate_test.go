@@ -69,7 +69,7 @@ func (s *shower) info(methods string, change func(*ssh.Certificate)) string {
 }
 
 // Promise certificate-earns.
-func TestACertificateEarnsWhatItsRequestWasProvedWithIfItsRuleSaysSo(t *testing.T) {
+func TestACertificateEarnsGroupsWhereItsRuleSaysSo(t *testing.T) {
 	for sentence, c := range map[string]struct {
 		methods string
 		change  func(*ssh.Certificate)

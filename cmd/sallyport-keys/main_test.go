@@ -40,7 +40,7 @@ func daemon(t *testing.T, says ...*wire.Message) (socket string) {
 // sshd waits for the command before it goes on with anything: whoever is in the middle of a
 // login holds a place of MaxStartups.
 // Promise keys-soon.
-func TestWhatACertificateIsGoodForIsKnownWithinASecondOrItIsGoodForNothing(t *testing.T) {
+func TestACertificateIsJudgedWithinASecondOrRefused(t *testing.T) {
 	working, line := wire.New(wire.Working), wire.New(wire.SSHKey).AddString(wire.KeyLine, "cert-authority "+key)
 	for sentence, says := range map[string][]*wire.Message{
 		"a daemon that says nothing":     nil,

@@ -203,7 +203,7 @@ func FuzzLine(f *testing.F) {
 }
 
 // Promise key-options.
-func TestAnotherAuthoritysCertificateIsForTheKeysThatSayCertAuthority(t *testing.T) {
+func TestACertAuthorityKeyIsServedForItsCertificates(t *testing.T) {
 	s := newScene(t)
 	line := func(k ssh.Signer) string { return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(k.PublicKey()))) }
 	blob := s.certificate(func(c *ssh.Certificate) { c.SignatureKey = s.key.PublicKey() })

@@ -18,9 +18,6 @@ import (
 
 var _ provider.IdentityService = (*Provider)(nil)
 
-// codeHeader is where a registration says its code; see proto/identity/identity.proto.
-const codeHeader = "Sallyport-Code"
-
 // pakeStream is a stream of OPAQUE with one server.
 type pakeStream[Req, Resp any] struct {
 	stream *connect.BidiStreamForClientSimple[Req, Resp]
@@ -112,7 +109,7 @@ func (e *endpoint) exchange(ctx context.Context, end context.CancelFunc, account
 
 func (e *endpoint) registration(ctx context.Context, end context.CancelFunc, account string, b report.IdentityBegin) (stepper, error) {
 	ctx, call := connect.NewClientContext(ctx)
-	call.RequestHeader().Set(codeHeader, b.Code)
+	call.RequestHeader().Set(pb.CodeHeader, b.Code)
 	stream, err := e.identities.RegisterUser(ctx)
 	if err != nil {
 		return nil, err //nolint:wrapcheck // by identity

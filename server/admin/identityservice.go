@@ -10,6 +10,7 @@ import (
 
 	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
+	"github.com/sallyport-auth/sallyport/server/identityservice/settings"
 	"github.com/sallyport-auth/sallyport/server/realm"
 	"github.com/sallyport-auth/sallyport/server/store"
 )
@@ -20,7 +21,7 @@ const inviteLife = 24 * time.Hour
 // ShowIdentityService implements AdminService.
 func (s *Admin) ShowIdentityService(ctx context.Context, _ *v1.ListRequest) (v *v1.IdentityServiceView, err error) {
 	err = s.read(ctx, "show", "the identity service", func(tx *store.Tx) error {
-		set, err := realm.IdentitySettings(tx)
+		set, err := settings.Read(tx)
 		v = identityServiceView(set)
 		return err
 	})
@@ -33,9 +34,9 @@ func identityServiceView(set store.IdentityService) *v1.IdentityServiceView {
 
 // SetIdentityService implements AdminService.
 func (s *Admin) SetIdentityService(ctx context.Context, req *v1.SetIdentityServiceRequest) (v *v1.IdentityServiceView, err error) {
-	c := realm.IdentityChange{Enabled: req.Enabled, IdleDays: req.IdleDays, MostDays: req.MostDays} //nolint:protogetter // absent and zero differ
+	c := settings.Change{Enabled: req.Enabled, IdleDays: req.IdleDays, MostDays: req.MostDays} //nolint:protogetter // absent and zero differ
 	err = s.change(ctx, "identity.set", s.Name, req.String(), func(tx *store.Tx) error {
-		set, err := s.Realm.SetIdentityService(tx, c)
+		set, err := settings.Set(tx, s.Realm, c)
 		v = identityServiceView(set)
 		return err
 	})
@@ -49,7 +50,7 @@ func (s *Admin) SetIdentityService(ctx context.Context, req *v1.SetIdentityServi
 func (s *Admin) InviteIdentity(ctx context.Context, req *v1.NameRequest) (*v1.InviteIdentityResponse, error) {
 	code, until := realm.NewJoinCode(), s.Now().Add(inviteLife).Truncate(time.Second)
 	err := s.change(ctx, "identity.invite", req.GetName(), "expires="+until.UTC().Format(time.RFC3339), func(tx *store.Tx) error {
-		set, err := realm.IdentitySettings(tx)
+		set, err := settings.Read(tx)
 		if err != nil {
 			return err
 		}
@@ -83,7 +84,7 @@ func (s *Admin) ListIdentityDevices(ctx context.Context, req *v1.NameRequest) (r
 
 func identityDevices(tx *store.Tx, a store.Account) (*v1.ListIdentityDevicesResponse, error) {
 	resp := &v1.ListIdentityDevicesResponse{}
-	set, err := realm.IdentitySettings(tx)
+	set, err := settings.Read(tx)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +98,7 @@ func identityDevices(tx *store.Tx, a store.Account) (*v1.ListIdentityDevicesResp
 	for _, k := range list {
 		resp.Devices = append(resp.Devices, &v1.IdentityDevice{
 			Device: k.Device, AuthType: k.AuthType, Created: timestamppb.New(k.Created), Used: timestamppb.New(k.Used),
-			Expires: timestamppb.New(realm.IdentityExpires(k, set)),
+			Expires: timestamppb.New(settings.Expires(k, set)),
 		})
 	}
 	return resp, err

@@ -8,7 +8,6 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/google/uuid"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
@@ -66,9 +65,6 @@ func (w *watcher) run(ctx context.Context, end context.CancelFunc, req *v1.Watch
 			return err
 		}
 		does = func() (bool, error) { return w.follow(ctx, now) }
-		if err := w.tellSettings(ctx); err != nil {
-			return err
-		}
 		if err := w.tellEnded(ctx, now); err != nil {
 			return err
 		}
@@ -144,23 +140,24 @@ type watcher struct {
 	position   uint64    // of the last change that was sent
 	heard      uint64    // there are no other changes up to here
 	ended      uint64    // which ended grants the machine was told of
-	settings   *v1.MachineSettings
+	settings   *settings // that the machine was told
 }
 
-// settingsOf are what a machine is to go by.
-func settingsOf(m store.Machine) *v1.MachineSettings {
-	return &v1.MachineSettings{CertificatesOnly: !m.AcceptsKeys(), Version: m.StoredKeysAt}
+// settings are what a machine is to go by.
+type settings struct {
+	certificatesOnly bool
+	version          uint64
 }
 
 // tellSettings says what the machine is to go by, where that is news. To a machine that does
 // not know them the message says no more than that the server is there.
 func (w *watcher) tellSettings(ctx context.Context) error {
-	is := settingsOf(w.machine)
-	if proto.Equal(is, w.settings) {
+	is := settings{!w.machine.AcceptsKeys(), w.machine.StoredKeysAt}
+	if w.settings != nil && *w.settings == is {
 		return nil
 	}
-	w.settings = is
-	return w.send(ctx, &v1.WatchResponse{Settings: is})
+	w.settings = &is
+	return w.send(ctx, &v1.WatchResponse{Settings: &v1.MachineSettings{CertificatesOnly: is.certificatesOnly, Version: is.version}})
 }
 
 // tellEnded says which grants were ended early, where that is news.
@@ -244,6 +241,9 @@ func (w *watcher) follow(ctx context.Context, now *view) (bool, error) {
 		return false, connect.NewError(connect.CodeUnavailable, errors.New("another daemon of this machine has come: if this one lives, it comes again"))
 	}
 	w.duplicated = !w.machine.Duplicated.IsZero()
+	if err := w.tellSettings(ctx); err != nil { // before the machine goes by what it hears
+		return false, err
+	}
 	if now.standing.History == w.history && now.standing.Revision <= w.heard && w.position >= w.machine.ScopedAt {
 		return true, nil // it was news for others
 	}

@@ -14,9 +14,6 @@ import (
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
-// CodeHeader is where a registration says the code that an administrator gave.
-const CodeHeader = "Sallyport-Code"
-
 var errCode = connect.NewError(connect.CodePermissionDenied,
 	errors.New("the code is wrong, used or over, or another account's: an administrator gives one with \"sallyport-server identity invite NAME\""))
 
@@ -32,7 +29,7 @@ func (s *Service) RegisterUser(ctx context.Context, stream *connect.BidiStream[p
 		return err
 	}
 	defer leave()
-	code := realm.HashJoinCode(stream.RequestHeader().Get(CodeHeader))
+	code := realm.HashJoinCode(stream.RequestHeader().Get(pb.CodeHeader))
 	account, err := s.invited(ctx, a, code)
 	if err != nil {
 		return err
@@ -103,7 +100,7 @@ func (s *Service) newRecord(stream *connect.BidiStream[pb.RegistrationRequest, p
 // invited is the account of that name, if the code is its own.
 func (s *Service) invited(ctx context.Context, a asked, code []byte) (account uuid.UUID, err error) {
 	err = s.Store.Read(ctx, func(tx *store.Tx) error {
-		named, err := s.known(tx, a)
+		named, err := tx.AccountFor(a.machine.UUID, a.name)
 		if err != nil {
 			return err
 		}
@@ -120,17 +117,4 @@ func (s *Service) invited(ctx context.Context, a asked, code []byte) (account uu
 		return uuid.Nil, s.Fault(ctx, "registration", err)
 	}
 	return account, nil
-}
-
-// known is the account of a name, identity.ErrNotFound where the machine may not know it.
-func (s *Service) known(tx *store.Tx, a asked) (store.Account, error) {
-	account, err := tx.AccountByName(a.name)
-	if err != nil || !a.machine.Scoped {
-		return account, err
-	}
-	yes, err := tx.Admits(a.machine.UUID, account.UUID)
-	if err == nil && !yes {
-		err = identity.ErrNotFound
-	}
-	return account, err
 }

@@ -110,7 +110,7 @@ func (d device) register(user, dev, code, password string, far cut) ([]byte, err
 	ctx, end := context.WithCancel(d.T.Context())
 	defer end()
 	ctx, call := connect.NewClientContext(ctx)
-	call.RequestHeader().Set(identityservice.CodeHeader, code)
+	call.RequestHeader().Set(pb.CodeHeader, code)
 	stream, err := d.RegisterUser(ctx)
 	if err != nil {
 		return nil, err

@@ -14,6 +14,7 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/identity/pake"
 	"github.com/sallyport-auth/sallyport/server/auth"
+	"github.com/sallyport-auth/sallyport/server/identityservice/settings"
 	"github.com/sallyport-auth/sallyport/server/realm"
 	"github.com/sallyport-auth/sallyport/server/store"
 )
@@ -63,7 +64,7 @@ func (s *Service) begin(ctx context.Context, user, device string) (a asked, err 
 		return a, err
 	}
 	err = s.Store.Once(ctx, func(tx *store.Tx) (err error) {
-		a.settings, err = realm.IdentitySettings(tx)
+		a.settings, err = settings.Read(tx)
 		return err
 	})
 	if err != nil {
@@ -124,7 +125,7 @@ func (s *Service) pake(set store.IdentityService) (*pake.Server, error) {
 	if s.server != nil && string(s.keys) == string(set.Sealed) {
 		return s.server, nil
 	}
-	keys, err := s.IdentityKeys(set)
+	keys, err := settings.Keys(s.Realm, set)
 	if err != nil {
 		return nil, fmt.Errorf("keys of OPAQUE: %w", err)
 	}

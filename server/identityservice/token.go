@@ -13,7 +13,7 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 	pb "github.com/sallyport-auth/sallyport/proto/identity"
 	"github.com/sallyport-auth/sallyport/server/auth"
-	"github.com/sallyport-auth/sallyport/server/realm"
+	"github.com/sallyport-auth/sallyport/server/identityservice/settings"
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
@@ -40,7 +40,7 @@ func hashToken(token []byte) []byte {
 func (s *Service) holder(ctx context.Context, a asked, token []byte) (account store.Account, k store.IdentityToken, err error) {
 	hash := hashToken(token)
 	err = s.Store.Read(ctx, func(tx *store.Tx) error {
-		if account, err = s.known(tx, a); err != nil {
+		if account, err = tx.AccountFor(a.machine.UUID, a.name); err != nil {
 			return err
 		}
 		k, err = tx.IdentityToken(account.UUID, a.device)
@@ -55,7 +55,7 @@ func (s *Service) holder(ctx context.Context, a asked, token []byte) (account st
 	}
 	now := s.Now()
 	same := subtle.ConstantTimeCompare(kept, hash) == 1
-	if err != nil || !same || len(token) != tokenLen || !now.Before(realm.IdentityExpires(k, a.settings)) || auth.Standing(account, now) != "" {
+	if err != nil || !same || len(token) != tokenLen || !now.Before(settings.Expires(k, a.settings)) || auth.Standing(account, now) != "" {
 		return account, k, identity.ErrNotFound
 	}
 	return account, k, nil
@@ -120,7 +120,7 @@ func (s *Service) ListDevices(ctx context.Context, req *pb.ListDevicesRequest) (
 	err = s.Store.Read(ctx, func(tx *store.Tx) error {
 		list, err := tx.IdentityTokens(account.UUID)
 		for _, k := range list {
-			if end := realm.IdentityExpires(k, a.settings); s.Now().Before(end) {
+			if end := settings.Expires(k, a.settings); s.Now().Before(end) {
 				resp.Devices = append(resp.Devices, &pb.Device{DeviceID: k.Device, AuthType: k.AuthType, Created: k.Created.Unix(), Used: k.Used.Unix(), Expires: end.Unix()})
 			}
 		}

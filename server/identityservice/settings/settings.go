@@ -1,4 +1,7 @@
-package realm
+// Package settings is how the identity service of a realm is set: whether it is on, its OPAQUE
+// keys, and for how long its tokens are good. It is apart from the service, which answers
+// machines: administrators' commands read and change it. The keys leave it as a secret.
+package settings
 
 import (
 	"errors"
@@ -9,6 +12,7 @@ import (
 
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/identity/pake"
+	"github.com/sallyport-auth/sallyport/server/realm"
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
@@ -21,14 +25,14 @@ const (
 // keysOf is no account's: what the OPAQUE keys are sealed for.
 var keysOf = uuid.MustParse("6f706171-7565-4000-8000-000000000001") //nolint:gochecknoglobals // a constant
 
-// IdentityChange is what an administrator sets of the identity service; nil stays.
-type IdentityChange struct {
+// Change is what an administrator sets; nil stays.
+type Change struct {
 	Enabled            *bool
 	IdleDays, MostDays *uint32
 }
 
-// IdentitySettings are those of the identity service. It is off where nobody has switched it on.
-func IdentitySettings(tx *store.Tx) (store.IdentityService, error) {
+// Read reads them. The service is off where nobody has switched it on.
+func Read(tx *store.Tx) (store.IdentityService, error) {
 	set, err := tx.IdentityService()
 	if errors.Is(err, identity.ErrNotFound) {
 		return store.IdentityService{IdleDays: usualIdleDays, MostDays: usualDays}, nil
@@ -36,10 +40,10 @@ func IdentitySettings(tx *store.Tx) (store.IdentityService, error) {
 	return set, err
 }
 
-// SetIdentityService changes them. The keys of OPAQUE are made at the first change, and stay: what people have
+// Set changes them. The keys of OPAQUE are made at the first change, and stay: what people have
 // registered is good under these alone.
-func (r *Realm) SetIdentityService(tx *store.Tx, c IdentityChange) (set store.IdentityService, err error) {
-	if set, err = IdentitySettings(tx); err != nil {
+func Set(tx *store.Tx, r *realm.Realm, c Change) (set store.IdentityService, err error) {
+	if set, err = Read(tx); err != nil {
 		return set, err
 	}
 	if c.Enabled != nil {
@@ -55,7 +59,7 @@ func (r *Realm) SetIdentityService(tx *store.Tx, c IdentityChange) (set store.Id
 			continue
 		}
 		if *days.from == 0 || *days.from > days.most {
-			return set, fmt.Errorf("%w: a token is good for 1 to %d days %s", ErrInput, days.most, days.what)
+			return set, fmt.Errorf("%w: a token is good for 1 to %d days %s", realm.ErrInput, days.most, days.what)
 		}
 		*days.to = *days.from
 	}
@@ -69,13 +73,13 @@ func (r *Realm) SetIdentityService(tx *store.Tx, c IdentityChange) (set store.Id
 	return set, tx.SetIdentityService(set)
 }
 
-// IdentityKeys are the keys of OPAQUE.
-func (r *Realm) IdentityKeys(set store.IdentityService) (identity.Secret, error) {
-	return r.Box.Open(keysOf, set.Sealed)
+// Keys are the keys of OPAQUE.
+func Keys(r *realm.Realm, set store.IdentityService) (identity.Secret, error) {
+	return r.Box.Open(keysOf, set.Sealed) //nolint:wrapcheck // it says what it is about
 }
 
-// IdentityExpires is when a token of the identity service ends that is not used again.
-func IdentityExpires(k store.IdentityToken, set store.IdentityService) time.Time {
+// Expires is when a token ends that is not used again.
+func Expires(k store.IdentityToken, set store.IdentityService) time.Time {
 	const day = 24 * time.Hour
 	idle := k.Used.Add(time.Duration(set.IdleDays) * day)
 	if most := k.Created.Add(time.Duration(set.MostDays) * day); most.Before(idle) {
