@@ -131,7 +131,7 @@ func (x *exchanging) finish(c *pake.Client, ke2 []byte) ([]byte, error) {
 }
 
 func (x *exchanging) login(realm, device string, password identity.Secret) ([]byte, error) {
-	c, err := pake.NewClient(realm)
+	c, err := pake.ForIdentities.NewClient(realm)
 	if err != nil {
 		return nil, err //nolint:wrapcheck // it says what it is about
 	}
@@ -147,11 +147,11 @@ func (x *exchanging) login(realm, device string, password identity.Secret) ([]by
 }
 
 func (x *exchanging) register(realm, device, code string, password identity.Secret) ([]byte, error) {
-	c, err := pake.NewClient(realm)
+	c, err := pake.ForIdentities.NewClient(realm)
 	if err != nil {
 		return nil, err //nolint:wrapcheck // it says what it is about
 	}
-	login, err := pake.NewClient(realm)
+	login, err := pake.ForIdentities.NewClient(realm)
 	if err != nil {
 		return nil, err //nolint:wrapcheck // likewise
 	}

@@ -81,11 +81,11 @@ func (p *prover) login(ke1 []byte, emit func(any) error) error {
 
 func newProver(t *testing.T, server string) *prover {
 	t.Helper()
-	keys, err := pake.NewKeys(server)
+	keys, err := pake.ForIdentities.NewKeys(server)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := pake.NewServer(keys)
+	s, err := pake.ForIdentities.NewServer(keys)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,6 +29,13 @@ const (
 	// by a card that is not the account's yet.
 	NewTOTP FactorKind = "new-totp"
 	NewPIV  FactorKind = "new-piv"
+	// PasswordByOPAQUE is the first message of an OPAQUE login (RFC 9807) in the place of a
+	// password, and PasswordProof the last: the server compares no password. NewPassword and
+	// NewPasswordRecord are the two messages of a registration. Each is a [PasswordMessages].
+	PasswordByOPAQUE  FactorKind = "password-by-opaque"
+	PasswordProof     FactorKind = "password-proof"
+	NewPassword       FactorKind = "new-password"
+	NewPasswordRecord FactorKind = "new-password-record"
 )
 
 // ParseFactorKind accepts a kind that can be demanded of a session.

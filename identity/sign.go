@@ -105,6 +105,9 @@ type Keyring struct {
 	letting map[string]cose.Verifier
 }
 
+// Realm is whose tokens it trusts.
+func (k *Keyring) Realm() string { return k.realm }
+
 // NewKeyring trusts exactly these keys for tokens of exactly this realm.
 func NewKeyring(realm string, keys []ed25519.PublicKey) (*Keyring, error) {
 	v, err := verifiers(keys)

@@ -6,7 +6,7 @@
 // both hash what it returns. Verifiers from before were made of the bytes as they were
 // typed; [Forms] says what to try so that they go on. See docs/decisions/0021.
 //
-// It does not judge whether a password is a good one; that is server/passwords.
+// It does not judge whether a password is a good one; that is passwords.
 package opaque
 
 import (

@@ -4,11 +4,15 @@
 //
 //	suite             ristretto255 with SHA-512 for the OPRF and for 3DH, HKDF, HMAC and the
 //	                  hash with SHA-512, Argon2id at the client
-//	Argon2id          16 zero bytes of salt, t=3, m=64 MiB, p=4, 64 bytes
-//	context           "sallyport identity 1"
+//	Argon2id          16 zero bytes of salt, 64 bytes; by what it is used for:
+//	                  [ForIdentities] t=3, m=64 MiB, p=4; [ForLogins] t=2, m=19 MiB, p=1
+//	context           "sallyport identity 1" and "sallyport login 1"
 //	server identity   the name of the realm
 //	client identity   none, which stands for the client's public key: an account that is
 //	                  renamed keeps its password
+//
+// A workstation proves many people's passwords at once, and may be slow: logins cost what a
+// verifier for offline logins costs there.
 //
 // The credential identifier is the server's own affair. Messages are those of RFC 9807, as
 // it writes them. The mathematics are of github.com/bytemare/opaque; this package holds no
@@ -33,37 +37,49 @@ var ErrWrong = errors.New("the password is wrong, or the account has not registe
 // ErrMessage says that a message is none of OPAQUE's.
 var ErrMessage = errors.New("not a message of OPAQUE")
 
-const protocol = "sallyport identity 1"
+// Use is what passwords are proved for. The zero value is for nothing.
+type Use struct {
+	context string
+	// cost is t, m in KiB, and p of Argon2id.
+	cost [3]uint64
+}
 
-func suite() *opaque.Configuration {
+// What there is.
+var (
+	ForIdentities = Use{"sallyport identity 1", [3]uint64{3, 64 << 10, 4}} //nolint:gochecknoglobals // a constant
+	ForLogins     = Use{"sallyport login 1", [3]uint64{2, 19 << 10, 1}}    //nolint:gochecknoglobals // a constant
+)
+
+func (u Use) suite() *opaque.Configuration {
 	return &opaque.Configuration{
 		OPRF: opaque.RistrettoSha512, AKE: opaque.RistrettoSha512, KSF: ksf.Argon2id,
-		KDF: crypto.SHA512, MAC: crypto.SHA512, Hash: crypto.SHA512, Context: []byte(protocol),
+		KDF: crypto.SHA512, MAC: crypto.SHA512, Hash: crypto.SHA512, Context: []byte(u.context),
 	}
 }
 
-func hardening() *opaque.ClientOptions {
-	return &opaque.ClientOptions{KSFSalt: make([]byte, 16), KSFParameters: []uint64{3, 64 << 10, 4}, KSFLength: 64}
+func (u Use) hardening() *opaque.ClientOptions {
+	return &opaque.ClientOptions{KSFSalt: make([]byte, 16), KSFParameters: u.cost[:], KSFLength: 64}
 }
 
 // Client is the person's end of one exchange.
 type Client struct {
 	c     *opaque.Client
+	use   Use
 	realm string
 }
 
 // NewClient begins one with that realm.
-func NewClient(realm string) (*Client, error) {
-	c, err := suite().Client()
+func (u Use) NewClient(realm string) (*Client, error) {
+	c, err := u.suite().Client()
 	if err != nil {
 		return nil, fmt.Errorf("OPAQUE: %w", err)
 	}
-	return &Client{c, realm}, nil
+	return &Client{c, u, realm}, nil
 }
 
 // Register is the first message of a registration.
 func (c *Client) Register(password identity.Secret) ([]byte, error) {
-	m, err := c.c.RegistrationInit(password.Reveal(), hardening())
+	m, err := c.c.RegistrationInit(password.Reveal(), c.use.hardening())
 	if err != nil {
 		return nil, fmt.Errorf("OPAQUE registration: %w", err)
 	}
@@ -76,7 +92,7 @@ func (c *Client) Record(response []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMessage, err)
 	}
-	record, _, err := c.c.RegistrationFinalize(r, nil, []byte(c.realm), hardening())
+	record, _, err := c.c.RegistrationFinalize(r, nil, []byte(c.realm), c.use.hardening())
 	if err != nil {
 		return nil, fmt.Errorf("OPAQUE registration: %w", err)
 	}
@@ -86,7 +102,7 @@ func (c *Client) Record(response []byte) ([]byte, error) {
 
 // Login is the first message of a login, KE1.
 func (c *Client) Login(password identity.Secret) ([]byte, error) {
-	m, err := c.c.GenerateKE1(password.Reveal(), hardening())
+	m, err := c.c.GenerateKE1(password.Reveal(), c.use.hardening())
 	if err != nil {
 		return nil, fmt.Errorf("OPAQUE login: %w", err)
 	}
@@ -99,7 +115,7 @@ func (c *Client) Finish(ke2 []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMessage, err)
 	}
-	ke3, _, _, err := c.c.GenerateKE3(m, nil, []byte(c.realm), hardening())
+	ke3, _, _, err := c.c.GenerateKE3(m, nil, []byte(c.realm), c.use.hardening())
 	if err != nil {
 		return nil, ErrWrong
 	}

@@ -21,11 +21,11 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	keys, err := pake.NewKeys(realmName)
+	keys, err := pake.ForIdentities.NewKeys(realmName)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := pake.NewServer(keys)
+	s, err := pake.ForIdentities.NewServer(keys)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func (r *rig) must(b []byte, err error) []byte {
 
 func (r *rig) client(realm string) *pake.Client {
 	r.Helper()
-	c, err := pake.NewClient(realm)
+	c, err := pake.ForIdentities.NewClient(realm)
 	r.must(nil, err)
 	return c
 }
@@ -140,15 +140,15 @@ func TestNobodyLooksLikeSomebody(t *testing.T) {
 }
 
 func FuzzMessagesOfStrangers(f *testing.F) {
-	keys, err := pake.NewKeys(realmName)
+	keys, err := pake.ForIdentities.NewKeys(realmName)
 	if err != nil {
 		f.Fatal(err)
 	}
-	s, err := pake.NewServer(keys)
+	s, err := pake.ForIdentities.NewServer(keys)
 	if err != nil {
 		f.Fatal(err)
 	}
-	c, err := pake.NewClient(realmName)
+	c, err := pake.ForIdentities.NewClient(realmName)
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -13,32 +13,33 @@ import (
 
 // Server is the realm's end of all exchanges. It is safe for concurrent use.
 type Server struct {
-	s *opaque.Server
+	s   *opaque.Server
+	use Use
 }
 
 // NewKeys makes the realm's long-lived secrets: the key of its end, and the seed that all
 // passwords are registered under.
-func NewKeys(realm string) (identity.Secret, error) {
-	c := suite()
+func (u Use) NewKeys(realm string) (identity.Secret, error) {
+	c := u.suite()
 	key, public := c.KeyGen()
 	m := &opaque.ServerKeyMaterial{PrivateKey: key, PublicKeyBytes: public.Encode(), OPRFGlobalSeed: c.GenerateOPRFSeed(), Identity: []byte(realm)}
 	return identity.NewSecret(m.Encode()), nil
 }
 
 // NewServer is the end of those secrets.
-func NewServer(keys identity.Secret) (*Server, error) {
-	m, err := suite().DecodeServerKeyMaterial(keys.Reveal())
+func (u Use) NewServer(keys identity.Secret) (*Server, error) {
+	m, err := u.suite().DecodeServerKeyMaterial(keys.Reveal())
 	if err != nil {
 		return nil, fmt.Errorf("keys of OPAQUE: %w", err)
 	}
-	s, err := suite().Server()
+	s, err := u.suite().Server()
 	if err == nil {
 		err = s.SetKeyMaterial(m)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("keys of OPAQUE: %w", err)
 	}
-	return &Server{s}, nil
+	return &Server{s, u}, nil
 }
 
 // NewCredential makes the identifier under which an account registers. It stays the account's
@@ -79,7 +80,7 @@ func (s *Server) Login(ke1 []byte, who *Registered, name string) ([]byte, *Attem
 		return nil, nil, fmt.Errorf("%w: %w", ErrMessage, err)
 	}
 	// Made for everybody, so that it takes as long for somebody as for nobody.
-	fake, err := suite().GetFakeRecord(s.nobody(name))
+	fake, err := s.use.suite().GetFakeRecord(s.nobody(name))
 	if err != nil {
 		return nil, nil, fmt.Errorf("OPAQUE login: %w", err)
 	}

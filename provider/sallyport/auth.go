@@ -29,6 +29,10 @@ type exchange struct {
 	// purpose is what it is for, where it is no login.
 	purpose string
 	cookie  string // empty: ended
+	// opaque tells that a password is proved by OPAQUE where it is offered, and password is
+	// one that may have to be registered at the end: see opaque.go.
+	opaque   bool
+	password identity.Secret
 }
 
 // Begin implements provider.Provider.
@@ -62,6 +66,8 @@ func (p *Provider) Begin(ctx context.Context, a provider.Attempt) (provider.Exch
 // proceed fills in a Continue.
 func (e *exchange) proceed(cookie string, offers []string, nonce *v1.Nonce, reply *provider.Reply) error {
 	list := kinds(offers)
+	e.opaque = slices.Contains(list, identity.PasswordByOPAQUE)
+	list = slices.DeleteFunc(list, func(k identity.FactorKind) bool { return k == identity.PasswordByOPAQUE })
 	if slices.Contains(list, identity.PIV) || slices.Contains(list, identity.NewPIV) {
 		if len(nonce.GetValue()) != identity.NonceLen {
 			return fmt.Errorf("a nonce of %d bytes for a card", len(nonce.GetValue()))
@@ -89,9 +95,13 @@ func (e *exchange) Step(ctx context.Context, a provider.Answer) (provider.Reply,
 	}
 	ctx, cancel := bounded(ctx, e.at.p.o.Timeouts.Call)
 	defer cancel()
-	resp, err := e.step(ctx, &v1.StepRequest{Session: cookie, Kind: string(a.Kind), Credential: a.Credential.Reveal(), More: a.More})
+	resp, err := e.answer(ctx, cookie, a)
 	if err != nil {
+		e.password.Wipe()
 		return provider.Reply{}, meaning("authenticate", err)
+	}
+	if resp.GetOutcome() != v1.Outcome_OUTCOME_CONTINUE {
+		e.password.Wipe()
 	}
 	reply := provider.Reply{Message: resp.GetMessage(), Locked: resp.GetLocked(), Proved: resp.GetProved(), ServerTime: moment(resp.GetServerTime())}
 	switch resp.GetOutcome() {
@@ -109,6 +119,19 @@ func (e *exchange) Step(ctx context.Context, a provider.Answer) (provider.Reply,
 	default: // whatever else it says is a no, which is the reply's zero value
 	}
 	return reply, nil
+}
+
+// answer sends one, and what the server asks for besides that nobody has to type.
+func (e *exchange) answer(ctx context.Context, cookie string, a provider.Answer) (resp *v1.StepResponse, err error) {
+	if e.opaque && (a.Kind == identity.Password || a.Kind == identity.PasswordAndTOTP) {
+		resp, err = e.proves(ctx, cookie, a)
+	} else {
+		resp, err = e.step(ctx, &v1.StepRequest{Session: cookie, Kind: string(a.Kind), Credential: a.Credential.Reveal(), More: a.More})
+	}
+	if err == nil && resp.GetOutcome() == v1.Outcome_OUTCOME_CONTINUE && offers(resp, identity.NewPassword) {
+		return e.registers(ctx, resp.GetSession())
+	}
+	return resp, err
 }
 
 // errStray says that the server knows nothing of the attempt: it was started anew, or
@@ -195,6 +218,9 @@ func (p *Provider) SetSealingKey(ctx context.Context, public []byte) error {
 func (p *Provider) ChangePassword(ctx context.Context, name identity.Name, from identity.Origin, old, code, replacement identity.Secret) (provider.Record, error) {
 	ctx, cancel := bounded(ctx, p.o.Timeouts.Call)
 	defer cancel()
+	if r, done, err := p.changesByOPAQUE(ctx, name, from, old, code, replacement); done {
+		return r, err
+	}
 	var resp *v1.ChangePasswordResponse
 	at, err := p.askAt(ctx, false, func(ctx context.Context, e *endpoint) (err error) {
 		resp, err = e.auth.ChangePassword(ctx, &v1.ChangePasswordRequest{
@@ -210,19 +236,24 @@ func (p *Provider) ChangePassword(ctx context.Context, name identity.Name, from 
 	}
 	switch resp.GetResult() {
 	case v1.ChangePasswordResponse_RESULT_CHANGED:
-		r, err := at.record(ctx, resp.GetIdToken())
-		if err == nil && r.Token.Account.Name != name {
-			err = fmt.Errorf("%w: it changed another account than was asked for", provider.ErrUntrusted)
-		}
-		if err != nil {
-			return provider.Record{}, meaning("change password", err)
-		}
-		return r, nil
+		return (&exchange{at: at, name: name}).changed(ctx, resp.GetIdToken())
 	case v1.ChangePasswordResponse_RESULT_WEAK:
 		return provider.Record{}, weak(resp.GetMessage())
 	default:
 		return provider.Record{}, fmt.Errorf("%w: %s", provider.ErrDenied, resp.GetMessage())
 	}
+}
+
+// changed is the account with its new password.
+func (e *exchange) changed(ctx context.Context, token []byte) (provider.Record, error) {
+	r, err := e.at.record(ctx, token)
+	if err == nil && r.Token.Account.Name != e.name {
+		err = fmt.Errorf("%w: it changed another account than was asked for", provider.ErrUntrusted)
+	}
+	if err != nil {
+		return provider.Record{}, meaning("change password", err)
+	}
+	return r, nil
 }
 
 // weak is why a new password is refused. Servers of before put words in front that the

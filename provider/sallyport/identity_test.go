@@ -34,7 +34,7 @@ func vouching(t *testing.T) (*liveRealm, string) {
 
 func pakeClient(t *testing.T) *pake.Client {
 	t.Helper()
-	c, err := pake.NewClient("example.org")
+	c, err := pake.ForIdentities.NewClient("example.org")
 	if err != nil {
 		t.Fatal(err)
 	}

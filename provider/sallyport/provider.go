@@ -88,6 +88,7 @@ type Provider struct {
 	ended          atomic.Pointer[endedGrants]
 	settings       atomic.Pointer[settings] // nil until recalled
 	heard          atomic.Pointer[provider.Position]
+	hashing        hashing
 }
 
 var (
@@ -123,7 +124,7 @@ func New(o Options) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Provider{o: o, instance: uuid.New(), anchor: anchor}
+	p := &Provider{o: o, instance: uuid.New(), anchor: anchor, hashing: newHashing()}
 	p.fleet.cert, p.fleet.configured = cert, append([]string{o.URL}, o.Others...)
 	p.setServers(nil, nil)
 	if err := p.recall(); err != nil {

@@ -32,6 +32,10 @@ type Credentials interface {
 	NewPassword(ctx context.Context, find func(*store.Tx) (store.Account, error), password identity.Secret) (account uuid.UUID, phc string, err error)
 	// CommonPasswords says what list of common passwords is in use.
 	CommonPasswords() (entries int, path string, fault error)
+	// NewOpaqueKeys makes the keys that passwords are registered under by OPAQUE, sealed.
+	NewOpaqueKeys() ([]byte, error)
+	// Registered tells whether what is stored of a password is a registration by OPAQUE.
+	Registered(p store.Password) bool
 	// NewTOTP makes a secret and the address that authenticator apps scan.
 	NewTOTP(name identity.Name) (secret identity.Secret, url string, err error)
 	// ParseTOTP takes a secret as people copy it.

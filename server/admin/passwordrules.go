@@ -3,7 +3,7 @@ package admin
 import (
 	"fmt"
 
-	"github.com/sallyport-auth/sallyport/server/passwords"
+	"github.com/sallyport-auth/sallyport/passwords"
 	"github.com/sallyport-auth/sallyport/server/realm"
 	"github.com/sallyport-auth/sallyport/server/store"
 )

@@ -58,11 +58,15 @@ func (s *Admin) realmView(tx *store.Tx) (*v1.RealmView, error) {
 	if err != nil {
 		return nil, err
 	}
+	opaque, err := tx.OpaquePasswords()
+	if err != nil {
+		return nil, err
+	}
 	v := &v1.RealmView{
 		StoredKeys: string(stored), RequestWaitSeconds: seconds(wait),
 		Name: s.Name, RequireAttestation: trusted.Required,
 		PasswordMaxAge: rules.MaxAge, PasswordMinLength: rules.MinLength, PasswordHistory: rules.History,
-		CertificatesEarly: early,
+		CertificatesEarly: early, OpaquePasswords: opaque.On,
 	}
 	entries, path, fault := s.credentials.CommonPasswords()
 	if v.CommonPasswords, v.CommonPasswordsFile = uint32(entries), path; fault != nil { //nolint:gosec // bounded by the size of the file
@@ -115,7 +119,7 @@ func (s *Admin) SetRealm(ctx context.Context, req *v1.SetRealmRequest) (*v1.Real
 			}
 		}
 		if err := errors.Join(setAttestation(tx, req, authorities), setPasswordRules(tx, req.PasswordMinLength, req.PasswordHistory, req.PasswordMaxAge),
-			setRequestWait(tx, req.RequestWaitSeconds), setEarly(tx, req)); err != nil {
+			setRequestWait(tx, req.RequestWaitSeconds), setEarly(tx, req), s.setOpaque(tx, req.OpaquePasswords)); err != nil {
 			return err
 		}
 		var err error
@@ -135,6 +139,24 @@ func setEarly(tx *store.Tx, req *v1.SetRealmRequest) error {
 	default:
 		return tx.SetCertificatesEarly(req.GetCertificatesEarly())
 	}
+}
+
+// setOpaque says whether passwords are registered by OPAQUE. The keys are made once and stay:
+// what was registered is good under these alone.
+func (s *Admin) setOpaque(tx *store.Tx, on *bool) error {
+	if on == nil {
+		return nil
+	}
+	set, err := tx.OpaquePasswords()
+	if err != nil {
+		return err
+	}
+	if set.On = *on; set.On && set.Sealed == nil {
+		if set.Sealed, err = s.credentials.NewOpaqueKeys(); err != nil {
+			return err
+		}
+	}
+	return tx.SetOpaquePasswords(set)
 }
 
 func realmDetail(req *v1.SetRealmRequest, authorities [][]byte) string {
@@ -165,6 +187,9 @@ func realmDetail(req *v1.SetRealmRequest, authorities [][]byte) string {
 	}
 	if req.CertificatesEarly != nil {
 		detail = append(detail, fmt.Sprintf("certificates_early=%d", req.GetCertificatesEarly()))
+	}
+	if req.OpaquePasswords != nil {
+		detail = append(detail, fmt.Sprintf("opaque_passwords=%t", req.GetOpaquePasswords()))
 	}
 	if req.GetNewestCopy() {
 		detail = append(detail, "newest_copy")

@@ -24,7 +24,7 @@ func (s *Admin) viewPassword(tx *store.Tx, a store.Account, v *v1.AccountView) e
 	if errors.Is(err, identity.ErrNotFound) {
 		return nil
 	}
-	v.MustChangePassword = p.MustChange
+	v.MustChangePassword, v.OpaquePassword = p.MustChange, s.credentials.Registered(p)
 	if p.ChangeBy != 0 && !p.MustChange {
 		v.PasswordChangeBy = timestamppb.New(time.Unix(p.ChangeBy, 0))
 	}

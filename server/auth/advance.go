@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/sallyport-auth/sallyport/identity"
@@ -18,6 +19,9 @@ func (t *attempt) advance(ctx context.Context, r result) (answer, error) {
 		return t.deny(ctx, answer{message: why, reason: why})
 	}
 	s.proved = append(s.proved, r.proofs...)
+	if s.changes {
+		return t.change(ctx, r)
+	}
 	next := f.next(s, t.more)
 	switch {
 	case len(next) > 0:
@@ -28,6 +32,8 @@ func (t *attempt) advance(ctx context.Context, r result) (answer, error) {
 		return t.mustChange(ctx, r)
 	case s.enrol != "" || s.remove != "":
 		return t.alter(ctx, r)
+	case t.registersNow():
+		return t.offerNext(ctx, r, []identity.FactorKind{identity.NewPassword})
 	default:
 		s.due = f.due(s)
 		return t.allow(ctx, s, func(tx *store.Tx, _ store.Account) error { return r.consume(tx) })
@@ -53,6 +59,9 @@ func (t *attempt) offerNext(ctx context.Context, r result, next []identity.Facto
 
 // offer lets a session wait for one of these kinds.
 func (e *Engine) offer(s *session, kinds []identity.FactorKind, a answer) (answer, error) {
+	if s.opaque && !s.plain && slices.Contains(kinds, identity.Password) {
+		kinds = append(slices.Clone(kinds), identity.PasswordByOPAQUE)
+	}
 	s.offers, s.nonce, s.patience = kinds, identity.Nonce{}, 0
 	for _, k := range kinds {
 		by, ok := e.factors.of(k)

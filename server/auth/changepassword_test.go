@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/sallyport-auth/sallyport/identity"
-	"github.com/sallyport-auth/sallyport/server/passwords"
+	"github.com/sallyport-auth/sallyport/passwords"
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 

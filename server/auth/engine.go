@@ -9,7 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sallyport-auth/sallyport/identity"
-	"github.com/sallyport-auth/sallyport/server/passwords"
+	"github.com/sallyport-auth/sallyport/passwords"
 	"github.com/sallyport-auth/sallyport/server/realm"
 )
 
@@ -36,6 +36,8 @@ type Engine struct {
 	shares *fairs[uuid.UUID, string]
 	// dues are codes that count for a change of password.
 	dues dueCodes
+	// opaque is the realm's end of OPAQUE.
+	opaque opaqueKeys
 }
 
 // New authenticates the people of a realm. timeout is how long it waits for a next
@@ -69,6 +71,8 @@ type answer struct {
 	codes []identity.Secret
 	// With the offer of a new secret: its otpauth:// address.
 	url string
+	// With an offer that goes on by OPAQUE: its messages.
+	opaque []byte
 }
 
 // proved tells of a denial whether what was answered was right: only then is there

@@ -71,6 +71,10 @@ func newFactors() factors {
 		backupCodeFactor{},
 		newTOTPFactor{},
 		newPIVFactor{},
+		opaqueFactor{},
+		proofFactor{},
+		newPasswordFactor{},
+		recordFactor{},
 	}
 }
 

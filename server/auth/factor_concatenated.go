@@ -26,6 +26,7 @@ func (concatenatedFactor) step(ctx context.Context, t *attempt, line identity.Se
 	if err != nil {
 		return answer{}, err
 	}
+	t.s.concatenated = !whole
 	front, _, err := t.provePassword(ctx, &t.f, password)
 	_, hasTOTP := t.f.totp()
 	switch {

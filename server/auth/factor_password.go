@@ -59,7 +59,7 @@ func (f *facts) provedPassword(rehash string) result {
 // provePassword does the same work for everyone; while its passwords are locked the
 // result is always no. rehash is set when a right password's hash is out of date.
 func (e *Engine) provePassword(ctx context.Context, f *facts, password identity.Secret) (ok bool, rehash string, err error) {
-	phc := f.password().PHC
+	phc := f.hashed() // a registered password is never looked at
 	if f.locked(identity.Password) {
 		phc = ""
 	}

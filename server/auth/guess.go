@@ -34,11 +34,23 @@ func (e *Engine) Guessing(ctx context.Context, m store.Machine, name identity.Na
 		return nil, nil, f.until[identity.Password], err
 	}
 	g := &Guess{session: s}
-	var until time.Time
+	until, err := e.countGuess(ctx, s, f.now, &g.counted)
+	if err != nil || !until.IsZero() {
+		return nil, nil, until, err
+	}
+	if !f.known {
+		return g, nil, time.Time{}, nil
+	}
+	return g, &f.account, time.Time{}, nil
+}
+
+// countGuess counts one where it could be locked. It counts none, and tells until when, where
+// others have locked the place since the facts were read.
+func (e *Engine) countGuess(ctx context.Context, s *session, now time.Time, into *[]counted) (until time.Time, err error) {
 	err = e.Store.Write(ctx, func(tx *store.Tx) (err error) {
-		g.counted, err = e.count(tx, s, identity.Password)
-		for _, c := range g.counted { // others may have guessed since the facts were read
-			if c.before.Locked(f.now) {
+		*into, err = e.count(tx, s, identity.Password)
+		for _, c := range *into {
+			if c.before.Locked(now) {
 				until = c.before.LockedUntil
 				return errLockedMeanwhile
 			}
@@ -46,12 +58,9 @@ func (e *Engine) Guessing(ctx context.Context, m store.Machine, name identity.Na
 		return err
 	})
 	if errors.Is(err, errLockedMeanwhile) {
-		return nil, nil, until, nil
+		return until, nil
 	}
-	if err != nil || !f.known {
-		return g, nil, time.Time{}, err
-	}
-	return g, &f.account, time.Time{}, nil
+	return time.Time{}, err
 }
 
 // errLockedMeanwhile undoes a count.
@@ -60,16 +69,24 @@ var errLockedMeanwhile = errors.New("locked meanwhile")
 // GuessedRight takes back what the guess was counted as, and forgets the failures of where it
 // was made, as any right answer does.
 func (e *Engine) GuessedRight(tx *store.Tx, g *Guess) error {
+	s := g.session
+	if err := e.takeBack(tx, s, g.counted); err != nil {
+		return err
+	}
+	return tx.ClearFailuresAt(s.name, store.Spot{Kind: e.factors.counted(identity.Password), Machine: s.client.id, Origin: s.origin})
+}
+
+// takeBack takes back what a guess was counted as, and nothing of others.
+func (e *Engine) takeBack(tx *store.Tx, s *session, list []counted) error {
 	now, err := tx.Clock(e.Now())
 	if err != nil {
 		return err
 	}
-	s := g.session
 	a, err := tx.Attempt(s.client.id, s.name, s.origin)
 	if err != nil {
 		return err
 	}
-	for _, c := range g.counted {
+	for _, c := range list {
 		is := a.Failures[c.spot]
 		if is.Count > 0 {
 			is.Count--
@@ -81,5 +98,5 @@ func (e *Engine) GuessedRight(tx *store.Tx, g *Guess) error {
 			return err
 		}
 	}
-	return tx.ClearFailuresAt(s.name, store.Spot{Kind: e.factors.counted(identity.Password), Machine: s.client.id, Origin: s.origin})
+	return nil
 }

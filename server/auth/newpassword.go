@@ -7,7 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sallyport-auth/sallyport/identity"
-	"github.com/sallyport-auth/sallyport/server/passwords"
+	"github.com/sallyport-auth/sallyport/passwords"
 	"github.com/sallyport-auth/sallyport/server/realm"
 	"github.com/sallyport-auth/sallyport/server/store"
 )
@@ -41,6 +41,15 @@ func (e *Engine) rulesFor(ctx context.Context, a store.Account) (n newPasswordFo
 	return n, err
 }
 
+// passwordRules are the realm's.
+func (e *Engine) passwordRules(ctx context.Context) (rules store.PasswordRules, err error) {
+	err = e.Store.Once(ctx, func(tx *store.Tx) (err error) {
+		rules, err = tx.PasswordRules()
+		return err
+	})
+	return rules, err
+}
+
 // good judges all but the history, which takes hashes. It returns a passwords.RefusalError.
 func (e *Engine) good(n newPasswordFor, password identity.Secret) error {
 	return passwords.Check(password, n.subject, e.common)
@@ -48,9 +57,12 @@ func (e *Engine) good(n newPasswordFor, password identity.Secret) error {
 
 // unused tells by a passwords.RefusalError that the account had the password not long ago.
 // It is asked last, of who proved all that a change takes: it answers what a password
-// of before was.
+// of before was. Passwords that are registered by OPAQUE cannot be compared.
 func (e *Engine) unused(ctx context.Context, who uuid.UUID, n newPasswordFor, password identity.Secret) error {
 	for _, phc := range n.used[:min(len(n.used), passwords.MaxHistory)] {
+		if isRegistered(phc) {
+			continue
+		}
 		is, _, err := e.hasher.verify(ctx, who, phc, password)
 		if err != nil {
 			return err

@@ -16,7 +16,7 @@ import (
 
 	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
-	"github.com/sallyport-auth/sallyport/server/passwords"
+	"github.com/sallyport-auth/sallyport/passwords"
 	"github.com/sallyport-auth/sallyport/server/realm"
 )
 
@@ -59,22 +59,39 @@ func (e *Engine) Begin(ctx context.Context, req *v1.BeginRequest) (*v1.BeginResp
 	if len(req.GetPurpose()) > maxPurpose {
 		return nil, connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("a purpose of more than %d bytes", maxPurpose))
 	}
-	if e.Reads() != nil && (req.GetEnrol() != "" || req.GetRemove() != "" || req.GetPurpose() != "") {
+	if e.Reads() != nil && (req.GetEnrol() != "" || req.GetRemove() != "" || req.GetPurpose() != "" || req.GetChangesPassword()) {
 		return nil, errChangesNothing
+	}
+	if req.GetChangesPassword() {
+		if req.GetEnrol() != "" || req.GetRemove() != "" || req.GetPurpose() != "" {
+			return nil, connect.NewError(connect.CodeInvalidArgument, errors.New("a change of the password, or something else"))
+		}
+		if !m.OpaqueRealm {
+			return &v1.BeginResponse{Outcome: v1.Outcome_OUTCOME_DENY, ServerTime: timestamppb.New(e.Now())}, nil
+		}
 	}
 	a, err := e.admit(&session{
 		client: machineAsClient(m), name: name, origin: origin, service: realm.Clip(req.GetService()), remoteHost: realm.Clip(req.GetRemoteHost()),
 		usedStep: req.GetUsedStep(), usedEpoch: req.GetUsedEpoch(), enrol: identity.FactorKind(req.GetEnrol()),
 		remove: identity.FactorKind(req.GetRemove()), removeCard: req.GetRemoveCard(),
 		asksNew: req.GetChangesDuePasswords() && req.GetPurpose() == "", purpose: req.GetPurpose(),
+		opaque:  m.OpaqueRealm, changes: req.GetChangesPassword(),
 	})
 	if err != nil {
 		return nil, e.Fault(ctx, "begin", err)
 	}
-	return &v1.BeginResponse{
+	resp := &v1.BeginResponse{
 		Outcome: v1.Outcome_OUTCOME_CONTINUE, Session: a.cookie, Offers: realm.Words(a.offers), ServerTime: timestamppb.New(e.Now()),
 		Nonce: nonce(a),
-	}, nil
+	}
+	if req.GetChangesPassword() {
+		rules, err := e.passwordRules(ctx)
+		if err != nil {
+			return nil, e.Fault(ctx, "begin", err)
+		}
+		resp.PasswordMinLength = rules.MinLength
+	}
+	return resp, nil
 }
 
 // checkAlteration refuses what cannot be made or taken away, whoever asks.
@@ -144,7 +161,7 @@ func (e *Engine) Step(ctx context.Context, req *v1.StepRequest) (*v1.StepRespons
 		}
 	case len(a.offers) > 0:
 		resp.Outcome, resp.Offers, resp.Session = v1.Outcome_OUTCOME_CONTINUE, realm.Words(a.offers), a.cookie
-		resp.OtpauthUrl, resp.Nonce = []byte(a.url), nonce(a)
+		resp.OtpauthUrl, resp.Nonce, resp.Opaque = []byte(a.url), nonce(a), a.opaque
 	}
 	return resp, nil
 }

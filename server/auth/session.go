@@ -47,6 +47,16 @@ type session struct {
 	// asksNew tells that the machine has a password that is due changed in the same
 	// login, and due that one was proved: see passworddue.go.
 	asksNew, due bool
+	// opaque tells that the realm's passwords may be registered by OPAQUE; plain that this
+	// one's is hashed, and registers that it is to be registered at the end. concatenated tells
+	// that it stood before a code. See factor_opaque.go.
+	opaque, plain, registers, concatenated bool
+	// by is a proof by OPAQUE that waits for its last message.
+	by *byOPAQUE
+	// changes tells that the session is to change the password, and credential is what the
+	// new one is registered under.
+	changes    bool
+	credential []byte
 }
 
 // proof is a factor that was proved, and which credential it was.

@@ -147,7 +147,7 @@ func (d device) register(user, dev, code, password string, far cut) ([]byte, err
 
 func (d device) pake() *pake.Client {
 	d.T.Helper()
-	c, err := pake.NewClient(d.Name)
+	c, err := pake.ForIdentities.NewClient(d.Name)
 	d.Must(nil, err)
 	return c
 }

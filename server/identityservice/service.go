@@ -129,7 +129,7 @@ func (s *Service) pake(set store.IdentityService) (*pake.Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keys of OPAQUE: %w", err)
 	}
-	server, err := pake.NewServer(keys)
+	server, err := pake.ForIdentities.NewServer(keys)
 	if err != nil {
 		return nil, err //nolint:wrapcheck // it says what it is about
 	}

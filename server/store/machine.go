@@ -44,6 +44,8 @@ type Machine struct {
 	// StoredKeysAt at which revision that, or the realm's word, was said last.
 	StoredKeys, realmStoredKeys StoredKeys
 	StoredKeysAt                uint64
+	// OpaqueRealm tells that people of its realm may have passwords that are proved by OPAQUE.
+	OpaqueRealm bool
 }
 
 // Invite stores a machine that may join with the code of that hash until then.
@@ -76,7 +78,7 @@ func (t *Tx) Join(codeHash []byte, key ed25519.PublicKey, now time.Time) (Machin
 	})
 }
 
-const machineColumns = `uuid, name, public_key, joined, sealing_key, offline_codes, seen, seen_host, version, duplicated, quarantined, scoped, scoped_at, token, instance, tags, stored_keys, stored_keys_at, ` + realmStoredKeys + `, (SELECT stored_keys_at FROM realm)`
+const machineColumns = `uuid, name, public_key, joined, sealing_key, offline_codes, seen, seen_host, version, duplicated, quarantined, scoped, scoped_at, token, instance, tags, stored_keys, stored_keys_at, ` + realmStoredKeys + `, (SELECT stored_keys_at FROM realm), (SELECT CASE WHEN opaque_sealed IS NULL THEN 0 ELSE 1 END FROM realm)`
 
 func scanMachine(scan func(...any) error) (Machine, error) {
 	var m Machine
@@ -85,7 +87,7 @@ func scanMachine(scan func(...any) error) (Machine, error) {
 	var tags string
 	var realmAt uint64
 	err := scan(&m.UUID, &m.Name, &key, &joined, &m.SealingKey, &m.OfflineCodes, &seen, &m.SeenHost, &m.Version, &duplicated, &quarantined, &m.Scoped, &m.ScopedAt, &m.Token, &m.Instance, &tags,
-		&m.StoredKeys, &m.StoredKeysAt, &m.realmStoredKeys, &realmAt)
+		&m.StoredKeys, &m.StoredKeysAt, &m.realmStoredKeys, &realmAt, &m.OpaqueRealm)
 	if err != nil {
 		return Machine{}, err
 	}

@@ -565,8 +565,10 @@ type AccountView struct {
 	PasswordChangeBy *timestamppb.Timestamp `protobuf:"bytes,21,opt,name=password_change_by,json=passwordChangeBy,proto3" json:"password_change_by,omitempty"`
 	// The administrator asked for a new password at the next login.
 	MustChangePassword bool `protobuf:"varint,22,opt,name=must_change_password,json=mustChangePassword,proto3" json:"must_change_password,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// The password is registered by OPAQUE: the server has no hash of it.
+	OpaquePassword bool `protobuf:"varint,23,opt,name=opaque_password,json=opaquePassword,proto3" json:"opaque_password,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *AccountView) Reset() {
@@ -749,6 +751,13 @@ func (x *AccountView) GetPasswordChangeBy() *timestamppb.Timestamp {
 func (x *AccountView) GetMustChangePassword() bool {
 	if x != nil {
 		return x.MustChangePassword
+	}
+	return false
+}
+
+func (x *AccountView) GetOpaquePassword() bool {
+	if x != nil {
+		return x.OpaquePassword
 	}
 	return false
 }
@@ -4861,8 +4870,11 @@ type SetRealmRequest struct {
 	RequestWaitSeconds *uint32 `protobuf:"varint,9,opt,name=request_wait_seconds,json=requestWaitSeconds,proto3,oneof" json:"request_wait_seconds,omitempty"`
 	// By how many minutes an ssh certificate begins before it was made: 0 to 15.
 	CertificatesEarly *uint32 `protobuf:"varint,20,opt,name=certificates_early,json=certificatesEarly,proto3,oneof" json:"certificates_early,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// Passwords are registered by OPAQUE (RFC 9807) from then on: when their owners change
+	// them, or log in with one that is hashed.
+	OpaquePasswords *bool `protobuf:"varint,21,opt,name=opaque_passwords,json=opaquePasswords,proto3,oneof" json:"opaque_passwords,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *SetRealmRequest) Reset() {
@@ -4965,6 +4977,13 @@ func (x *SetRealmRequest) GetCertificatesEarly() uint32 {
 	return 0
 }
 
+func (x *SetRealmRequest) GetOpaquePasswords() bool {
+	if x != nil && x.OpaquePasswords != nil {
+		return *x.OpaquePasswords
+	}
+	return false
+}
+
 type RealmView struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Name   string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -4986,6 +5005,7 @@ type RealmView struct {
 	RequestWaitSeconds   uint32 `protobuf:"varint,12,opt,name=request_wait_seconds,json=requestWaitSeconds,proto3" json:"request_wait_seconds,omitempty"`
 	// In minutes.
 	CertificatesEarly uint32 `protobuf:"varint,20,opt,name=certificates_early,json=certificatesEarly,proto3" json:"certificates_early,omitempty"`
+	OpaquePasswords   bool   `protobuf:"varint,21,opt,name=opaque_passwords,json=opaquePasswords,proto3" json:"opaque_passwords,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -5109,6 +5129,13 @@ func (x *RealmView) GetCertificatesEarly() uint32 {
 		return x.CertificatesEarly
 	}
 	return 0
+}
+
+func (x *RealmView) GetOpaquePasswords() bool {
+	if x != nil {
+		return x.OpaquePasswords
+	}
+	return false
 }
 
 type IdentityServiceView struct {
@@ -5514,7 +5541,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"valid_from\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tvalidFrom\x12;\n" +
 	"\vvalid_until\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"validUntilB\x06\n" +
-	"\x04_uid\"\xc6\x06\n" +
+	"\x04_uid\"\xef\x06\n" +
 	"\vAccountView\x12\x12\n" +
 	"\x04uuid\x18\x01 \x01(\tR\x04uuid\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x10\n" +
@@ -5541,7 +5568,8 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"failuresAt\x12/\n" +
 	"\x06places\x18\x14 \x03(\v2\x17.sallyport.v1.PlaceViewR\x06places\x12H\n" +
 	"\x12password_change_by\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampR\x10passwordChangeBy\x120\n" +
-	"\x14must_change_password\x18\x16 \x01(\bR\x12mustChangePassword\"\xac\x01\n" +
+	"\x14must_change_password\x18\x16 \x01(\bR\x12mustChangePassword\x12'\n" +
+	"\x0fopaque_password\x18\x17 \x01(\bR\x0eopaquePassword\"\xac\x01\n" +
 	"\vFailureView\x12\x16\n" +
 	"\x06factor\x18\x01 \x01(\tR\x06factor\x12\x18\n" +
 	"\amachine\x18\x02 \x01(\tR\amachine\x12\x16\n" +
@@ -5856,7 +5884,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"KindPoints\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x16\n" +
-	"\x06points\x18\x02 \x01(\rR\x06points\"\x98\x05\n" +
+	"\x06points\x18\x02 \x01(\rR\x06points\"\xdd\x05\n" +
 	"\x0fSetRealmRequest\x120\n" +
 	"\x06points\x18\x01 \x03(\v2\x18.sallyport.v1.KindPointsR\x06points\x12*\n" +
 	"\x0eattestation_ca\x18\x02 \x01(\fH\x00R\rattestationCa\x88\x01\x01\x124\n" +
@@ -5869,7 +5897,8 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\vstored_keys\x18\b \x01(\tH\x05R\n" +
 	"storedKeys\x88\x01\x01\x125\n" +
 	"\x14request_wait_seconds\x18\t \x01(\rH\x06R\x12requestWaitSeconds\x88\x01\x01\x122\n" +
-	"\x12certificates_early\x18\x14 \x01(\rH\aR\x11certificatesEarly\x88\x01\x01B\x11\n" +
+	"\x12certificates_early\x18\x14 \x01(\rH\aR\x11certificatesEarly\x88\x01\x01\x12.\n" +
+	"\x10opaque_passwords\x18\x15 \x01(\bH\bR\x0fopaquePasswords\x88\x01\x01B\x11\n" +
 	"\x0f_attestation_caB\x16\n" +
 	"\x14_require_attestationB\x13\n" +
 	"\x11_password_max_ageB\x16\n" +
@@ -5877,7 +5906,8 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x11_password_historyB\x0e\n" +
 	"\f_stored_keysB\x17\n" +
 	"\x15_request_wait_secondsB\x15\n" +
-	"\x13_certificates_early\"\xc5\x04\n" +
+	"\x13_certificates_earlyB\x13\n" +
+	"\x11_opaque_passwords\"\xf0\x04\n" +
 	"\tRealmView\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
 	"\x06points\x18\x02 \x03(\v2\x18.sallyport.v1.KindPointsR\x06points\x12%\n" +
@@ -5893,7 +5923,8 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\vstored_keys\x18\v \x01(\tR\n" +
 	"storedKeys\x120\n" +
 	"\x14request_wait_seconds\x18\f \x01(\rR\x12requestWaitSeconds\x12-\n" +
-	"\x12certificates_early\x18\x14 \x01(\rR\x11certificatesEarly\"i\n" +
+	"\x12certificates_early\x18\x14 \x01(\rR\x11certificatesEarly\x12)\n" +
+	"\x10opaque_passwords\x18\x15 \x01(\bR\x0fopaquePasswords\"i\n" +
 	"\x13IdentityServiceView\x12\x18\n" +
 	"\aenabled\x18\x01 \x01(\bR\aenabled\x12\x1b\n" +
 	"\tidle_days\x18\x02 \x01(\rR\bidleDays\x12\x1b\n" +

@@ -160,9 +160,13 @@ type BeginRequest struct {
 	ChangesDuePasswords bool `protobuf:"varint,10,opt,name=changes_due_passwords,json=changesDuePasswords,proto3" json:"changes_due_passwords,omitempty"`
 	// What the authentication is for, where it is no login; at most 200 bytes. The session
 	// token says it, and counts for that alone: see RequestService.Decide.
-	Purpose       string `protobuf:"bytes,11,opt,name=purpose,proto3" json:"purpose,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Purpose string `protobuf:"bytes,11,opt,name=purpose,proto3" json:"purpose,omitempty"`
+	// The session is to change the password, in a realm whose passwords are registered by
+	// OPAQUE: once the present one is proved, and a one-time code where the account holds one,
+	// the new one is registered. Another realm answers with a denial, and ChangePassword does it.
+	ChangesPassword bool `protobuf:"varint,12,opt,name=changes_password,json=changesPassword,proto3" json:"changes_password,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *BeginRequest) Reset() {
@@ -272,6 +276,13 @@ func (x *BeginRequest) GetPurpose() string {
 	return ""
 }
 
+func (x *BeginRequest) GetChangesPassword() bool {
+	if x != nil {
+		return x.ChangesPassword
+	}
+	return false
+}
+
 // Nonce is for the challenge that a card signs. It is good for the next step alone.
 type Nonce struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -333,12 +344,14 @@ type BeginResponse struct {
 	// The cookie for the first step. It belongs to the machine that began.
 	Session string `protobuf:"bytes,2,opt,name=session,proto3" json:"session,omitempty"`
 	// Factor kinds that may come next, best first.
-	Offers        []string               `protobuf:"bytes,3,rep,name=offers,proto3" json:"offers,omitempty"`
-	Message       string                 `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
-	ServerTime    *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=server_time,json=serverTime,proto3" json:"server_time,omitempty"`
-	Nonce         *Nonce                 `protobuf:"bytes,6,opt,name=nonce,proto3" json:"nonce,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Offers     []string               `protobuf:"bytes,3,rep,name=offers,proto3" json:"offers,omitempty"`
+	Message    string                 `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
+	ServerTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=server_time,json=serverTime,proto3" json:"server_time,omitempty"`
+	Nonce      *Nonce                 `protobuf:"bytes,6,opt,name=nonce,proto3" json:"nonce,omitempty"`
+	// With changes_password: how many characters a new password has at least.
+	PasswordMinLength uint32 `protobuf:"varint,7,opt,name=password_min_length,json=passwordMinLength,proto3" json:"password_min_length,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *BeginResponse) Reset() {
@@ -413,11 +426,20 @@ func (x *BeginResponse) GetNonce() *Nonce {
 	return nil
 }
 
+func (x *BeginResponse) GetPasswordMinLength() uint32 {
+	if x != nil {
+		return x.PasswordMinLength
+	}
+	return 0
+}
+
 type StepRequest struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Session string                 `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
 	Kind    string                 `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
-	// The text that was typed; for "piv" and "new-piv" a card's answer, in CBOR.
+	// The text that was typed; for "piv" and "new-piv" a card's answer, in CBOR; for
+	// "password-by-opaque", "password-proof", "new-password" and "new-password-record"
+	// messages of OPAQUE, in CBOR (see opaque below).
 	Credential []byte `protobuf:"bytes,3,opt,name=credential,proto3" json:"credential,omitempty"`
 	// This machine demands more than is enough for a login: offer what else the
 	// account holds. When there is nothing else, the answer is allow all the same.
@@ -516,7 +538,11 @@ type StepResponse struct {
 	// With deny: this server knows of no such attempt, because it began at another server,
 	// before this one was started anew, or too long ago. Nothing was checked or counted; the
 	// machine begins anew.
-	Stray         bool `protobuf:"varint,14,opt,name=stray,proto3" json:"stray,omitempty"`
+	Stray bool `protobuf:"varint,14,opt,name=stray,proto3" json:"stray,omitempty"`
+	// With continue and the offer "password-proof" the server's KE2, and with
+	// "new-password-record" its RegistrationResponse: {1: about the whole line, 2: about what
+	// stands before a code}, in CBOR.
+	Opaque        []byte `protobuf:"bytes,15,opt,name=opaque,proto3" json:"opaque,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -647,6 +673,13 @@ func (x *StepResponse) GetStray() bool {
 		return x.Stray
 	}
 	return false
+}
+
+func (x *StepResponse) GetOpaque() []byte {
+	if x != nil {
+		return x.Opaque
+	}
+	return nil
 }
 
 // SealedFactor is a secret for one machine: HPKE to its sealing key. What it is for
@@ -879,7 +912,7 @@ var File_sallyport_v1_authentication_proto protoreflect.FileDescriptor
 
 const file_sallyport_v1_authentication_proto_rawDesc = "" +
 	"\n" +
-	"!sallyport/v1/authentication.proto\x12\fsallyport.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xce\x02\n" +
+	"!sallyport/v1/authentication.proto\x12\fsallyport.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf9\x02\n" +
 	"\fBeginRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aservice\x18\x02 \x01(\tR\aservice\x12\x1f\n" +
@@ -895,10 +928,11 @@ const file_sallyport_v1_authentication_proto_rawDesc = "" +
 	"\x06origin\x18\b \x01(\tR\x06origin\x122\n" +
 	"\x15changes_due_passwords\x18\n" +
 	" \x01(\bR\x13changesDuePasswords\x12\x18\n" +
-	"\apurpose\x18\v \x01(\tR\apurpose\"1\n" +
+	"\apurpose\x18\v \x01(\tR\apurpose\x12)\n" +
+	"\x10changes_password\x18\f \x01(\bR\x0fchangesPassword\"1\n" +
 	"\x05Nonce\x12\x14\n" +
 	"\x05value\x18\x01 \x01(\fR\x05value\x12\x12\n" +
-	"\x04time\x18\x02 \x01(\x03R\x04time\"\xf4\x01\n" +
+	"\x04time\x18\x02 \x01(\x03R\x04time\"\xa4\x02\n" +
 	"\rBeginResponse\x12/\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2\x15.sallyport.v1.OutcomeR\aoutcome\x12\x18\n" +
 	"\asession\x18\x02 \x01(\tR\asession\x12\x16\n" +
@@ -906,14 +940,15 @@ const file_sallyport_v1_authentication_proto_rawDesc = "" +
 	"\amessage\x18\x04 \x01(\tR\amessage\x12;\n" +
 	"\vserver_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"serverTime\x12)\n" +
-	"\x05nonce\x18\x06 \x01(\v2\x13.sallyport.v1.NonceR\x05nonce\"o\n" +
+	"\x05nonce\x18\x06 \x01(\v2\x13.sallyport.v1.NonceR\x05nonce\x12.\n" +
+	"\x13password_min_length\x18\a \x01(\rR\x11passwordMinLength\"o\n" +
 	"\vStepRequest\x12\x18\n" +
 	"\asession\x18\x01 \x01(\tR\asession\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x1e\n" +
 	"\n" +
 	"credential\x18\x03 \x01(\fR\n" +
 	"credential\x12\x12\n" +
-	"\x04more\x18\x04 \x01(\bR\x04more\"\xf1\x03\n" +
+	"\x04more\x18\x04 \x01(\bR\x04more\"\x89\x04\n" +
 	"\fStepResponse\x12/\n" +
 	"\aoutcome\x18\x01 \x01(\x0e2\x15.sallyport.v1.OutcomeR\aoutcome\x12\x16\n" +
 	"\x06offers\x18\x02 \x03(\tR\x06offers\x12\x18\n" +
@@ -931,7 +966,8 @@ const file_sallyport_v1_authentication_proto_rawDesc = "" +
 	"\x05nonce\x18\v \x01(\v2\x13.sallyport.v1.NonceR\x05nonce\x12!\n" +
 	"\fbackup_codes\x18\f \x03(\fR\vbackupCodes\x12\x16\n" +
 	"\x06proved\x18\r \x01(\bR\x06proved\x12\x14\n" +
-	"\x05stray\x18\x0e \x01(\bR\x05stray\"\x8a\x01\n" +
+	"\x05stray\x18\x0e \x01(\bR\x05stray\x12\x16\n" +
+	"\x06opaque\x18\x0f \x01(\fR\x06opaque\"\x8a\x01\n" +
 	"\fSealedFactor\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x12\n" +

@@ -64,7 +64,7 @@ func Set(tx *store.Tx, r *realm.Realm, c Change) (set store.IdentityService, err
 		*days.to = *days.from
 	}
 	if set.Sealed == nil {
-		keys, err := pake.NewKeys(r.Name)
+		keys, err := pake.ForIdentities.NewKeys(r.Name)
 		if err != nil {
 			return set, err //nolint:wrapcheck // it says what it is about
 		}
