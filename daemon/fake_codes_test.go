@@ -55,6 +55,8 @@ func (x *exchange) right(kind identity.FactorKind, c identity.Secret) bool {
 		})
 	case identity.NewPIV:
 		return x.newCard(c)
+	case identity.PasswordByOPAQUE, identity.PasswordProof, identity.NewPassword, identity.NewPasswordRecord:
+		return false // a provider's affair
 	case identity.NewTOTP:
 		fresh := person{secret: x.fresh}
 		if !fresh.rightCode(c, 0, x.s.now()) {

@@ -155,6 +155,9 @@ func account(w io.Writer, a *v1.AccountView) {
 	}
 	cards(w, a)
 	places(w, a)
+	if a.GetOpaquePassword() {
+		fmt.Fprint(w, "password\tregistered by OPAQUE\n")
+	}
 	if a.GetMustChangePassword() {
 		fmt.Fprint(w, "password\tmust be changed at the next login\n")
 	}

@@ -29,9 +29,9 @@ func (r *liveRealm) registersPasswords(on bool) {
 	ok(r.t, nil, second(r.admin.SetRealm(r.t.Context(), &v1.SetRealmRequest{OpaquePasswords: proto.Bool(on)})))
 }
 
-func (r *liveRealm) isRegistered(name string) bool {
+func (r *liveRealm) isRegistered() bool {
 	r.t.Helper()
-	a, err := r.admin.ShowAccount(r.t.Context(), &v1.NameRequest{Name: name})
+	a, err := r.admin.ShowAccount(r.t.Context(), &v1.NameRequest{Name: "alice"})
 	ok(r.t, nil, err)
 	return a.GetOpaquePassword()
 }
@@ -45,14 +45,14 @@ func logIn(t *testing.T, p *sallyport.Provider, kind identity.FactorKind, typed 
 func TestAHashedPasswordIsRegisteredAtALoginAndProvedByOPAQUEThen(t *testing.T) {
 	r := opaqueRealm(t)
 	p := r.machine()
-	if logIn(t, p, identity.Password, "wrong") != provider.Deny || r.isRegistered("alice") {
+	if logIn(t, p, identity.Password, "wrong") != provider.Deny || r.isRegistered() {
 		t.Fatal("a wrong password is taken, or registered")
 	}
 	hashed, err := p.Fetch(t.Context(), "alice")
 	ok(t, nil, err)
 	before := steps(t, p, provider.Attempt{Name: "alice"}, say(identity.Password, testPassword))
-	if before.Outcome != provider.Allow || !r.isRegistered("alice") {
-		t.Fatalf("%+v, registered %t", before, r.isRegistered("alice"))
+	if before.Outcome != provider.Allow || !r.isRegistered() {
+		t.Fatalf("%+v, registered %t", before, r.isRegistered())
 	}
 	for range 2 {
 		after := steps(t, p, provider.Attempt{Name: "alice"}, say(identity.Password, testPassword))
@@ -80,7 +80,7 @@ func TestAHashedPasswordIsRegisteredAtALoginAndProvedByOPAQUEThen(t *testing.T) 
 		t.Error("it is no longer let in")
 	}
 	ok(t, nil, second(r.admin.SetPassword(t.Context(), &v1.SetPasswordRequest{Name: "alice", Password: []byte(newPassword)})))
-	if logIn(t, p, identity.Password, newPassword) != provider.Allow || r.isRegistered("alice") {
+	if logIn(t, p, identity.Password, newPassword) != provider.Allow || r.isRegistered() {
 		t.Error("what an administrator sets does not replace it, or is registered in a realm that is to hash")
 	}
 }
@@ -92,7 +92,7 @@ func TestOneLineOfPasswordAndCodeIsProvedByOPAQUE(t *testing.T) {
 	ok(t, nil, second(r.admin.AddTOTP(t.Context(), &v1.AddTOTPRequest{Name: "alice", Secret: []byte(totpKey)})))
 	// By its own steps it is registered at the end, after the code.
 	done := steps(t, p, provider.Attempt{Name: "alice"}, say(identity.Password, testPassword), say(identity.TOTP, codeOf(t, totpKey, 0)))
-	if done.Outcome != provider.Allow || !r.isRegistered("alice") {
+	if done.Outcome != provider.Allow || !r.isRegistered() {
 		t.Fatalf("%+v", done)
 	}
 	if logIn(t, p, identity.PasswordAndTOTP, testPassword+"000000") != provider.Deny {
@@ -141,7 +141,7 @@ func TestANewPasswordIsRegisteredWithoutTheServerSeeingIt(t *testing.T) {
 					t.Errorf("with a wrong code: %v", err)
 				}
 			}
-			if r.isRegistered("alice") {
+			if r.isRegistered() {
 				t.Fatal("something that came to nothing registered a password")
 			}
 			// From one that is hashed to one that is registered, and from that to another.
@@ -149,7 +149,7 @@ func TestANewPasswordIsRegisteredWithoutTheServerSeeingIt(t *testing.T) {
 				if coded && i > 0 {
 					break // the code is used
 				}
-				if err := change(p, code, []string{newPassword, testPassword}[i]); err != nil || !r.isRegistered("alice") {
+				if err := change(p, code, []string{newPassword, testPassword}[i]); err != nil || !r.isRegistered() {
 					t.Fatalf("change %d: %v", i+1, err)
 				}
 			}

@@ -162,11 +162,12 @@ func (proofFactor) step(ctx context.Context, t *attempt, credential identity.Sec
 		return t.deny(ctx, answer{reason: "no message of OPAQUE"})
 	}
 	whole := len(m.Whole) > 0
-	if whole {
+	switch {
+	case whole:
 		err = by.whole.Finish(m.Whole)
-	} else if by.front == nil {
+	case by.front == nil:
 		err = pake.ErrWrong
-	} else {
+	default:
 		err = by.front.Finish(m.Front)
 	}
 	_, hasTOTP := t.f.totp()

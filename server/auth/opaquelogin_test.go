@@ -145,14 +145,18 @@ func TestMessagesOfOPAQUEProveNothingOutOfTheirPlace(t *testing.T) {
 	junk := identity.PasswordMessages{Whole: make([]byte, 64)}
 	for sentence, try := range map[string]func(b *bench) answer{
 		"the right password as it is": func(b *bench) answer { return b.answer(b.box, b.opens("alice", false), identity.Password, right) },
-		"in one line":                 func(b *bench) answer { return b.answer(b.box, b.opens("alice", false), identity.PasswordAndTOTP, right) },
+		"in one line": func(b *bench) answer {
+			return b.answer(b.box, b.opens("alice", false), identity.PasswordAndTOTP, right)
+		},
 		"what is stored, as it is": func(b *bench) answer {
 			return b.answer(b.box, b.opens("alice", false), identity.Password, registeredPrefix)
 		},
 		"a proof at first":        func(b *bench) answer { return b.messages(b.opens("alice", false), identity.PasswordProof, junk) },
 		"a registration at first": func(b *bench) answer { return b.messages(b.opens("alice", false), identity.NewPassword, junk) },
 		"a record at first":       func(b *bench) answer { return b.messages(b.opens("alice", false), identity.NewPasswordRecord, junk) },
-		"no message":              func(b *bench) answer { return b.answer(b.box, b.opens("alice", false), identity.PasswordByOPAQUE, "junk") },
+		"no message": func(b *bench) answer {
+			return b.answer(b.box, b.opens("alice", false), identity.PasswordByOPAQUE, "junk")
+		},
 		"an empty one": func(b *bench) answer {
 			return b.messages(b.opens("alice", false), identity.PasswordByOPAQUE, identity.PasswordMessages{})
 		},

@@ -15,8 +15,8 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sallyport-auth/sallyport/identity"
-	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/passwords"
+	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/server/realm"
 )
 
@@ -75,7 +75,7 @@ func (e *Engine) Begin(ctx context.Context, req *v1.BeginRequest) (*v1.BeginResp
 		usedStep: req.GetUsedStep(), usedEpoch: req.GetUsedEpoch(), enrol: identity.FactorKind(req.GetEnrol()),
 		remove: identity.FactorKind(req.GetRemove()), removeCard: req.GetRemoveCard(),
 		asksNew: req.GetChangesDuePasswords() && req.GetPurpose() == "", purpose: req.GetPurpose(),
-		opaque:  m.OpaqueRealm, changes: req.GetChangesPassword(),
+		opaque: m.OpaqueRealm, changes: req.GetChangesPassword(),
 	})
 	if err != nil {
 		return nil, e.Fault(ctx, "begin", err)
