@@ -234,12 +234,37 @@ func (b *bench) passwords(ctx context.Context) error {
 	}
 	server := argonTime(2, 19<<10)
 	b.row("password login online, less the server's Argon2", ms(online-server), fmt.Sprintf("pam_unix with yescrypt %s; Argon2 %s", ms(alone), ms(server)))
+	if err := b.registered(ctx, func() error {
+		d, err := login(ada, adaPass)
+		b.row("password login by OPAQUE, less the machine's Argon2 for it", ms(d-server), "password login online less the server's Argon2 "+ms(online-server))
+		return err
+	}); err != nil {
+		return err
+	}
 	return b.whileOffline(ctx, func() error {
 		offline, err := login(ada, adaPass)
 		machine := argonTime(3, 64<<10)
 		b.row("password login offline, less the machine's Argon2", ms(offline-machine), fmt.Sprintf("pam_unix with yescrypt %s; Argon2 %s", ms(alone), ms(machine)))
 		return err
 	})
+}
+
+// registered does something while ada's password is one that is registered by OPAQUE.
+func (b *bench) registered(ctx context.Context, do func() error) error {
+	if _, err := b.Admin(ctx, "", "realm", "set", "--opaque-passwords=true"); err != nil {
+		return err //nolint:wrapcheck // it says what it is about
+	}
+	if _, err := b.median(ctx, adaPass+"\n", "/usr/bin/sallyport", "auth-test", ada, "--service", "login"); err != nil { // the first one registers it
+		return err
+	}
+	if err := do(); err != nil {
+		return err
+	}
+	if _, err := b.Admin(ctx, "", "realm", "set", "--opaque-passwords=false"); err != nil {
+		return err //nolint:wrapcheck // it says what it is about
+	}
+	_, err := b.Admin(ctx, adaPass, "account", "set-password", ada)
+	return err //nolint:wrapcheck // it says what it is about
 }
 
 func argonTime(passes, memory uint32) time.Duration {
