@@ -23,7 +23,7 @@ PROGRAMS = sallyportd sallyport sallyport-keys sallyport-subids sallyport-sessio
 MODULES  = pam_sallyport.so libnss_sallyport.so.2
 MANPAGES = $(wildcard docs/man/*.[1-8])
 
-.PHONY: all programs can-build install uninstall packages deb rpm check-packages demo demo-shell demo-fleet test-fleet test test-go test-c test-machine test-distro test-desktop test-clients test-releases test-packages test-kanidm fuzz bench bench-nss bench-fleet check-docs mutants lint fmt generate clean deps-% $(PROGRAMS)
+.PHONY: all programs can-build install uninstall packages deb rpm check-packages demo demo-shell demo-fleet test-fleet test test-go test-c test-machine test-distro test-desktop test-clients test-releases test-packages test-kanidm test-opaque fuzz bench bench-nss bench-fleet check-docs mutants lint fmt generate clean deps-% $(PROGRAMS)
 
 all: programs $(addprefix build/,$(MODULES))
 programs: $(PROGRAMS)
@@ -176,6 +176,11 @@ bench-fleet: deps-bench deps-test programs
 #   make test-kanidm KANIDM_URL=https://idm.example.com KANIDM_CA=/path/ca.pem KANIDM_ADMIN_PASSWORD=…
 test-kanidm:
 	KANIDM_URL='$(KANIDM_URL)' KANIDM_CA='$(KANIDM_CA)' $(GO) test -count=1 -timeout 20m -tags kanidm_live -run TestARealServer -v ./provider/kanidm
+
+# OPAQUE with an implementation by others, from npm.
+test-opaque: deps-opaque
+	npm install --prefix build/opaque --ignore-scripts --no-audit --no-fund --no-save @serenity-kit/opaque@1.1.0
+	OPAQUE_OTHER='$(CURDIR)/build/opaque/node_modules/@serenity-kit/opaque' $(GO) test -race -count=1 -timeout 10m -tags interop -run TestAnotherImplementation -v ./identity/pake
 
 check-docs:
 	mandoc -Tlint -Wwarning $(MANPAGES)
