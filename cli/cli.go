@@ -93,7 +93,7 @@ func (a *App) table() command.Table {
 		a.row("deny", "ID", "deny what somebody asked for", decide(false)),
 		a.row("withdraw", "ID", "take a request back, or end its grant", withdraw),
 		a.row("identity register", "", "set a password that other services know you by, with an administrator's code", identityRegister),
-		a.row("identity login", "", "log in to the identity service, which gives a token", identityLogin),
+		a.row("identity login", "", "log in to the identity service with its password or a wallet, which gives a token", identityLogin),
 		a.row("identity token", "", "print the token of this device, for other programs", identityToken),
 		a.row("identity verify", "USER DEVICE", "tell whether a token, read from standard input, is good", identityVerify),
 		a.row("identity devices", "", "your devices with a token", identityDevices),
@@ -139,7 +139,7 @@ func (a *App) Run(ctx context.Context, args []string) int {
 	case errors.Is(err, report.ErrForbidden):
 		fmt.Fprintln(a.Stderr, "Run it with sudo, or ask about your own name.")
 		return command.ExitForbidden
-	case errors.Is(err, errWrongPassword):
+	case errors.Is(err, errWrongPassword), errors.Is(err, errNotSigned):
 		return command.ExitNo
 	case errors.Is(err, errServer), errors.Is(err, report.ErrAway):
 		return command.ExitUnavailable

@@ -25,6 +25,7 @@ import (
 //
 //	register   code, new password twice; RegistrationRequest, then record and KE1, then KE3; token
 //	login      password; KE1, then KE3; token
+//	           or with --wallet: the signature of a message; token
 
 // leastPassword is for passwords of the identity service, in bytes: the server cannot judge
 // what it does not see.
@@ -199,8 +200,16 @@ func (a *App) proveIdentity(ctx context.Context, in *invocation, device func() (
 
 func identityLogin(a *App, in *invocation) command.Action {
 	device := in.device()
+	by := in.wallet()
 	return func(ctx context.Context) error {
+		w, err := by()
+		if err != nil {
+			return err
+		}
 		s, err := a.proveIdentity(ctx, in, device, func(x *exchanging, t *asker, k keptToken) ([]byte, error) {
+			if w != nil {
+				return x.byWallet(t, k, *w, a.Now())
+			}
 			password, err := t.respond(pam.PromptEchoOff, "Identity password: ")
 			if err != nil {
 				return nil, err

@@ -65,6 +65,22 @@ func (d *Gate) identityNext(_ context.Context, peer identity.Peer, args []byte, 
 	return emit(step)
 }
 
+func (d *Gate) identityWallet(ctx context.Context, peer identity.Peer, args []byte, emit func(any) error) error {
+	var in report.IdentityWallet
+	if err := report.Decode(args, &in); err != nil {
+		return err
+	}
+	service, account, err := d.vouching(peer)
+	if err != nil {
+		return err
+	}
+	token, err := service.LoginByWallet(ctx, account, in)
+	if err != nil {
+		return awayOr(err)
+	}
+	return emit(report.IdentityStep{Token: token})
+}
+
 // identityVerify is for anyone: whoever asks has the token.
 func (d *Gate) identityVerify(ctx context.Context, _ identity.Peer, args []byte, emit func(any) error) error {
 	var in report.IdentityToken

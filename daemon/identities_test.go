@@ -33,6 +33,11 @@ func (f *fakeIdentities) Next(m report.IdentityMessage) (report.IdentityStep, er
 
 func (*fakeIdentities) Close() {}
 
+func (f *fakeIdentities) LoginByWallet(_ context.Context, account string, w report.IdentityWallet) ([]byte, error) {
+	f.asked = append(f.asked, "wallet "+account+" "+w.Address)
+	return []byte("token"), f.err
+}
+
 func (f *fakeIdentities) VerifyIdentity(_ context.Context, t report.IdentityToken) (bool, error) {
 	f.asked = append(f.asked, "verify "+t.Name)
 	return f.valid, f.err
@@ -61,6 +66,7 @@ func identityArgs() map[string]any {
 	token := report.IdentityToken{Name: "bob", Device: "d", Token: []byte("t"), Ends: "e"}
 	return map[string]any{
 		report.VerbIdentityBegin:   report.IdentityBegin{Device: "d", IdentityMessage: report.IdentityMessage{Message: []byte("m")}},
+		report.VerbIdentityWallet:  report.IdentityWallet{Device: "d", Address: "0x", Signed: []byte("m")},
 		report.VerbIdentityVerify:  token,
 		report.VerbIdentityDevices: token,
 		report.VerbIdentityRevoke:  token,
@@ -86,7 +92,7 @@ func TestTheIdentityServiceIsAskedAboutTheCallersOwnAccount(t *testing.T) {
 		}
 	}
 	slices.Sort(f.asked)
-	if got := slices.Compact(f.asked); !slices.Equal(got, []string{"begin alice d", "devices alice", "revoke alice e", "verify bob"}) {
+	if got := slices.Compact(f.asked); !slices.Equal(got, []string{"begin alice d", "devices alice", "revoke alice e", "verify bob", "wallet alice 0x"}) {
 		t.Errorf("asked: %q", got)
 	}
 }

@@ -66,6 +66,7 @@ func verbs() []verb {
 		{report.VerbCertify, false, ofTheAccount, secretly(requestVerb(nil, requestCertify))},
 		{report.VerbIdentityBegin, false, ofTheAccount, secretly((*Daemon).identityBegin)},
 		{report.VerbIdentityNext, false, ofTheAccount, secretly((*Daemon).identityNext)},
+		{report.VerbIdentityWallet, false, ofTheAccount, secretly((*Daemon).identityWallet)},
 		{report.VerbIdentityVerify, false, ofTheAccount, secretly((*Daemon).identityVerify)},
 		{report.VerbIdentityDevices, false, ofTheAccount, secretly((*Daemon).identityDevices)},
 		{report.VerbIdentityRevoke, false, ofTheAccount, secretly((*Daemon).identityRevoke)},

@@ -12,6 +12,8 @@ type IdentityService interface {
 	// BeginIdentity begins a registration or a login of that account, and returns the server's
 	// first message. The stream lives until it is closed or ctx ends.
 	BeginIdentity(ctx context.Context, account string, b report.IdentityBegin) (IdentityStream, report.IdentityStep, error)
+	// LoginByWallet returns a token of that account for a message that its wallet has signed.
+	LoginByWallet(ctx context.Context, account string, w report.IdentityWallet) ([]byte, error)
 	// VerifyIdentity tells whether a token is good. Only true without an error is a yes.
 	VerifyIdentity(ctx context.Context, t report.IdentityToken) (bool, error)
 	IdentityDevices(ctx context.Context, t report.IdentityToken) ([]report.IdentityDevice, error)
@@ -33,6 +35,11 @@ func (d *Deferred) BeginIdentity(ctx context.Context, account string, b report.I
 		return err //nolint:wrapcheck // the source's own
 	})
 	return stream, first, err
+}
+
+// LoginByWallet implements [IdentityService].
+func (d *Deferred) LoginByWallet(ctx context.Context, account string, w report.IdentityWallet) ([]byte, error) {
+	return ask(d, func(s *Source) ([]byte, error) { return s.IdentityService.LoginByWallet(ctx, account, w) })
 }
 
 // VerifyIdentity implements [IdentityService].

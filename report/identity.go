@@ -2,8 +2,8 @@ package report
 
 import "time"
 
-// Of the realm's identity service (docs/identity-service.md). A registration and a login are
-// an exchange of OPAQUE between who types the password and the server: the daemon carries
+// Of the realm's identity service (docs/identity-service.md). A registration and a login by
+// password are an exchange of OPAQUE between who types the password and the server: the daemon carries
 // its messages, and learns of no password.
 
 // IdentityMessage is one message of such an exchange, from the person's end.
@@ -28,6 +28,14 @@ type IdentityBegin struct {
 type IdentityNext struct {
 	IdentityMessage
 	Handle string `json:"handle"`
+}
+
+// IdentityWallet is a login by one message that a wallet has signed (package wallet).
+type IdentityWallet struct {
+	Device  string `json:"device"`
+	Address string `json:"address"`
+	// Signed is the text of the message, and r, s and v behind it.
+	Signed []byte `json:"signed"`
 }
 
 // IdentityStep is the server's next message, or at the end of the exchange a token.

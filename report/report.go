@@ -49,6 +49,7 @@ const (
 	// Of the identity service. But for verify each is for an account of the realm, about itself.
 	VerbIdentityBegin   = "identity begin"   // IdentityBegin; one IdentityStep
 	VerbIdentityNext    = "identity next"    // who began it; IdentityNext; one IdentityStep, or nothing where it ends it
+	VerbIdentityWallet  = "identity wallet"  // IdentityWallet; one IdentityStep, with a token
 	VerbIdentityVerify  = "identity verify"  // anyone; IdentityToken; one IdentityVerified
 	VerbIdentityDevices = "identity devices" // IdentityToken; any number of IdentityDevice
 	VerbIdentityRevoke  = "identity revoke"  // IdentityToken; nothing

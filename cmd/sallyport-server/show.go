@@ -91,7 +91,7 @@ func (s shower) people(w io.Writer, m proto.Message) {
 		}
 	case *v1.RuleView, *v1.ListRulesResponse, *v1.RequestView, *v1.ListAllRequestsResponse:
 		requests(w, m)
-	case *v1.IdentityServiceView, *v1.InviteIdentityResponse, *v1.ListIdentityDevicesResponse:
+	case *v1.IdentityServiceView, *v1.InviteIdentityResponse, *v1.ListIdentityDevicesResponse, *v1.ListIdentityWalletsResponse:
 		identityService(w, m)
 	case *v1.AddTokenResponse, *v1.ListTokensResponse, *v1.ListServersResponse:
 		s.fleet(w, m)

@@ -168,6 +168,27 @@ func stepOf(r *pb.PakeLoginResponse) report.IdentityStep {
 	return report.IdentityStep{Message: r.GetPakeCredentialResponse(), Token: r.GetToken()}
 }
 
+// LoginByWallet implements provider.IdentityService.
+func (p *Provider) LoginByWallet(ctx context.Context, account string, w report.IdentityWallet) ([]byte, error) {
+	ctx, cancel := p.within(ctx)
+	defer cancel()
+	var resp *pb.LoginResponse
+	err := p.identity(ctx, "log in with a wallet", func(ctx context.Context, e *endpoint) error {
+		stream, err := e.identities.LoginUser(ctx)
+		if err != nil {
+			return err //nolint:wrapcheck // by identity
+		}
+		defer stream.CloseResponse() //nolint:errcheck // it has said what it had to say
+		_ = stream.Send(&pb.LoginRequest{Data: &pb.LoginRequest_WalletLoginRequest{
+			WalletLoginRequest: &pb.WalletLoginRequest{UserID: account, DeviceID: w.Device, WalletAddress: w.Address, SignedMessage: w.Signed},
+		}}) // what is wrong with it Receive tells
+		_ = stream.CloseRequest()
+		resp, err = stream.Receive()
+		return err //nolint:wrapcheck // by identity
+	})
+	return resp.GetWalletLoginResponse().GetToken(), err
+}
+
 // identity makes a call of the identity service.
 func (p *Provider) identity(ctx context.Context, doing string, call func(context.Context, *endpoint) error) error {
 	return p.answered(ctx, doing, identityWord, call)

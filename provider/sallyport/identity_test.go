@@ -6,8 +6,11 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sallyport-auth/sallyport/identity/pake"
+	"github.com/sallyport-auth/sallyport/identity/wallet"
+	"github.com/sallyport-auth/sallyport/identity/wallet/wallettest"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/provider/sallyport"
@@ -131,6 +134,34 @@ func TestTheMachineCarriesARegistrationAndALogin(t *testing.T) {
 	own.Ends = "phone"
 	if err := p.RevokeIdentity(t.Context(), own); err != nil || valid(t, p, "phone", first) || !valid(t, p, "laptop", second) {
 		t.Errorf("%v", err)
+	}
+}
+
+// Promise wallet-client.
+func TestTheMachineCarriesALoginByWallet(t *testing.T) {
+	r, _ := vouching(t)
+	p := r.machine()
+	w := wallettest.New(t)
+	login := func(m wallet.Message) ([]byte, error) {
+		return p.LoginByWallet(t.Context(), "alice", report.IdentityWallet{Device: "phone", Address: w.Address.String(), Signed: w.Signed(m)})
+	}
+	m := wallet.Login{Realm: "example.org", Chain: 1, Device: "phone"}.Message(w.Address, time.Now())
+	token, err := login(m)
+	saysNo(t, "a wallet that nobody added", err, "identity add-wallet NAME ADDRESS")
+	if token != nil {
+		t.Error("it gave a token")
+	}
+	if _, err := r.admin.AddIdentityWallet(t.Context(), &v1.IdentityWalletRequest{Name: "alice", Address: w.Address.String()}); err != nil {
+		t.Fatal(err)
+	}
+	if token, err = login(m); err != nil || !valid(t, p, "phone", token) || valid(t, p, "laptop", token) {
+		t.Fatal(err)
+	}
+	_, err = login(m)
+	saysNo(t, "again", err, "sign a new one")
+	r.stop()
+	if _, err = login(m); !errors.Is(err, provider.ErrOffline) {
+		t.Errorf("without a server: %v", err)
 	}
 }
 

@@ -29,12 +29,12 @@ func (s *Admin) ShowIdentityService(ctx context.Context, _ *v1.ListRequest) (v *
 }
 
 func identityServiceView(set store.IdentityService) *v1.IdentityServiceView {
-	return &v1.IdentityServiceView{Enabled: set.Enabled, IdleDays: set.IdleDays, MostDays: set.MostDays}
+	return &v1.IdentityServiceView{Enabled: set.Enabled, IdleDays: set.IdleDays, MostDays: set.MostDays, WalletChain: set.WalletChain}
 }
 
 // SetIdentityService implements AdminService.
 func (s *Admin) SetIdentityService(ctx context.Context, req *v1.SetIdentityServiceRequest) (v *v1.IdentityServiceView, err error) {
-	c := settings.Change{Enabled: req.Enabled, IdleDays: req.IdleDays, MostDays: req.MostDays} //nolint:protogetter // absent and zero differ
+	c := settings.Change{Enabled: req.Enabled, IdleDays: req.IdleDays, MostDays: req.MostDays, WalletChain: req.WalletChain} //nolint:protogetter // absent and zero differ
 	err = s.change(ctx, "identity.set", s.Name, req.String(), func(tx *store.Tx) error {
 		set, err := settings.Set(tx, s.Realm, c)
 		v = identityServiceView(set)

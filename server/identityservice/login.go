@@ -12,6 +12,7 @@ import (
 
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/identity/pake"
+	"github.com/sallyport-auth/sallyport/identity/wallet"
 	pb "github.com/sallyport-auth/sallyport/proto/identity"
 	"github.com/sallyport-auth/sallyport/server/auth"
 	"github.com/sallyport-auth/sallyport/server/realm"
@@ -24,8 +25,8 @@ func (s *Service) LoginUser(ctx context.Context, stream *connect.BidiStream[pb.L
 	if err != nil {
 		return s.refused(ctx, err)
 	}
-	if first.GetWalletLoginRequest() != nil {
-		return connect.NewError(connect.CodeUnimplemented, errors.New("this server knows no logins by wallet"))
+	if w := first.GetWalletLoginRequest(); w != nil {
+		return s.walletLogin(ctx, stream, w)
 	}
 	m := first.GetPakeLoginRequest().GetPakeCredentialRequestAndUserID()
 	a, leave, err := s.enter(ctx, m.GetUserID(), m.GetDeviceID())
@@ -56,7 +57,9 @@ func (s *Service) LoginUser(ctx context.Context, stream *connect.BidiStream[pb.L
 	if err != nil {
 		return s.gaveUp(ctx, a, err)
 	}
-	token, err := s.grant(ctx, a, l, nil)
+	token, err := s.grant(ctx, a, l.account.UUID, byPassword, func(tx *store.Tx) error {
+		return errors.Join(unchanged(tx, l), s.auth.GuessedRight(tx, l.guess))
+	})
 	if err != nil {
 		return s.gaveUp(ctx, a, err)
 	}
@@ -98,32 +101,43 @@ func (s *Service) guess(ctx context.Context, a asked) (g guessed, err error) {
 	return g, nil
 }
 
-// grant gives the device a token, and takes the guess back, as it was right; or does with, for
-// a registration, which is no guess. It is all done or nothing.
-func (s *Service) grant(ctx context.Context, a asked, g guessed, with func(*store.Tx) error) ([]byte, error) {
+// proof is what a token is given for.
+type proof struct {
+	authType string
+	wallet   []byte // its address
+}
+
+// by says it in the audit log.
+func (p proof) by() string {
+	if len(p.wallet) == 0 {
+		return p.authType
+	}
+	return p.authType + " " + wallet.Address(p.wallet).String()
+}
+
+var byPassword = proof{authType: "password"} //nolint:gochecknoglobals // a constant
+
+// grant gives the device a token if the account is in good standing, and does with besides. It
+// is all done or nothing.
+func (s *Service) grant(ctx context.Context, a asked, of uuid.UUID, p proof, with func(*store.Tx) error) ([]byte, error) {
 	token, hash := newToken()
 	err := s.Store.Write(ctx, func(tx *store.Tx) error {
 		now := s.Now()
-		account, err := tx.Account(g.account.UUID)
+		account, err := tx.Account(of)
 		if err != nil {
 			return err
 		}
 		if why := auth.Standing(account, now); why != "" {
 			return realm.RefusalError(why)
 		}
-		if with == nil {
-			err = errors.Join(unchanged(tx, g), s.auth.GuessedRight(tx, g.guess))
-		} else {
-			err = with(tx)
+		if err = with(tx); err != nil {
+			return err
 		}
+		err = tx.SetIdentityToken(account.UUID, store.IdentityToken{Device: a.device, Hash: hash, AuthType: p.authType, Wallet: p.wallet, Created: now, Used: now}, mostDevices)
 		if err != nil {
 			return err
 		}
-		err = tx.SetIdentityToken(account.UUID, store.IdentityToken{Device: a.device, Hash: hash, AuthType: "password", Created: now, Used: now}, mostDevices)
-		if err != nil {
-			return err
-		}
-		return s.record(tx, a, "identity.login", "device "+a.device)
+		return s.record(tx, a, "identity.login", "by "+p.by()+", device "+a.device)
 	})
 	return token, err
 }

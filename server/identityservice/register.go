@@ -39,7 +39,7 @@ func (s *Service) RegisterUser(ctx context.Context, stream *connect.BidiStream[p
 		return s.refused(ctx, err)
 	}
 	r.Made = s.Now()
-	token, err := s.grant(ctx, a, guessed{account: &store.Account{Account: identity.Account{UUID: account}}}, func(tx *store.Tx) error {
+	token, err := s.grant(ctx, a, account, byPassword, func(tx *store.Tx) error {
 		if err := tx.UseIdentityCode(account, code, r.Made); err != nil {
 			return err
 		}

@@ -229,7 +229,13 @@ func TestWhatIsNoMessageIsRefused(t *testing.T) {
 	} {
 		r.wants(what, ask(m), connect.CodeInvalidArgument)
 	}
-	r.wants("a wallet", ask(&pb.LoginRequest{Data: &pb.LoginRequest_WalletLoginRequest{WalletLoginRequest: &pb.WalletLoginRequest{UserID: "alice"}}}), connect.CodeUnimplemented)
+	for what, w := range map[string]*pb.WalletLoginRequest{
+		"an empty wallet": {}, "a wallet without a device": {UserID: "alice"}, "no address": {UserID: "alice", DeviceID: "phone", SignedMessage: make([]byte, 100)},
+		"no signed message": {UserID: "alice", DeviceID: "phone", WalletAddress: "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"},
+		"zeros":             {UserID: "alice", DeviceID: "phone", WalletAddress: "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed", SignedMessage: make([]byte, 200)},
+	} {
+		r.wants(what, ask(&pb.LoginRequest{Data: &pb.LoginRequest_WalletLoginRequest{WalletLoginRequest: w}}), connect.CodeInvalidArgument)
+	}
 	if !d.verifies("alice", "phone", token) {
 		t.Error("something was changed by it")
 	}

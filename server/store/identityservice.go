@@ -2,9 +2,12 @@ package store
 
 import (
 	"database/sql"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
 )
 
 // IdentityService is how the identity service is set.
@@ -14,19 +17,22 @@ type IdentityService struct {
 	Sealed []byte
 	// IdleDays is for how many days a token is good without being used, MostDays at most.
 	IdleDays, MostDays uint32
+	// WalletChain is the chain that messages of wallets are for.
+	WalletChain uint64
 }
 
 // IdentityService reads it; identity.ErrNotFound where it was never switched on.
 func (t *Tx) IdentityService() (s IdentityService, err error) {
-	err = t.get([]any{&s.Enabled, &s.Sealed, &s.IdleDays, &s.MostDays}, `SELECT enabled, sealed, idle_days, most_days FROM identity_service`)
+	err = t.get([]any{&s.Enabled, &s.Sealed, &s.IdleDays, &s.MostDays, &s.WalletChain}, `SELECT enabled, sealed, idle_days, most_days, wallet_chain FROM identity_service`)
 	return s, err
 }
 
 // SetIdentityService stores it in place of the one before.
 func (t *Tx) SetIdentityService(s IdentityService) error {
-	_, err := t.exec(`INSERT INTO identity_service (one, enabled, sealed, idle_days, most_days) VALUES (1, ?, ?, ?, ?)
-		ON CONFLICT (one) DO UPDATE SET enabled = excluded.enabled, sealed = excluded.sealed, idle_days = excluded.idle_days, most_days = excluded.most_days`,
-		s.Enabled, s.Sealed, s.IdleDays, s.MostDays)
+	_, err := t.exec(`INSERT INTO identity_service (one, enabled, sealed, idle_days, most_days, wallet_chain) VALUES (1, ?, ?, ?, ?, ?)
+		ON CONFLICT (one) DO UPDATE SET enabled = excluded.enabled, sealed = excluded.sealed, idle_days = excluded.idle_days, most_days = excluded.most_days,
+		wallet_chain = excluded.wallet_chain`,
+		s.Enabled, s.Sealed, s.IdleDays, s.MostDays, int64(s.WalletChain)) //nolint:gosec // of 63 bits
 	return err
 }
 
@@ -77,17 +83,19 @@ func (t *Tx) UseIdentityCode(account uuid.UUID, hash []byte, now time.Time) erro
 
 // IdentityToken is what is kept of a token of a device.
 type IdentityToken struct {
-	Device        string
-	Hash          []byte
-	AuthType      string
+	Device   string
+	Hash     []byte
+	AuthType string
+	// Wallet is the address that it was given for; nil: none.
+	Wallet        []byte
 	Created, Used time.Time
 }
 
-const identityTokenColumns = `device, token_hash, auth_type, created, used`
+const identityTokenColumns = `device, token_hash, auth_type, wallet, created, used`
 
 func scanIdentityToken(scan func(...any) error) (k IdentityToken, err error) {
 	var created, used int64
-	err = scan(&k.Device, &k.Hash, &k.AuthType, &created, &used)
+	err = scan(&k.Device, &k.Hash, &k.AuthType, &k.Wallet, &created, &used)
 	k.Created, k.Used = time.Unix(created, 0), time.Unix(used, 0)
 	return k, err
 }
@@ -112,9 +120,9 @@ func (t *Tx) IdentityTokens(account uuid.UUID) (list []IdentityToken, err error)
 // SetIdentityToken stores the one of a device in place of the one before. An account has so
 // many at most: the one that was used least lately makes room.
 func (t *Tx) SetIdentityToken(account uuid.UUID, k IdentityToken, most int) error {
-	_, err := t.exec(`INSERT INTO identity_tokens (account_uuid, `+identityTokenColumns+`) VALUES (?, ?, ?, ?, ?, ?)
-		ON CONFLICT (account_uuid, device) DO UPDATE SET token_hash = excluded.token_hash, auth_type = excluded.auth_type, created = excluded.created, used = excluded.used`,
-		account, k.Device, k.Hash, k.AuthType, k.Created.Unix(), k.Used.Unix())
+	_, err := t.exec(`INSERT INTO identity_tokens (account_uuid, `+identityTokenColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (account_uuid, device) DO UPDATE SET token_hash = excluded.token_hash, auth_type = excluded.auth_type, wallet = excluded.wallet, created = excluded.created, used = excluded.used`,
+		account, k.Device, k.Hash, k.AuthType, k.Wallet, k.Created.Unix(), k.Used.Unix())
 	if err != nil {
 		return err
 	}
@@ -134,12 +142,21 @@ func (t *Tx) RemoveIdentityToken(account uuid.UUID, device string) error {
 	return t.one(`DELETE FROM identity_tokens WHERE account_uuid = ? AND device = ?`, account, device)
 }
 
-// RemoveIdentity takes away what an account has registered, with its tokens and its code.
+// RemoveIdentity takes away what an account has registered, with its wallets, its tokens and
+// its code; identity.ErrNotFound where it had neither a password nor a wallet.
 func (t *Tx) RemoveIdentity(account uuid.UUID) error {
+	wallets, err := t.exec(`DELETE FROM identity_wallets WHERE account_uuid = ?`, account)
+	if err != nil {
+		return err
+	}
 	for _, table := range []string{`identity_tokens`, `identity_codes`} {
 		if _, err := t.exec(`DELETE FROM `+table+` WHERE account_uuid = ?`, account); err != nil {
 			return err
 		}
 	}
-	return t.one(`DELETE FROM identity_records WHERE account_uuid = ?`, account)
+	err = t.one(`DELETE FROM identity_records WHERE account_uuid = ?`, account)
+	if wallets > 0 && errors.Is(err, identity.ErrNotFound) {
+		return nil
+	}
+	return err
 }

@@ -44,6 +44,8 @@ var tables = []struct{ name, restarts string }{ //nolint:gochecknoglobals // a c
 	{"identity_records", ""},
 	{"identity_codes", ""},
 	{"identity_tokens", ""},
+	{"identity_wallets", ""},
+	{"identity_nonces", ""},
 	{"failures", ""},
 	{"places", ""},
 	{"signing_keys", "seq"},

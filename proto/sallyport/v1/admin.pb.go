@@ -5144,6 +5144,7 @@ type IdentityServiceView struct {
 	// For how many days a token is good without being used, and at most.
 	IdleDays      uint32 `protobuf:"varint,2,opt,name=idle_days,json=idleDays,proto3" json:"idle_days,omitempty"`
 	MostDays      uint32 `protobuf:"varint,3,opt,name=most_days,json=mostDays,proto3" json:"most_days,omitempty"`
+	WalletChain   uint64 `protobuf:"varint,4,opt,name=wallet_chain,json=walletChain,proto3" json:"wallet_chain,omitempty"` // the Chain ID of messages of EIP-4361
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5199,12 +5200,20 @@ func (x *IdentityServiceView) GetMostDays() uint32 {
 	return 0
 }
 
+func (x *IdentityServiceView) GetWalletChain() uint64 {
+	if x != nil {
+		return x.WalletChain
+	}
+	return 0
+}
+
 // What is absent stays.
 type SetIdentityServiceRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Enabled       *bool                  `protobuf:"varint,1,opt,name=enabled,proto3,oneof" json:"enabled,omitempty"`
-	IdleDays      *uint32                `protobuf:"varint,2,opt,name=idle_days,json=idleDays,proto3,oneof" json:"idle_days,omitempty"` // 1 to 365
-	MostDays      *uint32                `protobuf:"varint,3,opt,name=most_days,json=mostDays,proto3,oneof" json:"most_days,omitempty"` // 1 to 3650
+	IdleDays      *uint32                `protobuf:"varint,2,opt,name=idle_days,json=idleDays,proto3,oneof" json:"idle_days,omitempty"`          // 1 to 365
+	MostDays      *uint32                `protobuf:"varint,3,opt,name=most_days,json=mostDays,proto3,oneof" json:"most_days,omitempty"`          // 1 to 3650
+	WalletChain   *uint64                `protobuf:"varint,4,opt,name=wallet_chain,json=walletChain,proto3,oneof" json:"wallet_chain,omitempty"` // 1 or more
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5256,6 +5265,13 @@ func (x *SetIdentityServiceRequest) GetIdleDays() uint32 {
 func (x *SetIdentityServiceRequest) GetMostDays() uint32 {
 	if x != nil && x.MostDays != nil {
 		return *x.MostDays
+	}
+	return 0
+}
+
+func (x *SetIdentityServiceRequest) GetWalletChain() uint64 {
+	if x != nil && x.WalletChain != nil {
+		return *x.WalletChain
 	}
 	return 0
 }
@@ -5450,6 +5466,154 @@ func (x *ListIdentityDevicesResponse) GetRegistered() *timestamppb.Timestamp {
 	return nil
 }
 
+type IdentityWalletRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Address       string                 `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"` // with the checksum of EIP-55
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *IdentityWalletRequest) Reset() {
+	*x = IdentityWalletRequest{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[79]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *IdentityWalletRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*IdentityWalletRequest) ProtoMessage() {}
+
+func (x *IdentityWalletRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[79]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use IdentityWalletRequest.ProtoReflect.Descriptor instead.
+func (*IdentityWalletRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{79}
+}
+
+func (x *IdentityWalletRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *IdentityWalletRequest) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+type IdentityWallet struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Address       string                 `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"`
+	Added         *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=added,proto3" json:"added,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *IdentityWallet) Reset() {
+	*x = IdentityWallet{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[80]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *IdentityWallet) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*IdentityWallet) ProtoMessage() {}
+
+func (x *IdentityWallet) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[80]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use IdentityWallet.ProtoReflect.Descriptor instead.
+func (*IdentityWallet) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{80}
+}
+
+func (x *IdentityWallet) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *IdentityWallet) GetAdded() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Added
+	}
+	return nil
+}
+
+type ListIdentityWalletsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Wallets       []*IdentityWallet      `protobuf:"bytes,1,rep,name=wallets,proto3" json:"wallets,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListIdentityWalletsResponse) Reset() {
+	*x = ListIdentityWalletsResponse{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[81]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListIdentityWalletsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListIdentityWalletsResponse) ProtoMessage() {}
+
+func (x *ListIdentityWalletsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[81]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListIdentityWalletsResponse.ProtoReflect.Descriptor instead.
+func (*ListIdentityWalletsResponse) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{81}
+}
+
+func (x *ListIdentityWalletsResponse) GetWallets() []*IdentityWallet {
+	if x != nil {
+		return x.Wallets
+	}
+	return nil
+}
+
 type EndIdentityTokensRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -5460,7 +5624,7 @@ type EndIdentityTokensRequest struct {
 
 func (x *EndIdentityTokensRequest) Reset() {
 	*x = EndIdentityTokensRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[79]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5472,7 +5636,7 @@ func (x *EndIdentityTokensRequest) String() string {
 func (*EndIdentityTokensRequest) ProtoMessage() {}
 
 func (x *EndIdentityTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[79]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5485,7 +5649,7 @@ func (x *EndIdentityTokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndIdentityTokensRequest.ProtoReflect.Descriptor instead.
 func (*EndIdentityTokensRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{79}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *EndIdentityTokensRequest) GetName() string {
@@ -5924,21 +6088,24 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"storedKeys\x120\n" +
 	"\x14request_wait_seconds\x18\f \x01(\rR\x12requestWaitSeconds\x12-\n" +
 	"\x12certificates_early\x18\x14 \x01(\rR\x11certificatesEarly\x12)\n" +
-	"\x10opaque_passwords\x18\x15 \x01(\bR\x0fopaquePasswords\"i\n" +
+	"\x10opaque_passwords\x18\x15 \x01(\bR\x0fopaquePasswords\"\x8c\x01\n" +
 	"\x13IdentityServiceView\x12\x18\n" +
 	"\aenabled\x18\x01 \x01(\bR\aenabled\x12\x1b\n" +
 	"\tidle_days\x18\x02 \x01(\rR\bidleDays\x12\x1b\n" +
-	"\tmost_days\x18\x03 \x01(\rR\bmostDays\"\xa6\x01\n" +
+	"\tmost_days\x18\x03 \x01(\rR\bmostDays\x12!\n" +
+	"\fwallet_chain\x18\x04 \x01(\x04R\vwalletChain\"\xdf\x01\n" +
 	"\x19SetIdentityServiceRequest\x12\x1d\n" +
 	"\aenabled\x18\x01 \x01(\bH\x00R\aenabled\x88\x01\x01\x12 \n" +
 	"\tidle_days\x18\x02 \x01(\rH\x01R\bidleDays\x88\x01\x01\x12 \n" +
-	"\tmost_days\x18\x03 \x01(\rH\x02R\bmostDays\x88\x01\x01B\n" +
+	"\tmost_days\x18\x03 \x01(\rH\x02R\bmostDays\x88\x01\x01\x12&\n" +
+	"\fwallet_chain\x18\x04 \x01(\x04H\x03R\vwalletChain\x88\x01\x01B\n" +
 	"\n" +
 	"\b_enabledB\f\n" +
 	"\n" +
 	"_idle_daysB\f\n" +
 	"\n" +
-	"_most_days\"v\n" +
+	"_most_daysB\x0f\n" +
+	"\r_wallet_chain\"v\n" +
 	"\x16InviteIdentityResponse\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04code\x18\x02 \x01(\tR\x04code\x124\n" +
@@ -5953,10 +6120,18 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\adevices\x18\x01 \x03(\v2\x1c.sallyport.v1.IdentityDeviceR\adevices\x12:\n" +
 	"\n" +
 	"registered\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"registered\"F\n" +
+	"registered\"E\n" +
+	"\x15IdentityWalletRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\aaddress\x18\x02 \x01(\tR\aaddress\"\\\n" +
+	"\x0eIdentityWallet\x12\x18\n" +
+	"\aaddress\x18\x01 \x01(\tR\aaddress\x120\n" +
+	"\x05added\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05added\"U\n" +
+	"\x1bListIdentityWalletsResponse\x126\n" +
+	"\awallets\x18\x01 \x03(\v2\x1c.sallyport.v1.IdentityWalletR\awallets\"F\n" +
 	"\x18EndIdentityTokensRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
-	"\x06device\x18\x02 \x01(\tR\x06device2\xae%\n" +
+	"\x06device\x18\x02 \x01(\tR\x06device2\xd8'\n" +
 	"\fAdminService\x12H\n" +
 	"\n" +
 	"AddAccount\x12\x1f.sallyport.v1.AddAccountRequest\x1a\x19.sallyport.v1.AccountView\x12C\n" +
@@ -6018,7 +6193,10 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x0eInviteIdentity\x12\x19.sallyport.v1.NameRequest\x1a$.sallyport.v1.InviteIdentityResponse\x12[\n" +
 	"\x13ListIdentityDevices\x12\x19.sallyport.v1.NameRequest\x1a).sallyport.v1.ListIdentityDevicesResponse\x12f\n" +
 	"\x11EndIdentityTokens\x12&.sallyport.v1.EndIdentityTokensRequest\x1a).sallyport.v1.ListIdentityDevicesResponse\x12?\n" +
-	"\x0eRemoveIdentity\x12\x19.sallyport.v1.NameRequest\x1a\x12.sallyport.v1.Done\x12D\n" +
+	"\x0eRemoveIdentity\x12\x19.sallyport.v1.NameRequest\x1a\x12.sallyport.v1.Done\x12[\n" +
+	"\x13ListIdentityWallets\x12\x19.sallyport.v1.NameRequest\x1a).sallyport.v1.ListIdentityWalletsResponse\x12c\n" +
+	"\x11AddIdentityWallet\x12#.sallyport.v1.IdentityWalletRequest\x1a).sallyport.v1.ListIdentityWalletsResponse\x12f\n" +
+	"\x14RemoveIdentityWallet\x12#.sallyport.v1.IdentityWalletRequest\x1a).sallyport.v1.ListIdentityWalletsResponse\x12D\n" +
 	"\tShowRealm\x12\x1e.sallyport.v1.ShowRealmRequest\x1a\x17.sallyport.v1.RealmView\x12B\n" +
 	"\bSetRealm\x12\x1d.sallyport.v1.SetRealmRequest\x1a\x17.sallyport.v1.RealmView\x12O\n" +
 	"\rListHistories\x12\x19.sallyport.v1.ListRequest\x1a#.sallyport.v1.ListHistoriesResponse\x12L\n" +
@@ -6048,7 +6226,7 @@ func file_sallyport_v1_admin_proto_rawDescGZIP() []byte {
 	return file_sallyport_v1_admin_proto_rawDescData
 }
 
-var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 80)
+var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 83)
 var file_sallyport_v1_admin_proto_goTypes = []any{
 	(*Done)(nil),                        // 0: sallyport.v1.Done
 	(*NameRequest)(nil),                 // 1: sallyport.v1.NameRequest
@@ -6129,206 +6307,217 @@ var file_sallyport_v1_admin_proto_goTypes = []any{
 	(*InviteIdentityResponse)(nil),      // 76: sallyport.v1.InviteIdentityResponse
 	(*IdentityDevice)(nil),              // 77: sallyport.v1.IdentityDevice
 	(*ListIdentityDevicesResponse)(nil), // 78: sallyport.v1.ListIdentityDevicesResponse
-	(*EndIdentityTokensRequest)(nil),    // 79: sallyport.v1.EndIdentityTokensRequest
-	(*timestamppb.Timestamp)(nil),       // 80: google.protobuf.Timestamp
-	(*RequestView)(nil),                 // 81: sallyport.v1.RequestView
+	(*IdentityWalletRequest)(nil),       // 79: sallyport.v1.IdentityWalletRequest
+	(*IdentityWallet)(nil),              // 80: sallyport.v1.IdentityWallet
+	(*ListIdentityWalletsResponse)(nil), // 81: sallyport.v1.ListIdentityWalletsResponse
+	(*EndIdentityTokensRequest)(nil),    // 82: sallyport.v1.EndIdentityTokensRequest
+	(*timestamppb.Timestamp)(nil),       // 83: google.protobuf.Timestamp
+	(*RequestView)(nil),                 // 84: sallyport.v1.RequestView
 }
 var file_sallyport_v1_admin_proto_depIdxs = []int32{
 	4,   // 0: sallyport.v1.ListHistoriesResponse.histories:type_name -> sallyport.v1.History
 	5,   // 1: sallyport.v1.ListHistoriesResponse.reserved:type_name -> sallyport.v1.ReservedID
-	80,  // 2: sallyport.v1.History.began:type_name -> google.protobuf.Timestamp
-	80,  // 3: sallyport.v1.ReservedID.seen:type_name -> google.protobuf.Timestamp
-	80,  // 4: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
-	80,  // 5: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
-	80,  // 6: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
-	80,  // 7: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
+	83,  // 2: sallyport.v1.History.began:type_name -> google.protobuf.Timestamp
+	83,  // 3: sallyport.v1.ReservedID.seen:type_name -> google.protobuf.Timestamp
+	83,  // 4: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
+	83,  // 5: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
+	83,  // 6: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
+	83,  // 7: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
 	16,  // 8: sallyport.v1.AccountView.ssh_keys:type_name -> sallyport.v1.SSHKeyView
-	80,  // 9: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
+	83,  // 9: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
 	12,  // 10: sallyport.v1.AccountView.cards:type_name -> sallyport.v1.CardView
 	10,  // 11: sallyport.v1.AccountView.failures_at:type_name -> sallyport.v1.FailureView
 	11,  // 12: sallyport.v1.AccountView.places:type_name -> sallyport.v1.PlaceView
-	80,  // 13: sallyport.v1.AccountView.password_change_by:type_name -> google.protobuf.Timestamp
-	80,  // 14: sallyport.v1.FailureView.locked_until:type_name -> google.protobuf.Timestamp
-	80,  // 15: sallyport.v1.PlaceView.last:type_name -> google.protobuf.Timestamp
-	80,  // 16: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
-	80,  // 17: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
+	83,  // 13: sallyport.v1.AccountView.password_change_by:type_name -> google.protobuf.Timestamp
+	83,  // 14: sallyport.v1.FailureView.locked_until:type_name -> google.protobuf.Timestamp
+	83,  // 15: sallyport.v1.PlaceView.last:type_name -> google.protobuf.Timestamp
+	83,  // 16: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
+	83,  // 17: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
 	9,   // 18: sallyport.v1.NewBackupCodesResponse.account:type_name -> sallyport.v1.AccountView
 	9,   // 19: sallyport.v1.ListAccountsResponse.accounts:type_name -> sallyport.v1.AccountView
-	80,  // 20: sallyport.v1.SetAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
-	80,  // 21: sallyport.v1.SetAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
+	83,  // 20: sallyport.v1.SetAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
+	83,  // 21: sallyport.v1.SetAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
 	9,   // 22: sallyport.v1.AddTOTPResponse.account:type_name -> sallyport.v1.AccountView
 	26,  // 23: sallyport.v1.SetGroupRequest.demands:type_name -> sallyport.v1.Kinds
 	28,  // 24: sallyport.v1.ListGroupsResponse.groups:type_name -> sallyport.v1.GroupView
 	32,  // 25: sallyport.v1.AddMachineResponse.machine:type_name -> sallyport.v1.MachineView
-	80,  // 26: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
-	80,  // 27: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
-	80,  // 28: sallyport.v1.MachineView.last_seen:type_name -> google.protobuf.Timestamp
-	80,  // 29: sallyport.v1.MachineView.duplicated:type_name -> google.protobuf.Timestamp
-	80,  // 30: sallyport.v1.MachineView.quarantined:type_name -> google.protobuf.Timestamp
+	83,  // 26: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
+	83,  // 27: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
+	83,  // 28: sallyport.v1.MachineView.last_seen:type_name -> google.protobuf.Timestamp
+	83,  // 29: sallyport.v1.MachineView.duplicated:type_name -> google.protobuf.Timestamp
+	83,  // 30: sallyport.v1.MachineView.quarantined:type_name -> google.protobuf.Timestamp
 	44,  // 31: sallyport.v1.SetMachineRequest.scope:type_name -> sallyport.v1.Scope
 	43,  // 32: sallyport.v1.SetMachineRequest.tags:type_name -> sallyport.v1.Tags
 	34,  // 33: sallyport.v1.SetMachineRequest.host_names:type_name -> sallyport.v1.Hosts
 	34,  // 34: sallyport.v1.SetMachineRequest.addresses:type_name -> sallyport.v1.Hosts
 	35,  // 35: sallyport.v1.AddRuleRequest.rule:type_name -> sallyport.v1.RuleView
 	35,  // 36: sallyport.v1.ListRulesResponse.rules:type_name -> sallyport.v1.RuleView
-	81,  // 37: sallyport.v1.ListAllRequestsResponse.requests:type_name -> sallyport.v1.RequestView
+	84,  // 37: sallyport.v1.ListAllRequestsResponse.requests:type_name -> sallyport.v1.RequestView
 	32,  // 38: sallyport.v1.ListMachinesResponse.machines:type_name -> sallyport.v1.MachineView
 	44,  // 39: sallyport.v1.AddTokenRequest.scope:type_name -> sallyport.v1.Scope
 	43,  // 40: sallyport.v1.AddTokenRequest.tags:type_name -> sallyport.v1.Tags
 	48,  // 41: sallyport.v1.AddTokenResponse.token:type_name -> sallyport.v1.TokenView
-	80,  // 42: sallyport.v1.TokenView.expires:type_name -> google.protobuf.Timestamp
+	83,  // 42: sallyport.v1.TokenView.expires:type_name -> google.protobuf.Timestamp
 	48,  // 43: sallyport.v1.ListTokensResponse.tokens:type_name -> sallyport.v1.TokenView
-	80,  // 44: sallyport.v1.ServerView.began:type_name -> google.protobuf.Timestamp
-	80,  // 45: sallyport.v1.ServerView.last_seen:type_name -> google.protobuf.Timestamp
+	83,  // 44: sallyport.v1.ServerView.began:type_name -> google.protobuf.Timestamp
+	83,  // 45: sallyport.v1.ServerView.last_seen:type_name -> google.protobuf.Timestamp
 	50,  // 46: sallyport.v1.ListServersResponse.servers:type_name -> sallyport.v1.ServerView
-	80,  // 47: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
-	80,  // 48: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
+	83,  // 47: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
+	83,  // 48: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
 	55,  // 49: sallyport.v1.ListAuditResponse.rows:type_name -> sallyport.v1.AuditRow
-	80,  // 50: sallyport.v1.VerifyAuditResponse.signed_at:type_name -> google.protobuf.Timestamp
-	80,  // 51: sallyport.v1.PruneAuditRequest.before:type_name -> google.protobuf.Timestamp
+	83,  // 50: sallyport.v1.VerifyAuditResponse.signed_at:type_name -> google.protobuf.Timestamp
+	83,  // 51: sallyport.v1.PruneAuditRequest.before:type_name -> google.protobuf.Timestamp
 	69,  // 52: sallyport.v1.RotateKeysResponse.keys:type_name -> sallyport.v1.KeysView
-	80,  // 53: sallyport.v1.KeysView.signed:type_name -> google.protobuf.Timestamp
+	83,  // 53: sallyport.v1.KeysView.signed:type_name -> google.protobuf.Timestamp
 	71,  // 54: sallyport.v1.SetRealmRequest.points:type_name -> sallyport.v1.KindPoints
 	71,  // 55: sallyport.v1.RealmView.points:type_name -> sallyport.v1.KindPoints
-	80,  // 56: sallyport.v1.InviteIdentityResponse.expires:type_name -> google.protobuf.Timestamp
-	80,  // 57: sallyport.v1.IdentityDevice.created:type_name -> google.protobuf.Timestamp
-	80,  // 58: sallyport.v1.IdentityDevice.used:type_name -> google.protobuf.Timestamp
-	80,  // 59: sallyport.v1.IdentityDevice.expires:type_name -> google.protobuf.Timestamp
+	83,  // 56: sallyport.v1.InviteIdentityResponse.expires:type_name -> google.protobuf.Timestamp
+	83,  // 57: sallyport.v1.IdentityDevice.created:type_name -> google.protobuf.Timestamp
+	83,  // 58: sallyport.v1.IdentityDevice.used:type_name -> google.protobuf.Timestamp
+	83,  // 59: sallyport.v1.IdentityDevice.expires:type_name -> google.protobuf.Timestamp
 	77,  // 60: sallyport.v1.ListIdentityDevicesResponse.devices:type_name -> sallyport.v1.IdentityDevice
-	80,  // 61: sallyport.v1.ListIdentityDevicesResponse.registered:type_name -> google.protobuf.Timestamp
-	8,   // 62: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
-	1,   // 63: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
-	2,   // 64: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
-	18,  // 65: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
-	20,  // 66: sallyport.v1.AdminService.SetAccount:input_type -> sallyport.v1.SetAccountRequest
-	1,   // 67: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
-	1,   // 68: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
-	19,  // 69: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
-	21,  // 70: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
-	22,  // 71: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
-	23,  // 72: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
-	1,   // 73: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
-	13,  // 74: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
-	14,  // 75: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
-	14,  // 76: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
-	1,   // 77: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
-	1,   // 78: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
-	25,  // 79: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
-	1,   // 80: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
-	2,   // 81: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
-	1,   // 82: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
-	30,  // 83: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
-	30,  // 84: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
-	27,  // 85: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
-	1,   // 86: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
-	2,   // 87: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
-	1,   // 88: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
-	33,  // 89: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
-	1,   // 90: sallyport.v1.AdminService.RejoinMachine:input_type -> sallyport.v1.NameRequest
-	1,   // 91: sallyport.v1.AdminService.QuarantineMachine:input_type -> sallyport.v1.NameRequest
-	1,   // 92: sallyport.v1.AdminService.ReleaseMachine:input_type -> sallyport.v1.NameRequest
-	46,  // 93: sallyport.v1.AdminService.AddToken:input_type -> sallyport.v1.AddTokenRequest
-	2,   // 94: sallyport.v1.AdminService.ListTokens:input_type -> sallyport.v1.ListRequest
-	1,   // 95: sallyport.v1.AdminService.RemoveToken:input_type -> sallyport.v1.NameRequest
-	2,   // 96: sallyport.v1.AdminService.ListServers:input_type -> sallyport.v1.ListRequest
-	52,  // 97: sallyport.v1.AdminService.RemoveServer:input_type -> sallyport.v1.RemoveServerRequest
-	51,  // 98: sallyport.v1.AdminService.AdmitServer:input_type -> sallyport.v1.AdmitServerRequest
-	36,  // 99: sallyport.v1.AdminService.AddRule:input_type -> sallyport.v1.AddRuleRequest
-	2,   // 100: sallyport.v1.AdminService.ListRules:input_type -> sallyport.v1.ListRequest
-	1,   // 101: sallyport.v1.AdminService.RemoveRule:input_type -> sallyport.v1.NameRequest
-	38,  // 102: sallyport.v1.AdminService.MoveRule:input_type -> sallyport.v1.MoveRuleRequest
-	39,  // 103: sallyport.v1.AdminService.ListAllRequests:input_type -> sallyport.v1.ListAllRequestsRequest
-	41,  // 104: sallyport.v1.AdminService.ShowRequest:input_type -> sallyport.v1.RequestIDRequest
-	42,  // 105: sallyport.v1.AdminService.EndRequest:input_type -> sallyport.v1.EndRequestRequest
-	2,   // 106: sallyport.v1.AdminService.ShowIdentityService:input_type -> sallyport.v1.ListRequest
-	75,  // 107: sallyport.v1.AdminService.SetIdentityService:input_type -> sallyport.v1.SetIdentityServiceRequest
-	1,   // 108: sallyport.v1.AdminService.InviteIdentity:input_type -> sallyport.v1.NameRequest
-	1,   // 109: sallyport.v1.AdminService.ListIdentityDevices:input_type -> sallyport.v1.NameRequest
-	79,  // 110: sallyport.v1.AdminService.EndIdentityTokens:input_type -> sallyport.v1.EndIdentityTokensRequest
-	1,   // 111: sallyport.v1.AdminService.RemoveIdentity:input_type -> sallyport.v1.NameRequest
-	70,  // 112: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
-	72,  // 113: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
-	2,   // 114: sallyport.v1.AdminService.ListHistories:input_type -> sallyport.v1.ListRequest
-	6,   // 115: sallyport.v1.AdminService.ReleaseID:input_type -> sallyport.v1.ReleaseIDRequest
-	54,  // 116: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
-	57,  // 117: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
-	58,  // 118: sallyport.v1.AdminService.SignAudit:input_type -> sallyport.v1.SignAuditRequest
-	61,  // 119: sallyport.v1.AdminService.PruneAudit:input_type -> sallyport.v1.PruneAuditRequest
-	63,  // 120: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
-	65,  // 121: sallyport.v1.AdminService.ShowKeys:input_type -> sallyport.v1.ShowKeysRequest
-	66,  // 122: sallyport.v1.AdminService.SignKeys:input_type -> sallyport.v1.SignKeysRequest
-	67,  // 123: sallyport.v1.AdminService.RotateRealmKey:input_type -> sallyport.v1.RotateRealmKeyRequest
-	68,  // 124: sallyport.v1.AdminService.RenewCA:input_type -> sallyport.v1.RenewCARequest
-	63,  // 125: sallyport.v1.AdminService.RotateSSHKeys:input_type -> sallyport.v1.RotateKeysRequest
-	9,   // 126: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
-	9,   // 127: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
-	17,  // 128: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
-	9,   // 129: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
-	9,   // 130: sallyport.v1.AdminService.SetAccount:output_type -> sallyport.v1.AccountView
-	0,   // 131: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
-	9,   // 132: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
-	9,   // 133: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
-	9,   // 134: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
-	9,   // 135: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
-	24,  // 136: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
-	9,   // 137: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
-	9,   // 138: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
-	9,   // 139: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
-	9,   // 140: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
-	15,  // 141: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
-	9,   // 142: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
-	28,  // 143: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
-	28,  // 144: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
-	29,  // 145: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
-	0,   // 146: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
-	28,  // 147: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
-	28,  // 148: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
-	28,  // 149: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
-	31,  // 150: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
-	45,  // 151: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
-	0,   // 152: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
-	32,  // 153: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
-	31,  // 154: sallyport.v1.AdminService.RejoinMachine:output_type -> sallyport.v1.AddMachineResponse
-	32,  // 155: sallyport.v1.AdminService.QuarantineMachine:output_type -> sallyport.v1.MachineView
-	32,  // 156: sallyport.v1.AdminService.ReleaseMachine:output_type -> sallyport.v1.MachineView
-	47,  // 157: sallyport.v1.AdminService.AddToken:output_type -> sallyport.v1.AddTokenResponse
-	49,  // 158: sallyport.v1.AdminService.ListTokens:output_type -> sallyport.v1.ListTokensResponse
-	0,   // 159: sallyport.v1.AdminService.RemoveToken:output_type -> sallyport.v1.Done
-	53,  // 160: sallyport.v1.AdminService.ListServers:output_type -> sallyport.v1.ListServersResponse
-	0,   // 161: sallyport.v1.AdminService.RemoveServer:output_type -> sallyport.v1.Done
-	50,  // 162: sallyport.v1.AdminService.AdmitServer:output_type -> sallyport.v1.ServerView
-	35,  // 163: sallyport.v1.AdminService.AddRule:output_type -> sallyport.v1.RuleView
-	37,  // 164: sallyport.v1.AdminService.ListRules:output_type -> sallyport.v1.ListRulesResponse
-	0,   // 165: sallyport.v1.AdminService.RemoveRule:output_type -> sallyport.v1.Done
-	37,  // 166: sallyport.v1.AdminService.MoveRule:output_type -> sallyport.v1.ListRulesResponse
-	40,  // 167: sallyport.v1.AdminService.ListAllRequests:output_type -> sallyport.v1.ListAllRequestsResponse
-	81,  // 168: sallyport.v1.AdminService.ShowRequest:output_type -> sallyport.v1.RequestView
-	81,  // 169: sallyport.v1.AdminService.EndRequest:output_type -> sallyport.v1.RequestView
-	74,  // 170: sallyport.v1.AdminService.ShowIdentityService:output_type -> sallyport.v1.IdentityServiceView
-	74,  // 171: sallyport.v1.AdminService.SetIdentityService:output_type -> sallyport.v1.IdentityServiceView
-	76,  // 172: sallyport.v1.AdminService.InviteIdentity:output_type -> sallyport.v1.InviteIdentityResponse
-	78,  // 173: sallyport.v1.AdminService.ListIdentityDevices:output_type -> sallyport.v1.ListIdentityDevicesResponse
-	78,  // 174: sallyport.v1.AdminService.EndIdentityTokens:output_type -> sallyport.v1.ListIdentityDevicesResponse
-	0,   // 175: sallyport.v1.AdminService.RemoveIdentity:output_type -> sallyport.v1.Done
-	73,  // 176: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
-	73,  // 177: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
-	3,   // 178: sallyport.v1.AdminService.ListHistories:output_type -> sallyport.v1.ListHistoriesResponse
-	7,   // 179: sallyport.v1.AdminService.ReleaseID:output_type -> sallyport.v1.ReleaseIDResponse
-	56,  // 180: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
-	60,  // 181: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
-	59,  // 182: sallyport.v1.AdminService.SignAudit:output_type -> sallyport.v1.SignAuditResponse
-	62,  // 183: sallyport.v1.AdminService.PruneAudit:output_type -> sallyport.v1.PruneAuditResponse
-	64,  // 184: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
-	69,  // 185: sallyport.v1.AdminService.ShowKeys:output_type -> sallyport.v1.KeysView
-	69,  // 186: sallyport.v1.AdminService.SignKeys:output_type -> sallyport.v1.KeysView
-	69,  // 187: sallyport.v1.AdminService.RotateRealmKey:output_type -> sallyport.v1.KeysView
-	69,  // 188: sallyport.v1.AdminService.RenewCA:output_type -> sallyport.v1.KeysView
-	69,  // 189: sallyport.v1.AdminService.RotateSSHKeys:output_type -> sallyport.v1.KeysView
-	126, // [126:190] is the sub-list for method output_type
-	62,  // [62:126] is the sub-list for method input_type
-	62,  // [62:62] is the sub-list for extension type_name
-	62,  // [62:62] is the sub-list for extension extendee
-	0,   // [0:62] is the sub-list for field type_name
+	83,  // 61: sallyport.v1.ListIdentityDevicesResponse.registered:type_name -> google.protobuf.Timestamp
+	83,  // 62: sallyport.v1.IdentityWallet.added:type_name -> google.protobuf.Timestamp
+	80,  // 63: sallyport.v1.ListIdentityWalletsResponse.wallets:type_name -> sallyport.v1.IdentityWallet
+	8,   // 64: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
+	1,   // 65: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
+	2,   // 66: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
+	18,  // 67: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
+	20,  // 68: sallyport.v1.AdminService.SetAccount:input_type -> sallyport.v1.SetAccountRequest
+	1,   // 69: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
+	1,   // 70: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
+	19,  // 71: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
+	21,  // 72: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
+	22,  // 73: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
+	23,  // 74: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
+	1,   // 75: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
+	13,  // 76: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
+	14,  // 77: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
+	14,  // 78: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
+	1,   // 79: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
+	1,   // 80: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
+	25,  // 81: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
+	1,   // 82: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
+	2,   // 83: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
+	1,   // 84: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
+	30,  // 85: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
+	30,  // 86: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
+	27,  // 87: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
+	1,   // 88: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
+	2,   // 89: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
+	1,   // 90: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
+	33,  // 91: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
+	1,   // 92: sallyport.v1.AdminService.RejoinMachine:input_type -> sallyport.v1.NameRequest
+	1,   // 93: sallyport.v1.AdminService.QuarantineMachine:input_type -> sallyport.v1.NameRequest
+	1,   // 94: sallyport.v1.AdminService.ReleaseMachine:input_type -> sallyport.v1.NameRequest
+	46,  // 95: sallyport.v1.AdminService.AddToken:input_type -> sallyport.v1.AddTokenRequest
+	2,   // 96: sallyport.v1.AdminService.ListTokens:input_type -> sallyport.v1.ListRequest
+	1,   // 97: sallyport.v1.AdminService.RemoveToken:input_type -> sallyport.v1.NameRequest
+	2,   // 98: sallyport.v1.AdminService.ListServers:input_type -> sallyport.v1.ListRequest
+	52,  // 99: sallyport.v1.AdminService.RemoveServer:input_type -> sallyport.v1.RemoveServerRequest
+	51,  // 100: sallyport.v1.AdminService.AdmitServer:input_type -> sallyport.v1.AdmitServerRequest
+	36,  // 101: sallyport.v1.AdminService.AddRule:input_type -> sallyport.v1.AddRuleRequest
+	2,   // 102: sallyport.v1.AdminService.ListRules:input_type -> sallyport.v1.ListRequest
+	1,   // 103: sallyport.v1.AdminService.RemoveRule:input_type -> sallyport.v1.NameRequest
+	38,  // 104: sallyport.v1.AdminService.MoveRule:input_type -> sallyport.v1.MoveRuleRequest
+	39,  // 105: sallyport.v1.AdminService.ListAllRequests:input_type -> sallyport.v1.ListAllRequestsRequest
+	41,  // 106: sallyport.v1.AdminService.ShowRequest:input_type -> sallyport.v1.RequestIDRequest
+	42,  // 107: sallyport.v1.AdminService.EndRequest:input_type -> sallyport.v1.EndRequestRequest
+	2,   // 108: sallyport.v1.AdminService.ShowIdentityService:input_type -> sallyport.v1.ListRequest
+	75,  // 109: sallyport.v1.AdminService.SetIdentityService:input_type -> sallyport.v1.SetIdentityServiceRequest
+	1,   // 110: sallyport.v1.AdminService.InviteIdentity:input_type -> sallyport.v1.NameRequest
+	1,   // 111: sallyport.v1.AdminService.ListIdentityDevices:input_type -> sallyport.v1.NameRequest
+	82,  // 112: sallyport.v1.AdminService.EndIdentityTokens:input_type -> sallyport.v1.EndIdentityTokensRequest
+	1,   // 113: sallyport.v1.AdminService.RemoveIdentity:input_type -> sallyport.v1.NameRequest
+	1,   // 114: sallyport.v1.AdminService.ListIdentityWallets:input_type -> sallyport.v1.NameRequest
+	79,  // 115: sallyport.v1.AdminService.AddIdentityWallet:input_type -> sallyport.v1.IdentityWalletRequest
+	79,  // 116: sallyport.v1.AdminService.RemoveIdentityWallet:input_type -> sallyport.v1.IdentityWalletRequest
+	70,  // 117: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
+	72,  // 118: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
+	2,   // 119: sallyport.v1.AdminService.ListHistories:input_type -> sallyport.v1.ListRequest
+	6,   // 120: sallyport.v1.AdminService.ReleaseID:input_type -> sallyport.v1.ReleaseIDRequest
+	54,  // 121: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
+	57,  // 122: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
+	58,  // 123: sallyport.v1.AdminService.SignAudit:input_type -> sallyport.v1.SignAuditRequest
+	61,  // 124: sallyport.v1.AdminService.PruneAudit:input_type -> sallyport.v1.PruneAuditRequest
+	63,  // 125: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
+	65,  // 126: sallyport.v1.AdminService.ShowKeys:input_type -> sallyport.v1.ShowKeysRequest
+	66,  // 127: sallyport.v1.AdminService.SignKeys:input_type -> sallyport.v1.SignKeysRequest
+	67,  // 128: sallyport.v1.AdminService.RotateRealmKey:input_type -> sallyport.v1.RotateRealmKeyRequest
+	68,  // 129: sallyport.v1.AdminService.RenewCA:input_type -> sallyport.v1.RenewCARequest
+	63,  // 130: sallyport.v1.AdminService.RotateSSHKeys:input_type -> sallyport.v1.RotateKeysRequest
+	9,   // 131: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
+	9,   // 132: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
+	17,  // 133: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
+	9,   // 134: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
+	9,   // 135: sallyport.v1.AdminService.SetAccount:output_type -> sallyport.v1.AccountView
+	0,   // 136: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
+	9,   // 137: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
+	9,   // 138: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
+	9,   // 139: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
+	9,   // 140: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
+	24,  // 141: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
+	9,   // 142: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
+	9,   // 143: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
+	9,   // 144: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
+	9,   // 145: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
+	15,  // 146: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
+	9,   // 147: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
+	28,  // 148: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
+	28,  // 149: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
+	29,  // 150: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
+	0,   // 151: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
+	28,  // 152: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
+	28,  // 153: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
+	28,  // 154: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
+	31,  // 155: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
+	45,  // 156: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
+	0,   // 157: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
+	32,  // 158: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
+	31,  // 159: sallyport.v1.AdminService.RejoinMachine:output_type -> sallyport.v1.AddMachineResponse
+	32,  // 160: sallyport.v1.AdminService.QuarantineMachine:output_type -> sallyport.v1.MachineView
+	32,  // 161: sallyport.v1.AdminService.ReleaseMachine:output_type -> sallyport.v1.MachineView
+	47,  // 162: sallyport.v1.AdminService.AddToken:output_type -> sallyport.v1.AddTokenResponse
+	49,  // 163: sallyport.v1.AdminService.ListTokens:output_type -> sallyport.v1.ListTokensResponse
+	0,   // 164: sallyport.v1.AdminService.RemoveToken:output_type -> sallyport.v1.Done
+	53,  // 165: sallyport.v1.AdminService.ListServers:output_type -> sallyport.v1.ListServersResponse
+	0,   // 166: sallyport.v1.AdminService.RemoveServer:output_type -> sallyport.v1.Done
+	50,  // 167: sallyport.v1.AdminService.AdmitServer:output_type -> sallyport.v1.ServerView
+	35,  // 168: sallyport.v1.AdminService.AddRule:output_type -> sallyport.v1.RuleView
+	37,  // 169: sallyport.v1.AdminService.ListRules:output_type -> sallyport.v1.ListRulesResponse
+	0,   // 170: sallyport.v1.AdminService.RemoveRule:output_type -> sallyport.v1.Done
+	37,  // 171: sallyport.v1.AdminService.MoveRule:output_type -> sallyport.v1.ListRulesResponse
+	40,  // 172: sallyport.v1.AdminService.ListAllRequests:output_type -> sallyport.v1.ListAllRequestsResponse
+	84,  // 173: sallyport.v1.AdminService.ShowRequest:output_type -> sallyport.v1.RequestView
+	84,  // 174: sallyport.v1.AdminService.EndRequest:output_type -> sallyport.v1.RequestView
+	74,  // 175: sallyport.v1.AdminService.ShowIdentityService:output_type -> sallyport.v1.IdentityServiceView
+	74,  // 176: sallyport.v1.AdminService.SetIdentityService:output_type -> sallyport.v1.IdentityServiceView
+	76,  // 177: sallyport.v1.AdminService.InviteIdentity:output_type -> sallyport.v1.InviteIdentityResponse
+	78,  // 178: sallyport.v1.AdminService.ListIdentityDevices:output_type -> sallyport.v1.ListIdentityDevicesResponse
+	78,  // 179: sallyport.v1.AdminService.EndIdentityTokens:output_type -> sallyport.v1.ListIdentityDevicesResponse
+	0,   // 180: sallyport.v1.AdminService.RemoveIdentity:output_type -> sallyport.v1.Done
+	81,  // 181: sallyport.v1.AdminService.ListIdentityWallets:output_type -> sallyport.v1.ListIdentityWalletsResponse
+	81,  // 182: sallyport.v1.AdminService.AddIdentityWallet:output_type -> sallyport.v1.ListIdentityWalletsResponse
+	81,  // 183: sallyport.v1.AdminService.RemoveIdentityWallet:output_type -> sallyport.v1.ListIdentityWalletsResponse
+	73,  // 184: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
+	73,  // 185: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
+	3,   // 186: sallyport.v1.AdminService.ListHistories:output_type -> sallyport.v1.ListHistoriesResponse
+	7,   // 187: sallyport.v1.AdminService.ReleaseID:output_type -> sallyport.v1.ReleaseIDResponse
+	56,  // 188: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
+	60,  // 189: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
+	59,  // 190: sallyport.v1.AdminService.SignAudit:output_type -> sallyport.v1.SignAuditResponse
+	62,  // 191: sallyport.v1.AdminService.PruneAudit:output_type -> sallyport.v1.PruneAuditResponse
+	64,  // 192: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
+	69,  // 193: sallyport.v1.AdminService.ShowKeys:output_type -> sallyport.v1.KeysView
+	69,  // 194: sallyport.v1.AdminService.SignKeys:output_type -> sallyport.v1.KeysView
+	69,  // 195: sallyport.v1.AdminService.RotateRealmKey:output_type -> sallyport.v1.KeysView
+	69,  // 196: sallyport.v1.AdminService.RenewCA:output_type -> sallyport.v1.KeysView
+	69,  // 197: sallyport.v1.AdminService.RotateSSHKeys:output_type -> sallyport.v1.KeysView
+	131, // [131:198] is the sub-list for method output_type
+	64,  // [64:131] is the sub-list for method input_type
+	64,  // [64:64] is the sub-list for extension type_name
+	64,  // [64:64] is the sub-list for extension extendee
+	0,   // [0:64] is the sub-list for field type_name
 }
 
 func init() { file_sallyport_v1_admin_proto_init() }
@@ -6350,7 +6539,7 @@ func file_sallyport_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sallyport_v1_admin_proto_rawDesc), len(file_sallyport_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   80,
+			NumMessages:   83,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

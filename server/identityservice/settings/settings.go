@@ -1,11 +1,12 @@
 // Package settings is how the identity service of a realm is set: whether it is on, its OPAQUE
-// keys, and for how long its tokens are good. It is apart from the service, which answers
+// keys, and for how long its tokens are good, and which chain wallets sign for. It is apart from the service, which answers
 // machines: administrators' commands read and change it. The keys leave it as a secret.
 package settings
 
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/google/uuid"
@@ -20,6 +21,7 @@ import (
 const (
 	maxIdleDays, usualIdleDays = 365, 30
 	maxDays, usualDays         = 3650, 365
+	usualChain                 = 1 // of Ethereum itself
 )
 
 // keysOf is no account's: what the OPAQUE keys are sealed for.
@@ -29,13 +31,14 @@ var keysOf = uuid.MustParse("6f706171-7565-4000-8000-000000000001") //nolint:goc
 type Change struct {
 	Enabled            *bool
 	IdleDays, MostDays *uint32
+	WalletChain        *uint64
 }
 
 // Read reads them. The service is off where nobody has switched it on.
 func Read(tx *store.Tx) (store.IdentityService, error) {
 	set, err := tx.IdentityService()
 	if errors.Is(err, identity.ErrNotFound) {
-		return store.IdentityService{IdleDays: usualIdleDays, MostDays: usualDays}, nil
+		return store.IdentityService{IdleDays: usualIdleDays, MostDays: usualDays, WalletChain: usualChain}, nil
 	}
 	return set, err
 }
@@ -62,6 +65,12 @@ func Set(tx *store.Tx, r *realm.Realm, c Change) (set store.IdentityService, err
 			return set, fmt.Errorf("%w: a token is good for 1 to %d days %s", realm.ErrInput, days.most, days.what)
 		}
 		*days.to = *days.from
+	}
+	if c.WalletChain != nil {
+		if *c.WalletChain == 0 || *c.WalletChain > math.MaxInt64 {
+			return set, fmt.Errorf("%w: a chain's id is 1 or more", realm.ErrInput)
+		}
+		set.WalletChain = *c.WalletChain
 	}
 	if set.Sealed == nil {
 		keys, err := pake.ForIdentities.NewKeys(r.Name)

@@ -161,6 +161,15 @@ const (
 	// AdminServiceRemoveIdentityProcedure is the fully-qualified name of the AdminService's
 	// RemoveIdentity RPC.
 	AdminServiceRemoveIdentityProcedure = "/sallyport.v1.AdminService/RemoveIdentity"
+	// AdminServiceListIdentityWalletsProcedure is the fully-qualified name of the AdminService's
+	// ListIdentityWallets RPC.
+	AdminServiceListIdentityWalletsProcedure = "/sallyport.v1.AdminService/ListIdentityWallets"
+	// AdminServiceAddIdentityWalletProcedure is the fully-qualified name of the AdminService's
+	// AddIdentityWallet RPC.
+	AdminServiceAddIdentityWalletProcedure = "/sallyport.v1.AdminService/AddIdentityWallet"
+	// AdminServiceRemoveIdentityWalletProcedure is the fully-qualified name of the AdminService's
+	// RemoveIdentityWallet RPC.
+	AdminServiceRemoveIdentityWalletProcedure = "/sallyport.v1.AdminService/RemoveIdentityWallet"
 	// AdminServiceShowRealmProcedure is the fully-qualified name of the AdminService's ShowRealm RPC.
 	AdminServiceShowRealmProcedure = "/sallyport.v1.AdminService/ShowRealm"
 	// AdminServiceSetRealmProcedure is the fully-qualified name of the AdminService's SetRealm RPC.
@@ -261,8 +270,13 @@ type AdminServiceClient interface {
 	ListIdentityDevices(context.Context, *v1.NameRequest) (*v1.ListIdentityDevicesResponse, error)
 	// Ends the token of one device, or, where none is named, of all.
 	EndIdentityTokens(context.Context, *v1.EndIdentityTokensRequest) (*v1.ListIdentityDevicesResponse, error)
-	// Takes away what an account has registered, with its tokens and its code.
+	// Takes away what an account has registered, with its wallets, its tokens and its code.
 	RemoveIdentity(context.Context, *v1.NameRequest) (*v1.Done, error)
+	// The wallets with which an account may log in there. Tokens end with the wallet that they
+	// were given for.
+	ListIdentityWallets(context.Context, *v1.NameRequest) (*v1.ListIdentityWalletsResponse, error)
+	AddIdentityWallet(context.Context, *v1.IdentityWalletRequest) (*v1.ListIdentityWalletsResponse, error)
+	RemoveIdentityWallet(context.Context, *v1.IdentityWalletRequest) (*v1.ListIdentityWalletsResponse, error)
 	ShowRealm(context.Context, *v1.ShowRealmRequest) (*v1.RealmView, error)
 	SetRealm(context.Context, *v1.SetRealmRequest) (*v1.RealmView, error)
 	// ListHistories lists the realm's histories, and the ids that are kept for accounts
@@ -597,6 +611,24 @@ func NewAdminServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(adminServiceMethods.ByName("RemoveIdentity")),
 			connect.WithClientOptions(opts...),
 		),
+		listIdentityWallets: connect.NewClient[v1.NameRequest, v1.ListIdentityWalletsResponse](
+			httpClient,
+			baseURL+AdminServiceListIdentityWalletsProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("ListIdentityWallets")),
+			connect.WithClientOptions(opts...),
+		),
+		addIdentityWallet: connect.NewClient[v1.IdentityWalletRequest, v1.ListIdentityWalletsResponse](
+			httpClient,
+			baseURL+AdminServiceAddIdentityWalletProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("AddIdentityWallet")),
+			connect.WithClientOptions(opts...),
+		),
+		removeIdentityWallet: connect.NewClient[v1.IdentityWalletRequest, v1.ListIdentityWalletsResponse](
+			httpClient,
+			baseURL+AdminServiceRemoveIdentityWalletProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("RemoveIdentityWallet")),
+			connect.WithClientOptions(opts...),
+		),
 		showRealm: connect.NewClient[v1.ShowRealmRequest, v1.RealmView](
 			httpClient,
 			baseURL+AdminServiceShowRealmProcedure,
@@ -686,70 +718,73 @@ func NewAdminServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 
 // adminServiceClient implements AdminServiceClient.
 type adminServiceClient struct {
-	addAccount          *connect.Client[v1.AddAccountRequest, v1.AccountView]
-	showAccount         *connect.Client[v1.NameRequest, v1.AccountView]
-	listAccounts        *connect.Client[v1.ListRequest, v1.ListAccountsResponse]
-	setAccountState     *connect.Client[v1.SetAccountStateRequest, v1.AccountView]
-	setAccount          *connect.Client[v1.SetAccountRequest, v1.AccountView]
-	removeAccount       *connect.Client[v1.NameRequest, v1.Done]
-	unlockAccount       *connect.Client[v1.NameRequest, v1.AccountView]
-	setPassword         *connect.Client[v1.SetPasswordRequest, v1.AccountView]
-	addSSHKey           *connect.Client[v1.AddSSHKeyRequest, v1.AccountView]
-	removeSSHKey        *connect.Client[v1.RemoveSSHKeyRequest, v1.AccountView]
-	addTOTP             *connect.Client[v1.AddTOTPRequest, v1.AddTOTPResponse]
-	removeTOTP          *connect.Client[v1.NameRequest, v1.AccountView]
-	addCard             *connect.Client[v1.AddCardRequest, v1.AccountView]
-	revokeCard          *connect.Client[v1.CardRequest, v1.AccountView]
-	removeCard          *connect.Client[v1.CardRequest, v1.AccountView]
-	newBackupCodes      *connect.Client[v1.NameRequest, v1.NewBackupCodesResponse]
-	removeBackupCodes   *connect.Client[v1.NameRequest, v1.AccountView]
-	addGroup            *connect.Client[v1.AddGroupRequest, v1.GroupView]
-	showGroup           *connect.Client[v1.NameRequest, v1.GroupView]
-	listGroups          *connect.Client[v1.ListRequest, v1.ListGroupsResponse]
-	removeGroup         *connect.Client[v1.NameRequest, v1.Done]
-	addMember           *connect.Client[v1.MemberRequest, v1.GroupView]
-	removeMember        *connect.Client[v1.MemberRequest, v1.GroupView]
-	setGroup            *connect.Client[v1.SetGroupRequest, v1.GroupView]
-	addMachine          *connect.Client[v1.NameRequest, v1.AddMachineResponse]
-	listMachines        *connect.Client[v1.ListRequest, v1.ListMachinesResponse]
-	removeMachine       *connect.Client[v1.NameRequest, v1.Done]
-	setMachine          *connect.Client[v1.SetMachineRequest, v1.MachineView]
-	rejoinMachine       *connect.Client[v1.NameRequest, v1.AddMachineResponse]
-	quarantineMachine   *connect.Client[v1.NameRequest, v1.MachineView]
-	releaseMachine      *connect.Client[v1.NameRequest, v1.MachineView]
-	addToken            *connect.Client[v1.AddTokenRequest, v1.AddTokenResponse]
-	listTokens          *connect.Client[v1.ListRequest, v1.ListTokensResponse]
-	removeToken         *connect.Client[v1.NameRequest, v1.Done]
-	listServers         *connect.Client[v1.ListRequest, v1.ListServersResponse]
-	removeServer        *connect.Client[v1.RemoveServerRequest, v1.Done]
-	admitServer         *connect.Client[v1.AdmitServerRequest, v1.ServerView]
-	addRule             *connect.Client[v1.AddRuleRequest, v1.RuleView]
-	listRules           *connect.Client[v1.ListRequest, v1.ListRulesResponse]
-	removeRule          *connect.Client[v1.NameRequest, v1.Done]
-	moveRule            *connect.Client[v1.MoveRuleRequest, v1.ListRulesResponse]
-	listAllRequests     *connect.Client[v1.ListAllRequestsRequest, v1.ListAllRequestsResponse]
-	showRequest         *connect.Client[v1.RequestIDRequest, v1.RequestView]
-	endRequest          *connect.Client[v1.EndRequestRequest, v1.RequestView]
-	showIdentityService *connect.Client[v1.ListRequest, v1.IdentityServiceView]
-	setIdentityService  *connect.Client[v1.SetIdentityServiceRequest, v1.IdentityServiceView]
-	inviteIdentity      *connect.Client[v1.NameRequest, v1.InviteIdentityResponse]
-	listIdentityDevices *connect.Client[v1.NameRequest, v1.ListIdentityDevicesResponse]
-	endIdentityTokens   *connect.Client[v1.EndIdentityTokensRequest, v1.ListIdentityDevicesResponse]
-	removeIdentity      *connect.Client[v1.NameRequest, v1.Done]
-	showRealm           *connect.Client[v1.ShowRealmRequest, v1.RealmView]
-	setRealm            *connect.Client[v1.SetRealmRequest, v1.RealmView]
-	listHistories       *connect.Client[v1.ListRequest, v1.ListHistoriesResponse]
-	releaseID           *connect.Client[v1.ReleaseIDRequest, v1.ReleaseIDResponse]
-	listAudit           *connect.Client[v1.ListAuditRequest, v1.ListAuditResponse]
-	verifyAudit         *connect.Client[v1.VerifyAuditRequest, v1.VerifyAuditResponse]
-	signAudit           *connect.Client[v1.SignAuditRequest, v1.SignAuditResponse]
-	pruneAudit          *connect.Client[v1.PruneAuditRequest, v1.PruneAuditResponse]
-	rotateKeys          *connect.Client[v1.RotateKeysRequest, v1.RotateKeysResponse]
-	showKeys            *connect.Client[v1.ShowKeysRequest, v1.KeysView]
-	signKeys            *connect.Client[v1.SignKeysRequest, v1.KeysView]
-	rotateRealmKey      *connect.Client[v1.RotateRealmKeyRequest, v1.KeysView]
-	renewCA             *connect.Client[v1.RenewCARequest, v1.KeysView]
-	rotateSSHKeys       *connect.Client[v1.RotateKeysRequest, v1.KeysView]
+	addAccount           *connect.Client[v1.AddAccountRequest, v1.AccountView]
+	showAccount          *connect.Client[v1.NameRequest, v1.AccountView]
+	listAccounts         *connect.Client[v1.ListRequest, v1.ListAccountsResponse]
+	setAccountState      *connect.Client[v1.SetAccountStateRequest, v1.AccountView]
+	setAccount           *connect.Client[v1.SetAccountRequest, v1.AccountView]
+	removeAccount        *connect.Client[v1.NameRequest, v1.Done]
+	unlockAccount        *connect.Client[v1.NameRequest, v1.AccountView]
+	setPassword          *connect.Client[v1.SetPasswordRequest, v1.AccountView]
+	addSSHKey            *connect.Client[v1.AddSSHKeyRequest, v1.AccountView]
+	removeSSHKey         *connect.Client[v1.RemoveSSHKeyRequest, v1.AccountView]
+	addTOTP              *connect.Client[v1.AddTOTPRequest, v1.AddTOTPResponse]
+	removeTOTP           *connect.Client[v1.NameRequest, v1.AccountView]
+	addCard              *connect.Client[v1.AddCardRequest, v1.AccountView]
+	revokeCard           *connect.Client[v1.CardRequest, v1.AccountView]
+	removeCard           *connect.Client[v1.CardRequest, v1.AccountView]
+	newBackupCodes       *connect.Client[v1.NameRequest, v1.NewBackupCodesResponse]
+	removeBackupCodes    *connect.Client[v1.NameRequest, v1.AccountView]
+	addGroup             *connect.Client[v1.AddGroupRequest, v1.GroupView]
+	showGroup            *connect.Client[v1.NameRequest, v1.GroupView]
+	listGroups           *connect.Client[v1.ListRequest, v1.ListGroupsResponse]
+	removeGroup          *connect.Client[v1.NameRequest, v1.Done]
+	addMember            *connect.Client[v1.MemberRequest, v1.GroupView]
+	removeMember         *connect.Client[v1.MemberRequest, v1.GroupView]
+	setGroup             *connect.Client[v1.SetGroupRequest, v1.GroupView]
+	addMachine           *connect.Client[v1.NameRequest, v1.AddMachineResponse]
+	listMachines         *connect.Client[v1.ListRequest, v1.ListMachinesResponse]
+	removeMachine        *connect.Client[v1.NameRequest, v1.Done]
+	setMachine           *connect.Client[v1.SetMachineRequest, v1.MachineView]
+	rejoinMachine        *connect.Client[v1.NameRequest, v1.AddMachineResponse]
+	quarantineMachine    *connect.Client[v1.NameRequest, v1.MachineView]
+	releaseMachine       *connect.Client[v1.NameRequest, v1.MachineView]
+	addToken             *connect.Client[v1.AddTokenRequest, v1.AddTokenResponse]
+	listTokens           *connect.Client[v1.ListRequest, v1.ListTokensResponse]
+	removeToken          *connect.Client[v1.NameRequest, v1.Done]
+	listServers          *connect.Client[v1.ListRequest, v1.ListServersResponse]
+	removeServer         *connect.Client[v1.RemoveServerRequest, v1.Done]
+	admitServer          *connect.Client[v1.AdmitServerRequest, v1.ServerView]
+	addRule              *connect.Client[v1.AddRuleRequest, v1.RuleView]
+	listRules            *connect.Client[v1.ListRequest, v1.ListRulesResponse]
+	removeRule           *connect.Client[v1.NameRequest, v1.Done]
+	moveRule             *connect.Client[v1.MoveRuleRequest, v1.ListRulesResponse]
+	listAllRequests      *connect.Client[v1.ListAllRequestsRequest, v1.ListAllRequestsResponse]
+	showRequest          *connect.Client[v1.RequestIDRequest, v1.RequestView]
+	endRequest           *connect.Client[v1.EndRequestRequest, v1.RequestView]
+	showIdentityService  *connect.Client[v1.ListRequest, v1.IdentityServiceView]
+	setIdentityService   *connect.Client[v1.SetIdentityServiceRequest, v1.IdentityServiceView]
+	inviteIdentity       *connect.Client[v1.NameRequest, v1.InviteIdentityResponse]
+	listIdentityDevices  *connect.Client[v1.NameRequest, v1.ListIdentityDevicesResponse]
+	endIdentityTokens    *connect.Client[v1.EndIdentityTokensRequest, v1.ListIdentityDevicesResponse]
+	removeIdentity       *connect.Client[v1.NameRequest, v1.Done]
+	listIdentityWallets  *connect.Client[v1.NameRequest, v1.ListIdentityWalletsResponse]
+	addIdentityWallet    *connect.Client[v1.IdentityWalletRequest, v1.ListIdentityWalletsResponse]
+	removeIdentityWallet *connect.Client[v1.IdentityWalletRequest, v1.ListIdentityWalletsResponse]
+	showRealm            *connect.Client[v1.ShowRealmRequest, v1.RealmView]
+	setRealm             *connect.Client[v1.SetRealmRequest, v1.RealmView]
+	listHistories        *connect.Client[v1.ListRequest, v1.ListHistoriesResponse]
+	releaseID            *connect.Client[v1.ReleaseIDRequest, v1.ReleaseIDResponse]
+	listAudit            *connect.Client[v1.ListAuditRequest, v1.ListAuditResponse]
+	verifyAudit          *connect.Client[v1.VerifyAuditRequest, v1.VerifyAuditResponse]
+	signAudit            *connect.Client[v1.SignAuditRequest, v1.SignAuditResponse]
+	pruneAudit           *connect.Client[v1.PruneAuditRequest, v1.PruneAuditResponse]
+	rotateKeys           *connect.Client[v1.RotateKeysRequest, v1.RotateKeysResponse]
+	showKeys             *connect.Client[v1.ShowKeysRequest, v1.KeysView]
+	signKeys             *connect.Client[v1.SignKeysRequest, v1.KeysView]
+	rotateRealmKey       *connect.Client[v1.RotateRealmKeyRequest, v1.KeysView]
+	renewCA              *connect.Client[v1.RenewCARequest, v1.KeysView]
+	rotateSSHKeys        *connect.Client[v1.RotateKeysRequest, v1.KeysView]
 }
 
 // AddAccount calls sallyport.v1.AdminService.AddAccount.
@@ -1202,6 +1237,33 @@ func (c *adminServiceClient) RemoveIdentity(ctx context.Context, req *v1.NameReq
 	return nil, err
 }
 
+// ListIdentityWallets calls sallyport.v1.AdminService.ListIdentityWallets.
+func (c *adminServiceClient) ListIdentityWallets(ctx context.Context, req *v1.NameRequest) (*v1.ListIdentityWalletsResponse, error) {
+	response, err := c.listIdentityWallets.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// AddIdentityWallet calls sallyport.v1.AdminService.AddIdentityWallet.
+func (c *adminServiceClient) AddIdentityWallet(ctx context.Context, req *v1.IdentityWalletRequest) (*v1.ListIdentityWalletsResponse, error) {
+	response, err := c.addIdentityWallet.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// RemoveIdentityWallet calls sallyport.v1.AdminService.RemoveIdentityWallet.
+func (c *adminServiceClient) RemoveIdentityWallet(ctx context.Context, req *v1.IdentityWalletRequest) (*v1.ListIdentityWalletsResponse, error) {
+	response, err := c.removeIdentityWallet.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // ShowRealm calls sallyport.v1.AdminService.ShowRealm.
 func (c *adminServiceClient) ShowRealm(ctx context.Context, req *v1.ShowRealmRequest) (*v1.RealmView, error) {
 	response, err := c.showRealm.CallUnary(ctx, connect.NewRequest(req))
@@ -1394,8 +1456,13 @@ type AdminServiceHandler interface {
 	ListIdentityDevices(context.Context, *v1.NameRequest) (*v1.ListIdentityDevicesResponse, error)
 	// Ends the token of one device, or, where none is named, of all.
 	EndIdentityTokens(context.Context, *v1.EndIdentityTokensRequest) (*v1.ListIdentityDevicesResponse, error)
-	// Takes away what an account has registered, with its tokens and its code.
+	// Takes away what an account has registered, with its wallets, its tokens and its code.
 	RemoveIdentity(context.Context, *v1.NameRequest) (*v1.Done, error)
+	// The wallets with which an account may log in there. Tokens end with the wallet that they
+	// were given for.
+	ListIdentityWallets(context.Context, *v1.NameRequest) (*v1.ListIdentityWalletsResponse, error)
+	AddIdentityWallet(context.Context, *v1.IdentityWalletRequest) (*v1.ListIdentityWalletsResponse, error)
+	RemoveIdentityWallet(context.Context, *v1.IdentityWalletRequest) (*v1.ListIdentityWalletsResponse, error)
 	ShowRealm(context.Context, *v1.ShowRealmRequest) (*v1.RealmView, error)
 	SetRealm(context.Context, *v1.SetRealmRequest) (*v1.RealmView, error)
 	// ListHistories lists the realm's histories, and the ids that are kept for accounts
@@ -1726,6 +1793,24 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(adminServiceMethods.ByName("RemoveIdentity")),
 		connect.WithHandlerOptions(opts...),
 	)
+	adminServiceListIdentityWalletsHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceListIdentityWalletsProcedure,
+		svc.ListIdentityWallets,
+		connect.WithSchema(adminServiceMethods.ByName("ListIdentityWallets")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceAddIdentityWalletHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceAddIdentityWalletProcedure,
+		svc.AddIdentityWallet,
+		connect.WithSchema(adminServiceMethods.ByName("AddIdentityWallet")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceRemoveIdentityWalletHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceRemoveIdentityWalletProcedure,
+		svc.RemoveIdentityWallet,
+		connect.WithSchema(adminServiceMethods.ByName("RemoveIdentityWallet")),
+		connect.WithHandlerOptions(opts...),
+	)
 	adminServiceShowRealmHandler := connect.NewUnaryHandlerSimple(
 		AdminServiceShowRealmProcedure,
 		svc.ShowRealm,
@@ -1912,6 +1997,12 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 			adminServiceEndIdentityTokensHandler.ServeHTTP(w, r)
 		case AdminServiceRemoveIdentityProcedure:
 			adminServiceRemoveIdentityHandler.ServeHTTP(w, r)
+		case AdminServiceListIdentityWalletsProcedure:
+			adminServiceListIdentityWalletsHandler.ServeHTTP(w, r)
+		case AdminServiceAddIdentityWalletProcedure:
+			adminServiceAddIdentityWalletHandler.ServeHTTP(w, r)
+		case AdminServiceRemoveIdentityWalletProcedure:
+			adminServiceRemoveIdentityWalletHandler.ServeHTTP(w, r)
 		case AdminServiceShowRealmProcedure:
 			adminServiceShowRealmHandler.ServeHTTP(w, r)
 		case AdminServiceSetRealmProcedure:
@@ -2147,6 +2238,18 @@ func (UnimplementedAdminServiceHandler) EndIdentityTokens(context.Context, *v1.E
 
 func (UnimplementedAdminServiceHandler) RemoveIdentity(context.Context, *v1.NameRequest) (*v1.Done, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.RemoveIdentity is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) ListIdentityWallets(context.Context, *v1.NameRequest) (*v1.ListIdentityWalletsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.ListIdentityWallets is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) AddIdentityWallet(context.Context, *v1.IdentityWalletRequest) (*v1.ListIdentityWalletsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.AddIdentityWallet is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) RemoveIdentityWallet(context.Context, *v1.IdentityWalletRequest) (*v1.ListIdentityWalletsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.RemoveIdentityWallet is not implemented"))
 }
 
 func (UnimplementedAdminServiceHandler) ShowRealm(context.Context, *v1.ShowRealmRequest) (*v1.RealmView, error) {
