@@ -17,12 +17,16 @@ type shared struct {
 	machines *together[string, machineOr]
 	// accounts are by the column that they are found by.
 	accounts map[string]*together[accountFor, signedFor]
+	tokens   *together[tokenFor, heldTokenOr]
 }
 
 func newShared(s *Store) shared {
 	r := shared{accounts: make(map[string]*together[accountFor, signedFor])}
 	r.machines = &together[string, machineOr]{read: func(ctx context.Context, keys []string) ([]machineOr, error) {
 		return once(ctx, s, func(tx *Tx) ([]machineOr, error) { return tx.machinesOf(keys) })
+	}}
+	r.tokens = &together[tokenFor, heldTokenOr]{read: func(ctx context.Context, list []tokenFor) ([]heldTokenOr, error) {
+		return once(ctx, s, func(tx *Tx) ([]heldTokenOr, error) { return tx.heldTokens(list) })
 	}}
 	for _, column := range []string{byName, byUID, byUUID} {
 		r.accounts[column] = &together[accountFor, signedFor]{read: func(ctx context.Context, list []accountFor) ([]signedFor, error) {

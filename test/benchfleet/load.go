@@ -13,6 +13,8 @@ import (
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/sync/errgroup"
 
+	pb "github.com/sallyport-auth/sallyport/proto/identity"
+	"github.com/sallyport-auth/sallyport/proto/identity/identitypbconnect"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
 )
@@ -36,8 +38,11 @@ func (f *fleet) load(ctx context.Context, kind, seconds string) (any, error) {
 				return err
 			}
 			once := token(sallyportv1connect.NewDirectoryServiceClient(withForms{c}, f.url), i)
-			if kind == "steps" {
+			switch kind {
+			case "steps":
 				once = signIn(sallyportv1connect.NewAuthenticationServiceClient(withForms{c}, f.url), i)
+			case "verified":
+				once = verify(identitypbconnect.NewIdentityServiceClient(c, f.url), i)
 			}
 			for time.Now().Before(end) {
 				if err := once(ctx); err != nil {
@@ -58,6 +63,17 @@ func token(d sallyportv1connect.DirectoryServiceClient, i int) func(context.Cont
 	name := fmt.Sprintf("u%d", i%people)
 	return func(ctx context.Context) error {
 		_, err := d.GetIDToken(ctx, &v1.GetIDTokenRequest{By: &v1.GetIDTokenRequest_Name{Name: name}})
+		return err //nolint:wrapcheck // a measurement
+	}
+}
+
+func verify(s identitypbconnect.IdentityServiceClient, i int) func(context.Context) error {
+	name, token := fmt.Sprintf("u%d", i%people), deviceToken(i%people)
+	return func(ctx context.Context) error {
+		v, err := s.VerifyUserToken(ctx, &pb.VerifyUserTokenRequest{UserID: name, DeviceID: device, Token: token})
+		if err == nil && !v.GetTokenValid() {
+			err = errors.New("a right token is refused")
+		}
 		return err //nolint:wrapcheck // a measurement
 	}
 }

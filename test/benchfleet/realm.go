@@ -3,15 +3,20 @@ package main
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/server"
+	"github.com/sallyport-auth/sallyport/server/identityservice"
 	"github.com/sallyport-auth/sallyport/server/realm"
 	"github.com/sallyport-auth/sallyport/server/store"
 )
@@ -41,6 +46,10 @@ func makeRealm(ctx context.Context, folder, listen, database string, machines in
 			return err //nolint:wrapcheck // it says what it is about
 		}
 	}
+	on := true
+	if _, err := admin.SetIdentityService(ctx, &v1.SetIdentityServiceRequest{Enabled: &on}); err != nil {
+		return err //nolint:wrapcheck // it says what it is about
+	}
 	if err := closer.Close(); err != nil {
 		return fmt.Errorf("close the realm: %w", err)
 	}
@@ -61,7 +70,7 @@ func makeRealm(ctx context.Context, folder, listen, database string, machines in
 			}
 			seeds = append(seeds, seed...)
 		}
-		return nil
+		return devices(tx, now)
 	})
 	if err != nil {
 		return err //nolint:wrapcheck // it says what it is about
@@ -70,6 +79,64 @@ func makeRealm(ctx context.Context, folder, listen, database string, machines in
 		return err //nolint:wrapcheck // it says what it is about
 	}
 	return os.WriteFile(filepath.Join(folder, keysFile), seeds, 0o600) //nolint:wrapcheck // it says what it is about
+}
+
+// device is whose tokens are verified: each person has one.
+const device = "bench"
+
+// deviceToken is the one of a person.
+func deviceToken(i int) []byte {
+	t := sha256.Sum256(fmt.Appendf(nil, "token %d", i))
+	return t[:]
+}
+
+// devices gives everybody their token.
+func devices(tx *store.Tx, now time.Time) error {
+	for i := range people {
+		a, err := tx.AccountByName(identity.Name(fmt.Sprintf("u%d", i)))
+		if err == nil {
+			err = tx.SetIdentityToken(a.UUID, store.IdentityToken{Device: device, Hash: identityservice.HashToken(deviceToken(i)), AuthType: "password", Created: now, Used: now}, 1)
+		}
+		if err != nil {
+			return err //nolint:wrapcheck // it says what it is about
+		}
+	}
+	return nil
+}
+
+// bareReads is how many times a second an account and its token are read from the database by
+// itself, by as many at once as ask the server.
+func bareReads(ctx context.Context, database string, span time.Duration) (float64, error) {
+	s, err := store.Open(ctx, database)
+	if err != nil {
+		return 0, err //nolint:wrapcheck // it says what it is about
+	}
+	defer s.Close()
+	began, end := time.Now(), time.Now().Add(span)
+	var done atomic.Int64
+	var g errgroup.Group
+	for i := range askers {
+		g.Go(func() error {
+			for time.Now().Before(end) {
+				err := s.Read(ctx, func(tx *store.Tx) error {
+					a, err := tx.AccountByName(identity.Name(fmt.Sprintf("u%d", i%people)))
+					if err == nil {
+						_, err = tx.IdentityToken(a.UUID, device)
+					}
+					return err //nolint:wrapcheck // a measurement
+				})
+				if err != nil {
+					return err //nolint:wrapcheck // a measurement
+				}
+				done.Add(1)
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return 0, err //nolint:wrapcheck // a measurement
+	}
+	return float64(done.Load()) / time.Since(began).Seconds(), nil
 }
 
 // joined is a machine that has joined, and the seed of its key.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -117,7 +118,7 @@ func memories(ctx context.Context, o options, folder string) error {
 	return nil
 }
 
-type rates struct{ tokens, steps float64 }
+type rates struct{ tokens, steps, verified float64 }
 
 // whole measures one real server with all machines connected to it.
 func whole(ctx context.Context, o options, folder, database, name string, argon float64) (rates, error) {
@@ -146,6 +147,11 @@ func whole(ctx context.Context, o options, folder, database, name string, argon 
 		if r, err = loaded(o, name, argon, m); err != nil {
 			return r, err
 		}
+		bare, err := bareReads(ctx, cmp.Or(database, filepath.Join(folder, "sallyport.db")), o.load)
+		if err != nil {
+			return r, err
+		}
+		row(name+": tokens of the identity service verified", fmt.Sprintf("%.0f /s", r.verified), fmt.Sprintf("account and token read from the database alone %.0f /s; aim: 10,000", bare))
 	}
 	if o.machines > 0 {
 		err = connected(ctx, o, s, m, folder, name)
@@ -156,7 +162,7 @@ func whole(ctx context.Context, o options, folder, database, name string, argon 
 // loaded makes requests by all these processes at once.
 func loaded(o options, name string, argon float64, by ...*process) (rates, error) {
 	var r rates
-	for kind, rate := range map[string]*float64{"tokens": &r.tokens, "steps": &r.steps} {
+	for kind, rate := range map[string]*float64{"tokens": &r.tokens, "steps": &r.steps, "verified": &r.verified} {
 		each := make([]float64, len(by))
 		var g errgroup.Group
 		for i, m := range by {
