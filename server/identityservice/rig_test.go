@@ -36,7 +36,7 @@ type rig struct {
 	url string
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t testing.TB) *rig {
 	t.Helper()
 	r := &rig{Bench: servertest.New(t)}
 	on := true

@@ -60,6 +60,20 @@ func (b *bench) throughput(ctx context.Context) error {
 	b.row("ID tokens fetched and verified, client and server on one machine", fmt.Sprintf("%.0f /s", 1e9/fetch), "")
 	b.row("stepped authentications, the same way", fmt.Sprintf("%.0f /s (%.1f ms of all processors each)", 1e9/step, step/1e6),
 		fmt.Sprintf("the server's Argon2 alone: %.0f /s (%.1f ms)", 1e9/argon, argon/1e6))
+	return b.identities(ctx)
+}
+
+// identities measures registrations and logins of the identity service, one after the other,
+// with a client that leaves Argon2id out, on PostgreSQL.
+func (b *bench) identities(ctx context.Context) error {
+	per, err := goBench(ctx, "./server/identityservice", "3s", "Registration", "Login", "Library/Registration", "Library/Login")
+	if err != nil {
+		return err
+	}
+	for _, what := range []string{"Registration", "Login"} {
+		b.row("identity service: "+strings.ToLower(what)+" by OPAQUE, less the client's Argon2, client and server on one machine, PostgreSQL",
+			fmt.Sprintf("%.0f /s (%.2f ms)", 1e9/per[what], per[what]/1e6), fmt.Sprintf("both ends in the library alone %.0f /s (%.2f ms)", 1e9/per["Library/"+what], per["Library/"+what]/1e6))
+	}
 	return nil
 }
 
