@@ -4386,6 +4386,89 @@ func (x *RotateKeysRequest) GetRealmKey() []byte {
 	return nil
 }
 
+// RotateSSHKeysRequest makes new keys for ssh certificates, of people and of hosts. Where
+// users_key or hosts_key is given, it alone is replaced, by that key.
+type RotateSSHKeysRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The keys so far are no longer trusted, and the new ones sign at once.
+	Emergency bool `protobuf:"varint,1,opt,name=emergency,proto3" json:"emergency,omitempty"`
+	// The realm key, PEM, where it is not in the folder.
+	RealmKey []byte `protobuf:"bytes,2,opt,name=realm_key,json=realmKey,proto3" json:"realm_key,omitempty"`
+	// Public keys, in ssh's wire form, whose private halves an ssh-agent keeps beside each
+	// server. That of this server has to have them.
+	UsersKey []byte `protobuf:"bytes,3,opt,name=users_key,json=usersKey,proto3" json:"users_key,omitempty"`
+	HostsKey []byte `protobuf:"bytes,4,opt,name=hosts_key,json=hostsKey,proto3" json:"hosts_key,omitempty"`
+	// Keys that an ssh-agent keeps so far may be replaced by keys in the database.
+	IntoDatabase  bool `protobuf:"varint,5,opt,name=into_database,json=intoDatabase,proto3" json:"into_database,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RotateSSHKeysRequest) Reset() {
+	*x = RotateSSHKeysRequest{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[64]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RotateSSHKeysRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RotateSSHKeysRequest) ProtoMessage() {}
+
+func (x *RotateSSHKeysRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[64]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RotateSSHKeysRequest.ProtoReflect.Descriptor instead.
+func (*RotateSSHKeysRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{64}
+}
+
+func (x *RotateSSHKeysRequest) GetEmergency() bool {
+	if x != nil {
+		return x.Emergency
+	}
+	return false
+}
+
+func (x *RotateSSHKeysRequest) GetRealmKey() []byte {
+	if x != nil {
+		return x.RealmKey
+	}
+	return nil
+}
+
+func (x *RotateSSHKeysRequest) GetUsersKey() []byte {
+	if x != nil {
+		return x.UsersKey
+	}
+	return nil
+}
+
+func (x *RotateSSHKeysRequest) GetHostsKey() []byte {
+	if x != nil {
+		return x.HostsKey
+	}
+	return nil
+}
+
+func (x *RotateSSHKeysRequest) GetIntoDatabase() bool {
+	if x != nil {
+		return x.IntoDatabase
+	}
+	return false
+}
+
 type RotateKeysResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	KeyId         string                 `protobuf:"bytes,1,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
@@ -4396,7 +4479,7 @@ type RotateKeysResponse struct {
 
 func (x *RotateKeysResponse) Reset() {
 	*x = RotateKeysResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[64]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4408,7 +4491,7 @@ func (x *RotateKeysResponse) String() string {
 func (*RotateKeysResponse) ProtoMessage() {}
 
 func (x *RotateKeysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[64]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4421,7 +4504,7 @@ func (x *RotateKeysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateKeysResponse.ProtoReflect.Descriptor instead.
 func (*RotateKeysResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{64}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *RotateKeysResponse) GetKeyId() string {
@@ -4446,7 +4529,7 @@ type ShowKeysRequest struct {
 
 func (x *ShowKeysRequest) Reset() {
 	*x = ShowKeysRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[65]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4458,7 +4541,7 @@ func (x *ShowKeysRequest) String() string {
 func (*ShowKeysRequest) ProtoMessage() {}
 
 func (x *ShowKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[65]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4471,7 +4554,7 @@ func (x *ShowKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowKeysRequest.ProtoReflect.Descriptor instead.
 func (*ShowKeysRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{65}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{66}
 }
 
 type SignKeysRequest struct {
@@ -4483,7 +4566,7 @@ type SignKeysRequest struct {
 
 func (x *SignKeysRequest) Reset() {
 	*x = SignKeysRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[66]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4495,7 +4578,7 @@ func (x *SignKeysRequest) String() string {
 func (*SignKeysRequest) ProtoMessage() {}
 
 func (x *SignKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[66]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4508,7 +4591,7 @@ func (x *SignKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignKeysRequest.ProtoReflect.Descriptor instead.
 func (*SignKeysRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{66}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *SignKeysRequest) GetRealmKey() []byte {
@@ -4529,7 +4612,7 @@ type RotateRealmKeyRequest struct {
 
 func (x *RotateRealmKeyRequest) Reset() {
 	*x = RotateRealmKeyRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[67]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4541,7 +4624,7 @@ func (x *RotateRealmKeyRequest) String() string {
 func (*RotateRealmKeyRequest) ProtoMessage() {}
 
 func (x *RotateRealmKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[67]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4554,7 +4637,7 @@ func (x *RotateRealmKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateRealmKeyRequest.ProtoReflect.Descriptor instead.
 func (*RotateRealmKeyRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{67}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *RotateRealmKeyRequest) GetRealmKey() []byte {
@@ -4580,7 +4663,7 @@ type RenewCARequest struct {
 
 func (x *RenewCARequest) Reset() {
 	*x = RenewCARequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[68]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4592,7 +4675,7 @@ func (x *RenewCARequest) String() string {
 func (*RenewCARequest) ProtoMessage() {}
 
 func (x *RenewCARequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[68]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4605,7 +4688,7 @@ func (x *RenewCARequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewCARequest.ProtoReflect.Descriptor instead.
 func (*RenewCARequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{68}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *RenewCARequest) GetRealmKey() []byte {
@@ -4633,15 +4716,17 @@ type KeysView struct {
 	Problem string `protobuf:"bytes,9,opt,name=problem,proto3" json:"problem,omitempty"`
 	// The keys that sign ssh certificates of people and of hosts, as in authorized_keys, the
 	// newest first.
-	SshUsers      []string `protobuf:"bytes,10,rep,name=ssh_users,json=sshUsers,proto3" json:"ssh_users,omitempty"`
-	SshHosts      []string `protobuf:"bytes,11,rep,name=ssh_hosts,json=sshHosts,proto3" json:"ssh_hosts,omitempty"`
+	SshUsers []string `protobuf:"bytes,10,rep,name=ssh_users,json=sshUsers,proto3" json:"ssh_users,omitempty"`
+	SshHosts []string `protobuf:"bytes,11,rep,name=ssh_hosts,json=sshHosts,proto3" json:"ssh_hosts,omitempty"`
+	// Where an ssh-agent keeps some of these: this server's.
+	SshAgent      *SSHAgentView `protobuf:"bytes,12,opt,name=ssh_agent,json=sshAgent,proto3" json:"ssh_agent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *KeysView) Reset() {
 	*x = KeysView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[69]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4653,7 +4738,7 @@ func (x *KeysView) String() string {
 func (*KeysView) ProtoMessage() {}
 
 func (x *KeysView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[69]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4666,7 +4751,7 @@ func (x *KeysView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeysView.ProtoReflect.Descriptor instead.
 func (*KeysView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{69}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *KeysView) GetRealm() string {
@@ -4746,6 +4831,76 @@ func (x *KeysView) GetSshHosts() []string {
 	return nil
 }
 
+func (x *KeysView) GetSshAgent() *SSHAgentView {
+	if x != nil {
+		return x.SshAgent
+	}
+	return nil
+}
+
+// SSHAgentView is an ssh-agent that signs ssh certificates.
+type SSHAgentView struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Socket string                 `protobuf:"bytes,1,opt,name=socket,proto3" json:"socket,omitempty"`
+	// The keys that it keeps, as in authorized_keys.
+	Keys []string `protobuf:"bytes,2,rep,name=keys,proto3" json:"keys,omitempty"`
+	// Why it does not sign; empty where it does.
+	Problem       string `protobuf:"bytes,3,opt,name=problem,proto3" json:"problem,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SSHAgentView) Reset() {
+	*x = SSHAgentView{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[71]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SSHAgentView) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SSHAgentView) ProtoMessage() {}
+
+func (x *SSHAgentView) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[71]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SSHAgentView.ProtoReflect.Descriptor instead.
+func (*SSHAgentView) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{71}
+}
+
+func (x *SSHAgentView) GetSocket() string {
+	if x != nil {
+		return x.Socket
+	}
+	return ""
+}
+
+func (x *SSHAgentView) GetKeys() []string {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+func (x *SSHAgentView) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
 type ShowRealmRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -4754,7 +4909,7 @@ type ShowRealmRequest struct {
 
 func (x *ShowRealmRequest) Reset() {
 	*x = ShowRealmRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[70]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4766,7 +4921,7 @@ func (x *ShowRealmRequest) String() string {
 func (*ShowRealmRequest) ProtoMessage() {}
 
 func (x *ShowRealmRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[70]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4779,7 +4934,7 @@ func (x *ShowRealmRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowRealmRequest.ProtoReflect.Descriptor instead.
 func (*ShowRealmRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{70}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{72}
 }
 
 // KindPoints is what one kind of factor counts.
@@ -4793,7 +4948,7 @@ type KindPoints struct {
 
 func (x *KindPoints) Reset() {
 	*x = KindPoints{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[71]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4805,7 +4960,7 @@ func (x *KindPoints) String() string {
 func (*KindPoints) ProtoMessage() {}
 
 func (x *KindPoints) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[71]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4818,7 +4973,7 @@ func (x *KindPoints) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KindPoints.ProtoReflect.Descriptor instead.
 func (*KindPoints) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{71}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *KindPoints) GetKind() string {
@@ -4867,7 +5022,7 @@ type SetRealmRequest struct {
 
 func (x *SetRealmRequest) Reset() {
 	*x = SetRealmRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[72]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4879,7 +5034,7 @@ func (x *SetRealmRequest) String() string {
 func (*SetRealmRequest) ProtoMessage() {}
 
 func (x *SetRealmRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[72]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4892,7 +5047,7 @@ func (x *SetRealmRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetRealmRequest.ProtoReflect.Descriptor instead.
 func (*SetRealmRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{72}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *SetRealmRequest) GetPoints() []*KindPoints {
@@ -4992,7 +5147,7 @@ type RealmView struct {
 
 func (x *RealmView) Reset() {
 	*x = RealmView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[73]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5004,7 +5159,7 @@ func (x *RealmView) String() string {
 func (*RealmView) ProtoMessage() {}
 
 func (x *RealmView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[73]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5017,7 +5172,7 @@ func (x *RealmView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RealmView.ProtoReflect.Descriptor instead.
 func (*RealmView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{73}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *RealmView) GetName() string {
@@ -5123,7 +5278,7 @@ type IdentityServiceView struct {
 
 func (x *IdentityServiceView) Reset() {
 	*x = IdentityServiceView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[74]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5135,7 +5290,7 @@ func (x *IdentityServiceView) String() string {
 func (*IdentityServiceView) ProtoMessage() {}
 
 func (x *IdentityServiceView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[74]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5148,7 +5303,7 @@ func (x *IdentityServiceView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IdentityServiceView.ProtoReflect.Descriptor instead.
 func (*IdentityServiceView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{74}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *IdentityServiceView) GetEnabled() bool {
@@ -5184,7 +5339,7 @@ type SetIdentityServiceRequest struct {
 
 func (x *SetIdentityServiceRequest) Reset() {
 	*x = SetIdentityServiceRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[75]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5196,7 +5351,7 @@ func (x *SetIdentityServiceRequest) String() string {
 func (*SetIdentityServiceRequest) ProtoMessage() {}
 
 func (x *SetIdentityServiceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[75]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5209,7 +5364,7 @@ func (x *SetIdentityServiceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIdentityServiceRequest.ProtoReflect.Descriptor instead.
 func (*SetIdentityServiceRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{75}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *SetIdentityServiceRequest) GetEnabled() bool {
@@ -5245,7 +5400,7 @@ type InviteIdentityResponse struct {
 
 func (x *InviteIdentityResponse) Reset() {
 	*x = InviteIdentityResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[76]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5257,7 +5412,7 @@ func (x *InviteIdentityResponse) String() string {
 func (*InviteIdentityResponse) ProtoMessage() {}
 
 func (x *InviteIdentityResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[76]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5270,7 +5425,7 @@ func (x *InviteIdentityResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InviteIdentityResponse.ProtoReflect.Descriptor instead.
 func (*InviteIdentityResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{76}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *InviteIdentityResponse) GetName() string {
@@ -5307,7 +5462,7 @@ type IdentityDevice struct {
 
 func (x *IdentityDevice) Reset() {
 	*x = IdentityDevice{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[77]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5319,7 +5474,7 @@ func (x *IdentityDevice) String() string {
 func (*IdentityDevice) ProtoMessage() {}
 
 func (x *IdentityDevice) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[77]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5332,7 +5487,7 @@ func (x *IdentityDevice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IdentityDevice.ProtoReflect.Descriptor instead.
 func (*IdentityDevice) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{77}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *IdentityDevice) GetDevice() string {
@@ -5381,7 +5536,7 @@ type ListIdentityDevicesResponse struct {
 
 func (x *ListIdentityDevicesResponse) Reset() {
 	*x = ListIdentityDevicesResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[78]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5393,7 +5548,7 @@ func (x *ListIdentityDevicesResponse) String() string {
 func (*ListIdentityDevicesResponse) ProtoMessage() {}
 
 func (x *ListIdentityDevicesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[78]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5406,7 +5561,7 @@ func (x *ListIdentityDevicesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListIdentityDevicesResponse.ProtoReflect.Descriptor instead.
 func (*ListIdentityDevicesResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{78}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *ListIdentityDevicesResponse) GetDevices() []*IdentityDevice {
@@ -5433,7 +5588,7 @@ type EndIdentityTokensRequest struct {
 
 func (x *EndIdentityTokensRequest) Reset() {
 	*x = EndIdentityTokensRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[79]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5445,7 +5600,7 @@ func (x *EndIdentityTokensRequest) String() string {
 func (*EndIdentityTokensRequest) ProtoMessage() {}
 
 func (x *EndIdentityTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[79]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5458,7 +5613,7 @@ func (x *EndIdentityTokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndIdentityTokensRequest.ProtoReflect.Descriptor instead.
 func (*EndIdentityTokensRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{79}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *EndIdentityTokensRequest) GetName() string {
@@ -5827,7 +5982,13 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x04hash\x18\x03 \x01(\tR\x04hash\"N\n" +
 	"\x11RotateKeysRequest\x12\x1c\n" +
 	"\temergency\x18\x01 \x01(\bR\temergency\x12\x1b\n" +
-	"\trealm_key\x18\x02 \x01(\fR\brealmKey\"W\n" +
+	"\trealm_key\x18\x02 \x01(\fR\brealmKey\"\xb0\x01\n" +
+	"\x14RotateSSHKeysRequest\x12\x1c\n" +
+	"\temergency\x18\x01 \x01(\bR\temergency\x12\x1b\n" +
+	"\trealm_key\x18\x02 \x01(\fR\brealmKey\x12\x1b\n" +
+	"\tusers_key\x18\x03 \x01(\fR\busersKey\x12\x1b\n" +
+	"\thosts_key\x18\x04 \x01(\fR\bhostsKey\x12#\n" +
+	"\rinto_database\x18\x05 \x01(\bR\fintoDatabase\"W\n" +
 	"\x12RotateKeysResponse\x12\x15\n" +
 	"\x06key_id\x18\x01 \x01(\tR\x05keyId\x12*\n" +
 	"\x04keys\x18\x02 \x01(\v2\x16.sallyport.v1.KeysViewR\x04keys\"\x11\n" +
@@ -5838,7 +5999,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\trealm_key\x18\x01 \x01(\fR\brealmKey\x12\x12\n" +
 	"\x04lost\x18\x02 \x01(\bR\x04lost\"-\n" +
 	"\x0eRenewCARequest\x12\x1b\n" +
-	"\trealm_key\x18\x01 \x01(\fR\brealmKey\"\xdc\x02\n" +
+	"\trealm_key\x18\x01 \x01(\fR\brealmKey\"\x95\x03\n" +
 	"\bKeysView\x12\x14\n" +
 	"\x05realm\x18\x01 \x01(\tR\x05realm\x12\x1b\n" +
 	"\trealm_key\x18\x02 \x01(\tR\brealmKey\x12$\n" +
@@ -5851,7 +6012,12 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\aproblem\x18\t \x01(\tR\aproblem\x12\x1b\n" +
 	"\tssh_users\x18\n" +
 	" \x03(\tR\bsshUsers\x12\x1b\n" +
-	"\tssh_hosts\x18\v \x03(\tR\bsshHosts\"\x12\n" +
+	"\tssh_hosts\x18\v \x03(\tR\bsshHosts\x127\n" +
+	"\tssh_agent\x18\f \x01(\v2\x1a.sallyport.v1.SSHAgentViewR\bsshAgent\"T\n" +
+	"\fSSHAgentView\x12\x16\n" +
+	"\x06socket\x18\x01 \x01(\tR\x06socket\x12\x12\n" +
+	"\x04keys\x18\x02 \x03(\tR\x04keys\x12\x18\n" +
+	"\aproblem\x18\x03 \x01(\tR\aproblem\"\x12\n" +
 	"\x10ShowRealmRequest\"8\n" +
 	"\n" +
 	"KindPoints\x12\x12\n" +
@@ -5925,7 +6091,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"registered\"F\n" +
 	"\x18EndIdentityTokensRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
-	"\x06device\x18\x02 \x01(\tR\x06device2\xae%\n" +
+	"\x06device\x18\x02 \x01(\tR\x06device2\xb1%\n" +
 	"\fAdminService\x12H\n" +
 	"\n" +
 	"AddAccount\x12\x1f.sallyport.v1.AddAccountRequest\x1a\x19.sallyport.v1.AccountView\x12C\n" +
@@ -6002,8 +6168,8 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\bShowKeys\x12\x1d.sallyport.v1.ShowKeysRequest\x1a\x16.sallyport.v1.KeysView\x12A\n" +
 	"\bSignKeys\x12\x1d.sallyport.v1.SignKeysRequest\x1a\x16.sallyport.v1.KeysView\x12M\n" +
 	"\x0eRotateRealmKey\x12#.sallyport.v1.RotateRealmKeyRequest\x1a\x16.sallyport.v1.KeysView\x12?\n" +
-	"\aRenewCA\x12\x1c.sallyport.v1.RenewCARequest\x1a\x16.sallyport.v1.KeysView\x12H\n" +
-	"\rRotateSSHKeys\x12\x1f.sallyport.v1.RotateKeysRequest\x1a\x16.sallyport.v1.KeysViewBDZBgithub.com/sallyport-auth/sallyport/proto/sallyport/v1;sallyportv1b\x06proto3"
+	"\aRenewCA\x12\x1c.sallyport.v1.RenewCARequest\x1a\x16.sallyport.v1.KeysView\x12K\n" +
+	"\rRotateSSHKeys\x12\".sallyport.v1.RotateSSHKeysRequest\x1a\x16.sallyport.v1.KeysViewBDZBgithub.com/sallyport-auth/sallyport/proto/sallyport/v1;sallyportv1b\x06proto3"
 
 var (
 	file_sallyport_v1_admin_proto_rawDescOnce sync.Once
@@ -6017,7 +6183,7 @@ func file_sallyport_v1_admin_proto_rawDescGZIP() []byte {
 	return file_sallyport_v1_admin_proto_rawDescData
 }
 
-var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 80)
+var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 82)
 var file_sallyport_v1_admin_proto_goTypes = []any{
 	(*Done)(nil),                        // 0: sallyport.v1.Done
 	(*NameRequest)(nil),                 // 1: sallyport.v1.NameRequest
@@ -6083,221 +6249,224 @@ var file_sallyport_v1_admin_proto_goTypes = []any{
 	(*PruneAuditRequest)(nil),           // 61: sallyport.v1.PruneAuditRequest
 	(*PruneAuditResponse)(nil),          // 62: sallyport.v1.PruneAuditResponse
 	(*RotateKeysRequest)(nil),           // 63: sallyport.v1.RotateKeysRequest
-	(*RotateKeysResponse)(nil),          // 64: sallyport.v1.RotateKeysResponse
-	(*ShowKeysRequest)(nil),             // 65: sallyport.v1.ShowKeysRequest
-	(*SignKeysRequest)(nil),             // 66: sallyport.v1.SignKeysRequest
-	(*RotateRealmKeyRequest)(nil),       // 67: sallyport.v1.RotateRealmKeyRequest
-	(*RenewCARequest)(nil),              // 68: sallyport.v1.RenewCARequest
-	(*KeysView)(nil),                    // 69: sallyport.v1.KeysView
-	(*ShowRealmRequest)(nil),            // 70: sallyport.v1.ShowRealmRequest
-	(*KindPoints)(nil),                  // 71: sallyport.v1.KindPoints
-	(*SetRealmRequest)(nil),             // 72: sallyport.v1.SetRealmRequest
-	(*RealmView)(nil),                   // 73: sallyport.v1.RealmView
-	(*IdentityServiceView)(nil),         // 74: sallyport.v1.IdentityServiceView
-	(*SetIdentityServiceRequest)(nil),   // 75: sallyport.v1.SetIdentityServiceRequest
-	(*InviteIdentityResponse)(nil),      // 76: sallyport.v1.InviteIdentityResponse
-	(*IdentityDevice)(nil),              // 77: sallyport.v1.IdentityDevice
-	(*ListIdentityDevicesResponse)(nil), // 78: sallyport.v1.ListIdentityDevicesResponse
-	(*EndIdentityTokensRequest)(nil),    // 79: sallyport.v1.EndIdentityTokensRequest
-	(*timestamppb.Timestamp)(nil),       // 80: google.protobuf.Timestamp
-	(*RequestView)(nil),                 // 81: sallyport.v1.RequestView
+	(*RotateSSHKeysRequest)(nil),        // 64: sallyport.v1.RotateSSHKeysRequest
+	(*RotateKeysResponse)(nil),          // 65: sallyport.v1.RotateKeysResponse
+	(*ShowKeysRequest)(nil),             // 66: sallyport.v1.ShowKeysRequest
+	(*SignKeysRequest)(nil),             // 67: sallyport.v1.SignKeysRequest
+	(*RotateRealmKeyRequest)(nil),       // 68: sallyport.v1.RotateRealmKeyRequest
+	(*RenewCARequest)(nil),              // 69: sallyport.v1.RenewCARequest
+	(*KeysView)(nil),                    // 70: sallyport.v1.KeysView
+	(*SSHAgentView)(nil),                // 71: sallyport.v1.SSHAgentView
+	(*ShowRealmRequest)(nil),            // 72: sallyport.v1.ShowRealmRequest
+	(*KindPoints)(nil),                  // 73: sallyport.v1.KindPoints
+	(*SetRealmRequest)(nil),             // 74: sallyport.v1.SetRealmRequest
+	(*RealmView)(nil),                   // 75: sallyport.v1.RealmView
+	(*IdentityServiceView)(nil),         // 76: sallyport.v1.IdentityServiceView
+	(*SetIdentityServiceRequest)(nil),   // 77: sallyport.v1.SetIdentityServiceRequest
+	(*InviteIdentityResponse)(nil),      // 78: sallyport.v1.InviteIdentityResponse
+	(*IdentityDevice)(nil),              // 79: sallyport.v1.IdentityDevice
+	(*ListIdentityDevicesResponse)(nil), // 80: sallyport.v1.ListIdentityDevicesResponse
+	(*EndIdentityTokensRequest)(nil),    // 81: sallyport.v1.EndIdentityTokensRequest
+	(*timestamppb.Timestamp)(nil),       // 82: google.protobuf.Timestamp
+	(*RequestView)(nil),                 // 83: sallyport.v1.RequestView
 }
 var file_sallyport_v1_admin_proto_depIdxs = []int32{
 	4,   // 0: sallyport.v1.ListHistoriesResponse.histories:type_name -> sallyport.v1.History
 	5,   // 1: sallyport.v1.ListHistoriesResponse.reserved:type_name -> sallyport.v1.ReservedID
-	80,  // 2: sallyport.v1.History.began:type_name -> google.protobuf.Timestamp
-	80,  // 3: sallyport.v1.ReservedID.seen:type_name -> google.protobuf.Timestamp
-	80,  // 4: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
-	80,  // 5: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
-	80,  // 6: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
-	80,  // 7: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
+	82,  // 2: sallyport.v1.History.began:type_name -> google.protobuf.Timestamp
+	82,  // 3: sallyport.v1.ReservedID.seen:type_name -> google.protobuf.Timestamp
+	82,  // 4: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
+	82,  // 5: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
+	82,  // 6: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
+	82,  // 7: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
 	16,  // 8: sallyport.v1.AccountView.ssh_keys:type_name -> sallyport.v1.SSHKeyView
-	80,  // 9: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
+	82,  // 9: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
 	12,  // 10: sallyport.v1.AccountView.cards:type_name -> sallyport.v1.CardView
 	10,  // 11: sallyport.v1.AccountView.failures_at:type_name -> sallyport.v1.FailureView
 	11,  // 12: sallyport.v1.AccountView.places:type_name -> sallyport.v1.PlaceView
-	80,  // 13: sallyport.v1.AccountView.password_change_by:type_name -> google.protobuf.Timestamp
-	80,  // 14: sallyport.v1.FailureView.locked_until:type_name -> google.protobuf.Timestamp
-	80,  // 15: sallyport.v1.PlaceView.last:type_name -> google.protobuf.Timestamp
-	80,  // 16: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
-	80,  // 17: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
+	82,  // 13: sallyport.v1.AccountView.password_change_by:type_name -> google.protobuf.Timestamp
+	82,  // 14: sallyport.v1.FailureView.locked_until:type_name -> google.protobuf.Timestamp
+	82,  // 15: sallyport.v1.PlaceView.last:type_name -> google.protobuf.Timestamp
+	82,  // 16: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
+	82,  // 17: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
 	9,   // 18: sallyport.v1.NewBackupCodesResponse.account:type_name -> sallyport.v1.AccountView
 	9,   // 19: sallyport.v1.ListAccountsResponse.accounts:type_name -> sallyport.v1.AccountView
-	80,  // 20: sallyport.v1.SetAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
-	80,  // 21: sallyport.v1.SetAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
+	82,  // 20: sallyport.v1.SetAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
+	82,  // 21: sallyport.v1.SetAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
 	9,   // 22: sallyport.v1.AddTOTPResponse.account:type_name -> sallyport.v1.AccountView
 	26,  // 23: sallyport.v1.SetGroupRequest.demands:type_name -> sallyport.v1.Kinds
 	28,  // 24: sallyport.v1.ListGroupsResponse.groups:type_name -> sallyport.v1.GroupView
 	32,  // 25: sallyport.v1.AddMachineResponse.machine:type_name -> sallyport.v1.MachineView
-	80,  // 26: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
-	80,  // 27: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
-	80,  // 28: sallyport.v1.MachineView.last_seen:type_name -> google.protobuf.Timestamp
-	80,  // 29: sallyport.v1.MachineView.duplicated:type_name -> google.protobuf.Timestamp
-	80,  // 30: sallyport.v1.MachineView.quarantined:type_name -> google.protobuf.Timestamp
+	82,  // 26: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
+	82,  // 27: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
+	82,  // 28: sallyport.v1.MachineView.last_seen:type_name -> google.protobuf.Timestamp
+	82,  // 29: sallyport.v1.MachineView.duplicated:type_name -> google.protobuf.Timestamp
+	82,  // 30: sallyport.v1.MachineView.quarantined:type_name -> google.protobuf.Timestamp
 	44,  // 31: sallyport.v1.SetMachineRequest.scope:type_name -> sallyport.v1.Scope
 	43,  // 32: sallyport.v1.SetMachineRequest.tags:type_name -> sallyport.v1.Tags
 	34,  // 33: sallyport.v1.SetMachineRequest.host_names:type_name -> sallyport.v1.Hosts
 	34,  // 34: sallyport.v1.SetMachineRequest.addresses:type_name -> sallyport.v1.Hosts
 	35,  // 35: sallyport.v1.AddRuleRequest.rule:type_name -> sallyport.v1.RuleView
 	35,  // 36: sallyport.v1.ListRulesResponse.rules:type_name -> sallyport.v1.RuleView
-	81,  // 37: sallyport.v1.ListAllRequestsResponse.requests:type_name -> sallyport.v1.RequestView
+	83,  // 37: sallyport.v1.ListAllRequestsResponse.requests:type_name -> sallyport.v1.RequestView
 	32,  // 38: sallyport.v1.ListMachinesResponse.machines:type_name -> sallyport.v1.MachineView
 	44,  // 39: sallyport.v1.AddTokenRequest.scope:type_name -> sallyport.v1.Scope
 	43,  // 40: sallyport.v1.AddTokenRequest.tags:type_name -> sallyport.v1.Tags
 	48,  // 41: sallyport.v1.AddTokenResponse.token:type_name -> sallyport.v1.TokenView
-	80,  // 42: sallyport.v1.TokenView.expires:type_name -> google.protobuf.Timestamp
+	82,  // 42: sallyport.v1.TokenView.expires:type_name -> google.protobuf.Timestamp
 	48,  // 43: sallyport.v1.ListTokensResponse.tokens:type_name -> sallyport.v1.TokenView
-	80,  // 44: sallyport.v1.ServerView.began:type_name -> google.protobuf.Timestamp
-	80,  // 45: sallyport.v1.ServerView.last_seen:type_name -> google.protobuf.Timestamp
+	82,  // 44: sallyport.v1.ServerView.began:type_name -> google.protobuf.Timestamp
+	82,  // 45: sallyport.v1.ServerView.last_seen:type_name -> google.protobuf.Timestamp
 	50,  // 46: sallyport.v1.ListServersResponse.servers:type_name -> sallyport.v1.ServerView
-	80,  // 47: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
-	80,  // 48: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
+	82,  // 47: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
+	82,  // 48: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
 	55,  // 49: sallyport.v1.ListAuditResponse.rows:type_name -> sallyport.v1.AuditRow
-	80,  // 50: sallyport.v1.VerifyAuditResponse.signed_at:type_name -> google.protobuf.Timestamp
-	80,  // 51: sallyport.v1.PruneAuditRequest.before:type_name -> google.protobuf.Timestamp
-	69,  // 52: sallyport.v1.RotateKeysResponse.keys:type_name -> sallyport.v1.KeysView
-	80,  // 53: sallyport.v1.KeysView.signed:type_name -> google.protobuf.Timestamp
-	71,  // 54: sallyport.v1.SetRealmRequest.points:type_name -> sallyport.v1.KindPoints
-	71,  // 55: sallyport.v1.RealmView.points:type_name -> sallyport.v1.KindPoints
-	80,  // 56: sallyport.v1.InviteIdentityResponse.expires:type_name -> google.protobuf.Timestamp
-	80,  // 57: sallyport.v1.IdentityDevice.created:type_name -> google.protobuf.Timestamp
-	80,  // 58: sallyport.v1.IdentityDevice.used:type_name -> google.protobuf.Timestamp
-	80,  // 59: sallyport.v1.IdentityDevice.expires:type_name -> google.protobuf.Timestamp
-	77,  // 60: sallyport.v1.ListIdentityDevicesResponse.devices:type_name -> sallyport.v1.IdentityDevice
-	80,  // 61: sallyport.v1.ListIdentityDevicesResponse.registered:type_name -> google.protobuf.Timestamp
-	8,   // 62: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
-	1,   // 63: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
-	2,   // 64: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
-	18,  // 65: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
-	20,  // 66: sallyport.v1.AdminService.SetAccount:input_type -> sallyport.v1.SetAccountRequest
-	1,   // 67: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
-	1,   // 68: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
-	19,  // 69: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
-	21,  // 70: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
-	22,  // 71: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
-	23,  // 72: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
-	1,   // 73: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
-	13,  // 74: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
-	14,  // 75: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
-	14,  // 76: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
-	1,   // 77: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
-	1,   // 78: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
-	25,  // 79: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
-	1,   // 80: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
-	2,   // 81: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
-	1,   // 82: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
-	30,  // 83: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
-	30,  // 84: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
-	27,  // 85: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
-	1,   // 86: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
-	2,   // 87: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
-	1,   // 88: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
-	33,  // 89: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
-	1,   // 90: sallyport.v1.AdminService.RejoinMachine:input_type -> sallyport.v1.NameRequest
-	1,   // 91: sallyport.v1.AdminService.QuarantineMachine:input_type -> sallyport.v1.NameRequest
-	1,   // 92: sallyport.v1.AdminService.ReleaseMachine:input_type -> sallyport.v1.NameRequest
-	46,  // 93: sallyport.v1.AdminService.AddToken:input_type -> sallyport.v1.AddTokenRequest
-	2,   // 94: sallyport.v1.AdminService.ListTokens:input_type -> sallyport.v1.ListRequest
-	1,   // 95: sallyport.v1.AdminService.RemoveToken:input_type -> sallyport.v1.NameRequest
-	2,   // 96: sallyport.v1.AdminService.ListServers:input_type -> sallyport.v1.ListRequest
-	52,  // 97: sallyport.v1.AdminService.RemoveServer:input_type -> sallyport.v1.RemoveServerRequest
-	51,  // 98: sallyport.v1.AdminService.AdmitServer:input_type -> sallyport.v1.AdmitServerRequest
-	36,  // 99: sallyport.v1.AdminService.AddRule:input_type -> sallyport.v1.AddRuleRequest
-	2,   // 100: sallyport.v1.AdminService.ListRules:input_type -> sallyport.v1.ListRequest
-	1,   // 101: sallyport.v1.AdminService.RemoveRule:input_type -> sallyport.v1.NameRequest
-	38,  // 102: sallyport.v1.AdminService.MoveRule:input_type -> sallyport.v1.MoveRuleRequest
-	39,  // 103: sallyport.v1.AdminService.ListAllRequests:input_type -> sallyport.v1.ListAllRequestsRequest
-	41,  // 104: sallyport.v1.AdminService.ShowRequest:input_type -> sallyport.v1.RequestIDRequest
-	42,  // 105: sallyport.v1.AdminService.EndRequest:input_type -> sallyport.v1.EndRequestRequest
-	2,   // 106: sallyport.v1.AdminService.ShowIdentityService:input_type -> sallyport.v1.ListRequest
-	75,  // 107: sallyport.v1.AdminService.SetIdentityService:input_type -> sallyport.v1.SetIdentityServiceRequest
-	1,   // 108: sallyport.v1.AdminService.InviteIdentity:input_type -> sallyport.v1.NameRequest
-	1,   // 109: sallyport.v1.AdminService.ListIdentityDevices:input_type -> sallyport.v1.NameRequest
-	79,  // 110: sallyport.v1.AdminService.EndIdentityTokens:input_type -> sallyport.v1.EndIdentityTokensRequest
-	1,   // 111: sallyport.v1.AdminService.RemoveIdentity:input_type -> sallyport.v1.NameRequest
-	70,  // 112: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
-	72,  // 113: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
-	2,   // 114: sallyport.v1.AdminService.ListHistories:input_type -> sallyport.v1.ListRequest
-	6,   // 115: sallyport.v1.AdminService.ReleaseID:input_type -> sallyport.v1.ReleaseIDRequest
-	54,  // 116: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
-	57,  // 117: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
-	58,  // 118: sallyport.v1.AdminService.SignAudit:input_type -> sallyport.v1.SignAuditRequest
-	61,  // 119: sallyport.v1.AdminService.PruneAudit:input_type -> sallyport.v1.PruneAuditRequest
-	63,  // 120: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
-	65,  // 121: sallyport.v1.AdminService.ShowKeys:input_type -> sallyport.v1.ShowKeysRequest
-	66,  // 122: sallyport.v1.AdminService.SignKeys:input_type -> sallyport.v1.SignKeysRequest
-	67,  // 123: sallyport.v1.AdminService.RotateRealmKey:input_type -> sallyport.v1.RotateRealmKeyRequest
-	68,  // 124: sallyport.v1.AdminService.RenewCA:input_type -> sallyport.v1.RenewCARequest
-	63,  // 125: sallyport.v1.AdminService.RotateSSHKeys:input_type -> sallyport.v1.RotateKeysRequest
-	9,   // 126: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
-	9,   // 127: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
-	17,  // 128: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
-	9,   // 129: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
-	9,   // 130: sallyport.v1.AdminService.SetAccount:output_type -> sallyport.v1.AccountView
-	0,   // 131: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
-	9,   // 132: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
-	9,   // 133: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
-	9,   // 134: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
-	9,   // 135: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
-	24,  // 136: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
-	9,   // 137: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
-	9,   // 138: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
-	9,   // 139: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
-	9,   // 140: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
-	15,  // 141: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
-	9,   // 142: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
-	28,  // 143: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
-	28,  // 144: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
-	29,  // 145: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
-	0,   // 146: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
-	28,  // 147: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
-	28,  // 148: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
-	28,  // 149: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
-	31,  // 150: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
-	45,  // 151: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
-	0,   // 152: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
-	32,  // 153: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
-	31,  // 154: sallyport.v1.AdminService.RejoinMachine:output_type -> sallyport.v1.AddMachineResponse
-	32,  // 155: sallyport.v1.AdminService.QuarantineMachine:output_type -> sallyport.v1.MachineView
-	32,  // 156: sallyport.v1.AdminService.ReleaseMachine:output_type -> sallyport.v1.MachineView
-	47,  // 157: sallyport.v1.AdminService.AddToken:output_type -> sallyport.v1.AddTokenResponse
-	49,  // 158: sallyport.v1.AdminService.ListTokens:output_type -> sallyport.v1.ListTokensResponse
-	0,   // 159: sallyport.v1.AdminService.RemoveToken:output_type -> sallyport.v1.Done
-	53,  // 160: sallyport.v1.AdminService.ListServers:output_type -> sallyport.v1.ListServersResponse
-	0,   // 161: sallyport.v1.AdminService.RemoveServer:output_type -> sallyport.v1.Done
-	50,  // 162: sallyport.v1.AdminService.AdmitServer:output_type -> sallyport.v1.ServerView
-	35,  // 163: sallyport.v1.AdminService.AddRule:output_type -> sallyport.v1.RuleView
-	37,  // 164: sallyport.v1.AdminService.ListRules:output_type -> sallyport.v1.ListRulesResponse
-	0,   // 165: sallyport.v1.AdminService.RemoveRule:output_type -> sallyport.v1.Done
-	37,  // 166: sallyport.v1.AdminService.MoveRule:output_type -> sallyport.v1.ListRulesResponse
-	40,  // 167: sallyport.v1.AdminService.ListAllRequests:output_type -> sallyport.v1.ListAllRequestsResponse
-	81,  // 168: sallyport.v1.AdminService.ShowRequest:output_type -> sallyport.v1.RequestView
-	81,  // 169: sallyport.v1.AdminService.EndRequest:output_type -> sallyport.v1.RequestView
-	74,  // 170: sallyport.v1.AdminService.ShowIdentityService:output_type -> sallyport.v1.IdentityServiceView
-	74,  // 171: sallyport.v1.AdminService.SetIdentityService:output_type -> sallyport.v1.IdentityServiceView
-	76,  // 172: sallyport.v1.AdminService.InviteIdentity:output_type -> sallyport.v1.InviteIdentityResponse
-	78,  // 173: sallyport.v1.AdminService.ListIdentityDevices:output_type -> sallyport.v1.ListIdentityDevicesResponse
-	78,  // 174: sallyport.v1.AdminService.EndIdentityTokens:output_type -> sallyport.v1.ListIdentityDevicesResponse
-	0,   // 175: sallyport.v1.AdminService.RemoveIdentity:output_type -> sallyport.v1.Done
-	73,  // 176: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
-	73,  // 177: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
-	3,   // 178: sallyport.v1.AdminService.ListHistories:output_type -> sallyport.v1.ListHistoriesResponse
-	7,   // 179: sallyport.v1.AdminService.ReleaseID:output_type -> sallyport.v1.ReleaseIDResponse
-	56,  // 180: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
-	60,  // 181: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
-	59,  // 182: sallyport.v1.AdminService.SignAudit:output_type -> sallyport.v1.SignAuditResponse
-	62,  // 183: sallyport.v1.AdminService.PruneAudit:output_type -> sallyport.v1.PruneAuditResponse
-	64,  // 184: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
-	69,  // 185: sallyport.v1.AdminService.ShowKeys:output_type -> sallyport.v1.KeysView
-	69,  // 186: sallyport.v1.AdminService.SignKeys:output_type -> sallyport.v1.KeysView
-	69,  // 187: sallyport.v1.AdminService.RotateRealmKey:output_type -> sallyport.v1.KeysView
-	69,  // 188: sallyport.v1.AdminService.RenewCA:output_type -> sallyport.v1.KeysView
-	69,  // 189: sallyport.v1.AdminService.RotateSSHKeys:output_type -> sallyport.v1.KeysView
-	126, // [126:190] is the sub-list for method output_type
-	62,  // [62:126] is the sub-list for method input_type
-	62,  // [62:62] is the sub-list for extension type_name
-	62,  // [62:62] is the sub-list for extension extendee
-	0,   // [0:62] is the sub-list for field type_name
+	82,  // 50: sallyport.v1.VerifyAuditResponse.signed_at:type_name -> google.protobuf.Timestamp
+	82,  // 51: sallyport.v1.PruneAuditRequest.before:type_name -> google.protobuf.Timestamp
+	70,  // 52: sallyport.v1.RotateKeysResponse.keys:type_name -> sallyport.v1.KeysView
+	82,  // 53: sallyport.v1.KeysView.signed:type_name -> google.protobuf.Timestamp
+	71,  // 54: sallyport.v1.KeysView.ssh_agent:type_name -> sallyport.v1.SSHAgentView
+	73,  // 55: sallyport.v1.SetRealmRequest.points:type_name -> sallyport.v1.KindPoints
+	73,  // 56: sallyport.v1.RealmView.points:type_name -> sallyport.v1.KindPoints
+	82,  // 57: sallyport.v1.InviteIdentityResponse.expires:type_name -> google.protobuf.Timestamp
+	82,  // 58: sallyport.v1.IdentityDevice.created:type_name -> google.protobuf.Timestamp
+	82,  // 59: sallyport.v1.IdentityDevice.used:type_name -> google.protobuf.Timestamp
+	82,  // 60: sallyport.v1.IdentityDevice.expires:type_name -> google.protobuf.Timestamp
+	79,  // 61: sallyport.v1.ListIdentityDevicesResponse.devices:type_name -> sallyport.v1.IdentityDevice
+	82,  // 62: sallyport.v1.ListIdentityDevicesResponse.registered:type_name -> google.protobuf.Timestamp
+	8,   // 63: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
+	1,   // 64: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
+	2,   // 65: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
+	18,  // 66: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
+	20,  // 67: sallyport.v1.AdminService.SetAccount:input_type -> sallyport.v1.SetAccountRequest
+	1,   // 68: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
+	1,   // 69: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
+	19,  // 70: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
+	21,  // 71: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
+	22,  // 72: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
+	23,  // 73: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
+	1,   // 74: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
+	13,  // 75: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
+	14,  // 76: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
+	14,  // 77: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
+	1,   // 78: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
+	1,   // 79: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
+	25,  // 80: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
+	1,   // 81: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
+	2,   // 82: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
+	1,   // 83: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
+	30,  // 84: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
+	30,  // 85: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
+	27,  // 86: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
+	1,   // 87: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
+	2,   // 88: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
+	1,   // 89: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
+	33,  // 90: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
+	1,   // 91: sallyport.v1.AdminService.RejoinMachine:input_type -> sallyport.v1.NameRequest
+	1,   // 92: sallyport.v1.AdminService.QuarantineMachine:input_type -> sallyport.v1.NameRequest
+	1,   // 93: sallyport.v1.AdminService.ReleaseMachine:input_type -> sallyport.v1.NameRequest
+	46,  // 94: sallyport.v1.AdminService.AddToken:input_type -> sallyport.v1.AddTokenRequest
+	2,   // 95: sallyport.v1.AdminService.ListTokens:input_type -> sallyport.v1.ListRequest
+	1,   // 96: sallyport.v1.AdminService.RemoveToken:input_type -> sallyport.v1.NameRequest
+	2,   // 97: sallyport.v1.AdminService.ListServers:input_type -> sallyport.v1.ListRequest
+	52,  // 98: sallyport.v1.AdminService.RemoveServer:input_type -> sallyport.v1.RemoveServerRequest
+	51,  // 99: sallyport.v1.AdminService.AdmitServer:input_type -> sallyport.v1.AdmitServerRequest
+	36,  // 100: sallyport.v1.AdminService.AddRule:input_type -> sallyport.v1.AddRuleRequest
+	2,   // 101: sallyport.v1.AdminService.ListRules:input_type -> sallyport.v1.ListRequest
+	1,   // 102: sallyport.v1.AdminService.RemoveRule:input_type -> sallyport.v1.NameRequest
+	38,  // 103: sallyport.v1.AdminService.MoveRule:input_type -> sallyport.v1.MoveRuleRequest
+	39,  // 104: sallyport.v1.AdminService.ListAllRequests:input_type -> sallyport.v1.ListAllRequestsRequest
+	41,  // 105: sallyport.v1.AdminService.ShowRequest:input_type -> sallyport.v1.RequestIDRequest
+	42,  // 106: sallyport.v1.AdminService.EndRequest:input_type -> sallyport.v1.EndRequestRequest
+	2,   // 107: sallyport.v1.AdminService.ShowIdentityService:input_type -> sallyport.v1.ListRequest
+	77,  // 108: sallyport.v1.AdminService.SetIdentityService:input_type -> sallyport.v1.SetIdentityServiceRequest
+	1,   // 109: sallyport.v1.AdminService.InviteIdentity:input_type -> sallyport.v1.NameRequest
+	1,   // 110: sallyport.v1.AdminService.ListIdentityDevices:input_type -> sallyport.v1.NameRequest
+	81,  // 111: sallyport.v1.AdminService.EndIdentityTokens:input_type -> sallyport.v1.EndIdentityTokensRequest
+	1,   // 112: sallyport.v1.AdminService.RemoveIdentity:input_type -> sallyport.v1.NameRequest
+	72,  // 113: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
+	74,  // 114: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
+	2,   // 115: sallyport.v1.AdminService.ListHistories:input_type -> sallyport.v1.ListRequest
+	6,   // 116: sallyport.v1.AdminService.ReleaseID:input_type -> sallyport.v1.ReleaseIDRequest
+	54,  // 117: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
+	57,  // 118: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
+	58,  // 119: sallyport.v1.AdminService.SignAudit:input_type -> sallyport.v1.SignAuditRequest
+	61,  // 120: sallyport.v1.AdminService.PruneAudit:input_type -> sallyport.v1.PruneAuditRequest
+	63,  // 121: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
+	66,  // 122: sallyport.v1.AdminService.ShowKeys:input_type -> sallyport.v1.ShowKeysRequest
+	67,  // 123: sallyport.v1.AdminService.SignKeys:input_type -> sallyport.v1.SignKeysRequest
+	68,  // 124: sallyport.v1.AdminService.RotateRealmKey:input_type -> sallyport.v1.RotateRealmKeyRequest
+	69,  // 125: sallyport.v1.AdminService.RenewCA:input_type -> sallyport.v1.RenewCARequest
+	64,  // 126: sallyport.v1.AdminService.RotateSSHKeys:input_type -> sallyport.v1.RotateSSHKeysRequest
+	9,   // 127: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
+	9,   // 128: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
+	17,  // 129: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
+	9,   // 130: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
+	9,   // 131: sallyport.v1.AdminService.SetAccount:output_type -> sallyport.v1.AccountView
+	0,   // 132: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
+	9,   // 133: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
+	9,   // 134: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
+	9,   // 135: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
+	9,   // 136: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
+	24,  // 137: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
+	9,   // 138: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
+	9,   // 139: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
+	9,   // 140: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
+	9,   // 141: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
+	15,  // 142: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
+	9,   // 143: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
+	28,  // 144: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
+	28,  // 145: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
+	29,  // 146: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
+	0,   // 147: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
+	28,  // 148: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
+	28,  // 149: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
+	28,  // 150: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
+	31,  // 151: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
+	45,  // 152: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
+	0,   // 153: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
+	32,  // 154: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
+	31,  // 155: sallyport.v1.AdminService.RejoinMachine:output_type -> sallyport.v1.AddMachineResponse
+	32,  // 156: sallyport.v1.AdminService.QuarantineMachine:output_type -> sallyport.v1.MachineView
+	32,  // 157: sallyport.v1.AdminService.ReleaseMachine:output_type -> sallyport.v1.MachineView
+	47,  // 158: sallyport.v1.AdminService.AddToken:output_type -> sallyport.v1.AddTokenResponse
+	49,  // 159: sallyport.v1.AdminService.ListTokens:output_type -> sallyport.v1.ListTokensResponse
+	0,   // 160: sallyport.v1.AdminService.RemoveToken:output_type -> sallyport.v1.Done
+	53,  // 161: sallyport.v1.AdminService.ListServers:output_type -> sallyport.v1.ListServersResponse
+	0,   // 162: sallyport.v1.AdminService.RemoveServer:output_type -> sallyport.v1.Done
+	50,  // 163: sallyport.v1.AdminService.AdmitServer:output_type -> sallyport.v1.ServerView
+	35,  // 164: sallyport.v1.AdminService.AddRule:output_type -> sallyport.v1.RuleView
+	37,  // 165: sallyport.v1.AdminService.ListRules:output_type -> sallyport.v1.ListRulesResponse
+	0,   // 166: sallyport.v1.AdminService.RemoveRule:output_type -> sallyport.v1.Done
+	37,  // 167: sallyport.v1.AdminService.MoveRule:output_type -> sallyport.v1.ListRulesResponse
+	40,  // 168: sallyport.v1.AdminService.ListAllRequests:output_type -> sallyport.v1.ListAllRequestsResponse
+	83,  // 169: sallyport.v1.AdminService.ShowRequest:output_type -> sallyport.v1.RequestView
+	83,  // 170: sallyport.v1.AdminService.EndRequest:output_type -> sallyport.v1.RequestView
+	76,  // 171: sallyport.v1.AdminService.ShowIdentityService:output_type -> sallyport.v1.IdentityServiceView
+	76,  // 172: sallyport.v1.AdminService.SetIdentityService:output_type -> sallyport.v1.IdentityServiceView
+	78,  // 173: sallyport.v1.AdminService.InviteIdentity:output_type -> sallyport.v1.InviteIdentityResponse
+	80,  // 174: sallyport.v1.AdminService.ListIdentityDevices:output_type -> sallyport.v1.ListIdentityDevicesResponse
+	80,  // 175: sallyport.v1.AdminService.EndIdentityTokens:output_type -> sallyport.v1.ListIdentityDevicesResponse
+	0,   // 176: sallyport.v1.AdminService.RemoveIdentity:output_type -> sallyport.v1.Done
+	75,  // 177: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
+	75,  // 178: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
+	3,   // 179: sallyport.v1.AdminService.ListHistories:output_type -> sallyport.v1.ListHistoriesResponse
+	7,   // 180: sallyport.v1.AdminService.ReleaseID:output_type -> sallyport.v1.ReleaseIDResponse
+	56,  // 181: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
+	60,  // 182: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
+	59,  // 183: sallyport.v1.AdminService.SignAudit:output_type -> sallyport.v1.SignAuditResponse
+	62,  // 184: sallyport.v1.AdminService.PruneAudit:output_type -> sallyport.v1.PruneAuditResponse
+	65,  // 185: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
+	70,  // 186: sallyport.v1.AdminService.ShowKeys:output_type -> sallyport.v1.KeysView
+	70,  // 187: sallyport.v1.AdminService.SignKeys:output_type -> sallyport.v1.KeysView
+	70,  // 188: sallyport.v1.AdminService.RotateRealmKey:output_type -> sallyport.v1.KeysView
+	70,  // 189: sallyport.v1.AdminService.RenewCA:output_type -> sallyport.v1.KeysView
+	70,  // 190: sallyport.v1.AdminService.RotateSSHKeys:output_type -> sallyport.v1.KeysView
+	127, // [127:191] is the sub-list for method output_type
+	63,  // [63:127] is the sub-list for method input_type
+	63,  // [63:63] is the sub-list for extension type_name
+	63,  // [63:63] is the sub-list for extension extendee
+	0,   // [0:63] is the sub-list for field type_name
 }
 
 func init() { file_sallyport_v1_admin_proto_init() }
@@ -6311,15 +6480,15 @@ func file_sallyport_v1_admin_proto_init() {
 	file_sallyport_v1_admin_proto_msgTypes[25].OneofWrappers = []any{}
 	file_sallyport_v1_admin_proto_msgTypes[27].OneofWrappers = []any{}
 	file_sallyport_v1_admin_proto_msgTypes[33].OneofWrappers = []any{}
-	file_sallyport_v1_admin_proto_msgTypes[72].OneofWrappers = []any{}
-	file_sallyport_v1_admin_proto_msgTypes[75].OneofWrappers = []any{}
+	file_sallyport_v1_admin_proto_msgTypes[74].OneofWrappers = []any{}
+	file_sallyport_v1_admin_proto_msgTypes[77].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sallyport_v1_admin_proto_rawDesc), len(file_sallyport_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   80,
+			NumMessages:   82,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
