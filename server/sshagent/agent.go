@@ -17,9 +17,10 @@ import (
 // docs/ssh.md has a unit that makes it.
 const DefaultSocket = "/run/sallyport-ca-agent/agent.sock"
 
-// Timeout is how long an agent may take for one certificate. Modules that ask a person to
-// touch something, and TPMs, take seconds.
-const Timeout = 8 * time.Second
+// Timeout is how long an agent may take for the certificates of one request: a TPM takes
+// half a second for each. It is less than a machine waits for one of two servers, which it
+// would otherwise take for down.
+const Timeout = 5 * time.Second
 
 // Agent is an ssh-agent, by its socket.
 type Agent struct{ Socket string }

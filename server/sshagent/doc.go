@@ -3,7 +3,7 @@
 // PKCS#11 token or hardware module ("ssh-add -s"), or from a TPM; no module is loaded into the
 // server's own process, and no PIN passes through it.
 //
-// An agent is asked anew for each certificate, within [Timeout], and what it says is believed
+// An agent is asked anew for each request, within [Timeout], and what it says is believed
 // of nothing: a signature counts when it verifies by the key that was meant, in the form that
 // sshd takes. [Agent.Signer] ends one of these ways:
 //

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/uuid"
@@ -64,7 +65,18 @@ func TestAServerWhoseAgentIsAwayLeavesCertificatesToAnother(t *testing.T) {
 		}
 		return nil
 	}
+	up := func() {
+		t.Helper()
+		for _, s := range m.Servers() {
+			if s.State == "down" {
+				t.Errorf("a server is held for down: %+v", s)
+			}
+		}
+	}
 	r.must(nil, certified())
+	agents[0].Signal(syscall.SIGSTOP) // it hangs
+	r.must(nil, certified())
+	up()
 	agents[0].Kill()
 	r.must(nil, certified())
 	agents[1].Kill()
@@ -72,11 +84,7 @@ func TestAServerWhoseAgentIsAwayLeavesCertificatesToAnother(t *testing.T) {
 	if err := certified(); !errors.As(err, &told) || !strings.Contains(err.Error(), "ssh-agent") {
 		t.Errorf("without any agent: %v", err)
 	}
-	for _, s := range m.Servers() {
-		if s.State == "down" {
-			t.Errorf("a server is held for down: %+v", s)
-		}
-	}
+	up()
 	if in, err := r.lets(m, "ada"); !in {
 		t.Errorf("a login without any agent: %v", err)
 	}
