@@ -35,7 +35,7 @@ const defaultPatience = 90 * time.Second
 func sshConfig(a *App, in *invocation) command.Action {
 	role := in.String("role", "", "`word` that the realm's rules know")
 	forward := in.String("forward", "", "what may be asked to be forwarded: `local,remote,x11`")
-	return func(context.Context) error {
+	return func(ctx context.Context) error {
 		patterns := strings.Fields(in.Name(0))
 		for _, p := range patterns {
 			if strings.Trim(p, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.:_-*?!") != "" {
@@ -61,6 +61,12 @@ func sshConfig(a *App, in *invocation) command.Action {
 		program, err := os.Executable()
 		if err != nil {
 			return fmt.Errorf("ssh-config: %w", err)
+		}
+		switch err := checkSSH(ctx, sshProgram); {
+		case errors.Is(err, errNoVersion):
+			fmt.Fprintf(a.Stderr, "sallyport: %v\n", err)
+		case err != nil:
+			return err
 		}
 		text := snippet(program, strings.Join(patterns, " "), more)
 		return a.show(in, map[string]string{"ssh_config": text}, func(w io.Writer) { fmt.Fprint(w, text) })

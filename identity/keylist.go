@@ -48,9 +48,9 @@ type KeyList struct {
 	// somebody in at a machine, and is no word of the realm's about anything else. A program
 	// of before does not know them, and takes nothing that they signed.
 	ReadOnly [][]byte `cbor:"6,keyasint,omitempty"`
-	// SSHUsers and SSHHosts are raw Ed25519 public keys that sign ssh certificates, of
-	// people for hops and of machines for their host keys, the newest first. None: the realm
-	// makes no such certificates.
+	// SSHUsers and SSHHosts are public keys that sign ssh certificates, of people for hops and
+	// of machines for their host keys, the newest first, as [SSHAuthorityOf] has them. None:
+	// the realm makes no such certificates.
 	SSHUsers [][]byte `cbor:"7,keyasint,omitempty"`
 	SSHHosts [][]byte `cbor:"8,keyasint,omitempty"`
 }
@@ -101,8 +101,11 @@ func (l *KeyList) validateSSH() error {
 	}
 	seen := slices.Concat(l.Keys, l.ReadOnly)
 	for _, k := range slices.Concat(l.SSHUsers, l.SSHHosts) {
-		if len(k) != ed25519.PublicKeySize || slices.ContainsFunc(seen, func(o []byte) bool { return bytes.Equal(k, o) }) {
-			return fmt.Errorf("%w: key list: a key of ssh certificates, of %d bytes", ErrToken, len(k))
+		if err := CheckSSHAuthority(k); err != nil {
+			return fmt.Errorf("%w: key list: %w", ErrToken, err)
+		}
+		if slices.ContainsFunc(seen, func(o []byte) bool { return bytes.Equal(k, o) }) {
+			return fmt.Errorf("%w: key list: a key of ssh certificates that has another use", ErrToken)
 		}
 		seen = append(seen, k)
 	}

@@ -33,7 +33,8 @@ type Requester interface {
 // SSHTrust is a provider whose realm makes ssh certificates. Its answers are of the signed
 // key list, and cost no network.
 type SSHTrust interface {
-	// SSHAuthorities are the raw Ed25519 keys that sign for people, and for hosts.
+	// SSHAuthorities are the keys that sign for people, and for hosts, as the key list has
+	// them.
 	SSHAuthorities() (users, hosts [][]byte)
 	// GrantEnded tells whether the grant of that request was ended before its time, as far
 	// as the realm has said.

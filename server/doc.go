@@ -7,6 +7,7 @@
 //	admin         the administrators' verbs
 //	request       what becomes of what people ask for: rules, approvals, grants
 //	sshca         what logins by ssh are granted with
+//	sshagent      has an ssh-agent sign their certificates
 //	backup        a backup, and a realm made of one
 //	cardservice   server and card services prove themselves to each other
 //	reporter      what a server that only reads tells a full one

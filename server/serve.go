@@ -44,6 +44,9 @@ type ServeOptions struct {
 	Version string
 	// Metrics is where monitoring asks, see metrics.Listen; "": nowhere.
 	Metrics string
+	// SSHAgent is the socket of the ssh-agent that keeps keys of ssh certificates, where one
+	// does; "" means sshagent.DefaultSocket.
+	SSHAgent string
 	// StepTimeout is how long an authentication waits for its next step; zero
 	// means two minutes.
 	StepTimeout time.Duration
@@ -81,6 +84,9 @@ func Serve(ctx context.Context, o ServeOptions) error {
 		return realm.BusyHint(err, "another server or a command works on it: stop that first")
 	}
 	r.Servers = o.Servers
+	if o.SSHAgent != "" {
+		r.SSHAgent.Socket = o.SSHAgent
+	}
 	if err := r.KeepMarkIn(o.Mark); err != nil {
 		return errors.Join(err, r.Close())
 	}
@@ -135,7 +141,9 @@ func serve(ctx context.Context, r *realm.Realm, o ServeOptions) error {
 		o.Ready(listener.Addr(), r.Name)
 	}
 	register := func(ctx context.Context) error { return r.Register(ctx, o.Version, began) }
-	err = wait(ctx, failed, upkeep(r, e, requests, register), pruning(r, e))
+	agent := sshca.LookAtAgent(r)
+	agent(ctx)
+	err = wait(ctx, failed, upkeep(r, e, requests, register, agent), pruning(r, e))
 	close(ending)
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
@@ -174,10 +182,11 @@ func wait(ctx context.Context, failed <-chan error, now, then func(context.Conte
 }
 
 // upkeep is what a server does each half minute.
-func upkeep(r *realm.Realm, e *auth.Engine, requests *request.Engine, register func(context.Context) error) func(context.Context) {
+func upkeep(r *realm.Realm, e *auth.Engine, requests *request.Engine, register func(context.Context) error, agent func(context.Context)) func(context.Context) {
 	return func(ctx context.Context) {
 		r.RenewCertificate(ctx)
 		r.KeepMark(ctx)
+		agent(ctx)
 		if err := register(ctx); err != nil {
 			r.Log.WarnContext(ctx, "it is not noted that this server is there", "error", err)
 		}

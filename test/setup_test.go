@@ -8,7 +8,10 @@ import (
 )
 
 // unpacked is a booted machine with the files of the project on it, and nothing else.
-func unpacked(t *testing.T) *machine.Booted {
+func unpacked(t *testing.T) *machine.Booted { t.Helper(); return unpackedWith(t, machine.Extras{}) }
+
+// unpackedWith is unpacked with another container.
+func unpackedWith(t *testing.T, extras machine.Extras) *machine.Booted {
 	t.Helper()
 	root, err := machine.RepoRoot()
 	must(t, err)
@@ -25,7 +28,7 @@ func unpacked(t *testing.T) *machine.Booted {
 		printf '%s:%s\n' `+local+` '`+localPass+`' root '`+rootPass+`' | chpasswd
 		ssh-keygen -q -t ed25519 -N '' -f `+adaKey)
 	must(t, err)
-	b, err := m.Boot(t.Context())
+	b, err := m.BootWith(t.Context(), extras)
 	must(t, err)
 	return b
 }

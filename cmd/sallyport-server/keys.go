@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
+	"golang.org/x/crypto/ssh"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/sallyport-auth/sallyport/cli/command"
@@ -38,6 +40,36 @@ func rotation[T proto.Message](emergency string, call func(sallyportv1connect.Ad
 			return call(c, ctx, req)
 		}
 	}
+}
+
+// rotateSSH replaces the keys of ssh certificates.
+func rotateSSH(f *command.Flags) request {
+	req := &v1.RotateSSHKeysRequest{}
+	f.BoolVar(&req.Emergency, "emergency", false, "drop the old keys at once: one was stolen")
+	publicKeyFlag(f, "users-key", "public key `file`: the ssh-agent keeps this key, for people's certificates", &req.UsersKey)
+	publicKeyFlag(f, "hosts-key", "public key `file`: the ssh-agent keeps this key, for hosts' certificates", &req.HostsKey)
+	f.BoolVar(&req.IntoDatabase, "into-database", false, "keep the new keys in the database, where an ssh-agent kept those before")
+	realmKeyFlag(f, &req.RealmKey)
+	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *command.Flags) (proto.Message, error) {
+		defer clear(req.RealmKey)
+		return c.RotateSSHKeys(ctx, req)
+	}
+}
+
+// publicKeyFlag reads a public key of ssh from the file that is named.
+func publicKeyFlag(f *command.Flags, name, usage string, into *[]byte) {
+	f.Func(name, usage, func(file string) error {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return fmt.Errorf("read public key: %w", err)
+		}
+		key, _, _, _, err := ssh.ParseAuthorizedKey(text) //nolint:dogsled // the key alone
+		if err != nil {
+			return fmt.Errorf("%s is no public key of ssh, such as ssh-keygen writes into a file .pub: %w", file, err)
+		}
+		*into = key.Marshal()
+		return nil
+	})
 }
 
 // withRealmKey is a command that takes the realm key and nothing else.
@@ -93,11 +125,23 @@ func keys(w io.Writer, k *v1.KeysView) {
 	for _, t := range k.GetTls() {
 		fmt.Fprintf(w, "tls\t%s\n", t)
 	}
-	for _, s := range k.GetSshUsers() {
-		fmt.Fprintf(w, "ssh users\t%s\n", s)
+	agent := k.GetSshAgent()
+	for i, list := range [][]string{k.GetSshUsers(), k.GetSshHosts()} {
+		use := []string{"ssh users", "ssh hosts"}[i]
+		for _, s := range list {
+			where := ""
+			if slices.Contains(agent.GetKeys(), s) {
+				where = "\tan ssh-agent keeps it"
+			}
+			fmt.Fprintf(w, "%s\t%s%s\n", use, s, where)
+		}
 	}
-	for _, s := range k.GetSshHosts() {
-		fmt.Fprintf(w, "ssh hosts\t%s\n", s)
+	if agent != nil {
+		state := "has the keys, and signs"
+		if agent.GetProblem() != "" {
+			state = "problem: " + agent.GetProblem()
+		}
+		fmt.Fprintf(w, "ssh-agent\t%s\t%s\n", agent.GetSocket(), state)
 	}
 	fmt.Fprintf(w, "fingerprint\t%s\n", k.GetFingerprint())
 	if k.GetProblem() != "" {

@@ -21,6 +21,7 @@ import (
 	"github.com/sallyport-auth/sallyport/server"
 	"github.com/sallyport-auth/sallyport/server/cardservice"
 	"github.com/sallyport-auth/sallyport/server/realm"
+	"github.com/sallyport-auth/sallyport/server/sshagent"
 )
 
 // version is set by the linker.
@@ -118,6 +119,7 @@ func runServe(f *command.Flags) command.Action {
 	f.StringVar(&o.Listen, "listen", "", "`address` to listen at, HOST:PORT")
 	f.StringVar(&o.Mark, "mark", "", "`folder` outside the realm for the mark that shows a loss")
 	f.StringVar(&o.Metrics, "metrics", "", "`address` at which monitoring asks: unix:PATH, or a port of 127.0.0.1")
+	f.StringVar(&o.SSHAgent, "ssh-agent", sshagent.DefaultSocket, "`socket` of the ssh-agent that keeps keys of ssh certificates, where one does")
 	f.StringVar(&o.CardService.MiddlewareKeys, "card-middleware-keys", "", "`file` of the keys of the card services of machines")
 	f.StringVar(&o.CardService.ServiceKey, "card-service-key", "", "`file` of this server's key for cards")
 	f.StringVar(&o.CardService.ServiceCertificate, "card-service-cert", "", "`file` of its certificate")

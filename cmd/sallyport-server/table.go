@@ -123,7 +123,7 @@ func realmRows() []command.Row {
 		admin("keys sign", "", "sign the key list anew", withRealmKey(func(ctx context.Context, c client, key []byte) (proto.Message, error) {
 			return c.SignKeys(ctx, &v1.SignKeysRequest{RealmKey: key})
 		})),
-		admin("keys rotate-ssh", "", "make new keys for ssh certificates; the first ones turn them on", rotation("drop the old keys at once: one was stolen", client.RotateSSHKeys)),
+		admin("keys rotate-ssh", "", "make new keys for ssh certificates; the first ones turn them on", rotateSSH),
 		admin("keys new-ca", "", "make a new certificate authority", withRealmKey(func(ctx context.Context, c client, key []byte) (proto.Message, error) {
 			return c.RenewCA(ctx, &v1.RenewCARequest{RealmKey: key})
 		})),

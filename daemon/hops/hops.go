@@ -2,7 +2,6 @@ package hops
 
 import (
 	"bytes"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"net"
@@ -34,7 +33,7 @@ func (r *RefusedError) Error() string {
 // Judge judges certificates that are shown to one machine.
 type Judge struct {
 	Machine uuid.UUID
-	// Authorities are the raw Ed25519 keys that sign for people.
+	// Authorities are the keys that sign for people, as the key list has them.
 	Authorities func() [][]byte
 	// Ended tells whether the grant of that request was ended before its time.
 	Ended func(request uuid.UUID) bool
@@ -100,15 +99,11 @@ func Stored(keys []identity.SSHKey, blob []byte) []string {
 	return lines
 }
 
-// SignedBy tells whether one of these raw Ed25519 keys is said to have signed the
+// SignedBy tells whether one of these keys of a key list is said to have signed the
 // certificate.
 func SignedBy(c *ssh.Certificate, authorities [][]byte) bool {
-	wrapped, is := c.SignatureKey.(ssh.CryptoPublicKey)
-	if !is {
-		return false
-	}
-	key, is := wrapped.CryptoPublicKey().(ed25519.PublicKey)
-	return is && slices.ContainsFunc(authorities, func(raw []byte) bool { return bytes.Equal(raw, key) })
+	by := c.SignatureKey.Marshal()
+	return slices.ContainsFunc(authorities, func(k []byte) bool { return bytes.Equal(identity.SSHAuthorityWire(k), by) })
 }
 
 // refuses says why not; "": nothing speaks against it.

@@ -44,8 +44,8 @@ const (
 
 // Keeper keeps them. All fields must be set.
 type Keeper struct {
-	// Certify has keys signed, in ssh's wire form, and Authorities are the raw Ed25519 keys
-	// that the realm does it with; none: it makes no certificates.
+	// Certify has keys signed, in ssh's wire form, and Authorities are the keys that the
+	// realm does it with, as the key list has them; none: it makes no certificates.
 	Certify     func(ctx context.Context, public [][]byte) (certificates [][]byte, until time.Time, err error)
 	Authorities func() [][]byte
 	// Keys is the folder of sshd's keys, Folder that of the certificates.

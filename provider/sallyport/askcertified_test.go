@@ -18,7 +18,7 @@ import (
 func TestWhatIsGrantedAtOnceIsCertifiedAtOnce(t *testing.T) {
 	r := newRealm(t)
 	r.account("ada")
-	r.do(r.admin.RotateSSHKeys(t.Context(), &v1.RotateKeysRequest{}))
+	r.do(r.admin.RotateSSHKeys(t.Context(), &v1.RotateSSHKeysRequest{}))
 	r.do(r.admin.AddGroup(t.Context(), &v1.AddGroupRequest{Name: "leads"}))
 	r.options("web1")
 	r.options("db1")

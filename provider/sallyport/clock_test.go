@@ -20,7 +20,7 @@ import (
 func TestWhoIsGrantedALoginHearsOfTheMachinesClock(t *testing.T) {
 	r := newRealm(t)
 	r.account("ada")
-	r.do(r.admin.RotateSSHKeys(t.Context(), &v1.RotateKeysRequest{}))
+	r.do(r.admin.RotateSSHKeys(t.Context(), &v1.RotateSSHKeysRequest{}))
 	r.do(r.admin.AddRule(t.Context(), &v1.AddRuleRequest{Rule: &v1.RuleView{Name: "all", Effect: "grant"}}))
 	laptop := open(t, r.options("laptop"))
 	session := try(t, laptop, "ada", testPassword).SignedSession

@@ -177,7 +177,7 @@ func (e *endpoint) try(ctx context.Context, l limit, call func(context.Context, 
 	ended = true
 	t.sent = written.Load() || connected.Load() && !isWrite(t.err)
 	t.lost = t.err != nil && errors.Is(sentinel(t.err), provider.ErrOffline)
-	if !t.lost || onlyReads(t.err) {
+	if !t.lost || onlyReads(t.err) || asksAnother(t.err) {
 		e.note(answered, nil)
 		return t
 	}
@@ -211,6 +211,13 @@ func (e *endpoint) is(address string) bool {
 func onlyReads(err error) bool {
 	var e *connect.Error
 	return errors.As(err, &e) && connect.IsWireError(err) && hasDetail[*v1.OnlyReads](e)
+}
+
+// asksAnother tells whether a server said that it cannot do this now, and that another one
+// may be able to.
+func asksAnother(err error) bool {
+	var e *connect.Error
+	return errors.As(err, &e) && connect.IsWireError(err) && hasDetail[*v1.AskAnother](e)
 }
 
 // isWrite tells whether a connection broke while the request was written: a server that did

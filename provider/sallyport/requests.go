@@ -2,13 +2,10 @@ package sallyport
 
 import (
 	"context"
-	"crypto/ed25519"
 	"errors"
-	"fmt"
 	"time"
 
 	"connectrpc.com/connect"
-	"golang.org/x/crypto/ssh"
 
 	"github.com/sallyport-auth/sallyport/identity"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
@@ -48,9 +45,15 @@ func requestWord(err error) error {
 // to hold it against this one. word is what the person is told of an error, nil where that is no
 // server's answer.
 func (p *Provider) answered(ctx context.Context, doing string, word func(error) error, call func(context.Context, *endpoint) error) error {
-	var said error
+	var said, aside error
 	err := p.ask(ctx, true, func(ctx context.Context, e *endpoint) error {
 		err := call(ctx, e)
+		if asksAnother(err) { // which is what is told, unless another one answers
+			var no *connect.Error
+			_ = errors.As(err, &no)
+			aside = provider.RequestError(identity.Printable(no.Message()))
+			return err
+		}
 		if said = word(err); said != nil {
 			return nil //nolint:nilerr // the server has answered
 		}
@@ -58,6 +61,9 @@ func (p *Provider) answered(ctx context.Context, doing string, word func(error) 
 	})
 	if said != nil {
 		return said
+	}
+	if err != nil && aside != nil {
+		return aside
 	}
 	return meaning(doing, err)
 }
@@ -83,8 +89,8 @@ func (p *Provider) Ask(ctx context.Context, session []byte, origin identity.Orig
 	if err != nil || resp.GetCertified() == nil {
 		return requestOf(resp.GetRequest()), nil, err
 	}
-	c, err := p.certified(resp.GetCertified())
-	return requestOf(resp.GetRequest()), &c, err
+	c := p.certified(resp.GetCertified())
+	return requestOf(resp.GetRequest()), &c, nil
 }
 
 // Prove implements provider.Requester.
@@ -160,32 +166,21 @@ func (p *Provider) Certify(ctx context.Context, session []byte, id string, publi
 	if err != nil {
 		return report.Request{}, report.Certified{}, err
 	}
-	c, err := p.certified(resp)
-	return requestOf(resp.GetRequest()), c, err
+	return requestOf(resp.GetRequest()), p.certified(resp), nil
 }
 
 // certified is what a server has certified, with the keys that sign for hosts as the key list
 // has them.
-func (p *Provider) certified(resp *v1.CertifyResponse) (c report.Certified, err error) {
+func (p *Provider) certified(resp *v1.CertifyResponse) (c report.Certified) {
 	c.ServerTime = moment(resp.GetServerTime())
 	for _, h := range resp.GetHops() {
 		c.Hops = append(c.Hops, report.CertifiedHop{Certificate: h.GetCertificate(), Machine: identity.Printable(h.GetMachine()), HostAlias: identity.Printable(h.GetHostAlias()), HostKeys: h.GetHostKeys(), ClockAheadSeconds: h.GetClockAheadSeconds()})
 	}
 	_, hosts := p.SSHAuthorities()
-	c.Hosts, err = wireKeys(hosts)
-	return c, err
-}
-
-// wireKeys are raw Ed25519 keys in ssh's wire form.
-func wireKeys(raw [][]byte) (list [][]byte, err error) {
-	for _, k := range raw {
-		public, err := ssh.NewPublicKey(ed25519.PublicKey(k))
-		if err != nil {
-			return nil, fmt.Errorf("ssh key: %w", err)
-		}
-		list = append(list, public.Marshal())
+	for _, k := range hosts {
+		c.Hosts = append(c.Hosts, identity.SSHAuthorityWire(k))
 	}
-	return list, nil
+	return c
 }
 
 // CertifyHosts implements provider.Requester.

@@ -16,6 +16,7 @@ func (s *Admin) ShowKeys(ctx context.Context, _ *v1.ShowKeysRequest) (v *v1.Keys
 		v, err = s.KeysView(tx)
 		return err
 	})
+	s.askAgent(ctx, v)
 	return v, err
 }
 
@@ -56,16 +57,6 @@ func (s *Admin) RotateRealmKey(ctx context.Context, req *v1.RotateRealmKeyReques
 	}
 	v, err := s.keys(ctx, action, "key list").NewRealmKey(ctx, req.GetRealmKey(), req.GetLost())
 	return v, s.told(ctx, "rotate", "realm key", err)
-}
-
-// RotateSSHKeys implements AdminService.
-func (s *Admin) RotateSSHKeys(ctx context.Context, req *v1.RotateKeysRequest) (*v1.KeysView, error) {
-	action := "keys.rotate_ssh"
-	if req.GetEmergency() {
-		action = "keys.rotate_ssh.emergency"
-	}
-	v, err := s.keys(ctx, action, "ssh keys").RotateSSH(ctx, req.GetRealmKey(), req.GetEmergency())
-	return v, s.told(ctx, "rotate", "ssh keys", err)
 }
 
 // RenewCA implements AdminService.

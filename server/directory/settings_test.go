@@ -24,7 +24,7 @@ func TestMachinesAreToldWhatSSHDAccepts(t *testing.T) {
 			t.Errorf("%s accepts certificates only, and there are none: %v", what, err)
 		}
 	}
-	s.Must(s.Admin.RotateSSHKeys(t.Context(), &v1.RotateKeysRequest{}))
+	s.Must(s.Admin.RotateSSHKeys(t.Context(), &v1.RotateSSHKeysRequest{}))
 	version := uint64(0)
 	hears := func(what string, w *stream, only, first bool) {
 		t.Helper()

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
+	"github.com/sallyport-auth/sallyport/server/sshagent"
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
@@ -25,6 +26,8 @@ type Realm struct {
 	Store       *store.Store
 	// Box encrypts secrets for the database.
 	Box *Box
+	// SSHAgent signs ssh certificates where an ssh-agent keeps their keys.
+	SSHAgent sshagent.Agent
 	// Changed is notified of every change that machines are to hear of, and NewKeys when the
 	// key list is another, so that they ask for it.
 	Changed, NewKeys *Notifier
@@ -76,7 +79,7 @@ func Open(ctx context.Context, d Dir, listen string, log *slog.Logger, now func(
 func openHeld(ctx context.Context, d Dir, set Settings, held *os.File, log *slog.Logger, now func() time.Time) (*Realm, error) {
 	r := &Realm{
 		Dir: d, Settings: set, held: held, Log: log, Now: now, Changed: newNotifier(), NewKeys: newNotifier(), tokens: newTokenCache(),
-		Rows: newRowBudget(),
+		Rows: newRowBudget(), SSHAgent: sshagent.Agent{Socket: sshagent.DefaultSocket},
 	}
 	if err := r.open(ctx); err != nil {
 		return nil, errors.Join(err, r.Close())

@@ -40,6 +40,16 @@ func (r *Realm) KeysView(tx *store.Tx) (*v1.KeysView, error) {
 	if v.SshHosts, err = sshLines(is.list.SSHHosts); err != nil {
 		return nil, err
 	}
+	kept, err := r.AgentKeys(tx)
+	if err != nil {
+		return nil, err
+	}
+	if len(kept) > 0 {
+		v.SshAgent = &v1.SSHAgentView{Socket: r.SSHAgent.Socket}
+		if v.SshAgent.Keys, err = sshLines(kept); err != nil {
+			return nil, err
+		}
+	}
 	for _, k := range is.list.Keys {
 		v.SigningKeys = append(v.SigningKeys, hex.EncodeToString(k))
 	}

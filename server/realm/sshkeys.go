@@ -1,10 +1,10 @@
 package realm
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -43,11 +43,11 @@ func sshAuthorities(tx *store.Tx) (users, hosts [][]byte, err error) {
 	return users, hosts, nil
 }
 
-// sshLines are keys as in authorized_keys.
+// sshLines are listed keys as in authorized_keys.
 func sshLines(keys [][]byte) ([]string, error) {
 	var lines []string
 	for _, k := range keys {
-		public, err := ssh.NewPublicKey(ed25519.PublicKey(k))
+		public, err := ssh.ParsePublicKey(identity.SSHAuthorityWire(k))
 		if err != nil {
 			return nil, fmt.Errorf("ssh key: %w", err)
 		}
@@ -56,12 +56,26 @@ func sshLines(keys [][]byte) ([]string, error) {
 	return lines, nil
 }
 
-// RotateSSH makes new keys for ssh certificates. In an emergency the old ones count no more,
-// and the new ones sign at once.
-func (k Keys) RotateSSH(ctx context.Context, realmKey []byte, emergency bool) (*v1.KeysView, error) {
+// SSHRotation says by what the keys of ssh certificates are replaced.
+type SSHRotation struct {
+	// Emergency has the old ones count no more, and the new ones sign at once.
+	Emergency bool
+	// Agents are keys whose private halves ssh-agents keep, by their use, as
+	// identity.SSHAuthorityOf has them. Where there are some, the other use stays as it is.
+	Agents map[KeyUse][]byte
+	// IntoDatabase lets keys in the database take the place of those that an agent keeps.
+	IntoDatabase bool
+}
+
+// RotateSSH makes new keys for ssh certificates, or takes those of an agent.
+func (k Keys) RotateSSH(ctx context.Context, realmKey []byte, s SSHRotation) (*v1.KeysView, error) {
 	return k.change(ctx, func(tx *store.Tx) error {
 		for _, use := range []KeyUse{ForSSHUsers, ForSSHHosts} {
-			if err := k.rotateSSH(tx, use, emergency); err != nil {
+			given, is := s.Agents[use]
+			if !is && len(s.Agents) > 0 {
+				continue
+			}
+			if err := k.rotateSSH(tx, use, given, s); err != nil {
 				return err
 			}
 		}
@@ -70,57 +84,81 @@ func (k Keys) RotateSSH(ctx context.Context, realmKey []byte, emergency bool) (*
 	})
 }
 
-func (k Keys) rotateSSH(tx *store.Tx, use KeyUse, emergency bool) error {
+func (k Keys) rotateSSH(tx *store.Tx, use KeyUse, given []byte, s SSHRotation) error {
 	old, err := tx.SSHAuthorities(string(use))
 	if err != nil {
 		return err
 	}
+	if given == nil && len(old) > 0 && old[0].Agent && !s.IntoDatabase {
+		return RefusalError("an ssh-agent keeps the key of " + string(use) + ", and new keys would be kept in the database: say --into-database if that is meant, " +
+			"or name the agent's next keys with --users-key and --hosts-key")
+	}
+	newest := given != nil && len(old) > 0 && bytes.Equal(old[0].Public, given)
+	if newest && !s.Emergency {
+		return RefusalError("that key of " + string(use) + " is the newest already; with --emergency it alone would count, at once")
+	}
 	keep := sshKept - 1
-	if emergency {
+	if s.Emergency {
 		keep = 0
 	}
-	for _, a := range old[min(keep, len(old)):] {
+	for i, a := range old {
+		if i < keep && !bytes.Equal(a.Public, given) {
+			continue
+		}
 		if err := tx.RemoveSSHAuthority(a.Public); err != nil {
 			return err
 		}
 	}
-	public, key, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return fmt.Errorf("make a key of ssh certificates: %w", err)
+	a := store.SSHAuthority{Public: given, Agent: true, Made: k.Now()}
+	if given == nil {
+		if a, err = k.newSSH(use); err != nil {
+			return err
+		}
 	}
-	sealed, err := k.Box.sealKey(use, public, key)
-	if err != nil {
-		return err
-	}
-	return tx.AddSSHAuthority(string(use), store.SSHAuthority{Public: public, Sealed: sealed, Made: k.Now()})
+	return tx.AddSSHAuthority(string(use), a)
 }
 
-// SSHSigner signs ssh certificates of that use; [ErrNoSSH] where the realm makes none.
-func (r *Realm) SSHSigner(tx *store.Tx, use KeyUse) (ssh.Signer, error) {
+// newSSH makes a key that the database keeps.
+func (k Keys) newSSH(use KeyUse) (store.SSHAuthority, error) {
+	public, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return store.SSHAuthority{}, fmt.Errorf("make a key of ssh certificates: %w", err)
+	}
+	sealed, err := k.Box.sealKey(use, public, key)
+	return store.SSHAuthority{Public: public, Sealed: sealed, Made: k.Now()}, err
+}
+
+// SSHAuthority is the key that signs ssh certificates of that use now; [ErrNoSSH] where the
+// realm makes none.
+func (r *Realm) SSHAuthority(tx *store.Tx, use KeyUse) (store.SSHAuthority, error) {
 	list, err := tx.SSHAuthorities(string(use))
 	if err != nil {
-		return nil, err
+		return store.SSHAuthority{}, err
 	}
 	if len(list) == 0 {
-		return nil, ErrNoSSH
+		return store.SSHAuthority{}, ErrNoSSH
 	}
-	a := list[0]
-	if len(list) > 1 && r.Now().Sub(a.Made) < sshOverlap {
-		a = list[1]
+	if len(list) > 1 && r.Now().Sub(list[0].Made) < sshOverlap {
+		return list[1], nil
 	}
-	parsed, err := r.Box.OpenKey(use, a.Public, a.Sealed)
-	if err != nil {
-		return nil, fmt.Errorf("key of ssh certificates: %w", err)
+	return list[0], nil
+}
+
+// AgentKeys are those that this server's ssh-agent has to have: the newest of each use, and
+// the one that signs until then.
+func (r *Realm) AgentKeys(tx *store.Tx) (keys [][]byte, err error) {
+	for _, use := range []KeyUse{ForSSHUsers, ForSSHHosts} {
+		list, err := tx.SSHAuthorities(string(use))
+		if err != nil {
+			return nil, err
+		}
+		for i, a := range list {
+			if a.Agent && (i == 0 || r.Now().Sub(list[0].Made) < sshOverlap) {
+				keys = append(keys, a.Public)
+			}
+		}
 	}
-	key, is := parsed.(ed25519.PrivateKey)
-	if !is || !a.Public.Equal(key.Public()) {
-		return nil, errors.New("key of ssh certificates: not the key that the database names")
-	}
-	s, err := ssh.NewSignerFromSigner(key)
-	if err != nil {
-		return nil, fmt.Errorf("key of ssh certificates: %w", err)
-	}
-	return s, nil
+	return keys, nil
 }
 
 // sshListed bounds what a key list may name.

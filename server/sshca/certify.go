@@ -58,15 +58,22 @@ func (a *Authority) Certify(ctx context.Context, req *v1.CertifyRequest) (*v1.Ce
 		return nil, connect.NewError(connect.CodeInvalidArgument, err)
 	}
 	resp := &v1.CertifyResponse{ServerTime: timestamppb.New(a.Now())}
-	r, err := a.uses.Use(ctx, m, req.GetId(), req.GetSessionToken(), func(tx *store.Tx, r store.Request, s *identity.SessionToken, life time.Duration) error {
-		signer, err := a.SSHSigner(tx, realm.ForSSHUsers)
-		if err == nil {
-			resp.Hops, err = a.hops(tx, signer, key, r, s, life)
+	var by store.SSHAuthority
+	var list []*ssh.Certificate
+	r, err := a.uses.Use(ctx, m, req.GetId(), req.GetSessionToken(), func(tx *store.Tx, r store.Request, s *identity.SessionToken, life time.Duration) (err error) {
+		if by, err = a.SSHAuthority(tx, realm.ForSSHUsers); err == nil {
+			resp.Hops, list, err = a.hops(tx, key, r, s, life)
 		}
 		return realm.Told(err) //nolint:wrapcheck // what the caller is told
 	})
 	if err != nil {
 		return nil, err //nolint:wrapcheck // what the caller is told
+	}
+	if err := a.sign(ctx, realm.ForSSHUsers, by, list); err != nil {
+		return nil, a.Fault(ctx, "certify", err) //nolint:wrapcheck // what the caller is told
+	}
+	for i, c := range list {
+		resp.Hops[i].Certificate = c.Marshal()
 	}
 	resp.Request = a.uses.View(r)
 	return resp, nil
@@ -81,21 +88,21 @@ func ed25519Key(wire []byte) (ssh.PublicKey, error) {
 	return k, nil
 }
 
-// hops makes a certificate for each machine that is gone through, good there alone.
-func (a *Authority) hops(tx *store.Tx, signer ssh.Signer, key ssh.PublicKey, r store.Request, s *identity.SessionToken, life time.Duration) ([]*v1.HopCertificate, error) {
+// hops makes a certificate, which is not signed yet, for each machine that is gone through,
+// good there alone.
+func (a *Authority) hops(tx *store.Tx, key ssh.PublicKey, r store.Request, s *identity.SessionToken, life time.Duration) (list []*v1.HopCertificate, unsigned []*ssh.Certificate, err error) {
 	d, err := ParseDetail(r.Detail)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	early, err := early(tx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var list []*v1.HopCertificate
 	for i, h := range d.Hops {
 		from, err := a.sourceOf(tx, d, i)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		now := a.Now()
 		c := &ssh.Certificate{
@@ -108,19 +115,16 @@ func (a *Authority) hops(tx *store.Tx, signer ssh.Signer, key ssh.PublicKey, r s
 		if from != "" {
 			c.CriticalOptions["source-address"] = from
 		}
-		if err := c.SignCert(rand.Reader, signer); err != nil {
-			return nil, fmt.Errorf("sign an ssh certificate: %w", err)
-		}
 		keys, err := tx.HostKeys(h.Machine)
 		if err != nil {
-			return nil, fmt.Errorf("host keys: %w", err)
+			return nil, nil, fmt.Errorf("host keys: %w", err)
 		}
+		unsigned = append(unsigned, c)
 		list = append(list, &v1.HopCertificate{
-			Certificate: c.Marshal(), Machine: string(h.Name), HostAlias: identity.HostAlias(h.Machine), HostKeys: keys,
-			ClockAheadSeconds: int64(a.ClockAhead(h.Machine) / time.Second),
+			Machine: string(h.Name), HostAlias: identity.HostAlias(h.Machine), HostKeys: keys, ClockAheadSeconds: int64(a.ClockAhead(h.Machine) / time.Second),
 		})
 	}
-	return list, nil
+	return list, unsigned, nil
 }
 
 // early is by how much a certificate begins before it was made, for machines whose clock is
@@ -210,58 +214,61 @@ func (a *Authority) CertifyHost(ctx context.Context, req *v1.CertifyHostRequest)
 	}
 	resp := &v1.CertifyHostResponse{Expires: timestamppb.New(a.Now().Add(hostLife))}
 	news, none := false, error(nil)
+	var by store.SSHAuthority
+	var list []*ssh.Certificate
 	err = a.Store.Read(ctx, func(tx *store.Tx) error {
 		known, err := tx.HostKeys(m.UUID)
 		if news = err == nil && !slices.EqualFunc(known, keys, bytes.Equal); err != nil || news {
 			return err //nolint:wrapcheck // below
 		}
-		resp.Certificates, none = a.hostCertificates(tx, m, req.GetPublicKeys())
+		by, list, none = a.hostCertificates(tx, m, req.GetPublicKeys())
 		return nil
 	})
 	if err == nil && news {
 		// They are remembered also where the realm makes no certificates yet.
 		err = a.Store.Write(ctx, func(tx *store.Tx) error {
-			resp.Certificates, none = a.hostCertificates(tx, m, req.GetPublicKeys())
+			by, list, none = a.hostCertificates(tx, m, req.GetPublicKeys())
 			return a.noteHostKeys(tx, m, keys)
 		})
+	}
+	if err == nil && none == nil {
+		none = a.sign(ctx, realm.ForSSHHosts, by, list)
 	}
 	if err = errors.Join(err, realm.Told(none)); err != nil {
 		return nil, a.Fault(ctx, "certify host keys", err) //nolint:wrapcheck // what the caller is told
 	}
+	for _, c := range list {
+		resp.Certificates = append(resp.Certificates, c.Marshal())
+	}
 	return resp, nil
 }
 
-// hostCertificates makes a certificate of each of a machine's host keys.
-func (a *Authority) hostCertificates(tx *store.Tx, m store.Machine, keys [][]byte) ([][]byte, error) {
-	signer, err := a.SSHSigner(tx, realm.ForSSHHosts)
-	if err != nil {
-		return nil, err //nolint:wrapcheck // for people
+// hostCertificates makes a certificate, which is not signed yet, of each of a machine's host
+// keys, and says by which key it is to be signed.
+func (a *Authority) hostCertificates(tx *store.Tx, m store.Machine, keys [][]byte) (by store.SSHAuthority, list []*ssh.Certificate, err error) {
+	if by, err = a.SSHAuthority(tx, realm.ForSSHHosts); err != nil {
+		return by, nil, err //nolint:wrapcheck // for people
 	}
 	names, err := hostNames(tx, m)
 	if err != nil {
-		return nil, err
+		return by, nil, err
 	}
 	early, err := early(tx)
 	if err != nil {
-		return nil, err
+		return by, nil, err
 	}
 	now := a.Now()
-	var list [][]byte
 	for _, wire := range keys {
 		key, err := hostKey(wire)
 		if err != nil {
-			return nil, err
+			return by, nil, err
 		}
-		c := &ssh.Certificate{
+		list = append(list, &ssh.Certificate{
 			Key: key, CertType: ssh.HostCert, Serial: serial(), KeyId: "host " + string(m.Name), ValidPrincipals: names,
 			ValidAfter: uint64(now.Add(-early).Unix()), ValidBefore: uint64(now.Add(hostLife).Unix()), //nolint:gosec // times of today
-		}
-		if err := c.SignCert(rand.Reader, signer); err != nil {
-			return nil, fmt.Errorf("sign a host certificate: %w", err)
-		}
-		list = append(list, c.Marshal())
+		})
 	}
-	return list, nil
+	return by, list, nil
 }
 
 // noteHostKeys remembers a machine's host keys, sorted, for people who log in to it: they

@@ -37,7 +37,7 @@ func newCertifying(t testing.TB) *certifying {
 	t.Helper()
 	c := &certifying{kindRig: newKindRig(t)}
 	c.authority = sshca.New(c.Realm, c.Requests)
-	c.Must(c.Admin.RotateSSHKeys(t.Context(), &v1.RotateKeysRequest{}))
+	c.Must(c.Admin.RotateSSHKeys(t.Context(), &v1.RotateSSHKeysRequest{}))
 	c.Must(c.Admin.AddRule(t.Context(), &v1.AddRuleRequest{Rule: &v1.RuleView{Name: "all", Effect: "grant", Forward: []string{"local", "remote", "x11"}}}))
 	c.Must(c.Admin.SetMachine(t.Context(), &v1.SetMachineRequest{Name: "bastion", Addresses: &v1.Hosts{Hosts: []string{"192.0.2.9", "2001:db8::9"}}}))
 	resp, err := c.Engine.Step(c.Call(), &v1.StepRequest{Session: c.Begin("alice"), Kind: string(identity.Password), Credential: []byte(servertest.Right)})
@@ -220,7 +220,7 @@ func TestANewKeySignsOnceMachinesHaveHeardOfIt(t *testing.T) {
 	if !slices.Equal(listed(), []string{first}) {
 		t.Fatalf("%q signs, %q are listed", first, listed())
 	}
-	c.Must(c.Admin.RotateSSHKeys(t.Context(), &v1.RotateKeysRequest{}))
+	c.Must(c.Admin.RotateSSHKeys(t.Context(), &v1.RotateSSHKeysRequest{}))
 	if l := listed(); len(l) != 2 || l[1] != first || signs() != first {
 		t.Errorf("after a rotation %q are listed and %q signs", l, signs())
 	}
@@ -228,7 +228,7 @@ func TestANewKeySignsOnceMachinesHaveHeardOfIt(t *testing.T) {
 	if l := listed(); signs() != l[0] {
 		t.Errorf("later %q signs, not %q", signs(), l[0])
 	}
-	c.Must(c.Admin.RotateSSHKeys(t.Context(), &v1.RotateKeysRequest{Emergency: true}))
+	c.Must(c.Admin.RotateSSHKeys(t.Context(), &v1.RotateSSHKeysRequest{Emergency: true}))
 	if l := listed(); len(l) != 1 || signs() != l[0] || l[0] == first {
 		t.Errorf("in an emergency %q are listed and %q signs", l, signs())
 	}

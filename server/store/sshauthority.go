@@ -1,7 +1,6 @@
 package store
 
 import (
-	"crypto/ed25519"
 	"database/sql"
 	"time"
 
@@ -10,37 +9,39 @@ import (
 
 // SSHAuthority is a key that ssh certificates are signed with.
 type SSHAuthority struct {
-	Public ed25519.PublicKey
-	// Sealed is its private half, encrypted; nil: it signs nothing any more.
+	// Public is as identity.SSHAuthorityOf has it.
+	Public []byte
+	// Sealed is its private half, encrypted. It is nil where Agent tells that an ssh-agent
+	// beside each server keeps that.
 	Sealed []byte
+	Agent  bool
 	Made   time.Time
 }
 
 // SSHAuthorities lists the keys of that use, the newest first.
 func (t *Tx) SSHAuthorities(use string) (list []SSHAuthority, err error) {
 	err = t.each(func(row *sql.Rows) error {
-		var public []byte
 		var a SSHAuthority
 		var made int64
-		if err := row.Scan(&public, &a.Sealed, &made); err != nil {
+		if err := row.Scan(&a.Public, &a.Sealed, &a.Agent, &made); err != nil {
 			return err
 		}
-		a.Public, a.Made = public, time.Unix(made, 0)
+		a.Made = time.Unix(made, 0)
 		list = append(list, a)
 		return nil
-	}, `SELECT public_key, sealed, made FROM ssh_authorities WHERE use = ? ORDER BY seq DESC`, use)
+	}, `SELECT public_key, sealed, agent, made FROM ssh_authorities WHERE use = ? ORDER BY seq DESC`, use)
 	return list, err
 }
 
 // AddSSHAuthority stores a new key of that use.
 func (t *Tx) AddSSHAuthority(use string, a SSHAuthority) error {
-	_, err := t.exec(`INSERT INTO ssh_authorities (use, public_key, sealed, made) VALUES (?, ?, ?, ?)`, use, []byte(a.Public), a.Sealed, a.Made.Unix())
+	_, err := t.exec(`INSERT INTO ssh_authorities (use, public_key, sealed, agent, made) VALUES (?, ?, ?, ?, ?)`, use, a.Public, a.Sealed, a.Agent, a.Made.Unix())
 	return err
 }
 
 // RemoveSSHAuthority forgets a key.
-func (t *Tx) RemoveSSHAuthority(public ed25519.PublicKey) error {
-	return t.one(`DELETE FROM ssh_authorities WHERE public_key = ?`, []byte(public))
+func (t *Tx) RemoveSSHAuthority(public []byte) error {
+	return t.one(`DELETE FROM ssh_authorities WHERE public_key = ?`, public)
 }
 
 // HostKeys are the keys of a machine's sshd, in ssh's wire form, sorted.

@@ -4395,6 +4395,89 @@ func (x *RotateKeysRequest) GetRealmKey() []byte {
 	return nil
 }
 
+// RotateSSHKeysRequest makes new keys for ssh certificates, of people and of hosts. Where
+// users_key or hosts_key is given, it alone is replaced, by that key.
+type RotateSSHKeysRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The keys so far are no longer trusted, and the new ones sign at once.
+	Emergency bool `protobuf:"varint,1,opt,name=emergency,proto3" json:"emergency,omitempty"`
+	// The realm key, PEM, where it is not in the folder.
+	RealmKey []byte `protobuf:"bytes,2,opt,name=realm_key,json=realmKey,proto3" json:"realm_key,omitempty"`
+	// Public keys, in ssh's wire form, whose private halves an ssh-agent keeps beside each
+	// server. That of this server has to have them.
+	UsersKey []byte `protobuf:"bytes,3,opt,name=users_key,json=usersKey,proto3" json:"users_key,omitempty"`
+	HostsKey []byte `protobuf:"bytes,4,opt,name=hosts_key,json=hostsKey,proto3" json:"hosts_key,omitempty"`
+	// Keys that an ssh-agent keeps so far may be replaced by keys in the database.
+	IntoDatabase  bool `protobuf:"varint,5,opt,name=into_database,json=intoDatabase,proto3" json:"into_database,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RotateSSHKeysRequest) Reset() {
+	*x = RotateSSHKeysRequest{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[64]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RotateSSHKeysRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RotateSSHKeysRequest) ProtoMessage() {}
+
+func (x *RotateSSHKeysRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[64]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RotateSSHKeysRequest.ProtoReflect.Descriptor instead.
+func (*RotateSSHKeysRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{64}
+}
+
+func (x *RotateSSHKeysRequest) GetEmergency() bool {
+	if x != nil {
+		return x.Emergency
+	}
+	return false
+}
+
+func (x *RotateSSHKeysRequest) GetRealmKey() []byte {
+	if x != nil {
+		return x.RealmKey
+	}
+	return nil
+}
+
+func (x *RotateSSHKeysRequest) GetUsersKey() []byte {
+	if x != nil {
+		return x.UsersKey
+	}
+	return nil
+}
+
+func (x *RotateSSHKeysRequest) GetHostsKey() []byte {
+	if x != nil {
+		return x.HostsKey
+	}
+	return nil
+}
+
+func (x *RotateSSHKeysRequest) GetIntoDatabase() bool {
+	if x != nil {
+		return x.IntoDatabase
+	}
+	return false
+}
+
 type RotateKeysResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	KeyId         string                 `protobuf:"bytes,1,opt,name=key_id,json=keyId,proto3" json:"key_id,omitempty"`
@@ -4405,7 +4488,7 @@ type RotateKeysResponse struct {
 
 func (x *RotateKeysResponse) Reset() {
 	*x = RotateKeysResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[64]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4417,7 +4500,7 @@ func (x *RotateKeysResponse) String() string {
 func (*RotateKeysResponse) ProtoMessage() {}
 
 func (x *RotateKeysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[64]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4430,7 +4513,7 @@ func (x *RotateKeysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateKeysResponse.ProtoReflect.Descriptor instead.
 func (*RotateKeysResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{64}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *RotateKeysResponse) GetKeyId() string {
@@ -4455,7 +4538,7 @@ type ShowKeysRequest struct {
 
 func (x *ShowKeysRequest) Reset() {
 	*x = ShowKeysRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[65]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4467,7 +4550,7 @@ func (x *ShowKeysRequest) String() string {
 func (*ShowKeysRequest) ProtoMessage() {}
 
 func (x *ShowKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[65]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4480,7 +4563,7 @@ func (x *ShowKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowKeysRequest.ProtoReflect.Descriptor instead.
 func (*ShowKeysRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{65}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{66}
 }
 
 type SignKeysRequest struct {
@@ -4492,7 +4575,7 @@ type SignKeysRequest struct {
 
 func (x *SignKeysRequest) Reset() {
 	*x = SignKeysRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[66]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4504,7 +4587,7 @@ func (x *SignKeysRequest) String() string {
 func (*SignKeysRequest) ProtoMessage() {}
 
 func (x *SignKeysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[66]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4517,7 +4600,7 @@ func (x *SignKeysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SignKeysRequest.ProtoReflect.Descriptor instead.
 func (*SignKeysRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{66}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *SignKeysRequest) GetRealmKey() []byte {
@@ -4538,7 +4621,7 @@ type RotateRealmKeyRequest struct {
 
 func (x *RotateRealmKeyRequest) Reset() {
 	*x = RotateRealmKeyRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[67]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4550,7 +4633,7 @@ func (x *RotateRealmKeyRequest) String() string {
 func (*RotateRealmKeyRequest) ProtoMessage() {}
 
 func (x *RotateRealmKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[67]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4563,7 +4646,7 @@ func (x *RotateRealmKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateRealmKeyRequest.ProtoReflect.Descriptor instead.
 func (*RotateRealmKeyRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{67}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *RotateRealmKeyRequest) GetRealmKey() []byte {
@@ -4589,7 +4672,7 @@ type RenewCARequest struct {
 
 func (x *RenewCARequest) Reset() {
 	*x = RenewCARequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[68]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4601,7 +4684,7 @@ func (x *RenewCARequest) String() string {
 func (*RenewCARequest) ProtoMessage() {}
 
 func (x *RenewCARequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[68]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4614,7 +4697,7 @@ func (x *RenewCARequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenewCARequest.ProtoReflect.Descriptor instead.
 func (*RenewCARequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{68}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *RenewCARequest) GetRealmKey() []byte {
@@ -4642,15 +4725,17 @@ type KeysView struct {
 	Problem string `protobuf:"bytes,9,opt,name=problem,proto3" json:"problem,omitempty"`
 	// The keys that sign ssh certificates of people and of hosts, as in authorized_keys, the
 	// newest first.
-	SshUsers      []string `protobuf:"bytes,10,rep,name=ssh_users,json=sshUsers,proto3" json:"ssh_users,omitempty"`
-	SshHosts      []string `protobuf:"bytes,11,rep,name=ssh_hosts,json=sshHosts,proto3" json:"ssh_hosts,omitempty"`
+	SshUsers []string `protobuf:"bytes,10,rep,name=ssh_users,json=sshUsers,proto3" json:"ssh_users,omitempty"`
+	SshHosts []string `protobuf:"bytes,11,rep,name=ssh_hosts,json=sshHosts,proto3" json:"ssh_hosts,omitempty"`
+	// Where an ssh-agent keeps some of these: this server's.
+	SshAgent      *SSHAgentView `protobuf:"bytes,12,opt,name=ssh_agent,json=sshAgent,proto3" json:"ssh_agent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *KeysView) Reset() {
 	*x = KeysView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[69]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4662,7 +4747,7 @@ func (x *KeysView) String() string {
 func (*KeysView) ProtoMessage() {}
 
 func (x *KeysView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[69]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4675,7 +4760,7 @@ func (x *KeysView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeysView.ProtoReflect.Descriptor instead.
 func (*KeysView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{69}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *KeysView) GetRealm() string {
@@ -4755,6 +4840,76 @@ func (x *KeysView) GetSshHosts() []string {
 	return nil
 }
 
+func (x *KeysView) GetSshAgent() *SSHAgentView {
+	if x != nil {
+		return x.SshAgent
+	}
+	return nil
+}
+
+// SSHAgentView is an ssh-agent that signs ssh certificates.
+type SSHAgentView struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Socket string                 `protobuf:"bytes,1,opt,name=socket,proto3" json:"socket,omitempty"`
+	// The keys that it keeps, as in authorized_keys.
+	Keys []string `protobuf:"bytes,2,rep,name=keys,proto3" json:"keys,omitempty"`
+	// Why it does not sign; empty where it does.
+	Problem       string `protobuf:"bytes,3,opt,name=problem,proto3" json:"problem,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SSHAgentView) Reset() {
+	*x = SSHAgentView{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[71]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SSHAgentView) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SSHAgentView) ProtoMessage() {}
+
+func (x *SSHAgentView) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[71]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SSHAgentView.ProtoReflect.Descriptor instead.
+func (*SSHAgentView) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{71}
+}
+
+func (x *SSHAgentView) GetSocket() string {
+	if x != nil {
+		return x.Socket
+	}
+	return ""
+}
+
+func (x *SSHAgentView) GetKeys() []string {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+func (x *SSHAgentView) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
 type ShowRealmRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -4763,7 +4918,7 @@ type ShowRealmRequest struct {
 
 func (x *ShowRealmRequest) Reset() {
 	*x = ShowRealmRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[70]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4775,7 +4930,7 @@ func (x *ShowRealmRequest) String() string {
 func (*ShowRealmRequest) ProtoMessage() {}
 
 func (x *ShowRealmRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[70]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4788,7 +4943,7 @@ func (x *ShowRealmRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShowRealmRequest.ProtoReflect.Descriptor instead.
 func (*ShowRealmRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{70}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{72}
 }
 
 // KindPoints is what one kind of factor counts.
@@ -4802,7 +4957,7 @@ type KindPoints struct {
 
 func (x *KindPoints) Reset() {
 	*x = KindPoints{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[71]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4814,7 +4969,7 @@ func (x *KindPoints) String() string {
 func (*KindPoints) ProtoMessage() {}
 
 func (x *KindPoints) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[71]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4827,7 +4982,7 @@ func (x *KindPoints) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KindPoints.ProtoReflect.Descriptor instead.
 func (*KindPoints) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{71}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *KindPoints) GetKind() string {
@@ -4879,7 +5034,7 @@ type SetRealmRequest struct {
 
 func (x *SetRealmRequest) Reset() {
 	*x = SetRealmRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[72]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4891,7 +5046,7 @@ func (x *SetRealmRequest) String() string {
 func (*SetRealmRequest) ProtoMessage() {}
 
 func (x *SetRealmRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[72]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4904,7 +5059,7 @@ func (x *SetRealmRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetRealmRequest.ProtoReflect.Descriptor instead.
 func (*SetRealmRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{72}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *SetRealmRequest) GetPoints() []*KindPoints {
@@ -5012,7 +5167,7 @@ type RealmView struct {
 
 func (x *RealmView) Reset() {
 	*x = RealmView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[73]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5024,7 +5179,7 @@ func (x *RealmView) String() string {
 func (*RealmView) ProtoMessage() {}
 
 func (x *RealmView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[73]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5037,7 +5192,7 @@ func (x *RealmView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RealmView.ProtoReflect.Descriptor instead.
 func (*RealmView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{73}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *RealmView) GetName() string {
@@ -5151,7 +5306,7 @@ type IdentityServiceView struct {
 
 func (x *IdentityServiceView) Reset() {
 	*x = IdentityServiceView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[74]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5163,7 +5318,7 @@ func (x *IdentityServiceView) String() string {
 func (*IdentityServiceView) ProtoMessage() {}
 
 func (x *IdentityServiceView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[74]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5176,7 +5331,7 @@ func (x *IdentityServiceView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IdentityServiceView.ProtoReflect.Descriptor instead.
 func (*IdentityServiceView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{74}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *IdentityServiceView) GetEnabled() bool {
@@ -5220,7 +5375,7 @@ type SetIdentityServiceRequest struct {
 
 func (x *SetIdentityServiceRequest) Reset() {
 	*x = SetIdentityServiceRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[75]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5232,7 +5387,7 @@ func (x *SetIdentityServiceRequest) String() string {
 func (*SetIdentityServiceRequest) ProtoMessage() {}
 
 func (x *SetIdentityServiceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[75]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5245,7 +5400,7 @@ func (x *SetIdentityServiceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIdentityServiceRequest.ProtoReflect.Descriptor instead.
 func (*SetIdentityServiceRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{75}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *SetIdentityServiceRequest) GetEnabled() bool {
@@ -5288,7 +5443,7 @@ type InviteIdentityResponse struct {
 
 func (x *InviteIdentityResponse) Reset() {
 	*x = InviteIdentityResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[76]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5300,7 +5455,7 @@ func (x *InviteIdentityResponse) String() string {
 func (*InviteIdentityResponse) ProtoMessage() {}
 
 func (x *InviteIdentityResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[76]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5313,7 +5468,7 @@ func (x *InviteIdentityResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InviteIdentityResponse.ProtoReflect.Descriptor instead.
 func (*InviteIdentityResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{76}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *InviteIdentityResponse) GetName() string {
@@ -5350,7 +5505,7 @@ type IdentityDevice struct {
 
 func (x *IdentityDevice) Reset() {
 	*x = IdentityDevice{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[77]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5362,7 +5517,7 @@ func (x *IdentityDevice) String() string {
 func (*IdentityDevice) ProtoMessage() {}
 
 func (x *IdentityDevice) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[77]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5375,7 +5530,7 @@ func (x *IdentityDevice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IdentityDevice.ProtoReflect.Descriptor instead.
 func (*IdentityDevice) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{77}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *IdentityDevice) GetDevice() string {
@@ -5424,7 +5579,7 @@ type ListIdentityDevicesResponse struct {
 
 func (x *ListIdentityDevicesResponse) Reset() {
 	*x = ListIdentityDevicesResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[78]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5436,7 +5591,7 @@ func (x *ListIdentityDevicesResponse) String() string {
 func (*ListIdentityDevicesResponse) ProtoMessage() {}
 
 func (x *ListIdentityDevicesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[78]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5449,7 +5604,7 @@ func (x *ListIdentityDevicesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListIdentityDevicesResponse.ProtoReflect.Descriptor instead.
 func (*ListIdentityDevicesResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{78}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *ListIdentityDevicesResponse) GetDevices() []*IdentityDevice {
@@ -5476,7 +5631,7 @@ type IdentityWalletRequest struct {
 
 func (x *IdentityWalletRequest) Reset() {
 	*x = IdentityWalletRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[79]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5488,7 +5643,7 @@ func (x *IdentityWalletRequest) String() string {
 func (*IdentityWalletRequest) ProtoMessage() {}
 
 func (x *IdentityWalletRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[79]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5501,7 +5656,7 @@ func (x *IdentityWalletRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IdentityWalletRequest.ProtoReflect.Descriptor instead.
 func (*IdentityWalletRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{79}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *IdentityWalletRequest) GetName() string {
@@ -5528,7 +5683,7 @@ type IdentityWallet struct {
 
 func (x *IdentityWallet) Reset() {
 	*x = IdentityWallet{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[80]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5540,7 +5695,7 @@ func (x *IdentityWallet) String() string {
 func (*IdentityWallet) ProtoMessage() {}
 
 func (x *IdentityWallet) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[80]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5553,7 +5708,7 @@ func (x *IdentityWallet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IdentityWallet.ProtoReflect.Descriptor instead.
 func (*IdentityWallet) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{80}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *IdentityWallet) GetAddress() string {
@@ -5579,7 +5734,7 @@ type ListIdentityWalletsResponse struct {
 
 func (x *ListIdentityWalletsResponse) Reset() {
 	*x = ListIdentityWalletsResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[81]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5591,7 +5746,7 @@ func (x *ListIdentityWalletsResponse) String() string {
 func (*ListIdentityWalletsResponse) ProtoMessage() {}
 
 func (x *ListIdentityWalletsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[81]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5604,7 +5759,7 @@ func (x *ListIdentityWalletsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListIdentityWalletsResponse.ProtoReflect.Descriptor instead.
 func (*ListIdentityWalletsResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{81}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *ListIdentityWalletsResponse) GetWallets() []*IdentityWallet {
@@ -5624,7 +5779,7 @@ type EndIdentityTokensRequest struct {
 
 func (x *EndIdentityTokensRequest) Reset() {
 	*x = EndIdentityTokensRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[82]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5636,7 +5791,7 @@ func (x *EndIdentityTokensRequest) String() string {
 func (*EndIdentityTokensRequest) ProtoMessage() {}
 
 func (x *EndIdentityTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[82]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5649,7 +5804,7 @@ func (x *EndIdentityTokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndIdentityTokensRequest.ProtoReflect.Descriptor instead.
 func (*EndIdentityTokensRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{82}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *EndIdentityTokensRequest) GetName() string {
@@ -6019,7 +6174,13 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x04hash\x18\x03 \x01(\tR\x04hash\"N\n" +
 	"\x11RotateKeysRequest\x12\x1c\n" +
 	"\temergency\x18\x01 \x01(\bR\temergency\x12\x1b\n" +
-	"\trealm_key\x18\x02 \x01(\fR\brealmKey\"W\n" +
+	"\trealm_key\x18\x02 \x01(\fR\brealmKey\"\xb0\x01\n" +
+	"\x14RotateSSHKeysRequest\x12\x1c\n" +
+	"\temergency\x18\x01 \x01(\bR\temergency\x12\x1b\n" +
+	"\trealm_key\x18\x02 \x01(\fR\brealmKey\x12\x1b\n" +
+	"\tusers_key\x18\x03 \x01(\fR\busersKey\x12\x1b\n" +
+	"\thosts_key\x18\x04 \x01(\fR\bhostsKey\x12#\n" +
+	"\rinto_database\x18\x05 \x01(\bR\fintoDatabase\"W\n" +
 	"\x12RotateKeysResponse\x12\x15\n" +
 	"\x06key_id\x18\x01 \x01(\tR\x05keyId\x12*\n" +
 	"\x04keys\x18\x02 \x01(\v2\x16.sallyport.v1.KeysViewR\x04keys\"\x11\n" +
@@ -6030,7 +6191,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\trealm_key\x18\x01 \x01(\fR\brealmKey\x12\x12\n" +
 	"\x04lost\x18\x02 \x01(\bR\x04lost\"-\n" +
 	"\x0eRenewCARequest\x12\x1b\n" +
-	"\trealm_key\x18\x01 \x01(\fR\brealmKey\"\xdc\x02\n" +
+	"\trealm_key\x18\x01 \x01(\fR\brealmKey\"\x95\x03\n" +
 	"\bKeysView\x12\x14\n" +
 	"\x05realm\x18\x01 \x01(\tR\x05realm\x12\x1b\n" +
 	"\trealm_key\x18\x02 \x01(\tR\brealmKey\x12$\n" +
@@ -6043,7 +6204,12 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\aproblem\x18\t \x01(\tR\aproblem\x12\x1b\n" +
 	"\tssh_users\x18\n" +
 	" \x03(\tR\bsshUsers\x12\x1b\n" +
-	"\tssh_hosts\x18\v \x03(\tR\bsshHosts\"\x12\n" +
+	"\tssh_hosts\x18\v \x03(\tR\bsshHosts\x127\n" +
+	"\tssh_agent\x18\f \x01(\v2\x1a.sallyport.v1.SSHAgentViewR\bsshAgent\"T\n" +
+	"\fSSHAgentView\x12\x16\n" +
+	"\x06socket\x18\x01 \x01(\tR\x06socket\x12\x12\n" +
+	"\x04keys\x18\x02 \x03(\tR\x04keys\x12\x18\n" +
+	"\aproblem\x18\x03 \x01(\tR\aproblem\"\x12\n" +
 	"\x10ShowRealmRequest\"8\n" +
 	"\n" +
 	"KindPoints\x12\x12\n" +
@@ -6131,7 +6297,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\awallets\x18\x01 \x03(\v2\x1c.sallyport.v1.IdentityWalletR\awallets\"F\n" +
 	"\x18EndIdentityTokensRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
-	"\x06device\x18\x02 \x01(\tR\x06device2\xd8'\n" +
+	"\x06device\x18\x02 \x01(\tR\x06device2\xdb'\n" +
 	"\fAdminService\x12H\n" +
 	"\n" +
 	"AddAccount\x12\x1f.sallyport.v1.AddAccountRequest\x1a\x19.sallyport.v1.AccountView\x12C\n" +
@@ -6211,8 +6377,8 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\bShowKeys\x12\x1d.sallyport.v1.ShowKeysRequest\x1a\x16.sallyport.v1.KeysView\x12A\n" +
 	"\bSignKeys\x12\x1d.sallyport.v1.SignKeysRequest\x1a\x16.sallyport.v1.KeysView\x12M\n" +
 	"\x0eRotateRealmKey\x12#.sallyport.v1.RotateRealmKeyRequest\x1a\x16.sallyport.v1.KeysView\x12?\n" +
-	"\aRenewCA\x12\x1c.sallyport.v1.RenewCARequest\x1a\x16.sallyport.v1.KeysView\x12H\n" +
-	"\rRotateSSHKeys\x12\x1f.sallyport.v1.RotateKeysRequest\x1a\x16.sallyport.v1.KeysViewBDZBgithub.com/sallyport-auth/sallyport/proto/sallyport/v1;sallyportv1b\x06proto3"
+	"\aRenewCA\x12\x1c.sallyport.v1.RenewCARequest\x1a\x16.sallyport.v1.KeysView\x12K\n" +
+	"\rRotateSSHKeys\x12\".sallyport.v1.RotateSSHKeysRequest\x1a\x16.sallyport.v1.KeysViewBDZBgithub.com/sallyport-auth/sallyport/proto/sallyport/v1;sallyportv1b\x06proto3"
 
 var (
 	file_sallyport_v1_admin_proto_rawDescOnce sync.Once
@@ -6226,7 +6392,7 @@ func file_sallyport_v1_admin_proto_rawDescGZIP() []byte {
 	return file_sallyport_v1_admin_proto_rawDescData
 }
 
-var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 83)
+var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 85)
 var file_sallyport_v1_admin_proto_goTypes = []any{
 	(*Done)(nil),                        // 0: sallyport.v1.Done
 	(*NameRequest)(nil),                 // 1: sallyport.v1.NameRequest
@@ -6292,232 +6458,235 @@ var file_sallyport_v1_admin_proto_goTypes = []any{
 	(*PruneAuditRequest)(nil),           // 61: sallyport.v1.PruneAuditRequest
 	(*PruneAuditResponse)(nil),          // 62: sallyport.v1.PruneAuditResponse
 	(*RotateKeysRequest)(nil),           // 63: sallyport.v1.RotateKeysRequest
-	(*RotateKeysResponse)(nil),          // 64: sallyport.v1.RotateKeysResponse
-	(*ShowKeysRequest)(nil),             // 65: sallyport.v1.ShowKeysRequest
-	(*SignKeysRequest)(nil),             // 66: sallyport.v1.SignKeysRequest
-	(*RotateRealmKeyRequest)(nil),       // 67: sallyport.v1.RotateRealmKeyRequest
-	(*RenewCARequest)(nil),              // 68: sallyport.v1.RenewCARequest
-	(*KeysView)(nil),                    // 69: sallyport.v1.KeysView
-	(*ShowRealmRequest)(nil),            // 70: sallyport.v1.ShowRealmRequest
-	(*KindPoints)(nil),                  // 71: sallyport.v1.KindPoints
-	(*SetRealmRequest)(nil),             // 72: sallyport.v1.SetRealmRequest
-	(*RealmView)(nil),                   // 73: sallyport.v1.RealmView
-	(*IdentityServiceView)(nil),         // 74: sallyport.v1.IdentityServiceView
-	(*SetIdentityServiceRequest)(nil),   // 75: sallyport.v1.SetIdentityServiceRequest
-	(*InviteIdentityResponse)(nil),      // 76: sallyport.v1.InviteIdentityResponse
-	(*IdentityDevice)(nil),              // 77: sallyport.v1.IdentityDevice
-	(*ListIdentityDevicesResponse)(nil), // 78: sallyport.v1.ListIdentityDevicesResponse
-	(*IdentityWalletRequest)(nil),       // 79: sallyport.v1.IdentityWalletRequest
-	(*IdentityWallet)(nil),              // 80: sallyport.v1.IdentityWallet
-	(*ListIdentityWalletsResponse)(nil), // 81: sallyport.v1.ListIdentityWalletsResponse
-	(*EndIdentityTokensRequest)(nil),    // 82: sallyport.v1.EndIdentityTokensRequest
-	(*timestamppb.Timestamp)(nil),       // 83: google.protobuf.Timestamp
-	(*RequestView)(nil),                 // 84: sallyport.v1.RequestView
+	(*RotateSSHKeysRequest)(nil),        // 64: sallyport.v1.RotateSSHKeysRequest
+	(*RotateKeysResponse)(nil),          // 65: sallyport.v1.RotateKeysResponse
+	(*ShowKeysRequest)(nil),             // 66: sallyport.v1.ShowKeysRequest
+	(*SignKeysRequest)(nil),             // 67: sallyport.v1.SignKeysRequest
+	(*RotateRealmKeyRequest)(nil),       // 68: sallyport.v1.RotateRealmKeyRequest
+	(*RenewCARequest)(nil),              // 69: sallyport.v1.RenewCARequest
+	(*KeysView)(nil),                    // 70: sallyport.v1.KeysView
+	(*SSHAgentView)(nil),                // 71: sallyport.v1.SSHAgentView
+	(*ShowRealmRequest)(nil),            // 72: sallyport.v1.ShowRealmRequest
+	(*KindPoints)(nil),                  // 73: sallyport.v1.KindPoints
+	(*SetRealmRequest)(nil),             // 74: sallyport.v1.SetRealmRequest
+	(*RealmView)(nil),                   // 75: sallyport.v1.RealmView
+	(*IdentityServiceView)(nil),         // 76: sallyport.v1.IdentityServiceView
+	(*SetIdentityServiceRequest)(nil),   // 77: sallyport.v1.SetIdentityServiceRequest
+	(*InviteIdentityResponse)(nil),      // 78: sallyport.v1.InviteIdentityResponse
+	(*IdentityDevice)(nil),              // 79: sallyport.v1.IdentityDevice
+	(*ListIdentityDevicesResponse)(nil), // 80: sallyport.v1.ListIdentityDevicesResponse
+	(*IdentityWalletRequest)(nil),       // 81: sallyport.v1.IdentityWalletRequest
+	(*IdentityWallet)(nil),              // 82: sallyport.v1.IdentityWallet
+	(*ListIdentityWalletsResponse)(nil), // 83: sallyport.v1.ListIdentityWalletsResponse
+	(*EndIdentityTokensRequest)(nil),    // 84: sallyport.v1.EndIdentityTokensRequest
+	(*timestamppb.Timestamp)(nil),       // 85: google.protobuf.Timestamp
+	(*RequestView)(nil),                 // 86: sallyport.v1.RequestView
 }
 var file_sallyport_v1_admin_proto_depIdxs = []int32{
 	4,   // 0: sallyport.v1.ListHistoriesResponse.histories:type_name -> sallyport.v1.History
 	5,   // 1: sallyport.v1.ListHistoriesResponse.reserved:type_name -> sallyport.v1.ReservedID
-	83,  // 2: sallyport.v1.History.began:type_name -> google.protobuf.Timestamp
-	83,  // 3: sallyport.v1.ReservedID.seen:type_name -> google.protobuf.Timestamp
-	83,  // 4: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
-	83,  // 5: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
-	83,  // 6: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
-	83,  // 7: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
+	85,  // 2: sallyport.v1.History.began:type_name -> google.protobuf.Timestamp
+	85,  // 3: sallyport.v1.ReservedID.seen:type_name -> google.protobuf.Timestamp
+	85,  // 4: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
+	85,  // 5: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
+	85,  // 6: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
+	85,  // 7: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
 	16,  // 8: sallyport.v1.AccountView.ssh_keys:type_name -> sallyport.v1.SSHKeyView
-	83,  // 9: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
+	85,  // 9: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
 	12,  // 10: sallyport.v1.AccountView.cards:type_name -> sallyport.v1.CardView
 	10,  // 11: sallyport.v1.AccountView.failures_at:type_name -> sallyport.v1.FailureView
 	11,  // 12: sallyport.v1.AccountView.places:type_name -> sallyport.v1.PlaceView
-	83,  // 13: sallyport.v1.AccountView.password_change_by:type_name -> google.protobuf.Timestamp
-	83,  // 14: sallyport.v1.FailureView.locked_until:type_name -> google.protobuf.Timestamp
-	83,  // 15: sallyport.v1.PlaceView.last:type_name -> google.protobuf.Timestamp
-	83,  // 16: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
-	83,  // 17: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
+	85,  // 13: sallyport.v1.AccountView.password_change_by:type_name -> google.protobuf.Timestamp
+	85,  // 14: sallyport.v1.FailureView.locked_until:type_name -> google.protobuf.Timestamp
+	85,  // 15: sallyport.v1.PlaceView.last:type_name -> google.protobuf.Timestamp
+	85,  // 16: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
+	85,  // 17: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
 	9,   // 18: sallyport.v1.NewBackupCodesResponse.account:type_name -> sallyport.v1.AccountView
 	9,   // 19: sallyport.v1.ListAccountsResponse.accounts:type_name -> sallyport.v1.AccountView
-	83,  // 20: sallyport.v1.SetAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
-	83,  // 21: sallyport.v1.SetAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
+	85,  // 20: sallyport.v1.SetAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
+	85,  // 21: sallyport.v1.SetAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
 	9,   // 22: sallyport.v1.AddTOTPResponse.account:type_name -> sallyport.v1.AccountView
 	26,  // 23: sallyport.v1.SetGroupRequest.demands:type_name -> sallyport.v1.Kinds
 	28,  // 24: sallyport.v1.ListGroupsResponse.groups:type_name -> sallyport.v1.GroupView
 	32,  // 25: sallyport.v1.AddMachineResponse.machine:type_name -> sallyport.v1.MachineView
-	83,  // 26: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
-	83,  // 27: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
-	83,  // 28: sallyport.v1.MachineView.last_seen:type_name -> google.protobuf.Timestamp
-	83,  // 29: sallyport.v1.MachineView.duplicated:type_name -> google.protobuf.Timestamp
-	83,  // 30: sallyport.v1.MachineView.quarantined:type_name -> google.protobuf.Timestamp
+	85,  // 26: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
+	85,  // 27: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
+	85,  // 28: sallyport.v1.MachineView.last_seen:type_name -> google.protobuf.Timestamp
+	85,  // 29: sallyport.v1.MachineView.duplicated:type_name -> google.protobuf.Timestamp
+	85,  // 30: sallyport.v1.MachineView.quarantined:type_name -> google.protobuf.Timestamp
 	44,  // 31: sallyport.v1.SetMachineRequest.scope:type_name -> sallyport.v1.Scope
 	43,  // 32: sallyport.v1.SetMachineRequest.tags:type_name -> sallyport.v1.Tags
 	34,  // 33: sallyport.v1.SetMachineRequest.host_names:type_name -> sallyport.v1.Hosts
 	34,  // 34: sallyport.v1.SetMachineRequest.addresses:type_name -> sallyport.v1.Hosts
 	35,  // 35: sallyport.v1.AddRuleRequest.rule:type_name -> sallyport.v1.RuleView
 	35,  // 36: sallyport.v1.ListRulesResponse.rules:type_name -> sallyport.v1.RuleView
-	84,  // 37: sallyport.v1.ListAllRequestsResponse.requests:type_name -> sallyport.v1.RequestView
+	86,  // 37: sallyport.v1.ListAllRequestsResponse.requests:type_name -> sallyport.v1.RequestView
 	32,  // 38: sallyport.v1.ListMachinesResponse.machines:type_name -> sallyport.v1.MachineView
 	44,  // 39: sallyport.v1.AddTokenRequest.scope:type_name -> sallyport.v1.Scope
 	43,  // 40: sallyport.v1.AddTokenRequest.tags:type_name -> sallyport.v1.Tags
 	48,  // 41: sallyport.v1.AddTokenResponse.token:type_name -> sallyport.v1.TokenView
-	83,  // 42: sallyport.v1.TokenView.expires:type_name -> google.protobuf.Timestamp
+	85,  // 42: sallyport.v1.TokenView.expires:type_name -> google.protobuf.Timestamp
 	48,  // 43: sallyport.v1.ListTokensResponse.tokens:type_name -> sallyport.v1.TokenView
-	83,  // 44: sallyport.v1.ServerView.began:type_name -> google.protobuf.Timestamp
-	83,  // 45: sallyport.v1.ServerView.last_seen:type_name -> google.protobuf.Timestamp
+	85,  // 44: sallyport.v1.ServerView.began:type_name -> google.protobuf.Timestamp
+	85,  // 45: sallyport.v1.ServerView.last_seen:type_name -> google.protobuf.Timestamp
 	50,  // 46: sallyport.v1.ListServersResponse.servers:type_name -> sallyport.v1.ServerView
-	83,  // 47: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
-	83,  // 48: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
+	85,  // 47: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
+	85,  // 48: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
 	55,  // 49: sallyport.v1.ListAuditResponse.rows:type_name -> sallyport.v1.AuditRow
-	83,  // 50: sallyport.v1.VerifyAuditResponse.signed_at:type_name -> google.protobuf.Timestamp
-	83,  // 51: sallyport.v1.PruneAuditRequest.before:type_name -> google.protobuf.Timestamp
-	69,  // 52: sallyport.v1.RotateKeysResponse.keys:type_name -> sallyport.v1.KeysView
-	83,  // 53: sallyport.v1.KeysView.signed:type_name -> google.protobuf.Timestamp
-	71,  // 54: sallyport.v1.SetRealmRequest.points:type_name -> sallyport.v1.KindPoints
-	71,  // 55: sallyport.v1.RealmView.points:type_name -> sallyport.v1.KindPoints
-	83,  // 56: sallyport.v1.InviteIdentityResponse.expires:type_name -> google.protobuf.Timestamp
-	83,  // 57: sallyport.v1.IdentityDevice.created:type_name -> google.protobuf.Timestamp
-	83,  // 58: sallyport.v1.IdentityDevice.used:type_name -> google.protobuf.Timestamp
-	83,  // 59: sallyport.v1.IdentityDevice.expires:type_name -> google.protobuf.Timestamp
-	77,  // 60: sallyport.v1.ListIdentityDevicesResponse.devices:type_name -> sallyport.v1.IdentityDevice
-	83,  // 61: sallyport.v1.ListIdentityDevicesResponse.registered:type_name -> google.protobuf.Timestamp
-	83,  // 62: sallyport.v1.IdentityWallet.added:type_name -> google.protobuf.Timestamp
-	80,  // 63: sallyport.v1.ListIdentityWalletsResponse.wallets:type_name -> sallyport.v1.IdentityWallet
-	8,   // 64: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
-	1,   // 65: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
-	2,   // 66: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
-	18,  // 67: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
-	20,  // 68: sallyport.v1.AdminService.SetAccount:input_type -> sallyport.v1.SetAccountRequest
-	1,   // 69: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
-	1,   // 70: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
-	19,  // 71: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
-	21,  // 72: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
-	22,  // 73: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
-	23,  // 74: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
-	1,   // 75: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
-	13,  // 76: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
-	14,  // 77: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
-	14,  // 78: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
-	1,   // 79: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
-	1,   // 80: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
-	25,  // 81: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
-	1,   // 82: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
-	2,   // 83: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
-	1,   // 84: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
-	30,  // 85: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
-	30,  // 86: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
-	27,  // 87: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
-	1,   // 88: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
-	2,   // 89: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
-	1,   // 90: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
-	33,  // 91: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
-	1,   // 92: sallyport.v1.AdminService.RejoinMachine:input_type -> sallyport.v1.NameRequest
-	1,   // 93: sallyport.v1.AdminService.QuarantineMachine:input_type -> sallyport.v1.NameRequest
-	1,   // 94: sallyport.v1.AdminService.ReleaseMachine:input_type -> sallyport.v1.NameRequest
-	46,  // 95: sallyport.v1.AdminService.AddToken:input_type -> sallyport.v1.AddTokenRequest
-	2,   // 96: sallyport.v1.AdminService.ListTokens:input_type -> sallyport.v1.ListRequest
-	1,   // 97: sallyport.v1.AdminService.RemoveToken:input_type -> sallyport.v1.NameRequest
-	2,   // 98: sallyport.v1.AdminService.ListServers:input_type -> sallyport.v1.ListRequest
-	52,  // 99: sallyport.v1.AdminService.RemoveServer:input_type -> sallyport.v1.RemoveServerRequest
-	51,  // 100: sallyport.v1.AdminService.AdmitServer:input_type -> sallyport.v1.AdmitServerRequest
-	36,  // 101: sallyport.v1.AdminService.AddRule:input_type -> sallyport.v1.AddRuleRequest
-	2,   // 102: sallyport.v1.AdminService.ListRules:input_type -> sallyport.v1.ListRequest
-	1,   // 103: sallyport.v1.AdminService.RemoveRule:input_type -> sallyport.v1.NameRequest
-	38,  // 104: sallyport.v1.AdminService.MoveRule:input_type -> sallyport.v1.MoveRuleRequest
-	39,  // 105: sallyport.v1.AdminService.ListAllRequests:input_type -> sallyport.v1.ListAllRequestsRequest
-	41,  // 106: sallyport.v1.AdminService.ShowRequest:input_type -> sallyport.v1.RequestIDRequest
-	42,  // 107: sallyport.v1.AdminService.EndRequest:input_type -> sallyport.v1.EndRequestRequest
-	2,   // 108: sallyport.v1.AdminService.ShowIdentityService:input_type -> sallyport.v1.ListRequest
-	75,  // 109: sallyport.v1.AdminService.SetIdentityService:input_type -> sallyport.v1.SetIdentityServiceRequest
-	1,   // 110: sallyport.v1.AdminService.InviteIdentity:input_type -> sallyport.v1.NameRequest
-	1,   // 111: sallyport.v1.AdminService.ListIdentityDevices:input_type -> sallyport.v1.NameRequest
-	82,  // 112: sallyport.v1.AdminService.EndIdentityTokens:input_type -> sallyport.v1.EndIdentityTokensRequest
-	1,   // 113: sallyport.v1.AdminService.RemoveIdentity:input_type -> sallyport.v1.NameRequest
-	1,   // 114: sallyport.v1.AdminService.ListIdentityWallets:input_type -> sallyport.v1.NameRequest
-	79,  // 115: sallyport.v1.AdminService.AddIdentityWallet:input_type -> sallyport.v1.IdentityWalletRequest
-	79,  // 116: sallyport.v1.AdminService.RemoveIdentityWallet:input_type -> sallyport.v1.IdentityWalletRequest
-	70,  // 117: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
-	72,  // 118: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
-	2,   // 119: sallyport.v1.AdminService.ListHistories:input_type -> sallyport.v1.ListRequest
-	6,   // 120: sallyport.v1.AdminService.ReleaseID:input_type -> sallyport.v1.ReleaseIDRequest
-	54,  // 121: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
-	57,  // 122: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
-	58,  // 123: sallyport.v1.AdminService.SignAudit:input_type -> sallyport.v1.SignAuditRequest
-	61,  // 124: sallyport.v1.AdminService.PruneAudit:input_type -> sallyport.v1.PruneAuditRequest
-	63,  // 125: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
-	65,  // 126: sallyport.v1.AdminService.ShowKeys:input_type -> sallyport.v1.ShowKeysRequest
-	66,  // 127: sallyport.v1.AdminService.SignKeys:input_type -> sallyport.v1.SignKeysRequest
-	67,  // 128: sallyport.v1.AdminService.RotateRealmKey:input_type -> sallyport.v1.RotateRealmKeyRequest
-	68,  // 129: sallyport.v1.AdminService.RenewCA:input_type -> sallyport.v1.RenewCARequest
-	63,  // 130: sallyport.v1.AdminService.RotateSSHKeys:input_type -> sallyport.v1.RotateKeysRequest
-	9,   // 131: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
-	9,   // 132: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
-	17,  // 133: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
-	9,   // 134: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
-	9,   // 135: sallyport.v1.AdminService.SetAccount:output_type -> sallyport.v1.AccountView
-	0,   // 136: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
-	9,   // 137: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
-	9,   // 138: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
-	9,   // 139: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
-	9,   // 140: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
-	24,  // 141: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
-	9,   // 142: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
-	9,   // 143: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
-	9,   // 144: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
-	9,   // 145: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
-	15,  // 146: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
-	9,   // 147: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
-	28,  // 148: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
-	28,  // 149: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
-	29,  // 150: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
-	0,   // 151: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
-	28,  // 152: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
-	28,  // 153: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
-	28,  // 154: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
-	31,  // 155: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
-	45,  // 156: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
-	0,   // 157: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
-	32,  // 158: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
-	31,  // 159: sallyport.v1.AdminService.RejoinMachine:output_type -> sallyport.v1.AddMachineResponse
-	32,  // 160: sallyport.v1.AdminService.QuarantineMachine:output_type -> sallyport.v1.MachineView
-	32,  // 161: sallyport.v1.AdminService.ReleaseMachine:output_type -> sallyport.v1.MachineView
-	47,  // 162: sallyport.v1.AdminService.AddToken:output_type -> sallyport.v1.AddTokenResponse
-	49,  // 163: sallyport.v1.AdminService.ListTokens:output_type -> sallyport.v1.ListTokensResponse
-	0,   // 164: sallyport.v1.AdminService.RemoveToken:output_type -> sallyport.v1.Done
-	53,  // 165: sallyport.v1.AdminService.ListServers:output_type -> sallyport.v1.ListServersResponse
-	0,   // 166: sallyport.v1.AdminService.RemoveServer:output_type -> sallyport.v1.Done
-	50,  // 167: sallyport.v1.AdminService.AdmitServer:output_type -> sallyport.v1.ServerView
-	35,  // 168: sallyport.v1.AdminService.AddRule:output_type -> sallyport.v1.RuleView
-	37,  // 169: sallyport.v1.AdminService.ListRules:output_type -> sallyport.v1.ListRulesResponse
-	0,   // 170: sallyport.v1.AdminService.RemoveRule:output_type -> sallyport.v1.Done
-	37,  // 171: sallyport.v1.AdminService.MoveRule:output_type -> sallyport.v1.ListRulesResponse
-	40,  // 172: sallyport.v1.AdminService.ListAllRequests:output_type -> sallyport.v1.ListAllRequestsResponse
-	84,  // 173: sallyport.v1.AdminService.ShowRequest:output_type -> sallyport.v1.RequestView
-	84,  // 174: sallyport.v1.AdminService.EndRequest:output_type -> sallyport.v1.RequestView
-	74,  // 175: sallyport.v1.AdminService.ShowIdentityService:output_type -> sallyport.v1.IdentityServiceView
-	74,  // 176: sallyport.v1.AdminService.SetIdentityService:output_type -> sallyport.v1.IdentityServiceView
-	76,  // 177: sallyport.v1.AdminService.InviteIdentity:output_type -> sallyport.v1.InviteIdentityResponse
-	78,  // 178: sallyport.v1.AdminService.ListIdentityDevices:output_type -> sallyport.v1.ListIdentityDevicesResponse
-	78,  // 179: sallyport.v1.AdminService.EndIdentityTokens:output_type -> sallyport.v1.ListIdentityDevicesResponse
-	0,   // 180: sallyport.v1.AdminService.RemoveIdentity:output_type -> sallyport.v1.Done
-	81,  // 181: sallyport.v1.AdminService.ListIdentityWallets:output_type -> sallyport.v1.ListIdentityWalletsResponse
-	81,  // 182: sallyport.v1.AdminService.AddIdentityWallet:output_type -> sallyport.v1.ListIdentityWalletsResponse
-	81,  // 183: sallyport.v1.AdminService.RemoveIdentityWallet:output_type -> sallyport.v1.ListIdentityWalletsResponse
-	73,  // 184: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
-	73,  // 185: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
-	3,   // 186: sallyport.v1.AdminService.ListHistories:output_type -> sallyport.v1.ListHistoriesResponse
-	7,   // 187: sallyport.v1.AdminService.ReleaseID:output_type -> sallyport.v1.ReleaseIDResponse
-	56,  // 188: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
-	60,  // 189: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
-	59,  // 190: sallyport.v1.AdminService.SignAudit:output_type -> sallyport.v1.SignAuditResponse
-	62,  // 191: sallyport.v1.AdminService.PruneAudit:output_type -> sallyport.v1.PruneAuditResponse
-	64,  // 192: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
-	69,  // 193: sallyport.v1.AdminService.ShowKeys:output_type -> sallyport.v1.KeysView
-	69,  // 194: sallyport.v1.AdminService.SignKeys:output_type -> sallyport.v1.KeysView
-	69,  // 195: sallyport.v1.AdminService.RotateRealmKey:output_type -> sallyport.v1.KeysView
-	69,  // 196: sallyport.v1.AdminService.RenewCA:output_type -> sallyport.v1.KeysView
-	69,  // 197: sallyport.v1.AdminService.RotateSSHKeys:output_type -> sallyport.v1.KeysView
-	131, // [131:198] is the sub-list for method output_type
-	64,  // [64:131] is the sub-list for method input_type
-	64,  // [64:64] is the sub-list for extension type_name
-	64,  // [64:64] is the sub-list for extension extendee
-	0,   // [0:64] is the sub-list for field type_name
+	85,  // 50: sallyport.v1.VerifyAuditResponse.signed_at:type_name -> google.protobuf.Timestamp
+	85,  // 51: sallyport.v1.PruneAuditRequest.before:type_name -> google.protobuf.Timestamp
+	70,  // 52: sallyport.v1.RotateKeysResponse.keys:type_name -> sallyport.v1.KeysView
+	85,  // 53: sallyport.v1.KeysView.signed:type_name -> google.protobuf.Timestamp
+	71,  // 54: sallyport.v1.KeysView.ssh_agent:type_name -> sallyport.v1.SSHAgentView
+	73,  // 55: sallyport.v1.SetRealmRequest.points:type_name -> sallyport.v1.KindPoints
+	73,  // 56: sallyport.v1.RealmView.points:type_name -> sallyport.v1.KindPoints
+	85,  // 57: sallyport.v1.InviteIdentityResponse.expires:type_name -> google.protobuf.Timestamp
+	85,  // 58: sallyport.v1.IdentityDevice.created:type_name -> google.protobuf.Timestamp
+	85,  // 59: sallyport.v1.IdentityDevice.used:type_name -> google.protobuf.Timestamp
+	85,  // 60: sallyport.v1.IdentityDevice.expires:type_name -> google.protobuf.Timestamp
+	79,  // 61: sallyport.v1.ListIdentityDevicesResponse.devices:type_name -> sallyport.v1.IdentityDevice
+	85,  // 62: sallyport.v1.ListIdentityDevicesResponse.registered:type_name -> google.protobuf.Timestamp
+	85,  // 63: sallyport.v1.IdentityWallet.added:type_name -> google.protobuf.Timestamp
+	82,  // 64: sallyport.v1.ListIdentityWalletsResponse.wallets:type_name -> sallyport.v1.IdentityWallet
+	8,   // 65: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
+	1,   // 66: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
+	2,   // 67: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
+	18,  // 68: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
+	20,  // 69: sallyport.v1.AdminService.SetAccount:input_type -> sallyport.v1.SetAccountRequest
+	1,   // 70: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
+	1,   // 71: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
+	19,  // 72: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
+	21,  // 73: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
+	22,  // 74: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
+	23,  // 75: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
+	1,   // 76: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
+	13,  // 77: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
+	14,  // 78: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
+	14,  // 79: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
+	1,   // 80: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
+	1,   // 81: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
+	25,  // 82: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
+	1,   // 83: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
+	2,   // 84: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
+	1,   // 85: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
+	30,  // 86: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
+	30,  // 87: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
+	27,  // 88: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
+	1,   // 89: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
+	2,   // 90: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
+	1,   // 91: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
+	33,  // 92: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
+	1,   // 93: sallyport.v1.AdminService.RejoinMachine:input_type -> sallyport.v1.NameRequest
+	1,   // 94: sallyport.v1.AdminService.QuarantineMachine:input_type -> sallyport.v1.NameRequest
+	1,   // 95: sallyport.v1.AdminService.ReleaseMachine:input_type -> sallyport.v1.NameRequest
+	46,  // 96: sallyport.v1.AdminService.AddToken:input_type -> sallyport.v1.AddTokenRequest
+	2,   // 97: sallyport.v1.AdminService.ListTokens:input_type -> sallyport.v1.ListRequest
+	1,   // 98: sallyport.v1.AdminService.RemoveToken:input_type -> sallyport.v1.NameRequest
+	2,   // 99: sallyport.v1.AdminService.ListServers:input_type -> sallyport.v1.ListRequest
+	52,  // 100: sallyport.v1.AdminService.RemoveServer:input_type -> sallyport.v1.RemoveServerRequest
+	51,  // 101: sallyport.v1.AdminService.AdmitServer:input_type -> sallyport.v1.AdmitServerRequest
+	36,  // 102: sallyport.v1.AdminService.AddRule:input_type -> sallyport.v1.AddRuleRequest
+	2,   // 103: sallyport.v1.AdminService.ListRules:input_type -> sallyport.v1.ListRequest
+	1,   // 104: sallyport.v1.AdminService.RemoveRule:input_type -> sallyport.v1.NameRequest
+	38,  // 105: sallyport.v1.AdminService.MoveRule:input_type -> sallyport.v1.MoveRuleRequest
+	39,  // 106: sallyport.v1.AdminService.ListAllRequests:input_type -> sallyport.v1.ListAllRequestsRequest
+	41,  // 107: sallyport.v1.AdminService.ShowRequest:input_type -> sallyport.v1.RequestIDRequest
+	42,  // 108: sallyport.v1.AdminService.EndRequest:input_type -> sallyport.v1.EndRequestRequest
+	2,   // 109: sallyport.v1.AdminService.ShowIdentityService:input_type -> sallyport.v1.ListRequest
+	77,  // 110: sallyport.v1.AdminService.SetIdentityService:input_type -> sallyport.v1.SetIdentityServiceRequest
+	1,   // 111: sallyport.v1.AdminService.InviteIdentity:input_type -> sallyport.v1.NameRequest
+	1,   // 112: sallyport.v1.AdminService.ListIdentityDevices:input_type -> sallyport.v1.NameRequest
+	84,  // 113: sallyport.v1.AdminService.EndIdentityTokens:input_type -> sallyport.v1.EndIdentityTokensRequest
+	1,   // 114: sallyport.v1.AdminService.RemoveIdentity:input_type -> sallyport.v1.NameRequest
+	1,   // 115: sallyport.v1.AdminService.ListIdentityWallets:input_type -> sallyport.v1.NameRequest
+	81,  // 116: sallyport.v1.AdminService.AddIdentityWallet:input_type -> sallyport.v1.IdentityWalletRequest
+	81,  // 117: sallyport.v1.AdminService.RemoveIdentityWallet:input_type -> sallyport.v1.IdentityWalletRequest
+	72,  // 118: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
+	74,  // 119: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
+	2,   // 120: sallyport.v1.AdminService.ListHistories:input_type -> sallyport.v1.ListRequest
+	6,   // 121: sallyport.v1.AdminService.ReleaseID:input_type -> sallyport.v1.ReleaseIDRequest
+	54,  // 122: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
+	57,  // 123: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
+	58,  // 124: sallyport.v1.AdminService.SignAudit:input_type -> sallyport.v1.SignAuditRequest
+	61,  // 125: sallyport.v1.AdminService.PruneAudit:input_type -> sallyport.v1.PruneAuditRequest
+	63,  // 126: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
+	66,  // 127: sallyport.v1.AdminService.ShowKeys:input_type -> sallyport.v1.ShowKeysRequest
+	67,  // 128: sallyport.v1.AdminService.SignKeys:input_type -> sallyport.v1.SignKeysRequest
+	68,  // 129: sallyport.v1.AdminService.RotateRealmKey:input_type -> sallyport.v1.RotateRealmKeyRequest
+	69,  // 130: sallyport.v1.AdminService.RenewCA:input_type -> sallyport.v1.RenewCARequest
+	64,  // 131: sallyport.v1.AdminService.RotateSSHKeys:input_type -> sallyport.v1.RotateSSHKeysRequest
+	9,   // 132: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
+	9,   // 133: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
+	17,  // 134: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
+	9,   // 135: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
+	9,   // 136: sallyport.v1.AdminService.SetAccount:output_type -> sallyport.v1.AccountView
+	0,   // 137: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
+	9,   // 138: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
+	9,   // 139: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
+	9,   // 140: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
+	9,   // 141: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
+	24,  // 142: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
+	9,   // 143: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
+	9,   // 144: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
+	9,   // 145: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
+	9,   // 146: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
+	15,  // 147: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
+	9,   // 148: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
+	28,  // 149: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
+	28,  // 150: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
+	29,  // 151: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
+	0,   // 152: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
+	28,  // 153: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
+	28,  // 154: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
+	28,  // 155: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
+	31,  // 156: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
+	45,  // 157: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
+	0,   // 158: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
+	32,  // 159: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
+	31,  // 160: sallyport.v1.AdminService.RejoinMachine:output_type -> sallyport.v1.AddMachineResponse
+	32,  // 161: sallyport.v1.AdminService.QuarantineMachine:output_type -> sallyport.v1.MachineView
+	32,  // 162: sallyport.v1.AdminService.ReleaseMachine:output_type -> sallyport.v1.MachineView
+	47,  // 163: sallyport.v1.AdminService.AddToken:output_type -> sallyport.v1.AddTokenResponse
+	49,  // 164: sallyport.v1.AdminService.ListTokens:output_type -> sallyport.v1.ListTokensResponse
+	0,   // 165: sallyport.v1.AdminService.RemoveToken:output_type -> sallyport.v1.Done
+	53,  // 166: sallyport.v1.AdminService.ListServers:output_type -> sallyport.v1.ListServersResponse
+	0,   // 167: sallyport.v1.AdminService.RemoveServer:output_type -> sallyport.v1.Done
+	50,  // 168: sallyport.v1.AdminService.AdmitServer:output_type -> sallyport.v1.ServerView
+	35,  // 169: sallyport.v1.AdminService.AddRule:output_type -> sallyport.v1.RuleView
+	37,  // 170: sallyport.v1.AdminService.ListRules:output_type -> sallyport.v1.ListRulesResponse
+	0,   // 171: sallyport.v1.AdminService.RemoveRule:output_type -> sallyport.v1.Done
+	37,  // 172: sallyport.v1.AdminService.MoveRule:output_type -> sallyport.v1.ListRulesResponse
+	40,  // 173: sallyport.v1.AdminService.ListAllRequests:output_type -> sallyport.v1.ListAllRequestsResponse
+	86,  // 174: sallyport.v1.AdminService.ShowRequest:output_type -> sallyport.v1.RequestView
+	86,  // 175: sallyport.v1.AdminService.EndRequest:output_type -> sallyport.v1.RequestView
+	76,  // 176: sallyport.v1.AdminService.ShowIdentityService:output_type -> sallyport.v1.IdentityServiceView
+	76,  // 177: sallyport.v1.AdminService.SetIdentityService:output_type -> sallyport.v1.IdentityServiceView
+	78,  // 178: sallyport.v1.AdminService.InviteIdentity:output_type -> sallyport.v1.InviteIdentityResponse
+	80,  // 179: sallyport.v1.AdminService.ListIdentityDevices:output_type -> sallyport.v1.ListIdentityDevicesResponse
+	80,  // 180: sallyport.v1.AdminService.EndIdentityTokens:output_type -> sallyport.v1.ListIdentityDevicesResponse
+	0,   // 181: sallyport.v1.AdminService.RemoveIdentity:output_type -> sallyport.v1.Done
+	83,  // 182: sallyport.v1.AdminService.ListIdentityWallets:output_type -> sallyport.v1.ListIdentityWalletsResponse
+	83,  // 183: sallyport.v1.AdminService.AddIdentityWallet:output_type -> sallyport.v1.ListIdentityWalletsResponse
+	83,  // 184: sallyport.v1.AdminService.RemoveIdentityWallet:output_type -> sallyport.v1.ListIdentityWalletsResponse
+	75,  // 185: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
+	75,  // 186: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
+	3,   // 187: sallyport.v1.AdminService.ListHistories:output_type -> sallyport.v1.ListHistoriesResponse
+	7,   // 188: sallyport.v1.AdminService.ReleaseID:output_type -> sallyport.v1.ReleaseIDResponse
+	56,  // 189: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
+	60,  // 190: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
+	59,  // 191: sallyport.v1.AdminService.SignAudit:output_type -> sallyport.v1.SignAuditResponse
+	62,  // 192: sallyport.v1.AdminService.PruneAudit:output_type -> sallyport.v1.PruneAuditResponse
+	65,  // 193: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
+	70,  // 194: sallyport.v1.AdminService.ShowKeys:output_type -> sallyport.v1.KeysView
+	70,  // 195: sallyport.v1.AdminService.SignKeys:output_type -> sallyport.v1.KeysView
+	70,  // 196: sallyport.v1.AdminService.RotateRealmKey:output_type -> sallyport.v1.KeysView
+	70,  // 197: sallyport.v1.AdminService.RenewCA:output_type -> sallyport.v1.KeysView
+	70,  // 198: sallyport.v1.AdminService.RotateSSHKeys:output_type -> sallyport.v1.KeysView
+	132, // [132:199] is the sub-list for method output_type
+	65,  // [65:132] is the sub-list for method input_type
+	65,  // [65:65] is the sub-list for extension type_name
+	65,  // [65:65] is the sub-list for extension extendee
+	0,   // [0:65] is the sub-list for field type_name
 }
 
 func init() { file_sallyport_v1_admin_proto_init() }
@@ -6531,15 +6700,15 @@ func file_sallyport_v1_admin_proto_init() {
 	file_sallyport_v1_admin_proto_msgTypes[25].OneofWrappers = []any{}
 	file_sallyport_v1_admin_proto_msgTypes[27].OneofWrappers = []any{}
 	file_sallyport_v1_admin_proto_msgTypes[33].OneofWrappers = []any{}
-	file_sallyport_v1_admin_proto_msgTypes[72].OneofWrappers = []any{}
-	file_sallyport_v1_admin_proto_msgTypes[75].OneofWrappers = []any{}
+	file_sallyport_v1_admin_proto_msgTypes[74].OneofWrappers = []any{}
+	file_sallyport_v1_admin_proto_msgTypes[77].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sallyport_v1_admin_proto_rawDesc), len(file_sallyport_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   83,
+			NumMessages:   85,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

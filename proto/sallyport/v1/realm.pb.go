@@ -497,6 +497,44 @@ func (*OnlyReads) Descriptor() ([]byte, []int) {
 	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{7}
 }
 
+// AskAnother is the detail of an error of a server that cannot do what was asked of it now
+// while another one may be able to: its ssh-agent is away. The server is well otherwise.
+type AskAnother struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AskAnother) Reset() {
+	*x = AskAnother{}
+	mi := &file_sallyport_v1_realm_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AskAnother) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AskAnother) ProtoMessage() {}
+
+func (x *AskAnother) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_realm_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AskAnother.ProtoReflect.Descriptor instead.
+func (*AskAnother) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{8}
+}
+
 // DiskFull is the detail of an error that came because the server can write nothing down.
 type DiskFull struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -506,7 +544,7 @@ type DiskFull struct {
 
 func (x *DiskFull) Reset() {
 	*x = DiskFull{}
-	mi := &file_sallyport_v1_realm_proto_msgTypes[8]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -518,7 +556,7 @@ func (x *DiskFull) String() string {
 func (*DiskFull) ProtoMessage() {}
 
 func (x *DiskFull) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_realm_proto_msgTypes[8]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -531,7 +569,7 @@ func (x *DiskFull) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiskFull.ProtoReflect.Descriptor instead.
 func (*DiskFull) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{8}
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{9}
 }
 
 type SetSealingKeyRequest struct {
@@ -544,7 +582,7 @@ type SetSealingKeyRequest struct {
 
 func (x *SetSealingKeyRequest) Reset() {
 	*x = SetSealingKeyRequest{}
-	mi := &file_sallyport_v1_realm_proto_msgTypes[9]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -556,7 +594,7 @@ func (x *SetSealingKeyRequest) String() string {
 func (*SetSealingKeyRequest) ProtoMessage() {}
 
 func (x *SetSealingKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_realm_proto_msgTypes[9]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -569,7 +607,7 @@ func (x *SetSealingKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSealingKeyRequest.ProtoReflect.Descriptor instead.
 func (*SetSealingKeyRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{9}
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *SetSealingKeyRequest) GetSealingKey() []byte {
@@ -587,7 +625,7 @@ type SetSealingKeyResponse struct {
 
 func (x *SetSealingKeyResponse) Reset() {
 	*x = SetSealingKeyResponse{}
-	mi := &file_sallyport_v1_realm_proto_msgTypes[10]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -599,7 +637,7 @@ func (x *SetSealingKeyResponse) String() string {
 func (*SetSealingKeyResponse) ProtoMessage() {}
 
 func (x *SetSealingKeyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_realm_proto_msgTypes[10]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -612,7 +650,7 @@ func (x *SetSealingKeyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSealingKeyResponse.ProtoReflect.Descriptor instead.
 func (*SetSealingKeyResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{10}
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{11}
 }
 
 type JoinRequest struct {
@@ -629,7 +667,7 @@ type JoinRequest struct {
 
 func (x *JoinRequest) Reset() {
 	*x = JoinRequest{}
-	mi := &file_sallyport_v1_realm_proto_msgTypes[11]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -641,7 +679,7 @@ func (x *JoinRequest) String() string {
 func (*JoinRequest) ProtoMessage() {}
 
 func (x *JoinRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_realm_proto_msgTypes[11]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -654,7 +692,7 @@ func (x *JoinRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRequest.ProtoReflect.Descriptor instead.
 func (*JoinRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{11}
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *JoinRequest) GetCode() string {
@@ -696,7 +734,7 @@ type JoinResponse struct {
 
 func (x *JoinResponse) Reset() {
 	*x = JoinResponse{}
-	mi := &file_sallyport_v1_realm_proto_msgTypes[12]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -708,7 +746,7 @@ func (x *JoinResponse) String() string {
 func (*JoinResponse) ProtoMessage() {}
 
 func (x *JoinResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_realm_proto_msgTypes[12]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -721,7 +759,7 @@ func (x *JoinResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinResponse.ProtoReflect.Descriptor instead.
 func (*JoinResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{12}
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *JoinResponse) GetMachineUuid() string {
@@ -790,7 +828,7 @@ type ReportRequest struct {
 
 func (x *ReportRequest) Reset() {
 	*x = ReportRequest{}
-	mi := &file_sallyport_v1_realm_proto_msgTypes[13]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -802,7 +840,7 @@ func (x *ReportRequest) String() string {
 func (*ReportRequest) ProtoMessage() {}
 
 func (x *ReportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_realm_proto_msgTypes[13]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -815,7 +853,7 @@ func (x *ReportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportRequest.ProtoReflect.Descriptor instead.
 func (*ReportRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{13}
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ReportRequest) GetEntries() []*Reported {
@@ -846,7 +884,7 @@ type Reported struct {
 
 func (x *Reported) Reset() {
 	*x = Reported{}
-	mi := &file_sallyport_v1_realm_proto_msgTypes[14]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -858,7 +896,7 @@ func (x *Reported) String() string {
 func (*Reported) ProtoMessage() {}
 
 func (x *Reported) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_realm_proto_msgTypes[14]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -871,7 +909,7 @@ func (x *Reported) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reported.ProtoReflect.Descriptor instead.
 func (*Reported) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{14}
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Reported) GetSeq() int64 {
@@ -947,7 +985,7 @@ type ReportResponse struct {
 
 func (x *ReportResponse) Reset() {
 	*x = ReportResponse{}
-	mi := &file_sallyport_v1_realm_proto_msgTypes[15]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -959,7 +997,7 @@ func (x *ReportResponse) String() string {
 func (*ReportResponse) ProtoMessage() {}
 
 func (x *ReportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_realm_proto_msgTypes[15]
+	mi := &file_sallyport_v1_realm_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -972,7 +1010,7 @@ func (x *ReportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportResponse.ProtoReflect.Descriptor instead.
 func (*ReportResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{15}
+	return file_sallyport_v1_realm_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ReportResponse) GetUpTo() int64 {
@@ -1017,7 +1055,9 @@ const file_sallyport_v1_realm_proto_rawDesc = "" +
 	"\x05realm\x18\x03 \x01(\bR\x05realm\x120\n" +
 	"\x05until\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x1a\n" +
 	"\bfailures\x18\x05 \x01(\rR\bfailures\"\v\n" +
-	"\tOnlyReads\"\n" +
+	"\tOnlyReads\"\f\n" +
+	"\n" +
+	"AskAnother\"\n" +
 	"\n" +
 	"\bDiskFull\"7\n" +
 	"\x14SetSealingKeyRequest\x12\x1f\n" +
@@ -1076,7 +1116,7 @@ func file_sallyport_v1_realm_proto_rawDescGZIP() []byte {
 	return file_sallyport_v1_realm_proto_rawDescData
 }
 
-var file_sallyport_v1_realm_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_sallyport_v1_realm_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_sallyport_v1_realm_proto_goTypes = []any{
 	(*DescribeRequest)(nil),       // 0: sallyport.v1.DescribeRequest
 	(*DescribeResponse)(nil),      // 1: sallyport.v1.DescribeResponse
@@ -1086,36 +1126,37 @@ var file_sallyport_v1_realm_proto_goTypes = []any{
 	(*GetVerdictResponse)(nil),    // 5: sallyport.v1.GetVerdictResponse
 	(*VerdictLock)(nil),           // 6: sallyport.v1.VerdictLock
 	(*OnlyReads)(nil),             // 7: sallyport.v1.OnlyReads
-	(*DiskFull)(nil),              // 8: sallyport.v1.DiskFull
-	(*SetSealingKeyRequest)(nil),  // 9: sallyport.v1.SetSealingKeyRequest
-	(*SetSealingKeyResponse)(nil), // 10: sallyport.v1.SetSealingKeyResponse
-	(*JoinRequest)(nil),           // 11: sallyport.v1.JoinRequest
-	(*JoinResponse)(nil),          // 12: sallyport.v1.JoinResponse
-	(*ReportRequest)(nil),         // 13: sallyport.v1.ReportRequest
-	(*Reported)(nil),              // 14: sallyport.v1.Reported
-	(*ReportResponse)(nil),        // 15: sallyport.v1.ReportResponse
-	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
+	(*AskAnother)(nil),            // 8: sallyport.v1.AskAnother
+	(*DiskFull)(nil),              // 9: sallyport.v1.DiskFull
+	(*SetSealingKeyRequest)(nil),  // 10: sallyport.v1.SetSealingKeyRequest
+	(*SetSealingKeyResponse)(nil), // 11: sallyport.v1.SetSealingKeyResponse
+	(*JoinRequest)(nil),           // 12: sallyport.v1.JoinRequest
+	(*JoinResponse)(nil),          // 13: sallyport.v1.JoinResponse
+	(*ReportRequest)(nil),         // 14: sallyport.v1.ReportRequest
+	(*Reported)(nil),              // 15: sallyport.v1.Reported
+	(*ReportResponse)(nil),        // 16: sallyport.v1.ReportResponse
+	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
 }
 var file_sallyport_v1_realm_proto_depIdxs = []int32{
-	16, // 0: sallyport.v1.DescribeResponse.server_time:type_name -> google.protobuf.Timestamp
-	16, // 1: sallyport.v1.ReportClockRequest.machine_time:type_name -> google.protobuf.Timestamp
-	16, // 2: sallyport.v1.GetVerdictResponse.server_time:type_name -> google.protobuf.Timestamp
+	17, // 0: sallyport.v1.DescribeResponse.server_time:type_name -> google.protobuf.Timestamp
+	17, // 1: sallyport.v1.ReportClockRequest.machine_time:type_name -> google.protobuf.Timestamp
+	17, // 2: sallyport.v1.GetVerdictResponse.server_time:type_name -> google.protobuf.Timestamp
 	6,  // 3: sallyport.v1.GetVerdictResponse.locks:type_name -> sallyport.v1.VerdictLock
-	16, // 4: sallyport.v1.VerdictLock.until:type_name -> google.protobuf.Timestamp
-	14, // 5: sallyport.v1.ReportRequest.entries:type_name -> sallyport.v1.Reported
-	16, // 6: sallyport.v1.Reported.made:type_name -> google.protobuf.Timestamp
+	17, // 4: sallyport.v1.VerdictLock.until:type_name -> google.protobuf.Timestamp
+	15, // 5: sallyport.v1.ReportRequest.entries:type_name -> sallyport.v1.Reported
+	17, // 6: sallyport.v1.Reported.made:type_name -> google.protobuf.Timestamp
 	0,  // 7: sallyport.v1.RealmService.Describe:input_type -> sallyport.v1.DescribeRequest
-	11, // 8: sallyport.v1.MachineService.Join:input_type -> sallyport.v1.JoinRequest
-	9,  // 9: sallyport.v1.MachineService.SetSealingKey:input_type -> sallyport.v1.SetSealingKeyRequest
+	12, // 8: sallyport.v1.MachineService.Join:input_type -> sallyport.v1.JoinRequest
+	10, // 9: sallyport.v1.MachineService.SetSealingKey:input_type -> sallyport.v1.SetSealingKeyRequest
 	4,  // 10: sallyport.v1.MachineService.GetVerdict:input_type -> sallyport.v1.GetVerdictRequest
 	2,  // 11: sallyport.v1.MachineService.ReportClock:input_type -> sallyport.v1.ReportClockRequest
-	13, // 12: sallyport.v1.ReportService.Report:input_type -> sallyport.v1.ReportRequest
+	14, // 12: sallyport.v1.ReportService.Report:input_type -> sallyport.v1.ReportRequest
 	1,  // 13: sallyport.v1.RealmService.Describe:output_type -> sallyport.v1.DescribeResponse
-	12, // 14: sallyport.v1.MachineService.Join:output_type -> sallyport.v1.JoinResponse
-	10, // 15: sallyport.v1.MachineService.SetSealingKey:output_type -> sallyport.v1.SetSealingKeyResponse
+	13, // 14: sallyport.v1.MachineService.Join:output_type -> sallyport.v1.JoinResponse
+	11, // 15: sallyport.v1.MachineService.SetSealingKey:output_type -> sallyport.v1.SetSealingKeyResponse
 	5,  // 16: sallyport.v1.MachineService.GetVerdict:output_type -> sallyport.v1.GetVerdictResponse
 	3,  // 17: sallyport.v1.MachineService.ReportClock:output_type -> sallyport.v1.ReportClockResponse
-	15, // 18: sallyport.v1.ReportService.Report:output_type -> sallyport.v1.ReportResponse
+	16, // 18: sallyport.v1.ReportService.Report:output_type -> sallyport.v1.ReportResponse
 	13, // [13:19] is the sub-list for method output_type
 	7,  // [7:13] is the sub-list for method input_type
 	7,  // [7:7] is the sub-list for extension type_name
@@ -1134,7 +1175,7 @@ func file_sallyport_v1_realm_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sallyport_v1_realm_proto_rawDesc), len(file_sallyport_v1_realm_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   16,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   3,
 		},

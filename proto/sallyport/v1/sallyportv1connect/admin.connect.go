@@ -297,7 +297,7 @@ type AdminServiceClient interface {
 	// RenewCA replaces the realm's own certificate authority.
 	RenewCA(context.Context, *v1.RenewCARequest) (*v1.KeysView, error)
 	// RotateSSHKeys makes new keys for ssh certificates; the first ones turn them on.
-	RotateSSHKeys(context.Context, *v1.RotateKeysRequest) (*v1.KeysView, error)
+	RotateSSHKeys(context.Context, *v1.RotateSSHKeysRequest) (*v1.KeysView, error)
 }
 
 // NewAdminServiceClient constructs a client for the sallyport.v1.AdminService service. By default,
@@ -707,7 +707,7 @@ func NewAdminServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(adminServiceMethods.ByName("RenewCA")),
 			connect.WithClientOptions(opts...),
 		),
-		rotateSSHKeys: connect.NewClient[v1.RotateKeysRequest, v1.KeysView](
+		rotateSSHKeys: connect.NewClient[v1.RotateSSHKeysRequest, v1.KeysView](
 			httpClient,
 			baseURL+AdminServiceRotateSSHKeysProcedure,
 			connect.WithSchema(adminServiceMethods.ByName("RotateSSHKeys")),
@@ -784,7 +784,7 @@ type adminServiceClient struct {
 	signKeys             *connect.Client[v1.SignKeysRequest, v1.KeysView]
 	rotateRealmKey       *connect.Client[v1.RotateRealmKeyRequest, v1.KeysView]
 	renewCA              *connect.Client[v1.RenewCARequest, v1.KeysView]
-	rotateSSHKeys        *connect.Client[v1.RotateKeysRequest, v1.KeysView]
+	rotateSSHKeys        *connect.Client[v1.RotateSSHKeysRequest, v1.KeysView]
 }
 
 // AddAccount calls sallyport.v1.AdminService.AddAccount.
@@ -1382,7 +1382,7 @@ func (c *adminServiceClient) RenewCA(ctx context.Context, req *v1.RenewCARequest
 }
 
 // RotateSSHKeys calls sallyport.v1.AdminService.RotateSSHKeys.
-func (c *adminServiceClient) RotateSSHKeys(ctx context.Context, req *v1.RotateKeysRequest) (*v1.KeysView, error) {
+func (c *adminServiceClient) RotateSSHKeys(ctx context.Context, req *v1.RotateSSHKeysRequest) (*v1.KeysView, error) {
 	response, err := c.rotateSSHKeys.CallUnary(ctx, connect.NewRequest(req))
 	if response != nil {
 		return response.Msg, err
@@ -1483,7 +1483,7 @@ type AdminServiceHandler interface {
 	// RenewCA replaces the realm's own certificate authority.
 	RenewCA(context.Context, *v1.RenewCARequest) (*v1.KeysView, error)
 	// RotateSSHKeys makes new keys for ssh certificates; the first ones turn them on.
-	RotateSSHKeys(context.Context, *v1.RotateKeysRequest) (*v1.KeysView, error)
+	RotateSSHKeys(context.Context, *v1.RotateSSHKeysRequest) (*v1.KeysView, error)
 }
 
 // NewAdminServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -2304,6 +2304,6 @@ func (UnimplementedAdminServiceHandler) RenewCA(context.Context, *v1.RenewCARequ
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.RenewCA is not implemented"))
 }
 
-func (UnimplementedAdminServiceHandler) RotateSSHKeys(context.Context, *v1.RotateKeysRequest) (*v1.KeysView, error) {
+func (UnimplementedAdminServiceHandler) RotateSSHKeys(context.Context, *v1.RotateSSHKeysRequest) (*v1.KeysView, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.RotateSSHKeys is not implemented"))
 }
