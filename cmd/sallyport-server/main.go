@@ -118,6 +118,7 @@ func runServe(f *command.Flags) command.Action {
 	f.StringVar(&o.Listen, "listen", "", "`address` to listen at, HOST:PORT")
 	f.StringVar(&o.Mark, "mark", "", "`folder` outside the realm for the mark that shows a loss")
 	f.StringVar(&o.Metrics, "metrics", "", "`address` at which monitoring asks: unix:PATH, or a port of 127.0.0.1")
+	f.StringVar(&o.Applications, "applications-listen", "", "`address` at which applications are answered by plain HTTP, HOST:PORT, and nothing else is")
 	f.StringVar(&o.CardService.MiddlewareKeys, "card-middleware-keys", "", "`file` of the keys of the card services of machines")
 	f.StringVar(&o.CardService.ServiceKey, "card-service-key", "", "`file` of this server's key for cards")
 	f.StringVar(&o.CardService.ServiceCertificate, "card-service-cert", "", "`file` of its certificate")

@@ -1,0 +1,187 @@
+package message
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// Version is that of the messages.
+const Version = 1
+
+// ErrEnvelope says that a text is no envelope.
+var ErrEnvelope = errors.New("not what a message has to say")
+
+// Party is one side of a message: what it is, and the fingerprint of its key.
+type Party struct {
+	Kind Kind   `json:"kind"`
+	Key  string `json:"key"`
+}
+
+// Envelope is the text of a message. All of it is under the signature.
+type Envelope struct {
+	Version int     `json:"version"`
+	Purpose Purpose `json:"purpose"`
+	From    Party   `json:"from"`
+	To      Party   `json:"to"`
+	// Via is the instance that carries what a person signed; nil in all other messages.
+	Via *Party `json:"via,omitempty"`
+	// Request is random, 32 hexadecimal digits, chosen by whoever asks, and used once. An
+	// answer has that of the question, and what a person signed that of the message around it.
+	Request string `json:"request"`
+	// Time is in seconds since 1970.
+	Time int64 `json:"time"`
+	// Question is, in an answer, the SHA-256 of the text of the question, in hexadecimal digits.
+	Question string `json:"question,omitempty"`
+	// Body is as the purpose has it.
+	Body json.RawMessage `json:"body"`
+}
+
+// NewRequest makes a request's id.
+func NewRequest() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
+
+// Digest names a question in its answer.
+func Digest(text []byte) string {
+	h := sha256.Sum256(text)
+	return hex.EncodeToString(h[:])
+}
+
+// Encode is the text of an envelope with that body.
+func (e Envelope) Encode(body any) ([]byte, error) {
+	b, err := json.Marshal(body)
+	if err != nil {
+		return nil, fmt.Errorf("write a message: %w", err)
+	}
+	e.Version, e.Body = Version, b
+	text, err := json.Marshal(e)
+	if err != nil {
+		return nil, fmt.Errorf("write a message: %w", err)
+	}
+	return text, nil
+}
+
+// From is who a text says that it is from, whatever else it says. Nothing of it is proved.
+func From(text []byte) (Party, error) {
+	var e struct {
+		From Party `json:"from"`
+	}
+	if err := json.Unmarshal(text, &e); err != nil || !isFingerprint(e.From.Key) {
+		return Party{}, fmt.Errorf("%w: it does not say who it is from", ErrEnvelope)
+	}
+	return e.From, nil
+}
+
+// Decode reads an envelope, strictly.
+func Decode(text []byte) (Envelope, error) {
+	var e Envelope
+	if err := Strict(text, &e); err != nil {
+		return Envelope{}, err
+	}
+	_, known := Rules()[e.Purpose]
+	switch {
+	case e.Version != Version:
+		return Envelope{}, fmt.Errorf("%w: version %d; this is %d", ErrEnvelope, e.Version, Version)
+	case !known:
+		return Envelope{}, fmt.Errorf("%w: the purpose %.40q is not known", ErrEnvelope, e.Purpose)
+	case !isFingerprint(e.From.Key), !isFingerprint(e.To.Key), e.Via != nil && !isFingerprint(e.Via.Key):
+		return Envelope{}, fmt.Errorf("%w: a fingerprint is 40 or 64 capital hexadecimal digits", ErrEnvelope)
+	case !isHex(e.Request, 32):
+		return Envelope{}, fmt.Errorf("%w: the request's id is 32 hexadecimal digits in small letters", ErrEnvelope)
+	case e.Question != "" && !isHex(e.Question, 64):
+		return Envelope{}, fmt.Errorf("%w: the digest of the question is 64 hexadecimal digits in small letters", ErrEnvelope)
+	case len(e.Body) == 0 || e.Body[0] != '{':
+		return Envelope{}, fmt.Errorf("%w: the body is no object", ErrEnvelope)
+	}
+	return e, nil
+}
+
+// Within tells whether a message is of now, as far as clocks may be apart.
+func (e Envelope) Within(now time.Time, skew time.Duration) bool {
+	apart := now.Sub(time.Unix(e.Time, 0))
+	return apart <= skew && apart >= -skew
+}
+
+// Strict reads one JSON value: a field that is unknown or twice there, and anything behind the
+// value, is refused.
+func Strict(text []byte, into any) error {
+	if err := noneTwice(text); err != nil {
+		return err
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return fmt.Errorf("%w: %w", ErrEnvelope, err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("%w: there is something behind it", ErrEnvelope)
+	}
+	return nil
+}
+
+// maxDepth is of objects in objects.
+const maxDepth = 16
+
+// noneTwice refuses an object that has a field twice, by letters of any size: readers differ
+// about which one counts.
+func noneTwice(text []byte) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	type level struct {
+		fields map[string]bool // nil in a list
+		value  bool            // a value comes next, no field
+	}
+	var open []level
+	for {
+		t, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrEnvelope, err)
+		}
+		top := len(open) - 1
+		if name, is := t.(string); is && top >= 0 && open[top].fields != nil && !open[top].value {
+			name = strings.ToLower(name)
+			if open[top].fields[name] {
+				return fmt.Errorf("%w: the field %.40q is there twice", ErrEnvelope, name)
+			}
+			open[top].fields[name], open[top].value = true, true
+			continue
+		}
+		switch t {
+		case json.Delim('{'):
+			open = append(open, level{fields: make(map[string]bool)})
+		case json.Delim('['):
+			open = append(open, level{})
+		case json.Delim('}'), json.Delim(']'):
+			open = open[:top]
+			top--
+			if top >= 0 {
+				open[top].value = false
+			}
+		default:
+			if top >= 0 {
+				open[top].value = false
+			}
+		}
+		if len(open) > maxDepth {
+			return fmt.Errorf("%w: it is too deep", ErrEnvelope)
+		}
+	}
+}
+
+func isFingerprint(s string) bool {
+	return (len(s) == 40 || len(s) == 64) && strings.Trim(s, "0123456789ABCDEF") == ""
+}
+
+func isHex(s string, n int) bool { return len(s) == n && strings.Trim(s, "0123456789abcdef") == "" }
