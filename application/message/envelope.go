@@ -13,6 +13,9 @@ import (
 	"time"
 )
 
+// maxTime is in the year 9999.
+const maxTime = 253_402_300_799
+
 // Version is that of the messages.
 const Version = 1
 
@@ -71,15 +74,23 @@ func (e Envelope) Encode(body any) ([]byte, error) {
 	return text, nil
 }
 
-// From is who a text says that it is from, whatever else it says. Nothing of it is proved.
-func From(text []byte) (Party, error) {
+// NoRequest is the id in an answer to a question that has none which can be read.
+const NoRequest = "00000000000000000000000000000000"
+
+// From is who a text says that it is from, and the request's id, whatever else it says. Nothing
+// of it is proved.
+func From(text []byte) (from Party, request string, err error) {
 	var e struct {
-		From Party `json:"from"`
+		From    Party  `json:"from"`
+		Request string `json:"request"`
 	}
 	if err := json.Unmarshal(text, &e); err != nil || !isFingerprint(e.From.Key) {
-		return Party{}, fmt.Errorf("%w: it does not say who it is from", ErrEnvelope)
+		return Party{}, "", fmt.Errorf("%w: it does not say who it is from", ErrEnvelope)
 	}
-	return e.From, nil
+	if !isHex(e.Request, 32) {
+		e.Request = NoRequest
+	}
+	return e.From, e.Request, nil
 }
 
 // Decode reads an envelope, strictly.
@@ -98,6 +109,8 @@ func Decode(text []byte) (Envelope, error) {
 		return Envelope{}, fmt.Errorf("%w: a fingerprint is 40 or 64 capital hexadecimal digits", ErrEnvelope)
 	case !isHex(e.Request, 32):
 		return Envelope{}, fmt.Errorf("%w: the request's id is 32 hexadecimal digits in small letters", ErrEnvelope)
+	case e.Time < 0, e.Time > maxTime:
+		return Envelope{}, fmt.Errorf("%w: the time is in seconds since 1970", ErrEnvelope)
 	case e.Question != "" && !isHex(e.Question, 64):
 		return Envelope{}, fmt.Errorf("%w: the digest of the question is 64 hexadecimal digits in small letters", ErrEnvelope)
 	case len(e.Body) == 0 || e.Body[0] != '{':

@@ -77,7 +77,7 @@ func (a *asked) carried(tx *store.Tx) (message.Envelope, message.Signed, store.A
 	if err != nil {
 		return fail(refusal{Signature, words()[Signature]})
 	}
-	from, err := message.From(m.Claims)
+	from, _, err := message.From(m.Claims)
 	if err != nil || from.Kind != message.Person {
 		return fail(no(PersonUnknown))
 	}

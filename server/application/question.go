@@ -38,6 +38,7 @@ type asked struct {
 	sig      []byte
 	early    bool // the signature is of the future
 	from     message.Party
+	request  string      // its id, as far as it can be read
 	key      message.Key // of the sender
 	instance store.Instance
 	// envelope is what the text says, once it was read; known: what it is for.
@@ -72,7 +73,7 @@ func (s *Service) prove(ctx context.Context, set store.ApplicationService, seale
 		return nil, errUnproved
 	}
 	a.text, a.sig = m.Claims, m.Signature
-	if a.from, err = message.From(m.Claims); err != nil {
+	if a.from, a.request, err = message.From(m.Claims); err != nil {
 		return nil, errUnproved
 	}
 	public, err := s.sender(ctx, a)
@@ -213,10 +214,12 @@ func (a *asked) standing(tx *store.Tx) (err error) {
 	return nil
 }
 
-// refused writes down that something was refused. The id of its request is used up.
+// refused writes down that something was refused. The id of its request is used up: of an
+// instance also where its time is yet to come. An application's is not kept for longer than it
+// could be of now: everybody has its key, and could fill the table.
 func (s *Service) refused(ctx context.Context, a *asked, told refusal) error {
 	return s.Store.Write(ctx, func(tx *store.Tx) error { //nolint:wrapcheck // it says what it is about
-		if a.envelope.Request != "" {
+		if a.envelope.Request != "" && (a.from.Kind == message.Instance || a.envelope.Within(a.now, a.skew())) {
 			if err := tx.UseApplicationRequest(a.from.Key, a.envelope.Request, usedUntil(a)); err != nil && !errors.Is(err, store.ErrExists) {
 				return err //nolint:wrapcheck // likewise
 			}
@@ -256,7 +259,7 @@ func (s *Service) seal(a *asked, r reply) ([]byte, error) {
 	}
 	e := message.Envelope{
 		Purpose: r.purpose, From: message.Party{Kind: message.Realm, Key: a.realm.Fingerprint()}, To: to,
-		Request: a.envelope.Request, Time: s.Now().Unix(), Question: message.Digest(a.text),
+		Request: a.request, Time: s.Now().Unix(), Question: message.Digest(a.text),
 	}
 	text, err := e.Encode(r.body)
 	if err != nil {

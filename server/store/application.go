@@ -208,3 +208,9 @@ func (t *Tx) PurgeApplications(now, jobsBefore time.Time) error {
 	_, err := t.exec(`DELETE FROM application_jobs WHERE made < ? AND state <> ?`, jobsBefore.Unix(), JobAccepted)
 	return err
 }
+
+// Hellos counts the codes that are kept.
+func (t *Tx) Hellos() (n int, err error) {
+	err = t.get([]any{&n}, `SELECT count(*) FROM application_hellos`)
+	return n, err
+}
