@@ -47,8 +47,10 @@ func newRig(t *testing.T) *rig {
 }
 
 // serve answers, in place of whoever did.
-func (r *rig) serve() {
-	r.service = application.New(r.Realm, nil)
+func (r *rig) serve() { r.serveWith(nil) }
+
+func (r *rig) serveWith(resources map[string]application.Resources) {
+	r.service = application.New(r.Realm, resources)
 	s := httptest.NewServer(realm.WithCallers(r.service))
 	r.T.Cleanup(s.Close)
 	r.url = s.URL + application.Path
@@ -77,21 +79,30 @@ func (r *rig) invite(name string) string {
 	return i.GetCode()
 }
 
+// from sends something from an address, and returns the status.
+func (r *rig) from(address, text string) int {
+	req := httptest.NewRequest(http.MethodPost, application.Path, strings.NewReader(text))
+	req.RemoteAddr = address
+	w := httptest.NewRecorder()
+	realm.WithCallers(r.service).ServeHTTP(w, req)
+	return w.Code
+}
+
 // wire carries messages of a client, and keeps them.
 type wire struct {
 	sent, came [][]byte
-	// hold changes what is sent; nil: nothing does.
-	hold func([]byte) []byte
+	// host is where the server is now; "": where it was.
+	host string
 }
 
 // RoundTrip implements http.RoundTripper.
 func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	b := read(req.Body)
-	if w.hold != nil {
-		b = w.hold(b)
-	}
 	w.sent = append(w.sent, b)
 	again := req.Clone(req.Context())
+	if w.host != "" {
+		again.URL.Host = w.host
+	}
 	again.Body, again.ContentLength = body(b), int64(len(b))
 	resp, err := http.DefaultTransport.RoundTrip(again)
 	if err != nil {
@@ -125,6 +136,9 @@ func (r *rig) unknown() instance {
 }
 
 func (r *rig) server() string { return strings.TrimSuffix(r.url, application.Path) }
+
+// point has a client talk to where the server is now.
+func (i instance) point(r *rig) { i.host = strings.TrimPrefix(r.server(), "http://") }
 
 // alice registers, and has said her passphrase.
 func (i instance) alice() *client.Session {

@@ -97,13 +97,14 @@ func (t *Tx) RemoveApplication(name string) error {
 // the oldest make room.
 func (t *Tx) AddHello(application uuid.UUID, code []byte, now, expires time.Time, most int) error {
 	_, err := t.exec(`DELETE FROM application_hellos WHERE application = ? AND code_hash NOT IN (
-		SELECT code_hash FROM application_hellos WHERE application = ? AND expires > ? ORDER BY made DESC, code_hash LIMIT ?)`,
+		SELECT code_hash FROM application_hellos WHERE application = ? AND expires > ? ORDER BY seq DESC LIMIT ?)`,
 		application, application, now.Unix(), most-1)
 	if err != nil {
 		return err
 	}
-	n, err := t.exec(`INSERT INTO application_hellos (code_hash, application, made, expires) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-		code, application, now.Unix(), expires.Unix())
+	n, err := t.exec(`INSERT INTO application_hellos (code_hash, application, seq, expires)
+		SELECT ?, ?, COALESCE(MAX(seq), 0) + 1, ? FROM application_hellos WHERE application = ? ON CONFLICT DO NOTHING`,
+		code, application, expires.Unix(), application)
 	if err == nil && n == 0 {
 		err = fmt.Errorf("the code %w", ErrExists)
 	}

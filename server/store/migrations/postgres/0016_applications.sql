@@ -18,10 +18,10 @@ CREATE TABLE applications (
 CREATE TABLE application_hellos (
 	code_hash   BYTEA   PRIMARY KEY,
 	application TEXT    NOT NULL REFERENCES applications(uuid) ON DELETE CASCADE,
-	made        BIGINT NOT NULL,
+	seq         BIGINT NOT NULL,
 	expires     BIGINT NOT NULL
 );
-CREATE INDEX application_hellos_made ON application_hellos (application, made);
+CREATE INDEX application_hellos_seq ON application_hellos (application, seq);
 CREATE TABLE application_instances (
 	fingerprint TEXT    PRIMARY KEY,
 	application TEXT    NOT NULL REFERENCES applications(uuid) ON DELETE CASCADE,

@@ -18,14 +18,14 @@ CREATE TABLE applications (
 	created     INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- The codes of instances that are to be.
+-- The codes of instances that are to be, in the order in which they came.
 CREATE TABLE application_hellos (
 	code_hash   BLOB    PRIMARY KEY,
 	application TEXT    NOT NULL REFERENCES applications(uuid) ON DELETE CASCADE,
-	made        INTEGER NOT NULL,
+	seq         INTEGER NOT NULL,
 	expires     INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX application_hellos_made ON application_hellos (application, made);
+CREATE INDEX application_hellos_seq ON application_hellos (application, seq);
 
 CREATE TABLE application_instances (
 	fingerprint TEXT    PRIMARY KEY,
