@@ -128,7 +128,7 @@ func (e Envelope) Within(now time.Time, skew time.Duration) bool {
 // Strict reads one JSON value: a field that is unknown or twice there, and anything behind the
 // value, is refused.
 func Strict(text []byte, into any) error {
-	if err := noneTwice(text); err != nil {
+	if err := plainFields(text); err != nil {
 		return err
 	}
 	d := json.NewDecoder(bytes.NewReader(text))
@@ -145,15 +145,18 @@ func Strict(text []byte, into any) error {
 // maxDepth is of objects in objects.
 const maxDepth = 16
 
-// noneTwice refuses an object that has a field twice, by letters of any size: readers differ
-// about which one counts.
-func noneTwice(text []byte) error {
+// level is an object or a list that is open.
+type level struct {
+	fields map[string]bool // nil in a list
+	field  string          // the last one; "" where one comes next
+	free   bool            // it is a value of somebody's, which may be called anything
+}
+
+// plainFields refuses an object that has a field twice, of which readers differ about which one
+// counts, and a field that is not in small letters, which some take for one that is.
+func plainFields(text []byte) error {
 	d := json.NewDecoder(bytes.NewReader(text))
-	type level struct {
-		fields map[string]bool // nil in a list
-		value  bool            // a value comes next, no field
-	}
-	var open []level
+	var open []*level
 	for {
 		t, err := d.Token()
 		if errors.Is(err, io.EOF) {
@@ -162,33 +165,36 @@ func noneTwice(text []byte) error {
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrEnvelope, err)
 		}
-		top := len(open) - 1
-		if name, is := t.(string); is && top >= 0 && open[top].fields != nil && !open[top].value {
-			name = strings.ToLower(name)
-			if open[top].fields[name] {
-				return fmt.Errorf("%w: the field %.40q is there twice", ErrEnvelope, name)
+		var top *level
+		if len(open) > 0 {
+			top = open[len(open)-1]
+		}
+		if name, is := t.(string); is && top != nil && top.fields != nil && top.field == "" {
+			if top.fields[name] || !top.free && (name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz") != "") {
+				return fmt.Errorf("%w: the field %.40q is there twice, or is none", ErrEnvelope, name)
 			}
-			open[top].fields[name], open[top].value = true, true
+			top.fields[name], top.field = true, "."+name // never empty
 			continue
 		}
 		switch t {
-		case json.Delim('{'):
-			open = append(open, level{fields: make(map[string]bool)})
-		case json.Delim('['):
-			open = append(open, level{})
-		case json.Delim('}'), json.Delim(']'):
-			open = open[:top]
-			top--
-			if top >= 0 {
-				open[top].value = false
+		case json.Delim('{'), json.Delim('['):
+			l := &level{free: top != nil && (top.free || top.field == ".value")}
+			if t == json.Delim('{') {
+				l.fields = make(map[string]bool)
 			}
-		default:
-			if top >= 0 {
-				open[top].value = false
+			if open = append(open, l); len(open) > maxDepth {
+				return fmt.Errorf("%w: it is too deep", ErrEnvelope)
+			}
+			continue
+		case json.Delim('}'), json.Delim(']'):
+			open = open[:len(open)-1]
+			top = nil
+			if len(open) > 0 {
+				top = open[len(open)-1]
 			}
 		}
-		if len(open) > maxDepth {
-			return fmt.Errorf("%w: it is too deep", ErrEnvelope)
+		if top != nil {
+			top.field = ""
 		}
 	}
 }

@@ -98,7 +98,7 @@ const said = `{"any":"text"}`
 // sealedBy are the words of gpg that docs/applications.md has.
 func (g gnupg) sealed(text, from string, to message.Key, more ...string) ([]byte, error) {
 	g.run(public(g.t, to), "--import")
-	return g.try([]byte(text), append([]string{"--local-user", from, "--recipient", to.Fingerprint(), "--compress-algo", "none", "--sign", "--encrypt"}, more...)...)
+	return g.try([]byte(text), append(more, "--local-user", from, "--recipient", to.Fingerprint(), "--compress-algo", "none", "--sign", "--encrypt")...)
 }
 
 func TestGnuPGAndTheRealmReadEachOther(t *testing.T) {
@@ -140,4 +140,16 @@ func TestGnuPGAndTheRealmReadEachOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	newGnuPG(t).run([]byte(armored), "--import")
+}
+
+// fingerprint is that of a key of that name.
+func (g gnupg) fingerprint(name string) string {
+	g.t.Helper()
+	for _, line := range strings.Split(string(g.run(nil, "--with-colons", "--list-keys", name)), "\n") {
+		if f := strings.Split(line, ":"); f[0] == "fpr" {
+			return f[9]
+		}
+	}
+	g.t.Fatalf("no key %s", name)
+	return ""
 }
