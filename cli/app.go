@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
@@ -126,21 +127,37 @@ func (a *App) showInstance(in *invocation, s client.Status) error {
 func appRegister(a *App, in *invocation) command.Action {
 	at := a.instance(in)
 	code := in.String("code", "", "the administrator's `code`")
+	mail := in.String("mail", "", "register by yourself, with a code that is sent to this `address`")
+	sms := in.String("sms", "", "register by yourself, with a code that is sent to this `number`")
+	totp := in.Bool("totp", false, "register by yourself, with a one-time password of a new generator")
 	return func(ctx context.Context) error {
-		if *code == "" {
-			return command.Usage("--code CODE is missing: an administrator gets one with \"sallyport-server application invite NAME\"")
+		ways := 0
+		for _, given := range []bool{*code != "", *mail != "", *sms != "", *totp} {
+			if given {
+				ways++
+			}
+		}
+		if ways != 1 {
+			return command.Usage("one of --code, --mail, --sms and --totp is needed. An administrator gets a code with \"sallyport-server application invite NAME\"")
 		}
 		c, err := at()
 		if err != nil {
 			return err
 		}
-		passphrase, err := newAsker(a.Stdin, a.Stderr).newSecret("New passphrase: ", "passphrase")
+		t := newAsker(a.Stdin, a.Stderr)
+		registration := ""
+		if *code == "" {
+			if registration, *code, err = beginRegistration(ctx, c, t, *mail, *sms); err != nil {
+				return appTrouble("register", err)
+			}
+		}
+		passphrase, err := t.newSecret("New passphrase: ", "passphrase")
 		if err != nil {
 			return err
 		}
 		ctx, end := context.WithTimeout(ctx, appTimeout)
 		defer end()
-		name, err := c.Register(ctx, *code, []byte(passphrase))
+		name, err := c.Register(ctx, registration, *code, []byte(passphrase))
 		if err != nil {
 			return appTrouble("register", err)
 		}
@@ -148,6 +165,29 @@ func appRegister(a *App, in *invocation) command.Action {
 			fmt.Fprintf(w, "Registered as %s. Nobody can restore the passphrase: keep it.\n", spoken(name))
 		})
 	}
+}
+
+// beginRegistration has a code sent, or shows what a generator of one-time passwords is made
+// with, and asks for the code.
+func beginRegistration(ctx context.Context, c *client.Client, t *asker, mail, sms string) (registration, code string, err error) {
+	ctx, end := context.WithTimeout(ctx, appTimeout)
+	defer end()
+	switch {
+	case mail != "":
+		registration, err = c.Begin(ctx, "mail", mail)
+	case sms != "":
+		registration, err = c.Begin(ctx, "sms", sms)
+	default:
+		secret := rand.Text() // 130 bits in base32
+		if registration, err = c.Begin(ctx, "totp", secret); err == nil {
+			fmt.Fprintf(t.out, "Add this to your generator of one-time passwords: %s\n", secret)
+		}
+	}
+	if err != nil {
+		return "", "", err
+	}
+	code, err = t.respond(pam.PromptEchoOn, "Code: ")
+	return registration, strings.TrimSpace(code), err
 }
 
 // person declares the option of who asks, and opens their key.

@@ -83,7 +83,7 @@ func TestNobodyIsAnsweredWhoHasNotJoined(t *testing.T) {
 	b.Must(nil, err)
 	ending := make(chan struct{})
 	close(ending) // so that a stream that was let in ends
-	h := publicServer(b.Realm, b.Engine, request.New(b.Realm, nil), cards, application.New(b.Realm, nil), ending, attend(b.Realm, metrics.New())).Handler
+	h := publicServer(b.Realm, b.Engine, request.New(b.Realm, nil), cards, application.New(b.Realm, nil, application.Delivery{}), ending, attend(b.Realm, metrics.New())).Handler
 	asked := 0
 	for _, m := range procedures() {
 		if strings.Contains(openToAll, string(m.Name())) {

@@ -48,6 +48,8 @@ type ServeOptions struct {
 	// Applications is where applications are answered by plain HTTP, besides on Listen; "":
 	// nowhere.
 	Applications string
+	// Delivery are the programs that carry codes to people who register at an application.
+	Delivery application.Delivery
 	// StepTimeout is how long an authentication waits for its next step; zero
 	// means two minutes.
 	StepTimeout time.Duration
@@ -123,7 +125,7 @@ func serve(ctx context.Context, r *realm.Realm, o ServeOptions) error {
 	numbers := metrics.New()
 	ending := make(chan struct{})
 	requests := request.New(r, ending, sshca.Kind{})
-	apps := application.New(r, nil)
+	apps := application.New(r, nil, o.Delivery)
 	public := publicServer(r, e, requests, cards, apps, ending, attend(r, numbers))
 	private := adminServer(admin.New(r, e, e, requests), r.Log)
 	failed := make(chan error, 4)

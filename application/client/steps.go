@@ -83,8 +83,23 @@ func (c *Client) announce(ctx context.Context, s state, realm, app message.Key) 
 	return s, k, err
 }
 
-// Register binds a new key of a person with an administrator's code, and tells whose it is.
-func (c *Client) Register(ctx context.Context, code string, passphrase []byte) (string, error) {
+// Begin begins a registration without an administrator, by one of the methods mail, sms and
+// totp, and returns what it goes on under.
+func (c *Client) Begin(ctx context.Context, method, payload string) (string, error) {
+	s, realm, me, err := c.load()
+	if err != nil {
+		return "", err
+	}
+	request := message.NewRequest()
+	err = c.ask(ctx, s, realm, question{
+		purpose: message.Register, from: me, request: request, body: message.RegisterBody{Method: method, Payload: payload}, opens: &me.key,
+	}, &message.RegisterBegunBody{})
+	return request, err
+}
+
+// Register binds a new key of a person with a code, and tells whose it is: an administrator's
+// code where registration is empty, or else the one that came after [Client.Begin].
+func (c *Client) Register(ctx context.Context, registration, code string, passphrase []byte) (string, error) {
 	if len(passphrase) < leastPassphrase {
 		return "", fmt.Errorf("the passphrase has to have %d characters or more", leastPassphrase)
 	}
@@ -92,19 +107,24 @@ func (c *Client) Register(ctx context.Context, code string, passphrase []byte) (
 	if err != nil {
 		return "", err
 	}
-	registration := message.NewRequest()
+	request := message.NewRequest()
 	var accepted message.CodeAcceptedBody
-	err = c.ask(ctx, s, realm, question{purpose: message.Code, from: me, request: registration, body: message.CodeBody{Code: code}, opens: &me.key}, &accepted)
-	if err == nil && accepted.Code != code {
+	err = c.ask(ctx, s, realm, question{purpose: message.Code, from: me, request: request, body: message.CodeBody{Code: code, Registration: registration}, opens: &me.key}, &accepted)
+	if err == nil && (accepted.Code != code || (accepted.Account == "") != (registration != "")) {
 		err = fmt.Errorf("%w: it is about another code", ErrAnswer)
-	}
-	if err == nil && (accepted.Account == "" || strings.ContainsAny(accepted.Account, "/\x00")) {
-		err = fmt.Errorf("%w: it names no account", ErrAnswer)
 	}
 	if err != nil {
 		return "", err
 	}
-	k, err := message.NewKey(accepted.Account, c.Now())
+	if registration == "" {
+		registration = request
+	}
+	return c.bind(ctx, s, realm, me, registration, accepted.Account, passphrase)
+}
+
+// bind makes a key and has it bound. The account is known before where it was there before.
+func (c *Client) bind(ctx context.Context, s state, realm message.Key, me party, registration, account string, passphrase []byte) (string, error) {
+	k, err := message.NewKey("person", c.Now())
 	if err != nil {
 		return "", err //nolint:wrapcheck // it says what it is about
 	}
@@ -122,8 +142,11 @@ func (c *Client) Register(ctx context.Context, code string, passphrase []byte) (
 	err = c.ask(ctx, s, realm, question{
 		purpose: message.PersonKey, from: me, request: request, body: message.PersonKeyBody{Registration: registration, Key: public, Proof: proof}, opens: &me.key,
 	}, &bound)
-	if err == nil && (bound.Key != k.Fingerprint() || bound.Account != accepted.Account) {
+	if err == nil && (bound.Key != k.Fingerprint() || account != "" && bound.Account != account) {
 		err = fmt.Errorf("%w: it is about another key", ErrAnswer)
+	}
+	if err == nil && (bound.Account == "" || strings.ContainsAny(bound.Account, "/\x00")) {
+		err = fmt.Errorf("%w: it names no account", ErrAnswer)
 	}
 	if err != nil {
 		return "", err

@@ -19,22 +19,37 @@ type InstanceBoundBody struct {
 	Realm    string `json:"realm"`    // the realm's name
 }
 
+// RegisterBody is that of register.
+type RegisterBody struct {
+	Method  string `json:"method"` // "mail", "sms" or "totp"
+	Payload string `json:"payload"`
+}
+
+// RegisterBegunBody is that of register.begun. The registration goes on under the id of the
+// request that it answers.
+type RegisterBegunBody struct {
+	Until int64 `json:"until"` // seconds since 1970
+}
+
 // CodeBody is that of code.
 type CodeBody struct {
 	Code string `json:"code"`
+	// Registration is the id of the request of register; "" with an administrator's code.
+	Registration string `json:"registration,omitempty"`
 }
 
-// CodeAcceptedBody is that of code.accepted. The registration goes on under the id of the
-// request whose answer this is.
+// CodeAcceptedBody is that of code.accepted. With an administrator's code the registration goes
+// on under the id of the request that this answers.
 type CodeAcceptedBody struct {
-	Code    string `json:"code"` // the one of the question
-	Account string `json:"account"`
+	Code string `json:"code"` // the one of the question
+	// Account is whose the code was; "": an account is made with the person's key.
+	Account string `json:"account,omitempty"`
 	Until   int64  `json:"until"` // seconds since 1970
 }
 
 // PersonKeyBody is that of person.key.
 type PersonKeyBody struct {
-	Registration string `json:"registration"` // the id of the request of code
+	Registration string `json:"registration"` // the id of the request of register, or else of code
 	Key          string `json:"key"`          // armored
 	Proof        []byte `json:"proof"`        // a message of person.proof, signed by that key
 }

@@ -18,6 +18,7 @@ type Purpose string
 const (
 	Hello       Purpose = "hello"        // an instance that is to be announces itself
 	InstanceKey Purpose = "instance.key" // its public key
+	Register    Purpose = "register"     // a person registers without an administrator
 	Code        Purpose = "code"         // a person proves a code
 	PersonKey   Purpose = "person.key"   // the person's public key
 	Job         Purpose = "job"          // carries a person's order
@@ -28,6 +29,7 @@ const (
 const (
 	Received      Purpose = "received"
 	InstanceBound Purpose = "instance.bound"
+	RegisterBegun Purpose = "register.begun"
 	CodeAccepted  Purpose = "code.accepted"
 	PersonBound   Purpose = "person.bound"
 	JobAccepted   Purpose = "job.accepted"
@@ -63,6 +65,7 @@ type Rule struct {
 //	question      from         answer          encrypted to
 //	hello         application  received        nobody: it says nothing
 //	instance.key  application  instance.bound  the instance's new key
+//	register      instance     register.begun  the instance
 //	code          instance     code.accepted   the instance
 //	person.key    instance     person.bound    the instance
 //	job           instance     job.accepted    the instance
@@ -74,12 +77,13 @@ func Rules() map[Purpose]Rule {
 	return map[Purpose]Rule{
 		Hello:       {From: Application, Answer: Received, Open: true},
 		InstanceKey: {From: Application, Answer: InstanceBound},
+		Register:    {From: Instance, Answer: RegisterBegun},
 		Code:        {From: Instance, Answer: CodeAccepted},
 		PersonKey:   {From: Instance, Answer: PersonBound},
 		Job:         {From: Instance, Answer: JobAccepted},
 		Result:      {From: Instance, Answer: JobResult},
 
-		Received: {From: Realm}, InstanceBound: {From: Realm}, CodeAccepted: {From: Realm}, PersonBound: {From: Realm},
+		Received: {From: Realm}, InstanceBound: {From: Realm}, RegisterBegun: {From: Realm}, CodeAccepted: {From: Realm}, PersonBound: {From: Realm},
 		JobAccepted: {From: Realm}, JobResult: {From: Realm}, Refused: {From: Realm},
 
 		PersonProof: {From: Person, In: PersonKey},

@@ -57,9 +57,10 @@ func applicationSet(f *command.Flags) request {
 	enabled(f, &req.Enabled)
 	number(f, "skew-seconds", "by how many `seconds` clocks may be apart: 10 to 600", &req.SkewSeconds)
 	number(f, "result-seconds", "for how many `seconds` a result waits: 30 to 86400", &req.ResultSeconds)
+	given(f, "self-registration", "`group` of who registers by themselves; '' for nobody", &req.SelfRegistration)
 	return func(ctx context.Context, c client, _ *command.Flags) (proto.Message, error) {
 		if proto.Equal(req, &v1.SetApplicationsRequest{}) {
-			return nil, command.Usage("nothing to set: --enabled, --skew-seconds or --result-seconds is missing")
+			return nil, command.Usage("nothing to set: --enabled, --skew-seconds, --result-seconds or --self-registration is missing")
 		}
 		return c.SetApplications(ctx, req)
 	}
@@ -131,6 +132,9 @@ func applications(w io.Writer, m proto.Message) {
 	switch m := m.(type) {
 	case *v1.ApplicationsView:
 		fmt.Fprintf(w, "enabled\t%s\nclocks may be apart\t%d s\na result waits\t%d s\n", yesNo(m.GetEnabled()), m.GetSkewSeconds(), m.GetResultSeconds())
+		if m.GetSelfRegistration() != "" {
+			fmt.Fprintf(w, "people may register\tby themselves, into the group %s\n", m.GetSelfRegistration())
+		}
 		if m.GetFingerprint() != "" {
 			fmt.Fprintf(w, "the realm's key\t%s\n\n%s\n", m.GetFingerprint(), m.GetPublicKey())
 		}

@@ -119,6 +119,8 @@ func runServe(f *command.Flags) command.Action {
 	f.StringVar(&o.Mark, "mark", "", "`folder` outside the realm for the mark that shows a loss")
 	f.StringVar(&o.Metrics, "metrics", "", "`address` at which monitoring asks: unix:PATH, or a port of 127.0.0.1")
 	f.StringVar(&o.Applications, "applications-listen", "", "`address` at which applications are answered by plain HTTP, HOST:PORT, and nothing else is")
+	f.StringVar(&o.Delivery.Mail, "applications-mail", "", "`path` of a program as sendmail, by which people get codes")
+	f.StringVar(&o.Delivery.SMS, "applications-sms", "", "`path` of a program by which people get codes by SMS")
 	f.StringVar(&o.CardService.MiddlewareKeys, "card-middleware-keys", "", "`file` of the keys of the card services of machines")
 	f.StringVar(&o.CardService.ServiceKey, "card-service-key", "", "`file` of this server's key for cards")
 	f.StringVar(&o.CardService.ServiceCertificate, "card-service-cert", "", "`file` of its certificate")

@@ -23,15 +23,24 @@ func (s *Admin) ShowApplications(ctx context.Context, _ *v1.ListRequest) (v *v1.
 	err = s.read(ctx, "show", "applications", func(tx *store.Tx) error {
 		set, err := settings.Read(tx)
 		if err == nil {
-			v, err = s.applicationsView(set)
+			v, err = s.applicationsView(tx, set)
 		}
 		return err
 	})
 	return v, err
 }
 
-func (s *Admin) applicationsView(set store.ApplicationService) (*v1.ApplicationsView, error) {
+func (s *Admin) applicationsView(tx *store.Tx, set store.ApplicationService) (*v1.ApplicationsView, error) {
 	v := &v1.ApplicationsView{Enabled: set.Enabled, SkewSeconds: set.SkewSeconds, ResultSeconds: set.ResultSeconds}
+	groups, err := tx.Groups()
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range groups {
+		if g.UUID == set.SelfGroup {
+			v.SelfRegistration = string(g.Name)
+		}
+	}
 	if set.PublicKey == nil {
 		return v, nil
 	}
@@ -46,11 +55,11 @@ func (s *Admin) applicationsView(set store.ApplicationService) (*v1.Applications
 
 // SetApplications implements AdminService.
 func (s *Admin) SetApplications(ctx context.Context, req *v1.SetApplicationsRequest) (v *v1.ApplicationsView, err error) {
-	c := settings.Change{Enabled: req.Enabled, SkewSeconds: req.SkewSeconds, ResultSeconds: req.ResultSeconds} //nolint:protogetter // absent and zero differ
+	c := settings.Change{Enabled: req.Enabled, SkewSeconds: req.SkewSeconds, ResultSeconds: req.ResultSeconds, SelfRegistration: req.SelfRegistration} //nolint:protogetter // absent and zero differ
 	err = s.change(ctx, "application.set", s.Name, req.String(), func(tx *store.Tx) error {
 		set, err := settings.Set(tx, s.Realm, c)
 		if err == nil {
-			v, err = s.applicationsView(set)
+			v, err = s.applicationsView(tx, set)
 		}
 		return err
 	})

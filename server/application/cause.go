@@ -13,6 +13,10 @@ const (
 	Disabled      Cause = "application.disabled"
 	Revoked       Cause = "revoked"
 	WrongCode     Cause = "code"
+	SelfOff       Cause = "self.off"
+	SelfFull      Cause = "self.full"
+	NoMethod      Cause = "method"
+	Busy          Cause = "busy"
 	BadKey        Cause = "key"
 	KeyTaken      Cause = "key.taken"
 	PersonUnknown Cause = "person.key"
@@ -45,6 +49,10 @@ func words() map[Cause]string {
 		Disabled:      "the application is disabled: ask the realm's administrator",
 		Revoked:       "this instance is revoked, or its application was removed: ask the realm's administrator",
 		WrongCode:     "the code is wrong, used or over: ask for a new one",
+		SelfOff:       "nobody registers here without an administrator: ask one for a code",
+		SelfFull:      "there is no room for another account: ask the realm's administrator",
+		NoMethod:      "codes are not sent that way here: choose another one of mail, sms, totp",
+		Busy:          "a code was sent a moment ago, or cannot be sent now: use that, or try again in 10 minutes",
 		BadKey:        "the OpenPGP key is not good",
 		KeyTaken:      "the key is in use already: make a new one",
 		PersonUnknown: "this key is nobody's at this instance: register first",

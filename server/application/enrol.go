@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"github.com/sallyport-auth/sallyport/application/message"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/server/realm"
@@ -96,10 +98,13 @@ func (a *asked) newKey(armored string) (message.Key, []byte, error) {
 }
 
 // code takes a code of a person's (2.1.1): the registration goes on under the request's id.
-func code(tx *store.Tx, a *asked) (reply, error) {
+func (s *Service) code(tx *store.Tx, a *asked) (reply, error) {
 	var b message.CodeBody
 	if err := a.read(&b); err != nil {
 		return reply{}, err
+	}
+	if b.Registration != "" {
+		return s.selfCode(tx, a, b)
 	}
 	id, err := tx.UseApplicationInvitation(realm.HashJoinCode(b.Code), a.now)
 	if errors.Is(err, identity.ErrNotFound) {
@@ -113,26 +118,25 @@ func code(tx *store.Tx, a *asked) (reply, error) {
 		return reply{}, err
 	}
 	until := a.now.Add(acceptedLife)
-	err = tx.AddApplicationRegistration(a.from.Key, a.envelope.Request, account.UUID, until)
+	err = tx.AddApplicationRegistration(store.ApplicationRegistration{Instance: a.from.Key, Request: a.envelope.Request, Account: account.UUID, Accepted: true, Expires: until}, a.now, mostOpen)
 	return reply{purpose: message.CodeAccepted, body: message.CodeAcceptedBody{Code: b.Code, Account: string(account.Name), Until: until.Unix()}}, err //nolint:wrapcheck // it says what it is about
 }
 
 // personKey binds a key to the account whose code was right, at this instance.
-func personKey(tx *store.Tx, a *asked) (reply, error) {
+func (s *Service) personKey(tx *store.Tx, a *asked) (reply, error) {
 	var b message.PersonKeyBody
 	if err := a.read(&b); err != nil {
 		return reply{}, err
 	}
-	id, err := tx.UseApplicationRegistration(a.from.Key, b.Registration, a.now)
-	if errors.Is(err, identity.ErrNotFound) {
+	r, err := tx.ApplicationRegistration(a.from.Key, b.Registration, a.now)
+	if errors.Is(err, identity.ErrNotFound) || err == nil && !r.Accepted {
 		return reply{}, no(WrongCode)
 	}
 	if err != nil {
 		return reply{}, err //nolint:wrapcheck // it says what it is about
 	}
-	account, err := a.account(tx, id)
-	if err != nil {
-		return reply{}, err
+	if err := tx.RemoveApplicationRegistration(r.Instance, r.Request); err != nil {
+		return reply{}, err //nolint:wrapcheck // likewise
 	}
 	k, public, err := a.newKey(b.Key)
 	if err != nil {
@@ -140,6 +144,17 @@ func personKey(tx *store.Tx, a *asked) (reply, error) {
 	}
 	a.what = "person key " + k.Fingerprint()
 	if _, _, err := a.signed(b.Proof, k); err != nil {
+		return reply{}, err
+	}
+	if r.Account == uuid.Nil {
+		made, err := s.newcomer(tx, a)
+		if err != nil {
+			return reply{}, err
+		}
+		r.Account = made.UUID
+	}
+	account, err := a.account(tx, r.Account)
+	if err != nil {
 		return reply{}, err
 	}
 	err = tx.AddPersonKey(store.PersonKey{Fingerprint: k.Fingerprint(), Instance: a.from.Key, Account: account.UUID, PublicKey: public, Created: a.now})

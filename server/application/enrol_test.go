@@ -67,7 +67,7 @@ func TestAnAdministratorsCodeBindsOneKeyAtTheInstanceThatProvedIt(t *testing.T) 
 	r := newRig(t)
 	i, other := r.announced(), r.announced()
 	register := func(i instance, code string) error {
-		_, err := i.Register(t.Context(), code, []byte(passphrase))
+		_, err := i.Register(t.Context(), "", code, []byte(passphrase))
 		return err
 	}
 	code := r.invite("alice")
@@ -78,6 +78,7 @@ func TestAnAdministratorsCodeBindsOneKeyAtTheInstanceThatProvedIt(t *testing.T) 
 	r.later(15 * time.Minute)
 	r.wants("too late", register(i, code), application.WrongCode)
 	r.wants("of a disabled account", register(i, r.invite("dora")), application.Account)
+	r.cause("of a disabled account, at once", i.self(), r.sealed(r.craft(i.self(), message.Code), message.CodeBody{Code: r.invite("dora")}), application.Account)
 
 	// The second step, by hand.
 	self, elsewhere := i.self(), other.self()

@@ -121,6 +121,9 @@ func TestAMessageIsForOneReceiverOnePurposeAndNow(t *testing.T) {
 		}
 		r.cause(what, to, r.job(i, c.change), c.cause)
 	}
+	c := r.craft(self, message.Code)
+	c.e.To.Key = elsewhere.Key
+	r.cause("nothing within, for another realm", self, r.sealed(c, message.CodeBody{Code: "x"}), application.Receiver)
 	m := r.job(i, func(_, _ *crafted) {})
 	r.later(3 * time.Minute)
 	e, cause := r.answer(self, m)

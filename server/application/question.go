@@ -58,6 +58,10 @@ type reply struct {
 	to *message.Key
 	// job is one that is to be resolved, once it is written down.
 	job uuid.UUID
+	// deliver carries a code, likewise.
+	deliver func(context.Context) error
+	// no refuses, and what was done stays: a guess was counted.
+	no *refusal
 }
 
 // prove opens a message and finds out who signed it: the key that its text names has to be an
@@ -136,17 +140,18 @@ func (s *Service) reply(ctx context.Context, a *asked) ([]byte, error) {
 	var r reply
 	err := a.check()
 	if err == nil {
-		err = s.Store.Write(ctx, func(tx *store.Tx) (err error) {
-			if r, err = do(tx, a); err != nil {
-				return err
-			}
-			return s.record(tx, a, "ok")
-		})
+		r, err = s.written(ctx, a)
+	}
+	if err == nil && r.deliver != nil {
+		err = s.delivered(ctx, a, r.deliver)
 	}
 	var told refusal
 	if errors.As(err, &told) {
-		r = reply{purpose: message.Refused, body: message.RefusedBody{Cause: string(told.cause), Message: told.words, Time: a.now.Unix()}}
+		r = reply{no: &told}
 		err = s.refused(ctx, a, told)
+	}
+	if r.no != nil {
+		r = reply{purpose: message.Refused, body: message.RefusedBody{Cause: string(r.no.cause), Message: r.no.words, Time: a.now.Unix()}}
 	}
 	if err != nil {
 		return nil, err
@@ -159,8 +164,33 @@ func (s *Service) reply(ctx context.Context, a *asked) ([]byte, error) {
 	return s.seal(a, r)
 }
 
+// written does what was asked, and writes it down. Machines hear of an account that was made.
+func (s *Service) written(ctx context.Context, a *asked) (r reply, err error) {
+	news := false
+	err = s.Store.Write(ctx, func(tx *store.Tx) (err error) {
+		if r, err = s.do(tx, a); err != nil {
+			return err
+		}
+		came := "ok"
+		if r.no != nil {
+			came = "refused: " + string(r.no.cause)
+		}
+		if err := s.record(tx, a, came); err != nil {
+			return err
+		}
+		if news = tx.Revised(); news {
+			return tx.Announce()
+		}
+		return nil
+	})
+	if err == nil && news {
+		s.Changed.Notify()
+	}
+	return r, err //nolint:wrapcheck // it says what it is about
+}
+
 // do judges the sender as it is now, takes the request's id, and does what is asked.
-func do(tx *store.Tx, a *asked) (reply, error) {
+func (s *Service) do(tx *store.Tx, a *asked) (reply, error) {
 	if err := a.standing(tx); err != nil {
 		return reply{}, err
 	}
@@ -176,10 +206,12 @@ func do(tx *store.Tx, a *asked) (reply, error) {
 		return hello(tx, a)
 	case message.InstanceKey:
 		return instanceKey(tx, a)
+	case message.Register:
+		return s.register(tx, a)
 	case message.Code:
-		return code(tx, a)
+		return s.code(tx, a)
 	case message.PersonKey:
-		return personKey(tx, a)
+		return s.personKey(tx, a)
 	case message.Job:
 		return job(tx, a)
 	case message.Result:

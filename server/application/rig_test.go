@@ -28,9 +28,10 @@ const passphrase = "correct horse battery staple"
 // application notes. Alice may do everything in the space notes.
 type rig struct {
 	*servertest.Bench
-	service *application.Service
-	url     string
-	shipped string
+	service  *application.Service
+	url      string
+	shipped  string
+	delivery application.Delivery
 }
 
 func newRig(t *testing.T) *rig {
@@ -50,7 +51,7 @@ func newRig(t *testing.T) *rig {
 func (r *rig) serve() { r.serveWith(nil) }
 
 func (r *rig) serveWith(resources map[string]application.Resources) {
-	r.service = application.New(r.Realm, resources)
+	r.service = application.New(r.Realm, resources, r.delivery)
 	s := httptest.NewServer(realm.WithCallers(r.service))
 	r.T.Cleanup(s.Close)
 	r.url = s.URL + application.Path
@@ -143,7 +144,7 @@ func (i instance) point(r *rig) { i.host = strings.TrimPrefix(r.server(), "http:
 // alice registers, and has said her passphrase.
 func (i instance) alice() *client.Session {
 	i.r.T.Helper()
-	name, err := i.Register(i.r.T.Context(), i.r.invite("alice"), []byte(passphrase))
+	name, err := i.Register(i.r.T.Context(), "", i.r.invite("alice"), []byte(passphrase))
 	i.r.Must(nil, err)
 	s, err := i.Open(name, []byte(passphrase))
 	i.r.Must(nil, err)

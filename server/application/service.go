@@ -39,6 +39,9 @@ type Service struct {
 	turns     chan struct{}
 	resources map[string]Resources // by space
 
+	delivery   Delivery
+	deliveries chan struct{}
+
 	mu     sync.Mutex
 	sealed []byte // of key
 	key    message.Key
@@ -46,8 +49,8 @@ type Service struct {
 
 // New is a realm's. resources are spaces that other services provide; what is in no other space
 // is kept by the realm itself.
-func New(r *realm.Realm, resources map[string]Resources) *Service {
-	return &Service{Realm: r, brake: brake{from: make(map[identity.Origin]*tally)}, turns: make(chan struct{}, mostTurns), resources: resources}
+func New(r *realm.Realm, resources map[string]Resources, d Delivery) *Service {
+	return &Service{Realm: r, brake: brake{from: make(map[identity.Origin]*tally)}, turns: make(chan struct{}, mostTurns), resources: resources, delivery: d, deliveries: make(chan struct{}, mostDeliveries)}
 }
 
 // ServeHTTP answers one message. Who sent it needs no certificate: the message proves it.

@@ -182,7 +182,7 @@ func TestAResultIsGivenOnceToThePersonAtTheInstance(t *testing.T) {
 	i, other := r.announced(), r.announced()
 	s, elsewhere := i.alice(), other.alice()
 	r.Must(r.Admin.AddMember(t.Context(), &v1.MemberRequest{Group: "writers", Member: "carol"}))
-	name, err := i.Register(t.Context(), r.invite("carol"), []byte(passphrase))
+	name, err := i.Register(t.Context(), "", r.invite("carol"), []byte(passphrase))
 	r.Must(nil, err)
 	carol, err := i.Open(name, []byte(passphrase))
 	r.Must(nil, err)
@@ -196,6 +196,18 @@ func TestAResultIsGivenOnceToThePersonAtTheInstance(t *testing.T) {
 		_, err := who.Fetch(t.Context(), job)
 		r.wants(what, err, application.JobUnknown)
 	}
+	// The same key at the other instance, too.
+	there := other.self()
+	begin, finish := r.craft(there, message.Code), r.craft(there, message.PersonKey)
+	r.cause("code", there, r.sealed(begin, message.CodeBody{Code: r.invite("alice")}), "")
+	proof := r.craft(i.person(), message.PersonProof)
+	proof.e.Via, proof.e.Request = &there.Party, finish.e.Request
+	public, err := i.person().key.ArmoredPublic()
+	r.Must(nil, err)
+	r.cause("key", there, r.sealed(finish, message.PersonKeyBody{Registration: begin.e.Request, Key: public, Proof: r.signed(proof, message.EmptyBody{})}), "")
+	outer, inner := r.craft(there, message.Result), r.craft(i.person(), message.Fetch)
+	inner.e.Via, inner.e.Request = &there.Party, outer.e.Request
+	r.cause("she, elsewhere, with the same key", there, r.sealed(outer, message.CarriedBody{Signed: r.signed(inner, message.FetchBody{Job: job})}), application.JobUnknown)
 	_, err = s.Fetch(t.Context(), job)
 	r.wants("she", err, "")
 	_, err = s.Fetch(t.Context(), job)

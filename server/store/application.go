@@ -15,23 +15,30 @@ type ApplicationService struct {
 	PublicKey, Sealed []byte
 	// SkewSeconds is how far clocks may be apart, ResultSeconds for how long a result waits.
 	SkewSeconds, ResultSeconds uint32
+	// SelfGroup is the group of who registers by themselves; uuid.Nil: nobody does.
+	SelfGroup uuid.UUID
 }
 
 // ApplicationService reads it; identity.ErrNotFound where applications were never switched on.
 func (t *Tx) ApplicationService() (s ApplicationService, err error) {
-	err = t.get([]any{&s.Enabled, &s.PublicKey, &s.Sealed, &s.SkewSeconds, &s.ResultSeconds},
-		`SELECT enabled, public_key, sealed, skew_seconds, result_seconds FROM application_service`)
+	var group uuid.NullUUID
+	err = t.get([]any{&s.Enabled, &s.PublicKey, &s.Sealed, &s.SkewSeconds, &s.ResultSeconds, &group},
+		`SELECT enabled, public_key, sealed, skew_seconds, result_seconds, self_group FROM application_service`)
+	s.SelfGroup = group.UUID
 	return s, err
 }
 
 // SetApplicationService stores it in place of the one before.
 func (t *Tx) SetApplicationService(s ApplicationService) error {
-	_, err := t.exec(`INSERT INTO application_service (one, enabled, public_key, sealed, skew_seconds, result_seconds) VALUES (1, ?, ?, ?, ?, ?)
+	_, err := t.exec(`INSERT INTO application_service (one, enabled, public_key, sealed, skew_seconds, result_seconds, self_group) VALUES (1, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (one) DO UPDATE SET enabled = excluded.enabled, public_key = excluded.public_key, sealed = excluded.sealed,
-		skew_seconds = excluded.skew_seconds, result_seconds = excluded.result_seconds`,
-		s.Enabled, s.PublicKey, s.Sealed, s.SkewSeconds, s.ResultSeconds)
+		skew_seconds = excluded.skew_seconds, result_seconds = excluded.result_seconds, self_group = excluded.self_group`,
+		s.Enabled, s.PublicKey, s.Sealed, s.SkewSeconds, s.ResultSeconds, orNull(s.SelfGroup))
 	return err
 }
+
+// orNull is nothing in place of the zero value.
+func orNull(id uuid.UUID) uuid.NullUUID { return uuid.NullUUID{UUID: id, Valid: id != uuid.Nil} }
 
 // Application is one that may announce instances.
 type Application struct {

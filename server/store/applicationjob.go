@@ -25,22 +25,6 @@ func (t *Tx) UseApplicationInvitation(code []byte, now time.Time) (account uuid.
 	return account, t.one(`DELETE FROM application_invitations WHERE account_uuid = ?`, account)
 }
 
-// AddApplicationRegistration notes that a person proved a code.
-func (t *Tx) AddApplicationRegistration(instance, request string, account uuid.UUID, expires time.Time) error {
-	_, err := t.exec(`INSERT INTO application_registrations (instance, request, account_uuid, expires) VALUES (?, ?, ?, ?)`, instance, request, account, expires.Unix())
-	return err
-}
-
-// UseApplicationRegistration ends one and tells whose it was; identity.ErrNotFound where there
-// is none of that instance, or it is over.
-func (t *Tx) UseApplicationRegistration(instance, request string, now time.Time) (account uuid.UUID, err error) {
-	err = t.get([]any{&account}, `SELECT account_uuid FROM application_registrations WHERE instance = ? AND request = ? AND expires > ?`, instance, request, now.Unix())
-	if err != nil {
-		return account, err
-	}
-	return account, t.one(`DELETE FROM application_registrations WHERE instance = ? AND request = ?`, instance, request)
-}
-
 // PersonKey is a person's key at an instance.
 type PersonKey struct {
 	Fingerprint, Instance string

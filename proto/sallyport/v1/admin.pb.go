@@ -5483,8 +5483,10 @@ type ApplicationsView struct {
 	PublicKey     string `protobuf:"bytes,3,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`              // armored
 	SkewSeconds   uint32 `protobuf:"varint,4,opt,name=skew_seconds,json=skewSeconds,proto3" json:"skew_seconds,omitempty"`       // how far clocks may be apart
 	ResultSeconds uint32 `protobuf:"varint,5,opt,name=result_seconds,json=resultSeconds,proto3" json:"result_seconds,omitempty"` // for how long a result waits to be fetched
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// The group of who registers by themselves; empty: nobody does.
+	SelfRegistration string `protobuf:"bytes,6,opt,name=self_registration,json=selfRegistration,proto3" json:"self_registration,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *ApplicationsView) Reset() {
@@ -5552,14 +5554,22 @@ func (x *ApplicationsView) GetResultSeconds() uint32 {
 	return 0
 }
 
+func (x *ApplicationsView) GetSelfRegistration() string {
+	if x != nil {
+		return x.SelfRegistration
+	}
+	return ""
+}
+
 // What is absent stays.
 type SetApplicationsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Enabled       *bool                  `protobuf:"varint,1,opt,name=enabled,proto3,oneof" json:"enabled,omitempty"`
-	SkewSeconds   *uint32                `protobuf:"varint,2,opt,name=skew_seconds,json=skewSeconds,proto3,oneof" json:"skew_seconds,omitempty"`       // 10 to 600
-	ResultSeconds *uint32                `protobuf:"varint,3,opt,name=result_seconds,json=resultSeconds,proto3,oneof" json:"result_seconds,omitempty"` // 30 to 86400
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state            protoimpl.MessageState `protogen:"open.v1"`
+	Enabled          *bool                  `protobuf:"varint,1,opt,name=enabled,proto3,oneof" json:"enabled,omitempty"`
+	SkewSeconds      *uint32                `protobuf:"varint,2,opt,name=skew_seconds,json=skewSeconds,proto3,oneof" json:"skew_seconds,omitempty"`               // 10 to 600
+	ResultSeconds    *uint32                `protobuf:"varint,3,opt,name=result_seconds,json=resultSeconds,proto3,oneof" json:"result_seconds,omitempty"`         // 30 to 86400
+	SelfRegistration *string                `protobuf:"bytes,4,opt,name=self_registration,json=selfRegistration,proto3,oneof" json:"self_registration,omitempty"` // a group's name, or empty for none
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *SetApplicationsRequest) Reset() {
@@ -5611,6 +5621,13 @@ func (x *SetApplicationsRequest) GetResultSeconds() uint32 {
 		return *x.ResultSeconds
 	}
 	return 0
+}
+
+func (x *SetApplicationsRequest) GetSelfRegistration() string {
+	if x != nil && x.SelfRegistration != nil {
+		return *x.SelfRegistration
+	}
+	return ""
 }
 
 type ApplicationView struct {
@@ -6957,22 +6974,25 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"registered\"F\n" +
 	"\x18EndIdentityTokensRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
-	"\x06device\x18\x02 \x01(\tR\x06device\"\xb7\x01\n" +
+	"\x06device\x18\x02 \x01(\tR\x06device\"\xe4\x01\n" +
 	"\x10ApplicationsView\x12\x18\n" +
 	"\aenabled\x18\x01 \x01(\bR\aenabled\x12 \n" +
 	"\vfingerprint\x18\x02 \x01(\tR\vfingerprint\x12\x1d\n" +
 	"\n" +
 	"public_key\x18\x03 \x01(\tR\tpublicKey\x12!\n" +
 	"\fskew_seconds\x18\x04 \x01(\rR\vskewSeconds\x12%\n" +
-	"\x0eresult_seconds\x18\x05 \x01(\rR\rresultSeconds\"\xbb\x01\n" +
+	"\x0eresult_seconds\x18\x05 \x01(\rR\rresultSeconds\x12+\n" +
+	"\x11self_registration\x18\x06 \x01(\tR\x10selfRegistration\"\x83\x02\n" +
 	"\x16SetApplicationsRequest\x12\x1d\n" +
 	"\aenabled\x18\x01 \x01(\bH\x00R\aenabled\x88\x01\x01\x12&\n" +
 	"\fskew_seconds\x18\x02 \x01(\rH\x01R\vskewSeconds\x88\x01\x01\x12*\n" +
-	"\x0eresult_seconds\x18\x03 \x01(\rH\x02R\rresultSeconds\x88\x01\x01B\n" +
+	"\x0eresult_seconds\x18\x03 \x01(\rH\x02R\rresultSeconds\x88\x01\x01\x120\n" +
+	"\x11self_registration\x18\x04 \x01(\tH\x03R\x10selfRegistration\x88\x01\x01B\n" +
 	"\n" +
 	"\b_enabledB\x0f\n" +
 	"\r_skew_secondsB\x11\n" +
-	"\x0f_result_seconds\"\xb7\x01\n" +
+	"\x0f_result_secondsB\x14\n" +
+	"\x12_self_registration\"\xb7\x01\n" +
 	"\x0fApplicationView\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
 	"\vfingerprint\x18\x02 \x01(\tR\vfingerprint\x12\x1a\n" +

@@ -37,6 +37,8 @@ var keyOf = uuid.MustParse("6f706770-6170-4000-8000-000000000001") //nolint:goch
 type Change struct {
 	Enabled                    *bool
 	SkewSeconds, ResultSeconds *uint32
+	// SelfRegistration is the name of the group of who registers by themselves; "": nobody does.
+	SelfRegistration *string
 }
 
 // Read reads them. Applications are off where nobody has switched them on.
@@ -74,12 +76,31 @@ func Set(tx *store.Tx, r *realm.Realm, c Change) (set store.ApplicationService, 
 		}
 		*s.to = *s.from
 	}
+	if c.SelfRegistration != nil {
+		if set.SelfGroup, err = selfGroup(tx, *c.SelfRegistration); err != nil {
+			return set, err
+		}
+	}
 	if set.Sealed == nil {
 		if err := newKey(r, &set); err != nil {
 			return set, err
 		}
 	}
 	return set, tx.SetApplicationService(set)
+}
+
+func selfGroup(tx *store.Tx, name string) (uuid.UUID, error) {
+	if name == "" {
+		return uuid.Nil, nil
+	}
+	g, err := tx.GroupByName(identity.Name(name))
+	if errors.Is(err, identity.ErrNotFound) {
+		err = fmt.Errorf("%w: there is no group %q for who registers by themselves; \"group add\" makes one", realm.ErrInput, name)
+	}
+	if err == nil && g.Earned {
+		err = fmt.Errorf("%w: the group %s is earned by a login, and nobody logs in to register; name another group", realm.ErrInput, g.Name)
+	}
+	return g.UUID, err
 }
 
 func newKey(r *realm.Realm, set *store.ApplicationService) error {

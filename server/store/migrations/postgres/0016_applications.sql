@@ -5,7 +5,8 @@ CREATE TABLE application_service (
 	public_key     BYTEA   NOT NULL,
 	sealed         BYTEA   NOT NULL,
 	skew_seconds   BIGINT NOT NULL,
-	result_seconds BIGINT NOT NULL
+	result_seconds BIGINT NOT NULL,
+	self_group     TEXT    REFERENCES groups(uuid) ON DELETE SET NULL
 );
 CREATE TABLE applications (
 	uuid        TEXT    PRIMARY KEY,
@@ -45,7 +46,12 @@ CREATE TABLE application_invitations (
 CREATE TABLE application_registrations (
 	instance     TEXT    NOT NULL REFERENCES application_instances(fingerprint) ON DELETE CASCADE,
 	request      TEXT    NOT NULL,
-	account_uuid TEXT    NOT NULL REFERENCES accounts(uuid) ON DELETE CASCADE,
+	account_uuid TEXT    REFERENCES accounts(uuid) ON DELETE CASCADE,
+	method       TEXT    NOT NULL,
+	target       BYTEA   NOT NULL,
+	secret       BYTEA   NOT NULL,
+	tries        BIGINT NOT NULL,
+	accepted     BIGINT NOT NULL,
 	expires      BIGINT NOT NULL,
 	PRIMARY KEY (instance, request)
 );

@@ -1,12 +1,14 @@
 -- Applications, where they are switched on: the realm's OpenPGP key, its private half encrypted,
--- how far clocks may be apart, and for how long a result waits.
+-- how far clocks may be apart, for how long a result waits, and the group of who registers by
+-- themselves; without one nobody does.
 CREATE TABLE application_service (
 	one            INTEGER PRIMARY KEY CHECK (one = 1),
 	enabled        INTEGER NOT NULL,
 	public_key     BLOB    NOT NULL,
 	sealed         BLOB    NOT NULL,
 	skew_seconds   INTEGER NOT NULL,
-	result_seconds INTEGER NOT NULL
+	result_seconds INTEGER NOT NULL,
+	self_group     TEXT    REFERENCES groups(uuid) ON DELETE SET NULL
 ) STRICT;
 
 CREATE TABLE applications (
@@ -52,11 +54,18 @@ CREATE TABLE application_invitations (
 	expires      INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Registrations of people whose code was right, by the id of their request.
+-- Registrations of people, by the id of their request: by an administrator's code, which was right
+-- (accepted), or by themselves. Without an account one is made. target is a hash of where the code
+-- was sent to, secret the code's or a one-time password's, sealed.
 CREATE TABLE application_registrations (
 	instance     TEXT    NOT NULL REFERENCES application_instances(fingerprint) ON DELETE CASCADE,
 	request      TEXT    NOT NULL,
-	account_uuid TEXT    NOT NULL REFERENCES accounts(uuid) ON DELETE CASCADE,
+	account_uuid TEXT    REFERENCES accounts(uuid) ON DELETE CASCADE,
+	method       TEXT    NOT NULL,
+	target       BLOB    NOT NULL,
+	secret       BLOB    NOT NULL,
+	tries        INTEGER NOT NULL,
+	accepted     INTEGER NOT NULL,
 	expires      INTEGER NOT NULL,
 	PRIMARY KEY (instance, request)
 ) STRICT, WITHOUT ROWID;
