@@ -2,10 +2,13 @@ package application_test
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -246,4 +249,36 @@ func readFile(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return string(b)
+}
+
+// stuck is a body that comes when it is told to.
+type stuck struct{ begun, end chan struct{} }
+
+func (s stuck) Read([]byte) (int, error) {
+	close(s.begun)
+	<-s.end
+	return 0, io.EOF
+}
+
+// Promise application-flood.
+func TestWhoSendsSlowlyKeepsNobodyElseWaiting(t *testing.T) {
+	r := newRig(t)
+	end := make(chan struct{})
+	var all sync.WaitGroup
+	for n := range 40 { // more than are answered at a time
+		s := stuck{make(chan struct{}), end}
+		all.Go(func() { _ = r.sends(fmt.Sprintf("192.0.2.%d:1", n/4), s) })
+		<-s.begun
+	}
+	if status := r.from("192.0.2.3:1", "noise"); status != http.StatusTooManyRequests {
+		t.Errorf("a fifth from one address: %d", status)
+	}
+	if status := r.from("198.51.100.1:1", "noise"); status != http.StatusBadRequest {
+		t.Errorf("from another: %d", status)
+	}
+	close(end)
+	all.Wait()
+	if status := r.from("192.0.2.3:1", "noise"); status != http.StatusBadRequest {
+		t.Errorf("later: %d", status)
+	}
 }

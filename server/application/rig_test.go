@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -81,8 +82,10 @@ func (r *rig) invite(name string) string {
 }
 
 // from sends something from an address, and returns the status.
-func (r *rig) from(address, text string) int {
-	req := httptest.NewRequest(http.MethodPost, application.Path, strings.NewReader(text))
+func (r *rig) from(address, text string) int { return r.sends(address, strings.NewReader(text)) }
+
+func (r *rig) sends(address string, body io.Reader) int {
+	req := httptest.NewRequest(http.MethodPost, application.Path, body)
 	req.RemoteAddr = address
 	w := httptest.NewRecorder()
 	realm.WithCallers(r.service).ServeHTTP(w, req)
