@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -64,15 +63,6 @@ func (g gnupg) key(name string, algorithm ...string) message.Key {
 		g.t.Fatal(err)
 	}
 	return k
-}
-
-func (g gnupg) file(b []byte) string {
-	g.t.Helper()
-	f := filepath.Join(g.t.TempDir(), "file")
-	if err := os.WriteFile(f, b, 0o600); err != nil {
-		g.t.Fatal(err)
-	}
-	return f
 }
 
 func key(t testing.TB, name string) message.Key {

@@ -189,7 +189,7 @@ func TestAnInstanceIsMadeOnceAndStaysOverARestart(t *testing.T) {
 		t.Errorf("again: %v", err)
 	}
 	folder := string(r.Dir)
-	r.Must(nil, r.Realm.Close())
+	r.Must(nil, r.Close())
 	r.Open(folder)
 	r.serve()
 	i.point(r)

@@ -157,7 +157,7 @@ func TestARequestIsGoodOnceAlsoOverARestartAndInTheFuture(t *testing.T) {
 	r.Must(nil, r.service.Tidy(t.Context()))
 	again("as late as may be")
 	folder := string(r.Dir)
-	r.Must(nil, r.Realm.Close())
+	r.Must(nil, r.Close())
 	r.Open(folder)
 	r.serve()
 	again("after a restart")

@@ -192,8 +192,18 @@ func TestCodesAreSentToOnePlaceOnceAndToWhatIsOne(t *testing.T) {
 		return err
 	}
 	for _, c := range []struct{ method, payload string }{
-		{"mail", ""}, {"mail", "ada"}, {"mail", "-bs@example.org"}, {"mail", "Ada <ada@example.org>"}, {"mail", "ada@example.org, eve@example.org"},
-		{"mail", "ada@example.org\nBcc: eve@example.org"}, {"mail", `"a b"@example.org`}, {"sms", "15550100123"}, {"sms", "+1555;id"}, {"sms", "+1"}, {"totp", "short"}, {"totp", strings.Repeat("1", 32)},
+		{"mail", ""},
+		{"mail", "ada"},
+		{"mail", "-bs@example.org"},
+		{"mail", "Ada <ada@example.org>"},
+		{"mail", "ada@example.org, eve@example.org"},
+		{"mail", "ada@example.org\nBcc: eve@example.org"},
+		{"mail", `"a b"@example.org`},
+		{"sms", "15550100123"},
+		{"sms", "+1555;id"},
+		{"sms", "+1"},
+		{"totp", "short"},
+		{"totp", strings.Repeat("1", 32)},
 	} {
 		r.wants(c.method+" "+c.payload, begin(i, c.method, c.payload), application.Malformed)
 	}

@@ -160,7 +160,7 @@ func TestAJobThatWasLeftBehindIsDoneOnceAfterARestart(t *testing.T) {
 	job, err := s.Order(t.Context(), message.Read, about("notes/one", 0))
 	r.Must(nil, err)
 	folder := string(r.Dir)
-	r.Must(nil, r.Realm.Close())
+	r.Must(nil, r.Close())
 	r.Open(folder)
 	up := &slow{}
 	r.behind(up)
