@@ -36,6 +36,7 @@ const (
 	Exists     Cause = "exists"
 	OldVersion Cause = "revision"
 	Full       Cause = "full"
+	Overdue    Cause = "overdue"
 )
 
 // words are what people are told.
@@ -67,6 +68,7 @@ func words() map[Cause]string {
 		NotFound:      "there is no such resource",
 		Exists:        "the resource is there already",
 		OldVersion:    "the resource has another revision: read it again",
+		Overdue:       "it could not be done in time, and is not done: ask again",
 		Full:          "the space has no room for another resource",
 	}
 }

@@ -40,6 +40,7 @@
 //	state      what happens                   next
 //	(none)     job, and all checks are well   accepted
 //	accepted   it is resolved                 resolved, for 5 minutes
+//	accepted   10 minutes have gone by        resolved, and not done
 //	resolved   result, by the same person     fetched
 //	resolved   its time is over               expired
 //

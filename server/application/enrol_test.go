@@ -90,16 +90,7 @@ func TestAnAdministratorsCodeBindsOneKeyAtTheInstanceThatProvedIt(t *testing.T) 
 		r.cause("code", self, r.sealed(c, message.CodeBody{Code: r.invite("carol")}), "")
 		return c.e.Request
 	}
-	finish := func(from party, registration string, prove func(proof *crafted)) application.Cause {
-		who := named(message.Person, r.newKey())
-		c, proof := r.craft(from, message.PersonKey), r.craft(who, message.PersonProof)
-		proof.e.Via, proof.e.Request = &from.Party, c.e.Request
-		prove(proof)
-		public, err := who.key.ArmoredPublic()
-		r.Must(nil, err)
-		_, cause := r.answer(from, r.sealed(c, message.PersonKeyBody{Registration: registration, Key: public, Proof: r.signed(proof, message.EmptyBody{})}))
-		return cause
-	}
+	finish := r.finish
 	well := func(*crafted) {}
 	registration := begin()
 	stranger := r.newKey()
@@ -130,6 +121,19 @@ func TestAnAdministratorsCodeBindsOneKeyAtTheInstanceThatProvedIt(t *testing.T) 
 	if got := finish(self, late, well); got != application.WrongCode {
 		t.Errorf("too late: %q", got)
 	}
+}
+
+// finish sends a key of a person that is new, with the proof as a test changes it.
+func (r *rig) finish(from party, registration string, prove func(proof *crafted)) application.Cause {
+	r.T.Helper()
+	who := named(message.Person, r.newKey())
+	c, proof := r.craft(from, message.PersonKey), r.craft(who, message.PersonProof)
+	proof.e.Via, proof.e.Request = &from.Party, c.e.Request
+	prove(proof)
+	public, err := who.key.ArmoredPublic()
+	r.Must(nil, err)
+	_, cause := r.answer(from, r.sealed(c, message.PersonKeyBody{Registration: registration, Key: public, Proof: r.signed(proof, message.EmptyBody{})}))
+	return cause
 }
 
 // Promise application-flood.

@@ -219,6 +219,9 @@ func (s *Service) outcome(ctx context.Context, tx *store.Tx, j store.Application
 	if err := permitted(tx, account, o); err != nil {
 		return o, came, err
 	}
+	if a.now.Sub(j.Made) > openLife {
+		return o, came, no(Overdue)
+	}
 	o.Account = account.Name
 	came, err = s.provider(o.Space).Do(ctx, tx, o)
 	return o, came, err

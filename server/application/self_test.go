@@ -148,6 +148,9 @@ func TestACodeThatWasSentIsGoodForFiveTriesAndTenMinutes(t *testing.T) {
 	registration, code := begin()
 	wrong := strings.Map(func(d rune) rune { return '0' + (d-'0'+1)%10 }, code)
 	r.wants("from another instance", try(other, registration, code), application.WrongCode)
+	if got := r.finish(i.self(), registration, func(*crafted) {}); got != application.WrongCode {
+		t.Errorf("the key before the code: %q", got)
+	}
 	for range 5 {
 		r.wants("a wrong one", try(i, registration, wrong), application.WrongCode)
 	}

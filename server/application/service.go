@@ -29,6 +29,7 @@ const (
 	answerTimeout = 10 * time.Second
 	mostTurns     = 16                   // messages that are answered at a time
 	jobLife       = 365 * 24 * time.Hour // for how long there is a record of a job beside the audit log's
+	openLife      = 10 * time.Minute     // for how long an order waits that cannot be done
 	mostResolved  = 100                  // jobs at a time that were left behind
 )
 

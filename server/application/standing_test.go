@@ -176,6 +176,30 @@ func TestAJobThatWasLeftBehindIsDoneOnceAfterARestart(t *testing.T) {
 	}
 }
 
+// Promise application-job-yes.
+func TestAnOrderThatCouldNotBeDoneInTimeIsNotDone(t *testing.T) {
+	r := newRig(t)
+	i := r.announced()
+	s := i.alice()
+	service := &slow{down: true}
+	r.behind(service)
+	i.point(r)
+	job, err := s.Order(t.Context(), message.Read, about("notes/one", 0))
+	r.Must(nil, err)
+	r.later(time.Minute)
+	if err := r.service.Tidy(t.Context()); err == nil {
+		t.Error("nobody hears that the service is down")
+	}
+	service.down = false
+	r.later(10 * time.Minute)
+	r.Must(nil, r.service.Tidy(t.Context()))
+	got, err := s.Fetch(t.Context(), job)
+	r.Must(nil, err)
+	if len(service.done) != 0 || got.Done || got.Cause != string(application.Overdue) {
+		t.Errorf("%+v, %+v", service.done, got)
+	}
+}
+
 // Promise application-result-once.
 func TestAResultIsGivenOnceToThePersonAtTheInstance(t *testing.T) {
 	r := newRig(t)
