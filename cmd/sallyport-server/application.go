@@ -31,11 +31,11 @@ func applicationRows() []command.Row {
 		admin("application keys", "[ACCOUNT]", "list the keys of people, of one account or all", on(client.ListPersonKeys)),
 		admin("application revoke-key", "KEY", "refuse a person's key for good, by its fingerprint", onKey(client.RevokePersonKey)),
 		admin("application jobs", "", "list jobs, the newest first", all(client.ListJobs)),
-		admin("application resource grant", "SPACE GROUP", "let the members of a group do something with the resources of a space", resourceGrant),
-		admin("application resource revoke", "SPACE GROUP", "take that back", plain(func(ctx context.Context, c client, f *command.Flags) (proto.Message, error) {
+		admin("resource grant", "SPACE GROUP", "let the members of a group do something with the resources of a space", resourceGrant),
+		admin("resource revoke", "SPACE GROUP", "take that back", plain(func(ctx context.Context, c client, f *command.Flags) (proto.Message, error) {
 			return c.RevokeResource(ctx, &v1.GrantResourceRequest{Space: f.Name(0), Group: f.Name(1)})
 		})),
-		admin("application resource list", "", "list who may do what with which space", all(client.ListResourceGrants)),
+		admin("resource list", "", "list who may do what with which space", all(client.ListResourceGrants)),
 	}
 }
 
