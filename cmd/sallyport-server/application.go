@@ -20,6 +20,7 @@ func applicationRows() []command.Row {
 	return []command.Row{
 		admin("application show", "", "show how applications are set, and the realm's OpenPGP key", all(client.ShowApplications)),
 		admin("application set", "", "switch applications on or off, or say how long things are good", applicationSet),
+		admin("application rotate-key", "", "make a new OpenPGP key of the realm, with which applications have to be shipped anew", applicationRotate),
 		admin("application add", "NAME", "register an application, and write what is shipped with it", applicationAdd),
 		admin("application list", "", "list applications", all(client.ListApplications)),
 		admin("application disable", "NAME", "refuse an application and its instances until it is enabled", applicationState(true)),
@@ -63,6 +64,13 @@ func applicationSet(f *command.Flags) request {
 			return nil, command.Usage("nothing to set: --enabled, --skew-seconds, --result-seconds or --self-registration is missing")
 		}
 		return c.SetApplications(ctx, req)
+	}
+}
+
+func applicationRotate(f *command.Flags) request {
+	days := f.Uint("keep-days", 30, "for how many `days` the key before is good: 0 to 365; 0 when it was stolen")
+	return func(ctx context.Context, c client, _ *command.Flags) (proto.Message, error) {
+		return c.RotateApplicationKey(ctx, &v1.RotateApplicationKeyRequest{KeepDays: uint32(min(*days, 1<<20))})
 	}
 }
 
@@ -134,6 +142,9 @@ func applications(w io.Writer, m proto.Message) {
 		fmt.Fprintf(w, "enabled\t%s\nclocks may be apart\t%d s\na result waits\t%d s\n", yesNo(m.GetEnabled()), m.GetSkewSeconds(), m.GetResultSeconds())
 		if m.GetSelfRegistration() != "" {
 			fmt.Fprintf(w, "people may register\tby themselves, into the group %s\n", m.GetSelfRegistration())
+		}
+		if m.GetPreviousUntil() != nil {
+			fmt.Fprintf(w, "the key before is good\tuntil %s\n", stamp(m.GetPreviousUntil()))
 		}
 		if m.GetFingerprint() != "" {
 			fmt.Fprintf(w, "the realm's key\t%s\n\n%s\n", m.GetFingerprint(), m.GetPublicKey())

@@ -32,6 +32,9 @@ func (s *Admin) ShowApplications(ctx context.Context, _ *v1.ListRequest) (v *v1.
 
 func (s *Admin) applicationsView(tx *store.Tx, set store.ApplicationService) (*v1.ApplicationsView, error) {
 	v := &v1.ApplicationsView{Enabled: set.Enabled, SkewSeconds: set.SkewSeconds, ResultSeconds: set.ResultSeconds}
+	if len(settings.Keys(set, s.Now())) > 1 {
+		v.PreviousUntil = timestamppb.New(set.PreviousUntil)
+	}
 	groups, err := tx.Groups()
 	if err != nil {
 		return nil, err
@@ -58,6 +61,21 @@ func (s *Admin) SetApplications(ctx context.Context, req *v1.SetApplicationsRequ
 	c := settings.Change{Enabled: req.Enabled, SkewSeconds: req.SkewSeconds, ResultSeconds: req.ResultSeconds, SelfRegistration: req.SelfRegistration} //nolint:protogetter // absent and zero differ
 	err = s.change(ctx, "application.set", s.Name, req.String(), func(tx *store.Tx) error {
 		set, err := settings.Set(tx, s.Realm, c)
+		if err == nil {
+			v, err = s.applicationsView(tx, set)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// RotateApplicationKey implements AdminService.
+func (s *Admin) RotateApplicationKey(ctx context.Context, req *v1.RotateApplicationKeyRequest) (v *v1.ApplicationsView, err error) {
+	err = s.change(ctx, "application.rotate-key", s.Name, req.String(), func(tx *store.Tx) error {
+		set, err := settings.Rotate(tx, s.Realm, req.GetKeepDays())
 		if err == nil {
 			v, err = s.applicationsView(tx, set)
 		}

@@ -268,11 +268,17 @@ func (s stuck) Read([]byte) (int, error) {
 func TestWhoSendsSlowlyKeepsNobodyElseWaiting(t *testing.T) {
 	r := newRig(t)
 	end := make(chan struct{})
+	over := sync.OnceFunc(func() { close(end) })
+	defer over()
 	var all sync.WaitGroup
 	for n := range 40 { // more than are answered at a time
 		s := stuck{make(chan struct{}), end}
 		all.Go(func() { _ = r.sends(fmt.Sprintf("192.0.2.%d:1", n/4), s) })
-		<-s.begun
+		select {
+		case <-s.begun:
+		case <-time.After(20 * time.Second):
+			t.Fatalf("the %dth is not listened to", n)
+		}
 	}
 	if status := r.from("192.0.2.3:1", "noise"); status != http.StatusTooManyRequests {
 		t.Errorf("a fifth from one address: %d", status)
@@ -280,7 +286,7 @@ func TestWhoSendsSlowlyKeepsNobodyElseWaiting(t *testing.T) {
 	if status := r.from("198.51.100.1:1", "noise"); status != http.StatusBadRequest {
 		t.Errorf("from another: %d", status)
 	}
-	close(end)
+	over()
 	all.Wait()
 	if status := r.from("192.0.2.3:1", "noise"); status != http.StatusBadRequest {
 		t.Errorf("later: %d", status)

@@ -67,12 +67,17 @@ type reply struct {
 // prove opens a message and finds out who signed it: the key that its text names has to be an
 // application's or an instance's of this realm, and the signature that key's.
 func (s *Service) prove(ctx context.Context, set store.ApplicationService, sealed []byte) (*asked, error) {
-	key, err := s.realmKey(set)
+	keys, err := s.realmKeys(set)
 	if err != nil {
 		return nil, err
 	}
-	a := &asked{set: set, name: s.Name, realm: key, now: s.Now()}
-	m, err := message.Decrypt(sealed, key)
+	a := &asked{set: set, name: s.Name, now: s.Now()}
+	var m message.Signed
+	for _, a.realm = range keys { // who has the one before is answered by it
+		if m, err = message.Decrypt(sealed, a.realm); err == nil {
+			break
+		}
+	}
 	if err != nil {
 		return nil, errUnproved
 	}

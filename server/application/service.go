@@ -43,9 +43,8 @@ type Service struct {
 	delivery   Delivery
 	deliveries chan struct{}
 
-	mu     sync.Mutex
-	sealed []byte // of key
-	key    message.Key
+	mu   sync.Mutex
+	keys map[string]message.Key // the realm's, by what they are stored as
 }
 
 // New is a realm's. resources are spaces that other services provide; what is in no other space
@@ -158,19 +157,23 @@ func (s *Service) fault(ctx context.Context, err error) int {
 	return http.StatusInternalServerError
 }
 
-// realmKey is the realm's OpenPGP key, of what is stored.
-func (s *Service) realmKey(set store.ApplicationService) (message.Key, error) {
+// realmKeys are the realm's OpenPGP keys that are good now, of what is stored.
+func (s *Service) realmKeys(set store.ApplicationService) (list []message.Key, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.sealed != nil && string(s.sealed) == string(set.Sealed) {
-		return s.key, nil
+	opened := make(map[string]message.Key)
+	for _, sealed := range settings.Keys(set, s.Now()) {
+		k, is := s.keys[string(sealed)]
+		if !is {
+			if k, err = settings.Key(s.Realm, sealed); err != nil {
+				return nil, err //nolint:wrapcheck // it says what it is about
+			}
+		}
+		opened[string(sealed)] = k
+		list = append(list, k)
 	}
-	k, err := settings.Key(s.Realm, set)
-	if err != nil {
-		return k, err //nolint:wrapcheck // it says what it is about
-	}
-	s.sealed, s.key = set.Sealed, k
-	return k, nil
+	s.keys = opened
+	return list, nil
 }
 
 // Tidy forgets what is over, and resolves jobs that were left behind when a server ended.

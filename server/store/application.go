@@ -13,27 +13,38 @@ type ApplicationService struct {
 	Enabled bool
 	// PublicKey is the realm's OpenPGP key, Sealed its private half, encrypted.
 	PublicKey, Sealed []byte
+	// Previous is the whole key before, encrypted, and PreviousUntil how long it is good; empty:
+	// there is none.
+	Previous      []byte
+	PreviousUntil time.Time
 	// SkewSeconds is how far clocks may be apart, ResultSeconds for how long a result waits.
 	SkewSeconds, ResultSeconds uint32
 	// SelfGroup is the group of who registers by themselves; uuid.Nil: nobody does.
 	SelfGroup uuid.UUID
 }
 
+const applicationServiceColumns = `enabled, public_key, sealed, previous, previous_until, skew_seconds, result_seconds, self_group`
+
 // ApplicationService reads it; identity.ErrNotFound where applications were never switched on.
 func (t *Tx) ApplicationService() (s ApplicationService, err error) {
 	var group uuid.NullUUID
-	err = t.get([]any{&s.Enabled, &s.PublicKey, &s.Sealed, &s.SkewSeconds, &s.ResultSeconds, &group},
-		`SELECT enabled, public_key, sealed, skew_seconds, result_seconds, self_group FROM application_service`)
-	s.SelfGroup = group.UUID
+	var until int64
+	err = t.get([]any{&s.Enabled, &s.PublicKey, &s.Sealed, &s.Previous, &until, &s.SkewSeconds, &s.ResultSeconds, &group}, `SELECT `+applicationServiceColumns+` FROM application_service`)
+	s.SelfGroup, s.PreviousUntil = group.UUID, ended(until)
 	return s, err
 }
 
 // SetApplicationService stores it in place of the one before.
 func (t *Tx) SetApplicationService(s ApplicationService) error {
-	_, err := t.exec(`INSERT INTO application_service (one, enabled, public_key, sealed, skew_seconds, result_seconds, self_group) VALUES (1, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (one) DO UPDATE SET enabled = excluded.enabled, public_key = excluded.public_key, sealed = excluded.sealed,
-		skew_seconds = excluded.skew_seconds, result_seconds = excluded.result_seconds, self_group = excluded.self_group`,
-		s.Enabled, s.PublicKey, s.Sealed, s.SkewSeconds, s.ResultSeconds, orNull(s.SelfGroup))
+	var until int64
+	if len(s.Previous) > 0 {
+		until = s.PreviousUntil.Unix()
+	}
+	if _, err := t.exec(`DELETE FROM application_service`); err != nil {
+		return err
+	}
+	_, err := t.exec(`INSERT INTO application_service (one, `+applicationServiceColumns+`) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		s.Enabled, s.PublicKey, s.Sealed, notNil(s.Previous), until, s.SkewSeconds, s.ResultSeconds, orNull(s.SelfGroup))
 	return err
 }
 

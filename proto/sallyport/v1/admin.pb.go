@@ -5485,8 +5485,10 @@ type ApplicationsView struct {
 	ResultSeconds uint32 `protobuf:"varint,5,opt,name=result_seconds,json=resultSeconds,proto3" json:"result_seconds,omitempty"` // for how long a result waits to be fetched
 	// The group of who registers by themselves; empty: nobody does.
 	SelfRegistration string `protobuf:"bytes,6,opt,name=self_registration,json=selfRegistration,proto3" json:"self_registration,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Until when the key before is good; absent: there is none.
+	PreviousUntil *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=previous_until,json=previousUntil,proto3" json:"previous_until,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ApplicationsView) Reset() {
@@ -5561,6 +5563,57 @@ func (x *ApplicationsView) GetSelfRegistration() string {
 	return ""
 }
 
+func (x *ApplicationsView) GetPreviousUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PreviousUntil
+	}
+	return nil
+}
+
+type RotateApplicationKeyRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	KeepDays      uint32                 `protobuf:"varint,1,opt,name=keep_days,json=keepDays,proto3" json:"keep_days,omitempty"` // 0 to 365: for how long the key before is good
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RotateApplicationKeyRequest) Reset() {
+	*x = RotateApplicationKeyRequest{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[81]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RotateApplicationKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RotateApplicationKeyRequest) ProtoMessage() {}
+
+func (x *RotateApplicationKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[81]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RotateApplicationKeyRequest.ProtoReflect.Descriptor instead.
+func (*RotateApplicationKeyRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{81}
+}
+
+func (x *RotateApplicationKeyRequest) GetKeepDays() uint32 {
+	if x != nil {
+		return x.KeepDays
+	}
+	return 0
+}
+
 // What is absent stays.
 type SetApplicationsRequest struct {
 	state            protoimpl.MessageState `protogen:"open.v1"`
@@ -5574,7 +5627,7 @@ type SetApplicationsRequest struct {
 
 func (x *SetApplicationsRequest) Reset() {
 	*x = SetApplicationsRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[81]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5586,7 +5639,7 @@ func (x *SetApplicationsRequest) String() string {
 func (*SetApplicationsRequest) ProtoMessage() {}
 
 func (x *SetApplicationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[81]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5599,7 +5652,7 @@ func (x *SetApplicationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetApplicationsRequest.ProtoReflect.Descriptor instead.
 func (*SetApplicationsRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{81}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *SetApplicationsRequest) GetEnabled() bool {
@@ -5643,7 +5696,7 @@ type ApplicationView struct {
 
 func (x *ApplicationView) Reset() {
 	*x = ApplicationView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[82]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5655,7 +5708,7 @@ func (x *ApplicationView) String() string {
 func (*ApplicationView) ProtoMessage() {}
 
 func (x *ApplicationView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[82]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5668,7 +5721,7 @@ func (x *ApplicationView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplicationView.ProtoReflect.Descriptor instead.
 func (*ApplicationView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{82}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *ApplicationView) GetName() string {
@@ -5718,7 +5771,7 @@ type AddApplicationResponse struct {
 
 func (x *AddApplicationResponse) Reset() {
 	*x = AddApplicationResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[83]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5730,7 +5783,7 @@ func (x *AddApplicationResponse) String() string {
 func (*AddApplicationResponse) ProtoMessage() {}
 
 func (x *AddApplicationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[83]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5743,7 +5796,7 @@ func (x *AddApplicationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddApplicationResponse.ProtoReflect.Descriptor instead.
 func (*AddApplicationResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{83}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *AddApplicationResponse) GetApplication() *ApplicationView {
@@ -5776,7 +5829,7 @@ type ListApplicationsResponse struct {
 
 func (x *ListApplicationsResponse) Reset() {
 	*x = ListApplicationsResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[84]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5788,7 +5841,7 @@ func (x *ListApplicationsResponse) String() string {
 func (*ListApplicationsResponse) ProtoMessage() {}
 
 func (x *ListApplicationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[84]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5801,7 +5854,7 @@ func (x *ListApplicationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListApplicationsResponse.ProtoReflect.Descriptor instead.
 func (*ListApplicationsResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{84}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *ListApplicationsResponse) GetApplications() []*ApplicationView {
@@ -5821,7 +5874,7 @@ type SetApplicationStateRequest struct {
 
 func (x *SetApplicationStateRequest) Reset() {
 	*x = SetApplicationStateRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[85]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5833,7 +5886,7 @@ func (x *SetApplicationStateRequest) String() string {
 func (*SetApplicationStateRequest) ProtoMessage() {}
 
 func (x *SetApplicationStateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[85]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5846,7 +5899,7 @@ func (x *SetApplicationStateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetApplicationStateRequest.ProtoReflect.Descriptor instead.
 func (*SetApplicationStateRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{85}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *SetApplicationStateRequest) GetName() string {
@@ -5872,7 +5925,7 @@ type FingerprintRequest struct {
 
 func (x *FingerprintRequest) Reset() {
 	*x = FingerprintRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[86]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5884,7 +5937,7 @@ func (x *FingerprintRequest) String() string {
 func (*FingerprintRequest) ProtoMessage() {}
 
 func (x *FingerprintRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[86]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5897,7 +5950,7 @@ func (x *FingerprintRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FingerprintRequest.ProtoReflect.Descriptor instead.
 func (*FingerprintRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{86}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *FingerprintRequest) GetFingerprint() string {
@@ -5920,7 +5973,7 @@ type InstanceView struct {
 
 func (x *InstanceView) Reset() {
 	*x = InstanceView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[87]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5932,7 +5985,7 @@ func (x *InstanceView) String() string {
 func (*InstanceView) ProtoMessage() {}
 
 func (x *InstanceView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[87]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5945,7 +5998,7 @@ func (x *InstanceView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InstanceView.ProtoReflect.Descriptor instead.
 func (*InstanceView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{87}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *InstanceView) GetFingerprint() string {
@@ -5992,7 +6045,7 @@ type ListInstancesResponse struct {
 
 func (x *ListInstancesResponse) Reset() {
 	*x = ListInstancesResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[88]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6004,7 +6057,7 @@ func (x *ListInstancesResponse) String() string {
 func (*ListInstancesResponse) ProtoMessage() {}
 
 func (x *ListInstancesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[88]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6017,7 +6070,7 @@ func (x *ListInstancesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListInstancesResponse.ProtoReflect.Descriptor instead.
 func (*ListInstancesResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{88}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *ListInstancesResponse) GetInstances() []*InstanceView {
@@ -6039,7 +6092,7 @@ type InvitePersonResponse struct {
 
 func (x *InvitePersonResponse) Reset() {
 	*x = InvitePersonResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[89]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6051,7 +6104,7 @@ func (x *InvitePersonResponse) String() string {
 func (*InvitePersonResponse) ProtoMessage() {}
 
 func (x *InvitePersonResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[89]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6064,7 +6117,7 @@ func (x *InvitePersonResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InvitePersonResponse.ProtoReflect.Descriptor instead.
 func (*InvitePersonResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{89}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *InvitePersonResponse) GetName() string {
@@ -6102,7 +6155,7 @@ type PersonKeyView struct {
 
 func (x *PersonKeyView) Reset() {
 	*x = PersonKeyView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[90]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6114,7 +6167,7 @@ func (x *PersonKeyView) String() string {
 func (*PersonKeyView) ProtoMessage() {}
 
 func (x *PersonKeyView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[90]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6127,7 +6180,7 @@ func (x *PersonKeyView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PersonKeyView.ProtoReflect.Descriptor instead.
 func (*PersonKeyView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{90}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *PersonKeyView) GetFingerprint() string {
@@ -6181,7 +6234,7 @@ type ListPersonKeysResponse struct {
 
 func (x *ListPersonKeysResponse) Reset() {
 	*x = ListPersonKeysResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[91]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6193,7 +6246,7 @@ func (x *ListPersonKeysResponse) String() string {
 func (*ListPersonKeysResponse) ProtoMessage() {}
 
 func (x *ListPersonKeysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[91]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6206,7 +6259,7 @@ func (x *ListPersonKeysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPersonKeysResponse.ProtoReflect.Descriptor instead.
 func (*ListPersonKeysResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{91}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *ListPersonKeysResponse) GetKeys() []*PersonKeyView {
@@ -6232,7 +6285,7 @@ type JobView struct {
 
 func (x *JobView) Reset() {
 	*x = JobView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[92]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6244,7 +6297,7 @@ func (x *JobView) String() string {
 func (*JobView) ProtoMessage() {}
 
 func (x *JobView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[92]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6257,7 +6310,7 @@ func (x *JobView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobView.ProtoReflect.Descriptor instead.
 func (*JobView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{92}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *JobView) GetId() string {
@@ -6325,7 +6378,7 @@ type ListJobsResponse struct {
 
 func (x *ListJobsResponse) Reset() {
 	*x = ListJobsResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[93]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6337,7 +6390,7 @@ func (x *ListJobsResponse) String() string {
 func (*ListJobsResponse) ProtoMessage() {}
 
 func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[93]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6350,7 +6403,7 @@ func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsResponse.ProtoReflect.Descriptor instead.
 func (*ListJobsResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{93}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *ListJobsResponse) GetJobs() []*JobView {
@@ -6371,7 +6424,7 @@ type GrantResourceRequest struct {
 
 func (x *GrantResourceRequest) Reset() {
 	*x = GrantResourceRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[94]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6383,7 +6436,7 @@ func (x *GrantResourceRequest) String() string {
 func (*GrantResourceRequest) ProtoMessage() {}
 
 func (x *GrantResourceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[94]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6396,7 +6449,7 @@ func (x *GrantResourceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GrantResourceRequest.ProtoReflect.Descriptor instead.
 func (*GrantResourceRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{94}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *GrantResourceRequest) GetSpace() string {
@@ -6431,7 +6484,7 @@ type ResourceGrant struct {
 
 func (x *ResourceGrant) Reset() {
 	*x = ResourceGrant{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[95]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6443,7 +6496,7 @@ func (x *ResourceGrant) String() string {
 func (*ResourceGrant) ProtoMessage() {}
 
 func (x *ResourceGrant) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[95]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6456,7 +6509,7 @@ func (x *ResourceGrant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourceGrant.ProtoReflect.Descriptor instead.
 func (*ResourceGrant) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{95}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *ResourceGrant) GetSpace() string {
@@ -6489,7 +6542,7 @@ type ListResourceGrantsResponse struct {
 
 func (x *ListResourceGrantsResponse) Reset() {
 	*x = ListResourceGrantsResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[96]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6501,7 +6554,7 @@ func (x *ListResourceGrantsResponse) String() string {
 func (*ListResourceGrantsResponse) ProtoMessage() {}
 
 func (x *ListResourceGrantsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[96]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6514,7 +6567,7 @@ func (x *ListResourceGrantsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListResourceGrantsResponse.ProtoReflect.Descriptor instead.
 func (*ListResourceGrantsResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{96}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *ListResourceGrantsResponse) GetGrants() []*ResourceGrant {
@@ -6974,7 +7027,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"registered\"F\n" +
 	"\x18EndIdentityTokensRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
-	"\x06device\x18\x02 \x01(\tR\x06device\"\xe4\x01\n" +
+	"\x06device\x18\x02 \x01(\tR\x06device\"\xa7\x02\n" +
 	"\x10ApplicationsView\x12\x18\n" +
 	"\aenabled\x18\x01 \x01(\bR\aenabled\x12 \n" +
 	"\vfingerprint\x18\x02 \x01(\tR\vfingerprint\x12\x1d\n" +
@@ -6982,7 +7035,10 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"public_key\x18\x03 \x01(\tR\tpublicKey\x12!\n" +
 	"\fskew_seconds\x18\x04 \x01(\rR\vskewSeconds\x12%\n" +
 	"\x0eresult_seconds\x18\x05 \x01(\rR\rresultSeconds\x12+\n" +
-	"\x11self_registration\x18\x06 \x01(\tR\x10selfRegistration\"\x83\x02\n" +
+	"\x11self_registration\x18\x06 \x01(\tR\x10selfRegistration\x12A\n" +
+	"\x0eprevious_until\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\rpreviousUntil\":\n" +
+	"\x1bRotateApplicationKeyRequest\x12\x1b\n" +
+	"\tkeep_days\x18\x01 \x01(\rR\bkeepDays\"\x83\x02\n" +
 	"\x16SetApplicationsRequest\x12\x1d\n" +
 	"\aenabled\x18\x01 \x01(\bH\x00R\aenabled\x88\x01\x01\x12&\n" +
 	"\fskew_seconds\x18\x02 \x01(\rH\x01R\vskewSeconds\x88\x01\x01\x12*\n" +
@@ -7056,7 +7112,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"operations\x18\x03 \x03(\tR\n" +
 	"operations\"Q\n" +
 	"\x1aListResourceGrantsResponse\x123\n" +
-	"\x06grants\x18\x01 \x03(\v2\x1b.sallyport.v1.ResourceGrantR\x06grants2\xdb.\n" +
+	"\x06grants\x18\x01 \x03(\v2\x1b.sallyport.v1.ResourceGrantR\x06grants2\xbe/\n" +
 	"\fAdminService\x12H\n" +
 	"\n" +
 	"AddAccount\x12\x1f.sallyport.v1.AddAccountRequest\x1a\x19.sallyport.v1.AccountView\x12C\n" +
@@ -7120,7 +7176,8 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x11EndIdentityTokens\x12&.sallyport.v1.EndIdentityTokensRequest\x1a).sallyport.v1.ListIdentityDevicesResponse\x12?\n" +
 	"\x0eRemoveIdentity\x12\x19.sallyport.v1.NameRequest\x1a\x12.sallyport.v1.Done\x12M\n" +
 	"\x10ShowApplications\x12\x19.sallyport.v1.ListRequest\x1a\x1e.sallyport.v1.ApplicationsView\x12W\n" +
-	"\x0fSetApplications\x12$.sallyport.v1.SetApplicationsRequest\x1a\x1e.sallyport.v1.ApplicationsView\x12Q\n" +
+	"\x0fSetApplications\x12$.sallyport.v1.SetApplicationsRequest\x1a\x1e.sallyport.v1.ApplicationsView\x12a\n" +
+	"\x14RotateApplicationKey\x12).sallyport.v1.RotateApplicationKeyRequest\x1a\x1e.sallyport.v1.ApplicationsView\x12Q\n" +
 	"\x0eAddApplication\x12\x19.sallyport.v1.NameRequest\x1a$.sallyport.v1.AddApplicationResponse\x12U\n" +
 	"\x10ListApplications\x12\x19.sallyport.v1.ListRequest\x1a&.sallyport.v1.ListApplicationsResponse\x12S\n" +
 	"\x13SetApplicationState\x12(.sallyport.v1.SetApplicationStateRequest\x1a\x12.sallyport.v1.Done\x12B\n" +
@@ -7163,7 +7220,7 @@ func file_sallyport_v1_admin_proto_rawDescGZIP() []byte {
 	return file_sallyport_v1_admin_proto_rawDescData
 }
 
-var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 97)
+var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 98)
 var file_sallyport_v1_admin_proto_goTypes = []any{
 	(*Done)(nil),                        // 0: sallyport.v1.Done
 	(*NameRequest)(nil),                 // 1: sallyport.v1.NameRequest
@@ -7246,264 +7303,268 @@ var file_sallyport_v1_admin_proto_goTypes = []any{
 	(*ListIdentityDevicesResponse)(nil), // 78: sallyport.v1.ListIdentityDevicesResponse
 	(*EndIdentityTokensRequest)(nil),    // 79: sallyport.v1.EndIdentityTokensRequest
 	(*ApplicationsView)(nil),            // 80: sallyport.v1.ApplicationsView
-	(*SetApplicationsRequest)(nil),      // 81: sallyport.v1.SetApplicationsRequest
-	(*ApplicationView)(nil),             // 82: sallyport.v1.ApplicationView
-	(*AddApplicationResponse)(nil),      // 83: sallyport.v1.AddApplicationResponse
-	(*ListApplicationsResponse)(nil),    // 84: sallyport.v1.ListApplicationsResponse
-	(*SetApplicationStateRequest)(nil),  // 85: sallyport.v1.SetApplicationStateRequest
-	(*FingerprintRequest)(nil),          // 86: sallyport.v1.FingerprintRequest
-	(*InstanceView)(nil),                // 87: sallyport.v1.InstanceView
-	(*ListInstancesResponse)(nil),       // 88: sallyport.v1.ListInstancesResponse
-	(*InvitePersonResponse)(nil),        // 89: sallyport.v1.InvitePersonResponse
-	(*PersonKeyView)(nil),               // 90: sallyport.v1.PersonKeyView
-	(*ListPersonKeysResponse)(nil),      // 91: sallyport.v1.ListPersonKeysResponse
-	(*JobView)(nil),                     // 92: sallyport.v1.JobView
-	(*ListJobsResponse)(nil),            // 93: sallyport.v1.ListJobsResponse
-	(*GrantResourceRequest)(nil),        // 94: sallyport.v1.GrantResourceRequest
-	(*ResourceGrant)(nil),               // 95: sallyport.v1.ResourceGrant
-	(*ListResourceGrantsResponse)(nil),  // 96: sallyport.v1.ListResourceGrantsResponse
-	(*timestamppb.Timestamp)(nil),       // 97: google.protobuf.Timestamp
-	(*RequestView)(nil),                 // 98: sallyport.v1.RequestView
+	(*RotateApplicationKeyRequest)(nil), // 81: sallyport.v1.RotateApplicationKeyRequest
+	(*SetApplicationsRequest)(nil),      // 82: sallyport.v1.SetApplicationsRequest
+	(*ApplicationView)(nil),             // 83: sallyport.v1.ApplicationView
+	(*AddApplicationResponse)(nil),      // 84: sallyport.v1.AddApplicationResponse
+	(*ListApplicationsResponse)(nil),    // 85: sallyport.v1.ListApplicationsResponse
+	(*SetApplicationStateRequest)(nil),  // 86: sallyport.v1.SetApplicationStateRequest
+	(*FingerprintRequest)(nil),          // 87: sallyport.v1.FingerprintRequest
+	(*InstanceView)(nil),                // 88: sallyport.v1.InstanceView
+	(*ListInstancesResponse)(nil),       // 89: sallyport.v1.ListInstancesResponse
+	(*InvitePersonResponse)(nil),        // 90: sallyport.v1.InvitePersonResponse
+	(*PersonKeyView)(nil),               // 91: sallyport.v1.PersonKeyView
+	(*ListPersonKeysResponse)(nil),      // 92: sallyport.v1.ListPersonKeysResponse
+	(*JobView)(nil),                     // 93: sallyport.v1.JobView
+	(*ListJobsResponse)(nil),            // 94: sallyport.v1.ListJobsResponse
+	(*GrantResourceRequest)(nil),        // 95: sallyport.v1.GrantResourceRequest
+	(*ResourceGrant)(nil),               // 96: sallyport.v1.ResourceGrant
+	(*ListResourceGrantsResponse)(nil),  // 97: sallyport.v1.ListResourceGrantsResponse
+	(*timestamppb.Timestamp)(nil),       // 98: google.protobuf.Timestamp
+	(*RequestView)(nil),                 // 99: sallyport.v1.RequestView
 }
 var file_sallyport_v1_admin_proto_depIdxs = []int32{
 	4,   // 0: sallyport.v1.ListHistoriesResponse.histories:type_name -> sallyport.v1.History
 	5,   // 1: sallyport.v1.ListHistoriesResponse.reserved:type_name -> sallyport.v1.ReservedID
-	97,  // 2: sallyport.v1.History.began:type_name -> google.protobuf.Timestamp
-	97,  // 3: sallyport.v1.ReservedID.seen:type_name -> google.protobuf.Timestamp
-	97,  // 4: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
-	97,  // 5: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
-	97,  // 6: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
-	97,  // 7: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
+	98,  // 2: sallyport.v1.History.began:type_name -> google.protobuf.Timestamp
+	98,  // 3: sallyport.v1.ReservedID.seen:type_name -> google.protobuf.Timestamp
+	98,  // 4: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
+	98,  // 5: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
+	98,  // 6: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
+	98,  // 7: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
 	16,  // 8: sallyport.v1.AccountView.ssh_keys:type_name -> sallyport.v1.SSHKeyView
-	97,  // 9: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
+	98,  // 9: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
 	12,  // 10: sallyport.v1.AccountView.cards:type_name -> sallyport.v1.CardView
 	10,  // 11: sallyport.v1.AccountView.failures_at:type_name -> sallyport.v1.FailureView
 	11,  // 12: sallyport.v1.AccountView.places:type_name -> sallyport.v1.PlaceView
-	97,  // 13: sallyport.v1.AccountView.password_change_by:type_name -> google.protobuf.Timestamp
-	97,  // 14: sallyport.v1.FailureView.locked_until:type_name -> google.protobuf.Timestamp
-	97,  // 15: sallyport.v1.PlaceView.last:type_name -> google.protobuf.Timestamp
-	97,  // 16: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
-	97,  // 17: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
+	98,  // 13: sallyport.v1.AccountView.password_change_by:type_name -> google.protobuf.Timestamp
+	98,  // 14: sallyport.v1.FailureView.locked_until:type_name -> google.protobuf.Timestamp
+	98,  // 15: sallyport.v1.PlaceView.last:type_name -> google.protobuf.Timestamp
+	98,  // 16: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
+	98,  // 17: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
 	9,   // 18: sallyport.v1.NewBackupCodesResponse.account:type_name -> sallyport.v1.AccountView
 	9,   // 19: sallyport.v1.ListAccountsResponse.accounts:type_name -> sallyport.v1.AccountView
-	97,  // 20: sallyport.v1.SetAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
-	97,  // 21: sallyport.v1.SetAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
+	98,  // 20: sallyport.v1.SetAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
+	98,  // 21: sallyport.v1.SetAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
 	9,   // 22: sallyport.v1.AddTOTPResponse.account:type_name -> sallyport.v1.AccountView
 	26,  // 23: sallyport.v1.SetGroupRequest.demands:type_name -> sallyport.v1.Kinds
 	28,  // 24: sallyport.v1.ListGroupsResponse.groups:type_name -> sallyport.v1.GroupView
 	32,  // 25: sallyport.v1.AddMachineResponse.machine:type_name -> sallyport.v1.MachineView
-	97,  // 26: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
-	97,  // 27: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
-	97,  // 28: sallyport.v1.MachineView.last_seen:type_name -> google.protobuf.Timestamp
-	97,  // 29: sallyport.v1.MachineView.duplicated:type_name -> google.protobuf.Timestamp
-	97,  // 30: sallyport.v1.MachineView.quarantined:type_name -> google.protobuf.Timestamp
+	98,  // 26: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
+	98,  // 27: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
+	98,  // 28: sallyport.v1.MachineView.last_seen:type_name -> google.protobuf.Timestamp
+	98,  // 29: sallyport.v1.MachineView.duplicated:type_name -> google.protobuf.Timestamp
+	98,  // 30: sallyport.v1.MachineView.quarantined:type_name -> google.protobuf.Timestamp
 	44,  // 31: sallyport.v1.SetMachineRequest.scope:type_name -> sallyport.v1.Scope
 	43,  // 32: sallyport.v1.SetMachineRequest.tags:type_name -> sallyport.v1.Tags
 	34,  // 33: sallyport.v1.SetMachineRequest.host_names:type_name -> sallyport.v1.Hosts
 	34,  // 34: sallyport.v1.SetMachineRequest.addresses:type_name -> sallyport.v1.Hosts
 	35,  // 35: sallyport.v1.AddRuleRequest.rule:type_name -> sallyport.v1.RuleView
 	35,  // 36: sallyport.v1.ListRulesResponse.rules:type_name -> sallyport.v1.RuleView
-	98,  // 37: sallyport.v1.ListAllRequestsResponse.requests:type_name -> sallyport.v1.RequestView
+	99,  // 37: sallyport.v1.ListAllRequestsResponse.requests:type_name -> sallyport.v1.RequestView
 	32,  // 38: sallyport.v1.ListMachinesResponse.machines:type_name -> sallyport.v1.MachineView
 	44,  // 39: sallyport.v1.AddTokenRequest.scope:type_name -> sallyport.v1.Scope
 	43,  // 40: sallyport.v1.AddTokenRequest.tags:type_name -> sallyport.v1.Tags
 	48,  // 41: sallyport.v1.AddTokenResponse.token:type_name -> sallyport.v1.TokenView
-	97,  // 42: sallyport.v1.TokenView.expires:type_name -> google.protobuf.Timestamp
+	98,  // 42: sallyport.v1.TokenView.expires:type_name -> google.protobuf.Timestamp
 	48,  // 43: sallyport.v1.ListTokensResponse.tokens:type_name -> sallyport.v1.TokenView
-	97,  // 44: sallyport.v1.ServerView.began:type_name -> google.protobuf.Timestamp
-	97,  // 45: sallyport.v1.ServerView.last_seen:type_name -> google.protobuf.Timestamp
+	98,  // 44: sallyport.v1.ServerView.began:type_name -> google.protobuf.Timestamp
+	98,  // 45: sallyport.v1.ServerView.last_seen:type_name -> google.protobuf.Timestamp
 	50,  // 46: sallyport.v1.ListServersResponse.servers:type_name -> sallyport.v1.ServerView
-	97,  // 47: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
-	97,  // 48: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
+	98,  // 47: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
+	98,  // 48: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
 	55,  // 49: sallyport.v1.ListAuditResponse.rows:type_name -> sallyport.v1.AuditRow
-	97,  // 50: sallyport.v1.VerifyAuditResponse.signed_at:type_name -> google.protobuf.Timestamp
-	97,  // 51: sallyport.v1.PruneAuditRequest.before:type_name -> google.protobuf.Timestamp
+	98,  // 50: sallyport.v1.VerifyAuditResponse.signed_at:type_name -> google.protobuf.Timestamp
+	98,  // 51: sallyport.v1.PruneAuditRequest.before:type_name -> google.protobuf.Timestamp
 	69,  // 52: sallyport.v1.RotateKeysResponse.keys:type_name -> sallyport.v1.KeysView
-	97,  // 53: sallyport.v1.KeysView.signed:type_name -> google.protobuf.Timestamp
+	98,  // 53: sallyport.v1.KeysView.signed:type_name -> google.protobuf.Timestamp
 	71,  // 54: sallyport.v1.SetRealmRequest.points:type_name -> sallyport.v1.KindPoints
 	71,  // 55: sallyport.v1.RealmView.points:type_name -> sallyport.v1.KindPoints
-	97,  // 56: sallyport.v1.InviteIdentityResponse.expires:type_name -> google.protobuf.Timestamp
-	97,  // 57: sallyport.v1.IdentityDevice.created:type_name -> google.protobuf.Timestamp
-	97,  // 58: sallyport.v1.IdentityDevice.used:type_name -> google.protobuf.Timestamp
-	97,  // 59: sallyport.v1.IdentityDevice.expires:type_name -> google.protobuf.Timestamp
+	98,  // 56: sallyport.v1.InviteIdentityResponse.expires:type_name -> google.protobuf.Timestamp
+	98,  // 57: sallyport.v1.IdentityDevice.created:type_name -> google.protobuf.Timestamp
+	98,  // 58: sallyport.v1.IdentityDevice.used:type_name -> google.protobuf.Timestamp
+	98,  // 59: sallyport.v1.IdentityDevice.expires:type_name -> google.protobuf.Timestamp
 	77,  // 60: sallyport.v1.ListIdentityDevicesResponse.devices:type_name -> sallyport.v1.IdentityDevice
-	97,  // 61: sallyport.v1.ListIdentityDevicesResponse.registered:type_name -> google.protobuf.Timestamp
-	97,  // 62: sallyport.v1.ApplicationView.created:type_name -> google.protobuf.Timestamp
-	82,  // 63: sallyport.v1.AddApplicationResponse.application:type_name -> sallyport.v1.ApplicationView
-	82,  // 64: sallyport.v1.ListApplicationsResponse.applications:type_name -> sallyport.v1.ApplicationView
-	97,  // 65: sallyport.v1.InstanceView.created:type_name -> google.protobuf.Timestamp
-	97,  // 66: sallyport.v1.InstanceView.revoked:type_name -> google.protobuf.Timestamp
-	87,  // 67: sallyport.v1.ListInstancesResponse.instances:type_name -> sallyport.v1.InstanceView
-	97,  // 68: sallyport.v1.InvitePersonResponse.expires:type_name -> google.protobuf.Timestamp
-	97,  // 69: sallyport.v1.PersonKeyView.created:type_name -> google.protobuf.Timestamp
-	97,  // 70: sallyport.v1.PersonKeyView.revoked:type_name -> google.protobuf.Timestamp
-	90,  // 71: sallyport.v1.ListPersonKeysResponse.keys:type_name -> sallyport.v1.PersonKeyView
-	97,  // 72: sallyport.v1.JobView.time:type_name -> google.protobuf.Timestamp
-	92,  // 73: sallyport.v1.ListJobsResponse.jobs:type_name -> sallyport.v1.JobView
-	95,  // 74: sallyport.v1.ListResourceGrantsResponse.grants:type_name -> sallyport.v1.ResourceGrant
-	8,   // 75: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
-	1,   // 76: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
-	2,   // 77: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
-	18,  // 78: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
-	20,  // 79: sallyport.v1.AdminService.SetAccount:input_type -> sallyport.v1.SetAccountRequest
-	1,   // 80: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
-	1,   // 81: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
-	19,  // 82: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
-	21,  // 83: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
-	22,  // 84: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
-	23,  // 85: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
-	1,   // 86: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
-	13,  // 87: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
-	14,  // 88: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
-	14,  // 89: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
-	1,   // 90: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
-	1,   // 91: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
-	25,  // 92: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
-	1,   // 93: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
-	2,   // 94: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
-	1,   // 95: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
-	30,  // 96: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
-	30,  // 97: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
-	27,  // 98: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
-	1,   // 99: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
-	2,   // 100: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
-	1,   // 101: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
-	33,  // 102: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
-	1,   // 103: sallyport.v1.AdminService.RejoinMachine:input_type -> sallyport.v1.NameRequest
-	1,   // 104: sallyport.v1.AdminService.QuarantineMachine:input_type -> sallyport.v1.NameRequest
-	1,   // 105: sallyport.v1.AdminService.ReleaseMachine:input_type -> sallyport.v1.NameRequest
-	46,  // 106: sallyport.v1.AdminService.AddToken:input_type -> sallyport.v1.AddTokenRequest
-	2,   // 107: sallyport.v1.AdminService.ListTokens:input_type -> sallyport.v1.ListRequest
-	1,   // 108: sallyport.v1.AdminService.RemoveToken:input_type -> sallyport.v1.NameRequest
-	2,   // 109: sallyport.v1.AdminService.ListServers:input_type -> sallyport.v1.ListRequest
-	52,  // 110: sallyport.v1.AdminService.RemoveServer:input_type -> sallyport.v1.RemoveServerRequest
-	51,  // 111: sallyport.v1.AdminService.AdmitServer:input_type -> sallyport.v1.AdmitServerRequest
-	36,  // 112: sallyport.v1.AdminService.AddRule:input_type -> sallyport.v1.AddRuleRequest
-	2,   // 113: sallyport.v1.AdminService.ListRules:input_type -> sallyport.v1.ListRequest
-	1,   // 114: sallyport.v1.AdminService.RemoveRule:input_type -> sallyport.v1.NameRequest
-	38,  // 115: sallyport.v1.AdminService.MoveRule:input_type -> sallyport.v1.MoveRuleRequest
-	39,  // 116: sallyport.v1.AdminService.ListAllRequests:input_type -> sallyport.v1.ListAllRequestsRequest
-	41,  // 117: sallyport.v1.AdminService.ShowRequest:input_type -> sallyport.v1.RequestIDRequest
-	42,  // 118: sallyport.v1.AdminService.EndRequest:input_type -> sallyport.v1.EndRequestRequest
-	2,   // 119: sallyport.v1.AdminService.ShowIdentityService:input_type -> sallyport.v1.ListRequest
-	75,  // 120: sallyport.v1.AdminService.SetIdentityService:input_type -> sallyport.v1.SetIdentityServiceRequest
-	1,   // 121: sallyport.v1.AdminService.InviteIdentity:input_type -> sallyport.v1.NameRequest
-	1,   // 122: sallyport.v1.AdminService.ListIdentityDevices:input_type -> sallyport.v1.NameRequest
-	79,  // 123: sallyport.v1.AdminService.EndIdentityTokens:input_type -> sallyport.v1.EndIdentityTokensRequest
-	1,   // 124: sallyport.v1.AdminService.RemoveIdentity:input_type -> sallyport.v1.NameRequest
-	2,   // 125: sallyport.v1.AdminService.ShowApplications:input_type -> sallyport.v1.ListRequest
-	81,  // 126: sallyport.v1.AdminService.SetApplications:input_type -> sallyport.v1.SetApplicationsRequest
-	1,   // 127: sallyport.v1.AdminService.AddApplication:input_type -> sallyport.v1.NameRequest
-	2,   // 128: sallyport.v1.AdminService.ListApplications:input_type -> sallyport.v1.ListRequest
-	85,  // 129: sallyport.v1.AdminService.SetApplicationState:input_type -> sallyport.v1.SetApplicationStateRequest
-	1,   // 130: sallyport.v1.AdminService.RemoveApplication:input_type -> sallyport.v1.NameRequest
-	1,   // 131: sallyport.v1.AdminService.ListInstances:input_type -> sallyport.v1.NameRequest
-	86,  // 132: sallyport.v1.AdminService.RevokeInstance:input_type -> sallyport.v1.FingerprintRequest
-	1,   // 133: sallyport.v1.AdminService.InvitePerson:input_type -> sallyport.v1.NameRequest
-	1,   // 134: sallyport.v1.AdminService.ListPersonKeys:input_type -> sallyport.v1.NameRequest
-	86,  // 135: sallyport.v1.AdminService.RevokePersonKey:input_type -> sallyport.v1.FingerprintRequest
-	2,   // 136: sallyport.v1.AdminService.ListJobs:input_type -> sallyport.v1.ListRequest
-	94,  // 137: sallyport.v1.AdminService.GrantResource:input_type -> sallyport.v1.GrantResourceRequest
-	94,  // 138: sallyport.v1.AdminService.RevokeResource:input_type -> sallyport.v1.GrantResourceRequest
-	2,   // 139: sallyport.v1.AdminService.ListResourceGrants:input_type -> sallyport.v1.ListRequest
-	70,  // 140: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
-	72,  // 141: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
-	2,   // 142: sallyport.v1.AdminService.ListHistories:input_type -> sallyport.v1.ListRequest
-	6,   // 143: sallyport.v1.AdminService.ReleaseID:input_type -> sallyport.v1.ReleaseIDRequest
-	54,  // 144: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
-	57,  // 145: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
-	58,  // 146: sallyport.v1.AdminService.SignAudit:input_type -> sallyport.v1.SignAuditRequest
-	61,  // 147: sallyport.v1.AdminService.PruneAudit:input_type -> sallyport.v1.PruneAuditRequest
-	63,  // 148: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
-	65,  // 149: sallyport.v1.AdminService.ShowKeys:input_type -> sallyport.v1.ShowKeysRequest
-	66,  // 150: sallyport.v1.AdminService.SignKeys:input_type -> sallyport.v1.SignKeysRequest
-	67,  // 151: sallyport.v1.AdminService.RotateRealmKey:input_type -> sallyport.v1.RotateRealmKeyRequest
-	68,  // 152: sallyport.v1.AdminService.RenewCA:input_type -> sallyport.v1.RenewCARequest
-	63,  // 153: sallyport.v1.AdminService.RotateSSHKeys:input_type -> sallyport.v1.RotateKeysRequest
-	9,   // 154: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
-	9,   // 155: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
-	17,  // 156: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
-	9,   // 157: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
-	9,   // 158: sallyport.v1.AdminService.SetAccount:output_type -> sallyport.v1.AccountView
-	0,   // 159: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
-	9,   // 160: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
-	9,   // 161: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
-	9,   // 162: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
-	9,   // 163: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
-	24,  // 164: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
-	9,   // 165: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
-	9,   // 166: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
-	9,   // 167: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
-	9,   // 168: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
-	15,  // 169: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
-	9,   // 170: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
-	28,  // 171: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
-	28,  // 172: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
-	29,  // 173: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
-	0,   // 174: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
-	28,  // 175: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
-	28,  // 176: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
-	28,  // 177: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
-	31,  // 178: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
-	45,  // 179: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
-	0,   // 180: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
-	32,  // 181: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
-	31,  // 182: sallyport.v1.AdminService.RejoinMachine:output_type -> sallyport.v1.AddMachineResponse
-	32,  // 183: sallyport.v1.AdminService.QuarantineMachine:output_type -> sallyport.v1.MachineView
-	32,  // 184: sallyport.v1.AdminService.ReleaseMachine:output_type -> sallyport.v1.MachineView
-	47,  // 185: sallyport.v1.AdminService.AddToken:output_type -> sallyport.v1.AddTokenResponse
-	49,  // 186: sallyport.v1.AdminService.ListTokens:output_type -> sallyport.v1.ListTokensResponse
-	0,   // 187: sallyport.v1.AdminService.RemoveToken:output_type -> sallyport.v1.Done
-	53,  // 188: sallyport.v1.AdminService.ListServers:output_type -> sallyport.v1.ListServersResponse
-	0,   // 189: sallyport.v1.AdminService.RemoveServer:output_type -> sallyport.v1.Done
-	50,  // 190: sallyport.v1.AdminService.AdmitServer:output_type -> sallyport.v1.ServerView
-	35,  // 191: sallyport.v1.AdminService.AddRule:output_type -> sallyport.v1.RuleView
-	37,  // 192: sallyport.v1.AdminService.ListRules:output_type -> sallyport.v1.ListRulesResponse
-	0,   // 193: sallyport.v1.AdminService.RemoveRule:output_type -> sallyport.v1.Done
-	37,  // 194: sallyport.v1.AdminService.MoveRule:output_type -> sallyport.v1.ListRulesResponse
-	40,  // 195: sallyport.v1.AdminService.ListAllRequests:output_type -> sallyport.v1.ListAllRequestsResponse
-	98,  // 196: sallyport.v1.AdminService.ShowRequest:output_type -> sallyport.v1.RequestView
-	98,  // 197: sallyport.v1.AdminService.EndRequest:output_type -> sallyport.v1.RequestView
-	74,  // 198: sallyport.v1.AdminService.ShowIdentityService:output_type -> sallyport.v1.IdentityServiceView
-	74,  // 199: sallyport.v1.AdminService.SetIdentityService:output_type -> sallyport.v1.IdentityServiceView
-	76,  // 200: sallyport.v1.AdminService.InviteIdentity:output_type -> sallyport.v1.InviteIdentityResponse
-	78,  // 201: sallyport.v1.AdminService.ListIdentityDevices:output_type -> sallyport.v1.ListIdentityDevicesResponse
-	78,  // 202: sallyport.v1.AdminService.EndIdentityTokens:output_type -> sallyport.v1.ListIdentityDevicesResponse
-	0,   // 203: sallyport.v1.AdminService.RemoveIdentity:output_type -> sallyport.v1.Done
-	80,  // 204: sallyport.v1.AdminService.ShowApplications:output_type -> sallyport.v1.ApplicationsView
-	80,  // 205: sallyport.v1.AdminService.SetApplications:output_type -> sallyport.v1.ApplicationsView
-	83,  // 206: sallyport.v1.AdminService.AddApplication:output_type -> sallyport.v1.AddApplicationResponse
-	84,  // 207: sallyport.v1.AdminService.ListApplications:output_type -> sallyport.v1.ListApplicationsResponse
-	0,   // 208: sallyport.v1.AdminService.SetApplicationState:output_type -> sallyport.v1.Done
-	0,   // 209: sallyport.v1.AdminService.RemoveApplication:output_type -> sallyport.v1.Done
-	88,  // 210: sallyport.v1.AdminService.ListInstances:output_type -> sallyport.v1.ListInstancesResponse
-	0,   // 211: sallyport.v1.AdminService.RevokeInstance:output_type -> sallyport.v1.Done
-	89,  // 212: sallyport.v1.AdminService.InvitePerson:output_type -> sallyport.v1.InvitePersonResponse
-	91,  // 213: sallyport.v1.AdminService.ListPersonKeys:output_type -> sallyport.v1.ListPersonKeysResponse
-	0,   // 214: sallyport.v1.AdminService.RevokePersonKey:output_type -> sallyport.v1.Done
-	93,  // 215: sallyport.v1.AdminService.ListJobs:output_type -> sallyport.v1.ListJobsResponse
-	95,  // 216: sallyport.v1.AdminService.GrantResource:output_type -> sallyport.v1.ResourceGrant
-	0,   // 217: sallyport.v1.AdminService.RevokeResource:output_type -> sallyport.v1.Done
-	96,  // 218: sallyport.v1.AdminService.ListResourceGrants:output_type -> sallyport.v1.ListResourceGrantsResponse
-	73,  // 219: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
-	73,  // 220: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
-	3,   // 221: sallyport.v1.AdminService.ListHistories:output_type -> sallyport.v1.ListHistoriesResponse
-	7,   // 222: sallyport.v1.AdminService.ReleaseID:output_type -> sallyport.v1.ReleaseIDResponse
-	56,  // 223: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
-	60,  // 224: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
-	59,  // 225: sallyport.v1.AdminService.SignAudit:output_type -> sallyport.v1.SignAuditResponse
-	62,  // 226: sallyport.v1.AdminService.PruneAudit:output_type -> sallyport.v1.PruneAuditResponse
-	64,  // 227: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
-	69,  // 228: sallyport.v1.AdminService.ShowKeys:output_type -> sallyport.v1.KeysView
-	69,  // 229: sallyport.v1.AdminService.SignKeys:output_type -> sallyport.v1.KeysView
-	69,  // 230: sallyport.v1.AdminService.RotateRealmKey:output_type -> sallyport.v1.KeysView
-	69,  // 231: sallyport.v1.AdminService.RenewCA:output_type -> sallyport.v1.KeysView
-	69,  // 232: sallyport.v1.AdminService.RotateSSHKeys:output_type -> sallyport.v1.KeysView
-	154, // [154:233] is the sub-list for method output_type
-	75,  // [75:154] is the sub-list for method input_type
-	75,  // [75:75] is the sub-list for extension type_name
-	75,  // [75:75] is the sub-list for extension extendee
-	0,   // [0:75] is the sub-list for field type_name
+	98,  // 61: sallyport.v1.ListIdentityDevicesResponse.registered:type_name -> google.protobuf.Timestamp
+	98,  // 62: sallyport.v1.ApplicationsView.previous_until:type_name -> google.protobuf.Timestamp
+	98,  // 63: sallyport.v1.ApplicationView.created:type_name -> google.protobuf.Timestamp
+	83,  // 64: sallyport.v1.AddApplicationResponse.application:type_name -> sallyport.v1.ApplicationView
+	83,  // 65: sallyport.v1.ListApplicationsResponse.applications:type_name -> sallyport.v1.ApplicationView
+	98,  // 66: sallyport.v1.InstanceView.created:type_name -> google.protobuf.Timestamp
+	98,  // 67: sallyport.v1.InstanceView.revoked:type_name -> google.protobuf.Timestamp
+	88,  // 68: sallyport.v1.ListInstancesResponse.instances:type_name -> sallyport.v1.InstanceView
+	98,  // 69: sallyport.v1.InvitePersonResponse.expires:type_name -> google.protobuf.Timestamp
+	98,  // 70: sallyport.v1.PersonKeyView.created:type_name -> google.protobuf.Timestamp
+	98,  // 71: sallyport.v1.PersonKeyView.revoked:type_name -> google.protobuf.Timestamp
+	91,  // 72: sallyport.v1.ListPersonKeysResponse.keys:type_name -> sallyport.v1.PersonKeyView
+	98,  // 73: sallyport.v1.JobView.time:type_name -> google.protobuf.Timestamp
+	93,  // 74: sallyport.v1.ListJobsResponse.jobs:type_name -> sallyport.v1.JobView
+	96,  // 75: sallyport.v1.ListResourceGrantsResponse.grants:type_name -> sallyport.v1.ResourceGrant
+	8,   // 76: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
+	1,   // 77: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
+	2,   // 78: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
+	18,  // 79: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
+	20,  // 80: sallyport.v1.AdminService.SetAccount:input_type -> sallyport.v1.SetAccountRequest
+	1,   // 81: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
+	1,   // 82: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
+	19,  // 83: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
+	21,  // 84: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
+	22,  // 85: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
+	23,  // 86: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
+	1,   // 87: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
+	13,  // 88: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
+	14,  // 89: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
+	14,  // 90: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
+	1,   // 91: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
+	1,   // 92: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
+	25,  // 93: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
+	1,   // 94: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
+	2,   // 95: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
+	1,   // 96: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
+	30,  // 97: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
+	30,  // 98: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
+	27,  // 99: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
+	1,   // 100: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
+	2,   // 101: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
+	1,   // 102: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
+	33,  // 103: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
+	1,   // 104: sallyport.v1.AdminService.RejoinMachine:input_type -> sallyport.v1.NameRequest
+	1,   // 105: sallyport.v1.AdminService.QuarantineMachine:input_type -> sallyport.v1.NameRequest
+	1,   // 106: sallyport.v1.AdminService.ReleaseMachine:input_type -> sallyport.v1.NameRequest
+	46,  // 107: sallyport.v1.AdminService.AddToken:input_type -> sallyport.v1.AddTokenRequest
+	2,   // 108: sallyport.v1.AdminService.ListTokens:input_type -> sallyport.v1.ListRequest
+	1,   // 109: sallyport.v1.AdminService.RemoveToken:input_type -> sallyport.v1.NameRequest
+	2,   // 110: sallyport.v1.AdminService.ListServers:input_type -> sallyport.v1.ListRequest
+	52,  // 111: sallyport.v1.AdminService.RemoveServer:input_type -> sallyport.v1.RemoveServerRequest
+	51,  // 112: sallyport.v1.AdminService.AdmitServer:input_type -> sallyport.v1.AdmitServerRequest
+	36,  // 113: sallyport.v1.AdminService.AddRule:input_type -> sallyport.v1.AddRuleRequest
+	2,   // 114: sallyport.v1.AdminService.ListRules:input_type -> sallyport.v1.ListRequest
+	1,   // 115: sallyport.v1.AdminService.RemoveRule:input_type -> sallyport.v1.NameRequest
+	38,  // 116: sallyport.v1.AdminService.MoveRule:input_type -> sallyport.v1.MoveRuleRequest
+	39,  // 117: sallyport.v1.AdminService.ListAllRequests:input_type -> sallyport.v1.ListAllRequestsRequest
+	41,  // 118: sallyport.v1.AdminService.ShowRequest:input_type -> sallyport.v1.RequestIDRequest
+	42,  // 119: sallyport.v1.AdminService.EndRequest:input_type -> sallyport.v1.EndRequestRequest
+	2,   // 120: sallyport.v1.AdminService.ShowIdentityService:input_type -> sallyport.v1.ListRequest
+	75,  // 121: sallyport.v1.AdminService.SetIdentityService:input_type -> sallyport.v1.SetIdentityServiceRequest
+	1,   // 122: sallyport.v1.AdminService.InviteIdentity:input_type -> sallyport.v1.NameRequest
+	1,   // 123: sallyport.v1.AdminService.ListIdentityDevices:input_type -> sallyport.v1.NameRequest
+	79,  // 124: sallyport.v1.AdminService.EndIdentityTokens:input_type -> sallyport.v1.EndIdentityTokensRequest
+	1,   // 125: sallyport.v1.AdminService.RemoveIdentity:input_type -> sallyport.v1.NameRequest
+	2,   // 126: sallyport.v1.AdminService.ShowApplications:input_type -> sallyport.v1.ListRequest
+	82,  // 127: sallyport.v1.AdminService.SetApplications:input_type -> sallyport.v1.SetApplicationsRequest
+	81,  // 128: sallyport.v1.AdminService.RotateApplicationKey:input_type -> sallyport.v1.RotateApplicationKeyRequest
+	1,   // 129: sallyport.v1.AdminService.AddApplication:input_type -> sallyport.v1.NameRequest
+	2,   // 130: sallyport.v1.AdminService.ListApplications:input_type -> sallyport.v1.ListRequest
+	86,  // 131: sallyport.v1.AdminService.SetApplicationState:input_type -> sallyport.v1.SetApplicationStateRequest
+	1,   // 132: sallyport.v1.AdminService.RemoveApplication:input_type -> sallyport.v1.NameRequest
+	1,   // 133: sallyport.v1.AdminService.ListInstances:input_type -> sallyport.v1.NameRequest
+	87,  // 134: sallyport.v1.AdminService.RevokeInstance:input_type -> sallyport.v1.FingerprintRequest
+	1,   // 135: sallyport.v1.AdminService.InvitePerson:input_type -> sallyport.v1.NameRequest
+	1,   // 136: sallyport.v1.AdminService.ListPersonKeys:input_type -> sallyport.v1.NameRequest
+	87,  // 137: sallyport.v1.AdminService.RevokePersonKey:input_type -> sallyport.v1.FingerprintRequest
+	2,   // 138: sallyport.v1.AdminService.ListJobs:input_type -> sallyport.v1.ListRequest
+	95,  // 139: sallyport.v1.AdminService.GrantResource:input_type -> sallyport.v1.GrantResourceRequest
+	95,  // 140: sallyport.v1.AdminService.RevokeResource:input_type -> sallyport.v1.GrantResourceRequest
+	2,   // 141: sallyport.v1.AdminService.ListResourceGrants:input_type -> sallyport.v1.ListRequest
+	70,  // 142: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
+	72,  // 143: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
+	2,   // 144: sallyport.v1.AdminService.ListHistories:input_type -> sallyport.v1.ListRequest
+	6,   // 145: sallyport.v1.AdminService.ReleaseID:input_type -> sallyport.v1.ReleaseIDRequest
+	54,  // 146: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
+	57,  // 147: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
+	58,  // 148: sallyport.v1.AdminService.SignAudit:input_type -> sallyport.v1.SignAuditRequest
+	61,  // 149: sallyport.v1.AdminService.PruneAudit:input_type -> sallyport.v1.PruneAuditRequest
+	63,  // 150: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
+	65,  // 151: sallyport.v1.AdminService.ShowKeys:input_type -> sallyport.v1.ShowKeysRequest
+	66,  // 152: sallyport.v1.AdminService.SignKeys:input_type -> sallyport.v1.SignKeysRequest
+	67,  // 153: sallyport.v1.AdminService.RotateRealmKey:input_type -> sallyport.v1.RotateRealmKeyRequest
+	68,  // 154: sallyport.v1.AdminService.RenewCA:input_type -> sallyport.v1.RenewCARequest
+	63,  // 155: sallyport.v1.AdminService.RotateSSHKeys:input_type -> sallyport.v1.RotateKeysRequest
+	9,   // 156: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
+	9,   // 157: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
+	17,  // 158: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
+	9,   // 159: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
+	9,   // 160: sallyport.v1.AdminService.SetAccount:output_type -> sallyport.v1.AccountView
+	0,   // 161: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
+	9,   // 162: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
+	9,   // 163: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
+	9,   // 164: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
+	9,   // 165: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
+	24,  // 166: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
+	9,   // 167: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
+	9,   // 168: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
+	9,   // 169: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
+	9,   // 170: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
+	15,  // 171: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
+	9,   // 172: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
+	28,  // 173: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
+	28,  // 174: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
+	29,  // 175: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
+	0,   // 176: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
+	28,  // 177: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
+	28,  // 178: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
+	28,  // 179: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
+	31,  // 180: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
+	45,  // 181: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
+	0,   // 182: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
+	32,  // 183: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
+	31,  // 184: sallyport.v1.AdminService.RejoinMachine:output_type -> sallyport.v1.AddMachineResponse
+	32,  // 185: sallyport.v1.AdminService.QuarantineMachine:output_type -> sallyport.v1.MachineView
+	32,  // 186: sallyport.v1.AdminService.ReleaseMachine:output_type -> sallyport.v1.MachineView
+	47,  // 187: sallyport.v1.AdminService.AddToken:output_type -> sallyport.v1.AddTokenResponse
+	49,  // 188: sallyport.v1.AdminService.ListTokens:output_type -> sallyport.v1.ListTokensResponse
+	0,   // 189: sallyport.v1.AdminService.RemoveToken:output_type -> sallyport.v1.Done
+	53,  // 190: sallyport.v1.AdminService.ListServers:output_type -> sallyport.v1.ListServersResponse
+	0,   // 191: sallyport.v1.AdminService.RemoveServer:output_type -> sallyport.v1.Done
+	50,  // 192: sallyport.v1.AdminService.AdmitServer:output_type -> sallyport.v1.ServerView
+	35,  // 193: sallyport.v1.AdminService.AddRule:output_type -> sallyport.v1.RuleView
+	37,  // 194: sallyport.v1.AdminService.ListRules:output_type -> sallyport.v1.ListRulesResponse
+	0,   // 195: sallyport.v1.AdminService.RemoveRule:output_type -> sallyport.v1.Done
+	37,  // 196: sallyport.v1.AdminService.MoveRule:output_type -> sallyport.v1.ListRulesResponse
+	40,  // 197: sallyport.v1.AdminService.ListAllRequests:output_type -> sallyport.v1.ListAllRequestsResponse
+	99,  // 198: sallyport.v1.AdminService.ShowRequest:output_type -> sallyport.v1.RequestView
+	99,  // 199: sallyport.v1.AdminService.EndRequest:output_type -> sallyport.v1.RequestView
+	74,  // 200: sallyport.v1.AdminService.ShowIdentityService:output_type -> sallyport.v1.IdentityServiceView
+	74,  // 201: sallyport.v1.AdminService.SetIdentityService:output_type -> sallyport.v1.IdentityServiceView
+	76,  // 202: sallyport.v1.AdminService.InviteIdentity:output_type -> sallyport.v1.InviteIdentityResponse
+	78,  // 203: sallyport.v1.AdminService.ListIdentityDevices:output_type -> sallyport.v1.ListIdentityDevicesResponse
+	78,  // 204: sallyport.v1.AdminService.EndIdentityTokens:output_type -> sallyport.v1.ListIdentityDevicesResponse
+	0,   // 205: sallyport.v1.AdminService.RemoveIdentity:output_type -> sallyport.v1.Done
+	80,  // 206: sallyport.v1.AdminService.ShowApplications:output_type -> sallyport.v1.ApplicationsView
+	80,  // 207: sallyport.v1.AdminService.SetApplications:output_type -> sallyport.v1.ApplicationsView
+	80,  // 208: sallyport.v1.AdminService.RotateApplicationKey:output_type -> sallyport.v1.ApplicationsView
+	84,  // 209: sallyport.v1.AdminService.AddApplication:output_type -> sallyport.v1.AddApplicationResponse
+	85,  // 210: sallyport.v1.AdminService.ListApplications:output_type -> sallyport.v1.ListApplicationsResponse
+	0,   // 211: sallyport.v1.AdminService.SetApplicationState:output_type -> sallyport.v1.Done
+	0,   // 212: sallyport.v1.AdminService.RemoveApplication:output_type -> sallyport.v1.Done
+	89,  // 213: sallyport.v1.AdminService.ListInstances:output_type -> sallyport.v1.ListInstancesResponse
+	0,   // 214: sallyport.v1.AdminService.RevokeInstance:output_type -> sallyport.v1.Done
+	90,  // 215: sallyport.v1.AdminService.InvitePerson:output_type -> sallyport.v1.InvitePersonResponse
+	92,  // 216: sallyport.v1.AdminService.ListPersonKeys:output_type -> sallyport.v1.ListPersonKeysResponse
+	0,   // 217: sallyport.v1.AdminService.RevokePersonKey:output_type -> sallyport.v1.Done
+	94,  // 218: sallyport.v1.AdminService.ListJobs:output_type -> sallyport.v1.ListJobsResponse
+	96,  // 219: sallyport.v1.AdminService.GrantResource:output_type -> sallyport.v1.ResourceGrant
+	0,   // 220: sallyport.v1.AdminService.RevokeResource:output_type -> sallyport.v1.Done
+	97,  // 221: sallyport.v1.AdminService.ListResourceGrants:output_type -> sallyport.v1.ListResourceGrantsResponse
+	73,  // 222: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
+	73,  // 223: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
+	3,   // 224: sallyport.v1.AdminService.ListHistories:output_type -> sallyport.v1.ListHistoriesResponse
+	7,   // 225: sallyport.v1.AdminService.ReleaseID:output_type -> sallyport.v1.ReleaseIDResponse
+	56,  // 226: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
+	60,  // 227: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
+	59,  // 228: sallyport.v1.AdminService.SignAudit:output_type -> sallyport.v1.SignAuditResponse
+	62,  // 229: sallyport.v1.AdminService.PruneAudit:output_type -> sallyport.v1.PruneAuditResponse
+	64,  // 230: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
+	69,  // 231: sallyport.v1.AdminService.ShowKeys:output_type -> sallyport.v1.KeysView
+	69,  // 232: sallyport.v1.AdminService.SignKeys:output_type -> sallyport.v1.KeysView
+	69,  // 233: sallyport.v1.AdminService.RotateRealmKey:output_type -> sallyport.v1.KeysView
+	69,  // 234: sallyport.v1.AdminService.RenewCA:output_type -> sallyport.v1.KeysView
+	69,  // 235: sallyport.v1.AdminService.RotateSSHKeys:output_type -> sallyport.v1.KeysView
+	156, // [156:236] is the sub-list for method output_type
+	76,  // [76:156] is the sub-list for method input_type
+	76,  // [76:76] is the sub-list for extension type_name
+	76,  // [76:76] is the sub-list for extension extendee
+	0,   // [0:76] is the sub-list for field type_name
 }
 
 func init() { file_sallyport_v1_admin_proto_init() }
@@ -7519,14 +7580,14 @@ func file_sallyport_v1_admin_proto_init() {
 	file_sallyport_v1_admin_proto_msgTypes[33].OneofWrappers = []any{}
 	file_sallyport_v1_admin_proto_msgTypes[72].OneofWrappers = []any{}
 	file_sallyport_v1_admin_proto_msgTypes[75].OneofWrappers = []any{}
-	file_sallyport_v1_admin_proto_msgTypes[81].OneofWrappers = []any{}
+	file_sallyport_v1_admin_proto_msgTypes[82].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sallyport_v1_admin_proto_rawDesc), len(file_sallyport_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   97,
+			NumMessages:   98,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

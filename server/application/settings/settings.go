@@ -24,6 +24,7 @@ const (
 	minSkew, usualSkew, maxSkew       = 10, 120, 600
 	minResult, usualResult, maxResult = 30, 300, 86400
 	maxApplications                   = 1000
+	maxKeepDays                       = 365
 	maxName                           = 64
 )
 
@@ -122,9 +123,39 @@ func newKey(r *realm.Realm, set *store.ApplicationService) error {
 	return nil
 }
 
-// Key is the realm's OpenPGP key, with its private half.
-func Key(r *realm.Realm, set store.ApplicationService) (message.Key, error) {
-	secret, err := r.Box.Open(keyOf, set.Sealed)
+// Rotate makes a new key. The one before is good for so many days more: applications are to be
+// shipped anew until then. With none it ends at once, as when it was stolen.
+func Rotate(tx *store.Tx, r *realm.Realm, keepDays uint32) (store.ApplicationService, error) {
+	set, err := On(tx)
+	if err != nil {
+		return set, err
+	}
+	if keepDays > maxKeepDays {
+		return set, fmt.Errorf("%w: the key before is good for %d days at most", realm.ErrInput, maxKeepDays)
+	}
+	before := set.Sealed
+	set.Previous, set.PreviousUntil = nil, time.Time{}
+	if keepDays > 0 {
+		set.Previous, set.PreviousUntil = before, r.Now().Add(time.Duration(keepDays)*24*time.Hour)
+	}
+	if err := newKey(r, &set); err != nil {
+		return set, err
+	}
+	return set, tx.SetApplicationService(set)
+}
+
+// Keys are the realm's OpenPGP keys that are good now, sealed: that which applications are
+// shipped with first.
+func Keys(set store.ApplicationService, now time.Time) [][]byte {
+	if len(set.Previous) > 0 && now.Before(set.PreviousUntil) {
+		return [][]byte{set.Sealed, set.Previous}
+	}
+	return [][]byte{set.Sealed}
+}
+
+// Key opens one of the realm's OpenPGP keys.
+func Key(r *realm.Realm, sealed []byte) (message.Key, error) {
+	secret, err := r.Box.Open(keyOf, sealed)
 	if err != nil {
 		return message.Key{}, fmt.Errorf("the realm's OpenPGP key: %w", err)
 	}

@@ -167,6 +167,9 @@ const (
 	// AdminServiceSetApplicationsProcedure is the fully-qualified name of the AdminService's
 	// SetApplications RPC.
 	AdminServiceSetApplicationsProcedure = "/sallyport.v1.AdminService/SetApplications"
+	// AdminServiceRotateApplicationKeyProcedure is the fully-qualified name of the AdminService's
+	// RotateApplicationKey RPC.
+	AdminServiceRotateApplicationKeyProcedure = "/sallyport.v1.AdminService/RotateApplicationKey"
 	// AdminServiceAddApplicationProcedure is the fully-qualified name of the AdminService's
 	// AddApplication RPC.
 	AdminServiceAddApplicationProcedure = "/sallyport.v1.AdminService/AddApplication"
@@ -310,6 +313,7 @@ type AdminServiceClient interface {
 	// Applications, which docs/applications.md describes.
 	ShowApplications(context.Context, *v1.ListRequest) (*v1.ApplicationsView, error)
 	SetApplications(context.Context, *v1.SetApplicationsRequest) (*v1.ApplicationsView, error)
+	RotateApplicationKey(context.Context, *v1.RotateApplicationKeyRequest) (*v1.ApplicationsView, error)
 	AddApplication(context.Context, *v1.NameRequest) (*v1.AddApplicationResponse, error)
 	ListApplications(context.Context, *v1.ListRequest) (*v1.ListApplicationsResponse, error)
 	SetApplicationState(context.Context, *v1.SetApplicationStateRequest) (*v1.Done, error)
@@ -671,6 +675,12 @@ func NewAdminServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(adminServiceMethods.ByName("SetApplications")),
 			connect.WithClientOptions(opts...),
 		),
+		rotateApplicationKey: connect.NewClient[v1.RotateApplicationKeyRequest, v1.ApplicationsView](
+			httpClient,
+			baseURL+AdminServiceRotateApplicationKeyProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("RotateApplicationKey")),
+			connect.WithClientOptions(opts...),
+		),
 		addApplication: connect.NewClient[v1.NameRequest, v1.AddApplicationResponse](
 			httpClient,
 			baseURL+AdminServiceAddApplicationProcedure,
@@ -838,85 +848,86 @@ func NewAdminServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 
 // adminServiceClient implements AdminServiceClient.
 type adminServiceClient struct {
-	addAccount          *connect.Client[v1.AddAccountRequest, v1.AccountView]
-	showAccount         *connect.Client[v1.NameRequest, v1.AccountView]
-	listAccounts        *connect.Client[v1.ListRequest, v1.ListAccountsResponse]
-	setAccountState     *connect.Client[v1.SetAccountStateRequest, v1.AccountView]
-	setAccount          *connect.Client[v1.SetAccountRequest, v1.AccountView]
-	removeAccount       *connect.Client[v1.NameRequest, v1.Done]
-	unlockAccount       *connect.Client[v1.NameRequest, v1.AccountView]
-	setPassword         *connect.Client[v1.SetPasswordRequest, v1.AccountView]
-	addSSHKey           *connect.Client[v1.AddSSHKeyRequest, v1.AccountView]
-	removeSSHKey        *connect.Client[v1.RemoveSSHKeyRequest, v1.AccountView]
-	addTOTP             *connect.Client[v1.AddTOTPRequest, v1.AddTOTPResponse]
-	removeTOTP          *connect.Client[v1.NameRequest, v1.AccountView]
-	addCard             *connect.Client[v1.AddCardRequest, v1.AccountView]
-	revokeCard          *connect.Client[v1.CardRequest, v1.AccountView]
-	removeCard          *connect.Client[v1.CardRequest, v1.AccountView]
-	newBackupCodes      *connect.Client[v1.NameRequest, v1.NewBackupCodesResponse]
-	removeBackupCodes   *connect.Client[v1.NameRequest, v1.AccountView]
-	addGroup            *connect.Client[v1.AddGroupRequest, v1.GroupView]
-	showGroup           *connect.Client[v1.NameRequest, v1.GroupView]
-	listGroups          *connect.Client[v1.ListRequest, v1.ListGroupsResponse]
-	removeGroup         *connect.Client[v1.NameRequest, v1.Done]
-	addMember           *connect.Client[v1.MemberRequest, v1.GroupView]
-	removeMember        *connect.Client[v1.MemberRequest, v1.GroupView]
-	setGroup            *connect.Client[v1.SetGroupRequest, v1.GroupView]
-	addMachine          *connect.Client[v1.NameRequest, v1.AddMachineResponse]
-	listMachines        *connect.Client[v1.ListRequest, v1.ListMachinesResponse]
-	removeMachine       *connect.Client[v1.NameRequest, v1.Done]
-	setMachine          *connect.Client[v1.SetMachineRequest, v1.MachineView]
-	rejoinMachine       *connect.Client[v1.NameRequest, v1.AddMachineResponse]
-	quarantineMachine   *connect.Client[v1.NameRequest, v1.MachineView]
-	releaseMachine      *connect.Client[v1.NameRequest, v1.MachineView]
-	addToken            *connect.Client[v1.AddTokenRequest, v1.AddTokenResponse]
-	listTokens          *connect.Client[v1.ListRequest, v1.ListTokensResponse]
-	removeToken         *connect.Client[v1.NameRequest, v1.Done]
-	listServers         *connect.Client[v1.ListRequest, v1.ListServersResponse]
-	removeServer        *connect.Client[v1.RemoveServerRequest, v1.Done]
-	admitServer         *connect.Client[v1.AdmitServerRequest, v1.ServerView]
-	addRule             *connect.Client[v1.AddRuleRequest, v1.RuleView]
-	listRules           *connect.Client[v1.ListRequest, v1.ListRulesResponse]
-	removeRule          *connect.Client[v1.NameRequest, v1.Done]
-	moveRule            *connect.Client[v1.MoveRuleRequest, v1.ListRulesResponse]
-	listAllRequests     *connect.Client[v1.ListAllRequestsRequest, v1.ListAllRequestsResponse]
-	showRequest         *connect.Client[v1.RequestIDRequest, v1.RequestView]
-	endRequest          *connect.Client[v1.EndRequestRequest, v1.RequestView]
-	showIdentityService *connect.Client[v1.ListRequest, v1.IdentityServiceView]
-	setIdentityService  *connect.Client[v1.SetIdentityServiceRequest, v1.IdentityServiceView]
-	inviteIdentity      *connect.Client[v1.NameRequest, v1.InviteIdentityResponse]
-	listIdentityDevices *connect.Client[v1.NameRequest, v1.ListIdentityDevicesResponse]
-	endIdentityTokens   *connect.Client[v1.EndIdentityTokensRequest, v1.ListIdentityDevicesResponse]
-	removeIdentity      *connect.Client[v1.NameRequest, v1.Done]
-	showApplications    *connect.Client[v1.ListRequest, v1.ApplicationsView]
-	setApplications     *connect.Client[v1.SetApplicationsRequest, v1.ApplicationsView]
-	addApplication      *connect.Client[v1.NameRequest, v1.AddApplicationResponse]
-	listApplications    *connect.Client[v1.ListRequest, v1.ListApplicationsResponse]
-	setApplicationState *connect.Client[v1.SetApplicationStateRequest, v1.Done]
-	removeApplication   *connect.Client[v1.NameRequest, v1.Done]
-	listInstances       *connect.Client[v1.NameRequest, v1.ListInstancesResponse]
-	revokeInstance      *connect.Client[v1.FingerprintRequest, v1.Done]
-	invitePerson        *connect.Client[v1.NameRequest, v1.InvitePersonResponse]
-	listPersonKeys      *connect.Client[v1.NameRequest, v1.ListPersonKeysResponse]
-	revokePersonKey     *connect.Client[v1.FingerprintRequest, v1.Done]
-	listJobs            *connect.Client[v1.ListRequest, v1.ListJobsResponse]
-	grantResource       *connect.Client[v1.GrantResourceRequest, v1.ResourceGrant]
-	revokeResource      *connect.Client[v1.GrantResourceRequest, v1.Done]
-	listResourceGrants  *connect.Client[v1.ListRequest, v1.ListResourceGrantsResponse]
-	showRealm           *connect.Client[v1.ShowRealmRequest, v1.RealmView]
-	setRealm            *connect.Client[v1.SetRealmRequest, v1.RealmView]
-	listHistories       *connect.Client[v1.ListRequest, v1.ListHistoriesResponse]
-	releaseID           *connect.Client[v1.ReleaseIDRequest, v1.ReleaseIDResponse]
-	listAudit           *connect.Client[v1.ListAuditRequest, v1.ListAuditResponse]
-	verifyAudit         *connect.Client[v1.VerifyAuditRequest, v1.VerifyAuditResponse]
-	signAudit           *connect.Client[v1.SignAuditRequest, v1.SignAuditResponse]
-	pruneAudit          *connect.Client[v1.PruneAuditRequest, v1.PruneAuditResponse]
-	rotateKeys          *connect.Client[v1.RotateKeysRequest, v1.RotateKeysResponse]
-	showKeys            *connect.Client[v1.ShowKeysRequest, v1.KeysView]
-	signKeys            *connect.Client[v1.SignKeysRequest, v1.KeysView]
-	rotateRealmKey      *connect.Client[v1.RotateRealmKeyRequest, v1.KeysView]
-	renewCA             *connect.Client[v1.RenewCARequest, v1.KeysView]
-	rotateSSHKeys       *connect.Client[v1.RotateKeysRequest, v1.KeysView]
+	addAccount           *connect.Client[v1.AddAccountRequest, v1.AccountView]
+	showAccount          *connect.Client[v1.NameRequest, v1.AccountView]
+	listAccounts         *connect.Client[v1.ListRequest, v1.ListAccountsResponse]
+	setAccountState      *connect.Client[v1.SetAccountStateRequest, v1.AccountView]
+	setAccount           *connect.Client[v1.SetAccountRequest, v1.AccountView]
+	removeAccount        *connect.Client[v1.NameRequest, v1.Done]
+	unlockAccount        *connect.Client[v1.NameRequest, v1.AccountView]
+	setPassword          *connect.Client[v1.SetPasswordRequest, v1.AccountView]
+	addSSHKey            *connect.Client[v1.AddSSHKeyRequest, v1.AccountView]
+	removeSSHKey         *connect.Client[v1.RemoveSSHKeyRequest, v1.AccountView]
+	addTOTP              *connect.Client[v1.AddTOTPRequest, v1.AddTOTPResponse]
+	removeTOTP           *connect.Client[v1.NameRequest, v1.AccountView]
+	addCard              *connect.Client[v1.AddCardRequest, v1.AccountView]
+	revokeCard           *connect.Client[v1.CardRequest, v1.AccountView]
+	removeCard           *connect.Client[v1.CardRequest, v1.AccountView]
+	newBackupCodes       *connect.Client[v1.NameRequest, v1.NewBackupCodesResponse]
+	removeBackupCodes    *connect.Client[v1.NameRequest, v1.AccountView]
+	addGroup             *connect.Client[v1.AddGroupRequest, v1.GroupView]
+	showGroup            *connect.Client[v1.NameRequest, v1.GroupView]
+	listGroups           *connect.Client[v1.ListRequest, v1.ListGroupsResponse]
+	removeGroup          *connect.Client[v1.NameRequest, v1.Done]
+	addMember            *connect.Client[v1.MemberRequest, v1.GroupView]
+	removeMember         *connect.Client[v1.MemberRequest, v1.GroupView]
+	setGroup             *connect.Client[v1.SetGroupRequest, v1.GroupView]
+	addMachine           *connect.Client[v1.NameRequest, v1.AddMachineResponse]
+	listMachines         *connect.Client[v1.ListRequest, v1.ListMachinesResponse]
+	removeMachine        *connect.Client[v1.NameRequest, v1.Done]
+	setMachine           *connect.Client[v1.SetMachineRequest, v1.MachineView]
+	rejoinMachine        *connect.Client[v1.NameRequest, v1.AddMachineResponse]
+	quarantineMachine    *connect.Client[v1.NameRequest, v1.MachineView]
+	releaseMachine       *connect.Client[v1.NameRequest, v1.MachineView]
+	addToken             *connect.Client[v1.AddTokenRequest, v1.AddTokenResponse]
+	listTokens           *connect.Client[v1.ListRequest, v1.ListTokensResponse]
+	removeToken          *connect.Client[v1.NameRequest, v1.Done]
+	listServers          *connect.Client[v1.ListRequest, v1.ListServersResponse]
+	removeServer         *connect.Client[v1.RemoveServerRequest, v1.Done]
+	admitServer          *connect.Client[v1.AdmitServerRequest, v1.ServerView]
+	addRule              *connect.Client[v1.AddRuleRequest, v1.RuleView]
+	listRules            *connect.Client[v1.ListRequest, v1.ListRulesResponse]
+	removeRule           *connect.Client[v1.NameRequest, v1.Done]
+	moveRule             *connect.Client[v1.MoveRuleRequest, v1.ListRulesResponse]
+	listAllRequests      *connect.Client[v1.ListAllRequestsRequest, v1.ListAllRequestsResponse]
+	showRequest          *connect.Client[v1.RequestIDRequest, v1.RequestView]
+	endRequest           *connect.Client[v1.EndRequestRequest, v1.RequestView]
+	showIdentityService  *connect.Client[v1.ListRequest, v1.IdentityServiceView]
+	setIdentityService   *connect.Client[v1.SetIdentityServiceRequest, v1.IdentityServiceView]
+	inviteIdentity       *connect.Client[v1.NameRequest, v1.InviteIdentityResponse]
+	listIdentityDevices  *connect.Client[v1.NameRequest, v1.ListIdentityDevicesResponse]
+	endIdentityTokens    *connect.Client[v1.EndIdentityTokensRequest, v1.ListIdentityDevicesResponse]
+	removeIdentity       *connect.Client[v1.NameRequest, v1.Done]
+	showApplications     *connect.Client[v1.ListRequest, v1.ApplicationsView]
+	setApplications      *connect.Client[v1.SetApplicationsRequest, v1.ApplicationsView]
+	rotateApplicationKey *connect.Client[v1.RotateApplicationKeyRequest, v1.ApplicationsView]
+	addApplication       *connect.Client[v1.NameRequest, v1.AddApplicationResponse]
+	listApplications     *connect.Client[v1.ListRequest, v1.ListApplicationsResponse]
+	setApplicationState  *connect.Client[v1.SetApplicationStateRequest, v1.Done]
+	removeApplication    *connect.Client[v1.NameRequest, v1.Done]
+	listInstances        *connect.Client[v1.NameRequest, v1.ListInstancesResponse]
+	revokeInstance       *connect.Client[v1.FingerprintRequest, v1.Done]
+	invitePerson         *connect.Client[v1.NameRequest, v1.InvitePersonResponse]
+	listPersonKeys       *connect.Client[v1.NameRequest, v1.ListPersonKeysResponse]
+	revokePersonKey      *connect.Client[v1.FingerprintRequest, v1.Done]
+	listJobs             *connect.Client[v1.ListRequest, v1.ListJobsResponse]
+	grantResource        *connect.Client[v1.GrantResourceRequest, v1.ResourceGrant]
+	revokeResource       *connect.Client[v1.GrantResourceRequest, v1.Done]
+	listResourceGrants   *connect.Client[v1.ListRequest, v1.ListResourceGrantsResponse]
+	showRealm            *connect.Client[v1.ShowRealmRequest, v1.RealmView]
+	setRealm             *connect.Client[v1.SetRealmRequest, v1.RealmView]
+	listHistories        *connect.Client[v1.ListRequest, v1.ListHistoriesResponse]
+	releaseID            *connect.Client[v1.ReleaseIDRequest, v1.ReleaseIDResponse]
+	listAudit            *connect.Client[v1.ListAuditRequest, v1.ListAuditResponse]
+	verifyAudit          *connect.Client[v1.VerifyAuditRequest, v1.VerifyAuditResponse]
+	signAudit            *connect.Client[v1.SignAuditRequest, v1.SignAuditResponse]
+	pruneAudit           *connect.Client[v1.PruneAuditRequest, v1.PruneAuditResponse]
+	rotateKeys           *connect.Client[v1.RotateKeysRequest, v1.RotateKeysResponse]
+	showKeys             *connect.Client[v1.ShowKeysRequest, v1.KeysView]
+	signKeys             *connect.Client[v1.SignKeysRequest, v1.KeysView]
+	rotateRealmKey       *connect.Client[v1.RotateRealmKeyRequest, v1.KeysView]
+	renewCA              *connect.Client[v1.RenewCARequest, v1.KeysView]
+	rotateSSHKeys        *connect.Client[v1.RotateKeysRequest, v1.KeysView]
 }
 
 // AddAccount calls sallyport.v1.AdminService.AddAccount.
@@ -1387,6 +1398,15 @@ func (c *adminServiceClient) SetApplications(ctx context.Context, req *v1.SetApp
 	return nil, err
 }
 
+// RotateApplicationKey calls sallyport.v1.AdminService.RotateApplicationKey.
+func (c *adminServiceClient) RotateApplicationKey(ctx context.Context, req *v1.RotateApplicationKeyRequest) (*v1.ApplicationsView, error) {
+	response, err := c.rotateApplicationKey.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // AddApplication calls sallyport.v1.AdminService.AddApplication.
 func (c *adminServiceClient) AddApplication(ctx context.Context, req *v1.NameRequest) (*v1.AddApplicationResponse, error) {
 	response, err := c.addApplication.CallUnary(ctx, connect.NewRequest(req))
@@ -1701,6 +1721,7 @@ type AdminServiceHandler interface {
 	// Applications, which docs/applications.md describes.
 	ShowApplications(context.Context, *v1.ListRequest) (*v1.ApplicationsView, error)
 	SetApplications(context.Context, *v1.SetApplicationsRequest) (*v1.ApplicationsView, error)
+	RotateApplicationKey(context.Context, *v1.RotateApplicationKeyRequest) (*v1.ApplicationsView, error)
 	AddApplication(context.Context, *v1.NameRequest) (*v1.AddApplicationResponse, error)
 	ListApplications(context.Context, *v1.ListRequest) (*v1.ListApplicationsResponse, error)
 	SetApplicationState(context.Context, *v1.SetApplicationStateRequest) (*v1.Done, error)
@@ -2058,6 +2079,12 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(adminServiceMethods.ByName("SetApplications")),
 		connect.WithHandlerOptions(opts...),
 	)
+	adminServiceRotateApplicationKeyHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceRotateApplicationKeyProcedure,
+		svc.RotateApplicationKey,
+		connect.WithSchema(adminServiceMethods.ByName("RotateApplicationKey")),
+		connect.WithHandlerOptions(opts...),
+	)
 	adminServiceAddApplicationHandler := connect.NewUnaryHandlerSimple(
 		AdminServiceAddApplicationProcedure,
 		svc.AddApplication,
@@ -2326,6 +2353,8 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 			adminServiceShowApplicationsHandler.ServeHTTP(w, r)
 		case AdminServiceSetApplicationsProcedure:
 			adminServiceSetApplicationsHandler.ServeHTTP(w, r)
+		case AdminServiceRotateApplicationKeyProcedure:
+			adminServiceRotateApplicationKeyHandler.ServeHTTP(w, r)
 		case AdminServiceAddApplicationProcedure:
 			adminServiceAddApplicationHandler.ServeHTTP(w, r)
 		case AdminServiceListApplicationsProcedure:
@@ -2595,6 +2624,10 @@ func (UnimplementedAdminServiceHandler) ShowApplications(context.Context, *v1.Li
 
 func (UnimplementedAdminServiceHandler) SetApplications(context.Context, *v1.SetApplicationsRequest) (*v1.ApplicationsView, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.SetApplications is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) RotateApplicationKey(context.Context, *v1.RotateApplicationKeyRequest) (*v1.ApplicationsView, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.RotateApplicationKey is not implemented"))
 }
 
 func (UnimplementedAdminServiceHandler) AddApplication(context.Context, *v1.NameRequest) (*v1.AddApplicationResponse, error) {

@@ -4,6 +4,8 @@ CREATE TABLE application_service (
 	enabled        BIGINT NOT NULL,
 	public_key     BYTEA   NOT NULL,
 	sealed         BYTEA   NOT NULL,
+	previous       BYTEA   NOT NULL,
+	previous_until BIGINT NOT NULL,
 	skew_seconds   BIGINT NOT NULL,
 	result_seconds BIGINT NOT NULL,
 	self_group     TEXT    REFERENCES groups(uuid) ON DELETE SET NULL

@@ -1,4 +1,5 @@
--- Applications, where they are switched on: the realm's OpenPGP key, its private half encrypted,
+-- Applications, where they are switched on: the realm's OpenPGP key, its private half encrypted;
+-- the one before, as long as it is good;
 -- how far clocks may be apart, for how long a result waits, and the group of who registers by
 -- themselves; without one nobody does.
 CREATE TABLE application_service (
@@ -6,6 +7,8 @@ CREATE TABLE application_service (
 	enabled        INTEGER NOT NULL,
 	public_key     BLOB    NOT NULL,
 	sealed         BLOB    NOT NULL,
+	previous       BLOB    NOT NULL,
+	previous_until INTEGER NOT NULL,
 	skew_seconds   INTEGER NOT NULL,
 	result_seconds INTEGER NOT NULL,
 	self_group     TEXT    REFERENCES groups(uuid) ON DELETE SET NULL
