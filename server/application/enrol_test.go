@@ -218,31 +218,32 @@ func TestAnInstanceIsMadeOnceAndStaysOverARestart(t *testing.T) {
 
 // Promise application-weak-keys.
 func TestAKeyThatHasExpiredIsNobodys(t *testing.T) {
-	r := newRig(t)
-	app := r.application()
-	code := r.hello(app)
-	public := readFile(t, "testdata/expires.pub") // made at 1,800,000,000, for a day
-	k := r.private("testdata/expires.key", nil)
-	bind := func() application.Cause {
-		_, cause := r.answer(party{key: k}, r.sealed(r.craft(app, message.InstanceKey), message.InstanceKeyBody{Code: code, Key: public}))
-		return cause
-	}
-	if got := bind(); got != "" {
-		t.Fatalf("in its time: %q", got)
-	}
-	self := named(message.Instance, k)
-	m := func() []byte { return r.sealed(r.craft(self, message.Code), message.CodeBody{Code: "x"}) }
-	r.cause("in its time", self, m(), application.WrongCode)
-	sooner := m()
-	r.later(25 * time.Hour)
-	if status := r.send(sooner); status != http.StatusBadRequest {
-		t.Errorf("when it has expired: %d", status)
-	}
-	code = r.hello(app)
-	_, err := r.Admin.RevokeInstance(t.Context(), &v1.FingerprintRequest{Fingerprint: k.Fingerprint()})
-	r.Must(nil, err)
-	if got := bind(); got != application.BadKey {
-		t.Errorf("an expired key: %q", got)
+	// Made at 1,800,000,000 for a day: the key, or the part of it that answers are encrypted to.
+	for _, file := range []string{"testdata/expires", "testdata/subkey-expires"} {
+		t.Run(file, func(t *testing.T) {
+			r := newRig(t)
+			app := r.application()
+			k, public := r.private(file+".key", nil), readFile(t, file+".pub")
+			bind := func() application.Cause {
+				_, cause := r.answer(party{key: k}, r.sealed(r.craft(app, message.InstanceKey), message.InstanceKeyBody{Code: r.hello(app), Key: public}))
+				return cause
+			}
+			if got := bind(); got != "" {
+				t.Fatalf("in its time: %q", got)
+			}
+			self := named(message.Instance, k)
+			m := func() []byte { return r.sealed(r.craft(self, message.Code), message.CodeBody{Code: "x"}) }
+			r.cause("in its time", self, m(), application.WrongCode)
+			sooner := m()
+			r.later(25 * time.Hour)
+			if status := r.send(sooner); status != http.StatusBadRequest {
+				t.Errorf("when it has expired: %d", status)
+			}
+			r.Must(r.Admin.RevokeInstance(t.Context(), &v1.FingerprintRequest{Fingerprint: k.Fingerprint()}))
+			if got := bind(); got != application.BadKey {
+				t.Errorf("bound when it has expired: %q", got)
+			}
+		})
 	}
 }
 

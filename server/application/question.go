@@ -10,6 +10,7 @@ import (
 
 	"github.com/sallyport-auth/sallyport/application/message"
 	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/server/application/settings"
 	"github.com/sallyport-auth/sallyport/server/realm"
 	"github.com/sallyport-auth/sallyport/server/store"
 )
@@ -41,7 +42,7 @@ type asked struct {
 	request  string      // its id, as far as it can be read
 	key      message.Key // of the sender
 	instance store.Instance
-	// envelope is what the text says, once it was read; known: what it is for.
+	// envelope is what the text says, once it was read.
 	envelope message.Envelope
 	// who and what are for the audit log, as far as they are known.
 	who, what string
@@ -92,8 +93,9 @@ func (s *Service) prove(ctx context.Context, set store.ApplicationService, seale
 	if err != nil {
 		return nil, err
 	}
-	if a.key, err = message.ParsePublic(public, a.now); err != nil {
-		return nil, errUnproved // it has expired
+	a.key, err = message.ParsePublic(public, a.now)
+	if err != nil || a.from.Kind == message.Instance && !a.key.CanReceive(a.now) {
+		return nil, errUnproved // it, or the part of it that answers are encrypted to, has expired
 	}
 	err = m.Verify(a.key, a.now, a.skew())
 	if a.early = errors.Is(err, message.ErrFuture); err != nil && !a.early {
@@ -196,10 +198,17 @@ func (s *Service) written(ctx context.Context, a *asked) (r reply, err error) {
 
 // do judges the sender as it is now, takes the request's id, and does what is asked.
 func (s *Service) do(tx *store.Tx, a *asked) (reply, error) {
-	if err := a.standing(tx); err != nil {
+	var err error
+	if a.set, err = settings.Read(tx); err == nil && !a.set.Enabled {
+		err = no(Disabled)
+	}
+	if err == nil {
+		err = a.standing(tx)
+	}
+	if err != nil {
 		return reply{}, err
 	}
-	err := tx.UseApplicationRequest(a.from.Key, a.envelope.Request, usedUntil(a))
+	err = tx.UseApplicationRequest(a.from.Key, a.envelope.Request, usedUntil(a))
 	if errors.Is(err, store.ErrExists) {
 		return reply{}, no(Replayed)
 	}
@@ -233,21 +242,23 @@ func usedUntil(a *asked) time.Time {
 
 // standing refuses an application that is disabled or gone, and an instance that is revoked.
 func (a *asked) standing(tx *store.Tx) (err error) {
+	var now store.Instance
 	if a.from.Kind == message.Application {
-		a.instance.Application, err = tx.ApplicationByKey(a.from.Key)
+		now.Application, err = tx.ApplicationByKey(a.from.Key)
 	} else {
-		a.instance, err = tx.Instance(a.from.Key)
+		now, err = tx.Instance(a.from.Key)
 	}
 	switch {
 	case errors.Is(err, identity.ErrNotFound):
 		return no(Revoked)
 	case err != nil:
 		return err //nolint:wrapcheck // it says what it is about
-	case a.instance.Application.Disabled:
+	case now.Application.Disabled:
 		return no(Disabled)
-	case !a.instance.Revoked.IsZero():
+	case !now.Revoked.IsZero():
 		return no(Revoked)
 	}
+	a.instance = now
 	return nil
 }
 

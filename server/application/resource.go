@@ -55,7 +55,8 @@ type Outcome struct {
 type Resources interface {
 	// Do does one. What it writes in that transaction happens if and only if the job's result
 	// is stored; whatever else it does may be done again after an error or a restart. An error
-	// leaves the job as it is, and it is tried again.
+	// leaves the job as it is, and it is tried again for some minutes. Nobody else writes in the
+	// realm meanwhile: what takes long is no job for Do.
 	Do(ctx context.Context, tx *store.Tx, o Operation) (Outcome, error)
 }
 

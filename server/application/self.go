@@ -123,6 +123,9 @@ func (s *Service) newcomer(tx *store.Tx, a *asked) (store.Account, error) {
 	account := store.Account{State: identity.Active, ValidUntil: identity.Never}
 	account.Name = identity.Name("app-" + strings.ToLower(rand.Text()[:12]))
 	account.Home, account.Shell = homeNone, shellNone
+	if err := identity.ReservedName(account.Name, s.Settings.Reserved...); err != nil {
+		return account, err //nolint:wrapcheck // likewise
+	}
 	if account, err = tx.AddAccount(account); err != nil {
 		return account, err //nolint:wrapcheck // likewise
 	}
