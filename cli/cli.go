@@ -30,6 +30,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/application/message"
 	"github.com/sallyport-auth/sallyport/cli/command"
 	"github.com/sallyport-auth/sallyport/control"
 	"github.com/sallyport-auth/sallyport/doctor"
@@ -68,7 +69,7 @@ func (a *App) row(name, args, help string, prepare func(*App, *invocation) comma
 func (a *App) table() command.Table {
 	logout := a.row("logout", "", "forget what was proved: the next sudo asks", drop)
 	logout.Old = "drop"
-	return command.Table{Program: "sallyport", Manual: "sallyport(1)", Rows: []command.Row{
+	return command.Table{Program: "sallyport", Manual: "sallyport(1)", Rows: append([]command.Row{
 		a.row("status", "", "show the state of this machine and its daemon", status),
 		a.row("doctor", "", "examine this host and say what to repair", examine),
 		a.row("explain", "NAME", "why this person may or may not log in here", explain),
@@ -104,7 +105,7 @@ func (a *App) table() command.Table {
 		a.row("trust", "", "trust the realm key with this fingerprint", trust),
 		a.row("migrate kanidm-unixd", "", "take over kanidm-unixd's configuration", migrateUnixd),
 		a.row("version", "", "print the version", version),
-	}}
+	}, a.appRows()...)}
 }
 
 // rest makes a command take all words behind its own options as they are.
@@ -139,7 +140,7 @@ func (a *App) Run(ctx context.Context, args []string) int {
 	case errors.Is(err, report.ErrForbidden):
 		fmt.Fprintln(a.Stderr, "Run it with sudo, or ask about your own name.")
 		return command.ExitForbidden
-	case errors.Is(err, errWrongPassword), errors.Is(err, errNotSigned):
+	case errors.Is(err, errWrongPassword), errors.Is(err, errNotSigned), errors.As(err, &refusedError{}), errors.Is(err, message.ErrPassphrase):
 		return command.ExitNo
 	case errors.Is(err, errServer), errors.Is(err, report.ErrAway):
 		return command.ExitUnavailable

@@ -238,7 +238,7 @@ func identityRegister(a *App, in *invocation) command.Action {
 				}
 				given = typed
 			}
-			password, err := t.newPassword()
+			password, err := t.newSecret("New identity password: ", "password")
 			if err != nil {
 				return nil, err
 			}
@@ -253,21 +253,21 @@ func identityRegister(a *App, in *invocation) command.Action {
 	}
 }
 
-// newPassword asks for one twice.
-func (t *asker) newPassword() (string, error) {
-	password, err := t.respond(pam.PromptEchoOff, "New identity password: ")
+// newSecret asks for one twice.
+func (t *asker) newSecret(question, what string) (string, error) {
+	password, err := t.respond(pam.PromptEchoOff, question)
 	if err != nil {
 		return "", err
 	}
 	if len(password) < leastPassword {
-		return "", fmt.Errorf("a password has %d characters or more; nothing was done", leastPassword)
+		return "", fmt.Errorf("a %s has %d characters or more; nothing was done", what, leastPassword)
 	}
 	again, err := t.respond(pam.PromptEchoOff, "Once more: ")
 	if err != nil {
 		return "", err
 	}
 	if again != password {
-		return "", errors.New("the two passwords differ; nothing was done")
+		return "", fmt.Errorf("the two %ss differ; nothing was done", what)
 	}
 	return password, nil
 }

@@ -26,17 +26,22 @@ type keptToken struct {
 	Token   string        `json:"token"`
 }
 
-// tokensFolder follows the XDG Base Directory Specification: state, and no configuration.
-func tokensFolder() (string, error) {
+// stateFolder follows the XDG Base Directory Specification: state, and no configuration.
+func stateFolder() (string, error) {
 	state := os.Getenv("XDG_STATE_HOME")
 	if !filepath.IsAbs(state) { // which it says is to be ignored
 		home, err := os.UserHomeDir()
 		if err != nil {
-			return "", fmt.Errorf("where to keep the token: %w", err)
+			return "", fmt.Errorf("where to keep what stays: %w", err)
 		}
 		state = filepath.Join(home, ".local", "state")
 	}
-	return filepath.Join(state, "sallyport", "identity"), nil
+	return filepath.Join(state, "sallyport"), nil
+}
+
+func tokensFolder() (string, error) {
+	state, err := stateFolder()
+	return filepath.Join(state, "identity"), err
 }
 
 // path is of a hash: a device may be called anything.

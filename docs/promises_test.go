@@ -100,8 +100,8 @@ func TestEveryStolenThingIsTried(t *testing.T) {
 			}
 		}
 	}
-	if rows != 14 {
-		t.Errorf("%d rows, want 14", rows)
+	if rows != 16 {
+		t.Errorf("%d rows, want 16", rows)
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/metrics"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
+	"github.com/sallyport-auth/sallyport/server/application"
 	"github.com/sallyport-auth/sallyport/server/cardservice"
 	"github.com/sallyport-auth/sallyport/server/realm"
 	"github.com/sallyport-auth/sallyport/server/request"
@@ -82,7 +83,7 @@ func TestNobodyIsAnsweredWhoHasNotJoined(t *testing.T) {
 	b.Must(nil, err)
 	ending := make(chan struct{})
 	close(ending) // so that a stream that was let in ends
-	h := publicServer(b.Realm, b.Engine, request.New(b.Realm, nil), cards, ending, attend(b.Realm, metrics.New())).Handler
+	h := publicServer(b.Realm, b.Engine, request.New(b.Realm, nil), cards, application.New(b.Realm, nil, application.Delivery{}), ending, attend(b.Realm, metrics.New())).Handler
 	asked := 0
 	for _, m := range procedures() {
 		if strings.Contains(openToAll, string(m.Name())) {

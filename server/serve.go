@@ -18,6 +18,7 @@ import (
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
 	"github.com/sallyport-auth/sallyport/server/admin"
+	"github.com/sallyport-auth/sallyport/server/application"
 	"github.com/sallyport-auth/sallyport/server/auth"
 	"github.com/sallyport-auth/sallyport/server/cardservice"
 	"github.com/sallyport-auth/sallyport/server/directory"
@@ -47,6 +48,11 @@ type ServeOptions struct {
 	// SSHAgent is the socket of the ssh-agent that keeps keys of ssh certificates, where one
 	// does; "" means sshagent.DefaultSocket.
 	SSHAgent string
+	// Applications is where applications are answered by plain HTTP, besides on Listen; "":
+	// nowhere.
+	Applications string
+	// Delivery are the programs that carry codes to people who register at an application.
+	Delivery application.Delivery
 	// StepTimeout is how long an authentication waits for its next step; zero
 	// means two minutes.
 	StepTimeout time.Duration
@@ -125,10 +131,15 @@ func serve(ctx context.Context, r *realm.Realm, o ServeOptions) error {
 	numbers := metrics.New()
 	ending := make(chan struct{})
 	requests := request.New(r, ending, sshca.Kind{})
-	public := publicServer(r, e, requests, cards, ending, attend(r, numbers))
+	apps := application.New(r, nil, o.Delivery)
+	public := publicServer(r, e, requests, cards, apps, ending, attend(r, numbers))
 	private := adminServer(admin.New(r, e, e, requests), r.Log)
-	failed := make(chan error, 3)
+	failed := make(chan error, 4)
 	if err := monitor(ctx, r, o.Metrics, numbers, failed); err != nil {
+		return errors.Join(err, listener.Close(), adminListener.Close())
+	}
+	plain, err := serveApplications(ctx, r, o.Applications, apps, failed)
+	if err != nil {
 		return errors.Join(err, listener.Close(), adminListener.Close())
 	}
 	go func() { failed <- public.ServeTLS(listener, "", "") }()
@@ -143,11 +154,11 @@ func serve(ctx context.Context, r *realm.Realm, o ServeOptions) error {
 	register := func(ctx context.Context) error { return r.Register(ctx, o.Version, began) }
 	agent := sshca.LookAtAgent(r)
 	agent(ctx)
-	err = wait(ctx, failed, upkeep(r, e, requests, register, agent), pruning(r, e))
+	err = wait(ctx, failed, upkeep(r, e, requests, apps, register, agent), pruning(r, e))
 	close(ending)
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
-	for _, s := range []*http.Server{public, private} {
+	for _, s := range []*http.Server{public, private, plain} {
 		if s.Shutdown(stop) != nil {
 			_ = s.Close() // whoever still talks is cut off
 		}
@@ -182,7 +193,7 @@ func wait(ctx context.Context, failed <-chan error, now, then func(context.Conte
 }
 
 // upkeep is what a server does each half minute.
-func upkeep(r *realm.Realm, e *auth.Engine, requests *request.Engine, register func(context.Context) error, agent func(context.Context)) func(context.Context) {
+func upkeep(r *realm.Realm, e *auth.Engine, requests *request.Engine, apps *application.Service, register func(context.Context) error, agent func(context.Context)) func(context.Context) {
 	return func(ctx context.Context) {
 		r.RenewCertificate(ctx)
 		r.KeepMark(ctx)
@@ -192,6 +203,9 @@ func upkeep(r *realm.Realm, e *auth.Engine, requests *request.Engine, register f
 		}
 		if err := requests.Tidy(ctx); err != nil {
 			r.Log.WarnContext(ctx, "it is not written down which requests are over", "error", err)
+		}
+		if err := apps.Tidy(ctx); err != nil {
+			r.Log.WarnContext(ctx, "jobs of applications are left behind, or what is over is not forgotten", "error", err)
 		}
 		if err := e.Abandoned(ctx); err != nil {
 			r.Log.WarnContext(ctx, "abandoned authentications are not in the audit log", "error", err)
@@ -225,7 +239,7 @@ func monitor(ctx context.Context, r *realm.Realm, address string, numbers *prome
 	return nil
 }
 
-func publicServer(r *realm.Realm, e *auth.Engine, requests *request.Engine, cards *cardservice.Handler, ending <-chan struct{}, each connect.Interceptor) *http.Server {
+func publicServer(r *realm.Realm, e *auth.Engine, requests *request.Engine, cards *cardservice.Handler, apps *application.Service, ending <-chan struct{}, each connect.Interceptor) *http.Server {
 	limit := connect.WithHandlerOptions(connect.WithReadMaxBytes(maxRequest), connect.WithInterceptors(each))
 	mux := http.NewServeMux()
 	mux.Handle(sallyportv1connect.NewRealmServiceHandler(r, limit))
@@ -239,6 +253,7 @@ func publicServer(r *realm.Realm, e *auth.Engine, requests *request.Engine, card
 	mux.Handle(sallyportv1connect.NewRequestServiceHandler(requestService{requests, ca}, limit))
 	mux.Handle(sallyportv1connect.NewSSHServiceHandler(ca, limit))
 	mux.Handle(identitypbconnect.NewIdentityServiceHandler(identityservice.New(r, e), limit))
+	mux.Handle(application.Path, apps)
 	return &http.Server{
 		Handler: patience(realm.WithCallers(r.WithTerms(mux))),
 		TLSConfig: &tls.Config{

@@ -28,13 +28,7 @@ func identityRows() []command.Row {
 
 func identitySet(f *command.Flags) request {
 	req := &v1.SetIdentityServiceRequest{}
-	f.Func("enabled", "`yes|no`: whether the service answers", func(s string) error {
-		if s != "yes" && s != "no" {
-			return fmt.Errorf("%q is neither yes nor no", s)
-		}
-		req.Enabled = proto.Bool(s == "yes")
-		return nil
-	})
+	enabled(f, &req.Enabled)
 	number(f, "idle-days", "for how many `days` a token is good without being used: 1 to 365", &req.IdleDays)
 	number(f, "most-days", "for how many `days` a token is good at most: 1 to 3650", &req.MostDays)
 	f.Func("wallet-chain", "`id` of the chain that messages of wallets are for: 1 if nobody says otherwise", func(s string) error {

@@ -43,6 +43,8 @@ var (
 	ErrFull = errors.New("the realm's id range is used up")
 	// ErrNoSpace says that the disk is full: nothing was written, reading goes on.
 	ErrNoSpace = errors.New("the disk is full")
+	// ErrSpace says that a space of values has as many as it may.
+	ErrSpace = errors.New("the space is full")
 	// ErrUsedID says that an id was given out before, maybe to someone long gone.
 	ErrUsedID = errors.New("the id was given out before")
 	// ErrKeptID says that an id is kept for somebody whom a restored server does not know.

@@ -5821,6 +5821,1108 @@ func (x *EndIdentityTokensRequest) GetDevice() string {
 	return ""
 }
 
+type ApplicationsView struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Enabled bool                   `protobuf:"varint,1,opt,name=enabled,proto3" json:"enabled,omitempty"`
+	// Of the realm's OpenPGP key; empty before it was made.
+	Fingerprint   string `protobuf:"bytes,2,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
+	PublicKey     string `protobuf:"bytes,3,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`              // armored
+	SkewSeconds   uint32 `protobuf:"varint,4,opt,name=skew_seconds,json=skewSeconds,proto3" json:"skew_seconds,omitempty"`       // how far clocks may be apart
+	ResultSeconds uint32 `protobuf:"varint,5,opt,name=result_seconds,json=resultSeconds,proto3" json:"result_seconds,omitempty"` // for how long a result waits to be fetched
+	// The group of who registers by themselves; empty: nobody does.
+	SelfRegistration string `protobuf:"bytes,6,opt,name=self_registration,json=selfRegistration,proto3" json:"self_registration,omitempty"`
+	// Until when the key before is good; absent: there is none.
+	PreviousUntil *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=previous_until,json=previousUntil,proto3" json:"previous_until,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApplicationsView) Reset() {
+	*x = ApplicationsView{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[85]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApplicationsView) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApplicationsView) ProtoMessage() {}
+
+func (x *ApplicationsView) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[85]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApplicationsView.ProtoReflect.Descriptor instead.
+func (*ApplicationsView) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{85}
+}
+
+func (x *ApplicationsView) GetEnabled() bool {
+	if x != nil {
+		return x.Enabled
+	}
+	return false
+}
+
+func (x *ApplicationsView) GetFingerprint() string {
+	if x != nil {
+		return x.Fingerprint
+	}
+	return ""
+}
+
+func (x *ApplicationsView) GetPublicKey() string {
+	if x != nil {
+		return x.PublicKey
+	}
+	return ""
+}
+
+func (x *ApplicationsView) GetSkewSeconds() uint32 {
+	if x != nil {
+		return x.SkewSeconds
+	}
+	return 0
+}
+
+func (x *ApplicationsView) GetResultSeconds() uint32 {
+	if x != nil {
+		return x.ResultSeconds
+	}
+	return 0
+}
+
+func (x *ApplicationsView) GetSelfRegistration() string {
+	if x != nil {
+		return x.SelfRegistration
+	}
+	return ""
+}
+
+func (x *ApplicationsView) GetPreviousUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PreviousUntil
+	}
+	return nil
+}
+
+type RotateApplicationKeyRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	KeepDays      uint32                 `protobuf:"varint,1,opt,name=keep_days,json=keepDays,proto3" json:"keep_days,omitempty"` // 0 to 365: for how long the key before is good
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RotateApplicationKeyRequest) Reset() {
+	*x = RotateApplicationKeyRequest{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[86]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RotateApplicationKeyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RotateApplicationKeyRequest) ProtoMessage() {}
+
+func (x *RotateApplicationKeyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[86]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RotateApplicationKeyRequest.ProtoReflect.Descriptor instead.
+func (*RotateApplicationKeyRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{86}
+}
+
+func (x *RotateApplicationKeyRequest) GetKeepDays() uint32 {
+	if x != nil {
+		return x.KeepDays
+	}
+	return 0
+}
+
+// What is absent stays.
+type SetApplicationsRequest struct {
+	state            protoimpl.MessageState `protogen:"open.v1"`
+	Enabled          *bool                  `protobuf:"varint,1,opt,name=enabled,proto3,oneof" json:"enabled,omitempty"`
+	SkewSeconds      *uint32                `protobuf:"varint,2,opt,name=skew_seconds,json=skewSeconds,proto3,oneof" json:"skew_seconds,omitempty"`               // 10 to 600
+	ResultSeconds    *uint32                `protobuf:"varint,3,opt,name=result_seconds,json=resultSeconds,proto3,oneof" json:"result_seconds,omitempty"`         // 30 to 86400
+	SelfRegistration *string                `protobuf:"bytes,4,opt,name=self_registration,json=selfRegistration,proto3,oneof" json:"self_registration,omitempty"` // a group's name, or empty for none
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *SetApplicationsRequest) Reset() {
+	*x = SetApplicationsRequest{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[87]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetApplicationsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetApplicationsRequest) ProtoMessage() {}
+
+func (x *SetApplicationsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[87]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetApplicationsRequest.ProtoReflect.Descriptor instead.
+func (*SetApplicationsRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{87}
+}
+
+func (x *SetApplicationsRequest) GetEnabled() bool {
+	if x != nil && x.Enabled != nil {
+		return *x.Enabled
+	}
+	return false
+}
+
+func (x *SetApplicationsRequest) GetSkewSeconds() uint32 {
+	if x != nil && x.SkewSeconds != nil {
+		return *x.SkewSeconds
+	}
+	return 0
+}
+
+func (x *SetApplicationsRequest) GetResultSeconds() uint32 {
+	if x != nil && x.ResultSeconds != nil {
+		return *x.ResultSeconds
+	}
+	return 0
+}
+
+func (x *SetApplicationsRequest) GetSelfRegistration() string {
+	if x != nil && x.SelfRegistration != nil {
+		return *x.SelfRegistration
+	}
+	return ""
+}
+
+type ApplicationView struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Fingerprint   string                 `protobuf:"bytes,2,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
+	Disabled      bool                   `protobuf:"varint,3,opt,name=disabled,proto3" json:"disabled,omitempty"`
+	Instances     uint32                 `protobuf:"varint,4,opt,name=instances,proto3" json:"instances,omitempty"`
+	Created       *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=created,proto3" json:"created,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApplicationView) Reset() {
+	*x = ApplicationView{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[88]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApplicationView) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApplicationView) ProtoMessage() {}
+
+func (x *ApplicationView) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[88]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApplicationView.ProtoReflect.Descriptor instead.
+func (*ApplicationView) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{88}
+}
+
+func (x *ApplicationView) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ApplicationView) GetFingerprint() string {
+	if x != nil {
+		return x.Fingerprint
+	}
+	return ""
+}
+
+func (x *ApplicationView) GetDisabled() bool {
+	if x != nil {
+		return x.Disabled
+	}
+	return false
+}
+
+func (x *ApplicationView) GetInstances() uint32 {
+	if x != nil {
+		return x.Instances
+	}
+	return 0
+}
+
+func (x *ApplicationView) GetCreated() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Created
+	}
+	return nil
+}
+
+type AddApplicationResponse struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Application *ApplicationView       `protobuf:"bytes,1,opt,name=application,proto3" json:"application,omitempty"`
+	// What is shipped with the application. The server keeps no copy of the private key.
+	PrivateKey     string `protobuf:"bytes,2,opt,name=private_key,json=privateKey,proto3" json:"private_key,omitempty"`               // armored
+	RealmPublicKey string `protobuf:"bytes,3,opt,name=realm_public_key,json=realmPublicKey,proto3" json:"realm_public_key,omitempty"` // armored
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *AddApplicationResponse) Reset() {
+	*x = AddApplicationResponse{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[89]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddApplicationResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddApplicationResponse) ProtoMessage() {}
+
+func (x *AddApplicationResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[89]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddApplicationResponse.ProtoReflect.Descriptor instead.
+func (*AddApplicationResponse) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{89}
+}
+
+func (x *AddApplicationResponse) GetApplication() *ApplicationView {
+	if x != nil {
+		return x.Application
+	}
+	return nil
+}
+
+func (x *AddApplicationResponse) GetPrivateKey() string {
+	if x != nil {
+		return x.PrivateKey
+	}
+	return ""
+}
+
+func (x *AddApplicationResponse) GetRealmPublicKey() string {
+	if x != nil {
+		return x.RealmPublicKey
+	}
+	return ""
+}
+
+type ListApplicationsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Applications  []*ApplicationView     `protobuf:"bytes,1,rep,name=applications,proto3" json:"applications,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListApplicationsResponse) Reset() {
+	*x = ListApplicationsResponse{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[90]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListApplicationsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListApplicationsResponse) ProtoMessage() {}
+
+func (x *ListApplicationsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[90]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListApplicationsResponse.ProtoReflect.Descriptor instead.
+func (*ListApplicationsResponse) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{90}
+}
+
+func (x *ListApplicationsResponse) GetApplications() []*ApplicationView {
+	if x != nil {
+		return x.Applications
+	}
+	return nil
+}
+
+type SetApplicationStateRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Disabled      bool                   `protobuf:"varint,2,opt,name=disabled,proto3" json:"disabled,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetApplicationStateRequest) Reset() {
+	*x = SetApplicationStateRequest{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[91]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetApplicationStateRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetApplicationStateRequest) ProtoMessage() {}
+
+func (x *SetApplicationStateRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[91]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetApplicationStateRequest.ProtoReflect.Descriptor instead.
+func (*SetApplicationStateRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{91}
+}
+
+func (x *SetApplicationStateRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SetApplicationStateRequest) GetDisabled() bool {
+	if x != nil {
+		return x.Disabled
+	}
+	return false
+}
+
+type FingerprintRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Fingerprint   string                 `protobuf:"bytes,1,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FingerprintRequest) Reset() {
+	*x = FingerprintRequest{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[92]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FingerprintRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FingerprintRequest) ProtoMessage() {}
+
+func (x *FingerprintRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[92]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FingerprintRequest.ProtoReflect.Descriptor instead.
+func (*FingerprintRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{92}
+}
+
+func (x *FingerprintRequest) GetFingerprint() string {
+	if x != nil {
+		return x.Fingerprint
+	}
+	return ""
+}
+
+type InstanceView struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Fingerprint   string                 `protobuf:"bytes,1,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
+	Application   string                 `protobuf:"bytes,2,opt,name=application,proto3" json:"application,omitempty"`
+	Created       *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=created,proto3" json:"created,omitempty"`
+	Revoked       *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=revoked,proto3" json:"revoked,omitempty"`
+	People        uint32                 `protobuf:"varint,5,opt,name=people,proto3" json:"people,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InstanceView) Reset() {
+	*x = InstanceView{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[93]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InstanceView) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InstanceView) ProtoMessage() {}
+
+func (x *InstanceView) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[93]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InstanceView.ProtoReflect.Descriptor instead.
+func (*InstanceView) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{93}
+}
+
+func (x *InstanceView) GetFingerprint() string {
+	if x != nil {
+		return x.Fingerprint
+	}
+	return ""
+}
+
+func (x *InstanceView) GetApplication() string {
+	if x != nil {
+		return x.Application
+	}
+	return ""
+}
+
+func (x *InstanceView) GetCreated() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Created
+	}
+	return nil
+}
+
+func (x *InstanceView) GetRevoked() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Revoked
+	}
+	return nil
+}
+
+func (x *InstanceView) GetPeople() uint32 {
+	if x != nil {
+		return x.People
+	}
+	return 0
+}
+
+type ListInstancesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Instances     []*InstanceView        `protobuf:"bytes,1,rep,name=instances,proto3" json:"instances,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListInstancesResponse) Reset() {
+	*x = ListInstancesResponse{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[94]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListInstancesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListInstancesResponse) ProtoMessage() {}
+
+func (x *ListInstancesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[94]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListInstancesResponse.ProtoReflect.Descriptor instead.
+func (*ListInstancesResponse) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{94}
+}
+
+func (x *ListInstancesResponse) GetInstances() []*InstanceView {
+	if x != nil {
+		return x.Instances
+	}
+	return nil
+}
+
+type InvitePersonResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Shown once, kept only as a hash.
+	Code          string                 `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`
+	Expires       *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=expires,proto3" json:"expires,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InvitePersonResponse) Reset() {
+	*x = InvitePersonResponse{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[95]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InvitePersonResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InvitePersonResponse) ProtoMessage() {}
+
+func (x *InvitePersonResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[95]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InvitePersonResponse.ProtoReflect.Descriptor instead.
+func (*InvitePersonResponse) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{95}
+}
+
+func (x *InvitePersonResponse) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *InvitePersonResponse) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *InvitePersonResponse) GetExpires() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Expires
+	}
+	return nil
+}
+
+type PersonKeyView struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Fingerprint   string                 `protobuf:"bytes,1,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
+	Account       string                 `protobuf:"bytes,2,opt,name=account,proto3" json:"account,omitempty"`
+	Instance      string                 `protobuf:"bytes,3,opt,name=instance,proto3" json:"instance,omitempty"`
+	Application   string                 `protobuf:"bytes,4,opt,name=application,proto3" json:"application,omitempty"`
+	Created       *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=created,proto3" json:"created,omitempty"`
+	Revoked       *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=revoked,proto3" json:"revoked,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PersonKeyView) Reset() {
+	*x = PersonKeyView{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[96]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PersonKeyView) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PersonKeyView) ProtoMessage() {}
+
+func (x *PersonKeyView) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[96]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PersonKeyView.ProtoReflect.Descriptor instead.
+func (*PersonKeyView) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{96}
+}
+
+func (x *PersonKeyView) GetFingerprint() string {
+	if x != nil {
+		return x.Fingerprint
+	}
+	return ""
+}
+
+func (x *PersonKeyView) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *PersonKeyView) GetInstance() string {
+	if x != nil {
+		return x.Instance
+	}
+	return ""
+}
+
+func (x *PersonKeyView) GetApplication() string {
+	if x != nil {
+		return x.Application
+	}
+	return ""
+}
+
+func (x *PersonKeyView) GetCreated() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Created
+	}
+	return nil
+}
+
+func (x *PersonKeyView) GetRevoked() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Revoked
+	}
+	return nil
+}
+
+type ListPersonKeysResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Keys          []*PersonKeyView       `protobuf:"bytes,1,rep,name=keys,proto3" json:"keys,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListPersonKeysResponse) Reset() {
+	*x = ListPersonKeysResponse{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[97]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListPersonKeysResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListPersonKeysResponse) ProtoMessage() {}
+
+func (x *ListPersonKeysResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[97]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListPersonKeysResponse.ProtoReflect.Descriptor instead.
+func (*ListPersonKeysResponse) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{97}
+}
+
+func (x *ListPersonKeysResponse) GetKeys() []*PersonKeyView {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+type JobView struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Account       string                 `protobuf:"bytes,2,opt,name=account,proto3" json:"account,omitempty"`
+	Application   string                 `protobuf:"bytes,3,opt,name=application,proto3" json:"application,omitempty"`
+	Instance      string                 `protobuf:"bytes,4,opt,name=instance,proto3" json:"instance,omitempty"`
+	Operation     string                 `protobuf:"bytes,5,opt,name=operation,proto3" json:"operation,omitempty"`
+	Resource      string                 `protobuf:"bytes,6,opt,name=resource,proto3" json:"resource,omitempty"`
+	State         string                 `protobuf:"bytes,7,opt,name=state,proto3" json:"state,omitempty"`
+	Time          *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=time,proto3" json:"time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobView) Reset() {
+	*x = JobView{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[98]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobView) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobView) ProtoMessage() {}
+
+func (x *JobView) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[98]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobView.ProtoReflect.Descriptor instead.
+func (*JobView) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{98}
+}
+
+func (x *JobView) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *JobView) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *JobView) GetApplication() string {
+	if x != nil {
+		return x.Application
+	}
+	return ""
+}
+
+func (x *JobView) GetInstance() string {
+	if x != nil {
+		return x.Instance
+	}
+	return ""
+}
+
+func (x *JobView) GetOperation() string {
+	if x != nil {
+		return x.Operation
+	}
+	return ""
+}
+
+func (x *JobView) GetResource() string {
+	if x != nil {
+		return x.Resource
+	}
+	return ""
+}
+
+func (x *JobView) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *JobView) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+type ListJobsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Jobs          []*JobView             `protobuf:"bytes,1,rep,name=jobs,proto3" json:"jobs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListJobsResponse) Reset() {
+	*x = ListJobsResponse{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[99]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListJobsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListJobsResponse) ProtoMessage() {}
+
+func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[99]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListJobsResponse.ProtoReflect.Descriptor instead.
+func (*ListJobsResponse) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{99}
+}
+
+func (x *ListJobsResponse) GetJobs() []*JobView {
+	if x != nil {
+		return x.Jobs
+	}
+	return nil
+}
+
+type GrantResourceRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Space         string                 `protobuf:"bytes,1,opt,name=space,proto3" json:"space,omitempty"`
+	Group         string                 `protobuf:"bytes,2,opt,name=group,proto3" json:"group,omitempty"`
+	Operations    []string               `protobuf:"bytes,3,rep,name=operations,proto3" json:"operations,omitempty"` // create, read, update, delete
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GrantResourceRequest) Reset() {
+	*x = GrantResourceRequest{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[100]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GrantResourceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GrantResourceRequest) ProtoMessage() {}
+
+func (x *GrantResourceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[100]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GrantResourceRequest.ProtoReflect.Descriptor instead.
+func (*GrantResourceRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{100}
+}
+
+func (x *GrantResourceRequest) GetSpace() string {
+	if x != nil {
+		return x.Space
+	}
+	return ""
+}
+
+func (x *GrantResourceRequest) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *GrantResourceRequest) GetOperations() []string {
+	if x != nil {
+		return x.Operations
+	}
+	return nil
+}
+
+type ResourceGrant struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Space         string                 `protobuf:"bytes,1,opt,name=space,proto3" json:"space,omitempty"`
+	Group         string                 `protobuf:"bytes,2,opt,name=group,proto3" json:"group,omitempty"`
+	Operations    []string               `protobuf:"bytes,3,rep,name=operations,proto3" json:"operations,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResourceGrant) Reset() {
+	*x = ResourceGrant{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[101]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResourceGrant) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResourceGrant) ProtoMessage() {}
+
+func (x *ResourceGrant) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[101]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResourceGrant.ProtoReflect.Descriptor instead.
+func (*ResourceGrant) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{101}
+}
+
+func (x *ResourceGrant) GetSpace() string {
+	if x != nil {
+		return x.Space
+	}
+	return ""
+}
+
+func (x *ResourceGrant) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *ResourceGrant) GetOperations() []string {
+	if x != nil {
+		return x.Operations
+	}
+	return nil
+}
+
+type ListResourceGrantsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Grants        []*ResourceGrant       `protobuf:"bytes,1,rep,name=grants,proto3" json:"grants,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListResourceGrantsResponse) Reset() {
+	*x = ListResourceGrantsResponse{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[102]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListResourceGrantsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListResourceGrantsResponse) ProtoMessage() {}
+
+func (x *ListResourceGrantsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[102]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListResourceGrantsResponse.ProtoReflect.Descriptor instead.
+func (*ListResourceGrantsResponse) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{102}
+}
+
+func (x *ListResourceGrantsResponse) GetGrants() []*ResourceGrant {
+	if x != nil {
+		return x.Grants
+	}
+	return nil
+}
+
 var File_sallyport_v1_admin_proto protoreflect.FileDescriptor
 
 const file_sallyport_v1_admin_proto_rawDesc = "" +
@@ -6297,7 +7399,92 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\awallets\x18\x01 \x03(\v2\x1c.sallyport.v1.IdentityWalletR\awallets\"F\n" +
 	"\x18EndIdentityTokensRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
-	"\x06device\x18\x02 \x01(\tR\x06device2\xdb'\n" +
+	"\x06device\x18\x02 \x01(\tR\x06device\"\xa7\x02\n" +
+	"\x10ApplicationsView\x12\x18\n" +
+	"\aenabled\x18\x01 \x01(\bR\aenabled\x12 \n" +
+	"\vfingerprint\x18\x02 \x01(\tR\vfingerprint\x12\x1d\n" +
+	"\n" +
+	"public_key\x18\x03 \x01(\tR\tpublicKey\x12!\n" +
+	"\fskew_seconds\x18\x04 \x01(\rR\vskewSeconds\x12%\n" +
+	"\x0eresult_seconds\x18\x05 \x01(\rR\rresultSeconds\x12+\n" +
+	"\x11self_registration\x18\x06 \x01(\tR\x10selfRegistration\x12A\n" +
+	"\x0eprevious_until\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\rpreviousUntil\":\n" +
+	"\x1bRotateApplicationKeyRequest\x12\x1b\n" +
+	"\tkeep_days\x18\x01 \x01(\rR\bkeepDays\"\x83\x02\n" +
+	"\x16SetApplicationsRequest\x12\x1d\n" +
+	"\aenabled\x18\x01 \x01(\bH\x00R\aenabled\x88\x01\x01\x12&\n" +
+	"\fskew_seconds\x18\x02 \x01(\rH\x01R\vskewSeconds\x88\x01\x01\x12*\n" +
+	"\x0eresult_seconds\x18\x03 \x01(\rH\x02R\rresultSeconds\x88\x01\x01\x120\n" +
+	"\x11self_registration\x18\x04 \x01(\tH\x03R\x10selfRegistration\x88\x01\x01B\n" +
+	"\n" +
+	"\b_enabledB\x0f\n" +
+	"\r_skew_secondsB\x11\n" +
+	"\x0f_result_secondsB\x14\n" +
+	"\x12_self_registration\"\xb7\x01\n" +
+	"\x0fApplicationView\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
+	"\vfingerprint\x18\x02 \x01(\tR\vfingerprint\x12\x1a\n" +
+	"\bdisabled\x18\x03 \x01(\bR\bdisabled\x12\x1c\n" +
+	"\tinstances\x18\x04 \x01(\rR\tinstances\x124\n" +
+	"\acreated\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\"\xa4\x01\n" +
+	"\x16AddApplicationResponse\x12?\n" +
+	"\vapplication\x18\x01 \x01(\v2\x1d.sallyport.v1.ApplicationViewR\vapplication\x12\x1f\n" +
+	"\vprivate_key\x18\x02 \x01(\tR\n" +
+	"privateKey\x12(\n" +
+	"\x10realm_public_key\x18\x03 \x01(\tR\x0erealmPublicKey\"]\n" +
+	"\x18ListApplicationsResponse\x12A\n" +
+	"\fapplications\x18\x01 \x03(\v2\x1d.sallyport.v1.ApplicationViewR\fapplications\"L\n" +
+	"\x1aSetApplicationStateRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
+	"\bdisabled\x18\x02 \x01(\bR\bdisabled\"6\n" +
+	"\x12FingerprintRequest\x12 \n" +
+	"\vfingerprint\x18\x01 \x01(\tR\vfingerprint\"\xd6\x01\n" +
+	"\fInstanceView\x12 \n" +
+	"\vfingerprint\x18\x01 \x01(\tR\vfingerprint\x12 \n" +
+	"\vapplication\x18\x02 \x01(\tR\vapplication\x124\n" +
+	"\acreated\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x124\n" +
+	"\arevoked\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\arevoked\x12\x16\n" +
+	"\x06people\x18\x05 \x01(\rR\x06people\"Q\n" +
+	"\x15ListInstancesResponse\x128\n" +
+	"\tinstances\x18\x01 \x03(\v2\x1a.sallyport.v1.InstanceViewR\tinstances\"t\n" +
+	"\x14InvitePersonResponse\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04code\x18\x02 \x01(\tR\x04code\x124\n" +
+	"\aexpires\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\"\xf5\x01\n" +
+	"\rPersonKeyView\x12 \n" +
+	"\vfingerprint\x18\x01 \x01(\tR\vfingerprint\x12\x18\n" +
+	"\aaccount\x18\x02 \x01(\tR\aaccount\x12\x1a\n" +
+	"\binstance\x18\x03 \x01(\tR\binstance\x12 \n" +
+	"\vapplication\x18\x04 \x01(\tR\vapplication\x124\n" +
+	"\acreated\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x124\n" +
+	"\arevoked\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\arevoked\"I\n" +
+	"\x16ListPersonKeysResponse\x12/\n" +
+	"\x04keys\x18\x01 \x03(\v2\x1b.sallyport.v1.PersonKeyViewR\x04keys\"\xf1\x01\n" +
+	"\aJobView\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
+	"\aaccount\x18\x02 \x01(\tR\aaccount\x12 \n" +
+	"\vapplication\x18\x03 \x01(\tR\vapplication\x12\x1a\n" +
+	"\binstance\x18\x04 \x01(\tR\binstance\x12\x1c\n" +
+	"\toperation\x18\x05 \x01(\tR\toperation\x12\x1a\n" +
+	"\bresource\x18\x06 \x01(\tR\bresource\x12\x14\n" +
+	"\x05state\x18\a \x01(\tR\x05state\x12.\n" +
+	"\x04time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x04time\"=\n" +
+	"\x10ListJobsResponse\x12)\n" +
+	"\x04jobs\x18\x01 \x03(\v2\x15.sallyport.v1.JobViewR\x04jobs\"b\n" +
+	"\x14GrantResourceRequest\x12\x14\n" +
+	"\x05space\x18\x01 \x01(\tR\x05space\x12\x14\n" +
+	"\x05group\x18\x02 \x01(\tR\x05group\x12\x1e\n" +
+	"\n" +
+	"operations\x18\x03 \x03(\tR\n" +
+	"operations\"[\n" +
+	"\rResourceGrant\x12\x14\n" +
+	"\x05space\x18\x01 \x01(\tR\x05space\x12\x14\n" +
+	"\x05group\x18\x02 \x01(\tR\x05group\x12\x1e\n" +
+	"\n" +
+	"operations\x18\x03 \x03(\tR\n" +
+	"operations\"Q\n" +
+	"\x1aListResourceGrantsResponse\x123\n" +
+	"\x06grants\x18\x01 \x03(\v2\x1b.sallyport.v1.ResourceGrantR\x06grants2\xeb1\n" +
 	"\fAdminService\x12H\n" +
 	"\n" +
 	"AddAccount\x12\x1f.sallyport.v1.AddAccountRequest\x1a\x19.sallyport.v1.AccountView\x12C\n" +
@@ -6362,7 +7549,23 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\x0eRemoveIdentity\x12\x19.sallyport.v1.NameRequest\x1a\x12.sallyport.v1.Done\x12[\n" +
 	"\x13ListIdentityWallets\x12\x19.sallyport.v1.NameRequest\x1a).sallyport.v1.ListIdentityWalletsResponse\x12c\n" +
 	"\x11AddIdentityWallet\x12#.sallyport.v1.IdentityWalletRequest\x1a).sallyport.v1.ListIdentityWalletsResponse\x12f\n" +
-	"\x14RemoveIdentityWallet\x12#.sallyport.v1.IdentityWalletRequest\x1a).sallyport.v1.ListIdentityWalletsResponse\x12D\n" +
+	"\x14RemoveIdentityWallet\x12#.sallyport.v1.IdentityWalletRequest\x1a).sallyport.v1.ListIdentityWalletsResponse\x12M\n" +
+	"\x10ShowApplications\x12\x19.sallyport.v1.ListRequest\x1a\x1e.sallyport.v1.ApplicationsView\x12W\n" +
+	"\x0fSetApplications\x12$.sallyport.v1.SetApplicationsRequest\x1a\x1e.sallyport.v1.ApplicationsView\x12a\n" +
+	"\x14RotateApplicationKey\x12).sallyport.v1.RotateApplicationKeyRequest\x1a\x1e.sallyport.v1.ApplicationsView\x12Q\n" +
+	"\x0eAddApplication\x12\x19.sallyport.v1.NameRequest\x1a$.sallyport.v1.AddApplicationResponse\x12U\n" +
+	"\x10ListApplications\x12\x19.sallyport.v1.ListRequest\x1a&.sallyport.v1.ListApplicationsResponse\x12S\n" +
+	"\x13SetApplicationState\x12(.sallyport.v1.SetApplicationStateRequest\x1a\x12.sallyport.v1.Done\x12B\n" +
+	"\x11RemoveApplication\x12\x19.sallyport.v1.NameRequest\x1a\x12.sallyport.v1.Done\x12O\n" +
+	"\rListInstances\x12\x19.sallyport.v1.NameRequest\x1a#.sallyport.v1.ListInstancesResponse\x12F\n" +
+	"\x0eRevokeInstance\x12 .sallyport.v1.FingerprintRequest\x1a\x12.sallyport.v1.Done\x12M\n" +
+	"\fInvitePerson\x12\x19.sallyport.v1.NameRequest\x1a\".sallyport.v1.InvitePersonResponse\x12Q\n" +
+	"\x0eListPersonKeys\x12\x19.sallyport.v1.NameRequest\x1a$.sallyport.v1.ListPersonKeysResponse\x12G\n" +
+	"\x0fRevokePersonKey\x12 .sallyport.v1.FingerprintRequest\x1a\x12.sallyport.v1.Done\x12E\n" +
+	"\bListJobs\x12\x19.sallyport.v1.ListRequest\x1a\x1e.sallyport.v1.ListJobsResponse\x12P\n" +
+	"\rGrantResource\x12\".sallyport.v1.GrantResourceRequest\x1a\x1b.sallyport.v1.ResourceGrant\x12H\n" +
+	"\x0eRevokeResource\x12\".sallyport.v1.GrantResourceRequest\x1a\x12.sallyport.v1.Done\x12Y\n" +
+	"\x12ListResourceGrants\x12\x19.sallyport.v1.ListRequest\x1a(.sallyport.v1.ListResourceGrantsResponse\x12D\n" +
 	"\tShowRealm\x12\x1e.sallyport.v1.ShowRealmRequest\x1a\x17.sallyport.v1.RealmView\x12B\n" +
 	"\bSetRealm\x12\x1d.sallyport.v1.SetRealmRequest\x1a\x17.sallyport.v1.RealmView\x12O\n" +
 	"\rListHistories\x12\x19.sallyport.v1.ListRequest\x1a#.sallyport.v1.ListHistoriesResponse\x12L\n" +
@@ -6392,7 +7595,7 @@ func file_sallyport_v1_admin_proto_rawDescGZIP() []byte {
 	return file_sallyport_v1_admin_proto_rawDescData
 }
 
-var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 85)
+var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 103)
 var file_sallyport_v1_admin_proto_goTypes = []any{
 	(*Done)(nil),                        // 0: sallyport.v1.Done
 	(*NameRequest)(nil),                 // 1: sallyport.v1.NameRequest
@@ -6479,214 +7682,278 @@ var file_sallyport_v1_admin_proto_goTypes = []any{
 	(*IdentityWallet)(nil),              // 82: sallyport.v1.IdentityWallet
 	(*ListIdentityWalletsResponse)(nil), // 83: sallyport.v1.ListIdentityWalletsResponse
 	(*EndIdentityTokensRequest)(nil),    // 84: sallyport.v1.EndIdentityTokensRequest
-	(*timestamppb.Timestamp)(nil),       // 85: google.protobuf.Timestamp
-	(*RequestView)(nil),                 // 86: sallyport.v1.RequestView
+	(*ApplicationsView)(nil),            // 85: sallyport.v1.ApplicationsView
+	(*RotateApplicationKeyRequest)(nil), // 86: sallyport.v1.RotateApplicationKeyRequest
+	(*SetApplicationsRequest)(nil),      // 87: sallyport.v1.SetApplicationsRequest
+	(*ApplicationView)(nil),             // 88: sallyport.v1.ApplicationView
+	(*AddApplicationResponse)(nil),      // 89: sallyport.v1.AddApplicationResponse
+	(*ListApplicationsResponse)(nil),    // 90: sallyport.v1.ListApplicationsResponse
+	(*SetApplicationStateRequest)(nil),  // 91: sallyport.v1.SetApplicationStateRequest
+	(*FingerprintRequest)(nil),          // 92: sallyport.v1.FingerprintRequest
+	(*InstanceView)(nil),                // 93: sallyport.v1.InstanceView
+	(*ListInstancesResponse)(nil),       // 94: sallyport.v1.ListInstancesResponse
+	(*InvitePersonResponse)(nil),        // 95: sallyport.v1.InvitePersonResponse
+	(*PersonKeyView)(nil),               // 96: sallyport.v1.PersonKeyView
+	(*ListPersonKeysResponse)(nil),      // 97: sallyport.v1.ListPersonKeysResponse
+	(*JobView)(nil),                     // 98: sallyport.v1.JobView
+	(*ListJobsResponse)(nil),            // 99: sallyport.v1.ListJobsResponse
+	(*GrantResourceRequest)(nil),        // 100: sallyport.v1.GrantResourceRequest
+	(*ResourceGrant)(nil),               // 101: sallyport.v1.ResourceGrant
+	(*ListResourceGrantsResponse)(nil),  // 102: sallyport.v1.ListResourceGrantsResponse
+	(*timestamppb.Timestamp)(nil),       // 103: google.protobuf.Timestamp
+	(*RequestView)(nil),                 // 104: sallyport.v1.RequestView
 }
 var file_sallyport_v1_admin_proto_depIdxs = []int32{
 	4,   // 0: sallyport.v1.ListHistoriesResponse.histories:type_name -> sallyport.v1.History
 	5,   // 1: sallyport.v1.ListHistoriesResponse.reserved:type_name -> sallyport.v1.ReservedID
-	85,  // 2: sallyport.v1.History.began:type_name -> google.protobuf.Timestamp
-	85,  // 3: sallyport.v1.ReservedID.seen:type_name -> google.protobuf.Timestamp
-	85,  // 4: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
-	85,  // 5: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
-	85,  // 6: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
-	85,  // 7: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
+	103, // 2: sallyport.v1.History.began:type_name -> google.protobuf.Timestamp
+	103, // 3: sallyport.v1.ReservedID.seen:type_name -> google.protobuf.Timestamp
+	103, // 4: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
+	103, // 5: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
+	103, // 6: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
+	103, // 7: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
 	16,  // 8: sallyport.v1.AccountView.ssh_keys:type_name -> sallyport.v1.SSHKeyView
-	85,  // 9: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
+	103, // 9: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
 	12,  // 10: sallyport.v1.AccountView.cards:type_name -> sallyport.v1.CardView
 	10,  // 11: sallyport.v1.AccountView.failures_at:type_name -> sallyport.v1.FailureView
 	11,  // 12: sallyport.v1.AccountView.places:type_name -> sallyport.v1.PlaceView
-	85,  // 13: sallyport.v1.AccountView.password_change_by:type_name -> google.protobuf.Timestamp
-	85,  // 14: sallyport.v1.FailureView.locked_until:type_name -> google.protobuf.Timestamp
-	85,  // 15: sallyport.v1.PlaceView.last:type_name -> google.protobuf.Timestamp
-	85,  // 16: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
-	85,  // 17: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
+	103, // 13: sallyport.v1.AccountView.password_change_by:type_name -> google.protobuf.Timestamp
+	103, // 14: sallyport.v1.FailureView.locked_until:type_name -> google.protobuf.Timestamp
+	103, // 15: sallyport.v1.PlaceView.last:type_name -> google.protobuf.Timestamp
+	103, // 16: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
+	103, // 17: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
 	9,   // 18: sallyport.v1.NewBackupCodesResponse.account:type_name -> sallyport.v1.AccountView
 	9,   // 19: sallyport.v1.ListAccountsResponse.accounts:type_name -> sallyport.v1.AccountView
-	85,  // 20: sallyport.v1.SetAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
-	85,  // 21: sallyport.v1.SetAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
+	103, // 20: sallyport.v1.SetAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
+	103, // 21: sallyport.v1.SetAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
 	9,   // 22: sallyport.v1.AddTOTPResponse.account:type_name -> sallyport.v1.AccountView
 	26,  // 23: sallyport.v1.SetGroupRequest.demands:type_name -> sallyport.v1.Kinds
 	28,  // 24: sallyport.v1.ListGroupsResponse.groups:type_name -> sallyport.v1.GroupView
 	32,  // 25: sallyport.v1.AddMachineResponse.machine:type_name -> sallyport.v1.MachineView
-	85,  // 26: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
-	85,  // 27: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
-	85,  // 28: sallyport.v1.MachineView.last_seen:type_name -> google.protobuf.Timestamp
-	85,  // 29: sallyport.v1.MachineView.duplicated:type_name -> google.protobuf.Timestamp
-	85,  // 30: sallyport.v1.MachineView.quarantined:type_name -> google.protobuf.Timestamp
+	103, // 26: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
+	103, // 27: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
+	103, // 28: sallyport.v1.MachineView.last_seen:type_name -> google.protobuf.Timestamp
+	103, // 29: sallyport.v1.MachineView.duplicated:type_name -> google.protobuf.Timestamp
+	103, // 30: sallyport.v1.MachineView.quarantined:type_name -> google.protobuf.Timestamp
 	44,  // 31: sallyport.v1.SetMachineRequest.scope:type_name -> sallyport.v1.Scope
 	43,  // 32: sallyport.v1.SetMachineRequest.tags:type_name -> sallyport.v1.Tags
 	34,  // 33: sallyport.v1.SetMachineRequest.host_names:type_name -> sallyport.v1.Hosts
 	34,  // 34: sallyport.v1.SetMachineRequest.addresses:type_name -> sallyport.v1.Hosts
 	35,  // 35: sallyport.v1.AddRuleRequest.rule:type_name -> sallyport.v1.RuleView
 	35,  // 36: sallyport.v1.ListRulesResponse.rules:type_name -> sallyport.v1.RuleView
-	86,  // 37: sallyport.v1.ListAllRequestsResponse.requests:type_name -> sallyport.v1.RequestView
+	104, // 37: sallyport.v1.ListAllRequestsResponse.requests:type_name -> sallyport.v1.RequestView
 	32,  // 38: sallyport.v1.ListMachinesResponse.machines:type_name -> sallyport.v1.MachineView
 	44,  // 39: sallyport.v1.AddTokenRequest.scope:type_name -> sallyport.v1.Scope
 	43,  // 40: sallyport.v1.AddTokenRequest.tags:type_name -> sallyport.v1.Tags
 	48,  // 41: sallyport.v1.AddTokenResponse.token:type_name -> sallyport.v1.TokenView
-	85,  // 42: sallyport.v1.TokenView.expires:type_name -> google.protobuf.Timestamp
+	103, // 42: sallyport.v1.TokenView.expires:type_name -> google.protobuf.Timestamp
 	48,  // 43: sallyport.v1.ListTokensResponse.tokens:type_name -> sallyport.v1.TokenView
-	85,  // 44: sallyport.v1.ServerView.began:type_name -> google.protobuf.Timestamp
-	85,  // 45: sallyport.v1.ServerView.last_seen:type_name -> google.protobuf.Timestamp
+	103, // 44: sallyport.v1.ServerView.began:type_name -> google.protobuf.Timestamp
+	103, // 45: sallyport.v1.ServerView.last_seen:type_name -> google.protobuf.Timestamp
 	50,  // 46: sallyport.v1.ListServersResponse.servers:type_name -> sallyport.v1.ServerView
-	85,  // 47: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
-	85,  // 48: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
+	103, // 47: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
+	103, // 48: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
 	55,  // 49: sallyport.v1.ListAuditResponse.rows:type_name -> sallyport.v1.AuditRow
-	85,  // 50: sallyport.v1.VerifyAuditResponse.signed_at:type_name -> google.protobuf.Timestamp
-	85,  // 51: sallyport.v1.PruneAuditRequest.before:type_name -> google.protobuf.Timestamp
+	103, // 50: sallyport.v1.VerifyAuditResponse.signed_at:type_name -> google.protobuf.Timestamp
+	103, // 51: sallyport.v1.PruneAuditRequest.before:type_name -> google.protobuf.Timestamp
 	70,  // 52: sallyport.v1.RotateKeysResponse.keys:type_name -> sallyport.v1.KeysView
-	85,  // 53: sallyport.v1.KeysView.signed:type_name -> google.protobuf.Timestamp
+	103, // 53: sallyport.v1.KeysView.signed:type_name -> google.protobuf.Timestamp
 	71,  // 54: sallyport.v1.KeysView.ssh_agent:type_name -> sallyport.v1.SSHAgentView
 	73,  // 55: sallyport.v1.SetRealmRequest.points:type_name -> sallyport.v1.KindPoints
 	73,  // 56: sallyport.v1.RealmView.points:type_name -> sallyport.v1.KindPoints
-	85,  // 57: sallyport.v1.InviteIdentityResponse.expires:type_name -> google.protobuf.Timestamp
-	85,  // 58: sallyport.v1.IdentityDevice.created:type_name -> google.protobuf.Timestamp
-	85,  // 59: sallyport.v1.IdentityDevice.used:type_name -> google.protobuf.Timestamp
-	85,  // 60: sallyport.v1.IdentityDevice.expires:type_name -> google.protobuf.Timestamp
+	103, // 57: sallyport.v1.InviteIdentityResponse.expires:type_name -> google.protobuf.Timestamp
+	103, // 58: sallyport.v1.IdentityDevice.created:type_name -> google.protobuf.Timestamp
+	103, // 59: sallyport.v1.IdentityDevice.used:type_name -> google.protobuf.Timestamp
+	103, // 60: sallyport.v1.IdentityDevice.expires:type_name -> google.protobuf.Timestamp
 	79,  // 61: sallyport.v1.ListIdentityDevicesResponse.devices:type_name -> sallyport.v1.IdentityDevice
-	85,  // 62: sallyport.v1.ListIdentityDevicesResponse.registered:type_name -> google.protobuf.Timestamp
-	85,  // 63: sallyport.v1.IdentityWallet.added:type_name -> google.protobuf.Timestamp
+	103, // 62: sallyport.v1.ListIdentityDevicesResponse.registered:type_name -> google.protobuf.Timestamp
+	103, // 63: sallyport.v1.IdentityWallet.added:type_name -> google.protobuf.Timestamp
 	82,  // 64: sallyport.v1.ListIdentityWalletsResponse.wallets:type_name -> sallyport.v1.IdentityWallet
-	8,   // 65: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
-	1,   // 66: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
-	2,   // 67: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
-	18,  // 68: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
-	20,  // 69: sallyport.v1.AdminService.SetAccount:input_type -> sallyport.v1.SetAccountRequest
-	1,   // 70: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
-	1,   // 71: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
-	19,  // 72: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
-	21,  // 73: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
-	22,  // 74: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
-	23,  // 75: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
-	1,   // 76: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
-	13,  // 77: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
-	14,  // 78: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
-	14,  // 79: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
-	1,   // 80: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
-	1,   // 81: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
-	25,  // 82: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
-	1,   // 83: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
-	2,   // 84: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
-	1,   // 85: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
-	30,  // 86: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
-	30,  // 87: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
-	27,  // 88: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
-	1,   // 89: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
-	2,   // 90: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
-	1,   // 91: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
-	33,  // 92: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
-	1,   // 93: sallyport.v1.AdminService.RejoinMachine:input_type -> sallyport.v1.NameRequest
-	1,   // 94: sallyport.v1.AdminService.QuarantineMachine:input_type -> sallyport.v1.NameRequest
-	1,   // 95: sallyport.v1.AdminService.ReleaseMachine:input_type -> sallyport.v1.NameRequest
-	46,  // 96: sallyport.v1.AdminService.AddToken:input_type -> sallyport.v1.AddTokenRequest
-	2,   // 97: sallyport.v1.AdminService.ListTokens:input_type -> sallyport.v1.ListRequest
-	1,   // 98: sallyport.v1.AdminService.RemoveToken:input_type -> sallyport.v1.NameRequest
-	2,   // 99: sallyport.v1.AdminService.ListServers:input_type -> sallyport.v1.ListRequest
-	52,  // 100: sallyport.v1.AdminService.RemoveServer:input_type -> sallyport.v1.RemoveServerRequest
-	51,  // 101: sallyport.v1.AdminService.AdmitServer:input_type -> sallyport.v1.AdmitServerRequest
-	36,  // 102: sallyport.v1.AdminService.AddRule:input_type -> sallyport.v1.AddRuleRequest
-	2,   // 103: sallyport.v1.AdminService.ListRules:input_type -> sallyport.v1.ListRequest
-	1,   // 104: sallyport.v1.AdminService.RemoveRule:input_type -> sallyport.v1.NameRequest
-	38,  // 105: sallyport.v1.AdminService.MoveRule:input_type -> sallyport.v1.MoveRuleRequest
-	39,  // 106: sallyport.v1.AdminService.ListAllRequests:input_type -> sallyport.v1.ListAllRequestsRequest
-	41,  // 107: sallyport.v1.AdminService.ShowRequest:input_type -> sallyport.v1.RequestIDRequest
-	42,  // 108: sallyport.v1.AdminService.EndRequest:input_type -> sallyport.v1.EndRequestRequest
-	2,   // 109: sallyport.v1.AdminService.ShowIdentityService:input_type -> sallyport.v1.ListRequest
-	77,  // 110: sallyport.v1.AdminService.SetIdentityService:input_type -> sallyport.v1.SetIdentityServiceRequest
-	1,   // 111: sallyport.v1.AdminService.InviteIdentity:input_type -> sallyport.v1.NameRequest
-	1,   // 112: sallyport.v1.AdminService.ListIdentityDevices:input_type -> sallyport.v1.NameRequest
-	84,  // 113: sallyport.v1.AdminService.EndIdentityTokens:input_type -> sallyport.v1.EndIdentityTokensRequest
-	1,   // 114: sallyport.v1.AdminService.RemoveIdentity:input_type -> sallyport.v1.NameRequest
-	1,   // 115: sallyport.v1.AdminService.ListIdentityWallets:input_type -> sallyport.v1.NameRequest
-	81,  // 116: sallyport.v1.AdminService.AddIdentityWallet:input_type -> sallyport.v1.IdentityWalletRequest
-	81,  // 117: sallyport.v1.AdminService.RemoveIdentityWallet:input_type -> sallyport.v1.IdentityWalletRequest
-	72,  // 118: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
-	74,  // 119: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
-	2,   // 120: sallyport.v1.AdminService.ListHistories:input_type -> sallyport.v1.ListRequest
-	6,   // 121: sallyport.v1.AdminService.ReleaseID:input_type -> sallyport.v1.ReleaseIDRequest
-	54,  // 122: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
-	57,  // 123: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
-	58,  // 124: sallyport.v1.AdminService.SignAudit:input_type -> sallyport.v1.SignAuditRequest
-	61,  // 125: sallyport.v1.AdminService.PruneAudit:input_type -> sallyport.v1.PruneAuditRequest
-	63,  // 126: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
-	66,  // 127: sallyport.v1.AdminService.ShowKeys:input_type -> sallyport.v1.ShowKeysRequest
-	67,  // 128: sallyport.v1.AdminService.SignKeys:input_type -> sallyport.v1.SignKeysRequest
-	68,  // 129: sallyport.v1.AdminService.RotateRealmKey:input_type -> sallyport.v1.RotateRealmKeyRequest
-	69,  // 130: sallyport.v1.AdminService.RenewCA:input_type -> sallyport.v1.RenewCARequest
-	64,  // 131: sallyport.v1.AdminService.RotateSSHKeys:input_type -> sallyport.v1.RotateSSHKeysRequest
-	9,   // 132: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
-	9,   // 133: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
-	17,  // 134: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
-	9,   // 135: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
-	9,   // 136: sallyport.v1.AdminService.SetAccount:output_type -> sallyport.v1.AccountView
-	0,   // 137: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
-	9,   // 138: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
-	9,   // 139: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
-	9,   // 140: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
-	9,   // 141: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
-	24,  // 142: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
-	9,   // 143: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
-	9,   // 144: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
-	9,   // 145: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
-	9,   // 146: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
-	15,  // 147: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
-	9,   // 148: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
-	28,  // 149: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
-	28,  // 150: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
-	29,  // 151: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
-	0,   // 152: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
-	28,  // 153: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
-	28,  // 154: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
-	28,  // 155: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
-	31,  // 156: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
-	45,  // 157: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
-	0,   // 158: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
-	32,  // 159: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
-	31,  // 160: sallyport.v1.AdminService.RejoinMachine:output_type -> sallyport.v1.AddMachineResponse
-	32,  // 161: sallyport.v1.AdminService.QuarantineMachine:output_type -> sallyport.v1.MachineView
-	32,  // 162: sallyport.v1.AdminService.ReleaseMachine:output_type -> sallyport.v1.MachineView
-	47,  // 163: sallyport.v1.AdminService.AddToken:output_type -> sallyport.v1.AddTokenResponse
-	49,  // 164: sallyport.v1.AdminService.ListTokens:output_type -> sallyport.v1.ListTokensResponse
-	0,   // 165: sallyport.v1.AdminService.RemoveToken:output_type -> sallyport.v1.Done
-	53,  // 166: sallyport.v1.AdminService.ListServers:output_type -> sallyport.v1.ListServersResponse
-	0,   // 167: sallyport.v1.AdminService.RemoveServer:output_type -> sallyport.v1.Done
-	50,  // 168: sallyport.v1.AdminService.AdmitServer:output_type -> sallyport.v1.ServerView
-	35,  // 169: sallyport.v1.AdminService.AddRule:output_type -> sallyport.v1.RuleView
-	37,  // 170: sallyport.v1.AdminService.ListRules:output_type -> sallyport.v1.ListRulesResponse
-	0,   // 171: sallyport.v1.AdminService.RemoveRule:output_type -> sallyport.v1.Done
-	37,  // 172: sallyport.v1.AdminService.MoveRule:output_type -> sallyport.v1.ListRulesResponse
-	40,  // 173: sallyport.v1.AdminService.ListAllRequests:output_type -> sallyport.v1.ListAllRequestsResponse
-	86,  // 174: sallyport.v1.AdminService.ShowRequest:output_type -> sallyport.v1.RequestView
-	86,  // 175: sallyport.v1.AdminService.EndRequest:output_type -> sallyport.v1.RequestView
-	76,  // 176: sallyport.v1.AdminService.ShowIdentityService:output_type -> sallyport.v1.IdentityServiceView
-	76,  // 177: sallyport.v1.AdminService.SetIdentityService:output_type -> sallyport.v1.IdentityServiceView
-	78,  // 178: sallyport.v1.AdminService.InviteIdentity:output_type -> sallyport.v1.InviteIdentityResponse
-	80,  // 179: sallyport.v1.AdminService.ListIdentityDevices:output_type -> sallyport.v1.ListIdentityDevicesResponse
-	80,  // 180: sallyport.v1.AdminService.EndIdentityTokens:output_type -> sallyport.v1.ListIdentityDevicesResponse
-	0,   // 181: sallyport.v1.AdminService.RemoveIdentity:output_type -> sallyport.v1.Done
-	83,  // 182: sallyport.v1.AdminService.ListIdentityWallets:output_type -> sallyport.v1.ListIdentityWalletsResponse
-	83,  // 183: sallyport.v1.AdminService.AddIdentityWallet:output_type -> sallyport.v1.ListIdentityWalletsResponse
-	83,  // 184: sallyport.v1.AdminService.RemoveIdentityWallet:output_type -> sallyport.v1.ListIdentityWalletsResponse
-	75,  // 185: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
-	75,  // 186: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
-	3,   // 187: sallyport.v1.AdminService.ListHistories:output_type -> sallyport.v1.ListHistoriesResponse
-	7,   // 188: sallyport.v1.AdminService.ReleaseID:output_type -> sallyport.v1.ReleaseIDResponse
-	56,  // 189: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
-	60,  // 190: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
-	59,  // 191: sallyport.v1.AdminService.SignAudit:output_type -> sallyport.v1.SignAuditResponse
-	62,  // 192: sallyport.v1.AdminService.PruneAudit:output_type -> sallyport.v1.PruneAuditResponse
-	65,  // 193: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
-	70,  // 194: sallyport.v1.AdminService.ShowKeys:output_type -> sallyport.v1.KeysView
-	70,  // 195: sallyport.v1.AdminService.SignKeys:output_type -> sallyport.v1.KeysView
-	70,  // 196: sallyport.v1.AdminService.RotateRealmKey:output_type -> sallyport.v1.KeysView
-	70,  // 197: sallyport.v1.AdminService.RenewCA:output_type -> sallyport.v1.KeysView
-	70,  // 198: sallyport.v1.AdminService.RotateSSHKeys:output_type -> sallyport.v1.KeysView
-	132, // [132:199] is the sub-list for method output_type
-	65,  // [65:132] is the sub-list for method input_type
-	65,  // [65:65] is the sub-list for extension type_name
-	65,  // [65:65] is the sub-list for extension extendee
-	0,   // [0:65] is the sub-list for field type_name
+	103, // 65: sallyport.v1.ApplicationsView.previous_until:type_name -> google.protobuf.Timestamp
+	103, // 66: sallyport.v1.ApplicationView.created:type_name -> google.protobuf.Timestamp
+	88,  // 67: sallyport.v1.AddApplicationResponse.application:type_name -> sallyport.v1.ApplicationView
+	88,  // 68: sallyport.v1.ListApplicationsResponse.applications:type_name -> sallyport.v1.ApplicationView
+	103, // 69: sallyport.v1.InstanceView.created:type_name -> google.protobuf.Timestamp
+	103, // 70: sallyport.v1.InstanceView.revoked:type_name -> google.protobuf.Timestamp
+	93,  // 71: sallyport.v1.ListInstancesResponse.instances:type_name -> sallyport.v1.InstanceView
+	103, // 72: sallyport.v1.InvitePersonResponse.expires:type_name -> google.protobuf.Timestamp
+	103, // 73: sallyport.v1.PersonKeyView.created:type_name -> google.protobuf.Timestamp
+	103, // 74: sallyport.v1.PersonKeyView.revoked:type_name -> google.protobuf.Timestamp
+	96,  // 75: sallyport.v1.ListPersonKeysResponse.keys:type_name -> sallyport.v1.PersonKeyView
+	103, // 76: sallyport.v1.JobView.time:type_name -> google.protobuf.Timestamp
+	98,  // 77: sallyport.v1.ListJobsResponse.jobs:type_name -> sallyport.v1.JobView
+	101, // 78: sallyport.v1.ListResourceGrantsResponse.grants:type_name -> sallyport.v1.ResourceGrant
+	8,   // 79: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
+	1,   // 80: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
+	2,   // 81: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
+	18,  // 82: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
+	20,  // 83: sallyport.v1.AdminService.SetAccount:input_type -> sallyport.v1.SetAccountRequest
+	1,   // 84: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
+	1,   // 85: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
+	19,  // 86: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
+	21,  // 87: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
+	22,  // 88: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
+	23,  // 89: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
+	1,   // 90: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
+	13,  // 91: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
+	14,  // 92: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
+	14,  // 93: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
+	1,   // 94: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
+	1,   // 95: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
+	25,  // 96: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
+	1,   // 97: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
+	2,   // 98: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
+	1,   // 99: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
+	30,  // 100: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
+	30,  // 101: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
+	27,  // 102: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
+	1,   // 103: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
+	2,   // 104: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
+	1,   // 105: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
+	33,  // 106: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
+	1,   // 107: sallyport.v1.AdminService.RejoinMachine:input_type -> sallyport.v1.NameRequest
+	1,   // 108: sallyport.v1.AdminService.QuarantineMachine:input_type -> sallyport.v1.NameRequest
+	1,   // 109: sallyport.v1.AdminService.ReleaseMachine:input_type -> sallyport.v1.NameRequest
+	46,  // 110: sallyport.v1.AdminService.AddToken:input_type -> sallyport.v1.AddTokenRequest
+	2,   // 111: sallyport.v1.AdminService.ListTokens:input_type -> sallyport.v1.ListRequest
+	1,   // 112: sallyport.v1.AdminService.RemoveToken:input_type -> sallyport.v1.NameRequest
+	2,   // 113: sallyport.v1.AdminService.ListServers:input_type -> sallyport.v1.ListRequest
+	52,  // 114: sallyport.v1.AdminService.RemoveServer:input_type -> sallyport.v1.RemoveServerRequest
+	51,  // 115: sallyport.v1.AdminService.AdmitServer:input_type -> sallyport.v1.AdmitServerRequest
+	36,  // 116: sallyport.v1.AdminService.AddRule:input_type -> sallyport.v1.AddRuleRequest
+	2,   // 117: sallyport.v1.AdminService.ListRules:input_type -> sallyport.v1.ListRequest
+	1,   // 118: sallyport.v1.AdminService.RemoveRule:input_type -> sallyport.v1.NameRequest
+	38,  // 119: sallyport.v1.AdminService.MoveRule:input_type -> sallyport.v1.MoveRuleRequest
+	39,  // 120: sallyport.v1.AdminService.ListAllRequests:input_type -> sallyport.v1.ListAllRequestsRequest
+	41,  // 121: sallyport.v1.AdminService.ShowRequest:input_type -> sallyport.v1.RequestIDRequest
+	42,  // 122: sallyport.v1.AdminService.EndRequest:input_type -> sallyport.v1.EndRequestRequest
+	2,   // 123: sallyport.v1.AdminService.ShowIdentityService:input_type -> sallyport.v1.ListRequest
+	77,  // 124: sallyport.v1.AdminService.SetIdentityService:input_type -> sallyport.v1.SetIdentityServiceRequest
+	1,   // 125: sallyport.v1.AdminService.InviteIdentity:input_type -> sallyport.v1.NameRequest
+	1,   // 126: sallyport.v1.AdminService.ListIdentityDevices:input_type -> sallyport.v1.NameRequest
+	84,  // 127: sallyport.v1.AdminService.EndIdentityTokens:input_type -> sallyport.v1.EndIdentityTokensRequest
+	1,   // 128: sallyport.v1.AdminService.RemoveIdentity:input_type -> sallyport.v1.NameRequest
+	1,   // 129: sallyport.v1.AdminService.ListIdentityWallets:input_type -> sallyport.v1.NameRequest
+	81,  // 130: sallyport.v1.AdminService.AddIdentityWallet:input_type -> sallyport.v1.IdentityWalletRequest
+	81,  // 131: sallyport.v1.AdminService.RemoveIdentityWallet:input_type -> sallyport.v1.IdentityWalletRequest
+	2,   // 132: sallyport.v1.AdminService.ShowApplications:input_type -> sallyport.v1.ListRequest
+	87,  // 133: sallyport.v1.AdminService.SetApplications:input_type -> sallyport.v1.SetApplicationsRequest
+	86,  // 134: sallyport.v1.AdminService.RotateApplicationKey:input_type -> sallyport.v1.RotateApplicationKeyRequest
+	1,   // 135: sallyport.v1.AdminService.AddApplication:input_type -> sallyport.v1.NameRequest
+	2,   // 136: sallyport.v1.AdminService.ListApplications:input_type -> sallyport.v1.ListRequest
+	91,  // 137: sallyport.v1.AdminService.SetApplicationState:input_type -> sallyport.v1.SetApplicationStateRequest
+	1,   // 138: sallyport.v1.AdminService.RemoveApplication:input_type -> sallyport.v1.NameRequest
+	1,   // 139: sallyport.v1.AdminService.ListInstances:input_type -> sallyport.v1.NameRequest
+	92,  // 140: sallyport.v1.AdminService.RevokeInstance:input_type -> sallyport.v1.FingerprintRequest
+	1,   // 141: sallyport.v1.AdminService.InvitePerson:input_type -> sallyport.v1.NameRequest
+	1,   // 142: sallyport.v1.AdminService.ListPersonKeys:input_type -> sallyport.v1.NameRequest
+	92,  // 143: sallyport.v1.AdminService.RevokePersonKey:input_type -> sallyport.v1.FingerprintRequest
+	2,   // 144: sallyport.v1.AdminService.ListJobs:input_type -> sallyport.v1.ListRequest
+	100, // 145: sallyport.v1.AdminService.GrantResource:input_type -> sallyport.v1.GrantResourceRequest
+	100, // 146: sallyport.v1.AdminService.RevokeResource:input_type -> sallyport.v1.GrantResourceRequest
+	2,   // 147: sallyport.v1.AdminService.ListResourceGrants:input_type -> sallyport.v1.ListRequest
+	72,  // 148: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
+	74,  // 149: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
+	2,   // 150: sallyport.v1.AdminService.ListHistories:input_type -> sallyport.v1.ListRequest
+	6,   // 151: sallyport.v1.AdminService.ReleaseID:input_type -> sallyport.v1.ReleaseIDRequest
+	54,  // 152: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
+	57,  // 153: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
+	58,  // 154: sallyport.v1.AdminService.SignAudit:input_type -> sallyport.v1.SignAuditRequest
+	61,  // 155: sallyport.v1.AdminService.PruneAudit:input_type -> sallyport.v1.PruneAuditRequest
+	63,  // 156: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
+	66,  // 157: sallyport.v1.AdminService.ShowKeys:input_type -> sallyport.v1.ShowKeysRequest
+	67,  // 158: sallyport.v1.AdminService.SignKeys:input_type -> sallyport.v1.SignKeysRequest
+	68,  // 159: sallyport.v1.AdminService.RotateRealmKey:input_type -> sallyport.v1.RotateRealmKeyRequest
+	69,  // 160: sallyport.v1.AdminService.RenewCA:input_type -> sallyport.v1.RenewCARequest
+	64,  // 161: sallyport.v1.AdminService.RotateSSHKeys:input_type -> sallyport.v1.RotateSSHKeysRequest
+	9,   // 162: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
+	9,   // 163: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
+	17,  // 164: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
+	9,   // 165: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
+	9,   // 166: sallyport.v1.AdminService.SetAccount:output_type -> sallyport.v1.AccountView
+	0,   // 167: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
+	9,   // 168: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
+	9,   // 169: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
+	9,   // 170: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
+	9,   // 171: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
+	24,  // 172: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
+	9,   // 173: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
+	9,   // 174: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
+	9,   // 175: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
+	9,   // 176: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
+	15,  // 177: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
+	9,   // 178: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
+	28,  // 179: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
+	28,  // 180: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
+	29,  // 181: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
+	0,   // 182: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
+	28,  // 183: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
+	28,  // 184: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
+	28,  // 185: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
+	31,  // 186: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
+	45,  // 187: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
+	0,   // 188: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
+	32,  // 189: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
+	31,  // 190: sallyport.v1.AdminService.RejoinMachine:output_type -> sallyport.v1.AddMachineResponse
+	32,  // 191: sallyport.v1.AdminService.QuarantineMachine:output_type -> sallyport.v1.MachineView
+	32,  // 192: sallyport.v1.AdminService.ReleaseMachine:output_type -> sallyport.v1.MachineView
+	47,  // 193: sallyport.v1.AdminService.AddToken:output_type -> sallyport.v1.AddTokenResponse
+	49,  // 194: sallyport.v1.AdminService.ListTokens:output_type -> sallyport.v1.ListTokensResponse
+	0,   // 195: sallyport.v1.AdminService.RemoveToken:output_type -> sallyport.v1.Done
+	53,  // 196: sallyport.v1.AdminService.ListServers:output_type -> sallyport.v1.ListServersResponse
+	0,   // 197: sallyport.v1.AdminService.RemoveServer:output_type -> sallyport.v1.Done
+	50,  // 198: sallyport.v1.AdminService.AdmitServer:output_type -> sallyport.v1.ServerView
+	35,  // 199: sallyport.v1.AdminService.AddRule:output_type -> sallyport.v1.RuleView
+	37,  // 200: sallyport.v1.AdminService.ListRules:output_type -> sallyport.v1.ListRulesResponse
+	0,   // 201: sallyport.v1.AdminService.RemoveRule:output_type -> sallyport.v1.Done
+	37,  // 202: sallyport.v1.AdminService.MoveRule:output_type -> sallyport.v1.ListRulesResponse
+	40,  // 203: sallyport.v1.AdminService.ListAllRequests:output_type -> sallyport.v1.ListAllRequestsResponse
+	104, // 204: sallyport.v1.AdminService.ShowRequest:output_type -> sallyport.v1.RequestView
+	104, // 205: sallyport.v1.AdminService.EndRequest:output_type -> sallyport.v1.RequestView
+	76,  // 206: sallyport.v1.AdminService.ShowIdentityService:output_type -> sallyport.v1.IdentityServiceView
+	76,  // 207: sallyport.v1.AdminService.SetIdentityService:output_type -> sallyport.v1.IdentityServiceView
+	78,  // 208: sallyport.v1.AdminService.InviteIdentity:output_type -> sallyport.v1.InviteIdentityResponse
+	80,  // 209: sallyport.v1.AdminService.ListIdentityDevices:output_type -> sallyport.v1.ListIdentityDevicesResponse
+	80,  // 210: sallyport.v1.AdminService.EndIdentityTokens:output_type -> sallyport.v1.ListIdentityDevicesResponse
+	0,   // 211: sallyport.v1.AdminService.RemoveIdentity:output_type -> sallyport.v1.Done
+	83,  // 212: sallyport.v1.AdminService.ListIdentityWallets:output_type -> sallyport.v1.ListIdentityWalletsResponse
+	83,  // 213: sallyport.v1.AdminService.AddIdentityWallet:output_type -> sallyport.v1.ListIdentityWalletsResponse
+	83,  // 214: sallyport.v1.AdminService.RemoveIdentityWallet:output_type -> sallyport.v1.ListIdentityWalletsResponse
+	85,  // 215: sallyport.v1.AdminService.ShowApplications:output_type -> sallyport.v1.ApplicationsView
+	85,  // 216: sallyport.v1.AdminService.SetApplications:output_type -> sallyport.v1.ApplicationsView
+	85,  // 217: sallyport.v1.AdminService.RotateApplicationKey:output_type -> sallyport.v1.ApplicationsView
+	89,  // 218: sallyport.v1.AdminService.AddApplication:output_type -> sallyport.v1.AddApplicationResponse
+	90,  // 219: sallyport.v1.AdminService.ListApplications:output_type -> sallyport.v1.ListApplicationsResponse
+	0,   // 220: sallyport.v1.AdminService.SetApplicationState:output_type -> sallyport.v1.Done
+	0,   // 221: sallyport.v1.AdminService.RemoveApplication:output_type -> sallyport.v1.Done
+	94,  // 222: sallyport.v1.AdminService.ListInstances:output_type -> sallyport.v1.ListInstancesResponse
+	0,   // 223: sallyport.v1.AdminService.RevokeInstance:output_type -> sallyport.v1.Done
+	95,  // 224: sallyport.v1.AdminService.InvitePerson:output_type -> sallyport.v1.InvitePersonResponse
+	97,  // 225: sallyport.v1.AdminService.ListPersonKeys:output_type -> sallyport.v1.ListPersonKeysResponse
+	0,   // 226: sallyport.v1.AdminService.RevokePersonKey:output_type -> sallyport.v1.Done
+	99,  // 227: sallyport.v1.AdminService.ListJobs:output_type -> sallyport.v1.ListJobsResponse
+	101, // 228: sallyport.v1.AdminService.GrantResource:output_type -> sallyport.v1.ResourceGrant
+	0,   // 229: sallyport.v1.AdminService.RevokeResource:output_type -> sallyport.v1.Done
+	102, // 230: sallyport.v1.AdminService.ListResourceGrants:output_type -> sallyport.v1.ListResourceGrantsResponse
+	75,  // 231: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
+	75,  // 232: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
+	3,   // 233: sallyport.v1.AdminService.ListHistories:output_type -> sallyport.v1.ListHistoriesResponse
+	7,   // 234: sallyport.v1.AdminService.ReleaseID:output_type -> sallyport.v1.ReleaseIDResponse
+	56,  // 235: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
+	60,  // 236: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
+	59,  // 237: sallyport.v1.AdminService.SignAudit:output_type -> sallyport.v1.SignAuditResponse
+	62,  // 238: sallyport.v1.AdminService.PruneAudit:output_type -> sallyport.v1.PruneAuditResponse
+	65,  // 239: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
+	70,  // 240: sallyport.v1.AdminService.ShowKeys:output_type -> sallyport.v1.KeysView
+	70,  // 241: sallyport.v1.AdminService.SignKeys:output_type -> sallyport.v1.KeysView
+	70,  // 242: sallyport.v1.AdminService.RotateRealmKey:output_type -> sallyport.v1.KeysView
+	70,  // 243: sallyport.v1.AdminService.RenewCA:output_type -> sallyport.v1.KeysView
+	70,  // 244: sallyport.v1.AdminService.RotateSSHKeys:output_type -> sallyport.v1.KeysView
+	162, // [162:245] is the sub-list for method output_type
+	79,  // [79:162] is the sub-list for method input_type
+	79,  // [79:79] is the sub-list for extension type_name
+	79,  // [79:79] is the sub-list for extension extendee
+	0,   // [0:79] is the sub-list for field type_name
 }
 
 func init() { file_sallyport_v1_admin_proto_init() }
@@ -6702,13 +7969,14 @@ func file_sallyport_v1_admin_proto_init() {
 	file_sallyport_v1_admin_proto_msgTypes[33].OneofWrappers = []any{}
 	file_sallyport_v1_admin_proto_msgTypes[74].OneofWrappers = []any{}
 	file_sallyport_v1_admin_proto_msgTypes[77].OneofWrappers = []any{}
+	file_sallyport_v1_admin_proto_msgTypes[87].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sallyport_v1_admin_proto_rawDesc), len(file_sallyport_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   85,
+			NumMessages:   103,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

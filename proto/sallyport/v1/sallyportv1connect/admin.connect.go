@@ -170,6 +170,53 @@ const (
 	// AdminServiceRemoveIdentityWalletProcedure is the fully-qualified name of the AdminService's
 	// RemoveIdentityWallet RPC.
 	AdminServiceRemoveIdentityWalletProcedure = "/sallyport.v1.AdminService/RemoveIdentityWallet"
+	// AdminServiceShowApplicationsProcedure is the fully-qualified name of the AdminService's
+	// ShowApplications RPC.
+	AdminServiceShowApplicationsProcedure = "/sallyport.v1.AdminService/ShowApplications"
+	// AdminServiceSetApplicationsProcedure is the fully-qualified name of the AdminService's
+	// SetApplications RPC.
+	AdminServiceSetApplicationsProcedure = "/sallyport.v1.AdminService/SetApplications"
+	// AdminServiceRotateApplicationKeyProcedure is the fully-qualified name of the AdminService's
+	// RotateApplicationKey RPC.
+	AdminServiceRotateApplicationKeyProcedure = "/sallyport.v1.AdminService/RotateApplicationKey"
+	// AdminServiceAddApplicationProcedure is the fully-qualified name of the AdminService's
+	// AddApplication RPC.
+	AdminServiceAddApplicationProcedure = "/sallyport.v1.AdminService/AddApplication"
+	// AdminServiceListApplicationsProcedure is the fully-qualified name of the AdminService's
+	// ListApplications RPC.
+	AdminServiceListApplicationsProcedure = "/sallyport.v1.AdminService/ListApplications"
+	// AdminServiceSetApplicationStateProcedure is the fully-qualified name of the AdminService's
+	// SetApplicationState RPC.
+	AdminServiceSetApplicationStateProcedure = "/sallyport.v1.AdminService/SetApplicationState"
+	// AdminServiceRemoveApplicationProcedure is the fully-qualified name of the AdminService's
+	// RemoveApplication RPC.
+	AdminServiceRemoveApplicationProcedure = "/sallyport.v1.AdminService/RemoveApplication"
+	// AdminServiceListInstancesProcedure is the fully-qualified name of the AdminService's
+	// ListInstances RPC.
+	AdminServiceListInstancesProcedure = "/sallyport.v1.AdminService/ListInstances"
+	// AdminServiceRevokeInstanceProcedure is the fully-qualified name of the AdminService's
+	// RevokeInstance RPC.
+	AdminServiceRevokeInstanceProcedure = "/sallyport.v1.AdminService/RevokeInstance"
+	// AdminServiceInvitePersonProcedure is the fully-qualified name of the AdminService's InvitePerson
+	// RPC.
+	AdminServiceInvitePersonProcedure = "/sallyport.v1.AdminService/InvitePerson"
+	// AdminServiceListPersonKeysProcedure is the fully-qualified name of the AdminService's
+	// ListPersonKeys RPC.
+	AdminServiceListPersonKeysProcedure = "/sallyport.v1.AdminService/ListPersonKeys"
+	// AdminServiceRevokePersonKeyProcedure is the fully-qualified name of the AdminService's
+	// RevokePersonKey RPC.
+	AdminServiceRevokePersonKeyProcedure = "/sallyport.v1.AdminService/RevokePersonKey"
+	// AdminServiceListJobsProcedure is the fully-qualified name of the AdminService's ListJobs RPC.
+	AdminServiceListJobsProcedure = "/sallyport.v1.AdminService/ListJobs"
+	// AdminServiceGrantResourceProcedure is the fully-qualified name of the AdminService's
+	// GrantResource RPC.
+	AdminServiceGrantResourceProcedure = "/sallyport.v1.AdminService/GrantResource"
+	// AdminServiceRevokeResourceProcedure is the fully-qualified name of the AdminService's
+	// RevokeResource RPC.
+	AdminServiceRevokeResourceProcedure = "/sallyport.v1.AdminService/RevokeResource"
+	// AdminServiceListResourceGrantsProcedure is the fully-qualified name of the AdminService's
+	// ListResourceGrants RPC.
+	AdminServiceListResourceGrantsProcedure = "/sallyport.v1.AdminService/ListResourceGrants"
 	// AdminServiceShowRealmProcedure is the fully-qualified name of the AdminService's ShowRealm RPC.
 	AdminServiceShowRealmProcedure = "/sallyport.v1.AdminService/ShowRealm"
 	// AdminServiceSetRealmProcedure is the fully-qualified name of the AdminService's SetRealm RPC.
@@ -277,6 +324,25 @@ type AdminServiceClient interface {
 	ListIdentityWallets(context.Context, *v1.NameRequest) (*v1.ListIdentityWalletsResponse, error)
 	AddIdentityWallet(context.Context, *v1.IdentityWalletRequest) (*v1.ListIdentityWalletsResponse, error)
 	RemoveIdentityWallet(context.Context, *v1.IdentityWalletRequest) (*v1.ListIdentityWalletsResponse, error)
+	// Applications, which docs/applications.md describes.
+	ShowApplications(context.Context, *v1.ListRequest) (*v1.ApplicationsView, error)
+	SetApplications(context.Context, *v1.SetApplicationsRequest) (*v1.ApplicationsView, error)
+	RotateApplicationKey(context.Context, *v1.RotateApplicationKeyRequest) (*v1.ApplicationsView, error)
+	AddApplication(context.Context, *v1.NameRequest) (*v1.AddApplicationResponse, error)
+	ListApplications(context.Context, *v1.ListRequest) (*v1.ListApplicationsResponse, error)
+	SetApplicationState(context.Context, *v1.SetApplicationStateRequest) (*v1.Done, error)
+	RemoveApplication(context.Context, *v1.NameRequest) (*v1.Done, error)
+	// Of all applications where no name is given.
+	ListInstances(context.Context, *v1.NameRequest) (*v1.ListInstancesResponse, error)
+	RevokeInstance(context.Context, *v1.FingerprintRequest) (*v1.Done, error)
+	InvitePerson(context.Context, *v1.NameRequest) (*v1.InvitePersonResponse, error)
+	// Of all accounts where no name is given.
+	ListPersonKeys(context.Context, *v1.NameRequest) (*v1.ListPersonKeysResponse, error)
+	RevokePersonKey(context.Context, *v1.FingerprintRequest) (*v1.Done, error)
+	ListJobs(context.Context, *v1.ListRequest) (*v1.ListJobsResponse, error)
+	GrantResource(context.Context, *v1.GrantResourceRequest) (*v1.ResourceGrant, error)
+	RevokeResource(context.Context, *v1.GrantResourceRequest) (*v1.Done, error)
+	ListResourceGrants(context.Context, *v1.ListRequest) (*v1.ListResourceGrantsResponse, error)
 	ShowRealm(context.Context, *v1.ShowRealmRequest) (*v1.RealmView, error)
 	SetRealm(context.Context, *v1.SetRealmRequest) (*v1.RealmView, error)
 	// ListHistories lists the realm's histories, and the ids that are kept for accounts
@@ -629,6 +695,102 @@ func NewAdminServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(adminServiceMethods.ByName("RemoveIdentityWallet")),
 			connect.WithClientOptions(opts...),
 		),
+		showApplications: connect.NewClient[v1.ListRequest, v1.ApplicationsView](
+			httpClient,
+			baseURL+AdminServiceShowApplicationsProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("ShowApplications")),
+			connect.WithClientOptions(opts...),
+		),
+		setApplications: connect.NewClient[v1.SetApplicationsRequest, v1.ApplicationsView](
+			httpClient,
+			baseURL+AdminServiceSetApplicationsProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("SetApplications")),
+			connect.WithClientOptions(opts...),
+		),
+		rotateApplicationKey: connect.NewClient[v1.RotateApplicationKeyRequest, v1.ApplicationsView](
+			httpClient,
+			baseURL+AdminServiceRotateApplicationKeyProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("RotateApplicationKey")),
+			connect.WithClientOptions(opts...),
+		),
+		addApplication: connect.NewClient[v1.NameRequest, v1.AddApplicationResponse](
+			httpClient,
+			baseURL+AdminServiceAddApplicationProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("AddApplication")),
+			connect.WithClientOptions(opts...),
+		),
+		listApplications: connect.NewClient[v1.ListRequest, v1.ListApplicationsResponse](
+			httpClient,
+			baseURL+AdminServiceListApplicationsProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("ListApplications")),
+			connect.WithClientOptions(opts...),
+		),
+		setApplicationState: connect.NewClient[v1.SetApplicationStateRequest, v1.Done](
+			httpClient,
+			baseURL+AdminServiceSetApplicationStateProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("SetApplicationState")),
+			connect.WithClientOptions(opts...),
+		),
+		removeApplication: connect.NewClient[v1.NameRequest, v1.Done](
+			httpClient,
+			baseURL+AdminServiceRemoveApplicationProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("RemoveApplication")),
+			connect.WithClientOptions(opts...),
+		),
+		listInstances: connect.NewClient[v1.NameRequest, v1.ListInstancesResponse](
+			httpClient,
+			baseURL+AdminServiceListInstancesProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("ListInstances")),
+			connect.WithClientOptions(opts...),
+		),
+		revokeInstance: connect.NewClient[v1.FingerprintRequest, v1.Done](
+			httpClient,
+			baseURL+AdminServiceRevokeInstanceProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("RevokeInstance")),
+			connect.WithClientOptions(opts...),
+		),
+		invitePerson: connect.NewClient[v1.NameRequest, v1.InvitePersonResponse](
+			httpClient,
+			baseURL+AdminServiceInvitePersonProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("InvitePerson")),
+			connect.WithClientOptions(opts...),
+		),
+		listPersonKeys: connect.NewClient[v1.NameRequest, v1.ListPersonKeysResponse](
+			httpClient,
+			baseURL+AdminServiceListPersonKeysProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("ListPersonKeys")),
+			connect.WithClientOptions(opts...),
+		),
+		revokePersonKey: connect.NewClient[v1.FingerprintRequest, v1.Done](
+			httpClient,
+			baseURL+AdminServiceRevokePersonKeyProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("RevokePersonKey")),
+			connect.WithClientOptions(opts...),
+		),
+		listJobs: connect.NewClient[v1.ListRequest, v1.ListJobsResponse](
+			httpClient,
+			baseURL+AdminServiceListJobsProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("ListJobs")),
+			connect.WithClientOptions(opts...),
+		),
+		grantResource: connect.NewClient[v1.GrantResourceRequest, v1.ResourceGrant](
+			httpClient,
+			baseURL+AdminServiceGrantResourceProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("GrantResource")),
+			connect.WithClientOptions(opts...),
+		),
+		revokeResource: connect.NewClient[v1.GrantResourceRequest, v1.Done](
+			httpClient,
+			baseURL+AdminServiceRevokeResourceProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("RevokeResource")),
+			connect.WithClientOptions(opts...),
+		),
+		listResourceGrants: connect.NewClient[v1.ListRequest, v1.ListResourceGrantsResponse](
+			httpClient,
+			baseURL+AdminServiceListResourceGrantsProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("ListResourceGrants")),
+			connect.WithClientOptions(opts...),
+		),
 		showRealm: connect.NewClient[v1.ShowRealmRequest, v1.RealmView](
 			httpClient,
 			baseURL+AdminServiceShowRealmProcedure,
@@ -771,6 +933,22 @@ type adminServiceClient struct {
 	listIdentityWallets  *connect.Client[v1.NameRequest, v1.ListIdentityWalletsResponse]
 	addIdentityWallet    *connect.Client[v1.IdentityWalletRequest, v1.ListIdentityWalletsResponse]
 	removeIdentityWallet *connect.Client[v1.IdentityWalletRequest, v1.ListIdentityWalletsResponse]
+	showApplications     *connect.Client[v1.ListRequest, v1.ApplicationsView]
+	setApplications      *connect.Client[v1.SetApplicationsRequest, v1.ApplicationsView]
+	rotateApplicationKey *connect.Client[v1.RotateApplicationKeyRequest, v1.ApplicationsView]
+	addApplication       *connect.Client[v1.NameRequest, v1.AddApplicationResponse]
+	listApplications     *connect.Client[v1.ListRequest, v1.ListApplicationsResponse]
+	setApplicationState  *connect.Client[v1.SetApplicationStateRequest, v1.Done]
+	removeApplication    *connect.Client[v1.NameRequest, v1.Done]
+	listInstances        *connect.Client[v1.NameRequest, v1.ListInstancesResponse]
+	revokeInstance       *connect.Client[v1.FingerprintRequest, v1.Done]
+	invitePerson         *connect.Client[v1.NameRequest, v1.InvitePersonResponse]
+	listPersonKeys       *connect.Client[v1.NameRequest, v1.ListPersonKeysResponse]
+	revokePersonKey      *connect.Client[v1.FingerprintRequest, v1.Done]
+	listJobs             *connect.Client[v1.ListRequest, v1.ListJobsResponse]
+	grantResource        *connect.Client[v1.GrantResourceRequest, v1.ResourceGrant]
+	revokeResource       *connect.Client[v1.GrantResourceRequest, v1.Done]
+	listResourceGrants   *connect.Client[v1.ListRequest, v1.ListResourceGrantsResponse]
 	showRealm            *connect.Client[v1.ShowRealmRequest, v1.RealmView]
 	setRealm             *connect.Client[v1.SetRealmRequest, v1.RealmView]
 	listHistories        *connect.Client[v1.ListRequest, v1.ListHistoriesResponse]
@@ -1264,6 +1442,150 @@ func (c *adminServiceClient) RemoveIdentityWallet(ctx context.Context, req *v1.I
 	return nil, err
 }
 
+// ShowApplications calls sallyport.v1.AdminService.ShowApplications.
+func (c *adminServiceClient) ShowApplications(ctx context.Context, req *v1.ListRequest) (*v1.ApplicationsView, error) {
+	response, err := c.showApplications.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// SetApplications calls sallyport.v1.AdminService.SetApplications.
+func (c *adminServiceClient) SetApplications(ctx context.Context, req *v1.SetApplicationsRequest) (*v1.ApplicationsView, error) {
+	response, err := c.setApplications.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// RotateApplicationKey calls sallyport.v1.AdminService.RotateApplicationKey.
+func (c *adminServiceClient) RotateApplicationKey(ctx context.Context, req *v1.RotateApplicationKeyRequest) (*v1.ApplicationsView, error) {
+	response, err := c.rotateApplicationKey.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// AddApplication calls sallyport.v1.AdminService.AddApplication.
+func (c *adminServiceClient) AddApplication(ctx context.Context, req *v1.NameRequest) (*v1.AddApplicationResponse, error) {
+	response, err := c.addApplication.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListApplications calls sallyport.v1.AdminService.ListApplications.
+func (c *adminServiceClient) ListApplications(ctx context.Context, req *v1.ListRequest) (*v1.ListApplicationsResponse, error) {
+	response, err := c.listApplications.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// SetApplicationState calls sallyport.v1.AdminService.SetApplicationState.
+func (c *adminServiceClient) SetApplicationState(ctx context.Context, req *v1.SetApplicationStateRequest) (*v1.Done, error) {
+	response, err := c.setApplicationState.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// RemoveApplication calls sallyport.v1.AdminService.RemoveApplication.
+func (c *adminServiceClient) RemoveApplication(ctx context.Context, req *v1.NameRequest) (*v1.Done, error) {
+	response, err := c.removeApplication.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListInstances calls sallyport.v1.AdminService.ListInstances.
+func (c *adminServiceClient) ListInstances(ctx context.Context, req *v1.NameRequest) (*v1.ListInstancesResponse, error) {
+	response, err := c.listInstances.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// RevokeInstance calls sallyport.v1.AdminService.RevokeInstance.
+func (c *adminServiceClient) RevokeInstance(ctx context.Context, req *v1.FingerprintRequest) (*v1.Done, error) {
+	response, err := c.revokeInstance.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// InvitePerson calls sallyport.v1.AdminService.InvitePerson.
+func (c *adminServiceClient) InvitePerson(ctx context.Context, req *v1.NameRequest) (*v1.InvitePersonResponse, error) {
+	response, err := c.invitePerson.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListPersonKeys calls sallyport.v1.AdminService.ListPersonKeys.
+func (c *adminServiceClient) ListPersonKeys(ctx context.Context, req *v1.NameRequest) (*v1.ListPersonKeysResponse, error) {
+	response, err := c.listPersonKeys.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// RevokePersonKey calls sallyport.v1.AdminService.RevokePersonKey.
+func (c *adminServiceClient) RevokePersonKey(ctx context.Context, req *v1.FingerprintRequest) (*v1.Done, error) {
+	response, err := c.revokePersonKey.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListJobs calls sallyport.v1.AdminService.ListJobs.
+func (c *adminServiceClient) ListJobs(ctx context.Context, req *v1.ListRequest) (*v1.ListJobsResponse, error) {
+	response, err := c.listJobs.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// GrantResource calls sallyport.v1.AdminService.GrantResource.
+func (c *adminServiceClient) GrantResource(ctx context.Context, req *v1.GrantResourceRequest) (*v1.ResourceGrant, error) {
+	response, err := c.grantResource.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// RevokeResource calls sallyport.v1.AdminService.RevokeResource.
+func (c *adminServiceClient) RevokeResource(ctx context.Context, req *v1.GrantResourceRequest) (*v1.Done, error) {
+	response, err := c.revokeResource.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListResourceGrants calls sallyport.v1.AdminService.ListResourceGrants.
+func (c *adminServiceClient) ListResourceGrants(ctx context.Context, req *v1.ListRequest) (*v1.ListResourceGrantsResponse, error) {
+	response, err := c.listResourceGrants.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // ShowRealm calls sallyport.v1.AdminService.ShowRealm.
 func (c *adminServiceClient) ShowRealm(ctx context.Context, req *v1.ShowRealmRequest) (*v1.RealmView, error) {
 	response, err := c.showRealm.CallUnary(ctx, connect.NewRequest(req))
@@ -1463,6 +1785,25 @@ type AdminServiceHandler interface {
 	ListIdentityWallets(context.Context, *v1.NameRequest) (*v1.ListIdentityWalletsResponse, error)
 	AddIdentityWallet(context.Context, *v1.IdentityWalletRequest) (*v1.ListIdentityWalletsResponse, error)
 	RemoveIdentityWallet(context.Context, *v1.IdentityWalletRequest) (*v1.ListIdentityWalletsResponse, error)
+	// Applications, which docs/applications.md describes.
+	ShowApplications(context.Context, *v1.ListRequest) (*v1.ApplicationsView, error)
+	SetApplications(context.Context, *v1.SetApplicationsRequest) (*v1.ApplicationsView, error)
+	RotateApplicationKey(context.Context, *v1.RotateApplicationKeyRequest) (*v1.ApplicationsView, error)
+	AddApplication(context.Context, *v1.NameRequest) (*v1.AddApplicationResponse, error)
+	ListApplications(context.Context, *v1.ListRequest) (*v1.ListApplicationsResponse, error)
+	SetApplicationState(context.Context, *v1.SetApplicationStateRequest) (*v1.Done, error)
+	RemoveApplication(context.Context, *v1.NameRequest) (*v1.Done, error)
+	// Of all applications where no name is given.
+	ListInstances(context.Context, *v1.NameRequest) (*v1.ListInstancesResponse, error)
+	RevokeInstance(context.Context, *v1.FingerprintRequest) (*v1.Done, error)
+	InvitePerson(context.Context, *v1.NameRequest) (*v1.InvitePersonResponse, error)
+	// Of all accounts where no name is given.
+	ListPersonKeys(context.Context, *v1.NameRequest) (*v1.ListPersonKeysResponse, error)
+	RevokePersonKey(context.Context, *v1.FingerprintRequest) (*v1.Done, error)
+	ListJobs(context.Context, *v1.ListRequest) (*v1.ListJobsResponse, error)
+	GrantResource(context.Context, *v1.GrantResourceRequest) (*v1.ResourceGrant, error)
+	RevokeResource(context.Context, *v1.GrantResourceRequest) (*v1.Done, error)
+	ListResourceGrants(context.Context, *v1.ListRequest) (*v1.ListResourceGrantsResponse, error)
 	ShowRealm(context.Context, *v1.ShowRealmRequest) (*v1.RealmView, error)
 	SetRealm(context.Context, *v1.SetRealmRequest) (*v1.RealmView, error)
 	// ListHistories lists the realm's histories, and the ids that are kept for accounts
@@ -1811,6 +2152,102 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(adminServiceMethods.ByName("RemoveIdentityWallet")),
 		connect.WithHandlerOptions(opts...),
 	)
+	adminServiceShowApplicationsHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceShowApplicationsProcedure,
+		svc.ShowApplications,
+		connect.WithSchema(adminServiceMethods.ByName("ShowApplications")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceSetApplicationsHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceSetApplicationsProcedure,
+		svc.SetApplications,
+		connect.WithSchema(adminServiceMethods.ByName("SetApplications")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceRotateApplicationKeyHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceRotateApplicationKeyProcedure,
+		svc.RotateApplicationKey,
+		connect.WithSchema(adminServiceMethods.ByName("RotateApplicationKey")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceAddApplicationHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceAddApplicationProcedure,
+		svc.AddApplication,
+		connect.WithSchema(adminServiceMethods.ByName("AddApplication")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceListApplicationsHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceListApplicationsProcedure,
+		svc.ListApplications,
+		connect.WithSchema(adminServiceMethods.ByName("ListApplications")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceSetApplicationStateHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceSetApplicationStateProcedure,
+		svc.SetApplicationState,
+		connect.WithSchema(adminServiceMethods.ByName("SetApplicationState")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceRemoveApplicationHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceRemoveApplicationProcedure,
+		svc.RemoveApplication,
+		connect.WithSchema(adminServiceMethods.ByName("RemoveApplication")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceListInstancesHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceListInstancesProcedure,
+		svc.ListInstances,
+		connect.WithSchema(adminServiceMethods.ByName("ListInstances")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceRevokeInstanceHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceRevokeInstanceProcedure,
+		svc.RevokeInstance,
+		connect.WithSchema(adminServiceMethods.ByName("RevokeInstance")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceInvitePersonHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceInvitePersonProcedure,
+		svc.InvitePerson,
+		connect.WithSchema(adminServiceMethods.ByName("InvitePerson")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceListPersonKeysHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceListPersonKeysProcedure,
+		svc.ListPersonKeys,
+		connect.WithSchema(adminServiceMethods.ByName("ListPersonKeys")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceRevokePersonKeyHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceRevokePersonKeyProcedure,
+		svc.RevokePersonKey,
+		connect.WithSchema(adminServiceMethods.ByName("RevokePersonKey")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceListJobsHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceListJobsProcedure,
+		svc.ListJobs,
+		connect.WithSchema(adminServiceMethods.ByName("ListJobs")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceGrantResourceHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceGrantResourceProcedure,
+		svc.GrantResource,
+		connect.WithSchema(adminServiceMethods.ByName("GrantResource")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceRevokeResourceHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceRevokeResourceProcedure,
+		svc.RevokeResource,
+		connect.WithSchema(adminServiceMethods.ByName("RevokeResource")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceListResourceGrantsHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceListResourceGrantsProcedure,
+		svc.ListResourceGrants,
+		connect.WithSchema(adminServiceMethods.ByName("ListResourceGrants")),
+		connect.WithHandlerOptions(opts...),
+	)
 	adminServiceShowRealmHandler := connect.NewUnaryHandlerSimple(
 		AdminServiceShowRealmProcedure,
 		svc.ShowRealm,
@@ -2003,6 +2440,38 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 			adminServiceAddIdentityWalletHandler.ServeHTTP(w, r)
 		case AdminServiceRemoveIdentityWalletProcedure:
 			adminServiceRemoveIdentityWalletHandler.ServeHTTP(w, r)
+		case AdminServiceShowApplicationsProcedure:
+			adminServiceShowApplicationsHandler.ServeHTTP(w, r)
+		case AdminServiceSetApplicationsProcedure:
+			adminServiceSetApplicationsHandler.ServeHTTP(w, r)
+		case AdminServiceRotateApplicationKeyProcedure:
+			adminServiceRotateApplicationKeyHandler.ServeHTTP(w, r)
+		case AdminServiceAddApplicationProcedure:
+			adminServiceAddApplicationHandler.ServeHTTP(w, r)
+		case AdminServiceListApplicationsProcedure:
+			adminServiceListApplicationsHandler.ServeHTTP(w, r)
+		case AdminServiceSetApplicationStateProcedure:
+			adminServiceSetApplicationStateHandler.ServeHTTP(w, r)
+		case AdminServiceRemoveApplicationProcedure:
+			adminServiceRemoveApplicationHandler.ServeHTTP(w, r)
+		case AdminServiceListInstancesProcedure:
+			adminServiceListInstancesHandler.ServeHTTP(w, r)
+		case AdminServiceRevokeInstanceProcedure:
+			adminServiceRevokeInstanceHandler.ServeHTTP(w, r)
+		case AdminServiceInvitePersonProcedure:
+			adminServiceInvitePersonHandler.ServeHTTP(w, r)
+		case AdminServiceListPersonKeysProcedure:
+			adminServiceListPersonKeysHandler.ServeHTTP(w, r)
+		case AdminServiceRevokePersonKeyProcedure:
+			adminServiceRevokePersonKeyHandler.ServeHTTP(w, r)
+		case AdminServiceListJobsProcedure:
+			adminServiceListJobsHandler.ServeHTTP(w, r)
+		case AdminServiceGrantResourceProcedure:
+			adminServiceGrantResourceHandler.ServeHTTP(w, r)
+		case AdminServiceRevokeResourceProcedure:
+			adminServiceRevokeResourceHandler.ServeHTTP(w, r)
+		case AdminServiceListResourceGrantsProcedure:
+			adminServiceListResourceGrantsHandler.ServeHTTP(w, r)
 		case AdminServiceShowRealmProcedure:
 			adminServiceShowRealmHandler.ServeHTTP(w, r)
 		case AdminServiceSetRealmProcedure:
@@ -2250,6 +2719,70 @@ func (UnimplementedAdminServiceHandler) AddIdentityWallet(context.Context, *v1.I
 
 func (UnimplementedAdminServiceHandler) RemoveIdentityWallet(context.Context, *v1.IdentityWalletRequest) (*v1.ListIdentityWalletsResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.RemoveIdentityWallet is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) ShowApplications(context.Context, *v1.ListRequest) (*v1.ApplicationsView, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.ShowApplications is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) SetApplications(context.Context, *v1.SetApplicationsRequest) (*v1.ApplicationsView, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.SetApplications is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) RotateApplicationKey(context.Context, *v1.RotateApplicationKeyRequest) (*v1.ApplicationsView, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.RotateApplicationKey is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) AddApplication(context.Context, *v1.NameRequest) (*v1.AddApplicationResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.AddApplication is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) ListApplications(context.Context, *v1.ListRequest) (*v1.ListApplicationsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.ListApplications is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) SetApplicationState(context.Context, *v1.SetApplicationStateRequest) (*v1.Done, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.SetApplicationState is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) RemoveApplication(context.Context, *v1.NameRequest) (*v1.Done, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.RemoveApplication is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) ListInstances(context.Context, *v1.NameRequest) (*v1.ListInstancesResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.ListInstances is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) RevokeInstance(context.Context, *v1.FingerprintRequest) (*v1.Done, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.RevokeInstance is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) InvitePerson(context.Context, *v1.NameRequest) (*v1.InvitePersonResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.InvitePerson is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) ListPersonKeys(context.Context, *v1.NameRequest) (*v1.ListPersonKeysResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.ListPersonKeys is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) RevokePersonKey(context.Context, *v1.FingerprintRequest) (*v1.Done, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.RevokePersonKey is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) ListJobs(context.Context, *v1.ListRequest) (*v1.ListJobsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.ListJobs is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) GrantResource(context.Context, *v1.GrantResourceRequest) (*v1.ResourceGrant, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.GrantResource is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) RevokeResource(context.Context, *v1.GrantResourceRequest) (*v1.Done, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.RevokeResource is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) ListResourceGrants(context.Context, *v1.ListRequest) (*v1.ListResourceGrantsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.ListResourceGrants is not implemented"))
 }
 
 func (UnimplementedAdminServiceHandler) ShowRealm(context.Context, *v1.ShowRealmRequest) (*v1.RealmView, error) {
