@@ -23,7 +23,7 @@ PROGRAMS = sallyportd sallyport sallyport-keys sallyport-subids sallyport-sessio
 MODULES  = pam_sallyport.so libnss_sallyport.so.2
 MANPAGES = $(wildcard docs/man/*.[1-8])
 
-.PHONY: all programs can-build install uninstall packages deb rpm check-packages demo demo-shell demo-fleet test-fleet test test-go test-c test-machine test-distro test-desktop test-clients test-releases test-packages test-kanidm test-opaque fuzz bench bench-nss bench-fleet check-docs mutants lint fmt generate clean deps-% $(PROGRAMS)
+.PHONY: all programs can-build install uninstall packages deb rpm check-packages demo demo-shell demo-fleet test-fleet test test-go test-c test-machine test-distro test-desktop test-clients test-identity-clients test-releases test-packages test-kanidm test-opaque fuzz bench bench-nss bench-fleet check-docs mutants lint fmt generate clean deps-% $(PROGRAMS)
 
 all: programs $(addprefix build/,$(MODULES))
 programs: $(PROGRAMS)
@@ -107,7 +107,7 @@ FOLDERS = $(shell $(GO) list ./... | grep -Ev '/test(/desktop|/clients)?$$')
 LONGEST = /(test/fleet|daemon|server/auth|nss/module|provider/sallyport|cmd/sallyport-server|test/history|server/request)$$
 test-go:
 	$(GO) vet ./...
-	$(GO) vet -tags 'packages releases' ./test/...
+	$(GO) vet -tags 'packages releases identityclients' ./test/...
 	mkdir -p build; printf '%s\n' $(FOLDERS) | { cat >build/folders; grep -E '$(LONGEST)' build/folders; grep -Ev '$(LONGEST)' build/folders; } | \
 	  xargs $(GO) test -race -count=1
 
@@ -135,6 +135,10 @@ test-desktop: deps-desktop all
 # and others, each as its package installs it.
 test-clients: deps-clients all
 	packaging/test-distro --clients '$(RELEASE)' '$(TESTS)'
+
+# A client of the identity service in Python, of what protoc makes.
+test-identity-clients: deps-identity-clients
+	$(GO) test -count=1 -tags identityclients ./test/identities
 
 # The last release, with which today's programs must work: docs/upgrade.md. Its commit is
 # set anew at each release.

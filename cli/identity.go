@@ -18,6 +18,7 @@ import (
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/identity/pake"
 	"github.com/sallyport-auth/sallyport/report"
+	"github.com/sallyport-auth/sallyport/serviceauth"
 )
 
 // The identity service of the realm, docs/identity-service.md. The password of it stays in
@@ -313,10 +314,15 @@ func (in *invocation) kept(ctx context.Context, device func() (string, error)) (
 // identityToken prints the stored token, for other programs.
 func identityToken(a *App, in *invocation) command.Action {
 	device := in.device()
+	bearer := in.Bool("bearer", false, "print it with account and device, for a header \"Authorization: Bearer\"")
 	return func(ctx context.Context) error {
-		k, _, err := in.kept(ctx, device)
+		k, token, err := in.kept(ctx, device)
 		if err != nil {
 			return identityTrouble("token", err)
+		}
+		if *bearer {
+			text := serviceauth.NewToken(string(k.Account), k.Device, token).Bearer()
+			return a.show(in, map[string]string{"bearer": text}, func(w io.Writer) { fmt.Fprintln(w, text) })
 		}
 		return a.show(in, k, func(w io.Writer) { fmt.Fprintln(w, k.Token) })
 	}

@@ -6,27 +6,34 @@ import (
 
 	"connectrpc.com/connect"
 
+	"github.com/sallyport-auth/sallyport/proto/identity/identitypbconnect"
 	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
 	"github.com/sallyport-auth/sallyport/server/realm"
 )
 
-// readsMay are all the procedures that a server that only reads answers. Whatever is not
-// among them changes something, or is new and nobody has thought about it.
-var readsMay = map[string]bool{ //nolint:gochecknoglobals // a constant
-	sallyportv1connect.RealmServiceDescribeProcedure:         true,
-	sallyportv1connect.MachineServiceGetVerdictProcedure:     true,
-	sallyportv1connect.DirectoryServiceGetIDTokenProcedure:   true,
-	sallyportv1connect.DirectoryServiceListIDTokensProcedure: true,
-	sallyportv1connect.DirectoryServiceWatchProcedure:        true,
-	sallyportv1connect.AuthenticationServiceBeginProcedure:   true,
-	sallyportv1connect.AuthenticationServiceStepProcedure:    true,
-	sallyportv1connect.CardServiceGetCertificateProcedure:    true,
-	sallyportv1connect.CardServiceAnswerChallengeProcedure:   true,
+// readsMay are all the procedures that a server that only reads answers, and the least forms
+// that their caller must understand. Whatever is not among them changes something, or is new
+// and nobody has thought about it.
+var readsMay = map[string]int{ //nolint:gochecknoglobals // a constant
+	sallyportv1connect.RealmServiceDescribeProcedure:          formsReading,
+	sallyportv1connect.MachineServiceGetVerdictProcedure:      formsReading,
+	sallyportv1connect.DirectoryServiceGetIDTokenProcedure:    formsReading,
+	sallyportv1connect.DirectoryServiceListIDTokensProcedure:  formsReading,
+	sallyportv1connect.DirectoryServiceWatchProcedure:         formsReading,
+	sallyportv1connect.AuthenticationServiceBeginProcedure:    formsReading,
+	sallyportv1connect.AuthenticationServiceStepProcedure:     formsReading,
+	sallyportv1connect.CardServiceGetCertificateProcedure:     formsReading,
+	sallyportv1connect.CardServiceAnswerChallengeProcedure:    formsReading,
+	identitypbconnect.IdentityServiceVerifyUserTokenProcedure: formsAny,
+	identitypbconnect.IdentityServiceListDevicesProcedure:     formsAny,
 }
 
 // formsReading is what a caller understands who knows keys of servers that only read. One
 // of before would take what they signed for a forgery.
 const formsReading = 3
+
+// formsAny is for answers in which nothing is signed: anybody understands them.
+const formsAny = 0
 
 // mayAsk refuses what this server must not answer to that caller.
 func mayAsk(r *realm.Realm, procedure, forms string) error {
@@ -36,10 +43,11 @@ func mayAsk(r *realm.Realm, procedure, forms string) error {
 	if r.Reads() == nil {
 		return nil
 	}
-	if !readsMay[procedure] {
+	least, may := readsMay[procedure]
+	if !may {
 		return realm.OnlyReads("a full server of the realm makes changes")
 	}
-	if n, _ := strconv.Atoi(forms); n < formsReading { // absent or nonsense is 0
+	if n, _ := strconv.Atoi(forms); n < least { // absent or nonsense is 0
 		return realm.OnlyReads("this caller's release is too old to know such servers")
 	}
 	return nil

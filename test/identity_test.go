@@ -2,7 +2,10 @@ package test
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -43,7 +46,7 @@ func wantsScreen(t *testing.T, o machine.Outcome, code int, text string) {
 	}
 }
 
-// Promise identity-client-password.
+// Promise identity-client-password, identity-service-secrets.
 func TestAPersonProvesAPasswordThatTheServerNeverSees(t *testing.T) {
 	r := joined(t)
 	wantsScreen(t, identities(t, r, []string{idPassword, idPass}, "login"), 70, "this realm has no identity service")
@@ -81,6 +84,9 @@ func TestAPersonProvesAPasswordThatTheServerNeverSees(t *testing.T) {
 
 	unseen(t, r)
 	wantsScreen(t, identities(t, r, []string{idPassword, idPass}, "login --device tablet"), 0, "Logged in as ada")
+	wantsScreen(t, identities(t, r, nil, "devices --device tablet"), 0, "tablet")
+	script(t, r, `rm /tmp/token`)
+	tokenUnseen(t, r, strings.TrimSpace(script(t, r, `runuser -u ada -- sh -c '`+idAda+`token --device tablet'`)))
 	r.Server.Kill()
 	must(t, r.WaitOffline(t.Context()))
 	wantsScreen(t, identities(t, r, []string{idPassword, idPass}, "login --device tablet"), 69, "nothing was done")
@@ -101,6 +107,42 @@ func unseen(t *testing.T, r *machine.Realm) {
 		if strings.TrimSpace(found) != "" {
 			t.Errorf("the password stands in %s", found)
 		}
+	}
+}
+
+// tokenUnseen looks for a token, in the forms that bytes are printed in, everywhere but in its
+// owner's file, which has it.
+func tokenUnseen(t *testing.T, r *machine.Realm, text string) {
+	t.Helper()
+	token, err := base64.RawURLEncoding.DecodeString(text)
+	must(t, err)
+	forms := []string{text, base64.StdEncoding.EncodeToString(token), hex.EncodeToString(token), strings.Trim(fmt.Sprintf("%d", token), "[]"), fmt.Sprintf("%q", token)}
+	for _, form := range forms {
+		for what, p := range map[string]*machine.Process{"daemon": r.Daemon, "server": r.Server} {
+			if strings.Contains(p.Output.String(), form) {
+				t.Errorf("the %s prints the token", what)
+			}
+		}
+	}
+	quoted := make([]string, len(forms)) // for the shell
+	for i, form := range forms {
+		quoted[i] = strings.ReplaceAll(form, `'`, `'\''`)
+	}
+	var bytes strings.Builder
+	for _, b := range token {
+		fmt.Fprintf(&bytes, `\x%02x`, b)
+	}
+	const places = machine.ServerDir + ` /var/lib/sallyport /var/log /run/sallyport /etc/sallyport /tmp /home /root`
+	found := script(t, r, `{ grep -rlaF -e '`+strings.Join(quoted, `' -e '`)+`' `+places+`; LC_ALL=C grep -rlaP -e '`+bytes.String()+`' `+places+`; } 2>/dev/null || true`)
+	var files []string
+	for _, f := range strings.Fields(found) {
+		if !strings.HasPrefix(f, idState+"/sallyport/identity/") {
+			t.Errorf("the token stands in %s", f)
+		}
+		files = append(files, f)
+	}
+	if len(files) != 1 {
+		t.Errorf("the token stands in %q, want its owner's file", files)
 	}
 }
 

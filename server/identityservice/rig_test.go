@@ -38,12 +38,22 @@ type rig struct {
 
 func newRig(t testing.TB) *rig {
 	t.Helper()
+	return recordedRig(t, nil)
+}
+
+// recordedRig has what passes noted down.
+func recordedRig(t *testing.T, rec *record) *rig {
+	t.Helper()
 	r := &rig{Bench: servertest.New(t)}
 	on := true
 	r.Must(r.Admin.SetIdentityService(t.Context(), &v1.SetIdentityServiceRequest{Enabled: &on}))
 	mux := http.NewServeMux()
 	mux.Handle(identitypbconnect.NewIdentityServiceHandler(identityservice.New(r.Realm, r.Engine)))
-	s := httptest.NewUnstartedServer(realm.WithCallers(mux))
+	handler := realm.WithCallers(mux)
+	if rec != nil {
+		handler = rec.taking(handler)
+	}
+	s := httptest.NewUnstartedServer(handler)
 	s.EnableHTTP2 = true
 	s.TLS = &tls.Config{ClientAuth: tls.RequestClientCert, MinVersion: tls.VersionTLS13}
 	s.StartTLS()
@@ -69,7 +79,7 @@ func (r *rig) client(key ed25519.PrivateKey) identitypbconnect.IdentityServiceCl
 	}
 	t := &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true}
 	r.T.Cleanup(t.CloseIdleConnections)
-	return identitypbconnect.NewIdentityServiceClient(&http.Client{Transport: t}, r.url, connect.WithGRPC())
+	return identitypbconnect.NewIdentityServiceClient(&http.Client{Transport: t}, r.url, connect.WithGRPC(), connect.WithAcceptCompression("gzip", nil, nil))
 }
 
 func (r *rig) device(name identity.Name) device {

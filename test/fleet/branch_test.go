@@ -173,16 +173,21 @@ func (b *branch) stolen() ed25519.PrivateKey {
 // report reports to the full server as the branch.
 func (b *branch) report(req *v1.ReportRequest) (*v1.ReportResponse, error) {
 	b.t.Helper()
-	key := b.stolen()
+	return sallyportv1connect.NewReportServiceClient(b.client(b.stolen()), b.full.URL).Report(b.t.Context(), req)
+}
+
+// client shows that key, and knows nothing of releases.
+func (b *branch) client(key ed25519.PrivateKey) *http.Client {
+	b.t.Helper()
 	t := &x509.Certificate{SerialNumber: big.NewInt(1)}
 	der, err := x509.CreateCertificate(rand.Reader, t, t, key.Public(), key)
 	b.must(nil, err)
-	c := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{
+	c := &http.Client{Transport: &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{
 		InsecureSkipVerify: true,
 		Certificates:       []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}},
 	}}}
-	defer c.CloseIdleConnections()
-	return sallyportv1connect.NewReportServiceClient(c, b.full.URL).Report(b.t.Context(), req)
+	b.t.Cleanup(c.CloseIdleConnections)
+	return c
 }
 
 func (b *branch) account(name string) (id string) {
