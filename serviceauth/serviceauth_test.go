@@ -15,6 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"connectrpc.com/connect"
 
@@ -249,7 +250,7 @@ func (c *crowd) Handle(_ context.Context, _ identity.Peer, _ string, _ []byte, e
 // Promise serviceauth-crowd.
 func TestABusyServiceIsNotTurnedAwayByItsDaemon(t *testing.T) {
 	const callers, atOnce = 200, 8
-	c := &crowd{arrived: make(chan struct{}), answers: make(chan struct{})}
+	c := &crowd{arrived: make(chan struct{}, callers+1), answers: make(chan struct{})}
 	socket := filepath.Join(t.TempDir(), "control.sock")
 	l, err := wire.Listen(socket, 0o600)
 	must(t, err)
@@ -268,14 +269,19 @@ func TestABusyServiceIsNotTurnedAwayByItsDaemon(t *testing.T) {
 	for range atOnce {
 		<-c.arrived
 	}
+	late, end := context.WithTimeout(t.Context(), time.Second)
+	defer end()
+	if is, err := daemon.Verify(late, adas()); is || !errors.Is(err, context.DeadlineExceeded) || c.most.Load() != atOnce {
+		t.Errorf("one who waits for a turn: %v, %v; %d at once", is, err, c.most.Load())
+	}
 	for range callers - atOnce {
 		c.answers <- struct{}{}
 		<-c.arrived
 	}
 	close(c.answers)
 	all.Wait()
-	over, end := context.WithCancel(t.Context())
-	end()
+	over, gone := context.WithCancel(t.Context())
+	gone()
 	if is, err := daemon.Verify(over, adas()); is || err == nil {
 		t.Errorf("for a caller who is gone: %v, %v", is, err)
 	}
