@@ -35,3 +35,21 @@ func FuzzJoined(f *testing.F) {
 		}
 	})
 }
+
+// Promise mutual-off.
+func TestMutualAuthenticationOfCardsIsOffUnlessItIsSetUp(t *testing.T) {
+	for name, c := range map[string]struct {
+		text, mode string
+		index      uint32
+	}{
+		"not named": {"", "", 0},
+		"off":       {"[cards]\nmutual = \"off\"\n", config.MutualOff, 0},
+		"online":    {"[cards]\nmutual = \"online\"\nmutual_key = \"/k\"\nmutual_roots = \"/r\"\n", config.MutualOnline, 0},
+		"always":    {"[cards]\nmutual = \"always\"\nmutual_key = \"/k\"\nmutual_roots = \"/r\"\nmutual_index = 3\n", config.MutualAlways, 3},
+	} {
+		got, err := config.Parse("f.toml", []byte(good+c.text))
+		if err != nil || got.Cards.Mutual.String() != c.mode || got.Cards.MutualIndex != c.index {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

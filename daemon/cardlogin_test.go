@@ -9,8 +9,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/sallyport-auth/sallyport/daemon/cards"
-	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/daemon/policy"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
@@ -387,18 +385,4 @@ func (l *listening) Begin(ctx context.Context, a provider.Attempt) (provider.Exc
 func (o overheard) Step(ctx context.Context, a provider.Answer) (provider.Reply, error) {
 	o.l.heard = append(o.l.heard, a.Kind, a.More)
 	return o.Exchange.Step(ctx, a)
-}
-
-// Promise card-signature.
-func TestAStoredTokenThatIsNotTheNewestNamesNoCard(t *testing.T) {
-	h, card := machineWithCard(t)
-	newer := token("alice", aliceUID)
-	newer.Revision = h.d.Directory().WithUUID(h.alice()).Revision() + 1
-	e := directory.NewEntry(&newer, h.clk.now())
-	if _, err := h.d.SignedToken(bg, e); err == nil {
-		t.Error("it is taken")
-	}
-	if _, err := cards.Fits(&identity.IDToken{Factors: []identity.Factor{{Kind: piv, Certificate: card.der}}}, identity.CardSeen{Fingerprint: []byte("other")}, h.clk.now()); err == nil {
-		t.Error("a card that is not the account's is taken")
-	}
 }

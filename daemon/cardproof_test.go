@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sallyport-auth/sallyport/daemon/cards"
+	"github.com/sallyport-auth/sallyport/daemon/directory"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/report"
@@ -93,5 +95,19 @@ func TestStatusSaysWhyNoPINIsAskedForAndHowToMendIt(t *testing.T) {
 	}
 	if g.proved != before {
 		t.Errorf("who asks for the status again and again has %d proofs made", g.proved-before)
+	}
+}
+
+// Promise card-signature.
+func TestAStoredTokenThatIsNotTheNewestNamesNoCard(t *testing.T) {
+	h, card := machineWithCard(t)
+	newer := token("alice", aliceUID)
+	newer.Revision = h.d.Directory().WithUUID(h.alice()).Revision() + 1
+	e := directory.NewEntry(&newer, h.clk.now())
+	if _, err := h.d.SignedToken(bg, e); err == nil {
+		t.Error("it is taken")
+	}
+	if _, err := cards.Fits(&identity.IDToken{Factors: []identity.Factor{{Kind: piv, Certificate: card.der}}}, identity.CardSeen{Fingerprint: []byte("other")}, h.clk.now()); err == nil {
+		t.Error("a card that is not the account's is taken")
 	}
 }
