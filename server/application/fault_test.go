@@ -134,33 +134,48 @@ func TestTheLongestValueIsCarriedAndALongerOneIsNot(t *testing.T) {
 	}
 }
 
-// gpg runs a real gpg in a folder, at the realm's time, and returns what it prints.
-func (r *rig) gpg(home string, args ...string) string {
+// gnupg is a real gpg with a folder of its own, at the realm's time.
+type gnupg struct {
+	r    *rig
+	home string
+}
+
+func (r *rig) gnupg() gnupg {
 	r.T.Helper()
-	out, err := exec.Command("gpg", append([]string{"--homedir", home, "--batch", "--no-tty", "--faked-system-time", r.Now().UTC().Format("20060102T150405"), "--pinentry-mode", "loopback", "--passphrase", ""}, args...)...).Output()
+	home, err := os.MkdirTemp("", "gpg") // a short path: gpg-agent has its socket there
 	r.Must(nil, err)
+	r.T.Cleanup(func() {
+		_ = exec.Command("gpgconf", "--homedir", home, "--kill", "all").Run()
+		_ = os.RemoveAll(home)
+	})
+	return gnupg{r, home}
+}
+
+// run runs it, and returns what it prints.
+func (g gnupg) run(stdin string, args ...string) string {
+	g.r.T.Helper()
+	c := exec.Command("gpg", append([]string{
+		"--homedir", g.home, "--batch", "--no-tty", "--quiet", "--trust-model", "always", "--faked-system-time", g.r.Now().UTC().Format("20060102T150405"),
+		"--pinentry-mode", "loopback", "--passphrase", "",
+	}, args...)...)
+	c.Stdin = strings.NewReader(stdin)
+	out, err := c.Output()
+	g.r.Must(nil, err)
 	return string(out)
 }
 
 // Promise application-weak-keys.
 func TestAKeyWithARevocationThatGnuPGMadeIsBoundNowhere(t *testing.T) {
 	r := newRig(t)
-	home, err := os.MkdirTemp("", "gpg") // a short path: gpg-agent has its socket there
-	r.Must(nil, err)
-	t.Cleanup(func() {
-		_ = exec.Command("gpgconf", "--homedir", home, "--kill", "all").Run()
-		_ = os.RemoveAll(home)
-	})
-	r.gpg(home, "--quick-generate-key", "instance", "ed25519", "cert,sign", "never")
-	list := strings.Split(strings.SplitAfter(r.gpg(home, "--with-colons", "--list-keys", "instance"), "\nfpr:")[1], ":")
+	g := r.gnupg()
+	g.run("", "--quick-generate-key", "instance", "ed25519", "cert,sign", "never")
+	list := strings.Split(strings.SplitAfter(g.run("", "--with-colons", "--list-keys", "instance"), "\nfpr:")[1], ":")
 	fingerprint := list[8]
-	r.gpg(home, "--quick-add-key", fingerprint, "cv25519", "encr", "never")
-	before := r.gpg(home, "--armor", "--export", fingerprint)
-	certificate := strings.Replace(readFile(t, filepath.Join(home, "openpgp-revocs.d", fingerprint+".rev")), ":-----BEGIN", "-----BEGIN", 1)
-	file := filepath.Join(t.TempDir(), "revocation")
-	r.Must(nil, os.WriteFile(file, []byte(certificate), 0o600))
-	r.gpg(home, "--import", file)
-	revoked := r.gpg(home, "--armor", "--export", fingerprint)
+	g.run("", "--quick-add-key", fingerprint, "cv25519", "encr", "never")
+	before := g.run("", "--armor", "--export", fingerprint)
+	certificate := strings.Replace(readFile(t, filepath.Join(g.home, "openpgp-revocs.d", fingerprint+".rev")), ":-----BEGIN", "-----BEGIN", 1)
+	g.run(certificate, "--import")
+	revoked := g.run("", "--armor", "--export", fingerprint)
 	app := r.application()
 	bind := func(public string) application.Cause {
 		code := r.hello(app)
