@@ -2,12 +2,19 @@ package cli_test
 
 import (
 	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/sallyport-auth/sallyport/application/client"
+	"github.com/sallyport-auth/sallyport/application/message"
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
 )
 
@@ -79,10 +86,70 @@ func TestAClientOfGnuPGAndCurlDoesAllThatThePageSays(t *testing.T) {
 	h.wants(`"job":"`+job+`","operation":"delete","resource":"notes/shell","done":true`, passphrase, "result", job)
 	h.refused("job.fetched", passphrase, "result", job)
 
-	// It takes nothing but the realm's answers.
+	forged(t, s, h, passphrase)
+
+	// Another realm's server answers nothing.
 	other := serveNotes(t)
 	s.must(nil, os.WriteFile(filepath.Join(h.folder, "server"), []byte(other.http+"\n"), 0o600))
 	if _, errs := h.run(70, passphrase, "read", "notes/shell"); !strings.Contains(errs, "400") {
 		t.Errorf("another realm: %s", errs)
 	}
+}
+
+// forged has the client hear something else than the realm's answer to its question.
+func forged(t *testing.T, s *served, h shell, passphrase string) {
+	t.Helper()
+	var give func(question, answer []byte) []byte
+	var came [][]byte
+	middle := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		q, err := io.ReadAll(req.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		resp, err := http.Post(s.http+req.URL.Path, "application/octet-stream", bytes.NewReader(q))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		a, err := io.ReadAll(resp.Body)
+		if err := errors.Join(err, resp.Body.Close()); err != nil {
+			t.Error(err)
+		}
+		came = append(came, a)
+		_, _ = w.Write(give(q, a))
+	}))
+	defer middle.Close()
+	s.must(nil, os.WriteFile(filepath.Join(h.folder, "server"), []byte(middle.URL+"\n"), 0o600))
+	give = func(_, a []byte) []byte { return a }
+	h.refused("permission", passphrase, "read", "other/shell")
+	armored, err := os.ReadFile(filepath.Join(s.shipped, client.ApplicationKey))
+	s.must(nil, err)
+	stranger, err := message.ParsePrivate(armored, nil, time.Now())
+	s.must(nil, err)
+	old := came[0]
+	for what, c := range map[string]struct {
+		give func(question, answer []byte) []byte
+		says string
+	}{
+		"the answer of before":  {func(_, _ []byte) []byte { return old }, "that answers something else"},
+		"a bit is another":      {func(_, a []byte) []byte { a[len(a)-9] ^= 1; return a }, "that is no answer"},
+		"cut off":               {func(_, a []byte) []byte { return a[:len(a)-1] }, "that is no answer"},
+		"nothing":               {func(_, _ []byte) []byte { return nil }, "that is no answer"},
+		"signed by another key": {func(_, _ []byte) []byte { return signs(t, stranger) }, "the realm did not sign that"},
+		"not signed":            {func(_, _ []byte) []byte { return []byte("\xcb\x08b\x00\x00\x00\x00\x00{}") }, "not signed by a key that is good"},
+	} {
+		give = c.give
+		if _, errs := h.run(70, passphrase, "read", "notes/shell"); !strings.Contains(errs, c.says) {
+			t.Errorf("%s: %s", what, errs)
+		}
+	}
+}
+
+func signs(t *testing.T, k message.Key) []byte {
+	t.Helper()
+	b, err := message.Seal([]byte("{}"), k, nil, time.Now())
+	if err != nil {
+		t.Error(err)
+	}
+	return b
 }

@@ -28,7 +28,7 @@ func (n restarting) RoundTrip(req *http.Request) (*http.Response, error) {
 	r.Open(folder)
 	r.serve()
 	n.i.point(r)
-	return n.i.wire.RoundTrip(req)
+	return n.i.RoundTrip(req)
 }
 
 func TestAServerThatRestartsBetweenAllStepsLosesNothing(t *testing.T) {
