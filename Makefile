@@ -188,7 +188,7 @@ test-opaque: deps-opaque
 
 check-docs:
 	mandoc -Tlint -Wwarning $(MANPAGES)
-	shellcheck packaging/install-deps packaging/configure-host packaging/fuzz packaging/test-machines packaging/test-distro packaging/test-releases packaging/test-packages packaging/version packaging/build-packages packaging/check-packages packaging/completions packaging/deb/*/p??inst packaging/deb/*/pr?rm packaging/deb/*/postrm packaging/rpm/*/p[or]* .ci/run
+	shellcheck packaging/install-deps packaging/configure-host packaging/fuzz packaging/test-machines packaging/test-distro packaging/test-releases packaging/test-packages packaging/version packaging/build-packages packaging/check-packages packaging/completions cli/testdata/client.sh packaging/deb/*/p??inst packaging/deb/*/pr?rm packaging/deb/*/postrm packaging/rpm/*/p[or]* .ci/run
 
 # Every parser, for FUZZTIME each: "make fuzz FUZZTIME=10m" before a release.
 FUZZTIME ?= 60s

@@ -1,7 +1,9 @@
 package application_test
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"net/http"
 	"testing"
 	"time"
@@ -12,104 +14,169 @@ import (
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
-// between changes what is answered.
-type between struct {
-	wire   http.RoundTripper
-	change func([]byte) []byte
+// middle carries messages of a client, and gives it what a test says in place of the answer.
+type middle struct {
+	*wire
+	give func(question, answer []byte) []byte
 }
 
 // RoundTrip implements http.RoundTripper.
-func (b *between) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := b.wire.RoundTrip(req)
-	if err == nil {
-		resp.Body = body(b.change(read(resp.Body)))
+func (m *middle) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := m.wire.RoundTrip(req)
+	if err != nil {
+		return nil, err
 	}
-	return resp, err
+	resp.Body = io.NopCloser(bytes.NewReader(m.give(m.sent[len(m.sent)-1], m.came[len(m.came)-1])))
+	return resp, nil
 }
 
-// Promise application-answer.
-func TestAnAnswerCountsOnlyWhereTheRealmGivesItToThisQuestionNow(t *testing.T) {
+// realm is the realm itself, with its private key.
+func (r *rig) realm() party {
+	r.T.Helper()
+	var k message.Key
+	r.Must(nil, r.Store.Read(r.T.Context(), func(tx *store.Tx) error {
+		set, err := settings.Read(tx)
+		if err == nil {
+			k, err = settings.Key(r.Realm, settings.Keys(set, r.Now())[0])
+		}
+		return err
+	}))
+	return named(message.Realm, k)
+}
+
+// answered is the answer to a question, which the realm signs as a test changes it.
+func (r *rig) answered(question []byte, to party, change func(*crafted)) []byte {
+	r.T.Helper()
+	realm := r.realm()
+	m, err := message.Decrypt(question, realm.key)
+	r.Must(nil, err)
+	q, err := message.Decode(m.Claims)
+	r.Must(nil, err)
+	c := &crafted{realm, message.Envelope{
+		Purpose: message.JobAccepted, From: realm.Party, To: to.Party, Request: q.Request, Time: r.Now().Unix(), Question: message.Digest(m.Claims),
+	}, realm.key}
+	change(c)
+	text, err := c.e.Encode(message.JobAcceptedBody{Job: "x"})
+	r.Must(nil, err)
+	b, err := message.Seal(text, c.signer, &to.key, r.Now())
+	r.Must(nil, err)
+	return b
+}
+
+// Promise application-answers.
+func TestAClientTakesNoAnswerButTheRealmsToItsQuestionNow(t *testing.T) {
 	r := newRig(t)
 	i, other := r.announced(), r.announced()
 	s := i.alice()
-	b := &between{wire: i.HTTP.Transport}
-	i.HTTP = &http.Client{Transport: b}
 	self, elsewhere := i.self(), other.self()
-	realmKey := r.realmKey()
-	// written is an answer to the question that was sent last, as somebody else would write it.
-	written := func(signer message.Key, to *message.Key, change func(*message.Envelope)) func([]byte) []byte {
-		return func(real []byte) []byte {
-			m, err := message.Decrypt(real, self.key)
-			r.Must(nil, err)
-			e, err := message.Decode(m.Claims)
-			r.Must(nil, err)
-			change(&e)
-			text, err := e.Encode(e.Body)
-			r.Must(nil, err)
-			sealed, err := message.Seal(text, signer, to, r.Now())
-			r.Must(nil, err)
-			return sealed
-		}
-	}
-	same := func(*message.Envelope) {}
-	var last []byte
-	for what, change := range map[string]func([]byte) []byte{
-		"nothing":                        func([]byte) []byte { return nil },
-		"noise":                          func([]byte) []byte { return []byte("noise") },
-		"changed on the way":             func(m []byte) []byte { m[len(m)-5] ^= 1; return m },
-		"the question itself":            func([]byte) []byte { return i.sent[len(i.sent)-1] },
-		"an answer of before":            func([]byte) []byte { return last },
-		"signed by itself":               written(self.key, &self.key, same),
-		"signed by another instance":     written(elsewhere.key, &self.key, same),
-		"the same, but not encrypted":    written(self.key, nil, same),
-		"encrypted to another":           written(self.key, &elsewhere.key, same),
-		"as if by the realm, in its key": written(self.key, &self.key, func(e *message.Envelope) { e.From.Key = realmKey.Fingerprint() }),
-	} {
-		b.change = func(m []byte) []byte { return m }
+	stranger := named(message.Realm, r.newKey())
+	old := bytes.Clone(i.came[len(i.came)-1])
+	order := func(give func(question, answer []byte) []byte) error {
+		i.HTTP.Transport = &middle{i.wire, give}
 		_, err := s.Order(t.Context(), message.Read, about("notes/one", 0))
-		r.wants("as it comes", err, "")
-		last = i.came[len(i.came)-1]
-		b.change = change
-		if job, err := s.Order(t.Context(), message.Read, about("notes/one", 0)); !errors.Is(err, client.ErrAnswer) || job != "" {
-			t.Errorf("%s: %q, %v", what, job, err)
-		}
+		return err
 	}
-
-	// The realm's own words, to another question, another purpose, another receiver, another time.
-	set, err := r.keyOfTheRealm()
-	r.Must(nil, err)
-	for what, change := range map[string]func(*message.Envelope){
-		"about another question": func(e *message.Envelope) { e.Question = message.Digest(nil) },
-		"about another request":  func(e *message.Envelope) { e.Request = message.NewRequest() },
-		"for another purpose":    func(e *message.Envelope) { e.Purpose = message.PersonBound },
-		"for another instance":   func(e *message.Envelope) { e.To = elsewhere.Party },
-		"carried":                func(e *message.Envelope) { e.Via = &self.Party },
-		"too late":               func(e *message.Envelope) { e.Time -= int64(client.Skew/time.Second) + 1 },
-		"too early":              func(e *message.Envelope) { e.Time += int64(client.Skew/time.Second) + 1 },
+	for what, give := range map[string]func(question, answer []byte) []byte{
+		"nothing":                 func(_, _ []byte) []byte { return nil },
+		"noise":                   func(_, _ []byte) []byte { return []byte("noise") },
+		"the question":            func(q, _ []byte) []byte { return q },
+		"the answer of before":    func(_, _ []byte) []byte { return old },
+		"an answer to another":    func(_, _ []byte) []byte { return other.came[len(other.came)-1] },
+		"a bit of it is another":  func(_, a []byte) []byte { a = bytes.Clone(a); a[len(a)-7] ^= 1; return a },
+		"cut off":                 func(_, a []byte) []byte { return a[:len(a)-1] },
+		"twice":                   func(_, a []byte) []byte { return append(bytes.Clone(a), a...) },
+		"without its session key": func(_, a []byte) []byte { _, data := parts(t, a); return data },
+		"65 KB":                   func(_, _ []byte) []byte { return make([]byte, message.MaxMessage+1) },
+		"encrypted to another":    func(q, _ []byte) []byte { return r.answered(q, elsewhere, func(c *crafted) { c.e.To = self.Party }) },
+		"not encrypted":           func(q, _ []byte) []byte { return r.open(q, self) },
+		"signed by a stranger":    func(q, _ []byte) []byte { return r.answered(q, self, func(c *crafted) { c.signer = stranger.key }) },
+		"a stranger's": func(q, _ []byte) []byte {
+			return r.answered(q, self, func(c *crafted) { c.signer, c.e.From = stranger.key, stranger.Party })
+		},
+		"signed by the instance": func(q, _ []byte) []byte { return r.answered(q, self, func(c *crafted) { c.signer = self.key }) },
+		"from the instance":      func(q, _ []byte) []byte { return r.answered(q, self, func(c *crafted) { c.e.From = self.Party }) },
+		"for another":            func(q, _ []byte) []byte { return r.answered(q, self, func(c *crafted) { c.e.To = elsewhere.Party }) },
+		"for the application": func(q, _ []byte) []byte {
+			return r.answered(q, self, func(c *crafted) { c.e.To = r.application().Party })
+		},
+		"about another request": func(q, _ []byte) []byte {
+			return r.answered(q, self, func(c *crafted) { c.e.Request = message.NewRequest() })
+		},
+		"about another question": func(q, _ []byte) []byte {
+			return r.answered(q, self, func(c *crafted) { c.e.Question = message.Digest(nil) })
+		},
+		"about no question": func(q, _ []byte) []byte { return r.answered(q, self, func(c *crafted) { c.e.Question = "" }) },
+		"of another purpose": func(q, _ []byte) []byte {
+			return r.answered(q, self, func(c *crafted) { c.e.Purpose = message.JobResult })
+		},
+		"a refusal that says less": func(q, _ []byte) []byte {
+			return r.answered(q, self, func(c *crafted) { c.e.Purpose = message.Refused })
+		},
+		"carried by somebody": func(q, _ []byte) []byte { return r.answered(q, self, func(c *crafted) { c.e.Via = &self.Party }) },
+		"too old":             func(q, _ []byte) []byte { return r.answered(q, self, func(c *crafted) { c.e.Time -= 121 }) },
+		"of the future":       func(q, _ []byte) []byte { return r.answered(q, self, func(c *crafted) { c.e.Time += 121 }) },
+		"held back":           func(_, a []byte) []byte { r.later(121 * time.Second); return a },
 	} {
-		b.change = written(set, &self.key, change)
-		if job, err := s.Order(t.Context(), message.Read, about("notes/one", 0)); !errors.Is(err, client.ErrAnswer) || job != "" {
-			t.Errorf("%s: %q, %v", what, job, err)
+		if err := order(give); !errors.Is(err, client.ErrAnswer) {
+			t.Errorf("%s: %v", what, err)
 		}
 	}
-	b.change = written(set, nil, same)
-	if _, err := s.Order(t.Context(), message.Read, about("notes/one", 0)); !errors.Is(err, client.ErrAnswer) {
-		t.Errorf("the realm's, but not encrypted: %v", err)
-	}
-	b.change = written(set, &self.key, same)
-	if _, err := s.Order(t.Context(), message.Read, about("notes/one", 0)); err != nil {
-		t.Errorf("written anew with the realm's key: %v", err)
+	for what, give := range map[string]func(question, answer []byte) []byte{
+		"as the realm says it": func(_, a []byte) []byte { return a },
+		"as a test does":       func(q, _ []byte) []byte { return r.answered(q, self, func(*crafted) {}) },
+	} {
+		if err := order(give); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 }
 
-// keyOfTheRealm is the realm's OpenPGP key with its private half, as a thief of the folder has it.
-func (r *rig) keyOfTheRealm() (k message.Key, err error) {
-	err = r.Store.Read(r.T.Context(), func(tx *store.Tx) error {
-		set, err := settings.Read(tx)
-		if err == nil {
-			k, err = settings.Key(r.Realm, set.Sealed)
+// open is an answer that is signed by the realm and is not encrypted.
+func (r *rig) open(question []byte, to party) (b []byte) {
+	r.T.Helper()
+	m, err := message.Decrypt(r.answered(question, to, func(*crafted) {}), to.key)
+	r.Must(nil, err)
+	b, err = message.Seal(m.Claims, r.realm().key, nil, r.Now())
+	r.Must(nil, err)
+	return b
+}
+
+// Promise application-answers.
+func TestKeysThatAreSwappedInTheHandshakeMakeNoInstance(t *testing.T) {
+	r := newRig(t)
+	stranger, app := r.newKey(), r.application()
+	strangers := func(q, _ []byte) []byte { // who has the application, too, has a key of their own bound meanwhile
+		public, err := stranger.ArmoredPublic()
+		r.Must(nil, err)
+		b, _ := r.service.Answer(t.Context(), r.sealed(r.craft(app, message.InstanceKey), message.InstanceKeyBody{Code: r.hello(app), Key: public}))
+		return b
+	}
+	for what, give := range map[string]func(question, answer []byte) []byte{
+		"another's binding": strangers,
+		"the answer to the hello, again": func() func(q, a []byte) []byte {
+			var first []byte
+			return func(_, a []byte) []byte {
+				if first == nil {
+					first = a
+				}
+				return first
+			}
+		}(),
+	} {
+		i := r.unknown()
+		hello := true
+		i.HTTP.Transport = &middle{i.wire, func(q, a []byte) []byte {
+			if what != "another's binding" || !hello {
+				return give(q, a)
+			}
+			hello = false
+			return a
+		}}
+		if _, err := i.Init(t.Context(), r.shipped, r.server()); !errors.Is(err, client.ErrAnswer) {
+			t.Errorf("%s: %v", what, err)
 		}
-		return err
-	})
-	return k, err
+		if _, err := i.Status(); err == nil {
+			t.Errorf("%s: there is an instance", what)
+		}
+	}
 }

@@ -54,6 +54,7 @@ func run(ctx context.Context, runs, large int, only string) error {
 		{"server", b.throughput},
 		{"kanidm", b.kanidm},
 		{"sealing", b.sealing},
+		{"applications", b.applications},
 		{"memory", func(ctx context.Context) error { return b.memory(ctx, large) }},
 	} {
 		if part.title != "prepare" && !strings.Contains(part.title, only) {
