@@ -115,7 +115,7 @@ func TestSequoiaAndTheRealmReadEachOther(t *testing.T) {
 		if b, err = message.Seal([]byte(said), ours, &theirs, time.Now()); err != nil {
 			t.Fatal(err)
 		}
-		if out := s.run(string(b), slices.Concat([]string{"decrypt"}, s.sqWords.key, []string{private}, s.cert, []string{realm}, []string{"--signatures", "1"})...); string(out) != said {
+		if out := s.run(string(b), slices.Concat([]string{"decrypt"}, s.key, []string{private}, s.cert, []string{realm}, []string{"--signatures", "1"})...); string(out) != said {
 			t.Errorf("%s: our message: %q", what, out)
 		}
 	}
