@@ -21,7 +21,17 @@ type Front struct {
 	conns   map[net.Conn]bool
 	stalled bool // nothing is handed on, in no direction
 	mute    bool // nothing is handed back
+	next    next // what makes it mute
 }
+
+// next is what has to happen before nothing is handed back.
+type next uint8
+
+const (
+	never    next = iota
+	answer        // the server answers once more
+	question      // and the machine says something then
+)
 
 // NewFront makes one before the server at that address.
 func NewFront(t testing.TB, url string) *Front {
@@ -41,7 +51,7 @@ func (f *Front) Restore() {
 	f.t.Helper()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.stalled, f.mute = false, false
+	f.stalled, f.mute, f.next = false, false, never
 	f.changed.Broadcast()
 	if f.l != nil {
 		return
@@ -83,6 +93,14 @@ func (f *Front) Silence() {
 	f.mute = true
 }
 
+// SilenceAtSecond hands on what the server answers to what a machine says next, and nothing
+// that it answers to what comes after that.
+func (f *Front) SilenceAtSecond() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.next = answer
+}
+
 // IsCut tells whether it is cut.
 func (f *Front) IsCut() bool {
 	f.mu.Lock()
@@ -108,8 +126,18 @@ func (f *Front) accept(l net.Listener) {
 			f.conns[c], f.conns[s] = true, true
 		}
 		f.mu.Unlock()
-		go f.copy(s, c, func() bool { return f.stalled })
-		go f.copy(c, s, func() bool { return f.stalled || f.mute })
+		go f.copy(s, c, func() bool {
+			if f.next == question {
+				f.mute, f.next = true, never
+			}
+			return f.stalled
+		})
+		go f.copy(c, s, func() bool {
+			if f.next == answer {
+				f.next = question
+			}
+			return f.stalled || f.mute
+		})
 	}
 }
 
