@@ -31,9 +31,9 @@ const appTimeout = time.Minute
 
 func (a *App) appRows() []command.Row {
 	return []command.Row{
-		a.row("app init", "", "make this an instance of an application, with what was shipped with it", appInit),
+		a.row("app init", "", "make an instance of an application, of what was shipped with it", appInit),
 		a.row("app status", "", "what this instance is, and who has registered at it", appStatus),
-		a.row("app register", "", "bind a new key of yours to your account, with an administrator's code", appRegister),
+		a.row("app register", "", "get a key of your own at this instance, with a code", appRegister),
 		a.row("app create", "RESOURCE [VALUE]", "have a resource created", appOrder(message.Create)),
 		a.row("app read", "RESOURCE", "have a resource read", appOrder(message.Read)),
 		a.row("app update", "RESOURCE [VALUE]", "have a resource changed", appOrder(message.Update)),

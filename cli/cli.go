@@ -28,6 +28,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/sallyport-auth/sallyport/application/message"
@@ -69,7 +70,7 @@ func (a *App) row(name, args, help string, prepare func(*App, *invocation) comma
 func (a *App) table() command.Table {
 	logout := a.row("logout", "", "forget what was proved: the next sudo asks", drop)
 	logout.Old = "drop"
-	return command.Table{Program: "sallyport", Manual: "sallyport(1)", Rows: append([]command.Row{
+	return command.Table{Program: "sallyport", Manual: "sallyport(1)", Rows: slices.Concat([]command.Row{
 		a.row("status", "", "show the state of this machine and its daemon", status),
 		a.row("doctor", "", "examine this host and say what to repair", examine),
 		a.row("explain", "NAME", "why this person may or may not log in here", explain),
@@ -99,13 +100,14 @@ func (a *App) table() command.Table {
 		a.row("identity verify", "USER DEVICE", "tell whether a token, read from standard input, is good", identityVerify),
 		a.row("identity devices", "", "your devices with a token", identityDevices),
 		a.row("identity revoke", "[DEVICE]", "end the token of a device, this one where none is named", identityRevoke),
+	}, a.appRows(), []command.Row{
 		a.row("auth-test", "NAME", "sign in through PAM, without opening a session", authTest),
 		a.row("join", "", "join this machine to a realm, and set the host up", join),
 		a.row("leave", "", "take out what join put in", leave),
 		a.row("trust", "", "trust the realm key with this fingerprint", trust),
 		a.row("migrate kanidm-unixd", "", "take over kanidm-unixd's configuration", migrateUnixd),
 		a.row("version", "", "print the version", version),
-	}, a.appRows()...)}
+	})}
 }
 
 // rest makes a command take all words behind its own options as they are.

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"connectrpc.com/connect"
@@ -227,6 +228,62 @@ func TestTheDaemonIsAskedAboutTheToken(t *testing.T) {
 	if got, err := serviceauth.Daemon(socket).Verify(t.Context(), adas()); got || !errors.Is(err, identity.ErrUnavailable) {
 		t.Errorf("without a daemon: %v, %v", got, err)
 	}
+}
+
+// crowd says yes to one after the other, and counts how many ask at a time.
+type crowd struct {
+	asking, most     atomic.Int32
+	arrived, answers chan struct{}
+}
+
+func (c *crowd) Handle(_ context.Context, _ identity.Peer, _ string, _ []byte, emit func(any) error) error {
+	n := c.asking.Add(1)
+	defer c.asking.Add(-1)
+	for most := c.most.Load(); n > most && !c.most.CompareAndSwap(most, n); most = c.most.Load() {
+	}
+	c.arrived <- struct{}{}
+	<-c.answers
+	return emit(report.IdentityVerified{Valid: true})
+}
+
+// Promise serviceauth-crowd.
+func TestABusyServiceIsNotTurnedAwayByItsDaemon(t *testing.T) {
+	const callers, atOnce = 200, 8
+	c := &crowd{arrived: make(chan struct{}), answers: make(chan struct{})}
+	socket := filepath.Join(t.TempDir(), "control.sock")
+	l, err := wire.Listen(socket, 0o600)
+	must(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- (&control.Server{Operator: c, Log: slog.New(slog.DiscardHandler)}).Serve(ctx, l) }()
+	daemon := serviceauth.Daemon(socket)
+	var all sync.WaitGroup
+	for range callers {
+		all.Go(func() {
+			if is, err := daemon.Verify(t.Context(), adas()); !is || err != nil {
+				t.Errorf("%v, %v", is, err)
+			}
+		})
+	}
+	for range atOnce {
+		<-c.arrived
+	}
+	for range callers - atOnce {
+		c.answers <- struct{}{}
+		<-c.arrived
+	}
+	close(c.answers)
+	all.Wait()
+	over, end := context.WithCancel(t.Context())
+	end()
+	if is, err := daemon.Verify(over, adas()); is || err == nil {
+		t.Errorf("for a caller who is gone: %v, %v", is, err)
+	}
+	if n := c.most.Load(); n != atOnce {
+		t.Errorf("%d at once", n)
+	}
+	stop()
+	must(t, <-done)
 }
 
 // Promise identity-guard.

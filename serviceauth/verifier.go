@@ -34,12 +34,25 @@ func Daemon(socket string) Verifier {
 	if socket == "" {
 		socket = defaultSocket
 	}
-	return byDaemon{control.Client{Path: socket}}
+	return byDaemon{control.Client{Path: socket}, make(chan struct{}, atOnce)}
 }
 
-type byDaemon struct{ client control.Client }
+// atOnce is how many questions a daemon is asked at once: it takes 16 of one user. The others
+// wait their turn.
+const atOnce = 8
+
+type byDaemon struct {
+	client control.Client
+	turns  chan struct{}
+}
 
 func (d byDaemon) Verify(ctx context.Context, t Token) (bool, error) {
+	select {
+	case d.turns <- struct{}{}:
+		defer func() { <-d.turns }()
+	case <-ctx.Done():
+		return false, fmt.Errorf("ask the daemon about a token: %w", ctx.Err())
+	}
 	v, err := control.One[report.IdentityVerified](ctx, d.client, report.VerbIdentityVerify, asked(t))
 	if err != nil {
 		return false, fmt.Errorf("ask the daemon about a token: %w", err)

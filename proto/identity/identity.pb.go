@@ -367,8 +367,10 @@ type WalletLoginRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	UserID        string                 `protobuf:"bytes,1,opt,name=userID,proto3" json:"userID,omitempty"`
 	DeviceID      string                 `protobuf:"bytes,2,opt,name=deviceID,proto3" json:"deviceID,omitempty"`
-	WalletAddress string                 `protobuf:"bytes,3,opt,name=walletAddress,proto3" json:"walletAddress,omitempty"`
-	SignedMessage []byte                 `protobuf:"bytes,4,opt,name=signedMessage,proto3" json:"signedMessage,omitempty"`
+	WalletAddress string                 `protobuf:"bytes,3,opt,name=walletAddress,proto3" json:"walletAddress,omitempty"` // with the checksum of EIP-55
+	// A message of EIP-4361 whose Request ID is deviceID, percent-encoded, and behind it the 65
+	// bytes (r, s, v) that personal_sign (EIP-191) makes of it.
+	SignedMessage []byte `protobuf:"bytes,4,opt,name=signedMessage,proto3" json:"signedMessage,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

@@ -35,7 +35,7 @@ type rig struct {
 	delivery application.Delivery
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t testing.TB) *rig {
 	t.Helper()
 	r := &rig{Bench: servertest.New(t)}
 	on := true

@@ -42,7 +42,7 @@ func newRig(t testing.TB) *rig {
 }
 
 // recordedRig has what passes noted down.
-func recordedRig(t *testing.T, rec *record) *rig {
+func recordedRig(t testing.TB, rec *record) *rig {
 	t.Helper()
 	r := &rig{Bench: servertest.New(t)}
 	on := true

@@ -61,7 +61,7 @@ type IdentityServiceClient interface {
 	// Registers a password and logs in. The request has the header sallyport-code, with a code
 	// that an administrator gave.
 	RegisterUser(context.Context) (*connect.BidiStreamForClientSimple[identity.RegistrationRequest, identity.RegistrationResponse], error)
-	// Logs in on a device, which gives a token.
+	// Logs in on a device, by password or by a wallet, which gives a token.
 	LoginUser(context.Context) (*connect.BidiStreamForClientSimple[identity.LoginRequest, identity.LoginResponse], error)
 	// Is called by other services, and says whether a token is good.
 	VerifyUserToken(context.Context, *identity.VerifyUserTokenRequest) (*identity.VerifyUserTokenResponse, error)
@@ -166,7 +166,7 @@ type IdentityServiceHandler interface {
 	// Registers a password and logs in. The request has the header sallyport-code, with a code
 	// that an administrator gave.
 	RegisterUser(context.Context, *connect.BidiStream[identity.RegistrationRequest, identity.RegistrationResponse]) error
-	// Logs in on a device, which gives a token.
+	// Logs in on a device, by password or by a wallet, which gives a token.
 	LoginUser(context.Context, *connect.BidiStream[identity.LoginRequest, identity.LoginResponse]) error
 	// Is called by other services, and says whether a token is good.
 	VerifyUserToken(context.Context, *identity.VerifyUserTokenRequest) (*identity.VerifyUserTokenResponse, error)
