@@ -44,7 +44,7 @@ func (r *rig) invites() string {
 
 func (r *rig) pake() *pake.Client {
 	r.t.Helper()
-	c, err := pake.NewClient("example.org")
+	c, err := pake.ForIdentities.NewClient("example.org")
 	r.must(nil, err)
 	return c
 }
