@@ -196,7 +196,7 @@ func TestWhatTheServerStoresDoesNotSufficeForACode(t *testing.T) {
 	found, err := r.aliceFinds("bob")
 	r.Must(nil, err)
 	path := filepath.Join(t.TempDir(), "copy")
-	r.Must(nil, store.Copy(t.Context(), r.Dir.Database(), path))
+	r.Must(nil, store.Copy(t.Context(), r.Dir.DatabaseOf(r.Settings), path))
 	copied, err := os.ReadFile(path)
 	r.Must(nil, err)
 	if !bytes.Contains(copied, found.GetPerson().GetPublicKey()) {
@@ -208,5 +208,25 @@ func TestWhatTheServerStoresDoesNotSufficeForACode(t *testing.T) {
 				t.Errorf("%s private half is stored", what)
 			}
 		}
+	}
+}
+
+// Promise verify-opted.
+func TestAKeyThatWasSetAtOneServerIsToldByAnother(t *testing.T) {
+	r := newRig(t)
+	r.opts("alice")
+	_, his := r.opts("bob")
+	second := r.s // a database in a file has one server
+	if r.Settings.Database != "" {
+		second = verification.New(r.Another().Realm)
+	}
+	found, err := second.FindVerifyPerson(r.Call(), &v1.FindVerifyPersonRequest{Account: "alice", Name: "bob"})
+	r.Must(nil, err)
+	if !bytes.Equal(found.GetPerson().GetPublicKey(), his) {
+		t.Errorf("%v", found)
+	}
+	r.Must(nil, r.set(r.session("bob", identity.PurposeOfVerifyKey(nil)), nil))
+	if _, err := second.FindVerifyPerson(r.Call(), &v1.FindVerifyPersonRequest{Account: "alice", Name: "bob"}); connect.CodeOf(err) != connect.CodeNotFound {
+		t.Errorf("removed at the one: %v", err)
 	}
 }
