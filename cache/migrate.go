@@ -85,6 +85,16 @@ var migrations = [...][]string{
 			provider TEXT NOT NULL, uuid BLOB NOT NULL PRIMARY KEY CHECK (length(uuid) = 16),
 			name TEXT NOT NULL, reason TEXT NOT NULL, signed BLOB NOT NULL) STRICT, WITHOUT ROWID`,
 	},
+	{
+		`CREATE TABLE verify_keys (
+			uuid BLOB NOT NULL PRIMARY KEY CHECK (length(uuid) = 16), public BLOB NOT NULL, sealed BLOB NOT NULL,
+			made INTEGER NOT NULL) STRICT, WITHOUT ROWID`,
+		`CREATE TABLE verify_contacts (
+			uuid BLOB NOT NULL, id BLOB NOT NULL CHECK (length(id) = 16), name TEXT NOT NULL, full_name TEXT NOT NULL,
+			public BLOB NOT NULL, made INTEGER NOT NULL, fetched INTEGER NOT NULL, confirmed BLOB NOT NULL,
+			confirmed_at INTEGER NOT NULL, heard INTEGER NOT NULL, wrong INTEGER NOT NULL, wrong_last INTEGER NOT NULL,
+			locked_until INTEGER NOT NULL, PRIMARY KEY (uuid, id)) STRICT, WITHOUT ROWID`,
+	},
 }
 
 // execer is one database connection.

@@ -128,8 +128,14 @@ func (c *Cache) remove(ctx context.Context, tx *sql.Tx, id uuid.UUID) error {
 	if err := c.endSecrets(ctx, tx, id, nil); err != nil {
 		return err
 	}
+	if err := c.endVerifyKey(ctx, tx, id); err != nil {
+		return err
+	}
 	if err := unrefuse(ctx, tx, id); err != nil {
 		return err
+	}
+	if _, err := tx.ExecContext(ctx, `DELETE FROM verify_contacts WHERE uuid = ?`, id[:]); err != nil {
+		return err //nolint:wrapcheck // classified by write
 	}
 	_, err := tx.ExecContext(ctx, `DELETE FROM tokens WHERE uuid = ?`, id[:])
 	return err //nolint:wrapcheck // classified by write
@@ -280,7 +286,8 @@ func (c *Cache) Forget(ctx context.Context, id, ownGroup uuid.UUID) error {
 }
 
 // Clear drops every account, group, verifier and number, and what was known of contact.
-// Failures, places, used codes, the clock, subordinate ids and a provider's notes stay:
+// Failures, places, used codes, the clock, subordinate ids, a provider's notes, keys to
+// verify people with and who was verified stay:
 // clearing unlocks nobody.
 func (c *Cache) Clear(ctx context.Context) error {
 	return c.write(ctx, "clear cache", func(tx *sql.Tx) error {

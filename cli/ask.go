@@ -153,6 +153,8 @@ func inWords(missing string) string {
 		return "take requests: \"sallyport ssh\" does not work with it"
 	case "identity service":
 		return "vouch for people to other services: \"sallyport identity\" does not work with it"
+	case "verify":
+		return "keep keys to verify people with: \"sallyport verify\" does not work with it"
 	default:
 		return missing
 	}

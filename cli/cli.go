@@ -100,6 +100,7 @@ func (a *App) table() command.Table {
 		a.row("identity verify", "USER DEVICE", "tell whether a token, read from standard input, is good", identityVerify),
 		a.row("identity devices", "", "your devices with a token", identityDevices),
 		a.row("identity revoke", "[DEVICE]", "end the token of a device, this one where none is named", identityRevoke),
+		a.row("verify", "[PERSON]", "make sure of somebody over the telephone, and they of you", verifyPerson),
 	}, a.appRows(), []command.Row{
 		a.row("auth-test", "NAME", "sign in through PAM, without opening a session", authTest),
 		a.row("join", "", "join this machine to a realm, and set the host up", join),

@@ -150,6 +150,12 @@ func decode(d *json.Decoder, verb string) (any, error) {
 		v = new(report.IdentityVerified)
 	case report.VerbIdentityDevices:
 		v = new(report.IdentityDevice)
+	case report.VerbVerifyKey:
+		v = new(report.VerifyKey)
+	case report.VerbVerifyCall:
+		v = new(report.VerifyCall)
+	case report.VerbVerifyHeard:
+		v = new(report.VerifyVerdict)
 	case report.VerbExplain:
 		v = new(report.Explanation)
 	case report.VerbCacheList:

@@ -19,6 +19,7 @@ import (
 	"github.com/sallyport-auth/sallyport/daemon/policy"
 	"github.com/sallyport-auth/sallyport/daemon/proofs"
 	"github.com/sallyport-auth/sallyport/daemon/resolver"
+	"github.com/sallyport-auth/sallyport/daemon/verification"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/provider"
 	"github.com/sallyport-auth/sallyport/seal"
@@ -87,6 +88,7 @@ type Gate struct {
 	reader    *cards.Reader
 	hops      *hops.Judge
 	streams   *identitystream.Streams
+	verify    *verification.Desk
 
 	askedAgain pendingChecks
 	enrolling  enrolments
@@ -106,6 +108,7 @@ func newGate(o gateOptions) *Gate {
 			Timeout: o.Policy.ServerTimeout, Log: o.Log,
 		}),
 		reader: cards.New(o.Cards, o.Seats, o.Now, o.Log), hops: newJudge(o), streams: identitystream.New(),
+		verify: verification.New(verification.Options{Cache: o.Cache, Sealer: o.Sealer, Realm: o.Realm, Machine: o.Machine, Now: o.Now}),
 		asking: make(chan struct{}, asking), making: make(chan struct{}, makePending),
 	}
 }

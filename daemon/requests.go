@@ -46,6 +46,13 @@ func (d *Gate) requesting(ctx context.Context, peer identity.Peer, proof report.
 	if d.o.Provider.Requester == nil {
 		return errNoRequests
 	}
+	return d.withSession(ctx, peer, proof, purpose, emit, run)
+}
+
+// withSession is requesting, where it is no request.
+func (d *Gate) withSession(ctx context.Context, peer identity.Peer, proof report.EnrolArgs, purpose string, emit func(any) error,
+	run func(ctx context.Context, a asked) (report.Requested, error),
+) error {
 	s, err := d.proving(ctx, peer, proof, "sallyport request")
 	if err != nil {
 		return err

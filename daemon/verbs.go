@@ -70,6 +70,10 @@ func verbs() []verb {
 		{report.VerbIdentityVerify, false, ofTheAccount, secretly((*Daemon).identityVerify)},
 		{report.VerbIdentityDevices, false, ofTheAccount, secretly((*Daemon).identityDevices)},
 		{report.VerbIdentityRevoke, false, ofTheAccount, secretly((*Daemon).identityRevoke)},
+		{report.VerbVerifySetUp, false, ofTheAccount, secretly((*Daemon).verifySetUp)},
+		{report.VerbVerifyKey, false, ofTheAccount, (*Daemon).verifyKey},
+		{report.VerbVerifyCall, false, ofTheAccount, (*Daemon).verifyCall},
+		{report.VerbVerifyHeard, false, ofTheAccount, secretly((*Daemon).verifyHeard)},
 	}
 }
 

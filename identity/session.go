@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"time"
@@ -28,6 +29,15 @@ type SessionToken struct {
 // PurposeOf is the purpose of an authentication by which an account decides a request.
 func PurposeOf(request uuid.UUID, approve bool) string {
 	return map[bool]string{true: "approve ", false: "deny "}[approve] + request.String()
+}
+
+// PurposeOfVerifyKey is the purpose of an authentication by which an account sets the public
+// half of the key that it makes sure of others with; nil is for removing it.
+func PurposeOfVerifyKey(public []byte) string {
+	if len(public) == 0 {
+		return "remove verify key"
+	}
+	return fmt.Sprintf("set verify key %x", sha256.Sum256(public))
 }
 
 // Check accepts the token only for this account on this machine at this time,

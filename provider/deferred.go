@@ -136,6 +136,9 @@ func (d *Deferred) source() Source {
 	if can.IdentityService != nil {
 		s.IdentityService = d
 	}
+	if can.Verifier != nil {
+		s.Verifier = d
+	}
 	if can.Follower != nil {
 		s.Follower = d
 	}

@@ -18,6 +18,7 @@ type Source struct {
 	Requester       Requester
 	SSHTrust        SSHTrust
 	IdentityService IdentityService
+	Verifier        Verifier
 	Follower        Follower
 	// StaticEpoch tells that it is a [StaticEpoch].
 	StaticEpoch bool
@@ -44,6 +45,7 @@ func SourceOf(p Provider) Source {
 	s.Requester, _ = p.(Requester)
 	s.SSHTrust, _ = p.(SSHTrust)
 	s.IdentityService, _ = p.(IdentityService)
+	s.Verifier, _ = p.(Verifier)
 	s.Follower, _ = p.(Follower)
 	_, s.StaticEpoch = p.(StaticEpoch)
 	return s

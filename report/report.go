@@ -53,6 +53,12 @@ const (
 	VerbIdentityVerify  = "identity verify"  // anyone; IdentityToken; one IdentityVerified
 	VerbIdentityDevices = "identity devices" // IdentityToken; any number of IdentityDevice
 	VerbIdentityRevoke  = "identity revoke"  // IdentityToken; nothing
+
+	// Of two people who make sure of each other, each for an account of the realm about itself.
+	VerbVerifySetUp = "verify set-up" // VerifySetUp, with a proof in any case; one Requested
+	VerbVerifyKey   = "verify key"    // nothing; one VerifyKey
+	VerbVerifyCall  = "verify call"   // VerifyWith; one VerifyCall
+	VerbVerifyHeard = "verify heard"  // VerifyHeard; one VerifyVerdict
 )
 
 // Errors of control.sock that a caller decides on. A name that nobody knows is

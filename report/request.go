@@ -56,6 +56,8 @@ type Requested struct {
 	Others []Request `json:"others,omitempty"`
 	// Certified is of [VerbCertify], and of [VerbAsk] where it was granted at once.
 	Certified *Certified `json:"certified,omitempty"`
+	// VerifyKey is of [VerbVerifySetUp].
+	VerifyKey *VerifyKey `json:"verify_key,omitempty"`
 }
 
 // Request is something that somebody asked for.

@@ -27,6 +27,7 @@ import (
 	"github.com/sallyport-auth/sallyport/server/reporter"
 	"github.com/sallyport-auth/sallyport/server/request"
 	"github.com/sallyport-auth/sallyport/server/sshca"
+	"github.com/sallyport-auth/sallyport/server/verification"
 )
 
 // ServeOptions say what to serve and how.
@@ -253,6 +254,7 @@ func publicServer(r *realm.Realm, e *auth.Engine, requests *request.Engine, card
 	mux.Handle(sallyportv1connect.NewRequestServiceHandler(requestService{requests, ca}, limit))
 	mux.Handle(sallyportv1connect.NewSSHServiceHandler(ca, limit))
 	mux.Handle(identitypbconnect.NewIdentityServiceHandler(identityservice.New(r, e), limit))
+	mux.Handle(sallyportv1connect.NewVerifyServiceHandler(verification.New(r), limit))
 	mux.Handle(application.Path, apps)
 	return &http.Server{
 		Handler: patience(realm.WithCallers(r.WithTerms(mux))),

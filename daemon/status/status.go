@@ -58,7 +58,7 @@ type capability struct {
 func (d *Realm) capabilities() []capability {
 	lists, watches := d.Capable()
 	_, finds := d.Finder()
-	return []capability{{"list", lists}, {"watch", watches}, {"find groups", finds || lists}, {"change password", d.o.Provider.PasswordChanger != nil}, {"offline codes", d.o.Codes.Given()}, {"requests", d.o.Provider.Requester != nil}, {"identity service", d.o.Provider.IdentityService != nil}}
+	return []capability{{"list", lists}, {"watch", watches}, {"find groups", finds || lists}, {"change password", d.o.Provider.PasswordChanger != nil}, {"offline codes", d.o.Codes.Given()}, {"requests", d.o.Provider.Requester != nil}, {"identity service", d.o.Provider.IdentityService != nil}, {"verify", d.o.Provider.Verifier != nil}}
 }
 
 // allRefused adds to what was refused on arrival what this machine hides now.

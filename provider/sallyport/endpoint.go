@@ -33,6 +33,7 @@ type endpoint struct {
 	machines   sallyportv1connect.MachineServiceClient
 	cards      sallyportv1connect.CardServiceClient
 	requests   sallyportv1connect.RequestServiceClient
+	verify     sallyportv1connect.VerifyServiceClient
 	ssh        sallyportv1connect.SSHServiceClient
 	identities identitypbconnect.IdentityServiceClient
 	health     health
@@ -104,6 +105,7 @@ func (p *Provider) newEndpoint(address string, cert *tls.Certificate) *endpoint 
 	e.machines = sallyportv1connect.NewMachineServiceClient(hc, address, limits())
 	e.cards = sallyportv1connect.NewCardServiceClient(hc, address, limits())
 	e.requests = sallyportv1connect.NewRequestServiceClient(hc, address, limits())
+	e.verify = sallyportv1connect.NewVerifyServiceClient(hc, address, limits())
 	e.ssh = sallyportv1connect.NewSSHServiceClient(hc, address, limits())
 	e.identities = identitypbconnect.NewIdentityServiceClient(hc, address, limits(), connect.WithGRPC())
 	return e

@@ -29,6 +29,8 @@ const (
 	RowDenial  RowKind = "refused or given up"
 	RowKey     RowKind = "sealing key"
 	RowRequest RowKind = "request"
+	// RowVerification is of people who make sure of each other.
+	RowVerification RowKind = "verification"
 )
 
 func (k RowKind) most() int {
@@ -37,7 +39,7 @@ func (k RowKind) most() int {
 		return strayRows
 	case RowDenial:
 		return denialRows
-	case RowRequest:
+	case RowRequest, RowVerification:
 		return askRows
 	default:
 		return keyRows

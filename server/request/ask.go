@@ -43,7 +43,7 @@ func (e *Engine) Ask(ctx context.Context, req *v1.AskRequest) (*v1.AskResponse, 
 	}
 	var r store.Request
 	err = e.write(ctx, "ask", func(tx *store.Tx) (bool, error) {
-		a, s, err := e.person(tx, m, req.GetSessionToken(), "")
+		a, s, err := e.Person(tx, m, req.GetSessionToken(), "")
 		if err != nil {
 			return false, err
 		}
@@ -215,7 +215,7 @@ func (e *Engine) Prove(ctx context.Context, req *v1.ProveRequest) (*v1.ProveResp
 	}
 	var r store.Request
 	err = e.write(ctx, "prove", func(tx *store.Tx) (bool, error) {
-		a, s, err := e.person(tx, m, req.GetSessionToken(), "")
+		a, s, err := e.Person(tx, m, req.GetSessionToken(), "")
 		if err != nil {
 			return false, err
 		}

@@ -31,7 +31,7 @@ func (e *Engine) Decide(ctx context.Context, req *v1.DecideRequest) (*v1.DecideR
 	}
 	var r store.Request
 	err = e.write(ctx, "decide", func(tx *store.Tx) (news bool, err error) {
-		a, _, err := e.person(tx, m, req.GetSessionToken(), identity.PurposeOf(id, req.GetApprove()))
+		a, _, err := e.Person(tx, m, req.GetSessionToken(), identity.PurposeOf(id, req.GetApprove()))
 		if err != nil {
 			return false, err
 		}
@@ -144,7 +144,7 @@ func (e *Engine) Withdraw(ctx context.Context, req *v1.WithdrawRequest) (*v1.Wit
 	}
 	var r store.Request
 	err = e.write(ctx, "withdraw", func(tx *store.Tx) (bool, error) {
-		a, _, err := e.person(tx, m, req.GetSessionToken(), "")
+		a, _, err := e.Person(tx, m, req.GetSessionToken(), "")
 		if err != nil {
 			return false, err
 		}

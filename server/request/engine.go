@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"connectrpc.com/connect"
 	"github.com/google/uuid"
@@ -74,14 +73,10 @@ func New(r *realm.Realm, ending <-chan struct{}, kinds ...Kind) *Engine {
 	return e
 }
 
-// Limits of what people say, and of session tokens.
+// Limits of what people say.
 const (
 	maxReason = 200 // characters
 	maxOrigin = 160 // bytes, as in BeginRequest
-	// skew is how far the clocks of two servers of the realm may differ.
-	skew = 20 * time.Second
-	// decideAge is how old the authentication for a decision may be.
-	decideAge = 2 * time.Minute
 )
 
 func invalid(format string, args ...any) error {
@@ -92,46 +87,6 @@ func invalid(format string, args ...any) error {
 // from a machine that may ask for nothing.
 func refusal(format string, args ...any) error {
 	return connect.NewError(connect.CodeFailedPrecondition, fmt.Errorf(format, args...))
-}
-
-// person is who is there, by a session token for that purpose.
-func (e *Engine) person(tx *store.Tx, m store.Machine, signed []byte, purpose string) (store.Account, *identity.SessionToken, error) {
-	keys, err := tx.SigningKeys()
-	if err != nil {
-		return store.Account{}, nil, fmt.Errorf("signing keys: %w", err)
-	}
-	// A ring of these keys alone: what a server that only reads has signed changes nothing.
-	ring, err := identity.NewKeyring(e.Name, keys)
-	if err != nil {
-		return store.Account{}, nil, fmt.Errorf("keyring: %w", err)
-	}
-	s, err := ring.SessionToken(signed)
-	if err == nil {
-		err = s.Check(s.Account, m.UUID, e.Now(), skew)
-	}
-	switch {
-	case err != nil:
-		return store.Account{}, nil, refusal("this needs a proof of who is there, and the one that was shown does not count: %w. Log in again", err)
-	case s.Purpose != purpose:
-		return store.Account{}, nil, refusal("the authentication was made for something else: authenticate for this")
-	case purpose != "" && e.Now().Sub(time.Unix(s.AuthenticatedAt, 0)) > decideAge:
-		return store.Account{}, nil, refusal("the authentication for this is older than %s: authenticate again", decideAge)
-	}
-	a, err := tx.Account(s.Account)
-	if errors.Is(err, identity.ErrNotFound) {
-		return store.Account{}, nil, refusal("the account is gone. Ask your administrator")
-	}
-	if err != nil {
-		return store.Account{}, nil, fmt.Errorf("account: %w", err)
-	}
-	within, err := tx.Admits(m.UUID, a.UUID)
-	if err != nil {
-		return store.Account{}, nil, fmt.Errorf("scope: %w", err)
-	}
-	if !within || !stands(a, e.Now()) {
-		return store.Account{}, nil, refusal("the account %s may not be used at this machine now. Ask your administrator", a.Name)
-	}
-	return a, s, nil
 }
 
 // resolve says what an ask is about.
@@ -180,7 +135,7 @@ func (e *Engine) again(tx *store.Tx, r store.Request) (verdict, error) {
 	if err != nil {
 		return verdict{}, fmt.Errorf("machine: %w", err)
 	}
-	if !stands(asker, e.Now()) {
+	if !realm.Stands(asker, e.Now()) {
 		return verdict{refused: fmt.Sprintf("the account %s may not be used now", asker.Name)}, nil
 	}
 	ask := new(v1.AskRequest)

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/server/realm"
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
@@ -264,7 +265,7 @@ func mayDecide(tx *store.Tx, group, account uuid.UUID, r store.Request, now time
 	if err != nil {
 		return false, fmt.Errorf("approver: %w", err)
 	}
-	if !stands(a, now) {
+	if !realm.Stands(a, now) {
 		return false, nil
 	}
 	yes, err := tx.IsMember(group, account)
@@ -272,10 +273,4 @@ func mayDecide(tx *store.Tx, group, account uuid.UUID, r store.Request, now time
 		return false, fmt.Errorf("approver: %w", err)
 	}
 	return yes, nil
-}
-
-// stands tells whether an account is in good standing.
-func stands(a store.Account, now time.Time) bool {
-	t := identity.IDToken{State: a.State, ValidFrom: a.ValidFrom, ValidUntil: a.ValidUntil}
-	return t.StandingAt(now) == identity.Good
 }

@@ -101,7 +101,7 @@ func (e *Engine) ListRequests(ctx context.Context, req *v1.ListRequestsRequest) 
 	}
 	resp := &v1.ListRequestsResponse{}
 	err = e.Store.Read(ctx, func(tx *store.Tx) error {
-		a, _, err := e.person(tx, m, req.GetSessionToken(), "")
+		a, _, err := e.Person(tx, m, req.GetSessionToken(), "")
 		if err != nil {
 			return err
 		}

@@ -29,7 +29,7 @@ func (e *Engine) Use(ctx context.Context, m store.Machine, id string, sessionTok
 	}
 	var r store.Request
 	err = e.write(ctx, "use", func(tx *store.Tx) (bool, error) {
-		a, s, err := e.person(tx, m, sessionToken, "")
+		a, s, err := e.Person(tx, m, sessionToken, "")
 		if err != nil {
 			return false, err
 		}

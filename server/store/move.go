@@ -57,6 +57,7 @@ var tables = []struct{ name, restarts string }{ //nolint:gochecknoglobals // a c
 	{"application_jobs", ""},
 	{"application_grants", ""},
 	{"application_values", ""},
+	{"verify_keys", ""},
 	{"failures", ""},
 	{"places", ""},
 	{"signing_keys", "seq"},

@@ -1,0 +1,205 @@
+// Package verify is the mathematics by which two people on the telephone make sure of each
+// other: each has a key pair, each knows the other's public half, and each says a code that
+// only the two of them can know at that minute. It does no I/O and keeps no state: who may
+// verify whom, how often, and that a code is good once, is for others to see to.
+//
+//	keys         ECDH on P-256 (RFC 5903, FIPS 186-5), which smartcards and TPMs can do too.
+//	             A public half is 65 bytes, uncompressed (SEC 1, 2.3.3)
+//	secret       HKDF-SHA256 (RFC 5869) of the shared x coordinate. Salt: SHA-256 of the label
+//	             and both parties, the lesser encoding first; info: the label
+//	party        realm, uuid and public half, each behind its length in 4 bytes, big endian
+//	label        "sallyport verify 1"
+//	code         HMAC-SHA256 by the secret of label, speaker, listener (parties as above) and
+//	             the minute in 8 bytes; its first 8 bytes, big endian, modulo 100,000,000
+//	minute       seconds since 1970, divided by 60
+//
+// Eight digits are 26.5 bits. A listener takes the codes of three minutes, the present one and
+// its neighbours, so a guess is right once in 33 million; five wrong ones lock.
+package verify
+
+import (
+	"bytes"
+	"crypto/ecdh"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
+)
+
+const (
+	label = "sallyport verify 1"
+	// Step is how long a code is said, in seconds.
+	Step = 60
+	// Drift is how many steps a code may be early or late.
+	Drift = 1
+	// Digits are those of a code.
+	Digits  = 8
+	modulus = 100_000_000
+)
+
+var (
+	// ErrKey says that something is no key of P-256.
+	ErrKey = errors.New("not a key to verify with")
+	// ErrCode says that what was typed is no code.
+	ErrCode = fmt.Errorf("a code has %d digits", Digits)
+	// ErrSelf says that both parties are one.
+	ErrSelf = errors.New("nobody can make sure of themselves")
+)
+
+// NewKey makes a private half. It is to be sealed, and never to leave the machine.
+func NewKey() (identity.Secret, error) {
+	k, err := ecdh.P256().GenerateKey(rand.Reader)
+	if err != nil {
+		return identity.Secret{}, fmt.Errorf("make a key: %w", err)
+	}
+	return identity.NewSecret(k.Bytes()), nil
+}
+
+// Public is the public half of a private one.
+func Public(private identity.Secret) ([]byte, error) {
+	k, err := ecdh.P256().NewPrivateKey(private.Reveal())
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrKey, err)
+	}
+	return k.PublicKey().Bytes(), nil
+}
+
+// CheckPublic tells whether that is the public half of a key.
+func CheckPublic(public []byte) error {
+	if _, err := ecdh.P256().NewPublicKey(public); err != nil {
+		return fmt.Errorf("%w: %w", ErrKey, err)
+	}
+	return nil
+}
+
+// Fingerprint is a public half as people compare it: groups of 4 hexadecimal digits.
+func Fingerprint(public []byte) string {
+	h := sha256.Sum256(public)
+	text := fmt.Sprintf("%X", h[:16])
+	var groups []string
+	for i := 0; i < len(text); i += 4 {
+		groups = append(groups, text[i:i+4])
+	}
+	return strings.Join(groups, " ")
+}
+
+// Party is one of the two.
+type Party struct {
+	Realm  string
+	ID     uuid.UUID
+	Public []byte
+}
+
+func (p Party) encode() []byte {
+	var b []byte
+	for _, part := range [][]byte{[]byte(p.Realm), p.ID[:], p.Public} {
+		b = binary.BigEndian.AppendUint32(b, uint32(len(part))) //nolint:gosec // short
+		b = append(b, part...)
+	}
+	return b
+}
+
+// Call is what one of the two knows while they speak. The zero value proves nothing.
+type Call struct {
+	secret      identity.Secret
+	own, theirs []byte // the parties, encoded
+}
+
+// Begin is the end of whoever holds the private half of own.
+func Begin(private identity.Secret, own, theirs Party) (Call, error) {
+	k, err := ecdh.P256().NewPrivateKey(private.Reveal())
+	if err != nil {
+		return Call{}, fmt.Errorf("%w: %w", ErrKey, err)
+	}
+	if !bytes.Equal(k.PublicKey().Bytes(), own.Public) {
+		return Call{}, fmt.Errorf("%w: the two halves are not of one key", ErrKey)
+	}
+	other, err := ecdh.P256().NewPublicKey(theirs.Public)
+	if err != nil {
+		return Call{}, fmt.Errorf("%w: %w", ErrKey, err)
+	}
+	if own.Realm == theirs.Realm && own.ID == theirs.ID || bytes.Equal(own.Public, theirs.Public) {
+		return Call{}, ErrSelf
+	}
+	shared, err := k.ECDH(other)
+	if err != nil {
+		return Call{}, fmt.Errorf("%w: %w", ErrKey, err)
+	}
+	c := Call{own: own.encode(), theirs: theirs.encode()}
+	first, second := c.own, c.theirs
+	if bytes.Compare(first, second) > 0 {
+		first, second = second, first
+	}
+	salt := sha256.Sum256(bytes.Join([][]byte{[]byte(label), first, second}, nil))
+	secret, err := hkdf.Key(sha256.New, shared, salt[:], label, sha256.Size)
+	if err != nil {
+		return Call{}, fmt.Errorf("derive: %w", err)
+	}
+	c.secret = identity.NewSecret(secret)
+	return c, nil
+}
+
+// End wipes what the call knows.
+func (c *Call) End() { c.secret.Wipe() }
+
+// code is what the speaker says to the listener in a minute.
+func (c *Call) code(speaker, listener []byte, step int64) uint32 {
+	h := hmac.New(sha256.New, c.secret.Reveal())
+	for _, part := range [][]byte{[]byte(label), speaker, listener, binary.BigEndian.AppendUint64(nil, uint64(step))} { //nolint:gosec // the same bits
+		_, _ = h.Write(part) // never fails, see hash.Hash
+	}
+	return uint32(binary.BigEndian.Uint64(h.Sum(nil)) % modulus) //nolint:gosec // below it
+}
+
+// Say is the code to say now, in groups, and for how long it is said.
+func (c *Call) Say(now time.Time) (code string, left time.Duration) {
+	text := fmt.Sprintf("%0*d", Digits, c.code(c.own, c.theirs, now.Unix()/Step))
+	end := time.Unix((now.Unix()/Step+1)*Step, 0)
+	return text[:Digits/2] + " " + text[Digits/2:], end.Sub(now)
+}
+
+// Hear tells whether that is what the other one says now, and the step that it is of. A
+// step that was heard before is for the caller to refuse. What is no code is [ErrCode].
+func (c *Call) Hear(typed string, now time.Time) (step int64, right bool, err error) {
+	digits, err := parse(typed)
+	if err != nil {
+		return 0, false, err
+	}
+	if c.secret.Len() == 0 {
+		return 0, false, nil
+	}
+	for s := now.Unix()/Step - Drift; s <= now.Unix()/Step+Drift; s++ {
+		want := fmt.Sprintf("%0*d", Digits, c.code(c.theirs, c.own, s))
+		if subtle.ConstantTimeCompare([]byte(want), []byte(digits)) == 1 {
+			step, right = s, true
+		}
+	}
+	return step, right, nil
+}
+
+// parse takes a code as people write it down: with spaces, dots and dashes between digits.
+func parse(typed string) (string, error) {
+	if len(typed) > 64 {
+		return "", ErrCode
+	}
+	digits := strings.Map(func(r rune) rune {
+		if strings.ContainsRune(" .-\t", r) {
+			return -1
+		}
+		return r
+	}, strings.TrimSpace(typed))
+	if len(digits) != Digits || strings.Trim(digits, "0123456789") != "" {
+		return "", ErrCode
+	}
+	return digits, nil
+}

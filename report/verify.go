@@ -1,0 +1,78 @@
+package report
+
+import "time"
+
+// VerifySetUp sets a key to make sure of others with, or removes it.
+type VerifySetUp struct {
+	ProofArgs
+	Remove bool `json:"remove,omitempty"`
+}
+
+// VerifyWith names whom an account speaks with. Again takes what is remembered: the call has
+// begun already.
+type VerifyWith struct {
+	Name  string `json:"with"`
+	Again bool   `json:"again,omitempty"`
+}
+
+// VerifyHeard is a code that was heard, of somebody with the key that was shown.
+type VerifyHeard struct {
+	Name      string `json:"with"`
+	PublicKey []byte `json:"public_key"`
+	Code      string `json:"code"`
+}
+
+// VerifyKey is the account's own key.
+type VerifyKey struct {
+	Fingerprint string    `json:"fingerprint"`
+	Made        time.Time `json:"made"`
+}
+
+// What is known of the other's key from earlier calls.
+const (
+	VerifyKeyNew     = "new"     // nobody has confirmed it here
+	VerifyKeySame    = "same"    // the one that was confirmed before
+	VerifyKeyChanged = "changed" // another one
+)
+
+// VerifyCall is what somebody knows while they speak with another.
+type VerifyCall struct {
+	Name     string `json:"name"`
+	FullName string `json:"full_name"`
+	Realm    string `json:"realm"`
+	ID       string `json:"id"`
+	// PublicKey goes back with what is heard.
+	PublicKey   []byte    `json:"public_key"`
+	Fingerprint string    `json:"fingerprint"`
+	KeyMade     time.Time `json:"key_made"`
+	// Asked is when the realm last said so. Away: it does not answer now.
+	Asked time.Time `json:"asked"`
+	Away  bool      `json:"away,omitempty"`
+	// Key is one of the words above; Confirmed and FingerprintBefore are of the last time.
+	Key               string    `json:"key"`
+	Confirmed         time.Time `json:"confirmed,omitzero"`
+	FingerprintBefore string    `json:"fingerprint_before,omitempty"`
+	// LooksLike are others, confirmed before, whose names look like this one.
+	LooksLike []string `json:"looks_like,omitempty"`
+	// Say is the code, for SecondsLeft; absent until LockedUntil.
+	Say         string    `json:"say,omitempty"`
+	SecondsLeft int       `json:"seconds_left,omitempty"`
+	LockedUntil time.Time `json:"locked_until,omitzero"`
+}
+
+// Verdicts on a code that was heard.
+const (
+	VerifyConfirmed = "confirmed"
+	VerifyWrong     = "wrong"
+	VerifyUsed      = "used"
+	VerifyNoCode    = "no code"
+	VerifyLocked    = "locked"
+)
+
+// VerifyVerdict is one of the words above. Nothing but "confirmed" is a yes.
+type VerifyVerdict struct {
+	Verdict     string    `json:"verdict"`
+	LockedUntil time.Time `json:"locked_until,omitzero"`
+	// Unrecorded: the realm's audit log does not say so, because its server does not answer.
+	Unrecorded bool `json:"unrecorded,omitempty"`
+}

@@ -1,0 +1,232 @@
+package verification_test
+
+import (
+	"bytes"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect"
+	"github.com/google/uuid"
+
+	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/identity/verify"
+	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
+	"github.com/sallyport-auth/sallyport/server/servertest"
+	"github.com/sallyport-auth/sallyport/server/store"
+	"github.com/sallyport-auth/sallyport/server/verification"
+)
+
+// rig is a realm with alice, carol and bob, who has just been added.
+type rig struct {
+	*servertest.Bench
+	s *verification.Service
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	r := &rig{Bench: servertest.New(t)}
+	r.Must(r.Admin.AddAccount(t.Context(), &v1.AddAccountRequest{Name: "bob", FullName: "Bob Smith"}))
+	r.s = verification.New(r.Realm)
+	return r
+}
+
+func (r *rig) account(name string) (a store.Account) {
+	r.T.Helper()
+	r.Must(nil, r.Store.Read(r.T.Context(), func(tx *store.Tx) (err error) {
+		a, err = tx.AccountByName(identity.Name(name))
+		return err
+	}))
+	return a
+}
+
+// session is a token of somebody who has just proved a password at the box, for that.
+func (r *rig) session(name, purpose string, change ...func(*identity.SessionToken)) []byte {
+	r.T.Helper()
+	t := identity.SessionToken{
+		Realm: r.Name, ID: uuid.New(), Account: r.account(name).UUID, Machine: r.Box.UUID, Methods: []identity.FactorKind{identity.Password},
+		AuthenticatedAt: r.Now().Unix(), ExpiresAt: r.Now().Add(8 * time.Hour).Unix(), Purpose: purpose,
+	}
+	for _, f := range change {
+		f(&t)
+	}
+	var signed []byte
+	r.Must(nil, r.Store.Read(r.T.Context(), func(tx *store.Tx) error {
+		signer, err := r.Signer(tx)
+		if err == nil {
+			signed, err = signer.SignSessionToken(&t)
+		}
+		return err
+	}))
+	return signed
+}
+
+func newKey(t testing.TB) (private identity.Secret, public []byte) {
+	t.Helper()
+	private, err := verify.NewKey()
+	if err == nil {
+		public, err = verify.Public(private)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return private, public
+}
+
+func (r *rig) set(session, public []byte) error {
+	_, err := r.s.SetVerifyKey(r.Call(), &v1.SetVerifyKeyRequest{SessionToken: session, PublicKey: public})
+	return err
+}
+
+// opts has somebody set a key.
+func (r *rig) opts(name string) (private identity.Secret, public []byte) {
+	r.T.Helper()
+	private, public = newKey(r.T)
+	r.Must(nil, r.set(r.session(name, identity.PurposeOfVerifyKey(public)), public))
+	return private, public
+}
+
+func (r *rig) aliceFinds(name string) (*v1.FindVerifyPersonResponse, error) {
+	return r.s.FindVerifyPerson(r.Call(), &v1.FindVerifyPersonRequest{Account: "alice", Name: name})
+}
+
+// rows are those of the audit log about this, as "action subject detail".
+func (r *rig) rows() (all []string) {
+	r.T.Helper()
+	r.Must(nil, r.Store.Read(r.T.Context(), func(tx *store.Tx) error {
+		return tx.Audit(0, time.Time{}, 1_000_000, func(e store.Entry) error {
+			if strings.HasPrefix(e.Action, "verify.") {
+				all = append(all, e.Action+" "+e.Subject+" "+e.Detail)
+			}
+			return nil
+		})
+	}))
+	return all
+}
+
+// Promise verify-set-up.
+func TestAKeyIsSetByAProofOfThatAccountForThatKeyAlone(t *testing.T) {
+	r := newRig(t)
+	_, public := newKey(t)
+	_, other := newKey(t)
+	purpose := identity.PurposeOfVerifyKey(public)
+	for sentence, session := range map[string][]byte{
+		"nothing":         nil,
+		"a login":         r.session("alice", ""),
+		"for another key": r.session("alice", identity.PurposeOfVerifyKey(other)),
+		"for a removal":   r.session("alice", identity.PurposeOfVerifyKey(nil)),
+		"of before":       r.session("alice", purpose, func(s *identity.SessionToken) { s.AuthenticatedAt -= 200 }),
+		"elsewhere":       r.session("alice", purpose, func(s *identity.SessionToken) { s.Machine = uuid.New() }),
+	} {
+		if err := r.set(session, public); connect.CodeOf(err) != connect.CodeFailedPrecondition {
+			t.Errorf("%s: %v", sentence, err)
+		}
+	}
+	if err := r.set(r.session("alice", purpose), public[1:]); connect.CodeOf(err) != connect.CodeInvalidArgument {
+		t.Errorf("half a key: %v", err)
+	}
+	if n := len(r.rows()); n != 0 {
+		t.Fatalf("%d rows", n)
+	}
+	r.Must(nil, r.set(r.session("alice", purpose), public))
+	r.Must(nil, r.set(r.session("alice", purpose), public)) // sent twice
+	_, second := r.opts("alice")
+	if err := r.set(r.session("alice", ""), nil); err == nil {
+		t.Error("removed by a login")
+	}
+	r.Must(nil, r.set(r.session("alice", identity.PurposeOfVerifyKey(nil)), nil))
+	want := []string{
+		fmt.Sprintf("verify.set alice fingerprint=%q", verify.Fingerprint(public)),
+		fmt.Sprintf("verify.set alice fingerprint=%q replaces=%q", verify.Fingerprint(second), verify.Fingerprint(public)),
+		"verify.remove alice ",
+	}
+	if got := r.rows(); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// Promise verify-opted.
+func TestOnlyWhoHasSetAKeyIsToldOfAndTold(t *testing.T) {
+	r := newRig(t)
+	if _, err := r.aliceFinds("bob"); connect.CodeOf(err) != connect.CodeFailedPrecondition {
+		t.Errorf("without a key of one's own: %v", err)
+	}
+	_, own := r.opts("alice")
+	_, none := r.aliceFinds("nobody")
+	if _, err := r.aliceFinds("bob"); connect.CodeOf(err) != connect.CodeNotFound || err.Error() != none.Error() {
+		t.Errorf("without a key of the other's: %v; without an account: %v", err, none)
+	}
+	_, his := r.opts("bob")
+	found, err := r.aliceFinds("bob")
+	r.Must(nil, err)
+	if p := found.GetPerson(); !bytes.Equal(p.GetPublicKey(), his) || p.GetFullName() != "Bob Smith" || p.GetName() != "bob" || !bytes.Equal(found.GetOwn().GetPublicKey(), own) {
+		t.Errorf("%v", found)
+	}
+	if _, err := r.aliceFinds("alice"); connect.CodeOf(err) != connect.CodeInvalidArgument {
+		t.Errorf("oneself: %v", err)
+	}
+	bob := r.account("bob").UUID
+	note := func(id []byte, yes bool) error {
+		_, err := r.s.NoteVerification(r.Call(), &v1.NoteVerificationRequest{Account: "alice", Id: id, Confirmed: yes})
+		return err
+	}
+	r.Must(nil, note(bob[:], true))
+	r.Must(nil, note(bob[:], false))
+	if err := note(bob[1:], true); connect.CodeOf(err) != connect.CodeInvalidArgument {
+		t.Errorf("no id: %v", err)
+	}
+	if got := strings.Join(r.rows()[2:], "\n"); got != "verify.begin alice with=bob\nverify.confirm alice with=bob\nverify.fail alice with=bob" {
+		t.Errorf("audit:\n%s", got)
+	}
+	r.Must(nil, r.Store.Write(t.Context(), func(tx *store.Tx) error { return tx.SetState(bob, identity.Disabled) }))
+	if _, err := r.aliceFinds("bob"); connect.CodeOf(err) != connect.CodeNotFound {
+		t.Errorf("one who is disabled: %v", err)
+	}
+}
+
+// Promise verify-stored.
+func TestWhatTheServerStoresDoesNotSufficeForACode(t *testing.T) {
+	r := newRig(t)
+	private, _ := r.opts("alice")
+	his, _ := r.opts("bob")
+	found, err := r.aliceFinds("bob")
+	r.Must(nil, err)
+	path := filepath.Join(t.TempDir(), "copy")
+	r.Must(nil, store.Copy(t.Context(), r.Dir.DatabaseOf(r.Settings), path))
+	copied, err := os.ReadFile(path)
+	r.Must(nil, err)
+	if !bytes.Contains(copied, found.GetPerson().GetPublicKey()) {
+		t.Fatal("the copy has not even the public half")
+	}
+	for what, secret := range map[string][]byte{"her": private.Reveal(), "his": his.Reveal()} {
+		for _, form := range [][]byte{secret, []byte(hex.EncodeToString(secret))} {
+			if bytes.Contains(copied, form) {
+				t.Errorf("%s private half is stored", what)
+			}
+		}
+	}
+}
+
+// Promise verify-opted.
+func TestAKeyThatWasSetAtOneServerIsToldByAnother(t *testing.T) {
+	r := newRig(t)
+	r.opts("alice")
+	_, his := r.opts("bob")
+	second := r.s // a database in a file has one server
+	if r.Settings.Database != "" {
+		second = verification.New(r.Another().Realm)
+	}
+	found, err := second.FindVerifyPerson(r.Call(), &v1.FindVerifyPersonRequest{Account: "alice", Name: "bob"})
+	r.Must(nil, err)
+	if !bytes.Equal(found.GetPerson().GetPublicKey(), his) {
+		t.Errorf("%v", found)
+	}
+	r.Must(nil, r.set(r.session("bob", identity.PurposeOfVerifyKey(nil)), nil))
+	if _, err := second.FindVerifyPerson(r.Call(), &v1.FindVerifyPersonRequest{Account: "alice", Name: "bob"}); connect.CodeOf(err) != connect.CodeNotFound {
+		t.Errorf("removed at the one: %v", err)
+	}
+}
