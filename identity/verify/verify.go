@@ -158,7 +158,7 @@ func (c *Call) code(speaker, listener []byte, step int64) uint32 {
 	for _, part := range [][]byte{[]byte(label), speaker, listener, binary.BigEndian.AppendUint64(nil, uint64(step))} { //nolint:gosec // the same bits
 		_, _ = h.Write(part) // never fails, see hash.Hash
 	}
-	return uint32(binary.BigEndian.Uint64(h.Sum(nil)) % modulus) //nolint:gosec // below it
+	return uint32(binary.BigEndian.Uint64(h.Sum(nil)) % modulus)
 }
 
 // Say is the code to say now, in groups, and for how long it is said.
