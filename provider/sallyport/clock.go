@@ -2,8 +2,10 @@ package sallyport
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
+	"connectrpc.com/connect"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	v1 "github.com/sallyport-auth/sallyport/proto/sallyport/v1"
@@ -18,11 +20,14 @@ const clockChange = 15 * time.Second
 type clock struct {
 	told  time.Duration
 	known bool
+	// lost tells that nobody answered when the server was told.
+	lost atomic.Bool
 }
 
 // changed takes what a word of the server shows, and tells whether it is to be told.
 func (c *clock) changed(ahead time.Duration) bool {
-	if c.known && (ahead-c.told).Abs() < clockChange {
+	again := c.lost.Swap(false)
+	if c.known && !again && (ahead-c.told).Abs() < clockChange {
 		return false
 	}
 	first := !c.known
@@ -30,9 +35,13 @@ func (c *clock) changed(ahead time.Duration) bool {
 	return !first
 }
 
-// reportClock tells the server what time it is here. One of before does not want to know.
-func (e *endpoint) reportClock(ctx context.Context) {
+// report tells the server what time it is here, and does so anew at its next word where nobody
+// answered. One that does not want to know, because it is older or only reads, has answered.
+func (c *clock) report(ctx context.Context, e *endpoint) {
 	ctx, cancel := context.WithTimeout(ctx, e.p.o.Timeouts.Call)
 	defer cancel()
-	_, _ = e.machines.ReportClock(ctx, &v1.ReportClockRequest{MachineTime: timestamppb.New(e.p.o.Now())})
+	_, err := e.machines.ReportClock(ctx, &v1.ReportClockRequest{MachineTime: timestamppb.New(e.p.o.Now())})
+	if err != nil && !connect.IsWireError(err) && connect.CodeOf(err) != connect.CodeUnimplemented {
+		c.lost.Store(true)
+	}
 }

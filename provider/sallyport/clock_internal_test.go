@@ -1,8 +1,12 @@
 package sallyport
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
+
+	"github.com/sallyport-auth/sallyport/proto/sallyport/v1/sallyportv1connect"
 )
 
 // Promise hop-clock.
@@ -15,5 +19,41 @@ func TestAClockIsToldOfOnceItHasChanged(t *testing.T) {
 		if told := c.changed(step.ahead); told != step.told {
 			t.Errorf("%d: told %v of %s", i, told, step.ahead)
 		}
+	}
+}
+
+// Promise hop-clock.
+func TestAClockIsToldOfAnewWhereNobodyAnswered(t *testing.T) {
+	for what, c := range map[string]struct {
+		answers http.HandlerFunc
+		again   bool
+	}{
+		"nobody":          {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, true},
+		"a proxy":         {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }, true},
+		"an older server": {http.NotFound, false},
+		"the server": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/proto")
+		}, false},
+		"one that only reads": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_, _ = w.Write([]byte(`{"code": "unavailable", "message": "it only reads"}`))
+		}, false},
+	} {
+		t.Run(what, func(t *testing.T) {
+			s := httptest.NewServer(c.answers)
+			t.Cleanup(s.Close)
+			e := &endpoint{p: &Provider{o: Options{Timeouts: Timeouts{Call: time.Minute}, Now: time.Now}}}
+			e.machines = sallyportv1connect.NewMachineServiceClient(s.Client(), s.URL)
+			var told clock
+			_ = told.changed(0)
+			told.report(t.Context(), e)
+			if again := told.changed(0); again != c.again {
+				t.Errorf("told anew: %v", again)
+			}
+			if told.changed(0) {
+				t.Error("told a third time")
+			}
+		})
 	}
 }

@@ -126,7 +126,7 @@ func (f *following) read(ctx context.Context, e *endpoint, quiet *time.Timer) er
 			return err
 		}
 		if now := ev.Kind == provider.Alive || ev.Kind == provider.CaughtUp; now && !ev.ServerTime.IsZero() && told.changed(f.p.o.Now().Sub(ev.ServerTime)) {
-			go e.reportClock(ctx)
+			go told.report(ctx, e)
 		}
 		if !f.heard {
 			f.heard = true
