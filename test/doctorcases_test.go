@@ -49,7 +49,11 @@ func TestDoctorMendsTheDaemonAndItsFiles(t *testing.T) {
 			breaks: `systemctl stop sallyportd.socket sallyportd; setsid -f flock /var/lib/sallyport sleep 600 >/dev/null 2>&1
 				while flock -n /var/lib/sallyport true; do :; done; systemctl start sallyportd || true`,
 		},
-		{name: "a daemon that hangs", breaks: "kill -STOP $(systemctl show sallyportd -p MainPID --value)", cause: trouble.DaemonHangs},
+		{
+			name: "a daemon that hangs", cause: trouble.DaemonHangs, // a busy machine stops one thread after the other
+			breaks: `p=$(systemctl show sallyportd -p MainPID --value); kill -STOP $p
+				for t in /proc/$p/task/*; do until grep -q '^State:.T' $t/status; do test -d $t || break; done; done`,
+		},
 		{
 			name: "a configuration that the daemon has not read", cause: trouble.ConfigNewer,
 			breaks: `at=$(systemctl show --timestamp=unix sallyportd -p ExecMainStartTimestamp --value); touch -d "@$((${at#@} + 2))" ` + toml +
