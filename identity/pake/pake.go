@@ -16,7 +16,7 @@
 //
 // The credential identifier is the server's own affair. Messages are those of RFC 9807, as
 // it writes them. The mathematics are of github.com/bytemare/opaque; this package holds no
-// state but an exchange's, logs nothing, and knows no account.
+// state but an exchange's and, in [Kept], a server's; it logs nothing, and knows no account.
 package pake
 
 import (

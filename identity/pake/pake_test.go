@@ -163,3 +163,56 @@ func FuzzMessagesOfStrangers(f *testing.F) {
 		_ = s.CheckRecord(b)
 	})
 }
+
+// TestAServerOutlivesTheKeysThatItWasMadeOf: they are wiped, and made into a server once.
+func TestAServerOutlivesTheKeysThatItWasMadeOf(t *testing.T) {
+	keys, err := pake.ForLogins.NewKeys(realmName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored, opened := bytes.Clone(keys.Reveal()), 0
+	open := func(sealed []byte) (identity.Secret, error) {
+		opened++
+		return identity.NewSecret(bytes.Clone(sealed)), nil
+	}
+	fresh, err := pake.ForLogins.NewServer(keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := pake.ForLogins.NewClient(realmName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ke1, err := c.Register(secret("a password"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := fresh.Registration(ke1, []byte("credential"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kept pake.Kept
+	for range 2 {
+		s, err := kept.Server(pake.ForLogins, stored, open)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.Registration(ke1, []byte("credential")); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("it answers %x, %v, not %x", got, err, want)
+		}
+	}
+	if opened != 1 {
+		t.Errorf("the keys were decrypted %d times", opened)
+	}
+	other, err := pake.ForLogins.NewKeys(realmName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := kept.Server(pake.ForLogins, other.Reveal(), open)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Registration(ke1, []byte("credential")); err != nil || bytes.Equal(got, want) {
+		t.Errorf("other keys answer alike, or not: %v", err)
+	}
+}

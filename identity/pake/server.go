@@ -1,10 +1,12 @@
 package pake
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"fmt"
+	"sync"
 
 	"github.com/bytemare/opaque"
 
@@ -40,6 +42,34 @@ func (u Use) NewServer(keys identity.Secret) (*Server, error) {
 		return nil, fmt.Errorf("keys of OPAQUE: %w", err)
 	}
 	return &Server{s, u}, nil
+}
+
+// Kept is the server of keys that are stored encrypted, made of them once. The zero value has
+// made none. It is safe for concurrent use.
+type Kept struct {
+	mu     sync.Mutex
+	sealed []byte // of server
+	server *Server
+}
+
+// Server is the one of those keys, which open decrypts.
+func (k *Kept) Server(u Use, sealed []byte, open func([]byte) (identity.Secret, error)) (*Server, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.server != nil && bytes.Equal(k.sealed, sealed) {
+		return k.server, nil
+	}
+	keys, err := open(sealed)
+	if err != nil {
+		return nil, fmt.Errorf("keys of OPAQUE: %w", err)
+	}
+	defer keys.Wipe()
+	server, err := u.NewServer(keys)
+	if err != nil {
+		return nil, err
+	}
+	k.sealed, k.server = sealed, server
+	return server, nil
 }
 
 // NewCredential makes the identifier under which an account registers. It stays the account's

@@ -219,13 +219,13 @@ func (e *exchange) suits(ctx context.Context, old, replacement identity.Secret, 
 	if opaque.Same(old, replacement) {
 		return provider.WeakError("That password is the old one.")
 	}
-	client, err := e.at.p.Fetch(ctx, e.name)
+	known, err := e.at.p.Fetch(ctx, e.name)
 	if err != nil && !errors.Is(err, provider.ErrNotFound) {
 		return err
 	}
 	s := passwords.Subject{Min: least, Name: e.name}
-	if client.Token != nil {
-		s.FullName, s.Realm = client.Token.Account.FullName, client.Token.Realm
+	if known.Token != nil {
+		s.FullName, s.Realm = known.Token.Account.FullName, known.Token.Realm
 	}
 	if why, is := passwords.IsRefusal(passwords.Check(replacement, s, passwords.Open(""))); is {
 		return provider.WeakError(why)

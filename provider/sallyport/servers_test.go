@@ -143,7 +143,7 @@ func TestAListOfServersThatIsNotTheRealmsNewestIsIgnored(t *testing.T) {
 // What is remembered is as good as forgotten where it makes no sense; the configured
 // servers are used.
 // Promise servers-list-forged.
-func TestARememberedListThatMakesNoSenseLeavesTheConfiguredServers(t *testing.T) {
+func TestAListThatMakesNoSenseLeavesConfiguredServers(t *testing.T) {
 	p := newPair(t)
 	p.account("alice")
 	p.o.Others = nil

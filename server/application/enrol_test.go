@@ -137,7 +137,7 @@ func (r *rig) finish(from party, registration string, prove func(proof *crafted)
 }
 
 // Promise application-flood.
-func TestAFloodOfHellosLeavesRoomForOtherApplicationsAndForTheNewest(t *testing.T) {
+func TestAFloodOfHellosLeavesRoomForOthersAndTheNewest(t *testing.T) {
 	r := newRig(t)
 	app, other := r.application(), named(message.Application, r.private(filepath.Join(r.ship("other"), client.ApplicationKey), nil))
 	first := r.hello(app)

@@ -94,7 +94,7 @@ func TestAClockThatIsWrongIsNamedWithTheServersTime(t *testing.T) {
 	}
 }
 
-func TestAThousandHandshakesThatAreHalfDoneKeepNoInstanceFromWorking(t *testing.T) {
+func TestAThousandHalfDoneHandshakesKeepNoInstanceOut(t *testing.T) {
 	r := newRig(t)
 	i := r.announced()
 	s := i.alice()

@@ -18,7 +18,7 @@ func read(r io.ReadCloser) []byte {
 
 func body(b []byte) io.ReadCloser { return io.NopCloser(bytes.NewReader(b)) }
 
-func TestAPersonBehindAnInstanceHasResourcesCreatedReadChangedAndDeleted(t *testing.T) {
+func TestAPersonHasResourcesMadeReadChangedAndDeleted(t *testing.T) {
 	r := newRig(t)
 	s := r.announced().alice()
 	if got := r.does(s, message.Create, text("notes/one", "first", 0)); !got.Done || got.Revision != 1 {

@@ -67,7 +67,7 @@ func parts(t *testing.T, m []byte) (key, data []byte) {
 }
 
 // Promise application-middle.
-func TestWhoChangesRecordedMessagesOnTheWayGetsNothingAndKeepsNobodyOut(t *testing.T) {
+func TestRecordedMessagesThatAreChangedGetNothing(t *testing.T) {
 	r := newRig(t)
 	i, victim := r.announced(), r.announced()
 	s, hers := i.alice(), victim.alice()

@@ -133,8 +133,7 @@ func (t *attempt) cannot(ctx context.Context) (answer, error) {
 // Standing says, for someone who proved to be the account's owner, why it cannot
 // be used; empty when it can.
 func Standing(a store.Account, now time.Time) string {
-	t := identity.IDToken{State: a.State, ValidFrom: a.ValidFrom, ValidUntil: a.ValidUntil}
-	switch t.StandingAt(now) {
+	switch a.StandingAt(now) {
 	case identity.Good:
 		return ""
 	case identity.NotYetValid:

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/identity/pake"
 	"github.com/sallyport-auth/sallyport/passwords"
 	"github.com/sallyport-auth/sallyport/server/realm"
 )
@@ -37,7 +38,7 @@ type Engine struct {
 	// dues are codes that count for a change of password.
 	dues dueCodes
 	// opaque is the realm's end of OPAQUE.
-	opaque opaqueKeys
+	opaque pake.Kept
 }
 
 // New authenticates the people of a realm. timeout is how long it waits for a next

@@ -32,8 +32,7 @@ func (e *Engine) GetVerdict(ctx context.Context, req *v1.GetVerdictRequest) (*v1
 		if err != nil {
 			return err
 		}
-		t := identity.IDToken{State: a.State, ValidFrom: a.ValidFrom, ValidUntil: a.ValidUntil}
-		resp.Known, resp.State = true, standingWord(t.StandingAt(now))
+		resp.Known, resp.State = true, standingWord(a.StandingAt(now))
 		f, err := tx.Failures(name)
 		if err != nil {
 			return err

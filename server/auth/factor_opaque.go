@@ -1,14 +1,12 @@
 package auth
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/google/uuid"
 
@@ -93,7 +91,7 @@ func (opaqueFactor) traits() traits {
 func (opaqueFactor) step(ctx context.Context, t *attempt, credential identity.Secret) (answer, error) {
 	m, err := identity.ParsePasswordMessages(credential.Reveal())
 	if err != nil || len(m.Whole) == 0 {
-		return t.deny(ctx, answer{reason: "no message of OPAQUE"})
+		return t.noMessage(ctx)
 	}
 	if t.f.locked(identity.Password) {
 		return t.locked(ctx)
@@ -131,10 +129,15 @@ func (opaqueFactor) step(ctx context.Context, t *attempt, credential identity.Se
 		ke2.Front, by.front, err = server.Login(m.Front, is, string(t.s.name))
 	}
 	if err != nil {
-		return t.deny(ctx, answer{reason: "no message of OPAQUE"})
+		return t.noMessage(ctx)
 	}
 	t.s.by = by
 	return t.offerMessages(identity.PasswordProof, ke2)
+}
+
+// noMessage ends a session that was sent what is none.
+func (t *attempt) noMessage(ctx context.Context) (answer, error) {
+	return t.deny(ctx, answer{reason: "no message of OPAQUE"})
 }
 
 // errOpaqueElsewhere: a server that only reads has no keys of OPAQUE.
@@ -159,7 +162,7 @@ func (proofFactor) step(ctx context.Context, t *attempt, credential identity.Sec
 	t.s.by = nil
 	m, err := identity.ParsePasswordMessages(credential.Reveal())
 	if err != nil || by == nil {
-		return t.deny(ctx, answer{reason: "no message of OPAQUE"})
+		return t.noMessage(ctx)
 	}
 	whole := len(m.Whole) > 0
 	switch {
@@ -208,12 +211,12 @@ func (newPasswordFactor) step(ctx context.Context, t *attempt, credential identi
 	}
 	m, err := identity.ParsePasswordMessages(credential.Reveal())
 	if err != nil {
-		return t.deny(ctx, answer{reason: "no message of OPAQUE"})
+		return t.noMessage(ctx)
 	}
 	t.s.credential = pake.NewCredential()
 	response, err := server.Registration(m.Whole, t.s.credential)
 	if err != nil {
-		return t.deny(ctx, answer{reason: "no message of OPAQUE"})
+		return t.noMessage(ctx)
 	}
 	return t.offerMessages(identity.NewPasswordRecord, identity.PasswordMessages{Whole: response})
 }
@@ -230,7 +233,7 @@ func (recordFactor) step(ctx context.Context, t *attempt, credential identity.Se
 	}
 	m, err := identity.ParsePasswordMessages(credential.Reveal())
 	if err != nil || server.CheckRecord(m.Whole) != nil {
-		return t.deny(ctx, answer{reason: "no message of OPAQUE"})
+		return t.noMessage(ctx)
 	}
 	phc := formatRegistered(pake.Registered{Credential: t.s.credential, Record: m.Whole})
 	proved := t.s.epochOf(identity.Password)
@@ -284,13 +287,6 @@ func (t *attempt) registersNow() bool {
 	return s.registers && slices.Contains(s.methods(), identity.Password) && !s.concatenated && !t.f.due(s) && !isRegistered(t.f.password().PHC)
 }
 
-// opaqueKeys are the realm's, once they were read: they stay what they are.
-type opaqueKeys struct {
-	mu     sync.Mutex
-	sealed []byte
-	server *pake.Server
-}
-
 // opaqueKeysOf is no account's: what the keys are sealed for.
 var opaqueKeysOf = uuid.MustParse("6f706171-7565-4000-8000-000000000002") //nolint:gochecknoglobals // a constant
 
@@ -314,22 +310,7 @@ func (e *Engine) opaquePasswords(ctx context.Context) (set store.OpaquePasswords
 
 // opaqueServer is the realm's end of OPAQUE.
 func (e *Engine) opaqueServer(set store.OpaquePasswords) (*pake.Server, error) {
-	e.opaque.mu.Lock()
-	defer e.opaque.mu.Unlock()
-	if e.opaque.server != nil && bytes.Equal(e.opaque.sealed, set.Sealed) {
-		return e.opaque.server, nil
-	}
-	keys, err := e.Box.Open(opaqueKeysOf, set.Sealed)
-	if err != nil {
-		return nil, fmt.Errorf("keys of OPAQUE: %w", err)
-	}
-	defer keys.Wipe()
-	server, err := pake.ForLogins.NewServer(keys)
-	if err != nil {
-		return nil, err //nolint:wrapcheck // it says what it is about
-	}
-	e.opaque.sealed, e.opaque.server = set.Sealed, server
-	return server, nil
+	return e.opaque.Server(pake.ForLogins, set.Sealed, func(sealed []byte) (identity.Secret, error) { return e.Box.Open(opaqueKeysOf, sealed) }) //nolint:wrapcheck // it says what it is about
 }
 
 // registrar is opaqueServer at a moment of its own.

@@ -35,8 +35,7 @@ type Service struct {
 	mu      sync.Mutex
 	streams map[uuid.UUID]int // under way, by machine
 	all     int
-	keys    []byte       // sealed, of server
-	server  *pake.Server // made of them
+	server  pake.Kept
 }
 
 // New is a realm's.
@@ -120,21 +119,7 @@ func (s *Service) place(machine uuid.UUID) (func(), error) {
 
 // pake is the realm's end of OPAQUE, of the keys that are stored.
 func (s *Service) pake(set store.IdentityService) (*pake.Server, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.server != nil && string(s.keys) == string(set.Sealed) {
-		return s.server, nil
-	}
-	keys, err := settings.Keys(s.Realm, set)
-	if err != nil {
-		return nil, fmt.Errorf("keys of OPAQUE: %w", err)
-	}
-	server, err := pake.ForIdentities.NewServer(keys)
-	if err != nil {
-		return nil, err //nolint:wrapcheck // it says what it is about
-	}
-	s.keys, s.server = set.Sealed, server
-	return server, nil
+	return s.server.Server(pake.ForIdentities, set.Sealed, func([]byte) (identity.Secret, error) { return settings.Keys(s.Realm, set) }) //nolint:wrapcheck // it says what it is about
 }
 
 // origin is where a call comes from: the machine's address.

@@ -58,14 +58,8 @@ func (r *Realm) Person(tx *store.Tx, m store.Machine, signed []byte, purpose str
 	if err != nil {
 		return store.Account{}, nil, fmt.Errorf("scope: %w", err)
 	}
-	if !within || !Stands(a, r.Now()) {
+	if !within || a.StandingAt(r.Now()) != identity.Good {
 		return store.Account{}, nil, noPerson("the account %s may not be used at this machine now. Ask your administrator", a.Name)
 	}
 	return a, s, nil
-}
-
-// Stands tells whether the account may be used now, as far as the realm is concerned.
-func Stands(a store.Account, now time.Time) bool {
-	t := identity.IDToken{State: a.State, ValidFrom: a.ValidFrom, ValidUntil: a.ValidUntil}
-	return t.StandingAt(now) == identity.Good
 }

@@ -135,7 +135,7 @@ func (e *Engine) again(tx *store.Tx, r store.Request) (verdict, error) {
 	if err != nil {
 		return verdict{}, fmt.Errorf("machine: %w", err)
 	}
-	if !realm.Stands(asker, e.Now()) {
+	if asker.StandingAt(e.Now()) != identity.Good {
 		return verdict{refused: fmt.Sprintf("the account %s may not be used now", asker.Name)}, nil
 	}
 	ask := new(v1.AskRequest)

@@ -9,7 +9,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/sallyport-auth/sallyport/identity"
-	"github.com/sallyport-auth/sallyport/server/realm"
 	"github.com/sallyport-auth/sallyport/server/store"
 )
 
@@ -265,7 +264,7 @@ func mayDecide(tx *store.Tx, group, account uuid.UUID, r store.Request, now time
 	if err != nil {
 		return false, fmt.Errorf("approver: %w", err)
 	}
-	if !realm.Stands(a, now) {
+	if a.StandingAt(now) != identity.Good {
 		return false, nil
 	}
 	yes, err := tx.IsMember(group, account)

@@ -3,6 +3,7 @@ package store
 import (
 	"database/sql"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -18,6 +19,12 @@ type Account struct {
 	// OwnGroup is the uuid of the account's private group, whose name and gid are
 	// the account's own.
 	OwnGroup uuid.UUID
+}
+
+// StandingAt is how the account stands then, as far as the realm is concerned.
+func (a Account) StandingAt(now time.Time) identity.Standing {
+	t := identity.IDToken{State: a.State, ValidFrom: a.ValidFrom, ValidUntil: a.ValidUntil}
+	return t.StandingAt(now)
 }
 
 const accountColumns = `uuid, name, uid, full_name, home, shell, state, valid_from, valid_until, revision, group_uuid`

@@ -103,7 +103,7 @@ type party struct {
 
 // opted is an account with its key; none where it has none or is not in good standing.
 func (s *Service) opted(tx *store.Tx, a store.Account, err, none error) (party, error) {
-	if errors.Is(err, identity.ErrNotFound) || err == nil && !realm.Stands(a, s.Now()) {
+	if errors.Is(err, identity.ErrNotFound) || err == nil && a.StandingAt(s.Now()) != identity.Good {
 		return party{}, none
 	}
 	if err != nil {
