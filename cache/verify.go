@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/sallyport-auth/sallyport/identity"
+	"github.com/sallyport-auth/sallyport/identity/verify"
 )
 
 // VerifyKey is an account's key to make sure of others with: the private half is readable
@@ -24,12 +24,7 @@ type VerifyContact struct {
 	Name, FullName string
 	Public         []byte
 	Made, Fetched  time.Time
-	// Confirmed is the key that was confirmed last, and when; empty before the first time.
-	Confirmed   []byte
-	ConfirmedAt time.Time
-	// Heard is the newest step whose code was heard, and Wrong counts wrong ones.
-	Heard int64
-	Wrong identity.Tally
+	verify.Record
 }
 
 // VerifyKey is an account's; identity.ErrNotFound where there is none.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sallyport-auth/sallyport/cli/command"
 	"github.com/sallyport-auth/sallyport/control"
+	"github.com/sallyport-auth/sallyport/identity/verify"
 	"github.com/sallyport-auth/sallyport/report"
 )
 
@@ -128,7 +129,7 @@ func (a *App) verify(ctx context.Context, in *invocation, name string) error {
 		if err := a.show(in, v, func(w io.Writer) { printVerdict(w, call, v, a.Now()) }); err != nil {
 			return err
 		}
-		if v.Verdict != report.VerifyConfirmed {
+		if v.Verdict != verify.Confirmed {
 			return errSaid
 		}
 		return nil
@@ -165,13 +166,13 @@ func printCall(w io.Writer, c report.VerifyCall, now time.Time) {
 func printVerdict(w io.Writer, c report.VerifyCall, v report.VerifyVerdict, now time.Time) {
 	who := fmt.Sprintf("%s@%s", spoken(c.Name), spoken(c.Realm))
 	switch v.Verdict {
-	case report.VerifyConfirmed:
+	case verify.Confirmed:
 		fmt.Fprintf(w, "Confirmed: whoever said this code has the key of %s.\n", who)
-	case report.VerifyUsed:
+	case verify.Used:
 		fmt.Fprintln(w, "Not confirmed: this code was heard before, and is good once. Wait for the next minute, and ask for a new one.")
-	case report.VerifyNoCode:
+	case verify.NoCode:
 		fmt.Fprintln(w, "Not confirmed: a code has 8 digits. Run it again.")
-	case report.VerifyLocked:
+	case verify.Locked:
 		fmt.Fprintf(w, "Not confirmed: too many wrong codes. %s cannot be verified here for %s.\n", who, span(v.LockedUntil.Sub(now)))
 	default:
 		fmt.Fprintf(w, "NOT CONFIRMED: this is not the code of %s. Do not trust the call, unless the clocks differ or a digit was misheard: then run it again.\n", who)

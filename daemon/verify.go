@@ -53,7 +53,7 @@ func (d *Gate) verifySetUp(ctx context.Context, peer identity.Peer, args []byte,
 			return err //nolint:wrapcheck // it says what it is about
 		}
 	}
-	return d.withSession(ctx, peer, in.EnrolArgs, identity.PurposeOfVerifyKey(key.Public), emit, func(ctx context.Context, a asked) (report.Requested, error) {
+	return d.withSession(ctx, peer, in.EnrolArgs, identity.PurposeOfVerifyKey(key.Public, false), emit, func(ctx context.Context, a asked) (report.Requested, error) {
 		id := a.account.Account().UUID
 		made, err := d.o.Provider.Verifier.SetVerifyKey(ctx, a.session, key.Public)
 		switch {
@@ -153,10 +153,10 @@ func (d *Gate) verifyHeard(ctx context.Context, peer identity.Peer, args []byte,
 	if err != nil {
 		return err //nolint:wrapcheck // it says what it is about
 	}
-	if v.Verdict != report.VerifyNoCode {
+	if v.Verdict != verify.NoCode {
 		note, end := context.WithTimeout(ctx, noteTimeout)
 		defer end()
-		if err := d.o.Provider.Verifier.NoteVerification(note, string(a.Name), id, v.Verdict == report.VerifyConfirmed); err != nil {
+		if err := d.o.Provider.Verifier.NoteVerification(note, string(a.Name), id, v.Verdict == verify.Confirmed); err != nil {
 			v.Unrecorded = true
 			d.log.WarnContext(ctx, "a verification is not in the realm's audit log", "account", a.Name, "error", err)
 		}

@@ -51,13 +51,13 @@ func TestANewKeyTakesAProofThatIsMadeForIt(t *testing.T) {
 	if r, err := set(aliceUID, "", false); err != nil || !r.NeedsProof || len(f.set) > 0 {
 		t.Fatalf("without a proof: %+v, %v, %q", r, err, f.set)
 	}
-	for _, other := range []string{"", identity.PurposeOf(uuid.New(), true), identity.PurposeOfVerifyKey([]byte("another"))} {
+	for _, other := range []string{"", identity.PurposeOf(uuid.New(), true), identity.PurposeOfVerifyKey([]byte("another"), false)} {
 		purpose = other
 		if r, err := set(aliceUID, "secret", true); err == nil || len(f.set) > 0 {
 			t.Fatalf("with a session to %q: %+v, %v, %q", other, r, err, f.set)
 		}
 	}
-	purpose = identity.PurposeOfVerifyKey(nil)
+	purpose = identity.PurposeOfVerifyKey(nil, false)
 	if r, err := set(aliceUID, "secret", true); err != nil || len(f.set) != 1 || f.public != nil || r.VerifyKey != nil {
 		t.Errorf("with one that is for it: %+v, %v, %q", r, err, f.set)
 	}

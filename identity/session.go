@@ -32,12 +32,13 @@ func PurposeOf(request uuid.UUID, approve bool) string {
 }
 
 // PurposeOfVerifyKey is the purpose of an authentication by which an account sets the public
-// half of the key that it makes sure of others with; nil is for removing it.
-func PurposeOfVerifyKey(public []byte) string {
+// half of the key that it makes sure of others with, of which partners of the realm are told
+// or not; nil is for removing it.
+func PurposeOfVerifyKey(public []byte, partners bool) string {
 	if len(public) == 0 {
 		return "remove verify key"
 	}
-	return fmt.Sprintf("set verify key %x", sha256.Sum256(public))
+	return fmt.Sprintf("set verify key %x", sha256.Sum256(public)) + map[bool]string{true: " and tell partners"}[partners]
 }
 
 // Check accepts the token only for this account on this machine at this time,

@@ -1,6 +1,10 @@
 package report
 
-import "time"
+import (
+	"time"
+
+	"github.com/sallyport-auth/sallyport/identity/verify"
+)
 
 // VerifySetUp sets a key to make sure of others with, or removes it.
 type VerifySetUp struct {
@@ -60,19 +64,10 @@ type VerifyCall struct {
 	LockedUntil time.Time `json:"locked_until,omitzero"`
 }
 
-// Verdicts on a code that was heard.
-const (
-	VerifyConfirmed = "confirmed"
-	VerifyWrong     = "wrong"
-	VerifyUsed      = "used"
-	VerifyNoCode    = "no code"
-	VerifyLocked    = "locked"
-)
-
-// VerifyVerdict is one of the words above. Nothing but "confirmed" is a yes.
+// VerifyVerdict is what came of a code that was heard.
 type VerifyVerdict struct {
-	Verdict     string    `json:"verdict"`
-	LockedUntil time.Time `json:"locked_until,omitzero"`
+	Verdict     verify.Verdict `json:"verdict"`
+	LockedUntil time.Time      `json:"locked_until,omitzero"`
 	// Unrecorded: the realm's audit log does not say so, because its server does not answer.
 	Unrecorded bool `json:"unrecorded,omitempty"`
 }

@@ -13,12 +13,5 @@
 //     is confirmed.
 //   - Without the server it goes on by what is remembered, and says how old that is.
 //
-// What is heard, by the state of who is heard (the first row that fits):
-//
-//	state of the contact         what is typed                 verdict
-//	locked                       anything                      locked
-//	any                          no 8 digits                   not a code; not counted
-//	any                          the right code, heard before  used; not counted
-//	any                          the right code                confirmed; wrong ones are forgotten
-//	any                          anything else                 wrong; counted, five lock
+// What comes of a code is the table of identity/verify.Verdict.
 package verification

@@ -20,12 +20,6 @@ import (
 	"github.com/sallyport-auth/sallyport/spelling"
 )
 
-// Brake is how wrong codes slow down whoever says them. Twelve guesses an hour, each right
-// once in 33 million, are one success in three centuries.
-func Brake() identity.Brake {
-	return identity.Brake{From: 5, First: 5 * time.Minute, Most: time.Hour, Quiet: 24 * time.Hour}
-}
-
 // keyKind and keyEpoch are what a private half is sealed for: see identity.SealInfo.
 const (
 	keyKind  identity.FactorKind = "verify"
@@ -214,30 +208,20 @@ func (d *Desk) Hear(ctx context.Context, account uuid.UUID, in report.VerifyHear
 	}
 	now := d.o.Now()
 	if c.Wrong.Locked(now) {
-		return report.VerifyVerdict{Verdict: report.VerifyLocked, LockedUntil: c.Wrong.LockedUntil}, c.ID, nil
+		return report.VerifyVerdict{Verdict: verify.Locked, LockedUntil: c.Wrong.LockedUntil}, c.ID, nil
 	}
 	call, err := d.call(ctx, account, c)
 	if err != nil {
 		return report.VerifyVerdict{}, c.ID, err
 	}
 	defer call.End()
-	step, right, err := call.Hear(in.Code, now)
-	var v report.VerifyVerdict
-	switch {
-	case errors.Is(err, verify.ErrCode):
-		return report.VerifyVerdict{Verdict: report.VerifyNoCode}, c.ID, nil
-	case err != nil:
-		return v, c.ID, err //nolint:wrapcheck // it says what it is about
-	case right && step <= c.Heard:
-		return report.VerifyVerdict{Verdict: report.VerifyUsed}, c.ID, nil
-	case right:
-		v.Verdict = report.VerifyConfirmed
-		c.Heard, c.Confirmed, c.ConfirmedAt, c.Wrong = step, c.Public, now, identity.Tally{}
-	default:
-		v.Verdict = report.VerifyWrong
-		if c.Wrong = Brake().Fail(c.Wrong, now); c.Wrong.Locked(now) {
-			v.Verdict, v.LockedUntil = report.VerifyLocked, c.Wrong.LockedUntil
-		}
+	v := report.VerifyVerdict{}
+	v.Verdict, c.Record = call.Judge(in.Code, c.Public, now, c.Record)
+	if c.Wrong.Locked(now) {
+		v.LockedUntil = c.Wrong.LockedUntil
+	}
+	if v.Verdict == verify.NoCode || v.Verdict == verify.Used {
+		return v, c.ID, nil
 	}
 	if err := d.o.Cache.PutVerifyContact(ctx, account, c); err != nil {
 		return report.VerifyVerdict{}, c.ID, err //nolint:wrapcheck // likewise: no verdict that is not written down

@@ -78,7 +78,7 @@ func (s *side) says(to *side) report.VerifyCall {
 	return c
 }
 
-func (s *side) hears(from *side, code, want string) {
+func (s *side) hears(from *side, code string, want verify.Verdict) {
 	s.t.Helper()
 	v, id, err := s.Hear(s.t.Context(), s.id, report.VerifyHeard{Name: from.name, PublicKey: from.key.Public, Code: code})
 	s.must(err)
@@ -108,26 +108,26 @@ func TestEachRowOfWhatIsHeardHolds(t *testing.T) {
 	if back := ada.says(bob).Say; back == code || len(code) != 9 {
 		t.Fatalf("%q and %q are said", code, back)
 	}
-	ada.hears(bob, ada.says(bob).Say, report.VerifyWrong) // said back
-	ada.hears(bob, "123", report.VerifyNoCode)
-	ada.hears(bob, code, report.VerifyConfirmed)
-	ada.hears(bob, code, report.VerifyUsed)
+	ada.hears(bob, ada.says(bob).Say, verify.Wrong) // said back
+	ada.hears(bob, "123", verify.NoCode)
+	ada.hears(bob, code, verify.Confirmed)
+	ada.hears(bob, code, verify.Used)
 	*now = now.Add(verify.Step * time.Second)
-	ada.hears(bob, code, report.VerifyUsed)
+	ada.hears(bob, code, verify.Used)
 	for range 4 {
-		ada.hears(bob, "123", report.VerifyNoCode)
-		ada.hears(bob, other(bob.says(ada).Say), report.VerifyWrong)
+		ada.hears(bob, "123", verify.NoCode)
+		ada.hears(bob, other(bob.says(ada).Say), verify.Wrong)
 	}
-	ada.hears(bob, other(bob.says(ada).Say), report.VerifyLocked)
-	ada.hears(bob, bob.says(ada).Say, report.VerifyLocked)
+	ada.hears(bob, other(bob.says(ada).Say), verify.Locked)
+	ada.hears(bob, bob.says(ada).Say, verify.Locked)
 	if c := ada.says(bob); c.Say != "" || c.LockedUntil.IsZero() {
 		t.Errorf("locked, and said: %+v", c)
 	}
 	*now = now.Add(5 * time.Minute)
-	ada.hears(bob, bob.says(ada).Say, report.VerifyConfirmed)
+	ada.hears(bob, bob.says(ada).Say, verify.Confirmed)
 	*now = now.Add(time.Minute)
-	ada.hears(bob, other(bob.says(ada).Say), report.VerifyWrong) // the count began anew
-	bob.hears(ada, ada.says(bob).Say, report.VerifyConfirmed)
+	ada.hears(bob, other(bob.says(ada).Say), verify.Wrong) // the count began anew
+	bob.hears(ada, ada.says(bob).Say, verify.Confirmed)
 }
 
 // Promise verify-changed.
@@ -136,7 +136,7 @@ func TestAnotherKeyThanTheConfirmedOneIsSaidUntilItIsConfirmed(t *testing.T) {
 	if c := ada.says(bob); c.Key != report.VerifyKeyNew {
 		t.Errorf("before the first time: %+v", c)
 	}
-	ada.hears(bob, bob.says(ada).Say, report.VerifyConfirmed)
+	ada.hears(bob, bob.says(ada).Say, verify.Confirmed)
 	if c := ada.says(bob); c.Key != report.VerifyKeySame {
 		t.Errorf("after it: %+v", c)
 	}
@@ -153,10 +153,10 @@ func TestAnotherKeyThanTheConfirmedOneIsSaidUntilItIsConfirmed(t *testing.T) {
 		if c := ada.says(bob); c.Key != report.VerifyKeyChanged || c.FingerprintBefore != before {
 			t.Errorf("another key: %+v", c)
 		}
-		ada.hears(bob, other(bob.says(ada).Say), report.VerifyWrong)
+		ada.hears(bob, other(bob.says(ada).Say), verify.Wrong)
 		ada.learns(bob)
 	}
-	ada.hears(bob, bob.says(ada).Say, report.VerifyConfirmed)
+	ada.hears(bob, bob.says(ada).Say, verify.Confirmed)
 	if c := ada.says(bob); c.Key != report.VerifyKeySame {
 		t.Errorf("once that is confirmed: %+v", c)
 	}

@@ -58,7 +58,7 @@ func (s *Service) SetVerifyKey(ctx context.Context, req *v1.SetVerifyKeyRequest)
 	}
 	now := s.Now()
 	err = s.Store.Write(ctx, func(tx *store.Tx) error {
-		a, _, err := s.Person(tx, m, req.GetSessionToken(), identity.PurposeOfVerifyKey(public))
+		a, _, err := s.Person(tx, m, req.GetSessionToken(), identity.PurposeOfVerifyKey(public, req.GetPartners()))
 		if err != nil {
 			return err
 		}

@@ -86,7 +86,7 @@ func (r *rig) set(session, public []byte) error {
 func (r *rig) opts(name string) (private identity.Secret, public []byte) {
 	r.T.Helper()
 	private, public = newKey(r.T)
-	r.Must(nil, r.set(r.session(name, identity.PurposeOfVerifyKey(public)), public))
+	r.Must(nil, r.set(r.session(name, identity.PurposeOfVerifyKey(public, false)), public))
 	return private, public
 }
 
@@ -113,12 +113,12 @@ func TestAKeyIsSetByAProofOfThatAccountForThatKeyAlone(t *testing.T) {
 	r := newRig(t)
 	_, public := newKey(t)
 	_, other := newKey(t)
-	purpose := identity.PurposeOfVerifyKey(public)
+	purpose := identity.PurposeOfVerifyKey(public, false)
 	for sentence, session := range map[string][]byte{
 		"nothing":         nil,
 		"a login":         r.session("alice", ""),
-		"for another key": r.session("alice", identity.PurposeOfVerifyKey(other)),
-		"for a removal":   r.session("alice", identity.PurposeOfVerifyKey(nil)),
+		"for another key": r.session("alice", identity.PurposeOfVerifyKey(other, false)),
+		"for a removal":   r.session("alice", identity.PurposeOfVerifyKey(nil, false)),
 		"of before":       r.session("alice", purpose, func(s *identity.SessionToken) { s.AuthenticatedAt -= 200 }),
 		"elsewhere":       r.session("alice", purpose, func(s *identity.SessionToken) { s.Machine = uuid.New() }),
 	} {
@@ -138,7 +138,7 @@ func TestAKeyIsSetByAProofOfThatAccountForThatKeyAlone(t *testing.T) {
 	if err := r.set(r.session("alice", ""), nil); err == nil {
 		t.Error("removed by a login")
 	}
-	r.Must(nil, r.set(r.session("alice", identity.PurposeOfVerifyKey(nil)), nil))
+	r.Must(nil, r.set(r.session("alice", identity.PurposeOfVerifyKey(nil, false)), nil))
 	want := []string{
 		fmt.Sprintf("verify.set alice fingerprint=%q", verify.Fingerprint(public)),
 		fmt.Sprintf("verify.set alice fingerprint=%q replaces=%q", verify.Fingerprint(second), verify.Fingerprint(public)),
@@ -225,7 +225,7 @@ func TestAKeyThatWasSetAtOneServerIsToldByAnother(t *testing.T) {
 	if !bytes.Equal(found.GetPerson().GetPublicKey(), his) {
 		t.Errorf("%v", found)
 	}
-	r.Must(nil, r.set(r.session("bob", identity.PurposeOfVerifyKey(nil)), nil))
+	r.Must(nil, r.set(r.session("bob", identity.PurposeOfVerifyKey(nil, false)), nil))
 	if _, err := second.FindVerifyPerson(r.Call(), &v1.FindVerifyPersonRequest{Account: "alice", Name: "bob"}); connect.CodeOf(err) != connect.CodeNotFound {
 		t.Errorf("removed at the one: %v", err)
 	}

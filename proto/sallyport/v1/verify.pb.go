@@ -22,12 +22,69 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// VerifyEvent is what is written down.
+type VerifyEvent int32
+
+const (
+	// The event is what "confirmed" says.
+	VerifyEvent_VERIFY_EVENT_UNSPECIFIED VerifyEvent = 0
+	VerifyEvent_VERIFY_EVENT_BEGUN       VerifyEvent = 1
+	VerifyEvent_VERIFY_EVENT_CONFIRMED   VerifyEvent = 2
+	VerifyEvent_VERIFY_EVENT_FAILED      VerifyEvent = 3
+)
+
+// Enum value maps for VerifyEvent.
+var (
+	VerifyEvent_name = map[int32]string{
+		0: "VERIFY_EVENT_UNSPECIFIED",
+		1: "VERIFY_EVENT_BEGUN",
+		2: "VERIFY_EVENT_CONFIRMED",
+		3: "VERIFY_EVENT_FAILED",
+	}
+	VerifyEvent_value = map[string]int32{
+		"VERIFY_EVENT_UNSPECIFIED": 0,
+		"VERIFY_EVENT_BEGUN":       1,
+		"VERIFY_EVENT_CONFIRMED":   2,
+		"VERIFY_EVENT_FAILED":      3,
+	}
+)
+
+func (x VerifyEvent) Enum() *VerifyEvent {
+	p := new(VerifyEvent)
+	*p = x
+	return p
+}
+
+func (x VerifyEvent) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (VerifyEvent) Descriptor() protoreflect.EnumDescriptor {
+	return file_sallyport_v1_verify_proto_enumTypes[0].Descriptor()
+}
+
+func (VerifyEvent) Type() protoreflect.EnumType {
+	return &file_sallyport_v1_verify_proto_enumTypes[0]
+}
+
+func (x VerifyEvent) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use VerifyEvent.Descriptor instead.
+func (VerifyEvent) EnumDescriptor() ([]byte, []int) {
+	return file_sallyport_v1_verify_proto_rawDescGZIP(), []int{0}
+}
+
 type SetVerifyKeyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Of an authentication with the purpose that package identity states: PurposeOfVerifyKey.
 	SessionToken []byte `protobuf:"bytes,1,opt,name=session_token,json=sessionToken,proto3" json:"session_token,omitempty"`
 	// P-256, uncompressed: 65 bytes. Empty removes the key.
-	PublicKey     []byte `protobuf:"bytes,2,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`
+	PublicKey []byte `protobuf:"bytes,2,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`
+	// Realms that this one is a partner of are told of the account too. The purpose of the
+	// session says so as well.
+	Partners      bool `protobuf:"varint,3,opt,name=partners,proto3" json:"partners,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -74,6 +131,13 @@ func (x *SetVerifyKeyRequest) GetPublicKey() []byte {
 		return x.PublicKey
 	}
 	return nil
+}
+
+func (x *SetVerifyKeyRequest) GetPartners() bool {
+	if x != nil {
+		return x.Partners
+	}
+	return false
 }
 
 type SetVerifyKeyResponse struct {
@@ -123,8 +187,10 @@ func (x *SetVerifyKeyResponse) GetMade() *timestamppb.Timestamp {
 type FindVerifyPersonRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The name of the account that asks, and of the one that it speaks with.
-	Account       string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
-	Name          string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Account string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	Name    string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// The realm of the other, where it is not that of the machine.
+	Realm         string `protobuf:"bytes,3,opt,name=realm,proto3" json:"realm,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -169,6 +235,13 @@ func (x *FindVerifyPersonRequest) GetAccount() string {
 func (x *FindVerifyPersonRequest) GetName() string {
 	if x != nil {
 		return x.Name
+	}
+	return ""
+}
+
+func (x *FindVerifyPersonRequest) GetRealm() string {
+	if x != nil {
+		return x.Realm
 	}
 	return ""
 }
@@ -233,9 +306,23 @@ type VerifyPerson struct {
 	FullName  string                 `protobuf:"bytes,3,opt,name=full_name,json=fullName,proto3" json:"full_name,omitempty"`
 	PublicKey []byte                 `protobuf:"bytes,4,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`
 	// When the key was set.
-	Made          *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=made,proto3" json:"made,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Made *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=made,proto3" json:"made,omitempty"`
+	// The realm, and what it says of itself: the organisation that it belongs to (may be empty).
+	// The domain is that of the server at which this realm asked, or of the answering server in
+	// one's own realm; it may be empty.
+	Realm        string `protobuf:"bytes,6,opt,name=realm,proto3" json:"realm,omitempty"`
+	Organisation string `protobuf:"bytes,7,opt,name=organisation,proto3" json:"organisation,omitempty"`
+	Domain       string `protobuf:"bytes,8,opt,name=domain,proto3" json:"domain,omitempty"`
+	// When that realm last said so to this one; absent in one's own realm.
+	Told *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=told,proto3" json:"told,omitempty"`
+	// The realm's server has the private half too, and so can speak as this person.
+	ServerHeld bool `protobuf:"varint,10,opt,name=server_held,json=serverHeld,proto3" json:"server_held,omitempty"`
+	// Of the account that asks: partners are told of it.
+	Partners bool `protobuf:"varint,11,opt,name=partners,proto3" json:"partners,omitempty"`
+	// Realms that this server knows and whose names look like that of the other's realm.
+	RealmLooksLike []string `protobuf:"bytes,12,rep,name=realm_looks_like,json=realmLooksLike,proto3" json:"realm_looks_like,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *VerifyPerson) Reset() {
@@ -303,12 +390,66 @@ func (x *VerifyPerson) GetMade() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *VerifyPerson) GetRealm() string {
+	if x != nil {
+		return x.Realm
+	}
+	return ""
+}
+
+func (x *VerifyPerson) GetOrganisation() string {
+	if x != nil {
+		return x.Organisation
+	}
+	return ""
+}
+
+func (x *VerifyPerson) GetDomain() string {
+	if x != nil {
+		return x.Domain
+	}
+	return ""
+}
+
+func (x *VerifyPerson) GetTold() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Told
+	}
+	return nil
+}
+
+func (x *VerifyPerson) GetServerHeld() bool {
+	if x != nil {
+		return x.ServerHeld
+	}
+	return false
+}
+
+func (x *VerifyPerson) GetPartners() bool {
+	if x != nil {
+		return x.Partners
+	}
+	return false
+}
+
+func (x *VerifyPerson) GetRealmLooksLike() []string {
+	if x != nil {
+		return x.RealmLooksLike
+	}
+	return nil
+}
+
 type NoteVerificationRequest struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Account string                 `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
 	// The other's id.
-	Id            []byte `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
-	Confirmed     bool   `protobuf:"varint,3,opt,name=confirmed,proto3" json:"confirmed,omitempty"`
+	Id        []byte `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	Confirmed bool   `protobuf:"varint,3,opt,name=confirmed,proto3" json:"confirmed,omitempty"`
+	// The other's realm, where it is not that of the machine.
+	Realm string      `protobuf:"bytes,4,opt,name=realm,proto3" json:"realm,omitempty"`
+	Event VerifyEvent `protobuf:"varint,5,opt,name=event,proto3,enum=sallyport.v1.VerifyEvent" json:"event,omitempty"`
+	// When it was, by the machine's clock, where no server answered then; absent: now.
+	Made          *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=made,proto3" json:"made,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -364,6 +505,27 @@ func (x *NoteVerificationRequest) GetConfirmed() bool {
 	return false
 }
 
+func (x *NoteVerificationRequest) GetRealm() string {
+	if x != nil {
+		return x.Realm
+	}
+	return ""
+}
+
+func (x *NoteVerificationRequest) GetEvent() VerifyEvent {
+	if x != nil {
+		return x.Event
+	}
+	return VerifyEvent_VERIFY_EVENT_UNSPECIFIED
+}
+
+func (x *NoteVerificationRequest) GetMade() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Made
+	}
+	return nil
+}
+
 type NoteVerificationResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -404,31 +566,50 @@ var File_sallyport_v1_verify_proto protoreflect.FileDescriptor
 
 const file_sallyport_v1_verify_proto_rawDesc = "" +
 	"\n" +
-	"\x19sallyport/v1/verify.proto\x12\fsallyport.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"Y\n" +
+	"\x19sallyport/v1/verify.proto\x12\fsallyport.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"u\n" +
 	"\x13SetVerifyKeyRequest\x12#\n" +
 	"\rsession_token\x18\x01 \x01(\fR\fsessionToken\x12\x1d\n" +
 	"\n" +
-	"public_key\x18\x02 \x01(\fR\tpublicKey\"F\n" +
+	"public_key\x18\x02 \x01(\fR\tpublicKey\x12\x1a\n" +
+	"\bpartners\x18\x03 \x01(\bR\bpartners\"F\n" +
 	"\x14SetVerifyKeyResponse\x12.\n" +
-	"\x04made\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04made\"G\n" +
+	"\x04made\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04made\"]\n" +
 	"\x17FindVerifyPersonRequest\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x12\n" +
-	"\x04name\x18\x02 \x01(\tR\x04name\"|\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
+	"\x05realm\x18\x03 \x01(\tR\x05realm\"|\n" +
 	"\x18FindVerifyPersonResponse\x122\n" +
 	"\x06person\x18\x01 \x01(\v2\x1a.sallyport.v1.VerifyPersonR\x06person\x12,\n" +
-	"\x03own\x18\x02 \x01(\v2\x1a.sallyport.v1.VerifyPersonR\x03own\"\x9e\x01\n" +
+	"\x03own\x18\x02 \x01(\v2\x1a.sallyport.v1.VerifyPersonR\x03own\"\x87\x03\n" +
 	"\fVerifyPerson\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1b\n" +
 	"\tfull_name\x18\x03 \x01(\tR\bfullName\x12\x1d\n" +
 	"\n" +
 	"public_key\x18\x04 \x01(\fR\tpublicKey\x12.\n" +
-	"\x04made\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04made\"a\n" +
+	"\x04made\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04made\x12\x14\n" +
+	"\x05realm\x18\x06 \x01(\tR\x05realm\x12\"\n" +
+	"\forganisation\x18\a \x01(\tR\forganisation\x12\x16\n" +
+	"\x06domain\x18\b \x01(\tR\x06domain\x12.\n" +
+	"\x04told\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x04told\x12\x1f\n" +
+	"\vserver_held\x18\n" +
+	" \x01(\bR\n" +
+	"serverHeld\x12\x1a\n" +
+	"\bpartners\x18\v \x01(\bR\bpartners\x12(\n" +
+	"\x10realm_looks_like\x18\f \x03(\tR\x0erealmLooksLike\"\xd8\x01\n" +
 	"\x17NoteVerificationRequest\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\fR\x02id\x12\x1c\n" +
-	"\tconfirmed\x18\x03 \x01(\bR\tconfirmed\"\x1a\n" +
-	"\x18NoteVerificationResponse2\xac\x02\n" +
+	"\tconfirmed\x18\x03 \x01(\bR\tconfirmed\x12\x14\n" +
+	"\x05realm\x18\x04 \x01(\tR\x05realm\x12/\n" +
+	"\x05event\x18\x05 \x01(\x0e2\x19.sallyport.v1.VerifyEventR\x05event\x12.\n" +
+	"\x04made\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x04made\"\x1a\n" +
+	"\x18NoteVerificationResponse*x\n" +
+	"\vVerifyEvent\x12\x1c\n" +
+	"\x18VERIFY_EVENT_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12VERIFY_EVENT_BEGUN\x10\x01\x12\x1a\n" +
+	"\x16VERIFY_EVENT_CONFIRMED\x10\x02\x12\x17\n" +
+	"\x13VERIFY_EVENT_FAILED\x10\x032\xac\x02\n" +
 	"\rVerifyService\x12U\n" +
 	"\fSetVerifyKey\x12!.sallyport.v1.SetVerifyKeyRequest\x1a\".sallyport.v1.SetVerifyKeyResponse\x12a\n" +
 	"\x10FindVerifyPerson\x12%.sallyport.v1.FindVerifyPersonRequest\x1a&.sallyport.v1.FindVerifyPersonResponse\x12a\n" +
@@ -446,33 +627,38 @@ func file_sallyport_v1_verify_proto_rawDescGZIP() []byte {
 	return file_sallyport_v1_verify_proto_rawDescData
 }
 
+var file_sallyport_v1_verify_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_sallyport_v1_verify_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_sallyport_v1_verify_proto_goTypes = []any{
-	(*SetVerifyKeyRequest)(nil),      // 0: sallyport.v1.SetVerifyKeyRequest
-	(*SetVerifyKeyResponse)(nil),     // 1: sallyport.v1.SetVerifyKeyResponse
-	(*FindVerifyPersonRequest)(nil),  // 2: sallyport.v1.FindVerifyPersonRequest
-	(*FindVerifyPersonResponse)(nil), // 3: sallyport.v1.FindVerifyPersonResponse
-	(*VerifyPerson)(nil),             // 4: sallyport.v1.VerifyPerson
-	(*NoteVerificationRequest)(nil),  // 5: sallyport.v1.NoteVerificationRequest
-	(*NoteVerificationResponse)(nil), // 6: sallyport.v1.NoteVerificationResponse
-	(*timestamppb.Timestamp)(nil),    // 7: google.protobuf.Timestamp
+	(VerifyEvent)(0),                 // 0: sallyport.v1.VerifyEvent
+	(*SetVerifyKeyRequest)(nil),      // 1: sallyport.v1.SetVerifyKeyRequest
+	(*SetVerifyKeyResponse)(nil),     // 2: sallyport.v1.SetVerifyKeyResponse
+	(*FindVerifyPersonRequest)(nil),  // 3: sallyport.v1.FindVerifyPersonRequest
+	(*FindVerifyPersonResponse)(nil), // 4: sallyport.v1.FindVerifyPersonResponse
+	(*VerifyPerson)(nil),             // 5: sallyport.v1.VerifyPerson
+	(*NoteVerificationRequest)(nil),  // 6: sallyport.v1.NoteVerificationRequest
+	(*NoteVerificationResponse)(nil), // 7: sallyport.v1.NoteVerificationResponse
+	(*timestamppb.Timestamp)(nil),    // 8: google.protobuf.Timestamp
 }
 var file_sallyport_v1_verify_proto_depIdxs = []int32{
-	7, // 0: sallyport.v1.SetVerifyKeyResponse.made:type_name -> google.protobuf.Timestamp
-	4, // 1: sallyport.v1.FindVerifyPersonResponse.person:type_name -> sallyport.v1.VerifyPerson
-	4, // 2: sallyport.v1.FindVerifyPersonResponse.own:type_name -> sallyport.v1.VerifyPerson
-	7, // 3: sallyport.v1.VerifyPerson.made:type_name -> google.protobuf.Timestamp
-	0, // 4: sallyport.v1.VerifyService.SetVerifyKey:input_type -> sallyport.v1.SetVerifyKeyRequest
-	2, // 5: sallyport.v1.VerifyService.FindVerifyPerson:input_type -> sallyport.v1.FindVerifyPersonRequest
-	5, // 6: sallyport.v1.VerifyService.NoteVerification:input_type -> sallyport.v1.NoteVerificationRequest
-	1, // 7: sallyport.v1.VerifyService.SetVerifyKey:output_type -> sallyport.v1.SetVerifyKeyResponse
-	3, // 8: sallyport.v1.VerifyService.FindVerifyPerson:output_type -> sallyport.v1.FindVerifyPersonResponse
-	6, // 9: sallyport.v1.VerifyService.NoteVerification:output_type -> sallyport.v1.NoteVerificationResponse
-	7, // [7:10] is the sub-list for method output_type
-	4, // [4:7] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	8,  // 0: sallyport.v1.SetVerifyKeyResponse.made:type_name -> google.protobuf.Timestamp
+	5,  // 1: sallyport.v1.FindVerifyPersonResponse.person:type_name -> sallyport.v1.VerifyPerson
+	5,  // 2: sallyport.v1.FindVerifyPersonResponse.own:type_name -> sallyport.v1.VerifyPerson
+	8,  // 3: sallyport.v1.VerifyPerson.made:type_name -> google.protobuf.Timestamp
+	8,  // 4: sallyport.v1.VerifyPerson.told:type_name -> google.protobuf.Timestamp
+	0,  // 5: sallyport.v1.NoteVerificationRequest.event:type_name -> sallyport.v1.VerifyEvent
+	8,  // 6: sallyport.v1.NoteVerificationRequest.made:type_name -> google.protobuf.Timestamp
+	1,  // 7: sallyport.v1.VerifyService.SetVerifyKey:input_type -> sallyport.v1.SetVerifyKeyRequest
+	3,  // 8: sallyport.v1.VerifyService.FindVerifyPerson:input_type -> sallyport.v1.FindVerifyPersonRequest
+	6,  // 9: sallyport.v1.VerifyService.NoteVerification:input_type -> sallyport.v1.NoteVerificationRequest
+	2,  // 10: sallyport.v1.VerifyService.SetVerifyKey:output_type -> sallyport.v1.SetVerifyKeyResponse
+	4,  // 11: sallyport.v1.VerifyService.FindVerifyPerson:output_type -> sallyport.v1.FindVerifyPersonResponse
+	7,  // 12: sallyport.v1.VerifyService.NoteVerification:output_type -> sallyport.v1.NoteVerificationResponse
+	10, // [10:13] is the sub-list for method output_type
+	7,  // [7:10] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_sallyport_v1_verify_proto_init() }
@@ -485,13 +671,14 @@ func file_sallyport_v1_verify_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sallyport_v1_verify_proto_rawDesc), len(file_sallyport_v1_verify_proto_rawDesc)),
-			NumEnums:      0,
+			NumEnums:      1,
 			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_sallyport_v1_verify_proto_goTypes,
 		DependencyIndexes: file_sallyport_v1_verify_proto_depIdxs,
+		EnumInfos:         file_sallyport_v1_verify_proto_enumTypes,
 		MessageInfos:      file_sallyport_v1_verify_proto_msgTypes,
 	}.Build()
 	File_sallyport_v1_verify_proto = out.File
