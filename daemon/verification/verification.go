@@ -147,7 +147,7 @@ func (d *Desk) call(ctx context.Context, account uuid.UUID, c cache.VerifyContac
 	}
 	private := identity.NewSecret(opened)
 	defer private.Wipe()
-	return verify.Begin(private, verify.Party{Realm: d.o.Realm, ID: account, Public: k.Public}, verify.Party{Realm: d.o.Realm, ID: c.ID, Public: c.Public}) //nolint:wrapcheck // it says what it is about
+	return verify.Begin(private, verify.Party{Realm: d.o.Realm, ID: account, Public: k.Public}, verify.Party{Realm: d.o.Realm, ID: c.ID, Public: c.Public}, "") //nolint:wrapcheck // it says what it is about
 }
 
 // Say is what there is to know of somebody, and the code to say now.

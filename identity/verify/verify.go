@@ -9,9 +9,13 @@
 //	             and both parties, the lesser encoding first; info: the label
 //	party        realm, uuid and public half, each behind its length in 4 bytes, big endian
 //	label        "sallyport verify 1"
-//	code         HMAC-SHA256 by the secret of label, speaker, listener (parties as above) and
-//	             the minute in 8 bytes; its first 8 bytes, big endian, modulo 100,000,000
+//	code         HMAC-SHA256 by the secret of label, speaker, listener (parties as above), the
+//	             minute in 8 bytes and the subject, where there is one, behind its length in
+//	             4 bytes; its first 8 bytes, big endian, modulo 100,000,000
 //	minute       seconds since 1970, divided by 60
+//	subject      what both have typed that the call is about, as [Subject] has it: whoever
+//	             sits between two calls and repeats what is said in each has to tell both the
+//	             same story
 //
 // Eight digits are 26.5 bits. A listener takes the codes of three minutes, the present one and
 // its neighbours, so a guess is right once in 33 million; five wrong ones lock.
@@ -28,10 +32,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/google/uuid"
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/sallyport-auth/sallyport/identity"
 )
@@ -43,8 +50,10 @@ const (
 	// Drift is how many steps a code may be early or late.
 	Drift = 1
 	// Digits are those of a code.
-	Digits  = 8
-	modulus = 100_000_000
+	Digits = 8
+	// MaxSubject is how many bytes may be typed that a call is about.
+	MaxSubject = 200
+	modulus    = 100_000_000
 )
 
 var (
@@ -113,10 +122,26 @@ func (p Party) encode() []byte {
 type Call struct {
 	secret      identity.Secret
 	own, theirs []byte // the parties, encoded
+	subject     string
 }
 
-// Begin is the end of whoever holds the private half of own.
-func Begin(private identity.Secret, own, theirs Party) (Call, error) {
+// Subject is what a call is about, as its codes know it: letters and digits alone, small ones,
+// so that two people who type the same words have the same. It is empty where there are none.
+func Subject(typed string) (string, error) {
+	if len(typed) > MaxSubject {
+		return "", fmt.Errorf("what a call is about has at most %d bytes", MaxSubject)
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return r
+		}
+		return -1
+	}, strings.ToLower(norm.NFKC.String(typed))), nil
+}
+
+// Begin is the end of whoever holds the private half of own. The call is about subject, of
+// [Subject], or "".
+func Begin(private identity.Secret, own, theirs Party, subject string) (Call, error) {
 	k, err := ecdh.P256().NewPrivateKey(private.Reveal())
 	if err != nil {
 		return Call{}, fmt.Errorf("%w: %w", ErrKey, err)
@@ -135,7 +160,7 @@ func Begin(private identity.Secret, own, theirs Party) (Call, error) {
 	if err != nil {
 		return Call{}, fmt.Errorf("%w: %w", ErrKey, err)
 	}
-	c := Call{own: own.encode(), theirs: theirs.encode()}
+	c := Call{own: own.encode(), theirs: theirs.encode(), subject: subject}
 	first, second := c.own, c.theirs
 	if bytes.Compare(first, second) > 0 {
 		first, second = second, first
@@ -155,9 +180,11 @@ func (c *Call) End() { c.secret.Wipe() }
 // code is what the speaker says to the listener in a minute.
 func (c *Call) code(speaker, listener []byte, step int64) uint32 {
 	h := hmac.New(sha256.New, c.secret.Reveal())
-	for _, part := range [][]byte{[]byte(label), speaker, listener, binary.BigEndian.AppendUint64(nil, uint64(step))} { //nolint:gosec // the same bits
-		_, _ = h.Write(part) // never fails, see hash.Hash
+	b := binary.BigEndian.AppendUint64(slices.Concat([]byte(label), speaker, listener), uint64(step)) //nolint:gosec // the same bits
+	if c.subject != "" {
+		b = append(binary.BigEndian.AppendUint32(b, uint32(len(c.subject))), c.subject...) //nolint:gosec // short
 	}
+	_, _ = h.Write(b) // never fails, see hash.Hash
 	return uint32(binary.BigEndian.Uint64(h.Sum(nil)) % modulus)
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,7 +44,16 @@ func newPerson(t testing.TB, realm string, id byte, private string) person {
 
 func (p person) calls(t testing.TB, other verify.Party) *verify.Call {
 	t.Helper()
-	c, err := verify.Begin(p.private, p.Party, other)
+	return p.callsAbout(t, other, "")
+}
+
+func (p person) callsAbout(t testing.TB, other verify.Party, words string) *verify.Call {
+	t.Helper()
+	subject, err := verify.Subject(words)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := verify.Begin(p.private, p.Party, other, subject)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,13 +81,17 @@ func TestTheCodesOfAKnownCall(t *testing.T) {
 	ada, bob := newPerson(t, "a.example", 1, rfcOne), newPerson(t, "b.example", 2, rfcTwo)
 	say, left := ada.calls(t, bob.Party).Say(time.Unix(at, 0))
 	back, _ := bob.calls(t, ada.Party).Say(time.Unix(at, 0))
-	if say != knownFromAda || back != knownFromBob || left != 30*time.Second {
-		t.Errorf("ada says %q, bob says %q, for %s", say, back, left)
+	about, _ := ada.callsAbout(t, bob.Party, "Invoice 4711").Say(time.Unix(at, 0))
+	if say != knownFromAda || back != knownFromBob || about != knownAbout || left != 30*time.Second {
+		t.Errorf("ada says %q, and %q of an invoice, bob says %q, for %s", say, about, back, left)
 	}
 }
 
 // Made by a program of its own, in another language, from what the package comment says.
 const knownFromAda, knownFromBob = "4464 6308", "5848 6395"
+
+// knownAbout is what ada says then of "Invoice 4711".
+const knownAbout = "1052 3547"
 
 // Promise verify-both.
 func TestTwoPeopleHearEachOtherAndNobodyElse(t *testing.T) {
@@ -124,6 +138,31 @@ func TestTwoPeopleHearEachOtherAndNobodyElse(t *testing.T) {
 	}
 }
 
+// TestWhoRelaysHasToTellBothTheSame is about somebody who speaks with both, as each to the
+// other, and repeats all codes.
+// Promise verify-about.
+func TestWhoRelaysHasToTellBothTheSame(t *testing.T) {
+	ada, bob := newPerson(t, "a.example", 1, ""), newPerson(t, "b.example", 2, "")
+	code, _ := bob.callsAbout(t, ada.Party, "lunch").Say(time.Unix(at, 0))
+	for _, about := range []string{"a new bank account", "", "lunch 2"} {
+		if hears(t, ada.callsAbout(t, bob.Party, about), code, at) {
+			t.Errorf("bob speaks about lunch, and ada is told that it was %q", about)
+		}
+	}
+	if hears(t, bob.callsAbout(t, ada.Party, "lunch"), code, at) {
+		t.Error("what was heard, said back, is right")
+	}
+	code, _ = bob.callsAbout(t, ada.Party, "Invoice #4711, Müller").Say(time.Unix(at, 0))
+	for _, about := range []string{"invoice 4711 müller", " INVOICE 4711 – MÜLLER.", "invoice４７１１mu\u0308ller"} {
+		if !hears(t, ada.callsAbout(t, bob.Party, about), code, at) {
+			t.Errorf("%q is another subject", about)
+		}
+	}
+	if _, err := verify.Subject(strings.Repeat("a", verify.MaxSubject+1)); err == nil {
+		t.Error("a subject of any length is taken")
+	}
+}
+
 // Promise verify-keys.
 func TestOnlyKeysOfP256OfTwoPeopleBeginACall(t *testing.T) {
 	ada, bob := newPerson(t, "a.example", 1, ""), newPerson(t, "b.example", 2, "")
@@ -149,7 +188,7 @@ func TestOnlyKeysOfP256OfTwoPeopleBeginACall(t *testing.T) {
 		"one's own key":             {ada.private, ada.Party, with(bob.Party, ada.Public), verify.ErrSelf},
 		"oneself with another key":  {ada.private, ada.Party, with(ada.Party, bob.Public), verify.ErrSelf},
 	} {
-		if _, err := verify.Begin(c.private, c.own, c.theirs); !errors.Is(err, c.want) {
+		if _, err := verify.Begin(c.private, c.own, c.theirs, ""); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v", sentence, err)
 		}
 	}

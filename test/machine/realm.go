@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,7 +17,9 @@ import (
 const (
 	RealmName = "example"
 	ServerDir = "/srv/sallyport"
-	ServerURL = "https://127.0.0.1:8443"
+	ServerURL = "https://127.0.0.1:" + serverPort
+
+	serverPort = "8443"
 )
 
 // Realm is a machine with server, daemon and sshd of its own.
@@ -24,7 +27,17 @@ type Realm struct {
 	*Machine
 	Server, Daemon, SSHD *Process
 	Fingerprint          string
+	// Name and Port are of its server; a realm that does not say has RealmName, and ServerURL.
+	Name, Port string
 }
+
+func (r *Realm) name() string { return cmp.Or(r.Name, RealmName) }
+
+// address is where the server listens; each machine of a test has the same loopback.
+func (r *Realm) address() string { return "127.0.0.1:" + cmp.Or(r.Port, serverPort) }
+
+// URL is the server's.
+func (r *Realm) URL() string { return "https://" + r.address() }
 
 // RepoRoot is the folder of go.mod, found upwards from the current one.
 func RepoRoot() (string, error) {
@@ -97,7 +110,7 @@ func (m *Machine) Replace(root string, programs ...string) error {
 // StartServer makes the realm and runs its server.
 func (r *Realm) StartServer(ctx context.Context) error {
 	if _, err := os.Stat(r.Path(ServerDir)); err != nil {
-		if _, err := r.Run(ctx, "/usr/sbin/sallyport-server", "init", "--dir", ServerDir, "--realm", RealmName, "--listen", "127.0.0.1:8443"); err != nil {
+		if _, err := r.Run(ctx, "/usr/sbin/sallyport-server", "init", "--dir", ServerDir, "--realm", r.name(), "--listen", r.address()); err != nil {
 			return err
 		}
 	}
@@ -135,9 +148,9 @@ func (r *Realm) Join(ctx context.Context) error {
 
 // JoinWords is how the installed program joins and leaves the host as it is. Earlier
 // releases did that without being told.
-func (m *Machine) JoinWords(ctx context.Context, code, fingerprint string) []string {
-	words := []string{"join", "--server", ServerURL, "--code", code, "--fingerprint", fingerprint}
-	if out, _ := m.Run(ctx, "/usr/bin/sallyport", "join", "--help"); strings.Contains(out, "-no-host") {
+func (r *Realm) JoinWords(ctx context.Context, code, fingerprint string) []string {
+	words := []string{"join", "--server", r.URL(), "--code", code, "--fingerprint", fingerprint}
+	if out, _ := r.Run(ctx, "/usr/bin/sallyport", "join", "--help"); strings.Contains(out, "-no-host") {
 		words = append(words, "--yes", "--no-host")
 	}
 	return words
