@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"connectrpc.com/connect"
@@ -23,6 +24,7 @@ import (
 	"github.com/sallyport-auth/sallyport/server/cardservice"
 	"github.com/sallyport-auth/sallyport/server/directory"
 	"github.com/sallyport-auth/sallyport/server/identityservice"
+	"github.com/sallyport-auth/sallyport/server/partner"
 	"github.com/sallyport-auth/sallyport/server/realm"
 	"github.com/sallyport-auth/sallyport/server/reporter"
 	"github.com/sallyport-auth/sallyport/server/request"
@@ -149,6 +151,12 @@ func serve(ctx context.Context, r *realm.Realm, o ServeOptions) error {
 	if r.Reads() != nil {
 		go reporter.New(r).Run(ctx)
 	}
+	asking, endAsking := context.WithCancel(ctx)
+	defer endAsking()
+	var asks sync.WaitGroup
+	if r.Reads() == nil {
+		asks.Go(func() { partner.NewPuller(r).Run(asking) })
+	}
 	if o.Ready != nil {
 		o.Ready(listener.Addr(), r.Name)
 	}
@@ -157,6 +165,8 @@ func serve(ctx context.Context, r *realm.Realm, o ServeOptions) error {
 	agent(ctx)
 	err = wait(ctx, failed, upkeep(r, e, requests, apps, register, agent), pruning(r, e))
 	close(ending)
+	endAsking()
+	asks.Wait()
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
 	for _, s := range []*http.Server{public, private, plain} {
@@ -255,6 +265,7 @@ func publicServer(r *realm.Realm, e *auth.Engine, requests *request.Engine, card
 	mux.Handle(sallyportv1connect.NewSSHServiceHandler(ca, limit))
 	mux.Handle(identitypbconnect.NewIdentityServiceHandler(identityservice.New(r, e), limit))
 	mux.Handle(sallyportv1connect.NewVerifyServiceHandler(verification.New(r), limit))
+	mux.Handle(sallyportv1connect.NewPartnerServiceHandler(partner.New(r), limit))
 	mux.Handle(application.Path, apps)
 	return &http.Server{
 		Handler: patience(realm.WithCallers(r.WithTerms(mux))),

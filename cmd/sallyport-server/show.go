@@ -96,6 +96,8 @@ func (s shower) people(w io.Writer, m proto.Message) {
 	case *v1.ApplicationsView, *v1.ApplicationView, *v1.ListApplicationsResponse, *v1.ListInstancesResponse, *v1.InvitePersonResponse,
 		*v1.ListPersonKeysResponse, *v1.ListJobsResponse, *v1.ResourceGrant, *v1.ListResourceGrantsResponse:
 		applications(w, m)
+	case *v1.AddPartnerResponse, *v1.PartnerView, *v1.ListPartnersResponse:
+		s.partners(w, m)
 	case *v1.AddTokenResponse, *v1.ListTokensResponse, *v1.ListServersResponse:
 		s.fleet(w, m)
 	case *v1.ListAuditResponse:

@@ -108,6 +108,7 @@ func realmSet(f *command.Flags) request {
 	span(f, "request-wait", "for how long a request waits for approvals: `time`, 5m to 24h", &wait)
 	number(f, "certificates-early", "by how many `minutes` ssh certificates begin before they were made, for clocks that are slow: 0 to 15", &req.CertificatesEarly)
 	maybe(f, "opaque-passwords", "`true|false`: register passwords by OPAQUE, so that the server sees none", &req.OpaquePasswords)
+	given(f, "organisation", "`text`: what the realm says of itself to its partners; '' for nothing", &req.Organisation)
 	f.BoolVar(&req.NewestCopy, "newest-copy", false, "this server's database is the one to go on with, of two that were written to")
 	return func(ctx context.Context, c sallyportv1connect.AdminServiceClient, _ *command.Flags) (proto.Message, error) {
 		if wait != 0 {
@@ -160,6 +161,9 @@ func realmSettings(w io.Writer, m *v1.RealmView) {
 	fmt.Fprintf(w, "password max age\t%s\n", age)
 	fmt.Fprintf(w, "passwords by OPAQUE\t%s\n", yesNo(m.GetOpaquePasswords()))
 	fmt.Fprintf(w, "certificates early\t%d min\n", m.GetCertificatesEarly())
+	if m.GetOrganisation() != "" {
+		fmt.Fprintf(w, "organisation\t%s\n", m.GetOrganisation())
+	}
 	list := "built in"
 	if file := m.GetCommonPasswordsFile(); file != "" && m.GetCommonPasswordsFault() == "" {
 		list = file

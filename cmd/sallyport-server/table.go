@@ -32,7 +32,7 @@ func table() command.Table {
 		}},
 	}
 	return command.Table{
-		Program: "sallyport-server", Manual: "sallyport-server(8)", Rows: slices.Concat(accountRows(), groupRows(), requestRows(), identityRows(), applicationRows(), realmRows(), rows),
+		Program: "sallyport-server", Manual: "sallyport-server(8)", Rows: slices.Concat(accountRows(), groupRows(), requestRows(), identityRows(), applicationRows(), partnerRows(), realmRows(), rows),
 		About: "sallyport-server keeps a realm's accounts and serves them to its machines.",
 		After: "Those on a realm take --dir DIR; most take --json. TIME is 2006-01-02 or RFC 3339.",
 	}

@@ -95,10 +95,21 @@ func New(t testing.TB) *Bench {
 // On makes one in the database of that address; "": in a file of its folder.
 func On(t testing.TB, database string) *Bench {
 	t.Helper()
+	return made(t, "example.org", database)
+}
+
+// Of makes one of a realm of that name.
+func Of(t testing.TB, name string) *Bench {
+	t.Helper()
+	return made(t, name, shared.Realm(t))
+}
+
+func made(t testing.TB, name, database string) *Bench {
+	t.Helper()
 	b := &Bench{T: t}
 	b.Unix.Store(1_800_000_000)
 	folder := filepath.Join(t.TempDir(), "realm")
-	b.Must(nil, realm.Init(t.Context(), realm.InitOptions{Dir: folder, Realm: "example.org", Listen: "127.0.0.1:0", OfflineDays: 14, Database: database}))
+	b.Must(nil, realm.Init(t.Context(), realm.InitOptions{Dir: folder, Realm: name, Listen: "127.0.0.1:0", OfflineDays: 14, Database: database}))
 	b.Open(folder)
 	b.Box, b.box = b.Machine("box")
 	for _, name := range []string{"alice", "carol", "dora"} {

@@ -106,6 +106,9 @@ func (t *Tx) CompactChanges(before time.Time) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(`DELETE FROM changes WHERE gone = 1 AND made < ?`, before.Unix())
+	if _, err = t.exec(`DELETE FROM changes WHERE gone = 1 AND made < ?`, before.Unix()); err != nil {
+		return err
+	}
+	_, err = t.exec(`DELETE FROM partner_told WHERE account_uuid NOT IN (SELECT account_uuid FROM changes)`)
 	return err
 }

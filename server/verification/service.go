@@ -7,7 +7,6 @@ import (
 	"fmt"
 
 	"connectrpc.com/connect"
-	"github.com/google/uuid"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/sallyport-auth/sallyport/identity"
@@ -50,19 +49,18 @@ func (s *Service) SetVerifyKey(ctx context.Context, req *v1.SetVerifyKeyRequest)
 	if err != nil {
 		return nil, err
 	}
-	public := req.GetPublicKey()
-	if len(public) > 0 {
-		if err := verify.CheckPublic(public); err != nil {
+	key := store.VerifyKey{Public: req.GetPublicKey(), Made: s.Now(), Partners: req.GetPartners()}
+	if len(key.Public) > 0 {
+		if err := verify.CheckPublic(key.Public); err != nil {
 			return nil, connect.NewError(connect.CodeInvalidArgument, err)
 		}
 	}
-	now := s.Now()
-	err = s.Store.Write(ctx, func(tx *store.Tx) error {
-		a, _, err := s.Person(tx, m, req.GetSessionToken(), identity.PurposeOfVerifyKey(public, req.GetPartners()))
+	err = s.Write(ctx, func(tx *store.Tx) error {
+		a, _, err := s.Person(tx, m, req.GetSessionToken(), identity.PurposeOfVerifyKey(key.Public, key.Partners))
 		if err != nil {
 			return err
 		}
-		if len(public) == 0 {
+		if len(key.Public) == 0 {
 			if err := tx.RemoveVerifyKey(a.UUID); errors.Is(err, identity.ErrNotFound) {
 				return errNone
 			} else if err != nil {
@@ -71,17 +69,14 @@ func (s *Service) SetVerifyKey(ctx context.Context, req *v1.SetVerifyKeyRequest)
 			return s.record(tx, m, "verify.remove", a.Name, "")
 		}
 		before, err := tx.VerifyKey(a.UUID)
-		detail := fmt.Sprintf("fingerprint=%q", verify.Fingerprint(public))
-		switch {
-		case err == nil && bytes.Equal(before.Public, public):
-			now = before.Made
-			return nil // sent twice
-		case err == nil:
-			detail += fmt.Sprintf(" replaces=%q", verify.Fingerprint(before.Public))
-		case !errors.Is(err, identity.ErrNotFound):
+		if err != nil && !errors.Is(err, identity.ErrNotFound) {
 			return fmt.Errorf("key before: %w", err)
 		}
-		if err := tx.SetVerifyKey(a.UUID, store.VerifyKey{Public: public, Made: now}); err != nil {
+		detail := replacing(before, &key)
+		if detail == "" {
+			return nil // sent twice
+		}
+		if err := tx.SetVerifyKey(a.UUID, key); err != nil {
 			return fmt.Errorf("store: %w", err)
 		}
 		return s.record(tx, m, "verify.set", a.Name, detail)
@@ -89,16 +84,32 @@ func (s *Service) SetVerifyKey(ctx context.Context, req *v1.SetVerifyKeyRequest)
 	if err != nil {
 		return nil, s.Fault(ctx, "set a key to verify with", err)
 	}
-	return &v1.SetVerifyKeyResponse{Made: timestamppb.New(now)}, nil
+	return &v1.SetVerifyKeyResponse{Made: timestamppb.New(key.Made)}, nil
 }
 
-// pair are the two, each in good standing and with a key. The one that asks is one of the
-// machine's; the other need not be.
-type pair struct{ own, other party }
+// replacing says what is new about a key, for the audit log; "" where nothing is. The same key
+// stays as old as it is.
+func replacing(before store.VerifyKey, key *store.VerifyKey) string {
+	detail := fmt.Sprintf("fingerprint=%q", verify.Fingerprint(key.Public))
+	switch {
+	case bytes.Equal(before.Public, key.Public):
+		if key.Made = before.Made; key.Partners == before.Partners {
+			return ""
+		}
+	case len(before.Public) > 0:
+		detail += fmt.Sprintf(" replaces=%q", verify.Fingerprint(before.Public))
+	}
+	if key.Partners || before.Partners {
+		detail += fmt.Sprintf(" partners=%t", key.Partners)
+	}
+	return detail
+}
 
+// party is one of the two, with what is told of them.
 type party struct {
 	store.Account
-	key store.VerifyKey
+	key  store.VerifyKey
+	view *v1.VerifyPerson
 }
 
 // opted is an account with its key; none where it has none or is not in good standing.
@@ -116,26 +127,36 @@ func (s *Service) opted(tx *store.Tx, a store.Account, err, none error) (party, 
 	if err != nil {
 		return party{}, fmt.Errorf("key: %w", err)
 	}
-	return party{a, key}, nil
-}
-
-func (s *Service) find(tx *store.Tx, m store.Machine, account string, other store.By) (p pair, err error) {
-	name, err := identity.ParseName(account)
-	if err != nil {
-		return p, connect.NewError(connect.CodeInvalidArgument, err)
-	}
-	a, err := tx.AccountFor(m.UUID, name)
-	if p.own, err = s.opted(tx, a, err, errNoKey); err != nil {
-		return p, err
-	}
-	a, err = tx.AccountBy(other)
-	if p.other, err = s.opted(tx, a, err, errNobody); err != nil {
-		return p, err
-	}
-	if p.own.UUID == p.other.UUID {
-		return p, errSelf
+	p := party{Account: a, key: key, view: &v1.VerifyPerson{
+		Id: a.UUID[:], Name: string(a.Name), FullName: a.FullName, PublicKey: key.Public, Made: timestamppb.New(key.Made), Realm: s.Name, Domain: s.domain(), Partners: key.Partners,
+	}}
+	if p.view.Organisation, err = tx.Organisation(); err != nil {
+		return party{}, fmt.Errorf("organisation: %w", err)
 	}
 	return p, nil
+}
+
+// own is the account of the machine that asks.
+func (s *Service) own(tx *store.Tx, m store.Machine, account string) (party, error) {
+	name, err := identity.ParseName(account)
+	if err != nil {
+		return party{}, connect.NewError(connect.CodeInvalidArgument, err)
+	}
+	a, err := tx.AccountFor(m.UUID, name)
+	return s.opted(tx, a, err, errNoKey)
+}
+
+// other is somebody else of this realm. The machine need not know them.
+func (s *Service) other(tx *store.Tx, own party, by store.By) (*v1.VerifyPerson, error) {
+	a, err := tx.AccountBy(by)
+	p, err := s.opted(tx, a, err, errNobody)
+	if err != nil {
+		return nil, err
+	}
+	if p.UUID == own.UUID {
+		return nil, errSelf
+	}
+	return p.view, nil
 }
 
 // FindVerifyPerson implements VerifyService.
@@ -148,43 +169,32 @@ func (s *Service) FindVerifyPerson(ctx context.Context, req *v1.FindVerifyPerson
 	if err != nil {
 		return nil, connect.NewError(connect.CodeInvalidArgument, err)
 	}
-	var p pair
-	err = s.Store.Write(ctx, func(tx *store.Tx) (err error) {
-		if p, err = s.find(tx, m, req.GetAccount(), store.ByName(name)); err != nil {
+	resp := &v1.FindVerifyPersonResponse{}
+	err = s.Store.Write(ctx, func(tx *store.Tx) error {
+		own, err := s.own(tx, m, req.GetAccount())
+		if err != nil {
 			return err
 		}
-		return s.record(tx, m, "verify.begin", p.own.Name, "with="+string(p.other.Name))
+		resp.Own = own.view
+		with := string(name)
+		if s.isOwn(req.GetRealm()) {
+			resp.Person, err = s.other(tx, own, store.ByName(name))
+		} else {
+			with += "@" + realm.Clip(req.GetRealm())
+			resp.Person, err = s.ofPartner(tx, own, req.GetRealm(), name)
+		}
+		if err != nil {
+			return err
+		}
+		return s.record(tx, m, "verify.begin", own.Name, "with="+with)
 	})
 	if err != nil {
 		return nil, s.Fault(ctx, "find somebody to verify", err)
 	}
-	return &v1.FindVerifyPersonResponse{Person: view(p.other), Own: view(p.own)}, nil
+	return resp, nil
 }
 
-func view(p party) *v1.VerifyPerson {
-	return &v1.VerifyPerson{Id: p.UUID[:], Name: string(p.Name), FullName: p.FullName, PublicKey: p.key.Public, Made: timestamppb.New(p.key.Made)}
-}
-
-// NoteVerification implements VerifyService.
-func (s *Service) NoteVerification(ctx context.Context, req *v1.NoteVerificationRequest) (*v1.NoteVerificationResponse, error) {
-	m, err := s.Machine(ctx)
-	if err != nil {
-		return nil, err
-	}
-	id, err := uuid.FromBytes(req.GetId())
-	if err != nil {
-		return nil, connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("id: %w", err))
-	}
-	err = s.Store.Write(ctx, func(tx *store.Tx) error {
-		p, err := s.find(tx, m, req.GetAccount(), store.ByUUID(id))
-		if err != nil {
-			return err
-		}
-		action := map[bool]string{true: "verify.confirm", false: "verify.fail"}[req.GetConfirmed()]
-		return s.record(tx, m, action, p.own.Name, "with="+string(p.other.Name))
-	})
-	if err != nil {
-		return nil, s.Fault(ctx, "note a verification", err)
-	}
-	return &v1.NoteVerificationResponse{}, nil
+// isOwn tells whether that is this realm; it is where none is named.
+func (s *Service) isOwn(name string) bool {
+	return name == "" || identity.FoldName(name) == identity.FoldName(s.Name)
 }

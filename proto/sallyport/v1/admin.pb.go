@@ -5028,8 +5028,10 @@ type SetRealmRequest struct {
 	// Passwords are registered by OPAQUE (RFC 9807) from then on: when their owners change
 	// them, or log in with one that is hashed.
 	OpaquePasswords *bool `protobuf:"varint,21,opt,name=opaque_passwords,json=opaquePasswords,proto3,oneof" json:"opaque_passwords,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// What the realm says of itself to its partners; empty: nothing.
+	Organisation  *string `protobuf:"bytes,22,opt,name=organisation,proto3,oneof" json:"organisation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SetRealmRequest) Reset() {
@@ -5139,6 +5141,13 @@ func (x *SetRealmRequest) GetOpaquePasswords() bool {
 	return false
 }
 
+func (x *SetRealmRequest) GetOrganisation() string {
+	if x != nil && x.Organisation != nil {
+		return *x.Organisation
+	}
+	return ""
+}
+
 type RealmView struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Name   string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -5161,6 +5170,7 @@ type RealmView struct {
 	// In minutes.
 	CertificatesEarly uint32 `protobuf:"varint,20,opt,name=certificates_early,json=certificatesEarly,proto3" json:"certificates_early,omitempty"`
 	OpaquePasswords   bool   `protobuf:"varint,21,opt,name=opaque_passwords,json=opaquePasswords,proto3" json:"opaque_passwords,omitempty"`
+	Organisation      string `protobuf:"bytes,22,opt,name=organisation,proto3" json:"organisation,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -5293,6 +5303,456 @@ func (x *RealmView) GetOpaquePasswords() bool {
 	return false
 }
 
+func (x *RealmView) GetOrganisation() string {
+	if x != nil {
+		return x.Organisation
+	}
+	return ""
+}
+
+type AddPartnerRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Realm string                 `protobuf:"bytes,1,opt,name=realm,proto3" json:"realm,omitempty"`
+	// https://HOST or https://HOST:PORT; asked one after the other.
+	Urls []string `protobuf:"bytes,2,rep,name=urls,proto3" json:"urls,omitempty"`
+	// Hexadecimal, as "keys show" prints it there.
+	Fingerprint string `protobuf:"bytes,3,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
+	// Also where a name looks like another one that is known here.
+	LooksAlike    bool `protobuf:"varint,4,opt,name=looks_alike,json=looksAlike,proto3" json:"looks_alike,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AddPartnerRequest) Reset() {
+	*x = AddPartnerRequest{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[76]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddPartnerRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddPartnerRequest) ProtoMessage() {}
+
+func (x *AddPartnerRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[76]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddPartnerRequest.ProtoReflect.Descriptor instead.
+func (*AddPartnerRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{76}
+}
+
+func (x *AddPartnerRequest) GetRealm() string {
+	if x != nil {
+		return x.Realm
+	}
+	return ""
+}
+
+func (x *AddPartnerRequest) GetUrls() []string {
+	if x != nil {
+		return x.Urls
+	}
+	return nil
+}
+
+func (x *AddPartnerRequest) GetFingerprint() string {
+	if x != nil {
+		return x.Fingerprint
+	}
+	return ""
+}
+
+func (x *AddPartnerRequest) GetLooksAlike() bool {
+	if x != nil {
+		return x.LooksAlike
+	}
+	return false
+}
+
+type AddPartnerResponse struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Partner *PartnerView           `protobuf:"bytes,1,opt,name=partner,proto3" json:"partner,omitempty"`
+	// What the administrators of the other realm are to be told. The URL may be empty.
+	OwnRealm       string `protobuf:"bytes,2,opt,name=own_realm,json=ownRealm,proto3" json:"own_realm,omitempty"`
+	OwnUrl         string `protobuf:"bytes,3,opt,name=own_url,json=ownUrl,proto3" json:"own_url,omitempty"`
+	OwnFingerprint string `protobuf:"bytes,4,opt,name=own_fingerprint,json=ownFingerprint,proto3" json:"own_fingerprint,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *AddPartnerResponse) Reset() {
+	*x = AddPartnerResponse{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[77]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddPartnerResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddPartnerResponse) ProtoMessage() {}
+
+func (x *AddPartnerResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[77]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddPartnerResponse.ProtoReflect.Descriptor instead.
+func (*AddPartnerResponse) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{77}
+}
+
+func (x *AddPartnerResponse) GetPartner() *PartnerView {
+	if x != nil {
+		return x.Partner
+	}
+	return nil
+}
+
+func (x *AddPartnerResponse) GetOwnRealm() string {
+	if x != nil {
+		return x.OwnRealm
+	}
+	return ""
+}
+
+func (x *AddPartnerResponse) GetOwnUrl() string {
+	if x != nil {
+		return x.OwnUrl
+	}
+	return ""
+}
+
+func (x *AddPartnerResponse) GetOwnFingerprint() string {
+	if x != nil {
+		return x.OwnFingerprint
+	}
+	return ""
+}
+
+type ConfirmPartnerRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Realm         string                 `protobuf:"bytes,1,opt,name=realm,proto3" json:"realm,omitempty"`
+	Fingerprint   string                 `protobuf:"bytes,2,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfirmPartnerRequest) Reset() {
+	*x = ConfirmPartnerRequest{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[78]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfirmPartnerRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfirmPartnerRequest) ProtoMessage() {}
+
+func (x *ConfirmPartnerRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[78]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfirmPartnerRequest.ProtoReflect.Descriptor instead.
+func (*ConfirmPartnerRequest) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{78}
+}
+
+func (x *ConfirmPartnerRequest) GetRealm() string {
+	if x != nil {
+		return x.Realm
+	}
+	return ""
+}
+
+func (x *ConfirmPartnerRequest) GetFingerprint() string {
+	if x != nil {
+		return x.Fingerprint
+	}
+	return ""
+}
+
+type ListPartnersResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Partners      []*PartnerView         `protobuf:"bytes,1,rep,name=partners,proto3" json:"partners,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListPartnersResponse) Reset() {
+	*x = ListPartnersResponse{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[79]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListPartnersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListPartnersResponse) ProtoMessage() {}
+
+func (x *ListPartnersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[79]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListPartnersResponse.ProtoReflect.Descriptor instead.
+func (*ListPartnersResponse) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{79}
+}
+
+func (x *ListPartnersResponse) GetPartners() []*PartnerView {
+	if x != nil {
+		return x.Partners
+	}
+	return nil
+}
+
+type PartnerView struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Realm string                 `protobuf:"bytes,1,opt,name=realm,proto3" json:"realm,omitempty"`
+	Urls  []string               `protobuf:"bytes,2,rep,name=urls,proto3" json:"urls,omitempty"`
+	// The realm key that is trusted, hexadecimal.
+	RealmKey string `protobuf:"bytes,3,opt,name=realm_key,json=realmKey,proto3" json:"realm_key,omitempty"`
+	// What the realm says of itself.
+	Organisation string                 `protobuf:"bytes,4,opt,name=organisation,proto3" json:"organisation,omitempty"`
+	Added        *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=added,proto3" json:"added,omitempty"`
+	// When it was asked last, and when it last told all that it had to tell.
+	Tried   *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=tried,proto3" json:"tried,omitempty"`
+	Reached *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=reached,proto3" json:"reached,omitempty"`
+	// Whether its people can be verified, and why not; for people.
+	State string `protobuf:"bytes,8,opt,name=state,proto3" json:"state,omitempty"`
+	// Why the last try failed.
+	Fault  string          `protobuf:"bytes,9,opt,name=fault,proto3" json:"fault,omitempty"`
+	People uint32          `protobuf:"varint,10,opt,name=people,proto3" json:"people,omitempty"`
+	Alarms []*PartnerAlarm `protobuf:"bytes,11,rep,name=alarms,proto3" json:"alarms,omitempty"`
+	// What its names look like, and the letters in them that are not of ASCII; for people.
+	LooksLike     []string `protobuf:"bytes,12,rep,name=looks_like,json=looksLike,proto3" json:"looks_like,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PartnerView) Reset() {
+	*x = PartnerView{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[80]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PartnerView) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PartnerView) ProtoMessage() {}
+
+func (x *PartnerView) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[80]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PartnerView.ProtoReflect.Descriptor instead.
+func (*PartnerView) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{80}
+}
+
+func (x *PartnerView) GetRealm() string {
+	if x != nil {
+		return x.Realm
+	}
+	return ""
+}
+
+func (x *PartnerView) GetUrls() []string {
+	if x != nil {
+		return x.Urls
+	}
+	return nil
+}
+
+func (x *PartnerView) GetRealmKey() string {
+	if x != nil {
+		return x.RealmKey
+	}
+	return ""
+}
+
+func (x *PartnerView) GetOrganisation() string {
+	if x != nil {
+		return x.Organisation
+	}
+	return ""
+}
+
+func (x *PartnerView) GetAdded() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Added
+	}
+	return nil
+}
+
+func (x *PartnerView) GetTried() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Tried
+	}
+	return nil
+}
+
+func (x *PartnerView) GetReached() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Reached
+	}
+	return nil
+}
+
+func (x *PartnerView) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *PartnerView) GetFault() string {
+	if x != nil {
+		return x.Fault
+	}
+	return ""
+}
+
+func (x *PartnerView) GetPeople() uint32 {
+	if x != nil {
+		return x.People
+	}
+	return 0
+}
+
+func (x *PartnerView) GetAlarms() []*PartnerAlarm {
+	if x != nil {
+		return x.Alarms
+	}
+	return nil
+}
+
+func (x *PartnerView) GetLooksLike() []string {
+	if x != nil {
+		return x.LooksLike
+	}
+	return nil
+}
+
+type PartnerAlarm struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Kind  string                 `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	Text  string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	Since *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=since,proto3" json:"since,omitempty"`
+	// It stays until ConfirmPartner.
+	Confirm       bool `protobuf:"varint,4,opt,name=confirm,proto3" json:"confirm,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PartnerAlarm) Reset() {
+	*x = PartnerAlarm{}
+	mi := &file_sallyport_v1_admin_proto_msgTypes[81]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PartnerAlarm) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PartnerAlarm) ProtoMessage() {}
+
+func (x *PartnerAlarm) ProtoReflect() protoreflect.Message {
+	mi := &file_sallyport_v1_admin_proto_msgTypes[81]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PartnerAlarm.ProtoReflect.Descriptor instead.
+func (*PartnerAlarm) Descriptor() ([]byte, []int) {
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{81}
+}
+
+func (x *PartnerAlarm) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *PartnerAlarm) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *PartnerAlarm) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *PartnerAlarm) GetConfirm() bool {
+	if x != nil {
+		return x.Confirm
+	}
+	return false
+}
+
 type IdentityServiceView struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Enabled bool                   `protobuf:"varint,1,opt,name=enabled,proto3" json:"enabled,omitempty"`
@@ -5306,7 +5766,7 @@ type IdentityServiceView struct {
 
 func (x *IdentityServiceView) Reset() {
 	*x = IdentityServiceView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[76]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5318,7 +5778,7 @@ func (x *IdentityServiceView) String() string {
 func (*IdentityServiceView) ProtoMessage() {}
 
 func (x *IdentityServiceView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[76]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5331,7 +5791,7 @@ func (x *IdentityServiceView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IdentityServiceView.ProtoReflect.Descriptor instead.
 func (*IdentityServiceView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{76}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *IdentityServiceView) GetEnabled() bool {
@@ -5375,7 +5835,7 @@ type SetIdentityServiceRequest struct {
 
 func (x *SetIdentityServiceRequest) Reset() {
 	*x = SetIdentityServiceRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[77]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5387,7 +5847,7 @@ func (x *SetIdentityServiceRequest) String() string {
 func (*SetIdentityServiceRequest) ProtoMessage() {}
 
 func (x *SetIdentityServiceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[77]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5400,7 +5860,7 @@ func (x *SetIdentityServiceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetIdentityServiceRequest.ProtoReflect.Descriptor instead.
 func (*SetIdentityServiceRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{77}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *SetIdentityServiceRequest) GetEnabled() bool {
@@ -5443,7 +5903,7 @@ type InviteIdentityResponse struct {
 
 func (x *InviteIdentityResponse) Reset() {
 	*x = InviteIdentityResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[78]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5455,7 +5915,7 @@ func (x *InviteIdentityResponse) String() string {
 func (*InviteIdentityResponse) ProtoMessage() {}
 
 func (x *InviteIdentityResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[78]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5468,7 +5928,7 @@ func (x *InviteIdentityResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InviteIdentityResponse.ProtoReflect.Descriptor instead.
 func (*InviteIdentityResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{78}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *InviteIdentityResponse) GetName() string {
@@ -5505,7 +5965,7 @@ type IdentityDevice struct {
 
 func (x *IdentityDevice) Reset() {
 	*x = IdentityDevice{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[79]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5517,7 +5977,7 @@ func (x *IdentityDevice) String() string {
 func (*IdentityDevice) ProtoMessage() {}
 
 func (x *IdentityDevice) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[79]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5530,7 +5990,7 @@ func (x *IdentityDevice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IdentityDevice.ProtoReflect.Descriptor instead.
 func (*IdentityDevice) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{79}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *IdentityDevice) GetDevice() string {
@@ -5579,7 +6039,7 @@ type ListIdentityDevicesResponse struct {
 
 func (x *ListIdentityDevicesResponse) Reset() {
 	*x = ListIdentityDevicesResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[80]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5591,7 +6051,7 @@ func (x *ListIdentityDevicesResponse) String() string {
 func (*ListIdentityDevicesResponse) ProtoMessage() {}
 
 func (x *ListIdentityDevicesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[80]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5604,7 +6064,7 @@ func (x *ListIdentityDevicesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListIdentityDevicesResponse.ProtoReflect.Descriptor instead.
 func (*ListIdentityDevicesResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{80}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *ListIdentityDevicesResponse) GetDevices() []*IdentityDevice {
@@ -5631,7 +6091,7 @@ type IdentityWalletRequest struct {
 
 func (x *IdentityWalletRequest) Reset() {
 	*x = IdentityWalletRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[81]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5643,7 +6103,7 @@ func (x *IdentityWalletRequest) String() string {
 func (*IdentityWalletRequest) ProtoMessage() {}
 
 func (x *IdentityWalletRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[81]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5656,7 +6116,7 @@ func (x *IdentityWalletRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IdentityWalletRequest.ProtoReflect.Descriptor instead.
 func (*IdentityWalletRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{81}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *IdentityWalletRequest) GetName() string {
@@ -5683,7 +6143,7 @@ type IdentityWallet struct {
 
 func (x *IdentityWallet) Reset() {
 	*x = IdentityWallet{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[82]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5695,7 +6155,7 @@ func (x *IdentityWallet) String() string {
 func (*IdentityWallet) ProtoMessage() {}
 
 func (x *IdentityWallet) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[82]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5708,7 +6168,7 @@ func (x *IdentityWallet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IdentityWallet.ProtoReflect.Descriptor instead.
 func (*IdentityWallet) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{82}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *IdentityWallet) GetAddress() string {
@@ -5734,7 +6194,7 @@ type ListIdentityWalletsResponse struct {
 
 func (x *ListIdentityWalletsResponse) Reset() {
 	*x = ListIdentityWalletsResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[83]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5746,7 +6206,7 @@ func (x *ListIdentityWalletsResponse) String() string {
 func (*ListIdentityWalletsResponse) ProtoMessage() {}
 
 func (x *ListIdentityWalletsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[83]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5759,7 +6219,7 @@ func (x *ListIdentityWalletsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListIdentityWalletsResponse.ProtoReflect.Descriptor instead.
 func (*ListIdentityWalletsResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{83}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *ListIdentityWalletsResponse) GetWallets() []*IdentityWallet {
@@ -5779,7 +6239,7 @@ type EndIdentityTokensRequest struct {
 
 func (x *EndIdentityTokensRequest) Reset() {
 	*x = EndIdentityTokensRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[84]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5791,7 +6251,7 @@ func (x *EndIdentityTokensRequest) String() string {
 func (*EndIdentityTokensRequest) ProtoMessage() {}
 
 func (x *EndIdentityTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[84]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5804,7 +6264,7 @@ func (x *EndIdentityTokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndIdentityTokensRequest.ProtoReflect.Descriptor instead.
 func (*EndIdentityTokensRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{84}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *EndIdentityTokensRequest) GetName() string {
@@ -5839,7 +6299,7 @@ type ApplicationsView struct {
 
 func (x *ApplicationsView) Reset() {
 	*x = ApplicationsView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[85]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[91]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5851,7 +6311,7 @@ func (x *ApplicationsView) String() string {
 func (*ApplicationsView) ProtoMessage() {}
 
 func (x *ApplicationsView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[85]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[91]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5864,7 +6324,7 @@ func (x *ApplicationsView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplicationsView.ProtoReflect.Descriptor instead.
 func (*ApplicationsView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{85}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{91}
 }
 
 func (x *ApplicationsView) GetEnabled() bool {
@@ -5925,7 +6385,7 @@ type RotateApplicationKeyRequest struct {
 
 func (x *RotateApplicationKeyRequest) Reset() {
 	*x = RotateApplicationKeyRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[86]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[92]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5937,7 +6397,7 @@ func (x *RotateApplicationKeyRequest) String() string {
 func (*RotateApplicationKeyRequest) ProtoMessage() {}
 
 func (x *RotateApplicationKeyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[86]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[92]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5950,7 +6410,7 @@ func (x *RotateApplicationKeyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RotateApplicationKeyRequest.ProtoReflect.Descriptor instead.
 func (*RotateApplicationKeyRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{86}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{92}
 }
 
 func (x *RotateApplicationKeyRequest) GetKeepDays() uint32 {
@@ -5973,7 +6433,7 @@ type SetApplicationsRequest struct {
 
 func (x *SetApplicationsRequest) Reset() {
 	*x = SetApplicationsRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[87]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[93]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5985,7 +6445,7 @@ func (x *SetApplicationsRequest) String() string {
 func (*SetApplicationsRequest) ProtoMessage() {}
 
 func (x *SetApplicationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[87]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[93]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5998,7 +6458,7 @@ func (x *SetApplicationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetApplicationsRequest.ProtoReflect.Descriptor instead.
 func (*SetApplicationsRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{87}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{93}
 }
 
 func (x *SetApplicationsRequest) GetEnabled() bool {
@@ -6042,7 +6502,7 @@ type ApplicationView struct {
 
 func (x *ApplicationView) Reset() {
 	*x = ApplicationView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[88]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[94]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6054,7 +6514,7 @@ func (x *ApplicationView) String() string {
 func (*ApplicationView) ProtoMessage() {}
 
 func (x *ApplicationView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[88]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[94]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6067,7 +6527,7 @@ func (x *ApplicationView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplicationView.ProtoReflect.Descriptor instead.
 func (*ApplicationView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{88}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{94}
 }
 
 func (x *ApplicationView) GetName() string {
@@ -6117,7 +6577,7 @@ type AddApplicationResponse struct {
 
 func (x *AddApplicationResponse) Reset() {
 	*x = AddApplicationResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[89]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[95]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6129,7 +6589,7 @@ func (x *AddApplicationResponse) String() string {
 func (*AddApplicationResponse) ProtoMessage() {}
 
 func (x *AddApplicationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[89]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[95]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6142,7 +6602,7 @@ func (x *AddApplicationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddApplicationResponse.ProtoReflect.Descriptor instead.
 func (*AddApplicationResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{89}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{95}
 }
 
 func (x *AddApplicationResponse) GetApplication() *ApplicationView {
@@ -6175,7 +6635,7 @@ type ListApplicationsResponse struct {
 
 func (x *ListApplicationsResponse) Reset() {
 	*x = ListApplicationsResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[90]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[96]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6187,7 +6647,7 @@ func (x *ListApplicationsResponse) String() string {
 func (*ListApplicationsResponse) ProtoMessage() {}
 
 func (x *ListApplicationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[90]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[96]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6200,7 +6660,7 @@ func (x *ListApplicationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListApplicationsResponse.ProtoReflect.Descriptor instead.
 func (*ListApplicationsResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{90}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{96}
 }
 
 func (x *ListApplicationsResponse) GetApplications() []*ApplicationView {
@@ -6220,7 +6680,7 @@ type SetApplicationStateRequest struct {
 
 func (x *SetApplicationStateRequest) Reset() {
 	*x = SetApplicationStateRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[91]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[97]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6232,7 +6692,7 @@ func (x *SetApplicationStateRequest) String() string {
 func (*SetApplicationStateRequest) ProtoMessage() {}
 
 func (x *SetApplicationStateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[91]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[97]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6245,7 +6705,7 @@ func (x *SetApplicationStateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetApplicationStateRequest.ProtoReflect.Descriptor instead.
 func (*SetApplicationStateRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{91}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{97}
 }
 
 func (x *SetApplicationStateRequest) GetName() string {
@@ -6271,7 +6731,7 @@ type FingerprintRequest struct {
 
 func (x *FingerprintRequest) Reset() {
 	*x = FingerprintRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[92]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[98]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6283,7 +6743,7 @@ func (x *FingerprintRequest) String() string {
 func (*FingerprintRequest) ProtoMessage() {}
 
 func (x *FingerprintRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[92]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[98]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6296,7 +6756,7 @@ func (x *FingerprintRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FingerprintRequest.ProtoReflect.Descriptor instead.
 func (*FingerprintRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{92}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{98}
 }
 
 func (x *FingerprintRequest) GetFingerprint() string {
@@ -6319,7 +6779,7 @@ type InstanceView struct {
 
 func (x *InstanceView) Reset() {
 	*x = InstanceView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[93]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[99]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6331,7 +6791,7 @@ func (x *InstanceView) String() string {
 func (*InstanceView) ProtoMessage() {}
 
 func (x *InstanceView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[93]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[99]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6344,7 +6804,7 @@ func (x *InstanceView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InstanceView.ProtoReflect.Descriptor instead.
 func (*InstanceView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{93}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{99}
 }
 
 func (x *InstanceView) GetFingerprint() string {
@@ -6391,7 +6851,7 @@ type ListInstancesResponse struct {
 
 func (x *ListInstancesResponse) Reset() {
 	*x = ListInstancesResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[94]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[100]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6403,7 +6863,7 @@ func (x *ListInstancesResponse) String() string {
 func (*ListInstancesResponse) ProtoMessage() {}
 
 func (x *ListInstancesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[94]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[100]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6416,7 +6876,7 @@ func (x *ListInstancesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListInstancesResponse.ProtoReflect.Descriptor instead.
 func (*ListInstancesResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{94}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{100}
 }
 
 func (x *ListInstancesResponse) GetInstances() []*InstanceView {
@@ -6438,7 +6898,7 @@ type InvitePersonResponse struct {
 
 func (x *InvitePersonResponse) Reset() {
 	*x = InvitePersonResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[95]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[101]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6450,7 +6910,7 @@ func (x *InvitePersonResponse) String() string {
 func (*InvitePersonResponse) ProtoMessage() {}
 
 func (x *InvitePersonResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[95]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[101]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6463,7 +6923,7 @@ func (x *InvitePersonResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InvitePersonResponse.ProtoReflect.Descriptor instead.
 func (*InvitePersonResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{95}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{101}
 }
 
 func (x *InvitePersonResponse) GetName() string {
@@ -6501,7 +6961,7 @@ type PersonKeyView struct {
 
 func (x *PersonKeyView) Reset() {
 	*x = PersonKeyView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[96]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[102]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6513,7 +6973,7 @@ func (x *PersonKeyView) String() string {
 func (*PersonKeyView) ProtoMessage() {}
 
 func (x *PersonKeyView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[96]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[102]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6526,7 +6986,7 @@ func (x *PersonKeyView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PersonKeyView.ProtoReflect.Descriptor instead.
 func (*PersonKeyView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{96}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{102}
 }
 
 func (x *PersonKeyView) GetFingerprint() string {
@@ -6580,7 +7040,7 @@ type ListPersonKeysResponse struct {
 
 func (x *ListPersonKeysResponse) Reset() {
 	*x = ListPersonKeysResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[97]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[103]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6592,7 +7052,7 @@ func (x *ListPersonKeysResponse) String() string {
 func (*ListPersonKeysResponse) ProtoMessage() {}
 
 func (x *ListPersonKeysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[97]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[103]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6605,7 +7065,7 @@ func (x *ListPersonKeysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPersonKeysResponse.ProtoReflect.Descriptor instead.
 func (*ListPersonKeysResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{97}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{103}
 }
 
 func (x *ListPersonKeysResponse) GetKeys() []*PersonKeyView {
@@ -6631,7 +7091,7 @@ type JobView struct {
 
 func (x *JobView) Reset() {
 	*x = JobView{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[98]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[104]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6643,7 +7103,7 @@ func (x *JobView) String() string {
 func (*JobView) ProtoMessage() {}
 
 func (x *JobView) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[98]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[104]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6656,7 +7116,7 @@ func (x *JobView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobView.ProtoReflect.Descriptor instead.
 func (*JobView) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{98}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{104}
 }
 
 func (x *JobView) GetId() string {
@@ -6724,7 +7184,7 @@ type ListJobsResponse struct {
 
 func (x *ListJobsResponse) Reset() {
 	*x = ListJobsResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[99]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[105]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6736,7 +7196,7 @@ func (x *ListJobsResponse) String() string {
 func (*ListJobsResponse) ProtoMessage() {}
 
 func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[99]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[105]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6749,7 +7209,7 @@ func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsResponse.ProtoReflect.Descriptor instead.
 func (*ListJobsResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{99}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{105}
 }
 
 func (x *ListJobsResponse) GetJobs() []*JobView {
@@ -6770,7 +7230,7 @@ type GrantResourceRequest struct {
 
 func (x *GrantResourceRequest) Reset() {
 	*x = GrantResourceRequest{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[100]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[106]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6782,7 +7242,7 @@ func (x *GrantResourceRequest) String() string {
 func (*GrantResourceRequest) ProtoMessage() {}
 
 func (x *GrantResourceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[100]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[106]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6795,7 +7255,7 @@ func (x *GrantResourceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GrantResourceRequest.ProtoReflect.Descriptor instead.
 func (*GrantResourceRequest) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{100}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{106}
 }
 
 func (x *GrantResourceRequest) GetSpace() string {
@@ -6830,7 +7290,7 @@ type ResourceGrant struct {
 
 func (x *ResourceGrant) Reset() {
 	*x = ResourceGrant{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[101]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[107]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6842,7 +7302,7 @@ func (x *ResourceGrant) String() string {
 func (*ResourceGrant) ProtoMessage() {}
 
 func (x *ResourceGrant) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[101]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[107]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6855,7 +7315,7 @@ func (x *ResourceGrant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourceGrant.ProtoReflect.Descriptor instead.
 func (*ResourceGrant) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{101}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{107}
 }
 
 func (x *ResourceGrant) GetSpace() string {
@@ -6888,7 +7348,7 @@ type ListResourceGrantsResponse struct {
 
 func (x *ListResourceGrantsResponse) Reset() {
 	*x = ListResourceGrantsResponse{}
-	mi := &file_sallyport_v1_admin_proto_msgTypes[102]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[108]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6900,7 +7360,7 @@ func (x *ListResourceGrantsResponse) String() string {
 func (*ListResourceGrantsResponse) ProtoMessage() {}
 
 func (x *ListResourceGrantsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_sallyport_v1_admin_proto_msgTypes[102]
+	mi := &file_sallyport_v1_admin_proto_msgTypes[108]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6913,7 +7373,7 @@ func (x *ListResourceGrantsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListResourceGrantsResponse.ProtoReflect.Descriptor instead.
 func (*ListResourceGrantsResponse) Descriptor() ([]byte, []int) {
-	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{102}
+	return file_sallyport_v1_admin_proto_rawDescGZIP(), []int{108}
 }
 
 func (x *ListResourceGrantsResponse) GetGrants() []*ResourceGrant {
@@ -7316,7 +7776,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"KindPoints\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x16\n" +
-	"\x06points\x18\x02 \x01(\rR\x06points\"\xdd\x05\n" +
+	"\x06points\x18\x02 \x01(\rR\x06points\"\x97\x06\n" +
 	"\x0fSetRealmRequest\x120\n" +
 	"\x06points\x18\x01 \x03(\v2\x18.sallyport.v1.KindPointsR\x06points\x12*\n" +
 	"\x0eattestation_ca\x18\x02 \x01(\fH\x00R\rattestationCa\x88\x01\x01\x124\n" +
@@ -7330,7 +7790,8 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"storedKeys\x88\x01\x01\x125\n" +
 	"\x14request_wait_seconds\x18\t \x01(\rH\x06R\x12requestWaitSeconds\x88\x01\x01\x122\n" +
 	"\x12certificates_early\x18\x14 \x01(\rH\aR\x11certificatesEarly\x88\x01\x01\x12.\n" +
-	"\x10opaque_passwords\x18\x15 \x01(\bH\bR\x0fopaquePasswords\x88\x01\x01B\x11\n" +
+	"\x10opaque_passwords\x18\x15 \x01(\bH\bR\x0fopaquePasswords\x88\x01\x01\x12'\n" +
+	"\forganisation\x18\x16 \x01(\tH\tR\forganisation\x88\x01\x01B\x11\n" +
 	"\x0f_attestation_caB\x16\n" +
 	"\x14_require_attestationB\x13\n" +
 	"\x11_password_max_ageB\x16\n" +
@@ -7339,7 +7800,8 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\f_stored_keysB\x17\n" +
 	"\x15_request_wait_secondsB\x15\n" +
 	"\x13_certificates_earlyB\x13\n" +
-	"\x11_opaque_passwords\"\xf0\x04\n" +
+	"\x11_opaque_passwordsB\x0f\n" +
+	"\r_organisation\"\x94\x05\n" +
 	"\tRealmView\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x120\n" +
 	"\x06points\x18\x02 \x03(\v2\x18.sallyport.v1.KindPointsR\x06points\x12%\n" +
@@ -7356,7 +7818,44 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"storedKeys\x120\n" +
 	"\x14request_wait_seconds\x18\f \x01(\rR\x12requestWaitSeconds\x12-\n" +
 	"\x12certificates_early\x18\x14 \x01(\rR\x11certificatesEarly\x12)\n" +
-	"\x10opaque_passwords\x18\x15 \x01(\bR\x0fopaquePasswords\"\x8c\x01\n" +
+	"\x10opaque_passwords\x18\x15 \x01(\bR\x0fopaquePasswords\x12\"\n" +
+	"\forganisation\x18\x16 \x01(\tR\forganisation\"\x80\x01\n" +
+	"\x11AddPartnerRequest\x12\x14\n" +
+	"\x05realm\x18\x01 \x01(\tR\x05realm\x12\x12\n" +
+	"\x04urls\x18\x02 \x03(\tR\x04urls\x12 \n" +
+	"\vfingerprint\x18\x03 \x01(\tR\vfingerprint\x12\x1f\n" +
+	"\vlooks_alike\x18\x04 \x01(\bR\n" +
+	"looksAlike\"\xa8\x01\n" +
+	"\x12AddPartnerResponse\x123\n" +
+	"\apartner\x18\x01 \x01(\v2\x19.sallyport.v1.PartnerViewR\apartner\x12\x1b\n" +
+	"\town_realm\x18\x02 \x01(\tR\bownRealm\x12\x17\n" +
+	"\aown_url\x18\x03 \x01(\tR\x06ownUrl\x12'\n" +
+	"\x0fown_fingerprint\x18\x04 \x01(\tR\x0eownFingerprint\"O\n" +
+	"\x15ConfirmPartnerRequest\x12\x14\n" +
+	"\x05realm\x18\x01 \x01(\tR\x05realm\x12 \n" +
+	"\vfingerprint\x18\x02 \x01(\tR\vfingerprint\"M\n" +
+	"\x14ListPartnersResponse\x125\n" +
+	"\bpartners\x18\x01 \x03(\v2\x19.sallyport.v1.PartnerViewR\bpartners\"\xa9\x03\n" +
+	"\vPartnerView\x12\x14\n" +
+	"\x05realm\x18\x01 \x01(\tR\x05realm\x12\x12\n" +
+	"\x04urls\x18\x02 \x03(\tR\x04urls\x12\x1b\n" +
+	"\trealm_key\x18\x03 \x01(\tR\brealmKey\x12\"\n" +
+	"\forganisation\x18\x04 \x01(\tR\forganisation\x120\n" +
+	"\x05added\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05added\x120\n" +
+	"\x05tried\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x05tried\x124\n" +
+	"\areached\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\areached\x12\x14\n" +
+	"\x05state\x18\b \x01(\tR\x05state\x12\x14\n" +
+	"\x05fault\x18\t \x01(\tR\x05fault\x12\x16\n" +
+	"\x06people\x18\n" +
+	" \x01(\rR\x06people\x122\n" +
+	"\x06alarms\x18\v \x03(\v2\x1a.sallyport.v1.PartnerAlarmR\x06alarms\x12\x1d\n" +
+	"\n" +
+	"looks_like\x18\f \x03(\tR\tlooksLike\"\x82\x01\n" +
+	"\fPartnerAlarm\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\x120\n" +
+	"\x05since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x18\n" +
+	"\aconfirm\x18\x04 \x01(\bR\aconfirm\"\x8c\x01\n" +
 	"\x13IdentityServiceView\x12\x18\n" +
 	"\aenabled\x18\x01 \x01(\bR\aenabled\x12\x1b\n" +
 	"\tidle_days\x18\x02 \x01(\rR\bidleDays\x12\x1b\n" +
@@ -7484,7 +7983,7 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"operations\x18\x03 \x03(\tR\n" +
 	"operations\"Q\n" +
 	"\x1aListResourceGrantsResponse\x123\n" +
-	"\x06grants\x18\x01 \x03(\v2\x1b.sallyport.v1.ResourceGrantR\x06grants2\xeb1\n" +
+	"\x06grants\x18\x01 \x03(\v2\x1b.sallyport.v1.ResourceGrantR\x06grants2\xe24\n" +
 	"\fAdminService\x12H\n" +
 	"\n" +
 	"AddAccount\x12\x1f.sallyport.v1.AddAccountRequest\x1a\x19.sallyport.v1.AccountView\x12C\n" +
@@ -7565,7 +8064,13 @@ const file_sallyport_v1_admin_proto_rawDesc = "" +
 	"\bListJobs\x12\x19.sallyport.v1.ListRequest\x1a\x1e.sallyport.v1.ListJobsResponse\x12P\n" +
 	"\rGrantResource\x12\".sallyport.v1.GrantResourceRequest\x1a\x1b.sallyport.v1.ResourceGrant\x12H\n" +
 	"\x0eRevokeResource\x12\".sallyport.v1.GrantResourceRequest\x1a\x12.sallyport.v1.Done\x12Y\n" +
-	"\x12ListResourceGrants\x12\x19.sallyport.v1.ListRequest\x1a(.sallyport.v1.ListResourceGrantsResponse\x12D\n" +
+	"\x12ListResourceGrants\x12\x19.sallyport.v1.ListRequest\x1a(.sallyport.v1.ListResourceGrantsResponse\x12O\n" +
+	"\n" +
+	"AddPartner\x12\x1f.sallyport.v1.AddPartnerRequest\x1a .sallyport.v1.AddPartnerResponse\x12M\n" +
+	"\fListPartners\x12\x19.sallyport.v1.ListRequest\x1a\".sallyport.v1.ListPartnersResponse\x12C\n" +
+	"\vShowPartner\x12\x19.sallyport.v1.NameRequest\x1a\x19.sallyport.v1.PartnerView\x12P\n" +
+	"\x0eConfirmPartner\x12#.sallyport.v1.ConfirmPartnerRequest\x1a\x19.sallyport.v1.PartnerView\x12>\n" +
+	"\rRemovePartner\x12\x19.sallyport.v1.NameRequest\x1a\x12.sallyport.v1.Done\x12D\n" +
 	"\tShowRealm\x12\x1e.sallyport.v1.ShowRealmRequest\x1a\x17.sallyport.v1.RealmView\x12B\n" +
 	"\bSetRealm\x12\x1d.sallyport.v1.SetRealmRequest\x1a\x17.sallyport.v1.RealmView\x12O\n" +
 	"\rListHistories\x12\x19.sallyport.v1.ListRequest\x1a#.sallyport.v1.ListHistoriesResponse\x12L\n" +
@@ -7595,7 +8100,7 @@ func file_sallyport_v1_admin_proto_rawDescGZIP() []byte {
 	return file_sallyport_v1_admin_proto_rawDescData
 }
 
-var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 103)
+var file_sallyport_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 109)
 var file_sallyport_v1_admin_proto_goTypes = []any{
 	(*Done)(nil),                        // 0: sallyport.v1.Done
 	(*NameRequest)(nil),                 // 1: sallyport.v1.NameRequest
@@ -7673,287 +8178,310 @@ var file_sallyport_v1_admin_proto_goTypes = []any{
 	(*KindPoints)(nil),                  // 73: sallyport.v1.KindPoints
 	(*SetRealmRequest)(nil),             // 74: sallyport.v1.SetRealmRequest
 	(*RealmView)(nil),                   // 75: sallyport.v1.RealmView
-	(*IdentityServiceView)(nil),         // 76: sallyport.v1.IdentityServiceView
-	(*SetIdentityServiceRequest)(nil),   // 77: sallyport.v1.SetIdentityServiceRequest
-	(*InviteIdentityResponse)(nil),      // 78: sallyport.v1.InviteIdentityResponse
-	(*IdentityDevice)(nil),              // 79: sallyport.v1.IdentityDevice
-	(*ListIdentityDevicesResponse)(nil), // 80: sallyport.v1.ListIdentityDevicesResponse
-	(*IdentityWalletRequest)(nil),       // 81: sallyport.v1.IdentityWalletRequest
-	(*IdentityWallet)(nil),              // 82: sallyport.v1.IdentityWallet
-	(*ListIdentityWalletsResponse)(nil), // 83: sallyport.v1.ListIdentityWalletsResponse
-	(*EndIdentityTokensRequest)(nil),    // 84: sallyport.v1.EndIdentityTokensRequest
-	(*ApplicationsView)(nil),            // 85: sallyport.v1.ApplicationsView
-	(*RotateApplicationKeyRequest)(nil), // 86: sallyport.v1.RotateApplicationKeyRequest
-	(*SetApplicationsRequest)(nil),      // 87: sallyport.v1.SetApplicationsRequest
-	(*ApplicationView)(nil),             // 88: sallyport.v1.ApplicationView
-	(*AddApplicationResponse)(nil),      // 89: sallyport.v1.AddApplicationResponse
-	(*ListApplicationsResponse)(nil),    // 90: sallyport.v1.ListApplicationsResponse
-	(*SetApplicationStateRequest)(nil),  // 91: sallyport.v1.SetApplicationStateRequest
-	(*FingerprintRequest)(nil),          // 92: sallyport.v1.FingerprintRequest
-	(*InstanceView)(nil),                // 93: sallyport.v1.InstanceView
-	(*ListInstancesResponse)(nil),       // 94: sallyport.v1.ListInstancesResponse
-	(*InvitePersonResponse)(nil),        // 95: sallyport.v1.InvitePersonResponse
-	(*PersonKeyView)(nil),               // 96: sallyport.v1.PersonKeyView
-	(*ListPersonKeysResponse)(nil),      // 97: sallyport.v1.ListPersonKeysResponse
-	(*JobView)(nil),                     // 98: sallyport.v1.JobView
-	(*ListJobsResponse)(nil),            // 99: sallyport.v1.ListJobsResponse
-	(*GrantResourceRequest)(nil),        // 100: sallyport.v1.GrantResourceRequest
-	(*ResourceGrant)(nil),               // 101: sallyport.v1.ResourceGrant
-	(*ListResourceGrantsResponse)(nil),  // 102: sallyport.v1.ListResourceGrantsResponse
-	(*timestamppb.Timestamp)(nil),       // 103: google.protobuf.Timestamp
-	(*RequestView)(nil),                 // 104: sallyport.v1.RequestView
+	(*AddPartnerRequest)(nil),           // 76: sallyport.v1.AddPartnerRequest
+	(*AddPartnerResponse)(nil),          // 77: sallyport.v1.AddPartnerResponse
+	(*ConfirmPartnerRequest)(nil),       // 78: sallyport.v1.ConfirmPartnerRequest
+	(*ListPartnersResponse)(nil),        // 79: sallyport.v1.ListPartnersResponse
+	(*PartnerView)(nil),                 // 80: sallyport.v1.PartnerView
+	(*PartnerAlarm)(nil),                // 81: sallyport.v1.PartnerAlarm
+	(*IdentityServiceView)(nil),         // 82: sallyport.v1.IdentityServiceView
+	(*SetIdentityServiceRequest)(nil),   // 83: sallyport.v1.SetIdentityServiceRequest
+	(*InviteIdentityResponse)(nil),      // 84: sallyport.v1.InviteIdentityResponse
+	(*IdentityDevice)(nil),              // 85: sallyport.v1.IdentityDevice
+	(*ListIdentityDevicesResponse)(nil), // 86: sallyport.v1.ListIdentityDevicesResponse
+	(*IdentityWalletRequest)(nil),       // 87: sallyport.v1.IdentityWalletRequest
+	(*IdentityWallet)(nil),              // 88: sallyport.v1.IdentityWallet
+	(*ListIdentityWalletsResponse)(nil), // 89: sallyport.v1.ListIdentityWalletsResponse
+	(*EndIdentityTokensRequest)(nil),    // 90: sallyport.v1.EndIdentityTokensRequest
+	(*ApplicationsView)(nil),            // 91: sallyport.v1.ApplicationsView
+	(*RotateApplicationKeyRequest)(nil), // 92: sallyport.v1.RotateApplicationKeyRequest
+	(*SetApplicationsRequest)(nil),      // 93: sallyport.v1.SetApplicationsRequest
+	(*ApplicationView)(nil),             // 94: sallyport.v1.ApplicationView
+	(*AddApplicationResponse)(nil),      // 95: sallyport.v1.AddApplicationResponse
+	(*ListApplicationsResponse)(nil),    // 96: sallyport.v1.ListApplicationsResponse
+	(*SetApplicationStateRequest)(nil),  // 97: sallyport.v1.SetApplicationStateRequest
+	(*FingerprintRequest)(nil),          // 98: sallyport.v1.FingerprintRequest
+	(*InstanceView)(nil),                // 99: sallyport.v1.InstanceView
+	(*ListInstancesResponse)(nil),       // 100: sallyport.v1.ListInstancesResponse
+	(*InvitePersonResponse)(nil),        // 101: sallyport.v1.InvitePersonResponse
+	(*PersonKeyView)(nil),               // 102: sallyport.v1.PersonKeyView
+	(*ListPersonKeysResponse)(nil),      // 103: sallyport.v1.ListPersonKeysResponse
+	(*JobView)(nil),                     // 104: sallyport.v1.JobView
+	(*ListJobsResponse)(nil),            // 105: sallyport.v1.ListJobsResponse
+	(*GrantResourceRequest)(nil),        // 106: sallyport.v1.GrantResourceRequest
+	(*ResourceGrant)(nil),               // 107: sallyport.v1.ResourceGrant
+	(*ListResourceGrantsResponse)(nil),  // 108: sallyport.v1.ListResourceGrantsResponse
+	(*timestamppb.Timestamp)(nil),       // 109: google.protobuf.Timestamp
+	(*RequestView)(nil),                 // 110: sallyport.v1.RequestView
 }
 var file_sallyport_v1_admin_proto_depIdxs = []int32{
 	4,   // 0: sallyport.v1.ListHistoriesResponse.histories:type_name -> sallyport.v1.History
 	5,   // 1: sallyport.v1.ListHistoriesResponse.reserved:type_name -> sallyport.v1.ReservedID
-	103, // 2: sallyport.v1.History.began:type_name -> google.protobuf.Timestamp
-	103, // 3: sallyport.v1.ReservedID.seen:type_name -> google.protobuf.Timestamp
-	103, // 4: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
-	103, // 5: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
-	103, // 6: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
-	103, // 7: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
+	109, // 2: sallyport.v1.History.began:type_name -> google.protobuf.Timestamp
+	109, // 3: sallyport.v1.ReservedID.seen:type_name -> google.protobuf.Timestamp
+	109, // 4: sallyport.v1.AddAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
+	109, // 5: sallyport.v1.AddAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
+	109, // 6: sallyport.v1.AccountView.valid_from:type_name -> google.protobuf.Timestamp
+	109, // 7: sallyport.v1.AccountView.valid_until:type_name -> google.protobuf.Timestamp
 	16,  // 8: sallyport.v1.AccountView.ssh_keys:type_name -> sallyport.v1.SSHKeyView
-	103, // 9: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
+	109, // 9: sallyport.v1.AccountView.locked_until:type_name -> google.protobuf.Timestamp
 	12,  // 10: sallyport.v1.AccountView.cards:type_name -> sallyport.v1.CardView
 	10,  // 11: sallyport.v1.AccountView.failures_at:type_name -> sallyport.v1.FailureView
 	11,  // 12: sallyport.v1.AccountView.places:type_name -> sallyport.v1.PlaceView
-	103, // 13: sallyport.v1.AccountView.password_change_by:type_name -> google.protobuf.Timestamp
-	103, // 14: sallyport.v1.FailureView.locked_until:type_name -> google.protobuf.Timestamp
-	103, // 15: sallyport.v1.PlaceView.last:type_name -> google.protobuf.Timestamp
-	103, // 16: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
-	103, // 17: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
+	109, // 13: sallyport.v1.AccountView.password_change_by:type_name -> google.protobuf.Timestamp
+	109, // 14: sallyport.v1.FailureView.locked_until:type_name -> google.protobuf.Timestamp
+	109, // 15: sallyport.v1.PlaceView.last:type_name -> google.protobuf.Timestamp
+	109, // 16: sallyport.v1.CardView.not_before:type_name -> google.protobuf.Timestamp
+	109, // 17: sallyport.v1.CardView.not_after:type_name -> google.protobuf.Timestamp
 	9,   // 18: sallyport.v1.NewBackupCodesResponse.account:type_name -> sallyport.v1.AccountView
 	9,   // 19: sallyport.v1.ListAccountsResponse.accounts:type_name -> sallyport.v1.AccountView
-	103, // 20: sallyport.v1.SetAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
-	103, // 21: sallyport.v1.SetAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
+	109, // 20: sallyport.v1.SetAccountRequest.valid_from:type_name -> google.protobuf.Timestamp
+	109, // 21: sallyport.v1.SetAccountRequest.valid_until:type_name -> google.protobuf.Timestamp
 	9,   // 22: sallyport.v1.AddTOTPResponse.account:type_name -> sallyport.v1.AccountView
 	26,  // 23: sallyport.v1.SetGroupRequest.demands:type_name -> sallyport.v1.Kinds
 	28,  // 24: sallyport.v1.ListGroupsResponse.groups:type_name -> sallyport.v1.GroupView
 	32,  // 25: sallyport.v1.AddMachineResponse.machine:type_name -> sallyport.v1.MachineView
-	103, // 26: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
-	103, // 27: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
-	103, // 28: sallyport.v1.MachineView.last_seen:type_name -> google.protobuf.Timestamp
-	103, // 29: sallyport.v1.MachineView.duplicated:type_name -> google.protobuf.Timestamp
-	103, // 30: sallyport.v1.MachineView.quarantined:type_name -> google.protobuf.Timestamp
+	109, // 26: sallyport.v1.AddMachineResponse.expires:type_name -> google.protobuf.Timestamp
+	109, // 27: sallyport.v1.MachineView.joined:type_name -> google.protobuf.Timestamp
+	109, // 28: sallyport.v1.MachineView.last_seen:type_name -> google.protobuf.Timestamp
+	109, // 29: sallyport.v1.MachineView.duplicated:type_name -> google.protobuf.Timestamp
+	109, // 30: sallyport.v1.MachineView.quarantined:type_name -> google.protobuf.Timestamp
 	44,  // 31: sallyport.v1.SetMachineRequest.scope:type_name -> sallyport.v1.Scope
 	43,  // 32: sallyport.v1.SetMachineRequest.tags:type_name -> sallyport.v1.Tags
 	34,  // 33: sallyport.v1.SetMachineRequest.host_names:type_name -> sallyport.v1.Hosts
 	34,  // 34: sallyport.v1.SetMachineRequest.addresses:type_name -> sallyport.v1.Hosts
 	35,  // 35: sallyport.v1.AddRuleRequest.rule:type_name -> sallyport.v1.RuleView
 	35,  // 36: sallyport.v1.ListRulesResponse.rules:type_name -> sallyport.v1.RuleView
-	104, // 37: sallyport.v1.ListAllRequestsResponse.requests:type_name -> sallyport.v1.RequestView
+	110, // 37: sallyport.v1.ListAllRequestsResponse.requests:type_name -> sallyport.v1.RequestView
 	32,  // 38: sallyport.v1.ListMachinesResponse.machines:type_name -> sallyport.v1.MachineView
 	44,  // 39: sallyport.v1.AddTokenRequest.scope:type_name -> sallyport.v1.Scope
 	43,  // 40: sallyport.v1.AddTokenRequest.tags:type_name -> sallyport.v1.Tags
 	48,  // 41: sallyport.v1.AddTokenResponse.token:type_name -> sallyport.v1.TokenView
-	103, // 42: sallyport.v1.TokenView.expires:type_name -> google.protobuf.Timestamp
+	109, // 42: sallyport.v1.TokenView.expires:type_name -> google.protobuf.Timestamp
 	48,  // 43: sallyport.v1.ListTokensResponse.tokens:type_name -> sallyport.v1.TokenView
-	103, // 44: sallyport.v1.ServerView.began:type_name -> google.protobuf.Timestamp
-	103, // 45: sallyport.v1.ServerView.last_seen:type_name -> google.protobuf.Timestamp
+	109, // 44: sallyport.v1.ServerView.began:type_name -> google.protobuf.Timestamp
+	109, // 45: sallyport.v1.ServerView.last_seen:type_name -> google.protobuf.Timestamp
 	50,  // 46: sallyport.v1.ListServersResponse.servers:type_name -> sallyport.v1.ServerView
-	103, // 47: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
-	103, // 48: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
+	109, // 47: sallyport.v1.ListAuditRequest.since:type_name -> google.protobuf.Timestamp
+	109, // 48: sallyport.v1.AuditRow.time:type_name -> google.protobuf.Timestamp
 	55,  // 49: sallyport.v1.ListAuditResponse.rows:type_name -> sallyport.v1.AuditRow
-	103, // 50: sallyport.v1.VerifyAuditResponse.signed_at:type_name -> google.protobuf.Timestamp
-	103, // 51: sallyport.v1.PruneAuditRequest.before:type_name -> google.protobuf.Timestamp
+	109, // 50: sallyport.v1.VerifyAuditResponse.signed_at:type_name -> google.protobuf.Timestamp
+	109, // 51: sallyport.v1.PruneAuditRequest.before:type_name -> google.protobuf.Timestamp
 	70,  // 52: sallyport.v1.RotateKeysResponse.keys:type_name -> sallyport.v1.KeysView
-	103, // 53: sallyport.v1.KeysView.signed:type_name -> google.protobuf.Timestamp
+	109, // 53: sallyport.v1.KeysView.signed:type_name -> google.protobuf.Timestamp
 	71,  // 54: sallyport.v1.KeysView.ssh_agent:type_name -> sallyport.v1.SSHAgentView
 	73,  // 55: sallyport.v1.SetRealmRequest.points:type_name -> sallyport.v1.KindPoints
 	73,  // 56: sallyport.v1.RealmView.points:type_name -> sallyport.v1.KindPoints
-	103, // 57: sallyport.v1.InviteIdentityResponse.expires:type_name -> google.protobuf.Timestamp
-	103, // 58: sallyport.v1.IdentityDevice.created:type_name -> google.protobuf.Timestamp
-	103, // 59: sallyport.v1.IdentityDevice.used:type_name -> google.protobuf.Timestamp
-	103, // 60: sallyport.v1.IdentityDevice.expires:type_name -> google.protobuf.Timestamp
-	79,  // 61: sallyport.v1.ListIdentityDevicesResponse.devices:type_name -> sallyport.v1.IdentityDevice
-	103, // 62: sallyport.v1.ListIdentityDevicesResponse.registered:type_name -> google.protobuf.Timestamp
-	103, // 63: sallyport.v1.IdentityWallet.added:type_name -> google.protobuf.Timestamp
-	82,  // 64: sallyport.v1.ListIdentityWalletsResponse.wallets:type_name -> sallyport.v1.IdentityWallet
-	103, // 65: sallyport.v1.ApplicationsView.previous_until:type_name -> google.protobuf.Timestamp
-	103, // 66: sallyport.v1.ApplicationView.created:type_name -> google.protobuf.Timestamp
-	88,  // 67: sallyport.v1.AddApplicationResponse.application:type_name -> sallyport.v1.ApplicationView
-	88,  // 68: sallyport.v1.ListApplicationsResponse.applications:type_name -> sallyport.v1.ApplicationView
-	103, // 69: sallyport.v1.InstanceView.created:type_name -> google.protobuf.Timestamp
-	103, // 70: sallyport.v1.InstanceView.revoked:type_name -> google.protobuf.Timestamp
-	93,  // 71: sallyport.v1.ListInstancesResponse.instances:type_name -> sallyport.v1.InstanceView
-	103, // 72: sallyport.v1.InvitePersonResponse.expires:type_name -> google.protobuf.Timestamp
-	103, // 73: sallyport.v1.PersonKeyView.created:type_name -> google.protobuf.Timestamp
-	103, // 74: sallyport.v1.PersonKeyView.revoked:type_name -> google.protobuf.Timestamp
-	96,  // 75: sallyport.v1.ListPersonKeysResponse.keys:type_name -> sallyport.v1.PersonKeyView
-	103, // 76: sallyport.v1.JobView.time:type_name -> google.protobuf.Timestamp
-	98,  // 77: sallyport.v1.ListJobsResponse.jobs:type_name -> sallyport.v1.JobView
-	101, // 78: sallyport.v1.ListResourceGrantsResponse.grants:type_name -> sallyport.v1.ResourceGrant
-	8,   // 79: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
-	1,   // 80: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
-	2,   // 81: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
-	18,  // 82: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
-	20,  // 83: sallyport.v1.AdminService.SetAccount:input_type -> sallyport.v1.SetAccountRequest
-	1,   // 84: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
-	1,   // 85: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
-	19,  // 86: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
-	21,  // 87: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
-	22,  // 88: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
-	23,  // 89: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
-	1,   // 90: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
-	13,  // 91: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
-	14,  // 92: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
-	14,  // 93: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
-	1,   // 94: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
-	1,   // 95: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
-	25,  // 96: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
-	1,   // 97: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
-	2,   // 98: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
-	1,   // 99: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
-	30,  // 100: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
-	30,  // 101: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
-	27,  // 102: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
-	1,   // 103: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
-	2,   // 104: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
-	1,   // 105: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
-	33,  // 106: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
-	1,   // 107: sallyport.v1.AdminService.RejoinMachine:input_type -> sallyport.v1.NameRequest
-	1,   // 108: sallyport.v1.AdminService.QuarantineMachine:input_type -> sallyport.v1.NameRequest
-	1,   // 109: sallyport.v1.AdminService.ReleaseMachine:input_type -> sallyport.v1.NameRequest
-	46,  // 110: sallyport.v1.AdminService.AddToken:input_type -> sallyport.v1.AddTokenRequest
-	2,   // 111: sallyport.v1.AdminService.ListTokens:input_type -> sallyport.v1.ListRequest
-	1,   // 112: sallyport.v1.AdminService.RemoveToken:input_type -> sallyport.v1.NameRequest
-	2,   // 113: sallyport.v1.AdminService.ListServers:input_type -> sallyport.v1.ListRequest
-	52,  // 114: sallyport.v1.AdminService.RemoveServer:input_type -> sallyport.v1.RemoveServerRequest
-	51,  // 115: sallyport.v1.AdminService.AdmitServer:input_type -> sallyport.v1.AdmitServerRequest
-	36,  // 116: sallyport.v1.AdminService.AddRule:input_type -> sallyport.v1.AddRuleRequest
-	2,   // 117: sallyport.v1.AdminService.ListRules:input_type -> sallyport.v1.ListRequest
-	1,   // 118: sallyport.v1.AdminService.RemoveRule:input_type -> sallyport.v1.NameRequest
-	38,  // 119: sallyport.v1.AdminService.MoveRule:input_type -> sallyport.v1.MoveRuleRequest
-	39,  // 120: sallyport.v1.AdminService.ListAllRequests:input_type -> sallyport.v1.ListAllRequestsRequest
-	41,  // 121: sallyport.v1.AdminService.ShowRequest:input_type -> sallyport.v1.RequestIDRequest
-	42,  // 122: sallyport.v1.AdminService.EndRequest:input_type -> sallyport.v1.EndRequestRequest
-	2,   // 123: sallyport.v1.AdminService.ShowIdentityService:input_type -> sallyport.v1.ListRequest
-	77,  // 124: sallyport.v1.AdminService.SetIdentityService:input_type -> sallyport.v1.SetIdentityServiceRequest
-	1,   // 125: sallyport.v1.AdminService.InviteIdentity:input_type -> sallyport.v1.NameRequest
-	1,   // 126: sallyport.v1.AdminService.ListIdentityDevices:input_type -> sallyport.v1.NameRequest
-	84,  // 127: sallyport.v1.AdminService.EndIdentityTokens:input_type -> sallyport.v1.EndIdentityTokensRequest
-	1,   // 128: sallyport.v1.AdminService.RemoveIdentity:input_type -> sallyport.v1.NameRequest
-	1,   // 129: sallyport.v1.AdminService.ListIdentityWallets:input_type -> sallyport.v1.NameRequest
-	81,  // 130: sallyport.v1.AdminService.AddIdentityWallet:input_type -> sallyport.v1.IdentityWalletRequest
-	81,  // 131: sallyport.v1.AdminService.RemoveIdentityWallet:input_type -> sallyport.v1.IdentityWalletRequest
-	2,   // 132: sallyport.v1.AdminService.ShowApplications:input_type -> sallyport.v1.ListRequest
-	87,  // 133: sallyport.v1.AdminService.SetApplications:input_type -> sallyport.v1.SetApplicationsRequest
-	86,  // 134: sallyport.v1.AdminService.RotateApplicationKey:input_type -> sallyport.v1.RotateApplicationKeyRequest
-	1,   // 135: sallyport.v1.AdminService.AddApplication:input_type -> sallyport.v1.NameRequest
-	2,   // 136: sallyport.v1.AdminService.ListApplications:input_type -> sallyport.v1.ListRequest
-	91,  // 137: sallyport.v1.AdminService.SetApplicationState:input_type -> sallyport.v1.SetApplicationStateRequest
-	1,   // 138: sallyport.v1.AdminService.RemoveApplication:input_type -> sallyport.v1.NameRequest
-	1,   // 139: sallyport.v1.AdminService.ListInstances:input_type -> sallyport.v1.NameRequest
-	92,  // 140: sallyport.v1.AdminService.RevokeInstance:input_type -> sallyport.v1.FingerprintRequest
-	1,   // 141: sallyport.v1.AdminService.InvitePerson:input_type -> sallyport.v1.NameRequest
-	1,   // 142: sallyport.v1.AdminService.ListPersonKeys:input_type -> sallyport.v1.NameRequest
-	92,  // 143: sallyport.v1.AdminService.RevokePersonKey:input_type -> sallyport.v1.FingerprintRequest
-	2,   // 144: sallyport.v1.AdminService.ListJobs:input_type -> sallyport.v1.ListRequest
-	100, // 145: sallyport.v1.AdminService.GrantResource:input_type -> sallyport.v1.GrantResourceRequest
-	100, // 146: sallyport.v1.AdminService.RevokeResource:input_type -> sallyport.v1.GrantResourceRequest
-	2,   // 147: sallyport.v1.AdminService.ListResourceGrants:input_type -> sallyport.v1.ListRequest
-	72,  // 148: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
-	74,  // 149: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
-	2,   // 150: sallyport.v1.AdminService.ListHistories:input_type -> sallyport.v1.ListRequest
-	6,   // 151: sallyport.v1.AdminService.ReleaseID:input_type -> sallyport.v1.ReleaseIDRequest
-	54,  // 152: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
-	57,  // 153: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
-	58,  // 154: sallyport.v1.AdminService.SignAudit:input_type -> sallyport.v1.SignAuditRequest
-	61,  // 155: sallyport.v1.AdminService.PruneAudit:input_type -> sallyport.v1.PruneAuditRequest
-	63,  // 156: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
-	66,  // 157: sallyport.v1.AdminService.ShowKeys:input_type -> sallyport.v1.ShowKeysRequest
-	67,  // 158: sallyport.v1.AdminService.SignKeys:input_type -> sallyport.v1.SignKeysRequest
-	68,  // 159: sallyport.v1.AdminService.RotateRealmKey:input_type -> sallyport.v1.RotateRealmKeyRequest
-	69,  // 160: sallyport.v1.AdminService.RenewCA:input_type -> sallyport.v1.RenewCARequest
-	64,  // 161: sallyport.v1.AdminService.RotateSSHKeys:input_type -> sallyport.v1.RotateSSHKeysRequest
-	9,   // 162: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
-	9,   // 163: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
-	17,  // 164: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
-	9,   // 165: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
-	9,   // 166: sallyport.v1.AdminService.SetAccount:output_type -> sallyport.v1.AccountView
-	0,   // 167: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
-	9,   // 168: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
-	9,   // 169: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
-	9,   // 170: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
-	9,   // 171: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
-	24,  // 172: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
-	9,   // 173: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
-	9,   // 174: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
-	9,   // 175: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
-	9,   // 176: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
-	15,  // 177: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
-	9,   // 178: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
-	28,  // 179: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
-	28,  // 180: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
-	29,  // 181: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
-	0,   // 182: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
-	28,  // 183: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
-	28,  // 184: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
-	28,  // 185: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
-	31,  // 186: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
-	45,  // 187: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
-	0,   // 188: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
-	32,  // 189: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
-	31,  // 190: sallyport.v1.AdminService.RejoinMachine:output_type -> sallyport.v1.AddMachineResponse
-	32,  // 191: sallyport.v1.AdminService.QuarantineMachine:output_type -> sallyport.v1.MachineView
-	32,  // 192: sallyport.v1.AdminService.ReleaseMachine:output_type -> sallyport.v1.MachineView
-	47,  // 193: sallyport.v1.AdminService.AddToken:output_type -> sallyport.v1.AddTokenResponse
-	49,  // 194: sallyport.v1.AdminService.ListTokens:output_type -> sallyport.v1.ListTokensResponse
-	0,   // 195: sallyport.v1.AdminService.RemoveToken:output_type -> sallyport.v1.Done
-	53,  // 196: sallyport.v1.AdminService.ListServers:output_type -> sallyport.v1.ListServersResponse
-	0,   // 197: sallyport.v1.AdminService.RemoveServer:output_type -> sallyport.v1.Done
-	50,  // 198: sallyport.v1.AdminService.AdmitServer:output_type -> sallyport.v1.ServerView
-	35,  // 199: sallyport.v1.AdminService.AddRule:output_type -> sallyport.v1.RuleView
-	37,  // 200: sallyport.v1.AdminService.ListRules:output_type -> sallyport.v1.ListRulesResponse
-	0,   // 201: sallyport.v1.AdminService.RemoveRule:output_type -> sallyport.v1.Done
-	37,  // 202: sallyport.v1.AdminService.MoveRule:output_type -> sallyport.v1.ListRulesResponse
-	40,  // 203: sallyport.v1.AdminService.ListAllRequests:output_type -> sallyport.v1.ListAllRequestsResponse
-	104, // 204: sallyport.v1.AdminService.ShowRequest:output_type -> sallyport.v1.RequestView
-	104, // 205: sallyport.v1.AdminService.EndRequest:output_type -> sallyport.v1.RequestView
-	76,  // 206: sallyport.v1.AdminService.ShowIdentityService:output_type -> sallyport.v1.IdentityServiceView
-	76,  // 207: sallyport.v1.AdminService.SetIdentityService:output_type -> sallyport.v1.IdentityServiceView
-	78,  // 208: sallyport.v1.AdminService.InviteIdentity:output_type -> sallyport.v1.InviteIdentityResponse
-	80,  // 209: sallyport.v1.AdminService.ListIdentityDevices:output_type -> sallyport.v1.ListIdentityDevicesResponse
-	80,  // 210: sallyport.v1.AdminService.EndIdentityTokens:output_type -> sallyport.v1.ListIdentityDevicesResponse
-	0,   // 211: sallyport.v1.AdminService.RemoveIdentity:output_type -> sallyport.v1.Done
-	83,  // 212: sallyport.v1.AdminService.ListIdentityWallets:output_type -> sallyport.v1.ListIdentityWalletsResponse
-	83,  // 213: sallyport.v1.AdminService.AddIdentityWallet:output_type -> sallyport.v1.ListIdentityWalletsResponse
-	83,  // 214: sallyport.v1.AdminService.RemoveIdentityWallet:output_type -> sallyport.v1.ListIdentityWalletsResponse
-	85,  // 215: sallyport.v1.AdminService.ShowApplications:output_type -> sallyport.v1.ApplicationsView
-	85,  // 216: sallyport.v1.AdminService.SetApplications:output_type -> sallyport.v1.ApplicationsView
-	85,  // 217: sallyport.v1.AdminService.RotateApplicationKey:output_type -> sallyport.v1.ApplicationsView
-	89,  // 218: sallyport.v1.AdminService.AddApplication:output_type -> sallyport.v1.AddApplicationResponse
-	90,  // 219: sallyport.v1.AdminService.ListApplications:output_type -> sallyport.v1.ListApplicationsResponse
-	0,   // 220: sallyport.v1.AdminService.SetApplicationState:output_type -> sallyport.v1.Done
-	0,   // 221: sallyport.v1.AdminService.RemoveApplication:output_type -> sallyport.v1.Done
-	94,  // 222: sallyport.v1.AdminService.ListInstances:output_type -> sallyport.v1.ListInstancesResponse
-	0,   // 223: sallyport.v1.AdminService.RevokeInstance:output_type -> sallyport.v1.Done
-	95,  // 224: sallyport.v1.AdminService.InvitePerson:output_type -> sallyport.v1.InvitePersonResponse
-	97,  // 225: sallyport.v1.AdminService.ListPersonKeys:output_type -> sallyport.v1.ListPersonKeysResponse
-	0,   // 226: sallyport.v1.AdminService.RevokePersonKey:output_type -> sallyport.v1.Done
-	99,  // 227: sallyport.v1.AdminService.ListJobs:output_type -> sallyport.v1.ListJobsResponse
-	101, // 228: sallyport.v1.AdminService.GrantResource:output_type -> sallyport.v1.ResourceGrant
-	0,   // 229: sallyport.v1.AdminService.RevokeResource:output_type -> sallyport.v1.Done
-	102, // 230: sallyport.v1.AdminService.ListResourceGrants:output_type -> sallyport.v1.ListResourceGrantsResponse
-	75,  // 231: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
-	75,  // 232: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
-	3,   // 233: sallyport.v1.AdminService.ListHistories:output_type -> sallyport.v1.ListHistoriesResponse
-	7,   // 234: sallyport.v1.AdminService.ReleaseID:output_type -> sallyport.v1.ReleaseIDResponse
-	56,  // 235: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
-	60,  // 236: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
-	59,  // 237: sallyport.v1.AdminService.SignAudit:output_type -> sallyport.v1.SignAuditResponse
-	62,  // 238: sallyport.v1.AdminService.PruneAudit:output_type -> sallyport.v1.PruneAuditResponse
-	65,  // 239: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
-	70,  // 240: sallyport.v1.AdminService.ShowKeys:output_type -> sallyport.v1.KeysView
-	70,  // 241: sallyport.v1.AdminService.SignKeys:output_type -> sallyport.v1.KeysView
-	70,  // 242: sallyport.v1.AdminService.RotateRealmKey:output_type -> sallyport.v1.KeysView
-	70,  // 243: sallyport.v1.AdminService.RenewCA:output_type -> sallyport.v1.KeysView
-	70,  // 244: sallyport.v1.AdminService.RotateSSHKeys:output_type -> sallyport.v1.KeysView
-	162, // [162:245] is the sub-list for method output_type
-	79,  // [79:162] is the sub-list for method input_type
-	79,  // [79:79] is the sub-list for extension type_name
-	79,  // [79:79] is the sub-list for extension extendee
-	0,   // [0:79] is the sub-list for field type_name
+	80,  // 57: sallyport.v1.AddPartnerResponse.partner:type_name -> sallyport.v1.PartnerView
+	80,  // 58: sallyport.v1.ListPartnersResponse.partners:type_name -> sallyport.v1.PartnerView
+	109, // 59: sallyport.v1.PartnerView.added:type_name -> google.protobuf.Timestamp
+	109, // 60: sallyport.v1.PartnerView.tried:type_name -> google.protobuf.Timestamp
+	109, // 61: sallyport.v1.PartnerView.reached:type_name -> google.protobuf.Timestamp
+	81,  // 62: sallyport.v1.PartnerView.alarms:type_name -> sallyport.v1.PartnerAlarm
+	109, // 63: sallyport.v1.PartnerAlarm.since:type_name -> google.protobuf.Timestamp
+	109, // 64: sallyport.v1.InviteIdentityResponse.expires:type_name -> google.protobuf.Timestamp
+	109, // 65: sallyport.v1.IdentityDevice.created:type_name -> google.protobuf.Timestamp
+	109, // 66: sallyport.v1.IdentityDevice.used:type_name -> google.protobuf.Timestamp
+	109, // 67: sallyport.v1.IdentityDevice.expires:type_name -> google.protobuf.Timestamp
+	85,  // 68: sallyport.v1.ListIdentityDevicesResponse.devices:type_name -> sallyport.v1.IdentityDevice
+	109, // 69: sallyport.v1.ListIdentityDevicesResponse.registered:type_name -> google.protobuf.Timestamp
+	109, // 70: sallyport.v1.IdentityWallet.added:type_name -> google.protobuf.Timestamp
+	88,  // 71: sallyport.v1.ListIdentityWalletsResponse.wallets:type_name -> sallyport.v1.IdentityWallet
+	109, // 72: sallyport.v1.ApplicationsView.previous_until:type_name -> google.protobuf.Timestamp
+	109, // 73: sallyport.v1.ApplicationView.created:type_name -> google.protobuf.Timestamp
+	94,  // 74: sallyport.v1.AddApplicationResponse.application:type_name -> sallyport.v1.ApplicationView
+	94,  // 75: sallyport.v1.ListApplicationsResponse.applications:type_name -> sallyport.v1.ApplicationView
+	109, // 76: sallyport.v1.InstanceView.created:type_name -> google.protobuf.Timestamp
+	109, // 77: sallyport.v1.InstanceView.revoked:type_name -> google.protobuf.Timestamp
+	99,  // 78: sallyport.v1.ListInstancesResponse.instances:type_name -> sallyport.v1.InstanceView
+	109, // 79: sallyport.v1.InvitePersonResponse.expires:type_name -> google.protobuf.Timestamp
+	109, // 80: sallyport.v1.PersonKeyView.created:type_name -> google.protobuf.Timestamp
+	109, // 81: sallyport.v1.PersonKeyView.revoked:type_name -> google.protobuf.Timestamp
+	102, // 82: sallyport.v1.ListPersonKeysResponse.keys:type_name -> sallyport.v1.PersonKeyView
+	109, // 83: sallyport.v1.JobView.time:type_name -> google.protobuf.Timestamp
+	104, // 84: sallyport.v1.ListJobsResponse.jobs:type_name -> sallyport.v1.JobView
+	107, // 85: sallyport.v1.ListResourceGrantsResponse.grants:type_name -> sallyport.v1.ResourceGrant
+	8,   // 86: sallyport.v1.AdminService.AddAccount:input_type -> sallyport.v1.AddAccountRequest
+	1,   // 87: sallyport.v1.AdminService.ShowAccount:input_type -> sallyport.v1.NameRequest
+	2,   // 88: sallyport.v1.AdminService.ListAccounts:input_type -> sallyport.v1.ListRequest
+	18,  // 89: sallyport.v1.AdminService.SetAccountState:input_type -> sallyport.v1.SetAccountStateRequest
+	20,  // 90: sallyport.v1.AdminService.SetAccount:input_type -> sallyport.v1.SetAccountRequest
+	1,   // 91: sallyport.v1.AdminService.RemoveAccount:input_type -> sallyport.v1.NameRequest
+	1,   // 92: sallyport.v1.AdminService.UnlockAccount:input_type -> sallyport.v1.NameRequest
+	19,  // 93: sallyport.v1.AdminService.SetPassword:input_type -> sallyport.v1.SetPasswordRequest
+	21,  // 94: sallyport.v1.AdminService.AddSSHKey:input_type -> sallyport.v1.AddSSHKeyRequest
+	22,  // 95: sallyport.v1.AdminService.RemoveSSHKey:input_type -> sallyport.v1.RemoveSSHKeyRequest
+	23,  // 96: sallyport.v1.AdminService.AddTOTP:input_type -> sallyport.v1.AddTOTPRequest
+	1,   // 97: sallyport.v1.AdminService.RemoveTOTP:input_type -> sallyport.v1.NameRequest
+	13,  // 98: sallyport.v1.AdminService.AddCard:input_type -> sallyport.v1.AddCardRequest
+	14,  // 99: sallyport.v1.AdminService.RevokeCard:input_type -> sallyport.v1.CardRequest
+	14,  // 100: sallyport.v1.AdminService.RemoveCard:input_type -> sallyport.v1.CardRequest
+	1,   // 101: sallyport.v1.AdminService.NewBackupCodes:input_type -> sallyport.v1.NameRequest
+	1,   // 102: sallyport.v1.AdminService.RemoveBackupCodes:input_type -> sallyport.v1.NameRequest
+	25,  // 103: sallyport.v1.AdminService.AddGroup:input_type -> sallyport.v1.AddGroupRequest
+	1,   // 104: sallyport.v1.AdminService.ShowGroup:input_type -> sallyport.v1.NameRequest
+	2,   // 105: sallyport.v1.AdminService.ListGroups:input_type -> sallyport.v1.ListRequest
+	1,   // 106: sallyport.v1.AdminService.RemoveGroup:input_type -> sallyport.v1.NameRequest
+	30,  // 107: sallyport.v1.AdminService.AddMember:input_type -> sallyport.v1.MemberRequest
+	30,  // 108: sallyport.v1.AdminService.RemoveMember:input_type -> sallyport.v1.MemberRequest
+	27,  // 109: sallyport.v1.AdminService.SetGroup:input_type -> sallyport.v1.SetGroupRequest
+	1,   // 110: sallyport.v1.AdminService.AddMachine:input_type -> sallyport.v1.NameRequest
+	2,   // 111: sallyport.v1.AdminService.ListMachines:input_type -> sallyport.v1.ListRequest
+	1,   // 112: sallyport.v1.AdminService.RemoveMachine:input_type -> sallyport.v1.NameRequest
+	33,  // 113: sallyport.v1.AdminService.SetMachine:input_type -> sallyport.v1.SetMachineRequest
+	1,   // 114: sallyport.v1.AdminService.RejoinMachine:input_type -> sallyport.v1.NameRequest
+	1,   // 115: sallyport.v1.AdminService.QuarantineMachine:input_type -> sallyport.v1.NameRequest
+	1,   // 116: sallyport.v1.AdminService.ReleaseMachine:input_type -> sallyport.v1.NameRequest
+	46,  // 117: sallyport.v1.AdminService.AddToken:input_type -> sallyport.v1.AddTokenRequest
+	2,   // 118: sallyport.v1.AdminService.ListTokens:input_type -> sallyport.v1.ListRequest
+	1,   // 119: sallyport.v1.AdminService.RemoveToken:input_type -> sallyport.v1.NameRequest
+	2,   // 120: sallyport.v1.AdminService.ListServers:input_type -> sallyport.v1.ListRequest
+	52,  // 121: sallyport.v1.AdminService.RemoveServer:input_type -> sallyport.v1.RemoveServerRequest
+	51,  // 122: sallyport.v1.AdminService.AdmitServer:input_type -> sallyport.v1.AdmitServerRequest
+	36,  // 123: sallyport.v1.AdminService.AddRule:input_type -> sallyport.v1.AddRuleRequest
+	2,   // 124: sallyport.v1.AdminService.ListRules:input_type -> sallyport.v1.ListRequest
+	1,   // 125: sallyport.v1.AdminService.RemoveRule:input_type -> sallyport.v1.NameRequest
+	38,  // 126: sallyport.v1.AdminService.MoveRule:input_type -> sallyport.v1.MoveRuleRequest
+	39,  // 127: sallyport.v1.AdminService.ListAllRequests:input_type -> sallyport.v1.ListAllRequestsRequest
+	41,  // 128: sallyport.v1.AdminService.ShowRequest:input_type -> sallyport.v1.RequestIDRequest
+	42,  // 129: sallyport.v1.AdminService.EndRequest:input_type -> sallyport.v1.EndRequestRequest
+	2,   // 130: sallyport.v1.AdminService.ShowIdentityService:input_type -> sallyport.v1.ListRequest
+	83,  // 131: sallyport.v1.AdminService.SetIdentityService:input_type -> sallyport.v1.SetIdentityServiceRequest
+	1,   // 132: sallyport.v1.AdminService.InviteIdentity:input_type -> sallyport.v1.NameRequest
+	1,   // 133: sallyport.v1.AdminService.ListIdentityDevices:input_type -> sallyport.v1.NameRequest
+	90,  // 134: sallyport.v1.AdminService.EndIdentityTokens:input_type -> sallyport.v1.EndIdentityTokensRequest
+	1,   // 135: sallyport.v1.AdminService.RemoveIdentity:input_type -> sallyport.v1.NameRequest
+	1,   // 136: sallyport.v1.AdminService.ListIdentityWallets:input_type -> sallyport.v1.NameRequest
+	87,  // 137: sallyport.v1.AdminService.AddIdentityWallet:input_type -> sallyport.v1.IdentityWalletRequest
+	87,  // 138: sallyport.v1.AdminService.RemoveIdentityWallet:input_type -> sallyport.v1.IdentityWalletRequest
+	2,   // 139: sallyport.v1.AdminService.ShowApplications:input_type -> sallyport.v1.ListRequest
+	93,  // 140: sallyport.v1.AdminService.SetApplications:input_type -> sallyport.v1.SetApplicationsRequest
+	92,  // 141: sallyport.v1.AdminService.RotateApplicationKey:input_type -> sallyport.v1.RotateApplicationKeyRequest
+	1,   // 142: sallyport.v1.AdminService.AddApplication:input_type -> sallyport.v1.NameRequest
+	2,   // 143: sallyport.v1.AdminService.ListApplications:input_type -> sallyport.v1.ListRequest
+	97,  // 144: sallyport.v1.AdminService.SetApplicationState:input_type -> sallyport.v1.SetApplicationStateRequest
+	1,   // 145: sallyport.v1.AdminService.RemoveApplication:input_type -> sallyport.v1.NameRequest
+	1,   // 146: sallyport.v1.AdminService.ListInstances:input_type -> sallyport.v1.NameRequest
+	98,  // 147: sallyport.v1.AdminService.RevokeInstance:input_type -> sallyport.v1.FingerprintRequest
+	1,   // 148: sallyport.v1.AdminService.InvitePerson:input_type -> sallyport.v1.NameRequest
+	1,   // 149: sallyport.v1.AdminService.ListPersonKeys:input_type -> sallyport.v1.NameRequest
+	98,  // 150: sallyport.v1.AdminService.RevokePersonKey:input_type -> sallyport.v1.FingerprintRequest
+	2,   // 151: sallyport.v1.AdminService.ListJobs:input_type -> sallyport.v1.ListRequest
+	106, // 152: sallyport.v1.AdminService.GrantResource:input_type -> sallyport.v1.GrantResourceRequest
+	106, // 153: sallyport.v1.AdminService.RevokeResource:input_type -> sallyport.v1.GrantResourceRequest
+	2,   // 154: sallyport.v1.AdminService.ListResourceGrants:input_type -> sallyport.v1.ListRequest
+	76,  // 155: sallyport.v1.AdminService.AddPartner:input_type -> sallyport.v1.AddPartnerRequest
+	2,   // 156: sallyport.v1.AdminService.ListPartners:input_type -> sallyport.v1.ListRequest
+	1,   // 157: sallyport.v1.AdminService.ShowPartner:input_type -> sallyport.v1.NameRequest
+	78,  // 158: sallyport.v1.AdminService.ConfirmPartner:input_type -> sallyport.v1.ConfirmPartnerRequest
+	1,   // 159: sallyport.v1.AdminService.RemovePartner:input_type -> sallyport.v1.NameRequest
+	72,  // 160: sallyport.v1.AdminService.ShowRealm:input_type -> sallyport.v1.ShowRealmRequest
+	74,  // 161: sallyport.v1.AdminService.SetRealm:input_type -> sallyport.v1.SetRealmRequest
+	2,   // 162: sallyport.v1.AdminService.ListHistories:input_type -> sallyport.v1.ListRequest
+	6,   // 163: sallyport.v1.AdminService.ReleaseID:input_type -> sallyport.v1.ReleaseIDRequest
+	54,  // 164: sallyport.v1.AdminService.ListAudit:input_type -> sallyport.v1.ListAuditRequest
+	57,  // 165: sallyport.v1.AdminService.VerifyAudit:input_type -> sallyport.v1.VerifyAuditRequest
+	58,  // 166: sallyport.v1.AdminService.SignAudit:input_type -> sallyport.v1.SignAuditRequest
+	61,  // 167: sallyport.v1.AdminService.PruneAudit:input_type -> sallyport.v1.PruneAuditRequest
+	63,  // 168: sallyport.v1.AdminService.RotateKeys:input_type -> sallyport.v1.RotateKeysRequest
+	66,  // 169: sallyport.v1.AdminService.ShowKeys:input_type -> sallyport.v1.ShowKeysRequest
+	67,  // 170: sallyport.v1.AdminService.SignKeys:input_type -> sallyport.v1.SignKeysRequest
+	68,  // 171: sallyport.v1.AdminService.RotateRealmKey:input_type -> sallyport.v1.RotateRealmKeyRequest
+	69,  // 172: sallyport.v1.AdminService.RenewCA:input_type -> sallyport.v1.RenewCARequest
+	64,  // 173: sallyport.v1.AdminService.RotateSSHKeys:input_type -> sallyport.v1.RotateSSHKeysRequest
+	9,   // 174: sallyport.v1.AdminService.AddAccount:output_type -> sallyport.v1.AccountView
+	9,   // 175: sallyport.v1.AdminService.ShowAccount:output_type -> sallyport.v1.AccountView
+	17,  // 176: sallyport.v1.AdminService.ListAccounts:output_type -> sallyport.v1.ListAccountsResponse
+	9,   // 177: sallyport.v1.AdminService.SetAccountState:output_type -> sallyport.v1.AccountView
+	9,   // 178: sallyport.v1.AdminService.SetAccount:output_type -> sallyport.v1.AccountView
+	0,   // 179: sallyport.v1.AdminService.RemoveAccount:output_type -> sallyport.v1.Done
+	9,   // 180: sallyport.v1.AdminService.UnlockAccount:output_type -> sallyport.v1.AccountView
+	9,   // 181: sallyport.v1.AdminService.SetPassword:output_type -> sallyport.v1.AccountView
+	9,   // 182: sallyport.v1.AdminService.AddSSHKey:output_type -> sallyport.v1.AccountView
+	9,   // 183: sallyport.v1.AdminService.RemoveSSHKey:output_type -> sallyport.v1.AccountView
+	24,  // 184: sallyport.v1.AdminService.AddTOTP:output_type -> sallyport.v1.AddTOTPResponse
+	9,   // 185: sallyport.v1.AdminService.RemoveTOTP:output_type -> sallyport.v1.AccountView
+	9,   // 186: sallyport.v1.AdminService.AddCard:output_type -> sallyport.v1.AccountView
+	9,   // 187: sallyport.v1.AdminService.RevokeCard:output_type -> sallyport.v1.AccountView
+	9,   // 188: sallyport.v1.AdminService.RemoveCard:output_type -> sallyport.v1.AccountView
+	15,  // 189: sallyport.v1.AdminService.NewBackupCodes:output_type -> sallyport.v1.NewBackupCodesResponse
+	9,   // 190: sallyport.v1.AdminService.RemoveBackupCodes:output_type -> sallyport.v1.AccountView
+	28,  // 191: sallyport.v1.AdminService.AddGroup:output_type -> sallyport.v1.GroupView
+	28,  // 192: sallyport.v1.AdminService.ShowGroup:output_type -> sallyport.v1.GroupView
+	29,  // 193: sallyport.v1.AdminService.ListGroups:output_type -> sallyport.v1.ListGroupsResponse
+	0,   // 194: sallyport.v1.AdminService.RemoveGroup:output_type -> sallyport.v1.Done
+	28,  // 195: sallyport.v1.AdminService.AddMember:output_type -> sallyport.v1.GroupView
+	28,  // 196: sallyport.v1.AdminService.RemoveMember:output_type -> sallyport.v1.GroupView
+	28,  // 197: sallyport.v1.AdminService.SetGroup:output_type -> sallyport.v1.GroupView
+	31,  // 198: sallyport.v1.AdminService.AddMachine:output_type -> sallyport.v1.AddMachineResponse
+	45,  // 199: sallyport.v1.AdminService.ListMachines:output_type -> sallyport.v1.ListMachinesResponse
+	0,   // 200: sallyport.v1.AdminService.RemoveMachine:output_type -> sallyport.v1.Done
+	32,  // 201: sallyport.v1.AdminService.SetMachine:output_type -> sallyport.v1.MachineView
+	31,  // 202: sallyport.v1.AdminService.RejoinMachine:output_type -> sallyport.v1.AddMachineResponse
+	32,  // 203: sallyport.v1.AdminService.QuarantineMachine:output_type -> sallyport.v1.MachineView
+	32,  // 204: sallyport.v1.AdminService.ReleaseMachine:output_type -> sallyport.v1.MachineView
+	47,  // 205: sallyport.v1.AdminService.AddToken:output_type -> sallyport.v1.AddTokenResponse
+	49,  // 206: sallyport.v1.AdminService.ListTokens:output_type -> sallyport.v1.ListTokensResponse
+	0,   // 207: sallyport.v1.AdminService.RemoveToken:output_type -> sallyport.v1.Done
+	53,  // 208: sallyport.v1.AdminService.ListServers:output_type -> sallyport.v1.ListServersResponse
+	0,   // 209: sallyport.v1.AdminService.RemoveServer:output_type -> sallyport.v1.Done
+	50,  // 210: sallyport.v1.AdminService.AdmitServer:output_type -> sallyport.v1.ServerView
+	35,  // 211: sallyport.v1.AdminService.AddRule:output_type -> sallyport.v1.RuleView
+	37,  // 212: sallyport.v1.AdminService.ListRules:output_type -> sallyport.v1.ListRulesResponse
+	0,   // 213: sallyport.v1.AdminService.RemoveRule:output_type -> sallyport.v1.Done
+	37,  // 214: sallyport.v1.AdminService.MoveRule:output_type -> sallyport.v1.ListRulesResponse
+	40,  // 215: sallyport.v1.AdminService.ListAllRequests:output_type -> sallyport.v1.ListAllRequestsResponse
+	110, // 216: sallyport.v1.AdminService.ShowRequest:output_type -> sallyport.v1.RequestView
+	110, // 217: sallyport.v1.AdminService.EndRequest:output_type -> sallyport.v1.RequestView
+	82,  // 218: sallyport.v1.AdminService.ShowIdentityService:output_type -> sallyport.v1.IdentityServiceView
+	82,  // 219: sallyport.v1.AdminService.SetIdentityService:output_type -> sallyport.v1.IdentityServiceView
+	84,  // 220: sallyport.v1.AdminService.InviteIdentity:output_type -> sallyport.v1.InviteIdentityResponse
+	86,  // 221: sallyport.v1.AdminService.ListIdentityDevices:output_type -> sallyport.v1.ListIdentityDevicesResponse
+	86,  // 222: sallyport.v1.AdminService.EndIdentityTokens:output_type -> sallyport.v1.ListIdentityDevicesResponse
+	0,   // 223: sallyport.v1.AdminService.RemoveIdentity:output_type -> sallyport.v1.Done
+	89,  // 224: sallyport.v1.AdminService.ListIdentityWallets:output_type -> sallyport.v1.ListIdentityWalletsResponse
+	89,  // 225: sallyport.v1.AdminService.AddIdentityWallet:output_type -> sallyport.v1.ListIdentityWalletsResponse
+	89,  // 226: sallyport.v1.AdminService.RemoveIdentityWallet:output_type -> sallyport.v1.ListIdentityWalletsResponse
+	91,  // 227: sallyport.v1.AdminService.ShowApplications:output_type -> sallyport.v1.ApplicationsView
+	91,  // 228: sallyport.v1.AdminService.SetApplications:output_type -> sallyport.v1.ApplicationsView
+	91,  // 229: sallyport.v1.AdminService.RotateApplicationKey:output_type -> sallyport.v1.ApplicationsView
+	95,  // 230: sallyport.v1.AdminService.AddApplication:output_type -> sallyport.v1.AddApplicationResponse
+	96,  // 231: sallyport.v1.AdminService.ListApplications:output_type -> sallyport.v1.ListApplicationsResponse
+	0,   // 232: sallyport.v1.AdminService.SetApplicationState:output_type -> sallyport.v1.Done
+	0,   // 233: sallyport.v1.AdminService.RemoveApplication:output_type -> sallyport.v1.Done
+	100, // 234: sallyport.v1.AdminService.ListInstances:output_type -> sallyport.v1.ListInstancesResponse
+	0,   // 235: sallyport.v1.AdminService.RevokeInstance:output_type -> sallyport.v1.Done
+	101, // 236: sallyport.v1.AdminService.InvitePerson:output_type -> sallyport.v1.InvitePersonResponse
+	103, // 237: sallyport.v1.AdminService.ListPersonKeys:output_type -> sallyport.v1.ListPersonKeysResponse
+	0,   // 238: sallyport.v1.AdminService.RevokePersonKey:output_type -> sallyport.v1.Done
+	105, // 239: sallyport.v1.AdminService.ListJobs:output_type -> sallyport.v1.ListJobsResponse
+	107, // 240: sallyport.v1.AdminService.GrantResource:output_type -> sallyport.v1.ResourceGrant
+	0,   // 241: sallyport.v1.AdminService.RevokeResource:output_type -> sallyport.v1.Done
+	108, // 242: sallyport.v1.AdminService.ListResourceGrants:output_type -> sallyport.v1.ListResourceGrantsResponse
+	77,  // 243: sallyport.v1.AdminService.AddPartner:output_type -> sallyport.v1.AddPartnerResponse
+	79,  // 244: sallyport.v1.AdminService.ListPartners:output_type -> sallyport.v1.ListPartnersResponse
+	80,  // 245: sallyport.v1.AdminService.ShowPartner:output_type -> sallyport.v1.PartnerView
+	80,  // 246: sallyport.v1.AdminService.ConfirmPartner:output_type -> sallyport.v1.PartnerView
+	0,   // 247: sallyport.v1.AdminService.RemovePartner:output_type -> sallyport.v1.Done
+	75,  // 248: sallyport.v1.AdminService.ShowRealm:output_type -> sallyport.v1.RealmView
+	75,  // 249: sallyport.v1.AdminService.SetRealm:output_type -> sallyport.v1.RealmView
+	3,   // 250: sallyport.v1.AdminService.ListHistories:output_type -> sallyport.v1.ListHistoriesResponse
+	7,   // 251: sallyport.v1.AdminService.ReleaseID:output_type -> sallyport.v1.ReleaseIDResponse
+	56,  // 252: sallyport.v1.AdminService.ListAudit:output_type -> sallyport.v1.ListAuditResponse
+	60,  // 253: sallyport.v1.AdminService.VerifyAudit:output_type -> sallyport.v1.VerifyAuditResponse
+	59,  // 254: sallyport.v1.AdminService.SignAudit:output_type -> sallyport.v1.SignAuditResponse
+	62,  // 255: sallyport.v1.AdminService.PruneAudit:output_type -> sallyport.v1.PruneAuditResponse
+	65,  // 256: sallyport.v1.AdminService.RotateKeys:output_type -> sallyport.v1.RotateKeysResponse
+	70,  // 257: sallyport.v1.AdminService.ShowKeys:output_type -> sallyport.v1.KeysView
+	70,  // 258: sallyport.v1.AdminService.SignKeys:output_type -> sallyport.v1.KeysView
+	70,  // 259: sallyport.v1.AdminService.RotateRealmKey:output_type -> sallyport.v1.KeysView
+	70,  // 260: sallyport.v1.AdminService.RenewCA:output_type -> sallyport.v1.KeysView
+	70,  // 261: sallyport.v1.AdminService.RotateSSHKeys:output_type -> sallyport.v1.KeysView
+	174, // [174:262] is the sub-list for method output_type
+	86,  // [86:174] is the sub-list for method input_type
+	86,  // [86:86] is the sub-list for extension type_name
+	86,  // [86:86] is the sub-list for extension extendee
+	0,   // [0:86] is the sub-list for field type_name
 }
 
 func init() { file_sallyport_v1_admin_proto_init() }
@@ -7968,15 +8496,15 @@ func file_sallyport_v1_admin_proto_init() {
 	file_sallyport_v1_admin_proto_msgTypes[27].OneofWrappers = []any{}
 	file_sallyport_v1_admin_proto_msgTypes[33].OneofWrappers = []any{}
 	file_sallyport_v1_admin_proto_msgTypes[74].OneofWrappers = []any{}
-	file_sallyport_v1_admin_proto_msgTypes[77].OneofWrappers = []any{}
-	file_sallyport_v1_admin_proto_msgTypes[87].OneofWrappers = []any{}
+	file_sallyport_v1_admin_proto_msgTypes[83].OneofWrappers = []any{}
+	file_sallyport_v1_admin_proto_msgTypes[93].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sallyport_v1_admin_proto_rawDesc), len(file_sallyport_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   103,
+			NumMessages:   109,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

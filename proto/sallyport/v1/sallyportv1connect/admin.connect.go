@@ -217,6 +217,20 @@ const (
 	// AdminServiceListResourceGrantsProcedure is the fully-qualified name of the AdminService's
 	// ListResourceGrants RPC.
 	AdminServiceListResourceGrantsProcedure = "/sallyport.v1.AdminService/ListResourceGrants"
+	// AdminServiceAddPartnerProcedure is the fully-qualified name of the AdminService's AddPartner RPC.
+	AdminServiceAddPartnerProcedure = "/sallyport.v1.AdminService/AddPartner"
+	// AdminServiceListPartnersProcedure is the fully-qualified name of the AdminService's ListPartners
+	// RPC.
+	AdminServiceListPartnersProcedure = "/sallyport.v1.AdminService/ListPartners"
+	// AdminServiceShowPartnerProcedure is the fully-qualified name of the AdminService's ShowPartner
+	// RPC.
+	AdminServiceShowPartnerProcedure = "/sallyport.v1.AdminService/ShowPartner"
+	// AdminServiceConfirmPartnerProcedure is the fully-qualified name of the AdminService's
+	// ConfirmPartner RPC.
+	AdminServiceConfirmPartnerProcedure = "/sallyport.v1.AdminService/ConfirmPartner"
+	// AdminServiceRemovePartnerProcedure is the fully-qualified name of the AdminService's
+	// RemovePartner RPC.
+	AdminServiceRemovePartnerProcedure = "/sallyport.v1.AdminService/RemovePartner"
 	// AdminServiceShowRealmProcedure is the fully-qualified name of the AdminService's ShowRealm RPC.
 	AdminServiceShowRealmProcedure = "/sallyport.v1.AdminService/ShowRealm"
 	// AdminServiceSetRealmProcedure is the fully-qualified name of the AdminService's SetRealm RPC.
@@ -343,6 +357,14 @@ type AdminServiceClient interface {
 	GrantResource(context.Context, *v1.GrantResourceRequest) (*v1.ResourceGrant, error)
 	RevokeResource(context.Context, *v1.GrantResourceRequest) (*v1.Done, error)
 	ListResourceGrants(context.Context, *v1.ListRequest) (*v1.ListResourceGrantsResponse, error)
+	// Realms that this one trusts, which docs/partners.md describes. Adding and confirming ask
+	// the other realm's server, which has to give the fingerprint.
+	AddPartner(context.Context, *v1.AddPartnerRequest) (*v1.AddPartnerResponse, error)
+	ListPartners(context.Context, *v1.ListRequest) (*v1.ListPartnersResponse, error)
+	ShowPartner(context.Context, *v1.NameRequest) (*v1.PartnerView, error)
+	ConfirmPartner(context.Context, *v1.ConfirmPartnerRequest) (*v1.PartnerView, error)
+	// RemovePartner forgets all that it told at once.
+	RemovePartner(context.Context, *v1.NameRequest) (*v1.Done, error)
 	ShowRealm(context.Context, *v1.ShowRealmRequest) (*v1.RealmView, error)
 	SetRealm(context.Context, *v1.SetRealmRequest) (*v1.RealmView, error)
 	// ListHistories lists the realm's histories, and the ids that are kept for accounts
@@ -791,6 +813,36 @@ func NewAdminServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(adminServiceMethods.ByName("ListResourceGrants")),
 			connect.WithClientOptions(opts...),
 		),
+		addPartner: connect.NewClient[v1.AddPartnerRequest, v1.AddPartnerResponse](
+			httpClient,
+			baseURL+AdminServiceAddPartnerProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("AddPartner")),
+			connect.WithClientOptions(opts...),
+		),
+		listPartners: connect.NewClient[v1.ListRequest, v1.ListPartnersResponse](
+			httpClient,
+			baseURL+AdminServiceListPartnersProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("ListPartners")),
+			connect.WithClientOptions(opts...),
+		),
+		showPartner: connect.NewClient[v1.NameRequest, v1.PartnerView](
+			httpClient,
+			baseURL+AdminServiceShowPartnerProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("ShowPartner")),
+			connect.WithClientOptions(opts...),
+		),
+		confirmPartner: connect.NewClient[v1.ConfirmPartnerRequest, v1.PartnerView](
+			httpClient,
+			baseURL+AdminServiceConfirmPartnerProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("ConfirmPartner")),
+			connect.WithClientOptions(opts...),
+		),
+		removePartner: connect.NewClient[v1.NameRequest, v1.Done](
+			httpClient,
+			baseURL+AdminServiceRemovePartnerProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("RemovePartner")),
+			connect.WithClientOptions(opts...),
+		),
 		showRealm: connect.NewClient[v1.ShowRealmRequest, v1.RealmView](
 			httpClient,
 			baseURL+AdminServiceShowRealmProcedure,
@@ -949,6 +1001,11 @@ type adminServiceClient struct {
 	grantResource        *connect.Client[v1.GrantResourceRequest, v1.ResourceGrant]
 	revokeResource       *connect.Client[v1.GrantResourceRequest, v1.Done]
 	listResourceGrants   *connect.Client[v1.ListRequest, v1.ListResourceGrantsResponse]
+	addPartner           *connect.Client[v1.AddPartnerRequest, v1.AddPartnerResponse]
+	listPartners         *connect.Client[v1.ListRequest, v1.ListPartnersResponse]
+	showPartner          *connect.Client[v1.NameRequest, v1.PartnerView]
+	confirmPartner       *connect.Client[v1.ConfirmPartnerRequest, v1.PartnerView]
+	removePartner        *connect.Client[v1.NameRequest, v1.Done]
 	showRealm            *connect.Client[v1.ShowRealmRequest, v1.RealmView]
 	setRealm             *connect.Client[v1.SetRealmRequest, v1.RealmView]
 	listHistories        *connect.Client[v1.ListRequest, v1.ListHistoriesResponse]
@@ -1586,6 +1643,51 @@ func (c *adminServiceClient) ListResourceGrants(ctx context.Context, req *v1.Lis
 	return nil, err
 }
 
+// AddPartner calls sallyport.v1.AdminService.AddPartner.
+func (c *adminServiceClient) AddPartner(ctx context.Context, req *v1.AddPartnerRequest) (*v1.AddPartnerResponse, error) {
+	response, err := c.addPartner.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListPartners calls sallyport.v1.AdminService.ListPartners.
+func (c *adminServiceClient) ListPartners(ctx context.Context, req *v1.ListRequest) (*v1.ListPartnersResponse, error) {
+	response, err := c.listPartners.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ShowPartner calls sallyport.v1.AdminService.ShowPartner.
+func (c *adminServiceClient) ShowPartner(ctx context.Context, req *v1.NameRequest) (*v1.PartnerView, error) {
+	response, err := c.showPartner.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ConfirmPartner calls sallyport.v1.AdminService.ConfirmPartner.
+func (c *adminServiceClient) ConfirmPartner(ctx context.Context, req *v1.ConfirmPartnerRequest) (*v1.PartnerView, error) {
+	response, err := c.confirmPartner.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// RemovePartner calls sallyport.v1.AdminService.RemovePartner.
+func (c *adminServiceClient) RemovePartner(ctx context.Context, req *v1.NameRequest) (*v1.Done, error) {
+	response, err := c.removePartner.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // ShowRealm calls sallyport.v1.AdminService.ShowRealm.
 func (c *adminServiceClient) ShowRealm(ctx context.Context, req *v1.ShowRealmRequest) (*v1.RealmView, error) {
 	response, err := c.showRealm.CallUnary(ctx, connect.NewRequest(req))
@@ -1804,6 +1906,14 @@ type AdminServiceHandler interface {
 	GrantResource(context.Context, *v1.GrantResourceRequest) (*v1.ResourceGrant, error)
 	RevokeResource(context.Context, *v1.GrantResourceRequest) (*v1.Done, error)
 	ListResourceGrants(context.Context, *v1.ListRequest) (*v1.ListResourceGrantsResponse, error)
+	// Realms that this one trusts, which docs/partners.md describes. Adding and confirming ask
+	// the other realm's server, which has to give the fingerprint.
+	AddPartner(context.Context, *v1.AddPartnerRequest) (*v1.AddPartnerResponse, error)
+	ListPartners(context.Context, *v1.ListRequest) (*v1.ListPartnersResponse, error)
+	ShowPartner(context.Context, *v1.NameRequest) (*v1.PartnerView, error)
+	ConfirmPartner(context.Context, *v1.ConfirmPartnerRequest) (*v1.PartnerView, error)
+	// RemovePartner forgets all that it told at once.
+	RemovePartner(context.Context, *v1.NameRequest) (*v1.Done, error)
 	ShowRealm(context.Context, *v1.ShowRealmRequest) (*v1.RealmView, error)
 	SetRealm(context.Context, *v1.SetRealmRequest) (*v1.RealmView, error)
 	// ListHistories lists the realm's histories, and the ids that are kept for accounts
@@ -2248,6 +2358,36 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(adminServiceMethods.ByName("ListResourceGrants")),
 		connect.WithHandlerOptions(opts...),
 	)
+	adminServiceAddPartnerHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceAddPartnerProcedure,
+		svc.AddPartner,
+		connect.WithSchema(adminServiceMethods.ByName("AddPartner")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceListPartnersHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceListPartnersProcedure,
+		svc.ListPartners,
+		connect.WithSchema(adminServiceMethods.ByName("ListPartners")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceShowPartnerHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceShowPartnerProcedure,
+		svc.ShowPartner,
+		connect.WithSchema(adminServiceMethods.ByName("ShowPartner")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceConfirmPartnerHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceConfirmPartnerProcedure,
+		svc.ConfirmPartner,
+		connect.WithSchema(adminServiceMethods.ByName("ConfirmPartner")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceRemovePartnerHandler := connect.NewUnaryHandlerSimple(
+		AdminServiceRemovePartnerProcedure,
+		svc.RemovePartner,
+		connect.WithSchema(adminServiceMethods.ByName("RemovePartner")),
+		connect.WithHandlerOptions(opts...),
+	)
 	adminServiceShowRealmHandler := connect.NewUnaryHandlerSimple(
 		AdminServiceShowRealmProcedure,
 		svc.ShowRealm,
@@ -2472,6 +2612,16 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 			adminServiceRevokeResourceHandler.ServeHTTP(w, r)
 		case AdminServiceListResourceGrantsProcedure:
 			adminServiceListResourceGrantsHandler.ServeHTTP(w, r)
+		case AdminServiceAddPartnerProcedure:
+			adminServiceAddPartnerHandler.ServeHTTP(w, r)
+		case AdminServiceListPartnersProcedure:
+			adminServiceListPartnersHandler.ServeHTTP(w, r)
+		case AdminServiceShowPartnerProcedure:
+			adminServiceShowPartnerHandler.ServeHTTP(w, r)
+		case AdminServiceConfirmPartnerProcedure:
+			adminServiceConfirmPartnerHandler.ServeHTTP(w, r)
+		case AdminServiceRemovePartnerProcedure:
+			adminServiceRemovePartnerHandler.ServeHTTP(w, r)
 		case AdminServiceShowRealmProcedure:
 			adminServiceShowRealmHandler.ServeHTTP(w, r)
 		case AdminServiceSetRealmProcedure:
@@ -2783,6 +2933,26 @@ func (UnimplementedAdminServiceHandler) RevokeResource(context.Context, *v1.Gran
 
 func (UnimplementedAdminServiceHandler) ListResourceGrants(context.Context, *v1.ListRequest) (*v1.ListResourceGrantsResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.ListResourceGrants is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) AddPartner(context.Context, *v1.AddPartnerRequest) (*v1.AddPartnerResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.AddPartner is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) ListPartners(context.Context, *v1.ListRequest) (*v1.ListPartnersResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.ListPartners is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) ShowPartner(context.Context, *v1.NameRequest) (*v1.PartnerView, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.ShowPartner is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) ConfirmPartner(context.Context, *v1.ConfirmPartnerRequest) (*v1.PartnerView, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.ConfirmPartner is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) RemovePartner(context.Context, *v1.NameRequest) (*v1.Done, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("sallyport.v1.AdminService.RemovePartner is not implemented"))
 }
 
 func (UnimplementedAdminServiceHandler) ShowRealm(context.Context, *v1.ShowRealmRequest) (*v1.RealmView, error) {
