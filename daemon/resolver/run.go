@@ -277,12 +277,14 @@ func (s *stream) event(ctx context.Context, e provider.Event) error {
 		s.caught = true
 		_ = d.Apply(ctx, n)
 		d.Note(CaughtUp, nil)
+		d.o.OnContact(true)
 		return nil
 	case provider.Alive:
 		if !s.caught {
 			return nil
 		}
 		d.Note(Alive, nil)
+		d.o.OnContact(false)
 		if k.At.Sub(was.At) < keepClockEvery && !moved {
 			return nil
 		}
