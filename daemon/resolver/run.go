@@ -276,15 +276,15 @@ func (s *stream) event(ctx context.Context, e provider.Event) error {
 	case provider.CaughtUp:
 		s.caught = true
 		_ = d.Apply(ctx, n)
-		d.Note(CaughtUp, nil)
 		d.o.OnContact(true)
+		d.Note(CaughtUp, nil)
 		return nil
 	case provider.Alive:
 		if !s.caught {
 			return nil
 		}
-		d.Note(Alive, nil)
 		d.o.OnContact(false)
+		d.Note(Alive, nil)
 		if k.At.Sub(was.At) < keepClockEvery && !moved {
 			return nil
 		}

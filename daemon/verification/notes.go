@@ -29,9 +29,9 @@ type Noted int
 
 // The places.
 const (
-	NotNoted Noted = iota
-	NotedNow       // it is in the realm's audit log
-	NotedLater     // it is kept here until a server answers
+	NotNoted   Noted = iota
+	NotedNow         // it is in the realm's audit log
+	NotedLater       // it is kept here until a server answers
 )
 
 // Note has the realm's audit log say what came of a call of the account with that person; away

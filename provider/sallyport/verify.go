@@ -130,6 +130,10 @@ func (p *Provider) NoteVerification(ctx context.Context, n provider.VerifyNote) 
 	})
 }
 
+// noID is how a server begins its answer that finds no id in a late note, because it does not
+// know where that is.
+const noID = "id: "
+
 func eventOf(e provider.VerifyEvent) v1.VerifyEvent {
 	switch e {
 	case provider.VerifyBegun:
@@ -143,8 +147,7 @@ func eventOf(e provider.VerifyEvent) v1.VerifyEvent {
 	}
 }
 
-// noteWord tells a refusal for good, and a server that is too old, from what may pass. An older
-// server finds no id in a late note, and calls that an invalid argument.
+// noteWord tells a refusal for good, and a server that is too old, from what may pass.
 func noteWord(err error, late bool) error {
 	var e *connect.Error
 	switch {
@@ -156,7 +159,7 @@ func noteWord(err error, late bool) error {
 	why := identity.Printable(e.Message())
 	switch e.Code() {
 	case connect.CodeInvalidArgument:
-		if late {
+		if late && strings.HasPrefix(why, noID) {
 			return fmt.Errorf("%w: %s", provider.ErrNoteOlder, why)
 		}
 		return fmt.Errorf("%w: %s", provider.ErrNoteRefused, why)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"connectrpc.com/connect"
 	"github.com/google/uuid"
@@ -171,7 +172,12 @@ func (s *Service) NoteVerification(ctx context.Context, req *v1.NoteVerification
 	if err != nil {
 		return nil, err
 	}
+	made, late := req.GetMade(), ""
 	id, err := uuid.FromBytes(req.GetId())
+	if made != nil { // a server of before finds no id in it
+		id, err = uuid.FromBytes(req.GetLateId())
+		late = fmt.Sprintf(" at=%s told-late", made.AsTime().Format(time.RFC3339))
+	}
 	if err != nil {
 		return nil, connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("id: %w", err))
 	}
@@ -180,11 +186,21 @@ func (s *Service) NoteVerification(ctx context.Context, req *v1.NoteVerification
 		if err != nil {
 			return err
 		}
-		action := map[bool]string{true: "verify.confirm", false: "verify.fail"}[req.GetConfirmed()]
-		return s.record(tx, m, action, p.own.Name, "with="+string(p.other.Name))
+		return s.record(tx, m, actionOf(req), p.own.Name, "with="+string(p.other.Name)+late)
 	})
 	if err != nil {
 		return nil, s.Fault(ctx, "note a verification", err)
 	}
 	return &v1.NoteVerificationResponse{}, nil
+}
+
+func actionOf(req *v1.NoteVerificationRequest) string {
+	switch e := req.GetEvent(); {
+	case e == v1.VerifyEvent_VERIFY_EVENT_BEGUN:
+		return "verify.begin"
+	case e == v1.VerifyEvent_VERIFY_EVENT_CONFIRMED, e == v1.VerifyEvent_VERIFY_EVENT_UNSPECIFIED && req.GetConfirmed():
+		return "verify.confirm"
+	default:
+		return "verify.fail"
+	}
 }
