@@ -95,6 +95,26 @@ var migrations = [...][]string{
 			confirmed_at INTEGER NOT NULL, heard INTEGER NOT NULL, wrong INTEGER NOT NULL, wrong_last INTEGER NOT NULL,
 			locked_until INTEGER NOT NULL, PRIMARY KEY (uuid, id)) STRICT, WITHOUT ROWID`,
 	},
+	{
+		// People of other realms: another realm may give somebody the id of one of ours. Who is
+		// there already is of the account's own realm, which is ''.
+		`CREATE TABLE verify_people (
+			uuid BLOB NOT NULL, realm TEXT NOT NULL, id BLOB NOT NULL CHECK (length(id) = 16), name TEXT NOT NULL, full_name TEXT NOT NULL,
+			organisation TEXT NOT NULL, domain TEXT NOT NULL, told INTEGER NOT NULL, server_held INTEGER NOT NULL, own_server_held INTEGER NOT NULL,
+			looks_like TEXT NOT NULL, public BLOB NOT NULL, made INTEGER NOT NULL, fetched INTEGER NOT NULL, confirmed BLOB NOT NULL,
+			confirmed_at INTEGER NOT NULL, heard INTEGER NOT NULL, wrong INTEGER NOT NULL, wrong_last INTEGER NOT NULL,
+			locked_until INTEGER NOT NULL, PRIMARY KEY (uuid, realm, id)) STRICT, WITHOUT ROWID`,
+		`INSERT INTO verify_people SELECT uuid, '', id, name, full_name, '', '', 0, 0, 0, '', public, made, fetched, confirmed, confirmed_at,
+			heard, wrong, wrong_last, locked_until FROM verify_contacts`,
+		`DROP TABLE verify_contacts`,
+		`ALTER TABLE verify_people RENAME TO verify_contacts`,
+		`ALTER TABLE verify_keys ADD COLUMN partners INTEGER NOT NULL DEFAULT 0`,
+		// What the audit log of the account's realm (provider) is to be told once a server of
+		// it answers.
+		`CREATE TABLE verify_notes (
+			seq INTEGER PRIMARY KEY AUTOINCREMENT, provider TEXT NOT NULL, uuid BLOB NOT NULL CHECK (length(uuid) = 16), realm TEXT NOT NULL,
+			id BLOB NOT NULL CHECK (length(id) = 16), event INTEGER NOT NULL, made INTEGER NOT NULL) STRICT`,
+	},
 }
 
 // execer is one database connection.

@@ -50,7 +50,7 @@ func TestADatabaseOfTheFirstVersionIsBroughtUp(t *testing.T) {
 	p := tokenFor("alice", 1)
 	must(t, c.Apply(bg, Batch{Realm: "p", Put: []Put{p}}))
 	for _, q := range []string{
-		"DROP TABLE subids", "DROP TABLE sealed", "DROP TABLE steps", "DROP TABLE groups", "DROP TABLE failures", "DROP TABLE places", "DROP TABLE verifiers", "DROP TABLE contact", "DROP TABLE refused", "DROP TABLE verify_keys", "DROP TABLE verify_contacts",
+		"DROP TABLE subids", "DROP TABLE sealed", "DROP TABLE steps", "DROP TABLE groups", "DROP TABLE failures", "DROP TABLE places", "DROP TABLE verifiers", "DROP TABLE contact", "DROP TABLE refused", "DROP TABLE verify_keys", "DROP TABLE verify_contacts", "DROP TABLE verify_notes",
 		"DROP INDEX tokens_by_revision", migrations[0][3], migrations[0][4], migrations[0][5], `INSERT INTO failures VALUES (x'` + hex.EncodeToString(p.UUID[:]) + `', 'password', 7, 60, 90)`,
 		"PRAGMA user_version = 1",
 	} { // as the first version left it

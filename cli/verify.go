@@ -5,9 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
-	"time"
-	"unicode"
 
 	"github.com/msteinert/pam/v2"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/sallyport-auth/sallyport/control"
 	"github.com/sallyport-auth/sallyport/identity/verify"
 	"github.com/sallyport-auth/sallyport/report"
+	"github.com/sallyport-auth/sallyport/spelling"
 )
 
 // Two people make sure of each other over the telephone, docs/verify.md.
@@ -24,23 +24,33 @@ var errLocked = errors.New("too many wrong codes")
 
 func verifyPerson(a *App, in *invocation) command.Action {
 	byCard := in.byCard()
+	var partners *bool
 	setUp := in.Bool("set-up", false, "make a key of yours, in place of one that you had, so that others can verify you")
+	in.BoolFunc("partners", "`true|false`: people of partners of the realm can verify you too; of your new key, or of the one that you have", func(s string) error {
+		yes, err := strconv.ParseBool(s)
+		if err != nil {
+			return fmt.Errorf("%q is neither true nor false", s)
+		}
+		partners = &yes
+		return nil
+	})
 	remove := in.Bool("remove", false, "remove your key: nobody can verify you any more")
 	fingerprint := in.Bool("fingerprint", false, "show the fingerprint of your key")
 	return func(ctx context.Context) error {
+		keep := partners != nil && !*setUp
 		ways := 0
-		for _, given := range []bool{*setUp, *remove, *fingerprint, in.Name(0) != ""} {
+		for _, given := range []bool{*setUp, keep, *remove, *fingerprint, in.Name(0) != ""} {
 			if given {
 				ways++
 			}
 		}
 		if ways != 1 {
-			return command.Usage("one of PERSON, --set-up, --remove and --fingerprint is needed")
+			return command.Usage("one of PERSON, --set-up, --partners, --remove and --fingerprint is needed")
 		}
 		var err error
 		switch {
-		case *setUp || *remove:
-			err = a.setVerifyKey(ctx, in, a.proving(byCard, true), *remove)
+		case *setUp || keep || *remove:
+			err = a.setVerifyKey(ctx, in, a.proving(byCard, true), report.VerifySetUp{Remove: *remove, Keep: keep, Partners: partners != nil && *partners})
 		case *fingerprint:
 			var k report.VerifyKey
 			if k, err = control.One[report.VerifyKey](ctx, in.daemon(), report.VerbVerifyKey, nil); err == nil {
@@ -56,40 +66,33 @@ func verifyPerson(a *App, in *invocation) command.Action {
 	}
 }
 
-func printOwnKey(w io.Writer, k report.VerifyKey, now time.Time) {
-	fmt.Fprintf(w, "Your key is %s old. Its fingerprint: %s\n", span(now.Sub(k.Made)), k.Fingerprint)
-}
-
-func (a *App) setVerifyKey(ctx context.Context, in *invocation, p *prover, remove bool) error {
-	r, err := requested(ctx, in, p, report.VerbVerifySetUp, func(p report.ProofArgs) any { return report.VerifySetUp{ProofArgs: p, Remove: remove} })
+func (a *App) setVerifyKey(ctx context.Context, in *invocation, p *prover, set report.VerifySetUp) error {
+	r, err := requested(ctx, in, p, report.VerbVerifySetUp, func(p report.ProofArgs) any {
+		set.ProofArgs = p
+		return set
+	})
 	if err != nil {
 		return err
 	}
-	if remove {
+	if set.Remove {
 		return a.show(in, map[string]bool{"removed": true}, func(w io.Writer) { fmt.Fprintln(w, "Your key is removed: nobody can verify you any more.") })
 	}
 	if r.VerifyKey == nil {
 		return errNotEnough
 	}
 	return a.show(in, r.VerifyKey, func(w io.Writer) {
-		fmt.Fprintf(w, "Your key is made. Its private half stays on this machine. Its fingerprint: %s\nOthers verify you with \"sallyport verify NAME\", once they have set theirs up.\n", r.VerifyKey.Fingerprint)
+		if !set.Keep {
+			fmt.Fprintf(w, "Your key is made. Its private half stays on this machine. Its fingerprint: %s\nOthers verify you with \"sallyport verify NAME\", once they have set theirs up.\n", r.VerifyKey.Fingerprint)
+		}
+		printPartners(w, *r.VerifyKey)
 	})
 }
 
-// foreign names the first letter that no name of an account has, with its script: what looks
-// like a letter of ASCII may be none.
-func foreign(name string) error {
-	for _, r := range name {
-		if r < unicode.MaxASCII {
-			continue
-		}
-		script := "an unknown script"
-		for s, table := range unicode.Scripts {
-			if unicode.Is(table, r) {
-				script = s
-			}
-		}
-		return fmt.Errorf("%s has the letter %q (U+%04X, %s), and names have letters of ASCII alone: somebody may want to be taken for another. Type the name yourself", spoken(name), r, r, script)
+// foreign refuses a name with a letter that no name of an account has.
+func foreign(typed string) error {
+	name, _, _ := strings.Cut(typed, "@")
+	if letter := spelling.Foreign(name); letter != "" {
+		return fmt.Errorf("%s has the letter %s, and names have letters of ASCII alone: somebody may want to be taken for another. Type the name yourself", spoken(name), letter)
 	}
 	return nil
 }
@@ -133,51 +136,5 @@ func (a *App) verify(ctx context.Context, in *invocation, name string) error {
 			return errSaid
 		}
 		return nil
-	}
-}
-
-func printCall(w io.Writer, c report.VerifyCall, now time.Time) {
-	who := fmt.Sprintf("%s@%s", spoken(c.Name), spoken(c.Realm))
-	if c.FullName != "" {
-		who = fmt.Sprintf("%s (%s)", spoken(c.FullName), who)
-	}
-	fmt.Fprintln(w, who)
-	fmt.Fprintf(w, "  in your own realm; key of %s ago, fingerprint %s\n", span(now.Sub(c.KeyMade)), c.Fingerprint)
-	if c.Away {
-		fmt.Fprintf(w, "  The realm's server does not answer. This is what it said %s ago; the key may have been replaced since.\n", span(now.Sub(c.Asked)))
-	}
-	switch c.Key {
-	case report.VerifyKeySame:
-		fmt.Fprintf(w, "  You confirmed this key %s ago.\n", span(now.Sub(c.Confirmed)))
-	case report.VerifyKeyChanged:
-		fmt.Fprintf(w, "  WARNING: it is not the key that you confirmed %s ago (%s). Either they have set up a new one, or somebody wants to\n"+
-			"  be taken for them. Ask them, and compare fingerprints some other way (\"sallyport verify --fingerprint\") before you go on.\n", span(now.Sub(c.Confirmed)), c.FingerprintBefore)
-	default:
-		fmt.Fprintln(w, "  You have not confirmed this key before: whoever controls the realm's server could show you a wrong one now, and not unnoticed later.")
-	}
-	for _, n := range c.LooksLike {
-		fmt.Fprintf(w, "  WARNING: the name looks like that of %s, whom you confirmed before, and is another account.\n", spoken(n))
-	}
-	if c.Say != "" {
-		fmt.Fprintf(w, "Say:  %s  (for %d s)\n", c.Say, c.SecondsLeft)
-	}
-}
-
-func printVerdict(w io.Writer, c report.VerifyCall, v report.VerifyVerdict, now time.Time) {
-	who := fmt.Sprintf("%s@%s", spoken(c.Name), spoken(c.Realm))
-	switch v.Verdict {
-	case verify.Confirmed:
-		fmt.Fprintf(w, "Confirmed: whoever said this code has the key of %s.\n", who)
-	case verify.Used:
-		fmt.Fprintln(w, "Not confirmed: this code was heard before, and is good once. Wait for the next minute, and ask for a new one.")
-	case verify.NoCode:
-		fmt.Fprintln(w, "Not confirmed: a code has 8 digits. Run it again.")
-	case verify.Locked:
-		fmt.Fprintf(w, "Not confirmed: too many wrong codes. %s cannot be verified here for %s.\n", who, span(v.LockedUntil.Sub(now)))
-	default:
-		fmt.Fprintf(w, "NOT CONFIRMED: this is not the code of %s. Do not trust the call, unless the clocks differ or a digit was misheard: then run it again.\n", who)
-	}
-	if v.Unrecorded {
-		fmt.Fprintln(w, "The realm's audit log does not say so, because the server does not answer.")
 	}
 }

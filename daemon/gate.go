@@ -108,7 +108,9 @@ func newGate(o gateOptions) *Gate {
 			Timeout: o.Policy.ServerTimeout, Log: o.Log,
 		}),
 		reader: cards.New(o.Cards, o.Seats, o.Now, o.Log), hops: newJudge(o), streams: identitystream.New(),
-		verify: verification.New(verification.Options{Cache: o.Cache, Sealer: o.Sealer, Realm: o.Realm, Machine: o.Machine, Now: o.Now}),
+		verify: verification.New(verification.Options{
+			Cache: o.Cache, Sealer: o.Sealer, Realm: o.Realm, Machine: o.Machine, Now: o.Now, Name: nameOf(o.Accounts), Log: o.Log,
+		}),
 		asking: make(chan struct{}, asking), making: make(chan struct{}, makePending),
 	}
 }

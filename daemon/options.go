@@ -121,6 +121,7 @@ func (d *Daemon) resolverOptions(source provider.Source, kept *proofs.Store) res
 	return resolver.Options{
 		Provider: source, Cache: d.o.Cache, Realm: d.o.Realm, Log: d.o.Log, Now: d.o.Now, Boottime: d.o.Boottime,
 		LocalFiles: d.o.LocalFiles, Peers: d.o.Realms.peers, Proofs: kept, BeforeWatch: func(ctx context.Context) { d.codes.Register(ctx) },
+		OnContact: func(began bool) { d.onContact(began) },
 		Policy: resolver.Policy{
 			QualifiedUsers: d.p.QualifiedUsers, QualifiedGroups: d.p.QualifiedGroups, Aliases: d.p.Aliases, IDs: d.p.IDs,
 			Reserved: d.p.Reserved, LocalGroups: d.p.LocalGroups, MaxGroups: d.p.MaxGroups, Keep: d.p.NamesGroup, SubIDs: d.p.SubIDs,

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/sallyport-auth/sallyport/cache"
 	"github.com/sallyport-auth/sallyport/daemon/directory"
+	"github.com/sallyport-auth/sallyport/daemon/verification"
 	"github.com/sallyport-auth/sallyport/identity"
 	"github.com/sallyport-auth/sallyport/identity/verify"
 	"github.com/sallyport-auth/sallyport/provider"
@@ -20,11 +22,8 @@ import (
 
 var (
 	errNoVerifying = errors.New("this realm has no keys to verify people with, because its server does not know of them")
-	errOtherRealm  = errors.New("people of other realms cannot be verified in this release")
+	errWho         = errors.New("a person is named as NAME or NAME@REALM")
 )
-
-// noteTimeout is how long a verdict waits for the realm's audit log.
-const noteTimeout = 5 * time.Second
 
 // verifying is the account of the peer.
 func (d *Gate) verifying(peer identity.Peer) (*directory.Entry, error) {
@@ -47,15 +46,13 @@ func (d *Gate) verifySetUp(ctx context.Context, peer identity.Peer, args []byte,
 	if err != nil {
 		return err
 	}
-	var key cache.VerifyKey
-	if !in.Remove {
-		if key, err = d.verify.NewKey(ctx, e.Account().UUID); err != nil {
-			return err //nolint:wrapcheck // it says what it is about
-		}
+	key, err := d.keyToSet(ctx, e.Account().UUID, in)
+	if err != nil {
+		return err
 	}
-	return d.withSession(ctx, peer, in.EnrolArgs, identity.PurposeOfVerifyKey(key.Public, false), emit, func(ctx context.Context, a asked) (report.Requested, error) {
+	return d.withSession(ctx, peer, in.EnrolArgs, identity.PurposeOfVerifyKey(key.Public, key.Partners), emit, func(ctx context.Context, a asked) (report.Requested, error) {
 		id := a.account.Account().UUID
-		made, err := d.o.Provider.Verifier.SetVerifyKey(ctx, a.session, key.Public)
+		made, err := d.o.Provider.Verifier.SetVerifyKey(ctx, a.session, key.Public, key.Partners)
 		switch {
 		case err != nil:
 			return report.Requested{}, awayOr(err)
@@ -70,8 +67,22 @@ func (d *Gate) verifySetUp(ctx context.Context, peer identity.Peer, args []byte,
 	})
 }
 
+// keyToSet is a new key or the one that is there; the zero one removes it.
+func (d *Gate) keyToSet(ctx context.Context, account uuid.UUID, in report.VerifySetUp) (key cache.VerifyKey, err error) {
+	switch {
+	case in.Remove:
+		return key, nil
+	case in.Keep:
+		key, err = d.verify.Key(ctx, account)
+	default:
+		key, err = d.verify.NewKey(ctx, account)
+	}
+	key.Partners = in.Partners
+	return key, err //nolint:wrapcheck // it says what it is about
+}
+
 func ownKey(k cache.VerifyKey) *report.VerifyKey {
-	return &report.VerifyKey{Fingerprint: verify.Fingerprint(k.Public), Made: k.Made}
+	return &report.VerifyKey{Fingerprint: verify.Fingerprint(k.Public), Made: k.Made, Partners: k.Partners}
 }
 
 func (d *Gate) verifyKey(ctx context.Context, peer identity.Peer, _ []byte, emit func(any) error) error {
@@ -86,13 +97,16 @@ func (d *Gate) verifyKey(ctx context.Context, peer identity.Peer, _ []byte, emit
 	return emit(*ownKey(k))
 }
 
-// inThisRealm is the name of "name@realm" or "name".
-func (d *Gate) inThisRealm(typed string) (string, error) {
+// who is "name" or "name@realm".
+func (d *Gate) who(typed string) (verification.Who, error) {
 	name, realm, qualified := strings.Cut(typed, "@")
-	if qualified && realm != d.o.Realm {
-		return "", errOtherRealm
+	if name == "" || qualified && realm == "" || realm != identity.Printable(realm) {
+		return verification.Who{}, errWho
 	}
-	return name, nil
+	if identity.FoldName(realm) == identity.FoldName(d.o.Realm) {
+		realm = ""
+	}
+	return verification.Who{Name: name, Realm: realm}, nil
 }
 
 // verifyCall asks the realm who that is, which begins a call in its audit log. Where no server
@@ -107,7 +121,7 @@ func (d *Gate) verifyCall(ctx context.Context, peer identity.Peer, args []byte, 
 		return err
 	}
 	a := e.Account()
-	name, err := d.inThisRealm(in.Name)
+	w, err := d.who(in.Name)
 	if err != nil {
 		return err
 	}
@@ -116,24 +130,30 @@ func (d *Gate) verifyCall(ctx context.Context, peer identity.Peer, args []byte, 
 	}
 	away := false
 	if !in.Again {
-		person, own, err := d.o.Provider.Verifier.FindVerifyPerson(ctx, string(a.Name), name)
-		switch {
-		case errors.Is(err, provider.ErrOffline):
-			away = true
-		case err != nil:
-			return err //nolint:wrapcheck // the server's words
-		default:
-			if err := d.verify.Learn(ctx, a.UUID, person, own); err != nil {
-				return err //nolint:wrapcheck // it says what it is about
-			}
+		if away, err = d.askWho(ctx, a, w); err != nil {
+			return err
 		}
 	}
-	call, err := d.verify.Say(ctx, a.UUID, name)
+	call, is, err := d.verify.Say(ctx, a.UUID, w)
 	if err != nil {
 		return err //nolint:wrapcheck // it says what it is about
 	}
-	call.Away = away
+	if call.Away = away; away {
+		d.verify.Note(ctx, d.o.Provider.Verifier, a.UUID, is, provider.VerifyBegun, true)
+	}
 	return emit(call)
+}
+
+// askWho has the realm say who that is, and remembers it. away: no server that could answers.
+func (d *Gate) askWho(ctx context.Context, a identity.Account, w verification.Who) (away bool, err error) {
+	person, own, err := d.o.Provider.Verifier.FindVerifyPerson(ctx, string(a.Name), w.Name, w.Realm)
+	switch {
+	case errors.Is(err, provider.ErrOffline):
+		return true, nil
+	case err != nil:
+		return false, err //nolint:wrapcheck // the server's words
+	}
+	return false, d.verify.Learn(ctx, a.UUID, person, own) //nolint:wrapcheck // it says what it is about
 }
 
 func (d *Gate) verifyHeard(ctx context.Context, peer identity.Peer, args []byte, emit func(any) error) error {
@@ -145,21 +165,40 @@ func (d *Gate) verifyHeard(ctx context.Context, peer identity.Peer, args []byte,
 	if err != nil {
 		return err
 	}
-	if in.Name, err = d.inThisRealm(in.Name); err != nil {
+	w, err := d.who(in.Name)
+	if err != nil {
 		return err
 	}
-	a := e.Account()
-	v, id, err := d.verify.Hear(ctx, a.UUID, in)
+	id := e.Account().UUID
+	v, is, err := d.verify.Hear(ctx, id, w, in)
 	if err != nil {
 		return err //nolint:wrapcheck // it says what it is about
 	}
 	if v.Verdict != verify.NoCode {
-		note, end := context.WithTimeout(ctx, noteTimeout)
-		defer end()
-		if err := d.o.Provider.Verifier.NoteVerification(note, string(a.Name), id, v.Verdict == verify.Confirmed); err != nil {
-			v.Unrecorded = true
-			d.log.WarnContext(ctx, "a verification is not in the realm's audit log", "account", a.Name, "error", err)
+		event := provider.VerifyFailed
+		if v.Verdict == verify.Confirmed {
+			event = provider.VerifyConfirmed
 		}
+		noted := d.verify.Note(ctx, d.o.Provider.Verifier, id, is, event, false)
+		v.Unrecorded, v.Late = noted == verification.NotNoted, noted == verification.NotedLater
 	}
 	return emit(v)
+}
+
+// onContact sends what waits for the realm's audit log; see resolver.Options.
+func (d *Gate) onContact(began bool) {
+	if s := d.o.Provider.Verifier; s != nil && d.verify.Waits(began) {
+		go d.verify.SendLate(d.Life(), s)
+	}
+}
+
+// nameOf finds the present name of an account of the realm.
+func nameOf(known accounts) func(uuid.UUID) (identity.Name, error) {
+	return func(id uuid.UUID) (identity.Name, error) {
+		e := known.Directory().WithUUID(id)
+		if e == nil {
+			return "", fmt.Errorf("%w: it is no account of the realm", identity.ErrNotFound)
+		}
+		return e.Account().Name, nil
+	}
 }

@@ -10,9 +10,13 @@ import (
 type VerifySetUp struct {
 	ProofArgs
 	Remove bool `json:"remove,omitempty"`
+	// Partners of the realm are told of the key. Keep leaves the key that is there, and changes
+	// that alone.
+	Partners bool `json:"partners,omitempty"`
+	Keep     bool `json:"keep,omitempty"`
 }
 
-// VerifyWith names whom an account speaks with. Again takes what is remembered: the call has
+// VerifyWith names whom an account speaks with, as "name" or "name@realm". Again takes what is remembered: the call has
 // begun already.
 type VerifyWith struct {
 	Name  string `json:"with"`
@@ -30,6 +34,8 @@ type VerifyHeard struct {
 type VerifyKey struct {
 	Fingerprint string    `json:"fingerprint"`
 	Made        time.Time `json:"made"`
+	// Partners of the realm are told of it.
+	Partners bool `json:"partners"`
 }
 
 // What is known of the other's key from earlier calls.
@@ -45,6 +51,12 @@ type VerifyCall struct {
 	FullName string `json:"full_name"`
 	Realm    string `json:"realm"`
 	ID       string `json:"id"`
+	// OwnRealm: Realm is that of the account. Told is when another one last said so to it.
+	OwnRealm bool      `json:"own_realm"`
+	Told     time.Time `json:"told,omitzero"`
+	// Organisation and Domain are what the realm says of itself; they may be empty.
+	Organisation string `json:"organisation,omitempty"`
+	Domain       string `json:"domain,omitempty"`
 	// PublicKey goes back with what is heard.
 	PublicKey   []byte    `json:"public_key"`
 	Fingerprint string    `json:"fingerprint"`
@@ -56,8 +68,14 @@ type VerifyCall struct {
 	Key               string    `json:"key"`
 	Confirmed         time.Time `json:"confirmed,omitzero"`
 	FingerprintBefore string    `json:"fingerprint_before,omitempty"`
-	// LooksLike are others, confirmed before, whose names look like this one.
-	LooksLike []string `json:"looks_like,omitempty"`
+	// LooksLike are others, confirmed before, whose names look like this one, as "name@realm";
+	// RealmLooksLike are realms whose names look like Realm.
+	LooksLike      []string `json:"looks_like,omitempty"`
+	RealmLooksLike []string `json:"realm_looks_like,omitempty"`
+	// ServerHeld: the server of Realm has the other's key and can make this code too;
+	// OwnServerHeld: the account's server has the account's.
+	ServerHeld    bool `json:"server_held"`
+	OwnServerHeld bool `json:"own_server_held"`
 	// Say is the code, for SecondsLeft; absent until LockedUntil.
 	Say         string    `json:"say,omitempty"`
 	SecondsLeft int       `json:"seconds_left,omitempty"`
@@ -68,6 +86,7 @@ type VerifyCall struct {
 type VerifyVerdict struct {
 	Verdict     verify.Verdict `json:"verdict"`
 	LockedUntil time.Time      `json:"locked_until,omitzero"`
-	// Unrecorded: the realm's audit log does not say so, because its server does not answer.
+	// Unrecorded: the realm's audit log does not say so. Late: it will, once a server answers.
 	Unrecorded bool `json:"unrecorded,omitempty"`
+	Late       bool `json:"late,omitempty"`
 }

@@ -73,6 +73,9 @@ type Options struct {
 	Proofs     Proofs
 	// BeforeWatch is called between the list and the change stream, by one goroutine.
 	BeforeWatch func(context.Context)
+	// OnContact is called each time the change stream says that the server is there, by one
+	// goroutine, and returns at once. began: the stream has just caught up.
+	OnContact func(began bool)
 }
 
 // Resolver finds the accounts and groups of one realm. Make it with [New], run its

@@ -276,12 +276,14 @@ func (s *stream) event(ctx context.Context, e provider.Event) error {
 	case provider.CaughtUp:
 		s.caught = true
 		_ = d.Apply(ctx, n)
+		d.o.OnContact(true)
 		d.Note(CaughtUp, nil)
 		return nil
 	case provider.Alive:
 		if !s.caught {
 			return nil
 		}
+		d.o.OnContact(false)
 		d.Note(Alive, nil)
 		if k.At.Sub(was.At) < keepClockEvery && !moved {
 			return nil

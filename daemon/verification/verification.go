@@ -2,11 +2,14 @@ package verification
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -45,12 +48,18 @@ type Options struct {
 	Realm   string
 	Machine uuid.UUID
 	Now     func() time.Time
+	// Name is the name that an account has now; identity.ErrNotFound where it is none any more.
+	Name func(uuid.UUID) (identity.Name, error)
+	Log  *slog.Logger
 }
 
 // Desk is that of one realm. Its methods are safe for concurrent use.
 type Desk struct {
 	o  Options
 	mu sync.Mutex // of what is heard, and of what is stored of contacts
+
+	sending sync.Mutex // one at a time sends notes
+	waits   atomic.Bool
 }
 
 // New makes one.
@@ -116,24 +125,38 @@ func (d *Desk) Learn(ctx context.Context, account uuid.UUID, person, own provide
 	if err != nil {
 		return err //nolint:wrapcheck // it says what it is about
 	}
-	var c cache.VerifyContact
-	if at := slices.IndexFunc(all, func(c cache.VerifyContact) bool { return c.ID == person.ID }); at >= 0 {
+	c := cache.VerifyContact{Realm: person.Realm, ID: person.ID}
+	if at := slices.IndexFunc(all, c.Same); at >= 0 {
 		c = all[at]
 	}
-	c.ID, c.Name, c.FullName, c.Public, c.Made, c.Fetched = person.ID, person.Name, person.FullName, person.Public, person.Made, d.o.Now()
+	c.Name, c.FullName, c.Organisation, c.Domain, c.LooksLike = person.Name, person.FullName, person.Organisation, person.Domain, person.RealmLooksLike
+	c.Public, c.Made, c.Told, c.Fetched = person.Public, person.Made, person.Told, d.o.Now()
+	c.ServerHeld, c.OwnServerHeld = person.ServerHeld, own.ServerHeld
 	return d.o.Cache.PutVerifyContact(ctx, account, c) //nolint:wrapcheck // it says what it is about
 }
 
+// Who names somebody, and Person is who that is. Realm is "" in the account's own.
+type (
+	Who    struct{ Name, Realm string }
+	Person struct {
+		Realm string
+		ID    uuid.UUID
+	}
+)
+
 // contact finds whom that name was last heard of.
-func contact(all []cache.VerifyContact, name string) (best cache.VerifyContact, err error) {
+func contact(all []cache.VerifyContact, w Who) (best cache.VerifyContact, err error) {
 	err = ErrUnknown
 	for _, c := range all {
-		if c.Name == name && (err != nil || c.Fetched.After(best.Fetched)) {
+		if c.Name == w.Name && identity.FoldName(c.Realm) == identity.FoldName(w.Realm) && (err != nil || c.Fetched.After(best.Fetched)) {
 			best, err = c, nil
 		}
 	}
 	return best, err
 }
+
+// realm is the name of a contact's realm.
+func (d *Desk) realm(c cache.VerifyContact) string { return cmp.Or(c.Realm, d.o.Realm) }
 
 // call begins one of the account with a contact. Its end is for the caller to see to.
 func (d *Desk) call(ctx context.Context, account uuid.UUID, c cache.VerifyContact) (verify.Call, error) {
@@ -147,23 +170,41 @@ func (d *Desk) call(ctx context.Context, account uuid.UUID, c cache.VerifyContac
 	}
 	private := identity.NewSecret(opened)
 	defer private.Wipe()
-	return verify.Begin(private, verify.Party{Realm: d.o.Realm, ID: account, Public: k.Public}, verify.Party{Realm: d.o.Realm, ID: c.ID, Public: c.Public}, "") //nolint:wrapcheck // it says what it is about
+	return verify.Begin(private, verify.Party{Realm: d.o.Realm, ID: account, Public: k.Public}, verify.Party{Realm: d.realm(c), ID: c.ID, Public: c.Public}, "") //nolint:wrapcheck // it says what it is about
 }
 
 // Say is what there is to know of somebody, and the code to say now.
-func (d *Desk) Say(ctx context.Context, account uuid.UUID, name string) (report.VerifyCall, error) {
+func (d *Desk) Say(ctx context.Context, account uuid.UUID, w Who) (report.VerifyCall, Person, error) {
 	all, err := d.o.Cache.VerifyContacts(ctx, account)
 	if err != nil {
-		return report.VerifyCall{}, err //nolint:wrapcheck // it says what it is about
+		return report.VerifyCall{}, Person{}, err //nolint:wrapcheck // it says what it is about
 	}
-	c, err := contact(all, name)
+	c, err := contact(all, w)
 	if err != nil {
-		return report.VerifyCall{}, err
+		return report.VerifyCall{}, Person{}, err
 	}
-	now := d.o.Now()
+	now, is, out := d.o.Now(), Person{c.Realm, c.ID}, d.known(c)
+	out.LooksLike, out.RealmLooksLike = d.alike(all, c)
+	if c.Wrong.Locked(now) {
+		out.LockedUntil = c.Wrong.LockedUntil
+		return out, is, nil
+	}
+	call, err := d.call(ctx, account, c)
+	if err != nil {
+		return report.VerifyCall{}, is, err
+	}
+	defer call.End()
+	code, left := call.Say(now)
+	out.Say, out.SecondsLeft = code, int(left/time.Second)
+	return out, is, nil
+}
+
+// known is what is remembered of somebody.
+func (d *Desk) known(c cache.VerifyContact) report.VerifyCall {
 	out := report.VerifyCall{
-		Name: c.Name, FullName: c.FullName, Realm: d.o.Realm, ID: c.ID.String(), PublicKey: c.Public, Fingerprint: verify.Fingerprint(c.Public),
-		KeyMade: c.Made, Asked: c.Fetched, Key: report.VerifyKeyNew,
+		Name: c.Name, FullName: c.FullName, Realm: d.realm(c), OwnRealm: c.Realm == "", Organisation: c.Organisation, Domain: c.Domain, Told: c.Told,
+		ID: c.ID.String(), PublicKey: c.Public, Fingerprint: verify.Fingerprint(c.Public), KeyMade: c.Made, Asked: c.Fetched,
+		ServerHeld: c.ServerHeld, OwnServerHeld: c.OwnServerHeld, Key: report.VerifyKeyNew,
 	}
 	switch {
 	case len(c.Confirmed) == 0:
@@ -172,47 +213,58 @@ func (d *Desk) Say(ctx context.Context, account uuid.UUID, name string) (report.
 	default:
 		out.Key, out.Confirmed, out.FingerprintBefore = report.VerifyKeyChanged, c.ConfirmedAt, verify.Fingerprint(c.Confirmed)
 	}
-	for _, other := range all {
-		if other.ID != c.ID && len(other.Confirmed) > 0 && (other.Name == c.Name || spelling.Alike(other.Name, c.Name)) {
-			out.LooksLike = append(out.LooksLike, other.Name)
+	return out
+}
+
+// alike are the people who were confirmed before and whom somebody's name looks like, and the
+// realms whose names the realm's looks like: those that the server says, one's own, and those
+// in which somebody was confirmed.
+func (d *Desk) alike(all []cache.VerifyContact, c cache.VerifyContact) (people, realms []string) {
+	realm := d.realm(c)
+	if c.Realm != "" {
+		realms = append(realms, c.LooksLike...)
+		if spelling.Alike(realm, d.o.Realm) {
+			realms = append(realms, d.o.Realm)
 		}
 	}
-	if c.Wrong.Locked(now) {
-		out.LockedUntil = c.Wrong.LockedUntil
-		return out, nil
+	for _, other := range all {
+		if len(other.Confirmed) == 0 || other.Same(c) {
+			continue
+		}
+		if other.Name == c.Name || spelling.Alike(other.Name, c.Name) {
+			people = append(people, other.Name+"@"+d.realm(other))
+		}
+		if c.Realm != "" && spelling.Alike(realm, d.realm(other)) {
+			realms = append(realms, d.realm(other))
+		}
 	}
-	call, err := d.call(ctx, account, c)
-	if err != nil {
-		return report.VerifyCall{}, err
-	}
-	defer call.End()
-	code, left := call.Say(now)
-	out.Say, out.SecondsLeft = code, int(left/time.Second)
-	return out, nil
+	slices.Sort(realms)
+	return people, slices.Compact(realms)
 }
 
 // Hear judges what was heard of somebody whose key is shown, and returns who that is.
-func (d *Desk) Hear(ctx context.Context, account uuid.UUID, in report.VerifyHeard) (report.VerifyVerdict, uuid.UUID, error) {
+func (d *Desk) Hear(ctx context.Context, account uuid.UUID, w Who, in report.VerifyHeard) (report.VerifyVerdict, Person, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	all, err := d.o.Cache.VerifyContacts(ctx, account)
 	if err != nil {
-		return report.VerifyVerdict{}, uuid.Nil, err //nolint:wrapcheck // it says what it is about
+		return report.VerifyVerdict{}, Person{}, err //nolint:wrapcheck // it says what it is about
 	}
-	c, err := contact(all, in.Name)
+	c, err := contact(all, w)
 	if err != nil {
-		return report.VerifyVerdict{}, uuid.Nil, err
+		return report.VerifyVerdict{}, Person{}, err
 	}
+	is := Person{c.Realm, c.ID}
 	if !bytes.Equal(c.Public, in.PublicKey) {
-		return report.VerifyVerdict{}, c.ID, ErrChanged
+		return report.VerifyVerdict{}, is, ErrChanged
 	}
 	now := d.o.Now()
 	if c.Wrong.Locked(now) {
-		return report.VerifyVerdict{Verdict: verify.Locked, LockedUntil: c.Wrong.LockedUntil}, c.ID, nil
+		return report.VerifyVerdict{Verdict: verify.Locked, LockedUntil: c.Wrong.LockedUntil}, is, nil
 	}
 	call, err := d.call(ctx, account, c)
 	if err != nil {
-		return report.VerifyVerdict{}, c.ID, err
+		return report.VerifyVerdict{}, is, err
 	}
 	defer call.End()
 	v := report.VerifyVerdict{}
@@ -221,10 +273,10 @@ func (d *Desk) Hear(ctx context.Context, account uuid.UUID, in report.VerifyHear
 		v.LockedUntil = c.Wrong.LockedUntil
 	}
 	if v.Verdict == verify.NoCode || v.Verdict == verify.Used {
-		return v, c.ID, nil
+		return v, is, nil
 	}
 	if err := d.o.Cache.PutVerifyContact(ctx, account, c); err != nil {
-		return report.VerifyVerdict{}, c.ID, err //nolint:wrapcheck // likewise: no verdict that is not written down
+		return report.VerifyVerdict{}, is, err //nolint:wrapcheck // likewise: no verdict that is not written down
 	}
-	return v, c.ID, nil
+	return v, is, nil
 }

@@ -3,6 +3,7 @@ package verification_test
 import (
 	"bytes"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -27,13 +28,18 @@ type side struct {
 	cache       *cache.Cache
 	sealer      seal.Sealer
 	machine, id uuid.UUID
-	name        string
+	name, realm string
 	key         cache.VerifyKey
 }
 
 func newSide(t *testing.T, name string, now *time.Time) *side {
 	t.Helper()
-	s := &side{t: t, folder: t.TempDir(), id: uuid.New(), name: name}
+	return newSideOf(t, "example", name, now)
+}
+
+func newSideOf(t *testing.T, realm, name string, now *time.Time) *side {
+	t.Helper()
+	s := &side{t: t, folder: t.TempDir(), id: uuid.New(), name: name, realm: realm}
 	var err error
 	s.cache, err = cache.Open(t.Context(), filepath.Join(s.folder, "cache.db"), cache.Options{})
 	s.must(err)
@@ -41,9 +47,19 @@ func newSide(t *testing.T, name string, now *time.Time) *side {
 	s.sealer, err = seal.CreateFile(filepath.Join(s.folder, "seal.key"))
 	s.must(err)
 	s.machine = uuid.New()
-	s.Desk = verification.New(verification.Options{Cache: s.cache, Sealer: s.sealer, Realm: "example", Machine: s.machine, Now: func() time.Time { return *now }})
+	s.restarts(now)
 	s.sets()
 	return s
+}
+
+// restarts is the daemon's.
+func (s *side) restarts(now *time.Time) {
+	s.Desk = verification.New(verification.Options{Cache: s.cache, Sealer: s.sealer, Realm: s.realm, Machine: s.machine, Now: func() time.Time { return *now }, Log: slog.New(slog.DiscardHandler), Name: func(id uuid.UUID) (identity.Name, error) {
+		if id != s.id {
+			return "", identity.ErrNotFound
+		}
+		return identity.Name(s.name), nil
+	}})
 }
 
 func (s *side) must(err error) {
@@ -73,16 +89,16 @@ func (s *side) learns(other *side) {
 
 func (s *side) says(to *side) report.VerifyCall {
 	s.t.Helper()
-	c, err := s.Say(s.t.Context(), s.id, to.name)
+	c, _, err := s.Say(s.t.Context(), s.id, verification.Who{Name: to.name})
 	s.must(err)
 	return c
 }
 
 func (s *side) hears(from *side, code string, want verify.Verdict) {
 	s.t.Helper()
-	v, id, err := s.Hear(s.t.Context(), s.id, report.VerifyHeard{Name: from.name, PublicKey: from.key.Public, Code: code})
+	v, is, err := s.Hear(s.t.Context(), s.id, verification.Who{Name: from.name}, report.VerifyHeard{PublicKey: from.key.Public, Code: code})
 	s.must(err)
-	if v.Verdict != want || id != from.id {
+	if v.Verdict != want || is.ID != from.id {
 		s.t.Fatalf("%s hears %s of %s: %+v, want %s", s.name, code, from.name, v, want)
 	}
 }
@@ -146,7 +162,7 @@ func TestAnotherKeyThanTheConfirmedOneIsSaidUntilItIsConfirmed(t *testing.T) {
 	ada.learns(bob)
 	bob.learns(ada)
 	*now = now.Add(time.Minute)
-	if _, _, err := ada.Hear(t.Context(), ada.id, report.VerifyHeard{Name: "bob", PublicKey: shown, Code: bob.says(ada).Say}); !errors.Is(err, verification.ErrChanged) {
+	if _, _, err := ada.Hear(t.Context(), ada.id, verification.Who{Name: "bob"}, report.VerifyHeard{PublicKey: shown, Code: bob.says(ada).Say}); !errors.Is(err, verification.ErrChanged) {
 		t.Errorf("changed since it was shown: %v", err)
 	}
 	for range 2 {
@@ -162,7 +178,7 @@ func TestAnotherKeyThanTheConfirmedOneIsSaidUntilItIsConfirmed(t *testing.T) {
 	}
 	mallory := newSide(t, "b0b", now)
 	ada.learns(mallory)
-	if c := ada.says(mallory); len(c.LooksLike) != 1 || c.LooksLike[0] != "bob" {
+	if c := ada.says(mallory); len(c.LooksLike) != 1 || c.LooksLike[0] != "bob@example" {
 		t.Errorf("a name that looks like his: %+v", c)
 	}
 	*now = now.Add(time.Minute)
@@ -179,7 +195,7 @@ func TestThePrivateHalfIsStoredSealedForThisAccountHere(t *testing.T) {
 	beside := uuid.New() // another account, at ada's machine
 	ada.must(ada.Keep(t.Context(), beside, ada.key))
 	ada.must(ada.Learn(t.Context(), beside, bob.told(), provider.VerifyPerson{ID: beside, Public: ada.key.Public}))
-	if c, err := ada.Say(t.Context(), beside, "bob"); !errors.Is(err, seal.ErrSealed) {
+	if c, _, err := ada.Say(t.Context(), beside, verification.Who{Name: "bob"}); !errors.Is(err, seal.ErrSealed) {
 		t.Errorf("sealed for another account, and said: %+v, %v", c, err)
 	}
 	ada.must(ada.Remove(t.Context(), beside))
@@ -191,11 +207,11 @@ func TestThePrivateHalfIsStoredSealedForThisAccountHere(t *testing.T) {
 	if err := ada.Learn(t.Context(), ada.id, bob.told(), provider.VerifyPerson{ID: ada.id, Public: bob.key.Public}); !errors.Is(err, verification.ErrOtherKey) {
 		t.Errorf("the realm has another key of hers: %v", err)
 	}
-	if _, err := ada.Say(t.Context(), ada.id, "carol"); !errors.Is(err, identity.ErrNotFound) {
+	if _, _, err := ada.Say(t.Context(), ada.id, verification.Who{Name: "carol"}); !errors.Is(err, identity.ErrNotFound) {
 		t.Errorf("one who was never asked about: %v", err)
 	}
 	ada.must(ada.Remove(t.Context(), ada.id))
-	if _, err := ada.Say(t.Context(), ada.id, "bob"); !errors.Is(err, verification.ErrNoKey) {
+	if _, _, err := ada.Say(t.Context(), ada.id, verification.Who{Name: "bob"}); !errors.Is(err, verification.ErrNoKey) {
 		t.Errorf("without a key: %v", err)
 	}
 	list, err := os.ReadDir(ada.folder)

@@ -26,7 +26,11 @@ func (s *Service) NoteVerification(ctx context.Context, req *v1.NoteVerification
 	if err != nil {
 		return nil, err
 	}
-	id, err := uuid.FromBytes(req.GetId())
+	raw := req.GetId()
+	if req.GetMade() != nil { // what comes late has its id elsewhere: a server of before finds none
+		raw = req.GetLateId()
+	}
+	id, err := uuid.FromBytes(raw)
 	if err != nil {
 		return nil, connect.NewError(connect.CodeInvalidArgument, fmt.Errorf("id: %w", err))
 	}

@@ -449,7 +449,11 @@ type NoteVerificationRequest struct {
 	Realm string      `protobuf:"bytes,4,opt,name=realm,proto3" json:"realm,omitempty"`
 	Event VerifyEvent `protobuf:"varint,5,opt,name=event,proto3,enum=sallyport.v1.VerifyEvent" json:"event,omitempty"`
 	// When it was, by the machine's clock, where no server answered then; absent: now.
-	Made          *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=made,proto3" json:"made,omitempty"`
+	Made *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=made,proto3" json:"made,omitempty"`
+	// The other's id in place of "id", in a note with "made". A server that knows neither event
+	// nor made then refuses the note, which has no id for it: it would write down a begun one as
+	// failed, and an old one as of now.
+	LateId        []byte `protobuf:"bytes,7,opt,name=late_id,json=lateId,proto3" json:"late_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -526,6 +530,13 @@ func (x *NoteVerificationRequest) GetMade() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *NoteVerificationRequest) GetLateId() []byte {
+	if x != nil {
+		return x.LateId
+	}
+	return nil
+}
+
 type NoteVerificationResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -596,14 +607,15 @@ const file_sallyport_v1_verify_proto_rawDesc = "" +
 	" \x01(\bR\n" +
 	"serverHeld\x12\x1a\n" +
 	"\bpartners\x18\v \x01(\bR\bpartners\x12(\n" +
-	"\x10realm_looks_like\x18\f \x03(\tR\x0erealmLooksLike\"\xd8\x01\n" +
+	"\x10realm_looks_like\x18\f \x03(\tR\x0erealmLooksLike\"\xf1\x01\n" +
 	"\x17NoteVerificationRequest\x12\x18\n" +
 	"\aaccount\x18\x01 \x01(\tR\aaccount\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\fR\x02id\x12\x1c\n" +
 	"\tconfirmed\x18\x03 \x01(\bR\tconfirmed\x12\x14\n" +
 	"\x05realm\x18\x04 \x01(\tR\x05realm\x12/\n" +
 	"\x05event\x18\x05 \x01(\x0e2\x19.sallyport.v1.VerifyEventR\x05event\x12.\n" +
-	"\x04made\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x04made\"\x1a\n" +
+	"\x04made\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x04made\x12\x17\n" +
+	"\alate_id\x18\a \x01(\fR\x06lateId\"\x1a\n" +
 	"\x18NoteVerificationResponse*x\n" +
 	"\vVerifyEvent\x12\x1c\n" +
 	"\x18VERIFY_EVENT_UNSPECIFIED\x10\x00\x12\x16\n" +
