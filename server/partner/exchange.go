@@ -251,7 +251,7 @@ func (x *exchange) forget(ctx context.Context) error {
 func (x *exchange) wrongClock(ctx context.Context, theirs time.Time) error {
 	way := "behind"
 	if theirs.After(x.Now()) {
-		way = "ahead"
+		way = "ahead of"
 	}
-	return x.alarm(ctx, trust.Clock, fmt.Sprintf("its clock is more than %d minutes %s of this server's: nothing is taken", int(trust.ClockSkew/time.Minute), way))
+	return x.alarm(ctx, trust.Clock, fmt.Sprintf("its clock is more than %d minutes %s this server's: nothing is taken", int(trust.ClockSkew/time.Minute), way))
 }

@@ -35,6 +35,8 @@ type side struct {
 	// answers is used in place of the realm's own PartnerService.
 	answers atomic.Pointer[pull]
 	log     logged
+	others  []*side      // whose clocks go with its own
+	end     func() error // closes its listener
 }
 
 type pull func(context.Context, *v1.PullRequest) (*v1.PullResponse, error)
@@ -64,12 +66,12 @@ func (l *logged) count(word string) int {
 func newSide(t *testing.T, name string) *side {
 	t.Helper()
 	s := &side{Bench: servertest.Of(t, name)}
-	s.serve(t)
+	s.serve(t, "127.0.0.1:0")
 	return s
 }
 
-// serve serves the open realm at a port of its own.
-func (s *side) serve(t *testing.T) {
+// serve serves the open realm at that address.
+func (s *side) serve(t *testing.T, address string) {
 	t.Helper()
 	s.Realm.Log = slog.New(slog.NewTextHandler(&s.log, nil))
 	s.puller, s.verify = partner.NewPuller(s.Realm), verification.New(s.Realm)
@@ -78,13 +80,14 @@ func (s *side) serve(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.Handle(sallyportv1connect.NewRealmServiceHandler(s.Realm))
 	mux.Handle(sallyportv1connect.NewPartnerServiceHandler(s))
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a test's
+	l, err := net.Listen("tcp", address) //nolint:noctx // a test's
 	s.Must(nil, err)
 	h := &http.Server{
 		Handler: realm.WithCallers(mux), TLSConfig: &tls.Config{GetCertificate: s.GetCertificate, MinVersion: tls.VersionTLS13},
 		ReadHeaderTimeout: time.Minute, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
 	}
 	go func() { _ = h.ServeTLS(l, "", "") }()
+	s.end = h.Close
 	t.Cleanup(func() { _ = h.Close() })
 	s.url = "https://" + l.Addr().String()
 }
@@ -93,6 +96,7 @@ func (s *side) serve(t *testing.T) {
 func (s *side) trusts(o *side) {
 	s.T.Helper()
 	s.Must(s.Admin.AddPartner(s.T.Context(), s.adding(o)))
+	s.others = append(s.others, o)
 }
 
 func (s *side) adding(o *side) *v1.AddPartnerRequest {
@@ -153,13 +157,20 @@ func (s *side) key(name string, public []byte, partners bool) {
 // asks has whoever is due asked, once the time for that has come.
 func (s *side) asks() {
 	s.T.Helper()
-	s.Unix.Add(301)
+	s.pass(301)
 	s.puller.Start(s.T.Context())()
 }
 
-// both let time pass, and ask each other.
+// pass lets so many seconds pass.
+func (s *side) pass(seconds int64) {
+	s.Unix.Add(seconds)
+	for _, o := range s.others {
+		o.Unix.Store(s.Unix.Load())
+	}
+}
+
+// both ask each other.
 func both(a, b *side) {
-	b.Unix.Add(301)
 	a.asks()
 	b.puller.Start(b.T.Context())()
 }
