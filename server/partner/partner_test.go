@@ -34,3 +34,20 @@ func TestPeopleOfPartnersAreFoundWithTheirRealm(t *testing.T) {
 		t.Errorf("a realm that is no partner: %v", err)
 	}
 }
+
+// Promise partner-back.
+func TestAPartnerThatAsksIsAskedAtOnceWhereItCouldNotBe(t *testing.T) {
+	a, b := newSide(t, "a.example"), newSide(t, "b.example")
+	a.trusts(b)
+	b.opts("alice", true)
+	a.asks()
+	if v := a.shows("b.example"); v.GetState() == "trusts this realm" || v.GetFault() == "" {
+		t.Fatalf("it has not agreed yet: %v", v)
+	}
+	b.trusts(a)
+	b.puller.Start(t.Context())()
+	a.puller.Start(t.Context())()
+	if v := a.shows("b.example"); v.GetState() != "trusts this realm" || v.GetPeople() != 1 {
+		t.Errorf("the other side has agreed since, and asked: %v", v)
+	}
+}

@@ -51,7 +51,7 @@ func (s *Service) Pull(ctx context.Context, req *v1.PullRequest) (*v1.PullRespon
 		return nil, errBusy
 	}
 	defer leave()
-	q, err := s.question(ctx, req)
+	q, asker, err := s.question(ctx, req)
 	if err != nil {
 		return nil, s.Fault(ctx, "answer a partner", err)
 	}
@@ -60,6 +60,7 @@ func (s *Service) Pull(ctx context.Context, req *v1.PullRequest) (*v1.PullRespon
 		return nil, errBusy
 	}
 	defer done()
+	s.tryAgain(ctx, asker)
 	resp := &v1.PullResponse{}
 	err = s.Store.Read(ctx, func(tx *store.Tx) error {
 		a, err := s.answer(tx, q)
@@ -82,43 +83,53 @@ func (s *Service) Pull(ctx context.Context, req *v1.PullRequest) (*v1.PullRespon
 	return resp, nil
 }
 
+// tryAgain has a partner asked at once that could not be asked last time, or did not trust this
+// realm yet: it asks itself, so that is over.
+func (s *Service) tryAgain(ctx context.Context, p store.Partner) {
+	if p.Fault == "" || s.Reads() != nil {
+		return
+	}
+	if err := s.Store.Write(ctx, func(tx *store.Tx) error { return tx.AskPartnerNow(p.ID) }); err != nil {
+		s.Log.WarnContext(ctx, "a partner realm that is back is asked later", "partner", p.Realm, "error", err)
+	}
+}
+
 // question opens a partner's question. Who it is from is proved then.
-func (s *Service) question(ctx context.Context, req *v1.PullRequest) (*identity.PartnerQuestion, error) {
+func (s *Service) question(ctx context.Context, req *v1.PullRequest) (q *identity.PartnerQuestion, p store.Partner, err error) {
 	b, err := identity.DecodeKeyBundle(req.GetKeyBundle())
 	if err != nil {
-		return nil, errNo
+		return nil, p, errNo
 	}
 	claimed, err := identity.OpenKeyList(b.RealmKey, b.List)
 	if err != nil {
-		return nil, errNo
+		return nil, p, errNo
 	}
-	var p store.Partner
 	err = s.Store.Read(ctx, func(tx *store.Tx) (err error) {
 		p, err = tx.Partner(claimed.Realm)
 		return err
 	})
 	stranger := errors.Is(err, identity.ErrNotFound)
 	if err != nil && !stranger {
-		return nil, err
+		return nil, p, err
 	}
 	list := claimed
 	if !stranger {
 		if _, list, err = b.Follow(p.Root); err != nil || list.Realm != p.Realm || list.Version < p.Version {
-			return nil, errNo
+			return nil, p, errNo
 		}
 	}
 	ring, err := list.Keyring()
 	if err != nil {
-		return nil, errNo
+		return nil, p, errNo
 	}
-	q, err := ring.PartnerQuestion(req.GetQuestion())
+	q, err = ring.PartnerQuestion(req.GetQuestion())
 	if err != nil || q.Audience != s.Name || !near(s.Now(), q.Time) {
-		return nil, errNo
+		return nil, p, errNo
 	}
 	if stranger {
-		return nil, noPartner(s.Name)
+		return nil, p, noPartner(s.Name)
 	}
-	return q, nil
+	return q, p, nil
 }
 
 // near tells whether a time of another realm is not too far away.

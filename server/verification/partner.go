@@ -16,7 +16,7 @@ import (
 )
 
 var errNotTold = connect.NewError(connect.CodeFailedPrecondition,
-	errors.New("people of other realms cannot see you, so they could not verify you: run \"sallyport verify --set-up --partners\" first"))
+	errors.New("people of other realms cannot see you, so they could not verify you: run \"sallyport verify --partners=true\" first"))
 
 // domain is the host of this server, as machines reach it; "" where it was not said.
 func (s *Service) domain() string { return trust.Host([]string{s.Settings.URL}) }

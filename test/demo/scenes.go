@@ -35,6 +35,13 @@ func scenes() []scene {
 	}
 	all := append([]scene{}, online...)
 	all = append(all, scene{"ssh with a key for one time: a second person approves it; a chain of jumps; three ways round it", hops})
+	n := new(otherRealms)
+	all = append(all,
+		scene{"two people of one realm make sure of each other over the telephone; a listener, and one who repeats", oneRealm},
+		scene{"two people of two realms that do not trust each other", n.strangers},
+		scene{"two people of two realms that do", n.partners},
+		scene{"the other realm's server is away; then the trust ends", n.ended},
+	)
 	all = append(all, scene{"a one-time code, and a group that a session must earn by it", earn}, scene{"the server stops", stopServer})
 	for _, s := range online {
 		s.title = "offline: " + s.title
