@@ -33,7 +33,7 @@ import (
 //
 // It writes each question to the file asked. The command's clock stands at $NOW.
 // Promise otp-terminal (enrol), join (`words.txtar`), kanidm-limits, kanidm-migration (migrate), announced, hop-clock (clocks).
-// Promise identity-client-yes (identity), plain-ssh-version (sshconfig).
+// Promise identity-client-yes (identity), plain-ssh-version (sshconfig), verify-shown (verify).
 func TestTheCommandLineDoesWhatItsScriptsSay(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",

@@ -1,4 +1,5 @@
-// Package spelling finds the word that was meant by one that is none.
+// Package spelling finds the word that was meant by one that is none, and tells of names that
+// look alike or have letters of other scripts.
 package spelling
 
 import (

@@ -12,6 +12,10 @@
 //   - Another key than the one that was confirmed before is said each time, until the new one
 //     is confirmed.
 //   - Without the server it goes on by what is remembered, and says how old that is.
+//   - Somebody is who they are by their realm and their id: what another realm says touches
+//     nothing that is known of the account's own.
+//   - What comes of a call is in the realm's audit log, or waits on the disk until a server
+//     takes it, or the person is told that it does neither. It may be there twice.
 //
 // What comes of a code is the table of identity/verify.Verdict.
 package verification

@@ -1,6 +1,7 @@
 package verification_test
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 	"time"
@@ -33,6 +34,10 @@ func (s *side) saysTo(name, realm string) report.VerifyCall {
 // Promise verify-realms.
 func TestAPartnersWordTouchesNothingOfOnesOwnRealm(t *testing.T) {
 	ada, bob, now := two(t)
+	ada.learnsOf(bob.of("exarnple"))
+	if c := ada.saysTo("bob", "exarnple"); fmt.Sprint(c.LooksLike, c.RealmLooksLike) != "[] [example]" {
+		t.Errorf("before anybody was confirmed: %q, %q", c.LooksLike, c.RealmLooksLike)
+	}
 	ada.hears(bob, bob.says(ada).Say, verify.Confirmed)
 	was := ada.says(bob)
 	evil := newSide(t, "bob", now)
@@ -77,9 +82,13 @@ func TestACodeIsOfTheTwoRealmsThatThePeopleAreOf(t *testing.T) {
 		t.Errorf("a code of another realm's bob: %+v, %v", v, err)
 	}
 	p, own := bob.of("b.example"), ada.told()
+	own.Partners = true
 	p.ServerHeld, own.ServerHeld, p.RealmLooksLike = true, true, []string{"bb.example", "d.example"}
 	ada.must(ada.Learn(t.Context(), ada.id, p, own))
 	if c := ada.saysTo("bob", "b.example"); !c.ServerHeld || !c.OwnServerHeld || fmt.Sprint(c.RealmLooksLike) != "[bb.example d.example]" || c.Key != report.VerifyKeySame {
 		t.Errorf("%+v", c)
+	}
+	if k, err := ada.Key(t.Context(), ada.id); err != nil || !k.Partners || !bytes.Equal(k.Sealed, ada.key.Sealed) {
+		t.Errorf("the realm tells partners of her key: %+v, %v", k, err)
 	}
 }

@@ -110,7 +110,8 @@ func (d *Desk) Key(ctx context.Context, account uuid.UUID) (cache.VerifyKey, err
 	return k, err //nolint:wrapcheck // it says what it is about
 }
 
-// Learn remembers what the realm says of somebody, and checks that own is the key here.
+// Learn remembers what the realm says of somebody, and of the account. It checks that own is the
+// key here.
 func (d *Desk) Learn(ctx context.Context, account uuid.UUID, person, own provider.VerifyPerson) error {
 	k, err := d.Key(ctx, account)
 	if err != nil {
@@ -118,6 +119,12 @@ func (d *Desk) Learn(ctx context.Context, account uuid.UUID, person, own provide
 	}
 	if own.ID != account || !bytes.Equal(own.Public, k.Public) {
 		return ErrOtherKey
+	}
+	if k.Partners != own.Partners { // the realm decides whom it tells
+		k.Partners = own.Partners
+		if err := d.Keep(ctx, account, k); err != nil {
+			return err
+		}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

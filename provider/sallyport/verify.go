@@ -85,7 +85,7 @@ func (p *Provider) verifyPerson(v *v1.VerifyPerson, name, realm string) (is prov
 	case realm == "" && (said == "" || !p.wrongRealm(said)):
 	case said == "":
 		return is, errNoPartners
-	case realm == "" || identity.FoldName(said) != identity.FoldName(realm) || said != identity.Printable(said):
+	case identity.FoldName(said) != identity.FoldName(realm) || said != identity.Printable(said):
 		return is, fmt.Errorf("the server was asked about somebody of %q and answered about %q", realm, identity.Printable(said))
 	default:
 		is.Realm, is.Told = said, moment(v.GetTold())

@@ -1,6 +1,7 @@
 package sallyport
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -51,6 +52,9 @@ func TestAnAnswerAboutSomebodyElseOrWithoutAKeyIsNone(t *testing.T) {
 		got, err := p.verifyPerson(c.v, "bob", c.asked)
 		if (err == nil) != c.ok || c.ok && (got.FullName != "Bob [2J" || got.Realm != c.is || got.Organisation != strings.Repeat("\u00fc", 120)+"\u2026" || got.Domain != "id") {
 			t.Errorf("%s: %+v, %v", sentence, got, err)
+		}
+		if older := c.asked != "" && c.v.GetRealm() == ""; older != errors.Is(err, errNoPartners) {
+			t.Errorf("%s: %v", sentence, err)
 		}
 	}
 }
