@@ -32,7 +32,7 @@ func (r *rig) partner() (bob identity.PartnerPerson) {
 		if err := tx.MovePartner(p, to); err != nil {
 			return err
 		}
-		return tx.SetPartnerPeople(p.ID, []identity.PartnerPerson{bob}, nil)
+		return tx.SetPartnerPeople(p.ID, []identity.PartnerPerson{bob}, nil, 1)
 	}))
 	return bob
 }
