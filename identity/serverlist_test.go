@@ -101,22 +101,30 @@ func TestTheListOfServersVerifiesWithASigningKeyAlone(t *testing.T) {
 // signedAs signs a list under any content type.
 func signedAs(t *testing.T, contentType string, seed byte, fields ...any) []byte {
 	t.Helper()
+	all := map[int]any{}
+	for i, f := range fields {
+		all[i+1] = f
+	}
+	payload, err := cbor.Marshal(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signedPayload(t, contentType, seed, payload)
+}
+
+// signedPayload signs whatever that is under any content type.
+func signedPayload(t *testing.T, contentType string, seed byte, payload []byte) []byte {
+	t.Helper()
 	pub, _ := realmPair(t, seed)
 	signer, err := cose.NewSigner(cose.AlgorithmEdDSA, ed25519.NewKeyFromSeed(bytes.Repeat([]byte{seed}, ed25519.SeedSize)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := map[int]any{}
-	for i, f := range fields {
-		all[i+1] = f
-	}
 	m := cose.NewSign1Message()
 	m.Headers.Protected.SetAlgorithm(cose.AlgorithmEdDSA)
 	m.Headers.Protected[cose.HeaderLabelKeyID] = identity.KeyID(pub)
 	m.Headers.Protected[cose.HeaderLabelContentType] = contentType
-	if m.Payload, err = cbor.Marshal(all); err != nil {
-		t.Fatal(err)
-	}
+	m.Payload = payload
 	if err := m.Sign(nil, nil, signer); err != nil {
 		t.Fatal(err)
 	}

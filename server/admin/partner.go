@@ -108,7 +108,7 @@ func (s *Admin) partnerView(tx *store.Tx, all []store.Partner, p store.Partner) 
 	if err != nil {
 		return nil, err
 	}
-	v.People = uint32(people) //nolint:gosec // at most store.MaxPartnerPeople
+	v.People = uint32(people) //nolint:gosec // at most partner.MaxPeople
 	alarms, err := tx.PartnerAlarms(p.ID)
 	if err != nil {
 		return nil, err

@@ -25,12 +25,13 @@ const nonceLen = 32
 type exchange struct {
 	*realm.Realm
 	p      store.Partner
+	most   int // people of it
 	list   *identity.KeyList // the newest that followed from the pinned key
 	alarms trust.Alarms
 }
 
-func newExchange(r *realm.Realm, p store.Partner) *exchange {
-	return &exchange{Realm: r, p: p, alarms: trust.Alarms{Realm: r, Partner: p}}
+func newExchange(r *realm.Realm, p store.Partner, most int) *exchange {
+	return &exchange{Realm: r, p: p, most: most, alarms: trust.Alarms{Realm: r, Partner: p}}
 }
 
 // noPartnerError says that a server of the partner refuses this realm as no partner.

@@ -169,3 +169,34 @@ func TestAPartnerThatHangsHoldsUpNobody(t *testing.T) {
 		t.Errorf("%v", v)
 	}
 }
+
+// Promise partner-flood.
+func TestOfOnePartnerNoMorePeopleAreKeptThanMayBe(t *testing.T) {
+	a, b := two(t)
+	if a.puller.Most != 100_000 {
+		t.Errorf("%d people", a.puller.Most)
+	}
+	a.puller.Most = 2
+	tells := func(names ...string) {
+		b.says(a, func(q *identity.PartnerQuestion) (*v1.PullResponse, error) {
+			is := b.reply(q)
+			is.Position++
+			for _, name := range names {
+				is.People = append(is.People, person(name))
+			}
+			return b.signed(is)
+		})
+	}
+	tells("p1", "p2")
+	a.raises("as many as may be", b, "", 0)
+	tells("p2", "p3")
+	a.raises("one more", b, "people", 1)
+	if v := a.shows("b.example"); v.GetPeople() != 2 || v.GetFault() == "" {
+		t.Errorf("%v", v)
+	}
+	if _, err := a.finds("alice", "p3", "b.example"); err == nil {
+		t.Error("one too many is taken")
+	}
+	tells()
+	a.raises("no more", b, "", 1)
+}

@@ -30,14 +30,14 @@ func (x *exchange) keep(ctx context.Context, q *identity.PartnerQuestion, a *ide
 				return err
 			}
 		}
-		if err := tx.SetPartnerPeople(x.p.ID, a.People, a.Gone); err != nil {
+		if err := tx.SetPartnerPeople(x.p.ID, a.People, a.Gone, x.most); err != nil {
 			return err
 		}
 		return x.changes(tx, a, back)
 	})
 	switch {
 	case errors.Is(err, store.ErrPartnerPeople):
-		return x.alarm(ctx, trust.People, fmt.Sprintf("it tells of more than %d people: the others are not taken", store.MaxPartnerPeople))
+		return x.alarm(ctx, trust.People, fmt.Sprintf("it tells of more than %d people: nothing more is taken", x.most))
 	case errors.Is(err, identity.ErrNotFound):
 		return fmt.Errorf("%s is no partner any more, or another server asked it meanwhile", x.p.Realm)
 	case err != nil:

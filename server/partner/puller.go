@@ -24,6 +24,8 @@ const (
 	claimFor  = askWithin + time.Minute
 	// mostAnswers are taken of one partner at a time.
 	mostAnswers = 20
+	// MaxPeople is how many people of one partner are kept.
+	MaxPeople = 100_000
 	// listWithin is how long a whole list may take, over as many times as it takes.
 	listWithin = 24 * time.Hour
 )
@@ -31,13 +33,16 @@ const (
 // Puller asks the partners of a realm.
 type Puller struct {
 	*realm.Realm
+	// Most is how many people of one partner are kept: MaxPeople.
+	Most int
+
 	mu      sync.Mutex
 	running map[uuid.UUID]bool // partners that this server asks now
 }
 
 // NewPuller is for a server that may write.
 func NewPuller(r *realm.Realm) *Puller {
-	return &Puller{Realm: r, running: make(map[uuid.UUID]bool)}
+	return &Puller{Realm: r, Most: MaxPeople, running: make(map[uuid.UUID]bool)}
 }
 
 // Run asks whoever is to be asked, until ctx ends, and returns once everything is over.
@@ -111,7 +116,7 @@ func (p *Puller) visit(ctx context.Context, o store.Partner) {
 		return
 	}
 	if err == nil {
-		err = newExchange(p.Realm, o).all(within)
+		err = newExchange(p.Realm, o, p.Most).all(within)
 	}
 	if ctx.Err() != nil {
 		return // this server stops; another one asks once the claim is over

@@ -10,12 +10,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// MaxPartners is how many realms a realm trusts, and MaxPartnerPeople how many people of each
-// are kept.
-const (
-	MaxPartners      = 64
-	MaxPartnerPeople = 100_000
-)
+// MaxPartners is how many realms a realm trusts.
+const MaxPartners = 64
 
 // Organisation is what the realm says of itself to its partners.
 func (t *Tx) Organisation() (text string, err error) {

@@ -53,8 +53,8 @@ func (t *Tx) TellsFrom(history uuid.UUID, revision uint64) (bool, error) {
 }
 
 // SetPartnerPeople stores people of a partner in place of those of their ids and names, and
-// forgets others. It is ErrPartnerPeople where there would be too many.
-func (t *Tx) SetPartnerPeople(partner uuid.UUID, people []identity.PartnerPerson, gone []uuid.UUID) error {
+// forgets others. It is ErrPartnerPeople where there would be more than that many.
+func (t *Tx) SetPartnerPeople(partner uuid.UUID, people []identity.PartnerPerson, gone []uuid.UUID, most int) error {
 	for _, p := range people {
 		if err := t.later(`DELETE FROM partner_people WHERE partner = ? AND (uuid = ? OR name = ?)`, partner, p.ID, p.Name); err != nil {
 			return err
@@ -73,7 +73,7 @@ func (t *Tx) SetPartnerPeople(partner uuid.UUID, people []identity.PartnerPerson
 		}
 	}
 	n, err := t.PartnerPeople(partner)
-	if err == nil && n > MaxPartnerPeople {
+	if err == nil && n > most {
 		err = ErrPartnerPeople
 	}
 	return err
